@@ -1,0 +1,151 @@
+"""Seal and open batches: the same bytes on disk and on the wire.
+
+    8 bytes   magic   b"PERIPLUS"
+    4 bytes   length of the header, little endian
+    4 bytes   crc32 of the header, little endian
+    n bytes   header, JSON
+    rest      body: zstd frame over the concatenated Arrow IPC streams of the sections
+
+The header carries the body's sha256, so the two checks together find any damage. Identity of a batch is
+(registration, epoch, seq); two sealed files with one identity and different sha256 are a conflict.
+"""
+
+import hashlib
+import struct
+import zlib
+from collections.abc import Sequence
+from typing import Final, Literal
+
+import msgspec
+
+from periplus_contract import limits
+from periplus_contract.outcomes import Outcome
+from periplus_contract.tables import Kind
+
+MAGIC: Final = b"PERIPLUS"
+_PREFIX: Final = struct.Struct("<8sII")
+
+
+class DamagedBatchError(ValueError):
+    """The bytes are not a whole sealed batch; the message says what is wrong with them."""
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True):
+    """One Arrow IPC stream inside the body, in body order. `inflated_bytes` is its exact length."""
+
+    table: str
+    rows: int
+    inflated_bytes: int
+
+
+class InventoryMark(msgspec.Struct, frozen=True, kw_only=True):
+    """Where an inventory batch stands in its chain.
+
+    A snapshot starts a chain: its parts (1..`parts`) are consecutive and replace everything the cluster had. A
+    delta applies on the batch with seq `after_seq` (the previous inventory batch of the epoch), never elsewhere.
+    """
+
+    mode: Literal["snapshot", "delta"]
+    part: int = 1
+    parts: int = 1
+    after_seq: int = 0
+
+
+class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the hub must know before it inflates anything. Unknown fields are ignored by every reader."""
+
+    contract: str
+    registration: str
+    epoch: str
+    """UUIDv7 minted when an empty outbox folder is created: later epochs sort later."""
+    seq: int
+    """Strictly +1 within an epoch, from 1, over all kinds."""
+    kind: Kind
+    window_start_s: int
+    """Unix seconds, UTC, aligned to the window; for inventory the time of observation."""
+    window_s: int = 0
+    rows: int
+    sections: tuple[Section, ...]
+    inflated_bytes: int
+    sha256: str
+    """Lower-case hex over the body."""
+    sealed_at_us: int
+    """Spoke's wall clock at sealing."""
+    monotonic_us: int
+    """Spoke's age at sealing, from a clock that never steps."""
+    oldest_held_seq: int = 1
+    """Everything below is settled, dropped or dead-lettered: the hub need not wait for it."""
+    outcomes: tuple[Outcome, ...] = ()
+    inventory: InventoryMark | None = None
+
+
+_HEADER: Final = msgspec.json.Decoder(Header)
+
+
+def body_sha256(body: bytes) -> str:
+    """The `sha256` field for `body`."""
+    return hashlib.sha256(body).hexdigest()
+
+
+def seal(header: Header, body: bytes) -> bytes:
+    """Put header and compressed body together; raises ValueError when a limit of the wire is exceeded."""
+    encoded = msgspec.json.encode(header)
+    if len(encoded) > limits.MAX_HEADER_BYTES:
+        msg = f"header of {len(encoded)} bytes exceeds {limits.MAX_HEADER_BYTES}"
+        raise ValueError(msg)
+    sealed = _PREFIX.pack(MAGIC, len(encoded), zlib.crc32(encoded)) + encoded + body
+    if len(sealed) > limits.MAX_COMPRESSED_BYTES:
+        msg = f"batch of {len(sealed)} bytes exceeds {limits.MAX_COMPRESSED_BYTES}"
+        raise ValueError(msg)
+    return sealed
+
+
+def unseal(sealed: bytes) -> tuple[Header, memoryview]:
+    """Split and check a sealed batch; the body comes back still compressed.
+
+    Raises DamagedBatchError for anything that is not whole: wrong magic, truncation, a header that does not
+    decode, a body whose sha256 is not the header's. Limits beyond lengths are the caller's to check.
+    """
+    header, body = split(sealed)
+    if hashlib.sha256(body).hexdigest() != header.sha256:
+        msg = "body does not have the sha256 its header names"
+        raise DamagedBatchError(msg)
+    return header, body
+
+
+def split(sealed: bytes) -> tuple[Header, memoryview]:
+    """Like `unseal`, without the sha256 over the body."""
+    if len(sealed) < _PREFIX.size:
+        msg = f"{len(sealed)} bytes are too few for a batch"
+        raise DamagedBatchError(msg)
+    magic, length, crc = _PREFIX.unpack_from(sealed)
+    if magic != MAGIC:
+        msg = "does not start with the batch magic"
+        raise DamagedBatchError(msg)
+    if length > limits.MAX_HEADER_BYTES:
+        msg = f"header length {length} exceeds {limits.MAX_HEADER_BYTES}"
+        raise DamagedBatchError(msg)
+    view = memoryview(sealed)
+    encoded = view[_PREFIX.size : _PREFIX.size + length]
+    if len(encoded) != length or zlib.crc32(encoded) != crc:
+        msg = "header is truncated or damaged"
+        raise DamagedBatchError(msg)
+    return _decode_header(encoded), view[_PREFIX.size + length :]
+
+
+def _decode_header(encoded: memoryview) -> Header:
+    try:
+        return _HEADER.decode(encoded)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        msg = f"header does not decode: {error}"
+        raise DamagedBatchError(msg) from error
+
+
+def offsets(sections: Sequence[Section]) -> list[tuple[Section, int, int]]:
+    """Each section with its [start, end) in the inflated body."""
+    start = 0
+    spans = []
+    for section in sections:
+        spans.append((section, start, start + section.inflated_bytes))
+        start += section.inflated_bytes
+    return spans

@@ -1,0 +1,143 @@
+"""JSON messages of enrolment, credentials, heartbeats and answers. Unknown fields are ignored by both sides.
+
+    GET  /v1/contract     -> ContractDescription                                 (no authentication)
+    POST /v1/enroll       EnrolRequest -> EnrolAnswer                            (join token inside)
+    POST /v1/challenge    ChallengeRequest -> Challenge                          (no authentication, says nothing)
+    POST /v1/credential   CredentialRequest -> Credential                        (proof inside)
+    POST /v1/batches      a sealed batch, application/vnd.periplus.batch -> BatchAnswer   (Bearer credential)
+    POST /v1/heartbeat    Heartbeat -> HeartbeatAnswer                           (Bearer credential)
+"""
+
+from typing import Final, Literal
+
+import msgspec
+
+from periplus_contract.outcomes import Outcome
+
+BATCH_CONTENT_TYPE: Final = "application/vnd.periplus.batch"
+PROOF_CONTEXT: Final = b"periplus credential proof v1\n"
+
+
+class KindDescription(msgspec.Struct, frozen=True, kw_only=True):
+    """One kind and the tables this hub takes for it; no tables means not taken yet."""
+
+    kind: str
+    tables: tuple[str, ...]
+
+
+class ContractDescription(msgspec.Struct, frozen=True, kw_only=True):
+    """What this hub speaks."""
+
+    oldest: str
+    newest: str
+    kinds: tuple[KindDescription, ...]
+    max_compressed_bytes: int
+    max_inflated_bytes: int
+    max_rows: int
+    hub_id: str
+    time_us: int
+
+
+class EnrolRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A spoke asks to join. The hub names the registration; `cluster_name` is only a wish."""
+
+    method: Literal["token"]
+    join_token: str
+    """`id.secret`."""
+    public_key: str
+    """Raw Ed25519 public key, base64."""
+    cluster_uid: str
+    """kube-system namespace uid."""
+    cluster_name: str
+    spoke_version: str
+    contract: str
+    kubernetes_version: str = ""
+    api_ca_sha256: str = ""
+    node_count: int = 0
+
+
+class EnrolAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The registration this key now belongs to."""
+
+    registration: str
+    cluster_name: str
+    state: Literal["pending", "active"]
+    hub_id: str
+    poll_after_s: int
+
+
+class ChallengeRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Ask for something fresh to sign. Answered for unknown registrations too."""
+
+    registration: str
+
+
+class Challenge(msgspec.Struct, frozen=True, kw_only=True):
+    """Single use, two minutes."""
+
+    nonce: str
+
+
+class CredentialRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A fresh proof: Ed25519 over `proof_bytes`, with the key given at enrolment."""
+
+    registration: str
+    nonce: str
+    signature: str
+    """Base64."""
+
+
+class Credential(msgspec.Struct, frozen=True, kw_only=True):
+    """A bearer credential for this registration, at most 24 h; renewed only with a fresh proof."""
+
+    credential: str
+    expires_at_us: int
+    renew_after_us: int
+
+
+class Pace(msgspec.Struct, frozen=True, kw_only=True):
+    """How the hub wants to be sent to."""
+
+    max_in_flight: int = 2
+    min_interval_ms: int = 0
+
+
+class BatchAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The batch is committed. Delete files only up to `settled_through` of the named epoch."""
+
+    result: Literal["accepted", "duplicate"]
+    epoch: str
+    settled_through: int
+    rejected: dict[str, int] = {}
+    pace: Pace = Pace()
+    time_us: int = 0
+    wants_snapshot: bool = False
+
+
+class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
+    """Sent when a spoke has been quiet; keeps liveness, clock skew and the settled watermark moving."""
+
+    epoch: str
+    last_seq: int
+    oldest_held_seq: int
+    queued_batches: int
+    queued_bytes: int
+    wall_us: int
+    monotonic_us: int
+    spoke_version: str
+    outcomes: tuple[Outcome, ...] = ()
+
+
+class HeartbeatAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """As BatchAnswer, without a batch."""
+
+    epoch: str
+    settled_through: int
+    pace: Pace = Pace()
+    time_us: int = 0
+    wants_snapshot: bool = False
+
+
+def proof_bytes(hub_id: str, registration: str, nonce: str) -> bytes:
+    """The exact bytes a spoke signs: bound to this hub, this registration and this challenge."""
+    return PROOF_CONTEXT + "\n".join((hub_id, registration, nonce)).encode()

@@ -1,0 +1,222 @@
+"""Tables and columns of every batch kind.
+
+A batch body is the concatenation of one Arrow IPC stream per section, compressed as a whole with zstd. Column
+types are named here by Arrow's own words. All times are UTC microseconds. Counts of addresses travel as decimal
+text, because an IPv6 pool overflows 64 bits.
+
+Inventory rows carry `op` (`upsert` or `delete`), `uid` (unique within its table and cluster) and `observed_at`.
+A delete fills only those (and `ended_at` for pods). Labels and selectors are `key=value` texts.
+"""
+
+from enum import StrEnum
+from typing import Final, Literal, NamedTuple
+
+TypeName = Literal["utf8", "bool", "int64", "timestamp", "list<utf8>"]
+
+
+class Kind(StrEnum):
+    """What a batch carries. The envelope is the same for all."""
+
+    INVENTORY = "inventory"
+    IPAM = "ipam"
+    FLOWS = "flows"
+    DNS = "dns"
+    EVENTS = "events"
+
+
+class Column(NamedTuple):
+    """One column. Columns that are not nullable must be filled in every row, deletes included."""
+
+    name: str
+    type: TypeName
+    nullable: bool = True
+
+
+class Table(NamedTuple):
+    """One section's columns, in wire order. Later minors append columns; readers ignore unknown ones."""
+
+    name: str
+    columns: tuple[Column, ...]
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """The names in wire order."""
+        return tuple(column.name for column in self.columns)
+
+
+def _texts(*names: str) -> tuple[Column, ...]:
+    return tuple(Column(name, "utf8") for name in names)
+
+
+def _lists(*names: str) -> tuple[Column, ...]:
+    return tuple(Column(name, "list<utf8>") for name in names)
+
+
+def _times(*names: str) -> tuple[Column, ...]:
+    return tuple(Column(name, "timestamp") for name in names)
+
+
+def _flags(*names: str) -> tuple[Column, ...]:
+    return tuple(Column(name, "bool") for name in names)
+
+
+_OBJECT: Final = (
+    Column("op", "utf8", nullable=False),
+    Column("uid", "utf8", nullable=False),
+    Column("observed_at", "timestamp", nullable=False),
+)
+
+CLUSTER: Final = Table(
+    "cluster",
+    (
+        *_OBJECT,
+        *_texts("provider", "account", "region", "kubernetes_version", "platform", "distribution"),
+        *_lists("regions", "zones", "cnis", "aliases"),
+        *_texts("clusterset", "clusterset_cluster_id", "api_ca_sha256"),
+    ),
+)
+"""One row; `uid` is the kube-system namespace's. `aliases` are `system=name` texts (cilium=prod-1)."""
+
+SOURCES: Final = Table(
+    "sources",
+    (*_OBJECT, *_texts("state", "reason", "message", "remedy"), Column("objects", "int64"), *_times("as_of")),
+)
+"""What the spoke tried to read. `uid` is the source's name (`pods`, `networking.k8s.io/servicecidrs`);
+`state` is ok, absent, forbidden, failed or slow."""
+
+NAMESPACES: Final = Table("namespaces", (*_OBJECT, *_texts("name"), *_lists("labels"), *_times("created_at")))
+
+NODES: Final = Table(
+    "nodes",
+    (
+        *_OBJECT,
+        *_texts("name", "provider_id", "provider", "account", "region", "zone", "instance_type"),
+        *_lists("addresses", "pod_cidrs", "labels"),
+        Column("pods_allocatable", "int64"),
+        *_flags("ready"),
+        *_times("created_at"),
+    ),
+)
+"""`addresses` are `Type=value` texts with the types of core/v1 NodeAddress (InternalIP=10.0.0.1)."""
+
+WORKLOADS: Final = Table(
+    "workloads",
+    (
+        *_OBJECT,
+        *_texts("namespace", "name", "kind", "api_group"),
+        *_lists("labels"),
+        Column("replicas", "int64"),
+        *_times("created_at"),
+    ),
+)
+"""The top of each owner chain: Deployment rather than its ReplicaSet, CronJob rather than its Job."""
+
+PODS: Final = Table(
+    "pods",
+    (
+        *_OBJECT,
+        *_texts("namespace", "name", "node", "workload_kind", "workload_name", "ipv4", "ipv6", "phase"),
+        *_flags("host_network"),
+        *_times("started_at", "ended_at"),
+        *_lists("labels"),
+    ),
+)
+"""Kubernetes gives a pod at most one address per family, for its whole life."""
+
+SERVICES: Final = Table(
+    "services",
+    (
+        *_OBJECT,
+        *_texts("namespace", "name", "type", "external_name"),
+        *_lists("cluster_ips", "external_ips", "load_balancer_ips", "load_balancer_hostnames"),
+        *_lists("ports", "selector", "ip_families", "load_balancer_source_ranges", "labels"),
+        *_texts("traffic_distribution", "internal_traffic_policy", "external_traffic_policy"),
+        *_texts("session_affinity", "load_balancer_class"),
+        *_flags("headless"),
+        *_times("created_at"),
+    ),
+)
+"""`ports` are `name|protocol|port|targetPort|nodePort|appProtocol` texts, empty parts kept."""
+
+ENDPOINTS: Final = Table(
+    "endpoints",
+    (
+        *_OBJECT,
+        *_texts("namespace", "service", "slice", "address", "address_type", "node", "zone"),
+        *_texts("target_kind", "target_namespace", "target_name", "target_uid"),
+        *_flags("ready", "serving", "terminating"),
+        *_lists("ports"),
+    ),
+)
+"""One row per endpoint of an EndpointSlice; `uid` is `<slice uid>/<address>`."""
+
+SERVICE_CIDRS: Final = Table(
+    "service_cidrs", (*_OBJECT, *_texts("name", "source"), *_lists("cidrs"), *_flags("ready", "terminating"))
+)
+
+IP_ADDRESSES: Final = Table(
+    "ip_addresses",
+    (
+        *_OBJECT,
+        *_texts("address", "parent_group", "parent_resource", "parent_namespace", "parent_name", "managed_by"),
+    ),
+)
+
+POOLS: Final = Table(
+    "pools",
+    (
+        Column("provider", "utf8", nullable=False),
+        Column("name", "utf8", nullable=False),
+        Column("family", "int64", nullable=False),
+        Column("scope", "utf8", nullable=False),
+        *_texts("node"),
+        *_lists("cidrs"),
+        *_texts("capacity", "assigned", "used", "reserved", "cooling", "free", "largest_free_block"),
+        Column("source", "utf8", nullable=False),
+        Column("quality", "utf8", nullable=False),
+        Column("observed_at", "timestamp", nullable=False),
+    ),
+)
+"""What an allocator hands addresses out of. `scope` is cluster, node, namespace, lb, service or external;
+`quality` is exact (allocator counters), derived (counted objects) or nominal (CIDR arithmetic only). Counts are
+decimal texts and null when unknown; `largest_free_block` is a prefix length as text."""
+
+ALLOCATIONS: Final = Table(
+    "allocations",
+    (
+        Column("kind", "utf8", nullable=False),
+        Column("cidr", "utf8", nullable=False),
+        Column("provider", "utf8", nullable=False),
+        Column("source", "utf8", nullable=False),
+        *_texts("name", "node", "quality"),
+        Column("observed_at", "timestamp", nullable=False),
+    ),
+)
+"""The cluster's complete set of CIDRs in use, whenever it changed. An ipam batch without this section says
+"unchanged". `kind` is pod, service, node, loadbalancer, external or reserved; single addresses are /32 or /128."""
+
+TABLES: Final[dict[Kind, tuple[Table, ...]]] = {
+    Kind.INVENTORY: (
+        CLUSTER,
+        SOURCES,
+        NAMESPACES,
+        NODES,
+        WORKLOADS,
+        PODS,
+        SERVICES,
+        ENDPOINTS,
+        SERVICE_CIDRS,
+        IP_ADDRESSES,
+    ),
+    Kind.IPAM: (POOLS, ALLOCATIONS),
+    Kind.FLOWS: (),
+    Kind.DNS: (),
+    Kind.EVENTS: (),
+}
+"""Tables the hub takes per kind. Kinds without tables have their envelope fixed and are refused with
+`unsupported-kind` until a minor version brings their columns."""
+
+
+def table(kind: Kind, name: str) -> Table | None:
+    """The table `name` of `kind`, or None when this contract does not know it."""
+    return next((known for known in TABLES[kind] if known.name == name), None)

@@ -1,0 +1,1 @@
+"""People: tenants, roles, tokens, the scope every query goes through, and the audit trail."""

@@ -1,0 +1,49 @@
+"""Tenants, API tokens, audit events."""
+
+from typing import Final
+
+from sqlalchemy import JSON, CheckConstraint, Column, Index, Table, Text, Uuid
+
+from periplus_hub.kit.tables import created_column, metadata, tenant_column, time_column
+
+tenants: Final = Table(
+    "tenants",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    created_column(),
+)
+
+api_tokens: Final = Table(
+    "api_tokens",
+    metadata,
+    tenant_column(),
+    Column("id", Uuid, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("prefix", Text, nullable=False, unique=True),
+    Column("secret_sha256", Text, nullable=False),
+    created_column(),
+    time_column("expires_at"),
+    time_column("revoked_at"),
+    time_column("last_used_at"),
+    CheckConstraint("role IN ('viewer','analyst','operator','admin')", name="role"),
+    Index(None, "tenant_id", "name"),
+)
+"""`prefix` is the public part (`ppt_xxxxxxxx`); only the sha256 of the secret part is kept."""
+
+audit_events: Final = Table(
+    "audit_events",
+    metadata,
+    tenant_column(),
+    Column("id", Uuid, primary_key=True),
+    time_column("at", nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("object_kind", Text, nullable=False),
+    Column("object_id", Text, nullable=False),
+    Column("detail", JSON, nullable=False),
+    Column("request_id", Text, nullable=False, server_default=""),
+    Index(None, "tenant_id", "at"),
+)
+"""Written in the transaction of the change it describes; `action` is `source:subject:verb`."""

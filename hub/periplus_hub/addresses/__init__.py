@@ -1,0 +1,1 @@
+"""Allocations, pools and the overlap register."""

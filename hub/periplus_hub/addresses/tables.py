@@ -1,0 +1,123 @@
+"""Allocations, pools, overlap groups and acceptances.
+
+`first_key` and `last_key` are 17 bytes: the family (4 or 6) and the 16-byte big-endian address (IPv4 right-aligned).
+Byte order is address order, so nesting is two range comparisons in either family.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Identity,
+    Index,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, CIDR
+
+from periplus_hub.kit.tables import created_column, metadata, tenant_column, time_column
+
+allocations: Final = Table(
+    "allocations",
+    metadata,
+    tenant_column(),
+    Column("registration_id", Uuid, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("cidr", CIDR, nullable=False),
+    Column("family", SmallInteger, nullable=False),
+    Column("first_key", LargeBinary, nullable=False),
+    Column("last_key", LargeBinary, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("name", Text, nullable=False, server_default=""),
+    Column("node", Text, nullable=False, server_default=""),
+    Column("quality", Text, nullable=False, server_default=""),
+    time_column("since", nullable=False),
+    PrimaryKeyConstraint("tenant_id", "registration_id", "kind", "cidr"),
+    Index(None, "tenant_id", "first_key", "last_key"),
+)
+"""Live CIDRs only: the same (kind, cidr) of one cluster from several sources is one row, the most trusted source
+(data-sources order of trust) named."""
+
+allocation_changes: Final = Table(
+    "allocation_changes",
+    metadata,
+    tenant_column(),
+    Column("revision", BigInteger, Identity(always=True), nullable=False),
+    Column("registration_id", Uuid, nullable=False),
+    time_column("at", nullable=False),
+    PrimaryKeyConstraint("tenant_id", "revision"),
+)
+"""One row per transaction that changed a cluster's allocations or a domain: what the register still has to fold in."""
+
+pools: Final = Table(
+    "pools",
+    metadata,
+    tenant_column(),
+    Column("registration_id", Uuid, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("family", SmallInteger, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("node", Text, nullable=False, server_default=""),
+    Column("cidrs", ARRAY(CIDR), nullable=False),
+    *(Column(name, Text) for name in ("capacity", "assigned", "used", "reserved", "cooling", "free")),
+    Column("largest_free_block", Text),
+    Column("source", Text, nullable=False),
+    Column("quality", Text, nullable=False),
+    time_column("observed_at", nullable=False),
+    PrimaryKeyConstraint("tenant_id", "registration_id", "provider", "name", "family", "node"),
+)
+"""Latest sample per pool. Counts are decimal text: an IPv6 pool overflows 64 bits; null is unknown."""
+
+overlap_groups: Final = Table(
+    "overlap_groups",
+    metadata,
+    tenant_column(),
+    Column("id", Uuid, primary_key=True),
+    Column("cidr", CIDR, nullable=False),
+    Column("family", SmallInteger, nullable=False),
+    Column("first_key", LargeBinary, nullable=False),
+    Column("last_key", LargeBinary, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("clusters", BigInteger, nullable=False),
+    Column("members", BigInteger, nullable=False),
+    Column("pairs", BigInteger, nullable=False),
+    time_column("since", nullable=False),
+    time_column("changed_at", nullable=False),
+    CheckConstraint("severity IN ('conflict','blocks-federation','latent','intended')", name="severity"),
+    Index("uq_overlap_groups_root", "tenant_id", "first_key", "last_key", unique=True),
+    Index(None, "tenant_id", "severity"),
+)
+"""One row per group: a maximal allocation (its `cidr`) with everything inside it that concerns another owner."""
+
+overlap_acceptances: Final = Table(
+    "overlap_acceptances",
+    metadata,
+    tenant_column(),
+    Column("id", Uuid, primary_key=True),
+    Column("cidr", CIDR, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("accepted_by", Text, nullable=False),
+    time_column("expires_at", nullable=False),
+    created_column(),
+    time_column("withdrawn_at"),
+    Index(None, "tenant_id", "cidr"),
+)
+"""A person said an overlap is meant: holds for the group rooted at exactly `cidr` until `expires_at`."""
+
+register_state: Final = Table(
+    "register_state",
+    metadata,
+    tenant_column(),
+    Column("revision", BigInteger, nullable=False),
+    time_column("at", nullable=False),
+    PrimaryKeyConstraint("tenant_id"),
+)
+"""The last allocation revision the stored overlap groups include."""

@@ -1,0 +1,1 @@
+"""Composition root: listeners, GraphQL, command line."""

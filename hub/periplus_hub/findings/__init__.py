@@ -1,0 +1,1 @@
+"""What detectors say, with evidence and lifecycle."""

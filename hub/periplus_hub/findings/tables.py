@@ -1,0 +1,36 @@
+"""Findings and their lifecycle."""
+
+from typing import Final
+
+from sqlalchemy import JSON, CheckConstraint, Column, Index, Table, Text, Uuid, text
+
+from periplus_hub.kit.tables import metadata, tenant_column, time_column
+
+findings: Final = Table(
+    "findings",
+    metadata,
+    tenant_column(),
+    Column("id", Uuid, primary_key=True),
+    Column("detector", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("what_to_do", Text, nullable=False),
+    Column("evidence", JSON, nullable=False),
+    Column("registration_id", Uuid),
+    time_column("opened_at", nullable=False),
+    time_column("changed_at", nullable=False),
+    time_column("resolved_at"),
+    Column("acknowledged_by", Text),
+    time_column("acknowledged_at"),
+    Column("note", Text),
+    CheckConstraint("state IN ('open','acknowledged','resolved')", name="state"),
+    CheckConstraint("severity IN ('critical','warning','info')", name="severity"),
+    Index(
+        "uq_findings_live", "tenant_id", "detector", "fingerprint", unique=True, postgresql_where=text("state <> 'resolved'")
+    ),
+    Index(None, "tenant_id", "state", "changed_at"),
+)
+"""At most one live finding per (detector, fingerprint); a resolved one stays as history."""

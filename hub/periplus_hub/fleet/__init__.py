@@ -1,0 +1,1 @@
+"""Registrations of clusters: enrolment, credentials, liveness, network domains."""

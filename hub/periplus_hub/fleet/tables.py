@@ -1,0 +1,121 @@
+"""Registrations, join tokens, credentials, network domains and their connections."""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+
+from periplus_hub.kit.tables import created_column, metadata, tenant_column, time_column
+
+registrations: Final = Table(
+    "registrations",
+    metadata,
+    tenant_column(),
+    Column("id", Uuid, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("cluster_uid", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("domain_id", Uuid, nullable=False),
+    Column("public_key", Text, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("join_token_id", Uuid),
+    Column("spoke_version", Text, nullable=False, server_default=""),
+    Column("contract", Text, nullable=False, server_default=""),
+    Column("kubernetes_version", Text, nullable=False, server_default=""),
+    Column("api_ca_sha256", Text, nullable=False, server_default=""),
+    Column("node_count", Integer, nullable=False, server_default="0"),
+    created_column(),
+    time_column("approved_at"),
+    Column("approved_by", Text),
+    time_column("revoked_at"),
+    Column("revoked_by", Text),
+    time_column("last_seen_at"),
+    Column("clock_skew_ms", BigInteger),
+    Column("epoch", Uuid),
+    Column("queued_batches", BigInteger),
+    Column("queued_bytes", BigInteger),
+    CheckConstraint("state IN ('pending','active','revoked')", name="state"),
+    Index("uq_registrations_live_name", "tenant_id", "name", unique=True, postgresql_where=text("state <> 'revoked'")),
+    Index(None, "tenant_id", "cluster_uid"),
+    Index(None, "tenant_id", "domain_id"),
+)
+"""`domain_id` is the network domain the cluster's addresses live in; at first one of its own."""
+
+join_tokens: Final = Table(
+    "join_tokens",
+    metadata,
+    tenant_column(),
+    Column("id", Uuid, primary_key=True),
+    Column("public_id", Text, nullable=False, unique=True),
+    Column("secret_sha256", Text, nullable=False),
+    Column("cluster_name", Text),
+    Column("auto_approve", Boolean, nullable=False),
+    Column("created_by", Text, nullable=False),
+    created_column(),
+    time_column("expires_at", nullable=False),
+    time_column("used_at"),
+    Column("used_by_registration", Uuid),
+    Index(None, "tenant_id", "created_at"),
+)
+
+challenges: Final = Table(
+    "challenges",
+    metadata,
+    Column("nonce", Text, primary_key=True),
+    Column("registration_id", Uuid, nullable=False),
+    time_column("expires_at", nullable=False),
+)
+"""Single use: taken with DELETE … RETURNING. No tenant: the asker is nobody yet."""
+
+credentials: Final = Table(
+    "credentials",
+    metadata,
+    tenant_column(),
+    Column("registration_id", Uuid, ForeignKey("registrations.id", ondelete="CASCADE"), nullable=False),
+    Column("prefix", Text, primary_key=True),
+    Column("secret_sha256", Text, nullable=False),
+    time_column("issued_at", nullable=False),
+    time_column("expires_at", nullable=False),
+    Index(None, "tenant_id", "registration_id"),
+)
+
+network_domains: Final = Table(
+    "network_domains",
+    metadata,
+    tenant_column(),
+    Column("id", Uuid, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("description", Text, nullable=False, server_default=""),
+    Column("implicit", Boolean, nullable=False, server_default=text("false")),
+    created_column(),
+    UniqueConstraint("tenant_id", "name"),
+)
+"""`implicit` domains came with a cluster and vanish when it moves out."""
+
+domain_connections: Final = Table(
+    "domain_connections",
+    metadata,
+    tenant_column(),
+    Column("domain_a", Uuid, ForeignKey("network_domains.id", ondelete="CASCADE"), nullable=False),
+    Column("domain_b", Uuid, ForeignKey("network_domains.id", ondelete="CASCADE"), nullable=False),
+    Column("mode", Text, nullable=False),
+    Column("note", Text, nullable=False, server_default=""),
+    created_column(),
+    PrimaryKeyConstraint("tenant_id", "domain_a", "domain_b"),
+    CheckConstraint("mode IN ('flat','nat','join-requested')", name="mode"),
+    CheckConstraint("domain_a < domain_b", name="ordered"),
+)
+"""Undirected, stored once with domain_a < domain_b. Flat is not transitive. `join-requested` asks "what if"."""

@@ -1,0 +1,1 @@
+"""The door for batches: limits, decoding, ledger, quarantine, settlement, accounting."""

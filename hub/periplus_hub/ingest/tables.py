@@ -1,0 +1,87 @@
+"""The batch ledger, inventory chains, quarantine and accounting."""
+
+from typing import Final
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    Uuid,
+)
+
+from periplus_hub.kit.tables import metadata, tenant_column, time_column
+
+batches: Final = Table(
+    "batches",
+    metadata,
+    tenant_column(),
+    Column("registration_id", Uuid, nullable=False),
+    Column("epoch", Uuid, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("rejected_rows", Integer, nullable=False),
+    Column("window_start", BigInteger, nullable=False),
+    Column("sealed_bytes", Integer, nullable=False),
+    time_column("received_at", nullable=False),
+    PrimaryKeyConstraint("tenant_id", "registration_id", "epoch", "seq"),
+    Index(None, "tenant_id", "registration_id", "received_at"),
+)
+
+chains: Final = Table(
+    "inventory_chains",
+    metadata,
+    tenant_column(),
+    Column("registration_id", Uuid, nullable=False),
+    Column("epoch", Uuid, nullable=False),
+    Column("last_seq", BigInteger, nullable=False),
+    Column("parts_left", Integer, nullable=False),
+    Column("snapshot_seq", BigInteger, nullable=False),
+    Column("ipam_epoch", Uuid),
+    Column("ipam_seq", BigInteger, nullable=False, server_default="0"),
+    time_column("complete_since"),
+    time_column("ipam_since"),
+    PrimaryKeyConstraint("tenant_id", "registration_id"),
+)
+"""Where each cluster's inventory stands: the last applied batch and the open snapshot's missing parts."""
+
+quarantine: Final = Table(
+    "quarantine",
+    metadata,
+    tenant_column(),
+    Column("id", Uuid, primary_key=True),
+    Column("registration_id", Uuid, nullable=False),
+    Column("epoch", Uuid),
+    Column("seq", BigInteger),
+    Column("kind", Text),
+    Column("reason", Text, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("sample", LargeBinary),
+    time_column("at", nullable=False),
+    Index(None, "tenant_id", "registration_id", "at"),
+)
+"""Rejected rows (counted by reason) and refused batches, with a bounded sample."""
+
+outcomes: Final = Table(
+    "outcomes",
+    metadata,
+    tenant_column(),
+    Column("registration_id", Uuid, nullable=False),
+    Column("hour_start", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("collected", BigInteger, nullable=False),
+    Column("folded", BigInteger, nullable=False),
+    Column("settled", BigInteger, nullable=False),
+    Column("rejected", BigInteger, nullable=False),
+    Column("dropped", JSON, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "registration_id", "hour_start", "kind"),
+)
+"""Sums per registration-hour; each batch's share is added in the transaction of its ledger row, so once."""

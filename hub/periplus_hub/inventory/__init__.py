@@ -1,0 +1,1 @@
+"""What each cluster contains, and who every address was at a time."""

@@ -1,0 +1,1 @@
+"""Things with no business meaning: database, clock, ids, errors, outbound HTTP, metrics."""
