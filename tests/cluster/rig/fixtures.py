@@ -1,0 +1,75 @@
+"""The pytest fixtures of the rig, in a module so that other folders' conftest can import them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+
+import pytest
+
+from .build import ensure_tools
+from .control_plane import ControlPlane
+from .populate import populate
+from .posing import aws, gcp
+from .spec import ClusterSpec
+from .toolchain import Tools
+
+_log = logging.getLogger(__name__)
+
+ClusterFactory: TypeAlias = Callable[[ClusterSpec], ControlPlane]
+
+# Both clouds' clusters were given the same pod range, as happens; their machines differ.
+AWS_SPEC = ClusterSpec(
+    name="aws-shop",
+    provider=aws("eu-west-1"),
+    pod_cidr="10.244.0.0/16",
+    service_cidr="10.96.0.0/16",
+    node_network="10.10.0.0/20",
+)
+GCP_SPEC = ClusterSpec(
+    name="gcp-shop",
+    provider=gcp("europe-west1"),
+    pod_cidr="10.244.0.0/16",
+    service_cidr="10.97.0.0/16",
+    node_network="10.20.0.0/20",
+)
+
+
+@pytest.fixture(scope="session")
+def tools() -> Tools:
+    """The control plane's programs; builds them when the cache has none, which takes minutes."""
+    return ensure_tools(_log.info)
+
+
+@pytest.fixture(scope="session")
+def cluster_factory(
+    tools: Tools, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ClusterFactory]:
+    """Starts and fills clusters; all are stopped at the end of the session, if not before."""
+    started: list[ControlPlane] = []
+
+    def make(spec: ClusterSpec) -> ControlPlane:
+        folder = tmp_path_factory.mktemp(spec.name) / "cluster"
+        plane = ControlPlane(tools, folder, spec)
+        started.append(plane)
+        plane.start()
+        if spec.node_count:
+            populate(plane.admin, spec)
+        return plane
+
+    yield make
+    for plane in started:
+        plane.stop()
+
+
+@pytest.fixture(scope="session")
+def aws_cluster(cluster_factory: ClusterFactory) -> ControlPlane:
+    """An EKS-like cluster: 5 nodes in eu-west-1, 60 pods. Shared, so leave it as you found it."""
+    return cluster_factory(AWS_SPEC)
+
+
+@pytest.fixture(scope="session")
+def gcp_cluster(cluster_factory: ClusterFactory) -> ControlPlane:
+    """A GKE-like cluster with the pod range of `aws_cluster` and other node addresses. Shared."""
+    return cluster_factory(GCP_SPEC)

@@ -1,0 +1,99 @@
+"""Fills a cluster with nodes, workloads and Services, and waits until all of it is ready."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+from .admin import ApiClient
+from .manifests import WorkloadSpec
+from .polling import wait_for
+from .spec import ClusterSpec
+
+Json: TypeAlias = dict[str, Any]
+
+_SLICES = "/apis/discovery.k8s.io/v1/endpointslices"
+_POLL_S = 0.2
+_NODES_TIMEOUT_S = 60.0
+
+# A small shop: every shape of Service that an address can hide behind. `replicas` are shares.
+SHOP = (
+    WorkloadSpec(namespace="shop", name="web", replicas=4, service_type="LoadBalancer", port=8443),
+    WorkloadSpec(namespace="shop", name="checkout", replicas=3),
+    WorkloadSpec(namespace="shop", name="cart", replicas=2),
+    WorkloadSpec(namespace="payments", name="api", replicas=2, service_type="NodePort"),
+    WorkloadSpec(namespace="payments", name="ledger", replicas=1, headless=True, port=5432),
+    WorkloadSpec(namespace="monitoring", name="metrics", replicas=1, port=9090),
+)
+
+
+def populate(
+    admin: ApiClient, spec: ClusterSpec, workloads: Sequence[WorkloadSpec] = SHOP
+) -> list[WorkloadSpec]:
+    """Fills the cluster; `workloads` share `spec.pod_count` pods and are returned as made."""
+    for node in spec.nodes():
+        admin.create_node(node)
+    wait_for_nodes(admin, spec.node_count)
+    made = _share_out(workloads, spec.pod_count)
+    for name in sorted({workload.namespace for workload in made}):
+        admin.create_namespace(name)
+    for workload in made:
+        admin.create_service(workload)
+        admin.create_deployment(workload)
+    wait_for_pods(admin, made)
+    return made
+
+
+def wait_for_nodes(admin: ApiClient, count: int) -> None:
+    """Until `count` nodes are ready, have a pod range and take pods.
+
+    kwok hands out addresses of the range a node has when its first pod comes, so no pod may come
+    earlier.
+    """
+
+    def enough() -> bool:
+        return sum(_is_usable(node) for node in admin.items("/api/v1/nodes")) >= count
+
+    what = f"{count} nodes ready with a pod range"
+    wait_for(what, enough, timeout_s=_NODES_TIMEOUT_S, interval_s=_POLL_S)
+
+
+def wait_for_pods(admin: ApiClient, workloads: Iterable[WorkloadSpec]) -> None:
+    """Until every workload has all its pods as ready addresses in its Service's slices."""
+    wanted = {(each.namespace, each.name): each.replicas for each in workloads}
+    total = sum(wanted.values())
+
+    def settled() -> bool:
+        ready = ready_addresses(admin)
+        return all(len(ready.get(key, ())) >= count for key, count in wanted.items())
+
+    timeout_s = 60.0 + total / 10
+    wait_for(f"{total} pods behind Services", settled, timeout_s=timeout_s, interval_s=_POLL_S)
+
+
+def ready_addresses(admin: ApiClient) -> dict[tuple[str, str], set[str]]:
+    """The ready addresses behind each Service, by its namespace and name."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for each in admin.items(_SLICES):
+        service = each["metadata"].get("labels", {}).get("kubernetes.io/service-name", "")
+        addresses = found.setdefault((each["metadata"]["namespace"], service), set())
+        for endpoint in each.get("endpoints") or ():
+            if endpoint.get("conditions", {}).get("ready"):
+                addresses.update(endpoint["addresses"])
+    return found
+
+
+def _is_usable(node: Json) -> bool:
+    conditions = {each["type"]: each["status"] for each in node["status"].get("conditions", ())}
+    has_range = bool(node["spec"].get("podCIDR"))
+    # The not-ready taint goes a moment after the condition has come.
+    return conditions.get("Ready") == "True" and has_range and not node["spec"].get("taints")
+
+
+def _share_out(workloads: Sequence[WorkloadSpec], pods: int) -> list[WorkloadSpec]:
+    shares = sum(workload.replicas for workload in workloads)
+    counts = [pods * workload.replicas // shares for workload in workloads]
+    if counts:
+        counts[0] += pods - sum(counts)
+    return [replace(each, replicas=n) for each, n in zip(workloads, counts, strict=True)]

@@ -1,0 +1,41 @@
+"""What a test asks for when it asks for a cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .manifests import NodeSpec
+from .posing import Provider, bare, posed_node
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterSpec:
+    """One cluster: its ranges, what it poses as, and how full it is.
+
+    `node_network` is where the nodes' InternalIPs come from. `issuer` is the `iss` of its
+    ServiceAccount tokens; by default the API server's address, so every cluster has its own.
+    `api_qps` is what its controllers may ask a second: their own default of 20 fills it slowly.
+    """
+
+    name: str
+    provider: Provider = field(default_factory=bare)
+    pod_cidr: str = "10.244.0.0/16"
+    service_cidr: str = "10.96.0.0/16"
+    node_network: str = "192.168.0.0/20"
+    node_cidr_mask: int = 24
+    node_count: int = 5
+    pods_per_node: int = 12
+    api_qps: int = 500
+    issuer: str | None = None
+
+    @property
+    def pod_count(self) -> int:
+        """How many pods the cluster is filled with."""
+        return self.node_count * self.pods_per_node
+
+    def nodes(self) -> list[NodeSpec]:
+        """The machines it is filled with."""
+        return [
+            posed_node(self.provider, self.name, self.node_network, index)
+            for index in range(self.node_count)
+        ]
