@@ -20,6 +20,16 @@ from sqlalchemy import (
 
 from periplus_hub.kit.tables import created_column, metadata, tenant_column, time_column
 
+hub_identity: Final = Table(
+    "hub_identity",
+    metadata,
+    Column("only", Boolean, primary_key=True, server_default=text("true")),
+    Column("hub_id", Text, nullable=False),
+    created_column(),
+    CheckConstraint("only", name="single"),
+)
+"""One row for the whole database: replicas and restarts are one hub, and proofs are bound to its id."""
+
 registrations: Final = Table(
     "registrations",
     metadata,
@@ -47,12 +57,14 @@ registrations: Final = Table(
     Column("epoch", Uuid),
     Column("queued_batches", BigInteger),
     Column("queued_bytes", BigInteger),
+    Column("duplicate_of", Uuid),
     CheckConstraint("state IN ('pending','active','revoked')", name="state"),
     Index("uq_registrations_live_name", "tenant_id", "name", unique=True, postgresql_where=text("state <> 'revoked'")),
     Index(None, "tenant_id", "cluster_uid"),
     Index(None, "tenant_id", "domain_id"),
 )
-"""`domain_id` is the network domain the cluster's addresses live in; at first one of its own."""
+"""`domain_id` is the network domain the cluster's addresses live in; at first one of its own. `duplicate_of` names
+the live registration that already had the same kube-system uid when this one enrolled."""
 
 join_tokens: Final = Table(
     "join_tokens",

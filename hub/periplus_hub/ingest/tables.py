@@ -44,13 +44,26 @@ chains: Final = Table(
     Column("last_seq", BigInteger, nullable=False),
     Column("parts_left", Integer, nullable=False),
     Column("snapshot_seq", BigInteger, nullable=False),
-    Column("ipam_epoch", Uuid),
-    Column("ipam_seq", BigInteger, nullable=False, server_default="0"),
     time_column("complete_since"),
-    time_column("ipam_since"),
     PrimaryKeyConstraint("tenant_id", "registration_id"),
 )
-"""Where each cluster's inventory stands: the last applied batch and the open snapshot's missing parts."""
+"""Where each cluster's inventory stands: the last applied batch and the open snapshot's missing parts.
+`complete_since` is when the first whole snapshot was in: before, counts are not known."""
+
+marks: Final = Table(
+    "section_marks",
+    metadata,
+    tenant_column(),
+    Column("registration_id", Uuid, nullable=False),
+    Column("section", Text, nullable=False),
+    Column("epoch", Uuid, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    time_column("since", nullable=False),
+    time_column("at", nullable=False),
+    PrimaryKeyConstraint("tenant_id", "registration_id", "section"),
+)
+"""The newest batch whose section (`pools`, `allocations`) was applied: an older one that arrives late is not. Each
+section has its own mark, because most ipam batches carry pools only. `since` is the first one ever."""
 
 quarantine: Final = Table(
     "quarantine",

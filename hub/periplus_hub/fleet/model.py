@@ -1,0 +1,138 @@
+"""Registrations, join tokens and network domains as values, and the rules about them. Pure: time is an argument."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+CONNECTED_WITHIN: Final = timedelta(seconds=90)
+"""A spoke speaks at least every 30 s: three silences make it stale."""
+STALE_WARNING_SKEW_MS: Final = 30_000
+
+
+class State(StrEnum):
+    """Where a registration stands. Revoked is final: the cluster enrols anew."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    REVOKED = "revoked"
+
+
+class Liveness(StrEnum):
+    """Derived from the last word of the spoke, never stored."""
+
+    NEVER = "never"
+    CONNECTED = "connected"
+    STALE = "stale"
+
+
+class Mode(StrEnum):
+    """How two network domains are connected; absence means isolated."""
+
+    FLAT = "flat"
+    NAT = "nat"
+    JOIN_REQUESTED = "join-requested"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """One cluster's membership. `clock_skew_ms` is spoke minus hub; None until the spoke has spoken."""
+
+    id: UUID
+    name: str
+    cluster_uid: str
+    state: State
+    domain_id: UUID
+    method: str
+    public_key: str
+    spoke_version: str
+    contract: str
+    kubernetes_version: str
+    api_ca_sha256: str
+    node_count: int
+    created_at: datetime
+    approved_at: datetime | None
+    approved_by: str | None
+    revoked_at: datetime | None
+    revoked_by: str | None
+    last_seen_at: datetime | None
+    clock_skew_ms: int | None
+    epoch: UUID | None
+    queued_batches: int | None
+    queued_bytes: int | None
+    duplicate_of: UUID | None
+    """Another live registration with the same kube-system uid when this one enrolled: a cloned cluster, or two
+    spokes with one identity. Never approved automatically."""
+
+    def liveness(self, now: datetime) -> Liveness:
+        """Whether the spoke spoke lately."""
+        if self.last_seen_at is None:
+            return Liveness.NEVER
+        return Liveness.CONNECTED if now - self.last_seen_at <= CONNECTED_WITHIN else Liveness.STALE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkDomain:
+    """A set of clusters whose addresses are mutually unambiguous."""
+
+    id: UUID
+    name: str
+    description: str
+    implicit: bool
+    """Came with a cluster and vanishes when the cluster moves out."""
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainConnection:
+    """Undirected: `domain_a` < `domain_b`."""
+
+    domain_a: UUID
+    domain_b: UUID
+    mode: Mode
+    note: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JoinToken:
+    """What may be shown of a join token; the secret is shown once, when it is made."""
+
+    id: UUID
+    public_id: str
+    cluster_name: str | None
+    auto_approve: bool
+    created_by: str
+    created_at: datetime
+    expires_at: datetime
+    used_at: datetime | None
+    used_by_registration: UUID | None
+
+    def usable(self, now: datetime) -> bool:
+        """Not used and not expired."""
+        return self.used_at is None and now < self.expires_at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpokePrincipal:
+    """Who sends: read from the credential, never from the message."""
+
+    tenant_id: UUID
+    registration_id: UUID
+    name: str
+    state: State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrationFilter:
+    """Conjunction of what is given; an empty tuple means any."""
+
+    states: tuple[State, ...] = ()
+    domain_ids: tuple[UUID, ...] = ()
+    name_contains: str = ""
+
+
+def ordered_pair(a: UUID, b: UUID) -> tuple[UUID, UUID]:
+    """The two ids as a connection stores them; PostgreSQL orders uuids by their bytes, as `UUID.__lt__` does."""
+    return (a, b) if a < b else (b, a)

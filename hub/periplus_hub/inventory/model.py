@@ -1,0 +1,230 @@
+"""What a cluster contains, as values. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterFacts:
+    """What a cluster says of itself; empty text or tuple means it did not say."""
+
+    registration_id: UUID
+    uid: str
+    provider: str | None
+    account: str | None
+    region: str | None
+    kubernetes_version: str | None
+    platform: str | None
+    distribution: str | None
+    regions: tuple[str, ...]
+    zones: tuple[str, ...]
+    cnis: tuple[str, ...]
+    aliases: tuple[str, ...]
+    clusterset: str | None
+    clusterset_cluster_id: str | None
+    observed_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What a spoke tried to read: `state` is ok, absent, forbidden, failed or slow."""
+
+    registration_id: UUID
+    name: str
+    state: str
+    reason: str | None
+    message: str | None
+    remedy: str | None
+    objects: int | None
+    as_of: datetime | None
+    observed_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """Live objects of one cluster. A cluster without inventory has no Counts at all, not zeros."""
+
+    registration_id: UUID
+    namespaces: int
+    nodes: int
+    workloads: int
+    pods: int
+    services: int
+    endpoints: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Namespace:
+    """core/v1 Namespace."""
+
+    registration_id: UUID
+    uid: str
+    name: str
+    labels: tuple[str, ...]
+    created_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """core/v1 Node; `addresses` are `Type=value` texts."""
+
+    registration_id: UUID
+    uid: str
+    name: str
+    provider_id: str | None
+    provider: str | None
+    account: str | None
+    region: str | None
+    zone: str | None
+    instance_type: str | None
+    addresses: tuple[str, ...]
+    pod_cidrs: tuple[str, ...]
+    labels: tuple[str, ...]
+    pods_allocatable: int | None
+    ready: bool | None
+    created_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """The top of an owner chain."""
+
+    registration_id: UUID
+    uid: str
+    namespace: str
+    name: str
+    kind: str
+    api_group: str | None
+    labels: tuple[str, ...]
+    replicas: int | None
+    created_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pod:
+    """A pod and the time its addresses were its own; `valid_to` None means still."""
+
+    registration_id: UUID
+    uid: str
+    namespace: str
+    name: str
+    node: str | None
+    workload_kind: str | None
+    workload_name: str | None
+    ipv4: str | None
+    ipv6: str | None
+    phase: str | None
+    host_network: bool | None
+    labels: tuple[str, ...]
+    valid_from: datetime
+    valid_to: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """core/v1 Service; `ports` are `name|protocol|port|targetPort|nodePort|appProtocol` texts."""
+
+    registration_id: UUID
+    uid: str
+    namespace: str
+    name: str
+    type: str | None
+    external_name: str | None
+    cluster_ips: tuple[str, ...]
+    external_ips: tuple[str, ...]
+    load_balancer_ips: tuple[str, ...]
+    load_balancer_hostnames: tuple[str, ...]
+    ports: tuple[str, ...]
+    selector: tuple[str, ...]
+    ip_families: tuple[str, ...]
+    labels: tuple[str, ...]
+    headless: bool | None
+    created_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """One endpoint of an EndpointSlice."""
+
+    registration_id: UUID
+    uid: str
+    namespace: str
+    service: str | None
+    slice: str | None
+    address: str | None
+    address_type: str | None
+    node: str | None
+    zone: str | None
+    target_kind: str | None
+    target_namespace: str | None
+    target_name: str | None
+    ready: bool | None
+    serving: bool | None
+    terminating: bool | None
+    ports: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InventoryFilter:
+    """Conjunction of what is given; empty means any. `name_contains` is case-insensitive."""
+
+    registration_ids: tuple[UUID, ...] = ()
+    namespace: str = ""
+    name_contains: str = ""
+    include_gone: bool = False
+    """Pods only: also those whose time is over."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """Who an address was at a time. `rule` names what decided, `rank` orders rules: smaller is stronger."""
+
+    registration_id: UUID
+    domain_id: UUID
+    kind: str
+    uid: str
+    namespace: str | None
+    name: str
+    workload_kind: str | None
+    workload_name: str | None
+    node: str | None
+    zone: str | None
+    valid_from: datetime
+    valid_to: datetime | None
+    rank: int
+    rule: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ownership:
+    """The answer for one network domain: `owners` all have the best rank found there.
+
+    More than one owner means the address is ambiguous: two things of equal rank claim it, and nobody guesses.
+    """
+
+    domain_id: UUID
+    owners: tuple[Owner, ...]
+
+    @property
+    def ambiguous(self) -> bool:
+        """Two claims of equal rank."""
+        return len(self.owners) > 1
+
+
+RULES: Final = ("pod-address", "service-address", "node-address")
+"""Rank order. A pod's own address is strongest; a load balancer often shares a node's address, so service beats node."""
+
+
+def decide(owners: list[Owner]) -> list[Ownership]:
+    """Per domain, the owners of the best rank."""
+    by_domain: dict[UUID, list[Owner]] = {}
+    for owner in owners:
+        by_domain.setdefault(owner.domain_id, []).append(owner)
+    verdicts = []
+    for domain_id, claims in sorted(by_domain.items()):
+        best = min(claim.rank for claim in claims)
+        strongest = sorted((claim for claim in claims if claim.rank == best), key=lambda claim: claim.uid)
+        verdicts.append(Ownership(domain_id=domain_id, owners=tuple(strongest)))
+    return verdicts
