@@ -1,11 +1,11 @@
 """JSON messages of enrolment, credentials, heartbeats and answers. Unknown fields are ignored by both sides.
 
-    GET  /v1/contract     -> ContractDescription                                 (no authentication)
-    POST /v1/enroll       EnrolRequest -> EnrolAnswer                            (join token inside)
-    POST /v1/challenge    ChallengeRequest -> Challenge                          (no authentication, says nothing)
-    POST /v1/credential   CredentialRequest -> Credential                        (proof inside)
-    POST /v1/batches      a sealed batch, application/vnd.periplus.batch -> BatchAnswer   (Bearer credential)
-    POST /v1/heartbeat    Heartbeat -> HeartbeatAnswer                           (Bearer credential)
+GET  /v1/contract     -> ContractDescription                                 (no authentication)
+POST /v1/enroll       EnrolRequest -> EnrolAnswer                            (join token inside)
+POST /v1/challenge    ChallengeRequest -> Challenge                          (no authentication, says nothing)
+POST /v1/credential   CredentialRequest -> Credential                        (proof inside)
+POST /v1/batches      a sealed batch, application/vnd.periplus.batch -> BatchAnswer   (Bearer credential)
+POST /v1/heartbeat    Heartbeat -> HeartbeatAnswer                           (Bearer credential)
 """
 
 from typing import Final, Literal

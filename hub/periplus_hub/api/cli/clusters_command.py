@@ -1,0 +1,131 @@
+"""`periplus clusters …` and `periplus join-token create`."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from periplus_hub.api.cli import queries
+from periplus_hub.api.cli.connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
+from periplus_hub.api.cli.exits import fail
+from periplus_hub.api.client import HubClient
+
+clusters = typer.Typer(no_args_is_help=True, help="Clusters of the fleet: list, show, approve, revoke.")
+join_tokens = typer.Typer(no_args_is_help=True, help="Tokens with which a spoke joins the fleet.")
+
+APPROVE: Final = """
+mutation Approve($cluster: ID!) {
+  approveCluster(cluster: $cluster) {
+    __typename
+    ... on Cluster { id name state }
+    ... on Problem { message remedy }
+  }
+}
+"""
+REVOKE: Final = APPROVE.replace("approveCluster", "revokeCluster").replace("Approve", "Revoke")
+
+NameArgument = Annotated[str, typer.Argument(help="The cluster's name or id.")]
+
+
+def find(client: HubClient, name: str) -> dict[str, Any]:
+    """The cluster with this name or id; leaves when there is none."""
+    for page in queries.pages(client, queries.CLUSTERS, "clusters", {"first": 200}):
+        for node in page["nodes"]:
+            if name in {node["id"], node["name"]}:
+                found: dict[str, Any] = node
+                return found
+    return fail(f"there is no cluster {name!r}", "See 'periplus clusters list'.")
+
+
+@clusters.command("list")
+def list_clusters(*, url: UrlOption = None, token_file: TokenFileOption = None, as_json: JsonOption = False) -> None:
+    """Every cluster that ever joined, with its state and what is in it."""
+    with hub(url, token_file) as client:
+        documents = [
+            node
+            for page in queries.pages(client, queries.CLUSTERS, "clusters", {"first": 200})
+            for node in page["nodes"]
+        ]
+    rows = [_row(node) for node in documents]
+    columns = ("name", "state", "seen", "where", "kubernetes", "cni", "domain", "nodes", "pods", "services")
+    Listing(columns, rows, documents, "No clusters yet. Make a token: 'periplus join-token create'.").show(
+        as_json=as_json
+    )
+
+
+def _row(node: dict[str, Any]) -> tuple[str, ...]:
+    facts, counts = node["facts"] or {}, node["counts"] or {}
+    where = " ".join(facts.get(part) or "" for part in ("provider", "region")).strip()
+    numbers = (counts.get(kind) for kind in ("nodes", "pods", "services"))
+    return (
+        node["name"],
+        node["state"].lower(),
+        node["liveness"].lower(),
+        where or "–",
+        facts.get("kubernetesVersion") or "–",
+        ", ".join(facts.get("cnis") or ()) or "–",
+        node["networkDomain"]["name"],
+        *("?" if number is None else str(number) for number in numbers),
+    )
+
+
+@clusters.command("show")
+def show_cluster(
+    name: NameArgument, *, url: UrlOption = None, token_file: TokenFileOption = None, as_json: JsonOption = False
+) -> None:
+    """One cluster: facts, counts, and what its spoke could not read."""
+    with hub(url, token_file) as client:
+        found = find(client, name)
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    console = Console(highlight=False)
+    columns = ("name", "state", "seen", "where", "kubernetes", "cni", "domain", "nodes", "pods", "services")
+    for column, cell in zip(columns, _row(found), strict=True):
+        console.print(Text.assemble((f"{column:<11}", "dim"), cell))
+    console.print(Text("sources", style="dim"))
+    for source in found["sources"]:
+        line = Text.assemble("  ", (f"{source['state'].lower():<10}", "bold"), source["name"])
+        if source["message"]:
+            line.append(f" — {source['message']}. {source['remedy'] or ''}")
+        console.print(line)
+
+
+@clusters.command("approve")
+def approve(name: NameArgument, *, url: UrlOption = None, token_file: TokenFileOption = None) -> None:
+    """Let a pending cluster send."""
+    with hub(url, token_file) as client:
+        result = queries.outcome(client.ask(APPROVE, {"cluster": find(client, name)["id"]}), "approveCluster")
+    typer.echo(f"{result['name']} is {result['state'].lower()}")
+
+
+@clusters.command("revoke")
+def revoke(name: NameArgument, *, url: UrlOption = None, token_file: TokenFileOption = None) -> None:
+    """Shut a cluster out; takes effect within ten seconds."""
+    with hub(url, token_file) as client:
+        result = queries.outcome(client.ask(REVOKE, {"cluster": find(client, name)["id"]}), "revokeCluster")
+    typer.echo(f"{result['name']} is {result['state'].lower()}")
+
+
+@join_tokens.command("create")
+def create_join_token(
+    *,
+    cluster_name: Annotated[str | None, typer.Option(help="Only a cluster with this name may use it.")] = None,
+    auto_approve: Annotated[bool, typer.Option(help="The cluster needs no approval by a person.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Write it to this file (0600) instead of printing it.")] = None,
+    url: UrlOption = None,
+    token_file: TokenFileOption = None,
+) -> None:
+    """Make a join token: single use, valid for one hour, shown once."""
+    with hub(url, token_file) as client:
+        token = queries.create_join_token(client, cluster_name, auto_approve=auto_approve)
+    if out is None:
+        typer.echo(token)
+        return
+    out.touch(mode=0o600)
+    out.chmod(0o600)
+    out.write_text(token + "\n", encoding="ascii")
+    typer.echo(f"written to {out}")

@@ -1,0 +1,156 @@
+"""`periplus overlaps` and `periplus domains …`."""
+
+import json
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import Console
+
+from periplus_hub.api.cli import queries, story
+from periplus_hub.api.cli.clusters_command import find
+from periplus_hub.api.cli.connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
+from periplus_hub.api.cli.exits import fail
+from periplus_hub.api.cli.render import print_report
+from periplus_hub.api.cli.report import Report
+from periplus_hub.api.client import HubClient
+
+domains = typer.Typer(no_args_is_help=True, help="Network domains: which clusters share one address space.")
+
+DOMAINS: Final = """
+query Domains($first: Int!, $after: String) {
+  networkDomains(first: $first, after: $after) {
+    nodes { id name description implicit clusters { id name } connections { mode note other { id name } } }
+    pageInfo { hasNextPage endCursor }
+  }
+}
+"""
+DISCONNECT: Final = """
+mutation Disconnect($a: ID!, $b: ID!) {
+  disconnectDomains(a: $a, b: $b) { __typename ... on NetworkDomain { id name } ... on Problem { message remedy } }
+}
+"""
+DELETE: Final = """
+mutation Delete($domain: ID!) {
+  deleteNetworkDomain(domain: $domain) {
+    __typename
+    ... on DeletedNetworkDomain { name }
+    ... on Problem { message remedy }
+  }
+}
+"""
+
+DomainArgument = Annotated[str, typer.Argument(help="A domain's name or id.")]
+
+
+def overlaps(
+    *,
+    joined: Annotated[bool, typer.Option("--joined", help="As if all clusters were in one network.")] = False,
+    url: UrlOption = None,
+    token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The overlap register: groups by severity, what each would break, what to do."""
+    with hub(url, token_file) as client:
+        groups, as_of = queries.overlap_groups(client, joined=joined)
+        lines = tuple(queries.cluster_line(name, "", node) for name, node in queries.clusters(client).items())
+    report = Report(clusters=lines, groups=groups, joined=joined, as_of=as_of)
+    if as_json:
+        typer.echo(json.dumps(report.document(), indent=2))
+    else:
+        print_report(report, Console(highlight=False))
+
+
+def _all(client: HubClient) -> list[dict[str, Any]]:
+    return [node for page in queries.pages(client, DOMAINS, "networkDomains", {"first": 200}) for node in page["nodes"]]
+
+
+def _find(client: HubClient, name: str) -> dict[str, Any]:
+    for domain in _all(client):
+        if name in {domain["id"], domain["name"]}:
+            return domain
+    return fail(f"there is no network domain {name!r}", "See 'periplus domains list'.")
+
+
+@domains.command("list")
+def list_domains(*, url: UrlOption = None, token_file: TokenFileOption = None, as_json: JsonOption = False) -> None:
+    """Every network domain with its clusters and connections."""
+    with hub(url, token_file) as client:
+        found = _all(client)
+    rows: list[tuple[str, ...]] = [
+        (
+            domain["name"],
+            ", ".join(cluster["name"] for cluster in domain["clusters"]) or "–",
+            ", ".join(f"{link['mode'].lower()} {link['other']['name']}" for link in domain["connections"])
+            or "isolated",
+            domain["description"] or ("made with its cluster" if domain["implicit"] else ""),
+        )
+        for domain in found
+    ]
+    Listing(("domain", "clusters", "connections", "note"), rows, found, "No network domains yet.").show(as_json=as_json)
+
+
+@domains.command("create")
+def create(
+    name: Annotated[str, typer.Argument(help="The new domain's name.")],
+    *,
+    description: Annotated[str, typer.Option(help="What it stands for.")] = "",
+    url: UrlOption = None,
+    token_file: TokenFileOption = None,
+) -> None:
+    """Make a network domain, empty at first."""
+    with hub(url, token_file) as client:
+        story.create_domain(client, name, description)
+    typer.echo(f"created {name}")
+
+
+@domains.command("move")
+def move(
+    domain: DomainArgument,
+    clusters: Annotated[list[str], typer.Argument(help="Clusters (names or ids) to move in.")],
+    *,
+    url: UrlOption = None,
+    token_file: TokenFileOption = None,
+) -> None:
+    """Move clusters into a domain."""
+    with hub(url, token_file) as client:
+        target = _find(client, domain)
+        story.move_clusters(client, target["id"], [find(client, name)["id"] for name in clusters])
+    typer.echo(f"moved {', '.join(clusters)} into {target['name']}")
+
+
+@domains.command("connect")
+def connect(
+    a: DomainArgument,
+    b: DomainArgument,
+    *,
+    mode: Annotated[str, typer.Option(help="flat, nat or join-requested.")] = "flat",
+    note: Annotated[str, typer.Option(help="Why.")] = "",
+    url: UrlOption = None,
+    token_file: TokenFileOption = None,
+) -> None:
+    """Say how two domains are connected. Flat connections do not chain."""
+    if mode not in {"flat", "nat", "join-requested"}:
+        fail(f"--mode {mode!r} is none of flat, nat, join-requested")
+    with hub(url, token_file) as client:
+        ends = (_find(client, a)["id"], _find(client, b)["id"])
+        story.connect(client, *ends, mode=mode.upper().replace("-", "_"), note=note)
+    typer.echo(f"{a} and {b} are connected: {mode}")
+
+
+@domains.command("disconnect")
+def disconnect(
+    a: DomainArgument, b: DomainArgument, *, url: UrlOption = None, token_file: TokenFileOption = None
+) -> None:
+    """Remove the connection of two domains."""
+    with hub(url, token_file) as client:
+        ends = {"a": _find(client, a)["id"], "b": _find(client, b)["id"]}
+        queries.outcome(client.ask(DISCONNECT, ends), "disconnectDomains")
+    typer.echo(f"{a} and {b} are isolated")
+
+
+@domains.command("delete")
+def delete(domain: DomainArgument, *, url: UrlOption = None, token_file: TokenFileOption = None) -> None:
+    """Delete an empty domain."""
+    with hub(url, token_file) as client:
+        queries.outcome(client.ask(DELETE, {"domain": _find(client, domain)["id"]}), "deleteNetworkDomain")
+    typer.echo(f"deleted {domain}")

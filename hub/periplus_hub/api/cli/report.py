@@ -1,0 +1,141 @@
+"""The overlap report as data. Pure: made from the hub's answer, turned into a document or into lines elsewhere.
+
+The JSON document of `periplus try --json` is described in docs/reference/try-report.md and only ever grows.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+SCHEMA_VERSION: Final = 1
+
+
+class Severity(StrEnum):
+    """Worst first."""
+
+    CONFLICT = "conflict"
+    BLOCKS_FEDERATION = "blocks-federation"
+    LATENT = "latent"
+    INTENDED = "intended"
+
+    @property
+    def rank(self) -> int:
+        """0 is the worst."""
+        return list(Severity).index(self)
+
+
+class ClusterState(StrEnum):
+    """What became of a context."""
+
+    SETTLED = "settled"
+    """Everything the spoke may read is in the hub and safe."""
+    PARTIAL = "partial"
+    """In the hub, but some sources could not be read."""
+    FAILED = "failed"
+    SLOW = "slow"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterLine:
+    """One context. Counts are None when unknown."""
+
+    name: str
+    context: str
+    state: ClusterState
+    reason: str = ""
+    message: str = ""
+    remedy: str = ""
+    provider: str = ""
+    region: str = ""
+    version: str = ""
+    cnis: tuple[str, ...] = ()
+    nodes: int | None = None
+    pods: int | None = None
+    services: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemberLine:
+    """One allocation inside a group."""
+
+    cluster: str
+    kind: str
+    cidr: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupLine:
+    """One overlap group. `cidrs` has more than one range when like groups stand together."""
+
+    cidr: str
+    family: int
+    severity: Severity
+    members: tuple[MemberLine, ...]
+    member_count: int
+    since: str = ""
+    breaks: tuple[str, ...] = ()
+    remedies: tuple[str, ...] = ()
+
+    @property
+    def signature(self) -> tuple[object, ...]:
+        """Equal for groups a person would read as one: same owners, kinds and consequences."""
+        owners = frozenset((member.cluster, member.kind) for member in self.members)
+        return (self.severity, self.family, owners, self.breaks)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Everything `periplus try` and `periplus demo` print."""
+
+    clusters: tuple[ClusterLine, ...]
+    groups: tuple[GroupLine, ...]
+    joined: bool = False
+    as_of: str = ""
+    notes: tuple[str, ...] = field(default=())
+
+    def at_least(self, severity: Severity) -> bool:
+        """Whether any overlap is as bad as `severity` or worse."""
+        return any(group.severity.rank <= severity.rank for group in self.groups)
+
+    def counts(self) -> dict[Severity, int]:
+        """Groups per severity, worst first, zeros included."""
+        return {severity: sum(group.severity is severity for group in self.groups) for severity in Severity}
+
+    def document(self) -> dict[str, Any]:
+        """The stable JSON document."""
+        return {
+            "schemaVersion": SCHEMA_VERSION,
+            "asOf": self.as_of,
+            "joined": self.joined,
+            "clusters": [_camel(asdict(cluster)) for cluster in self.clusters],
+            "overlapGroups": [_camel(asdict(group)) for group in self.groups],
+            "summary": {str(severity): count for severity, count in self.counts().items()},
+            "notes": list(self.notes),
+        }
+
+
+def _camel(fields: Mapping[str, Any]) -> dict[str, Any]:
+    renamed: dict[str, Any] = {}
+    for key, value in fields.items():
+        head, *rest = key.split("_")
+        name = head + "".join(part.title() for part in rest)
+        renamed[name] = [_camel(item) if isinstance(item, dict) else item for item in value] if _listy(value) else value
+    return renamed
+
+
+def _listy(value: object) -> bool:
+    return isinstance(value, list | tuple)
+
+
+def sort_groups(groups: Iterable[GroupLine]) -> tuple[GroupLine, ...]:
+    """Worst first, then the widest reach, then by address as the hub ordered them."""
+    return tuple(sorted(groups, key=lambda group: (group.severity.rank, -group.member_count)))
+
+
+def fold_alike(groups: Iterable[GroupLine]) -> list[tuple[GroupLine, tuple[str, ...]]]:
+    """Groups to print: the first of each kind alike, with all ranges that share its story."""
+    folded: dict[tuple[object, ...], tuple[GroupLine, list[str]]] = {}
+    for group in groups:
+        folded.setdefault(group.signature, (group, []))[1].append(group.cidr)
+    return [(first, tuple(cidrs)) for first, cidrs in folded.values()]

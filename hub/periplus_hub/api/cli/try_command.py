@@ -1,0 +1,70 @@
+"""`periplus try`: the overlap report for the clusters of a kubeconfig, without installing anything in them."""
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from periplus_hub.api.cli.exits import Exit, fail
+from periplus_hub.api.cli.kubeconfigs import KubeconfigError, chosen, default_paths
+from periplus_hub.api.cli.render import print_report
+from periplus_hub.api.cli.report import ClusterState, Report, Severity
+from periplus_hub.api.cli.run_fleet import Target, look
+from periplus_hub.api.cli.serving import serve_until_interrupted
+
+
+class FailOn(StrEnum):
+    """Severities `--fail-on` takes."""
+
+    CONFLICT = "conflict"
+    BLOCKS_FEDERATION = "blocks-federation"
+    LATENT = "latent"
+
+
+def try_fleet(
+    *,
+    kubeconfig: Annotated[
+        Path | None, typer.Option(help="The kubeconfig. Default: every file of KUBECONFIG, else ~/.kube/config.")
+    ] = None,
+    context: Annotated[list[str] | None, typer.Option(help="Only this context. Repeatable. Default: all.")] = None,
+    joined: Annotated[bool, typer.Option("--joined", help="Ask: and if I put them all into one network?")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Go on serving the hub until Ctrl-C.")] = False,
+    fail_on: Annotated[FailOn | None, typer.Option(help="Exit with 2 when an overlap is this bad or worse.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document for scripts.")] = False,
+    wait: Annotated[float, typer.Option(min=1, max=3600, help="Seconds to wait for slow clusters.")] = 60,
+) -> None:
+    """Read the clusters of a kubeconfig and report which address ranges overlap.
+
+    Starts a hub in a temporary folder and one read-only spoke per context. Nothing is written to any cluster.
+    """
+    progress = Console(stderr=True)
+    try:
+        pairs = chosen([kubeconfig] if kubeconfig else default_paths(), context or ())
+    except KubeconfigError as error:
+        fail(error.message, error.remedy)
+    targets = [Target(name, name, path) for name, path in pairs]
+    with look(targets, progress, wait_s=wait) as fleet:
+        report = fleet.report(joined=joined)
+        show(report, as_json=as_json)
+        if keep:
+            serve_until_interrupted(fleet, progress)
+    _leave(report, fail_on)
+
+
+def show(report: Report, *, as_json: bool) -> None:
+    """To standard output, for a person or for a program."""
+    if as_json:
+        typer.echo(json.dumps(report.document(), indent=2))
+    else:
+        print_report(report, Console(highlight=False))
+
+
+def _leave(report: Report, fail_on: FailOn | None) -> None:
+    if fail_on is not None and report.at_least(Severity(fail_on)):
+        raise typer.Exit(int(Exit.THRESHOLD))
+    readable = {ClusterState.SETTLED, ClusterState.PARTIAL}
+    if not any(cluster.state in readable for cluster in report.clusters):
+        raise typer.Exit(int(Exit.FAILED))

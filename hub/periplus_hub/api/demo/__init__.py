@@ -1,0 +1,1 @@
+"""The demonstration fleet: twelve clusters whose Kubernetes API is simulated, and nothing else is."""
