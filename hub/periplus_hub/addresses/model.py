@@ -1,0 +1,244 @@
+"""Allocations, overlaps, acceptances and pools as values, and the small rules about them. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+MAX_ACCEPTANCE: Final = timedelta(days=731)
+"""Nobody means an overlap for ever: a longer acceptance is a decision to stop looking."""
+
+
+class AllocationKind(StrEnum):
+    """What a cluster uses a CIDR for."""
+
+    POD = "pod"
+    NODE = "node"
+    SERVICE = "service"
+    LOADBALANCER = "loadbalancer"
+    EXTERNAL = "external"
+    RESERVED = "reserved"
+    PLANNED = "planned"
+
+
+class Severity(StrEnum):
+    """How much an overlap hurts, worst first."""
+
+    CONFLICT = "conflict"
+    BLOCKS_FEDERATION = "blocks-federation"
+    LATENT = "latent"
+    INTENDED = "intended"
+
+
+SEVERITIES: Final = tuple(Severity)
+"""Worst first: the index is the rank."""
+
+
+class Relation(StrEnum):
+    """How the network domains of two clusters stand to each other. Flat is not transitive."""
+
+    SAME = "same"
+    FLAT = "flat"
+    JOIN_REQUESTED = "join-requested"
+    NAT = "nat"
+    ISOLATED = "isolated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allocation:
+    """A CIDR in use by one cluster. `source` is the most trusted of those that named it."""
+
+    registration_id: UUID
+    kind: AllocationKind
+    cidr: str
+    family: int
+    provider: str
+    source: str
+    name: str
+    node: str
+    quality: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One allocation inside a group. `domain_id` is where its cluster lives now."""
+
+    allocation: Allocation
+    domain_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverlapGroup:
+    """A maximal allocation with everything inside it, when two clusters (or a cluster and itself) collide there.
+
+    `members` counts the allocations inside `cidr`, `clusters` their clusters, `pairs` the overlapping pairs: counted
+    by arithmetic, never stored. `severity` is the worst pair's, or `intended` while `acceptance_id` is in force.
+    """
+
+    id: UUID
+    cidr: str
+    family: int
+    severity: Severity
+    clusters: int
+    members: int
+    pairs: int
+    since: datetime
+    changed_at: datetime
+    acceptance_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrefixMembers:
+    """One distinct CIDR of a group: the drill-down when a stray 10.0.0.0/8 put everything into one group."""
+
+    cidr: str
+    clusters: int
+    members: int
+    kinds: tuple[AllocationKind, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FreeRange:
+    """A range of the group's size that no known allocation touches; `cidr` None when the private space is full."""
+
+    cidr: str | None
+    within: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """Why a group has its severity, in sentences for a person: what breaks, what to do, and where there is room."""
+
+    why: str
+    breaks: tuple[str, ...]
+    remedies: tuple[str, ...]
+    suggestions: tuple[FreeRange, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairOverlap:
+    """Two allocations that overlap, for two clusters asked about; `cidr` is the smaller of the two ranges."""
+
+    a: Allocation
+    b: Allocation
+    cidr: str
+    relation: Relation
+    severity: Severity
+    explanation: Explanation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairReport:
+    """All overlaps of two clusters, worst first; `total` counts those beyond the page too."""
+
+    a: UUID
+    b: UUID
+    relation: Relation
+    total: int
+    overlaps: tuple[PairOverlap, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JoinedGroup:
+    """A group as it would be if the clusters asked about were joined. `id` is the stored group's when there is one."""
+
+    id: UUID | None
+    cidr: str
+    family: int
+    severity: Severity
+    severity_now: Severity | None
+    clusters: int
+    members: int
+    pairs: int
+    registration_ids: tuple[UUID, ...]
+    """At most 50, in order."""
+    explanation: Explanation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JoinedReport:
+    """What joining would bring: groups worst first (cut at the asked limit) and the whole count per severity."""
+
+    revision: int
+    groups: tuple[JoinedGroup, ...]
+    counts: dict[Severity, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acceptance:
+    """A person said the overlap rooted at exactly `cidr` is meant, until `expires_at`."""
+
+    id: UUID
+    cidr: str
+    reason: str
+    accepted_by: str
+    created_at: datetime
+    expires_at: datetime
+    withdrawn_at: datetime | None
+
+    def in_force(self, now: datetime) -> bool:
+        """Neither withdrawn nor expired."""
+        return self.withdrawn_at is None and now < self.expires_at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """The latest sample of what an allocator hands out. None is unknown, never 0."""
+
+    registration_id: UUID
+    provider: str
+    name: str
+    family: int
+    scope: str
+    node: str
+    cidrs: tuple[str, ...]
+    capacity: int | None
+    assigned: int | None
+    used: int | None
+    reserved: int | None
+    cooling: int | None
+    free: int | None
+    largest_free_block: int | None
+    """Prefix length."""
+    source: str
+    quality: str
+    observed_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisterStatus:
+    """Whether the stored groups include everything reported: they do when `revision` >= `latest`."""
+
+    revision: int
+    latest: int
+    at: datetime | None
+
+    @property
+    def current(self) -> bool:
+        """Nothing waits to be folded in."""
+        return self.revision >= self.latest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupFilter:
+    """Conjunction of what is given; an empty tuple means any. `within` keeps groups that touch this CIDR."""
+
+    severities: tuple[Severity, ...] = ()
+    registration_ids: tuple[UUID, ...] = ()
+    """Groups with a member of every one of these."""
+    domain_ids: tuple[UUID, ...] = ()
+    """Groups with a member in one of these."""
+    family: int | None = None
+    within: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllocationFilter:
+    """Conjunction of what is given; an empty tuple means any. `within` keeps what lies inside or around this CIDR."""
+
+    registration_ids: tuple[UUID, ...] = ()
+    kinds: tuple[AllocationKind, ...] = ()
+    family: int | None = None
+    within: str | None = None

@@ -1,0 +1,67 @@
+"""Findings as values. Pure."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+
+class FindingSeverity(StrEnum):
+    """Worst first."""
+
+    CRITICAL = "critical"
+    WARNING = "warning"
+    INFO = "info"
+
+
+class FindingState(StrEnum):
+    """open → acknowledged → resolved. A resolved finding never comes back: the same trouble opens a new one."""
+
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingDraft:
+    """What a detector sees now. `fingerprint` names the trouble: same fingerprint, same finding."""
+
+    fingerprint: str
+    severity: FindingSeverity
+    title: str
+    why: str
+    what_to_do: str
+    evidence: dict[str, object] = field(default_factory=dict)
+    registration_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something a detector says, with evidence and lifecycle."""
+
+    id: UUID
+    detector: str
+    fingerprint: str
+    severity: FindingSeverity
+    state: FindingState
+    title: str
+    why: str
+    what_to_do: str
+    evidence: dict[str, object]
+    registration_id: UUID | None
+    opened_at: datetime
+    changed_at: datetime
+    resolved_at: datetime | None
+    acknowledged_by: str | None
+    acknowledged_at: datetime | None
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindingFilter:
+    """Conjunction of what is given; an empty tuple means any."""
+
+    states: tuple[FindingState, ...] = ()
+    severities: tuple[FindingSeverity, ...] = ()
+    detectors: tuple[str, ...] = ()
+    registration_ids: tuple[UUID, ...] = ()
