@@ -54,8 +54,11 @@ def main() -> None:
         code = app(standalone_mode=False)
     except TyperException as error:
         # typer calls every usage error 2, which is taken by --fail-on here
+        usage = error.exit_code == _TYPER_USAGE
         errors.print(error.format_message(), markup=False)
-        sys.exit(int(Exit.USAGE if error.exit_code == _TYPER_USAGE else Exit.FAILED))
+        if usage and len(sys.argv) > 1:
+            errors.print("See 'periplus --help' and 'periplus COMMAND --help'.")
+        sys.exit(int(Exit.USAGE if usage else Exit.FAILED))
     except Abort:
         sys.exit(int(Exit.INTERRUPTED))
     sys.exit(code if isinstance(code, int) else int(Exit.OK))

@@ -298,7 +298,7 @@ def service_cidrs(cluster: DemoCluster) -> list[Object]:
 
 def ip_addresses(cluster: DemoCluster) -> list[Object]:
     """One IPAddress per ClusterIP."""
-    made = []
+    made: list[Object] = []
     for service in services(cluster):
         metadata: Object = service["metadata"]
         parent = {"resource": "services", "namespace": metadata["namespace"], "name": metadata["name"]}

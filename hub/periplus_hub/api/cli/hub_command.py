@@ -1,0 +1,77 @@
+"""`periplus hub serve|work|migrate|admin-token`: the hub's own processes.
+
+The server is imported when it is started: `periplus --help` must not wait for a database driver.
+"""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from periplus_hub.api.cli.exits import fail
+
+hub_commands = typer.Typer(no_args_is_help=True, help="Run the hub: serve, work, migrate.")
+
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="TOML file; flags and PERIPLUS_* win over it.")]
+DataDirOption = Annotated[
+    Path | None, typer.Option(help="Folder of the embedded stores. Not used with PERIPLUS_DATABASE_URL.")
+]
+
+
+def _run(action: str, config_file: Path | None, flags: dict[str, Any]) -> None:
+    from periplus_hub.api import serve as serving  # noqa: PLC0415 - see the module's docstring
+    from periplus_hub.api.config import ConfigError, load_config  # noqa: PLC0415 - as above
+    from periplus_hub.kit.errors import Refusal  # noqa: PLC0415 - as above
+
+    given = {key: value for key, value in flags.items() if value is not None}
+    try:
+        config = load_config(config_file, given)
+    except ConfigError as error:
+        fail(str(error))
+    actions = {"serve": serving.serve, "work": serving.work, "migrate": serving.migrate, "token": serving.admin_token}
+    try:
+        asyncio.run(actions[action](config))
+    except Refusal as error:
+        fail(error.message, error.remedy)
+
+
+@hub_commands.command("serve")
+def serve(
+    *,
+    all_in_one: Annotated[
+        bool | None, typer.Option("--all-in-one", help="Also do the work of 'hub work'. Default with embedded stores.")
+    ] = None,
+    data_dir: DataDirOption = None,
+    config: ConfigOption = None,
+    spokes_host: Annotated[str | None, typer.Option(help="Address of the listener for spokes.")] = None,
+    spokes_port: Annotated[int | None, typer.Option(min=0, max=65535, help="0 takes a free one.")] = None,
+    people_host: Annotated[str | None, typer.Option(help="Address of the listener for people.")] = None,
+    people_port: Annotated[int | None, typer.Option(min=0, max=65535, help="0 takes a free one.")] = None,
+    metrics_port: Annotated[int | None, typer.Option(min=0, max=65535, help="0 takes a free one.")] = None,
+    settle_after_s: Annotated[int | None, typer.Option(min=0, help="Age at which a batch counts as settled.")] = None,
+    ephemeral: Annotated[
+        bool | None, typer.Option("--ephemeral", help="A store that need not survive a power cut (try, demo).")
+    ] = None,
+    ready_file: Annotated[Path | None, typer.Option(help="Written with the chosen addresses once ready.")] = None,
+) -> None:
+    """Take batches from spokes and answer people, until SIGTERM."""
+    _run("serve", config, {key: value for key, value in locals().items() if key != "config"})
+
+
+@hub_commands.command("work")
+def work(*, data_dir: DataDirOption = None, config: ConfigOption = None) -> None:
+    """Run detectors, the overlap register and upkeep; one leader at a time."""
+    _run("work", config, {"data_dir": data_dir})
+
+
+@hub_commands.command("migrate")
+def migrate(*, data_dir: DataDirOption = None, config: ConfigOption = None) -> None:
+    """Bring the database's schema up to date, and exit."""
+    _run("migrate", config, {"data_dir": data_dir})
+
+
+@hub_commands.command("admin-token")
+def admin_token(*, data_dir: DataDirOption = None, config: ConfigOption = None) -> None:
+    """Make a new admin API token straight in the database, and print it once."""
+    _run("token", config, {"data_dir": data_dir})

@@ -1,0 +1,124 @@
+"""The overlap report: what scripts and people read."""
+
+import io
+import json
+
+from rich.console import Console
+
+from periplus_hub.api.cli.render import print_report
+from periplus_hub.api.cli.report import (
+    ClusterLine,
+    ClusterState,
+    GroupLine,
+    MemberLine,
+    Report,
+    Severity,
+    fold_alike,
+    sort_groups,
+)
+
+
+def group(cidr: str, severity: Severity, *owners: str, kind: str = "pod", count: int | None = None) -> GroupLine:
+    members = tuple(MemberLine(cluster=owner, kind=kind, cidr=cidr) for owner in owners)
+    return GroupLine(
+        cidr=cidr,
+        family=4,
+        severity=severity,
+        members=members,
+        member_count=count or len(members),
+        breaks=(f"{kind} traffic",),
+        remedies=("Renumber one.",),
+    )
+
+
+def cluster(name: str, state: ClusterState = ClusterState.SETTLED, pods: int | None = 3, **more: str) -> ClusterLine:
+    return ClusterLine(name=name, context=name, state=state, nodes=1, pods=pods, services=2, **more)
+
+
+def printed(report: Report) -> str:
+    out = io.StringIO()
+    print_report(report, Console(file=out, width=120, color_system=None, highlight=False))
+    return out.getvalue()
+
+
+def test_the_worst_and_widest_group_comes_first() -> None:
+    latent = group("10.1.0.0/16", Severity.LATENT, "a", "b", count=9)
+    small = group("10.2.0.0/16", Severity.CONFLICT, "a", "b")
+    wide = group("10.3.0.0/16", Severity.CONFLICT, "a", "b", "c")
+    assert sort_groups([latent, small, wide]) == (wide, small, latent)
+
+
+def test_groups_with_one_story_fold_and_others_do_not() -> None:
+    first = group("10.0.0.0/24", Severity.LATENT, "a", "b")
+    alike = group("10.0.1.0/24", Severity.LATENT, "b", "a")
+    worse = group("10.0.2.0/24", Severity.CONFLICT, "a", "b")
+    other = group("10.0.3.0/24", Severity.LATENT, "a", "c")
+    kind = group("10.0.4.0/24", Severity.LATENT, "a", "b", kind="node")
+    assert fold_alike([first, alike, worse, other, kind]) == [
+        (first, ("10.0.0.0/24", "10.0.1.0/24")),
+        (worse, ("10.0.2.0/24",)),
+        (other, ("10.0.3.0/24",)),
+        (kind, ("10.0.4.0/24",)),
+    ]
+
+
+def test_at_least_counts_worse_ones_in() -> None:
+    report = Report(clusters=(), groups=(group("10.0.0.0/8", Severity.BLOCKS_FEDERATION, "a", "b"),))
+    assert report.at_least(Severity.LATENT)
+    assert report.at_least(Severity.BLOCKS_FEDERATION)
+    assert not report.at_least(Severity.CONFLICT)
+
+
+def test_the_document_has_the_promised_members() -> None:
+    report = Report(clusters=(cluster("a", pods=None),), groups=(group("10.0.0.0/8", Severity.LATENT, "a", "b"),))
+    document = json.loads(json.dumps(report.document()))
+    line = document["clusters"][0]
+    assert {"name", "context", "state", "reason", "nodes", "pods", "services"} <= line.keys()
+    assert line["pods"] is None
+    found = document["overlapGroups"][0]
+    assert found["cidr"] == "10.0.0.0/8"
+    assert found["family"] == 4
+    assert found["severity"] == "latent"
+    assert found["members"] == [{"cluster": name, "kind": "pod", "cidr": "10.0.0.0/8"} for name in ("a", "b")]
+    assert document["summary"] == {"conflict": 0, "blocks-federation": 0, "latent": 1, "intended": 0}
+
+
+def test_a_person_sees_severity_owners_consequence_and_remedy() -> None:
+    text = printed(
+        Report(
+            clusters=(cluster("a"), cluster("b")),
+            groups=(group("10.0.0.0/8", Severity.CONFLICT, "a", "b"),),
+            joined=True,
+        )
+    )
+    for part in ("CONFLICT", "10.0.0.0/8", "a (pod) · b (pod)", "pod traffic", "Renumber one.", "2 of 2 clusters read"):
+        assert part in text
+    assert "as if all clusters were joined" in text
+
+
+def test_a_cluster_that_failed_says_why_and_what_to_do() -> None:
+    broken = cluster(
+        "b",
+        ClusterState.FAILED,
+        None,
+        reason="unreachable",
+        message="10.0.0.1:6443 refuses [odd] connections",
+        remedy="Start it.",
+    )
+    text = printed(Report(clusters=(cluster("a"), broken), groups=()))
+    assert "b: 10.0.0.1:6443 refuses [odd] connections [unreachable]" in text
+    assert "→ Start it." in text
+    assert "1 of 2 clusters read" in text
+    assert "nothing to compare yet" in text
+
+
+def test_unknown_counts_are_not_zero() -> None:
+    assert "?" in printed(Report(clusters=(cluster("a", pods=None),), groups=()))
+
+
+def test_many_ranges_and_owners_are_cut_with_a_count() -> None:
+    owners = [f"cluster-{number:02}" for number in range(20)]
+    groups = tuple(group(f"10.0.{number}.0/24", Severity.LATENT, *owners) for number in range(9))
+    text = printed(Report(clusters=(), groups=groups))
+    assert "and 5 more like it" in text
+    assert "and 8 more" in text
