@@ -6,16 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from .rig.fixtures import aws_cluster, cluster_factory, gcp_cluster, tools
-
-__all__ = ["aws_cluster", "cluster_factory", "gcp_cluster", "tools"]
+from tests.cluster.rig import fixtures
 
 _HERE = Path(__file__).parent
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Makes the marker known wherever the suite is run from."""
+    """Makes fixtures and marker known wherever the suite is run from."""
     config.addinivalue_line("markers", "cluster: needs a real control plane built from Go modules")
+    fixtures.register(config)
 
 
 @pytest.hookimpl(tryfirst=True)

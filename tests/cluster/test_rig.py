@@ -18,15 +18,16 @@ from typing import Any
 
 import pytest
 
-from .rig.admin import ApiError
-from .rig.control_plane import ControlPlane
-from .rig.kubeconfig import write_kubeconfig
-from .rig.manifests import NodeSpec
-from .rig.polling import wait_for
-from .rig.populate import ready_addresses, wait_for_nodes
-from .rig.processes import ProcessDiedError
-from .rig.spec import ClusterSpec
-from .rig.toolchain import KUBERNETES, Tools
+from tests.cluster.rig.admin import ApiError
+from tests.cluster.rig.control_plane import ControlPlane
+from tests.cluster.rig.fixtures import ClusterFactory
+from tests.cluster.rig.kubeconfig import write_kubeconfig
+from tests.cluster.rig.manifests import NodeSpec
+from tests.cluster.rig.polling import wait_for
+from tests.cluster.rig.populate import ready_addresses, wait_for_nodes
+from tests.cluster.rig.processes import ProcessDiedError
+from tests.cluster.rig.spec import ClusterSpec
+from tests.cluster.rig.toolchain import KUBERNETES, Tools
 
 _PODS = "/api/v1/pods"
 _LIST_PODS = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}]
@@ -78,18 +79,14 @@ def test_nodes_are_ready_and_posed(cluster: str, request: pytest.FixtureRequest)
         assert {"type": "InternalIP", "address": spec.internal_ip} in node["status"]["addresses"]
 
 
-def test_provider_ids_look_like_the_clouds(
-    aws_cluster: ControlPlane, gcp_cluster: ControlPlane
-) -> None:
+def test_provider_ids_look_like_the_clouds(aws_cluster: ControlPlane, gcp_cluster: ControlPlane) -> None:
     aws_ids = [node["spec"]["providerID"] for node in _nodes(aws_cluster)]
     gcp_ids = [node["spec"]["providerID"] for node in _nodes(gcp_cluster)]
     assert all(each.startswith("aws:///eu-west-1") for each in aws_ids)
     assert all(each.startswith("gce://example-project/europe-west1-") for each in gcp_ids)
 
 
-def test_pod_ranges_overlap_and_node_addresses_do_not(
-    aws_cluster: ControlPlane, gcp_cluster: ControlPlane
-) -> None:
+def test_pod_ranges_overlap_and_node_addresses_do_not(aws_cluster: ControlPlane, gcp_cluster: ControlPlane) -> None:
     first = {node["spec"]["podCIDR"] for node in _nodes(aws_cluster)}
     second = {node["spec"]["podCIDR"] for node in _nodes(gcp_cluster)}
     assert first & second
@@ -150,9 +147,7 @@ def test_nobody_gets_in_without_a_token_or_over_to_the_other_cluster(
     assert refused.value.status == HTTPStatus.UNAUTHORIZED
 
 
-def test_a_kubeconfig_holds_many_clusters(
-    aws_cluster: ControlPlane, gcp_cluster: ControlPlane, tmp_path: Path
-) -> None:
+def test_a_kubeconfig_holds_many_clusters(aws_cluster: ControlPlane, gcp_cluster: ControlPlane, tmp_path: Path) -> None:
     path = tmp_path / "kubeconfig"
     contexts = [aws_cluster.context(namespace="shop"), gcp_cluster.context("a-token")]
     write_kubeconfig(path, contexts, current="gcp-shop")
@@ -213,11 +208,27 @@ def test_a_child_dies_with_its_parent(tmp_path: Path) -> None:
     )
     command = [sys.executable, "-c", program, str(tmp_path / "log")]
     repository = Path(__file__).resolve().parents[2]
-    with subprocess.Popen(
-        command, cwd=repository, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as parent:
+    with subprocess.Popen(command, cwd=repository, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
         assert _is_alive(pid)
         parent.kill()
     wait_for("the sleeper gone", lambda: not _is_alive(pid), timeout_s=10)
+
+
+def test_a_dual_stack_cluster_gives_pods_both_families(
+    cluster_factory: ClusterFactory,
+) -> None:
+    spec = ClusterSpec(
+        name="dual",
+        pod_cidr="10.244.0.0/16,fd00:10:244::/56",
+        service_cidr="10.96.0.0/16,fd00:10:96::/112",
+        node_count=1,
+    )
+    plane = cluster_factory(spec)
+    ranges = [ip_network(each) for each in _nodes(plane)[0]["spec"]["podCIDRs"]]
+    assert [each.version for each in ranges] == [4, 6]
+    for pod in plane.admin.items(_PODS):
+        addresses = [ip_address(each["ip"]) for each in pod["status"]["podIPs"]]
+        assert all(address in each for address, each in zip(addresses, ranges, strict=True))
+    plane.stop()

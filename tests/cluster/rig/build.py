@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from .golang import Go, Report, ToolchainError, find_go
-from .toolchain import (
+from tests.cluster.rig.golang import Go, Report, ToolchainError, find_go
+from tests.cluster.rig.toolchain import (
     ASSETS_VARIABLE,
     CONTROL_PLANE,
     KWOK,
@@ -45,9 +45,7 @@ def ensure_tools(report: Report, *, jobs: int | None = None) -> Tools:
                 # Asked again under the lock: the build waited for may have made it.
                 if not folder.is_dir():
                     _build(module, folder, go=go, jobs=jobs, report=report)
-    binaries = {
-        name: folder / name for module, folder in folders.items() for name in module.packages
-    }
+    binaries = {name: folder / name for module, folder in folders.items() for name in module.packages}
     return Tools(binaries, folders[KWOK] / STAGES_FILE)
 
 
@@ -97,9 +95,7 @@ def _download(module: Module, go: Go) -> None:
     go.output("mod", "download", module.pinned, cwd=module.folder)
 
 
-def _run_with_progress(
-    name: str, command: Sequence[str], *, cwd: Path, go: Go, report: Report
-) -> None:
+def _run_with_progress(name: str, command: Sequence[str], *, cwd: Path, go: Go, report: Report) -> None:
     log = Path(command[command.index("-o") + 1]).with_suffix(".log")
     began = time.monotonic()
     with log.open("wb") as sink:

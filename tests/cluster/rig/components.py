@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from .pki import KeyPair, Pki
-from .processes import free_port
-from .spec import ClusterSpec
-from .toolchain import Tools
+from tests.cluster.rig.pki import KeyPair, Pki
+from tests.cluster.rig.processes import free_port
+from tests.cluster.rig.spec import ClusterSpec
+from tests.cluster.rig.toolchain import Tools
 
 _LOOPBACK = "127.0.0.1"
 
@@ -113,7 +113,7 @@ class Layout:
             "secure-port": self.ports.controllers,
             "allocate-node-cidrs": "true",
             "cluster-cidr": self.spec.pod_cidr,
-            "node-cidr-mask-size": self.spec.node_cidr_mask,
+            **self._mask_flags(),
             "service-cluster-ip-range": self.spec.service_cidr,
             "service-account-private-key-file": self.pki.service_account_key,
             "root-ca-file": self.pki.ca.certificate,
@@ -131,11 +131,20 @@ class Layout:
         flags = {
             "kubeconfig": self.kubeconfig_of("kwok"),
             "config": self.tools.kwok_stages,
-            "cidr": self.spec.pod_cidr,
+            # Only for nodes without a range of their own, of which there are none for long.
+            "cidr": self.spec.pod_cidr.split(",")[0],
             "server-address": f"{_LOOPBACK}:{self.ports.kwok}",
             "manage-all-nodes": "true",
         }
         return [self.tools["kwok"], *_flags(flags)]
+
+    def _mask_flags(self) -> dict[str, object]:
+        if not self.spec.is_dual_stack:
+            return {"node-cidr-mask-size": self.spec.node_cidr_mask}
+        return {
+            "node-cidr-mask-size-ipv4": self.spec.node_cidr_mask,
+            "node-cidr-mask-size-ipv6": self.spec.node_cidr_mask_ipv6,
+        }
 
     def _client_flags(self, program: str) -> dict[str, object]:
         return {

@@ -11,14 +11,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from .admin import ApiClient
-from .components import Layout, Ports
-from .kubeconfig import Context, write_kubeconfig
-from .pki import KeyPair, Pki
-from .polling import WaitedTooLongError, answers_ok, wait_for
-from .processes import Child
-from .spec import ClusterSpec
-from .toolchain import Tools
+from tests.cluster.rig.admin import ApiClient
+from tests.cluster.rig.components import Layout, Ports
+from tests.cluster.rig.kubeconfig import Context, write_kubeconfig
+from tests.cluster.rig.pki import KeyPair, Pki
+from tests.cluster.rig.polling import WaitedTooLongError, answers_ok, wait_for
+from tests.cluster.rig.processes import Child
+from tests.cluster.rig.spec import ClusterSpec
+from tests.cluster.rig.toolchain import Tools
 
 _START_TIMEOUT_S = 90.0
 _API_SERVER = "kube-apiserver"
@@ -52,8 +52,7 @@ class ControlPlane:
             serving=serving,
         )
         self._children = {
-            name: Child(name, command, folder / f"{name}.log")
-            for name, command in self._layout.commands().items()
+            name: Child(name, command, folder / f"{name}.log") for name, command in self._layout.commands().items()
         }
 
     @property
@@ -163,16 +162,13 @@ class ControlPlane:
         self.folder.mkdir(parents=True)
         pki = self._layout.pki
         pki.create()
-        kubernetes_service = ip_network(self.spec.service_cidr)[1]
+        kubernetes_service = ip_network(self.spec.service_cidr.split(",")[0])[1]
         names = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
         hosts = ["IP:127.0.0.1", f"IP:{kubernetes_service}", *(f"DNS:{name}" for name in names)]
         pki.issue("serving", user="kube-apiserver", hosts=hosts)
         self._layout.token_file.touch(mode=0o600)
         self._layout.token_file.write_text(
-            "".join(
-                f'{self._tokens[name]},{user},{user},"{group}"\n'
-                for name, (user, group) in _USERS.items()
-            )
+            "".join(f'{self._tokens[name]},{user},{user},"{group}"\n' for name, (user, group) in _USERS.items())
         )
         for name in _USERS:
             path = self._layout.kubeconfig_of(name)

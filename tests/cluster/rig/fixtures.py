@@ -1,20 +1,22 @@
-"""The pytest fixtures of the rig, in a module so that other folders' conftest can import them."""
+"""The pytest fixtures of the rig, as a plugin that the conftest of any folder may ask for."""
 
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
 import pytest
 
-from .build import ensure_tools
-from .control_plane import ControlPlane
-from .populate import populate
-from .posing import aws, gcp
-from .spec import ClusterSpec
-from .toolchain import Tools
+from tests.cluster.rig.build import ensure_tools
+from tests.cluster.rig.control_plane import ControlPlane
+from tests.cluster.rig.populate import populate
+from tests.cluster.rig.posing import aws, gcp
+from tests.cluster.rig.spec import ClusterSpec
+from tests.cluster.rig.toolchain import Tools
 
+_PLUGIN = "periplus-cluster-rig"
 _log = logging.getLogger(__name__)
 
 ClusterFactory: TypeAlias = Callable[[ClusterSpec], ControlPlane]
@@ -36,16 +38,25 @@ GCP_SPEC = ClusterSpec(
 )
 
 
+def register(config: pytest.Config) -> None:
+    """Makes the fixtures known to the whole run; call it in a conftest's `pytest_configure`.
+
+    Fixtures that two conftests import are two fixtures, and every cluster would be started twice.
+    """
+    if not config.pluginmanager.has_plugin(_PLUGIN):
+        config.pluginmanager.register(sys.modules[__name__], _PLUGIN)
+
+
 @pytest.fixture(scope="session")
-def tools() -> Tools:
+def tools(pytestconfig: pytest.Config) -> Tools:
     """The control plane's programs; builds them when the cache has none, which takes minutes."""
-    return ensure_tools(_log.info)
+    reporter = pytestconfig.pluginmanager.get_plugin("terminalreporter")
+    # A worker of xdist has no terminal.
+    return ensure_tools(reporter.write_line if reporter else _log.info)
 
 
 @pytest.fixture(scope="session")
-def cluster_factory(
-    tools: Tools, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[ClusterFactory]:
+def cluster_factory(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterFactory]:
     """Starts and fills clusters; all are stopped at the end of the session, if not before."""
     started: list[ControlPlane] = []
 

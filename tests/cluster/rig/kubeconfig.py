@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .pki import KeyPair
+from tests.cluster.rig.pki import KeyPair
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -64,9 +64,7 @@ class Pki:
         bits = ["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"]
         _openssl(["genpkey", *bits, "-out", str(self.service_account_key)])
 
-    def issue(
-        self, name: str, *, user: str, groups: Sequence[str] = (), hosts: Sequence[str] = ()
-    ) -> KeyPair:
+    def issue(self, name: str, *, user: str, groups: Sequence[str] = (), hosts: Sequence[str] = ()) -> KeyPair:
         """A certificate for a user (Kubernetes reads CN and O) or for a server's `hosts`.
 
         `hosts` are spelled as openssl wants them: `DNS:localhost`, `IP:127.0.0.1`.

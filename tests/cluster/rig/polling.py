@@ -21,9 +21,7 @@ class WaitedTooLongError(TimeoutError):
     """What was waited for did not happen in the time given."""
 
 
-def wait_for(
-    what: str, probe: Callable[[], _T | None], *, timeout_s: float, interval_s: float = INTERVAL_S
-) -> _T:
+def wait_for(what: str, probe: Callable[[], _T | None], *, timeout_s: float, interval_s: float = INTERVAL_S) -> _T:
     """What `probe` returns once it is true; an exception of `probe` ends the wait."""
     deadline = time.monotonic() + timeout_s
     while True:

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
-from .admin import ApiClient
-from .manifests import WorkloadSpec
-from .polling import wait_for
-from .spec import ClusterSpec
+from tests.cluster.rig.admin import ApiClient
+from tests.cluster.rig.manifests import WorkloadSpec
+from tests.cluster.rig.polling import wait_for
+from tests.cluster.rig.spec import ClusterSpec
 
 Json: TypeAlias = dict[str, Any]
 
@@ -28,9 +28,7 @@ SHOP = (
 )
 
 
-def populate(
-    admin: ApiClient, spec: ClusterSpec, workloads: Sequence[WorkloadSpec] = SHOP
-) -> list[WorkloadSpec]:
+def populate(admin: ApiClient, spec: ClusterSpec, workloads: Sequence[WorkloadSpec] = SHOP) -> list[WorkloadSpec]:
     """Fills the cluster; `workloads` share `spec.pod_count` pods and are returned as made."""
     for node in spec.nodes():
         admin.create_node(node)
@@ -87,8 +85,10 @@ def ready_addresses(admin: ApiClient) -> dict[tuple[str, str], set[str]]:
 def _is_usable(node: Json) -> bool:
     conditions = {each["type"]: each["status"] for each in node["status"].get("conditions", ())}
     has_range = bool(node["spec"].get("podCIDR"))
-    # The not-ready taint goes a moment after the condition has come.
-    return conditions.get("Ready") == "True" and has_range and not node["spec"].get("taints")
+    # The not-ready taint goes a moment after the condition has come; a test's own taints stay.
+    taints = (each["key"] for each in node["spec"].get("taints", ()))
+    shunned = any(key.startswith("node.kubernetes.io/") for key in taints)
+    return conditions.get("Ready") == "True" and has_range and not shunned
 
 
 def _share_out(workloads: Sequence[WorkloadSpec], pods: int) -> list[WorkloadSpec]:

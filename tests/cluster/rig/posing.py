@@ -7,7 +7,7 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .manifests import NodeSpec
+from tests.cluster.rig.manifests import NodeSpec
 
 _SUBSCRIPTION = "00000000-0000-4000-8000-000000000001"
 
@@ -44,8 +44,7 @@ def aws(region: str = "eu-west-1") -> Provider:
         labels={"eks.amazonaws.com/nodegroup": "general", "eks.amazonaws.com/capacityType": "SPOT"},
         # Zone letters are shuffled per account; only the id names the same building to everybody.
         zone_labels={
-            zone: {"topology.k8s.aws/zone-id": f"{zone_id}{number}"}
-            for number, zone in enumerate(zones, start=1)
+            zone: {"topology.k8s.aws/zone-id": f"{zone_id}{number}"} for number, zone in enumerate(zones, start=1)
         },
         max_pods=58,
     )
@@ -81,9 +80,7 @@ def azure(region: str = "westeurope") -> Provider:
 
 def bare() -> Provider:
     """Machines of one's own: no cloud, so no provider id, region or zone."""
-    return Provider(
-        region="", zones=("",), node_name="{cluster}-node-{index}", provider_id="", instance_type=""
-    )
+    return Provider(region="", zones=("",), node_name="{cluster}-node-{index}", provider_id="", instance_type="")
 
 
 def posed_node(provider: Provider, cluster: str, node_network: str, index: int) -> NodeSpec:

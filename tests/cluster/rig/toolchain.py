@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from .golang import Go, ToolchainError
+from tests.cluster.rig.golang import Go, ToolchainError
 
 MODULES_FOLDER = Path(__file__).resolve().parent.parent / "tools"
 ASSETS_VARIABLE = "KUBEBUILDER_ASSETS"
@@ -65,10 +65,7 @@ KWOK = Module("kwok", "sigs.k8s.io/kwok", {"kwok": "sigs.k8s.io/kwok/cmd/kwok"})
 KUBERNETES = Module(
     "kubernetes",
     "k8s.io/kubernetes",
-    {
-        name: f"k8s.io/kubernetes/cmd/{name}"
-        for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
-    },
+    {name: f"k8s.io/kubernetes/cmd/{name}" for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler")},
 )
 
 # In the order they are built: the quick ones first, so that a broken setup shows early.
