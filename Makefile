@@ -1,3 +1,4 @@
+# Everything a person does here; `make help` lists it. Continuous integration runs `check` and `test`, nothing else.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 BIN := .venv/bin
@@ -6,7 +7,7 @@ LOCKED := requirements/sync.sh requirements/uv.txt requirements/dev.txt \
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: .venv/.stamp ## Make .venv from the locked requirements (skipped when nothing changed)
@@ -15,3 +16,27 @@ setup: .venv/.stamp ## Make .venv from the locked requirements (skipped when not
 	@echo "setup: making .venv from requirements/dev.txt"
 	@PYTHON="$(PYTHON)" sh requirements/sync.sh
 	@touch $@
+
+.PHONY: demo
+demo: setup ## Start a hub with a simulated fleet and show where its addresses collide
+	@$(BIN)/periplus demo
+
+.PHONY: check
+check: setup ## Lint, format, types, arrows and the house rules (a minute)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m pytest --quiet tests/meta
+
+.PHONY: test
+test: setup ## Run every test; builds the control plane meanwhile (first run: most of an hour)
+	@sh tests/run.sh
+
+.PHONY: bench
+bench: setup ## List the measurements, or run one: make bench ROW=<name>
+	@$(BIN)/python -m benchmarks$(if $(ROW),.$(ROW))
+
+.PHONY: docs
+docs: setup ## Write docs/reference again from the code
+	@$(BIN)/python -m periplus_hub.api.docs

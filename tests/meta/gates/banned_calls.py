@@ -1,0 +1,53 @@
+"""Calls that make a program untestable or let a task die unseen."""
+
+import ast
+from collections.abc import Iterator
+from fnmatch import fnmatch
+
+from tests.meta.gates.names import dotted, imported_names
+from tests.meta.gates.source import Module, Violation
+
+_CLOCKS = dict.fromkeys(
+    [
+        "datetime.date.today",
+        "datetime.datetime.now",
+        "datetime.datetime.today",
+        "datetime.datetime.utcnow",
+        "time.time",
+        "time.time_ns",
+    ],
+    "ask the injected Clock",
+)
+_TASKS = dict.fromkeys(
+    ["asyncio.create_task", "asyncio.ensure_future", "asyncio.get_running_loop.create_task"],
+    "start it in an asyncio.TaskGroup, which sees it fail",
+)
+_PRINT = {"print": "log it, or return it to the command line that prints"}
+
+_RULES: tuple[tuple[dict[str, str], tuple[str, ...]], ...] = (
+    (_CLOCKS, ("*/kit/clock.py",)),
+    (_TASKS, ()),
+    (_PRINT, ("hub/periplus_hub/api/cli/*", "spoke-agent/periplus_spoke/main.py")),
+)
+
+
+def banned_calls(module: Module) -> Iterator[Violation]:
+    """Uses, not only calls: passing `time.time` on as a default is the same clock."""
+    banned: dict[str, str] = {}
+    for rule, exempt in _RULES:
+        if not any(fnmatch(module.path, pattern) for pattern in exempt):
+            banned |= rule
+    origins = imported_names(module.tree)
+    for node in ast.walk(module.tree):
+        name = _used_name(node, origins)
+        if name in banned:
+            yield Violation(module.path, node.lineno, f"{name}: {banned[name]}")
+
+
+def _used_name(node: ast.AST, origins: dict[str, str]) -> str:
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Call):
+        owner = dotted(node.value.func, origins)
+        return f"{owner}.{node.attr}"
+    if isinstance(node, ast.Attribute | ast.Name) and isinstance(node.ctx, ast.Load):
+        return dotted(node, origins) or ""
+    return ""

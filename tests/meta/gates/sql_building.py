@@ -1,0 +1,46 @@
+"""SQL stands in repositories, tables and the kit; everything else asks them."""
+
+import ast
+import re
+from collections.abc import Iterator
+from fnmatch import fnmatch
+
+from tests.meta.gates.names import imported_names
+from tests.meta.gates.source import Module, Violation
+
+_ALLOWED = (
+    "hub/periplus_hub/*/repository*.py",
+    "hub/periplus_hub/*/repository/*.py",
+    "hub/periplus_hub/*/tables*.py",
+    "hub/periplus_hub/*/queries/*.py",
+    "hub/periplus_hub/kit/*",
+)
+_BUILDERS = {"delete", "exists", "insert", "literal_column", "select", "text", "union", "union_all", "update"}
+_STATEMENT = re.compile(
+    r"\s*(SELECT\s+\S+.*\sFROM\s|SELECT\s+\w+\(|INSERT\s+INTO\s|UPDATE\s+\w+\s+SET\s|DELETE\s+FROM\s|WITH\s+\w+\s+AS\s*\(|COPY\s+\w+\s+FROM\s)",
+    re.DOTALL,
+)
+
+
+def sql_outside_repositories(module: Module) -> Iterator[Violation]:
+    """Imported statement builders, and statements written as text."""
+    if any(fnmatch(module.path, pattern) for pattern in _ALLOWED):
+        return
+    origins = imported_names(module.tree)
+    for local, origin in origins.items():
+        if origin.startswith("sqlalchemy.") and origin.rpartition(".")[2] in _BUILDERS:
+            yield Violation(module.path, _import_line(module.tree, local), f"{origin}: only repositories build SQL")
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            owner = origins.get(node.value.id, "")
+            if owner.partition(".")[0] == "sqlalchemy" and node.attr in _BUILDERS:
+                yield Violation(module.path, node.lineno, f"{owner}.{node.attr}: only repositories build SQL")
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and _STATEMENT.match(node.value):
+            yield Violation(module.path, node.lineno, "a statement as text: only repositories build SQL")
+
+
+def _import_line(tree: ast.Module, local: str) -> int:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and any(local in {alias.asname, alias.name} for alias in node.names):
+            return node.lineno
+    return 1

@@ -1,0 +1,36 @@
+import pytest
+
+from tests.meta.gates.slice_arrows import uphill_imports
+from tests.meta.gates.source import PACKAGES, parse, violations
+
+
+def test_split_modules_keep_the_order_of_their_slice() -> None:
+    assert violations(uphill_imports, *PACKAGES) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("model", "from periplus_hub.fleet.tables import registrations"),
+        ("model_domains", "from periplus_hub.fleet import service_enrolment"),
+        ("repository_domains", "from periplus_hub.fleet.service_enrolment import enrol"),
+        ("service_enrolment", "def late():\n    import periplus_hub.fleet.routes"),
+        ("graphql", "from periplus_hub.fleet.routes import router"),
+    ],
+)
+def test_an_import_uphill_is_found(file: str, text: str) -> None:
+    assert len(list(uphill_imports(parse(text, f"hub/periplus_hub/fleet/{file}.py")))) == 1
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("service_enrolment", "from periplus_hub.fleet.repository_domains import by_ids"),
+        ("service", "from periplus_hub.fleet import service_enrolment, model"),
+        ("model", "from periplus_hub.fleet import config"),
+        ("service", "from periplus_hub.access.graphql import x"),
+        ("problems", "from periplus_hub.fleet.service import x"),
+    ],
+)
+def test_downhill_sideways_and_other_slices_are_not_its_business(file: str, text: str) -> None:
+    assert list(uphill_imports(parse(text, f"hub/periplus_hub/fleet/{file}.py"))) == []

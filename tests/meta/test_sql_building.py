@@ -1,0 +1,54 @@
+import pytest
+
+from tests.meta.gates.source import PACKAGES, parse, violations
+from tests.meta.gates.sql_building import sql_outside_repositories
+
+SERVICE = "hub/periplus_hub/fleet/service.py"
+
+
+def test_only_repositories_tables_and_the_kit_build_sql() -> None:
+    assert violations(sql_outside_repositories, *PACKAGES) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from sqlalchemy import select",
+        "from sqlalchemy import Uuid, update as change",
+        "from sqlalchemy.dialects.postgresql import insert",
+        "import sqlalchemy as sa\nsa.text('x')",
+        "await raw.execute('DELETE FROM pods')",
+        "query = '''\n  SELECT a, b\n  FROM pods'''",
+        "await raw.execute('SELECT pg_advisory_lock(1)')",
+        "s = 'INSERT INTO pods VALUES ($1)'",
+    ],
+)
+def test_builders_and_statements_as_text_are_found(text: str) -> None:
+    assert len(list(sql_outside_repositories(parse(text, SERVICE)))) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from sqlalchemy import Uuid",
+        "from periplus_hub.fleet.repository import insert",
+        "help_text = 'Select a cluster from the list'",
+        "help_text = 'Delete from here'",
+    ],
+)
+def test_types_other_functions_and_prose_are_fine(text: str) -> None:
+    assert list(sql_outside_repositories(parse(text, SERVICE))) == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "hub/periplus_hub/fleet/repository.py",
+        "hub/periplus_hub/fleet/repository_domains.py",
+        "hub/periplus_hub/inventory/repository/pods.py",
+        "hub/periplus_hub/fleet/tables.py",
+        "hub/periplus_hub/kit/db.py",
+    ],
+)
+def test_where_sql_belongs_it_may_stand(path: str) -> None:
+    assert list(sql_outside_repositories(parse("from sqlalchemy import select", path))) == []
