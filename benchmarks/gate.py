@@ -1,0 +1,58 @@
+"""CPU time in which the GraphQL gate refuses each bomb of the tests' corpus. Target: 50 ms each.
+
+Run: make bench ROW=gate
+"""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from time import process_time
+from typing import Final
+
+from periplus_hub.api.graphql_documents import Documents
+from periplus_hub.api.graphql_gate import Gate, decode_request, read_body
+from periplus_hub.api.graphql_limits import LIMITS, GateRefusal
+
+from tests.support.graphql_bombs import BOMBS
+from tests.support.graphql_toy import toy_schema
+
+ROUNDS: Final = 5
+TARGET_MS: Final = 50
+
+
+async def refuse(body: bytes, gate: Gate) -> str:
+    """The code of the refusal."""
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield body
+
+    try:
+        request = decode_request(await read_body(chunks(), LIMITS), LIMITS)
+        await gate.admit(request, "bench", now_s=0, ad_hoc=True)
+    except GateRefusal as refusal:
+        return refusal.code
+    return "ADMITTED"
+
+
+def measure(body: bytes) -> tuple[float, str]:
+    """Best CPU milliseconds of all threads, and the verdict."""
+    schema = toy_schema()._schema  # noqa: SLF001 - Strawberry shows graphql-core's schema nowhere else
+    best, code = float("inf"), ""
+    for _ in range(ROUNDS):
+        gate = Gate(schema, LIMITS, Documents(schema, LIMITS))
+        began = process_time()
+        code = asyncio.run(refuse(body, gate))
+        best = min(best, (process_time() - began) * 1_000)
+    return best, code
+
+
+def main() -> int:
+    """Print every bomb, worst first; fail when one passes or takes too long."""
+    results = sorted(((*measure(body), name) for name, body in BOMBS.items()), reverse=True)
+    for ms, code, name in results:
+        print(f"{name:32} {ms:8.2f} ms  {ms / TARGET_MS:5.2f} of target  {code}")
+    return int(any(ms > TARGET_MS or code == "ADMITTED" for ms, code, _ in results))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,149 @@
+"""Parsed, measured and validated documents, kept by the digest of their text.
+
+Validation is the expensive step (its rule on overlapping fields is super-linear), so it happens once per text, in a
+worker thread, bounded beforehand by the shape limits and by graphql-core's own budget of comparisons.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+from time import thread_time
+from typing import Final
+
+from graphql import (
+    ASTValidationRule,
+    DocumentNode,
+    GraphQLError,
+    GraphQLSchema,
+    GraphQLSyntaxError,
+    Node,
+    OperationDefinitionNode,
+    OperationType,
+    Source,
+    ValidationContext,
+    parse,
+    specified_rules,
+    validate,
+)
+from graphql.validation.rules import overlapping_fields_can_be_merged as overlapping
+
+from periplus_hub.api.graphql_limits import GateRefusal, Limits
+from periplus_hub.api.graphql_shape import check_shape, check_tokens, only_operation, syntax_refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A document that passed everything that does not depend on variables or the asker."""
+
+    digest: str
+    document: DocumentNode
+    operation: OperationDefinitionNode
+    trusted: bool
+
+    @property
+    def kind(self) -> OperationType:
+        """Query, mutation or subscription."""
+        return self.operation.operation
+
+    @property
+    def name(self) -> str | None:
+        """The operation's name, if it has one."""
+        return self.operation.name.value if self.operation.name else None
+
+
+class Documents:
+    """The least recently used cache. `trusted` are the digests of our own UI's operations."""
+
+    def __init__(self, schema: GraphQLSchema, limits: Limits, trusted: Iterable[str] = ()) -> None:
+        self._schema = schema
+        self._limits = limits
+        self._trusted = frozenset(trusted)
+        self._kept: OrderedDict[str, Prepared] = OrderedDict()
+        self._one_at_a_time = asyncio.Semaphore(1)
+        overlapping.MAX_COMPLEXITY_BUDGET = limits.comparisons
+
+    async def prepare(self, text: str) -> Prepared:
+        """The prepared document of `text`; raises GateRefusal."""
+        digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        kept = self._kept.get(digest)
+        if kept is not None:
+            self._kept.move_to_end(digest)
+            return kept
+        prepared = await self._prepare_new(text, digest)
+        self._kept[digest] = prepared
+        while len(self._kept) > self._limits.documents:
+            self._kept.popitem(last=False)
+        return prepared
+
+    async def _prepare_new(self, text: str, digest: str) -> Prepared:
+        document = parse_measured(text, self._limits)
+        async with self._one_at_a_time:
+            await asyncio.to_thread(check_valid, self._schema, document, self._limits)
+        return Prepared(digest, document, only_operation(document), digest in self._trusted)
+
+
+def parse_measured(text: str, limits: Limits) -> DocumentNode:
+    """Tokens, syntax and shape, in this order."""
+    source = Source(text, "operation")
+    check_tokens(source, limits)
+    try:
+        document = parse(source, max_tokens=limits.tokens)
+    except GraphQLSyntaxError as error:
+        raise syntax_refusal(error) from None
+    check_shape(document, limits)
+    return document
+
+
+def check_valid(schema: GraphQLSchema, document: DocumentNode, limits: Limits) -> None:
+    """Validate against the schema within the CPU budget; raises GateRefusal with the first errors."""
+    deadline_s = thread_time() + limits.validation_s
+    rules = (*specified_rules, _deadline_rule(deadline_s))
+    try:
+        errors = validate(schema, document, rules, max_errors=limits.validation_errors, hide_suggestions=True)
+    except _OverBudgetError:
+        message = f"Checking the operation takes more than {limits.validation_s * 1000:g} ms."
+        remedy = "Simplify the operation."
+        raise GateRefusal("validation-budget", message, remedy, limit=limits.validation_s) from None
+    if errors:
+        raise InvalidDocument(errors)
+
+
+class _OverBudgetError(Exception):
+    pass
+
+
+def _deadline_rule(deadline_s: float) -> type[ASTValidationRule]:
+    """A rule that checks nothing but the time; graphql-core has no other way in."""
+
+    class Deadline(ASTValidationRule):
+        def __init__(self, context: ValidationContext) -> None:
+            super().__init__(context)
+
+        def enter(self, _node: Node, *_args: object) -> None:
+            if thread_time() > deadline_s:
+                raise _OverBudgetError
+
+    return Deadline
+
+
+class InvalidDocument(GateRefusal):
+    """The document does not fit the schema; carries every error found, with locations."""
+
+    def __init__(self, errors: list[GraphQLError]) -> None:
+        super().__init__("invalid-operation", errors[0].message[:500], _REMEDY)
+        self.errors = errors
+
+    def as_errors(self) -> list[dict[str, object]]:
+        """One entry per error."""
+        entries = []
+        for error in self.errors:
+            entry: dict[str, object] = {**self.as_error(), "message": error.message[:500]}
+            if error.locations:
+                entry["locations"] = [{"line": at.line, "column": at.column} for at in error.locations]
+            entries.append(entry)
+        return entries
+
+
+_REMEDY: Final = "Compare the operation with the schema (hub/schema.graphql, or introspection)."

@@ -1,0 +1,39 @@
+"""Prices and bounds, declared where a field is declared and read by the gate. Printed in the schema."""
+
+import strawberry
+from strawberry.schema_directive import Location
+
+
+@strawberry.schema_directive(
+    locations=[Location.FIELD_DEFINITION], description="The field's own price; without it a resolver costs 1."
+)
+class Cost:
+    """The field's own price. A plain attribute is free, a resolver costs 1 unless this says otherwise."""
+
+    weight: float = strawberry.directive_field(name="weight")
+
+
+@strawberry.schema_directive(
+    locations=[Location.FIELD_DEFINITION],
+    description="How many items a list holds: the value of slicingArgument, else assumedSize; never over maximum.",
+)
+class ListSize:
+    """How many items a list holds: the value of `slicing_argument` when given, else `assumed_size`."""
+
+    assumed_size: int = strawberry.directive_field(name="assumedSize")
+    slicing_argument: str | None = strawberry.directive_field(name="slicingArgument", default=None)
+    maximum: int | None = strawberry.directive_field(name="maximum", default=None)
+    of_page: bool = strawberry.directive_field(name="ofPage", default=False)
+
+
+def at_most(count: int) -> list[object]:
+    """Directives of a list that holds about `count` items."""
+    return [ListSize(assumed_size=count)]
+
+
+def paged(default: int = 50, maximum: int = 1_000, *, weight: float = 1.0) -> list[object]:
+    """Directives of a connection sliced by `first`."""
+    return [
+        Cost(weight=weight),
+        ListSize(assumed_size=default, slicing_argument="first", maximum=maximum),
+    ]

@@ -1,0 +1,159 @@
+"""The gate refuses every bomb, and says which limit, what it found and what to do."""
+
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+from graphql import get_introspection_query
+
+from periplus_hub.api.graphql_documents import Documents
+from periplus_hub.api.graphql_gate import Admitted, Buckets, Gate, decode_request, read_body
+from periplus_hub.api.graphql_limits import GateRefusal, Limits
+
+from tests.support.graphql_bombs import BOMBS
+from tests.support.graphql_toy import toy_schema
+
+LIMITS = Limits()
+SCHEMA = toy_schema()._schema
+
+
+def gate(limits: Limits = LIMITS) -> Gate:
+    return Gate(SCHEMA, limits, Documents(SCHEMA, limits))
+
+
+async def admit(query: str, subject: Gate | None = None, **variables: object) -> Admitted:
+    request = decode_request(json.dumps({"query": query, "variables": variables}).encode(), LIMITS)
+    return await (subject or gate()).admit(request, "somebody", now_s=0, ad_hoc=True)
+
+
+async def refusal(query: str, **variables: object) -> GateRefusal:
+    with pytest.raises(GateRefusal) as caught:
+        await admit(query, **variables)
+    return caught.value
+
+
+@pytest.mark.parametrize("name", BOMBS)
+async def test_every_bomb_is_refused_with_a_remedy(name: str) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield BOMBS[name]
+
+    async def knock() -> None:
+        body = await read_body(chunks(), LIMITS)
+        await gate().admit(decode_request(body, LIMITS), "somebody", now_s=0, ad_hoc=True)
+
+    with pytest.raises(GateRefusal) as caught:
+        await knock()
+    error = caught.value.as_error()
+    assert len(caught.value.message) < 1_000
+    assert error["extensions"]["code"]
+    assert error["extensions"]["remedy"].endswith((".", ")"))
+
+
+@pytest.mark.parametrize(
+    ("query", "code", "found"),
+    [
+        ("{a{a{a{a{a{a{a{a{a}}}}}}}}}", "too-deep", 9),
+        ("{" + "".join(f"a{at}:viewer{{a:id b:id c:id d:id}} " for at in range(7)) + "}", "too-many-aliases", 35),
+        ("{" + "".join(f"a{at}:__typename " for at in range(11)) + "}", "too-many-root-fields", 11),
+        ("{viewer{" + "id@skip(if:false)" * 7 + "name@skip(if:false)" * 14 + "}}", "too-many-directives", 21),
+        ("{viewer{" + "id " * 21 + "}}", "repeated-field", 21),
+        ("query a{__typename} query b{__typename}", "one-operation", 2),
+    ],
+)
+async def test_limit_and_found_value_are_told(query: str, code: str, found: int) -> None:
+    error = await refusal(query)
+    assert (error.code, error.found) == (code, found)
+    assert error.limit is not None
+    assert error.limit < found
+
+
+async def test_fragments_are_measured_expanded() -> None:
+    query = "{...a} fragment a on Query{...b ...b} fragment b on Query{...c ...c} fragment c on Query{viewer{id}}"
+    assert (await admit(query)).cost > 1
+    nine = "{viewer{...f}} fragment f on Viewer{" + "".join(f"a{at}:id " for at in range(31)) + "}"
+    assert (await refusal(nine)).code == "too-many-aliases"
+
+
+async def test_standard_introspection_passes_within_its_own_allowance() -> None:
+    await admit(get_introspection_query())
+    nested = "{__schema{types{fields{type{fields{type{fields{name}}}}}}}}"
+    assert (await refusal(nested)).code == "too-deep"
+
+
+async def test_price_follows_the_page_size() -> None:
+    ten = await admit("query($n:Int!){clusters(first:$n){nodes{id}}}", n=10)
+    thousand = await admit("query($n:Int!){clusters(first:$n){nodes{id}}}", n=1_000)
+    default = await admit("query($n:Int=1000){clusters(first:$n){nodes{id}}}")
+    assert thousand.cost - ten.cost == pytest.approx(198)
+    assert default.cost == thousand.cost
+    with_resolver = await admit("{clusters(first:1000){nodes{label}}}")
+    assert with_resolver.cost - thousand.cost == pytest.approx(1_000)
+    assert (await admit("{clusters(first:10000){nodes{id name count}}}")).cost < LIMITS.cost
+
+
+async def test_page_of_more_than_the_maximum_is_refused_with_it() -> None:
+    error = await refusal("{clusters(first:10001){nodes{id}}}")
+    assert (error.code, error.limit, error.found) == ("page-size", 10_000, 10_001)
+
+
+async def test_dear_field_inside_a_long_list_is_too_expensive() -> None:
+    error = await refusal("{clusters(first:10000){nodes{label}}}")
+    assert error.code == "too-expensive"
+
+
+async def test_total_has_its_own_price() -> None:
+    without = await admit("{clusters{nodes{id}}}")
+    assert (await admit("{clusters{nodes{id} total}}")).cost - without.cost == pytest.approx(10)
+
+
+async def test_validation_errors_do_not_suggest_names() -> None:
+    error = await refusal("{viewr{id}}")
+    assert error.code == "invalid-operation"
+    assert "Did you mean" not in error.message
+
+
+async def test_document_is_validated_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = gate()
+    first = await admit("{viewer{id}}", subject)
+    monkeypatch.setattr("periplus_hub.api.graphql_documents.check_valid", None)
+    assert (await admit("{viewer{id}}", subject)).prepared is first.prepared
+
+
+async def test_cache_holds_no_more_than_its_bound() -> None:
+    subject = gate(Limits(documents=2))
+    for at in range(5):
+        await admit(f"{{a{at}:__typename}}", subject)
+    assert len(subject._documents._kept) == 2
+
+
+async def test_only_trusted_documents_without_adhoc() -> None:
+    text = "{viewer{id}}"
+    digest = (await admit(text)).prepared.digest
+    subject = Gate(SCHEMA, LIMITS, Documents(SCHEMA, LIMITS, [digest]))
+    request = decode_request(json.dumps({"query": text}).encode(), LIMITS)
+    assert (await subject.admit(request, "somebody", now_s=0, ad_hoc=False)).prepared.trusted
+    other = decode_request(b'{"query":"{__typename}"}', LIMITS)
+    with pytest.raises(GateRefusal, match="web interface"):
+        await subject.admit(other, "somebody", now_s=0, ad_hoc=False)
+
+
+async def test_operation_name_must_be_the_documents_own() -> None:
+    request = decode_request(b'{"query":"query a{__typename}","operationName":"b"}', LIMITS)
+    with pytest.raises(GateRefusal, match="no operation named 'b'"):
+        await gate().admit(request, "somebody", now_s=0, ad_hoc=True)
+
+
+def test_bucket_empties_per_principal_and_refills() -> None:
+    buckets = Buckets(Limits(bucket=100, refill_per_s=10))
+    buckets.spend("a", 90, now_s=0)
+    with pytest.raises(GateRefusal) as caught:
+        buckets.spend("a", 90, now_s=1)
+    assert caught.value.headers["retry-after"] == "7"
+    buckets.spend("b", 90, now_s=1)
+    buckets.spend("a", 90, now_s=8)
+
+
+async def test_validation_stops_at_its_budget() -> None:
+    with pytest.raises(GateRefusal) as caught:
+        await admit("{viewer{id name}}", gate(Limits(validation_s=-1)))
+    assert caught.value.code == "validation-budget"
