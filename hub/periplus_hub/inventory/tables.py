@@ -109,7 +109,7 @@ pods: Final = _object(
     Column("ipv4", INET),
     Column("ipv6", INET),
     *_texts("phase"),
-    Column("host_network", Boolean),
+    Column("host_network", Boolean, nullable=False),
     *_lists("labels"),
     time_column("valid_from", nullable=False),
     time_column("valid_to"),
@@ -148,3 +148,16 @@ snapshot_uids: Final = Table(
 )
 """What the parts of a snapshot in progress have named so far; emptied with its last part. Not unlogged: after a crash
 an empty table would close everything the cluster has."""
+
+counts: Final = Table(
+    "inventory_counts",
+    metadata,
+    _tenant(),
+    Column("registration_id", Uuid, nullable=False),
+    *(
+        Column(name, BigInteger, nullable=False, server_default="0")
+        for name in ("namespaces", "nodes", "workloads", "pods", "services", "endpoints")
+    ),
+    PrimaryKeyConstraint("tenant_id", "registration_id"),
+)
+"""Live objects per cluster, kept by every transaction that changes them: counting a fleet must not read it."""

@@ -1,0 +1,156 @@
+"""What people may ask about the fleet. Every function is one statement, whatever the number of ids."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Row, Select, func, or_, select
+
+from periplus_hub.access.scope import Permission, Scope, owned
+from periplus_hub.fleet import tables
+from periplus_hub.fleet.model import (
+    DomainConnection,
+    JoinToken,
+    Mode,
+    NetworkDomain,
+    Registration,
+    RegistrationFilter,
+    State,
+)
+from periplus_hub.kit.db import ReadConnection
+from periplus_hub.kit.page import Page, PageAsk, fetch_page
+
+_REGISTRATION: Final = tuple(tables.registrations.c[name] for name in Registration.__dataclass_fields__)
+_DOMAIN: Final = tuple(tables.network_domains.c[name] for name in NetworkDomain.__dataclass_fields__)
+_CONNECTION: Final = tuple(tables.domain_connections.c[name] for name in DomainConnection.__dataclass_fields__)
+_TOKEN: Final = tuple(tables.join_tokens.c[name] for name in JoinToken.__dataclass_fields__)
+
+
+def registration_of(row: Row[Any]) -> Registration:
+    """A Registration from a row with its columns."""
+    return Registration(**(row._mapping | {"state": State(row.state)}))  # noqa: SLF001 - SQLAlchemy's public name
+
+
+def _domain(row: Row[Any]) -> NetworkDomain:
+    return NetworkDomain(**row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
+
+
+def _connection(row: Row[Any]) -> DomainConnection:
+    return DomainConnection(**(row._mapping | {"mode": Mode(row.mode)}))  # noqa: SLF001 - SQLAlchemy's public name
+
+
+def _token(row: Row[Any]) -> JoinToken:
+    return JoinToken(**row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
+
+
+def readable_registrations(scope: Scope) -> Select[Any]:
+    """Registrations the scope may see, with the columns of a Registration."""
+    return select(*_REGISTRATION).where(owned(scope, tables.registrations))
+
+
+async def registrations_by_ids(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, Registration]:
+    """Those that exist, by id."""
+    rows = await c.rows(readable_registrations(scope).where(tables.registrations.c.id.in_(ids)))
+    return {row.id: registration_of(row) for row in rows}
+
+
+async def list_registrations(
+    c: ReadConnection, scope: Scope, ask: PageAsk, only: RegistrationFilter | None = None
+) -> Page[Registration]:
+    """A page ordered by name, then id."""
+    table, only = tables.registrations, only or RegistrationFilter()
+    statement = readable_registrations(scope)
+    if only.states:
+        statement = statement.where(table.c.state.in_([state.value for state in only.states]))
+    if only.domain_ids:
+        statement = statement.where(table.c.domain_id.in_(only.domain_ids))
+    if only.name_contains:
+        statement = statement.where(table.c.name.icontains(only.name_contains, autoescape=True))
+    page = await fetch_page(c, statement, ask, [table.c.name, table.c.id])
+    return page.map(registration_of)
+
+
+async def all_registrations(c: ReadConnection, scope: Scope, states: Sequence[State] = ()) -> list[Registration]:
+    """Every registration by name; for jobs and whole-fleet views (thousands at most)."""
+    statement = readable_registrations(scope).order_by(tables.registrations.c.name, tables.registrations.c.id)
+    if states:
+        statement = statement.where(tables.registrations.c.state.in_([state.value for state in states]))
+    return [registration_of(row) for row in await c.rows(statement)]
+
+
+async def registration_by_name(c: ReadConnection, scope: Scope, name: str) -> Registration | None:
+    """The live registration with this name."""
+    table = tables.registrations
+    row = await c.one_or_none(
+        readable_registrations(scope).where(table.c.name == name, table.c.state != State.REVOKED.value)
+    )
+    return None if row is None else registration_of(row)
+
+
+async def registrations_by_domains(
+    c: ReadConnection, scope: Scope, ids: Sequence[UUID]
+) -> dict[UUID, list[Registration]]:
+    """Live registrations of each domain, by name."""
+    table = tables.registrations
+    statement = readable_registrations(scope).where(table.c.domain_id.in_(ids), table.c.state != State.REVOKED.value)
+    found: dict[UUID, list[Registration]] = {domain_id: [] for domain_id in ids}
+    for row in await c.rows(statement.order_by(table.c.name)):
+        found[row.domain_id].append(registration_of(row))
+    return found
+
+
+async def counts_by_state(c: ReadConnection, scope: Scope) -> dict[State, int]:
+    """How many registrations are in each state; states without any are 0."""
+    state = tables.registrations.c.state
+    statement = select(state, func.count()).where(owned(scope, tables.registrations)).group_by(state)
+    found = {row[0]: int(row[1]) for row in await c.rows(statement)}
+    return {each: found.get(each.value, 0) for each in State}
+
+
+async def domains_by_ids(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, NetworkDomain]:
+    """Those that exist, by id."""
+    table = tables.network_domains
+    rows = await c.rows(select(*_DOMAIN).where(owned(scope, table), table.c.id.in_(ids)))
+    return {row.id: _domain(row) for row in rows}
+
+
+async def list_domains(
+    c: ReadConnection, scope: Scope, ask: PageAsk, *, include_implicit: bool = True
+) -> Page[NetworkDomain]:
+    """A page ordered by name, then id."""
+    table = tables.network_domains
+    statement = select(*_DOMAIN).where(owned(scope, table))
+    if not include_implicit:
+        statement = statement.where(~table.c.implicit)
+    return (await fetch_page(c, statement, ask, [table.c.name, table.c.id])).map(_domain)
+
+
+async def connections(c: ReadConnection, scope: Scope) -> list[DomainConnection]:
+    """Every connection; there are about as many as domains."""
+    table = tables.domain_connections
+    statement = select(*_CONNECTION).where(owned(scope, table)).order_by(table.c.domain_a, table.c.domain_b)
+    return [_connection(row) for row in await c.rows(statement)]
+
+
+async def connections_by_domains(
+    c: ReadConnection, scope: Scope, ids: Sequence[UUID]
+) -> dict[UUID, list[DomainConnection]]:
+    """The connections of each domain."""
+    table = tables.domain_connections
+    statement = select(*_CONNECTION).where(
+        owned(scope, table), or_(table.c.domain_a.in_(ids), table.c.domain_b.in_(ids))
+    )
+    found: dict[UUID, list[DomainConnection]] = {domain_id: [] for domain_id in ids}
+    for row in await c.rows(statement):
+        for end in (row.domain_a, row.domain_b):
+            if end in found:
+                found[end].append(_connection(row))
+    return found
+
+
+async def list_join_tokens(c: ReadConnection, scope: Scope, ask: PageAsk) -> Page[JoinToken]:
+    """A page, newest first; for who may approve."""
+    scope.require(Permission.FLEET_APPROVE)
+    table = tables.join_tokens
+    statement = select(*_TOKEN).where(owned(scope, table))
+    return (await fetch_page(c, statement, ask, [table.c.created_at, table.c.id], descending=True)).map(_token)

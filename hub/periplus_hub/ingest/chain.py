@@ -1,0 +1,49 @@
+"""Where an inventory batch may be applied. Pure.
+
+A snapshot replaces everything, so one that is newer than all that was applied always fits; a delta fits only right
+after the batch it names. What is older than what was applied is already contained in it and changes nothing. So any
+interleaving of duplicates and reorders of a valid sequence ends as in-order application does, or in a gap, which
+makes the spoke send a fresh snapshot.
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from uuid import UUID
+
+from periplus_contract.batch import InventoryMark
+
+
+class Step(StrEnum):
+    """What to do with a batch."""
+
+    APPLY = "apply"
+    SUPERSEDED = "superseded"
+    GAP = "gap"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chain:
+    """The last applied batch, and how many parts of its snapshot are still to come."""
+
+    epoch: UUID
+    last_seq: int
+    parts_left: int
+    snapshot_seq: int
+
+
+def advance(chain: Chain | None, epoch: UUID, seq: int, mark: InventoryMark) -> tuple[Step, Chain | None]:
+    """The step, and the chain after it (None only when there is still none)."""
+    if chain is not None and (epoch.bytes, seq) <= (chain.epoch.bytes, chain.last_seq):
+        return Step.SUPERSEDED, chain
+    if mark.mode == "snapshot" and mark.part == 1:
+        return Step.APPLY, Chain(epoch=epoch, last_seq=seq, parts_left=mark.parts - 1, snapshot_seq=seq)
+    if chain is None or epoch != chain.epoch:
+        return Step.GAP, chain
+    if mark.mode == "snapshot":
+        expected = chain.parts_left > 0 and seq == chain.last_seq + 1 and mark.parts - mark.part + 1 == chain.parts_left
+        if not expected or seq - mark.part + 1 != chain.snapshot_seq:
+            return Step.GAP, chain
+        return Step.APPLY, replace(chain, last_seq=seq, parts_left=chain.parts_left - 1)
+    if chain.parts_left or mark.after_seq != chain.last_seq:
+        return Step.GAP, chain
+    return Step.APPLY, replace(chain, last_seq=seq)

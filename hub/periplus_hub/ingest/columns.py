@@ -1,0 +1,158 @@
+"""Row checks, a column at a time.
+
+Every check first asks the cheap whole-column question (is anything wrong at all?); masks are built only when the
+answer is yes. Rows that fail are set aside by reason; the others go on.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from periplus_contract import limits
+from periplus_contract.tables import Column, Table
+
+from periplus_hub.ingest.model import MAX_SAMPLE_ROWS, Reason, Rejected
+
+Mask = npt.NDArray[np.bool_]
+
+MAX_UID_BYTES: Final = 512
+"""A PostgreSQL index entry must stay below 2.7 kB; Kubernetes uids with a slice's address stay below 100."""
+EARLIEST_US: Final = 631_152_000_000_000
+"""1990-01-01. Kubernetes' zero time is year 1: a spoke sends null for it."""
+LATEST_US: Final = 7_258_118_400_000_000
+"""2200-01-01."""
+MAX_SAMPLE_BYTES: Final = 4_096
+KEY_COLUMNS: Final = frozenset({"uid", "provider", "name", "node", "scope", "kind", "cidr"})
+"""Columns that are part of a primary key in some table of ours, and so of an index entry."""
+OPS: Final = pa.array(["upsert", "delete"])
+
+
+def check_rows(table: pa.Table, contract: Table) -> tuple[pa.Table, list[Rejected]]:
+    """The rows that keep the contract, and what was set aside; a row counts under its first reason only."""
+    if table.num_rows == 0:
+        return table, []
+    rejected = []
+    for reason, mask in _problems(table, contract):
+        rejected.append((reason, mask))
+    if not rejected:
+        return table, []
+    return _set_aside(table, contract.name, rejected)
+
+
+def _set_aside(table: pa.Table, name: str, problems: list[tuple[Reason, Mask]]) -> tuple[pa.Table, list[Rejected]]:
+    bad = np.zeros(table.num_rows, dtype=np.bool_)
+    entries: dict[Reason, Rejected] = {}
+    for reason, mask in problems:
+        fresh = mask & ~bad
+        bad |= mask
+        count = int(fresh.sum())
+        if not count:
+            continue
+        sample = _sample(table, fresh)
+        known = entries.get(reason)
+        total = count + (known.rows if known else 0)
+        entries[reason] = Rejected(table=name, reason=reason, rows=total, sample=known.sample if known else sample)
+    return table.filter(pa.array(~bad)), list(entries.values())
+
+
+def _sample(table: pa.Table, mask: Mask) -> str:
+    rows = table.take(pa.array(np.flatnonzero(mask)[:MAX_SAMPLE_ROWS])).to_pylist()
+    return "\n".join(str(row).replace("\0", "\\0")[: MAX_SAMPLE_BYTES // MAX_SAMPLE_ROWS] for row in rows)
+
+
+def _problems(table: pa.Table, contract: Table) -> Iterator[tuple[Reason, Mask]]:
+    for column in contract.columns:
+        values = table.column(column.name)
+        if not column.nullable and values.null_count:
+            yield Reason.MISSING_VALUE, _mask(pc.is_null(values))
+        yield from _CHECKS[column.type](column, values)
+    if "op" in table.column_names:
+        yield from _bad_ops(table.column("op"))
+    if "uid" in table.column_names:
+        yield from _repeated(table.column("uid"))
+
+
+def _mask(values: pa.ChunkedArray) -> Mask:
+    """Nulls are no verdict: a check that cannot tell says no."""
+    filled = pc.fill_null(values, fill_value=False)
+    return np.asarray(filled.to_numpy(zero_copy_only=False), dtype=np.bool_)
+
+
+def _text(column: Column, values: pa.ChunkedArray) -> Iterator[tuple[Reason, Mask]]:
+    longest = MAX_UID_BYTES if column.name in KEY_COLUMNS else limits.MAX_TEXT_BYTES
+    if (pc.max(pc.binary_length(values)).as_py() or 0) > longest:
+        yield Reason.TEXT_TOO_LONG, _mask(pc.greater(pc.binary_length(values), longest))
+    if _has_nul(values):
+        yield Reason.BAD_TEXT, _mask(pc.match_substring(values, "\0"))
+
+
+def _has_nul(values: pa.ChunkedArray) -> bool:
+    """Whether any text buffer contains a zero byte; slack between values may make this a false alarm."""
+    for chunk in values.chunks:
+        data = chunk.buffers()[-1]
+        if data is not None and data.size and not np.frombuffer(data, dtype=np.uint8).all():
+            return True
+    return False
+
+
+def _list(_column: Column, values: pa.ChunkedArray) -> Iterator[tuple[Reason, Mask]]:
+    whole = values.combine_chunks()
+    elements = whole.flatten()
+    if not len(elements):
+        return
+    parents = pc.list_parent_indices(whole)
+    if elements.null_count:
+        yield Reason.BAD_TEXT, _rows_of(parents, pc.is_null(elements), len(whole))
+    for reason, mask in _text(_ELEMENT, pa.chunked_array([elements])):
+        yield reason, _rows_of(parents, pa.array(mask), len(whole))
+
+
+_ELEMENT: Final = Column("element", "utf8")
+
+
+def _rows_of(parents: pa.Array, bad_elements: pa.Array, rows: int) -> Mask:
+    mask = np.zeros(rows, dtype=np.bool_)
+    mask[np.asarray(parents.filter(bad_elements))] = True
+    return mask
+
+
+def _time(_column: Column, values: pa.ChunkedArray) -> Iterator[tuple[Reason, Mask]]:
+    if values.null_count == len(values):
+        return
+    raw = values.cast(pa.int64())
+    bounds = pc.min_max(raw).as_py()
+    if bounds["min"] < EARLIEST_US or bounds["max"] > LATEST_US:
+        yield Reason.BAD_TIME, _mask(pc.or_(pc.less(raw, EARLIEST_US), pc.greater(raw, LATEST_US)))
+
+
+def _nothing(_column: Column, _values: pa.ChunkedArray) -> Iterator[tuple[Reason, Mask]]:
+    yield from ()
+
+
+_CHECKS: Final[dict[str, Callable[[Column, pa.ChunkedArray], Iterator[tuple[Reason, Mask]]]]] = {
+    "utf8": _text,
+    "bool": _nothing,
+    "int64": _nothing,
+    "timestamp": _time,
+    "list<utf8>": _list,
+}
+
+
+def _bad_ops(ops: pa.ChunkedArray) -> Iterator[tuple[Reason, Mask]]:
+    known = pc.is_in(ops, value_set=OPS)
+    if not pc.all(known).as_py():
+        yield Reason.BAD_OP, ~_mask(known)
+
+
+def _repeated(uids: pa.ChunkedArray) -> Iterator[tuple[Reason, Mask]]:
+    """Of rows with one uid the last counts: it is what the object became."""
+    if pc.count_distinct(uids).as_py() == len(uids):
+        return
+    numbered = pa.table({"uid": uids, "row": np.arange(len(uids))})
+    last = numbered.group_by("uid").aggregate([("row", "max")]).column("row_max")
+    mask = np.ones(len(uids), dtype=np.bool_)
+    mask[np.asarray(last)] = False
+    yield Reason.DUPLICATE_UID, mask

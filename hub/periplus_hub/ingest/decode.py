@@ -1,0 +1,129 @@
+"""From a sealed batch's body to validated columns. Runs in a worker thread, never on the event loop."""
+
+import dataclasses
+from typing import Final
+
+import pyarrow as pa
+from periplus_contract import problems
+from periplus_contract.batch import Header, Section, offsets
+from periplus_contract.tables import Column, Table, table
+
+from periplus_hub.fleet.wire import RefusedError
+from periplus_hub.ingest.columns import check_rows
+from periplus_hub.ingest.inflate import inflate
+from periplus_hub.ingest.ipc import check_framing
+from periplus_hub.ingest.model import DecodedBatch, Reason, Rejected, SealedBatch, section_names
+
+MAX_COLUMNS: Final = 128
+
+ARROW_TYPES: Final[dict[str, pa.DataType]] = {
+    "utf8": pa.string(),
+    "bool": pa.bool_(),
+    "int64": pa.int64(),
+    "timestamp": pa.timestamp("us", tz="UTC"),
+    "list<utf8>": pa.list_(pa.string()),
+}
+
+
+def arrow_schema(contract: Table) -> pa.Schema:
+    """The contract's table in Arrow's words, as appliers get it."""
+    return pa.schema([pa.field(column.name, ARROW_TYPES[column.type]) for column in contract.columns])
+
+
+def decode(sealed: SealedBatch) -> DecodedBatch:
+    """Inflate, read and check every section; raises RefusedError when the batch as a whole breaks the contract."""
+    header = sealed.header
+    body = memoryview(inflate(sealed.body, header.inflated_bytes))
+    tables: dict[str, pa.Table] = {}
+    rejected: list[Rejected] = []
+    for section, start, end in offsets(header.sections):
+        contract = table(header.kind, section.table)
+        if contract is None:
+            rejected.append(Rejected(table=section.table[:64], reason=Reason.UNKNOWN_TABLE, rows=section.rows))
+            continue
+        tables[contract.name], aside = check_rows(_read(body[start:end], section, contract), contract)
+        rejected += aside
+    return DecodedBatch(
+        principal=sealed.principal,
+        header=header,
+        epoch=sealed.epoch,
+        sections=section_names(header.sections),
+        tables=tables,
+        rejected=tuple(entry for entry in rejected if entry.rows),
+        received_at=sealed.received_at,
+    )
+
+
+def set_all_aside(sealed: SealedBatch, reason: Reason, sample: str) -> DecodedBatch:
+    """The batch with every row rejected, its body not looked at."""
+    header: Header = sealed.header
+    return DecodedBatch(
+        principal=sealed.principal,
+        header=header,
+        epoch=sealed.epoch,
+        sections=section_names(header.sections),
+        tables={},
+        rejected=tuple(
+            Rejected(table=section.table[:64], reason=reason, rows=section.rows, sample=sample)
+            for section in header.sections
+            if section.rows
+        ),
+        received_at=sealed.received_at,
+    )
+
+
+def with_prepared(batch: DecodedBatch, prepared: object, rejected: tuple[Rejected, ...]) -> DecodedBatch:
+    """`batch` as its kind's applier prepared it."""
+    return dataclasses.replace(batch, prepared=prepared, rejected=batch.rejected + rejected)
+
+
+def _invalid(detail: str) -> RefusedError:
+    return RefusedError(problems.INVALID_BATCH, detail)
+
+
+def _read(stream: memoryview, section: Section, contract: Table) -> pa.Table:
+    check_framing(stream)
+    try:
+        raw = _known_columns(stream, contract)
+        raw.validate(full=True)
+    # Arrow reports a damaged stream as any of its errors, and as OSError.
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise _invalid(f"section {section.table!r} is not a valid Arrow stream: {str(error)[:200]}") from error
+    if raw.num_rows != section.rows:
+        raise _invalid(f"section {section.table!r} has {raw.num_rows} rows, the header says {section.rows}")
+    if raw.nbytes > len(stream):
+        raise _invalid(f"section {section.table!r} uses bytes more than once")
+    return _cast(raw, contract)
+
+
+def _known_columns(stream: memoryview, contract: Table) -> pa.Table:
+    """Read only columns of the contract: what a newer minor appended costs nothing."""
+    names = pa.ipc.open_stream(stream).schema.names
+    if len(names) > MAX_COLUMNS or len(set(names)) != len(names):
+        raise _invalid(f"section {contract.name!r} has too many columns, or two of one name")
+    known = set(contract.column_names)
+    included = [index for index, name in enumerate(names) if name in known]
+    if not included:
+        raise _invalid(f"section {contract.name!r} has none of its columns")
+    options = pa.ipc.IpcReadOptions(use_threads=False, included_fields=included)
+    return pa.ipc.open_stream(stream, options=options).read_all()
+
+
+def _cast(raw: pa.Table, contract: Table) -> pa.Table:
+    """Exactly the contract's columns and types, in its order; columns an older minor did not have are null."""
+    columns = [_column(raw, column, contract.name) for column in contract.columns]
+    return pa.Table.from_arrays(columns, schema=arrow_schema(contract))
+
+
+def _column(raw: pa.Table, column: Column, table_name: str) -> pa.ChunkedArray:
+    wanted = ARROW_TYPES[column.type]
+    if column.name not in raw.column_names:
+        if not column.nullable:
+            raise _invalid(f"column {table_name}.{column.name} is missing")
+        return pa.chunked_array([pa.nulls(raw.num_rows, wanted)])
+    values = raw.column(column.name)
+    if values.type == wanted:
+        return values
+    if values.type == pa.timestamp("us") or (pa.types.is_list(values.type) and values.type.value_type == pa.string()):
+        return values.cast(wanted)
+    raise _invalid(f"column {table_name}.{column.name} is {str(values.type)[:64]}, not {column.type}")

@@ -1,0 +1,147 @@
+"""What a header must satisfy before anything is inflated. Pure.
+
+Every number in a header is a claim by a stranger: each is held against its range here, so that later code may
+allocate and compute with it. What is wrong decides the problem: sizes can be split (413), the rest is dead-lettered.
+"""
+
+from typing import Final
+from uuid import UUID
+
+from periplus_contract import limits, problems, tables
+from periplus_contract.batch import Header, InventoryMark, Section
+from periplus_contract.outcomes import Outcome
+from periplus_contract.tables import Kind
+from periplus_contract.version import CONTRACT, Version, accepts
+
+from periplus_hub.fleet.wire import RefusedError
+
+MAX_INT: Final = 2**63 - 1
+LATEST_S: Final = 4_102_444_800
+"""2100-01-01: times beyond are nonsense, and arithmetic on them would overflow."""
+MAX_WINDOW_S: Final = 24 * 3600
+MAX_PARTS: Final = 10_000
+MAX_DROP_REASONS: Final = 32
+MAX_ROWS_PER_OUTCOME: Final = 2**53
+
+
+def check(header: Header, registration_id: UUID) -> UUID:
+    """The batch's epoch; raises RefusedError naming the first thing that is wrong."""
+    _check_version(header.contract)
+    _check_identity(header, registration_id)
+    if not tables.TABLES[header.kind]:
+        raise RefusedError(problems.UNSUPPORTED_KIND, f"kind {header.kind.value!r} is not taken by this hub")
+    epoch = _epoch(header.epoch)
+    _check_ranges(header)
+    _check_sizes(header)
+    _check_sections(header)
+    _check_outcomes(header.outcomes)
+    _check_mark(header)
+    return epoch
+
+
+def _invalid(detail: str) -> RefusedError:
+    return RefusedError(problems.INVALID_BATCH, detail)
+
+
+def _check_version(text: str) -> None:
+    try:
+        version = Version.parse(text)
+    except ValueError as error:
+        raise _invalid(str(error)) from error
+    if not accepts(version):
+        raise RefusedError(problems.UNSUPPORTED_VERSION, f"contract {text[:32]} is not accepted; this hub is {CONTRACT}")
+
+
+def _check_identity(header: Header, registration_id: UUID) -> None:
+    if header.registration != str(registration_id):
+        detail = f"the batch names registration {header.registration[:64]!r}; its credential is for {registration_id}"
+        raise RefusedError(problems.WRONG_IDENTITY, detail)
+
+
+def _epoch(text: str) -> UUID:
+    try:
+        epoch = UUID(text)
+    except ValueError as error:
+        msg = f"epoch {text[:64]!r} is not a UUID"
+        raise _invalid(msg) from error
+    if str(epoch) != text:
+        msg = f"epoch {text[:64]!r} is not written in canonical form"
+        raise _invalid(msg)
+    return epoch
+
+
+def _check_ranges(header: Header) -> None:
+    ranges = {
+        "seq": (header.seq, 1, MAX_INT),
+        "oldest_held_seq": (header.oldest_held_seq, 1, MAX_INT),
+        "window_start_s": (header.window_start_s, 0, LATEST_S),
+        "window_s": (header.window_s, 0, MAX_WINDOW_S),
+        "sealed_at_us": (header.sealed_at_us, 0, LATEST_S * 1_000_000),
+        "monotonic_us": (header.monotonic_us, 0, MAX_INT),
+        "rows": (header.rows, 0, MAX_INT),
+        "inflated_bytes": (header.inflated_bytes, 0, MAX_INT),
+    }
+    for name, (value, low, high) in ranges.items():
+        if not low <= value <= high:
+            raise _invalid(f"{name} must be in {low}..{high}, not {value}")
+
+
+def _check_sizes(header: Header) -> None:
+    if header.rows > limits.MAX_ROWS:
+        raise RefusedError(problems.TOO_LARGE, f"{header.rows} rows exceed {limits.MAX_ROWS}")
+    if header.inflated_bytes > limits.MAX_INFLATED_BYTES:
+        detail = f"{header.inflated_bytes} inflated bytes exceed {limits.MAX_INFLATED_BYTES}"
+        raise RefusedError(problems.TOO_LARGE, detail)
+
+
+def _check_sections(header: Header) -> None:
+    sections = header.sections
+    if len(sections) > limits.MAX_SECTIONS:
+        raise _invalid(f"{len(sections)} sections exceed {limits.MAX_SECTIONS}")
+    if len({section.table for section in sections}) != len(sections):
+        raise _invalid("a table appears in more than one section")
+    for section in sections:
+        _check_section(section)
+    if sum(section.rows for section in sections) != header.rows:
+        raise _invalid("the sections' rows do not add up to the header's")
+    if sum(section.inflated_bytes for section in sections) != header.inflated_bytes:
+        raise _invalid("the sections' inflated bytes do not add up to the header's")
+
+
+def _check_section(section: Section) -> None:
+    if section.rows < 0 or section.inflated_bytes < 0:
+        raise _invalid(f"section {section.table[:64]!r} has negative sizes")
+
+
+def _check_outcomes(outcomes: tuple[Outcome, ...]) -> None:
+    if len(outcomes) > limits.MAX_OUTCOMES:
+        raise _invalid(f"{len(outcomes)} outcomes exceed {limits.MAX_OUTCOMES}")
+    for outcome in outcomes:
+        check_outcome(outcome)
+
+
+def check_outcome(outcome: Outcome) -> None:
+    """Raise RefusedError when an outcome's numbers cannot be summed."""
+    counts = (outcome.collected, outcome.folded, *outcome.dropped.values())
+    if not all(0 <= count <= MAX_ROWS_PER_OUTCOME for count in counts):
+        raise _invalid("an outcome counts fewer than no rows, or absurdly many")
+    if outcome.hour_start_s % 3600 or not 0 <= outcome.hour_start_s <= LATEST_S:
+        raise _invalid(f"outcome hour {outcome.hour_start_s} is not the start of an hour")
+    if len(outcome.dropped) > MAX_DROP_REASONS or any(len(reason) > 64 or "\0" in reason for reason in outcome.dropped):
+        raise _invalid("an outcome has too many or too long reasons")
+
+
+def _check_mark(header: Header) -> None:
+    mark = header.inventory
+    if header.kind is not Kind.INVENTORY:
+        return
+    if mark is None:
+        raise _invalid("an inventory batch must say where it stands in its chain")
+    if not _mark_stands(mark, header.seq):
+        raise _invalid(f"chain mark {mark.mode} part {mark.part}/{mark.parts} after {mark.after_seq} cannot be")
+
+
+def _mark_stands(mark: InventoryMark, seq: int) -> bool:
+    if mark.mode == "delta":
+        return mark.part == mark.parts == 1 and 0 < mark.after_seq < seq
+    return 1 <= mark.part <= mark.parts <= MAX_PARTS and mark.part <= seq

@@ -1,0 +1,121 @@
+"""A batch on its way through the door. Pure values."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+import pyarrow as pa
+from periplus_contract.batch import Header, Section
+
+from periplus_hub.fleet.model import SpokePrincipal
+
+MAX_SAMPLE_ROWS: Final = 5
+
+
+class Reason(StrEnum):
+    """Why a row was set aside. Values appear in answers, quarantine and completeness."""
+
+    MISSING_VALUE = "missing_value"
+    TEXT_TOO_LONG = "text_too_long"
+    BAD_TEXT = "bad_text"
+    """A NUL, which PostgreSQL cannot store, or a null inside a list."""
+    BAD_TIME = "bad_time"
+    BAD_OP = "bad_op"
+    BAD_ADDRESS = "bad_address"
+    DUPLICATE_UID = "duplicate_uid"
+    UNKNOWN_TABLE = "unknown_table"
+    CLOCK_AHEAD = "clock_ahead"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """Rows of one table set aside for one reason, with the first few as text."""
+
+    table: str
+    reason: str
+    rows: int
+    sample: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedBatch:
+    """A batch whose header was checked and whose body was not looked at yet."""
+
+    principal: SpokePrincipal
+    header: Header
+    epoch: UUID
+    body: memoryview
+    sealed_bytes: int
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecodedBatch:
+    """What appliers get. `tables` hold only columns of the contract, of exactly its types, every row valid.
+
+    `sections` names what the batch carried, also those whose every row was rejected. `prepared` is whatever the
+    kind's applier made of it in the worker thread.
+    """
+
+    principal: SpokePrincipal
+    header: Header
+    epoch: UUID
+    sections: frozenset[str]
+    tables: dict[str, pa.Table]
+    rejected: tuple[Rejected, ...]
+    received_at: datetime
+    prepared: object = None
+
+    @property
+    def rejected_rows(self) -> int:
+        """All rows set aside, over tables and reasons."""
+        return sum(entry.rows for entry in self.rejected)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Committed:
+    """What listeners hear once a batch is durable."""
+
+    tenant_id: UUID
+    registration_id: UUID
+    kind: str
+    sections: frozenset[str]
+    applied: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completeness:
+    """The conservation law of one registration, kind and UTC hour; `queued` is what remains.
+
+    collected = settled + queued + folded + sum(dropped); `rejected` is a part of `settled`.
+    """
+
+    registration_id: UUID
+    hour_start: datetime
+    kind: str
+    collected: int
+    folded: int
+    settled: int
+    rejected: int
+    dropped: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def queued(self) -> int:
+        """Rows the spoke collected and the hub has not heard the end of."""
+        return self.collected - self.settled - self.folded - sum(self.dropped.values())
+
+
+def counts_by_reason(rejected: tuple[Rejected, ...]) -> dict[str, int]:
+    """As answers carry it."""
+    counts: Counter[str] = Counter()
+    for entry in rejected:
+        counts[entry.reason] += entry.rows
+    return dict(counts)
+
+
+def section_names(sections: tuple[Section, ...]) -> frozenset[str]:
+    """The tables a header names."""
+    return frozenset(section.table for section in sections)

@@ -1,0 +1,159 @@
+"""What people may ask about a cluster's contents. Every function is one statement, whatever the number of ids."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+from sqlalchemy import Row, Select, Table, func, select
+
+from periplus_hub.access.scope import Scope, owned
+from periplus_hub.inventory import tables
+from periplus_hub.inventory.model import (
+    ClusterFacts,
+    Counts,
+    Endpoint,
+    InventoryFilter,
+    Namespace,
+    Node,
+    Pod,
+    Service,
+    Source,
+    Workload,
+)
+from periplus_hub.kit.db import ReadConnection
+from periplus_hub.kit.page import Page, PageAsk, fetch_page
+
+T = TypeVar("T")
+_NEVER_NULL: Final = frozenset({"name", "namespace", "kind"})
+"""Texts every object of Kubernetes has; a spoke that did not fill them gets the empty text."""
+
+
+def _reader(model: type[T], table: Table, **renamed: str) -> tuple[Select[Any], Callable[[Row[Any]], T]]:
+    """The select of a model's fields from a table, and the conversion of its rows."""
+    names: list[str] = list(model.__dataclass_fields__)  # type: ignore[attr-defined]  # models are dataclasses
+    columns = [
+        func.coalesce(table.c[name], "").label(name)
+        if name in _NEVER_NULL and name not in renamed
+        else table.c[renamed.get(name, name)].label(name)
+        for name in names
+    ]
+
+    def convert(row: Row[Any]) -> T:
+        return model(**{name: _value(value) for name, value in zip(names, row, strict=True)})
+
+    return select(*columns), convert
+
+
+def _value(value: object) -> object:
+    if isinstance(value, list):
+        return tuple(value)
+    return str(value) if hasattr(value, "packed") else value
+
+
+_FACTS, _facts = _reader(ClusterFacts, tables.clusters)
+_SOURCES, _source = _reader(Source, tables.sources, name="uid")
+_COUNTS, _counts = _reader(Counts, tables.counts)
+_NAMESPACES, _namespace = _reader(Namespace, tables.namespaces)
+_NODES, _node = _reader(Node, tables.nodes)
+_WORKLOADS, _workload = _reader(Workload, tables.workloads)
+_PODS, _pod = _reader(Pod, tables.pods)
+_SERVICES, _service = _reader(Service, tables.services)
+_ENDPOINTS, _endpoint = _reader(Endpoint, tables.endpoints)
+
+
+async def cluster_facts_by_registration(
+    c: ReadConnection, scope: Scope, ids: Sequence[UUID]
+) -> dict[UUID, ClusterFacts]:
+    """What each cluster says of itself; those that have not said anything are missing."""
+    table = tables.clusters
+    # A recreated cluster can for a moment have two kube-system uids: the newest word counts.
+    statement = (
+        _FACTS.where(owned(scope, table), table.c.registration_id.in_(ids))
+        .distinct(table.c.registration_id)
+        .order_by(table.c.registration_id, table.c.observed_at.desc())
+    )
+    return {row.registration_id: _facts(row) for row in await c.rows(statement)}
+
+
+async def sources_by_registration(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, list[Source]]:
+    """What each spoke tried to read, by name."""
+    table = tables.sources
+    statement = _SOURCES.where(owned(scope, table), table.c.registration_id.in_(ids)).order_by(table.c.uid)
+    found: dict[UUID, list[Source]] = {registration_id: [] for registration_id in ids}
+    for row in await c.rows(statement):
+        found[row.registration_id].append(_source(row))
+    return found
+
+
+async def unreadable_sources(c: ReadConnection, scope: Scope) -> list[Source]:
+    """Every source of the fleet that is not `ok` or `absent`: what detectors report."""
+    table = tables.sources
+    statement = _SOURCES.where(owned(scope, table), table.c.state.not_in(("ok", "absent")))
+    return [_source(row) for row in await c.rows(statement.order_by(table.c.registration_id, table.c.uid))]
+
+
+async def counts_by_registration(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, Counts]:
+    """Live objects per cluster; a cluster whose inventory is not here yet is missing, which is not zero."""
+    table = tables.counts
+    statement = _COUNTS.where(owned(scope, table), table.c.registration_id.in_(ids))
+    return {row.registration_id: _counts(row) for row in await c.rows(statement)}
+
+
+async def fleet_counts(c: ReadConnection, scope: Scope) -> dict[str, int]:
+    """Sums over every cluster whose inventory is here, and under `clusters` how many those are."""
+    kinds = [name for name in Counts.__dataclass_fields__ if name != "registration_id"]
+    sums = [func.coalesce(func.sum(tables.counts.c[kind]), 0).label(kind) for kind in kinds]
+    statement = select(func.count().label("clusters"), *sums).where(owned(scope, tables.counts))
+    row = (await c.rows(statement))[0]
+    return {name: int(value) for name, value in row._mapping.items()}  # noqa: SLF001 - SQLAlchemy's public name
+
+
+def _narrowed(base: Select[Any], scope: Scope, table: Table, only: InventoryFilter) -> Select[Any]:
+    statement = base.where(owned(scope, table))
+    if only.registration_ids:
+        statement = statement.where(table.c.registration_id.in_(only.registration_ids))
+    if only.namespace and "namespace" in table.c:
+        statement = statement.where(table.c.namespace == only.namespace)
+    if only.name_contains and "name" in table.c:
+        statement = statement.where(table.c.name.icontains(only.name_contains, autoescape=True))
+    if "valid_to" in table.c and not only.include_gone:
+        statement = statement.where(table.c.valid_to.is_(None))
+    return statement
+
+
+async def _page(c: ReadConnection, statement: Select[Any], table: Table, ask: PageAsk) -> Page[Row[Any]]:
+    return await fetch_page(c, statement, ask, [table.c.registration_id, table.c.uid])
+
+
+async def list_namespaces(c: ReadConnection, scope: Scope, ask: PageAsk, only: InventoryFilter) -> Page[Namespace]:
+    """A page in the order of registration and uid, as all lists here."""
+    table = tables.namespaces
+    return (await _page(c, _narrowed(_NAMESPACES, scope, table, only), table, ask)).map(_namespace)
+
+
+async def list_nodes(c: ReadConnection, scope: Scope, ask: PageAsk, only: InventoryFilter) -> Page[Node]:
+    """A page of nodes."""
+    return (await _page(c, _narrowed(_NODES, scope, tables.nodes, only), tables.nodes, ask)).map(_node)
+
+
+async def list_workloads(c: ReadConnection, scope: Scope, ask: PageAsk, only: InventoryFilter) -> Page[Workload]:
+    """A page of workloads."""
+    table = tables.workloads
+    return (await _page(c, _narrowed(_WORKLOADS, scope, table, only), table, ask)).map(_workload)
+
+
+async def list_pods(c: ReadConnection, scope: Scope, ask: PageAsk, only: InventoryFilter) -> Page[Pod]:
+    """A page of pods; of living ones unless the filter includes those that are gone."""
+    return (await _page(c, _narrowed(_PODS, scope, tables.pods, only), tables.pods, ask)).map(_pod)
+
+
+async def list_services(c: ReadConnection, scope: Scope, ask: PageAsk, only: InventoryFilter) -> Page[Service]:
+    """A page of services."""
+    table = tables.services
+    return (await _page(c, _narrowed(_SERVICES, scope, table, only), table, ask)).map(_service)
+
+
+async def list_endpoints(c: ReadConnection, scope: Scope, ask: PageAsk, only: InventoryFilter) -> Page[Endpoint]:
+    """A page of endpoints of EndpointSlices."""
+    table = tables.endpoints
+    return (await _page(c, _narrowed(_ENDPOINTS, scope, table, only), table, ask)).map(_endpoint)
