@@ -1,0 +1,146 @@
+"""Overlap register: full build and single changes over a million prefixes of a thousand clusters.
+
+    python -m benchmarks.overlaps [--prefixes 1000000] [--rounds 5]
+
+The fleet is what fleets look like: half of the clusters keep their installer's defaults (so a thousand clusters share
+ranges), the others got their own; every cluster has node blocks, services, node addresses and load balancers; four
+clusters share a network domain, some domains are connected. A second change row adds a stray 10.0.0.0/8, which makes
+one group out of nearly everything.
+"""
+
+import argparse
+import random
+import statistics
+import sys
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from benchmarks._row import report
+from periplus_hub.addresses.model import AllocationKind, Relation
+from periplus_hub.addresses.prefixes import Prefix, PrefixColumns, columns_from_keys, columns_from_prefixes, parse
+from periplus_hub.addresses.register import Entry, Register
+from periplus_hub.addresses.severity import KINDS, Relations
+
+CLUSTERS = 1_000
+PER_DOMAIN = 4
+
+
+def relations() -> Relations:
+    """250 domains of four clusters; every tenth is connected to its neighbour."""
+    domains = [owner // PER_DOMAIN for owner in range(CLUSTERS)]
+    modes = (Relation.FLAT, Relation.NAT, Relation.JOIN_REQUESTED)
+    connections = {(d, d + 1): modes[d // 10 % 3] for d in range(0, CLUSTERS // PER_DOMAIN - 1, 10)}
+    return Relations(domains, connections)
+
+
+def fleet(prefixes: int, seed: int = 7) -> list[Entry]:
+    """About `prefixes` distinct allocations."""
+    rng = random.Random(seed)
+    each = prefixes // CLUSTERS
+    entries: set[Entry] = set()
+    for owner in range(CLUSTERS):
+        base = 0x0AF40000 if owner % 2 else 0x0A000000 | owner << 14
+        entries.add(_v4(base, 16 if owner % 2 else 18, owner, AllocationKind.POD))
+        entries.add(_v4(0x0A600000, 16, owner, AllocationKind.SERVICE))
+        while len(entries) < (owner + 1) * each:
+            draw = rng.random()
+            if draw < 0.6:
+                entries.add(_v4(base | rng.randrange(1 << 12) << 4, 28, owner, AllocationKind.POD))
+            elif draw < 0.9:
+                entries.add(_v4(0xAC100000 | rng.randrange(1 << 20), 32, owner, AllocationKind.NODE))
+            else:
+                entries.add(_v4(0xC0A80000 | rng.randrange(1 << 16), 32, owner, AllocationKind.LOADBALANCER))
+    return list(entries)
+
+
+def _v4(address: int, length: int, owner: int, kind: AllocationKind) -> Entry:
+    return Entry(Prefix(4, address >> (32 - length) << (128 - length), length), owner, kind)
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def change_ms(register: Register, entries: list[Entry], count: int = 400) -> list[float]:
+    """Milliseconds of removing and inserting again; what the register says of the touched groups is read too."""
+    taken = random.Random(3).sample(entries, count)
+    times = []
+    for entry in taken:
+        for act in (register.remove, register.insert):
+            start = time.perf_counter()
+            for root in act(entry):
+                register.group(root)
+            times.append((time.perf_counter() - start) * 1000)
+    return times
+
+
+def change_set_ms(register: Register, entries: list[Entry], count: int = 50) -> list[float]:
+    """A node leaves its cluster and another comes: two allocations go, two come."""
+    rng = random.Random(5)
+    nodes = [e for e in entries if e.kind is AllocationKind.NODE]
+    blocks = [e for e in entries if e.kind is AllocationKind.POD and e.prefix.length == 28]
+    times = []
+    for _ in range(count):
+        gone = [rng.choice(nodes), rng.choice(blocks)]
+        come = [_v4(0xAC100000 | rng.randrange(1 << 20), 32, gone[0].owner, AllocationKind.NODE), gone[1]]
+        times.append(_seconds(lambda g=gone, c=come: register.change(g, c)) * 1000)  # type: ignore[misc] # loop values bound as defaults
+    return times
+
+
+def main() -> int:
+    """Run and report."""
+    options = argparse.ArgumentParser()
+    options.add_argument("--prefixes", type=int, default=1_000_000)
+    options.add_argument("--rounds", type=int, default=5)
+    arguments = options.parse_args()
+    entries = fleet(arguments.prefixes)
+    columns = columns_from_prefixes([e.prefix for e in entries])
+    codes = np.array([e.code for e in entries], dtype=np.int32)
+    builds = [
+        _seconds(lambda: list(Register(columns, codes, relations()).groups())) for _ in range(arguments.rounds)
+    ]
+    register = Register(columns, codes, relations())
+    size, groups = register.nbytes(), sum(1 for _ in register.groups())
+    changes, sets = change_ms(register, entries), change_set_ms(register, entries)
+    stray = Entry(parse("10.0.0.0/8"), 0, AllocationKind.PLANNED)
+    stray_ms = statistics.median(
+        _seconds(lambda: register.insert(stray)) * 1000 if not i % 2 else _seconds(lambda: register.remove(stray)) * 1000
+        for i in range(6)
+    )
+    register.insert(stray)
+    register.group(stray.prefix)
+    under_stray = change_ms(register, [e for e in entries if stray.prefix.covers(e.prefix)], 100)
+    measured = {
+        "prefixes": float(len(entries)),
+        "distinct_prefixes": float(len({e.prefix for e in entries})),
+        "groups": float(groups),
+        "parse_stored_keys_s": _parse_s(entries),
+        "full_build_s": statistics.median(builds),
+        "full_build_worst_s": max(builds),
+        "change_ms": statistics.median(changes),
+        "change_p99_ms": statistics.quantiles(changes, n=100)[98],
+        "change_set_ms": statistics.median(sets),
+        "change_under_stray_ms": statistics.median(under_stray),
+        "stray_10_slash_8_ms": stray_ms,
+        "register_mib": size / 2**20,
+    }
+    rounded = {name: round(value, 3) for name, value in measured.items()}
+    return 0 if report("overlaps", rounded, {"full_build_s": 1.0, "change_ms": 1.0, "change_set_ms": 1.0}) else 1
+
+
+def _parse_s(entries: list[Entry]) -> float:
+    keys = [e.prefix.keys() for e in entries]
+    firsts, lasts = [k[0] for k in keys], [k[1] for k in keys]
+    parsed: list[PrefixColumns] = []
+    seconds = _seconds(lambda: parsed.append(columns_from_keys(firsts, lasts)))
+    assert len(parsed[0].length) == len(entries)
+    assert KINDS
+    return seconds
+
+
+if __name__ == "__main__":
+    sys.exit(main())

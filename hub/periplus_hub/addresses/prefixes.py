@@ -1,0 +1,169 @@
+"""CIDRs as integers: parse, check, and turn into the keys everything else sorts by.
+
+A prefix is left-aligned in 128 bits in both families (10.0.0.0/8 starts with the byte 10), so containment is one
+comparison of numbers whatever the family; families never mix. Stored keys are 17 bytes: the family and the 16-byte
+address, IPv4 right-aligned (addresses/tables.py).
+
+What cannot be an allocation is refused with a reason instead of being repaired: host bits set, a default route,
+IPv4-mapped IPv6 (two spellings of one address would hide an overlap).
+"""
+
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+U64 = npt.NDArray[np.uint64]
+
+ADDRESS_BITS: Final = 128
+IPV4: Final = 4
+IPV6: Final = 6
+FAMILY_BITS: Final = {IPV4: 32, IPV6: 128}
+_SOCKET_FAMILY: Final = {IPV4: socket.AF_INET, IPV6: socket.AF_INET6}
+_MAX_TEXT: Final = 64
+_MAPPED: Final = 0xFFFF
+_U64_MASK: Final = (1 << 64) - 1
+
+SYNTAX: Final = "cidr-syntax"
+HOST_BITS: Final = "cidr-host-bits"
+DEFAULT_ROUTE: Final = "cidr-default-route"
+MAPPED: Final = "cidr-ipv4-mapped"
+
+REMEDIES: Final = {
+    SYNTAX: "Write address/length, as in 10.0.0.0/16.",
+    HOST_BITS: "Clear the bits behind the prefix length, or make the length longer.",
+    DEFAULT_ROUTE: "Name the ranges that are really in use instead of /0.",
+    MAPPED: "Write the address as IPv4.",
+}
+
+
+class BadPrefix(ValueError):
+    """The text is no CIDR in use; `reason` is one of the keys of REMEDIES."""
+
+    def __init__(self, text: str, reason: str) -> None:
+        super().__init__(f"{text[:_MAX_TEXT]!r} is refused ({reason}). {REMEDIES[reason]}")
+        self.reason = reason
+
+
+class Prefix(NamedTuple):
+    """A CIDR; `value` is left-aligned in 128 bits. Tuple order is tree order: parents before children."""
+
+    family: int
+    value: int
+    length: int
+
+    @property
+    def last(self) -> int:
+        """The highest left-aligned value inside."""
+        return self.value | ((1 << (ADDRESS_BITS - self.length)) - 1)
+
+    def covers(self, other: "Prefix") -> bool:
+        """Whether `other` is equal or inside."""
+        return (
+            self.family == other.family
+            and self.length <= other.length
+            and (self.value ^ other.value) >> (ADDRESS_BITS - self.length) == 0
+        )
+
+    def __str__(self) -> str:
+        shift = ADDRESS_BITS - FAMILY_BITS[self.family]
+        address = IPv4Address(self.value >> shift) if self.family == IPV4 else IPv6Address(self.value)
+        return f"{address}/{self.length}"
+
+    def keys(self) -> tuple[bytes, bytes]:
+        """`first_key` and `last_key` as stored."""
+        shift = ADDRESS_BITS - FAMILY_BITS[self.family]
+        family = bytes((self.family,))
+        return family + (self.value >> shift).to_bytes(16, "big"), family + (self.last >> shift).to_bytes(16, "big")
+
+
+def parse(text: str) -> Prefix:
+    """`address/length`; raises BadPrefix."""
+    address, slash, length_text = text.partition("/")
+    family = IPV6 if ":" in address else IPV4
+    bits = FAMILY_BITS[family]
+    if not slash or not (length_text.isascii() and length_text.isdigit()) or len(length_text) > len("128"):
+        raise BadPrefix(text, SYNTAX)
+    length = int(length_text)
+    try:
+        packed = socket.inet_pton(_SOCKET_FAMILY[family], address)
+    except (OSError, ValueError) as error:
+        raise BadPrefix(text, SYNTAX) from error
+    if length > bits:
+        raise BadPrefix(text, SYNTAX)
+    value = int.from_bytes(packed, "big") << (ADDRESS_BITS - bits)
+    return Prefix(family, *_checked(text, value, length, family))
+
+
+def _checked(text: str, value: int, length: int, family: int) -> tuple[int, int]:
+    if length == 0:
+        raise BadPrefix(text, DEFAULT_ROUTE)
+    if value & ((1 << (ADDRESS_BITS - length)) - 1):
+        raise BadPrefix(text, HOST_BITS)
+    if family == IPV6 and value >> 32 == _MAPPED:
+        raise BadPrefix(text, MAPPED)
+    return value, length
+
+
+def from_keys(first_key: bytes, last_key: bytes) -> Prefix:
+    """The prefix of two stored keys."""
+    family = first_key[0]
+    first, last = int.from_bytes(first_key[1:], "big"), int.from_bytes(last_key[1:], "big")
+    bits = FAMILY_BITS[family]
+    return Prefix(family, first << (ADDRESS_BITS - bits), bits - (first ^ last).bit_length())
+
+
+@dataclass(frozen=True, slots=True)
+class PrefixColumns:
+    """Prefixes of both families as columns: left-aligned halves and length, one row per allocation."""
+
+    family: npt.NDArray[np.uint8]
+    high: U64
+    low: U64
+    length: npt.NDArray[np.uint8]
+
+    def take(self, rows: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> "PrefixColumns":
+        """Some of the rows."""
+        return PrefixColumns(self.family[rows], self.high[rows], self.low[rows], self.length[rows])
+
+
+def columns_from_keys(first_keys: Sequence[bytes], last_keys: Sequence[bytes]) -> PrefixColumns:
+    """Stored keys as columns, without a Python object per row."""
+    first = np.frombuffer(b"".join(first_keys), dtype=np.uint8).reshape(-1, 17)
+    last = np.frombuffer(b"".join(last_keys), dtype=np.uint8).reshape(-1, 17)
+    family = first[:, 0].copy()
+    first_high, first_low = _halves(first)
+    last_high, last_low = _halves(last)
+    host_bits = _bit_length(first_high ^ last_high, first_low ^ last_low)
+    is4 = family == IPV4
+    length = np.where(is4, 32, 128) - host_bits
+    return PrefixColumns(
+        family,
+        np.where(is4, first_low << np.uint64(32), first_high),
+        np.where(is4, np.uint64(0), first_low),
+        length.astype(np.uint8),
+    )
+
+
+def _halves(keys: npt.NDArray[np.uint8]) -> tuple[U64, U64]:
+    words = np.ascontiguousarray(keys[:, 1:]).view(">u8").astype(np.uint64)
+    return words[:, 0], words[:, 1]
+
+
+def _bit_length(high: U64, low: U64) -> npt.NDArray[np.int64]:
+    """Of xor values that are 2^n - 1, so counting ones is the length."""
+    return np.bitwise_count(high).astype(np.int64) + np.bitwise_count(low).astype(np.int64)
+
+
+def columns_from_prefixes(prefixes: Sequence[Prefix]) -> PrefixColumns:
+    """For small sets and tests."""
+    return PrefixColumns(
+        np.array([p.family for p in prefixes], dtype=np.uint8),
+        np.array([p.value >> 64 for p in prefixes], dtype=np.uint64),
+        np.array([p.value & _U64_MASK for p in prefixes], dtype=np.uint64),
+        np.array([p.length for p in prefixes], dtype=np.uint8),
+    )

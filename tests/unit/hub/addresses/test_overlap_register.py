@@ -1,0 +1,148 @@
+"""The register against an oracle that looks at every pair."""
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from periplus_hub.addresses.model import SEVERITIES, AllocationKind, Relation, Severity
+from periplus_hub.addresses.prefixes import Prefix, columns_from_prefixes, parse
+from periplus_hub.addresses.register import Entry, GroupStats, Register
+from periplus_hub.addresses.severity import KINDS, Relations, pair_severity
+
+CLUSTERS = 5
+Connections = dict[tuple[int, int], Relation]
+
+
+def relation(domains: Sequence[int], connections: Connections, a: int, b: int, default: Relation) -> Relation | None:
+    if a == b:
+        return None
+    pair = (domains[a], domains[b])
+    if pair[0] == pair[1]:
+        return Relation.SAME
+    return connections.get(pair) or connections.get((pair[1], pair[0])) or default
+
+
+def naive(
+    entries: set[Entry], domains: Sequence[int], connections: Connections, default: Relation = Relation.ISOLATED
+) -> dict[Prefix, GroupStats]:
+    roots = [e.prefix for e in entries if not any(o.prefix.covers(e.prefix) and o.prefix != e.prefix for o in entries)]
+    groups = {}
+    for root in set(roots):
+        inside = [e for e in entries if root.covers(e.prefix)]
+        pairs = [0, 0, 0, 0]
+        for a, b in combinations(inside, 2):
+            if a.prefix.covers(b.prefix) or b.prefix.covers(a.prefix):
+                severity = pair_severity(relation(domains, connections, a.owner, b.owner, default), a.kind, b.kind)
+                if severity is not None:
+                    pairs[SEVERITIES.index(severity)] += 1
+        if any(pairs):
+            worst = next(s for s, n in zip(SEVERITIES, pairs, strict=True) if n)
+            groups[root] = GroupStats(root, len({e.owner for e in inside}), len(inside), tuple(pairs), worst)
+    return groups
+
+
+def register(
+    entries: Sequence[Entry], domains: Sequence[int], connections: Connections, default: Relation = Relation.ISOLATED
+) -> Register:
+    columns = columns_from_prefixes([e.prefix for e in entries])
+    codes = np.array([e.code for e in entries], dtype=np.int32)
+    return Register(columns, codes, Relations(domains, connections, default))
+
+
+def groups(of: Register) -> dict[Prefix, GroupStats]:
+    return {stats.root: stats for stats in of.groups()}
+
+
+def _prefix(family: int, bits: int, length: int) -> Prefix:
+    """Prefixes around both ends of the space and the middle of IPv6, so that nesting and all-ones happen often."""
+    value = (bits & 0xFF) << 120 | (bits >> 8 & 0xF) << (60 if family == 6 else 96)
+    return Prefix(family, value >> (128 - length) << (128 - length), length)
+
+
+prefixes = st.one_of(
+    st.builds(_prefix, st.just(4), st.integers(0, 0xFFF), st.sampled_from([1, 2, 3, 4, 6, 8, 16, 28, 30, 32])),
+    st.builds(_prefix, st.just(6), st.integers(0, 0xFFF), st.sampled_from([1, 3, 5, 8, 63, 64, 65, 66, 68, 127, 128])),
+)
+entries_of = st.builds(Entry, prefixes, st.integers(0, CLUSTERS - 1), st.sampled_from(KINDS))
+domain_lists = st.lists(st.integers(0, 3), min_size=CLUSTERS, max_size=CLUSTERS)
+connection_sets = st.dictionaries(
+    st.sampled_from(list(combinations(range(4), 2))),
+    st.sampled_from([Relation.FLAT, Relation.NAT, Relation.JOIN_REQUESTED]),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(entries_of, max_size=40), domain_lists, connection_sets, st.sampled_from(["isolated", "join-requested"]))
+def test_a_full_build_equals_the_oracle(
+    entries: list[Entry], domains: list[int], connections: Connections, default: str
+) -> None:
+    built = register(entries, domains, connections, Relation(default))
+    assert groups(built) == naive(set(entries), domains, connections, Relation(default))
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(entries_of, max_size=20),
+    st.lists(st.tuples(st.booleans(), entries_of, st.integers(0, 99)), max_size=30),
+    domain_lists,
+    connection_sets,
+)
+def test_single_changes_equal_the_oracle_and_name_what_changed(
+    entries: list[Entry],
+    changes: list[tuple[bool, Entry, int]],
+    domains: list[int],
+    connections: Connections,
+) -> None:
+    now, built = set(entries), register(entries, domains, connections)
+    before = groups(built)
+    for insert, entry, pick in changes:
+        if insert:
+            now.add(entry)
+            named = built.insert(entry)
+        else:
+            known = sorted(now)
+            chosen = known[pick % len(known)] if known else entry
+            now.discard(chosen)
+            named = built.remove(chosen)
+        expected = naive(now, domains, connections)
+        changed = {root for root in expected.keys() | before.keys() if expected.get(root) != before.get(root)}
+        assert changed <= named
+        assert {root: built.group(root) for root in named if built.group(root)} == {
+            root: stats for root, stats in expected.items() if root in named
+        }
+        before = expected
+    assert groups(built) == before
+
+
+def test_many_entries_cross_chunk_borders() -> None:
+    pool = [parse(f"10.{i}.{j}.0/24") for i in range(4) for j in range(256)]
+    entries = [Entry(p, owner, AllocationKind.POD) for p in pool for owner in range(CLUSTERS)]
+    entries += [Entry(parse("10.0.0.0/14"), 0, AllocationKind.POD)]
+    domains, extra = [0, 0, 1, 2, 3], [Entry(p, 1, AllocationKind.SERVICE) for p in pool]
+    grown = register(entries, domains, {(0, 1): Relation.FLAT})
+    for entry in extra:
+        grown.insert(entry)
+    grown.remove(entries[-1])
+    rebuilt = register([*entries[:-1], *extra], domains, {(0, 1): Relation.FLAT})
+    assert groups(grown) == groups(rebuilt)
+    assert len(groups(grown)) == 1024
+
+
+def test_a_thousand_defaults_are_one_group_and_pairs_are_arithmetic() -> None:
+    entries = [Entry(parse("10.244.0.0/16"), owner, AllocationKind.POD) for owner in range(1000)]
+    (group,) = register(entries, list(range(1000)), {}).groups()
+    assert (group.clusters, group.members, sum(group.pairs)) == (1000, 1000, 1000 * 999 // 2)
+    assert group.severity is Severity.LATENT
+
+
+def test_a_new_cluster_joins_a_running_register() -> None:
+    built = register([Entry(parse("10.0.0.0/8"), 0, AllocationKind.POD)], [0], {})
+    newcomer = built.relations.add_owner(0)
+    assert built.insert(Entry(parse("10.1.0.0/16"), newcomer, AllocationKind.NODE)) == {parse("10.0.0.0/8")}
+    group = built.group(parse("10.0.0.0/8"))
+    assert group is not None
+    assert group.severity is Severity.CONFLICT
+    assert built.owners(parse("10.0.0.0/8")) == (0, newcomer)
