@@ -3,9 +3,10 @@
 from typing import Literal
 
 import msgspec
+
 from periplus_contract.tables import Kind, Table
 
-Cell = str | bool | int | list[str] | None
+Cell = str | bool | int | list[str] | tuple[str, ...] | None
 """A value of a column: timestamps are whole microseconds UTC, counts of addresses are decimal text."""
 
 

@@ -1,0 +1,305 @@
+"""The fields of Kubernetes objects that are kept, decoded straight from the API server's JSON.
+
+Everything else is never built. Structs hold no cycles, so the collector skips them (`gc=False`). Every field has a
+default: an object that lacks one is ordinary input.
+"""
+
+from datetime import datetime
+
+import msgspec
+from msgspec import field
+
+
+class Kept(msgspec.Struct, gc=False, rename="camel"):
+    """Base of all kept objects: JSON names are camelCase."""
+
+
+class Owner(Kept):
+    """metav1.OwnerReference."""
+
+    kind: str = ""
+    name: str = ""
+    uid: str = ""
+    controller: bool | None = None
+    api_version: str = ""
+
+
+class Meta(Kept):
+    """metav1.ObjectMeta."""
+
+    name: str = ""
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+    creation_timestamp: datetime | None = None
+    deletion_timestamp: datetime | None = None
+    labels: dict[str, str] | None = None
+    owner_references: list[Owner] | None = None
+
+    def controller(self) -> Owner | None:
+        """The owner that manages this object, or None when nothing does."""
+        return next((owner for owner in self.owner_references or () if owner.controller), None)
+
+
+class AnnotatedMeta(Meta):
+    """Where annotations are read too: nodes only, they are large on everything else."""
+
+    annotations: dict[str, str] | None = None
+
+
+class Thing(Kept):
+    """Any object of which only the metadata is kept."""
+
+    metadata: Meta = field(default_factory=Meta)
+
+
+class NodeAddress(Kept):
+    """core/v1 NodeAddress."""
+
+    type: str = ""
+    address: str = ""
+
+
+class Condition(Kept):
+    """A condition of any object's status."""
+
+    type: str = ""
+    status: str = ""
+    reason: str = ""
+
+
+class NodeSpec(Kept):
+    """core/v1 NodeSpec."""
+
+    provider_id: str = field(name="providerID", default="")
+    pod_cidr: str = field(name="podCIDR", default="")
+    pod_cidrs: list[str] | None = field(name="podCIDRs", default=None)
+
+
+class NodeStatus(Kept):
+    """core/v1 NodeStatus."""
+
+    addresses: list[NodeAddress] | None = None
+    allocatable: dict[str, str | int] | None = None
+    conditions: list[Condition] | None = None
+
+
+class Node(Kept):
+    """core/v1 Node."""
+
+    metadata: AnnotatedMeta = field(default_factory=AnnotatedMeta)
+    spec: NodeSpec = field(default_factory=NodeSpec)
+    status: NodeStatus = field(default_factory=NodeStatus)
+
+
+class Terminated(Kept):
+    """core/v1 ContainerStateTerminated."""
+
+    finished_at: datetime | None = None
+
+
+class ContainerState(Kept):
+    """core/v1 ContainerState."""
+
+    terminated: Terminated | None = None
+
+
+class ContainerStatus(Kept):
+    """core/v1 ContainerStatus."""
+
+    state: ContainerState | None = None
+
+
+class PodAddress(Kept):
+    """core/v1 PodIP."""
+
+    ip: str = ""
+
+
+class PodSpec(Kept):
+    """core/v1 PodSpec."""
+
+    node_name: str = ""
+    host_network: bool | None = None
+
+
+class PodStatus(Kept):
+    """core/v1 PodStatus."""
+
+    phase: str = ""
+    pod_ip: str = field(name="podIP", default="")
+    pod_ips: list[PodAddress] | None = field(name="podIPs", default=None)
+    start_time: datetime | None = None
+    container_statuses: list[ContainerStatus] | None = None
+
+
+class Pod(Kept):
+    """core/v1 Pod."""
+
+    metadata: Meta = field(default_factory=Meta)
+    spec: PodSpec = field(default_factory=PodSpec)
+    status: PodStatus = field(default_factory=PodStatus)
+
+
+class ServicePort(Kept):
+    """core/v1 ServicePort."""
+
+    name: str = ""
+    protocol: str = ""
+    port: int = 0
+    target_port: int | str | None = None
+    node_port: int | None = None
+    app_protocol: str | None = None
+
+
+class ServiceSpec(Kept):
+    """core/v1 ServiceSpec."""
+
+    type: str = ""
+    cluster_ip: str = field(name="clusterIP", default="")
+    cluster_ips: list[str] | None = field(name="clusterIPs", default=None)
+    external_ips: list[str] | None = field(name="externalIPs", default=None)
+    external_name: str | None = None
+    ports: list[ServicePort] | None = None
+    selector: dict[str, str] | None = None
+    ip_families: list[str] | None = None
+    load_balancer_source_ranges: list[str] | None = None
+    traffic_distribution: str | None = None
+    internal_traffic_policy: str | None = None
+    external_traffic_policy: str | None = None
+    session_affinity: str | None = None
+    load_balancer_class: str | None = None
+
+
+class Ingress(Kept):
+    """core/v1 LoadBalancerIngress."""
+
+    ip: str = ""
+    hostname: str = ""
+
+
+class LoadBalancer(Kept):
+    """core/v1 LoadBalancerStatus."""
+
+    ingress: list[Ingress] | None = None
+
+
+class ServiceStatus(Kept):
+    """core/v1 ServiceStatus."""
+
+    load_balancer: LoadBalancer | None = None
+
+
+class Service(Kept):
+    """core/v1 Service."""
+
+    metadata: Meta = field(default_factory=Meta)
+    spec: ServiceSpec = field(default_factory=ServiceSpec)
+    status: ServiceStatus = field(default_factory=ServiceStatus)
+
+
+class EndpointConditions(Kept):
+    """discovery/v1 EndpointConditions; null means unknown."""
+
+    ready: bool | None = None
+    serving: bool | None = None
+    terminating: bool | None = None
+
+
+class ObjectReference(Kept):
+    """core/v1 ObjectReference."""
+
+    kind: str = ""
+    namespace: str = ""
+    name: str = ""
+    uid: str = ""
+
+
+class Endpoint(Kept):
+    """discovery/v1 Endpoint; only `addresses[0]` counts."""
+
+    addresses: list[str] | None = None
+    conditions: EndpointConditions | None = None
+    node_name: str | None = None
+    zone: str | None = None
+    target_ref: ObjectReference | None = None
+
+
+class EndpointPort(Kept):
+    """discovery/v1 EndpointPort; a null port means all ports."""
+
+    name: str | None = None
+    protocol: str | None = None
+    port: int | None = None
+    app_protocol: str | None = None
+
+
+class EndpointSlice(Kept):
+    """discovery/v1 EndpointSlice."""
+
+    metadata: Meta = field(default_factory=Meta)
+    address_type: str = ""
+    endpoints: list[Endpoint] | None = None
+    ports: list[EndpointPort] | None = None
+
+
+class CidrSpec(Kept):
+    """networking/v1 ServiceCIDRSpec."""
+
+    cidrs: list[str] | None = None
+
+
+class CidrStatus(Kept):
+    """networking/v1 ServiceCIDRStatus."""
+
+    conditions: list[Condition] | None = None
+
+
+class ServiceCidr(Kept):
+    """networking/v1 ServiceCIDR."""
+
+    metadata: Meta = field(default_factory=Meta)
+    spec: CidrSpec = field(default_factory=CidrSpec)
+    status: CidrStatus = field(default_factory=CidrStatus)
+
+
+class ParentRef(Kept):
+    """networking/v1 ParentReference."""
+
+    group: str = ""
+    resource: str = ""
+    namespace: str = ""
+    name: str = ""
+
+
+class AddressSpec(Kept):
+    """networking/v1 IPAddressSpec."""
+
+    parent_ref: ParentRef | None = None
+
+
+class IpAddress(Kept):
+    """networking/v1 IPAddress; its name is the address."""
+
+    metadata: Meta = field(default_factory=Meta)
+    spec: AddressSpec = field(default_factory=AddressSpec)
+
+
+class PropertySpec(Kept):
+    """about.k8s.io ClusterPropertySpec."""
+
+    value: str = ""
+
+
+class ClusterProperty(Kept):
+    """about.k8s.io ClusterProperty."""
+
+    metadata: Meta = field(default_factory=Meta)
+    spec: PropertySpec = field(default_factory=PropertySpec)
+
+
+class ConfigMap(Kept):
+    """core/v1 ConfigMap."""
+
+    metadata: Meta = field(default_factory=Meta)
+    data: dict[str, str] | None = None
