@@ -34,12 +34,23 @@ def things(count: int) -> list[Thing]:
     at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     return [
         Thing(
-            id=strawberry.ID(f"Pod:{number}"), name=f"pod-{number}", note=None, count=number, share=0.5, flag=True, color=Color.RED,
-            at=at, bytes_tx=BigInt(number << 40), price=Decimal(1), tags=["app=web", "tier=front"], sizes=None, inner=inner,
+            id=strawberry.ID(f"Pod:{number}"),
+            name=f"pod-{number}",
+            note=None,
+            count=number,
+            share=0.5,
+            flag=True,
+            color=Color.RED,
+            at=at,
+            bytes_tx=BigInt(number << 40),
+            price=Decimal(1),
+            tags=["app=web", "tier=front"],
+            sizes=None,
+            inner=inner,
             core=inner,
         )
         for number in range(count)
-    ]  # fmt: skip
+    ]
 
 
 def stock(count: int, root: Toy) -> Callable[[], bytes]:
