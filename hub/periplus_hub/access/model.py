@@ -1,0 +1,37 @@
+"""Tokens and audit events as values."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class ApiToken:
+    """A person's token, without its secret. `prefix` is its public part, fit for logs."""
+
+    id: UUID
+    name: str
+    role: str
+    prefix: str
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+    def holds(self, now: datetime) -> bool:
+        """Whether it is accepted at `now`."""
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEvent:
+    """Who did what to which object."""
+
+    id: UUID
+    at: datetime
+    actor: str
+    action: str
+    object_kind: str
+    object_id: str
+    detail: dict[str, object]
+    request_id: str

@@ -1,0 +1,86 @@
+"""Whose rows a query may see: the one choke point. Tenant predicates are written here and nowhere else."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Insert, Table
+from sqlalchemy.dialects.postgresql import Insert as UpsertInsert
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.sql.selectable import NamedFromClause
+
+from periplus_hub.kit.errors import Forbidden
+
+
+class Permission(StrEnum):
+    """What an asker may do."""
+
+    READ = "read"
+    DOMAINS_WRITE = "domains:write"
+    OVERLAPS_ACCEPT = "overlaps:accept"
+    FLEET_APPROVE = "fleet:approve"
+    TOKENS_WRITE = "tokens:write"
+    FINDINGS_WRITE = "findings:write"
+    ADHOC = "adhoc"
+
+
+class Role(StrEnum):
+    """Each role may do what the one before it may, and more."""
+
+    VIEWER = "viewer"
+    ANALYST = "analyst"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+
+_VIEWER: Final = frozenset({Permission.READ})
+_ANALYST: Final = _VIEWER | {Permission.ADHOC, Permission.FINDINGS_WRITE}
+_OPERATOR: Final = _ANALYST | {Permission.DOMAINS_WRITE, Permission.OVERLAPS_ACCEPT, Permission.FLEET_APPROVE}
+PERMISSIONS: Final[dict[Role, frozenset[Permission]]] = {
+    Role.VIEWER: _VIEWER,
+    Role.ANALYST: _ANALYST,
+    Role.OPERATOR: _OPERATOR,
+    Role.ADMIN: frozenset(Permission),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Who asks, for which tenant, with which rights. `actor` is what the audit log names."""
+
+    tenant_id: UUID
+    actor: str
+    role: Role
+    permissions: frozenset[Permission]
+
+    def require(self, permission: Permission) -> None:
+        """Raise Forbidden unless the asker may."""
+        if permission not in self.permissions:
+            raise Forbidden(
+                f"{self.actor} is {self.role.value} and may not do what needs '{permission.value}'",
+                f"Ask someone for a token with the role {_least(permission).value}.",
+            )
+
+
+def scope_of(tenant_id: UUID, actor: str, role: Role) -> Scope:
+    """A scope with all the rights of a role."""
+    return Scope(tenant_id, actor, role, PERMISSIONS[role])
+
+
+def system_scope(tenant_id: UUID, actor: str) -> Scope:
+    """For jobs and spokes: the hub itself acts, named `actor`."""
+    return Scope(tenant_id, actor, Role.ADMIN, frozenset(Permission))
+
+
+def owned(scope: Scope, table: NamedFromClause) -> ColumnElement[bool]:
+    """The condition that `table`'s rows belong to the scope's tenant."""
+    if "tenant_id" not in table.c:
+        raise TypeError(f"{table.name} has no tenant")
+    condition: ColumnElement[bool] = table.c.tenant_id == scope.tenant_id
+    return condition
+
+
+def insert_owned(scope: Scope, table: Table) -> UpsertInsert:
+    """An INSERT whose every row gets the scope's tenant, also with a list of values or ON CONFLICT."""
+    return _OwnedInsert(table, scope.tenant_id)

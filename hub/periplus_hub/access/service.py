@@ -1,0 +1,183 @@
+"""Authenticating people, managing their tokens, and writing the audit trail.
+
+A token is `ppt_<8 characters>_<secret>`. The part before the last underscore is public and finds the row; of the secret
+only the sha256 is kept, which is enough for 256 random bits.
+"""
+
+import hashlib
+import hmac
+from collections import OrderedDict
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from periplus_hub.access import repository
+from periplus_hub.access.model import ApiToken
+from periplus_hub.access.scope import Permission, Role, Scope, role_scope, system_scope
+from periplus_hub.kit.db import Database, ReadConnection, WriteConnection
+from periplus_hub.kit.errors import Invalid, NotFound
+from periplus_hub.kit.ids import new_id, random_token
+
+DEFAULT_TENANT: Final = "default"
+CACHE_S: Final = 5.0
+_MARK: Final = "ppt"
+_PUBLIC_LENGTH: Final = 8
+_MAX_NAME: Final = 100
+_CACHED_TOKENS: Final = 10_000
+_USED_EVERY: Final = timedelta(minutes=10)
+
+request_id: Final[ContextVar[str]] = ContextVar("request_id", default="")
+"""Set by the listener for the time of a request; ends up in audit events."""
+
+
+@dataclass(slots=True)
+class _Cached:
+    read_at_s: float
+    tenant_id: UUID
+    secret_sha256: str
+    token: ApiToken
+
+
+@dataclass(slots=True)
+class Authenticator:
+    """Checks tokens; a row is read again after five seconds, so revocation bites within that."""
+
+    db: Database
+    _cache: OrderedDict[str, _Cached] = field(default_factory=OrderedDict)
+
+    async def authenticate(self, presented: str) -> Scope | None:
+        """The scope of a token that holds now, else None. Unknown and wrong take the same path."""
+        prefix, secret = split_token(presented)
+        if not prefix:
+            return None
+        found = await self._row(prefix)
+        digest = hashlib.sha256(secret.encode()).hexdigest()
+        if found is None or not hmac.compare_digest(found.secret_sha256, digest):
+            return None
+        now = self.db.clock.now()
+        if not found.token.holds(now):
+            return None
+        scope = role_scope(found.tenant_id, f"token:{found.token.name}", Role(found.token.role))
+        await self._mark_used(scope, found, now)
+        return scope
+
+    def forget(self) -> None:
+        """Read every row again, because something was revoked in this process."""
+        self._cache.clear()
+
+    async def _row(self, prefix: str) -> _Cached | None:
+        now_s = self.db.clock.monotonic_s()
+        cached = self._cache.get(prefix)
+        if cached is not None and now_s - cached.read_at_s < CACHE_S:
+            return cached
+        async with self.db.read() as c:
+            found = await repository.system_token_by_prefix(c, prefix)
+        if found is None:
+            self._cache.pop(prefix, None)
+            return None
+        self._cache[prefix] = fresh = _Cached(now_s, *found)
+        while len(self._cache) > _CACHED_TOKENS:
+            self._cache.popitem(last=False)
+        return fresh
+
+    async def _mark_used(self, scope: Scope, found: _Cached, now: datetime) -> None:
+        used = found.token.last_used_at
+        if used is not None and now - used < _USED_EVERY:
+            return
+        async with self.db.write() as c:
+            await repository.mark_used(c, scope, found.token.id, now)
+        self._cache.pop(found.token.prefix, None)
+
+
+def split_token(presented: str) -> tuple[str, str]:
+    """(public prefix, secret); two empty texts when it does not look like a token of ours."""
+    mark, _, rest = presented.partition("_")
+    public, secret = rest[:_PUBLIC_LENGTH], rest[_PUBLIC_LENGTH + 1 :]
+    if mark != _MARK or rest[_PUBLIC_LENGTH : _PUBLIC_LENGTH + 1] != "_" or not secret or not presented.isascii():
+        return "", ""
+    return f"{mark}_{public}", secret
+
+
+async def create_token(
+    c: WriteConnection, scope: Scope, name: str, role: Role, *, lifetime: timedelta | None = None, now: datetime
+) -> tuple[ApiToken, str]:
+    """A new token and its full text, which is never shown again."""
+    scope.require(Permission.TOKENS_WRITE)
+    if not name.strip() or len(name) > _MAX_NAME or not name.isprintable():
+        raise Invalid(f"a token needs a name of 1 to {_MAX_NAME} printable characters", "Name what will use it.")
+    if lifetime is not None and lifetime <= timedelta(0):
+        raise Invalid("the token would have expired already", "Give a lifetime in the future.")
+    public = f"{_MARK}_{random_token(6)}"  # 6 bytes are 8 characters
+    secret = random_token(32)
+    expires_at = None if lifetime is None else now + lifetime
+    token = ApiToken(new_id(), name, role, public, now, expires_at, None, None)
+    values = {
+        "id": token.id,
+        "name": name,
+        "role": str(role),
+        "prefix": public,
+        "secret_sha256": hashlib.sha256(secret.encode()).hexdigest(),
+        "created_at": now,
+        "expires_at": expires_at,
+    }
+    await repository.add_token(c, scope, values)
+    detail = {"name": name, "role": str(role)}
+    await audit(c, scope, "access:api-token:create", "api-token", str(token.id), detail=detail)
+    return token, f"{public}_{secret}"
+
+
+async def revoke_token(c: WriteConnection, scope: Scope, token_id: UUID, *, now: datetime) -> ApiToken:
+    """Revoke a token; raises NotFound for one that is unknown to the tenant. Revoking twice changes nothing."""
+    scope.require(Permission.TOKENS_WRITE)
+    if await repository.mark_revoked(c, scope, token_id, now):
+        await audit(c, scope, "access:api-token:revoke", "api-token", str(token_id))
+    token = await repository.token_by_id(c, scope, token_id)
+    if token is None:
+        raise NotFound(f"there is no API token {token_id}", "List the tokens and take an id from there.")
+    return token
+
+
+async def list_tokens(c: ReadConnection, scope: Scope) -> list[ApiToken]:
+    """Every token of the tenant, newest first; needs the right to manage them."""
+    scope.require(Permission.TOKENS_WRITE)
+    return await repository.tokens(c, scope)
+
+
+async def ensure_default_tenant(db: Database) -> UUID:
+    """The tenant a hub without tenancy works for."""
+    async with db.write() as c:
+        return await repository.system_ensure_tenant(c, new_id(), DEFAULT_TENANT)
+
+
+async def make_admin_token(db: Database, name: str) -> str:
+    """A new admin token of the default tenant, straight in the database."""
+    tenant_id = await ensure_default_tenant(db)
+    async with db.write() as c:
+        scope = system_scope(tenant_id, "system:cli")
+        _, text = await create_token(c, scope, name, Role.ADMIN, now=db.clock.now())
+    return text
+
+
+async def audit(
+    c: WriteConnection,
+    scope: Scope,
+    action: str,
+    kind: str,
+    identity: str,
+    *,
+    detail: Mapping[str, object] | None = None,
+) -> None:
+    """One event in the transaction of the change; `action` is `source:subject:verb`. The time is the transaction's."""
+    values = {
+        "id": new_id(),
+        "actor": scope.actor,
+        "action": action,
+        "object_kind": kind,
+        "object_id": identity,
+        "detail": dict(detail or {}),
+        "request_id": request_id.get(),
+    }
+    await repository.add_event(c, scope, values)
