@@ -2,13 +2,11 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Insert, Table
-from sqlalchemy.dialects.postgresql import Insert as UpsertInsert
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.sql.selectable import NamedFromClause
+from sqlalchemy import ColumnElement, FromClause, Table
+from sqlalchemy.dialects.postgresql import Insert, insert
 
 from periplus_hub.kit.errors import Forbidden
 
@@ -73,14 +71,21 @@ def system_scope(tenant_id: UUID, actor: str) -> Scope:
     return Scope(tenant_id, actor, Role.ADMIN, frozenset(Permission))
 
 
-def owned(scope: Scope, table: NamedFromClause) -> ColumnElement[bool]:
+def owned(scope: Scope, table: FromClause) -> ColumnElement[bool]:
     """The condition that `table`'s rows belong to the scope's tenant."""
     if "tenant_id" not in table.c:
-        raise TypeError(f"{table.name} has no tenant")
+        raise TypeError(f"{table} has no tenant")
     condition: ColumnElement[bool] = table.c.tenant_id == scope.tenant_id
     return condition
 
 
-def insert_owned(scope: Scope, table: Table) -> UpsertInsert:
-    """An INSERT whose every row gets the scope's tenant, also with a list of values or ON CONFLICT."""
-    return _OwnedInsert(table, scope.tenant_id)
+def insert_owned(scope: Scope, table: Table) -> Insert:
+    """An INSERT with `tenant_id` preset, open for `.values(…)`, ON CONFLICT and RETURNING.
+
+    Many rows go as the parameters of `execute(statement, [{…}, …])`: a list in `.values` would drop the preset.
+    """
+    return insert(table).values(tenant_id=scope.tenant_id)
+
+
+def _least(permission: Permission) -> Role:
+    return next(role for role in Role if permission in PERMISSIONS[role])

@@ -26,7 +26,7 @@ hub_identity: Final = Table(
     Column("only", Boolean, primary_key=True, server_default=text("true")),
     Column("hub_id", Text, nullable=False),
     created_column(),
-    CheckConstraint("only", name="single"),
+    CheckConstraint('"only"', name="single"),
 )
 """One row for the whole database: replicas and restarts are one hub, and proofs are bound to its id."""
 

@@ -1,0 +1,236 @@
+"""PostgreSQL: short read sessions, units of work, and what happens when the server goes away.
+
+Two pools: readers whose sessions cannot write, and writers. So people's questions never take the last connection of
+an ingest, and a statement that is too slow for a screen may still be fast enough for a batch.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+import asyncpg
+from sqlalchemy import CursorResult, Executable, Row, event, text
+from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from periplus_hub.kit.clock import Clock
+from periplus_hub.kit.db_errors import is_connection_trouble, is_contention, is_timeout
+from periplus_hub.kit.errors import Unavailable
+
+T = TypeVar("T")
+Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+
+_ATTEMPTS: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseLimits:
+    """Pool sizes and how long things may take."""
+
+    readers: int = 6
+    writers: int = 4
+    checkout_s: float = 5.0
+    read_statement_s: float = 5.0
+    write_statement_s: float = 30.0
+    lock_s: float = 4.0
+    idle_in_transaction_s: float = 30.0
+    connect_s: float = 10.0
+    recycle_s: int = 300
+
+
+@dataclass(slots=True)
+class StatementCounter:
+    """Statements run inside one `count_statements` block, in its tasks too."""
+
+    statements: list[str] = field(default_factory=list)
+
+    @property
+    def total(self) -> int:
+        """How many there were."""
+        return len(self.statements)
+
+
+_counter: ContextVar[StatementCounter | None] = ContextVar("statement_counter", default=None)
+
+
+@contextmanager
+def count_statements() -> Iterator[StatementCounter]:
+    """Count the statements of everything awaited inside."""
+    counter = StatementCounter()
+    token = _counter.set(counter)
+    try:
+        yield counter
+    finally:
+        _counter.reset(token)
+
+
+class ReadConnection:
+    """A session in a READ ONLY transaction. Hold it shortly: it is one of few."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+        self._began = False
+
+    async def execute(self, statement: Executable, parameters: Parameters | None = None) -> CursorResult[Any]:
+        """Run one statement (once per mapping when `parameters` is a list)."""
+        self._began = True
+        counter = _counter.get()
+        if counter is not None:
+            counter.statements.append(str(statement))
+        return await self._connection.execute(statement, parameters)
+
+    async def rows(self, statement: Executable, parameters: Parameters | None = None) -> Sequence[Row[Any]]:
+        """Every row."""
+        return (await self.execute(statement, parameters)).all()
+
+    async def one_or_none(self, statement: Executable, parameters: Parameters | None = None) -> Row[Any] | None:
+        """The only row, or None; more than one is a bug and raises."""
+        return (await self.execute(statement, parameters)).one_or_none()
+
+    async def scalar(self, statement: Executable, parameters: Parameters | None = None) -> Any:  # noqa: ANN401 - a database value
+        """The first column of the first row, or None."""
+        return (await self.execute(statement, parameters)).scalar()
+
+    async def raw(self) -> "asyncpg.Connection[asyncpg.Record]":
+        """The driver's connection inside this very transaction, for COPY."""
+        if not self._began:  # SQLAlchemy begins with the first statement; COPY outside would commit by itself
+            await self.execute(text("SELECT 1"))
+        fairy = await self._connection.get_raw_connection()
+        connection: asyncpg.Connection[asyncpg.Record] | None = fairy.driver_connection
+        if connection is None:
+            raise Unavailable("the database connection is closed", "Try again.")
+        return connection
+
+
+class WriteConnection(ReadConnection):
+    """One unit of work: committed when its block ends well, rolled back otherwise."""
+
+
+class AdvisoryLock:
+    """A held session lock; it ends with its connection."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def still_held(self) -> bool:
+        """Whether the session that holds it still lives."""
+        try:
+            async with asyncio.timeout(5):
+                await self._connection.execute(text("SELECT 1"))
+        except (SQLAlchemyError, OSError, TimeoutError):
+            return False
+        return True
+
+
+class Database:
+    """The pools. Nobody else commits, and nobody else retries."""
+
+    def __init__(self, url: str, clock: Clock, limits: DatabaseLimits | None = None) -> None:
+        self.clock = clock
+        self.url = url
+        self.limits = limits = limits or DatabaseLimits()
+        self._readers = _engine(url, limits, limits.readers, read_only=True)
+        self._writers = _engine(url, limits, limits.writers, read_only=False)
+
+    def read(self) -> AbstractAsyncContextManager[ReadConnection]:
+        """A READ ONLY transaction."""
+        return self._unit(self._readers, ReadConnection)
+
+    def write(self) -> AbstractAsyncContextManager[WriteConnection]:
+        """One unit of work, committed on success."""
+        return self._unit(self._writers, WriteConnection)
+
+    async def retrying_write(self, work: Callable[[WriteConnection], Awaitable[T]]) -> T:
+        """Run the whole unit again, once, when the server went away or another transaction won.
+
+        `work` must be safe to run twice: its first commit may have happened although its answer was lost.
+        """
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                async with self.write() as c:
+                    return await work(c)
+            except (DBAPIError, OSError) as error:
+                if attempt == _ATTEMPTS or not (is_connection_trouble(error) or is_contention(error)):
+                    raise
+        raise AssertionError("unreachable: the loop returns or raises")
+
+    @asynccontextmanager
+    async def advisory_lock(self, key: str) -> AsyncIterator[AdvisoryLock | None]:
+        """Take the database-wide lock named `key`, or yield None at once when another process has it."""
+        async with self._writers.connect() as plain:
+            connection = await plain.execution_options(isolation_level="AUTOCOMMIT")
+            parameters = {"key": lock_number(key)}
+            if not (await connection.execute(text("SELECT pg_try_advisory_lock(:key)"), parameters)).scalar():
+                yield None
+                return
+            try:
+                yield AdvisoryLock(connection)
+            finally:
+                try:
+                    await connection.execute(text("SELECT pg_advisory_unlock(:key)"), parameters)
+                except (SQLAlchemyError, OSError):  # the session is gone, and its lock with it
+                    await connection.invalidate()
+
+    async def dispose(self) -> None:
+        """Drop every pooled connection; those in use drop when given back. The pools stay usable."""
+        await self._readers.dispose()
+        await self._writers.dispose()
+
+    @asynccontextmanager
+    async def _unit(self, engine: AsyncEngine, kind: Callable[[AsyncConnection], T]) -> AsyncIterator[T]:
+        try:
+            async with engine.begin() as connection:
+                yield kind(connection)
+        except PoolTimeout as error:
+            message = f"all {engine.pool.checkedin()} database connections are busy"  # type: ignore[attr-defined]
+            raise Unavailable(message, "Try again shortly, or raise database.readers and database.writers.") from error
+        except (DBAPIError, OSError) as error:
+            if is_connection_trouble(error) and not is_timeout(error):
+                await self.dispose()
+            raise
+
+
+def lock_number(key: str) -> int:
+    """The signed 64-bit number PostgreSQL knows a named lock by."""
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big", signed=True)
+
+
+def _engine(url: str, limits: DatabaseLimits, size: int, *, read_only: bool) -> AsyncEngine:
+    statement_s = limits.read_statement_s if read_only else limits.write_statement_s
+    settings = {
+        "application_name": "periplus-read" if read_only else "periplus-write",
+        "statement_timeout": _ms(statement_s),
+        "lock_timeout": _ms(limits.lock_s),
+        "idle_in_transaction_session_timeout": _ms(limits.idle_in_transaction_s),
+        "default_transaction_read_only": "on" if read_only else "off",
+        "timezone": "UTC",
+    }
+    engine = create_async_engine(
+        url,
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=limits.checkout_s,
+        pool_recycle=limits.recycle_s,
+        connect_args={
+            "server_settings": settings,
+            "timeout": limits.connect_s,
+            "command_timeout": max(limits.write_statement_s, statement_s) + 5,
+        },
+    )
+    event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    return engine
+
+
+def _refuse_closed(dbapi_connection: Any, _record: object, _proxy: object) -> None:  # noqa: ANN401 - SQLAlchemy's adapter
+    """A ping without a round trip: the driver already heard when the server closed the socket."""
+    if dbapi_connection.driver_connection.is_closed():
+        raise DisconnectionError("the server closed this pooled connection")
+
+
+def _ms(seconds: float) -> str:
+    return str(round(seconds * 1_000))

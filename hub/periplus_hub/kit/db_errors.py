@@ -1,0 +1,48 @@
+"""What a database error means for whoever met it."""
+
+from collections.abc import Iterator
+from typing import Final
+
+_CONNECTION_CLASSES: Final = ("08", "57P", "25006", "53300", "F0")
+"""SQLSTATE prefixes: connection errors, server going down or coming up, read-only (a demoted primary), too many
+connections, configuration file trouble while starting."""
+_CONTENTION: Final = ("40001", "40P01")
+_CANCELLED_BY_TIMEOUT: Final = ("57014", "55P03")
+_NO_ROOM: Final = ("53100", "53200")
+
+
+def sqlstates(error: BaseException) -> Iterator[str]:
+    """The SQLSTATEs in an exception and everything it wraps."""
+    seen: set[int] = set()
+    pending: list[BaseException | None] = [error]
+    while pending:
+        each = pending.pop()
+        if each is None or id(each) in seen:
+            continue
+        seen.add(id(each))
+        state = getattr(each, "sqlstate", None)
+        if isinstance(state, str):
+            yield state
+        pending += [each.__cause__, getattr(each, "orig", None)]
+
+
+def is_connection_trouble(error: BaseException) -> bool:
+    """The server is gone, is going, or is no longer the primary: another connection may work."""
+    if isinstance(error, OSError) or getattr(error, "connection_invalidated", False):
+        return True
+    return any(state.startswith(_CONNECTION_CLASSES) for state in sqlstates(error))
+
+
+def is_contention(error: BaseException) -> bool:
+    """Another transaction won; doing the same again is right."""
+    return any(state in _CONTENTION for state in sqlstates(error))
+
+
+def is_timeout(error: BaseException) -> bool:
+    """A statement or lock timeout ended it."""
+    return any(state in _CANCELLED_BY_TIMEOUT for state in sqlstates(error))
+
+
+def is_no_room(error: BaseException) -> bool:
+    """The server's disk or memory is full."""
+    return any(state in _NO_ROOM for state in sqlstates(error))

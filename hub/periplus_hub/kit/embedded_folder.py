@@ -1,0 +1,214 @@
+"""The data folder of the embedded PostgreSQL: its layout, its one owner, and what an earlier life left in it."""
+
+import fcntl
+import os
+import shutil
+import signal
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from periplus_hub.kit.embedded_account import Account
+from periplus_hub.kit.errors import Refusal
+
+_SOCKET_PATH_BYTES: Final = 107
+_SOCKET_NAME: Final = ".s.PGSQL.5432.lock"
+_TRAVERSABLE: Final = 0o711
+_PRIVATE: Final = 0o700
+
+
+@dataclass(frozen=True, slots=True)
+class DataFolder:
+    """`<data>/postgres` is the server's, `<data>/hub.lock` says who uses it."""
+
+    root: Path
+
+    @property
+    def cluster(self) -> Path:
+        """PostgreSQL's own data directory."""
+        return self.root / "postgres"
+
+    @property
+    def pid_file(self) -> Path:
+        """Written by the running server."""
+        return self.cluster / "postmaster.pid"
+
+    @property
+    def initialised(self) -> bool:
+        """Whether initdb finished here."""
+        return (self.cluster / "PG_VERSION").exists() and not self._marker.exists()
+
+    @property
+    def _marker(self) -> Path:
+        return self.root / "initialising"
+
+    def begin_initialising(self, account: Account) -> None:
+        """Mark the cluster as unfinished and empty it of a try that was cut off; refuses to empty anything else."""
+        if not self._marker.exists():
+            if any(self.cluster.iterdir()):
+                raise Refusal(
+                    f"{self.cluster} holds files that are no PostgreSQL data directory",
+                    "Move them away, or choose another --data-dir.",
+                    slug="data-folder",
+                )
+            self._marker.touch()
+        shutil.rmtree(self.cluster)
+        self.cluster.mkdir(mode=_PRIVATE)
+        account.owns(self.cluster)
+
+    def end_initialising(self, *, sync: bool) -> None:
+        """The cluster is whole."""
+        self._marker.unlink()
+        if sync:
+            descriptor = os.open(self.root, os.O_RDONLY)
+            os.fsync(descriptor)
+            os.close(descriptor)
+
+    def prepare(self, account: Account) -> None:
+        """Make the folders that are missing; raises Refusal when the server's account could not reach them."""
+        try:
+            for folder in reversed([self.root, *self.root.parents]):
+                if not folder.exists():
+                    folder.mkdir(mode=_TRAVERSABLE)
+                    folder.chmod(_TRAVERSABLE)  # the umask must not close what was just made
+            if not self.cluster.exists():
+                self.cluster.mkdir(mode=_PRIVATE)
+                account.owns(self.cluster)
+        except OSError as error:
+            raise Refusal(
+                f"the data folder {self.root} cannot be made: {error.strerror}",
+                "Choose a writable folder with --data-dir (PERIPLUS_DATA_DIR).",
+                slug="data-folder",
+            ) from error
+        self._check_reach(account)
+
+    def _check_reach(self, account: Account) -> None:
+        blocked = account.blocked_by(self.root)
+        if blocked is not None:
+            raise Refusal(
+                f"PostgreSQL runs as '{account.name}' because the hub runs as root, and '{account.name}' may not pass "
+                f"through {blocked} to the data folder {self.root}",
+                f"Choose a folder outside {blocked} with --data-dir (PERIPLUS_DATA_DIR), for example "
+                "/var/lib/periplus, or start the hub as an ordinary user.",
+                slug="data-folder",
+            )
+        owner = self.cluster.stat().st_uid
+        if owner != account.uid:
+            raise Refusal(
+                f"{self.cluster} belongs to uid {owner}, but PostgreSQL would run as '{account.name}' "
+                f"(uid {account.uid})",
+                "Start the hub as the user it was first started as, or choose another --data-dir.",
+                slug="data-folder",
+            )
+
+    def socket_folder(self, account: Account) -> Path:
+        """A folder only the server's account can enter, with a path short enough for a socket."""
+        folder = self.root / "run"
+        if len(os.fsencode(folder / _SOCKET_NAME)) > _SOCKET_PATH_BYTES:
+            folder = Path(tempfile.mkdtemp(prefix="periplus-", dir="/tmp"))  # noqa: S108 - made 0700 under a fresh name
+        folder.mkdir(mode=_PRIVATE, exist_ok=True)
+        account.owns(folder)
+        return folder
+
+    def check_major(self, major: int) -> None:
+        """Refuse a folder that another major version of PostgreSQL wrote."""
+        found = (self.cluster / "PG_VERSION").read_text().strip()
+        if found != str(major):
+            raise Refusal(
+                f"{self.cluster} was written by PostgreSQL {found}, this hub brings PostgreSQL {major}",
+                f"Dump it with the hub that wrote it and load the dump into a new --data-dir, or run PostgreSQL "
+                f"{found} yourself and set PERIPLUS_DATABASE_URL.",
+                slug="wrong-major",
+            )
+
+
+class FolderLock:
+    """Held by the one hub that uses a data folder; the kernel lets go of it when that process ends, however."""
+
+    def __init__(self, folder: DataFolder) -> None:
+        self._path = folder.root / "hub.lock"
+        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = os.read(self._descriptor, 32).decode(errors="replace").strip() or "unknown"
+            os.close(self._descriptor)
+            raise Refusal(
+                f"the data folder {folder.root} is in use by the hub with pid {holder}",
+                "Stop that hub first, or choose another --data-dir.",
+                slug="data-folder-in-use",
+            ) from error
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
+
+    def release(self) -> None:
+        """Let another hub have the folder."""
+        os.close(self._descriptor)
+
+
+def clear_leftovers(folder: DataFolder, *, patience_s: float = 20.0) -> None:
+    """Call with the lock held: ends a server whose hub died, and removes a pid file whose process is another's."""
+    pid = postmaster_pid(folder)
+    if pid is None:
+        return
+    living = _processes_in(folder.cluster)
+    if living is None:  # no /proc: PostgreSQL's own check of the pid decides
+        return
+    if living:
+        _end(pid if pid in living else min(living), folder, patience_s)
+    if postmaster_pid(folder) == pid:
+        folder.pid_file.unlink(missing_ok=True)
+
+
+def postmaster_pid(folder: DataFolder) -> int | None:
+    """The pid in the server's pid file, or None."""
+    try:
+        return int(folder.pid_file.read_text().split("\n", 1)[0])
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _processes_in(cluster: Path) -> set[int] | None:
+    """The processes whose working directory is the cluster's: every process of its server, and nothing else."""
+    proc = Path("/proc")
+    if not (proc / "self" / "cwd").exists():
+        return None
+    wanted = cluster.resolve()
+    found = set()
+    for entry in proc.iterdir():
+        if entry.name.isdigit():
+            try:
+                if (entry / "cwd").readlink() == wanted:
+                    found.add(int(entry.name))
+            except OSError:  # ended meanwhile, or another user's: then it cannot be our account's server
+                continue
+    return found
+
+
+def _end(pid: int, folder: DataFolder, patience_s: float) -> None:
+    """Fast shutdown, then an immediate one; the server's files survive both."""
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        deadline = time.monotonic() + patience_s / 2
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            pass
+        except PermissionError as error:
+            raise _still_running(pid, folder) from error
+        while _processes_in(folder.cluster):
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.02)
+        else:
+            return
+    raise _still_running(pid, folder)
+
+
+def _still_running(pid: int, folder: DataFolder) -> Refusal:
+    return Refusal(
+        f"a PostgreSQL server (pid {pid}) still runs in {folder.cluster} and does not end",
+        f"Stop it ('kill -INT {pid}'), or choose another --data-dir.",
+        slug="data-folder-in-use",
+    )

@@ -1,0 +1,114 @@
+"""The PostgreSQL server a hub runs for itself when it is given none.
+
+On a unix socket that only its account can open, ended by the kernel when the hub ends, started again when it dies.
+"""
+
+import asyncio
+import contextlib
+import shutil
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+import structlog
+
+from periplus_hub.kit.embedded_account import Account, server_account
+from periplus_hub.kit.embedded_binaries import Binaries, find_binaries
+from periplus_hub.kit.embedded_folder import DataFolder, FolderLock, clear_leftovers
+from periplus_hub.kit.embedded_server import EPHEMERAL, TUNING, Server, initialise
+from periplus_hub.kit.errors import Refusal
+
+_ROLE: Final = "periplus"
+_START_S: Final = 60.0
+_STOP_S: Final = 15.0
+_BACKOFF_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+_STEADY_S: Final = 60.0
+
+_log: Final = structlog.get_logger(__name__)
+
+
+class EmbeddedPostgres:
+    """Start it from the thread that lives as long as the hub: the kernel ends the server with that thread."""
+
+    def __init__(self, data_dir: Path, *, ephemeral: bool = False, account: str | None = None) -> None:
+        self.folder = DataFolder(data_dir.resolve())
+        self._ephemeral = ephemeral
+        self._wanted_account = account
+        self._lock: FolderLock | None = None
+        self._socket: Path | None = None
+        self._server: Server | None = None
+        self._stopping = False
+
+    @property
+    def url(self) -> str:
+        """For SQLAlchemy with asyncpg."""
+        return self.url_of("postgres")
+
+    def url_of(self, database: str) -> str:
+        """The URL of one of its databases."""
+        return f"postgresql+asyncpg://{_ROLE}@/{database}?host={quote(str(self._socket))}"
+
+    @property
+    def pid(self) -> int | None:
+        """The postmaster's, while it runs."""
+        return self._server.process.pid if self._server and self._server.running else None
+
+    async def start(self) -> None:
+        """Make the folder and the files where they are missing, and run the server; raises Refusal."""
+        account = server_account(self._wanted_account)
+        await asyncio.to_thread(self.folder.prepare, account)
+        self._lock = FolderLock(self.folder)
+        try:
+            binaries = await asyncio.to_thread(self._make_files, account)
+            self._socket = self.folder.socket_folder(account)
+            await self._run(binaries, account)
+        except BaseException:
+            await self.stop()
+            raise
+        self._account, self._binaries = account, binaries
+
+    async def supervise(self) -> None:
+        """Run as a task next to the hub: starts the server again, with backoff, whenever it ends unasked."""
+        loop = asyncio.get_running_loop()
+        failures = 0
+        while self._server is not None and not self._stopping:
+            since = loop.time()
+            await self._server.ended.wait()
+            if self._stopping:
+                return
+            failures = 0 if loop.time() - since > _STEADY_S else failures + 1
+            _log.error("postgres_died", code=self._server.process.returncode, failures=failures)
+            await asyncio.sleep(_BACKOFF_S[min(failures, len(_BACKOFF_S)) - 1])
+            with contextlib.suppress(Refusal):  # logged by the server itself; the next round tries again
+                await asyncio.to_thread(clear_leftovers, self.folder)
+                await self._run(self._binaries, self._account)
+                _log.warning("postgres_restarted", pid=self.pid)
+
+    async def stop(self) -> None:
+        """Fast shutdown, and leave the folder."""
+        self._stopping = True
+        if self._server is not None and self._server.running:
+            await self._server.stop(_STOP_S)
+        if self._socket is not None and self._socket.parent != self.folder.root:
+            await asyncio.to_thread(shutil.rmtree, self._socket, ignore_errors=True)
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def _make_files(self, account: Account) -> Binaries:
+        """Everything before the start that takes time; returns the programs to start."""
+        folder = self.folder
+        binaries = find_binaries(account)
+        clear_leftovers(folder)
+        if folder.initialised:
+            folder.check_major(binaries.major)
+            return binaries
+        folder.begin_initialising(account)
+        initialise(binaries, account, folder.cluster, _ROLE, ephemeral=self._ephemeral)
+        folder.end_initialising(sync=not self._ephemeral)
+        return binaries
+
+    async def _run(self, binaries: Binaries, account: Account) -> None:
+        settings = TUNING | {"unix_socket_directories": str(self._socket)} | (EPHEMERAL if self._ephemeral else {})
+        self._server = Server(binaries, account, self.folder.cluster, settings)
+        await self._server.until_ready(_START_S)

@@ -1,0 +1,136 @@
+import asyncio
+
+import asyncpg
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from periplus_hub.access.scope import Scope, insert_owned, owned
+from periplus_hub.access.tables import api_tokens
+from periplus_hub.kit.db import Database, WriteConnection, count_statements
+from periplus_hub.kit.ids import new_id
+
+
+def token(name: str) -> dict[str, object]:
+    identity = new_id()
+    return {"id": identity, "name": name, "role": "viewer", "prefix": str(identity), "secret_sha256": "x"}
+
+
+async def names(db: Database, scope: Scope) -> list[str]:
+    async with db.read() as c:
+        found = await c.rows(api_tokens.select().where(owned(scope, api_tokens)).order_by(api_tokens.c.name))
+    return [row.name for row in found]
+
+
+async def test_a_unit_of_work_commits_when_its_block_ends_well(db: Database, tenant: Scope) -> None:
+    async with db.write() as c:
+        await c.execute(insert_owned(tenant, api_tokens), [token("a"), token("b")])
+    assert await names(db, tenant) == ["a", "b"]
+
+
+async def test_a_unit_of_work_that_raises_leaves_nothing(db: Database, tenant: Scope) -> None:
+    with pytest.raises(LookupError):
+        async with db.write() as c:
+            await c.execute(insert_owned(tenant, api_tokens).values(token("a")))
+            raise LookupError
+    assert await names(db, tenant) == []
+
+
+async def test_a_read_session_cannot_write(db: Database, tenant: Scope) -> None:
+    with pytest.raises(DBAPIError, match="read-only transaction"):
+        async with db.read() as c:
+            await c.execute(insert_owned(tenant, api_tokens).values(token("a")))
+
+
+async def test_rows_of_another_tenant_are_not_owned(db: Database, tenant: Scope, other_tenant: Scope) -> None:
+    async with db.write() as c:
+        await c.execute(insert_owned(tenant, api_tokens), [token("mine")])
+        await c.execute(insert_owned(other_tenant, api_tokens), [token("theirs")])
+    assert await names(db, tenant) == ["mine"]
+    assert await names(db, other_tenant) == ["theirs"]
+
+
+async def test_copy_through_the_raw_connection_is_part_of_the_unit(db: Database, tenant: Scope) -> None:
+    with pytest.raises(LookupError):
+        async with db.write() as c:
+            raw = await c.raw()
+            record = (new_id(), "copied", tenant.tenant_id)
+            await raw.copy_records_to_table("network_domains", records=[record], columns=["id", "name", "tenant_id"])
+            raise LookupError
+    async with db.read() as c:
+        assert await c.scalar(text("SELECT count(*) FROM network_domains")) == 0
+
+
+async def test_statements_are_counted_also_in_tasks(db: Database) -> None:
+    async def ask() -> None:
+        async with db.read() as c:
+            await c.scalar(text("SELECT 1"))
+
+    with count_statements() as counter:
+        await asyncio.gather(ask(), ask())
+    await ask()
+    assert counter.total == 2
+
+
+async def test_a_server_that_ended_every_session_is_met_with_new_ones(db: Database, tenant: Scope) -> None:
+    await names(db, tenant)
+    await end_sessions(db, "periplus-read")
+    assert await names(db, tenant) == []
+
+
+async def test_a_unit_whose_session_was_ended_runs_again_whole(db: Database, tenant: Scope) -> None:
+    attempts = 0
+
+    async def work(c: WriteConnection) -> int:
+        nonlocal attempts
+        attempts += 1
+        await c.execute(insert_owned(tenant, api_tokens).values(token("once")))
+        if attempts == 1:
+            await end_sessions(db, "periplus-write")
+        await c.scalar(text("SELECT 1"))
+        return attempts
+
+    assert await db.retrying_write(work) == 2
+    assert await names(db, tenant) == ["once"]
+
+
+async def test_a_unit_that_breaks_a_constraint_is_not_tried_again(db: Database, tenant: Scope) -> None:
+    attempts = 0
+
+    async def work(c: WriteConnection) -> None:
+        nonlocal attempts
+        attempts += 1
+        await c.execute(insert_owned(tenant, api_tokens).values(token("a") | {"role": "king"}))
+
+    with pytest.raises(DBAPIError, match="ck_api_tokens_role"):
+        await db.retrying_write(work)
+    assert attempts == 1
+
+
+async def test_an_advisory_lock_has_one_holder_at_a_time(db: Database) -> None:
+    async with db.advisory_lock("leader") as held, db.advisory_lock("leader") as second, db.advisory_lock("x") as other:
+        assert held is not None
+        assert second is None
+        assert other is not None
+        assert await held.still_held()
+    async with db.advisory_lock("leader") as again:
+        assert again is not None
+
+
+async def test_a_lock_whose_session_was_ended_knows_it(db: Database) -> None:
+    async with db.advisory_lock("leader") as held:
+        assert held is not None
+        await end_sessions(db, "periplus-write")
+        assert not await held.still_held()
+
+
+async def end_sessions(db: Database, application: str) -> None:
+    connection = await asyncpg.connect(db.url.replace("+asyncpg", ""))
+    try:
+        await connection.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE application_name = $1 AND datname = current_database()",
+            application,
+        )
+    finally:
+        await connection.close()
