@@ -14,6 +14,7 @@ _ALLOWED = (
     "hub/periplus_hub/*/tables*.py",
     "hub/periplus_hub/*/queries/*.py",
     "hub/periplus_hub/kit/*",
+    "hub/periplus_hub/access/scope.py",
 )
 _BUILDERS = {"delete", "exists", "insert", "literal_column", "select", "text", "union", "union_all", "update"}
 _STATEMENT = re.compile(
