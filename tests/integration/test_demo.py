@@ -1,0 +1,55 @@
+"""`periplus demo`: twelve simulated clusters through real spokes and a real hub."""
+
+
+import pytest
+
+from tests.support.commands import Outcome, periplus
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    return periplus("demo", "--once", "--json", home=tmp_path_factory.mktemp("home"))
+
+
+def owners(group: dict[str, object]) -> set[str]:
+    members: list[dict[str, str]] = group["members"]  # type: ignore[assignment]  # JSON
+    return {member["cluster"] for member in members}
+
+
+def test_every_cluster_is_read_whole(demo: Outcome) -> None:
+    assert demo.code == 0, demo.err
+    clusters = {cluster["name"]: cluster for cluster in demo.document["clusters"]}
+    assert len(clusters) == 12
+    assert {cluster["state"] for cluster in clusters.values()} == {"settled"}, clusters
+    assert {cluster["provider"] for cluster in clusters.values()} >= {"aws", "gcp", "azure"}
+    assert clusters["shop-dublin"]["nodes"] == 9
+    assert all(cluster["pods"] > 0 and cluster["services"] > 0 for cluster in clusters.values())
+
+
+@pytest.mark.parametrize(
+    ("severity", "address", "expected"),
+    [
+        ("conflict", "10.42.", {"shop-dublin", "shop-frankfurt"}),
+        ("conflict", "10.0.", {"crm-amsterdam", "shop-dublin", "payments-dublin"}),
+        ("blocks-federation", "10.8.", {"analytics-eemshaven", "training-iowa"}),
+        ("latent", "10.244.", {"crm-amsterdam", "hr-dublin", "factory-berlin"}),
+        ("latent", "fd00:10:244:", {"platform-lab", "platform-stage"}),
+        ("intended", "192.168.10.", {"factory-berlin", "factory-poznan"}),
+    ],
+)
+def test_the_story_is_told(demo: Outcome, severity: str, address: str, expected: set[str]) -> None:
+    found = [
+        group
+        for group in demo.document["overlapGroups"]
+        if group["severity"] == severity and group["cidr"].startswith(address) and expected <= owners(group)
+    ]
+    assert found, [
+        (group["severity"], group["cidr"], sorted(owners(group))) for group in demo.document["overlapGroups"]
+    ]
+    assert all(group["breaks"] or severity == "intended" for group in found)
+
+
+def test_groups_only_hold_overlapping_neighbours(demo: Outcome) -> None:
+    for group in demo.document["overlapGroups"]:
+        assert group["memberCount"] >= 2
+        assert len(owners(group)) >= 2, group

@@ -1,0 +1,42 @@
+"""Run `periplus` as a person would: a process of its own, with an environment of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+TIMEOUT_S = 240
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:  # noqa: ANN401 - decoded JSON
+        """Standard output as JSON; the failure shows everything the command said."""
+        try:
+            return json.loads(self.out)
+        except ValueError as error:
+            raise AssertionError(f"no JSON (exit {self.code}): {self.out!r}\n{self.err}") from error
+
+
+def periplus(*arguments: str, home: Path, **environment: str) -> Outcome:
+    """Run to the end. `home` keeps the machine's own kubeconfig and data folder out of it."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PERIPLUS", "KUBE"))}
+    done = subprocess.run(
+        [sys.executable, "-m", "periplus_hub", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+        env=kept | {"HOME": str(home), "NO_COLOR": "1", "COLUMNS": "160"} | environment,
+    )
+    return Outcome(done.returncode, done.stdout, done.stderr)
