@@ -1,0 +1,223 @@
+"""One API server: requests within a budget and a deadline, credentials renewed on 401, answers as bytes."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Final, NamedTuple
+
+import aiohttp
+import msgspec
+from kubernetes_asyncio.client.configuration import Configuration
+from kubernetes_asyncio.client.rest import RESTClientObject
+
+from periplus_spoke.kit.clock import Timer
+from periplus_spoke.kube.credentials import Credentials, ca_bytes
+from periplus_spoke.kube.pace import Pace
+from periplus_spoke.kube.problems import KubeProblem, decode_status, from_exception, from_status
+
+JSON: Final = "application/json"
+METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+METADATA_WATCH: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+
+Params = Mapping[str, str]
+_UNAUTHORIZED: Final = frozenset(("unauthorized", "expired_token"))
+_OK: Final = range(200, 300)
+_FAILURES: Final = (aiohttp.ClientError, OSError, asyncio.TimeoutError, ValueError)
+
+
+class _Request(NamedTuple):
+    method: str
+    path: str
+    params: Params | None
+    accept: str
+    body: object
+    timeout: aiohttp.ClientTimeout
+
+    @property
+    def what(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+class KubeSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Bounds of one client."""
+
+    request_timeout_s: float = 30.0
+    connect_timeout_s: float = 10.0
+    requests_per_s: float = 5.0
+    burst: int = 20
+    max_answer_bytes: int = 256 * 1024 * 1024
+    max_line_bytes: int = 16 * 1024 * 1024
+
+
+class KubeClient:
+    """Built inert; connects at the first request. Close it on the loop that used it."""
+
+    def __init__(self, credentials: Credentials, timer: Timer, settings: KubeSettings | None = None) -> None:
+        self.settings = settings or KubeSettings()
+        self._credentials = credentials
+        self._pace = Pace(timer, per_s=self.settings.requests_per_s, burst=self.settings.burst)
+        self._lock = asyncio.Lock()
+        self._configuration: Configuration | None = None
+        self._rest: RESTClientObject | None = None
+        self._retired: list[RESTClientObject] = []
+        self._generation = 0
+
+    @property
+    def label(self) -> str:
+        """What people call this cluster: the kubeconfig's context, or nothing."""
+        return self._credentials.label
+
+    async def ca_sha256(self) -> str:
+        """Lower-case hex over the cluster's CA certificate (DER), or nothing when it has none of its own."""
+        await self._ready()
+        der = ca_bytes(self._configuration) if self._configuration else b""
+        return hashlib.sha256(der).hexdigest() if der else ""
+
+    async def get(self, path: str, params: Params | None = None, *, accept: str = JSON) -> bytes:
+        """The body of a 2xx answer. Raises KubeProblem."""
+        return await self._whole("GET", path, params, accept, None)
+
+    async def post(self, path: str, document: object) -> bytes:
+        """Create `document` (used for access reviews, which store nothing). Raises KubeProblem."""
+        return await self._whole("POST", path, None, JSON, msgspec.to_builtins(document))
+
+    async def lines(
+        self, path: str, params: Params, *, accept: str = JSON, quiet_s: float
+    ) -> AsyncGenerator[bytes, None]:
+        """The lines of a streamed answer, without their ends; `quiet_s` of silence is a timeout problem."""
+        timeout = aiohttp.ClientTimeout(sock_connect=self.settings.connect_timeout_s, sock_read=quiet_s)
+        async with self._answer(_Request("GET", path, params, accept, None, timeout)) as response:
+            tail = bytearray()
+            try:
+                async for chunk in response.content.iter_any():
+                    tail += chunk
+                    if b"\n" not in chunk:
+                        self._bound(len(tail), self.settings.max_line_bytes, path)
+                        continue
+                    *whole, rest = tail.split(b"\n")
+                    tail = bytearray(rest)
+                    for line in whole:
+                        if line:
+                            yield bytes(line)
+            except _FAILURES as error:
+                raise from_exception(error, f"watch {path}") from error
+
+    async def close(self) -> None:
+        """Drop all connections."""
+        for rest in [*self._retired, *([self._rest] if self._rest else [])]:
+            await rest.close()
+        self._retired, self._rest = [], None
+
+    async def _whole(self, method: str, path: str, params: Params | None, accept: str, body: object) -> bytes:
+        timeout = aiohttp.ClientTimeout(
+            total=self.settings.request_timeout_s, sock_connect=self.settings.connect_timeout_s
+        )
+        request = _Request(method, path, params, accept, body, timeout)
+        async with self._answer(request) as response:
+            try:
+                return await self._read(response, path)
+            except _FAILURES as error:
+                raise from_exception(error, request.what) from error
+
+    async def _read(self, response: aiohttp.ClientResponse, path: str) -> bytes:
+        whole = bytearray()
+        async for chunk in response.content.iter_any():
+            whole += chunk
+            self._bound(len(whole), self.settings.max_answer_bytes, path)
+        return bytes(whole)
+
+    @staticmethod
+    def _bound(size: int, bound: int, path: str) -> None:
+        if size > bound:
+            raise KubeProblem("server_error", f"GET {path}: more than {bound} bytes in one answer")
+
+    @asynccontextmanager
+    async def _answer(self, request: _Request) -> AsyncIterator[aiohttp.ClientResponse]:
+        """A 2xx answer, its body unread; a 401 renews the credentials and asks once more."""
+        for last in (False, True):
+            generation = await self._ready()
+            response = await self._send(request)
+            try:
+                problem = await self._refusal(response, request.what)
+                if problem is None:
+                    yield response
+                    return
+            finally:
+                response.close()
+            if problem.reason not in _UNAUTHORIZED or last:
+                raise problem
+            await self._renew(generation)
+
+    async def _send(self, request: _Request) -> aiohttp.ClientResponse:
+        rest, configuration = self._rest, self._configuration
+        if rest is None or configuration is None:
+            raise KubeProblem("unreachable", f"{request.what}: the client is closed")
+        await self._pace.turn()
+        try:
+            headers = {"Accept": request.accept, "User-Agent": "periplus-spoke"}
+            for setting in (await configuration.auth_settings()).values():
+                headers[setting["key"]] = setting["value"]
+            response: aiohttp.ClientResponse = await rest.request(
+                request.method,
+                f"{configuration.host}{request.path}",
+                query_params=dict(request.params or {}),
+                headers=headers,
+                body=request.body,
+                _preload_content=False,
+                _request_timeout=request.timeout,
+            )
+        except _FAILURES as error:
+            raise from_exception(error, request.what) from error
+        return response
+
+    async def _refusal(self, response: aiohttp.ClientResponse, what: str) -> KubeProblem | None:
+        if response.status in _OK:
+            return None
+        try:
+            body = await response.content.read(64 * 1024)
+        except _FAILURES as error:
+            return from_exception(error, what)
+        return from_status(response.status, decode_status(body), what, response.headers.get("Retry-After"))
+
+    async def _ready(self) -> int:
+        """Load the credentials if nobody has; the generation they belong to."""
+        if self._rest is None:
+            await self._renew(0)
+        return self._generation
+
+    async def _renew(self, seen: int) -> None:
+        """Load the credentials again, unless that has happened since generation `seen`."""
+        async with self._lock:
+            if self._generation != seen:
+                return
+            fresh = await self._credentials.load()
+            old = self._configuration
+            if self._rest is None or old is None or _identity(fresh) != _identity(old):
+                try:
+                    rest = RESTClientObject(fresh)
+                except (OSError, ValueError) as error:
+                    raise KubeProblem("tls", f"the certificates of this context do not load: {error}") from error
+                await self._retire()
+                self._rest = rest
+            self._configuration = fresh
+            self._generation += 1
+
+    async def _retire(self) -> None:
+        """Set the present connections aside: their watches may end by themselves. Those before them are closed."""
+        for rest in self._retired:
+            await rest.close()
+        self._retired = [self._rest] if self._rest is not None else []
+
+
+def _identity(configuration: Configuration) -> tuple[object, ...]:
+    """What a connection is made of; tokens are not, they go with each request."""
+    return (
+        configuration.host,
+        configuration.ssl_ca_cert,
+        configuration.cert_file,
+        configuration.key_file,
+        configuration.verify_ssl,
+        configuration.tls_server_name,
+        configuration.proxy,
+    )

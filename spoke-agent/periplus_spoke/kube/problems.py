@@ -1,0 +1,88 @@
+"""What can go wrong with a Kubernetes API, as a reason for machines and a message and remedy for people."""
+
+import asyncio
+import ssl
+from typing import Final
+
+import aiohttp
+import msgspec
+
+from periplus_spoke.kit.errors import ClusterError
+
+REMEDIES: Final = {
+    "unreachable": "Check that the API server's address is right and that this machine can reach it (VPN, firewall).",
+    "timeout": "Check the API server's health and the network path to it; the spoke keeps trying.",
+    "tls": "Check certificate-authority-data and the server name in the kubeconfig.",
+    "unauthorized": "Check the credentials of this context; the API server does not accept them.",
+    "expired_token": "Log in again: the token has expired.",
+    "forbidden": "Grant the spoke its ClusterRole: 'periplus-spoke check' prints it.",
+    "exec_plugin_missing": "Install the credential plugin that the kubeconfig names, or put it on PATH.",
+    "exec_plugin_failed": "Run the credential plugin by hand and solve what it says, often a login.",
+    "no_such_context": "Choose a context that 'kubectl config get-contexts' lists.",
+    "bad_kubeconfig": "Check the kubeconfig with 'kubectl config view'.",
+    "not_found": "Nothing: this cluster does not serve it.",
+    "gone": "Nothing: the spoke lists again.",
+    "throttled": "Nothing: the spoke waits as long as the API server asks.",
+    "server_error": "Look at the API server's log; the spoke keeps trying.",
+}
+"""Every reason this package gives, with what a person should do."""
+
+_MESSAGE_CHARS: Final = 300
+_BY_STATUS: Final = {401: "unauthorized", 403: "forbidden", 404: "not_found", 410: "gone", 429: "throttled"}
+
+
+class KubeProblem(ClusterError):
+    """A request that failed. Never holds a credential."""
+
+    def __init__(self, reason: str, message: str, remedy: str = "", *, retry_after_s: float | None = None) -> None:
+        super().__init__(reason, message[:_MESSAGE_CHARS], remedy or REMEDIES[reason])
+        self.retry_after_s = retry_after_s
+
+
+class Status(msgspec.Struct):
+    """metav1.Status: how the API server says no, as a body or inside a watch."""
+
+    code: int = 0
+    reason: str = ""
+    message: str = ""
+
+
+def decode_status(body: bytes) -> Status:
+    """The Status in `body`, or an empty one when it is something else (a proxy's page)."""
+    try:
+        return msgspec.json.decode(body, type=Status)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return Status()
+
+
+def from_status(code: int, status: Status, what: str, retry_after: str | None = None) -> KubeProblem:
+    """The problem of an answer with HTTP status `code` to the request `what`."""
+    reason = _BY_STATUS.get(code, "server_error")
+    if code == 401 and "expired" in status.message.lower():  # noqa: PLR2004 - HTTP status
+        reason = "expired_token"
+    detail = status.message or f"the answer was HTTP {code}"
+    return KubeProblem(reason, f"{what}: {detail}", retry_after_s=_seconds(retry_after))
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """Retry-After in seconds; the HTTP-date form is not used by API servers and is ignored."""
+    return float(retry_after) if retry_after and retry_after.isascii() and retry_after.isdigit() else None
+
+
+def from_exception(error: BaseException, what: str) -> KubeProblem:
+    """The problem behind an exception of aiohttp, ssl, asyncio or msgspec."""
+    match error:
+        case aiohttp.ClientSSLError() | ssl.SSLError():
+            return KubeProblem("tls", f"{what}: {_plain(error)}")
+        case asyncio.TimeoutError():
+            return KubeProblem("timeout", f"{what}: no answer in time")
+        case aiohttp.InvalidURL():
+            return KubeProblem("bad_kubeconfig", f"{what}: the server's address is not a URL")
+        case msgspec.MsgspecError() | UnicodeDecodeError():
+            return KubeProblem("server_error", f"{what}: the answer is not one of a Kubernetes API server")
+        case _:
+            return KubeProblem("unreachable", f"{what}: {_plain(error)}")
+
+
+def _plain(error: BaseException) -> str:
+    return str(error) or type(error).__name__
