@@ -38,5 +38,5 @@ bench: setup ## List the measurements, or run one: make bench ROW=<name>
 	@$(BIN)/python -m benchmarks$(if $(ROW),.$(ROW))
 
 .PHONY: docs
-docs: setup ## Write docs/reference again from the code
-	@$(BIN)/python -m periplus_hub.api.docs
+docs: setup ## Write the generated pages of docs/ again from the code
+	@$(BIN)/python -m docs.build

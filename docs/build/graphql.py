@@ -1,0 +1,84 @@
+"""docs/reference/graphql.md: how to ask, who may, and the bounds an operation meets."""
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Final
+
+from docs.build.markdown import bullets, code, page, prose, section, table
+from docs.build.source import ROOT, attribute_docs
+from periplus_hub.access.scope import PERMISSIONS, Permission, Role
+from periplus_hub.api import graphql_limits
+
+_API: Final = ROOT / "hub/periplus_hub/api"
+_REFUSALS: Final = {"GateRefusal", "over"}
+_COUNTED: Final = re.compile(r"too-[a-z-]+")
+
+_GUIDE: Final = """
+    One endpoint, `POST /graphql` on the listener for people, with an API token as bearer. One operation per request,
+    as JSON with `query` and, if you like, `variables`.
+
+    ```sh
+    curl -s http://127.0.0.1:7980/graphql -H 'Content-Type: application/json' \\
+        -H "Authorization: Bearer $PERIPLUS_TOKEN" -d '{"query": "{ clusters(first: 5) { nodes { name state } } }"}'
+    ```
+
+    The whole schema, with a description of every field, is [hub/schema.graphql](../../hub/schema.graphql). There is an
+    operation to paste for each root field in [graphql-examples](graphql-examples).
+
+    * Lists are Relay connections: `first` says how many, `pageInfo.endCursor` goes into `after`.
+    * Cursors and ids are opaque. Copy them; do not build them.
+    * Times are ISO 8601 in UTC. `BigInt` and `Decimal` are texts. `null` is unknown, never zero.
+    * A mutation answers a union: its result, or a `Problem` with `message` and `remedy`. Ask for both, and for
+      `__typename`.
+    * What breaks a whole operation is an entry of `errors`. Its `extensions` have a stable `code` and a `remedy`, and
+      `limit` and `found` where something was counted.
+"""
+
+
+def render() -> str:
+    """The page."""
+    return page(
+        "GraphQL",
+        prose(_GUIDE),
+        section("Roles", "A token has one role, and a role has these permissions.", _roles()),
+        section("Limits", "In the order an operation meets them.", _limits()),
+        section("Codes", "What `extensions.code` of a refused operation may be.", bullets(map(code, _codes()))),
+    )
+
+
+def _roles() -> str:
+    rows = [
+        (code(permission), *("yes" if permission in PERMISSIONS[role] else "" for role in Role))
+        for permission in Permission
+    ]
+    return table(("permission", *Role), rows)
+
+
+def _limits() -> str:
+    docs = attribute_docs(graphql_limits)
+    rows = [
+        (code(field.name), f"{getattr(graphql_limits.LIMITS, field.name):,}", docs.get(f"Limits.{field.name}", ""))
+        for field in fields(graphql_limits.Limits)
+    ]
+    return table(("limit", "value", "meaning"), rows)
+
+
+def _codes() -> list[str]:
+    """Every code a refusal is made with, read from the sources: there is no registry of them."""
+    return sorted({found for path in _API.glob("graphql_*.py") for found in _made(path.read_text(encoding="utf-8"))})
+
+
+def _made(text: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _REFUSALS:
+            yield from _texts(node.args[:1])
+        elif isinstance(node, ast.Tuple):
+            yield from filter(_COUNTED.fullmatch, _texts(node.elts))
+
+
+def _texts(nodes: list[ast.expr]) -> Iterator[str]:
+    for node in nodes:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value

@@ -1,0 +1,59 @@
+"""Which pages there are, and writing or comparing them."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from docs.build import cli, database, graphql, index, problems, promises, try_report, wire
+
+_REFERENCE: Final = "docs/reference/"
+
+
+class Page(NamedTuple):
+    """A generated file: where it stands, what a reader finds there, and its whole text."""
+
+    path: str
+    about: str
+    render: Callable[[], str]
+
+
+_SECTIONS: Final = (
+    Page(f"{_REFERENCE}cli.md", "every command and option of `periplus` and `periplus-spoke`", cli.render),
+    Page(f"{_REFERENCE}graphql.md", "asking over GraphQL: endpoint, roles, limits", graphql.render),
+    Page(f"{_REFERENCE}try-report.md", "the JSON that `periplus try --json` prints", try_report.render),
+    Page(f"{_REFERENCE}problems.md", "the problems a hub answers a spoke with, and what to do", problems.render),
+    Page(f"{_REFERENCE}wire.md", "the contract between spoke and hub", wire.render),
+    Page(f"{_REFERENCE}database.md", "the hub's tables in PostgreSQL", database.render),
+    Page("docs/explain/promises.md", "what you may rely on, with the tests that hold it", promises.render),
+)
+
+
+def _index() -> str:
+    return index.render({found.path: found.about for found in _SECTIONS if found.path.startswith(_REFERENCE)})
+
+
+PAGES: Final = (Page(f"{_REFERENCE}index.md", "what stands where", _index), *_SECTIONS)
+
+
+def write(root: Path) -> list[str]:
+    """Write every page below `root`; answers the paths whose text changed."""
+    changed = []
+    for path, text in _stale(root):
+        target = root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+        changed.append(path)
+    return changed
+
+
+def stale(root: Path) -> list[str]:
+    """The paths below `root` that do not say what the code says."""
+    return [path for path, _ in _stale(root)]
+
+
+def _stale(root: Path) -> Iterator[tuple[str, str]]:
+    for found in PAGES:
+        text = found.render()
+        target = root / found.path
+        if not target.is_file() or target.read_text(encoding="utf-8") != text:
+            yield found.path, text

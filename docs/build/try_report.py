@@ -1,0 +1,115 @@
+"""docs/reference/try-report.md: the JSON document of `periplus try --json`, with its schema and an example."""
+
+import json
+from dataclasses import fields
+from enum import StrEnum
+from types import UnionType
+from typing import Any, Final, get_args, get_origin, get_type_hints
+
+from docs.build.markdown import code, fenced, page, section, summary, table
+from docs.build.source import attribute_docs
+from periplus_hub.api.cli import report
+
+Schema = dict[str, Any]
+
+EXAMPLE: Final = report.Report(
+    as_of="2026-01-02T03:04:05Z",
+    clusters=(
+        report.ClusterLine(
+            name="shop-eu", context="shop-eu", state=report.ClusterState.SETTLED, provider="aws",
+            region="eu-central-1", version="v1.34.1", cnis=("cilium",), nodes=12, pods=340, services=58,
+        ),
+        report.ClusterLine(
+            name="lab", context="lab", state=report.ClusterState.FAILED, reason="unreachable",
+            message="https://10.0.0.9:6443 does not answer", remedy="Check the address and the network.",
+        ),
+    ),
+    groups=(
+        report.GroupLine(
+            cidr="10.244.0.0/16", family=4, severity=report.Severity.LATENT, member_count=2,
+            members=(
+                report.MemberLine(cluster="shop-eu", kind="pod", cidr="10.244.0.0/16"),
+                report.MemberLine(cluster="shop-us", kind="pod", cidr="10.244.0.0/16"),
+            ),
+            since="2026-01-02T03:04:01Z",
+            breaks=("Pods of these clusters could not reach each other by address.",),
+            remedies=("Give one of them another pod range before you connect them.",),
+        ),
+    ),
+)  # fmt: skip
+
+_TYPES: Final[dict[object, str]] = {str: "string", int: "integer", bool: "boolean"}
+
+
+def render() -> str:
+    """The page."""
+    return page(
+        "The report as JSON",
+        f"`periplus try --json`, `periplus demo --json` and `periplus overlaps --json` print one document. It only "
+        f"ever grows: ignore what you do not know. `schemaVersion` is {report.SCHEMA_VERSION} and changes only if a "
+        "member is taken away or changes its meaning. Text that is not known is empty; a count that is not known is "
+        "null, never 0.",
+        _words(),
+        section("Schema", fenced(json.dumps(schema(), indent=2), "json")),
+        section("Example", fenced(json.dumps(EXAMPLE.document(), indent=2), "json")),
+    )
+
+
+def _words() -> str:
+    docs = attribute_docs(report)
+    states = [(code(state), docs.get(f"ClusterState.{state.name}", "")) for state in report.ClusterState]
+    severities = ", ".join(code(severity) for severity in report.Severity)
+    return (
+        f"{table(('state of a cluster', 'meaning'), states)}\n\n"
+        f"Severities, worst first: {severities}. `--fail-on` compares in this order."
+    )
+
+
+def schema() -> Schema:
+    """JSON Schema of the document, from the dataclasses it is made of."""
+    counts = {str(severity): {"type": "integer"} for severity in report.Severity}
+    members: Schema = {
+        "schemaVersion": {"const": report.SCHEMA_VERSION},
+        "asOf": {"type": "string", "description": "When the hub last brought the register up to date, ISO 8601 UTC."},
+        "joined": {"type": "boolean", "description": "Asked as if all clusters were in one network."},
+        "clusters": {"type": "array", "items": _object(report.ClusterLine)},
+        "overlapGroups": {"type": "array", "items": _object(report.GroupLine), "description": "Worst first."},
+        "summary": {"description": "Groups per severity.", **_closed(counts)},
+        "notes": {"type": "array", "items": {"type": "string"}},
+    }
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **_closed(members)}
+
+
+def _closed(members: Schema) -> Schema:
+    return {"type": "object", "properties": members, "required": list(members)}
+
+
+def _object(dataclass: type) -> Schema:
+    docs, hints = attribute_docs(report), get_type_hints(dataclass)
+    members = {}
+    for field in fields(dataclass):
+        doc = docs.get(f"{dataclass.__name__}.{field.name}")
+        members[_camel(field.name)] = _type(hints[field.name]) | ({"description": _json_words(doc)} if doc else {})
+    return {"description": _json_words(dataclass.__doc__), **_closed(members)}
+
+
+def _json_words(doc: str | None) -> str:
+    return summary(doc).replace("None", "null")
+
+
+def _camel(name: str) -> str:
+    head, *rest = name.split("_")
+    return head + "".join(part.title() for part in rest)
+
+
+def _type(annotation: Any) -> Schema:  # noqa: ANN401 - a type as get_type_hints answers it
+    if get_origin(annotation) is UnionType:
+        [known] = [part for part in get_args(annotation) if part is not type(None)]
+        return {"type": [_TYPES[known], "null"]}
+    if get_origin(annotation) is tuple:
+        return {"type": "array", "items": _type(get_args(annotation)[0])}
+    if annotation in _TYPES:
+        return {"type": _TYPES[annotation]}
+    if issubclass(annotation, StrEnum):
+        return {"enum": [str(member) for member in annotation]}
+    return _object(annotation)
