@@ -29,10 +29,12 @@ async def test_a_unit_of_work_commits_when_its_block_ends_well(db: Database, ten
 
 
 async def test_a_unit_of_work_that_raises_leaves_nothing(db: Database, tenant: Scope) -> None:
+    async def work(c: WriteConnection) -> None:
+        await c.execute(insert_owned(tenant, api_tokens).values(token("a")))
+        raise LookupError
+
     with pytest.raises(LookupError):
-        async with db.write() as c:
-            await c.execute(insert_owned(tenant, api_tokens).values(token("a")))
-            raise LookupError
+        await db.retrying_write(work)
     assert await names(db, tenant) == []
 
 
@@ -51,12 +53,14 @@ async def test_rows_of_another_tenant_are_not_owned(db: Database, tenant: Scope,
 
 
 async def test_copy_through_the_raw_connection_is_part_of_the_unit(db: Database, tenant: Scope) -> None:
+    async def work(c: WriteConnection) -> None:
+        raw = await c.raw()
+        record = (new_id(), "copied", tenant.tenant_id)
+        await raw.copy_records_to_table("network_domains", records=[record], columns=["id", "name", "tenant_id"])
+        raise LookupError
+
     with pytest.raises(LookupError):
-        async with db.write() as c:
-            raw = await c.raw()
-            record = (new_id(), "copied", tenant.tenant_id)
-            await raw.copy_records_to_table("network_domains", records=[record], columns=["id", "name", "tenant_id"])
-            raise LookupError
+        await db.retrying_write(work)
     async with db.read() as c:
         assert await c.scalar(text("SELECT count(*) FROM network_domains")) == 0
 

@@ -1,7 +1,7 @@
 """Fixtures with a real PostgreSQL: one embedded server per test process, one fresh database per test.
 
-The schema is made once, in a template; a test's database is a copy of it. Everything heavy is imported when the first
-test asks, so that tests without a database do not pay.
+The schema is made once, in a template; a test's database is a copy of it. The hub's modules are loaded when the first
+test asks, so that tests without a database do not pay: hence `_hub`, and fixtures typed as what they only pass on.
 """
 
 import asyncio
@@ -12,7 +12,8 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Protocol, cast
 
 import pytest
 
@@ -22,37 +23,50 @@ _TEMPLATE = "periplus_template"
 _numbers = itertools.count(1)
 
 
+class Server(Protocol):
+    """What is used of EmbeddedPostgres."""
+
+    def url_of(self, database: str) -> str:
+        """For SQLAlchemy."""
+        ...
+
+
 class PostgresForTests:
     """The server, and databases on it by the copy."""
 
-    def __init__(self, server: Any) -> None:
+    def __init__(self, server: Server) -> None:
         self._server = server
 
     def url(self, database: str) -> str:
         """For `Database`."""
-        url: str = self._server.url_of(database)
-        return url
+        return self._server.url_of(database)
 
     async def admin(self, statement: str) -> None:
         """One statement outside any transaction, as the server's superuser."""
-        import asyncpg
-
+        asyncpg = importlib.import_module("asyncpg")
         connection = await asyncpg.connect(self.url("postgres").replace("+asyncpg", ""))
         try:
             await connection.execute(statement)
         finally:
             await connection.close()
 
+    async def empty(self) -> str:
+        """A new database with nothing in it; returns its URL."""
+        return await self._create("template0")
+
     async def copy(self) -> str:
         """A new database with the whole schema and no rows; returns its URL."""
-        name = f"test_{next(_numbers)}"
-        await self.admin(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
-        return self.url(name)
+        return await self._create(_TEMPLATE)
 
     async def drop(self, url: str) -> None:
         """Remove a copy, ending whoever is still connected."""
-        name = url.rpartition("/")[2].partition("?")[0]
+        name = url.partition("?")[0].rpartition("/")[2]
         await self.admin(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+    async def _create(self, template: str) -> str:
+        name = f"test_{next(_numbers)}"
+        await self.admin(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return self.url(name)
 
 
 @pytest.fixture(scope="session")
@@ -67,10 +81,8 @@ def open_folder() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def postgres(open_folder: Path) -> Iterator[PostgresForTests]:
     """The server of this test process."""
-    from periplus_hub.kit.embedded_postgres import EmbeddedPostgres
-
     with asyncio.Runner() as runner:
-        server = EmbeddedPostgres(open_folder / "server", ephemeral=True)
+        server = _hub("kit.embedded_postgres").EmbeddedPostgres(open_folder / "server", ephemeral=True)
         runner.run(server.start())
         try:
             found = PostgresForTests(server)
@@ -87,6 +99,14 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
+async def empty_database_url(postgres: PostgresForTests) -> AsyncIterator[str]:
+    """A database of the test's own with nothing in it."""
+    url = await postgres.empty()
+    yield url
+    await postgres.drop(url)
+
+
+@pytest.fixture
 async def database_url(postgres: PostgresForTests) -> AsyncIterator[str]:
     """A database of the test's own, with the schema and no rows."""
     url = await postgres.copy()
@@ -95,56 +115,50 @@ async def database_url(postgres: PostgresForTests) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def db(database_url: str, clock: FakeClock) -> AsyncIterator[Any]:
+async def db(database_url: str, clock: FakeClock) -> AsyncIterator[object]:
     """A `Database` on it."""
-    from periplus_hub.kit.db import Database
-
-    found = Database(database_url, clock)
+    found = _hub("kit.db").Database(database_url, clock)
     yield found
     await found.dispose()
 
 
 @pytest.fixture
-async def tenant(db: Any) -> Any:
+async def tenant(db: object) -> object:
     """An admin's Scope in a tenant of its own."""
-    return await _make_tenant(db, "acme")
+    return await make_tenant(db, "acme")
 
 
 @pytest.fixture
-async def other_tenant(db: Any) -> Any:
+async def other_tenant(db: object) -> object:
     """An admin's Scope in another tenant, for tests that nothing leaks."""
-    return await _make_tenant(db, "globex")
+    return await make_tenant(db, "globex")
 
 
-async def _make_tenant(db: Any, name: str) -> Any:
-    from periplus_hub.access.scope import system_scope
-    from periplus_hub.access.tables import tenants
-    from periplus_hub.kit.ids import new_id
-
-    tenant_id = new_id()
-    async with db.write() as c:
-        await c.execute(tenants.insert().values(id=tenant_id, name=name))
-    return system_scope(tenant_id, f"test:{name}")
+async def make_tenant(db: object, name: str) -> object:
+    """A new tenant and its admin's Scope; `db` is a `Database`."""
+    tenant_id = _hub("kit.ids").new_id()
+    async with cast("ModuleType", db).write() as c:
+        await c.execute(_hub("access.tables").tenants.insert().values(id=tenant_id, name=name))
+    return cast("object", _hub("access.scope").system_scope(tenant_id, f"test:{name}"))
 
 
 async def _make_template(server: PostgresForTests) -> None:
-    from sqlalchemy.ext.asyncio import create_async_engine
-
     await server.admin(f"CREATE DATABASE {_TEMPLATE}")
-    engine = create_async_engine(server.url(_TEMPLATE))
+    engine = importlib.import_module("sqlalchemy.ext.asyncio").create_async_engine(server.url(_TEMPLATE))
     try:
         async with engine.begin() as connection:
-            await connection.run_sync(all_tables().create_all)
+            await connection.run_sync(all_tables().metadata.create_all)
     finally:
         await engine.dispose()
 
 
-def all_tables() -> Any:
-    """The MetaData with the tables of every slice."""
-    import periplus_hub
-    from periplus_hub.kit.tables import metadata
-
-    for found in pkgutil.iter_modules(periplus_hub.__path__):
+def all_tables() -> ModuleType:
+    """`kit.tables`, whose `metadata` then has the tables of every slice."""
+    for found in pkgutil.iter_modules(_hub("").__path__):
         if found.ispkg and importlib.util.find_spec(f"periplus_hub.{found.name}.tables"):
-            importlib.import_module(f"periplus_hub.{found.name}.tables")
-    return metadata
+            _hub(f"{found.name}.tables")
+    return _hub("kit.tables")
+
+
+def _hub(name: str) -> ModuleType:
+    return importlib.import_module(f"periplus_hub.{name}".rstrip("."))

@@ -1,8 +1,9 @@
 """Whose rows a query may see: the one choke point. Tenant predicates are written here and nowhere else."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, FromClause, Table
@@ -52,16 +53,20 @@ class Scope:
     role: Role
     permissions: frozenset[Permission]
 
+    def allows(self, permission: Permission) -> bool:
+        """Whether the asker may."""
+        return permission in self.permissions
+
     def require(self, permission: Permission) -> None:
         """Raise Forbidden unless the asker may."""
-        if permission not in self.permissions:
+        if not self.allows(permission):
             raise Forbidden(
                 f"{self.actor} is {self.role.value} and may not do what needs '{permission.value}'",
                 f"Ask someone for a token with the role {_least(permission).value}.",
             )
 
 
-def scope_of(tenant_id: UUID, actor: str, role: Role) -> Scope:
+def role_scope(tenant_id: UUID, actor: str, role: Role) -> Scope:
     """A scope with all the rights of a role."""
     return Scope(tenant_id, actor, role, PERMISSIONS[role])
 
@@ -79,12 +84,19 @@ def owned(scope: Scope, table: FromClause) -> ColumnElement[bool]:
     return condition
 
 
-def insert_owned(scope: Scope, table: Table) -> Insert:
-    """An INSERT with `tenant_id` preset, open for `.values(…)`, ON CONFLICT and RETURNING.
+def insert_owned(
+    scope: Scope, table: Table, values: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
+) -> Insert:
+    """An INSERT of one row or many, `tenant_id` preset, open for ON CONFLICT and RETURNING.
 
-    Many rows go as the parameters of `execute(statement, [{…}, …])`: a list in `.values` would drop the preset.
+    Without `values` it is open for `.values(…)`, or takes its rows as the parameters of `execute(statement, [{…}, …])`.
     """
-    return insert(table).values(tenant_id=scope.tenant_id)
+    preset = {"tenant_id": scope.tenant_id}
+    if values is None:
+        return insert(table).values(preset)
+    if isinstance(values, Mapping):
+        return insert(table).values({**values, **preset})
+    return insert(table).values([{**each, **preset} for each in values])
 
 
 def _least(permission: Permission) -> Role:

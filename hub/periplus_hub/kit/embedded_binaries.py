@@ -58,7 +58,7 @@ def _staged(root: Path, parent: Path) -> Path:
     target = parent / f"periplus-postgres-{os.geteuid()}-{_stamp(root)}"
     if not target.exists():
         part = Path(tempfile.mkdtemp(prefix="periplus-postgres-part-", dir=parent))
-        part.chmod(0o755)  # noqa: S103 - public programs, in a folder only we can write
+        part.chmod(0o755)
         for name in _NEEDED:
             source, copy = root / name, part / _WHEEL / "pginstall" / name
             copy.parent.mkdir(parents=True, exist_ok=True)

@@ -107,7 +107,7 @@ class DataFolder:
         """A folder only the server's account can enter, with a path short enough for a socket."""
         folder = self.root / "run"
         if len(os.fsencode(folder / _SOCKET_NAME)) > _SOCKET_PATH_BYTES:
-            folder = Path(tempfile.mkdtemp(prefix="periplus-", dir="/tmp"))  # noqa: S108 - made 0700 under a fresh name
+            folder = Path(tempfile.mkdtemp(prefix="periplus-", dir="/tmp"))
         folder.mkdir(mode=_PRIVATE, exist_ok=True)
         account.owns(folder)
         return folder

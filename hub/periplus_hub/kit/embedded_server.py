@@ -20,6 +20,7 @@ from periplus_hub.kit.errors import Refusal
 _PR_SET_PDEATHSIG: Final = 1
 _LAST_WORDS: Final = 20
 _POLL_S: Final = 0.02
+_ROUTINE: Final = ("LOG:  ", "STATEMENT:  ", "DETAIL:  ")
 _REMEDIES: Final = {
     "No space left on device": "Free some space on the volume of the data folder, then start the hub again.",
     "could not resize shared memory": "Give the hub a larger /dev/shm, or more memory.",
@@ -118,12 +119,16 @@ class Server:
             return False
         return lines[:1] == [str(self.process.pid)] and [line.strip() for line in lines[7:8]] == ["ready"]
 
+    def _hear(self, line: str) -> None:
+        self._words.append(line)
+        log = _log.debug if line.startswith(_ROUTINE) else _log.warning
+        log("postgres", line=line)
+
     def _listen(self, pipe: IO[bytes]) -> None:
         """Log what the server says; its end of file means that the last of its processes is gone."""
-        for raw in pipe:
-            line = raw.decode(errors="replace").rstrip()
-            self._words.append(line)
-            _log.warning("postgres", line=line)
+        with pipe:
+            for raw in pipe:
+                self._hear(raw.decode(errors="replace").rstrip())
         self.process.wait()
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             self._loop.call_soon_threadsafe(self.ended.set)
