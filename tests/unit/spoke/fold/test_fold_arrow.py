@@ -4,10 +4,10 @@ import pyarrow as pa
 import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
+
 from periplus_contract.batch import offsets
 from periplus_contract.limits import MAX_TEXT_BYTES
 from periplus_contract.tables import Column, Table
-
 from periplus_spoke.fold.arrow import clip, encode_sections
 from periplus_spoke.fold.records import Cell, SectionRows
 

@@ -3,6 +3,7 @@
 import random
 
 import pytest
+
 from periplus_contract.limits import (
     MAX_COMPRESSED_BYTES,
     MAX_HEADER_BYTES,
@@ -11,10 +12,8 @@ from periplus_contract.limits import (
     MAX_ROWS,
 )
 from periplus_contract.tables import ALLOCATIONS, NAMESPACES, Kind
-
-from periplus_spoke.fold.arrow import encode_sections
+from periplus_spoke.fold.arrow import TooLargeError, encode_sections, split
 from periplus_spoke.fold.records import Cell, Sealable, SectionRows
-from periplus_spoke.fold.split import TooLargeError, split
 
 
 def sealable(rows: int, cell: list[Cell]) -> Sealable:
@@ -33,7 +32,7 @@ def uids(parts: list[Sealable]) -> list[Cell]:
 
 
 @pytest.mark.parametrize("noise", [False, True])
-def test_parts_hold_every_limit(noise: bool) -> None:
+def test_parts_hold_every_limit(*, noise: bool) -> None:
     rng = random.Random(7)
     rows = 3_000
     cells: list[Cell] = [(rng.randbytes(400).hex() if noise else "same" * 200,) for _ in range(rows)]

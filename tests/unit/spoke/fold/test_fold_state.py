@@ -4,11 +4,11 @@ from collections.abc import Iterable
 
 from hypothesis import given
 from hypothesis import strategies as st
-from periplus_contract.tables import ENDPOINTS, NAMESPACES, PODS, Table
 
+from periplus_contract.tables import ENDPOINTS, NAMESPACES, PODS, Table
+from periplus_spoke.fold.arrow import split
 from periplus_spoke.fold.records import Cell, Sealable
 from periplus_spoke.fold.rows import Row, positions
-from periplus_spoke.fold.split import split
 from periplus_spoke.fold.state import InventoryState
 
 UIDS = ("a", "b", "c", "d")
