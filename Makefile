@@ -23,10 +23,19 @@ demo: setup ## Start a hub with a simulated fleet and show where its addresses c
 
 .PHONY: check
 check: setup ## Lint, format, types, arrows and the house rules (a minute)
+	@$(MAKE) --no-print-directory --keep-going lint format types arrows rules
+
+# The parts of `check`; with --keep-going one red part does not hide the next.
+.PHONY: lint format types arrows rules
+lint: setup
 	$(BIN)/ruff check
+format: setup
 	$(BIN)/ruff format --check
+types: setup
 	$(BIN)/mypy
+arrows: setup
 	$(BIN)/lint-imports --no-logo
+rules: setup
 	$(BIN)/python -m pytest --quiet tests/meta
 
 .PHONY: test
