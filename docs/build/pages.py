@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from docs.build import cli, database, graphql, index, problems, promises, try_report, wire
+from docs.build import cli, database, graphql, index, performance, problems, promises, try_report, wire
 
 _REFERENCE: Final = "docs/reference/"
 
@@ -25,6 +25,7 @@ _SECTIONS: Final = (
     Page(f"{_REFERENCE}wire.md", "the contract between spoke and hub", wire.render),
     Page(f"{_REFERENCE}database.md", "the hub's tables in PostgreSQL", database.render),
     Page("docs/explain/promises.md", "what you may rely on, with the tests that hold it", promises.render),
+    Page("docs/explain/performance.md", "what is measured, the targets and the numbers", performance.render),
 )
 
 
