@@ -1,0 +1,129 @@
+"""Work that comes round again: detectors, the overlap register, upkeep."""
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import datetime
+from typing import Final, Protocol
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from periplus_hub.kit.clock import Clock
+from periplus_hub.kit.db import AdvisoryLock, Database
+from periplus_hub.kit.errors import Unavailable
+from periplus_hub.kit.metrics import counter, gauge, histogram
+
+_LEADER_KEY: Final = "periplus.work"
+_ASK_S: Final = 5.0
+
+_runs: Final = counter("periplus_job_runs_total", "Job runs by their outcome: done or failed.", ("job", "outcome"))
+_duration: Final = histogram("periplus_job_duration_seconds", "How long job runs took.", ("job",))
+_last_success: Final = gauge(
+    "periplus_job_last_success_timestamp_seconds", "When the job last ended well, as a Unix time.", ("job",)
+)
+_leading: Final = gauge("periplus_leader", "1 while this process runs the fleet-wide jobs, else 0.")
+
+_log: Final = structlog.get_logger(__name__)
+
+
+class Job(Protocol):
+    """One recurring piece of work. It must be safe to cut off anywhere and to run again."""
+
+    @property
+    def name(self) -> str:
+        """`slice.verb`, as it appears in logs and metrics."""
+        ...
+
+    @property
+    def interval_s(self) -> float:
+        """Pause between the end of a run and the start of the next."""
+        ...
+
+    async def run(self, now: datetime) -> None:
+        """Do it once."""
+        ...
+
+
+class JobRunner:
+    """Runs every job in its own rhythm; one that fails is logged, counted, and tried again at its next turn."""
+
+    def __init__(self, jobs: Iterable[Job], clock: Clock) -> None:
+        self._jobs = tuple(jobs)
+        self._clock = clock
+        self._nudges = {job.name: asyncio.Event() for job in self._jobs}
+
+    def nudge(self, name: str) -> None:
+        """Run a job now, or once more when it is running."""
+        self._nudges[name].set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for job in self._jobs:
+                tasks.create_task(self._repeat(job), name=f"job:{job.name}")
+
+    async def run_once(self, job: Job) -> bool:
+        """One run; whether it ended well."""
+        started_s = self._clock.monotonic_s()
+        try:
+            await job.run(self._clock.now())
+        except Exception:  # noqa: BLE001 - whatever a job met, the others go on, and it gets its next turn
+            _runs.labels(job.name, "failed").inc()
+            _log.exception("job_failed", job=job.name)
+            return False
+        _runs.labels(job.name, "done").inc()
+        _duration.labels(job.name).observe(self._clock.monotonic_s() - started_s)
+        _last_success.labels(job.name).set(self._clock.now().timestamp())
+        return True
+
+    async def _repeat(self, job: Job) -> None:
+        nudge = self._nudges[job.name]
+        while True:
+            nudge.clear()
+            await self.run_once(job)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(job.interval_s):
+                    await nudge.wait()
+
+
+async def lead(db: Database, runner: JobRunner, *, ask_s: float = _ASK_S) -> None:
+    """Until cancelled: run the jobs while this process is the one leader among all replicas.
+
+    Leadership is a session lock in the database: it ends with the session, and the jobs are stopped within `ask_s`.
+    """
+    while True:
+        await _lead_once(db, runner, ask_s)
+        _leading.set(0)
+        await asyncio.sleep(ask_s)
+
+
+class _LeadershipLost(Exception):
+    """Ends the task group of a leader."""
+
+
+async def _lead_once(db: Database, runner: JobRunner, ask_s: float) -> None:
+    try:
+        async with db.advisory_lock(_LEADER_KEY) as lock:
+            if lock is None:
+                return
+            _leading.set(1)
+            _log.info("leading")
+            await _run_while_held(lock, runner, ask_s)
+    except (SQLAlchemyError, OSError, Unavailable) as error:
+        _log.warning("leadership_not_asked", error=str(error))
+
+
+async def _run_while_held(lock: AdvisoryLock, runner: JobRunner, ask_s: float) -> None:
+    async def watch() -> None:
+        while True:
+            await asyncio.sleep(ask_s)
+            if not await lock.still_held():
+                raise _LeadershipLost
+
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(runner.run())
+            tasks.create_task(watch())
+    except* _LeadershipLost:
+        _log.warning("leadership_lost")
