@@ -64,14 +64,18 @@ def _figures(row: Row) -> str:
     if row.result is None:
         return ""
     targets = row.result.target
-    lines = [(code(name), _bound(name, targets), f"{value:,g}") for name, value in row.result.measured.items()]
+    lines = [(code(name), _bound(name, targets), _number(value)) for name, value in row.result.measured.items()]
     return section(row.name, f"On {row.result.machine}.", table(("figure", "target", "measured"), lines))
 
 
 def _bound(name: str, targets: Mapping[str, float]) -> str:
     if name not in targets:
         return ""
-    return f"{'≥' if name.startswith('min_') else '≤'} {targets[name]:,g}"
+    return f"{'≥' if name.startswith('min_') else '≤'} {_number(targets[name])}"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value == round(value) else f"{value:,}"
 
 
 def rows(folder: Path) -> Iterator[Row]:

@@ -13,7 +13,7 @@ from periplus_hub.api.cli import report
 from tests.meta.gates.sizes import too_large
 from tests.meta.gates.source import ROOT, repository_files, violations
 from tests.meta.gates.suppressions import unexplained_suppressions
-from tests.support.markdown_links import anchors, broken_links
+from tests.support.markdown_links import absent_names, anchors, broken_links
 
 
 def build(*arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -64,6 +64,23 @@ def test_a_broken_link_is_found_and_code_is_not_read_as_one(tmp_path: Path) -> N
     )
     assert list(broken_links(page)) == ["gone.md", "there.md#gone", "#not-a-heading"]
     assert anchors("# One\n\n## Two words\n") == {"one", "two-words"}
+
+
+def test_every_module_and_file_that_a_page_names_is_there() -> None:
+    found = [path for path in repository_files() if path.suffix == ".md"]
+    missing = [f"{path.relative_to(ROOT)}: {name}" for path in found for name in absent_names(path, ROOT)]
+    assert missing == []
+
+
+def test_a_name_of_nothing_is_found_and_placeholders_are_not(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "`hub/periplus_hub/kit/db.py` `periplus_hub.kit.db` `periplus_hub.kit.db.Database` `tests/meta/` `make check`\n"
+        "`hub/periplus_hub/gone.py` `periplus_hub.gone.db` `periplus_spoke.fold.gone` `hub/periplus_hub/<slice>/x.py`\n"
+    )
+    assert list(absent_names(page, ROOT)) == [
+        "hub/periplus_hub/gone.py", "periplus_hub.gone.db", "periplus_spoke.fold.gone",
+    ]  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------------------------- promises
