@@ -1,42 +1,78 @@
-"""A clock that moves only when a test moves it; it serves the hub's and the spoke's protocols alike."""
+"""A clock that stands still until a test moves it; stands in for the hub's and the spoke's."""
 
+import asyncio
+import heapq
 from datetime import UTC, datetime, timedelta
+from itertools import count
 
-START = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+START = datetime(2026, 1, 1, tzinfo=UTC)
+_SECOND_US = 1_000_000
 
 
 class FakeClock:
-    """Stands still at `start` until `advance`."""
+    """Wall and monotonic time move together with `advance`; `step` moves the wall alone."""
 
     def __init__(self, start: datetime = START) -> None:
-        self._now = start
-        self._monotonic_us = 1_000_000_000
-
-    def advance(self, seconds: float) -> None:
-        """Move wall and monotonic time together."""
-        self._now += timedelta(seconds=seconds)
-        self._monotonic_us += round(seconds * 1_000_000)
-
-    def step_wall(self, seconds: float) -> None:
-        """An operator sets the wall clock; monotonic time does not notice."""
-        self._now += timedelta(seconds=seconds)
+        self._wall = start
+        self._monotonic_us = 0
+        self._order = count()
+        self._sleepers: list[tuple[int, int, asyncio.Event]] = []
+        self._slept = asyncio.Event()
 
     def now(self) -> datetime:
-        """Aware, in UTC."""
-        return self._now
+        return self._wall
 
     def wall_us(self) -> int:
-        """Microseconds since 1970."""
-        return (self._now - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+        return round((self._wall - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(microseconds=1))
 
     def monotonic_us(self) -> int:
-        """Microseconds since some moment."""
         return self._monotonic_us
 
     def monotonic_s(self) -> float:
-        """Seconds since the same moment."""
-        return self._monotonic_us / 1_000_000
+        return self._monotonic_us / _SECOND_US
+
+    def step(self, seconds: float) -> None:
+        """Someone sets the wall clock."""
+        self._wall += timedelta(seconds=seconds)
+
+    def advance(self, seconds: float) -> None:
+        """Time passes; whoever sleeps no longer than that wakes up."""
+        self._wall += timedelta(seconds=seconds)
+        self._monotonic_us += round(seconds * _SECOND_US)
+        while self._sleepers and self._sleepers[0][0] <= self._monotonic_us:
+            heapq.heappop(self._sleepers)[2].set()
 
     async def sleep(self, seconds: float) -> None:
-        """Time passes at once."""
-        self.advance(seconds)
+        """Return once the clock was advanced so far."""
+        woken = asyncio.Event()
+        due_us = self._monotonic_us + round(seconds * _SECOND_US)
+        if due_us <= self._monotonic_us:
+            await asyncio.sleep(0)
+            return
+        heapq.heappush(self._sleepers, (due_us, next(self._order), woken))
+        self._slept.set()
+        await woken.wait()
+
+    @property
+    def next_wake_s(self) -> float | None:
+        """Seconds until the first sleeper wakes; None when nobody sleeps."""
+        return (self._sleepers[0][0] - self._monotonic_us) / _SECOND_US if self._sleepers else None
+
+    async def run_until(self, reached: asyncio.Event, *, most_s: float = 1e9) -> float:
+        """Let time pass from sleeper to sleeper until `reached`; the seconds that passed.
+
+        Between two wake-ups real work (sockets, threads) gets a moment of real time to finish.
+        """
+        passed = 0.0
+        while not reached.is_set():
+            try:
+                await asyncio.wait_for(reached.wait(), timeout=0.02)
+            except TimeoutError:
+                wake_s = self.next_wake_s
+                if wake_s is None:
+                    continue
+                if passed + wake_s > most_s:
+                    raise AssertionError(f"not reached within {most_s} s of clock time") from None
+                passed += wake_s
+                self.advance(wake_s)
+        return passed

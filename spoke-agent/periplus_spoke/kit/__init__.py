@@ -1,0 +1,1 @@
+"""Time, ids, configuration, logs: things without any business words."""

@@ -1,0 +1,131 @@
+"""What the outbox holds, and how a held batch is named on disk. Pure."""
+
+import re
+from enum import Enum
+from typing import Final, Literal, NamedTuple
+
+import msgspec
+
+from periplus_contract.batch import Header, InventoryMark, Section
+from periplus_contract.outcomes import Outcome
+from periplus_contract.tables import Kind
+
+HOUR_S: Final = 3600
+BATCH_SUFFIX: Final = ".batch"
+BAD_SUFFIX: Final = ".bad"
+DEAD_SUFFIX: Final = ".dead"
+_NAME: Final = re.compile(
+    r"(?P<epoch>[0-9a-f-]{36})\.(?P<seq>[0-9]{12})\.(?P<kind>[a-z]+)\.(?P<start>[0-9]+)\.(?P<rows>[0-9]+)"
+    r"(?P<suffix>\.batch|\.bad|\.dead)"
+)
+WINDOWED: Final = frozenset({Kind.FLOWS, Kind.DNS, Kind.EVENTS})
+"""Kinds whose batches stand alone: any order will do, the newest is the most wanted."""
+FOLDABLE: Final = frozenset({Kind.FLOWS, Kind.DNS})
+ALLOCATIONS: Final = "allocations"
+
+
+class BatchId(NamedTuple):
+    """Identity within a registration. Sorts in the order of sealing."""
+
+    epoch: str
+    seq: int
+
+
+class FileName(NamedTuple):
+    """A file's name says enough to account for its rows when its content is lost."""
+
+    id: BatchId
+    kind: Kind
+    window_start_s: int
+    rows: int
+
+    def text(self, suffix: str = BATCH_SUFFIX) -> str:
+        """The name on disk; names of one epoch sort by seq."""
+        return f"{self.id.epoch}.{self.id.seq:012d}.{self.kind}.{self.window_start_s}.{self.rows}{suffix}"
+
+    @classmethod
+    def parse(cls, name: str) -> tuple["FileName", str] | None:
+        """The parts and the suffix, or None when this is no file of ours."""
+        match = _NAME.fullmatch(name)
+        if match is None or match["kind"] not in set(Kind):
+            return None
+        identity = BatchId(match["epoch"], int(match["seq"]))
+        return cls(identity, Kind(match["kind"]), int(match["start"]), int(match["rows"])), match["suffix"]
+
+
+class Status(Enum):
+    """Where a held batch stands with the hub."""
+
+    QUEUED = "queued"
+    IN_FLIGHT = "in-flight"
+    ACCEPTED = "accepted"
+    """Committed by the hub but not settled: kept, because a failover may still lose it there."""
+
+
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
+    """An encoded batch without identity."""
+
+    kind: Kind
+    window_start_s: int
+    window_s: int
+    rows: int
+    sections: tuple[Section, ...]
+    inflated_bytes: int
+    body: bytes
+    mode: Literal["snapshot", "delta"] | None = None
+    part: int = 1
+    parts: int = 1
+
+
+class Entry(msgspec.Struct, kw_only=True):
+    """One held batch, without its bytes unless it is only in memory."""
+
+    name: FileName
+    size: int
+    outcomes: tuple[Outcome, ...]
+    inventory: InventoryMark | None
+    has_allocations: bool
+    window_s: int = 0
+    status: Status = Status.QUEUED
+    accepted_at_us: int = 0
+    in_doubt: bool = True
+    """It may have reached the hub without our knowing: dropping it could count its rows twice."""
+    in_memory: bytes | None = None
+
+    @property
+    def id(self) -> BatchId:
+        """(epoch, seq)."""
+        return self.name.id
+
+    @property
+    def kind(self) -> Kind:
+        """The batch's kind."""
+        return self.name.kind
+
+    @property
+    def hour_start_s(self) -> int:
+        """The UTC hour its rows are accounted under."""
+        return hour_of(self.name.window_start_s)
+
+    @property
+    def starts_snapshot(self) -> bool:
+        """Whether an inventory chain starts here."""
+        return self.inventory is not None and self.inventory.mode == "snapshot" and self.inventory.part == 1
+
+    @classmethod
+    def of(cls, header: Header, size: int, in_memory: bytes | None = None) -> "Entry":
+        """The entry for a sealed batch of `size` bytes."""
+        return cls(
+            name=FileName(BatchId(header.epoch, header.seq), header.kind, header.window_start_s, header.rows),
+            size=size,
+            outcomes=header.outcomes,
+            inventory=header.inventory,
+            has_allocations=any(section.table == ALLOCATIONS for section in header.sections),
+            window_s=header.window_s,
+            in_memory=in_memory,
+        )
+
+
+def hour_of(second: int) -> int:
+    """Start of the UTC hour `second` lies in."""
+    return second - second % HOUR_S

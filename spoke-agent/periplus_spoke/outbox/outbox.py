@@ -1,0 +1,359 @@
+"""The outbox: takes drafts, offers batches to send, and applies what the hub said about them.
+
+Synchronous and single-threaded; `desk.py` gives it a thread of its own. A batch whose `seal` has returned is on disk
+(or, while the disk refuses, in memory with a condition that says so) and leaves only by being settled, or by one of
+the counted ways below.
+"""
+
+import errno
+import logging
+import random
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Final, NamedTuple, Protocol
+
+import msgspec
+
+from periplus_contract.batch import DamagedBatchError, Header, unseal
+from periplus_contract.outcomes import Outcome
+from periplus_contract.tables import Kind
+from periplus_spoke.kit.clock import Clock
+from periplus_spoke.outbox import figures, planning
+from periplus_spoke.outbox.books import Hour, Total
+from periplus_spoke.outbox.chain import Chain
+from periplus_spoke.outbox.filesystem import FileSystem
+from periplus_spoke.outbox.holdings import Holdings
+from periplus_spoke.outbox.model import BAD_SUFFIX, DEAD_SUFFIX, BatchId, Draft, Entry, Status
+from periplus_spoke.outbox.planning import Lane, Step
+
+_HEADER_ALLOWANCE: Final = 1024
+_HEADROOM: Final = 32
+"""Room is made for a further 1/32 of the limits, so that not every seal on a full outbox has to make some."""
+
+_EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR})
+"""Errors of this process or machine, not of the file."""
+
+_log: Final = logging.getLogger(__name__)
+
+
+class Opened(NamedTuple):
+    """A held batch, read and checked."""
+
+    header: Header
+    body: memoryview
+    sealed: bytes
+
+
+class FoldWindows(Protocol):
+    """Adds several windows of one kind up into one coarser window of the same hour."""
+
+    def __call__(self, batches: Sequence[Opened]) -> Draft | None:
+        """The coarser window, or None when these cannot be folded."""
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """Bounds of what is held, and how windows are folded when they are reached."""
+
+    max_bytes: int = 512 * 1024 * 1024
+    max_files: int = 20_000
+    max_memory_bytes: int = 64 * 1024 * 1024
+    fold: FoldWindows | None = None
+
+
+_DEFAULT: Final = Policy()
+
+
+class Outbox:
+    """One registration's held batches."""
+
+    def __init__(
+        self, files: FileSystem, clock: Clock, rng: random.Random, registration: str, policy: Policy = _DEFAULT
+    ) -> None:
+        self._policy = policy
+        self._clock = clock
+        self._chain = Chain()
+        self._held = Holdings(files, clock, rng, registration)
+        self.snapshot_needed = False
+        """Queued inventory was let go of: whoever reads this asks for a fresh snapshot and clears it."""
+        if self._held.entries and self._held.previous_registration != registration:
+            self._adopt()
+
+    # ---- sealing
+
+    def seal_all(self, drafts: Sequence[Draft]) -> None:
+        """Seal drafts one after the other; parts of a snapshot get consecutive numbers.
+
+        Every row is held on return, or dropped and counted: inventory that connects to nothing (a fresh snapshot is
+        then needed), and what does not fit although everything else made room.
+        """
+        before = next(reversed(self._held.entries), None)
+        for draft in drafts:
+            self._seal(draft)
+        last = drafts[-1]
+        if last.mode == "snapshot" and self._chain.complete and before is not None:
+            self._drop_certain(entry for entry in self._queued_inventory() if entry.id <= before)
+
+    def _seal(self, draft: Draft) -> None:
+        size = len(draft.body) + _HEADER_ALLOWANCE
+        if not self._make_room(size):
+            self._refuse(draft, "outbox_full")
+            return
+        self._ready_epoch()
+        if draft.kind is Kind.INVENTORY and not self._chain.allows(draft):
+            self._refuse(draft, "replaced_by_snapshot")
+            return
+        if not self._add(draft):
+            self._ready_epoch()
+            self._seal(draft)
+
+    def _ready_epoch(self) -> None:
+        if self._held.ready_epoch():
+            self._break_chain()
+
+    def _add(self, draft: Draft) -> bool:
+        inventory = draft.kind is Kind.INVENTORY
+        try:
+            entry = self._held.add(draft, self._chain.mark(draft) if inventory else None)
+        except ValueError:
+            _log.exception("a batch exceeds the wire's limits", extra={"kind": draft.kind.value, "rows": draft.rows})
+            self._refuse(draft, "too_large")
+            return True
+        if entry is not None and inventory:
+            self._chain.sealed(draft, entry.id.seq)
+        return entry is not None
+
+    def _refuse(self, draft: Draft, reason: str) -> None:
+        self._held.refuse_draft(draft, reason)
+        if draft.kind is Kind.INVENTORY:
+            self._break_chain()
+
+    def _break_chain(self) -> None:
+        self._chain.break_off()
+        self.snapshot_needed = True
+
+    def _make_room(self, size: int) -> bool:
+        while True:
+            entries = self._held.ordered
+            limit = self._policy.max_bytes
+            if self._held.shelf.refusal:
+                entries = [entry for entry in entries if entry.in_memory is not None]
+                limit = self._policy.max_memory_bytes
+            excess_bytes = sum(entry.size for entry in entries) + size - limit
+            excess_files = len(entries) + 1 - self._policy.max_files
+            if excess_bytes <= 0 and excess_files <= 0:
+                return True
+            step = planning.relief(
+                entries,
+                excess_bytes + limit // _HEADROOM,
+                excess_files + self._policy.max_files // _HEADROOM,
+                can_fold=self._policy.fold is not None,
+            )
+            if step is None or size > limit:
+                return False
+            self._relieve(step)
+
+    def _relieve(self, relief: planning.Relief) -> None:
+        batches = self._of(relief.ids)
+        match relief.step:
+            case Step.RELEASE:
+                self._held.release(batches)
+            case Step.FOLD:
+                self._fold_windows(batches)
+            case Step.RESNAPSHOT:
+                self._drop_inventory(batches)
+                if not any(entry.starts_snapshot for entry in self._queued_inventory()):
+                    self._break_chain()
+            case Step.DROP | Step.SUPERSEDE:
+                self._held.release(batches, "outbox_full")
+        _log.warning("the outbox is full", extra={"step": relief.step.value, "batches": len(batches)})
+
+    def _fold_windows(self, batches: Sequence[Entry]) -> None:
+        opened = [(entry, self._open(entry)) for entry in batches]
+        whole = [(entry, batch) for entry, batch in opened if batch is not None]
+        fold = self._policy.fold
+        draft = fold([batch for _, batch in whole]) if fold and whole else None
+        if draft is None or not self._held.exchange([entry for entry, _ in whole], (draft,)):
+            self._held.release([entry for entry in batches if entry.id in self._held.entries], "outbox_full")
+
+    # ---- sending
+
+    def next(self, lane: Lane, withheld: Collection[Kind] = ()) -> BatchId | None:
+        """The batch `lane` sends now; it is in flight until `put_back`, `accept` or another verdict."""
+        entry = planning.choose(self._held.ordered, lane, withheld)
+        if entry is None:
+            return None
+        entry.status = Status.IN_FLIGHT
+        entry.in_doubt = True
+        return entry.id
+
+    def read(self, identity: BatchId) -> Opened | None:
+        """The exact bytes to send. None when the batch is gone, damaged (set aside and counted), or unreadable now."""
+        entry = self._held.entries.get(identity)
+        return self._open(entry) if entry is not None else None
+
+    def _open(self, entry: Entry) -> Opened | None:
+        name = entry.name.text()
+        try:
+            sealed = entry.in_memory if entry.in_memory is not None else self._held.shelf.read(name)
+            header, body = unseal(sealed)
+        except (OSError, DamagedBatchError) as error:
+            if isinstance(error, OSError) and error.errno in _EXHAUSTED:
+                return None
+            _log.exception("a batch cannot be read and is set aside", extra={"file": name})
+            self._lose(entry, "damaged_file", BAD_SUFFIX)
+            return None
+        return Opened(header, body, sealed)
+
+    def put_back(self, identity: BatchId) -> None:
+        """No verdict: the same bytes are sent again later."""
+        entry = self._held.entries.get(identity)
+        if entry is not None and entry.status is Status.IN_FLIGHT:
+            entry.status = Status.QUEUED
+
+    def accept(self, identity: BatchId) -> None:
+        """The hub committed the batch; it stays until settled."""
+        entry = self._held.entries.get(identity)
+        if entry is not None:
+            entry.status = Status.ACCEPTED
+            entry.accepted_at_us = self._clock.monotonic_us()
+
+    def settle(self, epoch: str, through: int) -> int:
+        """Let go of accepted batches up to `through`; the number of them.
+
+        Only batches whose acceptance we were told of go: a watermark beyond them, or of an epoch we do not have,
+        deletes nothing.
+        """
+        done = [
+            entry
+            for entry in self._held.ordered
+            if entry.id.epoch == epoch and entry.id.seq <= through and entry.status is Status.ACCEPTED
+        ]
+        if done:
+            self._held.release(done)
+        return len(done)
+
+    def requeue_accepted(self, older_than_s: int = 0) -> int:
+        """Offer batches again that were accepted at least so long ago and never settled; duplicates do no harm."""
+        latest = self._clock.monotonic_us() - older_than_s * 1_000_000
+        stale = [
+            entry for entry in self._held.ordered if entry.status is Status.ACCEPTED and entry.accepted_at_us <= latest
+        ]
+        for entry in stale:
+            entry.status = Status.QUEUED
+        return len(stale)
+
+    # ---- verdicts
+
+    def dead_letter(self, identity: BatchId, reason: str = "dead_letter") -> None:
+        """The hub will never take this batch: set it aside, count it, go on."""
+        entry = self._held.entries.get(identity)
+        if entry is not None:
+            self._lose(entry, reason, DEAD_SUFFIX)
+
+    def _lose(self, entry: Entry, reason: str, suffix: str) -> None:
+        self._held.release((entry,), reason, aside=suffix)
+        if entry.kind is Kind.INVENTORY:
+            self._replace_inventory(entry.id)
+        elif entry.has_allocations:
+            self.snapshot_needed = True
+
+    def resnapshot(self, identity: BatchId) -> None:
+        """The hub cannot place this inventory: go on with the next snapshot, queued already or still to come."""
+        entry = self._refused(identity)
+        if entry is not None:
+            self._replace_inventory(identity)
+
+    def _refused(self, identity: BatchId) -> Entry | None:
+        """The batch, which now certainly is not in the hub's ledger."""
+        entry = self._held.entries.get(identity)
+        if entry is not None:
+            entry.status = Status.QUEUED
+            entry.in_doubt = False
+        return entry
+
+    def _replace_inventory(self, failed: BatchId) -> None:
+        queued = self._queued_inventory()
+        self._drop_certain(self._of(planning.replaceable_inventory(queued, failed)))
+        if not any(entry.starts_snapshot and entry.id > failed for entry in queued):
+            self._break_chain()
+
+    def _queued_inventory(self) -> list[Entry]:
+        return [e for e in self._held.ordered if e.kind is Kind.INVENTORY and e.status is Status.QUEUED]
+
+    def _drop_certain(self, batches: Iterable[Entry]) -> None:
+        """Those in doubt are offered once more, and the hub's answer decides."""
+        self._drop_inventory([entry for entry in batches if not entry.in_doubt])
+
+    def _drop_inventory(self, batches: Sequence[Entry]) -> None:
+        if batches:
+            self._held.release(batches, "replaced_by_snapshot")
+
+    def conflict(self, identity: BatchId) -> None:
+        """Another writer used this identity: its place in the numbering is lost, its rows are not.
+
+        They are sealed again under the current epoch; when the conflict is there, under a new one that starts with
+        a snapshot.
+        """
+        entry = self._refused(identity)
+        if entry is None:
+            return
+        if identity.epoch == self._held.epoch:
+            self._held.start_epoch()
+            self._break_chain()
+        self._drop_certain(queued for queued in self._queued_inventory() if queued.id.epoch == identity.epoch)
+        if entry.kind is not Kind.INVENTORY:
+            self._reseal(entry)
+
+    def split(self, identity: BatchId, halves: Sequence[Draft]) -> bool:
+        """Put halves in the place of a batch that is too large for the hub."""
+        entry = self._refused(identity)
+        return entry is not None and self._held.exchange((entry,), halves)
+
+    def _adopt(self) -> None:
+        """A new registration: what an earlier one left is sealed again under ours."""
+        self._held.start_epoch()
+        self._drop_inventory(self._queued_inventory())
+        for entry in self._held.ordered:
+            self._reseal(entry)
+
+    def _reseal(self, entry: Entry) -> None:
+        opened = self._open(entry)
+        if opened is not None and not self._held.exchange((entry,), (_draft(opened),)):
+            self._held.release((entry,), "outbox_full")
+
+    # ---- upkeep
+
+    def recover_disk(self) -> bool:
+        """While the disk refuses: try it again. True when everything held is on disk."""
+        return not self._held.shelf.refusal or self._held.persist_memory()
+
+    def depth(self) -> figures.Depth:
+        """Figures of now."""
+        return figures.depth(self._held)
+
+    def held(self) -> tuple[BatchId, ...]:
+        """Everything held, in the order of sealing."""
+        return tuple(self._held.entries)
+
+    def pending(self) -> tuple[Outcome, ...]:
+        """Outcomes no header carries yet."""
+        return self._held.books.pending()
+
+    def accounts(self) -> Mapping[Hour, tuple[Total, int]]:
+        """Per kind and hour: what came and went, and the rows still queued."""
+        return figures.accounts(self._held)
+
+    def _of(self, ids: Sequence[BatchId]) -> list[Entry]:
+        return [self._held.entries[identity] for identity in ids]
+
+
+def _draft(opened: Opened) -> Draft:
+    header = opened.header
+    return Draft(
+        kind=header.kind,
+        window_start_s=header.window_start_s,
+        window_s=header.window_s,
+        rows=header.rows,
+        sections=header.sections,
+        inflated_bytes=header.inflated_bytes,
+        body=bytes(opened.body),
+    )

@@ -1,0 +1,145 @@
+"""What to send next and what to let go of when the outbox is full. Pure: entries in, decisions out.
+
+Entries always come in the order of sealing.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from enum import Enum
+from itertools import groupby
+from typing import Final, NamedTuple
+
+from periplus_contract.tables import Kind
+from periplus_spoke.outbox.model import FOLDABLE, WINDOWED, BatchId, Entry, Status
+
+FOLD: Final = 5
+LARGEST_WINDOW_S: Final = 300
+"""A window this long or longer is not folded again."""
+
+
+class Lane(Enum):
+    """Two requests are in flight at most, one per lane."""
+
+    FRESH = "fresh"
+    """The newest window, so an outage's backlog does not delay what is happening now."""
+    BACKLOG = "backlog"
+    """Oldest first."""
+
+
+class Step(Enum):
+    """Ways to make room, gentlest first."""
+
+    RELEASE = "release"
+    """Our copy of batches the hub has committed, though not settled."""
+    SUPERSEDE = "supersede"
+    """Older ipam batches: each states everything again, only the last matter."""
+    FOLD = "fold"
+    """Several windows into one coarser window: sums stay, time blurs."""
+    DROP = "drop"
+    """Rows are lost and counted."""
+    RESNAPSHOT = "resnapshot"
+    """Queued inventory, which a fresh snapshot replaces."""
+
+
+class Relief(NamedTuple):
+    """One step and the batches it takes."""
+
+    step: Step
+    ids: tuple[BatchId, ...]
+
+
+def choose(entries: Iterable[Entry], lane: Lane, withheld: Collection[Kind] = ()) -> Entry | None:
+    """The batch this lane sends now. Inventory and ipam go strictly in order, one of each at a time."""
+    if lane is Lane.BACKLOG:
+        return next(_sendable(entries, withheld), None)
+    newest = None
+    for entry in _sendable(entries, withheld):
+        if entry.kind in WINDOWED and (newest is None or _freshness(entry) > _freshness(newest)):
+            newest = entry
+    return newest or next((entry for entry in _sendable(entries, withheld) if entry.kind is Kind.IPAM), None)
+
+
+def _sendable(entries: Iterable[Entry], withheld: Collection[Kind]) -> Iterator[Entry]:
+    entries = list(entries)
+    busy = {entry.kind for entry in entries if entry.status is Status.IN_FLIGHT and entry.kind not in WINDOWED}
+    for entry in entries:
+        if entry.status is Status.QUEUED and entry.kind not in withheld and entry.kind not in busy:
+            yield entry
+
+
+def _freshness(entry: Entry) -> tuple[int, BatchId]:
+    return entry.name.window_start_s, entry.id
+
+
+def relief(entries: Sequence[Entry], missing_bytes: int, missing_files: int, *, can_fold: bool) -> Relief | None:
+    """The gentlest step that makes room, or None when nothing held may go.
+
+    Batches in flight always stay, and those in doubt go last.
+    """
+    queued = [entry for entry in entries if entry.status is Status.QUEUED]
+    certain = [entry for entry in queued if not entry.in_doubt]
+    accepted = (entry for entry in entries if entry.status is Status.ACCEPTED)
+    steps: tuple[Callable[[], Relief], ...] = (
+        lambda: Relief(Step.RELEASE, _enough(accepted, missing_bytes, missing_files)),
+        lambda: Relief(Step.SUPERSEDE, superseded_ipam(certain)),
+        lambda: Relief(Step.FOLD, foldable(certain) if can_fold else ()),
+        lambda: Relief(Step.DROP, _enough(_windowed(certain), missing_bytes, missing_files)),
+        lambda: Relief(Step.RESNAPSHOT, replaceable_inventory(certain)),
+        lambda: Relief(Step.DROP, _enough(_windowed(queued), missing_bytes, missing_files)),
+        lambda: Relief(Step.RESNAPSHOT, replaceable_inventory(queued)),
+        lambda: Relief(Step.DROP, tuple(entry.id for entry in queued if entry.kind is Kind.IPAM)),
+    )
+    return next((found for found in (step() for step in steps) if found.ids), None)
+
+
+def _windowed(entries: Iterable[Entry]) -> Iterator[Entry]:
+    return (entry for entry in entries if entry.kind in WINDOWED)
+
+
+def superseded_ipam(queued: Iterable[Entry]) -> tuple[BatchId, ...]:
+    """All but the newest ipam batch and the newest that carries allocations."""
+    batches = [entry for entry in queued if entry.kind is Kind.IPAM]
+    complete = [entry for entry in batches if entry.has_allocations]
+    keep = {entry.id for entry in (*batches[-1:], *complete[-1:])}
+    return tuple(entry.id for entry in batches if entry.id not in keep)
+
+
+def foldable(queued: Iterable[Entry]) -> tuple[BatchId, ...]:
+    """The oldest batches of one kind that lie in one window of five times their length."""
+    candidates = sorted(
+        (entry for entry in queued if entry.kind in FOLDABLE and 0 < entry.window_s * FOLD <= LARGEST_WINDOW_S),
+        key=_coarse,
+    )
+    for _, group in groupby(candidates, key=_coarse):
+        batches = tuple(entry.id for entry in group)
+        if len(batches) > 1:
+            return batches
+    return ()
+
+
+def _coarse(entry: Entry) -> tuple[int, str, int]:
+    length = entry.window_s * FOLD
+    return entry.name.window_start_s // length * length, entry.kind, entry.window_s
+
+
+def replaceable_inventory(queued: Iterable[Entry], failed: BatchId | None = None) -> tuple[BatchId, ...]:
+    """Queued inventory that a snapshot queued after `failed` replaces; without such a snapshot, all of it.
+
+    `failed` is a batch that cannot be delivered, by default the oldest queued.
+    """
+    batches = [entry for entry in queued if entry.kind is Kind.INVENTORY]
+    if not batches:
+        return ()
+    after = failed or batches[0].id
+    starts = [index for index, entry in enumerate(batches) if entry.starts_snapshot and entry.id > after]
+    return tuple(entry.id for entry in (batches[: starts[-1]] if starts else batches))
+
+
+def _enough(entries: Iterable[Entry], missing_bytes: int, missing_files: int) -> tuple[BatchId, ...]:
+    taken = []
+    for entry in entries:
+        if missing_bytes <= 0 and missing_files <= 0:
+            break
+        taken.append(entry.id)
+        missing_bytes -= entry.size
+        missing_files -= 1
+    return tuple(taken)

@@ -1,0 +1,91 @@
+"""Read a state folder after whatever happened to the process before. Headers only: bodies are checked when sent."""
+
+import logging
+from contextlib import suppress
+from typing import Final
+
+import msgspec
+
+from periplus_contract.batch import DamagedBatchError, Header, split
+from periplus_contract.limits import MAX_HEADER_BYTES
+from periplus_spoke.outbox import state as states
+from periplus_spoke.outbox.filesystem import FileSystem
+from periplus_spoke.outbox.model import BAD_SUFFIX, BATCH_SUFFIX, BatchId, Entry, FileName
+
+_FIRST_READ: Final = 4096
+_PREFIX_BYTES: Final = 16
+
+_log: Final = logging.getLogger(__name__)
+
+
+class Recovered(msgspec.Struct, frozen=True):
+    """What the folder holds."""
+
+    state: states.State | None
+    entries: tuple[Entry, ...]
+    damaged: tuple[tuple[str, FileName], ...]
+    """Batch files with an unreadable header, still under their own name."""
+    leftovers: tuple[str, ...]
+    """Files to delete: half written, or announced as gone or undone by the state."""
+    used: tuple[BatchId, ...]
+    """Every identity any file name shows, set-aside files included."""
+
+
+def recover(files: FileSystem) -> Recovered:
+    """Read the state and every header, changing nothing but the name of a damaged state.
+
+    Raises OSError when the folder cannot be listed at all; everything else is worked around.
+    """
+    names = files.names()
+    state = _read_state(files, names)
+    gone = {name for name in names if name.endswith(".tmp")}
+    if state is not None:
+        gone |= {*state.removing, *state.replacing}.intersection(names)
+    entries, damaged, used = [], [], []
+    for name in sorted(set(names) - gone):
+        parsed = FileName.parse(name)
+        if parsed is None:
+            continue
+        file_name, suffix = parsed
+        used.append(file_name.id)
+        if suffix != BATCH_SUFFIX:
+            continue
+        entry = _read_entry(files, name, file_name)
+        if entry is None:
+            damaged.append((name, file_name))
+        else:
+            entries.append(entry)
+    return Recovered(state, tuple(entries), tuple(damaged), tuple(sorted(gone)), tuple(used))
+
+
+def _read_state(files: FileSystem, names: list[str]) -> states.State | None:
+    if states.STATE_NAME not in names:
+        return None
+    try:
+        state = states.decode(files.read(states.STATE_NAME))
+    except OSError as error:
+        _log.error("the outbox state cannot be read", extra={"error": str(error)})
+        return None
+    if state is None:
+        _log.error("the outbox state is damaged; a new epoch starts")
+        with suppress(OSError):
+            files.rename(states.STATE_NAME, states.STATE_NAME + BAD_SUFFIX)
+    return state
+
+
+def _read_entry(files: FileSystem, name: str, file_name: FileName) -> Entry | None:
+    try:
+        header = _read_header(files, name)
+        entry = Entry.of(header, files.size(name))
+    except (OSError, DamagedBatchError) as error:
+        _log.warning("a batch file is damaged", extra={"file": name, "error": str(error)})
+        return None
+    return entry if entry.name == file_name else None
+
+
+def _read_header(files: FileSystem, name: str) -> Header:
+    head = files.read(name, _FIRST_READ)
+    if len(head) == _FIRST_READ and int.from_bytes(head[8:12], "little") > _FIRST_READ - _PREFIX_BYTES:
+        head = files.read(name, MAX_HEADER_BYTES + _PREFIX_BYTES)
+    header, _ = split(head)
+    return header

@@ -1,0 +1,178 @@
+"""What the hub's answers do to the outbox, the gate and the report. No requests are made here."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from periplus_contract import problems
+from periplus_contract.limits import SKEW_WARNING_S
+from periplus_contract.messages import BatchAnswer, HeartbeatAnswer
+from periplus_contract.problems import Verdict
+from periplus_contract.tables import Kind
+from periplus_spoke.kit.backoff import spread
+from periplus_spoke.kit.clock import Timer
+from periplus_spoke.outbox.desk import Desk
+from periplus_spoke.outbox.model import WINDOWED, BatchId
+from periplus_spoke.outbox.outbox import Outbox
+from periplus_spoke.transport.gate import Gate
+from periplus_spoke.transport.report import Report
+from periplus_spoke.transport.splitting import halve
+from periplus_spoke.transport.verdicts import Refusal
+
+HOLD_S: Final = 300.0
+"""Between questions while the hub does not want us, or not this kind."""
+PENDING_S: Final = 10.0
+"""Between questions while a person has yet to approve."""
+_SNAPSHOT_EVERY_US: Final = 30_000_000
+_REQUEUE_EVERY_US: Final = 60_000_000
+
+_log: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What sending is made of."""
+
+    desk: Desk
+    outbox: Outbox
+    gate: Gate
+    report: Report
+    timer: Timer
+    rng: random.Random
+    request_snapshot: Callable[[], None]
+    """Makes the collectors emit a complete snapshot and complete ipam."""
+    shrink: Callable[[], bool]
+    """Makes later inventory batches smaller; False when they cannot get smaller."""
+
+
+class Answers:
+    """Applies answers to the parts."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._settled: dict[str, int] = {}
+        self._asked_at_us: int | None = None
+        self._requeued_at_us: int | None = None
+
+    async def accepted(self, identity: BatchId, answer: BatchAnswer) -> None:
+        """The batch is committed."""
+        parts = self._parts
+        await parts.desk.run(parts.outbox.accept, identity)
+        parts.report.counters[f"batches_{answer.result}"] += 1
+        if answer.rejected:
+            parts.report.counters["rows_rejected"] += sum(answer.rejected.values())
+            _log.warning("the hub rejected rows", extra={"seq": identity.seq, "rejected": answer.rejected})
+        await self.heard(answer)
+
+    async def heard(self, answer: BatchAnswer | HeartbeatAnswer) -> None:
+        """What every good answer carries: watermark, pace, time, and whether the hub needs a snapshot."""
+        parts = self._parts
+        parts.gate.set_pace(answer.pace)
+        parts.report.well()
+        await self._settle(answer.epoch, answer.settled_through)
+        self._compare_clocks(answer.time_us)
+        if answer.wants_snapshot:
+            self._ask_snapshot()
+        await self.look_after_chain()
+
+    async def _settle(self, epoch: str, through: int) -> None:
+        parts = self._parts
+        depth = await parts.desk.run(parts.outbox.depth)
+        known = {depth.epoch: depth.last_seq, **{older.epoch: older.last_seq for older in depth.older}}
+        if epoch not in known or not 0 <= through <= known[epoch]:
+            parts.report.counters["bogus_watermarks"] += 1
+            return
+        before = self._settled.get(epoch, 0)
+        self._settled = {name: mark for name, mark in self._settled.items() if name in known} | {epoch: through}
+        if through < before:
+            await self._send_again()
+            return
+        gone = await parts.desk.run(parts.outbox.settle, epoch, through)
+        parts.report.counters["batches_settled"] += gone
+
+    async def _send_again(self) -> None:
+        """A lower watermark than before: the hub lost commits (a failover, a restore). It gets what we still hold."""
+        parts = self._parts
+        now_us = parts.timer.monotonic_us()
+        if self._requeued_at_us is not None and now_us - self._requeued_at_us < _REQUEUE_EVERY_US:
+            return
+        self._requeued_at_us = now_us
+        count = await parts.desk.run(parts.outbox.requeue_accepted)
+        _log.warning("the hub settled less than before; sending what is held again", extra={"batches": count})
+
+    def _compare_clocks(self, hub_us: int) -> None:
+        if hub_us <= 0:
+            return
+        skew_s = (self._parts.timer.wall_us() - hub_us) / 1_000_000
+        off = abs(skew_s) > SKEW_WARNING_S
+        message = f"this cluster's clock and the hub's are {abs(skew_s):.0f} s apart; check time synchronisation"
+        self._parts.report.condition("clock_skew", message if off else "")
+
+    async def look_after_chain(self) -> None:
+        """Ask for a snapshot when queued inventory was let go of."""
+        if self._parts.outbox.snapshot_needed and self._ask_snapshot():
+            self._parts.outbox.snapshot_needed = False
+
+    def _ask_snapshot(self) -> bool:
+        now_us = self._parts.timer.monotonic_us()
+        if self._asked_at_us is not None and now_us - self._asked_at_us < _SNAPSHOT_EVERY_US:
+            return False
+        self._asked_at_us = now_us
+        self._parts.request_snapshot()
+        return True
+
+    def held(self, refusal: Refusal) -> None:
+        """The hub does not want this spoke now: wait, keep collecting, ask again."""
+        parts = self._parts
+        pending = refusal.problem is problems.PENDING
+        wait_s = PENDING_S if pending else HOLD_S
+        parts.gate.close_for(spread(max(wait_s, min(refusal.retry_after_s or 0, HOLD_S)), parts.rng))
+        parts.report.trouble(refusal.reason, refusal.message, refusal.problem.remedy)
+        if pending:
+            parts.report.update(phase="pending")
+
+    async def refused(self, identity: BatchId, kind: Kind, refusal: Refusal) -> None:
+        """A verdict that settles what happens to this batch. RENEW and RETRY only put it back."""
+        parts = self._parts
+        parts.report.counters[f"refused_{refusal.reason}"] += 1
+        match refusal.problem.verdict:
+            case Verdict.DEAD_LETTER:
+                _log.error("the hub refuses a batch for good", extra={"seq": identity.seq, "why": refusal.message})
+                await parts.desk.run(parts.outbox.dead_letter, identity)
+            case Verdict.RESNAPSHOT:
+                await parts.desk.run(parts.outbox.resnapshot, identity)
+            case Verdict.NEW_EPOCH:
+                await self._second_writer(identity, refusal)
+            case Verdict.SPLIT:
+                await self._too_large(identity, kind)
+            case Verdict.HOLD if refusal.problem is problems.UNSUPPORTED_KIND:
+                parts.gate.withhold(kind, HOLD_S)
+                await parts.desk.run(parts.outbox.put_back, identity)
+            case Verdict.HOLD:
+                self.held(refusal)
+                await parts.desk.run(parts.outbox.put_back, identity)
+            case Verdict.RENEW | Verdict.RETRY:
+                await parts.desk.run(parts.outbox.put_back, identity)
+        await self.look_after_chain()
+
+    async def _second_writer(self, identity: BatchId, refusal: Refusal) -> None:
+        _log.error("another spoke writes as this cluster; starting a new epoch", extra={"seq": identity.seq})
+        self._parts.report.condition("second_writer", f"{refusal.message}. {refusal.problem.remedy}")
+        await self._parts.desk.run(self._parts.outbox.conflict, identity)
+
+    async def _too_large(self, identity: BatchId, kind: Kind) -> None:
+        """Inventory comes again as a snapshot of smaller batches; what cannot get smaller is set aside."""
+        parts = self._parts
+        if kind is Kind.INVENTORY and parts.shrink():
+            await parts.desk.run(parts.outbox.resnapshot, identity)
+        elif kind not in WINDOWED or not await self._split(identity):
+            await parts.desk.run(parts.outbox.dead_letter, identity, "too_large")
+
+    async def _split(self, identity: BatchId) -> bool:
+        parts = self._parts
+        opened = await parts.desk.run(parts.outbox.read, identity)
+        halves = await asyncio.to_thread(halve, opened) if opened is not None else ()
+        return bool(halves) and await parts.desk.run(parts.outbox.split, identity, halves)

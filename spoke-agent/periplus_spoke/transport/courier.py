@@ -1,0 +1,221 @@
+"""The sender: two lanes, heartbeats and upkeep around one outbox.
+
+No batch is ever given up on because of time. Everything that is not a verdict puts the batch back, and the same
+bytes are sent again after a jittered wait.
+"""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Final, TypeVar
+
+import msgspec
+
+from periplus_contract.messages import BATCH_CONTENT_TYPE, BatchAnswer, Heartbeat, HeartbeatAnswer
+from periplus_contract.problems import Verdict
+from periplus_spoke.kit.backoff import Backoff
+from periplus_spoke.kit.crashpoint import crashpoint
+from periplus_spoke.kit.errors import SpokeError
+from periplus_spoke.kit.version import VERSION
+from periplus_spoke.outbox.figures import Depth, EpochDepth
+from periplus_spoke.outbox.model import BatchId
+from periplus_spoke.outbox.planning import Lane
+from periplus_spoke.transport.answers import HOLD_S, Answers, Parts
+from periplus_spoke.transport.client import HubClient, NoAnswerError
+from periplus_spoke.transport.session import RefusedError, Session
+from periplus_spoke.transport.verdicts import NoVerdict, Refusal, judge
+
+QUIET_S: Final = 30.0
+UPKEEP_S: Final = 5.0
+RESEND_ACCEPTED_S: Final = 900
+_NOT_ABOUT_CONTENT: Final = frozenset({Verdict.RENEW, Verdict.RETRY})
+_IN_MEMORY: Final = (
+    "the state folder takes no writes ({}); batches are kept in memory and would not survive a restart. "
+    "Make room or give the spoke a writable --state-dir."
+)
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+class Courier:
+    """Sends until cancelled."""
+
+    def __init__(self, parts: Parts, client: HubClient, session: Session, *, quiet_s: float = QUIET_S) -> None:
+        self._parts = parts
+        self._client = client
+        self._session = session
+        self._quiet_us = int(quiet_s * 1_000_000)
+        self._answers = Answers(parts)
+        self._news = asyncio.Event()
+        self._heard_at_us: int | None = None
+
+    def notify(self) -> None:
+        """Something changed: new batches, or room to send."""
+        self._news.set()
+        self._news = asyncio.Event()
+
+    async def news(self) -> None:
+        """Wait for the next change."""
+        await self._news.wait()
+
+    async def run(self) -> None:
+        """Send, beat and look after the outbox until cancelled. Raises SpokeError when the hub is another one."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._lane(Lane.FRESH))
+            group.create_task(self._lane(Lane.BACKLOG))
+            group.create_task(self._heartbeats())
+            group.create_task(self._upkeep())
+
+    # ---- lanes
+
+    async def _lane(self, lane: Lane) -> None:
+        backoff = Backoff(self._parts.rng)
+        while True:
+            news = self._news
+            pause_s = self._parts.gate.wait_s() or await self._turn(lane, backoff)
+            if pause_s is None:
+                await news.wait()
+            elif pause_s > 0:
+                await self._parts.timer.sleep(pause_s)
+
+    async def _turn(self, lane: Lane, backoff: Backoff) -> float | None:
+        """Send one batch. Seconds to wait before the next turn, or None: wait for news."""
+        gate, desk, outbox = self._parts.gate, self._parts.desk, self._parts.outbox
+        if not gate.reserve():
+            return None
+        try:
+            identity = await desk.run(outbox.next, lane, gate.withheld())
+            if identity is None:
+                return None
+            gate.started()
+            try:
+                return await self._guarded(self._deliver(identity), backoff)
+            finally:
+                # Whatever happened, a batch without a verdict is offered again.
+                await desk.run(outbox.put_back, identity)
+                self.notify()
+        finally:
+            gate.free()
+
+    async def _guarded(self, request: Awaitable[None], backoff: Backoff) -> float:
+        """Await a request to the hub; seconds to wait after it."""
+        try:
+            await request
+        except RefusedError as error:
+            return self._refused(error.refusal, backoff)
+        except NoAnswerError as error:
+            wait_s = backoff.next_s(error.retry_after_s)
+            if error.retry_after_s is not None:
+                self._parts.gate.close_for(wait_s)
+            self._parts.report.counters["retries"] += 1
+            self._parts.report.trouble(error.reason, error.message, "Nothing: the spoke tries again.")
+            return wait_s
+        except SpokeError as error:
+            # Another hub answers at this address: keep everything, send it nothing, look again later.
+            self._parts.gate.close_for(HOLD_S)
+            self._parts.report.trouble(error.reason, error.message, error.remedy)
+            return 0.0
+        backoff.reset()
+        self._heard_at_us = self._parts.timer.monotonic_us()
+        return 0.0
+
+    def _refused(self, refusal: Refusal, backoff: Backoff) -> float:
+        """Verdicts that are not about one batch's content."""
+        match refusal.problem.verdict:
+            case Verdict.HOLD:
+                self._answers.held(refusal)
+                return 0.0
+            case Verdict.RENEW:
+                return backoff.next_s()
+            case _:
+                wait_s = backoff.next_s(refusal.retry_after_s)
+                self._parts.gate.close_for(wait_s)
+                self._parts.report.trouble(refusal.reason, refusal.message, refusal.problem.remedy)
+                return wait_s
+
+    async def _deliver(self, identity: BatchId) -> None:
+        outbox, desk = self._parts.outbox, self._parts.desk
+        opened = await desk.run(outbox.read, identity)
+        if opened is None:
+            await self._answers.look_after_chain()
+            return
+        judged = await self._authorised(BatchAnswer, "/v1/batches", opened.sealed, BATCH_CONTENT_TYPE)
+        if isinstance(judged, Refusal):
+            if judged.problem.verdict in _NOT_ABOUT_CONTENT:
+                raise RefusedError(judged)
+            await self._answers.refused(identity, opened.header.kind, judged)
+            return
+        if judged.epoch != identity.epoch:
+            raise NoAnswerError("hub_unreachable", "the hub answered for another epoch")
+        await self._answers.accepted(identity, judged)
+
+    async def _authorised(self, answer: type[T], path: str, body: bytes, content_type: str) -> T | Refusal:
+        """POST with a credential. One that is refused is renewed and the same bytes are sent again, once."""
+        bearer = await self._session.bearer()
+        judged = await self._once(answer, path, body, content_type, bearer)
+        if isinstance(judged, Refusal) and judged.problem.verdict is Verdict.RENEW:
+            self._session.reject(bearer)
+            judged = await self._once(answer, path, body, content_type, await self._session.bearer())
+        return judged
+
+    async def _once(self, answer: type[T], path: str, body: bytes, content_type: str, bearer: str) -> T | Refusal:
+        crashpoint("transport_before_send")
+        reply = await self._client.post(path, body, bearer=bearer, content_type=content_type)
+        crashpoint("transport_after_answer")
+        judged = judge(reply, answer)
+        if isinstance(judged, NoVerdict):
+            raise NoAnswerError("hub_unreachable", judged.message, judged.retry_after_s)
+        return judged
+
+    # ---- heartbeats
+
+    async def _heartbeats(self) -> None:
+        backoff = Backoff(self._parts.rng)
+        while True:
+            wait_s = max(self._parts.gate.wait_s(), self._until_quiet_s())
+            if wait_s <= 0:
+                wait_s = await self._guarded(self._beat(), backoff)
+            await self._parts.timer.sleep(wait_s)
+
+    def _until_quiet_s(self) -> float:
+        if self._heard_at_us is None:
+            return 0.0
+        return (self._heard_at_us + self._quiet_us - self._parts.timer.monotonic_us()) / 1_000_000
+
+    async def _beat(self) -> None:
+        """Tell where we stand, per epoch of which something is held."""
+        depth = await self._parts.desk.run(self._parts.outbox.depth)
+        now = EpochDepth(epoch=depth.epoch, last_seq=depth.last_seq, oldest_held_seq=depth.oldest_held_seq)
+        for epoch in (now, *depth.older):
+            body = msgspec.json.encode(self._heartbeat(depth, epoch))
+            judged = await self._authorised(HeartbeatAnswer, "/v1/heartbeat", body, "application/json")
+            if isinstance(judged, Refusal):
+                raise RefusedError(judged)
+            await self._answers.heard(judged)
+        self.notify()
+
+    def _heartbeat(self, depth: Depth, epoch: EpochDepth) -> Heartbeat:
+        return Heartbeat(
+            epoch=epoch.epoch,
+            last_seq=epoch.last_seq,
+            oldest_held_seq=epoch.oldest_held_seq,
+            queued_batches=depth.queued_batches,
+            queued_bytes=depth.queued_bytes,
+            wall_us=self._parts.timer.wall_us(),
+            monotonic_us=self._parts.timer.monotonic_us(),
+            spoke_version=VERSION,
+        )
+
+    # ---- upkeep
+
+    async def _upkeep(self) -> None:
+        """What nothing else triggers: a disk that takes writes again, settlement that never came, ended holds."""
+        desk, outbox = self._parts.desk, self._parts.outbox
+        while True:
+            await desk.run(outbox.recover_disk)
+            await desk.run(outbox.requeue_accepted, RESEND_ACCEPTED_S)
+            depth = await desk.run(outbox.depth)
+            self._parts.report.depth = depth
+            self._parts.report.condition("state_folder", depth.refusal and _IN_MEMORY.format(depth.refusal))
+            await self._answers.look_after_chain()
+            self.notify()
+            await self._parts.timer.sleep(UPKEEP_S)

@@ -1,0 +1,72 @@
+"""What the spoke says about itself: phase, conditions, counters. For the status file and the health port."""
+
+import logging
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from periplus_spoke.outbox.figures import Depth
+
+Phase = Literal["connecting", "listing", "enrolling", "pending", "sending", "settled", "failed"]
+
+_log: Final = logging.getLogger(__name__)
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """One JSON object; readers ignore unknown fields."""
+
+    phase: Phase
+    registration: str = ""
+    cluster_name: str = ""
+    reason: str = ""
+    message: str = ""
+    remedy: str = ""
+    objects: int | None = None
+    conditions: dict[str, str] = {}
+
+
+class Report:
+    """The current status and the counters behind `/metrics`."""
+
+    def __init__(self, status_file: Path | None = None) -> None:
+        self._file = status_file
+        self.status = Status(phase="connecting")
+        self.counters: Counter[str] = Counter()
+        self.depth: Depth | None = None
+
+    def update(self, **changes: object) -> None:
+        """Change fields of the status and write it when anything did change."""
+        status = msgspec.structs.replace(self.status, **changes)
+        if status != self.status or changes.get("phase") == "connecting":
+            self.status = status
+            self._write()
+
+    def trouble(self, reason: str, message: str, remedy: str = "") -> None:
+        """Something a person may have to look at, while the spoke goes on."""
+        if (reason, message) != (self.status.reason, self.status.message):
+            _log.warning(message, extra={"reason": reason, "remedy": remedy})
+        self.update(reason=reason, message=message, remedy=remedy)
+
+    def well(self) -> None:
+        """The hub takes what we send."""
+        if self.status.reason:
+            _log.info("the hub takes batches again")
+        self.update(reason="", message="", remedy="")
+
+    def condition(self, name: str, message: str) -> None:
+        """Raise a condition, or clear it with an empty message."""
+        conditions = {key: value for key, value in self.status.conditions.items() if key != name}
+        if message:
+            conditions[name] = message
+        self.update(conditions=conditions)
+
+    def _write(self) -> None:
+        if self._file is None:
+            return
+        temporary = self._file.with_name(self._file.name + ".tmp")
+        with suppress(OSError):
+            temporary.write_bytes(msgspec.json.encode(self.status))
+            temporary.replace(self._file)

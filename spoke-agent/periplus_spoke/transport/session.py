@@ -1,0 +1,170 @@
+"""Enrolment, and a credential that is always fresh enough.
+
+A credential comes only for a fresh proof: the hub's nonce, signed with the key shown at enrolment. Neither the join
+token nor the credential is ever logged or stored; a restart proves itself again.
+"""
+
+import asyncio
+import base64
+import hashlib
+import logging
+from collections.abc import Awaitable
+from typing import Final, TypeVar
+
+import msgspec
+
+from periplus_contract import problems
+from periplus_contract.limits import CREDENTIAL_LIFETIME_S
+from periplus_contract.messages import (
+    Challenge,
+    ChallengeRequest,
+    ContractDescription,
+    Credential,
+    CredentialRequest,
+    EnrolAnswer,
+    EnrolRequest,
+    proof_bytes,
+)
+from periplus_contract.version import CONTRACT, Version, best_common
+from periplus_spoke.kit.clock import Clock
+from periplus_spoke.kit.errors import HubRefusedError
+from periplus_spoke.kit.version import VERSION
+from periplus_spoke.transport.client import HubClient, NoAnswerError, Reply
+from periplus_spoke.transport.identity import IdentityStore, Registration, check_hub
+from periplus_spoke.transport.verdicts import NoVerdict, Refusal, judge
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+_SOONEST_US: Final = 60_000_000
+_LATEST_US: Final = CREDENTIAL_LIFETIME_S * 1_000_000
+"""Bounds of the time to renewal, whatever the hub says."""
+_log: Final = logging.getLogger(__name__)
+
+
+class RefusedError(Exception):
+    """The hub's verdict on something else than a batch."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.message)
+        self.refusal = refusal
+
+
+class ClusterFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a spoke says of its cluster when it enrols."""
+
+    uid: str
+    name: str
+    kubernetes_version: str = ""
+    api_ca_sha256: str = ""
+    node_count: int = 0
+
+
+async def ask(request: Awaitable[Reply], answer: type[T]) -> T:
+    """The decoded answer. Raises RefusedError for a verdict and NoAnswerError for anything else."""
+    judged = judge(await request, answer)
+    if isinstance(judged, Refusal):
+        raise RefusedError(judged)
+    if isinstance(judged, NoVerdict):
+        raise NoAnswerError("hub_unreachable", judged.message, judged.retry_after_s)
+    return judged
+
+
+async def describe(client: HubClient) -> ContractDescription:
+    """The hub's contract, checked against ours. Raises NoAnswerError, or HubRefusedError without a common version."""
+    description = await ask(client.get("/v1/contract"), ContractDescription)
+    try:
+        oldest, newest = Version.parse(description.oldest), Version.parse(description.newest)
+    except ValueError as error:
+        raise NoAnswerError("hub_unreachable", f"{client.url} is no hub: {error}") from error
+    if best_common(oldest, newest) is None:
+        raise HubRefusedError(
+            "unsupported_version",
+            f"the hub speaks contract {oldest} to {newest}, this spoke {CONTRACT}",
+            problems.UNSUPPORTED_VERSION.remedy,
+        )
+    return description
+
+
+async def enrol(client: HubClient, store: IdentityStore, facts: ClusterFacts, join_token: str) -> Registration:
+    """Enrol and remember the registration, pending or active. Raises RefusedError or NoAnswerError.
+
+    Safe to repeat with the same token and key: a lost answer must not cost the token.
+    """
+    request = EnrolRequest(
+        method="token",
+        join_token=join_token,
+        public_key=base64.b64encode(store.key().public_key().public_bytes_raw()).decode(),
+        cluster_uid=facts.uid,
+        cluster_name=facts.name,
+        spoke_version=VERSION,
+        contract=str(CONTRACT),
+        kubernetes_version=facts.kubernetes_version,
+        api_ca_sha256=facts.api_ca_sha256,
+        node_count=facts.node_count,
+    )
+    answer = await ask(client.post("/v1/enroll", msgspec.json.encode(request)), EnrolAnswer)
+    registration = Registration(
+        registration=answer.registration,
+        hub_id=answer.hub_id,
+        cluster_uid=facts.uid,
+        cluster_name=answer.cluster_name,
+        token_sha256=token_sha256(join_token),
+    )
+    store.remember(registration)
+    _log.info("enrolled", extra={"registration": answer.registration, "state": answer.state})
+    return registration
+
+
+def token_sha256(join_token: str) -> str:
+    """What of a join token may be stored."""
+    return hashlib.sha256(join_token.encode()).hexdigest() if join_token else ""
+
+
+class Session:
+    """Credentials of one registration."""
+
+    def __init__(self, client: HubClient, store: IdentityStore, registration: Registration, clock: Clock) -> None:
+        self._client = client
+        self._key = store.key()
+        self._clock = clock
+        self._credential = ""
+        self._renew_at_us = 0
+        self._busy = asyncio.Lock()
+        self.registration = registration
+
+    async def bearer(self) -> str:
+        """A credential that is not due for renewal. Raises RefusedError, NoAnswerError, or SpokeError (foreign hub)."""
+        async with self._busy:
+            if not self._credential or self._clock.monotonic_us() >= self._renew_at_us:
+                await self._renew()
+            return self._credential
+
+    def reject(self, credential: str) -> None:
+        """The hub did not take `credential`: the next `bearer` gets a new one."""
+        if credential == self._credential:
+            self._credential = ""
+
+    async def _renew(self) -> None:
+        mine = self.registration
+        hub = await describe(self._client)
+        check_hub(mine, hub.hub_id)
+        body = msgspec.json.encode(ChallengeRequest(registration=mine.registration))
+        challenge = await ask(self._client.post("/v1/challenge", body), Challenge)
+        signature = self._key.sign(proof_bytes(mine.hub_id, mine.registration, challenge.nonce))
+        request = CredentialRequest(
+            registration=mine.registration,
+            nonce=challenge.nonce,
+            signature=base64.b64encode(signature).decode(),
+        )
+        credential = await ask(self._client.post("/v1/credential", msgspec.json.encode(request)), Credential)
+        if not _is_token(credential.credential):
+            raise NoAnswerError("hub_unreachable", "the hub's credential is no bearer token")
+        self._credential = credential.credential
+        # Two times of the hub's clock make a span; our own wall clock may be wrong by hours.
+        span_us = credential.renew_after_us - hub.time_us
+        self._renew_at_us = self._clock.monotonic_us() + min(max(span_us, _SOONEST_US), _LATEST_US)
+        _log.info("credential renewed")
+
+
+def _is_token(text: str) -> bool:
+    return bool(text) and text.isascii() and text.isprintable() and " " not in text

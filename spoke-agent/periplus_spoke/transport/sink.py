@@ -1,0 +1,87 @@
+"""Where collectors hand in what they observed: encoded, sealed, and durable when `emit` returns."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from periplus_contract.limits import MAX_ROWS
+from periplus_contract.tables import Kind
+from periplus_spoke.fold.arrow import encode_sections, split
+from periplus_spoke.fold.records import Sealable, SectionRows
+from periplus_spoke.outbox.desk import Desk
+from periplus_spoke.outbox.model import Draft
+from periplus_spoke.outbox.outbox import Outbox
+
+_SMALLEST: Final = 1
+
+
+class OutboxSink:
+    """Implements the collectors' `Sink`."""
+
+    def __init__(self, desk: Desk, outbox: Outbox, notify: Callable[[], None]) -> None:
+        self._desk = desk
+        self._outbox = outbox
+        self._notify = notify
+        self._one_at_a_time = asyncio.Lock()
+        self._most_rows = MAX_ROWS
+
+    def shrink(self) -> bool:
+        """The hub found inventory too large: use half as many rows per batch. False when that is not possible."""
+        if self._most_rows <= _SMALLEST:
+            return False
+        self._most_rows //= 2
+        return True
+
+    async def emit(self, sealable: Sealable) -> None:
+        """Seal one observation; the parts of a snapshot get consecutive numbers."""
+        async with self._one_at_a_time:
+            drafts = await asyncio.to_thread(self._drafts, sealable)
+            if drafts:
+                await self._desk.run(self._outbox.seal_all, drafts)
+        self._notify()
+
+    def _drafts(self, sealable: Sealable) -> list[Draft]:
+        parts = [piece for part in split(sealable) for piece in _cut(part, self._most_rows)]
+        return [_encode(part, index, len(parts)) for index, part in enumerate(parts, start=1)]
+
+
+def _encode(part: Sealable, index: int, parts: int) -> Draft:
+    body, inflated_bytes, sections = encode_sections(part.sections)
+    snapshot = part.mode == "snapshot"
+    return Draft(
+        kind=part.kind,
+        window_start_s=part.window_start_s,
+        window_s=part.window_s,
+        rows=part.rows,
+        sections=sections,
+        inflated_bytes=inflated_bytes,
+        body=body,
+        mode=part.mode,
+        part=index if snapshot else 1,
+        parts=parts if snapshot else 1,
+    )
+
+
+def _cut(part: Sealable, most_rows: int) -> Iterator[Sealable]:
+    """Pieces of at most `most_rows` rows. ipam stays whole: its sections are complete statements."""
+    if part.rows <= most_rows or part.kind is Kind.IPAM:
+        yield part
+        return
+    for section in part.sections:
+        for start in range(0, section.rows, most_rows):
+            yield _with(part, _slice(section, start, start + most_rows))
+
+
+def _slice(section: SectionRows, start: int, end: int) -> SectionRows:
+    columns = {name: values[start:end] for name, values in section.columns.items()}
+    return SectionRows(table=section.table, columns=columns, rows=min(end, section.rows) - start)
+
+
+def _with(part: Sealable, section: SectionRows) -> Sealable:
+    return Sealable(
+        kind=part.kind,
+        window_start_s=part.window_start_s,
+        window_s=part.window_s,
+        sections=(section,),
+        mode=part.mode,
+    )
