@@ -26,9 +26,9 @@ _CONNECTION: Final = tuple(tables.domain_connections.c[name] for name in DomainC
 _TOKEN: Final = tuple(tables.join_tokens.c[name] for name in JoinToken.__dataclass_fields__)
 
 
-def registration_of(row: Row[Any]) -> Registration:
+def _registration(row: Row[Any]) -> Registration:
     """A Registration from a row with its columns."""
-    return Registration(**(row._mapping | {"state": State(row.state)}))  # noqa: SLF001 - SQLAlchemy's public name
+    return Registration(**(dict(row._mapping) | {"state": State(row.state)}))  # noqa: SLF001 - SQLAlchemy's public name
 
 
 def _domain(row: Row[Any]) -> NetworkDomain:
@@ -36,7 +36,7 @@ def _domain(row: Row[Any]) -> NetworkDomain:
 
 
 def _connection(row: Row[Any]) -> DomainConnection:
-    return DomainConnection(**(row._mapping | {"mode": Mode(row.mode)}))  # noqa: SLF001 - SQLAlchemy's public name
+    return DomainConnection(**(dict(row._mapping) | {"mode": Mode(row.mode)}))  # noqa: SLF001 - SQLAlchemy's public name
 
 
 def _token(row: Row[Any]) -> JoinToken:
@@ -51,7 +51,7 @@ def readable_registrations(scope: Scope) -> Select[Any]:
 async def registrations_by_ids(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, Registration]:
     """Those that exist, by id."""
     rows = await c.rows(readable_registrations(scope).where(tables.registrations.c.id.in_(ids)))
-    return {row.id: registration_of(row) for row in rows}
+    return {row.id: _registration(row) for row in rows}
 
 
 async def list_registrations(
@@ -67,7 +67,7 @@ async def list_registrations(
     if only.name_contains:
         statement = statement.where(table.c.name.icontains(only.name_contains, autoescape=True))
     page = await fetch_page(c, statement, ask, [table.c.name, table.c.id])
-    return page.map(registration_of)
+    return page.map(_registration)
 
 
 async def all_registrations(c: ReadConnection, scope: Scope, states: Sequence[State] = ()) -> list[Registration]:
@@ -75,7 +75,7 @@ async def all_registrations(c: ReadConnection, scope: Scope, states: Sequence[St
     statement = readable_registrations(scope).order_by(tables.registrations.c.name, tables.registrations.c.id)
     if states:
         statement = statement.where(tables.registrations.c.state.in_([state.value for state in states]))
-    return [registration_of(row) for row in await c.rows(statement)]
+    return [_registration(row) for row in await c.rows(statement)]
 
 
 async def registration_by_name(c: ReadConnection, scope: Scope, name: str) -> Registration | None:
@@ -84,7 +84,7 @@ async def registration_by_name(c: ReadConnection, scope: Scope, name: str) -> Re
     row = await c.one_or_none(
         readable_registrations(scope).where(table.c.name == name, table.c.state != State.REVOKED.value)
     )
-    return None if row is None else registration_of(row)
+    return None if row is None else _registration(row)
 
 
 async def registrations_by_domains(
@@ -95,15 +95,15 @@ async def registrations_by_domains(
     statement = readable_registrations(scope).where(table.c.domain_id.in_(ids), table.c.state != State.REVOKED.value)
     found: dict[UUID, list[Registration]] = {domain_id: [] for domain_id in ids}
     for row in await c.rows(statement.order_by(table.c.name)):
-        found[row.domain_id].append(registration_of(row))
+        found[row.domain_id].append(_registration(row))
     return found
 
 
 async def counts_by_state(c: ReadConnection, scope: Scope) -> dict[State, int]:
     """How many registrations are in each state; states without any are 0."""
     state = tables.registrations.c.state
-    statement = select(state, func.count()).where(owned(scope, tables.registrations)).group_by(state)
-    found = {row[0]: int(row[1]) for row in await c.rows(statement)}
+    statement = select(state, func.count().label("held")).where(owned(scope, tables.registrations)).group_by(state)
+    found = {row.state: int(row.held) for row in await c.rows(statement)}
     return {each: found.get(each.value, 0) for each in State}
 
 

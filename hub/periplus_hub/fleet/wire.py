@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 from fastapi import Response
+
 from periplus_contract import problems
 
 _ENCODER: Final = msgspec.json.Encoder()

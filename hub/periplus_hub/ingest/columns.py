@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+
 from periplus_contract import limits
 from periplus_contract.tables import Column, Table
-
 from periplus_hub.ingest.model import MAX_SAMPLE_ROWS, Reason, Rejected
 
 Mask = npt.NDArray[np.bool_]

@@ -4,10 +4,10 @@ import dataclasses
 from typing import Final
 
 import pyarrow as pa
+
 from periplus_contract import problems
 from periplus_contract.batch import Header, Section, offsets
 from periplus_contract.tables import Column, Table, table
-
 from periplus_hub.fleet.wire import RefusedError
 from periplus_hub.ingest.columns import check_rows
 from periplus_hub.ingest.inflate import inflate

@@ -12,7 +12,6 @@ from periplus_contract.batch import Header, InventoryMark, Section
 from periplus_contract.outcomes import Outcome
 from periplus_contract.tables import Kind
 from periplus_contract.version import CONTRACT, Version, accepts
-
 from periplus_hub.fleet.wire import RefusedError
 
 MAX_INT: Final = 2**63 - 1
@@ -21,6 +20,7 @@ LATEST_S: Final = 4_102_444_800
 MAX_WINDOW_S: Final = 24 * 3600
 MAX_PARTS: Final = 10_000
 MAX_DROP_REASONS: Final = 32
+MAX_REASON_LENGTH: Final = 64
 MAX_ROWS_PER_OUTCOME: Final = 2**53
 
 
@@ -49,7 +49,9 @@ def _check_version(text: str) -> None:
     except ValueError as error:
         raise _invalid(str(error)) from error
     if not accepts(version):
-        raise RefusedError(problems.UNSUPPORTED_VERSION, f"contract {text[:32]} is not accepted; this hub is {CONTRACT}")
+        raise RefusedError(
+            problems.UNSUPPORTED_VERSION, f"contract {text[:32]} is not accepted; this hub is {CONTRACT}"
+        )
 
 
 def _check_identity(header: Header, registration_id: UUID) -> None:
@@ -127,7 +129,8 @@ def check_outcome(outcome: Outcome) -> None:
         raise _invalid("an outcome counts fewer than no rows, or absurdly many")
     if outcome.hour_start_s % 3600 or not 0 <= outcome.hour_start_s <= LATEST_S:
         raise _invalid(f"outcome hour {outcome.hour_start_s} is not the start of an hour")
-    if len(outcome.dropped) > MAX_DROP_REASONS or any(len(reason) > 64 or "\0" in reason for reason in outcome.dropped):
+    reasons = outcome.dropped.keys()
+    if len(reasons) > MAX_DROP_REASONS or any(len(each) > MAX_REASON_LENGTH or "\0" in each for each in reasons):
         raise _invalid("an outcome has too many or too long reasons")
 
 

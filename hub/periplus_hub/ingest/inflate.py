@@ -3,8 +3,8 @@
 from typing import Final
 
 import zstandard
-from periplus_contract import limits, problems
 
+from periplus_contract import limits, problems
 from periplus_hub.fleet.wire import RefusedError
 
 FREE_BYTES: Final = 1024 * 1024

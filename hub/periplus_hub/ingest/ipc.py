@@ -9,7 +9,6 @@ import struct
 from typing import Final
 
 from periplus_contract import problems
-
 from periplus_hub.fleet.wire import RefusedError
 
 _FRAME: Final = struct.Struct("<Ii")

@@ -8,8 +8,8 @@ from typing import Final
 from uuid import UUID
 
 import pyarrow as pa
-from periplus_contract.batch import Header, Section
 
+from periplus_contract.batch import Header, Section
 from periplus_hub.fleet.model import SpokePrincipal
 
 MAX_SAMPLE_ROWS: Final = 5

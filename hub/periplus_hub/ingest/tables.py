@@ -65,6 +65,17 @@ marks: Final = Table(
 """The newest batch whose section (`pools`, `allocations`) was applied: an older one that arrives late is not. Each
 section has its own mark, because most ipam batches carry pools only. `since` is the first one ever."""
 
+beats: Final = Table(
+    "heartbeats",
+    metadata,
+    tenant_column(),
+    Column("registration_id", Uuid, nullable=False),
+    Column("epoch", Uuid, nullable=False),
+    Column("monotonic_us", BigInteger, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "registration_id"),
+)
+"""The last heartbeat whose outcomes were booked. A spoke's age never repeats, so a retried heartbeat is known."""
+
 quarantine: Final = Table(
     "quarantine",
     metadata,

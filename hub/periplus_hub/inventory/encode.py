@@ -1,4 +1,4 @@
-"""From validated columns to the bytes of PostgreSQL's binary COPY. Runs in a worker thread; no row becomes a Python object.
+"""From validated columns to the bytes of PostgreSQL's binary COPY, in a worker thread; no row becomes an object.
 
 `uuid` and `inet` travel as raw bytes: binary COPY does not care what the sender called a value, only what its bytes
 are, and those of a uuid are its 16 bytes and those of an inet are family, prefix, is-cidr, length and the address.
@@ -37,6 +37,8 @@ CURRENT: Final[dict[str, Table]] = {
 
 Octets = npt.NDArray[np.uint8]
 
+CHANGING: Final = frozenset({"nodes", "services"})
+"""Sections whose objects' addresses may change in their life."""
 IPV4_TEXT: Final = r"^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)\.){3}(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)$"
 _INET4_HEAD: Final = np.array([2, 32, 0, 4], dtype=np.uint8)
 _INET6_HEAD: Final = bytes((3, 128, 0, 16))
@@ -60,16 +62,17 @@ class PreparedTable:
     rows: int
     copy: bytes
     gone: Gone
+    uids: list[str]
+    """Of upserted objects whose addresses may change; empty for others, which nobody asks."""
 
 
 def prepare(batch: DecodedBatch) -> tuple[dict[str, PreparedTable], tuple[Rejected, ...]]:
     """Every section encoded, and the rows whose addresses are none."""
     prepared: dict[str, PreparedTable] = {}
     rejected: list[Rejected] = []
-    for name, rows in batch.tables.items():
-        if name == "pods":
-            rows, aside = _without_bad_addresses(rows)
-            rejected += aside
+    for name, given in batch.tables.items():
+        rows, aside = _without_bad_addresses(given) if name == "pods" else (given, [])
+        rejected += aside
         prepared[name] = _prepare_table(name, rows, batch.principal.tenant_id, batch.principal.registration_id)
     return prepared, tuple(rejected)
 
@@ -86,7 +89,8 @@ def _prepare_table(name: str, rows: pa.Table, tenant_id: UUID, registration_id: 
         for column in target.columns
     ]
     copy = _encode(pa.record_batch(arrays, names=columns)) if upserts.num_rows else b""
-    return PreparedTable(name=name, columns=columns, rows=upserts.num_rows, copy=copy, gone=gone)
+    uids = upserts.column("uid").to_pylist() if name in CHANGING else []
+    return PreparedTable(name=name, columns=columns, rows=upserts.num_rows, copy=copy, gone=gone, uids=uids)
 
 
 def _split(name: str, rows: pa.Table) -> tuple[Gone, pa.Table]:

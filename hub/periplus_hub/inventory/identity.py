@@ -20,6 +20,8 @@ Words = npt.NDArray[np.uint64]
 
 UNKNOWN: Final = -1
 AMBIGUOUS: Final = -2
+WORD_BITS: Final = 64
+IPV4_BITS: Final = 32
 FOREVER: Final = np.iinfo(np.int64).max
 """`until_us` of an identity that still holds."""
 
@@ -206,7 +208,7 @@ class _Bounds:
         end_domain = domain + wraps
         highs = np.unique(np.concatenate((first.high, after.high)))
         lows = np.unique(np.concatenate((first.low, after.low)))
-        self.keys = _Keys(highs, lows, narrow=entries.bits == 32)  # noqa: PLR2004 - the family
+        self.keys = _Keys(highs, lows, narrow=entries.bits == IPV4_BITS)
         starts, ends = self.keys.of(domain, first), self.keys.of(end_domain, after)
         lowest = np.array([np.iinfo(np.int64).min])
         self.starts = np.unique(np.concatenate((lowest, starts, ends)))
@@ -232,9 +234,10 @@ class _Bounds:
 def _masks(bits: int, length: Ints) -> tuple[Words, Words]:
     """Network masks in two words."""
     host = (bits - length).astype(np.uint64)
-    low = np.where(host >= 64, 0, _ones_above(np.minimum(host, 63)))
-    high = _ones_above(np.where(host > 64, np.minimum(host - np.uint64(64), 63), 0).astype(np.uint64))
-    return np.where(host == 128, 0, high).astype(np.uint64), low.astype(np.uint64)
+    low = np.where(host >= WORD_BITS, 0, _ones_above(np.minimum(host, WORD_BITS - 1)))
+    above = np.where(host > WORD_BITS, np.minimum(host - np.uint64(WORD_BITS), WORD_BITS - 1), 0)
+    high = np.where(host == 2 * WORD_BITS, 0, _ones_above(above.astype(np.uint64)))
+    return high.astype(np.uint64), low.astype(np.uint64)
 
 
 def _ones_above(host: Words) -> Words:
@@ -245,7 +248,7 @@ def _after(bits: int, first: Addresses, length: Ints) -> tuple[Addresses, Ints]:
     """The address right behind each prefix, and 1 where that lies behind the whole address space."""
     mask_high, mask_low = _masks(bits, length)
     last_low, last_high = first.low | ~mask_low, first.high | ~mask_high
-    if bits == 32:  # noqa: PLR2004 - the family
+    if bits == IPV4_BITS:
         after = first.low + (np.uint64(1) << (np.uint64(32) - length.astype(np.uint64)))
         wraps = after >> np.uint64(32)
         return Addresses(first.high, after & np.uint64(0xFFFFFFFF)), wraps.astype(np.int64)

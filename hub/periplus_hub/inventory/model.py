@@ -214,7 +214,7 @@ class Ownership:
 
 
 RULES: Final = ("pod-address", "service-address", "node-address")
-"""Rank order. A pod's own address is strongest; a load balancer often shares a node's address, so service beats node."""
+"""Rank order: a pod's own address is strongest, and a load balancer that shares a node's address beats the node."""
 
 
 def decide(owners: list[Owner]) -> list[Ownership]:

@@ -11,14 +11,15 @@ from sqlalchemy.dialects.postgresql import ARRAY, INET
 
 from periplus_hub.kit.tables import metadata, time_column
 
-
 BYTEWISE: Final = Text(collation="C")
 """Object uids are compared, never sorted for people: byte order is several times cheaper than a language's."""
 
 
 def _tenant() -> "Column[object]":
-    """Without the foreign key other tables have: its check per row costs more than the row. The registration a batch
-    is applied under was read, locked and scoped in the same transaction."""
+    """Without the foreign key other tables have: its check per row costs more than the row.
+
+    The registration a batch is applied under was read, locked and scoped in the same transaction.
+    """
     return Column("tenant_id", Uuid, nullable=False)
 
 
@@ -113,8 +114,12 @@ pods: Final = _object(
     *_lists("labels"),
     time_column("valid_from", nullable=False),
     time_column("valid_to"),
-    Index("ix_pods_tenant_id_ipv4", "tenant_id", "ipv4", postgresql_where=text("ipv4 IS NOT NULL AND NOT host_network")),
-    Index("ix_pods_tenant_id_ipv6", "tenant_id", "ipv6", postgresql_where=text("ipv6 IS NOT NULL AND NOT host_network")),
+    Index(
+        "ix_pods_tenant_id_ipv4", "tenant_id", "ipv4", postgresql_where=text("ipv4 IS NOT NULL AND NOT host_network")
+    ),
+    Index(
+        "ix_pods_tenant_id_ipv6", "tenant_id", "ipv6", postgresql_where=text("ipv6 IS NOT NULL AND NOT host_network")
+    ),
 )
 """Gone pods stay with their `valid_to` for as long as identities are kept: a pod row is its own endpoint identity,
 because a pod keeps its addresses all its life. A host-network pod never owns its node's address."""

@@ -90,7 +90,9 @@ def check_all(bits: int, held: list[Claim], moments: list[int]) -> None:
 
 
 @settings(max_examples=150, deadline=None)
-@given(held=st.lists(claims(32), max_size=12), moments=st.lists(st.integers(0, 11), min_size=1, max_size=3, unique=True))
+@given(
+    held=st.lists(claims(32), max_size=12), moments=st.lists(st.integers(0, 11), min_size=1, max_size=3, unique=True)
+)
 def test_ipv4_answers_are_those_of_looking_at_every_claim(held: list[Claim], moments: list[int]) -> None:
     check_all(32, held, moments)
 

@@ -1,0 +1,45 @@
+"""Read request bodies within limits: frameworks read any body whole."""
+
+import asyncio
+from typing import Final
+
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+
+from periplus_contract import problems
+from periplus_hub.fleet.wire import RefusedError
+
+READ_TIMEOUT_S: Final = 15.0
+"""For the whole body: slow senders must not hold memory."""
+
+
+async def read_bounded(request: Request, most: int) -> bytes:
+    """The body; raises RefusedError (too-large) as soon as more than `most` bytes are declared or seen."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > most:
+        raise _too_large(int(declared), most)
+    encoding = request.headers.get("content-encoding", "identity")
+    if encoding != "identity":
+        raise RefusedError(problems.MALFORMED_MESSAGE, f"content encoding {encoding[:32]!r} is not taken")
+    try:
+        async with asyncio.timeout(READ_TIMEOUT_S):
+            return await _read(request, most)
+    except TimeoutError as error:
+        detail = f"the body did not arrive within {READ_TIMEOUT_S:.0f} s"
+        raise RefusedError(problems.SLOW_DOWN, detail, retry_after_s=1) from error
+    except ClientDisconnect as error:
+        raise RefusedError(problems.MALFORMED_MESSAGE, "the sender went away before the body was whole") from error
+
+
+async def _read(request: Request, most: int) -> bytes:
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > most:
+            raise _too_large(size, most)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _too_large(size: int, most: int) -> RefusedError:
+    return RefusedError(problems.TOO_LARGE, f"a body of {size} bytes exceeds {most}")

@@ -1,0 +1,64 @@
+"""How a spoke proves that it still is the registration it enrolled as.
+
+A proof is fresh: it answers a nonce of this hub, for this registration, and is good once. `Proof` is the seam for
+other methods (a cluster's own token issuer); the one here is the key the spoke made itself and showed at enrolment.
+"""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from periplus_contract.messages import CredentialRequest, proof_bytes
+
+KEY_BYTES: Final = 32
+SIGNATURE_BYTES: Final = 64
+
+
+class Proof(Protocol):
+    """Checks one kind of proof."""
+
+    @property
+    def method(self) -> str:
+        """The enrolment method whose registrations it checks."""
+        ...
+
+    def check(self, public_key: str, hub_id: str, request: CredentialRequest) -> bool:
+        """Whether the request proves the registration enrolled with `public_key`; never raises for bad input."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TokenKeyProof:
+    """Ed25519 over hub, registration and nonce, with the key enrolled under a join token."""
+
+    method: str = "token"
+
+    def check(self, public_key: str, hub_id: str, request: CredentialRequest) -> bool:
+        """Whether the signature is this key's."""
+        key = decode_base64(public_key, KEY_BYTES)
+        signature = decode_base64(request.signature, SIGNATURE_BYTES)
+        if key is None or signature is None:
+            return False
+        try:
+            Ed25519PublicKey.from_public_bytes(key).verify(
+                signature, proof_bytes(hub_id, request.registration, request.nonce)
+            )
+        except (InvalidSignature, ValueError):
+            return False
+        return True
+
+
+PROOFS: Final[dict[str, Proof]] = {"token": TokenKeyProof()}
+
+
+def decode_base64(text: str, size: int) -> bytes | None:
+    """Exactly `size` bytes in canonical base64, or None: two texts of one key would be two keys."""
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return raw if len(raw) == size and base64.b64encode(raw).decode() == text else None

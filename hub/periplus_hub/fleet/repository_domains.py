@@ -1,0 +1,120 @@
+"""SQL of network domains and of people's changes to the fleet."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, delete, exists, func, insert, literal, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from periplus_hub.access.scope import Scope, owned
+from periplus_hub.fleet.model import Mode, State, ordered_pair
+from periplus_hub.fleet.tables import credentials, domain_connections, join_tokens, network_domains, registrations
+from periplus_hub.kit.db import ReadConnection, WriteConnection
+
+
+async def add_implicit_domain(c: WriteConnection, scope: Scope, domain_id: UUID, name: str) -> None:
+    """A network domain of the cluster's own, with another name when a domain has the cluster's already."""
+    values = {"tenant_id": scope.tenant_id, "id": domain_id, "implicit": True}
+    statement = upsert(network_domains).values(**values, name=name).on_conflict_do_nothing()
+    if (await c.execute(statement)).rowcount == 0:
+        named = {"id": domain_id, "implicit": True, "name": f"{name} ({str(domain_id)[-12:]})"}
+        await c.execute(insert(network_domains).values({**named, "tenant_id": scope.tenant_id}))
+
+
+async def domain_name_is_taken(c: ReadConnection, scope: Scope, name: str) -> bool:
+    """Whether a domain has the name."""
+    statement = select(literal(1)).where(owned(scope, network_domains), network_domains.c.name == name)
+    return await c.scalar(statement) is not None
+
+
+async def add_domain(c: WriteConnection, scope: Scope, values: Mapping[str, object]) -> None:
+    """Write a domain."""
+    await c.execute(insert(network_domains).values({**values, "tenant_id": scope.tenant_id}))
+
+
+async def lock_domain(c: WriteConnection, scope: Scope, domain_id: UUID) -> Row[Any] | None:
+    """The domain, held against being deleted or filled meanwhile."""
+    statement = select(network_domains).where(owned(scope, network_domains), network_domains.c.id == domain_id)
+    return await c.one_or_none(statement.with_for_update())
+
+
+async def change_domain(c: WriteConnection, scope: Scope, domain_id: UUID, values: Mapping[str, object]) -> None:
+    """Change columns of a domain."""
+    statement = update(network_domains).where(owned(scope, network_domains), network_domains.c.id == domain_id)
+    await c.execute(statement.values(**values))
+
+
+async def clusters_in(c: ReadConnection, scope: Scope, domain_id: UUID) -> int:
+    """How many registrations, revoked ones too, name the domain."""
+    statement = select(func.count()).where(owned(scope, registrations), registrations.c.domain_id == domain_id)
+    return int(await c.scalar(statement) or 0)
+
+
+async def delete_domain(c: WriteConnection, scope: Scope, domain_id: UUID) -> None:
+    """Delete a domain and its connections."""
+    await c.execute(delete(network_domains).where(owned(scope, network_domains), network_domains.c.id == domain_id))
+
+
+async def delete_vacated(c: WriteConnection, scope: Scope, domain_ids: Sequence[UUID]) -> None:
+    """Delete those of the domains that came with a cluster and have none any more."""
+    used = exists().where(registrations.c.domain_id == network_domains.c.id, owned(scope, registrations))
+    statement = delete(network_domains).where(
+        owned(scope, network_domains), network_domains.c.id.in_(domain_ids), network_domains.c.implicit, ~used
+    )
+    await c.execute(statement)
+
+
+async def put_connection(c: WriteConnection, scope: Scope, pair: tuple[UUID, UUID], mode: Mode, note: str) -> None:
+    """Write or replace the connection of two domains."""
+    first, second = ordered_pair(*pair)
+    values = {"tenant_id": scope.tenant_id, "domain_a": first, "domain_b": second, "mode": mode.value, "note": note}
+    statement = upsert(domain_connections).values(**values)
+    changed = {"mode": statement.excluded.mode, "note": statement.excluded.note}
+    await c.execute(statement.on_conflict_do_update(index_elements=["tenant_id", "domain_a", "domain_b"], set_=changed))
+
+
+async def delete_connection(c: WriteConnection, scope: Scope, pair: tuple[UUID, UUID]) -> bool:
+    """Whether there was one."""
+    table = domain_connections
+    first, second = ordered_pair(*pair)
+    statement = delete(table).where(owned(scope, table), table.c.domain_a == first, table.c.domain_b == second)
+    return (await c.execute(statement)).rowcount > 0
+
+
+async def lock_registrations(c: WriteConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, Row[Any]]:
+    """The registrations, held against other changes, in id order so that two askers cannot block each other."""
+    table = registrations
+    statement = select(table).where(owned(scope, table), table.c.id.in_(ids)).order_by(table.c.id).with_for_update()
+    return {row.id: row for row in await c.rows(statement)}
+
+
+async def change_registrations(
+    c: WriteConnection, scope: Scope, ids: Sequence[UUID], values: Mapping[str, object]
+) -> None:
+    """Change columns of registrations."""
+    statement = update(registrations).where(owned(scope, registrations), registrations.c.id.in_(ids))
+    await c.execute(statement.values(**values))
+
+
+async def revoke(c: WriteConnection, scope: Scope, registration_id: UUID, now: datetime) -> None:
+    """Set the state and take the credentials away."""
+    values = {"state": State.REVOKED.value, "revoked_at": now, "revoked_by": scope.actor}
+    await change_registrations(c, scope, [registration_id], values)
+    mine = credentials.c.registration_id == registration_id
+    await c.execute(delete(credentials).where(owned(scope, credentials), mine))
+
+
+async def add_join_token(c: WriteConnection, scope: Scope, values: Mapping[str, object]) -> None:
+    """Write a join token."""
+    await c.execute(insert(join_tokens).values({**values, "tenant_id": scope.tenant_id}))
+
+
+async def delete_join_token(c: WriteConnection, scope: Scope, token_id: UUID) -> str | None:
+    """Delete a token that was not used yet; its public id, or None."""
+    statement = delete(join_tokens).where(
+        owned(scope, join_tokens), join_tokens.c.id == token_id, join_tokens.c.used_at.is_(None)
+    )
+    found: str | None = await c.scalar(statement.returning(join_tokens.c.public_id))
+    return found

@@ -1,0 +1,221 @@
+"""What people do to the fleet. Each call checks its permission and writes its audit event with the change."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Row
+
+from periplus_contract import limits
+from periplus_hub.access.scope import Permission, Scope
+from periplus_hub.access.service import audit
+from periplus_hub.fleet import repository, secrets
+from periplus_hub.fleet import repository_domains as store
+from periplus_hub.fleet.model import JoinToken, Mode, NetworkDomain, Registration, State
+from periplus_hub.kit.clock import Clock
+from periplus_hub.kit.db import WriteConnection
+from periplus_hub.kit.errors import Conflict, Invalid, NotFound
+from periplus_hub.kit.ids import new_id
+
+MAX_NAME: Final = 100
+MAX_NOTE: Final = 500
+MAX_MOVED: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class NewJoinToken:
+    """A join token with its secret, which is never shown again."""
+
+    token: JoinToken
+    text: str
+
+
+async def create_join_token(
+    c: WriteConnection, scope: Scope, clock: Clock, *, cluster_name: str | None = None, auto_approve: bool = False
+) -> NewJoinToken:
+    """A token for one enrolment within the hour; `cluster_name` decides the cluster's name."""
+    scope.require(Permission.FLEET_APPROVE)
+    if cluster_name is not None:
+        _check_text("cluster name", cluster_name, MAX_NAME)
+    minted, now = secrets.mint(), clock.now()
+    token = JoinToken(
+        id=new_id(),
+        public_id=minted.public_id,
+        cluster_name=cluster_name,
+        auto_approve=auto_approve,
+        created_by=scope.actor,
+        created_at=now,
+        expires_at=now + timedelta(seconds=limits.JOIN_TOKEN_LIFETIME_S),
+        used_at=None,
+        used_by_registration=None,
+    )
+    values = {name: getattr(token, name) for name in JoinToken.__dataclass_fields__}
+    await store.add_join_token(c, scope, values | {"secret_sha256": minted.secret_sha256})
+    detail = {"cluster_name": cluster_name or "", "auto_approve": auto_approve}
+    await audit(c, scope, "fleet:join-token:create", "join_token", minted.public_id, detail=detail)
+    return NewJoinToken(token, minted.text)
+
+
+async def withdraw_join_token(c: WriteConnection, scope: Scope, token_id: UUID) -> None:
+    """Take back a token that was not used yet."""
+    scope.require(Permission.FLEET_APPROVE)
+    public_id = await store.delete_join_token(c, scope, token_id)
+    if public_id is None:
+        raise NotFound(f"no unused join token {token_id}", "List join tokens to see which can be withdrawn.")
+    await audit(c, scope, "fleet:join-token:withdraw", "join_token", public_id)
+
+
+async def approve(c: WriteConnection, scope: Scope, clock: Clock, registration_id: UUID) -> Registration:
+    """Let a pending registration send; approving an active one changes nothing."""
+    scope.require(Permission.FLEET_APPROVE)
+    row = await _lock_one(c, scope, registration_id)
+    if row.state == State.REVOKED.value:
+        raise Conflict(f"{row.name!r} is revoked", "Enrol the cluster again with a new join token.")
+    if row.state == State.PENDING.value:
+        values = {"state": State.ACTIVE.value, "approved_at": clock.now(), "approved_by": scope.actor}
+        await store.change_registrations(c, scope, [registration_id], values)
+        detail = {"name": row.name, "cluster_uid": row.cluster_uid}
+        await audit(c, scope, "fleet:registration:approve", "registration", str(registration_id), detail=detail)
+    return await _read_one(c, scope, registration_id)
+
+
+async def revoke(c: WriteConnection, scope: Scope, clock: Clock, registration_id: UUID) -> Registration:
+    """End a membership for good. Bites within seconds; what the cluster sent stays until retention."""
+    scope.require(Permission.FLEET_APPROVE)
+    row = await _lock_one(c, scope, registration_id)
+    if row.state != State.REVOKED.value:
+        await store.revoke(c, scope, registration_id, clock.now())
+        detail = {"name": row.name}
+        await audit(c, scope, "fleet:registration:revoke", "registration", str(registration_id), detail=detail)
+    return await _read_one(c, scope, registration_id)
+
+
+async def create_domain(c: WriteConnection, scope: Scope, name: str, description: str = "") -> NetworkDomain:
+    """A network domain that clusters can be moved into."""
+    scope.require(Permission.DOMAINS_WRITE)
+    await _check_domain_name(c, scope, name)
+    _check_note(description)
+    domain_id = new_id()
+    await store.add_domain(c, scope, {"id": domain_id, "name": name, "description": description, "implicit": False})
+    await audit(c, scope, "fleet:domain:create", "domain", str(domain_id), detail={"name": name})
+    return (await repository.domains_by_ids(c, scope, [domain_id]))[domain_id]
+
+
+async def change_domain(
+    c: WriteConnection, scope: Scope, domain_id: UUID, *, name: str | None = None, description: str | None = None
+) -> NetworkDomain:
+    """Rename or describe a domain. One that came with a cluster becomes a domain of its own right by it."""
+    scope.require(Permission.DOMAINS_WRITE)
+    row = await _lock_domain(c, scope, domain_id)
+    values: dict[str, object] = {"implicit": False}
+    if name is not None and name != row.name:
+        await _check_domain_name(c, scope, name)
+        values["name"] = name
+    if description is not None:
+        _check_note(description)
+        values["description"] = description
+    await store.change_domain(c, scope, domain_id, values)
+    detail = {"before": row.name, "after": name or row.name}
+    await audit(c, scope, "fleet:domain:change", "domain", str(domain_id), detail=detail)
+    return (await repository.domains_by_ids(c, scope, [domain_id]))[domain_id]
+
+
+async def delete_domain(c: WriteConnection, scope: Scope, domain_id: UUID) -> None:
+    """Delete an empty domain; its connections go with it."""
+    scope.require(Permission.DOMAINS_WRITE)
+    row = await _lock_domain(c, scope, domain_id)
+    if held := await store.clusters_in(c, scope, domain_id):
+        raise Conflict(f"domain {row.name!r} still has {held} clusters", "Move them to another domain first.")
+    await store.delete_domain(c, scope, domain_id)
+    await audit(c, scope, "fleet:domain:delete", "domain", str(domain_id), detail={"name": row.name})
+
+
+async def move_clusters(
+    c: WriteConnection, scope: Scope, domain_id: UUID | None, registration_ids: Sequence[UUID]
+) -> list[Registration]:
+    """Move clusters into a domain, or with None each into one of its own.
+
+    Domains that came with a cluster and are left empty go.
+    """
+    scope.require(Permission.DOMAINS_WRITE)
+    ids = list(dict.fromkeys(registration_ids))
+    if not 1 <= len(ids) <= MAX_MOVED:
+        raise Invalid(f"{len(ids)} clusters cannot be moved at once", f"Move 1 to {MAX_MOVED}.")
+    rows = await store.lock_registrations(c, scope, ids)
+    for missing in [each for each in ids if each not in rows]:
+        raise _no_registration(missing)
+    if domain_id is not None:
+        await _lock_domain(c, scope, domain_id)
+        await store.change_registrations(c, scope, ids, {"domain_id": domain_id})
+    else:
+        for each in ids:
+            own = new_id()
+            await store.add_implicit_domain(c, scope, own, rows[each].name)
+            await store.change_registrations(c, scope, [each], {"domain_id": own})
+    await store.delete_vacated(c, scope, list({row.domain_id for row in rows.values()}))
+    detail = {"registrations": [str(each) for each in ids]}
+    await audit(c, scope, "fleet:domain:move", "domain", str(domain_id or "own"), detail=detail)
+    found = await repository.registrations_by_ids(c, scope, ids)
+    return [found[each] for each in ids]
+
+
+async def connect(c: WriteConnection, scope: Scope, pair: tuple[UUID, UUID], mode: Mode, note: str = "") -> None:
+    """Say how two domains are connected; replaces what was said before."""
+    scope.require(Permission.DOMAINS_WRITE)
+    if pair[0] == pair[1]:
+        raise Invalid("a domain is not connected to itself", "Name two different domains.")
+    _check_note(note)
+    for domain_id in sorted(pair):
+        await _lock_domain(c, scope, domain_id)
+    await store.put_connection(c, scope, pair, mode, note)
+    detail = {"domains": [str(each) for each in pair], "mode": mode.value}
+    await audit(c, scope, "fleet:domain:connect", "domain", str(pair[0]), detail=detail)
+
+
+async def disconnect(c: WriteConnection, scope: Scope, pair: tuple[UUID, UUID]) -> None:
+    """Take a connection back."""
+    scope.require(Permission.DOMAINS_WRITE)
+    if not await store.delete_connection(c, scope, pair):
+        raise NotFound("these two domains are not connected", "List the connections to see which there are.")
+    detail = {"domains": [str(each) for each in pair]}
+    await audit(c, scope, "fleet:domain:disconnect", "domain", str(pair[0]), detail=detail)
+
+
+async def _lock_one(c: WriteConnection, scope: Scope, registration_id: UUID) -> Row[Any]:
+    row = (await store.lock_registrations(c, scope, [registration_id])).get(registration_id)
+    if row is None:
+        raise _no_registration(registration_id)
+    return row
+
+
+async def _read_one(c: WriteConnection, scope: Scope, registration_id: UUID) -> Registration:
+    return (await repository.registrations_by_ids(c, scope, [registration_id]))[registration_id]
+
+
+async def _lock_domain(c: WriteConnection, scope: Scope, domain_id: UUID) -> Row[Any]:
+    row = await store.lock_domain(c, scope, domain_id)
+    if row is None:
+        raise NotFound(f"no network domain {domain_id}", "List the domains and take an id from there.")
+    return row
+
+
+def _no_registration(registration_id: UUID) -> NotFound:
+    return NotFound(f"no registration {registration_id}", "List the clusters and take an id from there.")
+
+
+async def _check_domain_name(c: WriteConnection, scope: Scope, name: str) -> None:
+    _check_text("domain name", name, MAX_NAME)
+    if await store.domain_name_is_taken(c, scope, name):
+        raise Conflict(f"a network domain is already called {name!r}", "Choose another name.")
+
+
+def _check_text(what: str, text: str, longest: int) -> None:
+    if not text.strip() or len(text) > longest or not text.isprintable():
+        raise Invalid(f"a {what} needs 1 to {longest} printable characters", "Choose another one.")
+
+
+def _check_note(text: str) -> None:
+    if len(text) > MAX_NOTE or "\0" in text:
+        raise Invalid(f"a description has at most {MAX_NOTE} characters", "Shorten it.")

@@ -1,0 +1,245 @@
+"""How a spoke becomes a registration, proves itself and is recognised.
+
+The join token decides the tenant, the hub decides name, id and state: what a request says of itself is a wish or a
+fact to show, never an authority. Answers to strangers do not tell whether a registration exists.
+"""
+
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Row
+from sqlalchemy.exc import IntegrityError
+
+from periplus_contract import limits, problems
+from periplus_contract.messages import (
+    Challenge,
+    ChallengeRequest,
+    Credential,
+    CredentialRequest,
+    EnrolAnswer,
+    EnrolRequest,
+)
+from periplus_contract.version import CONTRACT, Version, accepts
+from periplus_hub.access.scope import Scope, system_scope
+from periplus_hub.access.service import audit
+from periplus_hub.fleet import repository_enrolment as store
+from periplus_hub.fleet import secrets
+from periplus_hub.fleet.model import State
+from periplus_hub.fleet.proofs import KEY_BYTES, PROOFS, decode_base64
+from periplus_hub.fleet.repository_domains import add_implicit_domain
+from periplus_hub.fleet.wire import RefusedError
+from periplus_hub.kit.db import Database, WriteConnection
+from periplus_hub.kit.ids import new_id, random_token
+
+POLL_AFTER_S: Final = 15
+MAX_NAME: Final = 253
+MAX_FACT: Final = 256
+_NONCE_BYTES: Final = 24
+
+
+class Enrolment:
+    """The three calls of a spoke that has no credential."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._hub_id: str | None = None
+
+    async def hub_id(self) -> str:
+        """Made once per database, by whoever asks first."""
+        if self._hub_id is None:
+            async with self._db.write() as c:
+                await store.system_propose_hub_id(c, str(new_id()))
+                self._hub_id = await store.system_read_hub_id(c)
+        return str(self._hub_id)
+
+    async def enrol(self, request: EnrolRequest) -> EnrolAnswer:
+        """The registration for this key. Safe to repeat with the same key and token: an answer may get lost.
+
+        Raises RefusedError: proof-refused, name-taken, unsupported-version, malformed-message.
+        """
+        check_request(request)
+        try:
+            row = await self._db.retrying_write(lambda c: self._enrol(c, request))
+        except IntegrityError as error:
+            raise _name_taken(request.cluster_name) from error
+        return EnrolAnswer(
+            registration=str(row.id),
+            cluster_name=row.name,
+            state="active" if row.state == State.ACTIVE.value else "pending",
+            hub_id=await self.hub_id(),
+            poll_after_s=POLL_AFTER_S,
+        )
+
+    async def _enrol(self, c: WriteConnection, request: EnrolRequest) -> Row[Any]:
+        token = await _known_token(c, request.join_token)
+        registration_id = new_id()
+        now = self._db.clock.now()
+        if not await store.system_use_token(c, token.id, registration_id, now):
+            return await _earlier_use(c, token.public_id, request.public_key)
+        scope = system_scope(token.tenant_id, f"spoke:{registration_id}")
+        name = token.cluster_name or request.cluster_name
+        if await store.name_is_taken(c, scope, name):
+            raise _name_taken(name)
+        twin = await store.live_twin(c, scope, request.cluster_uid)
+        active = token.auto_approve and twin is None
+        new = store.NewRegistration(
+            id=registration_id,
+            name=name,
+            cluster_uid=request.cluster_uid,
+            state=State.ACTIVE if active else State.PENDING,
+            domain_id=new_id(),
+            public_key=request.public_key,
+            method=request.method,
+            join_token_id=token.id,
+            spoke_version=request.spoke_version,
+            contract=request.contract,
+            kubernetes_version=request.kubernetes_version,
+            api_ca_sha256=request.api_ca_sha256,
+            node_count=request.node_count,
+            created_at=now,
+            approved_at=now if active else None,
+            approved_by=f"join-token:{token.public_id}" if active else None,
+            duplicate_of=twin,
+        )
+        return await _write(c, scope, new)
+
+    async def challenge(self, request: ChallengeRequest) -> Challenge:
+        """Something fresh to sign; for unknown and revoked registrations it is just never accepted."""
+        nonce = random_token(_NONCE_BYTES)
+        registration_id = _uuid(request.registration)
+        if registration_id is not None:
+            async with self._db.write() as c:
+                row = await store.system_registration_by_id(c, registration_id)
+                if row is not None and row.state != State.REVOKED.value:
+                    expires_at = self._db.clock.now() + timedelta(seconds=limits.CHALLENGE_LIFETIME_S)
+                    await store.system_add_challenge(c, nonce, registration_id, expires_at)
+        return Challenge(nonce=nonce)
+
+    async def credential(self, request: CredentialRequest) -> Credential:
+        """A bearer credential for a fresh proof; raises RefusedError: proof-refused, pending-approval, revoked.
+
+        The nonce is used up in its own transaction, so a wrong signature cannot be tried twice.
+        """
+        registration_id = _uuid(request.registration)
+        if registration_id is None:
+            raise _proof_refused("the proof is not accepted")
+        async with self._db.write() as c:
+            fresh = await store.system_take_challenge(
+                c, request.nonce[:MAX_FACT], registration_id, self._db.clock.now()
+            )
+            row = await store.system_registration_by_id(c, registration_id)
+        if row is None or not await self._proven(row, request):
+            raise _proof_refused("the proof is not accepted")
+        refuse_unless_active(row.state, row.name)
+        if not fresh:
+            raise _proof_refused("the challenge is unknown, used or too old; ask for a new one")
+        return await self._issue(row)
+
+    async def _proven(self, row: Row[Any], request: CredentialRequest) -> bool:
+        proof = PROOFS.get(row.method)
+        return proof is not None and proof.check(row.public_key, await self.hub_id(), request)
+
+    async def _issue(self, row: Row[Any]) -> Credential:
+        minted = secrets.mint(secrets.CREDENTIAL_PREFIX)
+        issued_at = self._db.clock.now()
+        expires_at = issued_at + timedelta(seconds=limits.CREDENTIAL_LIFETIME_S)
+        values = {
+            "prefix": minted.public_id,
+            "secret_sha256": minted.secret_sha256,
+            "issued_at": issued_at,
+            "expires_at": expires_at,
+        }
+        async with self._db.write() as c:
+            scope = system_scope(row.tenant_id, f"spoke:{row.id}")
+            await store.add_credential(c, scope, row.id, values)
+        renew_after = issued_at + (expires_at - issued_at) / 2
+        return Credential(
+            credential=minted.text,
+            expires_at_us=int(expires_at.timestamp() * 1_000_000),
+            renew_after_us=int(renew_after.timestamp() * 1_000_000),
+        )
+
+
+async def _write(c: WriteConnection, scope: Scope, new: store.NewRegistration) -> Row[Any]:
+    await add_implicit_domain(c, scope, new.domain_id, new.name)
+    await store.add_registration(c, scope, new)
+    detail = {"name": new.name, "state": new.state.value, "cluster_uid": new.cluster_uid}
+    if new.duplicate_of is not None:
+        detail["duplicate_of"] = str(new.duplicate_of)
+    await audit(c, scope, "spoke:registration:enrol", "registration", str(new.id), detail=detail)
+    row = await store.system_registration_by_id(c, new.id)
+    if row is None:
+        msg = f"registration {new.id} vanished while it was written"
+        raise RuntimeError(msg)
+    return row
+
+
+async def _known_token(c: WriteConnection, text: str) -> Row[Any]:
+    parsed = secrets.parse(text)
+    token = None if parsed is None else await store.system_token_by_public_id(c, parsed[0])
+    if parsed is None or token is None or not secrets.matches(parsed[1], token.secret_sha256):
+        raise _proof_refused("the join token is not known here")
+    return token
+
+
+async def _earlier_use(c: WriteConnection, public_id: str, public_key: str) -> Row[Any]:
+    """The registration this token and key made before, else the reason why the token is no good."""
+    token = await store.system_token_by_public_id(c, public_id)
+    if token is None or token.used_at is None:
+        raise _proof_refused(f"join token {public_id} has expired")
+    row = await store.system_registration_by_id(c, token.used_by_registration)
+    if row is None or row.public_key != public_key:
+        raise _proof_refused(f"join token {public_id} was used already")
+    if row.state == State.REVOKED.value:
+        raise RefusedError(problems.REVOKED, f"registration {row.id} ({row.name}) is revoked")
+    return row
+
+
+def refuse_unless_active(state: str, name: str) -> None:
+    """Raise the problem of a registration that may not send."""
+    if state == State.PENDING.value:
+        raise RefusedError(problems.PENDING, f"registration of {name!r} waits for approval", retry_after_s=POLL_AFTER_S)
+    if state != State.ACTIVE.value:
+        raise RefusedError(problems.REVOKED, f"registration of {name!r} is revoked")
+
+
+def check_request(request: EnrolRequest) -> None:
+    """Raise RefusedError for facts that cannot be stored or shown."""
+    if decode_base64(request.public_key, KEY_BYTES) is None:
+        raise _malformed("public_key must be 32 bytes in base64")
+    if not 0 < len(request.cluster_name) <= MAX_NAME or not request.cluster_name.isprintable():
+        raise _malformed(f"cluster_name must be 1 to {MAX_NAME} printable characters")
+    if request.cluster_name != request.cluster_name.strip():
+        raise _malformed("cluster_name must not start or end with a space")
+    facts = (request.cluster_uid, request.spoke_version, request.kubernetes_version, request.api_ca_sha256)
+    if not request.cluster_uid or any(len(fact) > MAX_FACT or not fact.isprintable() for fact in facts):
+        raise _malformed(f"cluster_uid, versions and api_ca_sha256 must be at most {MAX_FACT} printable characters")
+    if not 0 <= request.node_count <= 1_000_000:  # noqa: PLR2004 - far above any cluster
+        raise _malformed("node_count must be 0 to 1000000")
+    try:
+        version = Version.parse(request.contract)
+    except ValueError as error:
+        raise _malformed(str(error)) from error
+    if not accepts(version):
+        detail = f"contract {request.contract[:32]} is not accepted; this hub is {CONTRACT}"
+        raise RefusedError(problems.UNSUPPORTED_VERSION, detail)
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def _malformed(detail: str) -> RefusedError:
+    return RefusedError(problems.MALFORMED_MESSAGE, detail)
+
+
+def _proof_refused(detail: str) -> RefusedError:
+    return RefusedError(problems.PROOF_REFUSED, detail)
+
+
+def _name_taken(name: str) -> RefusedError:
+    return RefusedError(problems.NAME_TAKEN, f"another cluster of this fleet is called {name!r}")

@@ -1,0 +1,76 @@
+"""Recognise a spoke by its bearer credential.
+
+What the database said is kept for a few seconds, so that a stream of batches does not ask for every one; a
+revocation therefore bites within `CACHE_S` on every replica, and at once on the one that did it.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from periplus_contract import problems
+from periplus_hub.fleet import repository_enrolment as store
+from periplus_hub.fleet import secrets
+from periplus_hub.fleet.model import SpokePrincipal, State
+from periplus_hub.fleet.service_enrolment import refuse_unless_active
+from periplus_hub.fleet.wire import RefusedError
+from periplus_hub.kit.db import Database
+
+CACHE_S: Final = 5.0
+MAX_CACHED: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    principal: SpokePrincipal
+    expires_at: datetime
+    until_s: float
+
+
+class SpokeGate:
+    """Authentication of the spokes' listener."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._known: OrderedDict[str, _Known] = OrderedDict()
+
+    async def authenticate(self, authorization: str) -> SpokePrincipal:
+        """Who an Authorization header belongs to; raises RefusedError: unauthenticated, pending-approval, revoked."""
+        scheme, _, bearer = authorization.partition(" ")
+        parsed = secrets.parse(bearer.strip()) if scheme.lower() == "bearer" else None
+        if parsed is None:
+            raise RefusedError(problems.UNAUTHENTICATED, "no credential of ours in the Authorization header")
+        # Keyed by the whole secret's hash: knowing the public part of a cached credential is worth nothing.
+        key = secrets.sha256(bearer.strip())
+        known = self._known.get(key)
+        if known is None or known.until_s <= self._db.clock.monotonic_s():
+            known = await self._look_up(*parsed)
+            self._remember(key, known)
+        if known.expires_at <= self._db.clock.now():
+            raise RefusedError(problems.UNAUTHENTICATED, "the credential has expired")
+        refuse_unless_active(known.principal.state.value, known.principal.name)
+        return known.principal
+
+    def forget(self, registration_id: UUID) -> None:
+        """Read this registration's state anew with its next request."""
+        stale = [key for key, known in self._known.items() if known.principal.registration_id == registration_id]
+        for key in stale:
+            del self._known[key]
+
+    async def _look_up(self, public_id: str, secret: str) -> _Known:
+        async with self._db.read() as c:
+            row = await store.system_credential_by_prefix(c, public_id)
+        if row is None or not secrets.matches(secret, row.secret_sha256):
+            raise RefusedError(problems.UNAUTHENTICATED, "the credential is not known here")
+        principal = SpokePrincipal(
+            tenant_id=row.tenant_id, registration_id=row.id, name=row.name, state=State(row.state)
+        )
+        return _Known(principal, row.expires_at, self._db.clock.monotonic_s() + CACHE_S)
+
+    def _remember(self, key: str, known: _Known) -> None:
+        self._known[key] = known
+        self._known.move_to_end(key)
+        while len(self._known) > MAX_CACHED:
+            self._known.popitem(last=False)

@@ -1,0 +1,38 @@
+"""The seam between the door and the slices that keep what comes in. The slices implement it; api registers them."""
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol, runtime_checkable
+
+from periplus_contract.tables import Kind
+from periplus_hub.ingest.model import Committed, DecodedBatch, Rejected
+from periplus_hub.kit.db import WriteConnection
+
+
+class Applier(Protocol):
+    """Keeps one kind of batch."""
+
+    @property
+    def kind(self) -> Kind:
+        """The kind it takes."""
+        ...
+
+    async def apply(self, c: WriteConnection, batch: DecodedBatch) -> dict[str, int]:
+        """Write the batch's rows in the transaction of its ledger row; return rows rejected by reason.
+
+        Called at most once per batch and in the order its kind needs: inventory in chain order, ipam sections only
+        when newer than what was applied (older sections are already taken out of `batch.tables`).
+        """
+        ...
+
+
+@runtime_checkable
+class Preparing(Protocol):
+    """An applier with work that needs no database: it runs in the worker thread, before the transaction."""
+
+    def prepare(self, batch: DecodedBatch) -> tuple[object, tuple[Rejected, ...]]:
+        """What `batch.prepared` becomes, and further rows set aside."""
+        ...
+
+
+Listener = Callable[[Committed], Awaitable[None]]
+"""Hears of every committed batch, after the commit and before the answer; must be quick and must not raise."""

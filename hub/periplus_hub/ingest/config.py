@@ -1,0 +1,30 @@
+"""How the door behaves."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class IngestConfig(BaseModel):
+    """Settings of the intake of batches."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    settle_after_s: int = Field(
+        default=120,
+        ge=0,
+        le=86_400,
+        description="Without a synchronous standby a batch counts as settled this long after its commit: the time an "
+        "asynchronous standby or a backup needs to have it. 0 when there is neither, as in `periplus try`.",
+    )
+    max_in_flight_bytes: int = Field(
+        default=256 * 1024 * 1024,
+        ge=32 * 1024 * 1024,
+        description="Inflated bytes of all batches being worked on; beyond it spokes are asked to come back.",
+    )
+    max_in_flight_per_spoke: int = Field(
+        default=2, ge=1, le=16, description="Batches one registration may have in flight."
+    )
+    decode_threads: int = Field(default=2, ge=1, le=64, description="Threads that inflate, read and check batches.")
+    quarantine_rows: int = Field(
+        default=200, ge=1, le=10_000, description="Quarantine entries kept per registration; the oldest go first."
+    )
+    ledger_days: int = Field(default=35, ge=1, le=3_650, description="How long the ledger of received batches is kept.")

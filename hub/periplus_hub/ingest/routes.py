@@ -1,0 +1,40 @@
+"""The spokes' listener for spokes with a credential: batches and heartbeats."""
+
+from fastapi import APIRouter, Request, Response
+
+from periplus_contract import limits, problems
+from periplus_contract.messages import BATCH_CONTENT_TYPE, BatchAnswer, Heartbeat, HeartbeatAnswer
+from periplus_hub.fleet.body import read_bounded
+from periplus_hub.fleet.routes import answering, read_message
+from periplus_hub.fleet.service_gate import SpokeGate
+from periplus_hub.fleet.wire import RefusedError
+from periplus_hub.ingest.service import Intake
+
+
+def batches_router(gate: SpokeGate, intake: Intake) -> APIRouter:
+    """Routes that need a credential: who asks is known before the body is read."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.post("/v1/batches")
+    async def batches(request: Request) -> Response:
+        return await answering(_batch(request, gate, intake))
+
+    @router.post("/v1/heartbeat")
+    async def heartbeat(request: Request) -> Response:
+        return await answering(_heartbeat(request, gate, intake))
+
+    return router
+
+
+async def _batch(request: Request, gate: SpokeGate, intake: Intake) -> BatchAnswer:
+    principal = await gate.authenticate(request.headers.get("authorization", ""))
+    if request.headers.get("content-type", "") != BATCH_CONTENT_TYPE:
+        raise RefusedError(problems.MALFORMED_BATCH, f"the content type is not {BATCH_CONTENT_TYPE}")
+    with intake.admission.slot(principal.registration_id):
+        sealed = await read_bounded(request, limits.MAX_COMPRESSED_BYTES)
+        return await intake.receive(principal, sealed)
+
+
+async def _heartbeat(request: Request, gate: SpokeGate, intake: Intake) -> HeartbeatAnswer:
+    principal = await gate.authenticate(request.headers.get("authorization", ""))
+    return await intake.heartbeat(principal, await read_message(request, Heartbeat))

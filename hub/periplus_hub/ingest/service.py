@@ -1,0 +1,237 @@
+"""The way of a batch: header, admission, worker thread, one transaction, answer.
+
+Nothing of a batch is durable before its transaction commits, and the transaction holds all of it: the ledger row,
+the rows themselves, the accounting. So a batch is in once or not at all, whatever dies when, and its answer is sent
+only after the commit.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy.exc import DBAPIError
+
+from periplus_contract import batch as contract
+from periplus_contract import limits, problems
+from periplus_contract.messages import BatchAnswer, Heartbeat, HeartbeatAnswer, Pace
+from periplus_hub.access.scope import Scope, system_scope
+from periplus_hub.fleet.model import SpokePrincipal
+from periplus_hub.fleet.repository_liveness import Heard, touch
+from periplus_hub.fleet.service_enrolment import refuse_unless_active
+from periplus_hub.fleet.wire import RefusedError
+from periplus_hub.ingest import gate, repository
+from periplus_hub.ingest.admission import Admission
+from periplus_hub.ingest.appliers import Applier, Listener, Preparing
+from periplus_hub.ingest.config import IngestConfig
+from periplus_hub.ingest.decode import decode, set_all_aside, with_prepared
+from periplus_hub.ingest.model import Committed, DecodedBatch, Reason, SealedBatch, counts_by_reason
+from periplus_hub.ingest.service_apply import Applied, apply_batch
+from periplus_hub.ingest.settlement import Settlement
+from periplus_hub.kit.crashpoint import crashpoint
+from periplus_hub.kit.db import Database, WriteConnection
+from periplus_hub.kit.db_errors import is_connection_trouble, is_contention, is_no_room, is_timeout, sqlstates
+
+BUSY_S: Final = 5
+_BAD_DATA: Final = ("22", "23", "54")
+"""SQLSTATE classes that blame the rows: data exception, integrity violation, limit of the program exceeded."""
+
+
+class Intake:
+    """Takes batches and heartbeats. One per process; knows its appliers only by their kind."""
+
+    def __init__(
+        self, db: Database, config: IngestConfig, appliers: Sequence[Applier], listeners: Sequence[Listener] = ()
+    ) -> None:
+        self._db = db
+        self._config = config
+        self._appliers = {applier.kind: applier for applier in appliers}
+        self._listeners = tuple(listeners)
+        self._settlement = Settlement(db.clock, config.settle_after_s)
+        self._threads = ThreadPoolExecutor(config.decode_threads, thread_name_prefix="decode")
+        self.admission = Admission(max_bytes=config.max_in_flight_bytes, max_per_spoke=config.max_in_flight_per_spoke)
+
+    def close(self) -> None:
+        """Let the worker threads go."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def receive(self, principal: SpokePrincipal, sealed: bytes) -> BatchAnswer:
+        """Take one sealed batch; the answer means it is committed. Raises RefusedError for every verdict."""
+        received_at = self._db.clock.now()
+        try:
+            header, body = contract.split(sealed)
+        except contract.DamagedBatchError as error:
+            raise RefusedError(problems.MALFORMED_BATCH, str(error)) from error
+        epoch = gate.check(header, principal.registration_id)
+        if header.kind not in self._appliers:
+            raise RefusedError(problems.UNSUPPORTED_KIND, f"kind {header.kind.value!r} is not taken by this hub")
+        unread = SealedBatch(
+            principal=principal,
+            header=header,
+            epoch=epoch,
+            body=body,
+            sealed_bytes=len(sealed),
+            received_at=received_at,
+        )
+        with self.admission.room(header.inflated_bytes):
+            decoded = await asyncio.get_running_loop().run_in_executor(self._threads, self._decode, unread)
+            applied = await self._store(decoded, len(sealed))
+        crashpoint("ingest.after_commit")
+        await self._tell(decoded, applied)
+        answer = self._answer(decoded, applied)
+        crashpoint("ingest.before_answer")
+        return answer
+
+    def _decode(self, unread: SealedBatch) -> DecodedBatch:
+        """Runs in a worker thread."""
+        header = unread.header
+        if hashlib.sha256(unread.body).hexdigest() != header.sha256:
+            raise RefusedError(problems.MALFORMED_BATCH, "body does not have the sha256 its header names")
+        ahead_s = header.window_start_s - unread.received_at.timestamp()
+        if ahead_s > limits.MAX_CLOCK_AHEAD_S:
+            return set_all_aside(unread, Reason.CLOCK_AHEAD, f"the window starts {ahead_s:.0f} s in the hub's future")
+        decoded = decode(unread)
+        applier = self._appliers[header.kind]
+        if isinstance(applier, Preparing):
+            decoded = with_prepared(decoded, *applier.prepare(decoded))
+        return decoded
+
+    async def _store(self, batch: DecodedBatch, sealed_bytes: int) -> Applied:
+        async def unit(c: WriteConnection) -> Applied:
+            return await self._write(c, batch, sealed_bytes)
+
+        try:
+            return await self._db.retrying_write(unit)
+        except (DBAPIError, OSError) as error:
+            raise _verdict_on(error) from error
+
+    async def _write(self, c: WriteConnection, batch: DecodedBatch, sealed_bytes: int) -> Applied:
+        scope = _scope(batch.principal)
+        standing = await repository.lock(c, scope, batch.principal.registration_id)
+        refuse_unless_active("revoked" if standing is None else standing.state, batch.principal.name)
+        crashpoint("ingest.before_ledger")
+        applier = self._appliers[batch.header.kind]
+        chain = None if standing is None else standing.chain
+        applied = await apply_batch(c, scope, batch, applier, (chain, sealed_bytes, self._config.quarantine_rows))
+        await touch(c, scope, batch.principal.registration_id, _heard(batch))
+        applied.settled_through = await self._settlement.through(
+            c, scope, batch.principal.registration_id, batch.epoch, batch.header.oldest_held_seq
+        )
+        crashpoint("ingest.before_commit")
+        return applied
+
+    def _answer(self, batch: DecodedBatch, applied: Applied) -> BatchAnswer:
+        return BatchAnswer(
+            result="duplicate" if applied.duplicate else "accepted",
+            epoch=str(batch.epoch),
+            settled_through=applied.settled_through,
+            rejected={} if applied.duplicate else counts_by_reason(applied.rejected),
+            pace=self._pace(),
+            time_us=_us(self._db.clock.now()),
+            wants_snapshot=applied.wants_snapshot,
+        )
+
+    async def _tell(self, batch: DecodedBatch, applied: Applied) -> None:
+        if applied.duplicate:
+            return
+        committed = Committed(
+            tenant_id=batch.principal.tenant_id,
+            registration_id=batch.principal.registration_id,
+            kind=batch.header.kind.value,
+            sections=batch.sections,
+            applied=applied.applied,
+        )
+        for listener in self._listeners:
+            await listener(committed)
+
+    def _pace(self) -> Pace:
+        return Pace(max_in_flight=self._config.max_in_flight_per_spoke)
+
+    async def heartbeat(self, principal: SpokePrincipal, beat: Heartbeat) -> HeartbeatAnswer:
+        """Note that a quiet spoke lives; its outcomes are booked once however often the same heartbeat comes."""
+        epoch = _checked_epoch(beat)
+        received_at = self._db.clock.now()
+
+        async def unit(c: WriteConnection) -> HeartbeatAnswer:
+            return await self._note(c, principal, beat, (epoch, received_at))
+
+        try:
+            return await self._db.retrying_write(unit)
+        except (DBAPIError, OSError) as error:
+            raise _verdict_on(error) from error
+
+    async def _note(
+        self, c: WriteConnection, principal: SpokePrincipal, beat: Heartbeat, when: tuple[UUID, datetime]
+    ) -> HeartbeatAnswer:
+        epoch, received_at = when
+        scope, mine = _scope(principal), principal.registration_id
+        standing = await repository.lock(c, scope, mine)
+        refuse_unless_active("revoked" if standing is None else standing.state, principal.name)
+        if await repository.is_first_beat(c, scope, mine, epoch, beat.monotonic_us):
+            await repository.account_reported(c, scope, mine, beat.outcomes)
+        heard = Heard(
+            at=received_at,
+            epoch=epoch,
+            skew_ms=(beat.wall_us - _us(received_at)) // 1000,
+            exact=True,
+            spoke_version=beat.spoke_version[:64],
+            queued_batches=beat.queued_batches,
+            queued_bytes=beat.queued_bytes,
+        )
+        await touch(c, scope, mine, heard)
+        chain = None if standing is None else standing.chain
+        lost = beat.last_seq > 0 and beat.queued_batches == 0
+        if lost and chain is not None and chain.epoch == epoch:
+            lost = await repository.latest_seq(c, scope, mine, epoch) < beat.last_seq
+        return HeartbeatAnswer(
+            epoch=beat.epoch,
+            settled_through=await self._settlement.through(c, scope, mine, epoch, beat.oldest_held_seq),
+            pace=self._pace(),
+            time_us=_us(self._db.clock.now()),
+            wants_snapshot=lost,
+        )
+
+
+def _scope(principal: SpokePrincipal) -> Scope:
+    return system_scope(principal.tenant_id, f"spoke:{principal.registration_id}")
+
+
+def _heard(batch: DecodedBatch) -> Heard:
+    skew_ms = (batch.header.sealed_at_us - _us(batch.received_at)) // 1000
+    return Heard(at=batch.received_at, epoch=batch.epoch, skew_ms=skew_ms, exact=False)
+
+
+def _us(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+_EPOCH: Final = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+
+
+def _checked_epoch(beat: Heartbeat) -> UUID:
+    """The heartbeat's epoch, after holding all its numbers against their ranges."""
+    numbers = (beat.last_seq, beat.queued_batches, beat.queued_bytes, beat.monotonic_us, beat.oldest_held_seq - 1)
+    in_range = all(0 <= number <= gate.MAX_INT for number in numbers)
+    try:
+        epoch = UUID(beat.epoch)
+    except ValueError as error:
+        raise RefusedError(problems.MALFORMED_MESSAGE, "Heartbeat: epoch is not a UUID") from error
+    if not in_range or not 0 <= beat.wall_us <= gate.LATEST_S * 1_000_000 or not beat.spoke_version.isprintable():
+        raise RefusedError(problems.MALFORMED_MESSAGE, "Heartbeat: a value is out of range")
+    if len(beat.outcomes) > limits.MAX_OUTCOMES:
+        raise RefusedError(problems.MALFORMED_MESSAGE, f"Heartbeat: more than {limits.MAX_OUTCOMES} outcomes")
+    for outcome in beat.outcomes:
+        gate.check_outcome(outcome)
+    return epoch
+
+
+def _verdict_on(error: Exception) -> Exception:
+    """What a database error means for the spoke: come back, or this batch can never be stored; else a bug."""
+    if is_connection_trouble(error) or is_contention(error) or is_timeout(error) or is_no_room(error):
+        return RefusedError(problems.OVERLOADED, "the database cannot take this now", retry_after_s=BUSY_S)
+    if any(state.startswith(_BAD_DATA) for state in sqlstates(error)):
+        return RefusedError(problems.INVALID_BATCH, f"the database refuses the rows: {str(error.__cause__)[:200]}")
+    return error
