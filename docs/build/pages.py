@@ -4,7 +4,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from docs.build import cli, database, graphql, index, performance, problems, promises, try_report, wire
+from docs.build import (
+    cli,
+    configuration,
+    database,
+    graphql,
+    index,
+    metrics,
+    performance,
+    problems,
+    promises,
+    try_report,
+    wire,
+)
 
 _REFERENCE: Final = "docs/reference/"
 
@@ -19,9 +31,11 @@ class Page(NamedTuple):
 
 _SECTIONS: Final = (
     Page(f"{_REFERENCE}cli.md", "every command and option of `periplus` and `periplus-spoke`", cli.render),
+    Page(f"{_REFERENCE}configuration.md", "every setting of the hub and the spoke", configuration.render),
     Page(f"{_REFERENCE}graphql.md", "asking over GraphQL: endpoint, roles, limits", graphql.render),
     Page(f"{_REFERENCE}try-report.md", "the JSON that `periplus try --json` prints", try_report.render),
     Page(f"{_REFERENCE}problems.md", "the problems a hub answers a spoke with, and what to do", problems.render),
+    Page(f"{_REFERENCE}metrics.md", "what Prometheus can scrape", metrics.render),
     Page(f"{_REFERENCE}wire.md", "the contract between spoke and hub", wire.render),
     Page(f"{_REFERENCE}database.md", "the hub's tables in PostgreSQL", database.render),
     Page("docs/explain/promises.md", "what you may rely on, with the tests that hold it", promises.render),

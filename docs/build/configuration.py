@@ -1,0 +1,57 @@
+"""docs/reference/configuration.md: every setting of both programs."""
+
+import os
+from typing import Final
+from unittest.mock import patch
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from docs.build.markdown import code, page, prose, section, summary, table
+from docs.build.types import type_text
+from periplus_hub.api.config import HubConfig
+from periplus_hub.kit.config import PREFIX
+
+_HUB: Final = """
+    A setting is written like its name in the TOML file given with `--config`, `PERIPLUS_` and its name in capitals in
+    the environment, and, where [`periplus hub serve`](cli.md#periplus-hub-serve) has it, as an option. Options win over
+    the environment, which wins over the file. An unknown key or a bad value stops the start and is named. Lists are
+    parted by commas in the environment.
+"""
+_HEADER: Final = ("setting", "environment", "value", "default", "meaning")
+_HOME: Final = "/home/somebody"
+_BOUNDS: Final = (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<"), ("min_length", "length ≥"))
+
+
+def render() -> str:
+    """The page."""
+    hub = (_group(base) for base in HubConfig.__bases__ if issubclass(base, BaseModel))
+    return page("Configuration", section("Hub", prose(_HUB), *hub))
+
+
+def _group(model: type[BaseModel]) -> str:
+    """The settings of one of the models that HubConfig is the sum of."""
+    rows = [
+        (code(name), code(PREFIX + name.upper()), _value(field), _default(field), field.description or "")
+        for name, field in model.model_fields.items()
+    ]
+    return section(model.__name__.removesuffix("Config"), summary(model.__doc__), table(_HEADER, rows), level=3)
+
+
+def _value(field: FieldInfo) -> str:
+    bounds = [
+        f"{sign} {getattr(mark, word):,}" for mark in field.metadata for word, sign in _BOUNDS if hasattr(mark, word)
+    ]
+    return ", ".join([type_text(field.annotation), *bounds])
+
+
+def _default(field: FieldInfo) -> str:
+    """Defaults that depend on the machine are shown as for somebody who is not root and has set nothing."""
+    environment = {"HOME": _HOME, "PATH": os.environ.get("PATH", "")}
+    with patch.dict(os.environ, environment, clear=True), patch("os.geteuid", return_value=1000):
+        default = field.get_default(call_default_factory=True, validated_data={})
+    return "" if default is None else code(_text(default).replace(_HOME, "~"))
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
