@@ -21,19 +21,16 @@ DataDirOption = Annotated[
 
 def _run(action: str, config_file: Path | None, flags: dict[str, Any]) -> None:
     from periplus_hub.api import serve as serving  # noqa: PLC0415 - see the module's docstring
-    from periplus_hub.api.config import ConfigError, load_config  # noqa: PLC0415 - as above
+    from periplus_hub.api.config import load_config  # noqa: PLC0415 - as above
     from periplus_hub.kit.errors import Refusal  # noqa: PLC0415 - as above
 
-    given = {key: value for key, value in flags.items() if value is not None}
-    try:
-        config = load_config(config_file, given)
-    except ConfigError as error:
-        fail(str(error))
     actions = {"serve": serving.serve, "work": serving.work, "migrate": serving.migrate, "token": serving.admin_token}
     try:
-        asyncio.run(actions[action](config))
+        answer = asyncio.run(actions[action](load_config(config_file, flags)))
     except Refusal as error:
         fail(error.message, error.remedy)
+    if isinstance(answer, str):
+        typer.echo(answer)
 
 
 @hub_commands.command("serve")

@@ -1,0 +1,83 @@
+"""The composition root: which slice answers where. One application per listener."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from fastapi import FastAPI
+from starlette.applications import Starlette
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from periplus_hub.addresses.jobs import OverlapsJob
+from periplus_hub.addresses.service_ipam import IpamApplier
+from periplus_hub.api.graphql_app import GraphQLApp
+from periplus_hub.api.health import Health, scrape
+from periplus_hub.api.observe import Observed
+from periplus_hub.api.resources import Resources
+from periplus_hub.fleet.routes import enrolment_router
+from periplus_hub.ingest.appliers import Listener
+from periplus_hub.ingest.model import Committed
+from periplus_hub.ingest.routes import batches_router
+from periplus_hub.ingest.service import Intake
+from periplus_hub.inventory.service import InventoryApplier
+from periplus_hub.kit.jobs import Job, JobRunner
+
+COMMITTED: Final = "committed"
+"""Topic of the event that a batch is durable."""
+
+
+def make_jobs(resources: Resources) -> list[Job]:
+    """Everything `hub work` does."""
+    return [OverlapsJob(resources.db, resources.events.publish)]
+
+
+def make_intake(resources: Resources, listeners: Sequence[Listener] = ()) -> Intake:
+    """The door for batches with every slice that keeps what comes in."""
+
+    async def tell(committed: Committed) -> None:
+        payload = {"registration": str(committed.registration_id), "kind": committed.kind}
+        resources.events.publish(committed.tenant_id, COMMITTED, payload)
+
+    appliers = (InventoryApplier(), IpamApplier())
+    return Intake(resources.db, resources.config, appliers, (tell, *listeners))
+
+
+def spokes_app(resources: Resources, intake: Intake) -> ASGIApp:
+    """What spokes dial."""
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    app.include_router(enrolment_router(resources.enrolment, resources.clock))
+    app.include_router(batches_router(resources.spoke_gate, intake))
+    return Observed(app, "spokes", resources.clock)
+
+
+def people_app(resources: Resources, health: Health) -> ASGIApp:
+    """What people and programs ask."""
+    graphql = GraphQLApp(resources.db, resources.clock, resources.authenticator, resources.events)
+    app = Starlette(routes=health.routes())
+    app.router.routes.append(Route("/graphql", graphql))
+    return Observed(_with_socket(app, graphql), "people", resources.clock)
+
+
+def _with_socket(app: ASGIApp, graphql: GraphQLApp) -> ASGIApp:
+    """Routes of Starlette are for HTTP; the websocket at /graphql goes to the same door."""
+
+    async def dispatch(scope: "dict[str, object]", receive: object, send: object) -> None:
+        target = graphql if scope["type"] == "websocket" and scope["path"] == "/graphql" else app
+        await target(scope, receive, send)  # type: ignore[arg-type]  # ASGI's three arguments, handed on
+
+    return dispatch  # type: ignore[return-value]  # as above
+
+
+def metrics_app(health: Health) -> ASGIApp:
+    """What Prometheus and probes look at."""
+    return Starlette(routes=[*health.routes(), Route("/metrics", scrape)])
+
+
+def nudging(runner: JobRunner, job: str) -> Listener:
+    """In one process the register follows a batch at once instead of at its next turn."""
+
+    async def nudge(committed: Committed) -> None:
+        if committed.applied:
+            runner.nudge(job)
+
+    return nudge

@@ -1,0 +1,73 @@
+"""Health that tells the truth: ready means that a commit went through a moment ago."""
+
+import asyncio
+from http import HTTPStatus
+from typing import Final
+
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from periplus_contract.problems import CONTENT_TYPE as PROBLEM
+from periplus_hub.kit import metrics
+from periplus_hub.kit.db import Database
+from periplus_hub.kit.errors import Unavailable
+from periplus_hub.kit.probe import commit_something
+
+_KEPT_S: Final = 1.0
+_PROBE_S: Final = 3.0
+_ready: Final = metrics.gauge("periplus_ready", "1 while the hub can commit, else 0.")
+
+
+class Health:
+    """Probes of one process; the answer is kept for a second, so that probes cannot become a load."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._asked_s = float("-inf")
+        self._trouble: str | None = "not asked yet"
+        self._lock = asyncio.Lock()
+        self.draining = False
+
+    def routes(self) -> list[Route]:
+        """/healthz and /readyz."""
+        return [Route("/healthz", self._alive), Route("/readyz", self._answer)]
+
+    async def trouble(self) -> str | None:
+        """Why the hub is not ready, or None."""
+        if self.draining:
+            return "the hub is stopping"
+        async with self._lock:
+            now_s = self._db.clock.monotonic_s()
+            if now_s - self._asked_s >= _KEPT_S:
+                self._trouble = await self._probe()
+                self._asked_s = now_s
+                _ready.set(self._trouble is None)
+        return self._trouble
+
+    async def _probe(self) -> str | None:
+        try:
+            async with asyncio.timeout(_PROBE_S):
+                await commit_something(self._db)
+        except TimeoutError:
+            return f"the database did not commit within {_PROBE_S:.0f} s"
+        except (SQLAlchemyError, OSError, Unavailable) as error:
+            return f"the database does not commit: {type(error).__name__}"
+        return None
+
+    async def _alive(self, _: Request) -> Response:
+        return JSONResponse({"status": "alive"})
+
+    async def _answer(self, _: Request) -> Response:
+        trouble = await self.trouble()
+        if trouble is None:
+            return JSONResponse({"status": "ready"})
+        status = HTTPStatus.SERVICE_UNAVAILABLE
+        body = {"type": "about:blank", "title": "Not ready", "status": status, "detail": trouble}
+        return JSONResponse(body, status_code=status, media_type=PROBLEM)
+
+
+async def scrape(_: Request) -> Response:
+    """/metrics."""
+    return Response(metrics.exposition(), media_type=metrics.CONTENT_TYPE)
