@@ -129,7 +129,7 @@ async def test_a_lock_whose_session_was_ended_knows_it(db: Database) -> None:
 
 
 async def end_sessions(db: Database, application: str) -> None:
-    connection = await asyncpg.connect(db.url.replace("+asyncpg", ""))
+    connection = await asyncpg.connect(db.dsn)
     try:
         await connection.execute(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"

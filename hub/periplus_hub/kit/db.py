@@ -26,6 +26,8 @@ T = TypeVar("T")
 Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 _ATTEMPTS: Final = 2
+_NETWORK_S: Final = 5.0
+"""How much longer than the server's own timeout the client waits for the word of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +134,10 @@ class Database:
 
     def __init__(self, url: str, clock: Clock, limits: DatabaseLimits | None = None) -> None:
         self.clock = clock
-        self.url = url
+        self.dsn = url.replace("postgresql+asyncpg://", "postgresql://", 1)
         self.limits = limits = limits or DatabaseLimits()
-        self._readers = _engine(url, limits, limits.readers, read_only=True)
-        self._writers = _engine(url, limits, limits.writers, read_only=False)
+        self._readers = _engine(self.dsn, limits, limits.readers, read_only=True)
+        self._writers = _engine(self.dsn, limits, limits.writers, read_only=False)
 
     def read(self) -> AbstractAsyncContextManager[ReadConnection]:
         """A READ ONLY transaction."""
@@ -200,7 +202,7 @@ def lock_number(key: str) -> int:
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big", signed=True)
 
 
-def _engine(url: str, limits: DatabaseLimits, size: int, *, read_only: bool) -> AsyncEngine:
+def _engine(dsn: str, limits: DatabaseLimits, size: int, *, read_only: bool) -> AsyncEngine:
     statement_s = limits.read_statement_s if read_only else limits.write_statement_s
     settings = {
         "application_name": "periplus-read" if read_only else "periplus-write",
@@ -210,17 +212,20 @@ def _engine(url: str, limits: DatabaseLimits, size: int, *, read_only: bool) -> 
         "default_transaction_read_only": "on" if read_only else "off",
         "timezone": "UTC",
     }
+
+    async def connect() -> "asyncpg.Connection[asyncpg.Record]":
+        # The driver reads the whole DSN itself: several hosts, sslmode, target_session_attrs.
+        return await asyncpg.connect(
+            dsn, server_settings=settings, timeout=limits.connect_s, command_timeout=statement_s + _NETWORK_S
+        )
+
     engine = create_async_engine(
-        url,
+        "postgresql+asyncpg://",
+        async_creator=connect,
         pool_size=size,
         max_overflow=0,
         pool_timeout=limits.checkout_s,
         pool_recycle=limits.recycle_s,
-        connect_args={
-            "server_settings": settings,
-            "timeout": limits.connect_s,
-            "command_timeout": max(limits.write_statement_s, statement_s) + 5,
-        },
     )
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
     return engine

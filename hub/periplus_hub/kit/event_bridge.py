@@ -50,7 +50,7 @@ class EventBridge:
             await asyncio.sleep(_RETRY_S)
 
     async def _listen(self) -> None:
-        connection = await asyncpg.connect(self._db.url.replace("+asyncpg", ""), timeout=10)
+        connection = await asyncpg.connect(self._db.dsn, timeout=10)
         ended = asyncio.Event()
         try:
             connection.add_termination_listener(lambda _: ended.set())
