@@ -84,7 +84,7 @@ class NodeStatus(Kept):
     conditions: list[Condition] | None = None
 
 
-class Node(Kept):
+class Node(Thing):
     """core/v1 Node."""
 
     metadata: AnnotatedMeta = field(default_factory=AnnotatedMeta)
@@ -133,10 +133,9 @@ class PodStatus(Kept):
     container_statuses: list[ContainerStatus] | None = None
 
 
-class Pod(Kept):
+class Pod(Thing):
     """core/v1 Pod."""
 
-    metadata: Meta = field(default_factory=Meta)
     spec: PodSpec = field(default_factory=PodSpec)
     status: PodStatus = field(default_factory=PodStatus)
 
@@ -190,10 +189,9 @@ class ServiceStatus(Kept):
     load_balancer: LoadBalancer | None = None
 
 
-class Service(Kept):
+class Service(Thing):
     """core/v1 Service."""
 
-    metadata: Meta = field(default_factory=Meta)
     spec: ServiceSpec = field(default_factory=ServiceSpec)
     status: ServiceStatus = field(default_factory=ServiceStatus)
 
@@ -234,10 +232,9 @@ class EndpointPort(Kept):
     app_protocol: str | None = None
 
 
-class EndpointSlice(Kept):
+class EndpointSlice(Thing):
     """discovery/v1 EndpointSlice."""
 
-    metadata: Meta = field(default_factory=Meta)
     address_type: str = ""
     endpoints: list[Endpoint] | None = None
     ports: list[EndpointPort] | None = None
@@ -255,10 +252,9 @@ class CidrStatus(Kept):
     conditions: list[Condition] | None = None
 
 
-class ServiceCidr(Kept):
+class ServiceCidr(Thing):
     """networking/v1 ServiceCIDR."""
 
-    metadata: Meta = field(default_factory=Meta)
     spec: CidrSpec = field(default_factory=CidrSpec)
     status: CidrStatus = field(default_factory=CidrStatus)
 
@@ -278,10 +274,9 @@ class AddressSpec(Kept):
     parent_ref: ParentRef | None = None
 
 
-class IpAddress(Kept):
+class IpAddress(Thing):
     """networking/v1 IPAddress; its name is the address."""
 
-    metadata: Meta = field(default_factory=Meta)
     spec: AddressSpec = field(default_factory=AddressSpec)
 
 
@@ -291,15 +286,13 @@ class PropertySpec(Kept):
     value: str = ""
 
 
-class ClusterProperty(Kept):
+class ClusterProperty(Thing):
     """about.k8s.io ClusterProperty."""
 
-    metadata: Meta = field(default_factory=Meta)
     spec: PropertySpec = field(default_factory=PropertySpec)
 
 
-class ConfigMap(Kept):
+class ConfigMap(Thing):
     """core/v1 ConfigMap."""
 
-    metadata: Meta = field(default_factory=Meta)
     data: dict[str, str] | None = None

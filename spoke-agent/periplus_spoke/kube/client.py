@@ -45,7 +45,8 @@ class KubeSettings(msgspec.Struct, frozen=True, kw_only=True):
     request_timeout_s: float = 30.0
     connect_timeout_s: float = 10.0
     requests_per_s: float = 5.0
-    burst: int = 20
+    burst: int = 40
+    """Enough for the first page and watch of every kind; after that the rate holds."""
     max_answer_bytes: int = 256 * 1024 * 1024
     max_line_bytes: int = 16 * 1024 * 1024
 

@@ -1,0 +1,116 @@
+"""What is asked now and then instead of watched: version, API groups, configuration maps, cluster properties."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Final
+
+from periplus_spoke.collectors.inventory import Inventory
+from periplus_spoke.fold.objects import ClusterProperty, ConfigMap
+from periplus_spoke.fold.sources import Source, State
+from periplus_spoke.kit.clock import Clock
+from periplus_spoke.kube.client import KubeClient
+from periplus_spoke.kube.discovery import api_groups, listable, read, server_version
+from periplus_spoke.kube.lists import PageDecoder, Resource, pages
+from periplus_spoke.kube.problems import KubeProblem
+
+CONFIG_MAPS: Final = ("kube-system/cilium-config", "kube-system/kubeadm-config")
+CILIUM: Final = CONFIG_MAPS[0]
+NETWORKING: Final = "networking.k8s.io"
+_SERVICE_VERSIONS: Final = ("v1", "v1beta1")
+_ABOUT: Final = "about.k8s.io"
+
+
+class Facts:
+    """Reads them all; each on its own, so that one failure costs one fact."""
+
+    def __init__(self, client: KubeClient, inventory: Inventory, clock: Clock) -> None:
+        self._client = client
+        self._inventory = inventory
+        self._clock = clock
+        self.configs: dict[str, dict[str, str]] = {}
+        self.service_version = ""
+        """The version that serves ServiceCIDR and IPAddress; empty when none does."""
+
+    async def refresh(self) -> None:
+        """Ask for everything once."""
+        await self._try("version", self._version)
+        await self._try("apis", self._groups)
+        await self._try(f"{NETWORKING}/servicecidrs", self._service_kinds)
+        for name in CONFIG_MAPS:
+            await self._try(name, partial(self._config, name))
+        if _ABOUT in self._inventory.facts.groups:
+            await self._try(f"{_ABOUT}/clusterproperties", self._properties)
+        self._inventory.facts.cilium_config = self.configs.get(CILIUM)
+        known = self._inventory.sources.get(CILIUM)
+        self._inventory.facts.cilium_config_readable = known is not None and known.state in {"ok", "absent"}
+
+    async def _try(self, name: str, ask: Callable[[], Awaitable[int | None]]) -> None:
+        try:
+            objects = await ask()
+        except KubeProblem as problem:
+            source = Source(
+                state=_state(problem.reason),
+                reason=problem.reason,
+                message=problem.message,
+                remedy=problem.remedy,
+            )
+            self._inventory.report(name, source, self._clock.wall_us(), quietly=True)
+        else:
+            at_us = self._clock.wall_us()
+            if objects is not None:
+                self._inventory.report(name, Source(state="ok", objects=objects, as_of_us=at_us), at_us, quietly=True)
+
+    async def _version(self) -> int:
+        version = await server_version(self._client)
+        self._inventory.facts.git_version = version.git_version
+        self._inventory.facts.platform = version.platform
+        return 1
+
+    async def _groups(self) -> int:
+        groups = await api_groups(self._client)
+        self._inventory.facts.groups = groups
+        return len(groups)
+
+    async def _service_kinds(self) -> None:
+        """The watch reports this source when there is one; here only its absence is a fact."""
+        for version in _SERVICE_VERSIONS:
+            if "servicecidrs" in await listable(self._client, NETWORKING, version):
+                self.service_version = version
+                return
+        raise KubeProblem(
+            "not_found",
+            "this API server does not serve ServiceCIDR (Kubernetes before 1.31, or an older v1beta1)",
+            "Nothing: service ranges are derived from the services' cluster IPs.",
+        )
+
+    async def _config(self, name: str) -> int:
+        namespace, _, short = name.partition("/")
+        try:
+            found = await read(self._client, f"/api/v1/namespaces/{namespace}/configmaps/{short}", ConfigMap)
+        except KubeProblem as problem:
+            if problem.reason == "not_found":
+                self.configs.pop(name, None)
+            raise
+        self.configs[name] = found.data or {}
+        return 1
+
+    async def _properties(self) -> int:
+        version = self._inventory.facts.groups[_ABOUT][0]
+        resource: Resource[ClusterProperty] = Resource(
+            source=f"{_ABOUT}/clusterproperties",
+            group=_ABOUT,
+            plural="clusterproperties",
+            version=version,
+            type=ClusterProperty,
+        )
+        found: dict[str, str] = {}
+        async for page in pages(self._client, resource, PageDecoder(ClusterProperty)):
+            found |= {item.metadata.name: item.spec.value for item in page.items}
+        self._inventory.facts.properties = found
+        return len(found)
+
+
+def _state(reason: str) -> State:
+    if reason == "forbidden":
+        return "forbidden"
+    return "absent" if reason == "not_found" else "failed"

@@ -1,0 +1,67 @@
+"""Who this cluster is, before it joins: what enrolment needs."""
+
+import re
+from typing import Final
+
+import msgspec
+
+from periplus_spoke.fold.objects import ConfigMap, Thing
+from periplus_spoke.kube.client import KubeClient
+from periplus_spoke.kube.discovery import count, read, server_version
+from periplus_spoke.kube.problems import KubeProblem
+
+_NOT_NAME: Final = re.compile(r"[^a-z0-9.-]+")
+_NAME_CHARS: Final = 63
+_UID_CHARS: Final = 8
+
+
+class ClusterIdentity(msgspec.Struct, frozen=True, kw_only=True):
+    """`uid` is the kube-system namespace's; `name` only a suggestion; unknown numbers are 0, unknown texts empty."""
+
+    uid: str
+    name: str
+    kubernetes_version: str
+    api_ca_sha256: str
+    node_count: int
+
+
+async def identify(client: KubeClient) -> ClusterIdentity:
+    """Ask the API server. Raises KubeProblem when it cannot be reached or does not tell its uid."""
+    version = await server_version(client)
+    system = await read(client, "/api/v1/namespaces/kube-system", Thing)
+    if not system.metadata.uid:
+        raise KubeProblem("server_error", "the namespace kube-system has no uid")
+    return ClusterIdentity(
+        uid=system.metadata.uid,
+        name=await _name(client, system.metadata.uid),
+        kubernetes_version=version.git_version,
+        api_ca_sha256=await client.ca_sha256(),
+        node_count=await _nodes(client),
+    )
+
+
+async def _nodes(client: KubeClient) -> int:
+    try:
+        return await count(client, "/api/v1/nodes")
+    except KubeProblem:
+        return 0  # the inventory's sources say why
+
+
+async def _name(client: KubeClient, uid: str) -> str:
+    name = suggested_name(client.label)
+    if not name:
+        try:
+            config = await read(client, "/api/v1/namespaces/kube-system/configmaps/cilium-config", ConfigMap)
+        except KubeProblem:
+            config = ConfigMap()  # most clusters have none; the name is only a suggestion
+        given = (config.data or {}).get("cluster-name", "")
+        name = "" if given == "default" else suggested_name(given)
+    return name or f"cluster-{uid[:_UID_CHARS]}"
+
+
+def suggested_name(context: str) -> str:
+    """A cluster name from a context: `arn:…:cluster/prod`, `gke_project_zone_prod` and `admin@prod` are all prod."""
+    name = context.rpartition("/")[2].rpartition("@")[2]
+    if name.startswith("gke_"):
+        name = name.rpartition("_")[2]
+    return _NOT_NAME.sub("-", name.lower()).strip("-.")[:_NAME_CHARS].rstrip("-.")

@@ -1,0 +1,146 @@
+"""Objects of every kind into the inventory state: who owns what, what a node says about its cluster."""
+
+from typing import Final
+
+from periplus_contract.tables import (
+    CLUSTER,
+    ENDPOINTS,
+    IP_ADDRESSES,
+    NAMESPACES,
+    NODES,
+    PODS,
+    SERVICE_CIDRS,
+    SERVICES,
+    SOURCES,
+    WORKLOADS,
+)
+from periplus_spoke.fold import rows
+from periplus_spoke.fold.cluster import ClusterFacts, NodePlace, cluster_row, is_aks
+from periplus_spoke.fold.cni import detect, node_signs
+from periplus_spoke.fold.objects import EndpointSlice, IpAddress, Node, Pod, Service, ServiceCidr, Thing
+from periplus_spoke.fold.owners import Owners
+from periplus_spoke.fold.places import place_of
+from periplus_spoke.fold.sources import Source
+from periplus_spoke.fold.state import InventoryState
+from periplus_spoke.fold.text import LabelFilter
+
+_DAEMONSET: Final = "DaemonSet"
+
+
+class Inventory:
+    """Everything known of one cluster; times are arguments, nothing here reads or waits."""
+
+    def __init__(self, labels: LabelFilter) -> None:
+        self.state = InventoryState()
+        self.owners = Owners()
+        self.facts = ClusterFacts()
+        self.sources: dict[str, Source] = {}
+        self.cluster_uid = ""
+        self._labels = labels
+        self._places: dict[str, NodePlace] = {}
+        self._daemonsets: dict[str, tuple[str, str]] = {}
+
+    def namespace(self, thing: Thing, at_us: int) -> None:
+        """core/v1 Namespace."""
+        self.state.put(NAMESPACES, thing.metadata.uid, rows.namespace_row(thing, self._labels), at_us)
+
+    def node(self, node: Node, at_us: int) -> None:
+        """core/v1 Node."""
+        uid, place = node.metadata.uid, place_of(node)
+        self._places[uid] = NodePlace(
+            provider=place.provider,
+            account=place.account,
+            region=place.region,
+            zone=place.zone,
+            signs=node_signs(node),
+            aks=is_aks(node.metadata.labels),
+        )
+        self.state.put(NODES, uid, rows.node_row(node, self._labels), at_us)
+
+    def forget_node(self, uid: str, at_us: int) -> None:
+        """A node is gone."""
+        self._places.pop(uid, None)
+        self.state.drop(NODES, uid, at_us)
+
+    def pod(self, pod: Pod, at_us: int) -> None:
+        """core/v1 Pod."""
+        row = rows.pod_row(pod, self.owners.workload(pod), self._labels)
+        self.state.put(PODS, pod.metadata.uid, row, at_us)
+
+    def forget_pod(self, uid: str, at_us: int) -> None:
+        """A pod is gone."""
+        self.owners.forget_pod(uid)
+        self.state.drop(PODS, uid, at_us)
+
+    def workload(self, thing: Thing, kind: str, api_group: str, at_us: int) -> None:
+        """A kind that is always the top of its chain, unless an operator's object owns it."""
+        uid = thing.metadata.uid
+        self.state.put(WORKLOADS, uid, rows.workload_row(thing, kind, api_group, self._labels), at_us)
+        if kind == _DAEMONSET:
+            self._daemonsets[uid] = (thing.metadata.namespace, thing.metadata.name)
+
+    def forget_workload(self, uid: str, at_us: int) -> None:
+        """A workload is gone."""
+        self._daemonsets.pop(uid, None)
+        self.state.drop(WORKLOADS, uid, at_us)
+
+    def middle(self, thing: Thing, kind: str, api_group: str, at_us: int) -> None:
+        """A ReplicaSet or Job: a workload only when nothing owns it."""
+        for pod in self.owners.learn(kind, thing.metadata):
+            self.pod(pod, at_us)
+        if thing.metadata.controller() is None:
+            self.workload(thing, kind, api_group, at_us)
+
+    def forget_middle(self, uid: str, at_us: int) -> None:
+        """A ReplicaSet or Job is gone."""
+        self.owners.forget(uid)
+        self.state.drop(WORKLOADS, uid, at_us)
+
+    def service(self, service: Service, at_us: int) -> None:
+        """core/v1 Service."""
+        self.state.put(SERVICES, service.metadata.uid, rows.service_row(service, self._labels), at_us)
+
+    def endpoint_slice(self, piece: EndpointSlice, at_us: int) -> None:
+        """discovery/v1 EndpointSlice."""
+        self.state.put_many(ENDPOINTS, piece.metadata.uid, rows.endpoint_rows(piece), at_us)
+
+    def forget_slice(self, uid: str, at_us: int) -> None:
+        """An EndpointSlice is gone, with all its endpoints."""
+        self.state.put_many(ENDPOINTS, uid, (), at_us)
+
+    def service_cidr(self, thing: ServiceCidr, at_us: int) -> None:
+        """networking/v1 ServiceCIDR."""
+        self.state.put(SERVICE_CIDRS, thing.metadata.uid, rows.service_cidr_row(thing), at_us)
+
+    def ip_address(self, thing: IpAddress, at_us: int) -> None:
+        """networking/v1 IPAddress."""
+        self.state.put(IP_ADDRESSES, thing.metadata.uid, rows.ip_address_row(thing), at_us)
+
+    def cnis(self) -> tuple[str, ...]:
+        """Network plugins with a sign, or `unknown`."""
+        daemonsets = self.sources.get("apps/daemonsets")
+        readable = daemonsets is not None and daemonsets.state == "ok"
+        return detect(
+            self.facts.groups,
+            {sign for place in self._places.values() for sign in place.signs},
+            list(self._daemonsets.values()) if readable else None,
+            has_cilium_config=self.facts.cilium_config is not None if self.facts.cilium_config_readable else None,
+        )
+
+    def place_cluster(self, at_us: int) -> None:
+        """Set the cluster's own row from what is known now."""
+        if self.cluster_uid:
+            row = cluster_row(self.facts, self._places.values(), self.cnis())
+            self.state.put(CLUSTER, self.cluster_uid, row, at_us)
+
+    def report(self, name: str, source: Source, at_us: int, *, quietly: bool = False) -> None:
+        """Note how a source is doing; `quietly` waits for `tell_sources` unless its state is news."""
+        known = self.sources.get(name)
+        self.sources[name] = source
+        if not (quietly and source.same_state(known)):
+            self.state.put(SOURCES, name, source.row(), at_us)
+
+    def tell_sources(self, at_us: int) -> None:
+        """Bring all source rows up to date, counts included."""
+        for name, source in self.sources.items():
+            self.state.put(SOURCES, name, source.row(), at_us)

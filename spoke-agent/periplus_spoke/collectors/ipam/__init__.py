@@ -1,0 +1,1 @@
+"""IPAM adapters: one pure module per allocator, and the registry."""

@@ -1,0 +1,205 @@
+"""Node.spec.podCIDRs: the ranges that kube-controller-manager or a cloud gives to nodes, handed out by host-local.
+
+Whether pods really get their addresses there depends on the network plugin (data-sources.md §1.1). Where the plugin
+is unknown, the pods say it themselves: their addresses either lie in their node's range or they do not.
+"""
+
+import ipaddress
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+import yaml
+
+from periplus_spoke.collectors.ipam.base import DetectFacts, WantedKind
+from periplus_spoke.fold.allocations import Fault, checked
+from periplus_spoke.fold.cidr import Address, Network, parse_address, parse_cidr
+from periplus_spoke.fold.cni import uses_pod_cidr
+from periplus_spoke.fold.ipam import Allocation, ConfigMaps, IpamView, Pool
+
+KUBEADM: Final = "kube-system/kubeadm-config"
+CILIUM: Final = "kube-system/cilium-config"
+_SOURCE: Final = "nodes"
+_HOST_LOCAL_EXCLUDED: Final = {4: 3, 6: 2}
+"""Network, gateway and, for IPv4, broadcast address are never handed out (containernetworking host-local)."""
+
+
+class _Block(msgspec.Struct, frozen=True):
+    node: str
+    network: Network
+
+
+class NodePodCidr:
+    """The adapter."""
+
+    name: Final = "node-podcidr"
+    kinds: tuple[WantedKind, ...] = ()
+
+    def detect(self, facts: DetectFacts) -> bool:
+        """Unless the plugin is known to ignore these ranges."""
+        return uses_pod_cidr(facts.cnis, facts.configs.get(CILIUM, {})) is not False
+
+    def silent_because(self, view: IpamView) -> str:
+        """The plugin is known to take addresses elsewhere, or pods have addresses outside of these ranges."""
+        blocks = list(_blocks(view, lambda _: None))
+        if not blocks:
+            return ""
+        if uses_pod_cidr(view.cnis, view.configs.get(CILIUM, {})) is False:
+            return f"nodes have podCIDRs, but {', '.join(view.cnis)} does not take pod addresses from them"
+        if not _believable(view, blocks):
+            return "nodes have podCIDRs, but pods have addresses outside of them"
+        return ""
+
+    def pools(self, view: IpamView, fault: Fault) -> list[Pool]:
+        """One per node and family, and one per cluster range where kubeadm names it."""
+        blocks = list(_blocks(view, fault))
+        if not _believable(view, blocks):
+            return []
+        used = _used(view, blocks)
+        nodes = [_node_pool(block, used[block.node, block.network]) for block in blocks]
+        return [*nodes, *(_cluster_pool(name, network, nodes) for name, network in _cluster_ranges(view, fault))]
+
+    def allocations(self, view: IpamView, fault: Fault) -> list[Allocation]:
+        """Each node's range, and the cluster's where kubeadm names it."""
+        blocks = list(_blocks(view, fault))
+        if not _believable(view, blocks):
+            return []
+        ranges = [
+            Allocation(
+                kind="pod",
+                cidr=str(network),
+                provider=self.name,
+                source="kubeadm-config",
+                name=name,
+                quality="nominal",
+            )
+            for name, network in _cluster_ranges(view, fault)
+        ]
+        return [
+            *ranges,
+            *(
+                Allocation(
+                    kind="pod",
+                    cidr=str(block.network),
+                    provider=self.name,
+                    source=_SOURCE,
+                    name=block.node,
+                    node=block.node,
+                )
+                for block in blocks
+            ),
+        ]
+
+
+def _blocks(view: IpamView, fault: Fault) -> Iterator[_Block]:
+    for node in view.nodes():
+        for text in node.pod_cidrs:
+            if network := checked(parse_cidr, text, f"podCIDR of node {node.name}", fault):
+                yield _Block(node.name, network)
+
+
+def _believable(view: IpamView, blocks: list[_Block]) -> bool:
+    known = uses_pod_cidr(view.cnis, view.configs.get(CILIUM, {}))
+    if known is not None:
+        return known
+    inside = outside = 0
+    for count, is_inside in _witnesses(view, blocks):
+        inside += count if is_inside else 0
+        outside += 0 if is_inside else count
+    return inside >= outside
+
+
+def _witnesses(view: IpamView, blocks: list[_Block]) -> Iterator[tuple[int, bool]]:
+    by_node = _by_node(blocks)
+    for pod in view.pods():
+        networks = by_node.get(pod.node or "", [])
+        for address in _addresses(pod.addresses):
+            same = [network for network in networks if network.version == address.version]
+            if same:
+                yield 1, any(address in network for network in same)
+
+
+def _used(view: IpamView, blocks: list[_Block]) -> Counter[tuple[str, Network]]:
+    by_node = _by_node(blocks)
+    used: Counter[tuple[str, Network]] = Counter()
+    for pod in view.pods():
+        node = pod.node or ""
+        for address in _addresses(pod.addresses):
+            used.update((node, network) for network in by_node.get(node, []) if address in network)
+    return used
+
+
+def _addresses(texts: tuple[str, ...]) -> Iterator[Address]:
+    for text in texts:
+        if address := checked(parse_address, text, "pod", lambda _: None):
+            yield address
+
+
+def _by_node(blocks: list[_Block]) -> dict[str, list[Network]]:
+    found: dict[str, list[Network]] = {}
+    for block in blocks:
+        found.setdefault(block.node, []).append(block.network)
+    return found
+
+
+def _node_pool(block: _Block, used: int) -> Pool:
+    capacity = max(block.network.num_addresses - _HOST_LOCAL_EXCLUDED[block.network.version], 0)
+    return Pool(
+        provider=NodePodCidr.name,
+        name=block.node,
+        family=block.network.version,
+        scope="node",
+        node=block.node,
+        source=_SOURCE,
+        quality="derived",
+        cidrs=(str(block.network),),
+        capacity=capacity,
+        assigned=block.network.num_addresses,
+        used=used,
+        free=max(capacity - used, 0),
+    )
+
+
+def _cluster_pool(name: str, network: Network, nodes: list[Pool]) -> Pool:
+    inside = [pool for pool in nodes if _within(pool.cidrs[0], network)]
+    used = sum(pool.used or 0 for pool in inside)
+    return Pool(
+        provider=NodePodCidr.name,
+        name=name,
+        family=network.version,
+        scope="cluster",
+        source="kubeadm-config",
+        quality="derived",
+        cidrs=(str(network),),
+        capacity=network.num_addresses,
+        assigned=sum(pool.assigned or 0 for pool in inside),
+        used=used,
+        free=max(network.num_addresses - used, 0),
+    )
+
+
+def _within(cidr: str, network: Network) -> bool:
+    inner = ipaddress.ip_network(cidr)
+    if isinstance(inner, ipaddress.IPv4Network) and isinstance(network, ipaddress.IPv4Network):
+        return inner.subnet_of(network)
+    if isinstance(inner, ipaddress.IPv6Network) and isinstance(network, ipaddress.IPv6Network):
+        return inner.subnet_of(network)
+    return False
+
+
+def _cluster_ranges(view: IpamView, fault: Fault) -> Iterator[tuple[str, Network]]:
+    for text in pod_subnets(view.configs):
+        if network := checked(parse_cidr, text, "podSubnet of kubeadm-config", fault):
+            yield "podSubnet", network
+
+
+def pod_subnets(configs: ConfigMaps) -> list[str]:
+    """`networking.podSubnet` of kubeadm's ClusterConfiguration; empty when it cannot be read or names none."""
+    try:
+        document = yaml.safe_load(configs.get(KUBEADM, {}).get("ClusterConfiguration", ""))
+    except yaml.YAMLError:
+        return []
+    networking = document.get("networking") if isinstance(document, dict) else None
+    subnet = networking.get("podSubnet") if isinstance(networking, dict) else None
+    return [text.strip() for text in str(subnet or "").split(",") if text.strip()]

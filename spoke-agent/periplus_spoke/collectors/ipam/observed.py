@@ -1,0 +1,66 @@
+"""The last resort (data-sources.md §1.2): blocks around the addresses that pods are seen to have.
+
+Used where no allocator that we read is at work, so that a cluster with an unknown or unread plugin still shows which
+addresses it occupies. Its pools have no capacity: that is unknown, not zero.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from periplus_spoke.collectors.ipam.base import DetectFacts, WantedKind
+from periplus_spoke.fold.allocations import Fault, checked
+from periplus_spoke.fold.cidr import Address, observed_blocks, parse_address
+from periplus_spoke.fold.ipam import Allocation, IpamView, Pool
+
+_SOURCE: Final = "pods"
+
+
+class ObservedPods:
+    """The adapter. Registered last and asked only when no other has pod ranges."""
+
+    name: Final = "observed-pods"
+    kinds: tuple[WantedKind, ...] = ()
+
+    def detect(self, facts: DetectFacts) -> bool:
+        """Always possible."""
+        del facts
+        return True
+
+    def silent_because(self, view: IpamView) -> str:
+        """Never."""
+        del view
+        return ""
+
+    def pools(self, view: IpamView, fault: Fault) -> list[Pool]:
+        """What is in use, per family."""
+        addresses = list(_addresses(view, fault))
+        return [
+            Pool(
+                provider=self.name,
+                name="pods",
+                family=version,
+                scope="cluster",
+                source=_SOURCE,
+                quality="derived",
+                cidrs=tuple(str(block) for block in observed_blocks(same)),
+                used=len(same),
+            )
+            for version in (4, 6)
+            if (same := {address for address in addresses if address.version == version})
+        ]
+
+    def allocations(self, view: IpamView, fault: Fault) -> list[Allocation]:
+        """The /24 or /64 around every pod address, neighbours joined."""
+        return [
+            Allocation(
+                kind="pod", cidr=str(block), provider=self.name, source=_SOURCE, name="observed", quality="derived"
+            )
+            for block in observed_blocks(set(_addresses(view, fault)))
+        ]
+
+
+def _addresses(view: IpamView, fault: Fault) -> Iterator[Address]:
+    for pod in view.pods():
+        for text in pod.addresses:
+            if address := checked(parse_address, text, "pod", fault):
+                yield address

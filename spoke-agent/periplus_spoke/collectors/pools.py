@@ -1,0 +1,141 @@
+"""From the inventory to ipam batches: which adapters speak, what is impossible, what has changed."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from periplus_contract.tables import IP_ADDRESSES, NODES, PODS, SERVICE_CIDRS, SERVICES
+from periplus_spoke.collectors.inventory import Inventory
+from periplus_spoke.collectors.ipam.base import DetectFacts, IpamAdapter
+from periplus_spoke.collectors.ipam.registry import ADAPTERS, LAST_RESORT
+from periplus_spoke.fold.allocations import core_allocations, service_pools
+from periplus_spoke.fold.ipam import Allocation, ConfigMaps, IpamView, Pool, digest, ipam_batch, unique
+from periplus_spoke.fold.records import Sealable
+from periplus_spoke.fold.sources import Source
+
+_READ: Final = (NODES, PODS, SERVICES, SERVICE_CIDRS, IP_ADDRESSES)
+_MICROS: Final = 1_000_000
+_FAULTS_SHOWN: Final = 3
+_CORE: Final = "ipam/kubernetes"
+_FAULT: Final = Source(
+    state="failed",
+    reason="spoke_fault",
+    message="this IPAM adapter failed",
+    remedy="Report it with the spoke's log.",
+)
+
+_log: Final = logging.getLogger(__name__)
+
+
+class _Result(msgspec.Struct):
+    pools: list[Pool]
+    allocations: list[Allocation]
+    digest: bytes
+
+
+class Pools:
+    """Recomputes only when something it looks at has changed."""
+
+    def __init__(self, inventory: Inventory, adapters: Sequence[IpamAdapter] = ADAPTERS) -> None:
+        self._inventory = inventory
+        self._adapters = adapters
+        self._seen: tuple[object, ...] = ()
+        self._result = _Result([], [], b"")
+        self._told: bytes | None = None
+        self.configs: ConfigMaps = {}
+        self.custom: Mapping[str, Sequence[object]] = {}
+
+    def allocations_changed(self, at_us: int) -> bool:
+        """Whether the set of allocations is not the one last told."""
+        return self._refresh(at_us).digest != self._told
+
+    def batch(self, at_us: int, window_s: int, *, complete: bool = False) -> Sealable:
+        """The batch of the window around `at_us`: all pools, and the allocations when they changed or `complete`."""
+        result = self._refresh(at_us)
+        tell = complete or result.digest != self._told
+        self._told = result.digest
+        start_s = at_us // _MICROS
+        return ipam_batch(
+            result.pools,
+            result.allocations if tell else None,
+            window_start_s=start_s - start_s % window_s,
+            window_s=window_s,
+            observed_at_us=at_us,
+        )
+
+    def _refresh(self, at_us: int) -> _Result:
+        state = self._inventory.state
+        cnis = self._inventory.cnis()
+        seen = (*(state.revisions[table.name] for table in _READ), cnis, self.configs, id(self.custom))
+        if seen != self._seen:
+            self._seen = seen
+            self._result = self._compute(cnis, at_us)
+        return self._result
+
+    def _compute(self, cnis: tuple[str, ...], at_us: int) -> _Result:
+        tables = {table.name: self._inventory.state.rows(table) for table in _READ}
+        view = IpamView(tables, cnis, self.configs, self.custom)
+        facts = DetectFacts(cnis=cnis, groups=self._inventory.facts.groups, configs=self.configs)
+        faults: list[str] = []
+        pools = service_pools(view, faults.append)
+        allocations = core_allocations(view, faults.append)
+        self._report(_CORE, faults, at_us)
+        pod_ranges: list[Allocation] = []
+        for adapter in self._adapters:
+            try:
+                more, ranges = self._ask(adapter, view, facts, at_us)
+            except Exception:  # noqa: BLE001 - a fault in one adapter must not silence the others
+                _log.exception("IPAM adapter %s failed", adapter.name)
+                self._inventory.report(f"ipam/{adapter.name}", _FAULT, at_us, quietly=True)
+                continue
+            pools += more
+            pod_ranges += ranges
+        if not pod_ranges:
+            pools += LAST_RESORT.pools(view, _told_already)
+            pod_ranges = LAST_RESORT.allocations(view, _told_already)
+        complete = unique([*allocations, *pod_ranges])
+        return _Result(pools, complete, digest(complete))
+
+    def _ask(
+        self, adapter: IpamAdapter, view: IpamView, facts: DetectFacts, at_us: int
+    ) -> tuple[list[Pool], list[Allocation]]:
+        silence = adapter.silent_because(view)
+        if silence:
+            self._say_silent(adapter.name, silence, at_us)
+            return [], []
+        if not adapter.detect(facts):
+            return [], []
+        faults: list[str] = []
+        found = adapter.pools(view, faults.append), adapter.allocations(view, faults.append)
+        self._report(f"ipam/{adapter.name}", faults, at_us)
+        return found
+
+    def _report(self, name: str, faults: list[str], at_us: int) -> None:
+        distinct = sorted(set(faults))
+        if not distinct:
+            source = Source(state="ok", as_of_us=at_us)
+        else:
+            more = f" and {len(distinct) - _FAULTS_SHOWN} more" if len(distinct) > _FAULTS_SHOWN else ""
+            source = Source(
+                state="failed",
+                reason="impossible_cidr",
+                message="; ".join(distinct[:_FAULTS_SHOWN]) + more,
+                remedy="Correct these objects; they are left out of pools and allocations.",
+                objects=len(distinct),
+            )
+        self._inventory.report(name, source, at_us, quietly=True)
+
+    def _say_silent(self, name: str, reason: str, at_us: int) -> None:
+        source = Source(
+            state="absent",
+            reason="not_used_for_pods",
+            message=reason,
+            remedy="Nothing: the ranges pods really use are told instead.",
+        )
+        self._inventory.report(f"ipam/{name}", source, at_us, quietly=True)
+
+
+def _told_already(_: str) -> None:
+    """Faults of the last resort: the adapters before it have met the same objects."""

@@ -1,0 +1,154 @@
+"""Allocations and service pools that every cluster has, whatever its network plugin."""
+
+import ipaddress
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple, TypeVar
+
+from periplus_spoke.fold.cidr import (
+    Address,
+    ImpossibleCidr,
+    Network,
+    observed_blocks,
+    parse_address,
+    parse_cidr,
+    single,
+)
+from periplus_spoke.fold.ipam import Allocation, AllocationKind, IpamView, Pool
+
+PROVIDER: Final = "kubernetes"
+_SERVICE_CIDR: Final = "servicecidr"
+_SERVICES: Final = "services"
+_NODE_TYPES: Final = frozenset(("InternalIP", "ExternalIP"))
+
+T = TypeVar("T")
+Fault = Callable[[str], None]
+"""Told about every range or address that cannot be."""
+
+
+class ServiceRange(NamedTuple):
+    """One range that service addresses come from."""
+
+    name: str
+    network: Network
+
+
+def core_allocations(view: IpamView, fault: Fault) -> list[Allocation]:
+    """Nodes, services, load balancers and external addresses."""
+    return [
+        *_node_addresses(view, fault),
+        *_service_ranges(view, fault),
+        *_service_addresses(view, fault, "loadbalancer"),
+        *_service_addresses(view, fault, "external"),
+    ]
+
+
+def _node_addresses(view: IpamView, fault: Fault) -> Iterator[Allocation]:
+    for node in view.nodes():
+        for text in node.addresses:
+            kind, _, value = text.partition("=")
+            if kind in _NODE_TYPES and (address := checked(parse_address, value, f"node {node.name}", fault)):
+                yield Allocation(
+                    kind="node", cidr=single(address), provider=PROVIDER, source="nodes", name=node.name, node=node.name
+                )
+
+
+def _service_addresses(view: IpamView, fault: Fault, kind: AllocationKind) -> Iterator[Allocation]:
+    for service in view.services():
+        texts = service.load_balancer_ips if kind == "loadbalancer" else service.external_ips
+        for text in texts:
+            if address := checked(parse_address, text, f"service {service.name}", fault):
+                yield Allocation(
+                    kind=kind, cidr=single(address), provider=PROVIDER, source=_SERVICES, name=service.name
+                )
+
+
+def _service_ranges(view: IpamView, fault: Fault) -> Iterator[Allocation]:
+    ranges = list(service_ranges(view, fault))
+    for item in ranges:
+        yield Allocation(
+            kind="service", cidr=str(item.network), provider=PROVIDER, source=_SERVICE_CIDR, name=item.name
+        )
+    if not ranges:
+        for block in observed_blocks(cluster_ips(view, fault)):
+            yield Allocation(
+                kind="service",
+                cidr=str(block),
+                provider=PROVIDER,
+                source=_SERVICES,
+                name="observed",
+                quality="derived",
+            )
+
+
+def service_ranges(view: IpamView, fault: Fault) -> Iterator[ServiceRange]:
+    """Every range of every ServiceCIDR."""
+    for name, cidrs in view.service_cidrs():
+        for text in cidrs:
+            if network := checked(parse_cidr, text, f"ServiceCIDR {name}", fault):
+                yield ServiceRange(name, network)
+
+
+def cluster_ips(view: IpamView, fault: Fault) -> set[Address]:
+    """Distinct service addresses, headless services left out."""
+    found = set()
+    for service in view.services():
+        for text in service.cluster_ips:
+            if address := checked(parse_address, text, f"service {service.name}", fault):
+                found.add(address)
+    return found
+
+
+def service_pools(view: IpamView, fault: Fault) -> list[Pool]:
+    """A pool per service range and family; without ranges, a pool of unknown size that counts what is used."""
+    exact = [checked(parse_address, text, f"IPAddress {text}", fault) for text in view.service_addresses()]
+    used = {address for address in exact if address} or cluster_ips(view, fault)
+    ranges = list(service_ranges(view, fault))
+    pools = [
+        _service_pool(item, sum(address in item.network for address in used), exact=bool(exact)) for item in ranges
+    ]
+    if ranges:
+        return pools
+    return [
+        Pool(
+            provider=PROVIDER,
+            name="services",
+            family=version,
+            scope="service",
+            source="ipaddress" if exact else _SERVICES,
+            quality="exact" if exact else "derived",
+            used=count,
+        )
+        for version in (4, 6)
+        if (count := sum(address.version == version for address in used))
+    ]
+
+
+def _service_pool(item: ServiceRange, used: int, *, exact: bool) -> Pool:
+    capacity = service_capacity(item.network)
+    return Pool(
+        provider=PROVIDER,
+        name=item.name,
+        family=item.network.version,
+        scope="service",
+        source=_SERVICE_CIDR,
+        quality="exact" if exact else "derived",
+        cidrs=(str(item.network),),
+        capacity=capacity,
+        used=used,
+        free=max(capacity - used, 0),
+    )
+
+
+def service_capacity(network: Network) -> int:
+    """Addresses the API server can hand out: without network and, for IPv4, broadcast address."""
+    excluded = 2 if isinstance(network, ipaddress.IPv4Network) else 1
+    return max(network.num_addresses - excluded, 0)
+
+
+def checked(parse: Callable[[str], T], text: str, where: str, fault: Fault) -> T | None:
+    """`text` parsed, or None after telling `fault` where it stands."""
+    try:
+        return parse(text)
+    except ImpossibleCidr as error:
+        fault(f"{where}: {error}")
+        return None

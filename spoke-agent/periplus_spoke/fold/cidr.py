@@ -1,0 +1,64 @@
+"""CIDRs as clusters write them. What cannot be a range is an error with a reason, never silently left out."""
+
+import ipaddress
+from collections.abc import Iterable
+from typing import Final
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_MAPPED: Final = ipaddress.IPv6Network("::ffff:0:0/96")
+_OBSERVED_PREFIX: Final = {4: 24, 6: 64}
+
+
+class ImpossibleCidr(ValueError):
+    """A text that stands where a CIDR should, and is none; the message names it and says why."""
+
+
+def parse_cidr(text: str) -> Network:
+    """A network in canonical form. Host bits, /0 and IPv4-mapped ranges are impossible."""
+    try:
+        network = ipaddress.ip_network(text)
+    except ValueError:
+        raise ImpossibleCidr(_why(text)) from None
+    if "/" not in text:
+        raise ImpossibleCidr(f"{text!r} has no prefix length")
+    if network.prefixlen == 0:
+        raise ImpossibleCidr(f"{text!r} is every address there is")
+    if isinstance(network, ipaddress.IPv6Network) and network.overlaps(_MAPPED):
+        raise ImpossibleCidr(f"{text!r} holds IPv4-mapped addresses")
+    return network
+
+
+def _why(text: str) -> str:
+    try:
+        inside = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return f"{text[:64]!r} is not a CIDR"
+    return f"{text!r} has host bits set; the range would be {inside}"
+
+
+def parse_address(text: str) -> Address:
+    """A single address; raises ImpossibleCidr."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        raise ImpossibleCidr(f"{text[:64]!r} is not an address") from None
+    if isinstance(address, ipaddress.IPv6Address) and (address.ipv4_mapped or address.scope_id):
+        raise ImpossibleCidr(f"{text!r} is not an address others can use")
+    return address
+
+
+def single(address: Address) -> str:
+    """The /32 or /128 of one address."""
+    return f"{address}/{address.max_prefixlen}"
+
+
+def observed_blocks(addresses: Iterable[Address]) -> list[Network]:
+    """The /24 or /64 around each address, neighbours joined: what is surely in use when no range is known."""
+    blocks = {
+        ipaddress.ip_network(f"{address}/{_OBSERVED_PREFIX[address.version]}", strict=False) for address in addresses
+    }
+    v4 = [block for block in blocks if isinstance(block, ipaddress.IPv4Network)]
+    v6 = [block for block in blocks if isinstance(block, ipaddress.IPv6Network)]
+    return [*ipaddress.collapse_addresses(v4), *ipaddress.collapse_addresses(v6)]

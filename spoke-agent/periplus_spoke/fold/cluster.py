@@ -1,0 +1,90 @@
+"""The one row of the table `cluster`: where the cluster is and what it runs, by vote of its nodes."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import msgspec
+
+from periplus_spoke.fold.places import majority
+from periplus_spoke.fold.rows import Row
+
+CLUSTERSET: Final = "clusterset.k8s.io"
+CLUSTER_ID: Final = "cluster.clusterset.k8s.io"
+_DISTRIBUTIONS: Final = (
+    ("+k3s", "k3s"),
+    ("+rke2", "rke2"),
+    ("-eks-", "eks"),
+    ("-gke.", "gke"),
+    ("-aliyun", "ack"),
+)
+_AKS_LABEL: Final = "kubernetes.azure.com/cluster"
+
+
+class NodePlace(msgspec.Struct, frozen=True, gc=False):
+    """What one node says about its cluster."""
+
+    provider: str | None
+    account: str | None
+    region: str | None
+    zone: str | None
+    signs: tuple[str, ...]
+    aks: bool
+
+
+class ClusterFacts(msgspec.Struct, kw_only=True):
+    """What is known about the cluster as a whole; empty means unknown."""
+
+    git_version: str = ""
+    platform: str = ""
+    api_ca_sha256: str = ""
+    groups: dict[str, tuple[str, ...]] = {}
+    properties: dict[str, str] = {}
+    cilium_config: dict[str, str] | None = None
+    """Data of kube-system/cilium-config; None when it is not there or cannot be read."""
+    cilium_config_readable: bool = False
+    distribution: str = ""
+    """Given by configuration; wins over hints."""
+
+
+def is_aks(labels: Mapping[str, str] | None) -> bool:
+    """Whether a node carries the label that AKS puts on every node."""
+    return _AKS_LABEL in (labels or {})
+
+
+def distribution(facts: ClusterFacts, places: Iterable[NodePlace]) -> str | None:
+    """A name from hints that only one distribution leaves; None when there is none."""
+    if facts.distribution:
+        return facts.distribution
+    for mark, name in _DISTRIBUTIONS:
+        if mark in facts.git_version:
+            return name
+    if "config.openshift.io" in facts.groups:
+        return "openshift"
+    known = list(places)
+    if any(place.aks for place in known):
+        return "aks"
+    return "kind" if majority(place.provider for place in known) == "kind" else None
+
+
+def cluster_row(facts: ClusterFacts, places: Iterable[NodePlace], cnis: tuple[str, ...]) -> Row:
+    """The row; regions and zones are all that any node names, the single ones a majority's."""
+    known = list(places)
+    config = facts.cilium_config or {}
+    aliases = [f"cilium={config['cluster-name']}"] if config.get("cluster-name") else []
+    if facts.properties.get(CLUSTER_ID):
+        aliases.append(f"clusterset={facts.properties[CLUSTER_ID]}")
+    return (
+        majority(place.provider for place in known),
+        majority(place.account for place in known),
+        majority(place.region for place in known),
+        facts.git_version or None,
+        facts.platform or None,
+        distribution(facts, known),
+        tuple(sorted({place.region for place in known if place.region})),
+        tuple(sorted({place.zone for place in known if place.zone})),
+        cnis,
+        tuple(sorted(aliases)),
+        facts.properties.get(CLUSTERSET),
+        facts.properties.get(CLUSTER_ID),
+        facts.api_ca_sha256 or None,
+    )

@@ -1,0 +1,180 @@
+"""Pools and allocations: what allocators hand out of, and every CIDR this cluster has in use."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final, Literal, NamedTuple, cast
+
+import msgspec
+
+from periplus_contract.tables import (
+    ALLOCATIONS,
+    IP_ADDRESSES,
+    NODES,
+    PODS,
+    POOLS,
+    SERVICE_CIDRS,
+    SERVICES,
+    Kind,
+    Table,
+)
+from periplus_spoke.fold.records import Cell, Sealable, SectionRows
+from periplus_spoke.fold.rows import Row, positions
+
+Quality = Literal["exact", "derived", "nominal"]
+Scope = Literal["cluster", "node", "namespace", "lb", "service", "external"]
+AllocationKind = Literal["pod", "service", "node", "loadbalancer", "external", "reserved"]
+ConfigMaps = Mapping[str, Mapping[str, str]]
+"""`namespace/name` to data, of those that could be read."""
+
+FINISHED: Final = frozenset(("Succeeded", "Failed"))
+DEFAULT_SERVICE: Final = "kubernetes"
+
+
+class Pool(msgspec.Struct, kw_only=True, frozen=True):
+    """One row of the table `pools`; counts of addresses, None for unknown."""
+
+    provider: str
+    name: str
+    family: Literal[4, 6]
+    scope: Scope
+    source: str
+    quality: Quality
+    node: str | None = None
+    cidrs: tuple[str, ...] = ()
+    capacity: int | None = None
+    assigned: int | None = None
+    used: int | None = None
+    reserved: int | None = None
+    cooling: int | None = None
+    free: int | None = None
+    largest_free_block: int | None = None
+
+
+class Allocation(msgspec.Struct, kw_only=True, frozen=True, order=True):
+    """One row of the table `allocations`."""
+
+    kind: AllocationKind
+    cidr: str
+    provider: str
+    source: str
+    name: str = ""
+    node: str = ""
+    quality: Quality = "exact"
+
+
+class NodeFacts(NamedTuple):
+    """A node as allocators see it."""
+
+    name: str
+    addresses: tuple[str, ...]
+    pod_cidrs: tuple[str, ...]
+
+
+class PodFacts(NamedTuple):
+    """A pod that may hold addresses of a pod range."""
+
+    node: str | None
+    addresses: tuple[str, ...]
+
+
+class ServiceFacts(NamedTuple):
+    """A service's addresses."""
+
+    name: str
+    cluster_ips: tuple[str, ...]
+    load_balancer_ips: tuple[str, ...]
+    external_ips: tuple[str, ...]
+
+
+class IpamView:
+    """What adapters may look at. Built from rows each time something changed, never kept."""
+
+    def __init__(
+        self,
+        tables: Mapping[str, Mapping[str, Row]],
+        cnis: Sequence[str],
+        configs: ConfigMaps,
+        custom: Mapping[str, Sequence[object]],
+    ) -> None:
+        self._tables = tables
+        self.cnis = tuple(cnis)
+        self.configs = configs
+        self.custom = custom
+        """Objects of the kinds an adapter asked for, by source name."""
+
+    def nodes(self) -> Iterator[NodeFacts]:
+        """All nodes."""
+        for row in self._pick(NODES, "name", "addresses", "pod_cidrs"):
+            yield NodeFacts(cast("str", row[0] or ""), _texts(row[1]), _texts(row[2]))
+
+    def pods(self) -> Iterator[PodFacts]:
+        """Pods that hold addresses: not on the host's network, not finished."""
+        for node, v4, v6, host, phase in self._pick(PODS, "node", "ipv4", "ipv6", "host_network", "phase"):
+            found = tuple(text for text in (v4, v6) if isinstance(text, str))
+            if found and not host and phase not in FINISHED:
+                yield PodFacts(cast("str | None", node), found)
+
+    def services(self) -> Iterator[ServiceFacts]:
+        """All services, `namespace/name`."""
+        names = ("namespace", "name", "cluster_ips", "load_balancer_ips", "external_ips")
+        for namespace, name, cluster, balancer, external in self._pick(SERVICES, *names):
+            yield ServiceFacts(f"{namespace}/{name}", _texts(cluster), _texts(balancer), _texts(external))
+
+    def service_cidrs(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """(name, CIDRs) of each ServiceCIDR."""
+        for name, cidrs in self._pick(SERVICE_CIDRS, "name", "cidrs"):
+            yield cast("str", name), _texts(cidrs)
+
+    def service_addresses(self) -> Iterator[str]:
+        """Names of all IPAddress objects."""
+        for (address,) in self._pick(IP_ADDRESSES, "address"):
+            yield cast("str", address)
+
+    def _pick(self, table: Table, *names: str) -> Iterator[tuple[Cell, ...]]:
+        indexes = [positions(table)[name] for name in names]
+        for row in self._tables[table.name].values():
+            yield tuple(row[index] for index in indexes)
+
+
+def _texts(cell: Cell) -> tuple[str, ...]:
+    return cell if isinstance(cell, tuple) else tuple(cell) if isinstance(cell, list) else ()
+
+
+def unique(allocations: Iterable[Allocation]) -> list[Allocation]:
+    """Sorted, one per (kind, cidr, provider): a shared address keeps the first name in the alphabet."""
+    kept: dict[tuple[str, str, str], Allocation] = {}
+    for item in sorted(allocations):
+        kept.setdefault((item.kind, item.cidr, item.provider), item)
+    return list(kept.values())
+
+
+def digest(allocations: Sequence[Allocation]) -> bytes:
+    """Equal for equal sets, whenever they were observed."""
+    return hashlib.sha256(msgspec.msgpack.encode(allocations)).digest()
+
+
+def ipam_batch(
+    pools: Sequence[Pool],
+    allocations: Sequence[Allocation] | None,
+    *,
+    window_start_s: int,
+    window_s: int,
+    observed_at_us: int,
+) -> Sealable:
+    """One ipam batch; no allocations means they are unchanged."""
+    sections = [_section(POOLS, [msgspec.structs.asdict(pool) for pool in pools], observed_at_us)]
+    if allocations is not None:
+        sections.append(_section(ALLOCATIONS, [msgspec.structs.asdict(item) for item in allocations], observed_at_us))
+    return Sealable(kind=Kind.IPAM, window_start_s=window_start_s, window_s=window_s, sections=tuple(sections))
+
+
+def _section(table: Table, items: list[dict[str, Cell]], observed_at_us: int) -> SectionRows:
+    columns: dict[str, list[Cell]] = {"observed_at": [observed_at_us] * len(items)}
+    for column in table.columns:
+        if column.name == "observed_at":
+            continue
+        values: list[Cell] = [item[column.name] for item in items]
+        if column.type == "utf8":
+            values = [str(value) if value not in (None, "") else None for value in values]
+        columns[column.name] = values
+    return SectionRows(table=table, columns=columns, rows=len(items))

@@ -1,0 +1,56 @@
+"""The top of a pod's owner chain: Deployment rather than its ReplicaSet, CronJob rather than its Job."""
+
+from typing import Final
+
+from periplus_spoke.fold.objects import Meta, Pod
+from periplus_spoke.fold.text import shared
+
+_MIDDLE: Final = ("ReplicaSet", "Job")
+
+Top = tuple[str, str]
+"""Kind and name."""
+
+
+class Owners:
+    """ReplicaSets and Jobs, and pods that were seen before theirs."""
+
+    def __init__(self) -> None:
+        self._tops: dict[str, dict[str, Top]] = {kind: {} for kind in _MIDDLE}
+        self._waiting: dict[str, dict[str, Pod]] = {}
+
+    def known(self, kind: str) -> list[str]:
+        """Uids of all middle owners of one kind."""
+        return list(self._tops[kind])
+
+    def learn(self, kind: str, meta: Meta) -> list[Pod]:
+        """A ReplicaSet or Job; the pods whose workload is only now known."""
+        owner = meta.controller()
+        self._tops[kind][meta.uid] = _top(owner.kind, owner.name) if owner else _top(kind, meta.name)
+        return list(self._waiting.pop(meta.uid, {}).values())
+
+    def forget(self, uid: str) -> None:
+        """A middle owner is gone; its pods keep the workload they have."""
+        for tops in self._tops.values():
+            tops.pop(uid, None)
+
+    def forget_pod(self, uid: str) -> None:
+        """A pod is gone and waits for nothing."""
+        for owner in [owner for owner, pods in self._waiting.items() if pods.pop(uid, None) is not None]:
+            if not self._waiting[owner]:
+                del self._waiting[owner]
+
+    def workload(self, pod: Pod) -> Top | None:
+        """Kind and name; the middle owner itself while its own owner is not known, None for a bare pod."""
+        owner = pod.metadata.controller()
+        if owner is None:
+            return None
+        if owner.kind not in _MIDDLE:
+            return _top(owner.kind, owner.name)
+        top = self._tops[owner.kind].get(owner.uid)
+        if top is None:
+            self._waiting.setdefault(owner.uid, {})[pod.metadata.uid] = pod
+        return top or _top(owner.kind, owner.name)
+
+
+def _top(kind: str, name: str) -> Top:
+    return (shared(kind) or "", shared(name) or "")
