@@ -26,7 +26,6 @@ from periplus_hub.kit.errors import Refusal
 from periplus_hub.kit.jobs import JobRunner, lead
 from periplus_hub.kit.migrate import upgrade
 
-_DRAIN_S: Final = 20
 _BACKLOG: Final = 512
 _log: Final = structlog.get_logger(__name__)
 
@@ -145,15 +144,15 @@ def _listener(config: HubConfig, name: str, address: tuple[str, int], app: ASGIA
             access_log=False,
             server_header=False,
             timeout_keep_alive=75,
-            timeout_graceful_shutdown=_DRAIN_S,
+            timeout_graceful_shutdown=int(config.drain_s),
             limit_concurrency=2_000,
             ws_max_size=64 * 1024,
-            ssl_certfile=config.tls_cert if secure else None,
+            ssl_certfile=config.tls_certificate if secure else None,
             ssl_keyfile=config.tls_key if secure else None,
         )
     )
     shown = f"[{host}]" if ":" in host else host
-    return _Listener(name, bound, server, f"{config.scheme if secure else 'http'}://{shown}:{bound.getsockname()[1]}")
+    return _Listener(name, bound, server, f"{'https' if secure and config.tls_certificate else 'http'}://{shown}:{bound.getsockname()[1]}")
 
 
 async def _all_started(listeners: list[_Listener], servers: "list[asyncio.Future[None]]") -> None:
