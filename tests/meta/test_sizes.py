@@ -1,9 +1,9 @@
 from tests.meta.gates.sizes import MAX_FILE_LINES, MAX_FUNCTION_LINES, too_large
-from tests.meta.gates.source import ALL_PYTHON, parse, violations
+from tests.meta.gates.source import ALL_PYTHON, hold, parse
 
 
 def test_every_file_function_and_parameter_list_is_small_enough() -> None:
-    assert violations(too_large, *ALL_PYTHON) == []
+    hold(too_large, *ALL_PYTHON)
 
 
 def test_a_file_of_exactly_the_limit_passes_and_one_line_more_does_not() -> None:

@@ -1,11 +1,11 @@
 import pytest
 
-from tests.meta.gates.source import ALL_PYTHON, parse, violations
+from tests.meta.gates.source import ALL_PYTHON, hold, parse
 from tests.meta.gates.suppressions import unexplained_suppressions
 
 
 def test_every_silenced_check_is_explained() -> None:
-    assert violations(unexplained_suppressions, *ALL_PYTHON) == []
+    hold(unexplained_suppressions, *ALL_PYTHON)
 
 
 # Put together here, so that neither ruff nor this gate takes the samples for the real thing.

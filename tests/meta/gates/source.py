@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[3]
 PACKAGES = ("contract/periplus_contract", "hub/periplus_hub", "spoke-agent/periplus_spoke")
 ALL_PYTHON = (*PACKAGES, "benchmarks", "docs", "migrations", "tests")
@@ -52,6 +54,12 @@ def modules(*roots: str) -> Iterator[Module]:
 def violations(gate: Gate, *roots: str) -> list[str]:
     """What `gate` finds below `roots`, as lines that an editor can follow."""
     return [str(found) for module in modules(*roots) for found in gate(module)]
+
+
+def hold(gate: Gate, *roots: str) -> None:
+    """Fails with everything that `gate` finds below `roots`, a line each."""
+    if found := violations(gate, *roots):
+        pytest.fail("\n".join(found), pytrace=False)
 
 
 def repository_files() -> list[Path]:

@@ -6,12 +6,15 @@ from pathlib import PurePosixPath
 
 from tests.meta.gates.source import FunctionNode, Module, Violation, positional
 
-_CONNECTIONS = {"ReadConnection", "WriteConnection"}
+_CONNECTIONS = {"Raw", "ReadConnection", "WriteConnection"}
 _PREDICATES = "hub/periplus_hub/access/scope.py"
 
 
 def unscoped(module: Module) -> Iterator[Violation]:
-    """Public repository functions that take no Scope first (after the connection), unless named `system_…`."""
+    """Public repository functions that take no Scope first (after the connection), unless named `system_…`.
+
+    Methods of a class that was built with a Scope are scoped already.
+    """
     if not is_repository(module.path):
         return
     for node in _public_functions(module.tree.body):
@@ -48,9 +51,20 @@ def _public_functions(body: list[ast.stmt]) -> Iterator[FunctionNode]:
         if name.startswith("_"):
             continue
         if isinstance(node, ast.ClassDef):
+            if _is_built_with_scope(node):
+                continue
             yield from _public_functions(node.body)
         elif isinstance(node, FunctionNode) and not name.startswith("system_"):
             yield node
+
+
+def _is_built_with_scope(node: ast.ClassDef) -> bool:
+    return any(
+        isinstance(method, ast.FunctionDef)
+        and method.name == "__init__"
+        and any(_names_tenant(parameter) for parameter in positional(method))
+        for method in node.body
+    )
 
 
 def _annotation(parameter: ast.arg) -> str:
