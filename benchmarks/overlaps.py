@@ -17,11 +17,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from benchmarks._row import report
 from periplus_hub.addresses.model import AllocationKind, Relation
 from periplus_hub.addresses.prefixes import Prefix, PrefixColumns, columns_from_keys, columns_from_prefixes, parse
 from periplus_hub.addresses.register import Entry, Register
 from periplus_hub.addresses.severity import KINDS, Relations
+
+from benchmarks._row import report
 
 CLUSTERS = 1_000
 PER_DOMAIN = 4
@@ -100,15 +101,15 @@ def main() -> int:
     entries = fleet(arguments.prefixes)
     columns = columns_from_prefixes([e.prefix for e in entries])
     codes = np.array([e.code for e in entries], dtype=np.int32)
-    builds = [
-        _seconds(lambda: list(Register(columns, codes, relations()).groups())) for _ in range(arguments.rounds)
-    ]
+    builds = [_seconds(lambda: list(Register(columns, codes, relations()).groups())) for _ in range(arguments.rounds)]
     register = Register(columns, codes, relations())
     size, groups = register.nbytes(), sum(1 for _ in register.groups())
     changes, sets = change_ms(register, entries), change_set_ms(register, entries)
     stray = Entry(parse("10.0.0.0/8"), 0, AllocationKind.PLANNED)
     stray_ms = statistics.median(
-        _seconds(lambda: register.insert(stray)) * 1000 if not i % 2 else _seconds(lambda: register.remove(stray)) * 1000
+        _seconds(lambda: register.insert(stray)) * 1000
+        if not i % 2
+        else _seconds(lambda: register.remove(stray)) * 1000
         for i in range(6)
     )
     register.insert(stray)

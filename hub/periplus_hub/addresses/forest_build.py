@@ -12,12 +12,13 @@ Pairs that no relation names have the default relation. Pure numpy; one family a
 """
 
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from periplus_hub.addresses.model import SEVERITIES, AllocationKind, Relation
+from periplus_hub.addresses.model import SEVERITIES, AllocationKind, Relation, Severity
 from periplus_hub.addresses.prefixes import IPV4, U64, Prefix
 from periplus_hub.addresses.severity import (
     KIND_BITS,
@@ -38,6 +39,7 @@ _LENGTH_BITS: Final = 6
 _CODE_BITS_V4: Final = 64 - 32 - _LENGTH_BITS
 _DENSE_SHARE: Final = 16
 """Ranks come from a running count when more than 1/16 of all entries ask, else from a binary search."""
+_RADIX_LABELS: Final = 1 << 16
 
 KIND_GROUPS: Final = (
     tuple(k for k in KINDS if k in (AllocationKind.POD, AllocationKind.NODE)),
@@ -57,6 +59,7 @@ def _group_of_kind() -> npt.NDArray[np.int8]:
 
 
 _GROUP: Final = _group_of_kind()
+_SERVICE_GROUP: Final = int(_GROUP[KINDS.index(AllocationKind.SERVICE)])
 _FIRST_KIND: Final = np.array([KINDS.index(group[0]) for group in KIND_GROUPS])
 
 
@@ -78,7 +81,9 @@ class Forest:
     down: Counts
 
 
-def build(high: U64, low: U64, length: npt.NDArray[np.uint8], codes: Codes, relations: Relations, family: int) -> Forest:  # noqa: PLR0917 (columns of one table)
+def build(  # noqa: PLR0917 - columns of one table
+    high: U64, low: U64, length: npt.NDArray[np.uint8], codes: Codes, relations: Relations, family: int
+) -> Forest:
     """Sort and count the entries of one family; equal (prefix, code) rows count once."""
     high, low, length, codes, fresh = _sorted(high, low, length, codes, family)
     first = np.flatnonzero(fresh)
@@ -150,16 +155,17 @@ def _texts(high: U64, low: U64) -> npt.NDArray[np.bytes_]:
     return np.stack((high, low), axis=1).astype(">u8").view("S16").reshape(-1)
 
 
-class Root(NamedTuple):
-    """A maximal prefix with pairs below it."""
+class GroupStats(NamedTuple):
+    """A maximal prefix with everything inside it. `pairs` are per severity, worst first."""
 
-    prefix: Prefix
-    pairs: Counts
-    members: int
+    root: Prefix
     clusters: int
+    members: int
+    pairs: tuple[int, ...]
+    severity: Severity
 
 
-def roots_of(forest: Forest, family: int) -> list[Root]:
+def groups_of(forest: Forest, family: int) -> list[GroupStats]:
     """The roots that have pairs below them, in order."""
     count = len(forest.length)
     if not count:
@@ -168,16 +174,16 @@ def roots_of(forest: Forest, family: int) -> list[Root]:
     is_root[1:] = np.arange(1, count) >= np.maximum.accumulate(forest.ends)[:-1]
     roots = np.flatnonzero(is_root)
     pairs = np.add.reduceat(forest.down, roots, axis=0)
-    hot = np.flatnonzero(pairs.any(axis=1))
-    first, last = forest.starts[roots[hot]], forest.starts[forest.ends[roots[hot]]]
-    clusters = _distinct_owners(forest.codes, first, last)
-    values = zip(forest.high[roots[hot]].tolist(), forest.low[roots[hot]].tolist(), strict=True)
-    prefixes = [
-        Prefix(family, high << 64 | low, length)
-        for (high, low), length in zip(values, forest.length[roots[hot]].tolist(), strict=True)
+    hot = pairs.any(axis=1)
+    roots, pairs = roots[hot], pairs[hot]
+    first, last = forest.starts[roots], forest.starts[forest.ends[roots]]
+    values = [
+        high << 64 | low for high, low in zip(forest.high[roots].tolist(), forest.low[roots].tolist(), strict=True)
     ]
-    members = (last - first).tolist()
-    return [Root(*row) for row in zip(prefixes, pairs[hot], members, clusters, strict=True)]
+    prefixes = map(Prefix, repeat(family), values, forest.length[roots].tolist())
+    clusters = _distinct_owners(forest.codes, first, last)
+    severities = [SEVERITIES[code] for code in np.argmax(pairs > 0, axis=1).tolist()]
+    return list(map(GroupStats, prefixes, clusters, (last - first).tolist(), map(tuple, pairs.tolist()), severities))
 
 
 def _distinct_owners(codes: Codes, first: Positions, last: Positions) -> list[int]:
@@ -187,7 +193,8 @@ def _distinct_owners(codes: Codes, first: Positions, last: Positions) -> list[in
     positions = np.arange(len(runs)) + np.repeat(first - (np.cumsum(sizes) - sizes), sizes)
     owned = runs << 32 | (codes[positions] >> KIND_BITS)
     owned.sort()
-    return np.bincount(owned[_changes(owned)] >> 32, minlength=len(sizes)).tolist()
+    distinct: list[int] = np.bincount(owned[_changes(owned)] >> 32, minlength=len(sizes)).tolist()
+    return distinct
 
 
 class _Counter:
@@ -199,21 +206,22 @@ class _Counter:
         self.ends = ends
         self.relations = relations
         self.domains = relations.domains[self.owners] if len(codes) else np.zeros(0, dtype=np.int64)
-        self.counts: Counts = np.zeros((len(codes), NONE), dtype=np.int64)
+        self.counts: Counts = np.zeros((NONE, len(codes)), dtype=np.int64)
         self.rest = ends - np.arange(len(codes)) - 1
         """Pairs not given to any relation yet."""
+        self.outer = self.rest > 0
+        """Entries that have pairs at all: the others, most of them, need no counting."""
 
     def count(self) -> Counts:
-        by_owner = _split(self.owners, len(self.relations.domains))
         shared = self._shared_domains()
-        for positions in by_owner:
+        for positions in _split(self.owners, len(self.relations.domains)):
             if len(positions):
                 self._own(positions, shared=bool(shared[self.domains[positions[0]]]))
         self._across()
         default = self.relations.default
         severities = TABLE[default][_FIRST_KIND][:, _FIRST_KIND]
-        self.counts[:, int(severities[0, 0])] += self.rest
-        return self.counts
+        self.counts[int(severities[0, 0])] += self.rest
+        return np.ascontiguousarray(self.counts.T)
 
     def _shared_domains(self) -> npt.NDArray[np.bool_]:
         """Domains that more than one cluster lives in."""
@@ -225,20 +233,22 @@ class _Counter:
 
         In a shared domain `_across` counts the cluster's own pairs as if they were another's: give them back.
         """
-        own = np.searchsorted(positions, self.ends[positions]) - np.arange(len(positions)) - 1
-        self.rest[positions] -= own
+        rows = np.flatnonzero(self.outer[positions])
+        outer = positions[rows]
+        own = np.searchsorted(positions, self.ends[outer]) - rows - 1
+        self.rest[outer] -= own
+        outer = outer[own > 0]
         groups = self.groups[positions]
-        if not shared and not (groups == _GROUP[KINDS.index(AllocationKind.SERVICE)]).any():
+        if not len(outer) or not (shared or (groups == _SERVICE_GROUP).any()):
             return
         for group in range(len(KIND_GROUPS)):
             targets = positions[groups == group]
-            if not len(targets) or not own.any():
-                continue
-            inside = self._ranks(targets, positions)
-            self._give(positions, groups, group, inside, OWN)
-            if shared:
-                self.rest[positions] += inside
-                self._give(positions, groups, group, -inside, relation_code(Relation.SAME))
+            if len(targets):
+                inside = self._ranks(targets, outer)
+                self._give(outer, group, inside, OWN)
+                if shared:
+                    self.rest[outer] += inside
+                    self._give(outer, group, -inside, relation_code(Relation.SAME))
 
     def _across(self) -> None:
         """Give the pairs of every named relation between domains to their severities."""
@@ -252,15 +262,17 @@ class _Counter:
 
     def _pairs(self, positions: Positions, targets: Positions, code: int) -> None:
         """The pairs whose outer entry is one of `positions` and whose inner is one of `targets`."""
-        if not len(positions) or not len(targets):
+        outer = positions[self.outer[positions]]
+        if not len(outer) or not len(targets):
             return
-        groups, target_groups = self.groups[positions], self.groups[targets]
+        outer = outer[self._ranks(targets, outer) > 0]
+        target_groups = self.groups[targets]
         for group in range(len(KIND_GROUPS)):
             chosen = targets[target_groups == group]
-            if len(chosen):
-                inside = self._ranks(chosen, positions)
-                self.rest[positions] -= inside
-                self._give(positions, groups, group, inside, code)
+            if len(chosen) and len(outer):
+                inside = self._ranks(chosen, outer)
+                self.rest[outer] -= inside
+                self._give(outer, group, inside, code)
 
     def _ranks(self, targets: Positions, positions: Positions) -> Positions:
         """How many of the sorted `targets` lie in each position's run."""
@@ -271,18 +283,18 @@ class _Counter:
         np.cumsum(running, out=running)
         return running[self.ends[positions]] - running[positions + 1]
 
-    def _give(  # noqa: PLR0917 (columns of one table)
-        self, positions: Positions, groups: npt.NDArray[np.int8], target: int, pairs: Positions, code: int
-    ) -> None:
-        severities = TABLE[code][_FIRST_KIND[groups], _FIRST_KIND[target]]
-        for severity in range(len(SEVERITIES)):
+    def _give(self, positions: Positions, target: int, pairs: Positions, code: int) -> None:
+        """Book pairs of a relation; at most two severities per target group, so at most two passes."""
+        by_group = TABLE[code][_FIRST_KIND, _FIRST_KIND[target]]
+        severities = by_group[self.groups[positions]]
+        for severity in set(by_group.tolist()) - {NONE}:
             chosen = severities == severity
-            if chosen.any():
-                self.counts[positions[chosen], severity] += pairs[chosen]
+            self.counts[severity][positions[chosen]] += pairs[chosen]
 
 
 def _split(labels: npt.NDArray[np.integer], count: int) -> list[Positions]:
-    """Positions per label, each in order."""
-    order = np.argsort(labels, kind="stable").astype(np.int64)
+    """Positions per label, each in order. Sixteen bits sort by radix, several times quicker."""
+    small = labels.astype(np.uint16) if count <= _RADIX_LABELS else labels
+    order = np.argsort(small, kind="stable").astype(np.int64)
     bounds = np.cumsum(np.bincount(labels, minlength=count))[:-1]
     return np.split(order, bounds)

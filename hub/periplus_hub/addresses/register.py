@@ -9,17 +9,16 @@ Cost of a change: the tree depth, plus one pass over what is strictly inside the
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
 
 from periplus_hub.addresses.chunks import Chunks, Place
-from periplus_hub.addresses.forest_build import Codes, build, roots_of
+from periplus_hub.addresses.forest_build import Codes, GroupStats, build, groups_of
 from periplus_hub.addresses.model import AllocationKind, Severity
 from periplus_hub.addresses.prefixes import FAMILY_BITS, Prefix, PrefixColumns
-from periplus_hub.addresses.severity import KIND_BITS, KINDS, Counts, Relations, worst
+from periplus_hub.addresses.severity import KIND_BITS, KIND_MASK, KINDS, NONE, Counts, Relations, worst
 
 _EAGER: Final = 16_384
 """Groups larger than this get their owners counted at the build, so that the first change is quick too."""
@@ -38,77 +37,57 @@ class Entry(NamedTuple):
         return self.owner << KIND_BITS | KINDS.index(self.kind)
 
 
-@dataclass(frozen=True, slots=True)
-class GroupStats:
-    """A group now. `pairs` are per severity, worst first."""
+class Content(NamedTuple):
+    """A group's clusters by number, and the kinds of its allocations."""
 
-    root: Prefix
-    clusters: int
-    members: int
-    pairs: tuple[int, ...]
-    severity: Severity
+    owners: tuple[int, ...]
+    kinds: frozenset[AllocationKind]
 
 
-class _Group:
-    """What is known of a group; members and owners only when somebody asked since they were last unclear."""
-
-    __slots__ = ("clusters", "members", "owners", "pairs")
-
-    def __init__(self, pairs: Counts, members: int | None = None, clusters: int = 0) -> None:
-        self.pairs = pairs
-        self.members = members
-        self.clusters = clusters
-        self.owners: dict[int, int] | None = None
-
-    def fill(self, codes: Codes) -> None:
-        counts = np.bincount(codes >> KIND_BITS)
-        present = np.flatnonzero(counts)
-        self.owners = dict(zip(present.tolist(), counts[present].tolist(), strict=True))
-        self.members, self.clusters = len(codes), len(self.owners)
-
-    def shift(self, owner: int, by: int) -> None:
-        if self.owners is None or self.members is None:
-            self.members = None
-            return
-        self.members += by
-        left = self.owners.get(owner, 0) + by
-        if left:
-            self.owners[owner] = left
-        else:
-            del self.owners[owner]
-        self.clusters = len(self.owners)
+def _sum(a: Sequence[int], b: Sequence[int]) -> tuple[int, ...]:
+    return tuple(x + y for x, y in zip(a, b, strict=True))
 
 
 class _Family:
-    """The register of one family."""
+    """The register of one family.
 
-    def __init__(self, chunks: Chunks, groups: dict[Prefix, _Group], relations: Relations) -> None:
+    Members and clusters of a group are counted when somebody asks, and kept exact from then on (`counts`: allocations
+    per owner); until then the group is `unclear`.
+    """
+
+    def __init__(self, chunks: Chunks, groups: dict[Prefix, GroupStats], relations: Relations) -> None:
         self.chunks = chunks
         self.groups = groups
         self.order = sorted(groups)
         self.relations = relations
+        self.counts: dict[Prefix, dict[int, int]] = {}
+        self.unclear: set[Prefix] = set()
         for root, group in groups.items():
-            if (group.members or 0) > _EAGER:
-                group.fill(self._codes(root))
+            if group.members > _EAGER:
+                self._clear(root)
 
     def _codes(self, root: Prefix) -> Codes:
-        return self.chunks.codes(self.chunks.bound(root.value, root.length), self.chunks.behind(root.value, root.length))
+        return self.chunks.codes(
+            self.chunks.bound(root.value, root.length), self.chunks.behind(root.value, root.length)
+        )
+
+    def _clear(self, root: Prefix) -> None:
+        codes = self._codes(root)
+        counts = np.bincount(codes >> KIND_BITS)
+        present = np.flatnonzero(counts)
+        self.counts[root] = dict(zip(present.tolist(), counts[present].tolist(), strict=True))
+        self.groups[root] = self.groups[root]._replace(clusters=len(present), members=len(codes))
+        self.unclear.discard(root)
 
     def stats(self, root: Prefix) -> GroupStats | None:
-        group = self.groups.get(root)
-        if group is None:
-            return None
-        if group.members is None:
-            group.fill(self._codes(root))
-        severity = worst(group.pairs)
-        if group.members is None or severity is None:
-            return None
-        return GroupStats(root, group.clusters, group.members, tuple(group.pairs.tolist()), severity)
+        if root in self.unclear:
+            self._clear(root)
+        return self.groups.get(root)
 
-    def owners(self, root: Prefix) -> tuple[int, ...]:
-        if root not in self.groups:
-            return ()
-        return tuple(np.unique(self._codes(root) >> KIND_BITS).tolist())
+    def content(self, root: Prefix) -> Content:
+        codes = self._codes(root) if root in self.groups else np.zeros(0, dtype=np.int32)
+        kinds = np.unique(codes & KIND_MASK).tolist()
+        return Content(tuple(np.unique(codes >> KIND_BITS).tolist()), frozenset(KINDS[kind] for kind in kinds))
 
     def insert(self, entry: Entry) -> set[Prefix]:
         """Returns the roots whose group changed, appeared or vanished."""
@@ -123,8 +102,8 @@ class _Family:
         if not known:
             place = self.chunks.add(place, prefix.value, prefix.length)
         chunk = self.chunks.chunks[place.chunk]
-        chunk.put(place.index, code)
-        chunk.count(place.index, inside)
+        chunk.put(place.at, code)
+        chunk.count(place.at, inside)
         self.chunks.balance(place.chunk)
         if ancestors:
             return self._shift(Prefix(prefix.family, *ancestors[-1][1:]), entry.owner, total, 1)
@@ -140,11 +119,11 @@ class _Family:
             return set()
         ancestors = self.chunks.ancestors(prefix.value, prefix.length)
         chunk = self.chunks.chunks[place.chunk]
-        chunk.pull(place.index, code)
+        chunk.pull(place.at, code)
         inside = self.relations.count(code, self._codes(prefix))
-        chunk.count(place.index, -inside)
+        chunk.count(place.at, -inside)
         total = inside + self._count_at(ancestors, code, -1)
-        gone = int(chunk.sizes[place.index]) == 0
+        gone = int(chunk.sizes[place.at]) == 0
         if gone:
             self.chunks.discard(place)
         if ancestors:
@@ -154,18 +133,18 @@ class _Family:
         return self._split(prefix)
 
     def _has(self, place: Place, code: int) -> bool:
-        own = self.chunks.chunks[place.chunk].own(place.index)
+        own = self.chunks.chunks[place.chunk].own(place.at)
         spot = int(own.searchsorted(np.int32(code)))
         return spot < len(own) and int(own[spot]) == code
 
     def _count_at(self, ancestors: list[tuple[Place, int, int]], code: int, sign: int) -> Counts:
         """Add (or take away) the pairs that the entry forms with its ancestors, counted at each of them."""
-        total = np.zeros(4, dtype=np.int64)
+        total = np.zeros(NONE, dtype=np.int64)
         for place, _, _ in ancestors:
             chunk = self.chunks.chunks[place.chunk]
-            pairs = self.relations.count(code, chunk.own(place.index))
+            pairs = self.relations.count(code, chunk.own(place.at))
             if pairs.any():
-                chunk.count(place.index, sign * pairs)
+                chunk.count(place.at, sign * pairs)
                 total += pairs
         return total
 
@@ -175,12 +154,22 @@ class _Family:
         if group is None:
             if not pairs.any():
                 return set()
-            self._open(root, pairs)
+            self._open(root, tuple(pairs.tolist()))
             return {root}
-        group.pairs = group.pairs + pairs
-        group.shift(owner, members)
-        if not group.pairs.any():
+        total = _sum(group.pairs, pairs.tolist())
+        severity = worst(total)
+        if severity is None:
             self._close(root)
+            return {root}
+        counts = self.counts.get(root)
+        if counts is None:
+            self.unclear.add(root)
+        else:
+            counts[owner] = counts.get(owner, 0) + members
+            if not counts[owner]:
+                del counts[owner]
+            group = group._replace(clusters=len(counts), members=group.members + members)
+        self.groups[root] = group._replace(pairs=total, severity=severity)
         return {root}
 
     def _swallow(self, root: Prefix, pairs: Counts) -> set[Prefix]:
@@ -188,34 +177,42 @@ class _Family:
         start = bisect_left(self.order, root)
         stop = bisect_left(self.order, Prefix(root.family, root.last + 1, 0))
         swallowed = self.order[start:stop]
+        total = tuple(pairs.tolist())
         for inner in swallowed:
-            pairs = pairs + self.groups.pop(inner).pairs
+            total = _sum(total, self.groups[inner].pairs)
+            self._forget(inner)
         del self.order[start:stop]
-        if pairs.any():
-            self._open(root, pairs)
+        if any(total):
+            self._open(root, total)
             return {root, *swallowed}
-        return set(swallowed)
+        return set()
 
     def _split(self, root: Prefix) -> set[Prefix]:
         """A root went: what has pairs inside it stands on its own now."""
         if root not in self.groups:
             return set()
         self._close(root)
-        found = self.chunks.roots(
+        found = self.chunks.groups(
             self.chunks.bound(root.value, root.length), self.chunks.behind(root.value, root.length)
         )
         at = bisect_left(self.order, root)
-        self.order[at:at] = [inner.prefix for inner in found]
-        self.groups.update((inner.prefix, _Group(*inner[1:])) for inner in found)
-        return {root, *(inner.prefix for inner in found)}
+        self.order[at:at] = [inner.root for inner in found]
+        self.groups.update((inner.root, inner) for inner in found)
+        return {root, *(inner.root for inner in found)}
 
-    def _open(self, root: Prefix, pairs: Counts) -> None:
-        self.groups[root] = _Group(pairs)
+    def _open(self, root: Prefix, pairs: tuple[int, ...]) -> None:
+        self.groups[root] = GroupStats(root, 0, 0, pairs, worst(pairs) or Severity.INTENDED)
+        self.unclear.add(root)
         insort(self.order, root)
 
     def _close(self, root: Prefix) -> None:
-        del self.groups[root]
+        self._forget(root)
         del self.order[bisect_left(self.order, root)]
+
+    def _forget(self, root: Prefix) -> None:
+        del self.groups[root]
+        self.counts.pop(root, None)
+        self.unclear.discard(root)
 
 
 class Register:
@@ -230,7 +227,7 @@ class Register:
         rows = columns.family == family
         part, part_codes = (columns, codes) if rows.all() else (columns.take(rows), codes[rows])
         forest = build(part.high, part.low, part.length, part_codes, self.relations, family)
-        groups = {root.prefix: _Group(*root[1:]) for root in roots_of(forest, family)}
+        groups = {group.root: group for group in groups_of(forest, family)}
         return _Family(Chunks(forest, family), groups, self.relations)
 
     def insert(self, entry: Entry) -> set[Prefix]:
@@ -262,9 +259,9 @@ class Register:
                 if stats is not None:
                     yield stats
 
-    def owners(self, root: Prefix) -> tuple[int, ...]:
-        """The clusters of a group, by number."""
-        return self._families[root.family].owners(root)
+    def content(self, root: Prefix) -> Content:
+        """What is inside a group; nothing when there is none at `root`."""
+        return self._families[root.family].content(root)
 
     def nbytes(self) -> int:
         """Memory of the columns, without Python's overhead for the groups."""

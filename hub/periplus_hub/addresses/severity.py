@@ -130,9 +130,9 @@ class Relations:
         return np.bincount(severities, minlength=NONE + 1)[:NONE]
 
 
-def worst(pairs: Counts) -> Severity | None:
+def worst(pairs: Sequence[int]) -> Severity | None:
     """The worst severity that has a pair."""
-    for severity, count in zip(SEVERITIES, pairs.tolist(), strict=True):
+    for severity, count in zip(SEVERITIES, pairs, strict=True):
         if count:
             return severity
     return None

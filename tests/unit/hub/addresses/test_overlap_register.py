@@ -75,7 +75,9 @@ connection_sets = st.dictionaries(
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(entries_of, max_size=40), domain_lists, connection_sets, st.sampled_from(["isolated", "join-requested"]))
+@given(
+    st.lists(entries_of, max_size=40), domain_lists, connection_sets, st.sampled_from(["isolated", "join-requested"])
+)
 def test_a_full_build_equals_the_oracle(
     entries: list[Entry], domains: list[int], connections: Connections, default: str
 ) -> None:
@@ -145,4 +147,4 @@ def test_a_new_cluster_joins_a_running_register() -> None:
     group = built.group(parse("10.0.0.0/8"))
     assert group is not None
     assert group.severity is Severity.CONFLICT
-    assert built.owners(parse("10.0.0.0/8")) == (0, newcomer)
+    assert built.content(parse("10.0.0.0/8")).owners == (0, newcomer)

@@ -1,0 +1,120 @@
+"""Why an overlap has its severity, what it breaks and what to do: sentences for a person. Pure."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from periplus_hub.addresses.model import AllocationKind, Explanation, FreeRange, Relation, Severity
+from periplus_hub.addresses.planner import SPACES, free_ranges, worth_suggesting
+from periplus_hub.addresses.prefixes import Prefix
+
+_KIND = AllocationKind
+_ADDRESSES: Final = frozenset({_KIND.NODE, _KIND.LOADBALANCER, _KIND.EXTERNAL})
+
+_WHY: Final = {
+    Severity.CONFLICT: "The clusters share one network (or a cluster collides with itself), and both sides are live.",
+    Severity.BLOCKS_FEDERATION: "Nothing breaks today, but these clusters cannot be joined while they share the range.",
+    Severity.LATENT: "The clusters' network domains are isolated: it would hurt if they were ever connected.",
+    Severity.INTENDED: "The networks are connected through NAT, so each side sees only its own meaning of the range.",
+}
+_WHY_ACCEPTED: Final = "Somebody accepted this overlap; the acceptance has a reason and an end."
+
+_BREAKS: Final = {
+    _KIND.POD: "Pod traffic to the other cluster stays in, or goes to, the wrong cluster: the route is ambiguous.",
+    _KIND.SERVICE: "A mesh or clusterset cannot tell the two clusters' ClusterIPs apart.",
+    _KIND.NODE: "Node addresses collide: tunnels between the clusters and API access reach the wrong machine.",
+    _KIND.LOADBALANCER: "Two load balancers claim one address: clients reach either of them.",
+    _KIND.EXTERNAL: "Two services claim one external address: clients reach either of them.",
+    _KIND.RESERVED: "A reserved range is already in use elsewhere.",
+    _KIND.PLANNED: "A planned range is already in use elsewhere.",
+}
+_FLAT_ONLY: Final = (
+    "Cilium Cluster Mesh, Submariner without Globalnet and VPC peering refuse or misroute such clusters."
+)
+_SELF: Final = "kube-proxy takes traffic for pods or nodes in the service range as service traffic, and drops it."
+
+_RENUMBER: Final = (
+    "Give one of the clusters another range: pod and service ranges are fixed at creation, so rebuild it."
+)
+_NAT: Final = "Connect them through NAT (Submariner Globalnet, gateways) and record the connection as 'nat'."
+_SEPARATE: Final = "If they are really separate networks, put them into different network domains."
+_ACCEPT: Final = "If it is meant, accept the overlap with a reason and an end."
+_NODE_MOVE: Final = "Move the nodes or load balancers of one cluster to another subnet or address pool."
+_PLAN: Final = "Choose another range for the plan or the reservation; that is free of cost now."
+_LATENT: Final = "Nothing now. Use a free range for the next cluster, and renumber before you connect these."
+_INTENDED: Final = "Nothing, as long as the connection stays a NAT."
+_REVIEW: Final = "Nothing until the acceptance ends; then accept it again or renumber."
+
+
+def explain(
+    severity: Severity,
+    kinds: Iterable[AllocationKind],
+    *,
+    clusters: int,
+    accepted: bool = False,
+    free: Iterable[FreeRange] = (),
+) -> Explanation:
+    """For a group (or a pair) with these kinds; `clusters` 1 means a cluster that collides with itself."""
+    present = sorted(set(kinds), key=list(_KIND).index)
+    if clusters == 1:
+        return Explanation(
+            why="Ranges of one cluster cover each other that must not.",
+            breaks=(_SELF,),
+            remedies=(_RENUMBER,),
+            suggestions=tuple(free),
+        )
+    breaks = [_BREAKS[kind] for kind in present]
+    if _KIND.POD in present:
+        breaks.append(_FLAT_ONLY)
+    return Explanation(
+        why=_WHY_ACCEPTED if accepted else _WHY[severity],
+        breaks=tuple(breaks),
+        remedies=_remedies(severity, frozenset(present), accepted=accepted),
+        suggestions=tuple(free),
+    )
+
+
+def _remedies(severity: Severity, kinds: frozenset[AllocationKind], *, accepted: bool) -> tuple[str, ...]:
+    if severity is Severity.INTENDED:
+        return (_REVIEW,) if accepted else (_INTENDED,)
+    if severity is Severity.LATENT:
+        return (_LATENT,)
+    remedies = []
+    if kinds & {_KIND.PLANNED, _KIND.RESERVED}:
+        remedies.append(_PLAN)
+    if kinds & {_KIND.POD, _KIND.SERVICE}:
+        remedies.append(_RENUMBER)
+    if kinds & _ADDRESSES:
+        remedies.append(_NODE_MOVE)
+    return (*remedies, _NAT, _SEPARATE, _ACCEPT)
+
+
+_RELATIONS: Final = {
+    Relation.SAME: "in the same network domain",
+    Relation.FLAT: "in network domains that are connected flat",
+    Relation.JOIN_REQUESTED: "in network domains that somebody wants to join",
+    Relation.NAT: "in network domains that are connected through NAT",
+    Relation.ISOLATED: "in isolated network domains",
+}
+
+
+def explain_pair(severity: Severity, relation: Relation, a: AllocationKind, b: AllocationKind) -> Explanation:
+    """For two allocations of two clusters."""
+    base = explain(severity, (a, b), clusters=2)
+    what = f"Both use it for {a.value}s" if a is b else f"One uses it for {a.value}s, the other for {b.value}s"
+    return Explanation(
+        why=f"{what}; the clusters are {_RELATIONS[relation]}.",
+        breaks=base.breaks,
+        remedies=base.remedies,
+        suggestions=(),
+    )
+
+
+def suggestions(root: Prefix, used: Iterable[Prefix]) -> tuple[FreeRange, ...]:
+    """The first free range of the same size in private space."""
+    if not worth_suggesting(root):
+        return ()
+    for space in SPACES[root.family]:
+        found = next(free_ranges(used, root.length, [space]), None)
+        if found is not None:
+            return (FreeRange(cidr=str(found), within=str(space)),)
+    return (FreeRange(cidr=None, within=", ".join(map(str, SPACES[root.family]))),)

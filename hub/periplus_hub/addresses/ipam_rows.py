@@ -1,0 +1,130 @@
+"""From an ipam batch's tables to rows to store. Pure; runs in the ingest's worker thread.
+
+Allocations arrive as a complete set and only when it changed, a few thousand rows at most: reading them row by row is
+cheap next to what a wrong CIDR would cost, so each one is checked.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pyarrow as pa
+
+from periplus_hub.addresses.model import AllocationKind
+from periplus_hub.addresses.prefixes import BadPrefix, Prefix, parse
+from periplus_hub.addresses.repository_ipam import AllocationRows
+from periplus_hub.ingest.model import MAX_SAMPLE_ROWS, Rejected
+
+ALLOCATIONS: Final = "allocations"
+POOLS: Final = "pools"
+
+BAD_KIND: Final = "bad_kind"
+BAD_COUNT: Final = "bad_count"
+BAD_FAMILY: Final = "bad_family"
+DUPLICATE_POOL: Final = "duplicate_pool"
+
+_KINDS: Final = frozenset(AllocationKind) - {AllocationKind.PLANNED}
+"""What a cluster can report; plans are made in the hub."""
+_COUNTS: Final = ("capacity", "assigned", "used", "reserved", "cooling", "free", "largest_free_block")
+_MAX_DIGITS: Final = 40
+"""2^128 has 39."""
+
+_TRUST: Final = (("submariner", 1), ("kubeadm", 2), ("nodes", 3), ("node.", 3), ("observed", 4), ("pods", 4))
+"""Order of trust (reference data-sources §1.2); a CNI's own objects come before all of these."""
+
+
+@dataclass(frozen=True, slots=True)
+class IpamRows:
+    """What to store; None when the batch did not carry the section."""
+
+    allocations: AllocationRows | None
+    pools: tuple[dict[str, Any], ...] | None
+
+
+class _Aside:
+    """Rows set aside, by table and reason, with the first few as text."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[str, str], list[str]] = defaultdict(list)
+
+    def add(self, table: str, reason: str, row: Mapping[str, object]) -> None:
+        self._rows[table, reason].append(str(row)[:256])
+
+    def all(self) -> tuple[Rejected, ...]:
+        return tuple(
+            Rejected(table=table, reason=reason, rows=len(rows), sample="\n".join(rows[:MAX_SAMPLE_ROWS]))
+            for (table, reason), rows in self._rows.items()
+        )
+
+
+def prepare(arrived: Mapping[str, pa.Table]) -> tuple[IpamRows, tuple[Rejected, ...]]:
+    """Check and convert the sections that arrived; a section whose every row was bad is an empty set."""
+    aside = _Aside()
+    allocations = _allocations(arrived[ALLOCATIONS].to_pylist(), aside) if ALLOCATIONS in arrived else None
+    pools = tuple(_pools(arrived[POOLS].to_pylist(), aside)) if POOLS in arrived else None
+    return IpamRows(allocations, pools), aside.all()
+
+
+def trust(source: str) -> int:
+    """Rank of a source, most trusted first."""
+    lowered = source.lower()
+    return next((rank for mark, rank in _TRUST if lowered.startswith(mark)), 0)
+
+
+def _allocations(rows: Sequence[Mapping[str, Any]], aside: _Aside) -> AllocationRows:
+    best: dict[tuple[str, Prefix], Mapping[str, Any]] = {}
+    for row in rows:
+        if row["kind"] not in _KINDS:
+            aside.add(ALLOCATIONS, BAD_KIND, row)
+            continue
+        try:
+            prefix = parse(row["cidr"])
+        except BadPrefix as error:
+            aside.add(ALLOCATIONS, error.reason, row)
+            continue
+        known = best.get((row["kind"], prefix))
+        if known is None or trust(row["source"]) < trust(known["source"]):
+            best[row["kind"], prefix] = row
+    columns = AllocationRows()
+    for (kind, prefix), row in sorted(best.items()):
+        first_key, last_key = prefix.keys()
+        columns.kind.append(kind)
+        columns.cidr.append(str(prefix))
+        columns.family.append(prefix.family)
+        columns.first_key.append(first_key)
+        columns.last_key.append(last_key)
+        columns.provider.append(row["provider"])
+        columns.source.append(row["source"])
+        for name in ("name", "node", "quality"):
+            getattr(columns, name).append(row[name] or "")
+    return columns
+
+
+def _pools(rows: Sequence[Mapping[str, Any]], aside: _Aside) -> list[dict[str, Any]]:
+    kept: dict[tuple[str, str, int, str], dict[str, Any]] = {}
+    for row in rows:
+        reason, cidrs = _pool_fault(row)
+        key = (row["provider"], row["name"], row["family"], row["node"] or "")
+        if reason is None and key in kept:
+            reason = DUPLICATE_POOL
+        if reason is not None:
+            aside.add(POOLS, reason, row)
+            continue
+        kept[key] = {**row, "node": row["node"] or "", "cidrs": cidrs}
+    return list(kept.values())
+
+
+def _pool_fault(row: Mapping[str, Any]) -> tuple[str | None, list[str]]:
+    if row["family"] not in {4, 6}:
+        return BAD_FAMILY, []
+    if not all(_is_count(row[name]) for name in _COUNTS):
+        return BAD_COUNT, []
+    try:
+        return None, [str(parse(cidr)) for cidr in row["cidrs"] or ()]
+    except BadPrefix as error:
+        return error.reason, []
+
+
+def _is_count(value: str | None) -> bool:
+    return value is None or (value.isascii() and value.isdigit() and len(value) <= _MAX_DIGITS)

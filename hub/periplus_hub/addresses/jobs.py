@@ -1,0 +1,38 @@
+"""The job that keeps every tenant's overlap register."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import UUID
+
+from periplus_hub.access.repository import system_tenant_ids
+from periplus_hub.addresses.service_register import Publish, RegisterKeeper
+from periplus_hub.kit.db import Database
+
+
+class OverlapsJob:
+    """Refreshes the stored groups; costs two small reads per tenant when nothing changed."""
+
+    name = "overlaps"
+
+    def __init__(self, db: Database, publish: Publish | None = None, interval_s: float = 1.0) -> None:
+        self.interval_s = interval_s
+        self._db = db
+        self._publish = publish
+        self._keepers: dict[UUID, RegisterKeeper] = {}
+
+    @property
+    def keepers(self) -> Mapping[UUID, RegisterKeeper]:
+        """Per tenant, those that ran."""
+        return self._keepers
+
+    async def run(self, now: datetime) -> None:
+        """Every tenant in turn."""
+        async with self._db.read() as c:
+            tenants = await system_tenant_ids(c)
+        for tenant in tenants:
+            await self.refresh(tenant, now)
+
+    async def refresh(self, tenant: UUID, now: datetime) -> int:
+        """One tenant, at once: for whoever just committed an ipam batch. Returns the revision included."""
+        keeper = self._keepers.setdefault(tenant, RegisterKeeper(self._db, tenant, self._publish))
+        return await keeper.refresh(now)

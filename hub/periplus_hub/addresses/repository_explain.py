@@ -1,0 +1,61 @@
+"""What explanations are made of: the kinds in a group, the ranges in use, the allocations of two clusters."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, case, distinct, func, select
+
+from periplus_hub.access.scope import Scope, owned
+from periplus_hub.addresses import tables
+from periplus_hub.addresses.model import Allocation, AllocationKind
+from periplus_hub.addresses.prefixes import IPV4, Prefix, parse
+from periplus_hub.addresses.repository import live_allocations
+from periplus_hub.addresses.rows import allocation_of
+from periplus_hub.kit.db import ReadConnection
+
+_GROUPS: Final = tables.overlap_groups
+_ALLOCATIONS: Final = tables.allocations
+_GRAIN: Final = {IPV4: 24, 6: 64}
+"""Used ranges are rounded out to this length: nobody plans around half a subnet."""
+
+
+async def kinds_by_groups(
+    c: ReadConnection, scope: Scope, ids: Sequence[UUID]
+) -> dict[UUID, frozenset[AllocationKind]]:
+    """What the allocations inside each group are used for."""
+    inside = _ALLOCATIONS.c.first_key.between(_GROUPS.c.first_key, _GROUPS.c.last_key) & (
+        _ALLOCATIONS.c.last_key <= _GROUPS.c.last_key
+    )
+    statement = (
+        select(_GROUPS.c.id, func.array_agg(distinct(_ALLOCATIONS.c.kind)).label("kinds"))
+        .join(_ALLOCATIONS, inside)
+        .where(owned(scope, _GROUPS), owned(scope, _ALLOCATIONS), _GROUPS.c.id.in_(ids))
+        .group_by(_GROUPS.c.id)
+    )
+    return {row.id: frozenset(AllocationKind(kind) for kind in row.kinds) for row in await c.rows(statement)}
+
+
+async def used_ranges(c: ReadConnection, scope: Scope) -> list[Prefix]:
+    """Every range that any cluster of the tenant uses, rounded out to whole subnets."""
+    cidr = _ALLOCATIONS.c.cidr
+    grain: ColumnElement[Any] = case(_GRAIN, value=_ALLOCATIONS.c.family)
+    subnet = func.network(func.set_masklen(cidr, func.least(func.masklen(cidr), grain)))
+    statement = select(func.text(subnet).label("subnet")).where(owned(scope, _ALLOCATIONS)).distinct()
+    return [parse(row.subnet) for row in await c.rows(statement)]
+
+
+async def allocations_of_two(c: ReadConnection, scope: Scope, a: UUID, b: UUID) -> dict[UUID, list[Allocation]]:
+    """The allocations of two active clusters, by address."""
+    found: dict[UUID, list[Allocation]] = {a: [], b: []}
+    statement = live_allocations(scope).where(_ALLOCATIONS.c.registration_id.in_([a, b]))
+    for row in await c.rows(statement.order_by(_ALLOCATIONS.c.first_key)):
+        found[row.registration_id].append(allocation_of(row))
+    return found
+
+
+async def group_ids_by_cidr(c: ReadConnection, scope: Scope, cidrs: Sequence[str]) -> dict[str, UUID]:
+    """Stored groups rooted at these CIDRs."""
+    text = func.text(_GROUPS.c.cidr)
+    rows = await c.rows(select(text.label("cidr"), _GROUPS.c.id).where(owned(scope, _GROUPS), text.in_(cidrs)))
+    return {row.cidr: row.id for row in rows}

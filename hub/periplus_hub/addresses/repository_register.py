@@ -1,0 +1,161 @@
+"""Reading what the register folds in, and storing its groups."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+import numpy as np
+from sqlalchemy import delete, func, select, update
+
+from periplus_hub.access.scope import Scope, insert_owned, owned
+from periplus_hub.addresses import tables
+from periplus_hub.addresses.fold import ClusterColumns, Difference, StoredGroup, Topology
+from periplus_hub.addresses.forest_build import GroupStats
+from periplus_hub.addresses.model import RegisterStatus, Relation, Severity
+from periplus_hub.addresses.prefixes import columns_from_keys, from_keys
+from periplus_hub.addresses.severity import KINDS
+from periplus_hub.fleet.model import State
+from periplus_hub.fleet.repository import all_registrations, connections
+from periplus_hub.kit.db import ReadConnection, WriteConnection
+from periplus_hub.kit.ids import new_id
+
+_KIND_NUMBERS: Final = {kind.value: number for number, kind in enumerate(KINDS)}
+_WRITE_AT_ONCE: Final = 2_000
+_KEPT_REVISIONS: Final = 10_000
+
+T = TypeVar("T")
+
+
+def _batched(items: Iterable[T]) -> Iterator[list[T]]:
+    iterator = iter(items)
+    while some := list(islice(iterator, _WRITE_AT_ONCE)):
+        yield some
+
+
+async def register_status(c: ReadConnection, scope: Scope) -> RegisterStatus:
+    """How far the stored groups are, and how far they could be."""
+    changes, state = tables.allocation_changes, tables.register_state
+    latest = select(func.max(changes.c.revision)).where(owned(scope, changes)).scalar_subquery()
+    row = await c.one_or_none(
+        select(latest.label("latest"), state.c.revision, state.c.at).select_from(
+            select(1).subquery().outerjoin(state, owned(scope, state))
+        )
+    )
+    if row is None:
+        return RegisterStatus(revision=0, latest=0, at=None)
+    return RegisterStatus(revision=row.revision or 0, latest=max(row.latest or 0, row.revision or 0), at=row.at)
+
+
+async def topology(c: ReadConnection, scope: Scope) -> Topology:
+    """Active clusters and their domains."""
+    active = await all_registrations(c, scope, [State.ACTIVE])
+    modes = {
+        (connection.domain_a, connection.domain_b): Relation(connection.mode.value)
+        for connection in await connections(c, scope)
+    }
+    return Topology({registration.id: registration.domain_id for registration in active}, modes)
+
+
+async def changed_since(c: ReadConnection, scope: Scope, revision: int, upto: int) -> list[UUID]:
+    """Clusters with a change in (revision, upto]."""
+    table = tables.allocation_changes
+    statement = (
+        select(table.c.registration_id)
+        .where(owned(scope, table), table.c.revision > revision, table.c.revision <= upto)
+        .distinct()
+    )
+    return [row.registration_id for row in await c.rows(statement)]
+
+
+async def cluster_columns(c: ReadConnection, scope: Scope, clusters: Sequence[UUID]) -> dict[UUID, ClusterColumns]:
+    """The allocations of some clusters; a cluster without any has an empty entry."""
+    table = tables.allocations
+    statement = (
+        select(table.c.registration_id, table.c.kind, table.c.first_key, table.c.last_key)
+        .where(owned(scope, table), table.c.registration_id.in_(clusters))
+        .order_by(table.c.registration_id)
+    )
+    found: dict[UUID, list[Any]] = {cluster: [] for cluster in clusters}
+    for row in await c.rows(statement):
+        found[row[0]].append(row)
+    return {cluster: _columns(rows) for cluster, rows in found.items()}
+
+
+def _columns(rows: Sequence[Any]) -> ClusterColumns:
+    prefixes = columns_from_keys([row[2] for row in rows], [row[3] for row in rows])
+    return ClusterColumns(prefixes, np.array([_KIND_NUMBERS[row[1]] for row in rows], dtype=np.uint8))
+
+
+async def stored_groups(c: ReadConnection, scope: Scope) -> list[StoredGroup]:
+    """Every stored group."""
+    table = tables.overlap_groups
+    return [
+        StoredGroup(
+            row.id,
+            from_keys(row.first_key, row.last_key),
+            Severity(row.severity),
+            row.clusters,
+            row.members,
+            row.pairs,
+            row.since,
+        )
+        for row in await c.rows(select(table).where(owned(scope, table)))
+    ]
+
+
+async def locked_revision(c: WriteConnection, scope: Scope, now: datetime) -> int:
+    """The stored revision, its row locked until the end of the transaction; made when there is none."""
+    table = tables.register_state
+    await c.execute(insert_owned(scope, table).values(revision=0, at=now).on_conflict_do_nothing())
+    return int(await c.scalar(select(table.c.revision).where(owned(scope, table)).with_for_update()))
+
+
+async def save(
+    c: WriteConnection, scope: Scope, changes: Difference, *, revision: int, now: datetime
+) -> list[StoredGroup]:
+    """Write a difference; returns the groups that came or changed, as stored now."""
+    table = tables.overlap_groups
+    for ids in _batched(group.id for group in changes.gone):
+        await c.execute(delete(table).where(owned(scope, table), table.c.id.in_(ids)))
+    groups = [_stored(group, new_id(), since) for group, since in changes.come]
+    groups += [_stored(group, known.id, known.since) for group, known in changes.changed]
+    await _upsert(c, scope, groups, now)
+    state = tables.register_state
+    await c.execute(update(state).where(owned(scope, state)).values(revision=revision, at=now))
+    old = tables.allocation_changes
+    await c.execute(delete(old).where(owned(scope, old), old.c.revision < revision - _KEPT_REVISIONS))
+    return groups
+
+
+def _stored(group: GroupStats, group_id: UUID, since: datetime) -> StoredGroup:
+    return StoredGroup(group_id, group.root, group.severity, group.clusters, group.members, sum(group.pairs), since)
+
+
+async def _upsert(c: WriteConnection, scope: Scope, groups: Iterable[StoredGroup], now: datetime) -> None:
+    table = tables.overlap_groups
+    statement = insert_owned(scope, table)
+    statement = statement.on_conflict_do_update(
+        index_elements=["id"],
+        set_={name: statement.excluded[name] for name in ("severity", "clusters", "members", "pairs", "changed_at")},
+    )
+    for some in _batched(groups):
+        await c.execute(statement, [_row(group, now) for group in some])
+
+
+def _row(group: StoredGroup, now: datetime) -> dict[str, Any]:
+    first_key, last_key = group.root.keys()
+    return {
+        "id": group.id,
+        "cidr": str(group.root),
+        "family": group.root.family,
+        "first_key": first_key,
+        "last_key": last_key,
+        "severity": group.severity.value,
+        "clusters": group.clusters,
+        "members": group.members,
+        "pairs": group.pairs,
+        "since": group.since,
+        "changed_at": now,
+    }

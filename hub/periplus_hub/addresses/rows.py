@@ -1,0 +1,72 @@
+"""Rows of this slice's tables as values, and CIDRs that people type."""
+
+from typing import Any, Final
+
+from sqlalchemy import Row
+
+from periplus_hub.addresses.model import Acceptance, Allocation, AllocationKind, OverlapGroup, Pool, Severity
+from periplus_hub.addresses.prefixes import BadPrefix, Prefix, parse
+from periplus_hub.kit.errors import Invalid
+
+_POOL_COUNTS: Final = ("capacity", "assigned", "used", "reserved", "cooling", "free", "largest_free_block")
+
+
+def wanted_prefix(text: str) -> Prefix:
+    """A CIDR a person typed; raises Invalid."""
+    try:
+        return parse(text)
+    except BadPrefix as error:
+        raise Invalid(str(error), "Write a CIDR such as 10.0.0.0/16.") from error
+
+
+def group_of(row: Row[Any]) -> OverlapGroup:
+    """With the severity as of the asked time."""
+    return OverlapGroup(
+        id=row.id,
+        cidr=row.cidr_text,
+        family=row.family,
+        severity=Severity(row.severity),
+        clusters=row.clusters,
+        members=row.members,
+        pairs=row.pairs,
+        since=row.since,
+        changed_at=row.changed_at,
+        acceptance_id=row.acceptance_id,
+    )
+
+
+def allocation_of(row: Row[Any]) -> Allocation:
+    """`cidr_text` is the CIDR as text."""
+    return Allocation(
+        registration_id=row.registration_id,
+        kind=AllocationKind(row.kind),
+        cidr=row.cidr_text,
+        family=row.family,
+        provider=row.provider,
+        source=row.source,
+        name=row.name,
+        node=row.node,
+        quality=row.quality,
+        since=row.since,
+    )
+
+
+def pool_of(row: Row[Any]) -> Pool:
+    """Counts come as decimal text."""
+    values: dict[str, Any] = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
+    counts: dict[str, Any] = {name: None if values[name] is None else int(values[name]) for name in _POOL_COUNTS}
+    others = {name: values[name] for name in Pool.__dataclass_fields__ if name not in {*_POOL_COUNTS, "cidrs"}}
+    return Pool(**others, **counts, cidrs=tuple(str(cidr) for cidr in row.cidrs or ()))
+
+
+def acceptance_of(row: Row[Any]) -> Acceptance:
+    """From a row with its columns."""
+    return Acceptance(
+        id=row.id,
+        cidr=row.cidr_text,
+        reason=row.reason,
+        accepted_by=row.accepted_by,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        withdrawn_at=row.withdrawn_at,
+    )

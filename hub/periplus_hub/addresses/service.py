@@ -1,0 +1,142 @@
+"""Explaining overlaps, comparing two clusters, accepting what is meant."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from heapq import nsmallest
+from operator import itemgetter
+from typing import Final
+from uuid import UUID
+
+from periplus_hub.access.scope import Permission, Scope
+from periplus_hub.access.service import audit
+from periplus_hub.addresses import repository, repository_acceptances, repository_explain, repository_register
+from periplus_hub.addresses.explain import explain, explain_pair, suggestions
+from periplus_hub.addresses.model import (
+    MAX_ACCEPTANCE,
+    SEVERITIES,
+    Acceptance,
+    Allocation,
+    Explanation,
+    OverlapGroup,
+    PairOverlap,
+    PairReport,
+    Relation,
+    Severity,
+)
+from periplus_hub.addresses.prefixes import Prefix, parse
+from periplus_hub.addresses.rows import wanted_prefix
+from periplus_hub.addresses.severity import pair_severity
+from periplus_hub.kit.db import ReadConnection, WriteConnection
+from periplus_hub.kit.errors import Conflict, Invalid, NotFound
+from periplus_hub.kit.ids import new_id
+
+_MAX_REASON: Final = 1_000
+_MIN_REASON: Final = 3
+
+
+async def explain_groups(c: ReadConnection, scope: Scope, groups: Sequence[OverlapGroup]) -> dict[UUID, Explanation]:
+    """For loaders: two statements whatever the number of groups."""
+    kinds = await repository_explain.kinds_by_groups(c, scope, [group.id for group in groups])
+    used = await repository_explain.used_ranges(c, scope)
+    return {
+        group.id: explain(
+            group.severity,
+            kinds.get(group.id, frozenset()),
+            clusters=group.clusters,
+            accepted=group.acceptance_id is not None,
+            free=suggestions(parse(group.cidr), used),
+        )
+        for group in groups
+    }
+
+
+async def overlaps_between(c: ReadConnection, scope: Scope, a: UUID, b: UUID, limit: int = 100) -> PairReport:
+    """Every overlap of two active clusters, worst first; raises NotFound for a cluster that is not active."""
+    topology = await repository_register.topology(c, scope)
+    for cluster in (a, b):
+        if cluster not in topology.domains:
+            raise NotFound(f"there is no active cluster {cluster}", "Look it up in the list of clusters.")
+    if a == b:
+        raise Invalid("both clusters are the same", "Name two different clusters.")
+    allocations = await repository_explain.allocations_of_two(c, scope, a, b)
+    relation = topology.relation(a, b)
+    pairs = list(_overlapping(allocations[a], allocations[b]))
+    overlaps = [_pair(one, other, relation) for one, other in pairs]
+    worst = nsmallest(limit, overlaps, key=lambda overlap: SEVERITIES.index(overlap.severity))
+    return PairReport(a=a, b=b, relation=relation, total=len(overlaps), overlaps=tuple(worst))
+
+
+def _overlapping(ours: Sequence[Allocation], theirs: Sequence[Allocation]) -> Iterable[tuple[Allocation, Allocation]]:
+    """A sweep in tree order; the prefixes open at any address nest, so each pair is met at its inner one."""
+    events = [
+        (parse(allocation.cidr), side, number, allocation)
+        for side, allocations in enumerate((ours, theirs))
+        for number, allocation in enumerate(allocations)
+    ]
+    open_of: tuple[list[tuple[Prefix, Allocation]], list[tuple[Prefix, Allocation]]] = ([], [])
+    for prefix, side, _, allocation in sorted(events, key=itemgetter(0, 1, 2)):
+        for stack in open_of:
+            while stack and not stack[-1][0].covers(prefix):
+                stack.pop()
+        for _, other in open_of[1 - side]:
+            yield (other, allocation) if side else (allocation, other)
+        open_of[side].append((prefix, allocation))
+
+
+def _pair(a: Allocation, b: Allocation, relation: Relation) -> PairOverlap:
+    severity = pair_severity(relation, a.kind, b.kind) or Severity.LATENT
+    smaller = max(a, b, key=lambda allocation: parse(allocation.cidr).length)
+    return PairOverlap(
+        a=a,
+        b=b,
+        cidr=smaller.cidr,
+        relation=relation,
+        severity=severity,
+        explanation=explain_pair(severity, relation, a.kind, b.kind),
+    )
+
+
+async def accept_overlap(  # noqa: PLR0917 - what an acceptance consists of
+    c: WriteConnection, scope: Scope, cidr: str, reason: str, expires_at: datetime, now: datetime
+) -> Acceptance:
+    """Say that the overlap rooted at exactly `cidr` is meant; audited. It ends by itself."""
+    scope.require(Permission.OVERLAPS_ACCEPT)
+    root = wanted_prefix(cidr)
+    reason = reason.strip()
+    if not _MIN_REASON <= len(reason) <= _MAX_REASON:
+        raise Invalid("the reason is too short or too long", f"Say why in {_MIN_REASON} to {_MAX_REASON} characters.")
+    if not now < expires_at <= now + MAX_ACCEPTANCE:
+        raise Invalid(
+            f"the acceptance would end at {expires_at:%Y-%m-%d %H:%M} UTC",
+            f"Choose an end in the future, at most {MAX_ACCEPTANCE.days} days ahead.",
+        )
+    if not await repository_explain.group_ids_by_cidr(c, scope, [str(root)]):
+        raise NotFound(
+            f"there is no overlap group {root}", "Name the group's own CIDR, as the list of overlaps shows it."
+        )
+    acceptance = Acceptance(
+        id=new_id(),
+        cidr=str(root),
+        reason=reason,
+        accepted_by=scope.actor,
+        created_at=now,
+        expires_at=expires_at,
+        withdrawn_at=None,
+    )
+    await repository_acceptances.add_acceptance(c, scope, acceptance)
+    detail = {"cidr": acceptance.cidr, "reason": reason, "expires_at": expires_at.isoformat()}
+    await audit(c, scope, "person:overlap:accept", "acceptance", str(acceptance.id), detail=detail)
+    return acceptance
+
+
+async def withdraw_acceptance(c: WriteConnection, scope: Scope, acceptance_id: UUID, now: datetime) -> Acceptance:
+    """End an acceptance before its time; audited."""
+    scope.require(Permission.OVERLAPS_ACCEPT)
+    known = (await repository.acceptances_by_ids(c, scope, [acceptance_id])).get(acceptance_id)
+    if known is None:
+        raise NotFound(f"there is no acceptance {acceptance_id}", "Look it up in the list of acceptances.")
+    if not await repository_acceptances.mark_withdrawn(c, scope, acceptance_id, now):
+        raise Conflict(f"the acceptance of {known.cidr} was withdrawn already", "Nothing: it does not hold any more.")
+    await audit(c, scope, "person:overlap:withdraw", "acceptance", str(acceptance_id), detail={"cidr": known.cidr})
+    return replace(known, withdrawn_at=now)

@@ -1,0 +1,49 @@
+"""The applier of ipam batches, and the word that allocations or domains changed."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from periplus_contract.tables import Kind
+from periplus_hub.access.scope import Scope, system_scope
+from periplus_hub.addresses import repository_ipam
+from periplus_hub.addresses.ipam_rows import ALLOCATIONS, POOLS, IpamRows, prepare
+from periplus_hub.fleet.repository import all_registrations
+from periplus_hub.ingest.model import DecodedBatch, Rejected
+from periplus_hub.kit.db import WriteConnection
+
+
+class IpamApplier:
+    """Pools replace the sample before; allocations replace the set before. The door keeps late sections out."""
+
+    kind = Kind.IPAM
+
+    def prepare(self, batch: DecodedBatch) -> tuple[IpamRows, tuple[Rejected, ...]]:
+        """The pure part, for the worker thread."""
+        return prepare(batch.tables)
+
+    async def apply(self, c: WriteConnection, batch: DecodedBatch) -> dict[str, int]:
+        """In the ingest's transaction. Nothing is rejected here that `prepare` let through."""
+        rows = batch.prepared if isinstance(batch.prepared, IpamRows) else self.prepare(batch)[0]
+        cluster = batch.principal.registration_id
+        scope = system_scope(batch.principal.tenant_id, f"spoke:{batch.principal.name}")
+        if rows.pools is not None and POOLS in batch.tables:
+            await repository_ipam.replace_pools(c, scope, cluster, rows.pools)
+        if rows.allocations is not None and ALLOCATIONS in batch.tables:
+            changed = await repository_ipam.replace_allocations(c, scope, cluster, rows.allocations, batch.received_at)
+            if changed:
+                await repository_ipam.record_change(c, scope, [cluster], batch.received_at)
+        return {}
+
+
+async def domain_changed(
+    c: WriteConnection, scope: Scope, registration_ids: Sequence[UUID] = (), *, now: datetime
+) -> int | None:
+    """Network domains, their connections or memberships changed; returns the revision that includes it.
+
+    Without ids all clusters are meant. None when the tenant has no clusters: there is nothing to fold in.
+    """
+    ids = list(registration_ids) or [registration.id for registration in await all_registrations(c, scope)][:1]
+    if not ids:
+        return None
+    return await repository_ipam.record_change(c, scope, ids, now)

@@ -1,0 +1,142 @@
+"""Keeping the stored overlap groups up with what clusters report. Runs in the leader only.
+
+The register lives in memory, per tenant. A refresh reads what changed since the revision it includes, folds it in and
+writes the groups that differ, with the revision, in one transaction: whoever reads revision N reads groups that
+include it. When somebody else wrote meanwhile (the leader changed), or domains moved, it is built anew.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from periplus_hub.access.scope import Scope, system_scope
+from periplus_hub.addresses import repository_register as repository
+from periplus_hub.addresses.fold import ClusterColumns, Fold, StoredGroup, Topology, difference
+from periplus_hub.addresses.model import RegisterStatus
+from periplus_hub.addresses.prefixes import Prefix
+from periplus_hub.kit.db import Database
+from periplus_hub.kit.errors import Unavailable
+
+Publish = Callable[[UUID, str, Mapping[str, object]], None]
+"""`kit.events.Events.publish`."""
+
+TOPIC: Final = "overlaps"
+_CLUSTERS_AT_ONCE: Final = 50
+"""Clusters read per statement, so that a million allocations stay below the read timeout."""
+_POLL_S: Final = 0.1
+
+
+@dataclass(slots=True)
+class _Kept:
+    """What this process knows to be stored."""
+
+    fold: Fold
+    groups: dict[Prefix, StoredGroup]
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class _News:
+    """What was read for one refresh."""
+
+    topology: Topology
+    columns: dict[UUID, ClusterColumns]
+    stored: list[StoredGroup] | None
+    """None: what is kept is still right."""
+    status: RegisterStatus
+
+
+class RegisterKeeper:
+    """Follows one tenant's allocation changes."""
+
+    def __init__(self, db: Database, tenant_id: UUID, publish: Publish | None = None) -> None:
+        self._db = db
+        self._scope = system_scope(tenant_id, "job:overlaps")
+        self._publish = publish
+        self._kept: _Kept | None = None
+        self._lock = asyncio.Lock()
+
+    async def refresh(self, now: datetime) -> int:
+        """Fold in everything committed by now; returns the revision the stored groups include."""
+        async with self._lock:
+            news = await self._read()
+            if news is None:
+                return self._kept.revision if self._kept else 0
+            kept = self._kept if news.stored is None else None
+            self._kept = None  # whatever goes wrong from here on, the next refresh starts from the database
+            self._kept = await self._fold(kept, news, now)
+            if self._publish is not None:
+                self._publish(self._scope.tenant_id, TOPIC, {"revision": self._kept.revision})
+            return self._kept.revision
+
+    async def _read(self) -> _News | None:
+        """None when nothing changed."""
+        async with self._db.read() as c:
+            status = await repository.register_status(c, self._scope)
+            topology = await repository.topology(c, self._scope)
+            kept = self._kept
+            if kept is None or kept.revision != status.revision:
+                stored = await repository.stored_groups(c, self._scope)
+            elif kept.fold.topology != topology:
+                stored = list(kept.groups.values())
+            elif status.current:
+                return None
+            else:
+                changed = await repository.changed_since(c, self._scope, kept.revision, status.latest)
+                columns = await repository.cluster_columns(c, self._scope, changed)
+                return _News(topology, columns, None, status)
+        columns = await read_columns(self._db, self._scope, list(topology.domains))
+        return _News(topology, columns, stored, status)
+
+    async def _fold(self, kept: _Kept | None, news: _News, now: datetime) -> _Kept:
+        if kept is None:
+            fold = await asyncio.to_thread(Fold, news.topology, news.columns)
+            groups = {group.root: group for group in news.stored or ()}
+            roots = {group.root for group in fold.register.groups()} | groups.keys()
+            kept = _Kept(fold, groups, news.status.revision)
+        else:
+            roots = set()
+            for cluster, columns in news.columns.items():
+                roots |= kept.fold.replace(cluster, columns)
+        changes = difference(kept.groups, roots, kept.fold.register, now)
+        async with self._db.write() as c:
+            if await repository.locked_revision(c, self._scope, now) != kept.revision:
+                raise Unavailable("another process keeps the overlap register", "Nothing: the next refresh rereads it.")
+            written = await repository.save(c, self._scope, changes, revision=news.status.latest, now=now)
+        for group in changes.gone:
+            kept.groups.pop(group.root, None)
+        kept.groups.update((group.root, group) for group in written)
+        kept.revision = news.status.latest
+        return kept
+
+
+async def read_columns(db: Database, scope: Scope, clusters: list[UUID]) -> dict[UUID, ClusterColumns]:
+    """The allocations of many clusters, in several short statements."""
+    columns: dict[UUID, ClusterColumns] = {}
+    for start in range(0, len(clusters), _CLUSTERS_AT_ONCE):
+        async with db.read() as c:
+            columns |= await repository.cluster_columns(c, scope, clusters[start : start + _CLUSTERS_AT_ONCE])
+    return columns
+
+
+async def await_revision(db: Database, scope: Scope, revision: int, timeout_s: float) -> RegisterStatus:
+    """Wait until the stored groups include `revision`; raises Unavailable when they do not in time.
+
+    Reads the committed state each time, so nothing can be missed between looking and waiting.
+    """
+    try:
+        async with asyncio.timeout(timeout_s):
+            while True:
+                async with db.read() as c:
+                    status = await repository.register_status(c, scope)
+                if status.revision >= revision:
+                    return status
+                await asyncio.sleep(_POLL_S)
+    except TimeoutError as error:
+        raise Unavailable(
+            f"the overlap register does not include revision {revision} after {timeout_s:g} s",
+            "Look whether 'periplus hub work' runs.",
+        ) from error

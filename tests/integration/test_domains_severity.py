@@ -1,0 +1,231 @@
+"""How network domains, acceptances and plans decide what an overlap is."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from periplus_hub.access.scope import Role, role_scope
+from periplus_hub.addresses import repository, service
+from periplus_hub.addresses.model import GroupFilter, Relation, Severity
+from periplus_hub.addresses.service_ipam import domain_changed
+from periplus_hub.addresses.service_joined import joined_report
+from periplus_hub.fleet.model import Mode, State, ordered_pair
+from periplus_hub.fleet.repository import all_registrations
+from periplus_hub.fleet.service import connect, disconnect, move_clusters, revoke
+from periplus_hub.kit.errors import Conflict, Forbidden, Invalid, NotFound
+from periplus_hub.kit.page import PageAsk
+
+from tests.support.batches import START
+from tests.support.overlap_fleet import Fleet
+
+POD = ("pod", "10.244.0.0/16")
+SERVICE = ("service", "10.96.0.0/12")
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+async def fleet(db: Any, tenant: Any) -> AsyncIterator[Fleet]:
+    opened = Fleet.open(db, tenant)
+    yield opened
+    opened.door.intake.close()
+
+
+@pytest.fixture
+async def two(fleet: Fleet) -> Fleet:
+    """Two isolated clusters with the same pod and service range."""
+    await fleet.cluster("a", POD, SERVICE)
+    await fleet.cluster("b", POD, SERVICE)
+    await fleet.settle()
+    return fleet
+
+
+async def domains(fleet: Fleet) -> tuple[Any, Any]:
+    async with fleet.db.read() as c:
+        found = {each.id: each.domain_id for each in await all_registrations(c, fleet.scope, [State.ACTIVE])}
+    return found[fleet.registration("a")], found[fleet.registration("b")]
+
+
+async def severities(fleet: Fleet, seconds: float = 0) -> dict[str, Severity]:
+    await fleet.settle(seconds)
+    return {group.cidr: group.severity for group in await fleet.groups(seconds)}
+
+
+@pytest.mark.parametrize(
+    ("mode", "pod", "service_range"),
+    [
+        (Mode.FLAT, Severity.CONFLICT, Severity.BLOCKS_FEDERATION),
+        (Mode.JOIN_REQUESTED, Severity.BLOCKS_FEDERATION, Severity.BLOCKS_FEDERATION),
+        (Mode.NAT, Severity.INTENDED, Severity.INTENDED),
+    ],
+)
+async def test_a_connection_decides_and_its_end_undoes(
+    two: Fleet, mode: Mode, pod: Severity, service_range: Severity
+) -> None:
+    pair = ordered_pair(*await domains(two))
+    async with two.db.write() as c:
+        await connect(c, two.scope, pair, mode)
+    assert await severities(two) == {POD[1]: pod, SERVICE[1]: service_range}
+    async with two.db.write() as c:
+        await disconnect(c, two.scope, pair)
+    assert await severities(two) == {POD[1]: Severity.LATENT, SERVICE[1]: Severity.LATENT}
+
+
+async def test_moving_into_one_domain_is_a_conflict_of_the_same_group(two: Fleet) -> None:
+    before = {group.cidr: group.id for group in await two.groups()}
+    home, _ = await domains(two)
+    async with two.db.write() as c:
+        await move_clusters(c, two.scope, home, [two.registration("b")])
+        revision = await domain_changed(c, two.scope, [two.registration("b")], now=START)
+    assert await two.settle() == revision
+    assert await severities(two) == {POD[1]: Severity.CONFLICT, SERVICE[1]: Severity.BLOCKS_FEDERATION}
+    assert {group.cidr: group.id for group in await two.groups()} == before
+
+
+async def test_a_revoked_cluster_overlaps_with_nobody(two: Fleet) -> None:
+    async with two.db.write() as c:
+        await revoke(c, two.scope, two.db.clock, two.registration("b"))
+    assert await severities(two) == {}
+
+
+async def test_a_cluster_can_collide_with_itself(fleet: Fleet) -> None:
+    await fleet.cluster("a", ("service", "10.0.0.0/16"), ("node", "10.0.3.4/32"), ("pod", "10.1.0.0/16"))
+    assert await severities(fleet) == {"10.0.0.0/16": Severity.CONFLICT}
+    (group,) = await fleet.groups()
+    assert (group.clusters, group.pairs) == (1, 1)
+    async with fleet.db.read() as c:
+        explanation = (await service.explain_groups(c, fleet.scope, [group]))[group.id]
+    assert "kube-proxy" in explanation.breaks[0]
+
+
+async def test_a_join_is_answered_without_touching_what_is_stored(two: Fleet) -> None:
+    await two.cluster("c", ("pod", "10.244.7.0/24"))
+    await two.settle()
+    stored = await two.groups()
+    async with two.db.read() as c:
+        report = await joined_report(c, two.scope, None, 10, START)
+        only = await joined_report(c, two.scope, [two.registration("a"), two.registration("c")], 10, START)
+    assert report.counts[Severity.BLOCKS_FEDERATION] == 2
+    assert [(group.cidr, group.clusters, group.severity_now) for group in report.groups] == [
+        (POD[1], 3, Severity.LATENT),
+        (SERVICE[1], 2, Severity.LATENT),
+    ]
+    assert [(group.cidr, group.clusters) for group in only.groups] == [(POD[1], 2)]
+    (group,) = only.groups
+    assert set(group.registration_ids) == {two.registration("a"), two.registration("c")}
+    assert [found.cidr for found in group.explanation.suggestions] == ["10.0.0.0/16"]
+    assert await two.groups() == stored
+
+
+async def test_two_clusters_are_compared_on_demand(two: Fleet) -> None:
+    a, b = two.registration("a"), two.registration("b")
+    await two.report("a", POD, ("pod", "10.244.1.0/24"), ("node", "10.100.0.1/32"))
+    async with two.db.read() as c:
+        report = await service.overlaps_between(c, two.scope, a, b)
+    assert (report.relation, report.total) == (Relation.ISOLATED, 3)
+    assert {(each.a.cidr, each.b.cidr, each.cidr) for each in report.overlaps} == {
+        (POD[1], POD[1], POD[1]),
+        ("10.244.1.0/24", POD[1], "10.244.1.0/24"),
+        ("10.100.0.1/32", SERVICE[1], "10.100.0.1/32"),
+    }
+    assert all(each.explanation.why and each.explanation.breaks for each in report.overlaps)
+    async with two.db.read() as c:
+        with pytest.raises(Invalid):
+            await service.overlaps_between(c, two.scope, a, a)
+
+
+async def test_an_acceptance_holds_until_it_ends(two: Fleet) -> None:
+    async with two.db.write() as c:
+        accepted = await service.accept_overlap(c, two.scope, POD[1], "behind a gateway", START + DAY, START)
+    (group,) = await two.groups(severities=(Severity.INTENDED,))
+    assert (group.cidr, group.acceptance_id) == (POD[1], accepted.id)
+    async with two.db.read() as c:
+        assert (await repository.severity_counts(c, two.scope, START))[Severity.INTENDED] == 1
+        report = await joined_report(c, two.scope, None, 10, START)
+    assert report.counts[Severity.INTENDED] == 1
+    assert await two.groups(DAY.total_seconds(), severities=(Severity.INTENDED,)) == []
+
+
+async def test_an_acceptance_can_be_withdrawn_once(two: Fleet) -> None:
+    async with two.db.write() as c:
+        accepted = await service.accept_overlap(c, two.scope, POD[1], "behind a gateway", START + DAY, START)
+    async with two.db.write() as c:
+        withdrawn = await service.withdraw_acceptance(c, two.scope, accepted.id, START)
+    assert not withdrawn.in_force(START)
+    assert await two.groups(severities=(Severity.INTENDED,)) == []
+    async with two.db.write() as c:
+        with pytest.raises(Conflict):
+            await service.withdraw_acceptance(c, two.scope, accepted.id, START)
+
+
+async def test_acceptances_are_checked(two: Fleet, other_tenant: Any) -> None:
+    viewer = role_scope(two.scope.tenant_id, "eve", Role.VIEWER)
+    later = START + DAY
+    cases = [
+        (viewer, POD[1], "because", later, Forbidden),
+        (two.scope, POD[1], " ", later, Invalid),
+        (two.scope, POD[1], "because", START, Invalid),
+        (two.scope, POD[1], "because", START + 1000 * DAY, Invalid),
+        (two.scope, "10.9.0.0/16", "because", later, NotFound),
+        (two.scope, "10.9.0.1/16", "because", later, Invalid),
+        (other_tenant, POD[1], "because", later, NotFound),
+    ]
+    for scope, cidr, reason, expires_at, refusal in cases:
+        async with two.db.write() as c:
+            with pytest.raises(refusal):
+                await service.accept_overlap(c, scope, cidr, reason, expires_at, START)
+
+
+async def test_groups_are_found_by_cluster_domain_family_and_range(two: Fleet) -> None:
+    await two.cluster("c", ("pod", "fd00:1::/64"), ("service", "10.96.0.0/16"))
+    await two.cluster("d", ("pod", "fd00:1::/64"))
+    await two.settle()
+    home, _ = await domains(two)
+    a, c_, d = (two.registration(name) for name in "acd")
+
+    async def found(**filters: Any) -> set[str]:
+        return {group.cidr for group in await two.groups(**filters)}
+
+    assert await found() == {POD[1], SERVICE[1], "fd00:1::/64"}
+    assert await found(family=6) == {"fd00:1::/64"}
+    assert await found(registration_ids=(a, c_)) == {SERVICE[1]}
+    assert await found(registration_ids=(d,)) == {"fd00:1::/64"}
+    assert await found(domain_ids=(home,)) == {POD[1], SERVICE[1]}
+    assert await found(within="10.244.3.0/24") == {POD[1]}
+    assert await found(within="10.0.0.0/8") == {POD[1], SERVICE[1]}
+
+
+async def test_a_group_is_read_by_pages_of_members_and_of_distinct_ranges(two: Fleet) -> None:
+    await two.cluster("c", *(("pod", f"10.244.{n}.0/24") for n in range(5)), ("node", "10.244.2.0/24"))
+    await two.settle()
+    (group,) = await two.groups(within=POD[1])
+    async with two.db.read() as c:
+        cidrs, cursor = [], None
+        while True:
+            page = await repository.list_members(c, two.scope, group, PageAsk(first=3, after=cursor))
+            cidrs += [(member.allocation.cidr, member.allocation.kind.value) for member in page.nodes]
+            if not page.has_next:
+                break
+            cursor = page.end_cursor
+        prefixes = (await repository.list_prefixes(c, two.scope, group, PageAsk())).nodes
+    assert len(cidrs) == group.members == 8
+    assert cidrs[:2] == [(POD[1], "pod")] * 2
+    assert [(each.cidr, each.clusters, each.members, len(each.kinds)) for each in prefixes] == [
+        ("10.244.0.0/16", 2, 2, 1),
+        ("10.244.0.0/24", 1, 1, 1),
+        ("10.244.1.0/24", 1, 1, 1),
+        ("10.244.2.0/24", 1, 2, 2),
+        ("10.244.3.0/24", 1, 1, 1),
+        ("10.244.4.0/24", 1, 1, 1),
+    ]
+
+
+async def test_pages_of_groups_follow_the_worst(two: Fleet) -> None:
+    seen, cursor = [], None
+    async with two.db.read() as c:
+        for _ in range(2):
+            page = await repository.list_groups(c, two.scope, PageAsk(first=1, after=cursor), GroupFilter(), START)
+            seen += [group.cidr for group in page.nodes]
+            cursor = page.end_cursor
+    assert (seen, page.has_next) == ([SERVICE[1], POD[1]], False)

@@ -1,0 +1,197 @@
+"""From a spoke's ipam batch to the groups people read."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from periplus_hub.addresses import repository, tables
+from periplus_hub.addresses.jobs import OverlapsJob
+from periplus_hub.addresses.model import Severity
+from periplus_hub.addresses.service_register import await_revision
+from periplus_hub.kit.errors import Unavailable
+from periplus_hub.kit.page import PageAsk
+
+from tests.support.batches import START
+from tests.support.overlap_fleet import Fleet, allocation
+
+POD = ("pod", "10.244.0.0/16")
+
+
+@pytest.fixture
+async def fleet(db: Any, tenant: Any) -> AsyncIterator[Fleet]:
+    opened = Fleet.open(db, tenant)
+    yield opened
+    opened.door.intake.close()
+
+
+async def stored(fleet: Fleet) -> list[tuple[str, str]]:
+    async with fleet.db.read() as c:
+        table = tables.allocations
+        rows = await c.rows(select(table.c.kind, table.c.cidr).order_by(table.c.first_key, table.c.last_key.desc()))
+    return [(row.kind, str(row.cidr)) for row in rows]
+
+
+async def test_two_clusters_with_one_default_are_a_latent_group(fleet: Fleet) -> None:
+    await fleet.cluster("a", POD)
+    await fleet.cluster("b", POD, ("service", "10.96.0.0/12"))
+    await fleet.settle()
+    (group,) = await fleet.groups()
+    assert (group.cidr, group.severity, group.clusters, group.members, group.pairs) == (
+        "10.244.0.0/16",
+        Severity.LATENT,
+        2,
+        2,
+        1,
+    )
+    assert fleet.published[-1]["revision"] > 0
+
+
+async def test_only_what_differs_is_touched_and_since_is_kept(fleet: Fleet) -> None:
+    await fleet.cluster("a", POD, ("node", "192.168.0.1/32"))
+    table = tables.allocations
+    async with fleet.db.read() as c:
+        before = {row.cidr: (row.since, row.xmin) for row in await c.rows(_rows_with_version(table))}
+    await fleet.report("a", POD, ("node", "192.168.0.2/32"))
+    async with fleet.db.read() as c:
+        after = {row.cidr: (row.since, row.xmin) for row in await c.rows(_rows_with_version(table))}
+    assert sorted(map(str, after)) == ["10.244.0.0/16", "192.168.0.2/32"]
+    kept = before.keys() & after.keys()
+    assert [before[key] for key in kept] == [after[key] for key in kept]
+
+
+def _rows_with_version(table: Any) -> Any:
+    from sqlalchemy import literal_column  # noqa: PLC0415 - only here
+
+    return select(table.c.cidr, table.c.since, literal_column("allocations.xmin::text").label("xmin"))
+
+
+async def test_the_same_set_again_is_no_revision(fleet: Fleet) -> None:
+    await fleet.cluster("a", POD)
+    first = await fleet.settle()
+    await fleet.report("a", POD)
+    assert await fleet.settle() == first
+
+
+async def test_pools_only_says_unchanged_and_a_late_set_is_not_applied(fleet: Fleet) -> None:
+    await fleet.cluster("a", POD)
+    member, spoke = fleet.members["a"]
+    late = spoke.ipam({"pools": [], "allocations": [allocation("pod", "10.1.0.0/16")]})
+    newer = spoke.ipam({"pools": [], "allocations": [allocation("pod", "10.2.0.0/16")]})
+    await member.send(newer)
+    await member.send(late)
+    await fleet.send("a", {})
+    assert await stored(fleet) == [("pod", "10.2.0.0/16")]
+
+
+async def test_an_older_set_still_counts_when_only_pools_overtook_it(fleet: Fleet) -> None:
+    await fleet.cluster("a", POD)
+    member, spoke = fleet.members["a"]
+    older = spoke.ipam({"pools": [], "allocations": [allocation("pod", "10.1.0.0/16")]})
+    await member.send(spoke.ipam({"pools": []}))
+    await member.send(older)
+    assert await stored(fleet) == [("pod", "10.1.0.0/16")]
+
+
+async def test_impossible_cidrs_are_set_aside_and_the_rest_is_kept(fleet: Fleet) -> None:
+    await fleet.cluster("a")
+    bad = ("10.0.0.1/8", "0.0.0.0/0", "::ffff:10.0.0.0/104", "ten/8", "10.0.0.0/33")
+    answer = await fleet.report("a", POD, *(("pod", cidr) for cidr in bad), ("planned", "10.3.0.0/16"))
+    assert answer.rejected == {
+        "cidr-host-bits": 1,
+        "cidr-default-route": 1,
+        "cidr-ipv4-mapped": 1,
+        "cidr-syntax": 2,
+        "bad_kind": 1,
+    }
+    assert await stored(fleet) == [POD]
+
+
+async def test_several_sources_of_one_range_are_one_row_of_the_most_trusted(fleet: Fleet) -> None:
+    await fleet.cluster("a")
+    sources = ("observed pods", "kubeadm-config", "ippools.crd.projectcalico.org", "nodes.spec.podCIDRs")
+    rows = [allocation(*POD, source=source) for source in sources]
+    await fleet.send("a", {"allocations": rows})
+    async with fleet.db.read() as c:
+        found = (await repository.allocations_by_registrations(c, fleet.scope, [fleet.registration("a")])).values()
+    assert [each.source for each in next(iter(found))] == ["ippools.crd.projectcalico.org"]
+
+
+async def test_a_group_keeps_identity_and_since_while_its_root_overlaps(fleet: Fleet) -> None:
+    await fleet.cluster("a", POD)
+    await fleet.cluster("b", POD)
+    await fleet.settle()
+    (before,) = await fleet.groups()
+    await fleet.cluster("c", POD)
+    await fleet.settle(60)
+    (after,) = await fleet.groups()
+    assert (after.id, after.since, after.clusters) == (before.id, before.since, 3)
+    assert after.changed_at == START + timedelta(seconds=60)
+
+
+async def test_a_new_root_inherits_the_oldest_since_and_a_split_keeps_it(fleet: Fleet) -> None:
+    await fleet.cluster("a", POD, ("pod", "10.10.0.0/16"))
+    await fleet.cluster("b", POD)
+    await fleet.settle()
+    await fleet.cluster("c", ("pod", "10.10.0.0/16"))
+    await fleet.settle(60)
+    await fleet.cluster("d", ("pod", "10.0.0.0/8"))
+    await fleet.settle(120)
+    (joined,) = await fleet.groups()
+    assert (joined.cidr, joined.since, joined.clusters) == ("10.0.0.0/8", START, 4)
+    await fleet.report("d")
+    await fleet.settle(180)
+    assert [(group.cidr, group.since) for group in await fleet.groups()] == [
+        ("10.10.0.0/16", START),
+        ("10.244.0.0/16", START),
+    ]
+
+
+async def test_an_overlap_that_ends_is_gone(fleet: Fleet) -> None:
+    await fleet.cluster("a", POD)
+    await fleet.cluster("b", POD)
+    await fleet.settle()
+    await fleet.report("b", ("pod", "10.245.0.0/16"))
+    await fleet.settle()
+    assert await fleet.groups() == []
+
+
+async def test_another_leader_goes_on_from_what_is_stored(fleet: Fleet) -> None:
+    await fleet.cluster("a", POD)
+    await fleet.cluster("b", POD)
+    await fleet.settle()
+    (before,) = await fleet.groups()
+    taken_over = OverlapsJob(fleet.db)
+    await fleet.cluster("c", POD)
+    await taken_over.refresh(fleet.scope.tenant_id, START + timedelta(seconds=60))
+    await fleet.report("c", ("pod", "10.9.0.0/16"))
+    await fleet.settle(120)
+    (after,) = await fleet.groups()
+    assert (after.id, after.since, after.clusters) == (before.id, before.since, 2)
+
+
+async def test_waiting_for_a_revision_ends_when_it_is_included(fleet: Fleet) -> None:
+    await fleet.cluster("a", POD)
+    async with fleet.db.read() as c:
+        latest = (await repository.register_status(c, fleet.scope)).latest
+    with pytest.raises(Unavailable, match="overlap register"):
+        await await_revision(fleet.db, fleet.scope, latest, timeout_s=0.01)
+    await fleet.settle()
+    status = await await_revision(fleet.db, fleet.scope, latest, timeout_s=5)
+    assert status.current
+
+
+async def test_another_tenant_sees_nothing(fleet: Fleet, other_tenant: Any) -> None:
+    await fleet.cluster("a", POD)
+    await fleet.cluster("b", POD)
+    await fleet.settle()
+    (group,) = await fleet.groups()
+    ids = [fleet.registration("a"), fleet.registration("b")]
+    async with fleet.db.read() as c:
+        assert await repository.groups_by_ids(c, other_tenant, [group.id], START) == {}
+        assert (await repository.list_members(c, other_tenant, group, PageAsk())).nodes == []
+        found = await repository.allocations_by_registrations(c, other_tenant, ids)
+        assert list(found.values()) == [[], []]
+        assert (await repository.register_status(c, other_tenant)).latest == 0

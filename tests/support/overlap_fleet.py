@@ -1,0 +1,81 @@
+"""A few clusters that report allocations through the spokes' door, and the register kept behind it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from periplus_hub.access.scope import Scope
+from periplus_hub.addresses import repository
+from periplus_hub.addresses.jobs import OverlapsJob
+from periplus_hub.addresses.model import GroupFilter, OverlapGroup
+from periplus_hub.addresses.service_ipam import IpamApplier
+from periplus_hub.kit.db import Database
+from periplus_hub.kit.page import PageAsk
+
+from tests.support.batches import Spoke
+from tests.support.clock import START
+from tests.support.spokes_door import Door, Member, open_door
+
+ALL = PageAsk(first=1000)
+
+
+def allocation(kind: str, cidr: str, **columns: Any) -> dict[str, Any]:
+    """A row of an allocations section."""
+    base = {"provider": "kubernetes", "source": "nodes.spec.podCIDRs", "name": "", "node": "", "quality": "exact"}
+    return {"kind": kind, "cidr": cidr, "observed_at": START, **base, **columns}
+
+
+def pool(name: str, **columns: Any) -> dict[str, Any]:
+    """A row of a pools section."""
+    base = {"provider": "kubernetes", "family": 4, "scope": "cluster", "source": "nodes", "quality": "derived"}
+    return {"name": name, "observed_at": START, "cidrs": ["10.0.0.0/16"], **base, **columns}
+
+
+@dataclass
+class Fleet:
+    """Everything a test of overlaps does."""
+
+    db: Database
+    scope: Scope
+    door: Door
+    job: OverlapsJob
+    members: dict[str, tuple[Member, Spoke]] = field(default_factory=dict)
+    published: list[Mapping[str, Any]] = field(default_factory=list)
+
+    @classmethod
+    def open(cls, db: Database, scope: Scope) -> "Fleet":
+        published: list[Mapping[str, Any]] = []
+        door = open_door(db, appliers=(IpamApplier(),))
+        job = OverlapsJob(db, lambda _tenant, _topic, payload: published.append(payload or {}))
+        return cls(db, scope, door, job, {}, published)
+
+    async def cluster(self, name: str, *cidrs: tuple[str, str]) -> UUID:
+        """Enrol a cluster and report what it uses."""
+        member = await self.door.member(self.scope, name)
+        self.members[name] = (member, Spoke(member.registration))
+        await self.report(name, *cidrs)
+        return member.registration
+
+    async def report(self, name: str, *cidrs: tuple[str, str]) -> Any:
+        """The cluster's complete set is this now."""
+        return await self.send(name, {"allocations": [allocation(kind, cidr) for kind, cidr in cidrs]})
+
+    async def send(self, name: str, content: Mapping[str, Sequence[Mapping[str, Any]]]) -> Any:
+        """An ipam batch; pools are always there."""
+        member, spoke = self.members[name]
+        return await member.send(spoke.ipam({"pools": [], **content}))
+
+    async def settle(self, seconds: float = 0) -> int:
+        """Let the register fold in what was reported."""
+        return await self.job.refresh(self.scope.tenant_id, START + timedelta(seconds=seconds))
+
+    async def groups(self, seconds: float = 0, **filters: Any) -> list[OverlapGroup]:
+        """What people see."""
+        async with self.db.read() as c:
+            now = START + timedelta(seconds=seconds)
+            return list((await repository.list_groups(c, self.scope, ALL, GroupFilter(**filters), now)).nodes)
+
+    def registration(self, name: str) -> UUID:
+        return self.members[name][0].registration
