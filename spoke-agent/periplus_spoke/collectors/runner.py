@@ -7,10 +7,12 @@ from typing import Any, Final
 
 from periplus_spoke.collectors.catalog import SERVICE_CIDRS_SOURCE, Watched, catalog, service_catalog
 from periplus_spoke.collectors.config import CollectConfig
+from periplus_spoke.collectors.custom import CustomKinds
 from periplus_spoke.collectors.emitter import Emitter, Sink, first_of
 from periplus_spoke.collectors.facts import Facts
 from periplus_spoke.collectors.identity import ClusterIdentity, identify
 from periplus_spoke.collectors.inventory import Inventory
+from periplus_spoke.collectors.ipam.registry import ADAPTERS
 from periplus_spoke.collectors.listener import KindListener
 from periplus_spoke.collectors.pools import Pools
 from periplus_spoke.fold.sources import Source
@@ -37,6 +39,8 @@ class Collectors:
         self._pools = Pools(self._inventory)
         self._emitter = Emitter(self._inventory, self._pools, config, timer)
         self._facts = Facts(kube, self._inventory, timer)
+        wanted = [kind for adapter in ADAPTERS for kind in adapter.kinds]
+        self._custom = CustomKinds(kube, self._inventory, timer, wanted)
         self._listeners: dict[str, KindListener[Any]] = {}
 
     @property
@@ -103,6 +107,7 @@ class Collectors:
             if self._facts.service_version and SERVICE_CIDRS_SOURCE not in self._listeners:
                 for watched in service_catalog(self._inventory, self._facts.service_version):
                     self._watch(group, watched)
+            self._pools.custom = await self._custom.read()
             known.set()
             self._emitter.wake()
             await self._timer.sleep(self._config.facts_interval_s)

@@ -1,0 +1,94 @@
+"""The rights a spoke needs, and no others: reading, never secrets. Manifests, `check` and the chart render from here."""
+
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+
+import yaml
+
+from periplus_spoke.kube.access import Access
+
+NAME: Final = "periplus-spoke"
+SYSTEM_NAMESPACE: Final = "kube-system"
+_READ: Final = ("get", "list", "watch")
+
+
+class Rule(NamedTuple):
+    """One rule of the ClusterRole, or of the Role in kube-system when it names objects."""
+
+    group: str
+    resources: tuple[str, ...]
+    verbs: tuple[str, ...] = _READ
+    names: tuple[str, ...] = ()
+    purpose: str = ""
+
+
+RULES: Final = (
+    Rule("", ("namespaces", "nodes", "pods", "services"), purpose="what has which address"),
+    Rule("discovery.k8s.io", ("endpointslices",), purpose="what is behind a service"),
+    Rule("networking.k8s.io", ("servicecidrs", "ipaddresses"), purpose="service ranges and their use"),
+    Rule("apps", ("deployments", "replicasets", "statefulsets", "daemonsets"), purpose="whose a pod is"),
+    Rule("batch", ("jobs", "cronjobs"), purpose="whose a pod is"),
+    Rule("about.k8s.io", ("clusterproperties",), purpose="the cluster's name in its clusterset"),
+)
+"""Cluster-wide rules."""
+
+SYSTEM_RULES: Final = (
+    Rule("", ("configmaps",), ("get",), ("cilium-config", "kubeadm-config"), "the network's configuration"),
+)
+"""Rules for objects of kube-system, by name."""
+
+
+def accesses() -> Iterator[Access]:
+    """Every single verb on every resource, in the order of the rules."""
+    for rule in RULES:
+        for resource in rule.resources:
+            for verb in rule.verbs:
+                yield Access(verb, rule.group, resource)
+    for rule in SYSTEM_RULES:
+        for name in rule.names:
+            for verb in rule.verbs:
+                yield Access(verb, rule.group, rule.resources[0], SYSTEM_NAMESPACE, name)
+
+
+def manifests(namespace: str = "periplus", name: str = NAME) -> list[dict[str, Any]]:
+    """ServiceAccount, ClusterRole, Role in kube-system, and their bindings."""
+    subject = {"kind": "ServiceAccount", "name": name, "namespace": namespace}
+    system = {"name": name, "namespace": SYSTEM_NAMESPACE}
+    return [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": namespace}},
+        _role("ClusterRole", {"name": name}, RULES),
+        _binding("ClusterRole", {"name": name}, name, subject),
+        _role("Role", system, SYSTEM_RULES),
+        _binding("Role", system, name, subject),
+    ]
+
+
+def render(namespace: str = "periplus", name: str = NAME) -> str:
+    """The manifests as YAML, for `kubectl apply -f -`."""
+    return yaml.safe_dump_all(manifests(namespace, name), sort_keys=False)
+
+
+def _role(kind: str, metadata: dict[str, str], rules: tuple[Rule, ...]) -> dict[str, Any]:
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": kind,
+        "metadata": metadata,
+        "rules": [_rule(rule) for rule in rules],
+    }
+
+
+def _rule(rule: Rule) -> dict[str, Any]:
+    rendered: dict[str, Any] = {"apiGroups": [rule.group], "resources": list(rule.resources)}
+    if rule.names:
+        rendered["resourceNames"] = list(rule.names)
+    return {**rendered, "verbs": list(rule.verbs)}
+
+
+def _binding(kind: str, metadata: dict[str, str], name: str, subject: dict[str, str]) -> dict[str, Any]:
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": f"{kind}Binding",
+        "metadata": metadata,
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": name},
+        "subjects": [subject],
+    }
