@@ -4,6 +4,7 @@ import os
 from typing import Final
 from unittest.mock import patch
 
+import msgspec
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -11,12 +12,18 @@ from docs.build.markdown import code, page, prose, section, summary, table
 from docs.build.types import type_text
 from periplus_hub.api.config import HubConfig
 from periplus_hub.kit.config import PREFIX
+from periplus_spoke.kit import config as spoke
 
 _HUB: Final = """
     A setting is written like its name in the TOML file given with `--config`, `PERIPLUS_` and its name in capitals in
     the environment, and, where [`periplus hub serve`](cli.md#periplus-hub-serve) has it, as an option. Options win over
     the environment, which wins over the file. An unknown key or a bad value stops the start and is named. Lists are
     parted by commas in the environment.
+"""
+_SPOKE: Final = f"""
+    Every setting is an option of `periplus-spoke`, a variable and a key of the TOML file that `--config` or
+    `{spoke.CONFIG_VARIABLE}` names; they win in this order. `{spoke.JOIN_TOKEN_VARIABLE}` may hold the join token
+    itself. An unknown key or a bad value stops the start and is named.
 """
 _HEADER: Final = ("setting", "environment", "value", "default", "meaning")
 _HOME: Final = "/home/somebody"
@@ -26,7 +33,7 @@ _BOUNDS: Final = (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<"), ("min_
 def render() -> str:
     """The page."""
     hub = (_group(base) for base in HubConfig.__bases__ if issubclass(base, BaseModel))
-    return page("Configuration", section("Hub", prose(_HUB), *hub))
+    return page("Configuration", section("Hub", prose(_HUB), *hub), section("Spoke", prose(_SPOKE), _spoke()))
 
 
 def _group(model: type[BaseModel]) -> str:
@@ -36,6 +43,27 @@ def _group(model: type[BaseModel]) -> str:
         for name, field in model.model_fields.items()
     ]
     return section(model.__name__.removesuffix("Config"), summary(model.__doc__), table(_HEADER, rows), level=3)
+
+
+def _spoke() -> str:
+    defaults = {field.name: field for field in msgspec.structs.fields(spoke.SpokeConfig)}
+    rows = [
+        (
+            code(setting.flag),
+            code(setting.variable),
+            setting.allowed,
+            _spoke_default(defaults[setting.name]),
+            setting.help,
+        )
+        for setting in spoke.SETTINGS
+    ]
+    return table(("option", "environment", "value", "default", "meaning"), rows)
+
+
+def _spoke_default(field: msgspec.structs.FieldInfo) -> str:
+    if field.required:
+        return "required"
+    return code(_text(field.default)) if field.default not in (None, "", ()) else ""
 
 
 def _value(field: FieldInfo) -> str:

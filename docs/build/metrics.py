@@ -2,12 +2,13 @@
 
 import pkgutil
 from importlib import import_module
+from typing import Final
 
 import periplus_hub
 from docs.build.markdown import code, page, section, table
 from periplus_hub.kit.metrics import documented
 
-_PROGRAMS = {"periplus_hub.__main__"}
+_PROGRAMS: Final = {"periplus_hub.__main__"}
 
 
 def render() -> str:
