@@ -144,12 +144,7 @@ async def make_tenant(db: object, name: str) -> object:
 
 async def _make_template(server: PostgresForTests) -> None:
     await server.admin(f"CREATE DATABASE {_TEMPLATE}")
-    engine = importlib.import_module("sqlalchemy.ext.asyncio").create_async_engine(server.url(_TEMPLATE))
-    try:
-        async with engine.begin() as connection:
-            await connection.run_sync(all_tables().metadata.create_all)
-    finally:
-        await engine.dispose()
+    await _hub("kit.migrate").upgrade(server.url(_TEMPLATE))
 
 
 def all_tables() -> ModuleType:

@@ -1,0 +1,152 @@
+"""The schema's versions: bringing a database up to date, and refusing one this hub does not fit.
+
+Migrations run before the old code stops, so every one keeps the running code working: `expand_` adds, `contract_`
+removes what no supported hub uses any more. A revision is named like the start of its file: `expand_0002`.
+"""
+
+import asyncio
+import re
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg
+import structlog
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+import periplus_hub
+from periplus_hub.kit.db import Database, lock_number
+from periplus_hub.kit.db_errors import is_timeout
+from periplus_hub.kit.errors import Refusal
+
+FLOOR: Final = 1
+"""The oldest revision this code can work with."""
+_NAME: Final = re.compile(r"(expand|contract)_(\d{4})")
+_LOCK: Final = "periplus.migrate"
+_SETTINGS: Final = {"application_name": "periplus-migrate", "lock_timeout": "4s", "statement_timeout": "60s"}
+_PATIENCE_S: Final = 60.0
+_ASK_S: Final = 0.2
+
+_log: Final = structlog.get_logger(__name__)
+
+
+def migrations_folder() -> Path:
+    """Where the migrations are: inside an installed package, or beside it in a checkout."""
+    package = Path(periplus_hub.__file__).parent
+    for folder in (package / "migrations", package.parent.parent / "migrations"):
+        if (folder / "env.py").exists():
+            return folder
+    raise Refusal(
+        f"the migrations are neither in {package} nor beside it",
+        "Install the hub from its wheel, or from a whole checkout with 'make setup'.",
+        slug="no-migrations",
+    )
+
+
+def known_revisions() -> list[str]:
+    """Every revision this hub brings, oldest first."""
+    found = [_NAME.match(path.name) for path in (migrations_folder() / "versions").glob("*.py")]
+    return [match[0] for match in sorted((each for each in found if each), key=lambda match: match[2])]
+
+
+async def upgrade(url: str) -> None:
+    """Apply what is missing, one process at a time; raises Refusal when the database is newer or busy."""
+    dsn = url.replace("postgresql+asyncpg://", "postgresql://", 1)
+
+    async def connect() -> "asyncpg.Connection[asyncpg.Record]":
+        return await asyncpg.connect(dsn, server_settings=_SETTINGS, timeout=10)
+
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
+    try:
+        async with engine.connect() as connection:
+            await _take_lock(connection)
+            revision = await connection.run_sync(_revision)
+            if revision == known_revisions()[-1]:
+                return
+            _refuse_unknown(revision)
+            await connection.run_sync(_apply)
+            _log.info("migrated", before=revision, now=known_revisions()[-1])
+    except DBAPIError as error:
+        if not is_timeout(error):
+            raise
+        raise Refusal(
+            f"a migration waited too long for a lock or ran too long: {error.orig}",
+            "Find who holds the lock (pg_stat_activity), then run 'periplus hub migrate' again; nothing is half done.",
+            slug="migration-timeout",
+        ) from error
+    finally:
+        await engine.dispose()
+
+
+async def check_schema(db: Database) -> None:
+    """Raise Refusal unless this hub works with the database's schema."""
+    async with db.read() as c:
+        exists = await c.scalar(text("SELECT to_regclass('alembic_version') IS NOT NULL"))
+        revision = await c.scalar(text("SELECT version_num FROM alembic_version")) if exists else None
+    if revision is None:
+        raise Refusal("the database has no schema", "Run 'periplus hub migrate' first.", slug="no-schema")
+    _refuse_unknown(revision)
+    if _number(revision) < FLOOR:
+        raise Refusal(
+            f"the database's schema is {revision}, and this hub needs at least {FLOOR:04d}",
+            "Run 'periplus hub migrate' first.",
+            slug="old-schema",
+        )
+
+
+def _refuse_unknown(revision: str | None) -> None:
+    """One `expand_` further is how an old hub meets the database in the middle of an upgrade; it keeps working."""
+    known = known_revisions()
+    if revision is None or revision in known:
+        return
+    if revision == f"expand_{_number(known[-1]) + 1:04d}":
+        _log.warning("schema_is_one_ahead", database=revision, hub=known[-1])
+        return
+    raise Refusal(
+        f"the database's schema is {revision}, and this hub knows schemas up to {known[-1]}",
+        "Start a hub of the version that migrated it, or restore a backup from before.",
+        slug="new-schema",
+    )
+
+
+def _number(revision: str) -> int:
+    found = _NAME.fullmatch(revision)
+    return int(found[2]) if found else 0
+
+
+async def _take_lock(connection: Any) -> None:  # noqa: ANN401 - an AsyncConnection, whose execute is generic
+    """Held until the connection closes; asked again and again, because waiting for it would hit lock_timeout."""
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            while True:
+                if await connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": lock_number(_LOCK)}):
+                    return
+                await asyncio.sleep(_ASK_S)
+    except TimeoutError as error:
+        raise Refusal(
+            f"another process has been migrating this database for {_PATIENCE_S:.0f} s", "Wait for it, then try again."
+        ) from error
+
+
+def _revision(connection: Connection) -> str | None:
+    if not connection.scalar(text("SELECT to_regclass('alembic_version') IS NOT NULL")):
+        return None
+    revision: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return revision
+
+
+def _apply(connection: Connection) -> None:
+    # Loaded only when there is something to do: most starts have nothing, and it costs memory for good.
+    from alembic import command  # noqa: PLC0415 - see above
+    from alembic.config import Config  # noqa: PLC0415 - see above
+
+    connection.commit()
+    config = Config()
+    folder = str(migrations_folder()).replace("%", "%%")
+    config.set_main_option("script_location", folder)
+    config.set_main_option("path_separator", "newline")
+    config.set_main_option("prepend_sys_path", folder)  # long revisions keep their tables in modules beside them
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

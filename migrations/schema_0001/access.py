@@ -1,0 +1,45 @@
+"""Tables of the access slice in revision expand_0001."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from schema_0001.columns import JSON, TEXT, TIME, UUID, columns, tenant
+
+
+def create() -> None:
+    """In the order of their references."""
+    _first()
+
+
+def _first() -> None:
+    op.create_table(
+        "tenants",
+        *columns(UUID, "id"),
+        *columns(TEXT, "name"),
+        *columns(TIME, "created_at", default="now()"),
+        sa.PrimaryKeyConstraint("id", name="pk_tenants"),
+        sa.UniqueConstraint("name", name="uq_tenants_name"),
+    )
+    op.create_table(
+        "api_tokens",
+        *columns(UUID, "tenant_id id"),
+        *columns(TEXT, "name role prefix secret_sha256"),
+        *columns(TIME, "created_at", default="now()"),
+        *columns(TIME, "expires_at revoked_at last_used_at", null=True),
+        sa.PrimaryKeyConstraint("id", name="pk_api_tokens"),
+        sa.CheckConstraint("role IN ('viewer','analyst','operator','admin')", name=op.f("ck_api_tokens_role")),
+        tenant("api_tokens"),
+        sa.UniqueConstraint("prefix", name="uq_api_tokens_prefix"),
+    )
+    op.create_index("ix_api_tokens_tenant_id_name", "api_tokens", ["tenant_id", "name"])
+    op.create_table(
+        "audit_events",
+        *columns(UUID, "tenant_id id"),
+        *columns(TIME, "at"),
+        *columns(TEXT, "actor action object_kind object_id"),
+        *columns(JSON, "detail"),
+        *columns(TEXT, "request_id", default="''"),
+        sa.PrimaryKeyConstraint("id", name="pk_audit_events"),
+        tenant("audit_events"),
+    )
+    op.create_index("ix_audit_events_tenant_id_at", "audit_events", ["tenant_id", "at"])

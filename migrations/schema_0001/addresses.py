@@ -1,0 +1,98 @@
+"""Tables of the addresses slice in revision expand_0001."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from schema_0001.columns import BIGINT, BYTES, CIDR, CIDRS, SMALLINT, TEXT, TIME, UUID, columns, tenant
+
+
+def create() -> None:
+    """In the order of their references."""
+    _first()
+    _second()
+    _third()
+
+
+def _first() -> None:
+    op.create_table(
+        "allocation_changes",
+        *columns(UUID, "tenant_id"),
+        *columns(BIGINT, "revision", identity=True),
+        *columns(UUID, "registration_id"),
+        *columns(TIME, "at"),
+        sa.PrimaryKeyConstraint("tenant_id", "revision", name="pk_allocation_changes"),
+        tenant("allocation_changes"),
+    )
+    op.create_table(
+        "allocations",
+        *columns(UUID, "tenant_id registration_id"),
+        *columns(TEXT, "kind"),
+        *columns(CIDR, "cidr"),
+        *columns(SMALLINT, "family"),
+        *columns(BYTES, "first_key last_key"),
+        *columns(TEXT, "provider source"),
+        *columns(TEXT, "name node quality", default="''"),
+        *columns(TIME, "since"),
+        sa.PrimaryKeyConstraint("tenant_id", "registration_id", "kind", "cidr", name="pk_allocations"),
+        tenant("allocations"),
+    )
+    op.create_index(
+        "ix_allocations_tenant_id_first_key_last_key", "allocations", ["tenant_id", "first_key", "last_key"]
+    )
+    op.create_table(
+        "overlap_acceptances",
+        *columns(UUID, "tenant_id id"),
+        *columns(CIDR, "cidr"),
+        *columns(TEXT, "reason accepted_by"),
+        *columns(TIME, "expires_at"),
+        *columns(TIME, "created_at", default="now()"),
+        *columns(TIME, "withdrawn_at", null=True),
+        sa.PrimaryKeyConstraint("id", name="pk_overlap_acceptances"),
+        tenant("overlap_acceptances"),
+    )
+    op.create_index("ix_overlap_acceptances_tenant_id_cidr", "overlap_acceptances", ["tenant_id", "cidr"])
+
+
+def _second() -> None:
+    op.create_table(
+        "overlap_groups",
+        *columns(UUID, "tenant_id id"),
+        *columns(CIDR, "cidr"),
+        *columns(SMALLINT, "family"),
+        *columns(BYTES, "first_key last_key"),
+        *columns(TEXT, "severity"),
+        *columns(BIGINT, "clusters members pairs"),
+        *columns(TIME, "since changed_at"),
+        sa.PrimaryKeyConstraint("id", name="pk_overlap_groups"),
+        sa.CheckConstraint(
+            "severity IN ('conflict','blocks-federation','latent','intended')", name=op.f("ck_overlap_groups_severity")
+        ),
+        tenant("overlap_groups"),
+    )
+    op.create_index("ix_overlap_groups_tenant_id_severity", "overlap_groups", ["tenant_id", "severity"])
+    op.create_index("uq_overlap_groups_root", "overlap_groups", ["tenant_id", "first_key", "last_key"], unique=True)
+    op.create_table(
+        "pools",
+        *columns(UUID, "tenant_id registration_id"),
+        *columns(TEXT, "provider name"),
+        *columns(SMALLINT, "family"),
+        *columns(TEXT, "scope"),
+        *columns(TEXT, "node", default="''"),
+        *columns(CIDRS, "cidrs"),
+        *columns(TEXT, "capacity assigned used reserved cooling free largest_free_block", null=True),
+        *columns(TEXT, "source quality"),
+        *columns(TIME, "observed_at"),
+        sa.PrimaryKeyConstraint("tenant_id", "registration_id", "provider", "name", "family", "node", name="pk_pools"),
+        tenant("pools"),
+    )
+
+
+def _third() -> None:
+    op.create_table(
+        "register_state",
+        *columns(UUID, "tenant_id"),
+        *columns(BIGINT, "revision"),
+        *columns(TIME, "at"),
+        sa.PrimaryKeyConstraint("tenant_id", name="pk_register_state"),
+        tenant("register_state"),
+    )

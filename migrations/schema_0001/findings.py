@@ -1,0 +1,38 @@
+"""Tables of the findings slice in revision expand_0001."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from schema_0001.columns import JSON, TEXT, TIME, UUID, columns, tenant
+
+
+def create() -> None:
+    """In the order of their references."""
+    _first()
+
+
+def _first() -> None:
+    op.create_table(
+        "findings",
+        *columns(UUID, "tenant_id id"),
+        *columns(TEXT, "detector fingerprint severity state title why what_to_do"),
+        *columns(JSON, "evidence"),
+        *columns(UUID, "registration_id", null=True),
+        *columns(TIME, "opened_at changed_at"),
+        *columns(TIME, "resolved_at", null=True),
+        *columns(TEXT, "acknowledged_by", null=True),
+        *columns(TIME, "acknowledged_at", null=True),
+        *columns(TEXT, "note", null=True),
+        sa.PrimaryKeyConstraint("id", name="pk_findings"),
+        sa.CheckConstraint("severity IN ('critical','warning','info')", name=op.f("ck_findings_severity")),
+        sa.CheckConstraint("state IN ('open','acknowledged','resolved')", name=op.f("ck_findings_state")),
+        tenant("findings"),
+    )
+    op.create_index("ix_findings_tenant_id_state_changed_at", "findings", ["tenant_id", "state", "changed_at"])
+    op.create_index(
+        "uq_findings_live",
+        "findings",
+        ["tenant_id", "detector", "fingerprint"],
+        unique=True,
+        postgresql_where=sa.text("state <> 'resolved'"),
+    )

@@ -1,0 +1,129 @@
+"""Tables of the fleet slice in revision expand_0001."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from schema_0001.columns import BIGINT, BOOLEAN, INTEGER, TEXT, TIME, UUID, columns, tenant
+
+
+def create() -> None:
+    """In the order of their references."""
+    _first()
+    _second()
+    _third()
+    _fourth()
+
+
+def _first() -> None:
+    op.create_table(
+        "challenges",
+        *columns(TEXT, "nonce"),
+        *columns(UUID, "registration_id"),
+        *columns(TIME, "expires_at"),
+        sa.PrimaryKeyConstraint("nonce", name="pk_challenges"),
+    )
+    op.create_table(
+        "hub_identity",
+        *columns(BOOLEAN, "only", default="true"),
+        *columns(TEXT, "hub_id"),
+        *columns(TIME, "created_at", default="now()"),
+        sa.PrimaryKeyConstraint("only", name="pk_hub_identity"),
+        sa.CheckConstraint('"only"', name=op.f("ck_hub_identity_single")),
+    )
+    op.create_table(
+        "join_tokens",
+        *columns(UUID, "tenant_id id"),
+        *columns(TEXT, "public_id secret_sha256"),
+        *columns(TEXT, "cluster_name", null=True),
+        *columns(BOOLEAN, "auto_approve"),
+        *columns(TEXT, "created_by"),
+        *columns(TIME, "created_at", default="now()"),
+        *columns(TIME, "expires_at"),
+        *columns(TIME, "used_at", null=True),
+        *columns(UUID, "used_by_registration", null=True),
+        sa.PrimaryKeyConstraint("id", name="pk_join_tokens"),
+        tenant("join_tokens"),
+        sa.UniqueConstraint("public_id", name="uq_join_tokens_public_id"),
+    )
+    op.create_index("ix_join_tokens_tenant_id_created_at", "join_tokens", ["tenant_id", "created_at"])
+
+
+def _second() -> None:
+    op.create_table(
+        "network_domains",
+        *columns(UUID, "tenant_id id"),
+        *columns(TEXT, "name"),
+        *columns(TEXT, "description", default="''"),
+        *columns(BOOLEAN, "implicit", default="false"),
+        *columns(TIME, "created_at", default="now()"),
+        sa.PrimaryKeyConstraint("id", name="pk_network_domains"),
+        tenant("network_domains"),
+        sa.UniqueConstraint("tenant_id", "name", name="uq_network_domains_tenant_id_name"),
+    )
+
+
+def _third() -> None:
+    op.create_table(
+        "registrations",
+        *columns(UUID, "tenant_id id"),
+        *columns(TEXT, "name cluster_uid state"),
+        *columns(UUID, "domain_id"),
+        *columns(TEXT, "public_key method"),
+        *columns(UUID, "join_token_id", null=True),
+        *columns(TEXT, "spoke_version contract kubernetes_version api_ca_sha256", default="''"),
+        *columns(INTEGER, "node_count", default="'0'"),
+        *columns(TIME, "created_at", default="now()"),
+        *columns(TIME, "approved_at", null=True),
+        *columns(TEXT, "approved_by", null=True),
+        *columns(TIME, "revoked_at", null=True),
+        *columns(TEXT, "revoked_by", null=True),
+        *columns(TIME, "last_seen_at", null=True),
+        *columns(BIGINT, "clock_skew_ms", null=True),
+        *columns(UUID, "epoch", null=True),
+        *columns(BIGINT, "queued_batches queued_bytes", null=True),
+        *columns(UUID, "duplicate_of", null=True),
+        sa.PrimaryKeyConstraint("id", name="pk_registrations"),
+        sa.CheckConstraint("state IN ('pending','active','revoked')", name=op.f("ck_registrations_state")),
+        tenant("registrations"),
+    )
+    op.create_index("ix_registrations_tenant_id_cluster_uid", "registrations", ["tenant_id", "cluster_uid"])
+    op.create_index("ix_registrations_tenant_id_domain_id", "registrations", ["tenant_id", "domain_id"])
+    op.create_index(
+        "uq_registrations_live_name",
+        "registrations",
+        ["tenant_id", "name"],
+        unique=True,
+        postgresql_where=sa.text("state <> 'revoked'"),
+    )
+    op.create_table(
+        "credentials",
+        *columns(UUID, "tenant_id registration_id"),
+        *columns(TEXT, "prefix secret_sha256"),
+        *columns(TIME, "issued_at expires_at"),
+        sa.PrimaryKeyConstraint("prefix", name="pk_credentials"),
+        sa.ForeignKeyConstraint(
+            ["registration_id"], ["registrations.id"], name="fk_credentials_registration_id", ondelete="CASCADE"
+        ),
+        tenant("credentials"),
+    )
+    op.create_index("ix_credentials_tenant_id_registration_id", "credentials", ["tenant_id", "registration_id"])
+
+
+def _fourth() -> None:
+    op.create_table(
+        "domain_connections",
+        *columns(UUID, "tenant_id domain_a domain_b"),
+        *columns(TEXT, "mode"),
+        *columns(TEXT, "note", default="''"),
+        *columns(TIME, "created_at", default="now()"),
+        sa.PrimaryKeyConstraint("tenant_id", "domain_a", "domain_b", name="pk_domain_connections"),
+        sa.CheckConstraint("mode IN ('flat','nat','join-requested')", name=op.f("ck_domain_connections_mode")),
+        sa.CheckConstraint("domain_a < domain_b", name=op.f("ck_domain_connections_ordered")),
+        sa.ForeignKeyConstraint(
+            ["domain_a"], ["network_domains.id"], name="fk_domain_connections_domain_a", ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["domain_b"], ["network_domains.id"], name="fk_domain_connections_domain_b", ondelete="CASCADE"
+        ),
+        tenant("domain_connections"),
+    )

@@ -1,0 +1,26 @@
+"""The first schema.
+
+Revision ID: expand_0001
+"""
+
+from schema_0001 import access, addresses, findings, fleet, ingest, inventory
+
+revision = "expand_0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Every slice's tables, in the order of their references."""
+    access.create()
+    fleet.create()
+    inventory.create()
+    addresses.create()
+    ingest.create()
+    findings.create()
+
+
+def downgrade() -> None:
+    """There is nothing before."""
+    raise NotImplementedError("restore a backup instead")
