@@ -14,6 +14,7 @@ from docs.build import (
     performance,
     problems,
     promises,
+    rights,
     try_report,
     wire,
 )
@@ -36,6 +37,8 @@ _SECTIONS: Final = (
     Page(f"{_REFERENCE}try-report.md", "the JSON that `periplus try --json` prints", try_report.render),
     Page(f"{_REFERENCE}problems.md", "the problems a hub answers a spoke with, and what to do", problems.render),
     Page(f"{_REFERENCE}metrics.md", "what Prometheus can scrape", metrics.render),
+    Page(f"{_REFERENCE}rbac.md", "what a spoke may read in a cluster", rights.render),
+    Page(f"{_REFERENCE}rbac.yaml", "the manifests for it", rights.manifests),
     Page(f"{_REFERENCE}wire.md", "the contract between spoke and hub", wire.render),
     Page(f"{_REFERENCE}database.md", "the hub's tables in PostgreSQL", database.render),
     Page("docs/explain/promises.md", "what you may rely on, with the tests that hold it", promises.render),
