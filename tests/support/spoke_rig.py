@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from periplus_spoke.kit.news import News
 from periplus_spoke.outbox.desk import Desk
 from periplus_spoke.outbox.outbox import Outbox
 from periplus_spoke.transport.answers import Parts
@@ -60,6 +61,7 @@ async def sending(hub: FakeHub, folder: Path, clock: FakeClock, outbox: Outbox |
             outbox=outbox,
             gate=Gate(clock),
             report=report,
+            news=News(),
             timer=clock,
             rng=random.Random(5),
             request_snapshot=rig.ask_snapshot,

@@ -14,6 +14,7 @@ from periplus_contract.problems import Verdict
 from periplus_contract.tables import Kind
 from periplus_spoke.kit.backoff import spread
 from periplus_spoke.kit.clock import Timer
+from periplus_spoke.kit.news import News
 from periplus_spoke.outbox.desk import Desk
 from periplus_spoke.outbox.model import WINDOWED, BatchId
 from periplus_spoke.outbox.outbox import Outbox
@@ -40,6 +41,8 @@ class Parts:
     outbox: Outbox
     gate: Gate
     report: Report
+    news: News
+    """Told when batches were sealed, sent or settled."""
     timer: Timer
     rng: random.Random
     request_snapshot: Callable[[], None]

@@ -25,6 +25,8 @@ from periplus_spoke.transport.session import RefusedError, Session
 from periplus_spoke.transport.verdicts import NoVerdict, Refusal, judge
 
 QUIET_S: Final = 30.0
+_FIRST_BEAT_US: Final = 500_000
+"""Right after the start heartbeats come quicker, so that what was sent first is soon known to be settled."""
 UPKEEP_S: Final = 5.0
 RESEND_ACCEPTED_S: Final = 900
 _NOT_ABOUT_CONTENT: Final = frozenset({Verdict.RENEW, Verdict.RETRY})
@@ -45,17 +47,8 @@ class Courier:
         self._session = session
         self._quiet_us = int(quiet_s * 1_000_000)
         self._answers = Answers(parts)
-        self._news = asyncio.Event()
+        self._beat_us = _FIRST_BEAT_US
         self._heard_at_us: int | None = None
-
-    def notify(self) -> None:
-        """Something changed: new batches, or room to send."""
-        self._news.set()
-        self._news = asyncio.Event()
-
-    async def news(self) -> None:
-        """Wait for the next change."""
-        await self._news.wait()
 
     async def run(self) -> None:
         """Send, beat and look after the outbox until cancelled. Raises SpokeError when the hub is another one."""
@@ -70,7 +63,7 @@ class Courier:
     async def _lane(self, lane: Lane) -> None:
         backoff = Backoff(self._parts.rng)
         while True:
-            news = self._news
+            news = self._parts.news.current()
             pause_s = self._parts.gate.wait_s() or await self._turn(lane, backoff)
             if pause_s is None:
                 await news.wait()
@@ -92,7 +85,7 @@ class Courier:
             finally:
                 # Whatever happened, a batch without a verdict is offered again.
                 await desk.run(outbox.put_back, identity)
-                self.notify()
+                self._parts.news.tell()
         finally:
             gate.free()
 
@@ -174,12 +167,13 @@ class Courier:
             wait_s = max(self._parts.gate.wait_s(), self._until_quiet_s())
             if wait_s <= 0:
                 wait_s = await self._guarded(self._beat(), backoff)
+                self._beat_us = min(self._beat_us * 2, self._quiet_us)
             await self._parts.timer.sleep(wait_s)
 
     def _until_quiet_s(self) -> float:
         if self._heard_at_us is None:
             return 0.0
-        return (self._heard_at_us + self._quiet_us - self._parts.timer.monotonic_us()) / 1_000_000
+        return (self._heard_at_us + self._beat_us - self._parts.timer.monotonic_us()) / 1_000_000
 
     async def _beat(self) -> None:
         """Tell where we stand, per epoch of which something is held."""
@@ -191,7 +185,7 @@ class Courier:
             if isinstance(judged, Refusal):
                 raise RefusedError(judged)
             await self._answers.heard(judged)
-        self.notify()
+        self._parts.news.tell()
 
     def _heartbeat(self, depth: Depth, epoch: EpochDepth) -> Heartbeat:
         return Heartbeat(
@@ -217,5 +211,5 @@ class Courier:
             self._parts.report.depth = depth
             self._parts.report.condition("state_folder", depth.refusal and _IN_MEMORY.format(depth.refusal))
             await self._answers.look_after_chain()
-            self.notify()
+            self._parts.news.tell()
             await self._parts.timer.sleep(UPKEEP_S)

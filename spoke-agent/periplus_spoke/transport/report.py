@@ -55,6 +55,8 @@ class Report:
         if self.status.reason:
             _log.info("the hub takes batches again")
         self.update(reason="", message="", remedy="")
+        if self.status.phase == "pending":
+            self.update(phase="sending")
 
     def condition(self, name: str, message: str) -> None:
         """Raise a condition, or clear it with an empty message."""

@@ -1,13 +1,14 @@
 """Where collectors hand in what they observed: encoded, sealed, and durable when `emit` returns."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 from periplus_contract.limits import MAX_ROWS
 from periplus_contract.tables import Kind
 from periplus_spoke.fold.arrow import encode_sections, split
 from periplus_spoke.fold.records import Sealable, SectionRows
+from periplus_spoke.kit.news import News
 from periplus_spoke.outbox.desk import Desk
 from periplus_spoke.outbox.model import Draft
 from periplus_spoke.outbox.outbox import Outbox
@@ -18,10 +19,10 @@ _SMALLEST: Final = 1
 class OutboxSink:
     """Implements the collectors' `Sink`."""
 
-    def __init__(self, desk: Desk, outbox: Outbox, notify: Callable[[], None]) -> None:
+    def __init__(self, desk: Desk, outbox: Outbox, news: News) -> None:
         self._desk = desk
         self._outbox = outbox
-        self._notify = notify
+        self._news = news
         self._one_at_a_time = asyncio.Lock()
         self._most_rows = MAX_ROWS
 
@@ -38,7 +39,7 @@ class OutboxSink:
             drafts = await asyncio.to_thread(self._drafts, sealable)
             if drafts:
                 await self._desk.run(self._outbox.seal_all, drafts)
-        self._notify()
+        self._news.tell()
 
     def _drafts(self, sealable: Sealable) -> list[Draft]:
         parts = [piece for part in split(sealable) for piece in _cut(part, self._most_rows)]

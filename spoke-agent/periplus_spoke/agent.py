@@ -1,0 +1,290 @@
+"""The running spoke: cluster and hub wired together, from the first look at the API server to the last seal."""
+
+import asyncio
+import logging
+import os
+import random
+import signal
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from typing import Final
+
+from periplus_spoke.collectors.config import CollectConfig
+from periplus_spoke.collectors.runner import Collectors
+from periplus_spoke.fold.text import DEFAULT_LABEL_KEYS
+from periplus_spoke.health import Health
+from periplus_spoke.kit.backoff import Backoff
+from periplus_spoke.kit.clock import Timer
+from periplus_spoke.kit.config import SpokeConfig
+from periplus_spoke.kit.errors import ConfigError, HubRefusedError, SpokeError
+from periplus_spoke.kit.news import News
+from periplus_spoke.kube.client import KubeClient
+from periplus_spoke.kube.credentials import Credentials, InClusterCredentials, KubeconfigCredentials
+from periplus_spoke.kube.problems import KubeProblem
+from periplus_spoke.outbox.desk import Desk
+from periplus_spoke.outbox.filesystem import FolderFileSystem
+from periplus_spoke.outbox.lock import FolderLock
+from periplus_spoke.outbox.outbox import Outbox, Policy
+from periplus_spoke.transport.answers import Parts
+from periplus_spoke.transport.client import HubClient
+from periplus_spoke.transport.courier import Courier
+from periplus_spoke.transport.gate import Gate
+from periplus_spoke.transport.identity import IdentityStore, Registration, check_cluster
+from periplus_spoke.transport.joining import Joining
+from periplus_spoke.transport.report import Report
+from periplus_spoke.transport.session import ClusterFacts, Session
+from periplus_spoke.transport.sink import OutboxSink
+
+_PASSING: Final = frozenset({"unreachable", "timeout", "server_error", "throttled"})
+"""Problems of an API server that a spoke with something left to send waits out."""
+_REFUSED: Final = frozenset({"revoked", "proof_refused", "wrong_identity", "unsupported_version", "pending_approval"})
+_ONCE_HEARTBEAT_S: Final = 2.0
+
+_log: Final = logging.getLogger(__name__)
+
+
+class _Finished(Exception):
+    pass
+
+
+class Agent:
+    """One spoke. `run` until a signal, or `once` until everything is settled."""
+
+    def __init__(self, config: SpokeConfig, join_token: str, timer: Timer, rng: random.Random) -> None:
+        self._config = config
+        self._join_token = join_token
+        self._timer = timer
+        self._rng = rng
+        self._once = False
+        self._needs_settled = True
+        self._read = False
+        self.report = Report(config.status_file)
+
+    async def run(self) -> None:
+        """Collect and send until SIGTERM or SIGINT. Raises SpokeError."""
+        await self._guarded()
+
+    async def once(self, *, accepted: bool, timeout_s: float) -> None:
+        """Send one complete picture and return when the hub has settled (or only accepted) it. Raises SpokeError."""
+        self._once = True
+        self._needs_settled = not accepted
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._guarded()
+        except TimeoutError:
+            raise self._too_late(timeout_s) from None
+
+    def _too_late(self, timeout_s: float) -> SpokeError:
+        status = self.report.status
+        kind = HubRefusedError if status.reason in _REFUSED else SpokeError
+        message = status.message or f"still {status.phase}"
+        return kind(
+            status.reason or "timeout", f"not done after {timeout_s:.0f} s: {message}", status.remedy or _LONGER
+        )
+
+    async def _guarded(self) -> None:
+        self.report.update(phase="connecting")
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._until_signal())
+                group.create_task(self._work())
+        except* _Finished:
+            _log.info("stopped; everything sealed is kept")
+        except* SpokeError as errors:
+            error = next(_leaves(errors))
+            self.report.update(phase="failed", reason=error.reason, message=error.message, remedy=error.remedy)
+            raise error from None
+
+    async def _until_signal(self) -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        await stop.wait()
+        raise _Finished
+
+    # ---- the work
+
+    async def _work(self) -> None:
+        config, timer = self._config, self._timer
+        lock = self._lock()
+        async with AsyncExitStack() as stack:
+            stack.callback(lock.release)
+            client = await stack.enter_async_context(HubClient(config.hub, timer, config.hub_ca))
+            kube = KubeClient(credentials(config), timer)
+            stack.push_async_callback(kube.close)
+            collectors = Collectors(kube, _collect_config(config), timer, self._rng)
+            store = IdentityStore(config.state_dir)
+            registration, known = await self._join(client, store, collectors)
+            self.report.update(
+                phase="listing", registration=registration.registration, cluster_name=registration.cluster_name
+            )
+            desk = Desk()
+            stack.callback(desk.close)
+            outbox = await desk.run(self._open_outbox, registration)
+            await self._send(client, Session(client, store, registration, timer), desk, outbox, collectors, known=known)
+
+    def _lock(self) -> FolderLock:
+        folder = self._config.state_dir
+        lock = FolderLock(folder)
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            (folder / "outbox").mkdir(mode=0o700, exist_ok=True)
+            lock.acquire()
+        except OSError as error:
+            raise ConfigError(
+                "bad_config",
+                f"state_dir = '{folder}' cannot be used: {error}",
+                "Name a writable folder with --state-dir.",
+            ) from error
+        return lock
+
+    async def _join(self, client: HubClient, store: IdentityStore, collectors: Collectors) -> tuple[Registration, bool]:
+        """The registration, and whether the cluster could be asked who it is."""
+        stored = store.registration()
+        joining = Joining(
+            client=client,
+            store=store,
+            join_token=self._join_token,
+            report=self.report,
+            timer=self._timer,
+            rng=self._rng,
+        )
+        try:
+            facts = await self._facts(collectors)
+        except KubeProblem as error:
+            if stored is None or self._once or error.reason not in _PASSING:
+                raise
+            self.report.trouble(error.reason, error.message, error.remedy)
+            return stored, False
+        if stored is not None:
+            check_cluster(stored, facts.uid)
+            if await joining.stay(stored):
+                return stored, True
+        self.report.update(phase="enrolling")
+        return await joining.enrol(facts), True
+
+    async def _facts(self, collectors: Collectors) -> ClusterFacts:
+        found = await collectors.identity()
+        return ClusterFacts(
+            uid=found.uid,
+            name=self._config.cluster_name or found.name,
+            kubernetes_version=found.kubernetes_version,
+            api_ca_sha256=found.api_ca_sha256,
+            node_count=found.node_count,
+        )
+
+    def _open_outbox(self, registration: Registration) -> Outbox:
+        config = self._config
+        folder = config.state_dir / "outbox"
+        policy = Policy(
+            max_bytes=config.outbox_max_bytes,
+            max_files=config.outbox_max_files,
+            max_memory_bytes=config.memory_max_bytes,
+        )
+        try:
+            return Outbox(FolderFileSystem(folder), self._timer, self._rng, registration.registration, policy)
+        except OSError as error:
+            raise SpokeError(
+                "bad_state", f"the outbox {folder} cannot be read: {error}", "Check its permissions."
+            ) from error
+
+    async def _send(
+        self,
+        client: HubClient,
+        session: Session,
+        desk: Desk,
+        outbox: Outbox,
+        collectors: Collectors,
+        *,
+        known: bool,
+    ) -> None:
+        news = News()
+        sink = OutboxSink(desk, outbox, news)
+        parts = Parts(
+            desk=desk,
+            outbox=outbox,
+            gate=Gate(self._timer),
+            report=self.report,
+            news=news,
+            timer=self._timer,
+            rng=self._rng,
+            request_snapshot=collectors.request_snapshot,
+            shrink=sink.shrink,
+        )
+        quiet_s = self._config.heartbeat_interval_s
+        courier = Courier(parts, client, session, quiet_s=min(quiet_s, _ONCE_HEARTBEAT_S) if self._once else quiet_s)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(courier.run())
+            group.create_task(self._collect(collectors, sink, session.registration, known=known))
+            group.create_task(self._follow(parts, collectors))
+            if self._config.health_port is not None:
+                group.create_task(self._serve_health(self._config.health_port))
+
+    async def _collect(
+        self, collectors: Collectors, sink: OutboxSink, registration: Registration, *, known: bool
+    ) -> None:
+        backoff = Backoff(self._rng)
+        while not known:
+            await self._timer.sleep(backoff.next_s())
+            try:
+                check_cluster(registration, (await self._facts(collectors)).uid)
+            except KubeProblem as error:
+                self.report.trouble(error.reason, error.message, error.remedy)
+            else:
+                known = True
+        await collectors.run(sink)
+
+    async def _follow(self, parts: Parts, collectors: Collectors) -> None:
+        """Report how the first complete picture gets on; in `once`, finish with it."""
+        await collectors.settled.wait()
+        self._read = True
+        self.report.update(phase="sending", objects=collectors.objects)
+        while True:
+            changed = parts.news.current()
+            depth = await parts.desk.run(parts.outbox.depth)
+            status = self.report.status
+            if self._once and status.reason in _REFUSED and status.phase != "pending":
+                raise HubRefusedError(status.reason, status.message, status.remedy)
+            if depth.queued_batches == 0 and (depth.held_batches == 0 or not self._needs_settled):
+                break
+            await changed.wait()
+        self.report.update(phase="settled")
+        if self._once:
+            raise _Finished
+
+    async def _serve_health(self, port: int) -> None:
+        try:
+            await Health(self.report, lambda: self._read).run(self._config.health_host, port)
+        except OSError as error:
+            raise ConfigError(
+                "bad_config", f"health_port = {port} cannot be used: {error}", "Choose another --health-port."
+            ) from error
+
+
+_LONGER: Final = "Give it longer with --timeout, or look at the log."
+
+
+def _leaves(errors: BaseExceptionGroup[SpokeError]) -> Iterator[SpokeError]:
+    for error in errors.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
+
+
+def credentials(config: SpokeConfig) -> Credentials:
+    """Inside a pod its ServiceAccount, unless a kubeconfig or context is named."""
+    in_pod = "KUBERNETES_SERVICE_HOST" in os.environ
+    if in_pod and config.kubeconfig is None and not config.context:
+        return InClusterCredentials()
+    return KubeconfigCredentials(str(config.kubeconfig) if config.kubeconfig else None, config.context or None)
+
+
+def _collect_config(config: SpokeConfig) -> CollectConfig:
+    return CollectConfig(
+        delta_interval_s=config.delta_interval_s,
+        ipam_interval_s=config.ipam_interval_s,
+        label_keys=config.label_keys or DEFAULT_LABEL_KEYS,
+        distribution=config.distribution,
+    )

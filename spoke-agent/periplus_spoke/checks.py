@@ -1,0 +1,84 @@
+"""`periplus-spoke check`: what a start would meet, said line by line, without changing anything."""
+
+import os
+from collections.abc import Callable
+
+from periplus_spoke.agent import credentials
+from periplus_spoke.collectors import check as cluster
+from periplus_spoke.kit.clock import Timer
+from periplus_spoke.kit.config import JOIN_TOKEN_VARIABLE, SpokeConfig
+from periplus_spoke.kit.errors import Exit, SpokeError
+from periplus_spoke.kube.client import KubeClient
+from periplus_spoke.transport.client import HubClient, NoAnswerError
+from periplus_spoke.transport.identity import IdentityStore, Registration, check_cluster, check_hub
+from periplus_spoke.transport.session import RefusedError, describe
+
+Say = Callable[[str], None]
+
+
+async def check(config: SpokeConfig, join_token: str, timer: Timer, say: Say) -> Exit:
+    """Look at the state folder, the cluster and the hub; the exit code of the worst finding."""
+    stored, state = _state_folder(config, join_token, say)
+    found = (state, await _cluster(config, stored, timer, say), await _hub(config, stored, timer, say))
+    return next((code for code in found if code is not Exit.OK), Exit.OK)
+
+
+def _state_folder(config: SpokeConfig, join_token: str, say: Say) -> tuple[Registration | None, Exit]:
+    folder = config.state_dir
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not os.access(existing, os.W_OK | os.X_OK):
+        say(f"PROBLEM state folder {folder} is not writable. Name a writable folder with --state-dir.")
+        return None, Exit.USAGE
+    try:
+        stored = IdentityStore(folder).registration()
+    except (SpokeError, OSError) as error:
+        say(f"PROBLEM state folder {folder}: {error}")
+        return None, Exit.FAILED
+    if stored is not None:
+        say(f"ok      state folder {folder}: enrolled as {stored.cluster_name} ({stored.registration})")
+        return stored, Exit.OK
+    if not join_token:
+        say(
+            f"PROBLEM not enrolled, and no join token: create one with 'periplus join-token create' and give it by "
+            f"--join-token-file or {JOIN_TOKEN_VARIABLE}."
+        )
+        return None, Exit.USAGE
+    say(f"ok      state folder {folder}: not enrolled yet, a join token is given")
+    return None, Exit.OK
+
+
+async def _cluster(config: SpokeConfig, stored: Registration | None, timer: Timer, say: Say) -> Exit:
+    kube = KubeClient(credentials(config), timer)
+    try:
+        report = await cluster.check(kube)
+    finally:
+        await kube.close()
+    say(report.text().rstrip())
+    if report.identity is None:
+        return Exit.CLUSTER_UNREACHABLE
+    try:
+        if stored is not None:
+            check_cluster(stored, report.identity.uid)
+    except SpokeError as error:
+        say(f"PROBLEM {error.message}. {error.remedy}")
+        return Exit.FAILED
+    return Exit.OK if report.ok else Exit.FAILED
+
+
+async def _hub(config: SpokeConfig, stored: Registration | None, timer: Timer, say: Say) -> Exit:
+    try:
+        async with HubClient(config.hub, timer, config.hub_ca) as client:
+            hub = await describe(client)
+        if stored is not None:
+            check_hub(stored, hub.hub_id)
+    except NoAnswerError as error:
+        say(f"PROBLEM hub: {error.message}. Check --hub, --hub-ca and the way to it.")
+        return Exit.FAILED
+    except RefusedError as error:
+        say(f"PROBLEM hub: {error.refusal.message}. {error.refusal.problem.remedy}")
+        return Exit.HUB_REFUSED
+    except SpokeError as error:
+        say(f"PROBLEM hub: {error.message}. {error.remedy}")
+        return error.exit_code
+    say(f"ok      hub {config.hub}: id {hub.hub_id}, contract {hub.oldest} to {hub.newest}")
+    return Exit.OK

@@ -1,0 +1,235 @@
+"""The spoke's configuration: flags win over variables, variables over the TOML file, the file over defaults.
+
+Every setting is one line of `SETTINGS`; flag, variable and key in the file follow from its name. An unknown key or a
+bad value stops the start with the key, the value and what is allowed.
+"""
+
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from periplus_spoke.kit.errors import ConfigError
+from periplus_spoke.kit.logs import LogFormat
+
+PREFIX: Final = "PERIPLUS_SPOKE_"
+JOIN_TOKEN_VARIABLE: Final = PREFIX + "JOIN_TOKEN"
+CONFIG_VARIABLE: Final = PREFIX + "CONFIG"
+_SERVICE_LINK: Final = re.compile(r"(.+_)?(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT|PORT_\d+_(TCP|UDP|SCTP)(_.*)?)")
+"""Variables Kubernetes itself sets in a pod for a Service that is called periplus-spoke."""
+
+
+class Setting(NamedTuple):
+    """One setting. `parse` raises ValueError for what is not `allowed`."""
+
+    name: str
+    parse: Callable[[Any], object]
+    allowed: str
+    help: str
+
+    @property
+    def flag(self) -> str:
+        """On the command line."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        """In the environment."""
+        return PREFIX + self.name.upper()
+
+
+class SpokeConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """All settings, checked. Empty texts and None mean "not given"."""
+
+    hub: str
+    hub_ca: Path | None = None
+    join_token_file: Path | None = None
+    state_dir: Path = Path("/var/lib/periplus-spoke")
+    cluster_name: str = ""
+    kubeconfig: Path | None = None
+    context: str = ""
+    status_file: Path | None = None
+    log_format: LogFormat = "json"
+    log_level: str = "info"
+    health_port: int | None = None
+    health_host: str = "0.0.0.0"  # noqa: S104 - the kubelet probes from the node
+    label_keys: tuple[str, ...] = ()
+    distribution: str = ""
+    delta_interval_s: float = 2.0
+    ipam_interval_s: int = 60
+    heartbeat_interval_s: float = 30.0
+    outbox_max_bytes: int = 512 * 1024 * 1024
+    outbox_max_files: int = 20_000
+    memory_max_bytes: int = 64 * 1024 * 1024
+
+    @classmethod
+    def default_of(cls, name: str) -> object:
+        """A setting's default; None for the one that must be given."""
+        default = next(field.default for field in msgspec.structs.fields(cls) if field.name == name)
+        return None if default is msgspec.NODEFAULT else default
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError
+    return value
+
+
+def _path(value: object) -> Path:
+    return Path(_text(value)).expanduser()
+
+
+def _url(value: object) -> str:
+    text = _text(value).rstrip("/")
+    if not re.fullmatch(r"https?://[^/?#@\s]+(/[^?#\s]*)?", text):
+        raise ValueError
+    return text
+
+
+def _one_of(*choices: str) -> Callable[[object], str]:
+    def parse(value: object) -> str:
+        if value not in choices:
+            raise ValueError
+        return str(value)
+
+    return parse
+
+
+def _whole(least: int, most: int) -> Callable[[object], int]:
+    def parse(value: object) -> int:
+        if isinstance(value, bool) or not isinstance(value, int | str):
+            raise ValueError
+        number = int(value)
+        if not least <= number <= most:
+            raise ValueError
+        return number
+
+    return parse
+
+
+def _seconds(least: float, most: float) -> Callable[[object], float]:
+    def parse(value: object) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            raise ValueError
+        number = float(value)
+        if not least <= number <= most:
+            raise ValueError
+        return number
+
+    return parse
+
+
+def _list(value: object) -> tuple[str, ...]:
+    items = value.split(",") if isinstance(value, str) else value
+    if not isinstance(items, list | tuple) or not all(isinstance(item, str) and item.strip() for item in items):
+        raise ValueError
+    return tuple(item.strip() for item in items)
+
+
+_MIB: Final = 1024 * 1024
+_FILE: Final = "a path"
+
+SETTINGS: Final = (
+    Setting("hub", _url, "http(s)://host[:port]", "Address of the hub's spoke listener, as the hub prints it."),
+    Setting("hub_ca", _path, _FILE, "PEM file with the authority that signed the hub's certificate."),
+    Setting(
+        "join_token_file",
+        _path,
+        _FILE,
+        "File with a join token, needed once: create one with 'periplus join-token create'. "
+        f"The variable {JOIN_TOKEN_VARIABLE} may hold the token instead.",
+    ),
+    Setting("state_dir", _path, _FILE, "Folder for identity and unsent batches; keep it across restarts."),
+    Setting("cluster_name", _text, "a name", "Name wished for this cluster; the context's name is the default."),
+    Setting("kubeconfig", _path, _FILE, "Kubeconfig to use; inside a pod its ServiceAccount is the default."),
+    Setting("context", _text, "a context's name", "Context of the kubeconfig; its current context is the default."),
+    Setting("status_file", _path, _FILE, "File to report progress in, as one JSON object."),
+    Setting("log_format", _one_of("json", "text"), "json or text", "Format of the log on standard error."),
+    Setting("log_level", _one_of("debug", "info", "warning", "error"), "debug, info, warning or error", "Least level."),
+    Setting("health_port", _whole(0, 65_535), "0 to 65535", "Port for /healthz, /readyz and /metrics; 0 takes any."),
+    Setting("health_host", _text, "an address", "Address the health port listens on."),
+    Setting("label_keys", _list, "names, comma-separated", "Labels that may leave the cluster; 'prefix/*' is allowed."),
+    Setting("distribution", _text, "a name", "Name of the Kubernetes distribution, when it is not recognised."),
+    Setting("delta_interval_s", _seconds(0.1, 300), "0.1 to 300 seconds", "Time over which changes are gathered."),
+    Setting("ipam_interval_s", _whole(10, 3600), "10 to 3600 seconds", "Window of address pools."),
+    Setting("heartbeat_interval_s", _seconds(0.1, 60), "0.1 to 60 seconds", "Longest silence towards the hub."),
+    Setting("outbox_max_bytes", _whole(4 * _MIB, 1 << 40), "4 MiB to 1 TiB in bytes", "Most bytes of unsent batches."),
+    Setting("outbox_max_files", _whole(100, 1_000_000), "100 to 1000000", "Most unsent batches."),
+    Setting(
+        "memory_max_bytes", _whole(_MIB, 1 << 30), "1 MiB to 1 GiB in bytes", "Most bytes kept while the disk fails."
+    ),
+)
+_BY_NAME: Final = {setting.name: setting for setting in SETTINGS}
+
+
+def load(flags: Mapping[str, object], environment: Mapping[str, str], file: Path | None = None) -> SpokeConfig:
+    """The configuration; raises ConfigError. `flags` holds only those given."""
+    named = environment.get(CONFIG_VARIABLE)
+    file = file or (Path(named) if named else None)
+    values = _from_file(file) if file else {}
+    values |= _from_environment(environment)
+    values |= {name: _parsed(_BY_NAME[name], value, _BY_NAME[name].flag) for name, value in flags.items()}
+    if "hub" not in values:
+        raise ConfigError(
+            "bad_config",
+            "no hub is given",
+            f"Give --hub http(s)://host[:port], {PREFIX}HUB, or hub in the configuration file.",
+        )
+    return SpokeConfig(**values)
+
+
+def join_token(config: SpokeConfig, environment: Mapping[str, str]) -> str:
+    """The join token from its file or variable; empty when there is none. Raises ConfigError."""
+    if config.join_token_file is None:
+        return environment.get(JOIN_TOKEN_VARIABLE, "").strip()
+    try:
+        return config.join_token_file.read_text().strip()
+    except FileNotFoundError:
+        return ""  # removed after enrolment, as it should be
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            "bad_config",
+            f"the join token file {config.join_token_file} cannot be read: {type(error).__name__}",
+            "Check its permissions.",
+        ) from None
+
+
+def _from_file(file: Path) -> dict[str, Any]:
+    try:
+        content = tomllib.loads(file.read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError("bad_config", f"{file}: {error}", "Name a readable TOML file with --config.") from error
+    for key in content:
+        if key not in _BY_NAME:
+            raise _unknown(f"{key} in {file}", "a key of", sorted(_BY_NAME))
+    return {key: _parsed(_BY_NAME[key], value, f"{key} in {file}") for key, value in content.items()}
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    by_variable = {setting.variable: setting for setting in SETTINGS}
+    values = {}
+    for variable, value in environment.items():
+        if not variable.startswith(PREFIX) or variable in (JOIN_TOKEN_VARIABLE, CONFIG_VARIABLE):
+            continue
+        setting = by_variable.get(variable)
+        if setting is not None:
+            values[setting.name] = _parsed(setting, value, variable)
+        elif not _SERVICE_LINK.fullmatch(variable.removeprefix(PREFIX)):
+            raise _unknown(variable, "a variable of", sorted(by_variable))
+    return values
+
+
+def _parsed(setting: Setting, value: object, source: str) -> object:
+    try:
+        return setting.parse(value)
+    except (ValueError, OverflowError):
+        raise ConfigError(
+            "bad_config", f"{source} = {value!r} is not allowed", f"Allowed is {setting.allowed}."
+        ) from None
+
+
+def _unknown(what: str, kind: str, allowed: list[str]) -> ConfigError:
+    return ConfigError("bad_config", f"{what} is not {kind} periplus-spoke", f"Known are: {', '.join(allowed)}.")

@@ -1,0 +1,113 @@
+"""`periplus-spoke run|once|check`. Imports of weight happen only once the command line is known to be good."""
+
+import argparse
+import asyncio
+import os
+import random
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NoReturn
+
+from periplus_spoke.kit.clock import SystemClock
+from periplus_spoke.kit.config import PREFIX, SETTINGS, SpokeConfig, join_token, load
+from periplus_spoke.kit.errors import Exit, SpokeError
+from periplus_spoke.kit.logs import set_up
+from periplus_spoke.kit.version import VERSION
+
+_EXITS: Final = """\
+exit codes:
+  0  done (run: stopped by SIGTERM or SIGINT)
+  1  failed; the message says why and what to do
+  2  the command line or configuration is wrong
+  3  the Kubernetes API server cannot be read
+  4  the hub refuses this spoke
+
+Every option can also be given as a variable {prefix}<OPTION> or as a key of the TOML file named with --config:
+--state-dir, {prefix}STATE_DIR and state_dir are the same. Flags win over variables, variables over the file."""
+_INTRODUCTION: Final = """\
+Reads the network facts of one Kubernetes cluster and sends them to a Periplus hub. It only reads (no secrets), keeps
+what it has not delivered in its state folder, and connects to nothing but the API server and the hub.
+"""
+_COMMANDS: Final = {
+    "run": "collect and send until stopped: what the Deployment in a cluster runs",
+    "once": "send one complete picture, wait until the hub has it safe, and end",
+    "check": "look at configuration, cluster and hub, say what is missing, change nothing",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """The entry point; ends the process with one of `Exit`."""
+    sys.exit(run_command(sys.argv[1:] if arguments is None else arguments))
+
+
+def run_command(arguments: Sequence[str]) -> Exit:
+    """Run one command line; SystemExit only for --help, --version and usage errors."""
+    options = _parser().parse_args(arguments)
+    given = {setting.name: getattr(options, setting.name) for setting in SETTINGS}
+    try:
+        config = load({name: value for name, value in given.items() if value is not None}, os.environ, options.config)
+        token = join_token(config, os.environ)
+        set_up(config.log_format, config.log_level)
+        return asyncio.run(_command(options, config, token))
+    except SpokeError as error:
+        print(f"periplus-spoke: {error.message}\n{error.remedy}".rstrip(), file=sys.stderr)
+        return error.exit_code
+
+
+async def _command(options: argparse.Namespace, config: SpokeConfig, token: str) -> Exit:
+    timer, rng = SystemClock(), random.SystemRandom()
+    if options.command == "check":
+        from periplus_spoke.checks import check  # noqa: PLC0415 - see the module's docstring
+
+        return await check(config, token, timer, print)
+    from periplus_spoke.agent import Agent  # noqa: PLC0415 - see the module's docstring
+
+    agent = Agent(config, token, timer, rng)
+    if options.command == "once":
+        await agent.once(accepted=options.accepted, timeout_s=options.timeout)
+    else:
+        await agent.run()
+    return Exit.OK
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="periplus-spoke",
+        description=_INTRODUCTION,
+        epilog=_EXITS.format(prefix=PREFIX),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"periplus-spoke {VERSION}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="run|once|check")
+    for name, text in _COMMANDS.items():
+        command = commands.add_parser(
+            name,
+            help=text,
+            description=f"{text[0].upper()}{text[1:]}.",
+            epilog=_EXITS.format(prefix=PREFIX),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        _add_settings(command)
+        if name == "once":
+            command.add_argument(
+                "--accepted", action="store_true", help="end when the hub has accepted everything, settled or not"
+            )
+            command.add_argument(
+                "--timeout", type=float, default=600.0, metavar="SECONDS", help="give up after this long (default: 600)"
+            )
+    return parser
+
+
+def _add_settings(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--config", type=Path, metavar="FILE", help="TOML file with any of the options below")
+    for setting in SETTINGS:
+        default = SpokeConfig.default_of(setting.name)
+        shown = "" if default in (None, "", ()) else f" Default: {default}."
+        command.add_argument(
+            setting.flag,
+            dest=setting.name,
+            metavar=setting.name.rpartition("_")[2].upper(),
+            help=f"{setting.help} Allowed: {setting.allowed}.{shown}",
+        )
