@@ -7,7 +7,7 @@ Objects are plain dicts, as JSON. `put` and `delete` move the resourceVersion an
 import asyncio
 import copy
 import json
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,6 +92,7 @@ class FakeKube:
         self._events: dict[str, list[tuple[int, bytes, bytes]]] = {}
         self._moved = asyncio.Condition()
         self._ended = 0
+        self._asked = asyncio.Event()
         self.add_namespace("kube-system", "uid-kube-system")
 
     # ---------------------------------------------------------------------------------------------- objects
@@ -133,9 +134,15 @@ class FakeKube:
         self.troubles.setdefault(path, []).append(trouble)
 
     async def end_watches(self) -> None:
-        """End every open watch, as its timeout would."""
+        """End every open watch, as its timeout would; what has happened before is still sent."""
         self._ended += 1
         await self._notify()
+
+    async def asked(self, condition: Callable[[Request], bool] = lambda _: True) -> None:
+        """Return once a request that meets `condition` has come."""
+        while not any(condition(request) for request in self.requests):
+            self._asked.clear()
+            await self._asked.wait()
 
     def _tell(self, path: str, kind: str, thing: Object) -> None:
         version = int(thing["metadata"]["resourceVersion"])
@@ -170,6 +177,7 @@ class FakeKube:
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         seen = Request(request.method, request.path, dict(request.query), request.headers.get("Accept", ""), token)
         self.requests.append(seen)
+        self._asked.set()
         if self.token and token != self.token:
             return _status(401, "Unauthorized")
         trouble = self._next_trouble(seen)
@@ -261,10 +269,11 @@ class FakeKube:
                 await response.write(event[2] if slim else event[1])
                 version = event[0]
             async with self._moved:
+                if any(event[0] > version for event in self._events.get(seen.path, [])):
+                    continue
                 if self._ended != ended:
                     return response
-                if not any(event[0] > version for event in self._events.get(seen.path, [])):
-                    await self._moved.wait()
+                await self._moved.wait()
 
 
 def _key(meta: Object) -> str:

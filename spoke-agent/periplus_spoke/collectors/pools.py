@@ -68,7 +68,7 @@ class Pools:
     def _refresh(self, at_us: int) -> _Result:
         state = self._inventory.state
         cnis = self._inventory.cnis()
-        seen = (*(state.revisions[table.name] for table in _READ), cnis, self.configs, id(self.custom))
+        seen = (*(state.revisions[table.name] for table in _READ), cnis, self.configs, self.custom)
         if seen != self._seen:
             self._seen = seen
             self._result = self._compute(cnis, at_us)

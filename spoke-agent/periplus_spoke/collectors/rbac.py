@@ -1,4 +1,4 @@
-"""The rights a spoke needs, and no others: reading, never secrets. Manifests, `check` and the chart render from here."""
+"""The rights a spoke needs, and no others: reading, never secrets. Manifests, `check` and the chart come from here."""
 
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple

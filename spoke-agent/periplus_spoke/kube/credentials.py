@@ -100,9 +100,8 @@ class KubeconfigCredentials:
         return merged
 
     def _chosen(self, merged: KubeConfigMerger) -> str:
-        content = merged.config.value if merged.config else {}
-        names = [str(_value(item).get("name")) for item in content.get("contexts") or ()]
-        context = self._context or content.get("current-context") or ""
+        names = _context_names(merged)
+        context = self._context or (merged.config.value.get("current-context") if merged.config else "") or ""
         if context not in names:
             asked = f"no context {context!r}" if context else "no current context"
             raise KubeProblem("no_such_context", f"{asked} in {self._path}; it has {', '.join(names) or 'none'}")
@@ -111,9 +110,13 @@ class KubeconfigCredentials:
 
 def kubeconfig_contexts(path: str | None = None) -> list[str]:
     """Names of all contexts, in file order. Raises KubeProblem bad_kubeconfig."""
-    merged = KubeconfigCredentials(path)._read()  # noqa: SLF001 - same module, same file
-    content = merged.config.value if merged.config else {}
-    return [str(_value(item).get("name")) for item in content.get("contexts") or ()]
+    return _context_names(KubeconfigCredentials(path)._read())  # noqa: SLF001 - same module, same file
+
+
+def _context_names(merged: KubeConfigMerger) -> list[str]:
+    contexts = merged.config.value.get("contexts") if merged.config else None
+    items = [_value(item) for item in contexts or ()]
+    return [str(item["name"]) for item in items if isinstance(item, dict) and "name" in item]
 
 
 class _Loader(KubeConfigLoader):

@@ -1,0 +1,173 @@
+"""Requests: every way an API server can fail becomes a reason with a remedy; 401 renews; a slow one is a fact."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+import yaml
+
+from periplus_spoke.fold.objects import Pod
+from periplus_spoke.kube.client import KubeClient, KubeSettings
+from periplus_spoke.kube.credentials import KubeconfigCredentials
+from periplus_spoke.kube.discovery import api_groups, count, listable, server_version
+from periplus_spoke.kube.lists import PageDecoder, Resource, pages
+from periplus_spoke.kube.pace import Pace
+from periplus_spoke.kube.problems import REMEDIES, KubeProblem
+
+from tests.support.kube_api import FakeKube, Trouble, write_kubeconfig
+from tests.support.kube_objects import pod
+from tests.support.kube_session import SkippingTimer, session
+
+PODS = Resource(source="pods", group="", plural="pods", version="v1", type=Pod)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "reason"),
+    [
+        (Trouble(status=403), "forbidden"),
+        (Trouble(status=404), "not_found"),
+        (Trouble(status=410), "gone"),
+        (Trouble(status=429, headers={"Retry-After": "7"}), "throttled"),
+        (Trouble(status=500), "server_error"),
+        (Trouble(status=503), "server_error"),
+        (Trouble(status=401, times=2), "unauthorized"),
+        (Trouble(status=401, times=2, message="token has expired"), "expired_token"),
+        (Trouble(body=b"<html>log in</html>"), "server_error"),
+        (Trouble(hang=True), "timeout"),
+    ],
+)
+async def test_failures_have_a_reason_and_a_remedy(tmp_path: Path, trouble: Trouble, reason: str) -> None:
+    fake = FakeKube()
+    fake.trouble("/version", trouble)
+    async with session(fake, tmp_path, settings=KubeSettings(request_timeout_s=0.2)) as client:
+        with pytest.raises(KubeProblem) as caught:
+            await server_version(client)
+    assert (caught.value.reason, caught.value.remedy) == (reason, REMEDIES[reason])
+    assert "/version" in caught.value.message
+    assert caught.value.retry_after_s == (7 if reason == "throttled" else None)
+
+
+async def test_nobody_listening_is_unreachable(tmp_path: Path) -> None:
+    config = write_kubeconfig(tmp_path / "config", "http://127.0.0.1:1")
+    client = KubeClient(KubeconfigCredentials(str(config)), SkippingTimer())
+    with pytest.raises(KubeProblem, match="/version") as caught:
+        await server_version(client)
+    assert caught.value.reason == "unreachable"
+    await client.close()
+
+
+async def test_a_rotated_token_file_is_read_again(tmp_path: Path) -> None:
+    fake = FakeKube()
+    fake.token = "second"
+    (tmp_path / "token").write_text("first\n")
+    async with fake.serving() as url:
+        config = write_kubeconfig(tmp_path / "config", url)
+        content = yaml.safe_load(config.read_text())
+        content["users"][0]["user"] = {"tokenFile": str(tmp_path / "token")}
+        config.write_text(yaml.safe_dump(content))
+        client = KubeClient(KubeconfigCredentials(str(config)), SkippingTimer())
+        with pytest.raises(KubeProblem) as caught:
+            await server_version(client)
+        assert caught.value.reason == "unauthorized"
+        (tmp_path / "token").write_text("second\n")
+        assert (await server_version(client)).git_version == "v1.33.1"
+        await client.close()
+    assert [request.token for request in fake.requests] == ["first", "first", "first", "second"]
+
+
+async def test_a_problem_never_shows_the_token(tmp_path: Path) -> None:
+    fake = FakeKube()
+    fake.token = "s3cret-token"
+    async with session(fake, tmp_path) as client:
+        fake.token = "another"
+        with pytest.raises(KubeProblem) as caught:
+            await server_version(client)
+    assert "s3cret" not in f"{caught.value!r} {caught.value.message} {caught.value.remedy}"
+
+
+async def test_pages_follow_each_other_and_keep_only_what_is_wanted(tmp_path: Path) -> None:
+    fake = FakeKube()
+    for index in range(7):
+        fake.put("/api/v1/pods", pod(f"p{index}", (f"10.0.0.{index}",)))
+    async with session(fake, tmp_path) as client:
+        found = [page async for page in pages(client, PODS, PageDecoder(Pod), limit=3)]
+    assert [len(page.items) for page in found] == [3, 3, 1]
+    assert found[0].items[0].status.pod_ips is not None
+    assert found[0].items[0].status.pod_ips[0].ip == "10.0.0.0"
+    assert [request.query.get("limit") for request in fake.requests] == ["3", "3", "3"]
+
+
+async def test_one_odd_object_costs_only_itself(tmp_path: Path) -> None:
+    fake = FakeKube()
+    fake.put("/api/v1/pods", pod("good"))
+    odd = pod("odd")
+    odd["status"]["podIPs"] = "not a list"
+    fake.put("/api/v1/pods", odd)
+    async with session(fake, tmp_path) as client:
+        (page,) = [page async for page in pages(client, PODS, PageDecoder(Pod))]
+    assert [item.metadata.name for item in page.items] == ["good"]
+    assert len(page.misfits) == 1
+    assert "podIPs" in page.misfits[0]
+
+
+async def test_discovery(tmp_path: Path) -> None:
+    fake = FakeKube()
+    fake.extra_groups = {"cilium.io": ("v2", "v2alpha1")}
+    for index in range(3):
+        fake.put("/api/v1/pods", pod(f"p{index}"))
+    async with session(fake, tmp_path) as client:
+        assert (await api_groups(client))["cilium.io"] == ("v2", "v2alpha1")
+        assert await listable(client, "networking.k8s.io", "v1") == {"servicecidrs", "ipaddresses"}
+        assert await listable(client, "networking.k8s.io", "v1beta1") == frozenset()
+        assert await count(client, "/api/v1/pods") == 3
+
+
+async def test_a_stream_is_cut_into_lines_of_any_length(tmp_path: Path) -> None:
+    fake = FakeKube()
+    huge = pod("huge", labels={"app": "x" * 300_000})
+    fake.put("/api/v1/pods", huge)
+    fake.put("/api/v1/pods", pod("small"))
+    async with session(fake, tmp_path) as client:
+        lines = client.lines("/api/v1/pods", {"watch": "true", "resourceVersion": "0"}, quiet_s=5)
+        sizes = [len(await anext(lines)), len(await anext(lines))]
+        await lines.aclose()
+    assert sizes[0] > 300_000 > sizes[1]
+
+
+async def test_a_line_beyond_the_bound_is_a_problem(tmp_path: Path) -> None:
+    fake = FakeKube()
+    fake.trouble("/api/v1/pods", Trouble(body=b"x" * 2_000))
+    async with session(fake, tmp_path, settings=KubeSettings(max_line_bytes=1_000)) as client:
+        with pytest.raises(KubeProblem, match="more than 1000 bytes"):
+            await anext(client.lines("/api/v1/pods", {}, quiet_s=5))
+
+
+async def test_silence_on_a_stream_is_a_timeout(tmp_path: Path) -> None:
+    fake = FakeKube()
+    async with session(fake, tmp_path) as client:
+        with pytest.raises(KubeProblem) as caught:
+            await anext(client.lines("/api/v1/pods", {"watch": "true", "resourceVersion": "999"}, quiet_s=0.05))
+    assert caught.value.reason == "timeout"
+
+
+async def test_cancelling_a_hanging_request_ends_it(tmp_path: Path) -> None:
+    fake = FakeKube()
+    fake.trouble("/version", Trouble(hang=True))
+    async with session(fake, tmp_path) as client:
+        task = asyncio.create_task(server_version(client))
+        await fake.asked()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+async def test_the_budget_allows_a_burst_and_then_the_rate() -> None:
+    timer = SkippingTimer()
+    pace = Pace(timer, per_s=5, burst=3)
+    for _ in range(5):
+        await pace.turn()
+    assert timer.waits == pytest.approx([0.2, 0.2])
+    timer.advance(60)
+    for _ in range(4):
+        await pace.turn()
+    assert len(timer.waits) == 3

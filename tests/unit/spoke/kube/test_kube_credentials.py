@@ -1,0 +1,119 @@
+"""Kubeconfigs as people have them: broken, foreign, with plugins that fail; each names the thing and the remedy."""
+
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from periplus_spoke.kube.credentials import InClusterCredentials, KubeconfigCredentials, kubeconfig_contexts
+from periplus_spoke.kube.plugin import run_plugin
+from periplus_spoke.kube.problems import KubeProblem
+
+from tests.support.kube_api import write_kubeconfig
+
+
+async def reason_of(path: Path, context: str | None = None) -> KubeProblem:
+    with pytest.raises(KubeProblem) as caught:
+        await KubeconfigCredentials(str(path), context).load()
+    return caught.value
+
+
+def with_user(path: Path, user: dict[str, Any]) -> Path:
+    content = yaml.safe_load(write_kubeconfig(path, "http://127.0.0.1:1").read_text())
+    content["users"][0]["user"] = user
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def plugin(path: Path, script: str) -> dict[str, Any]:
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return {"apiVersion": "client.authentication.k8s.io/v1", "command": str(path)}
+
+
+async def test_no_file(tmp_path: Path) -> None:
+    problem = await reason_of(tmp_path / "none")
+    assert (problem.reason, "none" in problem.message) == ("bad_kubeconfig", True)
+
+
+@pytest.mark.parametrize("text", ["", "a: [", "[1]", "clusters: 3\ncontexts: 4\n", "contexts:\n- 7\n"])
+async def test_a_file_that_is_no_kubeconfig(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "config"
+    path.write_text(text)
+    assert (await reason_of(path)).reason in {"bad_kubeconfig", "no_such_context"}
+
+
+async def test_an_unknown_context_names_those_there_are(tmp_path: Path) -> None:
+    path = write_kubeconfig(tmp_path / "config", "http://127.0.0.1:1", context="prod")
+    problem = await reason_of(path, "stage")
+    assert problem.reason == "no_such_context"
+    assert "'stage'" in problem.message
+    assert "prod" in problem.message
+    assert kubeconfig_contexts(str(path)) == ["prod"]
+
+
+async def test_a_context_without_its_cluster(tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    content = yaml.safe_load(write_kubeconfig(path, "http://127.0.0.1:1").read_text())
+    content["clusters"] = []
+    path.write_text(yaml.safe_dump(content))
+    assert (await reason_of(path)).reason == "bad_kubeconfig"
+
+
+async def test_a_missing_certificate_file(tmp_path: Path) -> None:
+    path = tmp_path / "config"
+    content = yaml.safe_load(write_kubeconfig(path, "https://127.0.0.1:1").read_text())
+    content["clusters"][0]["cluster"]["certificate-authority"] = str(tmp_path / "gone.pem")
+    path.write_text(yaml.safe_dump(content))
+    problem = await reason_of(path)
+    assert problem.reason == "bad_kubeconfig"
+    assert "gone.pem" in problem.message
+
+
+async def test_a_plugins_token_is_used(tmp_path: Path) -> None:
+    answer = json.dumps({"kind": "ExecCredential", "status": {"token": "from-plugin"}})
+    spec = plugin(tmp_path / "plugin", f"echo '{answer}'")
+    configuration = await KubeconfigCredentials(str(with_user(tmp_path / "config", {"exec": spec}))).load()
+    assert configuration.api_key["BearerToken"] == "Bearer from-plugin"
+
+
+async def test_a_plugin_that_is_not_installed_gives_its_own_hint(tmp_path: Path) -> None:
+    spec = {"apiVersion": "v1", "command": "no-such-plugin-here", "installHint": "Install it from example.org."}
+    problem = await reason_of(with_user(tmp_path / "config", {"exec": spec}))
+    assert (problem.reason, problem.remedy) == ("exec_plugin_missing", "Install it from example.org.")
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("echo first >&2; echo 'please log in' >&2; exit 3", "ended with 3: please log in"),
+        ("echo not-json", "did not write an ExecCredential"),
+        ("echo '{}'", "neither token nor certificate"),
+        ("exec sleep 60", "no answer within"),
+    ],
+)
+async def test_a_plugin_that_fails(tmp_path: Path, script: str, said: str) -> None:
+    spec = plugin(tmp_path / "plugin", script)
+    with pytest.raises(KubeProblem) as caught:
+        await run_plugin(spec, {}, timeout_s=0.3 if "sleep" in script else 30)
+    assert caught.value.reason == "exec_plugin_failed"
+    assert said in caught.value.message
+
+
+async def test_a_plugin_that_wants_the_cluster_gets_it(tmp_path: Path) -> None:
+    answer = '{"status": {"token": "%s"}}'
+    spec = plugin(tmp_path / "plugin", f"printf '{answer}' \"$(echo $KUBERNETES_EXEC_INFO | base64 -w0)\"")
+    credential = await run_plugin({**spec, "provideClusterInfo": True}, {"server": "https://a", "other": "b"})
+    import base64  # noqa: PLC0415 - only this test
+
+    info = json.loads(base64.b64decode(credential.token))
+    assert info["spec"]["cluster"] == {"server": "https://a"}
+
+
+async def test_outside_a_pod_there_are_no_pod_credentials(tmp_path: Path) -> None:
+    with pytest.raises(KubeProblem) as caught:
+        await InClusterCredentials(str(tmp_path / "token"), str(tmp_path / "ca")).load()
+    assert "--kubeconfig" in caught.value.remedy
