@@ -11,7 +11,8 @@ from periplus_hub.addresses import repository
 from periplus_hub.addresses.jobs import OverlapsJob
 from periplus_hub.addresses.model import GroupFilter, OverlapGroup
 from periplus_hub.addresses.service_ipam import IpamApplier
-from periplus_hub.kit.db import Database
+from periplus_hub.fleet.repository import registrations_by_ids
+from periplus_hub.kit.db import Database, ReadConnection
 from periplus_hub.kit.page import PageAsk
 
 from tests.support.batches import Spoke
@@ -79,3 +80,7 @@ class Fleet:
 
     def registration(self, name: str) -> UUID:
         return self.members[name][0].registration
+
+    async def domain_of(self, c: ReadConnection, registration: UUID) -> UUID:
+        """Where the cluster lives now."""
+        return (await registrations_by_ids(c, self.scope, [registration]))[registration].domain_id

@@ -12,7 +12,7 @@ from periplus_hub.kit.db import Database
 class OverlapsJob:
     """Refreshes the stored groups; costs two small reads per tenant when nothing changed."""
 
-    name = "overlaps"
+    name = "addresses.fold"
 
     def __init__(self, db: Database, publish: Publish | None = None, interval_s: float = 1.0) -> None:
         self.interval_s = interval_s

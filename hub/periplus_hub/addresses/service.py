@@ -35,17 +35,19 @@ _MAX_REASON: Final = 1_000
 _MIN_REASON: Final = 3
 
 
-async def explain_groups(c: ReadConnection, scope: Scope, groups: Sequence[OverlapGroup]) -> dict[UUID, Explanation]:
-    """For loaders: two statements whatever the number of groups."""
+async def explain_groups(
+    c: ReadConnection, scope: Scope, groups: Sequence[OverlapGroup], *, suggest: bool = True
+) -> dict[UUID, Explanation]:
+    """For loaders: two statements whatever the number of groups, one when no free ranges are suggested."""
     kinds = await repository_explain.kinds_by_groups(c, scope, [group.id for group in groups])
-    used = await repository_explain.used_ranges(c, scope)
+    used = await repository_explain.used_ranges(c, scope) if suggest else None
     return {
         group.id: explain(
             group.severity,
             kinds.get(group.id, frozenset()),
             clusters=group.clusters,
             accepted=group.acceptance_id is not None,
-            free=suggestions(parse(group.cidr), used),
+            free=() if used is None else suggestions(parse(group.cidr), used),
         )
         for group in groups
     }

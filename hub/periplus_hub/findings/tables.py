@@ -29,7 +29,12 @@ findings: Final = Table(
     CheckConstraint("state IN ('open','acknowledged','resolved')", name="state"),
     CheckConstraint("severity IN ('critical','warning','info')", name="severity"),
     Index(
-        "uq_findings_live", "tenant_id", "detector", "fingerprint", unique=True, postgresql_where=text("state <> 'resolved'")
+        "uq_findings_live",
+        "tenant_id",
+        "detector",
+        "fingerprint",
+        unique=True,
+        postgresql_where=text("state <> 'resolved'"),
     ),
     Index(None, "tenant_id", "state", "changed_at"),
 )

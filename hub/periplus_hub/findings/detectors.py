@@ -1,0 +1,164 @@
+"""What is wrong with the fleet: pure functions from what the hub knows to drafts of findings.
+
+A detector says everything it sees, every time; what is new, unchanged or over is the lifecycle's business (service.py).
+Add one here, with scenarios that find, do not find, and nearly find, and one line in jobs.py.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from periplus_contract.limits import SKEW_WARNING_S
+from periplus_hub.addresses.model import Explanation, OverlapGroup, Severity
+from periplus_hub.findings.model import FindingDraft, FindingSeverity
+from periplus_hub.fleet.model import CONNECTED_WITHIN, Registration, State
+from periplus_hub.inventory.model import Source
+
+OVERLAPS: Final = "overlaps"
+STALE_CLUSTERS: Final = "stale-clusters"
+UNREADABLE_SOURCES: Final = "unreadable-sources"
+DUPLICATE_IDENTITY: Final = "duplicate-identity"
+CLOCK_SKEW: Final = "clock-skew"
+
+MAX_OVERLAPS: Final = 1_000
+"""Groups that get a finding of their own, worst first; the rest is one finding that counts them."""
+
+_OVERLAP_SEVERITY: Final = {
+    Severity.CONFLICT: FindingSeverity.CRITICAL,
+    Severity.BLOCKS_FEDERATION: FindingSeverity.WARNING,
+}
+_OVERLAP_TITLE: Final = {
+    Severity.CONFLICT: "{cidr} is used twice in one network",
+    Severity.BLOCKS_FEDERATION: "{cidr} keeps clusters from being joined",
+}
+_UNREADABLE: Final = frozenset({"forbidden", "failed"})
+
+
+def overlaps(
+    groups: Sequence[OverlapGroup], explanations: Mapping[UUID, Explanation], *, unlisted: int = 0
+) -> Iterator[FindingDraft]:
+    """One per group that hurts now or blocks a join; never one per pair. `unlisted` groups were not looked at."""
+    for group in groups:
+        severity = _OVERLAP_SEVERITY.get(group.severity)
+        if severity is not None:
+            yield _overlap(group, severity, explanations.get(group.id))
+    if unlisted:
+        yield FindingDraft(
+            fingerprint="more",
+            severity=FindingSeverity.WARNING,
+            title=f"{unlisted} more overlaps hurt or block a join",
+            why=f"Only the {MAX_OVERLAPS} worst groups get a finding of their own.",
+            what_to_do="Open the list of overlaps; deal with the largest groups first.",
+            evidence={"groups": unlisted},
+        )
+
+
+def _overlap(group: OverlapGroup, severity: FindingSeverity, explanation: Explanation | None) -> FindingDraft:
+    who = "One cluster" if group.clusters == 1 else f"{group.clusters} clusters"
+    breaks = " ".join(explanation.breaks) if explanation else ""
+    remedies = " ".join(explanation.remedies) if explanation else ""
+    return FindingDraft(
+        fingerprint=str(group.id),
+        severity=severity,
+        title=_OVERLAP_TITLE[group.severity].format(cidr=group.cidr),
+        why=f"{who} with {group.members} allocations inside {group.cidr}. {breaks}".strip(),
+        what_to_do=remedies or "Look at the group's members.",
+        evidence={
+            "overlap_group": str(group.id),
+            "cidr": group.cidr,
+            "overlap_severity": group.severity.value,
+            "clusters": group.clusters,
+            "allocations": group.members,
+            "pairs": group.pairs,
+            "since": group.since.isoformat(),
+        },
+    )
+
+
+def stale_clusters(registrations: Sequence[Registration], now: datetime) -> Iterator[FindingDraft]:
+    """Active clusters whose spoke has been silent for more than 90 s, counted from approval when it never spoke."""
+    for registration in registrations:
+        heard = registration.last_seen_at or registration.approved_at or registration.created_at
+        if registration.state is not State.ACTIVE or now - heard <= CONNECTED_WITHIN:
+            continue
+        word = f"since {heard:%Y-%m-%d %H:%M:%S} UTC" if registration.last_seen_at else "since it was approved"
+        yield FindingDraft(
+            fingerprint=str(registration.id),
+            severity=FindingSeverity.WARNING,
+            title=f"Nothing heard from {registration.name}",
+            why=f"Its spoke has not spoken {word}, so what is shown of this cluster may be out of date.",
+            what_to_do="Look at the spoke's pod and its log, and whether it reaches the hub: 'periplus-spoke check'.",
+            evidence={
+                "last_seen_at": registration.last_seen_at.isoformat() if registration.last_seen_at else None,
+                "spoke_version": registration.spoke_version,
+            },
+            registration_id=registration.id,
+        )
+
+
+def unreadable_sources(
+    registrations: Sequence[Registration], sources: Mapping[UUID, Sequence[Source]]
+) -> Iterator[FindingDraft]:
+    """Active clusters where the spoke may not or cannot read something. What is absent is no fault."""
+    for registration in registrations:
+        bad = [source for source in sources.get(registration.id, ()) if source.state in _UNREADABLE]
+        if registration.state is not State.ACTIVE or not bad:
+            continue
+        names = ", ".join(source.name for source in bad)
+        remedies = list(dict.fromkeys(source.remedy for source in bad if source.remedy))
+        yield FindingDraft(
+            fingerprint=str(registration.id),
+            severity=FindingSeverity.WARNING,
+            title=f"{registration.name}: {len(bad)} of its sources cannot be read",
+            why=f"The spoke cannot read {names}; what depends on them is missing, not zero.",
+            what_to_do=" ".join(remedies) or "Give the spoke's ServiceAccount get, list and watch on them.",
+            evidence={"sources": [_source(source) for source in bad]},
+            registration_id=registration.id,
+        )
+
+
+def _source(source: Source) -> dict[str, str | None]:
+    return {"name": source.name, "state": source.state, "reason": source.reason, "message": source.message}
+
+
+def duplicate_identity(registrations: Sequence[Registration]) -> Iterator[FindingDraft]:
+    """Live registrations with one kube-system uid: a cloned cluster, or two spokes in one cluster."""
+    by_uid: dict[str, list[Registration]] = defaultdict(list)
+    for registration in registrations:
+        if registration.state is not State.REVOKED:
+            by_uid[registration.cluster_uid].append(registration)
+    for uid, same in by_uid.items():
+        if len(same) > 1:
+            names = ", ".join(sorted(registration.name for registration in same))
+            yield FindingDraft(
+                fingerprint=uid,
+                severity=FindingSeverity.WARNING,
+                title=f"{len(same)} registrations are one cluster: {names}",
+                why="Their kube-system namespace has the same uid, so everything of this cluster is counted twice.",
+                what_to_do="Revoke all but one. If the clusters were cloned, give each its own kube-system uid.",
+                evidence={
+                    "cluster_uid": uid,
+                    "registrations": sorted(str(registration.id) for registration in same),
+                    "names": names,
+                },
+            )
+
+
+def clock_skew(registrations: Sequence[Registration]) -> Iterator[FindingDraft]:
+    """Active clusters whose clock is more than 30 s off the hub's."""
+    for registration in registrations:
+        skew_ms = registration.clock_skew_ms
+        if registration.state is not State.ACTIVE or skew_ms is None or abs(skew_ms) <= SKEW_WARNING_S * 1_000:
+            continue
+        direction = "ahead of" if skew_ms > 0 else "behind"
+        yield FindingDraft(
+            fingerprint=str(registration.id),
+            severity=FindingSeverity.WARNING,
+            title=f"The clock of {registration.name} is off",
+            why=f"It is {abs(skew_ms) // 1_000} s {direction} the hub's, so its times cannot be compared with others'.",
+            what_to_do="Synchronise the clock of the node the spoke runs on (NTP), or the hub's.",
+            evidence={"skew_s": skew_ms // 1_000},
+            registration_id=registration.id,
+        )

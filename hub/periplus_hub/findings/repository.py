@@ -1,0 +1,107 @@
+"""Statements of findings."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Row, Select, func, select, update
+
+from periplus_hub.access.scope import Scope, insert_owned, owned
+from periplus_hub.findings import tables
+from periplus_hub.findings.model import Finding, FindingFilter, FindingSeverity, FindingState
+from periplus_hub.kit.db import ReadConnection, WriteConnection, lock_number
+from periplus_hub.kit.page import Page, PageAsk, fetch_page
+
+_TABLE: Final = tables.findings
+_COLUMNS: Final = tuple(_TABLE.c[name] for name in Finding.__dataclass_fields__)
+_LIVE: Final = _TABLE.c.state != FindingState.RESOLVED.value
+_CONTENT: Final = ("severity", "state", "title", "why", "what_to_do", "evidence", "registration_id")
+
+
+def _finding(row: Row[Any]) -> Finding:
+    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
+    values["severity"] = FindingSeverity(row.severity)
+    values["state"] = FindingState(row.state)
+    return Finding(**values)
+
+
+def _readable(scope: Scope) -> Select[Any]:
+    return select(*_COLUMNS).where(owned(scope, _TABLE))
+
+
+async def list_findings(c: ReadConnection, scope: Scope, ask: PageAsk, filters: FindingFilter) -> Page[Finding]:
+    """Last changed first."""
+    statement = _readable(scope)
+    if filters.states:
+        statement = statement.where(_TABLE.c.state.in_([state.value for state in filters.states]))
+    if filters.severities:
+        statement = statement.where(_TABLE.c.severity.in_([severity.value for severity in filters.severities]))
+    if filters.detectors:
+        statement = statement.where(_TABLE.c.detector.in_(filters.detectors))
+    if filters.registration_ids:
+        statement = statement.where(_TABLE.c.registration_id.in_(filters.registration_ids))
+    page = await fetch_page(c, statement, ask, [_TABLE.c.changed_at, _TABLE.c.id], descending=True)
+    return page.map(_finding)
+
+
+async def findings_by_ids(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, Finding]:
+    """Those that exist, by id."""
+    return {row.id: _finding(row) for row in await c.rows(_readable(scope).where(_TABLE.c.id.in_(ids)))}
+
+
+async def findings_by_registrations(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, list[Finding]]:
+    """Live findings about each cluster, last changed first."""
+    statement = _readable(scope).where(_LIVE, _TABLE.c.registration_id.in_(ids))
+    found: dict[UUID, list[Finding]] = {each: [] for each in ids}
+    for row in await c.rows(statement.order_by(_TABLE.c.changed_at.desc(), _TABLE.c.id)):
+        found[row.registration_id].append(_finding(row))
+    return found
+
+
+async def live_counts(c: ReadConnection, scope: Scope) -> dict[FindingSeverity, int]:
+    """Open and acknowledged findings per severity; 0 for those without."""
+    statement = select(_TABLE.c.severity, func.count().label("findings")).where(owned(scope, _TABLE), _LIVE)
+    found = {row.severity: int(row.findings) for row in await c.rows(statement.group_by(_TABLE.c.severity))}
+    return {severity: found.get(severity.value, 0) for severity in FindingSeverity}
+
+
+async def locked_live(c: WriteConnection, scope: Scope, detector: str) -> dict[str, Finding]:
+    """A detector's live findings by fingerprint; nobody else reconciles them until the transaction ends."""
+    await c.execute(select(func.pg_advisory_xact_lock(lock_number(f"findings {scope.tenant_id} {detector}"))))
+    rows = await c.rows(_readable(scope).where(_LIVE, _TABLE.c.detector == detector).with_for_update())
+    return {row.fingerprint: _finding(row) for row in rows}
+
+
+async def locked_finding(c: WriteConnection, scope: Scope, finding_id: UUID) -> Finding | None:
+    """One finding, locked."""
+    row = await c.one_or_none(_readable(scope).where(_TABLE.c.id == finding_id).with_for_update())
+    return None if row is None else _finding(row)
+
+
+def _row(finding: Finding) -> dict[str, Any]:
+    values = {name: getattr(finding, name) for name in Finding.__dataclass_fields__}
+    return {**values, "severity": finding.severity.value, "state": finding.state.value}
+
+
+async def add(c: WriteConnection, scope: Scope, findings: Iterable[Finding]) -> None:
+    """New findings."""
+    rows = [_row(finding) for finding in findings]
+    if rows:
+        await c.execute(insert_owned(scope, _TABLE), rows)
+
+
+async def change(c: WriteConnection, scope: Scope, findings: Iterable[Finding]) -> None:
+    """Everything of known findings that can change."""
+    names = (*_CONTENT, "changed_at", "resolved_at", "acknowledged_by", "acknowledged_at", "note")
+    for finding in findings:
+        row = _row(finding)
+        statement = update(_TABLE).where(owned(scope, _TABLE), _TABLE.c.id == finding.id)
+        await c.execute(statement.values(**{name: row[name] for name in names}))
+
+
+async def resolve(c: WriteConnection, scope: Scope, ids: Sequence[UUID], now: datetime) -> None:
+    """Over."""
+    if ids:
+        statement = update(_TABLE).where(owned(scope, _TABLE), _TABLE.c.id.in_(ids))
+        await c.execute(statement.values(state=FindingState.RESOLVED.value, changed_at=now, resolved_at=now))

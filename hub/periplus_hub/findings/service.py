@@ -1,0 +1,102 @@
+"""The life of findings: opened, updated and resolved by what detectors say; acknowledged by people."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from periplus_hub.access.scope import Permission, Scope
+from periplus_hub.access.service import audit
+from periplus_hub.findings import repository
+from periplus_hub.findings.model import Finding, FindingDraft, FindingSeverity, FindingState
+from periplus_hub.kit.db import WriteConnection
+from periplus_hub.kit.errors import Conflict, Invalid, NotFound
+from periplus_hub.kit.ids import new_id
+
+TOPIC: Final = "findings"
+_MAX_NOTE: Final = 1_000
+_RANK: Final = {severity: rank for rank, severity in enumerate(FindingSeverity)}
+
+
+async def reconcile(
+    c: WriteConnection, scope: Scope, detector: str, drafts: Iterable[FindingDraft], now: datetime
+) -> list[Finding]:
+    """Make the detector's live findings equal to its drafts; returns those that opened, changed or were resolved.
+
+    Saying the same twice changes nothing. A finding that was resolved stays so: the same trouble opens a new one.
+    """
+    wanted = {draft.fingerprint: draft for draft in drafts}
+    live = await repository.locked_live(c, scope, detector)
+    opened = [_opened(detector, draft, now) for mark, draft in wanted.items() if mark not in live]
+    changed = [_updated(live[mark], draft, now) for mark, draft in wanted.items() if mark in live]
+    changed = [finding for finding in changed if finding != live[finding.fingerprint]]
+    over = [finding for mark, finding in live.items() if mark not in wanted]
+    await repository.add(c, scope, opened)
+    await repository.change(c, scope, changed)
+    await repository.resolve(c, scope, [finding.id for finding in over], now)
+    resolved = [replace(each, state=FindingState.RESOLVED, changed_at=now, resolved_at=now) for each in over]
+    return [*opened, *changed, *resolved]
+
+
+def _opened(detector: str, draft: FindingDraft, now: datetime) -> Finding:
+    return Finding(
+        id=new_id(),
+        detector=detector,
+        fingerprint=draft.fingerprint,
+        severity=draft.severity,
+        state=FindingState.OPEN,
+        title=draft.title,
+        why=draft.why,
+        what_to_do=draft.what_to_do,
+        evidence=draft.evidence,
+        registration_id=draft.registration_id,
+        opened_at=now,
+        changed_at=now,
+        resolved_at=None,
+        acknowledged_by=None,
+        acknowledged_at=None,
+        note=None,
+    )
+
+
+def _updated(finding: Finding, draft: FindingDraft, now: datetime) -> Finding:
+    """As the draft says. What got worse is open again: it is not what somebody acknowledged."""
+    said = replace(
+        finding,
+        severity=draft.severity,
+        title=draft.title,
+        why=draft.why,
+        what_to_do=draft.what_to_do,
+        evidence=draft.evidence,
+        registration_id=draft.registration_id,
+    )
+    if said == finding:
+        return finding
+    if _RANK[draft.severity] < _RANK[finding.severity]:
+        said = replace(said, state=FindingState.OPEN, acknowledged_by=None, acknowledged_at=None)
+    return replace(said, changed_at=now)
+
+
+async def acknowledge(c: WriteConnection, scope: Scope, finding_id: UUID, note: str, now: datetime) -> Finding:
+    """Somebody knows; audited. The note replaces an earlier one."""
+    scope.require(Permission.FINDINGS_WRITE)
+    note = note.strip()
+    if len(note) > _MAX_NOTE:
+        raise Invalid(f"the note has {len(note)} characters", f"Write at most {_MAX_NOTE}.")
+    finding = await repository.locked_finding(c, scope, finding_id)
+    if finding is None:
+        raise NotFound(f"there is no finding {finding_id}", "Look it up in the list of findings.")
+    if finding.state is FindingState.RESOLVED:
+        raise Conflict("the finding is resolved already", "Nothing: if the trouble returns, a new finding opens.")
+    known = replace(
+        finding,
+        state=FindingState.ACKNOWLEDGED,
+        acknowledged_by=scope.actor,
+        acknowledged_at=now,
+        changed_at=now,
+        note=note or None,
+    )
+    await repository.change(c, scope, [known])
+    await audit(c, scope, "person:finding:acknowledge", "finding", str(finding_id), detail={"note": note})
+    return known

@@ -1,0 +1,160 @@
+"""Findings from detection to resolution, through the job and the database."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from periplus_hub.access.scope import Role, role_scope
+from periplus_hub.findings import repository
+from periplus_hub.findings.jobs import FindingsJob
+from periplus_hub.findings.model import Finding, FindingDraft, FindingFilter, FindingSeverity, FindingState
+from periplus_hub.findings.service import acknowledge, reconcile
+from periplus_hub.fleet.service import move_clusters
+from periplus_hub.kit.errors import Conflict, Forbidden, Invalid, NotFound
+from periplus_hub.kit.page import PageAsk
+
+from tests.support.clock import START
+from tests.support.overlap_fleet import Fleet
+
+
+def draft(fingerprint: str = "x", severity: FindingSeverity = FindingSeverity.WARNING, **evidence: Any) -> FindingDraft:
+    return FindingDraft(
+        fingerprint=fingerprint,
+        severity=severity,
+        title=f"Trouble {fingerprint}",
+        why="Because.",
+        what_to_do="Something.",
+        evidence=evidence,
+    )
+
+
+async def say(db: Any, scope: Any, *drafts: FindingDraft, seconds: float = 0) -> list[tuple[str, str]]:
+    async with db.write() as c:
+        changed = await reconcile(c, scope, "test", drafts, START + timedelta(seconds=seconds))
+    return sorted((finding.fingerprint, finding.state.value) for finding in changed)
+
+
+async def listed(db: Any, scope: Any, **filters: Any) -> list[Finding]:
+    async with db.read() as c:
+        return list((await repository.list_findings(c, scope, PageAsk(), FindingFilter(**filters))).nodes)
+
+
+async def test_saying_it_twice_changes_nothing(db: Any, tenant: Any) -> None:
+    assert await say(db, tenant, draft(n=1)) == [("x", "open")]
+    assert await say(db, tenant, draft(n=1), seconds=60) == []
+    (found,) = await listed(db, tenant)
+    assert (found.opened_at, found.changed_at, found.evidence) == (START, START, {"n": 1})
+
+
+async def test_new_evidence_updates_the_same_finding(db: Any, tenant: Any) -> None:
+    await say(db, tenant, draft(n=1))
+    assert await say(db, tenant, draft(n=2), seconds=60) == [("x", "open")]
+    (found,) = await listed(db, tenant)
+    assert (found.opened_at, found.changed_at, found.evidence) == (START, START + timedelta(seconds=60), {"n": 2})
+
+
+async def test_what_returns_is_a_new_finding_and_the_old_one_stays_resolved(db: Any, tenant: Any) -> None:
+    await say(db, tenant, draft())
+    assert await say(db, tenant, seconds=60) == [("x", "resolved")]
+    await say(db, tenant, draft(), seconds=120)
+    newest, oldest = await listed(db, tenant)
+    assert (newest.state, oldest.state) == (FindingState.OPEN, FindingState.RESOLVED)
+    assert newest.id != oldest.id
+    assert oldest.resolved_at == START + timedelta(seconds=60)
+
+
+async def test_detectors_do_not_touch_each_others_findings(db: Any, tenant: Any) -> None:
+    await say(db, tenant, draft())
+    async with db.write() as c:
+        await reconcile(c, tenant, "other", [draft()], START)
+    await say(db, tenant)
+    assert [found.detector for found in await listed(db, tenant, states=(FindingState.OPEN,))] == ["other"]
+
+
+async def test_an_acknowledged_finding_stays_so_until_it_gets_worse(db: Any, tenant: Any) -> None:
+    await say(db, tenant, draft())
+    (found,) = await listed(db, tenant)
+    async with db.write() as c:
+        known = await acknowledge(c, tenant, found.id, " known since May ", START)
+    assert (known.state, known.note, known.acknowledged_by) == (
+        FindingState.ACKNOWLEDGED,
+        "known since May",
+        tenant.actor,
+    )
+    await say(db, tenant, draft(n=3), seconds=60)
+    assert [each.state for each in await listed(db, tenant)] == [FindingState.ACKNOWLEDGED]
+    await say(db, tenant, draft("x", FindingSeverity.CRITICAL), seconds=120)
+    (worse,) = await listed(db, tenant)
+    assert (worse.state, worse.acknowledged_by, worse.note) == (FindingState.OPEN, None, "known since May")
+
+
+async def test_acknowledging_is_checked(db: Any, tenant: Any, other_tenant: Any) -> None:
+    await say(db, tenant, draft())
+    (found,) = await listed(db, tenant)
+    viewer = role_scope(tenant.tenant_id, "eve", Role.VIEWER)
+    for scope, note, refusal in [
+        (viewer, "", Forbidden),
+        (other_tenant, "", NotFound),
+        (tenant, "n" * 1001, Invalid),
+    ]:
+        async with db.write() as c:
+            with pytest.raises(refusal):
+                await acknowledge(c, scope, found.id, note, START)
+    await say(db, tenant)
+    async with db.write() as c:
+        with pytest.raises(Conflict):
+            await acknowledge(c, tenant, found.id, "", START)
+
+
+async def test_another_tenant_sees_nothing(db: Any, tenant: Any, other_tenant: Any) -> None:
+    await say(db, tenant, draft())
+    (found,) = await listed(db, tenant)
+    assert await listed(db, other_tenant) == []
+    async with db.read() as c:
+        assert await repository.findings_by_ids(c, other_tenant, [found.id]) == {}
+        assert sum((await repository.live_counts(c, other_tenant)).values()) == 0
+        assert (await repository.live_counts(c, tenant))[FindingSeverity.WARNING] == 1
+
+
+@pytest.fixture
+async def fleet(db: Any, tenant: Any) -> AsyncIterator[Fleet]:
+    opened = Fleet.open(db, tenant)
+    yield opened
+    opened.door.intake.close()
+
+
+async def test_a_conflict_opens_a_critical_finding_and_its_end_resolves_it(fleet: Fleet) -> None:
+    told: list[tuple[str, Any]] = []
+    job = FindingsJob(fleet.db, lambda _tenant, topic, payload: told.append((topic, payload["state"])))
+    a = await fleet.cluster("a", ("pod", "10.244.0.0/16"))
+    b = await fleet.cluster("b", ("pod", "10.244.0.0/16"))
+    now = fleet.db.clock.now()
+    await fleet.settle()
+    await job.run(now)
+    assert await listed(fleet.db, fleet.scope, detectors=("overlaps",)) == []
+    async with fleet.db.write() as c:
+        await move_clusters(c, fleet.scope, await fleet.domain_of(c, a), [b])
+    await fleet.settle()
+    await job.run(now)
+    (finding,) = await listed(fleet.db, fleet.scope, detectors=("overlaps",))
+    assert (finding.severity, finding.evidence["clusters"]) == (FindingSeverity.CRITICAL, 2)
+    await fleet.report("b", ("pod", "10.245.0.0/16"))
+    await fleet.settle()
+    await job.run(now)
+    (finding,) = await listed(fleet.db, fleet.scope, detectors=("overlaps",))
+    assert finding.state is FindingState.RESOLVED
+    assert told == [("findings", "open"), ("findings", "resolved")]
+
+
+async def test_a_silent_cluster_is_found_and_forgiven(fleet: Fleet) -> None:
+    a = await fleet.cluster("a")
+    job, now = FindingsJob(fleet.db), fleet.db.clock.now()
+    await job.run(now + timedelta(seconds=91))
+    async with fleet.db.read() as c:
+        (finding,) = (await repository.findings_by_registrations(c, fleet.scope, [a]))[a]
+    assert finding.detector == "stale-clusters"
+    await job.run(now)
+    async with fleet.db.read() as c:
+        assert await repository.findings_by_registrations(c, fleet.scope, [a]) == {a: []}

@@ -1,0 +1,138 @@
+"""Each detector with a scenario that finds, one that does not, and one that nearly does."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from periplus_hub.addresses.explain import explain
+from periplus_hub.addresses.model import AllocationKind, OverlapGroup, Severity
+from periplus_hub.findings import detectors
+from periplus_hub.findings.model import FindingSeverity
+from periplus_hub.fleet.model import Registration, State
+from periplus_hub.inventory.model import Source
+
+from tests.support.clock import START
+
+A, B = UUID(int=1), UUID(int=2)
+
+
+def registration(**changes: Any) -> Registration:
+    base: dict[str, Any] = dict.fromkeys(Registration.__dataclass_fields__)
+    facts = {
+        "id": A,
+        "name": "prod-1",
+        "cluster_uid": "uid-1",
+        "state": State.ACTIVE,
+        "created_at": START,
+        "approved_at": START,
+        "last_seen_at": START,
+        "spoke_version": "0.1.0",
+    }
+    return Registration(**{**base, **facts, **changes})
+
+
+def group(severity: Severity, **changes: Any) -> OverlapGroup:
+    base = OverlapGroup(
+        id=A,
+        cidr="10.244.0.0/16",
+        family=4,
+        severity=severity,
+        clusters=2,
+        members=3,
+        pairs=2,
+        since=START,
+        changed_at=START,
+        acceptance_id=None,
+    )
+    return replace(base, **changes)
+
+
+def source(state: str, **changes: Any) -> Source:
+    facts = {"reason": None, "message": None, "remedy": "Grant list on pods.", "objects": None, "as_of": None}
+    return Source(**{"registration_id": A, "name": "pods", "state": state, "observed_at": START, **facts, **changes})
+
+
+@pytest.mark.parametrize(
+    ("severity", "expected"),
+    [(Severity.CONFLICT, FindingSeverity.CRITICAL), (Severity.BLOCKS_FEDERATION, FindingSeverity.WARNING)],
+)
+def test_an_overlap_that_hurts_is_one_finding_per_group(severity: Severity, expected: FindingSeverity) -> None:
+    explanation = explain(severity, [AllocationKind.POD], clusters=2)
+    (draft,) = detectors.overlaps([group(severity, pairs=499_500)], {A: explanation})
+    assert (draft.severity, draft.fingerprint, draft.registration_id) == (expected, str(A), None)
+    assert "10.244.0.0/16" in draft.title
+    assert draft.what_to_do
+    assert draft.evidence["pairs"] == 499_500
+
+
+@pytest.mark.parametrize("severity", [Severity.LATENT, Severity.INTENDED])
+def test_an_overlap_that_hurts_nobody_now_is_no_finding(severity: Severity) -> None:
+    assert list(detectors.overlaps([group(severity)], {})) == []
+
+
+def test_groups_beyond_the_limit_are_counted_in_one_finding() -> None:
+    drafts = list(detectors.overlaps([group(Severity.CONFLICT)], {}, unlisted=7))
+    assert [draft.fingerprint for draft in drafts] == [str(A), "more"]
+    assert drafts[1].evidence == {"groups": 7}
+
+
+def test_a_silent_spoke_is_stale() -> None:
+    (draft,) = detectors.stale_clusters([registration()], START + timedelta(seconds=91))
+    assert (draft.registration_id, draft.severity) == (A, FindingSeverity.WARNING)
+
+
+def test_a_spoke_that_never_spoke_counts_from_its_approval() -> None:
+    (draft,) = detectors.stale_clusters([registration(last_seen_at=None)], START + timedelta(seconds=91))
+    assert draft.evidence["last_seen_at"] is None
+
+
+def test_a_spoke_heard_just_in_time_is_not_stale() -> None:
+    assert list(detectors.stale_clusters([registration()], START + timedelta(seconds=90))) == []
+
+
+@pytest.mark.parametrize("state", [State.PENDING, State.REVOKED])
+def test_a_cluster_that_is_not_active_cannot_be_stale(state: State) -> None:
+    assert list(detectors.stale_clusters([registration(state=state)], START + timedelta(days=1))) == []
+
+
+@pytest.mark.parametrize("state", ["forbidden", "failed"])
+def test_sources_that_cannot_be_read_are_one_finding_per_cluster(state: str) -> None:
+    bad = [source(state), source(state, name="nodes")]
+    (draft,) = detectors.unreadable_sources([registration()], {A: [*bad, source("ok", name="services")]})
+    assert "pods, nodes" in draft.why
+    assert draft.what_to_do == "Grant list on pods."
+    assert [each["name"] for each in draft.evidence["sources"]] == ["pods", "nodes"]  # type: ignore[attr-defined] # a list
+
+
+@pytest.mark.parametrize("state", ["ok", "absent", "slow"])
+def test_what_is_absent_or_slow_is_read(state: str) -> None:
+    assert list(detectors.unreadable_sources([registration()], {A: [source(state)]})) == []
+
+
+def test_sources_of_a_revoked_cluster_do_not_matter() -> None:
+    assert list(detectors.unreadable_sources([registration(state=State.REVOKED)], {A: [source("failed")]})) == []
+
+
+def test_two_live_registrations_of_one_cluster_are_found() -> None:
+    same = [registration(), registration(id=B, name="copy", state=State.PENDING)]
+    (draft,) = detectors.duplicate_identity(same)
+    assert (draft.fingerprint, draft.evidence["registrations"]) == ("uid-1", [str(A), str(B)])
+
+
+def test_different_clusters_and_revoked_ones_are_no_duplicates() -> None:
+    others = [registration(), registration(id=B, cluster_uid="uid-2"), registration(id=B, state=State.REVOKED)]
+    assert list(detectors.duplicate_identity(others)) == []
+
+
+@pytest.mark.parametrize(("skew_ms", "word"), [(30_001, "ahead of"), (-45_000, "behind")])
+def test_a_clock_that_is_off_is_found(skew_ms: int, word: str) -> None:
+    (draft,) = detectors.clock_skew([registration(clock_skew_ms=skew_ms)])
+    assert word in draft.why
+
+
+@pytest.mark.parametrize("skew_ms", [None, 0, 30_000, -30_000])
+def test_a_clock_within_bounds_or_unknown_is_not(skew_ms: int | None) -> None:
+    assert list(detectors.clock_skew([registration(clock_skew_ms=skew_ms)])) == []
