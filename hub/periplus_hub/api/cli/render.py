@@ -1,5 +1,6 @@
 """The report for people: worst first, what it breaks, what to do. Colours follow the terminal."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
@@ -86,23 +87,44 @@ def _print_trouble(cluster: ClusterLine, console: Console) -> None:
 
 
 def _print_severity(severity: Severity, alike: list[tuple[GroupLine, tuple[str, ...]]], console: Console) -> None:
+    """Remedies that hold for all groups of a severity are said once, at its end."""
     console.print()
     title = Text.assemble((f" {severity.upper()} ", _STYLE[severity]), f"  {_MEANING[severity]} ")
     console.print(Rule(title, align="left", style="dim"))
+    shared = _shared_remedies([group for group, _ in alike])
     for group, cidrs in alike:
-        _print_group(group, cidrs, console)
+        _print_group(group, cidrs, shared, console)
+    if shared:
+        console.print(Text("For all of these:", style="green"))
+        for text in shared:
+            _print_item("• ", "green", text, console)
 
 
-def _print_group(group: GroupLine, cidrs: tuple[str, ...], console: Console) -> None:
+def _shared_remedies(groups: Sequence[GroupLine]) -> tuple[str, ...]:
+    if len(groups) < 2:  # noqa: PLR2004 - nothing to share
+        return ()
+    return tuple(text for text in groups[0].remedies if all(text in group.remedies for group in groups))
+
+
+def _print_group(group: GroupLine, cidrs: tuple[str, ...], shared: tuple[str, ...], console: Console) -> None:
     ranges = ", ".join(cidrs[:_MAX_RANGES])
     if len(cidrs) > _MAX_RANGES:
         ranges += f" and {len(cidrs) - _MAX_RANGES} more like it"
-    console.print(Text(ranges, style="bold"))
-    console.print(Padding(Text(_owners(group)), (0, 0, 0, 4)))
-    for text in group.breaks:
-        console.print(Padding(Text.assemble(("breaks  ", "red"), text), (0, 0, 0, 4)))
+    console.print(Text.assemble((ranges, "bold"), "   ", _owners(group)))
+    if group.severity is not Severity.INTENDED:
+        for text in group.breaks:
+            _print_item("breaks  ", "red", text, console)
     for text in group.remedies:
-        console.print(Padding(Text.assemble(("do      ", "green"), text), (0, 0, 0, 4)))
+        if text not in shared:
+            _print_item("do      ", "green", text, console)
+
+
+def _print_item(label: str, style: str, text: str, console: Console) -> None:
+    grid = Table.grid(padding=0)
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row(Text(f"    {label}", style=style), Text(text))
+    console.print(grid)
 
 
 def _owners(group: GroupLine) -> str:
@@ -117,7 +139,8 @@ def _owners(group: GroupLine) -> str:
 def _summary(report: Report) -> Text:
     seen = sum(cluster.state in {ClusterState.SETTLED, ClusterState.PARTIAL} for cluster in report.clusters)
     line = Text.assemble((f"{seen} of {len(report.clusters)} clusters read", "bold"), " · ")
-    counts = [(severity, count) for severity, count in report.counts().items() if count]
+    stories = Counter(group.severity for group, _ in fold_alike(report.groups))
+    counts = [(severity, stories[severity]) for severity in Severity if stories[severity]]
     if not counts:
         line.append("no overlapping address ranges" if seen > 1 else "nothing to compare yet")
     for index, (severity, count) in enumerate(counts):

@@ -97,11 +97,12 @@ class Fleet:
 
 
 @contextlib.contextmanager
-def running(targets: list[Target], console: Console, folder: Path | None = None) -> Iterator[Fleet]:
+def running(targets: list[Target], console: Console) -> Iterator[Fleet]:
     """Start everything for `targets`; stops it and removes the folder on the way out."""
     if not spoke_is_installed():
         fail("the spoke agent is not installed here", "Install the package periplus-spoke beside periplus-hub.")
-    root = folder or Path(tempfile.mkdtemp(prefix="periplus-"))
+    root = Path(tempfile.mkdtemp(prefix="periplus-"))
+    root.chmod(0o711)  # as root the embedded PostgreSQL runs as another account, which must pass through
     children = Children(root)
     try:
         with console.status("starting the hub"):
@@ -115,8 +116,7 @@ def running(targets: list[Target], console: Console, folder: Path | None = None)
         fail(error.message, error.remedy)
     finally:
         children.close()
-        if folder is None:
-            shutil.rmtree(root, ignore_errors=True)
+        shutil.rmtree(root, ignore_errors=True)
 
 
 def look(

@@ -76,16 +76,16 @@ class SimulatedFleet:
         major, minor, *_rest = cluster.version.removeprefix("v").split(".")
         return JSONResponse({"major": major, "minor": minor, "gitVersion": cluster.version, "platform": "linux/amd64"})
 
-    async def _groups(self, _: DemoCluster, __: Request) -> Response:
+    async def _groups(self, cluster: DemoCluster, _: Request) -> Response:
         groups = []
-        for name, version in _GROUPS.items():
+        for name, version in _groups_of(cluster).items():
             served = {"groupVersion": f"{name}/{version}", "version": version}
             groups.append({"name": name, "versions": [served], "preferredVersion": served})
         return JSONResponse({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
 
-    async def _group_resources(self, _: DemoCluster, request: Request) -> Response:
+    async def _group_resources(self, cluster: DemoCluster, request: Request) -> Response:
         group, version = request.path_params["group"], request.path_params["version"]
-        if _GROUPS.get(group) != version:
+        if _groups_of(cluster).get(group) != version:
             return _status(404, "NotFound", f"the server does not serve {group}/{version}")
         return _resource_list(f"/apis/{group}/{version}/", f"{group}/{version}")
 
@@ -135,6 +135,10 @@ class SimulatedFleet:
                 await asyncio.wait_for(self.closing.wait(), _BOOKMARK_S)
             except TimeoutError:
                 continue
+
+
+def _groups_of(cluster: DemoCluster) -> dict[str, str]:
+    return _GROUPS | ({"cilium.io": "v2"} if cluster.cni == "cilium-kubernetes" else {})
 
 
 def _resource_list(prefix: str, version: str) -> Response:

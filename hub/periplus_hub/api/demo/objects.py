@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 from uuid import UUID
 
-from periplus_hub.api.demo.fleet import DemoCluster
+from periplus_hub.api.demo.fleet import CLUSTERS, DemoCluster
 
 # A decoded JSON object; its shape is Kubernetes' own.
 Object = dict[str, Any]
@@ -245,10 +245,10 @@ def services(cluster: DemoCluster) -> list[Object]:
 
 
 def _load_balancer(cluster: DemoCluster) -> str:
-    """An address in the machine range for metal, a documentation address (RFC 5737) elsewhere."""
+    """An address in the machine range for metal, elsewhere a documentation address (RFC 5737) of the cluster's own."""
     if cluster.provider == "metal":
-        return str(ipaddress.ip_network(cluster.node_cidr).network_address + 240 + len(cluster.name) % 10)
-    return f"203.0.113.{sum(cluster.name.encode()) % 200 + 20}"
+        return str(ipaddress.ip_network(cluster.node_cidr).network_address + 240)
+    return str(ipaddress.IPv4Address("203.0.113.20") + CLUSTERS.index(cluster))
 
 
 def endpoint_slices(cluster: DemoCluster) -> list[Object]:

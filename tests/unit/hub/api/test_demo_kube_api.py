@@ -38,7 +38,7 @@ async def test_metadata_only_lists_leave_the_rest_out(api: httpx.AsyncClient) ->
 
 
 async def test_what_does_not_exist_is_a_status_404(api: httpx.AsyncClient) -> None:
-    for path in ("/apis/cilium.io/v2", "/api/v1/nonsense", "/api/v1/namespaces/kube-system/configmaps/absent"):
+    for path in ("/apis/metallb.io/v1beta1", "/api/v1/nonsense", "/api/v1/namespaces/kube-system/configmaps/absent"):
         answer = await api.get(path)
         assert answer.status_code == 404
         assert answer.json()["kind"] == "Status"
