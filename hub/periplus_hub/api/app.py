@@ -14,6 +14,7 @@ from periplus_hub.api.graphql_app import GraphQLApp
 from periplus_hub.api.health import Health, scrape
 from periplus_hub.api.observe import Observed
 from periplus_hub.api.resources import Resources
+from periplus_hub.findings.jobs import FindingsJob
 from periplus_hub.fleet.routes import enrolment_router
 from periplus_hub.ingest.appliers import Listener
 from periplus_hub.ingest.model import Committed
@@ -28,7 +29,8 @@ COMMITTED: Final = "committed"
 
 def make_jobs(resources: Resources) -> list[Job]:
     """Everything `hub work` does."""
-    return [OverlapsJob(resources.db, resources.events.publish)]
+    publish = resources.events.publish
+    return [OverlapsJob(resources.db, publish), FindingsJob(resources.db, publish)]
 
 
 def make_intake(resources: Resources, listeners: Sequence[Listener] = ()) -> Intake:
