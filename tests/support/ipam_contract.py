@@ -1,0 +1,103 @@
+"""What every IPAM adapter must hold, whatever it reads. Subclass it, name the adapter, and give it views."""
+
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from periplus_contract.tables import IP_ADDRESSES, NODES, PODS, SERVICE_CIDRS, SERVICES
+from periplus_spoke.collectors.inventory import Inventory
+from periplus_spoke.collectors.ipam.base import DetectFacts, IpamAdapter
+from periplus_spoke.fold.cidr import parse_cidr
+from periplus_spoke.fold.ipam import ConfigMaps, IpamView
+from periplus_spoke.fold.objects import Node, Pod, Service, ServiceCidr
+from periplus_spoke.fold.text import LabelFilter
+
+from tests.support.decoding import decode
+
+_READ = (NODES, PODS, SERVICES, SERVICE_CIDRS, IP_ADDRESSES)
+_SCOPES = {"cluster", "node", "namespace", "lb", "service", "external"}
+_QUALITIES = {"exact", "derived", "nominal"}
+
+
+def view_of(
+    *,
+    nodes: Sequence[dict[str, object]] = (),
+    pods: Sequence[dict[str, object]] = (),
+    services: Sequence[dict[str, object]] = (),
+    service_cidrs: Sequence[dict[str, object]] = (),
+    cnis: Sequence[str] = ("unknown",),
+    configs: ConfigMaps | None = None,
+    custom: Mapping[str, Sequence[object]] | None = None,
+) -> IpamView:
+    """A view on Kubernetes objects given as JSON."""
+    inventory = Inventory(LabelFilter())
+    for index, thing in enumerate(nodes):
+        inventory.node(decode(Node, thing, f"node-{index}"), 1)
+    for index, thing in enumerate(pods):
+        inventory.pod(decode(Pod, thing, f"pod-{index}"), 1)
+    for index, thing in enumerate(services):
+        inventory.service(decode(Service, thing, f"service-{index}"), 1)
+    for index, thing in enumerate(service_cidrs):
+        inventory.service_cidr(decode(ServiceCidr, thing, f"cidr-{index}"), 1)
+    tables = {table.name: inventory.state.rows(table) for table in _READ}
+    return IpamView(tables, cnis, configs or {}, custom or {})
+
+
+class IpamAdapterContract:
+    """Inherit, and override `adapter`, `views` (at least one ordinary cluster) and `elsewhere`."""
+
+    adapter: IpamAdapter
+
+    def views(self) -> list[IpamView]:
+        """Clusters where this allocator is at work; also broken ones."""
+        raise NotImplementedError
+
+    def elsewhere(self) -> DetectFacts | None:
+        """A cluster where it surely is not at work; None when it always may be."""
+        raise NotImplementedError
+
+    def test_its_name_is_a_provider(self) -> None:
+        assert self.adapter.name == self.adapter.name.lower().replace("_", "-")
+        assert self.adapter.name
+
+    def test_it_does_not_speak_for_others(self) -> None:
+        facts = self.elsewhere()
+        if facts is None:
+            pytest.skip("this adapter may always speak")
+        assert not self.adapter.detect(facts)
+
+    def test_it_is_pure(self) -> None:
+        for view in self.views():
+            pools = [self.adapter.pools(view, lambda _: None) for _ in range(2)]
+            allocations = [self.adapter.allocations(view, lambda _: None) for _ in range(2)]
+            assert (pools[0], allocations[0]) == (pools[1], allocations[1])
+
+    def test_pools_add_up(self) -> None:
+        for view in self.views():
+            for pool in self.adapter.pools(view, lambda _: None):
+                assert pool.provider == self.adapter.name
+                assert (pool.scope in _SCOPES, pool.quality in _QUALITIES) == (True, True)
+                assert (pool.scope == "node") == (pool.node is not None)
+                counts = (pool.capacity, pool.assigned, pool.used, pool.reserved, pool.cooling, pool.free)
+                assert all(count is None or count >= 0 for count in counts)
+                assert all(parse_cidr(cidr).version == pool.family for cidr in pool.cidrs)
+                if pool.capacity is not None and pool.free is not None:
+                    assert pool.free <= pool.capacity
+
+    def test_allocations_are_pod_ranges_in_canonical_form(self) -> None:
+        for view in self.views():
+            for item in self.adapter.allocations(view, lambda _: None):
+                assert (item.kind, item.provider) == ("pod", self.adapter.name)
+                assert str(parse_cidr(item.cidr)) == item.cidr
+
+    def test_impossible_ranges_are_told_and_left_out(self) -> None:
+        for view in self.views():
+            faults: list[str] = []
+            self.adapter.pools(view, faults.append)
+            self.adapter.allocations(view, faults.append)
+            assert all(faults)
+
+    def test_an_empty_cluster_has_nothing(self) -> None:
+        empty = view_of()
+        assert self.adapter.pools(empty, lambda _: None) == []
+        assert self.adapter.allocations(empty, lambda _: None) == []

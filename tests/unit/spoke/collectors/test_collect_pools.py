@@ -1,0 +1,132 @@
+"""Ipam batches: what every cluster has, and when allocations are told again."""
+
+from typing import Any
+
+from periplus_contract.tables import SOURCES
+from periplus_spoke.collectors.inventory import Inventory
+from periplus_spoke.collectors.ipam.base import DetectFacts, WantedKind
+from periplus_spoke.collectors.pools import Pools
+from periplus_spoke.fold.allocations import Fault
+from periplus_spoke.fold.ipam import Allocation, IpamView, Pool
+from periplus_spoke.fold.objects import IpAddress, Node, Pod, Service, ServiceCidr
+from periplus_spoke.fold.records import Sealable
+from periplus_spoke.fold.text import LabelFilter
+
+from tests.support.decoding import decode
+from tests.support.kube_objects import node, pod, service
+
+T0 = 1_800_000_030_000_000
+
+
+def rows(sealable: Sealable, table: str) -> list[dict[str, Any]]:
+    for section in sealable.sections:
+        if section.table.name == table:
+            return [{name: cells[index] for name, cells in section.columns.items()} for index in range(section.rows)]
+    raise KeyError(table)
+
+
+def shop() -> Inventory:
+    inventory = Inventory(LabelFilter())
+    inventory.node(decode(Node, node("n1", podCIDRs=["10.244.0.0/24"]), "n1"), 1)
+    inventory.pod(decode(Pod, pod("a", ("10.244.0.5",)), "a"), 1)
+    inventory.service(
+        decode(
+            Service,
+            service("web", ("10.96.0.10", "fd01::a"), externalIPs=["203.0.113.7"], ingress=[{"ip": "198.51.100.4"}]),
+            "web",
+        ),
+        1,
+    )
+    return inventory
+
+
+def test_allocations_of_an_ordinary_cluster() -> None:
+    inventory = shop()
+    cidr = {"metadata": {"name": "kubernetes"}, "spec": {"cidrs": ["10.96.0.0/16", "fd01::/112"]}}
+    inventory.service_cidr(decode(ServiceCidr, cidr, "c"), 1)
+    batch = Pools(inventory).batch(T0, 60)
+    assert (batch.window_start_s, batch.window_s) == (1_800_000_000, 60)
+    found = {(row["kind"], row["cidr"], row["name"]) for row in rows(batch, "allocations")}
+    assert found == {
+        ("node", "192.168.0.10/32", "n1"),
+        ("pod", "10.244.0.0/24", "n1"),
+        ("service", "10.96.0.0/16", "kubernetes"),
+        ("service", "fd01::/112", "kubernetes"),
+        ("loadbalancer", "198.51.100.4/32", "default/web"),
+        ("external", "203.0.113.7/32", "default/web"),
+    }
+
+
+def test_service_pools_are_exact_with_ipaddress_objects() -> None:
+    inventory = shop()
+    cidr = {"metadata": {"name": "kubernetes"}, "spec": {"cidrs": ["10.96.0.0/24"]}}
+    inventory.service_cidr(decode(ServiceCidr, cidr, "c"), 1)
+    pools = Pools(inventory)
+    (derived,) = [row for row in rows(pools.batch(T0, 60), "pools") if row["scope"] == "service"]
+    assert (derived["quality"], derived["capacity"], derived["used"], derived["free"]) == ("derived", "254", "1", "253")
+    for index in (1, 10):
+        inventory.ip_address(decode(IpAddress, {"metadata": {"name": f"10.96.0.{index}"}}, str(index)), 2)
+    (exact,) = [row for row in rows(pools.batch(T0, 60), "pools") if row["scope"] == "service"]
+    assert (exact["quality"], exact["used"]) == ("exact", "2")
+
+
+def test_without_servicecidr_the_range_is_unknown_not_zero() -> None:
+    batch = Pools(shop()).batch(T0, 60)
+    services = [row for row in rows(batch, "pools") if row["scope"] == "service"]
+    assert [(row["family"], row["capacity"], row["used"]) for row in services] == [(4, None, "1"), (6, None, "1")]
+    ranges = [row for row in rows(batch, "allocations") if row["kind"] == "service"]
+    assert [(row["cidr"], row["quality"]) for row in ranges] == [("10.96.0.0/24", "derived"), ("fd01::/64", "derived")]
+
+
+def test_allocations_are_told_only_when_they_changed() -> None:
+    inventory = shop()
+    pools = Pools(inventory)
+    assert pools.allocations_changed(T0)
+    assert len(pools.batch(T0, 60).sections) == 2
+    assert not pools.allocations_changed(T0)
+    inventory.pod(decode(Pod, pod("b", ("10.244.0.6",)), "b"), 2)
+    quiet = pools.batch(T0, 60)
+    assert [section.table.name for section in quiet.sections] == ["pools"]
+    assert next(row["used"] for row in rows(quiet, "pools") if row["scope"] == "node") == "2"
+    inventory.node(decode(Node, node("n2", podCIDRs=["10.244.1.0/24"]), "n2"), 3)
+    assert pools.allocations_changed(T0)
+    assert len(pools.batch(T0, 60, complete=True).sections) == 2
+
+
+def test_impossible_cidrs_become_a_fact_and_heal() -> None:
+    inventory = shop()
+    pools = Pools(inventory)
+    inventory.node(decode(Node, node("n2", podCIDRs=["10.244.1.1/24"]), "n2"), 2)
+    pools.batch(T0, 60)
+    state, reason, message, *_ = inventory.state.rows(SOURCES)["ipam/node-podcidr"]
+    assert (state, reason) == ("failed", "impossible_cidr")
+    assert "n2" in str(message)
+    assert "10.244.1.0/24" in str(message)
+    inventory.node(decode(Node, node("n2", podCIDRs=["10.244.1.0/24"]), "n2"), 3)
+    pools.batch(T0, 60)
+    assert inventory.state.rows(SOURCES)["ipam/node-podcidr"][0] == "ok"
+
+
+class Failing:
+    name = "failing"
+    kinds: tuple[WantedKind, ...] = ()
+
+    def detect(self, facts: DetectFacts) -> bool:
+        return True
+
+    def silent_because(self, view: IpamView) -> str:
+        return ""
+
+    def pools(self, view: IpamView, fault: Fault) -> list[Pool]:
+        raise ZeroDivisionError
+
+    def allocations(self, view: IpamView, fault: Fault) -> list[Allocation]:
+        return []
+
+
+def test_a_failing_adapter_does_not_silence_the_rest() -> None:
+    inventory = shop()
+    batch = Pools(inventory, (Failing(),)).batch(T0, 60)
+    kinds = {row["kind"] for row in rows(batch, "allocations")}
+    assert kinds == {"node", "pod", "service", "loadbalancer", "external"}
+    assert inventory.sources["ipam/failing"].reason == "spoke_fault"
