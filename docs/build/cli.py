@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import typer.main
 
+from docs.build import spoke_cli
 from docs.build.markdown import code, fenced, page, prose, section, table
 from docs.build.source import attribute_docs, module_of
 from periplus_hub.api import cli
@@ -19,7 +20,7 @@ _EVERYWHERE: Final = {"--help", "--install-completion", "--show-completion"}
 
 def render() -> str:
     """The page."""
-    return page("Commands", *_hub())
+    return page("Commands", *_hub(), *spoke_cli.sections())
 
 
 def _hub() -> Iterator[str]:

@@ -1,12 +1,16 @@
 """docs/reference/metrics.md: every metric of both programs."""
 
 import pkgutil
+import re
 from importlib import import_module
 from typing import Final
 
 import periplus_hub
 from docs.build.markdown import code, page, section, table
 from periplus_hub.kit.metrics import documented
+from periplus_spoke.health import metrics as spoke_metrics
+from periplus_spoke.outbox.figures import Depth
+from periplus_spoke.transport.report import Report
 
 _PROGRAMS: Final = {"periplus_hub.__main__"}
 
@@ -17,6 +21,7 @@ def render() -> str:
         "Metrics",
         "Names start with `periplus_`, durations are in seconds, counters end in `_total`.",
         section("Hub", "On the listener for metrics, at `/metrics`.", _hub()),
+        section("Spoke", "At `/metrics` of `--health-port`; without that option there is none.", _spoke()),
     )
 
 
@@ -27,5 +32,21 @@ def _hub() -> str:
             import_module(found.name)
     rows = [
         (code(metric.name), metric.type, ", ".join(map(code, metric.labels)), metric.help) for metric in documented()
+    ]
+    return table(("metric", "type", "labels", "meaning"), rows)
+
+
+def _spoke() -> str:
+    """The spoke writes its text by hand, so the text of one with something of everything is read."""
+    report = Report()
+    report.depth = Depth(**dict.fromkeys(Depth.__struct_fields__, 0))  # type: ignore[arg-type]  # figures of nothing
+    report.condition("example", "an example")
+    report.counters["example"] = 1
+    text = spoke_metrics(report)
+    types = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
+    labels = dict(re.findall(r"^(\w+)\{(\w+)=", text, re.MULTILINE))
+    rows = [
+        (code(name), types[name], code(labels.get(name, "")), meaning)
+        for name, meaning in re.findall(r"^# HELP (\S+) (.+)$", text, re.MULTILINE)
     ]
     return table(("metric", "type", "labels", "meaning"), rows)

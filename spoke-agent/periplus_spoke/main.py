@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def run_command(arguments: Sequence[str]) -> Exit:
     """Run one command line; SystemExit only for --help, --version and usage errors."""
-    options = _parser().parse_args(arguments)
+    options = command_line().parse_args(arguments)
     given = {setting.name: getattr(options, setting.name) for setting in SETTINGS}
     try:
         config = load({name: value for name, value in given.items() if value is not None}, os.environ, options.config)
@@ -71,7 +71,8 @@ async def _command(options: argparse.Namespace, config: SpokeConfig, token: str)
     return Exit.OK
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
+    """All commands and options; the reference is made from it."""
     parser = argparse.ArgumentParser(
         prog="periplus-spoke",
         description=_INTRODUCTION,
