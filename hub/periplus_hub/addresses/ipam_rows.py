@@ -30,7 +30,7 @@ _COUNTS: Final = ("capacity", "assigned", "used", "reserved", "cooling", "free",
 _MAX_DIGITS: Final = 40
 """2^128 has 39."""
 
-_TRUST: Final = (("submariner", 1), ("kubeadm", 2), ("nodes", 3), ("node.", 3), ("observed", 4), ("pods", 4))
+_TRUST: Final = (("submariner", 1), ("kubeadm", 2), ("nodes", 3), ("node.", 3), ("observed", 4), ("pods", 4), ("services", 4))
 """Order of trust (reference data-sources §1.2); a CNI's own objects come before all of these."""
 
 

@@ -74,7 +74,7 @@ connection_sets = st.dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150)
 @given(
     st.lists(entries_of, max_size=40), domain_lists, connection_sets, st.sampled_from(["isolated", "join-requested"])
 )
@@ -85,7 +85,7 @@ def test_a_full_build_equals_the_oracle(
     assert groups(built) == naive(set(entries), domains, connections, Relation(default))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80)
 @given(
     st.lists(entries_of, max_size=20),
     st.lists(st.tuples(st.booleans(), entries_of, st.integers(0, 99)), max_size=30),

@@ -1,0 +1,142 @@
+"""Clusters by name, severities by rule, groups with an identity."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from itertools import product
+from uuid import UUID
+
+import numpy as np
+import pytest
+
+from periplus_hub.addresses.explain import explain, explain_pair
+from periplus_hub.addresses.fold import ClusterColumns, Fold, StoredGroup, Topology, difference
+from periplus_hub.addresses.ipam_rows import trust
+from periplus_hub.addresses.model import AllocationKind, Relation, Severity
+from periplus_hub.addresses.prefixes import Prefix, columns_from_prefixes, parse
+from periplus_hub.addresses.severity import KINDS, pair_severity
+
+from tests.support.clock import START
+
+A, B, C = (UUID(int=n) for n in (1, 2, 3))
+NET = {A: UUID(int=11), B: UUID(int=12), C: UUID(int=13)}
+POD, SERVICE, NODE, PLANNED = (
+    AllocationKind.POD,
+    AllocationKind.SERVICE,
+    AllocationKind.NODE,
+    AllocationKind.PLANNED,
+)
+
+
+def columns(*cidrs: str) -> ClusterColumns:
+    return ClusterColumns(
+        columns_from_prefixes([parse(cidr) for cidr in cidrs]),
+        np.full(len(cidrs), KINDS.index(POD), dtype=np.uint8),
+    )
+
+
+def stored(root: str, days_ago: int, number: int = 1) -> dict[Prefix, StoredGroup]:
+    prefix = parse(root)
+    since = START - timedelta(days=days_ago)
+    return {prefix: StoredGroup(UUID(int=number), prefix, Severity.LATENT, 2, 2, 1, since)}
+
+
+def fold(sets: Mapping[UUID, ClusterColumns]) -> Fold:
+    return Fold(Topology(NET, {}), sets)
+
+
+def test_a_cluster_that_is_not_active_counts_for_nothing() -> None:
+    kept = Fold(Topology({A: NET[A]}, {}), {A: columns("10.0.0.0/16")})
+    assert kept.replace(B, columns("10.0.0.0/16")) == set()
+    assert list(kept.register.groups()) == []
+
+
+def test_a_set_folds_in_as_a_difference_and_twice_is_once() -> None:
+    kept = fold({A: columns("10.0.0.0/16", "10.1.0.0/16"), B: columns("10.2.0.0/16")})
+    assert kept.replace(B, columns("10.1.0.0/16")) == {parse("10.1.0.0/16")}
+    assert kept.replace(B, columns("10.1.0.0/16")) == set()
+    assert [group.root for group in kept.register.groups()] == [parse("10.1.0.0/16")]
+
+
+def test_an_unchanged_group_is_not_written() -> None:
+    kept = fold({A: columns("10.0.0.0/16"), B: columns("10.0.0.0/16")})
+    known = stored("10.0.0.0/16", 5)
+    found = difference(known, known, kept.register, START)
+    assert (found.come, found.changed, found.gone) == ((), (), ())
+
+
+def test_a_swallowing_root_takes_the_oldest_since() -> None:
+    kept = fold({A: columns("10.0.0.0/8"), B: columns("10.1.0.0/16")})
+    known = stored("10.1.0.0/16", 5, 1) | stored("10.2.0.0/16", 9, 2) | stored("11.0.0.0/16", 99, 3)
+    roots = {parse("10.0.0.0/8"), parse("10.1.0.0/16"), parse("10.2.0.0/16")}
+    found = difference(known, roots, kept.register, START)
+    ((group, since),) = found.come
+    assert (group.root, since) == (parse("10.0.0.0/8"), START - timedelta(days=9))
+    assert {gone.id for gone in found.gone} == {UUID(int=1), UUID(int=2)}
+
+
+def test_parts_of_a_split_keep_its_since_and_news_start_now() -> None:
+    both = columns("10.1.0.0/16", "11.0.0.0/16")
+    kept = fold({A: both, B: both})
+    known = stored("10.0.0.0/8", 7)
+    roots = {parse(text) for text in ("10.0.0.0/8", "10.1.0.0/16", "11.0.0.0/16")}
+    found = difference(known, roots, kept.register, START)
+    assert {group.root: since for group, since in found.come} == {
+        parse("10.1.0.0/16"): START - timedelta(days=7),
+        parse("11.0.0.0/16"): START,
+    }
+
+
+def test_flat_is_not_transitive() -> None:
+    topology = Topology(NET, {(NET[A], NET[B]): Relation.FLAT, (NET[B], NET[C]): Relation.FLAT})
+    assert topology.relation(B, A) is Relation.FLAT
+    assert topology.relation(A, C) is Relation.ISOLATED
+
+
+@pytest.mark.parametrize(
+    ("relation", "a", "b", "expected"),
+    [
+        (Relation.SAME, POD, SERVICE, Severity.CONFLICT),
+        (Relation.FLAT, NODE, NODE, Severity.CONFLICT),
+        (Relation.SAME, SERVICE, SERVICE, Severity.BLOCKS_FEDERATION),
+        (Relation.SAME, PLANNED, POD, Severity.BLOCKS_FEDERATION),
+        (Relation.JOIN_REQUESTED, SERVICE, SERVICE, Severity.BLOCKS_FEDERATION),
+        (Relation.ISOLATED, POD, POD, Severity.LATENT),
+        (Relation.NAT, POD, POD, Severity.INTENDED),
+        (None, SERVICE, POD, Severity.CONFLICT),
+        (None, NODE, SERVICE, Severity.CONFLICT),
+        (None, POD, NODE, None),
+        (None, SERVICE, AllocationKind.LOADBALANCER, None),
+    ],
+)
+def test_the_severity_of_a_pair(
+    relation: Relation | None, a: AllocationKind, b: AllocationKind, expected: Severity | None
+) -> None:
+    assert pair_severity(relation, a, b) is expected
+
+
+def test_severity_does_not_depend_on_who_is_named_first() -> None:
+    for relation, a, b in product([None, *Relation], KINDS, KINDS):
+        assert pair_severity(relation, a, b) is pair_severity(relation, b, a)
+
+
+def test_every_severity_and_kind_is_explained() -> None:
+    for severity, kind in product(Severity, KINDS):
+        found = explain(severity, [kind], clusters=2)
+        assert found.why
+        assert found.breaks
+        assert found.remedies
+    for severity, relation in product(Severity, Relation):
+        assert explain_pair(severity, relation, POD, SERVICE).why.startswith("One uses it for pods, the other for serv")
+
+
+@pytest.mark.parametrize(
+    ("better", "worse"),
+    [
+        ("ippools.crd.projectcalico.org", "submariner.io/clusters"),
+        ("submariner.io/clusters", "kubeadm-config"),
+        ("kubeadm-config", "nodes.spec.podCIDRs"),
+        ("nodes.spec.podCIDRs", "observed"),
+    ],
+)
+def test_sources_are_trusted_in_order(better: str, worse: str) -> None:
+    assert trust(better) < trust(worse)

@@ -1,0 +1,87 @@
+"""CIDRs as numbers, keys and columns."""
+
+from contextlib import suppress
+from ipaddress import ip_network
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from periplus_hub.addresses import prefixes
+from periplus_hub.addresses.prefixes import BadPrefix, Prefix, columns_from_keys, from_keys, parse
+
+networks = st.one_of(
+    st.builds(
+        lambda address, length: ip_network((address, length), strict=False),
+        st.ip_addresses(v=4),
+        st.integers(1, 32),
+    ),
+    st.builds(
+        lambda address, length: ip_network((address, length), strict=False),
+        st.ip_addresses(v=6).filter(lambda address: address.ipv4_mapped is None),
+        st.integers(1, 128),
+    ),
+)
+
+
+@given(networks)
+def test_text_and_keys_lead_back(network: object) -> None:
+    prefix = parse(str(network))
+    assert str(prefix) == str(network)
+    assert from_keys(*prefix.keys()) == prefix
+
+
+@given(st.lists(networks, min_size=1, max_size=20))
+def test_columns_of_stored_keys_are_the_prefixes(found: list[object]) -> None:
+    expected = [parse(str(network)) for network in found]
+    keys = [prefix.keys() for prefix in expected]
+    columns = columns_from_keys([first for first, _ in keys], [last for _, last in keys])
+    values = zip(columns.family.tolist(), columns.high.tolist(), columns.low.tolist(), strict=True)
+    lengths = columns.length.tolist()
+    assert [Prefix(f, h << 64 | lo, n) for (f, h, lo), n in zip(values, lengths, strict=True)] == expected
+    assert columns.high.dtype == np.uint64
+
+
+@given(networks, networks)
+def test_covering_and_key_order_agree_with_the_standard_library(a: object, b: object) -> None:
+    one, other = parse(str(a)), parse(str(b))
+    inside = a.version == b.version and b.subnet_of(a)  # type: ignore[attr-defined] # either kind of network
+    assert one.covers(other) == inside
+    (first_a, last_a), (first_b, last_b) = one.keys(), other.keys()
+    assert (first_a <= first_b and last_b <= last_a) == inside
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("10.0.0.1/8", prefixes.HOST_BITS),
+        ("fd00::1/64", prefixes.HOST_BITS),
+        ("0.0.0.0/0", prefixes.DEFAULT_ROUTE),
+        ("::/0", prefixes.DEFAULT_ROUTE),
+        ("::ffff:10.0.0.0/104", prefixes.MAPPED),
+        ("::ffff:10.0.0.1/128", prefixes.MAPPED),
+        ("10.0.0.0", prefixes.SYNTAX),
+        ("10.0.0.0/33", prefixes.SYNTAX),
+        ("10.0.0.0/-1", prefixes.SYNTAX),
+        ("10.0.0/8", prefixes.SYNTAX),
+        ("010.0.0.0/8", prefixes.SYNTAX),
+        ("fe80::%eth0/64", prefixes.SYNTAX),
+        ("10.0.0.0/8\0", prefixes.SYNTAX),
+        ("10.0.0.0/٨", prefixes.SYNTAX),
+        ("", prefixes.SYNTAX),
+        ("/", prefixes.SYNTAX),
+        ("x" * 5000, prefixes.SYNTAX),
+    ],
+)
+def test_what_is_no_range_in_use_is_refused_with_a_reason(text: str, reason: str) -> None:
+    with pytest.raises(BadPrefix) as refused:
+        parse(text)
+    assert refused.value.reason == reason
+    assert len(str(refused.value)) < 250
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_a_prefix_or_refused(text: str) -> None:
+    with suppress(BadPrefix):
+        assert ip_network(str(parse(text)))
