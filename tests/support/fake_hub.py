@@ -51,6 +51,7 @@ class FakeHub:
         self.nonces: set[str] = set()
         self.credentials: set[str] = set()
         self.ledger: dict[Row, Header] = {}
+        self.bodies: dict[Row, bytes] = {}
         self.arrivals: list[Row] = []
         self.conflicts = 0
         self.gaps = 0
@@ -192,7 +193,7 @@ class FakeHub:
         if refused is not None:
             return refused
         try:
-            header, _ = unseal(await request.read())
+            header, body = unseal(await request.read())
         except DamagedBatchError as error:
             return problem(problems.MALFORMED_BATCH, str(error))
         row = (header.epoch, header.seq)
@@ -206,6 +207,7 @@ class FakeHub:
                 self.gaps += 1
                 return problem(problems.INVENTORY_GAP)
             self._commit(row, header)
+            self.bodies[row] = bytes(body)
         return _json(
             messages.BatchAnswer(
                 result="accepted" if known is None else "duplicate",
@@ -282,6 +284,19 @@ def refuse(kind: problems.ProblemType, *, retry_after: str = "") -> Misbehaviour
     async def behave(request: web.Request, handler: Handler) -> web.StreamResponse:
         await request.read()
         return problem(kind, retry_after=retry_after)
+
+    return behave
+
+
+def refuse_kind(hub: FakeHub, kind: Kind, verdict: problems.ProblemType) -> Misbehaviour:
+    """Refuse the next batch of a kind; others are served meanwhile."""
+
+    async def behave(request: web.Request, handler: Handler) -> web.StreamResponse:
+        header, _ = unseal(await request.read())
+        if header.kind is kind:
+            return problem(verdict)
+        hub.misbehave("/v1/batches", behave)
+        return await handler(request)
 
     return behave
 

@@ -208,9 +208,13 @@ class Holdings:
         """
         if self.shelf.refusal:
             return False
+        untold = Books(pending=(outcome for entry in old for outcome in entry.outcomes))
         new = []
         for offset, draft in enumerate(drafts, start=1):
-            header = self._header(draft, self.high_water + offset, None, ())
+            # What the old headers were to tell goes with the new ones.
+            outcomes = untold.owed(MAX_OUTCOMES)
+            untold.told(outcomes)
+            header = self._header(draft, self.high_water + offset, None, outcomes)
             sealed = seal(header, draft.body)
             entry = Entry.of(header, len(sealed))
             entry.in_doubt = False
@@ -225,12 +229,12 @@ class Holdings:
         if not written:
             self.shelf.owe(provisional)
             return False
+        self.books.owe(untold.pending())
         self._commit(old, [entry for entry, _ in new])
         return True
 
     def _commit(self, old: Sequence[Entry], new: Sequence[Entry]) -> None:
         for entry in old:
-            self.books.owe(entry.outcomes)
             self.books.fold(hour_key(entry.name), entry.name.rows)
             del self.entries[entry.id]
         for entry in new:

@@ -179,5 +179,5 @@ class OutboxMachine(RuleBasedStateMachine):
         return held
 
 
-OutboxMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+OutboxMachine.TestCase.settings = settings(max_examples=50, stateful_step_count=40, deadline=None)
 TestOutboxMachine = OutboxMachine.TestCase

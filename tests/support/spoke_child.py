@@ -1,0 +1,116 @@
+"""A spoke without a cluster, as a process that can be killed: `python -m tests.support.spoke_child URL FOLDER RUN`.
+
+Each run seals a snapshot and four windows of flows, writes down which rows' sealing returned, and ends once the hub
+has settled everything.
+"""
+
+import asyncio
+import random
+import sys
+from pathlib import Path
+from typing import Final
+
+from periplus_contract.tables import Column, Kind, Table
+from periplus_spoke.fold.records import Sealable, SectionRows
+from periplus_spoke.kit.clock import SystemClock
+from periplus_spoke.kit.news import News
+from periplus_spoke.outbox.desk import Desk
+from periplus_spoke.outbox.filesystem import FolderFileSystem
+from periplus_spoke.outbox.lock import FolderLock
+from periplus_spoke.outbox.outbox import Outbox
+from periplus_spoke.transport.answers import Parts
+from periplus_spoke.transport.client import HubClient
+from periplus_spoke.transport.courier import Courier
+from periplus_spoke.transport.gate import Gate
+from periplus_spoke.transport.identity import IdentityStore
+from periplus_spoke.transport.report import Report
+from periplus_spoke.transport.session import ClusterFacts, Session, enrol
+from periplus_spoke.transport.sink import OutboxSink
+
+from tests.support.fake_hub import JOIN_TOKEN
+
+FLOWS: Final = Table("flows", (Column("id", "utf8", nullable=False), Column("at", "timestamp")))
+WINDOWS: Final = 4
+ROWS: Final = 4
+HOUR_S: Final = 1_767_225_600
+
+
+def flows(run: str, window: int) -> Sealable:
+    """Rows that are unique over all runs."""
+    ids = [f"{run}-{window}-{row}" for row in range(ROWS)]
+    section = SectionRows(table=FLOWS, columns={"id": list(ids), "at": [HOUR_S * 1_000_000] * ROWS}, rows=ROWS)
+    return Sealable(kind=Kind.FLOWS, window_start_s=HOUR_S + 60 * window, window_s=60, sections=(section,))
+
+
+def snapshot(run: str) -> Sealable:
+    """A whole picture of one row."""
+    section = SectionRows(table=Table("pods", FLOWS.columns), columns={"id": [f"pod-{run}"]}, rows=1)
+    return Sealable(kind=Kind.INVENTORY, window_start_s=HOUR_S, window_s=0, sections=(section,), mode="snapshot")
+
+
+class Child:
+    """One run."""
+
+    def __init__(self, url: str, folder: Path, run: str) -> None:
+        self._url = url
+        self._folder = folder
+        self._run = run
+        self._wanted = asyncio.Event()
+
+    async def work(self) -> None:
+        """Enrol, seal, send; return when nothing is held any more."""
+        lock = FolderLock(self._folder)
+        lock.acquire()
+        clock, rng, store, desk, news = (
+            SystemClock(),
+            random.SystemRandom(),
+            IdentityStore(self._folder),
+            Desk(),
+            News(),
+        )
+        async with HubClient(self._url, clock) as client:
+            facts = ClusterFacts(uid="uid-1", name="prod-1")
+            registration = store.registration() or await enrol(client, store, facts, JOIN_TOKEN)
+            files = FolderFileSystem(self._folder / "outbox")
+            outbox = await desk.run(Outbox, files, clock, rng, registration.registration)
+            sink = OutboxSink(desk, outbox, news)
+            parts = Parts(
+                desk=desk,
+                outbox=outbox,
+                gate=Gate(clock),
+                report=Report(),
+                news=news,
+                timer=clock,
+                rng=rng,
+                request_snapshot=self._wanted.set,
+                shrink=sink.shrink,
+            )
+            courier = Courier(parts, client, Session(client, store, registration, clock), quiet_s=0.2)
+            async with asyncio.TaskGroup() as group:
+                sender = group.create_task(courier.run())
+                again = group.create_task(self._snapshots(sink))
+                await self._seal(sink)
+                while await desk.run(outbox.held) or outbox.snapshot_needed:
+                    await news.current().wait()
+                sender.cancel()
+                again.cancel()
+        desk.close()
+        lock.release()
+
+    async def _seal(self, sink: OutboxSink) -> None:
+        await sink.emit(snapshot(self._run))
+        with (self._folder / "returned").open("a") as oracle:
+            for window in range(WINDOWS):
+                await sink.emit(flows(self._run, window))
+                oracle.writelines(f"{self._run}-{window}-{row}\n" for row in range(ROWS))
+                oracle.flush()
+
+    async def _snapshots(self, sink: OutboxSink) -> None:
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            await sink.emit(snapshot(self._run))
+
+
+if __name__ == "__main__":
+    asyncio.run(Child(sys.argv[1], Path(sys.argv[2]), sys.argv[3]).work())

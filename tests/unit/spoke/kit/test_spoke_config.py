@@ -1,0 +1,100 @@
+from pathlib import Path
+
+import pytest
+
+from periplus_spoke.kit.config import SETTINGS, SpokeConfig, join_token, load
+from periplus_spoke.kit.errors import ConfigError, Exit
+
+HUB = {"hub": "https://hub.example:7946"}
+
+
+def test_flags_win_over_variables_and_variables_over_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "spoke.toml"
+    file.write_text('hub = "http://file"\ncluster_name = "file"\ncontext = "file"\nipam_interval_s = 30\n')
+    environment = {"PERIPLUS_SPOKE_CLUSTER_NAME": "variable", "PERIPLUS_SPOKE_CONTEXT": "variable"}
+    config = load({"context": "flag"}, environment, file)
+    assert (config.hub, config.cluster_name, config.context) == ("http://file", "variable", "flag")
+    assert config.ipam_interval_s == 30
+
+
+def test_the_file_can_be_named_by_a_variable(tmp_path: Path) -> None:
+    file = tmp_path / "spoke.toml"
+    file.write_text('hub = "http://file"\nlabel_keys = ["app", "team/*"]\n')
+    assert load({}, {"PERIPLUS_SPOKE_CONFIG": str(file)}).label_keys == ("app", "team/*")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("hub", "hub.example"),
+        ("hub", "https://user:secret@hub"),
+        ("hub", "ftp://hub"),
+        ("log_format", "xml"),
+        ("health_port", "65536"),
+        ("health_port", "x"),
+        ("delta_interval_s", "nan"),
+        ("delta_interval_s", "0"),
+        ("outbox_max_bytes", "1"),
+        ("ipam_interval_s", "9"),
+        ("cluster_name", " "),
+        ("label_keys", "a,,b"),
+    ],
+)
+def test_a_bad_value_names_key_value_and_what_is_allowed(name: str, value: str) -> None:
+    setting = next(setting for setting in SETTINGS if setting.name == name)
+    with pytest.raises(ConfigError) as flagged:
+        load({**HUB, name: value}, {})
+    assert setting.flag in flagged.value.message
+    assert repr(value) in flagged.value.message
+    assert setting.allowed in flagged.value.remedy
+    with pytest.raises(ConfigError) as from_variable:
+        load(HUB if name != "hub" else {}, {setting.variable: value})
+    assert setting.variable in from_variable.value.message
+    assert flagged.value.exit_code is Exit.USAGE
+
+
+def test_unknown_keys_stop_the_start(tmp_path: Path) -> None:
+    file = tmp_path / "spoke.toml"
+    file.write_text('hub = "http://file"\nhub_url = "x"\n')
+    with pytest.raises(ConfigError, match="hub_url"):
+        load({}, {}, file)
+    with pytest.raises(ConfigError, match="PERIPLUS_SPOKE_HUBB"):
+        load(HUB, {"PERIPLUS_SPOKE_HUBB": "x"})
+
+
+def test_variables_kubernetes_sets_for_a_service_of_our_name_are_not_ours() -> None:
+    links = {
+        "PERIPLUS_SPOKE_SERVICE_HOST": "10.0.0.1",
+        "PERIPLUS_SPOKE_SERVICE_PORT": "7980",
+        "PERIPLUS_SPOKE_SERVICE_PORT_METRICS": "7980",
+        "PERIPLUS_SPOKE_PORT": "tcp://10.0.0.1:7980",
+        "PERIPLUS_SPOKE_PORT_7980_TCP_ADDR": "10.0.0.1",
+        "PERIPLUS_SPOKE_METRICS_SERVICE_HOST": "10.0.0.1",
+    }
+    assert load(HUB, links).hub == HUB["hub"]
+
+
+@pytest.mark.parametrize("content", ["hub = ", "\xff", 'hub = "http://x"\nhealth_port = true\n'])
+def test_a_file_that_is_no_configuration_is_refused(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "spoke.toml"
+    file.write_bytes(content.encode("latin-1"))
+    with pytest.raises(ConfigError):
+        load({}, {}, file)
+
+
+def test_without_a_hub_there_is_no_start() -> None:
+    with pytest.raises(ConfigError, match="no hub"):
+        load({}, {})
+
+
+def test_the_join_token_comes_from_its_file_or_variable(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    config = load({**HUB, "join_token_file": str(file)}, {})
+    assert join_token(config, {}) == ""
+    file.write_text("id.secret\n")
+    assert join_token(config, {}) == "id.secret"
+    assert join_token(load(HUB, {}), {"PERIPLUS_SPOKE_JOIN_TOKEN": " id.other "}) == "id.other"
+
+
+def test_every_field_is_a_setting() -> None:
+    assert [setting.name for setting in SETTINGS] == list(SpokeConfig.__struct_fields__)
