@@ -1,0 +1,65 @@
+"""`check` names what is lacking and prints what would grant it; the rights are the least."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from periplus_spoke.collectors.catalog import catalog, service_catalog
+from periplus_spoke.collectors.check import check
+from periplus_spoke.collectors.inventory import Inventory
+from periplus_spoke.collectors.rbac import RULES, manifests, render
+from periplus_spoke.fold.text import LabelFilter
+
+from tests.support.kube_api import FakeKube, Trouble
+from tests.support.kube_session import session
+
+
+async def test_everything_readable(tmp_path: Path) -> None:
+    async with session(FakeKube(), tmp_path) as client:
+        report = await check(client)
+    assert report.ok
+    assert "ok      pods" in report.text()
+    assert "absent  about.k8s.io/clusterproperties" in report.text()
+    assert "ClusterRole" not in report.text()
+
+
+async def test_what_is_lacking_is_named_with_the_manifests(tmp_path: Path) -> None:
+    fake = FakeKube()
+    fake.denied = {("watch", "pods"), ("list", "endpointslices")}
+    async with session(fake, tmp_path) as client:
+        report = await check(client)
+    assert not report.ok
+    text = report.text()
+    assert "LACKING pods: may not watch" in text
+    assert "LACKING discovery.k8s.io/endpointslices: may not list" in text
+    assert render() in text
+    assert all(request.method in {"GET", "POST"} for request in fake.requests)
+
+
+async def test_an_unreachable_cluster_is_the_report(tmp_path: Path) -> None:
+    fake = FakeKube()
+    fake.trouble("/version", Trouble(status=401, times=2))
+    async with session(fake, tmp_path) as client:
+        report = await check(client)
+    assert not report.ok
+    assert report.identity is None
+    assert "does not accept them" in report.text()
+
+
+def test_the_rights_cover_every_watched_kind_and_no_secret() -> None:
+    inventory = Inventory(LabelFilter())
+    granted = {(rule.group, resource): rule.verbs for rule in RULES for resource in rule.resources}
+    for watched in [*catalog(inventory), *service_catalog(inventory, "v1")]:
+        assert {"list", "watch"} <= set(granted[watched.resource.group, watched.resource.plural])
+    assert {verb for verbs in granted.values() for verb in verbs} <= {"get", "list", "watch"}
+    assert not any("secrets" in resource for _, resource in granted)
+
+
+def test_the_manifests_are_yaml_and_bind_to_each_other() -> None:
+    documents: list[dict[str, Any]] = list(yaml.safe_load_all(render("net", "watcher")))
+    assert documents == manifests("net", "watcher")
+    kinds = [document["kind"] for document in documents]
+    assert kinds == ["ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"]
+    assert documents[2]["subjects"] == [{"kind": "ServiceAccount", "name": "watcher", "namespace": "net"}]
+    assert documents[3]["rules"][0]["resourceNames"] == ["cilium-config", "kubeadm-config"]

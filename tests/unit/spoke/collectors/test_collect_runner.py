@@ -1,0 +1,235 @@
+"""The collectors against an API server: what is told first, what follows, and that trouble stays where it is."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from periplus_contract.tables import Kind
+from periplus_spoke.collectors.config import CollectConfig
+from periplus_spoke.collectors.identity import suggested_name
+from periplus_spoke.collectors.runner import Collectors
+from periplus_spoke.fold.records import Sealable
+from periplus_spoke.kit.clock import SystemClock
+from periplus_spoke.kube.client import KubeClient, KubeSettings
+from periplus_spoke.kube.credentials import KubeconfigCredentials
+from periplus_spoke.kube.problems import KubeProblem
+
+from tests.support.kube_api import FakeKube, Trouble, write_kubeconfig
+from tests.support.kube_objects import endpoint_slice, node, owned_by, pod, service
+
+QUICK = CollectConfig(delta_interval_s=0.02, first_snapshot_wait_s=10)
+
+
+class Hub:
+    """A sink that believes what it is told, as a hub does."""
+
+    def __init__(self) -> None:
+        self.told: list[Sealable] = []
+        self.tables: dict[str, dict[str, dict[str, Any]]] = {}
+        self._changed = asyncio.Event()
+
+    async def emit(self, sealable: Sealable) -> None:
+        self.told.append(sealable)
+        if sealable.mode == "snapshot":
+            self.tables = {}
+        for section in sealable.sections:
+            rows = self.tables.setdefault(section.table.name, {})
+            for index in range(section.rows):
+                row = {name: cells[index] for name, cells in section.columns.items()}
+                if row.get("op") == "delete":
+                    rows.pop(row["uid"], None)
+                else:
+                    rows[str(row.get("uid", index))] = row
+        self._changed.set()
+
+    def source(self, name: str) -> dict[str, Any]:
+        return self.tables.get("sources", {}).get(name, {})
+
+    def named(self, table: str) -> set[str]:
+        return {str(row["name"]) for row in self.tables.get(table, {}).values()}
+
+    async def until(self, condition: Callable[["Hub"], bool]) -> None:
+        async with asyncio.timeout(30):
+            while not condition(self):
+                self._changed.clear()
+                await self._changed.wait()
+
+
+@asynccontextmanager
+async def collecting(
+    fake: FakeKube, folder: Path, config: CollectConfig = QUICK
+) -> AsyncIterator[tuple[Hub, Collectors]]:
+    timer = SystemClock()
+    async with fake.serving() as url:
+        credentials = KubeconfigCredentials(str(write_kubeconfig(folder / "config", url, context="admin@shop")))
+        settings = KubeSettings(requests_per_s=1_000, burst=1_000, request_timeout_s=5)
+        client = KubeClient(credentials, timer, settings)
+        collectors = Collectors(client, config, timer, random.Random(5))
+        hub = Hub()
+        task = asyncio.create_task(collectors.run(hub))
+        try:
+            yield hub, collectors
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await client.close()
+
+
+def shop() -> FakeKube:
+    fake = FakeKube()
+    fake.put("/api/v1/nodes", node("n1", podCIDRs=["10.244.0.0/24"], providerID="aws:///eu-west-1a/i-1"))
+    web = fake.put("/apis/apps/v1/deployments", {"metadata": {"name": "web", "namespace": "default"}})
+    owners = owned_by("Deployment", "web", web["metadata"]["uid"])
+    replicas = {"metadata": {"name": "web-5d4", "namespace": "default", "ownerReferences": owners}}
+    uid = fake.put("/apis/apps/v1/replicasets", replicas)["metadata"]["uid"]
+    fake.put("/api/v1/pods", pod("web-5d4-x", ("10.244.0.5",), owners=owned_by("ReplicaSet", "web-5d4", uid)))
+    fake.put("/api/v1/services", service("web"))
+    fake.put(
+        "/apis/discovery.k8s.io/v1/endpointslices",
+        endpoint_slice("web-1", "web", [{"addresses": ["10.244.0.5"]}, {"addresses": []}]),
+    )
+    fake.put("/apis/networking.k8s.io/v1/servicecidrs", {"metadata": {"name": "kubernetes"}, "spec": {"cidrs": []}})
+    return fake
+
+
+async def test_first_a_complete_snapshot_and_pools(tmp_path: Path) -> None:
+    async with collecting(shop(), tmp_path) as (hub, collectors):
+        await collectors.settled.wait()
+        assert [(item.kind, item.mode) for item in hub.told] == [(Kind.INVENTORY, "snapshot"), (Kind.IPAM, None)]
+        (cluster,) = hub.tables["cluster"].values()
+        assert (cluster["uid"], cluster["provider"], cluster["region"]) == ("uid-kube-system", "aws", "eu-west-1")
+        assert cluster["cnis"] == ("unknown",)
+        (row,) = hub.tables["pods"].values()
+        assert (row["workload_kind"], row["workload_name"], row["ipv4"]) == ("Deployment", "web", "10.244.0.5")
+        assert hub.named("workloads") == {"web"}
+        (endpoint,) = hub.tables["endpoints"].values()
+        assert (endpoint["uid"], endpoint["ready"]) == ("uid-endpointslices-default/web-1/10.244.0.5", True)
+        assert hub.source("pods")["state"] == "ok"
+        assert hub.source("kube-system/kubeadm-config")["state"] == "absent"
+
+
+async def test_a_pods_birth_is_one_delta_of_its_row_and_its_endpoint(tmp_path: Path) -> None:
+    fake = shop()
+    async with collecting(fake, tmp_path) as (hub, collectors):
+        await collectors.settled.wait()
+        before = len(hub.told)
+        fake.put("/api/v1/pods", pod("late", ("10.244.0.6",)))
+        endpoints = [{"addresses": ["10.244.0.5"]}, {"addresses": ["10.244.0.6"]}]
+        fake.put("/apis/discovery.k8s.io/v1/endpointslices", endpoint_slice("web-1", "web", endpoints))
+        await hub.until(lambda h: "late" in h.named("pods") and len(h.tables["endpoints"]) == 2)
+        told = hub.told[before:]
+    assert all(item.mode == "delta" for item in told)
+    assert sum(item.rows for item in told) == 2
+
+
+async def test_deletes_follow(tmp_path: Path) -> None:
+    fake = shop()
+    async with collecting(fake, tmp_path) as (hub, collectors):
+        await collectors.settled.wait()
+        fake.delete("/apis/discovery.k8s.io/v1/endpointslices", "web-1", "default")
+        fake.delete("/api/v1/services", "web", "default")
+        fake.delete("/api/v1/nodes", "n1")
+        await hub.until(lambda h: not h.tables["endpoints"] and not h.tables["services"] and not h.tables["nodes"])
+        await hub.until(lambda h: h.told[-1].kind is Kind.IPAM)
+
+
+async def test_a_pod_seen_before_its_replicaset_gets_its_workload_later(tmp_path: Path) -> None:
+    fake = shop()
+    async with collecting(fake, tmp_path) as (hub, collectors):
+        await collectors.settled.wait()
+        fake.put("/api/v1/pods", pod("api-1-x", ("10.244.0.9",), owners=owned_by("ReplicaSet", "api-1", "rs-api")))
+        await hub.until(lambda h: "api-1-x" in h.named("pods"))
+        meta = {"name": "api-1", "namespace": "default", "uid": "rs-api"}
+        fake.put(
+            "/apis/apps/v1/replicasets", {"metadata": {**meta, "ownerReferences": owned_by("Deployment", "api", "d")}}
+        )
+        await hub.until(lambda h: {row["workload_name"] for row in h.tables["pods"].values()} == {"web", "api"})
+
+
+@pytest.mark.parametrize(
+    ("trouble", "state", "reason"),
+    [
+        (Trouble(status=403, times=99), "forbidden", "forbidden"),
+        (Trouble(status=404, times=99), "absent", "not_found"),
+        (Trouble(status=500, times=99), "failed", "server_error"),
+        (Trouble(hang=True, times=99), "slow", "slow"),
+    ],
+)
+async def test_one_bad_source_stops_no_other(tmp_path: Path, trouble: Trouble, state: str, reason: str) -> None:
+    fake = shop()
+    fake.trouble("/apis/discovery.k8s.io/v1/endpointslices", trouble)
+    config = CollectConfig(delta_interval_s=0.02, first_snapshot_wait_s=0.5 if trouble.hang else 20)
+    async with collecting(fake, tmp_path, config) as (hub, collectors):
+        await collectors.settled.wait()
+        told = hub.source("discovery.k8s.io/endpointslices")
+        assert (told["state"], told["reason"]) == (state, reason)
+        assert told["remedy"]
+        assert (hub.named("pods"), "endpoints" in hub.tables) == ({"web-5d4-x"}, False)
+
+
+async def test_a_slow_kind_is_filled_in_later(tmp_path: Path) -> None:
+    fake = shop()
+    fake.trouble("/api/v1/pods", Trouble(hang=True))
+    config = CollectConfig(delta_interval_s=0.02, first_snapshot_wait_s=0.3)
+    async with fake.serving() as url:
+        credentials = KubeconfigCredentials(str(write_kubeconfig(tmp_path / "config", url)))
+        timer = SystemClock()
+        client = KubeClient(credentials, timer, KubeSettings(requests_per_s=1_000, burst=1_000, request_timeout_s=1))
+        hub = Hub()
+        collectors = Collectors(client, config, timer, random.Random(1))
+        task = asyncio.create_task(collectors.run(hub))
+        await collectors.settled.wait()
+        assert hub.source("pods")["state"] == "slow"
+        await hub.until(lambda h: h.source("pods")["state"] == "ok" and "web-5d4-x" in h.named("pods"))
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await client.close()
+
+
+async def test_a_snapshot_on_request_tells_everything_again(tmp_path: Path) -> None:
+    async with collecting(shop(), tmp_path) as (hub, collectors):
+        await collectors.settled.wait()
+        collectors.request_snapshot()
+        await hub.until(lambda h: [item.mode for item in h.told].count("snapshot") == 2)
+        await hub.until(lambda h: h.told[-1].kind is Kind.IPAM)
+        assert [section.table.name for section in hub.told[-1].sections] == ["pools", "allocations"]
+
+
+async def test_an_old_api_server_without_servicecidr(tmp_path: Path) -> None:
+    fake = FakeKube([path for path in shop().collections if "networking.k8s.io" not in path])
+    fake.put("/api/v1/services", service("web"))
+    async with collecting(fake, tmp_path) as (hub, collectors):
+        await collectors.settled.wait()
+        told = hub.source("networking.k8s.io/servicecidrs")
+        assert (told["state"], "cluster IPs" in told["remedy"]) == ("absent", True)
+
+
+async def test_identity_needs_a_reachable_cluster(tmp_path: Path) -> None:
+    fake = shop()
+    fake.trouble("/api/v1/namespaces/kube-system", Trouble(status=403))
+    async with collecting(fake, tmp_path) as (_, collectors):
+        with pytest.raises(KubeProblem) as caught:
+            await collectors.identity()
+        assert caught.value.reason == "forbidden"
+        found = await collectors.identity()
+    assert (found.uid, found.name, found.node_count) == ("uid-kube-system", "shop", 1)
+
+
+@pytest.mark.parametrize(
+    ("context", "name"),
+    [
+        ("prod", "prod"),
+        ("kubernetes-admin@prod", "prod"),
+        ("arn:aws:eks:eu-west-1:123456789012:cluster/shop", "shop"),
+        ("gke_my-project_europe-west1_shop", "shop"),
+        ("Ünïcode Name", "n-code-name"),
+        ("", ""),
+    ],
+)
+def test_names_from_contexts(context: str, name: str) -> None:
+    assert suggested_name(context) == name
