@@ -153,11 +153,14 @@ async def ensure_default_tenant(db: Database) -> UUID:
 
 
 async def make_admin_token(db: Database, name: str) -> str:
-    """A new admin token of the default tenant, straight in the database."""
+    """A new admin token of the default tenant, straight in the database; earlier ones of this name are revoked."""
     tenant_id = await ensure_default_tenant(db)
     async with db.write() as c:
-        scope = system_scope(tenant_id, "system:cli")
-        _, text = await create_token(c, scope, name, Role.ADMIN, now=db.clock.now())
+        scope, now = system_scope(tenant_id, "system:cli"), db.clock.now()
+        for earlier in await repository.tokens(c, scope):
+            if earlier.name == name and earlier.revoked_at is None:
+                await revoke_token(c, scope, earlier.id, now=now)
+        _, text = await create_token(c, scope, name, Role.ADMIN, now=now)
     return text
 
 

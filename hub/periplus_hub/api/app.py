@@ -1,19 +1,25 @@
 """The composition root: which slice answers where. One application per listener."""
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Final
 
 from fastapi import FastAPI
 from starlette.applications import Starlette
-from starlette.routing import Route
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
 
+from periplus_contract import limits
 from periplus_hub.addresses.jobs import OverlapsJob
 from periplus_hub.addresses.service_ipam import IpamApplier
 from periplus_hub.api.graphql_app import GraphQLApp
 from periplus_hub.api.health import Health, scrape
 from periplus_hub.api.observe import Observed
+from periplus_hub.api.problems import http_exception
 from periplus_hub.api.resources import Resources
+from periplus_hub.api.tracing import traced
 from periplus_hub.findings.jobs import FindingsJob
 from periplus_hub.fleet.routes import enrolment_router
 from periplus_hub.ingest.appliers import Listener
@@ -22,6 +28,13 @@ from periplus_hub.ingest.routes import batches_router
 from periplus_hub.ingest.service import Intake
 from periplus_hub.inventory.service import InventoryApplier
 from periplus_hub.kit.jobs import Job, JobRunner
+
+_SPOKES_BODY: Final = 2 * limits.MAX_COMPRESSED_BYTES
+"""A wall behind the routes' own limits, which say more exactly what is too large."""
+_PEOPLE_BODY: Final = 256 * 1024
+_HANDLERS: Final[dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]]] = {
+    HTTPException: http_exception
+}
 
 COMMITTED: Final = "committed"
 """Topic of the event that a batch is durable."""
@@ -46,33 +59,27 @@ def make_intake(resources: Resources, listeners: Sequence[Listener] = ()) -> Int
 
 def spokes_app(resources: Resources, intake: Intake) -> ASGIApp:
     """What spokes dial."""
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, exception_handlers=_HANDLERS)
     app.include_router(enrolment_router(resources.enrolment, resources.clock))
     app.include_router(batches_router(resources.spoke_gate, intake))
-    return Observed(app, "spokes", resources.clock)
+    return _around(app, "spokes", resources, _SPOKES_BODY)
 
 
 def people_app(resources: Resources, health: Health) -> ASGIApp:
     """What people and programs ask."""
     graphql = GraphQLApp(resources.db, resources.clock, resources.authenticator, resources.events)
-    app = Starlette(routes=health.routes())
-    app.router.routes.append(Route("/graphql", graphql))
-    return Observed(_with_socket(app, graphql), "people", resources.clock)
+    routes = [*health.routes(), Route("/graphql", graphql), WebSocketRoute("/graphql", graphql)]
+    return _around(Starlette(routes=routes, exception_handlers=_HANDLERS), "people", resources, _PEOPLE_BODY)
 
 
-def _with_socket(app: ASGIApp, graphql: GraphQLApp) -> ASGIApp:
-    """Routes of Starlette are for HTTP; the websocket at /graphql goes to the same door."""
-
-    async def dispatch(scope: "dict[str, object]", receive: object, send: object) -> None:
-        target = graphql if scope["type"] == "websocket" and scope["path"] == "/graphql" else app
-        await target(scope, receive, send)  # type: ignore[arg-type]  # ASGI's three arguments, handed on
-
-    return dispatch  # type: ignore[return-value]  # as above
-
-
-def metrics_app(health: Health) -> ASGIApp:
+def metrics_app(resources: Resources, health: Health) -> ASGIApp:
     """What Prometheus and probes look at."""
-    return Starlette(routes=[*health.routes(), Route("/metrics", scrape)])
+    routes = [*health.routes(), Route("/metrics", scrape)]
+    return _around(Starlette(routes=routes, exception_handlers=_HANDLERS), "metrics", resources, 0)
+
+
+def _around(app: ASGIApp, name: str, resources: Resources, most_bytes: int) -> ASGIApp:
+    return Observed(traced(app, name), name, resources.clock, most_bytes)
 
 
 def nudging(runner: JobRunner, job: str) -> Listener:

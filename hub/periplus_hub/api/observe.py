@@ -1,51 +1,150 @@
-"""What every listener does around a request: counts and times it, and sends the headers no answer should lack."""
+"""What every listener does around a request.
 
+An id, a bound on its body, counts and times, the headers no answer should lack, and an answer even when the code
+below fails.
+"""
+
+import asyncio
+from http import HTTPStatus
 from typing import Final
 
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from periplus_contract import problems
+from periplus_hub.access.service import request_id as current_request
+from periplus_hub.api.problems import plain_problem, problem_for, registered_problem
 from periplus_hub.kit.clock import Clock
+from periplus_hub.kit.ids import new_id
 from periplus_hub.kit.metrics import counter, histogram
 
-_HEADERS: Final = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
-)
+BODY_TIMEOUT_S: Final = 15.0
+"""For the whole body: slow senders must not hold memory."""
+_HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+}
+_TRANSPORT_SECURITY: Final = "max-age=31536000"
+
 _requests: Final = counter(
     "periplus_http_requests_total", "Requests answered, by listener and status code.", ("listener", "status")
 )
 _duration: Final = histogram("periplus_http_request_duration_seconds", "How long answers took.", ("listener",))
+_log: Final = structlog.get_logger(__name__)
+
+
+class BodyTooLargeError(Exception):
+    """More bytes came than the listener takes."""
+
+
+class BodyTooSlowError(Exception):
+    """The body was not complete in time."""
 
 
 class Observed:
-    """ASGI middleware; request bodies are bounded by whoever reads them."""
+    """ASGI middleware, outermost on every listener. `most_bytes` is the listener's largest body."""
 
-    def __init__(self, app: ASGIApp, listener: str, clock: Clock) -> None:
+    def __init__(self, app: ASGIApp, listener: str, clock: Clock, most_bytes: int) -> None:
         self._app = app
         self._listener = listener
         self._clock = clock
+        self._most_bytes = most_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        status = 500
+        identity = str(new_id())
+        marked = current_request.set(identity)
+        with structlog.contextvars.bound_contextvars(request_id=identity, listener=self._listener):
+            try:
+                await self._answer(scope, receive, _Answer(send, identity, secure=scope["scheme"] == "https"))
+            finally:
+                current_request.reset(marked)
+
+    async def _answer(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         began_s = self._clock.monotonic_s()
-
-        async def answer(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                present = {name for name, _ in message.get("headers", ())}
-                extra = [header for header in _HEADERS if header[0] not in present]
-                message = {**message, "headers": [*message.get("headers", ()), *extra]}
-            await send(message)
-
+        body = _Body(receive, self._most_bytes)
         try:
-            await self._app(scope, receive, answer)
+            body.check_declared(scope)
+            await self._app(scope, body, answer)
+        except Exception as error:  # noqa: BLE001 - the last resort: the client gets an answer and we get the traceback
+            await self._fail(error, scope, receive, answer)
         finally:
-            _requests.labels(self._listener, str(status)).inc()
+            _requests.labels(self._listener, str(answer.status)).inc()
             _duration.labels(self._listener).observe(self._clock.monotonic_s() - began_s)
+
+    async def _fail(self, error: Exception, scope: Scope, receive: Receive, answer: "_Answer") -> None:
+        response = self._response_for(error, answer.identity)
+        if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            _log.error("request_failed", method=scope["method"], path=scope["path"], exc_info=error)
+        if not answer.started:
+            await response(scope, receive, answer)
+
+    def _response_for(self, error: Exception, identity: str) -> Response:
+        if isinstance(error, BodyTooLargeError):
+            detail = f"the body is larger than {self._most_bytes} bytes"
+            return registered_problem(problems.TOO_LARGE, detail)
+        if isinstance(error, BodyTooSlowError):
+            detail = f"the body was not complete after {BODY_TIMEOUT_S:.0f} s"
+            return plain_problem(HTTPStatus.REQUEST_TIMEOUT, detail, "Send it faster.")
+        return problem_for(error, identity)
+
+
+class _Body:
+    """`receive`, counted and timed."""
+
+    def __init__(self, receive: Receive, most_bytes: int) -> None:
+        self._receive = receive
+        self._most_bytes = most_bytes
+        self._seen = 0
+        self._complete = False
+        self._until = asyncio.get_running_loop().time() + BODY_TIMEOUT_S
+
+    def check_declared(self, scope: Scope) -> None:
+        declared = Headers(scope=scope).get("content-length", "")
+        if declared.isdigit() and int(declared) > self._most_bytes:
+            raise BodyTooLargeError
+
+    async def __call__(self) -> Message:
+        if self._complete:  # what is awaited now is the client's leaving, and that may take its time
+            return await self._receive()
+        try:
+            async with asyncio.timeout_at(self._until):
+                message = await self._receive()
+        except TimeoutError as error:
+            raise BodyTooSlowError from error
+        self._seen += len(message.get("body", b""))
+        self._complete = not message.get("more_body", False)
+        if self._seen > self._most_bytes:
+            raise BodyTooLargeError
+        return message
+
+
+class _Answer:
+    """`send`, with the headers every answer carries."""
+
+    def __init__(self, send: Send, identity: str, *, secure: bool) -> None:
+        self._send = send
+        self._secure = secure
+        self.identity = identity
+        self.started = False
+        self.status = int(HTTPStatus.INTERNAL_SERVER_ERROR)
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.started = True
+            self.status = message["status"]
+            headers = MutableHeaders(raw=list(message.get("headers", ())))
+            for name, value in _HEADERS.items():
+                headers.setdefault(name, value)
+            headers.setdefault("X-Request-ID", self.identity)
+            if self._secure:
+                headers.setdefault("Strict-Transport-Security", _TRANSPORT_SECURITY)
+            message = {**message, "headers": headers.raw}
+        await self._send(message)

@@ -1,10 +1,10 @@
 """Everything a hub process holds while it runs, opened in order and closed in reverse."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Final
+
+from sqlalchemy.exc import DBAPIError
 
 from periplus_hub.access.service import Authenticator, ensure_default_tenant
 from periplus_hub.api.config import HubConfig
@@ -12,12 +12,14 @@ from periplus_hub.fleet.service_enrolment import Enrolment
 from periplus_hub.fleet.service_gate import SpokeGate
 from periplus_hub.kit.clock import Clock, SystemClock
 from periplus_hub.kit.db import Database, DatabaseLimits
-from periplus_hub.kit.embedded_postgres import EmbeddedPostgres
+from periplus_hub.kit.db_errors import is_connection_trouble
+from periplus_hub.kit.embedded_folder import FOLDER_IN_USE
+from periplus_hub.kit.embedded_postgres import EmbeddedPostgres, running_url
+from periplus_hub.kit.errors import Refusal, Unavailable
 from periplus_hub.kit.event_bridge import EventBridge
 from periplus_hub.kit.events import Events
 from periplus_hub.kit.migrate import check_schema, upgrade
-
-_DRIVER: Final = "postgresql+asyncpg://"
+from periplus_hub.kit.tasks import beside
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,56 +36,58 @@ class Resources:
 
 
 @contextlib.asynccontextmanager
-async def open_store(config: HubConfig) -> AsyncIterator[str]:
-    """The database's URL; with the embedded store, for as long as its server runs."""
+async def open_store(config: HubConfig, *, join_running: bool = False) -> AsyncIterator[str]:
+    """The database's URL; with the embedded store, for as long as its server runs.
+
+    `join_running` uses the server of a hub that already has the folder, instead of refusing.
+    """
     if config.database_url is not None:
-        yield driver_url(config.database_url.get_secret_value())
+        yield config.database_url.get_secret_value()
         return
-    postgres = EmbeddedPostgres(
-        config.data_dir / "postgres", ephemeral=config.ephemeral, account=config.postgres_account
-    )
-    await postgres.start()
-    watch = asyncio.ensure_future(postgres.supervise())
+    postgres = EmbeddedPostgres(config.data_dir, ephemeral=config.ephemeral, account=config.postgres_account)
     try:
-        yield postgres.url
+        await postgres.start()
+    except Refusal as refusal:
+        running = running_url(config.data_dir) if join_running and refusal.slug == FOLDER_IN_USE else None
+        if running is None:
+            raise
+        yield running
+        return
+    try:
+        async with beside(postgres.supervise()):
+            yield postgres.url
     finally:
-        watch.cancel()
         await postgres.stop()
 
 
-def driver_url(url: str) -> str:
-    """The forms people have in their environment, for our driver."""
-    for scheme in ("postgresql://", "postgres://"):
-        if url.startswith(scheme):
-            return _DRIVER + url.removeprefix(scheme)
-    return url
-
-
 @contextlib.asynccontextmanager
-async def open_resources(config: HubConfig) -> AsyncIterator[Resources]:
+async def open_resources(config: HubConfig, *, join_running: bool = False) -> AsyncIterator[Resources]:
     """Store, schema, pools and the services on them. An embedded store is migrated, another only checked."""
-    async with open_store(config) as url:
-        clock = SystemClock()
+    async with open_store(config, join_running=join_running) as url:
         if config.embedded:
             await upgrade(url)
-        limits = DatabaseLimits(readers=config.database_readers, writers=config.database_writers)
-        db = Database(url, clock, limits)
+        clock = SystemClock()
+        db = Database(url, clock, DatabaseLimits(readers=config.database_readers, writers=config.database_writers))
         events = Events()
-        bridge = None
         try:
             await check_schema(db)
             await ensure_default_tenant(db)
-            bridge = asyncio.ensure_future(EventBridge(db, events).run())
-            yield Resources(
-                config=config,
-                clock=clock,
-                db=db,
-                events=events,
-                authenticator=Authenticator(db),
-                spoke_gate=SpokeGate(db),
-                enrolment=Enrolment(db),
-            )
+            async with beside(EventBridge(db, events).run()):
+                yield Resources(
+                    config=config,
+                    clock=clock,
+                    db=db,
+                    events=events,
+                    authenticator=Authenticator(db),
+                    spoke_gate=SpokeGate(db),
+                    enrolment=Enrolment(db),
+                )
+        except (DBAPIError, OSError) as error:
+            if not is_connection_trouble(error):
+                raise
+            raise Unavailable(
+                f"the database cannot be used: {getattr(error, 'orig', None) or error}",
+                "Check that PostgreSQL runs, and PERIPLUS_DATABASE_URL.",
+            ) from error
         finally:
-            if bridge is not None:
-                bridge.cancel()
             await db.dispose()

@@ -13,6 +13,7 @@ from typing import Final
 from periplus_hub.kit.embedded_account import Account
 from periplus_hub.kit.errors import Refusal
 
+FOLDER_IN_USE: Final = "data-folder-in-use"
 _SOCKET_PATH_BYTES: Final = 107
 _SOCKET_NAME: Final = ".s.PGSQL.5432.lock"
 _TRAVERSABLE: Final = 0o711
@@ -138,7 +139,7 @@ class FolderLock:
             raise Refusal(
                 f"the data folder {folder.root} is in use by the hub with pid {holder}",
                 "Stop that hub first, or choose another --data-dir.",
-                slug="data-folder-in-use",
+                slug=FOLDER_IN_USE,
             ) from error
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, f"{os.getpid()}\n".encode(), 0)
@@ -210,5 +211,5 @@ def _still_running(pid: int, folder: DataFolder) -> Refusal:
     return Refusal(
         f"a PostgreSQL server (pid {pid}) still runs in {folder.cluster} and does not end",
         f"Stop it ('kill -INT {pid}'), or choose another --data-dir.",
-        slug="data-folder-in-use",
+        slug=FOLDER_IN_USE,
     )

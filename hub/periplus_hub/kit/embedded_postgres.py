@@ -23,6 +23,9 @@ _START_S: Final = 60.0
 _STOP_S: Final = 15.0
 _BACKOFF_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 _STEADY_S: Final = 60.0
+_SOCKET_LINE: Final = 4
+_READY_LINE: Final = 7
+"""Lines of postmaster.pid, counted from 0."""
 
 _log: Final = structlog.get_logger(__name__)
 
@@ -46,7 +49,7 @@ class EmbeddedPostgres:
 
     def url_of(self, database: str) -> str:
         """The URL of one of its databases."""
-        return f"postgresql+asyncpg://{_ROLE}@/{database}?host={quote(str(self._socket))}"
+        return _url(database, str(self._socket))
 
     @property
     def pid(self) -> int | None:
@@ -112,3 +115,18 @@ class EmbeddedPostgres:
         settings = TUNING | {"unix_socket_directories": str(self._socket)} | (EPHEMERAL if self._ephemeral else {})
         self._server = Server(binaries, account, self.folder.cluster, settings)
         await self._server.until_ready(_START_S)
+
+
+def running_url(data_dir: Path) -> str | None:
+    """The URL of the server that another process of this machine runs in the folder, when it says it is ready."""
+    try:
+        lines = DataFolder(data_dir.resolve()).pid_file.read_text().splitlines()
+    except OSError:
+        return None
+    if len(lines) <= _READY_LINE or lines[_READY_LINE].strip() != "ready":
+        return None
+    return _url("postgres", lines[_SOCKET_LINE])
+
+
+def _url(database: str, socket: str) -> str:
+    return f"postgresql+asyncpg://{_ROLE}@/{database}?host={quote(socket)}"

@@ -1,0 +1,122 @@
+"""The three listeners: their sockets, their servers, and how they end."""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from periplus_hub.api.config import HubConfig
+from periplus_hub.api.http_protocol import BoundedHttpProtocol
+from periplus_hub.kit.errors import Refusal
+
+_BACKLOG: Final = 512
+_CONNECTIONS: Final = 2_000
+_KEEP_ALIVE_S: Final = 75
+_SOCKET_MESSAGE_BYTES: Final = 64 * 1024
+_POLL_S: Final = 0.01
+_ANY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - named to be shown as loopback, not bound
+
+
+class Server(uvicorn.Server):
+    """Several servers share one loop, so signals are the process's to handle."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave them alone."""
+        yield
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """One bound socket with its server; `url` is where a client on this machine reaches it."""
+
+    name: str
+    socket: socket.socket
+    server: Server
+    url: str
+
+
+def bind(config: HubConfig, apps: Mapping[str, ASGIApp]) -> list[Listener]:
+    """Take every address before anything else starts; raises Refusal naming what cannot be used."""
+    listeners: list[Listener] = []
+    try:
+        for name, app in apps.items():
+            listeners.append(_listener(config, name, app))
+    except BaseException:
+        for listener in listeners:
+            listener.socket.close()
+        raise
+    return listeners
+
+
+@contextlib.asynccontextmanager
+async def serving(listeners: list[Listener]) -> AsyncIterator[None]:
+    """Answer while the block runs; then take nothing new and let what is in flight finish, for at most `drain_s`."""
+    async with asyncio.TaskGroup() as group:
+        for listener in listeners:
+            group.create_task(listener.server.serve([listener.socket]), name=f"listener:{listener.name}")
+        try:
+            await _all_started(listeners)
+            yield
+        finally:
+            for listener in listeners:
+                listener.server.should_exit = True
+
+
+async def _all_started(listeners: list[Listener]) -> None:
+    while True:  # uvicorn has a flag for this, and nothing to wait on
+        if all(listener.server.started for listener in listeners):
+            return
+        await asyncio.sleep(_POLL_S)
+
+
+def _listener(config: HubConfig, name: str, app: ASGIApp) -> Listener:
+    host, port = getattr(config, f"{name}_host"), getattr(config, f"{name}_port")
+    secure = name != "metrics" and config.tls_certificate is not None
+    server = Server(_server_config(config, app, secure=secure))
+    try:
+        server.config.load()
+    except (OSError, ssl.SSLError) as error:
+        raise Refusal(
+            f"the certificate {config.tls_certificate} with the key {config.tls_key} cannot be used: {error}",
+            "Give a PEM chain and the private key that belongs to it.",
+            slug="tls",
+        ) from error
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        bound = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise Refusal(
+            f"the listener for {name} cannot use {host}:{port}: {error.strerror or error}",
+            f"Give another with {name}_host and {name}_port (PERIPLUS_{name.upper()}_PORT), or stop who has it.",
+            slug="address",
+        ) from error
+    shown = _ANY.get(host, host)
+    shown = f"[{shown}]" if ":" in shown else shown
+    return Listener(name, bound, server, f"{'https' if secure else 'http'}://{shown}:{bound.getsockname()[1]}")
+
+
+def _server_config(config: HubConfig, app: ASGIApp, *, secure: bool) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        loop="none",
+        http=BoundedHttpProtocol,
+        ws="websockets-sansio",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=int(config.drain_s),
+        limit_concurrency=_CONNECTIONS,
+        ws_max_size=_SOCKET_MESSAGE_BYTES,
+        ssl_certfile=config.tls_certificate if secure else None,
+        ssl_keyfile=config.tls_key if secure else None,
+    )

@@ -1,0 +1,42 @@
+"""Files the hub leaves for whoever started it: where it listens, and the first admin token."""
+
+import json
+import os
+from pathlib import Path
+
+from periplus_hub.access.service import make_admin_token
+from periplus_hub.api.listeners import Listener
+from periplus_hub.kit.db import Database
+from periplus_hub.kit.errors import Refusal
+
+
+async def ensure_admin_token(db: Database, data_dir: Path | None) -> Path | None:
+    """With an embedded store: the file with an admin token, made at the first start; else None."""
+    if data_dir is None:
+        return None
+    path = data_dir / "admin-token"
+    if not path.exists():
+        write_private(path, await make_admin_token(db, "admin-token file") + "\n")
+    return path
+
+
+def write_private(path: Path, text: str) -> None:
+    """A whole file that only its owner can read, or none."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.unlink(missing_ok=True)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise Refusal(f"{path} cannot be written: {error.strerror}", "Check the folder and its free space.") from error
+
+
+def write_ready_file(path: Path, listeners: list[Listener], admin_token_file: Path | None) -> None:
+    """JSON with the addresses, the pid and the token's file; there once whole."""
+    document = {f"{listener.name}_url": listener.url for listener in listeners}
+    document |= {"admin_token_file": str(admin_token_file or "")}
+    write_private(path, json.dumps(document | {"pid": os.getpid()}) + "\n")
