@@ -10,6 +10,7 @@ from docs.build.markdown import bullets, code, page, prose, section, table
 from docs.build.source import ROOT, attribute_docs
 from periplus_hub.access.scope import PERMISSIONS, Permission, Role
 from periplus_hub.api import graphql_limits
+from periplus_hub.kit import errors
 
 _API: Final = ROOT / "hub/periplus_hub/api"
 _REFUSALS: Final = {"GateRefusal", "over"}
@@ -26,6 +27,10 @@ _GUIDE: Final = """
 
     The whole schema, with a description of every field, is [hub/schema.graphql](../../hub/schema.graphql). There is an
     operation to paste for each root field in [graphql-examples](graphql-examples).
+
+    What changes is told over a websocket at the same path, with the protocol `graphql-transport-ws`: the subscription
+    `changes`. The token goes into `connection_init` as `{"authorization": "Bearer …"}`. It says what to read again, and
+    never is the only record of anything.
 
     * Lists are Relay connections: `first` says how many, `pageInfo.endCursor` goes into `after`.
     * Cursors and ids are opaque. Copy them; do not build them.
@@ -44,7 +49,7 @@ def render() -> str:
         prose(_GUIDE),
         section("Roles", "A token has one role, and a role has these permissions.", _roles()),
         section("Limits", "In the order an operation meets them.", _limits()),
-        section("Codes", "What `extensions.code` of a refused operation may be.", bullets(map(code, _codes()))),
+        section("Codes", "What `extensions.code` of an error may be.", bullets(map(code, _codes()))),
     )
 
 
@@ -66,14 +71,18 @@ def _limits() -> str:
 
 
 def _codes() -> list[str]:
-    """Every code a refusal is made with, read from the sources: there is no registry of them."""
-    return sorted({found for path in _API.glob("graphql_*.py") for found in _made(path.read_text(encoding="utf-8"))})
+    """Every code an error is made with, read from the sources: there is no registry of them."""
+    door = {found for path in _API.glob("graphql_*.py") for found in _made(path.read_text(encoding="utf-8"))}
+    domain = (errors.NotFound, errors.Conflict, errors.Forbidden, errors.Invalid, errors.Unavailable)
+    return sorted(door | {kind.default_slug for kind in domain})
 
 
 def _made(text: str) -> Iterator[str]:
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _REFUSALS:
             yield from _texts(node.args[:1])
+        elif isinstance(node, ast.Dict) and node.keys and "code" in _texts([key for key in node.keys if key]):
+            yield from _texts(node.values[:1])
         elif isinstance(node, ast.Tuple):
             yield from filter(_COUNTED.fullmatch, _texts(node.elts))
 
