@@ -17,9 +17,10 @@ class KubeconfigError(Exception):
 
 
 def default_paths() -> list[Path]:
-    """kubectl's rule: every file of KUBECONFIG, else ~/.kube/config."""
+    """kubectl's rule: the files of KUBECONFIG that exist, else ~/.kube/config."""
     listed = [Path(part) for part in os.environ.get("KUBECONFIG", "").split(os.pathsep) if part]
-    return listed or [Path.home() / ".kube" / "config"]
+    existing = [path for path in listed if path.exists()]
+    return existing or listed or [Path.home() / ".kube" / "config"]
 
 
 def contexts(path: Path) -> list[str]:

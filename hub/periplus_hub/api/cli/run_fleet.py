@@ -16,7 +16,8 @@ from periplus_hub.api.cli.launch import ChildError, Children, HubReady, SpokeSta
 from periplus_hub.api.cli.report import ClusterLine, ClusterState, Report
 from periplus_hub.api.client import HubCallError, HubClient
 
-_ENDED: Final = frozenset({"settled", "failed"})
+_ENDED: Final = frozenset({"settled", "failed", "pending"})
+"""Join tokens here approve by themselves, except a second spoke of one cluster: that one stays pending for good."""
 _REGISTER_WAIT_S: Final = 20.0
 
 
@@ -80,8 +81,13 @@ class Fleet:
         line = queries.cluster_line(target.name, target.context, known)
         if status.phase == "settled":
             return line
+        reason = status.reason
         if status.phase == "failed":
             state, message, remedy = ClusterState.FAILED, status.message, status.remedy
+        elif status.phase == "pending":
+            state, reason = ClusterState.FAILED, "same_cluster"
+            message = "it leads to a cluster that another context already reaches"
+            remedy = "Nothing, or leave one of the two out with --context."
         else:
             state = ClusterState.SLOW
             message = status.message or f"still {status.phase} when the time was over"
@@ -90,7 +96,7 @@ class Fleet:
             name=line.name,
             context=line.context,
             state=state,
-            reason=status.reason or state,
+            reason=reason or state,
             message=message,
             remedy=remedy,
         )

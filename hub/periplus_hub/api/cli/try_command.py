@@ -1,9 +1,10 @@
 """`periplus try`: the overlap report for the clusters of a kubeconfig, without installing anything in them."""
 
+import hashlib
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
@@ -14,6 +15,8 @@ from periplus_hub.api.cli.render import print_report
 from periplus_hub.api.cli.report import ClusterState, Report, Severity
 from periplus_hub.api.cli.run_fleet import Target, look
 from periplus_hub.api.cli.serving import serve_until_interrupted
+
+_MAX_NAME: Final = 100
 
 
 class FailOn(StrEnum):
@@ -45,13 +48,20 @@ def try_fleet(
         pairs = chosen([kubeconfig] if kubeconfig else default_paths(), context or ())
     except KubeconfigError as error:
         fail(error.message, error.remedy)
-    targets = [Target(name, name, path) for name, path in pairs]
+    targets = [Target(cluster_name(name), name, path) for name, path in pairs]
     with look(targets, progress, wait_s=wait) as fleet:
         report = fleet.report(joined=joined)
         show(report, as_json=as_json)
         if keep:
             serve_until_interrupted(fleet, progress)
     _leave(report, fail_on)
+
+
+def cluster_name(context: str) -> str:
+    """The context's name, shortened to what a hub takes without losing what tells it apart."""
+    if len(context) <= _MAX_NAME:
+        return context
+    return f"{context[: _MAX_NAME - 9]}-{hashlib.sha256(context.encode()).hexdigest()[:8]}"
 
 
 def show(report: Report, *, as_json: bool) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from periplus_hub.api.cli.kubeconfigs import KubeconfigError, chosen, contexts, default_paths
+from periplus_hub.api.cli.try_command import cluster_name
 
 
 def kubeconfig(path: Path, *names: str) -> Path:
@@ -63,3 +64,13 @@ def test_default_paths_follow_kubectl(tmp_path: Path, monkeypatch: pytest.Monkey
     assert default_paths() == [tmp_path / ".kube" / "config"]
     monkeypatch.setenv("KUBECONFIG", f"{tmp_path}/a:{tmp_path}/b")
     assert default_paths() == [tmp_path / "a", tmp_path / "b"]
+    (tmp_path / "b").touch()
+    assert default_paths() == [tmp_path / "b"]
+
+
+def test_long_context_names_stay_distinct_and_short() -> None:
+    arn = "arn:aws:eks:eu-west-1:111122223333:cluster/" + "x" * 100
+    names = {cluster_name(arn + end) for end in ("a", "b")}
+    assert len(names) == 2
+    assert all(len(name) == 100 for name in names)
+    assert cluster_name("prod") == "prod"

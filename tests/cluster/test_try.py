@@ -1,0 +1,157 @@
+"""`periplus try` against real API servers: the overlaps that were put there and no others.
+
+The spokes run with a ServiceAccount's token and exactly the rights that `periplus-spoke check` documents.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from periplus_spoke.collectors.rbac import NAME, manifests
+
+from tests.cluster.rig.control_plane import ControlPlane
+from tests.cluster.rig.kubeconfig import Context, write_kubeconfig
+from tests.support.commands import Outcome, periplus
+
+NAMESPACE = "periplus"
+
+
+def documented_context(plane: ControlPlane) -> Context:
+    """A context that may do what the documentation says a spoke needs, and nothing else."""
+    admin = plane.admin
+    for manifest in ({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}, *manifests(NAMESPACE)):
+        admin.apply(manifest)
+    return plane.context(admin.token_for(NAMESPACE, NAME))
+
+
+@pytest.fixture(scope="module")
+def contexts(aws_cluster: ControlPlane, gcp_cluster: ControlPlane) -> list[Context]:
+    return [documented_context(aws_cluster), documented_context(gcp_cluster)]
+
+
+@pytest.fixture(scope="module")
+def kubeconfig(contexts: list[Context], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_kubeconfig(tmp_path_factory.mktemp("kube") / "config", contexts)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def apart(kubeconfig: Path, home: Path) -> Outcome:
+    return periplus("try", "--kubeconfig", str(kubeconfig), "--json", home=home)
+
+
+def test_every_cluster_is_read_whole(apart: Outcome, aws_cluster: ControlPlane, gcp_cluster: ControlPlane) -> None:
+    assert apart.code == 0, apart.err
+    clusters = {cluster["context"]: cluster for cluster in apart.document["clusters"]}
+    assert clusters.keys() == {"aws-shop", "gcp-shop"}
+    for plane in (aws_cluster, gcp_cluster):
+        found = clusters[plane.spec.name]
+        assert found["state"] == "settled", found
+        assert found["nodes"] == plane.spec.node_count
+        assert found["pods"] == plane.spec.pod_count
+        # The API server's own `kubernetes` Service is one more than what was put there.
+        assert found["services"] == len(list(plane.admin.items("/api/v1/services")))
+        assert found["version"] == "v1.36.3"
+    assert (clusters["aws-shop"]["provider"], clusters["aws-shop"]["region"]) == ("aws", "eu-west-1")
+    assert (clusters["gcp-shop"]["provider"], clusters["gcp-shop"]["region"]) == ("gcp", "europe-west1")
+
+
+def shared_ranges(*planes: ControlPlane) -> set[str]:
+    """Pod ranges that nodes of every cluster have: what must be reported."""
+    per_cluster = [
+        {cidr for node in plane.admin.items("/api/v1/nodes") for cidr in node["spec"]["podCIDRs"]} for plane in planes
+    ]
+    return set.intersection(*per_cluster)
+
+
+def check_groups(groups: list[dict[str, Any]], shared: set[str], severity: str) -> None:
+    found = {member["cidr"] for group in groups for member in group["members"]}
+    assert shared <= found
+    for group in groups:
+        assert group["family"] == 4
+        assert group["severity"] == severity
+        assert {member["kind"] for member in group["members"]} == {"pod"}, group
+        assert {member["cluster"] for member in group["members"]} == {"aws-shop", "gcp-shop"}, group
+        assert group["breaks"]
+        assert group["remedies"]
+
+
+def test_the_overlaps_put_there_and_no_others(
+    apart: Outcome, aws_cluster: ControlPlane, gcp_cluster: ControlPlane
+) -> None:
+    check_groups(apart.document["overlapGroups"], shared_ranges(aws_cluster, gcp_cluster), "latent")
+
+
+def test_joined_asks_what_if_and_fail_on_answers_scripts(
+    kubeconfig: Path, home: Path, aws_cluster: ControlPlane, gcp_cluster: ControlPlane
+) -> None:
+    joined = periplus(
+        "try", "--kubeconfig", str(kubeconfig), "--json", "--joined", "--fail-on", "blocks-federation", home=home
+    )
+    assert joined.code == 2, joined.err
+    assert joined.document["joined"] is True
+    check_groups(joined.document["overlapGroups"], shared_ranges(aws_cluster, gcp_cluster), "blocks-federation")
+
+
+@pytest.fixture(scope="module")
+def troubled(
+    contexts: list[Context], gcp_cluster: ControlPlane, home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Outcome:
+    """One good context among bad ones."""
+    good, admin = contexts[0], gcp_cluster.admin
+    rules = [{"apiGroups": [""], "resources": ["namespaces", "nodes"], "verbs": ["get", "list", "watch"]}]
+    admin.grant(NAMESPACE, "half-blind", rules)
+    half_blind = gcp_cluster.context(admin.token_for(NAMESPACE, "half-blind"))
+    bad: dict[str, dict[str, Any]] = {
+        "closed": {"server": "https://127.0.0.1:1"},
+        "nobody": {"token": "not-a-token"},
+        "wrong-ca": {"ca_data": contexts[1].ca_data},
+        "same-again": {},
+        "half-blind": {"server": half_blind.server, "ca_data": half_blind.ca_data, "token": half_blind.token},
+    }
+    fields = {"server": good.server, "ca_data": good.ca_data, "token": good.token}
+    listed = [good, *(Context(name=name, **(fields | change)) for name, change in bad.items())]
+    path = write_kubeconfig(tmp_path_factory.mktemp("kube") / "troubled", listed)
+    return periplus("try", "--kubeconfig", str(path), "--json", home=home)
+
+
+@pytest.mark.parametrize(
+    ("context", "reasons"),
+    [("closed", {"unreachable"}), ("nobody", {"unauthorized", "expired_token"}), ("wrong-ca", {"tls"})],
+)
+def test_a_bad_context_is_a_line_and_the_others_go_on(troubled: Outcome, context: str, reasons: set[str]) -> None:
+    clusters = {cluster["context"]: cluster for cluster in troubled.document["clusters"]}
+    assert clusters[context]["state"] == "failed"
+    assert clusters[context]["reason"] in reasons, clusters[context]
+    assert clusters[context]["message"]
+    assert clusters[context]["remedy"]
+    assert clusters[context]["pods"] is None
+    assert troubled.code == 0
+
+
+def test_two_contexts_of_one_cluster_are_one_cluster(troubled: Outcome) -> None:
+    clusters = {cluster["context"]: cluster for cluster in troubled.document["clusters"]}
+    ends = [clusters[name] for name in ("aws-shop", "same-again")]
+    assert sorted(end["state"] for end in ends) == ["failed", "settled"], ends
+    assert {end["reason"] for end in ends if end["state"] == "failed"} == {"same_cluster"}
+
+
+def test_what_may_not_be_read_is_said_and_not_zero(troubled: Outcome) -> None:
+    line = next(cluster for cluster in troubled.document["clusters"] if cluster["context"] == "half-blind")
+    assert line["state"] == "partial", line
+    assert line["nodes"] == 5
+    assert line["pods"] is None
+    assert line["remedy"]
+
+
+def test_nothing_is_left_behind_and_nothing_was_written(apart: Outcome, aws_cluster: ControlPlane) -> None:
+    assert apart.code == 0
+    names = {item["metadata"]["name"] for item in aws_cluster.admin.items("/api/v1/namespaces")}
+    assert names <= {"default", "kube-system", "kube-public", "kube-node-lease", NAMESPACE} | {
+        workload for workload in names if "shop" in workload or workload.startswith("team")
+    }
