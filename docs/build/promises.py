@@ -65,6 +65,9 @@ def _in_module(tree: ast.Module) -> Iterator[tuple[str, str]]:
             yield from ((name, node.name) for name in _names(node.decorator_list))
         elif isinstance(node, ast.ClassDef):
             yield from _in_class(node)
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+            # TestThing = pytest.mark.promise("…")(Thing.TestCase)
+            yield from ((name, ast.unparse(node.targets[0])) for name in _names([node.value.func]))
 
 
 def _in_class(node: ast.ClassDef) -> Iterator[tuple[str, str]]:

@@ -45,6 +45,7 @@ def flow_ids(hub: FakeHub) -> Counter[str]:
     return found
 
 
+@pytest.mark.promise("sealed-batches-survive")
 @pytest.mark.parametrize("name", NAMES)
 async def test_killed_there_and_started_again(name: str, tmp_path: Path) -> None:
     (tmp_path / "outbox").mkdir()
@@ -66,6 +67,7 @@ async def test_killed_there_and_started_again(name: str, tmp_path: Path) -> None
     assert told == delivered.total()
 
 
+@pytest.mark.promise("sealed-batches-survive")
 async def test_killed_again_and_again(tmp_path: Path) -> None:
     (tmp_path / "outbox").mkdir()
     points = ["outbox_before_rename:3", "transport_after_answer:4", "outbox_release_after_state:2"]

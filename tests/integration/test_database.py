@@ -44,6 +44,7 @@ async def test_a_read_session_cannot_write(db: Database, tenant: Scope) -> None:
             await c.execute(insert_owned(tenant, api_tokens).values(token("a")))
 
 
+@pytest.mark.promise("tenants-are-apart")
 async def test_rows_of_another_tenant_are_not_owned(db: Database, tenant: Scope, other_tenant: Scope) -> None:
     async with db.write() as c:
         await c.execute(insert_owned(tenant, api_tokens), [token("mine")])
@@ -76,12 +77,14 @@ async def test_statements_are_counted_also_in_tasks(db: Database) -> None:
     assert counter.total == 2
 
 
+@pytest.mark.promise("database-restarts-are-survived")
 async def test_a_server_that_ended_every_session_is_met_with_new_ones(db: Database, tenant: Scope) -> None:
     await names(db, tenant)
     await end_sessions(db, "periplus-read")
     assert await names(db, tenant) == []
 
 
+@pytest.mark.promise("database-restarts-are-survived")
 async def test_a_unit_whose_session_was_ended_runs_again_whole(db: Database, tenant: Scope) -> None:
     attempts = 0
 

@@ -41,6 +41,7 @@ async def listed(db: Any, scope: Any, **filters: Any) -> list[Finding]:
         return list((await repository.list_findings(c, scope, PageAsk(), FindingFilter(**filters))).nodes)
 
 
+@pytest.mark.promise("findings-do-not-nag")
 async def test_saying_it_twice_changes_nothing(db: Any, tenant: Any) -> None:
     assert await say(db, tenant, draft(n=1)) == [("x", "open")]
     assert await say(db, tenant, draft(n=1), seconds=60) == []
@@ -73,6 +74,7 @@ async def test_detectors_do_not_touch_each_others_findings(db: Any, tenant: Any)
     assert [found.detector for found in await listed(db, tenant, states=(FindingState.OPEN,))] == ["other"]
 
 
+@pytest.mark.promise("findings-do-not-nag")
 async def test_an_acknowledged_finding_stays_so_until_it_gets_worse(db: Any, tenant: Any) -> None:
     await say(db, tenant, draft())
     (found,) = await listed(db, tenant)
@@ -108,6 +110,7 @@ async def test_acknowledging_is_checked(db: Any, tenant: Any, other_tenant: Any)
             await acknowledge(c, tenant, found.id, "", START)
 
 
+@pytest.mark.promise("tenants-are-apart")
 async def test_another_tenant_sees_nothing(db: Any, tenant: Any, other_tenant: Any) -> None:
     await say(db, tenant, draft())
     (found,) = await listed(db, tenant)
@@ -125,6 +128,7 @@ async def fleet(db: Any, tenant: Any) -> AsyncIterator[Fleet]:
     opened.door.intake.close()
 
 
+@pytest.mark.promise("findings-do-not-nag")
 async def test_a_conflict_opens_a_critical_finding_and_its_end_resolves_it(fleet: Fleet) -> None:
     told: list[tuple[str, Any]] = []
     job = FindingsJob(fleet.db, lambda _tenant, topic, payload: told.append((topic, payload["state"])))

@@ -59,6 +59,7 @@ async def test_a_first_snapshot_is_there_whole(door: Door, tenant: Scope, member
     assert await counted(door, tenant, member) == (1, 2, 0)
 
 
+@pytest.mark.promise("inventory-ends-equal")
 async def test_a_later_snapshot_ends_what_it_does_not_name(door: Door, tenant: Scope, member: Member) -> None:
     spoke = Spoke(member.registration)
     await member.send(spoke.snapshot({"pods": [pod("a", "10.1.0.1"), pod("b", "10.1.0.2")], "nodes": [node("n1")]}))
@@ -98,6 +99,7 @@ async def test_deltas_change_what_they_name(door: Door, tenant: Scope, member: M
     assert (await counted(door, tenant, member))[1] == 2
 
 
+@pytest.mark.promise("inventory-ends-equal")
 async def test_a_delta_out_of_its_chain_asks_for_a_snapshot_and_leaves_no_trace(
     door: Door, tenant: Scope, member: Member
 ) -> None:
@@ -112,6 +114,7 @@ async def test_a_delta_out_of_its_chain_asks_for_a_snapshot_and_leaves_no_trace(
     assert sorted(await pods(door, tenant, InventoryFilter())) == ["d"]
 
 
+@pytest.mark.promise("owners-are-not-guessed")
 async def test_who_had_an_address_at_a_time(door: Door, tenant: Scope, member: Member) -> None:
     spoke = Spoke(member.registration)
     first = {"nodes": [node("n1", "InternalIP=10.0.0.1", "Hostname=n1")], "pods": [pod("a", "10.1.0.1")]}
@@ -131,6 +134,7 @@ async def test_who_had_an_address_at_a_time(door: Door, tenant: Scope, member: M
     assert await owners(door, tenant, "10.96.0.1", later) == [("service", "s")]
 
 
+@pytest.mark.promise("the-rest-goes-on")
 async def test_rows_that_break_the_contract_are_set_aside_and_the_others_stay(
     door: Door, tenant: Scope, member: Member
 ) -> None:

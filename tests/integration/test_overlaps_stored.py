@@ -75,6 +75,7 @@ async def test_the_same_set_again_is_no_revision(fleet: Fleet) -> None:
     assert await fleet.settle() == first
 
 
+@pytest.mark.promise("late-sets-change-nothing")
 async def test_pools_only_says_unchanged_and_a_late_set_is_not_applied(fleet: Fleet) -> None:
     await fleet.cluster("a", POD)
     member, spoke = fleet.members["a"]
@@ -86,6 +87,7 @@ async def test_pools_only_says_unchanged_and_a_late_set_is_not_applied(fleet: Fl
     assert await stored(fleet) == [("pod", "10.2.0.0/16")]
 
 
+@pytest.mark.promise("late-sets-change-nothing")
 async def test_an_older_set_still_counts_when_only_pools_overtook_it(fleet: Fleet) -> None:
     await fleet.cluster("a", POD)
     member, spoke = fleet.members["a"]
@@ -95,6 +97,7 @@ async def test_an_older_set_still_counts_when_only_pools_overtook_it(fleet: Flee
     assert await stored(fleet) == [("pod", "10.1.0.0/16")]
 
 
+@pytest.mark.promise("the-rest-goes-on")
 async def test_impossible_cidrs_are_set_aside_and_the_rest_is_kept(fleet: Fleet) -> None:
     await fleet.cluster("a")
     bad = ("10.0.0.1/8", "0.0.0.0/0", "::ffff:10.0.0.0/104", "ten/8", "10.0.0.0/33")
@@ -119,6 +122,7 @@ async def test_several_sources_of_one_range_are_one_row_of_the_most_trusted(flee
     assert [each.source for each in next(iter(found))] == ["ippools.crd.projectcalico.org"]
 
 
+@pytest.mark.promise("overlaps-keep-their-age")
 async def test_a_group_keeps_identity_and_since_while_its_root_overlaps(fleet: Fleet) -> None:
     await fleet.cluster("a", POD)
     await fleet.cluster("b", POD)
@@ -131,6 +135,7 @@ async def test_a_group_keeps_identity_and_since_while_its_root_overlaps(fleet: F
     assert after.changed_at == START + timedelta(seconds=60)
 
 
+@pytest.mark.promise("overlaps-keep-their-age")
 async def test_a_new_root_inherits_the_oldest_since_and_a_split_keeps_it(fleet: Fleet) -> None:
     await fleet.cluster("a", POD, ("pod", "10.10.0.0/16"))
     await fleet.cluster("b", POD)
@@ -158,6 +163,7 @@ async def test_an_overlap_that_ends_is_gone(fleet: Fleet) -> None:
     assert await fleet.groups() == []
 
 
+@pytest.mark.promise("overlaps-are-exact")
 async def test_another_leader_goes_on_from_what_is_stored(fleet: Fleet) -> None:
     await fleet.cluster("a", POD)
     await fleet.cluster("b", POD)
@@ -183,6 +189,7 @@ async def test_waiting_for_a_revision_ends_when_it_is_included(fleet: Fleet) -> 
     assert status.current
 
 
+@pytest.mark.promise("tenants-are-apart")
 async def test_another_tenant_sees_nothing(fleet: Fleet, other_tenant: Any) -> None:
     await fleet.cluster("a", POD)
     await fleet.cluster("b", POD)

@@ -99,7 +99,8 @@ def test_markers_are_found_on_functions_classes_and_methods(tmp_path: Path) -> N
         "@pytest.mark.promise('a')\nasync def test_f(): ...\n\n"
         "@pytest.mark.promise('b', 'c')\nclass TestC:\n"
         "    @pytest.mark.promise('d')\n    def test_m(self): ...\n\n"
-        "def test_none(): ...\n"
+        "def test_none(): ...\n\n"
+        "TestM = pytest.mark.promise('e')(Machine.TestCase)\n"
     )
     file = "tests/unit/test_x.py"
     found = [
@@ -107,6 +108,7 @@ def test_markers_are_found_on_functions_classes_and_methods(tmp_path: Path) -> N
         ("b", f"{file}::TestC"),
         ("c", f"{file}::TestC"),
         ("d", f"{file}::TestC::test_m"),
+        ("e", f"{file}::TestM"),
     ]
     assert list(promises.marked(tmp_path / "tests")) == found
 

@@ -79,6 +79,7 @@ def test_what_is_sealed_comes_out(body: bytes, fields: dict[str, object]) -> Non
     assert bytes(kept) == body
 
 
+@pytest.mark.promise("damage-is-found")
 @given(st.data())
 def test_any_flipped_bit_is_found(data: st.DataObject) -> None:
     sealed = bytearray(seal(make_header(b"some body"), b"some body"))
@@ -88,6 +89,7 @@ def test_any_flipped_bit_is_found(data: st.DataObject) -> None:
         unseal(bytes(sealed))
 
 
+@pytest.mark.promise("damage-is-found")
 @given(st.integers(0, 400))
 def test_any_truncation_is_found(length: int) -> None:
     sealed = seal(make_header(b"some body"), b"some body")
@@ -95,6 +97,7 @@ def test_any_truncation_is_found(length: int) -> None:
         unseal(sealed[: min(length, len(sealed) - 1)])
 
 
+@pytest.mark.promise("damage-is-found")
 def test_trailing_bytes_are_damage() -> None:
     with pytest.raises(DamagedBatchError, match="sha256"):
         unseal(seal(make_header(b"x"), b"x") + b"\0")

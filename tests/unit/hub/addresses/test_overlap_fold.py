@@ -64,6 +64,7 @@ def test_an_unchanged_group_is_not_written() -> None:
     assert (found.come, found.changed, found.gone) == ((), (), ())
 
 
+@pytest.mark.promise("overlaps-keep-their-age")
 def test_a_swallowing_root_takes_the_oldest_since() -> None:
     kept = fold({A: columns("10.0.0.0/8"), B: columns("10.1.0.0/16")})
     known = stored("10.1.0.0/16", 5, 1) | stored("10.2.0.0/16", 9, 2) | stored("11.0.0.0/16", 99, 3)
@@ -74,6 +75,7 @@ def test_a_swallowing_root_takes_the_oldest_since() -> None:
     assert {gone.id for gone in found.gone} == {UUID(int=1), UUID(int=2)}
 
 
+@pytest.mark.promise("overlaps-keep-their-age")
 def test_parts_of_a_split_keep_its_since_and_news_start_now() -> None:
     both = columns("10.1.0.0/16", "11.0.0.0/16")
     kept = fold({A: both, B: both})
@@ -119,6 +121,7 @@ def test_severity_does_not_depend_on_who_is_named_first() -> None:
         assert pair_severity(relation, a, b) is pair_severity(relation, b, a)
 
 
+@pytest.mark.promise("overlaps-say-what-to-do")
 def test_every_severity_and_kind_is_explained() -> None:
     for severity, kind in product(Severity, KINDS):
         found = explain(severity, [kind], clusters=2)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -74,6 +75,7 @@ connection_sets = st.dictionaries(
 )
 
 
+@pytest.mark.promise("overlaps-are-exact")
 @settings(max_examples=150)
 @given(
     st.lists(entries_of, max_size=40), domain_lists, connection_sets, st.sampled_from(["isolated", "join-requested"])
@@ -85,6 +87,7 @@ def test_a_full_build_equals_the_oracle(
     assert groups(built) == naive(set(entries), domains, connections, Relation(default))
 
 
+@pytest.mark.promise("overlaps-are-exact")
 @settings(max_examples=80)
 @given(
     st.lists(entries_of, max_size=20),
@@ -133,6 +136,7 @@ def test_many_entries_cross_chunk_borders() -> None:
     assert len(groups(grown)) == 1024
 
 
+@pytest.mark.promise("overlaps-are-groups")
 def test_a_thousand_defaults_are_one_group_and_pairs_are_arithmetic() -> None:
     entries = [Entry(parse("10.244.0.0/16"), owner, AllocationKind.POD) for owner in range(1000)]
     (group,) = register(entries, list(range(1000)), {}).groups()

@@ -32,6 +32,7 @@ async def refusal(query: str, **variables: object) -> GateRefusal:
     return caught.value
 
 
+@pytest.mark.promise("queries-are-bounded")
 @pytest.mark.parametrize("name", BOMBS)
 async def test_every_bomb_is_refused_with_a_remedy(name: str) -> None:
     async def chunks() -> AsyncIterator[bytes]:
@@ -49,6 +50,7 @@ async def test_every_bomb_is_refused_with_a_remedy(name: str) -> None:
     assert error["extensions"]["remedy"].endswith((".", ")"))
 
 
+@pytest.mark.promise("queries-are-bounded")
 @pytest.mark.parametrize(
     ("query", "code", "found"),
     [

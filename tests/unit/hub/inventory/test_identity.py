@@ -4,6 +4,7 @@ import ipaddress
 from dataclasses import dataclass
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -89,6 +90,7 @@ def check_all(bits: int, held: list[Claim], moments: list[int]) -> None:
         assert built.at(moment).owners(*asked).tolist() == [expected[position] for position in chosen]
 
 
+@pytest.mark.promise("owners-are-not-guessed")
 @settings(max_examples=150, deadline=None)
 @given(
     held=st.lists(claims(32), max_size=12), moments=st.lists(st.integers(0, 11), min_size=1, max_size=3, unique=True)
@@ -97,6 +99,7 @@ def test_ipv4_answers_are_those_of_looking_at_every_claim(held: list[Claim], mom
     check_all(32, held, moments)
 
 
+@pytest.mark.promise("owners-are-not-guessed")
 @settings(max_examples=150, deadline=None)
 @given(
     held=st.lists(claims(128), max_size=12), moments=st.lists(st.integers(0, 11), min_size=1, max_size=3, unique=True)
@@ -105,6 +108,7 @@ def test_ipv6_answers_are_those_of_looking_at_every_claim(held: list[Claim], mom
     check_all(128, held, moments)
 
 
+@pytest.mark.promise("owners-are-not-guessed")
 def test_two_owners_of_one_address_are_ambiguous_and_both_are_named() -> None:
     address = int(ipaddress.ip_address("10.0.0.7"))
     built = index(32, [Claim(0, address, 32, 0, FOREVER, 1), Claim(0, address, 32, 5, 9, 2)])
@@ -114,6 +118,7 @@ def test_two_owners_of_one_address_are_ambiguous_and_both_are_named() -> None:
     assert built.claims(1, address, 6) == []
 
 
+@pytest.mark.promise("owners-are-not-guessed")
 def test_one_address_in_two_domains_has_two_owners() -> None:
     address = int(ipaddress.ip_address("10.0.0.7"))
     built = index(32, [Claim(0, address, 32, 0, FOREVER, 1), Claim(1, address, 32, 0, FOREVER, 2)])

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from periplus_spoke.collectors.catalog import catalog, service_catalog
@@ -47,6 +48,7 @@ async def test_an_unreachable_cluster_is_the_report(tmp_path: Path) -> None:
     assert "does not accept them" in report.text()
 
 
+@pytest.mark.promise("spokes-only-read")
 def test_the_rights_cover_every_watched_kind_and_no_secret() -> None:
     inventory = Inventory(LabelFilter())
     granted = {(rule.group, resource): rule.verbs for rule in RULES for resource in rule.resources}

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from periplus_contract.tables import SOURCES
 from periplus_spoke.collectors.inventory import Inventory
 from periplus_spoke.collectors.ipam.base import DetectFacts, WantedKind
@@ -70,6 +72,7 @@ def test_service_pools_are_exact_with_ipaddress_objects() -> None:
     assert (exact["quality"], exact["used"]) == ("exact", "2")
 
 
+@pytest.mark.promise("unknown-is-not-zero")
 def test_without_servicecidr_the_range_is_unknown_not_zero() -> None:
     batch = Pools(shop()).batch(T0, 60)
     services = [row for row in rows(batch, "pools") if row["scope"] == "service"]
@@ -124,6 +127,7 @@ class Failing:
         return []
 
 
+@pytest.mark.promise("sources-fail-alone")
 def test_a_failing_adapter_does_not_silence_the_rest() -> None:
     inventory = shop()
     batch = Pools(inventory, (Failing(),)).batch(T0, 60)

@@ -151,6 +151,7 @@ async def test_a_pod_seen_before_its_replicaset_gets_its_workload_later(tmp_path
         await hub.until(lambda h: {row["workload_name"] for row in h.tables["pods"].values()} == {"web", "api"})
 
 
+@pytest.mark.promise("sources-fail-alone")
 @pytest.mark.parametrize(
     ("trouble", "state", "reason"),
     [

@@ -23,6 +23,7 @@ def test_the_file_can_be_named_by_a_variable(tmp_path: Path) -> None:
     assert load({}, {"PERIPLUS_SPOKE_CONFIG": str(file)}).label_keys == ("app", "team/*")
 
 
+@pytest.mark.promise("settings-are-checked")
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -53,6 +54,7 @@ def test_a_bad_value_names_key_value_and_what_is_allowed(name: str, value: str) 
     assert flagged.value.exit_code is Exit.USAGE
 
 
+@pytest.mark.promise("settings-are-checked")
 def test_unknown_keys_stop_the_start(tmp_path: Path) -> None:
     file = tmp_path / "spoke.toml"
     file.write_text('hub = "http://file"\nhub_url = "x"\n')

@@ -75,6 +75,7 @@ async def test_a_rotated_token_file_is_read_again(tmp_path: Path) -> None:
     assert [request.token for request in fake.requests] == ["first", "first", "first", "second"]
 
 
+@pytest.mark.promise("secrets-are-not-shown")
 async def test_a_problem_never_shows_the_token(tmp_path: Path) -> None:
     fake = FakeKube()
     fake.token = "s3cret-token"
@@ -97,6 +98,7 @@ async def test_pages_follow_each_other_and_keep_only_what_is_wanted(tmp_path: Pa
     assert [request.query.get("limit") for request in fake.requests] == ["3", "3", "3"]
 
 
+@pytest.mark.promise("the-rest-goes-on")
 async def test_one_odd_object_costs_only_itself(tmp_path: Path) -> None:
     fake = FakeKube()
     fake.put("/api/v1/pods", pod("good"))

@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import pytest
+
 from periplus_contract.tables import Kind
 
 from tests.support.clock import FakeClock
@@ -8,6 +10,7 @@ from tests.support.spoke_batches import assert_balanced, delta, draft, open_outb
 from tests.support.spoke_rig import sending
 
 
+@pytest.mark.promise("sealed-batches-survive")
 async def test_what_is_sealed_arrives_once_and_its_files_go(tmp_path: Path) -> None:
     clock = FakeClock()
     outbox = open_outbox(tmp_path / "outbox", clock)
