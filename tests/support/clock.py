@@ -66,7 +66,7 @@ class FakeClock:
         passed = 0.0
         while not reached.is_set():
             try:
-                await asyncio.wait_for(reached.wait(), timeout=0.02)
+                await asyncio.wait_for(reached.wait(), timeout=0.01)
             except TimeoutError:
                 wake_s = self.next_wake_s
                 if wake_s is None:

@@ -34,6 +34,7 @@ class Rig:
     outbox: Outbox
     courier: Courier
     report: Report
+    news: News
     folder: Path
     snapshots_asked: int = 0
     shrunk: int = 0
@@ -55,13 +56,13 @@ async def sending(hub: FakeHub, folder: Path, clock: FakeClock, outbox: Outbox |
     async with HubClient(hub.url, clock) as client:
         store = IdentityStore(folder)
         registration = store.registration() or await enrol(client, store, FACTS, JOIN_TOKEN)
-        rig = Rig(hub, clock, outbox, None, report, folder)  # type: ignore[arg-type]  # set two lines below
+        rig = Rig(hub, clock, outbox, None, report, News(), folder)  # type: ignore[arg-type]  # set two lines below
         parts = Parts(
             desk=desk,
             outbox=outbox,
             gate=Gate(clock),
             report=report,
-            news=News(),
+            news=rig.news,
             timer=clock,
             rng=random.Random(5),
             request_snapshot=rig.ask_snapshot,

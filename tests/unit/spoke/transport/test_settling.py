@@ -1,0 +1,163 @@
+"""Watermarks, heartbeats, clocks: what the hub says about batches it already has."""
+
+import asyncio
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from periplus_contract import messages
+from periplus_contract.tables import Kind
+
+from tests.support.clock import FakeClock
+from tests.support.fake_hub import FakeHub, Misbehaviour, answer
+from tests.support.spoke_batches import assert_balanced, draft, open_outbox, snapshot
+from tests.support.spoke_rig import sending
+
+HEARTBEAT = "/v1/heartbeat"
+
+
+def beat_answer(epoch: str, through: int, *, wants_snapshot: bool = False, time_us: int = 0) -> Misbehaviour:
+    body = messages.HeartbeatAnswer(
+        epoch=epoch, settled_through=through, wants_snapshot=wants_snapshot, time_us=time_us
+    )
+    return answer(200, msgspec.json.encode(body), "application/json")
+
+
+async def test_accepted_batches_stay_until_they_are_settled(tmp_path: Path) -> None:
+    clock = FakeClock()
+    outbox = open_outbox(tmp_path / "outbox", clock)
+    outbox.seal_all([draft(), draft()])
+    async with FakeHub(clock) as hub, sending(hub, tmp_path, clock, outbox):
+        hub.settle = False
+        await clock.run_until(hub.reached(lambda: len(hub.heartbeats) >= 8 and len(hub.ledger) == 2))
+        assert len(outbox.held()) == 2
+        assert len(hub.arrivals) == 2, "nothing is sent twice while it waits for settlement"
+        hub.settle = True
+        await clock.run_until(hub.reached(lambda: not outbox.held()))
+    assert_balanced(outbox)
+    [(total, queued)] = outbox.accounts().values()
+    assert (total.settled, queued) == (6, 0)
+
+
+@pytest.mark.parametrize("through", [-1, 3, 10**18], ids=["negative", "never sent", "absurd"])
+async def test_bogus_watermarks_delete_nothing(tmp_path: Path, through: int) -> None:
+    clock = FakeClock()
+    outbox = open_outbox(tmp_path / "outbox", clock)
+    outbox.seal_all([draft(), draft()])
+    async with FakeHub(clock) as hub, sending(hub, tmp_path, clock, outbox) as rig:
+        hub.settle = False
+        epoch = outbox.depth().epoch
+        hub.misbehave(HEARTBEAT, beat_answer(epoch, through), beat_answer("other", 2), beat_answer(epoch, through))
+        await clock.run_until(hub.reached(lambda: len(hub.heartbeats) >= 2 and len(hub.ledger) == 2))
+        assert len(outbox.held()) == 2
+        assert rig.report.counters["bogus_watermarks"] >= 2
+
+
+async def test_a_watermark_covers_only_what_the_hub_said_it_accepted(tmp_path: Path) -> None:
+    clock = FakeClock()
+    outbox = open_outbox(tmp_path / "outbox", clock)
+    outbox.seal_all([draft(), draft(), draft()])
+    async with FakeHub(clock) as hub:
+        hub.misbehave("/v1/batches", *[answer(502)] * 1000)
+        async with sending(hub, tmp_path, clock, outbox):
+            hub.misbehave(HEARTBEAT, *[beat_answer(outbox.depth().epoch, 3)] * 5)
+            await clock.run_until(hub.reached(lambda: len(hub.heartbeats) >= 1))
+    assert len(outbox.held()) == 3
+
+
+async def test_a_hub_that_lost_commits_gets_them_again(tmp_path: Path) -> None:
+    clock = FakeClock()
+    outbox = open_outbox(tmp_path / "outbox", clock)
+    outbox.seal_all([draft(), draft(), draft()])
+    async with FakeHub(clock) as hub, sending(hub, tmp_path, clock, outbox):
+        hub.settle = False
+        await clock.run_until(hub.reached(lambda: len(hub.ledger) == 3 and len(hub.heartbeats) >= 1))
+        epoch = outbox.depth().epoch
+        hub.misbehave(HEARTBEAT, beat_answer(epoch, 1))
+        await clock.run_until(hub.reached(lambda: len(outbox.held()) == 2))
+        del hub.ledger[epoch, 3]
+        await clock.run_until(hub.reached(lambda: (epoch, 3) in hub.ledger))
+
+
+async def test_settlement_that_never_comes_leads_to_another_try(tmp_path: Path) -> None:
+    clock = FakeClock()
+    outbox = open_outbox(tmp_path / "outbox", clock)
+    outbox.seal_all([draft()])
+    async with FakeHub(clock) as hub, sending(hub, tmp_path, clock, outbox):
+        hub.settle = False
+        await clock.run_until(hub.reached(lambda: len(hub.arrivals) == 2))
+    assert clock.monotonic_s() >= 900
+    assert len(hub.ledger) == 1
+
+
+async def test_heartbeats_tell_the_depth_and_come_every_half_minute(tmp_path: Path) -> None:
+    clock = FakeClock()
+    async with FakeHub(clock) as hub, sending(hub, tmp_path, clock):
+        await clock.run_until(hub.reached(lambda: len(hub.heartbeats) >= 12))
+    times = [beat.wall_us // 1_000_000 for beat in hub.heartbeats]
+    assert times[-1] - times[-2] == 30
+    last = hub.heartbeats[-1]
+    assert (last.queued_batches, last.last_seq, last.oldest_held_seq, last.outcomes) == (0, 0, 1, ())
+    assert last.spoke_version
+
+
+async def test_a_hub_that_wants_a_snapshot_is_obeyed_but_not_at_any_rate(tmp_path: Path) -> None:
+    clock = FakeClock()
+    outbox = open_outbox(tmp_path / "outbox", clock)
+    outbox.seal_all([draft(rows=row) for row in range(1, 11)])
+    async with FakeHub(clock) as hub, sending(hub, tmp_path, clock, outbox) as rig:
+        hub.wants_snapshot = True
+        await clock.run_until(hub.reached(lambda: len(hub.ledger) == 10))
+        assert 1 <= rig.snapshots_asked <= 1 + clock.monotonic_s() // 30
+
+
+async def test_a_clock_that_is_off_is_a_condition(tmp_path: Path) -> None:
+    clock, hub_clock = FakeClock(), FakeClock()
+    hub_clock.step(-86_400)
+    async with FakeHub(hub_clock) as hub, sending(hub, tmp_path, clock) as rig:
+        await clock.run_until(hub.reached(lambda: len(hub.heartbeats) >= 2))
+        assert "86400 s apart" in rig.report.status.conditions["clock_skew"]
+        clock.step(-86_400)
+        hub_clock.advance(clock.monotonic_s())
+        hub.heartbeats.clear()
+        hub.clock = clock
+        await clock.run_until(hub.reached(lambda: len(hub.heartbeats) >= 2))
+        assert "clock_skew" not in rig.report.status.conditions
+
+
+async def test_after_a_restart_an_older_epoch_is_settled_too(tmp_path: Path) -> None:
+    clock = FakeClock()
+    folder = tmp_path / "outbox"
+    open_outbox(folder, clock).seal_all([draft(), draft()])
+    (folder / "state.json").write_bytes(b"rotten")
+    clock.advance(1)
+    outbox = open_outbox(folder, clock)
+    outbox.seal_all([*snapshot(), draft(Kind.DNS)])
+    assert len({identity.epoch for identity in outbox.held()}) == 2
+    async with FakeHub(clock) as hub:
+        hub.settle = False
+        async with sending(hub, tmp_path, clock, outbox):
+            await clock.run_until(hub.reached(lambda: len(hub.ledger) == 4))
+            hub.settle = True
+            await clock.run_until(hub.reached(lambda: not outbox.held()))
+    assert len({beat.epoch for beat in hub.heartbeats}) == 2
+
+
+async def test_cancelling_leaves_every_batch_for_the_next_start(tmp_path: Path) -> None:
+    clock = FakeClock()
+    outbox = open_outbox(tmp_path / "outbox", clock)
+    outbox.seal_all([draft(), draft()])
+    never = asyncio.Event()
+
+    async def hang(request: object, handler: object) -> None:
+        await never.wait()
+
+    async with FakeHub(clock) as hub:
+        hub.misbehave("/v1/batches", hang, hang)  # type: ignore[arg-type]  # never answers, so never returns
+        async with sending(hub, tmp_path, clock, outbox):
+            await clock.run_until(hub.reached(lambda: len(hub.heartbeats) >= 1))
+        never.set()
+        async with sending(hub, tmp_path, clock, outbox):
+            await clock.run_until(hub.reached(lambda: not outbox.held()))
+    assert len(hub.ledger) == 2
