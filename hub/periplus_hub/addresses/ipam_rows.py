@@ -30,7 +30,7 @@ _COUNTS: Final = ("capacity", "assigned", "used", "reserved", "cooling", "free",
 _MAX_DIGITS: Final = 40
 """2^128 has 39."""
 
-_TRUST: Final = (("submariner", 1), ("kubeadm", 2), ("nodes", 3), ("node.", 3), ("observed", 4), ("pods", 4), ("services", 4))
+_TRUST: Final = {"submariner": 1, "kubeadm": 2, "nodes": 3, "observed": 4, "pods": 4, "services": 4}
 """Order of trust (reference data-sources §1.2); a CNI's own objects come before all of these."""
 
 
@@ -69,7 +69,7 @@ def prepare(arrived: Mapping[str, pa.Table]) -> tuple[IpamRows, tuple[Rejected, 
 def trust(source: str) -> int:
     """Rank of a source, most trusted first."""
     lowered = source.lower()
-    return next((rank for mark, rank in _TRUST if lowered.startswith(mark)), 0)
+    return next((rank for mark, rank in _TRUST.items() if lowered.startswith(mark)), 0)
 
 
 def _allocations(rows: Sequence[Mapping[str, Any]], aside: _Aside) -> AllocationRows:

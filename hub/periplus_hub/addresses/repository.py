@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, String, and_, case, func, literal, select
-from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy import ColumnElement, Row, Select, String, Subquery, and_, case, func, literal, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by, distinct_on
 
 from periplus_hub.access.scope import Scope, owned
 from periplus_hub.addresses import tables
@@ -39,30 +39,24 @@ _ACCEPTANCES: Final = tables.overlap_acceptances
 _POOLS: Final = tables.pools
 
 
-def _acceptance_of_group(scope: Scope, now: datetime) -> ColumnElement[Any]:
-    """The acceptance in force for the group of the row, the longest one."""
+def _in_force(scope: Scope, now: datetime) -> Subquery:
+    """The longest acceptance in force per root; there are few."""
+    table = _ACCEPTANCES
     return (
-        select(_ACCEPTANCES.c.id)
-        .where(
-            owned(scope, _ACCEPTANCES),
-            _ACCEPTANCES.c.cidr == _GROUPS.c.cidr,
-            _ACCEPTANCES.c.withdrawn_at.is_(None),
-            _ACCEPTANCES.c.expires_at > now,
-        )
-        .order_by(_ACCEPTANCES.c.expires_at.desc(), _ACCEPTANCES.c.id)
-        .limit(1)
-        .scalar_subquery()
+        select(table.c.cidr, table.c.id.label("acceptance_id"))
+        .where(owned(scope, table), table.c.withdrawn_at.is_(None), table.c.expires_at > now)
+        .ext(distinct_on(table.c.cidr))
+        .order_by(table.c.cidr, table.c.expires_at.desc(), table.c.id)
+        .subquery("in_force")
     )
 
 
 def _readable_groups(scope: Scope, now: datetime) -> Select[Any]:
     """Groups with their severity as of `now`, and the columns they are listed by: worst first, then largest."""
+    accepted = _in_force(scope, now)
     inner = (
-        select(
-            _GROUPS,
-            func.text(_GROUPS.c.cidr).label("cidr_text"),
-            _acceptance_of_group(scope, now).label("acceptance_id"),
-        )
+        select(_GROUPS, func.text(_GROUPS.c.cidr).label("cidr_text"), accepted.c.acceptance_id)
+        .outerjoin(accepted, accepted.c.cidr == _GROUPS.c.cidr)
         .where(owned(scope, _GROUPS))
         .subquery("groups")
     )

@@ -11,11 +11,12 @@ from uuid import UUID
 from periplus_hub.access.scope import Scope
 from periplus_hub.addresses import repository, repository_acceptances, repository_explain, repository_register
 from periplus_hub.addresses.explain import explain, suggestions
-from periplus_hub.addresses.fold import register_of
+from periplus_hub.addresses.fold import ClusterColumns, register_of
 from periplus_hub.addresses.forest_build import GroupStats
 from periplus_hub.addresses.model import SEVERITIES, JoinedGroup, JoinedReport, OverlapGroup, Relation, Severity
 from periplus_hub.addresses.prefixes import Prefix
 from periplus_hub.addresses.register import Register
+from periplus_hub.addresses.service_register import batches
 from periplus_hub.kit.db import ReadConnection
 
 MAX_NAMED_CLUSTERS: Final = 50
@@ -31,7 +32,9 @@ async def joined_report(
     status = await repository_register.register_status(c, scope)
     topology = await repository_register.topology(c, scope)
     topology = topology if registrations is None else topology.only(registrations)
-    columns = await repository_register.cluster_columns(c, scope, list(topology.domains))
+    columns: dict[UUID, ClusterColumns] = {}
+    for some in batches(list(topology.domains)):
+        columns |= await repository_register.cluster_columns(c, scope, some)
     register, clusters = await asyncio.to_thread(register_of, topology, columns, Relation.JOIN_REQUESTED)
     accepted = await repository_acceptances.accepted_cidrs(c, scope, now)
     found = [_with_acceptance(group, accepted) for group in register.groups()]

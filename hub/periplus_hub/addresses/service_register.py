@@ -6,7 +6,7 @@ include it. When somebody else wrote meanwhile (the leader changed), or domains 
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -116,10 +116,16 @@ class RegisterKeeper:
 async def read_columns(db: Database, scope: Scope, clusters: list[UUID]) -> dict[UUID, ClusterColumns]:
     """The allocations of many clusters, in several short statements."""
     columns: dict[UUID, ClusterColumns] = {}
-    for start in range(0, len(clusters), _CLUSTERS_AT_ONCE):
+    for some in batches(clusters):
         async with db.read() as c:
-            columns |= await repository.cluster_columns(c, scope, clusters[start : start + _CLUSTERS_AT_ONCE])
+            columns |= await repository.cluster_columns(c, scope, some)
     return columns
+
+
+def batches(clusters: list[UUID]) -> Iterator[list[UUID]]:
+    """As many clusters as one statement reads."""
+    for start in range(0, len(clusters), _CLUSTERS_AT_ONCE):
+        yield clusters[start : start + _CLUSTERS_AT_ONCE]
 
 
 async def await_revision(db: Database, scope: Scope, revision: int, timeout_s: float) -> RegisterStatus:

@@ -37,6 +37,8 @@ KIND_MASK: Final = (1 << KIND_BITS) - 1
 OWN: Final = 0
 _RELATIONS: Final = (None, *Relation)
 """Relation codes are indexes here; 0 is a cluster with itself."""
+_MANY: Final = 8_192
+"""From here on, others are counted by code before they are looked up: there are far fewer codes than entries."""
 NONE: Final = len(SEVERITIES)
 """The severity code of a pair that is no overlap."""
 
@@ -125,9 +127,14 @@ class Relations:
 
     def count(self, code: int, others: npt.NDArray[np.int32]) -> Counts:
         """Pairs per severity between one allocation and others that overlap it, all as codes."""
+        weights = None
+        if len(others) > _MANY:
+            counts = np.bincount(others)
+            others = np.flatnonzero(counts).astype(np.int32)
+            weights = counts[others]
         relations = self.row(code >> KIND_BITS)[others >> KIND_BITS]
         severities = TABLE[relations, code & KIND_MASK, others & KIND_MASK]
-        return np.bincount(severities, minlength=NONE + 1)[:NONE]
+        return np.bincount(severities, weights, NONE + 1)[:NONE].astype(np.int64)
 
 
 def worst(pairs: Sequence[int]) -> Severity | None:
