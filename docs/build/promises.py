@@ -6,10 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from docs.build.markdown import bullets, code, line, page, section
+from docs.build.markdown import bullets, code, line, page, prose, section
 from docs.build.source import ROOT
 
 CATALOGUE: Final = ROOT / "tests/promises/promises.toml"
+_INTRODUCTION: Final = """
+    Each promise names the tests that hold it. They run with `make test`, which is red when one of them is. A promise
+    without a test is not listed. To add one, see [extending](extending.md#a-promise).
+"""
 _FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -23,25 +27,20 @@ class Promise(NamedTuple):
 
 def render() -> str:
     """The page."""
-    proofs = sorted(marked(ROOT / "tests"))
-    promises = catalogue()
-    groups = dict.fromkeys(promise.group for promise in promises)
-    return page(
-        "Promises",
-        "Each promise names the tests that hold it. They run with `make test`, which is red when one of them is; a "
-        "promise without a test is not listed. To add one, write its sentence into `tests/promises/promises.toml` and "
-        'mark its tests with `@pytest.mark.promise("its-name")`.',
-        *(_group(group, promises, proofs) for group in groups),
-    )
+    proofs: dict[str, list[str]] = {}
+    for name, test in sorted(marked(ROOT / "tests")):
+        proofs.setdefault(name, []).append(test)
+    held = [promise for promise in catalogue() if promise.id in proofs]
+    groups = dict.fromkeys(promise.group for promise in held)
+    return page("Promises", prose(_INTRODUCTION), *(_group(group, held, proofs) for group in groups))
 
 
-def _group(group: str, promises: list[Promise], proofs: list[tuple[str, str]]) -> str:
-    return section(group, *(_promise(promise, proofs) for promise in promises if promise.group == group))
+def _group(group: str, held: list[Promise], proofs: dict[str, list[str]]) -> str:
+    return section(group, *(_promise(promise, proofs[promise.id]) for promise in held if promise.group == group))
 
 
-def _promise(promise: Promise, proofs: list[tuple[str, str]]) -> str:
-    tests = [code(test) for name, test in proofs if name == promise.id]
-    return f"**{line(promise.holds)}**\n\n{bullets(tests)}"
+def _promise(promise: Promise, tests: list[str]) -> str:
+    return f"**{line(promise.holds)}**\n\n{bullets(map(code, tests))}"
 
 
 def catalogue() -> list[Promise]:
@@ -66,7 +65,7 @@ def _in_module(tree: ast.Module) -> Iterator[tuple[str, str]]:
         elif isinstance(node, ast.ClassDef):
             yield from _in_class(node)
         elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
-            # TestThing = pytest.mark.promise("…")(Thing.TestCase)
+            # a state machine: its TestCase is marked where it gets its name
             yield from ((name, ast.unparse(node.targets[0])) for name in _names([node.value.func]))
 
 

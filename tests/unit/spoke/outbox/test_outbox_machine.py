@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -180,4 +181,4 @@ class OutboxMachine(RuleBasedStateMachine):
 
 
 OutboxMachine.TestCase.settings = settings(max_examples=50, stateful_step_count=40, deadline=None)
-TestOutboxMachine = OutboxMachine.TestCase
+TestOutboxMachine = pytest.mark.promise("sealed-batches-survive", "nothing-disappears")(OutboxMachine.TestCase)
