@@ -252,13 +252,14 @@ class Holdings:
         if not self.save():
             return False
         self.shelf.pay()
+        if not self.shelf.restore():
+            return False
         for entry in self.entries.values():
             if entry.in_memory is not None:
                 if not self.shelf.put(entry.name.text(), entry.in_memory):
                     return False
                 entry.in_memory = None
         self._epoch_in_memory = False
-        self.shelf.restore()
         return True
 
 

@@ -42,7 +42,8 @@ class Shelf:
         data = states.encode(state)
         try:
             store(self._files, states.STATE_NAME, data)
-        except OSError:
+        except OSError as error:
+            self._refused(error)
             return self._save_without_ballast(data)
         return True
 
@@ -106,12 +107,15 @@ class Shelf:
             self._files.remove(name)
             total -= sizes[name]
 
-    def restore(self) -> None:
-        """Take the disk into use again; the next refusal ends that."""
-        self.refusal = ""
-        with suppress(OSError):
+    def restore(self) -> bool:
+        """Take the disk into use again when it has room for the ballast; the next refusal ends that."""
+        try:
             if BALLAST_NAME not in self._files.names():
                 self._files.write(BALLAST_NAME, bytes(BALLAST_BYTES))
+        except OSError as error:
+            return self._refused(error)
+        self.refusal = ""
+        return True
 
     def _refused(self, error: OSError) -> bool:
         if not self.refusal:
