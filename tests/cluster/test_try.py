@@ -120,6 +120,7 @@ def troubled(
     return periplus("try", "--kubeconfig", str(path), "--json", home=home)
 
 
+@pytest.mark.promise("sources-fail-alone")
 @pytest.mark.parametrize(
     ("context", "reasons"),
     [("closed", {"unreachable"}), ("nobody", {"unauthorized", "expired_token"}), ("wrong-ca", {"tls"})],
@@ -141,6 +142,7 @@ def test_two_contexts_of_one_cluster_are_one_cluster(troubled: Outcome) -> None:
     assert {end["reason"] for end in ends if end["state"] == "failed"} == {"same_cluster"}
 
 
+@pytest.mark.promise("unknown-is-not-zero")
 def test_what_may_not_be_read_is_said_and_not_zero(troubled: Outcome) -> None:
     line = next(cluster for cluster in troubled.document["clusters"] if cluster["context"] == "half-blind")
     assert line["state"] == "partial", line
@@ -149,6 +151,7 @@ def test_what_may_not_be_read_is_said_and_not_zero(troubled: Outcome) -> None:
     assert line["remedy"]
 
 
+@pytest.mark.promise("try-leaves-nothing")
 def test_nothing_is_left_behind_and_nothing_was_written(apart: Outcome, aws_cluster: ControlPlane) -> None:
     assert apart.code == 0
     names = {item["metadata"]["name"] for item in aws_cluster.admin.items("/api/v1/namespaces")}

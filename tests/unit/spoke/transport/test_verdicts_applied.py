@@ -75,6 +75,7 @@ NO_VERDICTS = {
 }
 
 
+@pytest.mark.promise("only-verdicts-count")
 @pytest.mark.parametrize("behaviour", NO_VERDICTS.values(), ids=NO_VERDICTS.keys())
 async def test_what_is_no_verdict_costs_nothing_but_a_wait(tmp_path: Path, behaviour: Misbehaviour) -> None:
     scene = Scene(tmp_path, draft(), *snapshot())
@@ -83,6 +84,7 @@ async def test_what_is_no_verdict_costs_nothing_but_a_wait(tmp_path: Path, behav
     assert (scene.hub.conflicts, scene.hub.gaps) == (0, 0)
 
 
+@pytest.mark.promise("only-verdicts-count")
 @pytest.mark.parametrize("problem", [problems.SLOW_DOWN, problems.OVERLOADED], ids=lambda problem: problem.slug)
 async def test_busy_hubs_get_the_same_bytes_later(tmp_path: Path, problem: problems.ProblemType) -> None:
     scene = Scene(tmp_path, draft())
@@ -91,6 +93,7 @@ async def test_busy_hubs_get_the_same_bytes_later(tmp_path: Path, problem: probl
     assert scene.dropped() == {}
 
 
+@pytest.mark.promise("the-rest-goes-on")
 @pytest.mark.parametrize(
     "problem",
     [problems.MALFORMED_BATCH, problems.INVALID_BATCH, problems.MALFORMED_MESSAGE],
@@ -106,6 +109,7 @@ async def test_refused_for_good_is_set_aside_and_the_rest_goes_on(
     assert len(list((tmp_path / "outbox").glob("*.dead"))) == 1
 
 
+@pytest.mark.promise("the-rest-goes-on")
 async def test_a_dead_letter_is_told_with_the_next_header(tmp_path: Path) -> None:
     scene = Scene(tmp_path, draft(rows=5))
     async with scene.hub:
@@ -124,6 +128,7 @@ async def test_an_unknown_credential_is_renewed_and_the_same_bytes_follow(tmp_pa
     assert scene.hub.requests.count("/v1/credential") == 2
 
 
+@pytest.mark.promise("inventory-ends-equal")
 async def test_a_gap_brings_a_fresh_snapshot(tmp_path: Path) -> None:
     scene = Scene(tmp_path, *snapshot(), delta(rows=2), delta(rows=4))
     rig = await scene.play(answer(503), refuse(problems.INVENTORY_GAP), until=0)
