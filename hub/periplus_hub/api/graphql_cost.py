@@ -28,6 +28,7 @@ from graphql import (
     get_named_type,
     get_nullable_type,
     is_introspection_type,
+    is_leaf_type,
     is_list_type,
 )
 from strawberry.types.field import StrawberryField
@@ -116,6 +117,8 @@ class Pricing:
         if price.size.of_page:
             rows = size if size is not None else price.size.assumed_size
             return price.weight + rows * (ROW + self._selections(node.selection_set, inner, None))
+        if is_leaf_type(inner):
+            return price.weight
         rows = self._asked(node, price.size)
         if price.size.slicing_argument:
             return price.weight + self._selections(node.selection_set, inner, rows)

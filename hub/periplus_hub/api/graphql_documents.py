@@ -16,6 +16,7 @@ from graphql import (
     ASTValidationRule,
     DocumentNode,
     GraphQLError,
+    GraphQLInterfaceType,
     GraphQLSchema,
     GraphQLSyntaxError,
     Node,
@@ -23,6 +24,7 @@ from graphql import (
     OperationType,
     Source,
     ValidationContext,
+    get_introspection_query,
     parse,
     specified_rules,
     validate,
@@ -63,6 +65,10 @@ class Documents:
         self._kept: OrderedDict[str, Prepared] = OrderedDict()
         self._one_at_a_time = asyncio.Semaphore(1)
         overlapping.MAX_COMPLEXITY_BUDGET = limits.comparisons
+        # graphql-core builds parts of a schema when they are first needed: that is not the first caller's to pay.
+        validate(schema, parse(get_introspection_query()))
+        for interface in (each for each in schema.type_map.values() if isinstance(each, GraphQLInterfaceType)):
+            schema.get_possible_types(interface)
 
     async def prepare(self, text: str) -> Prepared:
         """The prepared document of `text`; raises GateRefusal."""

@@ -5,6 +5,7 @@ from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Row, Select, Table, func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from periplus_hub.access.scope import Scope, owned
 from periplus_hub.inventory import tables
@@ -61,6 +62,21 @@ _SERVICES, _service = _reader(Service, tables.services)
 _ENDPOINTS, _endpoint = _reader(Endpoint, tables.endpoints)
 
 
+_UNREADABLE: Final = ("forbidden", "failed", "slow")
+_COUNTED_FROM: Final = {
+    "namespaces": "namespaces",
+    "nodes": "nodes",
+    "pods": "pods",
+    "services": "services",
+    "discovery.k8s.io/endpointslices": "endpoints",
+    "apps/deployments": "workloads",
+    "apps/statefulsets": "workloads",
+    "apps/daemonsets": "workloads",
+    "batch/cronjobs": "workloads",
+}
+"""Which count is only a part when a source cannot be read."""
+
+
 async def cluster_facts_by_registration(
     c: ReadConnection, scope: Scope, ids: Sequence[UUID]
 ) -> dict[UUID, ClusterFacts]:
@@ -69,7 +85,7 @@ async def cluster_facts_by_registration(
     # A recreated cluster can for a moment have two kube-system uids: the newest word counts.
     statement = (
         _FACTS.where(owned(scope, table), table.c.registration_id.in_(ids))
-        .distinct(table.c.registration_id)
+        .ext(distinct_on(table.c.registration_id))
         .order_by(table.c.registration_id, table.c.observed_at.desc())
     )
     return {row.registration_id: _facts(row) for row in await c.rows(statement)}
@@ -94,9 +110,26 @@ async def unreadable_sources(c: ReadConnection, scope: Scope) -> list[Source]:
 
 async def counts_by_registration(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, Counts]:
     """Live objects per cluster; a cluster whose inventory is not here yet is missing, which is not zero."""
-    table = tables.counts
-    statement = _COUNTS.where(owned(scope, table), table.c.registration_id.in_(ids))
-    return {row.registration_id: _counts(row) for row in await c.rows(statement)}
+    table, sources = tables.counts, tables.sources
+    unread = (
+        select(func.array_agg(sources.c.uid))
+        .where(
+            owned(scope, sources),
+            sources.c.registration_id == table.c.registration_id,
+            sources.c.state.in_(_UNREADABLE),
+        )
+        .scalar_subquery()
+    )
+    statement = _COUNTS.add_columns(unread.label("unread")).where(
+        owned(scope, table), table.c.registration_id.in_(ids)
+    )
+    return {row.registration_id: _known_counts(_counts(row), row.unread or ()) for row in await c.rows(statement)}
+
+
+def _known_counts(counts: Counts, unread: Sequence[str]) -> Counts:
+    """Without the numbers that are only a part."""
+    hidden = {_COUNTED_FROM[source] for source in unread if source in _COUNTED_FROM}
+    return replace(counts, **dict.fromkeys(hidden)) if hidden else counts
 
 
 async def fleet_counts(c: ReadConnection, scope: Scope) -> dict[str, int]:

@@ -1,0 +1,183 @@
+"""Who asks, API tokens and the audit trail."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Final
+
+import strawberry
+from strawberry.scalars import JSON
+
+from periplus_hub.access import repository_graphql as repository
+from periplus_hub.access import service
+from periplus_hub.access.scope import Permission, Role, Scope
+from periplus_hub.kit.db import ReadConnection
+from periplus_hub.kit.graphql import Context, RowBacked, from_row, global_id, uuid_of
+from periplus_hub.kit.graphql_prices import at_most, paged
+from periplus_hub.kit.graphql_types import (
+    After,
+    Conflict,
+    Connection,
+    First,
+    Forbidden,
+    Invalid,
+    Node,
+    NotFound,
+    Pages,
+    attempt,
+)
+
+Info = strawberry.Info[Context[Scope], None]
+RoleEnum = strawberry.enum(Role, name="Role", description="What a token may do; each role includes those before it.")
+PermissionEnum = strawberry.enum(Permission, name="Permission", description="One thing a role may or may not do.")
+
+_MAX_TOKEN_DAYS: Final = 366
+
+
+@strawberry.type(description="Who asks.")
+class Viewer:
+    """The principal of this request."""
+
+    actor: str = strawberry.field(description="The name the audit trail uses, like token:ci.")
+    role: RoleEnum = strawberry.field(description="The role of the token.")
+    permissions: list[PermissionEnum] = strawberry.field(description="What the role may do.", directives=at_most(10))
+
+    @strawberry.field(description="The tenant everything in this API belongs to.")
+    async def tenant(self, info: Info) -> str:
+        """Its name."""
+        context = info.context
+        async with context.readers, context.db.read() as c:
+            return await repository.tenant_name(c, context.scope)
+
+
+@strawberry.type(description="A person's or program's token, without its secret.")
+class ApiToken(RowBacked, Node):
+    """access.model.ApiToken."""
+
+    name: str = strawberry.field(description="What uses it.")
+    role: RoleEnum = strawberry.field(description="What it may do.")
+    prefix: str = strawberry.field(description="Its public part, as it appears in logs.")
+    created_at: datetime = strawberry.field(description="When it was made.")
+    expires_at: datetime | None = strawberry.field(description="When it stops being accepted; null is never.")
+    revoked_at: datetime | None = strawberry.field(description="When it was revoked.")
+    last_used_at: datetime | None = strawberry.field(description="When it was last used, to about ten minutes.")
+
+
+@strawberry.type(description="A new token. Its text is shown this once.")
+class CreatedApiToken:
+    """The only answer that carries a secret of ours."""
+
+    token: str = strawberry.field(description="The whole token. Keep it safe: it is not stored.")
+    api_token: ApiToken = strawberry.field(description="The token as it is listed from now on.")
+
+
+@strawberry.type(description="Who did what to which object.")
+class AuditEvent(RowBacked, Node):
+    """access.model.AuditEvent."""
+
+    at: datetime = strawberry.field(description="When.")
+    actor: str = strawberry.field(description="Who: token:…, spoke:… or system:….")
+    action: str = strawberry.field(description="What: source:subject:verb.")
+    object_kind: str = strawberry.field(description="What sort of object.")
+    object_id: str = strawberry.field(description="Which object.")
+    detail: JSON = strawberry.field(description="What else is known; its keys depend on the action.")
+    request_id: str = strawberry.field(description="The request that caused it, as in the hub's log.")
+
+
+CreateApiTokenResult = Annotated[
+    CreatedApiToken | NotFound | Forbidden | Conflict | Invalid,
+    strawberry.union("CreateApiTokenResult", description="The new token, or why there is none."),
+]
+RevokeApiTokenResult = Annotated[
+    ApiToken | NotFound | Forbidden | Conflict | Invalid,
+    strawberry.union("RevokeApiTokenResult", description="The revoked token, or why it was not."),
+]
+
+
+@strawberry.input(description="What the new token is for and may do.")
+class CreateApiTokenInput:
+    """See access.service.create_token."""
+
+    name: str = strawberry.field(description="What will use it, 1 to 100 characters.")
+    role: RoleEnum = strawberry.field(description="What it may do.")
+    lifetime_days: int | None = strawberry.field(default=None, description="1 to 366; null never expires.")
+
+
+@strawberry.type
+class AccessQuery:
+    """Root fields of this slice."""
+
+    @strawberry.field(description="Who asks, and what they may.")
+    async def viewer(self, info: Info) -> Viewer:
+        """The principal."""
+        scope = info.context.scope
+        return Viewer(actor=scope.actor, role=scope.role, permissions=sorted(scope.permissions))
+
+    @strawberry.field(description="API tokens, newest first. Needs tokens:write.", directives=paged())
+    async def api_tokens(self, info: Info, first: First = 50, after: After = None) -> Connection[ApiToken]:
+        """Everyone's tokens."""
+        info.context.scope.require(Permission.TOKENS_WRITE)
+        return Connection(pages=Pages(info.context, repository.TOKENS, None, first, after))
+
+    @strawberry.field(description="The audit trail, newest first. Needs tokens:write.", directives=paged())
+    async def audit_events(self, info: Info, first: First = 50, after: After = None) -> Connection[AuditEvent]:
+        """Who did what."""
+        info.context.scope.require(Permission.TOKENS_WRITE)
+        return Connection(pages=Pages(info.context, repository.EVENTS, None, first, after))
+
+
+@strawberry.type
+class AccessMutation:
+    """Mutations of this slice."""
+
+    @strawberry.mutation(description="Make an API token. Needs tokens:write.")
+    async def create_api_token(
+        self,
+        info: Info,
+        input: Annotated[CreateApiTokenInput, strawberry.argument(description="What it is for.")],  # noqa: A002 - GraphQL's usual name
+    ) -> CreateApiTokenResult:
+        """Its text is in the answer, once."""
+        context = info.context
+
+        async def work() -> CreatedApiToken:
+            days = input.lifetime_days
+            lifetime = None if days is None else timedelta(days=min(days, _MAX_TOKEN_DAYS))
+            async with context.db.write() as c:
+                now = context.clock.now()
+                token, text = await service.create_token(
+                    c, context.scope, input.name, input.role, lifetime=lifetime, now=now
+                )
+                row = await repository.token_row(c, context.scope, token.id)
+            return CreatedApiToken(token=text, api_token=from_row(ApiToken, row))
+
+        return await attempt(work)
+
+    @strawberry.mutation(description="Revoke an API token; it is refused within five seconds. Needs tokens:write.")
+    async def revoke_api_token(
+        self, info: Info, token: Annotated[strawberry.ID, strawberry.argument(description="The token's id.")]
+    ) -> RevokeApiTokenResult:
+        """Revoking twice changes nothing."""
+        context = info.context
+
+        async def work() -> ApiToken:
+            context.scope.require(Permission.TOKENS_WRITE)
+            identity = uuid_of(token, "ApiToken")
+            async with context.db.write() as c:
+                await service.revoke_token(c, context.scope, identity, now=context.clock.now())
+                return from_row(ApiToken, await repository.token_row(c, context.scope, identity))
+
+        return await attempt(work)
+
+
+async def api_token_node(c: ReadConnection, scope: Scope, parts: tuple[str, ...]) -> ApiToken | None:
+    """`node` for ApiToken ids."""
+    if not scope.allows(Permission.TOKENS_WRITE):
+        return None
+    row = await repository.token_row(c, scope, uuid_of(global_id("ApiToken", *parts), "ApiToken"))
+    return None if row is None else from_row(ApiToken, row)
+
+
+async def audit_event_node(c: ReadConnection, scope: Scope, parts: tuple[str, ...]) -> AuditEvent | None:
+    """`node` for AuditEvent ids."""
+    if not scope.allows(Permission.TOKENS_WRITE):
+        return None
+    row = await repository.event_row(c, scope, uuid_of(global_id("AuditEvent", *parts), "AuditEvent"))
+    return None if row is None else from_row(AuditEvent, row)

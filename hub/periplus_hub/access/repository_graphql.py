@@ -1,0 +1,67 @@
+"""Lists of the access slice as GraphQL pages through them."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, cast, select
+from sqlalchemy.dialects.postgresql import JSONB
+
+from periplus_hub.access import tables
+from periplus_hub.access.scope import Permission, Scope, owned
+from periplus_hub.kit.db import ReadConnection
+from periplus_hub.kit.keyset import Listing, id_column, plain
+
+_tokens: Final = tables.api_tokens
+_events: Final = tables.audit_events
+
+
+def _tokens_of(scope: Scope, _asked: object) -> Sequence[ColumnElement[bool]]:
+    scope.require(Permission.TOKENS_WRITE)
+    return [owned(scope, _tokens)]
+
+
+def _events_of(scope: Scope, _asked: object) -> Sequence[ColumnElement[bool]]:
+    scope.require(Permission.TOKENS_WRITE)
+    return [owned(scope, _events)]
+
+
+TOKENS: Final = Listing[Scope](
+    name="api_tokens",
+    source=_tokens,
+    columns=[
+        id_column("ApiToken", _tokens.c.id),
+        *plain(_tokens, "name", "role", "prefix", "created_at", "expires_at", "revoked_at", "last_used_at"),
+    ],
+    order=[_tokens.c.created_at, _tokens.c.id],
+    where=_tokens_of,
+    descending=True,
+)
+EVENTS: Final = Listing[Scope](
+    name="audit_events",
+    source=_events,
+    columns=[
+        id_column("AuditEvent", _events.c.id),
+        *plain(_events, "at", "actor", "action", "object_kind", "object_id", "request_id"),
+        cast(_events.c.detail, JSONB).label("detail"),
+    ],
+    order=[_events.c.at, _events.c.id],
+    where=_events_of,
+    descending=True,
+)
+
+
+async def token_row(c: ReadConnection, scope: Scope, token_id: UUID) -> Any | None:  # noqa: ANN401 - a row
+    """One token's row for `node` and mutation results."""
+    return await TOKENS.one(c, scope, _tokens.c.id == token_id)
+
+
+async def event_row(c: ReadConnection, scope: Scope, event_id: UUID) -> Any | None:  # noqa: ANN401 - a row
+    """One audit event's row."""
+    return await EVENTS.one(c, scope, _events.c.id == event_id)
+
+
+async def tenant_name(c: ReadConnection, scope: Scope) -> str:
+    """What the asker's tenant is called."""
+    table = tables.tenants
+    return str(await c.scalar(select(table.c.name).where(table.c.id == scope.tenant_id)))

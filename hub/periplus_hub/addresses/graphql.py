@@ -1,0 +1,304 @@
+"""What people may ask about addresses."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Final
+from uuid import UUID
+
+import strawberry
+
+from periplus_hub.access.graphql import Info
+from periplus_hub.access.scope import Scope
+from periplus_hub.addresses import repository as reads
+from periplus_hub.addresses import repository_graphql as repository
+from periplus_hub.addresses import service, service_joined
+from periplus_hub.addresses.graphql_types import (
+    Allocation,
+    KindEnum,
+    OverlapAcceptance,
+    OverlapGroup,
+    OverlapsBetween,
+    PairOverlapType,
+    Pool,
+    SeverityEnum,
+)
+from periplus_hub.addresses.model import SEVERITIES, AllocationFilter, GroupFilter, JoinedGroup
+from periplus_hub.fleet import repository_graphql as fleet
+from periplus_hub.kit.db import ReadConnection
+from periplus_hub.kit.graphql import Context, from_row, global_id, uuid_of
+from periplus_hub.kit.graphql_prices import Cost, ListSize, at_most, paged
+from periplus_hub.kit.graphql_scalars import BigInt, Cidr
+from periplus_hub.kit.graphql_types import After, Connection, First, PageInfo, Pages
+from periplus_hub.kit.page import Page, PageAsk, slice_page
+
+_MOST_JOINED: Final = 1_000
+"""Groups computed for "what if": the worst of them."""
+_JOINED_ORDER: Final = "joined-groups"
+
+ClusterFilterArgument = Annotated[
+    strawberry.ID | None, strawberry.argument(description="Only what concerns this cluster.")
+]
+Family = Annotated[int | None, strawberry.argument(description="Only this family: 4 or 6.")]
+Within = Annotated[Cidr | None, strawberry.argument(description="Only what lies inside or around this range.")]
+Severities = Annotated[list[SeverityEnum] | None, strawberry.argument(description="Only these severities.")]
+Kinds = Annotated[list[KindEnum] | None, strawberry.argument(description="Only these kinds.")]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupAsk:
+    """One list of groups. `joined` computes it anew as if those clusters (empty: all) were joined; None is as it is."""
+
+    page: PageAsk
+    only: GroupFilter
+    now: datetime
+    joined: tuple[UUID, ...] | None = None
+
+
+async def _groups(c: ReadConnection, scope: Scope, asks: list[GroupAsk]) -> dict[GroupAsk, Page[OverlapGroup]]:
+    """A loader's function so that nodes and pageInfo read once; an operation has one or two asks."""
+    found = {}
+    for ask in asks:
+        if ask.joined is None:
+            page = await reads.list_groups(c, scope, ask.page, ask.only, ask.now)
+            found[ask] = page.map(OverlapGroup.of)
+        else:
+            found[ask] = await _joined(c, scope, ask)
+    return found
+
+
+async def _joined(c: ReadConnection, scope: Scope, ask: GroupAsk) -> Page[OverlapGroup]:
+    report = await service_joined.joined_report(c, scope, ask.joined or None, _MOST_JOINED, ask.now)
+    only = ask.only
+    wanted = [
+        group
+        for group in report.groups
+        if (not only.severities or group.severity in only.severities) and only.family in (None, group.family)
+    ]
+    page = slice_page(sorted(wanted, key=_rank), ask.page, _rank, order=_JOINED_ORDER)
+    return page.map(OverlapGroup.joined)
+
+
+def _rank(group: JoinedGroup) -> tuple[int, int, str]:
+    return SEVERITIES.index(group.severity), -group.clusters, group.cidr
+
+
+async def _group_totals(c: ReadConnection, scope: Scope, asks: list[GroupAsk]) -> dict[GroupAsk, int]:
+    totals = {}
+    for ask in asks:
+        counted = GroupAsk(PageAsk(first=1, with_total=True), ask.only, ask.now, ask.joined)
+        totals[ask] = (await _groups(c, scope, [counted]))[counted].total or 0
+    return totals
+
+
+async def _register(c: ReadConnection, scope: Scope, keys: list[str]) -> dict[str, object]:
+    status = await reads.register_status(c, scope)
+    return dict.fromkeys(keys, status)
+
+
+@strawberry.type(description="How far the stored overlap groups are behind what was reported.")
+class OverlapRegister:
+    """addresses.model.RegisterStatus."""
+
+    revision: BigInt = strawberry.field(description="The last change the stored groups include.")
+    latest: BigInt = strawberry.field(description="The last change there is.")
+    current: bool = strawberry.field(description="Whether nothing waits to be folded in.")
+    as_of: datetime | None = strawberry.field(description="When it was last brought up to date; null is never.")
+
+
+@strawberry.type(description="How many groups have a severity.")
+class SeverityCount:
+    """Zero is listed too."""
+
+    severity: SeverityEnum = strawberry.field(description="The severity.")
+    groups: int = strawberry.field(description="How many groups.")
+
+
+@strawberry.type(description="A page of overlap groups, worst first.")
+class OverlapGroupConnection:
+    """Reads nothing until a field is asked for."""
+
+    context: strawberry.Private[Context[Scope]]
+    ask: strawberry.Private[GroupAsk]
+
+    async def _page(self) -> Page[OverlapGroup]:
+        return await self.context.load(_groups, self.ask) or Page([], has_next=False, end_cursor=None)
+
+    @strawberry.field(description="The groups.", directives=[Cost(weight=0), ListSize(assumed_size=50, of_page=True)])
+    async def nodes(self) -> list[OverlapGroup]:
+        """Worst first, then most clusters."""
+        return list((await self._page()).nodes)
+
+    @strawberry.field(description="Where the page ends.", directives=[Cost(weight=0)])
+    async def page_info(self) -> PageInfo:
+        """Relay's pageInfo."""
+        page = await self._page()
+        return PageInfo(has_next_page=page.has_next, end_cursor=page.end_cursor)
+
+    @strawberry.field(description="How many groups there are; counted anew.", directives=[Cost(weight=10)])
+    async def total_count(self) -> int:
+        """A count over the whole list."""
+        return await self.context.load(_group_totals, self.ask) or 0
+
+    @strawberry.field(description="When the stored groups were last brought up to date; null is never.")
+    async def as_of(self, info: Info) -> datetime | None:
+        """The register's instant."""
+        status = await info.context.load(_register, "register")
+        return getattr(status, "at", None)
+
+
+@strawberry.type
+class ClusterAddresses:
+    """Fields this slice adds to Cluster."""
+
+    registration_id: strawberry.Private[UUID]
+
+    @strawberry.field(description="The CIDRs it uses, by address.", directives=paged(50, 10_000))
+    async def allocations(
+        self, info: Info, first: First = 50, after: After = None, kinds: Kinds = None, family: Family = None
+    ) -> Connection[Allocation]:
+        """While it is active."""
+        asked = AllocationFilter(kinds=tuple(kinds or ()), family=family)
+        pages = Pages(info.context, repository.ALLOCATIONS, self.registration_id, first, after, asked)
+        return Connection(pages=pages)
+
+    @strawberry.field(description="The pools its addresses come from.", directives=paged(50, 10_000))
+    async def pools(self, info: Info, first: First = 50, after: After = None) -> Connection[Pool]:
+        """By provider and name."""
+        return Connection(pages=Pages(info.context, repository.POOLS, self.registration_id, first, after, None))
+
+    @strawberry.field(
+        description="The overlap groups it is in, worst first. Read per cluster, so dear in lists.",
+        directives=paged(50, 1_000, weight=20),
+    )
+    async def overlap_groups(
+        self, info: Info, first: First = 50, after: After = None, severities: Severities = None
+    ) -> OverlapGroupConnection:
+        """Stored groups."""
+        only = GroupFilter(severities=tuple(severities or ()), registration_ids=(self.registration_id,))
+        ask = GroupAsk(PageAsk(first, after), only, info.context.clock.now())
+        return OverlapGroupConnection(context=info.context, ask=ask)
+
+
+@strawberry.type
+class AddressesQuery:
+    """Root fields of this slice."""
+
+    @strawberry.field(
+        description="Where owners of addresses collide, worst first.", directives=paged(50, 1_000, weight=10)
+    )
+    async def overlap_groups(  # noqa: PLR0917 - GraphQL arguments are named by every caller
+        self,
+        info: Info,
+        first: First = 50,
+        after: After = None,
+        severities: Severities = None,
+        family: Family = None,
+        cluster: ClusterFilterArgument = None,
+        domain: Annotated[
+            strawberry.ID | None, strawberry.argument(description="Only groups with a member in this network domain.")
+        ] = None,
+        within: Within = None,
+        if_joined: Annotated[
+            list[strawberry.ID] | None,
+            strawberry.argument(description="As if these clusters were one network; only they are looked at."),
+        ] = None,
+        if_all_joined: Annotated[  # noqa: FBT002 - a GraphQL argument
+            bool, strawberry.argument(description="As if all clusters were joined in one network.")
+        ] = False,
+    ) -> OverlapGroupConnection:
+        """With ifJoined or ifAllJoined, computed anew; then only severities and family narrow the list."""
+        only = GroupFilter(
+            severities=tuple(severities or ()),
+            registration_ids=() if cluster is None else (uuid_of(cluster, "Cluster"),),
+            domain_ids=() if domain is None else (uuid_of(domain, "NetworkDomain"),),
+            family=family,
+            within=within,
+        )
+        joined = () if if_all_joined else None
+        if if_joined is not None and not if_all_joined:
+            joined = tuple(uuid_of(each, "Cluster") for each in if_joined)
+        ask = GroupAsk(PageAsk(first, after), only, info.context.clock.now(), joined)
+        return OverlapGroupConnection(context=info.context, ask=ask)
+
+    @strawberry.field(description="Every overlap of two active clusters.", directives=[Cost(weight=10)])
+    async def overlaps_between(
+        self,
+        info: Info,
+        cluster_a: Annotated[strawberry.ID, strawberry.argument(description="One cluster.")],
+        cluster_b: Annotated[strawberry.ID, strawberry.argument(description="The other one.")],
+    ) -> OverlapsBetween:
+        """Pairs are computed when asked for, never stored."""
+        context = info.context
+        ends = (uuid_of(cluster_a, "Cluster"), uuid_of(cluster_b, "Cluster"))
+        async with context.readers, context.db.read() as c:
+            report = await service.overlaps_between(c, context.scope, *ends)
+            clusters = await fleet.clusters_by_ids(c, context.scope, ends)
+        pairs = [PairOverlapType.of(pair, clusters) for pair in report.overlaps]
+        return OverlapsBetween(relation=report.relation, total=report.total, overlaps=pairs)
+
+    @strawberry.field(description="How many overlap groups there are of each severity.", directives=at_most(4))
+    async def overlap_counts(self, info: Info) -> list[SeverityCount]:
+        """Worst first."""
+        context = info.context
+        async with context.readers, context.db.read() as c:
+            counts = await reads.severity_counts(c, context.scope, context.clock.now())
+        return [SeverityCount(severity=severity, groups=groups) for severity, groups in counts.items()]
+
+    @strawberry.field(description="Whether the overlap groups include every change that was reported.")
+    async def overlap_register(self, info: Info) -> OverlapRegister:
+        """The register's revision."""
+        context = info.context
+        async with context.readers, context.db.read() as c:
+            status = await reads.register_status(c, context.scope)
+        return OverlapRegister(
+            revision=BigInt(status.revision), latest=BigInt(status.latest), current=status.current, as_of=status.at
+        )
+
+    @strawberry.field(description="CIDRs in use by active clusters, by address.", directives=paged(50, 10_000))
+    async def allocations(  # noqa: PLR0917 - GraphQL arguments are named by every caller
+        self,
+        info: Info,
+        first: First = 50,
+        after: After = None,
+        cluster: ClusterFilterArgument = None,
+        kinds: Kinds = None,
+        family: Family = None,
+        within: Within = None,
+    ) -> Connection[Allocation]:
+        """Parents before children."""
+        asked = AllocationFilter(
+            registration_ids=() if cluster is None else (uuid_of(cluster, "Cluster"),),
+            kinds=tuple(kinds or ()),
+            family=family,
+            within=within,
+        )
+        return Connection(pages=Pages(info.context, repository.ALLOCATIONS, None, first, after, asked))
+
+    @strawberry.field(description="Pools of addresses, by cluster.", directives=paged(50, 10_000))
+    async def pools(
+        self, info: Info, first: First = 50, after: After = None, cluster: ClusterFilterArgument = None
+    ) -> Connection[Pool]:
+        """Latest samples."""
+        asked = None if cluster is None else (uuid_of(cluster, "Cluster"),)
+        return Connection(pages=Pages(info.context, repository.POOLS, None, first, after, asked))
+
+    @strawberry.field(description="Acceptances of overlaps, newest first, ended ones too.", directives=paged())
+    async def overlap_acceptances(
+        self, info: Info, first: First = 50, after: After = None
+    ) -> Connection[OverlapAcceptance]:
+        """Who said which overlap is meant."""
+        return Connection(pages=Pages(info.context, repository.ACCEPTANCES, None, first, after))
+
+
+async def acceptance_node(c: ReadConnection, scope: Scope, parts: tuple[str, ...]) -> OverlapAcceptance | None:
+    """`node` for OverlapAcceptance ids."""
+    identity = uuid_of(global_id("OverlapAcceptance", *parts), "OverlapAcceptance")
+    row = await repository.acceptance_row(c, scope, identity)
+    return None if row is None else from_row(OverlapAcceptance, row)
+
+
+async def group_node(c: ReadConnection, scope: Scope, parts: tuple[str, ...], now: datetime) -> OverlapGroup | None:
+    """`node` for OverlapGroup ids; severities depend on the time, because acceptances end."""
+    identity = uuid_of(global_id("OverlapGroup", *parts), "OverlapGroup")
+    found = (await reads.groups_by_ids(c, scope, [identity], now)).get(identity)
+    return None if found is None else OverlapGroup.of(found)

@@ -1,0 +1,121 @@
+"""Lists of the addresses slice as GraphQL pages through them, and its loaders' functions."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, LargeBinary, Row, Text, cast, func, select, true
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from periplus_hub.access.scope import Scope, owned
+from periplus_hub.addresses import tables
+from periplus_hub.addresses.model import AllocationFilter
+from periplus_hub.addresses.rows import wanted_prefix
+from periplus_hub.fleet.model import State
+from periplus_hub.fleet.tables import registrations
+from periplus_hub.kit.db import ReadConnection
+from periplus_hub.kit.keyset import Listing, Slice, id_column, plain
+
+KeyRange = tuple[bytes, bytes]
+
+_allocations: Final = tables.allocations
+_pools: Final = tables.pools
+_acceptances: Final = tables.overlap_acceptances
+
+
+def _allocations_of(scope: Scope, only: AllocationFilter | None) -> Sequence[ColumnElement[bool]]:
+    """Of active clusters: those the overlaps are about."""
+    table = _allocations
+    where = [owned(scope, table), owned(scope, registrations), registrations.c.state == State.ACTIVE.value]
+    if only is None:
+        return where
+    if only.registration_ids:
+        where.append(table.c.registration_id.in_(only.registration_ids))
+    if only.kinds:
+        where.append(table.c.kind.in_([kind.value for kind in only.kinds]))
+    if only.family is not None:
+        where.append(table.c.family == only.family)
+    if only.within is not None:
+        first_key, last_key = wanted_prefix(only.within).keys()
+        where += [table.c.first_key <= last_key, table.c.last_key >= first_key]
+    return where
+
+
+def _pools_of(scope: Scope, only: Sequence[UUID] | None) -> Sequence[ColumnElement[bool]]:
+    where = [owned(scope, _pools)]
+    return [*where, _pools.c.registration_id.in_(only)] if only else where
+
+
+def _acceptances_of(scope: Scope, _asked: object) -> Sequence[ColumnElement[bool]]:
+    return [owned(scope, _acceptances)]
+
+
+ALLOCATIONS: Final = Listing[Scope](
+    name="allocations",
+    source=_allocations.join(registrations, registrations.c.id == _allocations.c.registration_id),
+    columns=[
+        *plain(
+            _allocations, "registration_id", "kind", "family", "provider", "source", "name", "node", "quality", "since"
+        ),
+        func.text(_allocations.c.cidr).label("cidr"),
+        registrations.c.name.label("cluster_name"),
+        registrations.c.domain_id,
+    ],
+    order=[
+        _allocations.c.first_key,
+        func.masklen(_allocations.c.cidr),
+        _allocations.c.registration_id,
+        _allocations.c.kind,
+    ],
+    where=_allocations_of,
+    parent=_allocations.c.registration_id,
+)
+POOLS: Final = Listing[Scope](
+    name="pools",
+    source=_pools,
+    columns=[
+        *plain(_pools, "registration_id", "provider", "name", "family", "scope", "node", "source", "quality"),
+        *plain(_pools, "capacity", "assigned", "used", "reserved", "cooling", "free", "largest_free_block"),
+        cast(_pools.c.cidrs, ARRAY(Text)).label("cidrs"),
+        _pools.c.observed_at,
+    ],
+    order=plain(_pools, "registration_id", "provider", "name", "family", "node"),
+    where=_pools_of,
+    parent=_pools.c.registration_id,
+)
+ACCEPTANCES: Final = Listing[Scope](
+    name="overlap_acceptances",
+    source=_acceptances,
+    columns=[
+        id_column("OverlapAcceptance", _acceptances.c.id),
+        func.text(_acceptances.c.cidr).label("cidr"),
+        *plain(_acceptances, "reason", "accepted_by", "created_at", "expires_at", "withdrawn_at"),
+    ],
+    order=plain(_acceptances, "created_at", "id"),
+    where=_acceptances_of,
+    descending=True,
+)
+
+
+async def members(  # noqa: PLR0917 - the shape of every loader's function: connection, scope, keys, arguments
+    c: ReadConnection, scope: Scope, ranges: Sequence[KeyRange], first: int, after: str | None, asked: object
+) -> dict[KeyRange, Slice]:
+    """A page of the allocations inside each range, parents first: one statement for all groups of an answer."""
+    firsts, lasts = [low for low, _ in ranges], [high for _, high in ranges]
+    numbered = func.unnest(cast(firsts, ARRAY(LargeBinary)), cast(lasts, ARRAY(LargeBinary)))
+    parents = numbered.table_valued("low", "high", with_ordinality="place").render_derived()
+    inside = (
+        _allocations.c.first_key.between(parents.c.low, parents.c.high),
+        _allocations.c.last_key <= parents.c.high,
+    )
+    inner = ALLOCATIONS.page_of(scope, asked, first, after).where(*inside).lateral("page")
+    statement = select(parents.c.place.label("page_parent"), inner).select_from(parents.join(inner, true()))
+    found: list[list[Row[Any]]] = [[] for _ in ranges]
+    for row in await c.rows(statement):
+        found[row.page_parent - 1].append(row)
+    return {each: ALLOCATIONS.cut(rows, first) for each, rows in zip(ranges, found, strict=True)}
+
+
+async def acceptance_row(c: ReadConnection, scope: Scope, acceptance_id: UUID) -> Row[Any] | None:
+    """One acceptance's row."""
+    return await ACCEPTANCES.one(c, scope, _acceptances.c.id == acceptance_id)

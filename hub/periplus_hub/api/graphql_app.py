@@ -1,0 +1,146 @@
+"""POST /graphql, and the websocket at the same path: the door people and programs use.
+
+Strawberry's own views are not used: they accept GET, batches, multipart and two websocket protocols unless told
+otherwise. This door knows POST with application/json and graphql-transport-ws, nothing else.
+"""
+
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from http import HTTPStatus
+from typing import Any, Final
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Send
+from starlette.types import Scope as AsgiScope
+from starlette.websockets import WebSocket
+
+from periplus_hub.access import service as access
+from periplus_hub.access.scope import Permission, Scope
+from periplus_hub.access.service import Authenticator
+from periplus_hub.api.graphql_documents import Documents, InvalidDocument
+from periplus_hub.api.graphql_gate import Gate, decode_request, read_body
+from periplus_hub.api.graphql_limits import LIMITS, GateRefusal, Limits
+from periplus_hub.api.graphql_run import Runner, refusal_body
+from periplus_hub.api.graphql_socket import Connection
+from periplus_hub.api.schema import build_schema
+from periplus_hub.kit.clock import Clock
+from periplus_hub.kit.db import Database
+from periplus_hub.kit.graphql import Context
+from periplus_hub.kit.ids import new_id
+
+_JSON: Final = "application/json"
+_HEADERS: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+_SCHEME: Final = "bearer "
+
+
+@dataclass(slots=True)
+class GraphQLApp:
+    """The ASGI endpoint; mount it at /graphql for http and websocket."""
+
+    db: Database
+    clock: Clock
+    authenticator: Authenticator
+    events: Any = None
+    limits: Limits = LIMITS
+    trusted: Iterable[str] = ()
+    gate: Gate = field(init=False)
+    runner: Runner = field(init=False)
+
+    def __post_init__(self) -> None:
+        schema = build_schema()._schema  # noqa: SLF001 - Strawberry shows graphql-core's schema nowhere else
+        self.gate = Gate(schema, self.limits, Documents(schema, self.limits, self.trusted))
+        self.runner = Runner(schema, self.limits)
+
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] == "websocket":
+            await Connection(self, WebSocket(scope, receive, send)).serve()
+        else:
+            response = await self.answer(Request(scope, receive))
+            await response(scope, receive, send)
+
+    async def answer(self, request: Request) -> Response:
+        """One operation over HTTP."""
+        request_id = str(new_id())
+        marked = access.request_id.set(request_id)
+        try:
+            body = await self._run(request, request_id)
+            return _response(body, HTTPStatus.OK, {"x-request-id": request_id})
+        except InvalidDocument as refusal:
+            return _response(refusal_body(refusal, refusal.as_errors()), refusal.status, {"x-request-id": request_id})
+        except GateRefusal as refusal:
+            return _response(refusal_body(refusal), refusal.status, refusal.headers | {"x-request-id": request_id})
+        finally:
+            access.request_id.reset(marked)
+
+    async def _run(self, request: Request, request_id: str) -> bytes:
+        check_form(request)
+        token = bearer(request.headers.get("authorization", ""))
+        scope = await self.authenticate(token)
+        message = decode_request(await read_body(_chunks(request), self.limits), self.limits)
+        ad_hoc = scope.allows(Permission.ADHOC)
+        now_s = self.clock.monotonic_s()
+        admitted = await self.gate.admit(message, principal(scope), now_s=now_s, ad_hoc=ad_hoc)
+        if admitted.prepared.kind.value == "subscription":
+            text = "Subscriptions are served over websocket only."
+            raise GateRefusal("subscription-over-http", text, "Connect to /graphql with graphql-transport-ws.")
+        return await self.runner.run(admitted, self.context(scope, request_id, token))
+
+    async def authenticate(self, token: str) -> Scope:
+        """Who the token stands for; raises GateRefusal for anybody unknown."""
+        scope = await self.authenticator.authenticate(token) if token else None
+        if scope is None or not scope.allows(Permission.READ):
+            message = "The token is missing, unknown, expired or revoked."
+            refusal = GateRefusal(
+                "unauthenticated", message, "Send 'Authorization: Bearer <token>' with a valid token."
+            )
+            refusal.headers["www-authenticate"] = "Bearer"
+            raise refusal
+        return scope
+
+    def context(self, scope: Scope, request_id: str, token: str) -> Context[Scope]:
+        """The surroundings of one operation."""
+        check = partial(self._still_holds, token, scope)
+        return Context(self.db, scope, self.clock, self.events, request_id, still_valid=check)
+
+    async def _still_holds(self, token: str, scope: Scope) -> bool:
+        return await self.authenticator.authenticate(token) == scope
+
+
+def principal(scope: Scope) -> str:
+    """Whose bucket an operation spends from."""
+    return f"{scope.tenant_id}/{scope.actor}"
+
+
+def check_form(request: Request) -> None:
+    """POST with plain JSON only: a browser cannot be made to send that across origins without asking first."""
+    if request.method != "POST":
+        refusal = GateRefusal("method-not-allowed", f"{request.method} is not served here.", "Send POST with JSON.")
+        refusal.headers["allow"] = "POST"
+        raise refusal
+    kind, _, parameters = request.headers.get("content-type", "").partition(";")
+    charset = parameters.strip().lower().removeprefix("charset=").strip('"')
+    if kind.strip().lower() != _JSON or charset not in ("", "utf-8"):
+        message = f"The content type '{kind.strip()[:60]}' is not served."
+        raise GateRefusal("unsupported-media-type", message, f"Send Content-Type: {_JSON}, in UTF-8.")
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise GateRefusal("unsupported-media-type", "The body is compressed.", "Send it as it is.")
+
+
+def bearer(header: str) -> str:
+    """The token in an Authorization header, or the empty text."""
+    return header[len(_SCHEME) :].strip() if header[: len(_SCHEME)].lower() == _SCHEME else ""
+
+
+async def _chunks(request: Request) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in request.stream():
+            yield chunk
+    except ClientDisconnect:
+        raise GateRefusal("malformed-json", "The body ended early.", "Send it again.") from None
+
+
+def _response(body: bytes, status: HTTPStatus, headers: dict[str, str]) -> Response:
+    return Response(body, status, headers | _HEADERS, media_type=_JSON)

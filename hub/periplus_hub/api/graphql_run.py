@@ -1,0 +1,132 @@
+"""Runs an admitted operation and words its outcome; the same for HTTP and websocket."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from inspect import isawaitable
+from typing import Any, Final, cast
+
+import orjson
+import structlog
+from graphql import ExecutionResult, FieldNode, GraphQLError, GraphQLSchema, execute
+from strawberry.execution import optimized_is_awaitable
+
+from periplus_hub.access.scope import Scope
+from periplus_hub.api.graphql_executor import CompiledExecutor
+from periplus_hub.api.graphql_gate import Admitted
+from periplus_hub.api.graphql_limits import GateRefusal, Limits
+from periplus_hub.kit.errors import Refusal
+from periplus_hub.kit.graphql import Context
+
+_log: Final = structlog.get_logger(__name__)
+_INTROSPECTION: Final = frozenset({"__schema", "__type", "__typename"})
+_KEPT_INTROSPECTIONS: Final = 8
+
+
+@dataclass(slots=True)
+class Runner:
+    """Executes on our executor within the deadline and serialises."""
+
+    schema: GraphQLSchema
+    limits: Limits
+    introspections: OrderedDict[str, bytes] = field(default_factory=OrderedDict)
+
+    async def run(self, admitted: Admitted, context: Context[Scope]) -> bytes:
+        """The response body; raises GateRefusal for the deadline and the size of the answer."""
+        if _introspects_only(admitted):
+            return await self._introspect(admitted)
+        try:
+            async with asyncio.timeout(self.limits.execution_s):
+                result = await self._execute(admitted, context)
+        except TimeoutError:
+            message = f"The operation took longer than {self.limits.execution_s:g} s and was stopped."
+            remedy = "Ask for less at once."
+            raise GateRefusal("deadline-exceeded", message, remedy, limit=self.limits.execution_s) from None
+        return self.serialise(result, context.request_id)
+
+    async def _execute(self, admitted: Admitted, context: Context[Scope]) -> ExecutionResult:
+        result = execute(
+            self.schema,
+            admitted.prepared.document,
+            context_value=context,
+            variable_values=admitted.variables,
+            executor_class=CompiledExecutor,
+            is_awaitable=cast("Any", optimized_is_awaitable),  # a bool where graphql-core declares a TypeGuard
+            hide_suggestions=True,
+        )
+        if isawaitable(result):
+            result = await result
+        return result
+
+    async def _introspect(self, admitted: Admitted) -> bytes:
+        """In a worker thread, because it is long and purely computing; the answer is kept."""
+        digest = admitted.prepared.digest
+        kept = self.introspections.get(digest)
+        if kept is None:
+            result = await asyncio.to_thread(execute, self.schema, admitted.prepared.document)
+            kept = self.serialise(cast("ExecutionResult", result), "")
+            self.introspections[digest] = kept
+            while len(self.introspections) > _KEPT_INTROSPECTIONS:
+                self.introspections.popitem(last=False)
+        return kept
+
+    def serialise(self, result: ExecutionResult, request_id: str) -> bytes:
+        """JSON of the result, errors worded for callers; raises GateRefusal when it is too long."""
+        payload: dict[str, object] = {"data": result.data}
+        if result.errors:
+            payload["errors"] = error_entries(result.errors, request_id)
+        body = orjson.dumps(payload, option=orjson.OPT_NON_STR_KEYS)
+        if len(body) > self.limits.response_bytes:
+            limit = self.limits.response_bytes
+            message = f"The answer has {len(body):,} bytes; at most {limit:,} are sent."
+            remedy = "Ask for smaller pages (first) or fewer fields."
+            raise GateRefusal("response-too-large", message, remedy, limit=limit, found=len(body))
+        return body
+
+
+def error_entries(errors: Sequence[GraphQLError], request_id: str) -> list[dict[str, object]]:
+    """Refusals and GraphQL's own errors in their words; anything else is a bug, logged and masked."""
+    broken = [error for error in errors if _is_broken(error)]
+    if broken:
+        first = broken[0]
+        _log.error(
+            "graphql_failed",
+            path=first.path,
+            fields=len(broken),
+            request_id=request_id,
+            exc_info=first.original_error,
+        )
+    return [_entry(error, request_id) for error in errors]
+
+
+def _is_broken(error: GraphQLError) -> bool:
+    cause = error.original_error
+    return cause is not None and not isinstance(cause, Refusal | GraphQLError)
+
+
+def _entry(error: GraphQLError, request_id: str) -> dict[str, object]:
+    cause = error.original_error
+    entry: dict[str, object] = {"message": error.message[:500]}
+    extensions: dict[str, Any] = {"code": "invalid-operation"}
+    if isinstance(cause, Refusal):
+        extensions = {"code": cause.slug, "remedy": cause.remedy}
+    elif _is_broken(error):
+        entry["message"] = f"Something broke inside the hub; its log tells more under {request_id}."
+        extensions = {"code": "internal", "remedy": "Report it with the request id.", "requestId": request_id}
+    if error.path:
+        entry["path"] = error.path
+    if error.locations:
+        entry["locations"] = [{"line": at.line, "column": at.column} for at in error.locations]
+    return {**entry, "extensions": extensions}
+
+
+def _introspects_only(admitted: Admitted) -> bool:
+    selections = admitted.prepared.operation.selection_set.selections
+    named = all(isinstance(node, FieldNode) and node.name.value in _INTROSPECTION for node in selections)
+    return named and not admitted.variables
+
+
+def refusal_body(refusal: GateRefusal, entries: Sequence[Mapping[str, object]] | None = None) -> bytes:
+    """The response body of a refused request."""
+    return orjson.dumps({"errors": entries or [refusal.as_error()]})

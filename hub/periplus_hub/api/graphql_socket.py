@@ -1,0 +1,219 @@
+"""graphql-transport-ws, for subscriptions alone: queries and mutations go over HTTP.
+
+The token comes in `connection_init` ({"authorization": "Bearer …"}), because a browser cannot set headers here. It is
+checked again before every event and while the connection is idle.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol, cast
+
+import orjson
+from graphql import ExecutionResult, subscribe
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from periplus_hub.access.scope import Permission, Scope
+from periplus_hub.api.graphql_documents import InvalidDocument
+from periplus_hub.api.graphql_executor import CompiledExecutor
+from periplus_hub.api.graphql_gate import Gate, request_of
+from periplus_hub.api.graphql_limits import GateRefusal, Limits
+from periplus_hub.api.graphql_run import Runner, error_entries
+from periplus_hub.kit.clock import Clock
+from periplus_hub.kit.graphql import Context
+from periplus_hub.kit.ids import new_id
+
+PROTOCOL: Final = "graphql-transport-ws"
+INIT_TIMEOUT_S: Final = 10.0
+RECHECK_S: Final = 10.0
+MAX_SUBSCRIPTIONS: Final = 10
+_BAD, _UNAUTHORIZED, _FORBIDDEN, _NO_PROTOCOL, _INIT_TIMEOUT, _TWICE, _TOO_MANY = (
+    4400,
+    4401,
+    4403,
+    4406,
+    4408,
+    4409,
+    4429,
+)
+
+
+class Entrance(Protocol):
+    """What the socket needs of the door."""
+
+    gate: Gate
+    runner: Runner
+    limits: Limits
+    clock: Clock
+
+    async def authenticate(self, token: str) -> Scope:
+        """Who the token stands for; raises GateRefusal."""
+        ...
+
+    def context(self, scope: Scope, request_id: str, token: str) -> Context[Scope]:
+        """The surroundings of one operation."""
+        ...
+
+
+class _Closed(Exception):
+    """The connection ends with this code and reason."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+@dataclass(slots=True)
+class Connection:
+    """One websocket and its subscriptions."""
+
+    entrance: Entrance
+    socket: WebSocket
+    token: str = ""
+    scope: Scope | None = None
+    running: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+
+    async def serve(self) -> None:
+        """Until either side ends it."""
+        if PROTOCOL not in self.socket.scope.get("subprotocols", []):
+            await self.socket.close(_NO_PROTOCOL, f"speak {PROTOCOL}")
+            return
+        await self.socket.accept(PROTOCOL)
+        try:
+            await self._init()
+            while True:
+                await self._handle(await self._next_message())
+        except _Closed as closed:
+            with contextlib.suppress(RuntimeError):  # closed already by the other side
+                await self.socket.close(closed.code, closed.reason)
+        except WebSocketDisconnect:
+            pass
+        finally:
+            await self._stop()
+
+    async def _init(self) -> None:
+        try:
+            async with asyncio.timeout(INIT_TIMEOUT_S):
+                message = await self._receive()
+        except TimeoutError:
+            raise _Closed(_INIT_TIMEOUT, "connection initialisation timeout") from None
+        if message.get("type") != "connection_init":
+            raise _Closed(_UNAUTHORIZED, "send connection_init first")
+        payload = message.get("payload")
+        header = payload.get("authorization") if isinstance(payload, dict) else None
+        self.token = str(header or "")[:200].removeprefix("Bearer ").strip()
+        await self._check()
+        await self._send({"type": "connection_ack"})
+
+    async def _check(self) -> None:
+        try:
+            self.scope = await self.entrance.authenticate(self.token)
+        except GateRefusal:
+            raise _Closed(_FORBIDDEN, "the token is missing, unknown, expired or revoked") from None
+
+    async def _next_message(self) -> Mapping[str, Any]:
+        """The next message; while there is none, the token is checked again and again."""
+        waiting = asyncio.ensure_future(self._receive())
+        try:
+            while True:
+                done, _ = await asyncio.wait({waiting}, timeout=RECHECK_S)
+                if done:
+                    return waiting.result()
+                await self._check()
+        finally:
+            waiting.cancel()
+
+    async def _receive(self) -> Mapping[str, Any]:
+        try:
+            text = await self.socket.receive_text()
+        except KeyError:
+            raise _Closed(_BAD, "messages are text") from None
+        if len(text) > self.entrance.limits.body_bytes:
+            raise _Closed(_BAD, "the message is too long")
+        try:
+            message = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            raise _Closed(_BAD, "messages are JSON") from None
+        if not isinstance(message, dict):
+            raise _Closed(_BAD, "messages are JSON objects")
+        return message
+
+    async def _handle(self, message: Mapping[str, Any]) -> None:
+        kind, identity = message.get("type"), message.get("id")
+        if kind == "ping":
+            await self._send({"type": "pong"})
+        elif kind == "subscribe" and isinstance(identity, str) and identity:
+            self._start(identity[:100], message.get("payload"))
+        elif kind == "complete" and isinstance(identity, str):
+            task = self.running.pop(identity, None)
+            if task is not None:
+                task.cancel()
+        elif kind == "connection_init":
+            raise _Closed(_TOO_MANY, "too many initialisation requests")
+        elif kind != "pong":
+            raise _Closed(_BAD, "unknown message")
+
+    def _start(self, identity: str, payload: object) -> None:
+        if identity in self.running:
+            raise _Closed(_TWICE, f"subscriber for {identity} already exists")
+        if len(self.running) >= MAX_SUBSCRIPTIONS:
+            raise _Closed(_TOO_MANY, f"at most {MAX_SUBSCRIPTIONS} subscriptions per connection")
+        self.running[identity] = asyncio.ensure_future(self._subscription(identity, payload))
+
+    async def _subscription(self, identity: str, payload: object) -> None:
+        try:
+            await self._stream(identity, payload)
+        except InvalidDocument as refusal:
+            await self._send({"id": identity, "type": "error", "payload": refusal.as_errors()})
+        except GateRefusal as refusal:
+            await self._send({"id": identity, "type": "error", "payload": [refusal.as_error()]})
+        else:
+            await self._send({"id": identity, "type": "complete"})
+        finally:
+            self.running.pop(identity, None)
+
+    async def _stream(self, identity: str, payload: object) -> None:
+        entrance, scope = self.entrance, cast("Scope", self.scope)
+        request = request_of(payload, entrance.limits)
+        ad_hoc, now_s = scope.allows(Permission.ADHOC), entrance.clock.monotonic_s()
+        admitted = await entrance.gate.admit(request, f"{scope.tenant_id}/{scope.actor}", now_s=now_s, ad_hoc=ad_hoc)
+        if admitted.prepared.kind.value != "subscription":
+            message = "Only subscriptions are served here."
+            raise GateRefusal("not-a-subscription", message, "Send queries and mutations with POST /graphql.")
+        context = entrance.context(scope, str(new_id()), self.token)
+        found = subscribe(
+            entrance.runner.schema,
+            admitted.prepared.document,
+            context_value=context,
+            variable_values=admitted.variables,
+            executor_class=CompiledExecutor,
+            hide_suggestions=True,
+        )
+        events = await found if asyncio.iscoroutine(found) else found
+        if isinstance(events, ExecutionResult):
+            await self._send_result(identity, events, context)
+            return
+        async with contextlib.aclosing(cast("Any", events)) as stream:
+            await self._pass_on(identity, stream, context)
+
+    async def _pass_on(self, identity: str, stream: AsyncIterator[ExecutionResult], context: Context[Scope]) -> None:
+        async for result in stream:
+            await self._send_result(identity, result, context)
+
+    async def _send_result(self, identity: str, result: ExecutionResult, context: Context[Scope]) -> None:
+        payload: dict[str, object] = {"data": result.data}
+        if result.errors:
+            payload["errors"] = error_entries(result.errors, context.request_id)
+        await self._send({"id": identity, "type": "next", "payload": payload})
+
+    async def _send(self, message: Mapping[str, object]) -> None:
+        with contextlib.suppress(RuntimeError, WebSocketDisconnect):  # the other side is gone; the receiver notices
+            await self.socket.send_text(orjson.dumps(message).decode())
+
+    async def _stop(self) -> None:
+        tasks = list(self.running.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,150 @@
+"""What detectors say."""
+
+from datetime import datetime
+from typing import Annotated, cast
+from uuid import UUID
+
+import strawberry
+from strawberry.scalars import JSON
+
+from periplus_hub.access.graphql import Info
+from periplus_hub.access.scope import Permission, Scope
+from periplus_hub.findings import repository_graphql as repository
+from periplus_hub.findings import service
+from periplus_hub.findings.model import FindingFilter, FindingSeverity, FindingState
+from periplus_hub.fleet import repository_graphql as fleet
+from periplus_hub.fleet.graphql import Cluster
+from periplus_hub.kit.db import ReadConnection
+from periplus_hub.kit.graphql import RowBacked, from_row, global_id, uuid_of
+from periplus_hub.kit.graphql_prices import paged
+from periplus_hub.kit.graphql_types import (
+    After,
+    Conflict,
+    Connection,
+    First,
+    Forbidden,
+    Invalid,
+    Node,
+    NotFound,
+    Pages,
+    attempt,
+)
+
+SeverityEnum = strawberry.enum(FindingSeverity, name="FindingSeverity", description="Worst first.")
+StateEnum = strawberry.enum(
+    FindingState, name="FindingState", description="A resolved finding never comes back: a new one opens."
+)
+States = Annotated[list[StateEnum] | None, strawberry.argument(description="Only these states.")]
+Severities = Annotated[list[SeverityEnum] | None, strawberry.argument(description="Only these severities.")]
+
+
+@strawberry.type(description="Something a detector says, with its evidence and what to do.")
+class Finding(RowBacked, Node):
+    """findings.model.Finding."""
+
+    registration_id: strawberry.Private[UUID | None]
+    detector: str = strawberry.field(description="Which detector says it.")
+    severity: SeverityEnum = strawberry.field(description="How bad it is.")
+    state: StateEnum = strawberry.field(description="Where it stands.")
+    title: str = strawberry.field(description="What it is, in a line.")
+    why: str = strawberry.field(description="Why it is said.")
+    what_to_do: str = strawberry.field(description="What to do about it.")
+    evidence: JSON = strawberry.field(description="The facts behind it; its keys depend on the detector.")
+    opened_at: datetime = strawberry.field(description="When it was first seen.")
+    changed_at: datetime = strawberry.field(description="When it last changed.")
+    resolved_at: datetime | None = strawberry.field(description="When it was gone.")
+    acknowledged_by: str | None = strawberry.field(description="Who knows about it.")
+    acknowledged_at: datetime | None = strawberry.field(description="Since when they know.")
+    note: str | None = strawberry.field(description="What they said.")
+
+    @strawberry.field(description="The cluster it concerns; null when it concerns several.")
+    async def cluster(self, info: Info) -> Cluster | None:
+        """One statement for all findings of the answer."""
+        if self.registration_id is None:
+            return None
+        return cast("Cluster | None", await info.context.load(fleet.clusters_by_ids, self.registration_id))
+
+
+AcknowledgeFindingResult = Annotated[
+    Finding | NotFound | Forbidden | Conflict | Invalid,
+    strawberry.union("AcknowledgeFindingResult", description="The finding as it is now, or why nothing changed."),
+]
+
+
+@strawberry.type
+class ClusterFindings:
+    """Fields this slice adds to Cluster."""
+
+    registration_id: strawberry.Private[UUID]
+
+    @strawberry.field(description="What detectors say about it, last changed first.", directives=paged())
+    async def findings(
+        self,
+        info: Info,
+        first: First = 50,
+        after: After = None,
+        states: States = None,
+        severities: Severities = None,
+    ) -> Connection[Finding]:
+        """Resolved ones too, unless narrowed."""
+        asked = FindingFilter(states=tuple(states or ()), severities=tuple(severities or ()))
+        return Connection(pages=Pages(info.context, repository.FINDINGS, self.registration_id, first, after, asked))
+
+
+@strawberry.type
+class FindingsQuery:
+    """Root fields of this slice."""
+
+    @strawberry.field(description="What detectors say, last changed first.", directives=paged())
+    async def findings(  # noqa: PLR0917 - GraphQL arguments are named by every caller
+        self,
+        info: Info,
+        first: First = 50,
+        after: After = None,
+        states: States = None,
+        severities: Severities = None,
+        detectors: Annotated[
+            list[str] | None, strawberry.argument(description="Only what these detectors say.")
+        ] = None,
+        cluster: Annotated[
+            strawberry.ID | None, strawberry.argument(description="Only what concerns this cluster.")
+        ] = None,
+    ) -> Connection[Finding]:
+        """Resolved ones too, unless narrowed."""
+        asked = FindingFilter(
+            states=tuple(states or ()),
+            severities=tuple(severities or ()),
+            detectors=tuple(detectors or ()),
+            registration_ids=() if cluster is None else (uuid_of(cluster, "Cluster"),),
+        )
+        return Connection(pages=Pages(info.context, repository.FINDINGS, None, first, after, asked))
+
+
+@strawberry.type
+class FindingsMutation:
+    """Mutations of this slice."""
+
+    @strawberry.mutation(description="Say that somebody knows about a finding. Needs findings:write.")
+    async def acknowledge_finding(
+        self,
+        info: Info,
+        finding: Annotated[strawberry.ID, strawberry.argument(description="The finding's id.")],
+        note: Annotated[str, strawberry.argument(description="What they say about it.")] = "",
+    ) -> AcknowledgeFindingResult:
+        """It stays until its reason is gone."""
+        context = info.context
+
+        async def work() -> Finding:
+            context.scope.require(Permission.FINDINGS_WRITE)
+            identity = uuid_of(finding, "Finding")
+            async with context.db.write() as c:
+                await service.acknowledge(c, context.scope, identity, note, context.clock.now())
+                return from_row(Finding, await repository.finding_row(c, context.scope, identity))
+
+        return await attempt(work)
+
+
+async def finding_node(c: ReadConnection, scope: Scope, parts: tuple[str, ...]) -> Finding | None:
+    """`node` for Finding ids."""
+    row = await repository.finding_row(c, scope, uuid_of(global_id("Finding", *parts), "Finding"))
+    return None if row is None else from_row(Finding, row)

@@ -1,0 +1,236 @@
+"""Clusters, network domains and their connections. Slices above add their fields to Cluster with kit.graphql.extend."""
+
+from datetime import datetime
+from typing import Annotated, cast
+from uuid import UUID
+
+import strawberry
+
+from periplus_hub.access.graphql import Info
+from periplus_hub.access.scope import Permission, Scope
+from periplus_hub.fleet import repository_graphql as repository
+from periplus_hub.fleet.model import CONNECTED_WITHIN, Liveness, Mode, State
+from periplus_hub.fleet.repository_graphql import ClusterFilter
+from periplus_hub.kit.db import ReadConnection
+from periplus_hub.kit.graphql import RowBacked, from_row, global_id, uuid_of
+from periplus_hub.kit.graphql_prices import Cost, at_most, paged
+from periplus_hub.kit.graphql_scalars import BigInt
+from periplus_hub.kit.graphql_types import After, Connection, First, Node, Pages
+
+StateEnum = strawberry.enum(State, name="ClusterState", description="Where a registration stands. Revoked is final.")
+LivenessEnum = strawberry.enum(Liveness, name="Liveness", description="Derived from when the spoke was last heard.")
+ModeEnum = strawberry.enum(
+    Mode, name="ConnectionMode", description="How two network domains are connected; without a connection, isolated."
+)
+ClusterId = Annotated[strawberry.ID, strawberry.argument(description="The cluster's id.")]
+DomainId = Annotated[strawberry.ID, strawberry.argument(description="The network domain's id.")]
+
+
+@strawberry.type(description="A set of clusters whose addresses are mutually unambiguous, like a VPC or a mesh.")
+class NetworkDomain(RowBacked, Node):
+    """fleet.model.NetworkDomain."""
+
+    domain_id: strawberry.Private[UUID]
+    name: str = strawberry.field(description="Unique in the tenant.")
+    description: str = strawberry.field(description="What it stands for; empty when nobody said.")
+    implicit: bool = strawberry.field(description="Came with a cluster and vanishes when the cluster moves out.")
+    created_at: datetime = strawberry.field(description="When it was made.")
+
+    @strawberry.field(description="Its clusters that are not revoked, by name.", directives=at_most(20))
+    async def clusters(self, info: Info) -> list["Cluster"]:
+        """One statement for all domains of the answer."""
+        found = await info.context.load(repository.clusters_by_domains, self.domain_id)
+        return cast("list[Cluster]", found or [])
+
+    @strawberry.field(description="How it is connected to others. Flat does not chain.", directives=at_most(10))
+    async def connections(self, info: Info) -> list["DomainConnection"]:
+        """Seen from this domain: `other` is the far end."""
+        rows = await info.context.load(repository.connections_by_domains, self.domain_id) or []
+        return [DomainConnection.of(row, self.domain_id) for row in rows]
+
+
+@strawberry.type(description="How two network domains are connected.")
+class DomainConnection:
+    """fleet.model.DomainConnection, seen from one end."""
+
+    own_id: strawberry.Private[UUID]
+    other_id: strawberry.Private[UUID]
+    mode: ModeEnum = strawberry.field(description="How.")
+    note: str = strawberry.field(description="Why; empty when nobody said.")
+    created_at: datetime = strawberry.field(description="Since when.")
+
+    @classmethod
+    def of(cls, row: object, own_id: UUID) -> "DomainConnection":
+        """From a row with both ends."""
+        ends = (row.domain_a, row.domain_b)  # type: ignore[attr-defined]  # a row's columns
+        other = ends[1] if ends[0] == own_id else ends[0]
+        values = (Mode(row.mode), row.note, row.created_at)  # type: ignore[attr-defined]  # a row's columns
+        return cls(own_id=own_id, other_id=other, mode=values[0], note=values[1], created_at=values[2])
+
+    @strawberry.field(description="The domain this is seen from.")
+    async def own(self, info: Info) -> NetworkDomain:
+        """The near end."""
+        return cast("NetworkDomain", await info.context.load(repository.domains_by_ids, self.own_id))
+
+    @strawberry.field(description="The domain at the far end.")
+    async def other(self, info: Info) -> NetworkDomain:
+        """The far end."""
+        return cast("NetworkDomain", await info.context.load(repository.domains_by_ids, self.other_id))
+
+
+@strawberry.type(description="A registration: one cluster's membership in the fleet, and what it told us.")
+class Cluster(RowBacked, Node):
+    """fleet.model.Registration. Unknown is null, never zero."""
+
+    registration_id: strawberry.Private[UUID]
+    domain_id: strawberry.Private[UUID]
+    duplicate_of: strawberry.Private[UUID | None]
+    name: str = strawberry.field(description="Unique among clusters that are not revoked.")
+    cluster_uid: str = strawberry.field(description="The uid of its kube-system namespace.")
+    state: StateEnum = strawberry.field(description="Whether it may send.")
+    method: str = strawberry.field(description="How it proved itself when it enrolled.")
+    spoke_version: str = strawberry.field(description="What its spoke runs; empty until it said so.")
+    contract: str = strawberry.field(description="The contract version it speaks; empty until it said so.")
+    created_at: datetime = strawberry.field(description="When it enrolled.")
+    approved_at: datetime | None = strawberry.field(description="When it was let in.")
+    approved_by: str | None = strawberry.field(description="Who let it in.")
+    revoked_at: datetime | None = strawberry.field(description="When it was shut out.")
+    revoked_by: str | None = strawberry.field(description="Who shut it out.")
+    last_seen_at: datetime | None = strawberry.field(description="When its spoke last spoke.")
+    clock_skew_ms: BigInt | None = strawberry.field(description="Its clock minus ours, in ms; null until it spoke.")
+    queued_batches: BigInt | None = strawberry.field(description="Batches waiting in its outbox when it last said so.")
+    queued_bytes: BigInt | None = strawberry.field(description="Bytes waiting in its outbox when it last said so.")
+
+    @strawberry.field(description="Whether its spoke spoke within the last 90 seconds.", directives=[Cost(weight=0)])
+    def liveness(self, info: Info) -> LivenessEnum:
+        """fleet.model.Registration.liveness."""
+        if self.last_seen_at is None:
+            return Liveness.NEVER
+        connected = info.context.clock.now() - self.last_seen_at <= CONNECTED_WITHIN
+        return Liveness.CONNECTED if connected else Liveness.STALE
+
+    @strawberry.field(description="Where its addresses live.")
+    async def network_domain(self, info: Info) -> NetworkDomain:
+        """One statement for all clusters of the answer."""
+        return cast("NetworkDomain", await info.context.load(repository.domains_by_ids, self.domain_id))
+
+    @strawberry.field(description="Another live cluster with the same uid: a clone, or two spokes in one cluster.")
+    async def duplicate(self, info: Info) -> "Cluster | None":
+        """None for nearly all."""
+        if self.duplicate_of is None:
+            return None
+        return cast("Cluster | None", await info.context.load(repository.clusters_by_ids, self.duplicate_of))
+
+
+@strawberry.type(description="A single-use token with which a spoke joins; its secret is shown once, when made.")
+class JoinToken(RowBacked, Node):
+    """fleet.model.JoinToken."""
+
+    used_by_registration: strawberry.Private[UUID | None]
+    public_id: str = strawberry.field(description="The part before the dot, as it appears in logs.")
+    cluster_name: str | None = strawberry.field(description="Only a cluster with this name may use it; null is any.")
+    auto_approve: bool = strawberry.field(description="Whether who joins with it needs no approval.")
+    created_by: str = strawberry.field(description="Who made it.")
+    created_at: datetime = strawberry.field(description="When it was made.")
+    expires_at: datetime = strawberry.field(description="When it stops being accepted.")
+    used_at: datetime | None = strawberry.field(description="When it was used.")
+
+    @strawberry.field(description="The cluster that joined with it.")
+    async def used_by(self, info: Info) -> Cluster | None:
+        """None until used."""
+        if self.used_by_registration is None:
+            return None
+        return cast("Cluster | None", await info.context.load(repository.clusters_by_ids, self.used_by_registration))
+
+
+@strawberry.type
+class FleetQuery:
+    """Root fields of this slice."""
+
+    @strawberry.field(description="Every cluster that ever joined, by name.", directives=paged(50, 10_000))
+    async def clusters(  # noqa: PLR0917 - GraphQL arguments are named by every caller
+        self,
+        info: Info,
+        first: First = 50,
+        after: After = None,
+        states: Annotated[
+            list[StateEnum] | None, strawberry.argument(description="Only clusters in one of these states.")
+        ] = None,
+        name_contains: Annotated[
+            str | None, strawberry.argument(description="Only clusters whose name contains this, in any case.")
+        ] = None,
+        domain: Annotated[
+            strawberry.ID | None, strawberry.argument(description="Only clusters of this network domain.")
+        ] = None,
+        liveness: Annotated[
+            LivenessEnum | None, strawberry.argument(description="Only clusters with this liveness.")
+        ] = None,
+    ) -> Connection[Cluster]:
+        """The fleet."""
+        asked = ClusterFilter(
+            states=tuple(states or ()),
+            domain_ids=() if domain is None else (uuid_of(domain, "NetworkDomain"),),
+            name_contains=name_contains or "",
+            liveness=liveness,
+            now=info.context.clock.now() if liveness else None,
+        )
+        return Connection(pages=Pages(info.context, repository.CLUSTERS, None, first, after, asked))
+
+    @strawberry.field(description="One cluster by id or by name; null when there is none.")
+    async def cluster(
+        self,
+        info: Info,
+        id: Annotated[strawberry.ID | None, strawberry.argument(description="Its id.")] = None,  # noqa: A002 - GraphQL's name
+        name: Annotated[str | None, strawberry.argument(description="Its name; never a revoked one.")] = None,
+    ) -> Cluster | None:
+        """By id when both are given."""
+        context = info.context
+        if id is not None:
+            found = await context.load(repository.clusters_by_ids, uuid_of(id, "Cluster"))
+        elif name is not None:
+            async with context.readers, context.db.read() as c:
+                found = await repository.cluster_by_name(c, context.scope, name)
+        else:
+            found = None
+        return cast("Cluster | None", found)
+
+    @strawberry.field(description="Network domains, by name.", directives=paged())
+    async def network_domains(
+        self,
+        info: Info,
+        first: First = 50,
+        after: After = None,
+        include_implicit: Annotated[  # noqa: FBT002 - a GraphQL argument
+            bool, strawberry.argument(description="Also domains that merely came with a cluster.")
+        ] = True,
+    ) -> Connection[NetworkDomain]:
+        """Address spaces."""
+        return Connection(pages=Pages(info.context, repository.DOMAINS, None, first, after, include_implicit))
+
+    @strawberry.field(description="Join tokens, newest first. Needs fleet:approve.", directives=paged())
+    async def join_tokens(self, info: Info, first: First = 50, after: After = None) -> Connection[JoinToken]:
+        """Without their secrets."""
+        info.context.scope.require(Permission.FLEET_APPROVE)
+        return Connection(pages=Pages(info.context, repository.JOIN_TOKENS, None, first, after))
+
+
+async def cluster_node(c: ReadConnection, scope: Scope, parts: tuple[str, ...]) -> Cluster | None:
+    """`node` for Cluster ids."""
+    identity = uuid_of(global_id("Cluster", *parts), "Cluster")
+    row = (await repository.clusters_by_ids(c, scope, [identity])).get(identity)
+    return None if row is None else from_row(Cluster, row)
+
+
+async def domain_node(c: ReadConnection, scope: Scope, parts: tuple[str, ...]) -> NetworkDomain | None:
+    """`node` for NetworkDomain ids."""
+    identity = uuid_of(global_id("NetworkDomain", *parts), "NetworkDomain")
+    row = (await repository.domains_by_ids(c, scope, [identity])).get(identity)
+    return None if row is None else from_row(NetworkDomain, row)
+
+
+async def join_token_node(c: ReadConnection, scope: Scope, parts: tuple[str, ...]) -> JoinToken | None:
+    """`node` for JoinToken ids."""
+    if not scope.allows(Permission.FLEET_APPROVE):
+        return None
+    row = await repository.join_token_row(c, scope, uuid_of(global_id("JoinToken", *parts), "JoinToken"))
+    return None if row is None else from_row(JoinToken, row)

@@ -1,0 +1,152 @@
+"""Lists of the fleet slice as GraphQL pages through them, and its loaders' functions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Row, or_, select
+
+from periplus_hub.access.scope import Permission, Scope, owned
+from periplus_hub.fleet import tables
+from periplus_hub.fleet.model import CONNECTED_WITHIN, Liveness, State
+from periplus_hub.kit.db import ReadConnection
+from periplus_hub.kit.keyset import Listing, contains_text, id_column, plain
+
+_registrations: Final = tables.registrations
+_domains: Final = tables.network_domains
+_connections: Final = tables.domain_connections
+_tokens: Final = tables.join_tokens
+
+_CLUSTER: Final = [
+    id_column("Cluster", _registrations.c.id),
+    _registrations.c.id.label("registration_id"),
+    *plain(
+        _registrations,
+        *("name", "cluster_uid", "state", "domain_id", "method", "spoke_version", "contract"),
+        *("created_at", "approved_at", "approved_by", "revoked_at", "revoked_by", "last_seen_at"),
+        *("clock_skew_ms", "queued_batches", "queued_bytes", "duplicate_of"),
+    ),
+]
+_DOMAIN: Final = [
+    id_column("NetworkDomain", _domains.c.id),
+    _domains.c.id.label("domain_id"),
+    *plain(_domains, "name", "description", "implicit", "created_at"),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterFilter:
+    """Conjunction of what is given. `now` decides liveness."""
+
+    states: tuple[State, ...] = ()
+    domain_ids: tuple[UUID, ...] = ()
+    name_contains: str = ""
+    liveness: Liveness | None = None
+    now: datetime | None = None
+
+
+def _clusters_of(scope: Scope, only: ClusterFilter | None) -> Sequence[ColumnElement[bool]]:
+    table, where = _registrations, [owned(scope, _registrations)]
+    if only is None:
+        return where
+    if only.states:
+        where.append(table.c.state.in_([state.value for state in only.states]))
+    if only.domain_ids:
+        where.append(table.c.domain_id.in_(only.domain_ids))
+    if only.name_contains:
+        where.append(contains_text(table.c.name, only.name_contains))
+    if only.liveness is Liveness.NEVER:
+        where.append(table.c.last_seen_at.is_(None))
+    elif only.liveness is not None and only.now is not None:
+        since = only.now - CONNECTED_WITHIN
+        connected = table.c.last_seen_at >= since
+        where.append(connected if only.liveness is Liveness.CONNECTED else table.c.last_seen_at < since)
+    return where
+
+
+def _domains_of(scope: Scope, include_implicit: bool | None) -> Sequence[ColumnElement[bool]]:  # noqa: FBT001 - a filter
+    condition = owned(scope, _domains)
+    return [condition] if include_implicit in (None, True) else [condition, ~_domains.c.implicit]
+
+
+def _tokens_of(scope: Scope, _asked: object) -> Sequence[ColumnElement[bool]]:
+    scope.require(Permission.FLEET_APPROVE)
+    return [owned(scope, _tokens)]
+
+
+CLUSTERS: Final = Listing[Scope](
+    name="clusters",
+    source=_registrations,
+    columns=_CLUSTER,
+    order=[_registrations.c.name, _registrations.c.id],
+    where=_clusters_of,
+    parent=_registrations.c.domain_id,
+)
+DOMAINS: Final = Listing[Scope](
+    name="network_domains",
+    source=_domains,
+    columns=_DOMAIN,
+    order=[_domains.c.name, _domains.c.id],
+    where=_domains_of,
+)
+JOIN_TOKENS: Final = Listing[Scope](
+    name="join_tokens",
+    source=_tokens,
+    columns=[
+        id_column("JoinToken", _tokens.c.id),
+        *plain(_tokens, "public_id", "cluster_name", "auto_approve", "created_by", "created_at", "expires_at"),
+        *plain(_tokens, "used_at", "used_by_registration"),
+    ],
+    order=[_tokens.c.created_at, _tokens.c.id],
+    where=_tokens_of,
+    descending=True,
+)
+
+
+async def clusters_by_ids(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, Row[Any]]:
+    """Cluster rows by registration id."""
+    rows = await c.rows(select(*_CLUSTER).where(owned(scope, _registrations), _registrations.c.id.in_(ids)))
+    return {row.registration_id: row for row in rows}
+
+
+async def cluster_by_name(c: ReadConnection, scope: Scope, name: str) -> Row[Any] | None:
+    """The live cluster with this name."""
+    table = _registrations
+    return await CLUSTERS.one(c, scope, table.c.name == name, table.c.state != State.REVOKED.value)
+
+
+async def clusters_by_domains(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, list[Row[Any]]]:
+    """Live clusters of each domain, by name."""
+    table = _registrations
+    where = (owned(scope, table), table.c.domain_id.in_(ids), table.c.state != State.REVOKED.value)
+    found: dict[UUID, list[Row[Any]]] = {domain_id: [] for domain_id in ids}
+    for row in await c.rows(select(*_CLUSTER).where(*where).order_by(table.c.name, table.c.id)):
+        found[row.domain_id].append(row)
+    return found
+
+
+async def domains_by_ids(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, Row[Any]]:
+    """Domain rows by id."""
+    rows = await c.rows(select(*_DOMAIN).where(owned(scope, _domains), _domains.c.id.in_(ids)))
+    return {row.domain_id: row for row in rows}
+
+
+async def connections_by_domains(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, list[Row[Any]]]:
+    """Connection rows of each domain."""
+    table = _connections
+    statement = select(*plain(table, "domain_a", "domain_b", "mode", "note", "created_at")).where(
+        owned(scope, table), or_(table.c.domain_a.in_(ids), table.c.domain_b.in_(ids))
+    )
+    found: dict[UUID, list[Row[Any]]] = {domain_id: [] for domain_id in ids}
+    for row in await c.rows(statement.order_by(table.c.domain_a, table.c.domain_b)):
+        for end in (row.domain_a, row.domain_b):
+            if end in found:
+                found[end].append(row)
+    return found
+
+
+async def join_token_row(c: ReadConnection, scope: Scope, token_id: UUID) -> Row[Any] | None:
+    """One join token's row."""
+    return await JOIN_TOKENS.one(c, scope, _tokens.c.id == token_id)

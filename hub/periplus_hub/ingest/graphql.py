@@ -1,0 +1,96 @@
+"""How much of what spokes collected is here: the conservation law, per cluster, kind and hour."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, cast
+from uuid import UUID
+
+import strawberry
+
+from periplus_hub.access.graphql import Info
+from periplus_hub.fleet import repository_graphql as fleet
+from periplus_hub.fleet.graphql import Cluster
+from periplus_hub.ingest.repository_graphql import COMPLETENESS, CompletenessFilter
+from periplus_hub.kit.graphql import RowBacked, uuid_of
+from periplus_hub.kit.graphql_prices import Cost, at_most, paged
+from periplus_hub.kit.graphql_scalars import BigInt
+from periplus_hub.kit.graphql_types import After, Connection, First, Pages
+
+Since = Annotated[datetime | None, strawberry.argument(description="Only hours that begin at this time or later.")]
+Until = Annotated[datetime | None, strawberry.argument(description="Only hours that begin before this time.")]
+
+
+@strawberry.type(description="Rows that were given up, for one reason.")
+class Dropped:
+    """A reason of the contract, or one a later spoke uses."""
+
+    reason: str = strawberry.field(description="Why, like outbox_full.")
+    rows: BigInt = strawberry.field(description="How many rows.")
+
+
+@strawberry.type(description="collected = settled + queued + folded + dropped, for one cluster, kind and UTC hour.")
+class Completeness(RowBacked):
+    """ingest.model.Completeness."""
+
+    registration_id: strawberry.Private[UUID]
+    dropped_by_reason: strawberry.Private[Mapping[str, int]]
+    hour_start: datetime = strawberry.field(description="The hour's start.")
+    kind: str = strawberry.field(description="What was collected: inventory, ipam, flows, dns or events.")
+    collected: BigInt = strawberry.field(description="Rows the spoke made.")
+    settled: BigInt = strawberry.field(description="Rows that are here for good; rejected ones count too.")
+    folded: BigInt = strawberry.field(description="Rows merged into coarser ones because the outbox was full.")
+    rejected: BigInt = strawberry.field(description="Rows that arrived and broke the contract.")
+
+    @strawberry.field(description="Rows the hub has not heard the end of.", directives=[Cost(weight=0)])
+    def queued(self) -> BigInt:
+        """What remains."""
+        lost = sum(self.dropped_by_reason.values())
+        return BigInt(self.collected - self.settled - self.folded - lost)
+
+    @strawberry.field(description="Rows given up, by reason.", directives=[Cost(weight=0), *at_most(4)])
+    def dropped(self) -> list[Dropped]:
+        """Most first."""
+        most = sorted(self.dropped_by_reason.items(), key=lambda each: (-each[1], each[0]))
+        return [Dropped(reason=reason, rows=BigInt(rows)) for reason, rows in most]
+
+    @strawberry.field(description="The cluster.")
+    async def cluster(self, info: Info) -> Cluster:
+        """One statement for all hours of the answer."""
+        return cast("Cluster", await info.context.load(fleet.clusters_by_ids, self.registration_id))
+
+
+@strawberry.type
+class ClusterIngest:
+    """Fields this slice adds to Cluster."""
+
+    registration_id: strawberry.Private[UUID]
+
+    @strawberry.field(description="How complete its data are, newest hour first.", directives=paged(50, 1_000))
+    async def completeness(
+        self, info: Info, first: First = 50, after: After = None, since: Since = None, until: Until = None
+    ) -> Connection[Completeness]:
+        """Per kind and hour."""
+        asked = CompletenessFilter(since=since, until=until)
+        return Connection(pages=Pages(info.context, COMPLETENESS, self.registration_id, first, after, asked))
+
+
+@strawberry.type
+class IngestQuery:
+    """Root fields of this slice."""
+
+    @strawberry.field(description="How complete the data are, newest hour first.", directives=paged(50, 1_000))
+    async def ingest_completeness(  # noqa: PLR0917 - GraphQL arguments are named by every caller
+        self,
+        info: Info,
+        first: First = 50,
+        after: After = None,
+        cluster: Annotated[
+            strawberry.ID | None, strawberry.argument(description="Only this cluster; null is all.")
+        ] = None,
+        since: Since = None,
+        until: Until = None,
+    ) -> Connection[Completeness]:
+        """Per cluster, kind and hour."""
+        ids = () if cluster is None else (uuid_of(cluster, "Cluster"),)
+        asked = CompletenessFilter(registration_ids=ids, since=since, until=until)
+        return Connection(pages=Pages(info.context, COMPLETENESS, None, first, after, asked))

@@ -1,0 +1,50 @@
+"""Completeness as GraphQL pages through it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, func
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.sql import cast
+
+from periplus_hub.access.scope import Scope, owned
+from periplus_hub.ingest.tables import outcomes
+from periplus_hub.kit.keyset import Listing, plain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompletenessFilter:
+    """Hours that begin in [since, until)."""
+
+    registration_ids: tuple[UUID, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def _of(scope: Scope, only: CompletenessFilter | None) -> Sequence[ColumnElement[bool]]:
+    where = [owned(scope, outcomes)]
+    if only and only.registration_ids:
+        where.append(outcomes.c.registration_id.in_(only.registration_ids))
+    if only and only.since:
+        where.append(outcomes.c.hour_start >= int(only.since.timestamp()))
+    if only and only.until:
+        where.append(outcomes.c.hour_start < int(only.until.timestamp()))
+    return where
+
+
+COMPLETENESS: Final = Listing[Scope](
+    name="outcomes",
+    source=outcomes,
+    columns=[
+        *plain(outcomes, "registration_id", "kind", "collected", "folded", "settled", "rejected"),
+        func.to_timestamp(outcomes.c.hour_start).label("hour_start"),
+        cast(outcomes.c.dropped, JSONB).label("dropped_by_reason"),
+    ],
+    order=plain(outcomes, "hour_start", "registration_id", "kind"),
+    where=_of,
+    parent=outcomes.c.registration_id,
+    descending=True,
+)

@@ -1,0 +1,153 @@
+"""What a cluster contains, object by object."""
+
+from datetime import datetime
+from typing import Final, cast
+from uuid import UUID
+
+import strawberry
+
+from periplus_hub.access.graphql import Info
+from periplus_hub.access.scope import Scope
+from periplus_hub.fleet import repository_graphql as fleet
+from periplus_hub.fleet.graphql import Cluster
+from periplus_hub.inventory import repository_graphql as repository
+from periplus_hub.kit.db import ReadConnection
+from periplus_hub.kit.errors import Invalid
+from periplus_hub.kit.graphql import RowBacked, from_row
+from periplus_hub.kit.graphql_prices import at_most
+from periplus_hub.kit.graphql_scalars import BigInt, Cidr, IpAddress
+from periplus_hub.kit.graphql_types import Node
+
+_LABELS: Final = "Its labels as key=value texts."
+_CREATED: Final = "When Kubernetes made it."
+_NAMESPACE: Final = "Its namespace."
+_NAME: Final = "Its name."
+
+
+@strawberry.interface(description="An object inside a cluster.")
+class ClusterObject(RowBacked, Node):
+    """Shared by all kinds. `uid` is unique within its kind and cluster."""
+
+    registration_id: strawberry.Private[UUID]
+    uid: str = strawberry.field(description="Its uid in Kubernetes; of an endpoint, its slice's uid and its address.")
+
+    @strawberry.field(description="The cluster it is in.")
+    async def cluster(self, info: Info) -> Cluster:
+        """One statement for all objects of the answer."""
+        return cast("Cluster", await info.context.load(fleet.clusters_by_ids, self.registration_id))
+
+
+@strawberry.type(description="core/v1 Namespace.")
+class Namespace(ClusterObject):
+    """inventory.model.Namespace."""
+
+    name: str = strawberry.field(description=_NAME)
+    labels: list[str] = strawberry.field(description=_LABELS, directives=at_most(20))
+    created_at: datetime | None = strawberry.field(description=_CREATED)
+
+
+@strawberry.type(description="core/v1 Node.")
+class KubernetesNode(ClusterObject):
+    """inventory.model.Node; `Node` is Relay's word."""
+
+    name: str = strawberry.field(description=_NAME)
+    provider_id: str | None = strawberry.field(description="spec.providerID.")
+    provider: str | None = strawberry.field(description="The cloud it runs in, read from providerID.")
+    account: str | None = strawberry.field(description="Account, project or subscription, where providerID tells.")
+    region: str | None = strawberry.field(description="From its topology labels.")
+    zone: str | None = strawberry.field(description="From its topology labels.")
+    instance_type: str | None = strawberry.field(description="From its labels.")
+    addresses: list[str] = strawberry.field(description="As Type=value texts.", directives=at_most(10))
+    pod_cidrs: list[Cidr] = strawberry.field(description="spec.podCIDRs.", directives=at_most(2))
+    labels: list[str] = strawberry.field(description=_LABELS, directives=at_most(20))
+    pods_allocatable: BigInt | None = strawberry.field(description="How many pods it takes.")
+    ready: bool | None = strawberry.field(description="Its Ready condition.")
+    created_at: datetime | None = strawberry.field(description=_CREATED)
+
+
+@strawberry.type(description="The top of an owner chain: a Deployment rather than its ReplicaSets.")
+class Workload(ClusterObject):
+    """inventory.model.Workload."""
+
+    namespace: str = strawberry.field(description=_NAMESPACE)
+    name: str = strawberry.field(description=_NAME)
+    kind: str = strawberry.field(description="Its kind, like Deployment.")
+    api_group: str | None = strawberry.field(description="Its API group, like apps.")
+    labels: list[str] = strawberry.field(description=_LABELS, directives=at_most(20))
+    replicas: BigInt | None = strawberry.field(description="How many it wants.")
+    created_at: datetime | None = strawberry.field(description=_CREATED)
+
+
+@strawberry.type(description="core/v1 Pod and the time its addresses were its own.")
+class Pod(ClusterObject):
+    """inventory.model.Pod."""
+
+    namespace: str = strawberry.field(description=_NAMESPACE)
+    name: str = strawberry.field(description=_NAME)
+    node: str | None = strawberry.field(description="The name of the node it runs on.")
+    workload_kind: str | None = strawberry.field(description="The kind at the top of its owner chain.")
+    workload_name: str | None = strawberry.field(description="The name at the top of its owner chain.")
+    ipv4: IpAddress | None = strawberry.field(description="Its IPv4 address.")
+    ipv6: IpAddress | None = strawberry.field(description="Its IPv6 address.")
+    phase: str | None = strawberry.field(description="status.phase.")
+    host_network: bool | None = strawberry.field(description="Whether its addresses are its node's.")
+    labels: list[str] = strawberry.field(description=_LABELS, directives=at_most(20))
+    valid_from: datetime = strawberry.field(description="Since when its addresses are its own.")
+    valid_to: datetime | None = strawberry.field(description="Until when; null is still.")
+
+
+@strawberry.type(description="core/v1 Service.")
+class Service(ClusterObject):
+    """inventory.model.Service."""
+
+    namespace: str = strawberry.field(description=_NAMESPACE)
+    name: str = strawberry.field(description=_NAME)
+    type: str | None = strawberry.field(description="spec.type.")
+    external_name: str | None = strawberry.field(description="spec.externalName.")
+    cluster_ips: list[str] = strawberry.field(description="spec.clusterIPs.", directives=at_most(2))
+    external_ips: list[str] = strawberry.field(description="spec.externalIPs.", directives=at_most(4))
+    load_balancer_ips: list[str] = strawberry.field(description="Addresses of its ingress.", directives=at_most(4))
+    load_balancer_hostnames: list[str] = strawberry.field(description="Names of its ingress.", directives=at_most(4))
+    ports: list[str] = strawberry.field(
+        description="name|protocol|port|targetPort|nodePort|appProtocol, empty parts kept.", directives=at_most(8)
+    )
+    selector: list[str] = strawberry.field(description="As key=value texts.", directives=at_most(8))
+    ip_families: list[str] = strawberry.field(description="spec.ipFamilies.", directives=at_most(2))
+    labels: list[str] = strawberry.field(description=_LABELS, directives=at_most(20))
+    headless: bool | None = strawberry.field(description="Whether it has no cluster address by intent.")
+    created_at: datetime | None = strawberry.field(description=_CREATED)
+
+
+@strawberry.type(description="One endpoint of a discovery.k8s.io/v1 EndpointSlice.")
+class Endpoint(ClusterObject):
+    """inventory.model.Endpoint."""
+
+    namespace: str = strawberry.field(description=_NAMESPACE)
+    service: str | None = strawberry.field(description="The name of its service.")
+    slice: str | None = strawberry.field(description="The name of its slice.")
+    address: str | None = strawberry.field(description="An address, or a name when addressType is FQDN.")
+    address_type: str | None = strawberry.field(description="IPv4, IPv6 or FQDN.")
+    node: str | None = strawberry.field(description="The node behind it.")
+    zone: str | None = strawberry.field(description="The zone it is in.")
+    target_kind: str | None = strawberry.field(description="What is behind it, like Pod.")
+    target_namespace: str | None = strawberry.field(description="The namespace of what is behind it.")
+    target_name: str | None = strawberry.field(description="The name of what is behind it.")
+    ready: bool | None = strawberry.field(description="Whether it takes new connections.")
+    serving: bool | None = strawberry.field(description="Whether it answers.")
+    terminating: bool | None = strawberry.field(description="Whether it is going away.")
+    ports: list[str] = strawberry.field(description="As name|protocol|port|appProtocol.", directives=at_most(8))
+
+
+OBJECTS: Final[dict[str, type[ClusterObject]]] = {
+    kind.__name__: kind for kind in (Namespace, KubernetesNode, Workload, Pod, Service, Endpoint)
+}
+
+
+async def object_node(c: ReadConnection, scope: Scope, kind: str, parts: tuple[str, ...]) -> ClusterObject | None:
+    """`node` for the ids of objects: `Kind:<registration>:<uid>`, where a uid may hold colons."""
+    try:
+        registration_id, uid = UUID(parts[0]), ":".join(parts[1:])
+    except (IndexError, ValueError):
+        raise Invalid(f"this is not the id of a {kind}", "Copy the id from an answer of this API.") from None
+    row = await repository.object_row(c, scope, kind, registration_id, uid)
+    return None if row is None else from_row(OBJECTS[kind], row)

@@ -1,0 +1,119 @@
+"""What every slice's GraphQL types are made of: context, loaders and ids. No business words here."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Final, Generic, Protocol, TypeVar, cast
+from uuid import UUID
+
+import strawberry
+from graphql import GraphQLResolveInfo
+from strawberry.dataloader import DataLoader
+from strawberry.types.base import get_object_definition
+
+from periplus_hub.kit.clock import Clock
+from periplus_hub.kit.db import Database, ReadConnection
+from periplus_hub.kit.errors import Invalid
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+NodeT = TypeVar("NodeT")
+
+_READERS: Final = 3
+"""Read sessions one operation holds at once; its other loaders wait."""
+
+
+@dataclass(slots=True)
+class Context(Generic[V]):
+    """One operation's surroundings. `scope` is who asks; loaders and their caches live as long as the operation."""
+
+    db: Database
+    scope: V
+    clock: Clock
+    events: Any
+    request_id: str
+    loaders: dict[Hashable, DataLoader[Any, Any]] = field(default_factory=dict)
+    readers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_READERS))
+    still_valid: Callable[[], Awaitable[bool]] | None = None
+    """Whether the credential this operation began with still holds; subscriptions ask it again and again."""
+
+    async def load(self, batch: "Batch[V, K, NodeT]", key: K, *args: Hashable) -> NodeT | None:
+        """What `batch` finds for `key`, asked together with all other keys of the same batch and arguments."""
+        loader = self.loaders.get((batch, args))
+        if loader is None:
+            loader = self.loaders[batch, args] = DataLoader(load_fn=self._loader(batch, args), max_batch_size=1_000)
+        return cast("NodeT | None", await loader.load(key))
+
+    def _loader(
+        self, batch: "Batch[V, K, NodeT]", args: tuple[Hashable, ...]
+    ) -> Callable[[list[K]], Awaitable[list[NodeT | None]]]:
+        async def load_all(keys: list[K]) -> list[NodeT | None]:
+            async with self.readers, self.db.read() as c:
+                found = await batch(c, self.scope, keys, *args)
+            return [found.get(key) for key in keys]
+
+        return load_all
+
+
+class Batch(Protocol[V, K, NodeT]):  # type: ignore[misc]  # variance is not worth three more names
+    """A repository function: one statement for all keys."""
+
+    async def __call__(self, c: ReadConnection, scope: V, keys: Sequence[K], /, *args: Any) -> Mapping[K, NodeT]:
+        """What was found, by key."""
+        ...
+
+
+class RowBacked:
+    """Mixin of object types whose fields may be read from a database row with a column per plain field.
+
+    Long connections hand rows straight to the executor; `typed_by_class` tells it that one row speaks for all.
+    """
+
+    typed_by_class = True
+
+    @classmethod
+    def is_type_of(cls, value: object, _info: GraphQLResolveInfo) -> bool:
+        """An instance, or a row: whatever is no GraphQL type of its own."""
+        return isinstance(value, cls) or get_object_definition(type(value)) is None
+
+
+def from_row(node: type[NodeT], row: object) -> NodeT:
+    """An instance of `node` with its plain fields read from `row`: for unions and interfaces, which need one."""
+    values = {each.name: getattr(row, each.name) for each in fields(cast("Any", node)) if each.init}
+    return node(**values)
+
+
+def extend(target: type, *parts: type) -> None:
+    """Add the fields of `parts` to `target`: how a slice above enriches a type of a slice below it."""
+    own = get_object_definition(target, strict=True).fields
+    names = {each.python_name for each in own}
+    for part in parts:
+        for each in get_object_definition(part, strict=True).fields:
+            if each.python_name in names:
+                msg = f"{target.__name__} already has a field {each.python_name}"
+                raise TypeError(msg)
+            names.add(each.python_name)
+            own.append(each)
+
+
+def global_id(kind: str, *parts: object) -> strawberry.ID:
+    """`Kind:part:part`; callers treat it as opaque."""
+    return strawberry.ID(":".join((kind, *(str(part) for part in parts))))
+
+
+def split_id(text: str) -> tuple[str, tuple[str, ...]]:
+    """The kind and the parts of a global id."""
+    kind, *parts = text.split(":")
+    return kind, tuple(parts)
+
+
+def uuid_of(text: str, *kinds: str) -> UUID:
+    """The UUID in the id of one of `kinds`; raises Invalid naming the text."""
+    kind, parts = split_id(text)
+    try:
+        if kind in kinds and len(parts) == 1:
+            return UUID(parts[0])
+    except ValueError:
+        pass
+    msg = f"'{text[:80]}' is not the id of a {' or '.join(kinds)}"
+    raise Invalid(msg, "Copy the id from an answer of this API.")

@@ -1,0 +1,151 @@
+"""Types every slice's part of the schema shares: Relay's Node and connections, and the problems mutations answer."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Generic, TypeVar, cast
+
+import strawberry
+
+from periplus_hub.kit.errors import Conflict as ConflictRefusal
+from periplus_hub.kit.errors import Forbidden as ForbiddenRefusal
+from periplus_hub.kit.errors import NotFound as NotFoundRefusal
+from periplus_hub.kit.errors import Refusal
+from periplus_hub.kit.graphql import Context
+from periplus_hub.kit.graphql_prices import Cost, ListSize
+from periplus_hub.kit.keyset import Listing, Slice
+
+T = TypeVar("T")
+
+First = Annotated[int, strawberry.argument(description="How many to return; the schema names the maximum.")]
+After = Annotated[str | None, strawberry.argument(description="The endCursor of an earlier page of the same list.")]
+
+
+@strawberry.interface(description="Anything with an id that `node` finds again.")
+class Node:
+    """Relay's Node: ids are `Kind:…` texts, opaque to callers."""
+
+    id: strawberry.ID = strawberry.field(description="Opaque, unique in this API, never reused.")
+
+
+@strawberry.type(description="Where a page ends and whether there is more.")
+class PageInfo:
+    """Relay's PageInfo, forwards only: keysets have no cheap way back."""
+
+    has_next_page: bool = strawberry.field(description="Whether more follow.")
+    end_cursor: str | None = strawberry.field(description="Pass it as `after` to go on; null when the page is empty.")
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """Where a connection's page and total come from. Loaders make asking twice free."""
+
+    context: Context[Any]
+    listing: Listing[Any]
+    parent: object
+    first: int
+    after: str | None
+    asked: object = None
+
+    async def page(self) -> Slice:
+        """The page, read together with those of all siblings."""
+        found = await self.context.load(self.listing.slices, self.parent, self.first, self.after, self.asked)
+        return found or Slice()
+
+    async def total(self) -> int:
+        """The whole list's length: a count of its own."""
+        return await self.context.load(self.listing.counts, self.parent, self.asked) or 0
+
+
+@strawberry.type(description="A node and its place in the list.")
+class Edge(Generic[T]):
+    """Relay's edge."""
+
+    cursor: str = strawberry.field(description="Pass it as `after` to go on behind this node.")
+    node: T = strawberry.field(description="The node itself.")
+
+
+@strawberry.type(description="A page of a list. `nodes` is short for `edges { node }`.")
+class Connection(Generic[T]):
+    """Reads nothing until a field is asked for."""
+
+    pages: strawberry.Private[Pages]
+
+    @strawberry.field(
+        description="The page's nodes.", directives=[Cost(weight=0), ListSize(assumed_size=50, of_page=True)]
+    )
+    async def nodes(self) -> list[T]:
+        """Rows stand in for nodes: see kit.graphql.RowBacked."""
+        return cast("list[T]", (await self.pages.page()).rows)
+
+    @strawberry.field(
+        description="The page's nodes with their cursors.",
+        directives=[Cost(weight=0), ListSize(assumed_size=50, of_page=True)],
+    )
+    async def edges(self) -> list[Edge[T]]:
+        """Relay's edges."""
+        page = await self.pages.page()
+        return [Edge(cursor=page.cursor(row), node=cast("T", row)) for row in page.rows]
+
+    @strawberry.field(description="Where the page ends.", directives=[Cost(weight=0)])
+    async def page_info(self) -> PageInfo:
+        """Relay's pageInfo."""
+        page = await self.pages.page()
+        return PageInfo(has_next_page=page.has_next, end_cursor=page.end_cursor)
+
+    @strawberry.field(
+        description="How many the whole list has; counted anew, so it has its own price.", directives=[Cost(weight=10)]
+    )
+    async def total_count(self) -> int:
+        """A count over the whole list."""
+        return await self.pages.total()
+
+
+@strawberry.interface(description="Why a mutation did not happen, and what to do. Nothing was changed.")
+class Problem:
+    """An expected failure."""
+
+    code: str = strawberry.field(description="Stable slug, for programs.")
+    message: str = strawberry.field(description="What went wrong, naming the thing.")
+    remedy: str = strawberry.field(description="What to do about it.")
+
+
+@strawberry.type(description="There is no such thing, or not for you.")
+class NotFound(Problem):
+    """See errors.NotFound."""
+
+
+@strawberry.type(description="Your role does not allow it.")
+class Forbidden(Problem):
+    """See errors.Forbidden."""
+
+
+@strawberry.type(description="It cannot be done in the state things are in.")
+class Conflict(Problem):
+    """See errors.Conflict."""
+
+
+@strawberry.type(description="The input breaks a rule.")
+class Invalid(Problem):
+    """See errors.Invalid, and every other refusal."""
+
+
+Problems = NotFound | Forbidden | Conflict | Invalid
+_KINDS: Final[Sequence[tuple[type[Refusal], type[Problems]]]] = (
+    (NotFoundRefusal, NotFound),
+    (ForbiddenRefusal, Forbidden),
+    (ConflictRefusal, Conflict),
+)
+
+
+def problem_of(refusal: Refusal) -> Problems:
+    """The refusal as a member of a result union."""
+    kind = next((kind for of, kind in _KINDS if isinstance(refusal, of)), Invalid)
+    return kind(code=refusal.slug, message=refusal.message, remedy=refusal.remedy)
+
+
+async def attempt(work: Callable[[], Awaitable[T]]) -> T | Problems:
+    """What `work` returns, or the problem it met."""
+    try:
+        return await work()
+    except Refusal as refusal:
+        return problem_of(refusal)

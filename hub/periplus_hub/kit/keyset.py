@@ -1,0 +1,159 @@
+"""Keyset pages of many parents in one statement: what GraphQL connections read.
+
+`kit.page` serves one list; a connection inside a list (the pods of fifty clusters) needs one page per parent, and
+the number of statements must not depend on the number of parents.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
+
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Row,
+    Select,
+    Table,
+    Text,
+    bindparam,
+    cast,
+    func,
+    literal,
+    select,
+    true,
+    tuple_,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from periplus_hub.kit.db import ReadConnection
+from periplus_hub.kit.errors import Invalid
+from periplus_hub.kit.page import decode_cursor, encode_cursor
+
+S_contra = TypeVar("S_contra", contravariant=True)
+Where = Callable[[S_contra, Any], Sequence[ColumnElement[bool]]]
+
+_KEY: Final = "order_key_{}"
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """One page of one parent. Rows have an attribute per column asked for, and their order keys."""
+
+    rows: Sequence[Row[Any]] = ()
+    has_next: bool = False
+    order: str = ""
+    keys: int = 0
+
+    def cursor(self, row: Row[Any]) -> str:
+        """Opaque text from which the next page goes on after `row`."""
+        values = tuple(getattr(row, _KEY.format(at)) for at in range(self.keys))
+        return encode_cursor(values, self.order)
+
+    @property
+    def end_cursor(self) -> str | None:
+        """The last row's cursor; None for an empty page."""
+        return self.cursor(self.rows[-1]) if self.rows else None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Listing(Generic[S_contra]):
+    """A list to page through: what a row shows, whose it is, and its order (NOT NULL and unique within a parent).
+
+    `where` turns (scope, filter) into conditions and always includes the tenant's.
+    """
+
+    name: str
+    source: FromClause
+    columns: Sequence[ColumnElement[Any]]
+    order: Sequence[ColumnElement[Any]]
+    where: Where[S_contra]
+    parent: ColumnElement[Any] | None = None
+    descending: bool = False
+
+    async def slices(  # noqa: PLR0917 - the shape of every loader's function: connection, scope, keys, arguments
+        self, c: ReadConnection, scope: S_contra, parents: Sequence[Any], first: int, after: str | None, asked: object
+    ) -> dict[Any, Slice]:
+        """The page of every parent; the parent None means the whole tenant."""
+        if None in parents or len(parents) == 1:
+            return {parent: await self._page(c, scope, parent, first, after, asked) for parent in parents}
+        ids = self._ids(parents)
+        statement = self.page_of(scope, asked, first, after).where(self._parent() == ids.c.parent)
+        inner = statement.lateral("page")
+        rows = await c.rows(select(ids.c.parent.label("page_parent"), inner).select_from(ids.join(inner, true())))
+        found: dict[Any, list[Row[Any]]] = {parent: [] for parent in parents}
+        for row in rows:
+            found[row.page_parent].append(row)
+        return {parent: self.cut(rows_of, first) for parent, rows_of in found.items()}
+
+    async def counts(self, c: ReadConnection, scope: S_contra, parents: Sequence[Any], asked: object) -> dict[Any, int]:
+        """How many rows every parent has."""
+        where = self.where(scope, asked)
+        if None in parents:
+            total = await c.scalar(select(func.count()).select_from(self.source).where(*where))
+            return dict.fromkeys(parents, int(total or 0))
+        parent = self._parent()
+        statement = select(parent, func.count()).select_from(self.source).where(*where, parent.in_(parents))
+        found = {row[0]: int(row[1]) for row in await c.rows(statement.group_by(parent))}
+        return {each: found.get(each, 0) for each in parents}
+
+    async def one(self, c: ReadConnection, scope: S_contra, *conditions: ColumnElement[bool]) -> Row[Any] | None:
+        """The row that meets the conditions, with the same columns as in a page."""
+        statement = select(*self.columns).select_from(self.source).where(*self.where(scope, None), *conditions)
+        return await c.one_or_none(statement.limit(1))
+
+    async def _page(  # noqa: PLR0917 - as slices
+        self, c: ReadConnection, scope: S_contra, parent: object, first: int, after: str | None, asked: object
+    ) -> Slice:
+        statement = self.page_of(scope, asked, first, after)
+        if parent is not None:
+            statement = statement.where(self._parent() == parent)
+        return self.cut(await c.rows(statement), first)
+
+    def page_of(self, scope: S_contra, asked: object, first: int, after: str | None) -> Select[Any]:
+        """The statement of one page, with one row more than asked for: callers narrow it to a parent."""
+        keys = [column.label(_KEY.format(at)) for at, column in enumerate(self.order)]
+        statement = select(*self.columns, *keys).select_from(self.source).where(*self.where(scope, asked))
+        if after is not None:
+            statement = statement.where(self._after(after))
+        ordered = [column.desc() if self.descending else column.asc() for column in self.order]
+        return statement.order_by(*ordered).limit(first + 1)
+
+    def _after(self, cursor: str) -> ColumnElement[bool]:
+        values = decode_cursor(cursor, self.name)
+        if len(values) != len(self.order):
+            raise Invalid("the cursor belongs to another list", "Pass the endCursor of an earlier page, unchanged.")
+        left = tuple_(*self.order)
+        right = tuple_(*values, types=[column.type for column in self.order])
+        return left < right if self.descending else left > right
+
+    def cut(self, rows: Sequence[Row[Any]], first: int) -> Slice:
+        """The page from the rows of `page_of`."""
+        return Slice(rows[:first], len(rows) > first, self.name, len(self.order))
+
+    def _parent(self) -> ColumnElement[Any]:
+        if self.parent is None:
+            msg = f"{self.name} has no parent"
+            raise TypeError(msg)
+        return self.parent
+
+    def _ids(self, parents: Sequence[Any]) -> FromClause:
+        array = bindparam("parents", list(parents), type_=ARRAY(self._parent().type))
+        return select(func.unnest(array).label("parent")).subquery("parents")
+
+
+def id_column(kind: str, *parts: ColumnElement[Any]) -> ColumnElement[str]:
+    """`Kind:part:part` as the column `id`: the global id, made by the database so that rows need no converting."""
+    text: ColumnElement[str] = literal(kind)
+    for part in parts:
+        text = text.concat(literal(":")).concat(cast(part, Text))
+    return text.label("id")
+
+
+def plain(table: Table, *names: str) -> list[ColumnElement[Any]]:
+    """The table's columns under their own names."""
+    return [table.c[name] for name in names]
+
+
+def contains_text(column: ColumnElement[Any], part: str) -> ColumnElement[bool]:
+    """Whether a text column contains `part`, in any case."""
+    return column.icontains(part, autoescape=True)
