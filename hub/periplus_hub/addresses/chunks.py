@@ -4,7 +4,7 @@ Pure numpy. Each chunk holds consecutive distinct prefixes in tree order with th
 views of the build until it is first changed. One family at a time.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final, NamedTuple, TypeVar
@@ -16,9 +16,11 @@ from periplus_hub.addresses.forest_build import Codes, Forest, GroupStats, group
 from periplus_hub.addresses.prefixes import ADDRESS_BITS, U64
 from periplus_hub.addresses.severity import NONE, Counts
 
-CHUNK_ENTRIES: Final = 4096
+CHUNK_ENTRIES: Final = 1024
 _HALF: Final = 64
 _LOW: Final = (1 << _HALF) - 1
+_LENGTH_BITS: Final = 8
+_LENGTH: Final = (1 << _LENGTH_BITS) - 1
 _NONE: Final = np.zeros(0, dtype=np.int64)
 _NO_CODES: Final = np.zeros(0, dtype=np.int32)
 
@@ -30,67 +32,80 @@ class Place(NamedTuple):
     at: int
 
 
+class KeyColumns(NamedTuple):
+    """Prefixes as columns: left-aligned halves and length."""
+
+    high: U64
+    low: U64
+    length: npt.NDArray[np.uint8]
+
+    def keys(self) -> list[int]:
+        """As integers."""
+        rows = zip(self.high.tolist(), self.low.tolist(), self.length.tolist(), strict=True)
+        return [(high << _HALF | low) << _LENGTH_BITS | length for high, low, length in rows]
+
+    @classmethod
+    def of(cls, keys: list[int]) -> "KeyColumns":
+        """Back from integers."""
+        return cls(
+            np.array([key >> _LENGTH_BITS + _HALF for key in keys], dtype=np.uint64),
+            np.array([key >> _LENGTH_BITS & _LOW for key in keys], dtype=np.uint64),
+            np.array([key & _LENGTH for key in keys], dtype=np.uint8),
+        )
+
+
 class Chunk:
-    """Consecutive prefixes: columns `high`, `low`, `length`, `sizes` (entries each), `down`, and all `codes`."""
+    """Consecutive prefixes: their keys, `sizes` (entries each), `down`, and all `codes`.
 
-    __slots__ = ("codes", "down", "high", "length", "low", "sizes")
+    The keys are columns as they came from the build, until somebody looks: then they are one sorted list of integers,
+    which Python bisects and inserts into faster than numpy does in small columns.
+    """
 
-    def __init__(  # noqa: PLR0917 (columns of one table)
-        self,
-        high: U64,
-        low: U64,
-        length: npt.NDArray[np.uint8],
-        sizes: npt.NDArray[np.int64],
-        codes: Codes,
-        down: Counts,
+    __slots__ = ("_columns", "_keys", "codes", "down", "sizes")
+
+    def __init__(
+        self, columns: KeyColumns | None, keys: list[int], sizes: npt.NDArray[np.int64], codes: Codes, down: Counts
     ) -> None:
-        self.high = high
-        self.low = low
-        self.length = length
+        self._columns = columns
+        self._keys = keys
         self.sizes = sizes
         self.codes = codes
         self.down = down
 
-    def bound(self, value: int, length: int) -> int:
-        """The first index at or behind (value, length)."""
-        high, low = np.uint64(value >> _HALF), np.uint64(value & _LOW)
-        start = int(self.high.searchsorted(high))
-        if start == len(self.high) or self.high[start] != high:
-            return start
-        stop = int(self.high.searchsorted(high, side="right"))
-        lows = self.low[start:stop]
-        first = start + int(lows.searchsorted(low))
-        if first == stop or self.low[first] != low:
-            return first
-        last = start + int(lows.searchsorted(low, side="right"))
-        return first + int(self.length[first:last].searchsorted(np.int64(length)))
+    @property
+    def keys(self) -> list[int]:
+        """`value << 8 | length`, sorted: parents before children."""
+        if self._columns is not None:
+            self._keys = self._columns.keys()
+            self._columns = None
+        return self._keys
 
-    def key(self, index: int) -> tuple[int, int]:
-        """(value, length) of the prefix at `index`."""
-        return int(self.high[index]) << _HALF | int(self.low[index]), int(self.length[index])
+    @property
+    def columns(self) -> KeyColumns:
+        """The keys as columns."""
+        return self._columns or KeyColumns.of(self._keys)
+
+    def __len__(self) -> int:
+        return len(self.sizes)
 
     def offset(self, index: int) -> int:
         """Where the entries of prefix `index` start."""
-        return int(self.sizes[:index].sum())
+        return int(np.add.reduce(self.sizes[:index]))
 
     def own(self, index: int) -> Codes:
         """The entries of prefix `index`."""
         start = self.offset(index)
         return self.codes[start : start + int(self.sizes[index])]
 
-    def insert(self, index: int, value: int, length: int) -> None:
+    def insert(self, index: int, key: int) -> None:
         """A new prefix without entries."""
-        self.high = _with(self.high, index, np.uint64(value >> _HALF))
-        self.low = _with(self.low, index, np.uint64(value & _LOW))
-        self.length = _with(self.length, index, length)
+        self.keys.insert(index, key)
         self.sizes = _with(self.sizes, index, 0)
         self.down = _with(self.down, index, 0)
 
     def drop(self, index: int) -> None:
         """Take out a prefix without entries."""
-        self.high = _without(self.high, index)
-        self.low = _without(self.low, index)
-        self.length = _without(self.length, index)
+        del self.keys[index]
         self.sizes = _without(self.sizes, index)
         self.down = _without(self.down, index)
 
@@ -116,16 +131,8 @@ class Chunk:
 
     def cut(self, start: int, stop: int) -> "Chunk":
         """The prefixes [start, stop)."""
-        first, last = self.offset(start), self.offset(stop)
-        span = slice(start, stop)
-        return Chunk(
-            self.high[span],
-            self.low[span],
-            self.length[span],
-            self.sizes[span],
-            self.codes[first:last],
-            self.down[span],
-        )
+        codes = self.codes[self.offset(start) : self.offset(stop)]
+        return Chunk(None, self.keys[start:stop], self.sizes[start:stop], codes, self.down[start:stop])
 
 
 class Chunks:
@@ -134,21 +141,24 @@ class Chunks:
     def __init__(self, forest: Forest, family: int) -> None:
         self.family = family
         self.chunks = list(_cut(forest))
-        self.firsts = [chunk.key(0) for chunk in self.chunks]
-        self._lengths = np.bincount(forest.length, minlength=ADDRESS_BITS + 1)
+        starts = [int(start) for start in _bounds(forest)[:-1]]
+        self.firsts = KeyColumns(forest.high[starts], forest.low[starts], forest.length[starts]).keys()
+        self._lengths = np.bincount(forest.length, minlength=ADDRESS_BITS + 1).tolist()
 
     def bound(self, value: int, length: int) -> Place:
         """The place at or behind (value, length); may be one behind the last prefix of a chunk."""
-        chunk = max(bisect_right(self.firsts, (value, length)) - 1, 0)
         if not self.chunks:
             return Place(0, 0)
-        return Place(chunk, self.chunks[chunk].bound(value, length))
+        key = value << _LENGTH_BITS | length
+        chunk = max(bisect_right(self.firsts, key) - 1, 0)
+        return Place(chunk, bisect_left(self.chunks[chunk].keys, key))
 
     def holds(self, place: Place, value: int, length: int) -> bool:
         """Whether the prefix stands exactly at `place`."""
-        if place.chunk >= len(self.chunks) or place.at >= len(self.chunks[place.chunk].length):
+        if place.chunk >= len(self.chunks):
             return False
-        return self.chunks[place.chunk].key(place.at) == (value, length)
+        keys = self.chunks[place.chunk].keys
+        return place.at < len(keys) and keys[place.at] == value << _LENGTH_BITS | length
 
     def ancestors(self, value: int, length: int) -> list[tuple[Place, int, int]]:
         """Every prefix that strictly contains the given one, nearest first.
@@ -156,14 +166,15 @@ class Chunks:
         Each step looks at the greatest prefix before the query: it contains us, or it says how long our next
         ancestor can be at most. So the walk is as long as the tree is deep, plus a few steps.
         """
-        shortest = int(np.argmax(self._lengths > 0))
+        shortest = next((size for size, count in enumerate(self._lengths) if count), ADDRESS_BITS)
         found: list[tuple[Place, int, int]] = []
         query = (value, length)
         while True:
             place = self._before(self.bound(*query))
             if place is None:
                 return found
-            other, other_length = self.chunks[place.chunk].key(place.at)
+            key = self.chunks[place.chunk].keys[place.at]
+            other, other_length = key >> _LENGTH_BITS, key & _LENGTH
             common = min(other_length, ADDRESS_BITS - (other ^ value).bit_length())
             if common == other_length:
                 found.append((place, other, other_length))
@@ -178,19 +189,17 @@ class Chunks:
             return Place(place.chunk, place.at - 1)
         if place.chunk == 0:
             return None
-        return Place(place.chunk - 1, len(self.chunks[place.chunk - 1].length) - 1)
+        return Place(place.chunk - 1, len(self.chunks[place.chunk - 1]) - 1)
 
     def behind(self, value: int, length: int) -> Place:
         """The place behind the prefix's subtree."""
-        if (value + (1 << (ADDRESS_BITS - length))) >> ADDRESS_BITS:
-            return Place(max(len(self.chunks) - 1, 0), len(self.chunks[-1].length) if self.chunks else 0)
         return self.bound(value + (1 << (ADDRESS_BITS - length)), 0)
 
     def _spans(self, start: Place, stop: Place) -> Iterator[tuple[Chunk, int, int]]:
         for number in range(start.chunk, min(stop.chunk + 1, len(self.chunks))):
             chunk = self.chunks[number]
             first = start.at if number == start.chunk else 0
-            last = stop.at if number == stop.chunk else len(chunk.length)
+            last = stop.at if number == stop.chunk else len(chunk)
             if first < last:
                 yield chunk, first, last
 
@@ -206,9 +215,10 @@ class Chunks:
         spans = list(self._spans(start, stop))
         if not spans:
             return []
-        high = np.concatenate([chunk.high[i:j] for chunk, i, j in spans])
-        low = np.concatenate([chunk.low[i:j] for chunk, i, j in spans])
-        length = np.concatenate([chunk.length[i:j] for chunk, i, j in spans])
+        columns = [chunk.columns for chunk, _, _ in spans]
+        high = np.concatenate([part.high[i:j] for part, (_, i, j) in zip(columns, spans, strict=True)])
+        low = np.concatenate([part.low[i:j] for part, (_, i, j) in zip(columns, spans, strict=True)])
+        length = np.concatenate([part.length[i:j] for part, (_, i, j) in zip(columns, spans, strict=True)])
         sizes = np.concatenate([chunk.sizes[i:j] for chunk, i, j in spans])
         down = np.concatenate([chunk.down[i:j] for chunk, i, j in spans])
         starts = np.concatenate((_NONE, [0], np.cumsum(sizes)))
@@ -218,65 +228,58 @@ class Chunks:
     def add(self, place: Place, value: int, length: int) -> Place:
         """A new prefix at its bound; returns where it stands."""
         self._lengths[length] += 1
+        key = value << _LENGTH_BITS | length
         if not self.chunks:
-            self.chunks.append(_empty())
-            self.firsts.append((value, length))
-        self.chunks[place.chunk].insert(place.at, value, length)
+            self.chunks.append(Chunk(None, [], _NONE, _NO_CODES, np.zeros((0, NONE), dtype=np.int64)))
+            self.firsts.append(key)
+        self.chunks[place.chunk].insert(place.at, key)
         if place.at == 0:
-            self.firsts[place.chunk] = (value, length)
+            self.firsts[place.chunk] = key
         return place
 
     def discard(self, place: Place) -> None:
         """Take out a prefix without entries."""
         chunk = self.chunks[place.chunk]
-        self._lengths[int(chunk.length[place.at])] -= 1
+        self._lengths[chunk.keys[place.at] & _LENGTH] -= 1
         chunk.drop(place.at)
-        if not len(chunk.length):
+        if not len(chunk):
             del self.chunks[place.chunk], self.firsts[place.chunk]
         elif place.at == 0:
-            self.firsts[place.chunk] = chunk.key(0)
+            self.firsts[place.chunk] = chunk.keys[0]
 
     def balance(self, number: int) -> None:
         """Halve a chunk that grew too large."""
         chunk = self.chunks[number]
-        if len(chunk.codes) <= 2 * CHUNK_ENTRIES or len(chunk.length) < 2:  # noqa: PLR2004 (halves need two)
+        if len(chunk.codes) <= 2 * CHUNK_ENTRIES or len(chunk) < 2:  # noqa: PLR2004 - halves need two
             return
         middle = int(np.searchsorted(np.cumsum(chunk.sizes), len(chunk.codes) // 2))
-        middle = min(max(middle, 1), len(chunk.length) - 1)
-        self.chunks[number : number + 1] = [chunk.cut(0, middle), chunk.cut(middle, len(chunk.length))]
-        self.firsts.insert(number + 1, self.chunks[number + 1].key(0))
+        middle = min(max(middle, 1), len(chunk) - 1)
+        self.chunks[number : number + 1] = [chunk.cut(0, middle), chunk.cut(middle, len(chunk))]
+        self.firsts.insert(number + 1, self.chunks[number + 1].keys[0])
 
     def nbytes(self) -> int:
-        """Memory of all columns."""
+        """Memory of all columns, keys counted as columns."""
+        key_bytes = 2 * np.dtype(np.uint64).itemsize + 1
         return sum(
-            array.nbytes
+            len(chunk) * key_bytes + chunk.sizes.nbytes + chunk.codes.nbytes + chunk.down.nbytes
             for chunk in self.chunks
-            for array in (chunk.high, chunk.low, chunk.length, chunk.sizes, chunk.codes, chunk.down)
         )
+
+
+def _bounds(forest: Forest) -> npt.NDArray[np.int64]:
+    """Where chunks of about CHUNK_ENTRIES entries start, and the end; a prefix is never cut."""
+    if not len(forest.length):
+        return np.zeros(1, dtype=np.int64)
+    numbers = forest.starts[:-1] // CHUNK_ENTRIES
+    return np.concatenate(([0], np.flatnonzero(numbers[1:] != numbers[:-1]) + 1, [len(forest.length)]))
 
 
 def _cut(forest: Forest) -> Iterator[Chunk]:
-    """Chunks of about CHUNK_ENTRIES entries; a prefix is never cut."""
-    count = len(forest.length)
-    if not count:
-        return
-    numbers = forest.starts[:-1] // CHUNK_ENTRIES
-    bounds = [0, *(np.flatnonzero(numbers[1:] != numbers[:-1]) + 1).tolist(), count]
     sizes = np.diff(forest.starts)
-    for start, stop in pairwise(bounds):
-        yield Chunk(
-            forest.high[start:stop],
-            forest.low[start:stop],
-            forest.length[start:stop],
-            sizes[start:stop],
-            forest.codes[int(forest.starts[start]) : int(forest.starts[stop])],
-            forest.down[start:stop],
-        )
-
-
-def _empty() -> Chunk:
-    zero = np.zeros(0, dtype=np.uint64)
-    return Chunk(zero, zero, np.zeros(0, dtype=np.uint8), _NONE, _NO_CODES, np.zeros((0, NONE), dtype=np.int64))
+    for start, stop in pairwise(_bounds(forest).tolist()):
+        columns = KeyColumns(forest.high[start:stop], forest.low[start:stop], forest.length[start:stop])
+        codes = forest.codes[int(forest.starts[start]) : int(forest.starts[stop])]
+        yield Chunk(columns, [], sizes[start:stop], codes, forest.down[start:stop])
 
 
 def _owned(column: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
