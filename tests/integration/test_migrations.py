@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 from periplus_hub.kit import migrate
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.errors import Refusal
+
 from tests.support.clock import FakeClock
 from tests.support.hub_db import all_tables
 

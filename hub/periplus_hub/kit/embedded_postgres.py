@@ -82,7 +82,7 @@ class EmbeddedPostgres:
             failures = 0 if loop.time() - since > _STEADY_S else failures + 1
             _log.error("postgres_died", code=self._server.process.returncode, failures=failures)
             await asyncio.sleep(_BACKOFF_S[min(failures, len(_BACKOFF_S)) - 1])
-            with contextlib.suppress(Refusal):  # logged by the server itself; the next round tries again
+            with contextlib.suppress(Refusal, OSError):  # the server logged why; the next round tries again
                 await asyncio.to_thread(clear_leftovers, self.folder)
                 await self._run(self._binaries, self._account)
                 _log.warning("postgres_restarted", pid=self.pid)
