@@ -5,11 +5,13 @@ because a restart would not help.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Final
 
 from periplus_spoke.transport.report import Report
 
+_log: Final = logging.getLogger(__name__)
 _REQUEST_S: Final = 5.0
 _REASONS: Final = {200: "OK", 404: "Not Found", 405: "Method Not Allowed", 503: "Service Unavailable"}
 _TEXT: Final = "text/plain; charset=utf-8"
@@ -22,13 +24,12 @@ class Health:
     def __init__(self, report: Report, is_ready: Callable[[], bool]) -> None:
         self._report = report
         self._is_ready = is_ready
-        self.port = 0
 
     async def run(self, host: str, port: int) -> None:
         """Listen; raises OSError when the port is taken."""
         server = await asyncio.start_server(self._serve, host, port, limit=8192)
         async with server:
-            self.port = server.sockets[0].getsockname()[1]
+            _log.info("health port open", extra={"port": server.sockets[0].getsockname()[1]})
             await server.serve_forever()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,0 +1,72 @@
+"""A hub is as little trusted as any peer: every request ends, whatever comes back."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from periplus_spoke.kit.errors import ConfigError
+from periplus_spoke.transport import client as client_module
+from periplus_spoke.transport.client import HubClient, NoAnswerError
+
+from tests.support.clock import FakeClock
+from tests.support.fake_hub import FakeHub, Handler, Misbehaviour, answer, flood
+
+
+async def drip(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """One byte now and then, for ever."""
+    response = web.StreamResponse()
+    await response.prepare(request)
+    while True:
+        await response.write(b" ")
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(("behaviour", "reason"), [(drip, "timeout"), (flood, "answer_too_large")])
+async def test_endless_answers_end(monkeypatch: pytest.MonkeyPatch, behaviour: Misbehaviour, reason: str) -> None:
+    monkeypatch.setattr(client_module, "ANSWER_S", 0.2 if behaviour is drip else 30.0)
+    async with FakeHub() as hub, HubClient(hub.url, FakeClock()) as client:
+        hub.misbehave("/v1/contract", behaviour)
+        with pytest.raises(NoAnswerError) as failed:
+            await client.get("/v1/contract")
+    assert failed.value.reason == reason
+
+
+async def test_redirects_are_not_followed() -> None:
+    async with FakeHub() as elsewhere, FakeHub() as hub, HubClient(hub.url, FakeClock()) as client:
+        hub.misbehave("/v1/contract", answer(302, Location=f"{elsewhere.url}/v1/contract"))
+        assert (await client.get("/v1/contract")).status == 302
+    assert elsewhere.requests == []
+
+
+async def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:1")
+    async with FakeHub() as hub, HubClient(hub.url, FakeClock()) as client:
+        assert (await client.get("/v1/contract")).status == 200
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [("7", 7.0), ("Thu, 01 Jan 2026 00:00:30 GMT", 30.0), ("-1", None), ("later", None), ("9" * 5000, None)],
+)
+async def test_retry_after_is_a_number_or_a_date(value: str, seconds: float | None) -> None:
+    async with FakeHub() as hub, HubClient(hub.url, FakeClock()) as client:
+        hub.misbehave("/v1/contract", answer(503, **{"Retry-After": value}))
+        found = (await client.get("/v1/contract")).retry_after_s
+    assert found == seconds or (len(value) > 100 and found is not None)
+
+
+async def test_nobody_listening_is_an_ordinary_answer() -> None:
+    async with HubClient("http://127.0.0.1:1", FakeClock()) as client:
+        with pytest.raises(NoAnswerError, match="no answer from") as failed:
+            await client.get("/v1/contract")
+    assert failed.value.reason == "hub_unreachable"
+
+
+def test_a_bundle_that_is_none_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    file.write_text("nothing")
+    with pytest.raises(ConfigError, match="hub_ca"):
+        HubClient("https://hub", FakeClock(), file)

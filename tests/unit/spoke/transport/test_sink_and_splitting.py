@@ -1,0 +1,120 @@
+"""From observed columns to sealed Arrow and back, whole, cut and halved."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import zstandard
+
+from periplus_contract import problems
+from periplus_contract.batch import offsets
+from periplus_contract.tables import NAMESPACES, Column, Kind, Table
+from periplus_spoke.fold.records import Cell, Sealable, SectionRows
+from periplus_spoke.kit.news import News
+from periplus_spoke.outbox.desk import Desk
+from periplus_spoke.outbox.outbox import Opened, Outbox
+from periplus_spoke.transport.sink import OutboxSink
+from periplus_spoke.transport.splitting import halve
+
+from tests.support.clock import FakeClock
+from tests.support.fake_hub import FakeHub, refuse
+from tests.support.spoke_batches import HOUR_S, assert_balanced, open_outbox
+from tests.support.spoke_rig import sending
+
+EVERY_TYPE = Table(
+    "flows",
+    (
+        Column("id", "utf8", nullable=False),
+        Column("bytes_tx", "int64"),
+        Column("denied", "bool"),
+        Column("at", "timestamp"),
+        Column("labels", "list<utf8>"),
+    ),
+)
+
+
+def flows(rows: int) -> Sealable:
+    columns: dict[str, list[Cell]] = {
+        "id": [f"row-{row}" for row in range(rows)],
+        "bytes_tx": [None if row % 3 == 0 else row * 2**40 for row in range(rows)],
+        "denied": [None if row % 5 == 0 else row % 2 == 0 for row in range(rows)],
+        "at": [None if row % 7 == 0 else HOUR_S * 1_000_000 + row for row in range(rows)],
+        "labels": [None if row % 2 else [f"app={row}", "tier=é"] for row in range(rows)],
+    }
+    section = SectionRows(table=EVERY_TYPE, columns=columns, rows=rows)
+    return Sealable(kind=Kind.FLOWS, window_start_s=HOUR_S, window_s=60, sections=(section,))
+
+
+def namespaces(rows: int) -> Sealable:
+    columns: dict[str, list[Cell]] = {
+        "op": ["upsert"] * rows,
+        "uid": [f"uid-{row}" for row in range(rows)],
+        "observed_at": [HOUR_S * 1_000_000] * rows,
+    }
+    section = SectionRows(table=NAMESPACES, columns=columns, rows=rows)
+    return Sealable(kind=Kind.INVENTORY, window_start_s=HOUR_S, window_s=0, sections=(section,), mode="snapshot")
+
+
+def tables(opened: Opened) -> list[pa.Table]:
+    body = zstandard.decompress(opened.body, max_output_size=opened.header.inflated_bytes)
+    return [pa.ipc.open_stream(body[start:end]).read_all() for _, start, end in offsets(opened.header.sections)]
+
+
+def opened(outbox: Outbox) -> list[Opened]:
+    return [batch for batch in map(outbox.read, outbox.held()) if batch is not None]
+
+
+async def test_halves_hold_the_same_rows_in_the_same_order(tmp_path: Path) -> None:
+    outbox, desk = open_outbox(tmp_path / "outbox", FakeClock()), Desk()
+    await OutboxSink(desk, outbox, News()).emit(flows(101))
+    [whole] = opened(outbox)
+    [before] = tables(whole)
+    assert outbox.split(outbox.held()[0], halve(whole))
+    after = [tables(half)[0] for half in opened(outbox)]
+    assert [table.num_rows for table in after] == [50, 51]
+    assert pa.concat_tables(after).to_pylist() == before.to_pylist()
+    assert after[0].schema == before.schema
+    assert_balanced(outbox)
+    desk.close()
+
+
+async def test_one_row_cannot_be_halved(tmp_path: Path) -> None:
+    outbox, desk = open_outbox(tmp_path / "outbox", FakeClock()), Desk()
+    await OutboxSink(desk, outbox, News()).emit(flows(1))
+    assert halve(opened(outbox)[0]) == ()
+    desk.close()
+
+
+async def test_a_hub_that_finds_flows_too_large_gets_halves(tmp_path: Path) -> None:
+    clock, desk = FakeClock(), Desk()
+    outbox = open_outbox(tmp_path / "outbox", clock)
+    await OutboxSink(desk, outbox, News()).emit(flows(8))
+    async with FakeHub(clock) as hub:
+        hub.misbehave("/v1/batches", refuse(problems.TOO_LARGE), refuse(problems.TOO_LARGE))
+        async with sending(hub, tmp_path, clock, outbox):
+            await clock.run_until(hub.reached(lambda: len(hub.ledger) == 3 and not outbox.held()))
+    assert sorted(header.rows for header in hub.ledger.values()) == [2, 2, 4]
+    told = {what: rows for (_, _, what), rows in hub.told.items() if rows}
+    assert told == {"collected": 8}
+    desk.close()
+
+
+async def test_a_snapshot_is_cut_smaller_when_asked_and_stays_one_chain(tmp_path: Path) -> None:
+    outbox, desk = open_outbox(tmp_path / "outbox", FakeClock()), Desk()
+    sink = OutboxSink(desk, outbox, News())
+    for _ in range(12):
+        assert sink.shrink()
+    await sink.emit(namespaces(30))
+    marks = [batch.header.inventory for batch in opened(outbox)]
+    assert [mark.part for mark in marks if mark] == [1, 2, 3]
+    assert {mark.parts for mark in marks if mark} == {3}
+    assert [identity.seq for identity in outbox.held()] == [1, 2, 3]
+    rows = [row["uid"] for batch in opened(outbox) for row in tables(batch)[0].to_pylist()]
+    assert rows == [f"uid-{row}" for row in range(30)]
+    desk.close()
+
+
+def test_batches_do_not_shrink_for_ever(tmp_path: Path) -> None:
+    desk = Desk()
+    sink = OutboxSink(desk, open_outbox(tmp_path / "outbox", FakeClock()), News())
+    assert sum(sink.shrink() for _ in range(100)) == 15
+    desk.close()
