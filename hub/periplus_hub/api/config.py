@@ -13,15 +13,17 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from periplus_hub.ingest.config import IngestConfig
 from periplus_hub.kit.config import ConfigError, Settings, read_settings
 
-__all__ = ["ConfigError", "HubConfig", "load_config"]
+__all__ = ["ConfigError", "HubConfig", "default_data_dir", "load_config"]
 
 _OTHER_PROGRAMS: Final = frozenset(
     {"PERIPLUS_CA_FILE", "PERIPLUS_CRASHPOINT", "PERIPLUS_TEST_WORKERS", "PERIPLUS_TOKEN", "PERIPLUS_URL"}
 )
+_SPOKE_PREFIX: Final = "PERIPLUS_SPOKE_"
 _SCHEMES: Final = ("postgresql://", "postgres://", "postgresql+asyncpg://")
 
 
-def _default_data_dir() -> Path:
+def default_data_dir() -> Path:
+    """Where the hub on this machine keeps everything unless told otherwise."""
     if os.geteuid() == 0:
         return Path("/var/lib/periplus")
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "periplus"
@@ -30,11 +32,13 @@ def _default_data_dir() -> Path:
 class StoreConfig(Settings):
     """Where the hub keeps what it knows."""
 
-    data_dir: Path = Field(default_factory=_default_data_dir, description="Folder of the embedded stores.")
+    data_dir: Path = Field(
+        default_factory=default_data_dir, description="Folder of the embedded stores. As root: /var/lib/periplus."
+    )
     database_url: SecretStr | None = Field(
         default=None,
-        description="A PostgreSQL 16 or newer to use instead of the embedded one: postgresql://user:password@host/name. "
-        "Several hosts and libpq's parameters are understood.",
+        description="A PostgreSQL 16 or newer to use instead of the embedded one, as "
+        "postgresql://user:password@host/name. Several hosts and libpq's parameters are understood.",
     )
     postgres_account: str | None = Field(
         default=None,
@@ -64,7 +68,7 @@ class ListenerConfig(Settings):
 
     spokes_host: str = Field(default="127.0.0.1", description="Address of the listener for spokes.")
     spokes_port: int = Field(default=7946, ge=0, le=65_535, description="Its port.")
-    people_host: str = Field(default="127.0.0.1", description="Address of the listener for people: GraphQL and UI.")
+    people_host: str = Field(default="127.0.0.1", description="Address of the listener for people: GraphQL.")
     people_port: int = Field(default=7980, ge=0, le=65_535, description="Its port.")
     metrics_host: str = Field(default="127.0.0.1", description="Address of the listener for metrics and health.")
     metrics_port: int = Field(default=7990, ge=0, le=65_535, description="Its port.")
@@ -123,7 +127,8 @@ class HubConfig(StoreConfig, ListenerConfig, ProcessConfig, IngestConfig):
 
 def load_config(file: Path | None, flags: dict[str, Any]) -> HubConfig:
     """Flags over PERIPLUS_* over the TOML file over defaults; raises ConfigError naming everything that is wrong."""
-    return read_settings(HubConfig, flags, file, others=_OTHER_PROGRAMS)
+    spokes = {name for name in os.environ if name.startswith(_SPOKE_PREFIX)}
+    return read_settings(HubConfig, flags, file, others=_OTHER_PROGRAMS | spokes)
 
 
 def _is_loopback(host: str) -> bool:

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from periplus_hub.api.cli.exits import fail
 from periplus_hub.api.client import HubCallError, HubClient
+from periplus_hub.api.config import default_data_dir
 
 DEFAULT_URL = "http://127.0.0.1:7980"
 
@@ -26,17 +27,12 @@ TokenFileOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
 
 
-def default_data_dir() -> Path:
-    """Where an embedded hub keeps everything unless told otherwise."""
-    base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
-    return Path(os.environ.get("PERIPLUS_DATA_DIR") or Path(base) / "periplus")
-
-
 def find_token(token_file: Path | None) -> str:
     """The API token; leaves with a remedy when there is none."""
     if token_file is None and (token := os.environ.get("PERIPLUS_TOKEN")):
         return token.strip()
-    path = token_file or default_data_dir() / "admin-token"
+    data_dir = os.environ.get("PERIPLUS_DATA_DIR") or default_data_dir()
+    path = token_file or Path(data_dir) / "admin-token"
     try:
         return path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError):
