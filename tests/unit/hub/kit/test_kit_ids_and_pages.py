@@ -1,0 +1,83 @@
+from contextlib import suppress
+from datetime import UTC, datetime
+from ipaddress import ip_network
+from uuid import RFC_4122
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from periplus_hub.kit.errors import Invalid
+from periplus_hub.kit.ids import new_id, random_token
+from periplus_hub.kit.page import PageAsk, decode_cursor, encode_cursor, slice_page
+
+KEYS = st.tuples(
+    st.text(max_size=50),
+    st.integers(-(2**70), 2**70),
+    st.booleans(),
+    st.uuids(),
+    st.binary(max_size=17),
+    st.datetimes(timezones=st.just(UTC)),
+)
+
+
+def test_ids_are_version_7_and_sort_in_the_order_they_were_made() -> None:
+    ids = [new_id() for _ in range(5_000)]
+    assert ids == sorted(ids)
+    assert len(set(ids)) == len(ids)
+    assert {(each.version, each.variant) for each in ids} == {(7, RFC_4122)}
+
+
+def test_tokens_differ_and_are_safe_in_urls() -> None:
+    tokens = {random_token() for _ in range(100)}
+    assert len(tokens) == 100
+    assert all(len(token) == 43 and token.isascii() for token in tokens)
+
+
+@given(KEYS)
+def test_a_cursor_gives_back_its_key_with_every_type(key: tuple[object, ...]) -> None:
+    assert decode_cursor(encode_cursor(key, "name"), "name") == key
+
+
+def test_a_cursor_holds_networks() -> None:
+    key = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
+    assert decode_cursor(encode_cursor(key)) == key
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x", "===", "bnVsbA", "WzBd" * 1000, "W10", "WzAsWyJ6IiwxXV0", encode_cursor((1,), "other"), "é", "1"]
+)
+def test_a_cursor_nobody_gave_out_is_refused(text: str) -> None:
+    with pytest.raises(Invalid):
+        decode_cursor(text, "name")
+
+
+@given(st.text())
+def test_no_text_breaks_the_decoder(text: str) -> None:
+    with suppress(Invalid):
+        decode_cursor(text)
+
+
+@given(st.sets(st.integers(0, 1_000), max_size=60), st.integers(1, 7))
+def test_pages_in_memory_give_every_item_once(items: set[int], first: int) -> None:
+    found: list[int] = []
+    after = None
+    while True:
+        page = slice_page(sorted(items), PageAsk(first, after, with_total=True), lambda item: (item,))
+        found += page.nodes
+        assert page.total == len(items)
+        if not page.has_next:
+            break
+        after = page.end_cursor
+    assert found == sorted(items)
+
+
+@pytest.mark.parametrize("first", [0, -1, 1_001])
+def test_a_page_has_a_bounded_size(first: int) -> None:
+    with pytest.raises(Invalid, match=f"first is {first}"):
+        PageAsk(first)
+
+
+def test_a_page_can_be_turned_into_something_else() -> None:
+    page = slice_page([datetime(2026, 1, 1, tzinfo=UTC)], PageAsk(), lambda each: (each,))
+    assert page.map(lambda each: each.year).nodes == [2026]
