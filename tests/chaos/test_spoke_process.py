@@ -82,6 +82,7 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
                     await spoke.process.wait()
 
 
+@pytest.mark.promise("secrets-are-not-shown")
 async def test_once_brings_a_complete_picture_and_no_secret_leaves(tmp_path: Path) -> None:
     async with stage(tmp_path) as made:
         spoke = await made.spoke("once", "--cluster-name", "prod-1", "--log-level", "debug", "--timeout", "50")

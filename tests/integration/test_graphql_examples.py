@@ -63,6 +63,7 @@ async def test_mutations_happen_and_are_audited_once(hub: Door, db: Database) ->
         assert await audited(db, scope) == before + 1, example.field
 
 
+@pytest.mark.promise("strangers-learn-nothing")
 async def test_nobody_learns_anything(hub: Door, db: Database, tenant: Scope) -> None:
     fleet = await seed(db, tenant)
     before = await contents(db, tenant)
@@ -72,6 +73,7 @@ async def test_nobody_learns_anything(hub: Door, db: Database, tenant: Scope) ->
     assert await contents(db, tenant) == before
 
 
+@pytest.mark.promise("tenants-are-apart")
 async def test_other_tenants_see_and_change_nothing(
     hub: Door, db: Database, tenant: Scope, other_tenant: Scope
 ) -> None:
@@ -103,6 +105,7 @@ async def test_viewers_read_what_is_not_for_admins_and_change_nothing(hub: Door,
     assert await contents(db, tenant) == before
 
 
+@pytest.mark.promise("statements-do-not-grow")
 async def test_statements_do_not_grow_with_rows(hub: Door, db: Database, tenant: Scope, other_tenant: Scope) -> None:
     counts: list[dict[str, int]] = []
     for scope, clusters, objects in ((tenant, 2, 1), (other_tenant, 12, 9)):

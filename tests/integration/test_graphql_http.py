@@ -36,6 +36,7 @@ async def test_viewer_names_the_asker(hub: Door, db: Database, tenant: Scope) ->
     }
 
 
+@pytest.mark.promise("strangers-learn-nothing")
 @pytest.mark.parametrize("token", [None, "", "nonsense", "ppt_aaaaaaaa_bbbb"])
 async def test_nobody_gets_in_not_even_for_the_schema(hub: Door, token: str | None) -> None:
     for document in (VIEWER, "{__schema{types{name}}}", "{__typename}", "nonsense"):
@@ -65,6 +66,7 @@ async def test_compressed_bodies_are_refused(hub: Door, admin: str) -> None:
     assert (await hub.raw("POST", b"x", headers)).status_code == 415
 
 
+@pytest.mark.promise("queries-are-bounded")
 async def test_no_bomb_reaches_the_database(hub: Door, admin: str) -> None:
     headers = {"authorization": f"Bearer {admin}", "content-type": "application/json"}
     await hub.ask("{__typename}", admin)

@@ -65,6 +65,7 @@ def test_revisions_are_one_line_named_expand_or_contract_and_numbered() -> None:
     assert len(files) == len(walked)
 
 
+@pytest.mark.promise("schemas-are-checked")
 async def test_a_database_without_a_schema_is_refused(empty_database_url: str, clock: FakeClock) -> None:
     db = Database(empty_database_url, clock)
     with pytest.raises(Refusal, match="has no schema") as refused:
@@ -73,6 +74,7 @@ async def test_a_database_without_a_schema_is_refused(empty_database_url: str, c
     await db.dispose()
 
 
+@pytest.mark.promise("schemas-are-checked")
 @pytest.mark.parametrize("revision", ["expand_0099", "contract_0002", "somebody-elses"])
 async def test_a_newer_schema_is_refused_by_start_and_migration(db: Database, database_url: str, revision: str) -> None:
     await run(database_url, f"UPDATE alembic_version SET version_num = '{revision}'")
@@ -105,6 +107,7 @@ async def test_a_migration_waits_for_the_one_that_runs(db: Database, database_ur
     await migrate.upgrade(database_url)
 
 
+@pytest.mark.promise("schemas-are-checked")
 async def test_a_lock_that_somebody_holds_ends_the_migration_without_half_of_it(
     empty_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
