@@ -53,6 +53,7 @@ async def test_queries_answer_and_change_nothing(hub: Door, db: Database, tenant
     assert await contents(db, tenant) == before
 
 
+@pytest.mark.promise("changes-are-audited")
 async def test_mutations_happen_and_are_audited_once(hub: Door, db: Database) -> None:
     for example in MUTATIONS:
         scope = cast("Scope", await make_tenant(db, example.field))
@@ -93,6 +94,7 @@ async def test_other_tenants_see_and_change_nothing(
     assert await contents(db, tenant) == before
 
 
+@pytest.mark.promise("roles-hold")
 async def test_viewers_read_what_is_not_for_admins_and_change_nothing(hub: Door, db: Database, tenant: Scope) -> None:
     fleet, token = await seed(db, tenant), await token_for(db, tenant, Role.VIEWER)
     before = await contents(db, tenant)
