@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, delete, insert, literal, select, update
+from sqlalchemy import Row, delete, func, insert, literal, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from periplus_hub.access.scope import Scope, owned
@@ -76,8 +76,12 @@ async def system_registration_by_id(c: ReadConnection, registration_id: UUID) ->
     return await c.one_or_none(select(registrations).where(registrations.c.id == registration_id))
 
 
-async def live_twin(c: ReadConnection, scope: Scope, cluster_uid: str) -> UUID | None:
-    """A live registration of the same kube-system uid."""
+async def live_twin(c: WriteConnection, scope: Scope, cluster_uid: str) -> UUID | None:
+    """A live registration of the same kube-system uid.
+
+    Waits for other enrolments of this uid to end: two spokes that start at once must not both be the first.
+    """
+    await c.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"{scope.tenant_id}/{cluster_uid}", 0))))
     statement = (
         select(registrations.c.id)
         .where(

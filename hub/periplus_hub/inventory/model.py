@@ -44,15 +44,18 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """Live objects of one cluster. A cluster without inventory has no Counts at all, not zeros."""
+    """Live objects of one cluster; None for a kind its spoke cannot read whole.
+
+    A cluster without inventory has no Counts at all, not zeros.
+    """
 
     registration_id: UUID
-    namespaces: int
-    nodes: int
-    workloads: int
-    pods: int
-    services: int
-    endpoints: int
+    namespaces: int | None
+    nodes: int | None
+    workloads: int | None
+    pods: int | None
+    services: int | None
+    endpoints: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

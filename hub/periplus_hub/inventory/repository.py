@@ -53,7 +53,7 @@ def _value(value: object) -> object:
 
 _FACTS, _facts = _reader(ClusterFacts, tables.clusters)
 _SOURCES, _source = _reader(Source, tables.sources, name="uid")
-_COUNTS, _counts = _reader(Counts, tables.counts)
+_COUNTS, _ = _reader(Counts, tables.counts)
 _NAMESPACES, _namespace = _reader(Namespace, tables.namespaces)
 _NODES, _node = _reader(Node, tables.nodes)
 _WORKLOADS, _workload = _reader(Workload, tables.workloads)
@@ -120,16 +120,17 @@ async def counts_by_registration(c: ReadConnection, scope: Scope, ids: Sequence[
         )
         .scalar_subquery()
     )
-    statement = _COUNTS.add_columns(unread.label("unread")).where(
-        owned(scope, table), table.c.registration_id.in_(ids)
-    )
-    return {row.registration_id: _known_counts(_counts(row), row.unread or ()) for row in await c.rows(statement)}
+    statement = _COUNTS.add_columns(unread.label("unread")).where(owned(scope, table), table.c.registration_id.in_(ids))
+    return {row.registration_id: _known_counts(row) for row in await c.rows(statement)}
 
 
-def _known_counts(counts: Counts, unread: Sequence[str]) -> Counts:
+def _known_counts(row: Row[Any]) -> Counts:
     """Without the numbers that are only a part."""
-    hidden = {_COUNTED_FROM[source] for source in unread if source in _COUNTED_FROM}
-    return replace(counts, **dict.fromkeys(hidden)) if hidden else counts
+    hidden = {_COUNTED_FROM.get(source) for source in row.unread or ()}
+    fields: dict[str, Any] = {
+        name: None if name in hidden else getattr(row, name) for name in Counts.__dataclass_fields__
+    }
+    return Counts(**fields)
 
 
 async def fleet_counts(c: ReadConnection, scope: Scope) -> dict[str, int]:
