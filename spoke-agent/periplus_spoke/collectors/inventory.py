@@ -1,5 +1,6 @@
 """Objects of every kind into the inventory state: who owns what, what a node says about its cluster."""
 
+from sys import intern
 from typing import Final
 
 from periplus_contract.tables import (
@@ -65,7 +66,7 @@ class Inventory:
     def pod(self, pod: Pod, at_us: int) -> None:
         """core/v1 Pod."""
         row = rows.pod_row(pod, self.owners.workload(pod), self._labels)
-        self.state.put(PODS, pod.metadata.uid, row, at_us)
+        self.state.put(PODS, intern(pod.metadata.uid), row, at_us)
 
     def forget_pod(self, uid: str, at_us: int) -> None:
         """A pod is gone."""

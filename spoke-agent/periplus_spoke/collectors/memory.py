@@ -1,11 +1,20 @@
-"""Give memory back after the first lists: what they needed at once is never needed again."""
+"""Keep the process small: one arena, and memory given back after the first lists, which is never needed again."""
 
 import ctypes
 import gc
+from contextlib import suppress
 from typing import Final
 
+_M_ARENA_MAX: Final = -8
+"""mallopt(3)."""
 _GEN0: Final = 5_000
 """Allocations between two young collections: our objects hold no cycles, so they rarely find anything."""
+
+
+def prepare() -> None:
+    """Before the lists: one arena of memory for all threads, as what a helper thread frees is else lost to the rest."""
+    with suppress(OSError, AttributeError):  # not glibc
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
 
 
 def settle() -> None:
@@ -13,8 +22,5 @@ def settle() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_GEN0)
-    try:
-        trim = ctypes.CDLL(None).malloc_trim
-    except (OSError, AttributeError):
-        return  # not glibc
-    trim(0)
+    with suppress(OSError, AttributeError):  # not glibc
+        ctypes.CDLL(None).malloc_trim(0)

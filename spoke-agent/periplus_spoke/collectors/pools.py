@@ -16,6 +16,8 @@ from periplus_spoke.fold.records import Sealable
 from periplus_spoke.fold.sources import Source
 
 _READ: Final = (NODES, PODS, SERVICES, SERVICE_CIDRS, IP_ADDRESSES)
+_BOUNDS: Final = (NODES, SERVICES, SERVICE_CIDRS)
+"""What allocations are made of; pods only tell which ranges are believed."""
 _MICROS: Final = 1_000_000
 _FAULTS_SHOWN: Final = 3
 _CORE: Final = "ipam/kubernetes"
@@ -43,13 +45,22 @@ class Pools:
         self._adapters = adapters
         self._seen: tuple[object, ...] = ()
         self._result = _Result([], [], b"")
+        self._bounds: tuple[object, ...] = ()
         self._told: bytes | None = None
         self.configs: ConfigMaps = {}
         self.custom: Mapping[str, Sequence[object]] = {}
 
     def allocations_changed(self, at_us: int) -> bool:
-        """Whether the set of allocations is not the one last told."""
-        return self._refresh(at_us).digest != self._told
+        """Whether the set of allocations is not the one last told.
+
+        Pods alone do not move it at once: their comings and goings count with the next window.
+        """
+        revisions = self._inventory.state.revisions
+        bounds = (*(revisions[table.name] for table in _BOUNDS), self.configs)
+        if bounds != self._bounds:
+            self._bounds = bounds
+            self._refresh(at_us)
+        return self._result.digest != self._told
 
     def batch(self, at_us: int, window_s: int, *, complete: bool = False) -> Sealable:
         """The batch of the window around `at_us`: all pools, and the allocations when they changed or `complete`."""

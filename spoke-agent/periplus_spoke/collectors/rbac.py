@@ -9,7 +9,7 @@ from periplus_spoke.kube.access import Access
 
 NAME: Final = "periplus-spoke"
 SYSTEM_NAMESPACE: Final = "kube-system"
-_READ: Final = ("get", "list", "watch")
+_READ: Final = ("list", "watch")
 
 
 class Rule(NamedTuple):
@@ -23,12 +23,13 @@ class Rule(NamedTuple):
 
 
 RULES: Final = (
-    Rule("", ("namespaces", "nodes", "pods", "services"), purpose="what has which address"),
+    Rule("", ("namespaces",), ("get", *_READ), purpose="the cluster's identity, and whose things are"),
+    Rule("", ("nodes", "pods", "services"), purpose="what has which address"),
     Rule("discovery.k8s.io", ("endpointslices",), purpose="what is behind a service"),
     Rule("networking.k8s.io", ("servicecidrs", "ipaddresses"), purpose="service ranges and their use"),
     Rule("apps", ("deployments", "replicasets", "statefulsets", "daemonsets"), purpose="whose a pod is"),
     Rule("batch", ("jobs", "cronjobs"), purpose="whose a pod is"),
-    Rule("about.k8s.io", ("clusterproperties",), purpose="the cluster's name in its clusterset"),
+    Rule("about.k8s.io", ("clusterproperties",), ("list",), purpose="the cluster's name in its clusterset"),
 )
 """Cluster-wide rules."""
 

@@ -6,6 +6,7 @@ does not track them.
 
 import ipaddress
 from collections.abc import Iterator
+from sys import intern
 from typing import Final
 
 from periplus_contract.tables import (
@@ -127,7 +128,7 @@ def pod_row(pod: Pod, workload: tuple[str, str] | None, labels: LabelFilter) -> 
     ipv4, ipv6 = _families(pod)
     return (
         shared(meta.namespace),
-        meta.name,
+        shared(meta.name),
         shared(pod.spec.node_name),
         shared(kind),
         shared(name),
@@ -147,7 +148,7 @@ def _families(pod: Pod) -> tuple[str | None, str | None]:
     for text in [item.ip for item in pod.status.pod_ips or ()] or [pod.status.pod_ip]:
         version = family(text)
         if version and version not in found:
-            found[version] = text
+            found[version] = intern(text)
     return found.get(4), found.get(6)
 
 
@@ -224,7 +225,7 @@ def endpoint_rows(piece: EndpointSlice) -> Iterator[tuple[str, Row]]:
                 shared(meta.namespace),
                 service,
                 shared(meta.name),
-                address,
+                intern(address),
                 shared(piece.address_type),
                 shared(endpoint.node_name),
                 shared(endpoint.zone),

@@ -122,11 +122,13 @@ class KubeClient:
                 raise from_exception(error, request.what) from error
 
     async def _read(self, response: aiohttp.ClientResponse, path: str) -> bytes:
-        whole = bytearray()
+        chunks: list[bytes] = []
+        size = 0
         async for chunk in response.content.iter_any():
-            whole += chunk
-            self._bound(len(whole), self.settings.max_answer_bytes, path)
-        return bytes(whole)
+            chunks.append(chunk)
+            size += len(chunk)
+            self._bound(size, self.settings.max_answer_bytes, path)
+        return b"".join(chunks)
 
     @staticmethod
     def _bound(size: int, bound: int, path: str) -> None:
