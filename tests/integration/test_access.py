@@ -1,0 +1,180 @@
+from datetime import timedelta
+from typing import Final
+
+import pytest
+from sqlalchemy import func, select
+
+from periplus_hub.access import service
+from periplus_hub.access.scope import Permission, Role, Scope, owned, role_scope
+from periplus_hub.access.service import CACHE_S, Authenticator
+from periplus_hub.access.tables import api_tokens, audit_events
+from periplus_hub.kit.db import Database, WriteConnection, count_statements
+from periplus_hub.kit.errors import Forbidden, Invalid, NotFound
+
+from tests.support.clock import FakeClock
+
+DAY: Final = timedelta(days=1)
+
+
+async def make(db: Database, scope: Scope, role: Role = Role.VIEWER, *, lifetime: timedelta | None = None) -> str:
+    async with db.write() as c:
+        _, text = await service.create_token(c, scope, "ci", role, lifetime=lifetime, now=db.clock.now())
+    return text
+
+
+async def events(db: Database, scope: Scope) -> list[str]:
+    async with db.read() as c:
+        rows = await c.rows(select(audit_events.c.action).where(owned(scope, audit_events)))
+    return [row.action for row in rows]
+
+
+@pytest.mark.parametrize("role", Role)
+async def test_a_token_is_its_tenants_and_has_its_roles_rights(db: Database, tenant: Scope, role: Role) -> None:
+    text = await make(db, tenant, role)
+    found = await Authenticator(db).authenticate(text)
+    assert found == role_scope(tenant.tenant_id, "token:ci", role)
+
+
+async def test_only_a_hash_of_the_secret_is_kept(db: Database, tenant: Scope) -> None:
+    text = await make(db, tenant)
+    secret = text[len("ppt_12345678_") :]
+    async with db.read() as c:
+        row = await c.one_or_none(select(api_tokens))
+    assert secret not in str(row)
+    assert text.startswith(f"{row.prefix}_")
+
+
+@pytest.mark.parametrize("damage", ["", "ppt_", "x", "secret", "prefix", "ppt_abcdefgh_", "é", "case"])
+async def test_anything_but_the_token_is_nobody(db: Database, tenant: Scope, damage: str) -> None:
+    text = await make(db, tenant)
+    presented = {
+        "secret": text[:-1] + ("A" if text[-1] != "A" else "B"),
+        "prefix": "ppt_" + "A" * 8 + text[12:],
+        "é": text + "é",
+        "case": text.upper(),
+    }.get(damage, damage)
+    assert await Authenticator(db).authenticate(presented) is None
+
+
+async def test_a_token_ends_at_its_time(db: Database, tenant: Scope, clock: FakeClock) -> None:
+    text = await make(db, tenant, lifetime=DAY)
+    authenticator = Authenticator(db)
+    clock.advance(DAY.total_seconds() - 1)
+    assert await authenticator.authenticate(text) is not None
+    clock.advance(1)
+    assert await authenticator.authenticate(text) is None
+
+
+async def test_a_revoked_token_is_refused_within_five_seconds(db: Database, tenant: Scope, clock: FakeClock) -> None:
+    text = await make(db, tenant)
+    authenticator = Authenticator(db)
+    await authenticator.authenticate(text)
+    assert await authenticator.authenticate(text) is not None
+    async with db.write() as c:
+        [token] = await service.list_tokens(c, tenant)
+        await service.revoke_token(c, tenant, token.id, now=clock.now())
+    clock.advance(CACHE_S)
+    assert await authenticator.authenticate(text) is None
+
+
+async def test_a_revoked_token_is_refused_at_once_where_it_was_revoked(
+    db: Database, tenant: Scope, clock: FakeClock
+) -> None:
+    text = await make(db, tenant)
+    authenticator = Authenticator(db)
+    await authenticator.authenticate(text)
+    async with db.write() as c:
+        [token] = await service.list_tokens(c, tenant)
+        await service.revoke_token(c, tenant, token.id, now=clock.now())
+    authenticator.forget()
+    assert await authenticator.authenticate(text) is None
+
+
+async def test_the_tokens_of_another_tenant_cannot_be_seen_or_revoked(
+    db: Database, tenant: Scope, other_tenant: Scope, clock: FakeClock
+) -> None:
+    text = await make(db, tenant)
+    async with db.read() as c:
+        [token] = await service.list_tokens(c, tenant)
+        assert await service.list_tokens(c, other_tenant) == []
+
+    async def revoke(c: WriteConnection) -> None:
+        await service.revoke_token(c, other_tenant, token.id, now=clock.now())
+
+    with pytest.raises(NotFound):
+        await db.retrying_write(revoke)
+    assert await Authenticator(db).authenticate(text) is not None
+    assert await events(db, other_tenant) == []
+
+
+async def test_changes_of_tokens_are_audited_once(db: Database, tenant: Scope, clock: FakeClock) -> None:
+    await make(db, tenant)
+    async with db.write() as c:
+        [token] = await service.list_tokens(c, tenant)
+        await service.revoke_token(c, tenant, token.id, now=clock.now())
+        await service.revoke_token(c, tenant, token.id, now=clock.now())
+    assert await events(db, tenant) == ["access:api-token:create", "access:api-token:revoke"]
+
+
+async def test_an_audit_event_dies_with_the_change_it_describes(db: Database, tenant: Scope) -> None:
+    async def change(c: WriteConnection) -> None:
+        await service.create_token(c, tenant, "never", Role.ADMIN, now=db.clock.now())
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await db.retrying_write(change)
+    assert await events(db, tenant) == []
+    async with db.read() as c:
+        assert await service.list_tokens(c, tenant) == []
+
+
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.ANALYST, Role.OPERATOR])
+async def test_only_admins_manage_tokens(db: Database, tenant: Scope, role: Role) -> None:
+    scope = role_scope(tenant.tenant_id, "token:small", role)
+
+    async def create(c: WriteConnection) -> None:
+        await service.create_token(c, scope, "x", Role.VIEWER, now=db.clock.now())
+
+    with pytest.raises(Forbidden, match=f"is {role.value}") as refused:
+        await db.retrying_write(create)
+    assert "admin" in refused.value.remedy
+    assert await events(db, tenant) == []
+
+
+@pytest.mark.parametrize("name", ["", "  ", "x" * 101, "a\nb", "a\x00b"])
+async def test_a_token_needs_a_name_for_people(db: Database, tenant: Scope, name: str) -> None:
+    async def create(c: WriteConnection) -> None:
+        await service.create_token(c, tenant, name, Role.VIEWER, now=db.clock.now())
+
+    with pytest.raises(Invalid, match="needs a name"):
+        await db.retrying_write(create)
+
+
+async def test_a_new_admin_token_replaces_the_one_of_the_same_name(db: Database, clock: FakeClock) -> None:
+    first = await service.make_admin_token(db, "file")
+    other = await service.make_admin_token(db, "somebody else's")
+    second = await service.make_admin_token(db, "file")
+    authenticator = Authenticator(db)
+    assert await authenticator.authenticate(first) is None
+    found = await authenticator.authenticate(second)
+    assert found is not None
+    assert found.allows(Permission.TOKENS_WRITE)
+    assert await authenticator.authenticate(other) is not None
+
+
+async def test_the_default_tenant_is_made_once(db: Database) -> None:
+    assert await service.ensure_default_tenant(db) == await service.ensure_default_tenant(db)
+
+
+async def test_asking_with_a_cached_token_costs_no_statement(db: Database, tenant: Scope) -> None:
+    text = await make(db, tenant)
+    authenticator = Authenticator(db)
+    await authenticator.authenticate(text)
+    await authenticator.authenticate(text)
+    with count_statements() as counter:
+        await authenticator.authenticate(text)
+    assert counter.total == 0
+    async with db.read() as c:
+        assert await c.scalar(
+            select(func.count()).select_from(api_tokens).where(api_tokens.c.last_used_at.is_not(None))
+        )
