@@ -231,6 +231,11 @@ class Outbox:
             self._held.release(done)
         return len(done)
 
+    def was_accepted(self, epoch: str, seq: int) -> bool:
+        """Whether this batch is held although the hub has accepted it."""
+        entry = self._held.entries.get(BatchId(epoch, seq))
+        return entry is not None and entry.status is Status.ACCEPTED
+
     def requeue_accepted(self, older_than_s: int = 0) -> int:
         """Offer batches again that were accepted at least so long ago and never settled; duplicates do no harm."""
         latest = self._clock.monotonic_us() - older_than_s * 1_000_000

@@ -88,23 +88,30 @@ class Answers:
         if epoch not in known or not 0 <= through <= known[epoch]:
             parts.report.counters["bogus_watermarks"] += 1
             return
-        before = self._settled.get(epoch, 0)
-        self._settled = {name: mark for name, mark in self._settled.items() if name in known} | {epoch: through}
-        if through < before:
+        marks = {name: mark for name, mark in self._settled.items() if name in known}
+        lower = through < marks.get(epoch, 0)
+        if lower and await parts.desk.run(parts.outbox.was_accepted, epoch, through + 1):
+            self._settled = marks | {epoch: through}
             await self._send_again()
             return
+        if not lower:
+            self._settled = marks | {epoch: through}
         gone = await parts.desk.run(parts.outbox.settle, epoch, through)
         parts.report.counters["batches_settled"] += gone
 
     async def _send_again(self) -> None:
-        """A lower watermark than before: the hub lost commits (a failover, a restore). It gets what we still hold."""
+        """The hub lost commits (a failover, a restore): it gets what we still hold.
+
+        Only a batch it had accepted shows that. A lower watermark alone may stem from a header sealed before a batch
+        between was dropped.
+        """
         parts = self._parts
         now_us = parts.timer.monotonic_us()
         if self._requeued_at_us is not None and now_us - self._requeued_at_us < _REQUEUE_EVERY_US:
             return
         self._requeued_at_us = now_us
         count = await parts.desk.run(parts.outbox.requeue_accepted)
-        _log.warning("the hub settled less than before; sending what is held again", extra={"batches": count})
+        _log.warning("the hub lost batches it had accepted; sending what is held again", extra={"batches": count})
 
     def _compare_clocks(self, hub_us: int) -> None:
         if hub_us <= 0:
