@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from periplus_hub.addresses.model import AllocationKind, Explanation, FreeRange, Relation, Severity
-from periplus_hub.addresses.planner import SPACES, free_ranges, worth_suggesting
+from periplus_hub.addresses.planner import SPACES, FreeSpace, worth_suggesting
 from periplus_hub.addresses.prefixes import Prefix
 
 _KIND = AllocationKind
@@ -109,12 +109,11 @@ def explain_pair(severity: Severity, relation: Relation, a: AllocationKind, b: A
     )
 
 
-def suggestions(root: Prefix, used: Iterable[Prefix]) -> tuple[FreeRange, ...]:
+def suggestions(root: Prefix, space: FreeSpace) -> tuple[FreeRange, ...]:
     """The first free range of the same size in private space."""
     if not worth_suggesting(root):
         return ()
-    for space in SPACES[root.family]:
-        found = next(free_ranges(used, root.length, [space]), None)
-        if found is not None:
-            return (FreeRange(cidr=str(found), within=str(space)),)
-    return (FreeRange(cidr=None, within=", ".join(map(str, SPACES[root.family]))),)
+    found = space.first(root.family, root.length)
+    if found is None:
+        return (FreeRange(cidr=None, within=", ".join(map(str, SPACES[root.family]))),)
+    return (FreeRange(cidr=str(found[0]), within=str(found[1])),)

@@ -21,13 +21,25 @@ def merged(used: Iterable[Prefix]) -> list[Prefix]:
     return result
 
 
-def free_ranges(used: Iterable[Prefix], length: int, spaces: Sequence[Prefix]) -> Iterator[Prefix]:
-    """Every range of `length` inside `spaces` that touches none of `used`, lowest first; aligned by being prefixes."""
-    blocked = merged(used)
-    for space in spaces:
-        if length < space.length:
-            continue
-        yield from _free_within(space, length, [b for b in blocked if space.covers(b) or b.covers(space)])
+class FreeSpace:
+    """What is not used; merged once, asked often."""
+
+    def __init__(self, used: Iterable[Prefix]) -> None:
+        self._blocked = merged(used)
+        self._first: dict[tuple[int, int], tuple[Prefix, Prefix] | None] = {}
+
+    def ranges(self, length: int, space: Prefix) -> Iterator[Prefix]:
+        """Every free range of `length` inside `space`, lowest first; aligned by being prefixes."""
+        if length >= space.length:
+            near = [block for block in self._blocked if space.covers(block) or block.covers(space)]
+            yield from _free_within(space, length, near)
+
+    def first(self, family: int, length: int) -> tuple[Prefix, Prefix] | None:
+        """The lowest free range of the private spaces, in their order, and the space it is in."""
+        if (family, length) not in self._first:
+            found = ((next(self.ranges(length, space), None), space) for space in SPACES[family])
+            self._first[family, length] = next(((free, space) for free, space in found if free), None)
+        return self._first[family, length]
 
 
 def _free_within(space: Prefix, length: int, blocked: Sequence[Prefix]) -> Iterator[Prefix]:

@@ -20,6 +20,7 @@ import numpy.typing as npt
 U64 = npt.NDArray[np.uint64]
 
 ADDRESS_BITS: Final = 128
+KEY_BYTES: Final = 17
 IPV4: Final = 4
 IPV6: Final = 6
 FAMILY_BITS: Final = {IPV4: 32, IPV6: 128}
@@ -133,8 +134,13 @@ class PrefixColumns:
 
 def columns_from_keys(first_keys: Sequence[bytes], last_keys: Sequence[bytes]) -> PrefixColumns:
     """Stored keys as columns, without a Python object per row."""
-    first = np.frombuffer(b"".join(first_keys), dtype=np.uint8).reshape(-1, 17)
-    last = np.frombuffer(b"".join(last_keys), dtype=np.uint8).reshape(-1, 17)
+    first = np.frombuffer(b"".join(first_keys), dtype=np.uint8).reshape(-1, KEY_BYTES)
+    last = np.frombuffer(b"".join(last_keys), dtype=np.uint8).reshape(-1, KEY_BYTES)
+    return columns_from_arrays(first, last)
+
+
+def columns_from_arrays(first: npt.NDArray[np.uint8], last: npt.NDArray[np.uint8]) -> PrefixColumns:
+    """Stored keys as bytes, both of shape (rows, KEY_BYTES)."""
     family = first[:, 0].copy()
     first_high, first_low = _halves(first)
     last_high, last_low = _halves(last)

@@ -24,6 +24,7 @@ from periplus_hub.addresses.model import (
     Relation,
     Severity,
 )
+from periplus_hub.addresses.planner import FreeSpace
 from periplus_hub.addresses.prefixes import Prefix, parse
 from periplus_hub.addresses.rows import wanted_prefix
 from periplus_hub.addresses.severity import pair_severity
@@ -40,14 +41,14 @@ async def explain_groups(
 ) -> dict[UUID, Explanation]:
     """For loaders: two statements whatever the number of groups, one when no free ranges are suggested."""
     kinds = await repository_explain.kinds_by_groups(c, scope, [group.id for group in groups])
-    used = await repository_explain.used_ranges(c, scope) if suggest else None
+    space = FreeSpace(await repository_explain.used_ranges(c, scope)) if suggest else None
     return {
         group.id: explain(
             group.severity,
             kinds.get(group.id, frozenset()),
             clusters=group.clusters,
             accepted=group.acceptance_id is not None,
-            free=() if used is None else suggestions(parse(group.cidr), used),
+            free=() if space is None else suggestions(parse(group.cidr), space),
         )
         for group in groups
     }

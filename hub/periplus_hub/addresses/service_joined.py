@@ -14,7 +14,7 @@ from periplus_hub.addresses.explain import explain, suggestions
 from periplus_hub.addresses.fold import ClusterColumns, register_of
 from periplus_hub.addresses.forest_build import GroupStats
 from periplus_hub.addresses.model import SEVERITIES, JoinedGroup, JoinedReport, OverlapGroup, Relation, Severity
-from periplus_hub.addresses.prefixes import Prefix
+from periplus_hub.addresses.planner import FreeSpace
 from periplus_hub.addresses.register import Register
 from periplus_hub.addresses.service_register import batches
 from periplus_hub.kit.db import ReadConnection
@@ -41,8 +41,8 @@ async def joined_report(
     worst = nsmallest(limit, found, key=lambda group: (SEVERITIES.index(group.severity), -group.clusters, group.root))
     counts = {severity: sum(group.severity is severity for group in found) for severity in SEVERITIES}
     stored = await _stored(c, scope, worst, now)
-    used = await repository_explain.used_ranges(c, scope)
-    view = _View(register, clusters, stored, used, accepted)
+    space = FreeSpace(await repository_explain.used_ranges(c, scope))
+    view = _View(register, clusters, stored, space, accepted)
     return JoinedReport(revision=status.revision, groups=tuple(view.group(group) for group in worst), counts=counts)
 
 
@@ -65,7 +65,7 @@ class _View:
     register: Register
     clusters: Sequence[UUID]
     stored: Mapping[str, OverlapGroup]
-    used: Sequence[Prefix]
+    space: FreeSpace
     accepted: frozenset[str]
 
     def group(self, group: GroupStats) -> JoinedGroup:
@@ -86,6 +86,6 @@ class _View:
                 content.kinds,
                 clusters=group.clusters,
                 accepted=cidr in self.accepted,
-                free=suggestions(group.root, self.used),
+                free=suggestions(group.root, self.space),
             ),
         )

@@ -1,11 +1,9 @@
 """Free ranges are free, aligned, complete, and lowest first."""
 
-from itertools import islice
-
 from hypothesis import given
 from hypothesis import strategies as st
 
-from periplus_hub.addresses.planner import SPACES, free_ranges, merged, worth_suggesting
+from periplus_hub.addresses.planner import FreeSpace, merged, worth_suggesting
 from periplus_hub.addresses.prefixes import Prefix, parse
 
 SPACE = parse("10.0.0.0/20")
@@ -23,7 +21,7 @@ used_lists = st.lists(st.builds(_inside, st.integers(0, 0xFFF), st.integers(18, 
 def test_free_ranges_are_exactly_those_that_touch_nothing(used: list[Prefix], length: int) -> None:
     candidates = [_inside(start << (32 - length), length) for start in range(1 << (length - 20))]
     expected = [each for each in candidates if not any(u.covers(each) or each.covers(u) for u in used)]
-    assert list(free_ranges(used, length, [SPACE])) == expected
+    assert list(FreeSpace(used).ranges(length, SPACE)) == expected
 
 
 @given(used_lists)
@@ -33,18 +31,19 @@ def test_merging_keeps_what_is_covered(used: list[Prefix]) -> None:
 
 
 def test_spaces_are_searched_in_order_and_too_small_ones_skipped() -> None:
-    used = [parse("10.0.0.0/8")]
-    assert str(next(free_ranges(used, 16, SPACES[4]))) == "172.16.0.0/16"
-    assert [str(each) for each in islice(free_ranges([], 9, SPACES[4]), 3)] == ["10.0.0.0/9", "10.128.0.0/9"]
-    assert list(free_ranges([], 7, SPACES[4])) == []
+    space = FreeSpace([parse("10.0.0.0/8")])
+    assert space.first(4, 16) == space.first(4, 16) == (parse("172.16.0.0/16"), parse("172.16.0.0/12"))
+    assert space.first(4, 9) is None
+    assert [str(each) for each in FreeSpace([]).ranges(9, parse("10.0.0.0/8"))] == ["10.0.0.0/9", "10.128.0.0/9"]
+    assert list(FreeSpace([]).ranges(7, parse("10.0.0.0/8"))) == []
 
 
 def test_a_range_around_the_space_blocks_it() -> None:
-    assert list(free_ranges([parse("8.0.0.0/5")], 24, [SPACE])) == []
+    assert list(FreeSpace([parse("8.0.0.0/5")]).ranges(24, SPACE)) == []
 
 
 def test_ipv6_has_room() -> None:
-    assert str(next(free_ranges([parse("fd00::/48")], 64, SPACES[6]))) == "fd00:0:1::/64"
+    assert FreeSpace([parse("fd00::/48")]).first(6, 64) == (parse("fd00:0:1::/64"), parse("fd00::/8"))
 
 
 def test_single_addresses_are_not_planned() -> None:
