@@ -2,10 +2,9 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,64 +12,29 @@ from periplus_contract.tables import Kind
 from periplus_spoke.collectors.config import CollectConfig
 from periplus_spoke.collectors.identity import suggested_name
 from periplus_spoke.collectors.runner import Collectors
-from periplus_spoke.fold.records import Sealable
 from periplus_spoke.kit.clock import SystemClock
 from periplus_spoke.kube.client import KubeClient, KubeSettings
 from periplus_spoke.kube.credentials import KubeconfigCredentials
 from periplus_spoke.kube.problems import KubeProblem
 
+from tests.support.collecting import BelievingSink
 from tests.support.kube_api import FakeKube, Trouble, write_kubeconfig
 from tests.support.kube_objects import endpoint_slice, node, owned_by, pod, service
 
 QUICK = CollectConfig(delta_interval_s=0.02, first_snapshot_wait_s=10)
 
 
-class Hub:
-    """A sink that believes what it is told, as a hub does."""
-
-    def __init__(self) -> None:
-        self.told: list[Sealable] = []
-        self.tables: dict[str, dict[str, dict[str, Any]]] = {}
-        self._changed = asyncio.Event()
-
-    async def emit(self, sealable: Sealable) -> None:
-        self.told.append(sealable)
-        if sealable.mode == "snapshot":
-            self.tables = {}
-        for section in sealable.sections:
-            rows = self.tables.setdefault(section.table.name, {})
-            for index in range(section.rows):
-                row = {name: cells[index] for name, cells in section.columns.items()}
-                if row.get("op") == "delete":
-                    rows.pop(row["uid"], None)
-                else:
-                    rows[str(row.get("uid", index))] = row
-        self._changed.set()
-
-    def source(self, name: str) -> dict[str, Any]:
-        return self.tables.get("sources", {}).get(name, {})
-
-    def named(self, table: str) -> set[str]:
-        return {str(row["name"]) for row in self.tables.get(table, {}).values()}
-
-    async def until(self, condition: Callable[["Hub"], bool]) -> None:
-        async with asyncio.timeout(30):
-            while not condition(self):
-                self._changed.clear()
-                await self._changed.wait()
-
-
 @asynccontextmanager
 async def collecting(
     fake: FakeKube, folder: Path, config: CollectConfig = QUICK
-) -> AsyncIterator[tuple[Hub, Collectors]]:
+) -> AsyncIterator[tuple[BelievingSink, Collectors]]:
     timer = SystemClock()
     async with fake.serving() as url:
         credentials = KubeconfigCredentials(str(write_kubeconfig(folder / "config", url, context="admin@shop")))
         settings = KubeSettings(requests_per_s=1_000, burst=1_000, request_timeout_s=5)
         client = KubeClient(credentials, timer, settings)
         collectors = Collectors(client, config, timer, random.Random(5))
-        hub = Hub()
+        hub = BelievingSink()
         task = asyncio.create_task(collectors.run(hub))
         try:
             yield hub, collectors
@@ -181,7 +145,7 @@ async def test_a_slow_kind_is_filled_in_later(tmp_path: Path) -> None:
         credentials = KubeconfigCredentials(str(write_kubeconfig(tmp_path / "config", url)))
         timer = SystemClock()
         client = KubeClient(credentials, timer, KubeSettings(requests_per_s=1_000, burst=1_000, request_timeout_s=1))
-        hub = Hub()
+        hub = BelievingSink()
         collectors = Collectors(client, config, timer, random.Random(1))
         task = asyncio.create_task(collectors.run(hub))
         await collectors.settled.wait()

@@ -1,0 +1,74 @@
+"""A spoke on a real API server with exactly the rights it asks for: enough, and no more."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from pathlib import Path
+
+import yaml
+
+from periplus_contract.tables import Kind
+from periplus_spoke.collectors.check import check
+from periplus_spoke.collectors.config import CollectConfig
+from periplus_spoke.collectors.rbac import manifests, render
+from periplus_spoke.collectors.runner import Collectors
+from periplus_spoke.kit.clock import SystemClock
+from periplus_spoke.kube.client import KubeClient
+from periplus_spoke.kube.credentials import KubeconfigCredentials
+
+from tests.cluster.rig.control_plane import ControlPlane
+from tests.cluster.rig.kubeconfig import write_kubeconfig
+from tests.support.collecting import BelievingSink
+
+_NAMESPACE = "spoke-rights"
+_POOR = "default"
+
+
+def _client(plane: ControlPlane, folder: Path, token: str) -> KubeClient:
+    config = write_kubeconfig(folder / "config", [plane.context(token)])
+    return KubeClient(KubeconfigCredentials(str(config)), SystemClock())
+
+
+def _token(plane: ControlPlane, name: str) -> str:
+    plane.admin.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": _NAMESPACE}})
+    for manifest in manifests(_NAMESPACE, name):
+        plane.admin.apply(manifest)
+    return plane.admin.token_for(_NAMESPACE, name)
+
+
+async def test_the_rendered_rights_are_enough(aws_cluster: ControlPlane, tmp_path: Path) -> None:
+    client = _client(aws_cluster, tmp_path, _token(aws_cluster, "spoke-enough"))
+    timer, sink = SystemClock(), BelievingSink()
+    collectors = Collectors(client, CollectConfig(first_snapshot_wait_s=60), timer, random.Random(2))
+    assert (await check(client)).ok
+    identity = await collectors.identity()
+    assert (identity.name, identity.node_count) == (aws_cluster.spec.name, aws_cluster.spec.node_count)
+    assert len(identity.api_ca_sha256) == 64
+    task = asyncio.create_task(collectors.run(sink))
+    await sink.until(lambda it: it.told[-1].kind is Kind.IPAM if it.told else False, timeout_s=90)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await client.close()
+    states = {name: row["state"] for name, row in sink.tables["sources"].items()}
+    assert {name: state for name, state in states.items() if state not in {"ok", "absent"}} == {}
+    assert len(sink.tables["nodes"]) == aws_cluster.spec.node_count
+    assert len(sink.tables["pods"]) >= aws_cluster.spec.pod_count
+    assert all(row["workload_kind"] == "Deployment" for row in sink.tables["pods"].values())
+    (cluster,) = sink.tables["cluster"].values()
+    assert (cluster["provider"], cluster["region"]) == ("aws", "eu-west-1")
+    kinds = {row["kind"] for row in sink.tables["allocations"].values()}
+    assert {"node", "pod", "service"} <= kinds
+
+
+async def test_without_rights_check_prints_what_would_grant_them(aws_cluster: ControlPlane, tmp_path: Path) -> None:
+    aws_cluster.admin.grant(_POOR, "poor", [{"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"]}])
+    client = _client(aws_cluster, tmp_path, aws_cluster.admin.token_for(_POOR, "poor"))
+    report = await check(client)
+    await client.close()
+    lacking = {source.source: source.lacking for source in report.sources if source.lacking}
+    assert lacking["pods"] == ("list", "watch")
+    assert lacking["namespaces"] == ("list", "watch")
+    assert lacking["kube-system/cilium-config"] == ("get",)
+    assert list(yaml.safe_load_all(render())) == manifests()
+    assert render() in report.text()

@@ -1,0 +1,45 @@
+"""A sink that believes what collectors tell it, as a hub does."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from periplus_spoke.fold.records import Sealable
+
+
+class BelievingSink:
+    """Applies snapshots and deltas; `tables` is table name to uid to row."""
+
+    def __init__(self) -> None:
+        self.told: list[Sealable] = []
+        self.tables: dict[str, dict[str, dict[str, Any]]] = {}
+        self._changed = asyncio.Event()
+
+    async def emit(self, sealable: Sealable) -> None:
+        self.told.append(sealable)
+        if sealable.mode == "snapshot":
+            self.tables = {}
+        for section in sealable.sections:
+            rows = self.tables.setdefault(section.table.name, {})
+            for index in range(section.rows):
+                row = {name: cells[index] for name, cells in section.columns.items()}
+                if row.get("op") == "delete":
+                    rows.pop(row["uid"], None)
+                else:
+                    rows[str(row.get("uid", index))] = row
+        self._changed.set()
+
+    def source(self, name: str) -> dict[str, Any]:
+        """A row of `sources`, or nothing."""
+        return self.tables.get("sources", {}).get(name) or {}
+
+    def named(self, table: str) -> set[str]:
+        """The names in a table."""
+        return {str(row["name"]) for row in self.tables.get(table, {}).values()}
+
+    async def until(self, condition: Callable[["BelievingSink"], bool], timeout_s: float = 30) -> None:
+        """Return once `condition` holds after something was told."""
+        async with asyncio.timeout(timeout_s):
+            while not condition(self):
+                self._changed.clear()
+                await self._changed.wait()
