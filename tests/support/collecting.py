@@ -24,7 +24,7 @@ class BelievingSink:
             for index in range(section.rows):
                 row = {name: cells[index] for name, cells in section.columns.items()}
                 if row.get("op") == "delete":
-                    rows.pop(row["uid"], None)
+                    rows.pop(str(row["uid"]), None)
                 else:
                     rows[str(row.get("uid", index))] = row
         self._changed.set()
