@@ -12,7 +12,8 @@ from periplus_hub.inventory.repository_owners import address_owner
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.page import PageAsk
 
-from tests.support.batches import START, Spoke, gone, node, pod, service
+from tests.support.batches import Spoke, gone, node, pod, service
+from tests.support.clock import START
 from tests.support.spokes_door import Door, Member, RefusedByHubError, open_door
 
 EVERYTHING = InventoryFilter(include_gone=True)
@@ -35,7 +36,7 @@ async def pods(door: Door, scope: Scope, only: InventoryFilter = EVERYTHING) -> 
         return {each.uid: each for each in (await list_pods(c, scope, PageAsk(first=1000), only)).nodes}
 
 
-async def counted(door: Door, scope: Scope, member: Member) -> tuple[int, int, int]:
+async def counted(door: Door, scope: Scope, member: Member) -> tuple[int | None, ...]:
     async with door.db.read() as c:
         counts = (await counts_by_registration(c, scope, [member.registration]))[member.registration]
     return counts.nodes, counts.pods, counts.services

@@ -31,7 +31,7 @@ def stream(table: pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
-    return sink.getvalue().to_pybytes()
+    return bytes(sink.getvalue())
 
 
 def section(kind: Kind, name: str, rows: Rows) -> tuple[Section, bytes]:
@@ -54,10 +54,10 @@ class Spoke:
     oldest_held: int = 1
     outcomes: tuple[Outcome, ...] = field(default=())
 
-    def seal(self, kind: Kind, sections: Sequence[tuple[Section, bytes]], **rewrite: Any) -> bytes:
+    def seal(self, kind: Kind, parts: Sequence[tuple[Section, bytes]], /, **rewrite: Any) -> bytes:
         """The next batch."""
         self.seq += 1
-        raw = b"".join(data for _, data in sections)
+        raw = b"".join(data for _, data in parts)
         body = rewrite.pop("body", None) or zstandard.ZstdCompressor(level=3).compress(raw)
         header = Header(
             contract="1.0",
@@ -66,8 +66,8 @@ class Spoke:
             seq=self.seq,
             kind=kind,
             window_start_s=int(self.at.timestamp()),
-            rows=sum(part.rows for part, _ in sections),
-            sections=tuple(part for part, _ in sections),
+            rows=sum(part.rows for part, _ in parts),
+            sections=tuple(part for part, _ in parts),
             inflated_bytes=len(raw),
             sha256=hashlib.sha256(body).hexdigest(),
             sealed_at_us=int(self.at.timestamp() * 1_000_000),

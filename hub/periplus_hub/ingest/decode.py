@@ -1,6 +1,7 @@
 """From a sealed batch's body to validated columns. Runs in a worker thread, never on the event loop."""
 
 import dataclasses
+from functools import lru_cache
 from typing import Final
 
 import pyarrow as pa
@@ -25,6 +26,7 @@ ARROW_TYPES: Final[dict[str, pa.DataType]] = {
 }
 
 
+@lru_cache
 def arrow_schema(contract: Table) -> pa.Schema:
     """The contract's table in Arrow's words, as appliers get it."""
     return pa.schema([pa.field(column.name, ARROW_TYPES[column.type]) for column in contract.columns])
@@ -98,11 +100,14 @@ def _read(stream: memoryview, section: Section, contract: Table) -> pa.Table:
 
 def _known_columns(stream: memoryview, contract: Table) -> pa.Table:
     """Read only columns of the contract: what a newer minor appended costs nothing."""
-    names = pa.ipc.open_stream(stream).schema.names
+    reader = pa.ipc.open_stream(stream)
+    names = reader.schema.names
     if len(names) > MAX_COLUMNS or len(set(names)) != len(names):
         raise _invalid(f"section {contract.name!r} has too many columns, or two of one name")
     known = set(contract.column_names)
     included = [index for index, name in enumerate(names) if name in known]
+    if len(included) == len(names):
+        return reader.read_all()
     if not included:
         raise _invalid(f"section {contract.name!r} has none of its columns")
     options = pa.ipc.IpcReadOptions(use_threads=False, included_fields=included)
@@ -111,8 +116,11 @@ def _known_columns(stream: memoryview, contract: Table) -> pa.Table:
 
 def _cast(raw: pa.Table, contract: Table) -> pa.Table:
     """Exactly the contract's columns and types, in its order; columns an older minor did not have are null."""
+    schema = arrow_schema(contract)
+    if raw.schema.equals(schema):
+        return raw
     columns = [_column(raw, column, contract.name) for column in contract.columns]
-    return pa.Table.from_arrays(columns, schema=arrow_schema(contract))
+    return pa.Table.from_arrays(columns, schema=schema)
 
 
 def _column(raw: pa.Table, column: Column, table_name: str) -> pa.ChunkedArray:
@@ -124,6 +132,9 @@ def _column(raw: pa.Table, column: Column, table_name: str) -> pa.ChunkedArray:
     values = raw.column(column.name)
     if values.type == wanted:
         return values
-    if values.type == pa.timestamp("us") or (pa.types.is_list(values.type) and values.type.value_type == pa.string()):
+    # The same type in other words: UTC without saying so, and list items under another name.
+    plain_time = values.type == pa.timestamp("us") and pa.types.is_timestamp(wanted)
+    same_list = pa.types.is_list(values.type) and values.type.value_type == pa.string() and pa.types.is_list(wanted)
+    if plain_time or same_list:
         return values.cast(wanted)
     raise _invalid(f"column {table_name}.{column.name} is {str(values.type)[:64]}, not {column.type}")

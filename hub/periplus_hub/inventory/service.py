@@ -13,7 +13,6 @@ from periplus_hub.ingest.model import DecodedBatch, Rejected
 from periplus_hub.inventory import repository_identities as identities
 from periplus_hub.inventory.encode import CURRENT, PreparedTable, prepare
 from periplus_hub.inventory.repository_merge import COUNTED, Merge, Raw
-from periplus_hub.kit.crashpoint import crashpoint
 from periplus_hub.kit.db import WriteConnection
 
 
@@ -55,7 +54,6 @@ class _Application:
             await self._first()
         else:
             await self._snapshot()
-        crashpoint("inventory.after_merge")
         if self._grown or self._mark.mode == "snapshot":
             await self._merge.add_counts({name: count for name, count in self._grown.items() if name in COUNTED})
 
@@ -81,7 +79,7 @@ class _Application:
                 await self._merge.note_uids(name)
             if prepared.rows:
                 self._grown[name] += await self._merge.merge(name)
-        crashpoint("inventory.mid_snapshot")
+
         if last:
             await self._close_missing(parts=parts)
             await self._follow_all()

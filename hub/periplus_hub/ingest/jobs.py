@@ -1,0 +1,29 @@
+"""Upkeep of what the door writes: the ledger, accounting, quarantine, and secrets whose time is over."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from periplus_hub.fleet.repository_enrolment import system_forget_expired
+from periplus_hub.ingest import repository
+from periplus_hub.ingest.config import IngestConfig
+from periplus_hub.kit.db import Database
+
+HOURLY_S: Final = 3600.0
+
+
+class RetentionJob:
+    """Drops what is older than its keeping time. Safe to cut off: each run starts from what is there."""
+
+    name = "ingest.retention"
+    interval_s = HOURLY_S
+
+    def __init__(self, db: Database, config: IngestConfig) -> None:
+        self._db = db
+        self._ledger = timedelta(days=config.ledger_days)
+
+    async def run(self, now: datetime) -> None:
+        """Once."""
+        async with self._db.write() as c:
+            await system_forget_expired(c, now)
+        async with self._db.write() as c:
+            await repository.system_forget(c, now - self._ledger)

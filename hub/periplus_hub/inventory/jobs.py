@@ -1,0 +1,27 @@
+"""Retention of identities: how long the hub can still say who an address was."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from periplus_hub.inventory.repository_retention import system_forget_identities
+from periplus_hub.kit.db import Database
+
+HOURLY_S: Final = 3600.0
+IDENTITY_DAYS: Final = 35
+"""As long as the ledger of batches is kept by default."""
+
+
+class IdentityRetentionJob:
+    """Drops pods and claims that ended longer ago than identities are kept."""
+
+    name = "inventory.retention"
+    interval_s = HOURLY_S
+
+    def __init__(self, db: Database, days: int = IDENTITY_DAYS) -> None:
+        self._db = db
+        self._keep = timedelta(days=days)
+
+    async def run(self, now: datetime) -> None:
+        """Once."""
+        async with self._db.write() as c:
+            await system_forget_identities(c, now - self._keep)

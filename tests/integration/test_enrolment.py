@@ -1,0 +1,230 @@
+"""From a join token to a credential and back out, through the spokes' listener."""
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator
+
+import msgspec
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from periplus_contract.messages import ContractDescription, proof_bytes
+from periplus_hub.access.scope import Scope
+from periplus_hub.fleet import service
+from periplus_hub.fleet.model import Registration
+from periplus_hub.fleet.repository import registrations_by_ids
+from periplus_hub.kit.db import Database
+
+from tests.support.batches import Spoke, pod
+from tests.support.clock import FakeClock
+from tests.support.spokes_door import Door, Member, RefusedByHubError, open_door
+
+
+@pytest.fixture
+async def door(db: Database) -> AsyncIterator[Door]:
+    opened = open_door(db)
+    yield opened
+    opened.intake.close()
+
+
+async def stored(door: Door, scope: Scope, member: Member) -> Registration:
+    async with door.db.read() as c:
+        return (await registrations_by_ids(c, scope, [member.registration]))[member.registration]
+
+
+async def refusal(work: object) -> str:
+    with pytest.raises(RefusedByHubError) as refused:
+        await work  # type: ignore[misc]  # any awaitable
+    return refused.value.slug
+
+
+async def test_a_spoke_waits_for_approval_then_sends_until_it_is_revoked(
+    door: Door, tenant: Scope, clock: FakeClock
+) -> None:
+    member = Member(door, "prod-1")
+    answer = await member.enrol(await door.join_token(tenant))
+    assert (answer.state, answer.cluster_name) == ("pending", "prod-1")
+    assert await refusal(member.renew()) == "pending-approval"
+    async with door.db.write() as c:
+        await service.approve(c, tenant, clock, member.registration)
+    await member.renew()
+    spoke = Spoke(member.registration)
+    assert (await member.send(spoke.snapshot({"pods": [pod("a")]}))).result == "accepted"
+    async with door.db.write() as c:
+        await service.revoke(c, tenant, clock, member.registration)
+    clock.advance(6)
+    assert await refusal(member.send(spoke.delta({"pods": [pod("b")]}))) in {"revoked", "unauthenticated"}
+    assert await refusal(member.renew()) in {"revoked", "proof-refused"}
+
+
+async def test_revocation_bites_at_once_in_the_transaction_of_a_batch(
+    door: Door, tenant: Scope, clock: FakeClock
+) -> None:
+    member = await door.member(tenant)
+    spoke = Spoke(member.registration)
+    await member.send(spoke.snapshot({"pods": [pod("a")]}))
+    async with door.db.write() as c:
+        await service.revoke(c, tenant, clock, member.registration)
+    assert await refusal(member.send(spoke.delta({"pods": [pod("b")]}))) == "revoked"
+
+
+async def test_a_lost_answer_may_be_asked_for_again_with_the_same_key(door: Door, tenant: Scope) -> None:
+    member = Member(door, "prod-1")
+    token = await door.join_token(tenant, auto_approve=True)
+    first = await member.enrol(token)
+    assert await member.enrol(token) == first
+
+
+async def test_a_join_token_is_good_for_one_key_and_one_hour(door: Door, tenant: Scope, clock: FakeClock) -> None:
+    token = await door.join_token(tenant)
+    await Member(door, "prod-1").enrol(token)
+    assert await refusal(Member(door, "prod-2").enrol(token)) == "proof-refused"
+    late = await door.join_token(tenant)
+    clock.advance(3601)
+    assert await refusal(Member(door, "prod-3").enrol(late)) == "proof-refused"
+
+
+async def test_a_race_for_one_token_has_one_winner(door: Door, tenant: Scope) -> None:
+    token = await door.join_token(tenant)
+    members = [Member(door, f"prod-{number}") for number in range(6)]
+    results = await asyncio.gather(*(member.enrol(token) for member in members), return_exceptions=True)
+    assert sum(not isinstance(result, Exception) for result in results) == 1
+
+
+async def test_a_taken_name_is_refused_with_its_remedy_and_the_token_stays_good(door: Door, tenant: Scope) -> None:
+    await door.member(tenant, "prod-1")
+    token = await door.join_token(tenant)
+    member = Member(door, "prod-1")
+    with pytest.raises(RefusedByHubError) as refused:
+        await member.enrol(token)
+    assert refused.value.slug == "name-taken"
+    assert "--cluster-name" in refused.value.problem.remedy
+    assert (await member.enrol(token, cluster_name="prod-1b")).cluster_name == "prod-1b"
+
+
+async def test_names_are_taken_per_tenant_only(door: Door, tenant: Scope, other_tenant: Scope) -> None:
+    await door.member(tenant, "prod-1")
+    await door.member(other_tenant, "prod-1")
+
+
+async def test_the_token_decides_the_name_it_is_bound_to(door: Door, tenant: Scope) -> None:
+    member = Member(door, "whatever")
+    answer = await member.enrol(await door.join_token(tenant, cluster_name="prod-9"))
+    assert answer.cluster_name == "prod-9"
+
+
+async def test_a_second_spoke_with_a_clusters_identity_is_never_approved_by_itself(door: Door, tenant: Scope) -> None:
+    first = await door.member(tenant, "prod-1", cluster_uid="one-cluster")
+    clone = Member(door, "prod-2", cluster_uid="one-cluster")
+    assert (await clone.enrol(await door.join_token(tenant, auto_approve=True))).state == "pending"
+    assert (await stored(door, tenant, clone)).duplicate_of == first.registration
+
+
+async def test_each_cluster_starts_in_a_network_domain_of_its_own(door: Door, tenant: Scope) -> None:
+    members = [await door.member(tenant, name) for name in ("prod-1", "prod-2")]
+    domains = {(await stored(door, tenant, member)).domain_id for member in members}
+    assert len(domains) == 2
+
+
+@pytest.mark.parametrize("wrong", ["key", "hub", "registration", "nonce", "reused", "base64", "late", "unknown"])
+async def test_a_wrong_proof_is_refused(door: Door, tenant: Scope, clock: FakeClock, wrong: str) -> None:
+    member, other = await door.member(tenant, "prod-1"), await door.member(tenant, "prod-2")
+    nonce = await member.challenge()
+    assert member.enrolled is not None
+    hub_id, registration, key = member.enrolled.hub_id, member.enrolled.registration, member.key
+    signed = {
+        "key": (Ed25519PrivateKey.generate(), (hub_id, registration, nonce)),
+        "hub": (key, ("another-hub", registration, nonce)),
+        "registration": (key, (hub_id, str(other.registration), nonce)),
+        "nonce": (key, (hub_id, registration, "another")),
+    }
+    changes = {}
+    if wrong in signed:
+        signer, fields = signed[wrong]
+        changes["signature"] = base64.b64encode(signer.sign(proof_bytes(*fields))).decode()
+    elif wrong == "base64":
+        changes["signature"] = "not base64!"
+    elif wrong == "unknown":
+        changes["registration"] = "01950000-0000-7000-8000-00000000dead"
+    request = member.proof(nonce, **changes)
+    if wrong == "reused":
+        await member.prove(request)
+    if wrong == "late":
+        clock.advance(121)
+    assert await refusal(member.prove(request)) == "proof-refused"
+
+
+async def test_another_members_nonce_is_not_accepted(door: Door, tenant: Scope) -> None:
+    member, other = await door.member(tenant, "prod-1"), await door.member(tenant, "prod-2")
+    assert await refusal(member.prove(member.proof(await other.challenge()))) == "proof-refused"
+
+
+async def test_a_credential_lives_a_day(door: Door, tenant: Scope, clock: FakeClock) -> None:
+    member = await door.member(tenant)
+    clock.advance(24 * 3600 - 60)
+    await member.beat()
+    clock.advance(61)
+    assert await refusal(member.beat()) == "unauthenticated"
+    await member.renew()
+    await member.beat()
+
+
+@pytest.mark.parametrize(
+    "header", [b"", b"Bearer", b"Bearer x", b"Bearer psc_x.y", b"Basic Zm9v", b"Bearer psc_1.\xe9"]
+)
+async def test_what_is_no_credential_is_unauthenticated(door: Door, header: bytes) -> None:
+    response = await door.http.post("/v1/heartbeat", headers=[(b"Authorization", header)])
+    assert response.status_code == 401
+
+
+async def test_a_credential_with_another_secret_is_unauthenticated(door: Door, tenant: Scope) -> None:
+    member = await door.member(tenant)
+    await member.beat()
+    member.credential = member.credential[:-2] + "xx"
+    assert await refusal(member.beat()) == "unauthenticated"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"public_key": "AAAA"},
+        {"cluster_name": ""},
+        {"cluster_name": " padded"},
+        {"cluster_name": "x" * 254},
+        {"cluster_name": "line\nbreak"},
+        {"cluster_uid": ""},
+        {"cluster_uid": "x" * 300},
+        {"node_count": -1},
+        {"contract": "one"},
+    ],
+)
+async def test_facts_that_cannot_be_kept_are_malformed(door: Door, tenant: Scope, change: dict[str, object]) -> None:
+    member = Member(door, "prod-1")
+    assert await refusal(member.enrol(await door.join_token(tenant), **change)) == "malformed-message"
+
+
+async def test_another_major_contract_is_unsupported(door: Door, tenant: Scope) -> None:
+    member = Member(door, "prod-1")
+    assert await refusal(member.enrol(await door.join_token(tenant), contract="2.0")) == "unsupported-version"
+
+
+async def test_the_contract_says_what_the_hub_takes(door: Door) -> None:
+    response = await door.http.get("/v1/contract")
+    described = msgspec.json.decode(response.content, type=ContractDescription)
+    assert described.hub_id == await door.enrolment.hub_id()
+    assert {kind.kind: bool(kind.tables) for kind in described.kinds}["inventory"]
+
+
+async def test_one_database_is_one_hub(door: Door, db: Database) -> None:
+    again = open_door(db)
+    assert await again.enrolment.hub_id() == await door.enrolment.hub_id()
+    again.intake.close()
+
+
+async def test_a_heartbeat_keeps_liveness_clock_skew_and_outcomes(door: Door, tenant: Scope, clock: FakeClock) -> None:
+    member = await door.member(tenant)
+    ahead_us = (clock.wall_us()) + 45_000_000
+    await member.beat(wall_us=ahead_us, queued_batches=3, queued_bytes=999)
+    found = await stored(door, tenant, member)
+    assert (found.clock_skew_ms, found.queued_batches, found.queued_bytes) == (45_000, 3, 999)
+    assert found.last_seen_at == clock.now()
