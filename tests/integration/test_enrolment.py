@@ -38,6 +38,7 @@ async def refusal(work: object) -> str:
     return refused.value.slug
 
 
+@pytest.mark.promise("revoked-is-out")
 async def test_a_spoke_waits_for_approval_then_sends_until_it_is_revoked(
     door: Door, tenant: Scope, clock: FakeClock
 ) -> None:
@@ -57,6 +58,7 @@ async def test_a_spoke_waits_for_approval_then_sends_until_it_is_revoked(
     assert await refusal(member.renew()) in {"revoked", "proof-refused"}
 
 
+@pytest.mark.promise("revoked-is-out")
 async def test_revocation_bites_at_once_in_the_transaction_of_a_batch(
     door: Door, tenant: Scope, clock: FakeClock
 ) -> None:
@@ -75,6 +77,7 @@ async def test_a_lost_answer_may_be_asked_for_again_with_the_same_key(door: Door
     assert await member.enrol(token) == first
 
 
+@pytest.mark.promise("identity-is-proven")
 async def test_a_join_token_is_good_for_one_key_and_one_hour(door: Door, tenant: Scope, clock: FakeClock) -> None:
     token = await door.join_token(tenant)
     await Member(door, "prod-1").enrol(token)
@@ -84,6 +87,7 @@ async def test_a_join_token_is_good_for_one_key_and_one_hour(door: Door, tenant:
     assert await refusal(Member(door, "prod-3").enrol(late)) == "proof-refused"
 
 
+@pytest.mark.promise("identity-is-proven")
 async def test_a_race_for_one_token_has_one_winner(door: Door, tenant: Scope) -> None:
     token = await door.join_token(tenant)
     members = [Member(door, f"prod-{number}") for number in range(6)]
@@ -126,6 +130,7 @@ async def test_each_cluster_starts_in_a_network_domain_of_its_own(door: Door, te
     assert len(domains) == 2
 
 
+@pytest.mark.promise("identity-is-proven")
 @pytest.mark.parametrize("wrong", ["key", "hub", "registration", "nonce", "reused", "base64", "late", "unknown"])
 async def test_a_wrong_proof_is_refused(door: Door, tenant: Scope, clock: FakeClock, wrong: str) -> None:
     member, other = await door.member(tenant, "prod-1"), await door.member(tenant, "prod-2")
@@ -154,6 +159,7 @@ async def test_a_wrong_proof_is_refused(door: Door, tenant: Scope, clock: FakeCl
     assert await refusal(member.prove(request)) == "proof-refused"
 
 
+@pytest.mark.promise("identity-is-proven")
 async def test_another_members_nonce_is_not_accepted(door: Door, tenant: Scope) -> None:
     member, other = await door.member(tenant, "prod-1"), await door.member(tenant, "prod-2")
     assert await refusal(member.prove(member.proof(await other.challenge()))) == "proof-refused"

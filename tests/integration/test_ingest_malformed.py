@@ -29,6 +29,7 @@ async def stored(door: Door) -> tuple[int, int]:
         )
 
 
+@pytest.mark.promise("the-rest-goes-on")
 async def test_every_malformed_batch_ends_in_its_problem_and_the_next_good_one_is_taken(
     door: Door, tenant: Scope
 ) -> None:
