@@ -14,7 +14,7 @@ from periplus_hub.addresses.graphql_types import OverlapAcceptance
 from periplus_hub.addresses.service_ipam import domain_changed
 from periplus_hub.fleet import repository_graphql as fleet
 from periplus_hub.fleet import service as fleet_service
-from periplus_hub.fleet.graphql import DomainConnection, DomainId, ModeEnum, NetworkDomain
+from periplus_hub.fleet.graphql import CLUSTERS_TOPIC, DomainConnection, DomainId, ModeEnum, NetworkDomain
 from periplus_hub.kit.db import WriteConnection
 from periplus_hub.kit.graphql import from_row, uuid_of
 from periplus_hub.kit.graphql_scalars import Cidr
@@ -71,7 +71,10 @@ class AddressesMutation:
             async with context.db.write() as c:
                 await fleet_service.move_clusters(c, context.scope, target, moved)
                 await domain_changed(c, context.scope, moved, now=context.clock.now())
-                return await _domain(c, context.scope, target)
+                found = await _domain(c, context.scope, target)
+            for each in moved:
+                context.announce(context.scope.tenant_id, CLUSTERS_TOPIC, id=str(each))
+            return found
 
         return await attempt(work)
 

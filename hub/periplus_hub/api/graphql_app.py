@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -27,6 +27,7 @@ from periplus_hub.api.graphql_socket import Connection
 from periplus_hub.api.schema import build_schema
 from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.db import Database
+from periplus_hub.kit.events import Events
 from periplus_hub.kit.graphql import Context
 from periplus_hub.kit.ids import new_id
 
@@ -42,7 +43,7 @@ class GraphQLApp:
     db: Database
     clock: Clock
     authenticator: Authenticator
-    events: Any = None
+    events: Events | None = None
     limits: Limits = LIMITS
     trusted: Iterable[str] = ()
     gate: Gate = field(init=False)

@@ -12,7 +12,7 @@ executor's results by property tests.
 
 from collections.abc import AsyncIterable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, Final
 
 from graphql import (
@@ -31,6 +31,7 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types.field import StrawberryField
 
 from periplus_hub.api.graphql_columns import Column, Completer, NotColumnarError, completer_of
+from periplus_hub.kit.keyset import Rows
 
 _Part = Callable[[Sequence[object], GraphQLResolveInfo[Any]], Column]
 """One response name of a compiled selection: its column for these rows."""
@@ -146,15 +147,12 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
         attribute = None if definition is None else _attribute(definition)
         if definition is None or attribute is None:
             return None
-        read = attrgetter(attribute)
         completer = completer_of(definition.type)
         if completer is not None:
-            return _leaves(read, completer)
-        return self._objects(definition.type, read, details)
+            return _leaves(attribute, completer)
+        return self._objects(definition.type, attribute, details)
 
-    def _objects(
-        self, field_type: GraphQLOutputType, read: Callable[[object], object], details: FieldDetailsList
-    ) -> _Part | None:
+    def _objects(self, field_type: GraphQLOutputType, attribute: str, details: FieldDetailsList) -> _Part | None:
         required = is_non_null_type(field_type)
         nullable = get_nullable_type(field_type)
         plan = self._plan(nullable, details) if is_object_type(nullable) else None
@@ -162,7 +160,7 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
             return None
 
         def complete(rows: Sequence[object], info: GraphQLResolveInfo[Any]) -> Column:
-            values = _read(read, rows)
+            values = _read(attribute, rows)
             present = [value for value in values if value is not None]
             if required and len(present) < len(values):
                 raise NotColumnarError
@@ -187,15 +185,17 @@ def _constant(value: str) -> _Part:
     return column
 
 
-def _leaves(read: Callable[[object], object], completer: Completer) -> _Part:
+def _leaves(attribute: str, completer: Completer) -> _Part:
     def column(rows: Sequence[object], _info: GraphQLResolveInfo[Any]) -> Column:
-        return completer(_read(read, rows))
+        return completer(_read(attribute, rows))
 
     return column
 
 
-def _read(read: Callable[[object], object], rows: Sequence[object]) -> list[object]:
+def _read(attribute: str, rows: Sequence[object]) -> list[object]:
     try:
-        return [read(row) for row in rows]
+        if isinstance(rows, Rows):  # by position: ten times faster than by name
+            return list(map(itemgetter(rows.fields.index(attribute)), rows))
+        return list(map(attrgetter(attribute), rows))
     except Exception as error:  # a property may raise anything; the stock path reads it again and reports it
         raise NotColumnarError from error

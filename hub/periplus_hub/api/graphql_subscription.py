@@ -75,6 +75,8 @@ class Subscription:
     ) -> AsyncIterator[Change]:
         """Ends when the token does not hold any more."""
         context = info.context
+        if context.events is None:
+            return
         with context.events.subscribe(context.scope.tenant_id, *(topic.value for topic in topics)) as events:
             async for event in events:
                 if context.still_valid is None or not await context.still_valid():

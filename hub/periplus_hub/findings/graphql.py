@@ -139,7 +139,9 @@ class FindingsMutation:
             identity = uuid_of(finding, "Finding")
             async with context.db.write() as c:
                 await service.acknowledge(c, context.scope, identity, note, context.clock.now())
-                return from_row(Finding, await repository.finding_row(c, context.scope, identity))
+                found = from_row(Finding, await repository.finding_row(c, context.scope, identity))
+            context.announce(context.scope.tenant_id, "findings", id=str(identity))
+            return found
 
         return await attempt(work)
 

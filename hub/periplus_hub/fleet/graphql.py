@@ -1,7 +1,7 @@
 """Clusters, network domains and their connections. Slices above add their fields to Cluster with kit.graphql.extend."""
 
 from datetime import datetime
-from typing import Annotated, cast
+from typing import Annotated, Final, cast
 from uuid import UUID
 
 import strawberry
@@ -16,6 +16,9 @@ from periplus_hub.kit.graphql import RowBacked, from_row, global_id, uuid_of
 from periplus_hub.kit.graphql_prices import Cost, at_most, paged
 from periplus_hub.kit.graphql_scalars import BigInt
 from periplus_hub.kit.graphql_types import After, Connection, First, Node, Pages
+
+CLUSTERS_TOPIC: Final = "clusters"
+"""Topic of the event that a cluster changed; its payload names the `id`."""
 
 StateEnum = strawberry.enum(State, name="ClusterState", description="Where a registration stands. Revoked is final.")
 LivenessEnum = strawberry.enum(Liveness, name="Liveness", description="Derived from when the spoke was last heard.")

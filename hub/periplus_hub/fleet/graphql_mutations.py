@@ -10,7 +10,7 @@ from periplus_hub.access.graphql import Info
 from periplus_hub.access.scope import Permission, Scope
 from periplus_hub.fleet import repository_graphql as repository
 from periplus_hub.fleet import service
-from periplus_hub.fleet.graphql import Cluster, ClusterId, DomainId, JoinToken, NetworkDomain
+from periplus_hub.fleet.graphql import CLUSTERS_TOPIC, Cluster, ClusterId, DomainId, JoinToken, NetworkDomain
 from periplus_hub.kit.db import ReadConnection, WriteConnection
 from periplus_hub.kit.errors import NotFound as NotFoundRefusal
 from periplus_hub.kit.graphql import from_row, uuid_of
@@ -123,7 +123,9 @@ class FleetMutation:
             identity = uuid_of(cluster, "Cluster")
             async with context.db.write() as c:
                 await service.approve(c, context.scope, context.clock, identity)
-                return await _cluster(c, context.scope, identity)
+                found = await _cluster(c, context.scope, identity)
+            context.announce(context.scope.tenant_id, CLUSTERS_TOPIC, id=str(identity))
+            return found
 
         return await attempt(work)
 
@@ -137,7 +139,9 @@ class FleetMutation:
             identity = uuid_of(cluster, "Cluster")
             async with context.db.write() as c:
                 await service.revoke(c, context.scope, context.clock, identity)
-                return await _cluster(c, context.scope, identity)
+                found = await _cluster(c, context.scope, identity)
+            context.announce(context.scope.tenant_id, CLUSTERS_TOPIC, id=str(identity))
+            return found
 
         return await attempt(work)
 

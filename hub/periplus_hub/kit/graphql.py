@@ -14,6 +14,7 @@ from strawberry.types.base import get_object_definition
 from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.db import Database, ReadConnection
 from periplus_hub.kit.errors import Invalid
+from periplus_hub.kit.events import Events
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -30,7 +31,7 @@ class Context(Generic[V]):
     db: Database
     scope: V
     clock: Clock
-    events: Any
+    events: Events | None
     request_id: str
     loaders: dict[Hashable, DataLoader[Any, Any]] = field(default_factory=dict)
     readers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_READERS))
@@ -43,6 +44,11 @@ class Context(Generic[V]):
         if loader is None:
             loader = self.loaders[batch, args] = DataLoader(load_fn=self._loader(batch, args), max_batch_size=1_000)
         return cast("NodeT | None", await loader.load(key))
+
+    def announce(self, tenant_id: UUID, topic: str, **payload: str) -> None:
+        """Tell subscribers; call it after the commit."""
+        if self.events is not None:
+            self.events.publish(tenant_id, topic, payload)
 
     def _loader(
         self, batch: "Batch[V, K, NodeT]", args: tuple[Hashable, ...]

@@ -5,7 +5,7 @@ the number of statements must not depend on the number of parents.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import (
@@ -35,11 +35,19 @@ Where = Callable[[S_contra, Any], Sequence[ColumnElement[bool]]]
 _KEY: Final = "order_key_{}"
 
 
+class Rows(list[Row[Any]]):
+    """Rows of one result, so with the same columns in the same places: `fields` names them."""
+
+    def __init__(self, rows: Sequence[Row[Any]] = ()) -> None:
+        super().__init__(rows)
+        self.fields: tuple[str, ...] = rows[0]._fields if rows else ()
+
+
 @dataclass(frozen=True, slots=True)
 class Slice:
     """One page of one parent. Rows have an attribute per column asked for, and their order keys."""
 
-    rows: Sequence[Row[Any]] = ()
+    rows: Rows = field(default_factory=Rows)
     has_next: bool = False
     order: str = ""
     keys: int = 0
@@ -128,7 +136,7 @@ class Listing(Generic[S_contra]):
 
     def cut(self, rows: Sequence[Row[Any]], first: int) -> Slice:
         """The page from the rows of `page_of`."""
-        return Slice(rows[:first], len(rows) > first, self.name, len(self.order))
+        return Slice(Rows(rows[:first]), len(rows) > first, self.name, len(self.order))
 
     def _parent(self) -> ColumnElement[Any]:
         if self.parent is None:

@@ -1,0 +1,168 @@
+"""Subscriptions: who may listen, what they hear, and when it ends."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from periplus_hub.access.scope import Role, Scope
+from periplus_hub.access.service import list_tokens, revoke_token
+from periplus_hub.api import graphql_socket
+from periplus_hub.kit.db import Database
+from periplus_hub.kit.events import Events
+
+from tests.support.clock import FakeClock
+from tests.support.graphql_hub import Door, Fleet, door, seed, token_for
+from tests.support.graphql_socket import Client, connected
+
+PROTOCOL = "graphql-transport-ws"
+CHANGES = (
+    "subscription{changes(topics:[FINDINGS,CLUSTERS,OVERLAPS]){__typename ... on FindingChanged{finding{id title}}"
+    " ... on ClusterChanged{cluster{id name networkDomain{id}}} ... on OverlapsChanged{revision}}}"
+)
+
+
+@dataclass
+class Stage:
+    hub: Door
+    events: Events
+    token: str
+    fleet: Fleet
+
+
+@pytest.fixture
+async def stage(db: Database, clock: FakeClock, tenant: Scope) -> Stage:
+    events = Events()
+    token = await token_for(db, tenant, Role.ANALYST)
+    return Stage(door(db, clock, events=events), events, token, await seed(db, tenant))
+
+
+async def opened(client: Client, token: str) -> dict[str, object]:
+    await client.send(type="connection_init", payload={"authorization": f"Bearer {token}"})
+    return await client.next()
+
+
+async def listening(client: Client, stage: Stage, identity: str = "1") -> None:
+    before = len(stage.events._subscriptions)
+    await client.send(type="subscribe", id=identity, payload={"query": CHANGES})
+    while len(stage.events._subscriptions) == before:
+        await client.send(type="ping")
+        assert (await client.next())["type"] == "pong"
+
+
+async def test_only_one_protocol_is_spoken(stage: Stage) -> None:
+    for protocols in ((), ("graphql-ws",)):
+        async with connected(stage.hub.app, *protocols) as client:
+            assert (await client.next())["closed"] == 4406
+
+
+@pytest.mark.parametrize("payload", [None, {}, {"authorization": "Bearer x"}, {"authorization": 7}, "x"])
+async def test_nobody_gets_in(stage: Stage, payload: object) -> None:
+    async with connected(stage.hub.app, PROTOCOL) as client:
+        await client.send(type="connection_init", payload=payload)
+        assert (await client.next())["closed"] == 4403
+
+
+async def test_nothing_runs_before_connection_init(stage: Stage) -> None:
+    async with connected(stage.hub.app, PROTOCOL) as client:
+        await client.send(type="subscribe", id="1", payload={"query": CHANGES})
+        assert (await client.next())["closed"] == 4401
+
+
+async def test_silence_instead_of_connection_init_ends(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graphql_socket, "INIT_TIMEOUT_S", 0.01)
+    async with connected(stage.hub.app, PROTOCOL) as client:
+        assert (await client.next())["closed"] == 4408
+
+
+@pytest.mark.parametrize("text", ["nonsense", "[]", '{"type":"start","id":"1"}', "x" * 40_000])
+async def test_bad_messages_end_the_connection(stage: Stage, text: str) -> None:
+    async with connected(stage.hub.app, PROTOCOL) as client:
+        await opened(client, stage.token)
+        await client.text(text)
+        assert (await client.next())["closed"] == 4400
+
+
+async def test_events_of_ones_own_tenant_arrive_as_things_are_now(
+    stage: Stage, tenant: Scope, other_tenant: Scope
+) -> None:
+    async with connected(stage.hub.app, PROTOCOL) as client:
+        assert await opened(client, stage.token) == {"type": "connection_ack"}
+        await listening(client, stage)
+        stage.events.publish(other_tenant.tenant_id, "overlaps", {"revision": 1})
+        stage.events.publish(tenant.tenant_id, "clusters", {"id": str(stage.fleet.clusters[0])})
+        stage.events.publish(tenant.tenant_id, "findings", {"id": str(stage.fleet.finding)})
+        stage.events.publish(tenant.tenant_id, "clusters", {"id": str(other_tenant.tenant_id)})
+        stage.events.publish(tenant.tenant_id, "overlaps", {"revision": 7})
+        heard = [(await client.next())["payload"]["data"]["changes"] for _ in range(3)]
+    assert heard[0]["cluster"]["name"] == "cluster-000"
+    assert heard[1]["finding"]["title"] == "Something"
+    assert heard[2] == {"__typename": "OverlapsChanged", "revision": "7"}
+
+
+async def test_queries_and_bombs_are_refused_and_the_connection_lives_on(stage: Stage) -> None:
+    async with connected(stage.hub.app, PROTOCOL) as client:
+        await opened(client, stage.token)
+        for query, code in (("{viewer{actor}}", "not-a-subscription"), ("{" * 90, "too-nested"), ("{x}", None)):
+            await client.send(type="subscribe", id="1", payload={"query": query})
+            answer = await client.next()
+            assert answer["type"] == "error"
+            assert answer["payload"][0]["extensions"]["code"] == (code or "invalid-operation")
+        await client.send(type="ping")
+        assert (await client.next())["type"] == "pong"
+
+
+async def test_the_eleventh_subscription_ends_the_connection(stage: Stage) -> None:
+    async with connected(stage.hub.app, PROTOCOL) as client:
+        await opened(client, stage.token)
+        for at in range(10):
+            await listening(client, stage, str(at))
+        await client.send(type="subscribe", id="11", payload={"query": CHANGES})
+        assert (await client.next())["closed"] == 4429
+    assert not stage.events._subscriptions
+
+
+async def test_complete_ends_one_subscription(stage: Stage) -> None:
+    async with connected(stage.hub.app, PROTOCOL) as client:
+        await opened(client, stage.token)
+        await listening(client, stage)
+        await client.send(type="complete", id="1")
+        while stage.events._subscriptions:
+            await client.send(type="ping")
+            assert (await client.next())["type"] == "pong"
+
+
+async def test_an_idle_connection_ends_with_its_token(
+    stage: Stage, db: Database, clock: FakeClock, tenant: Scope, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graphql_socket, "RECHECK_S", 0.01)
+    async with connected(stage.hub.app, PROTOCOL) as client:
+        await opened(client, stage.token)
+        async with db.write() as c:
+            tokens = await list_tokens(c, tenant)
+            listener = next(each for each in tokens if stage.token.startswith(each.prefix))
+            await revoke_token(c, tenant, listener.id, now=clock.now())
+        clock.advance(10)
+        assert (await client.next())["closed"] == 4403
+
+
+async def test_a_mutation_is_heard_by_listeners(stage: Stage, db: Database, tenant: Scope) -> None:
+    admin = await token_for(db, tenant, Role.ADMIN)
+    async with connected(stage.hub.app, PROTOCOL) as client:
+        await opened(client, stage.token)
+        await listening(client, stage)
+        approve = "mutation($c:ID!){approveCluster(cluster:$c){__typename}}"
+        await stage.hub.ask(approve, admin, c=stage.fleet.ids["PendingCluster"])
+        assert (await client.next())["payload"]["data"]["changes"]["cluster"]["name"] == "pending"
+
+
+async def test_a_revoked_token_hears_nothing_more(stage: Stage, db: Database, clock: FakeClock, tenant: Scope) -> None:
+    async with connected(stage.hub.app, PROTOCOL) as client:
+        await opened(client, stage.token)
+        await listening(client, stage)
+        async with db.write() as c:
+            tokens = await list_tokens(c, tenant)
+            listener = next(each for each in tokens if stage.token.startswith(each.prefix))
+            await revoke_token(c, tenant, listener.id, now=clock.now())
+        clock.advance(10)
+        stage.events.publish(tenant.tenant_id, "overlaps", {"revision": 7})
+        assert (await client.next())["type"] == "complete"
