@@ -32,7 +32,9 @@ EXAMPLE: Final = report.Report(
                 report.MemberLine(cluster="shop-us", kind="pod", cidr="10.244.0.0/16"),
             ),
             since="2026-01-02T03:04:01Z",
-            breaks=("Pod traffic to the other cluster stays in, or goes to, the wrong cluster: the route is ambiguous.",),
+            breaks=(
+                "Pod traffic to the other cluster stays in, or goes to, the wrong cluster: the route is ambiguous.",
+            ),
             remedies=("Nothing now. Use a free range for the next cluster, and renumber before you connect these.",),
         ),
     ),
