@@ -93,7 +93,7 @@ class Emitter:
 
 async def first_of(*waits: Coroutine[object, object, object]) -> None:
     """Wait until the first of some coroutines ends; cancel the others."""
-    tasks = [asyncio.create_task(wait) for wait in waits]
+    tasks = [asyncio.create_task(wait) for wait in waits]  # allowed: ended and awaited right below
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
