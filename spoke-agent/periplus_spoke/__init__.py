@@ -1,0 +1,1 @@
+"""The agent inside a cluster: reads network facts, holds them as sealed batches, sends them to the hub."""
