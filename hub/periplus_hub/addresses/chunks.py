@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from periplus_hub.addresses.forest_build import Codes, Forest, GroupStats, groups_of, subtree_ends
-from periplus_hub.addresses.prefixes import ADDRESS_BITS, U64
+from periplus_hub.addresses.prefixes import ADDRESS_BITS, FAMILY_BITS, IPV4, U64
 from periplus_hub.addresses.severity import NONE, Counts
 
 CHUNK_ENTRIES: Final = 1024
@@ -21,6 +21,8 @@ _HALF: Final = 64
 _LOW: Final = (1 << _HALF) - 1
 _LENGTH_BITS: Final = 8
 _LENGTH: Final = (1 << _LENGTH_BITS) - 1
+_SHIFT: Final = {family: ADDRESS_BITS - bits for family, bits in FAMILY_BITS.items()}
+_V4_SHIFT: Final = _SHIFT[IPV4]
 _NONE: Final = np.zeros(0, dtype=np.int64)
 _NO_CODES: Final = np.zeros(0, dtype=np.int32)
 
@@ -39,51 +41,66 @@ class KeyColumns(NamedTuple):
     low: U64
     length: npt.NDArray[np.uint8]
 
-    def keys(self) -> list[int]:
-        """As integers."""
+    def keys(self, family: int) -> list[int]:
+        """As integers: `address << 8 | length`, with the family's own width, so that IPv4 stays in 64 bits."""
+        if family == IPV4:
+            short = (self.high >> np.uint64(_V4_SHIFT - _HALF)) << np.uint64(_LENGTH_BITS)
+            return (short | self.length).tolist()  # type: ignore[no-any-return] # integers of a column
         rows = zip(self.high.tolist(), self.low.tolist(), self.length.tolist(), strict=True)
         return [(high << _HALF | low) << _LENGTH_BITS | length for high, low, length in rows]
 
     @classmethod
-    def of(cls, keys: list[int]) -> "KeyColumns":
+    def of(cls, keys: list[int], family: int) -> "KeyColumns":
         """Back from integers."""
+        values = [value_of(key, family) for key in keys]
         return cls(
-            np.array([key >> _LENGTH_BITS + _HALF for key in keys], dtype=np.uint64),
-            np.array([key >> _LENGTH_BITS & _LOW for key in keys], dtype=np.uint64),
+            np.array([value >> _HALF for value in values], dtype=np.uint64),
+            np.array([value & _LOW for value in values], dtype=np.uint64),
             np.array([key & _LENGTH for key in keys], dtype=np.uint8),
         )
+
+
+def key_of(value: int, length: int, family: int) -> int:
+    """The key of a left-aligned value; key order is tree order."""
+    return (value >> _SHIFT[family]) << _LENGTH_BITS | length
+
+
+def value_of(key: int, family: int) -> int:
+    """The left-aligned value of a key."""
+    return (key >> _LENGTH_BITS) << _SHIFT[family]
 
 
 class Chunk:
     """Consecutive prefixes: their keys, `sizes` (entries each), `down`, and all `codes`.
 
-    The keys are columns as they came from the build, until somebody looks: then they are one sorted list of integers,
-    which Python bisects and inserts into faster than numpy does in small columns.
+    The keys are columns as they came from the build, until somebody looks: then they are one sorted list of integers
+    (`key_of`), which Python bisects and inserts into faster than numpy does in small columns.
     """
 
-    __slots__ = ("_columns", "_keys", "codes", "down", "sizes")
+    __slots__ = ("_columns", "_family", "_keys", "codes", "down", "sizes")
 
     def __init__(
-        self, columns: KeyColumns | None, keys: list[int], sizes: npt.NDArray[np.int64], codes: Codes, down: Counts
+        self, keys: KeyColumns | list[int], family: int, sizes: npt.NDArray[np.int64], codes: Codes, down: Counts
     ) -> None:
-        self._columns = columns
-        self._keys = keys
+        self._columns = keys if isinstance(keys, KeyColumns) else None
+        self._keys = keys if isinstance(keys, list) else []
+        self._family = family
         self.sizes = sizes
         self.codes = codes
         self.down = down
 
     @property
     def keys(self) -> list[int]:
-        """`value << 8 | length`, sorted: parents before children."""
+        """Sorted: parents before children."""
         if self._columns is not None:
-            self._keys = self._columns.keys()
+            self._keys = self._columns.keys(self._family)
             self._columns = None
         return self._keys
 
     @property
     def columns(self) -> KeyColumns:
         """The keys as columns."""
-        return self._columns or KeyColumns.of(self._keys)
+        return self._columns or KeyColumns.of(self._keys, self._family)
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -132,7 +149,7 @@ class Chunk:
     def cut(self, start: int, stop: int) -> "Chunk":
         """The prefixes [start, stop)."""
         codes = self.codes[self.offset(start) : self.offset(stop)]
-        return Chunk(None, self.keys[start:stop], self.sizes[start:stop], codes, self.down[start:stop])
+        return Chunk(self.keys[start:stop], self._family, self.sizes[start:stop], codes, self.down[start:stop])
 
 
 class Chunks:
@@ -140,16 +157,16 @@ class Chunks:
 
     def __init__(self, forest: Forest, family: int) -> None:
         self.family = family
-        self.chunks = list(_cut(forest))
+        self.chunks = list(_cut(forest, family))
         starts = [int(start) for start in _bounds(forest)[:-1]]
-        self.firsts = KeyColumns(forest.high[starts], forest.low[starts], forest.length[starts]).keys()
+        self.firsts = KeyColumns(forest.high[starts], forest.low[starts], forest.length[starts]).keys(family)
         self._lengths = np.bincount(forest.length, minlength=ADDRESS_BITS + 1).tolist()
 
     def bound(self, value: int, length: int) -> Place:
         """The place at or behind (value, length); may be one behind the last prefix of a chunk."""
         if not self.chunks:
             return Place(0, 0)
-        key = value << _LENGTH_BITS | length
+        key = key_of(value, length, self.family)
         chunk = max(bisect_right(self.firsts, key) - 1, 0)
         return Place(chunk, bisect_left(self.chunks[chunk].keys, key))
 
@@ -158,7 +175,7 @@ class Chunks:
         if place.chunk >= len(self.chunks):
             return False
         keys = self.chunks[place.chunk].keys
-        return place.at < len(keys) and keys[place.at] == value << _LENGTH_BITS | length
+        return place.at < len(keys) and keys[place.at] == key_of(value, length, self.family)
 
     def ancestors(self, value: int, length: int) -> list[tuple[Place, int, int]]:
         """Every prefix that strictly contains the given one, nearest first.
@@ -174,7 +191,7 @@ class Chunks:
             if place is None:
                 return found
             key = self.chunks[place.chunk].keys[place.at]
-            other, other_length = key >> _LENGTH_BITS, key & _LENGTH
+            other, other_length = value_of(key, self.family), key & _LENGTH
             common = min(other_length, ADDRESS_BITS - (other ^ value).bit_length())
             if common == other_length:
                 found.append((place, other, other_length))
@@ -228,9 +245,9 @@ class Chunks:
     def add(self, place: Place, value: int, length: int) -> Place:
         """A new prefix at its bound; returns where it stands."""
         self._lengths[length] += 1
-        key = value << _LENGTH_BITS | length
+        key = key_of(value, length, self.family)
         if not self.chunks:
-            self.chunks.append(Chunk(None, [], _NONE, _NO_CODES, np.zeros((0, NONE), dtype=np.int64)))
+            self.chunks.append(Chunk([], self.family, _NONE, _NO_CODES, np.zeros((0, NONE), dtype=np.int64)))
             self.firsts.append(key)
         self.chunks[place.chunk].insert(place.at, key)
         if place.at == 0:
@@ -274,12 +291,12 @@ def _bounds(forest: Forest) -> npt.NDArray[np.int64]:
     return np.concatenate(([0], np.flatnonzero(numbers[1:] != numbers[:-1]) + 1, [len(forest.length)]))
 
 
-def _cut(forest: Forest) -> Iterator[Chunk]:
+def _cut(forest: Forest, family: int) -> Iterator[Chunk]:
     sizes = np.diff(forest.starts)
     for start, stop in pairwise(_bounds(forest).tolist()):
         columns = KeyColumns(forest.high[start:stop], forest.low[start:stop], forest.length[start:stop])
         codes = forest.codes[int(forest.starts[start]) : int(forest.starts[stop])]
-        yield Chunk(columns, [], sizes[start:stop], codes, forest.down[start:stop])
+        yield Chunk(columns, family, sizes[start:stop], codes, forest.down[start:stop])
 
 
 def _owned(column: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -92,7 +92,9 @@ def build(  # noqa: PLR0917 - columns of one table
     ends = subtree_ends(high, low, length)
     entry_ends = np.repeat(starts[ends], np.diff(starts))
     counts = _Counter(codes, entry_ends, relations).count()
-    down = np.add.reduceat(counts, first, axis=0) if len(first) else np.zeros((0, NONE), dtype=np.int64)
+    down = np.zeros((len(first), NONE), dtype=np.int64)
+    for severity, pairs in enumerate(counts if len(first) else ()):
+        down[:, severity] = np.add.reduceat(pairs, first)
     return Forest(high, low, length, starts, codes, ends, down)
 
 
@@ -198,7 +200,7 @@ def _distinct_owners(codes: Codes, first: Positions, last: Positions) -> list[in
 
 
 class _Counter:
-    """Pairs per entry and severity."""
+    """Pairs per severity and entry, shape (4, entries)."""
 
     def __init__(self, codes: Codes, ends: Positions, relations: Relations) -> None:
         self.owners = codes >> KIND_BITS
@@ -221,7 +223,7 @@ class _Counter:
         default = self.relations.default
         severities = TABLE[default][_FIRST_KIND][:, _FIRST_KIND]
         self.counts[int(severities[0, 0])] += self.rest
-        return np.ascontiguousarray(self.counts.T)
+        return self.counts
 
     def _shared_domains(self) -> npt.NDArray[np.bool_]:
         """Domains that more than one cluster lives in."""
