@@ -45,7 +45,7 @@ class KeyColumns(NamedTuple):
         """As integers: `address << 8 | length`, with the family's own width, so that IPv4 stays in 64 bits."""
         if family == IPV4:
             short = (self.high >> np.uint64(_V4_SHIFT - _HALF)) << np.uint64(_LENGTH_BITS)
-            return (short | self.length).tolist()  # type: ignore[no-any-return] # integers of a column
+            return (short | self.length).tolist()  # type: ignore[no-any-return]  # integers of a column
         rows = zip(self.high.tolist(), self.low.tolist(), self.length.tolist(), strict=True)
         return [(high << _HALF | low) << _LENGTH_BITS | length for high, low, length in rows]
 

@@ -104,7 +104,9 @@ def test_sources_that_cannot_be_read_are_one_finding_per_cluster(state: str) -> 
     (draft,) = detectors.unreadable_sources([registration()], {A: [*bad, source("ok", name="services")]})
     assert "pods, nodes" in draft.why
     assert draft.what_to_do == "Grant list on pods."
-    assert [each["name"] for each in draft.evidence["sources"]] == ["pods", "nodes"]  # type: ignore[attr-defined] # a list
+    assert draft.evidence["sources"] == [
+        {"name": name, "state": state, "reason": None, "message": None} for name in ("pods", "nodes")
+    ]
 
 
 @pytest.mark.parametrize("state", ["ok", "absent", "slow"])
