@@ -22,6 +22,7 @@ from periplus_hub.access.scope import Scope, system_scope
 from periplus_hub.access.service import Authenticator
 from periplus_hub.api import graphql_run
 from periplus_hub.api.graphql_app import GraphQLApp
+from periplus_hub.api.graphql_executor import CompiledExecutor
 from periplus_hub.api.graphql_gate import request_of
 from periplus_hub.inventory.repository_graphql import LISTINGS
 from periplus_hub.kit.clock import SystemClock
@@ -71,7 +72,7 @@ async def filled(db: Database) -> tuple[Scope, Fleet]:
 async def compare(db: Database, scope: Scope, fleet: Fleet) -> None:
     """Print the three for both sizes."""
     app = GraphQLApp(db, SystemClock(), Authenticator(db))
-    ours = graphql_run.CompiledExecutor
+    ours = CompiledExecutor
     for count in (1_000, 10_000):
 
         async def page(count: int = count) -> bytes:
