@@ -55,6 +55,7 @@ async def test_only_one_protocol_is_spoken(stage: Stage) -> None:
             assert (await client.next())["closed"] == 4406
 
 
+@pytest.mark.promise("strangers-learn-nothing")
 @pytest.mark.parametrize("payload", [None, {}, {"authorization": "Bearer x"}, {"authorization": 7}, "x"])
 async def test_nobody_gets_in(stage: Stage, payload: object) -> None:
     async with connected(stage.hub.app, PROTOCOL) as client:
@@ -62,6 +63,7 @@ async def test_nobody_gets_in(stage: Stage, payload: object) -> None:
         assert (await client.next())["closed"] == 4403
 
 
+@pytest.mark.promise("strangers-learn-nothing")
 async def test_nothing_runs_before_connection_init(stage: Stage) -> None:
     async with connected(stage.hub.app, PROTOCOL) as client:
         await client.send(type="subscribe", id="1", payload={"query": CHANGES})
@@ -155,6 +157,7 @@ async def test_a_mutation_is_heard_by_listeners(stage: Stage, db: Database, tena
         assert (await client.next())["payload"]["data"]["changes"]["cluster"]["name"] == "pending"
 
 
+@pytest.mark.promise("revoked-is-out")
 async def test_a_revoked_token_hears_nothing_more(stage: Stage, db: Database, clock: FakeClock, tenant: Scope) -> None:
     async with connected(stage.hub.app, PROTOCOL) as client:
         await opened(client, stage.token)
