@@ -2,7 +2,7 @@ from datetime import timedelta
 from typing import Final
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from periplus_hub.access import service
 from periplus_hub.access.scope import Permission, Role, Scope, owned, role_scope
@@ -175,6 +175,5 @@ async def test_asking_with_a_cached_token_costs_no_statement(db: Database, tenan
         await authenticator.authenticate(text)
     assert counter.total == 0
     async with db.read() as c:
-        assert await c.scalar(
-            select(func.count()).select_from(api_tokens).where(api_tokens.c.last_used_at.is_not(None))
-        )
+        [token] = await service.list_tokens(c, tenant)
+    assert token.last_used_at == db.clock.now()

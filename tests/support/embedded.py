@@ -7,10 +7,11 @@ import signal
 import sys
 import textwrap
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
+from typing import Any
 
 import asyncpg
 
@@ -98,7 +99,7 @@ def lives(pid: int) -> bool:
     return stat.rpartition(")")[2].split()[0] != "Z"
 
 
-def as_account(name: str, work: Callable[[], Awaitable[str]]) -> str:
+def as_account(name: str, work: Callable[[], Coroutine[Any, Any, str]]) -> str:
     """The answer of `work` run in a forked child that has become `name` for good.
 
     Forked, not started: the account may not be allowed to read this Python. So `work` can use only what is imported.

@@ -1,13 +1,10 @@
 """The composition root: which slice answers where. One application per listener."""
 
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 from fastapi import FastAPI
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
 
@@ -17,7 +14,7 @@ from periplus_hub.addresses.service_ipam import IpamApplier
 from periplus_hub.api.graphql_app import GraphQLApp
 from periplus_hub.api.health import Health, scrape
 from periplus_hub.api.observe import Observed
-from periplus_hub.api.problems import http_exception
+from periplus_hub.api.problems import HANDLERS
 from periplus_hub.api.resources import Resources
 from periplus_hub.api.tracing import traced
 from periplus_hub.findings.jobs import FindingsJob
@@ -32,10 +29,6 @@ from periplus_hub.kit.jobs import Job, JobRunner
 _SPOKES_BODY: Final = 2 * limits.MAX_COMPRESSED_BYTES
 """A wall behind the routes' own limits, which say more exactly what is too large."""
 _PEOPLE_BODY: Final = 256 * 1024
-_HANDLERS: Final[dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]]] = {
-    HTTPException: http_exception
-}
-
 COMMITTED: Final = "committed"
 """Topic of the event that a batch is durable."""
 
@@ -59,7 +52,7 @@ def make_intake(resources: Resources, listeners: Sequence[Listener] = ()) -> Int
 
 def spokes_app(resources: Resources, intake: Intake) -> ASGIApp:
     """What spokes dial."""
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, exception_handlers=_HANDLERS)
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, exception_handlers=HANDLERS)
     app.include_router(enrolment_router(resources.enrolment, resources.clock))
     app.include_router(batches_router(resources.spoke_gate, intake))
     return _around(app, "spokes", resources, _SPOKES_BODY)
@@ -69,13 +62,13 @@ def people_app(resources: Resources, health: Health) -> ASGIApp:
     """What people and programs ask."""
     graphql = GraphQLApp(resources.db, resources.clock, resources.authenticator, resources.events)
     routes = [*health.routes(), Route("/graphql", graphql), WebSocketRoute("/graphql", graphql)]
-    return _around(Starlette(routes=routes, exception_handlers=_HANDLERS), "people", resources, _PEOPLE_BODY)
+    return _around(Starlette(routes=routes, exception_handlers=HANDLERS), "people", resources, _PEOPLE_BODY)
 
 
 def metrics_app(resources: Resources, health: Health) -> ASGIApp:
     """What Prometheus and probes look at."""
     routes = [*health.routes(), Route("/metrics", scrape)]
-    return _around(Starlette(routes=routes, exception_handlers=_HANDLERS), "metrics", resources, 0)
+    return _around(Starlette(routes=routes, exception_handlers=HANDLERS), "metrics", resources, 0)
 
 
 def _around(app: ASGIApp, name: str, resources: Resources, most_bytes: int) -> ASGIApp:

@@ -52,7 +52,9 @@ class Health:
                 await commit_something(self._db)
         except TimeoutError:
             return f"the database did not commit within {_PROBE_S:.0f} s"
-        except (SQLAlchemyError, OSError, Unavailable) as error:
+        except Unavailable as error:
+            return error.message
+        except (SQLAlchemyError, OSError) as error:
             return f"the database does not commit: {type(error).__name__}"
         return None
 

@@ -10,12 +10,10 @@ from typing import Final
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from periplus_contract import problems
 from periplus_hub.access.service import request_id as current_request
-from periplus_hub.api.problems import plain_problem, problem_for, registered_problem
+from periplus_hub.api.problems import BodyTooLargeError, BodyTooSlowError, problem_for
 from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.ids import new_id
 from periplus_hub.kit.metrics import counter, histogram
@@ -35,14 +33,6 @@ _requests: Final = counter(
 )
 _duration: Final = histogram("periplus_http_request_duration_seconds", "How long answers took.", ("listener",))
 _log: Final = structlog.get_logger(__name__)
-
-
-class BodyTooLargeError(Exception):
-    """More bytes came than the listener takes."""
-
-
-class BodyTooSlowError(Exception):
-    """The body was not complete in time."""
 
 
 class Observed:
@@ -80,20 +70,11 @@ class Observed:
             _duration.labels(self._listener).observe(self._clock.monotonic_s() - began_s)
 
     async def _fail(self, error: Exception, scope: Scope, receive: Receive, answer: "_Answer") -> None:
-        response = self._response_for(error, answer.identity)
+        response = problem_for(error, answer.identity)
         if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
             _log.error("request_failed", method=scope["method"], path=scope["path"], exc_info=error)
         if not answer.started:
             await response(scope, receive, answer)
-
-    def _response_for(self, error: Exception, identity: str) -> Response:
-        if isinstance(error, BodyTooLargeError):
-            detail = f"the body is larger than {self._most_bytes} bytes"
-            return registered_problem(problems.TOO_LARGE, detail)
-        if isinstance(error, BodyTooSlowError):
-            detail = f"the body was not complete after {BODY_TIMEOUT_S:.0f} s"
-            return plain_problem(HTTPStatus.REQUEST_TIMEOUT, detail, "Send it faster.")
-        return problem_for(error, identity)
 
 
 class _Body:
@@ -109,7 +90,7 @@ class _Body:
     def check_declared(self, scope: Scope) -> None:
         declared = Headers(scope=scope).get("content-length", "")
         if declared.isdigit() and int(declared) > self._most_bytes:
-            raise BodyTooLargeError
+            raise BodyTooLargeError(f"the body is larger than {self._most_bytes} bytes")
 
     async def __call__(self) -> Message:
         if self._complete:  # what is awaited now is the client's leaving, and that may take its time
@@ -118,11 +99,11 @@ class _Body:
             async with asyncio.timeout_at(self._until):
                 message = await self._receive()
         except TimeoutError as error:
-            raise BodyTooSlowError from error
+            raise BodyTooSlowError(f"the body was not complete after {BODY_TIMEOUT_S:g} s") from error
         self._seen += len(message.get("body", b""))
         self._complete = not message.get("more_body", False)
         if self._seen > self._most_bytes:
-            raise BodyTooLargeError
+            raise BodyTooLargeError(f"the body is larger than {self._most_bytes} bytes")
         return message
 
 

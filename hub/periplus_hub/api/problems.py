@@ -4,8 +4,9 @@ A spoke takes only registered types for a verdict, so an answer that is none (a 
 `about:blank` and is retried.
 """
 
+from collections.abc import Callable, Coroutine
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy.exc import DBAPIError
@@ -14,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from periplus_contract import problems
+from periplus_hub.access.service import request_id
 from periplus_hub.kit.db_errors import is_connection_trouble, is_no_room, is_timeout
 from periplus_hub.kit.errors import Refusal, Unavailable
 
@@ -44,8 +46,20 @@ def registered_problem(problem: problems.ProblemType, detail: str) -> Response:
     )
 
 
+class BodyTooLargeError(Exception):
+    """More bytes came than the listener takes; the message says how many it takes."""
+
+
+class BodyTooSlowError(Exception):
+    """The body was not complete in time; the message says what that is."""
+
+
 def problem_for(error: Exception, request_id: str) -> Response:
     """What an exception that reached the outermost layer looks like from outside: nothing of its text, if unknown."""
+    if isinstance(error, BodyTooLargeError):
+        return registered_problem(problems.TOO_LARGE, str(error))
+    if isinstance(error, BodyTooSlowError):
+        return plain_problem(HTTPStatus.REQUEST_TIMEOUT, str(error), "Send it faster.")
     if isinstance(error, Unavailable):
         return registered_problem(problems.OVERLOADED, error.message)
     if isinstance(error, Refusal):
@@ -61,13 +75,15 @@ def problem_for(error: Exception, request_id: str) -> Response:
     )
 
 
-async def http_exception(_request: Request, error: Exception) -> Response:
+async def _http_exception(_request: Request, error: HTTPException) -> Response:
     """Starlette's own refusals: no such path, no such method."""
-    if not isinstance(error, HTTPException):
-        raise error
     answer = plain_problem(error.status_code, str(error.detail))
     answer.headers.update(error.headers or {})
     return answer
+
+
+async def _failure(_request: Request, error: Exception) -> Response:
+    return problem_for(error, request_id.get())
 
 
 def _answer(body: problems.Problem) -> Response:
@@ -75,3 +91,12 @@ def _answer(body: problems.Problem) -> Response:
     if body.status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = _RETRY_AFTER_S
     return Response(msgspec.json.encode(body), body.status, headers, problems.CONTENT_TYPE)
+
+
+HANDLERS: Final[dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]]] = {
+    HTTPException: _http_exception,
+    BodyTooLargeError: _failure,
+    BodyTooSlowError: _failure,
+    Exception: _failure,
+}
+"""For every Starlette application: without them it answers in plain text before anything around it can."""

@@ -215,9 +215,15 @@ def _engine(dsn: str, limits: DatabaseLimits, size: int, *, read_only: bool) -> 
 
     async def connect() -> "asyncpg.Connection[asyncpg.Record]":
         # The driver reads the whole DSN itself: several hosts, sslmode, target_session_attrs.
-        return await asyncpg.connect(
-            dsn, server_settings=settings, timeout=limits.connect_s, command_timeout=statement_s + _NETWORK_S
-        )
+        try:
+            return await asyncpg.connect(
+                dsn, server_settings=settings, timeout=limits.connect_s, command_timeout=statement_s + _NETWORK_S
+            )
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:  # TimeoutError is an OSError
+            raise Unavailable(
+                f"the database cannot be reached: {str(error) or type(error).__name__}",
+                "Check that PostgreSQL runs and takes connections, and PERIPLUS_DATABASE_URL.",
+            ) from error
 
     engine = create_async_engine(
         "postgresql+asyncpg://",

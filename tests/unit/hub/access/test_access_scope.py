@@ -1,3 +1,4 @@
+from itertools import pairwise
 from uuid import UUID
 
 import pytest
@@ -21,7 +22,7 @@ SCOPE = role_scope(UUID(int=7), "token:ci", Role.VIEWER)
 
 def test_every_role_may_what_the_one_before_it_may() -> None:
     rights = [PERMISSIONS[role] for role in Role]
-    assert all(less < more for less, more in zip(rights, rights[1:], strict=False))
+    assert all(less < more for less, more in pairwise(rights))
     assert rights[-1] == set(Permission)
 
 
