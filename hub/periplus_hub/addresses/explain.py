@@ -27,6 +27,19 @@ _BREAKS: Final = {
     _KIND.RESERVED: "A reserved range is already in use elsewhere.",
     _KIND.PLANNED: "A planned range is already in use elsewhere.",
 }
+_COVERED: Final = {
+    _KIND.SERVICE: "A service range of one cluster covers {} of another: from inside, traffic to them can be taken for "
+    "service traffic and lost.",
+    _KIND.POD: "A pod range of one cluster covers {} of another: from inside, they cannot be reached.",
+}
+"""Where kinds differ, the wider range hides what lies in it."""
+_PLURAL: Final = {
+    _KIND.POD: "pods",
+    _KIND.NODE: "nodes",
+    _KIND.LOADBALANCER: "load balancers",
+    _KIND.EXTERNAL: "external addresses",
+}
+_TWO_USES: Final = "One address has different owners in different clusters: clients reach either of them."
 _FLAT_ONLY: Final = (
     "Cilium Cluster Mesh, Submariner without Globalnet and VPC peering refuse or misroute such clusters."
 )
@@ -62,7 +75,7 @@ def explain(
             remedies=(_RENUMBER,),
             suggestions=tuple(free),
         )
-    breaks = [_BREAKS[kind] for kind in present]
+    breaks = _breaks(present)
     if _KIND.POD in present:
         breaks.append(_FLAT_ONLY)
     return Explanation(
@@ -71,6 +84,23 @@ def explain(
         remedies=_remedies(severity, frozenset(present), accepted=accepted),
         suggestions=tuple(free),
     )
+
+
+def _breaks(present: list[AllocationKind]) -> list[str]:
+    """One kind collides with itself; several hide each other. Which pairs there are is not known here, so no guess."""
+    if len(present) == 1:
+        return [_BREAKS[present[0]]]
+    breaks = [_BREAKS[kind] for kind in present if kind in {_KIND.RESERVED, _KIND.PLANNED}]
+    live = [kind for kind in present if kind in _PLURAL or kind in _COVERED]
+    covering = next((kind for kind in _COVERED if kind in live), None)
+    hidden = [_PLURAL[kind] for kind in live if kind in _PLURAL and kind is not covering]
+    if covering is not None and hidden:
+        breaks.append(_COVERED[covering].format(" and ".join(hidden)))
+    elif len(live) == 1:
+        breaks.append(_BREAKS[live[0]])
+    elif live:
+        breaks.append(_TWO_USES)
+    return breaks
 
 
 def _remedies(severity: Severity, kinds: frozenset[AllocationKind], *, accepted: bool) -> tuple[str, ...]:

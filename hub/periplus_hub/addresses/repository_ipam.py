@@ -31,9 +31,6 @@ from periplus_hub.access.scope import Scope, insert_owned, owned
 from periplus_hub.addresses import tables
 from periplus_hub.kit.db import WriteConnection, lock_number
 
-CHANGED_CHANNEL: Final = "periplus_allocations"
-"""NOTIFY with the tenant's id when allocations or domains changed."""
-
 _DESCRIPTIONS: Final = ("provider", "source", "name", "node", "quality")
 
 
@@ -125,5 +122,4 @@ async def record_change(c: WriteConnection, scope: Scope, registration_ids: Sequ
     revision = 0
     for value in values:
         revision = await c.scalar(insert_owned(scope, table).values(**value).returning(table.c.revision))
-    await c.execute(select(func.pg_notify(CHANGED_CHANNEL, str(scope.tenant_id))))
     return int(revision)
