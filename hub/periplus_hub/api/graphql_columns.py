@@ -59,10 +59,10 @@ def _lists(inner: Completer) -> Completer:
     def complete(column: Column) -> list[object]:
         if not {type(value) for value in column} <= {list, tuple, _NULL}:
             raise NotColumnarError
-        values = [item for value in column if value is not None for item in value]  # type: ignore[attr-defined]
+        values = [item for value in column if value is not None for item in value]  # type: ignore[attr-defined]  # a list or tuple, see above
         completed = iter(inner(values))
         return [
-            None if value is None else [next(completed) for _ in value]  # type: ignore[attr-defined]
+            None if value is None else [next(completed) for _ in value]  # type: ignore[attr-defined]  # a list or tuple, see above
             for value in column
         ]
 
@@ -96,8 +96,8 @@ def _leaf(leaf: GraphQLLeafType) -> Completer:
 def _in_range(leaf: GraphQLLeafType, column: Column) -> bool:
     if leaf is GraphQLInt:
         values = [value for value in column if value is not None]
-        return not values or (min(values) >= _INT_MIN and max(values) <= _INT_MAX)  # type: ignore[type-var,operator]
-    return leaf is not GraphQLFloat or all(value is None or isfinite(value) for value in column)  # type: ignore[arg-type]
+        return not values or (min(values) >= _INT_MIN and max(values) <= _INT_MAX)  # type: ignore[type-var,operator]  # all int
+    return leaf is not GraphQLFloat or all(value is None or isfinite(value) for value in column)  # type: ignore[arg-type]  # all float
 
 
 def _each(leaf: GraphQLLeafType, column: Column) -> list[object]:

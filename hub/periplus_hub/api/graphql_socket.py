@@ -115,7 +115,7 @@ class Connection:
 
     async def _next_message(self) -> Mapping[str, Any]:
         """The next message; while there is none, the token is checked again and again."""
-        waiting = asyncio.ensure_future(self._receive())
+        waiting = asyncio.ensure_future(self._receive())  # allowed: ended below, its failure is raised
         try:
             while True:
                 done, _ = await asyncio.wait({waiting}, timeout=RECHECK_S)
@@ -160,7 +160,8 @@ class Connection:
             raise _Closed(_TWICE, f"subscriber for {identity} already exists")
         if len(self.running) >= MAX_SUBSCRIPTIONS:
             raise _Closed(_TOO_MANY, f"at most {MAX_SUBSCRIPTIONS} subscriptions per connection")
-        self.running[identity] = asyncio.ensure_future(self._subscription(identity, payload))
+        task = asyncio.ensure_future(self._subscription(identity, payload))  # allowed: ended by complete or _stop
+        self.running[identity] = task
 
     async def _subscription(self, identity: str, payload: object) -> None:
         try:

@@ -122,7 +122,7 @@ def test_long_list_of_plain_fields_never_reaches_the_stock_path(monkeypatch: pyt
     query = ask("things", " ".join(LEAVES) + " inner{name size} ...f name@skip(if:$yes)")
     data, errors = run(OURS, query, [thing(), thing(inner=None), *[thing()] * 8])
     assert not errors
-    assert len(data["things"]) == 10  # type: ignore[index]
+    assert len(data["things"]) == 10  # type: ignore[index]  # the answer is JSON
     assert seen == []
     run(OURS, ask("things", "label"), [thing()] * 10)
     assert seen == ["things"]
