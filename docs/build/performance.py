@@ -19,8 +19,13 @@ _TARGET: Final = re.compile(r"\s*Targets?: (.+?)\.(?=\s|$)", re.DOTALL)
 _INTRODUCTION: Final = """
     A number of one machine says little about another, so a benchmark measures ratios where it can: against the plain
     engine, the stock library or the idle process, in the same run. `make bench` lists the rows and
-    `make bench ROW=<row>` runs one. Its last line is the result; kept as `benchmarks/results/<row>.json`, it is what
-    this page shows.
+    `make bench ROW=<row>` runs one. Its last line is its result. Keep one from a quiet machine with
+
+    ```sh
+    make bench ROW=gate | tail -n 1 > benchmarks/results/gate.json && make docs
+    ```
+
+    and it is what this page shows.
 """
 
 
