@@ -47,7 +47,8 @@ def _messages() -> list[str]:
         for found in vars(messages).values()
         if inspect.isclass(found) and issubclass(found, msgspec.Struct) and found.__module__ == messages.__name__
     ]
-    return [intro, fenced(listing), prose(_proof()), *structs]
+    refused = "What the hub refuses it answers with a [problem](problems.md)."
+    return [intro, fenced(listing), refused, prose(_proof()), *structs]
 
 
 def _proof() -> str:
