@@ -95,9 +95,7 @@ def _leaf(leaf: GraphQLLeafType) -> Completer:
 
 def _in_range(leaf: GraphQLLeafType, column: Column) -> bool:
     if leaf is GraphQLInt:
-        values = [value for value in column if value is not None]
-        fits = not values or (min(values) >= _INT_MIN and max(values) <= _INT_MAX)  # type: ignore[type-var,operator]  # only ints are here
-        return fits
+        return all(value is None or _INT_MIN <= value <= _INT_MAX for value in column)  # type: ignore[operator]  # only ints are here
     return leaf is not GraphQLFloat or all(value is None or isfinite(value) for value in column)  # type: ignore[arg-type]  # only floats are here
 
 
