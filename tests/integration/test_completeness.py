@@ -1,0 +1,76 @@
+"""collected = settled + queued + folded + dropped, per registration, kind and hour, exact."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from periplus_contract.outcomes import Outcome
+from periplus_contract.tables import Kind
+from periplus_hub.access.scope import Scope
+from periplus_hub.ingest.model import Completeness
+from periplus_hub.ingest.repository import completeness
+from periplus_hub.kit.db import Database
+
+from tests.support.batches import Spoke, pod
+from tests.support.clock import START
+from tests.support.spokes_door import Door, Member, open_door
+
+HOUR_S = int(START.timestamp()) // 3600 * 3600
+
+
+@pytest.fixture
+async def door(db: Database) -> AsyncIterator[Door]:
+    opened = open_door(db)
+    yield opened
+    opened.intake.close()
+
+
+async def read(door: Door, scope: Scope, member: Member) -> dict[str, Completeness]:
+    ids = [member.registration]
+    async with door.db.read() as c:
+        found = await completeness(c, scope, ids, START - timedelta(hours=1), START + timedelta(hours=1))
+    return {each.kind: each for each in found[member.registration]}
+
+
+def outcome(kind: Kind = Kind.INVENTORY, **counts: object) -> Outcome:
+    return Outcome(hour_start_s=HOUR_S, kind=kind, **counts)  # type: ignore[arg-type]  # counts are the test's
+
+
+async def test_every_collected_row_ends_in_one_place(door: Door, tenant: Scope) -> None:
+    member = await door.member(tenant)
+    spoke = Spoke(member.registration)
+    spoke.outcomes = (outcome(collected=5, dropped={"outbox_full": 1}), outcome(Kind.FLOWS, collected=100, folded=80))
+    batch = spoke.snapshot({"pods": [pod("a"), pod("b"), pod("bad", "10.1.0.300")]})
+    for _ in range(3):
+        await member.send(batch)
+    found = await read(door, tenant, member)
+    inventory = found["inventory"]
+    assert (inventory.collected, inventory.settled, inventory.rejected, inventory.queued) == (5, 3, 1, 1)
+    assert inventory.dropped == {"outbox_full": 1}
+    assert (found["flows"].folded, found["flows"].queued) == (80, 20)
+
+
+async def test_reasons_add_up_over_batches_and_heartbeats_and_retries_do_not(door: Door, tenant: Scope) -> None:
+    member = await door.member(tenant)
+    spoke = Spoke(member.registration)
+    spoke.outcomes = (outcome(collected=1, dropped={"too_large": 2}),)
+    await member.send(spoke.snapshot({"pods": [pod("a")]}))
+    beat = {"outcomes": (outcome(collected=10, dropped={"too_large": 3, "damaged_file": 1}),), "monotonic_us": 77}
+    await member.beat(**beat)
+    await member.beat(**beat)
+    inventory = (await read(door, tenant, member))["inventory"]
+    assert (inventory.collected, inventory.dropped) == (11, {"too_large": 5, "damaged_file": 1})
+    await member.beat(**{**beat, "monotonic_us": 78})
+    assert (await read(door, tenant, member))["inventory"].collected == 21
+
+
+async def test_a_refused_batch_books_nothing(door: Door, tenant: Scope) -> None:
+    member = await door.member(tenant)
+    spoke = Spoke(member.registration)
+    spoke.outcomes = (outcome(collected=1),)
+    response = await door.http.post(
+        "/v1/batches", content=spoke.snapshot({"pods": [pod("a")]}, rows=9), headers=member.headers
+    )
+    assert response.status_code == 422
+    assert await read(door, tenant, member) == {}
