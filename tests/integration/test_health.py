@@ -196,7 +196,7 @@ async def test_tls_is_served_to_spokes_and_people(database_url: str, tmp_path: P
 async def test_a_certificate_that_cannot_be_used_is_named(database_url: str, tmp_path: Path) -> None:
     (tmp_path / "a").write_text("x")
     config = config_for(database_url, tmp_path, tls_certificate=tmp_path / "a", tls_key=tmp_path / "a")
-    with pytest.raises(Refusal, match="certificate .* cannot be used"):
+    with pytest.raises(Refusal, match=r"certificate .* cannot be used"):
         await serve(config)
 
 

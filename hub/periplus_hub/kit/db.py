@@ -189,8 +189,10 @@ class Database:
             async with engine.begin() as connection:
                 yield kind(connection)
         except PoolTimeout as error:
-            message = f"all {engine.pool.checkedin()} database connections are busy"  # type: ignore[attr-defined]
-            raise Unavailable(message, "Try again shortly, or raise database.readers and database.writers.") from error
+            raise Unavailable(
+                f"all database connections stayed busy for {self.limits.checkout_s:g} s",
+                "Try again shortly, or raise database_readers and database_writers.",
+            ) from error
         except (DBAPIError, OSError) as error:
             if is_connection_trouble(error) and not is_timeout(error):
                 await self.dispose()

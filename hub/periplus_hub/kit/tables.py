@@ -3,7 +3,6 @@
 from typing import Final
 
 from sqlalchemy import Column, DateTime, ForeignKey, MetaData, Uuid, func
-from sqlalchemy.types import TypeEngine
 
 metadata: Final = MetaData(
     naming_convention={
@@ -15,7 +14,7 @@ metadata: Final = MetaData(
     }
 )
 
-UTC_TIME: Final[TypeEngine[object]] = DateTime(timezone=True)
+UTC_TIME: Final = DateTime(timezone=True)
 
 
 def tenant_column() -> "Column[object]":

@@ -3,7 +3,6 @@
 The server is imported when it is started: `periplus --help` must not wait for a database driver.
 """
 
-import asyncio
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,13 +19,15 @@ DataDirOption = Annotated[
 
 
 def _run(action: str, config_file: Path | None, flags: dict[str, Any]) -> None:
-    from periplus_hub.api import serve as serving  # noqa: PLC0415 - see the module's docstring
+    import uvloop  # noqa: PLC0415 - see the module's docstring
+
+    from periplus_hub.api import serve as serving  # noqa: PLC0415 - as above
     from periplus_hub.api.config import load_config  # noqa: PLC0415 - as above
     from periplus_hub.kit.errors import Refusal  # noqa: PLC0415 - as above
 
     actions = {"serve": serving.serve, "work": serving.work, "migrate": serving.migrate, "token": serving.admin_token}
     try:
-        answer = asyncio.run(actions[action](load_config(config_file, flags)))
+        answer = uvloop.run(actions[action](load_config(config_file, flags)))
     except Refusal as error:
         fail(error.message, error.remedy)
     if isinstance(answer, str):
