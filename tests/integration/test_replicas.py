@@ -1,0 +1,91 @@
+"""What several hubs on one database agree on: who leads, and what just happened."""
+
+import asyncio
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from periplus_hub.kit import jobs
+from periplus_hub.kit.db import Database
+from periplus_hub.kit.event_bridge import EventBridge
+from periplus_hub.kit.events import Event, Events
+from periplus_hub.kit.jobs import JobRunner, lead
+from periplus_hub.kit.tasks import beside
+
+from tests.support.clock import FakeClock
+
+ACME = UUID(int=1)
+SOON_S = 0.02
+
+
+class Work:
+    """A job that says when it started, and when it was stopped."""
+
+    name = "test.replicas"
+    interval_s = 3_600.0
+
+    def __init__(self) -> None:
+        self.started = asyncio.Event()
+        self.stopped = asyncio.Event()
+
+    async def run(self, now: datetime) -> None:
+        self.started.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.stopped.set()
+
+
+async def end_sessions(db: Database) -> None:
+    connection = await asyncpg.connect(db.dsn)
+    try:
+        await connection.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE application_name = 'periplus-write' AND datname = current_database()"
+        )
+    finally:
+        await connection.close()
+
+
+async def test_one_replica_works_and_the_next_takes_over_when_it_ends(database_url: str, clock: FakeClock) -> None:
+    databases = [Database(database_url, clock) for _ in range(2)]
+    first, second = Work(), Work()
+    async with asyncio.timeout(60):
+        async with beside(lead(databases[0], JobRunner([first], clock), ask_s=SOON_S)):
+            await first.started.wait()
+            await jobs._lead_once(databases[1], JobRunner([second], clock), SOON_S)
+            assert not second.started.is_set()
+        async with beside(lead(databases[1], JobRunner([second], clock), ask_s=SOON_S)):
+            await second.started.wait()
+            assert first.stopped.is_set()
+    for db in databases:
+        await db.dispose()
+
+
+async def test_a_leader_whose_session_ended_stops_and_asks_again(db: Database, clock: FakeClock) -> None:
+    work = Work()
+    async with asyncio.timeout(60), beside(lead(db, JobRunner([work], clock), ask_s=SOON_S)):
+        await work.started.wait()
+        work.started.clear()
+        await end_sessions(db)
+        await work.stopped.wait()
+        await work.started.wait()
+
+
+async def test_events_reach_the_other_replicas_once(database_url: str, clock: FakeClock) -> None:
+    databases = [Database(database_url, clock) for _ in range(2)]
+    here, there = Events(), Events()
+    bridges = [EventBridge(db, events) for db, events in zip(databases, (here, there), strict=True)]
+    async with asyncio.timeout(60), beside(*(bridge.run() for bridge in bridges)):
+        for bridge in bridges:
+            await bridge.connected.wait()
+        with here.subscribe(ACME, "pods", "end") as at_home, there.subscribe(ACME, "pods", "end") as abroad:
+            here.publish(ACME, "pods", {"n": 1})
+            here.publish(ACME, "pods", {"n": "x" * 9_000})
+            here.publish(ACME, "end")
+            assert [(await anext(at_home)).topic for _ in range(3)] == ["pods", "pods", "end"]
+            assert await anext(abroad) == Event(ACME, "pods", {"n": 1})
+            assert (await anext(abroad)).topic == "end", "too large for NOTIFY: lost, which a listener must expect"
+    for db in databases:
+        await db.dispose()
