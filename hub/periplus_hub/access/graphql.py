@@ -26,8 +26,8 @@ from periplus_hub.kit.graphql_types import (
 )
 
 Info = strawberry.Info[Context[Scope], None]
-RoleEnum = strawberry.enum(Role, name="Role", description="What a token may do; each role includes those before it.")
-PermissionEnum = strawberry.enum(Permission, name="Permission", description="One thing a role may or may not do.")
+strawberry.enum(Role, name="Role", description="What a token may do; each role includes those before it.")
+strawberry.enum(Permission, name="Permission", description="One thing a role may or may not do.")
 
 _MAX_TOKEN_DAYS: Final = 366
 
@@ -37,8 +37,8 @@ class Viewer:
     """The principal of this request."""
 
     actor: str = strawberry.field(description="The name the audit trail uses, like token:ci.")
-    role: RoleEnum = strawberry.field(description="The role of the token.")
-    permissions: list[PermissionEnum] = strawberry.field(description="What the role may do.", directives=at_most(10))
+    role: Role = strawberry.field(description="The role of the token.")
+    permissions: list[Permission] = strawberry.field(description="What the role may do.", directives=at_most(10))
 
     @strawberry.field(description="The tenant everything in this API belongs to.")
     async def tenant(self, info: Info) -> str:
@@ -53,7 +53,7 @@ class ApiToken(RowBacked, Node):
     """access.model.ApiToken."""
 
     name: str = strawberry.field(description="What uses it.")
-    role: RoleEnum = strawberry.field(description="What it may do.")
+    role: Role = strawberry.field(description="What it may do.")
     prefix: str = strawberry.field(description="Its public part, as it appears in logs.")
     created_at: datetime = strawberry.field(description="When it was made.")
     expires_at: datetime | None = strawberry.field(description="When it stops being accepted; null is never.")
@@ -97,7 +97,7 @@ class CreateApiTokenInput:
     """See access.service.create_token."""
 
     name: str = strawberry.field(description="What will use it, 1 to 100 characters.")
-    role: RoleEnum = strawberry.field(description="What it may do.")
+    role: Role = strawberry.field(description="What it may do.")
     lifetime_days: int | None = strawberry.field(default=None, description="1 to 366; null never expires.")
 
 

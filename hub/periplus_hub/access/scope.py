@@ -33,8 +33,8 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
-_VIEWER: Final = frozenset({Permission.READ})
-_ANALYST: Final = _VIEWER | {Permission.ADHOC, Permission.FINDINGS_WRITE}
+_VIEWER: Final = frozenset({Permission.READ, Permission.ADHOC})
+_ANALYST: Final = _VIEWER | {Permission.FINDINGS_WRITE}
 _OPERATOR: Final = _ANALYST | {Permission.DOMAINS_WRITE, Permission.OVERLAPS_ACCEPT, Permission.FLEET_APPROVE}
 PERMISSIONS: Final[dict[Role, frozenset[Permission]]] = {
     Role.VIEWER: _VIEWER,

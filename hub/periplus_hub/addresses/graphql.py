@@ -1,5 +1,6 @@
 """What people may ask about addresses."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Final
@@ -14,15 +15,20 @@ from periplus_hub.addresses import repository_graphql as repository
 from periplus_hub.addresses import service, service_joined
 from periplus_hub.addresses.graphql_types import (
     Allocation,
-    KindEnum,
     OverlapAcceptance,
     OverlapGroup,
     OverlapsBetween,
     PairOverlapType,
     Pool,
-    SeverityEnum,
 )
-from periplus_hub.addresses.model import SEVERITIES, AllocationFilter, GroupFilter, JoinedGroup
+from periplus_hub.addresses.model import (
+    SEVERITIES,
+    AllocationFilter,
+    AllocationKind,
+    GroupFilter,
+    JoinedGroup,
+    Severity,
+)
 from periplus_hub.fleet import repository_graphql as fleet
 from periplus_hub.kit.db import ReadConnection
 from periplus_hub.kit.graphql import Context, from_row, global_id, uuid_of
@@ -40,8 +46,8 @@ ClusterFilterArgument = Annotated[
 ]
 Family = Annotated[int | None, strawberry.argument(description="Only this family: 4 or 6.")]
 Within = Annotated[Cidr | None, strawberry.argument(description="Only what lies inside or around this range.")]
-Severities = Annotated[list[SeverityEnum] | None, strawberry.argument(description="Only these severities.")]
-Kinds = Annotated[list[KindEnum] | None, strawberry.argument(description="Only these kinds.")]
+Severities = Annotated[list[Severity] | None, strawberry.argument(description="Only these severities.")]
+Kinds = Annotated[list[AllocationKind] | None, strawberry.argument(description="Only these kinds.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +60,7 @@ class GroupAsk:
     joined: tuple[UUID, ...] | None = None
 
 
-async def _groups(c: ReadConnection, scope: Scope, asks: list[GroupAsk]) -> dict[GroupAsk, Page[OverlapGroup]]:
+async def _groups(c: ReadConnection, scope: Scope, asks: Sequence[GroupAsk]) -> dict[GroupAsk, Page[OverlapGroup]]:
     """A loader's function so that nodes and pageInfo read once; an operation has one or two asks."""
     found = {}
     for ask in asks:
@@ -82,7 +88,7 @@ def _rank(group: JoinedGroup) -> tuple[int, int, str]:
     return SEVERITIES.index(group.severity), -group.clusters, group.cidr
 
 
-async def _group_totals(c: ReadConnection, scope: Scope, asks: list[GroupAsk]) -> dict[GroupAsk, int]:
+async def _group_totals(c: ReadConnection, scope: Scope, asks: Sequence[GroupAsk]) -> dict[GroupAsk, int]:
     totals = {}
     for ask in asks:
         counted = GroupAsk(PageAsk(first=1, with_total=True), ask.only, ask.now, ask.joined)
@@ -90,7 +96,7 @@ async def _group_totals(c: ReadConnection, scope: Scope, asks: list[GroupAsk]) -
     return totals
 
 
-async def _register(c: ReadConnection, scope: Scope, keys: list[str]) -> dict[str, object]:
+async def _register(c: ReadConnection, scope: Scope, keys: Sequence[str]) -> dict[str, object]:
     status = await reads.register_status(c, scope)
     return dict.fromkeys(keys, status)
 
@@ -109,7 +115,7 @@ class OverlapRegister:
 class SeverityCount:
     """Zero is listed too."""
 
-    severity: SeverityEnum = strawberry.field(description="The severity.")
+    severity: Severity = strawberry.field(description="The severity.")
     groups: int = strawberry.field(description="How many groups.")
 
 
@@ -214,7 +220,7 @@ class AddressesQuery:
             family=family,
             within=within,
         )
-        joined = () if if_all_joined else None
+        joined: tuple[UUID, ...] | None = () if if_all_joined else None
         if if_joined is not None and not if_all_joined:
             joined = tuple(uuid_of(each, "Cluster") for each in if_joined)
         ask = GroupAsk(PageAsk(first, after), only, info.context.clock.now(), joined)

@@ -33,9 +33,9 @@ from periplus_hub.kit.graphql_scalars import BigInt, Cidr
 from periplus_hub.kit.graphql_types import After, First, Node, PageInfo
 from periplus_hub.kit.keyset import Slice
 
-SeverityEnum = strawberry.enum(Severity, name="OverlapSeverity", description="How much an overlap hurts, worst first.")
-KindEnum = strawberry.enum(AllocationKind, name="AllocationKind", description="What a cluster uses a CIDR for.")
-RelationEnum = strawberry.enum(
+strawberry.enum(Severity, name="OverlapSeverity", description="How much an overlap hurts, worst first.")
+strawberry.enum(AllocationKind, name="AllocationKind", description="What a cluster uses a CIDR for.")
+strawberry.enum(
     Relation, name="DomainRelation", description="How the network domains of two clusters stand to each other."
 )
 
@@ -47,7 +47,7 @@ class Allocation(RowBacked):
     registration_id: strawberry.Private[UUID]
     domain_id: strawberry.Private[UUID]
     cluster_name: str = strawberry.field(description="The cluster's name, without asking for the cluster.")
-    kind: KindEnum = strawberry.field(description="What for.")
+    kind: AllocationKind = strawberry.field(description="What for.")
     cidr: Cidr = strawberry.field(description="The range.")
     family: int = strawberry.field(description="4 or 6.")
     provider: str = strawberry.field(description="The allocator, like cluster or cilium.")
@@ -156,7 +156,7 @@ class OverlapGroup(Node):
     explanation: strawberry.Private[Explanation | None]
     cidr: Cidr = strawberry.field(description="The range everything lies in.")
     family: int = strawberry.field(description="4 or 6.")
-    severity: SeverityEnum = strawberry.field(description="The worst pair's, or INTENDED while it is accepted.")
+    severity: Severity = strawberry.field(description="The worst pair's, or INTENDED while it is accepted.")
     cluster_count: BigInt = strawberry.field(description="How many clusters are in it.")
     member_count: BigInt = strawberry.field(description="How many allocations are in it.")
     pair_count: BigInt = strawberry.field(description="How many pairs overlap: counted, never listed.")
@@ -226,8 +226,8 @@ class PairOverlapType:
     """addresses.model.PairOverlap."""
 
     cidr: Cidr = strawberry.field(description="The smaller of the two ranges.")
-    relation: RelationEnum = strawberry.field(description="How the two network domains stand to each other.")
-    severity: SeverityEnum = strawberry.field(description="How much it hurts.")
+    relation: Relation = strawberry.field(description="How the two network domains stand to each other.")
+    severity: Severity = strawberry.field(description="How much it hurts.")
     why: str = strawberry.field(description="Why it has its severity.")
     breaks: list[str] = strawberry.field(description="What would break.", directives=at_most(4))
     remedies: list[str] = strawberry.field(description="What to do.", directives=at_most(4))
@@ -255,6 +255,6 @@ def _allocation(allocation: Any, cluster: Any) -> Allocation:  # noqa: ANN401 - 
 class OverlapsBetween:
     """addresses.model.PairReport."""
 
-    relation: RelationEnum = strawberry.field(description="How their network domains stand to each other.")
+    relation: Relation = strawberry.field(description="How their network domains stand to each other.")
     total: int = strawberry.field(description="How many overlaps there are, listed or not.")
     overlaps: list[PairOverlapType] = strawberry.field(description="The worst hundred.", directives=at_most(100))

@@ -30,12 +30,10 @@ from periplus_hub.kit.graphql_types import (
     attempt,
 )
 
-SeverityEnum = strawberry.enum(FindingSeverity, name="FindingSeverity", description="Worst first.")
-StateEnum = strawberry.enum(
-    FindingState, name="FindingState", description="A resolved finding never comes back: a new one opens."
-)
-States = Annotated[list[StateEnum] | None, strawberry.argument(description="Only these states.")]
-Severities = Annotated[list[SeverityEnum] | None, strawberry.argument(description="Only these severities.")]
+strawberry.enum(FindingSeverity, name="FindingSeverity", description="Worst first.")
+strawberry.enum(FindingState, name="FindingState", description="A resolved finding never comes back: a new one opens.")
+States = Annotated[list[FindingState] | None, strawberry.argument(description="Only these states.")]
+Severities = Annotated[list[FindingSeverity] | None, strawberry.argument(description="Only these severities.")]
 
 
 @strawberry.type(description="Something a detector says, with its evidence and what to do.")
@@ -44,8 +42,8 @@ class Finding(RowBacked, Node):
 
     registration_id: strawberry.Private[UUID | None]
     detector: str = strawberry.field(description="Which detector says it.")
-    severity: SeverityEnum = strawberry.field(description="How bad it is.")
-    state: StateEnum = strawberry.field(description="Where it stands.")
+    severity: FindingSeverity = strawberry.field(description="How bad it is.")
+    state: FindingState = strawberry.field(description="Where it stands.")
     title: str = strawberry.field(description="What it is, in a line.")
     why: str = strawberry.field(description="Why it is said.")
     what_to_do: str = strawberry.field(description="What to do about it.")

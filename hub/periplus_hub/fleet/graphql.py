@@ -20,9 +20,9 @@ from periplus_hub.kit.graphql_types import After, Connection, First, Node, Pages
 CLUSTERS_TOPIC: Final = "clusters"
 """Topic of the event that a cluster changed; its payload names the `id`."""
 
-StateEnum = strawberry.enum(State, name="ClusterState", description="Where a registration stands. Revoked is final.")
-LivenessEnum = strawberry.enum(Liveness, name="Liveness", description="Derived from when the spoke was last heard.")
-ModeEnum = strawberry.enum(
+strawberry.enum(State, name="ClusterState", description="Where a registration stands. Revoked is final.")
+strawberry.enum(Liveness, name="Liveness", description="Derived from when the spoke was last heard.")
+strawberry.enum(
     Mode, name="ConnectionMode", description="How two network domains are connected; without a connection, isolated."
 )
 ClusterId = Annotated[strawberry.ID, strawberry.argument(description="The cluster's id.")]
@@ -58,7 +58,7 @@ class DomainConnection:
 
     own_id: strawberry.Private[UUID]
     other_id: strawberry.Private[UUID]
-    mode: ModeEnum = strawberry.field(description="How.")
+    mode: Mode = strawberry.field(description="How.")
     note: str = strawberry.field(description="Why; empty when nobody said.")
     created_at: datetime = strawberry.field(description="Since when.")
 
@@ -90,7 +90,7 @@ class Cluster(RowBacked, Node):
     duplicate_of: strawberry.Private[UUID | None]
     name: str = strawberry.field(description="Unique among clusters that are not revoked.")
     cluster_uid: str = strawberry.field(description="The uid of its kube-system namespace.")
-    state: StateEnum = strawberry.field(description="Whether it may send.")
+    state: State = strawberry.field(description="Whether it may send.")
     method: str = strawberry.field(description="How it proved itself when it enrolled.")
     spoke_version: str = strawberry.field(description="What its spoke runs; empty until it said so.")
     contract: str = strawberry.field(description="The contract version it speaks; empty until it said so.")
@@ -105,7 +105,7 @@ class Cluster(RowBacked, Node):
     queued_bytes: BigInt | None = strawberry.field(description="Bytes waiting in its outbox when it last said so.")
 
     @strawberry.field(description="Whether its spoke spoke within the last 90 seconds.", directives=[Cost(weight=0)])
-    def liveness(self, info: Info) -> LivenessEnum:
+    def liveness(self, info: Info) -> Liveness:
         """fleet.model.Registration.liveness."""
         if self.last_seen_at is None:
             return Liveness.NEVER
@@ -157,7 +157,7 @@ class FleetQuery:
         first: First = 50,
         after: After = None,
         states: Annotated[
-            list[StateEnum] | None, strawberry.argument(description="Only clusters in one of these states.")
+            list[State] | None, strawberry.argument(description="Only clusters in one of these states.")
         ] = None,
         name_contains: Annotated[
             str | None, strawberry.argument(description="Only clusters whose name contains this, in any case.")
@@ -166,7 +166,7 @@ class FleetQuery:
             strawberry.ID | None, strawberry.argument(description="Only clusters of this network domain.")
         ] = None,
         liveness: Annotated[
-            LivenessEnum | None, strawberry.argument(description="Only clusters with this liveness.")
+            Liveness | None, strawberry.argument(description="Only clusters with this liveness.")
         ] = None,
     ) -> Connection[Cluster]:
         """The fleet."""

@@ -78,7 +78,7 @@ class RowBacked:
     typed_by_class = True
 
     @classmethod
-    def is_type_of(cls, value: object, _info: GraphQLResolveInfo) -> bool:
+    def is_type_of(cls, value: object, _info: GraphQLResolveInfo[Any]) -> bool:
         """An instance, or a row: whatever is no GraphQL type of its own."""
         return isinstance(value, cls) or get_object_definition(type(value)) is None
 

@@ -100,8 +100,9 @@ class Listing(Generic[S_contra]):
             total = await c.scalar(select(func.count()).select_from(self.source).where(*where))
             return dict.fromkeys(parents, int(total or 0))
         parent = self._parent()
-        statement = select(parent, func.count()).select_from(self.source).where(*where, parent.in_(parents))
-        found = {row[0]: int(row[1]) for row in await c.rows(statement.group_by(parent))}
+        counted = select(parent.label("parent"), func.count().label("rows"))
+        statement = counted.select_from(self.source).where(*where, parent.in_(parents)).group_by(parent)
+        found = {row.parent: int(row.rows) for row in await c.rows(statement)}
         return {each: found.get(each, 0) for each in parents}
 
     async def one(self, c: ReadConnection, scope: S_contra, *conditions: ColumnElement[bool]) -> Row[Any] | None:
