@@ -1,0 +1,137 @@
+"""Recorded bytes of every released contract version: how they are made, once, and how they are read, for ever.
+
+`python -m tests.support.golden` records what is missing for the current version with the spoke's own encoder. A file
+that exists is never written again: it is what spokes out there send.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+import periplus_contract
+from periplus_contract import batch as contract
+from periplus_contract.batch import Header, InventoryMark
+from periplus_contract.outcomes import Outcome
+from periplus_contract.tables import TABLES, Column, Kind, Table
+from periplus_contract.version import CONTRACT
+from periplus_hub.fleet.model import SpokePrincipal, State
+from periplus_hub.ingest import gate
+from periplus_hub.ingest.decode import decode
+from periplus_hub.ingest.model import SealedBatch
+from periplus_spoke.fold.arrow import encode_sections
+from periplus_spoke.fold.records import Cell, SectionRows
+
+from tests.support.clock import START
+
+FOLDER = Path(periplus_contract.__file__).parent / "golden"
+REGISTRATION = UUID("01950000-0000-7000-8000-0000000000aa")
+EPOCH = "01950000-0000-7000-8000-000000000001"
+START_US = int(START.timestamp()) * 1_000_000
+MARKS = {
+    "inventory-snapshot": InventoryMark(mode="snapshot"),
+    "inventory-part": InventoryMark(mode="snapshot", part=2, parts=3),
+    "inventory-delta": InventoryMark(mode="delta", after_seq=6),
+}
+
+
+def cell(column: Column, number: int) -> Cell:
+    """A value that tells its column, so that mixed-up columns show."""
+    match column.type:
+        case "utf8":
+            return f"{column.name} {number} ö"
+        case "bool":
+            return number % 2 == 0
+        case "int64":
+            return 2**40 + number
+        case "timestamp":
+            return START_US + number
+        case "list<utf8>":
+            return [f"{column.name}={each}" for each in range(number)]
+
+
+def section(table: Table) -> SectionRows:
+    """Three rows with every column filled, and one with only what must be."""
+    columns: dict[str, list[Cell]] = {}
+    for column in table.columns:
+        empty: Cell = None if column.nullable else cell(column, 9)
+        columns[column.name] = [*(cell(column, number) for number in range(3)), empty]
+    if "op" in columns:
+        columns["op"] = ["upsert", "upsert", "upsert", "delete"]
+    for name, values in {"ipv4": ("10.0.0.", 4), "ipv6": ("fd00::", 4)}.items():
+        if name in columns:
+            columns[name] = [*(f"{values[0]}{number}" for number in range(3)), None]
+    return SectionRows(table=table, columns=columns, rows=4)
+
+
+def seal(kind: Kind, tables: tuple[Table, ...], mark: InventoryMark | None) -> bytes:
+    """A whole batch by the spoke's encoder."""
+    body, inflated, sections = encode_sections([section(table) for table in tables])
+    header = Header(
+        contract=str(CONTRACT),
+        registration=str(REGISTRATION),
+        epoch=EPOCH,
+        seq=7,
+        kind=kind,
+        window_start_s=START_US // 1_000_000,
+        rows=sum(part.rows for part in sections),
+        sections=sections,
+        inflated_bytes=inflated,
+        sha256=hashlib.sha256(body).hexdigest(),
+        sealed_at_us=START_US,
+        monotonic_us=5_000_000,
+        oldest_held_seq=3,
+        outcomes=(
+            Outcome(hour_start_s=START_US // 1_000_000, kind=kind, collected=9, folded=2, dropped={"outbox_full": 1}),
+        ),
+        inventory=mark,
+    )
+    return contract.seal(header, body)
+
+
+def current() -> Iterator[tuple[str, bytes]]:
+    """Every kind and mode of the current version."""
+    for name, mark in MARKS.items():
+        yield name, seal(Kind.INVENTORY, TABLES[Kind.INVENTORY], mark)
+    yield "ipam", seal(Kind.IPAM, TABLES[Kind.IPAM], None)
+    yield "ipam-pools-only", seal(Kind.IPAM, TABLES[Kind.IPAM][:1], None)
+
+
+def read(sealed: bytes) -> dict[str, Any]:
+    """What the hub makes of a batch, as JSON can hold it."""
+    header, body = contract.unseal(sealed)
+    epoch = gate.check(header, REGISTRATION)
+    principal = SpokePrincipal(tenant_id=REGISTRATION, registration_id=REGISTRATION, name="golden", state=State.ACTIVE)
+    unread = SealedBatch(
+        principal=principal, header=header, epoch=epoch, body=body, sealed_bytes=len(sealed), received_at=START
+    )
+    decoded = decode(unread)
+    rows = {
+        name: json.loads(json.dumps(table.to_pylist(), default=lambda value: value.isoformat()))
+        for name, table in decoded.tables.items()
+    }
+    return {"header": json.loads(header_json(header)), "rows": rows, "rejected": decoded.rejected_rows}
+
+
+def header_json(header: Header) -> bytes:
+    """The header as it is written, without what the body's bytes decide."""
+    return msgspec.json.encode(msgspec.structs.replace(header, sha256="", inflated_bytes=0, sections=()))
+
+
+def record() -> None:
+    """Write what is not there yet."""
+    folder = FOLDER / str(CONTRACT)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, sealed in current():
+        path = folder / f"{name}.batch"
+        if not path.exists():
+            path.write_bytes(sealed)
+            path.with_suffix(".json").write_text(json.dumps(read(sealed), indent=1, ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    record()
