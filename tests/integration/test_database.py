@@ -2,13 +2,14 @@ import asyncio
 
 import asyncpg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from periplus_hub.access.scope import Scope, insert_owned, owned
 from periplus_hub.access.tables import api_tokens
 from periplus_hub.kit.db import Database, WriteConnection, count_statements
 from periplus_hub.kit.ids import new_id
+from periplus_hub.kit.page import PageAsk, fetch_page
 
 
 def token(name: str) -> dict[str, object]:
@@ -112,6 +113,25 @@ async def test_a_unit_that_breaks_a_constraint_is_not_tried_again(db: Database, 
     with pytest.raises(DBAPIError, match="ck_api_tokens_role"):
         await db.retrying_write(work)
     assert attempts == 1
+
+
+@pytest.mark.parametrize("descending", [False, True])
+async def test_pages_show_every_row_once_also_when_rows_come_and_go(
+    db: Database, tenant: Scope, *, descending: bool
+) -> None:
+    async with db.write() as c:
+        await c.execute(insert_owned(tenant, api_tokens), [token(name) for name in "bbaacdd"])
+    statement = select(api_tokens.c.name, api_tokens.c.id).where(owned(tenant, api_tokens))
+    found: list[str] = []
+    ask, more = PageAsk(first=2, with_total=True), True
+    while more:
+        async with db.write() as c:
+            page = await fetch_page(c, statement, ask, [api_tokens.c.name, api_tokens.c.id], descending=descending)
+            await c.execute(api_tokens.delete().where(api_tokens.c.id.in_([row.id for row in page.nodes])))
+        assert page.total == 7 - len(found)
+        found += [row.name for row in page.nodes]
+        ask, more = PageAsk(first=2, after=page.end_cursor, with_total=True), page.has_next
+    assert found == sorted("bbaacdd", reverse=descending)
 
 
 async def test_an_advisory_lock_has_one_holder_at_a_time(db: Database) -> None:
