@@ -70,6 +70,30 @@ class _Keys:
         return (domain * (len(self.highs) + 1) + high) * (len(self.lows) + 1) + low
 
 
+class _Shortcut:
+    """A hash table with one place per hash and no chains: what is there is right, what is not is asked elsewhere.
+
+    Most questions are about an address that is itself the start of a segment, so they are answered by one
+    multiplication and one memory access instead of twenty steps of a search.
+    """
+
+    def __init__(self, starts: Ints, answers: Ints, multiplier: int, bits: int) -> None:
+        self._multiplier, self._shift = np.uint64(multiplier), np.uint64(WORD_BITS - bits)
+        self._starts = np.full(1 << bits, np.iinfo(np.int64).min, dtype=np.int64)
+        self._answers = np.full(1 << bits, UNKNOWN, dtype=np.int64)
+        slots = self._slots(starts)
+        self._starts[slots], self._answers[slots] = starts, answers
+        self.left_out = self._starts[slots] != starts
+
+    def _slots(self, keys: Ints) -> Ints:
+        return ((keys.view(np.uint64) * self._multiplier) >> self._shift).view(np.int64)
+
+    def look_up(self, keys: Ints) -> tuple[Ints, Ints]:
+        """An answer per key, and the positions of those that are not to be trusted."""
+        slots = self._slots(keys)
+        return self._answers[slots], np.flatnonzero(self._starts[slots] != keys)
+
+
 class Instant:
     """All owners at one time."""
 
@@ -77,13 +101,25 @@ class Instant:
         changed = np.ones(len(starts), dtype=np.bool_)
         changed[1:] = answers[1:] != answers[:-1]
         self._keys = keys
-        self._starts = starts[changed]
-        self._answers = answers[changed]
+        self._starts = starts = starts[changed]
+        self._answers = answers = answers[changed]
+        bits = max(len(starts).bit_length() + 1, 8)
+        # Odd multipliers with well-mixed high bits (Knuth's and xxHash's). The second table holds what found its
+        # place taken in the first: about an eighth.
+        self._first = _Shortcut(starts, answers, 0x9E3779B97F4A7C15, bits)
+        left = self._first.left_out
+        self._second = _Shortcut(starts[left], answers[left], 0xC2B2AE3D27D4EB4F, bits - 3)
 
     def owners(self, domain: Ints, address: Addresses) -> Ints:
         """Per question the owner, UNKNOWN or AMBIGUOUS."""
-        position = np.searchsorted(self._starts, self._keys.of(domain, address), side="right")
-        return self._answers[position - 1]
+        keys = self._keys.of(domain, address)
+        found, rest = self._first.look_up(keys)
+        if len(rest):
+            found[rest], still = self._second.look_up(keys[rest])
+            rest = rest[still]
+        if len(rest):
+            found[rest] = self._answers[np.searchsorted(self._starts, keys[rest], side="right") - 1]
+        return found
 
 
 class IdentityIndex:
