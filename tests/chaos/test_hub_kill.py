@@ -93,6 +93,7 @@ def life(member: Member) -> tuple[list[bytes], int]:
     return sealed, collected
 
 
+@pytest.mark.promise("accepted-is-committed")
 @pytest.mark.parametrize("place", HUB_NAMES)
 async def test_a_hub_killed_at_any_place_loses_nothing_and_doubles_nothing(
     place: str, database_url: str, live_db: Database, tmp_path: Path

@@ -6,6 +6,7 @@ import asyncio
 import random
 from pathlib import Path
 
+import pytest
 import yaml
 
 from periplus_contract.tables import Kind
@@ -37,6 +38,7 @@ def _token(plane: ControlPlane, name: str) -> str:
     return plane.admin.token_for(_NAMESPACE, name)
 
 
+@pytest.mark.promise("spokes-only-read")
 async def test_the_rendered_rights_are_enough(aws_cluster: ControlPlane, tmp_path: Path) -> None:
     client = _client(aws_cluster, tmp_path, _token(aws_cluster, "spoke-enough"))
     timer, sink = SystemClock(), BelievingSink()

@@ -35,6 +35,7 @@ async def test_a_token_is_its_tenants_and_has_its_roles_rights(db: Database, ten
     assert found == role_scope(tenant.tenant_id, "token:ci", role)
 
 
+@pytest.mark.promise("secrets-are-not-shown")
 async def test_only_a_hash_of_the_secret_is_kept(db: Database, tenant: Scope) -> None:
     text = await make(db, tenant)
     secret = text[len("ppt_12345678_") :]
@@ -44,6 +45,7 @@ async def test_only_a_hash_of_the_secret_is_kept(db: Database, tenant: Scope) ->
     assert text.startswith(f"{row.prefix}_")
 
 
+@pytest.mark.promise("strangers-learn-nothing")
 @pytest.mark.parametrize("damage", ["", "ppt_", "x", "secret", "prefix", "ppt_abcdefgh_", "é", "case"])
 async def test_anything_but_the_token_is_nobody(db: Database, tenant: Scope, damage: str) -> None:
     text = await make(db, tenant)
@@ -65,6 +67,7 @@ async def test_a_token_ends_at_its_time(db: Database, tenant: Scope, clock: Fake
     assert await authenticator.authenticate(text) is None
 
 
+@pytest.mark.promise("revoked-is-out")
 async def test_a_revoked_token_is_refused_within_five_seconds(db: Database, tenant: Scope, clock: FakeClock) -> None:
     text = await make(db, tenant)
     authenticator = Authenticator(db)
@@ -90,6 +93,7 @@ async def test_a_revoked_token_is_refused_at_once_where_it_was_revoked(
     assert await authenticator.authenticate(text) is None
 
 
+@pytest.mark.promise("tenants-are-apart")
 async def test_the_tokens_of_another_tenant_cannot_be_seen_or_revoked(
     db: Database, tenant: Scope, other_tenant: Scope, clock: FakeClock
 ) -> None:
@@ -107,6 +111,7 @@ async def test_the_tokens_of_another_tenant_cannot_be_seen_or_revoked(
     assert await events(db, other_tenant) == []
 
 
+@pytest.mark.promise("changes-are-audited")
 async def test_changes_of_tokens_are_audited_once(db: Database, tenant: Scope, clock: FakeClock) -> None:
     await make(db, tenant)
     async with db.write() as c:
@@ -116,6 +121,7 @@ async def test_changes_of_tokens_are_audited_once(db: Database, tenant: Scope, c
     assert await events(db, tenant) == ["access:api-token:create", "access:api-token:revoke"]
 
 
+@pytest.mark.promise("changes-are-audited")
 async def test_an_audit_event_dies_with_the_change_it_describes(db: Database, tenant: Scope) -> None:
     async def change(c: WriteConnection) -> None:
         await service.create_token(c, tenant, "never", Role.ADMIN, now=db.clock.now())
@@ -128,6 +134,7 @@ async def test_an_audit_event_dies_with_the_change_it_describes(db: Database, te
         assert await service.list_tokens(c, tenant) == []
 
 
+@pytest.mark.promise("roles-hold")
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.ANALYST, Role.OPERATOR])
 async def test_only_admins_manage_tokens(db: Database, tenant: Scope, role: Role) -> None:
     scope = role_scope(tenant.tenant_id, "token:small", role)

@@ -37,6 +37,7 @@ def outcome(kind: Kind = Kind.INVENTORY, **counts: object) -> Outcome:
     return Outcome(hour_start_s=HOUR_S, kind=kind, **counts)  # type: ignore[arg-type]  # counts are the test's
 
 
+@pytest.mark.promise("nothing-disappears")
 async def test_every_collected_row_ends_in_one_place(door: Door, tenant: Scope) -> None:
     member = await door.member(tenant)
     spoke = Spoke(member.registration)
@@ -51,6 +52,7 @@ async def test_every_collected_row_ends_in_one_place(door: Door, tenant: Scope) 
     assert (found["flows"].folded, found["flows"].queued) == (80, 20)
 
 
+@pytest.mark.promise("nothing-disappears")
 async def test_reasons_add_up_over_batches_and_heartbeats_and_retries_do_not(door: Door, tenant: Scope) -> None:
     member = await door.member(tenant)
     spoke = Spoke(member.registration)

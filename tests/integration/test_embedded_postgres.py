@@ -62,6 +62,7 @@ async def test_the_running_server_of_another_process_can_be_joined(folder: Path)
     assert running_url(folder) is None
 
 
+@pytest.mark.promise("database-restarts-are-survived")
 async def test_a_killed_hub_takes_its_server_along_and_the_next_start_has_the_data(folder: Path) -> None:
     hub = start_hub_like(folder)
     assert hub.stderr is not None
@@ -106,6 +107,7 @@ def leave_pid_file(folder: DataFolder, text: str, pid: int) -> None:
     folder.pid_file.chmod(0o600)
 
 
+@pytest.mark.promise("database-restarts-are-survived")
 async def test_a_server_that_dies_is_started_again_and_cannot_commit_meanwhile(folder: Path) -> None:
     async with running(folder) as server:
         db = Database(server.url, FakeClock())
@@ -141,6 +143,7 @@ async def test_an_initialisation_that_was_cut_off_starts_over(folder: Path) -> N
     assert not (folder / "initialising").exists()
 
 
+@pytest.mark.promise("the-machine-is-left-alone")
 async def test_files_of_somebody_else_are_never_removed(folder: Path) -> None:
     data = DataFolder(folder)
     data.prepare(server_account())

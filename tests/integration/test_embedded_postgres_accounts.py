@@ -24,6 +24,7 @@ def folder(open_folder: Path, request: pytest.FixtureRequest) -> Path:
     return open_folder / request.node.name[:40]
 
 
+@pytest.mark.promise("the-machine-is-left-alone")
 async def test_root_lends_the_server_an_existing_account_and_changes_no_parent(open_folder: Path, folder: Path) -> None:
     before = owner_and_mode(open_folder)
     async with running(folder, account="nobody") as server:

@@ -87,6 +87,7 @@ async def test_every_metric_is_documented(urls: dict[str, Any], http: httpx.Asyn
     assert "periplus_ready 1.0" in text
 
 
+@pytest.mark.promise("ready-means-commits")
 async def test_a_hub_that_cannot_commit_is_not_ready_and_becomes_so_again(
     urls: dict[str, Any], http: httpx.AsyncClient, postgres: PostgresForTests, database_url: str
 ) -> None:
@@ -119,6 +120,7 @@ async def test_a_body_that_declares_too_much_is_refused_unread(urls: dict[str, A
     assert problems.TOO_LARGE.uri.encode() in answer
 
 
+@pytest.mark.promise("spokes-get-their-share")
 async def test_a_body_that_never_ends_is_refused_when_it_is_too_much(urls: dict[str, Any]) -> None:
     rest = b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
     chunk = b"10000\r\n" + b"x" * 65536 + b"\r\n"
@@ -128,6 +130,7 @@ async def test_a_body_that_never_ends_is_refused_when_it_is_too_much(urls: dict[
     assert answer == b"" or answer.partition(b"\r\n")[0].split()[1] == b"413"
 
 
+@pytest.mark.promise("spokes-get-their-share")
 async def test_a_body_that_does_not_come_is_not_waited_for(
     urls: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,6 +165,7 @@ async def test_requests_on_one_connection_are_limited_each_for_itself(urls: dict
     assert answer.count(b" 200 OK") == 3
 
 
+@pytest.mark.promise("stops-are-clean")
 async def test_sigterm_lets_requests_finish_and_removes_the_ready_file(database_url: str, tmp_path: Path) -> None:
     config = config_for(database_url, tmp_path)
     head = b"POST /v1/enroll HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n\r\n"

@@ -78,6 +78,7 @@ async def fits(member: Member, batch: bytes) -> bool:
     return read(response, BatchAnswer).result == "accepted"
 
 
+@pytest.mark.promise("inventory-ends-equal")
 @pytest.mark.parametrize("seed", range(6))
 async def test_any_interleaving_ends_as_in_order_delivery(door: Door, tenant: Scope, seed: int) -> None:
     rng = random.Random(seed)
@@ -96,6 +97,7 @@ async def test_any_interleaving_ends_as_in_order_delivery(door: Door, tenant: Sc
     assert await state(door, tenant, chaotic) == await state(door, tenant, tidy)
 
 
+@pytest.mark.promise("replays-count-once")
 async def test_the_same_batch_twice_at_once_is_taken_once(door: Door, tenant: Scope) -> None:
     member = await door.member(tenant)
     batch = Spoke(member.registration).snapshot({"pods": [pod("a")]})
@@ -103,6 +105,7 @@ async def test_the_same_batch_twice_at_once_is_taken_once(door: Door, tenant: Sc
     assert sorted(answer.result for answer in answers) == ["accepted", "duplicate"]
 
 
+@pytest.mark.promise("replays-count-once")
 async def test_other_bytes_under_a_known_seq_are_a_conflict(door: Door, tenant: Scope) -> None:
     member = await door.member(tenant)
     await member.send(Spoke(member.registration).snapshot({"pods": [pod("a")]}))
@@ -111,6 +114,7 @@ async def test_other_bytes_under_a_known_seq_are_a_conflict(door: Door, tenant: 
     assert refused.value.slug == "batch-conflict"
 
 
+@pytest.mark.promise("settled-then-deleted")
 async def test_settled_is_the_unbroken_run_of_old_enough_batches(db: Database, tenant: Scope, clock: FakeClock) -> None:
     door = open_door(db, IngestConfig(settle_after_s=120))
     member = await door.member(tenant)
@@ -130,6 +134,7 @@ async def test_settled_is_the_unbroken_run_of_old_enough_batches(db: Database, t
     door.intake.close()
 
 
+@pytest.mark.promise("wrong-clocks-are-shown")
 async def test_a_clock_that_is_ahead_has_its_rows_quarantined_and_is_shown(
     door: Door, tenant: Scope, clock: FakeClock
 ) -> None:
@@ -144,6 +149,7 @@ async def test_a_clock_that_is_ahead_has_its_rows_quarantined_and_is_shown(
     assert refused.value.slug == "inventory-gap"
 
 
+@pytest.mark.promise("restores-are-refilled")
 async def test_a_hub_that_lost_its_inventory_asks_for_a_snapshot(door: Door, tenant: Scope) -> None:
     member = await door.member(tenant)
     assert not (await member.beat()).wants_snapshot
@@ -168,6 +174,7 @@ async def test_listeners_hear_of_a_batch_once(db: Database, tenant: Scope) -> No
     door.intake.close()
 
 
+@pytest.mark.promise("tenants-are-apart")
 async def test_another_tenant_reads_nothing_of_it(door: Door, tenant: Scope, other_tenant: Scope) -> None:
     member = await door.member(tenant)
     await member.send(Spoke(member.registration).snapshot({"pods": [pod("a")]}))

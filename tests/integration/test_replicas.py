@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 import asyncpg
+import pytest
 
 from periplus_hub.kit import jobs
 from periplus_hub.kit.db import Database
@@ -48,6 +49,7 @@ async def end_sessions(db: Database) -> None:
         await connection.close()
 
 
+@pytest.mark.promise("one-replica-leads")
 async def test_one_replica_works_and_the_next_takes_over_when_it_ends(database_url: str, clock: FakeClock) -> None:
     databases = [Database(database_url, clock) for _ in range(2)]
     first, second = Work(), Work()
@@ -63,6 +65,7 @@ async def test_one_replica_works_and_the_next_takes_over_when_it_ends(database_u
         await db.dispose()
 
 
+@pytest.mark.promise("one-replica-leads")
 async def test_a_leader_whose_session_ended_stops_and_asks_again(db: Database, clock: FakeClock) -> None:
     work = Work()
     async with asyncio.timeout(60), beside(lead(db, JobRunner([work], clock), ask_s=SOON_S)):

@@ -10,6 +10,7 @@ ONE, TWO = UUID(int=1), UUID(int=2)
 MIB = 1024 * 1024
 
 
+@pytest.mark.promise("spokes-get-their-share")
 def test_a_spoke_gets_its_share_of_slots_and_no_more() -> None:
     admission = Admission(max_bytes=64 * MIB, max_per_spoke=2)
     with admission.slot(ONE), admission.slot(ONE), admission.slot(TWO):
@@ -21,6 +22,7 @@ def test_a_spoke_gets_its_share_of_slots_and_no_more() -> None:
         assert admission.bytes_in_flight == limits.MAX_COMPRESSED_BYTES
 
 
+@pytest.mark.promise("spokes-get-their-share")
 def test_memory_is_promised_before_it_is_used() -> None:
     admission = Admission(max_bytes=40 * MIB, max_per_spoke=9)
     with admission.room(16 * MIB), admission.room(16 * MIB):

@@ -4,6 +4,7 @@ import random
 from dataclasses import dataclass, field
 from uuid import UUID
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -75,6 +76,7 @@ def sequences(draw: st.DrawFn) -> list[Batch]:
     return batches
 
 
+@pytest.mark.promise("inventory-ends-equal")
 @given(batches=sequences(), seed=st.integers(0, 2**32))
 def test_any_interleaving_of_duplicates_reorders_and_retries_ends_as_in_order_delivery(
     batches: list[Batch], seed: int

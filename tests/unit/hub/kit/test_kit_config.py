@@ -35,6 +35,7 @@ def test_lists_come_comma_separated() -> None:
     assert read(environment={"PERIPLUS_NETWORKS": "10.0.0.0/8, fd00::/8,"}).networks == ["10.0.0.0/8", "fd00::/8"]
 
 
+@pytest.mark.promise("settings-are-checked")
 @pytest.mark.parametrize(
     ("environment", "words"),
     [
@@ -49,6 +50,7 @@ def test_a_mistake_names_key_value_and_what_is_allowed(environment: dict[str, st
     assert all(word in refused.value.message for word in words)
 
 
+@pytest.mark.promise("settings-are-checked")
 def test_every_mistake_is_named_at_once() -> None:
     with pytest.raises(ConfigError) as refused:
         read({"people_port": -1}, environment={"PERIPLUS_NOPE": "1"})
@@ -56,6 +58,7 @@ def test_every_mistake_is_named_at_once() -> None:
     assert "PERIPLUS_NOPE" in refused.value.message
 
 
+@pytest.mark.promise("secrets-are-not-shown")
 def test_a_wrong_secret_is_not_repeated() -> None:
     with pytest.raises(ConfigError) as refused:
         read({"database_url": ["postgresql://u:hunter2@h/d"]})

@@ -8,6 +8,7 @@ from periplus_hub.kit.crashpoint import NAMES, crashpoint
 from periplus_hub.kit.logs import HIDDEN, hide_secrets, redacted
 
 
+@pytest.mark.promise("secrets-are-not-shown")
 @pytest.mark.parametrize(
     "text",
     [
@@ -22,6 +23,7 @@ def test_secrets_inside_texts_are_hidden(text: str) -> None:
     assert HIDDEN in redacted(text)
 
 
+@pytest.mark.promise("secrets-are-not-shown")
 def test_secrets_under_their_names_are_hidden_at_any_depth() -> None:
     event = {"event": "x", "token": "canary", "inner": {"password": "canary", "list": ["Bearer canary"]}}
     assert "canary" not in str(hide_secrets(None, "info", event))

@@ -38,6 +38,7 @@ def folded(outbox: Outbox) -> int:
     return sum(total.folded for total, _ in outbox.accounts().values())
 
 
+@pytest.mark.promise("nothing-disappears")
 def test_a_full_outbox_drops_its_oldest_windows_and_counts_them() -> None:
     outbox = open_outbox(FakeFileSystem(), FakeClock(), SMALL)
     for window in range(100):
@@ -110,6 +111,7 @@ def test_inventory_is_replaced_by_a_snapshot_and_never_just_dropped() -> None:
     assert_balanced(outbox)
 
 
+@pytest.mark.promise("disks-may-fail")
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EROFS, errno.EIO, errno.EDQUOT], ids=errno.errorcode.get)
 def test_a_refusing_disk_means_memory_a_condition_and_recovery(error: int) -> None:
     files, clock = FakeFileSystem(), FakeClock()
@@ -136,6 +138,7 @@ def test_a_refusing_disk_means_memory_a_condition_and_recovery(error: int) -> No
     assert bodies(open_outbox(files, clock, SMALL)) == held
 
 
+@pytest.mark.promise("disks-may-fail")
 def test_on_a_full_disk_settled_files_can_still_be_deleted() -> None:
     files, clock = FakeFileSystem(capacity=100_000), FakeClock()
     outbox = open_outbox(files, clock)
@@ -152,6 +155,7 @@ def test_on_a_full_disk_settled_files_can_still_be_deleted() -> None:
     assert outbox.recover_disk()
 
 
+@pytest.mark.promise("the-rest-goes-on")
 def test_rotten_bits_cost_one_batch_and_block_nothing() -> None:
     files, clock = FakeFileSystem(), FakeClock()
     outbox = open_outbox(files, clock)

@@ -23,6 +23,7 @@ async def drip(request: web.Request, handler: Handler) -> web.StreamResponse:
         await asyncio.sleep(0.01)
 
 
+@pytest.mark.promise("spokes-know-their-hub")
 @pytest.mark.parametrize(("behaviour", "reason"), [(drip, "timeout"), (flood, "answer_too_large")])
 async def test_endless_answers_end(monkeypatch: pytest.MonkeyPatch, behaviour: Misbehaviour, reason: str) -> None:
     monkeypatch.setattr(client_module, "ANSWER_S", 0.2 if behaviour is drip else 30.0)
@@ -33,6 +34,7 @@ async def test_endless_answers_end(monkeypatch: pytest.MonkeyPatch, behaviour: M
     assert failed.value.reason == reason
 
 
+@pytest.mark.promise("spokes-know-their-hub")
 async def test_redirects_are_not_followed() -> None:
     async with FakeHub() as elsewhere, FakeHub() as hub, HubClient(hub.url, FakeClock()) as client:
         hub.misbehave("/v1/contract", answer(302, Location=f"{elsewhere.url}/v1/contract"))
@@ -40,6 +42,7 @@ async def test_redirects_are_not_followed() -> None:
     assert elsewhere.requests == []
 
 
+@pytest.mark.promise("spokes-know-their-hub")
 async def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.setenv(variable, "http://127.0.0.1:1")

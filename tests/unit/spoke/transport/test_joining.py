@@ -132,6 +132,7 @@ async def test_a_newer_token_replaces_a_registration_the_hub_ended(tmp_path: Pat
         assert await joining(client, tmp_path, clock).stay(stored), "the used token cannot help; hold instead"
 
 
+@pytest.mark.promise("spokes-know-their-hub")
 async def test_another_hub_at_the_address_is_refused(tmp_path: Path) -> None:
     clock = FakeClock()
     async with FakeHub(clock) as hub, HubClient(hub.url, clock) as client:
@@ -142,6 +143,7 @@ async def test_another_hub_at_the_address_is_refused(tmp_path: Path) -> None:
         assert "--state-dir" in refused.value.remedy
 
 
+@pytest.mark.promise("spokes-know-their-hub")
 async def test_another_hub_while_running_gets_nothing(tmp_path: Path) -> None:
     clock = FakeClock()
     outbox = open_outbox(tmp_path / "outbox", clock)
@@ -159,6 +161,7 @@ async def test_another_hub_while_running_gets_nothing(tmp_path: Path) -> None:
     assert len(outbox.held()) == 1
 
 
+@pytest.mark.promise("identity-is-proven")
 async def test_a_copied_state_folder_is_refused(tmp_path: Path) -> None:
     clock = FakeClock()
     async with FakeHub(clock) as hub, HubClient(hub.url, clock) as client:

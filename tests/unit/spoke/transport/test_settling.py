@@ -24,6 +24,7 @@ def beat_answer(epoch: str, through: int, *, wants_snapshot: bool = False, time_
     return answer(200, msgspec.json.encode(body), "application/json")
 
 
+@pytest.mark.promise("settled-then-deleted")
 async def test_accepted_batches_stay_until_they_are_settled(tmp_path: Path) -> None:
     clock = FakeClock()
     outbox = open_outbox(tmp_path / "outbox", clock)
@@ -40,6 +41,7 @@ async def test_accepted_batches_stay_until_they_are_settled(tmp_path: Path) -> N
     assert (total.settled, queued) == (6, 0)
 
 
+@pytest.mark.promise("settled-then-deleted")
 @pytest.mark.parametrize("through", [-1, 3, 10**18], ids=["negative", "never sent", "absurd"])
 async def test_bogus_watermarks_delete_nothing(tmp_path: Path, through: int) -> None:
     clock = FakeClock()
@@ -54,6 +56,7 @@ async def test_bogus_watermarks_delete_nothing(tmp_path: Path, through: int) -> 
         assert rig.report.counters["bogus_watermarks"] >= 2
 
 
+@pytest.mark.promise("settled-then-deleted")
 async def test_a_watermark_covers_only_what_the_hub_said_it_accepted(tmp_path: Path) -> None:
     clock = FakeClock()
     outbox = open_outbox(tmp_path / "outbox", clock)
@@ -66,6 +69,7 @@ async def test_a_watermark_covers_only_what_the_hub_said_it_accepted(tmp_path: P
     assert len(outbox.held()) == 3
 
 
+@pytest.mark.promise("restores-are-refilled")
 async def test_a_hub_that_lost_commits_gets_them_again(tmp_path: Path) -> None:
     clock = FakeClock()
     outbox = open_outbox(tmp_path / "outbox", clock)
@@ -112,6 +116,7 @@ async def test_a_hub_that_wants_a_snapshot_is_obeyed_but_not_at_any_rate(tmp_pat
         assert 1 <= rig.snapshots_asked <= 1 + clock.monotonic_s() // 30
 
 
+@pytest.mark.promise("wrong-clocks-are-shown")
 async def test_a_clock_that_is_off_is_a_condition(tmp_path: Path) -> None:
     clock, hub_clock = FakeClock(), FakeClock()
     hub_clock.step(-86_400)
