@@ -17,7 +17,14 @@ Say = Callable[[str], None]
 
 
 async def check(config: SpokeConfig, join_token: str, timer: Timer, say: Say) -> Exit:
-    """Look at the state folder, the cluster and the hub; the exit code of the worst finding."""
+    """Look at the state folder, the cluster and the hub; the exit code of the worst finding.
+
+    Without a hub only the cluster: what a spoke may read is asked before there is a hub or a join token.
+    """
+    if not config.hub:
+        code = await _cluster(config, None, timer, say)
+        say("skipped state folder and hub: no --hub is given")
+        return code
     stored, state = _state_folder(config, join_token, say)
     found = (state, await _cluster(config, stored, timer, say), await _hub(config, stored, timer, say))
     return next((code for code in found if code is not Exit.OK), Exit.OK)

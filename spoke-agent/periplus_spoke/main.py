@@ -46,7 +46,8 @@ def run_command(arguments: Sequence[str]) -> Exit:
     options = command_line().parse_args(arguments)
     given = {setting.name: getattr(options, setting.name) for setting in SETTINGS}
     try:
-        config = load({name: value for name, value in given.items() if value is not None}, os.environ, options.config)
+        flags = {name: value for name, value in given.items() if value is not None}
+        config = load(flags, os.environ, options.config, needs_hub=options.command != "check")
         token = join_token(config, os.environ)
         set_up(config.log_format, config.log_level)
         return asyncio.run(_command(options, config, token))

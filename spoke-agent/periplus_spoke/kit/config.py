@@ -165,20 +165,22 @@ SETTINGS: Final = (
 _BY_NAME: Final = {setting.name: setting for setting in SETTINGS}
 
 
-def load(flags: Mapping[str, object], environment: Mapping[str, str], file: Path | None = None) -> SpokeConfig:
-    """The configuration; raises ConfigError. `flags` holds only those given."""
+def load(
+    flags: Mapping[str, object], environment: Mapping[str, str], file: Path | None = None, *, needs_hub: bool = True
+) -> SpokeConfig:
+    """The configuration; raises ConfigError. `flags` holds only those given. Without `needs_hub`, `hub` may be ""."""
     named = environment.get(CONFIG_VARIABLE)
     file = file or (Path(named) if named else None)
     values = _from_file(file) if file else {}
     values |= _from_environment(environment)
     values |= {name: _parsed(_BY_NAME[name], value, _BY_NAME[name].flag) for name, value in flags.items()}
-    if "hub" not in values:
+    if needs_hub and "hub" not in values:
         raise ConfigError(
             "bad_config",
             "no hub is given",
             f"Give --hub http(s)://host[:port], {PREFIX}HUB, or hub in the configuration file.",
         )
-    return SpokeConfig(**values)
+    return SpokeConfig(**({"hub": ""} | values))
 
 
 def join_token(config: SpokeConfig, environment: Mapping[str, str]) -> str:

@@ -100,3 +100,9 @@ def test_the_join_token_comes_from_its_file_or_variable(tmp_path: Path) -> None:
 
 def test_every_field_is_a_setting() -> None:
     assert [setting.name for setting in SETTINGS] == list(SpokeConfig.__struct_fields__)
+
+
+def test_only_a_check_does_without_a_hub() -> None:
+    assert not load({}, {}, needs_hub=False).hub
+    with pytest.raises(ConfigError, match="no hub is given"):
+        load({}, {})
