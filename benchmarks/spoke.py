@@ -22,14 +22,19 @@ from benchmarks._row import report
 from tests.cluster.rig.build import ensure_tools
 from tests.cluster.rig.control_plane import ControlPlane
 from tests.cluster.rig.kubeconfig import write_kubeconfig
-from tests.cluster.rig.populate import populate
+from tests.cluster.rig.manifests import WorkloadSpec
+from tests.cluster.rig.polling import wait_for
+from tests.cluster.rig.populate import wait_for_nodes
 from tests.cluster.rig.spec import ClusterSpec
 from tests.support.fake_hub import FakeHub
 
 NODES: Final = int(os.environ.get("BENCH_NODES", "50"))
 PODS_PER_NODE: Final = 100
-SETTLE_S: Final = 30
-IDLE_S: Final = 120
+PODS_PER_WORKLOAD: Final = 20
+SLICES: Final = "/apis/discovery.k8s.io/v1/endpointslices"
+FILL_TIMEOUT_S: Final = 900.0
+SETTLE_S: Final = 20
+IDLE_S: Final = 60
 START_TIMEOUT_S: Final = 180
 MIB: Final = 1024 * 1024
 TARGETS: Final = {"cold_start_peak_mib": 150.0, "idle_rss_mib": 60.0, "idle_mcpu": 20.0}
@@ -41,9 +46,31 @@ def cluster(stack: ExitStack, folder: Path) -> Path:
         name="bench-spoke", pod_cidr="10.0.0.0/8", node_count=NODES, pods_per_node=PODS_PER_NODE, api_qps=1_000
     )
     plane = stack.enter_context(ControlPlane(ensure_tools(print), folder / spec.name, spec))
-    populate(plane.admin, spec)
+    for node in spec.nodes():
+        plane.admin.create_node(node)
+    wait_for_nodes(plane.admin, spec.node_count)
+    fill(plane, spec.pod_count)
     print(f"{spec.name}: {spec.pod_count} pods")
     return write_kubeconfig(folder / "kubeconfig", [plane.context()])
+
+
+def fill(plane: ControlPlane, pods: int) -> None:
+    """Deployments of 20 pods with a Service each. Looks seldom, as each look makes the API server write it all."""
+    namespaces = [f"bench-{index}" for index in range(10)]
+    for name in namespaces:
+        plane.admin.create_namespace(name)
+    for index in range(pods // PODS_PER_WORKLOAD):
+        workload = WorkloadSpec(
+            namespace=namespaces[index % len(namespaces)], name=f"app-{index}", replicas=PODS_PER_WORKLOAD
+        )
+        plane.admin.create_service(workload)
+        plane.admin.create_deployment(workload)
+
+    def filled() -> bool:
+        # Ready or not: a busy machine makes simulated nodes late, and their pods are then unready for good.
+        return sum(len(each.get("endpoints") or ()) for each in plane.admin.items(SLICES)) >= pods
+
+    wait_for(f"{pods} pods behind Services", filled, timeout_s=FILL_TIMEOUT_S, interval_s=5.0)
 
 
 async def measure(kubeconfig: Path, folder: Path) -> dict[str, float]:

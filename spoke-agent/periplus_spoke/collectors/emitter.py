@@ -65,6 +65,7 @@ class Emitter:
             due = self._timer.monotonic_us() >= next_pools_us
             if due:
                 next_pools_us += self._config.ipam_interval_s * _MICROS
+                memory.trim()
             if due or changed:
                 await sink.emit(self._pools.batch(self._timer.wall_us(), self._config.ipam_interval_s))
 

@@ -22,5 +22,10 @@ def settle() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(_GEN0)
+    trim()
+
+
+def trim() -> None:
+    """Return free pages to the system; some milliseconds, so once a window and not more often."""
     with suppress(OSError, AttributeError):  # not glibc
         ctypes.CDLL(None).malloc_trim(0)

@@ -13,11 +13,13 @@ from periplus_spoke.collectors.ipam.registry import ADAPTERS, LAST_RESORT
 from periplus_spoke.fold.allocations import core_allocations, service_pools
 from periplus_spoke.fold.ipam import Allocation, ConfigMaps, IpamView, Pool, digest, ipam_batch, unique
 from periplus_spoke.fold.records import Sealable
+from periplus_spoke.fold.rows import positions
 from periplus_spoke.fold.sources import Source
 
 _READ: Final = (NODES, PODS, SERVICES, SERVICE_CIDRS, IP_ADDRESSES)
-_BOUNDS: Final = (NODES, SERVICES, SERVICE_CIDRS)
-"""What allocations are made of; pods only tell which ranges are believed."""
+_BOUNDS: Final = (SERVICES, SERVICE_CIDRS)
+"""With the nodes' addresses and ranges, what allocations are made of; pods only tell which ranges are believed."""
+_NODE_CELLS: Final = tuple(positions(NODES)[name] for name in ("name", "addresses", "pod_cidrs"))
 _MICROS: Final = 1_000_000
 _FAULTS_SHOWN: Final = 3
 _CORE: Final = "ipam/kubernetes"
@@ -46,6 +48,8 @@ class Pools:
         self._seen: tuple[object, ...] = ()
         self._result = _Result([], [], b"")
         self._bounds: tuple[object, ...] = ()
+        self._nodes_seen = -1
+        self._nodes_hash = 0
         self._told: bytes | None = None
         self.configs: ConfigMaps = {}
         self.custom: Mapping[str, Sequence[object]] = {}
@@ -56,11 +60,19 @@ class Pools:
         Pods alone do not move it at once: their comings and goings count with the next window.
         """
         revisions = self._inventory.state.revisions
-        bounds = (*(revisions[table.name] for table in _BOUNDS), self.configs)
+        bounds = (self._node_bounds(revisions[NODES.name]), *(revisions[each.name] for each in _BOUNDS), self.configs)
         if bounds != self._bounds:
             self._bounds = bounds
             self._refresh(at_us)
         return self._result.digest != self._told
+
+    def _node_bounds(self, revision: int) -> int:
+        """Changes when a node's addresses or ranges do; not when it is only late or ready again."""
+        if revision != self._nodes_seen:
+            self._nodes_seen = revision
+            rows = self._inventory.state.rows(NODES).values()
+            self._nodes_hash = hash(frozenset(tuple(row[index] for index in _NODE_CELLS) for row in rows))
+        return self._nodes_hash
 
     def batch(self, at_us: int, window_s: int, *, complete: bool = False) -> Sealable:
         """The batch of the window around `at_us`: all pools, and the allocations when they changed or `complete`."""

@@ -96,6 +96,19 @@ def test_allocations_are_told_only_when_they_changed() -> None:
     assert len(pools.batch(T0, 60, complete=True).sections) == 2
 
 
+def test_a_node_that_is_only_late_moves_no_allocation() -> None:
+    inventory = shop()
+    pools = Pools(inventory)
+    pools.batch(T0, 60)
+    assert not pools.allocations_changed(T0)
+    late = node("n1", podCIDRs=["10.244.0.0/24"])
+    late["status"]["conditions"] = [{"type": "Ready", "status": "False"}]
+    inventory.node(decode(Node, late, "n1"), 2)
+    assert not pools.allocations_changed(T0)
+    inventory.node(decode(Node, node("n1", podCIDRs=["10.244.7.0/24"]), "n1"), 3)
+    assert pools.allocations_changed(T0)
+
+
 def test_impossible_cidrs_become_a_fact_and_heal() -> None:
     inventory = shop()
     pools = Pools(inventory)
