@@ -12,9 +12,9 @@ import pytest
 from periplus_contract import problems
 from periplus_hub.access.service import Authenticator
 from periplus_hub.api import http_protocol, observe
+from periplus_hub.api.boot import start
 from periplus_hub.api.config import ConfigError, HubConfig, load_config
 from periplus_hub.api.ready_file import ensure_admin_token
-from periplus_hub.api.serve import admin_token, migrate, serve, work
 from periplus_hub.kit import metrics
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.errors import Refusal
@@ -170,7 +170,7 @@ async def test_sigterm_lets_requests_finish_and_removes_the_ready_file(database_
     config = config_for(database_url, tmp_path)
     head = b"POST /v1/enroll HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2\r\n\r\n"
     async with asyncio.TaskGroup() as group:
-        task = group.create_task(serve(config))
+        task = group.create_task(start("serve", config))
         ready = await started(task, config)
         reader, writer = await asyncio.open_connection("127.0.0.1", int(ready["spokes_url"].rpartition(":")[2]))
         writer.write(head)
@@ -201,7 +201,7 @@ async def test_a_certificate_that_cannot_be_used_is_named(database_url: str, tmp
     (tmp_path / "a").write_text("x")
     config = config_for(database_url, tmp_path, tls_certificate=tmp_path / "a", tls_key=tmp_path / "a")
     with pytest.raises(Refusal, match=r"certificate .* cannot be used"):
-        await serve(config)
+        await start("serve", config)
 
 
 async def test_an_address_somebody_has_is_named(database_url: str, tmp_path: Path) -> None:
@@ -210,13 +210,13 @@ async def test_an_address_somebody_has_is_named(database_url: str, tmp_path: Pat
         config = config_for(database_url, tmp_path, people_port=port)
         words = f"listener for people cannot use 127.0.0.1:{port}"
         with pytest.raises(Refusal, match=words):
-            await serve(config)
+            await start("serve", config)
 
 
 async def test_a_database_that_is_not_there_is_named(tmp_path: Path) -> None:
     config = config_for("postgresql://u:hunter2@127.0.0.1:1/d", tmp_path)
     with pytest.raises(Refusal, match="the database cannot be reached") as refused:
-        await serve(config)
+        await start("serve", config)
     assert "hunter2" not in refused.value.message
 
 
@@ -225,8 +225,8 @@ async def test_a_database_without_a_schema_is_refused_and_migrate_makes_it(
 ) -> None:
     config = config_for(empty_database_url, tmp_path)
     with pytest.raises(Refusal, match="has no schema"):
-        await serve(config)
-    await migrate(config)
+        await start("serve", config)
+    await start("migrate", config)
     async with hub(config):
         pass
 
@@ -247,7 +247,7 @@ async def test_the_first_admin_token_is_written_once_for_its_owner_only(db: Data
 async def test_an_admin_token_comes_from_the_command_line_while_the_hub_runs(
     urls: dict[str, Any], http: httpx.AsyncClient, database_url: str, tmp_path: Path
 ) -> None:
-    text = await admin_token(config_for(database_url, tmp_path))
+    text = await start("admin_token", config_for(database_url, tmp_path))
     answer = await http.post(
         urls["people_url"] + "/graphql",
         headers={"Authorization": f"Bearer {text}"},
@@ -258,7 +258,7 @@ async def test_an_admin_token_comes_from_the_command_line_while_the_hub_runs(
 
 async def test_work_needs_a_shared_database(tmp_path: Path) -> None:
     with pytest.raises(Refusal, match="needs a database it can share"):
-        await work(HubConfig(data_dir=tmp_path))
+        await start("work", HubConfig(data_dir=tmp_path))
 
 
 @pytest.mark.parametrize(

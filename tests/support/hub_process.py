@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from periplus_hub.api.boot import start
 from periplus_hub.api.config import HubConfig
-from periplus_hub.api.serve import serve
 
 
 def config_for(database_url: str, folder: Path, **settings: Any) -> HubConfig:
@@ -33,12 +33,12 @@ def config_for(database_url: str, folder: Path, **settings: Any) -> HubConfig:
 async def hub(config: HubConfig) -> AsyncIterator[dict[str, Any]]:
     """The ready file's content while the hub runs; it ends by SIGTERM, as everywhere."""
     async with asyncio.TaskGroup() as group:
-        task = group.create_task(serve(config))
+        task = group.create_task(start("serve", config))
         yield await started(task, config)
         terminate()
 
 
-async def started(task: "asyncio.Task[None]", config: HubConfig) -> dict[str, Any]:
+async def started(task: "asyncio.Task[str | None]", config: HubConfig) -> dict[str, Any]:
     """The ready file's content, once it is there."""
     if config.ready_file is None:
         raise AssertionError("config_for sets it")

@@ -13,9 +13,7 @@ from periplus_hub.fleet.service_gate import SpokeGate
 from periplus_hub.kit.clock import Clock, SystemClock
 from periplus_hub.kit.db import Database, DatabaseLimits
 from periplus_hub.kit.db_errors import is_connection_trouble
-from periplus_hub.kit.embedded_folder import FOLDER_IN_USE
-from periplus_hub.kit.embedded_postgres import EmbeddedPostgres, running_url
-from periplus_hub.kit.errors import Refusal, Unavailable
+from periplus_hub.kit.errors import Unavailable
 from periplus_hub.kit.event_bridge import EventBridge
 from periplus_hub.kit.events import Events
 from periplus_hub.kit.migrate import check_schema, upgrade
@@ -36,58 +34,32 @@ class Resources:
 
 
 @contextlib.asynccontextmanager
-async def open_store(config: HubConfig, *, join_running: bool = False) -> AsyncIterator[str]:
-    """The database's URL; with the embedded store, for as long as its server runs.
-
-    `join_running` uses the server of a hub that already has the folder, instead of refusing.
-    """
-    if config.database_url is not None:
-        yield config.database_url.get_secret_value()
-        return
-    postgres = EmbeddedPostgres(config.data_dir, ephemeral=config.ephemeral, account=config.postgres_account)
+async def open_resources(config: HubConfig, url: str) -> AsyncIterator[Resources]:
+    """Schema, pools and the services on the store at `url`. An embedded store is migrated, another only checked."""
+    if config.embedded:
+        await upgrade(url)
+    clock = SystemClock()
+    db = Database(url, clock, DatabaseLimits(readers=config.database_readers, writers=config.database_writers))
+    events = Events()
     try:
-        await postgres.start()
-    except Refusal as refusal:
-        running = running_url(config.data_dir) if join_running and refusal.slug == FOLDER_IN_USE else None
-        if running is None:
+        await check_schema(db)
+        await ensure_default_tenant(db)
+        async with beside(EventBridge(db, events).run()):
+            yield Resources(
+                config=config,
+                clock=clock,
+                db=db,
+                events=events,
+                authenticator=Authenticator(db),
+                spoke_gate=SpokeGate(db),
+                enrolment=Enrolment(db),
+            )
+    except (DBAPIError, OSError) as error:
+        if not is_connection_trouble(error):
             raise
-        yield running
-        return
-    try:
-        async with beside(postgres.supervise()):
-            yield postgres.url
+        raise Unavailable(
+            f"the database cannot be used: {getattr(error, 'orig', None) or error}",
+            "Check that PostgreSQL runs, and PERIPLUS_DATABASE_URL.",
+        ) from error
     finally:
-        await postgres.stop()
-
-
-@contextlib.asynccontextmanager
-async def open_resources(config: HubConfig, *, join_running: bool = False) -> AsyncIterator[Resources]:
-    """Store, schema, pools and the services on them. An embedded store is migrated, another only checked."""
-    async with open_store(config, join_running=join_running) as url:
-        if config.embedded:
-            await upgrade(url)
-        clock = SystemClock()
-        db = Database(url, clock, DatabaseLimits(readers=config.database_readers, writers=config.database_writers))
-        events = Events()
-        try:
-            await check_schema(db)
-            await ensure_default_tenant(db)
-            async with beside(EventBridge(db, events).run()):
-                yield Resources(
-                    config=config,
-                    clock=clock,
-                    db=db,
-                    events=events,
-                    authenticator=Authenticator(db),
-                    spoke_gate=SpokeGate(db),
-                    enrolment=Enrolment(db),
-                )
-        except (DBAPIError, OSError) as error:
-            if not is_connection_trouble(error):
-                raise
-            raise Unavailable(
-                f"the database cannot be used: {getattr(error, 'orig', None) or error}",
-                "Check that PostgreSQL runs, and PERIPLUS_DATABASE_URL.",
-            ) from error
-        finally:
-            await db.dispose()
+        await db.dispose()

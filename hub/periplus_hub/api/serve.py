@@ -15,9 +15,8 @@ from periplus_hub.api.config import HubConfig
 from periplus_hub.api.health import Health
 from periplus_hub.api.listeners import Listener, bind, serving
 from periplus_hub.api.ready_file import ensure_admin_token, write_private, write_ready_file
-from periplus_hub.api.resources import Resources, open_resources, open_store
+from periplus_hub.api.resources import Resources, open_resources
 from periplus_hub.api.tracing import tracing
-from periplus_hub.kit import logs
 from periplus_hub.kit.errors import Refusal
 from periplus_hub.kit.jobs import JobRunner, lead
 from periplus_hub.kit.migrate import upgrade
@@ -26,24 +25,17 @@ from periplus_hub.kit.tasks import beside
 _log: Final = structlog.get_logger(__name__)
 
 
-async def serve(config: HubConfig) -> None:
+async def serve(config: HubConfig, url: str) -> None:
     """The three listeners, and the jobs too when all in one."""
-    logs.configure(config.log_level, human=config.log_format == "text")
     with _stop_signals() as stop, tracing():
-        async with open_resources(config) as resources:
+        async with open_resources(config, url) as resources:
             await _serve(resources, stop)
 
 
-async def work(config: HubConfig) -> None:
+async def work(config: HubConfig, url: str) -> None:
     """The jobs alone, with health and metrics; waits while another process leads."""
-    logs.configure(config.log_level, human=config.log_format == "text")
-    if config.embedded:
-        raise Refusal(
-            "'hub work' needs a database it can share with 'hub serve'",
-            "Set PERIPLUS_DATABASE_URL, or run 'hub serve --all-in-one'.",
-        )
     with _stop_signals() as stop:
-        async with open_resources(config) as resources:
+        async with open_resources(config, url) as resources:
             health = Health(resources.db)
             listeners = bind(config, {"metrics": metrics_app(resources, health)})
             runner = JobRunner(make_jobs(resources), resources.clock)
@@ -51,17 +43,14 @@ async def work(config: HubConfig) -> None:
                 await _run(resources, listeners, health, stop)
 
 
-async def migrate(config: HubConfig) -> None:
+async def migrate(_: HubConfig, url: str) -> None:
     """Bring the schema up to date, and return."""
-    logs.configure(config.log_level, human=config.log_format == "text")
-    async with open_store(config) as url:
-        await upgrade(url)
+    await upgrade(url)
 
 
-async def admin_token(config: HubConfig) -> str:
+async def admin_token(config: HubConfig, url: str) -> str:
     """Replace the admin token made this way before; returns the new text, which the data folder's file gets too."""
-    logs.configure("warning")
-    async with open_resources(config, join_running=True) as resources:
+    async with open_resources(config, url) as resources:
         text = await make_admin_token(resources.db, "admin-token file")
     if config.embedded:
         write_private(config.data_dir / "admin-token", text + "\n")

@@ -4,7 +4,7 @@ The server is imported when it is started: `periplus --help` must not wait for a
 """
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -13,24 +13,22 @@ from periplus_hub.api.cli.exits import fail
 hub_commands = typer.Typer(no_args_is_help=True, help="Run the hub: serve, work, migrate.")
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="TOML file; flags and PERIPLUS_* win over it.")]
+Action = Literal["serve", "work", "migrate", "admin_token"]
 DataDirOption = Annotated[
     Path | None, typer.Option(help="Folder of the embedded stores. Not used with PERIPLUS_DATABASE_URL.")
 ]
 
 
-def _run(action: str, config_file: Path | None, flags: dict[str, Any]) -> None:
-    import uvloop  # noqa: PLC0415 - see the module's docstring
-
-    from periplus_hub.api import serve as serving  # noqa: PLC0415 - as above
+def _run(action: Action, config_file: Path | None, flags: dict[str, Any]) -> None:
+    from periplus_hub.api.boot import run  # noqa: PLC0415 - see the module's docstring
     from periplus_hub.api.config import load_config  # noqa: PLC0415 - as above
     from periplus_hub.kit.errors import Refusal  # noqa: PLC0415 - as above
 
-    actions = {"serve": serving.serve, "work": serving.work, "migrate": serving.migrate, "token": serving.admin_token}
     try:
-        answer = uvloop.run(actions[action](load_config(config_file, flags)))
+        answer = run(action, load_config(config_file, flags))
     except Refusal as error:
         fail(error.message, error.remedy)
-    if isinstance(answer, str):
+    if answer is not None:
         typer.echo(answer)
 
 
@@ -72,4 +70,4 @@ def migrate(*, data_dir: DataDirOption = None, config: ConfigOption = None) -> N
 @hub_commands.command("admin-token")
 def admin_token(*, data_dir: DataDirOption = None, config: ConfigOption = None) -> None:
     """Make a new admin API token straight in the database, and print it once."""
-    _run("token", config, {"data_dir": data_dir})
+    _run("admin_token", config, {"data_dir": data_dir})

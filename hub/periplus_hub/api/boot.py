@@ -1,0 +1,38 @@
+"""Starting a hub process: its store comes up while the rest of the hub is still being loaded.
+
+Half of a hub's start is importing, the other half is PostgreSQL; two cores can do both at once.
+"""
+
+import asyncio
+import importlib
+from typing import Literal
+
+import uvloop
+
+from periplus_hub.api.config import HubConfig
+from periplus_hub.api.store import open_store
+from periplus_hub.kit import logs
+from periplus_hub.kit.errors import Refusal
+
+Action = Literal["serve", "work", "migrate", "admin_token"]
+
+
+def run(action: Action, config: HubConfig) -> str | None:
+    """Run one of `periplus_hub.api.serve` to its end; returns what it has to tell. Raises Refusal."""
+    return uvloop.run(start(action, config))
+
+
+async def start(action: Action, config: HubConfig) -> str | None:
+    """The same inside a running loop."""
+    level = "warning" if action == "admin_token" else config.log_level
+    logs.configure(level, human=config.log_format == "text")
+    if action == "work" and config.embedded:
+        raise Refusal(
+            "'hub work' needs a database it can share with 'hub serve'",
+            "Set PERIPLUS_DATABASE_URL, or run 'hub serve --all-in-one'.",
+        )
+    loading = asyncio.get_running_loop().run_in_executor(None, importlib.import_module, "periplus_hub.api.serve")
+    async with open_store(config, join_running=action == "admin_token") as url:
+        process = getattr(await loading, action)
+        answer: str | None = await process(config, url)
+        return answer
