@@ -1,7 +1,8 @@
 """Who an address was, at a time: the exact answer for one question, straight from the stored identities.
 
 Ranks: a pod's own address before a service's before a node's. Within one network domain the best rank found decides;
-several owners of that rank are all returned, and nobody guesses.
+several owners of that rank are all returned, and nobody guesses. What a cluster told ends with its revocation: it
+cannot say any more that a pod is gone, and the same cluster may be back under a new registration.
 """
 
 from collections.abc import Sequence
@@ -41,7 +42,7 @@ async def address_owners(
     statement = (
         select(registrations.c.domain_id, claims)
         .join_from(claims, registrations, registrations.c.id == claims.c.registration_id)
-        .where(owned(scope, registrations))
+        .where(owned(scope, registrations), or_(registrations.c.revoked_at.is_(None), registrations.c.revoked_at > at))
         .limit(MAX_OWNERS)
     )
     if domain_id is not None:
