@@ -87,9 +87,21 @@ class Spoke:
         """A delta on the last inventory batch."""
         return self._inventory(content, InventoryMark(mode="delta", after_seq=self.last_inventory), rewrite)
 
+    def inventory_snapshot(self, parts: Sequence[tuple[Section, bytes]]) -> bytes:
+        """A snapshot of sections made elsewhere, so that many spokes can share them."""
+        return self._chained(parts, InventoryMark(mode="snapshot"), {})
+
+    def inventory_delta(self, parts: Sequence[tuple[Section, bytes]]) -> bytes:
+        """A delta of sections made elsewhere."""
+        return self._chained(parts, InventoryMark(mode="delta", after_seq=self.last_inventory), {})
+
     def _inventory(self, content: Mapping[str, Rows], mark: InventoryMark, rewrite: Mapping[str, Any]) -> bytes:
-        sections = [section(Kind.INVENTORY, name, rows) for name, rows in content.items()]
-        sealed = self.seal(Kind.INVENTORY, sections, **{"inventory": mark, **rewrite})
+        return self._chained([section(Kind.INVENTORY, name, rows) for name, rows in content.items()], mark, rewrite)
+
+    def _chained(
+        self, parts: Sequence[tuple[Section, bytes]], mark: InventoryMark, rewrite: Mapping[str, Any]
+    ) -> bytes:
+        sealed = self.seal(Kind.INVENTORY, parts, **{"inventory": mark, **rewrite})
         self.last_inventory = self.seq
         return sealed
 
