@@ -54,12 +54,14 @@ class _Application:
             await self._first()
         else:
             await self._snapshot()
-        if self._grown or self._mark.mode == "snapshot":
+        if any(self._grown.values()) or self._mark.mode == "snapshot":
             await self._merge.add_counts({name: count for name, count in self._grown.items() if name in COUNTED})
 
     async def _first(self) -> None:
         """Nothing to merge with and nothing to close."""
         parts = self._mark.parts > 1
+        if parts:
+            await self._merge.make_stages(self._sections)
         for name, prepared in self._sections.items():
             if prepared.rows:
                 self._grown[name] += await self._merge.copy_in(prepared)
@@ -73,13 +75,13 @@ class _Application:
         parts, last = self._mark.parts > 1, self._mark.part == self._mark.parts
         if parts and self._mark.part == 1:
             await self._merge.forget_uids()
+        await self._merge.make_stages(CURRENT)
         for name, prepared in self._sections.items():
             await self._merge.stage(prepared)
             if parts:
                 await self._merge.note_uids(name)
             if prepared.rows:
                 self._grown[name] += await self._merge.merge(name)
-
         if last:
             await self._close_missing(parts=parts)
             await self._follow_all()
@@ -97,6 +99,7 @@ class _Application:
             await identities.follow(self._scope, self._raw, self._registration_id, section, (self._at, None))
 
     async def _delta(self) -> None:
+        await self._merge.make_stages(name for name, prepared in self._sections.items() if prepared.rows)
         for name, prepared in self._sections.items():
             if prepared.rows:
                 await self._merge.stage(prepared)
