@@ -2,6 +2,7 @@
 
 import contextlib
 import shutil
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -107,6 +108,7 @@ def running(targets: list[Target], console: Console) -> Iterator[Fleet]:
     """Start everything for `targets`; stops it and removes the folder on the way out."""
     if not spoke_is_installed():
         fail("the spoke agent is not installed here", "Install the package periplus-spoke beside periplus-hub.")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C: nothing stays behind
     root = Path(tempfile.mkdtemp(prefix="periplus-"))
     root.chmod(0o711)  # as root the embedded PostgreSQL runs as another account, which must pass through
     children = Children(root)
