@@ -31,13 +31,16 @@ NameArgument = Annotated[str, typer.Argument(help="The cluster's name or id.")]
 
 
 def find(client: HubClient, name: str) -> dict[str, Any]:
-    """The cluster with this name or id; leaves when there is none."""
+    """The cluster with this id or name; leaves when there is none. A name means the live one before revoked ones."""
+    named: dict[str, Any] | None = None
     for page in queries.pages(client, queries.CLUSTERS, "clusters", {"first": 200}):
         for node in page["nodes"]:
-            if name in {node["id"], node["name"]}:
+            if name == node["id"] or (name == node["name"] and node["state"] != "REVOKED"):
                 found: dict[str, Any] = node
                 return found
-    return fail(f"there is no cluster {name!r}", "See 'periplus clusters list'.")
+            if name == node["name"]:
+                named = node
+    return named or fail(f"there is no cluster {name!r}", "See 'periplus clusters list'.")
 
 
 @clusters.command("list")
