@@ -20,9 +20,11 @@ from periplus_hub.api.tracing import traced
 from periplus_hub.findings.jobs import FindingsJob
 from periplus_hub.fleet.routes import enrolment_router
 from periplus_hub.ingest.appliers import Listener
+from periplus_hub.ingest.jobs import RetentionJob
 from periplus_hub.ingest.model import Committed
 from periplus_hub.ingest.routes import batches_router
 from periplus_hub.ingest.service import Intake
+from periplus_hub.inventory.jobs import IdentityRetentionJob
 from periplus_hub.inventory.service import InventoryApplier
 from periplus_hub.kit.jobs import Job, JobRunner
 
@@ -36,7 +38,12 @@ COMMITTED: Final = "committed"
 def make_jobs(resources: Resources) -> list[Job]:
     """Everything `hub work` does."""
     publish = resources.events.publish
-    return [OverlapsJob(resources.db, publish), FindingsJob(resources.db, publish)]
+    return [
+        OverlapsJob(resources.db, publish),
+        FindingsJob(resources.db, publish),
+        RetentionJob(resources.db, resources.config),
+        IdentityRetentionJob(resources.db),
+    ]
 
 
 def make_intake(resources: Resources, listeners: Sequence[Listener] = ()) -> Intake:

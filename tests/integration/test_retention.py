@@ -1,0 +1,79 @@
+"""What is old enough is forgotten, what lives stays, and every job of a slice really runs."""
+
+import importlib
+import inspect
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from periplus_hub.access.scope import Scope
+from periplus_hub.api.app import make_jobs
+from periplus_hub.api.config import HubConfig
+from periplus_hub.ingest.repository import completeness
+from periplus_hub.inventory.model import InventoryFilter
+from periplus_hub.inventory.repository import list_pods
+from periplus_hub.kit.db import Database
+from periplus_hub.kit.page import PageAsk
+
+from tests.meta.gates.source import ROOT
+from tests.support.batches import Spoke, pod
+from tests.support.clock import START, FakeClock
+from tests.support.spokes_door import Door, open_door
+
+DAY_S = 86_400
+
+
+@pytest.fixture
+async def door(db: Database) -> AsyncIterator[Door]:
+    opened = open_door(db)
+    yield opened
+    opened.intake.close()
+
+
+def jobs(db: Database | None = None) -> dict[str, Any]:
+    resources = SimpleNamespace(db=db, config=HubConfig(), events=SimpleNamespace(publish=lambda *_: None))
+    return {job.name: job for job in make_jobs(cast("Any", resources))}
+
+
+async def everything(door: Door, scope: Scope) -> tuple[set[str], int]:
+    """Uids of all pods, gone ones too, and hours of accounting."""
+    async with door.db.read() as c:
+        pods = await list_pods(c, scope, PageAsk(first=100), InventoryFilter(include_gone=True))
+        ids = [pods.nodes[0].registration_id]
+        hours = await completeness(c, scope, ids, START - timedelta(days=1), START + timedelta(days=90))
+    return {each.uid for each in pods.nodes}, len(hours.get(ids[0], []))
+
+
+async def test_what_is_old_is_forgotten_and_what_lives_stays(door: Door, tenant: Scope, clock: FakeClock) -> None:
+    member = await door.member(tenant)
+    spoke = Spoke(member.registration)
+    await member.send(spoke.snapshot({"pods": [pod("a", "10.1.0.1"), pod("b", "10.1.0.2")]}))
+    spoke.at = START + timedelta(minutes=5)
+    await member.send(spoke.snapshot({"pods": [pod("b", "10.1.0.2")]}))
+    before = await everything(door, tenant)
+    for job in jobs(door.db).values():
+        await job.run(clock.now())
+    assert await everything(door, tenant) == before == ({"a", "b"}, 1)
+    clock.advance(36 * DAY_S)
+    for job in jobs(door.db).values():
+        await job.run(clock.now())
+    assert await everything(door, tenant) == ({"b"}, 0)
+    await member.renew()
+    answer = await member.send(spoke.delta({"pods": [pod("c", "10.1.0.3")]}))
+    assert answer.result == "accepted"
+
+
+def test_every_job_of_a_slice_runs_in_the_leader() -> None:
+    written = set()
+    for path in (ROOT / "hub/periplus_hub").glob("*/jobs.py"):
+        module = importlib.import_module(f"periplus_hub.{path.parent.name}.jobs")
+        classes = (found for _, found in inspect.getmembers(module, inspect.isclass))
+        written |= {
+            found.name
+            for found in classes
+            if found.__module__ == module.__name__ and isinstance(getattr(found, "name", None), str)
+        }
+    assert set(jobs()) == written
