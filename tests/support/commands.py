@@ -20,7 +20,7 @@ class Outcome:
     err: str
 
     @property
-    def document(self) -> Any:  # noqa: ANN401 - decoded JSON
+    def document(self) -> Any:
         """Standard output as JSON; the failure shows everything the command said."""
         try:
             return json.loads(self.out)

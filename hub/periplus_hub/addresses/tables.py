@@ -43,7 +43,7 @@ allocations: Final = Table(
     Index(None, "tenant_id", "first_key", "last_key"),
 )
 """Live CIDRs only: the same (kind, cidr) of one cluster from several sources is one row, the most trusted source
-(data-sources order of trust) named."""
+named."""
 
 allocation_changes: Final = Table(
     "allocation_changes",

@@ -25,12 +25,16 @@ class HubClient:
     def __init__(self, url: str, token: str, *, timeout_s: float = 30.0, verify: str | bool = True) -> None:
         self._url = url.rstrip("/")
         self._httpx: Any = importlib.import_module("httpx")
-        self._http = self._httpx.Client(
-            timeout=timeout_s,
-            verify=verify,
-            trust_env=False,
-            headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
-        )
+        try:
+            self._http = self._httpx.Client(
+                timeout=timeout_s,
+                verify=verify,
+                trust_env=False,
+                headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
+            )
+        except OSError as error:  # ssl.SSLError is one
+            message = f"the certificate file {verify} cannot be used: {error.strerror or error}"
+            raise HubCallError(message, "Check PERIPLUS_CA_FILE.", "tls") from error
 
     def __enter__(self) -> Self:
         return self
@@ -47,7 +51,10 @@ class HubClient:
             raise HubCallError(msg, "Look at the hub's log and its /readyz.", "timeout") from error
         except (self._httpx.HTTPError, self._httpx.InvalidURL, ValueError) as error:
             msg = f"the hub at {self._url} cannot be reached: {error}"
-            raise HubCallError(msg, "Check --url (or PERIPLUS_URL) and that the hub runs.", "unreachable") from error
+            remedy = "Check --url (or PERIPLUS_URL) and that the hub runs."
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                remedy = "Name the file with the hub's certificate authority in PERIPLUS_CA_FILE."
+            raise HubCallError(msg, remedy, "unreachable") from error
         return _data(answer)
 
 

@@ -1,9 +1,10 @@
 """Everything a hub process holds while it runs, opened in order and closed in reverse."""
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
+import asyncpg
 from sqlalchemy.exc import DBAPIError
 
 from periplus_hub.access.service import Authenticator, ensure_default_tenant
@@ -33,17 +34,39 @@ class Resources:
     enrolment: Enrolment
 
 
+@contextlib.contextmanager
+def naming_the_database() -> Iterator[None]:
+    """Turn a database that cannot be reached into Unavailable; the driver's text names no password."""
+    try:
+        yield
+    except (DBAPIError, OSError, asyncpg.PostgresError) as error:
+        cause = getattr(error, "orig", None) or error
+        if not (is_connection_trouble(error) or isinstance(cause, asyncpg.InvalidAuthorizationSpecificationError)):
+            raise
+        raise Unavailable(
+            f"the database cannot be used: {cause}",
+            "Check that PostgreSQL runs, and PERIPLUS_DATABASE_URL with its user and password.",
+        ) from error
+
+
+async def migrated(url: str) -> None:
+    """Bring the schema up to date."""
+    with naming_the_database():
+        await upgrade(url)
+
+
 @contextlib.asynccontextmanager
 async def open_resources(config: HubConfig, url: str) -> AsyncIterator[Resources]:
     """Schema, pools and the services on the store at `url`. An embedded store is migrated, another only checked."""
     if config.embedded:
-        await upgrade(url)
+        await migrated(url)
     clock = SystemClock()
     db = Database(url, clock, DatabaseLimits(readers=config.database_readers, writers=config.database_writers))
     events = Events()
     try:
-        await check_schema(db)
-        await ensure_default_tenant(db)
+        with naming_the_database():
+            await check_schema(db)
+            await ensure_default_tenant(db)
         async with beside(EventBridge(db, events).run()):
             yield Resources(
                 config=config,
@@ -54,12 +77,5 @@ async def open_resources(config: HubConfig, url: str) -> AsyncIterator[Resources
                 spoke_gate=SpokeGate(db),
                 enrolment=Enrolment(db),
             )
-    except (DBAPIError, OSError) as error:
-        if not is_connection_trouble(error):
-            raise
-        raise Unavailable(
-            f"the database cannot be used: {getattr(error, 'orig', None) or error}",
-            "Check that PostgreSQL runs, and PERIPLUS_DATABASE_URL.",
-        ) from error
     finally:
         await db.dispose()

@@ -15,11 +15,10 @@ from periplus_hub.api.config import HubConfig
 from periplus_hub.api.health import Health
 from periplus_hub.api.listeners import Listener, bind, serving
 from periplus_hub.api.ready_file import ensure_admin_token, write_private, write_ready_file
-from periplus_hub.api.resources import Resources, open_resources
+from periplus_hub.api.resources import Resources, migrated, open_resources
 from periplus_hub.api.tracing import tracing
 from periplus_hub.kit.errors import Refusal
 from periplus_hub.kit.jobs import JobRunner, lead
-from periplus_hub.kit.migrate import upgrade
 from periplus_hub.kit.tasks import beside
 
 _log: Final = structlog.get_logger(__name__)
@@ -45,7 +44,7 @@ async def work(config: HubConfig, url: str) -> None:
 
 async def migrate(_: HubConfig, url: str) -> None:
     """Bring the schema up to date, and return."""
-    await upgrade(url)
+    await migrated(url)
 
 
 async def admin_token(config: HubConfig, url: str) -> str:

@@ -13,6 +13,7 @@ class Exit(IntEnum):
     """What a script may rely on."""
 
     OK = 0
+    """Done."""
     FAILED = 1
     """The work could not be done; the message says why and what to do."""
     THRESHOLD = 2
@@ -20,6 +21,7 @@ class Exit(IntEnum):
     USAGE = 64
     """Unknown option or bad value."""
     INTERRUPTED = 130
+    """Ended by Ctrl-C or SIGTERM."""
 
 
 def fail(message: str, remedy: str = "", code: Exit = Exit.FAILED) -> NoReturn:

@@ -110,7 +110,7 @@ class Children:
         while not ready_file.exists():
             if not self.hub.running or time.monotonic() > deadline:
                 msg = f"the hub did not start:\n{self.hub.tail()}"
-                raise ChildError(msg, f"Its whole log is in {self.hub.log}.")
+                raise ChildError(msg, "Start one by itself to see more: periplus hub serve --data-dir FOLDER.")
             self.pause()
         return msgspec.json.decode(ready_file.read_bytes(), type=HubReady)
 
@@ -144,7 +144,7 @@ class Children:
                 phase="failed",
                 reason="spoke_died",
                 message=f"the spoke process ended: {detail}",
-                remedy=f"Its log is in {child.log}.",
+                remedy="Look closer with 'periplus-spoke check' and this context.",
             )
         return found
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from periplus_hub.api.cli import queries, story
 from periplus_hub.api.cli.clusters_command import find
 from periplus_hub.api.cli.connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
-from periplus_hub.api.cli.exits import fail
+from periplus_hub.api.cli.exits import Exit, fail
 from periplus_hub.api.cli.render import print_report
 from periplus_hub.api.cli.report import Report
 from periplus_hub.api.client import HubClient
@@ -80,7 +80,9 @@ def list_domains(*, url: UrlOption = None, token_file: TokenFileOption = None, a
         (
             domain["name"],
             ", ".join(cluster["name"] for cluster in domain["clusters"]) or "–",
-            ", ".join(f"{link['mode'].lower()} {link['other']['name']}" for link in domain["connections"])
+            ", ".join(
+                f"{link['mode'].lower().replace('_', '-')} {link['other']['name']}" for link in domain["connections"]
+            )
             or "isolated",
             domain["description"] or ("made with its cluster" if domain["implicit"] else ""),
         )
@@ -130,7 +132,7 @@ def connect(
 ) -> None:
     """Say how two domains are connected. Flat connections do not chain."""
     if mode not in {"flat", "nat", "join-requested"}:
-        fail(f"--mode {mode!r} is none of flat, nat, join-requested")
+        fail(f"--mode {mode!r} is none of flat, nat, join-requested", code=Exit.USAGE)
     with hub(url, token_file) as client:
         ends = (_find(client, a)["id"], _find(client, b)["id"])
         story.connect(client, *ends, mode=mode.upper().replace("-", "_"), note=note)
@@ -145,7 +147,7 @@ def disconnect(
     with hub(url, token_file) as client:
         ends = {"a": _find(client, a)["id"], "b": _find(client, b)["id"]}
         queries.outcome(client.ask(DISCONNECT, ends), "disconnectDomains")
-    typer.echo(f"{a} and {b} are isolated")
+    typer.echo(f"{a} and {b} are not connected any more")
 
 
 @domains.command("delete")

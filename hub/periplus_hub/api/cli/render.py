@@ -112,11 +112,12 @@ def _print_group(group: GroupLine, cidrs: tuple[str, ...], shared: tuple[str, ..
         ranges += f" and {len(cidrs) - _MAX_RANGES} more like it"
     console.print(Text.assemble((ranges, "bold"), "   ", _owners(group)))
     if group.severity is not Severity.INTENDED:
+        label = "breaks       " if group.severity is Severity.CONFLICT else "would break  "
         for text in group.breaks:
-            _print_item("breaks  ", "red", text, console)
+            _print_item(label, "red", text, console)
     for text in group.remedies:
         if text not in shared:
-            _print_item("do      ", "green", text, console)
+            _print_item("do           ", "green", text, console)
 
 
 def _print_item(label: str, style: str, text: str, console: Console) -> None:

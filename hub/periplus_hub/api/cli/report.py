@@ -33,7 +33,9 @@ class ClusterState(StrEnum):
     PARTIAL = "partial"
     """In the hub, but some sources could not be read."""
     FAILED = "failed"
+    """It could not be read at all; reason, message and remedy say why."""
     SLOW = "slow"
+    """It was not ready when the time was over."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +68,7 @@ class MemberLine:
 
 @dataclass(frozen=True, kw_only=True)
 class GroupLine:
-    """One overlap group. `cidrs` has more than one range when like groups stand together."""
+    """One overlap group; `members` are at most the first hundred of `member_count`."""
 
     cidr: str
     family: int
