@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from uuid import UUID
 
-from sqlalchemy import case, func, or_, update
+from sqlalchemy import BigInteger, Boolean, Text, Update, Uuid, bindparam, case, func, or_, update
 
-from periplus_hub.access.scope import Scope, owned
+from periplus_hub.access.scope import Scope, owned, system_scope
 from periplus_hub.fleet.tables import registrations
 from periplus_hub.kit.db import WriteConnection
+from periplus_hub.kit.tables import UTC_TIME
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,16 +32,36 @@ class Heard:
 
 async def touch(c: WriteConnection, scope: Scope, registration_id: UUID, heard: Heard) -> None:
     """Write it down."""
-    known = registrations.c.clock_skew_ms
-    values: dict[str, object] = {"last_seen_at": func.greatest(registrations.c.last_seen_at, heard.at)}
-    values["epoch"] = func.greatest(registrations.c.epoch, heard.epoch)
-    if heard.exact:
-        values["clock_skew_ms"] = heard.skew_ms
-    elif heard.skew_ms > 0:
-        values["clock_skew_ms"] = case((or_(known.is_(None), known < heard.skew_ms), heard.skew_ms), else_=known)
-    for name in ("spoke_version", "queued_batches", "queued_bytes"):
-        value = getattr(heard, name)
-        if value is not None:
-            values[name] = value
-    mine = registrations.c.id == registration_id
-    await c.execute(update(registrations).where(owned(scope, registrations), mine).values(**values))
+    values = {
+        "mine": registration_id,
+        "heard_at": heard.at,
+        "heard_epoch": heard.epoch,
+        "skew_ms": heard.skew_ms,
+        "exact": heard.exact,
+        "version": heard.spoke_version,
+        "batches": heard.queued_batches,
+        "bytes": heard.queued_bytes,
+    }
+    await c.execute(_touch_statement(system_scope(scope.tenant_id, "")), values)
+
+
+@lru_cache(maxsize=256)
+def _touch_statement(scope: Scope) -> Update:
+    """Built once per tenant: building a statement costs more than running it. What was not heard stays."""
+    table = registrations
+    skew_ms = bindparam("skew_ms", type_=BigInteger)
+    shows_more = (skew_ms > 0) & or_(table.c.clock_skew_ms.is_(None), table.c.clock_skew_ms < skew_ms)
+    return (
+        update(table)
+        .where(owned(scope, table), table.c.id == bindparam("mine"))
+        .values(
+            last_seen_at=func.greatest(table.c.last_seen_at, bindparam("heard_at", type_=UTC_TIME)),
+            epoch=func.greatest(table.c.epoch, bindparam("heard_epoch", type_=Uuid)),
+            clock_skew_ms=case(
+                (or_(bindparam("exact", type_=Boolean), shows_more), skew_ms), else_=table.c.clock_skew_ms
+            ),
+            spoke_version=func.coalesce(bindparam("version", type_=Text), table.c.spoke_version),
+            queued_batches=func.coalesce(bindparam("batches", type_=BigInteger), table.c.queued_batches),
+            queued_bytes=func.coalesce(bindparam("bytes", type_=BigInteger), table.c.queued_bytes),
+        )
+    )

@@ -3,14 +3,27 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, delete, func, insert, literal_column, select, text
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Row,
+    Select,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal_column,
+    select,
+    text,
+)
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from periplus_contract.outcomes import Outcome
-from periplus_hub.access.scope import Scope, owned
+from periplus_hub.access.scope import Scope, owned, system_scope
 from periplus_hub.fleet.tables import registrations
 from periplus_hub.ingest.chain import Chain
 from periplus_hub.ingest.model import Completeness, DecodedBatch, Rejected
@@ -36,16 +49,26 @@ class Standing:
     chain: Chain | None
 
 
-async def lock(c: WriteConnection, scope: Scope, registration_id: UUID) -> Standing | None:
-    """Hold the registration: its batches and heartbeats are applied one after the other, whatever the replica."""
+def _anyone(scope: Scope) -> Scope:
+    """The tenant's scope without its actor: what statements of the hot path are kept under."""
+    return system_scope(scope.tenant_id, "")
+
+
+@lru_cache(maxsize=256)
+def _lock_statement(scope: Scope) -> Select[Any]:
+    """Built once per tenant: building a statement costs more than running it."""
     joined = (chains.c.tenant_id == registrations.c.tenant_id) & (chains.c.registration_id == registrations.c.id)
-    statement = (
+    return (
         select(registrations.c.state, chains.c.epoch, chains.c.last_seq, chains.c.parts_left, chains.c.snapshot_seq)
         .outerjoin_from(registrations, chains, joined)
-        .where(owned(scope, registrations), registrations.c.id == registration_id)
+        .where(owned(scope, registrations), registrations.c.id == bindparam("mine"))
         .with_for_update(of=registrations, key_share=True)
     )
-    row = await c.one_or_none(statement)
+
+
+async def lock(c: WriteConnection, scope: Scope, registration_id: UUID) -> Standing | None:
+    """Hold the registration: its batches and heartbeats are applied one after the other, whatever the replica."""
+    row = await c.one_or_none(_lock_statement(_anyone(scope)), {"mine": registration_id})
     if row is None:
         return None
     chain = None
@@ -97,20 +120,28 @@ async def latest_seq(c: ReadConnection, scope: Scope, registration_id: UUID, epo
 
 async def put_chain(c: WriteConnection, scope: Scope, registration_id: UUID, chain: Chain, now: datetime) -> None:
     """Where the inventory stands after this batch."""
-    statement = upsert(chains).values(
-        tenant_id=scope.tenant_id,
-        registration_id=registration_id,
-        epoch=chain.epoch,
-        last_seq=chain.last_seq,
-        parts_left=chain.parts_left,
-        snapshot_seq=chain.snapshot_seq,
-        complete_since=None if chain.parts_left else now,
-    )
+    values = {
+        "tenant_id": scope.tenant_id,
+        "registration_id": registration_id,
+        "epoch": chain.epoch,
+        "last_seq": chain.last_seq,
+        "parts_left": chain.parts_left,
+        "snapshot_seq": chain.snapshot_seq,
+        "complete_since": None if chain.parts_left else now,
+    }
+    await c.execute(_PUT_CHAIN, values)
+
+
+def _putting() -> Any:  # noqa: ANN401 - SQLAlchemy's Insert of a dialect, generic in what it returns
+    statement = upsert(chains)
     new = statement.excluded
     names = ("epoch", "last_seq", "parts_left", "snapshot_seq")
     changed: dict[str, ColumnElement[Any]] = {name: new[name] for name in names}
     changed["complete_since"] = func.coalesce(chains.c.complete_since, new.complete_since)
-    await c.execute(statement.on_conflict_do_update(index_elements=["tenant_id", "registration_id"], set_=changed))
+    return statement.on_conflict_do_update(index_elements=["tenant_id", "registration_id"], set_=changed)
+
+
+_PUT_CHAIN: Final = _putting()
 
 
 async def advance_mark(c: WriteConnection, scope: Scope, batch: DecodedBatch, section: str) -> bool:
@@ -249,6 +280,13 @@ async def settled_through(
     A batch that is missing (never arrived, or lost with a restored backup) ends the run, so a spoke keeps and sends
     again what the hub does not have.
     """
+    asked = {"mine": registration_id, "current": epoch, "oldest": oldest_held, "cutoff": cutoff}
+    return int(await c.scalar(_settled_statement(_anyone(scope)), asked) or oldest_held - 1)
+
+
+@lru_cache(maxsize=256)
+def _settled_statement(scope: Scope) -> Select[Any]:
+    oldest = bindparam("oldest", type_=BigInteger)
     run = (
         select(
             batches.c.seq,
@@ -257,16 +295,17 @@ async def settled_through(
         )
         .where(
             owned(scope, batches),
-            batches.c.registration_id == registration_id,
-            batches.c.epoch == epoch,
-            batches.c.seq >= oldest_held,
+            batches.c.registration_id == bindparam("mine"),
+            batches.c.epoch == bindparam("current"),
+            batches.c.seq >= oldest,
         )
         .order_by(batches.c.seq)
         .limit(MAX_HELD)
         .subquery()
     )
-    unbroken = select(func.max(run.c.seq)).where(run.c.seq - run.c.position == oldest_held - 1, run.c.newest <= cutoff)
-    return int(await c.scalar(unbroken) or oldest_held - 1)
+    return select(func.max(run.c.seq)).where(
+        run.c.seq - run.c.position == oldest - 1, run.c.newest <= bindparam("cutoff")
+    )
 
 
 async def system_commits_reach_a_standby(c: ReadConnection) -> bool:
