@@ -9,6 +9,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
 
 from periplus_contract import limits
+from periplus_contract.tables import ALLOCATIONS
 from periplus_hub.addresses.jobs import OverlapsJob
 from periplus_hub.addresses.service_ipam import IpamApplier
 from periplus_hub.api.graphql_app import GraphQLApp
@@ -83,10 +84,10 @@ def _around(app: ASGIApp, name: str, resources: Resources, most_bytes: int) -> A
 
 
 def nudging(runner: JobRunner, job: str) -> Listener:
-    """In one process the register follows a batch at once instead of at its next turn."""
+    """In one process the register follows changed allocations at once instead of at its next turn."""
 
     async def nudge(committed: Committed) -> None:
-        if committed.applied:
+        if committed.applied and ALLOCATIONS.name in committed.sections:
             runner.nudge(job)
 
     return nudge
