@@ -9,7 +9,7 @@ from periplus_hub.kit.db import Database
 from periplus_hub.kit.embedded_account import server_account
 from periplus_hub.kit.embedded_folder import DataFolder
 from periplus_hub.kit.embedded_postgres import EmbeddedPostgres, running_url
-from periplus_hub.kit.errors import Refusal
+from periplus_hub.kit.errors import Refusal, Unavailable
 from periplus_hub.kit.probe import commit_something
 from periplus_hub.kit.tasks import beside
 
@@ -116,7 +116,7 @@ async def test_a_server_that_dies_is_started_again_and_cannot_commit_meanwhile(f
         assert first is not None
         kill(first)
         await until(lambda: not lives(first))
-        with pytest.raises((OSError, DBAPIError)):
+        with pytest.raises((OSError, DBAPIError, Unavailable)):
             await commit_something(db)
         async with beside(server.supervise()):
             await until(lambda: server.pid not in {None, first} and running_url(folder) is not None)

@@ -40,12 +40,11 @@ def test_what_is_not_allowed_is_refused_with_the_least_role_that_is(permission: 
         assert least.value in refused.value.remedy
 
 
-def test_an_operator_runs_the_fleet_and_an_analyst_asks() -> None:
+def test_an_operator_runs_the_fleet_and_a_viewer_asks() -> None:
     assert Permission.FLEET_APPROVE in PERMISSIONS[Role.OPERATOR]
     assert Permission.TOKENS_WRITE not in PERMISSIONS[Role.OPERATOR]
-    assert Permission.ADHOC in PERMISSIONS[Role.ANALYST]
     assert Permission.DOMAINS_WRITE not in PERMISSIONS[Role.ANALYST]
-    assert PERMISSIONS[Role.VIEWER] == {Permission.READ}
+    assert PERMISSIONS[Role.VIEWER] == {Permission.READ, Permission.ADHOC}
 
 
 def test_the_hub_itself_may_everything_under_its_own_name() -> None:
