@@ -30,6 +30,7 @@ from periplus_hub.kit.db import Database
 from periplus_hub.kit.embedded_postgres import EmbeddedPostgres
 from periplus_hub.kit.ids import new_id
 
+from benchmarks._row import report
 from tests.support.graphql_hub import Fleet, seed
 from tests.support.hub_db import all_tables
 
@@ -69,8 +70,9 @@ async def filled(db: Database) -> tuple[Scope, Fleet]:
     return scope, fleet
 
 
-async def compare(db: Database, scope: Scope, fleet: Fleet) -> None:
+async def compare(db: Database, scope: Scope, fleet: Fleet) -> dict[str, float]:
     """Print the three for both sizes."""
+    measured: dict[str, float] = {}
     app = GraphQLApp(db, SystemClock(), Authenticator(db))
     ours = CompiledExecutor
     for count in (1_000, 10_000):
@@ -89,14 +91,20 @@ async def compare(db: Database, scope: Scope, fleet: Fleet) -> None:
         stock_ms, stock_answer = await best_ms(page), await page()
         setattr(graphql_run, "CompiledExecutor", ours)  # noqa: B010 - as it was
         assert answer == stock_answer
+        measured |= {
+            f"ms_{count}": round(ours_ms, 1),
+            f"reading_ms_{count}": round(rows_ms, 1),
+            f"times_faster_{count}": round(stock_ms / ours_ms, 1),
+        }
         print(
             f"{count:6} pods x 10: {ours_ms:7.1f} ms, of it {rows_ms:6.1f} ms reading; stock {stock_ms:7.1f} ms,"
             f" {stock_ms / ours_ms:4.1f} times slower,"
             f" {(stock_ms - rows_ms) / (ours_ms - rows_ms):4.1f} without reading"
         )
+    return measured
 
 
-async def run(folder: Path) -> None:
+async def run(folder: Path) -> dict[str, float]:
     """On an embedded PostgreSQL of its own."""
     postgres = EmbeddedPostgres(folder / "server", ephemeral=True)
     await postgres.start()
@@ -106,7 +114,7 @@ async def run(folder: Path) -> None:
         async with engine.begin() as connection:
             await connection.run_sync(all_tables().metadata.create_all)
         await engine.dispose()
-        await compare(db, *await filled(db))
+        return await compare(db, *await filled(db))
     finally:
         await db.dispose()
         await postgres.stop()
@@ -116,8 +124,8 @@ def main() -> int:
     """In a folder that PostgreSQL's own account may pass through."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o711)
-        asyncio.run(run(Path(folder)))
-    return 0
+        measured = asyncio.run(run(Path(folder)))
+    return 0 if report("graphql_hub", measured, {}) else 1
 
 
 if __name__ == "__main__":
