@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from periplus_hub.kit import embedded_binaries
 from periplus_hub.kit.embedded_account import server_account
 from periplus_hub.kit.embedded_binaries import find_binaries
 from periplus_hub.kit.embedded_postgres import EmbeddedPostgres
+from periplus_hub.kit.embedded_server import refusal_from
 from periplus_hub.kit.errors import Refusal
 
 from tests.support.embedded import as_account, ask, owner_and_mode, process_status, running
@@ -118,9 +120,17 @@ def small_disk(open_folder: Path) -> Iterator[Path]:
         ["mount", "-t", "tmpfs", "-o", "size=16m,mode=0711", "tmpfs", str(disk)], check=False, capture_output=True
     )
     if mounted.returncode:
-        pytest.skip("may not mount here")
+        # Only a real small disk fills up as one does; test_what_a_full_disk_says needs none and always runs.
+        pytest.skip(f"a disk of 16 MiB needs an account that may mount one: {mounted.stderr.decode().strip()}")
     yield disk
     subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_what_a_full_disk_says() -> None:
+    words = deque(["FATAL:  could not write lock file: No space left on device"])
+    refused = refusal_from(words, "the embedded PostgreSQL ended while starting")
+    assert "No space left on device" in refused.message
+    assert "Free some space" in refused.remedy
 
 
 async def test_a_full_disk_says_so(small_disk: Path) -> None:

@@ -13,7 +13,8 @@ pytest_plugins = ("pytester",)
 @pytest.fixture
 def quick(pytester: pytest.Pytester) -> Path:
     """A first half: two tests pass, one fails, one is skipped."""
-    text = "import pytest\ndef test_a(): ...\ndef test_b(): ...\ndef test_bad(): assert 0\ndef test_c(): pytest.skip()"
+    bodies = {"a": "pass", "b": "pass", "bad": "raise AssertionError", "c": "pytest.skip('a sample')"}
+    text = "import pytest\n" + "".join(f"def test_{name}(): {body}\n" for name, body in bodies.items())
     path = pytester.makepyfile(test_quick=text)
     assert run(pytester, "--tally-to=tally.json", path) == (1, "1 failed, 2 passed, 1 skipped")
     return pytester.path / "tally.json"

@@ -1,8 +1,7 @@
 """What every IPAM adapter must hold, whatever it reads. Subclass it, name the adapter, and give it views."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-
-import pytest
 
 from periplus_contract.tables import IP_ADDRESSES, NODES, PODS, SERVICE_CIDRS, SERVICES
 from periplus_spoke.collectors.inventory import Inventory
@@ -43,28 +42,40 @@ def view_of(
     return IpamView(tables, cnis, configs or {}, custom or {})
 
 
-class IpamAdapterContract:
-    """Inherit, and override `adapter`, `views` (at least one ordinary cluster) and `elsewhere`."""
+class IpamAdapterContract(ABC):
+    """Inherit, and say what stands below."""
 
     adapter: IpamAdapter
+    last_resort = False
+    """Whether it speaks for any cluster that no other adapter speaks for."""
+
+    @abstractmethod
+    def ordinary(self) -> list[IpamView]:
+        """Clusters where this allocator is at work."""
+
+    @abstractmethod
+    def broken(self) -> IpamView:
+        """A cluster with ranges or addresses that cannot be, and no others."""
+
+    @abstractmethod
+    def elsewhere(self) -> DetectFacts:
+        """A cluster where another allocator is at work."""
 
     def views(self) -> list[IpamView]:
-        """Clusters where this allocator is at work; also broken ones."""
-        raise NotImplementedError
-
-    def elsewhere(self) -> DetectFacts | None:
-        """A cluster where it surely is not at work; None when it always may be."""
-        raise NotImplementedError
+        """All of them."""
+        return [*self.ordinary(), self.broken()]
 
     def test_its_name_is_a_provider(self) -> None:
         assert self.adapter.name == self.adapter.name.lower().replace("_", "-")
         assert self.adapter.name
 
-    def test_it_does_not_speak_for_others(self) -> None:
-        facts = self.elsewhere()
-        if facts is None:
-            pytest.skip("this adapter may always speak")
-        assert not self.adapter.detect(facts)
+    def test_it_speaks_for_others_only_as_the_last_resort(self) -> None:
+        assert self.adapter.detect(self.elsewhere()) is self.last_resort
+
+    def test_it_finds_something_where_it_is_at_work(self) -> None:
+        for view in self.ordinary():
+            assert self.adapter.pools(view, lambda _: None)
+            assert self.adapter.allocations(view, lambda _: None)
 
     def test_it_is_pure(self) -> None:
         for view in self.views():
@@ -91,11 +102,18 @@ class IpamAdapterContract:
                 assert str(parse_cidr(item.cidr)) == item.cidr
 
     def test_impossible_ranges_are_told_and_left_out(self) -> None:
-        for view in self.views():
-            faults: list[str] = []
-            self.adapter.pools(view, faults.append)
-            self.adapter.allocations(view, faults.append)
-            assert all(faults)
+        told: list[str] = []
+        assert self.adapter.pools(self.broken(), told.append) == []
+        assert self.adapter.allocations(self.broken(), told.append) == []
+        assert told
+        assert all(told)
+
+    def test_ordinary_clusters_have_no_faults(self) -> None:
+        told: list[str] = []
+        for view in self.ordinary():
+            self.adapter.pools(view, told.append)
+            self.adapter.allocations(view, told.append)
+        assert told == []
 
     def test_an_empty_cluster_has_nothing(self) -> None:
         empty = view_of()

@@ -31,7 +31,7 @@ _MAX_DIGITS: Final = 40
 """2^128 has 39."""
 
 _TRUST: Final = {"submariner": 1, "kubeadm": 2, "nodes": 3, "observed": 4, "pods": 4, "services": 4}
-"""Order of trust (reference data-sources §1.2); a CNI's own objects come before all of these."""
+"""Order of trust; a CNI's own objects come before all of these."""
 
 
 @dataclass(frozen=True, slots=True)

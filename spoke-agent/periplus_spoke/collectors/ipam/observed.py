@@ -1,4 +1,4 @@
-"""The last resort (data-sources.md §1.2): blocks around the addresses that pods are seen to have.
+"""The last resort: blocks around the addresses that pods are seen to have.
 
 Used where no allocator that we read is at work, so that a cluster with an unknown or unread plugin still shows which
 addresses it occupies. Its pools have no capacity: that is unknown, not zero.

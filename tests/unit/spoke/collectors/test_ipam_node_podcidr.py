@@ -38,8 +38,11 @@ def broken() -> IpamView:
 class TestNodePodCidr(IpamAdapterContract):
     adapter = ADAPTER
 
-    def views(self) -> list[IpamView]:
-        return [ordinary(), broken()]
+    def ordinary(self) -> list[IpamView]:
+        return [ordinary()]
+
+    def broken(self) -> IpamView:
+        return broken()
 
     def elsewhere(self) -> DetectFacts:
         return facts("aws-vpc-cni")
@@ -47,12 +50,16 @@ class TestNodePodCidr(IpamAdapterContract):
 
 class TestObservedPods(IpamAdapterContract):
     adapter = ObservedPods()
+    last_resort = True
 
-    def views(self) -> list[IpamView]:
-        return [ordinary(), broken()]
+    def ordinary(self) -> list[IpamView]:
+        return [ordinary()]
 
-    def elsewhere(self) -> None:
-        return None
+    def broken(self) -> IpamView:
+        return view_of(pods=[pod("mapped", ("::ffff:10.0.0.1",))])
+
+    def elsewhere(self) -> DetectFacts:
+        return facts("flannel")
 
 
 def test_used_counts_pods_that_hold_an_address_of_their_node() -> None:
