@@ -68,8 +68,8 @@ class Listing:
             typer.echo(self.empty)
         else:
             table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-            for column in self.columns:
-                table.add_column(column.upper(), overflow="fold")
+            for index, column in enumerate(self.columns):
+                table.add_column(column.upper(), overflow="fold", no_wrap=index == 0)
             for row in self.rows:
                 table.add_row(*(Text(cell) for cell in row))
             Console(highlight=False).print(table)

@@ -53,7 +53,8 @@ def print_report(report: Report, console: Console) -> None:
 
 def _clusters(clusters: Sequence[ClusterLine]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for column in ("CLUSTER", "STATE", "WHERE", "KUBERNETES", "CNI"):
+    table.add_column("CLUSTER", no_wrap=True)
+    for column in ("STATE", "WHERE", "KUBERNETES", "CNI"):
         table.add_column(column, overflow="fold")
     for column in ("NODES", "PODS", "SERVICES"):
         table.add_column(column, justify="right")

@@ -35,9 +35,9 @@ def cluster(name: str, state: ClusterState = ClusterState.SETTLED, pods: int | N
     return ClusterLine(name=name, context=name, state=state, nodes=1, pods=pods, services=2, **more)
 
 
-def printed(report: Report) -> str:
+def printed(report: Report, width: int = 120) -> str:
     out = io.StringIO()
-    print_report(report, Console(file=out, width=120, color_system=None, highlight=False))
+    print_report(report, Console(file=out, width=width, color_system=None, highlight=False))
     return out.getvalue()
 
 
@@ -110,6 +110,12 @@ def test_a_cluster_that_failed_says_why_and_what_to_do() -> None:
     assert "→ Start it." in text
     assert "1 of 2 clusters read" in text
     assert "nothing to compare yet" in text
+
+
+def test_a_name_stays_whole_on_a_narrow_terminal() -> None:
+    name = "analytics-eemshaven"
+    line = cluster(name, provider="gcp", region="europe-west4", version="v1.35.3-gke.1100")
+    assert name in printed(Report(clusters=(line,), groups=()), width=80)
 
 
 def test_unknown_counts_are_not_zero() -> None:
