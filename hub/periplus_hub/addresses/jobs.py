@@ -1,6 +1,5 @@
 """The job that keeps every tenant's overlap register."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -19,11 +18,6 @@ class OverlapsJob:
         self._db = db
         self._publish = publish
         self._keepers: dict[UUID, RegisterKeeper] = {}
-
-    @property
-    def keepers(self) -> Mapping[UUID, RegisterKeeper]:
-        """Per tenant, those that ran."""
-        return self._keepers
 
     async def run(self, now: datetime) -> None:
         """Every tenant in turn."""

@@ -254,13 +254,6 @@ _ACCEPTANCE: Final = (
 )
 
 
-async def list_acceptances(c: ReadConnection, scope: Scope, ask: PageAsk) -> Page[Acceptance]:
-    """Newest first, also expired and withdrawn ones."""
-    statement = select(*_ACCEPTANCE).where(owned(scope, _ACCEPTANCES))
-    page = await fetch_page(c, statement, ask, [_ACCEPTANCES.c.created_at, _ACCEPTANCES.c.id], descending=True)
-    return page.map(acceptance_of)
-
-
 async def acceptances_by_ids(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, Acceptance]:
     """Those that exist, by id."""
     statement = select(*_ACCEPTANCE).where(owned(scope, _ACCEPTANCES), _ACCEPTANCES.c.id.in_(ids))

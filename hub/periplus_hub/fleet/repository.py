@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, Select, func, or_, select
+from sqlalchemy import Row, Select, or_, select
 
-from periplus_hub.access.scope import Permission, Scope, owned
+from periplus_hub.access.scope import Scope, owned
 from periplus_hub.fleet import tables
 from periplus_hub.fleet.model import (
     DomainConnection,
@@ -14,7 +14,6 @@ from periplus_hub.fleet.model import (
     Mode,
     NetworkDomain,
     Registration,
-    RegistrationFilter,
     State,
 )
 from periplus_hub.kit.db import ReadConnection
@@ -54,57 +53,12 @@ async def registrations_by_ids(c: ReadConnection, scope: Scope, ids: Sequence[UU
     return {row.id: _registration(row) for row in rows}
 
 
-async def list_registrations(
-    c: ReadConnection, scope: Scope, ask: PageAsk, only: RegistrationFilter | None = None
-) -> Page[Registration]:
-    """A page ordered by name, then id."""
-    table, only = tables.registrations, only or RegistrationFilter()
-    statement = readable_registrations(scope)
-    if only.states:
-        statement = statement.where(table.c.state.in_([state.value for state in only.states]))
-    if only.domain_ids:
-        statement = statement.where(table.c.domain_id.in_(only.domain_ids))
-    if only.name_contains:
-        statement = statement.where(table.c.name.icontains(only.name_contains, autoescape=True))
-    page = await fetch_page(c, statement, ask, [table.c.name, table.c.id])
-    return page.map(_registration)
-
-
 async def all_registrations(c: ReadConnection, scope: Scope, states: Sequence[State] = ()) -> list[Registration]:
     """Every registration by name; for jobs and whole-fleet views (thousands at most)."""
     statement = readable_registrations(scope).order_by(tables.registrations.c.name, tables.registrations.c.id)
     if states:
         statement = statement.where(tables.registrations.c.state.in_([state.value for state in states]))
     return [_registration(row) for row in await c.rows(statement)]
-
-
-async def registration_by_name(c: ReadConnection, scope: Scope, name: str) -> Registration | None:
-    """The live registration with this name."""
-    table = tables.registrations
-    row = await c.one_or_none(
-        readable_registrations(scope).where(table.c.name == name, table.c.state != State.REVOKED.value)
-    )
-    return None if row is None else _registration(row)
-
-
-async def registrations_by_domains(
-    c: ReadConnection, scope: Scope, ids: Sequence[UUID]
-) -> dict[UUID, list[Registration]]:
-    """Live registrations of each domain, by name."""
-    table = tables.registrations
-    statement = readable_registrations(scope).where(table.c.domain_id.in_(ids), table.c.state != State.REVOKED.value)
-    found: dict[UUID, list[Registration]] = {domain_id: [] for domain_id in ids}
-    for row in await c.rows(statement.order_by(table.c.name)):
-        found[row.domain_id].append(_registration(row))
-    return found
-
-
-async def counts_by_state(c: ReadConnection, scope: Scope) -> dict[State, int]:
-    """How many registrations are in each state; states without any are 0."""
-    state = tables.registrations.c.state
-    statement = select(state, func.count().label("held")).where(owned(scope, tables.registrations)).group_by(state)
-    found = {row.state: int(row.held) for row in await c.rows(statement)}
-    return {each: found.get(each.value, 0) for each in State}
 
 
 async def domains_by_ids(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, NetworkDomain]:
@@ -146,11 +100,3 @@ async def connections_by_domains(
             if end in found:
                 found[end].append(_connection(row))
     return found
-
-
-async def list_join_tokens(c: ReadConnection, scope: Scope, ask: PageAsk) -> Page[JoinToken]:
-    """A page, newest first; for who may approve."""
-    scope.require(Permission.FLEET_APPROVE)
-    table = tables.join_tokens
-    statement = select(*_TOKEN).where(owned(scope, table))
-    return (await fetch_page(c, statement, ask, [table.c.created_at, table.c.id], descending=True)).map(_token)

@@ -133,15 +133,6 @@ def _known_counts(row: Row[Any]) -> Counts:
     return Counts(**fields)
 
 
-async def fleet_counts(c: ReadConnection, scope: Scope) -> dict[str, int]:
-    """Sums over every cluster whose inventory is here, and under `clusters` how many those are."""
-    kinds = [name for name in Counts.__dataclass_fields__ if name != "registration_id"]
-    sums = [func.coalesce(func.sum(tables.counts.c[kind]), 0).label(kind) for kind in kinds]
-    statement = select(func.count().label("clusters"), *sums).where(owned(scope, tables.counts))
-    row = (await c.rows(statement))[0]
-    return {name: int(value) for name, value in row._mapping.items()}  # noqa: SLF001 - SQLAlchemy's public name
-
-
 def _narrowed(base: Select[Any], scope: Scope, table: Table, only: InventoryFilter) -> Select[Any]:
     statement = base.where(owned(scope, table))
     if only.registration_ids:
@@ -159,35 +150,6 @@ async def _page(c: ReadConnection, statement: Select[Any], table: Table, ask: Pa
     return await fetch_page(c, statement, ask, [table.c.registration_id, table.c.uid])
 
 
-async def list_namespaces(c: ReadConnection, scope: Scope, ask: PageAsk, only: InventoryFilter) -> Page[Namespace]:
-    """A page in the order of registration and uid, as all lists here."""
-    table = tables.namespaces
-    return (await _page(c, _narrowed(_NAMESPACES, scope, table, only), table, ask)).map(_namespace)
-
-
-async def list_nodes(c: ReadConnection, scope: Scope, ask: PageAsk, only: InventoryFilter) -> Page[Node]:
-    """A page of nodes."""
-    return (await _page(c, _narrowed(_NODES, scope, tables.nodes, only), tables.nodes, ask)).map(_node)
-
-
-async def list_workloads(c: ReadConnection, scope: Scope, ask: PageAsk, only: InventoryFilter) -> Page[Workload]:
-    """A page of workloads."""
-    table = tables.workloads
-    return (await _page(c, _narrowed(_WORKLOADS, scope, table, only), table, ask)).map(_workload)
-
-
 async def list_pods(c: ReadConnection, scope: Scope, ask: PageAsk, only: InventoryFilter) -> Page[Pod]:
     """A page of pods; of living ones unless the filter includes those that are gone."""
     return (await _page(c, _narrowed(_PODS, scope, tables.pods, only), tables.pods, ask)).map(_pod)
-
-
-async def list_services(c: ReadConnection, scope: Scope, ask: PageAsk, only: InventoryFilter) -> Page[Service]:
-    """A page of services."""
-    table = tables.services
-    return (await _page(c, _narrowed(_SERVICES, scope, table, only), table, ask)).map(_service)
-
-
-async def list_endpoints(c: ReadConnection, scope: Scope, ask: PageAsk, only: InventoryFilter) -> Page[Endpoint]:
-    """A page of endpoints of EndpointSlices."""
-    table = tables.endpoints
-    return (await _page(c, _narrowed(_ENDPOINTS, scope, table, only), table, ask)).map(_endpoint)

@@ -6,7 +6,6 @@ They are the same programs a real fleet runs. All children end with the parent: 
 
 import contextlib
 import importlib.util
-import json
 import os
 import signal
 import subprocess
@@ -16,7 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -185,9 +184,3 @@ def _stop(children: list[Child]) -> None:
 def spoke_is_installed() -> bool:
     """Whether this environment has the spoke agent, which `try` and `demo` start as processes."""
     return importlib.util.find_spec("periplus_spoke") is not None
-
-
-def write_json(path: Path, document: dict[str, Any]) -> None:
-    """Write a file only its owner can read."""
-    path.touch(mode=0o600)
-    path.write_text(json.dumps(document))
