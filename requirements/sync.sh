@@ -29,9 +29,11 @@ export UV_NO_PROGRESS=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 
 .venv/bin/python -m pip install --quiet --require-hashes --requirement requirements/uv.txt
 uv() { .venv/bin/uv --no-config "$@" --python .venv/bin/python; }
-uv pip sync --quiet --require-hashes requirements/uv.txt requirements/dev.txt || {
+# Compiled here once: where PYTHONDONTWRITEBYTECODE is set, every start would compile all it imports again.
+uv pip sync --quiet --compile-bytecode --require-hashes requirements/uv.txt requirements/dev.txt || {
     echo "setup: uv could not install the lock; trying pip, which knows this machine's own settings" >&2
     .venv/bin/python -m pip install --require-hashes --requirement requirements/dev.txt
 }
 uv pip install --quiet --offline --no-index --no-deps --no-build-isolation \
     --editable contract --editable hub --editable spoke-agent
+.venv/bin/python -m compileall -q contract hub spoke-agent migrations
