@@ -19,7 +19,7 @@ from periplus_spoke.kit.config import SpokeConfig
 from periplus_spoke.kit.errors import ConfigError, HubRefusedError, SpokeError
 from periplus_spoke.kit.news import News
 from periplus_spoke.kube.client import KubeClient
-from periplus_spoke.kube.credentials import Credentials, InClusterCredentials, KubeconfigCredentials
+from periplus_spoke.kube.credentials import Credentials, InClusterCredentials
 from periplus_spoke.kube.problems import KubeProblem
 from periplus_spoke.outbox.desk import Desk
 from periplus_spoke.outbox.filesystem import FolderFileSystem
@@ -278,6 +278,8 @@ def credentials(config: SpokeConfig) -> Credentials:
     in_pod = "KUBERNETES_SERVICE_HOST" in os.environ
     if in_pod and config.kubeconfig is None and not config.context:
         return InClusterCredentials()
+    from periplus_spoke.kube.kubeconfig import KubeconfigCredentials  # noqa: PLC0415 - a pod needs none of it
+
     return KubeconfigCredentials(str(config.kubeconfig) if config.kubeconfig else None, config.context or None)
 
 

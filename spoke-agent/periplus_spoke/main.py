@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NoReturn
 
+from periplus_spoke.kit import memory
 from periplus_spoke.kit.clock import SystemClock
 from periplus_spoke.kit.config import PREFIX, SETTINGS, SpokeConfig, join_token, load
 from periplus_spoke.kit.errors import Exit, SpokeError
@@ -50,6 +51,7 @@ def run_command(arguments: Sequence[str]) -> Exit:
         config = load(flags, os.environ, options.config, needs_hub=options.command != "check")
         token = join_token(config, os.environ)
         set_up(config.log_format, config.log_level)
+        memory.prepare()
         return asyncio.run(_command(options, config, token))
     except SpokeError as error:
         print(f"periplus-spoke: {error.message}\n{error.remedy}".rstrip(), file=sys.stderr)

@@ -16,7 +16,7 @@ from periplus_spoke.collectors.rbac import manifests, render
 from periplus_spoke.collectors.runner import Collectors
 from periplus_spoke.kit.clock import SystemClock
 from periplus_spoke.kube.client import KubeClient
-from periplus_spoke.kube.credentials import KubeconfigCredentials
+from periplus_spoke.kube.kubeconfig import KubeconfigCredentials
 
 from tests.cluster.rig.control_plane import ControlPlane
 from tests.cluster.rig.kubeconfig import write_kubeconfig

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import periplus_spoke.kube  # noqa: F401 - puts the stand-ins in place
 from periplus_spoke.kube.client import KubeClient, KubeSettings
-from periplus_spoke.kube.credentials import KubeconfigCredentials
+from periplus_spoke.kube.kubeconfig import KubeconfigCredentials
 
 from tests.support.clock import FakeClock
 from tests.support.kube_api import FakeKube, write_kubeconfig

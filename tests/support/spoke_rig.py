@@ -10,6 +10,7 @@ from pathlib import Path
 from periplus_spoke.kit.news import News
 from periplus_spoke.outbox.desk import Desk
 from periplus_spoke.outbox.outbox import Outbox
+from periplus_spoke.transport import keys
 from periplus_spoke.transport.answers import Parts
 from periplus_spoke.transport.client import HubClient
 from periplus_spoke.transport.courier import Courier
@@ -17,10 +18,17 @@ from periplus_spoke.transport.gate import Gate
 from periplus_spoke.transport.identity import IdentityStore
 from periplus_spoke.transport.report import Report
 from periplus_spoke.transport.session import ClusterFacts, Session, enrol
+from periplus_spoke.transport.signing import Signed
 
 from tests.support.clock import FakeClock
 from tests.support.fake_hub import JOIN_TOKEN, FakeHub
 from tests.support.spoke_batches import open_outbox
+
+
+async def sign_here(private: str, message: bytes) -> Signed:
+    """Signs in this process: a child's real time would be hours of a test's clock."""
+    return Signed(**keys.sign(private, message)._asdict())
+
 
 FACTS = ClusterFacts(uid="uid-1", name="prod-1")
 
@@ -54,7 +62,7 @@ async def sending(hub: FakeHub, folder: Path, clock: FakeClock, outbox: Outbox |
     report = Report(folder / "status.json")
     desk = Desk()
     async with HubClient(hub.url, clock) as client:
-        store = IdentityStore(folder)
+        store = IdentityStore(folder, sign_here)
         registration = store.registration() or await enrol(client, store, FACTS, JOIN_TOKEN)
         rig = Rig(hub, clock, outbox, None, report, News(), folder)  # type: ignore[arg-type]  # set two lines below
         parts = Parts(

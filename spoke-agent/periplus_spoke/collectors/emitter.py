@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Final, Protocol
 
-from periplus_spoke.collectors import memory
 from periplus_spoke.collectors.config import CollectConfig
 from periplus_spoke.collectors.inventory import Inventory
 from periplus_spoke.collectors.pools import Pools
 from periplus_spoke.fold.records import Sealable
+from periplus_spoke.kit import memory
 from periplus_spoke.kit.clock import Timer
 
 _MICROS: Final = 1_000_000

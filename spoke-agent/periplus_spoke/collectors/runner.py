@@ -5,7 +5,6 @@ import logging
 import random
 from typing import Any, Final
 
-from periplus_spoke.collectors import memory
 from periplus_spoke.collectors.catalog import SERVICE_CIDRS_SOURCE, Watched, catalog, service_catalog
 from periplus_spoke.collectors.config import CollectConfig
 from periplus_spoke.collectors.custom import CustomKinds
@@ -74,7 +73,6 @@ class Collectors:
         """Tell `sink` everything, then every change, until cancelled. Raises KubeProblem only before it has begun."""
         if not self._inventory.cluster_uid:
             await self.identity()
-        memory.prepare()
         async with asyncio.TaskGroup() as group:
             started_us = self._timer.monotonic_us()
             for watched in catalog(self._inventory):

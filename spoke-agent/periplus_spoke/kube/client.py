@@ -8,10 +8,10 @@ from typing import Final, NamedTuple
 
 import aiohttp
 import msgspec
-from kubernetes_asyncio.client.configuration import Configuration
 from kubernetes_asyncio.client.rest import RESTClientObject
 
 from periplus_spoke.kit.clock import Timer
+from periplus_spoke.kube.connection import Configuration
 from periplus_spoke.kube.credentials import Credentials, ca_bytes
 from periplus_spoke.kube.pace import Pace
 from periplus_spoke.kube.problems import KubeProblem, decode_status, from_exception, from_status
@@ -159,8 +159,9 @@ class KubeClient:
         await self._pace.turn()
         try:
             headers = {"Accept": request.accept, "User-Agent": "periplus-spoke"}
-            for setting in (await configuration.auth_settings()).values():
-                headers[setting["key"]] = setting["value"]
+            authorization = configuration.authorization()
+            if authorization:
+                headers["Authorization"] = authorization
             response: aiohttp.ClientResponse = await rest.request(
                 request.method,
                 f"{configuration.host}{request.path}",
@@ -196,7 +197,7 @@ class KubeClient:
                 return
             fresh = await self._credentials.load()
             old = self._configuration
-            if self._rest is None or old is None or _identity(fresh) != _identity(old):
+            if self._rest is None or old is None or fresh.identity != old.identity:
                 try:
                     rest = RESTClientObject(fresh)
                 except (OSError, ValueError) as error:
@@ -211,16 +212,3 @@ class KubeClient:
         for rest in self._retired:
             await rest.close()
         self._retired = [self._rest] if self._rest is not None else []
-
-
-def _identity(configuration: Configuration) -> tuple[object, ...]:
-    """What a connection is made of; tokens are not, they go with each request."""
-    return (
-        configuration.host,
-        configuration.ssl_ca_cert,
-        configuration.cert_file,
-        configuration.key_file,
-        configuration.verify_ssl,
-        configuration.tls_server_name,
-        configuration.proxy,
-    )

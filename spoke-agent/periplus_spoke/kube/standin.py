@@ -1,4 +1,4 @@
-"""Import three modules of kubernetes_asyncio instead of seven hundred.
+"""Import a few modules of kubernetes_asyncio instead of seven hundred.
 
 `import kubernetes_asyncio` builds a model class for every API type: 68 MiB and two seconds, none of which the spoke
 needs, because it decodes JSON itself. The package files are therefore entered in `sys.modules` without running their
@@ -11,6 +11,8 @@ from importlib.util import find_spec, module_from_spec
 from types import ModuleType
 from typing import Final
 
+from periplus_spoke.kube.connection import Configuration
+
 _ROOT: Final = "kubernetes_asyncio"
 
 
@@ -21,9 +23,8 @@ def register() -> None:
     _enter(_ROOT)
     client = _enter(f"{_ROOT}.client")
     _enter(f"{_ROOT}.client.models")
-    from kubernetes_asyncio.client.configuration import Configuration  # noqa: PLC0415 - only behind the stand-ins
-
-    # The configuration loaders import these two names from the package; they only ever use the first.
+    _enter(f"{_ROOT}.config")
+    # The configuration loaders import these two names from the package, to use them in functions we never call.
     client.__dict__["Configuration"] = Configuration
     client.__dict__["ApiClient"] = object
 

@@ -103,7 +103,7 @@ class Courier:
             self._parts.report.trouble(error.reason, error.message, "Nothing: the spoke tries again.")
             return wait_s
         except SpokeError as error:
-            # Another hub answers at this address: keep everything, send it nothing, look again later.
+            # Another hub answers at this address, or nothing can be signed: keep everything, look again later.
             self._parts.gate.close_for(HOLD_S)
             self._parts.report.trouble(error.reason, error.message, error.remedy)
             return 0.0

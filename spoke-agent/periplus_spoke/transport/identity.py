@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from periplus_spoke.kit.crashpoint import crashpoint
 from periplus_spoke.kit.errors import SpokeError
+from periplus_spoke.transport.signing import Signer, sign_apart
 
 _KEY_NAME: Final = "identity.key"
+_KEY_BYTES: Final = 32
 _REGISTRATION_NAME: Final = "registration.json"
 
 
@@ -29,22 +30,42 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True):
 class IdentityStore:
     """Key and registration on disk, readable by their owner only."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, sign: Signer = sign_apart) -> None:
         self._folder = folder
+        self._sign = sign
 
-    def key(self) -> Ed25519PrivateKey:
-        """The key; made and stored durably at first use. Raises SpokeError when its file is damaged."""
+    def key(self) -> str:
+        """The private key in base64; empty when there is none yet. Raises SpokeError when its file is damaged."""
         path = self._folder / _KEY_NAME
         try:
-            raw = base64.b64decode(path.read_bytes(), validate=True)
-            return Ed25519PrivateKey.from_private_bytes(raw)
+            key = path.read_text(encoding="ascii")
+            raw = base64.b64decode(key, validate=True)
         except FileNotFoundError:
-            pass
+            return ""
         except ValueError:
             raise _damaged(path) from None
-        key = Ed25519PrivateKey.generate()
-        self._store(_KEY_NAME, base64.b64encode(key.private_bytes_raw()))
+        if len(raw) != _KEY_BYTES:
+            raise _damaged(path)
         return key
+
+    async def public_key(self) -> str:
+        """The public key in base64; made, and stored durably, at first use. Raises SpokeError."""
+        known = self.key()
+        signed = await self._sign(known, b"")
+        if not known:
+            self._store(_KEY_NAME, signed.private.encode())
+        return signed.public
+
+    def held_key(self) -> str:
+        """The private key of a spoke that has enrolled. Raises SpokeError when it is damaged or missing."""
+        key = self.key()
+        if not key:
+            raise _damaged(self._folder / _KEY_NAME)
+        return key
+
+    async def signature(self, key: str, message: bytes) -> str:
+        """Over `message`, in base64. Raises SpokeError."""
+        return (await self._sign(key, message)).signature
 
     def registration(self) -> Registration | None:
         """The stored registration. Raises SpokeError when its file is damaged."""
@@ -102,6 +123,6 @@ def check_hub(registration: Registration, hub_id: str) -> None:
 def _damaged(path: Path) -> SpokeError:
     return SpokeError(
         "damaged_state",
-        f"{path} is damaged",
+        f"{path} is damaged or missing",
         f"Remove {path.name} and start with a new join token; batches in the outbox are kept.",
     )

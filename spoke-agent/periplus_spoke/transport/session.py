@@ -5,7 +5,6 @@ token nor the credential is ever logged or stored; a restart proves itself again
 """
 
 import asyncio
-import base64
 import hashlib
 import logging
 from collections.abc import Awaitable
@@ -93,7 +92,7 @@ async def enrol(client: HubClient, store: IdentityStore, facts: ClusterFacts, jo
     request = EnrolRequest(
         method="token",
         join_token=join_token,
-        public_key=base64.b64encode(store.key().public_key().public_bytes_raw()).decode(),
+        public_key=await store.public_key(),
         cluster_uid=facts.uid,
         cluster_name=facts.name,
         spoke_version=VERSION,
@@ -125,7 +124,8 @@ class Session:
 
     def __init__(self, client: HubClient, store: IdentityStore, registration: Registration, clock: Clock) -> None:
         self._client = client
-        self._key = store.key()
+        self._store = store
+        self._key = store.held_key()
         self._clock = clock
         self._credential = ""
         self._renew_at_us = 0
@@ -150,11 +150,11 @@ class Session:
         check_hub(mine, hub.hub_id)
         body = msgspec.json.encode(ChallengeRequest(registration=mine.registration))
         challenge = await ask(self._client.post("/v1/challenge", body), Challenge)
-        signature = self._key.sign(proof_bytes(mine.hub_id, mine.registration, challenge.nonce))
+        proof = proof_bytes(mine.hub_id, mine.registration, challenge.nonce)
         request = CredentialRequest(
             registration=mine.registration,
             nonce=challenge.nonce,
-            signature=base64.b64encode(signature).decode(),
+            signature=await self._store.signature(self._key, proof),
         )
         credential = await ask(self._client.post("/v1/credential", msgspec.json.encode(request)), Credential)
         if not _is_token(credential.credential):

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from typing import Final
 
 import msgspec
-import yaml
 
 from periplus_spoke.collectors.ipam.base import DetectFacts, WantedKind
 from periplus_spoke.fold.allocations import Fault, checked
@@ -196,10 +195,15 @@ def _cluster_ranges(view: IpamView, fault: Fault) -> Iterator[tuple[str, Network
 
 def pod_subnets(configs: ConfigMaps) -> list[str]:
     """`networking.podSubnet` of kubeadm's ClusterConfiguration; empty when it cannot be read or names none."""
+    text = configs.get(KUBEADM, {}).get("ClusterConfiguration", "")
+    if not text:
+        return []
+    import yaml  # noqa: PLC0415 - 2 MiB that only clusters made by kubeadm need
+
     try:
-        document = yaml.safe_load(configs.get(KUBEADM, {}).get("ClusterConfiguration", ""))
+        document = yaml.safe_load(text)
     except yaml.YAMLError:
         return []
     networking = document.get("networking") if isinstance(document, dict) else None
     subnet = networking.get("podSubnet") if isinstance(networking, dict) else None
-    return [text.strip() for text in str(subnet or "").split(",") if text.strip()]
+    return [part.strip() for part in str(subnet or "").split(",") if part.strip()]

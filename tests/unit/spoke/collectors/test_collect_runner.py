@@ -14,7 +14,7 @@ from periplus_spoke.collectors.identity import suggested_name
 from periplus_spoke.collectors.runner import Collectors
 from periplus_spoke.kit.clock import SystemClock
 from periplus_spoke.kube.client import KubeClient, KubeSettings
-from periplus_spoke.kube.credentials import KubeconfigCredentials
+from periplus_spoke.kube.kubeconfig import KubeconfigCredentials
 from periplus_spoke.kube.problems import KubeProblem
 
 from tests.support.collecting import BelievingSink

@@ -8,8 +8,8 @@ import yaml
 
 from periplus_spoke.fold.objects import Pod
 from periplus_spoke.kube.client import KubeClient, KubeSettings
-from periplus_spoke.kube.credentials import KubeconfigCredentials
 from periplus_spoke.kube.discovery import api_groups, count, listable, server_version
+from periplus_spoke.kube.kubeconfig import KubeconfigCredentials
 from periplus_spoke.kube.lists import PageDecoder, Resource, pages
 from periplus_spoke.kube.pace import Pace
 from periplus_spoke.kube.problems import REMEDIES, KubeProblem

@@ -15,13 +15,13 @@ from periplus_spoke.transport.report import Report
 from tests.support.clock import FakeClock
 from tests.support.fake_hub import JOIN_TOKEN, FakeHub, answer, lose_answer, refuse
 from tests.support.spoke_batches import draft, open_outbox
-from tests.support.spoke_rig import FACTS, sending
+from tests.support.spoke_rig import FACTS, sending, sign_here
 
 
 def joining(client: HubClient, folder: Path, clock: FakeClock, token: str = JOIN_TOKEN) -> Joining:
     return Joining(
         client=client,
-        store=IdentityStore(folder),
+        store=IdentityStore(folder, sign_here),
         join_token=token,
         report=Report(folder / "status.json"),
         timer=clock,
@@ -45,7 +45,7 @@ async def test_the_key_is_made_here_and_readable_by_nobody_else(tmp_path: Path) 
     assert key.stat().st_mode & 0o777 == 0o600
     assert JOIN_TOKEN not in (tmp_path / "registration.json").read_text()
     assert IdentityStore(tmp_path).registration() == made
-    assert IdentityStore(tmp_path).key().private_bytes_raw() == IdentityStore(tmp_path).key().private_bytes_raw()
+    assert await IdentityStore(tmp_path).public_key() in hub.keys
 
 
 async def test_a_lost_answer_does_not_cost_the_token(tmp_path: Path) -> None:

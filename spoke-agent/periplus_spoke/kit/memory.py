@@ -1,7 +1,8 @@
-"""Keep the process small: one arena, and memory given back after the first lists, which is never needed again."""
+"""Keep the process small: one arena, small TLS buffers, and memory given back after the first lists."""
 
 import ctypes
 import gc
+from asyncio import sslproto
 from contextlib import suppress
 from typing import Final
 
@@ -9,10 +10,13 @@ _M_ARENA_MAX: Final = -8
 """mallopt(3)."""
 _GEN0: Final = 5_000
 """Allocations between two young collections: our objects hold no cycles, so they rarely find anything."""
+_TLS_READ_BYTES: Final = 32 * 1024
+"""Two TLS records. asyncio keeps a buffer of 256 KiB per connection, and every kind is a watch on its own."""
 
 
 def prepare() -> None:
-    """Before the lists: one arena of memory for all threads, as what a helper thread frees is else lost to the rest."""
+    """Before the first thread and connection: one arena for all threads, as what a helper frees is else lost to us."""
+    sslproto.SSLProtocol.max_size = _TLS_READ_BYTES
     with suppress(OSError, AttributeError):  # not glibc
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
 
