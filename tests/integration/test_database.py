@@ -102,6 +102,20 @@ async def test_a_unit_whose_session_was_ended_runs_again_whole(db: Database, ten
     assert await names(db, tenant) == ["once"]
 
 
+@pytest.mark.parametrize("state", ["40P01", "40001"])
+async def test_a_unit_that_lost_a_deadlock_in_the_drivers_own_statement_runs_again(db: Database, state: str) -> None:
+    attempts = 0
+
+    async def work(c: WriteConnection) -> None:
+        nonlocal attempts
+        attempts += 1
+        if attempts == 1:
+            await (await c.raw()).execute(f"DO $$ BEGIN RAISE SQLSTATE '{state}'; END $$")
+
+    await db.retrying_write(work)
+    assert attempts == 2
+
+
 async def test_a_unit_that_breaks_a_constraint_is_not_tried_again(db: Database, tenant: Scope) -> None:
     attempts = 0
 

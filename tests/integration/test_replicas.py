@@ -10,7 +10,7 @@ import pytest
 from periplus_hub.kit import jobs
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.event_bridge import EventBridge
-from periplus_hub.kit.events import Event, Events
+from periplus_hub.kit.events import LAGGED, Event, Events
 from periplus_hub.kit.jobs import JobRunner, lead
 from periplus_hub.kit.tasks import beside
 
@@ -43,7 +43,7 @@ async def end_sessions(db: Database) -> None:
     try:
         await connection.execute(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-            " WHERE application_name = 'periplus-write' AND datname = current_database()"
+            " WHERE pid <> pg_backend_pid() AND datname = current_database()"
         )
     finally:
         await connection.close()
@@ -89,6 +89,17 @@ async def test_events_reach_the_other_replicas_once(database_url: str, clock: Fa
             here.publish(ACME, "end")
             assert [(await anext(at_home)).topic for _ in range(3)] == ["pods", "pods", "end"]
             assert await anext(abroad) == Event(ACME, "pods", {"n": 1})
-            assert (await anext(abroad)).topic == "end", "too large for NOTIFY: lost, which a listener must expect"
+            assert (await anext(abroad)).topic == LAGGED, "too large for NOTIFY: lost, and said so"
+            assert (await anext(abroad)).topic == "end"
     for db in databases:
         await db.dispose()
+
+
+async def test_a_replica_that_did_not_hear_for_a_while_reads_everything_again(db: Database) -> None:
+    events = Events()
+    bridge = EventBridge(db, events, retry_s=0)
+    async with asyncio.timeout(60), beside(bridge.run()):
+        await bridge.connected.wait()
+        with events.subscribe(ACME, "pods") as heard:
+            await end_sessions(db)
+            assert (await anext(heard)).topic == LAGGED

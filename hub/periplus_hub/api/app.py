@@ -32,8 +32,6 @@ from periplus_hub.kit.jobs import Job, JobRunner
 _SPOKES_BODY: Final = 2 * limits.MAX_COMPRESSED_BYTES
 """A wall behind the routes' own limits, which say more exactly what is too large."""
 _PEOPLE_BODY: Final = 256 * 1024
-COMMITTED: Final = "committed"
-"""Topic of the event that a batch is durable."""
 
 
 def make_jobs(resources: Resources) -> list[Job]:
@@ -49,13 +47,7 @@ def make_jobs(resources: Resources) -> list[Job]:
 
 def make_intake(resources: Resources, listeners: Sequence[Listener] = ()) -> Intake:
     """The door for batches with every slice that keeps what comes in."""
-
-    async def tell(committed: Committed) -> None:
-        payload = {"registration": str(committed.registration_id), "kind": committed.kind}
-        resources.events.publish(committed.tenant_id, COMMITTED, payload)
-
-    appliers = (InventoryApplier(), IpamApplier())
-    return Intake(resources.db, resources.config, appliers, (tell, *listeners))
+    return Intake(resources.db, resources.config, (InventoryApplier(), IpamApplier()), tuple(listeners))
 
 
 def spokes_app(resources: Resources, intake: Intake) -> ASGIApp:

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
 import asyncpg
-from sqlalchemy.exc import DBAPIError
 
 from periplus_hub.access.service import Authenticator, ensure_default_tenant
 from periplus_hub.api.config import HubConfig
@@ -13,7 +12,7 @@ from periplus_hub.fleet.service_enrolment import Enrolment
 from periplus_hub.fleet.service_gate import SpokeGate
 from periplus_hub.kit.clock import Clock, SystemClock
 from periplus_hub.kit.db import Database, DatabaseLimits
-from periplus_hub.kit.db_errors import is_connection_trouble
+from periplus_hub.kit.db_errors import DATABASE_ERRORS, is_connection_trouble
 from periplus_hub.kit.errors import Unavailable
 from periplus_hub.kit.event_bridge import EventBridge
 from periplus_hub.kit.events import Events
@@ -39,7 +38,7 @@ def naming_the_database() -> Iterator[None]:
     """Turn a database that cannot be reached into Unavailable; the driver's text names no password."""
     try:
         yield
-    except (DBAPIError, OSError, asyncpg.PostgresError) as error:
+    except DATABASE_ERRORS as error:
         cause = getattr(error, "orig", None) or error
         if not (is_connection_trouble(error) or isinstance(cause, asyncpg.InvalidAuthorizationSpecificationError)):
             raise

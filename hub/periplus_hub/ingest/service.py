@@ -13,8 +13,6 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy.exc import DBAPIError
-
 from periplus_contract import batch as contract
 from periplus_contract import limits, problems
 from periplus_contract.messages import BatchAnswer, Heartbeat, HeartbeatAnswer, Pace
@@ -33,7 +31,14 @@ from periplus_hub.ingest.service_apply import Applied, apply_batch
 from periplus_hub.ingest.settlement import Settlement
 from periplus_hub.kit.crashpoint import crashpoint
 from periplus_hub.kit.db import Database, WriteConnection
-from periplus_hub.kit.db_errors import is_connection_trouble, is_contention, is_no_room, is_timeout, sqlstates
+from periplus_hub.kit.db_errors import (
+    DATABASE_ERRORS,
+    is_connection_trouble,
+    is_contention,
+    is_no_room,
+    is_timeout,
+    sqlstates,
+)
 
 BUSY_S: Final = 5
 _BAD_DATA: Final = ("22", "23", "54")
@@ -105,7 +110,7 @@ class Intake:
 
         try:
             return await self._db.retrying_write(unit)
-        except (DBAPIError, OSError) as error:
+        except DATABASE_ERRORS as error:
             raise _verdict_on(error) from error
 
     async def _write(self, c: WriteConnection, batch: DecodedBatch, sealed_bytes: int) -> Applied:
@@ -160,7 +165,7 @@ class Intake:
 
         try:
             return await self._db.retrying_write(unit)
-        except (DBAPIError, OSError) as error:
+        except DATABASE_ERRORS as error:
             raise _verdict_on(error) from error
 
     async def _note(

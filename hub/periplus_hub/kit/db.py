@@ -14,12 +14,12 @@ from typing import Any, Final, TypeVar
 
 import asyncpg
 from sqlalchemy import CursorResult, Executable, Row, event, text
-from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
+from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from periplus_hub.kit.clock import Clock
-from periplus_hub.kit.db_errors import is_connection_trouble, is_contention, is_timeout
+from periplus_hub.kit.db_errors import DATABASE_ERRORS, is_connection_trouble, is_contention, is_timeout
 from periplus_hub.kit.errors import Unavailable
 
 T = TypeVar("T")
@@ -156,7 +156,7 @@ class Database:
             try:
                 async with self.write() as c:
                     return await work(c)
-            except (DBAPIError, OSError) as error:
+            except DATABASE_ERRORS as error:
                 if attempt == _ATTEMPTS or not (is_connection_trouble(error) or is_contention(error)):
                     raise
         raise AssertionError("unreachable: the loop returns or raises")
@@ -193,7 +193,7 @@ class Database:
                 f"all database connections stayed busy for {self.limits.checkout_s:g} s",
                 "Try again shortly, or raise database_readers and database_writers.",
             ) from error
-        except (DBAPIError, OSError) as error:
+        except DATABASE_ERRORS as error:
             if is_connection_trouble(error) and not is_timeout(error):
                 await self.dispose()
             raise

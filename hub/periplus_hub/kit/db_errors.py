@@ -3,6 +3,12 @@
 from collections.abc import Iterator
 from typing import Final
 
+import asyncpg
+from sqlalchemy.exc import DBAPIError
+
+DATABASE_ERRORS: Final = (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+"""What a statement may raise: SQLAlchemy's wrapping, the driver's own where it is used directly, or the network's."""
+
 _CONNECTION_CLASSES: Final = ("08", "57P", "25006", "53300", "F0")
 """SQLSTATE prefixes: connection errors, server going down or coming up, read-only (a demoted primary), too many
 connections, configuration file trouble while starting."""
@@ -29,6 +35,8 @@ def sqlstates(error: BaseException) -> Iterator[str]:
 def is_connection_trouble(error: BaseException) -> bool:
     """The server is gone, is going, or is no longer the primary: another connection may work."""
     if isinstance(error, OSError) or getattr(error, "connection_invalidated", False):
+        return True
+    if isinstance(error, asyncpg.InterfaceError) and "closed" in str(error):  # the driver has no class for it
         return True
     return any(state.startswith(_CONNECTION_CLASSES) for state in sqlstates(error))
 

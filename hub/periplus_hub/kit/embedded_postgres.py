@@ -79,9 +79,9 @@ class EmbeddedPostgres:
             await self._server.ended.wait()
             if self._stopping:
                 return
-            failures = 0 if loop.time() - since > _STEADY_S else failures + 1
+            failures = failures_in_a_row(failures, loop.time() - since)
             _log.error("postgres_died", code=self._server.process.returncode, failures=failures)
-            await asyncio.sleep(_BACKOFF_S[min(failures, len(_BACKOFF_S)) - 1])
+            await asyncio.sleep(restart_wait_s(failures))
             with contextlib.suppress(Refusal, OSError):  # the server logged why; the next round tries again
                 await asyncio.to_thread(clear_leftovers, self.folder)
                 await self._run(self._binaries, self._account)
@@ -115,6 +115,16 @@ class EmbeddedPostgres:
         settings = TUNING | {"unix_socket_directories": str(self._socket)} | (EPHEMERAL if self._ephemeral else {})
         self._server = Server(binaries, account, self.folder.cluster, settings)
         await self._server.until_ready(_START_S)
+
+
+def failures_in_a_row(before: int, lived_s: float) -> int:
+    """How often it died by now; a server that lived well in between starts the count again."""
+    return 1 if lived_s > _STEADY_S else before + 1
+
+
+def restart_wait_s(failures: int) -> float:
+    """How long to wait after the given number of deaths in a row, from 1."""
+    return _BACKOFF_S[min(failures, len(_BACKOFF_S)) - 1]
 
 
 def running_url(data_dir: Path) -> str | None:

@@ -47,6 +47,10 @@ class Subscription:
         """Whether the event is for this listener."""
         return event.topic in self._topics and self._tenant_id in {None, event.tenant_id}
 
+    def lag(self) -> None:
+        """Tell the listener that it may have missed something."""
+        self.put(Event(self._tenant_id or UUID(int=0), LAGGED, {}))
+
     def put(self, event: Event) -> None:
         """Queue the event; a full queue is emptied, and the listener told so."""
         if self._queue.full():
@@ -75,6 +79,11 @@ class Events:
         for subscription in self._subscriptions:
             if subscription.wants(event):
                 subscription.put(event)
+
+    def lag(self) -> None:
+        """Tell every listener in this process to read everything again: other replicas' events were lost."""
+        for subscription in self._subscriptions:
+            subscription.lag()
 
     @contextmanager
     def subscribe(self, tenant_id: UUID | None, *topics: str) -> Iterator[Subscription]:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import pytest
 
+from periplus_hub.kit.embedded_postgres import failures_in_a_row, restart_wait_s
 from periplus_hub.kit.events import LAGGED, Event, Events
 from periplus_hub.kit.jobs import JobRunner
 from periplus_hub.kit.metrics import REGISTRY
@@ -32,6 +33,12 @@ async def test_a_listener_that_is_too_slow_is_told_to_read_everything_again() ->
             events.publish(ACME, "pods", {"n": number})
         assert (await anext(heard)).topic == LAGGED
         assert (await anext(heard)).payload["n"] > 256
+
+
+async def test_a_server_that_dies_after_a_good_life_is_started_again_at_once() -> None:
+    assert restart_wait_s(failures_in_a_row(0, lived_s=3_600)) == restart_wait_s(1) < 1
+    assert restart_wait_s(failures_in_a_row(9, lived_s=3_600)) == restart_wait_s(1)
+    assert restart_wait_s(failures_in_a_row(9, lived_s=1)) == restart_wait_s(99)
 
 
 async def test_events_go_on_to_other_replicas() -> None:
