@@ -1,6 +1,6 @@
 """Connections of 1,000 and 10,000 nodes x 10 fields: our executor against stock Strawberry, in one run.
 
-Times execution of a prepared document plus serialising with orjson (stock: the standard json module, as it does).
+Times execution of a prepared document plus serialising with msgspec (stock: the standard json module, as it does).
 Targets: 8 and 40 ms. Run: make bench ROW=graphql
 """
 
@@ -14,7 +14,7 @@ from decimal import Decimal
 from time import perf_counter
 from typing import Any, Final
 
-import orjson
+import msgspec
 import strawberry
 from graphql import execute, parse
 
@@ -72,7 +72,7 @@ def ours(count: int, root: Toy) -> Callable[[], bytes]:
 
     def run() -> bytes:
         result: Any = execute(schema, document, root_value=root, executor_class=CompiledExecutor)
-        return orjson.dumps({"data": result.data})
+        return msgspec.json.encode({"data": result.data})
 
     return run
 

@@ -1,9 +1,14 @@
-"""Completion of a column of leaf values at once, with the very results graphql-core gives value by value."""
+"""Completion of a column of leaf values at once, with the very results graphql-core gives value by value.
+
+A column is looked at as a whole: which classes are in it decides whether its values stay as they are, go through the
+leaf's own function in one `map`, or are left to the value-by-value path.
+"""
 
 from collections.abc import Callable, Sequence
 from enum import Enum
+from itertools import chain, islice
 from math import isfinite
-from typing import Final
+from typing import Any, Final
 
 from graphql import (
     GraphQLBoolean,
@@ -15,10 +20,13 @@ from graphql import (
     GraphQLOutputType,
     GraphQLString,
     Undefined,
+    get_nullable_type,
     is_leaf_type,
     is_list_type,
     is_non_null_type,
 )
+
+from periplus_hub.kit.graphql_scalars import COLUMN_WRITERS
 
 Column = Sequence[object]
 Completer = Callable[[Column], list[object]]
@@ -26,49 +34,6 @@ Completer = Callable[[Column], list[object]]
 _INT_MIN: Final = -(2**31)
 _INT_MAX: Final = 2**31 - 1
 _NULL: Final = type(None)
-
-
-class NotColumnarError(Exception):
-    """This column needs the value-by-value path: an error to report, or a value of an unusual kind."""
-
-
-def completer_of(leaf: GraphQLOutputType) -> Completer | None:
-    """A column completer for a leaf type or a list of leaves, wrapped in its non-null marks; None for others."""
-    if is_non_null_type(leaf):
-        inner = completer_of(leaf.of_type)
-        return None if inner is None else _without_nulls(inner)
-    if is_list_type(leaf):
-        inner = completer_of(leaf.of_type)
-        return None if inner is None else _lists(inner)
-    return _leaf(leaf) if is_leaf_type(leaf) else None
-
-
-def _without_nulls(inner: Completer) -> Completer:
-    def complete(column: Column) -> list[object]:
-        completed = inner(column)
-        if None in completed:
-            raise NotColumnarError
-        return completed
-
-    return complete
-
-
-def _lists(inner: Completer) -> Completer:
-    """Lists and tuples only; all their items are completed as one column."""
-
-    def complete(column: Column) -> list[object]:
-        if not {type(value) for value in column} <= {list, tuple, _NULL}:
-            raise NotColumnarError
-        values = [item for value in column if value is not None for item in value]  # type: ignore[attr-defined]  # a list or tuple, see above
-        completed = iter(inner(values))
-        return [
-            None if value is None else [next(completed) for _ in value]  # type: ignore[attr-defined]  # a list or tuple, see above
-            for value in column
-        ]
-
-    return complete
-
-
 _EXACT: Final[dict[GraphQLLeafType, type]] = {
     GraphQLString: str,
     GraphQLID: str,
@@ -78,46 +43,94 @@ _EXACT: Final[dict[GraphQLLeafType, type]] = {
 }
 
 
-def _leaf(leaf: GraphQLLeafType) -> Completer:
-    exact = _EXACT.get(leaf)
+class NotColumnarError(Exception):
+    """This column needs the value-by-value path: an error to report, or a value of an unusual kind."""
+
+
+def completer_of(output: GraphQLOutputType) -> Completer | None:
+    """A column completer for a leaf type or a list of leaves, with or without non-null marks; None for others.
+
+    It may return the very list it was given, when nothing in it needs to change.
+    """
+    required, nullable = is_non_null_type(output), get_nullable_type(output)
+    if is_list_type(nullable):
+        inner = completer_of(nullable.of_type)
+        return None if inner is None else _lists(inner, required=required)
+    return _leaf(nullable, required=required) if is_leaf_type(nullable) else None
+
+
+def _lists(inner: Completer, *, required: bool) -> Completer:
+    """Lists and tuples only; all their items are completed as one column."""
 
     def complete(column: Column) -> list[object]:
-        kinds = {type(value) for value in column}
-        kinds.discard(_NULL)
-        if any(issubclass(kind, Exception) or hasattr(kind, "__await__") for kind in kinds):
+        kinds = set(map(type, column))
+        if not kinds <= {list, tuple, _NULL} or (required and _NULL in kinds):
             raise NotColumnarError
-        if exact is not None and kinds <= {exact} and _in_range(leaf, column):
-            return column if isinstance(column, list) else list(column)
-        return _each(leaf, column)
+        lists: list[Any] = [value for value in column if value is not None] if _NULL in kinds else list(column)
+        items = list(chain.from_iterable(lists))
+        completed = inner(items)
+        if completed is items and tuple not in kinds:
+            return list(column)
+        each = iter(completed)
+        return [None if value is None else list(islice(each, len(value))) for value in column]  # type: ignore[arg-type]  # a list or tuple, see above
 
     return complete
 
 
-def _in_range(leaf: GraphQLLeafType, column: Column) -> bool:
+def _leaf(leaf: GraphQLLeafType, *, required: bool) -> Completer:
+    exact = _EXACT.get(leaf)
+
+    def complete(column: Column) -> list[object]:
+        kinds = set(map(type, column))
+        nulls = _NULL in kinds
+        if required and nulls:
+            raise NotColumnarError
+        kinds.discard(_NULL)
+        if exact is not None and kinds <= {exact}:
+            if kinds and not _in_range(leaf, column, nulls=nulls):
+                raise NotColumnarError
+            return column if isinstance(column, list) else list(column)
+        if any(issubclass(kind, Exception) or hasattr(kind, "__await__") for kind in kinds):
+            raise NotColumnarError
+        if nulls or type(Undefined) in kinds:
+            return _with_nulls(leaf, column, kinds, required=required)
+        return _written(leaf, column, kinds)
+
+    return complete
+
+
+def _in_range(leaf: GraphQLLeafType, column: Column, *, nulls: bool) -> bool:
+    """Only for columns of nothing but the leaf's own class."""
+    values: Any = [value for value in column if value is not None] if nulls else column
     if leaf is GraphQLInt:
-        return all(value is None or _INT_MIN <= value <= _INT_MAX for value in column)  # type: ignore[operator]  # only ints are here
-    return leaf is not GraphQLFloat or all(value is None or isfinite(value) for value in column)  # type: ignore[arg-type]  # only floats are here
+        return bool(min(values) >= _INT_MIN and max(values) <= _INT_MAX)
+    return leaf is not GraphQLFloat or all(map(isfinite, values))
 
 
-def _each(leaf: GraphQLLeafType, column: Column) -> list[object]:
-    """Value by value; enums remember what they saw, because they have few values in many rows."""
-    coerce = leaf.coerce_output_value
-    seen: dict[object, object] = {}
-    completed: list[object] = []
-    memoised = isinstance(leaf, GraphQLEnumType)
+def _nothing(_column: Column) -> None:
+    """What a leaf without a column writer has."""
+
+
+def _with_nulls(leaf: GraphQLLeafType, column: Column, kinds: set[type], *, required: bool) -> list[object]:
+    present = [value for value in column if value is not None and value is not Undefined]
+    if required and len(present) < len(column):
+        raise NotColumnarError
+    written = iter(_written(leaf, present, kinds))
+    return [None if value is None or value is Undefined else next(written) for value in column]
+
+
+def _written(leaf: GraphQLLeafType, column: Column, kinds: set[type]) -> list[object]:
+    """Values that are there, through the leaf's own function."""
+    write = leaf.coerce_output_value
     try:
-        for value in column:
-            if value is None or value is Undefined:
-                completed.append(None)
-            elif memoised and isinstance(value, str | Enum):
-                result = seen.get(value)
-                if result is None:
-                    result = seen[value] = coerce(value)
-                completed.append(result)
-            else:
-                completed.append(coerce(value))
+        if isinstance(leaf, GraphQLEnumType) and len(kinds) == 1 and isinstance(column[0], str | Enum):
+            names = {value: write(value) for value in set(column)}  # few values in many rows
+            written = list(map(names.__getitem__, column))
+        else:
+            whole = COLUMN_WRITERS.get(write, _nothing)
+            written = whole(column) or list(map(write, column))
     except Exception as error:  # scalars may raise anything; the stock path meets it again and reports it
         raise NotColumnarError from error
-    if completed.count(None) != sum(value is None or value is Undefined for value in column):
+    if None in written:
         raise NotColumnarError
-    return completed
+    return written

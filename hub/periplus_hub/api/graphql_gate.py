@@ -5,7 +5,7 @@ from collections.abc import AsyncIterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-import orjson
+import msgspec
 from graphql import GraphQLSchema
 
 from periplus_hub.api.graphql_cost import check_cost
@@ -47,9 +47,9 @@ async def read_body(chunks: AsyncIterable[bytes], limits: Limits) -> bytes:
 def decode_request(body: bytes, limits: Limits) -> Request:
     """Decode and measure the JSON body; raises GateRefusal."""
     try:
-        message = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        detail = f"The body is not JSON: {error.msg[:100]}."
+        message = msgspec.json.decode(body)
+    except (ValueError, RecursionError) as error:
+        detail = f"The body is not JSON: {str(error)[:100]}."
         raise GateRefusal("malformed-json", detail, "Send a JSON object in UTF-8 with 'query'.") from None
     return request_of(message, limits)
 

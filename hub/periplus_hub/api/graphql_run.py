@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from inspect import isawaitable
 from typing import Any, Final, cast
 
-import orjson
+import msgspec
 import structlog
 from graphql import ExecutionResult, FieldNode, GraphQLError, GraphQLSchema, execute
 from strawberry.execution import optimized_is_awaitable
@@ -76,7 +76,7 @@ class Runner:
         payload: dict[str, object] = {"data": result.data}
         if result.errors:
             payload["errors"] = error_entries(result.errors, request_id)
-        body = orjson.dumps(payload, option=orjson.OPT_NON_STR_KEYS)
+        body = msgspec.json.encode(payload)
         if len(body) > self.limits.response_bytes:
             limit = self.limits.response_bytes
             message = f"The answer has {len(body):,} bytes; at most {limit:,} are sent."
@@ -129,4 +129,4 @@ def _introspects_only(admitted: Admitted) -> bool:
 
 def refusal_body(refusal: GateRefusal, entries: Sequence[Mapping[str, object]] | None = None) -> bytes:
     """The response body of a refused request."""
-    return orjson.dumps({"errors": entries or [refusal.as_error()]})
+    return msgspec.json.encode({"errors": entries or [refusal.as_error()]})

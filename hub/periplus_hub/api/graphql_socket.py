@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, cast
 
-import orjson
+import msgspec
 from graphql import ExecutionResult, subscribe
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -133,8 +133,8 @@ class Connection:
         if len(text) > self.entrance.limits.body_bytes:
             raise _Closed(_BAD, "the message is too long")
         try:
-            message = orjson.loads(text)
-        except orjson.JSONDecodeError:
+            message = msgspec.json.decode(text)
+        except (ValueError, RecursionError):
             raise _Closed(_BAD, "messages are JSON") from None
         if not isinstance(message, dict):
             raise _Closed(_BAD, "messages are JSON objects")
@@ -211,7 +211,7 @@ class Connection:
 
     async def _send(self, message: Mapping[str, object]) -> None:
         with contextlib.suppress(RuntimeError, WebSocketDisconnect):  # the other side is gone; the receiver notices
-            await self.socket.send_text(orjson.dumps(message).decode())
+            await self.socket.send_text(msgspec.json.encode(message).decode())
 
     async def _stop(self) -> None:
         tasks = list(self.running.values())

@@ -7,9 +7,9 @@ only; ranges live in the addresses slice.
 from typing import Final
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, PrimaryKeyConstraint, Table, Text, Uuid, text
-from sqlalchemy.dialects.postgresql import ARRAY, INET
+from sqlalchemy.dialects.postgresql import INET
 
-from periplus_hub.kit.tables import metadata, time_column
+from periplus_hub.kit.tables import TextArray, metadata, time_column
 
 BYTEWISE: Final = Text(collation="C")
 """Object uids are compared, never sorted for people: byte order is several times cheaper than a language's."""
@@ -40,7 +40,7 @@ def _texts(*names: str) -> tuple["Column[object]", ...]:
 
 
 def _lists(*names: str) -> tuple["Column[object]", ...]:
-    return tuple(Column(name, ARRAY(Text), nullable=False, server_default=text("'{}'")) for name in names)
+    return tuple(Column(name, TextArray(), nullable=False, server_default=text("'{}'")) for name in names)
 
 
 clusters: Final = _object(

@@ -1,10 +1,12 @@
 """Scalars of the schema. Anything wider than 32 bits travels as a decimal text, times as ISO-8601 in UTC."""
 
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import Final, NewType
+from typing import Any, Final, NewType, cast
 
+import msgspec
 import strawberry
 from graphql import GraphQLError
 from strawberry.types.scalar import ScalarDefinition
@@ -24,6 +26,15 @@ def _time(value: object) -> str:
     if value.tzinfo is not UTC:
         value = value.astimezone(UTC)
     return value.isoformat()[:-6] + "Z"
+
+
+def _times(column: Sequence[object]) -> list[object] | None:
+    """The same for whole columns of UTC times, by msgspec, which writes them just so; None for any other column."""
+    times = cast("Sequence[datetime]", column)
+    if set(map(type, times)) != {datetime} or any(time.tzinfo is not UTC for time in times):
+        return None
+    written: list[object] = msgspec.to_builtins(times)
+    return written
 
 
 def _parse_time(value: object) -> datetime:
@@ -108,3 +119,8 @@ SCALARS: Final[dict[object, ScalarDefinition]] = {
         parse_value=_parse_ip,
     ),
 }
+
+COLUMN_WRITERS: Final[Mapping[Callable[[Any], object], Callable[[Sequence[object]], list[object] | None]]] = {
+    _time: _times
+}
+"""What writes a whole column as `serialize` writes each value, several times faster; None when it would not."""

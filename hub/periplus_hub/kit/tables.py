@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from sqlalchemy import Column, DateTime, ForeignKey, MetaData, Uuid, func
+from sqlalchemy import Column, DateTime, Dialect, ForeignKey, MetaData, Text, TypeDecorator, Uuid, func
+from sqlalchemy.dialects.postgresql import ARRAY
 
 metadata: Final = MetaData(
     naming_convention={
@@ -15,6 +16,16 @@ metadata: Final = MetaData(
 )
 
 UTC_TIME: Final = DateTime(timezone=True)
+
+
+class TextArray(TypeDecorator[list[str]]):
+    """`text[]` as the driver reads it: SQLAlchemy would copy every list of every row once more."""
+
+    impl = ARRAY(Text)
+    cache_ok = True
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> None:
+        """None is needed: they are lists of texts already."""
 
 
 def tenant_column() -> "Column[object]":
