@@ -51,6 +51,17 @@ class InventoryMark(msgspec.Struct, frozen=True, kw_only=True):
     after_seq: int = 0
 
 
+class PartMark(msgspec.Struct, frozen=True, kw_only=True):
+    """Which part of an ipam statement this is, when it takes more than one batch.
+
+    Parts (1..`parts`) have consecutive seqs. Together they state what one batch would: sections of the same table
+    are one section, and nothing of it holds before the last part is in.
+    """
+
+    part: int
+    parts: int
+
+
 class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the hub must know before it inflates anything. Unknown fields are ignored by every reader."""
 
@@ -77,6 +88,8 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Everything below is settled, dropped or dead-lettered: the hub need not wait for it."""
     outcomes: tuple[Outcome, ...] = ()
     inventory: InventoryMark | None = None
+    ipam: PartMark | None = None
+    """Only in ipam batches that are one part of several."""
 
 
 _HEADER: Final = msgspec.json.Decoder(Header)

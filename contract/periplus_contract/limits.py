@@ -8,6 +8,8 @@ MAX_INFLATED_BYTES: Final = 16 * 1024 * 1024
 """Largest body after decompression."""
 MAX_ROWS: Final = 50_000
 MAX_SECTIONS: Final = 16
+MAX_IPAM_PARTS: Final = 16
+"""Batches that one complete ipam statement may take, so that a hub can hold it as a whole."""
 MAX_HEADER_BYTES: Final = 64 * 1024
 MAX_INFLATE_RATIO: Final = 200
 """Beyond the first MiB, a body that inflates by more than this is refused as a bomb."""

@@ -25,7 +25,7 @@ class Verdict(StrEnum):
     SPLIT = "split"
     """Halve the batch and send the halves."""
     RESNAPSHOT = "resnapshot"
-    """Drop queued inventory and send a fresh snapshot."""
+    """Drop what is queued of this kind and state everything afresh."""
     NEW_EPOCH = "new-epoch"
     """Another writer used this identity: start a new epoch with a snapshot and raise a condition."""
     RETRY = "retry"
@@ -107,6 +107,13 @@ INVENTORY_GAP: Final = ProblemType(
     "The delta does not follow the last inventory batch",
     "Nothing: the spoke sends a fresh snapshot.",
 )
+IPAM_GAP: Final = ProblemType(
+    "ipam-gap",
+    409,
+    Verdict.RESNAPSHOT,
+    "An earlier part of this ipam statement is missing",
+    "Nothing: the spoke states everything again.",
+)
 NAME_TAKEN: Final = ProblemType(
     "name-taken",
     409,
@@ -141,6 +148,7 @@ ALL: Final = (
     WRONG_IDENTITY,
     BATCH_CONFLICT,
     INVENTORY_GAP,
+    IPAM_GAP,
     NAME_TAKEN,
     TOO_LARGE,
     UNSUPPORTED_VERSION,

@@ -193,7 +193,8 @@ ALLOCATIONS: Final = Table(
     ),
 )
 """The cluster's complete set of CIDRs in use, whenever it changed. An ipam batch without this section says
-"unchanged". `kind` is pod, service, node, loadbalancer, external or reserved; single addresses are /32 or /128."""
+"unchanged", one with a section of no rows says "none left"; so it is with `pools`. `kind` is pod, service, node,
+loadbalancer, external or reserved; single addresses are /32 or /128."""
 
 TABLES: Final[dict[Kind, tuple[Table, ...]]] = {
     Kind.INVENTORY: (

@@ -74,6 +74,17 @@ def _second() -> None:
     )
     op.create_index("ix_quarantine_tenant_id_registration_id_at", "quarantine", ["tenant_id", "registration_id", "at"])
     op.create_table(
+        "ipam_parts",
+        *columns(UUID, "tenant_id registration_id epoch"),
+        *columns(BIGINT, "seq"),
+        *columns(JSON, "sections"),
+        *columns(INTEGER, "inflated_bytes"),
+        *columns(BYTES, "body"),
+        *columns(TIME, "received_at"),
+        sa.PrimaryKeyConstraint("tenant_id", "registration_id", "epoch", "seq", name="pk_ipam_parts"),
+        tenant("ipam_parts"),
+    )
+    op.create_table(
         "section_marks",
         *columns(UUID, "tenant_id registration_id"),
         *columns(TEXT, "section"),

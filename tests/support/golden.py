@@ -15,9 +15,9 @@ import msgspec
 
 import periplus_contract
 from periplus_contract import batch as contract
-from periplus_contract.batch import Header, InventoryMark
+from periplus_contract.batch import Header, InventoryMark, PartMark
 from periplus_contract.outcomes import Outcome
-from periplus_contract.tables import TABLES, Column, Kind, Table
+from periplus_contract.tables import ALLOCATIONS, POOLS, TABLES, Column, Kind, Table
 from periplus_contract.version import CONTRACT
 from periplus_hub.fleet.model import SpokePrincipal, State
 from periplus_hub.ingest import gate
@@ -68,9 +68,14 @@ def section(table: Table) -> SectionRows:
     return SectionRows(table=table, columns=columns, rows=4)
 
 
-def seal(kind: Kind, tables: tuple[Table, ...], mark: InventoryMark | None) -> bytes:
+def none_of(table: Table) -> SectionRows:
+    """A section that says "none left"."""
+    return SectionRows(table=table, columns={}, rows=0)
+
+
+def seal(kind: Kind, given: list[SectionRows], mark: InventoryMark | None, part: PartMark | None = None) -> bytes:
     """A whole batch by the spoke's encoder."""
-    body, inflated, sections = encode_sections([section(table) for table in tables])
+    body, inflated, sections = encode_sections(given)
     header = Header(
         contract=str(CONTRACT),
         registration=str(REGISTRATION),
@@ -89,6 +94,7 @@ def seal(kind: Kind, tables: tuple[Table, ...], mark: InventoryMark | None) -> b
             Outcome(hour_start_s=START_US // 1_000_000, kind=kind, collected=9, folded=2, dropped={"outbox_full": 1}),
         ),
         inventory=mark,
+        ipam=part,
     )
     return contract.seal(header, body)
 
@@ -96,9 +102,12 @@ def seal(kind: Kind, tables: tuple[Table, ...], mark: InventoryMark | None) -> b
 def current() -> Iterator[tuple[str, bytes]]:
     """Every kind and mode of the current version."""
     for name, mark in MARKS.items():
-        yield name, seal(Kind.INVENTORY, TABLES[Kind.INVENTORY], mark)
-    yield "ipam", seal(Kind.IPAM, TABLES[Kind.IPAM], None)
-    yield "ipam-pools-only", seal(Kind.IPAM, TABLES[Kind.IPAM][:1], None)
+        yield name, seal(Kind.INVENTORY, [section(table) for table in TABLES[Kind.INVENTORY]], mark)
+    pools, allocations = section(POOLS), section(ALLOCATIONS)
+    yield "ipam", seal(Kind.IPAM, [pools, allocations], None)
+    yield "ipam-pools-only", seal(Kind.IPAM, [pools], None)
+    yield "ipam-none-left", seal(Kind.IPAM, [none_of(POOLS), none_of(ALLOCATIONS)], None)
+    yield "ipam-part", seal(Kind.IPAM, [allocations], None, PartMark(part=2, parts=3))
 
 
 def read(sealed: bytes) -> dict[str, Any]:

@@ -49,6 +49,24 @@ def snapshot(parts: int = 1, *, rows: int = 3, body: bytes = b"snap") -> list[Dr
     ]
 
 
+def statement(parts: int, *, body: bytes = b"part") -> list[Draft]:
+    """All parts of an ipam statement: pools first, allocations in the last."""
+    return [
+        Draft(
+            kind=Kind.IPAM,
+            window_start_s=HOUR_S,
+            window_s=60,
+            rows=2,
+            sections=(Section(table="allocations" if part == parts else "pools", rows=2, inflated_bytes=8),),
+            inflated_bytes=8,
+            body=body,
+            part=part,
+            parts=parts,
+        )
+        for part in range(1, parts + 1)
+    ]
+
+
 def delta(*, rows: int = 1, body: bytes = b"delta") -> Draft:
     """An inventory delta."""
     return Draft(

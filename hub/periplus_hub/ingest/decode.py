@@ -1,6 +1,7 @@
 """From a sealed batch's body to validated columns. Runs in a worker thread, never on the event loop."""
 
 import dataclasses
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -8,12 +9,12 @@ import pyarrow as pa
 
 from periplus_contract import problems
 from periplus_contract.batch import Header, Section, offsets
-from periplus_contract.tables import Column, Table, table
+from periplus_contract.tables import Column, Kind, Table, table
 from periplus_hub.fleet.wire import RefusedError
 from periplus_hub.ingest.columns import check_rows
 from periplus_hub.ingest.inflate import inflate
 from periplus_hub.ingest.ipc import check_framing
-from periplus_hub.ingest.model import DecodedBatch, Reason, Rejected, SealedBatch, section_names
+from periplus_hub.ingest.model import DecodedBatch, Reason, Rejected, SealedBatch, WaitingPart, section_names
 
 MAX_COLUMNS: Final = 128
 
@@ -35,16 +36,7 @@ def arrow_schema(contract: Table) -> pa.Schema:
 def decode(sealed: SealedBatch) -> DecodedBatch:
     """Inflate, read and check every section; raises RefusedError when the batch as a whole breaks the contract."""
     header = sealed.header
-    body = memoryview(inflate(sealed.body, header.inflated_bytes))
-    tables: dict[str, pa.Table] = {}
-    rejected: list[Rejected] = []
-    for section, start, end in offsets(header.sections):
-        contract = table(header.kind, section.table)
-        if contract is None:
-            rejected.append(Rejected(table=section.table[:64], reason=Reason.UNKNOWN_TABLE, rows=section.rows))
-            continue
-        tables[contract.name], aside = check_rows(_read(body[start:end], section, contract), contract)
-        rejected += aside
+    tables, rejected = _sections(header.kind, sealed.body, header.inflated_bytes, header.sections)
     return DecodedBatch(
         principal=sealed.principal,
         header=header,
@@ -53,7 +45,42 @@ def decode(sealed: SealedBatch) -> DecodedBatch:
         tables=tables,
         rejected=tuple(entry for entry in rejected if entry.rows),
         received_at=sealed.received_at,
+        part_body=bytes(sealed.body) if waits(header) else b"",
     )
+
+
+def waits(header: Header) -> bool:
+    """Whether it is a part of an ipam statement, and not the last."""
+    return header.kind is Kind.IPAM and header.ipam is not None and header.ipam.part < header.ipam.parts
+
+
+def with_earlier(last: DecodedBatch, earlier: Sequence[WaitingPart]) -> DecodedBatch:
+    """`last` with the rows of the parts before it, whose rejected rows were counted when they came."""
+    pieces = {name: [table] for name, table in last.tables.items()}
+    sections = last.sections
+    for part in reversed(earlier):
+        tables, _ = _sections(last.header.kind, memoryview(part.body), part.inflated_bytes, part.sections)
+        sections |= section_names(part.sections)
+        for name, rows in tables.items():
+            pieces.setdefault(name, []).insert(0, rows)
+    whole = {name: pa.concat_tables(rows) for name, rows in pieces.items()}
+    return dataclasses.replace(last, tables=whole, sections=sections, earlier_parts=len(earlier))
+
+
+def _sections(
+    kind: Kind, compressed: memoryview, inflated_bytes: int, sections: tuple[Section, ...]
+) -> tuple[dict[str, pa.Table], list[Rejected]]:
+    body = memoryview(inflate(compressed, inflated_bytes))
+    tables: dict[str, pa.Table] = {}
+    rejected: list[Rejected] = []
+    for section, start, end in offsets(sections):
+        contract = table(kind, section.table)
+        if contract is None:
+            rejected.append(Rejected(table=section.table[:64], reason=Reason.UNKNOWN_TABLE, rows=section.rows))
+            continue
+        tables[contract.name], aside = check_rows(_read(body[start:end], section, contract), contract)
+        rejected += aside
+    return tables, rejected
 
 
 def set_all_aside(sealed: SealedBatch, reason: Reason, sample: str) -> DecodedBatch:
@@ -99,19 +126,39 @@ def _read(stream: memoryview, section: Section, contract: Table) -> pa.Table:
 
 
 def _known_columns(stream: memoryview, contract: Table) -> pa.Table:
-    """Read only columns of the contract: what a newer minor appended costs nothing."""
+    """Read only columns of the contract, of its types: what a newer minor appended costs nothing.
+
+    Batches without rows are left out: of a list column without offsets, as they may have, Arrow computes the size
+    by reading address 0.
+    """
     reader = pa.ipc.open_stream(stream)
     names = reader.schema.names
     if len(names) > MAX_COLUMNS or len(set(names)) != len(names):
         raise _invalid(f"section {contract.name!r} has too many columns, or two of one name")
     known = set(contract.column_names)
     included = [index for index, name in enumerate(names) if name in known]
-    if len(included) == len(names):
-        return reader.read_all()
     if not included:
         raise _invalid(f"section {contract.name!r} has none of its columns")
-    options = pa.ipc.IpcReadOptions(use_threads=False, included_fields=included)
-    return pa.ipc.open_stream(stream, options=options).read_all()
+    _check_types(reader.schema, contract)
+    if len(included) < len(names):
+        options = pa.ipc.IpcReadOptions(use_threads=False, included_fields=included)
+        reader = pa.ipc.open_stream(stream, options=options)
+    return pa.Table.from_batches([batch for batch in reader if batch.num_rows], reader.schema)
+
+
+def _check_types(schema: pa.Schema, contract: Table) -> None:
+    for column in contract.columns:
+        if column.name in schema.names:
+            found = schema.field(column.name).type
+            if not _fits(found, ARROW_TYPES[column.type]):
+                raise _invalid(f"column {contract.name}.{column.name} is {str(found)[:64]}, not {column.type}")
+
+
+def _fits(found: pa.DataType, wanted: pa.DataType) -> bool:
+    """The same type, maybe in other words: UTC without saying so, or list items under another name."""
+    plain_time = found == pa.timestamp("us") and pa.types.is_timestamp(wanted)
+    same_list = pa.types.is_list(found) and found.value_type == pa.string() and pa.types.is_list(wanted)
+    return bool(found == wanted or plain_time or same_list)
 
 
 def _cast(raw: pa.Table, contract: Table) -> pa.Table:
@@ -130,11 +177,4 @@ def _column(raw: pa.Table, column: Column, table_name: str) -> pa.ChunkedArray:
             raise _invalid(f"column {table_name}.{column.name} is missing")
         return pa.chunked_array([pa.nulls(raw.num_rows, wanted)])
     values = raw.column(column.name)
-    if values.type == wanted:
-        return values
-    # The same type in other words: UTC without saying so, and list items under another name.
-    plain_time = values.type == pa.timestamp("us") and pa.types.is_timestamp(wanted)
-    same_list = pa.types.is_list(values.type) and values.type.value_type == pa.string() and pa.types.is_list(wanted)
-    if plain_time or same_list:
-        return values.cast(wanted)
-    raise _invalid(f"column {table_name}.{column.name} is {str(values.type)[:64]}, not {column.type}")
+    return values if values.type == wanted else values.cast(wanted)

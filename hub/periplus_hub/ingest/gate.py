@@ -36,6 +36,7 @@ def check(header: Header, registration_id: UUID) -> UUID:
     _check_sections(header)
     _check_outcomes(header.outcomes)
     _check_mark(header)
+    _check_part(header)
     return epoch
 
 
@@ -132,6 +133,14 @@ def check_outcome(outcome: Outcome) -> None:
     reasons = outcome.dropped.keys()
     if len(reasons) > MAX_DROP_REASONS or any(len(each) > MAX_REASON_LENGTH or "\0" in each for each in reasons):
         raise _invalid("an outcome has too many or too long reasons")
+
+
+def _check_part(header: Header) -> None:
+    mark = header.ipam
+    if header.kind is Kind.IPAM and mark is not None:
+        stands = 1 <= mark.part <= mark.parts <= limits.MAX_IPAM_PARTS and mark.part <= header.seq
+        if not stands or mark.parts == 1:
+            raise _invalid(f"part {mark.part}/{mark.parts} of an ipam statement cannot be seq {header.seq}")
 
 
 def _check_mark(header: Header) -> None:

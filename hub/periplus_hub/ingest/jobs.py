@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from periplus_hub.fleet.repository_enrolment import system_forget_expired
-from periplus_hub.ingest import repository
+from periplus_hub.ingest import repository, repository_parts
 from periplus_hub.ingest.config import IngestConfig
 from periplus_hub.kit.db import Database
 
@@ -27,3 +27,4 @@ class RetentionJob:
             await system_forget_expired(c, now)
         async with self._db.write() as c:
             await repository.system_forget(c, now - self._ledger)
+            await repository_parts.system_forget_parts(c, now - self._ledger)

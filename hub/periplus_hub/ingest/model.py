@@ -53,6 +53,15 @@ class SealedBatch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingPart:
+    """A part of an ipam statement as it came, while it waits for the last one."""
+
+    sections: tuple[Section, ...]
+    inflated_bytes: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DecodedBatch:
     """What appliers get. `tables` hold only columns of the contract, of exactly its types, every row valid.
 
@@ -68,6 +77,10 @@ class DecodedBatch:
     rejected: tuple[Rejected, ...]
     received_at: datetime
     prepared: object = None
+    earlier_parts: int = 0
+    """How many parts before it its tables include."""
+    part_body: bytes = b""
+    """The compressed body of an ipam part that waits for the last one; that one has the rows of all."""
 
     @property
     def rejected_rows(self) -> int:

@@ -16,17 +16,25 @@ from uuid import UUID
 from periplus_contract import batch as contract
 from periplus_contract import limits, problems
 from periplus_contract.messages import BatchAnswer, Heartbeat, HeartbeatAnswer, Pace
+from periplus_contract.tables import Kind
 from periplus_hub.access.scope import Scope, system_scope
 from periplus_hub.fleet.model import SpokePrincipal
 from periplus_hub.fleet.repository_liveness import Heard, touch
 from periplus_hub.fleet.service_enrolment import refuse_unless_active
 from periplus_hub.fleet.wire import RefusedError
-from periplus_hub.ingest import gate, repository
+from periplus_hub.ingest import gate, repository, repository_parts
 from periplus_hub.ingest.admission import Admission
 from periplus_hub.ingest.appliers import Applier, Listener, Preparing
 from periplus_hub.ingest.config import IngestConfig
-from periplus_hub.ingest.decode import decode, set_all_aside, with_prepared
-from periplus_hub.ingest.model import Committed, DecodedBatch, Reason, SealedBatch, counts_by_reason
+from periplus_hub.ingest.decode import decode, set_all_aside, waits, with_earlier, with_prepared
+from periplus_hub.ingest.model import (
+    Committed,
+    DecodedBatch,
+    Reason,
+    SealedBatch,
+    WaitingPart,
+    counts_by_reason,
+)
 from periplus_hub.ingest.service_apply import Applied, apply_batch
 from periplus_hub.ingest.settlement import Settlement
 from periplus_hub.kit.crashpoint import crashpoint
@@ -81,8 +89,9 @@ class Intake:
             sealed_bytes=len(sealed),
             received_at=received_at,
         )
-        with self.admission.room(header.inflated_bytes):
-            decoded = await asyncio.get_running_loop().run_in_executor(self._threads, self._decode, unread)
+        earlier = await self._earlier_parts(unread)
+        with self.admission.room(header.inflated_bytes + sum(part.inflated_bytes for part in earlier)):
+            decoded = await asyncio.get_running_loop().run_in_executor(self._threads, self._decode, unread, earlier)
             applied = await self._store(decoded, len(sealed))
         crashpoint("ingest.after_commit")
         await self._tell(decoded, applied)
@@ -90,7 +99,14 @@ class Intake:
         crashpoint("ingest.before_answer")
         return answer
 
-    def _decode(self, unread: SealedBatch) -> DecodedBatch:
+    async def _earlier_parts(self, unread: SealedBatch) -> Sequence[WaitingPart]:
+        """What makes the last part of an ipam statement whole."""
+        if unread.header.kind is not Kind.IPAM or unread.header.ipam is None or waits(unread.header):
+            return ()
+        async with self._db.read() as c:
+            return await repository_parts.waiting(c, _scope(unread.principal), unread)
+
+    def _decode(self, unread: SealedBatch, earlier: Sequence[WaitingPart] = ()) -> DecodedBatch:
         """Runs in a worker thread."""
         header = unread.header
         if hashlib.sha256(unread.body).hexdigest() != header.sha256:
@@ -99,6 +115,9 @@ class Intake:
         if ahead_s > limits.MAX_CLOCK_AHEAD_S:
             return set_all_aside(unread, Reason.CLOCK_AHEAD, f"the window starts {ahead_s:.0f} s in the hub's future")
         decoded = decode(unread)
+        if waits(header):
+            return decoded
+        decoded = with_earlier(decoded, earlier) if earlier else decoded
         applier = self._appliers[header.kind]
         if isinstance(applier, Preparing):
             decoded = with_prepared(decoded, *applier.prepare(decoded))

@@ -6,9 +6,10 @@ from periplus_contract import problems
 from periplus_contract.tables import Kind
 from periplus_hub.access.scope import Scope
 from periplus_hub.fleet.wire import RefusedError
-from periplus_hub.ingest import repository
+from periplus_hub.ingest import repository, repository_parts
 from periplus_hub.ingest.appliers import Applier
 from periplus_hub.ingest.chain import Chain, Step, advance
+from periplus_hub.ingest.decode import waits
 from periplus_hub.ingest.model import DecodedBatch, Reason, Rejected
 from periplus_hub.kit.crashpoint import crashpoint
 from periplus_hub.kit.db import WriteConnection
@@ -65,6 +66,8 @@ def _misses_snapshot(chain: Chain | None, batch: DecodedBatch) -> bool:
 async def _apply(c: WriteConnection, scope: Scope, batch: DecodedBatch, applier: Applier, chain: Chain | None) -> bool:
     if batch.header.inventory is not None and batch.header.kind is Kind.INVENTORY:
         return await _apply_in_chain(c, scope, batch, applier, chain)
+    if batch.header.kind is Kind.IPAM and batch.header.ipam is not None and not await _is_whole(c, scope, batch):
+        return False
     fresh = {
         section
         for section in sorted(batch.sections & batch.tables.keys())
@@ -74,6 +77,23 @@ async def _apply(c: WriteConnection, scope: Scope, batch: DecodedBatch, applier:
         return False
     kept = {name: table for name, table in batch.tables.items() if name in fresh}
     await applier.apply(c, replace(batch, tables=kept, sections=frozenset(fresh)))
+    return True
+
+
+async def _is_whole(c: WriteConnection, scope: Scope, batch: DecodedBatch) -> bool:
+    """Whether this is the last part and the others are here; then `batch` has their rows, and they can go."""
+    mark = batch.header.ipam
+    if mark is None:
+        return True
+    here = batch.earlier_parts if mark.part == mark.parts else await repository_parts.count_waiting(c, scope, batch)
+    if here != mark.part - 1:
+        detail = f"part {mark.part} of {mark.parts} is seq {batch.header.seq}; of those before it {here} are here"
+        raise RefusedError(problems.IPAM_GAP, detail)
+    if mark.part in {1, mark.parts}:
+        await repository_parts.forget_up_to(c, scope, batch)
+    if waits(batch.header):
+        await repository_parts.put(c, scope, batch)
+        return False
     return True
 
 

@@ -65,6 +65,22 @@ marks: Final = Table(
 """The newest batch whose section (`pools`, `allocations`) was applied: an older one that arrives late is not. Each
 section has its own mark, because most ipam batches carry pools only. `since` is the first one ever."""
 
+parts: Final = Table(
+    "ipam_parts",
+    metadata,
+    tenant_column(),
+    Column("registration_id", Uuid, nullable=False),
+    Column("epoch", Uuid, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("sections", JSON, nullable=False),
+    Column("inflated_bytes", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    time_column("received_at", nullable=False),
+    PrimaryKeyConstraint("tenant_id", "registration_id", "epoch", "seq"),
+)
+"""Parts of an ipam statement that wait for its last part: the batches' own compressed bodies. At most one statement
+per registration; with its last part, or the next statement, they go."""
+
 beats: Final = Table(
     "heartbeats",
     metadata,

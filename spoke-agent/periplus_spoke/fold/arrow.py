@@ -19,11 +19,10 @@ from periplus_contract.limits import (
     MAX_COMPRESSED_BYTES,
     MAX_HEADER_BYTES,
     MAX_INFLATE_RATIO,
-    MAX_INFLATED_BYTES,
     MAX_ROWS,
     MAX_TEXT_BYTES,
 )
-from periplus_contract.tables import Column, Kind
+from periplus_contract.tables import Column
 from periplus_spoke.fold.records import Cell, Sealable, SectionRows
 
 ZSTD_LEVEL: Final = 3
@@ -38,9 +37,9 @@ _STREAM_BYTES: Final = 8_192
 
 
 def encode_sections(sections: Sequence[SectionRows]) -> tuple[bytes, int, tuple[Section, ...]]:
-    """(compressed body, its inflated length, the header's section list). Sections without rows are left out."""
+    """(compressed body, its inflated length, the header's section list). A section without rows says "none left"."""
     compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL)
-    streams = [(section, _stream(section)) for section in sections if section.rows]
+    streams = [(section, _stream(section)) for section in sections]
     headers = tuple(
         Section(table=section.table.name, rows=section.rows, inflated_bytes=len(stream)) for section, stream in streams
     )
@@ -133,27 +132,12 @@ def _bits(flags: Iterable[bool]) -> bytes:
     return int("".join(reversed(digits)), 2).to_bytes(length, "little")
 
 
-class TooLargeError(ValueError):
-    """An ipam batch holds one complete set and cannot be cut; this one exceeds a limit of the wire."""
-
-
 def split(sealable: Sealable) -> list[Sealable]:
     """`sealable` itself, or parts of it: in order, together exactly its rows, each within every limit."""
-    if sealable.kind is not Kind.INVENTORY:
-        return [_checked(sealable)]
     parts: list[Sealable] = []
     for piece in _cut(sealable, _TARGET_BYTES):
         parts.extend(_halved(piece))
     return parts or [sealable]
-
-
-def _checked(sealable: Sealable) -> Sealable:
-    body, inflated, _ = encode_sections(sealable.sections)
-    if sealable.rows > MAX_ROWS or inflated > MAX_INFLATED_BYTES or len(body) > _SAFE_BODY_BYTES:
-        raise TooLargeError(
-            f"an {sealable.kind} batch of {sealable.rows} rows and {len(body)} bytes exceeds what the wire takes"
-        )
-    return sealable
 
 
 def _halved(piece: Sealable) -> list[Sealable]:
@@ -180,7 +164,7 @@ def _cut(sealable: Sealable, target_bytes: int) -> list[Sealable]:
                 sections, start, rows, size = [], index, 0, 0
             rows += 1
             size += row_bytes
-        sections.extend(_slice(section, start, section.rows))
+        sections.extend(_slice(section, start, section.rows) if section.rows else [section])
     if sections:
         pieces.append(_with(sealable, sections))
     return pieces

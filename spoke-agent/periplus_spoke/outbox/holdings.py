@@ -11,7 +11,7 @@ import random
 from collections.abc import Sequence
 from typing import Final
 
-from periplus_contract.batch import Header, InventoryMark, body_sha256, seal
+from periplus_contract.batch import Header, InventoryMark, PartMark, body_sha256, seal
 from periplus_contract.limits import MAX_OUTCOMES
 from periplus_contract.outcomes import Outcome
 from periplus_contract.version import CONTRACT
@@ -162,6 +162,7 @@ class Holdings:
             oldest_held_seq=self.oldest_held(self.epoch, seq),
             outcomes=outcomes,
             inventory=mark,
+            ipam=PartMark(part=draft.part, parts=draft.parts) if draft.is_part else None,
         )
 
     def oldest_held(self, epoch: str, default: int) -> int:

@@ -6,7 +6,7 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
-from periplus_contract.batch import Header, InventoryMark, Section
+from periplus_contract.batch import Header, InventoryMark, PartMark, Section
 from periplus_contract.outcomes import Outcome
 from periplus_contract.tables import Kind
 
@@ -76,6 +76,11 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     part: int = 1
     parts: int = 1
 
+    @property
+    def is_part(self) -> bool:
+        """Whether it is one of several batches that make one ipam statement."""
+        return self.kind is Kind.IPAM and self.parts > 1
+
 
 class Entry(msgspec.Struct, kw_only=True):
     """One held batch, without its bytes unless it is only in memory."""
@@ -85,6 +90,8 @@ class Entry(msgspec.Struct, kw_only=True):
     outcomes: tuple[Outcome, ...]
     inventory: InventoryMark | None
     has_allocations: bool
+    ipam: PartMark | None = None
+    """Which part of several; None for a whole statement and for other kinds."""
     window_s: int = 0
     status: Status = Status.QUEUED
     accepted_at_us: int = 0
@@ -108,6 +115,11 @@ class Entry(msgspec.Struct, kw_only=True):
         return hour_of(self.name.window_start_s)
 
     @property
+    def statement(self) -> BatchId:
+        """The first batch of the ipam statement this one is a part of: itself, when that is whole."""
+        return BatchId(self.id.epoch, self.id.seq - (self.ipam.part - 1 if self.ipam else 0))
+
+    @property
     def starts_snapshot(self) -> bool:
         """Whether an inventory chain starts here."""
         return self.inventory is not None and self.inventory.mode == "snapshot" and self.inventory.part == 1
@@ -121,6 +133,7 @@ class Entry(msgspec.Struct, kw_only=True):
             outcomes=header.outcomes,
             inventory=header.inventory,
             has_allocations=any(section.table == ALLOCATIONS for section in header.sections),
+            ipam=header.ipam,
             window_s=header.window_s,
             in_memory=in_memory,
         )

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
-from periplus_contract.batch import DamagedBatchError, Header, unseal
+from periplus_contract.batch import DamagedBatchError, Header, PartMark, unseal
 from periplus_contract.outcomes import Outcome
 from periplus_contract.tables import Kind
 from periplus_spoke.kit.clock import Clock
@@ -92,18 +92,32 @@ class Outbox:
         if last.mode == "snapshot" and self._chain.complete and before is not None:
             self._drop_certain(entry for entry in self._queued_inventory() if entry.id <= before)
 
+    def refuse_all(self, drafts: Sequence[Draft], reason: str) -> None:
+        """Account for one observation that cannot be told."""
+        for draft in drafts:
+            self._held.refuse_draft(draft, reason)
+
     def _seal(self, draft: Draft) -> None:
         size = len(draft.body) + _HEADER_ALLOWANCE
         if not self._make_room(size):
             self._refuse(draft, "outbox_full")
             return
         self._ready_epoch()
-        if draft.kind is Kind.INVENTORY and not self._chain.allows(draft):
+        if not self._connects(draft):
             self._refuse(draft, "replaced_by_snapshot")
             return
         if not self._add(draft):
             self._ready_epoch()
             self._seal(draft)
+
+    def _connects(self, draft: Draft) -> bool:
+        """Whether the hub will find the base of this inventory, or the parts before this part, in front of it."""
+        if draft.kind is Kind.INVENTORY:
+            return self._chain.allows(draft)
+        if not draft.is_part or draft.part == 1:
+            return True
+        before = self._held.entries.get(BatchId(self._held.epoch, self._held.high_water))
+        return before is not None and before.ipam == PartMark(part=draft.part - 1, parts=draft.parts)
 
     def _ready_epoch(self) -> None:
         if self._held.ready_epoch():
@@ -125,6 +139,8 @@ class Outbox:
         self._held.refuse_draft(draft, reason)
         if draft.kind is Kind.INVENTORY:
             self._break_chain()
+        elif draft.is_part:
+            self.snapshot_needed = True
 
     def _break_chain(self) -> None:
         self._chain.break_off()
@@ -164,6 +180,8 @@ class Outbox:
                     self._break_chain()
             case Step.DROP | Step.SUPERSEDE:
                 self._held.release(batches, "outbox_full")
+                if relief.step is Step.DROP and any(entry.has_allocations or entry.ipam for entry in batches):
+                    self.snapshot_needed = True
         _log.warning("the outbox is full", extra={"step": relief.step.value, "batches": len(batches)})
 
     def _fold_windows(self, batches: Sequence[Entry]) -> None:
@@ -258,14 +276,21 @@ class Outbox:
         self._held.release((entry,), reason, aside=suffix)
         if entry.kind is Kind.INVENTORY:
             self._replace_inventory(entry.id)
-        elif entry.has_allocations:
+        elif entry.has_allocations or entry.ipam:
             self.snapshot_needed = True
 
     def resnapshot(self, identity: BatchId) -> None:
-        """The hub cannot place this inventory: go on with the next snapshot, queued already or still to come."""
+        """The hub cannot place this batch: go on with the next whole picture, queued already or still to come."""
         entry = self._refused(identity)
-        if entry is not None:
+        if entry is not None and entry.kind is Kind.IPAM:
+            self._drop_statement(entry)
+        elif entry is not None:
             self._replace_inventory(identity)
+
+    def _drop_statement(self, entry: Entry) -> None:
+        """Parts are worth nothing without the others: everything is stated again."""
+        self._held.release([e for e in self._held.ordered if e.statement == entry.statement], "replaced_by_snapshot")
+        self.snapshot_needed = True
 
     def _refused(self, identity: BatchId) -> Entry | None:
         """The batch, which now certainly is not in the hub's ledger."""
@@ -306,7 +331,7 @@ class Outbox:
             self._break_chain()
         self._drop_certain(queued for queued in self._queued_inventory() if queued.id.epoch == identity.epoch)
         if entry.kind is not Kind.INVENTORY:
-            self._reseal(entry)
+            self._seal_again(entry)
 
     def split(self, identity: BatchId, halves: Sequence[Draft]) -> bool:
         """Put halves in the place of a batch that is too large for the hub."""
@@ -318,7 +343,14 @@ class Outbox:
         self._held.start_epoch()
         self._drop_inventory(self._queued_inventory())
         for entry in self._held.ordered:
+            self._seal_again(entry)
+
+    def _seal_again(self, entry: Entry) -> None:
+        """Under a number of its own. A part would not be one there."""
+        if entry.ipam is None:
             self._reseal(entry)
+        elif entry.id in self._held.entries:
+            self._drop_statement(entry)
 
     def _reseal(self, entry: Entry) -> None:
         opened = self._open(entry)

@@ -96,11 +96,11 @@ def _windowed(entries: Iterable[Entry]) -> Iterator[Entry]:
 
 
 def superseded_ipam(queued: Iterable[Entry]) -> tuple[BatchId, ...]:
-    """All but the newest ipam batch and the newest that carries allocations."""
+    """All but the newest ipam statement and the newest that carries allocations, each with all its parts."""
     batches = [entry for entry in queued if entry.kind is Kind.IPAM]
     complete = [entry for entry in batches if entry.has_allocations]
-    keep = {entry.id for entry in (*batches[-1:], *complete[-1:])}
-    return tuple(entry.id for entry in batches if entry.id not in keep)
+    keep = {entry.statement for entry in (*batches[-1:], *complete[-1:])}
+    return tuple(entry.id for entry in batches if entry.statement not in keep)
 
 
 def foldable(queued: Iterable[Entry]) -> tuple[BatchId, ...]:

@@ -174,9 +174,9 @@ class Answers:
         await self._parts.desk.run(self._parts.outbox.conflict, identity)
 
     async def _too_large(self, identity: BatchId, kind: Kind) -> None:
-        """Inventory comes again as a snapshot of smaller batches; what cannot get smaller is set aside."""
+        """Inventory and ipam are told again in smaller batches; what cannot get smaller is set aside."""
         parts = self._parts
-        if kind is Kind.INVENTORY and parts.shrink():
+        if kind not in WINDOWED and parts.shrink():
             await parts.desk.run(parts.outbox.resnapshot, identity)
         elif kind not in WINDOWED or not await self._split(identity):
             await parts.desk.run(parts.outbox.dead_letter, identity, "too_large")

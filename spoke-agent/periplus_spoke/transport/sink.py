@@ -1,10 +1,11 @@
 """Where collectors hand in what they observed: encoded, sealed, and durable when `emit` returns."""
 
 import asyncio
+import logging
 from collections.abc import Iterator
 from typing import Final
 
-from periplus_contract.limits import MAX_ROWS
+from periplus_contract.limits import MAX_IPAM_PARTS, MAX_ROWS
 from periplus_contract.tables import Kind
 from periplus_spoke.fold.arrow import encode_sections, split
 from periplus_spoke.fold.records import Sealable, SectionRows
@@ -14,6 +15,8 @@ from periplus_spoke.outbox.model import Draft
 from periplus_spoke.outbox.outbox import Outbox
 
 _SMALLEST: Final = 1
+
+_log: Final = logging.getLogger(__name__)
 
 
 class OutboxSink:
@@ -27,17 +30,20 @@ class OutboxSink:
         self._most_rows = MAX_ROWS
 
     def shrink(self) -> bool:
-        """The hub found inventory too large: use half as many rows per batch. False when that is not possible."""
+        """The hub found a batch too large: use half as many rows per batch. False when that is not possible."""
         if self._most_rows <= _SMALLEST:
             return False
         self._most_rows //= 2
         return True
 
     async def emit(self, sealable: Sealable) -> None:
-        """Seal one observation; the parts of a snapshot get consecutive numbers."""
+        """Seal one observation; the parts of a snapshot or an ipam statement get consecutive numbers."""
         async with self._one_at_a_time:
             drafts = await asyncio.to_thread(self._drafts, sealable)
-            if drafts:
+            if sealable.kind is Kind.IPAM and len(drafts) > MAX_IPAM_PARTS:
+                _log.error("this cluster has more ranges than the wire takes", extra={"rows": sealable.rows})
+                await self._desk.run(self._outbox.refuse_all, drafts, "too_large")
+            else:
                 await self._desk.run(self._outbox.seal_all, drafts)
         self._news.tell()
 
@@ -48,7 +54,7 @@ class OutboxSink:
 
 def _encode(part: Sealable, index: int, parts: int) -> Draft:
     body, inflated_bytes, sections = encode_sections(part.sections)
-    snapshot = part.mode == "snapshot"
+    numbered = part.mode == "snapshot" or part.kind is Kind.IPAM
     return Draft(
         kind=part.kind,
         window_start_s=part.window_start_s,
@@ -58,18 +64,18 @@ def _encode(part: Sealable, index: int, parts: int) -> Draft:
         inflated_bytes=inflated_bytes,
         body=body,
         mode=part.mode,
-        part=index if snapshot else 1,
-        parts=parts if snapshot else 1,
+        part=index if numbered else 1,
+        parts=parts if numbered else 1,
     )
 
 
 def _cut(part: Sealable, most_rows: int) -> Iterator[Sealable]:
-    """Pieces of at most `most_rows` rows. ipam stays whole: its sections are complete statements."""
-    if part.rows <= most_rows or part.kind is Kind.IPAM:
+    """Pieces of at most `most_rows` rows."""
+    if part.rows <= most_rows:
         yield part
         return
     for section in part.sections:
-        for start in range(0, section.rows, most_rows):
+        for start in range(0, max(section.rows, 1), most_rows):
             yield _with(part, _slice(section, start, start + most_rows))
 
 

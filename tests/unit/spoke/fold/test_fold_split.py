@@ -9,10 +9,11 @@ from periplus_contract.limits import (
     MAX_HEADER_BYTES,
     MAX_INFLATE_RATIO,
     MAX_INFLATED_BYTES,
+    MAX_IPAM_PARTS,
     MAX_ROWS,
 )
-from periplus_contract.tables import ALLOCATIONS, NAMESPACES, Kind
-from periplus_spoke.fold.arrow import TooLargeError, encode_sections, split
+from periplus_contract.tables import ALLOCATIONS, NAMESPACES, POOLS, Kind
+from periplus_spoke.fold.arrow import encode_sections, split
 from periplus_spoke.fold.records import Cell, Sealable, SectionRows
 
 
@@ -59,8 +60,14 @@ def test_an_empty_snapshot_is_one_part() -> None:
     assert split(empty) == [empty]
 
 
-def test_a_complete_set_is_never_cut() -> None:
+def test_a_statement_is_cut_and_says_none_left_exactly_once() -> None:
     rows = MAX_ROWS + 1
-    section = SectionRows(table=ALLOCATIONS, columns={"cidr": ["10.0.0.0/8"] * rows}, rows=rows)
-    with pytest.raises(TooLargeError, match="exceeds what the wire takes"):
-        split(Sealable(kind=Kind.IPAM, window_start_s=0, window_s=60, sections=(section,)))
+    cidrs: list[Cell] = [f"10.{row >> 16}.{row >> 8 & 255}.{row & 255}/32" for row in range(rows)]
+    some = SectionRows(table=ALLOCATIONS, columns={"cidr": cidrs}, rows=rows)
+    none = SectionRows(table=POOLS, columns={}, rows=0)
+    parts = split(Sealable(kind=Kind.IPAM, window_start_s=0, window_s=60, sections=(none, some)))
+    assert 1 < len(parts) <= MAX_IPAM_PARTS
+    assert [cidr for part in parts for each in part.sections for cidr in each.columns.get("cidr", [])] == cidrs
+    assert sum(section.table is POOLS for part in parts for section in part.sections) == 1
+    whole = Sealable(kind=Kind.IPAM, window_start_s=0, window_s=60, sections=(none,))
+    assert split(whole) == [whole]

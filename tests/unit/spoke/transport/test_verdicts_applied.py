@@ -153,11 +153,11 @@ async def test_inventory_that_is_too_large_comes_again_in_smaller_batches(tmp_pa
     assert (rig.shrunk, rig.snapshots_asked) == (1, 1)
 
 
-async def test_ipam_that_is_too_large_is_set_aside(tmp_path: Path) -> None:
+async def test_ipam_that_is_too_large_comes_again_in_smaller_batches(tmp_path: Path) -> None:
     scene = Scene(tmp_path, draft(Kind.IPAM))
     rig = await scene.play(refuse(problems.TOO_LARGE), until=0)
-    assert scene.dropped() == {"too_large": 3}
-    assert rig.snapshots_asked == 1, "its allocations have to come again"
+    assert (rig.shrunk, rig.snapshots_asked) == (1, 1)
+    assert scene.dropped() == {"replaced_by_snapshot": 3}
 
 
 async def test_a_kind_the_hub_does_not_take_does_not_hold_up_the_others(tmp_path: Path) -> None:

@@ -1,0 +1,122 @@
+"""Complete ipam statements of any size: none left, one batch, several; the register sees all of one or nothing."""
+
+import random
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from periplus_contract.batch import PartMark
+from periplus_contract.limits import MAX_ROWS
+from periplus_hub.addresses import tables
+from periplus_hub.ingest.tables import parts as parts_table
+from periplus_spoke.fold.ipam import Allocation, ipam_batch
+from periplus_spoke.kit.clock import SystemClock
+from periplus_spoke.kit.news import News
+from periplus_spoke.outbox.desk import Desk
+from periplus_spoke.outbox.filesystem import FolderFileSystem
+from periplus_spoke.outbox.outbox import Outbox
+from periplus_spoke.transport.sink import OutboxSink
+
+from tests.support.clock import START
+from tests.support.overlap_fleet import Fleet, allocation, pool
+from tests.support.spokes_door import RefusedByHubError
+
+POD = ("pod", "10.1.0.0/16")
+
+
+@pytest.fixture
+async def fleet(db: Any, tenant: Any) -> AsyncIterator[Fleet]:
+    opened = Fleet.open(db, tenant)
+    yield opened
+    opened.door.intake.close()
+
+
+async def stored(fleet: Fleet) -> tuple[list[str], list[str], int]:
+    """CIDRs, pools, and parts that wait."""
+    async with fleet.db.read() as c:
+        cidrs = [str(row.cidr) for row in await c.rows(select(tables.allocations).order_by(tables.allocations.c.cidr))]
+        pools = [row.name for row in await c.rows(select(tables.pools).order_by(tables.pools.c.name))]
+        return cidrs, pools, await c.scalar(select(func.count()).select_from(parts_table))
+
+
+async def part(fleet: Fleet, number: int, of: int, **sections: list[dict[str, Any]]) -> Any:
+    member, spoke = fleet.members["a"]
+    return await member.send(spoke.ipam(sections, ipam=PartMark(part=number, parts=of)))
+
+
+async def test_a_cluster_whose_last_range_is_gone_says_so(fleet: Fleet) -> None:
+    await fleet.cluster("a", POD)
+    await fleet.cluster("b", POD)
+    await fleet.send("a", {"pools": [pool("p")]})
+    await fleet.settle()
+    assert len(await fleet.groups()) == 1
+    await fleet.send("a", {"pools": [], "allocations": []})
+    await fleet.settle()
+    assert await fleet.groups() == []
+    assert (await stored(fleet))[:2] == (["10.1.0.0/16"], [])
+
+
+async def test_nothing_of_a_statement_holds_before_its_last_part(fleet: Fleet) -> None:
+    await fleet.cluster("a", POD)
+    before = await stored(fleet)
+    await part(fleet, 1, 3, pools=[pool("p1")], allocations=[allocation("pod", "10.2.0.0/16")])
+    answer = await part(fleet, 2, 3, allocations=[allocation("pod", "10.3.0.0/16"), allocation("pod", "nonsense")])
+    assert answer.result == "accepted"
+    assert (await stored(fleet))[:2] == before[:2]
+    member, spoke = fleet.members["a"]
+    last = spoke.ipam({"allocations": [allocation("pod", "10.4.0.0/16")]}, ipam=PartMark(part=3, parts=3))
+    assert (await member.send(last)).rejected == {"cidr-syntax": 1}, "counted with the statement"
+    assert await stored(fleet) == (["10.2.0.0/16", "10.3.0.0/16", "10.4.0.0/16"], ["p1"], 0)
+    assert (await member.send(last)).result == "duplicate"
+
+
+async def test_a_part_without_those_before_it_is_refused_and_changes_nothing(fleet: Fleet) -> None:
+    await fleet.cluster("a", POD)
+    before = await stored(fleet)
+    for number in (2, 3):
+        with pytest.raises(RefusedByHubError, match="ipam-gap"):
+            await part(fleet, number, 3, allocations=[])
+    assert await stored(fleet) == before
+
+
+async def test_the_next_statement_takes_the_place_of_half_a_one(fleet: Fleet) -> None:
+    await fleet.cluster("a", POD)
+    await part(fleet, 1, 2, allocations=[allocation("pod", "10.2.0.0/16")])
+    await part(fleet, 1, 2, allocations=[allocation("pod", "10.3.0.0/16")])
+    assert (await stored(fleet))[2] == 1
+    await part(fleet, 2, 2, allocations=[allocation("pod", "10.4.0.0/16")])
+    assert await stored(fleet) == (["10.3.0.0/16", "10.4.0.0/16"], [], 0)
+
+
+@pytest.mark.parametrize("mark", [(0, 2), (3, 2), (1, 1), (2, 17), (9, 10)])
+async def test_impossible_parts_are_refused(fleet: Fleet, mark: tuple[int, int]) -> None:
+    await fleet.cluster("a", POD)
+    with pytest.raises(RefusedByHubError, match="invalid-batch"):
+        await part(fleet, *mark, allocations=[])
+
+
+async def test_more_ranges_than_one_batch_takes_arrive_as_the_spoke_sends_them(fleet: Fleet, tmp_path: Path) -> None:
+    rows = MAX_ROWS + 5
+    ranges = [
+        Allocation(kind="node", cidr=f"10.{row >> 16}.{row >> 8 & 255}.{row & 255}/32", provider="p", source="nodes")
+        for row in range(rows)
+    ]
+    member = await fleet.door.member(fleet.scope, "a")
+    desk = Desk()
+    files = FolderFileSystem(tmp_path)
+    outbox = Outbox(files, SystemClock(), random.Random(1), str(member.registration))
+    at_s = int(START.timestamp())
+    await OutboxSink(desk, outbox, News()).emit(
+        ipam_batch([], ranges, window_start_s=at_s, window_s=60, observed_at_us=at_s * 1_000_000)
+    )
+    desk.close()
+    batches = [opened.sealed for identity in outbox.held() if (opened := outbox.read(identity)) is not None]
+    assert len(batches) > 1
+    for sealed in batches:
+        assert await stored(fleet) == ([], [], batches.index(sealed))
+        await member.send(sealed)
+    async with fleet.db.read() as c:
+        assert await c.scalar(select(func.count()).select_from(tables.allocations)) == rows
