@@ -176,7 +176,7 @@ async def test_a_credential_lives_a_day(door: Door, tenant: Scope, clock: FakeCl
 
 
 @pytest.mark.parametrize(
-    "header", [b"", b"Bearer", b"Bearer x", b"Bearer psc_x.y", b"Basic Zm9v", b"Bearer psc_1.\xe9"]
+    "header", [b"", b"Bearer", b"Bearer x", b"Bearer ppc_x.y", b"Basic Zm9v", b"Bearer ppc_1.\xe9"]
 )
 async def test_what_is_no_credential_is_unauthenticated(door: Door, header: bytes) -> None:
     response = await door.http.post("/v1/heartbeat", headers=[(b"Authorization", header)])

@@ -6,7 +6,7 @@ import pytest
 
 from periplus_hub.access.scope import Role, Scope
 from periplus_hub.access.service import list_tokens, revoke_token
-from periplus_hub.api import graphql_socket
+from periplus_hub.api import graphql_socket, graphql_subscription
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.events import Events
 
@@ -169,3 +169,29 @@ async def test_a_revoked_token_hears_nothing_more(stage: Stage, db: Database, cl
         clock.advance(10)
         stage.events.publish(tenant.tenant_id, "overlaps", {"revision": 7})
         assert (await client.next())["type"] == "complete"
+
+
+async def test_a_subscription_that_fails_says_so(stage: Stage, tenant: Scope, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def gone(*_: object) -> None:
+        raise OSError("canary: the store went away")
+
+    async with connected(stage.hub.app, PROTOCOL) as client:
+        await opened(client, stage.token)
+        await listening(client, stage)
+        monkeypatch.setattr(graphql_subscription, "_change", gone)
+        stage.events.publish(tenant.tenant_id, "overlaps", {"revision": 7})
+        answer = await client.next()
+        assert answer["type"] == "error"
+        assert "canary" not in str(answer)
+        assert answer["payload"][0]["extensions"]["remedy"]
+        await client.send(type="ping")
+        assert (await client.next())["type"] == "pong"
+
+
+async def test_a_store_that_cannot_check_tokens_is_no_refusal(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def gone(_self: object, _token: str) -> Scope:
+        raise OSError("canary")
+
+    async with connected(stage.hub.app, PROTOCOL) as client:
+        monkeypatch.setattr(type(stage.hub.app.authenticator), "authenticate", gone)
+        assert (await opened(client, stage.token))["closed"] == 1013

@@ -121,3 +121,22 @@ async def test_a_lock_that_somebody_holds_ends_the_migration_without_half_of_it(
     assert await holder.fetchval("SELECT to_regclass('tenants')") is None
     await holder.close()
     await migrate.upgrade(empty_database_url)
+
+
+@pytest.mark.promise("schemas-are-checked")
+async def test_a_hub_one_revision_behind_goes_on_during_an_upgrade(db: Database, database_url: str) -> None:
+    ahead = f"expand_{len(migrate.known_revisions()) + 1:04d}"
+    await run(database_url, f"UPDATE alembic_version SET version_num = '{ahead}'")
+    await migrate.upgrade(database_url)
+    await migrate.check_schema(db)
+    await run(database_url, f"DO $$ BEGIN ASSERT (SELECT version_num = '{ahead}' FROM alembic_version); END $$")
+
+
+@pytest.mark.promise("schemas-are-checked")
+async def test_a_server_that_is_too_old_is_named(
+    db: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrate, "OLDEST_POSTGRES", 99)
+    for refused in (migrate.upgrade(database_url), migrate.check_schema(db)):
+        with pytest.raises(Refusal, match="needs 99 or newer"):
+            await refused

@@ -18,10 +18,11 @@ KUBECONFIG = {
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_try_removes_its_folder(tmp_path_factory: pytest.TempPathFactory, number: signal.Signals) -> None:
-    config = tmp_path_factory.mktemp("config") / "kubeconfig"
+def test_a_stopped_try_removes_its_folder(tmp_path: Path, open_folder: Path, number: signal.Signals) -> None:
+    config = tmp_path / "kubeconfig"
     config.write_text(json.dumps(KUBECONFIG))
-    folder = reachable(tmp_path_factory.mktemp("run"))
+    folder = open_folder / f"try-{number.name}"
+    folder.mkdir(mode=0o711)
     program = "from periplus_hub.api.cli import main; main()"
     command = [sys.executable, "-c", program, "try", "--kubeconfig", str(config)]
     running = subprocess.Popen(command, env=os.environ | {"TMPDIR": str(folder)})
@@ -37,10 +38,3 @@ def test_a_stopped_try_removes_its_folder(tmp_path_factory: pytest.TempPathFacto
         running.kill()
         running.wait()
     assert not list(folder.iterdir())
-
-
-def reachable(folder: Path) -> Path:
-    """As root the embedded PostgreSQL runs as another account, which must pass through."""
-    for each in (folder, folder.parent, folder.parent.parent):
-        each.chmod(0o711)
-    return folder

@@ -28,7 +28,7 @@ M = TypeVar("M", bound=msgspec.Struct)
 
 HUB_ID = "hub-under-test"
 JOIN_TOKEN = "joinid.join-token-canary"
-CREDENTIAL = "psc_canary"
+CREDENTIAL = "ppc_canary"
 
 
 class FakeHub:

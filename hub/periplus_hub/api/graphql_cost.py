@@ -131,6 +131,8 @@ class Pricing:
             value = int(given.value)
         elif isinstance(given, VariableNode):
             value = self._variable(given.name.value)
+            if isinstance(value, float):  # graphql-core takes 5e9 for the Int it equals
+                value = int(value) if value.is_integer() else None
         if not isinstance(value, int) or isinstance(value, bool):
             return size.assumed_size
         if not 1 <= value <= (size.maximum or value):

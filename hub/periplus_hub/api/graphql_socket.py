@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, cast
 
 import msgspec
+import structlog
 from graphql import ExecutionResult, subscribe
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
@@ -21,6 +22,8 @@ from periplus_hub.api.graphql_gate import Gate, request_of
 from periplus_hub.api.graphql_limits import GateRefusal, Limits
 from periplus_hub.api.graphql_run import Runner, error_entries
 from periplus_hub.kit.clock import Clock
+from periplus_hub.kit.db_errors import DATABASE_ERRORS
+from periplus_hub.kit.errors import Unavailable
 from periplus_hub.kit.graphql import Context
 from periplus_hub.kit.ids import new_id
 
@@ -37,6 +40,14 @@ _BAD, _UNAUTHORIZED, _FORBIDDEN, _NO_PROTOCOL, _INIT_TIMEOUT, _TWICE, _TOO_MANY 
     4409,
     4429,
 )
+_TRY_AGAIN: Final = 1013
+_FAILED: Final = GateRefusal(
+    "subscription-failed",
+    "The hub could not go on with this subscription.",
+    "Subscribe again, and read the lists again.",
+)
+
+_log: Final = structlog.get_logger(__name__)
 
 
 class Entrance(Protocol):
@@ -112,6 +123,9 @@ class Connection:
             self.scope = await self.entrance.authenticate(self.token)
         except GateRefusal:
             raise _Closed(_FORBIDDEN, "the token is missing, unknown, expired or revoked") from None
+        except (*DATABASE_ERRORS, Unavailable) as error:  # no word on the token, so neither in nor out
+            _log.warning("token_not_checked", error=str(error))
+            raise _Closed(_TRY_AGAIN, "the hub cannot check tokens now; connect again") from None
 
     async def _next_message(self) -> Mapping[str, Any]:
         """The next message; while there is none, the token is checked again and again."""
@@ -170,6 +184,9 @@ class Connection:
             await self._send({"id": identity, "type": "error", "payload": refusal.as_errors()})
         except GateRefusal as refusal:
             await self._send({"id": identity, "type": "error", "payload": [refusal.as_error()]})
+        except Exception as error:  # noqa: BLE001 - a bug, or the store went away: the listener must hear of it
+            _log.exception("subscription_failed", error=str(error))
+            await self._send({"id": identity, "type": "error", "payload": [_FAILED.as_error()]})
         else:
             await self._send({"id": identity, "type": "complete"})
         finally:
@@ -207,11 +224,19 @@ class Connection:
         payload: dict[str, object] = {"data": result.data}
         if result.errors:
             payload["errors"] = error_entries(result.errors, context.request_id)
-        await self._send({"id": identity, "type": "next", "payload": payload})
+        body = msgspec.json.encode({"id": identity, "type": "next", "payload": payload})
+        limit = self.entrance.limits.response_bytes
+        if len(body) > limit:
+            message = f"An event's answer has {len(body):,} bytes; at most {limit:,} are sent."
+            raise GateRefusal("response-too-large", message, "Select fewer fields.", limit=limit, found=len(body))
+        await self._send_text(body)
 
     async def _send(self, message: Mapping[str, object]) -> None:
+        await self._send_text(msgspec.json.encode(message))
+
+    async def _send_text(self, body: bytes) -> None:
         with contextlib.suppress(RuntimeError, WebSocketDisconnect):  # the other side is gone; the receiver notices
-            await self.socket.send_text(msgspec.json.encode(message).decode())
+            await self.socket.send_text(body.decode())
 
     async def _stop(self) -> None:
         tasks = list(self.running.values())

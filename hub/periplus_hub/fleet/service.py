@@ -39,7 +39,7 @@ async def create_join_token(
     scope.require(Permission.FLEET_APPROVE)
     if cluster_name is not None:
         _check_text("cluster name", cluster_name, MAX_NAME)
-    minted, now = secrets.mint(), clock.now()
+    minted, now = secrets.mint(secrets.JOIN_PREFIX), clock.now()
     token = JoinToken(
         id=new_id(),
         public_id=minted.public_id,

@@ -23,6 +23,8 @@ from periplus_hub.kit.errors import Refusal
 
 FLOOR: Final = 1
 """The oldest revision this code can work with."""
+OLDEST_POSTGRES: Final = 16
+_SERVER_VERSION: Final = text("SELECT current_setting('server_version_num')::int")
 _NAME: Final = re.compile(r"(expand|contract)_(\d{4})")
 _LOCK: Final = "periplus.migrate"
 _SETTINGS: Final = {"application_name": "periplus-migrate", "lock_timeout": "4s", "statement_timeout": "60s"}
@@ -61,11 +63,14 @@ async def upgrade(url: str) -> None:
     engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
     try:
         async with engine.connect() as connection:
+            _refuse_old_server(await connection.scalar(_SERVER_VERSION))
             await _take_lock(connection)
             revision = await connection.run_sync(_revision)
             if revision == known_revisions()[-1]:
                 return
             _refuse_unknown(revision)
+            if revision is not None and revision not in known_revisions():
+                return
             await connection.run_sync(_apply)
             _log.info("migrated", before=revision, now=known_revisions()[-1])
     except DBAPIError as error:
@@ -83,6 +88,7 @@ async def upgrade(url: str) -> None:
 async def check_schema(db: Database) -> None:
     """Raise Refusal unless this hub works with the database's schema."""
     async with db.read() as c:
+        _refuse_old_server(await c.scalar(_SERVER_VERSION))
         exists = await c.scalar(text("SELECT to_regclass('alembic_version') IS NOT NULL"))
         revision = await c.scalar(text("SELECT version_num FROM alembic_version")) if exists else None
     if revision is None:
@@ -93,6 +99,15 @@ async def check_schema(db: Database) -> None:
             f"the database's schema is {revision}, and this hub needs at least {FLOOR:04d}",
             "Run 'periplus hub migrate' first.",
             slug="old-schema",
+        )
+
+
+def _refuse_old_server(version: int) -> None:
+    if version // 10_000 < OLDEST_POSTGRES:
+        raise Refusal(
+            f"the database runs PostgreSQL {version // 10_000}, and this hub needs {OLDEST_POSTGRES} or newer",
+            "Upgrade the server, or leave PERIPLUS_DATABASE_URL out to use the embedded one.",
+            slug="old-postgres",
         )
 
 

@@ -96,6 +96,9 @@ async def test_price_follows_the_page_size() -> None:
 async def test_page_of_more_than_the_maximum_is_refused_with_it() -> None:
     error = await refusal("{clusters(first:10001){nodes{id}}}")
     assert (error.code, error.limit, error.found) == ("page-size", 10_000, 10_001)
+    for large in (10_001, 2e9, 1e300):  # graphql-core takes a float for the Int it equals
+        error = await refusal("query($n:Int!){clusters(first:$n){nodes{id}}}", n=large)
+        assert error.code == "page-size"
 
 
 async def test_dear_field_inside_a_long_list_is_too_expensive() -> None:

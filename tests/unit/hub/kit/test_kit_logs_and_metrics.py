@@ -3,9 +3,12 @@ import re
 import pytest
 from prometheus_client import CollectorRegistry
 
+from periplus_hub.fleet.secrets import CREDENTIAL_PREFIX, JOIN_PREFIX, mint
 from periplus_hub.kit import metrics
 from periplus_hub.kit.crashpoint import NAMES, crashpoint
 from periplus_hub.kit.logs import HIDDEN, hide_secrets, redacted
+
+SECRETS = (mint(JOIN_PREFIX), mint(CREDENTIAL_PREFIX))
 
 
 @pytest.mark.promise("secrets-are-not-shown")
@@ -15,11 +18,13 @@ from periplus_hub.kit.logs import HIDDEN, hide_secrets, redacted
         "Authorization: Bearer canary-secret-value",
         "postgresql://periplus:canary-secret-value@db/periplus",
         "token ppt_AbCd1234_canary-secret-value-canary-secret",
-        "join ppj_abcdef.canary-secret-value-canary-secret",
+        f"join {SECRETS[0].text}",
+        f"credential {SECRETS[1].text}",
     ],
 )
 def test_secrets_inside_texts_are_hidden(text: str) -> None:
     assert "canary" not in redacted(text)
+    assert not any(minted.text.partition(".")[2] in redacted(text) for minted in SECRETS)
     assert HIDDEN in redacted(text)
 
 
