@@ -121,7 +121,8 @@ PODS: Final = Table(
         *_lists("labels"),
     ),
 )
-"""Kubernetes gives a pod at most one address per family, for its whole life."""
+"""Kubernetes gives a pod at most one address per family at a time. A pod whose sandbox is made anew gets others under
+the same uid: that is an upsert like any other, and its `observed_at` is since when."""
 
 SERVICES: Final = Table(
     "services",

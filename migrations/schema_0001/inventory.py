@@ -110,6 +110,7 @@ def _third() -> None:
         *columns(TEXTS, "labels", default="'{}'"),
         *columns(TIME, "valid_from"),
         *columns(TIME, "valid_to", null=True),
+        *columns(TIME, "seen_at"),
         sa.PrimaryKeyConstraint("tenant_id", "registration_id", "uid", name="pk_pods"),
     )
     op.create_index(

@@ -111,6 +111,7 @@ def _valid_from(rows: pa.Table) -> pa.ChunkedArray:
 _DERIVED: Final[dict[str, Callable[[pa.Table], pa.ChunkedArray]]] = {
     "valid_from": _valid_from,
     "valid_to": lambda rows: rows.column("ended_at"),
+    "seen_at": lambda rows: rows.column("observed_at"),
 }
 
 

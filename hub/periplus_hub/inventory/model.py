@@ -221,10 +221,18 @@ RULES: Final = ("pod-address", "service-address", "node-address")
 
 
 def decide(owners: list[Owner]) -> list[Ownership]:
-    """Per domain, the owners of the best rank."""
+    """Per domain, the owners of the best rank.
+
+    What claims an address in several roles (a node whose internal and external address are one) is one owner, since
+    the first of them.
+    """
     by_domain: dict[UUID, list[Owner]] = {}
-    for owner in owners:
-        by_domain.setdefault(owner.domain_id, []).append(owner)
+    seen: set[tuple[UUID, str, str]] = set()
+    for owner in sorted(owners, key=lambda claim: claim.valid_from):
+        who = (owner.registration_id, owner.kind, owner.uid)
+        if who not in seen:
+            seen.add(who)
+            by_domain.setdefault(owner.domain_id, []).append(owner)
     verdicts = []
     for domain_id, claims in sorted(by_domain.items()):
         best = min(claim.rank for claim in claims)

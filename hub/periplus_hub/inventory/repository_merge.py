@@ -64,25 +64,48 @@ def _close_named(table: Table) -> str:
     return f"DELETE FROM {table.name} t USING {gone} WHERE {mine} AND t.uid = g.uid"
 
 
+_TAKEN: Final = (
+    "CASE WHEN (t.ipv4, t.ipv6) IS NOT DISTINCT FROM (excluded.ipv4, excluded.ipv6)"
+    " OR excluded.ipv4 IS NULL AND excluded.ipv6 IS NULL THEN t.valid_from"
+    " ELSE least(greatest(t.valid_from, t.valid_to, excluded.seen_at), excluded.valid_to) END"
+)
+"""Since when a known pod has the addresses it has now: since it was seen with them, not since it was scheduled."""
+
+
+_UNTIL: Final = "coalesce(t.valid_to, s.valid_to, s.seen_at)"
+"""When a known pod lost the addresses that it does not have any more: its end, or when it was seen without them."""
+_LEFT: Final = (
+    "json_agg(json_build_object('registration_id', t.registration_id, 'uid', t.uid, 'ipv4', t.ipv4, 'ipv6', t.ipv6,"
+    f" 'valid_from', t.valid_from, 'valid_to', {_UNTIL}))"
+    f" FILTER (WHERE t.uid IS NOT NULL AND NOT t.host_network AND t.valid_from < {_UNTIL}"
+    " AND (t.ipv4, t.ipv6) IS DISTINCT FROM (s.ipv4, s.ipv6)"
+    " AND (t.ipv4 IS NOT NULL OR t.ipv6 IS NOT NULL))::text"
+)
+"""Former addresses, gathered where old and new meet anyway: null in nearly every merge, so keeping them costs those
+nothing."""
+_KEEP_LEFT: Final = """
+    INSERT INTO endpoint_addresses
+      (tenant_id, registration_id, owner_kind, owner_uid, ip, role, valid_from, valid_to)
+    SELECT $1, l.registration_id, 'pod', l.uid, a.ip, 'PodIP', l.valid_from, l.valid_to
+    FROM json_to_recordset($2::text::json) AS l(registration_id uuid, uid text, ipv4 inet, ipv6 inet,
+      valid_from timestamptz, valid_to timestamptz), LATERAL (VALUES (l.ipv4), (l.ipv6)) AS a(ip)
+    WHERE a.ip IS NOT NULL ON CONFLICT DO NOTHING
+"""
+
+
 def _assignments(table: Table) -> str:
-    """What an upsert changes. A pod's time begins when its address was first seen, not when it was first scheduled."""
-    parts = []
-    for column in table.columns:
-        if column.name in _KEY:
-            continue
-        value = f"excluded.{column.name}"
-        if column.name == "valid_from":
-            value = "CASE WHEN t.ipv4 IS NULL AND t.ipv6 IS NULL THEN excluded.valid_from ELSE t.valid_from END"
-        parts.append(f"{column.name} = {value}")
-    return ", ".join(parts)
+    """What an upsert changes."""
+    names = [column.name for column in table.columns if column.name not in _KEY]
+    return ", ".join(f"{name} = {_TAKEN if name == 'valid_from' else f'excluded.{name}'}" for name in names)
 
 
 def _compared(table: Table, alias: str) -> str:
-    names = [column.name for column in table.columns if column.name not in (*_KEY, "valid_from")]
+    names = [column.name for column in table.columns if column.name not in (*_KEY, "valid_from", "seen_at")]
     return ", ".join(f"{alias}.{name}" for name in names)
 
 
 def _statements(section: str, table: Table) -> Statements:
+    left = _LEFT if table is tables.pods else "NULL"
     stage, columns = f"stage_{table.name}", ", ".join(column.name for column in table.columns)
     missing = f"NOT EXISTS (SELECT 1 FROM {stage} s WHERE s.uid = t.uid)"
     noted = (
@@ -94,12 +117,13 @@ def _statements(section: str, table: Table) -> Statements:
         make_stage=f"CREATE TEMPORARY TABLE IF NOT EXISTS {stage} (LIKE {table.name}) ON COMMIT DELETE ROWS",
         merge=(
             f"WITH grown AS (SELECT count(*) FILTER (WHERE {_live('s', table)})"
-            f" - count(*) FILTER (WHERE t.uid IS NOT NULL AND {_live('t', table)}) AS rows FROM {stage} s"
+            f" - count(*) FILTER (WHERE t.uid IS NOT NULL AND {_live('t', table)}) AS rows,"
+            f" {left} AS addresses_left FROM {stage} s"
             f" LEFT JOIN {table.name} t ON {_MINE.format(alias='t')} AND t.uid = s.uid), merged AS ("
             f"INSERT INTO {table.name} AS t ({columns}) SELECT {columns} FROM {stage} ORDER BY uid"
             f" ON CONFLICT (tenant_id, registration_id, uid) DO UPDATE SET {_assignments(table)}"
             f" WHERE ({_compared(table, 't')}) IS DISTINCT FROM ({_compared(table, 'excluded')}))"
-            " SELECT rows FROM grown"
+            " SELECT rows, addresses_left FROM grown"
         ),
         close_missing=_close(table, missing),
         close_missing_of_parts=_close(table, noted),
@@ -147,7 +171,12 @@ class Merge:
 
     async def merge(self, section: str) -> int:
         """Staged rows into the table; both halves of the statement see it as it was before."""
-        return int(await self._raw.fetchval(STATEMENTS[section].merge, *self._mine))
+        grown = await self._raw.fetchrow(STATEMENTS[section].merge, *self._mine)
+        if grown is None:
+            return 0
+        if grown["addresses_left"] is not None:
+            await self._raw.execute(_KEEP_LEFT, self._mine[0], grown["addresses_left"])
+        return int(grown["rows"])
 
     async def close_missing(self, section: str, at: datetime) -> int:
         """End what the staged rows do not name."""

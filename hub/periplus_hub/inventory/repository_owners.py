@@ -5,10 +5,10 @@ several owners of that rank are all returned, and nobody guesses. What a cluster
 cannot say any more that a pod is gone, and the same cluster may be back under a new registration.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, Select, and_, case, func, literal, null, or_, select, true, union_all
@@ -20,6 +20,7 @@ from periplus_hub.inventory.addresses import parse_address
 from periplus_hub.inventory.model import RULES, Owner, Ownership, decide
 from periplus_hub.kit.db import ReadConnection
 
+Wanted: TypeAlias = Sequence[IPv4Address | IPv6Address]
 MAX_OWNERS: Final = 1_000
 """More claims of one address than this are not read: the address is ambiguous long before."""
 
@@ -37,8 +38,7 @@ async def address_owners(
 ) -> dict[str, list[Ownership]]:
     """As `address_owner` for many addresses in one statement, by the text that was asked."""
     addresses = {ip: parse_address(ip) for ip in ips}
-    wanted = list(set(addresses.values()))
-    claims = union_all(_pods(scope, wanted, at), _others(scope, wanted, at)).subquery()
+    claims = union_all(*_claims(scope, list(set(addresses.values())), at)).subquery()
     statement = (
         select(registrations.c.domain_id, claims)
         .join_from(claims, registrations, registrations.c.id == claims.c.registration_id)
@@ -53,6 +53,14 @@ async def address_owners(
     return {ip: decide(by_address.get(str(address), [])) for ip, address in addresses.items()}
 
 
+def _claims(scope: Scope, wanted: Wanted, at: datetime) -> Iterator[Select[Any]]:
+    for version, column in ((4, "ipv4"), (6, "ipv6")):
+        if family := [address for address in wanted if address.version == version]:
+            yield _pods(scope, family, column, at)
+    yield _pods_before(scope, wanted, at)
+    yield _others(scope, wanted, at)
+
+
 def _owner(row: Row[Any]) -> Owner:
     fields = {name: value for name, value in row._mapping.items() if name != "ip"}  # noqa: SLF001 - public name
     return Owner(**fields, rule=RULES[row.rank])
@@ -62,12 +70,30 @@ def _holds(start: ColumnElement[Any], end: ColumnElement[Any], at: datetime) -> 
     return and_(start <= at, or_(end.is_(None), end > at))
 
 
-def _pods(scope: Scope, wanted: Sequence[IPv4Address | IPv6Address], at: datetime) -> Select[Any]:
-    pods, nodes = tables.pods, tables.nodes
-    family4 = [address for address in wanted if address.version == 4]  # noqa: PLR2004 - the family
-    family6 = [address for address in wanted if address.version == 6]  # noqa: PLR2004 - the family
+def _pods(scope: Scope, wanted: Wanted, column: str, at: datetime) -> Select[Any]:
+    """Pods that have one of these addresses, of one family, as their last."""
+    pods = tables.pods
     # host_network may be null; the partial indexes speak of NOT host_network, so the same words are used here.
-    asked = or_(pods.c.ipv4.in_(family4), pods.c.ipv6.in_(family6))
+    return _of_pods(scope, pods.c[column], pods.c.valid_from, pods.c.valid_to).where(
+        pods.c[column].in_(wanted), ~pods.c.host_network, _holds(pods.c.valid_from, pods.c.valid_to, at)
+    )
+
+
+def _pods_before(scope: Scope, wanted: Wanted, at: datetime) -> Select[Any]:
+    """Pods that had one of these addresses before they got others."""
+    pods, former = tables.pods, tables.addresses
+    same = (former.c.registration_id == pods.c.registration_id) & (former.c.owner_uid == pods.c.uid)
+    return (
+        _of_pods(scope, former.c.ip, former.c.valid_from, former.c.valid_to)
+        .join(former, same & owned(scope, former) & (former.c.owner_kind == "pod"))
+        .where(former.c.ip.in_(wanted), _holds(former.c.valid_from, former.c.valid_to, at))
+    )
+
+
+def _of_pods(
+    scope: Scope, ip: ColumnElement[Any], valid_from: ColumnElement[Any], valid_to: ColumnElement[Any]
+) -> Select[Any]:
+    pods, nodes = tables.pods, tables.nodes
     node = (
         select(nodes.c.zone)
         .where(owned(scope, nodes), nodes.c.registration_id == pods.c.registration_id, nodes.c.name == pods.c.node)
@@ -77,7 +103,7 @@ def _pods(scope: Scope, wanted: Sequence[IPv4Address | IPv6Address], at: datetim
     return (
         select(
             pods.c.registration_id,
-            case((pods.c.ipv4.in_(family4), pods.c.ipv4), else_=pods.c.ipv6).label("ip"),
+            ip.label("ip"),
             literal("pod").label("kind"),
             pods.c.uid.label("uid"),
             pods.c.namespace,
@@ -86,16 +112,18 @@ def _pods(scope: Scope, wanted: Sequence[IPv4Address | IPv6Address], at: datetim
             pods.c.workload_name,
             pods.c.node,
             node.c.zone,
-            pods.c.valid_from,
-            pods.c.valid_to,
+            valid_from.label("valid_from"),
+            valid_to.label("valid_to"),
             literal(0).label("rank"),
         )
-        .outerjoin_from(pods, node, true())
-        .where(owned(scope, pods), asked, ~pods.c.host_network, _holds(pods.c.valid_from, pods.c.valid_to, at))
+        .select_from(pods)
+        .outerjoin(node, true())
+        .where(owned(scope, pods))
     )
 
 
-def _others(scope: Scope, wanted: Sequence[IPv4Address | IPv6Address], at: datetime) -> Select[Any]:
+def _others(scope: Scope, wanted: Wanted, at: datetime) -> Select[Any]:
+    """Services and nodes."""
     table = tables.addresses
     return select(
         table.c.registration_id,
@@ -111,4 +139,9 @@ def _others(scope: Scope, wanted: Sequence[IPv4Address | IPv6Address], at: datet
         table.c.valid_from,
         table.c.valid_to,
         case((table.c.owner_kind == "service", 1), else_=2),
-    ).where(owned(scope, table), table.c.ip.in_(wanted), _holds(table.c.valid_from, table.c.valid_to, at))
+    ).where(
+        owned(scope, table),
+        table.c.ip.in_(wanted),
+        table.c.owner_kind != "pod",
+        _holds(table.c.valid_from, table.c.valid_to, at),
+    )

@@ -114,6 +114,7 @@ pods: Final = _object(
     *_lists("labels"),
     time_column("valid_from", nullable=False),
     time_column("valid_to"),
+    time_column("seen_at", nullable=False),
     Index(
         "ix_pods_tenant_id_ipv4", "tenant_id", "ipv4", postgresql_where=text("ipv4 IS NOT NULL AND NOT host_network")
     ),
@@ -121,8 +122,10 @@ pods: Final = _object(
         "ix_pods_tenant_id_ipv6", "tenant_id", "ipv6", postgresql_where=text("ipv6 IS NOT NULL AND NOT host_network")
     ),
 )
-"""Gone pods stay with their `valid_to` for as long as identities are kept: a pod row is its own endpoint identity,
-because a pod keeps its addresses all its life. A host-network pod never owns its node's address."""
+"""Gone pods stay with their `valid_to` for as long as identities are kept: a pod row is the identity of its last
+addresses, which were its own in [valid_from, valid_to). Nearly all pods keep theirs all their life; what one had
+before its sandbox was made anew is in `endpoint_addresses`. `seen_at` is when a spoke first saw what the row says.
+A host-network pod never owns its node's address."""
 
 addresses: Final = Table(
     "endpoint_addresses",
@@ -140,7 +143,8 @@ addresses: Final = Table(
     Index(None, "tenant_id", "ip"),
 )
 """[from, to) identities of everything whose addresses may change in its life: nodes (`role` InternalIP,
-ExternalIP), services (`role` ClusterIP, ExternalIP, LoadBalancer)."""
+ExternalIP), services (`role` ClusterIP, ExternalIP, LoadBalancer), and the former addresses of pods (`role` PodIP;
+their other columns are in `pods`)."""
 
 snapshot_uids: Final = Table(
     "snapshot_uids",
