@@ -64,6 +64,8 @@ class EnrolAnswer(msgspec.Struct, frozen=True, kw_only=True):
     state: Literal["pending", "active"]
     hub_id: str
     poll_after_s: int
+    notice: str = ""
+    """For people: what is not as the spoke asked, and why. Empty when all is."""
 
 
 class ChallengeRequest(msgspec.Struct, frozen=True, kw_only=True):

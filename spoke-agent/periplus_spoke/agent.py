@@ -29,7 +29,7 @@ from periplus_spoke.transport.answers import Parts
 from periplus_spoke.transport.client import HubClient
 from periplus_spoke.transport.courier import Courier
 from periplus_spoke.transport.gate import Gate
-from periplus_spoke.transport.identity import IdentityStore, Registration, check_cluster
+from periplus_spoke.transport.identity import IdentityStore, Registration, check_cluster, other_name
 from periplus_spoke.transport.joining import Joining
 from periplus_spoke.transport.report import Report
 from periplus_spoke.transport.session import ClusterFacts, Session
@@ -119,6 +119,7 @@ class Agent:
             self.report.update(
                 phase="listing", registration=registration.registration, cluster_name=registration.cluster_name
             )
+            self.report.condition("cluster_name", other_name(registration, config.cluster_name))
             desk = Desk()
             stack.callback(desk.close)
             outbox = await desk.run(self._open_outbox, registration)

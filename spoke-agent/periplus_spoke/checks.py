@@ -10,7 +10,7 @@ from periplus_spoke.kit.config import JOIN_TOKEN_VARIABLE, SpokeConfig
 from periplus_spoke.kit.errors import Exit, SpokeError
 from periplus_spoke.kube.client import KubeClient
 from periplus_spoke.transport.client import HubClient, NoAnswerError
-from periplus_spoke.transport.identity import IdentityStore, Registration, check_cluster, check_hub
+from periplus_spoke.transport.identity import IdentityStore, Registration, check_cluster, check_hub, other_name
 from periplus_spoke.transport.session import RefusedError, describe
 
 Say = Callable[[str], None]
@@ -43,6 +43,8 @@ def _state_folder(config: SpokeConfig, join_token: str, say: Say) -> tuple[Regis
         return None, Exit.FAILED
     if stored is not None:
         say(f"ok      state folder {folder}: enrolled as {stored.cluster_name} ({stored.registration})")
+        if note := other_name(stored, config.cluster_name):
+            say(f"note    {note}")
         return stored, Exit.OK
     if not join_token:
         say(
@@ -79,7 +81,7 @@ async def _hub(config: SpokeConfig, stored: Registration | None, timer: Timer, s
         if stored is not None:
             check_hub(stored, hub.hub_id)
     except NoAnswerError as error:
-        say(f"PROBLEM hub: {error.message}. Check --hub, --hub-ca and the way to it.")
+        say(f"PROBLEM hub: {error.message}. {error.remedy or 'Try again.'}")
         return Exit.FAILED
     except RefusedError as error:
         say(f"PROBLEM hub: {error.refusal.message}. {error.refusal.problem.remedy}")

@@ -115,12 +115,32 @@ async def test_the_token_decides_the_name_it_is_bound_to(door: Door, tenant: Sco
     member = Member(door, "whatever")
     answer = await member.enrol(await door.join_token(tenant, cluster_name="prod-9"))
     assert answer.cluster_name == "prod-9"
+    assert answer.notice == "its join token names this cluster 'prod-9', not 'whatever'"
+
+
+async def test_a_bound_token_whose_name_is_taken_says_that_the_token_is_the_matter(door: Door, tenant: Scope) -> None:
+    await door.member(tenant, "prod-1")
+    token = await door.join_token(tenant, cluster_name="prod-1")
+    with pytest.raises(RefusedByHubError, match=r"bound to 'prod-1'.*create a token"):
+        await Member(door, "other").enrol(token)
+
+
+async def test_a_cluster_that_lost_its_state_folder_learns_that_it_is_its_own_rival(door: Door, tenant: Scope) -> None:
+    await door.member(tenant, "prod-1", cluster_uid="one-cluster")
+    again = Member(door, "prod-1", cluster_uid="one-cluster")
+    with pytest.raises(RefusedByHubError, match="this same cluster is registered as 'prod-1' already") as refused:
+        await again.enrol(await door.join_token(tenant))
+    assert "periplus clusters revoke prod-1" in refused.value.problem.detail
 
 
 async def test_a_second_spoke_with_a_clusters_identity_is_never_approved_by_itself(door: Door, tenant: Scope) -> None:
     first = await door.member(tenant, "prod-1", cluster_uid="one-cluster")
     clone = Member(door, "prod-2", cluster_uid="one-cluster")
-    assert (await clone.enrol(await door.join_token(tenant, auto_approve=True))).state == "pending"
+    answer = await clone.enrol(await door.join_token(tenant, auto_approve=True))
+    assert answer.state == "pending"
+    assert "registered as 'prod-1' already" in answer.notice
+    with pytest.raises(RefusedByHubError, match=r"pending-approval.*registered as 'prod-1' already"):
+        await clone.renew()
     assert (await stored(door, tenant, clone)).duplicate_of == first.registration
 
 

@@ -131,7 +131,7 @@ class JoinToken(RowBacked, Node):
 
     used_by_registration: strawberry.Private[UUID | None]
     public_id: str = strawberry.field(description="The part before the dot, as it appears in logs.")
-    cluster_name: str | None = strawberry.field(description="Only a cluster with this name may use it; null is any.")
+    cluster_name: str | None = strawberry.field(description="Name the cluster gets; null leaves it to its spoke.")
     auto_approve: bool = strawberry.field(description="Whether who joins with it needs no approval.")
     created_by: str = strawberry.field(description="Who made it.")
     created_at: datetime = strawberry.field(description="When it was made.")

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, delete, func, insert, literal, select, update
+from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from periplus_hub.access.scope import Scope, owned
@@ -96,12 +96,13 @@ async def live_twin(c: WriteConnection, scope: Scope, cluster_uid: str) -> UUID 
     return found
 
 
-async def name_is_taken(c: ReadConnection, scope: Scope, name: str) -> bool:
-    """Whether a live registration has the name."""
-    statement = select(literal(1)).where(
+async def name_holder(c: ReadConnection, scope: Scope, name: str) -> UUID | None:
+    """The live registration that has the name."""
+    statement = select(registrations.c.id).where(
         owned(scope, registrations), registrations.c.name == name, registrations.c.state != State.REVOKED.value
     )
-    return await c.scalar(statement) is not None
+    found: UUID | None = await c.scalar(statement)
+    return found
 
 
 async def add_registration(c: WriteConnection, scope: Scope, new: NewRegistration) -> None:

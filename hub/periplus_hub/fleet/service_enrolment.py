@@ -69,6 +69,24 @@ class Enrolment:
             state="active" if row.state == State.ACTIVE.value else "pending",
             hub_id=await self.hub_id(),
             poll_after_s=POLL_AFTER_S,
+            notice=await self._notice(row, request.cluster_name),
+        )
+
+    async def _notice(self, row: Row[Any], wished: str) -> str:
+        named = "" if row.name == wished else f"its join token names this cluster {row.name!r}, not {wished!r}"
+        return "; ".join(filter(None, (named, await self._why_pending(row))))
+
+    async def _why_pending(self, row: Row[Any]) -> str:
+        """Empty unless something else than the wish to look at every cluster holds it up."""
+        if row.state != State.PENDING.value or row.duplicate_of is None:
+            return ""
+        async with self._db.read() as c:
+            twin = await store.system_registration_by_id(c, row.duplicate_of)
+        if twin is None or twin.state == State.REVOKED.value:
+            return ""
+        return (
+            f"this same cluster is registered as {twin.name!r} already: revoke that one if its spoke is gone, "
+            f"then approve {row.name!r}"
         )
 
     async def _enrol(self, c: WriteConnection, request: EnrolRequest) -> Row[Any]:
@@ -79,9 +97,9 @@ class Enrolment:
             return await _earlier_use(c, token.public_id, request.public_key)
         scope = system_scope(token.tenant_id, f"spoke:{registration_id}")
         name = token.cluster_name or request.cluster_name
-        if await store.name_is_taken(c, scope, name):
-            raise _name_taken(name)
         twin = await store.live_twin(c, scope, request.cluster_uid)
+        if (holder := await store.name_holder(c, scope, name)) is not None:
+            raise _name_taken(name, is_bound=token.cluster_name is not None, is_itself=holder == twin)
         active = token.auto_approve and twin is None
         new = store.NewRegistration(
             id=registration_id,
@@ -131,7 +149,7 @@ class Enrolment:
             row = await store.system_registration_by_id(c, registration_id)
         if row is None or not await self._proven(row, request):
             raise _proof_refused("the proof is not accepted")
-        refuse_unless_active(row.state, row.name)
+        refuse_unless_active(row.state, row.name, await self._why_pending(row))
         if not fresh:
             raise _proof_refused("the challenge is unknown, used or too old; ask for a new one")
         return await self._issue(row)
@@ -196,10 +214,11 @@ async def _earlier_use(c: WriteConnection, public_id: str, public_key: str) -> R
     return row
 
 
-def refuse_unless_active(state: str, name: str) -> None:
+def refuse_unless_active(state: str, name: str, why_pending: str = "") -> None:
     """Raise the problem of a registration that may not send."""
     if state == State.PENDING.value:
-        raise RefusedError(problems.PENDING, f"registration of {name!r} waits for approval", retry_after_s=POLL_AFTER_S)
+        detail = why_pending or f"registration of {name!r} waits for approval"
+        raise RefusedError(problems.PENDING, detail, retry_after_s=POLL_AFTER_S)
     if state != State.ACTIVE.value:
         raise RefusedError(problems.REVOKED, f"registration of {name!r} is revoked")
 
@@ -241,5 +260,15 @@ def _proof_refused(detail: str) -> RefusedError:
     return RefusedError(problems.PROOF_REFUSED, detail)
 
 
-def _name_taken(name: str) -> RefusedError:
-    return RefusedError(problems.NAME_TAKEN, f"another cluster of this fleet is called {name!r}")
+def _name_taken(name: str, *, is_bound: bool = False, is_itself: bool = False) -> RefusedError:
+    """`is_itself`: the live registration with the name is this same cluster's, as after a lost state folder."""
+    if is_itself:
+        detail = (
+            f"this same cluster is registered as {name!r} already: start the spoke with the state folder it had, "
+            f"or revoke that registration with 'periplus clusters revoke {name}'"
+        )
+    elif is_bound:
+        detail = f"the join token is bound to {name!r}, and another cluster has that name: create a token with another"
+    else:
+        detail = f"another cluster of this fleet is called {name!r}"
+    return RefusedError(problems.NAME_TAKEN, detail)

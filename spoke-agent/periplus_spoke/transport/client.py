@@ -35,13 +35,17 @@ class Reply(NamedTuple):
 
 
 class NoAnswerError(Exception):
-    """The hub could not be reached, or its answer says nothing; `reason` is a slug."""
+    """The hub could not be reached, or its answer says nothing; `reason` is a slug.
 
-    def __init__(self, reason: str, message: str, retry_after_s: float | None = None) -> None:
+    Waiting may cure it, so the spoke goes on. `remedy` is what a person can do meanwhile; empty when that is nothing.
+    """
+
+    def __init__(self, reason: str, message: str, retry_after_s: float | None = None, *, remedy: str = "") -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
         self.retry_after_s = retry_after_s
+        self.remedy = remedy
 
 
 class HubClient:
@@ -97,10 +101,14 @@ class HubClient:
         except TimeoutError:
             raise NoAnswerError("timeout", f"the hub at {self.url} did not answer in time") from None
         except aiohttp.ClientSSLError as error:
-            raise NoAnswerError("tls", f"no trusted TLS connection to {self.url}: {error}") from error
+            raise distrust(self.url, error) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             # ValueError: aiohttp's answer to headers that are not HTTP.
-            raise NoAnswerError("hub_unreachable", f"no answer from {self.url}: {error}") from error
+            raise NoAnswerError(
+                "hub_unreachable",
+                f"no answer from {self.url}: {error}",
+                remedy="Check that --hub names the right scheme, host and port, and the way there (firewall, DNS).",
+            ) from error
 
     def _retry_after(self, value: str) -> float | None:
         """Seconds; the header is a number or a date."""
@@ -110,6 +118,23 @@ class HubClient:
             return (parsedate_to_datetime(value) - self._clock.now()).total_seconds()
         except (TypeError, ValueError):
             return None
+
+
+def distrust(url: str, error: BaseException) -> NoAnswerError:
+    """Why TLS to the hub failed, and the setting that would cure it."""
+    cause = getattr(error, "certificate_error", error.__cause__ or error)
+    if not isinstance(cause, ssl.SSLCertVerificationError):
+        return NoAnswerError("tls", f"no TLS connection to {url}: {error}", remedy=_NO_TLS)
+    message = f"the certificate of {url} is not trusted: {cause.verify_message}"
+    return NoAnswerError("tls", message, remedy=_DISTRUST.get(cause.verify_code, _UNKNOWN_AUTHORITY))
+
+
+_NO_TLS: Final = "Check that --hub names a port that speaks TLS; for one that does not, write http://."
+_UNKNOWN_AUTHORITY: Final = "Give --hub-ca the PEM file of the authority that signed the hub's certificate."
+_WRONG_TIME: Final = "Renew the hub's certificate, or set this machine's clock."
+_WRONG_NAME: Final = "Name the hub in --hub as its certificate does, or give it a certificate with this name."
+_DISTRUST: Final = {9: _WRONG_TIME, 10: _WRONG_TIME, 62: _WRONG_NAME, 64: _WRONG_NAME}
+"""By OpenSSL's X509_V_ERR_…: not yet valid, expired, other host name, other address."""
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

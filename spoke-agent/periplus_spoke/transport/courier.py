@@ -100,7 +100,7 @@ class Courier:
             if error.retry_after_s is not None:
                 self._parts.gate.close_for(wait_s)
             self._parts.report.counters["retries"] += 1
-            self._parts.report.trouble(error.reason, error.message, "Nothing: the spoke tries again.")
+            self._parts.report.trouble(error.reason, error.message, error.remedy or "Nothing: the spoke tries again.")
             return wait_s
         except SpokeError as error:
             # Another hub answers at this address, or nothing can be signed: keep everything, look again later.

@@ -120,6 +120,16 @@ def check_hub(registration: Registration, hub_id: str) -> None:
         )
 
 
+def other_name(registration: Registration, wished: str) -> str:
+    """What to tell a person who asks for another name than the hub has given; empty when there is nothing."""
+    if wished in ("", registration.cluster_name):
+        return ""
+    return (
+        f"the hub knows this cluster as {registration.cluster_name!r}: --cluster-name {wished!r} is heard only when a "
+        f"spoke enrols, and not against the name its join token is bound to"
+    )
+
+
 def _damaged(path: Path) -> SpokeError:
     return SpokeError(
         "damaged_state",

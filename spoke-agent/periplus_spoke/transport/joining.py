@@ -16,6 +16,7 @@ from periplus_spoke.transport.report import Report
 from periplus_spoke.transport.session import ClusterFacts, RefusedError, Session, describe, enrol, token_sha256
 from periplus_spoke.transport.verdicts import Refusal
 
+_KEEPS_TRYING: Final = "Nothing: the spoke tries again."
 _LOST: Final = (problems.REVOKED, problems.PROOF_REFUSED)
 
 
@@ -41,7 +42,7 @@ class Joining:
             if self.join_token and token_sha256(self.join_token) != stored.token_sha256:
                 await Session(self.client, self.store, stored, self.timer).bearer()
         except NoAnswerError as error:
-            self.report.trouble(error.reason, error.message)
+            self.report.trouble(error.reason, error.message, error.remedy or _KEEPS_TRYING)
         except RefusedError as error:
             return error.refusal.problem not in _LOST
         return True
@@ -63,9 +64,7 @@ class Joining:
             except RefusedError as error:
                 wait_s = backoff.next_s(self._retry_after(error.refusal))
             except NoAnswerError as error:
-                self.report.trouble(
-                    error.reason, error.message, "Check --hub and the way to it; the spoke keeps trying."
-                )
+                self.report.trouble(error.reason, error.message, error.remedy or _KEEPS_TRYING)
                 wait_s = backoff.next_s(error.retry_after_s)
             await self.timer.sleep(wait_s)
 

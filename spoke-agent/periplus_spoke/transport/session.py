@@ -34,6 +34,7 @@ from periplus_spoke.transport.verdicts import NoVerdict, Refusal, judge
 
 T = TypeVar("T", bound=msgspec.Struct)
 
+_SERVER_ERROR: Final = 500
 _SOONEST_US: Final = 60_000_000
 _LATEST_US: Final = CREDENTIAL_LIFETIME_S * 1_000_000
 """Bounds of the time to renewal, whatever the hub says."""
@@ -70,11 +71,16 @@ async def ask(request: Awaitable[Reply], answer: type[T]) -> T:
 
 async def describe(client: HubClient) -> ContractDescription:
     """The hub's contract, checked against ours. Raises NoAnswerError, or HubRefusedError without a common version."""
-    description = await ask(client.get("/v1/contract"), ContractDescription)
+    reply = await client.get("/v1/contract")
+    description = judge(reply, ContractDescription)
+    if isinstance(description, Refusal):
+        raise RefusedError(description)
+    if isinstance(description, NoVerdict):
+        raise _not_the_listener(client.url, reply, description)
     try:
         oldest, newest = Version.parse(description.oldest), Version.parse(description.newest)
     except ValueError as error:
-        raise NoAnswerError("hub_unreachable", f"{client.url} is no hub: {error}") from error
+        raise _not_the_listener(client.url, reply, NoVerdict(str(error), None)) from error
     if best_common(oldest, newest) is None:
         raise HubRefusedError(
             "unsupported_version",
@@ -82,6 +88,19 @@ async def describe(client: HubClient) -> ContractDescription:
             problems.UNSUPPORTED_VERSION.remedy,
         )
     return description
+
+
+def _not_the_listener(url: str, reply: Reply, answer: NoVerdict) -> NoAnswerError:
+    """Every hub describes its contract to anyone who asks where spokes are to send; whoever does not is another."""
+    if reply.status >= _SERVER_ERROR:
+        return NoAnswerError("hub_unreachable", f"{url}: {answer.message}", answer.retry_after_s)
+    return NoAnswerError(
+        "not_spoke_listener",
+        f"something answers at {url}, but it is not a hub's listener for spokes: {answer.message}",
+        answer.retry_after_s,
+        remedy="Give --hub the address the hub prints as spokes_url (port 7946 by default); people, metrics and "
+        "proxies have other ones.",
+    )
 
 
 async def enrol(client: HubClient, store: IdentityStore, facts: ClusterFacts, join_token: str) -> Registration:
@@ -110,6 +129,8 @@ async def enrol(client: HubClient, store: IdentityStore, facts: ClusterFacts, jo
         token_sha256=token_sha256(join_token),
     )
     store.remember(registration)
+    if answer.notice:
+        _log.warning(answer.notice)
     _log.info("enrolled", extra={"registration": answer.registration, "state": answer.state})
     return registration
 

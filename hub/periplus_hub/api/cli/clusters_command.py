@@ -57,6 +57,19 @@ def list_clusters(*, url: UrlOption = None, token_file: TokenFileOption = None, 
     Listing(columns, rows, documents, "No clusters yet. Make a token: 'periplus join-token create'.").show(
         as_json=as_json
     )
+    for note in () if as_json else filter(None, map(why_pending, documents)):
+        Console(highlight=False).print(Text(note))
+
+
+def why_pending(node: dict[str, Any]) -> str:
+    """Why a cluster waits for a person although its join token may have said otherwise; empty for all others."""
+    twin = node["duplicate"]
+    if node["state"] != "PENDING" or twin is None or twin["state"] == "REVOKED":
+        return ""
+    return (
+        f"{node['name']} is the same cluster as {twin['name']}: if the spoke of {twin['name']} is gone, "
+        f"'periplus clusters revoke {twin['name']}', then 'periplus clusters approve {node['name']}'."
+    )
 
 
 def _row(node: dict[str, Any]) -> tuple[str, ...]:
@@ -89,6 +102,8 @@ def show_cluster(
     columns = ("name", "state", "seen", "where", "kubernetes", "cni", "domain", "nodes", "pods", "services")
     for column, cell in zip(columns, _row(found), strict=True):
         console.print(Text.assemble((f"{column:<11}", "dim"), cell))
+    if note := why_pending(found):
+        console.print(Text.assemble((f"{'why':<11}", "dim"), note))
     console.print(Text("sources", style="dim"))
     for source in found["sources"]:
         line = Text.assemble("  ", (f"{source['state'].lower():<10}", "bold"), source["name"])
@@ -116,7 +131,9 @@ def revoke(name: NameArgument, *, url: UrlOption = None, token_file: TokenFileOp
 @join_tokens.command("create")
 def create_join_token(
     *,
-    cluster_name: Annotated[str | None, typer.Option(help="Only a cluster with this name may use it.")] = None,
+    cluster_name: Annotated[
+        str | None, typer.Option(help="Name the cluster gets, whatever its spoke's --cluster-name says.")
+    ] = None,
     auto_approve: Annotated[bool, typer.Option(help="The cluster needs no approval by a person.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write it to this file (0600) instead of printing it.")] = None,
     url: UrlOption = None,

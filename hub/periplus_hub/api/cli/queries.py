@@ -14,6 +14,7 @@ query Clusters($first: Int!, $after: String) {
   clusters(first: $first, after: $after) {
     nodes {
       id name state liveness
+      duplicate { name state }
       facts { provider region kubernetesVersion cnis }
       counts { nodes pods services }
       sources { name state reason message remedy }

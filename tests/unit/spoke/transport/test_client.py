@@ -1,6 +1,7 @@
 """A hub is as little trusted as any peer: every request ends, whatever comes back."""
 
 import asyncio
+import ssl
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ from aiohttp import web
 from periplus_spoke.kit.errors import ConfigError
 from periplus_spoke.transport import client as client_module
 from periplus_spoke.transport.client import HubClient, NoAnswerError
+from periplus_spoke.transport.session import describe
 
+from tests.support.certificates import self_signed
 from tests.support.clock import FakeClock
 from tests.support.fake_hub import FakeHub, Handler, Misbehaviour, answer, flood
 
@@ -66,6 +69,42 @@ async def test_nobody_listening_is_an_ordinary_answer() -> None:
         with pytest.raises(NoAnswerError, match="no answer from") as failed:
             await client.get("/v1/contract")
     assert failed.value.reason == "hub_unreachable"
+
+
+@pytest.mark.promise("spokes-know-their-hub")
+@pytest.mark.parametrize(("name", "known", "setting"), [("127.0.0.1", False, "--hub-ca"), ("other", True, "--hub")])
+async def test_a_hub_that_is_not_trusted_names_the_setting(
+    tmp_path: Path, name: str, setting: str, *, known: bool
+) -> None:
+    certificate, key = self_signed(tmp_path, name)
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificate, key)
+    server = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0, ssl=tls)
+    url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server, HubClient(url, FakeClock(), certificate if known else None) as client:
+        with pytest.raises(NoAnswerError, match="is not trusted") as failed:
+            await client.get("/v1/contract")
+    assert failed.value.reason == "tls"
+    assert f"{setting} " in failed.value.remedy
+
+
+async def test_a_port_without_tls_is_said_to_be_one() -> None:
+    async with FakeHub() as hub, HubClient(hub.url.replace("http:", "https:"), FakeClock()) as client:
+        with pytest.raises(NoAnswerError, match="no TLS connection") as failed:
+            await client.get("/v1/contract")
+    assert "http://" in failed.value.remedy
+
+
+@pytest.mark.parametrize("status", [200, 302, 401, 404])
+async def test_what_is_no_spoke_listener_is_told_apart_from_a_hub_that_is_away(status: int) -> None:
+    async with FakeHub() as hub, HubClient(hub.url, FakeClock()) as client:
+        hub.misbehave("/v1/contract", answer(status, b"{}"), answer(502))
+        with pytest.raises(NoAnswerError, match="not a hub's listener for spokes") as failed:
+            await describe(client)
+        assert "--hub" in failed.value.remedy
+        with pytest.raises(NoAnswerError) as away:
+            await describe(client)
+    assert (failed.value.reason, away.value.reason) == ("not_spoke_listener", "hub_unreachable")
 
 
 def test_a_bundle_that_is_none_is_named(tmp_path: Path) -> None:
