@@ -41,7 +41,7 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
 class InventoryMark(msgspec.Struct, frozen=True, kw_only=True):
     """Where an inventory batch stands in its chain.
 
-    A snapshot starts a chain: its parts (1..`parts`) are consecutive and replace everything the cluster had. A
+    A snapshot starts a chain: its parts (1..`parts`) are consecutive and replace what the header `covers`. A
     delta applies on the batch with seq `after_seq` (the previous inventory batch of the epoch), never elsewhere.
     """
 
@@ -90,6 +90,10 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     inventory: InventoryMark | None = None
     ipam: PartMark | None = None
     """Only in ipam batches that are one part of several."""
+    covers: tuple[str, ...] = ()
+    """What an inventory snapshot or an ipam batch states completely, by names of `periplus_contract.covers`: what is
+    known of it and not named here has ended. The rest was not read whole and stays as known. Names a reader does not
+    know are ignored; all parts of one statement name the same."""
 
 
 _HEADER: Final = msgspec.json.Decoder(Header)

@@ -75,7 +75,8 @@ CLUSTER: Final = Table(
         *_texts("clusterset", "clusterset_cluster_id", "api_ca_sha256"),
     ),
 )
-"""One row; `uid` is the kube-system namespace's. `aliases` are `system=name` texts (cilium=prod-1)."""
+"""One row; `uid` is the kube-system namespace's. `aliases` are `system=name` texts (cilium=prod-1). Null or empty is
+unknown, perhaps only now: a reader keeps what it knew, but of `aliases` and the clusterset."""
 
 SOURCES: Final = Table(
     "sources",
@@ -193,9 +194,9 @@ ALLOCATIONS: Final = Table(
         Column("observed_at", "timestamp", nullable=False),
     ),
 )
-"""The cluster's complete set of CIDRs in use, whenever it changed. An ipam batch without this section says
-"unchanged", one with a section of no rows says "none left"; so it is with `pools`. `kind` is pod, service, node,
-loadbalancer, external or reserved; single addresses are /32 or /128."""
+"""The CIDRs the cluster has in use, told whenever they changed: complete for the kinds that the batch covers, while
+a kind it does not cover is unchanged. `kind` is pod, service, node, loadbalancer, external or reserved; single
+addresses are /32 or /128."""
 
 TABLES: Final[dict[Kind, tuple[Table, ...]]] = {
     Kind.INVENTORY: (

@@ -9,7 +9,7 @@ import periplus_contract
 from docs.build.markdown import bullets, code, fenced, page, prose, section, summary, table
 from docs.build.source import attribute_docs, constants
 from docs.build.types import struct_section
-from periplus_contract import batch, limits, messages, outcomes, tables, version
+from periplus_contract import batch, covers, limits, messages, outcomes, tables, version
 
 
 def render() -> str:
@@ -21,6 +21,7 @@ def render() -> str:
         f"This is contract version `{version.CONTRACT}`; a hub of this release takes `{version.OLDEST_ACCEPTED}` and "
         "every later minor of the same major. Minors only add, and both sides ignore fields they do not know.",
         section("Envelope", _text_and_block(batch), *envelope),
+        section("What a statement covers", _coverage()),
         section("Limits", prose(limits.__doc__), _limits()),
         section("Messages", *_messages()),
         section("Accounting", _text_and_block(outcomes), struct_section(outcomes.Outcome), _drop_reasons()),
@@ -32,6 +33,10 @@ def _text_and_block(module: ModuleType) -> str:
     """The module's docstring with its indented parts as code."""
     blocks = prose(module.__doc__).split("\n\n")
     return "\n\n".join(fenced(inspect.cleandoc(block)) if block.startswith("    ") else block for block in blocks)
+
+
+def _coverage() -> str:
+    return "\n\n".join(prose(block) for block in inspect.cleandoc(covers.__doc__ or "").split("\n\n"))
 
 
 def _limits() -> str:

@@ -9,10 +9,11 @@ import pytest
 from sqlalchemy import func, select
 
 from periplus_contract.batch import PartMark
+from periplus_contract.covers import EVERY_ALLOCATION, EVERY_POOL
 from periplus_contract.limits import MAX_ROWS
 from periplus_hub.addresses import tables
 from periplus_hub.ingest.tables import parts as parts_table
-from periplus_spoke.fold.ipam import Allocation, ipam_batch
+from periplus_spoke.fold.ipam import Allocation, Statement, ipam_batch
 from periplus_spoke.kit.clock import SystemClock
 from periplus_spoke.kit.news import News
 from periplus_spoke.outbox.desk import Desk
@@ -25,6 +26,7 @@ from tests.support.overlap_fleet import Fleet, allocation, pool
 from tests.support.spokes_door import RefusedByHubError
 
 POD = ("pod", "10.1.0.0/16")
+EVERY = (*EVERY_POOL, *EVERY_ALLOCATION)
 
 
 @pytest.fixture
@@ -44,7 +46,7 @@ async def stored(fleet: Fleet) -> tuple[list[str], list[str], int]:
 
 async def part(fleet: Fleet, number: int, of: int, **sections: list[dict[str, Any]]) -> Any:
     member, spoke = fleet.members["a"]
-    return await member.send(spoke.ipam(sections, ipam=PartMark(part=number, parts=of)))
+    return await member.send(spoke.ipam(sections, ipam=PartMark(part=number, parts=of), covers=EVERY))
 
 
 async def test_a_cluster_whose_last_range_is_gone_says_so(fleet: Fleet) -> None:
@@ -67,7 +69,7 @@ async def test_nothing_of_a_statement_holds_before_its_last_part(fleet: Fleet) -
     assert answer.result == "accepted"
     assert (await stored(fleet))[:2] == before[:2]
     member, spoke = fleet.members["a"]
-    last = spoke.ipam({"allocations": [allocation("pod", "10.4.0.0/16")]}, ipam=PartMark(part=3, parts=3))
+    last = spoke.ipam({"allocations": [allocation("pod", "10.4.0.0/16")]}, ipam=PartMark(part=3, parts=3), covers=EVERY)
     assert (await member.send(last)).rejected == {"cidr-syntax": 1}, "counted with the statement"
     assert await stored(fleet) == (["10.2.0.0/16", "10.3.0.0/16", "10.4.0.0/16"], ["p1"], 0)
     assert (await member.send(last)).result == "duplicate"
@@ -109,8 +111,9 @@ async def test_more_ranges_than_one_batch_takes_arrive_as_the_spoke_sends_them(f
     files = FolderFileSystem(tmp_path)
     outbox = Outbox(files, SystemClock(), random.Random(1), str(member.registration))
     at_s = int(START.timestamp())
+    stated = Statement(allocations=ranges, covers=("allocations/node",))
     await OutboxSink(desk, outbox, News()).emit(
-        ipam_batch([], ranges, window_start_s=at_s, window_s=60, observed_at_us=at_s * 1_000_000)
+        ipam_batch(stated, window_start_s=at_s, window_s=60, observed_at_us=at_s * 1_000_000)
     )
     desk.close()
     batches = [opened.sealed for identity in outbox.held() if (opened := outbox.read(identity)) is not None]

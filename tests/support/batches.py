@@ -12,17 +12,20 @@ import pyarrow as pa
 import zstandard
 
 from periplus_contract import batch as contract
-from periplus_contract import tables
+from periplus_contract import covers, tables
 from periplus_contract.batch import Header, InventoryMark, Section
 from periplus_contract.outcomes import Outcome
 from periplus_contract.tables import Kind
 from periplus_hub.ingest.decode import arrow_schema
 
 from tests.support.clock import START
+from tests.support.collecting import EVERYTHING
 
 Rows = Sequence[Mapping[str, Any]]
 
 EPOCH = UUID("01950000-0000-7000-8000-000000000001")
+COVERS: dict[Kind, tuple[str, ...]] = {**dict.fromkeys(Kind, ()), Kind.INVENTORY: tuple(sorted(EVERYTHING))}
+"""What a batch states when a test does not say: everything a snapshot can."""
 SNAPSHOT = InventoryMark(mode="snapshot")
 
 
@@ -74,6 +77,7 @@ class Spoke:
             monotonic_us=self.seq * 1_000_000,
             oldest_held_seq=self.oldest_held,
             outcomes=self.outcomes,
+            covers=COVERS[kind],
         )
         self.outcomes = ()
         return contract.seal(msgspec.structs.replace(header, **rewrite), body)
@@ -106,8 +110,11 @@ class Spoke:
         return sealed
 
     def ipam(self, content: Mapping[str, Rows], **rewrite: Any) -> bytes:
-        """Pools, and allocations when given."""
-        return self.seal(Kind.IPAM, [section(Kind.IPAM, name, rows) for name, rows in content.items()], **rewrite)
+        """Pools, and allocations when given: all there are."""
+        given = {"pools": covers.EVERY_POOL, "allocations": covers.EVERY_ALLOCATION}
+        stated = tuple(each for name in content for each in given[name])
+        sections = [section(Kind.IPAM, name, rows) for name, rows in content.items()]
+        return self.seal(Kind.IPAM, sections, **{"covers": stated, **rewrite})
 
     def new_epoch(self, epoch: UUID) -> "Spoke":
         """The same spoke after it lost its outbox."""

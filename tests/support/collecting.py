@@ -4,7 +4,18 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from periplus_contract.covers import workloads
+from periplus_contract.tables import TABLES, WORKLOADS, Kind
 from periplus_spoke.fold.records import Sealable
+
+WORKLOAD_KINDS = ("Deployment", "StatefulSet", "DaemonSet", "CronJob", "ReplicaSet", "Job")
+EVERYTHING = frozenset(
+    (
+        *(table.name for table in TABLES[Kind.INVENTORY] if table is not WORKLOADS),
+        *map(workloads, WORKLOAD_KINDS),
+    )
+)
+"""What a snapshot covers when every kind could be listed."""
 
 
 class BelievingSink:
@@ -18,7 +29,7 @@ class BelievingSink:
     async def emit(self, sealable: Sealable) -> None:
         self.told.append(sealable)
         if sealable.mode == "snapshot":
-            self.tables = {}
+            self._forget(sealable.covers)
         for section in sealable.sections:
             rows = self.tables.setdefault(section.table.name, {})
             for index in range(section.rows):
@@ -28,6 +39,14 @@ class BelievingSink:
                 else:
                     rows[str(row.get("uid", index))] = row
         self._changed.set()
+
+    def _forget(self, covers: tuple[str, ...]) -> None:
+        for name, rows in self.tables.items():
+            self.tables[name] = {
+                uid: row
+                for uid, row in rows.items()
+                if name not in covers and (name != WORKLOADS.name or workloads(str(row["kind"])) not in covers)
+            }
 
     def source(self, name: str) -> dict[str, Any]:
         """A row of `sources`, or nothing."""

@@ -15,6 +15,7 @@ import msgspec
 
 import periplus_contract
 from periplus_contract import batch as contract
+from periplus_contract import covers
 from periplus_contract.batch import Header, InventoryMark, PartMark
 from periplus_contract.outcomes import Outcome
 from periplus_contract.tables import ALLOCATIONS, POOLS, TABLES, Column, Kind, Table
@@ -69,11 +70,17 @@ def section(table: Table) -> SectionRows:
 
 
 def none_of(table: Table) -> SectionRows:
-    """A section that says "none left"."""
+    """A section without rows."""
     return SectionRows(table=table, columns={}, rows=0)
 
 
-def seal(kind: Kind, given: list[SectionRows], mark: InventoryMark | None, part: PartMark | None = None) -> bytes:
+def seal(
+    kind: Kind,
+    given: list[SectionRows],
+    mark: InventoryMark | None = None,
+    part: PartMark | None = None,
+    stated: tuple[str, ...] = (),
+) -> bytes:
     """A whole batch by the spoke's encoder."""
     body, inflated, sections = encode_sections(given)
     header = Header(
@@ -95,6 +102,7 @@ def seal(kind: Kind, given: list[SectionRows], mark: InventoryMark | None, part:
         ),
         inventory=mark,
         ipam=part,
+        covers=stated,
     )
     return contract.seal(header, body)
 
@@ -102,12 +110,14 @@ def seal(kind: Kind, given: list[SectionRows], mark: InventoryMark | None, part:
 def current() -> Iterator[tuple[str, bytes]]:
     """Every kind and mode of the current version."""
     for name, mark in MARKS.items():
-        yield name, seal(Kind.INVENTORY, [section(table) for table in TABLES[Kind.INVENTORY]], mark)
+        stated = ("pods", "workloads/Deployment") if mark.mode == "snapshot" else ()
+        yield name, seal(Kind.INVENTORY, [section(table) for table in TABLES[Kind.INVENTORY]], mark, stated=stated)
     pools, allocations = section(POOLS), section(ALLOCATIONS)
-    yield "ipam", seal(Kind.IPAM, [pools, allocations], None)
-    yield "ipam-pools-only", seal(Kind.IPAM, [pools], None)
-    yield "ipam-none-left", seal(Kind.IPAM, [none_of(POOLS), none_of(ALLOCATIONS)], None)
-    yield "ipam-part", seal(Kind.IPAM, [allocations], None, PartMark(part=2, parts=3))
+    every = (*covers.EVERY_POOL, *covers.EVERY_ALLOCATION)
+    yield "ipam", seal(Kind.IPAM, [pools, allocations], stated=("pools/node", "allocations/pod/derived"))
+    yield "ipam-pools-only", seal(Kind.IPAM, [pools], stated=covers.EVERY_POOL)
+    yield "ipam-none-left", seal(Kind.IPAM, [none_of(POOLS), none_of(ALLOCATIONS)], stated=every)
+    yield "ipam-part", seal(Kind.IPAM, [allocations], None, PartMark(part=2, parts=3), every)
 
 
 def read(sealed: bytes) -> dict[str, Any]:

@@ -27,6 +27,7 @@ def draft(kind: Kind = Kind.FLOWS, *, rows: int = 3, start_s: int = HOUR_S, body
         sections=(Section(table=table, rows=rows, inflated_bytes=8),),
         inflated_bytes=8,
         body=body,
+        covers=("pools/node", "allocations/pod") if kind is Kind.IPAM else (),
     )
 
 
@@ -62,6 +63,7 @@ def statement(parts: int, *, body: bytes = b"part") -> list[Draft]:
             body=body,
             part=part,
             parts=parts,
+            covers=("pools/node", "allocations/pod"),
         )
         for part in range(1, parts + 1)
     ]

@@ -5,12 +5,13 @@ cheap next to what a wrong CIDR would cost, so each one is checked.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import pyarrow as pa
 
+from periplus_contract.covers import DERIVED
 from periplus_hub.addresses.model import AllocationKind
 from periplus_hub.addresses.prefixes import BadPrefix, Prefix, parse
 from periplus_hub.addresses.repository_ipam import AllocationRows
@@ -23,6 +24,8 @@ BAD_KIND: Final = "bad_kind"
 BAD_COUNT: Final = "bad_count"
 BAD_FAMILY: Final = "bad_family"
 DUPLICATE_POOL: Final = "duplicate_pool"
+NOT_COVERED: Final = "not_covered"
+"""A row of a kind or scope that its batch does not claim to state."""
 
 _KINDS: Final = frozenset(AllocationKind) - {AllocationKind.PLANNED}
 """What a cluster can report; plans are made in the hub."""
@@ -36,10 +39,10 @@ _TRUST: Final = {"submariner": 1, "kubeadm": 2, "nodes": 3, "observed": 4, "pods
 
 @dataclass(frozen=True, slots=True)
 class IpamRows:
-    """What to store; None when the batch did not carry the section."""
+    """What to store."""
 
-    allocations: AllocationRows | None
-    pools: tuple[dict[str, Any], ...] | None
+    allocations: AllocationRows
+    pools: tuple[dict[str, Any], ...]
 
 
 class _Aside:
@@ -58,12 +61,35 @@ class _Aside:
         )
 
 
-def prepare(arrived: Mapping[str, pa.Table]) -> tuple[IpamRows, tuple[Rejected, ...]]:
-    """Check and convert the sections that arrived; a section whose every row was bad is an empty set."""
+def prepare(arrived: Mapping[str, pa.Table], covers: Collection[str]) -> tuple[IpamRows, tuple[Rejected, ...]]:
+    """Check and convert the sections that arrived; what is covered and not named is none."""
     aside = _Aside()
-    allocations = _allocations(arrived[ALLOCATIONS].to_pylist(), aside) if ALLOCATIONS in arrived else None
-    pools = tuple(_pools(arrived[POOLS].to_pylist(), aside)) if POOLS in arrived else None
-    return IpamRows(allocations, pools), aside.all()
+    allocations = arrived[ALLOCATIONS].to_pylist() if ALLOCATIONS in arrived else []
+    pools = arrived[POOLS].to_pylist() if POOLS in arrived else []
+    rows = IpamRows(
+        _allocations(allocations, covered_kinds(covers), aside), tuple(_pools(pools, covered_scopes(covers), aside))
+    )
+    return rows, aside.all()
+
+
+def covered_kinds(covers: Collection[str]) -> dict[str, bool]:
+    """Kinds of allocations that `covers` names, and whether all of each kind or only the derived ones."""
+    kinds: dict[str, bool] = {}
+    for cover in covers:
+        section, _, kind = cover.partition("/")
+        if section == ALLOCATIONS and kind.removesuffix(f"/{DERIVED}") in _KINDS:
+            bare = kind.removesuffix(f"/{DERIVED}")
+            kinds[bare] = kinds.get(bare, False) or bare == kind
+    return kinds
+
+
+def covered_scopes(covers: Collection[str]) -> frozenset[str]:
+    """Scopes of pools that `covers` names."""
+    return frozenset(cover.removeprefix(f"{POOLS}/") for cover in covers if cover.startswith(f"{POOLS}/"))
+
+
+def _covers(kinds: Mapping[str, bool], row: Mapping[str, Any]) -> bool:
+    return bool(kinds.get(row["kind"])) or (row["kind"] in kinds and row["quality"] == DERIVED)
 
 
 def trust(source: str) -> int:
@@ -72,11 +98,14 @@ def trust(source: str) -> int:
     return next((rank for mark, rank in _TRUST.items() if lowered.startswith(mark)), 0)
 
 
-def _allocations(rows: Sequence[Mapping[str, Any]], aside: _Aside) -> AllocationRows:
+def _allocations(rows: Sequence[Mapping[str, Any]], covered: Mapping[str, bool], aside: _Aside) -> AllocationRows:
     best: dict[tuple[str, Prefix], Mapping[str, Any]] = {}
     for row in rows:
         if row["kind"] not in _KINDS:
             aside.add(ALLOCATIONS, BAD_KIND, row)
+            continue
+        if not _covers(covered, row):
+            aside.add(ALLOCATIONS, NOT_COVERED, row)
             continue
         try:
             prefix = parse(row["cidr"])
@@ -101,10 +130,12 @@ def _allocations(rows: Sequence[Mapping[str, Any]], aside: _Aside) -> Allocation
     return columns
 
 
-def _pools(rows: Sequence[Mapping[str, Any]], aside: _Aside) -> list[dict[str, Any]]:
+def _pools(rows: Sequence[Mapping[str, Any]], covered: Collection[str], aside: _Aside) -> list[dict[str, Any]]:
     kept: dict[tuple[str, str, int, str], dict[str, Any]] = {}
     for row in rows:
         reason, cidrs = _pool_fault(row)
+        if row["scope"] not in covered:
+            reason = NOT_COVERED
         key = (row["provider"], row["name"], row["family"], row["node"] or "")
         if reason is None and key in kept:
             reason = DUPLICATE_POOL

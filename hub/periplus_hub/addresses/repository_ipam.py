@@ -1,6 +1,6 @@
 """What an ipam batch writes: a cluster's allocations and pools, and the revision that says they changed."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Final
@@ -13,6 +13,7 @@ from sqlalchemy import (
     Subquery,
     Text,
     Uuid,
+    and_,
     bindparam,
     cast,
     delete,
@@ -27,6 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, CIDR, insert
 from sqlalchemy.types import TypeEngine
 
+from periplus_contract.covers import DERIVED
 from periplus_hub.access.scope import Scope, insert_owned, owned
 from periplus_hub.addresses import tables
 from periplus_hub.kit.db import WriteConnection, lock_number
@@ -50,6 +52,14 @@ class AllocationRows:
     quality: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class CoveredAllocations:
+    """Rows of the kinds that a batch covers (others are passed over), by kind: all of it, or only the derived ones."""
+
+    rows: AllocationRows
+    kinds: Mapping[str, bool]
+
+
 _TYPES: Final[dict[str, TypeEngine[Any]]] = {
     **{column.name: Text() for column in fields(AllocationRows)},
     "family": SmallInteger(),
@@ -59,13 +69,20 @@ _TYPES: Final[dict[str, TypeEngine[Any]]] = {
 
 
 async def replace_allocations(
-    c: WriteConnection, scope: Scope, registration_id: UUID, rows: AllocationRows, now: datetime
+    c: WriteConnection, scope: Scope, registration_id: UUID, covered: CoveredAllocations, now: datetime
 ) -> bool:
-    """Make the stored set equal to `rows`, touching only what differs; whether a CIDR came or went."""
+    """Make what is stored of the covered kinds equal to the rows, touching only what differs.
+
+    Returns whether a CIDR came or went. Where only derived ones are covered and better ones are known, those stay and
+    the derived ones are passed over: they would say the same again, less exactly.
+    """
     table = tables.allocations
-    incoming = _incoming(rows)
+    incoming = _incoming(covered.rows)
+    whole = table.c.kind.in_([kind for kind, all_of_it in covered.kinds.items() if all_of_it])
+    ours_to_change = or_(whole, and_(table.c.kind.in_(list(covered.kinds)), table.c.quality == DERIVED))
     named = exists().where(incoming.c.kind == table.c.kind, _as_cidr(incoming.c.cidr) == table.c.cidr)
-    ours = (owned(scope, table), table.c.registration_id == registration_id)
+    ours = (owned(scope, table), table.c.registration_id == registration_id, ours_to_change)
+    better = await _better_known(c, scope, registration_id, covered)
     gone = (await c.execute(delete(table).where(*ours, ~named))).rowcount
     columns = ["tenant_id", "registration_id", "since", *_TYPES]
     values = select(
@@ -73,7 +90,7 @@ async def replace_allocations(
         literal(registration_id, Uuid()),
         literal(now, table.c.since.type),
         *(_as_cidr(column) if column.name == "cidr" else column for column in incoming.c),
-    )
+    ).where(incoming.c.kind.in_([kind for kind in covered.kinds if kind not in better]))
     statement = insert(table).from_select(columns, values)
     new = statement.excluded
     statement = statement.on_conflict_do_update(
@@ -83,6 +100,19 @@ async def replace_allocations(
     )
     touched = await c.rows(statement.returning(literal_column("xmax = 0").label("is_new")))
     return gone > 0 or any(row.is_new for row in touched)
+
+
+async def _better_known(
+    c: WriteConnection, scope: Scope, registration_id: UUID, covered: CoveredAllocations
+) -> set[str]:
+    """Kinds of which only the derived ones are covered while others are stored."""
+    kinds = [kind for kind, all_of_it in covered.kinds.items() if not all_of_it]
+    if not kinds:
+        return set()
+    table = tables.allocations
+    mine = (owned(scope, table), table.c.registration_id == registration_id)
+    better = (table.c.kind.in_(kinds), table.c.quality != DERIVED)
+    return {row.kind for row in await c.rows(select(table.c.kind).distinct().where(*mine, *better))}
 
 
 def _incoming(rows: AllocationRows) -> Subquery:
@@ -100,13 +130,19 @@ def _as_cidr(column: ColumnElement[Any]) -> ColumnElement[Any]:
 
 
 async def replace_pools(
-    c: WriteConnection, scope: Scope, registration_id: UUID, rows: Sequence[dict[str, Any]]
+    c: WriteConnection, scope: Scope, registration_id: UUID, rows: Sequence[dict[str, Any]], scopes: Collection[str]
 ) -> None:
-    """The latest sample replaces the one before: a pool that is not in it is gone."""
+    """The latest sample of these scopes replaces the one before: a pool that is not in it is gone."""
     table = tables.pools
-    await c.execute(delete(table).where(owned(scope, table), table.c.registration_id == registration_id))
-    if rows:
-        await c.execute(insert_owned(scope, table), [{"registration_id": registration_id, **row} for row in rows])
+    ours = (owned(scope, table), table.c.registration_id == registration_id)
+    await c.execute(delete(table).where(*ours, table.c.scope.in_(list(scopes))))
+    values = [{"registration_id": registration_id, **row} for row in rows if row["scope"] in scopes]
+    if values:
+        statement = insert_owned(scope, table)
+        # A pool may have changed its scope, from one that this batch does not cover.
+        changed = {column.name: statement.excluded[column.name] for column in table.c if not column.primary_key}
+        keys = table.primary_key.columns
+        await c.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=changed), values)
 
 
 async def record_change(c: WriteConnection, scope: Scope, registration_ids: Sequence[UUID], now: datetime) -> int:

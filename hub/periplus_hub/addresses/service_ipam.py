@@ -7,30 +7,35 @@ from uuid import UUID
 from periplus_contract.tables import Kind
 from periplus_hub.access.scope import Scope, system_scope
 from periplus_hub.addresses import repository_ipam
-from periplus_hub.addresses.ipam_rows import ALLOCATIONS, POOLS, IpamRows, prepare
+from periplus_hub.addresses.ipam_rows import IpamRows, covered_kinds, covered_scopes, prepare
+from periplus_hub.addresses.repository_ipam import CoveredAllocations
 from periplus_hub.fleet.repository import all_registrations
 from periplus_hub.ingest.model import DecodedBatch, Rejected
 from periplus_hub.kit.db import WriteConnection
 
 
 class IpamApplier:
-    """Pools replace the sample before; allocations replace the set before. The door keeps late sections out."""
+    """Replaces the pools and allocations that a batch covers. The door keeps out what came too late."""
 
     kind = Kind.IPAM
 
     def prepare(self, batch: DecodedBatch) -> tuple[IpamRows, tuple[Rejected, ...]]:
         """The pure part, for the worker thread."""
-        return prepare(batch.tables)
+        return prepare(batch.tables, batch.covers)
 
     async def apply(self, c: WriteConnection, batch: DecodedBatch) -> dict[str, int]:
         """In the ingest's transaction. Nothing is rejected here that `prepare` let through."""
         rows = batch.prepared if isinstance(batch.prepared, IpamRows) else self.prepare(batch)[0]
         cluster = batch.principal.registration_id
         scope = system_scope(batch.principal.tenant_id, f"spoke:{batch.principal.name}")
-        if rows.pools is not None and POOLS in batch.tables:
-            await repository_ipam.replace_pools(c, scope, cluster, rows.pools)
-        if rows.allocations is not None and ALLOCATIONS in batch.tables:
-            changed = await repository_ipam.replace_allocations(c, scope, cluster, rows.allocations, batch.received_at)
+        scopes = covered_scopes(batch.covers)
+        if scopes:
+            await repository_ipam.replace_pools(c, scope, cluster, rows.pools, scopes)
+        kinds = covered_kinds(batch.covers)
+        if kinds:
+            changed = await repository_ipam.replace_allocations(
+                c, scope, cluster, CoveredAllocations(rows.allocations, kinds), batch.received_at
+            )
             if changed:
                 await repository_ipam.record_change(c, scope, [cluster], batch.received_at)
         return {}

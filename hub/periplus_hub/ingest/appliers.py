@@ -19,8 +19,8 @@ class Applier(Protocol):
     async def apply(self, c: WriteConnection, batch: DecodedBatch) -> dict[str, int]:
         """Write the batch's rows in the transaction of its ledger row; return rows rejected by reason.
 
-        Called at most once per batch and in the order its kind needs: inventory in chain order, ipam sections only
-        when newer than what was applied (older sections are already taken out of `batch.tables`).
+        Called at most once per batch and in the order its kind needs: inventory in chain order, of ipam only what is
+        newer than what was applied (the rest is already taken out of `batch.covers`).
         """
         ...
 

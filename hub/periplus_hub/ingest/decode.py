@@ -41,7 +41,8 @@ def decode(sealed: SealedBatch) -> DecodedBatch:
         principal=sealed.principal,
         header=header,
         epoch=sealed.epoch,
-        sections=section_names(header.sections),
+        sections=section_names(header.sections, header.covers),
+        covers=frozenset(header.covers),
         tables=tables,
         rejected=tuple(entry for entry in rejected if entry.rows),
         received_at=sealed.received_at,
@@ -90,7 +91,8 @@ def set_all_aside(sealed: SealedBatch, reason: Reason, sample: str) -> DecodedBa
         principal=sealed.principal,
         header=header,
         epoch=sealed.epoch,
-        sections=section_names(header.sections),
+        sections=section_names(header.sections, header.covers),
+        covers=frozenset(header.covers),
         tables={},
         rejected=tuple(
             Rejected(table=section.table[:64], reason=reason, rows=section.rows, sample=sample)

@@ -21,6 +21,8 @@ MAX_WINDOW_S: Final = 24 * 3600
 MAX_PARTS: Final = 10_000
 MAX_DROP_REASONS: Final = 32
 MAX_REASON_LENGTH: Final = 64
+MAX_COVERS: Final = 128
+MAX_COVER_LENGTH: Final = 128
 MAX_ROWS_PER_OUTCOME: Final = 2**53
 
 
@@ -37,6 +39,7 @@ def check(header: Header, registration_id: UUID) -> UUID:
     _check_outcomes(header.outcomes)
     _check_mark(header)
     _check_part(header)
+    _check_covers(header.covers)
     return epoch
 
 
@@ -141,6 +144,11 @@ def _check_part(header: Header) -> None:
         stands = 1 <= mark.part <= mark.parts <= limits.MAX_IPAM_PARTS and mark.part <= header.seq
         if not stands or mark.parts == 1:
             raise _invalid(f"part {mark.part}/{mark.parts} of an ipam statement cannot be seq {header.seq}")
+
+
+def _check_covers(covers: tuple[str, ...]) -> None:
+    if len(covers) > MAX_COVERS or any(len(each) > MAX_COVER_LENGTH or "\0" in each for each in covers):
+        raise _invalid("the batch covers too many things, or things with too long names")
 
 
 def _check_mark(header: Header) -> None:

@@ -65,14 +65,16 @@ class WaitingPart:
 class DecodedBatch:
     """What appliers get. `tables` hold only columns of the contract, of exactly its types, every row valid.
 
-    `sections` names what the batch carried, also those whose every row was rejected. `prepared` is whatever the
-    kind's applier made of it in the worker thread.
+    `sections` names what the batch carried, also those whose every row was rejected, and what it covers: what was
+    emptied needs no rows. `covers` are the header's, for ipam without those of which something newer was applied.
+    `prepared` is whatever the kind's applier made of it in the worker thread.
     """
 
     principal: SpokePrincipal
     header: Header
     epoch: UUID
     sections: frozenset[str]
+    covers: frozenset[str]
     tables: dict[str, pa.Table]
     rejected: tuple[Rejected, ...]
     received_at: datetime
@@ -129,6 +131,6 @@ def counts_by_reason(rejected: tuple[Rejected, ...]) -> dict[str, int]:
     return dict(counts)
 
 
-def section_names(sections: tuple[Section, ...]) -> frozenset[str]:
-    """The tables a header names."""
-    return frozenset(section.table for section in sections)
+def section_names(sections: tuple[Section, ...], covers: tuple[str, ...] = ()) -> frozenset[str]:
+    """The tables a header names, as sections or as covered."""
+    return frozenset((*(section.table for section in sections), *(each.partition("/")[0] for each in covers)))

@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from periplus_contract.covers import DERIVED, IPAM
 from periplus_contract.outcomes import Outcome
 from periplus_hub.access.scope import Scope, owned, system_scope
 from periplus_hub.fleet.tables import registrations
@@ -144,25 +145,37 @@ def _putting() -> Any:  # noqa: ANN401 - SQLAlchemy's Insert of a dialect, gener
 _PUT_CHAIN: Final = _putting()
 
 
-async def advance_mark(c: WriteConnection, scope: Scope, batch: DecodedBatch, section: str) -> bool:
-    """Whether this batch's section is newer than the one applied last; then it is the one applied last."""
-    statement = upsert(marks).values(
-        tenant_id=scope.tenant_id,
-        registration_id=batch.principal.registration_id,
-        section=section,
-        epoch=batch.epoch,
-        seq=batch.header.seq,
-        since=batch.received_at,
-        at=batch.received_at,
-    )
+async def advance_marks(c: WriteConnection, scope: Scope, batch: DecodedBatch) -> frozenset[str]:
+    """What the batch covers of which nothing newer was applied yet; from now on this batch is the newest of it."""
+    covers = {cover: cover.removesuffix(f"/{DERIVED}") for cover in batch.covers & IPAM}
+    if not covers:
+        return frozenset()
+    values = {
+        "tenant_id": scope.tenant_id,
+        "registration_id": batch.principal.registration_id,
+        "epoch": batch.epoch,
+        "seq": batch.header.seq,
+        "since": batch.received_at,
+        "at": batch.received_at,
+    }
+    # In one order everywhere, so that two writers never wait for each other in a circle.
+    rows = await c.rows(_ADVANCE.values([{**values, "section": name} for name in sorted(set(covers.values()))]))
+    newest = {row.section for row in rows}
+    return frozenset(cover for cover, section in covers.items() if section in newest)
+
+
+def _advancing() -> Any:  # noqa: ANN401 - SQLAlchemy's Insert of a dialect, generic in what it returns
+    statement = upsert(marks)
     new = statement.excluded
     older = (marks.c.epoch < new.epoch) | ((marks.c.epoch == new.epoch) & (marks.c.seq < new.seq))
-    statement = statement.on_conflict_do_update(
+    return statement.on_conflict_do_update(
         index_elements=["tenant_id", "registration_id", "section"],
         set_={"epoch": new.epoch, "seq": new.seq, "at": new["at"]},
         where=older,
-    )
-    return (await c.execute(statement)).rowcount > 0
+    ).returning(marks.c.section)
+
+
+_ADVANCE: Final = _advancing()
 
 
 async def add_outcomes(

@@ -68,15 +68,10 @@ async def _apply(c: WriteConnection, scope: Scope, batch: DecodedBatch, applier:
         return await _apply_in_chain(c, scope, batch, applier, chain)
     if batch.header.kind is Kind.IPAM and batch.header.ipam is not None and not await _is_whole(c, scope, batch):
         return False
-    fresh = {
-        section
-        for section in sorted(batch.sections & batch.tables.keys())
-        if await repository.advance_mark(c, scope, batch, section)
-    }
-    if not fresh:
+    newest = await repository.advance_marks(c, scope, batch)
+    if not newest:
         return False
-    kept = {name: table for name, table in batch.tables.items() if name in fresh}
-    await applier.apply(c, replace(batch, tables=kept, sections=frozenset(fresh)))
+    await applier.apply(c, replace(batch, covers=newest))
     return True
 
 

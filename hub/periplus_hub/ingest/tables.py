@@ -62,8 +62,8 @@ marks: Final = Table(
     time_column("at", nullable=False),
     PrimaryKeyConstraint("tenant_id", "registration_id", "section"),
 )
-"""The newest batch whose section (`pools`, `allocations`) was applied: an older one that arrives late is not. Each
-section has its own mark, because most ipam batches carry pools only. `since` is the first one ever."""
+"""The newest ipam batch that was applied of what can be covered (`pools/node`, `allocations/pod`): an older one that
+arrives late is not. Each has its own mark, because most batches cover pools only. `since` is the first one ever."""
 
 parts: Final = Table(
     "ipam_parts",

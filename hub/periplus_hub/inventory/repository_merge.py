@@ -8,7 +8,7 @@ because they are the same for every table but for its columns; they are made onc
 Placeholders: $1 is the tenant, $2 the registration.
 """
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeAlias
@@ -16,6 +16,7 @@ from typing import Final, TypeAlias
 import asyncpg
 from sqlalchemy import Table
 
+from periplus_contract.tables import WORKLOADS
 from periplus_hub.access.scope import Scope
 from periplus_hub.inventory import tables
 from periplus_hub.inventory.encode import CURRENT, Gone, PreparedTable
@@ -42,9 +43,9 @@ def _live(alias: str, table: Table) -> str:
     return f"{alias}.valid_to IS NULL" if "valid_to" in table.c else f"{alias}.uid IS NOT NULL"
 
 
-def _close(table: Table, condition: str) -> str:
+def _close(section: str, table: Table, condition: str) -> str:
     """Close or delete the rows of a cluster that satisfy `condition`; the text speaks of them as `t`."""
-    mine = _MINE.format(alias="t")
+    mine = _MINE.format(alias="t") + (" AND t.kind = ANY($4::text[])" if section == WORKLOADS.name else "")
     if "valid_to" in table.c:
         return (
             f"UPDATE {table.name} t SET valid_to = greatest(t.valid_from, $3)"
@@ -93,10 +94,35 @@ _KEEP_LEFT: Final = """
 """
 
 
+_ASSIGNED: Final = {
+    ("pods", "valid_from"): _TAKEN,
+    **{
+        ("clusters", name): f"coalesce(excluded.{name}, t.{name})"
+        for name in (
+            *("provider", "account", "region", "kubernetes_version", "platform", "distribution"),
+            "api_ca_sha256",
+        )
+    },
+    **{
+        ("clusters", name): f"CASE WHEN excluded.{name} = '{{}}' THEN t.{name} ELSE excluded.{name} END"
+        for name in ("regions", "zones", "cnis")
+    },
+    **{
+        ("sources", name): (
+            f"CASE WHEN excluded.state IN ('ok', 'absent') THEN excluded.{name}"
+            f" ELSE coalesce(excluded.{name}, t.{name}) END"
+        )
+        for name in ("objects", "as_of")
+    },
+}
+"""What is not just taken over. What a cluster does not know of itself now, or when a source that fails was last whole,
+stays as it was known."""
+
+
 def _assignments(table: Table) -> str:
     """What an upsert changes."""
     names = [column.name for column in table.columns if column.name not in _KEY]
-    return ", ".join(f"{name} = {_TAKEN if name == 'valid_from' else f'excluded.{name}'}" for name in names)
+    return ", ".join(f"{name} = {_ASSIGNED.get((table.name, name), f'excluded.{name}')}" for name in names)
 
 
 def _compared(table: Table, alias: str) -> str:
@@ -125,8 +151,8 @@ def _statements(section: str, table: Table) -> Statements:
             f" WHERE ({_compared(table, 't')}) IS DISTINCT FROM ({_compared(table, 'excluded')}))"
             " SELECT rows, addresses_left FROM grown"
         ),
-        close_missing=_close(table, missing),
-        close_missing_of_parts=_close(table, noted),
+        close_missing=_close(section, table, missing),
+        close_missing_of_parts=_close(section, table, noted),
         close_named=_close_named(table),
         note_uids=(
             "INSERT INTO snapshot_uids (tenant_id, registration_id, section, uid)"
@@ -178,13 +204,17 @@ class Merge:
             await self._raw.execute(_KEEP_LEFT, self._mine[0], grown["addresses_left"])
         return int(grown["rows"])
 
-    async def close_missing(self, section: str, at: datetime) -> int:
-        """End what the staged rows do not name."""
-        return -_affected(await self._raw.execute(STATEMENTS[section].close_missing, *self._mine, at))
+    async def close_missing(self, section: str, at: datetime, kinds: Sequence[str]) -> int:
+        """End what the staged rows do not name; of workloads, those of `kinds`."""
+        return await self._close(STATEMENTS[section].close_missing, section, at, kinds)
 
-    async def close_missing_of_parts(self, section: str, at: datetime) -> int:
-        """End what no part of the snapshot named."""
-        return -_affected(await self._raw.execute(STATEMENTS[section].close_missing_of_parts, *self._mine, at))
+    async def close_missing_of_parts(self, section: str, at: datetime, kinds: Sequence[str]) -> int:
+        """End what no part of the snapshot named; of workloads, those of `kinds`."""
+        return await self._close(STATEMENTS[section].close_missing_of_parts, section, at, kinds)
+
+    async def _close(self, statement: str, section: str, at: datetime, kinds: Sequence[str]) -> int:
+        more = (list(kinds),) if section == WORKLOADS.name else ()
+        return -_affected(await self._raw.execute(statement, *self._mine, at, *more))
 
     async def close_named(self, section: str, gone: Gone) -> int:
         """End what a delta deletes."""

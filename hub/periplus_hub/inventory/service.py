@@ -1,13 +1,15 @@
 """Bring inventory batches into the tables, in chain order (the door sees to that).
 
-A snapshot replaces everything: what its parts do not name has ended. A delta changes what it names.
+A snapshot replaces what it covers: what of that its parts do not name has ended. The rest of it, like a delta,
+changes only what it names.
 """
 
 from collections import Counter
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import cast
 
-from periplus_contract.tables import Kind
+from periplus_contract.tables import WORKLOADS, Kind
 from periplus_hub.access.scope import system_scope
 from periplus_hub.ingest.model import DecodedBatch, Rejected
 from periplus_hub.inventory import repository_identities as identities
@@ -32,6 +34,13 @@ class InventoryApplier:
         return {}
 
 
+def covered_sections(covers: Collection[str]) -> dict[str, list[str]]:
+    """The sections of which a snapshot names all there is; for workloads, the kinds of which it does."""
+    found: dict[str, list[str]] = {name: [] for name in CURRENT if name in covers and name != WORKLOADS.name}
+    kinds = [kind for section, _, kind in (each.partition("/") for each in covers) if section == WORKLOADS.name]
+    return {**found, WORKLOADS.name: kinds} if kinds else found
+
+
 class _Application:
     def __init__(self, raw: Raw, batch: DecodedBatch) -> None:
         mark = batch.header.inventory
@@ -43,6 +52,7 @@ class _Application:
         self._scope = system_scope(batch.principal.tenant_id, f"spoke:{self._registration_id}")
         self._merge = Merge(raw, self._scope, self._registration_id)
         self._sections = cast("dict[str, PreparedTable]", batch.prepared or {})
+        self._covered = covered_sections(batch.covers)
         self._at = datetime.fromtimestamp(batch.header.window_start_s, UTC)
         self._grown: Counter[str] = Counter()
 
@@ -87,10 +97,10 @@ class _Application:
             await self._follow_all()
 
     async def _close_missing(self, *, parts: bool) -> None:
-        """A section that no part carried had no objects."""
+        """A covered section that no part carried had no objects."""
         close = self._merge.close_missing_of_parts if parts else self._merge.close_missing
-        for name in CURRENT:
-            self._grown[name] += await close(name, self._at)
+        for name, kinds in self._covered.items():
+            self._grown[name] += await close(name, self._at, kinds)
         if parts:
             await self._merge.forget_uids()
 

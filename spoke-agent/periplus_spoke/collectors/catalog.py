@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from periplus_contract import covers
 from periplus_contract.tables import (
     ENDPOINTS,
     IP_ADDRESSES,
@@ -32,6 +33,8 @@ class Watched(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     """Object and observation time in microseconds."""
     forget: Callable[[str, int], None]
     """Uid and observation time."""
+    covers: str
+    """What is complete once it has been listed, by the names of `periplus_contract.covers`."""
     known: Callable[[], Iterable[str]]
     """Uids the inventory holds of this kind; what a list does not name any more is forgotten."""
 
@@ -52,6 +55,7 @@ def catalog(inventory: Inventory) -> list[Watched[Any]]:
             resource=_core("nodes", Node),
             upsert=inventory.node,
             forget=inventory.forget_node,
+            covers=NODES.name,
             known=_keys(inventory, NODES),
         ),
         _plain(inventory, _core("services", Service), SERVICES, inventory.service),
@@ -61,6 +65,7 @@ def catalog(inventory: Inventory) -> list[Watched[Any]]:
             resource=_core("pods", Pod),
             upsert=inventory.pod,
             forget=inventory.forget_pod,
+            covers=PODS.name,
             known=_keys(inventory, PODS),
         ),
         Watched(
@@ -73,6 +78,7 @@ def catalog(inventory: Inventory) -> list[Watched[Any]]:
             ),
             upsert=inventory.endpoint_slice,
             forget=inventory.forget_slice,
+            covers=ENDPOINTS.name,
             known=partial(inventory.state.owners, ENDPOINTS),
         ),
     ]
@@ -112,6 +118,7 @@ def _plain(inventory: Inventory, resource: Resource[T], table: Table, upsert: Ca
         resource=resource,
         upsert=upsert,
         forget=partial(inventory.state.drop, table),
+        covers=table.name,
         known=_keys(inventory, table),
     )
 
@@ -125,6 +132,7 @@ def _top(inventory: Inventory, group: str, plural: str, kind: str) -> Watched[Th
         resource=_metadata(group, plural),
         upsert=lambda thing, at_us: inventory.workload(thing, kind, group, at_us),
         forget=inventory.forget_workload,
+        covers=covers.workloads(kind),
         known=known,
     )
 
@@ -134,5 +142,6 @@ def _middle(inventory: Inventory, group: str, plural: str, kind: str) -> Watched
         resource=_metadata(group, plural),
         upsert=lambda thing, at_us: inventory.middle(thing, kind, group, at_us),
         forget=inventory.forget_middle,
+        covers=covers.workloads(kind),
         known=partial(inventory.owners.known, kind),
     )

@@ -13,7 +13,8 @@ class CollectConfig(msgspec.Struct, frozen=True, kw_only=True):
     ipam_interval_s: int = 60
     """The window of pools."""
     first_snapshot_wait_s: float = 15.0
-    """The first snapshot goes out after this long, without the kinds that are still being read."""
+    """The first snapshot goes out after this long, without the kinds that are still being read; so long, too, between
+    snapshots that tell those."""
     facts_interval_s: float = 600.0
     """Version, API groups, configuration maps and cluster properties are read again this often."""
     sources_interval_s: float = 600.0

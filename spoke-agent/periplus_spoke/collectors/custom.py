@@ -20,26 +20,32 @@ class CustomKinds:
         self._inventory = inventory
         self._clock = clock
         self._wanted = tuple(wanted)
+        self._found: dict[str, Sequence[object]] = {}
+        self.has_all = False
+        """Whether every wanted kind that is served has been read, now or earlier."""
 
     async def read(self) -> Mapping[str, Sequence[object]]:
-        """Objects by source name, as plain dicts; a kind that fails keeps its place in `sources` and is left out."""
-        found: dict[str, Sequence[object]] = {}
+        """Objects by source name, as plain dicts; of a kind that fails what it was, and its place in `sources`."""
+        unread = 0
         for kind in self._wanted:
             served = self._inventory.facts.groups.get(kind.group, ())
             version = next((version for version in kind.versions if version in served), None)
-            if version is None:
-                continue
             name = f"{kind.group}/{kind.plural}"
+            if version is None:
+                self._found.pop(name, None)
+                continue
             resource: Resource[dict[str, Any]] = Resource(
                 source=name, group=kind.group, plural=kind.plural, version=version, type=dict[str, Any]
             )
             try:
-                found[name] = await self._list(resource)
+                self._found[name] = await self._list(resource)
             except KubeProblem as problem:
+                unread += name not in self._found
                 self._report(name, problem)
             else:
-                self._report(name, None, len(found[name]))
-        return found
+                self._report(name, None, len(self._found[name]))
+        self.has_all = not unread
+        return dict(self._found)
 
     async def _list(self, resource: Resource[dict[str, Any]]) -> list[object]:
         items: list[object] = []

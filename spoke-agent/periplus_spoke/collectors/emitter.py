@@ -31,6 +31,8 @@ class Emitter:
         self._timer = timer
         self._awake = asyncio.Event()
         self._wants_snapshot = False
+        self._covered: tuple[str, ...] = ()
+        self._next_snapshot_us = 0
         self.settled = asyncio.Event()
         """Set when the first snapshot and its pools have been emitted."""
 
@@ -52,12 +54,12 @@ class Emitter:
         next_pools_us = now_us + self._config.ipam_interval_s * _MICROS
         next_count_us = now_us + int(self._config.sources_interval_s * _MICROS)
         while True:
-            await self._sleep_until(next_pools_us)
+            await self._sleep_until(self._sooner(next_pools_us))
             if self._timer.monotonic_us() >= next_count_us:
                 next_count_us += int(self._config.sources_interval_s * _MICROS)
                 count_sources()
                 self._inventory.tell_sources(self._timer.wall_us())
-            if self._wants_snapshot:
+            if self._wants_snapshot or self._can_cover_more():
                 await self._tell_all(sink)
                 continue
             changed = self._pools.allocations_changed(self._timer.wall_us())
@@ -67,7 +69,19 @@ class Emitter:
                 next_pools_us += self._config.ipam_interval_s * _MICROS
                 memory.trim()
             if due or changed:
-                await sink.emit(self._pools.batch(self._timer.wall_us(), self._config.ipam_interval_s))
+                await self._tell_pools(sink)
+
+    def _sooner(self, due_us: int) -> int:
+        """`due_us`, or when a kind that could not be listed until now may be told whole."""
+        grown = self._inventory.covers() != self._covered
+        return min(due_us, self._next_snapshot_us) if grown else due_us
+
+    def _can_cover_more(self) -> bool:
+        """Whether a kind has been listed since the last snapshot: what vanished unseen of it ends only with another.
+
+        Not at once, as others may follow and each snapshot is everything.
+        """
+        return self._timer.monotonic_us() >= self._next_snapshot_us and self._inventory.covers() != self._covered
 
     async def _sleep_until(self, monotonic_us: int) -> None:
         """Return at `monotonic_us`, or a moment after something changed."""
@@ -80,11 +94,19 @@ class Emitter:
     async def _tell_all(self, sink: Sink) -> None:
         self._wants_snapshot = False
         at_us = self._timer.wall_us()
+        self._next_snapshot_us = self._timer.monotonic_us() + int(self._config.first_snapshot_wait_s * _MICROS)
+        self._covered = self._inventory.covers()
         pools = self._pools.batch(at_us, self._config.ipam_interval_s, complete=True)
         self._inventory.place_cluster(at_us)
         self._inventory.tell_sources(at_us)
-        await sink.emit(self._inventory.state.snapshot(at_us))
-        await sink.emit(pools)
+        await sink.emit(self._inventory.state.snapshot(at_us, self._covered))
+        if pools is not None:
+            await sink.emit(pools)
+
+    async def _tell_pools(self, sink: Sink) -> None:
+        pools = self._pools.batch(self._timer.wall_us(), self._config.ipam_interval_s)
+        if pools is not None:
+            await sink.emit(pools)
 
     async def _tell_changes(self, sink: Sink) -> None:
         self._inventory.place_cluster(self._timer.wall_us())

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
+from periplus_contract.tables import IP_ADDRESSES, SERVICE_CIDRS
 from periplus_spoke.collectors.inventory import Inventory
 from periplus_spoke.fold.objects import ClusterProperty, ConfigMap
 from periplus_spoke.fold.sources import Source, State
@@ -17,6 +18,8 @@ CONFIG_MAPS: Final = ("kube-system/cilium-config", "kube-system/kubeadm-config")
 CILIUM: Final = CONFIG_MAPS[0]
 NETWORKING: Final = "networking.k8s.io"
 _SERVICE_VERSIONS: Final = ("v1", "v1beta1")
+SERVICE_COVERS: Final = frozenset((SERVICE_CIDRS.name, IP_ADDRESSES.name))
+"""Where neither is served there are none."""
 _ABOUT: Final = "about.k8s.io"
 
 
@@ -41,8 +44,7 @@ class Facts:
         if _ABOUT in self._inventory.facts.groups:
             await self._try(f"{_ABOUT}/clusterproperties", self._properties)
         self._inventory.facts.cilium_config = self.configs.get(CILIUM)
-        known = self._inventory.sources.get(CILIUM)
-        self._inventory.facts.cilium_config_readable = known is not None and known.state in {"ok", "absent"}
+        self._inventory.facts.cilium_config_readable = CILIUM in self._inventory.answered
 
     async def _try(self, name: str, ask: Callable[[], Awaitable[int | None]]) -> None:
         try:
@@ -54,9 +56,12 @@ class Facts:
                 message=problem.message,
                 remedy=problem.remedy,
             )
+            if source.state == "absent":
+                self._inventory.answered.add(name)
             self._inventory.report(name, source, self._clock.wall_us(), quietly=True)
         else:
             at_us = self._clock.wall_us()
+            self._inventory.answered.add(name)
             if objects is not None:
                 self._inventory.report(name, Source(state="ok", objects=objects, as_of_us=at_us), at_us, quietly=True)
 
@@ -77,6 +82,7 @@ class Facts:
             if "servicecidrs" in await listable(self._client, NETWORKING, version):
                 self.service_version = version
                 return
+        self._inventory.listed |= SERVICE_COVERS
         raise KubeProblem(
             "not_found",
             "this API server does not serve ServiceCIDR (Kubernetes before 1.31, or an older v1beta1)",

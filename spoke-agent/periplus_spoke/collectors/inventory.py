@@ -3,6 +3,7 @@
 from sys import intern
 from typing import Final
 
+from periplus_contract import covers
 from periplus_contract.tables import (
     CLUSTER,
     ENDPOINTS,
@@ -15,9 +16,10 @@ from periplus_contract.tables import (
     SOURCES,
     WORKLOADS,
 )
+from periplus_spoke.collectors.coverage import Evidence, inventory_covers
 from periplus_spoke.fold import rows
 from periplus_spoke.fold.cluster import ClusterFacts, NodePlace, cluster_row, is_aks
-from periplus_spoke.fold.cni import detect, node_signs
+from periplus_spoke.fold.cni import UNKNOWN, detect, node_signs
 from periplus_spoke.fold.objects import EndpointSlice, IpAddress, Node, Pod, Service, ServiceCidr, Thing
 from periplus_spoke.fold.owners import Owners
 from periplus_spoke.fold.places import place_of
@@ -36,6 +38,10 @@ class Inventory:
         self.owners = Owners()
         self.facts = ClusterFacts()
         self.sources: dict[str, Source] = {}
+        self.listed: set[str] = set()
+        """Covers (`periplus_contract.covers`) that were listed whole, or that this API server does not serve."""
+        self.answered: set[str] = set()
+        """Facts that were read, or that are known not to be there."""
         self.cluster_uid = ""
         self._labels = labels
         self._places: dict[str, NodePlace] = {}
@@ -119,8 +125,7 @@ class Inventory:
 
     def cnis(self) -> tuple[str, ...]:
         """Network plugins with a sign, or `unknown`."""
-        daemonsets = self.sources.get("apps/daemonsets")
-        readable = daemonsets is not None and daemonsets.state == "ok"
+        readable = covers.workloads(_DAEMONSET) in self.listed
         return detect(
             self.facts.groups,
             {sign for place in self._places.values() for sign in place.signs},
@@ -128,10 +133,22 @@ class Inventory:
             has_cilium_config=self.facts.cilium_config is not None if self.facts.cilium_config_readable else None,
         )
 
+    def covers(self) -> tuple[str, ...]:
+        """What a snapshot states completely now."""
+        return inventory_covers(frozenset(self.listed))
+
+    def evidence(self) -> Evidence:
+        """How far everything was read."""
+        refused = frozenset(name for name, source in self.sources.items() if source.state == "forbidden")
+        return Evidence(listed=frozenset(self.listed), answered=frozenset(self.answered), refused=refused)
+
     def place_cluster(self, at_us: int) -> None:
         """Set the cluster's own row from what is known now."""
         if self.cluster_uid:
-            row = cluster_row(self.facts, self._places.values(), self.cnis())
+            cnis = self.cnis() if self.evidence().knows_plugin else ()
+            if cnis == (UNKNOWN,) and covers.workloads(_DAEMONSET) not in self.listed:
+                cnis = ()  # no sign is one thing, being refused the best one another
+            row = cluster_row(self.facts, self._places.values(), cnis)
             self.state.put(CLUSTER, self.cluster_uid, row, at_us)
 
     def report(self, name: str, source: Source, at_us: int, *, quietly: bool = False) -> None:

@@ -60,6 +60,7 @@ class KindListener(Generic[T]):
             for uid in self._watched.known():
                 if uid not in seen:
                     self._watched.forget(uid, at_us)
+        self._inventory.listed.add(self._watched.covers)
         self._wake()
 
     def state_changed(self, state: State, problem: KubeProblem | None) -> None:

@@ -6,12 +6,26 @@ from typing import Final
 
 import msgspec
 
+from periplus_contract.covers import pools as pool_cover
 from periplus_contract.tables import IP_ADDRESSES, NODES, PODS, SERVICE_CIDRS, SERVICES
+from periplus_spoke.collectors.coverage import Evidence, allocation_covers, pool_covers
+from periplus_spoke.collectors.facts import CILIUM
 from periplus_spoke.collectors.inventory import Inventory
 from periplus_spoke.collectors.ipam.base import DetectFacts, IpamAdapter
 from periplus_spoke.collectors.ipam.registry import ADAPTERS, LAST_RESORT
-from periplus_spoke.fold.allocations import core_allocations, service_pools
-from periplus_spoke.fold.ipam import Allocation, ConfigMaps, IpamView, Pool, digest, ipam_batch, unique
+from periplus_spoke.fold.allocations import core_allocations, service_pools, service_ranges
+from periplus_spoke.fold.cni import uses_pod_cidr
+from periplus_spoke.fold.ipam import (
+    Allocation,
+    ConfigMaps,
+    IpamView,
+    Pool,
+    Statement,
+    covered,
+    digest,
+    ipam_batch,
+    unique,
+)
 from periplus_spoke.fold.records import Sealable
 from periplus_spoke.fold.rows import positions
 from periplus_spoke.fold.sources import Source
@@ -35,7 +49,9 @@ _log: Final = logging.getLogger(__name__)
 
 class _Result(msgspec.Struct):
     pools: list[Pool]
+    pool_covers: tuple[str, ...]
     allocations: list[Allocation]
+    allocation_covers: tuple[str, ...]
     digest: bytes
 
 
@@ -46,21 +62,24 @@ class Pools:
         self._inventory = inventory
         self._adapters = adapters
         self._seen: tuple[object, ...] = ()
-        self._result = _Result([], [], b"")
+        self._result = _Result([], (), [], (), digest((), ()))
         self._bounds: tuple[object, ...] = ()
         self._nodes_seen = -1
         self._nodes_hash = 0
-        self._told: bytes | None = None
+        self._told = self._result.digest
         self.configs: ConfigMaps = {}
         self.custom: Mapping[str, Sequence[object]] = {}
+        self.has_custom = True
+        """Whether `custom` has every kind that is served."""
 
     def allocations_changed(self, at_us: int) -> bool:
-        """Whether the set of allocations is not the one last told.
+        """Whether the allocations, or the kinds of which all are known, are not those last told.
 
         Pods alone do not move it at once: their comings and goings count with the next window.
         """
         revisions = self._inventory.state.revisions
-        bounds = (self._node_bounds(revisions[NODES.name]), *(revisions[each.name] for each in _BOUNDS), self.configs)
+        tables = (revisions[each.name] for each in _BOUNDS)
+        bounds = (self._node_bounds(revisions[NODES.name]), *tables, self.configs, self._evidence())
         if bounds != self._bounds:
             self._bounds = bounds
             self._refresh(at_us)
@@ -74,15 +93,24 @@ class Pools:
             self._nodes_hash = hash(frozenset(tuple(row[index] for index in _NODE_CELLS) for row in rows))
         return self._nodes_hash
 
-    def batch(self, at_us: int, window_s: int, *, complete: bool = False) -> Sealable:
-        """The batch of the window around `at_us`: all pools, and the allocations when they changed or `complete`."""
+    def batch(self, at_us: int, window_s: int, *, complete: bool = False) -> Sealable | None:
+        """The batch of the window around `at_us`: all pools, and the allocations when they changed or `complete`.
+
+        Only of what could be read whole: None while that is nothing.
+        """
         result = self._refresh(at_us)
         tell = complete or result.digest != self._told
         self._told = result.digest
         start_s = at_us // _MICROS
+        statement = Statement(
+            pools=result.pools,
+            allocations=result.allocations if tell else (),
+            covers=(*result.pool_covers, *(result.allocation_covers if tell else ())),
+        )
+        if not statement.covers:
+            return None
         return ipam_batch(
-            result.pools,
-            result.allocations if tell else None,
+            statement,
             window_start_s=start_s - start_s % window_s,
             window_s=window_s,
             observed_at_us=at_us,
@@ -91,15 +119,20 @@ class Pools:
     def _refresh(self, at_us: int) -> _Result:
         state = self._inventory.state
         cnis = self._inventory.cnis()
-        seen = (*(state.revisions[table.name] for table in _READ), cnis, self.configs, self.custom)
+        seen = (*(state.revisions[table.name] for table in _READ), cnis, self.configs, self.custom, self._evidence())
         if seen != self._seen:
             self._seen = seen
             self._result = self._compute(cnis, at_us)
         return self._result
 
+    def _evidence(self) -> Evidence:
+        return msgspec.structs.replace(self._inventory.evidence(), has_custom=self.has_custom)
+
     def _compute(self, cnis: tuple[str, ...], at_us: int) -> _Result:
         tables = {table.name: self._inventory.state.rows(table) for table in _READ}
-        view = IpamView(tables, cnis, self.configs, self.custom)
+        evidence = self._evidence()
+        has_pods = PODS.name in evidence.listed
+        view = IpamView(tables, cnis, self.configs, self.custom, has_pods=has_pods)
         facts = DetectFacts(cnis=cnis, groups=self._inventory.facts.groups, configs=self.configs)
         faults: list[str] = []
         pools = service_pools(view, faults.append)
@@ -118,8 +151,15 @@ class Pools:
         if not pod_ranges:
             pools += LAST_RESORT.pools(view, _told_already)
             pod_ranges = LAST_RESORT.allocations(view, _told_already)
-        complete = unique([*allocations, *pod_ranges])
-        return _Result(pools, complete, digest(complete))
+        known = allocation_covers(
+            evidence,
+            has_ranges=any(True for _ in service_ranges(view, _told_already)),
+            uses_pod_cidr=uses_pod_cidr(cnis, self.configs.get(CILIUM, {})),
+        )
+        scopes = pool_covers(evidence)
+        named = covered(unique([*allocations, *pod_ranges]), known)
+        sampled = [pool for pool in pools if pool_cover(pool.scope) in scopes]
+        return _Result(sampled, scopes, named, known, digest(named, known))
 
     def _ask(
         self, adapter: IpamAdapter, view: IpamView, facts: DetectFacts, at_us: int

@@ -9,7 +9,7 @@ from periplus_spoke.collectors.catalog import SERVICE_CIDRS_SOURCE, Watched, cat
 from periplus_spoke.collectors.config import CollectConfig
 from periplus_spoke.collectors.custom import CustomKinds
 from periplus_spoke.collectors.emitter import Emitter, Sink, first_of
-from periplus_spoke.collectors.facts import Facts
+from periplus_spoke.collectors.facts import SERVICE_COVERS, Facts
 from periplus_spoke.collectors.identity import ClusterIdentity, identify
 from periplus_spoke.collectors.inventory import Inventory
 from periplus_spoke.collectors.ipam.registry import ADAPTERS
@@ -105,9 +105,11 @@ class Collectors:
                 _log.exception("reading version, groups and configuration failed")
             self._pools.configs = {name: dict(data) for name, data in self._facts.configs.items()}
             if self._facts.service_version and SERVICE_CIDRS_SOURCE not in self._listeners:
+                self._inventory.listed -= SERVICE_COVERS  # served only now, after an upgrade
                 for watched in service_catalog(self._inventory, self._facts.service_version):
                     self._watch(group, watched)
             self._pools.custom = await self._custom.read()
+            self._pools.has_custom = self._custom.has_all
             known.set()
             self._emitter.wake()
             await self._timer.sleep(self._config.facts_interval_s)

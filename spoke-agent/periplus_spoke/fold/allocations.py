@@ -4,6 +4,7 @@ import ipaddress
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple, TypeVar
 
+from periplus_contract.covers import AllocationKind
 from periplus_spoke.fold.cidr import (
     Address,
     ImpossibleCidr,
@@ -13,7 +14,7 @@ from periplus_spoke.fold.cidr import (
     parse_cidr,
     single,
 )
-from periplus_spoke.fold.ipam import Allocation, AllocationKind, IpamView, Pool
+from periplus_spoke.fold.ipam import Allocation, IpamView, Pool
 
 PROVIDER: Final = "kubernetes"
 _SERVICE_CIDR: Final = "servicecidr"

@@ -10,6 +10,7 @@ from io import BytesIO
 from itertools import accumulate, chain
 from typing import Any, Final
 
+import msgspec
 import nanoarrow
 import zstandard
 from nanoarrow.ipc import StreamWriter
@@ -37,7 +38,7 @@ _STREAM_BYTES: Final = 8_192
 
 
 def encode_sections(sections: Sequence[SectionRows]) -> tuple[bytes, int, tuple[Section, ...]]:
-    """(compressed body, its inflated length, the header's section list). A section without rows says "none left"."""
+    """(compressed body, its inflated length, the header's section list). A section may have no rows."""
     compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL)
     streams = [(section, _stream(section)) for section in sections]
     headers = tuple(
@@ -178,13 +179,7 @@ def _slice(section: SectionRows, start: int, end: int) -> list[SectionRows]:
 
 
 def _with(sealable: Sealable, sections: list[SectionRows]) -> Sealable:
-    return Sealable(
-        kind=sealable.kind,
-        window_start_s=sealable.window_start_s,
-        window_s=sealable.window_s,
-        sections=tuple(sections),
-        mode=sealable.mode,
-    )
+    return msgspec.structs.replace(sealable, sections=tuple(sections))
 
 
 def _row_bytes(section: SectionRows) -> list[int]:

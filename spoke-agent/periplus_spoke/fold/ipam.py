@@ -1,11 +1,13 @@
 """Pools and allocations: what allocators hand out of, and every CIDR this cluster has in use."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final, Literal, NamedTuple, cast
 
 import msgspec
 
+from periplus_contract.covers import DERIVED, AllocationKind, Scope
+from periplus_contract.covers import allocations as cover_of
 from periplus_contract.tables import (
     ALLOCATIONS,
     IP_ADDRESSES,
@@ -21,8 +23,6 @@ from periplus_spoke.fold.records import Cell, Sealable, SectionRows
 from periplus_spoke.fold.rows import Row, positions
 
 Quality = Literal["exact", "derived", "nominal"]
-Scope = Literal["cluster", "node", "namespace", "lb", "service", "external"]
-AllocationKind = Literal["pod", "service", "node", "loadbalancer", "external", "reserved"]
 ConfigMaps = Mapping[str, Mapping[str, str]]
 """`namespace/name` to data, of those that could be read."""
 
@@ -95,8 +95,12 @@ class IpamView:
         cnis: Sequence[str],
         configs: ConfigMaps,
         custom: Mapping[str, Sequence[object]],
+        *,
+        has_pods: bool = True,
     ) -> None:
         self._tables = tables
+        self.has_pods = has_pods
+        """Whether the pods are all there; if not, what they use is unknown."""
         self.cnis = tuple(cnis)
         self.configs = configs
         self.custom = custom
@@ -148,24 +152,44 @@ def unique(allocations: Iterable[Allocation]) -> list[Allocation]:
     return list(kept.values())
 
 
-def digest(allocations: Sequence[Allocation]) -> bytes:
-    """Equal for equal sets, whenever they were observed."""
-    return hashlib.sha256(msgspec.msgpack.encode(allocations)).digest()
+def covered(allocations: Iterable[Allocation], covers: Collection[str]) -> list[Allocation]:
+    """Those that a batch with these covers may name."""
+    return [
+        item
+        for item in allocations
+        if cover_of(item.kind) in covers or (item.quality == DERIVED and cover_of(item.kind, derived=True) in covers)
+    ]
 
 
-def ipam_batch(
-    pools: Sequence[Pool],
-    allocations: Sequence[Allocation] | None,
-    *,
-    window_start_s: int,
-    window_s: int,
-    observed_at_us: int,
-) -> Sealable:
-    """One ipam batch; no allocations means they are unchanged."""
-    sections = [_section(POOLS, [msgspec.structs.asdict(pool) for pool in pools], observed_at_us)]
-    if allocations is not None:
-        sections.append(_section(ALLOCATIONS, [msgspec.structs.asdict(item) for item in allocations], observed_at_us))
-    return Sealable(kind=Kind.IPAM, window_start_s=window_start_s, window_s=window_s, sections=tuple(sections))
+def digest(allocations: Sequence[Allocation], covers: Sequence[str]) -> bytes:
+    """Equal for equal statements, whenever they were observed."""
+    return hashlib.sha256(msgspec.msgpack.encode((allocations, covers))).digest()
+
+
+class Statement(msgspec.Struct, frozen=True, kw_only=True):
+    """Pools and allocations of one moment, and what of them is complete."""
+
+    pools: Sequence[Pool] = ()
+    allocations: Sequence[Allocation] = ()
+    covers: tuple[str, ...] = ()
+
+
+def ipam_batch(statement: Statement, *, window_start_s: int, window_s: int, observed_at_us: int) -> Sealable:
+    """One ipam batch."""
+    given = ((POOLS, statement.pools), (ALLOCATIONS, statement.allocations))
+    named = {cover.partition("/")[0] for cover in statement.covers}
+    sections = tuple(
+        _section(table, [msgspec.structs.asdict(item) for item in items], observed_at_us)
+        for table, items in given
+        if table.name in named
+    )
+    return Sealable(
+        kind=Kind.IPAM,
+        window_start_s=window_start_s,
+        window_s=window_s,
+        sections=sections,
+        covers=statement.covers,
+    )
 
 
 def _section(table: Table, items: list[dict[str, Cell]], observed_at_us: int) -> SectionRows:

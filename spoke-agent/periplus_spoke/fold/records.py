@@ -32,6 +32,8 @@ class Sealable(msgspec.Struct, frozen=True, kw_only=True):
     sections: tuple[SectionRows, ...]
     mode: Literal["snapshot", "delta"] | None = None
     """Only for inventory."""
+    covers: tuple[str, ...] = ()
+    """What it states completely, by names of `periplus_contract.covers`."""
 
     @property
     def rows(self) -> int:

@@ -119,8 +119,8 @@ class InventoryState:
             kind=Kind.INVENTORY, window_start_s=last_us // _MICROS, window_s=0, sections=sections, mode="delta"
         )
 
-    def snapshot(self, at_us: int) -> Sealable:
-        """Everything, as observed at `at_us`; forgets what waited, for it is in here."""
+    def snapshot(self, at_us: int, covers: tuple[str, ...] = ()) -> Sealable:
+        """Everything, as observed at `at_us`, complete for `covers`; forgets what waited, for it is in here."""
         self._layers = []
         sections = tuple(
             _section(table, [(uid, Change(row, at_us)) for uid, row in self._rows[table.name].items()])
@@ -128,7 +128,12 @@ class InventoryState:
             if self._rows[table.name]
         )
         return Sealable(
-            kind=Kind.INVENTORY, window_start_s=at_us // _MICROS, window_s=0, sections=sections, mode="snapshot"
+            kind=Kind.INVENTORY,
+            window_start_s=at_us // _MICROS,
+            window_s=0,
+            sections=sections,
+            mode="snapshot",
+            covers=covers,
         )
 
 

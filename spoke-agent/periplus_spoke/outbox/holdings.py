@@ -163,6 +163,7 @@ class Holdings:
             outcomes=outcomes,
             inventory=mark,
             ipam=PartMark(part=draft.part, parts=draft.parts) if draft.is_part else None,
+            covers=draft.covers,
         )
 
     def oldest_held(self, epoch: str, default: int) -> int:

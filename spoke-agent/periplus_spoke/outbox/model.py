@@ -2,6 +2,7 @@
 
 import re
 from enum import Enum
+from sys import intern
 from typing import Final, Literal, NamedTuple
 
 import msgspec
@@ -21,7 +22,7 @@ _NAME: Final = re.compile(
 WINDOWED: Final = frozenset({Kind.FLOWS, Kind.DNS, Kind.EVENTS})
 """Kinds whose batches stand alone: any order will do, the newest is the most wanted."""
 FOLDABLE: Final = frozenset({Kind.FLOWS, Kind.DNS})
-ALLOCATIONS: Final = "allocations"
+_ALLOCATIONS: Final = "allocations/"
 
 
 class BatchId(NamedTuple):
@@ -75,6 +76,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     mode: Literal["snapshot", "delta"] | None = None
     part: int = 1
     parts: int = 1
+    covers: tuple[str, ...] = ()
 
     @property
     def is_part(self) -> bool:
@@ -89,7 +91,7 @@ class Entry(msgspec.Struct, kw_only=True):
     size: int
     outcomes: tuple[Outcome, ...]
     inventory: InventoryMark | None
-    has_allocations: bool
+    covers: tuple[str, ...]
     ipam: PartMark | None = None
     """Which part of several; None for a whole statement and for other kinds."""
     window_s: int = 0
@@ -120,6 +122,11 @@ class Entry(msgspec.Struct, kw_only=True):
         return BatchId(self.id.epoch, self.id.seq - (self.ipam.part - 1 if self.ipam else 0))
 
     @property
+    def has_allocations(self) -> bool:
+        """Whether it states allocations, which nothing else tells again before they change."""
+        return any(cover.startswith(_ALLOCATIONS) for cover in self.covers)
+
+    @property
     def starts_snapshot(self) -> bool:
         """Whether an inventory chain starts here."""
         return self.inventory is not None and self.inventory.mode == "snapshot" and self.inventory.part == 1
@@ -132,7 +139,7 @@ class Entry(msgspec.Struct, kw_only=True):
             size=size,
             outcomes=header.outcomes,
             inventory=header.inventory,
-            has_allocations=any(section.table == ALLOCATIONS for section in header.sections),
+            covers=tuple(map(intern, header.covers)),
             ipam=header.ipam,
             window_s=header.window_s,
             in_memory=in_memory,

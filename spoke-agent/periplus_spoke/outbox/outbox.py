@@ -393,4 +393,5 @@ def _draft(opened: Opened) -> Draft:
         sections=header.sections,
         inflated_bytes=header.inflated_bytes,
         body=bytes(opened.body),
+        covers=header.covers,
     )

@@ -96,11 +96,15 @@ def _windowed(entries: Iterable[Entry]) -> Iterator[Entry]:
 
 
 def superseded_ipam(queued: Iterable[Entry]) -> tuple[BatchId, ...]:
-    """All but the newest ipam statement and the newest that carries allocations, each with all its parts."""
+    """Ipam statements, with all their parts, that cover nothing of which a newer one is not queued."""
     batches = [entry for entry in queued if entry.kind is Kind.IPAM]
-    complete = [entry for entry in batches if entry.has_allocations]
-    keep = {entry.statement for entry in (*batches[-1:], *complete[-1:])}
-    return tuple(entry.id for entry in batches if entry.statement not in keep)
+    newer: set[str] = set()
+    superseded: set[BatchId] = set()
+    for statement, covers in reversed({entry.statement: entry.covers for entry in batches}.items()):
+        if newer.issuperset(covers):
+            superseded.add(statement)
+        newer.update(covers)
+    return tuple(entry.id for entry in batches if entry.statement in superseded)
 
 
 def foldable(queued: Iterable[Entry]) -> tuple[BatchId, ...]:

@@ -5,6 +5,8 @@ import logging
 from collections.abc import Iterator
 from typing import Final
 
+import msgspec
+
 from periplus_contract.limits import MAX_IPAM_PARTS, MAX_ROWS
 from periplus_contract.tables import Kind
 from periplus_spoke.fold.arrow import encode_sections, split
@@ -66,6 +68,7 @@ def _encode(part: Sealable, index: int, parts: int) -> Draft:
         mode=part.mode,
         part=index if numbered else 1,
         parts=parts if numbered else 1,
+        covers=part.covers,
     )
 
 
@@ -85,10 +88,4 @@ def _slice(section: SectionRows, start: int, end: int) -> SectionRows:
 
 
 def _with(part: Sealable, section: SectionRows) -> Sealable:
-    return Sealable(
-        kind=part.kind,
-        window_start_s=part.window_start_s,
-        window_s=part.window_s,
-        sections=(section,),
-        mode=part.mode,
-    )
+    return msgspec.structs.replace(part, sections=(section,))

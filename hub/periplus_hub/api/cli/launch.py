@@ -64,7 +64,7 @@ class Child:
     process: subprocess.Popen[bytes]
 
     @classmethod
-    def start(cls, name: str, arguments: list[str], log: Path) -> "Child":
+    def start(cls, name: str, arguments: list[str], log: Path, environment: dict[str, str] | None = None) -> "Child":
         """Start `python -m …` with its output in `log`; call it from the main thread, whose end ends the child."""
         with log.open("ab") as sink:
             process = subprocess.Popen(
@@ -72,7 +72,7 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=sink,
-                env=environment_of_a_trial(),
+                env=os.environ | (environment or {}),
                 start_new_session=True,
             )
         return cls(name, log, process)
@@ -87,18 +87,6 @@ class Child:
         with contextlib.suppress(OSError):
             return "\n".join(self.log.read_text(errors="replace").splitlines()[-_LOG_TAIL_LINES:])
         return ""
-
-
-def environment_of_a_trial() -> dict[str, str]:
-    """Ours without PERIPLUS_…: those settings mean somebody's real hub and spoke, and must not steer a trial.
-
-    The account to run PostgreSQL as is a fact of the machine, and stays.
-    """
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if name == "PERIPLUS_POSTGRES_ACCOUNT" or not name.startswith("PERIPLUS_")
-    }
 
 
 @dataclass

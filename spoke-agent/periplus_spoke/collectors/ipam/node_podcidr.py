@@ -56,7 +56,7 @@ class NodePodCidr:
         if not _believable(view, blocks):
             return []
         used = _used(view, blocks)
-        nodes = [_node_pool(block, used[block.node, block.network]) for block in blocks]
+        nodes = [_node_pool(block, used[block.node, block.network] if view.has_pods else None) for block in blocks]
         return [*nodes, *(_cluster_pool(name, network, nodes) for name, network in _cluster_ranges(view, fault))]
 
     def allocations(self, view: IpamView, fault: Fault) -> list[Allocation]:
@@ -142,7 +142,7 @@ def _by_node(blocks: list[_Block]) -> dict[str, list[Network]]:
     return found
 
 
-def _node_pool(block: _Block, used: int) -> Pool:
+def _node_pool(block: _Block, used: int | None) -> Pool:
     capacity = max(block.network.num_addresses - _HOST_LOCAL_EXCLUDED[block.network.version], 0)
     return Pool(
         provider=NodePodCidr.name,
@@ -156,13 +156,13 @@ def _node_pool(block: _Block, used: int) -> Pool:
         capacity=capacity,
         assigned=block.network.num_addresses,
         used=used,
-        free=max(capacity - used, 0),
+        free=None if used is None else max(capacity - used, 0),
     )
 
 
 def _cluster_pool(name: str, network: Network, nodes: list[Pool]) -> Pool:
     inside = [pool for pool in nodes if _within(pool.cidrs[0], network)]
-    used = sum(pool.used or 0 for pool in inside)
+    used = None if any(pool.used is None for pool in nodes) else sum(pool.used or 0 for pool in inside)
     return Pool(
         provider=NodePodCidr.name,
         name=name,
@@ -174,7 +174,7 @@ def _cluster_pool(name: str, network: Network, nodes: list[Pool]) -> Pool:
         capacity=network.num_addresses,
         assigned=sum(pool.assigned or 0 for pool in inside),
         used=used,
-        free=max(network.num_addresses - used, 0),
+        free=None if used is None else max(network.num_addresses - used, 0),
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from periplus_contract.tables import SOURCES
+from periplus_spoke.collectors.coverage import PLUGIN_FACTS
 from periplus_spoke.collectors.inventory import Inventory
 from periplus_spoke.collectors.ipam.base import DetectFacts, WantedKind
 from periplus_spoke.collectors.pools import Pools
@@ -14,6 +15,7 @@ from periplus_spoke.fold.objects import IpAddress, Node, Pod, Service, ServiceCi
 from periplus_spoke.fold.records import Sealable
 from periplus_spoke.fold.text import LabelFilter
 
+from tests.support.collecting import EVERYTHING
 from tests.support.decoding import decode
 from tests.support.kube_objects import node, pod, service
 
@@ -27,8 +29,16 @@ def rows(sealable: Sealable, table: str) -> list[dict[str, Any]]:
     raise KeyError(table)
 
 
+def batch_of(pools: Pools, *, complete: bool = False) -> Sealable:
+    batch = pools.batch(T0, 60, complete=complete)
+    assert batch is not None
+    return batch
+
+
 def shop() -> Inventory:
     inventory = Inventory(LabelFilter())
+    inventory.listed |= EVERYTHING
+    inventory.answered |= set(PLUGIN_FACTS)
     inventory.node(decode(Node, node("n1", podCIDRs=["10.244.0.0/24"]), "n1"), 1)
     inventory.pod(decode(Pod, pod("a", ("10.244.0.5",)), "a"), 1)
     inventory.service(
@@ -46,7 +56,7 @@ def test_allocations_of_an_ordinary_cluster() -> None:
     inventory = shop()
     cidr = {"metadata": {"name": "kubernetes"}, "spec": {"cidrs": ["10.96.0.0/16", "fd01::/112"]}}
     inventory.service_cidr(decode(ServiceCidr, cidr, "c"), 1)
-    batch = Pools(inventory).batch(T0, 60)
+    batch = batch_of(Pools(inventory))
     assert (batch.window_start_s, batch.window_s) == (1_800_000_000, 60)
     found = {(row["kind"], row["cidr"], row["name"]) for row in rows(batch, "allocations")}
     assert found == {
@@ -64,17 +74,17 @@ def test_service_pools_are_exact_with_ipaddress_objects() -> None:
     cidr = {"metadata": {"name": "kubernetes"}, "spec": {"cidrs": ["10.96.0.0/24"]}}
     inventory.service_cidr(decode(ServiceCidr, cidr, "c"), 1)
     pools = Pools(inventory)
-    (derived,) = [row for row in rows(pools.batch(T0, 60), "pools") if row["scope"] == "service"]
+    (derived,) = [row for row in rows(batch_of(pools), "pools") if row["scope"] == "service"]
     assert (derived["quality"], derived["capacity"], derived["used"], derived["free"]) == ("derived", "254", "1", "253")
     for index in (1, 10):
         inventory.ip_address(decode(IpAddress, {"metadata": {"name": f"10.96.0.{index}"}}, str(index)), 2)
-    (exact,) = [row for row in rows(pools.batch(T0, 60), "pools") if row["scope"] == "service"]
+    (exact,) = [row for row in rows(batch_of(pools), "pools") if row["scope"] == "service"]
     assert (exact["quality"], exact["used"]) == ("exact", "2")
 
 
 @pytest.mark.promise("unknown-is-not-zero")
 def test_without_servicecidr_the_range_is_unknown_not_zero() -> None:
-    batch = Pools(shop()).batch(T0, 60)
+    batch = batch_of(Pools(shop()))
     services = [row for row in rows(batch, "pools") if row["scope"] == "service"]
     assert [(row["family"], row["capacity"], row["used"]) for row in services] == [(4, None, "1"), (6, None, "1")]
     ranges = [row for row in rows(batch, "allocations") if row["kind"] == "service"]
@@ -85,21 +95,21 @@ def test_allocations_are_told_only_when_they_changed() -> None:
     inventory = shop()
     pools = Pools(inventory)
     assert pools.allocations_changed(T0)
-    assert len(pools.batch(T0, 60).sections) == 2
+    assert len(batch_of(pools).sections) == 2
     assert not pools.allocations_changed(T0)
     inventory.pod(decode(Pod, pod("b", ("10.244.0.6",)), "b"), 2)
-    quiet = pools.batch(T0, 60)
+    quiet = batch_of(pools)
     assert [section.table.name for section in quiet.sections] == ["pools"]
     assert next(row["used"] for row in rows(quiet, "pools") if row["scope"] == "node") == "2"
     inventory.node(decode(Node, node("n2", podCIDRs=["10.244.1.0/24"]), "n2"), 3)
     assert pools.allocations_changed(T0)
-    assert len(pools.batch(T0, 60, complete=True).sections) == 2
+    assert len(batch_of(pools, complete=True).sections) == 2
 
 
 def test_a_node_that_is_only_late_moves_no_allocation() -> None:
     inventory = shop()
     pools = Pools(inventory)
-    pools.batch(T0, 60)
+    batch_of(pools)
     assert not pools.allocations_changed(T0)
     late = node("n1", podCIDRs=["10.244.0.0/24"])
     late["status"]["conditions"] = [{"type": "Ready", "status": "False"}]
@@ -113,13 +123,13 @@ def test_impossible_cidrs_become_a_fact_and_heal() -> None:
     inventory = shop()
     pools = Pools(inventory)
     inventory.node(decode(Node, node("n2", podCIDRs=["10.244.1.1/24"]), "n2"), 2)
-    pools.batch(T0, 60)
+    batch_of(pools)
     state, reason, message, *_ = inventory.state.rows(SOURCES)["ipam/node-podcidr"]
     assert (state, reason) == ("failed", "impossible_cidr")
     assert "n2" in str(message)
     assert "10.244.1.0/24" in str(message)
     inventory.node(decode(Node, node("n2", podCIDRs=["10.244.1.0/24"]), "n2"), 3)
-    pools.batch(T0, 60)
+    batch_of(pools)
     assert inventory.state.rows(SOURCES)["ipam/node-podcidr"][0] == "ok"
 
 
@@ -143,7 +153,7 @@ class Failing:
 @pytest.mark.promise("sources-fail-alone")
 def test_a_failing_adapter_does_not_silence_the_rest() -> None:
     inventory = shop()
-    batch = Pools(inventory, (Failing(),)).batch(T0, 60)
+    batch = batch_of(Pools(inventory, (Failing(),)))
     kinds = {row["kind"] for row in rows(batch, "allocations")}
     assert kinds == {"node", "pod", "service", "loadbalancer", "external"}
     assert inventory.sources["ipam/failing"].reason == "spoke_fault"

@@ -91,6 +91,7 @@ def test_of_ipam_the_newest_stay_and_the_newest_allocations() -> None:
             sections=plain.sections,
             inflated_bytes=8,
             body=b"pools",
+            covers=("pools/node",),
         )
         outbox.seal_all([pools])
     assert b"allocations" in bodies(outbox)
