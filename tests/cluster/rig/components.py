@@ -120,6 +120,8 @@ class Layout:
             "cluster-signing-cert-file": self.pki.ca.certificate,
             "cluster-signing-key-file": self.pki.ca.key,
             "use-service-account-credentials": "true",
+            # On a busy machine a heartbeat comes late, and pods once marked unready stay so: kwok plays no recovery.
+            "node-monitor-grace-period": "600s",
         }
         return [self.tools["kube-controller-manager"], *_flags(flags)]
 
