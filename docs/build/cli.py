@@ -24,7 +24,7 @@ def render() -> str:
 
 
 def _hub() -> Iterator[str]:
-    root = typer.main.get_command(cli.app)
+    root = typer.main.get_command(cli.command_line())
     yield section("periplus", prose(root.help), _usage(root, "periplus"), _exit_codes(exits.Exit))
     yield from (_command(path, command) for path, command in _walk(root, "periplus"))
 

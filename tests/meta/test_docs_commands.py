@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import typer.main
 
-from periplus_hub.api.cli import app
+from periplus_hub.api import cli
 from periplus_spoke.main import command_line
 
 from tests.meta.gates.source import repository_files
@@ -32,7 +32,7 @@ def fault(words: list[str]) -> str:
     program, *rest = words
     if program == "periplus-spoke":
         return _spoke_fault(rest)
-    command: Any = typer.main.get_command(app)
+    command: Any = typer.main.get_command(cli.command_line())
     while rest and hasattr(command, "commands"):
         name, *rest = rest
         if name.startswith("--"):

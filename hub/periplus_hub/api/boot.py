@@ -4,6 +4,7 @@ Half of a hub's start is importing, the other half is PostgreSQL; two cores can 
 """
 
 import asyncio
+import gc
 import importlib
 from typing import Literal
 
@@ -31,8 +32,11 @@ async def start(action: Action, config: HubConfig) -> str | None:
             "'hub work' needs a database it can share with 'hub serve'",
             "Set PERIPLUS_DATABASE_URL, or run 'hub serve --all-in-one'.",
         )
+    gc.disable()  # what is loaded stays: looking for garbage in it, now, later and at the end, is wasted
     loading = asyncio.get_running_loop().run_in_executor(None, importlib.import_module, "periplus_hub.api.serve")
     async with open_store(config, join_running=action == "admin_token") as url:
         process = getattr(await loading, action)
+        gc.freeze()
+        gc.enable()
         answer: str | None = await process(config, url)
         return answer

@@ -1,12 +1,18 @@
 """A small GraphQL client for the command line: one hub, one token, plain errors.
 
-httpx is loaded with the first client: it takes half a second that `periplus hub serve` need not wait for.
+On the standard library alone: a command that asks one question should not take half a second to load a library.
 """
 
-import importlib
+import json
+import ssl
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, Self
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from typing import Any, Final, Self
+from urllib.parse import urlsplit
+
+_TIMEOUT_S: Final = 30.0
+_VALID_ONE: Final = "Give a valid one with --token-file or PERIPLUS_TOKEN."
 
 
 class HubCallError(Exception):
@@ -20,52 +26,78 @@ class HubCallError(Exception):
 
 
 class HubClient:
-    """Asks `url`/graphql as the owner of `token`. Use as a context manager."""
+    """Asks `url`/graphql as the owner of `token`; `ca_file` replaces the machine's own authorities.
 
-    def __init__(self, url: str, token: str, *, timeout_s: float = 30.0, verify: str | bool = True) -> None:
+    Use as a context manager. Raises HubCallError for a URL or file that cannot be used.
+    """
+
+    def __init__(self, url: str, token: str, *, ca_file: str | None = None) -> None:
+        if not (token.isascii() and token.isprintable()):
+            raise HubCallError("the API token holds characters that no token has", _VALID_ONE, "unauthenticated")
         self._url = url.rstrip("/")
-        self._httpx: Any = importlib.import_module("httpx")
-        try:
-            self._http = self._httpx.Client(
-                timeout=timeout_s,
-                verify=verify,
-                trust_env=False,
-                headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
-            )
-        except OSError as error:  # ssl.SSLError is one
-            message = f"the certificate file {verify} cannot be used: {error.strerror or error}"
-            raise HubCallError(message, "Check PERIPLUS_CA_FILE.", "tls") from error
+        self._connection, self._path = _connection(self._url, ca_file)
+        self._headers = {
+            "Authorization": f"Bearer {token}",
+            "Accept": "application/json",
+            "Content-Type": "application/json",
+        }
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._http.close()
+        self._connection.close()
 
     def ask(self, document: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Run one operation and return its `data`; raises HubCallError for everything else."""
+        body = json.dumps({"query": document, "variables": variables or {}}).encode()
         try:
-            answer = self._http.post(f"{self._url}/graphql", json={"query": document, "variables": variables or {}})
-        except self._httpx.TimeoutException as error:
+            self._connection.request("POST", self._path, body, self._headers)
+            answer = self._connection.getresponse()
+            return _data(answer.status, answer.read())
+        except TimeoutError as error:
             msg = f"the hub at {self._url} did not answer in time"
             raise HubCallError(msg, "Look at the hub's log and its /readyz.", "timeout") from error
-        except (self._httpx.HTTPError, self._httpx.InvalidURL, ValueError) as error:
-            msg = f"the hub at {self._url} cannot be reached: {error}"
+        except (HTTPException, OSError) as error:
+            msg = f"the hub at {self._url} cannot be reached: {str(error) or type(error).__name__}"
             remedy = "Check --url (or PERIPLUS_URL) and that the hub runs."
-            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            if isinstance(error, ssl.SSLCertVerificationError):
                 remedy = "Name the file with the hub's certificate authority in PERIPLUS_CA_FILE."
             raise HubCallError(msg, remedy, "unreachable") from error
-        return _data(answer)
+        finally:
+            self._connection.close()  # the next question may come after any time; connecting again is cheap here
 
 
-def _data(answer: Any) -> dict[str, Any]:  # noqa: ANN401 - an httpx.Response
-    if answer.status_code == HTTPStatus.UNAUTHORIZED:
-        msg = "the hub does not accept this token"
-        raise HubCallError(msg, "Give a valid one with --token-file or PERIPLUS_TOKEN.", "unauthenticated")
+def _connection(url: str, ca_file: str | None) -> tuple[HTTPConnection, str]:
+    """An unopened connection, and the path to ask at."""
+    msg = f"{url!r} is no URL of a hub"
+    bad_url = HubCallError(msg, "Give one like https://hub.example:7980 with --url or PERIPLUS_URL.", "bad-url")
     try:
-        body = answer.json()
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
     except ValueError as error:
-        msg = f"the answer ({answer.status_code}) is not GraphQL"
+        raise bad_url from error
+    if not host or parts.scheme not in {"http", "https"} or parts.query or parts.fragment:
+        raise bad_url
+    path = f"{parts.path}/graphql"
+    if parts.scheme == "http":
+        return HTTPConnection(host, port, timeout=_TIMEOUT_S), path
+    try:
+        context = ssl.create_default_context(cafile=ca_file)
+    except OSError as error:  # ssl.SSLError is one
+        message = f"the certificate file {ca_file} cannot be used: {error.strerror or error}"
+        raise HubCallError(message, "Check PERIPLUS_CA_FILE.", "tls") from error
+    return HTTPSConnection(host, port, timeout=_TIMEOUT_S, context=context), path
+
+
+def _data(status: int, content: bytes) -> dict[str, Any]:
+    if status == HTTPStatus.UNAUTHORIZED:
+        msg = "the hub does not accept this token"
+        raise HubCallError(msg, _VALID_ONE, "unauthenticated")
+    try:
+        body = json.loads(content)
+    except ValueError as error:
+        msg = f"the answer ({status}) is not GraphQL"
         raise HubCallError(msg, "Check that the URL is the hub's listener for people.", "not-graphql") from error
     if not isinstance(body, dict):
         msg = "the answer is not a GraphQL object"
@@ -79,7 +111,7 @@ def _data(answer: Any) -> dict[str, Any]:  # noqa: ANN401 - an httpx.Response
             str(extensions.get("code", "failed")),
         )
     if "data" not in body:
-        msg = str(body.get("detail") or body.get("title") or f"the hub answered {answer.status_code}")
-        raise HubCallError(msg, str(body.get("remedy", "")), str(answer.status_code))
+        msg = str(body.get("detail") or body.get("title") or f"the hub answered {status}")
+        raise HubCallError(msg, str(body.get("remedy", "")), str(status))
     data: dict[str, Any] = body["data"]
     return data

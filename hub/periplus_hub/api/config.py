@@ -12,21 +12,15 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from periplus_hub.ingest.config import IngestConfig
 from periplus_hub.kit.config import ConfigError, Settings, read_settings
+from periplus_hub.kit.folders import default_data_dir
 
-__all__ = ["ConfigError", "HubConfig", "default_data_dir", "load_config"]
+__all__ = ["ConfigError", "HubConfig", "load_config"]
 
 _OTHER_PROGRAMS: Final = frozenset(
     {"PERIPLUS_CA_FILE", "PERIPLUS_CRASHPOINT", "PERIPLUS_TEST_WORKERS", "PERIPLUS_TOKEN", "PERIPLUS_URL"}
 )
 _SPOKE_PREFIX: Final = "PERIPLUS_SPOKE_"
 _SCHEMES: Final = ("postgresql://", "postgres://", "postgresql+asyncpg://")
-
-
-def default_data_dir() -> Path:
-    """Where the hub on this machine keeps everything unless told otherwise."""
-    if os.geteuid() == 0:
-        return Path("/var/lib/periplus")
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "periplus"
 
 
 class StoreConfig(Settings):
@@ -72,6 +66,12 @@ class ListenerConfig(Settings):
     people_port: int = Field(default=7980, ge=0, le=65_535, description="Its port.")
     metrics_host: str = Field(default="127.0.0.1", description="Address of the listener for metrics and health.")
     metrics_port: int = Field(default=7990, ge=0, le=65_535, description="Its port.")
+    spokes_fd: int | None = Field(
+        default=None,
+        ge=3,
+        description="Number of an inherited, listening socket to use instead of spokes_host and spokes_port. Spokes "
+        "may dial it before the hub is ready: they wait.",
+    )
     tls_certificate: Path | None = Field(
         default=None, description="PEM file with the certificate chain for the spokes' and the people's listener."
     )
@@ -82,6 +82,11 @@ class ListenerConfig(Settings):
         "ends TLS in front of the hub.",
     )
     ready_file: Path | None = Field(default=None, description="JSON file written once the hub is ready.")
+    join_tokens_file: Path | None = Field(
+        default=None,
+        description="JSON list of join tokens the hub is to know from its start: {token, clusterName, autoApprove}. "
+        "Single use, valid for an hour from the first start that reads them.",
+    )
     drain_s: float = Field(
         default=20.0, ge=0, le=25, description="At SIGTERM, how long requests in flight may take to finish."
     )
@@ -92,7 +97,7 @@ class ListenerConfig(Settings):
             raise ValueError("tls_certificate and tls_key belong together: set both or neither")
         for name in ("spokes_host", "people_host"):
             host = getattr(self, name)
-            if self.tls_certificate is None and not self.allow_plain_http and not _is_loopback(host):
+            if self.tls_certificate is None and not self.allow_plain_http and not is_loopback(host):
                 raise ValueError(
                     f"{name} is {host!r}, which others can reach, and there is no TLS: set tls_certificate and "
                     "tls_key, or allow_plain_http = true when something in front of the hub ends TLS"
@@ -131,7 +136,8 @@ def load_config(file: Path | None, flags: dict[str, Any]) -> HubConfig:
     return read_settings(HubConfig, flags, file, others=_OTHER_PROGRAMS | spokes)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches the address."""
     if host == "localhost":
         return True
     try:

@@ -11,7 +11,7 @@ from typing import Final
 import uvicorn
 from starlette.types import ASGIApp
 
-from periplus_hub.api.config import HubConfig
+from periplus_hub.api.config import HubConfig, is_loopback
 from periplus_hub.api.http_protocol import BoundedHttpProtocol
 from periplus_hub.kit.errors import Refusal
 
@@ -77,7 +77,6 @@ async def _all_started(listeners: list[Listener]) -> None:
 
 
 def _listener(config: HubConfig, name: str, app: ASGIApp) -> Listener:
-    host, port = getattr(config, f"{name}_host"), getattr(config, f"{name}_port")
     secure = name != "metrics" and config.tls_certificate is not None
     server = Server(_server_config(config, app, secure=secure))
     try:
@@ -88,18 +87,51 @@ def _listener(config: HubConfig, name: str, app: ASGIApp) -> Listener:
             "Give a PEM chain and the private key that belongs to it.",
             slug="tls",
         ) from error
+    bound = _bound(config, name) if name != "spokes" or config.spokes_fd is None else _inherited(config)
+    host, port = bound.getsockname()[:2]
+    shown = _ANY.get(host, host)
+    shown = f"[{shown}]" if ":" in shown else shown
+    return Listener(name, bound, server, f"{'https' if secure else 'http'}://{shown}:{port}")
+
+
+def _bound(config: HubConfig, name: str) -> socket.socket:
+    host, port = getattr(config, f"{name}_host"), getattr(config, f"{name}_port")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        bound = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
         raise Refusal(
             f"the listener for {name} cannot use {host}:{port}: {error.strerror or error}",
             f"Give another with {name}_host and {name}_port (PERIPLUS_{name.upper()}_PORT), or stop who has it.",
             slug="address",
         ) from error
-    shown = _ANY.get(host, host)
-    shown = f"[{shown}]" if ":" in shown else shown
-    return Listener(name, bound, server, f"{'https' if secure else 'http'}://{shown}:{bound.getsockname()[1]}")
+
+
+def _inherited(config: HubConfig) -> socket.socket:
+    """The listening socket that whoever started the hub opened for spokes; our own children do not get it."""
+    remedy = "Hand over a listening TCP socket, or leave spokes_fd (PERIPLUS_SPOKES_FD) and give spokes_port."
+    try:
+        found = socket.socket(fileno=config.spokes_fd)
+    except OSError as error:
+        message = f"spokes_fd = {config.spokes_fd} is no socket: {error.strerror}"
+        raise Refusal(message, remedy, slug="address") from error
+    trouble = _trouble(found, config)
+    if trouble:
+        found.close()
+        raise Refusal(f"spokes_fd = {config.spokes_fd} is {trouble}", remedy, slug="address")
+    found.set_inheritable(False)
+    return found
+
+
+def _trouble(found: socket.socket, config: HubConfig) -> str:
+    if found.family not in {socket.AF_INET, socket.AF_INET6}:
+        return "no TCP socket"
+    if not found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        return "not listening"
+    plain = config.tls_certificate is None and not config.allow_plain_http
+    if plain and not is_loopback(found.getsockname()[0]):
+        return "a socket others can reach, and there is no TLS: set tls_certificate and tls_key, or allow_plain_http"
+    return ""
 
 
 def _server_config(config: HubConfig, app: ASGIApp, *, secure: bool) -> uvicorn.Config:

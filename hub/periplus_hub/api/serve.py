@@ -10,6 +10,7 @@ import structlog
 
 from periplus_hub.access.service import make_admin_token
 from periplus_hub.addresses.jobs import OverlapsJob
+from periplus_hub.api import join_tokens
 from periplus_hub.api.app import make_intake, make_jobs, metrics_app, nudging, people_app, spokes_app
 from periplus_hub.api.config import HubConfig
 from periplus_hub.api.health import Health
@@ -58,6 +59,8 @@ async def admin_token(config: HubConfig, url: str) -> str:
 
 async def _serve(resources: Resources, stop: asyncio.Event) -> None:
     config = resources.config
+    if config.join_tokens_file is not None:
+        await join_tokens.admit(resources.db, join_tokens.read(config.join_tokens_file))
     health = Health(resources.db)
     runner = JobRunner(make_jobs(resources), resources.clock)
     intake = make_intake(resources, (nudging(runner, OverlapsJob.name),) if config.works else ())

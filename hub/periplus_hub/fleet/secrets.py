@@ -8,6 +8,8 @@ from typing import Final, NamedTuple
 CREDENTIAL_PREFIX: Final = "ppc_"
 JOIN_PREFIX: Final = "ppj_"
 """Prefixes let a person, a log filter and a secret scanner tell what a text is."""
+LEAST_SECRET: Final = 32
+"""Characters of a secret that was minted elsewhere."""
 _MAX_TEXT: Final = 256
 
 

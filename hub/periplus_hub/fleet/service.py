@@ -14,6 +14,7 @@ from periplus_hub.access.service import audit
 from periplus_hub.fleet import repository, secrets
 from periplus_hub.fleet import repository_domains as store
 from periplus_hub.fleet.model import JoinToken, Mode, NetworkDomain, Registration, State
+from periplus_hub.fleet.repository_enrolment import system_token_by_public_id
 from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.db import WriteConnection
 from periplus_hub.kit.errors import Conflict, Invalid, NotFound
@@ -36,10 +37,34 @@ async def create_join_token(
     c: WriteConnection, scope: Scope, clock: Clock, *, cluster_name: str | None = None, auto_approve: bool = False
 ) -> NewJoinToken:
     """A token for one enrolment within the hour; `cluster_name` decides the cluster's name."""
+    minted = secrets.mint(secrets.JOIN_PREFIX)
+    token = await _add_join_token(c, scope, clock, minted, (cluster_name, auto_approve))
+    return NewJoinToken(token, minted.text)
+
+
+async def admit_join_token(
+    c: WriteConnection, scope: Scope, clock: Clock, text: str, *, cluster_name: str | None, auto_approve: bool
+) -> None:
+    """Know a token that was minted elsewhere. One whose public id is known already is left as it is."""
+    public_id, secret = secrets.parse(text) or ("", "")
+    if len(secret) < secrets.LEAST_SECRET:
+        raise Invalid(
+            f"a join token is not 'id.secret' with a secret of at least {secrets.LEAST_SECRET} characters",
+            "Take both from a good source, like: openssl rand -hex 32.",
+        )
+    if await system_token_by_public_id(c, public_id) is None:
+        minted = secrets.Minted(text, public_id, secrets.sha256(secret))
+        await _add_join_token(c, scope, clock, minted, (cluster_name, auto_approve))
+
+
+async def _add_join_token(
+    c: WriteConnection, scope: Scope, clock: Clock, minted: secrets.Minted, terms: tuple[str | None, bool]
+) -> JoinToken:
+    """`terms`: the cluster's name, and whether it needs no approval."""
     scope.require(Permission.FLEET_APPROVE)
+    (cluster_name, auto_approve), now = terms, clock.now()
     if cluster_name is not None:
         _check_text("cluster name", cluster_name, MAX_NAME)
-    minted, now = secrets.mint(secrets.JOIN_PREFIX), clock.now()
     token = JoinToken(
         id=new_id(),
         public_id=minted.public_id,
@@ -55,7 +80,7 @@ async def create_join_token(
     await store.add_join_token(c, scope, values | {"secret_sha256": minted.secret_sha256})
     detail = {"cluster_name": cluster_name or "", "auto_approve": auto_approve}
     await audit(c, scope, "fleet:join-token:create", "join_token", minted.public_id, detail=detail)
-    return NewJoinToken(token, minted.text)
+    return token
 
 
 async def withdraw_join_token(c: WriteConnection, scope: Scope, token_id: UUID) -> None:

@@ -1,5 +1,10 @@
-"""The command line `periplus`. Every command is listed with its options in docs/reference/cli.md."""
+"""The command line `periplus`. Every command is listed with its options in docs/reference/cli.md.
 
+A command's module is loaded when the command is: nobody waits for what another one needs.
+"""
+
+import importlib
+import os
 import sys
 from importlib.metadata import version
 from typing import Annotated, Final
@@ -7,29 +12,37 @@ from typing import Annotated, Final
 import typer
 from typer.exceptions import Abort, TyperException
 
-from periplus_hub.api.cli.clusters_command import clusters, join_tokens
-from periplus_hub.api.cli.demo_command import demo
-from periplus_hub.api.cli.exits import Exit, errors
-from periplus_hub.api.cli.hub_command import hub_commands
-from periplus_hub.api.cli.network_command import domains, overlaps
-from periplus_hub.api.cli.try_command import try_fleet
+from periplus_hub.api.cli.exits import Exit, say
 
-app = typer.Typer(
-    name="periplus",
-    no_args_is_help=True,
-    help="The control plane for the networks of Kubernetes fleets.",
-    epilog="Exit codes: 0 done, 1 failed, 2 --fail-on met, 64 usage, 130 interrupted.",
-    pretty_exceptions_enable=False,
-)
-app.command("demo")(demo)
-app.command("try")(try_fleet)
-app.command("overlaps")(overlaps)
-app.add_typer(hub_commands, name="hub")
-app.add_typer(join_tokens, name="join-token")
-app.add_typer(clusters, name="clusters")
-app.add_typer(domains, name="domains")
-
+_COMMANDS: Final = {
+    "demo": ("demo_command", "demo"),
+    "try": ("try_command", "try_fleet"),
+    "overlaps": ("network_command", "overlaps"),
+    "hub": ("hub_command", "hub_commands"),
+    "join-token": ("clusters_command", "join_tokens"),
+    "clusters": ("clusters_command", "clusters"),
+    "domains": ("network_command", "domains"),
+}
 _TYPER_USAGE: Final = 2
+
+
+def command_line(*names: str) -> typer.Typer:
+    """The whole command line, or only the commands called `names`."""
+    app = typer.Typer(
+        name="periplus",
+        no_args_is_help=True,
+        epilog="Exit codes: 0 done, 1 failed, 2 --fail-on met, 64 usage, 130 interrupted.",
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(root)
+    for name in names or _COMMANDS:
+        module, attribute = _COMMANDS[name]
+        found = getattr(importlib.import_module(f"{__name__}.{module}"), attribute)
+        if isinstance(found, typer.Typer):
+            app.add_typer(found, name=name)
+        else:
+            app.command(name)(found)
+    return app
 
 
 def _print_version(value: bool) -> None:  # noqa: FBT001 - the shape typer calls an option's callback with
@@ -38,7 +51,6 @@ def _print_version(value: bool) -> None:  # noqa: FBT001 - the shape typer calls
         raise typer.Exit
 
 
-@app.callback()
 def root(
     *,
     _version: Annotated[
@@ -50,15 +62,17 @@ def root(
 
 def main() -> None:
     """Entry point; turns typer's outcomes into the documented exit codes."""
+    wanted = [name for name in sys.argv[1:2] if name in _COMMANDS and "_PERIPLUS_COMPLETE" not in os.environ]
     try:
-        code = app(standalone_mode=False)
+        code = command_line(*wanted)(standalone_mode=False)
     except TyperException as error:
         # typer calls every usage error 2, which is taken by --fail-on here
         usage = error.exit_code == _TYPER_USAGE
-        errors.print(error.format_message(), markup=False)
+        say(error.format_message())
         if usage and len(sys.argv) > 1:
-            errors.print("See 'periplus --help' and 'periplus COMMAND --help'.")
+            say("See 'periplus --help' and 'periplus COMMAND --help'.")
         sys.exit(int(Exit.USAGE if usage else Exit.FAILED))
     except Abort:
+        say("interrupted")
         sys.exit(int(Exit.INTERRUPTED))
     sys.exit(code if isinstance(code, int) else int(Exit.OK))

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from periplus_hub.api.cli.exits import fail
 from periplus_hub.api.client import HubCallError, HubClient
-from periplus_hub.api.config import default_data_dir
+from periplus_hub.kit.folders import default_data_dir
 
 DEFAULT_URL = "http://127.0.0.1:7980"
 
@@ -43,9 +43,8 @@ def find_token(token_file: Path | None) -> str:
 def hub(url: str | None, token_file: Path | None) -> Iterator[HubClient]:
     """A client; every refusal of the hub ends the command with its message and remedy."""
     address = url or os.environ.get("PERIPLUS_URL") or DEFAULT_URL
-    ca_file = os.environ.get("PERIPLUS_CA_FILE")
     try:
-        with HubClient(address, find_token(token_file), verify=ca_file or True) as client:
+        with HubClient(address, find_token(token_file), ca_file=os.environ.get("PERIPLUS_CA_FILE")) as client:
             yield client
     except HubCallError as error:
         fail(error.message, error.remedy)

@@ -1,15 +1,17 @@
 """`periplus demo`: twelve simulated clusters, real spokes, a real hub, the real report."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
-from rich.console import Console
 
 from periplus_hub.api.cli import story
-from periplus_hub.api.cli.run_fleet import Target, look
-from periplus_hub.api.cli.serving import print_invitation, serve_until_interrupted
-from periplus_hub.api.cli.try_command import show
+from periplus_hub.api.cli.progress import Progress
+from periplus_hub.api.cli.run_fleet import Target, running
+from periplus_hub.api.cli.serving import serve_until_interrupted
+from periplus_hub.api.cli.try_command import printer
 from periplus_hub.api.demo.fleet import CLUSTERS
+
+_PATIENCE_S: Final = 120.0
 
 
 def demo(
@@ -23,11 +25,13 @@ def demo(
     """
     from periplus_hub.api.demo.serving import simulated_kubernetes  # noqa: PLC0415 - a web server no other command needs
 
-    progress = Console(stderr=True)
     with simulated_kubernetes() as path:
         targets = [Target(cluster.name, cluster.name, path) for cluster in CLUSTERS]
-        with look(targets, progress, wait_s=120, prepare=story.tell) as fleet:
-            show(fleet.report(joined=False), as_json=as_json)
+        with running(targets, Progress()) as fleet:
+            show = printer(as_json=as_json)
+            fleet.wait_settled(_PATIENCE_S)
+            story.tell(fleet)
+            fleet.wait_compared()
+            show(fleet.report(joined=False))
             if not once:
-                print_invitation(fleet, Console(highlight=False))
-                serve_until_interrupted(fleet, progress)
+                serve_until_interrupted(fleet, err=as_json)

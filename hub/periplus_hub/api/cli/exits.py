@@ -1,12 +1,10 @@
 """Exit codes of `periplus`, documented in docs/reference/cli.md and kept stable."""
 
+import os
 from enum import IntEnum
 from typing import NoReturn
 
 import typer
-from rich.console import Console
-
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 class Exit(IntEnum):
@@ -26,11 +24,12 @@ class Exit(IntEnum):
 
 def fail(message: str, remedy: str = "", code: Exit = Exit.FAILED) -> NoReturn:
     """Say what failed and what to do, on standard error, and leave."""
-    errors.print(f"[bold red]error[/] {_plain(message)}")
+    say(f"{typer.style('error', fg='red', bold=True)} {message}")
     if remedy:
-        errors.print(f"[bold]remedy[/] {_plain(remedy)}")
+        say(f"{typer.style('remedy', bold=True)} {remedy}")
     raise typer.Exit(int(code))
 
 
-def _plain(text: str) -> str:
-    return text.replace("[", r"\[")
+def say(text: str) -> None:
+    """A line on standard error; in colour on a terminal that wants it."""
+    typer.echo(text, err=True, color=False if os.environ.get("NO_COLOR") else None)

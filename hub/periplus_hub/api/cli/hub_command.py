@@ -44,7 +44,21 @@ def serve(
     spokes_port: Annotated[int | None, typer.Option(min=0, max=65535, help="0 takes a free one.")] = None,
     people_host: Annotated[str | None, typer.Option(help="Address of the listener for people.")] = None,
     people_port: Annotated[int | None, typer.Option(min=0, max=65535, help="0 takes a free one.")] = None,
+    metrics_host: Annotated[str | None, typer.Option(help="Address of the listener for metrics and health.")] = None,
     metrics_port: Annotated[int | None, typer.Option(min=0, max=65535, help="0 takes a free one.")] = None,
+    spokes_fd: Annotated[
+        int | None, typer.Option(min=3, help="Inherited listening socket for spokes, instead of host and port.")
+    ] = None,
+    tls_certificate: Annotated[
+        Path | None, typer.Option(help="PEM certificate chain of the listeners for spokes and people.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="PEM file with its private key.")] = None,
+    allow_plain_http: Annotated[
+        bool | None, typer.Option("--allow-plain-http", help="No TLS beyond loopback: a proxy in front ends it.")
+    ] = None,
+    join_tokens_file: Annotated[
+        Path | None, typer.Option(help="JSON list of join tokens to know from the start.")
+    ] = None,
     settle_after_s: Annotated[int | None, typer.Option(min=0, help="Age at which a batch counts as settled.")] = None,
     ephemeral: Annotated[
         bool | None, typer.Option("--ephemeral", help="A store that need not survive a power cut (try, demo).")

@@ -6,13 +6,15 @@ They are the same programs a real fleet runs. All children end with the parent: 
 
 import contextlib
 import importlib.util
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -20,7 +22,9 @@ from typing import Final
 import msgspec
 
 _POLL_S: Final = 0.05
+_START_S: Final = 120.0
 _STOP_S: Final = 20.0
+_BACKLOG: Final = 512
 _LOG_TAIL_LINES: Final = 15
 _CHILD_SCRIPT: Final = Path(__file__).with_name("child.py")
 
@@ -64,7 +68,7 @@ class Child:
     process: subprocess.Popen[bytes]
 
     @classmethod
-    def start(cls, name: str, arguments: list[str], log: Path, environment: dict[str, str] | None = None) -> "Child":
+    def start(cls, name: str, arguments: list[str], log: Path, sockets: tuple[int, ...] = ()) -> "Child":
         """Start `python -m …` with its output in `log`; call it from the main thread, whose end ends the child."""
         with log.open("ab") as sink:
             process = subprocess.Popen(
@@ -72,7 +76,7 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=sink,
-                env=os.environ | (environment or {}),
+                pass_fds=sockets,
                 start_new_session=True,
             )
         return cls(name, log, process)
@@ -98,20 +102,36 @@ class Children:
     spokes: dict[str, Child] = field(default_factory=dict)
     _idle: threading.Event = field(default_factory=threading.Event)
 
-    def start_hub(self) -> HubReady:
-        """Start an all-in-one hub on free ports in the folder and wait until it can commit."""
-        ready_file = self.folder / "hub-ready.json"
-        arguments = ["periplus_hub", "hub", "serve", "--all-in-one", "--ephemeral"]
-        arguments += ["--data-dir", str(self.folder / "hub"), "--ready-file", str(ready_file)]
-        arguments += ["--spokes-port", "0", "--people-port", "0", "--metrics-port", "0", "--settle-after-s", "0"]
-        self.hub = Child.start("hub", arguments, self.folder / "hub.log")
-        deadline = time.monotonic() + 120
-        while not ready_file.exists():
-            if not self.hub.running or time.monotonic() > deadline:
-                msg = f"the hub did not start:\n{self.hub.tail()}"
+    @property
+    def _ready_file(self) -> Path:
+        return self.folder / "hub-ready.json"
+
+    def start_hub(self, join_tokens: Mapping[str, str]) -> str:
+        """Start an all-in-one hub in the folder; returns the URL spokes may dial at once: they wait until it is ready.
+
+        `join_tokens` holds the text of a token per cluster name; none of them needs approval.
+        """
+        tokens = self.folder / "join-tokens.json"
+        tokens.touch(mode=0o600)
+        listed = [{"token": text, "clusterName": name, "autoApprove": True} for name, text in join_tokens.items()]
+        tokens.write_text(json.dumps(listed))
+        arguments = ["periplus_hub", "hub", "serve", "--all-in-one", "--ephemeral", "--settle-after-s", "0"]
+        arguments += ["--data-dir", str(self.folder / "hub"), "--ready-file", str(self._ready_file)]
+        arguments += ["--people-port", "0", "--metrics-port", "0", "--join-tokens-file", str(tokens)]
+        with socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG) as door:
+            arguments += ["--spokes-fd", str(door.fileno())]
+            self.hub = Child.start("hub", arguments, self.folder / "hub.log", (door.fileno(),))
+            return f"http://127.0.0.1:{door.getsockname()[1]}"
+
+    def wait_ready(self) -> HubReady:
+        """Return once the hub can commit; raises ChildError."""
+        deadline = time.monotonic() + _START_S
+        while not self._ready_file.exists():
+            if self.hub is None or not self.hub.running or time.monotonic() > deadline:
+                msg = f"the hub did not start:\n{self.hub.tail() if self.hub else ''}"
                 raise ChildError(msg, "Start one by itself to see more: periplus hub serve --data-dir FOLDER.")
             self.pause()
-        return msgspec.json.decode(ready_file.read_bytes(), type=HubReady)
+        return msgspec.json.decode(self._ready_file.read_bytes(), type=HubReady)
 
     def start_spoke(self, index: int, name: str, hub_url: str, join_token: str, kubeconfig: tuple[str, Path]) -> None:
         """Start one spoke with a state folder and status file of its own."""
@@ -161,24 +181,24 @@ class Children:
         return True
 
     def close(self) -> None:
-        """Stop every child: politely first."""
-        spokes = list(self.spokes.values())
-        _stop(spokes)
-        _stop([self.hub] if self.hub else [])
-
-
-def _stop(children: list[Child]) -> None:
-    for child in children:
-        if child.running:
-            child.process.terminate()
-    deadline = time.monotonic() + _STOP_S
-    for child in children:
+        """Stop every child. Spokes at once, as their folders go with them; the hub politely, for its PostgreSQL."""
+        for spoke in self.spokes.values():
+            _kill(spoke)
+        if self.hub is None:
+            return
+        if self.hub.running:
+            self.hub.process.terminate()
         try:
-            child.process.wait(max(0.1, deadline - time.monotonic()))
+            self.hub.process.wait(_STOP_S)
         except subprocess.TimeoutExpired:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(child.process.pid, signal.SIGKILL)
-            child.process.wait()
+            _kill(self.hub)
+
+
+def _kill(child: Child) -> None:
+    """It and what it started, like a credential plugin."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.process.pid, signal.SIGKILL)
+    child.process.wait()
 
 
 def spoke_is_installed() -> bool:

@@ -4,22 +4,23 @@ import contextlib
 import shutil
 import signal
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from rich.console import Console
-
 from periplus_hub.api.cli import queries
 from periplus_hub.api.cli.exits import fail
 from periplus_hub.api.cli.launch import ChildError, Children, HubReady, SpokeStatus, spoke_is_installed
+from periplus_hub.api.cli.progress import Progress
 from periplus_hub.api.cli.report import ClusterLine, ClusterState, Report
 from periplus_hub.api.client import HubCallError, HubClient
+from periplus_hub.fleet import secrets
 
 _ENDED: Final = frozenset({"settled", "failed", "pending"})
 """Join tokens here approve by themselves, except a second spoke of one cluster: that one stays pending for good."""
 _REGISTER_WAIT_S: Final = 20.0
+_SHOWN: Final = 3
 
 
 @dataclass(frozen=True)
@@ -40,35 +41,29 @@ class Fleet:
     ready: HubReady
     client: HubClient
     token: str
-    console: Console
+    progress: Progress
     statuses: dict[str, SpokeStatus] = field(default_factory=dict)
 
-    def start_spokes(self) -> None:
-        """One join token and one process per target; each token is bound to its cluster's name."""
-        for index, target in enumerate(self.targets):
-            token = queries.create_join_token(self.client, target.name, auto_approve=True)
-            self.children.start_spoke(
-                index, target.name, self.ready.spokes_url, token, (target.context, target.kubeconfig)
-            )
-
     def wait_settled(self, timeout_s: float) -> None:
-        """Until every spoke has settled or failed, or the time is over. Shows one line of progress."""
-        with self.console.status("reading clusters") as line:
+        """Until every spoke has settled or failed, or the time is over."""
+        self.children.wait_for(self._all_ended, timeout_s)
+        self.wait_compared()
 
-            def done() -> bool:
-                self.statuses = {
-                    target.name: self.children.status(index, target.name) for index, target in enumerate(self.targets)
-                }
-                ended = sum(status.phase in _ENDED for status in self.statuses.values())
-                busy = [
-                    f"{name} {status.phase}" for name, status in self.statuses.items() if status.phase not in _ENDED
-                ]
-                line.update(f"{ended} of {len(self.targets)} clusters read   [dim]{', '.join(busy[:4])}[/]")
-                return ended == len(self.targets)
+    def wait_compared(self) -> None:
+        """Until the overlap register includes every change."""
+        self.progress.show("comparing address ranges")
+        self.children.wait_for(lambda: queries.register_is_current(self.client), _REGISTER_WAIT_S)
+        self.progress.clear()
 
-            self.children.wait_for(done, timeout_s)
-            line.update("comparing address ranges")
-            self.children.wait_for(lambda: queries.register_is_current(self.client), _REGISTER_WAIT_S)
+    def _all_ended(self) -> bool:
+        self.statuses = {
+            target.name: self.children.status(index, target.name) for index, target in enumerate(self.targets)
+        }
+        busy = [f"{name} {status.phase}" for name, status in self.statuses.items() if status.phase not in _ENDED]
+        ended = len(self.targets) - len(busy)
+        more = f" and {len(busy) - _SHOWN} more" if len(busy) > _SHOWN else ""
+        self.progress.show(f"{ended} of {len(self.targets)} clusters read", ", ".join(busy[:_SHOWN]) + more)
+        return not busy
 
     def report(self, *, joined: bool) -> Report:
         """Ask the hub, and put each context's fate beside it."""
@@ -104,42 +99,40 @@ class Fleet:
 
 
 @contextlib.contextmanager
-def running(targets: list[Target], console: Console) -> Iterator[Fleet]:
-    """Start everything for `targets`; stops it and removes the folder on the way out."""
+def running(targets: list[Target], progress: Progress) -> Iterator[Fleet]:
+    """Start a hub and a spoke per target, all at once; stops them and removes their folder on the way out."""
     if not spoke_is_installed():
         fail("the spoke agent is not installed here", "Install the package periplus-spoke beside periplus-hub.")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C: nothing stays behind
     root = Path(tempfile.mkdtemp(prefix="periplus-"))
-    root.chmod(0o711)  # as root the embedded PostgreSQL runs as another account, which must pass through
     children = Children(root)
     try:
-        with console.status("starting the hub"):
-            ready = children.start_hub()
+        root.chmod(0o711)  # as root the embedded PostgreSQL runs as another account, which must pass through
+        progress.show(f"starting a hub and {_count(len(targets), 'read-only spoke')}")
+        _start(children, targets)
+        ready = children.wait_ready()
         token = Path(ready.admin_token_file).read_text(encoding="ascii").strip()
         with HubClient(ready.people_url, token) as client:
-            yield Fleet(targets, children, ready, client, token, console)
-    except ChildError as error:
-        fail(error.message, error.remedy)
-    except HubCallError as error:
+            yield Fleet(targets, children, ready, client, token, progress)
+    except (ChildError, HubCallError) as error:
+        progress.clear()
         fail(error.message, error.remedy)
     finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave anything behind either
+        progress.show("stopping, and removing everything")
         children.close()
         shutil.rmtree(root, ignore_errors=True)
+        progress.clear()
 
 
-def look(
-    targets: list[Target], console: Console, *, wait_s: float, prepare: Callable[[Fleet], None] | None = None
-) -> "contextlib.AbstractContextManager[Fleet]":
-    """A fleet whose spokes have been started and waited for; `prepare` runs once they are in."""
+def _start(children: Children, targets: list[Target]) -> None:
+    """Each token is bound to its cluster's name. Spokes read their clusters while the hub starts."""
+    tokens = {target.name: secrets.mint(secrets.JOIN_PREFIX).text for target in targets}
+    url = children.start_hub(tokens)
+    for index, target in enumerate(targets):
+        children.start_spoke(index, target.name, url, tokens[target.name], (target.context, target.kubeconfig))
 
-    @contextlib.contextmanager
-    def opened() -> Iterator[Fleet]:
-        with running(targets, console) as fleet:
-            fleet.start_spokes()
-            fleet.wait_settled(wait_s)
-            if prepare is not None:
-                prepare(fleet)
-                fleet.wait_settled(wait_s)
-            yield fleet
 
-    return opened()
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"

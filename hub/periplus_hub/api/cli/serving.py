@@ -1,14 +1,18 @@
 """What `--keep` and `periplus demo` print before they serve until Ctrl-C."""
 
 import json
+import os
 import shlex
+import shutil
 import signal
+import sys
 import threading
+from pathlib import Path
 from typing import Final
 
-from rich.console import Console
-from rich.text import Text
+import typer
 
+from periplus_hub.api.cli.exits import fail
 from periplus_hub.api.cli.run_fleet import Fleet
 
 EXAMPLE_QUERY: Final = (
@@ -17,31 +21,48 @@ EXAMPLE_QUERY: Final = (
 )
 
 
-def print_invitation(fleet: Fleet, console: Console) -> None:
-    """A GraphQL query with its token, ready to paste."""
-    body = json.dumps({"query": EXAMPLE_QUERY})
-    command = (
-        f"curl -s {fleet.ready.people_url}/graphql -H 'Authorization: Bearer {fleet.token}' "
-        f"-H 'Content-Type: application/json' -d {shlex.quote(body)}"
-    )
-    console.print()
-    console.print(Text("Ask it yourself, in GraphQL (paste as it is):", style="bold"))
-    console.print(Text(command), soft_wrap=True)
-    console.print()
-    console.print(Text("Or with the command line:", style="bold"))
-    console.print(Text(f"export PERIPLUS_URL={fleet.ready.people_url} PERIPLUS_TOKEN={fleet.token}"), soft_wrap=True)
-    console.print(Text("periplus clusters list"))
+def serve_until_interrupted(fleet: Fleet, *, err: bool) -> None:
+    """Say where the hub is, and block until SIGINT or SIGTERM; leaves with an error when the hub dies.
 
-
-def serve_until_interrupted(fleet: Fleet, console: Console) -> None:
-    """Block until SIGINT or SIGTERM, or until the hub dies."""
-    console.print()
-    console.print(Text("serving; Ctrl-C stops and removes everything", style="dim"))
+    `err` says it on standard error, where standard output is one JSON document.
+    """
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
+    for line in _invitation(fleet):
+        typer.echo(line, err=err, color=False if os.environ.get("NO_COLOR") else None)
     hub = fleet.children.hub
     while not stop.wait(1.0):
         if hub is not None and not hub.running:
-            console.print(Text(f"the hub ended:\n{hub.tail()}", style="bold red"))
-            return
+            fail(f"the hub ended:\n{hub.tail()}", "Start again; if it happens again, report it with these lines.")
+    typer.echo("", err=True)
+
+
+def _invitation(fleet: Fleet) -> list[str]:
+    """A GraphQL query and the command line, each with its token and ready to paste."""
+    url = fleet.ready.people_url
+    curl = [
+        *("curl", "-sS", f"{url}/graphql", "-H", f"Authorization: Bearer {fleet.token}"),
+        *("-H", "Content-Type: application/json", "-d", json.dumps({"query": EXAMPLE_QUERY})),
+    ]
+    return [
+        "",
+        typer.style("Ask it yourself, in GraphQL (paste as it is):", bold=True),
+        shlex.join(curl),
+        "",
+        typer.style("Or with the command line, in another terminal:", bold=True),
+        f"export PERIPLUS_URL={url} PERIPLUS_TOKEN={fleet.token}",
+        f"{_program()} clusters list",
+        "",
+        typer.style(f"Serving {url} until Ctrl-C, which stops and removes everything.", bold=True),
+    ]
+
+
+def _program() -> str:
+    """How this program can be called from the same folder."""
+    if shutil.which("periplus"):
+        return "periplus"
+    beside = Path(sys.argv[0])
+    if beside.name == "periplus":
+        return shlex.quote(str(beside))
+    return f"{shlex.quote(sys.executable)} -m periplus_hub"

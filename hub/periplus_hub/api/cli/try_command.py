@@ -1,19 +1,20 @@
 """`periplus try`: the overlap report for the clusters of a kubeconfig, without installing anything in them."""
 
 import hashlib
+import importlib
 import json
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from rich.console import Console
 
 from periplus_hub.api.cli.exits import Exit, fail
 from periplus_hub.api.cli.kubeconfigs import KubeconfigError, chosen, default_paths
-from periplus_hub.api.cli.render import print_report
+from periplus_hub.api.cli.progress import Progress
 from periplus_hub.api.cli.report import ClusterState, Report, Severity
-from periplus_hub.api.cli.run_fleet import Target, look
+from periplus_hub.api.cli.run_fleet import Target, running
 from periplus_hub.api.cli.serving import serve_until_interrupted
 
 _MAX_NAME: Final = 100
@@ -43,17 +44,18 @@ def try_fleet(
 
     Starts a hub in a temporary folder and one read-only spoke per context. Nothing is written to any cluster.
     """
-    progress = Console(stderr=True)
     try:
         pairs = chosen([kubeconfig] if kubeconfig else default_paths(), context or ())
     except KubeconfigError as error:
         fail(error.message, error.remedy)
     targets = [Target(cluster_name(name), name, path) for name, path in pairs]
-    with look(targets, progress, wait_s=wait) as fleet:
+    with running(targets, Progress()) as fleet:
+        show = printer(as_json=as_json)
+        fleet.wait_settled(wait)
         report = fleet.report(joined=joined)
-        show(report, as_json=as_json)
+        show(report)
         if keep:
-            serve_until_interrupted(fleet, progress)
+            serve_until_interrupted(fleet, err=as_json)
     _leave(report, fail_on)
 
 
@@ -64,12 +66,13 @@ def cluster_name(context: str) -> str:
     return f"{context[: _MAX_NAME - 9]}-{hashlib.sha256(context.encode()).hexdigest()[:8]}"
 
 
-def show(report: Report, *, as_json: bool) -> None:
-    """To standard output, for a person or for a program."""
+def printer(*, as_json: bool) -> Callable[[Report], None]:
+    """How a report goes to standard output. What that needs is loaded now, while spokes are still reading."""
     if as_json:
-        typer.echo(json.dumps(report.document(), indent=2))
-    else:
-        print_report(report, Console(highlight=False))
+        return lambda report: typer.echo(json.dumps(report.document(), indent=2))
+    render = importlib.import_module("periplus_hub.api.cli.render")
+    console = importlib.import_module("rich.console").Console(highlight=False)
+    return lambda report: render.print_report(report, console)
 
 
 def _leave(report: Report, fail_on: FailOn | None) -> None:

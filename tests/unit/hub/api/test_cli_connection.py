@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from periplus_hub.api.cli.connection import find_token
-from periplus_hub.api.config import ConfigError, default_data_dir, load_config
+from periplus_hub.api.config import ConfigError, load_config
+from periplus_hub.kit.folders import default_data_dir
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,60 @@
+"""Join tokens that a hub is handed at its start."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from periplus_hub.api import join_tokens
+from periplus_hub.api.join_tokens import HandedOver
+from periplus_hub.fleet import secrets
+from periplus_hub.kit.db import Database
+from periplus_hub.kit.errors import Refusal
+
+from tests.support.spokes_door import Door, Member, RefusedByHubError, open_door
+
+
+@pytest.fixture
+async def door(db: Database) -> AsyncIterator[Door]:
+    opened = open_door(db)
+    yield opened
+    opened.intake.close()
+
+
+async def test_a_spoke_joins_with_one_under_the_name_it_is_bound_to(door: Door) -> None:
+    text = secrets.mint(secrets.JOIN_PREFIX).text
+    await join_tokens.admit(door.db, [HandedOver(token=text, cluster_name="shop", auto_approve=True)])
+    answer = await Member(door, "whatever").enrol(text)
+    assert (answer.cluster_name, answer.state) == ("shop", "active")
+
+
+async def test_reading_them_again_makes_none_of_them_new(door: Door) -> None:
+    token = HandedOver(token=secrets.mint(secrets.JOIN_PREFIX).text)
+    await join_tokens.admit(door.db, [token])
+    await Member(door, "first").enrol(token.token)
+    await join_tokens.admit(door.db, [token])
+    with pytest.raises(RefusedByHubError):
+        await Member(door, "second").enrol(token.token)
+
+
+@pytest.mark.parametrize("text", ["", "no-secret", "id.short", "." + "s" * 40])
+async def test_a_weak_token_is_refused_without_being_shown(db: Database, text: str) -> None:
+    with pytest.raises(Refusal, match="32 characters") as refused:
+        await join_tokens.admit(db, [HandedOver(token=text)])
+    assert not text or text not in refused.value.message
+
+
+def test_a_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "tokens.json"
+    path.write_text('[{"token": "id.secret", "clusterName": "shop", "autoApprove": true}]')
+    assert join_tokens.read(path) == [HandedOver(token="id.secret", cluster_name="shop", auto_approve=True)]
+
+
+@pytest.mark.parametrize("content", [None, "", "{}", '[{"token": 1}]', '[{"token": "a.b", "autoaprove": true}]'])
+def test_what_is_no_such_file_is_named_with_what_to_do(tmp_path: Path, content: str | None) -> None:
+    path = tmp_path / "tokens.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(Refusal, match=r"tokens\.json") as refused:
+        join_tokens.read(path)
+    assert refused.value.remedy
