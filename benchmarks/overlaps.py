@@ -16,14 +16,16 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
 
 from periplus_hub.addresses.model import AllocationKind, Relation
-from periplus_hub.addresses.prefixes import Prefix, PrefixColumns, columns_from_keys, columns_from_prefixes, parse
+from periplus_hub.addresses.prefixes import KEY_BYTES, Prefix, PrefixColumns, columns_from_arrays, parse
 from periplus_hub.addresses.register import Entry, Register
 from periplus_hub.addresses.severity import Relations
+from periplus_hub.addresses.shares import Shares
 
 from benchmarks._row import report
 
@@ -71,21 +73,28 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 def _build(columns: PrefixColumns, codes: npt.NDArray[np.int32]) -> tuple[float, float]:
-    """Wall and CPU seconds of a full build with every group listed."""
+    """Wall and CPU seconds of a full build with every group listed, and every cluster's severity in each."""
     wall = time.perf_counter()
-    cpu = _seconds(lambda: list(Register(columns, codes, relations()).groups()))
+    cpu = _seconds(lambda: _everything(Register(columns, codes, relations())))
     return time.perf_counter() - wall, cpu
 
 
+def _everything(register: Register) -> Shares:
+    return register.shares([group.root for group in register.groups()])
+
+
 def change_ms(register: Register, entries: list[Entry], count: int = 400) -> list[float]:
-    """Milliseconds of removing and inserting again; what the register says of the touched groups is read too."""
+    """Milliseconds of removing and inserting again.
+
+    What the register says of the touched groups and of each of their clusters is read too.
+    """
     taken = random.Random(3).sample(entries, count)
     times = []
     for entry in taken:
         for act in (register.remove, register.insert):
             start = time.process_time()
-            for root in act(entry):
-                register.group(root)
+            roots = [root for root in act(entry) if register.group(root)]
+            register.shares(roots)
             times.append((time.process_time() - start) * 1000)
     return times
 
@@ -110,7 +119,7 @@ def main() -> int:
     options.add_argument("--rounds", type=int, default=5)
     arguments = options.parse_args()
     entries = fleet(arguments.prefixes)
-    columns = columns_from_prefixes([e.prefix for e in entries])
+    columns = _columns(_keys(entries))
     codes = np.array([e.code for e in entries], dtype=np.int32)
     gc.freeze()  # the load is a few million Python objects that a hub does not have
     builds = [_build(columns, codes) for _ in range(arguments.rounds)]
@@ -145,13 +154,19 @@ def main() -> int:
     return 0 if report("overlaps", rounded, {"full_build_s": 1.0, "change_ms": 1.0}) else 1
 
 
+def _keys(entries: list[Entry]) -> bytes:
+    """As the database answers them."""
+    return b"".join(chain.from_iterable(entry.prefix.keys() for entry in entries))
+
+
+def _columns(keys: bytes) -> PrefixColumns:
+    both = np.frombuffer(keys, dtype=np.uint8).reshape(-1, 2, KEY_BYTES)
+    return columns_from_arrays(both[:, 0], both[:, 1])
+
+
 def _parse_s(entries: list[Entry]) -> float:
-    keys = [e.prefix.keys() for e in entries]
-    firsts, lasts = [k[0] for k in keys], [k[1] for k in keys]
-    parsed: list[PrefixColumns] = []
-    seconds = _seconds(lambda: parsed.append(columns_from_keys(firsts, lasts)))
-    assert len(parsed[0].length) == len(entries)
-    return seconds
+    keys = _keys(entries)
+    return _seconds(lambda: _columns(keys))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from schema_0001.columns import BIGINT, BYTES, CIDR, CIDRS, SMALLINT, TEXT, TIME, UUID, columns, tenant
+from schema_0001.columns import BIGINT, BYTES, CIDR, CIDRS, SMALLINT, TEXT, TEXTS, TIME, UUID, columns, tenant
 
 
 def create() -> None:
@@ -95,4 +95,22 @@ def _third() -> None:
         *columns(TIME, "at"),
         sa.PrimaryKeyConstraint("tenant_id", name="pk_register_state"),
         tenant("register_state"),
+    )
+    op.create_table(
+        "overlap_group_clusters",
+        *columns(UUID, "tenant_id group_id registration_id"),
+        *columns(TEXT, "severity"),
+        *columns(TEXTS, "kinds"),
+        *columns(BIGINT, "members"),
+        sa.PrimaryKeyConstraint("tenant_id", "group_id", "registration_id", name="pk_overlap_group_clusters"),
+        sa.CheckConstraint(
+            "severity IN ('conflict','blocks-federation','latent','intended')",
+            name=op.f("ck_overlap_group_clusters_severity"),
+        ),
+        tenant("overlap_group_clusters"),
+    )
+    op.create_index(
+        "ix_overlap_group_clusters_tenant_id_registration_id_severity",
+        "overlap_group_clusters",
+        ["tenant_id", "registration_id", "severity"],
     )

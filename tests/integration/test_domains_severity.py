@@ -7,15 +7,14 @@ from typing import Any
 import pytest
 
 from periplus_hub.access.scope import Role, role_scope
-from periplus_hub.addresses import repository, service
-from periplus_hub.addresses.model import GroupFilter, Relation, Severity
+from periplus_hub.addresses import repository_groups, service
+from periplus_hub.addresses.model import Relation, Severity
 from periplus_hub.addresses.service_ipam import domain_changed
 from periplus_hub.addresses.service_joined import joined_report
 from periplus_hub.fleet.model import Mode, State, ordered_pair
 from periplus_hub.fleet.repository import all_registrations
 from periplus_hub.fleet.service import connect, disconnect, move_clusters, revoke
 from periplus_hub.kit.errors import Conflict, Forbidden, Invalid, NotFound
-from periplus_hub.kit.page import PageAsk
 
 from tests.support.batches import START
 from tests.support.overlap_fleet import Fleet
@@ -113,7 +112,7 @@ async def test_a_join_is_answered_without_touching_what_is_stored(two: Fleet) ->
     ]
     assert [(group.cidr, group.clusters) for group in only.groups] == [(POD[1], 2)]
     (group,) = only.groups
-    assert set(group.registration_ids) == {two.registration("a"), two.registration("c")}
+    assert {share.registration_id for share in group.shares} == {two.registration("a"), two.registration("c")}
     assert [found.cidr for found in group.explanation.suggestions] == ["10.0.0.0/16"]
     assert await two.groups() == stored
 
@@ -122,8 +121,8 @@ async def test_two_clusters_are_compared_on_demand(two: Fleet) -> None:
     a, b = two.registration("a"), two.registration("b")
     await two.report("a", POD, ("pod", "10.244.1.0/24"), ("node", "10.100.0.1/32"))
     async with two.db.read() as c:
-        report = await service.overlaps_between(c, two.scope, a, b)
-    assert (report.relation, report.total) == (Relation.ISOLATED, 3)
+        report = await service.overlaps_between(c, two.scope, (a, b), START)
+    assert (report.relation, report.severity, report.total) == (Relation.ISOLATED, Severity.LATENT, 3)
     assert {(each.a.cidr, each.b.cidr, each.cidr) for each in report.overlaps} == {
         (POD[1], POD[1], POD[1]),
         ("10.244.1.0/24", POD[1], "10.244.1.0/24"),
@@ -132,7 +131,7 @@ async def test_two_clusters_are_compared_on_demand(two: Fleet) -> None:
     assert all(each.explanation.why and each.explanation.breaks for each in report.overlaps)
     async with two.db.read() as c:
         with pytest.raises(Invalid):
-            await service.overlaps_between(c, two.scope, a, a)
+            await service.overlaps_between(c, two.scope, (a, a), START)
 
 
 async def test_an_acceptance_holds_until_it_ends(two: Fleet) -> None:
@@ -141,7 +140,7 @@ async def test_an_acceptance_holds_until_it_ends(two: Fleet) -> None:
     (group,) = await two.groups(severities=(Severity.INTENDED,))
     assert (group.cidr, group.acceptance_id) == (POD[1], accepted.id)
     async with two.db.read() as c:
-        assert (await repository.severity_counts(c, two.scope, START))[Severity.INTENDED] == 1
+        assert (await repository_groups.severity_counts(c, two.scope, START))[Severity.INTENDED] == 1
         report = await joined_report(c, two.scope, None, 10, START)
     assert report.counts[Severity.INTENDED] == 1
     assert await two.groups(DAY.total_seconds(), severities=(Severity.INTENDED,)) == []
@@ -196,36 +195,13 @@ async def test_groups_are_found_by_cluster_domain_family_and_range(two: Fleet) -
     assert await found(within="10.0.0.0/8") == {POD[1], SERVICE[1]}
 
 
-async def test_a_group_is_read_by_pages_of_members_and_of_distinct_ranges(two: Fleet) -> None:
-    await two.cluster("c", *(("pod", f"10.244.{n}.0/24") for n in range(5)), ("node", "10.244.2.0/24"))
-    await two.settle()
-    (group,) = await two.groups(within=POD[1])
-    async with two.db.read() as c:
-        cidrs, cursor = [], None
-        while True:
-            page = await repository.list_members(c, two.scope, group, PageAsk(first=3, after=cursor))
-            cidrs += [(member.allocation.cidr, member.allocation.kind.value) for member in page.nodes]
-            if not page.has_next:
-                break
-            cursor = page.end_cursor
-        prefixes = (await repository.list_prefixes(c, two.scope, group, PageAsk())).nodes
-    assert len(cidrs) == group.members == 8
-    assert cidrs[:2] == [(POD[1], "pod")] * 2
-    assert [(each.cidr, each.clusters, each.members, len(each.kinds)) for each in prefixes] == [
-        ("10.244.0.0/16", 2, 2, 1),
-        ("10.244.0.0/24", 1, 1, 1),
-        ("10.244.1.0/24", 1, 1, 1),
-        ("10.244.2.0/24", 1, 2, 2),
-        ("10.244.3.0/24", 1, 1, 1),
-        ("10.244.4.0/24", 1, 1, 1),
-    ]
-
-
 async def test_pages_of_groups_follow_the_worst(two: Fleet) -> None:
-    seen, cursor = [], None
-    async with two.db.read() as c:
-        for _ in range(2):
-            page = await repository.list_groups(c, two.scope, PageAsk(first=1, after=cursor), GroupFilter(), START)
-            seen += [group.cidr for group in page.nodes]
-            cursor = page.end_cursor
-    assert (seen, page.has_next) == ([SERVICE[1], POD[1]], False)
+    document = (
+        "query($after:String){overlapGroups(first:1 after:$after){edges{cursor node{cidr}} pageInfo{hasNextPage}}}"
+    )
+    seen, after, more = [], None, True
+    while more:
+        page = (await two.ask(document, after=after))["overlapGroups"]
+        seen += [edge["node"]["cidr"] for edge in page["edges"]]
+        after, more = page["edges"][-1]["cursor"], page["pageInfo"]["hasNextPage"]
+    assert seen == [SERVICE[1], POD[1]]

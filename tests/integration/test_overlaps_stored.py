@@ -7,12 +7,11 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from periplus_hub.addresses import repository, tables
+from periplus_hub.addresses import repository_groups, service_members, tables
 from periplus_hub.addresses.jobs import OverlapsJob
-from periplus_hub.addresses.model import Severity
-from periplus_hub.addresses.service_register import await_revision
-from periplus_hub.kit.errors import Unavailable
-from periplus_hub.kit.page import PageAsk
+from periplus_hub.addresses.model import GroupFilter, Severity
+from periplus_hub.addresses.repository_register import register_status
+from periplus_hub.addresses.service_members import GroupRange, MembersAsk
 
 from tests.support.batches import START
 from tests.support.overlap_fleet import Fleet, allocation
@@ -117,9 +116,8 @@ async def test_several_sources_of_one_range_are_one_row_of_the_most_trusted(flee
     sources = ("observed pods", "kubeadm-config", "ippools.crd.projectcalico.org", "nodes.spec.podCIDRs")
     rows = [allocation(*POD, source=source) for source in sources]
     await fleet.send("a", {"allocations": rows})
-    async with fleet.db.read() as c:
-        found = (await repository.allocations_by_registrations(c, fleet.scope, [fleet.registration("a")])).values()
-    assert [each.source for each in next(iter(found))] == ["ippools.crd.projectcalico.org"]
+    found = await fleet.ask("{allocations{nodes{source}}}")
+    assert found["allocations"]["nodes"] == [{"source": "ippools.crd.projectcalico.org"}]
 
 
 @pytest.mark.promise("overlaps-keep-their-age")
@@ -178,27 +176,18 @@ async def test_another_leader_goes_on_from_what_is_stored(fleet: Fleet) -> None:
     assert (after.id, after.since, after.clusters) == (before.id, before.since, 2)
 
 
-async def test_waiting_for_a_revision_ends_when_it_is_included(fleet: Fleet) -> None:
-    await fleet.cluster("a", POD)
-    async with fleet.db.read() as c:
-        latest = (await repository.register_status(c, fleet.scope)).latest
-    with pytest.raises(Unavailable, match="overlap register"):
-        await await_revision(fleet.db, fleet.scope, latest, timeout_s=0.01)
-    await fleet.settle()
-    status = await await_revision(fleet.db, fleet.scope, latest, timeout_s=5)
-    assert status.current
-
-
 @pytest.mark.promise("tenants-are-apart")
 async def test_another_tenant_sees_nothing(fleet: Fleet, other_tenant: Any) -> None:
     await fleet.cluster("a", POD)
     await fleet.cluster("b", POD)
     await fleet.settle()
     (group,) = await fleet.groups()
-    ids = [fleet.registration("a"), fleet.registration("b")]
+    asked = repository_groups.GroupAsk(GroupFilter(), START)
     async with fleet.db.read() as c:
-        assert await repository.groups_by_ids(c, other_tenant, [group.id], START) == {}
-        assert (await repository.list_members(c, other_tenant, group, PageAsk())).nodes == []
-        found = await repository.allocations_by_registrations(c, other_tenant, ids)
-        assert list(found.values()) == [[], []]
-        assert (await repository.register_status(c, other_tenant)).latest == 0
+        assert await repository_groups.group_rows(c, other_tenant, [group.id], START) == {}
+        pages = await repository_groups.clusters_of_groups(c, other_tenant, [group.id], 10, None, asked)
+        assert pages[group.id].rows == []
+        ask = (GroupRange(group.cidr, accepted=False), 10, None, MembersAsk())
+        found = await service_members.members(c, other_tenant, [ask[0]], *ask[1:])
+        assert (found[ask[0]].page.rows, found[ask[0]].total) == ([], 0)
+        assert (await register_status(c, other_tenant)).latest == 0

@@ -199,6 +199,9 @@ async def _tenant_wide(c: WriteConnection, scope: Scope, made: Fleet) -> None:
     group = {"id": made.group, "severity": "latent", "clusters": count, "members": 2 * count, "pairs": count}
     times = {"since": SEEN, "changed_at": SEEN}
     await _put(c, scope, addresses.overlap_groups, keys("10.244.0.0/16") | group | times)
+    for cluster in made.clusters:
+        share = {"group_id": made.group, "registration_id": cluster, "severity": "latent", "kinds": ["pod"]}
+        await _put(c, scope, addresses.overlap_group_clusters, share | {"members": 2})
     await _put(c, scope, addresses.register_state, {"revision": 0, "at": SEEN})
     accepted = {"id": made.acceptance, "cidr": "10.99.0.0/16", "reason": "lab", "accepted_by": "me"}
     await _put(c, scope, addresses.overlap_acceptances, accepted | {"expires_at": SEEN + timedelta(days=90)})

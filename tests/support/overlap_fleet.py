@@ -6,20 +6,19 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from periplus_hub.access.scope import Scope
-from periplus_hub.addresses import repository
+from periplus_hub.access.scope import Role, Scope
+from periplus_hub.addresses import repository_groups
 from periplus_hub.addresses.jobs import OverlapsJob
 from periplus_hub.addresses.model import GroupFilter, OverlapGroup
+from periplus_hub.addresses.rows import group_of
 from periplus_hub.addresses.service_ipam import IpamApplier
 from periplus_hub.fleet.repository import registrations_by_ids
 from periplus_hub.kit.db import Database, ReadConnection
-from periplus_hub.kit.page import PageAsk
 
 from tests.support.batches import Spoke
-from tests.support.clock import START
+from tests.support.clock import START, FakeClock
+from tests.support.graphql_hub import door, token_for
 from tests.support.spokes_door import Door, Member, open_door
-
-ALL = PageAsk(first=1000)
 
 
 def allocation(kind: str, cidr: str, **columns: Any) -> dict[str, Any]:
@@ -44,6 +43,7 @@ class Fleet:
     job: OverlapsJob
     members: dict[str, tuple[Member, Spoke]] = field(default_factory=dict)
     published: list[Mapping[str, Any]] = field(default_factory=list)
+    token: str | None = None
 
     @classmethod
     def open(cls, db: Database, scope: Scope) -> "Fleet":
@@ -75,8 +75,19 @@ class Fleet:
     async def groups(self, seconds: float = 0, **filters: Any) -> list[OverlapGroup]:
         """What people see."""
         async with self.db.read() as c:
-            now = START + timedelta(seconds=seconds)
-            return list((await repository.list_groups(c, self.scope, ALL, GroupFilter(**filters), now)).nodes)
+            asked = repository_groups.GroupAsk(GroupFilter(**filters), START + timedelta(seconds=seconds))
+            page = await repository_groups.groups(c, self.scope, [None], 1000, None, asked)
+        return [group_of(row) for row in page[None].rows]
+
+    async def ask(self, document: str, /, **variables: object) -> dict[str, Any]:
+        """What the GraphQL door answers to this tenant."""
+        if self.token is None:
+            self.token = await token_for(self.db, self.scope, Role.ADMIN)
+        return (await door(self.db, FakeClock(START)).ask(document, self.token, **variables)).good
+
+    def id_of(self, name: str) -> str:
+        """A cluster's global id."""
+        return f"Cluster:{self.registration(name)}"
 
     def registration(self, name: str) -> UUID:
         return self.members[name][0].registration

@@ -5,26 +5,42 @@ views of the build until it is first changed. One family at a time.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from periplus_hub.addresses.forest_build import Codes, Forest, GroupStats, groups_of, subtree_ends
-from periplus_hub.addresses.prefixes import ADDRESS_BITS, FAMILY_BITS, IPV4, U64
-from periplus_hub.addresses.severity import NONE, Counts
+from periplus_hub.addresses.forest_build import Forest, GroupStats, groups_of
+from periplus_hub.addresses.forest_count import Codes, Touched
+from periplus_hub.addresses.keys import LENGTH_MASK, KeyColumns, key_of, subtree_ends, value_of
+from periplus_hub.addresses.prefixes import ADDRESS_BITS
+from periplus_hub.addresses.severity import NONE
 
 CHUNK_ENTRIES: Final = 1024
-_HALF: Final = 64
-_LOW: Final = (1 << _HALF) - 1
-_LENGTH_BITS: Final = 8
-_LENGTH: Final = (1 << _LENGTH_BITS) - 1
-_SHIFT: Final = {family: ADDRESS_BITS - bits for family, bits in FAMILY_BITS.items()}
-_V4_SHIFT: Final = _SHIFT[IPV4]
 _NONE: Final = np.zeros(0, dtype=np.int64)
 _NO_CODES: Final = np.zeros(0, dtype=np.int32)
+_NO_PAIRS: Final = np.zeros((0, NONE), dtype=np.int32)
+_NO_HALVES: Final = np.zeros(0, dtype=np.uint64)
+_NO_LENGTHS: Final = np.zeros(0, dtype=np.uint8)
+_STEPS: Final = {step: step * np.eye(NONE + 1, NONE, dtype=np.int32) for step in (1, -1)}
+"""By severity code: what one pair more or less adds to an entry's pairs."""
+
+
+class Entries(NamedTuple):
+    """Entries in tree order, and the pairs each takes part in."""
+
+    codes: Codes
+    touched: Touched
+
+
+def join_entries(parts: Sequence[Entries]) -> Entries:
+    """One after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    codes, touched = [part.codes for part in parts], [part.touched for part in parts]
+    return Entries(np.concatenate([_NO_CODES, *codes]), np.concatenate([_NO_PAIRS, *touched]))
 
 
 class Place(NamedTuple):
@@ -34,60 +50,24 @@ class Place(NamedTuple):
     at: int
 
 
-class KeyColumns(NamedTuple):
-    """Prefixes as columns: left-aligned halves and length."""
-
-    high: U64
-    low: U64
-    length: npt.NDArray[np.uint8]
-
-    def keys(self, family: int) -> list[int]:
-        """As integers: `address << 8 | length`, with the family's own width, so that IPv4 stays in 64 bits."""
-        if family == IPV4:
-            short = (self.high >> np.uint64(_V4_SHIFT - _HALF)) << np.uint64(_LENGTH_BITS)
-            return (short | self.length).tolist()  # type: ignore[no-any-return]  # integers of a column
-        rows = zip(self.high.tolist(), self.low.tolist(), self.length.tolist(), strict=True)
-        return [(high << _HALF | low) << _LENGTH_BITS | length for high, low, length in rows]
-
-    @classmethod
-    def of(cls, keys: list[int], family: int) -> "KeyColumns":
-        """Back from integers."""
-        values = [value_of(key, family) for key in keys]
-        return cls(
-            np.array([value >> _HALF for value in values], dtype=np.uint64),
-            np.array([value & _LOW for value in values], dtype=np.uint64),
-            np.array([key & _LENGTH for key in keys], dtype=np.uint8),
-        )
-
-
-def key_of(value: int, length: int, family: int) -> int:
-    """The key of a left-aligned value; key order is tree order."""
-    return (value >> _SHIFT[family]) << _LENGTH_BITS | length
-
-
-def value_of(key: int, family: int) -> int:
-    """The left-aligned value of a key."""
-    return (key >> _LENGTH_BITS) << _SHIFT[family]
-
-
 class Chunk:
-    """Consecutive prefixes: their keys, `sizes` (entries each), `down`, and all `codes`.
+    """Consecutive prefixes: their keys and `sizes` (entries each), and all entries: `codes` and `touched`.
 
     The keys are columns as they came from the build, until somebody looks: then they are one sorted list of integers
     (`key_of`), which Python bisects and inserts into faster than numpy does in small columns.
     """
 
-    __slots__ = ("_columns", "_family", "_keys", "codes", "down", "sizes")
+    __slots__ = ("_columns", "_family", "_keys", "codes", "sizes", "touched")
 
     def __init__(
-        self, keys: KeyColumns | list[int], family: int, sizes: npt.NDArray[np.int64], codes: Codes, down: Counts
+        self, keys: KeyColumns | list[int], family: int, sizes: npt.NDArray[np.int64], codes: Codes, touched: Touched
     ) -> None:
         self._columns = keys if isinstance(keys, KeyColumns) else None
         self._keys = keys if isinstance(keys, list) else []
         self._family = family
         self.sizes = sizes
         self.codes = codes
-        self.down = down
+        self.touched = touched
 
     @property
     def keys(self) -> list[int]:
@@ -100,7 +80,7 @@ class Chunk:
     @property
     def columns(self) -> KeyColumns:
         """The keys as columns."""
-        return self._columns or KeyColumns.of(self._keys, self._family)
+        return KeyColumns.of(self._keys, self._family) if self._columns is None else self._columns
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -118,19 +98,18 @@ class Chunk:
         """A new prefix without entries."""
         self.keys.insert(index, key)
         self.sizes = _with(self.sizes, index, 0)
-        self.down = _with(self.down, index, 0)
 
     def drop(self, index: int) -> None:
         """Take out a prefix without entries."""
         del self.keys[index]
         self.sizes = _without(self.sizes, index)
-        self.down = _without(self.down, index)
 
-    def put(self, index: int, code: int) -> None:
-        """A new entry of prefix `index`."""
+    def put(self, index: int, code: int, pairs: Touched) -> None:
+        """A new entry of prefix `index` with the pairs it takes part in."""
         start = self.offset(index)
         spot = start + int(self.own(index).searchsorted(np.int32(code)))
         self.codes = _with(self.codes, spot, code)
+        self.touched = _with(self.touched, spot, pairs)
         self.sizes = _owned(self.sizes)
         self.sizes[index] += 1
 
@@ -138,18 +117,28 @@ class Chunk:
         """Take out an entry that is there."""
         spot = self.offset(index) + int(self.own(index).searchsorted(np.int32(code)))
         self.codes = _without(self.codes, spot)
+        self.touched = _without(self.touched, spot)
         self.sizes = _owned(self.sizes)
         self.sizes[index] -= 1
 
-    def count(self, index: int, delta: Counts) -> None:
-        """Add to what is counted at prefix `index`."""
-        self.down = _owned(self.down)
-        self.down[index] += delta
+    def touch(self, start: int, stop: int, severities: npt.NDArray[np.int8], step: int) -> Touched:
+        """Every entry of the prefixes [start, stop) gains (or loses) one pair; returns the pairs per severity.
+
+        `severities` are by code.
+        """
+        first, last = self.offset(start), self.offset(stop)
+        found = severities[self.codes[first:last]]
+        pairs = np.bincount(found, minlength=NONE + 1)[:NONE].astype(np.int32)
+        if pairs.any():
+            self.touched = _owned(self.touched)
+            self.touched[first:last] += _STEPS[step][found]
+        return pairs
 
     def cut(self, start: int, stop: int) -> "Chunk":
         """The prefixes [start, stop)."""
-        codes = self.codes[self.offset(start) : self.offset(stop)]
-        return Chunk(self.keys[start:stop], self._family, self.sizes[start:stop], codes, self.down[start:stop])
+        first, last = self.offset(start), self.offset(stop)
+        codes, touched = self.codes[first:last], self.touched[first:last]
+        return Chunk(self.keys[start:stop], self._family, self.sizes[start:stop], codes, touched)
 
 
 class Chunks:
@@ -191,7 +180,7 @@ class Chunks:
             if place is None:
                 return found
             key = self.chunks[place.chunk].keys[place.at]
-            other, other_length = value_of(key, self.family), key & _LENGTH
+            other, other_length = value_of(key, self.family), key & LENGTH_MASK
             common = min(other_length, ADDRESS_BITS - (other ^ value).bit_length())
             if common == other_length:
                 found.append((place, other, other_length))
@@ -212,7 +201,8 @@ class Chunks:
         """The place behind the prefix's subtree."""
         return self.bound(value + (1 << (ADDRESS_BITS - length)), 0)
 
-    def _spans(self, start: Place, stop: Place) -> Iterator[tuple[Chunk, int, int]]:
+    def spans(self, start: Place, stop: Place) -> Iterator[tuple[Chunk, int, int]]:
+        """The chunks with prefixes in [start, stop), and which of theirs."""
         for number in range(start.chunk, min(stop.chunk + 1, len(self.chunks))):
             chunk = self.chunks[number]
             first = start.at if number == start.chunk else 0
@@ -220,34 +210,39 @@ class Chunks:
             if first < last:
                 yield chunk, first, last
 
-    def codes(self, start: Place, stop: Place) -> Codes:
+    def entries(self, start: Place, stop: Place) -> Entries:
         """All entries of the prefixes in [start, stop), in order."""
-        parts = [chunk.codes[chunk.offset(i) : chunk.offset(j)] for chunk, i, j in self._spans(start, stop)]
-        if len(parts) == 1:
-            return parts[0]
-        return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int32)
+        spans = [(chunk, chunk.offset(i), chunk.offset(j)) for chunk, i, j in self.spans(start, stop)]
+        return join_entries([Entries(chunk.codes[i:j], chunk.touched[i:j]) for chunk, i, j in spans])
+
+    def columns(self, start: Place, stop: Place) -> tuple[KeyColumns, npt.NDArray[np.int64]]:
+        """The prefixes in [start, stop), and how many entries each has."""
+        spans = list(self.spans(start, stop))
+        parts = [(chunk.columns, i, j) for chunk, i, j in spans]
+        return KeyColumns(
+            np.concatenate([_NO_HALVES, *(columns.high[i:j] for columns, i, j in parts)]),
+            np.concatenate([_NO_HALVES, *(columns.low[i:j] for columns, i, j in parts)]),
+            np.concatenate([_NO_LENGTHS, *(columns.length[i:j] for columns, i, j in parts)]),
+        ), np.concatenate([_NONE, *(chunk.sizes[i:j] for chunk, i, j in spans)])
+
+    def everything(self) -> tuple[Place, Place]:
+        """From the first place to the last."""
+        return Place(0, 0), Place(len(self.chunks), 0)
 
     def groups(self, start: Place, stop: Place) -> list[GroupStats]:
         """The maximal prefixes in [start, stop) that have pairs below them."""
-        spans = list(self._spans(start, stop))
-        if not spans:
-            return []
-        columns = [chunk.columns for chunk, _, _ in spans]
-        high = np.concatenate([part.high[i:j] for part, (_, i, j) in zip(columns, spans, strict=True)])
-        low = np.concatenate([part.low[i:j] for part, (_, i, j) in zip(columns, spans, strict=True)])
-        length = np.concatenate([part.length[i:j] for part, (_, i, j) in zip(columns, spans, strict=True)])
-        sizes = np.concatenate([chunk.sizes[i:j] for chunk, i, j in spans])
-        down = np.concatenate([chunk.down[i:j] for chunk, i, j in spans])
-        starts = np.concatenate((_NONE, [0], np.cumsum(sizes)))
-        ends = subtree_ends(high, low, length)
-        return groups_of(Forest(high, low, length, starts, self.codes(start, stop), ends, down), self.family)
+        columns, sizes = self.columns(start, stop)
+        starts = np.concatenate(([0], np.cumsum(sizes)))
+        entries = self.entries(start, stop)
+        ends = subtree_ends(columns, columns)
+        return groups_of(Forest(*columns, starts, entries.codes, ends, entries.touched), self.family)
 
     def add(self, place: Place, value: int, length: int) -> Place:
         """A new prefix at its bound; returns where it stands."""
         self._lengths[length] += 1
         key = key_of(value, length, self.family)
         if not self.chunks:
-            self.chunks.append(Chunk([], self.family, _NONE, _NO_CODES, np.zeros((0, NONE), dtype=np.int64)))
+            self.chunks.append(Chunk([], self.family, _NONE, _NO_CODES, _NO_PAIRS))
             self.firsts.append(key)
         self.chunks[place.chunk].insert(place.at, key)
         if place.at == 0:
@@ -257,7 +252,7 @@ class Chunks:
     def discard(self, place: Place) -> None:
         """Take out a prefix without entries."""
         chunk = self.chunks[place.chunk]
-        self._lengths[chunk.keys[place.at] & _LENGTH] -= 1
+        self._lengths[chunk.keys[place.at] & LENGTH_MASK] -= 1
         chunk.drop(place.at)
         if not len(chunk):
             del self.chunks[place.chunk], self.firsts[place.chunk]
@@ -278,7 +273,7 @@ class Chunks:
         """Memory of all columns, keys counted as columns."""
         key_bytes = 2 * np.dtype(np.uint64).itemsize + 1
         return sum(
-            len(chunk) * key_bytes + chunk.sizes.nbytes + chunk.codes.nbytes + chunk.down.nbytes
+            len(chunk) * key_bytes + chunk.sizes.nbytes + chunk.codes.nbytes + chunk.touched.nbytes
             for chunk in self.chunks
         )
 
@@ -295,16 +290,16 @@ def _cut(forest: Forest, family: int) -> Iterator[Chunk]:
     sizes = np.diff(forest.starts)
     for start, stop in pairwise(_bounds(forest).tolist()):
         columns = KeyColumns(forest.high[start:stop], forest.low[start:stop], forest.length[start:stop])
-        codes = forest.codes[int(forest.starts[start]) : int(forest.starts[stop])]
-        yield Chunk(columns, family, sizes[start:stop], codes, forest.down[start:stop])
-
-
-def _owned(column: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """The column itself, or a copy while it is still a view of the build's (or a larger chunk's)."""
-    return column if column.base is None else column.copy()
+        first, last = int(forest.starts[start]), int(forest.starts[stop])
+        yield Chunk(columns, family, sizes[start:stop], forest.codes[first:last], forest.touched[first:last])
 
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
+
+
+def _owned(column: npt.NDArray[_Scalar]) -> npt.NDArray[_Scalar]:
+    """The column itself, or a copy while it is still a view of the build's (or a larger chunk's)."""
+    return column if column.base is None else column.copy()
 
 
 def _with(column: npt.NDArray[_Scalar], index: int, value: object) -> npt.NDArray[_Scalar]:

@@ -127,12 +127,14 @@ _RELATIONS: Final = {
 }
 
 
-def explain_pair(severity: Severity, relation: Relation, a: AllocationKind, b: AllocationKind) -> Explanation:
-    """For two allocations of two clusters."""
-    base = explain(severity, (a, b), clusters=2)
+def explain_pair(
+    severity: Severity, relation: Relation, a: AllocationKind, b: AllocationKind, *, accepted: bool = False
+) -> Explanation:
+    """For two allocations of two clusters; `severity` is what it would be without the acceptance."""
+    base = explain(Severity.INTENDED if accepted else severity, (a, b), clusters=2, accepted=accepted)
     what = f"Both use it for {a.value}s" if a is b else f"One uses it for {a.value}s, the other for {b.value}s"
     return Explanation(
-        why=f"{what}; the clusters are {_RELATIONS[relation]}.",
+        why=f"{what}; the clusters are {_RELATIONS[relation]}." + (f" {_WHY_ACCEPTED}" if accepted else ""),
         breaks=base.breaks,
         remedies=base.remedies,
         suggestions=(),

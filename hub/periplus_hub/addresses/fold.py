@@ -1,22 +1,24 @@
 """The register of one tenant with its clusters' names: what changed, in terms of stored groups. Pure."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
 
 from periplus_hub.addresses.forest_build import GroupStats
-from periplus_hub.addresses.model import Relation, Severity
+from periplus_hub.addresses.model import SEVERITIES, Relation, Severity
 from periplus_hub.addresses.prefixes import Prefix, PrefixColumns
 from periplus_hub.addresses.register import Entry, Register
-from periplus_hub.addresses.severity import KIND_BITS, KINDS, Relations
+from periplus_hub.addresses.severity import KIND_BITS, KINDS, Relations, kinds_of
 
 _NO_BYTES: Final = np.zeros(0, dtype=np.uint8)
+_KINDS_OF: Final[dict[int, str]] = {}
+"""Names by bits: a few dozen at most."""
 _NO_WORDS: Final = np.zeros(0, dtype=np.uint64)
 
 
@@ -63,9 +65,26 @@ class ClusterColumns:
 NO_ALLOCATIONS: Final = ClusterColumns(PrefixColumns(_NO_BYTES, _NO_WORDS, _NO_WORDS, _NO_BYTES), _NO_BYTES)
 
 
+class Share(NamedTuple):
+    """What one cluster has in a group, as stored; `kinds` are joined by commas. See model.ClusterShare."""
+
+    registration_id: UUID
+    severity: str
+    kinds: str
+    members: int
+
+    def __str__(self) -> str:
+        return f"{self.registration_id} {self.severity} {self.kinds} {self.members}"
+
+
+def mark_of(shares: str) -> int:
+    """A number for the shares of a group, joined by semicolons in the order of their clusters, to compare them by."""
+    return hash(shares)
+
+
 @dataclass(frozen=True, slots=True)
 class StoredGroup:
-    """A group as the database has it."""
+    """A group as the database has it; `mark` stands for its clusters' shares."""
 
     id: UUID
     root: Prefix
@@ -74,11 +93,12 @@ class StoredGroup:
     members: int
     pairs: int
     since: datetime
+    mark: int
 
-    def says(self, group: GroupStats) -> bool:
+    def says(self, group: GroupStats, mark: int) -> bool:
         """Whether nothing is to be written."""
-        now = (group.severity, group.clusters, group.members, sum(group.pairs))
-        return now == (self.severity, self.clusters, self.members, self.pairs)
+        now = (group.severity, group.clusters, group.members, sum(group.pairs), mark)
+        return now == (self.severity, self.clusters, self.members, self.pairs, self.mark)
 
 
 def register_of(
@@ -109,11 +129,23 @@ def register_of(
 class Fold:
     """The register with the columns it was built from, so that a cluster's new set folds in as a difference."""
 
-    def __init__(self, topology: Topology, columns: Mapping[UUID, ClusterColumns]) -> None:
+    def __init__(
+        self, topology: Topology, columns: Mapping[UUID, ClusterColumns], default: Relation = Relation.ISOLATED
+    ) -> None:
         self.topology = topology
         self.columns = dict(columns)
-        self.register, clusters = register_of(topology, self.columns)
-        self._numbers = {cluster: number for number, cluster in enumerate(clusters)}
+        self.register, self._clusters = register_of(topology, self.columns, default)
+        self._numbers = {cluster: number for number, cluster in enumerate(self._clusters)}
+
+    def shares(self, roots: Sequence[Prefix]) -> list[list[Share]]:
+        """What every cluster has in each of these groups, by cluster."""
+        found = self.register.shares(roots)
+        columns = (found.group, found.owner, found.severity, found.kinds, found.members)
+        shares: list[list[Share]] = [[] for _ in roots]
+        for group, owner, severity, kinds, members in zip(*(column.tolist() for column in columns), strict=True):
+            names = _KINDS_OF.get(kinds) or _KINDS_OF.setdefault(kinds, ",".join(kinds_of(kinds)))
+            shares[group].append(Share(self._clusters[owner], SEVERITIES[severity].value, names, members))
+        return shares
 
     def replace(self, cluster: UUID, columns: ClusterColumns) -> set[Prefix]:
         """The cluster's set is this now; returns the roots to look at again. Inactive clusters have no number."""
@@ -129,41 +161,53 @@ class Fold:
         )
 
 
+class GroupNow(NamedTuple):
+    """A group and its clusters' shares as they are now."""
+
+    stats: GroupStats
+    shares: Sequence[Share]
+    mark: int
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """What to write: groups that are new or changed with their identity, and ids that are gone."""
 
-    come: tuple[tuple[GroupStats, datetime], ...]
-    changed: tuple[tuple[GroupStats, StoredGroup], ...]
+    come: tuple[tuple[GroupNow, datetime], ...]
+    changed: tuple[tuple[GroupNow, StoredGroup], ...]
     gone: tuple[StoredGroup, ...]
 
 
-def difference(
-    stored: Mapping[Prefix, StoredGroup], roots: Iterable[Prefix], register: Register, now: datetime
-) -> Difference:
+def difference(stored: Mapping[Prefix, StoredGroup], roots: Iterable[Prefix], fold: Fold, now: datetime) -> Difference:
     """Compare stored groups with the register at `roots`.
 
     A group keeps its identity while its root keeps a group. A new root inherits the oldest `since` of the groups it
     swallowed, or of the group it was split from: the overlap did not start when its outline changed.
     """
-    come, changed, gone = [], [], []
-    for root in roots:
-        group, known = register.group(root), stored.get(root)
-        if group is None:
-            if known is not None:
-                gone.append(known)
-        elif known is None:
-            come.append(group)
-        elif not known.says(group):
+    found = {root: fold.register.group(root) for root in roots}
+    gone = sorted((stored[root] for root in found.keys() & stored.keys() if found[root] is None), key=_root)
+    come, changed = [], []
+    for group in _with_shares([group for group in found.values() if group is not None], fold):
+        known = stored.get(group.stats.root)
+        if known is None:
+            come.append((group, min(_inherited(group.stats.root, gone), default=now)))
+        elif not known.says(group.stats, group.mark):
             changed.append((group, known))
-    gone.sort(key=lambda group: group.root)
-    heirs = tuple((group, min(_inherited(group.root, gone), default=now)) for group in come)
-    return Difference(heirs, tuple(changed), tuple(gone))
+    return Difference(tuple(come), tuple(changed), tuple(gone))
+
+
+def _with_shares(groups: Sequence[GroupStats], fold: Fold) -> Iterator[GroupNow]:
+    for group, shares in zip(groups, fold.shares([group.root for group in groups]), strict=True):
+        yield GroupNow(group, shares, mark_of(";".join(map(str, shares))))
+
+
+def _root(group: StoredGroup) -> Prefix:
+    return group.root
 
 
 def _inherited(root: Prefix, gone: list[StoredGroup]) -> Iterator[datetime]:
     """`since` of every vanished group inside `root` or around it. Vanished groups are disjoint."""
-    start = bisect_left(gone, root, key=lambda group: group.root)
+    start = bisect_left(gone, root, key=_root)
     if start and gone[start - 1].root.covers(root):
         yield gone[start - 1].since
     for group in gone[start:]:

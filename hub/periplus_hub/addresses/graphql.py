@@ -1,18 +1,18 @@
 """What people may ask about addresses."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, cast
 from uuid import UUID
 
 import strawberry
 
 from periplus_hub.access.graphql import Info
 from periplus_hub.access.scope import Scope
-from periplus_hub.addresses import repository as reads
 from periplus_hub.addresses import repository_graphql as repository
-from periplus_hub.addresses import service, service_joined
+from periplus_hub.addresses import repository_groups, service
+from periplus_hub.addresses.graphql_pages import JoinAsk, JoinedPages, ReadPages, joined_rank
 from periplus_hub.addresses.graphql_types import (
     Allocation,
     OverlapAcceptance,
@@ -20,84 +20,29 @@ from periplus_hub.addresses.graphql_types import (
     OverlapsBetween,
     PairOverlapType,
     Pool,
+    Severities,
 )
-from periplus_hub.addresses.model import (
-    SEVERITIES,
-    AllocationFilter,
-    AllocationKind,
-    GroupFilter,
-    JoinedGroup,
-    Severity,
-)
+from periplus_hub.addresses.model import AllocationFilter, AllocationKind, GroupFilter, JoinedGroup, Severity
+from periplus_hub.addresses.repository_groups import GroupAsk
+from periplus_hub.addresses.repository_register import register_status
 from periplus_hub.fleet import repository_graphql as fleet
 from periplus_hub.kit.db import ReadConnection
 from periplus_hub.kit.graphql import Context, from_row, global_id, uuid_of
 from periplus_hub.kit.graphql_prices import Cost, ListSize, at_most, paged
 from periplus_hub.kit.graphql_scalars import BigInt, Cidr
-from periplus_hub.kit.graphql_types import After, Connection, First, PageInfo, Pages
-from periplus_hub.kit.page import Page, PageAsk, slice_page
-
-_MOST_JOINED: Final = 1_000
-"""Groups computed for "what if": the worst of them."""
-_JOINED_ORDER: Final = "joined-groups"
+from periplus_hub.kit.graphql_types import After, Connection, Edge, First, PageInfo, Pages
+from periplus_hub.kit.keyset import Slice
 
 ClusterFilterArgument = Annotated[
     strawberry.ID | None, strawberry.argument(description="Only what concerns this cluster.")
 ]
 Family = Annotated[int | None, strawberry.argument(description="Only this family: 4 or 6.")]
 Within = Annotated[Cidr | None, strawberry.argument(description="Only what lies inside or around this range.")]
-Severities = Annotated[list[Severity] | None, strawberry.argument(description="Only these severities.")]
 Kinds = Annotated[list[AllocationKind] | None, strawberry.argument(description="Only these kinds.")]
 
 
-@dataclass(frozen=True, slots=True)
-class GroupAsk:
-    """One list of groups. `joined` computes it anew as if those clusters (empty: all) were joined; None is as it is."""
-
-    page: PageAsk
-    only: GroupFilter
-    now: datetime
-    joined: tuple[UUID, ...] | None = None
-
-
-async def _groups(c: ReadConnection, scope: Scope, asks: Sequence[GroupAsk]) -> dict[GroupAsk, Page[OverlapGroup]]:
-    """A loader's function so that nodes and pageInfo read once; an operation has one or two asks."""
-    found = {}
-    for ask in asks:
-        if ask.joined is None:
-            page = await reads.list_groups(c, scope, ask.page, ask.only, ask.now)
-            found[ask] = page.map(OverlapGroup.of)
-        else:
-            found[ask] = await _joined(c, scope, ask)
-    return found
-
-
-async def _joined(c: ReadConnection, scope: Scope, ask: GroupAsk) -> Page[OverlapGroup]:
-    report = await service_joined.joined_report(c, scope, ask.joined or None, _MOST_JOINED, ask.now)
-    only = ask.only
-    wanted = [
-        group
-        for group in report.groups
-        if (not only.severities or group.severity in only.severities) and only.family in (None, group.family)
-    ]
-    page = slice_page(sorted(wanted, key=_rank), ask.page, _rank, order=_JOINED_ORDER)
-    return page.map(OverlapGroup.joined)
-
-
-def _rank(group: JoinedGroup) -> tuple[int, int, str]:
-    return SEVERITIES.index(group.severity), -group.clusters, group.cidr
-
-
-async def _group_totals(c: ReadConnection, scope: Scope, asks: Sequence[GroupAsk]) -> dict[GroupAsk, int]:
-    totals = {}
-    for ask in asks:
-        counted = GroupAsk(PageAsk(first=1, with_total=True), ask.only, ask.now, ask.joined)
-        totals[ask] = (await _groups(c, scope, [counted]))[counted].total or 0
-    return totals
-
-
 async def _register(c: ReadConnection, scope: Scope, keys: Sequence[str]) -> dict[str, object]:
-    status = await reads.register_status(c, scope)
+    status = await register_status(c, scope)
     return dict.fromkeys(keys, status)
 
 
@@ -119,37 +64,85 @@ class SeverityCount:
     groups: int = strawberry.field(description="How many groups.")
 
 
+async def _as_of(context: Context[Scope]) -> datetime | None:
+    return getattr(await context.load(_register, "register"), "at", None)
+
+
 @strawberry.type(description="A page of overlap groups, worst first.")
-class OverlapGroupConnection:
-    """Reads nothing until a field is asked for."""
-
-    context: strawberry.Private[Context[Scope]]
-    ask: strawberry.Private[GroupAsk]
-
-    async def _page(self) -> Page[OverlapGroup]:
-        return await self.context.load(_groups, self.ask) or Page([], has_next=False, end_cursor=None)
-
-    @strawberry.field(description="The groups.", directives=[Cost(weight=0), ListSize(assumed_size=50, of_page=True)])
-    async def nodes(self) -> list[OverlapGroup]:
-        """Worst first, then most clusters."""
-        return list((await self._page()).nodes)
-
-    @strawberry.field(description="Where the page ends.", directives=[Cost(weight=0)])
-    async def page_info(self) -> PageInfo:
-        """Relay's pageInfo."""
-        page = await self._page()
-        return PageInfo(has_next_page=page.has_next, end_cursor=page.end_cursor)
-
-    @strawberry.field(description="How many groups there are; counted anew.", directives=[Cost(weight=10)])
-    async def total_count(self) -> int:
-        """A count over the whole list."""
-        return await self.context.load(_group_totals, self.ask) or 0
+class OverlapGroupConnection(Connection[OverlapGroup]):
+    """Stored groups, or those that joining would bring."""
 
     @strawberry.field(description="When the stored groups were last brought up to date; null is never.")
     async def as_of(self, info: Info) -> datetime | None:
         """The register's instant."""
-        status = await info.context.load(_register, "register")
-        return getattr(status, "at", None)
+        return await _as_of(info.context)
+
+
+@dataclass(frozen=True, slots=True)
+class _Joined:
+    """Joined groups as nodes."""
+
+    pages: JoinedPages
+
+    async def page(self) -> Slice:
+        page = await self.pages.groups()
+        return replace(page, rows=[OverlapGroup.of_joined(each) for each in page.rows], key=_joined_key)
+
+    async def total(self) -> int:
+        return await self.pages.total()
+
+
+def _joined_key(group: OverlapGroup) -> tuple[int, int, str]:
+    return joined_rank(cast("JoinedGroup", group.joined))
+
+
+@strawberry.type(description="An overlap group a cluster is in, and how much it hurts that cluster.")
+class ClusterOverlapGroupEdge(Edge[OverlapGroup]):
+    """Relay's edge with the cluster's own severity."""
+
+    severity: Severity = strawberry.field(
+        description="The worst of any pair the cluster takes part in there, or INTENDED while the group is accepted."
+    )
+
+
+@strawberry.type(description="A page of the overlap groups a cluster is in, those that hurt it most first.")
+class ClusterOverlapGroupConnection:
+    """Reads nothing until a field is asked for."""
+
+    pages: strawberry.Private[ReadPages]
+
+    @strawberry.field(description="The groups.", directives=[Cost(weight=0), ListSize(assumed_size=50, of_page=True)])
+    async def nodes(self) -> list[OverlapGroup]:
+        """Without the cluster's own severity."""
+        return cast("list[OverlapGroup]", (await self.pages.page()).rows)
+
+    @strawberry.field(
+        description="The groups with the cluster's own severity in them.",
+        directives=[Cost(weight=0), ListSize(assumed_size=50, of_page=True)],
+    )
+    async def edges(self) -> list[ClusterOverlapGroupEdge]:
+        """Relay's edges."""
+        page = await self.pages.page()
+        return [
+            ClusterOverlapGroupEdge(cursor=page.cursor(row), node=row, severity=Severity(row.own_severity))
+            for row in page.rows
+        ]
+
+    @strawberry.field(description="Where the page ends.", directives=[Cost(weight=0)])
+    async def page_info(self) -> PageInfo:
+        """Relay's pageInfo."""
+        page = await self.pages.page()
+        return PageInfo(has_next_page=page.has_next, end_cursor=page.end_cursor)
+
+    @strawberry.field(description="How many groups it is in; counted anew.", directives=[Cost(weight=10)])
+    async def total_count(self) -> int:
+        """A count over the whole list."""
+        return await self.pages.total()
+
+    @strawberry.field(description="When the stored groups were last brought up to date; null is never.")
+    async def as_of(self, info: Info) -> datetime | None:
+        """The register's instant."""
+        return await _as_of(info.context)
 
 
 @strawberry.type
@@ -173,16 +166,17 @@ class ClusterAddresses:
         return Connection(pages=Pages(info.context, repository.POOLS, self.registration_id, first, after, None))
 
     @strawberry.field(
-        description="The overlap groups it is in, worst first. Read per cluster, so dear in lists.",
-        directives=paged(50, 1_000, weight=20),
+        description="The overlap groups it is in, those that hurt it most first; severities are its own in the group.",
+        directives=paged(50, 1_000),
     )
     async def overlap_groups(
         self, info: Info, first: First = 50, after: After = None, severities: Severities = None
-    ) -> OverlapGroupConnection:
-        """Stored groups."""
-        only = GroupFilter(severities=tuple(severities or ()), registration_ids=(self.registration_id,))
-        ask = GroupAsk(PageAsk(first, after), only, info.context.clock.now())
-        return OverlapGroupConnection(context=info.context, ask=ask)
+    ) -> ClusterOverlapGroupConnection:
+        """One statement for all clusters of the answer."""
+        asked = GroupAsk(GroupFilter(severities=tuple(severities or ())), info.context.clock.now())
+        read, count = repository_groups.groups_of_clusters, repository_groups.group_totals_of_clusters
+        pages = ReadPages(info.context, read, count, self.registration_id, first, after, asked)
+        return ClusterOverlapGroupConnection(pages=pages)
 
 
 @strawberry.type
@@ -223,8 +217,12 @@ class AddressesQuery:
         joined: tuple[UUID, ...] | None = () if if_all_joined else None
         if if_joined is not None and not if_all_joined:
             joined = tuple(uuid_of(each, "Cluster") for each in if_joined)
-        ask = GroupAsk(PageAsk(first, after), only, info.context.clock.now(), joined)
-        return OverlapGroupConnection(context=info.context, ask=ask)
+        context, now = info.context, info.context.clock.now()
+        if joined is not None:
+            return OverlapGroupConnection(pages=_Joined(JoinedPages(context, JoinAsk(joined, now), only, first, after)))
+        read, count = repository_groups.groups, repository_groups.group_total
+        pages = ReadPages(context, read, count, None, first, after, GroupAsk(only, now))
+        return OverlapGroupConnection(pages=pages)
 
     @strawberry.field(description="Every overlap of two active clusters.", directives=[Cost(weight=10)])
     async def overlaps_between(
@@ -237,17 +235,17 @@ class AddressesQuery:
         context = info.context
         ends = (uuid_of(cluster_a, "Cluster"), uuid_of(cluster_b, "Cluster"))
         async with context.readers, context.db.read() as c:
-            report = await service.overlaps_between(c, context.scope, *ends)
+            report = await service.overlaps_between(c, context.scope, ends, context.clock.now())
             clusters = await fleet.clusters_by_ids(c, context.scope, ends)
         pairs = [PairOverlapType.of(pair, clusters) for pair in report.overlaps]
-        return OverlapsBetween(relation=report.relation, total=report.total, overlaps=pairs)
+        return OverlapsBetween(relation=report.relation, severity=report.severity, total=report.total, overlaps=pairs)
 
     @strawberry.field(description="How many overlap groups there are of each severity.", directives=at_most(4))
     async def overlap_counts(self, info: Info) -> list[SeverityCount]:
         """Worst first."""
         context = info.context
         async with context.readers, context.db.read() as c:
-            counts = await reads.severity_counts(c, context.scope, context.clock.now())
+            counts = await repository_groups.severity_counts(c, context.scope, context.clock.now())
         return [SeverityCount(severity=severity, groups=groups) for severity, groups in counts.items()]
 
     @strawberry.field(description="Whether the overlap groups include every change that was reported.")
@@ -255,7 +253,7 @@ class AddressesQuery:
         """The register's revision."""
         context = info.context
         async with context.readers, context.db.read() as c:
-            status = await reads.register_status(c, context.scope)
+            status = await register_status(c, context.scope)
         return OverlapRegister(
             revision=BigInt(status.revision), latest=BigInt(status.latest), current=status.current, as_of=status.at
         )
@@ -306,5 +304,5 @@ async def acceptance_node(c: ReadConnection, scope: Scope, parts: tuple[str, ...
 async def group_node(c: ReadConnection, scope: Scope, parts: tuple[str, ...], now: datetime) -> OverlapGroup | None:
     """`node` for OverlapGroup ids; severities depend on the time, because acceptances end."""
     identity = uuid_of(global_id("OverlapGroup", *parts), "OverlapGroup")
-    found = (await reads.groups_by_ids(c, scope, [identity], now)).get(identity)
-    return None if found is None else OverlapGroup.of(found)
+    found = (await repository_groups.group_rows(c, scope, [identity], now)).get(identity)
+    return None if found is None else from_row(OverlapGroup, found)

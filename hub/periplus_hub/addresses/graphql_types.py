@@ -1,20 +1,21 @@
 """Allocations, pools, overlap groups and acceptances as people see them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Annotated, Any, cast
 from uuid import UUID
 
 import strawberry
+from sqlalchemy import Row
 
 from periplus_hub.access.graphql import Info
 from periplus_hub.access.scope import Scope
-from periplus_hub.addresses import repository_graphql as repository
-from periplus_hub.addresses import service
+from periplus_hub.addresses import repository_groups, service
+from periplus_hub.addresses.graphql_pages import JoinedClusters, MemberPages, ReadPages
 from periplus_hub.addresses.model import (
     AllocationKind,
     Explanation,
+    GroupFilter,
     JoinedGroup,
     PairOverlap,
     Relation,
@@ -23,21 +24,23 @@ from periplus_hub.addresses.model import (
 from periplus_hub.addresses.model import (
     OverlapGroup as Group,
 )
-from periplus_hub.addresses.prefixes import parse
+from periplus_hub.addresses.repository_groups import GroupAsk
+from periplus_hub.addresses.rows import group_of
+from periplus_hub.addresses.service_members import GroupRange, MembersAsk
 from periplus_hub.fleet import repository_graphql as fleet
 from periplus_hub.fleet.graphql import Cluster, NetworkDomain
 from periplus_hub.kit.db import ReadConnection
-from periplus_hub.kit.graphql import Context, RowBacked, global_id
-from periplus_hub.kit.graphql_prices import Cost, ListSize, at_most, paged
+from periplus_hub.kit.graphql import RowBacked, global_id
+from periplus_hub.kit.graphql_prices import at_most, paged
 from periplus_hub.kit.graphql_scalars import BigInt, Cidr
-from periplus_hub.kit.graphql_types import After, First, Node, PageInfo
-from periplus_hub.kit.keyset import Slice
+from periplus_hub.kit.graphql_types import After, Connection, First, Node
 
 strawberry.enum(Severity, name="OverlapSeverity", description="How much an overlap hurts, worst first.")
 strawberry.enum(AllocationKind, name="AllocationKind", description="What a cluster uses a CIDR for.")
 strawberry.enum(
     Relation, name="DomainRelation", description="How the network domains of two clusters stand to each other."
 )
+Severities = Annotated[list[Severity] | None, strawberry.argument(description="Only these severities.")]
 
 
 @strawberry.type(description="A CIDR in use by one cluster.")
@@ -108,39 +111,34 @@ class OverlapAcceptance(RowBacked, Node):
     withdrawn_at: datetime | None = strawberry.field(description="When it was withdrawn; null while it was not.")
 
 
-@dataclass(frozen=True, slots=True)
-class MemberPages:
-    """A page of what lies inside a group, read together with those of all groups of the answer."""
+@strawberry.type(description="An allocation inside an overlap group.")
+class OverlapMember(Allocation):
+    """With what it suffers itself: a group may hold members with milder relations than its worst pair."""
 
-    context: Context[Scope]
-    within: repository.KeyRange
-    first: int
-    after: str | None
-
-    async def page(self) -> Slice:
-        """Allocations, parents first."""
-        return await self.context.load(repository.members, self.within, self.first, self.after, None) or Slice()
-
-
-@strawberry.type(description="A page of the allocations inside an overlap group.")
-class OverlapMemberConnection:
-    """See OverlapGroup.memberCount for the total."""
-
-    pages: strawberry.Private[MemberPages]
-
-    @strawberry.field(
-        description="The allocations, parents first.",
-        directives=[Cost(weight=0), ListSize(assumed_size=50, of_page=True)],
+    severity: Severity | None = strawberry.field(
+        description="The worst of any pair it takes part in, INTENDED while the group is accepted; null when it "
+        "overlaps nobody, as a pod range inside its own cluster's node range."
     )
-    async def nodes(self) -> list[Allocation]:
-        """Rows stand in for allocations."""
-        return cast("list[Allocation]", (await self.pages.page()).rows)
 
-    @strawberry.field(description="Where the page ends.", directives=[Cost(weight=0)])
-    async def page_info(self) -> PageInfo:
-        """Relay's pageInfo."""
-        page = await self.pages.page()
-        return PageInfo(has_next_page=page.has_next, end_cursor=page.end_cursor)
+
+@strawberry.type(description="A cluster in an overlap group, and how much the group hurts it.")
+class OverlapGroupCluster(RowBacked):
+    """addresses.model.ClusterShare with the cluster's name."""
+
+    registration_id: strawberry.Private[UUID]
+    cluster_name: str = strawberry.field(description="The cluster's name, without asking for the cluster.")
+    severity: Severity = strawberry.field(
+        description="The worst of any pair it takes part in here, or INTENDED while the group is accepted."
+    )
+    kinds: list[AllocationKind] = strawberry.field(
+        description="What those of its allocations are used for that take part in such a pair.", directives=at_most(2)
+    )
+    member_count: BigInt = strawberry.field(description="How many of its allocations are in the group.")
+
+    @strawberry.field(description="The cluster.")
+    async def cluster(self, info: Info) -> Cluster:
+        """One statement for all of the answer."""
+        return cast("Cluster", await info.context.load(fleet.clusters_by_ids, self.registration_id))
 
 
 async def _explanations(c: ReadConnection, scope: Scope, found: Sequence[Group]) -> dict[Group, Explanation]:
@@ -148,15 +146,24 @@ async def _explanations(c: ReadConnection, scope: Scope, found: Sequence[Group])
     return {group: explained[group.id] for group in found if group.id in explained}
 
 
+async def _explained(group: "OverlapGroup", info: Info) -> Explanation | None:
+    if group.joined is not None:
+        return group.joined.explanation
+    return cast("Explanation | None", await info.context.load(_explanations, group_of(cast("Row[Any]", group))))
+
+
 @strawberry.type(description="A maximal allocation with everything inside it, where owners collide.")
-class OverlapGroup(Node):
+class OverlapGroup(RowBacked, Node):
     """A stored group, or one as it would be if clusters were joined: then its id may stand for nothing stored."""
 
-    stored: strawberry.Private[Group | None]
-    explanation: strawberry.Private[Explanation | None]
+    group_id: strawberry.Private[UUID | None]
+    acceptance_id: strawberry.Private[UUID | None]
+    joined: strawberry.Private[JoinedGroup | None]
     cidr: Cidr = strawberry.field(description="The range everything lies in.")
     family: int = strawberry.field(description="4 or 6.")
-    severity: Severity = strawberry.field(description="The worst pair's, or INTENDED while it is accepted.")
+    severity: Severity = strawberry.field(
+        description="The worst pair's, or INTENDED while it is accepted. Each cluster and member has its own."
+    )
     cluster_count: BigInt = strawberry.field(description="How many clusters are in it.")
     member_count: BigInt = strawberry.field(description="How many allocations are in it.")
     pair_count: BigInt = strawberry.field(description="How many pairs overlap: counted, never listed.")
@@ -165,60 +172,63 @@ class OverlapGroup(Node):
     hypothetical: bool = strawberry.field(description="Whether it is as it would be if clusters were joined.")
 
     @classmethod
-    def of(cls, group: Group) -> "OverlapGroup":
-        """A stored one."""
-        counts = (BigInt(group.clusters), BigInt(group.members), BigInt(group.pairs))
-        return cls(
-            id=global_id("OverlapGroup", group.id), stored=group, explanation=None, cidr=Cidr(group.cidr),
-            family=group.family, severity=group.severity, cluster_count=counts[0], member_count=counts[1],
-            pair_count=counts[2], since=group.since, changed_at=group.changed_at, hypothetical=False,
-        )  # fmt: skip
-
-    @classmethod
-    def joined(cls, group: JoinedGroup) -> "OverlapGroup":
+    def of_joined(cls, group: JoinedGroup) -> "OverlapGroup":
         """One that would be."""
-        counts = (BigInt(group.clusters), BigInt(group.members), BigInt(group.pairs))
         identity = global_id("OverlapGroup", group.id) if group.id else global_id("JoinedGroup", group.cidr)
         return cls(
-            id=identity, stored=None, explanation=group.explanation, cidr=Cidr(group.cidr), family=group.family,
-            severity=group.severity, cluster_count=counts[0], member_count=counts[1], pair_count=counts[2],
-            since=None, changed_at=None, hypothetical=True,
+            id=identity, group_id=group.id, acceptance_id=None, joined=group, cidr=Cidr(group.cidr),
+            family=group.family, severity=group.severity, cluster_count=BigInt(group.clusters),
+            member_count=BigInt(group.members), pair_count=BigInt(group.pairs), since=None, changed_at=None,
+            hypothetical=True,
         )  # fmt: skip
-
-    async def _explained(self, info: Info) -> Explanation | None:
-        if self.stored is None:
-            return self.explanation
-        return cast("Explanation | None", await info.context.load(_explanations, self.stored))
 
     @strawberry.field(description="Why it has its severity.")
     async def why(self, info: Info) -> str:
         """In a sentence."""
-        explained = await self._explained(info)
+        explained = await _explained(self, info)
         return explained.why if explained else ""
 
-    @strawberry.field(description="What would break, in sentences.", directives=at_most(4))
+    @strawberry.field(
+        description="What would break for the clusters that are hit worst, in sentences.", directives=at_most(4)
+    )
     async def breaks(self, info: Info) -> list[str]:
         """Empty when nothing would."""
-        explained = await self._explained(info)
+        explained = await _explained(self, info)
         return list(explained.breaks) if explained else []
 
     @strawberry.field(description="What to do, in sentences.", directives=at_most(4))
     async def remedies(self, info: Info) -> list[str]:
         """With a free range where one is known."""
-        explained = await self._explained(info)
+        explained = await _explained(self, info)
         return list(explained.remedies) if explained else []
 
     @strawberry.field(description="Free ranges of its size to move to.", directives=at_most(2))
     async def free_ranges(self, info: Info) -> list[Cidr]:
         """Empty when the private space is full."""
-        explained = await self._explained(info)
+        explained = await _explained(self, info)
         return [Cidr(each.cidr) for each in (explained.suggestions if explained else ()) if each.cidr]
 
-    @strawberry.field(description="The allocations inside it.", directives=paged(50, 1_000))
-    async def members(self, info: Info, first: First = 50, after: After = None) -> OverlapMemberConnection:
+    @strawberry.field(description="Its clusters, those it hurts most first.", directives=paged(50, 1_000))
+    async def clusters(
+        self, info: Info, first: First = 50, after: After = None, severities: Severities = None
+    ) -> Connection[OverlapGroupCluster]:
+        """By name within a severity."""
+        wanted = tuple(severities or ())
+        if self.joined is not None:
+            return Connection(pages=JoinedClusters(info.context, self.joined, wanted, first, after))
+        asked = GroupAsk(GroupFilter(severities=wanted), info.context.clock.now())
+        read, count = repository_groups.clusters_of_groups, repository_groups.cluster_totals_of_groups
+        return Connection(pages=ReadPages(info.context, read, count, self.group_id, first, after, asked))
+
+    @strawberry.field(description="The allocations inside it, by address.", directives=paged(50, 1_000))
+    async def members(
+        self, info: Info, first: First = 50, after: After = None, severities: Severities = None
+    ) -> Connection[OverlapMember]:
         """Parents first."""
-        within = parse(self.cidr).keys()
-        return OverlapMemberConnection(pages=MemberPages(info.context, within, first, after))
+        joined = None if self.joined is None else self.joined.asked
+        accepted = self.joined.accepted if self.joined is not None else self.acceptance_id is not None
+        asked = MembersAsk(tuple(severities or ()), joined)
+        return Connection(pages=MemberPages(info.context, GroupRange(self.cidr, accepted), first, after, asked))
 
 
 @strawberry.type(name="PairOverlap", description="Two allocations of two clusters that overlap.")
@@ -256,5 +266,6 @@ class OverlapsBetween:
     """addresses.model.PairReport."""
 
     relation: Relation = strawberry.field(description="How their network domains stand to each other.")
+    severity: Severity | None = strawberry.field(description="The worst overlap's; null when there is none.")
     total: int = strawberry.field(description="How many overlaps there are, listed or not.")
     overlaps: list[PairOverlapType] = strawberry.field(description="The worst hundred.", directives=at_most(100))

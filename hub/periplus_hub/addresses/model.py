@@ -62,14 +62,6 @@ class Allocation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
-    """One allocation inside a group. `domain_id` is where its cluster lives now."""
-
-    allocation: Allocation
-    domain_id: UUID
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class OverlapGroup:
     """A maximal allocation with everything inside it, when two clusters (or a cluster and itself) collide there.
 
@@ -90,13 +82,25 @@ class OverlapGroup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PrefixMembers:
-    """One distinct CIDR of a group: the drill-down when a stray 10.0.0.0/8 put everything into one group."""
+class ClusterShare:
+    """What one cluster has in a group.
 
-    cidr: str
-    clusters: int
-    members: int
+    `severity` is the worst of any pair it takes part in there, `kinds` what those of its allocations are used for that
+    take part in such a pair, `members` how many allocations it has in the group.
+    """
+
+    registration_id: UUID
+    severity: Severity
     kinds: tuple[AllocationKind, ...]
+    members: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorstHit:
+    """How many clusters a group hurts as much as its severity says, and the names of the first of them."""
+
+    clusters: int
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +140,8 @@ class PairReport:
     a: UUID
     b: UUID
     relation: Relation
+    severity: Severity | None
+    """The worst; None when they do not overlap."""
     total: int
     overlaps: tuple[PairOverlap, ...]
 
@@ -145,6 +151,9 @@ class JoinedGroup:
     """A group as it would be if the clusters asked about were joined. `id` is the stored group's when there is one."""
 
     id: UUID | None
+    asked: tuple[UUID, ...]
+    """The clusters asked about; empty is all."""
+    accepted: bool
     cidr: str
     family: int
     severity: Severity
@@ -152,8 +161,8 @@ class JoinedGroup:
     clusters: int
     members: int
     pairs: int
-    registration_ids: tuple[UUID, ...]
-    """At most 50, in order."""
+    shares: tuple[ClusterShare, ...]
+    """Of every cluster, worst first."""
     explanation: Explanation
 
 
@@ -184,30 +193,6 @@ class Acceptance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pool:
-    """The latest sample of what an allocator hands out. None is unknown, never 0."""
-
-    registration_id: UUID
-    provider: str
-    name: str
-    family: int
-    scope: str
-    node: str
-    cidrs: tuple[str, ...]
-    capacity: int | None
-    assigned: int | None
-    used: int | None
-    reserved: int | None
-    cooling: int | None
-    free: int | None
-    largest_free_block: int | None
-    """Prefix length."""
-    source: str
-    quality: str
-    observed_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RegisterStatus:
     """Whether the stored groups include everything reported: they do when `revision` >= `latest`."""
 
@@ -226,6 +211,7 @@ class GroupFilter:
     """Conjunction of what is given; an empty tuple means any. `within` keeps groups that touch this CIDR."""
 
     severities: tuple[Severity, ...] = ()
+    """The group's own severity, or with `registration_ids` that of these clusters in it."""
     registration_ids: tuple[UUID, ...] = ()
     """Groups with a member of every one of these."""
     domain_ids: tuple[UUID, ...] = ()

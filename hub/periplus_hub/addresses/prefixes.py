@@ -9,7 +9,6 @@ IPv4-mapped IPv6 (two spellings of one address would hide an overlap).
 """
 
 import socket
-from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final, NamedTuple
@@ -27,7 +26,6 @@ FAMILY_BITS: Final = {IPV4: 32, IPV6: 128}
 _SOCKET_FAMILY: Final = {IPV4: socket.AF_INET, IPV6: socket.AF_INET6}
 _MAX_TEXT: Final = 64
 _MAPPED: Final = 0xFFFF
-_U64_MASK: Final = (1 << 64) - 1
 
 SYNTAX: Final = "cidr-syntax"
 HOST_BITS: Final = "cidr-host-bits"
@@ -132,13 +130,6 @@ class PrefixColumns:
         return PrefixColumns(self.family[rows], self.high[rows], self.low[rows], self.length[rows])
 
 
-def columns_from_keys(first_keys: Sequence[bytes], last_keys: Sequence[bytes]) -> PrefixColumns:
-    """Stored keys as columns, without a Python object per row."""
-    first = np.frombuffer(b"".join(first_keys), dtype=np.uint8).reshape(-1, KEY_BYTES)
-    last = np.frombuffer(b"".join(last_keys), dtype=np.uint8).reshape(-1, KEY_BYTES)
-    return columns_from_arrays(first, last)
-
-
 def columns_from_arrays(first: npt.NDArray[np.uint8], last: npt.NDArray[np.uint8]) -> PrefixColumns:
     """Stored keys as bytes, both of shape (rows, KEY_BYTES)."""
     family = first[:, 0].copy()
@@ -163,13 +154,3 @@ def _halves(keys: npt.NDArray[np.uint8]) -> tuple[U64, U64]:
 def _bit_length(high: U64, low: U64) -> npt.NDArray[np.int64]:
     """Of xor values that are 2^n - 1, so counting ones is the length."""
     return np.bitwise_count(high).astype(np.int64) + np.bitwise_count(low).astype(np.int64)
-
-
-def columns_from_prefixes(prefixes: Sequence[Prefix]) -> PrefixColumns:
-    """For small sets and tests."""
-    return PrefixColumns(
-        np.array([p.family for p in prefixes], dtype=np.uint8),
-        np.array([p.value >> 64 for p in prefixes], dtype=np.uint64),
-        np.array([p.value & _U64_MASK for p in prefixes], dtype=np.uint64),
-        np.array([p.length for p in prefixes], dtype=np.uint8),
-    )

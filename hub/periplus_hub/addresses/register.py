@@ -1,11 +1,12 @@
-"""The overlap register: which groups there are now, kept exact through single changes.
+"""The overlap register: which groups there are now, and whom each one hurts how much, exact through single changes.
 
 A group is a maximal prefix with everything inside it, when at least one pair there is an overlap (severity.py). The
-register keeps, per distinct prefix, the pairs its entries form among themselves and with what is strictly inside.
-Inserting or removing an entry changes that at the prefix and at its ancestors only; a group's pairs are the sum over
-its subtree. Pairs are never materialised: a thousand clusters on one default are one group and half a million pairs.
+register keeps, per allocation, how many pairs of each severity it takes part in: its own severity is the worst that
+has one, a cluster's is the worst of its allocations, a group's is the worst of all. Inserting or removing an
+allocation changes that for what it overlaps only. Pairs are never materialised: a thousand clusters on one default are
+one group and half a million pairs.
 
-Cost of a change: the tree depth, plus one pass over what is strictly inside the changed prefix. Pure.
+Cost of a change: the tree depth, plus one pass over what is equal to the changed prefix or inside it. Pure.
 """
 
 from bisect import bisect_left, insort
@@ -13,15 +14,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from periplus_hub.addresses.chunks import Chunks, Place
-from periplus_hub.addresses.forest_build import Codes, GroupStats, build, groups_of
+from periplus_hub.addresses.chunks import Chunks, Entries, Place, join_entries
+from periplus_hub.addresses.forest_build import GroupStats, build, groups_of, runs
+from periplus_hub.addresses.forest_count import Codes, Touched
+from periplus_hub.addresses.keys import KeyColumns, subtree_ends, subtree_starts
 from periplus_hub.addresses.model import AllocationKind, Severity
 from periplus_hub.addresses.prefixes import FAMILY_BITS, Prefix, PrefixColumns
-from periplus_hub.addresses.severity import KIND_BITS, KIND_MASK, KINDS, NONE, Counts, Relations, worst
+from periplus_hub.addresses.severity import KIND_BITS, KINDS, NONE, Relations, worst, worst_codes
+from periplus_hub.addresses.shares import Shares, shares_of
 
 _EAGER: Final = 16_384
 """Groups larger than this get their owners counted at the build, so that the first change is quick too."""
+
+_FEW: Final = 256
+"""Up to here groups are looked up one by one; for more it is quicker to go through everything once."""
 
 
 class Entry(NamedTuple):
@@ -37,11 +45,17 @@ class Entry(NamedTuple):
         return self.owner << KIND_BITS | KINDS.index(self.kind)
 
 
-class Content(NamedTuple):
-    """A group's clusters by number, and the kinds of its allocations."""
+class Members(NamedTuple):
+    """Everything inside a group in tree order, one row per allocation.
 
-    owners: tuple[int, ...]
-    kinds: frozenset[AllocationKind]
+    `codes` are `owner << 3 | kind`; `severities` are positions in `model.SEVERITIES`, or `severity.NONE` for what
+    overlaps nobody.
+    """
+
+    family: int
+    prefixes: KeyColumns
+    codes: Codes
+    severities: npt.NDArray[np.int8]
 
 
 def _sum(a: Sequence[int], b: Sequence[int]) -> tuple[int, ...]:
@@ -66,13 +80,11 @@ class _Family:
             if group.members > _EAGER:
                 self._clear(root)
 
-    def _codes(self, root: Prefix) -> Codes:
-        return self.chunks.codes(
-            self.chunks.bound(root.value, root.length), self.chunks.behind(root.value, root.length)
-        )
+    def _span(self, root: Prefix) -> tuple[Place, Place]:
+        return self.chunks.bound(root.value, root.length), self.chunks.behind(root.value, root.length)
 
     def _clear(self, root: Prefix) -> None:
-        codes = self._codes(root)
+        codes = self.chunks.entries(*self._span(root)).codes
         counts = np.bincount(codes >> KIND_BITS)
         present = np.flatnonzero(counts)
         self.counts[root] = dict(zip(present.tolist(), counts[present].tolist(), strict=True))
@@ -84,10 +96,24 @@ class _Family:
             self._clear(root)
         return self.groups.get(root)
 
-    def content(self, root: Prefix) -> Content:
-        codes = self._codes(root) if root in self.groups else np.zeros(0, dtype=np.int32)
-        kinds = np.unique(codes & KIND_MASK).tolist()
-        return Content(tuple(np.unique(codes >> KIND_BITS).tolist()), frozenset(KINDS[kind] for kind in kinds))
+    def inside(self, roots: Sequence[Prefix]) -> tuple[Entries, npt.NDArray[np.int64]]:
+        """The entries of maximal prefixes, one after the other, and how many each has."""
+        if len(roots) <= _FEW:
+            parts = [self.chunks.entries(*self._span(root)) for root in roots]
+            return join_entries(parts), np.array([len(part.codes) for part in parts], dtype=np.int64)
+        everything = self.chunks.everything()
+        prefixes, sizes = self.chunks.columns(*everything)
+        starts, entries = np.append(0, np.cumsum(sizes)), self.chunks.entries(*everything)
+        of = KeyColumns.of_prefixes(roots)
+        first, last = starts[subtree_starts(prefixes, of)], starts[subtree_ends(prefixes, of)]
+        rows = runs(first, last)
+        return Entries(entries.codes[rows], entries.touched[rows]), last - first
+
+    def members(self, root: Prefix) -> Members:
+        span = self._span(root)
+        prefixes, sizes = self.chunks.columns(*span)
+        entries = self.chunks.entries(*span)
+        return Members(root.family, prefixes.repeat(sizes), entries.codes, worst_codes(entries.touched))
 
     def insert(self, entry: Entry) -> set[Prefix]:
         """Returns the roots whose group changed, appeared or vanished."""
@@ -97,13 +123,10 @@ class _Family:
         if known and self._has(place, code):
             return set()
         ancestors = self.chunks.ancestors(prefix.value, prefix.length)
-        inside = self.relations.count(code, self._codes(prefix))
-        total = inside + self._count_at(ancestors, code, 1)
+        total = self._touch(prefix, ancestors, code, 1)
         if not known:
             place = self.chunks.add(place, prefix.value, prefix.length)
-        chunk = self.chunks.chunks[place.chunk]
-        chunk.put(place.at, code)
-        chunk.count(place.at, inside)
+        self.chunks.chunks[place.chunk].put(place.at, code, total)
         self.chunks.balance(place.chunk)
         if ancestors:
             return self._shift(Prefix(prefix.family, *ancestors[-1][1:]), entry.owner, total, 1)
@@ -120,9 +143,7 @@ class _Family:
         ancestors = self.chunks.ancestors(prefix.value, prefix.length)
         chunk = self.chunks.chunks[place.chunk]
         chunk.pull(place.at, code)
-        inside = self.relations.count(code, self._codes(prefix))
-        chunk.count(place.at, -inside)
-        total = inside + self._count_at(ancestors, code, -1)
+        total = self._touch(prefix, ancestors, code, -1)
         gone = int(chunk.sizes[place.at]) == 0
         if gone:
             self.chunks.discard(place)
@@ -137,18 +158,17 @@ class _Family:
         spot = int(own.searchsorted(np.int32(code)))
         return spot < len(own) and int(own[spot]) == code
 
-    def _count_at(self, ancestors: list[tuple[Place, int, int]], code: int, sign: int) -> Counts:
-        """Add (or take away) the pairs that the entry forms with its ancestors, counted at each of them."""
-        total = np.zeros(NONE, dtype=np.int64)
+    def _touch(self, prefix: Prefix, ancestors: list[tuple[Place, int, int]], code: int, step: int) -> Touched:
+        """Tell everything that the entry overlaps that it has a pair more or less; returns the entry's own pairs."""
+        severities = self.relations.severities(code)
+        total = np.zeros(NONE, dtype=np.int32)
+        for chunk, first, last in self.chunks.spans(*self._span(prefix)):
+            total += chunk.touch(first, last, severities, step)
         for place, _, _ in ancestors:
-            chunk = self.chunks.chunks[place.chunk]
-            pairs = self.relations.count(code, chunk.own(place.at))
-            if pairs.any():
-                chunk.count(place.at, sign * pairs)
-                total += pairs
+            total += self.chunks.chunks[place.chunk].touch(place.at, place.at + 1, severities, step)
         return total
 
-    def _shift(self, root: Prefix, owner: int, pairs: Counts, members: int) -> set[Prefix]:
+    def _shift(self, root: Prefix, owner: int, pairs: Touched, members: int) -> set[Prefix]:
         """A change inside a root that stays."""
         group = self.groups.get(root)
         if group is None:
@@ -172,7 +192,7 @@ class _Family:
         self.groups[root] = group._replace(pairs=total, severity=severity)
         return {root}
 
-    def _swallow(self, root: Prefix, pairs: Counts) -> set[Prefix]:
+    def _swallow(self, root: Prefix, pairs: Touched) -> set[Prefix]:
         """A new root: the groups inside it become one with it."""
         start = bisect_left(self.order, root)
         stop = bisect_left(self.order, Prefix(root.family, root.last + 1, 0))
@@ -192,9 +212,7 @@ class _Family:
         if root not in self.groups:
             return set()
         self._close(root)
-        found = self.chunks.groups(
-            self.chunks.bound(root.value, root.length), self.chunks.behind(root.value, root.length)
-        )
+        found = self.chunks.groups(*self._span(root))
         at = bisect_left(self.order, root)
         self.order[at:at] = [inner.root for inner in found]
         self.groups.update((inner.root, inner) for inner in found)
@@ -259,9 +277,20 @@ class Register:
                 if stats is not None:
                     yield stats
 
-    def content(self, root: Prefix) -> Content:
-        """What is inside a group; nothing when there is none at `root`."""
-        return self._families[root.family].content(root)
+    def shares(self, roots: Sequence[Prefix]) -> Shares:
+        """What every cluster has in every one of these groups; nothing where there is none. `group` counts `roots`."""
+        order = sorted(range(len(roots)), key=lambda at: roots[at].family)
+        parts = [
+            family.inside([roots[at] for at in order if roots[at].family == number])
+            for number, family in self._families.items()
+        ]
+        entries = join_entries([part for part, _ in parts])
+        found = shares_of(entries.codes, entries.touched, np.concatenate([sizes for _, sizes in parts]))
+        return found if order == sorted(order) else found.renumbered(order)
+
+    def members(self, root: Prefix) -> Members:
+        """Everything inside the maximal prefix `root`, with the severity of each."""
+        return self._families[root.family].members(root)
 
     def nbytes(self) -> int:
         """Memory of the columns, without Python's overhead for the groups."""

@@ -1,6 +1,7 @@
 """What explanations are made of: the kinds in a group, the ranges in use, the allocations of two clusters."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -15,6 +16,8 @@ from periplus_hub.addresses.rows import allocation_of
 from periplus_hub.kit.db import ReadConnection
 
 _GROUPS: Final = tables.overlap_groups
+_ACCEPTANCES: Final = tables.overlap_acceptances
+_SHARES: Final = tables.overlap_group_clusters
 _ALLOCATIONS: Final = tables.allocations
 _GRAIN: Final = {IPV4: 24, 6: 64}
 """Used ranges are rounded out to this length: nobody plans around half a subnet."""
@@ -23,17 +26,15 @@ _GRAIN: Final = {IPV4: 24, 6: 64}
 async def kinds_by_groups(
     c: ReadConnection, scope: Scope, ids: Sequence[UUID]
 ) -> dict[UUID, frozenset[AllocationKind]]:
-    """What the allocations inside each group are used for."""
-    inside = _ALLOCATIONS.c.first_key.between(_GROUPS.c.first_key, _GROUPS.c.last_key) & (
-        _ALLOCATIONS.c.last_key <= _GROUPS.c.last_key
-    )
+    """What the allocations are used for that make each group as bad as it is (without its acceptance)."""
     statement = (
-        select(_GROUPS.c.id, func.array_agg(distinct(_ALLOCATIONS.c.kind)).label("kinds"))
-        .join(_ALLOCATIONS, inside)
-        .where(owned(scope, _GROUPS), owned(scope, _ALLOCATIONS), _GROUPS.c.id.in_(ids))
+        select(_GROUPS.c.id, func.array_agg(distinct(func.array_to_string(_SHARES.c.kinds, ","))).label("kinds"))
+        .join(_SHARES, (_SHARES.c.group_id == _GROUPS.c.id) & (_SHARES.c.severity == _GROUPS.c.severity))
+        .where(owned(scope, _GROUPS), owned(scope, _SHARES), _GROUPS.c.id.in_(ids))
         .group_by(_GROUPS.c.id)
     )
-    return {row.id: frozenset(AllocationKind(kind) for kind in row.kinds) for row in await c.rows(statement)}
+    rows = await c.rows(statement)
+    return {row.id: frozenset(AllocationKind(kind) for kinds in row.kinds for kind in kinds.split(",")) for row in rows}
 
 
 async def used_ranges(c: ReadConnection, scope: Scope) -> list[Prefix]:
@@ -52,6 +53,18 @@ async def allocations_of_two(c: ReadConnection, scope: Scope, a: UUID, b: UUID) 
     for row in await c.rows(statement.order_by(_ALLOCATIONS.c.first_key)):
         found[row.registration_id].append(allocation_of(row))
     return found
+
+
+async def accepted_roots(c: ReadConnection, scope: Scope, now: datetime) -> list[Prefix]:
+    """Roots of stored groups with an acceptance in force."""
+    statement = (
+        select(func.text(_GROUPS.c.cidr).label("cidr"))
+        .join(_ACCEPTANCES, _ACCEPTANCES.c.cidr == _GROUPS.c.cidr)
+        .where(owned(scope, _GROUPS), owned(scope, _ACCEPTANCES))
+        .where(_ACCEPTANCES.c.withdrawn_at.is_(None), _ACCEPTANCES.c.expires_at > now)
+        .distinct()
+    )
+    return [parse(row.cidr) for row in await c.rows(statement)]
 
 
 async def group_ids_by_cidr(c: ReadConnection, scope: Scope, cidrs: Sequence[str]) -> dict[str, UUID]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, LargeBinary, Row, Text, cast, func, select, true
+from sqlalchemy import ColumnElement, Row, Text, cast, func
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from periplus_hub.access.scope import Scope, owned
@@ -14,9 +14,7 @@ from periplus_hub.addresses.rows import wanted_prefix
 from periplus_hub.fleet.model import State
 from periplus_hub.fleet.tables import registrations
 from periplus_hub.kit.db import ReadConnection
-from periplus_hub.kit.keyset import Listing, Slice, id_column, plain
-
-KeyRange = tuple[bytes, bytes]
+from periplus_hub.kit.keyset import Listing, id_column, plain
 
 _allocations: Final = tables.allocations
 _pools: Final = tables.pools
@@ -95,25 +93,6 @@ ACCEPTANCES: Final = Listing[Scope](
     where=_acceptances_of,
     descending=True,
 )
-
-
-async def members(  # noqa: PLR0917 - the shape of every loader's function: connection, scope, keys, arguments
-    c: ReadConnection, scope: Scope, ranges: Sequence[KeyRange], first: int, after: str | None, asked: object
-) -> dict[KeyRange, Slice]:
-    """A page of the allocations inside each range, parents first: one statement for all groups of an answer."""
-    firsts, lasts = [low for low, _ in ranges], [high for _, high in ranges]
-    numbered = func.unnest(cast(firsts, ARRAY(LargeBinary)), cast(lasts, ARRAY(LargeBinary)))
-    parents = numbered.table_valued("low", "high", with_ordinality="place").render_derived()
-    inside = (
-        _allocations.c.first_key.between(parents.c.low, parents.c.high),
-        _allocations.c.last_key <= parents.c.high,
-    )
-    inner = ALLOCATIONS.page_of(scope, asked, first, after).where(*inside).lateral("page")
-    statement = select(parents.c.place.label("page_parent"), inner).select_from(parents.join(inner, true()))
-    found: list[list[Row[Any]]] = [[] for _ in ranges]
-    for row in await c.rows(statement):
-        found[row.page_parent - 1].append(row)
-    return {each: ALLOCATIONS.cut(rows, first) for each, rows in zip(ranges, found, strict=True)}
 
 
 async def acceptance_row(c: ReadConnection, scope: Scope, acceptance_id: UUID) -> Row[Any] | None:

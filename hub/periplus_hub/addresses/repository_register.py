@@ -7,14 +7,15 @@ from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import numpy as np
-from sqlalchemy import LargeBinary, case, delete, func, literal, select, update
+from sqlalchemy import ColumnElement, LargeBinary, case, cast, delete, func, literal, select, update
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from periplus_hub.access.scope import Scope, insert_owned, owned
 from periplus_hub.addresses import tables
-from periplus_hub.addresses.fold import NO_ALLOCATIONS, ClusterColumns, Difference, StoredGroup, Topology
-from periplus_hub.addresses.forest_build import GroupStats
+from periplus_hub.addresses.fold import NO_ALLOCATIONS, ClusterColumns, Difference, GroupNow, StoredGroup, Topology
 from periplus_hub.addresses.model import RegisterStatus, Relation, Severity
 from periplus_hub.addresses.prefixes import KEY_BYTES, columns_from_arrays, from_keys
+from periplus_hub.addresses.repository_shares import drop_shares, marks, save_shares
 from periplus_hub.addresses.severity import KINDS
 from periplus_hub.fleet.model import State
 from periplus_hub.fleet.repository import connections
@@ -30,6 +31,8 @@ _WRITE_AT_ONCE: Final = 2_000
 _KEPT_REVISIONS: Final = 10_000
 
 T = TypeVar("T")
+KeyRange = tuple[bytes, bytes]
+"""`first_key` and `last_key`."""
 
 
 def _batched(items: Iterable[T]) -> Iterator[list[T]]:
@@ -75,31 +78,51 @@ async def changed_since(c: ReadConnection, scope: Scope, revision: int, upto: in
     return [row.registration_id for row in await c.rows(statement)]
 
 
-async def cluster_columns(c: ReadConnection, scope: Scope, clusters: Sequence[UUID]) -> dict[UUID, ClusterColumns]:
-    """The allocations of some clusters; a cluster without any has an empty entry.
-
-    PostgreSQL glues each cluster's rows into one text of bytes: a row costs no Python object on the way.
-    """
+def _packed_row() -> ColumnElement[bytes]:
+    """All rows of a cluster as one text of bytes: a row costs no Python object on the way. For `_columns_of_rows`."""
     table = tables.allocations
     row = table.c.first_key.op("||")(table.c.last_key).op("||")(_KIND_BYTE)
-    statement = (
-        select(table.c.registration_id, func.string_agg(row, literal(b"", LargeBinary())).label("rows"))
-        .where(owned(scope, table), table.c.registration_id.in_(clusters))
-        .group_by(table.c.registration_id)
-    )
-    found = {row.registration_id: _columns(row.rows) for row in await c.rows(statement)}
-    return {cluster: found.get(cluster, NO_ALLOCATIONS) for cluster in clusters}
+    return func.string_agg(row, literal(b"", LargeBinary())).label("rows")
 
 
-def _columns(rows: bytes) -> ClusterColumns:
+def _columns_of_rows(rows: bytes) -> ClusterColumns:
+    """From what `_packed_row` answers."""
     array = np.frombuffer(rows, dtype=np.uint8).reshape(-1, 2 * KEY_BYTES + 1)
     prefixes = columns_from_arrays(array[:, :KEY_BYTES], array[:, KEY_BYTES : 2 * KEY_BYTES])
     return ClusterColumns(prefixes, array[:, 2 * KEY_BYTES].copy())
 
 
+async def cluster_columns(c: ReadConnection, scope: Scope, clusters: Sequence[UUID]) -> dict[UUID, ClusterColumns]:
+    """The allocations of some clusters; a cluster without any has an empty entry."""
+    table = tables.allocations
+    statement = (
+        select(table.c.registration_id, _packed_row())
+        .where(owned(scope, table), table.c.registration_id.in_(clusters))
+        .group_by(table.c.registration_id)
+    )
+    found = {row.registration_id: _columns_of_rows(row.rows) for row in await c.rows(statement)}
+    return {cluster: found.get(cluster, NO_ALLOCATIONS) for cluster in clusters}
+
+
+async def columns_inside(c: ReadConnection, scope: Scope, ranges: Sequence[KeyRange]) -> dict[UUID, ClusterColumns]:
+    """What every cluster uses inside the ranges, in one statement."""
+    table = tables.allocations
+    firsts, lasts = [low for low, _ in ranges], [high for _, high in ranges]
+    numbered = func.unnest(cast(firsts, ARRAY(LargeBinary)), cast(lasts, ARRAY(LargeBinary)))
+    parents = numbered.table_valued("low", "high").render_derived()
+    inside = table.c.first_key.between(parents.c.low, parents.c.high) & (table.c.last_key <= parents.c.high)
+    statement = (
+        select(table.c.registration_id, _packed_row())
+        .select_from(parents.join(table, inside))
+        .where(owned(scope, table))
+        .group_by(table.c.registration_id)
+    )
+    return {row.registration_id: _columns_of_rows(row.rows) for row in await c.rows(statement)}
+
+
 async def stored_groups(c: ReadConnection, scope: Scope) -> list[StoredGroup]:
     """Every stored group."""
-    table = tables.overlap_groups
+    table, marked = tables.overlap_groups, await marks(c, scope)
     return [
         StoredGroup(
             row.id,
@@ -109,6 +132,7 @@ async def stored_groups(c: ReadConnection, scope: Scope) -> list[StoredGroup]:
             row.members,
             row.pairs,
             row.since,
+            marked.get(row.id, 0),
         )
         for row in await c.rows(select(table).where(owned(scope, table)))
     ]
@@ -128,18 +152,23 @@ async def save(
     table = tables.overlap_groups
     for ids in _batched(group.id for group in changes.gone):
         await c.execute(delete(table).where(owned(scope, table), table.c.id.in_(ids)))
-    groups = [_stored(group, new_id(), since) for group, since in changes.come]
-    groups += [_stored(group, known.id, known.since) for group, known in changes.changed]
-    await _upsert(c, scope, groups, now)
+        await drop_shares(c, scope, ids)
+    groups = [(_stored(group, new_id(), since), group.shares) for group, since in changes.come]
+    groups += [(_stored(group, known.id, known.since), group.shares) for group, known in changes.changed]
+    await _upsert(c, scope, (group for group, _ in groups), now)
+    await save_shares(c, scope, ((group.id, shares) for group, shares in groups))
     state = tables.register_state
     await c.execute(update(state).where(owned(scope, state)).values(revision=revision, at=now))
     old = tables.allocation_changes
     await c.execute(delete(old).where(owned(scope, old), old.c.revision < revision - _KEPT_REVISIONS))
-    return groups
+    return [group for group, _ in groups]
 
 
-def _stored(group: GroupStats, group_id: UUID, since: datetime) -> StoredGroup:
-    return StoredGroup(group_id, group.root, group.severity, group.clusters, group.members, sum(group.pairs), since)
+def _stored(group: GroupNow, group_id: UUID, since: datetime) -> StoredGroup:
+    stats = group.stats
+    return StoredGroup(
+        group_id, stats.root, stats.severity, stats.clusters, stats.members, sum(stats.pairs), since, group.mark
+    )
 
 
 async def _upsert(c: WriteConnection, scope: Scope, groups: Iterable[StoredGroup], now: datetime) -> None:

@@ -1,14 +1,12 @@
 """Rows of this slice's tables as values, and CIDRs that people type."""
 
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Row
 
-from periplus_hub.addresses.model import Acceptance, Allocation, AllocationKind, OverlapGroup, Pool, Severity
+from periplus_hub.addresses.model import Acceptance, Allocation, AllocationKind, OverlapGroup, Severity
 from periplus_hub.addresses.prefixes import BadPrefix, Prefix, parse
 from periplus_hub.kit.errors import Invalid
-
-_POOL_COUNTS: Final = ("capacity", "assigned", "used", "reserved", "cooling", "free", "largest_free_block")
 
 
 def wanted_prefix(text: str) -> Prefix:
@@ -20,15 +18,15 @@ def wanted_prefix(text: str) -> Prefix:
 
 
 def group_of(row: Row[Any]) -> OverlapGroup:
-    """With the severity as of the asked time."""
+    """From a row as GraphQL pages through them, with the severity as of the asked time."""
     return OverlapGroup(
-        id=row.id,
-        cidr=row.cidr_text,
+        id=row.group_id,
+        cidr=row.cidr,
         family=row.family,
         severity=Severity(row.severity),
-        clusters=row.clusters,
-        members=row.members,
-        pairs=row.pairs,
+        clusters=row.cluster_count,
+        members=row.member_count,
+        pairs=row.pair_count,
         since=row.since,
         changed_at=row.changed_at,
         acceptance_id=row.acceptance_id,
@@ -49,14 +47,6 @@ def allocation_of(row: Row[Any]) -> Allocation:
         quality=row.quality,
         since=row.since,
     )
-
-
-def pool_of(row: Row[Any]) -> Pool:
-    """Counts come as decimal text."""
-    values: dict[str, Any] = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
-    counts: dict[str, Any] = {name: None if values[name] is None else int(values[name]) for name in _POOL_COUNTS}
-    others = {name: values[name] for name in Pool.__dataclass_fields__ if name not in {*_POOL_COUNTS, "cidrs"}}
-    return Pool(**others, **counts, cidrs=tuple(str(cidr) for cidr in row.cidrs or ()))
 
 
 def acceptance_of(row: Row[Any]) -> Acceptance:

@@ -10,7 +10,13 @@ from uuid import UUID
 
 from periplus_hub.access.scope import Permission, Scope
 from periplus_hub.access.service import audit
-from periplus_hub.addresses import repository, repository_acceptances, repository_explain, repository_register
+from periplus_hub.addresses import (
+    repository,
+    repository_acceptances,
+    repository_explain,
+    repository_groups,
+    repository_register,
+)
 from periplus_hub.addresses.explain import explain, explain_pair, suggestions
 from periplus_hub.addresses.model import (
     MAX_ACCEPTANCE,
@@ -18,11 +24,13 @@ from periplus_hub.addresses.model import (
     Acceptance,
     Allocation,
     Explanation,
+    GroupFilter,
     OverlapGroup,
     PairOverlap,
     PairReport,
     Relation,
     Severity,
+    WorstHit,
 )
 from periplus_hub.addresses.planner import FreeSpace
 from periplus_hub.addresses.prefixes import Prefix, parse
@@ -32,6 +40,7 @@ from periplus_hub.kit.db import ReadConnection, WriteConnection
 from periplus_hub.kit.errors import Conflict, Invalid, NotFound
 from periplus_hub.kit.ids import new_id
 
+MAX_NAMED: Final = 20
 _MAX_REASON: Final = 1_000
 _MIN_REASON: Final = 3
 
@@ -54,8 +63,30 @@ async def explain_groups(
     }
 
 
-async def overlaps_between(c: ReadConnection, scope: Scope, a: UUID, b: UUID, limit: int = 100) -> PairReport:
-    """Every overlap of two active clusters, worst first; raises NotFound for a cluster that is not active."""
+async def worst_hit(
+    c: ReadConnection, scope: Scope, groups: Sequence[OverlapGroup], now: datetime
+) -> dict[UUID, WorstHit]:
+    """Per group, the clusters whose own severity is the group's: the others are in it with milder relations."""
+    found: dict[UUID, WorstHit] = {}
+    for severity in {group.severity for group in groups}:
+        ids = [group.id for group in groups if group.severity is severity]
+        asked = repository_groups.GroupAsk(GroupFilter(severities=(severity,)), now)
+        pages = await repository_groups.clusters_of_groups(c, scope, ids, MAX_NAMED, None, asked)
+        totals = await repository_groups.cluster_totals_of_groups(c, scope, ids, asked)
+        for each in ids:
+            names = tuple(row.cluster_name for row in pages[each].rows)
+            found[each] = WorstHit(names=names, clusters=totals[each])
+    return found
+
+
+async def overlaps_between(
+    c: ReadConnection, scope: Scope, pair: tuple[UUID, UUID], now: datetime, limit: int = 100
+) -> PairReport:
+    """Every overlap of two active clusters, worst first; raises NotFound for a cluster that is not active.
+
+    What lies in an accepted group is intended.
+    """
+    a, b = pair
     topology = await repository_register.topology(c, scope)
     for cluster in (a, b):
         if cluster not in topology.domains:
@@ -63,11 +94,12 @@ async def overlaps_between(c: ReadConnection, scope: Scope, a: UUID, b: UUID, li
     if a == b:
         raise Invalid("both clusters are the same", "Name two different clusters.")
     allocations = await repository_explain.allocations_of_two(c, scope, a, b)
+    accepted = await repository_explain.accepted_roots(c, scope, now)
     relation = topology.relation(a, b)
-    pairs = list(_overlapping(allocations[a], allocations[b]))
-    overlaps = [_pair(one, other, relation) for one, other in pairs]
+    overlaps = [_pair(*each, relation, accepted) for each in _overlapping(allocations[a], allocations[b])]
     worst = nsmallest(limit, overlaps, key=lambda overlap: SEVERITIES.index(overlap.severity))
-    return PairReport(a=a, b=b, relation=relation, total=len(overlaps), overlaps=tuple(worst))
+    severity = worst[0].severity if worst else None
+    return PairReport(a=a, b=b, relation=relation, severity=severity, total=len(overlaps), overlaps=tuple(worst))
 
 
 def _overlapping(ours: Sequence[Allocation], theirs: Sequence[Allocation]) -> Iterable[tuple[Allocation, Allocation]]:
@@ -87,16 +119,17 @@ def _overlapping(ours: Sequence[Allocation], theirs: Sequence[Allocation]) -> It
         open_of[side].append((prefix, allocation))
 
 
-def _pair(a: Allocation, b: Allocation, relation: Relation) -> PairOverlap:
+def _pair(a: Allocation, b: Allocation, relation: Relation, accepted: Sequence[Prefix]) -> PairOverlap:
+    smaller = max((parse(a.cidr), parse(b.cidr)), key=lambda prefix: prefix.length)
+    is_accepted = any(root.covers(smaller) for root in accepted)
     severity = pair_severity(relation, a.kind, b.kind) or Severity.LATENT
-    smaller = max(a, b, key=lambda allocation: parse(allocation.cidr).length)
     return PairOverlap(
         a=a,
         b=b,
-        cidr=smaller.cidr,
+        cidr=str(smaller),
         relation=relation,
-        severity=severity,
-        explanation=explain_pair(severity, relation, a.kind, b.kind),
+        severity=Severity.INTENDED if is_accepted else severity,
+        explanation=explain_pair(severity, relation, a.kind, b.kind, accepted=is_accepted),
     )
 
 

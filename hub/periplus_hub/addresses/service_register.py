@@ -26,7 +26,6 @@ Publish = Callable[[UUID, str, Mapping[str, object]], None]
 TOPIC: Final = "overlaps"
 _CLUSTERS_AT_ONCE: Final = 50
 """Clusters read per statement, so that a million allocations stay below the read timeout."""
-_POLL_S: Final = 0.1
 
 
 @dataclass(slots=True)
@@ -101,7 +100,7 @@ class RegisterKeeper:
             roots = set()
             for cluster, columns in news.columns.items():
                 roots |= kept.fold.replace(cluster, columns)
-        changes = difference(kept.groups, roots, kept.fold.register, now)
+        changes = await asyncio.to_thread(difference, kept.groups, roots, kept.fold, now)
         async with self._db.write() as c:
             if await repository.locked_revision(c, self._scope, now) != kept.revision:
                 raise Unavailable("another process keeps the overlap register", "Nothing: the next refresh rereads it.")
@@ -126,23 +125,3 @@ def batches(clusters: list[UUID]) -> Iterator[list[UUID]]:
     """As many clusters as one statement reads."""
     for start in range(0, len(clusters), _CLUSTERS_AT_ONCE):
         yield clusters[start : start + _CLUSTERS_AT_ONCE]
-
-
-async def await_revision(db: Database, scope: Scope, revision: int, timeout_s: float) -> RegisterStatus:
-    """Wait until the stored groups include `revision`; raises Unavailable when they do not in time.
-
-    Reads the committed state each time, so nothing can be missed between looking and waiting.
-    """
-    try:
-        async with asyncio.timeout(timeout_s):
-            while True:
-                async with db.read() as c:
-                    status = await repository.register_status(c, scope)
-                if status.revision >= revision:
-                    return status
-                await asyncio.sleep(_POLL_S)
-    except TimeoutError as error:
-        raise Unavailable(
-            f"the overlap register does not include revision {revision} after {timeout_s:g} s",
-            "Look whether 'periplus hub work' runs.",
-        ) from error

@@ -27,9 +27,6 @@ import numpy.typing as npt
 
 from periplus_hub.addresses.model import SEVERITIES, AllocationKind, Relation, Severity
 
-Counts = npt.NDArray[np.int64]
-"""Pairs per severity, worst first: shape (4,) or (n, 4)."""
-
 KINDS: Final = tuple(AllocationKind)
 KIND_BITS: Final = 3
 KIND_MASK: Final = (1 << KIND_BITS) - 1
@@ -37,13 +34,16 @@ KIND_MASK: Final = (1 << KIND_BITS) - 1
 OWN: Final = 0
 _RELATIONS: Final = (None, *Relation)
 """Relation codes are indexes here; 0 is a cluster with itself."""
-_MANY: Final = 8_192
-"""From here on, others are counted by code before they are looked up: there are far fewer codes than entries."""
 NONE: Final = len(SEVERITIES)
 """The severity code of a pair that is no overlap."""
 
 _SELF_CLASH: Final = frozenset({AllocationKind.POD, AllocationKind.NODE})
 _NOT_LIVE: Final = frozenset({AllocationKind.PLANNED, AllocationKind.RESERVED})
+
+
+def kinds_of(bits: int) -> tuple[AllocationKind, ...]:
+    """The kinds whose bits are set: bit i stands for KINDS[i]."""
+    return tuple(kind for number, kind in enumerate(KINDS) if bits >> number & 1)
 
 
 def relation_code(relation: Relation) -> int:
@@ -67,8 +67,8 @@ def pair_severity(relation: Relation | None, a: AllocationKind, b: AllocationKin
     return Severity.CONFLICT
 
 
-def _table() -> npt.NDArray[np.int64]:
-    table = np.full((len(_RELATIONS), KIND_MASK + 1, KIND_MASK + 1), NONE, dtype=np.int64)
+def _table() -> npt.NDArray[np.int8]:
+    table = np.full((len(_RELATIONS), KIND_MASK + 1, KIND_MASK + 1), NONE, dtype=np.int8)
     for code, relation in enumerate(_RELATIONS):
         for i, a in enumerate(KINDS):
             for j, b in enumerate(KINDS):
@@ -83,7 +83,7 @@ TABLE: Final = _table()
 
 
 class Relations:
-    """The domains of all owners and how domains are connected. Grows; a changed domain means a new one.
+    """The domains of all owners and how domains are connected. A changed domain means a new one.
 
     `connections` maps unordered pairs of domain numbers; what is not named is `default` (isolated, or
     join-requested to ask what joining would bring).
@@ -101,40 +101,28 @@ class Relations:
         for (a, b), relation in connections.items():
             self.connected.setdefault(a, {})[b] = relation_code(relation)
             self.connected.setdefault(b, {})[a] = relation_code(relation)
-        self._rows: dict[int, npt.NDArray[np.int64]] = {}
+        self._rows: dict[int, npt.NDArray[np.int8]] = {}
 
-    def add_owner(self, domain: int) -> int:
-        """A new cluster in `domain`; returns its number."""
-        self.domains = np.append(self.domains, domain)
-        self._rows.clear()
-        return len(self.domains) - 1
-
-    def row(self, owner: int) -> npt.NDArray[np.int64]:
+    def row(self, owner: int) -> npt.NDArray[np.int8]:
         """Relation codes of `owner` to every owner."""
         row = self._rows.get(owner)
         if row is None:
             row = self._rows[owner] = self._row(owner)
         return row
 
-    def _row(self, owner: int) -> npt.NDArray[np.int64]:
+    def _row(self, owner: int) -> npt.NDArray[np.int8]:
         domain = int(self.domains[owner])
-        row = np.full(len(self.domains), self.default, dtype=np.int64)
+        row = np.full(len(self.domains), self.default, dtype=np.int8)
         for other, code in self.connected.get(domain, {}).items():
             row[self.domains == other] = code
         row[self.domains == domain] = relation_code(Relation.SAME)
         row[owner] = OWN
         return row
 
-    def count(self, code: int, others: npt.NDArray[np.int32]) -> Counts:
-        """Pairs per severity between one allocation and others that overlap it, all as codes."""
-        weights = None
-        if len(others) > _MANY:
-            counts = np.bincount(others)
-            others = np.flatnonzero(counts).astype(np.int32)
-            weights = counts[others]
-        relations = self.row(code >> KIND_BITS)[others >> KIND_BITS]
-        severities = TABLE[relations, code & KIND_MASK, others & KIND_MASK]
-        return np.bincount(severities, weights, NONE + 1)[:NONE].astype(np.int64)
+    def severities(self, code: int) -> npt.NDArray[np.int8]:
+        """Severity codes of the pairs one allocation would form, by the other allocation's code."""
+        found: npt.NDArray[np.int8] = TABLE[self.row(code >> KIND_BITS), code & KIND_MASK].reshape(-1)
+        return found
 
 
 def worst(pairs: Sequence[int]) -> Severity | None:
@@ -143,3 +131,11 @@ def worst(pairs: Sequence[int]) -> Severity | None:
         if count:
             return severity
     return None
+
+
+def worst_codes(pairs: npt.NDArray[np.int32]) -> npt.NDArray[np.int8]:
+    """The code of the worst severity that has a pair, for rows of pairs per severity; NONE where there is no pair."""
+    codes = np.full(len(pairs), NONE, dtype=np.int8)
+    for severity in reversed(range(NONE)):
+        codes[pairs[:, severity] > 0] = severity
+    return codes

@@ -97,6 +97,22 @@ overlap_groups: Final = Table(
 )
 """One row per group: a maximal allocation (its `cidr`) with everything inside it that concerns another owner."""
 
+overlap_group_clusters: Final = Table(
+    "overlap_group_clusters",
+    metadata,
+    tenant_column(),
+    Column("group_id", Uuid, nullable=False),
+    Column("registration_id", Uuid, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("kinds", ARRAY(Text), nullable=False),
+    Column("members", BigInteger, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "group_id", "registration_id"),
+    CheckConstraint("severity IN ('conflict','blocks-federation','latent','intended')", name="severity"),
+    Index(None, "tenant_id", "registration_id", "severity"),
+)
+"""What every cluster of a group has in it: the worst severity of any pair it takes part in there, what those of its
+allocations are used for that are as bad, and how many allocations it has."""
+
 overlap_acceptances: Final = Table(
     "overlap_acceptances",
     metadata,

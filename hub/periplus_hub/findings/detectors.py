@@ -11,7 +11,7 @@ from typing import Final
 from uuid import UUID
 
 from periplus_contract.limits import SKEW_WARNING_S
-from periplus_hub.addresses.model import Explanation, OverlapGroup, Severity
+from periplus_hub.addresses.model import Explanation, OverlapGroup, Severity, WorstHit
 from periplus_hub.findings.model import FindingDraft, FindingSeverity
 from periplus_hub.fleet.model import CONNECTED_WITHIN, Registration, State
 from periplus_hub.inventory.model import Source
@@ -33,17 +33,27 @@ _OVERLAP_TITLE: Final = {
     Severity.CONFLICT: "{cidr} is used twice in one network",
     Severity.BLOCKS_FEDERATION: "{cidr} keeps clusters from being joined",
 }
+_NOBODY: Final = WorstHit(clusters=0, names=())
+_NAMED: Final = 4
+"""Clusters a finding's text names; its evidence names more."""
 _UNREADABLE: Final = frozenset({"forbidden", "failed"})
 
 
 def overlaps(
-    groups: Sequence[OverlapGroup], explanations: Mapping[UUID, Explanation], *, unlisted: int = 0
+    groups: Sequence[OverlapGroup],
+    explanations: Mapping[UUID, Explanation],
+    hit: Mapping[UUID, WorstHit],
+    *,
+    unlisted: int = 0,
 ) -> Iterator[FindingDraft]:
-    """One per group that hurts now or blocks a join; never one per pair. `unlisted` groups were not looked at."""
+    """One per group that hurts now or blocks a join; never one per pair. `unlisted` groups were not looked at.
+
+    `hit` are the clusters it is true for: a group may hold others that it hurts less.
+    """
     for group in groups:
         severity = _OVERLAP_SEVERITY.get(group.severity)
         if severity is not None:
-            yield _overlap(group, severity, explanations.get(group.id))
+            yield _overlap(group, severity, explanations.get(group.id), hit.get(group.id, _NOBODY))
     if unlisted:
         yield FindingDraft(
             fingerprint="more",
@@ -55,26 +65,39 @@ def overlaps(
         )
 
 
-def _overlap(group: OverlapGroup, severity: FindingSeverity, explanation: Explanation | None) -> FindingDraft:
-    who = "One cluster" if group.clusters == 1 else f"{group.clusters} clusters"
+def _overlap(
+    group: OverlapGroup, severity: FindingSeverity, explanation: Explanation | None, hit: WorstHit
+) -> FindingDraft:
     breaks = " ".join(explanation.breaks) if explanation else ""
     remedies = " ".join(explanation.remedies) if explanation else ""
     return FindingDraft(
         fingerprint=str(group.id),
         severity=severity,
         title=_OVERLAP_TITLE[group.severity].format(cidr=group.cidr),
-        why=f"{who} with {group.members} allocations inside {group.cidr}. {breaks}".strip(),
+        why=f"{_who(hit)} inside {group.cidr}. {breaks}".strip(),
         what_to_do=remedies or "Look at the group's members.",
         evidence={
             "overlap_group": str(group.id),
             "cidr": group.cidr,
             "overlap_severity": group.severity.value,
-            "clusters": group.clusters,
+            "clusters": hit.clusters,
+            "cluster_names": list(hit.names),
+            "milder_clusters": group.clusters - hit.clusters,
             "allocations": group.members,
             "pairs": group.pairs,
             "since": group.since.isoformat(),
         },
     )
+
+
+def _who(hit: WorstHit) -> str:
+    names = list(hit.names[:_NAMED])
+    if hit.clusters == 1:
+        return f"{' '.join(names) or 'One cluster'} collides with itself"
+    more = hit.clusters - len(names)
+    if more or not names:
+        names.append(f"{more} more clusters" if names else f"{more} clusters")
+    return f"{', '.join(names[:-1])} and {names[-1]} collide" if len(names) > 1 else f"{names[0]} collide"
 
 
 def stale_clusters(registrations: Sequence[Registration], now: datetime) -> Iterator[FindingDraft]:

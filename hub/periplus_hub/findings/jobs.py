@@ -7,16 +7,17 @@ from uuid import UUID
 
 from periplus_hub.access.repository import system_tenant_ids
 from periplus_hub.access.scope import Scope, system_scope
-from periplus_hub.addresses.model import GroupFilter, OverlapGroup, Severity
-from periplus_hub.addresses.repository import list_groups
-from periplus_hub.addresses.service import explain_groups
+from periplus_hub.addresses import repository_groups
+from periplus_hub.addresses.model import GroupFilter, Severity
+from periplus_hub.addresses.repository_groups import GroupAsk
+from periplus_hub.addresses.rows import group_of
+from periplus_hub.addresses.service import explain_groups, worst_hit
 from periplus_hub.findings import detectors
 from periplus_hub.findings.model import FindingDraft
 from periplus_hub.findings.service import TOPIC, reconcile
 from periplus_hub.fleet.repository import all_registrations
 from periplus_hub.inventory.repository import sources_by_registration
 from periplus_hub.kit.db import Database, ReadConnection
-from periplus_hub.kit.page import PageAsk
 
 Publish = Callable[[UUID, str, Mapping[str, Any]], None]
 _HURTS: Final = GroupFilter(severities=(Severity.CONFLICT, Severity.BLOCKS_FEDERATION))
@@ -69,7 +70,10 @@ async def look(c: ReadConnection, scope: Scope, now: datetime) -> dict[str, Iter
 
 
 async def _overlaps(c: ReadConnection, scope: Scope, now: datetime) -> Iterable[FindingDraft]:
-    page = await list_groups(c, scope, PageAsk(first=detectors.MAX_OVERLAPS, with_total=True), _HURTS, now)
-    groups: list[OverlapGroup] = list(page.nodes)
+    asked, nobody = GroupAsk(_HURTS, now), (None,)
+    page = (await repository_groups.groups(c, scope, nobody, detectors.MAX_OVERLAPS, None, asked))[None]
+    groups = [group_of(row) for row in page.rows]
     explanations = await explain_groups(c, scope, groups, suggest=False)
-    return detectors.overlaps(groups, explanations, unlisted=(page.total or len(groups)) - len(groups))
+    total = (await repository_groups.group_total(c, scope, nobody, asked))[None]
+    affected = await worst_hit(c, scope, groups, now)
+    return detectors.overlaps(groups, explanations, affected, unlisted=total - len(groups))

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Generic, TypeVar, cast
+from typing import Annotated, Any, Final, Generic, Protocol, TypeVar, cast
 
 import strawberry
 
@@ -35,9 +35,21 @@ class PageInfo:
     end_cursor: str | None = strawberry.field(description="Pass it as `after` to go on; null when the page is empty.")
 
 
+class PageSource(Protocol):
+    """Where a connection's page and total come from. Asking twice is free."""
+
+    async def page(self) -> Slice:
+        """The rows, and how to go on."""
+        ...
+
+    async def total(self) -> int:
+        """The whole list's length."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Pages:
-    """Where a connection's page and total come from. Loaders make asking twice free."""
+    """A listing's pages: loaders read those of all siblings together."""
 
     context: Context[Any]
     listing: Listing[Any]
@@ -68,7 +80,7 @@ class Edge(Generic[T]):
 class Connection(Generic[T]):
     """Reads nothing until a field is asked for."""
 
-    pages: strawberry.Private[Pages]
+    pages: strawberry.Private[PageSource]
 
     @strawberry.field(
         description="The page's nodes.", directives=[Cost(weight=0), ListSize(assumed_size=50, of_page=True)]

@@ -27,8 +27,9 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from periplus_hub.kit.db import ReadConnection
 from periplus_hub.kit.errors import Invalid
-from periplus_hub.kit.page import decode_cursor, encode_cursor
+from periplus_hub.kit.page import Key, decode_cursor, encode_cursor
 
+T = TypeVar("T")
 S_contra = TypeVar("S_contra", contravariant=True)
 Where = Callable[[S_contra, Any], Sequence[ColumnElement[bool]]]
 
@@ -47,20 +48,31 @@ class Rows(list[Row[Any]]):
 class Slice:
     """One page of one parent. Rows have an attribute per column asked for, and their order keys."""
 
-    rows: Rows = field(default_factory=Rows)
+    rows: Sequence[Any] = field(default_factory=Rows)
     has_next: bool = False
     order: str = ""
     keys: int = 0
+    key: Callable[[Any], Key] | None = None
+    """The order key of an item in memory; None for rows."""
 
-    def cursor(self, row: Row[Any]) -> str:
+    def cursor(self, row: object) -> str:
         """Opaque text from which the next page goes on after `row`."""
-        values = tuple(getattr(row, _KEY.format(at)) for at in range(self.keys))
-        return encode_cursor(values, self.order)
+        stored = tuple(getattr(row, _KEY.format(at)) for at in range(self.keys))
+        return encode_cursor(self.key(row) if self.key else stored, self.order)
 
     @property
     def end_cursor(self) -> str | None:
         """The last row's cursor; None for an empty page."""
         return self.cursor(self.rows[-1]) if self.rows else None
+
+
+def sliced(items: Sequence[T], key: Callable[[T], Key], order: str, first: int, after: str | None) -> Slice:
+    """One page of items in memory that are sorted by `key`, ascending and unique."""
+    start = 0
+    if after is not None:
+        mark = decode_cursor(after, order)
+        start = next((index for index, item in enumerate(items) if key(item) > mark), len(items))
+    return Slice(items[start : start + first], start + first < len(items), order, key=key)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -120,17 +120,6 @@ async def fetch_page(
     return Page(nodes, len(rows) > ask.first, end, total)
 
 
-def slice_page(items: Sequence[T], ask: PageAsk, key: Callable[[T], Key], *, order: str = "") -> Page[T]:
-    """One page of items in memory that are already sorted by `key`, ascending and unique."""
-    start = 0
-    if ask.after is not None:
-        after = decode_cursor(ask.after, order)
-        start = next((index for index, item in enumerate(items) if key(item) > after), len(items))
-    nodes = items[start : start + ask.first]
-    end = encode_cursor(key(nodes[-1]), order) if nodes else None
-    return Page(nodes, start + ask.first < len(items), end, len(items) if ask.with_total else None)
-
-
 def _write(value: object) -> tuple[str, Any]:
     for kind, (of, convert) in _WRITE.items():
         if isinstance(value, of):

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from periplus_hub.addresses.explain import explain, explain_pair
-from periplus_hub.addresses.fold import ClusterColumns, Fold, StoredGroup, Topology, difference
+from periplus_hub.addresses.fold import ClusterColumns, Fold, StoredGroup, Topology, difference, mark_of
 from periplus_hub.addresses.ipam_rows import trust
 from periplus_hub.addresses.model import AllocationKind, Relation, Severity
-from periplus_hub.addresses.prefixes import Prefix, columns_from_prefixes, parse
+from periplus_hub.addresses.prefixes import Prefix, parse
 from periplus_hub.addresses.severity import KINDS, pair_severity
 
 from tests.support.clock import START
+from tests.support.prefix_columns import prefix_columns
 
 A, B, C = (UUID(int=n) for n in (1, 2, 3))
 NET = {A: UUID(int=11), B: UUID(int=12), C: UUID(int=13)}
@@ -29,7 +30,7 @@ POD, SERVICE, NODE, PLANNED = (
 
 def columns(*cidrs: str) -> ClusterColumns:
     return ClusterColumns(
-        columns_from_prefixes([parse(cidr) for cidr in cidrs]),
+        prefix_columns([parse(cidr) for cidr in cidrs]),
         np.full(len(cidrs), KINDS.index(POD), dtype=np.uint8),
     )
 
@@ -37,7 +38,8 @@ def columns(*cidrs: str) -> ClusterColumns:
 def stored(root: str, days_ago: int, number: int = 1) -> dict[Prefix, StoredGroup]:
     prefix = parse(root)
     since = START - timedelta(days=days_ago)
-    return {prefix: StoredGroup(UUID(int=number), prefix, Severity.LATENT, 2, 2, 1, since)}
+    shares = ";".join(f"{cluster} latent pod 1" for cluster in (A, B))
+    return {prefix: StoredGroup(UUID(int=number), prefix, Severity.LATENT, 2, 2, 1, since, mark_of(shares))}
 
 
 def fold(sets: Mapping[UUID, ClusterColumns]) -> Fold:
@@ -60,8 +62,15 @@ def test_a_set_folds_in_as_a_difference_and_twice_is_once() -> None:
 def test_an_unchanged_group_is_not_written() -> None:
     kept = fold({A: columns("10.0.0.0/16"), B: columns("10.0.0.0/16")})
     known = stored("10.0.0.0/16", 5)
-    found = difference(known, known, kept.register, START)
+    found = difference(known, known, kept, START)
     assert (found.come, found.changed, found.gone) == ((), (), ())
+
+
+def test_a_group_whose_clusters_changed_places_is_written() -> None:
+    kept = fold({A: columns("10.0.0.0/16"), C: columns("10.0.0.0/16")})
+    known = stored("10.0.0.0/16", 5)
+    ((group, _),) = difference(known, known, kept, START).changed
+    assert [str(share) for share in group.shares] == [f"{A} latent pod 1", f"{C} latent pod 1"]
 
 
 @pytest.mark.promise("overlaps-keep-their-age")
@@ -69,9 +78,9 @@ def test_a_swallowing_root_takes_the_oldest_since() -> None:
     kept = fold({A: columns("10.0.0.0/8"), B: columns("10.1.0.0/16")})
     known = stored("10.1.0.0/16", 5, 1) | stored("10.2.0.0/16", 9, 2) | stored("11.0.0.0/16", 99, 3)
     roots = {parse("10.0.0.0/8"), parse("10.1.0.0/16"), parse("10.2.0.0/16")}
-    found = difference(known, roots, kept.register, START)
+    found = difference(known, roots, kept, START)
     ((group, since),) = found.come
-    assert (group.root, since) == (parse("10.0.0.0/8"), START - timedelta(days=9))
+    assert (group.stats.root, since) == (parse("10.0.0.0/8"), START - timedelta(days=9))
     assert {gone.id for gone in found.gone} == {UUID(int=1), UUID(int=2)}
 
 
@@ -81,8 +90,8 @@ def test_parts_of_a_split_keep_its_since_and_news_start_now() -> None:
     kept = fold({A: both, B: both})
     known = stored("10.0.0.0/8", 7)
     roots = {parse(text) for text in ("10.0.0.0/8", "10.1.0.0/16", "11.0.0.0/16")}
-    found = difference(known, roots, kept.register, START)
-    assert {group.root: since for group, since in found.come} == {
+    found = difference(known, roots, kept, START)
+    assert {group.stats.root: since for group, since in found.come} == {
         parse("10.1.0.0/16"): START - timedelta(days=7),
         parse("11.0.0.0/16"): START,
     }

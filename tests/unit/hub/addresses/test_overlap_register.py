@@ -8,10 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from periplus_hub.addresses.keys import LENGTH_MASK, value_of
 from periplus_hub.addresses.model import SEVERITIES, AllocationKind, Relation, Severity
-from periplus_hub.addresses.prefixes import Prefix, columns_from_prefixes, parse
+from periplus_hub.addresses.prefixes import Prefix, parse
 from periplus_hub.addresses.register import Entry, GroupStats, Register
-from periplus_hub.addresses.severity import KINDS, Relations, pair_severity
+from periplus_hub.addresses.severity import KINDS, NONE, Relations, pair_severity
+
+from tests.support.prefix_columns import prefix_columns
 
 CLUSTERS = 5
 Connections = dict[tuple[int, int], Relation]
@@ -45,10 +48,83 @@ def naive(
     return groups
 
 
+Severities = dict[Entry, Severity | None]
+
+
+def naive_severities(
+    entries: set[Entry], domains: Sequence[int], connections: Connections, default: Relation = Relation.ISOLATED
+) -> Severities:
+    found: Severities = dict.fromkeys(entries)
+    for a, b in combinations(entries, 2):
+        if a.prefix.covers(b.prefix) or b.prefix.covers(a.prefix):
+            severity = pair_severity(relation(domains, connections, a.owner, b.owner, default), a.kind, b.kind)
+            for each in (a, b) if severity is not None else ():
+                found[each] = min((severity, found[each] or severity), key=SEVERITIES.index)
+    return found
+
+
+def severities(of: Register) -> Severities:
+    """Of everything that lies in a group."""
+    found: Severities = {}
+    for group in of.groups():
+        inside = of.members(group.root)
+        keys = inside.prefixes.keys(group.root.family)
+        for key, code, severity in zip(keys, inside.codes.tolist(), inside.severities.tolist(), strict=True):
+            prefix = Prefix(group.root.family, value_of(key, group.root.family), key & LENGTH_MASK)
+            found[Entry(prefix, code >> 3, KINDS[code & 7])] = None if severity == NONE else SEVERITIES[severity]
+    return found
+
+
+Share = tuple[Prefix, int, Severity, frozenset[AllocationKind], int]
+
+
+def naive_shares(roots: Sequence[Prefix], of_entries: Severities) -> list[Share]:
+    """Per group and cluster: its worst severity, the kinds that are as bad, and how many allocations it has."""
+    shares = []
+    for root in roots:
+        inside = [(entry, severity) for entry, severity in of_entries.items() if root.covers(entry.prefix)]
+        for owner in sorted({entry.owner for entry, _ in inside}):
+            own = [(entry, severity) for entry, severity in inside if entry.owner == owner]
+            worst = min((severity for _, severity in own if severity), key=SEVERITIES.index)
+            kinds = frozenset(entry.kind for entry, severity in own if severity is worst)
+            shares.append((root, owner, worst, kinds, len(own)))
+    return shares
+
+
+def shares(of: Register, roots: Sequence[Prefix]) -> list[Share]:
+    found = of.shares(roots)
+    columns = (found.group, found.owner, found.severity, found.kinds, found.members)
+    return [
+        (
+            roots[group],
+            owner,
+            SEVERITIES[severity],
+            frozenset(k for i, k in enumerate(KINDS) if kinds >> i & 1),
+            members,
+        )
+        for group, owner, severity, kinds, members in zip(*(column.tolist() for column in columns), strict=True)
+    ]
+
+
+def assert_every_member_has_its_own_severity(
+    of: Register,
+    entries: set[Entry],
+    domains: Sequence[int],
+    connections: Connections,
+    default: Relation = Relation.ISOLATED,
+) -> None:
+    roots = [group.root for group in of.groups()][::-1]
+    expected = naive_severities(entries, domains, connections, default)
+    inside = {entry: severity for entry, severity in expected.items() if any(r.covers(entry.prefix) for r in roots)}
+    assert severities(of) == inside
+    assert all(severity is None for entry, severity in expected.items() if entry not in inside)
+    assert shares(of, roots) == naive_shares(roots, inside)
+
+
 def register(
     entries: Sequence[Entry], domains: Sequence[int], connections: Connections, default: Relation = Relation.ISOLATED
 ) -> Register:
-    columns = columns_from_prefixes([e.prefix for e in entries])
+    columns = prefix_columns([e.prefix for e in entries])
     codes = np.array([e.code for e in entries], dtype=np.int32)
     return Register(columns, codes, Relations(domains, connections, default))
 
@@ -85,6 +161,7 @@ def test_a_full_build_equals_the_oracle(
 ) -> None:
     built = register(entries, domains, connections, Relation(default))
     assert groups(built) == naive(set(entries), domains, connections, Relation(default))
+    assert_every_member_has_its_own_severity(built, set(entries), domains, connections, Relation(default))
 
 
 @pytest.mark.promise("overlaps-are-exact")
@@ -120,6 +197,7 @@ def test_single_changes_equal_the_oracle_and_name_what_changed(
         }
         before = expected
     assert groups(built) == before
+    assert_every_member_has_its_own_severity(built, now, domains, connections)
 
 
 def test_many_entries_cross_chunk_borders() -> None:
@@ -134,6 +212,9 @@ def test_many_entries_cross_chunk_borders() -> None:
     rebuilt = register([*entries[:-1], *extra], domains, {(0, 1): Relation.FLAT})
     assert groups(grown) == groups(rebuilt)
     assert len(groups(grown)) == 1024
+    assert severities(grown) == severities(rebuilt)
+    roots = list(groups(grown))
+    assert shares(grown, roots) == [share for root in roots for share in shares(rebuilt, [root])]
 
 
 @pytest.mark.promise("overlaps-are-groups")
@@ -142,13 +223,3 @@ def test_a_thousand_defaults_are_one_group_and_pairs_are_arithmetic() -> None:
     (group,) = register(entries, list(range(1000)), {}).groups()
     assert (group.clusters, group.members, sum(group.pairs)) == (1000, 1000, 1000 * 999 // 2)
     assert group.severity is Severity.LATENT
-
-
-def test_a_new_cluster_joins_a_running_register() -> None:
-    built = register([Entry(parse("10.0.0.0/8"), 0, AllocationKind.POD)], [0], {})
-    newcomer = built.relations.add_owner(0)
-    assert built.insert(Entry(parse("10.1.0.0/16"), newcomer, AllocationKind.NODE)) == {parse("10.0.0.0/8")}
-    group = built.group(parse("10.0.0.0/8"))
-    assert group is not None
-    assert group.severity is Severity.CONFLICT
-    assert built.content(parse("10.0.0.0/8")).owners == (0, newcomer)

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from periplus_hub.addresses import prefixes
-from periplus_hub.addresses.prefixes import BadPrefix, Prefix, columns_from_keys, from_keys, parse
+from periplus_hub.addresses.prefixes import BadPrefix, Prefix, from_keys, parse
+
+from tests.support.prefix_columns import prefix_columns
 
 networks = st.one_of(
     st.builds(
@@ -35,8 +37,7 @@ def test_text_and_keys_lead_back(network: object) -> None:
 @given(st.lists(networks, min_size=1, max_size=20))
 def test_columns_of_stored_keys_are_the_prefixes(found: list[object]) -> None:
     expected = [parse(str(network)) for network in found]
-    keys = [prefix.keys() for prefix in expected]
-    columns = columns_from_keys([first for first, _ in keys], [last for _, last in keys])
+    columns = prefix_columns(expected)
     values = zip(columns.family.tolist(), columns.high.tolist(), columns.low.tolist(), strict=True)
     lengths = columns.length.tolist()
     assert [Prefix(f, h << 64 | lo, n) for (f, h, lo), n in zip(values, lengths, strict=True)] == expected

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from periplus_hub.addresses.explain import explain
-from periplus_hub.addresses.model import AllocationKind, OverlapGroup, Severity
+from periplus_hub.addresses.model import AllocationKind, OverlapGroup, Severity, WorstHit
 from periplus_hub.findings import detectors
 from periplus_hub.findings.model import FindingSeverity
 from periplus_hub.fleet.model import Registration, State
@@ -61,20 +61,30 @@ def source(state: str, **changes: Any) -> Source:
 )
 def test_an_overlap_that_hurts_is_one_finding_per_group(severity: Severity, expected: FindingSeverity) -> None:
     explanation = explain(severity, [AllocationKind.POD], clusters=2)
-    (draft,) = detectors.overlaps([group(severity, pairs=499_500)], {A: explanation})
+    hit = WorstHit(clusters=7, names=("a", "b", "c", "d", "e"))
+    (draft,) = detectors.overlaps([group(severity, clusters=9, pairs=499_500)], {A: explanation}, {A: hit})
     assert (draft.severity, draft.fingerprint, draft.registration_id) == (expected, str(A), None)
     assert "10.244.0.0/16" in draft.title
     assert draft.what_to_do
     assert draft.evidence["pairs"] == 499_500
+    assert draft.why.startswith("a, b, c, d and 3 more clusters collide inside 10.244.0.0/16. ")
+    assert draft.evidence["cluster_names"] == ["a", "b", "c", "d", "e"]
+    assert (draft.evidence["clusters"], draft.evidence["milder_clusters"]) == (7, 2)
+
+
+def test_a_cluster_that_collides_with_itself_is_named_alone() -> None:
+    hit = WorstHit(clusters=1, names=("a",))
+    (draft,) = detectors.overlaps([group(Severity.CONFLICT, clusters=3)], {}, {A: hit})
+    assert draft.why == "a collides with itself inside 10.244.0.0/16."
 
 
 @pytest.mark.parametrize("severity", [Severity.LATENT, Severity.INTENDED])
 def test_an_overlap_that_hurts_nobody_now_is_no_finding(severity: Severity) -> None:
-    assert list(detectors.overlaps([group(severity)], {})) == []
+    assert list(detectors.overlaps([group(severity)], {}, {})) == []
 
 
 def test_groups_beyond_the_limit_are_counted_in_one_finding() -> None:
-    drafts = list(detectors.overlaps([group(Severity.CONFLICT)], {}, unlisted=7))
+    drafts = list(detectors.overlaps([group(Severity.CONFLICT)], {}, {}, unlisted=7))
     assert [draft.fingerprint for draft in drafts] == [str(A), "more"]
     assert drafts[1].evidence == {"groups": 7}
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from periplus_hub.kit.errors import Invalid
 from periplus_hub.kit.ids import new_id, random_token
-from periplus_hub.kit.page import Page, PageAsk, decode_cursor, encode_cursor, slice_page
+from periplus_hub.kit.keyset import sliced
+from periplus_hub.kit.page import Page, PageAsk, decode_cursor, encode_cursor
 
 KEYS = st.tuples(
     st.text(max_size=50),
@@ -61,12 +62,11 @@ def test_no_text_breaks_the_decoder(text: str) -> None:
 @given(st.sets(st.integers(0, 1_000), max_size=60), st.integers(1, 7))
 def test_pages_in_memory_give_every_item_once(items: set[int], first: int) -> None:
     found: list[int] = []
-    ask, more = PageAsk(first, with_total=True), True
+    after, more = None, True
     while more:
-        page = slice_page(sorted(items), ask, lambda item: (item,))
-        assert page.total == len(items)
-        found += page.nodes
-        ask, more = PageAsk(first, page.end_cursor, with_total=True), page.has_next
+        page = sliced(sorted(items), lambda item: (item,), "numbers", first, after)
+        found += page.rows
+        after, more = page.end_cursor, page.has_next
     assert found == sorted(items)
 
 

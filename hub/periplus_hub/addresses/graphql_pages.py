@@ -1,0 +1,171 @@
+"""Where the connections of this slice get their pages from."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from periplus_hub.access.scope import Scope
+from periplus_hub.addresses import service_joined, service_members
+from periplus_hub.addresses.model import (
+    SEVERITIES,
+    AllocationKind,
+    ClusterShare,
+    GroupFilter,
+    JoinedGroup,
+    JoinedReport,
+    Severity,
+)
+from periplus_hub.addresses.service_members import GroupRange, MembersAsk, MembersPage
+from periplus_hub.fleet import repository_graphql as fleet
+from periplus_hub.kit.db import ReadConnection
+from periplus_hub.kit.graphql import Batch, Context
+from periplus_hub.kit.keyset import Slice, sliced
+
+_MOST_JOINED: Final = 1_000
+"""Groups computed for "what if": the worst of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPages:
+    """Pages that a loader reads together with those of all siblings; `asked` goes to both of its functions."""
+
+    context: Context[Scope]
+    read: Batch[Scope, Any, Slice]
+    count: Batch[Scope, Any, int]
+    parent: UUID | None
+    first: int
+    after: str | None
+    asked: Any
+
+    async def page(self) -> Slice:
+        """The rows."""
+        return await self.context.load(self.read, self.parent, self.first, self.after, self.asked) or Slice()
+
+    async def total(self) -> int:
+        """A count of its own."""
+        return await self.context.load(self.count, self.parent, self.asked) or 0
+
+
+@dataclass(frozen=True, slots=True)
+class MemberPages:
+    """What lies inside a group, stored or joined."""
+
+    context: Context[Scope]
+    group: GroupRange
+    first: int
+    after: str | None
+    asked: MembersAsk
+
+    async def _found(self) -> MembersPage:
+        asked = (self.first, self.after, self.asked)
+        return await self.context.load(service_members.members, self.group, *asked) or MembersPage(Slice(), 0)
+
+    async def page(self) -> Slice:
+        """The rows, each with its severity."""
+        return (await self._found()).page
+
+    async def total(self) -> int:
+        """Known with the page."""
+        return (await self._found()).total
+
+
+@dataclass(frozen=True, slots=True)
+class NamedShare:
+    """A cluster's share of a joined group with the cluster's name."""
+
+    registration_id: UUID
+    cluster_name: str
+    severity: Severity
+    kinds: tuple[AllocationKind, ...]
+    member_count: int
+
+
+def _place(share: ClusterShare) -> tuple[int, UUID]:
+    return SEVERITIES.index(share.severity), share.registration_id
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedClusters:
+    """The clusters of a group that would be, worst first."""
+
+    context: Context[Scope]
+    group: JoinedGroup
+    severities: tuple[Severity, ...]
+    first: int
+    after: str | None
+
+    def _wanted(self) -> list[ClusterShare]:
+        wanted = [share for share in self.group.shares if not self.severities or share.severity in self.severities]
+        return sorted(wanted, key=_place)
+
+    async def page(self) -> Slice:
+        """Names are read for the page only."""
+        page = sliced(self._wanted(), _place, "joined_clusters", self.first, self.after)
+        named = await asyncio.gather(*(self._named(share) for share in page.rows))
+        return replace(page, rows=named, key=_named_place)
+
+    async def _named(self, share: ClusterShare) -> NamedShare:
+        cluster: Any = await self.context.load(fleet.clusters_by_ids, share.registration_id)
+        return NamedShare(share.registration_id, cluster.name, share.severity, share.kinds, share.members)
+
+    async def total(self) -> int:
+        """All are known."""
+        return len(self._wanted())
+
+
+def _named_place(share: NamedShare) -> tuple[int, UUID]:
+    return SEVERITIES.index(share.severity), share.registration_id
+
+
+@dataclass(frozen=True, slots=True)
+class JoinAsk:
+    """The clusters to join (empty: all), and as of when."""
+
+    clusters: tuple[UUID, ...]
+    now: datetime
+
+
+async def joined_reports(c: ReadConnection, scope: Scope, asks: Sequence[JoinAsk]) -> dict[JoinAsk, JoinedReport]:
+    """A loader's function, so that one operation computes a report once."""
+    return {
+        ask: await service_joined.joined_report(c, scope, ask.clusters or None, _MOST_JOINED, ask.now) for ask in asks
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedPages:
+    """The groups that joining clusters would bring; only severities and family narrow them."""
+
+    context: Context[Scope]
+    ask: JoinAsk
+    only: GroupFilter
+    first: int
+    after: str | None
+
+    async def groups(self) -> Slice:
+        """A page of them."""
+        return sliced(await self._wanted(), joined_rank, "joined_groups", self.first, self.after)
+
+    async def total(self) -> int:
+        """All are known, up to the worst thousand."""
+        return len(await self._wanted())
+
+    async def _wanted(self) -> list[JoinedGroup]:
+        report = await self.context.load(joined_reports, self.ask)
+        severities, family = self.only.severities, self.only.family
+        return sorted(
+            (
+                group
+                for group in (report.groups if report else ())
+                if (not severities or group.severity in severities) and family in {None, group.family}
+            ),
+            key=joined_rank,
+        )
+
+
+def joined_rank(group: JoinedGroup) -> tuple[int, int, str]:
+    """Worst first, then most clusters."""
+    return SEVERITIES.index(group.severity), -group.clusters, group.cidr

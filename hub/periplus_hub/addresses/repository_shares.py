@@ -1,0 +1,99 @@
+"""Storing what every cluster has in a group."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    Subquery,
+    Text,
+    Uuid,
+    bindparam,
+    delete,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by, insert
+from sqlalchemy.types import TypeEngine
+
+from periplus_hub.access.scope import Scope, owned
+from periplus_hub.addresses import tables
+from periplus_hub.addresses.fold import Share, mark_of
+from periplus_hub.kit.db import ReadConnection, WriteConnection
+
+_TABLE: Final = tables.overlap_group_clusters
+_ROWS_AT_ONCE: Final = 10_000
+_TYPES: Final[dict[str, TypeEngine[Any]]] = {
+    "group_id": Uuid(),
+    "registration_id": Uuid(),
+    "severity": Text(),
+    "kinds": Text(),
+    "members": BigInteger(),
+}
+_CONTENT: Final = ("severity", "kinds", "members")
+
+
+async def marks(c: ReadConnection, scope: Scope) -> dict[UUID, int]:
+    """The mark of every stored group's shares: PostgreSQL writes the text that `str(Share)` is."""
+    kinds = func.array_to_string(_TABLE.c.kinds, ",")
+    line = func.concat_ws(" ", _TABLE.c.registration_id, _TABLE.c.severity, kinds, _TABLE.c.members)
+    lines = func.string_agg(line, aggregate_order_by(literal(";"), _TABLE.c.registration_id))
+    statement = select(_TABLE.c.group_id, lines.label("lines")).where(owned(scope, _TABLE)).group_by(_TABLE.c.group_id)
+    return {row.group_id: mark_of(row.lines) for row in await c.rows(statement)}
+
+
+async def save_shares(c: WriteConnection, scope: Scope, groups: Iterable[tuple[UUID, Sequence[Share]]]) -> None:
+    """Make the stored shares of these groups equal to what is given, touching only what differs."""
+    for some in _batched(groups):
+        incoming = _incoming(some)
+        named = exists().where(
+            incoming.c.group_id == _TABLE.c.group_id, incoming.c.registration_id == _TABLE.c.registration_id
+        )
+        ours = (owned(scope, _TABLE), _TABLE.c.group_id.in_([group_id for group_id, _ in some]))
+        await c.execute(delete(_TABLE).where(*ours, ~named))
+        values = select(
+            literal(scope.tenant_id, Uuid()),
+            *(func.string_to_array(each, ",") if each.name == "kinds" else each for each in incoming.c),
+        )
+        statement = insert(_TABLE).from_select(["tenant_id", *_TYPES], values)
+        new = statement.excluded
+        await c.execute(
+            statement.on_conflict_do_update(
+                index_elements=["tenant_id", "group_id", "registration_id"],
+                set_={name: new[name] for name in _CONTENT},
+                where=or_(*(_TABLE.c[name].is_distinct_from(new[name]) for name in _CONTENT)),
+            )
+        )
+
+
+async def drop_shares(c: WriteConnection, scope: Scope, group_ids: Sequence[UUID]) -> None:
+    """These groups are gone."""
+    await c.execute(delete(_TABLE).where(owned(scope, _TABLE), _TABLE.c.group_id.in_(group_ids)))
+
+
+def _batched(groups: Iterable[tuple[UUID, Sequence[Share]]]) -> Iterator[list[tuple[UUID, Sequence[Share]]]]:
+    some, rows = [], 0
+    for group_id, shares in groups:
+        some.append((group_id, shares))
+        rows += len(shares)
+        if rows >= _ROWS_AT_ONCE:
+            yield some
+            some, rows = [], 0
+    if some:
+        yield some
+
+
+def _incoming(groups: Sequence[tuple[UUID, Sequence[Share]]]) -> Subquery:
+    """The rows as a table inside the statement: one array per column."""
+    rows = [(group_id, *share) for group_id, shares in groups for share in shares]
+    columns = zip(_TYPES.items(), zip(*rows, strict=True), strict=True)
+    return select(
+        *(
+            func.unnest(bindparam(f"rows_{name}", list(values), type_=ARRAY(kind))).label(name)
+            for (name, kind), values in columns
+        )
+    ).subquery("incoming")
