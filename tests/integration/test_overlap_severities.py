@@ -55,7 +55,7 @@ async def mixed(fleet: Fleet) -> Fleet:
     await fleet.cluster("far", ("service", "10.0.8.0/24"))
     async with fleet.db.write() as c:
         home = await fleet.domain_of(c, fleet.registration("pods"))
-        await move_clusters(c, fleet.scope, home, [fleet.registration("nodes")])
+        await move_clusters(c, fleet.scope, home, [fleet.registration("nodes")], now=START)
     await fleet.settle()
     return fleet
 
