@@ -1,8 +1,12 @@
+import asyncio
 import importlib
+import shutil
+from pathlib import Path
 
 import asyncpg
 import pytest
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from periplus_hub.kit import migrate
 from periplus_hub.kit.db import Database
@@ -42,11 +46,59 @@ async def test_an_empty_database_gets_exactly_the_tables_of_the_code(empty_datab
         await db.dispose()
 
 
-async def test_rows_survive_an_upgrade_that_finds_nothing_to_do(empty_database_url: str) -> None:
+NEXT_RELEASE = """
+import sqlalchemy as sa
+from alembic import op
+
+revision = "{revision}"
+down_revision = "{before}"
+branch_labels = depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("tenants", sa.Column("cost_centre", sa.Text, server_default="unknown", nullable=False))
+    {more}
+"""
+
+
+def with_a_next_release(folder: Path, more: str = "") -> Path:
+    """The migrations of this release and one more."""
+    copy = folder / "migrations"
+    shutil.copytree(migrate.migrations_folder(), copy)
+    before = migrate.known_revisions()[-1]
+    revision = f"expand_{len(migrate.known_revisions()) + 1:04d}"
+    text = NEXT_RELEASE.format(revision=revision, before=before, more=more or "pass")
+    (copy / "versions" / f"{revision}_cost_centre.py").write_text(text)
+    return copy
+
+
+@pytest.mark.promise("schemas-are-checked")
+async def test_rows_survive_an_upgrade(
+    empty_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await migrate.upgrade(empty_database_url)
     await run(empty_database_url, "INSERT INTO tenants (id, name) VALUES (gen_random_uuid(), 'kept')")
     await migrate.upgrade(empty_database_url)
-    await run(empty_database_url, "DO $$ BEGIN ASSERT (SELECT count(*) = 1 FROM tenants); END $$")
+    following = await asyncio.to_thread(with_a_next_release, tmp_path)
+    monkeypatch.setattr(migrate, "migrations_folder", lambda: following)
+    await migrate.upgrade(empty_database_url)
+    kept = "SELECT count(*) = 1 FROM tenants WHERE name = 'kept' AND cost_centre = 'unknown'"
+    await run(empty_database_url, f"DO $$ BEGIN ASSERT ({kept}); END $$")
+
+
+@pytest.mark.promise("schemas-are-checked")
+async def test_an_upgrade_that_fails_half_way_leaves_everything_as_it_was(
+    empty_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await migrate.upgrade(empty_database_url)
+    before = migrate.known_revisions()[-1]
+    following = await asyncio.to_thread(with_a_next_release, tmp_path, 'op.execute("SELECT 1 / 0")')
+    monkeypatch.setattr(migrate, "migrations_folder", lambda: following)
+    with pytest.raises(DBAPIError, match="division by zero"):
+        await migrate.upgrade(empty_database_url)
+    column = "SELECT count(*) = 0 FROM information_schema.columns WHERE column_name = 'cost_centre'"
+    await run(empty_database_url, f"DO $$ BEGIN ASSERT ({column}); END $$")
+    await run(empty_database_url, f"DO $$ BEGIN ASSERT (SELECT version_num = '{before}' FROM alembic_version); END $$")
 
 
 def test_revisions_are_one_line_named_expand_or_contract_and_numbered() -> None:

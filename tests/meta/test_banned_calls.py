@@ -21,6 +21,8 @@ def test_the_packages_use_none_of_them() -> None:
         "import asyncio\nasyncio.create_task(x())",
         "from asyncio import ensure_future as go\ngo(x())",
         "import asyncio\nasyncio.get_running_loop().create_task(x())",
+        "async def f(loop):\n    loop.create_task(x())",
+        "import time\ntime.localtime()",
         "print('hello')",
     ],
 )

@@ -21,6 +21,12 @@ def test_only_repositories_tables_and_the_kit_build_sql() -> None:
         "query = '''\n  SELECT a, b\n  FROM pods'''",
         "await raw.execute('SELECT pg_advisory_lock(1)')",
         "s = 'INSERT INTO pods VALUES ($1)'",
+        "s = f'SELECT {columns} FROM pods'",
+        "s = 'UPDATE pods AS p SET a = 1'",
+        "s = '-- all of them\\nSELECT a FROM pods'",
+        "s = 'TRUNCATE pods'",
+        "await raw.fetch('select a from pods')",
+        "await raw.execute(f'vacuum {table}')",
     ],
 )
 def test_builders_and_statements_as_text_are_found(text: str) -> None:

@@ -40,6 +40,7 @@ def test_scoped_private_and_system_functions_pass(text: str) -> None:
         "def everything(): ...",
         "def one(tenant_id): ...",
         "class Pods:\n    async def get(self, c: ReadConnection): ...",
+        "async def all(c: ReadConnection, scope: Scope):\n    return await c.rows(select(pods))",
         "class Merge:\n    def __init__(self, raw: Raw): ...\n    async def stage(self, rows): ...",
     ],
 )
@@ -58,6 +59,8 @@ def test_other_modules_are_not_repositories() -> None:
 
 def test_a_handwritten_predicate_is_found_and_a_join_is_not() -> None:
     assert len(list(handwritten_predicates(parse("q.where(pods.c.tenant_id == tenant)", REPOSITORY)))) == 1
+    assert len(list(handwritten_predicates(parse("q.where(pods.c.tenant_id.in_([tenant]))", REPOSITORY)))) == 1
+    assert len(list(handwritten_predicates(parse("q.where(pods.c['tenant_id'] == tenant)", REPOSITORY)))) == 1
     assert list(handwritten_predicates(parse("a.join(b, a.c.tenant_id == b.c.tenant_id)", REPOSITORY))) == []
     scope = parse("table.c.tenant_id == scope.tenant_id", "hub/periplus_hub/access/scope.py")
     assert list(handwritten_predicates(scope)) == []

@@ -14,13 +14,23 @@ _CLOCKS = dict.fromkeys(
         "datetime.datetime.now",
         "datetime.datetime.today",
         "datetime.datetime.utcnow",
+        "time.clock_gettime",
+        "time.gmtime",
+        "time.localtime",
         "time.time",
         "time.time_ns",
     ],
     "ask the injected Clock",
 )
 _TASKS = dict.fromkeys(
-    ["asyncio.create_task", "asyncio.ensure_future", "asyncio.get_running_loop.create_task"],
+    [
+        "asyncio.create_task",
+        "asyncio.ensure_future",
+        "asyncio.get_event_loop.create_task",
+        "asyncio.get_running_loop.create_task",
+        "loop.create_task",
+        "self._loop.create_task",
+    ],
     "start it in an asyncio.TaskGroup, which sees it fail (or end it yourself and say `# allowed: why`)",
 )
 # For the rare caller that races tasks and ends them itself: `# allowed: cancelled in the finally below`.

@@ -18,9 +18,12 @@ _ALLOWED = (
 )
 _BUILDERS = {"delete", "exists", "insert", "literal_column", "select", "text", "union", "union_all", "update"}
 _STATEMENT = re.compile(
-    r"\s*(SELECT\s+\S+.*\sFROM\s|SELECT\s+\w+\(|INSERT\s+INTO\s|UPDATE\s+\w+\s+SET\s|DELETE\s+FROM\s|WITH\s+\w+\s+AS\s*\(|COPY\s+\w+\s+FROM\s)",
+    r"(--[^\n]*\n|/\*.*?\*/|\s)*(SELECT\s+\S+.*\sFROM\s|SELECT\s+\w+\(|INSERT\s+INTO\s|UPDATE\s+\w+\s+(AS\s+\w+\s+)?SET\s"
+    r"|DELETE\s+FROM\s|WITH\s+\w+\s+AS\s*\(|COPY\s+\w+\s+FROM\s|TRUNCATE\s|(CREATE|ALTER|DROP)\s+TABLE\s)",
     re.DOTALL,
 )
+_RUNNERS = {"execute", "executemany", "fetch", "fetchrow", "fetchval", "prepare", "rows", "scalar", "one_or_none"}
+"""Methods that run what they are given: a text there is SQL however it is written."""
 
 
 def sql_outside_repositories(module: Module) -> Iterator[Violation]:
@@ -36,8 +39,25 @@ def sql_outside_repositories(module: Module) -> Iterator[Violation]:
             owner = origins.get(node.value.id, "")
             if owner.partition(".")[0] == "sqlalchemy" and node.attr in _BUILDERS:
                 yield Violation(module.path, node.lineno, f"{owner}.{node.attr}: only repositories build SQL")
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and _STATEMENT.match(node.value):
+        if _is_statement(node):
             yield Violation(module.path, node.lineno, "a statement as text: only repositories build SQL")
+
+
+def _is_statement(node: ast.AST) -> bool:
+    if isinstance(node, ast.Call):
+        runs = isinstance(node.func, ast.Attribute) and node.func.attr in _RUNNERS
+        text = _text(node.args[0]) if runs and node.args else None
+        return text is not None and not _STATEMENT.match(text)  # what matches is found as text
+    text = _text(node)
+    return text is not None and _STATEMENT.match(text) is not None
+
+
+def _text(node: ast.AST) -> str | None:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if isinstance(node, ast.JoinedStr):
+        return "".join(part.value if isinstance(part, ast.Constant) else "x" for part in node.values)
+    return None
 
 
 def _import_line(tree: ast.Module, local: str) -> int:

@@ -3,10 +3,12 @@
 import ast
 from collections.abc import Iterator
 from pathlib import PurePosixPath
+from typing import TypeGuard
 
 from tests.meta.gates.source import FunctionNode, Module, Violation, positional
 
 _CONNECTIONS = {"Raw", "ReadConnection", "WriteConnection"}
+_OPERATORS = {"in_", "is_", "not_in", "is_not", "is_distinct_from", "between", "any_", "op"}
 _PREDICATES = "hub/periplus_hub/access/scope.py"
 
 
@@ -21,6 +23,8 @@ def unscoped(module: Module) -> Iterator[Violation]:
         parameters = positional(node)
         if parameters and _annotation(parameters[0]) in _CONNECTIONS:
             parameters = parameters[1:]
+        if parameters and _names_tenant(parameters[0]) and not _uses(node, parameters[0].arg):
+            yield Violation(module.path, node.lineno, f"{node.name} takes a scope and never looks at it")
         if not parameters or not _names_tenant(parameters[0]):
             message = (
                 f"{node.name} must take `scope: Scope` first (after the connection), or be named system_{node.name}"
@@ -33,10 +37,26 @@ def handwritten_predicates(module: Module) -> Iterator[Violation]:
     if module.path == _PREDICATES:
         return
     for node in ast.walk(module.tree):
-        if isinstance(node, ast.Compare) and len(node.comparators) == 1:
-            sides = [_is_tenant_column(node.left), _is_tenant_column(node.comparators[0])]
-            if any(sides) and not all(sides):
-                yield Violation(module.path, node.lineno, "write the tenant predicate with access.scope.owned")
+        if _is_predicate(node):
+            yield Violation(module.path, node.lineno, "write the tenant predicate with access.scope.owned")
+
+
+def _is_predicate(node: ast.AST) -> TypeGuard[ast.expr]:
+    if isinstance(node, ast.Compare) and len(node.comparators) == 1:
+        sides = [_is_tenant_column(node.left), _is_tenant_column(node.comparators[0])]
+        return any(sides) and not all(sides)
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in _OPERATORS
+        and _is_tenant_column(node.func.value)
+    )
+
+
+def _uses(function: FunctionNode, name: str) -> bool:
+    if all(isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant) for each in function.body):
+        return True  # a protocol's method
+    return any(isinstance(node, ast.Name) and node.id == name for each in function.body for node in ast.walk(each))
 
 
 def is_repository(path: str) -> bool:
@@ -76,6 +96,11 @@ def _names_tenant(parameter: ast.arg) -> bool:
 
 
 def _is_tenant_column(node: ast.expr) -> bool:
+    if isinstance(node, ast.Subscript):
+        by_name = isinstance(node.slice, ast.Constant) and node.slice.value == "tenant_id"
+        return by_name and (
+            (isinstance(node.value, ast.Attribute) and node.value.attr == "c") or isinstance(node.value, ast.Name)
+        )
     return (
         isinstance(node, ast.Attribute)
         and node.attr == "tenant_id"
