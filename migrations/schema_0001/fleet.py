@@ -56,9 +56,23 @@ def _second() -> None:
         *columns(TEXT, "description", default="''"),
         *columns(BOOLEAN, "implicit", default="false"),
         *columns(TIME, "created_at", default="now()"),
+        *columns(TIME, "ended_at", null=True),
         sa.PrimaryKeyConstraint("id", name="pk_network_domains"),
         tenant("network_domains"),
-        sa.UniqueConstraint("tenant_id", "name", name="uq_network_domains_tenant_id_name"),
+    )
+    op.create_index(
+        "uq_network_domains_live_name",
+        "network_domains",
+        ["tenant_id", "name"],
+        unique=True,
+        postgresql_where=sa.text("ended_at IS NULL"),
+    )
+    op.create_table(
+        "domain_moves",
+        *columns(UUID, "tenant_id registration_id domain_id"),
+        *columns(TIME, "left_at"),
+        sa.PrimaryKeyConstraint("tenant_id", "registration_id", "left_at", name="pk_domain_moves"),
+        tenant("domain_moves"),
     )
 
 

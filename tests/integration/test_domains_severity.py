@@ -75,7 +75,7 @@ async def test_moving_into_one_domain_is_a_conflict_of_the_same_group(two: Fleet
     before = {group.cidr: group.id for group in await two.groups()}
     home, _ = await domains(two)
     async with two.db.write() as c:
-        await move_clusters(c, two.scope, home, [two.registration("b")])
+        await move_clusters(c, two.scope, home, [two.registration("b")], now=START)
         revision = await domain_changed(c, two.scope, [two.registration("b")], now=START)
     assert await two.settle() == revision
     assert await severities(two) == {POD[1]: Severity.CONFLICT, SERVICE[1]: Severity.BLOCKS_FEDERATION}

@@ -139,7 +139,7 @@ async def test_a_conflict_opens_a_critical_finding_and_its_end_resolves_it(fleet
     await job.run(now)
     assert await listed(fleet.db, fleet.scope, detectors=("overlaps",)) == []
     async with fleet.db.write() as c:
-        await move_clusters(c, fleet.scope, await fleet.domain_of(c, a), [b])
+        await move_clusters(c, fleet.scope, await fleet.domain_of(c, a), [b], now=START)
     await fleet.settle()
     await job.run(now)
     (finding,) = await listed(fleet.db, fleet.scope, detectors=("overlaps",))

@@ -70,8 +70,9 @@ class AddressesMutation:
             context.scope.require(Permission.DOMAINS_WRITE)
             target, moved = uuid_of(domain, "NetworkDomain"), [uuid_of(each, "Cluster") for each in clusters]
             async with context.db.write() as c:
-                await fleet_service.move_clusters(c, context.scope, target, moved)
-                await domain_changed(c, context.scope, moved, now=context.clock.now())
+                now = context.clock.now()
+                await fleet_service.move_clusters(c, context.scope, target, moved, now=now)
+                await domain_changed(c, context.scope, moved, now=now)
                 found = await _domain(c, context.scope, target)
             for each in moved:
                 context.announce(context.scope.tenant_id, CLUSTERS_TOPIC, id=str(each))

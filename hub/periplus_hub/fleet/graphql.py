@@ -34,10 +34,15 @@ class NetworkDomain(RowBacked, Node):
     """fleet.model.NetworkDomain."""
 
     domain_id: strawberry.Private[UUID]
-    name: str = strawberry.field(description="Unique in the tenant.")
+    name: str = strawberry.field(description="Unique among the tenant's domains that did not end.")
     description: str = strawberry.field(description="What it stands for; empty when nobody said.")
-    implicit: bool = strawberry.field(description="Came with a cluster and vanishes when the cluster moves out.")
+    implicit: bool = strawberry.field(
+        description="Came with a cluster and ends when the cluster moves out or is revoked."
+    )
     created_at: datetime = strawberry.field(description="When it was made.")
+    ended_at: datetime | None = strawberry.field(
+        description="When it ended; null while it is there. What ended is in no list, and named by what was in it."
+    )
 
     @strawberry.field(description="Its clusters that are not revoked, by name.", directives=at_most(20))
     async def clusters(self, info: Info) -> list["Cluster"]:
@@ -112,7 +117,7 @@ class Cluster(RowBacked, Node):
         connected = info.context.clock.now() - self.last_seen_at <= CONNECTED_WITHIN
         return Liveness.CONNECTED if connected else Liveness.STALE
 
-    @strawberry.field(description="Where its addresses live.")
+    @strawberry.field(description="Where its addresses live; for a revoked cluster, where they lived last.")
     async def network_domain(self, info: Info) -> NetworkDomain:
         """One statement for all clusters of the answer."""
         return cast("NetworkDomain", await info.context.load(repository.domains_by_ids, self.domain_id))

@@ -190,7 +190,7 @@ class FleetMutation:
             identity = uuid_of(domain, "NetworkDomain")
             async with context.db.write() as c:
                 before = await _domain(c, context.scope, identity)
-                await service.delete_domain(c, context.scope, identity)
+                await service.delete_domain(c, context.scope, identity, now=context.clock.now())
             return DeletedNetworkDomain(id=before.id, name=before.name)
 
         return await attempt(work)

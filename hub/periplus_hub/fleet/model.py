@@ -80,8 +80,9 @@ class NetworkDomain:
     name: str
     description: str
     implicit: bool
-    """Came with a cluster and vanishes when the cluster moves out."""
+    """Came with a cluster and ends when the cluster moves out or is revoked."""
     created_at: datetime
+    ended_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,16 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, delete, exists, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Row, delete, exists, func, insert, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from periplus_hub.access.scope import Scope, owned
+from periplus_hub.access.scope import Scope, insert_owned, owned
 from periplus_hub.fleet.model import Mode, State, ordered_pair
-from periplus_hub.fleet.tables import credentials, domain_connections, join_tokens, network_domains, registrations
+from periplus_hub.fleet.tables import (
+    credentials,
+    domain_connections,
+    domain_moves,
+    join_tokens,
+    network_domains,
+    registrations,
+)
 from periplus_hub.kit.db import ReadConnection, WriteConnection
+
+_LIVE: Final = network_domains.c.ended_at.is_(None)
 
 
 async def add_implicit_domain(c: WriteConnection, scope: Scope, domain_id: UUID, name: str) -> None:
@@ -24,8 +33,8 @@ async def add_implicit_domain(c: WriteConnection, scope: Scope, domain_id: UUID,
 
 
 async def domain_name_is_taken(c: ReadConnection, scope: Scope, name: str) -> bool:
-    """Whether a domain has the name."""
-    statement = select(literal(1)).where(owned(scope, network_domains), network_domains.c.name == name)
+    """Whether a domain that did not end has the name."""
+    statement = select(literal(1)).where(owned(scope, network_domains), network_domains.c.name == name, _LIVE)
     return await c.scalar(statement) is not None
 
 
@@ -35,8 +44,9 @@ async def add_domain(c: WriteConnection, scope: Scope, values: Mapping[str, obje
 
 
 async def lock_domain(c: WriteConnection, scope: Scope, domain_id: UUID) -> Row[Any] | None:
-    """The domain, held against being deleted or filled meanwhile."""
-    statement = select(network_domains).where(owned(scope, network_domains), network_domains.c.id == domain_id)
+    """The domain, held against being deleted or filled meanwhile; None for one that ended."""
+    mine = network_domains.c.id == domain_id
+    statement = select(network_domains).where(owned(scope, network_domains), mine, _LIVE)
     return await c.one_or_none(statement.with_for_update())
 
 
@@ -47,23 +57,52 @@ async def change_domain(c: WriteConnection, scope: Scope, domain_id: UUID, value
 
 
 async def clusters_in(c: ReadConnection, scope: Scope, domain_id: UUID) -> int:
-    """How many registrations, revoked ones too, name the domain."""
-    statement = select(func.count()).where(owned(scope, registrations), registrations.c.domain_id == domain_id)
+    """How many clusters that are not revoked are in the domain."""
+    mine = (registrations.c.domain_id == domain_id, registrations.c.state != State.REVOKED.value)
+    statement = select(func.count()).where(owned(scope, registrations), *mine)
     return int(await c.scalar(statement) or 0)
 
 
-async def delete_domain(c: WriteConnection, scope: Scope, domain_id: UUID) -> None:
-    """Delete a domain and its connections."""
-    await c.execute(delete(network_domains).where(owned(scope, network_domains), network_domains.c.id == domain_id))
+async def end_domains(c: WriteConnection, scope: Scope, domain_ids: Sequence[UUID], now: datetime) -> None:
+    """End domains, and their connections with them."""
+    table, ends = domain_connections, network_domains.c.id.in_(domain_ids)
+    await c.execute(update(network_domains).where(owned(scope, network_domains), ends, _LIVE).values(ended_at=now))
+    touching = or_(table.c.domain_a.in_(domain_ids), table.c.domain_b.in_(domain_ids))
+    await c.execute(delete(table).where(owned(scope, table), touching))
 
 
-async def delete_vacated(c: WriteConnection, scope: Scope, domain_ids: Sequence[UUID]) -> None:
-    """Delete those of the domains that came with a cluster and have none any more."""
-    used = exists().where(registrations.c.domain_id == network_domains.c.id, owned(scope, registrations))
-    statement = delete(network_domains).where(
-        owned(scope, network_domains), network_domains.c.id.in_(domain_ids), network_domains.c.implicit, ~used
+async def end_vacated(c: WriteConnection, scope: Scope, domain_ids: Sequence[UUID], now: datetime) -> None:
+    """End those of the domains that came with a cluster and have none any more that is not revoked."""
+    live = registrations.c.state != State.REVOKED.value
+    used = exists().where(registrations.c.domain_id == network_domains.c.id, owned(scope, registrations), live)
+    mine = (owned(scope, network_domains), network_domains.c.id.in_(domain_ids))
+    vacated = await c.rows(select(network_domains.c.id).where(*mine, network_domains.c.implicit, ~used))
+    if vacated:
+        await end_domains(c, scope, [row.id for row in vacated], now)
+
+
+async def note_moves(c: WriteConnection, scope: Scope, left: Mapping[UUID, UUID], now: datetime) -> None:
+    """Remember which domain each of these registrations leaves. Of two moves at one instant the first counts."""
+    rows = [
+        {"registration_id": registration_id, "domain_id": domain_id, "left_at": now}
+        for registration_id, domain_id in left.items()
+    ]
+    if rows:
+        await c.execute(insert_owned(scope, domain_moves, rows).on_conflict_do_nothing())
+
+
+def domain_at(scope: Scope, at: datetime) -> ColumnElement[UUID]:
+    """The domain a row of `registrations` was in at a time, for queries that have that table in their FROM."""
+    moves = domain_moves
+    left = (
+        select(moves.c.domain_id)
+        .where(owned(scope, moves), moves.c.registration_id == registrations.c.id, moves.c.left_at > at)
+        .order_by(moves.c.left_at)
+        .limit(1)
+        .correlate(registrations)
+        .scalar_subquery()
     )
-    await c.execute(statement)
+    return func.coalesce(left, registrations.c.domain_id)
 
 
 async def put_connection(c: WriteConnection, scope: Scope, pair: tuple[UUID, UUID], mode: Mode, note: str) -> None:

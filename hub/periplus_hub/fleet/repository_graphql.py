@@ -32,7 +32,7 @@ _CLUSTER: Final = [
 _DOMAIN: Final = [
     id_column("NetworkDomain", _domains.c.id),
     _domains.c.id.label("domain_id"),
-    *plain(_domains, "name", "description", "implicit", "created_at"),
+    *plain(_domains, "name", "description", "implicit", "created_at", "ended_at"),
 ]
 
 
@@ -67,8 +67,8 @@ def _clusters_of(scope: Scope, only: ClusterFilter | None) -> Sequence[ColumnEle
 
 
 def _domains_of(scope: Scope, include_implicit: bool | None) -> Sequence[ColumnElement[bool]]:  # noqa: FBT001 - a filter
-    condition = owned(scope, _domains)
-    return [condition] if include_implicit in (None, True) else [condition, ~_domains.c.implicit]
+    conditions = [owned(scope, _domains), _domains.c.ended_at.is_(None)]
+    return conditions if include_implicit in (None, True) else [*conditions, ~_domains.c.implicit]
 
 
 def _tokens_of(scope: Scope, _asked: object) -> Sequence[ColumnElement[bool]]:

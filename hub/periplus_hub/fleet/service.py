@@ -1,8 +1,8 @@
 """What people do to the fleet. Each call checks its permission and writes its audit event with the change."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -107,11 +107,15 @@ async def approve(c: WriteConnection, scope: Scope, clock: Clock, registration_i
 
 
 async def revoke(c: WriteConnection, scope: Scope, clock: Clock, registration_id: UUID) -> Registration:
-    """End a membership for good. Bites within seconds; what the cluster sent stays until retention."""
+    """End a membership for good. Bites within seconds; what the cluster sent stays until retention.
+
+    The domain that came with the cluster ends with it, so that its name is free when the cluster enrols again.
+    """
     scope.require(Permission.FLEET_APPROVE)
     row = await _lock_one(c, scope, registration_id)
     if row.state != State.REVOKED.value:
         await store.revoke(c, scope, registration_id, clock.now())
+        await store.end_vacated(c, scope, [row.domain_id], clock.now())
         detail = {"name": row.name}
         await audit(c, scope, "fleet:registration:revoke", "registration", str(registration_id), detail=detail)
     return await _read_one(c, scope, registration_id)
@@ -147,22 +151,22 @@ async def change_domain(
     return (await repository.domains_by_ids(c, scope, [domain_id]))[domain_id]
 
 
-async def delete_domain(c: WriteConnection, scope: Scope, domain_id: UUID) -> None:
-    """Delete an empty domain; its connections go with it."""
+async def delete_domain(c: WriteConnection, scope: Scope, domain_id: UUID, *, now: datetime) -> None:
+    """End an empty domain; its connections go with it. Revoked clusters do not hold it."""
     scope.require(Permission.DOMAINS_WRITE)
     row = await _lock_domain(c, scope, domain_id)
     if held := await store.clusters_in(c, scope, domain_id):
         raise Conflict(f"domain {row.name!r} still has {held} clusters", "Move them to another domain first.")
-    await store.delete_domain(c, scope, domain_id)
+    await store.end_domains(c, scope, [domain_id], now)
     await audit(c, scope, "fleet:domain:delete", "domain", str(domain_id), detail={"name": row.name})
 
 
 async def move_clusters(
-    c: WriteConnection, scope: Scope, domain_id: UUID | None, registration_ids: Sequence[UUID]
+    c: WriteConnection, scope: Scope, domain_id: UUID | None, registration_ids: Sequence[UUID], *, now: datetime
 ) -> list[Registration]:
     """Move clusters into a domain, or with None each into one of its own.
 
-    Domains that came with a cluster and are left empty go.
+    Domains that came with a cluster and are left empty end; which domain a cluster was in stays known.
     """
     scope.require(Permission.DOMAINS_WRITE)
     ids = list(dict.fromkeys(registration_ids))
@@ -171,19 +175,31 @@ async def move_clusters(
     rows = await store.lock_registrations(c, scope, ids)
     for missing in [each for each in ids if each not in rows]:
         raise _no_registration(missing)
+    if revoked := [row.name for row in rows.values() if row.state == State.REVOKED.value]:
+        raise Conflict(f"{revoked[0]!r} is revoked", "Move the registration the cluster has now, or none.")
     if domain_id is not None:
         await _lock_domain(c, scope, domain_id)
         await store.change_registrations(c, scope, ids, {"domain_id": domain_id})
+    left = {each: row.domain_id for each, row in rows.items() if row.domain_id != domain_id}
+    await store.note_moves(c, scope, left, now)
+    if domain_id is None:
+        await _move_out(c, scope, rows, now)
     else:
-        for each in ids:
-            own = new_id()
-            await store.add_implicit_domain(c, scope, own, rows[each].name)
-            await store.change_registrations(c, scope, [each], {"domain_id": own})
-    await store.delete_vacated(c, scope, list({row.domain_id for row in rows.values()}))
+        await store.end_vacated(c, scope, list(set(left.values())), now)
     detail = {"registrations": [str(each) for each in ids]}
     await audit(c, scope, "fleet:domain:move", "domain", str(domain_id or "own"), detail=detail)
     found = await repository.registrations_by_ids(c, scope, ids)
     return [found[each] for each in ids]
+
+
+async def _move_out(c: WriteConnection, scope: Scope, rows: Mapping[UUID, Row[Any]], now: datetime) -> None:
+    """Each into a domain of its own. What it leaves ends first, so that the name it shares with the cluster is free."""
+    own = {each: new_id() for each in rows}
+    for each, domain_id in own.items():
+        await store.change_registrations(c, scope, [each], {"domain_id": domain_id})
+    await store.end_vacated(c, scope, list({row.domain_id for row in rows.values()}), now)
+    for each, domain_id in own.items():
+        await store.add_implicit_domain(c, scope, domain_id, rows[each].name)
 
 
 async def connect(c: WriteConnection, scope: Scope, pair: tuple[UUID, UUID], mode: Mode, note: str = "") -> None:

@@ -13,7 +13,6 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
-    UniqueConstraint,
     Uuid,
     text,
 )
@@ -113,9 +112,23 @@ network_domains: Final = Table(
     Column("description", Text, nullable=False, server_default=""),
     Column("implicit", Boolean, nullable=False, server_default=text("false")),
     created_column(),
-    UniqueConstraint("tenant_id", "name"),
+    time_column("ended_at"),
+    Index("uq_network_domains_live_name", "tenant_id", "name", unique=True, postgresql_where=text("ended_at IS NULL")),
 )
-"""`implicit` domains came with a cluster and vanish when it moves out."""
+"""`implicit` domains came with a cluster and end when it moves out or is revoked. What ended stays for questions about
+the time before; its name is free again."""
+
+domain_moves: Final = Table(
+    "domain_moves",
+    metadata,
+    tenant_column(),
+    Column("registration_id", Uuid, nullable=False),
+    Column("domain_id", Uuid, nullable=False),
+    time_column("left_at", nullable=False),
+    PrimaryKeyConstraint("tenant_id", "registration_id", "left_at"),
+)
+"""Which domain a cluster left when. The one it was in at a time is that of the first row after it; without one it is
+`registrations.domain_id`."""
 
 domain_connections: Final = Table(
     "domain_connections",

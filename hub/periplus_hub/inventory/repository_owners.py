@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Row, Select, and_, case, func, literal, null, or_, select, true, union_all
 
 from periplus_hub.access.scope import Scope, owned
+from periplus_hub.fleet.repository_domains import domain_at
 from periplus_hub.fleet.tables import registrations
 from periplus_hub.inventory import tables
 from periplus_hub.inventory.addresses import parse_address
@@ -28,7 +29,10 @@ MAX_OWNERS: Final = 1_000
 async def address_owner(
     c: ReadConnection, scope: Scope, ip: str, domain_id: UUID | None, at: datetime
 ) -> list[Ownership]:
-    """Per network domain (all, unless one is given) who had `ip` at `at`; domains where nobody had it are missing."""
+    """Per network domain (all, unless one is given) who had `ip` at `at`; domains where nobody had it are missing.
+
+    A cluster counts for the domain it was in at `at`; before it enrolled, for the first one.
+    """
     found = await address_owners(c, scope, [ip], domain_id, at)
     return found[ip]
 
@@ -39,14 +43,15 @@ async def address_owners(
     """As `address_owner` for many addresses in one statement, by the text that was asked."""
     addresses = {ip: parse_address(ip) for ip in ips}
     claims = union_all(*_claims(scope, list(set(addresses.values())), at)).subquery()
+    domain = domain_at(scope, at)
     statement = (
-        select(registrations.c.domain_id, claims)
+        select(domain.label("domain_id"), claims)
         .join_from(claims, registrations, registrations.c.id == claims.c.registration_id)
         .where(owned(scope, registrations), or_(registrations.c.revoked_at.is_(None), registrations.c.revoked_at > at))
         .limit(MAX_OWNERS)
     )
     if domain_id is not None:
-        statement = statement.where(registrations.c.domain_id == domain_id)
+        statement = statement.where(domain == domain_id)
     by_address: dict[str, list[Owner]] = {}
     for row in await c.rows(statement):
         by_address.setdefault(str(row.ip), []).append(_owner(row))

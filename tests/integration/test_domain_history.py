@@ -1,0 +1,136 @@
+"""Network domains over time: what a cluster leaves behind when it moves or is revoked."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import pytest
+
+from periplus_hub.access.scope import Role, Scope
+from periplus_hub.fleet import service
+from periplus_hub.fleet.model import Mode
+from periplus_hub.fleet.repository import connections, registrations_by_ids
+from periplus_hub.inventory.repository_owners import address_owner
+from periplus_hub.kit.db import Database
+from periplus_hub.kit.errors import NotFound
+
+from tests.support.batches import Spoke, pod
+from tests.support.clock import START, FakeClock
+from tests.support.graphql_hub import door as people_door
+from tests.support.graphql_hub import token_for
+from tests.support.spokes_door import Door, Member, open_door
+
+LIST = "{ networkDomains(first: 10) { nodes { id name clusters { name } } } }"
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture
+async def door(db: Database) -> AsyncIterator[Door]:
+    opened = open_door(db)
+    yield opened
+    opened.intake.close()
+
+
+async def domain_of(db: Database, scope: Scope, cluster: UUID) -> UUID:
+    async with db.read() as c:
+        return (await registrations_by_ids(c, scope, [cluster]))[cluster].domain_id
+
+
+async def listed(db: Database, clock: FakeClock, scope: Scope) -> dict[str, list[str]]:
+    answer = await people_door(db, clock).ask(LIST, await token_for(db, scope, Role.VIEWER))
+    nodes = answer.good["networkDomains"]["nodes"]
+    return {node["name"]: [cluster["name"] for cluster in node["clusters"]] for node in nodes}
+
+
+async def owners(db: Database, scope: Scope, domain: UUID, at: datetime) -> list[str]:
+    async with db.read() as c:
+        found = await address_owner(c, scope, "10.1.0.1", domain, at)
+    return [owner.uid for each in found for owner in each.owners]
+
+
+async def move(db: Database, scope: Scope, clock: FakeClock, target: UUID | None, member: Member) -> UUID:
+    async with db.write() as c:
+        (moved,) = await service.move_clusters(c, scope, target, [member.registration], now=clock.now())
+    return moved.domain_id
+
+
+@pytest.mark.promise("owners-are-not-guessed")
+async def test_an_address_is_asked_for_in_the_domain_its_cluster_was_in_then(
+    door: Door, tenant: Scope, clock: FakeClock
+) -> None:
+    db, member = door.db, await door.member(tenant)
+    await member.send(Spoke(member.registration).snapshot({"pods": [pod("a", "10.1.0.1")]}))
+    first = await domain_of(db, tenant, member.registration)
+    async with db.write() as c:
+        vpc = (await service.create_domain(c, tenant, "vpc")).id
+    domains, moments = [first], []
+    for target in (vpc, None):
+        clock.advance(3600)
+        moments.append(clock.now())
+        domains.append(await move(db, tenant, clock, target, member))
+    times = [START, moments[0] - SECOND, moments[0], moments[1] - SECOND, moments[1]]
+    held = [[number for number, each in enumerate(domains) if await owners(db, tenant, each, at)] for at in times]
+    assert held == [[0], [0], [1], [1], [2]]
+
+
+async def test_an_owner_in_a_domain_that_ended_still_names_it(door: Door, tenant: Scope, clock: FakeClock) -> None:
+    db, member = door.db, await door.member(tenant)
+    await member.send(Spoke(member.registration).snapshot({"pods": [pod("a", "10.1.0.1")]}))
+    async with db.write() as c:
+        vpc = (await service.create_domain(c, tenant, "vpc")).id
+    clock.advance(60)
+    await move(db, tenant, clock, vpc, member)
+    query = (
+        'query($at: DateTime) { addressOwner(ip: "10.1.0.1", at: $at) { ... on AddressOwned {'
+        " owner { networkDomain { name endedAt } } } } }"
+    )
+    token = await token_for(db, tenant, Role.VIEWER)
+    answer = await people_door(db, clock).ask(query, token, at=START.isoformat())
+    domain = answer.good["addressOwner"]["owner"]["networkDomain"]
+    assert (domain["name"], datetime.fromisoformat(domain["endedAt"])) == ("prod-1", clock.now())
+
+
+async def test_a_cluster_that_enrols_again_gets_a_domain_of_its_name(
+    door: Door, tenant: Scope, clock: FakeClock
+) -> None:
+    db, old = door.db, await door.member(tenant)
+    async with db.write() as c:
+        await service.revoke(c, tenant, clock, old.registration)
+    assert await listed(db, clock, tenant) == {}
+    new = await door.member(tenant)
+    assert await listed(db, clock, tenant) == {"prod-1": ["prod-1"]}
+    assert await domain_of(db, tenant, new.registration) != await domain_of(db, tenant, old.registration)
+
+
+async def test_a_domain_that_ended_is_not_changed_and_its_connections_are_gone(
+    door: Door, tenant: Scope, clock: FakeClock
+) -> None:
+    db, member, other = door.db, await door.member(tenant), await door.member(tenant, "prod-2")
+    pair = (await domain_of(db, tenant, member.registration), await domain_of(db, tenant, other.registration))
+    async with db.write() as c:
+        await service.connect(c, tenant, pair, Mode.NAT)
+        await service.revoke(c, tenant, clock, member.registration)
+    async with db.write() as c:
+        assert await connections(c, tenant) == []
+        with pytest.raises(NotFound):
+            await service.change_domain(c, tenant, pair[0], name="else")
+
+
+async def test_a_domain_with_only_revoked_clusters_can_be_deleted(door: Door, tenant: Scope, clock: FakeClock) -> None:
+    db, member = door.db, await door.member(tenant)
+    async with db.write() as c:
+        vpc = (await service.create_domain(c, tenant, "vpc")).id
+    await move(db, tenant, clock, vpc, member)
+    async with db.write() as c:
+        await service.revoke(c, tenant, clock, member.registration)
+    assert await listed(db, clock, tenant) == {"vpc": []}
+    async with db.write() as c:
+        await service.delete_domain(c, tenant, vpc, now=clock.now())
+    assert await listed(db, clock, tenant) == {}
+    async with db.write() as c:
+        await service.create_domain(c, tenant, "vpc")
+    query = "{ clusters { nodes { name networkDomain { name endedAt } } } }"
+    answer = await people_door(db, clock).ask(query, await token_for(db, tenant, Role.VIEWER))
+    (cluster,) = answer.good["clusters"]["nodes"]
+    assert cluster["networkDomain"]["name"] == "vpc"
+    assert cluster["networkDomain"]["endedAt"] is not None
