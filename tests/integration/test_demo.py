@@ -6,10 +6,18 @@ import pytest
 
 from tests.support.commands import Outcome, periplus
 
+REAL_LIFE = {
+    "PERIPLUS_DATABASE_URL": "postgresql+asyncpg://nobody@127.0.0.1:1/production",
+    "PERIPLUS_URL": "http://127.0.0.1:1",
+    "PERIPLUS_TOKEN": "x",
+    "PERIPLUS_SPOKE_HEALTH_PORT": "1",
+}
+"""Settings of somebody's real hub and spoke, which a trial must leave alone."""
+
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    return periplus("demo", "--once", "--json", home=tmp_path_factory.mktemp("home"))
+    return periplus("demo", "--once", "--json", home=tmp_path_factory.mktemp("home"), **REAL_LIFE)
 
 
 def owners(group: dict[str, Any]) -> set[str]:

@@ -13,18 +13,17 @@ from periplus_hub.api import cli
 from periplus_spoke.main import command_line
 
 from tests.meta.gates.source import repository_files
+from tests.support.shown_commands import lines_shown
 
-FENCE = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 GENERATED = "docs/reference/cli.md"
 
 
 def shown(text: str) -> Iterator[list[str]]:
     """The words of each command line of ours inside the code blocks of `text`."""
-    for block in FENCE.findall(text):
-        for line in block.replace("\\\n", " ").splitlines():
-            command = line.partition("#")[0].partition("&&")[0].strip().removeprefix(".venv/bin/")
-            if re.match(r"periplus(-spoke)? [a-z-]", command) and "PERIPLUS" not in command:
-                yield shlex.split(command)
+    for line in lines_shown(text):
+        command = line.partition("&&")[0].strip().removeprefix(".venv/bin/")
+        if re.match(r"periplus(-spoke)? [a-z-]", command) and "PERIPLUS" not in command:
+            yield shlex.split(command)
 
 
 def fault(words: list[str]) -> str:

@@ -81,6 +81,14 @@ class ApiClient:
                 return
             query["continue"] = following
 
+    def collections(self) -> Iterator[str]:
+        """The path of every collection this server can list, over all namespaces."""
+        groups = [group["preferredVersion"]["groupVersion"] for group in self.get("/apis")["groups"]]
+        for prefix in ("/api/v1", *(f"/apis/{group}" for group in groups)):
+            for each in self.get(prefix)["resources"]:
+                if "/" not in each["name"] and "list" in each["verbs"]:
+                    yield f"{prefix}/{each['name']}"
+
     def create(self, manifest: Json) -> Json:
         """Creates any object, custom resources too: discovery tells its path."""
         return self.request("POST", self._collection(manifest), manifest)

@@ -77,6 +77,7 @@ class Child:
                 stdout=sink,
                 stderr=sink,
                 pass_fds=sockets,
+                env=environment_of_a_trial(),
                 start_new_session=True,
             )
         return cls(name, log, process)
@@ -91,6 +92,18 @@ class Child:
         with contextlib.suppress(OSError):
             return "\n".join(self.log.read_text(errors="replace").splitlines()[-_LOG_TAIL_LINES:])
         return ""
+
+
+def environment_of_a_trial() -> dict[str, str]:
+    """Ours without PERIPLUS_…: those settings mean somebody's real hub and spoke, and must not steer a trial.
+
+    The account to run PostgreSQL as is a fact of the machine, and stays.
+    """
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name == "PERIPLUS_POSTGRES_ACCOUNT" or not name.startswith("PERIPLUS_")
+    }
 
 
 @dataclass
