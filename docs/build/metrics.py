@@ -10,7 +10,7 @@ from docs.build.markdown import code, page, section, table
 from periplus_hub.kit.metrics import documented
 from periplus_spoke.health import metrics as spoke_metrics
 from periplus_spoke.outbox.figures import Depth
-from periplus_spoke.transport.report import Report
+from periplus_spoke.transport.report import Report, RowCount
 
 _PROGRAMS: Final = {"periplus_hub.__main__"}
 
@@ -42,11 +42,15 @@ def _spoke() -> str:
     report.depth = Depth(**dict.fromkeys(Depth.__struct_fields__, 0))  # type: ignore[arg-type]  # figures of nothing
     report.condition("example", "an example")
     report.counters["example"] = 1
+    report.rows = {RowCount("inventory", "collected"): 1}
     text = spoke_metrics(report)
     types = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
-    labels = dict(re.findall(r"^(\w+)\{(\w+)=", text, re.MULTILINE))
+    labels = {
+        name: ", ".join(code(label) for label in re.findall(r'(\w+)="', given))
+        for name, given in re.findall(r"^(\w+)\{(.+)\}", text, re.MULTILINE)
+    }
     rows = [
-        (code(name), types[name], code(labels.get(name, "")), meaning)
+        (code(name), types[name], labels.get(name, ""), meaning)
         for name, meaning in re.findall(r"^# HELP (\S+) (.+)$", text, re.MULTILINE)
     ]
     return table(("metric", "type", "labels", "meaning"), rows)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from typing import Final
 
+from periplus_contract.outcomes import CLOCK_AHEAD
 from periplus_spoke.collectors.config import CollectConfig
 from periplus_spoke.collectors.runner import Collectors
 from periplus_spoke.fold.text import DEFAULT_LABEL_KEYS
@@ -252,7 +253,18 @@ class Agent:
             await changed.wait()
         self.report.update(phase="settled")
         if self._once:
+            self._check_clock()
             raise _Finished
+
+    def _check_clock(self) -> None:
+        """A hub takes rows of its future out of the way; a picture of which nothing is seen is not done."""
+        rows = self.report.rejected[CLOCK_AHEAD]
+        if rows:
+            raise SpokeError(
+                "clock_ahead",
+                f"the hub has set {rows} rows aside, as they are of its future",
+                "Set this machine's clock, or the hub's, and run it again.",
+            )
 
     async def _serve_health(self, port: int) -> None:
         try:

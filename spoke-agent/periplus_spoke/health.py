@@ -72,6 +72,12 @@ def metrics(report: Report) -> str:
         lines += _gauge(
             "periplus_spoke_outbox_in_memory", "1 while the disk takes no writes.", int(bool(depth.refusal))
         )
+    name = "periplus_spoke_rows"
+    text = "Rows of the last seven days: collected = settled + queued + folded + every reason of dropping."
+    lines += [f"# HELP {name} {text}", f"# TYPE {name} gauge"]
+    lines += [
+        f'{name}{{kind="{row.kind}",outcome="{row.outcome}"}} {rows}' for row, rows in sorted(report.rows.items())
+    ]
     name = "periplus_spoke_condition"
     lines += [f"# HELP {name} Conditions a person should look at.", f"# TYPE {name} gauge"]
     lines += [f'{name}{{condition="{condition}"}} 1' for condition in sorted(report.status.conditions)]

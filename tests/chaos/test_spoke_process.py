@@ -152,6 +152,18 @@ async def test_a_refused_token_ends_with_4_and_the_remedy(tmp_path: Path) -> Non
         assert status["remedy"] == problems.PROOF_REFUSED.remedy
 
 
+@pytest.mark.promise("wrong-clocks-are-shown")
+async def test_a_picture_that_the_hub_sets_aside_is_not_done(tmp_path: Path) -> None:
+    async with stage(tmp_path) as made:
+        made.hub.rejected = {"clock_ahead": 5}
+        spoke = await made.spoke("once")
+        assert await spoke.end() == 1
+        assert "Set this machine's clock" in spoke.said
+        conditions = made.status()["conditions"]
+    assert isinstance(conditions, dict)
+    assert conditions["rows_set_aside"].endswith("clock_ahead 10")
+
+
 async def test_an_unreachable_cluster_ends_with_3(tmp_path: Path) -> None:
     async with stage(tmp_path) as made:
         write_kubeconfig(made.kubeconfig, "http://127.0.0.1:1")

@@ -42,6 +42,8 @@ class FakeHub:
         self.settle = True
         """Whether what is accepted is settled at once."""
         self.wants_snapshot = False
+        self.rejected: dict[str, int] = {}
+        """What every batch's answer says of rows set aside."""
         self.pace = messages.Pace()
         self.credential_s = 24 * 3600
         self.registration = "11111111-1111-7111-8111-111111111111"
@@ -213,6 +215,7 @@ class FakeHub:
                 result="accepted" if known is None else "duplicate",
                 epoch=header.epoch,
                 settled_through=self._settled(header.epoch, header.oldest_held_seq),
+                rejected=self.rejected,
                 pace=self.pace,
                 time_us=self.clock.wall_us(),
                 wants_snapshot=self.wants_snapshot,

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pyarrow as pa
 
+from periplus_contract import outcomes
 from periplus_contract.batch import Header, Section
 from periplus_hub.fleet.model import SpokePrincipal
 
@@ -27,7 +28,7 @@ class Reason(StrEnum):
     BAD_ADDRESS = "bad_address"
     DUPLICATE_UID = "duplicate_uid"
     UNKNOWN_TABLE = "unknown_table"
-    CLOCK_AHEAD = "clock_ahead"
+    CLOCK_AHEAD = outcomes.CLOCK_AHEAD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

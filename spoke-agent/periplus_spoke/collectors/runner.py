@@ -15,7 +15,6 @@ from periplus_spoke.collectors.inventory import Inventory
 from periplus_spoke.collectors.ipam.registry import ADAPTERS
 from periplus_spoke.collectors.listener import KindListener
 from periplus_spoke.collectors.pools import Pools
-from periplus_spoke.fold.sources import Source
 from periplus_spoke.fold.text import LabelFilter
 from periplus_spoke.kit.clock import Timer
 from periplus_spoke.kube.client import KubeClient
@@ -52,11 +51,6 @@ class Collectors:
     def objects(self) -> int:
         """Rows held now, over all tables."""
         return self._inventory.state.total
-
-    @property
-    def sources(self) -> dict[str, Source]:
-        """How each source is doing, by name."""
-        return dict(self._inventory.sources)
 
     async def identity(self) -> ClusterIdentity:
         """Who this cluster is. Raises KubeProblem."""

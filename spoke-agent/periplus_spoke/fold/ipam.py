@@ -27,7 +27,6 @@ ConfigMaps = Mapping[str, Mapping[str, str]]
 """`namespace/name` to data, of those that could be read."""
 
 FINISHED: Final = frozenset(("Succeeded", "Failed"))
-DEFAULT_SERVICE: Final = "kubernetes"
 
 
 class Pool(msgspec.Struct, kw_only=True, frozen=True):

@@ -17,11 +17,3 @@ def uuid7(wall_us: int, rng: random.Random, *, after: str = "") -> str:
     value |= 0x7 << 76 | rng.getrandbits(12) << 64
     value |= 0b10 << _RANDOM_BITS | rng.getrandbits(_RANDOM_BITS)
     return str(uuid.UUID(int=value))
-
-
-def is_uuid(text: str) -> bool:
-    """Whether `text` is a UUID in canonical lower-case form."""
-    try:
-        return str(uuid.UUID(text)) == text
-    except ValueError:
-        return False

@@ -14,7 +14,6 @@ from typing import Final, NamedTuple, Protocol
 import msgspec
 
 from periplus_contract.batch import DamagedBatchError, Header, PartMark, unseal
-from periplus_contract.outcomes import Outcome
 from periplus_contract.tables import Kind
 from periplus_spoke.kit.clock import Clock
 from periplus_spoke.outbox import figures, planning
@@ -370,10 +369,6 @@ class Outbox:
     def held(self) -> tuple[BatchId, ...]:
         """Everything held, in the order of sealing."""
         return tuple(self._held.entries)
-
-    def pending(self) -> tuple[Outcome, ...]:
-        """Outcomes no header carries yet."""
-        return self._held.books.pending()
 
     def accounts(self) -> Mapping[Hour, tuple[Total, int]]:
         """Per kind and hour: what came and went, and the rows still queued."""

@@ -67,7 +67,8 @@ class Answers:
         parts.report.counters[f"batches_{answer.result}"] += 1
         if answer.rejected:
             parts.report.counters["rows_rejected"] += sum(answer.rejected.values())
-            _log.warning("the hub rejected rows", extra={"seq": identity.seq, "rejected": answer.rejected})
+            _log.warning("the hub set rows aside", extra={"seq": identity.seq, "rejected": answer.rejected})
+            parts.report.set_aside(answer.rejected)
         await self.heard(answer)
 
     async def heard(self, answer: BatchAnswer | HeartbeatAnswer) -> None:

@@ -5,7 +5,8 @@ bytes are sent again after a jittered wait.
 """
 
 import asyncio
-from collections.abc import Awaitable
+from collections import Counter
+from collections.abc import Awaitable, Mapping
 from typing import Final, TypeVar
 
 import msgspec
@@ -16,11 +17,13 @@ from periplus_spoke.kit.backoff import Backoff
 from periplus_spoke.kit.crashpoint import crashpoint
 from periplus_spoke.kit.errors import SpokeError
 from periplus_spoke.kit.version import VERSION
+from periplus_spoke.outbox.books import Hour, Total
 from periplus_spoke.outbox.figures import Depth, EpochDepth
 from periplus_spoke.outbox.model import BatchId
 from periplus_spoke.outbox.planning import Lane
 from periplus_spoke.transport.answers import HOLD_S, Answers, Parts
 from periplus_spoke.transport.client import HubClient, NoAnswerError
+from periplus_spoke.transport.report import RowCount
 from periplus_spoke.transport.session import RefusedError, Session
 from periplus_spoke.transport.verdicts import NoVerdict, Refusal, judge
 
@@ -36,6 +39,16 @@ _IN_MEMORY: Final = (
 )
 
 T = TypeVar("T", bound=msgspec.Struct)
+
+
+def row_counts(accounts: Mapping[Hour, tuple[Total, int]]) -> Mapping[RowCount, int]:
+    """The accounts of all hours together: collected = settled + queued + folded + every reason of dropping."""
+    rows: Counter[RowCount] = Counter()
+    for hour, (total, queued) in accounts.items():
+        found = {"collected": total.collected, "settled": total.settled, "queued": queued, "folded": total.folded}
+        for outcome, count in (found | total.dropped).items():
+            rows[RowCount(hour.kind.value, outcome)] += count
+    return rows
 
 
 class Courier:
@@ -209,6 +222,7 @@ class Courier:
             await desk.run(outbox.requeue_accepted, RESEND_ACCEPTED_S)
             depth = await desk.run(outbox.depth)
             self._parts.report.depth = depth
+            self._parts.report.rows = row_counts(await desk.run(outbox.accounts))
             self._parts.report.condition("state_folder", depth.refusal and _IN_MEMORY.format(depth.refusal))
             await self._answers.look_after_chain()
             self._parts.news.tell()

@@ -2,9 +2,10 @@
 
 import logging
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
@@ -13,6 +14,13 @@ from periplus_spoke.outbox.figures import Depth
 Phase = Literal["connecting", "listing", "enrolling", "pending", "sending", "settled", "failed"]
 
 _log: Final = logging.getLogger(__name__)
+
+
+class RowCount(NamedTuple):
+    """What rows are counted under."""
+
+    kind: str
+    outcome: str
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +43,8 @@ class Report:
         self._file = status_file
         self.status = Status(phase="connecting")
         self.counters: Counter[str] = Counter()
+        self.rejected: Counter[str] = Counter()
+        self.rows: Mapping[RowCount, int] = {}
         self.depth: Depth | None = None
 
     def update(self, **changes: object) -> None:
@@ -57,6 +67,12 @@ class Report:
         self.update(reason="", message="", remedy="")
         if self.status.phase == "pending":
             self.update(phase="sending")
+
+    def set_aside(self, rejected: Mapping[str, int]) -> None:
+        """Rows the hub has but does not use, by its reason."""
+        self.rejected.update(rejected)
+        counts = ", ".join(f"{reason} {rows}" for reason, rows in sorted(self.rejected.items()))
+        self.condition("rows_set_aside", f"the hub has set rows aside since the start: {counts}")
 
     def condition(self, name: str, message: str) -> None:
         """Raise a condition, or clear it with an empty message."""

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from periplus_contract.limits import MAX_CLOCK_AHEAD_S, SKEW_WARNING_S
 from periplus_hub.api.cli import queries
 from periplus_hub.api.cli.connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
 from periplus_hub.api.cli.exits import fail
@@ -72,6 +73,15 @@ def why_pending(node: dict[str, Any]) -> str:
     )
 
 
+def clock_note(node: dict[str, Any]) -> str:
+    """What is wrong with the cluster's clock; empty when it is about right, or not known."""
+    skew_s = int(node["clockSkewMs"] or 0) / 1_000
+    if abs(skew_s) <= SKEW_WARNING_S:
+        return ""
+    lost = "; what it reports is set aside until that is right" if skew_s > MAX_CLOCK_AHEAD_S else ""
+    return f"{abs(skew_s):.0f} s {'ahead of' if skew_s > 0 else 'behind'} the hub's{lost}"
+
+
 def _row(node: dict[str, Any]) -> tuple[str, ...]:
     facts, counts = node["facts"] or {}, node["counts"] or {}
     where = " ".join(facts.get(part) or "" for part in ("provider", "region")).strip()
@@ -104,6 +114,8 @@ def show_cluster(
         console.print(Text.assemble((f"{column:<11}", "dim"), cell))
     if note := why_pending(found):
         console.print(Text.assemble((f"{'why':<11}", "dim"), note))
+    if note := clock_note(found):
+        console.print(Text.assemble((f"{'clock':<11}", "dim"), note))
     console.print(Text("sources", style="dim"))
     for source in found["sources"]:
         line = Text.assemble("  ", (f"{source['state'].lower():<10}", "bold"), source["name"])

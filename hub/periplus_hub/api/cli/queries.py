@@ -13,7 +13,7 @@ CLUSTERS: Final = """
 query Clusters($first: Int!, $after: String) {
   clusters(first: $first, after: $after) {
     nodes {
-      id name state liveness
+      id name state liveness clockSkewMs
       duplicate { name state }
       facts { provider region kubernetesVersion cnis }
       counts { nodes pods services }

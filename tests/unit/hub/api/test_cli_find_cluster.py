@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import typer
 
-from periplus_hub.api.cli.clusters_command import find
+from periplus_hub.api.cli.clusters_command import clock_note, find, why_pending
 from periplus_hub.api.client import HubClient
 
 
@@ -34,3 +34,24 @@ def test_a_revoked_one_is_found_by_its_id_or_when_it_is_alone() -> None:
     assert find(Answering(OLD), "prod") == OLD
     with pytest.raises(typer.Exit):
         find(Answering(OLD), "other")
+
+
+def test_a_cluster_in_the_way_of_a_pending_one_is_named() -> None:
+    twin = {"name": "prod", "state": "ACTIVE"}
+    assert "'periplus clusters revoke prod'" in why_pending({"name": "new", "state": "PENDING", "duplicate": twin})
+    assert why_pending({"name": "new", "state": "ACTIVE", "duplicate": twin}) == ""
+    assert why_pending({"name": "new", "state": "PENDING", "duplicate": twin | {"state": "REVOKED"}}) == ""
+    assert why_pending({"name": "new", "state": "PENDING", "duplicate": None}) == ""
+
+
+@pytest.mark.parametrize(
+    ("skew_ms", "note"),
+    [
+        (None, ""),
+        ("29000", ""),
+        ("-86400000", "86400 s behind the hub's"),
+        ("86400000", "86400 s ahead of the hub's; what it reports is set aside until that is right"),
+    ],
+)
+def test_a_wrong_clock_is_told(skew_ms: str | None, note: str) -> None:
+    assert clock_note({"clockSkewMs": skew_ms}) == note

@@ -1,11 +1,12 @@
 import random
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from periplus_spoke.kit.backoff import Backoff, spread
-from periplus_spoke.kit.ids import is_uuid, uuid7
+from periplus_spoke.kit.ids import uuid7
 
 
 @given(seed=st.integers(), count=st.integers(1, 50))
@@ -38,13 +39,7 @@ def test_a_later_id_sorts_later_even_when_the_clock_stepped_back(now: int, earli
     rng = random.Random(seed)
     first = uuid7(earlier, rng)
     second = uuid7(now, rng, after=first)
-    assert is_uuid(first)
-    assert is_uuid(second)
+    assert str(UUID(first)) == first
+    assert str(UUID(second)) == second
     assert second > first
     assert second[14] == "7"
-
-
-def test_other_texts_are_no_ids() -> None:
-    assert not is_uuid("")
-    assert not is_uuid("01920000000070008000000000000000")
-    assert not is_uuid("../etc/passwd")

@@ -166,7 +166,10 @@ class OutboxMachine(RuleBasedStateMachine):
         assert_balanced(self.outbox)
         told: Counter[Hour] = Counter()
         headers = {identity: header for identity, (_, header) in (self.ledger | self._held()).items()}
-        for outcome in [*self.outbox.pending(), *(row for header in headers.values() for row in header.outcomes)]:
+        for outcome in [
+            *self.outbox._held.books.pending(),
+            *(row for header in headers.values() for row in header.outcomes),
+        ]:
             told[Hour(outcome.kind, outcome.hour_start_s)] += outcome.collected
         collected = Counter({hour: total.collected for hour, (total, _) in self.outbox.accounts().items()})
         assert told == collected
