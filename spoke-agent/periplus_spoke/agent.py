@@ -34,7 +34,7 @@ from periplus_spoke.transport.identity import IdentityStore, Registration, check
 from periplus_spoke.transport.joining import Joining
 from periplus_spoke.transport.report import Report
 from periplus_spoke.transport.session import ClusterFacts, Session
-from periplus_spoke.transport.sink import OutboxSink
+from periplus_spoke.transport.sink import LateSink, OutboxSink
 
 _PASSING: Final = frozenset({"unreachable", "timeout", "server_error", "throttled"})
 """Problems of an API server that a spoke with something left to send waits out."""
@@ -116,15 +116,21 @@ class Agent:
             stack.push_async_callback(kube.close)
             collectors = Collectors(kube, _collect_config(config), timer, self._rng)
             store = IdentityStore(config.state_dir)
-            registration, known = await self._join(client, store, collectors)
-            self.report.update(
-                phase="listing", registration=registration.registration, cluster_name=registration.cluster_name
-            )
-            self.report.condition("cluster_name", other_name(registration, config.cluster_name))
-            desk = Desk()
+            stored = store.registration()
+            found = await self._look(stored, collectors)
+            desk, sink = Desk(), LateSink()
             stack.callback(desk.close)
-            outbox = await desk.run(self._open_outbox, registration)
-            await self._send(client, Session(client, store, registration, timer), desk, outbox, collectors, known=known)
+            async with asyncio.TaskGroup() as group:
+                # The cluster is read while the hub is still being asked: neither has to wait for the other.
+                group.create_task(self._collect(collectors, sink, found))
+                registration = found if isinstance(found, Registration) else await self._join(client, store, found)
+                self.report.update(
+                    phase="listing", registration=registration.registration, cluster_name=registration.cluster_name
+                )
+                self.report.condition("cluster_name", other_name(registration, config.cluster_name))
+                outbox = await desk.run(self._open_outbox, registration)
+                session = Session(client, store, registration, timer)
+                await self._send(client, session, (desk, outbox), sink, collectors)
 
     def _lock(self) -> FolderLock:
         folder = self._config.state_dir
@@ -141,9 +147,20 @@ class Agent:
             ) from error
         return lock
 
-    async def _join(self, client: HubClient, store: IdentityStore, collectors: Collectors) -> tuple[Registration, bool]:
-        """The registration, and whether the cluster could be asked who it is."""
-        stored = store.registration()
+    async def _look(self, stored: Registration | None, collectors: Collectors) -> ClusterFacts | Registration:
+        """Who the cluster is; or, while it cannot be asked, the registration to go on with."""
+        try:
+            facts = await self._facts(collectors)
+        except KubeProblem as error:
+            if stored is None or self._once or error.reason not in _PASSING:
+                raise
+            self.report.trouble(error.reason, error.message, error.remedy)
+            return stored
+        if stored is not None:
+            check_cluster(stored, facts.uid)
+        return facts
+
+    async def _join(self, client: HubClient, store: IdentityStore, facts: ClusterFacts) -> Registration:
         joining = Joining(
             client=client,
             store=store,
@@ -152,19 +169,11 @@ class Agent:
             timer=self._timer,
             rng=self._rng,
         )
-        try:
-            facts = await self._facts(collectors)
-        except KubeProblem as error:
-            if stored is None or self._once or error.reason not in _PASSING:
-                raise
-            self.report.trouble(error.reason, error.message, error.remedy)
-            return stored, False
-        if stored is not None:
-            check_cluster(stored, facts.uid)
-            if await joining.stay(stored):
-                return stored, True
+        stored = store.registration()
+        if stored is not None and await joining.stay(stored):
+            return stored
         self.report.update(phase="enrolling")
-        return await joining.enrol(facts), True
+        return await joining.enrol(facts)
 
     async def _facts(self, collectors: Collectors) -> ClusterFacts:
         found = await collectors.identity()
@@ -195,14 +204,13 @@ class Agent:
         self,
         client: HubClient,
         session: Session,
-        desk: Desk,
-        outbox: Outbox,
+        kept: tuple[Desk, Outbox],
+        late: LateSink,
         collectors: Collectors,
-        *,
-        known: bool,
     ) -> None:
-        news = News()
+        news, (desk, outbox) = News(), kept
         sink = OutboxSink(desk, outbox, news)
+        late.lead_to(sink)
         parts = Parts(
             desk=desk,
             outbox=outbox,
@@ -218,23 +226,21 @@ class Agent:
         courier = Courier(parts, client, session, quiet_s=min(quiet_s, _ONCE_HEARTBEAT_S) if self._once else quiet_s)
         async with asyncio.TaskGroup() as group:
             group.create_task(courier.run())
-            group.create_task(self._collect(collectors, sink, session.registration, known=known))
             group.create_task(self._follow(parts, collectors))
             if self._config.health_port is not None:
                 group.create_task(self._serve_health(self._config.health_port))
 
-    async def _collect(
-        self, collectors: Collectors, sink: OutboxSink, registration: Registration, *, known: bool
-    ) -> None:
+    async def _collect(self, collectors: Collectors, sink: LateSink, found: ClusterFacts | Registration) -> None:
         backoff = Backoff(self._rng)
-        while not known:
+        while isinstance(found, Registration):
             await self._timer.sleep(backoff.next_s())
             try:
-                check_cluster(registration, (await self._facts(collectors)).uid)
+                facts = await self._facts(collectors)
             except KubeProblem as error:
                 self.report.trouble(error.reason, error.message, error.remedy)
             else:
-                known = True
+                check_cluster(found, facts.uid)
+                found = facts
         await collectors.run(sink)
 
     async def _follow(self, parts: Parts, collectors: Collectors) -> None:

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from periplus_contract import problems
 from periplus_contract.tables import Kind
 
-from tests.support.fake_hub import CREDENTIAL, JOIN_TOKEN, FakeHub, refuse
+from tests.support.fake_hub import CREDENTIAL, JOIN_TOKEN, FakeHub, Handler, refuse
 from tests.support.kube_api import FakeKube, write_kubeconfig
 from tests.support.kube_objects import node, pod
 
@@ -42,6 +43,7 @@ class Stage:
     """A cluster, a hub and a state folder."""
 
     hub: FakeHub
+    kube: FakeKube
     folder: Path
     kubeconfig: Path
     token: str = JOIN_TOKEN
@@ -72,7 +74,7 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
     kube.put("/api/v1/nodes", node("n1", podCIDR="10.0.0.0/24", podCIDRs=["10.0.0.0/24"]))
     kube.put("/api/v1/pods", pod("p1", ("10.0.0.5",)))
     async with FakeHub() as hub, kube.serving() as url:
-        made = Stage(hub, folder, write_kubeconfig(folder / "kubeconfig", url))
+        made = Stage(hub, kube, folder, write_kubeconfig(folder / "kubeconfig", url))
         try:
             yield made
         finally:
@@ -97,6 +99,20 @@ async def test_once_brings_a_complete_picture_and_no_secret_leaves(tmp_path: Pat
     haystack = spoke.said + checked.said + "".join(written_files(tmp_path))
     assert SECRET not in haystack
     assert CREDENTIAL not in haystack
+
+
+async def test_the_cluster_is_read_while_the_hub_is_still_starting(tmp_path: Path) -> None:
+    """A hub that answers nobody before the pods were read would never hear of a spoke that joins first."""
+    async with stage(tmp_path) as made:
+
+        async def start_slowly(request: web.Request, handler: Handler) -> web.StreamResponse:
+            await made.kube.asked(lambda seen: seen.path == "/api/v1/pods")
+            return await handler(request)
+
+        made.hub.misbehave("/v1/contract", start_slowly)
+        spoke = await made.spoke("once", "--timeout", "25")  # less than a request to the hub may take
+        assert await spoke.end() == 0, spoke.said
+        assert Kind.INVENTORY in {header.kind for header in made.hub.ledger.values()}
 
 
 def written_files(folder: Path) -> list[str]:

@@ -54,6 +54,25 @@ class OutboxSink:
         return [_encode(part, index, len(parts)) for index, part in enumerate(parts, start=1)]
 
 
+class LateSink:
+    """Implements the collectors' `Sink` before there is one: what they tell waits for `lead_to`."""
+
+    def __init__(self) -> None:
+        self._sink: OutboxSink | None = None
+        self._there = asyncio.Event()
+
+    def lead_to(self, sink: OutboxSink) -> None:
+        """Hand everything on to `sink` from now on."""
+        self._sink = sink
+        self._there.set()
+
+    async def emit(self, sealable: Sealable) -> None:
+        """Wait for the sink, and let it seal."""
+        while self._sink is None:
+            await self._there.wait()
+        await self._sink.emit(sealable)
+
+
 def _encode(part: Sealable, index: int, parts: int) -> Draft:
     body, inflated_bytes, sections = encode_sections(part.sections)
     numbered = part.mode == "snapshot" or part.kind is Kind.IPAM
