@@ -23,8 +23,12 @@ class IpamApplier:
         """The pure part, for the worker thread."""
         return prepare(batch.tables, batch.covers)
 
-    async def apply(self, c: WriteConnection, batch: DecodedBatch) -> dict[str, int]:
-        """In the ingest's transaction. Nothing is rejected here that `prepare` let through."""
+    async def apply(self, c: WriteConnection, group: Sequence[DecodedBatch]) -> None:
+        """In the ingest's transaction, each cluster's in turn: most batches carry the few rows of a pool sample."""
+        for batch in group:
+            await self._apply(c, batch)
+
+    async def _apply(self, c: WriteConnection, batch: DecodedBatch) -> None:
         rows = batch.prepared if isinstance(batch.prepared, IpamRows) else self.prepare(batch)[0]
         cluster = batch.principal.registration_id
         scope = system_scope(batch.principal.tenant_id, f"spoke:{batch.principal.name}")
@@ -38,7 +42,6 @@ class IpamApplier:
             )
             if changed:
                 await repository_ipam.record_change(c, scope, [cluster], batch.received_at)
-        return {}
 
 
 async def domain_changed(

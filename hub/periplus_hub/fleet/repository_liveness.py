@@ -1,5 +1,6 @@
 """What every word of a spoke tells about it: that it lives, how its clock stands, how much it still holds."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -30,9 +31,14 @@ class Heard:
     queued_bytes: int | None = None
 
 
-async def touch(c: WriteConnection, scope: Scope, registration_id: UUID, heard: Heard) -> None:
-    """Write it down."""
-    values = {
+async def touch(c: WriteConnection, scope: Scope, words: Mapping[UUID, Heard]) -> None:
+    """Write down one word of each of these registrations."""
+    values = [_values(registration_id, heard) for registration_id, heard in words.items()]
+    await c.execute(_touch_statement(system_scope(scope.tenant_id, "")), values)
+
+
+def _values(registration_id: UUID, heard: Heard) -> dict[str, object]:
+    return {
         "mine": registration_id,
         "heard_at": heard.at,
         "heard_epoch": heard.epoch,
@@ -42,7 +48,6 @@ async def touch(c: WriteConnection, scope: Scope, registration_id: UUID, heard: 
         "batches": heard.queued_batches,
         "bytes": heard.queued_bytes,
     }
-    await c.execute(_touch_statement(system_scope(scope.tenant_id, "")), values)
 
 
 @lru_cache(maxsize=256)

@@ -1,6 +1,6 @@
 """The seam between the door and the slices that keep what comes in. The slices implement it; api registers them."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 from periplus_contract.tables import Kind
@@ -16,11 +16,12 @@ class Applier(Protocol):
         """The kind it takes."""
         ...
 
-    async def apply(self, c: WriteConnection, batch: DecodedBatch) -> dict[str, int]:
-        """Write the batch's rows in the transaction of its ledger row; return rows rejected by reason.
+    async def apply(self, c: WriteConnection, group: Sequence[DecodedBatch]) -> None:
+        """Write the batches' rows in the transaction of their ledger rows.
 
-        Called at most once per batch and in the order its kind needs: inventory in chain order, of ipam only what is
-        newer than what was applied (the rest is already taken out of `batch.covers`).
+        All are of one tenant and each of another registration. A batch comes at most once and in the order its kind
+        needs: inventory in chain order, of ipam only what is newer than what was applied (the rest is already taken
+        out of `covers`).
         """
         ...
 

@@ -28,6 +28,7 @@ MAX_SAMPLE_BYTES: Final = 4_096
 KEY_COLUMNS: Final = frozenset({"uid", "provider", "name", "node", "scope", "kind", "cidr"})
 """Columns that are part of a primary key in some table of ours, and so of an index entry."""
 OPS: Final = pa.array(["upsert", "delete"])
+_UPSERT: Final = b"upsert"
 
 
 def check_rows(table: pa.Table, contract: Table) -> tuple[pa.Table, list[Rejected]]:
@@ -64,8 +65,7 @@ def _sample(table: pa.Table, mask: Mask) -> str:
 
 
 def _problems(table: pa.Table, contract: Table) -> Iterator[tuple[Reason, Mask]]:
-    for column in contract.columns:
-        values = table.column(column.name)
+    for column, values in zip(contract.columns, table.itercolumns(), strict=True):
         if not column.nullable and values.null_count:
             yield Reason.MISSING_VALUE, _mask(pc.is_null(values))
         yield from _CHECKS[column.type](column, values)
@@ -100,40 +100,46 @@ def _look(values: pa.ChunkedArray, longest: int) -> tuple[bool, bool]:
         _, ends, data = chunk.buffers()
         if data is None or ends is None or not data.size:
             continue
-        bounds = np.frombuffer(ends, dtype=np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
-        sizes_fit = sizes_fit and bool(np.diff(bounds).max() <= longest)
-        has_nul = has_nul or not np.frombuffer(data, dtype=np.uint8)[bounds[0] : bounds[-1]].all()
+        bounds = memoryview(ends).cast("i")[chunk.offset : chunk.offset + len(chunk) + 1]
+        start, end = bounds[0], bounds[-1]
+        sizes_fit = sizes_fit and (end - start <= longest or bool(np.diff(np.asarray(bounds)).max() <= longest))
+        has_nul = has_nul or b"\0" in bytes(memoryview(data)[start:end])
     return sizes_fit, has_nul
 
 
 def _list(_column: Column, values: pa.ChunkedArray) -> Iterator[tuple[Reason, Mask]]:
     whole = values.combine_chunks()
     elements = whole.flatten()
-    if not len(elements):
-        return
-    parents = pc.list_parent_indices(whole)
     if elements.null_count:
-        yield Reason.BAD_TEXT, _rows_of(parents, pc.is_null(elements), len(whole))
+        yield Reason.BAD_TEXT, _rows_of(whole, pc.is_null(elements))
     for reason, mask in _text(_ELEMENT, pa.chunked_array([elements])):
-        yield reason, _rows_of(parents, pa.array(mask), len(whole))
+        yield reason, _rows_of(whole, pa.array(mask))
 
 
 _ELEMENT: Final = Column("element", "utf8")
 
 
-def _rows_of(parents: pa.Array, bad_elements: pa.Array, rows: int) -> Mask:
-    mask = np.zeros(rows, dtype=np.bool_)
-    mask[np.asarray(parents.filter(bad_elements))] = True
+def _rows_of(lists: pa.Array, bad_elements: pa.Array) -> Mask:
+    mask = np.zeros(len(lists), dtype=np.bool_)
+    mask[np.asarray(pc.list_parent_indices(lists).filter(bad_elements))] = True
     return mask
 
 
 def _time(_column: Column, values: pa.ChunkedArray) -> Iterator[tuple[Reason, Mask]]:
     if values.null_count == len(values):
         return
-    raw = values.cast(pa.int64())
-    bounds = pc.min_max(raw).as_py()
-    if bounds["min"] < EARLIEST_US or bounds["max"] > LATEST_US:
+    if not all(map(_times_fit, values.chunks)):
+        raw = values.cast(pa.int64())
         yield Reason.BAD_TIME, _mask(pc.or_(pc.less(raw, EARLIEST_US), pc.greater(raw, LATEST_US)))
+
+
+def _times_fit(chunk: pa.Array) -> bool:
+    """As `_look`: what lies behind nulls may be a false alarm."""
+    data = chunk.buffers()[1]
+    if data is None or not len(chunk):
+        return True
+    raw = np.frombuffer(data, dtype=np.int64)[chunk.offset : chunk.offset + len(chunk)]
+    return bool(raw.min() >= EARLIEST_US and raw.max() <= LATEST_US)
 
 
 def _nothing(_column: Column, _values: pa.ChunkedArray) -> Iterator[tuple[Reason, Mask]]:
@@ -150,9 +156,27 @@ _CHECKS: Final[dict[str, Callable[[Column, pa.ChunkedArray], Iterator[tuple[Reas
 
 
 def _bad_ops(ops: pa.ChunkedArray) -> Iterator[tuple[Reason, Mask]]:
-    known = pc.is_in(ops, value_set=OPS)
-    if not pc.all(known).as_py():
-        yield Reason.BAD_OP, ~_mask(known)
+    if not all_upserts(ops):
+        known = pc.is_in(ops, value_set=OPS)
+        if not pc.all(known).as_py():
+            yield Reason.BAD_OP, ~_mask(known)
+
+
+def all_upserts(ops: pa.ChunkedArray) -> bool:
+    """Whether nothing is deleted: in a snapshot always, in a delta mostly. A comparison of bytes tells."""
+    return not ops.null_count and all(map(_is_upsert, ops.chunks))
+
+
+def _is_upsert(chunk: pa.Array) -> bool:
+    _, ends, data = chunk.buffers()
+    if not len(chunk):
+        return True
+    if data is None or ends is None:
+        return False
+    bounds = memoryview(ends).cast("i")[chunk.offset : chunk.offset + len(chunk) + 1]
+    lengths = np.diff(np.asarray(bounds))
+    same = bytes(memoryview(data)[bounds[0] : bounds[-1]]) == _UPSERT * len(chunk)
+    return same and bool((lengths == len(_UPSERT)).all())
 
 
 def _repeated(uids: pa.ChunkedArray) -> Iterator[tuple[Reason, Mask]]:

@@ -45,6 +45,7 @@ def decode(sealed: SealedBatch) -> DecodedBatch:
         covers=frozenset(header.covers),
         tables=tables,
         rejected=tuple(entry for entry in rejected if entry.rows),
+        sealed_bytes=sealed.sealed_bytes,
         received_at=sealed.received_at,
         part_body=bytes(sealed.body) if waits(header) else b"",
     )
@@ -99,6 +100,7 @@ def set_all_aside(sealed: SealedBatch, reason: Reason, sample: str) -> DecodedBa
             for section in header.sections
             if section.rows
         ),
+        sealed_bytes=sealed.sealed_bytes,
         received_at=sealed.received_at,
     )
 

@@ -63,6 +63,16 @@ class WaitingPart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A batch's key, known before anything of it is looked at. A heartbeat stands at seq 0, where no batch is."""
+
+    registration_id: UUID
+    epoch: UUID
+    seq: int
+    oldest_held: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DecodedBatch:
     """What appliers get. `tables` hold only columns of the contract, of exactly its types, every row valid.
 
@@ -78,12 +88,23 @@ class DecodedBatch:
     covers: frozenset[str]
     tables: dict[str, pa.Table]
     rejected: tuple[Rejected, ...]
+    sealed_bytes: int
     received_at: datetime
     prepared: object = None
     earlier_parts: int = 0
     """How many parts before it its tables include."""
     part_body: bytes = b""
     """The compressed body of an ipam part that waits for the last one; that one has the rows of all."""
+
+    @property
+    def place(self) -> Place:
+        """Its key in the ledger."""
+        return Place(
+            registration_id=self.principal.registration_id,
+            epoch=self.epoch,
+            seq=self.header.seq,
+            oldest_held=self.header.oldest_held_seq,
+        )
 
     @property
     def rejected_rows(self) -> int:

@@ -2,7 +2,7 @@
 
 Nothing of a batch is durable before its transaction commits, and the transaction holds all of it: the ledger row,
 the rows themselves, the accounting. So a batch is in once or not at all, whatever dies when, and its answer is sent
-only after the commit.
+only after the commit. Batches of several spokes share a transaction (`periplus_hub.ingest.service_groups`).
 """
 
 import asyncio
@@ -22,20 +22,14 @@ from periplus_hub.fleet.model import SpokePrincipal
 from periplus_hub.fleet.repository_liveness import Heard, touch
 from periplus_hub.fleet.service_enrolment import refuse_unless_active
 from periplus_hub.fleet.wire import RefusedError
-from periplus_hub.ingest import gate, repository, repository_parts
+from periplus_hub.ingest import gate, repository, repository_ledger, repository_parts
 from periplus_hub.ingest.admission import Admission
 from periplus_hub.ingest.appliers import Applier, Listener, Preparing
 from periplus_hub.ingest.config import IngestConfig
 from periplus_hub.ingest.decode import decode, set_all_aside, waits, with_earlier, with_prepared
-from periplus_hub.ingest.model import (
-    Committed,
-    DecodedBatch,
-    Reason,
-    SealedBatch,
-    WaitingPart,
-    counts_by_reason,
-)
-from periplus_hub.ingest.service_apply import Applied, apply_batch
+from periplus_hub.ingest.model import Committed, DecodedBatch, Place, Reason, SealedBatch, WaitingPart, counts_by_reason
+from periplus_hub.ingest.service_apply import Applied, Verdict, apply_group
+from periplus_hub.ingest.service_groups import Groups
 from periplus_hub.ingest.settlement import Settlement
 from periplus_hub.kit.crashpoint import crashpoint
 from periplus_hub.kit.db import Database, WriteConnection
@@ -64,6 +58,7 @@ class Intake:
         self._appliers = {applier.kind: applier for applier in appliers}
         self._listeners = tuple(listeners)
         self._settlement = Settlement(db.clock, config.settle_after_s)
+        self._groups = Groups(self._commit)
         self._threads = ThreadPoolExecutor(config.decode_threads, thread_name_prefix="decode")
         self.admission = Admission(max_bytes=config.max_in_flight_bytes, max_per_spoke=config.max_in_flight_per_spoke)
 
@@ -92,7 +87,10 @@ class Intake:
         earlier = await self._earlier_parts(unread)
         with self.admission.room(header.inflated_bytes + sum(part.inflated_bytes for part in earlier)):
             decoded = await asyncio.get_running_loop().run_in_executor(self._threads, self._decode, unread, earlier)
-            applied = await self._store(decoded, len(sealed))
+            try:
+                applied = await self._groups.store(decoded)
+            except DATABASE_ERRORS as error:
+                raise _verdict_on(error) from error
         crashpoint("ingest.after_commit")
         await self._tell(decoded, applied)
         answer = self._answer(decoded, applied)
@@ -123,29 +121,27 @@ class Intake:
             decoded = with_prepared(decoded, *applier.prepare(decoded))
         return decoded
 
-    async def _store(self, batch: DecodedBatch, sealed_bytes: int) -> Applied:
-        async def unit(c: WriteConnection) -> Applied:
-            return await self._write(c, batch, sealed_bytes)
+    async def _commit(self, group: Sequence[DecodedBatch]) -> dict[UUID, Verdict]:
+        async def unit(c: WriteConnection) -> dict[UUID, Verdict]:
+            return await self._write(c, group)
 
-        try:
-            return await self._db.retrying_write(unit)
-        except DATABASE_ERRORS as error:
-            raise _verdict_on(error) from error
+        return await self._db.retrying_write(unit)
 
-    async def _write(self, c: WriteConnection, batch: DecodedBatch, sealed_bytes: int) -> Applied:
-        scope = _scope(batch.principal)
-        standing = await repository.lock(c, scope, batch.principal.registration_id)
-        refuse_unless_active("revoked" if standing is None else standing.state, batch.principal.name)
-        crashpoint("ingest.before_ledger")
-        applier = self._appliers[batch.header.kind]
-        chain = None if standing is None else standing.chain
-        applied = await apply_batch(c, scope, batch, applier, (chain, sealed_bytes, self._config.quarantine_rows))
-        await touch(c, scope, batch.principal.registration_id, _heard(batch))
-        applied.settled_through = await self._settlement.through(
-            c, scope, batch.principal.registration_id, batch.epoch, batch.header.oldest_held_seq
-        )
+    async def _write(self, c: WriteConnection, group: Sequence[DecodedBatch]) -> dict[UUID, Verdict]:
+        scope = system_scope(group[0].principal.tenant_id, "spokes")
+        verdicts = await apply_group(c, scope, group, self._appliers, self._config.quarantine_rows)
+        taken = {
+            batch.principal.registration_id: (batch, verdict)
+            for batch in group
+            if isinstance(verdict := verdicts[batch.principal.registration_id], Applied)
+        }
+        if taken:
+            await touch(c, scope, {mine: _heard(batch) for mine, (batch, _) in taken.items()})
+            settled = await self._settlement.through(c, scope, [batch.place for batch, _ in taken.values()])
+            for mine, (_, applied) in taken.items():
+                applied.settled_through = settled[mine]
         crashpoint("ingest.before_commit")
-        return applied
+        return verdicts
 
     def _answer(self, batch: DecodedBatch, applied: Applied) -> BatchAnswer:
         return BatchAnswer(
@@ -192,7 +188,8 @@ class Intake:
     ) -> HeartbeatAnswer:
         epoch, received_at = when
         scope, mine = _scope(principal), principal.registration_id
-        standing = await repository.lock(c, scope, mine)
+        heard_of = Place(registration_id=mine, epoch=epoch, seq=0, oldest_held=beat.oldest_held_seq)
+        standing = (await repository_ledger.lock(c, scope, [heard_of])).get(mine)
         refuse_unless_active("revoked" if standing is None else standing.state, principal.name)
         if await repository.is_first_beat(c, scope, mine, epoch, beat.monotonic_us):
             await repository.account_reported(c, scope, mine, beat.outcomes)
@@ -205,14 +202,14 @@ class Intake:
             queued_batches=beat.queued_batches,
             queued_bytes=beat.queued_bytes,
         )
-        await touch(c, scope, mine, heard)
+        await touch(c, scope, {mine: heard})
         chain = None if standing is None else standing.chain
         lost = beat.last_seq > 0 and beat.queued_batches == 0
         if lost and chain is not None and chain.epoch == epoch:
             lost = await repository.latest_seq(c, scope, mine, epoch) < beat.last_seq
         return HeartbeatAnswer(
             epoch=beat.epoch,
-            settled_through=await self._settlement.through(c, scope, mine, epoch, beat.oldest_held_seq),
+            settled_through=(await self._settlement.through(c, scope, [heard_of]))[mine],
             pace=self._pace(),
             time_us=_us(self._db.clock.now()),
             wants_snapshot=lost,

@@ -6,12 +6,15 @@ enough. The watermark is computed from the ledger itself, so a restored or faile
 answers with a lower one and gets them again.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
 from periplus_hub.access.scope import Scope
 from periplus_hub.ingest import repository
+from periplus_hub.ingest.model import Place
+from periplus_hub.ingest.repository_ledger import settled_through
 from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.db import ReadConnection
 
@@ -27,16 +30,12 @@ class Settlement:
         self._synchronous = False
         self._known_until_s = float("-inf")
 
-    async def through(
-        self, c: ReadConnection, scope: Scope, registration_id: UUID, epoch: UUID, oldest_held: int
-    ) -> int:
-        """The seq up to which the spoke may delete, as the caller's transaction sees the ledger."""
+    async def through(self, c: ReadConnection, scope: Scope, places: Sequence[Place]) -> dict[UUID, int]:
+        """The seq up to which each spoke may delete, as the caller's transaction sees the ledger."""
         cutoff = self._clock.now()
         if self._after and not await self._has_synchronous_standby(c):
             cutoff -= self._after
-        return await repository.settled_through(
-            c, scope, registration_id, epoch, oldest_held=oldest_held, cutoff=cutoff
-        )
+        return await settled_through(c, scope, places, cutoff=cutoff)
 
     async def _has_synchronous_standby(self, c: ReadConnection) -> bool:
         if self._clock.monotonic_s() >= self._known_until_s:

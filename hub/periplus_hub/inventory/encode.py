@@ -5,7 +5,7 @@ are, and those of a uuid are its 16 bytes and those of an inet are family, prefi
 """
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pgpq import ArrowToPostgresBinaryEncoder
 from sqlalchemy import Table
-from sqlalchemy.dialects.postgresql import INET
 
+from periplus_hub.ingest.columns import all_upserts
 from periplus_hub.ingest.model import DecodedBatch, Reason, Rejected
 from periplus_hub.inventory import tables
 
@@ -34,6 +34,10 @@ CURRENT: Final[dict[str, Table]] = {
     "ip_addresses": tables.ip_addresses,
 }
 """Section name to the table that holds it."""
+
+COPY_HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+"""Signature, no flags, no extension."""
+COPY_TRAILER: Final = b"\xff\xff"
 
 Octets = npt.NDArray[np.uint8]
 
@@ -55,11 +59,15 @@ class Gone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedTable:
-    """One section, ready for the database: `copy` holds `rows` whole rows in the order of `columns`."""
+    """One section, ready for the database: `copy` holds `rows` whole rows in the order of `columns`.
 
-    name: str
+    Between `COPY_HEADER` and `COPY_TRAILER` there may be those of several clusters.
+    """
+
     columns: tuple[str, ...]
     rows: int
+    live: int
+    """Of the rows, those whose time is not over."""
     copy: bytes
     gone: Gone
     uids: list[str]
@@ -70,33 +78,45 @@ def prepare(batch: DecodedBatch) -> tuple[dict[str, PreparedTable], tuple[Reject
     """Every section encoded, and the rows whose addresses are none."""
     prepared: dict[str, PreparedTable] = {}
     rejected: list[Rejected] = []
-    for name, given in batch.tables.items():
-        rows, aside = _without_bad_addresses(given) if name == "pods" else (given, [])
-        rejected += aside
-        prepared[name] = _prepare_table(name, rows, batch.principal.tenant_id, batch.principal.registration_id)
+    owner = {"tenant_id": batch.principal.tenant_id, "registration_id": batch.principal.registration_id}
+    for name, rows in batch.tables.items():
+        gone, left = _split(name, rows)
+        upserts = _one_batch(left)
+        addresses: dict[str, pa.Array] = {}
+        if name == "pods":
+            upserts, addresses, aside = _with_addresses(upserts)
+            rejected += aside
+        prepared[name] = _prepare_table(name, upserts, gone, owner, addresses)
     return prepared, tuple(rejected)
 
 
-def _prepare_table(name: str, rows: pa.Table, tenant_id: UUID, registration_id: UUID) -> PreparedTable:
-    target = CURRENT[name]
-    gone, upserts = _split(name, rows)
-    owner = {"tenant_id": tenant_id, "registration_id": registration_id}
-    columns = tuple(column.name for column in target.columns)
-    arrays = [
-        _constant(owner[column.name], upserts.num_rows)
-        if column.name in owner
-        else _value(upserts, column.name, inet=isinstance(column.type, INET))
-        for column in target.columns
-    ]
-    copy = _encode(pa.record_batch(arrays, names=columns)) if upserts.num_rows else b""
+def _prepare_table(
+    name: str, upserts: pa.RecordBatch, gone: Gone, owner: Mapping[str, UUID], addresses: dict[str, pa.Array]
+) -> PreparedTable:
+    columns, rows = _COLUMNS[name], upserts.num_rows
+    copy = b""
+    if rows:
+        given = {name: _constant(value, rows) for name, value in owner.items()} | addresses
+        arrays = [given[column] if column in given else _value(upserts, column) for column in columns]
+        copy = _encode(pa.record_batch(arrays, names=columns))
     uids = upserts.column("uid").to_pylist() if name in CHANGING else []
-    return PreparedTable(name=name, columns=columns, rows=upserts.num_rows, copy=copy, gone=gone, uids=uids)
+    live = upserts.column("ended_at").null_count if name == "pods" else rows
+    return PreparedTable(columns=columns, rows=rows, live=live, copy=copy, gone=gone, uids=uids)
+
+
+_COLUMNS: Final = {name: tuple(column.name for column in table.columns) for name, table in CURRENT.items()}
+
+
+def _one_batch(rows: pa.Table) -> pa.RecordBatch:
+    """The rows in one piece, as a spoke sends them anyway."""
+    whole = rows.combine_chunks().to_batches()
+    return whole[0] if whole else pa.RecordBatch.from_pylist([], schema=rows.schema)
 
 
 def _split(name: str, rows: pa.Table) -> tuple[Gone, pa.Table]:
-    upsert = pc.equal(rows.column("op"), "upsert")
-    if pc.all(upsert).as_py() is not False:
+    if all_upserts(rows.column("op")):
         return Gone(uids=[], at=[]), rows
+    upsert = pc.equal(rows.column("op"), "upsert")
     deletes = rows.filter(pc.invert(upsert))
     at = deletes.column("observed_at")
     if name == "pods":
@@ -104,56 +124,57 @@ def _split(name: str, rows: pa.Table) -> tuple[Gone, pa.Table]:
     return Gone(uids=deletes.column("uid").to_pylist(), at=at.to_pylist()), rows.filter(upsert)
 
 
-def _valid_from(rows: pa.Table) -> pa.ChunkedArray:
+def _valid_from(rows: pa.RecordBatch) -> pa.Array:
     return pc.coalesce(rows.column("started_at"), rows.column("observed_at"))
 
 
-_DERIVED: Final[dict[str, Callable[[pa.Table], pa.ChunkedArray]]] = {
+_DERIVED: Final[dict[str, Callable[[pa.RecordBatch], pa.Array]]] = {
     "valid_from": _valid_from,
     "valid_to": lambda rows: rows.column("ended_at"),
     "seen_at": lambda rows: rows.column("observed_at"),
 }
 
 
-def _value(rows: pa.Table, column: str, *, inet: bool) -> pa.Array:
-    values = (_DERIVED[column](rows) if column in _DERIVED else rows.column(column)).combine_chunks()
-    if column == "host_network":
+def _value(rows: pa.RecordBatch, column: str) -> pa.Array:
+    values = _DERIVED[column](rows) if column in _DERIVED else rows.column(column)
+    if column == "host_network" and values.null_count:
         return pc.fill_null(values, fill_value=False)
-    if inet:
-        return _inet4(values) if column == "ipv4" else _inet6(values)
-    if pa.types.is_list(values.type) and values.null_count:
+    if values.null_count and pa.types.is_list(values.type):
         return pc.coalesce(values, _NO_TEXTS)
     return values
 
 
 def _constant(value: UUID, rows: int) -> pa.Array:
-    data = np.tile(np.frombuffer(value.bytes, dtype=np.uint8), rows)
-    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), rows, [None, pa.py_buffer(data)])
+    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), rows, [None, pa.py_buffer(value.bytes * rows)])
 
 
 def _encode(rows: pa.RecordBatch) -> bytes:
     encoder = ArrowToPostgresBinaryEncoder(rows.schema)
-    return bytes(encoder.write_header()) + bytes(encoder.write_batch(rows)) + bytes(encoder.finish())
+    encoder.write_header()  # the encoder insists; COPY_HEADER is the same
+    return (bytes(encoder.write_batch(rows)) + bytes(encoder.finish())).removesuffix(COPY_TRAILER)
 
 
-def _without_bad_addresses(rows: pa.Table) -> tuple[pa.Table, list[Rejected]]:
-    if _all_plain(rows):
-        return rows, []
-    good4 = pc.match_substring_regex(rows.column("ipv4"), IPV4_TEXT)
-    good6 = pa.chunked_array([_valid6(rows.column("ipv6").combine_chunks())])
-    bad = pc.or_(pc.invert(pc.fill_null(good4, fill_value=True)), pc.invert(pc.fill_null(good6, fill_value=True)))
-    count = pc.sum(bad).as_py() or 0
-    if not count:
-        return rows, []
-    sample = str(rows.filter(bad).slice(0, 3).select(["uid", "ipv4", "ipv6"]).to_pylist())[:1024]
-    aside = Rejected(table="pods", reason=Reason.BAD_ADDRESS, rows=count, sample=sample)
-    return rows.filter(pc.invert(bad)), [aside]
-
-
-def _all_plain(rows: pa.Table) -> bool:
-    """The usual case, a tenth of a regular expression's price: every IPv4 is canonical and there is no IPv6."""
-    ipv6 = rows.column("ipv6")
-    return ipv6.null_count == len(ipv6) and _octets(rows.column("ipv4").combine_chunks()) is not None
+def _with_addresses(rows: pa.RecordBatch) -> tuple[pa.RecordBatch, dict[str, pa.Array], list[Rejected]]:
+    """The rows whose addresses are addresses, those addresses as PostgreSQL takes them, and what was set aside."""
+    ipv4, ipv6 = rows.column("ipv4"), rows.column("ipv6")
+    # The usual case, a tenth of a regular expression's price: every IPv4 is canonical and there is no IPv6.
+    plain = _inet4(ipv4) if ipv6.null_count == len(ipv6) else None
+    if plain is not None:
+        return rows, {"ipv4": plain, "ipv6": pa.nulls(len(ipv6), pa.binary(20))}, []
+    good4 = pc.fill_null(pc.match_substring_regex(ipv4, IPV4_TEXT), fill_value=True)
+    good = pc.and_(good4, pc.fill_null(_valid6(ipv6), fill_value=True))
+    bad = rows.filter(pc.invert(good))
+    if bad.num_rows:
+        sample = str(bad.slice(0, 3).select(["uid", "ipv4", "ipv6"]).to_pylist())[:1024]
+        aside = [Rejected(table="pods", reason=Reason.BAD_ADDRESS, rows=bad.num_rows, sample=sample)]
+        rows = rows.filter(good)
+    else:
+        aside = []
+    encoded = _inet4(rows.column("ipv4"))
+    if encoded is None:
+        msg = "an address that a regular expression calls canonical is not"
+        raise ValueError(msg)
+    return rows, {"ipv4": encoded, "ipv6": _inet6(rows.column("ipv6"))}, aside
 
 
 def _octets(values: pa.Array) -> Octets | None:
@@ -171,12 +192,11 @@ def _octets(values: pa.Array) -> Octets | None:
     return octets if np.array_equal(digits, np.asarray(pc.binary_length(texts))) else None
 
 
-def _inet4(values: pa.Array) -> pa.Array:
-    """Dotted quads, already known to be valid, as the 8 bytes of an inet."""
+def _inet4(values: pa.Array) -> pa.Array | None:
+    """Dotted quads as the 8 bytes of an inet; None unless every text is a canonical one."""
     octets = _octets(values)
     if octets is None:
-        msg = "addresses are encoded only after their check"
-        raise ValueError(msg)
+        return None
     data = np.empty((len(values), 8), dtype=np.uint8)
     data[:, :4], data[:, 4:] = _INET4_HEAD, octets
     valid = None if values.null_count == 0 else pc.is_valid(values).buffers()[1]
@@ -191,13 +211,9 @@ def _parse6(text: str | None) -> bytes | None:
 
 
 def _valid6(values: pa.Array) -> pa.Array:
-    if values.null_count == len(values):
-        return pa.nulls(len(values), pa.bool_())
     # IPv6 text has no fixed shape that columns could be split by; the C parser takes 0.4 us a value.
     return pa.array([None if text is None else _parse6(text) != b"" for text in values.to_pylist()], pa.bool_())
 
 
 def _inet6(values: pa.Array) -> pa.Array:
-    if values.null_count == len(values):
-        return pa.nulls(len(values), pa.binary(20))
     return pa.array([_parse6(text) for text in values.to_pylist()], pa.binary(20))

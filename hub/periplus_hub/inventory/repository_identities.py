@@ -1,11 +1,13 @@
 """SQL of the [from, to) identities of nodes and services, whose addresses may change in their life.
 
 Each claim is an open row; what the current object no longer claims is closed at the time it was seen so, and what it
-newly claims is opened. The claims are read from the merged tables themselves, for the objects a batch touched.
+newly claims is opened. The claims are read from the merged tables themselves, for the objects a group touched.
 """
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final, TypeAlias
+from uuid import UUID
 
 import asyncpg
 
@@ -14,47 +16,51 @@ from periplus_hub.access.scope import Scope
 Raw: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 _NODE_CLAIMS: Final = """
-    SELECT o.uid, split_part(claim, '=', 1) AS role, split_part(claim, '=', 2) AS ip,
+    SELECT o.registration_id, g.at, o.uid, split_part(claim, '=', 1) AS role, split_part(claim, '=', 2) AS ip,
            NULL::text AS namespace, o.name, o.name AS node, o.zone
-    FROM nodes o, unnest(o.addresses) AS claim
-    WHERE o.tenant_id = $1 AND o.registration_id = $2
-      AND split_part(claim, '=', 1) IN ('InternalIP', 'ExternalIP') {touched}
+    FROM {given} JOIN nodes o ON o.tenant_id = $1 AND o.registration_id = g.registration_id {touched},
+      unnest(o.addresses) AS claim
+    WHERE split_part(claim, '=', 1) IN ('InternalIP', 'ExternalIP')
 """
 _SERVICE_CLAIMS: Final = """
-    SELECT o.uid, claim.role, claim.ip, o.namespace, o.name, NULL::text AS node, NULL::text AS zone
-    FROM services o, LATERAL (
+    SELECT o.registration_id, g.at, o.uid, claim.role, claim.ip,
+           o.namespace, o.name, NULL::text AS node, NULL::text AS zone
+    FROM {given} JOIN services o ON o.tenant_id = $1 AND o.registration_id = g.registration_id {touched}, LATERAL (
         SELECT 'ClusterIP' AS role, unnest(o.cluster_ips) AS ip
         UNION ALL SELECT 'ExternalIP', unnest(o.external_ips)
         UNION ALL SELECT 'LoadBalancer', unnest(o.load_balancer_ips)
     ) AS claim
-    WHERE o.tenant_id = $1 AND o.registration_id = $2 {touched}
 """
 _CLAIMS: Final = {"nodes": ("node", _NODE_CLAIMS), "services": ("service", _SERVICE_CLAIMS)}
 SECTIONS: Final = tuple(_CLAIMS)
 """Sections whose objects have identities here."""
 
-_TOUCHED: Final = "AND o.uid = ANY($4::text[])"
+_CLUSTERS: Final = "unnest($2::uuid[], $3::timestamptz[]) AS g(registration_id, at)"
+_OBJECTS: Final = "unnest($2::uuid[], $3::timestamptz[], $4::text[]) AS g(registration_id, at, uid)"
 # Headless services say None where an address belongs; anything else that is no address is left out just so.
 _WANTED: Final = """
-    SELECT DISTINCT uid, role, CASE WHEN pg_input_is_valid(ip, 'inet') THEN ip::inet END AS ip,
+    SELECT DISTINCT registration_id, at, uid, role, CASE WHEN pg_input_is_valid(ip, 'inet') THEN ip::inet END AS ip,
       namespace, name, node, zone
     FROM ({claims}) AS claims WHERE pg_input_is_valid(ip, 'inet') AND position('/' IN ip) = 0
 """
 _CLOSE: Final = """
     WITH wanted AS ({wanted})
-    UPDATE endpoint_addresses a SET valid_to = greatest(a.valid_from, $3)
-    WHERE a.tenant_id = $1 AND a.registration_id = $2 AND a.owner_kind = '{kind}' AND a.valid_to IS NULL {mine}
-      AND NOT EXISTS (SELECT 1 FROM wanted w WHERE w.uid = a.owner_uid AND w.ip = a.ip AND w.role = a.role
+    UPDATE endpoint_addresses a SET valid_to = greatest(a.valid_from, g.at) FROM {given}
+    WHERE a.tenant_id = $1 AND a.registration_id = g.registration_id AND a.owner_kind = '{kind}'
+      AND a.valid_to IS NULL {mine}
+      AND NOT EXISTS (SELECT 1 FROM wanted w WHERE w.registration_id = a.registration_id AND w.uid = a.owner_uid
+        AND w.ip = a.ip AND w.role = a.role
         AND (w.namespace, w.name, w.node, w.zone) IS NOT DISTINCT FROM (a.namespace, a.name, a.node, a.zone))
 """
 _OPEN: Final = """
     WITH wanted AS ({wanted})
     INSERT INTO endpoint_addresses AS a
       (tenant_id, registration_id, owner_kind, owner_uid, ip, role, namespace, name, node, zone, valid_from)
-    SELECT $1, $2, '{kind}', w.uid, w.ip, w.role, w.namespace, w.name, w.node, w.zone, $3 FROM wanted w
+    SELECT $1, w.registration_id, '{kind}', w.uid, w.ip, w.role, w.namespace, w.name, w.node, w.zone, w.at
+    FROM wanted w
     WHERE NOT EXISTS (SELECT 1 FROM endpoint_addresses e
-      WHERE e.tenant_id = $1 AND e.registration_id = $2 AND e.owner_kind = '{kind}' AND e.owner_uid = w.uid
-        AND e.ip = w.ip AND e.role = w.role AND e.valid_to IS NULL)
+      WHERE e.tenant_id = $1 AND e.registration_id = w.registration_id AND e.owner_kind = '{kind}'
+        AND e.owner_uid = w.uid AND e.ip = w.ip AND e.role = w.role AND e.valid_to IS NULL)
     ON CONFLICT (tenant_id, registration_id, owner_kind, owner_uid, ip, role, valid_from) DO UPDATE
     SET valid_to = NULL, namespace = excluded.namespace, name = excluded.name,
       node = excluded.node, zone = excluded.zone
@@ -63,9 +69,10 @@ _OPEN: Final = """
 
 def _texts(section: str, *, touched: bool) -> tuple[str, str]:
     kind, claims = _CLAIMS[section]
-    wanted = _WANTED.format(claims=claims.format(touched=_TOUCHED if touched else ""))
-    mine = "AND a.owner_uid = ANY($4::text[])" if touched else ""
-    return _CLOSE.format(wanted=wanted, kind=kind, mine=mine), _OPEN.format(wanted=wanted, kind=kind)
+    given = _OBJECTS if touched else _CLUSTERS
+    wanted = _WANTED.format(claims=claims.format(given=given, touched="AND o.uid = g.uid" if touched else ""))
+    mine = "AND a.owner_uid = g.uid" if touched else ""
+    return _CLOSE.format(wanted=wanted, given=given, kind=kind, mine=mine), _OPEN.format(wanted=wanted, kind=kind)
 
 
 _ALL: Final = {section: _texts(section, touched=False) for section in SECTIONS}
@@ -73,11 +80,28 @@ _SOME: Final = {section: _texts(section, touched=True) for section in SECTIONS}
 
 
 async def follow(
-    scope: Scope, raw: Raw, registration_id: object, section: str, changes: tuple[datetime, list[str] | None]
+    scope: Scope, raw: Raw, section: str, seen: Iterable[tuple[UUID, datetime]], *, first: bool = False
 ) -> None:
-    """Bring identities in line with the table: of the touched uids, or with None of the whole cluster."""
-    at, touched = changes
-    close, open_ = (_ALL if touched is None else _SOME)[section]
-    arguments = (scope.tenant_id, registration_id, at) + (() if touched is None else (touched,))
+    """Bring whole clusters' identities in line with the table; with `first` they have none yet."""
+    close, open_ = _ALL[section]
+    arguments = (scope.tenant_id, *_columns(seen, 2))
+    if not first:
+        await raw.execute(close, *arguments)
+    await raw.execute(open_, *arguments)
+
+
+async def follow_touched(scope: Scope, raw: Raw, section: str, touched: Iterable[tuple[UUID, datetime, str]]) -> None:
+    """Bring the identities of these objects in line with the table."""
+    close, open_ = _SOME[section]
+    arguments = (scope.tenant_id, *_columns(touched, 3))
     await raw.execute(close, *arguments)
     await raw.execute(open_, *arguments)
+
+
+def _columns(rows: Iterable[Sequence[object]], width: int) -> list[list[object]]:
+    """Rows as parallel arrays."""
+    columns: list[list[object]] = [[] for _ in range(width)]
+    for row in rows:
+        for column, value in zip(columns, row, strict=True):
+            column.append(value)
+    return columns

@@ -5,13 +5,16 @@ A cluster's first snapshot is copied straight into the tables. Everything later 
 table of the same shape and merged from there: rows that did not change are not written. The statements are text
 because they are the same for every table but for its columns; they are made once, from the tables themselves.
 
-Placeholders: $1 is the tenant, $2 the registration.
+The batches of a group go together: every statement is one for all of their clusters, and where it counts, it counts
+by cluster. Placeholders: $1 is the tenant, $2 the registrations.
 """
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeAlias
+from uuid import UUID
 
 import asyncpg
 from sqlalchemy import Table
@@ -19,11 +22,15 @@ from sqlalchemy import Table
 from periplus_contract.tables import WORKLOADS
 from periplus_hub.access.scope import Scope
 from periplus_hub.inventory import tables
-from periplus_hub.inventory.encode import CURRENT, Gone, PreparedTable
+from periplus_hub.inventory.encode import COPY_HEADER, COPY_TRAILER, CURRENT, Gone, PreparedTable
 
 Raw: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+Grown: TypeAlias = "Counter[UUID]"
+"""By how many a table's live rows grew, by registration."""
+Covered: TypeAlias = tuple[UUID, datetime, str]
+"""A cluster that named all there is of a section, when, and of workloads of which kind (empty for other sections)."""
 _KEY: Final = ("tenant_id", "registration_id", "uid")
-_MINE: Final = "{alias}.tenant_id = $1 AND {alias}.registration_id = $2"
+_SAME: Final = "{one}.registration_id = {other}.registration_id AND {one}.uid = {other}.uid"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,26 +50,43 @@ def _live(alias: str, table: Table) -> str:
     return f"{alias}.valid_to IS NULL" if "valid_to" in table.c else f"{alias}.uid IS NOT NULL"
 
 
-def _close(section: str, table: Table, condition: str) -> str:
-    """Close or delete the rows of a cluster that satisfy `condition`; the text speaks of them as `t`."""
-    mine = _MINE.format(alias="t") + (" AND t.kind = ANY($4::text[])" if section == WORKLOADS.name else "")
+def _closing(table: Table, given: str, which: str, at: str) -> str:
+    """Close or delete rows `t` of a table, and count them by cluster."""
     if "valid_to" in table.c:
-        return (
-            f"UPDATE {table.name} t SET valid_to = greatest(t.valid_from, $3)"
-            f" WHERE {mine} AND t.valid_to IS NULL AND {condition}"
+        source = f" FROM {given}" if given else ""
+        close = (
+            f"UPDATE {table.name} t SET valid_to = greatest(t.valid_from, {at}){source}"
+            f" WHERE {which} AND t.valid_to IS NULL"
         )
-    return f"DELETE FROM {table.name} t WHERE {mine} AND {condition} AND $3::timestamptz IS NOT NULL"
+    else:
+        source = f" USING {given}" if given else ""
+        close = f"DELETE FROM {table.name} t{source} WHERE {which}"
+    return (
+        f"closed AS ({close} RETURNING t.registration_id)"
+        " SELECT registration_id, -count(*) AS rows FROM closed GROUP BY registration_id"
+    )
+
+
+def _close_missing(section: str, table: Table, named: str) -> str:
+    """Of the clusters $2, what `named` does not find, at their times $3; of workloads, only those of their kinds $4."""
+    given = "given AS (SELECT * FROM unnest($2::uuid[], $3::timestamptz[], $4::text[]) AS g(registration_id, at, kind))"
+    mine = f"t.tenant_id = $1 AND t.registration_id = ANY($2::uuid[]) AND NOT EXISTS ({named})"
+    if section == WORKLOADS.name:
+        mine += " AND (t.registration_id, t.kind) IN (SELECT g.registration_id, g.kind FROM given g)"
+    at = "(SELECT g.at FROM given g WHERE g.registration_id = t.registration_id LIMIT 1)"
+    return f"WITH {given}, {_closing(table, '', mine, at)}"
 
 
 def _close_named(table: Table) -> str:
-    mine = _MINE.format(alias="t")
-    gone = "unnest($3::text[], $4::timestamptz[]) AS g(uid, at)"
-    if "valid_to" in table.c:
-        return (
-            f"UPDATE {table.name} t SET valid_to = greatest(t.valid_from, g.at) FROM {gone}"
-            f" WHERE {mine} AND t.uid = g.uid AND t.valid_to IS NULL"
-        )
-    return f"DELETE FROM {table.name} t USING {gone} WHERE {mine} AND t.uid = g.uid"
+    given = "unnest($2::uuid[], $3::timestamptz[], $4::text[]) AS g(registration_id, at, uid)"
+    found = f"found AS MATERIALIZED (SELECT g.at, t.place FROM {given}, {_probe('ctid AS place', table, 'g')})"
+    return f"WITH {found}, {_closing(table, 'found', 't.ctid = found.place', 'found.at')}"
+
+
+def _probe(columns: str, table: Table, key: str) -> str:
+    """The row of a key, looked up in the index whatever the planner thinks of a table it has no statistics of yet."""
+    same = f"x.registration_id = {key}.registration_id AND x.uid = {key}.uid"
+    return f"LATERAL (SELECT x.{columns} FROM {table.name} x WHERE x.tenant_id = $1 AND {same} OFFSET 0) t"
 
 
 _TAKEN: Final = (
@@ -76,7 +100,7 @@ _TAKEN: Final = (
 _UNTIL: Final = "coalesce(t.valid_to, s.valid_to, s.seen_at)"
 """When a known pod lost the addresses that it does not have any more: its end, or when it was seen without them."""
 _LEFT: Final = (
-    "json_agg(json_build_object('registration_id', t.registration_id, 'uid', t.uid, 'ipv4', t.ipv4, 'ipv6', t.ipv6,"
+    "json_agg(json_build_object('registration_id', s.registration_id, 'uid', t.uid, 'ipv4', t.ipv4, 'ipv6', t.ipv6,"
     f" 'valid_from', t.valid_from, 'valid_to', {_UNTIL}))"
     f" FILTER (WHERE t.uid IS NOT NULL AND NOT t.host_network AND t.valid_from < {_UNTIL}"
     " AND (t.ipv4, t.ipv6) IS DISTINCT FROM (s.ipv4, s.ipv6)"
@@ -130,33 +154,36 @@ def _compared(table: Table, alias: str) -> str:
     return ", ".join(f"{alias}.{name}" for name in names)
 
 
-def _statements(section: str, table: Table) -> Statements:
-    left = _LEFT if table is tables.pods else "NULL"
-    stage, columns = f"stage_{table.name}", ", ".join(column.name for column in table.columns)
-    missing = f"NOT EXISTS (SELECT 1 FROM {stage} s WHERE s.uid = t.uid)"
-    noted = (
-        "NOT EXISTS (SELECT 1 FROM snapshot_uids n WHERE n.tenant_id = $1 AND n.registration_id = $2"
-        f" AND n.section = '{section}' AND n.uid = t.uid)"
+def _merge(stage: str, table: Table) -> str:
+    columns = ", ".join(column.name for column in table.columns)
+    is_pods = table is tables.pods
+    known = "uid, x.ipv4, x.ipv6, x.host_network, x.valid_from, x.valid_to" if is_pods else "uid"
+    return (
+        f"WITH grown AS (SELECT s.registration_id, count(*) FILTER (WHERE {_live('s', table)})"
+        f" - count(*) FILTER (WHERE t.uid IS NOT NULL AND {_live('t', table)}) AS rows,"
+        f" {_LEFT if is_pods else 'NULL'} AS addresses_left FROM {stage} s"
+        f" LEFT JOIN {_probe(known, table, 's')} ON true GROUP BY s.registration_id), merged AS ("
+        f"INSERT INTO {table.name} AS t ({columns}) SELECT {columns} FROM {stage} ORDER BY registration_id, uid"
+        f" ON CONFLICT (tenant_id, registration_id, uid) DO UPDATE SET {_assignments(table)}"
+        f" WHERE ({_compared(table, 't')}) IS DISTINCT FROM ({_compared(table, 'excluded')}))"
+        " SELECT registration_id, rows, addresses_left FROM grown"
     )
+
+
+def _statements(section: str, table: Table) -> Statements:
+    stage = f"stage_{table.name}"
+    staged = f"SELECT 1 FROM {stage} s WHERE {_SAME.format(one='s', other='t')}"
+    noted = f"SELECT 1 FROM snapshot_uids n WHERE n.tenant_id = $1 AND n.section = '{section}'"
     return Statements(
         stage=stage,
         make_stage=f"CREATE TEMPORARY TABLE IF NOT EXISTS {stage} (LIKE {table.name}) ON COMMIT DELETE ROWS",
-        merge=(
-            f"WITH grown AS (SELECT count(*) FILTER (WHERE {_live('s', table)})"
-            f" - count(*) FILTER (WHERE t.uid IS NOT NULL AND {_live('t', table)}) AS rows,"
-            f" {left} AS addresses_left FROM {stage} s"
-            f" LEFT JOIN {table.name} t ON {_MINE.format(alias='t')} AND t.uid = s.uid), merged AS ("
-            f"INSERT INTO {table.name} AS t ({columns}) SELECT {columns} FROM {stage} ORDER BY uid"
-            f" ON CONFLICT (tenant_id, registration_id, uid) DO UPDATE SET {_assignments(table)}"
-            f" WHERE ({_compared(table, 't')}) IS DISTINCT FROM ({_compared(table, 'excluded')}))"
-            " SELECT rows, addresses_left FROM grown"
-        ),
-        close_missing=_close(section, table, missing),
-        close_missing_of_parts=_close(section, table, noted),
+        merge=_merge(stage, table),
+        close_missing=_close_missing(section, table, staged),
+        close_missing_of_parts=_close_missing(section, table, f"{noted} AND {_SAME.format(one='n', other='t')}"),
         close_named=_close_named(table),
         note_uids=(
             "INSERT INTO snapshot_uids (tenant_id, registration_id, section, uid)"
-            f" SELECT $1, $2, '{section}', uid FROM {stage} ON CONFLICT DO NOTHING"
+            f" SELECT tenant_id, registration_id, '{section}', uid FROM {stage} ON CONFLICT DO NOTHING"
         ),
     )
 
@@ -165,24 +192,21 @@ STATEMENTS: Final = {section: _statements(section, table) for section, table in 
 
 
 class Merge:
-    """One batch's writes for one cluster. Each method returns by how many the table's live rows grew."""
+    """One group's writes."""
 
-    def __init__(self, raw: Raw, scope: Scope, registration_id: object) -> None:
+    def __init__(self, raw: Raw, scope: Scope) -> None:
         self._raw = raw
-        self._mine = (scope.tenant_id, registration_id)
+        self._tenant_id = scope.tenant_id
+        self._staged: set[str] = set()
 
-    async def is_new(self) -> bool:
-        """Whether nothing of this cluster was ever stored: then there is nothing to merge with."""
-        known = "SELECT NOT EXISTS (SELECT 1 FROM inventory_counts WHERE tenant_id = $1 AND registration_id = $2)"
-        return bool(await self._raw.fetchval(known, *self._mine))
+    async def known(self, registration_ids: Sequence[UUID]) -> set[UUID]:
+        """Those of which something was ever stored: of others there is nothing to merge with."""
+        known = "SELECT registration_id FROM inventory_counts WHERE tenant_id = $1 AND registration_id = ANY($2)"
+        return {row["registration_id"] for row in await self._raw.fetch(known, self._tenant_id, registration_ids)}
 
-    async def copy_in(self, prepared: PreparedTable) -> int:
-        """Straight into the table; no row of the cluster may be there."""
-        await self._copy(CURRENT[prepared.name].name, prepared)
-        if prepared.name != "pods":
-            return prepared.rows
-        live = "SELECT count(*) FROM pods WHERE tenant_id = $1 AND registration_id = $2 AND valid_to IS NULL"
-        return int(await self._raw.fetchval(live, *self._mine))
+    async def copy_in(self, section: str, prepared: Sequence[PreparedTable]) -> None:
+        """Straight into the table; no row of these clusters may be there."""
+        await self._copy(CURRENT[section].name, prepared)
 
     async def make_stages(self, sections: Iterable[str]) -> None:
         """The temporary tables of these sections, where this session does not have them; one round trip for all."""
@@ -190,59 +214,71 @@ class Merge:
         if made:
             await self._raw.execute(made)
 
-    async def stage(self, prepared: PreparedTable) -> None:
-        """Into the session's temporary table, which is empty at the start of every transaction."""
-        if prepared.rows:
-            await self._copy(STATEMENTS[prepared.name].stage, prepared)
+    async def stage(self, section: str, prepared: Sequence[PreparedTable]) -> None:
+        """Into the session's temporary table, in place of what the group had in it before."""
+        if section in self._staged:
+            await self._raw.execute(f"TRUNCATE {STATEMENTS[section].stage}")
+        self._staged.add(section)
+        await self._copy(STATEMENTS[section].stage, prepared)
 
-    async def merge(self, section: str) -> int:
+    async def merge(self, section: str) -> Grown:
         """Staged rows into the table; both halves of the statement see it as it was before."""
-        grown = await self._raw.fetchrow(STATEMENTS[section].merge, *self._mine)
-        if grown is None:
-            return 0
-        if grown["addresses_left"] is not None:
-            await self._raw.execute(_KEEP_LEFT, self._mine[0], grown["addresses_left"])
-        return int(grown["rows"])
+        rows = await self._raw.fetch(STATEMENTS[section].merge, self._tenant_id)
+        for row in rows:
+            if row["addresses_left"] is not None:
+                await self._raw.execute(_KEEP_LEFT, self._tenant_id, row["addresses_left"])
+        return Counter({row["registration_id"]: row["rows"] for row in rows})
 
-    async def close_missing(self, section: str, at: datetime, kinds: Sequence[str]) -> int:
-        """End what the staged rows do not name; of workloads, those of `kinds`."""
-        return await self._close(STATEMENTS[section].close_missing, section, at, kinds)
+    async def close_missing(self, section: str, covered: Sequence[Covered]) -> Grown:
+        """End what the staged rows of these clusters do not name, at the time they were seen so."""
+        return await self._counted(STATEMENTS[section].close_missing, *_columns(covered))
 
-    async def close_missing_of_parts(self, section: str, at: datetime, kinds: Sequence[str]) -> int:
-        """End what no part of the snapshot named; of workloads, those of `kinds`."""
-        return await self._close(STATEMENTS[section].close_missing_of_parts, section, at, kinds)
+    async def close_missing_of_parts(self, section: str, covered: Sequence[Covered]) -> Grown:
+        """End what no part of these clusters' snapshots named."""
+        return await self._counted(STATEMENTS[section].close_missing_of_parts, *_columns(covered))
 
-    async def _close(self, statement: str, section: str, at: datetime, kinds: Sequence[str]) -> int:
-        more = (list(kinds),) if section == WORKLOADS.name else ()
-        return -_affected(await self._raw.execute(statement, *self._mine, at, *more))
-
-    async def close_named(self, section: str, gone: Gone) -> int:
-        """End what a delta deletes."""
-        done = await self._raw.execute(STATEMENTS[section].close_named, *self._mine, gone.uids, gone.at)
-        return -_affected(done)
+    async def close_named(self, section: str, gone: Mapping[UUID, Gone]) -> Grown:
+        """End what deltas delete."""
+        ids = [registration_id for registration_id, each in gone.items() for _ in each.uids]
+        at = [at for each in gone.values() for at in each.at]
+        uids = [uid for each in gone.values() for uid in each.uids]
+        return await self._counted(STATEMENTS[section].close_named, ids, at, uids)
 
     async def note_uids(self, section: str) -> None:
-        """Remember what this part names, for the last one."""
-        await self._raw.execute(STATEMENTS[section].note_uids, *self._mine)
+        """Remember what the staged part names, for the last one."""
+        await self._raw.execute(STATEMENTS[section].note_uids)
 
-    async def forget_uids(self) -> None:
+    async def forget_uids(self, registration_id: UUID) -> None:
         """Start or end a snapshot in parts."""
-        await self._raw.execute("DELETE FROM snapshot_uids WHERE tenant_id = $1 AND registration_id = $2", *self._mine)
+        mine = (self._tenant_id, registration_id)
+        await self._raw.execute("DELETE FROM snapshot_uids WHERE tenant_id = $1 AND registration_id = $2", *mine)
 
-    async def add_counts(self, grown: dict[str, int]) -> None:
-        """Keep the cluster's live counts, also when nothing grew: from now on they are known."""
-        values = [grown.get(name, 0) for name in COUNTED]
-        await self._raw.execute(_ADD_COUNTS, *self._mine, *values)
+    async def add_counts(self, grown: Mapping[UUID, Mapping[str, int]]) -> None:
+        """Keep the clusters' live counts, also when nothing grew: from now on they are known."""
+        values = [
+            (self._tenant_id, registration_id, *(counts.get(name, 0) for name in COUNTED))
+            for registration_id, counts in grown.items()
+        ]
+        await self._raw.executemany(_ADD_COUNTS, values)
 
-    async def _copy(self, table: str, prepared: PreparedTable) -> None:
-        await self._raw.copy_to_table(
-            table, source=_whole(prepared.copy), columns=list(prepared.columns), format="binary"
-        )
+    async def _counted(self, statement: str, *arguments: object) -> Grown:
+        rows = await self._raw.fetch(statement, self._tenant_id, *arguments)
+        return Counter({row["registration_id"]: row["rows"] for row in rows})
+
+    async def _copy(self, table: str, prepared: Sequence[PreparedTable]) -> None:
+        if prepared:
+            columns = list(prepared[0].columns)
+            await self._raw.copy_to_table(table, source=_whole(prepared), columns=columns, format="binary")
 
 
-async def _whole(data: bytes) -> AsyncIterator[bytes]:
+async def _whole(prepared: Iterable[PreparedTable]) -> AsyncIterator[bytes]:
     """As the driver wants a source: it reads files in another thread, two hops for each."""
-    yield data
+    yield b"".join([COPY_HEADER, *(each.copy for each in prepared), COPY_TRAILER])
+
+
+def _columns(covered: Sequence[Covered]) -> tuple[list[UUID], list[datetime], list[str]]:
+    """As parallel arrays."""
+    return [each[0] for each in covered], [each[1] for each in covered], [each[2] for each in covered]
 
 
 COUNTED: Final = tuple(
@@ -254,8 +290,3 @@ _ADD_COUNTS: Final = (
     " ON CONFLICT (tenant_id, registration_id) DO UPDATE SET "
     + ", ".join(f"{name} = t.{name} + excluded.{name}" for name in COUNTED)
 )
-
-
-def _affected(status: str) -> int:
-    """The row count in a command's status."""
-    return int(status.rpartition(" ")[2])

@@ -4,17 +4,20 @@ A snapshot replaces what it covers: what of that its parts do not name has ended
 changes only what it names.
 """
 
-from collections import Counter
-from collections.abc import Collection
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import cast
+from uuid import UUID
 
+from periplus_contract.batch import InventoryMark
 from periplus_contract.tables import WORKLOADS, Kind
 from periplus_hub.access.scope import system_scope
 from periplus_hub.ingest.model import DecodedBatch, Rejected
 from periplus_hub.inventory import repository_identities as identities
 from periplus_hub.inventory.encode import CURRENT, PreparedTable, prepare
-from periplus_hub.inventory.repository_merge import COUNTED, Merge, Raw
+from periplus_hub.inventory.repository_merge import COUNTED, Covered, Grown, Merge, Raw
 from periplus_hub.kit.db import WriteConnection
 
 
@@ -27,11 +30,9 @@ class InventoryApplier:
         """Encode every section for COPY; in the worker thread."""
         return prepare(batch)
 
-    async def apply(self, c: WriteConnection, batch: DecodedBatch) -> dict[str, int]:
-        """Write the prepared sections; nothing is rejected here any more."""
-        raw = await c.raw()
-        await _Application(raw, batch).run()
-        return {}
+    async def apply(self, c: WriteConnection, group: Sequence[DecodedBatch]) -> None:
+        """Write the prepared sections, those of many clusters with one statement."""
+        await _Application(await c.raw(), group).run()
 
 
 def covered_sections(covers: Collection[str]) -> dict[str, list[str]]:
@@ -41,81 +42,157 @@ def covered_sections(covers: Collection[str]) -> dict[str, list[str]]:
     return {**found, WORKLOADS.name: kinds} if kinds else found
 
 
-class _Application:
-    def __init__(self, raw: Raw, batch: DecodedBatch) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Given:
+    """One cluster's batch."""
+
+    registration_id: UUID
+    mark: InventoryMark
+    at: datetime
+    sections: dict[str, PreparedTable]
+    covered: dict[str, list[str]]
+
+    @classmethod
+    def of(cls, batch: DecodedBatch) -> "_Given":
         mark = batch.header.inventory
         if mark is None:
             msg = "the door lets no inventory in without its chain mark"
             raise ValueError(msg)
-        self._raw, self._mark = raw, mark
-        self._registration_id = batch.principal.registration_id
-        self._scope = system_scope(batch.principal.tenant_id, f"spoke:{self._registration_id}")
-        self._merge = Merge(raw, self._scope, self._registration_id)
-        self._sections = cast("dict[str, PreparedTable]", batch.prepared or {})
-        self._covered = covered_sections(batch.covers)
-        self._at = datetime.fromtimestamp(batch.header.window_start_s, UTC)
-        self._grown: Counter[str] = Counter()
+        return cls(
+            registration_id=batch.principal.registration_id,
+            mark=mark,
+            at=datetime.fromtimestamp(batch.header.window_start_s, UTC),
+            sections=cast("dict[str, PreparedTable]", batch.prepared or {}),
+            covered=covered_sections(batch.covers),
+        )
+
+
+class _Application:
+    def __init__(self, raw: Raw, group: Sequence[DecodedBatch]) -> None:
+        self._raw = raw
+        self._scope = system_scope(group[0].principal.tenant_id, "spokes")
+        self._merge = Merge(raw, self._scope)
+        self._group = [_Given.of(batch) for batch in group]
+        self._grown: defaultdict[UUID, Counter[str]] = defaultdict(Counter)
 
     async def run(self) -> None:
-        """Apply the batch as its mark says."""
-        if self._mark.mode == "delta":
-            await self._delta()
-        elif self._mark.part == 1 and await self._merge.is_new():
-            await self._first()
-        else:
-            await self._snapshot()
-        if any(self._grown.values()) or self._mark.mode == "snapshot":
-            await self._merge.add_counts({name: count for name, count in self._grown.items() if name in COUNTED})
+        """Apply each batch as its mark says."""
+        deltas = [each for each in self._group if each.mark.mode == "delta"]
+        snapshots = [each for each in self._group if each.mark.mode != "delta"]
+        if snapshots:
+            await self._snapshots(snapshots)
+        if deltas:
+            await self._deltas(deltas)
+        grown = {mine: {name: counts[name] for name in COUNTED} for mine, counts in self._grown.items()}
+        changed = {mine: counts for mine, counts in grown.items() if any(counts.values())}
+        counted = {each.registration_id: grown.get(each.registration_id, {}) for each in snapshots} | changed
+        if counted:
+            await self._merge.add_counts(counted)
 
-    async def _first(self) -> None:
+    async def _snapshots(self, snapshots: Sequence[_Given]) -> None:
+        known = await self._merge.known([each.registration_id for each in snapshots if each.mark.part == 1])
+        new = [each for each in snapshots if each.mark.part == 1 and each.registration_id not in known]
+        if new:
+            await self._first(new)
+        whole = [each for each in snapshots if each not in new and each.mark.parts == 1]
+        if whole:
+            await self._replace(whole)
+        for part in snapshots:
+            if part.mark.parts > 1 and part not in new:
+                await self._replace_part(part)
+
+    async def _first(self, new: Sequence[_Given]) -> None:
         """Nothing to merge with and nothing to close."""
-        parts = self._mark.parts > 1
-        if parts:
-            await self._merge.make_stages(self._sections)
-        for name, prepared in self._sections.items():
-            if prepared.rows:
-                self._grown[name] += await self._merge.copy_in(prepared)
-            if parts:
-                await self._merge.stage(prepared)
-                await self._merge.note_uids(name)
+        for section in CURRENT:
+            tables = _tables(new, section)
+            await self._merge.copy_in(section, list(tables.values()))
+            self._grow(section, Counter({mine: table.live for mine, table in tables.items()}))
+        await self._note_parts([each for each in new if each.mark.parts > 1])
+        whole = [(each.registration_id, each.at) for each in new if each.mark.parts == 1]
+        for section in identities.SECTIONS if whole else ():
+            await identities.follow(self._scope, self._raw, section, whole, first=True)
+
+    async def _note_parts(self, parts: Sequence[_Given]) -> None:
+        """What first parts name, for their last ones."""
         if not parts:
-            await self._follow_all()
-
-    async def _snapshot(self) -> None:
-        parts, last = self._mark.parts > 1, self._mark.part == self._mark.parts
-        if parts and self._mark.part == 1:
-            await self._merge.forget_uids()
+            return
         await self._merge.make_stages(CURRENT)
-        for name, prepared in self._sections.items():
-            await self._merge.stage(prepared)
-            if parts:
-                await self._merge.note_uids(name)
-            if prepared.rows:
-                self._grown[name] += await self._merge.merge(name)
-        if last:
-            await self._close_missing(parts=parts)
-            await self._follow_all()
+        for section in CURRENT:
+            tables = list(_tables(parts, section).values())
+            if tables:
+                await self._merge.stage(section, tables)
+                await self._merge.note_uids(section)
 
-    async def _close_missing(self, *, parts: bool) -> None:
-        """A covered section that no part carried had no objects."""
-        close = self._merge.close_missing_of_parts if parts else self._merge.close_missing
-        for name, kinds in self._covered.items():
-            self._grown[name] += await close(name, self._at, kinds)
-        if parts:
-            await self._merge.forget_uids()
+    async def _replace(self, whole: Sequence[_Given]) -> None:
+        """A covered section that a snapshot does not carry had no objects."""
+        await self._merge.make_stages(CURRENT)
+        for section in CURRENT:
+            tables = list(_tables(whole, section).values())
+            if tables:
+                await self._merge.stage(section, tables)
+                self._grow(section, await self._merge.merge(section))
+            covered = _covered(whole, section)
+            if covered:
+                self._grow(section, await self._merge.close_missing(section, covered))
+        await self._follow_all(whole)
 
-    async def _follow_all(self) -> None:
+    async def _replace_part(self, part: _Given) -> None:
+        """Its rows now; what no part named ends with the last one."""
+        if part.mark.part == 1:
+            await self._merge.forget_uids(part.registration_id)
+        await self._merge.make_stages(CURRENT)
+        for section, table in part.sections.items():
+            if table.rows:
+                await self._merge.stage(section, [table])
+                await self._merge.note_uids(section)
+                self._grow(section, await self._merge.merge(section))
+        if part.mark.part == part.mark.parts:
+            for section in part.covered:
+                self._grow(section, await self._merge.close_missing_of_parts(section, _covered([part], section)))
+            await self._merge.forget_uids(part.registration_id)
+            await self._follow_all([part])
+
+    async def _follow_all(self, snapshots: Sequence[_Given]) -> None:
+        seen = [(each.registration_id, each.at) for each in snapshots]
         for section in identities.SECTIONS:
-            await identities.follow(self._scope, self._raw, self._registration_id, section, (self._at, None))
+            await identities.follow(self._scope, self._raw, section, seen)
 
-    async def _delta(self) -> None:
-        await self._merge.make_stages(name for name, prepared in self._sections.items() if prepared.rows)
-        for name, prepared in self._sections.items():
-            if prepared.rows:
-                await self._merge.stage(prepared)
-                self._grown[name] += await self._merge.merge(name)
-            if prepared.gone.uids:
-                self._grown[name] += await self._merge.close_named(name, prepared.gone)
-            if name in identities.SECTIONS:
-                changes = (self._at, [*prepared.uids, *prepared.gone.uids])
-                await identities.follow(self._scope, self._raw, self._registration_id, name, changes)
+    async def _deltas(self, deltas: Sequence[_Given]) -> None:
+        at = {each.registration_id: each.at for each in deltas}
+        upserts = {section: _tables(deltas, section) for section in CURRENT}
+        await self._merge.make_stages(section for section, tables in upserts.items() if tables)
+        for section, tables in upserts.items():
+            if tables:
+                await self._merge.stage(section, list(tables.values()))
+                self._grow(section, await self._merge.merge(section))
+            touched = {each.registration_id: each.sections[section] for each in deltas if section in each.sections}
+            gone = {mine: table.gone for mine, table in touched.items() if table.gone.uids}
+            if gone:
+                self._grow(section, await self._merge.close_named(section, gone))
+            if section in identities.SECTIONS and touched:
+                rows = [
+                    (mine, at[mine], uid) for mine, table in touched.items() for uid in (*table.uids, *table.gone.uids)
+                ]
+                await identities.follow_touched(self._scope, self._raw, section, rows)
+
+    def _grow(self, section: str, grown: Grown) -> None:
+        for registration_id, rows in grown.items():
+            self._grown[registration_id][section] += rows
+
+
+def _covered(given: Iterable[_Given], section: str) -> list[Covered]:
+    return [
+        (each.registration_id, each.at, kind)
+        for each in given
+        if section in each.covered
+        for kind in each.covered[section] or [""]
+    ]
+
+
+def _tables(given: Iterable[_Given], section: str) -> dict[UUID, PreparedTable]:
+    """The section of those who upsert any of it."""
+    return {
+        each.registration_id: table
+        for each in given
+        if (table := each.sections.get(section)) is not None and table.rows
+    }

@@ -213,6 +213,7 @@ def _engine(dsn: str, limits: DatabaseLimits, size: int, *, read_only: bool) -> 
         "idle_in_transaction_session_timeout": _ms(limits.idle_in_transaction_s),
         "default_transaction_read_only": "on" if read_only else "off",
         "timezone": "UTC",
+        "client_min_messages": "warning",
     }
 
     async def connect() -> "asyncpg.Connection[asyncpg.Record]":

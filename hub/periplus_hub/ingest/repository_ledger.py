@@ -1,0 +1,209 @@
+"""SQL of a group of batches in their one transaction: who stands where, what is entered, what is settled.
+
+A group holds at most one batch per registration, all of one tenant; every function is one round trip for all of them.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Select,
+    TableValuedAlias,
+    Uuid,
+    any_,
+    bindparam,
+    column,
+    func,
+    select,
+    true,
+)
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from periplus_hub.access.scope import Scope, owned, system_scope
+from periplus_hub.fleet.tables import registrations
+from periplus_hub.ingest.chain import Chain
+from periplus_hub.ingest.model import DecodedBatch, Place
+from periplus_hub.ingest.tables import batches, chains
+from periplus_hub.kit.db import ReadConnection, WriteConnection
+from periplus_hub.kit.tables import UTC_TIME
+
+MAX_HELD: Final = 4_096
+"""How far ahead of the oldest held batch the settled watermark looks; it moves on with the next answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where a registration stands as its next batch arrives; its row is locked."""
+
+    state: str
+    chain: Chain | None
+    entered_sha256: str | None
+    """The body hash of the batch of this place that is in the ledger already."""
+
+
+async def lock(c: WriteConnection, scope: Scope, places: Sequence[Place]) -> dict[UUID, Standing]:
+    """Hold the registrations, and read where they stand; unknown ones are missing.
+
+    A registration's batches and heartbeats are applied one after the other, whatever the replica. So the reading is a
+    statement of its own: one that waits for a lock goes on with what it saw before it waited.
+    """
+    ids = [each.registration_id for each in places]
+    locked = await c.rows(_lock_statement(_anyone(scope)), {"ids": ids})
+    states = {row.id: row.state for row in locked}
+    asked = {"ids": ids, "epochs": [each.epoch for each in places], "seqs": [each.seq for each in places]}
+    found = await c.rows(_standing_statement(_anyone(scope)), asked)
+    return {row.asked_id: _standing(row, states[row.asked_id]) for row in found if row.asked_id in states}
+
+
+def _standing(row: Any, state: str) -> Standing:  # noqa: ANN401 - a row of the statement below
+    chain = None
+    if row.epoch is not None:
+        chain = Chain(epoch=row.epoch, last_seq=row.last_seq, parts_left=row.parts_left, snapshot_seq=row.snapshot_seq)
+    return Standing(state=state, chain=chain, entered_sha256=row.sha256)
+
+
+def _anyone(scope: Scope) -> Scope:
+    """The tenant's scope without its actor: what statements of the hot path are kept under."""
+    return system_scope(scope.tenant_id, "")
+
+
+def _asked(**arrays: Any) -> TableValuedAlias:
+    """Parallel arrays as rows."""
+    parameters = [bindparam(name, type_=ARRAY(kind)) for name, kind in arrays.items()]
+    columns = [column(f"asked_{name}"[:-1], kind) for name, kind in arrays.items()]
+    return func.unnest(*parameters).table_valued(*columns).render_derived(name="asked")
+
+
+@lru_cache(maxsize=256)
+def _lock_statement(scope: Scope) -> Select[Any]:
+    """Built once per tenant: building a statement costs more than running it.
+
+    In the order of ids, so that two groups never wait for each other in a circle.
+    """
+    table = registrations
+    return (
+        select(table.c.id, table.c.state)
+        .where(owned(scope, table), table.c.id == any_(bindparam("ids", type_=ARRAY(Uuid))))
+        .order_by(table.c.id)
+        .with_for_update(key_share=True)
+    )
+
+
+@lru_cache(maxsize=256)
+def _standing_statement(scope: Scope) -> Select[Any]:
+    asked = _asked(ids=Uuid, epochs=Uuid, seqs=BigInteger)
+    mine = owned(scope, chains) & (chains.c.registration_id == asked.c.asked_id)
+    same = (
+        owned(scope, batches)
+        & (batches.c.registration_id == asked.c.asked_id)
+        & (batches.c.epoch == asked.c.asked_epoch)
+        & (batches.c.seq == asked.c.asked_seq)
+    )
+    known = (chains.c.epoch, chains.c.last_seq, chains.c.parts_left, chains.c.snapshot_seq)
+    return select(asked.c.asked_id, *known, batches.c.sha256).select_from(
+        asked.outerjoin(chains, mine).outerjoin(batches, same)
+    )
+
+
+async def enter(c: WriteConnection, scope: Scope, entered: Sequence[DecodedBatch]) -> None:
+    """Write the ledger rows; none of them may be there, as `lock` told."""
+    await c.execute(upsert(batches), [_ledger_row(scope, batch) for batch in entered])
+
+
+def _ledger_row(scope: Scope, batch: DecodedBatch) -> dict[str, Any]:
+    header = batch.header
+    return {
+        "tenant_id": scope.tenant_id,
+        "registration_id": batch.principal.registration_id,
+        "epoch": batch.epoch,
+        "seq": header.seq,
+        "kind": header.kind.value,
+        "sha256": header.sha256,
+        "rows": header.rows,
+        "rejected_rows": batch.rejected_rows,
+        "window_start": header.window_start_s,
+        "sealed_bytes": batch.sealed_bytes,
+        "received_at": batch.received_at,
+    }
+
+
+async def put_chains(c: WriteConnection, scope: Scope, after: Iterable[tuple[DecodedBatch, Chain]]) -> None:
+    """Where the inventories stand after these batches."""
+    await c.execute(_PUT_CHAIN, [_chain_row(scope, batch, chain) for batch, chain in after])
+
+
+def _chain_row(scope: Scope, batch: DecodedBatch, chain: Chain) -> Mapping[str, Any]:
+    return {
+        "tenant_id": scope.tenant_id,
+        "registration_id": batch.principal.registration_id,
+        "epoch": chain.epoch,
+        "last_seq": chain.last_seq,
+        "parts_left": chain.parts_left,
+        "snapshot_seq": chain.snapshot_seq,
+        "complete_since": None if chain.parts_left else batch.received_at,
+    }
+
+
+def _putting() -> Any:  # noqa: ANN401 - SQLAlchemy's Insert of a dialect, generic in what it returns
+    statement = upsert(chains)
+    new = statement.excluded
+    names = ("epoch", "last_seq", "parts_left", "snapshot_seq")
+    changed: dict[str, ColumnElement[Any]] = {name: new[name] for name in names}
+    changed["complete_since"] = func.coalesce(chains.c.complete_since, new.complete_since)
+    return statement.on_conflict_do_update(index_elements=["tenant_id", "registration_id"], set_=changed)
+
+
+_PUT_CHAIN: Final = _putting()
+
+
+async def settled_through(
+    c: ReadConnection, scope: Scope, places: Sequence[Place], *, cutoff: datetime
+) -> dict[UUID, int]:
+    """Of each, the last seq of the unbroken run from `oldest_held` on in which every batch was received by `cutoff`.
+
+    A batch that is missing (never arrived, or lost with a restored backup) ends the run, so a spoke keeps and sends
+    again what the hub does not have.
+    """
+    asked = {
+        "ids": [each.registration_id for each in places],
+        "epochs": [each.epoch for each in places],
+        "oldests": [each.oldest_held for each in places],
+        "cutoff": cutoff,
+    }
+    found = {row.asked_id: int(row.through) for row in await c.rows(_settled_statement(_anyone(scope)), asked)}
+    return {each.registration_id: found.get(each.registration_id, each.oldest_held - 1) for each in places}
+
+
+@lru_cache(maxsize=256)
+def _settled_statement(scope: Scope) -> Select[Any]:
+    asked = _asked(ids=Uuid, epochs=Uuid, oldests=BigInteger)
+    run = (
+        select(
+            batches.c.seq,
+            func.row_number().over(order_by=batches.c.seq).label("position"),
+            func.max(batches.c.received_at).over(order_by=batches.c.seq).label("newest"),
+        )
+        .where(
+            owned(scope, batches),
+            batches.c.registration_id == asked.c.asked_id,
+            batches.c.epoch == asked.c.asked_epoch,
+            batches.c.seq >= asked.c.asked_oldest,
+        )
+        .order_by(batches.c.seq)
+        .limit(MAX_HELD)
+        .lateral("run")
+    )
+    unbroken = run.c.seq - run.c.position == asked.c.asked_oldest - 1
+    return (
+        select(asked.c.asked_id, func.max(run.c.seq).label("through"))
+        .select_from(asked.join(run, true()))
+        .where(unbroken, run.c.newest <= bindparam("cutoff", type_=UTC_TIME))
+        .group_by(asked.c.asked_id)
+    )

@@ -1,0 +1,154 @@
+import asyncio
+from collections.abc import Callable, Sequence
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy.exc import DataError
+
+from periplus_contract import batch as contract
+from periplus_contract import problems
+from periplus_contract.tables import Kind
+from periplus_hub.fleet.model import SpokePrincipal, State
+from periplus_hub.fleet.wire import RefusedError
+from periplus_hub.ingest.model import DecodedBatch
+from periplus_hub.ingest.service_apply import Applied, Verdict
+from periplus_hub.ingest.service_groups import LANES, MAX_BATCHES, Groups
+
+from tests.support.batches import EPOCH, Spoke
+from tests.support.clock import START
+
+ACME, GLOBEX = UUID(int=1), UUID(int=2)
+BAD_ROWS = DataError("INSERT", None, ValueError("22003"))
+
+
+def batch(registration: UUID | None = None, tenant: UUID = ACME, seq: int = 1, rows: int = 0) -> DecodedBatch:
+    registration = registration or uuid4()
+    spoke = Spoke(registration, seq=seq - 1)
+    header, _ = contract.split(spoke.seal(Kind.INVENTORY, [], rows=rows))
+    principal = SpokePrincipal(tenant_id=tenant, registration_id=registration, name="prod", state=State.ACTIVE)
+    return DecodedBatch(
+        principal=principal,
+        header=header,
+        epoch=EPOCH,
+        sections=frozenset(),
+        covers=frozenset(),
+        tables={},
+        rejected=(),
+        sealed_bytes=1,
+        received_at=START,
+    )
+
+
+class Store:
+    """A database that takes as long as the test wants, and remembers its groups."""
+
+    def __init__(self, fails: Callable[[Sequence[DecodedBatch]], Exception | None] = lambda _: None) -> None:
+        self.groups: list[list[DecodedBatch]] = []
+        self.refuse: set[UUID] = set()
+        self.open = asyncio.Event()
+        self._fails = fails
+        self._started = asyncio.Condition()
+
+    async def commit(self, group: Sequence[DecodedBatch]) -> dict[UUID, Verdict]:
+        async with self._started:
+            self.groups.append(list(group))
+            self._started.notify_all()
+        await self.open.wait()
+        error = self._fails(group)
+        if error is not None:
+            raise error
+        return {each.principal.registration_id: self._verdict(each) for each in group}
+
+    async def started(self, groups: int) -> None:
+        async with self._started:
+            await self._started.wait_for(lambda: len(self.groups) >= groups)
+
+    def _verdict(self, each: DecodedBatch) -> Verdict:
+        if each.principal.registration_id in self.refuse:
+            return RefusedError(problems.INVENTORY_GAP, "a gap")
+        return Applied(settled_through=each.header.seq)
+
+
+async def occupied(store: Store, groups: Groups) -> list["asyncio.Task[Applied]"]:
+    """Every lane has a batch of its own in the database."""
+    tasks = []
+    for lane in range(LANES):
+        tasks.append(asyncio.create_task(groups.store(batch())))
+        await store.started(lane + 1)
+    return tasks
+
+
+async def together(groups: Groups, *batches: DecodedBatch) -> list[Applied | BaseException]:
+    return await asyncio.gather(*(groups.store(each) for each in batches), return_exceptions=True)
+
+
+async def later(store: Store) -> None:
+    """Let the batches in once they all wait."""
+    await asyncio.sleep(0)
+    store.open.set()
+
+
+async def test_what_arrives_while_the_database_is_busy_goes_in_together() -> None:
+    store = Store()
+    groups = Groups(store.commit)
+    first = await occupied(store, groups)
+    waiting = [batch() for _ in range(5)]
+    answers, _ = await asyncio.gather(together(groups, *waiting), later(store))
+    await asyncio.gather(*first)
+    assert [len(group) for group in store.groups] == [1] * LANES + [5]
+    assert answers == [Applied(settled_through=1)] * 5
+
+
+async def test_one_cluster_goes_in_order_and_never_twice_at_once() -> None:
+    store = Store()
+    groups = Groups(store.commit)
+    first = await occupied(store, groups)
+    mine = uuid4()
+    waiting = [batch(mine, seq=1), batch(mine, seq=2), batch(), batch(mine, seq=3)]
+    await asyncio.gather(together(groups, *waiting), later(store))
+    await asyncio.gather(*first)
+    assert [sorted(each.header.seq for each in group) for group in store.groups[LANES:]] == [[1, 1], [2], [3]]
+
+
+async def test_tenants_are_not_mixed_and_a_group_has_an_end() -> None:
+    store = Store()
+    groups = Groups(store.commit)
+    first = await occupied(store, groups)
+    waiting = [batch(), batch(tenant=GLOBEX), batch(), *(batch(rows=40_000) for _ in range(2))]
+    await asyncio.gather(together(groups, *waiting), later(store))
+    await asyncio.gather(*first)
+    later_groups = store.groups[LANES:]
+    assert all(len({each.principal.tenant_id for each in group}) == 1 for group in later_groups)
+    assert sorted(len(group) for group in later_groups) == [1, 1, 3]
+    assert all(len(group) <= MAX_BATCHES for group in later_groups)
+
+
+async def test_a_refused_batch_is_its_own_trouble() -> None:
+    store = Store()
+    groups = Groups(store.commit)
+    first = await occupied(store, groups)
+    waiting = [batch() for _ in range(3)]
+    store.refuse.add(waiting[1].principal.registration_id)
+    answers, _ = await asyncio.gather(together(groups, *waiting), later(store))
+    await asyncio.gather(*first)
+    assert [type(answer) for answer in answers] == [Applied, RefusedError, Applied]
+
+
+async def test_a_batch_the_database_cannot_take_keeps_no_other_out() -> None:
+    bad = batch()
+    store = Store(lambda group: BAD_ROWS if bad in group else None)
+    groups = Groups(store.commit)
+    first = await occupied(store, groups)
+    answers, _ = await asyncio.gather(together(groups, batch(), bad, batch()), later(store))
+    await asyncio.gather(*first)
+    assert [type(answer) for answer in answers] == [Applied, DataError, Applied]
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError("away"), TimeoutError("busy")])
+async def test_a_database_that_is_away_is_not_asked_for_each(error: Exception) -> None:
+    store = Store(lambda group: error if len(group) > 1 else None)
+    groups = Groups(store.commit)
+    first = await occupied(store, groups)
+    answers, _ = await asyncio.gather(together(groups, batch(), batch()), later(store))
+    await asyncio.gather(*first)
+    assert (answers, len(store.groups)) == ([error, error], LANES + 1)
