@@ -123,7 +123,9 @@ PODS: Final = Table(
     ),
 )
 """Kubernetes gives a pod at most one address per family at a time. A pod whose sandbox is made anew gets others under
-the same uid: that is an upsert like any other, and its `observed_at` is since when."""
+the same uid: that is an upsert like any other, and its `observed_at` is since when. A null workload is unknown,
+perhaps only now (its ReplicaSet was not read yet, or went before it), or there is none: a reader keeps what it
+knew."""
 
 SERVICES: Final = Table(
     "services",
@@ -150,7 +152,8 @@ ENDPOINTS: Final = Table(
         *_lists("ports"),
     ),
 )
-"""One row per endpoint of an EndpointSlice; `uid` is `<slice uid>/<address>`."""
+"""One row per endpoint of an EndpointSlice; `uid` is `<slice uid>/<uid of its target>`, with the address where
+it has none: pods on the host's network share theirs."""
 
 SERVICE_CIDRS: Final = Table(
     "service_cidrs", (*_OBJECT, *_texts("name", "source"), *_lists("cidrs"), *_flags("ready", "terminating"))

@@ -4,15 +4,17 @@ from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy import select
 
 from periplus_hub.access.scope import Scope
+from periplus_hub.inventory import tables
 from periplus_hub.inventory.model import InventoryFilter, Pod
 from periplus_hub.inventory.repository import counts_by_registration, list_pods
 from periplus_hub.inventory.repository_owners import address_owner
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.page import PageAsk
 
-from tests.support.batches import Spoke, gone, node, pod, service
+from tests.support.batches import Spoke, gone, node, pod, service, upsert
 from tests.support.clock import START
 from tests.support.spokes_door import Door, Member, RefusedByHubError, open_door
 
@@ -160,3 +162,28 @@ async def test_rows_that_break_the_contract_are_set_aside_and_the_others_stay(
     }
     found = await pods(door, tenant)
     assert {uid: each.ipv4 or each.ipv6 for uid, each in found.items()} == {"good6": "fd00::1", "twice": "10.1.0.2"}
+
+
+async def test_what_a_spoke_does_not_know_now_stays_as_it_was_known(door: Door, tenant: Scope, member: Member) -> None:
+    spoke = Spoke(member.registration)
+    owned = {"workload_kind": "Deployment", "workload_name": "web"}
+    await member.send(spoke.snapshot({"pods": [pod("a", "10.1.0.1", **owned), pod("b", "10.1.0.2", **owned)]}))
+    await member.send(spoke.snapshot({"pods": [pod("a", "10.1.0.1")]}, covers=("sources",)))
+    found = await pods(door, tenant)
+    assert [(each.uid, each.workload_name, each.valid_to) for each in found.values()] == [
+        ("a", "web", None),
+        ("b", "web", None),
+    ]
+    assert await counted(door, tenant, member) == (0, 2, 0)
+    await member.send(spoke.snapshot({"pods": [pod("a", "10.1.0.1")]}, covers=("pods",), part=1, parts=2))
+    await member.send(spoke.snapshot({"nodes": []}, covers=("pods",), part=2, parts=2))
+    assert (await pods(door, tenant))["b"].valid_to is not None
+
+
+async def test_workloads_end_kind_by_kind(door: Door, tenant: Scope, member: Member) -> None:
+    spoke = Spoke(member.registration)
+    rows = [upsert(kind, namespace="shop", name=kind.lower(), kind=kind) for kind in ("Deployment", "CronJob", "Job")]
+    await member.send(spoke.snapshot({"workloads": rows}))
+    await member.send(spoke.snapshot({}, covers=("workloads/CronJob", "workloads/Job", "workloads/New", "sources")))
+    async with door.db.read() as c:
+        assert [row.uid for row in await c.rows(select(tables.workloads.c.uid))] == ["Deployment"]

@@ -121,11 +121,15 @@ _KEEP_LEFT: Final = """
 _ASSIGNED: Final = {
     ("pods", "valid_from"): _TAKEN,
     **{
-        ("clusters", name): f"coalesce(excluded.{name}, t.{name})"
-        for name in (
-            *("provider", "account", "region", "kubernetes_version", "platform", "distribution"),
-            "api_ca_sha256",
-        )
+        (table, name): f"coalesce(excluded.{name}, t.{name})"
+        for table, names in {
+            "pods": ("workload_kind", "workload_name"),
+            "clusters": (
+                *("provider", "account", "region", "kubernetes_version", "platform", "distribution"),
+                "api_ca_sha256",
+            ),
+        }.items()
+        for name in names
     },
     **{
         ("clusters", name): f"CASE WHEN excluded.{name} = '{{}}' THEN t.{name} ELSE excluded.{name} END"
@@ -139,8 +143,8 @@ _ASSIGNED: Final = {
         for name in ("objects", "as_of")
     },
 }
-"""What is not just taken over. What a cluster does not know of itself now, or when a source that fails was last whole,
-stays as it was known."""
+"""What is not just taken over. What a spoke does not know now (whose a pod is, where its cluster is, when a source that
+fails was last whole) stays as it was known."""
 
 
 def _assignments(table: Table) -> str:

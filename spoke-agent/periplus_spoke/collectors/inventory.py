@@ -1,6 +1,5 @@
 """Objects of every kind into the inventory state: who owns what, what a node says about its cluster."""
 
-from sys import intern
 from typing import Final
 
 from periplus_contract import covers
@@ -25,9 +24,11 @@ from periplus_spoke.fold.owners import Owners
 from periplus_spoke.fold.places import place_of
 from periplus_spoke.fold.sources import Source
 from periplus_spoke.fold.state import InventoryState
-from periplus_spoke.fold.text import LabelFilter
+from periplus_spoke.fold.text import LabelFilter, shared
 
 _DAEMONSET: Final = "DaemonSet"
+_MIDDLES: Final = {"apps/replicasets": "ReplicaSet", "batch/jobs": "Job"}
+"""Sources of what stands between a pod and its workload."""
 
 
 class Inventory:
@@ -71,8 +72,11 @@ class Inventory:
 
     def pod(self, pod: Pod, at_us: int) -> None:
         """core/v1 Pod."""
-        row = rows.pod_row(pod, self.owners.workload(pod), self._labels)
-        self.state.put(PODS, intern(pod.metadata.uid), row, at_us)
+        uid = shared(pod.metadata.uid) or ""
+        kind, name, ended = rows.workload_and_end(self.state.rows(PODS).get(uid))
+        workload = self.owners.workload(pod, (kind, name) if kind and name else None)
+        row = rows.pod_row(pod, workload, self._labels, rows.pod_end(pod, ended, at_us))
+        self.state.put(PODS, uid, row, at_us)
 
     def forget_pod(self, uid: str, at_us: int) -> None:
         """A pod is gone."""
@@ -155,6 +159,9 @@ class Inventory:
         """Note how a source is doing; `quietly` waits for `tell_sources` unless its state is news."""
         known = self.sources.get(name)
         self.sources[name] = source
+        if source.state == "forbidden" and name in _MIDDLES:
+            for pod in self.owners.refuse(_MIDDLES[name]):
+                self.pod(pod, at_us)
         if not (quietly and source.same_state(known)):
             self.state.put(SOURCES, name, source.row(), at_us)
 

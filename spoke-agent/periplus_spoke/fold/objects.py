@@ -123,6 +123,12 @@ class PodSpec(Kept):
     host_network: bool | None = None
 
 
+class PodCondition(Kept):
+    """core/v1 PodCondition."""
+
+    last_transition_time: datetime | None = None
+
+
 class PodStatus(Kept):
     """core/v1 PodStatus."""
 
@@ -131,6 +137,7 @@ class PodStatus(Kept):
     pod_ips: list[PodAddress] | None = field(name="podIPs", default=None)
     start_time: datetime | None = None
     container_statuses: list[ContainerStatus] | None = None
+    conditions: list[PodCondition] | None = None
 
 
 class Pod(Thing):

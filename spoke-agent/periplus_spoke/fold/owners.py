@@ -15,6 +15,7 @@ class Owners:
     """ReplicaSets and Jobs, and pods that were seen before theirs."""
 
     def __init__(self) -> None:
+        self._refused: set[str] = set()
         self._tops: dict[str, dict[str, Top]] = {kind: {} for kind in _MIDDLE}
         self._waiting: dict[str, dict[str, Pod]] = {}
 
@@ -28,8 +29,18 @@ class Owners:
         self._tops[kind][meta.uid] = _top(owner.kind, owner.name) if owner else _top(kind, meta.name)
         return list(self._waiting.pop(meta.uid, {}).values())
 
+    def refuse(self, kind: str) -> list[Pod]:
+        """A middle kind may not be read, so it is as near as one gets; the pods that waited for more."""
+        self._refused.add(kind)
+        return [
+            pod
+            for pods in self._waiting.values()
+            for pod in pods.values()
+            if (owner := pod.metadata.controller()) is not None and owner.kind == kind
+        ]
+
     def forget(self, uid: str) -> None:
-        """A middle owner is gone; its pods keep the workload they have."""
+        """A middle owner is gone: it goes before its pods, which keep the workload they have."""
         for tops in self._tops.values():
             tops.pop(uid, None)
 
@@ -39,8 +50,11 @@ class Owners:
             if not self._waiting[owner]:
                 del self._waiting[owner]
 
-    def workload(self, pod: Pod) -> Top | None:
-        """Kind and name; the middle owner itself while its own owner is not known, None for a bare pod."""
+    def workload(self, pod: Pod, before: Top | None = None) -> Top | None:
+        """Kind and name; None for a bare pod, and while its middle owner is unknown.
+
+        Then it keeps what it had `before`: a pod outlives the ReplicaSet that is deleted with it.
+        """
         owner = pod.metadata.controller()
         if owner is None:
             return None
@@ -49,7 +63,9 @@ class Owners:
         top = self._tops[owner.kind].get(owner.uid)
         if top is None:
             self._waiting.setdefault(owner.uid, {})[pod.metadata.uid] = pod
-        return top or _top(owner.kind, owner.name)
+        if top is None and before is None and owner.kind in self._refused:
+            return _top(owner.kind, owner.name)
+        return top or before
 
 
 def _top(kind: str, name: str) -> Top:

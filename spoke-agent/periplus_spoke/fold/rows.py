@@ -6,8 +6,7 @@ does not track them.
 
 import ipaddress
 from collections.abc import Iterator
-from sys import intern
-from typing import Final
+from typing import Final, cast
 
 from periplus_contract.tables import (
     CLUSTER,
@@ -34,7 +33,7 @@ from periplus_spoke.fold.objects import (
 )
 from periplus_spoke.fold.places import place_of
 from periplus_spoke.fold.records import Cell
-from periplus_spoke.fold.text import LabelFilter, micros, pairs, shared
+from periplus_spoke.fold.text import LabelFilter, Sharing, micros, pairs, shared
 
 Row = tuple[Cell, ...]
 FIXED_COLUMNS: Final = 3
@@ -56,7 +55,8 @@ ORDER: Final = (
 SERVICE_LABEL: Final = "kubernetes.io/service-name"
 MANAGED_BY_LABEL: Final = "ipaddress.kubernetes.io/managed-by"
 _DIGITS: Final = 9
-_CACHED_TUPLES: Final = 4_096
+_ports: Final[Sharing[tuple[str, ...]]] = Sharing(4_096)
+"""Every endpoint of a service repeats them."""
 _FINISHED: Final = frozenset(("Succeeded", "Failed"))
 
 
@@ -121,8 +121,8 @@ def workload_row(thing: Thing, kind: str, api_group: str, labels: LabelFilter) -
     )
 
 
-def pod_row(pod: Pod, workload: tuple[str, str] | None, labels: LabelFilter) -> Row:
-    """core/v1 Pod with the top of its owner chain."""
+def pod_row(pod: Pod, workload: tuple[str, str] | None, labels: LabelFilter, ended_at_us: int | None) -> Row:
+    """core/v1 Pod with the top of its owner chain and its end, if it has finished (`pod_end`)."""
     meta, status = pod.metadata, pod.status
     kind, name = workload or (None, None)
     ipv4, ipv6 = _families(pod)
@@ -137,9 +137,20 @@ def pod_row(pod: Pod, workload: tuple[str, str] | None, labels: LabelFilter) -> 
         shared(status.phase),
         bool(pod.spec.host_network),
         micros(status.start_time),
-        _ended_at(pod),
+        ended_at_us,
         labels.keep(meta.labels),
     )
+
+
+_POD: Final = positions(PODS)
+
+
+def workload_and_end(row: Row | None) -> tuple[str | None, str | None, int | None]:
+    """What a pod's row says that its next one must not forget: kind and name of its workload, and its end."""
+    if row is None:
+        return None, None, None
+    kind, name, ended = (row[_POD[column]] for column in ("workload_kind", "workload_name", "ended_at"))
+    return cast("str | None", kind), cast("str | None", name), cast("int | None", ended)
 
 
 def _families(pod: Pod) -> tuple[str | None, str | None]:
@@ -148,7 +159,7 @@ def _families(pod: Pod) -> tuple[str | None, str | None]:
     for text in [item.ip for item in pod.status.pod_ips or ()] or [pod.status.pod_ip]:
         version = family(text)
         if version and version not in found:
-            found[version] = intern(text)
+            found[version] = shared(text) or ""
     return found.get(4), found.get(6)
 
 
@@ -160,7 +171,12 @@ def family(text: str) -> int | None:
         return None
 
 
-def _ended_at(pod: Pod) -> int | None:
+def pod_end(pod: Pod, known_us: int | None, at_us: int) -> int | None:
+    """When a finished pod ended; None while it runs. `known_us` is the end it was given before.
+
+    Not every finished pod has a container that ended: evicted, rejected and lost ones do not. Then the last change of
+    its conditions is the nearest there is, and without any the time at which it was first seen finished.
+    """
     if pod.status.phase not in _FINISHED:
         return None
     ends = [
@@ -168,7 +184,12 @@ def _ended_at(pod: Pod) -> int | None:
         for item in pod.status.container_statuses or ()
         if item.state and item.state.terminated
     ]
-    return max((end for end in ends if end is not None), default=micros(pod.metadata.deletion_timestamp))
+    changes = [micros(item.last_transition_time) for item in pod.status.conditions or ()]
+    return _latest(ends) or known_us or min(_latest(changes) or at_us, at_us)
+
+
+def _latest(moments: list[int | None]) -> int | None:
+    return max((moment for moment in moments if moment is not None), default=None)
 
 
 def service_row(service: Service, labels: LabelFilter) -> Row:
@@ -218,14 +239,16 @@ def endpoint_rows(piece: EndpointSlice) -> Iterator[tuple[str, Row]]:
             continue
         address = endpoint.addresses[0]
         target, conditions = endpoint.target_ref, endpoint.conditions
+        # Pods on the host's network share an address, and during an update two of them stand in one slice.
+        mark = target.uid if target and target.uid else address
         ready = conditions.ready if conditions else None
         yield (
-            f"{meta.uid}/{address}",
+            f"{meta.uid}/{mark}",
             (
                 shared(meta.namespace),
                 service,
                 shared(meta.name),
-                intern(address),
+                shared(address),
                 shared(piece.address_type),
                 shared(endpoint.node_name),
                 shared(endpoint.zone),
@@ -236,19 +259,9 @@ def endpoint_rows(piece: EndpointSlice) -> Iterator[tuple[str, Row]]:
                 True if ready is None else ready,
                 conditions.serving if conditions else None,
                 conditions.terminating if conditions else None,
-                _shared_tuple(ports),
+                _ports.one(ports),
             ),
         )
-
-
-_tuples: Final[dict[tuple[str, ...], tuple[str, ...]]] = {}
-
-
-def _shared_tuple(texts: tuple[str, ...]) -> tuple[str, ...]:
-    """One tuple for equal port lists: every endpoint of a service repeats them."""
-    if len(_tuples) > _CACHED_TUPLES:  # only a cache: forgotten whole
-        _tuples.clear()
-    return _tuples.setdefault(texts, texts)
 
 
 def service_cidr_row(thing: ServiceCidr) -> Row:

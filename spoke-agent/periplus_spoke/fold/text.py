@@ -1,8 +1,7 @@
 """Small values that every row needs: shared strings, label allow-lists, microseconds."""
 
 from datetime import UTC, datetime, timedelta
-from sys import intern
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -43,6 +42,33 @@ DEFAULT_LABEL_KEYS: Final = (
 """Labels that place an object in an organisation or on a map. Others stay in the cluster."""
 
 
+T = TypeVar("T", str, tuple[str, ...])
+
+
+class Sharing(Generic[T]):
+    """One object for equal values, so that rows that repeat them cost less. Only a cache: when full, forgotten whole.
+
+    Not `sys.intern`, which Python 3.12 never gives back: names and addresses of pods come and go for years.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._known: dict[T, T] = {}
+
+    def one(self, value: T) -> T:
+        """The value seen first among those equal to `value`."""
+        if len(self._known) >= self._most:
+            self._known.clear()
+        return self._known.setdefault(value, value)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+
+_texts: Final[Sharing[str]] = Sharing(65_536)
+"""Room for what 15,000 pods and their endpoints repeat."""
+
+
 class LabelFilter:
     """Which label keys leave the cluster: exact keys, or a prefix ending in `*`."""
 
@@ -56,7 +82,7 @@ class LabelFilter:
             return ()
         return tuple(
             sorted(
-                intern(f"{key}={value}")
+                _texts.one(f"{key}={value}")
                 for key, value in labels.items()
                 if key in self._exact or key.startswith(self._prefixes)
             )
@@ -65,12 +91,12 @@ class LabelFilter:
 
 def pairs(labels: dict[str, str] | None) -> tuple[str, ...]:
     """All of a map as sorted `key=value` texts, shared between rows."""
-    return tuple(sorted(intern(f"{key}={value}") for key, value in (labels or {}).items()))
+    return tuple(sorted(_texts.one(f"{key}={value}") for key, value in (labels or {}).items()))
 
 
 def shared(text: str | None) -> str | None:
     """One string object for equal texts, None for nothing."""
-    return intern(text) if text else None
+    return _texts.one(text) if text else None
 
 
 def micros(moment: datetime | None) -> int | None:

@@ -22,12 +22,13 @@ from periplus_spoke.fold.objects import EndpointSlice, IpAddress, Node, Pod, Ser
 from periplus_spoke.fold.owners import Owners
 from periplus_spoke.fold.places import Place, from_provider_id, majority, place_of
 from periplus_spoke.fold.rows import Row
-from periplus_spoke.fold.text import LabelFilter
+from periplus_spoke.fold.text import LabelFilter, Sharing
 
 from tests.support.decoding import decode
 from tests.support.kube_objects import endpoint_slice, node, owned_by, pod, service
 
 LABELS = LabelFilter(("team", "topology.kubernetes.io/*"))
+SEEN_US = 1_800_000_000_000_000
 
 
 def named(table: Table, row: Row) -> dict[str, Any]:
@@ -35,15 +36,16 @@ def named(table: Table, row: Row) -> dict[str, Any]:
     return dict(zip(rows.positions(table), row, strict=True))
 
 
-def pod_of(thing: dict[str, Any]) -> dict[str, Any]:
-    return named(PODS, rows.pod_row(decode(Pod, thing), None, LABELS))
+def pod_of(thing: dict[str, Any], known_us: int | None = None) -> dict[str, Any]:
+    found = decode(Pod, thing)
+    return named(PODS, rows.pod_row(found, None, LABELS, rows.pod_end(found, known_us, SEEN_US)))
 
 
 def test_empty_objects_have_rows_too() -> None:
     empty: dict[str, Any] = {"metadata": {"uid": "u"}}
     assert named(NAMESPACES, rows.namespace_row(decode(Thing, empty), LABELS))["name"] is None
     assert named(NODES, rows.node_row(decode(Node, empty), LABELS))["ready"] is None
-    assert named(PODS, rows.pod_row(decode(Pod, empty), None, LABELS))["ipv4"] is None
+    assert named(PODS, rows.pod_row(decode(Pod, empty), None, LABELS, None))["ipv4"] is None
     assert named(SERVICES, rows.service_row(decode(Service, empty), LABELS))["cluster_ips"] == ()
     assert named(WORKLOADS, rows.workload_row(decode(Thing, empty), "Job", "batch", LABELS))["replicas"] is None
     assert named(SERVICE_CIDRS, rows.service_cidr_row(decode(ServiceCidr, empty)))["ready"] is None
@@ -75,6 +77,24 @@ def test_a_finished_pod_ended_when_its_last_container_did() -> None:
     row = pod_of(done)
     assert row["ended_at"] - row["started_at"] == 9_000_000
     assert pod_of(pod("runs"))["ended_at"] is None
+
+
+@pytest.mark.parametrize("containers", [None, [], [{"state": {"running": {}}}]])
+def test_a_finished_pod_without_an_ended_container_has_ended_too(containers: Any) -> None:
+    """Evicted, rejected and lost pods keep their address for days, and it may be someone else's by now."""
+    lost = pod("lost", ("10.0.0.1",), phase="Failed")
+    lost["status"] |= {"containerStatuses": containers, "conditions": [{"type": "Ready"}]}
+    assert pod_of(lost)["ended_at"] == SEEN_US
+    assert pod_of(lost, known_us=7)["ended_at"] == 7, "the first time counts"
+    lost["status"]["conditions"] += [
+        {"type": "Ready", "lastTransitionTime": "2026-03-01T10:00:05Z"},
+        {"type": "DisruptionTarget", "lastTransitionTime": "2026-03-01T10:00:07Z"},
+    ]
+    assert pod_of(lost)["ended_at"] == 1_772_359_207_000_000
+    lost["metadata"]["deletionTimestamp"] = "2026-03-02T00:00:00Z"
+    assert pod_of(lost, known_us=1_772_359_207_000_000)["ended_at"] == 1_772_359_207_000_000
+    running = pod("lost", ("10.0.0.1",))
+    assert pod_of(running, known_us=7)["ended_at"] is None
 
 
 def test_a_service_with_everything() -> None:
@@ -191,12 +211,44 @@ def test_owner_chains() -> None:
         Thing, {"metadata": {"name": "web-1", "ownerReferences": owned_by("Deployment", "web", "d")}}, "rs"
     )
     early = decode(Pod, pod("early", owners=owned_by("ReplicaSet", "web-1", "rs")), "early")
-    assert owners.workload(early) == ("ReplicaSet", "web-1")
+    assert owners.workload(early) is None, "not known yet"
     assert owners.learn("ReplicaSet", replica_set.metadata) == [early]
     assert owners.workload(early) == ("Deployment", "web")
     assert owners.workload(decode(Pod, pod("bare"))) is None
     assert owners.workload(decode(Pod, pod("d", owners=owned_by("DaemonSet", "agent", "x")))) == ("DaemonSet", "agent")
     owners.forget("rs")
-    assert owners.workload(early) == ("ReplicaSet", "web-1")
+    assert owners.workload(early, ("Deployment", "web")) == ("Deployment", "web"), "the garbage collector's order"
     owners.forget_pod("early")
     assert owners.learn("ReplicaSet", replica_set.metadata) == []
+
+
+def test_what_stands_between_may_be_refused() -> None:
+    owners = Owners()
+    waits = decode(Pod, pod("a", owners=owned_by("ReplicaSet", "web-1", "rs")), "a")
+    job = decode(Pod, pod("b", owners=owned_by("Job", "nightly-1", "job")), "b")
+    assert owners.workload(waits) is owners.workload(job) is None
+    assert owners.refuse("ReplicaSet") == [waits]
+    assert owners.workload(waits) == ("ReplicaSet", "web-1")
+    assert owners.workload(waits, ("Deployment", "web")) == ("Deployment", "web")
+    assert owners.workload(job) is None
+
+
+def test_two_endpoints_of_one_address_stay_two() -> None:
+    """Pods on the host's network share an address: during an update the old one must not hide the new one."""
+    targets = [{"kind": "Pod", "name": name, "uid": name} for name in ("new", "old")]
+    endpoints = [
+        {"addresses": ["192.168.0.1"], "conditions": {"ready": target["name"] == "new"}, "targetRef": target}
+        for target in targets
+    ]
+    piece = decode(EndpointSlice, endpoint_slice("s", "svc", [*endpoints, {"addresses": ["10.0.0.9"]}]), "s")
+    found = {uid: named(ENDPOINTS, row) for uid, row in rows.endpoint_rows(piece)}
+    assert {uid: row["ready"] for uid, row in found.items()} == {"s/new": True, "s/old": False, "s/10.0.0.9": True}
+
+
+def test_what_comes_and_goes_is_not_kept() -> None:
+    texts = Sharing[str](100)
+    first = texts.one("ab" + "c".lower())
+    assert texts.one("a" + "bc".lower()) is first
+    for number in range(1_000):
+        texts.one(f"pod-{number}")
+        assert len(texts) <= 100
