@@ -41,9 +41,10 @@ QUERY: Final = (
 )
 _PODS: Final = """
 INSERT INTO pods (tenant_id, registration_id, uid, namespace, name, node, workload_kind, workload_name,
-                  ipv4, phase, host_network, labels, valid_from)
+                  ipv4, phase, host_network, labels, valid_from, seen_at)
 SELECT :tenant, :cluster, gen_random_uuid()::text, 'ns-' || i % 50, 'pod-' || i, 'node-' || i % 100, 'Deployment',
-       'web-' || i % 500, ('10.1.' || i / 250 || '.' || i % 250)::inet, 'Running', false, '{app=web,tier=front}', now()
+       'web-' || i % 500, ('10.1.' || i / 250 || '.' || i % 250)::inet, 'Running', false, '{app=web,tier=front}',
+       now(), now()
 FROM generate_series(1, 9999) AS i
 """
 

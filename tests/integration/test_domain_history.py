@@ -116,6 +116,24 @@ async def test_a_domain_that_ended_is_not_changed_and_its_connections_are_gone(
             await service.change_domain(c, tenant, pair[0], name="else")
 
 
+async def test_two_live_clusters_of_one_uid_name_each_other_until_one_is_revoked(
+    door: Door, tenant: Scope, clock: FakeClock
+) -> None:
+    db = door.db
+    first, second = await door.member(tenant), Member(door, "copy", cluster_uid="uid-of-prod-1")
+    await second.enrol(await door.join_token(tenant))
+    query, token = "{ clusters { nodes { name duplicate { name } } } }", await token_for(db, tenant, Role.VIEWER)
+
+    async def twins() -> dict[str, str | None]:
+        nodes = (await people_door(db, clock).ask(query, token)).good["clusters"]["nodes"]
+        return {node["name"]: node["duplicate"] and node["duplicate"]["name"] for node in nodes}
+
+    assert await twins() == {"prod-1": "copy", "copy": "prod-1"}
+    async with db.write() as c:
+        await service.revoke(c, tenant, clock, first.registration)
+    assert await twins() == {"prod-1": None, "copy": None}
+
+
 async def test_a_domain_with_only_revoked_clusters_can_be_deleted(door: Door, tenant: Scope, clock: FakeClock) -> None:
     db, member = door.db, await door.member(tenant)
     async with db.write() as c:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -12,6 +13,7 @@ from periplus_hub.findings.jobs import FindingsJob
 from periplus_hub.findings.model import Finding, FindingDraft, FindingFilter, FindingSeverity, FindingState
 from periplus_hub.findings.service import acknowledge, reconcile
 from periplus_hub.fleet.service import move_clusters
+from periplus_hub.inventory.repository import sources_by_registration
 from periplus_hub.kit.errors import Conflict, Forbidden, Invalid, NotFound
 from periplus_hub.kit.page import PageAsk
 
@@ -155,10 +157,63 @@ async def test_a_conflict_opens_a_critical_finding_and_its_end_resolves_it(fleet
 async def test_a_silent_cluster_is_found_and_forgiven(fleet: Fleet) -> None:
     a = await fleet.cluster("a")
     job, now = FindingsJob(fleet.db), fleet.db.clock.now()
-    await job.run(now + timedelta(seconds=91))
+    await rounds(job, now, 106)
     async with fleet.db.read() as c:
         (finding,) = (await repository.findings_by_registrations(c, fleet.scope, [a]))[a]
     assert finding.detector == "stale-clusters"
-    await job.run(now)
+    member, _ = fleet.members["a"]
+    fleet.db.clock.advance(120)
+    await member.beat()
+    await rounds(job, now + timedelta(seconds=120), 1)
     async with fleet.db.read() as c:
         assert await repository.findings_by_registrations(c, fleet.scope, [a]) == {a: []}
+
+
+async def rounds(job: FindingsJob, start: Any, seconds: int) -> None:
+    """Every 15 s, as in a leader."""
+    for after in range(0, seconds, 15):
+        await job.run(start + timedelta(seconds=after))
+
+
+@pytest.mark.promise("findings-do-not-nag")
+async def test_a_hub_that_was_away_accuses_nobody(fleet: Fleet) -> None:
+    for name in ("a", "b", "c"):
+        await fleet.cluster(name)
+    clock, now = fleet.db.clock, fleet.db.clock.now()
+    await rounds(FindingsJob(fleet.db), now, 106)
+    (silent,) = await listed(fleet.db, fleet.scope)
+    assert (silent.detector, silent.state) == ("silent-fleet", FindingState.OPEN)
+    clock.advance(600)
+    back = FindingsJob(fleet.db)
+    await back.run(clock.now())
+    for _ in range(8):
+        for name in ("a", "b"):
+            await fleet.members[name][0].beat()
+        await back.run(clock.now())
+        clock.advance(15)
+    assert [each.detector for each in await listed(fleet.db, fleet.scope, states=(FindingState.OPEN,))] == [
+        "stale-clusters"
+    ]
+
+
+async def test_one_tenant_in_trouble_does_not_starve_the_next(
+    fleet: Fleet, other_tenant: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, seen = FindingsJob(fleet.db), []
+
+    async def detect(tenant: Any, _now: Any) -> None:
+        seen.append(tenant)
+        raise LookupError(tenant)
+
+    monkeypatch.setattr(job, "detect", detect)
+    with pytest.raises(ExceptionGroup) as failed:
+        await job.run(START)
+    assert {fleet.scope.tenant_id, other_tenant.tenant_id} <= set(seen)
+    assert len(failed.value.exceptions) == len(seen)
+
+
+async def test_more_clusters_than_a_statement_has_parameters_can_be_asked(db: Any, tenant: Any) -> None:
+    many = [UUID(int=number) for number in range(40_000)]
+    async with db.write() as c:
+        assert len(await sources_by_registration(c, tenant, many)) == len(many)
+        await repository.resolve(c, tenant, many, START)

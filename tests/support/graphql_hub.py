@@ -180,7 +180,13 @@ async def _inventory(c: WriteConnection, scope: Scope, cluster: UUID, objects: i
         await _put(c, scope, inventory.workloads, own | placed | {"uid": f"workload-{at}", "kind": "Deployment"})
         await _put(c, scope, inventory.services, own | placed | {"uid": f"service-{at}", "type": "ClusterIP"})
         await _put(c, scope, inventory.endpoints, own | {"uid": f"endpoint-{at}", "namespace": "default"})
-        pod = {"uid": f"pod-{at}", "ipv4": f"10.244.0.{at + 1}", "host_network": False, "valid_from": SEEN}
+        pod = {
+            "uid": f"pod-{at}",
+            "ipv4": f"10.244.0.{at + 1}",
+            "host_network": False,
+            "valid_from": SEEN,
+            "seen_at": SEEN,
+        }
         await _put(c, scope, inventory.pods, own | placed | pod)
     outcome = {"hour_start": 1_767_225_600, "kind": "inventory", "collected": 7, "folded": 0, "settled": 7}
     await _put(c, scope, ingest.outcomes, own | outcome | {"rejected": 0, "dropped": {}})

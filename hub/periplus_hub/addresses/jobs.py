@@ -6,6 +6,7 @@ from uuid import UUID
 from periplus_hub.access.repository import system_tenant_ids
 from periplus_hub.addresses.service_register import Publish, RegisterKeeper
 from periplus_hub.kit.db import Database
+from periplus_hub.kit.jobs import one_after_another
 
 
 class OverlapsJob:
@@ -23,8 +24,7 @@ class OverlapsJob:
         """Every tenant in turn."""
         async with self._db.read() as c:
             tenants = await system_tenant_ids(c)
-        for tenant in tenants:
-            await self.refresh(tenant, now)
+        await one_after_another(self.refresh(tenant, now) for tenant in tenants)
 
     async def refresh(self, tenant: UUID, now: datetime) -> int:
         """One tenant, at once: for whoever just committed an ipam batch. Returns the revision included."""

@@ -18,6 +18,7 @@ from periplus_hub.inventory.model import Source
 
 OVERLAPS: Final = "overlaps"
 STALE_CLUSTERS: Final = "stale-clusters"
+SILENT_FLEET: Final = "silent-fleet"
 UNREADABLE_SOURCES: Final = "unreadable-sources"
 DUPLICATE_IDENTITY: Final = "duplicate-identity"
 CLOCK_SKEW: Final = "clock-skew"
@@ -36,6 +37,9 @@ _OVERLAP_TITLE: Final = {
 _NOBODY: Final = WorstHit(clusters=0, names=())
 _NAMED: Final = 4
 """Clusters a finding's text names; its evidence names more."""
+_SKEW_BANDS_S: Final = (SKEW_WARNING_S, 60, 300, 3_600, 86_400)
+_A_FLEET: Final = 2
+"""Of one cluster nobody can say whether it or everything is silent."""
 _UNREADABLE: Final = frozenset({"forbidden", "failed"})
 
 
@@ -103,7 +107,7 @@ def _who(hit: WorstHit) -> str:
 def stale_clusters(registrations: Sequence[Registration], now: datetime) -> Iterator[FindingDraft]:
     """Active clusters whose spoke has been silent for more than 90 s, counted from approval when it never spoke."""
     for registration in registrations:
-        heard = registration.last_seen_at or registration.approved_at or registration.created_at
+        heard = _heard(registration)
         if registration.state is not State.ACTIVE or now - heard <= CONNECTED_WITHIN:
             continue
         word = f"since {heard:%Y-%m-%d %H:%M:%S} UTC" if registration.last_seen_at else "since it was approved"
@@ -119,6 +123,25 @@ def stale_clusters(registrations: Sequence[Registration], now: datetime) -> Iter
             },
             registration_id=registration.id,
         )
+
+
+def silent_fleet(registrations: Sequence[Registration], now: datetime) -> Iterator[FindingDraft]:
+    """When no active cluster of several has spoken for more than 90 s: that is one trouble, and hardly theirs."""
+    heard = [_heard(registration) for registration in registrations if registration.state is State.ACTIVE]
+    if len(heard) < _A_FLEET or now - max(heard) <= CONNECTED_WITHIN:
+        return
+    yield FindingDraft(
+        fingerprint="all",
+        severity=FindingSeverity.CRITICAL,
+        title=f"Nothing heard from any of {len(heard)} clusters",
+        why=f"The last of them spoke at {max(heard):%Y-%m-%d %H:%M:%S} UTC. Nothing shown is newer than that.",
+        what_to_do="Look at the hub's listener for spokes, and at what stands before it: proxy, certificate, firewall.",
+        evidence={"last_heard_at": max(heard).isoformat(), "clusters": len(heard)},
+    )
+
+
+def _heard(registration: Registration) -> datetime:
+    return registration.last_seen_at or registration.approved_at or registration.created_at
 
 
 def unreadable_sources(
@@ -175,13 +198,18 @@ def clock_skew(registrations: Sequence[Registration]) -> Iterator[FindingDraft]:
         skew_ms = registration.clock_skew_ms
         if registration.state is not State.ACTIVE or skew_ms is None or abs(skew_ms) <= SKEW_WARNING_S * 1_000:
             continue
-        direction = "ahead of" if skew_ms > 0 else "behind"
+        direction, band_s = "ahead of" if skew_ms > 0 else "behind", _skew_band_s(abs(skew_ms))
         yield FindingDraft(
             fingerprint=str(registration.id),
             severity=FindingSeverity.WARNING,
             title=f"The clock of {registration.name} is off",
-            why=f"It is {abs(skew_ms) // 1_000} s {direction} the hub's, so its times cannot be compared with others'.",
+            why=f"It is more than {band_s} s {direction} the hub's, so its times cannot be compared with others'.",
             what_to_do="Synchronise the clock of the node the spoke runs on (NTP), or the hub's.",
-            evidence={"skew_s": skew_ms // 1_000},
+            evidence={"more_than_s": band_s, "ahead": skew_ms > 0},
             registration_id=registration.id,
         )
+
+
+def _skew_band_s(skew_ms: int) -> int:
+    """The band of a measure that jitters: a finding changes when its trouble does. The cluster has the number."""
+    return max(band_s for band_s in _SKEW_BANDS_S if skew_ms > band_s * 1_000)

@@ -13,13 +13,18 @@ from periplus_hub.addresses.repository_groups import GroupAsk
 from periplus_hub.addresses.rows import group_of
 from periplus_hub.addresses.service import explain_groups, worst_hit
 from periplus_hub.findings import detectors
+from periplus_hub.findings.listening import Listening
 from periplus_hub.findings.model import FindingDraft
 from periplus_hub.findings.service import TOPIC, reconcile
+from periplus_hub.fleet.model import State
 from periplus_hub.fleet.repository import all_registrations
 from periplus_hub.inventory.repository import sources_by_registration
 from periplus_hub.kit.db import Database, ReadConnection
+from periplus_hub.kit.jobs import one_after_another
 
 Publish = Callable[[UUID, str, Mapping[str, Any]], None]
+Drafts = dict[str, list[FindingDraft]]
+"""What each detector says; one that is missing does not know."""
 _HURTS: Final = GroupFilter(severities=(Severity.CONFLICT, Severity.BLOCKS_FEDERATION))
 
 
@@ -36,36 +41,48 @@ class FindingsJob:
         self.interval_s = interval_s
         self._db = db
         self._publish = publish or _tell_nobody
+        self._listening: dict[UUID, Listening] = {}
 
     async def run(self, now: datetime) -> None:
         """Every tenant in turn."""
         async with self._db.read() as c:
             tenants = await system_tenant_ids(c)
-        for tenant in tenants:
-            await self.detect(tenant, now)
+        await one_after_another(self.detect(tenant, now) for tenant in tenants)
 
     async def detect(self, tenant: UUID, now: datetime) -> None:
         """One tenant."""
         scope = system_scope(tenant, "job:findings")
         async with self._db.read() as c:
             seen = await look(c, scope, now)
+        self._drop_what_silence_does_not_prove(tenant, seen, now)
         for detector, drafts in seen.items():
             async with self._db.write() as w:
                 changed = await reconcile(w, scope, detector, drafts, now)
             for finding in changed:
                 self._publish(tenant, TOPIC, {"id": str(finding.id), "state": finding.state.value})
 
+    def _drop_what_silence_does_not_prove(self, tenant: UUID, seen: Drafts, now: datetime) -> None:
+        """What a detector does not know now stays as it stands: neither opened nor resolved."""
+        nobody = bool(seen[detectors.SILENT_FLEET])
+        heard = Listening.next_round(self._listening.get(tenant), now, heard_nobody=nobody)
+        self._listening[tenant] = heard
+        if not heard.hears(now):
+            del seen[detectors.SILENT_FLEET]
+        if not heard.knows_silence(now):
+            del seen[detectors.STALE_CLUSTERS]
 
-async def look(c: ReadConnection, scope: Scope, now: datetime) -> dict[str, Iterable[FindingDraft]]:
+
+async def look(c: ReadConnection, scope: Scope, now: datetime) -> Drafts:
     """What every detector says of the tenant now."""
-    registrations = await all_registrations(c, scope)
+    registrations = await all_registrations(c, scope, (State.PENDING, State.ACTIVE))
     sources = await sources_by_registration(c, scope, [registration.id for registration in registrations])
     return {
-        detectors.OVERLAPS: await _overlaps(c, scope, now),
-        detectors.STALE_CLUSTERS: detectors.stale_clusters(registrations, now),
-        detectors.UNREADABLE_SOURCES: detectors.unreadable_sources(registrations, sources),
-        detectors.DUPLICATE_IDENTITY: detectors.duplicate_identity(registrations),
-        detectors.CLOCK_SKEW: detectors.clock_skew(registrations),
+        detectors.OVERLAPS: list(await _overlaps(c, scope, now)),
+        detectors.STALE_CLUSTERS: list(detectors.stale_clusters(registrations, now)),
+        detectors.SILENT_FLEET: list(detectors.silent_fleet(registrations, now)),
+        detectors.UNREADABLE_SOURCES: list(detectors.unreadable_sources(registrations, sources)),
+        detectors.DUPLICATE_IDENTITY: list(detectors.duplicate_identity(registrations)),
+        detectors.CLOCK_SKEW: list(detectors.clock_skew(registrations)),
     }
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, Select, func, select, update
+from sqlalchemy import ARRAY, Row, Select, Uuid, any_, func, literal, select, update
 
 from periplus_hub.access.scope import Scope, insert_owned, owned
 from periplus_hub.findings import tables
@@ -103,5 +103,5 @@ async def change(c: WriteConnection, scope: Scope, findings: Iterable[Finding]) 
 async def resolve(c: WriteConnection, scope: Scope, ids: Sequence[UUID], now: datetime) -> None:
     """Over."""
     if ids:
-        statement = update(_TABLE).where(owned(scope, _TABLE), _TABLE.c.id.in_(ids))
+        statement = update(_TABLE).where(owned(scope, _TABLE), _TABLE.c.id == any_(literal(list(ids), ARRAY(Uuid))))
         await c.execute(statement.values(state=FindingState.RESOLVED.value, changed_at=now, resolved_at=now))

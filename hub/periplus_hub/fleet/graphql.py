@@ -92,7 +92,6 @@ class Cluster(RowBacked, Node):
 
     registration_id: strawberry.Private[UUID]
     domain_id: strawberry.Private[UUID]
-    duplicate_of: strawberry.Private[UUID | None]
     name: str = strawberry.field(description="Unique among clusters that are not revoked.")
     cluster_uid: str = strawberry.field(description="The uid of its kube-system namespace.")
     state: State = strawberry.field(description="Whether it may send.")
@@ -124,10 +123,8 @@ class Cluster(RowBacked, Node):
 
     @strawberry.field(description="Another live cluster with the same uid: a clone, or two spokes in one cluster.")
     async def duplicate(self, info: Info) -> "Cluster | None":
-        """None for nearly all."""
-        if self.duplicate_of is None:
-            return None
-        return cast("Cluster | None", await info.context.load(repository.clusters_by_ids, self.duplicate_of))
+        """None for nearly all; seen from both."""
+        return cast("Cluster | None", await info.context.load(repository.twins_by_ids, self.registration_id))
 
 
 @strawberry.type(description="A single-use token with which a spoke joins; its secret is shown once, when made.")

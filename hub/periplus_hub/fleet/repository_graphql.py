@@ -26,7 +26,7 @@ _CLUSTER: Final = [
         _registrations,
         *("name", "cluster_uid", "state", "domain_id", "method", "spoke_version", "contract"),
         *("created_at", "approved_at", "approved_by", "revoked_at", "revoked_by", "last_seen_at"),
-        *("clock_skew_ms", "queued_batches", "queued_bytes", "duplicate_of"),
+        *("clock_skew_ms", "queued_batches", "queued_bytes"),
     ),
 ]
 _DOMAIN: Final = [
@@ -109,6 +109,20 @@ async def clusters_by_ids(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) 
     """Cluster rows by registration id."""
     rows = await c.rows(select(*_CLUSTER).where(owned(scope, _registrations), _registrations.c.id.in_(ids)))
     return {row.registration_id: row for row in rows}
+
+
+async def twins_by_ids(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, Row[Any]]:
+    """For each live cluster with another live one of the same uid, the oldest of those others."""
+    mine, twin = _registrations.alias("mine"), _registrations
+    live = State.REVOKED.value
+    same = (mine.c.cluster_uid == twin.c.cluster_uid) & (mine.c.id != twin.c.id)
+    statement = (
+        select(mine.c.id.label("of"), *_CLUSTER)
+        .join_from(mine, twin, same)
+        .where(owned(scope, mine), owned(scope, twin), mine.c.id.in_(ids), mine.c.state != live, twin.c.state != live)
+        .order_by(twin.c.created_at.desc(), twin.c.id.desc())
+    )
+    return {row.of: row for row in await c.rows(statement)}
 
 
 async def cluster_by_name(c: ReadConnection, scope: Scope, name: str) -> Row[Any] | None:

@@ -12,7 +12,7 @@ from periplus_hub.fleet import repository_graphql as fleet
 from periplus_hub.fleet.graphql import Cluster, NetworkDomain
 from periplus_hub.inventory import repository, repository_owners
 from periplus_hub.inventory.graphql_objects import Endpoint, KubernetesNode, Namespace, Pod, Service, Workload
-from periplus_hub.inventory.model import InventoryFilter, Owner
+from periplus_hub.inventory.model import InventoryFilter, Owner, why_unknown
 from periplus_hub.inventory.repository_graphql import LISTINGS
 from periplus_hub.kit.graphql import uuid_of
 from periplus_hub.kit.graphql_prices import at_most, paged
@@ -277,10 +277,11 @@ class InventoryQuery:
         domain_id = None if domain is None else uuid_of(domain, "NetworkDomain")
         async with context.readers, context.db.read() as c:
             found = await repository_owners.address_owner(c, context.scope, ip, domain_id, when)
+            first_at = None if found else await repository_owners.first_inventory_at(c, context.scope, domain_id, when)
+        looked = f"{ip} in {'any network domain' if domain is None else 'this network domain'}"
         owners = [AddressOwner.of(owner) for ownership in found for owner in ownership.owners]
         if not owners:
-            where = "any network domain" if domain is None else "this network domain"
-            return AddressUnknown(reason=f"nothing known had {ip} in {where} at {when.isoformat()}")
+            return AddressUnknown(reason=why_unknown(looked, when, context.clock.now(), first_at))
         if len(owners) == 1:
             return AddressOwned(owner=owners[0])
         many = "several network domains use it" if len(found) > 1 else "several things of equal rank claim it"

@@ -3,12 +3,11 @@
 from datetime import datetime, timedelta
 from typing import Final
 
+from periplus_hub.inventory.model import IDENTITY_DAYS
 from periplus_hub.inventory.repository_retention import system_forget_identities
 from periplus_hub.kit.db import Database
 
 HOURLY_S: Final = 3600.0
-IDENTITY_DAYS: Final = 35
-"""As long as the ledger of batches is kept by default."""
 
 
 class IdentityRetentionJob:

@@ -1,7 +1,7 @@
 """What a cluster contains, as values. Pure."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -214,6 +214,27 @@ class Ownership:
     def ambiguous(self) -> bool:
         """Two claims of equal rank."""
         return len(self.owners) > 1
+
+
+IDENTITY_DAYS: Final = 35
+"""How long it is kept who had an address after they gave it up; as long as the ledger of batches by default."""
+
+
+def why_unknown(looked: str, at: datetime, now: datetime, first_at: datetime | None) -> str:
+    """Why nobody is named. `looked` says what was looked for where; `first_at` is the first whole inventory there."""
+    asked = f"{looked} at {at.isoformat()}"
+    if at > now:
+        return f"nobody can know who will have {asked}"
+    if first_at is None:
+        return f"it is not known who had {asked}: no cluster told its inventory yet"
+    if at < now - timedelta(days=IDENTITY_DAYS):
+        return (
+            f"it is not known any more who had {asked}: of those who have it no longer, only the last"
+            f" {IDENTITY_DAYS} days are kept"
+        )
+    if at < first_at:
+        return f"it is not known who had {asked}: the first inventory is of {first_at.isoformat()}"
+    return f"nothing known had {asked}"
 
 
 RULES: Final = ("pod-address", "service-address", "node-address")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Row, Select, Table, func, select
+from sqlalchemy import ARRAY, Row, Select, Table, Uuid, any_, func, literal, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from periplus_hub.access.scope import Scope, owned
@@ -94,7 +94,9 @@ async def cluster_facts_by_registration(
 async def sources_by_registration(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, list[Source]]:
     """What each spoke tried to read, by name."""
     table = tables.sources
-    statement = _SOURCES.where(owned(scope, table), table.c.registration_id.in_(ids)).order_by(table.c.uid)
+    # One array, however many: a parameter for each would end at the protocol's 32,767.
+    asked = table.c.registration_id == any_(literal(list(ids), ARRAY(Uuid)))
+    statement = _SOURCES.where(owned(scope, table), asked).order_by(table.c.uid)
     found: dict[UUID, list[Source]] = {registration_id: [] for registration_id in ids}
     for row in await c.rows(statement):
         found[row.registration_id].append(_source(row))

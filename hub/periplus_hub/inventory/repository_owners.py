@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Row, Select, and_, case, func, literal, nu
 from periplus_hub.access.scope import Scope, owned
 from periplus_hub.fleet.repository_domains import domain_at
 from periplus_hub.fleet.tables import registrations
+from periplus_hub.ingest.tables import chains
 from periplus_hub.inventory import tables
 from periplus_hub.inventory.addresses import parse_address
 from periplus_hub.inventory.model import RULES, Owner, Ownership, decide
@@ -56,6 +57,16 @@ async def address_owners(
     for row in await c.rows(statement):
         by_address.setdefault(str(row.ip), []).append(_owner(row))
     return {ip: decide(by_address.get(str(address), [])) for ip, address in addresses.items()}
+
+
+async def first_inventory_at(c: ReadConnection, scope: Scope, domain_id: UUID | None, at: datetime) -> datetime | None:
+    """When the first of the clusters that were there at `at` had told its whole inventory; None when none has."""
+    mine = (chains.c.tenant_id == registrations.c.tenant_id) & (chains.c.registration_id == registrations.c.id)
+    statement = select(func.min(chains.c.complete_since)).join_from(chains, registrations, mine)
+    if domain_id is not None:
+        statement = statement.where(domain_at(scope, at) == domain_id)
+    found: datetime | None = await c.scalar(statement.where(owned(scope, registrations)))
+    return found
 
 
 def _claims(scope: Scope, wanted: Wanted, at: datetime) -> Iterator[Select[Any]]:

@@ -1,10 +1,10 @@
 """Work that comes round again: detectors, the overlap register, upkeep."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from contextlib import suppress
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -85,6 +85,18 @@ class JobRunner:
             with suppress(TimeoutError):
                 async with asyncio.timeout(job.interval_s):
                     await nudge.wait()
+
+
+async def one_after_another(work: Iterable[Coroutine[Any, Any, object]]) -> None:
+    """Run all of it, whatever fails; raises what failed at the end, so that one tenant's trouble is no other's."""
+    failed = []
+    for each in work:
+        (outcome,) = await asyncio.gather(each, return_exceptions=True)
+        if isinstance(outcome, Exception):
+            failed.append(outcome)
+    if failed:
+        msg = f"{len(failed)} parts of the job failed"
+        raise ExceptionGroup(msg, failed)
 
 
 async def lead(db: Database, runner: JobRunner, *, ask_s: float = _ASK_S) -> None:

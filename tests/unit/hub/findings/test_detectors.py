@@ -124,6 +124,22 @@ def test_what_is_absent_or_slow_is_read(state: str) -> None:
     assert list(detectors.unreadable_sources([registration()], {A: [source(state)]})) == []
 
 
+def test_a_fleet_of_which_nobody_is_heard_is_one_finding() -> None:
+    silent = [registration(), registration(id=B, last_seen_at=None)]
+    (draft,) = detectors.silent_fleet(silent, START + timedelta(seconds=91))
+    assert (draft.severity, draft.registration_id) == (FindingSeverity.CRITICAL, None)
+    assert draft.evidence == {"last_heard_at": START.isoformat(), "clusters": 2}
+
+
+def test_a_fleet_of_which_one_is_heard_or_that_is_one_is_not_silent() -> None:
+    later = START + timedelta(seconds=91)
+    heard = registration(id=B, last_seen_at=later)
+    assert list(detectors.silent_fleet([registration(), heard], later)) == []
+    assert list(detectors.silent_fleet([registration()], later)) == []
+    pending = registration(id=B, state=State.PENDING)
+    assert list(detectors.silent_fleet([registration(), pending], later)) == []
+
+
 def test_sources_of_a_revoked_cluster_do_not_matter() -> None:
     assert list(detectors.unreadable_sources([registration(state=State.REVOKED)], {A: [source("failed")]})) == []
 
@@ -143,6 +159,12 @@ def test_different_clusters_and_revoked_ones_are_no_duplicates() -> None:
 def test_a_clock_that_is_off_is_found(skew_ms: int, word: str) -> None:
     (draft,) = detectors.clock_skew([registration(clock_skew_ms=skew_ms)])
     assert word in draft.why
+
+
+@pytest.mark.parametrize("skews_ms", [(40_400, 40_600, 49_000), (-61_000, -299_000), (90_000_000, 400_000_000)])
+def test_a_clock_that_jitters_says_the_same(skews_ms: tuple[int, ...]) -> None:
+    said = [draft for skew_ms in skews_ms for draft in detectors.clock_skew([registration(clock_skew_ms=skew_ms)])]
+    assert said == [said[0]] * len(skews_ms)
 
 
 @pytest.mark.parametrize("skew_ms", [None, 0, 30_000, -30_000])

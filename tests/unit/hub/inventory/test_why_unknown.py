@@ -1,0 +1,31 @@
+"""Unknown is not nobody: the reason says which."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from periplus_hub.inventory.model import IDENTITY_DAYS, why_unknown
+
+from tests.support.clock import START
+
+NOW = START + timedelta(days=100)
+KEPT = NOW - timedelta(days=IDENTITY_DAYS)
+SECOND = timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("at", "first_at", "word"),
+    [
+        (NOW + SECOND, START, "nobody can know"),
+        (NOW, None, "no cluster told its inventory"),
+        (KEPT - SECOND, START, f"{IDENTITY_DAYS} days are kept"),
+        (KEPT - SECOND, KEPT, f"{IDENTITY_DAYS} days are kept"),
+        (NOW - SECOND, NOW, "the first inventory is of"),
+        (NOW, START, "nothing known had"),
+        (KEPT, START, "nothing known had"),
+    ],
+)
+def test_the_reason_is_the_true_one(at: datetime, first_at: datetime | None, word: str) -> None:
+    reason = why_unknown("10.0.0.1 in any network domain", at, NOW, first_at)
+    assert word in reason
+    assert "10.0.0.1" in reason
