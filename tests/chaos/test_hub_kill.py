@@ -27,6 +27,7 @@ from periplus_hub.inventory.tables import counts, pods
 from periplus_hub.kit.clock import SystemClock
 from periplus_hub.kit.crashpoint import NAMES, VARIABLE
 from periplus_hub.kit.db import Database
+from periplus_hub.kit.events import Events
 
 from tests.support.batches import Spoke, pod
 from tests.support.spokes_door import Door, Member
@@ -123,7 +124,7 @@ async def test_a_hub_killed_at_any_place_loses_nothing_and_doubles_nothing(
 
 
 async def enrolled(db: Database, http: httpx.AsyncClient, scope: Scope) -> Member:
-    door = Door(db, http, None, None, Enrolment(db))  # type: ignore[arg-type]  # the intake is another process
+    door = Door(db, http, None, None, Enrolment(db, Events()))  # type: ignore[arg-type]  # the intake is another process
     return await door.member(scope)
 
 

@@ -13,6 +13,7 @@ from periplus_hub.kit.events import Events
 from tests.support.clock import FakeClock
 from tests.support.graphql_hub import Door, Fleet, door, seed, token_for
 from tests.support.graphql_socket import Client, connected
+from tests.support.spokes_door import Member, open_door
 
 PROTOCOL = "graphql-transport-ws"
 CHANGES = (
@@ -99,6 +100,21 @@ async def test_events_of_ones_own_tenant_arrive_as_things_are_now(
     assert heard[0]["cluster"]["name"] == "cluster-000"
     assert heard[1]["finding"]["title"] == "Something"
     assert heard[2] == {"__typename": "OverlapsChanged", "revision": "7"}
+
+
+async def test_a_cluster_that_joins_is_heard_once(stage: Stage, db: Database, tenant: Scope) -> None:
+    spokes = open_door(db, events=stage.events)
+    async with connected(stage.hub.app, PROTOCOL) as client:
+        await opened(client, stage.token)
+        await listening(client, stage)
+        member = Member(spokes, "newcomer")
+        join_token = await spokes.join_token(tenant)
+        for _ in range(2):  # the same again is how a spoke repeats what got lost
+            await member.enrol(join_token)
+        stage.events.publish(tenant.tenant_id, "overlaps", {"revision": 7})
+        heard = [(await client.next())["payload"]["data"]["changes"] for _ in range(2)]
+    assert heard[0]["cluster"]["name"] == "newcomer"
+    assert heard[1]["__typename"] == "OverlapsChanged"
 
 
 async def test_queries_and_bombs_are_refused_and_the_connection_lives_on(stage: Stage) -> None:

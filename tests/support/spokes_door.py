@@ -34,6 +34,7 @@ from periplus_hub.ingest.routes import batches_router
 from periplus_hub.ingest.service import Intake
 from periplus_hub.inventory.service import InventoryApplier
 from periplus_hub.kit.db import Database
+from periplus_hub.kit.events import Events
 
 T = TypeVar("T")
 
@@ -85,9 +86,14 @@ class Door:
 
 
 def open_door(
-    db: Database, config: IngestConfig | None = None, listeners: tuple[Any, ...] = (), appliers: tuple[Any, ...] = ()
+    db: Database,
+    config: IngestConfig | None = None,
+    listeners: tuple[Any, ...] = (),
+    appliers: tuple[Any, ...] = (),
+    *,
+    events: Events | None = None,
 ) -> Door:
-    enrolment, gate = Enrolment(db), SpokeGate(db)
+    enrolment, gate = Enrolment(db, events or Events()), SpokeGate(db)
     intake = Intake(db, config or IngestConfig(settle_after_s=0), [InventoryApplier(), *appliers], listeners)
     app = FastAPI()
     app.include_router(enrolment_router(enrolment, db.clock))

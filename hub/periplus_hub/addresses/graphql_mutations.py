@@ -14,8 +14,8 @@ from periplus_hub.addresses.graphql_types import OverlapAcceptance
 from periplus_hub.addresses.service_ipam import domain_changed
 from periplus_hub.fleet import repository_graphql as fleet
 from periplus_hub.fleet import service as fleet_service
-from periplus_hub.fleet.graphql import CLUSTERS_TOPIC, DomainConnection, DomainId, NetworkDomain
-from periplus_hub.fleet.model import Mode
+from periplus_hub.fleet.graphql import DomainConnection, DomainId, NetworkDomain
+from periplus_hub.fleet.model import CLUSTERS_TOPIC, Mode
 from periplus_hub.kit.db import WriteConnection
 from periplus_hub.kit.graphql import from_row, uuid_of
 from periplus_hub.kit.graphql_scalars import Cidr

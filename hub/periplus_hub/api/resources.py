@@ -74,7 +74,7 @@ async def open_resources(config: HubConfig, url: str) -> AsyncIterator[Resources
                 events=events,
                 authenticator=Authenticator(db),
                 spoke_gate=SpokeGate(db),
-                enrolment=Enrolment(db),
+                enrolment=Enrolment(db, events),
             )
     finally:
         await db.dispose()

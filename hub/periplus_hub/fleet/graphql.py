@@ -1,7 +1,7 @@
 """Clusters, network domains and their connections. Slices above add their fields to Cluster with kit.graphql.extend."""
 
 from datetime import datetime
-from typing import Annotated, Final, cast
+from typing import Annotated, cast
 from uuid import UUID
 
 import strawberry
@@ -16,9 +16,6 @@ from periplus_hub.kit.graphql import RowBacked, from_row, global_id, uuid_of
 from periplus_hub.kit.graphql_prices import Cost, at_most, paged
 from periplus_hub.kit.graphql_scalars import BigInt
 from periplus_hub.kit.graphql_types import After, Connection, First, Node, Pages
-
-CLUSTERS_TOPIC: Final = "clusters"
-"""Topic of the event that a cluster changed; its payload names the `id`."""
 
 strawberry.enum(State, name="ClusterState", description="Where a registration stands. Revoked is final.")
 strawberry.enum(Liveness, name="Liveness", description="Derived from when the spoke was last heard.")
@@ -140,6 +137,11 @@ class JoinToken(RowBacked, Node):
     expires_at: datetime = strawberry.field(description="When it stops being accepted.")
     used_at: datetime | None = strawberry.field(description="When it was used.")
 
+    @strawberry.field(description="Whether a spoke may still join with it.", directives=[Cost(weight=0)])
+    def usable(self, info: Info) -> bool:
+        """Not used and not expired."""
+        return self.used_at is None and info.context.clock.now() < self.expires_at
+
     @strawberry.field(description="The cluster that joined with it.")
     async def used_by(self, info: Info) -> Cluster | None:
         """None until used."""
@@ -213,10 +215,20 @@ class FleetQuery:
         return Connection(pages=Pages(info.context, repository.DOMAINS, None, first, after, include_implicit))
 
     @strawberry.field(description="Join tokens, newest first. Needs fleet:approve.", directives=paged())
-    async def join_tokens(self, info: Info, first: First = 50, after: After = None) -> Connection[JoinToken]:
+    async def join_tokens(
+        self,
+        info: Info,
+        first: First = 50,
+        after: After = None,
+        usable: Annotated[  # noqa: FBT002 - a GraphQL argument
+            bool, strawberry.argument(description="Only those a spoke may still join with.")
+        ] = False,
+    ) -> Connection[JoinToken]:
         """Without their secrets."""
-        info.context.scope.require(Permission.FLEET_APPROVE)
-        return Connection(pages=Pages(info.context, repository.JOIN_TOKENS, None, first, after))
+        context = info.context
+        context.scope.require(Permission.FLEET_APPROVE)
+        usable_at = context.clock.now() if usable else None
+        return Connection(pages=Pages(context, repository.JOIN_TOKENS, None, first, after, usable_at))
 
 
 async def cluster_node(c: ReadConnection, scope: Scope, parts: tuple[str, ...]) -> Cluster | None:

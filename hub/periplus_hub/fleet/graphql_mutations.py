@@ -10,7 +10,8 @@ from periplus_hub.access.graphql import Info
 from periplus_hub.access.scope import Permission, Scope
 from periplus_hub.fleet import repository_graphql as repository
 from periplus_hub.fleet import service
-from periplus_hub.fleet.graphql import CLUSTERS_TOPIC, Cluster, ClusterId, DomainId, JoinToken, NetworkDomain
+from periplus_hub.fleet.graphql import Cluster, ClusterId, DomainId, JoinToken, NetworkDomain
+from periplus_hub.fleet.model import CLUSTERS_TOPIC
 from periplus_hub.kit.db import ReadConnection, WriteConnection
 from periplus_hub.kit.errors import NotFound as NotFoundRefusal
 from periplus_hub.kit.graphql import from_row, uuid_of
@@ -28,6 +29,14 @@ class CreatedJoinToken:
     def expires_at(self) -> datetime:
         """As in joinToken."""
         return self.join_token.expires_at
+
+
+@strawberry.type(description="A join token that is no more.")
+class WithdrawnJoinToken:
+    """What is left of it."""
+
+    id: strawberry.ID = strawberry.field(description="Its former id.")
+    public_id: str = strawberry.field(description="The part before the dot, as it appears in logs.")
 
 
 @strawberry.type(description="A network domain that is no more.")
@@ -67,6 +76,10 @@ class UpdateNetworkDomainInput:
 CreateJoinTokenResult = Annotated[
     CreatedJoinToken | NotFound | Forbidden | Conflict | Invalid,
     strawberry.union("CreateJoinTokenResult", description="The new token, or why there is none."),
+]
+WithdrawJoinTokenResult = Annotated[
+    WithdrawnJoinToken | NotFound | Forbidden | Conflict | Invalid,
+    strawberry.union("WithdrawJoinTokenResult", description="What was withdrawn, or why nothing was."),
 ]
 ApproveClusterResult = Annotated[
     Cluster | NotFound | Forbidden | Conflict | Invalid,
@@ -110,6 +123,22 @@ class FleetMutation:
                 )
                 row = await repository.join_token_row(c, context.scope, new.token.id)
             return CreatedJoinToken(token=new.text, join_token=from_row(JoinToken, row))
+
+        return await attempt(work)
+
+    @strawberry.mutation(description="Take back a join token that was not used. Needs fleet:approve.")
+    async def withdraw_join_token(
+        self, info: Info, token: Annotated[strawberry.ID, strawberry.argument(description="The join token's id.")]
+    ) -> WithdrawJoinTokenResult:
+        """A used one is history: revoke the cluster instead."""
+        context = info.context
+
+        async def work() -> WithdrawnJoinToken:
+            context.scope.require(Permission.FLEET_APPROVE)
+            identity = uuid_of(token, "JoinToken")
+            async with context.db.write() as c:
+                public_id = await service.withdraw_join_token(c, context.scope, identity)
+            return WithdrawnJoinToken(id=token, public_id=public_id)
 
         return await attempt(work)
 

@@ -6,9 +6,10 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
+CLUSTERS_TOPIC: Final = "clusters"
+"""Topic of the event that a cluster joined or changed; its payload names the `id`."""
 CONNECTED_WITHIN: Final = timedelta(seconds=90)
 """A spoke speaks at least every 30 s: three silences make it stale."""
-STALE_WARNING_SKEW_MS: Final = 30_000
 
 
 class State(StrEnum):
@@ -109,10 +110,6 @@ class JoinToken:
     expires_at: datetime
     used_at: datetime | None
     used_by_registration: UUID | None
-
-    def usable(self, now: datetime) -> bool:
-        """Not used and not expired."""
-        return self.used_at is None and now < self.expires_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,9 +71,11 @@ def _domains_of(scope: Scope, include_implicit: bool | None) -> Sequence[ColumnE
     return conditions if include_implicit in (None, True) else [*conditions, ~_domains.c.implicit]
 
 
-def _tokens_of(scope: Scope, _asked: object) -> Sequence[ColumnElement[bool]]:
+def _tokens_of(scope: Scope, usable_at: datetime | None) -> Sequence[ColumnElement[bool]]:
     scope.require(Permission.FLEET_APPROVE)
-    return [owned(scope, _tokens)]
+    if usable_at is None:
+        return [owned(scope, _tokens)]
+    return [owned(scope, _tokens), _tokens.c.used_at.is_(None), _tokens.c.expires_at > usable_at]
 
 
 CLUSTERS: Final = Listing[Scope](

@@ -83,13 +83,17 @@ async def _add_join_token(
     return token
 
 
-async def withdraw_join_token(c: WriteConnection, scope: Scope, token_id: UUID) -> None:
-    """Take back a token that was not used yet."""
+async def withdraw_join_token(c: WriteConnection, scope: Scope, token_id: UUID) -> str:
+    """Take back a token that was not used yet; nobody can join with it from now on. Returns its public id."""
     scope.require(Permission.FLEET_APPROVE)
     public_id = await store.delete_join_token(c, scope, token_id)
     if public_id is None:
-        raise NotFound(f"no unused join token {token_id}", "List join tokens to see which can be withdrawn.")
+        raise NotFound(
+            f"there is no unused join token {token_id}",
+            "See joinTokens(usable: true). If a cluster joined with it that should not have, revoke the cluster.",
+        )
     await audit(c, scope, "fleet:join-token:withdraw", "join_token", public_id)
+    return public_id
 
 
 async def approve(c: WriteConnection, scope: Scope, clock: Clock, registration_id: UUID) -> Registration:

@@ -25,11 +25,12 @@ from periplus_hub.access.scope import Scope, system_scope
 from periplus_hub.access.service import audit
 from periplus_hub.fleet import repository_enrolment as store
 from periplus_hub.fleet import secrets
-from periplus_hub.fleet.model import State
+from periplus_hub.fleet.model import CLUSTERS_TOPIC, State
 from periplus_hub.fleet.proofs import KEY_BYTES, PROOFS, decode_base64
 from periplus_hub.fleet.repository_domains import add_implicit_domain
 from periplus_hub.fleet.wire import RefusedError
 from periplus_hub.kit.db import Database, WriteConnection
+from periplus_hub.kit.events import Events
 from periplus_hub.kit.ids import new_id, random_token
 
 POLL_AFTER_S: Final = 15
@@ -41,8 +42,9 @@ _NONCE_BYTES: Final = 24
 class Enrolment:
     """The three calls of a spoke that has no credential."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, events: Events) -> None:
         self._db = db
+        self._events = events
         self._hub_id: str | None = None
 
     async def hub_id(self) -> str:
@@ -60,9 +62,11 @@ class Enrolment:
         """
         check_request(request)
         try:
-            row = await self._db.retrying_write(lambda c: self._enrol(c, request))
+            row, joined = await self._db.retrying_write(lambda c: self._enrol(c, request))
         except IntegrityError as error:
             raise _name_taken(request.cluster_name) from error
+        if joined:
+            self._events.publish(row.tenant_id, CLUSTERS_TOPIC, {"id": str(row.id)})
         return EnrolAnswer(
             registration=str(row.id),
             cluster_name=row.name,
@@ -89,12 +93,13 @@ class Enrolment:
             f"then approve {row.name!r}"
         )
 
-    async def _enrol(self, c: WriteConnection, request: EnrolRequest) -> Row[Any]:
+    async def _enrol(self, c: WriteConnection, request: EnrolRequest) -> tuple[Row[Any], bool]:
+        """The registration, and whether it is new."""
         token = await _known_token(c, request.join_token)
         registration_id = new_id()
         now = self._db.clock.now()
         if not await store.system_use_token(c, token.id, registration_id, now):
-            return await _earlier_use(c, token.public_id, request.public_key)
+            return await _earlier_use(c, token.public_id, request.public_key), False
         scope = system_scope(token.tenant_id, f"spoke:{registration_id}")
         name = token.cluster_name or request.cluster_name
         twin = await store.live_twin(c, scope, request.cluster_uid)
@@ -120,7 +125,7 @@ class Enrolment:
             approved_by=f"join-token:{token.public_id}" if active else None,
             duplicate_of=twin,
         )
-        return await _write(c, scope, new)
+        return await _write(c, scope, new), True
 
     async def challenge(self, request: ChallengeRequest) -> Challenge:
         """Something fresh to sign; for unknown and revoked registrations it is just never accepted."""

@@ -19,7 +19,8 @@ _COMMANDS: Final = {
     "try": ("try_command", "try_fleet"),
     "overlaps": ("network_command", "overlaps"),
     "hub": ("hub_command", "hub_commands"),
-    "join-token": ("clusters_command", "join_tokens"),
+    "join-token": ("tokens_command", "join_tokens"),
+    "api-token": ("tokens_command", "api_tokens"),
     "clusters": ("clusters_command", "clusters"),
     "domains": ("network_command", "domains"),
 }

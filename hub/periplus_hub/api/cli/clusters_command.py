@@ -1,7 +1,6 @@
-"""`periplus clusters …` and `periplus join-token create`."""
+"""`periplus clusters …`."""
 
 import json
-from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
@@ -15,7 +14,6 @@ from periplus_hub.api.cli.exits import fail
 from periplus_hub.api.client import HubClient
 
 clusters = typer.Typer(no_args_is_help=True, help="Clusters of the fleet: list, show, approve, revoke.")
-join_tokens = typer.Typer(no_args_is_help=True, help="Tokens with which a spoke joins the fleet.")
 
 APPROVE: Final = """
 mutation Approve($cluster: ID!) {
@@ -138,26 +136,3 @@ def revoke(name: NameArgument, *, url: UrlOption = None, token_file: TokenFileOp
     with hub(url, token_file) as client:
         result = queries.outcome(client.ask(REVOKE, {"cluster": find(client, name)["id"]}), "revokeCluster")
     typer.echo(f"{result['name']} is {result['state'].lower()}")
-
-
-@join_tokens.command("create")
-def create_join_token(
-    *,
-    cluster_name: Annotated[
-        str | None, typer.Option(help="Name the cluster gets, whatever its spoke's --cluster-name says.")
-    ] = None,
-    auto_approve: Annotated[bool, typer.Option(help="The cluster needs no approval by a person.")] = False,
-    out: Annotated[Path | None, typer.Option(help="Write it to this file (0600) instead of printing it.")] = None,
-    url: UrlOption = None,
-    token_file: TokenFileOption = None,
-) -> None:
-    """Make a join token: single use, valid for one hour, shown once."""
-    with hub(url, token_file) as client:
-        token = queries.create_join_token(client, cluster_name, auto_approve=auto_approve)
-    if out is None:
-        typer.echo(token)
-        return
-    out.touch(mode=0o600)
-    out.chmod(0o600)
-    out.write_text(token + "\n", encoding="ascii")
-    typer.echo(f"written to {out}")

@@ -1,0 +1,190 @@
+"""`periplus join-token …` for spokes and `periplus api-token …` for people and programs."""
+
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from periplus_hub.access.scope import Role
+from periplus_hub.api.cli import queries
+from periplus_hub.api.cli.connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
+from periplus_hub.api.cli.exits import fail
+from periplus_hub.api.client import HubClient
+
+join_tokens = typer.Typer(no_args_is_help=True, help="Tokens with which a spoke joins the fleet.")
+api_tokens = typer.Typer(no_args_is_help=True, help="Tokens with which people and programs ask the hub.")
+
+JOIN_TOKENS: Final = """
+query JoinTokens($first: Int!, $after: String, $usable: Boolean!) {
+  joinTokens(first: $first, after: $after, usable: $usable) {
+    nodes { id publicId clusterName autoApprove usable createdBy createdAt expiresAt usedAt usedBy { id name } }
+    pageInfo { hasNextPage endCursor }
+  }
+}
+"""
+WITHDRAW: Final = """
+mutation WithdrawJoinToken($token: ID!) {
+  withdrawJoinToken(token: $token) {
+    __typename
+    ... on WithdrawnJoinToken { id publicId }
+    ... on Problem { message remedy }
+  }
+}
+"""
+API_TOKENS: Final = """
+query ApiTokens($first: Int!, $after: String) {
+  apiTokens(first: $first, after: $after) {
+    nodes { id name role prefix createdAt expiresAt revokedAt lastUsedAt }
+    pageInfo { hasNextPage endCursor }
+  }
+}
+"""
+CREATE: Final = """
+mutation CreateApiToken($name: String!, $role: Role!, $days: Int) {
+  createApiToken(input: {name: $name, role: $role, lifetimeDays: $days}) {
+    __typename
+    ... on CreatedApiToken { token }
+    ... on Problem { message remedy }
+  }
+}
+"""
+REVOKE: Final = """
+mutation RevokeApiToken($token: ID!) {
+  revokeApiToken(token: $token) {
+    __typename
+    ... on ApiToken { id name prefix }
+    ... on Problem { message remedy }
+  }
+}
+"""
+
+OutOption = Annotated[Path | None, typer.Option(help="Write it to this file (0600) instead of printing it.")]
+
+
+@join_tokens.command("create")
+def create_join_token(
+    *,
+    cluster_name: Annotated[
+        str | None, typer.Option(help="Name the cluster gets, whatever its spoke's --cluster-name says.")
+    ] = None,
+    auto_approve: Annotated[bool, typer.Option(help="The cluster needs no approval by a person.")] = False,
+    out: OutOption = None,
+    url: UrlOption = None,
+    token_file: TokenFileOption = None,
+) -> None:
+    """Make a join token: single use, valid for one hour, shown once."""
+    with hub(url, token_file) as client:
+        token = queries.create_join_token(client, cluster_name, auto_approve=auto_approve)
+    _hand_out(token, out)
+
+
+@join_tokens.command("list")
+def list_join_tokens(
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="Also those that were used or have expired.")] = False,
+    url: UrlOption = None,
+    token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Join tokens a spoke may still use, newest first. Their secrets are not kept and not shown."""
+    with hub(url, token_file) as client:
+        documents = _nodes(client, JOIN_TOKENS, "joinTokens", usable=not everything)
+    columns = ("id", "for", "state", "approval", "made by", "expires")
+    empty = "No join tokens that can be used. Make one: 'periplus join-token create'."
+    Listing(columns, [_join_row(node) for node in documents], documents, empty).show(as_json=as_json)
+
+
+def _join_row(node: dict[str, Any]) -> tuple[str, ...]:
+    state = "usable" if node["usable"] else "expired"
+    if node["usedAt"]:
+        state = f"used by {node['usedBy']['name']}" if node["usedBy"] else "used"
+    approval = "automatic" if node["autoApprove"] else "by a person"
+    return (node["publicId"], node["clusterName"] or "any", state, approval, node["createdBy"], node["expiresAt"])
+
+
+@join_tokens.command("withdraw")
+def withdraw_join_token(
+    identity: Annotated[str, typer.Argument(metavar="ID", help="Its id in 'periplus join-token list'.")],
+    *,
+    url: UrlOption = None,
+    token_file: TokenFileOption = None,
+) -> None:
+    """Take back a join token that was not used: nobody can join with it any more."""
+    with hub(url, token_file) as client:
+        known = _nodes(client, JOIN_TOKENS, "joinTokens", usable=False)
+        found = next((node for node in known if identity in {node["publicId"], node["id"]}), None)
+        if found is None:
+            fail(f"there is no join token {identity!r}", "See 'periplus join-token list'.")
+        result = queries.outcome(client.ask(WITHDRAW, {"token": found["id"]}), "withdrawJoinToken")
+    typer.echo(f"join token {result['publicId']} is withdrawn")
+
+
+@api_tokens.command("create")
+def create_api_token(
+    name: Annotated[str, typer.Argument(help="What will use it.")],
+    *,
+    role: Annotated[Role, typer.Option(help="What it may do; each role includes those before it.")] = Role.VIEWER,
+    days: Annotated[int | None, typer.Option(help="How long it lives, 1 to 366. Default: until it is revoked.")] = None,
+    out: OutOption = None,
+    url: UrlOption = None,
+    token_file: TokenFileOption = None,
+) -> None:
+    """Make an API token, shown once."""
+    with hub(url, token_file) as client:
+        variables = {"name": name, "role": role.name, "days": days}
+        result = queries.outcome(client.ask(CREATE, variables), "createApiToken")
+    _hand_out(str(result["token"]), out)
+
+
+@api_tokens.command("list")
+def list_api_tokens(*, url: UrlOption = None, token_file: TokenFileOption = None, as_json: JsonOption = False) -> None:
+    """Every API token of the tenant, newest first, without its secret."""
+    with hub(url, token_file) as client:
+        documents = _nodes(client, API_TOKENS, "apiTokens")
+    columns = ("id", "name", "role", "made", "expires", "last used", "revoked")
+    Listing(columns, [_api_row(node) for node in documents], documents, "No API tokens.").show(as_json=as_json)
+
+
+def _api_row(node: dict[str, Any]) -> tuple[str, ...]:
+    times = (node["createdAt"], node["expiresAt"] or "never", node["lastUsedAt"] or "never", node["revokedAt"] or "–")
+    return (node["prefix"], node["name"], node["role"].lower(), *times)
+
+
+@api_tokens.command("revoke")
+def revoke_api_token(
+    identity: Annotated[str, typer.Argument(metavar="ID", help="Its id in 'periplus api-token list', or its name.")],
+    *,
+    url: UrlOption = None,
+    token_file: TokenFileOption = None,
+) -> None:
+    """End an API token; it is refused within five seconds."""
+    with hub(url, token_file) as client:
+        found = _api_token(_nodes(client, API_TOKENS, "apiTokens"), identity)
+        result = queries.outcome(client.ask(REVOKE, {"token": found["id"]}), "revokeApiToken")
+    typer.echo(f"API token {result['prefix']} ({result['name']}) is revoked")
+
+
+def _api_token(known: list[dict[str, Any]], identity: str) -> dict[str, Any]:
+    """By id or public part; by name only when one live token has it."""
+    named = [node for node in known if node["name"] == identity and node["revokedAt"] is None]
+    found = [node for node in known if identity in {node["id"], node["prefix"]}] or named
+    if not found:
+        fail(f"there is no API token {identity!r}", "See 'periplus api-token list'.")
+    if len(found) > 1:
+        fail(f"{len(found)} API tokens are called {identity!r}", "Give the id of one: 'periplus api-token list'.")
+    return found[0]
+
+
+def _nodes(client: HubClient, document: str, field: str, **variables: object) -> list[dict[str, Any]]:
+    pages = queries.pages(client, document, field, {"first": 200, **variables})
+    return [node for page in pages for node in page["nodes"]]
+
+
+def _hand_out(token: str, out: Path | None) -> None:
+    if out is None:
+        typer.echo(token)
+        return
+    out.touch(mode=0o600)
+    out.chmod(0o600)
+    out.write_text(token + "\n", encoding="ascii")
+    typer.echo(f"written to {out}")
