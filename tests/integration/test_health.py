@@ -120,6 +120,18 @@ async def test_a_body_that_declares_too_much_is_refused_unread(urls: dict[str, A
     assert problems.TOO_LARGE.uri.encode() in answer
 
 
+async def test_a_large_question_is_refused_in_the_words_of_people(
+    urls: dict[str, Any], http: httpx.AsyncClient, database_url: str, tmp_path: Path
+) -> None:
+    token = await start("admin_token", config_for(database_url, tmp_path))
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    answer = await http.post(urls["people_url"] + "/graphql", headers=headers, content=b" " * 5_000_000)
+    [error] = answer.json()["errors"]
+    assert (answer.status_code, error["extensions"]["code"]) == (413, "body-too-large")
+    assert "32,768" in error["message"]
+    assert "several requests" in error["extensions"]["remedy"]
+
+
 @pytest.mark.promise("spokes-get-their-share")
 async def test_a_body_that_never_ends_is_refused_when_it_is_too_much(urls: dict[str, Any]) -> None:
     rest = b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"

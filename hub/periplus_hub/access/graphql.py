@@ -10,6 +10,7 @@ from periplus_hub.access import repository_graphql as repository
 from periplus_hub.access import service
 from periplus_hub.access.scope import Permission, Role, Scope
 from periplus_hub.kit.db import ReadConnection
+from periplus_hub.kit.errors import Invalid as Refused
 from periplus_hub.kit.graphql import Context, RowBacked, from_row, global_id, uuid_of
 from periplus_hub.kit.graphql_prices import at_most, paged
 from periplus_hub.kit.graphql_types import (
@@ -139,7 +140,9 @@ class AccessMutation:
 
         async def work() -> CreatedApiToken:
             days = input.lifetime_days
-            lifetime = None if days is None else timedelta(days=min(days, _MAX_TOKEN_DAYS))
+            if days is not None and not 1 <= days <= _MAX_TOKEN_DAYS:
+                raise Refused(f"lifetimeDays is {days}", f"Give 1 to {_MAX_TOKEN_DAYS} days, or null for no end.")
+            lifetime = None if days is None else timedelta(days=days)
             async with context.db.write() as c:
                 now = context.clock.now()
                 token, text = await service.create_token(

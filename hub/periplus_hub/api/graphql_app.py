@@ -4,7 +4,7 @@ Strawberry's own views are not used: they accept GET, batches, multipart and two
 otherwise. This door knows POST with application/json and graphql-transport-ws, nothing else.
 """
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
@@ -20,13 +20,15 @@ from periplus_hub.access import service as access
 from periplus_hub.access.scope import Permission, Scope
 from periplus_hub.access.service import Authenticator
 from periplus_hub.api.graphql_documents import Documents, InvalidDocument
-from periplus_hub.api.graphql_gate import Gate, decode_request, read_body
-from periplus_hub.api.graphql_limits import LIMITS, GateRefusal, Limits
+from periplus_hub.api.graphql_gate import Gate, body_too_large, decode_request, read_body
+from periplus_hub.api.graphql_limits import LIMITS, GateRefusal, Limits, refusal_of
 from periplus_hub.api.graphql_run import Runner, refusal_body
 from periplus_hub.api.graphql_socket import Connection
+from periplus_hub.api.problems import BodyTooLargeError, BodyTooSlowError
 from periplus_hub.api.schema import build_schema
 from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.db import Database
+from periplus_hub.kit.errors import Refusal
 from periplus_hub.kit.events import Events
 from periplus_hub.kit.graphql import Context
 from periplus_hub.kit.ids import new_id
@@ -69,9 +71,10 @@ class GraphQLApp:
         try:
             body = await self._run(request, request_id)
             return _response(body, HTTPStatus.OK, {"x-request-id": request_id})
-        except InvalidDocument as refusal:
-            return _response(refusal_body(refusal, refusal.as_errors()), refusal.status, {"x-request-id": request_id})
-        except GateRefusal as refusal:
+        except InvalidDocument as invalid:
+            return _response(refusal_body(invalid, invalid.as_errors()), invalid.status, {"x-request-id": request_id})
+        except (GateRefusal, Refusal) as error:
+            refusal = error if isinstance(error, GateRefusal) else refusal_of(error)
             return _response(refusal_body(refusal), refusal.status, refusal.headers | {"x-request-id": request_id})
         finally:
             access.request_id.reset(marked)
@@ -80,7 +83,7 @@ class GraphQLApp:
         check_form(request)
         token = bearer(request.headers.get("authorization", ""))
         scope = await self.authenticate(token)
-        message = decode_request(await read_body(_chunks(request), self.limits), self.limits)
+        message = decode_request(await self._body(request), self.limits)
         ad_hoc = scope.allows(Permission.ADHOC)
         now_s = self.clock.monotonic_s()
         admitted = await self.gate.admit(message, principal(scope), now_s=now_s, ad_hoc=ad_hoc)
@@ -88,6 +91,17 @@ class GraphQLApp:
             text = "Subscriptions are served over websocket only."
             raise GateRefusal("subscription-over-http", text, "Connect to /graphql with graphql-transport-ws.")
         return await self.runner.run(admitted, self.context(scope, request_id, token))
+
+    async def _body(self, request: Request) -> bytes:
+        try:
+            return await read_body(request.stream(), self.limits)
+        except ClientDisconnect:
+            raise GateRefusal("malformed-json", "The body ended early.", "Send it again.") from None
+        except BodyTooLargeError as error:
+            declared = int(request.headers.get("content-length", "0"))
+            raise body_too_large(max(declared, self.limits.body_bytes + 1), self.limits) from error
+        except BodyTooSlowError as error:
+            raise GateRefusal("body-too-slow", f"{str(error).capitalize()}.", "Send it faster.") from error
 
     async def authenticate(self, token: str) -> Scope:
         """Who the token stands for; raises GateRefusal for anybody unknown."""
@@ -133,14 +147,6 @@ def check_form(request: Request) -> None:
 def bearer(header: str) -> str:
     """The token in an Authorization header, or the empty text."""
     return header[len(_SCHEME) :].strip() if header[: len(_SCHEME)].lower() == _SCHEME else ""
-
-
-async def _chunks(request: Request) -> AsyncIterator[bytes]:
-    try:
-        async for chunk in request.stream():
-            yield chunk
-    except ClientDisconnect:
-        raise GateRefusal("malformed-json", "The body ended early.", "Send it again.") from None
 
 
 def _response(body: bytes, status: HTTPStatus, headers: dict[str, str]) -> Response:

@@ -34,6 +34,9 @@ from graphql.validation.rules import overlapping_fields_can_be_merged as overlap
 from periplus_hub.api.graphql_limits import GateRefusal, Limits
 from periplus_hub.api.graphql_shape import check_shape, check_tokens, only_operation, syntax_refusal
 
+COMPARE: Final = "Compare the operation with the schema (docs/reference/graphql.md, or introspection)."
+"""What to do about an operation that does not fit the schema."""
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -147,7 +150,7 @@ class InvalidDocument(GateRefusal):
     """The document does not fit the schema; carries every error found, with locations."""
 
     def __init__(self, errors: list[GraphQLError]) -> None:
-        super().__init__("invalid-operation", errors[0].message[:500], _REMEDY)
+        super().__init__("invalid-operation", errors[0].message[:500], COMPARE)
         self.errors = errors
 
     def as_errors(self) -> list[dict[str, object]]:
@@ -159,6 +162,3 @@ class InvalidDocument(GateRefusal):
                 entry["locations"] = [{"line": at.line, "column": at.column} for at in error.locations]
             entries.append(entry)
         return entries
-
-
-_REMEDY: Final = "Compare the operation with the schema (hub/schema.graphql, or introspection)."

@@ -11,6 +11,7 @@ from graphql import GraphQLSchema
 from periplus_hub.api.graphql_cost import check_cost
 from periplus_hub.api.graphql_documents import Documents, Prepared
 from periplus_hub.api.graphql_limits import GateRefusal, Limits, over
+from periplus_hub.api.graphql_shape import check_storable
 
 _PRINCIPALS: Final = 10_000
 
@@ -39,9 +40,14 @@ async def read_body(chunks: AsyncIterable[bytes], limits: Limits) -> bytes:
     async for chunk in chunks:
         body += chunk
         if len(body) > limits.body_bytes:
-            remedy = "Send large inputs in several requests."
-            raise over("body-too-large", "or more bytes", limit=limits.body_bytes, found=len(body), remedy=remedy)
+            raise body_too_large(len(body), limits)
     return bytes(body)
+
+
+def body_too_large(found: int, limits: Limits) -> GateRefusal:
+    """The refusal of a body of `found` bytes or more."""
+    remedy = "Send large inputs in several requests."
+    return over("body-too-large", "or more bytes", limit=limits.body_bytes, found=found, remedy=remedy)
 
 
 def decode_request(body: bytes, limits: Limits) -> Request:
@@ -88,14 +94,20 @@ def check_variables(variables: Mapping[str, object], limits: Limits) -> None:
                 inner.extend(value.values())
             elif isinstance(value, list):
                 inner.extend(value)
-            elif isinstance(value, str) and len(value) > limits.text_chars:
-                what = "characters in one variable"
-                raise over("text-too-long", what, limit=limits.text_chars, found=len(value), remedy="Shorten the text.")
+            elif isinstance(value, str):
+                _check_text(value, limits)
         values += len(inner)
         if values > limits.variables:
             remedy = "Send fewer values at once."
             raise over("too-many-variables", "values", limit=limits.variables, found=values, remedy=remedy)
         level = inner
+
+
+def _check_text(text: str, limits: Limits) -> None:
+    if len(text) > limits.text_chars:
+        what = "characters in one variable"
+        raise over("text-too-long", what, limit=limits.text_chars, found=len(text), remedy="Shorten the text.")
+    check_storable(text)
 
 
 class Buckets:

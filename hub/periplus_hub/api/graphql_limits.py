@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
+from periplus_hub.kit.errors import Refusal, Unavailable
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -71,15 +73,26 @@ class GateRefusal(Exception):
         return {"message": self.message, "extensions": extensions}
 
 
+_RETRY_AFTER_S: Final = "5"
 _STATUS: Final = {
     "unauthenticated": HTTPStatus.UNAUTHORIZED,
     "forbidden": HTTPStatus.FORBIDDEN,
     "method-not-allowed": HTTPStatus.METHOD_NOT_ALLOWED,
     "body-too-large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "body-too-slow": HTTPStatus.REQUEST_TIMEOUT,
     "unsupported-media-type": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "budget-exhausted": HTTPStatus.TOO_MANY_REQUESTS,
     "deadline-exceeded": HTTPStatus.GATEWAY_TIMEOUT,
+    "unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
 }
+
+
+def refusal_of(refusal: Refusal) -> GateRefusal:
+    """What was refused before there was an operation, like reading the token while the store is away."""
+    found = GateRefusal(refusal.slug, refusal.message, refusal.remedy or "Try again in a few seconds.")
+    if isinstance(refusal, Unavailable):
+        found.headers["retry-after"] = _RETRY_AFTER_S
+    return found
 
 
 def over(code: str, what: str, *, limit: float, found: float, remedy: str) -> GateRefusal:

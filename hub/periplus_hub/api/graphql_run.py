@@ -9,10 +9,11 @@ from typing import Any, Final, cast
 
 import msgspec
 import structlog
-from graphql import ExecutionResult, FieldNode, GraphQLError, GraphQLSchema, execute
+from graphql import ExecutionResult, FieldNode, GraphQLError, GraphQLSchema, VariableDefinitionNode, execute
 from strawberry.execution import optimized_is_awaitable
 
 from periplus_hub.access.scope import Scope
+from periplus_hub.api.graphql_documents import COMPARE
 from periplus_hub.api.graphql_executor import CompiledExecutor
 from periplus_hub.api.graphql_gate import Admitted
 from periplus_hub.api.graphql_limits import GateRefusal, Limits
@@ -20,6 +21,7 @@ from periplus_hub.kit.errors import Refusal
 from periplus_hub.kit.graphql import Context
 
 _log: Final = structlog.get_logger(__name__)
+_DECLARED: Final = "Send a value of the type the operation declares for this variable."
 _INTROSPECTION: Final = frozenset({"__schema", "__type", "__typename"})
 _KEPT_INTROSPECTIONS: Final = 8
 
@@ -108,8 +110,10 @@ def _is_broken(error: GraphQLError) -> bool:
 def _entry(error: GraphQLError, request_id: str) -> dict[str, object]:
     cause = error.original_error
     entry: dict[str, object] = {"message": error.message[:500]}
-    extensions: dict[str, Any] = {"code": "invalid-operation"}
-    if isinstance(cause, Refusal):
+    extensions: dict[str, Any] = {"code": "invalid-operation", "remedy": COMPARE}
+    if error.nodes and isinstance(error.nodes[0], VariableDefinitionNode):
+        extensions = {"code": "invalid-variable", "remedy": _DECLARED}
+    elif isinstance(cause, Refusal):
         extensions = {"code": cause.slug, "remedy": cause.remedy}
     elif _is_broken(error):
         entry["message"] = f"Something broke inside the hub; its log tells more under {request_id}."

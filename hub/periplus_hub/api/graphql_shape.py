@@ -59,6 +59,7 @@ def check_tokens(source: Source, limits: Limits) -> None:
         if token.kind is TokenKind.EOF:
             return
         _check_length(token.end - token.start, limits)
+        check_storable(token.value or "")
         position = token.end
         tokens += 1
         nesting += (token.kind in _OPEN) - (token.kind in _CLOSE)
@@ -68,6 +69,13 @@ def check_tokens(source: Source, limits: Limits) -> None:
         if nesting > limits.brackets:
             remedy = "Flatten the operation."
             raise over("too-nested", "open brackets", limit=limits.brackets, found=nesting, remedy=remedy)
+
+
+def check_storable(text: str) -> None:
+    """Refuse the one character PostgreSQL has no place for; raises GateRefusal."""
+    if "\0" in text:
+        shown = text.replace("\0", "\\u0000")[:60]
+        raise GateRefusal("invalid-text", f"The text '{shown}' holds the character U+0000.", "Leave it out.")
 
 
 def _check_length(chars: int, limits: Limits) -> None:

@@ -59,10 +59,8 @@ class Observed:
 
     async def _answer(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         began_s = self._clock.monotonic_s()
-        body = _Body(receive, self._most_bytes)
         try:
-            body.check_declared(scope)
-            await self._app(scope, body, answer)
+            await self._app(scope, _Body(scope, receive, self._most_bytes), answer)
         except Exception as error:  # noqa: BLE001 - the last resort: the client gets an answer and we get the traceback
             await self._fail(error, scope, receive, answer)
         finally:
@@ -78,23 +76,21 @@ class Observed:
 
 
 class _Body:
-    """`receive`, counted and timed."""
+    """`receive`, counted and timed. What it refuses is raised where the body is read, and worded for that reader."""
 
-    def __init__(self, receive: Receive, most_bytes: int) -> None:
+    def __init__(self, scope: Scope, receive: Receive, most_bytes: int) -> None:
+        declared = Headers(scope=scope).get("content-length", "")
+        self._declared = int(declared) if declared.isdigit() else 0
         self._receive = receive
         self._most_bytes = most_bytes
         self._seen = 0
         self._complete = False
         self._until = asyncio.get_running_loop().time() + BODY_TIMEOUT_S
 
-    def check_declared(self, scope: Scope) -> None:
-        declared = Headers(scope=scope).get("content-length", "")
-        if declared.isdigit() and int(declared) > self._most_bytes:
-            raise BodyTooLargeError(f"the body is larger than {self._most_bytes} bytes")
-
     async def __call__(self) -> Message:
         if self._complete:  # what is awaited now is the client's leaving, and that may take its time
             return await self._receive()
+        self._refuse_larger(self._declared)
         try:
             async with asyncio.timeout_at(self._until):
                 message = await self._receive()
@@ -102,9 +98,12 @@ class _Body:
             raise BodyTooSlowError(f"the body was not complete after {BODY_TIMEOUT_S:g} s") from error
         self._seen += len(message.get("body", b""))
         self._complete = not message.get("more_body", False)
-        if self._seen > self._most_bytes:
-            raise BodyTooLargeError(f"the body is larger than {self._most_bytes} bytes")
+        self._refuse_larger(self._seen)
         return message
+
+    def _refuse_larger(self, found: int) -> None:
+        if found > self._most_bytes:
+            raise BodyTooLargeError(f"the body is larger than {self._most_bytes} bytes")
 
 
 class _Answer:

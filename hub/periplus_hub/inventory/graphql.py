@@ -1,12 +1,13 @@
 """What inventory knows of a cluster: its facts, counts, sources and contents; and whose an address was."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, cast
+from typing import Annotated, Final, cast
 from uuid import UUID
 
 import strawberry
 
+from periplus_contract.limits import SKEW_WARNING_S
 from periplus_hub.access.graphql import Info
 from periplus_hub.fleet import repository_graphql as fleet
 from periplus_hub.fleet.graphql import Cluster, NetworkDomain
@@ -18,6 +19,9 @@ from periplus_hub.kit.graphql import uuid_of
 from periplus_hub.kit.graphql_prices import at_most, paged
 from periplus_hub.kit.graphql_scalars import BigInt, IpAddress
 from periplus_hub.kit.graphql_types import After, Connection, First, Pages
+
+_AHEAD: Final = timedelta(seconds=SKEW_WARNING_S)
+"""How far an asker's clock may be ahead of ours: less is now."""
 
 NamespaceArgument = Annotated[str | None, strawberry.argument(description="Only in this namespace.")]
 NameContains = Annotated[
@@ -142,7 +146,7 @@ class AddressAmbiguous:
     reason: str = strawberry.field(description="Why it is not clear.")
 
 
-@strawberry.type(description="Nothing known had the address.")
+@strawberry.type(description="Nothing known had the address, or it cannot be known.")
 class AddressUnknown:
     """Zero is not unknown: the reason says what was looked at."""
 
@@ -269,11 +273,17 @@ class InventoryQuery:
         domain: Annotated[
             strawberry.ID | None, strawberry.argument(description="The network domain; null looks in all.")
         ] = None,
-        at: Annotated[datetime | None, strawberry.argument(description="When; null is now.")] = None,
+        at: Annotated[
+            datetime | None, strawberry.argument(description="When; null is now. Nobody knows the future.")
+        ] = None,
     ) -> AddressAnswer:
         """Two owners of equal rank, or owners in two domains, are ambiguous."""
         context = info.context
-        when = at or context.clock.now()
+        now = context.clock.now()
+        if at is not None and at - now > _AHEAD:
+            text = f"{at.isoformat()} is in the future (it is {now.isoformat()}): nobody knows yet who will have {ip}"
+            return AddressUnknown(reason=text)
+        when = min(at or now, now)
         domain_id = None if domain is None else uuid_of(domain, "NetworkDomain")
         async with context.readers, context.db.read() as c:
             found = await repository_owners.address_owner(c, context.scope, ip, domain_id, when)

@@ -148,6 +148,7 @@ async def object_node(c: ReadConnection, scope: Scope, kind: str, parts: tuple[s
     try:
         registration_id, uid = UUID(parts[0]), ":".join(parts[1:])
     except (IndexError, ValueError):
-        raise Invalid(f"this is not the id of a {kind}", "Copy the id from an answer of this API.") from None
+        shown = ":".join((kind, *parts))[:80]
+        raise Invalid(f"'{shown}' is not the id of a {kind}", "Copy the id from an answer of this API.") from None
     row = await repository.object_row(c, scope, kind, registration_id, uid)
     return None if row is None else from_row(OBJECTS[kind], row)

@@ -40,12 +40,12 @@ def _times(column: Sequence[object]) -> list[object] | None:
 def _parse_time(value: object) -> datetime:
     try:
         parsed = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        parsed = None
-    if parsed is None or parsed.tzinfo is None:
-        msg = f"{str(value)[:80]!r} is not an ISO-8601 time with an offset, like 2026-01-31T12:00:00Z"
-        raise GraphQLError(msg)
-    return parsed.astimezone(UTC)
+        if parsed is not None and parsed.tzinfo is not None:
+            return parsed.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    msg = f"{str(value)[:80]!r} is not an ISO-8601 time with an offset, like 2026-01-31T12:00:00Z"
+    raise GraphQLError(msg)
 
 
 def _parse_big(value: object) -> int:

@@ -33,6 +33,8 @@ T = TypeVar("T")
 S_contra = TypeVar("S_contra", contravariant=True)
 Where = Callable[[S_contra, Any], Sequence[ColumnElement[bool]]]
 
+MOST_ROWS: Final = 10_000
+"""Of one page, whatever a price list says."""
 _KEY: Final = "order_key_{}"
 
 
@@ -132,6 +134,8 @@ class Listing(Generic[S_contra]):
 
     def page_of(self, scope: S_contra, asked: object, first: int, after: str | None) -> Select[Any]:
         """The statement of one page, with one row more than asked for: callers narrow it to a parent."""
+        if not 1 <= first <= MOST_ROWS:
+            raise Invalid(f"first is {first}", f"Ask for 1 to {MOST_ROWS} rows.")
         keys = [column.label(_KEY.format(at)) for at, column in enumerate(self.order)]
         statement = select(*self.columns, *keys).select_from(self.source).where(*self.where(scope, asked))
         if after is not None:
@@ -141,7 +145,7 @@ class Listing(Generic[S_contra]):
 
     def _after(self, cursor: str) -> ColumnElement[bool]:
         values = decode_cursor(cursor, self.name)
-        if len(values) != len(self.order):
+        if len(values) != len(self.order) or not all(map(_fits, values, self.order)):
             raise Invalid("the cursor belongs to another list", "Pass the endCursor of an earlier page, unchanged.")
         left = tuple_(*self.order)
         right = tuple_(*values, types=[column.type for column in self.order])
@@ -160,6 +164,14 @@ class Listing(Generic[S_contra]):
     def _ids(self, parents: Sequence[Any]) -> FromClause:
         array = bindparam("parents", list(parents), type_=ARRAY(self._parent().type))
         return select(func.unnest(array).label("parent")).subquery("parents")
+
+
+def _fits(value: object, column: ColumnElement[Any]) -> bool:
+    """Whether a cursor's value can be compared with the column: not every cursor was made by us."""
+    try:
+        return isinstance(value, column.type.python_type)
+    except NotImplementedError:
+        return True
 
 
 def id_column(kind: str, *parts: ColumnElement[Any]) -> ColumnElement[str]:
