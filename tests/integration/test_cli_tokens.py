@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from periplus_hub.api.boot import start
-from periplus_hub.api.cli import app
+from periplus_hub.api.cli import command_line
 
 from tests.support.hub_process import config_for, hub
 
@@ -29,7 +29,7 @@ async def run(database_url: str, tmp_path: Path) -> AsyncIterator[Run]:
         }
 
         async def invoke(*arguments: str, code: int = 0, **changes: str) -> Result:
-            result = await asyncio.to_thread(CliRunner().invoke, app, arguments, env=env | changes)
+            result = await asyncio.to_thread(CliRunner().invoke, command_line(), arguments, env=env | changes)
             assert result.exit_code == code, (result.output, result.exception)
             return result
 

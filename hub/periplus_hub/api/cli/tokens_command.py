@@ -1,11 +1,10 @@
 """`periplus join-token …` for spokes and `periplus api-token …` for people and programs."""
 
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import typer
 
-from periplus_hub.access.scope import Role
 from periplus_hub.api.cli import queries
 from periplus_hub.api.cli.connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
 from periplus_hub.api.cli.exits import fail
@@ -58,6 +57,7 @@ mutation RevokeApiToken($token: ID!) {
 }
 """
 
+RoleName = Literal["viewer", "analyst", "operator", "admin"]
 OutOption = Annotated[Path | None, typer.Option(help="Write it to this file (0600) instead of printing it.")]
 
 
@@ -123,7 +123,7 @@ def withdraw_join_token(
 def create_api_token(
     name: Annotated[str, typer.Argument(help="What will use it.")],
     *,
-    role: Annotated[Role, typer.Option(help="What it may do; each role includes those before it.")] = Role.VIEWER,
+    role: Annotated[RoleName, typer.Option(help="What it may do; each role includes those before it.")] = "viewer",
     days: Annotated[int | None, typer.Option(help="How long it lives, 1 to 366. Default: until it is revoked.")] = None,
     out: OutOption = None,
     url: UrlOption = None,
@@ -131,7 +131,7 @@ def create_api_token(
 ) -> None:
     """Make an API token, shown once."""
     with hub(url, token_file) as client:
-        variables = {"name": name, "role": role.name, "days": days}
+        variables = {"name": name, "role": role.upper(), "days": days}
         result = queries.outcome(client.ask(CREATE, variables), "createApiToken")
     _hand_out(str(result["token"]), out)
 
