@@ -21,7 +21,8 @@ class KindListener(Generic[T]):
         self._clock = clock
         self._wake = wake
         self._seen: set[str] | None = None
-        self._misfits = 0
+        self._odd: set[str] = set()
+        self._nameless = 0
         self._misfit = ""
         self.answered = asyncio.Event()
         """Set once the kind has been listed whole, or has failed."""
@@ -34,14 +35,16 @@ class KindListener(Generic[T]):
     def list_began(self) -> None:
         """A full list follows."""
         self._seen = set()
-        self._misfits = 0
+        self._odd.clear()
+        self._nameless = 0
 
     def upsert(self, thing: T) -> None:
         """An object as it is now."""
         uid = thing.metadata.uid
         if not uid:
-            self.misfit("an object has no uid")
+            self.misfit("an object has no uid", "")
             return
+        self._odd.discard(uid)
         if self._seen is not None:
             self._seen.add(uid)
         self._watched.upsert(thing, self._clock.wall_us())
@@ -49,18 +52,19 @@ class KindListener(Generic[T]):
 
     def remove(self, thing: T) -> None:
         """An object is gone."""
+        self._odd.discard(thing.metadata.uid)
         self._watched.forget(thing.metadata.uid, self._clock.wall_us())
         self._wake()
 
     def list_ended(self) -> None:
-        """Forget what the list did not name; unless some of it was unreadable, then nothing is sure to be gone."""
+        """Forget what the list did not name; unless some of it has no name, then nothing is sure to be gone."""
         seen, self._seen = self._seen, None
-        if seen is not None and not self._misfits:
+        if seen is not None and not self._nameless:
             at_us = self._clock.wall_us()
             for uid in self._watched.known():
                 if uid not in seen:
                     self._watched.forget(uid, at_us)
-        self._inventory.listed.add(self._watched.covers)
+            self._inventory.listed.add(self._watched.covers)
         self._wake()
 
     def state_changed(self, state: State, problem: KubeProblem | None) -> None:
@@ -82,9 +86,14 @@ class KindListener(Generic[T]):
         self.answered.set()
         self._wake()
 
-    def misfit(self, message: str) -> None:
-        """An object of unknown shape was left out."""
-        self._misfits += 1
+    def misfit(self, message: str, uid: str) -> None:
+        """An object of unknown shape was left out; what was known of it stays."""
+        if not uid:
+            self._nameless += 1
+        else:
+            self._odd.add(uid)
+            if self._seen is not None:
+                self._seen.add(uid)
         self._misfit = message
 
     def count(self) -> None:
@@ -117,8 +126,9 @@ class KindListener(Generic[T]):
 
     def _report_ok(self, at_us: int) -> None:
         source = Source(state="ok", objects=sum(1 for _ in self._watched.known()), as_of_us=at_us)
-        if self._misfits:
+        left_out = self._nameless + len(self._odd)
+        if left_out:
             source.reason = "unknown_shape"
-            source.message = f"{self._misfits} objects were left out: {self._misfit}"
+            source.message = f"{left_out} objects were left out: {self._misfit}"
             source.remedy = "Upgrade the spoke, or look at what writes these objects."
         self._inventory.report(self.name, source, at_us, quietly=True)

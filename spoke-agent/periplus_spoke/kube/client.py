@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import Final, NamedTuple
 
@@ -49,6 +49,13 @@ class KubeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Enough for the first page and watch of every kind; after that the rate holds."""
     max_answer_bytes: int = 256 * 1024 * 1024
     max_line_bytes: int = 16 * 1024 * 1024
+    watch_quiet_s: float = 150.0
+    """A watch on which bookmarks come, one a minute, is dead after this long without a word."""
+
+
+async def _within(seconds: float, chunk: Coroutine[None, None, bytes]) -> bytes:
+    async with asyncio.timeout(seconds):
+        return await chunk
 
 
 class KubeClient:
@@ -84,14 +91,17 @@ class KubeClient:
         return await self._whole("POST", path, None, JSON, msgspec.to_builtins(document))
 
     async def lines(
-        self, path: str, params: Params, *, accept: str = JSON, quiet_s: float
+        self, path: str, params: Params, *, accept: str = JSON, quiet_s: Callable[[], float]
     ) -> AsyncGenerator[bytes, None]:
-        """The lines of a streamed answer, without their ends; `quiet_s` of silence is a timeout problem."""
-        timeout = aiohttp.ClientTimeout(sock_connect=self.settings.connect_timeout_s, sock_read=quiet_s)
+        """The lines of a streamed answer, without their ends; `quiet_s` of silence is a timeout problem.
+
+        It is asked before each wait: what was heard so far may say how long silence can last.
+        """
+        timeout = aiohttp.ClientTimeout(sock_connect=self.settings.connect_timeout_s, sock_read=quiet_s())
         async with self._answer(_Request("GET", path, params, accept, None, timeout)) as response:
             tail = bytearray()
             try:
-                async for chunk in response.content.iter_any():
+                while chunk := await _within(quiet_s(), response.content.readany()):
                     tail += chunk
                     if b"\n" not in chunk:
                         self._bound(len(tail), self.settings.max_line_bytes, path)

@@ -45,12 +45,28 @@ class _Typed(msgspec.Struct, Generic[T]):
     items: list[T] | None = None
 
 
+class _Uid(msgspec.Struct):
+    uid: str = ""
+
+
+class _Identified(msgspec.Struct):
+    metadata: _Uid = msgspec.field(default_factory=_Uid)
+
+
+def uid_of(body: bytes | msgspec.Raw) -> str:
+    """The uid of an object whose shape is otherwise unknown; empty when not even that is where it should be."""
+    try:
+        return msgspec.json.decode(body, type=_Identified).metadata.uid
+    except msgspec.ValidationError:
+        return ""
+
+
 class Page(msgspec.Struct, Generic[T]):
-    """Some objects of a list. `misfits` are objects of a shape we cannot read, as messages."""
+    """Some objects of a list. `misfits` are objects of a shape we cannot read, as (message, uid or nothing)."""
 
     items: list[T]
     metadata: ListMeta
-    misfits: list[str]
+    misfits: list[tuple[str, str]]
 
 
 class PageDecoder(Generic[T]):
@@ -80,7 +96,7 @@ class PageDecoder(Generic[T]):
             try:
                 page.items.append(self._one.decode(item))
             except msgspec.ValidationError as error:
-                page.misfits.append(str(error))
+                page.misfits.append((str(error), uid_of(item)))
         return page
 
 

@@ -12,7 +12,7 @@ import msgspec
 
 from periplus_spoke.kit.clock import Timer
 from periplus_spoke.kube.client import JSON, METADATA_WATCH, KubeClient
-from periplus_spoke.kube.lists import PageDecoder, Resource, pages
+from periplus_spoke.kube.lists import PageDecoder, Resource, pages, uid_of
 from periplus_spoke.kube.problems import KubeProblem, Status, from_exception, from_status
 
 T = TypeVar("T")
@@ -49,8 +49,8 @@ class Listener(Protocol[T_contra]):
     def state_changed(self, state: State, problem: KubeProblem | None) -> None:
         """The source works, or no longer does."""
 
-    def misfit(self, message: str) -> None:
-        """An object was left out because it has an unknown shape."""
+    def misfit(self, message: str, uid: str) -> None:
+        """An object was left out because it has an unknown shape; its uid, where at least that can be read."""
 
 
 class _Event(msgspec.Struct):
@@ -89,6 +89,7 @@ class Reflector(Generic[T]):
         self._version = ""
         self._failures = 0
         self._relist_at_us = 0
+        self._has_bookmarks = False
 
     async def run(self) -> None:
         """List and watch until cancelled."""
@@ -107,8 +108,8 @@ class Reflector(Generic[T]):
         async for page in pages(self._client, self._resource, self._decoder):
             for thing in page.items:
                 self._listener.upsert(thing)
-            for message in page.misfits:
-                self._listener.misfit(message)
+            for message, uid in page.misfits:
+                self._listener.misfit(message, uid)
             version = page.metadata.resource_version
         self._listener.list_ended()
         self._version = version
@@ -124,7 +125,7 @@ class Reflector(Generic[T]):
             "timeoutSeconds": str(seconds),
         }
         accept = METADATA_WATCH if self._resource.metadata_only else JSON
-        lines = self._client.lines(self._resource.path, params, accept=accept, quiet_s=seconds + _QUIET_MARGIN_S)
+        lines = self._client.lines(self._resource.path, params, accept=accept, quiet_s=lambda: self._quiet_s(seconds))
         started_us = self._timer.monotonic_us()
         heard = False
         try:
@@ -139,6 +140,11 @@ class Reflector(Generic[T]):
             # A server that ends every watch at once must not be asked in a tight loop.
             raise KubeProblem("server_error", f"watch {self._resource.source}: ended at once")
 
+    def _quiet_s(self, watch_s: float) -> float:
+        """How long a watch of `watch_s` may say nothing before it counts as broken."""
+        longest_s = watch_s + _QUIET_MARGIN_S
+        return min(self._client.settings.watch_quiet_s, longest_s) if self._has_bookmarks else longest_s
+
     def _hear(self, line: bytes) -> None:
         try:
             event = self._event.decode(line)
@@ -149,11 +155,14 @@ class Reflector(Generic[T]):
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise from_exception(error, f"watch {self._resource.source}") from error
         if event.type == "BOOKMARK":
+            self._has_bookmarks = True
+            if self._failures:
+                self._works()
             return
         try:
             thing = self._decoder.one(event.object)
         except msgspec.ValidationError as error:
-            self._listener.misfit(str(error))
+            self._listener.misfit(str(error), uid_of(event.object))
             return
         if event.type == "DELETED":
             self._listener.remove(thing)

@@ -200,3 +200,20 @@ async def test_identity_needs_a_reachable_cluster(tmp_path: Path) -> None:
 )
 def test_names_from_contexts(context: str, name: str) -> None:
     assert suggested_name(context) == name
+
+
+async def test_one_odd_object_does_not_keep_the_vanished_alive(tmp_path: Path) -> None:
+    fake = shop()
+    path = "/api/v1/pods"
+    fake.put(path, pod("odd", ("10.244.0.8",)))
+    fake.put(path, pod("vanishes"))
+    async with collecting(fake, tmp_path) as (hub, collectors):
+        await collectors.settled.wait()
+        fake.put(path, {**pod("odd"), "status": {"podIPs": 7}})
+        await hub.until(lambda h: h.named("pods") == {"web-5d4-x", "odd", "vanishes"})
+        fake.forget(path, "vanishes", "default")
+        fake.trouble(path, Trouble(status=410, watch=True))
+        await fake.end_watches()
+        await hub.until(lambda h: h.named("pods") == {"web-5d4-x", "odd"})
+        await hub.until(lambda h: "1 objects were left out" in str(h.source("pods")["message"]))
+    assert hub.named("pods") == {"web-5d4-x", "odd"}, "what was known of it stays"

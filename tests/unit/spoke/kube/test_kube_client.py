@@ -109,7 +109,8 @@ async def test_one_odd_object_costs_only_itself(tmp_path: Path) -> None:
         (page,) = [page async for page in pages(client, PODS, PageDecoder(Pod))]
     assert [item.metadata.name for item in page.items] == ["good"]
     assert len(page.misfits) == 1
-    assert "podIPs" in page.misfits[0]
+    message, uid = page.misfits[0]
+    assert ("podIPs" in message, uid) == (True, "uid-pods-default/odd")
 
 
 async def test_discovery(tmp_path: Path) -> None:
@@ -130,7 +131,7 @@ async def test_a_stream_is_cut_into_lines_of_any_length(tmp_path: Path) -> None:
     fake.put("/api/v1/pods", huge)
     fake.put("/api/v1/pods", pod("small"))
     async with session(fake, tmp_path) as client:
-        lines = client.lines("/api/v1/pods", {"watch": "true", "resourceVersion": "0"}, quiet_s=5)
+        lines = client.lines("/api/v1/pods", {"watch": "true", "resourceVersion": "0"}, quiet_s=lambda: 5)
         sizes = [len(await anext(lines)), len(await anext(lines))]
         await lines.aclose()
     assert sizes[0] > 300_000 > sizes[1]
@@ -141,14 +142,14 @@ async def test_a_line_beyond_the_bound_is_a_problem(tmp_path: Path) -> None:
     fake.trouble("/api/v1/pods", Trouble(body=b"x" * 2_000))
     async with session(fake, tmp_path, settings=KubeSettings(max_line_bytes=1_000)) as client:
         with pytest.raises(KubeProblem, match="more than 1000 bytes"):
-            await anext(client.lines("/api/v1/pods", {}, quiet_s=5))
+            await anext(client.lines("/api/v1/pods", {}, quiet_s=lambda: 5))
 
 
 async def test_silence_on_a_stream_is_a_timeout(tmp_path: Path) -> None:
     fake = FakeKube()
     async with session(fake, tmp_path) as client:
         with pytest.raises(KubeProblem) as caught:
-            await anext(client.lines("/api/v1/pods", {"watch": "true", "resourceVersion": "999"}, quiet_s=0.05))
+            await anext(client.lines("/api/v1/pods", {"watch": "true", "resourceVersion": "999"}, quiet_s=lambda: 0.05))
     assert caught.value.reason == "timeout"
 
 

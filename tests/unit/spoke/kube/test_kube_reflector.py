@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from periplus_spoke.fold.objects import Pod
+from periplus_spoke.kube.client import KubeSettings
 from periplus_spoke.kube.lists import Resource
 from periplus_spoke.kube.problems import KubeProblem
 from periplus_spoke.kube.reflector import Reflector, State
@@ -55,8 +56,9 @@ class Mirror:
         self.states.append((state, problem.reason if problem else ""))
         self._changed.set()
 
-    def misfit(self, message: str) -> None:
+    def misfit(self, message: str, uid: str) -> None:
         self.misfits.append(message)
+        self._seen.add(uid)
         self._changed.set()
 
     async def until(self, condition: Callable[["Mirror"], bool]) -> None:
@@ -67,10 +69,12 @@ class Mirror:
 
 
 @asynccontextmanager
-async def mirrored(fake: FakeKube, folder: Path, timer: SkippingTimer | None = None) -> AsyncIterator[Mirror]:
+async def mirrored(
+    fake: FakeKube, folder: Path, timer: SkippingTimer | None = None, settings: KubeSettings | None = None
+) -> AsyncIterator[Mirror]:
     timer = timer or SkippingTimer()
     mirror = Mirror()
-    async with session(fake, folder, timer=timer) as client:
+    async with session(fake, folder, timer=timer, settings=settings) as client:
         task = asyncio.create_task(Reflector(client, PODS, mirror, timer, random.Random(3)).run())
         try:
             yield mirror
@@ -119,6 +123,19 @@ async def test_a_bookmark_alone_moves_the_resourceversion(tmp_path: Path) -> Non
         fake.bookmark(PATH)
         await fake.end_watches()
         await fake.asked(lambda request: request.query.get("resourceVersion") == "500")
+    assert mirror.lists == 1
+
+
+async def test_a_watch_that_falls_silent_between_bookmarks_is_begun_again(tmp_path: Path) -> None:
+    """A connection that a firewall has forgotten says nothing for ever; without this it counts as working."""
+    fake = FakeKube()
+    async with mirrored(fake, tmp_path, settings=KubeSettings(watch_quiet_s=0.2)) as mirror:
+        await fake.asked(lambda request: request.is_watch)
+        fake.version = 500
+        fake.bookmark(PATH)
+        await fake.asked(lambda request: request.query.get("resourceVersion") == "500")
+        fake.trouble(PATH, Trouble(hang=True, times=99))
+        await mirror.until(lambda m: m.states[-1] == ("failed", "timeout"))
     assert mirror.lists == 1
 
 
