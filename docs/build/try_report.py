@@ -12,6 +12,15 @@ from periplus_hub.api.cli import report
 
 Schema = dict[str, Any]
 
+
+def _member(cluster: str, kind: str, cidr: str, severity: report.Severity) -> report.MemberLine:
+    return report.MemberLine(cluster=cluster, kind=kind, cidr=cidr, severity=severity)
+
+
+def _hit(cluster: str, kinds: tuple[str, ...], members: int, severity: report.Severity) -> report.HitLine:
+    return report.HitLine(cluster=cluster, severity=severity, kinds=kinds, member_count=members)
+
+
 EXAMPLE: Final = report.Report(
     as_of="2026-01-02T03:04:05Z",
     clusters=(
@@ -26,16 +35,24 @@ EXAMPLE: Final = report.Report(
     ),
     groups=(
         report.GroupLine(
-            cidr="10.244.0.0/16", family=4, severity=report.Severity.LATENT, member_count=2,
+            cidr="10.244.0.0/16", family=4, severity=report.Severity.CONFLICT, member_count=4,
             members=(
-                report.MemberLine(cluster="shop-eu", kind="pod", cidr="10.244.0.0/16"),
-                report.MemberLine(cluster="shop-us", kind="pod", cidr="10.244.0.0/16"),
+                _member("shop-eu", "pod", "10.244.0.0/16", report.Severity.CONFLICT),
+                _member("shop-us", "pod", "10.244.0.0/16", report.Severity.CONFLICT),
+                _member("shop-us", "node", "10.244.7.9/32", report.Severity.CONFLICT),
+                _member("lab-stage", "service", "10.244.8.0/24", report.Severity.LATENT),
+            ),
+            cluster_count=3,
+            clusters=(
+                _hit("shop-eu", ("pod",), 1, report.Severity.CONFLICT),
+                _hit("shop-us", ("pod", "node"), 2, report.Severity.CONFLICT),
+                _hit("lab-stage", ("service",), 1, report.Severity.LATENT),
             ),
             since="2026-01-02T03:04:01Z",
             breaks=(
                 "Pod traffic to the other cluster stays in, or goes to, the wrong cluster: the route is ambiguous.",
             ),
-            remedies=("Nothing now. Use a free range for the next cluster, and renumber before you connect these.",),
+            remedies=("If they are really separate networks, put them into different network domains.",),
         ),
     ),
 )  # fmt: skip
@@ -63,7 +80,8 @@ def _words() -> str:
     severities = ", ".join(code(severity) for severity in report.Severity)
     return (
         f"{table(('state of a cluster', 'meaning'), states)}\n\n"
-        f"Severities, worst first: {severities}. `--fail-on` compares in this order."
+        f"Severities, worst first: {severities}. `--fail-on` compares in this order. A group has the severity of its "
+        "worst pair; each of its clusters and members has its own."
     )
 
 
@@ -107,7 +125,8 @@ def _camel(name: str) -> str:
 def _type(annotation: Any) -> Schema:  # noqa: ANN401 - a type as get_type_hints answers it
     if get_origin(annotation) is UnionType:
         [known] = [part for part in get_args(annotation) if part is not type(None)]
-        return {"type": [_TYPES[known], "null"]}
+        known = _type(known)
+        return {"enum": [*known["enum"], None]} if "enum" in known else {"type": [known["type"], "null"]}
     if get_origin(annotation) is tuple:
         return {"type": "array", "items": _type(get_args(annotation)[0])}
     if annotation in _TYPES:

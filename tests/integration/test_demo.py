@@ -57,6 +57,18 @@ def test_the_story_is_told(demo: Outcome, severity: str, address: str, expected:
     assert all(group["breaks"] or severity == "intended" for group in found)
 
 
+@pytest.mark.promise("overlaps-name-whom-they-hurt")
+def test_whom_a_conflict_does_not_hurt_yet_is_latent_in_it(demo: Outcome) -> None:
+    (found,) = [group for group in demo.document["overlapGroups"] if group["cidr"] == "10.0.0.0/16"]
+    assert {hit["cluster"]: (hit["severity"], hit["kinds"]) for hit in found["clusters"]} == {
+        "crm-amsterdam": ("conflict", ["service"]),
+        "payments-dublin": ("conflict", ["node"]),
+        "shop-dublin": ("conflict", ["node"]),
+        "hr-dublin": ("latent", ["service"]),
+    }
+    assert {member["severity"] for member in found["members"] if member["cluster"] == "hr-dublin"} == {"latent"}
+
+
 def test_groups_only_hold_overlapping_neighbours(demo: Outcome) -> None:
     for group in demo.document["overlapGroups"]:
         assert group["memberCount"] >= 2

@@ -3,10 +3,19 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from periplus_hub.api.cli.report import ClusterLine, ClusterState, GroupLine, MemberLine, Severity, sort_groups
+from periplus_hub.api.cli.report import (
+    ClusterLine,
+    ClusterState,
+    GroupLine,
+    HitLine,
+    MemberLine,
+    Severity,
+    sort_groups,
+)
 from periplus_hub.api.client import HubCallError, HubClient
 
 _PAGE: Final = 200
+_GROUPS: Final = 100
 _MEMBERS: Final = 100
 
 CLUSTERS: Final = """
@@ -29,8 +38,9 @@ OVERLAPS: Final = """
 query Overlaps($first: Int!, $after: String, $members: Int!, $ifAllJoined: Boolean!) {
   overlapGroups(first: $first, after: $after, ifAllJoined: $ifAllJoined) {
     nodes {
-      cidr family severity since breaks remedies memberCount
-      members(first: $members) { nodes { clusterName kind cidr } }
+      cidr family severity since breaks remedies memberCount clusterCount
+      clusters(first: $members) { nodes { clusterName severity kinds memberCount } }
+      members(first: $members) { nodes { clusterName kind cidr severity } }
     }
     pageInfo { hasNextPage endCursor }
     asOf
@@ -101,7 +111,7 @@ def overlap_groups(client: HubClient, *, joined: bool) -> tuple[tuple[GroupLine,
     """All groups, worst first, and the instant they stand for."""
     groups: list[GroupLine] = []
     as_of = ""
-    variables = {"first": _PAGE, "members": _MEMBERS, "ifAllJoined": joined}
+    variables = {"first": _GROUPS, "members": _MEMBERS, "ifAllJoined": joined}
     for page in pages(client, OVERLAPS, "overlapGroups", variables):
         as_of = page["asOf"] or ""
         groups.extend(_group(node) for node in page["nodes"])
@@ -109,19 +119,35 @@ def overlap_groups(client: HubClient, *, joined: bool) -> tuple[tuple[GroupLine,
 
 
 def _group(node: dict[str, Any]) -> GroupLine:
-    members = tuple(
-        MemberLine(cluster=member["clusterName"], kind=member["kind"].lower(), cidr=member["cidr"])
-        for member in node["members"]["nodes"]
-    )
     return GroupLine(
         cidr=node["cidr"],
         family=node["family"],
-        severity=Severity(node["severity"].lower().replace("_", "-")),
-        members=members,
+        severity=_severity(node["severity"]),
+        members=tuple(map(_member, node["members"]["nodes"])),
         member_count=int(node["memberCount"]),
+        clusters=tuple(map(_hit, node["clusters"]["nodes"])),
+        cluster_count=int(node["clusterCount"]),
         since=node["since"] or "",
         breaks=tuple(node["breaks"]),
         remedies=tuple(node["remedies"]),
+    )
+
+
+def _severity(name: str) -> Severity:
+    return Severity(name.lower().replace("_", "-"))
+
+
+def _member(node: dict[str, Any]) -> MemberLine:
+    severity = None if node["severity"] is None else _severity(node["severity"])
+    return MemberLine(cluster=node["clusterName"], kind=node["kind"].lower(), cidr=node["cidr"], severity=severity)
+
+
+def _hit(node: dict[str, Any]) -> HitLine:
+    return HitLine(
+        cluster=node["clusterName"],
+        severity=_severity(node["severity"]),
+        kinds=tuple(kind.lower() for kind in node["kinds"]),
+        member_count=int(node["memberCount"]),
     )
 
 

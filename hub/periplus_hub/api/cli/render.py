@@ -24,12 +24,19 @@ _MEANING: Final = {
     Severity.LATENT: "harmless while the networks stay apart",
     Severity.INTENDED: "translated, or accepted by a person",
 }
+_MILDER: Final = {
+    Severity.BLOCKS_FEDERATION: "also unjoinable:",
+    Severity.LATENT: "also latent for:",
+    Severity.INTENDED: "also intended for:",
+}
+"""Before the clusters of a group that it hurts less than its severity says."""
 _STATE_STYLE: Final = {
     ClusterState.SETTLED: "green",
     ClusterState.PARTIAL: "yellow",
     ClusterState.SLOW: "yellow",
     ClusterState.FAILED: "bold red",
 }
+_LABEL_WIDTH: Final = len("    also latent for:")
 _MAX_RANGES: Final = 4
 _MAX_OWNERS: Final = 12
 
@@ -97,8 +104,10 @@ def _print_severity(severity: Severity, alike: list[tuple[GroupLine, tuple[str, 
         _print_group(group, cidrs, shared, console)
     if shared:
         console.print(Text("For all of these:", style="green"))
+        bullets = Table.grid()
         for text in shared:
-            _print_item("• ", "green", text, console)
+            bullets.add_row(Text("    • ", style="green"), Text(text))
+        console.print(bullets)
 
 
 def _shared_remedies(groups: Sequence[GroupLine]) -> tuple[str, ...]:
@@ -108,34 +117,47 @@ def _shared_remedies(groups: Sequence[GroupLine]) -> tuple[str, ...]:
 
 
 def _print_group(group: GroupLine, cidrs: tuple[str, ...], shared: tuple[str, ...], console: Console) -> None:
-    ranges = ", ".join(cidrs[:_MAX_RANGES])
+    """Whom it hurts as its severity says, what that breaks and what to do; then, apart, whom it hurts less."""
+    ranges = Text(", ".join(cidrs[:_MAX_RANGES]), style="bold")
     if len(cidrs) > _MAX_RANGES:
-        ranges += f" and {len(cidrs) - _MAX_RANGES} more like it"
-    console.print(Text.assemble((ranges, "bold"), "   ", _owners(group)))
+        ranges.append(f" and {len(cidrs) - _MAX_RANGES} more like it")
+    owners, items = _owners(group, group.severity), []
+    line = Text.assemble(ranges, "   ", owners)
+    if line.cell_len <= console.width:
+        console.print(line)
+    else:
+        console.print(ranges)
+        items.append(("between", "bold", owners))
     if group.severity is not Severity.INTENDED:
-        label = "breaks       " if group.severity is Severity.CONFLICT else "would break  "
-        for text in group.breaks:
-            _print_item(label, "red", text, console)
-    for text in group.remedies:
-        if text not in shared:
-            _print_item("do           ", "green", text, console)
+        label = "breaks" if group.severity is Severity.CONFLICT else "would break"
+        items += [(label, "red", text) for text in group.breaks]
+    items += [("do", "green", text) for text in group.remedies if text not in shared]
+    milder = list(Severity)[group.severity.rank + 1 :]
+    items += [(_MILDER[each], "cyan", _owners(group, each)) for each in milder if group.hit(each)]
+    _print_items(items, console)
 
 
-def _print_item(label: str, style: str, text: str, console: Console) -> None:
-    grid = Table.grid(padding=0)
-    grid.add_column(no_wrap=True)
+def _print_items(items: Sequence[tuple[str, str, str]], console: Console) -> None:
+    """Label, its style, and text; a label that repeats is said once."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(no_wrap=True, min_width=_LABEL_WIDTH)
     grid.add_column(overflow="fold")
-    grid.add_row(Text(f"    {label}", style=style), Text(text))
-    console.print(grid)
+    before = ""
+    for label, style, text in items:
+        grid.add_row(Text("" if label == before else f"    {label}", style=style), Text(text))
+        before = label
+    if items:
+        console.print(grid)
 
 
-def _owners(group: GroupLine) -> str:
-    kinds: dict[str, dict[str, None]] = {}
-    for member in group.members:
-        kinds.setdefault(member.cluster, {})[member.kind] = None
-    owners = [f"{cluster} ({', '.join(kind)})" for cluster, kind in sorted(kinds.items())]
-    shown = " · ".join(owners[:_MAX_OWNERS])
-    return shown + (f" · and {len(owners) - _MAX_OWNERS} more" if len(owners) > _MAX_OWNERS else "")
+def _owners(group: GroupLine, severity: Severity) -> str:
+    """Those the group hurts exactly so much, by name; clusters beyond the report's count to the mildest it has."""
+    hit = sorted(group.hit(severity), key=lambda each: each.cluster)
+    shown = [f"{each.cluster} ({', '.join(each.kinds)})" for each in hit[:_MAX_OWNERS]]
+    more = len(hit) - len(shown)
+    if hit and group.clusters[-1].severity is severity:
+        more += group.cluster_count - len(group.clusters)
+    return " · ".join([*shown, f"and {more:,} more"] if more else shown)
 
 
 def _summary(report: Report) -> Text:

@@ -59,31 +59,48 @@ class ClusterLine:
 
 @dataclass(frozen=True, kw_only=True)
 class MemberLine:
-    """One allocation inside a group."""
+    """One allocation inside a group, with the worst of what it takes part in itself; None when it overlaps nobody."""
 
     cluster: str
     kind: str
     cidr: str
+    severity: Severity | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class HitLine:
+    """One cluster of a group and how much the group hurts it; `kinds` are what it uses there that is hit so."""
+
+    cluster: str
+    severity: Severity
+    kinds: tuple[str, ...]
+    member_count: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class GroupLine:
-    """One overlap group; `members` are at most the first hundred of `member_count`."""
+    """One overlap group; of `member_count` members at most the first hundred by address, of clusters the worst hit."""
 
     cidr: str
     family: int
     severity: Severity
     members: tuple[MemberLine, ...]
     member_count: int
+    clusters: tuple[HitLine, ...]
+    cluster_count: int
     since: str = ""
     breaks: tuple[str, ...] = ()
     remedies: tuple[str, ...] = ()
 
     @property
     def signature(self) -> tuple[object, ...]:
-        """Equal for groups a person would read as one: same owners, kinds and consequences."""
-        owners = frozenset((member.cluster, member.kind) for member in self.members)
-        return (self.severity, self.family, owners, self.breaks)
+        """Equal for groups a person would read as one: same clusters, hit alike, with the same consequences."""
+        hit = frozenset((each.cluster, each.severity, each.kinds) for each in self.clusters)
+        return (self.severity, self.family, hit, self.breaks)
+
+    def hit(self, severity: Severity) -> tuple[HitLine, ...]:
+        """The clusters that the group hurts exactly so much."""
+        return tuple(each for each in self.clusters if each.severity is severity)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,8 @@
 
 import io
 import json
+from dataclasses import replace
+from typing import Any
 
 from rich.console import Console
 
@@ -10,6 +12,7 @@ from periplus_hub.api.cli.report import (
     ClusterLine,
     ClusterState,
     GroupLine,
+    HitLine,
     MemberLine,
     Report,
     Severity,
@@ -18,14 +21,20 @@ from periplus_hub.api.cli.report import (
 )
 
 
+def hit(owner: str, severity: Severity, *kinds: str) -> HitLine:
+    return HitLine(cluster=owner, severity=severity, kinds=kinds or ("pod",), member_count=1)
+
+
 def group(cidr: str, severity: Severity, *owners: str, kind: str = "pod", count: int | None = None) -> GroupLine:
-    members = tuple(MemberLine(cluster=owner, kind=kind, cidr=cidr) for owner in owners)
+    members = tuple(MemberLine(cluster=owner, kind=kind, cidr=cidr, severity=severity) for owner in owners)
     return GroupLine(
         cidr=cidr,
         family=4,
         severity=severity,
         members=members,
         member_count=count or len(members),
+        clusters=tuple(hit(owner, severity, kind) for owner in owners),
+        cluster_count=len(owners),
         breaks=(f"{kind} traffic",),
         remedies=("Renumber one.",),
     )
@@ -79,7 +88,12 @@ def test_the_document_has_the_promised_members() -> None:
     assert found["cidr"] == "10.0.0.0/8"
     assert found["family"] == 4
     assert found["severity"] == "latent"
-    assert found["members"] == [{"cluster": name, "kind": "pod", "cidr": "10.0.0.0/8"} for name in ("a", "b")]
+    both = ("a", "b")
+    own = {"severity": "latent", "memberCount": 1}
+    assert found["members"] == [
+        {"cluster": name, "kind": "pod", "cidr": "10.0.0.0/8", "severity": "latent"} for name in both
+    ]
+    assert found["clusters"] == [{"cluster": name, "kinds": ["pod"], **own} for name in both]
     assert document["summary"] == {"conflict": 0, "blocks-federation": 0, "latent": 1, "intended": 0}
 
 
@@ -94,6 +108,44 @@ def test_a_person_sees_severity_owners_consequence_and_remedy() -> None:
     for part in ("CONFLICT", "10.0.0.0/8", "a (pod) · b (pod)", "pod traffic", "Renumber one.", "2 of 2 clusters read"):
         assert part in text
     assert "as if all clusters were joined" in text
+
+
+def mixed(**changes: Any) -> GroupLine:
+    conflict = group("10.0.0.0/16", Severity.CONFLICT, "shop", "crm")
+    clusters = (*conflict.clusters, hit("lab", Severity.BLOCKS_FEDERATION), hit("hr", Severity.LATENT, "pod", "node"))
+    return replace(conflict, **{"clusters": clusters, "cluster_count": 4, **changes})
+
+
+def test_whom_a_group_hurts_less_stands_apart() -> None:
+    lines = [line.strip() for line in printed(Report(clusters=(), groups=(mixed(),))).splitlines()]
+    start = lines.index("10.0.0.0/16   crm (pod) · shop (pod)")
+    assert lines[start + 1 : start + 5] == [
+        "breaks            pod traffic",
+        "do                Renumber one.",
+        "also unjoinable:  lab (pod)",
+        "also latent for:  hr (pod, node)",
+    ]
+
+
+def test_long_lists_wrap_beside_their_label_on_a_narrow_terminal() -> None:
+    owners = [f"cluster-with-a-name-{number}" for number in range(6)]
+    text = printed(Report(clusters=(), groups=(group("10.0.0.0/16", Severity.CONFLICT, *owners),)), width=70)
+    lines = text.splitlines()
+    start = lines.index("10.0.0.0/16")
+    assert lines[start + 1].startswith("    between           cluster-with-a-name-0 (pod) · ")
+    assert lines[start + 2].startswith(" " * 22 + "cluster-with-a-name-")
+    assert max(map(len, lines)) <= 70
+
+
+def test_groups_that_hurt_others_differently_do_not_fold() -> None:
+    other = mixed(clusters=(*mixed().clusters[:-1], hit("hr", Severity.BLOCKS_FEDERATION, "pod", "node")))
+    assert len(fold_alike([mixed(), other])) == 2
+
+
+def test_clusters_beyond_the_report_are_counted_with_the_mildest() -> None:
+    text = printed(Report(clusters=(), groups=(mixed(cluster_count=1_004),)))
+    assert "crm (pod) · shop (pod)\n" in text
+    assert "hr (pod, node) · and 1,000 more" in text
 
 
 def test_a_cluster_that_failed_says_why_and_what_to_do() -> None:
