@@ -6,12 +6,15 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any, cast
+from uuid import UUID
 
 import pytest
+from sqlalchemy import select, text
 
 from periplus_hub.access.scope import Scope
 from periplus_hub.api.app import make_jobs
 from periplus_hub.api.config import HubConfig
+from periplus_hub.fleet.service import revoke
 from periplus_hub.ingest.repository import completeness
 from periplus_hub.inventory.model import InventoryFilter
 from periplus_hub.inventory.repository import list_pods
@@ -21,6 +24,7 @@ from periplus_hub.kit.page import PageAsk
 from tests.meta.gates.source import ROOT
 from tests.support.batches import Spoke, pod
 from tests.support.clock import START, FakeClock
+from tests.support.hub_db import all_tables
 from tests.support.spokes_door import Door, open_door
 
 DAY_S = 86_400
@@ -64,6 +68,44 @@ async def test_what_is_old_is_forgotten_and_what_lives_stays(door: Door, tenant:
     await member.renew()
     answer = await member.send(spoke.delta({"pods": [pod("c", "10.1.0.3")]}))
     assert answer.result == "accepted"
+
+
+async def test_a_revoked_cluster_leaves_nothing_behind(
+    door: Door, tenant: Scope, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("periplus_hub.kit.purge.AT_ONCE", 2)
+    stays, left = await door.member(tenant, "stays"), await door.member(tenant, "left")
+    for member in (stays, left):
+        await member.send(Spoke(member.registration).snapshot({"pods": [pod(uid, "10.1.0.1") for uid in "abcde"]}))
+    async with door.db.write() as c:
+        await revoke(c, tenant, clock, left.registration)
+    clock.advance(34 * DAY_S)
+    assert left.registration in await named(door)
+    await every_job(door, clock)
+    assert left.registration in await named(door)
+    clock.advance(2 * DAY_S)
+    await every_job(door, clock)
+    assert await named(door) == {stays.registration}
+    async with door.db.read() as c:
+        assert [row.name for row in await c.rows(text("SELECT name FROM network_domains"))] == ["stays"]
+        assert await c.scalar(text("SELECT count(*) FROM join_tokens")) == 0
+
+
+async def every_job(door: Door, clock: FakeClock) -> None:
+    for job in jobs(door.db).values():
+        await job.run(clock.now())
+
+
+async def named(door: Door) -> set[UUID]:
+    """Registrations any row of any table speaks of."""
+    found: set[UUID] = set()
+    async with door.db.read() as c:
+        found |= {row.id for row in await c.rows(text("SELECT id FROM registrations"))}
+        for table in all_tables().metadata.sorted_tables:
+            if "registration_id" in table.c:
+                column = table.c.registration_id
+                found |= {row.registration_id for row in await c.rows(select(column).where(column.is_not(None)))}
+    return found
 
 
 def test_every_job_of_a_slice_runs_in_the_leader() -> None:

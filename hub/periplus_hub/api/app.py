@@ -18,7 +18,8 @@ from periplus_hub.api.observe import Observed
 from periplus_hub.api.problems import HANDLERS
 from periplus_hub.api.resources import Resources
 from periplus_hub.api.tracing import traced
-from periplus_hub.findings.jobs import FindingsJob
+from periplus_hub.findings.jobs import FindingsJob, FindingsRetentionJob
+from periplus_hub.fleet.jobs import FleetRetentionJob
 from periplus_hub.fleet.routes import enrolment_router
 from periplus_hub.ingest.appliers import Listener
 from periplus_hub.ingest.jobs import RetentionJob
@@ -42,6 +43,8 @@ def make_jobs(resources: Resources) -> list[Job]:
         FindingsJob(resources.db, publish),
         RetentionJob(resources.db, resources.config),
         IdentityRetentionJob(resources.db),
+        FindingsRetentionJob(resources.db, resources.config.ledger_days),
+        FleetRetentionJob(resources.db, resources.config.ledger_days),
     ]
 
 

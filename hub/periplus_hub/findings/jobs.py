@@ -1,7 +1,7 @@
 """The job that runs every detector over every tenant."""
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -15,12 +15,14 @@ from periplus_hub.addresses.service import explain_groups, worst_hit
 from periplus_hub.findings import detectors
 from periplus_hub.findings.listening import Listening
 from periplus_hub.findings.model import FindingDraft
+from periplus_hub.findings.repository import resolved_before
 from periplus_hub.findings.service import TOPIC, reconcile
 from periplus_hub.fleet.model import State
 from periplus_hub.fleet.repository import all_registrations
 from periplus_hub.inventory.repository import sources_by_registration
 from periplus_hub.kit.db import Database, ReadConnection
 from periplus_hub.kit.jobs import one_after_another
+from periplus_hub.kit.purge import purge
 
 Publish = Callable[[UUID, str, Mapping[str, Any]], None]
 Drafts = dict[str, list[FindingDraft]]
@@ -70,6 +72,24 @@ class FindingsJob:
             del seen[detectors.SILENT_FLEET]
         if not heard.knows_silence(now):
             del seen[detectors.STALE_CLUSTERS]
+
+
+class FindingsRetentionJob:
+    """Drops findings that were resolved long enough ago."""
+
+    name = "findings.retention"
+    interval_s = 3600.0
+
+    def __init__(self, db: Database, days: int) -> None:
+        self._db = db
+        self._keep = timedelta(days=days)
+
+    async def run(self, now: datetime) -> None:
+        """Once."""
+        async with self._db.read() as c:
+            tenants = await system_tenant_ids(c)
+        for tenant in tenants:
+            await purge(self._db, [resolved_before(system_scope(tenant, "job:retention"), now - self._keep)])
 
 
 async def look(c: ReadConnection, scope: Scope, now: datetime) -> Drafts:

@@ -12,6 +12,7 @@ from periplus_hub.findings import tables
 from periplus_hub.findings.model import Finding, FindingFilter, FindingSeverity, FindingState
 from periplus_hub.kit.db import ReadConnection, WriteConnection, lock_number
 from periplus_hub.kit.page import Page, PageAsk, fetch_page
+from periplus_hub.kit.purge import Stale
 
 _TABLE: Final = tables.findings
 _COLUMNS: Final = tuple(_TABLE.c[name] for name in Finding.__dataclass_fields__)
@@ -98,6 +99,12 @@ async def change(c: WriteConnection, scope: Scope, findings: Iterable[Finding]) 
         row = _row(finding)
         statement = update(_TABLE).where(owned(scope, _TABLE), _TABLE.c.id == finding.id)
         await c.execute(statement.values(**{name: row[name] for name in names}))
+
+
+def resolved_before(scope: Scope, before: datetime) -> Stale:
+    """Findings that are over for that long."""
+    over = _TABLE.c.state == FindingState.RESOLVED.value
+    return _TABLE, owned(scope, _TABLE) & over & (_TABLE.c.changed_at < before)
 
 
 async def resolve(c: WriteConnection, scope: Scope, ids: Sequence[UUID], now: datetime) -> None:

@@ -27,4 +27,9 @@ class IngestConfig(BaseModel):
     quarantine_rows: int = Field(
         default=200, ge=1, le=10_000, description="Quarantine entries kept per registration; the oldest go first."
     )
-    ledger_days: int = Field(default=35, ge=1, le=3_650, description="How long the ledger of received batches is kept.")
+    ledger_days: int = Field(
+        default=35,
+        ge=1,
+        le=3_650,
+        description="How long the ledger of received batches is kept, and everything of a revoked cluster after that.",
+    )

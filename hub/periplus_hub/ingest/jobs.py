@@ -4,9 +4,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from periplus_hub.fleet.repository_enrolment import system_forget_expired
-from periplus_hub.ingest import repository, repository_parts
+from periplus_hub.fleet.repository_retention import system_registrations
 from periplus_hub.ingest.config import IngestConfig
+from periplus_hub.ingest.repository_retention import records_before
 from periplus_hub.kit.db import Database
+from periplus_hub.kit.purge import purge
 
 HOURLY_S: Final = 3600.0
 
@@ -25,6 +27,7 @@ class RetentionJob:
         """Once."""
         async with self._db.write() as c:
             await system_forget_expired(c, now)
-        async with self._db.write() as c:
-            await repository.system_forget(c, now - self._ledger)
-            await repository_parts.system_forget_parts(c, now - self._ledger)
+        async with self._db.read() as c:
+            clusters = await system_registrations(c)
+        for scope, registration_id in clusters:
+            await purge(self._db, records_before(scope, registration_id, now - self._ledger))

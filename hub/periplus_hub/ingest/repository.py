@@ -209,10 +209,3 @@ def _completeness(row: Row[Any]) -> Completeness:
         rejected=row.rejected,
         dropped=dict(row.dropped),
     )
-
-
-async def system_forget(c: WriteConnection, before: datetime) -> None:
-    """Drop ledger rows, accounting and quarantine older than `before`, whoever's they are: retention."""
-    await c.execute(delete(batches).where(batches.c.received_at < before))
-    await c.execute(delete(outcomes).where(outcomes.c.hour_start < int(before.timestamp())))
-    await c.execute(delete(quarantine).where(quarantine.c.at < before))

@@ -1,7 +1,5 @@
 """SQL of ipam statements in several parts: those that wait for the last one."""
 
-from datetime import datetime
-
 import msgspec
 from sqlalchemy import ColumnElement, delete, func, select, tuple_
 
@@ -62,8 +60,3 @@ async def forget_up_to(c: WriteConnection, scope: Scope, batch: DecodedBatch) ->
     here = tuple_(parts.c.epoch, parts.c.seq) <= tuple_(batch.epoch, batch.header.seq)
     mine = parts.c.registration_id == batch.principal.registration_id
     await c.execute(delete(parts).where(owned(scope, parts), mine, here))
-
-
-async def system_forget_parts(c: WriteConnection, before: datetime) -> None:
-    """Drop parts older than `before`, whoever's they are: retention."""
-    await c.execute(delete(parts).where(parts.c.received_at < before))

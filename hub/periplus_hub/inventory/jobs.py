@@ -3,9 +3,11 @@
 from datetime import datetime, timedelta
 from typing import Final
 
+from periplus_hub.fleet.repository_retention import system_registrations
 from periplus_hub.inventory.model import IDENTITY_DAYS
-from periplus_hub.inventory.repository_retention import system_forget_identities
+from periplus_hub.inventory.repository_retention import identities_before
 from periplus_hub.kit.db import Database
+from periplus_hub.kit.purge import purge
 
 HOURLY_S: Final = 3600.0
 
@@ -22,5 +24,7 @@ class IdentityRetentionJob:
 
     async def run(self, now: datetime) -> None:
         """Once."""
-        async with self._db.write() as c:
-            await system_forget_identities(c, now - self._keep)
+        async with self._db.read() as c:
+            clusters = await system_registrations(c)
+        for scope, registration_id in clusters:
+            await purge(self._db, identities_before(scope, registration_id, now - self._keep))

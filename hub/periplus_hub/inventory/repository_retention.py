@@ -1,14 +1,17 @@
-"""SQL of forgetting."""
+"""What of identities may be forgotten."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
-from sqlalchemy import delete
-
+from periplus_hub.access.scope import Scope, owned
 from periplus_hub.inventory.tables import addresses, pods
-from periplus_hub.kit.db import WriteConnection
+from periplus_hub.kit.purge import Stale
 
 
-async def system_forget_identities(c: WriteConnection, before: datetime) -> None:
-    """Drop pods and claims that ended before, whoever's they are."""
-    await c.execute(delete(pods).where(pods.c.valid_to < before))
-    await c.execute(delete(addresses).where(addresses.c.valid_to < before))
+def identities_before(scope: Scope, registration_id: UUID, before: datetime) -> Sequence[Stale]:
+    """One cluster's pods and claims that ended before."""
+    return [
+        (table, owned(scope, table) & (table.c.registration_id == registration_id) & (table.c.valid_to < before))
+        for table in (pods, addresses)
+    ]

@@ -1,0 +1,29 @@
+"""Deleting what is old in small steps, so that no statement runs long and none that fails undoes the others."""
+
+from collections.abc import Sequence
+from typing import Final, TypeAlias
+
+from sqlalchemy import ColumnElement, Table, delete, literal_column, select
+
+from periplus_hub.kit.db import Database
+
+Stale: TypeAlias = tuple[Table, ColumnElement[bool]]
+"""Rows of a table that may go."""
+AT_ONCE: Final = 5_000
+
+
+async def purge(db: Database, stale: Sequence[Stale]) -> None:
+    """Delete them, at most `AT_ONCE` of each table per transaction. Cut off anywhere, the next run goes on."""
+    while await _step(db, stale) >= AT_ONCE:
+        pass
+
+
+async def _step(db: Database, stale: Sequence[Stale]) -> int:
+    """The most rows that went of any table."""
+    most = 0
+    async with db.write() as c:
+        for table, condition in stale:
+            row: ColumnElement[object] = literal_column(f"{table.name}.ctid")
+            some = select(row).select_from(table).where(condition).limit(AT_ONCE).correlate(None)
+            most = max(most, (await c.execute(delete(table).where(row.in_(some)))).rowcount)
+    return most
