@@ -4,6 +4,7 @@ A token is `ppt_<8 characters>_<secret>`. The part before the last underscore is
 only the sha256 is kept, which is enough for 256 random bits.
 """
 
+import asyncio
 import hashlib
 import hmac
 from collections import OrderedDict
@@ -14,11 +15,14 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+import structlog
+
 from periplus_hub.access import repository
 from periplus_hub.access.model import ApiToken
 from periplus_hub.access.scope import Permission, Role, Scope, role_scope, system_scope
 from periplus_hub.kit.db import Database, ReadConnection, WriteConnection
-from periplus_hub.kit.errors import Invalid, NotFound
+from periplus_hub.kit.db_errors import DATABASE_ERRORS
+from periplus_hub.kit.errors import Invalid, NotFound, Unavailable
 from periplus_hub.kit.ids import new_id, random_token
 
 DEFAULT_TENANT: Final = "default"
@@ -28,6 +32,9 @@ _PUBLIC_LENGTH: Final = 8
 _MAX_NAME: Final = 100
 _CACHED_TOKENS: Final = 10_000
 _USED_EVERY: Final = timedelta(minutes=10)
+_WRITE_USES_S: Final = 10.0
+
+_log: Final = structlog.get_logger(__name__)
 
 request_id: Final[ContextVar[str]] = ContextVar("request_id", default="")
 """Set by the listener for the time of a request; ends up in audit events."""
@@ -47,6 +54,7 @@ class Authenticator:
 
     db: Database
     _cache: OrderedDict[str, _Cached] = field(default_factory=OrderedDict)
+    _uses: dict[UUID, tuple[Scope, datetime]] = field(default_factory=dict)
 
     async def authenticate(self, presented: str) -> Scope | None:
         """The scope of a token that holds now, else None. Unknown and wrong take the same path."""
@@ -61,12 +69,10 @@ class Authenticator:
         if not found.token.holds(now):
             return None
         scope = role_scope(found.tenant_id, f"token:{found.token.name}", Role(found.token.role))
-        await self._mark_used(scope, found, now)
+        used = found.token.last_used_at
+        if used is None or now - used >= _USED_EVERY:
+            self._uses[found.token.id] = (scope, now)
         return scope
-
-    def forget(self) -> None:
-        """Read every row again, because something was revoked in this process."""
-        self._cache.clear()
 
     async def _row(self, prefix: str) -> _Cached | None:
         now_s = self.db.clock.monotonic_s()
@@ -83,13 +89,22 @@ class Authenticator:
             self._cache.popitem(last=False)
         return fresh
 
-    async def _mark_used(self, scope: Scope, found: _Cached, now: datetime) -> None:
-        used = found.token.last_used_at
-        if used is not None and now - used < _USED_EVERY:
-            return
-        async with self.db.write() as c:
-            await repository.mark_used(c, scope, found.token.id, now)
-        self._cache.pop(found.token.prefix, None)
+    async def write_uses(self) -> None:
+        """Store when tokens were last used. Apart from the questions themselves: reading must not need writing."""
+        uses, self._uses = self._uses, {}
+        if uses:
+            async with self.db.write() as c:
+                for token_id, (scope, at) in uses.items():
+                    await repository.mark_used(c, scope, token_id, at)
+
+    async def keep_writing_uses(self) -> None:
+        """Run as a task beside a listener. What cannot be stored is lost: it is told "to about ten minutes"."""
+        while True:
+            await asyncio.sleep(_WRITE_USES_S)
+            try:
+                await self.write_uses()
+            except (*DATABASE_ERRORS, Unavailable) as error:
+                _log.warning("token_uses_not_stored", error=str(error))
 
 
 def split_token(presented: str) -> tuple[str, str]:

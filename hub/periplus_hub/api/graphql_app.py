@@ -66,7 +66,7 @@ class GraphQLApp:
 
     async def answer(self, request: Request) -> Response:
         """One operation over HTTP."""
-        request_id = str(new_id())
+        request_id = access.request_id.get() or str(new_id())  # the listener's, which its log lines carry
         marked = access.request_id.set(request_id)
         try:
             body = await self._run(request, request_id)

@@ -73,9 +73,13 @@ class Documents:
         for interface in (each for each in schema.type_map.values() if isinstance(each, GraphQLInterfaceType)):
             schema.get_possible_types(interface)
 
+    def knows(self, text: str) -> bool:
+        """Whether `text` was prepared before and is kept."""
+        return _digest(text) in self._kept
+
     async def prepare(self, text: str) -> Prepared:
         """The prepared document of `text`; raises GateRefusal."""
-        digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        digest = _digest(text)
         kept = self._kept.get(digest)
         if kept is not None:
             self._kept.move_to_end(digest)
@@ -91,6 +95,10 @@ class Documents:
         async with self._one_at_a_time:
             await asyncio.to_thread(check_valid, self._schema, document, self._limits)
         return Prepared(digest, document, only_operation(document), digest in self._trusted)
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def parse_measured(text: str, limits: Limits) -> DocumentNode:

@@ -146,6 +146,8 @@ class Gate:
 
     async def admit(self, request: Request, principal: str, *, now_s: float, ad_hoc: bool) -> Admitted:
         """Let the operation in or raise GateRefusal. `ad_hoc` says whether unknown documents are allowed."""
+        if not self._documents.knows(request.query):
+            self._buckets.spend(principal, self.limits.new_document_cost, now_s)
         prepared = await self._documents.prepare(request.query)
         if not (ad_hoc or prepared.trusted):
             message = "This token may only run the operations of the web interface."

@@ -72,7 +72,7 @@ async def _serve(resources: Resources, stop: asyncio.Event) -> None:
     try:
         listeners = bind(config, apps)
         jobs = [lead(resources.db, runner)] if config.works else []
-        async with beside(*jobs), serving(listeners):
+        async with beside(resources.authenticator.keep_writing_uses(), *jobs), serving(listeners):
             await _run(resources, listeners, health, stop)
     finally:
         intake.close()

@@ -4,6 +4,7 @@ The join token decides the tenant, the hub decides name, id and state: what a re
 fact to show, never an authority. Answers to strangers do not tell whether a registration exists.
 """
 
+import asyncio
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -29,7 +30,7 @@ from periplus_hub.fleet.model import CLUSTERS_TOPIC, State
 from periplus_hub.fleet.proofs import KEY_BYTES, PROOFS, decode_base64
 from periplus_hub.fleet.repository_domains import add_implicit_domain
 from periplus_hub.fleet.wire import RefusedError
-from periplus_hub.kit.db import Database, WriteConnection
+from periplus_hub.kit.db import Database, ReadConnection, WriteConnection
 from periplus_hub.kit.events import Events
 from periplus_hub.kit.ids import new_id, random_token
 
@@ -37,6 +38,8 @@ POLL_AFTER_S: Final = 15
 MAX_NAME: Final = 253
 MAX_FACT: Final = 256
 _NONCE_BYTES: Final = 24
+_WRITERS: Final = 2
+"""Writing transactions these calls hold at once: strangers may knock, and must not take an ingest's last connection."""
 
 
 class Enrolment:
@@ -46,6 +49,7 @@ class Enrolment:
         self._db = db
         self._events = events
         self._hub_id: str | None = None
+        self._room = asyncio.Semaphore(_WRITERS)
 
     async def hub_id(self) -> str:
         """Made once per database, by whoever asks first."""
@@ -61,8 +65,11 @@ class Enrolment:
         Raises RefusedError: proof-refused, name-taken, unsupported-version, malformed-message.
         """
         check_request(request)
+        async with self._db.read() as c:
+            await _known_token(c, request.join_token)
         try:
-            row, joined = await self._db.retrying_write(lambda c: self._enrol(c, request))
+            async with self._room:
+                row, joined = await self._db.retrying_write(lambda c: self._enrol(c, request))
         except IntegrityError as error:
             raise _name_taken(request.cluster_name) from error
         if joined:
@@ -131,12 +138,10 @@ class Enrolment:
         """Something fresh to sign; for unknown and revoked registrations it is just never accepted."""
         nonce = random_token(_NONCE_BYTES)
         registration_id = _uuid(request.registration)
-        if registration_id is not None:
-            async with self._db.write() as c:
-                row = await store.system_registration_by_id(c, registration_id)
-                if row is not None and row.state != State.REVOKED.value:
-                    expires_at = self._db.clock.now() + timedelta(seconds=limits.CHALLENGE_LIFETIME_S)
-                    await store.system_add_challenge(c, nonce, registration_id, expires_at)
+        if registration_id is not None and await self._lives(registration_id):
+            async with self._room, self._db.write() as c:
+                expires_at = self._db.clock.now() + timedelta(seconds=limits.CHALLENGE_LIFETIME_S)
+                await store.system_add_challenge(c, nonce, registration_id, expires_at)
         return Challenge(nonce=nonce)
 
     async def credential(self, request: CredentialRequest) -> Credential:
@@ -145,9 +150,9 @@ class Enrolment:
         The nonce is used up in its own transaction, so a wrong signature cannot be tried twice.
         """
         registration_id = _uuid(request.registration)
-        if registration_id is None:
+        if registration_id is None or not await self._exists(registration_id):
             raise _proof_refused("the proof is not accepted")
-        async with self._db.write() as c:
+        async with self._room, self._db.write() as c:
             fresh = await store.system_take_challenge(
                 c, request.nonce[:MAX_FACT], registration_id, self._db.clock.now()
             )
@@ -158,6 +163,15 @@ class Enrolment:
         if not fresh:
             raise _proof_refused("the challenge is unknown, used or too old; ask for a new one")
         return await self._issue(row)
+
+    async def _lives(self, registration_id: UUID) -> bool:
+        async with self._db.read() as c:
+            row = await store.system_registration_by_id(c, registration_id)
+        return row is not None and row.state != State.REVOKED.value
+
+    async def _exists(self, registration_id: UUID) -> bool:
+        async with self._db.read() as c:
+            return await store.system_registration_by_id(c, registration_id) is not None
 
     async def _proven(self, row: Row[Any], request: CredentialRequest) -> bool:
         proof = PROOFS.get(row.method)
@@ -173,7 +187,7 @@ class Enrolment:
             "issued_at": issued_at,
             "expires_at": expires_at,
         }
-        async with self._db.write() as c:
+        async with self._room, self._db.write() as c:
             scope = system_scope(row.tenant_id, f"spoke:{row.id}")
             await store.add_credential(c, scope, row.id, values)
         renew_after = issued_at + (expires_at - issued_at) / 2
@@ -198,7 +212,7 @@ async def _write(c: WriteConnection, scope: Scope, new: store.NewRegistration) -
     return row
 
 
-async def _known_token(c: WriteConnection, text: str) -> Row[Any]:
+async def _known_token(c: ReadConnection, text: str) -> Row[Any]:
     parsed = secrets.parse(text)
     token = None if parsed is None else await store.system_token_by_public_id(c, parsed[0])
     if parsed is None or token is None or not secrets.matches(parsed[1], token.secret_sha256):

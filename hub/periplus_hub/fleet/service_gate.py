@@ -1,14 +1,13 @@
 """Recognise a spoke by its bearer credential.
 
 What the database said is kept for a few seconds, so that a stream of batches does not ask for every one; a
-revocation therefore bites within `CACHE_S` on every replica, and at once on the one that did it.
+revocation therefore bites within `CACHE_S` on every replica. A batch meets it at once: its transaction reads the state.
 """
 
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
-from uuid import UUID
 
 from periplus_contract import problems
 from periplus_hub.fleet import repository_enrolment as store
@@ -52,12 +51,6 @@ class SpokeGate:
             raise RefusedError(problems.UNAUTHENTICATED, "the credential has expired")
         refuse_unless_active(known.principal.state.value, known.principal.name)
         return known.principal
-
-    def forget(self, registration_id: UUID) -> None:
-        """Read this registration's state anew with its next request."""
-        stale = [key for key, known in self._known.items() if known.principal.registration_id == registration_id]
-        for key in stale:
-            del self._known[key]
 
     async def _look_up(self, public_id: str, secret: str) -> _Known:
         async with self._db.read() as c:
