@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 import aiohttp
 import msgspec
 from kubernetes_asyncio.client.rest import RESTClientObject
+from kubernetes_asyncio.config.config_exception import ConfigException
 
 from periplus_spoke.kit.clock import Timer
 from periplus_spoke.kube.connection import Configuration
@@ -22,6 +23,7 @@ METADATA_WATCH: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io
 
 Params = Mapping[str, str]
 _UNAUTHORIZED: Final = frozenset(("unauthorized", "expired_token"))
+_TLS_RELOAD_US: Final = 60_000_000
 _OK: Final = range(200, 300)
 _FAILURES: Final = (aiohttp.ClientError, OSError, asyncio.TimeoutError, ValueError)
 
@@ -64,12 +66,15 @@ class KubeClient:
     def __init__(self, credentials: Credentials, timer: Timer, settings: KubeSettings | None = None) -> None:
         self.settings = settings or KubeSettings()
         self._credentials = credentials
+        self._timer = timer
         self._pace = Pace(timer, per_s=self.settings.requests_per_s, burst=self.settings.burst)
         self._lock = asyncio.Lock()
         self._configuration: Configuration | None = None
         self._rest: RESTClientObject | None = None
         self._retired: list[RESTClientObject] = []
+        self._made_of: tuple[object, ...] = ()
         self._generation = 0
+        self._next_tls_reload_us = 0
 
     @property
     def label(self) -> str:
@@ -147,10 +152,16 @@ class KubeClient:
 
     @asynccontextmanager
     async def _answer(self, request: _Request) -> AsyncIterator[aiohttp.ClientResponse]:
-        """A 2xx answer, its body unread; a 401 renews the credentials and asks once more."""
+        """A 2xx answer, its body unread; a 401, or a broken trust, renews the credentials and asks once more."""
         for last in (False, True):
             generation = await self._ready()
-            response = await self._send(request)
+            try:
+                response = await self._send(request)
+            except KubeProblem as failure:
+                if last or failure.reason != "tls" or not self._may_reload():
+                    raise
+                await self._renew(generation)
+                continue
             try:
                 problem = await self._refusal(response, request.what)
                 if problem is None:
@@ -162,14 +173,33 @@ class KubeClient:
                 raise problem
             await self._renew(generation)
 
+    def _may_reload(self) -> bool:
+        """Whether the certificates may be read again now: their authority may have been replaced."""
+        now_us = self._timer.monotonic_us()
+        if now_us < self._next_tls_reload_us:
+            return False
+        self._next_tls_reload_us = now_us + _TLS_RELOAD_US
+        return True
+
+    @staticmethod
+    def _authorization(configuration: Configuration) -> str:
+        try:
+            return configuration.authorization()
+        except (ConfigException, OSError, ValueError) as error:
+            raise KubeProblem(
+                "unauthorized",
+                f"the token cannot be read now: {error}",
+                "Check the token file that these credentials name; the spoke keeps trying.",
+            ) from error
+
     async def _send(self, request: _Request) -> aiohttp.ClientResponse:
         rest, configuration = self._rest, self._configuration
         if rest is None or configuration is None:
             raise KubeProblem("unreachable", f"{request.what}: the client is closed")
         await self._pace.turn()
+        authorization = self._authorization(configuration)
         try:
             headers = {"Accept": request.accept, "User-Agent": "periplus-spoke"}
-            authorization = configuration.authorization()
             if authorization:
                 headers["Authorization"] = authorization
             response: aiohttp.ClientResponse = await rest.request(
@@ -206,14 +236,14 @@ class KubeClient:
             if self._generation != seen:
                 return
             fresh = await self._credentials.load()
-            old = self._configuration
-            if self._rest is None or old is None or fresh.identity != old.identity:
+            made_of = fresh.identity()
+            if self._rest is None or made_of != self._made_of:
                 try:
                     rest = RESTClientObject(fresh)
                 except (OSError, ValueError) as error:
                     raise KubeProblem("tls", f"the certificates of this context do not load: {error}") from error
                 await self._retire()
-                self._rest = rest
+                self._rest, self._made_of = rest, made_of
             self._configuration = fresh
             self._generation += 1
 

@@ -5,11 +5,14 @@ Imported only by a spoke that is given one: in a pod, YAML and all that a kubeco
 
 import os
 from pathlib import Path
+from shutil import rmtree
+from tempfile import mkdtemp
 from typing import Any
+from weakref import finalize
 
 import yaml
 from kubernetes_asyncio.config.config_exception import ConfigException
-from kubernetes_asyncio.config.kube_config import FileOrData, KubeConfigLoader, KubeConfigMerger
+from kubernetes_asyncio.config.kube_config import KubeConfigLoader, KubeConfigMerger
 
 from periplus_spoke.kube.connection import BEARER, Configuration
 from periplus_spoke.kube.plugin import run_plugin
@@ -23,6 +26,7 @@ class KubeconfigCredentials:
         self._path = path or os.environ.get("KUBECONFIG") or str(Path.home() / ".kube" / "config")
         self._context = context
         self.label = context or ""
+        self._plugin_files = _PluginFiles()
 
     async def load(self) -> Configuration:
         """Read the files, and run the credential plugin when there is one."""
@@ -31,6 +35,7 @@ class KubeconfigCredentials:
         configuration = Configuration()
         try:
             loader = _Loader(config_dict=merged.config, active_context=context, config_base_path=None)
+            loader.plugin_files = self._plugin_files
             if loader.provider == "oidc":
                 # A refreshed token may replace the refresh token itself; losing it would log the person out.
                 loader.keep_changes(merged.save_changes)
@@ -76,29 +81,45 @@ def _context_names(merged: KubeConfigMerger) -> list[str]:
     return [str(item["name"]) for item in items if isinstance(item, dict) and "name" in item]
 
 
+class _PluginFiles:
+    """Certificates that a plugin gave, in a folder of our own: each takes the place of the one before it.
+
+    They are good for an hour or so and come with their key, so they must not pile up.
+    """
+
+    def __init__(self) -> None:
+        self._folder = ""
+
+    def keep(self, name: str, content: str) -> str:
+        """The path of the file."""
+        if not self._folder:
+            self._folder = mkdtemp(prefix="periplus-spoke-")
+            finalize(self, rmtree, self._folder, ignore_errors=True)
+        path = Path(self._folder, name)
+        path.write_text(content)
+        return str(path)
+
+
 class _Loader(KubeConfigLoader):
     """The library's loader with our own way to run plugins."""
 
     cert_file: str | None
     key_file: str | None
+    plugin_files: _PluginFiles
 
     def keep_changes(self, save: Any) -> None:  # noqa: ANN401 - a callback of the untyped library
         self._config_persister = save
 
     async def load_from_exec_plugin(self) -> bool:
         user, cluster = _value(self._user), _value(self._cluster)
-        credential = await run_plugin(_value(user["exec"]), cluster)
+        folder = self._get_base_path(self._user.path) if self._user else ""
+        credential = await run_plugin(_value(user["exec"]), cluster, folder=folder)
         if credential.token:
             self.token = f"Bearer {credential.token}"
         if credential.client_certificate_data and credential.client_key_data:
-            self.cert_file = _file(credential.client_certificate_data)
-            self.key_file = _file(credential.client_key_data)
+            self.cert_file = self.plugin_files.keep("tls.crt", credential.client_certificate_data)
+            self.key_file = self.plugin_files.keep("tls.key", credential.client_key_data)
         return True
-
-
-def _file(content: str) -> str | None:
-    path: str | None = FileOrData({"data": content}, "file", "data", base64_file_content=False).as_file()
-    return path
 
 
 def _value(node: Any) -> Any:  # noqa: ANN401 - ConfigNode or what it wraps

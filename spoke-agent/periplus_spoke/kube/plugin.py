@@ -7,6 +7,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -14,6 +15,8 @@ import msgspec
 from periplus_spoke.kube.problems import KubeProblem
 
 TIMEOUT_S: Final = 30.0
+MAX_OUTPUT_BYTES: Final = 1024 * 1024
+OWN_VARIABLES: Final = "PERIPLUS_"
 _TAIL_CHARS: Final = 160
 
 
@@ -30,10 +33,15 @@ class _Answer(msgspec.Struct, rename="camel"):
 
 
 async def run_plugin(
-    spec: Mapping[str, Any], cluster: Mapping[str, Any], *, timeout_s: float = TIMEOUT_S
+    spec: Mapping[str, Any], cluster: Mapping[str, Any], *, folder: str = "", timeout_s: float = TIMEOUT_S
 ) -> Credential:
-    """Run `spec` (a kubeconfig user's `exec`) for `cluster`; raises KubeProblem exec_plugin_missing or _failed."""
+    """Run `spec` (a kubeconfig user's `exec`) for `cluster`; raises KubeProblem exec_plugin_missing or _failed.
+
+    `folder` is the kubeconfig's: a command that is a relative path is meant from there, as kubectl takes it.
+    """
     command = str(spec.get("command") or "")
+    if os.sep in command:
+        command = str(Path(folder, command))
     arguments = [str(argument) for argument in spec.get("args") or ()]
     try:
         process = await asyncio.create_subprocess_exec(
@@ -61,13 +69,16 @@ def _environment(spec: Mapping[str, Any], cluster: Mapping[str, Any]) -> dict[st
             key: cluster[key] for key in ("server", "certificate-authority-data", "tls-server-name") if key in cluster
         }
     document = {"apiVersion": spec.get("apiVersion"), "kind": "ExecCredential", "spec": info}
-    return {**os.environ, **wanted, "KUBERNETES_EXEC_INFO": msgspec.json.encode(document).decode()}
+    # Ours hold the join token, and are nobody else's.
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(OWN_VARIABLES)}
+    return {**inherited, **wanted, "KUBERNETES_EXEC_INFO": msgspec.json.encode(document).decode()}
 
 
 async def _finish(process: asyncio.subprocess.Process, command: str, timeout_s: float) -> tuple[int, bytes, bytes]:
     try:
         async with asyncio.timeout(timeout_s):
-            out, err = await process.communicate()
+            out, err = await asyncio.gather(_bounded(process.stdout), _bounded(process.stderr))
+            await process.wait()
     except TimeoutError as error:
         raise KubeProblem(
             "exec_plugin_failed", f"credential plugin {command!r} gave no answer within {timeout_s:g} s"
@@ -77,6 +88,14 @@ async def _finish(process: asyncio.subprocess.Process, command: str, timeout_s: 
             os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
     return process.returncode or 0, out, err
+
+
+async def _bounded(stream: asyncio.StreamReader | None) -> bytes:
+    """All that comes, kept up to a bound: a credential is small."""
+    kept = bytearray()
+    while stream is not None and (chunk := await stream.read(64 * 1024)):
+        kept += chunk[: MAX_OUTPUT_BYTES - len(kept)]
+    return bytes(kept)
 
 
 def _credential(command: str, code: int, out: bytes, err: bytes) -> Credential:

@@ -117,3 +117,25 @@ async def test_outside_a_pod_there_are_no_pod_credentials(tmp_path: Path) -> Non
     with pytest.raises(KubeProblem) as caught:
         await InClusterCredentials(str(tmp_path / "token"), str(tmp_path / "ca")).load()
     assert "--kubeconfig" in caught.value.remedy
+
+
+@pytest.mark.promise("secrets-are-not-shown")
+async def test_a_plugin_never_sees_our_join_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PERIPLUS_SPOKE_JOIN_TOKEN", "id.secret")
+    monkeypatch.setenv("HOME_OF_THE_PLUGIN", "here")
+    answer = '{"status": {"token": "%s"}}'
+    spec = plugin(tmp_path / "plugin", f"printf '{answer}' \"$(env | grep -c PERIPLUS_)-$HOME_OF_THE_PLUGIN\"")
+    assert (await run_plugin(spec, {})).token == "0-here"
+
+
+async def test_a_relative_command_is_meant_from_the_kubeconfigs_folder(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    plugin(tmp_path / "bin" / "login", """echo '{"status": {"token": "t"}}'""")
+    config = with_user(tmp_path / "config", {"exec": {"apiVersion": "v1", "command": "bin/login"}})
+    assert (await KubeconfigCredentials(str(config)).load()).api_key["BearerToken"] == "Bearer t"
+
+
+async def test_a_plugin_that_says_too_much_is_cut_short(tmp_path: Path) -> None:
+    spec = plugin(tmp_path / "plugin", "head -c 3000000 /dev/zero | tr '\\0' x")
+    with pytest.raises(KubeProblem, match="did not write an ExecCredential"):
+        await run_plugin(spec, {})
