@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import signal
 import sys
 from collections import Counter
@@ -17,9 +18,13 @@ from periplus_contract.tables import Kind
 from periplus_spoke.kit.crashpoint import NAMES, VARIABLE
 
 from tests.support.fake_hub import FakeHub, refuse_kind
+from tests.support.spoke_child import PARTS
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.chaos
+ENROLMENT = ("identity_before_rename", "enrol_before_store")
+RARE = tuple(name for name in NAMES if "replace" in name or "new_epoch" in name)
+"""Reached only when the hub refuses a batch in a certain way."""
 
 
 async def run_child(hub: FakeHub, folder: Path, run: str, crashpoint: str = "") -> int:
@@ -45,6 +50,15 @@ def flow_ids(hub: FakeHub) -> Counter[str]:
     return found
 
 
+def statement_of(hub: FakeHub) -> list[str]:
+    """The ranges of the newest whole ipam statement."""
+    found: list[str] = []
+    for row in hub.statement:
+        body = zstandard.decompress(hub.bodies[row], max_output_size=hub.ledger[row].inflated_bytes)
+        found += pa.ipc.open_stream(body).read_all()["cidr"].to_pylist()
+    return found
+
+
 @pytest.mark.promise("sealed-batches-survive")
 @pytest.mark.parametrize("name", NAMES)
 async def test_killed_there_and_started_again(name: str, tmp_path: Path) -> None:
@@ -62,20 +76,32 @@ async def test_killed_there_and_started_again(name: str, tmp_path: Path) -> None
     delivered = flow_ids(hub)
     assert returned <= delivered.keys()
     assert {row: times for row, times in delivered.items() if times > 1} == {}
+    assert statement_of(hub) == [f"second-range-{row}" for row in range(PARTS)]
     assert (hub.conflicts, hub.gaps) == (0, 0)
     told = sum(rows for (kind, _, what), rows in hub.told.items() if kind is Kind.FLOWS and what == "collected")
     assert told == delivered.total()
 
 
+def plan() -> list[str]:
+    """Every point once, those of enrolment first, each at its first to fourth time."""
+    rng = random.Random(1)
+    later = [name for name in NAMES if name not in ENROLMENT]
+    rng.shuffle(later)
+    return [*ENROLMENT, *(f"{name}:{1 if name in RARE else rng.randint(1, 4)}" for name in later)]
+
+
 @pytest.mark.promise("sealed-batches-survive")
-async def test_killed_again_and_again(tmp_path: Path) -> None:
+async def test_killed_at_one_point_after_the_other(tmp_path: Path) -> None:
     (tmp_path / "outbox").mkdir()
-    points = ["outbox_before_rename:3", "transport_after_answer:4", "outbox_release_after_state:2"]
     async with FakeHub() as hub:
-        for run, point in enumerate(points):
-            assert await run_child(hub, tmp_path, f"run{run}", point) == -signal.SIGKILL
+        for run, point in enumerate(plan()):
+            if point.partition(":")[0] in RARE:
+                refusal = problems.BATCH_CONFLICT if "epoch" in point else problems.TOO_LARGE
+                hub.misbehave("/v1/batches", refuse_kind(hub, Kind.FLOWS, refusal))
+            assert await run_child(hub, tmp_path, f"run{run}", point) == -signal.SIGKILL, point
         assert await run_child(hub, tmp_path, "last") == 0
     delivered = flow_ids(hub)
     assert set((tmp_path / "returned").read_text().split()) <= delivered.keys()
     assert set(delivered.values()) == {1}
-    assert (hub.conflicts, hub.gaps) == (0, 0)
+    assert statement_of(hub) == [f"last-range-{row}" for row in range(PARTS)]
+    assert hub.conflicts == 0

@@ -16,7 +16,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from periplus_contract import messages, problems
-from periplus_contract.batch import DamagedBatchError, Header, unseal
+from periplus_contract.batch import DamagedBatchError, Header, PartMark, unseal
 from periplus_contract.tables import Kind
 from periplus_spoke.kit.clock import Clock, SystemClock
 
@@ -58,6 +58,8 @@ class FakeHub:
         self.conflicts = 0
         self.gaps = 0
         self.chain: Row | None = None
+        self.statement: list[Row] = []
+        """The parts of the newest whole ipam statement."""
         self.heartbeats: list[messages.Heartbeat] = []
         self.told: Counter[tuple[Kind, int, str]] = Counter()
         """Rows per (kind, hour, outcome) as the headers of the ledger told them."""
@@ -208,6 +210,9 @@ class FakeHub:
             if not self._chain_takes(header):
                 self.gaps += 1
                 return problem(problems.INVENTORY_GAP)
+            if not self._part_fits(header):
+                self.gaps += 1
+                return problem(problems.IPAM_GAP)
             self._commit(row, header)
             self.bodies[row] = bytes(body)
         return _json(
@@ -240,6 +245,17 @@ class FakeHub:
             fits = self.chain == (header.epoch, mark.after_seq)
         if fits:
             self.chain = (header.epoch, header.seq)
+        return fits
+
+    def _part_fits(self, header: Header) -> bool:
+        """Whether the part before it is here; the last part makes a statement."""
+        mark = header.ipam
+        if mark is None:
+            return True
+        before = self.ledger.get((header.epoch, header.seq - 1))
+        fits = mark.part == 1 or (before is not None and before.ipam == PartMark(part=mark.part - 1, parts=mark.parts))
+        if fits and mark.part == mark.parts:
+            self.statement = [(header.epoch, header.seq - mark.parts + part) for part in range(1, mark.parts + 1)]
         return fits
 
     def _settled(self, epoch: str, oldest_held_seq: int) -> int:
@@ -292,11 +308,11 @@ def refuse(kind: problems.ProblemType, *, retry_after: str = "") -> Misbehaviour
 
 
 def refuse_kind(hub: FakeHub, kind: Kind, verdict: problems.ProblemType) -> Misbehaviour:
-    """Refuse the next batch of a kind; others are served meanwhile."""
+    """Refuse the next batch of a kind that is not in the ledger already; others are served meanwhile."""
 
     async def behave(request: web.Request, handler: Handler) -> web.StreamResponse:
         header, _ = unseal(await request.read())
-        if header.kind is kind:
+        if header.kind is kind and (header.epoch, header.seq) not in hub.ledger:
             return problem(verdict)
         hub.misbehave("/v1/batches", behave)
         return await handler(request)

@@ -10,8 +10,9 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from periplus_contract.tables import Column, Kind, Table
-from periplus_spoke.fold.records import Sealable, SectionRows
+from periplus_contract.covers import EVERY_ALLOCATION
+from periplus_contract.tables import ALLOCATIONS, Column, Kind, Table
+from periplus_spoke.fold.records import Cell, Sealable, SectionRows
 from periplus_spoke.kit.clock import SystemClock
 from periplus_spoke.kit.news import News
 from periplus_spoke.outbox.desk import Desk
@@ -31,6 +32,7 @@ from tests.support.fake_hub import JOIN_TOKEN
 
 FLOWS: Final = Table("flows", (Column("id", "utf8", nullable=False), Column("at", "timestamp")))
 WINDOWS: Final = 4
+PARTS: Final = 3
 ROWS: Final = 4
 HOUR_S: Final = 1_767_225_600
 
@@ -40,6 +42,13 @@ def flows(run: str, window: int) -> Sealable:
     ids = [f"{run}-{window}-{row}" for row in range(ROWS)]
     section = SectionRows(table=FLOWS, columns={"id": list(ids), "at": [HOUR_S * 1_000_000] * ROWS}, rows=ROWS)
     return Sealable(kind=Kind.FLOWS, window_start_s=HOUR_S + 60 * window, window_s=60, sections=(section,))
+
+
+def statement(run: str) -> Sealable:
+    """Allocations that take three batches when a batch takes one row."""
+    cidrs: list[Cell] = [f"{run}-range-{row}" for row in range(PARTS)]
+    section = SectionRows(table=ALLOCATIONS, columns={"cidr": cidrs}, rows=PARTS)
+    return Sealable(kind=Kind.IPAM, window_start_s=HOUR_S, window_s=60, sections=(section,), covers=EVERY_ALLOCATION)
 
 
 def snapshot(run: str) -> Sealable:
@@ -74,6 +83,9 @@ class Child:
             files = FolderFileSystem(self._folder / "outbox")
             outbox = await desk.run(Outbox, files, clock, rng, registration.registration)
             sink = OutboxSink(desk, outbox, news)
+            self._rows_one_by_one = OutboxSink(desk, outbox, news)
+            while self._rows_one_by_one.shrink():
+                pass
             parts = Parts(
                 desk=desk,
                 outbox=outbox,
@@ -99,6 +111,7 @@ class Child:
 
     async def _seal(self, sink: OutboxSink) -> None:
         await sink.emit(snapshot(self._run))
+        await self._rows_one_by_one.emit(statement(self._run))
         with (self._folder / "returned").open("a") as oracle:
             for window in range(WINDOWS):
                 await sink.emit(flows(self._run, window))
@@ -110,6 +123,7 @@ class Child:
             await self._wanted.wait()
             self._wanted.clear()
             await sink.emit(snapshot(self._run))
+            await self._rows_one_by_one.emit(statement(self._run))
 
 
 if __name__ == "__main__":
