@@ -25,7 +25,7 @@ def test_a_stopped_try_removes_its_folder(tmp_path: Path, open_folder: Path, num
     folder.mkdir(mode=0o711)
     program = "from periplus_hub.api.cli import main; main()"
     command = [sys.executable, "-c", program, "try", "--kubeconfig", str(config)]
-    running = subprocess.Popen(command, env=os.environ | {"TMPDIR": str(folder)})
+    running = subprocess.Popen(command, env=os.environ | {"TMPDIR": str(folder)}, stderr=subprocess.PIPE, text=True)
     try:
         until = monotonic() + 60
         while not list(folder.glob("periplus-*/hub")):
@@ -33,8 +33,11 @@ def test_a_stopped_try_removes_its_folder(tmp_path: Path, open_folder: Path, num
             assert monotonic() < until
             sleep(0.05)  # another process makes the folder, and tells nobody
         running.send_signal(number)
-        assert running.wait(60) == 130
+        _, said = running.communicate(timeout=60)
+        assert running.returncode == 130
     finally:
         running.kill()
         running.wait()
     assert not list(folder.iterdir())
+    assert said.splitlines() == ["starting a hub and 1 read-only spoke", *said.splitlines()[1:-1], "interrupted"]
+    assert "stopping, and removing everything" in said

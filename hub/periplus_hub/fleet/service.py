@@ -160,7 +160,10 @@ async def delete_domain(c: WriteConnection, scope: Scope, domain_id: UUID, *, no
     scope.require(Permission.DOMAINS_WRITE)
     row = await _lock_domain(c, scope, domain_id)
     if held := await store.clusters_in(c, scope, domain_id):
-        raise Conflict(f"domain {row.name!r} still has {held} clusters", "Move them to another domain first.")
+        raise Conflict(
+            f"domain {row.name!r} still has {held} cluster{'' if held == 1 else 's'}",
+            "Move them to another domain first.",
+        )
     await store.end_domains(c, scope, [domain_id], now)
     await audit(c, scope, "fleet:domain:delete", "domain", str(domain_id), detail={"name": row.name})
 

@@ -73,7 +73,8 @@ def main() -> None:
         if usage and len(sys.argv) > 1:
             say("See 'periplus --help' and 'periplus COMMAND --help'.")
         sys.exit(int(Exit.USAGE if usage else Exit.FAILED))
-    except Abort:
+    except (Abort, KeyboardInterrupt):
+        code = int(Exit.INTERRUPTED)
+    if code == Exit.INTERRUPTED:
         say("interrupted")
-        sys.exit(int(Exit.INTERRUPTED))
     sys.exit(code if isinstance(code, int) else int(Exit.OK))

@@ -6,14 +6,14 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from periplus_hub.api.cli.exits import fail
+from periplus_hub.api.cli.tables import print_table
 from periplus_hub.api.client import HubCallError, HubClient
 from periplus_hub.kit.folders import default_data_dir
 
@@ -27,16 +27,31 @@ TokenFileOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
 
 
+_OTHER_FOLDER: Final = "Where a hub keeps its data elsewhere, PERIPLUS_DATA_DIR has to name the same folder here."
+
+
 def find_token(token_file: Path | None) -> str:
     """The API token; leaves with a remedy when there is none."""
-    if token_file is None and (token := os.environ.get("PERIPLUS_TOKEN")):
-        return token.strip()
-    data_dir = os.environ.get("PERIPLUS_DATA_DIR") or default_data_dir()
-    path = token_file or Path(data_dir) / "admin-token"
+    source, path = _token_source(token_file)
+    if path is None:
+        return os.environ["PERIPLUS_TOKEN"].strip()
     try:
         return path.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError):
-        fail(f"no API token: {path} cannot be read", "Set PERIPLUS_TOKEN or give --token-file.")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        remedy = f"Set PERIPLUS_TOKEN or give --token-file. {'' if token_file else _OTHER_FOLDER}"
+        fail(f"no API token: {source} cannot be read: {reason}", remedy.strip())
+
+
+def _token_source(token_file: Path | None) -> tuple[str, Path | None]:
+    """What to call where the token is from, and its file; None is the variable."""
+    if token_file is not None:
+        return str(token_file), token_file
+    if os.environ.get("PERIPLUS_TOKEN"):
+        return "PERIPLUS_TOKEN", None
+    named = os.environ.get("PERIPLUS_DATA_DIR")
+    path = Path(named or default_data_dir()) / "admin-token"
+    return f"{path} (in {'PERIPLUS_DATA_DIR' if named else 'the default data folder'})", path
 
 
 @contextlib.contextmanager
@@ -47,7 +62,11 @@ def hub(url: str | None, token_file: Path | None) -> Iterator[HubClient]:
         with HubClient(address, find_token(token_file), ca_file=os.environ.get("PERIPLUS_CA_FILE")) as client:
             yield client
     except HubCallError as error:
-        fail(error.message, error.remedy)
+        if error.code != "unauthenticated":
+            fail(error.message, error.remedy)
+        source, path = _token_source(token_file)
+        remedy = error.remedy if path in {None, token_file} else f"{error.remedy} {_OTHER_FOLDER}"
+        fail(f"{error.message}, which is from {source}", remedy)
 
 
 @dataclass(frozen=True)
@@ -66,9 +85,5 @@ class Listing:
         elif not self.rows:
             typer.echo(self.empty)
         else:
-            table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-            for index, column in enumerate(self.columns):
-                table.add_column(column.upper(), overflow="fold", no_wrap=index == 0)
-            for row in self.rows:
-                table.add_row(*(Text(cell) for cell in row))
-            Console(highlight=False).print(table)
+            rows = [tuple(Text(cell) for cell in row) for row in self.rows]
+            print_table(self.columns, rows, Console(highlight=False))

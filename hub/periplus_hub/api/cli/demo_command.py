@@ -5,6 +5,7 @@ from typing import Annotated, Final
 import typer
 
 from periplus_hub.api.cli import story
+from periplus_hub.api.cli.exits import say
 from periplus_hub.api.cli.progress import Progress
 from periplus_hub.api.cli.run_fleet import Target, running
 from periplus_hub.api.cli.serving import serve_until_interrupted
@@ -35,3 +36,5 @@ def demo(
             show(fleet.report(joined=False))
             if not once:
                 serve_until_interrupted(fleet, err=as_json)
+    if not once:
+        say("Stopped; nothing is left behind.")

@@ -30,10 +30,11 @@ def contexts(path: Path) -> list[str]:
     except FileNotFoundError as error:
         msg = f"there is no kubeconfig at {path}"
         raise KubeconfigError(msg, "Give one with --kubeconfig, or set KUBECONFIG.") from error
-    except (OSError, UnicodeDecodeError) as error:
-        msg = f"the kubeconfig {path} cannot be read: {error}"
-        raise KubeconfigError(msg, "Check the file and its permissions.") from error
-    except yaml.YAMLError as error:
+    except OSError as error:
+        msg = f"the kubeconfig {path} cannot be read: {error.strerror}"
+        remedy = "Name a file in it." if path.is_dir() else "Check its permissions."
+        raise KubeconfigError(msg, remedy) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         msg = f"the kubeconfig {path} is not YAML"
         raise KubeconfigError(msg, "Check it with 'kubectl config view'.") from error
     listed = document.get("contexts") if isinstance(document, dict) else None

@@ -136,13 +136,14 @@ class Children:
             self.hub = Child.start("hub", arguments, self.folder / "hub.log", (door.fileno(),))
             return f"http://127.0.0.1:{door.getsockname()[1]}"
 
-    def wait_ready(self) -> HubReady:
-        """Return once the hub can commit; raises ChildError."""
+    def wait_ready(self, beat: Callable[[], None]) -> HubReady:
+        """Return once the hub can commit, calling `beat` meanwhile; raises ChildError."""
         deadline = time.monotonic() + _START_S
         while not self._ready_file.exists():
             if self.hub is None or not self.hub.running or time.monotonic() > deadline:
                 msg = f"the hub did not start:\n{self.hub.tail() if self.hub else ''}"
                 raise ChildError(msg, "Start one by itself to see more: periplus hub serve --data-dir FOLDER.")
+            beat()
             self.pause()
         return msgspec.json.decode(self._ready_file.read_bytes(), type=HubReady)
 

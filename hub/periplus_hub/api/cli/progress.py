@@ -30,9 +30,8 @@ class Progress:
 
     def clear(self) -> None:
         """Leave the line to whatever is printed next."""
-        if self._live and self._step:
+        if self._live:
             self._write(_WIPE)
-        self._step = ""
 
     def _write(self, text: str) -> None:
         self._stream.write(text)

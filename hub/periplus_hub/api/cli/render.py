@@ -1,5 +1,6 @@
 """The report for people: worst first, what it breaks, what to do. Colours follow the terminal."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Final
@@ -11,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from periplus_hub.api.cli.report import ClusterLine, ClusterState, GroupLine, Report, Severity, fold_alike
+from periplus_hub.api.cli.tables import print_table
 
 _STYLE: Final = {
     Severity.CONFLICT: "bold white on red",
@@ -37,6 +39,7 @@ _STATE_STYLE: Final = {
     ClusterState.FAILED: "bold red",
 }
 _LABEL_WIDTH: Final = len("    also latent for:")
+_VENDOR_SUFFIX: Final = re.compile(r"[-+].*")
 _MAX_RANGES: Final = 4
 _MAX_OWNERS: Final = 12
 
@@ -44,7 +47,7 @@ _MAX_OWNERS: Final = 12
 def print_report(report: Report, console: Console) -> None:
     """Clusters, then overlaps by severity, then one line that sums it up."""
     console.print()
-    console.print(_clusters(report.clusters))
+    _print_clusters(report.clusters, console)
     for cluster in report.clusters:
         _print_trouble(cluster, console)
     groups = fold_alike(report.groups)
@@ -58,24 +61,19 @@ def print_report(report: Report, console: Console) -> None:
         console.print(Text(note, style="dim"))
 
 
-def _clusters(clusters: Sequence[ClusterLine]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    table.add_column("CLUSTER", no_wrap=True)
-    for column in ("STATE", "WHERE", "KUBERNETES", "CNI"):
-        table.add_column(column, overflow="fold")
-    for column in ("NODES", "PODS", "SERVICES"):
-        table.add_column(column, justify="right")
-    for cluster in clusters:
-        where = " ".join(part for part in (cluster.provider, cluster.region) if part) or "–"
-        table.add_row(
+def _print_clusters(clusters: Sequence[ClusterLine], console: Console) -> None:
+    rows = [
+        (
             Text(cluster.name, style="bold"),
             Text(cluster.state, style=_STATE_STYLE[cluster.state]),
-            Text(where),
-            Text(cluster.version or "–"),
+            Text(" ".join(part for part in (cluster.provider, cluster.region) if part) or "–"),
+            Text(_VENDOR_SUFFIX.sub("", cluster.version) or "–"),
             Text(", ".join(cluster.cnis) or "–"),
             *(_count(number) for number in (cluster.nodes, cluster.pods, cluster.services)),
         )
-    return table
+        for cluster in clusters
+    ]
+    print_table(("cluster", "state", "where", "version", "cni", "nodes", "pods", "services"), rows, console, numbers=3)
 
 
 def _count(number: int | None) -> Text:
@@ -86,10 +84,10 @@ def _count(number: int | None) -> Text:
 def _print_trouble(cluster: ClusterLine, console: Console) -> None:
     if not cluster.message:
         return
-    line = Text.assemble((f"  {cluster.name}: ", _STATE_STYLE[cluster.state]), cluster.message)
+    line = Text.assemble((f"{cluster.name}: ", _STATE_STYLE[cluster.state]), cluster.message)
     if cluster.reason:
         line.append(f" [{cluster.reason}]", style="dim")
-    console.print(line)
+    console.print(Padding(line, (0, 0, 0, 2)))
     if cluster.remedy:
         console.print(Padding(Text(f"→ {cluster.remedy}"), (0, 0, 0, 4)))
 

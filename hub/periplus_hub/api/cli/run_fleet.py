@@ -108,9 +108,10 @@ def running(targets: list[Target], progress: Progress) -> Iterator[Fleet]:
     children = Children(root)
     try:
         root.chmod(0o711)  # as root the embedded PostgreSQL runs as another account, which must pass through
-        progress.show(f"starting a hub and {_count(len(targets), 'read-only spoke')}")
+        step = f"starting a hub and {_count(len(targets), 'read-only spoke')}"
+        progress.show(step)
         _start(children, targets)
-        ready = children.wait_ready()
+        ready = children.wait_ready(lambda: progress.show(step))
         token = Path(ready.admin_token_file).read_text(encoding="ascii").strip()
         with HubClient(ready.people_url, token) as client:
             yield Fleet(targets, children, ready, client, token, progress)

@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 import typer
 
-from periplus_hub.api.cli.exits import Exit, fail
+from periplus_hub.api.cli.exits import Exit, fail, say
 from periplus_hub.api.cli.kubeconfigs import KubeconfigError, chosen, default_paths
 from periplus_hub.api.cli.progress import Progress
 from periplus_hub.api.cli.report import ClusterState, Report, Severity
@@ -56,6 +56,8 @@ def try_fleet(
         show(report)
         if keep:
             serve_until_interrupted(fleet, err=as_json)
+    if keep:
+        say("Stopped; nothing is left behind.")
     _leave(report, fail_on)
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import typer
 
 from periplus_hub.api.cli.connection import find_token
 from periplus_hub.api.config import ConfigError, load_config
@@ -38,3 +39,16 @@ def test_variables_of_a_spoke_do_not_stop_the_hub(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("PERIPLUS_SPOKEN", "1")
     with pytest.raises(ConfigError, match="PERIPLUS_SPOKEN"):
         load_config(None, {})
+
+
+@pytest.mark.parametrize(("folder", "named"), [(None, "default data folder"), ("elsewhere", "PERIPLUS_DATA_DIR")])
+def test_a_missing_token_says_which_folder_was_meant(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], folder: str | None, named: str
+) -> None:
+    if folder is not None:
+        monkeypatch.setenv("PERIPLUS_DATA_DIR", str(tmp_path / folder))
+    with pytest.raises(typer.Exit):
+        find_token(None)
+    said = capsys.readouterr().err
+    assert f"admin-token (in {'the ' if folder is None else ''}{named}) cannot be read: No such file" in said
+    assert "PERIPLUS_DATA_DIR has to name the same folder" in said

@@ -1,0 +1,48 @@
+"""Tables without broken words, whatever the width."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+_GAP: Final = 2
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[Text]], console: Console, *, numbers: int = 0) -> None:
+    """Rows under headings; the last `numbers` columns are aligned right.
+
+    On a narrow terminal cells wrap between words, and where that is not enough the terminal wraps lines. Where no
+    person looks, a row is a line, as grep likes it.
+    """
+    texts = [[column, *(row[index].plain for row in rows)] for index, column in enumerate(columns)]
+    widths = _widths(texts, console.width if console.is_terminal else None)
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, _GAP, 0, 0))
+    for index, (column, width) in enumerate(zip(columns, widths, strict=True)):
+        left = index < len(columns) - numbers
+        table.add_column(column.upper(), justify="left" if left else "right", width=width, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    usual = console.width
+    console.width = max(usual, sum(widths) + _GAP * len(widths))
+    try:
+        console.print(table)
+    finally:
+        console.width = usual
+
+
+def _widths(texts: list[list[str]], most: int | None) -> list[int]:
+    """Each column's longest word, the first column's longest text; then what is left of `most`, from left to right."""
+    wholes = [max(map(cell_len, column)) for column in texts]
+    if most is None:
+        return wholes
+    widths = [max(cell_len(word) for text in column for word in [*text.split(), ""]) for column in texts]
+    widths[0] = wholes[0]
+    spare = most - sum(widths) - _GAP * (len(widths) - 1)
+    for index, whole in enumerate(wholes):
+        more = max(0, min(whole - widths[index], spare))
+        widths[index] += more
+        spare -= more
+    return widths
