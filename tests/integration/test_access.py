@@ -6,7 +6,7 @@ from typing import Final
 import pytest
 from sqlalchemy import select
 
-from periplus_hub.access import service
+from periplus_hub.access import repository, service
 from periplus_hub.access.scope import Permission, Role, Scope, owned, role_scope
 from periplus_hub.access.service import CACHE_S, Authenticator
 from periplus_hub.access.tables import api_tokens, audit_events
@@ -76,7 +76,7 @@ async def test_a_revoked_token_is_refused_within_five_seconds(db: Database, tena
     await authenticator.authenticate(text)
     assert await authenticator.authenticate(text) is not None
     async with db.write() as c:
-        [token] = await service.list_tokens(c, tenant)
+        [token] = await repository.tokens(c, tenant)
         await service.revoke_token(c, tenant, token.id, now=clock.now())
     clock.advance(CACHE_S)
     assert await authenticator.authenticate(text) is None
@@ -88,8 +88,8 @@ async def test_the_tokens_of_another_tenant_cannot_be_seen_or_revoked(
 ) -> None:
     text = await make(db, tenant)
     async with db.read() as c:
-        [token] = await service.list_tokens(c, tenant)
-        assert await service.list_tokens(c, other_tenant) == []
+        [token] = await repository.tokens(c, tenant)
+        assert await repository.tokens(c, other_tenant) == []
 
     async def revoke(c: WriteConnection) -> None:
         await service.revoke_token(c, other_tenant, token.id, now=clock.now())
@@ -104,7 +104,7 @@ async def test_the_tokens_of_another_tenant_cannot_be_seen_or_revoked(
 async def test_changes_of_tokens_are_audited_once(db: Database, tenant: Scope, clock: FakeClock) -> None:
     await make(db, tenant)
     async with db.write() as c:
-        [token] = await service.list_tokens(c, tenant)
+        [token] = await repository.tokens(c, tenant)
         await service.revoke_token(c, tenant, token.id, now=clock.now())
         await service.revoke_token(c, tenant, token.id, now=clock.now())
     assert await events(db, tenant) == ["access:api-token:create", "access:api-token:revoke"]
@@ -120,7 +120,7 @@ async def test_an_audit_event_dies_with_the_change_it_describes(db: Database, te
         await db.retrying_write(change)
     assert await events(db, tenant) == []
     async with db.read() as c:
-        assert await service.list_tokens(c, tenant) == []
+        assert await repository.tokens(c, tenant) == []
 
 
 @pytest.mark.promise("roles-hold")
@@ -171,7 +171,7 @@ async def test_asking_with_a_cached_token_costs_no_statement(db: Database, tenan
     assert counter.total == 0
     await authenticator.write_uses()
     async with db.read() as c:
-        [token] = await service.list_tokens(c, tenant)
+        [token] = await repository.tokens(c, tenant)
     assert token.last_used_at == db.clock.now()
 
 

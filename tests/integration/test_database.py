@@ -2,14 +2,14 @@ import asyncio
 
 import asyncpg
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from periplus_hub.access.scope import Scope, insert_owned, owned
 from periplus_hub.access.tables import api_tokens
 from periplus_hub.kit.db import Database, WriteConnection, count_statements
 from periplus_hub.kit.ids import new_id
-from periplus_hub.kit.page import PageAsk, fetch_page
+from periplus_hub.kit.keyset import Listing
 
 
 def token(name: str) -> dict[str, object]:
@@ -135,16 +135,25 @@ async def test_pages_show_every_row_once_also_when_rows_come_and_go(
 ) -> None:
     async with db.write() as c:
         await c.execute(insert_owned(tenant, api_tokens), [token(name) for name in "bbaacdd"])
-    statement = select(api_tokens.c.name, api_tokens.c.id).where(owned(tenant, api_tokens))
+    columns = [api_tokens.c.name, api_tokens.c.id]
+    listing = Listing[Scope](
+        name="tokens",
+        source=api_tokens,
+        columns=columns,
+        order=columns,
+        where=lambda scope, _: [owned(scope, api_tokens)],
+        descending=descending,
+    )
     found: list[str] = []
-    ask, more = PageAsk(first=2, with_total=True), True
+    after, more = None, True
     while more:
         async with db.write() as c:
-            page = await fetch_page(c, statement, ask, [api_tokens.c.name, api_tokens.c.id], descending=descending)
-            await c.execute(api_tokens.delete().where(api_tokens.c.id.in_([row.id for row in page.nodes])))
-        assert page.total == 7 - len(found)
-        found += [row.name for row in page.nodes]
-        ask, more = PageAsk(first=2, after=page.end_cursor, with_total=True), page.has_next
+            total = (await listing.counts(c, tenant, [None], None))[None]
+            page = (await listing.slices(c, tenant, [None], 2, after, None))[None]
+            await c.execute(api_tokens.delete().where(api_tokens.c.id.in_([row.id for row in page.rows])))
+        assert total == 7 - len(found)
+        found += [row.name for row in page.rows]
+        after, more = page.end_cursor, page.has_next
     assert found == sorted("bbaacdd", reverse=descending)
 
 

@@ -8,9 +8,9 @@ from periplus_hub.access.scope import Role, Scope
 from periplus_hub.api.graphql_limits import Limits
 from periplus_hub.api.problems import BodyTooSlowError
 from periplus_hub.inventory import repository_owners
+from periplus_hub.kit.cursors import encode_cursor
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.errors import Unavailable
-from periplus_hub.kit.page import encode_cursor
 
 from tests.support.clock import FakeClock
 from tests.support.graphql_hub import SEEN, Door, door, token_for

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from periplus_hub.access import repository
 from periplus_hub.access.scope import Role, Scope
-from periplus_hub.access.service import list_tokens, revoke_token
+from periplus_hub.access.service import revoke_token
 from periplus_hub.api import graphql_socket, graphql_subscription
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.events import Events
@@ -156,7 +157,7 @@ async def test_an_idle_connection_ends_with_its_token(
     async with connected(stage.hub.app, PROTOCOL) as client:
         await opened(client, stage.token)
         async with db.write() as c:
-            tokens = await list_tokens(c, tenant)
+            tokens = await repository.tokens(c, tenant)
             listener = next(each for each in tokens if stage.token.startswith(each.prefix))
             await revoke_token(c, tenant, listener.id, now=clock.now())
         clock.advance(10)
@@ -179,7 +180,7 @@ async def test_a_revoked_token_hears_nothing_more(stage: Stage, db: Database, cl
         await opened(client, stage.token)
         await listening(client, stage)
         async with db.write() as c:
-            tokens = await list_tokens(c, tenant)
+            tokens = await repository.tokens(c, tenant)
             listener = next(each for each in tokens if stage.token.startswith(each.prefix))
             await revoke_token(c, tenant, listener.id, now=clock.now())
         clock.advance(10)

@@ -12,11 +12,11 @@ from periplus_hub.access.scope import Scope
 from periplus_hub.fleet.service import revoke
 from periplus_hub.ingest.tables import batches
 from periplus_hub.inventory.model import InventoryFilter
-from periplus_hub.inventory.repository import counts_by_registration, list_pods
+from periplus_hub.inventory.repository import counts_by_registration
 from periplus_hub.kit.db import Database
-from periplus_hub.kit.page import PageAsk
 
 from tests.support.batches import Spoke, gone, node, pod, service
+from tests.support.listed import listed_pods
 from tests.support.spokes_door import Door, Member, RefusedByHubError, open_door
 
 
@@ -30,7 +30,7 @@ async def door(db: Database) -> AsyncIterator[Door]:
 async def live(door: Door, scope: Scope, member: Member) -> list[str]:
     only = InventoryFilter(registration_ids=(member.registration,))
     async with door.db.read() as c:
-        return [each.uid for each in (await list_pods(c, scope, PageAsk(first=100), only)).nodes]
+        return [each.uid for each in await listed_pods(c, scope, only)]
 
 
 async def test_first_snapshots_new_snapshots_and_deltas_of_many_clusters_keep_apart(door: Door, tenant: Scope) -> None:

@@ -8,14 +8,14 @@ from sqlalchemy import select
 
 from periplus_hub.access.scope import Scope
 from periplus_hub.inventory import tables
-from periplus_hub.inventory.model import InventoryFilter, Pod
-from periplus_hub.inventory.repository import counts_by_registration, list_pods
+from periplus_hub.inventory.model import InventoryFilter
+from periplus_hub.inventory.repository import counts_by_registration
 from periplus_hub.inventory.repository_owners import address_owner
 from periplus_hub.kit.db import Database
-from periplus_hub.kit.page import PageAsk
 
 from tests.support.batches import Spoke, gone, node, pod, service, upsert
 from tests.support.clock import START
+from tests.support.listed import PodRow, listed_pods
 from tests.support.spokes_door import Door, Member, RefusedByHubError, open_door
 
 EVERYTHING = InventoryFilter(include_gone=True)
@@ -33,9 +33,9 @@ async def member(door: Door, tenant: Scope) -> Member:
     return await door.member(tenant)
 
 
-async def pods(door: Door, scope: Scope, only: InventoryFilter = EVERYTHING) -> dict[str, Pod]:
+async def pods(door: Door, scope: Scope, only: InventoryFilter = EVERYTHING) -> dict[str, PodRow]:
     async with door.db.read() as c:
-        return {each.uid: each for each in (await list_pods(c, scope, PageAsk(first=1000), only)).nodes}
+        return {each.uid: each for each in await listed_pods(c, scope, only)}
 
 
 async def counted(door: Door, scope: Scope, member: Member) -> tuple[int | None, ...]:
@@ -58,7 +58,7 @@ async def test_a_first_snapshot_is_there_whole(door: Door, tenant: Scope, member
     )
     assert (answer.result, answer.settled_through, answer.rejected) == ("accepted", 1, {})
     found = await pods(door, tenant)
-    assert (found["a"].ipv4, found["b"].ipv4, found["a"].labels) == ("10.1.0.1", None, ("app=shop",))
+    assert (found["a"].ipv4, found["b"].ipv4, found["a"].labels) == ("10.1.0.1", None, ["app=shop"])
     assert await counted(door, tenant, member) == (1, 2, 0)
 
 

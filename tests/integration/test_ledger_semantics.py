@@ -16,13 +16,13 @@ from periplus_hub.access.scope import Scope
 from periplus_hub.ingest.config import IngestConfig
 from periplus_hub.ingest.model import Committed
 from periplus_hub.ingest.repository import completeness
-from periplus_hub.inventory.model import InventoryFilter, Pod
-from periplus_hub.inventory.repository import counts_by_registration, list_pods
+from periplus_hub.inventory.model import InventoryFilter
+from periplus_hub.inventory.repository import counts_by_registration
 from periplus_hub.kit.db import Database
-from periplus_hub.kit.page import PageAsk
 
 from tests.support.batches import Spoke, gone, pod, service
 from tests.support.clock import START, FakeClock
+from tests.support.listed import PodRow, listed_pods
 from tests.support.spokes_door import Door, Member, RefusedByHubError, open_door, read
 
 HOUR_S = 3600
@@ -58,14 +58,14 @@ async def state(door: Door, scope: Scope, member: Member) -> tuple[object, ...]:
     only = InventoryFilter(registration_ids=(member.registration,))
     ids = [member.registration]
     async with door.db.read() as c:
-        live = (await list_pods(c, scope, PageAsk(first=100), only)).nodes
+        live = await listed_pods(c, scope, only)
         counts = (await counts_by_registration(c, scope, ids))[member.registration]
         sums = (await completeness(c, scope, ids, START - timedelta(days=1), START + timedelta(days=1)))[ids[0]]
     assert counts.pods == len(live)
     return [told(each) for each in live], counts.services, [(each.collected, each.settled) for each in sums]
 
 
-def told(each: Pod) -> tuple[object, ...]:
+def told(each: PodRow) -> tuple[object, ...]:
     return each.uid, each.ipv4, each.phase, each.valid_from
 
 
@@ -179,5 +179,5 @@ async def test_another_tenant_reads_nothing_of_it(door: Door, tenant: Scope, oth
     member = await door.member(tenant)
     await member.send(Spoke(member.registration).snapshot({"pods": [pod("a")]}))
     async with door.db.read() as c:
-        assert (await list_pods(c, other_tenant, PageAsk(), InventoryFilter(include_gone=True))).nodes == []
+        assert await listed_pods(c, other_tenant, InventoryFilter(include_gone=True)) == []
         assert await counts_by_registration(c, other_tenant, [member.registration]) == {}

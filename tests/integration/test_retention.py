@@ -17,14 +17,13 @@ from periplus_hub.api.config import HubConfig
 from periplus_hub.fleet.service import revoke
 from periplus_hub.ingest.repository import completeness
 from periplus_hub.inventory.model import InventoryFilter
-from periplus_hub.inventory.repository import list_pods
 from periplus_hub.kit.db import Database
-from periplus_hub.kit.page import PageAsk
 
 from tests.meta.gates.source import ROOT
 from tests.support.batches import Spoke, pod
 from tests.support.clock import START, FakeClock
 from tests.support.hub_db import all_tables
+from tests.support.listed import listed_pods
 from tests.support.spokes_door import Door, open_door
 
 DAY_S = 86_400
@@ -45,10 +44,10 @@ def jobs(db: Database | None = None) -> dict[str, Any]:
 async def everything(door: Door, scope: Scope) -> tuple[set[str], int]:
     """Uids of all pods, gone ones too, and hours of accounting."""
     async with door.db.read() as c:
-        pods = await list_pods(c, scope, PageAsk(first=100), InventoryFilter(include_gone=True))
-        ids = [pods.nodes[0].registration_id]
+        pods = await listed_pods(c, scope, InventoryFilter(include_gone=True))
+        ids = [pods[0].registration_id]
         hours = await completeness(c, scope, ids, START - timedelta(days=1), START + timedelta(days=90))
-    return {each.uid for each in pods.nodes}, len(hours.get(ids[0], []))
+    return {each.uid for each in pods}, len(hours.get(ids[0], []))
 
 
 async def test_what_is_old_is_forgotten_and_what_lives_stays(door: Door, tenant: Scope, clock: FakeClock) -> None:

@@ -72,7 +72,7 @@ class CreatedApiToken:
 
 @strawberry.type(description="Who did what to which object.")
 class AuditEvent(RowBacked, Node):
-    """access.model.AuditEvent."""
+    """Written by access.service.audit."""
 
     at: datetime = strawberry.field(description="When.")
     actor: str = strawberry.field(description="Who: token:…, spoke:… or system:….")

@@ -21,17 +21,3 @@ class ApiToken:
     def holds(self, now: datetime) -> bool:
         """Whether it is accepted at `now`."""
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
-
-
-@dataclass(frozen=True, slots=True)
-class AuditEvent:
-    """Who did what to which object."""
-
-    id: UUID
-    at: datetime
-    actor: str
-    action: str
-    object_kind: str
-    object_id: str
-    detail: dict[str, object]
-    request_id: str

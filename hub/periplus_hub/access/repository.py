@@ -9,17 +9,13 @@ from sqlalchemy import Row, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from periplus_hub.access import tables
-from periplus_hub.access.model import ApiToken, AuditEvent
+from periplus_hub.access.model import ApiToken
 from periplus_hub.access.scope import Scope, insert_owned, owned
 from periplus_hub.kit.db import ReadConnection, WriteConnection
 
 _TOKEN: Final = [
     tables.api_tokens.c[name]
     for name in ("id", "name", "role", "prefix", "created_at", "expires_at", "revoked_at", "last_used_at")
-]
-_EVENT: Final = [
-    tables.audit_events.c[name]
-    for name in ("id", "at", "actor", "action", "object_kind", "object_id", "detail", "request_id")
 ]
 
 
@@ -84,10 +80,3 @@ async def mark_used(c: WriteConnection, scope: Scope, token_id: UUID, now: datet
 async def add_event(c: WriteConnection, scope: Scope, values: Mapping[str, Any]) -> None:
     """Append to the audit trail, at the transaction's time."""
     await c.execute(insert_owned(scope, tables.audit_events, {**values, "at": func.now()}))
-
-
-async def events(c: ReadConnection, scope: Scope, limit: int) -> list[AuditEvent]:
-    """The newest audit events."""
-    table = tables.audit_events
-    statement = select(*_EVENT).where(owned(scope, table)).order_by(table.c.at.desc(), table.c.id.desc()).limit(limit)
-    return [AuditEvent(**row._mapping) for row in await c.rows(statement)]  # noqa: SLF001 - as above

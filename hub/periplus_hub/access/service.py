@@ -20,7 +20,7 @@ import structlog
 from periplus_hub.access import repository
 from periplus_hub.access.model import ApiToken
 from periplus_hub.access.scope import Permission, Role, Scope, role_scope, system_scope
-from periplus_hub.kit.db import Database, ReadConnection, WriteConnection
+from periplus_hub.kit.db import Database, WriteConnection
 from periplus_hub.kit.db_errors import DATABASE_ERRORS
 from periplus_hub.kit.errors import Invalid, NotFound, Unavailable
 from periplus_hub.kit.ids import new_id, random_token
@@ -153,12 +153,6 @@ async def revoke_token(c: WriteConnection, scope: Scope, token_id: UUID, *, now:
     if token is None:
         raise NotFound(f"there is no API token {token_id}", "List the tokens and take an id from there.")
     return token
-
-
-async def list_tokens(c: ReadConnection, scope: Scope) -> list[ApiToken]:
-    """Every token of the tenant, newest first; needs the right to manage them."""
-    scope.require(Permission.TOKENS_WRITE)
-    return await repository.tokens(c, scope)
 
 
 async def ensure_default_tenant(db: Database) -> UUID:

@@ -23,9 +23,9 @@ from periplus_hub.addresses.prefixes import Prefix, from_keys, parse
 from periplus_hub.addresses.register import Members, Register
 from periplus_hub.addresses.repository_members import Chosen
 from periplus_hub.addresses.severity import KIND_BITS, KIND_MASK, KINDS, NONE
+from periplus_hub.kit.cursors import decode_cursor
 from periplus_hub.kit.db import ReadConnection
 from periplus_hub.kit.keyset import Rows, Slice
-from periplus_hub.kit.page import decode_cursor
 
 
 class GroupRange(NamedTuple):

@@ -9,9 +9,8 @@ from sqlalchemy import ARRAY, Row, Select, Uuid, any_, func, literal, select, up
 
 from periplus_hub.access.scope import Scope, insert_owned, owned
 from periplus_hub.findings import tables
-from periplus_hub.findings.model import Finding, FindingFilter, FindingSeverity, FindingState
-from periplus_hub.kit.db import ReadConnection, WriteConnection, lock_number
-from periplus_hub.kit.page import Page, PageAsk, fetch_page
+from periplus_hub.findings.model import Finding, FindingSeverity, FindingState
+from periplus_hub.kit.db import WriteConnection, lock_number
 from periplus_hub.kit.purge import Stale
 
 _TABLE: Final = tables.findings
@@ -29,42 +28,6 @@ def _finding(row: Row[Any]) -> Finding:
 
 def _readable(scope: Scope) -> Select[Any]:
     return select(*_COLUMNS).where(owned(scope, _TABLE))
-
-
-async def list_findings(c: ReadConnection, scope: Scope, ask: PageAsk, filters: FindingFilter) -> Page[Finding]:
-    """Last changed first."""
-    statement = _readable(scope)
-    if filters.states:
-        statement = statement.where(_TABLE.c.state.in_([state.value for state in filters.states]))
-    if filters.severities:
-        statement = statement.where(_TABLE.c.severity.in_([severity.value for severity in filters.severities]))
-    if filters.detectors:
-        statement = statement.where(_TABLE.c.detector.in_(filters.detectors))
-    if filters.registration_ids:
-        statement = statement.where(_TABLE.c.registration_id.in_(filters.registration_ids))
-    page = await fetch_page(c, statement, ask, [_TABLE.c.changed_at, _TABLE.c.id], descending=True)
-    return page.map(_finding)
-
-
-async def findings_by_ids(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, Finding]:
-    """Those that exist, by id."""
-    return {row.id: _finding(row) for row in await c.rows(_readable(scope).where(_TABLE.c.id.in_(ids)))}
-
-
-async def findings_by_registrations(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, list[Finding]]:
-    """Live findings about each cluster, last changed first."""
-    statement = _readable(scope).where(_LIVE, _TABLE.c.registration_id.in_(ids))
-    found: dict[UUID, list[Finding]] = {each: [] for each in ids}
-    for row in await c.rows(statement.order_by(_TABLE.c.changed_at.desc(), _TABLE.c.id)):
-        found[row.registration_id].append(_finding(row))
-    return found
-
-
-async def live_counts(c: ReadConnection, scope: Scope) -> dict[FindingSeverity, int]:
-    """Open and acknowledged findings per severity; 0 for those without."""
-    statement = select(_TABLE.c.severity, func.count().label("findings")).where(owned(scope, _TABLE), _LIVE)
-    found = {row.severity: int(row.findings) for row in await c.rows(statement.group_by(_TABLE.c.severity))}
-    return {severity: found.get(severity.value, 0) for severity in FindingSeverity}
 
 
 async def locked_live(c: WriteConnection, scope: Scope, detector: str) -> dict[str, Finding]:

@@ -122,15 +122,6 @@ class SpokePrincipal:
     state: State
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegistrationFilter:
-    """Conjunction of what is given; an empty tuple means any."""
-
-    states: tuple[State, ...] = ()
-    domain_ids: tuple[UUID, ...] = ()
-    name_contains: str = ""
-
-
 def ordered_pair(a: UUID, b: UUID) -> tuple[UUID, UUID]:
     """The two ids as a connection stores them; PostgreSQL orders uuids by their bytes, as `UUID.__lt__` does."""
     return (a, b) if a < b else (b, a)

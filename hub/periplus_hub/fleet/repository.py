@@ -4,25 +4,22 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, Select, or_, select
+from sqlalchemy import Row, Select, select
 
 from periplus_hub.access.scope import Scope, owned
 from periplus_hub.fleet import tables
 from periplus_hub.fleet.model import (
     DomainConnection,
-    JoinToken,
     Mode,
     NetworkDomain,
     Registration,
     State,
 )
 from periplus_hub.kit.db import ReadConnection
-from periplus_hub.kit.page import Page, PageAsk, fetch_page
 
 _REGISTRATION: Final = tuple(tables.registrations.c[name] for name in Registration.__dataclass_fields__)
 _DOMAIN: Final = tuple(tables.network_domains.c[name] for name in NetworkDomain.__dataclass_fields__)
 _CONNECTION: Final = tuple(tables.domain_connections.c[name] for name in DomainConnection.__dataclass_fields__)
-_TOKEN: Final = tuple(tables.join_tokens.c[name] for name in JoinToken.__dataclass_fields__)
 
 
 def _registration(row: Row[Any]) -> Registration:
@@ -36,10 +33,6 @@ def _domain(row: Row[Any]) -> NetworkDomain:
 
 def _connection(row: Row[Any]) -> DomainConnection:
     return DomainConnection(**(dict(row._mapping) | {"mode": Mode(row.mode)}))  # noqa: SLF001 - SQLAlchemy's public name
-
-
-def _token(row: Row[Any]) -> JoinToken:
-    return JoinToken(**row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
 
 
 def readable_registrations(scope: Scope) -> Select[Any]:
@@ -68,35 +61,8 @@ async def domains_by_ids(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -
     return {row.id: _domain(row) for row in rows}
 
 
-async def list_domains(
-    c: ReadConnection, scope: Scope, ask: PageAsk, *, include_implicit: bool = True
-) -> Page[NetworkDomain]:
-    """A page ordered by name, then id."""
-    table = tables.network_domains
-    statement = select(*_DOMAIN).where(owned(scope, table))
-    if not include_implicit:
-        statement = statement.where(~table.c.implicit)
-    return (await fetch_page(c, statement, ask, [table.c.name, table.c.id])).map(_domain)
-
-
 async def connections(c: ReadConnection, scope: Scope) -> list[DomainConnection]:
     """Every connection; there are about as many as domains."""
     table = tables.domain_connections
     statement = select(*_CONNECTION).where(owned(scope, table)).order_by(table.c.domain_a, table.c.domain_b)
     return [_connection(row) for row in await c.rows(statement)]
-
-
-async def connections_by_domains(
-    c: ReadConnection, scope: Scope, ids: Sequence[UUID]
-) -> dict[UUID, list[DomainConnection]]:
-    """The connections of each domain."""
-    table = tables.domain_connections
-    statement = select(*_CONNECTION).where(
-        owned(scope, table), or_(table.c.domain_a.in_(ids), table.c.domain_b.in_(ids))
-    )
-    found: dict[UUID, list[DomainConnection]] = {domain_id: [] for domain_id in ids}
-    for row in await c.rows(statement):
-        for end in (row.domain_a, row.domain_b):
-            if end in found:
-                found[end].append(_connection(row))
-    return found

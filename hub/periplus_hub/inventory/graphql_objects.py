@@ -39,7 +39,7 @@ class ClusterObject(RowBacked, Node):
 
 @strawberry.type(description="core/v1 Namespace.")
 class Namespace(ClusterObject):
-    """inventory.model.Namespace."""
+    """As its cluster says."""
 
     name: str = strawberry.field(description=_NAME)
     labels: list[str] = strawberry.field(description=_LABELS, directives=at_most(20))
@@ -48,7 +48,7 @@ class Namespace(ClusterObject):
 
 @strawberry.type(description="core/v1 Node.")
 class KubernetesNode(ClusterObject):
-    """inventory.model.Node; `Node` is Relay's word."""
+    """`Node` is Relay's word."""
 
     name: str = strawberry.field(description=_NAME)
     provider_id: str | None = strawberry.field(description="spec.providerID.")
@@ -67,7 +67,7 @@ class KubernetesNode(ClusterObject):
 
 @strawberry.type(description="The top of an owner chain: a Deployment rather than its ReplicaSets.")
 class Workload(ClusterObject):
-    """inventory.model.Workload."""
+    """The top of an owner chain."""
 
     namespace: str = strawberry.field(description=_NAMESPACE)
     name: str = strawberry.field(description=_NAME)
@@ -80,7 +80,7 @@ class Workload(ClusterObject):
 
 @strawberry.type(description="core/v1 Pod and the time its addresses were its own.")
 class Pod(ClusterObject):
-    """inventory.model.Pod."""
+    """While it lives, and for some weeks after."""
 
     namespace: str = strawberry.field(description=_NAMESPACE)
     name: str = strawberry.field(description=_NAME)
@@ -98,7 +98,7 @@ class Pod(ClusterObject):
 
 @strawberry.type(description="core/v1 Service.")
 class Service(ClusterObject):
-    """inventory.model.Service."""
+    """Every type of it."""
 
     namespace: str = strawberry.field(description=_NAMESPACE)
     name: str = strawberry.field(description=_NAME)
@@ -120,7 +120,7 @@ class Service(ClusterObject):
 
 @strawberry.type(description="One endpoint of a discovery.k8s.io/v1 EndpointSlice.")
 class Endpoint(ClusterObject):
-    """inventory.model.Endpoint."""
+    """Also one that is not ready."""
 
     namespace: str = strawberry.field(description=_NAMESPACE)
     service: str | None = strawberry.field(description="The name of its service.")

@@ -12,17 +12,9 @@ from periplus_hub.inventory import tables
 from periplus_hub.inventory.model import (
     ClusterFacts,
     Counts,
-    Endpoint,
-    InventoryFilter,
-    Namespace,
-    Node,
-    Pod,
-    Service,
     Source,
-    Workload,
 )
 from periplus_hub.kit.db import ReadConnection
-from periplus_hub.kit.page import Page, PageAsk, fetch_page
 
 T = TypeVar("T")
 _NEVER_NULL: Final = frozenset({"name", "namespace", "kind"})
@@ -54,12 +46,6 @@ def _value(value: object) -> object:
 _FACTS, _facts = _reader(ClusterFacts, tables.clusters)
 _SOURCES, _source = _reader(Source, tables.sources, name="uid")
 _COUNTS, _ = _reader(Counts, tables.counts)
-_NAMESPACES, _namespace = _reader(Namespace, tables.namespaces)
-_NODES, _node = _reader(Node, tables.nodes)
-_WORKLOADS, _workload = _reader(Workload, tables.workloads)
-_PODS, _pod = _reader(Pod, tables.pods)
-_SERVICES, _service = _reader(Service, tables.services)
-_ENDPOINTS, _endpoint = _reader(Endpoint, tables.endpoints)
 
 
 _UNREADABLE: Final = ("forbidden", "failed", "slow")
@@ -133,25 +119,3 @@ def _known_counts(row: Row[Any]) -> Counts:
         name: None if name in hidden else getattr(row, name) for name in Counts.__dataclass_fields__
     }
     return Counts(**fields)
-
-
-def _narrowed(base: Select[Any], scope: Scope, table: Table, only: InventoryFilter) -> Select[Any]:
-    statement = base.where(owned(scope, table))
-    if only.registration_ids:
-        statement = statement.where(table.c.registration_id.in_(only.registration_ids))
-    if only.namespace and "namespace" in table.c:
-        statement = statement.where(table.c.namespace == only.namespace)
-    if only.name_contains and "name" in table.c:
-        statement = statement.where(table.c.name.icontains(only.name_contains, autoescape=True))
-    if "valid_to" in table.c and not only.include_gone:
-        statement = statement.where(table.c.valid_to.is_(None))
-    return statement
-
-
-async def _page(c: ReadConnection, statement: Select[Any], table: Table, ask: PageAsk) -> Page[Row[Any]]:
-    return await fetch_page(c, statement, ask, [table.c.registration_id, table.c.uid])
-
-
-async def list_pods(c: ReadConnection, scope: Scope, ask: PageAsk, only: InventoryFilter) -> Page[Pod]:
-    """A page of pods; of living ones unless the filter includes those that are gone."""
-    return (await _page(c, _narrowed(_PODS, scope, tables.pods, only), tables.pods, ask)).map(_pod)

@@ -1,6 +1,6 @@
 """Keyset pages of many parents in one statement: what GraphQL connections read.
 
-`kit.page` serves one list; a connection inside a list (the pods of fifty clusters) needs one page per parent, and
+A connection inside a list (the pods of fifty clusters) needs one page per parent, and
 the number of statements must not depend on the number of parents.
 """
 
@@ -25,9 +25,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from periplus_hub.kit.cursors import Key, decode_cursor, encode_cursor
 from periplus_hub.kit.db import ReadConnection
 from periplus_hub.kit.errors import Invalid
-from periplus_hub.kit.page import Key, decode_cursor, encode_cursor
 
 T = TypeVar("T")
 S_contra = TypeVar("S_contra", contravariant=True)

@@ -1,5 +1,5 @@
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC
 from ipaddress import ip_network
 from uuid import RFC_4122
 
@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from periplus_hub.kit.cursors import decode_cursor, encode_cursor
 from periplus_hub.kit.errors import Invalid
 from periplus_hub.kit.ids import new_id, random_token
 from periplus_hub.kit.keyset import sliced
-from periplus_hub.kit.page import Page, PageAsk, decode_cursor, encode_cursor
 
 KEYS = st.tuples(
     st.text(max_size=50),
@@ -68,14 +68,3 @@ def test_pages_in_memory_give_every_item_once(items: set[int], first: int) -> No
         found += page.rows
         after, more = page.end_cursor, page.has_next
     assert found == sorted(items)
-
-
-@pytest.mark.parametrize("first", [0, -1, 1_001])
-def test_a_page_has_a_bounded_size(first: int) -> None:
-    with pytest.raises(Invalid, match=f"first is {first}"):
-        PageAsk(first)
-
-
-def test_a_page_can_be_turned_into_something_else() -> None:
-    page = Page([datetime(2026, 1, 1, tzinfo=UTC)], has_next=False, end_cursor=None)
-    assert page.map(lambda each: each.year) == Page([2026], has_next=False, end_cursor=None)

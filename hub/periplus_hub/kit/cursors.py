@@ -1,0 +1,64 @@
+"""Cursors of Relay pages: a cursor holds the sort key of its row, never a position."""
+
+import base64
+import json
+import zlib
+from collections.abc import Callable
+from datetime import UTC, datetime
+from ipaddress import ip_network
+from typing import Any, Final
+from uuid import UUID
+
+from periplus_hub.kit.errors import Invalid
+
+Key = tuple[Any, ...]
+
+_MAX_CURSOR: Final = 2_000
+_REMEDY: Final = "Pass the endCursor of an earlier page of the same list, unchanged."
+
+_WRITE: Final[dict[str, tuple[type, Callable[[Any], Any]]]] = {
+    "b": (bool, lambda value: value),
+    "i": (int, lambda value: value),
+    "s": (str, lambda value: value),
+    "u": (UUID, str),
+    "t": (datetime, lambda value: value.astimezone(UTC).isoformat()),
+    "x": (bytes, lambda value: value.hex()),
+}
+_READ: Final[dict[str, Callable[[Any], Any]]] = {
+    "b": bool,
+    "i": int,
+    "s": str,
+    "u": UUID,
+    "t": datetime.fromisoformat,
+    "x": bytes.fromhex,
+    "n": ip_network,
+}
+
+
+def encode_cursor(values: Key, order: str = "") -> str:
+    """Opaque text for a sort key; `order` names the list's order, so that cursors are not mixed up."""
+    parts = [zlib.crc32(order.encode()), *map(_write, values)]
+    packed = json.dumps(parts, separators=(",", ":")).encode()
+    return base64.urlsafe_b64encode(packed).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str, order: str = "") -> Key:
+    """The sort key; raises Invalid for text that no page of this order gave out."""
+    try:
+        packed = cursor[:_MAX_CURSOR] + "=" * (-len(cursor) % 4)
+        mark, *parts = json.loads(base64.b64decode(packed, altchars=b"-_", validate=True))
+        values = tuple(_READ[kind](value) for kind, value in parts)
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise Invalid(f"'{cursor[:40]}' is not a cursor", _REMEDY) from error
+    if mark != zlib.crc32(order.encode()):
+        raise Invalid(f"the cursor '{cursor[:40]}' belongs to another list or order", _REMEDY)
+    return values
+
+
+def _write(value: object) -> tuple[str, Any]:
+    for kind, (of, convert) in _WRITE.items():
+        if isinstance(value, of):
+            return kind, convert(value)
+    if hasattr(value, "network_address"):
+        return "n", str(value)
+    raise TypeError(f"a cursor cannot hold a {type(value).__name__}")
