@@ -49,8 +49,10 @@ class Reader:
     async def sees(self, line: str, wanted: Callable[[str], bool]) -> str:
         """Type it again until it shows what is wanted: the page says "within seconds"."""
         async with asyncio.timeout(PATIENCE_S):
-            while not wanted(shown := await self.types(line)):
-                pass
+            shown = await self.types(line)
+            while not wanted(shown):
+                await asyncio.sleep(1)  # as a reader would: a token's budget fills by the second
+                shown = await self.types(line)
         return shown
 
     async def leaves(self) -> None:
