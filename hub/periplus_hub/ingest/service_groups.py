@@ -57,7 +57,7 @@ class Groups:
         self._waiting.append(waiting)
         if len(self._lanes) < LANES:
             # Not in the context of the request that happens to be first: its log lines and counts are its own.
-            lane = asyncio.create_task(self._drain(), context=contextvars.Context())
+            lane = asyncio.create_task(self._drain(), context=contextvars.Context())  # allowed: who waits is told
             self._lanes.add(lane)
             lane.add_done_callback(self._lanes.discard)
         return await waiting.verdict
