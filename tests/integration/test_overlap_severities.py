@@ -3,12 +3,14 @@
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from periplus_hub.addresses import service
 from periplus_hub.findings.jobs import look
 from periplus_hub.fleet.service import move_clusters
+from periplus_hub.kit.cursors import encode_cursor
 from periplus_hub.kit.db import count_statements
 
 from tests.support.batches import START
@@ -148,6 +150,23 @@ async def test_members_are_paged_by_severity_and_cursors_survive_a_vanished_memb
     await mixed.report("nodes", ("node", "10.0.7.2/32"))
     await mixed.settle(60)
     assert [edge["node"]["cidr"] for edge in (await page(second))["edges"]] == ["10.0.7.2/32"]
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        "nonsense",
+        encode_cursor((1, 2), "overlap_groups"),
+        encode_cursor((1, 2), "overlap_members"),
+        encode_cursor((b"", 8, UUID(int=1), 0), "overlap_members"),
+        encode_cursor((b"\4", "8", UUID(int=1), 0), "overlap_members"),
+    ],
+)
+async def test_a_cursor_of_something_else_is_refused(mixed: Fleet, after: str) -> None:
+    answer = await mixed.knock(MEMBERS, after=after)
+    assert answer.codes == ["invalid"]
+    assert "cursor" in answer.errors[0]["message"]
+    assert answer.errors[0]["extensions"]["remedy"]
 
 
 async def test_changes_change_each_ones_severity(mixed: Fleet) -> None:

@@ -17,7 +17,7 @@ from periplus_hub.kit.db import Database, ReadConnection
 
 from tests.support.batches import Spoke
 from tests.support.clock import START, FakeClock
-from tests.support.graphql_hub import door, token_for
+from tests.support.graphql_hub import Answer, door, token_for
 from tests.support.spokes_door import Door, Member, open_door
 
 
@@ -81,9 +81,13 @@ class Fleet:
 
     async def ask(self, document: str, /, **variables: object) -> dict[str, Any]:
         """What the GraphQL door answers to this tenant."""
+        return (await self.knock(document, **variables)).good
+
+    async def knock(self, document: str, /, **variables: object) -> Answer:
+        """The whole answer, errors too."""
         if self.token is None:
             self.token = await token_for(self.db, self.scope, Role.ADMIN)
-        return (await door(self.db, FakeClock(START)).ask(document, self.token, **variables)).good
+        return await door(self.db, FakeClock(START)).ask(document, self.token, **variables)
 
     def id_of(self, name: str) -> str:
         """A cluster's global id."""

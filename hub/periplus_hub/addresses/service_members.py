@@ -19,12 +19,13 @@ from periplus_hub.addresses import repository_members, repository_register
 from periplus_hub.addresses.fold import ClusterColumns, Topology, register_of
 from periplus_hub.addresses.keys import KeyColumns
 from periplus_hub.addresses.model import SEVERITIES, Relation, Severity
-from periplus_hub.addresses.prefixes import Prefix, from_keys, parse
+from periplus_hub.addresses.prefixes import FAMILY_BITS, Prefix, from_keys, parse
 from periplus_hub.addresses.register import Members, Register
 from periplus_hub.addresses.repository_members import Chosen
 from periplus_hub.addresses.severity import KIND_BITS, KIND_MASK, KINDS, NONE
 from periplus_hub.kit.cursors import decode_cursor
 from periplus_hub.kit.db import ReadConnection
+from periplus_hub.kit.errors import Invalid
 from periplus_hub.kit.keyset import Rows, Slice
 
 
@@ -105,8 +106,8 @@ class _View:
 
     def _behind(self, inside: Members, rows: npt.NDArray[np.intp], after: str) -> npt.NDArray[np.bool_]:
         """Which of the rows come after the member the cursor stands for, whether it is still there or not."""
-        first_key, length, cluster, kind = decode_cursor(after, repository_members.ORDER)
-        mark = KeyColumns.of_prefixes([from_keys(first_key, first_key)._replace(length=length)])
+        prefix, cluster, kind = _mark(after)
+        mark = KeyColumns.of_prefixes([prefix])
         owner = bisect_left(self.clusters, cluster)
         known = owner < len(self.clusters) and self.clusters[owner] == cluster
         code = owner << KIND_BITS | kind if known else (owner << KIND_BITS) - 1
@@ -124,3 +125,11 @@ class _View:
             chosen.registration_id.append(self.clusters[code >> KIND_BITS])
             chosen.kind.append(KINDS[code & KIND_MASK].value)
             chosen.severity.append(None if severity == NONE else SEVERITIES[severity].value)
+
+
+def _mark(after: str) -> tuple[Prefix, UUID, int]:
+    """The member a cursor stands for: its range, cluster and kind."""
+    match decode_cursor(after, repository_members.ORDER):
+        case (bytes(first_key), int(length), UUID() as cluster, int(kind)) if first_key and first_key[0] in FAMILY_BITS:
+            return from_keys(first_key, first_key)._replace(length=length), cluster, kind
+    raise Invalid("the cursor belongs to another list", "Pass the endCursor of an earlier page, unchanged.")
