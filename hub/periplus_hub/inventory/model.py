@@ -110,10 +110,10 @@ IDENTITY_DAYS: Final = 35
 
 
 def why_unknown(looked: str, at: datetime, now: datetime, first_at: datetime | None) -> str:
-    """Why nobody is named. `looked` says what was looked for where; `first_at` is the first whole inventory there."""
+    """Why nobody is named; not for the future. `looked` says what was looked for where, `first_at` is the first whole
+    inventory there.
+    """
     asked = f"{looked} at {at.isoformat()}"
-    if at > now:
-        return f"nobody can know who will have {asked}"
     if first_at is None:
         return f"it is not known who had {asked}: no cluster told its inventory yet"
     if at < now - timedelta(days=IDENTITY_DAYS):

@@ -16,7 +16,6 @@ SECOND = timedelta(seconds=1)
 @pytest.mark.parametrize(
     ("at", "first_at", "word"),
     [
-        (NOW + SECOND, START, "nobody can know"),
         (NOW, None, "no cluster told its inventory"),
         (KEPT - SECOND, START, f"{IDENTITY_DAYS} days are kept"),
         (KEPT - SECOND, KEPT, f"{IDENTITY_DAYS} days are kept"),
