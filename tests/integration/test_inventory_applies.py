@@ -87,8 +87,20 @@ async def test_a_snapshot_in_parts_closes_with_its_last(door: Door, tenant: Scop
 async def test_a_first_snapshot_in_parts(door: Door, tenant: Scope, member: Member) -> None:
     spoke = Spoke(member.registration)
     await member.send(spoke.snapshot({"pods": [pod("a")]}, part=1, parts=2))
+    async with door.db.read() as c:
+        part = await counts_by_registration(c, tenant, [member.registration])
+    assert part == {}, "a part is not how many there are"
     await member.send(spoke.snapshot({"pods": [pod("b")]}, part=2, parts=2))
+    assert (await counted(door, tenant, member))[1] == 2
     assert sorted(await pods(door, tenant, InventoryFilter())) == ["a", "b"]
+
+
+async def test_a_delta_may_only_delete(door: Door, tenant: Scope, member: Member) -> None:
+    spoke = Spoke(member.registration)
+    await member.send(spoke.snapshot({"pods": [pod("a", "10.1.0.1"), pod("b", "10.1.0.2")]}))
+    await member.send(spoke.delta({"pods": [gone("a", ended_at=START)]}))
+    await member.send(spoke.delta({"pods": []}))
+    assert sorted(await pods(door, tenant, InventoryFilter())) == ["b"]
 
 
 async def test_deltas_change_what_they_name(door: Door, tenant: Scope, member: Member) -> None:

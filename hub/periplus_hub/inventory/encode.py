@@ -156,6 +156,8 @@ def _encode(rows: pa.RecordBatch) -> bytes:
 
 def _with_addresses(rows: pa.RecordBatch) -> tuple[pa.RecordBatch, dict[str, pa.Array], list[Rejected]]:
     """The rows whose addresses are addresses, those addresses as PostgreSQL takes them, and what was set aside."""
+    if not rows.num_rows:
+        return rows, {}, []
     ipv4, ipv6 = rows.column("ipv4"), rows.column("ipv6")
     # The usual case, a tenth of a regular expression's price: every IPv4 is canonical and there is no IPv6.
     plain = _inet4(ipv4) if ipv6.null_count == len(ipv6) else None
@@ -170,6 +172,8 @@ def _with_addresses(rows: pa.RecordBatch) -> tuple[pa.RecordBatch, dict[str, pa.
         rows = rows.filter(good)
     else:
         aside = []
+    if not rows.num_rows:
+        return rows, {}, aside
     encoded = _inet4(rows.column("ipv4"))
     if encoded is None:
         msg = "an address that a regular expression calls canonical is not"

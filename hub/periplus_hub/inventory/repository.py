@@ -8,6 +8,7 @@ from sqlalchemy import ARRAY, Row, Select, Table, Uuid, any_, func, literal, sel
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from periplus_hub.access.scope import Scope, owned
+from periplus_hub.ingest.tables import chains
 from periplus_hub.inventory import tables
 from periplus_hub.inventory.model import (
     ClusterFacts,
@@ -97,7 +98,7 @@ async def unreadable_sources(c: ReadConnection, scope: Scope) -> list[Source]:
 
 
 async def counts_by_registration(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, Counts]:
-    """Live objects per cluster; a cluster whose inventory is not here yet is missing, which is not zero."""
+    """Live objects per cluster; one without a whole first snapshot is missing: unknown is not zero, nor a part."""
     table, sources = tables.counts, tables.sources
     unread = (
         select(func.array_agg(sources.c.uid))
@@ -108,7 +109,18 @@ async def counts_by_registration(c: ReadConnection, scope: Scope, ids: Sequence[
         )
         .scalar_subquery()
     )
-    statement = _COUNTS.add_columns(unread.label("unread")).where(owned(scope, table), table.c.registration_id.in_(ids))
+    whole = (
+        select(chains.c.registration_id)
+        .where(
+            owned(scope, chains),
+            chains.c.registration_id == table.c.registration_id,
+            chains.c.complete_since.is_not(None),
+        )
+        .exists()
+    )
+    statement = _COUNTS.add_columns(unread.label("unread")).where(
+        owned(scope, table), table.c.registration_id.in_(ids), whole
+    )
     return {row.registration_id: _known_counts(row) for row in await c.rows(statement)}
 
 
