@@ -26,6 +26,7 @@ from periplus_hub.ingest import gate, repository, repository_ledger, repository_
 from periplus_hub.ingest.admission import Admission
 from periplus_hub.ingest.appliers import Applier, Listener, Preparing
 from periplus_hub.ingest.config import IngestConfig
+from periplus_hub.ingest.counting import Counted, counting, timing_group
 from periplus_hub.ingest.decode import decode, set_all_aside, waits, with_earlier, with_prepared
 from periplus_hub.ingest.model import Committed, DecodedBatch, Place, Reason, SealedBatch, WaitingPart, counts_by_reason
 from periplus_hub.ingest.service_apply import Applied, Verdict, apply_group
@@ -68,15 +69,27 @@ class Intake:
 
     async def receive(self, principal: SpokePrincipal, sealed: bytes) -> BatchAnswer:
         """Take one sealed batch; the answer means it is committed. Raises RefusedError for every verdict."""
+        with counting() as counted:
+            unread = self._unread(principal, sealed, counted)
+            decoded, applied = await self._store(unread)
+            crashpoint("ingest.after_commit")
+            await self._tell(decoded, applied)
+            counted.answer, counted.rejected = self._answer(decoded, applied), applied.rejected
+            crashpoint("ingest.before_answer")
+            return counted.answer
+
+    def _unread(self, principal: SpokePrincipal, sealed: bytes, counted: Counted) -> SealedBatch:
+        """With a header that can be trusted to be in range."""
         received_at = self._db.clock.now()
         try:
             header, body = contract.split(sealed)
         except contract.DamagedBatchError as error:
             raise RefusedError(problems.MALFORMED_BATCH, str(error)) from error
+        counted.kind, counted.rows = header.kind.value, header.rows
         epoch = gate.check(header, principal.registration_id)
         if header.kind not in self._appliers:
             raise RefusedError(problems.UNSUPPORTED_KIND, f"kind {header.kind.value!r} is not taken by this hub")
-        unread = SealedBatch(
+        return SealedBatch(
             principal=principal,
             header=header,
             epoch=epoch,
@@ -84,18 +97,16 @@ class Intake:
             sealed_bytes=len(sealed),
             received_at=received_at,
         )
+
+    async def _store(self, unread: SealedBatch) -> tuple[DecodedBatch, Applied]:
+        """Decoded and committed."""
         earlier = await self._earlier_parts(unread)
-        with self.admission.room(header.inflated_bytes + sum(part.inflated_bytes for part in earlier)):
+        with self.admission.room(unread.header.inflated_bytes + sum(part.inflated_bytes for part in earlier)):
             decoded = await asyncio.get_running_loop().run_in_executor(self._threads, self._decode, unread, earlier)
             try:
-                applied = await self._groups.store(decoded)
+                return decoded, await self._groups.store(decoded)
             except DATABASE_ERRORS as error:
                 raise _verdict_on(error) from error
-        crashpoint("ingest.after_commit")
-        await self._tell(decoded, applied)
-        answer = self._answer(decoded, applied)
-        crashpoint("ingest.before_answer")
-        return answer
 
     async def _earlier_parts(self, unread: SealedBatch) -> Sequence[WaitingPart]:
         """What makes the last part of an ipam statement whole."""
@@ -125,7 +136,8 @@ class Intake:
         async def unit(c: WriteConnection) -> dict[UUID, Verdict]:
             return await self._write(c, group)
 
-        return await self._db.retrying_write(unit)
+        with timing_group(self._db.clock, len(group)):
+            return await self._db.retrying_write(unit)
 
     async def _write(self, c: WriteConnection, group: Sequence[DecodedBatch]) -> dict[UUID, Verdict]:
         scope = system_scope(group[0].principal.tenant_id, "spokes")
