@@ -110,8 +110,9 @@ IDENTITY_DAYS: Final = 35
 
 
 def why_unknown(looked: str, at: datetime, now: datetime, first_at: datetime | None) -> str:
-    """Why nobody is named; not for the future. `looked` says what was looked for where, `first_at` is the first whole
-    inventory there.
+    """Why nobody is named; not for the future.
+
+    `looked` says what was looked for and where, `first_at` is when the first whole inventory was there.
     """
     asked = f"{looked} at {at.isoformat()}"
     if first_at is None:
