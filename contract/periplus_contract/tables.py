@@ -110,7 +110,8 @@ WORKLOADS: Final = Table(
         *_times("created_at"),
     ),
 )
-"""The top of each owner chain: Deployment rather than its ReplicaSet, CronJob rather than its Job."""
+"""The top of each owner chain: Deployment rather than its ReplicaSet, CronJob rather than its Job. `replicas` is what
+a Deployment or StatefulSet wants, and null for other kinds."""
 
 PODS: Final = Table(
     "pods",

@@ -74,7 +74,9 @@ class Workload(ClusterObject):
     kind: str = strawberry.field(description="Its kind, like Deployment.")
     api_group: str | None = strawberry.field(description="Its API group, like apps.")
     labels: list[str] = strawberry.field(description=_LABELS, directives=at_most(20))
-    replicas: BigInt | None = strawberry.field(description="How many it wants.")
+    replicas: BigInt | None = strawberry.field(
+        description="How many a Deployment or StatefulSet wants; null for other kinds."
+    )
     created_at: datetime | None = strawberry.field(description=_CREATED)
 
 

@@ -19,7 +19,7 @@ from periplus_contract.tables import (
     Table,
 )
 from periplus_spoke.collectors.inventory import Inventory
-from periplus_spoke.fold.objects import EndpointSlice, IpAddress, Node, Pod, Service, ServiceCidr, Thing
+from periplus_spoke.fold.objects import EndpointSlice, IpAddress, Node, Pod, Replicated, Service, ServiceCidr, Thing
 from periplus_spoke.kube.lists import Resource
 
 T = TypeVar("T", bound=Thing)
@@ -42,8 +42,8 @@ class Watched(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
 NETWORKING = "networking.k8s.io"
 SERVICE_CIDRS_SOURCE = f"{NETWORKING}/servicecidrs"
 IP_ADDRESSES_SOURCE = f"{NETWORKING}/ipaddresses"
-_TOPS = (("apps", "deployments", "Deployment"), ("apps", "statefulsets", "StatefulSet"))
-_LATER_TOPS = (("apps", "daemonsets", "DaemonSet"), ("batch", "cronjobs", "CronJob"))
+_REPLICATED = (("apps", "deployments", "Deployment"), ("apps", "statefulsets", "StatefulSet"))
+_TOPS = (("apps", "daemonsets", "DaemonSet"), ("batch", "cronjobs", "CronJob"))
 _MIDDLES = (("apps", "replicasets", "ReplicaSet"), ("batch", "jobs", "Job"))
 
 
@@ -60,7 +60,8 @@ def catalog(inventory: Inventory) -> list[Watched[Any]]:
         ),
         _plain(inventory, _core("services", Service), SERVICES, inventory.service),
         *(_middle(inventory, *names) for names in _MIDDLES),
-        *(_top(inventory, *names) for names in (*_TOPS, *_LATER_TOPS)),
+        *(_top(inventory, _whole(group, plural), kind) for group, plural, kind in _REPLICATED),
+        *(_top(inventory, _metadata(group, plural), kind) for group, plural, kind in _TOPS),
         Watched(
             resource=_core("pods", Pod),
             upsert=inventory.pod,
@@ -108,6 +109,10 @@ def _metadata(group: str, plural: str) -> Resource[Thing]:
     )
 
 
+def _whole(group: str, plural: str) -> Resource[Replicated]:
+    return Resource(source=f"{group}/{plural}", group=group, plural=plural, version="v1", type=Replicated)
+
+
 def _keys(inventory: Inventory, table: Table) -> Callable[[], Iterable[str]]:
     return lambda: tuple(inventory.state.rows(table))
 
@@ -123,14 +128,14 @@ def _plain(inventory: Inventory, resource: Resource[T], table: Table, upsert: Ca
     )
 
 
-def _top(inventory: Inventory, group: str, plural: str, kind: str) -> Watched[Thing]:
+def _top(inventory: Inventory, resource: Resource[T], kind: str) -> Watched[T]:
     def known() -> Iterable[str]:
         rows = inventory.state.rows(WORKLOADS)
         return tuple(uid for uid, row in rows.items() if row[2] == kind)
 
     return Watched(
-        resource=_metadata(group, plural),
-        upsert=lambda thing, at_us: inventory.workload(thing, kind, group, at_us),
+        resource=resource,
+        upsert=lambda thing, at_us: inventory.workload(thing, kind, resource.group, at_us),
         forget=inventory.forget_workload,
         covers=covers.workloads(kind),
         known=known,

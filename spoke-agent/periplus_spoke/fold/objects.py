@@ -53,6 +53,18 @@ class Thing(Kept):
     metadata: Meta = field(default_factory=Meta)
 
 
+class ReplicasSpec(Kept):
+    """The one number kept of apps/v1 DeploymentSpec and StatefulSetSpec."""
+
+    replicas: int | None = None
+
+
+class Replicated(Thing):
+    """apps/v1 Deployment or StatefulSet."""
+
+    spec: ReplicasSpec = field(default_factory=ReplicasSpec)
+
+
 class NodeAddress(Kept):
     """core/v1 NodeAddress."""
 

@@ -26,6 +26,7 @@ from periplus_spoke.fold.objects import (
     IpAddress,
     Node,
     Pod,
+    Replicated,
     Service,
     ServiceCidr,
     ServicePort,
@@ -108,7 +109,7 @@ def _ready(node: Node) -> bool | None:
 
 
 def workload_row(thing: Thing, kind: str, api_group: str, labels: LabelFilter) -> Row:
-    """The top of an owner chain; only its metadata is read, so `replicas` stays unknown."""
+    """The top of an owner chain. Kinds that say how many they want have `replicas`; of others only metadata is read."""
     meta = thing.metadata
     return (
         shared(meta.namespace),
@@ -116,7 +117,7 @@ def workload_row(thing: Thing, kind: str, api_group: str, labels: LabelFilter) -
         kind,
         api_group,
         labels.keep(meta.labels),
-        None,
+        thing.spec.replicas if isinstance(thing, Replicated) else None,
         micros(meta.creation_timestamp),
     )
 

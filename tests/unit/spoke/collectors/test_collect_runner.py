@@ -47,7 +47,8 @@ async def collecting(
 def shop() -> FakeKube:
     fake = FakeKube()
     fake.put("/api/v1/nodes", node("n1", podCIDRs=["10.244.0.0/24"], providerID="aws:///eu-west-1a/i-1"))
-    web = fake.put("/apis/apps/v1/deployments", {"metadata": {"name": "web", "namespace": "default"}})
+    replicas = {"spec": {"replicas": 3}}
+    web = fake.put("/apis/apps/v1/deployments", {"metadata": {"name": "web", "namespace": "default"}} | replicas)
     owners = owned_by("Deployment", "web", web["metadata"]["uid"])
     replicas = {"metadata": {"name": "web-5d4", "namespace": "default", "ownerReferences": owners}}
     uid = fake.put("/apis/apps/v1/replicasets", replicas)["metadata"]["uid"]
@@ -70,7 +71,8 @@ async def test_first_a_complete_snapshot_and_pools(tmp_path: Path) -> None:
         assert cluster["cnis"] == ("unknown",)
         (row,) = hub.tables["pods"].values()
         assert (row["workload_kind"], row["workload_name"], row["ipv4"]) == ("Deployment", "web", "10.244.0.5")
-        assert hub.named("workloads") == {"web"}
+        (workload,) = hub.tables["workloads"].values()
+        assert (workload["name"], workload["replicas"]) == ("web", 3)
         (endpoint,) = hub.tables["endpoints"].values()
         assert (endpoint["uid"], endpoint["ready"]) == ("uid-endpointslices-default/web-1/10.244.0.5", True)
         assert hub.source("pods")["state"] == "ok"

@@ -18,7 +18,7 @@ from periplus_contract.tables import (
 )
 from periplus_spoke.fold import rows
 from periplus_spoke.fold.cluster import ClusterFacts, NodePlace, cluster_row
-from periplus_spoke.fold.objects import EndpointSlice, IpAddress, Node, Pod, Service, ServiceCidr, Thing
+from periplus_spoke.fold.objects import EndpointSlice, IpAddress, Node, Pod, Replicated, Service, ServiceCidr, Thing
 from periplus_spoke.fold.owners import Owners
 from periplus_spoke.fold.places import Place, from_provider_id, majority, place_of
 from periplus_spoke.fold.rows import Row
@@ -52,6 +52,12 @@ def test_empty_objects_have_rows_too() -> None:
     assert named(IP_ADDRESSES, rows.ip_address_row(decode(IpAddress, empty)))["parent_name"] is None
     assert list(rows.endpoint_rows(decode(EndpointSlice, empty))) == []
     assert named(CLUSTER, cluster_row(ClusterFacts(), [], ("unknown",)))["provider"] is None
+
+
+def test_what_a_deployment_wants_is_kept_and_what_a_job_wants_is_not_known() -> None:
+    web: dict[str, Any] = {"metadata": {"uid": "u", "name": "web"}, "spec": {"replicas": 3, "template": {}}}
+    assert named(WORKLOADS, rows.workload_row(decode(Replicated, web), "Deployment", "apps", LABELS))["replicas"] == 3
+    assert named(WORKLOADS, rows.workload_row(decode(Thing, web), "Job", "batch", LABELS))["replicas"] is None
 
 
 def test_a_dual_stack_pod_in_either_order() -> None:
