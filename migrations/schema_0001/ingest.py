@@ -60,14 +60,12 @@ def _second() -> None:
     )
     op.create_table(
         "quarantine",
-        *columns(UUID, "tenant_id id registration_id"),
-        *columns(UUID, "epoch", null=True),
-        *columns(BIGINT, "seq", null=True),
-        *columns(TEXT, "kind", null=True),
-        *columns(TEXT, "reason"),
+        *columns(UUID, "tenant_id id registration_id epoch"),
+        *columns(BIGINT, "seq"),
+        *columns(TEXT, "kind reason"),
         *columns(INTEGER, "rows"),
         *columns(TEXT, "detail"),
-        *columns(BYTES, "sample", null=True),
+        *columns(BYTES, "sample"),
         *columns(TIME, "at"),
         sa.PrimaryKeyConstraint("id", name="pk_quarantine"),
         tenant("quarantine"),

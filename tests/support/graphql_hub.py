@@ -188,6 +188,8 @@ async def _inventory(c: WriteConnection, scope: Scope, cluster: UUID, objects: i
             "seen_at": SEEN,
         }
         await _put(c, scope, inventory.pods, own | placed | pod)
+    aside = {"epoch": cluster, "seq": 3, "kind": "inventory", "reason": "bad_address", "rows": 2, "detail": "pods"}
+    await _put(c, scope, ingest.quarantine, own | aside | {"id": new_id(), "sample": b"[{'uid': 'p'}]", "at": SEEN})
     outcome = {"hour_start": 1_767_225_600, "kind": "inventory", "collected": 7, "folded": 0, "settled": 7}
     await _put(c, scope, ingest.outcomes, own | outcome | {"rejected": 0, "dropped": {}})
 

@@ -1,4 +1,4 @@
-"""How much of what spokes collected is here: the conservation law, per cluster, kind and hour."""
+"""How much of what spokes collected is here, per cluster, kind and hour, and what was set aside."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -10,7 +10,7 @@ import strawberry
 from periplus_hub.access.graphql import Info
 from periplus_hub.fleet import repository_graphql as fleet
 from periplus_hub.fleet.graphql import Cluster
-from periplus_hub.ingest.repository_graphql import COMPLETENESS, CompletenessFilter
+from periplus_hub.ingest.repository_graphql import COMPLETENESS, QUARANTINE, CompletenessFilter
 from periplus_hub.kit.graphql import RowBacked, uuid_of
 from periplus_hub.kit.graphql_prices import Cost, at_most, paged
 from periplus_hub.kit.graphql_scalars import BigInt
@@ -59,6 +59,31 @@ class Completeness(RowBacked):
         return cast("Cluster", await info.context.load(fleet.clusters_by_ids, self.registration_id))
 
 
+@strawberry.type(description="Rows of one batch that arrived, broke the contract for one reason, and were set aside.")
+class QuarantineEntry(RowBacked):
+    """A row of the table `quarantine`."""
+
+    registration_id: strawberry.Private[UUID]
+    sample_bytes: strawberry.Private[bytes]
+    at: datetime = strawberry.field(description="When they arrived.")
+    kind: str = strawberry.field(description="The batch's kind: inventory, ipam, flows, dns or events.")
+    section: str = strawberry.field(description="The table of the contract they are rows of, like pods.")
+    reason: str = strawberry.field(description="Why, like bad_address.")
+    rows: BigInt = strawberry.field(description="How many rows.")
+    epoch: str = strawberry.field(description="The life of the outbox that sent them.")
+    seq: BigInt = strawberry.field(description="The number of the batch in that life.")
+
+    @strawberry.field(description="The first few of the rows, as text; empty when none were kept.")
+    def sample(self) -> str:
+        """It is whatever came, so nothing is taken for granted of it."""
+        return self.sample_bytes.decode(errors="replace")
+
+    @strawberry.field(description="The cluster.")
+    async def cluster(self, info: Info) -> Cluster:
+        """One statement for all entries of the answer."""
+        return cast("Cluster", await info.context.load(fleet.clusters_by_ids, self.registration_id))
+
+
 @strawberry.type
 class ClusterIngest:
     """Fields this slice adds to Cluster."""
@@ -72,6 +97,14 @@ class ClusterIngest:
         """Per kind and hour."""
         asked = CompletenessFilter(since=since, until=until)
         return Connection(pages=Pages(info.context, COMPLETENESS, self.registration_id, first, after, asked))
+
+    @strawberry.field(
+        description="Rows that arrived and were set aside, newest first; only the newest entries are kept.",
+        directives=paged(20, 1_000),
+    )
+    async def quarantine(self, info: Info, first: First = 20, after: After = None) -> Connection[QuarantineEntry]:
+        """What `rejected` in completeness counts."""
+        return Connection(pages=Pages(info.context, QUARANTINE, self.registration_id, first, after))
 
 
 @strawberry.type

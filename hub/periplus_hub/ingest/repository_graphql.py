@@ -1,4 +1,4 @@
-"""Completeness as GraphQL pages through it."""
+"""Completeness and quarantine as GraphQL pages through them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func
+from sqlalchemy import ColumnElement, Text, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql import cast
 
 from periplus_hub.access.scope import Scope, owned
-from periplus_hub.ingest.tables import outcomes
+from periplus_hub.ingest.tables import outcomes, quarantine
 from periplus_hub.kit.keyset import Listing, plain
 
 
@@ -46,5 +46,25 @@ COMPLETENESS: Final = Listing[Scope](
     order=plain(outcomes, "hour_start", "registration_id", "kind"),
     where=_of,
     parent=outcomes.c.registration_id,
+    descending=True,
+)
+
+
+def _quarantine_of(scope: Scope, _asked: object) -> Sequence[ColumnElement[bool]]:
+    return [owned(scope, quarantine)]
+
+
+QUARANTINE: Final = Listing[Scope](
+    name="quarantine",
+    source=quarantine,
+    columns=[
+        *plain(quarantine, "registration_id", "kind", "reason", "rows", "seq", "at"),
+        cast(quarantine.c.epoch, Text).label("epoch"),
+        quarantine.c.detail.label("section"),
+        quarantine.c.sample.label("sample_bytes"),
+    ],
+    order=plain(quarantine, "at", "id"),
+    where=_quarantine_of,
+    parent=quarantine.c.registration_id,
     descending=True,
 )

@@ -98,17 +98,18 @@ quarantine: Final = Table(
     tenant_column(),
     Column("id", Uuid, primary_key=True),
     Column("registration_id", Uuid, nullable=False),
-    Column("epoch", Uuid),
-    Column("seq", BigInteger),
-    Column("kind", Text),
+    Column("epoch", Uuid, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("rows", Integer, nullable=False),
     Column("detail", Text, nullable=False),
-    Column("sample", LargeBinary),
+    Column("sample", LargeBinary, nullable=False),
     time_column("at", nullable=False),
     Index(None, "tenant_id", "registration_id", "at"),
 )
-"""Rejected rows (counted by reason) and refused batches, with a bounded sample."""
+"""Rows that broke the contract, counted by batch, table and reason, with the first few as a sample. A batch whose
+window lies in the future is set aside whole."""
 
 outcomes: Final = Table(
     "outcomes",
