@@ -20,7 +20,7 @@ from tests.support.graphql_hub import door as people_door
 from tests.support.graphql_hub import token_for
 from tests.support.spokes_door import Door, Member, open_door
 
-LIST = "{ networkDomains(first: 10) { nodes { id name clusters { name } } } }"
+LIST = "{ networkDomains(first: 10) { nodes { id name clusters { nodes { name } } } } }"
 SECOND = timedelta(seconds=1)
 
 
@@ -39,7 +39,7 @@ async def domain_of(db: Database, scope: Scope, cluster: UUID) -> UUID:
 async def listed(db: Database, clock: FakeClock, scope: Scope) -> dict[str, list[str]]:
     answer = await people_door(db, clock).ask(LIST, await token_for(db, scope, Role.VIEWER))
     nodes = answer.good["networkDomains"]["nodes"]
-    return {node["name"]: [cluster["name"] for cluster in node["clusters"]] for node in nodes}
+    return {node["name"]: [cluster["name"] for cluster in node["clusters"]["nodes"]] for node in nodes}
 
 
 async def owners(db: Database, scope: Scope, domain: UUID, at: datetime) -> list[str]:
@@ -50,7 +50,11 @@ async def owners(db: Database, scope: Scope, domain: UUID, at: datetime) -> list
 
 async def move(db: Database, scope: Scope, clock: FakeClock, target: UUID | None, member: Member) -> UUID:
     async with db.write() as c:
-        (moved,) = await service.move_clusters(c, scope, target, [member.registration], now=clock.now())
+        mine, now = [member.registration], clock.now()
+        if target is None:
+            (moved,) = await service.isolate_clusters(c, scope, mine, now=now)
+        else:
+            (moved,) = await service.move_clusters(c, scope, target, mine, now=now)
     return moved.domain_id
 
 
@@ -108,7 +112,7 @@ async def test_a_domain_that_ended_is_not_changed_and_its_connections_are_gone(
     db, member, other = door.db, await door.member(tenant), await door.member(tenant, "prod-2")
     pair = (await domain_of(db, tenant, member.registration), await domain_of(db, tenant, other.registration))
     async with db.write() as c:
-        await service.connect(c, tenant, pair, Mode.NAT)
+        await service.connect(c, tenant, pair, Mode.NAT, now=clock.now())
         await service.revoke(c, tenant, clock, member.registration)
     async with db.write() as c:
         assert await connections(c, tenant) == []
@@ -152,3 +156,30 @@ async def test_a_domain_with_only_revoked_clusters_can_be_deleted(door: Door, te
     (cluster,) = answer.good["clusters"]["nodes"]
     assert cluster["networkDomain"]["name"] == "vpc"
     assert cluster["networkDomain"]["endedAt"] is not None
+
+
+async def test_a_cluster_gets_its_own_domain_back_and_who_has_one_keeps_it(
+    door: Door, tenant: Scope, clock: FakeClock
+) -> None:
+    db, members = door.db, [await door.member(tenant, name) for name in ("prod-1", "prod-2", "prod-3")]
+    ids, clock_now = [member.registration for member in members], clock.now()
+    alone = await domain_of(db, tenant, ids[2])
+    async with db.write() as c:
+        vpc = (await service.create_domain(c, tenant, "vpc")).id
+        await service.move_clusters(c, tenant, vpc, ids[:2], now=clock_now)
+        await service.isolate_clusters(c, tenant, [ids[0], ids[2], ids[0]], now=clock_now)
+    assert await listed(db, clock, tenant) == {"prod-1": ["prod-1"], "prod-3": ["prod-3"], "vpc": ["prod-2"]}
+    assert await domain_of(db, tenant, ids[2]) == alone, "its connections stay too"
+
+
+async def test_who_shares_the_domain_that_came_with_it_gets_another(
+    door: Door, tenant: Scope, clock: FakeClock
+) -> None:
+    db, host, guest = door.db, await door.member(tenant), await door.member(tenant, "prod-2")
+    shared = await domain_of(db, tenant, host.registration)
+    await move(db, tenant, clock, shared, guest)
+    await move(db, tenant, clock, None, host)
+    domains = await listed(db, clock, tenant)
+    assert domains.pop("prod-1") == ["prod-2"]
+    ((name, clusters),) = domains.items()
+    assert (name.startswith("prod-1 ("), clusters) == (True, ["prod-1"])

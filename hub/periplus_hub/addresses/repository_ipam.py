@@ -1,4 +1,4 @@
-"""What an ipam batch writes: a cluster's allocations and pools, and the revision that says they changed."""
+"""What an ipam batch writes: a cluster's allocations and pools."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -23,7 +23,6 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
-    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, CIDR, insert
 from sqlalchemy.types import TypeEngine
@@ -31,7 +30,7 @@ from sqlalchemy.types import TypeEngine
 from periplus_contract.covers import DERIVED
 from periplus_hub.access.scope import Scope, insert_owned, owned
 from periplus_hub.addresses import tables
-from periplus_hub.kit.db import WriteConnection, lock_number
+from periplus_hub.kit.db import WriteConnection
 
 _DESCRIPTIONS: Final = ("provider", "source", "name", "node", "quality")
 
@@ -143,19 +142,3 @@ async def replace_pools(
         changed = {column.name: statement.excluded[column.name] for column in table.c if not column.primary_key}
         keys = table.primary_key.columns
         await c.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=changed), values)
-
-
-async def record_change(c: WriteConnection, scope: Scope, registration_ids: Sequence[UUID], now: datetime) -> int:
-    """Say that these clusters' allocations or domains changed; returns the last revision.
-
-    Revisions of one tenant are handed out and committed one after the other (the lock holds until commit), so whoever
-    sees revision N sees everything below it.
-    """
-    number = lock_number(f"allocation_changes {scope.tenant_id}")
-    await c.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
-    table = tables.allocation_changes
-    values = [{"registration_id": registration_id, "at": now} for registration_id in registration_ids]
-    revision = 0
-    for value in values:
-        revision = await c.scalar(insert_owned(scope, table).values(**value).returning(table.c.revision))
-    return int(revision)

@@ -19,7 +19,7 @@ from periplus_hub.addresses.repository_shares import drop_shares, marks, save_sh
 from periplus_hub.addresses.severity import KINDS
 from periplus_hub.fleet.model import State
 from periplus_hub.fleet.repository import connections
-from periplus_hub.fleet.tables import registrations
+from periplus_hub.fleet.tables import allocation_changes, registrations
 from periplus_hub.kit.db import ReadConnection, WriteConnection
 from periplus_hub.kit.ids import new_id
 
@@ -43,7 +43,7 @@ def _batched(items: Iterable[T]) -> Iterator[list[T]]:
 
 async def register_status(c: ReadConnection, scope: Scope) -> RegisterStatus:
     """How far the stored groups are, and how far they could be."""
-    changes, state = tables.allocation_changes, tables.register_state
+    changes, state = allocation_changes, tables.register_state
     latest = select(func.max(changes.c.revision)).where(owned(scope, changes)).scalar_subquery()
     row = await c.one_or_none(
         select(latest.label("latest"), state.c.revision, state.c.at).select_from(
@@ -69,7 +69,7 @@ async def topology(c: ReadConnection, scope: Scope) -> Topology:
 
 async def changed_since(c: ReadConnection, scope: Scope, revision: int, upto: int) -> list[UUID]:
     """Clusters with a change in (revision, upto]."""
-    table = tables.allocation_changes
+    table = allocation_changes
     statement = (
         select(table.c.registration_id)
         .where(owned(scope, table), table.c.revision > revision, table.c.revision <= upto)
@@ -159,7 +159,7 @@ async def save(
     await save_shares(c, scope, ((group.id, shares) for group, shares in groups))
     state = tables.register_state
     await c.execute(update(state).where(owned(scope, state)).values(revision=revision, at=now))
-    old = tables.allocation_changes
+    old = allocation_changes
     await c.execute(delete(old).where(owned(scope, old), old.c.revision < revision - _KEPT_REVISIONS))
     return [group for group, _ in groups]
 

@@ -1,15 +1,13 @@
-"""The applier of ipam batches, and the word that allocations or domains changed."""
+"""The applier of ipam batches."""
 
 from collections.abc import Sequence
-from datetime import datetime
-from uuid import UUID
 
 from periplus_contract.tables import Kind
-from periplus_hub.access.scope import Scope, system_scope
+from periplus_hub.access.scope import system_scope
 from periplus_hub.addresses import repository_ipam
 from periplus_hub.addresses.ipam_rows import IpamRows, covered_kinds, covered_scopes, prepare
 from periplus_hub.addresses.repository_ipam import CoveredAllocations
-from periplus_hub.fleet.repository import all_registrations
+from periplus_hub.fleet.repository_changes import record_change
 from periplus_hub.ingest.model import DecodedBatch, Rejected
 from periplus_hub.kit.db import WriteConnection
 
@@ -41,17 +39,4 @@ class IpamApplier:
                 c, scope, cluster, CoveredAllocations(rows.allocations, kinds), batch.received_at
             )
             if changed:
-                await repository_ipam.record_change(c, scope, [cluster], batch.received_at)
-
-
-async def domain_changed(
-    c: WriteConnection, scope: Scope, registration_ids: Sequence[UUID] = (), *, now: datetime
-) -> int | None:
-    """Network domains, their connections or memberships changed; returns the revision that includes it.
-
-    Without ids all clusters are meant. None when the tenant has no clusters: there is nothing to fold in.
-    """
-    ids = list(registration_ids) or [registration.id for registration in await all_registrations(c, scope)][:1]
-    if not ids:
-        return None
-    return await repository_ipam.record_change(c, scope, ids, now)
+                await record_change(c, scope, [cluster], batch.received_at)

@@ -10,7 +10,6 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
-    Identity,
     Index,
     LargeBinary,
     PrimaryKeyConstraint,
@@ -44,17 +43,6 @@ allocations: Final = Table(
 )
 """Live CIDRs only: the same (kind, cidr) of one cluster from several sources is one row, the most trusted source
 named."""
-
-allocation_changes: Final = Table(
-    "allocation_changes",
-    metadata,
-    tenant_column(),
-    Column("revision", BigInteger, Identity(always=True), nullable=False),
-    Column("registration_id", Uuid, nullable=False),
-    time_column("at", nullable=False),
-    PrimaryKeyConstraint("tenant_id", "revision"),
-)
-"""One row per transaction that changed a cluster's allocations or a domain: what the register still has to fold in."""
 
 pools: Final = Table(
     "pools",

@@ -1,7 +1,7 @@
 """Clusters, network domains and their connections. Slices above add their fields to Cluster with kit.graphql.extend."""
 
 from datetime import datetime
-from typing import Annotated, cast
+from typing import Annotated, Final, cast
 from uuid import UUID
 
 import strawberry
@@ -22,6 +22,8 @@ strawberry.enum(Liveness, name="Liveness", description="Derived from when the sp
 strawberry.enum(
     Mode, name="ConnectionMode", description="How two network domains are connected; without a connection, isolated."
 )
+_MEMBERS: Final = ClusterFilter(states=(State.PENDING, State.ACTIVE))
+
 ClusterId = Annotated[strawberry.ID, strawberry.argument(description="The cluster's id.")]
 DomainId = Annotated[strawberry.ID, strawberry.argument(description="The network domain's id.")]
 
@@ -41,11 +43,10 @@ class NetworkDomain(RowBacked, Node):
         description="When it ended; null while it is there. What ended is in no list, and named by what was in it."
     )
 
-    @strawberry.field(description="Its clusters that are not revoked, by name.", directives=at_most(20))
-    async def clusters(self, info: Info) -> list["Cluster"]:
+    @strawberry.field(description="Its clusters that are not revoked, by name.", directives=paged(50, 10_000))
+    async def clusters(self, info: Info, first: First = 50, after: After = None) -> Connection["Cluster"]:
         """One statement for all domains of the answer."""
-        found = await info.context.load(repository.clusters_by_domains, self.domain_id)
-        return cast("list[Cluster]", found or [])
+        return Connection(pages=Pages(info.context, repository.CLUSTERS, self.domain_id, first, after, _MEMBERS))
 
     @strawberry.field(description="How it is connected to others. Flat does not chain.", directives=at_most(10))
     async def connections(self, info: Info) -> list["DomainConnection"]:

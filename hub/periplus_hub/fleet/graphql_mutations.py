@@ -1,4 +1,4 @@
-"""What people do to the fleet. Moves and connections stand in addresses: they change which addresses collide."""
+"""What people do to the fleet."""
 
 from datetime import datetime
 from typing import Annotated
@@ -10,11 +10,12 @@ from periplus_hub.access.graphql import Info
 from periplus_hub.access.scope import Permission, Scope
 from periplus_hub.fleet import repository_graphql as repository
 from periplus_hub.fleet import service
-from periplus_hub.fleet.graphql import Cluster, ClusterId, DomainId, JoinToken, NetworkDomain
-from periplus_hub.fleet.model import CLUSTERS_TOPIC
+from periplus_hub.fleet.graphql import Cluster, ClusterId, DomainConnection, DomainId, JoinToken, NetworkDomain
+from periplus_hub.fleet.model import CLUSTERS_TOPIC, Mode
 from periplus_hub.kit.db import ReadConnection, WriteConnection
 from periplus_hub.kit.errors import NotFound as NotFoundRefusal
 from periplus_hub.kit.graphql import from_row, uuid_of
+from periplus_hub.kit.graphql_prices import at_most
 from periplus_hub.kit.graphql_types import Conflict, Forbidden, Invalid, NotFound, attempt
 
 
@@ -45,6 +46,13 @@ class DeletedNetworkDomain:
 
     id: strawberry.ID = strawberry.field(description="Its former id.")
     name: str = strawberry.field(description="Its former name.")
+
+
+@strawberry.type(description="Clusters that have a network domain of their own now.")
+class IsolatedClusters:
+    """In the order asked for."""
+
+    clusters: list[Cluster] = strawberry.field(description="They.", directives=at_most(10))
 
 
 @strawberry.input(description="What the join token is for.")
@@ -101,6 +109,24 @@ DeleteNetworkDomainResult = Annotated[
     DeletedNetworkDomain | NotFound | Forbidden | Conflict | Invalid,
     strawberry.union("DeleteNetworkDomainResult", description="What was deleted, or why nothing was."),
 ]
+
+MoveClustersResult = Annotated[
+    NetworkDomain | NotFound | Forbidden | Conflict | Invalid,
+    strawberry.union("MoveClustersResult", description="The domain they are in now, or why nothing changed."),
+]
+ConnectDomainsResult = Annotated[
+    DomainConnection | NotFound | Forbidden | Conflict | Invalid,
+    strawberry.union("ConnectDomainsResult", description="The connection, or why there is none."),
+]
+DisconnectDomainsResult = Annotated[
+    NetworkDomain | NotFound | Forbidden | Conflict | Invalid,
+    strawberry.union("DisconnectDomainsResult", description="The first domain, or why nothing changed."),
+]
+IsolateClustersResult = Annotated[
+    IsolatedClusters | NotFound | Forbidden | Conflict | Invalid,
+    strawberry.union("IsolateClustersResult", description="The clusters as they are now, or why nothing changed."),
+]
+MovedClusters = Annotated[list[strawberry.ID], strawberry.argument(description="1 to 1,000 clusters.")]
 
 
 @strawberry.type
@@ -221,6 +247,82 @@ class FleetMutation:
                 before = await _domain(c, context.scope, identity)
                 await service.delete_domain(c, context.scope, identity, now=context.clock.now())
             return DeletedNetworkDomain(id=before.id, name=before.name)
+
+        return await attempt(work)
+
+    @strawberry.mutation(description="Move clusters into a network domain. Needs domains:write.")
+    async def move_clusters(
+        self,
+        info: Info,
+        domain: DomainId,
+        clusters: MovedClusters,
+    ) -> MoveClustersResult:
+        """Domains that came with a cluster and are left empty end."""
+        context = info.context
+
+        async def work() -> NetworkDomain:
+            context.scope.require(Permission.DOMAINS_WRITE)
+            target, moved = uuid_of(domain, "NetworkDomain"), [uuid_of(each, "Cluster") for each in clusters]
+            async with context.db.write() as c:
+                await service.move_clusters(c, context.scope, target, moved, now=context.clock.now())
+                found = await _domain(c, context.scope, target)
+            for each in moved:
+                context.announce(context.scope.tenant_id, CLUSTERS_TOPIC, id=str(each))
+            return found
+
+        return await attempt(work)
+
+    @strawberry.mutation(description="Give each of these clusters a domain of its own. Needs domains:write.")
+    async def isolate_clusters(self, info: Info, clusters: MovedClusters) -> IsolateClustersResult:
+        """The way back from moveClusters. A cluster that is alone in the domain it came with stays there."""
+        context = info.context
+
+        async def work() -> IsolatedClusters:
+            context.scope.require(Permission.DOMAINS_WRITE)
+            moved = [uuid_of(each, "Cluster") for each in clusters]
+            async with context.db.write() as c:
+                await service.isolate_clusters(c, context.scope, moved, now=context.clock.now())
+                rows = await repository.clusters_by_ids(c, context.scope, moved)
+            for each in moved:
+                context.announce(context.scope.tenant_id, CLUSTERS_TOPIC, id=str(each))
+            return IsolatedClusters(clusters=[from_row(Cluster, rows[each]) for each in dict.fromkeys(moved)])
+
+        return await attempt(work)
+
+    @strawberry.mutation(description="Say how two network domains are connected. Needs domains:write.")
+    async def connect_domains(
+        self,
+        info: Info,
+        a: DomainId,
+        b: DomainId,
+        mode: Annotated[Mode, strawberry.argument(description="How.")],
+        note: Annotated[str, strawberry.argument(description="Why, at most 500 characters.")] = "",
+    ) -> ConnectDomainsResult:
+        """Replaces what was said before."""
+        context = info.context
+
+        async def work() -> DomainConnection:
+            context.scope.require(Permission.DOMAINS_WRITE)
+            pair = (uuid_of(a, "NetworkDomain"), uuid_of(b, "NetworkDomain"))
+            async with context.db.write() as c:
+                await service.connect(c, context.scope, pair, mode, note, now=context.clock.now())
+                rows = (await repository.connections_by_domains(c, context.scope, [pair[0]]))[pair[0]]
+            row = next(row for row in rows if {row.domain_a, row.domain_b} == set(pair))
+            return DomainConnection.of(row, pair[0])
+
+        return await attempt(work)
+
+    @strawberry.mutation(description="Isolate two network domains from each other again. Needs domains:write.")
+    async def disconnect_domains(self, info: Info, a: DomainId, b: DomainId) -> DisconnectDomainsResult:
+        """Other connections stay."""
+        context = info.context
+
+        async def work() -> NetworkDomain:
+            context.scope.require(Permission.DOMAINS_WRITE)
+            pair = (uuid_of(a, "NetworkDomain"), uuid_of(b, "NetworkDomain"))
+            async with context.db.write() as c:
+                await service.disconnect(c, context.scope, pair, now=context.clock.now())
+                return await _domain(c, context.scope, pair[0])
 
         return await attempt(work)
 

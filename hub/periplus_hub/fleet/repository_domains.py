@@ -81,6 +81,20 @@ async def end_vacated(c: WriteConnection, scope: Scope, domain_ids: Sequence[UUI
         await end_domains(c, scope, [row.id for row in vacated], now)
 
 
+async def implicit_with_one(c: ReadConnection, scope: Scope, domain_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of the domains that came with a cluster and have exactly one that is not revoked."""
+    mine = (owned(scope, network_domains), network_domains.c.id.in_(domain_ids), network_domains.c.implicit)
+    live = owned(scope, registrations) & (registrations.c.state != State.REVOKED.value)
+    statement = (
+        select(network_domains.c.id)
+        .join(registrations, (registrations.c.domain_id == network_domains.c.id) & live)
+        .where(*mine)
+        .group_by(network_domains.c.id)
+        .having(func.count() == 1)
+    )
+    return {row.id for row in await c.rows(statement)}
+
+
 async def note_moves(c: WriteConnection, scope: Scope, left: Mapping[UUID, UUID], now: datetime) -> None:
     """Remember which domain each of these registrations leaves. Of two moves at one instant the first counts."""
     rows = [

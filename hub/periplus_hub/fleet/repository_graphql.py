@@ -133,16 +133,6 @@ async def cluster_by_name(c: ReadConnection, scope: Scope, name: str) -> Row[Any
     return await CLUSTERS.one(c, scope, table.c.name == name, table.c.state != State.REVOKED.value)
 
 
-async def clusters_by_domains(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, list[Row[Any]]]:
-    """Live clusters of each domain, by name."""
-    table = _registrations
-    where = (owned(scope, table), table.c.domain_id.in_(ids), table.c.state != State.REVOKED.value)
-    found: dict[UUID, list[Row[Any]]] = {domain_id: [] for domain_id in ids}
-    for row in await c.rows(select(*_CLUSTER).where(*where).order_by(table.c.name, table.c.id)):
-        found[row.domain_id].append(row)
-    return found
-
-
 async def domains_by_ids(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, Row[Any]]:
     """Domain rows by id."""
     rows = await c.rows(select(*_DOMAIN).where(owned(scope, _domains), _domains.c.id.in_(ids)))

@@ -14,6 +14,7 @@ from periplus_hub.access.service import audit
 from periplus_hub.fleet import repository, secrets
 from periplus_hub.fleet import repository_domains as store
 from periplus_hub.fleet.model import JoinToken, Mode, NetworkDomain, Registration, State
+from periplus_hub.fleet.repository_changes import record_change, record_domain_change
 from periplus_hub.fleet.repository_enrolment import system_token_by_public_id
 from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.db import WriteConnection
@@ -107,6 +108,7 @@ async def approve(c: WriteConnection, scope: Scope, clock: Clock, registration_i
         await store.change_registrations(c, scope, [registration_id], values)
         detail = {"name": row.name, "cluster_uid": row.cluster_uid}
         await audit(c, scope, "fleet:registration:approve", "registration", str(registration_id), detail=detail)
+        await record_change(c, scope, [registration_id], clock.now())
     return await _read_one(c, scope, registration_id)
 
 
@@ -122,6 +124,7 @@ async def revoke(c: WriteConnection, scope: Scope, clock: Clock, registration_id
         await store.end_vacated(c, scope, [row.domain_id], clock.now())
         detail = {"name": row.name}
         await audit(c, scope, "fleet:registration:revoke", "registration", str(registration_id), detail=detail)
+        await record_change(c, scope, [registration_id], clock.now())
     return await _read_one(c, scope, registration_id)
 
 
@@ -169,12 +172,43 @@ async def delete_domain(c: WriteConnection, scope: Scope, domain_id: UUID, *, no
 
 
 async def move_clusters(
-    c: WriteConnection, scope: Scope, domain_id: UUID | None, registration_ids: Sequence[UUID], *, now: datetime
+    c: WriteConnection, scope: Scope, domain_id: UUID, registration_ids: Sequence[UUID], *, now: datetime
 ) -> list[Registration]:
-    """Move clusters into a domain, or with None each into one of its own.
+    """Move clusters into a domain.
 
     Domains that came with a cluster and are left empty end; which domain a cluster was in stays known.
     """
+    rows = await _movable(c, scope, registration_ids)
+    await _lock_domain(c, scope, domain_id)
+    left = {each: row.domain_id for each, row in rows.items() if row.domain_id != domain_id}
+    await store.change_registrations(c, scope, list(rows), {"domain_id": domain_id})
+    await store.note_moves(c, scope, left, now)
+    await store.end_vacated(c, scope, list(set(left.values())), now)
+    return await _moved(c, scope, str(domain_id), list(rows), now)
+
+
+async def isolate_clusters(
+    c: WriteConnection, scope: Scope, registration_ids: Sequence[UUID], *, now: datetime
+) -> list[Registration]:
+    """Give each cluster a domain of its own. One that is alone in the domain it came with stays there.
+
+    What it leaves ends first, so that the name the domain shares with the cluster is free.
+    """
+    rows = await _movable(c, scope, registration_ids)
+    alone = await store.implicit_with_one(c, scope, [row.domain_id for row in rows.values()])
+    left = {each: row.domain_id for each, row in rows.items() if row.domain_id not in alone}
+    own = {each: new_id() for each in left}
+    for each, domain_id in own.items():
+        await store.change_registrations(c, scope, [each], {"domain_id": domain_id})
+    await store.note_moves(c, scope, left, now)
+    await store.end_vacated(c, scope, list(set(left.values())), now)
+    for each, domain_id in own.items():
+        await store.add_implicit_domain(c, scope, domain_id, rows[each].name)
+    return await _moved(c, scope, "own", list(rows), now)
+
+
+async def _movable(c: WriteConnection, scope: Scope, registration_ids: Sequence[UUID]) -> Mapping[UUID, Row[Any]]:
+    """These clusters, locked, in the order asked for."""
     scope.require(Permission.DOMAINS_WRITE)
     ids = list(dict.fromkeys(registration_ids))
     if not 1 <= len(ids) <= MAX_MOVED:
@@ -184,32 +218,22 @@ async def move_clusters(
         raise _no_registration(missing)
     if revoked := [row.name for row in rows.values() if row.state == State.REVOKED.value]:
         raise Conflict(f"{revoked[0]!r} is revoked", "Move the registration the cluster has now, or none.")
-    if domain_id is not None:
-        await _lock_domain(c, scope, domain_id)
-        await store.change_registrations(c, scope, ids, {"domain_id": domain_id})
-    left = {each: row.domain_id for each, row in rows.items() if row.domain_id != domain_id}
-    await store.note_moves(c, scope, left, now)
-    if domain_id is None:
-        await _move_out(c, scope, rows, now)
-    else:
-        await store.end_vacated(c, scope, list(set(left.values())), now)
+    return {each: rows[each] for each in ids}
+
+
+async def _moved(
+    c: WriteConnection, scope: Scope, where: str, ids: Sequence[UUID], now: datetime
+) -> list[Registration]:
     detail = {"registrations": [str(each) for each in ids]}
-    await audit(c, scope, "fleet:domain:move", "domain", str(domain_id or "own"), detail=detail)
+    await audit(c, scope, "fleet:domain:move", "domain", where, detail=detail)
+    await record_change(c, scope, ids, now)
     found = await repository.registrations_by_ids(c, scope, ids)
     return [found[each] for each in ids]
 
 
-async def _move_out(c: WriteConnection, scope: Scope, rows: Mapping[UUID, Row[Any]], now: datetime) -> None:
-    """Each into a domain of its own. What it leaves ends first, so that the name it shares with the cluster is free."""
-    own = {each: new_id() for each in rows}
-    for each, domain_id in own.items():
-        await store.change_registrations(c, scope, [each], {"domain_id": domain_id})
-    await store.end_vacated(c, scope, list({row.domain_id for row in rows.values()}), now)
-    for each, domain_id in own.items():
-        await store.add_implicit_domain(c, scope, domain_id, rows[each].name)
-
-
-async def connect(c: WriteConnection, scope: Scope, pair: tuple[UUID, UUID], mode: Mode, note: str = "") -> None:
+async def connect(
+    c: WriteConnection, scope: Scope, pair: tuple[UUID, UUID], mode: Mode, note: str = "", *, now: datetime
+) -> None:
     """Say how two domains are connected; replaces what was said before."""
     scope.require(Permission.DOMAINS_WRITE)
     if pair[0] == pair[1]:
@@ -220,15 +244,17 @@ async def connect(c: WriteConnection, scope: Scope, pair: tuple[UUID, UUID], mod
     await store.put_connection(c, scope, pair, mode, note)
     detail = {"domains": [str(each) for each in pair], "mode": mode.value}
     await audit(c, scope, "fleet:domain:connect", "domain", str(pair[0]), detail=detail)
+    await record_domain_change(c, scope, pair, now)
 
 
-async def disconnect(c: WriteConnection, scope: Scope, pair: tuple[UUID, UUID]) -> None:
+async def disconnect(c: WriteConnection, scope: Scope, pair: tuple[UUID, UUID], *, now: datetime) -> None:
     """Take a connection back."""
     scope.require(Permission.DOMAINS_WRITE)
     if not await store.delete_connection(c, scope, pair):
         raise NotFound("these two domains are not connected", "List the connections to see which there are.")
     detail = {"domains": [str(each) for each in pair]}
     await audit(c, scope, "fleet:domain:disconnect", "domain", str(pair[0]), detail=detail)
+    await record_domain_change(c, scope, pair, now)
 
 
 async def _lock_one(c: WriteConnection, scope: Scope, registration_id: UUID) -> Row[Any]:

@@ -28,6 +28,7 @@ from periplus_hub.fleet import repository_enrolment as store
 from periplus_hub.fleet import secrets
 from periplus_hub.fleet.model import CLUSTERS_TOPIC, State
 from periplus_hub.fleet.proofs import KEY_BYTES, PROOFS, decode_base64
+from periplus_hub.fleet.repository_changes import record_change
 from periplus_hub.fleet.repository_domains import add_implicit_domain
 from periplus_hub.fleet.wire import RefusedError
 from periplus_hub.kit.db import Database, ReadConnection, WriteConnection
@@ -205,6 +206,8 @@ async def _write(c: WriteConnection, scope: Scope, new: store.NewRegistration) -
     if new.duplicate_of is not None:
         detail["duplicate_of"] = str(new.duplicate_of)
     await audit(c, scope, "spoke:registration:enrol", "registration", str(new.id), detail=detail)
+    if new.state is State.ACTIVE:
+        await record_change(c, scope, [new.id], new.created_at)
     row = await store.system_registration_by_id(c, new.id)
     if row is None:
         msg = f"registration {new.id} vanished while it was written"

@@ -8,6 +8,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     ForeignKey,
+    Identity,
     Index,
     Integer,
     PrimaryKeyConstraint,
@@ -129,6 +130,18 @@ domain_moves: Final = Table(
 )
 """Which domain a cluster left when. The one it was in at a time is that of the first row after it; without one it is
 `registrations.domain_id`."""
+
+allocation_changes: Final = Table(
+    "allocation_changes",
+    metadata,
+    tenant_column(),
+    Column("revision", BigInteger, Identity(always=True), nullable=False),
+    Column("registration_id", Uuid, nullable=False),
+    time_column("at", nullable=False),
+    PrimaryKeyConstraint("tenant_id", "revision"),
+)
+"""One row per change of a cluster's allocations, state, domain or connections: what the overlap register still has to
+fold in."""
 
 domain_connections: Final = Table(
     "domain_connections",

@@ -15,6 +15,7 @@ from periplus_hub.inventory import repository, repository_owners
 from periplus_hub.inventory.graphql_objects import Endpoint, KubernetesNode, Namespace, Pod, Service, Workload
 from periplus_hub.inventory.model import InventoryFilter, Owner, why_unknown
 from periplus_hub.inventory.repository_graphql import LISTINGS
+from periplus_hub.inventory.repository_owners import MAX_OWNERS
 from periplus_hub.kit.graphql import uuid_of
 from periplus_hub.kit.graphql_prices import at_most, paged
 from periplus_hub.kit.graphql_scalars import BigInt, IpAddress
@@ -22,6 +23,9 @@ from periplus_hub.kit.graphql_types import After, Connection, First, Pages
 
 _AHEAD: Final = timedelta(seconds=SKEW_WARNING_S)
 """How far an asker's clock may be ahead of ours: less is now."""
+
+MAX_CANDIDATES: Final = 50
+"""Of an ambiguous address: enough to see what is wrong."""
 
 NamespaceArgument = Annotated[str | None, strawberry.argument(description="Only in this namespace.")]
 NameContains = Annotated[
@@ -142,7 +146,13 @@ class AddressOwned:
 class AddressAmbiguous:
     """Name a network domain to narrow it down."""
 
-    candidates: list[AddressOwner] = strawberry.field(description="All of them.", directives=at_most(20))
+    candidates: list[AddressOwner] = strawberry.field(
+        description=f"The first {MAX_CANDIDATES} of them; name a network domain to see others.",
+        directives=at_most(MAX_CANDIDATES),
+    )
+    candidate_count: int = strawberry.field(
+        description=f"How many there are, among the first {MAX_OWNERS:,} claims of the address."
+    )
     reason: str = strawberry.field(description="Why it is not clear.")
 
 
@@ -295,4 +305,4 @@ class InventoryQuery:
         if len(owners) == 1:
             return AddressOwned(owner=owners[0])
         many = "several network domains use it" if len(found) > 1 else "several things of equal rank claim it"
-        return AddressAmbiguous(candidates=owners, reason=many)
+        return AddressAmbiguous(candidates=owners[:MAX_CANDIDATES], candidate_count=len(owners), reason=many)
