@@ -15,6 +15,12 @@ from periplus_hub.api.cli import exits
 # typer keeps its command classes private; they answer these questions as click's always did.
 Command = Any
 
+_JSON: Final = """
+    Commands with `--json` print one JSON document on standard output, in one style: names of members as in GraphQL;
+    words, like a state, in lower case with hyphens; counts as numbers; times in ISO 8601 and UTC; null is unknown. Lists
+    are arrays. Documents only grow: ignore what you do not know. Those of `try`, `demo` and `overlaps` are
+    [the report](try-report.md), which has a schema.
+"""
 _EVERYWHERE: Final = {"--help", "--install-completion", "--show-completion"}
 
 
@@ -25,7 +31,7 @@ def render() -> str:
 
 def _hub() -> Iterator[str]:
     root = typer.main.get_command(cli.command_line())
-    yield section("periplus", prose(root.help), _usage(root, "periplus"), _exit_codes(exits.Exit))
+    yield section("periplus", prose(root.help), _usage(root, "periplus"), _exit_codes(exits.Exit), prose(_JSON))
     yield from (_command(path, command) for path, command in _walk(root, "periplus"))
 
 

@@ -60,7 +60,7 @@ async def test_api_tokens_are_made_listed_and_revoked(run: Run) -> None:
     first = (await run("api-token", "create", "ci", "--role", "analyst", "--days", "30")).stdout.strip()
     second = (await run("api-token", "create", "ci")).stdout.strip()
     documents = json.loads((await run("api-token", "list", "--json")).stdout)
-    assert [(each["name"], each["role"]) for each in documents[:2]] == [("ci", "VIEWER"), ("ci", "ANALYST")]
+    assert [(each["name"], each["role"]) for each in documents[:2]] == [("ci", "viewer"), ("ci", "analyst")]
     assert (documents[0]["expiresAt"], bool(documents[1]["expiresAt"])) == (None, True)
     prefix = documents[1]["prefix"]
     assert first.startswith(prefix)
@@ -73,4 +73,24 @@ async def test_api_tokens_are_made_listed_and_revoked(run: Run) -> None:
     assert "no API token 'ci'" in (await run("api-token", "revoke", "ci", code=1)).stderr
     refused = await run("api-token", "list", code=1, PERIPLUS_TOKEN=second)
     assert "does not accept this token" in refused.stderr
-    assert "1 to 366" in (await run("api-token", "create", "x", "--days", "0", code=1)).stderr
+    assert "--days" in (await run("api-token", "create", "x", "--days", "0", code=2)).stderr
+
+
+def hidden(folder: Path) -> list[str]:
+    return [each.name for each in folder.glob(".*")]
+
+
+async def test_a_secret_that_cannot_be_kept_is_not_made(run: Run, tmp_path: Path) -> None:
+    for out in (tmp_path / "nowhere" / "token", tmp_path):
+        for command in (("join-token", "create"), ("api-token", "create", "ci")):
+            refused = await run(*command, "--out", str(out), code=1)
+            assert f"{out} cannot be written" in refused.stderr
+            assert "--out" in refused.stderr
+    assert json.loads((await run("join-token", "list", "--json")).stdout) == []
+    assert "ci" not in (await run("api-token", "list")).stdout
+    kept = tmp_path / "kept"
+    kept.write_text("before")
+    await run("api-token", "create", " ", "--out", str(kept), code=1)
+    assert (kept.read_text(), hidden(tmp_path)) == ("before", [])
+    await run("api-token", "create", "ci", "--out", str(kept))
+    assert kept.read_text().startswith("ppt_")

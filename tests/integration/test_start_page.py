@@ -163,4 +163,4 @@ async def what_the_page_only_mentions(reader: Reader) -> None:
         assert named >= ({"my-cluster"} if listing == "clusters list" else {"aws-backbone", "on-prem"})
     await reader.types("periplus clusters revoke my-other-cluster")
     states = {each["name"]: each["state"] for each in json.loads(await reader.types("periplus clusters list --json"))}
-    assert states == {"my-cluster": "ACTIVE", "my-other-cluster": "REVOKED"}
+    assert states == {"my-cluster": "active", "my-other-cluster": "revoked"}

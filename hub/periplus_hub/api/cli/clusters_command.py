@@ -1,6 +1,5 @@
 """`periplus clusters …`."""
 
-import json
 from typing import Annotated, Any, Final
 
 import typer
@@ -10,7 +9,9 @@ from rich.text import Text
 from periplus_contract.limits import MAX_CLOCK_AHEAD_S, SKEW_WARNING_S
 from periplus_hub.api.cli import queries
 from periplus_hub.api.cli.connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
+from periplus_hub.api.cli.documents import as_text
 from periplus_hub.api.cli.exits import fail
+from periplus_hub.api.cli.tables import when
 from periplus_hub.api.client import HubClient
 
 clusters = typer.Typer(no_args_is_help=True, help="Clusters of the fleet: list, show, approve, revoke.")
@@ -25,6 +26,8 @@ mutation Approve($cluster: ID!) {
 }
 """
 REVOKE: Final = APPROVE.replace("approveCluster", "revokeCluster").replace("Approve", "Revoke")
+
+_COLUMNS: Final = ("name", "state", "seen", "where", "kubernetes", "cni", "domain", "nodes", "pods", "services")
 
 NameArgument = Annotated[str, typer.Argument(help="The cluster's name or id.")]
 
@@ -52,8 +55,7 @@ def list_clusters(*, url: UrlOption = None, token_file: TokenFileOption = None, 
             for node in page["nodes"]
         ]
     rows = [_row(node) for node in documents]
-    columns = ("name", "state", "seen", "where", "kubernetes", "cni", "domain", "nodes", "pods", "services")
-    Listing(columns, rows, documents, "No clusters yet. Make a token: 'periplus join-token create'.").show(
+    Listing(_COLUMNS, rows, documents, "No clusters yet. Make a token: 'periplus join-token create'.").show(
         as_json=as_json
     )
     for note in () if as_json else filter(None, map(why_pending, documents)):
@@ -100,26 +102,43 @@ def _row(node: dict[str, Any]) -> tuple[str, ...]:
 def show_cluster(
     name: NameArgument, *, url: UrlOption = None, token_file: TokenFileOption = None, as_json: JsonOption = False
 ) -> None:
-    """One cluster: facts, counts, and what its spoke could not read."""
+    """One cluster: facts, counts, what its spoke could not read, and what the hub had to set aside."""
     with hub(url, token_file) as client:
-        found = find(client, name)
+        found = client.ask(queries.CLUSTER, {"id": find(client, name)["id"]})["cluster"]
     if as_json:
-        typer.echo(json.dumps(found, indent=2))
+        typer.echo(as_text(found))
         return
     console = Console(highlight=False)
-    columns = ("name", "state", "seen", "where", "kubernetes", "cni", "domain", "nodes", "pods", "services")
-    for column, cell in zip(columns, _row(found), strict=True):
-        console.print(Text.assemble((f"{column:<11}", "dim"), cell))
-    if note := why_pending(found):
-        console.print(Text.assemble((f"{'why':<11}", "dim"), note))
-    if note := clock_note(found):
-        console.print(Text.assemble((f"{'clock':<11}", "dim"), note))
+    told = zip((*_COLUMNS, "last seen", "spoke"), (*_row(found), *_heard(found)), strict=True)
+    for column, cell in (*told, ("why", why_pending(found)), ("clock", clock_note(found))):
+        if cell:
+            console.print(Text.assemble((f"{column:<11}", "dim"), cell))
+    _print_sources(found, console)
+    _print_quarantine(found, console)
+
+
+def _heard(node: dict[str, Any]) -> tuple[str, ...]:
+    return when(node["lastSeenAt"]), node["spokeVersion"] or "–"
+
+
+def _print_sources(found: dict[str, Any], console: Console) -> None:
     console.print(Text("sources", style="dim"))
     for source in found["sources"]:
         line = Text.assemble("  ", (f"{source['state'].lower():<10}", "bold"), source["name"])
         if source["message"]:
             line.append(f" — {source['message']}. {source['remedy'] or ''}")
         console.print(line)
+
+
+def _print_quarantine(found: dict[str, Any], console: Console) -> None:
+    entries, total = found["quarantine"]["nodes"], found["quarantine"]["totalCount"]
+    if not entries:
+        return
+    shown = "" if total == len(entries) else f"; the newest {len(entries)} of {total}"
+    console.print(Text(f"set aside (rows that broke the contract{shown})", style="dim"))
+    for entry in entries:
+        rows = f"{entry['rows']} row{'' if entry['rows'] == '1' else 's'} of {entry['section']}"
+        console.print(Text.assemble("  ", (f"{when(entry['at'])}  ", "dim"), f"{rows}: ", (entry["reason"], "bold")))
 
 
 @clusters.command("approve")

@@ -1,7 +1,6 @@
 """How an administrative command finds its hub: flags, then environment, then the embedded hub's data folder."""
 
 import contextlib
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from periplus_hub.api.cli.documents import as_text
 from periplus_hub.api.cli.exits import fail
 from periplus_hub.api.cli.tables import print_table
 from periplus_hub.api.client import HubCallError, HubClient
@@ -81,7 +81,7 @@ class Listing:
     def show(self, *, as_json: bool) -> None:
         """Print to standard output."""
         if as_json:
-            typer.echo(json.dumps(self.documents, indent=2))
+            typer.echo(as_text(self.documents))
         elif not self.rows:
             typer.echo(self.empty)
         else:

@@ -9,6 +9,7 @@ from rich.console import Console
 from periplus_hub.api.cli import queries, story
 from periplus_hub.api.cli.clusters_command import find
 from periplus_hub.api.cli.connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
+from periplus_hub.api.cli.documents import word
 from periplus_hub.api.cli.exits import Exit, fail
 from periplus_hub.api.cli.render import print_report
 from periplus_hub.api.cli.report import Report
@@ -19,8 +20,25 @@ domains = typer.Typer(no_args_is_help=True, help="Network domains: which cluster
 DOMAINS: Final = """
 query Domains($first: Int!, $after: String) {
   networkDomains(first: $first, after: $after) {
-    nodes { id name description implicit clusters { id name } connections { mode note other { id name } } }
+    nodes { id name description implicit connections { mode note other { id name } } }
     pageInfo { hasNextPage endCursor }
+  }
+}
+"""
+MEMBERS: Final = """
+query Members($first: Int!, $after: String) {
+  clusters(first: $first, after: $after, states: [PENDING, ACTIVE]) {
+    nodes { id name networkDomain { id } }
+    pageInfo { hasNextPage endCursor }
+  }
+}
+"""
+ISOLATE: Final = """
+mutation Isolate($clusters: [ID!]!) {
+  isolateClusters(clusters: $clusters) {
+    __typename
+    ... on IsolatedClusters { clusters { name networkDomain { name } } }
+    ... on Problem { message remedy }
   }
 }
 """
@@ -64,6 +82,15 @@ def _all(client: HubClient) -> list[dict[str, Any]]:
     return [node for page in queries.pages(client, DOMAINS, "networkDomains", {"first": 200}) for node in page["nodes"]]
 
 
+def _with_clusters(client: HubClient, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each domain with all of its clusters: in a list of its own, because there may be thousands in one."""
+    members: dict[str, list[dict[str, Any]]] = {domain["id"]: [] for domain in found}
+    for page in queries.pages(client, MEMBERS, "clusters", {"first": 1_000}):
+        for cluster in page["nodes"]:
+            members.setdefault(cluster["networkDomain"]["id"], []).append({key: cluster[key] for key in ("id", "name")})
+    return [domain | {"clusters": members[domain["id"]]} for domain in found]
+
+
 def _find(client: HubClient, name: str) -> dict[str, Any]:
     for domain in _all(client):
         if name in {domain["id"], domain["name"]}:
@@ -75,15 +102,12 @@ def _find(client: HubClient, name: str) -> dict[str, Any]:
 def list_domains(*, url: UrlOption = None, token_file: TokenFileOption = None, as_json: JsonOption = False) -> None:
     """Every network domain with its clusters and connections."""
     with hub(url, token_file) as client:
-        found = _all(client)
+        found = _with_clusters(client, _all(client))
     rows: list[tuple[str, ...]] = [
         (
             domain["name"],
             ", ".join(cluster["name"] for cluster in domain["clusters"]) or "–",
-            ", ".join(
-                f"{link['mode'].lower().replace('_', '-')} {link['other']['name']}" for link in domain["connections"]
-            )
-            or "isolated",
+            ", ".join(f"{word(link['mode'])} {link['other']['name']}" for link in domain["connections"]) or "isolated",
             domain["description"] or ("made with its cluster" if domain["implicit"] else ""),
         )
         for domain in found
@@ -118,6 +142,21 @@ def move(
         target = _find(client, domain)
         story.move_clusters(client, target["id"], [find(client, name)["id"] for name in clusters])
     typer.echo(f"moved {', '.join(clusters)} into {target['name']}")
+
+
+@domains.command("own")
+def own(
+    clusters: Annotated[list[str], typer.Argument(help="Clusters (names or ids) to take out.")],
+    *,
+    url: UrlOption = None,
+    token_file: TokenFileOption = None,
+) -> None:
+    """Give each cluster a domain of its own again, isolated from all others: the way back from 'move'."""
+    with hub(url, token_file) as client:
+        ids = [find(client, name)["id"] for name in clusters]
+        result = queries.outcome(client.ask(ISOLATE, {"clusters": ids}), "isolateClusters")
+    for cluster in result["clusters"]:
+        typer.echo(f"{cluster['name']} is in {cluster['networkDomain']['name']}")
 
 
 @domains.command("connect")

@@ -18,21 +18,40 @@ _PAGE: Final = 200
 _GROUPS: Final = 100
 _MEMBERS: Final = 100
 
-CLUSTERS: Final = """
+_FACTS: Final = """
+fragment Facts on Cluster {
+  id name state liveness lastSeenAt spokeVersion clockSkewMs
+  duplicate { name state }
+  facts { provider region kubernetesVersion cnis }
+  counts { nodes pods services }
+  sources { name state reason message remedy }
+  networkDomain { id name }
+}
+"""
+
+CLUSTERS: Final = (
+    """
 query Clusters($first: Int!, $after: String) {
   clusters(first: $first, after: $after) {
-    nodes {
-      id name state liveness clockSkewMs
-      duplicate { name state }
-      facts { provider region kubernetesVersion cnis }
-      counts { nodes pods services }
-      sources { name state reason message remedy }
-      networkDomain { id name }
-    }
+    nodes { ...Facts }
     pageInfo { hasNextPage endCursor }
   }
 }
 """
+    + _FACTS
+)
+
+CLUSTER: Final = (
+    """
+query Cluster($id: ID!) {
+  cluster(id: $id) {
+    ...Facts
+    quarantine(first: 10) { nodes { at kind section reason rows } totalCount }
+  }
+}
+"""
+    + _FACTS
+)
 
 OVERLAPS: Final = """
 query Overlaps($first: Int!, $after: String, $members: Int!, $ifAllJoined: Boolean!) {

@@ -33,6 +33,11 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Text]], console:
         console.width = usual
 
 
+def when(time: str | None, never: str = "never") -> str:
+    """A time of the hub's as a person reads it, to the minute."""
+    return never if time is None else f"{time[:10]} {time[11:16]} UTC"
+
+
 def _widths(texts: list[list[str]], most: int | None) -> list[int]:
     """Each column's longest word, the first column's longest text; then what is left of `most`, from left to right."""
     wholes = [max(map(cell_len, column)) for column in texts]

@@ -1,13 +1,19 @@
 """`periplus join-token …` for spokes and `periplus api-token …` for people and programs."""
 
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from errno import EISDIR
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import IO, Annotated, Any, Final, Literal
 
 import typer
 
 from periplus_hub.api.cli import queries
 from periplus_hub.api.cli.connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
+from periplus_hub.api.cli.documents import word
 from periplus_hub.api.cli.exits import fail
+from periplus_hub.api.cli.tables import when
 from periplus_hub.api.client import HubClient
 
 join_tokens = typer.Typer(no_args_is_help=True, help="Tokens with which a spoke joins the fleet.")
@@ -73,9 +79,8 @@ def create_join_token(
     token_file: TokenFileOption = None,
 ) -> None:
     """Make a join token: single use, valid for one hour, shown once."""
-    with hub(url, token_file) as client:
-        token = queries.create_join_token(client, cluster_name, auto_approve=auto_approve)
-    _hand_out(token, out)
+    with _handing_out(out) as hand_out, hub(url, token_file) as client:
+        hand_out(queries.create_join_token(client, cluster_name, auto_approve=auto_approve))
 
 
 @join_tokens.command("list")
@@ -99,7 +104,7 @@ def _join_row(node: dict[str, Any]) -> tuple[str, ...]:
     if node["usedAt"]:
         state = f"used by {node['usedBy']['name']}" if node["usedBy"] else "used"
     approval = "automatic" if node["autoApprove"] else "by a person"
-    return (node["publicId"], node["clusterName"] or "any", state, approval, node["createdBy"], node["expiresAt"])
+    return (node["publicId"], node["clusterName"] or "any", state, approval, node["createdBy"], when(node["expiresAt"]))
 
 
 @join_tokens.command("withdraw")
@@ -124,16 +129,17 @@ def create_api_token(
     name: Annotated[str, typer.Argument(help="What will use it.")],
     *,
     role: Annotated[RoleName, typer.Option(help="What it may do; each role includes those before it.")] = "viewer",
-    days: Annotated[int | None, typer.Option(help="How long it lives, 1 to 366. Default: until it is revoked.")] = None,
+    days: Annotated[
+        int | None, typer.Option(min=1, max=366, help="How long it lives, 1 to 366. Default: until it is revoked.")
+    ] = None,
     out: OutOption = None,
     url: UrlOption = None,
     token_file: TokenFileOption = None,
 ) -> None:
     """Make an API token, shown once."""
-    with hub(url, token_file) as client:
+    with _handing_out(out) as hand_out, hub(url, token_file) as client:
         variables = {"name": name, "role": role.upper(), "days": days}
-        result = queries.outcome(client.ask(CREATE, variables), "createApiToken")
-    _hand_out(str(result["token"]), out)
+        hand_out(str(queries.outcome(client.ask(CREATE, variables), "createApiToken")["token"]))
 
 
 @api_tokens.command("list")
@@ -146,8 +152,8 @@ def list_api_tokens(*, url: UrlOption = None, token_file: TokenFileOption = None
 
 
 def _api_row(node: dict[str, Any]) -> tuple[str, ...]:
-    times = (node["createdAt"], node["expiresAt"] or "never", node["lastUsedAt"] or "never", node["revokedAt"] or "–")
-    return (node["prefix"], node["name"], node["role"].lower(), *times)
+    times = (*(when(node[name]) for name in ("createdAt", "expiresAt", "lastUsedAt")), when(node["revokedAt"], "–"))
+    return (node["prefix"], node["name"], word(node["role"]), *times)
 
 
 @api_tokens.command("revoke")
@@ -180,11 +186,27 @@ def _nodes(client: HubClient, document: str, field: str, **variables: object) ->
     return [node for page in pages for node in page["nodes"]]
 
 
-def _hand_out(token: str, out: Path | None) -> None:
+@contextlib.contextmanager
+def _handing_out(out: Path | None) -> Iterator[Callable[[str], None]]:
+    """Where a secret goes. Its file is made before it is: a secret that cannot be kept would be lost."""
     if out is None:
-        typer.echo(token)
+        yield typer.echo
         return
-    out.touch(mode=0o600)
-    out.chmod(0o600)
-    out.write_text(token + "\n", encoding="ascii")
+    temporary = out.with_name(f".{out.name}.{os.getpid()}")
+    file = _private_file(temporary, out)
+    try:
+        with file:
+            yield lambda secret: print(secret, file=file)
+        temporary.replace(out)
+    finally:
+        temporary.unlink(missing_ok=True)
     typer.echo(f"written to {out}")
+
+
+def _private_file(temporary: Path, out: Path) -> IO[str]:
+    try:
+        if out.is_dir():
+            raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
+        return os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii")
+    except OSError as error:
+        fail(f"{out} cannot be written: {error.strerror}", "Give --out a file in a folder that you may write to.")

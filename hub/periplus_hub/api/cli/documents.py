@@ -1,0 +1,40 @@
+"""The hub's answers as the JSON documents that commands print with --json.
+
+Words and numbers are those of `periplus try --json`: words in lower case with hyphens, counts as numbers. GraphQL has
+them in capitals, and as texts.
+"""
+
+import json
+from typing import Any, Final
+
+WORDS: Final = frozenset({"liveness", "mode", "role", "state"})
+"""Members whose value is one of a few words."""
+COUNTS: Final = frozenset({"clockSkewMs", "rows"})
+"""Members whose value is a number, whatever its size."""
+
+
+def document(answer: Any) -> Any:  # noqa: ANN401 - JSON
+    """The answer, member by member. Other texts, like names, stay as they are."""
+    if isinstance(answer, list):
+        return [document(each) for each in answer]
+    if not isinstance(answer, dict):
+        return answer
+    return {name: _member(name, value) for name, value in answer.items()}
+
+
+def as_text(answer: Any) -> str:  # noqa: ANN401 - JSON
+    """What is printed."""
+    return json.dumps(document(answer), indent=2)
+
+
+def word(name: str) -> str:
+    """A word of GraphQL as people and programs read it."""
+    return name.lower().replace("_", "-")
+
+
+def _member(name: str, value: Any) -> Any:  # noqa: ANN401 - JSON
+    if isinstance(value, str) and name in WORDS:
+        return word(value)
+    if isinstance(value, str) and name in COUNTS:
+        return int(value)
+    return document(value)

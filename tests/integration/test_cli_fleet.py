@@ -1,0 +1,86 @@
+"""Clusters and network domains from the command line, against a real hub."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from periplus_hub.access.scope import system_scope
+from periplus_hub.access.service import ensure_default_tenant
+from periplus_hub.api.boot import start
+from periplus_hub.api.cli import command_line
+from periplus_hub.kit.db import Database
+
+from tests.support.graphql_hub import seed
+from tests.support.hub_process import config_for, hub
+
+
+@dataclass
+class Terminal:
+    """Somebody who types."""
+
+    env: dict[str, str]
+
+    async def type(self, *arguments: str, code: int = 0) -> Result:
+        result = await asyncio.to_thread(CliRunner().invoke, command_line(), arguments, env=self.env)
+        assert result.exit_code == code, (result.output, result.exception)
+        return result
+
+    async def documents(self, *arguments: str) -> Any:
+        return json.loads((await self.type(*arguments, "--json")).stdout)
+
+    async def domains(self) -> dict[str, list[str]]:
+        listed = await self.documents("domains", "list")
+        return {each["name"]: [cluster["name"] for cluster in each["clusters"]] for each in listed}
+
+
+@pytest.fixture
+async def terminal(database_url: str, db: Database, tmp_path: Path) -> AsyncIterator[Terminal]:
+    await seed(db, system_scope(await ensure_default_tenant(db), "test"))
+    config = config_for(database_url, tmp_path)
+    async with hub(config) as ready:
+        token = str(await start("admin_token", config))
+        yield Terminal({"PERIPLUS_URL": ready["people_url"], "PERIPLUS_TOKEN": token, "COLUMNS": "200"})
+
+
+async def test_clusters_are_shown_with_what_was_set_aside(terminal: Terminal) -> None:
+    listed = await terminal.documents("clusters", "list")
+    assert [(each["name"], each["state"], each["clockSkewMs"]) for each in listed] == [
+        ("cluster-000", "active", 5),
+        ("cluster-001", "active", 5),
+        ("pending", "pending", None),
+    ]
+    shown = await terminal.documents("clusters", "show", "cluster-000")
+    assert shown["sources"][0]["state"] == "forbidden"
+    assert shown["quarantine"]["totalCount"] == 1
+    entry = shown["quarantine"]["nodes"][0]
+    assert (entry["section"], entry["reason"], entry["rows"]) == ("pods", "bad_address", 2)
+    text = (await terminal.type("clusters", "show", "cluster-000")).stdout
+    assert "2026-01-01 00:00 UTC  2 rows of pods: bad_address" in text
+    assert "set aside" not in (await terminal.type("clusters", "show", "pending")).stdout
+
+
+async def test_a_cluster_goes_into_a_domain_and_gets_its_own_back(terminal: Terminal) -> None:
+    await terminal.type("domains", "create", "vpc", "--description", "shared")
+    await terminal.type("domains", "move", "vpc", "cluster-000", "cluster-001")
+    assert (await terminal.domains())["vpc"] == ["cluster-000", "cluster-001"]
+    told = (await terminal.type("domains", "own", "cluster-001")).stdout
+    assert told == "cluster-001 is in cluster-001\n"
+    found = await terminal.domains()
+    assert (found["vpc"], found["cluster-001"]) == (["cluster-000"], ["cluster-001"])
+    again = await terminal.type("domains", "own", "cluster-001")
+    assert again.stdout == told, "nothing to do is no failure"
+    assert "there is no cluster 'nope'" in (await terminal.type("domains", "own", "nope", code=1)).stderr
+    table = (await terminal.type("domains", "list")).stdout
+    assert "cluster-001" in table
+
+
+async def test_connections_have_the_words_that_are_typed(terminal: Terminal) -> None:
+    await terminal.type("domains", "connect", "domain-000", "empty", "--mode", "join-requested")
+    (mine,) = [each for each in await terminal.documents("domains", "list") if each["name"] == "domain-000"]
+    assert [link["mode"] for link in mine["connections"]] == ["join-requested"]
