@@ -11,17 +11,21 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select, text
 
-from periplus_hub.access.scope import Scope
+from periplus_hub.access.scope import Role, Scope
 from periplus_hub.api.app import make_jobs
 from periplus_hub.api.config import HubConfig
-from periplus_hub.fleet.service import revoke
+from periplus_hub.fleet.repository import registrations_by_ids
+from periplus_hub.fleet.service import create_domain, move_clusters, revoke
 from periplus_hub.ingest.repository import completeness
+from periplus_hub.inventory.config import InventoryConfig
 from periplus_hub.inventory.model import InventoryFilter
 from periplus_hub.kit.db import Database
 
 from tests.meta.gates.source import ROOT
 from tests.support.batches import Spoke, pod
 from tests.support.clock import START, FakeClock
+from tests.support.graphql_hub import door as people_door
+from tests.support.graphql_hub import token_for
 from tests.support.hub_db import all_tables
 from tests.support.listed import listed_pods
 from tests.support.spokes_door import Door, open_door
@@ -36,8 +40,8 @@ async def door(db: Database) -> AsyncIterator[Door]:
     opened.intake.close()
 
 
-def jobs(db: Database | None = None) -> dict[str, Any]:
-    resources = SimpleNamespace(db=db, config=HubConfig(), events=SimpleNamespace(publish=lambda *_: None))
+def jobs(db: Database | None = None, **settings: Any) -> dict[str, Any]:
+    resources = SimpleNamespace(db=db, config=HubConfig(**settings), events=SimpleNamespace(publish=lambda *_: None))
     return {job.name: job for job in make_jobs(cast("Any", resources))}
 
 
@@ -90,8 +94,37 @@ async def test_a_revoked_cluster_leaves_nothing_behind(
         assert await c.scalar(text("SELECT count(*) FROM join_tokens")) == 0
 
 
-async def every_job(door: Door, clock: FakeClock) -> None:
-    for job in jobs(door.db).values():
+@pytest.mark.parametrize(("identity_days", "kept"), [(3, False), (90, True)])
+async def test_whose_an_address_was_is_kept_as_long_as_is_set(
+    door: Door, tenant: Scope, clock: FakeClock, identity_days: int, *, kept: bool
+) -> None:
+    member = await door.member(tenant)
+    spoke = Spoke(member.registration)
+    await member.send(spoke.snapshot({"pods": [pod("a", "10.1.0.1"), pod("b", "10.1.0.2")]}))
+    spoke.at = START + timedelta(minutes=5)
+    await member.send(spoke.snapshot({"pods": [pod("b", "10.1.0.2")]}))
+    async with door.db.read() as c:
+        before = (await registrations_by_ids(c, tenant, [member.registration]))[member.registration].domain_id
+    clock.advance(600)
+    async with door.db.write() as c:
+        vpc = (await create_domain(c, tenant, "vpc")).id
+        await move_clusters(c, tenant, vpc, [member.registration], now=clock.now())
+    clock.advance(40 * DAY_S)
+    await every_job(door, clock, identity_days=identity_days)
+    at, days = START + timedelta(minutes=1), InventoryConfig(identity_days=identity_days)
+    people = people_door(door.db, clock, settings=days)
+    query = "query($ip: IpAddress!, $at: DateTime) { addressOwner(ip: $ip, at: $at) { __typename ... on AddressOwned {"
+    query += " owner { uid networkDomain { id } } } ... on AddressUnknown { reason } } }"
+    token = await token_for(door.db, tenant, Role.VIEWER)
+    answer = (await people.ask(query, token, ip="10.1.0.1", at=at.isoformat())).good["addressOwner"]
+    if kept:
+        assert answer["owner"] == {"uid": "a", "networkDomain": {"id": f"NetworkDomain:{before}"}}
+    else:
+        assert f"only the last {identity_days} days are kept" in answer["reason"]
+
+
+async def every_job(door: Door, clock: FakeClock, **settings: Any) -> None:
+    for job in jobs(door.db, **settings).values():
         await job.run(clock.now())
 
 

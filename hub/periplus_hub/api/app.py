@@ -37,14 +37,14 @@ _PEOPLE_BODY: Final = 256 * 1024
 
 def make_jobs(resources: Resources) -> list[Job]:
     """Everything `hub work` does."""
-    publish = resources.events.publish
+    publish, config = resources.events.publish, resources.config
     return [
         OverlapsJob(resources.db, publish),
         FindingsJob(resources.db, publish),
-        RetentionJob(resources.db, resources.config),
-        IdentityRetentionJob(resources.db),
-        FindingsRetentionJob(resources.db, resources.config.ledger_days),
-        FleetRetentionJob(resources.db, resources.config.ledger_days),
+        RetentionJob(resources.db, config),
+        IdentityRetentionJob(resources.db, config.identity_days),
+        FindingsRetentionJob(resources.db, config.ledger_days),
+        FleetRetentionJob(resources.db, max(config.ledger_days, config.identity_days)),
     ]
 
 
@@ -63,7 +63,7 @@ def spokes_app(resources: Resources, intake: Intake) -> ASGIApp:
 
 def people_app(resources: Resources, health: Health) -> ASGIApp:
     """What people and programs ask."""
-    graphql = GraphQLApp(resources.db, resources.clock, resources.authenticator, resources.events)
+    graphql = GraphQLApp(resources.db, resources.clock, resources.authenticator, resources.events, resources.config)
     routes = [*health.routes(), Route("/graphql", graphql), WebSocketRoute("/graphql", graphql)]
     return _around(Starlette(routes=routes, exception_handlers=HANDLERS), "people", resources, _PEOPLE_BODY)
 

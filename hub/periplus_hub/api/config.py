@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from periplus_hub.ingest.config import IngestConfig
+from periplus_hub.inventory.config import InventoryConfig
 from periplus_hub.kit.config import ConfigError, Settings, read_settings
 from periplus_hub.kit.folders import default_data_dir
 
@@ -115,7 +116,7 @@ class ProcessConfig(Settings):
     log_format: Literal["json", "text"] = Field(default="json", description="One JSON object per line, or text.")
 
 
-class HubConfig(StoreConfig, ListenerConfig, ProcessConfig, IngestConfig):
+class HubConfig(StoreConfig, ListenerConfig, ProcessConfig, IngestConfig, InventoryConfig):
     """The sum of all slices' settings."""
 
     @model_validator(mode="after")

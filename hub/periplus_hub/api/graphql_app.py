@@ -46,6 +46,7 @@ class GraphQLApp:
     clock: Clock
     authenticator: Authenticator
     events: Events | None = None
+    settings: object = None
     limits: Limits = LIMITS
     trusted: Iterable[str] = ()
     gate: Gate = field(init=False)
@@ -118,7 +119,7 @@ class GraphQLApp:
     def context(self, scope: Scope, request_id: str, token: str) -> Context[Scope]:
         """The surroundings of one operation."""
         check = partial(self._still_holds, token, scope)
-        return Context(self.db, scope, self.clock, self.events, request_id, still_valid=check)
+        return Context(self.db, scope, self.clock, self.events, request_id, settings=self.settings, still_valid=check)
 
     async def _still_holds(self, token: str, scope: Scope) -> bool:
         return await self.authenticator.authenticate(token) == scope

@@ -31,5 +31,6 @@ class IngestConfig(BaseModel):
         default=35,
         ge=1,
         le=3_650,
-        description="How long the ledger of received batches is kept, and everything of a revoked cluster after that.",
+        description="How long the ledger of received batches, their accounting and resolved findings are kept. "
+        "Everything of a revoked cluster goes after the longer of this and identity_days.",
     )

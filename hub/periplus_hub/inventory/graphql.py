@@ -12,6 +12,7 @@ from periplus_hub.access.graphql import Info
 from periplus_hub.fleet import repository_graphql as fleet
 from periplus_hub.fleet.graphql import Cluster, NetworkDomain
 from periplus_hub.inventory import repository, repository_owners
+from periplus_hub.inventory.config import InventoryConfig
 from periplus_hub.inventory.graphql_objects import Endpoint, KubernetesNode, Namespace, Pod, Service, Workload
 from periplus_hub.inventory.model import InventoryFilter, Owner, why_unknown
 from periplus_hub.inventory.repository_graphql import LISTINGS
@@ -301,7 +302,8 @@ class InventoryQuery:
         looked = f"{ip} in {'any network domain' if domain is None else 'this network domain'}"
         owners = [AddressOwner.of(owner) for ownership in found for owner in ownership.owners]
         if not owners:
-            return AddressUnknown(reason=why_unknown(looked, when, context.clock.now(), first_at))
+            kept_days = context.setting(InventoryConfig).identity_days
+            return AddressUnknown(reason=why_unknown(looked, when, now, first_at, kept_days=kept_days))
         if len(owners) == 1:
             return AddressOwned(owner=owners[0])
         many = "several network domains use it" if len(found) > 1 else "several things of equal rank claim it"

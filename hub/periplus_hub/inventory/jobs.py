@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from periplus_hub.fleet.repository_retention import system_registrations
-from periplus_hub.inventory.model import IDENTITY_DAYS
 from periplus_hub.inventory.repository_retention import identities_before
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.purge import purge
@@ -18,7 +17,7 @@ class IdentityRetentionJob:
     name = "inventory.retention"
     interval_s = HOURLY_S
 
-    def __init__(self, db: Database, days: int = IDENTITY_DAYS) -> None:
+    def __init__(self, db: Database, days: int) -> None:
         self._db = db
         self._keep = timedelta(days=days)
 

@@ -105,22 +105,19 @@ class Ownership:
         return len(self.owners) > 1
 
 
-IDENTITY_DAYS: Final = 35
-"""How long it is kept who had an address after they gave it up; as long as the ledger of batches by default."""
-
-
-def why_unknown(looked: str, at: datetime, now: datetime, first_at: datetime | None) -> str:
+def why_unknown(looked: str, at: datetime, now: datetime, first_at: datetime | None, *, kept_days: int) -> str:
     """Why nobody is named; not for the future.
 
-    `looked` says what was looked for and where, `first_at` is when the first whole inventory was there.
+    `looked` says what was looked for and where, `first_at` is when the first whole inventory was there. Those who gave
+    up an address are kept for `kept_days`.
     """
     asked = f"{looked} at {at.isoformat()}"
     if first_at is None:
         return f"it is not known who had {asked}: no cluster told its inventory yet"
-    if at < now - timedelta(days=IDENTITY_DAYS):
+    if at < now - timedelta(days=kept_days):
         return (
             f"it is not known any more who had {asked}: of those who have it no longer, only the last"
-            f" {IDENTITY_DAYS} days are kept"
+            f" {kept_days} days are kept"
         )
     if at < first_at:
         return f"it is not known who had {asked}: the first inventory is of {first_at.isoformat()}"

@@ -19,6 +19,7 @@ from periplus_hub.kit.events import Events
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 NodeT = TypeVar("NodeT")
+S = TypeVar("S")
 
 _READERS: Final = 3
 """Read sessions one operation holds at once; its other loaders wait."""
@@ -35,8 +36,14 @@ class Context(Generic[V]):
     request_id: str
     loaders: dict[Hashable, DataLoader[Any, Any]] = field(default_factory=dict)
     readers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_READERS))
+    settings: object = None
+    """The hub's: `setting` finds those of a slice in it."""
     still_valid: Callable[[], Awaitable[bool]] | None = None
     """Whether the credential this operation began with still holds; subscriptions ask it again and again."""
+
+    def setting(self, kind: type[S]) -> S:
+        """A slice's settings; its defaults where the hub was given none."""
+        return self.settings if isinstance(self.settings, kind) else kind()
 
     async def load(self, batch: "Batch[V, K, NodeT]", key: K, *args: Hashable) -> NodeT | None:
         """What `batch` finds for `key`, asked together with all other keys of the same batch and arguments."""

@@ -4,12 +4,13 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from periplus_hub.inventory.model import IDENTITY_DAYS, why_unknown
+from periplus_hub.inventory.model import why_unknown
 
 from tests.support.clock import START
 
 NOW = START + timedelta(days=100)
-KEPT = NOW - timedelta(days=IDENTITY_DAYS)
+DAYS = 35
+KEPT = NOW - timedelta(days=DAYS)
 SECOND = timedelta(seconds=1)
 
 
@@ -17,14 +18,14 @@ SECOND = timedelta(seconds=1)
     ("at", "first_at", "word"),
     [
         (NOW, None, "no cluster told its inventory"),
-        (KEPT - SECOND, START, f"{IDENTITY_DAYS} days are kept"),
-        (KEPT - SECOND, KEPT, f"{IDENTITY_DAYS} days are kept"),
+        (KEPT - SECOND, START, f"{DAYS} days are kept"),
+        (KEPT - SECOND, KEPT, f"{DAYS} days are kept"),
         (NOW - SECOND, NOW, "the first inventory is of"),
         (NOW, START, "nothing known had"),
         (KEPT, START, "nothing known had"),
     ],
 )
 def test_the_reason_is_the_true_one(at: datetime, first_at: datetime | None, word: str) -> None:
-    reason = why_unknown("10.0.0.1 in any network domain", at, NOW, first_at)
+    reason = why_unknown("10.0.0.1 in any network domain", at, NOW, first_at, kept_days=DAYS)
     assert word in reason
     assert "10.0.0.1" in reason
