@@ -7,6 +7,7 @@ Add one here, with scenarios that find, do not find, and nearly find, and one li
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import groupby
 from typing import Final
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from periplus_contract.limits import SKEW_WARNING_S
 from periplus_hub.addresses.model import Explanation, OverlapGroup, Severity, WorstHit
 from periplus_hub.findings.model import FindingDraft, FindingSeverity
 from periplus_hub.fleet.model import CONNECTED_WITHIN, Registration, State
+from periplus_hub.ingest.model import Sent
 from periplus_hub.inventory.model import Source
 
 OVERLAPS: Final = "overlaps"
@@ -21,6 +23,7 @@ STALE_CLUSTERS: Final = "stale-clusters"
 SILENT_FLEET: Final = "silent-fleet"
 UNREADABLE_SOURCES: Final = "unreadable-sources"
 DUPLICATE_IDENTITY: Final = "duplicate-identity"
+SHARED_IDENTITY: Final = "shared-identity"
 CLOCK_SKEW: Final = "clock-skew"
 
 MAX_OVERLAPS: Final = 1_000
@@ -40,6 +43,8 @@ _NAMED: Final = 4
 _SKEW_BANDS_S: Final = (SKEW_WARNING_S, 60, 300, 3_600, 86_400)
 _A_FLEET: Final = 2
 """Of one cluster nobody can say whether it or everything is silent."""
+_RETURNS: Final = 3
+"""Of an epoch that had been left: more than any chance."""
 _UNREADABLE: Final = frozenset({"forbidden", "failed"})
 
 
@@ -190,6 +195,40 @@ def duplicate_identity(registrations: Sequence[Registration]) -> Iterator[Findin
                     "names": names,
                 },
             )
+
+
+def shared_identity(
+    registrations: Sequence[Registration], sent: Mapping[UUID, Sequence[Sent]]
+) -> Iterator[FindingDraft]:
+    """Registrations of which two lives of an outbox go on side by side: two spokes have its key.
+
+    A spoke that starts again begins a new life, and may still send what it held of the old one. Then what it makes is
+    never of the old one again, however it arrives; and where its clock was set back, what arrives is not.
+    """
+    for registration in registrations:
+        lately = sent.get(registration.id, ())
+        made = sorted(lately, key=lambda each: (each.window_start_s, each.epoch))
+        if min(_returns(made), _returns(lately)) < _RETURNS:
+            continue
+        epochs = sorted({str(each.epoch) for each in lately})
+        yield FindingDraft(
+            fingerprint=str(registration.id),
+            severity=FindingSeverity.CRITICAL,
+            title=f"More than one spoke sends as {registration.name}",
+            why="Batches of several epochs keep taking turns, so several spokes have this registration's key. Only "
+            "what the one with the latest epoch tells counts: if they are in different clusters, the others are missing.",
+            what_to_do="Keep one and stop the others: look for a second Deployment of the spoke, and for a copy of its "
+            "state folder (a cloned volume, a restored backup). A spoke in another cluster needs an empty state folder "
+            "and a join token of its own.",
+            evidence={"epochs": epochs},
+            registration_id=registration.id,
+        )
+
+
+def _returns(sent: Sequence[Sent]) -> int:
+    """How often an epoch comes again after another one came in between."""
+    epochs = [epoch for epoch, _ in groupby(each.epoch for each in sent)]
+    return len(epochs) - len(set(epochs))
 
 
 def clock_skew(registrations: Sequence[Registration]) -> Iterator[FindingDraft]:

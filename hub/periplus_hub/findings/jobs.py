@@ -17,8 +17,10 @@ from periplus_hub.findings.listening import Listening
 from periplus_hub.findings.model import FindingDraft
 from periplus_hub.findings.repository import resolved_before
 from periplus_hub.findings.service import TOPIC, reconcile
-from periplus_hub.fleet.model import State
+from periplus_hub.fleet.model import Registration, State
 from periplus_hub.fleet.repository import all_registrations
+from periplus_hub.ingest.model import Sent
+from periplus_hub.ingest.repository_lately import sent_lately
 from periplus_hub.inventory.repository import sources_by_registration
 from periplus_hub.kit.db import Database, ReadConnection
 from periplus_hub.kit.jobs import one_after_another
@@ -27,6 +29,7 @@ from periplus_hub.kit.purge import purge
 Publish = Callable[[UUID, str, Mapping[str, Any]], None]
 Drafts = dict[str, list[FindingDraft]]
 """What each detector says; one that is missing does not know."""
+_LATELY: Final = timedelta(minutes=15)
 _HURTS: Final = GroupFilter(severities=(Severity.CONFLICT, Severity.BLOCKS_FEDERATION))
 
 
@@ -96,14 +99,24 @@ async def look(c: ReadConnection, scope: Scope, now: datetime) -> Drafts:
     """What every detector says of the tenant now."""
     registrations = await all_registrations(c, scope, (State.PENDING, State.ACTIVE))
     sources = await sources_by_registration(c, scope, [registration.id for registration in registrations])
+    sent = await _sent_by_several(c, scope, registrations, now - _LATELY)
     return {
         detectors.OVERLAPS: list(await _overlaps(c, scope, now)),
         detectors.STALE_CLUSTERS: list(detectors.stale_clusters(registrations, now)),
         detectors.SILENT_FLEET: list(detectors.silent_fleet(registrations, now)),
         detectors.UNREADABLE_SOURCES: list(detectors.unreadable_sources(registrations, sources)),
         detectors.DUPLICATE_IDENTITY: list(detectors.duplicate_identity(registrations)),
+        detectors.SHARED_IDENTITY: list(detectors.shared_identity(registrations, sent)),
         detectors.CLOCK_SKEW: list(detectors.clock_skew(registrations)),
     }
+
+
+async def _sent_by_several(
+    c: ReadConnection, scope: Scope, registrations: Iterable[Registration], since: datetime
+) -> dict[UUID, list[Sent]]:
+    """What was sent lately by those of whom more than one epoch was heard; for all others nobody looks."""
+    suspects = [each.id for each in registrations if each.elder_heard_at is not None and each.elder_heard_at > since]
+    return await sent_lately(c, scope, suspects, since) if suspects else {}
 
 
 async def _overlaps(c: ReadConnection, scope: Scope, now: datetime) -> Iterable[FindingDraft]:

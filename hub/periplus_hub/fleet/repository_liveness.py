@@ -55,13 +55,15 @@ def _touch_statement(scope: Scope) -> Update:
     """Built once per tenant: building a statement costs more than running it. What was not heard stays."""
     table = registrations
     skew_ms = bindparam("skew_ms", type_=BigInteger)
+    heard_at, heard_epoch = bindparam("heard_at", type_=UTC_TIME), bindparam("heard_epoch", type_=Uuid)
     shows_more = (skew_ms > 0) & or_(table.c.clock_skew_ms.is_(None), table.c.clock_skew_ms < skew_ms)
     return (
         update(table)
         .where(owned(scope, table), table.c.id == bindparam("mine"))
         .values(
-            last_seen_at=func.greatest(table.c.last_seen_at, bindparam("heard_at", type_=UTC_TIME)),
-            epoch=func.greatest(table.c.epoch, bindparam("heard_epoch", type_=Uuid)),
+            last_seen_at=func.greatest(table.c.last_seen_at, heard_at),
+            epoch=func.greatest(table.c.epoch, heard_epoch),
+            elder_heard_at=case((heard_epoch < table.c.epoch, heard_at), else_=table.c.elder_heard_at),
             clock_skew_ms=case(
                 (or_(bindparam("exact", type_=Boolean), shows_more), skew_ms), else_=table.c.clock_skew_ms
             ),

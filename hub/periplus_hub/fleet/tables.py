@@ -55,6 +55,7 @@ registrations: Final = Table(
     time_column("last_seen_at"),
     Column("clock_skew_ms", BigInteger),
     Column("epoch", Uuid),
+    time_column("elder_heard_at"),
     Column("queued_batches", BigInteger),
     Column("queued_bytes", BigInteger),
     Column("duplicate_of", Uuid),
@@ -63,8 +64,9 @@ registrations: Final = Table(
     Index(None, "tenant_id", "cluster_uid"),
     Index(None, "tenant_id", "domain_id"),
 )
-"""`domain_id` is the network domain the cluster's addresses live in; at first one of its own. `duplicate_of` names
-the live registration that already had the same kube-system uid when this one enrolled."""
+"""`domain_id` is the network domain the cluster's addresses live in; at first one of its own. `epoch` is the latest
+that was heard of, and `elder_heard_at` when an earlier one spoke after it. `duplicate_of` names the live registration
+that already had the same kube-system uid when this one enrolled."""
 
 join_tokens: Final = Table(
     "join_tokens",

@@ -124,6 +124,15 @@ class Committed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """What the ledger knows of one batch: which life of an outbox made it, for which time, and when it was here."""
+
+    epoch: UUID
+    window_start_s: int
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Completeness:
     """The conservation law of one registration, kind and UTC hour; `queued` is what remains.
 

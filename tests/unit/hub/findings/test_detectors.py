@@ -12,6 +12,7 @@ from periplus_hub.addresses.model import AllocationKind, OverlapGroup, Severity,
 from periplus_hub.findings import detectors
 from periplus_hub.findings.model import FindingSeverity
 from periplus_hub.fleet.model import Registration, State
+from periplus_hub.ingest.model import Sent
 from periplus_hub.inventory.model import Source
 
 from tests.support.clock import START
@@ -153,6 +154,38 @@ def test_two_live_registrations_of_one_cluster_are_found() -> None:
 def test_different_clusters_and_revoked_ones_are_no_duplicates() -> None:
     others = [registration(), registration(id=B, cluster_uid="uid-2"), registration(id=B, state=State.REVOKED)]
     assert list(detectors.duplicate_identity(others)) == []
+
+
+def sent(*batches: tuple[int, int]) -> dict[UUID, list[Sent]]:
+    """Epoch and window of each, in the order of arrival."""
+    return {A: [Sent(epoch=UUID(int=epoch), window_start_s=at, received_at=START) for epoch, at in batches]}
+
+
+def test_two_spokes_with_one_key_are_found_while_they_take_turns() -> None:
+    turns = [(1 + minute % 2, minute) for minute in range(6)]
+    (draft,) = detectors.shared_identity([registration()], sent(*turns))
+    assert (draft.registration_id, draft.severity) == (A, FindingSeverity.CRITICAL)
+    assert draft.evidence == {"epochs": [str(UUID(int=1)), str(UUID(int=2))]}
+    (later,) = detectors.shared_identity([registration()], sent(*turns, (1, 9), (2, 9)))
+    assert later == draft, "the same trouble is told in the same words"
+    same_windows = [(epoch, minute) for minute in range(4) for epoch in (2, 1)]
+    assert list(detectors.shared_identity([registration()], sent(*same_windows)))
+
+
+@pytest.mark.parametrize(
+    "batches",
+    [
+        [],
+        [(1, 0), (1, 1), (1, 2), (1, 3), (2, 4), (2, 5)],
+        [(1, 0), (2, 60), (3, 120), (4, 180), (5, 240), (6, 300)],
+        [(2, 60), (1, 0), (2, 61), (1, 1), (2, 62), (1, 2), (2, 63), (1, 3)],
+        [(1, 50), (1, 51), (1, 52), (1, 53), (2, 50), (2, 51), (2, 52), (2, 53)],
+        [(1, 0), (2, 1), (1, 2), (2, 3)],
+    ],
+    ids=["silence", "a-restart", "many-restarts", "a-restart-with-a-backlog", "a-clock-set-back", "not-often-enough"],
+)
+def test_one_spoke_that_starts_again_is_one_spoke(batches: list[tuple[int, int]]) -> None:
+    assert list(detectors.shared_identity([registration()], sent(*batches))) == []
 
 
 @pytest.mark.parametrize(("skew_ms", "word"), [(30_001, "ahead of"), (-45_000, "behind")])
