@@ -30,7 +30,9 @@ _GUIDE: Final = """
 
     What changes is told over a websocket at the same path, with the protocol `graphql-transport-ws`: the subscription
     `changes`. The token goes into `connection_init` as `{"authorization": "Bearer …"}`. It says what to read again, and
-    never is the only record of anything.
+    never is the only record of anything. Every event is an operation of its own: it is paid for from the same budget,
+    and has the same deadline and size. What passes them ends the subscription with the code that says so; wait,
+    subscribe and read the lists again.
 
     * Lists are Relay connections: `first` says how many, `pageInfo.endCursor` goes into `after`.
     * Cursors and ids are opaque. Copy them; do not build them.

@@ -1,13 +1,15 @@
 """Subscriptions: who may listen, what they hear, and when it ends."""
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, replace
 
 import pytest
 
 from periplus_hub.access import repository
 from periplus_hub.access.scope import Role, Scope
 from periplus_hub.access.service import revoke_token
-from periplus_hub.api import graphql_socket, graphql_subscription
+from periplus_hub.api import graphql_socket
+from periplus_hub.api.graphql_limits import LIMITS
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.events import Events
 
@@ -195,7 +197,7 @@ async def test_a_subscription_that_fails_says_so(stage: Stage, tenant: Scope, mo
     async with connected(stage.hub.app, PROTOCOL) as client:
         await opened(client, stage.token)
         await listening(client, stage)
-        monkeypatch.setattr(graphql_subscription, "_change", gone)
+        monkeypatch.setattr(graphql_socket, "change_of", gone)
         stage.events.publish(tenant.tenant_id, "overlaps", {"revision": 7})
         answer = await client.next()
         assert answer["type"] == "error"
@@ -203,6 +205,53 @@ async def test_a_subscription_that_fails_says_so(stage: Stage, tenant: Scope, mo
         assert answer["payload"][0]["extensions"]["remedy"]
         await client.send(type="ping")
         assert (await client.next())["type"] == "pong"
+
+
+@pytest.mark.promise("queries-are-bounded")
+async def test_an_event_has_the_deadline_of_an_operation(
+    stage: Stage, tenant: Scope, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(*_: object) -> None:
+        await asyncio.Event().wait()
+
+    stage.hub.app.runner.limits = replace(LIMITS, execution_s=0.01)
+    async with connected(stage.hub.app, PROTOCOL) as client:
+        await opened(client, stage.token)
+        await listening(client, stage)
+        monkeypatch.setattr(graphql_socket, "change_of", never)
+        stage.events.publish(tenant.tenant_id, "overlaps", {"revision": 7})
+        answer = await client.next()
+        assert (answer["type"], answer["payload"][0]["extensions"]["code"]) == ("error", "deadline-exceeded")
+        await client.send(type="ping")
+        assert (await client.next())["type"] == "pong"
+    assert not stage.events._subscriptions
+
+
+@pytest.mark.promise("queries-are-bounded")
+async def test_every_event_is_paid_for(stage: Stage, db: Database, clock: FakeClock, tenant: Scope) -> None:
+    limits = replace(LIMITS, bucket=120, refill_per_s=1)
+    stage.hub = door(db, clock, events=stage.events, limits=limits)
+    async with connected(stage.hub.app, PROTOCOL) as client:
+        await opened(client, stage.token)
+        await listening(client, stage)
+        heard = []
+        while not heard or heard[-1]["type"] == "next":
+            stage.events.publish(tenant.tenant_id, "clusters", {"id": str(stage.fleet.clusters[0])})
+            heard.append(await client.next())
+        (error,) = heard[-1]["payload"]
+        assert (heard[-1]["type"], error["extensions"]["code"]) == ("error", "budget-exhausted")
+        assert 3 < len(heard) < 20
+        assert "Wait" in error["extensions"]["remedy"]
+
+
+async def test_a_subscription_that_cannot_begin_says_why(stage: Stage) -> None:
+    query = "subscription($topics: [ChangeTopic!]!) { changes(topics: $topics) { __typename } }"
+    async with connected(stage.hub.app, PROTOCOL) as client:
+        await opened(client, stage.token)
+        await client.send(type="subscribe", id="1", payload={"query": query, "variables": {"topics": ["WEATHER"]}})
+        answer = await client.next()
+        assert (answer["type"], answer["payload"]["errors"][0]["extensions"]["code"]) == ("next", "invalid-variable")
+        assert (await client.next())["type"] == "complete"
 
 
 async def test_a_store_that_cannot_check_tokens_is_no_refusal(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from periplus_hub.access import service as access
 from periplus_hub.access.scope import Permission, Scope
 from periplus_hub.access.service import Authenticator
 from periplus_hub.api.graphql_documents import Documents, InvalidDocument
-from periplus_hub.api.graphql_gate import Gate, body_too_large, decode_request, read_body
+from periplus_hub.api.graphql_gate import Gate, body_too_large, decode_request, principal, read_body
 from periplus_hub.api.graphql_limits import LIMITS, GateRefusal, Limits, refusal_of
 from periplus_hub.api.graphql_run import Runner, refusal_body
 from periplus_hub.api.graphql_socket import Connection
@@ -123,11 +123,6 @@ class GraphQLApp:
 
     async def _still_holds(self, token: str, scope: Scope) -> bool:
         return await self.authenticator.authenticate(token) == scope
-
-
-def principal(scope: Scope) -> str:
-    """Whose bucket an operation spends from."""
-    return f"{scope.tenant_id}/{scope.actor}"
 
 
 def check_form(request: Request) -> None:

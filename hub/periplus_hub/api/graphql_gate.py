@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 from graphql import GraphQLSchema
 
+from periplus_hub.access.scope import Scope
 from periplus_hub.api.graphql_cost import check_cost
 from periplus_hub.api.graphql_documents import Documents, Prepared
 from periplus_hub.api.graphql_limits import GateRefusal, Limits, over
@@ -110,6 +111,11 @@ def _check_text(text: str, limits: Limits) -> None:
     check_storable(text)
 
 
+def principal(scope: Scope) -> str:
+    """Whose bucket an operation spends from."""
+    return f"{scope.tenant_id}/{scope.actor}"
+
+
 class Buckets:
     """A token bucket per principal, in units of cost."""
 
@@ -143,6 +149,10 @@ class Gate:
         self._schema = schema
         self._documents = documents
         self._buckets = Buckets(limits)
+
+    def charge(self, principal: str, cost: float, now_s: float) -> None:
+        """Take the price of what was admitted before and happens again; raises GateRefusal when it is not there."""
+        self._buckets.spend(principal, cost, now_s)
 
     async def admit(self, request: Request, principal: str, *, now_s: float, ad_hoc: bool) -> Admitted:
         """Let the operation in or raise GateRefusal. `ad_hoc` says whether unknown documents are allowed."""

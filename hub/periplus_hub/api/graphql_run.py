@@ -2,14 +2,23 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from inspect import isawaitable
 from typing import Any, Final, cast
 
 import msgspec
 import structlog
-from graphql import ExecutionResult, FieldNode, GraphQLError, GraphQLSchema, VariableDefinitionNode, execute
+from graphql import (
+    ExecutionResult,
+    FieldNode,
+    GraphQLError,
+    GraphQLSchema,
+    VariableDefinitionNode,
+    create_source_event_stream,
+    execute,
+)
 from strawberry.execution import optimized_is_awaitable
 
 from periplus_hub.access.scope import Scope
@@ -18,6 +27,7 @@ from periplus_hub.api.graphql_executor import CompiledExecutor
 from periplus_hub.api.graphql_gate import Admitted
 from periplus_hub.api.graphql_limits import GateRefusal, Limits
 from periplus_hub.kit.errors import Refusal
+from periplus_hub.kit.events import Event
 from periplus_hub.kit.graphql import Context
 
 _log: Final = structlog.get_logger(__name__)
@@ -38,19 +48,59 @@ class Runner:
         """The response body; raises GateRefusal for the deadline and the size of the answer."""
         if _introspects_only(admitted):
             return await self._introspect(admitted)
-        try:
-            async with asyncio.timeout(self.limits.execution_s):
-                result = await self._execute(admitted, context)
-        except TimeoutError:
-            message = f"The operation took longer than {self.limits.execution_s:g} s and was stopped."
-            remedy = "Ask for less at once."
-            raise GateRefusal("deadline-exceeded", message, remedy, limit=self.limits.execution_s) from None
+        async with self._deadline():
+            result = await self._execute(admitted, context)
         return self.serialise(result, context.request_id)
 
-    async def _execute(self, admitted: Admitted, context: Context[Scope]) -> ExecutionResult:
+    async def events(self, admitted: Admitted, context: Context[Scope]) -> AsyncGenerator[Event, None] | bytes:
+        """What a subscription listens to, or the body that says why it cannot."""
+        built = CompiledExecutor.build(
+            self.schema,
+            admitted.prepared.document,
+            context_value=context,
+            raw_variable_values=admitted.variables,
+            hide_suggestions=True,
+        )
+        if isinstance(built, list):
+            return self.serialise(ExecutionResult(None, errors=built), context.request_id)
+        found = create_source_event_stream(built)
+        if isawaitable(found):
+            found = await found
+        if isinstance(found, ExecutionResult):
+            return self.serialise(found, context.request_id)
+        return cast("AsyncGenerator[Event, None]", found)
+
+    async def run_event(
+        self, admitted: Admitted, context: Context[Scope], read: Callable[[], Awaitable[object | None]]
+    ) -> bytes | None:
+        """The answer to one event of a subscription: `read` finds what it is about, None when there is nothing to say.
+
+        An event is bounded like any operation.
+        """
+        async with self._deadline():
+            found = await read()
+            if found is None:
+                return None
+            result = await self._execute(admitted, context, found)
+        return self.serialise(result, context.request_id)
+
+    @asynccontextmanager
+    async def _deadline(self) -> AsyncIterator[None]:
+        limit = self.limits.execution_s
+        try:
+            async with asyncio.timeout(limit):
+                yield
+        except TimeoutError:
+            message = f"The operation took longer than {limit:g} s and was stopped."
+            raise GateRefusal("deadline-exceeded", message, "Ask for less at once.", limit=limit) from None
+
+    async def _execute(
+        self, admitted: Admitted, context: Context[Scope], root: object | None = None
+    ) -> ExecutionResult:
         result = execute(
             self.schema,
             admitted.prepared.document,
+            root,
             context_value=context,
             variable_values=admitted.variables,
             executor_class=CompiledExecutor,

@@ -8,22 +8,23 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, Protocol, cast
 
 import msgspec
 import structlog
-from graphql import ExecutionResult, subscribe
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from periplus_hub.access.scope import Permission, Scope
 from periplus_hub.api.graphql_documents import InvalidDocument
-from periplus_hub.api.graphql_executor import CompiledExecutor
-from periplus_hub.api.graphql_gate import Gate, request_of
+from periplus_hub.api.graphql_gate import Admitted, Gate, principal, request_of
 from periplus_hub.api.graphql_limits import GateRefusal, Limits
-from periplus_hub.api.graphql_run import Runner, error_entries
+from periplus_hub.api.graphql_run import Runner
+from periplus_hub.api.graphql_subscription import START, change_of
 from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.db_errors import DATABASE_ERRORS
 from periplus_hub.kit.errors import Unavailable
+from periplus_hub.kit.events import Event
 from periplus_hub.kit.graphql import Context
 from periplus_hub.kit.ids import new_id
 
@@ -196,40 +197,31 @@ class Connection:
         entrance, scope = self.entrance, cast("Scope", self.scope)
         request = request_of(payload, entrance.limits)
         ad_hoc, now_s = scope.allows(Permission.ADHOC), entrance.clock.monotonic_s()
-        admitted = await entrance.gate.admit(request, f"{scope.tenant_id}/{scope.actor}", now_s=now_s, ad_hoc=ad_hoc)
+        admitted = await entrance.gate.admit(request, principal(scope), now_s=now_s, ad_hoc=ad_hoc)
         if admitted.prepared.kind.value != "subscription":
             message = "Only subscriptions are served here."
             raise GateRefusal("not-a-subscription", message, "Send queries and mutations with POST /graphql.")
         context = entrance.context(scope, str(new_id()), self.token)
-        found = subscribe(
-            entrance.runner.schema,
-            admitted.prepared.document,
-            context_value=context,
-            variable_values=admitted.variables,
-            executor_class=CompiledExecutor,
-            hide_suggestions=True,
-        )
-        events = await found if asyncio.iscoroutine(found) else found
-        if isinstance(events, ExecutionResult):
-            await self._send_result(identity, events, context)
+        found = await entrance.runner.events(admitted, context)
+        if isinstance(found, bytes):
+            await self._send_next(identity, found)
             return
-        async with contextlib.aclosing(cast("Any", events)) as stream:
-            await self._pass_on(identity, stream, context)
+        async with contextlib.aclosing(found) as stream:
+            await self._pass_on(identity, stream, admitted, context)
 
-    async def _pass_on(self, identity: str, stream: AsyncIterator[ExecutionResult], context: Context[Scope]) -> None:
-        async for result in stream:
-            await self._send_result(identity, result, context)
+    async def _pass_on(
+        self, identity: str, stream: AsyncIterator[Event], admitted: Admitted, context: Context[Scope]
+    ) -> None:
+        """Each event is an operation of its own: it is paid for, and has a deadline and a size."""
+        entrance = self.entrance
+        async for event in stream:
+            entrance.gate.charge(principal(context.scope), admitted.cost - START, entrance.clock.monotonic_s())
+            body = await entrance.runner.run_event(admitted, context, partial(change_of, context, event))
+            if body is not None:
+                await self._send_next(identity, body)
 
-    async def _send_result(self, identity: str, result: ExecutionResult, context: Context[Scope]) -> None:
-        payload: dict[str, object] = {"data": result.data}
-        if result.errors:
-            payload["errors"] = error_entries(result.errors, context.request_id)
-        body = msgspec.json.encode({"id": identity, "type": "next", "payload": payload})
-        limit = self.entrance.limits.response_bytes
-        if len(body) > limit:
-            message = f"An event's answer has {len(body):,} bytes; at most {limit:,} are sent."
-            raise GateRefusal("response-too-large", message, "Select fewer fields.", limit=limit, found=len(body))
-        await self._send_text(body)
+    async def _send_next(self, identity: str, body: bytes) -> None:
+        await self._send({"id": identity, "type": "next", "payload": msgspec.Raw(body)})
 
     async def _send(self, message: Mapping[str, object]) -> None:
         await self._send_text(msgspec.json.encode(message))

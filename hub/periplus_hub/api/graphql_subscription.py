@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, cast
 from uuid import UUID
 
 import strawberry
@@ -17,6 +17,9 @@ from periplus_hub.kit.events import LAGGED, Event
 from periplus_hub.kit.graphql import Context
 from periplus_hub.kit.graphql_prices import Cost
 from periplus_hub.kit.graphql_scalars import BigInt
+
+START: Final = 50.0
+"""Price of beginning to listen. The rest of the operation is paid again with every event."""
 
 
 @strawberry.enum(description="What to hear about.")
@@ -67,13 +70,13 @@ Changed = FindingChanged | ClusterChanged | OverlapsChanged | Lagged
 class Subscription:
     """The only one: one stream for all topics."""
 
-    @strawberry.subscription(description="What happens from now on in these topics.", directives=[Cost(weight=50)])
+    @strawberry.subscription(description="What happens from now on in these topics.", directives=[Cost(weight=START)])
     async def changes(
         self,
         info: Info,
         topics: Annotated[list[ChangeTopic], strawberry.argument(description="What to hear about.")],
     ) -> AsyncIterator[Change]:
-        """Ends when the token does not hold any more."""
+        """Ends when the token does not hold any more. What an event is about is read by `change_of`."""
         context = info.context
         if context.events is None:
             return
@@ -82,13 +85,11 @@ class Subscription:
                 if context.still_valid is None or not await context.still_valid():
                     return
                 context.loaders.clear()  # an event's answer is read afresh
-                change = await _change(context, event)
-                if change is not None:
-                    yield change
+                yield cast("Change", event)
 
 
-async def _change(context: Context[Scope], event: Event) -> Changed | None:
-    """None when the thing is gone again."""
+async def change_of(context: Context[Scope], event: Event) -> Changed | None:
+    """What the event is about, as it is now; None when the thing is gone again."""
     if event.topic == LAGGED:
         return Lagged(remedy="Read the lists again; some changes were missed.")
     if event.topic == ChangeTopic.OVERLAPS:

@@ -216,7 +216,7 @@ def shared_identity(
             severity=FindingSeverity.CRITICAL,
             title=f"More than one spoke sends as {registration.name}",
             why="Batches of several epochs keep taking turns, so several spokes have this registration's key. Only "
-            "what the one with the latest epoch tells counts: if they are in different clusters, the others are missing.",
+            "what the one with the latest epoch tells counts; what the others are in is missing, or hidden behind it.",
             what_to_do="Keep one and stop the others: look for a second Deployment of the spoke, and for a copy of its "
             "state folder (a cloned volume, a restored backup). A spoke in another cluster needs an empty state folder "
             "and a join token of its own.",
