@@ -20,7 +20,7 @@ from sqlalchemy import func, select
 from periplus_contract.outcomes import Outcome
 from periplus_contract.tables import Kind
 from periplus_hub.access.scope import Scope, system_scope
-from periplus_hub.access.service import ensure_default_tenant
+from periplus_hub.access.service_tenants import ensure_default_tenant
 from periplus_hub.fleet.service_enrolment import Enrolment
 from periplus_hub.ingest.tables import batches, outcomes
 from periplus_hub.inventory.tables import counts, pods

@@ -11,6 +11,7 @@ import pytest
 
 from periplus_contract import problems
 from periplus_hub.access.service import Authenticator
+from periplus_hub.access.service_tenants import ensure_default_tenant
 from periplus_hub.api import http_protocol, observe
 from periplus_hub.api.boot import start
 from periplus_hub.api.config import ConfigError, HubConfig, load_config
@@ -245,6 +246,7 @@ async def test_a_database_without_a_schema_is_refused_and_migrate_makes_it(
 
 async def test_the_first_admin_token_is_written_once_for_its_owner_only(db: Database, tmp_path: Path) -> None:
     assert await ensure_admin_token(db, None) is None
+    await ensure_default_tenant(db)
     path = await ensure_admin_token(db, tmp_path)
     assert path == tmp_path / "admin-token"
     first = path.read_text()

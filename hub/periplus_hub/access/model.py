@@ -1,8 +1,17 @@
-"""Tokens and audit events as values."""
+"""Tenants and tokens as values."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """Who shares a hub with others and sees nothing of them."""
+
+    id: UUID
+    name: str
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

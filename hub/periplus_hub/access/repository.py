@@ -9,7 +9,7 @@ from sqlalchemy import Row, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from periplus_hub.access import tables
-from periplus_hub.access.model import ApiToken
+from periplus_hub.access.model import ApiToken, Tenant
 from periplus_hub.access.scope import Scope, insert_owned, owned
 from periplus_hub.kit.db import ReadConnection, WriteConnection
 
@@ -28,6 +28,25 @@ async def system_ensure_tenant(c: WriteConnection, tenant_id: UUID, name: str) -
     await c.execute(upsert(tables.tenants).values(id=tenant_id, name=name).on_conflict_do_nothing())
     found: UUID = await c.scalar(select(tables.tenants.c.id).where(tables.tenants.c.name == name))
     return found
+
+
+async def system_add_tenant(c: WriteConnection, tenant_id: UUID, name: str) -> bool:
+    """A new tenant; False when the name is taken."""
+    statement = upsert(tables.tenants).values(id=tenant_id, name=name)
+    return (await c.execute(statement.on_conflict_do_nothing())).rowcount > 0
+
+
+async def system_tenant_called(c: ReadConnection, name: str) -> UUID | None:
+    """The tenant of this name."""
+    found: UUID | None = await c.scalar(select(tables.tenants.c.id).where(tables.tenants.c.name == name))
+    return found
+
+
+async def system_tenants(c: ReadConnection) -> list[Tenant]:
+    """Every tenant, oldest first."""
+    table = tables.tenants
+    rows = await c.rows(select(table.c.id, table.c.name, table.c.created_at).order_by(table.c.created_at, table.c.id))
+    return [Tenant(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name for it
 
 
 async def system_tenant_ids(c: ReadConnection) -> list[UUID]:

@@ -19,13 +19,12 @@ import structlog
 
 from periplus_hub.access import repository
 from periplus_hub.access.model import ApiToken
-from periplus_hub.access.scope import Permission, Role, Scope, role_scope, system_scope
+from periplus_hub.access.scope import Permission, Role, Scope, role_scope
 from periplus_hub.kit.db import Database, WriteConnection
 from periplus_hub.kit.db_errors import DATABASE_ERRORS
 from periplus_hub.kit.errors import Invalid, NotFound, Unavailable
 from periplus_hub.kit.ids import new_id, random_token
 
-DEFAULT_TENANT: Final = "default"
 CACHE_S: Final = 5.0
 _MARK: Final = "ppt"
 _PUBLIC_LENGTH: Final = 8
@@ -153,24 +152,6 @@ async def revoke_token(c: WriteConnection, scope: Scope, token_id: UUID, *, now:
     if token is None:
         raise NotFound(f"there is no API token {token_id}", "List the tokens and take an id from there.")
     return token
-
-
-async def ensure_default_tenant(db: Database) -> UUID:
-    """The tenant a hub without tenancy works for."""
-    async with db.write() as c:
-        return await repository.system_ensure_tenant(c, new_id(), DEFAULT_TENANT)
-
-
-async def make_admin_token(db: Database, name: str) -> str:
-    """A new admin token of the default tenant, straight in the database; earlier ones of this name are revoked."""
-    tenant_id = await ensure_default_tenant(db)
-    async with db.write() as c:
-        scope, now = system_scope(tenant_id, "system:cli"), db.clock.now()
-        for earlier in await repository.tokens(c, scope):
-            if earlier.name == name and earlier.revoked_at is None:
-                await revoke_token(c, scope, earlier.id, now=now)
-        _, text = await create_token(c, scope, name, Role.ADMIN, now=now)
-    return text
 
 
 async def audit(

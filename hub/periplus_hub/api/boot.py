@@ -6,7 +6,7 @@ Half of a hub's start is importing, the other half is PostgreSQL; two cores can 
 import asyncio
 import gc
 import importlib
-from typing import Literal
+from typing import Final, Literal
 
 import uvloop
 
@@ -15,17 +15,19 @@ from periplus_hub.api.store import open_store
 from periplus_hub.kit import logs
 from periplus_hub.kit.errors import Refusal
 
-Action = Literal["serve", "work", "migrate", "admin_token"]
+Action = Literal["serve", "work", "migrate", "admin_token", "add_tenant", "list_tenants"]
+_AT_ONCE: Final = frozenset({"admin_token", "add_tenant", "list_tenants"})
+"""What is done beside a running hub, and answered."""
 
 
-def run(action: Action, config: HubConfig) -> str | None:
+def run(action: Action, config: HubConfig, *arguments: str) -> str | None:
     """Run one of `periplus_hub.api.serve` to its end; returns what it has to tell. Raises Refusal."""
-    return uvloop.run(start(action, config))
+    return uvloop.run(start(action, config, *arguments))
 
 
-async def start(action: Action, config: HubConfig) -> str | None:
+async def start(action: Action, config: HubConfig, *arguments: str) -> str | None:
     """The same inside a running loop."""
-    level = "warning" if action == "admin_token" else config.log_level
+    level = "warning" if action in _AT_ONCE else config.log_level
     logs.configure(level, human=config.log_format == "text")
     if action == "work" and config.embedded:
         raise Refusal(
@@ -34,9 +36,9 @@ async def start(action: Action, config: HubConfig) -> str | None:
         )
     gc.disable()  # what is loaded stays: looking for garbage in it, now, later and at the end, is wasted
     loading = asyncio.get_running_loop().run_in_executor(None, importlib.import_module, "periplus_hub.api.serve")
-    async with open_store(config, join_running=action == "admin_token") as url:
+    async with open_store(config, join_running=action in _AT_ONCE) as url:
         process = getattr(await loading, action)
         gc.freeze()
         gc.enable()
-        answer: str | None = await process(config, url)
+        answer: str | None = await process(config, url, *arguments)
         return answer

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 
 from periplus_hub.access.scope import system_scope
-from periplus_hub.access.service import ensure_default_tenant
+from periplus_hub.access.service_tenants import ensure_default_tenant
 from periplus_hub.fleet.service import admit_join_token
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.errors import Refusal

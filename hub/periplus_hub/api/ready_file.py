@@ -3,11 +3,15 @@
 import json
 import os
 from pathlib import Path
+from typing import Final
 
-from periplus_hub.access.service import make_admin_token
+from periplus_hub.access.service_tenants import make_admin_token
 from periplus_hub.api.listeners import Listener
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.errors import Refusal
+
+OF_THE_FILE: Final = "admin-token file"
+"""What the token in the data folder is called."""
 
 
 async def ensure_admin_token(db: Database, data_dir: Path | None) -> Path | None:
@@ -16,7 +20,7 @@ async def ensure_admin_token(db: Database, data_dir: Path | None) -> Path | None
         return None
     path = data_dir / "admin-token"
     if not path.exists():
-        write_private(path, await make_admin_token(db, "admin-token file") + "\n")
+        write_private(path, await make_admin_token(db, OF_THE_FILE) + "\n")
     return path
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from periplus_hub.access.service import Authenticator, ensure_default_tenant
+from periplus_hub.access.service import Authenticator
+from periplus_hub.access.service_tenants import ensure_default_tenant
 from periplus_hub.api.config import HubConfig
 from periplus_hub.fleet.service_enrolment import Enrolment
 from periplus_hub.fleet.service_gate import SpokeGate

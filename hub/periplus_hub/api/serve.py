@@ -6,16 +6,17 @@ import signal
 from collections.abc import Iterator
 from typing import Final
 
+import msgspec
 import structlog
 
-from periplus_hub.access.service import make_admin_token
+from periplus_hub.access.service_tenants import DEFAULT_TENANT, create_tenant, make_admin_token, tenants
 from periplus_hub.addresses.jobs import OverlapsJob
 from periplus_hub.api import join_tokens
 from periplus_hub.api.app import make_intake, make_jobs, metrics_app, nudging, people_app, spokes_app
 from periplus_hub.api.config import HubConfig
 from periplus_hub.api.health import Health
 from periplus_hub.api.listeners import Listener, bind, serving
-from periplus_hub.api.ready_file import ensure_admin_token, write_private, write_ready_file
+from periplus_hub.api.ready_file import OF_THE_FILE, ensure_admin_token, write_private, write_ready_file
 from periplus_hub.api.resources import Resources, migrated, open_resources
 from periplus_hub.api.tracing import tracing
 from periplus_hub.kit.errors import Refusal
@@ -48,13 +49,31 @@ async def migrate(_: HubConfig, url: str) -> None:
     await migrated(url)
 
 
-async def admin_token(config: HubConfig, url: str) -> str:
-    """Replace the admin token made this way before; returns the new text, which the data folder's file gets too."""
+async def admin_token(config: HubConfig, url: str, tenant: str = DEFAULT_TENANT) -> str:
+    """Replace the admin token made this way before; returns the new text.
+
+    That of the default tenant is the one in the data folder's file.
+    """
     async with open_resources(config, url) as resources:
-        text = await make_admin_token(resources.db, "admin-token file")
+        if tenant != DEFAULT_TENANT:
+            return await make_admin_token(resources.db, tenant=tenant)
+        text = await make_admin_token(resources.db, OF_THE_FILE)
     if config.embedded:
         write_private(config.data_dir / "admin-token", text + "\n")
     return text
+
+
+async def add_tenant(config: HubConfig, url: str, name: str) -> str:
+    """Make a tenant; returns its first admin token."""
+    async with open_resources(config, url) as resources:
+        return await create_tenant(resources.db, name)
+
+
+async def list_tenants(config: HubConfig, url: str) -> str:
+    """Every tenant, as JSON."""
+    async with open_resources(config, url) as resources:
+        found = await tenants(resources.db)
+    return msgspec.json.encode([{"name": each.name, "createdAt": each.created_at} for each in found]).decode()
 
 
 async def _serve(resources: Resources, stop: asyncio.Event) -> None:

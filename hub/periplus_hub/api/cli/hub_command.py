@@ -1,35 +1,38 @@
-"""`periplus hub serve|work|migrate|admin-token`: the hub's own processes.
+"""`periplus hub serve|work|migrate|admin-token|tenants`: the hub's own processes.
 
 The server is imported when it is started: `periplus --help` must not wait for a database driver.
 """
 
+import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
+from periplus_hub.api.cli.connection import JsonOption, Listing
 from periplus_hub.api.cli.exits import fail
+from periplus_hub.api.cli.tables import when
 
 hub_commands = typer.Typer(no_args_is_help=True, help="Run the hub: serve, work, migrate.")
+tenants = typer.Typer(no_args_is_help=True, help="Who shares this hub: each sees only what is its own.")
+hub_commands.add_typer(tenants, name="tenants")
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="TOML file; flags and PERIPLUS_* win over it.")]
-Action = Literal["serve", "work", "migrate", "admin_token"]
+Action = Literal["serve", "work", "migrate", "admin_token", "add_tenant", "list_tenants"]
 DataDirOption = Annotated[
     Path | None, typer.Option(help="Folder of the embedded stores. Not used with PERIPLUS_DATABASE_URL.")
 ]
 
 
-def _run(action: Action, config_file: Path | None, flags: dict[str, Any]) -> None:
+def _run(action: Action, config_file: Path | None, flags: dict[str, Any], *arguments: str) -> str | None:
     from periplus_hub.api.boot import run  # noqa: PLC0415 - see the module's docstring
     from periplus_hub.api.config import load_config  # noqa: PLC0415 - as above
     from periplus_hub.kit.errors import Refusal  # noqa: PLC0415 - as above
 
     try:
-        answer = run(action, load_config(config_file, flags))
+        return run(action, load_config(config_file, flags), *arguments)
     except Refusal as error:
         fail(error.message, error.remedy)
-    if answer is not None:
-        typer.echo(answer)
 
 
 @hub_commands.command("serve")
@@ -82,6 +85,30 @@ def migrate(*, data_dir: DataDirOption = None, config: ConfigOption = None) -> N
 
 
 @hub_commands.command("admin-token")
-def admin_token(*, data_dir: DataDirOption = None, config: ConfigOption = None) -> None:
-    """Make a new admin API token straight in the database, and print it once."""
-    _run("admin_token", config, {"data_dir": data_dir})
+def admin_token(
+    *,
+    tenant: Annotated[str, typer.Option(help="Whose.")] = "default",
+    data_dir: DataDirOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Make a new admin API token straight in the database, and print it once; the one before is revoked."""
+    typer.echo(_run("admin_token", config, {"data_dir": data_dir}, tenant))
+
+
+@tenants.command("create")
+def create_tenant(
+    name: Annotated[str, typer.Argument(help="The new tenant's name.")],
+    *,
+    data_dir: DataDirOption = None,
+    config: ConfigOption = None,
+) -> None:
+    """Make a tenant straight in the database, and print its first admin API token once."""
+    typer.echo(_run("add_tenant", config, {"data_dir": data_dir}, name))
+
+
+@tenants.command("list")
+def list_tenants(*, data_dir: DataDirOption = None, config: ConfigOption = None, as_json: JsonOption = False) -> None:
+    """Every tenant of this hub, oldest first."""
+    documents = json.loads(_run("list_tenants", config, {"data_dir": data_dir}) or "[]")
+    rows: list[tuple[str, ...]] = [(each["name"], when(each["createdAt"])) for each in documents]
+    Listing(("name", "made"), rows, documents, "No tenants yet.").show(as_json=as_json)
