@@ -80,6 +80,16 @@ async def test_a_cluster_goes_into_a_domain_and_gets_its_own_back(terminal: Term
     assert "cluster-001" in table
 
 
+async def test_a_cluster_of_which_nothing_is_here_is_not_settled(terminal: Terminal) -> None:
+    lines = {each["name"]: each for each in (await terminal.documents("overlaps"))["clusters"]}
+    assert {name: (each["state"], each["reason"]) for name, each in lines.items()} == {
+        "cluster-000": ("slow", "no_inventory"),
+        "cluster-001": ("slow", "no_inventory"),
+        "pending": ("slow", "pending"),
+    }
+    assert "waits for approval" in (await terminal.type("overlaps")).stdout
+
+
 async def test_connections_have_the_words_that_are_typed(terminal: Terminal) -> None:
     await terminal.type("domains", "connect", "domain-000", "empty", "--mode", "join-requested")
     (mine,) = [each for each in await terminal.documents("domains", "list") if each["name"] == "domain-000"]

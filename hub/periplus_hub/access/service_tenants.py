@@ -36,7 +36,9 @@ async def create_tenant(db: Database, name: str) -> str:
     tenant_id = new_id()
     async with db.write() as c:
         if not await repository.system_add_tenant(c, tenant_id, name):
-            raise Conflict(f"there is a tenant called {name!r}", "For another admin token: 'periplus hub admin-token'.")
+            raise Conflict(
+                f"there is a tenant called {name!r}", f"For a token: 'periplus hub admin-token --tenant {name}'."
+            )
         scope = system_scope(tenant_id, _ACTOR)
         await audit(c, scope, "access:tenant:create", "tenant", str(tenant_id), detail={"name": name})
         return await _replace_token(c, scope, _MADE_HERE, db)

@@ -1,6 +1,7 @@
 """`periplus overlaps` and `periplus domains …`."""
 
 import json
+from dataclasses import replace
 from typing import Annotated, Any, Final
 
 import typer
@@ -12,7 +13,7 @@ from periplus_hub.api.cli.connection import JsonOption, Listing, TokenFileOption
 from periplus_hub.api.cli.documents import word
 from periplus_hub.api.cli.exits import Exit, fail
 from periplus_hub.api.cli.render import print_report
-from periplus_hub.api.cli.report import Report
+from periplus_hub.api.cli.report import ClusterLine, ClusterState, Report
 from periplus_hub.api.client import HubClient
 
 domains = typer.Typer(no_args_is_help=True, help="Network domains: which clusters share one address space.")
@@ -70,12 +71,24 @@ def overlaps(
     """The overlap register: groups by severity, what each would break, what to do."""
     with hub(url, token_file) as client:
         groups, as_of = queries.overlap_groups(client, joined=joined)
-        lines = tuple(queries.cluster_line(name, "", node) for name, node in queries.clusters(client).items())
+        lines = tuple(_line(name, node) for name, node in queries.clusters(client).items())
     report = Report(clusters=lines, groups=groups, joined=joined, as_of=as_of)
     if as_json:
         typer.echo(json.dumps(report.document(), indent=2))
     else:
         print_report(report, Console(highlight=False))
+
+
+def _line(name: str, node: dict[str, Any]) -> ClusterLine:
+    """A cluster of which nothing is here yet is not settled."""
+    line = queries.cluster_line(name, "", node)
+    if node["counts"] is not None:
+        return line
+    if node["state"] == "PENDING":
+        why = ("pending", "it waits for approval", f"See it with 'periplus clusters show {name}', then approve it.")
+    else:
+        why = ("no_inventory", "its inventory is not here yet", f"See 'periplus clusters show {name}'.")
+    return replace(line, state=ClusterState.SLOW, reason=why[0], message=why[1], remedy=why[2])
 
 
 def _all(client: HubClient) -> list[dict[str, Any]]:
