@@ -86,7 +86,6 @@ class Pool(RowBacked):
     assigned: BigInt | None = strawberry.field(description="Addresses handed out, used or not.")
     used: BigInt | None = strawberry.field(description="Addresses in use.")
     reserved: BigInt | None = strawberry.field(description="Addresses it will never hand out.")
-    cooling: BigInt | None = strawberry.field(description="Addresses given back but not yet reusable.")
     free: BigInt | None = strawberry.field(description="Addresses it can hand out now.")
     largest_free_block: BigInt | None = strawberry.field(description="Prefix length of the largest free block.")
     source: str = strawberry.field(description="Where the numbers come from.")

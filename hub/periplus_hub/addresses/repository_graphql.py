@@ -73,7 +73,7 @@ POOLS: Final = Listing[Scope](
     source=_pools,
     columns=[
         *plain(_pools, "registration_id", "provider", "name", "family", "scope", "node", "source", "quality"),
-        *plain(_pools, "capacity", "assigned", "used", "reserved", "cooling", "free", "largest_free_block"),
+        *plain(_pools, "capacity", "assigned", "used", "reserved", "free", "largest_free_block"),
         cast(_pools.c.cidrs, ARRAY(Text)).label("cidrs"),
         _pools.c.observed_at,
     ],

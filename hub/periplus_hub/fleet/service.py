@@ -91,7 +91,7 @@ async def withdraw_join_token(c: WriteConnection, scope: Scope, token_id: UUID) 
     if public_id is None:
         raise NotFound(
             f"there is no unused join token {token_id}",
-            "See joinTokens(usable: true). If a cluster joined with it that should not have, revoke the cluster.",
+            "Only unused ones can be withdrawn. If a cluster joined with it that should not have, revoke the cluster.",
         )
     await audit(c, scope, "fleet:join-token:withdraw", "join_token", public_id)
     return public_id

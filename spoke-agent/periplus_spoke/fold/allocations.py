@@ -136,6 +136,7 @@ def _service_pool(item: ServiceRange, used: int, *, exact: bool) -> Pool:
         cidrs=(str(item.network),),
         capacity=capacity,
         used=used,
+        reserved=item.network.num_addresses - capacity,
         free=max(capacity - used, 0),
     )
 

@@ -62,3 +62,21 @@ def observed_blocks(addresses: Iterable[Address]) -> list[Network]:
     v4 = [block for block in blocks if isinstance(block, ipaddress.IPv4Network)]
     v6 = [block for block in blocks if isinstance(block, ipaddress.IPv6Network)]
     return [*ipaddress.collapse_addresses(v4), *ipaddress.collapse_addresses(v6)]
+
+
+def largest_free_block(network: Network, taken: Iterable[Network]) -> int | None:
+    """Prefix length of the largest block of `network` that touches none of `taken`, which lie in it; None when full."""
+    first, best = int(network.network_address), -1
+    for start, after in sorted((int(each.network_address), int(each.broadcast_address) + 1) for each in taken):
+        best = max(best, _largest_inside(first, start))
+        first = max(first, after)
+    best = max(best, _largest_inside(first, int(network.broadcast_address) + 1))
+    return None if best < 0 else network.max_prefixlen - best
+
+
+def _largest_inside(first: int, after: int) -> int:
+    """Bits of the largest aligned power of two within [first, after); -1 for nothing."""
+    bits = max(after - first, 0).bit_length() - 1
+    while bits >= 0 and ((first + (1 << bits) - 1) >> bits << bits) + (1 << bits) > after:
+        bits -= 1
+    return bits

@@ -13,7 +13,7 @@ import msgspec
 
 from periplus_spoke.collectors.ipam.base import DetectFacts, WantedKind
 from periplus_spoke.fold.allocations import Fault, checked
-from periplus_spoke.fold.cidr import Address, Network, parse_address, parse_cidr
+from periplus_spoke.fold.cidr import Address, Network, largest_free_block, parse_address, parse_cidr
 from periplus_spoke.fold.cni import uses_pod_cidr
 from periplus_spoke.fold.ipam import Allocation, ConfigMaps, IpamView, Pool
 
@@ -156,6 +156,7 @@ def _node_pool(block: _Block, used: int | None) -> Pool:
         capacity=capacity,
         assigned=block.network.num_addresses,
         used=used,
+        reserved=block.network.num_addresses - capacity,
         free=None if used is None else max(capacity - used, 0),
     )
 
@@ -175,6 +176,7 @@ def _cluster_pool(name: str, network: Network, nodes: list[Pool]) -> Pool:
         assigned=sum(pool.assigned or 0 for pool in inside),
         used=used,
         free=None if used is None else max(network.num_addresses - used, 0),
+        largest_free_block=largest_free_block(network, (ipaddress.ip_network(pool.cidrs[0]) for pool in inside)),
     )
 
 

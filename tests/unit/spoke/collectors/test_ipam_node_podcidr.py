@@ -70,6 +70,7 @@ def test_used_counts_pods_that_hold_an_address_of_their_node() -> None:
     assert pools["n1", 6].used == 1
     cluster = pools["podSubnet", 4]
     assert (cluster.scope, cluster.capacity, cluster.assigned, cluster.used) == ("cluster", 65_536, 512, 2)
+    assert (n1.reserved, pools["n1", 6].reserved, cluster.largest_free_block) == (3, 2, 17)
 
 
 def test_impossible_ranges_are_named() -> None:
