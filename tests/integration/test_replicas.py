@@ -7,6 +7,10 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from periplus_hub.access.scope import Role, Scope
+from periplus_hub.addresses.jobs import OverlapsJob
+from periplus_hub.addresses.model import Severity
+from periplus_hub.api.app import following
 from periplus_hub.kit import jobs
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.event_bridge import EventBridge
@@ -15,6 +19,8 @@ from periplus_hub.kit.jobs import JobRunner, lead
 from periplus_hub.kit.tasks import beside
 
 from tests.support.clock import FakeClock
+from tests.support.graphql_hub import door, token_for
+from tests.support.overlap_fleet import Fleet
 
 ACME = UUID(int=1)
 SOON_S = 0.02
@@ -103,3 +109,36 @@ async def test_a_replica_that_did_not_hear_for_a_while_reads_everything_again(db
         with events.subscribe(ACME, "pods") as heard:
             await end_sessions(db)
             assert (await anext(heard)).topic == LAGGED
+
+
+@pytest.mark.parametrize("change", ["move", "connect", "revoke"])
+async def test_the_register_follows_at_once_what_is_done_in_another_replica(
+    database_url: str, db: Database, tenant: Scope, clock: FakeClock, change: str
+) -> None:
+    there, here, leader = Events(), Events(), Database(database_url, clock)
+    fleet, told = Fleet.open(db, tenant), asyncio.Queue[str]()
+    for name in ("a", "b"):
+        await fleet.cluster(name, ("pod", "10.244.0.0/16"))
+    runner = JobRunner([OverlapsJob(leader, lambda *_: told.put_nowait("changed"), interval_s=3_600)], clock)
+    bridges = [EventBridge(db, here), EventBridge(leader, there)]
+    work = (lead(leader, runner), following(there, runner, OverlapsJob.name))
+    async with asyncio.timeout(60), beside(*(bridge.run() for bridge in bridges), *work):
+        for bridge in bridges:
+            await bridge.connected.wait()
+        await told.get()
+        async with db.read() as c:
+            home, other = [f"NetworkDomain:{await fleet.domain_of(c, fleet.registration(name))}" for name in "ab"]
+        text = {
+            "move": "mutation($d: ID!, $c: ID!) { moveClusters(domain: $d, clusters: [$c]) { __typename } }",
+            "connect": "mutation($d: ID!, $o: ID!) { connectDomains(a: $d, b: $o, mode: FLAT) { __typename } }",
+            "revoke": "mutation($c: ID!) { revokeCluster(cluster: $c) { __typename } }",
+        }[change]
+        ids = {"d": home, "o": other, "c": fleet.id_of("b")}
+        used = {name: value for name, value in ids.items() if f"${name}" in text}
+        answer = await door(db, clock, events=here).ask(text, await token_for(db, tenant, Role.ADMIN), **used)
+        assert "Problem" not in str(answer.good)
+        await told.get()
+        expected = [] if change == "revoke" else [Severity.CONFLICT]
+        assert [group.severity for group in await fleet.groups()] == expected
+    fleet.door.intake.close()
+    await leader.dispose()

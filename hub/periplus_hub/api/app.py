@@ -20,6 +20,7 @@ from periplus_hub.api.resources import Resources
 from periplus_hub.api.tracing import traced
 from periplus_hub.findings.jobs import FindingsJob, FindingsRetentionJob
 from periplus_hub.fleet.jobs import FleetRetentionJob
+from periplus_hub.fleet.model import CLUSTERS_TOPIC, DOMAINS_TOPIC
 from periplus_hub.fleet.routes import enrolment_router
 from periplus_hub.ingest.appliers import Listener
 from periplus_hub.ingest.jobs import RetentionJob
@@ -28,6 +29,7 @@ from periplus_hub.ingest.routes import batches_router
 from periplus_hub.ingest.service import Intake
 from periplus_hub.inventory.jobs import IdentityRetentionJob
 from periplus_hub.inventory.service import InventoryApplier
+from periplus_hub.kit.events import Events
 from periplus_hub.kit.jobs import Job, JobRunner
 
 _SPOKES_BODY: Final = 2 * limits.MAX_COMPRESSED_BYTES
@@ -76,6 +78,13 @@ def metrics_app(resources: Resources, health: Health) -> ASGIApp:
 
 def _around(app: ASGIApp, name: str, resources: Resources, most_bytes: int) -> ASGIApp:
     return Observed(traced(app, name), name, resources.clock, most_bytes)
+
+
+async def following(events: Events, runner: JobRunner, job: str) -> None:
+    """Until cancelled: the register follows what people do to the fleet at once, in whichever replica they do it."""
+    with events.subscribe(None, CLUSTERS_TOPIC, DOMAINS_TOPIC) as changes:
+        async for _ in changes:
+            runner.nudge(job)
 
 
 def nudging(runner: JobRunner, job: str) -> Listener:

@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Coroutine, Iterator, Sequence
+from typing import Any, Final
 
 import msgspec
 import structlog
@@ -12,7 +12,7 @@ import structlog
 from periplus_hub.access.service_tenants import DEFAULT_TENANT, create_tenant, make_admin_token, tenants
 from periplus_hub.addresses.jobs import OverlapsJob
 from periplus_hub.api import join_tokens
-from periplus_hub.api.app import make_intake, make_jobs, metrics_app, nudging, people_app, spokes_app
+from periplus_hub.api.app import following, make_intake, make_jobs, metrics_app, nudging, people_app, spokes_app
 from periplus_hub.api.config import HubConfig
 from periplus_hub.api.health import Health
 from periplus_hub.api.listeners import Listener, bind, serving
@@ -40,7 +40,7 @@ async def work(config: HubConfig, url: str) -> None:
             health = Health(resources.db)
             listeners = bind(config, {"metrics": metrics_app(resources, health)})
             runner = JobRunner(make_jobs(resources), resources.clock)
-            async with beside(lead(resources.db, runner)), serving(listeners):
+            async with beside(*_leading(resources, runner)), serving(listeners):
                 await _run(resources, listeners, health, stop)
 
 
@@ -90,11 +90,16 @@ async def _serve(resources: Resources, stop: asyncio.Event) -> None:
     }
     try:
         listeners = bind(config, apps)
-        jobs = [lead(resources.db, runner)] if config.works else []
+        jobs = _leading(resources, runner) if config.works else ()
         async with beside(resources.authenticator.keep_writing_uses(), *jobs), serving(listeners):
             await _run(resources, listeners, health, stop)
     finally:
         intake.close()
+
+
+def _leading(resources: Resources, runner: JobRunner) -> Sequence[Coroutine[Any, Any, None]]:
+    """What a process does that may lead."""
+    return lead(resources.db, runner), following(resources.events, runner, OverlapsJob.name)
 
 
 async def _run(resources: Resources, listeners: list[Listener], health: Health, stop: asyncio.Event) -> None:

@@ -11,7 +11,7 @@ from periplus_hub.access.scope import Permission, Scope
 from periplus_hub.fleet import repository_graphql as repository
 from periplus_hub.fleet import service
 from periplus_hub.fleet.graphql import Cluster, ClusterId, DomainConnection, DomainId, JoinToken, NetworkDomain
-from periplus_hub.fleet.model import CLUSTERS_TOPIC, Mode
+from periplus_hub.fleet.model import CLUSTERS_TOPIC, DOMAINS_TOPIC, Mode
 from periplus_hub.kit.db import ReadConnection, WriteConnection
 from periplus_hub.kit.errors import NotFound as NotFoundRefusal
 from periplus_hub.kit.graphql import from_row, uuid_of
@@ -307,6 +307,7 @@ class FleetMutation:
             async with context.db.write() as c:
                 await service.connect(c, context.scope, pair, mode, note, now=context.clock.now())
                 rows = (await repository.connections_by_domains(c, context.scope, [pair[0]]))[pair[0]]
+            context.announce(context.scope.tenant_id, DOMAINS_TOPIC, id=str(pair[0]))
             row = next(row for row in rows if {row.domain_a, row.domain_b} == set(pair))
             return DomainConnection.of(row, pair[0])
 
@@ -322,7 +323,9 @@ class FleetMutation:
             pair = (uuid_of(a, "NetworkDomain"), uuid_of(b, "NetworkDomain"))
             async with context.db.write() as c:
                 await service.disconnect(c, context.scope, pair, now=context.clock.now())
-                return await _domain(c, context.scope, pair[0])
+                found = await _domain(c, context.scope, pair[0])
+            context.announce(context.scope.tenant_id, DOMAINS_TOPIC, id=str(pair[0]))
+            return found
 
         return await attempt(work)
 

@@ -8,6 +8,8 @@ from uuid import UUID
 
 CLUSTERS_TOPIC: Final = "clusters"
 """Topic of the event that a cluster joined or changed; its payload names the `id`."""
+DOMAINS_TOPIC: Final = "domains"
+"""Topic of the event that a network domain was connected otherwise; its payload names the `id` of one end."""
 CONNECTED_WITHIN: Final = timedelta(seconds=90)
 """A spoke speaks at least every 30 s: three silences make it stale."""
 
