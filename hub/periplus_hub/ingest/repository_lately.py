@@ -13,7 +13,7 @@ from periplus_hub.ingest.model import Sent
 from periplus_hub.ingest.tables import batches
 from periplus_hub.kit.db import ReadConnection
 
-MOST: Final = 200
+MOST: Final = 64
 """Batches of one registration that are looked at."""
 _OF_NOW: Final = (Kind.INVENTORY.value, Kind.IPAM.value)
 """Kinds whose window is when they were made: never folded."""

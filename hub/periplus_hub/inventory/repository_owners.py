@@ -24,7 +24,7 @@ from periplus_hub.kit.db import ReadConnection
 
 Wanted: TypeAlias = Sequence[IPv4Address | IPv6Address]
 MAX_OWNERS: Final = 1_000
-"""More claims of one address than this are not read: the address is ambiguous long before."""
+"""More claims of one address than this, the strongest first, are not read: it is ambiguous long before."""
 
 
 async def address_owner(
@@ -49,6 +49,7 @@ async def address_owners(
         select(domain.label("domain_id"), claims)
         .join_from(claims, registrations, registrations.c.id == claims.c.registration_id)
         .where(owned(scope, registrations), or_(registrations.c.revoked_at.is_(None), registrations.c.revoked_at > at))
+        .order_by(claims.c.rank, claims.c.registration_id, claims.c.uid)
         .limit(MAX_OWNERS)
     )
     if domain_id is not None:
