@@ -14,6 +14,8 @@ from periplus_hub.access.scope import system_scope
 from periplus_hub.access.service_tenants import ensure_default_tenant
 from periplus_hub.api.boot import start
 from periplus_hub.api.cli import command_line
+from periplus_hub.fleet.model import Mode
+from periplus_hub.fleet.service import connect, create_domain
 from periplus_hub.kit.db import Database
 
 from tests.support.graphql_hub import seed
@@ -88,6 +90,17 @@ async def test_a_cluster_of_which_nothing_is_here_is_not_settled(terminal: Termi
         "pending": ("slow", "pending"),
     }
     assert "waits for approval" in (await terminal.type("overlaps")).stdout
+
+
+async def test_a_domain_that_many_are_connected_to_is_listed_whole(terminal: Terminal, db: Database) -> None:
+    scope = system_scope(await ensure_default_tenant(db), "test")
+    async with db.write() as c:
+        ids = [(await create_domain(c, scope, f"far-{number:02}")).id for number in range(25)]
+        for each in ids[1:]:
+            await connect(c, scope, (each, ids[0]), Mode.FLAT, now=db.clock.now())
+    found = {each["name"]: each["connections"] for each in await terminal.documents("domains", "list")}
+    assert {link["other"]["name"] for link in found["far-00"]} == {f"far-{number:02}" for number in range(1, 25)}
+    assert [(link["mode"], link["other"]["name"]) for link in found["far-24"]] == [("flat", "far-00")]
 
 
 async def test_connections_have_the_words_that_are_typed(terminal: Terminal) -> None:

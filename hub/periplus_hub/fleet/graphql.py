@@ -13,7 +13,7 @@ from periplus_hub.fleet.model import CONNECTED_WITHIN, Liveness, Mode, State
 from periplus_hub.fleet.repository_graphql import ClusterFilter
 from periplus_hub.kit.db import ReadConnection
 from periplus_hub.kit.graphql import RowBacked, from_row, global_id, uuid_of
-from periplus_hub.kit.graphql_prices import Cost, at_most, paged
+from periplus_hub.kit.graphql_prices import Cost, paged
 from periplus_hub.kit.graphql_scalars import BigInt
 from periplus_hub.kit.graphql_types import After, Connection, First, Node, Pages
 
@@ -48,15 +48,14 @@ class NetworkDomain(RowBacked, Node):
         """One statement for all domains of the answer."""
         return Connection(pages=Pages(info.context, repository.CLUSTERS, self.domain_id, first, after, _MEMBERS))
 
-    @strawberry.field(description="How it is connected to others. Flat does not chain.", directives=at_most(10))
-    async def connections(self, info: Info) -> list["DomainConnection"]:
+    @strawberry.field(description="How it is connected to others. Flat does not chain.", directives=paged(10, 1_000))
+    async def connections(self, info: Info, first: First = 10, after: After = None) -> Connection["DomainConnection"]:
         """Seen from this domain: `other` is the far end."""
-        rows = await info.context.load(repository.connections_by_domains, self.domain_id) or []
-        return [DomainConnection.of(row, self.domain_id) for row in rows]
+        return Connection(pages=Pages(info.context, repository.CONNECTIONS, self.domain_id, first, after))
 
 
 @strawberry.type(description="How two network domains are connected.")
-class DomainConnection:
+class DomainConnection(RowBacked):
     """fleet.model.DomainConnection, seen from one end."""
 
     own_id: strawberry.Private[UUID]
@@ -64,14 +63,6 @@ class DomainConnection:
     mode: Mode = strawberry.field(description="How.")
     note: str = strawberry.field(description="Why; empty when nobody said.")
     created_at: datetime = strawberry.field(description="Since when.")
-
-    @classmethod
-    def of(cls, row: object, own_id: UUID) -> "DomainConnection":
-        """From a row with both ends."""
-        ends = (row.domain_a, row.domain_b)  # type: ignore[attr-defined]  # a row's columns
-        other = ends[1] if ends[0] == own_id else ends[0]
-        values = (Mode(row.mode), row.note, row.created_at)  # type: ignore[attr-defined]  # a row's columns
-        return cls(own_id=own_id, other_id=other, mode=values[0], note=values[1], created_at=values[2])
 
     @strawberry.field(description="The domain this is seen from.")
     async def own(self, info: Info) -> NetworkDomain:

@@ -306,10 +306,9 @@ class FleetMutation:
             pair = (uuid_of(a, "NetworkDomain"), uuid_of(b, "NetworkDomain"))
             async with context.db.write() as c:
                 await service.connect(c, context.scope, pair, mode, note, now=context.clock.now())
-                rows = (await repository.connections_by_domains(c, context.scope, [pair[0]]))[pair[0]]
+                row = await repository.connection_row(c, context.scope, pair)
             context.announce(context.scope.tenant_id, DOMAINS_TOPIC, id=str(pair[0]))
-            row = next(row for row in rows if {row.domain_a, row.domain_b} == set(pair))
-            return DomainConnection.of(row, pair[0])
+            return from_row(DomainConnection, row)
 
         return await attempt(work)
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, or_, select
+from sqlalchemy import ColumnElement, Row, Select, select, union_all
 
 from periplus_hub.access.scope import Permission, Scope, owned
 from periplus_hub.fleet import tables
@@ -34,6 +34,18 @@ _DOMAIN: Final = [
     _domains.c.id.label("domain_id"),
     *plain(_domains, "name", "description", "implicit", "created_at", "ended_at"),
 ]
+
+
+def _seen_from(own: ColumnElement[UUID], other: ColumnElement[UUID]) -> Select[Any]:
+    told = plain(_connections, "tenant_id", "mode", "note", "created_at")
+    return select(own.label("own_id"), other.label("other_id"), *told)
+
+
+_ends: Final = union_all(
+    _seen_from(_connections.c.domain_a, _connections.c.domain_b),
+    _seen_from(_connections.c.domain_b, _connections.c.domain_a),
+).subquery("ends")
+"""Connections are stored once and seen from both ends."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +83,10 @@ def _domains_of(scope: Scope, include_implicit: bool | None) -> Sequence[ColumnE
     return conditions if include_implicit in (None, True) else [*conditions, ~_domains.c.implicit]
 
 
+def _connections_of(scope: Scope, _asked: object) -> Sequence[ColumnElement[bool]]:
+    return [owned(scope, _ends)]
+
+
 def _tokens_of(scope: Scope, usable_at: datetime | None) -> Sequence[ColumnElement[bool]]:
     scope.require(Permission.FLEET_APPROVE)
     if usable_at is None:
@@ -92,6 +108,14 @@ DOMAINS: Final = Listing[Scope](
     columns=_DOMAIN,
     order=[_domains.c.name, _domains.c.id],
     where=_domains_of,
+)
+CONNECTIONS: Final = Listing[Scope](
+    name="domain_connections",
+    source=_ends,
+    columns=[*_ends.c["own_id", "other_id", "mode", "note", "created_at"]],
+    order=[_ends.c.other_id],
+    where=_connections_of,
+    parent=_ends.c.own_id,
 )
 JOIN_TOKENS: Final = Listing[Scope](
     name="join_tokens",
@@ -139,18 +163,9 @@ async def domains_by_ids(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -
     return {row.domain_id: row for row in rows}
 
 
-async def connections_by_domains(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, list[Row[Any]]]:
-    """Connection rows of each domain."""
-    table = _connections
-    statement = select(*plain(table, "domain_a", "domain_b", "mode", "note", "created_at")).where(
-        owned(scope, table), or_(table.c.domain_a.in_(ids), table.c.domain_b.in_(ids))
-    )
-    found: dict[UUID, list[Row[Any]]] = {domain_id: [] for domain_id in ids}
-    for row in await c.rows(statement.order_by(table.c.domain_a, table.c.domain_b)):
-        for end in (row.domain_a, row.domain_b):
-            if end in found:
-                found[end].append(row)
-    return found
+async def connection_row(c: ReadConnection, scope: Scope, pair: tuple[UUID, UUID]) -> Row[Any] | None:
+    """How two domains are connected, seen from the first."""
+    return await CONNECTIONS.one(c, scope, _ends.c.own_id == pair[0], _ends.c.other_id == pair[1])
 
 
 async def join_token_row(c: ReadConnection, scope: Scope, token_id: UUID) -> Row[Any] | None:

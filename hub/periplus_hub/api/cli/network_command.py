@@ -18,14 +18,33 @@ from periplus_hub.api.client import HubClient
 
 domains = typer.Typer(no_args_is_help=True, help="Network domains: which clusters share one address space.")
 
-DOMAINS: Final = """
+_LINK: Final = "fragment Link on DomainConnection { mode note other { id name } }"
+DOMAINS: Final = (
+    """
 query Domains($first: Int!, $after: String) {
   networkDomains(first: $first, after: $after) {
-    nodes { id name description implicit connections { mode note other { id name } } }
+    nodes {
+      id name description implicit
+      connections(first: 10) { nodes { ...Link } pageInfo { hasNextPage endCursor } }
+    }
     pageInfo { hasNextPage endCursor }
   }
 }
 """
+    + _LINK
+)
+LINKS: Final = (
+    """
+query Links($domain: ID!, $first: Int!, $after: String) {
+  node(id: $domain) {
+    ... on NetworkDomain {
+      connections(first: $first, after: $after) { nodes { ...Link } pageInfo { hasNextPage endCursor } }
+    }
+  }
+}
+"""
+    + _LINK
+)
 MEMBERS: Final = """
 query Members($first: Int!, $after: String) {
   clusters(first: $first, after: $after, states: [PENDING, ACTIVE]) {
@@ -95,13 +114,24 @@ def _all(client: HubClient) -> list[dict[str, Any]]:
     return [node for page in queries.pages(client, DOMAINS, "networkDomains", {"first": 200}) for node in page["nodes"]]
 
 
+def _links(client: HubClient, domain: dict[str, Any]) -> list[dict[str, Any]]:
+    """All of a domain's connections; nearly all have them in their first page."""
+    page = domain["connections"]
+    found = list(page["nodes"])
+    while page["pageInfo"]["hasNextPage"]:
+        after = {"domain": domain["id"], "first": 1_000, "after": page["pageInfo"]["endCursor"]}
+        page = client.ask(LINKS, after)["node"]["connections"]
+        found += page["nodes"]
+    return found
+
+
 def _with_clusters(client: HubClient, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Each domain with all of its clusters: in a list of its own, because there may be thousands in one."""
+    """Each domain with all of its clusters, which are a list of their own: there may be thousands in one."""
     members: dict[str, list[dict[str, Any]]] = {domain["id"]: [] for domain in found}
     for page in queries.pages(client, MEMBERS, "clusters", {"first": 1_000}):
         for cluster in page["nodes"]:
             members.setdefault(cluster["networkDomain"]["id"], []).append({key: cluster[key] for key in ("id", "name")})
-    return [domain | {"clusters": members[domain["id"]]} for domain in found]
+    return [domain | {"clusters": members[domain["id"]], "connections": _links(client, domain)} for domain in found]
 
 
 def _find(client: HubClient, name: str) -> dict[str, Any]:
