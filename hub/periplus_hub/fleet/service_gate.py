@@ -1,7 +1,8 @@
 """Recognise a spoke by its bearer credential.
 
-What the database said is kept for a few seconds, so that a stream of batches does not ask for every one; a
-revocation therefore bites within `CACHE_S` on every replica. A batch meets it at once: its transaction reads the state.
+What the database said is kept for minutes: a fleet's spokes each send every few seconds, so a shorter memory would ask
+for nearly every batch. A revocation does not wait for it: the transaction of a batch or heartbeat reads the state of its
+registration, and nothing a spoke sends has an effect without one.
 """
 
 from collections import OrderedDict
@@ -17,7 +18,7 @@ from periplus_hub.fleet.service_enrolment import refuse_unless_active
 from periplus_hub.fleet.wire import RefusedError
 from periplus_hub.kit.db import Database
 
-CACHE_S: Final = 5.0
+CACHE_S: Final = 300.0
 MAX_CACHED: Final = 10_000
 
 

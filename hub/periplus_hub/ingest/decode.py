@@ -136,6 +136,8 @@ def _known_columns(stream: memoryview, contract: Table) -> pa.Table:
     by reading address 0.
     """
     reader = pa.ipc.open_stream(stream)
+    if reader.schema.equals(arrow_schema(contract)):  # what a spoke of this release sends
+        return pa.Table.from_batches([batch for batch in reader if batch.num_rows], reader.schema)
     names = reader.schema.names
     if len(names) > MAX_COLUMNS or len(set(names)) != len(names):
         raise _invalid(f"section {contract.name!r} has too many columns, or two of one name")

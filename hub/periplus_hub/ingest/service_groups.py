@@ -18,7 +18,7 @@ from periplus_hub.kit.db_errors import DATABASE_ERRORS, is_connection_trouble
 
 LANES: Final = 2
 """Groups written at the same time: one is in the database while the next is made ready."""
-GATHER_S: Final = 0.02
+GATHER_S: Final = 0.05
 """Groups do not start closer together than this, so it is also how long a batch may wait for company."""
 MAX_BATCHES: Final = 32
 MAX_ROWS: Final = 50_000
