@@ -1,8 +1,8 @@
 """Recognise a spoke by its bearer credential.
 
 What the database said is kept for minutes: a fleet's spokes each send every few seconds, so a shorter memory would ask
-for nearly every batch. A revocation does not wait for it: the transaction of a batch or heartbeat reads the state of its
-registration, and nothing a spoke sends has an effect without one.
+for nearly every batch. A revocation does not wait for it: the transaction of a batch or heartbeat reads the state of
+its registration, and nothing a spoke sends has an effect without one.
 """
 
 from collections import OrderedDict

@@ -81,7 +81,10 @@ class JobRunner:
         nudge = self._nudges[job.name]
         while True:
             nudge.clear()
+            began_s = self._clock.monotonic_s()
             await self.run_once(job)
+            # Nudged without end, as by a fleet that enrols, a job takes half of the time and not all of it.
+            await asyncio.sleep(min(self._clock.monotonic_s() - began_s, job.interval_s))
             with suppress(TimeoutError):
                 async with asyncio.timeout(job.interval_s):
                     await nudge.wait()
