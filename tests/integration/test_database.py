@@ -8,8 +8,13 @@ from sqlalchemy.exc import DBAPIError
 from periplus_hub.access.scope import Scope, insert_owned, owned
 from periplus_hub.access.tables import api_tokens
 from periplus_hub.kit.db import Database, WriteConnection, count_statements
+from periplus_hub.kit.errors import Unavailable
 from periplus_hub.kit.ids import new_id
 from periplus_hub.kit.keyset import Listing
+from periplus_hub.kit.probe import commit_something
+
+from tests.support.clock import FakeClock
+from tests.support.hub_db import PostgresForTests
 
 
 def token(name: str) -> dict[str, object]:
@@ -184,3 +189,26 @@ async def end_sessions(db: Database, application: str) -> None:
         )
     finally:
         await connection.close()
+
+
+@pytest.mark.promise("database-restarts-are-survived")
+async def test_the_url_may_ask_for_a_server_that_takes_writes(database_url: str, clock: FakeClock) -> None:
+    db = Database(f"{database_url}&target_session_attrs=read-write", clock)
+    async with db.write() as c:
+        assert await c.scalar(text("SHOW transaction_read_only")) == "off"
+    async with db.read() as c:
+        assert await c.scalar(text("SHOW transaction_read_only")) == "on"
+    await db.dispose()
+
+
+async def test_a_server_that_takes_no_writes_is_not_talked_into_it(
+    db: Database, postgres: PostgresForTests, database_url: str
+) -> None:
+    name = database_url.partition("?")[0].rpartition("/")[2]
+    await postgres.admin(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    with pytest.raises(DBAPIError, match="transactions are read-only"):
+        await commit_something(db)
+    no_such = Database(f"{database_url}&target_session_attrs=read-write", db.clock)
+    with pytest.raises(Unavailable, match="None of the hosts"):
+        await commit_something(no_such)
+    await no_such.dispose()

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from periplus_contract.problems import CONTENT_TYPE as PROBLEM
 from periplus_hub.kit import metrics
 from periplus_hub.kit.db import Database
+from periplus_hub.kit.db_errors import is_no_room, is_read_only
 from periplus_hub.kit.errors import Unavailable
 from periplus_hub.kit.probe import commit_something
 
@@ -55,7 +56,7 @@ class Health:
         except Unavailable as error:
             return error.message
         except (SQLAlchemyError, OSError) as error:
-            return f"the database does not commit: {type(error).__name__}"
+            return f"the database does not commit: {_because(error)}"
         return None
 
     async def _alive(self, _: Request) -> Response:
@@ -68,6 +69,14 @@ class Health:
         status = HTTPStatus.SERVICE_UNAVAILABLE
         body = {"type": "about:blank", "title": "Not ready", "status": status, "detail": trouble}
         return JSONResponse(body, status_code=status, media_type=PROBLEM)
+
+
+def _because(error: Exception) -> str:
+    if is_no_room(error):
+        return "its disk or its memory is full"
+    if is_read_only(error):
+        return "it takes no writes (default_transaction_read_only, or it is a standby)"
+    return type(error).__name__
 
 
 async def scrape(_: Request) -> Response:

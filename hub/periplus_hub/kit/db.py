@@ -120,13 +120,12 @@ class AdvisoryLock:
         self._connection = connection
 
     async def still_held(self) -> bool:
-        """Whether the session that holds it still lives."""
+        """Whether the session that holds it still lives, on the server that takes the writes."""
         try:
             async with asyncio.timeout(5):
-                await self._connection.execute(text("SELECT 1"))
+                return await _takes_writes(self._connection)
         except (SQLAlchemyError, OSError, TimeoutError):
             return False
-        return True
 
 
 class Database:
@@ -163,9 +162,16 @@ class Database:
 
     @asynccontextmanager
     async def advisory_lock(self, key: str) -> AsyncIterator[AdvisoryLock | None]:
-        """Take the database-wide lock named `key`, or yield None at once when another process has it."""
+        """Take the database-wide lock named `key`, or yield None at once when another process has it.
+
+        A standby and a demoted primary have locks of their own, which say nothing: there it raises Unavailable.
+        """
         async with self._writers.connect() as plain:
             connection = await plain.execution_options(isolation_level="AUTOCOMMIT")
+            if not await _takes_writes(connection):
+                await connection.invalidate()
+                await self.dispose()
+                raise Unavailable("the database takes no writes", "Look whether it is the primary, and its disk.")
             parameters = {"key": lock_number(key)}
             if not (await connection.execute(text("SELECT pg_try_advisory_lock(:key)"), parameters)).scalar():
                 yield None
@@ -199,6 +205,11 @@ class Database:
             raise
 
 
+async def _takes_writes(connection: AsyncConnection) -> bool:
+    found = await connection.execute(text("SHOW transaction_read_only"))
+    return bool(found.scalar() == "off")
+
+
 def lock_number(key: str) -> int:
     """The signed 64-bit number PostgreSQL knows a named lock by."""
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big", signed=True)
@@ -211,22 +222,25 @@ def _engine(dsn: str, limits: DatabaseLimits, size: int, *, read_only: bool) -> 
         "statement_timeout": _ms(statement_s),
         "lock_timeout": _ms(limits.lock_s),
         "idle_in_transaction_session_timeout": _ms(limits.idle_in_transaction_s),
-        "default_transaction_read_only": "on" if read_only else "off",
         "timezone": "UTC",
         "client_min_messages": "warning",
     }
 
     async def connect() -> "asyncpg.Connection[asyncpg.Record]":
         # The driver reads the whole DSN itself: several hosts, sslmode, target_session_attrs.
+        # So what makes a session read-only is said later: said here, no server would look like one that takes writes.
         try:
-            return await asyncpg.connect(
+            connection = await asyncpg.connect(
                 dsn, server_settings=settings, timeout=limits.connect_s, command_timeout=statement_s + _NETWORK_S
             )
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:  # TimeoutError is an OSError
+            if read_only:
+                await connection.execute("SET default_transaction_read_only = on")
+        except DATABASE_ERRORS as error:
             raise Unavailable(
                 f"the database cannot be reached: {str(error) or type(error).__name__}",
                 "Check that PostgreSQL runs and takes connections, and PERIPLUS_DATABASE_URL.",
             ) from error
+        return connection
 
     engine = create_async_engine(
         "postgresql+asyncpg://",

@@ -6,10 +6,13 @@ from typing import Final
 import asyncpg
 from sqlalchemy.exc import DBAPIError
 
-DATABASE_ERRORS: Final = (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+_NO_SUCH_SERVER: Final = asyncpg.TargetServerAttributeNotMatched
+"""None of the URL's hosts is what `target_session_attrs` asks for: during a failover no primary."""
+DATABASE_ERRORS: Final = (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, _NO_SUCH_SERVER, OSError)
 """What a statement may raise: SQLAlchemy's wrapping, the driver's own where it is used directly, or the network's."""
 
-_CONNECTION_CLASSES: Final = ("08", "57P", "25006", "53300", "F0")
+_READ_ONLY: Final = "25006"
+_CONNECTION_CLASSES: Final = ("08", "57P", _READ_ONLY, "53300", "F0")
 """SQLSTATE prefixes: connection errors, server going down or coming up, read-only (a demoted primary), too many
 connections, configuration file trouble while starting."""
 _CONTENTION: Final = ("40001", "40P01")
@@ -19,6 +22,14 @@ _NO_ROOM: Final = ("53100", "53200")
 
 def sqlstates(error: BaseException) -> Iterator[str]:
     """The SQLSTATEs in an exception and everything it wraps."""
+    for each in _wrapped(error):
+        state = getattr(each, "sqlstate", None)
+        if isinstance(state, str):
+            yield state
+
+
+def _wrapped(error: BaseException) -> Iterator[BaseException]:
+    """The exception and everything it wraps."""
     seen: set[int] = set()
     pending: list[BaseException | None] = [error]
     while pending:
@@ -26,9 +37,7 @@ def sqlstates(error: BaseException) -> Iterator[str]:
         if each is None or id(each) in seen:
             continue
         seen.add(id(each))
-        state = getattr(each, "sqlstate", None)
-        if isinstance(state, str):
-            yield state
+        yield each
         pending += [each.__cause__, getattr(each, "orig", None)]
 
 
@@ -38,7 +47,14 @@ def is_connection_trouble(error: BaseException) -> bool:
         return True
     if isinstance(error, asyncpg.InterfaceError) and "closed" in str(error):  # the driver has no class for it
         return True
+    if any(isinstance(each, _NO_SUCH_SERVER) for each in _wrapped(error)):
+        return True
     return any(state.startswith(_CONNECTION_CLASSES) for state in sqlstates(error))
+
+
+def is_read_only(error: BaseException) -> bool:
+    """The server takes no writes: a standby, a demoted primary, or one that protects its disk."""
+    return _READ_ONLY in sqlstates(error)
 
 
 def is_contention(error: BaseException) -> bool:

@@ -32,10 +32,10 @@ class EventBridge:
     Losing an event is allowed, blocking a request is not; who may have missed one is told to read everything again.
     """
 
-    def __init__(self, db: Database, events: Events, *, retry_s: float = _RETRY_S) -> None:
+    def __init__(self, db: Database, events: Events, *, retry_s: float = _RETRY_S, probe_s: float = _PROBE_S) -> None:
         self._db = db
         self._events = events
-        self._retry_s = retry_s
+        self._retry_s, self._probe_s = retry_s, probe_s
         self._origin = random_token(9)
         self._lagged = json.dumps([self._origin, None, LAGGED, {}])
         self._outgoing: asyncio.Queue[str] = asyncio.Queue(_OUTGOING)
@@ -69,8 +69,11 @@ class EventBridge:
                 self._events.lag()
             self._missed = True
             self.connected.set()
-            while not await _within(ended, _PROBE_S):
-                await connection.execute("SELECT 1", timeout=_PROBE_S)  # a cut cable closes nothing by itself
+            while not await _within(ended, self._probe_s):
+                # A cut cable closes nothing by itself, and a demoted primary lives on, where nobody notifies any more.
+                if await connection.fetchval("SHOW transaction_read_only", timeout=_PROBE_S) == "on":
+                    _log.warning("events_disconnected", error="the server takes no writes")
+                    return
         finally:
             connection.terminate()
 
