@@ -12,8 +12,9 @@ class IngestConfig(BaseModel):
         default=120,
         ge=0,
         le=86_400,
-        description="Without a synchronous standby a batch counts as settled this long after its commit: the time an "
-        "asynchronous standby or a backup needs to have it. 0 when there is neither, as in `periplus try`.",
+        description="Without a synchronous standby that the hub's role can see (pg_monitor) a batch counts as settled "
+        "this long after it came: the time an asynchronous standby or a backup needs to have it. 0 when there is "
+        "neither, as in `periplus try`.",
     )
     max_in_flight_bytes: int = Field(
         default=256 * 1024 * 1024,

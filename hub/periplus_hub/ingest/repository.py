@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, delete, func, insert, literal_column, select, text
+from sqlalchemy import Row, delete, func, insert, literal_column, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from periplus_contract.covers import DERIVED, IPAM
@@ -17,11 +17,6 @@ from periplus_hub.kit.db import ReadConnection, WriteConnection
 from periplus_hub.kit.ids import new_id
 
 HOUR_S: Final = 3600
-
-_SYNCHRONOUS: Final = text(
-    "SELECT current_setting('synchronous_standby_names') <> '' "
-    "AND current_setting('synchronous_commit') IN ('on', 'remote_apply', 'remote_write')"
-)
 
 
 async def latest_seq(c: ReadConnection, scope: Scope, registration_id: UUID, epoch: UUID) -> int:
@@ -171,11 +166,6 @@ async def set_aside(
     # Ids are ordered by time.
     kept = select(quarantine.c.id).where(owned(scope, quarantine), mine).order_by(quarantine.c.id.desc()).limit(keep)
     await c.execute(delete(quarantine).where(owned(scope, quarantine), mine, quarantine.c.id.not_in(kept)))
-
-
-async def system_commits_reach_a_standby(c: ReadConnection) -> bool:
-    """Whether every commit waits for a synchronous standby: then what is committed is settled."""
-    return bool(await c.scalar(_SYNCHRONOUS))
 
 
 async def completeness(

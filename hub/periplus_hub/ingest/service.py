@@ -141,6 +141,7 @@ class Intake:
 
     async def _write(self, c: WriteConnection, group: Sequence[DecodedBatch]) -> dict[UUID, Verdict]:
         scope = system_scope(group[0].principal.tenant_id, "spokes")
+        flushed = await self._settlement.flushed(c, scope, [batch.place for batch in group])
         verdicts = await apply_group(c, scope, group, self._appliers, self._config.quarantine_rows)
         taken = {
             batch.principal.registration_id: (batch, verdict)
@@ -149,7 +150,7 @@ class Intake:
         }
         if taken:
             await touch(c, scope, {mine: _heard(batch) for mine, (batch, _) in taken.items()})
-            settled = await self._settlement.through(c, scope, [batch.place for batch, _ in taken.values()])
+            settled = await self._settlement.through(c, scope, [batch.place for batch, _ in taken.values()], flushed)
             for mine, (_, applied) in taken.items():
                 applied.settled_through = settled[mine]
         crashpoint("ingest.before_commit")
@@ -201,6 +202,7 @@ class Intake:
         epoch, received_at = when
         scope, mine = _scope(principal), principal.registration_id
         heard_of = Place(registration_id=mine, epoch=epoch, seq=0, oldest_held=beat.oldest_held_seq)
+        flushed = await self._settlement.flushed(c, scope, [heard_of])
         standing = (await repository_ledger.lock(c, scope, [heard_of])).get(mine)
         refuse_unless_active("revoked" if standing is None else standing.state, principal.name)
         if await repository.is_first_beat(c, scope, mine, epoch, beat.monotonic_us):
@@ -221,7 +223,7 @@ class Intake:
             lost = await repository.latest_seq(c, scope, mine, epoch) < beat.last_seq
         return HeartbeatAnswer(
             epoch=beat.epoch,
-            settled_through=(await self._settlement.through(c, scope, [heard_of]))[mine],
+            settled_through=(await self._settlement.through(c, scope, [heard_of], flushed))[mine],
             pace=self._pace(),
             time_us=_us(self._db.clock.now()),
             wants_snapshot=lost,

@@ -1,44 +1,110 @@
 """When a spoke may delete a batch.
 
-An answer says "committed", and a hub that dies keeps that. A standby without synchronous replication, promoted, may
-not have the last seconds: so a batch is *settled* only when a synchronous standby has it too, or when it is old
-enough. The watermark is computed from the ledger itself, so a restored or failed-over database that lacks batches
-answers with a lower one and gets them again.
+An answer says "committed", and a hub that dies keeps that. A standby that is promoted may not have the last seconds:
+so a batch is *settled* only when as many synchronous standbys as the server wants have its commit on their disks, or,
+where there are to be none, when it is old enough on a log that nobody took over meanwhile.
+
+What the server answers to a commit is no proof. It says the same when the wait for the standby was cancelled, when it
+was told to wait for less than a flush, and when its configuration changed meanwhile. So the log is asked: what the
+ledger showed while the log was at some position is settled once the standbys have flushed up to there.
+
+The watermark comes from the ledger itself, so a restored or failed-over database that lacks batches answers with a
+lower one and gets them again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
+import structlog
+
 from periplus_hub.access.scope import Scope
-from periplus_hub.ingest import repository
 from periplus_hub.ingest.model import Place
 from periplus_hub.ingest.repository_ledger import settled_through
+from periplus_hub.ingest.repository_replication import Replication, system_replication
 from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.db import ReadConnection
 
-_RECHECK_S: Final = 30.0
+_MOST_SIGHTINGS: Final = 50_000
+"""Beyond it they are forgotten and made anew, which only takes longer."""
+
+_log: Final = structlog.get_logger(__name__)
+
+Through = Mapping[UUID, int]
+"""The seq up to which each registration's spoke may delete."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sighting:
+    """`through` was in the ledger when the log was at `written`."""
+
+    written: int
+    through: int
 
 
 class Settlement:
-    """The rule, with what the database said of its standbys kept for half a minute."""
+    """The rule. Of the past it knows only what makes it more careful, so any replica may answer at any time."""
 
     def __init__(self, clock: Clock, settle_after_s: int) -> None:
         self._clock = clock
         self._after = timedelta(seconds=settle_after_s)
-        self._synchronous = False
-        self._known_until_s = float("-inf")
+        self._history = ""
+        self._history_since_s = 0.0
+        self._sightings: dict[tuple[UUID, UUID], _Sighting] = {}
+        self._warned = False
 
-    async def through(self, c: ReadConnection, scope: Scope, places: Sequence[Place]) -> dict[UUID, int]:
-        """The seq up to which each spoke may delete, as the caller's transaction sees the ledger."""
-        cutoff = self._clock.now()
-        if self._after and not await self._has_synchronous_standby(c):
-            cutoff -= self._after
-        return await settled_through(c, scope, places, cutoff=cutoff)
+    async def flushed(self, c: ReadConnection, scope: Scope, places: Sequence[Place]) -> Through | None:
+        """What synchronous standbys have, None where age decides. Ask before the unit writes: that is flushed later."""
+        found = await self._look(c)
+        if not self._by_flush(found):
+            return None
+        shown = await settled_through(c, scope, places, cutoff=self._clock.now())
+        found = await self._look(c)  # after the ledger, so that what it showed is in the log before `written`
+        return {each.registration_id: self._proven(each, shown[each.registration_id], found) for each in places}
 
-    async def _has_synchronous_standby(self, c: ReadConnection) -> bool:
-        if self._clock.monotonic_s() >= self._known_until_s:
-            self._synchronous = await repository.system_commits_reach_a_standby(c)
-            self._known_until_s = self._clock.monotonic_s() + _RECHECK_S
-        return self._synchronous
+    async def through(
+        self, c: ReadConnection, scope: Scope, places: Sequence[Place], flushed: Through | None
+    ) -> Through:
+        """The watermarks as the caller's transaction leaves the ledger; `flushed` is what it was told at its start."""
+        if flushed is not None:
+            return {each.registration_id: flushed[each.registration_id] for each in places}
+        lasted = timedelta(seconds=self._clock.monotonic_s() - self._history_since_s)
+        if lasted < self._after:
+            return {each.registration_id: _nothing(each) for each in places}
+        return await settled_through(c, scope, places, cutoff=self._clock.now() - self._after)
+
+    async def _look(self, c: ReadConnection) -> Replication:
+        found = await system_replication(c)
+        if found.history != self._history or len(self._sightings) > _MOST_SIGHTINGS:
+            self._sightings.clear()
+        if found.history != self._history:
+            self._history, self._history_since_s = found.history, self._clock.monotonic_s()
+        return found
+
+    def _by_flush(self, found: Replication) -> bool:
+        if found.synchronous and not found.seen and not self._warned:
+            self._warned = True
+            remedy = "Run GRANT pg_monitor TO the hub's role; until then batches are settled by their age."
+            _log.warning("standbys_not_seen", remedy=remedy)
+        return found.synchronous and found.seen
+
+    def _proven(self, place: Place, shown: int, found: Replication) -> int:
+        """Under load the log is always ahead of the standbys: then what was shown earlier is what they have by now."""
+        key, nothing = (place.registration_id, place.epoch), _nothing(place)
+        flushed = -1 if found.flushed is None else found.flushed
+        now, earlier = _Sighting(found.written, shown), self._sightings.pop(key, None)
+        if flushed >= now.written:
+            return now.through
+        proven = earlier is not None and flushed >= earlier.written
+        through = earlier.through if earlier is not None and proven else nothing
+        # The older sighting is kept until it is proven: a younger one is never caught up with.
+        kept = earlier if earlier is not None and not proven and earlier.through > nothing else now
+        if kept.through > nothing:
+            self._sightings[key] = kept
+        return max(through, nothing)
+
+
+def _nothing(place: Place) -> int:
+    return place.oldest_held - 1
