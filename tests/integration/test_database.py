@@ -212,3 +212,21 @@ async def test_a_server_that_takes_no_writes_is_not_talked_into_it(
     with pytest.raises(Unavailable, match="None of the hosts"):
         await commit_something(no_such)
     await no_such.dispose()
+
+
+async def test_units_that_are_cancelled_leave_the_pool_as_it_was(db: Database, tenant: Scope) -> None:
+    async def interrupted(name: str) -> None:
+        async with asyncio.timeout(0.01), db.write() as c:
+            await c.execute(insert_owned(tenant, api_tokens).values(token(name)))
+            await c.scalar(text("SELECT pg_sleep(600)"))
+
+    many = 3 * db.limits.writers
+    ended = await asyncio.gather(*(interrupted(str(each)) for each in range(many)), return_exceptions=True)
+    assert {type(each) for each in ended} == {TimeoutError}
+
+    async def number(wanted: int) -> int:
+        async with db.write() as c:
+            return int(await c.scalar(text("SELECT CAST(:wanted AS integer)"), {"wanted": wanted}))
+
+    assert await asyncio.gather(*(number(each) for each in range(many))) == list(range(many))
+    assert await names(db, tenant) == []

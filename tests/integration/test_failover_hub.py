@@ -1,6 +1,7 @@
 """A standby is promoted while the old primary lives on, read-only: everything moves over without a human."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from datetime import datetime
 from pathlib import Path
@@ -8,12 +9,14 @@ from uuid import UUID
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from periplus_hub.access.scope import system_scope
 from periplus_hub.access.service import ensure_default_tenant
+from periplus_hub.api import health
 from periplus_hub.fleet.service_enrolment import Enrolment
 from periplus_hub.kit.clock import SystemClock
-from periplus_hub.kit.db import Database
+from periplus_hub.kit.db import Database, DatabaseLimits, WriteConnection
 from periplus_hub.kit.event_bridge import CHANNEL, EventBridge
 from periplus_hub.kit.events import LAGGED, Event, Events
 from periplus_hub.kit.jobs import JobRunner, lead
@@ -21,6 +24,7 @@ from periplus_hub.kit.migrate import upgrade
 from periplus_hub.kit.tasks import beside
 
 from tests.support.batches import Spoke, pod
+from tests.support.clock import FakeClock
 from tests.support.hub_process import config_for, hub
 from tests.support.replica import Pair, replicated
 from tests.support.spokes_door import Door, Member
@@ -28,6 +32,7 @@ from tests.support.spokes_door import Door, Member
 pytestmark = pytest.mark.promise("failovers-need-nobody")
 ACME = UUID(int=1)
 SOON_S = 0.05
+SELECT_1 = text("SELECT 1")
 
 
 @pytest.fixture
@@ -69,6 +74,54 @@ async def test_batches_are_taken_by_the_new_primary_at_once(pair: Pair, db: Data
         await pair.primary.stop()
         assert (await member.send(batches[2])).result == "accepted"
         assert await pair.standby.ask("SELECT count(*) FROM batches") == 3
+
+
+async def test_a_host_that_hangs_does_not_hide_the_new_primary(pair: Pair) -> None:
+    db = Database(pair.url(), SystemClock(), DatabaseLimits(connect_s=2))
+    async with db.write() as c:
+        await c.scalar(SELECT_1)
+    await pair.cut_off()
+    async with pair.primary.hanging():
+        await pair.promote()
+        await db.dispose()
+        async with db.write() as c:
+            await c.scalar(SELECT_1)
+    await db.dispose()
+
+
+async def test_a_unit_on_a_server_that_hangs_is_done_on_the_new_primary(pair: Pair) -> None:
+    db = Database(pair.url(), SystemClock(), DatabaseLimits(connect_s=2, write_statement_s=0.5))
+    await pair.cut_off()
+    async with contextlib.AsyncExitStack() as hung:
+
+        async def unit(c: WriteConnection) -> object:
+            server = await c.scalar(text("SHOW unix_socket_directories"))
+            if server == str(pair.primary.socket):
+                await hung.enter_async_context(pair.primary.hanging())
+                await pair.promote()
+            await c.scalar(SELECT_1)
+            return server
+
+        assert await db.retrying_write(unit) == str(pair.standby.socket)
+        await db.dispose()
+
+
+async def test_readiness_does_not_hang_with_the_server(
+    pair: Pair, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "_PROBE_S", 0.2)
+    db = Database(pair.url(), clock)
+    asked = health.Health(db)
+    async with asyncio.timeout(60):
+        assert await asked.trouble() is None
+        async with pair.primary.hanging():
+            for _ in range(2 * db.limits.writers):
+                clock.advance(1)
+                assert "did not commit within" in str(await asked.trouble())
+        clock.advance(1)
+        while await asked.trouble():
+            clock.advance(1)
+    await db.dispose()
 
 
 class Work:

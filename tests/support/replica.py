@@ -1,6 +1,7 @@
 """A PostgreSQL primary with a streaming standby: two real servers on unix sockets."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -54,12 +55,28 @@ class Node:
         if self.server is not None and self.server.running:
             await self.server.stop(_STOP_S)
 
+    @asynccontextmanager
+    async def hanging(self) -> AsyncIterator[None]:
+        """Its connections stay open, and it answers nothing."""
+        self.signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.signal(signal.SIGCONT)
+
     async def die(self) -> None:
         """As when the machine loses power."""
         if self.server is None:
             raise AssertionError("it was never started")
         self.server.process.send_signal(signal.SIGQUIT)
         await self.server.ended.wait()
+
+    def signal(self, number: signal.Signals) -> None:
+        """To every process of it."""
+        for entry in Path("/proc").iterdir():
+            with contextlib.suppress(OSError):
+                if entry.name.isdigit() and (entry / "cwd").readlink() == self.files:
+                    os.kill(int(entry.name), number)
 
     async def connect(self) -> "asyncpg.Connection[asyncpg.Record]":
         """As the superuser."""

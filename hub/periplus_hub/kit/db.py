@@ -19,6 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from periplus_hub.kit.clock import Clock
+from periplus_hub.kit.db_connect import CONNECT_S, Connector
 from periplus_hub.kit.db_errors import DATABASE_ERRORS, is_connection_trouble, is_contention, is_timeout
 from periplus_hub.kit.errors import Unavailable
 
@@ -41,7 +42,7 @@ class DatabaseLimits:
     write_statement_s: float = 30.0
     lock_s: float = 4.0
     idle_in_transaction_s: float = 30.0
-    connect_s: float = 10.0
+    connect_s: float = CONNECT_S
     recycle_s: int = 300
 
 
@@ -135,8 +136,9 @@ class Database:
         self.clock = clock
         self.dsn = url.replace("postgresql+asyncpg://", "postgresql://", 1)
         self.limits = limits = limits or DatabaseLimits()
-        self._readers = _engine(self.dsn, limits, limits.readers, read_only=True)
-        self._writers = _engine(self.dsn, limits, limits.writers, read_only=False)
+        self.connector = Connector(self.dsn, limits.connect_s)
+        self._readers = _engine(self.connector, limits, limits.readers, read_only=True)
+        self._writers = _engine(self.connector, limits, limits.writers, read_only=False)
 
     def read(self) -> AbstractAsyncContextManager[ReadConnection]:
         """A READ ONLY transaction."""
@@ -215,7 +217,7 @@ def lock_number(key: str) -> int:
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big", signed=True)
 
 
-def _engine(dsn: str, limits: DatabaseLimits, size: int, *, read_only: bool) -> AsyncEngine:
+def _engine(connector: Connector, limits: DatabaseLimits, size: int, *, read_only: bool) -> AsyncEngine:
     statement_s = limits.read_statement_s if read_only else limits.write_statement_s
     settings = {
         "application_name": "periplus-read" if read_only else "periplus-write",
@@ -227,12 +229,10 @@ def _engine(dsn: str, limits: DatabaseLimits, size: int, *, read_only: bool) -> 
     }
 
     async def connect() -> "asyncpg.Connection[asyncpg.Record]":
-        # The driver reads the whole DSN itself: several hosts, sslmode, target_session_attrs.
-        # So what makes a session read-only is said later: said here, no server would look like one that takes writes.
+        # The driver reads the URL itself: sslmode, target_session_attrs, and so on. Therefore what makes a session
+        # read-only is said later: said here, no server would look like one that takes writes.
         try:
-            connection = await asyncpg.connect(
-                dsn, server_settings=settings, timeout=limits.connect_s, command_timeout=statement_s + _NETWORK_S
-            )
+            connection = await connector.connect(settings, statement_s + _NETWORK_S)
             if read_only:
                 await connection.execute("SET default_transaction_read_only = on")
         except DATABASE_ERRORS as error:
@@ -251,6 +251,7 @@ def _engine(dsn: str, limits: DatabaseLimits, size: int, *, read_only: bool) -> 
         pool_recycle=limits.recycle_s,
     )
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
+    event.listen(engine.sync_engine, "close", _hang_up)
     return engine
 
 
@@ -258,6 +259,11 @@ def _refuse_closed(dbapi_connection: Any, _record: object, _proxy: object) -> No
     """A ping without a round trip: the driver already heard when the server closed the socket."""
     if dbapi_connection.driver_connection.is_closed():
         raise DisconnectionError("the server closed this pooled connection")
+
+
+def _hang_up(dbapi_connection: Any, _record: object) -> None:  # noqa: ANN401 - SQLAlchemy's adapter
+    """Nothing is open in a connection that is given up, and a server that hangs would not answer a farewell."""
+    dbapi_connection.driver_connection.terminate()
 
 
 def _ms(seconds: float) -> str:

@@ -5,7 +5,6 @@ import json
 from typing import Any, Final
 from uuid import UUID
 
-import asyncpg
 import structlog
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
@@ -60,7 +59,7 @@ class EventBridge:
             await asyncio.sleep(self._retry_s)
 
     async def _listen(self) -> None:
-        connection = await asyncpg.connect(self._db.dsn, timeout=10)
+        connection = await self._db.connector.connect()
         ended = asyncio.Event()
         try:
             connection.add_termination_listener(lambda _: ended.set())

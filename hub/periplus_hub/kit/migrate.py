@@ -18,6 +18,7 @@ from sqlalchemy.pool import NullPool
 
 import periplus_hub
 from periplus_hub.kit.db import Database, lock_number
+from periplus_hub.kit.db_connect import Connector
 from periplus_hub.kit.db_errors import is_timeout
 from periplus_hub.kit.errors import Refusal
 
@@ -55,10 +56,10 @@ def known_revisions() -> list[str]:
 
 async def upgrade(url: str) -> None:
     """Apply what is missing, one process at a time; raises Refusal when the database is newer or busy."""
-    dsn = url.replace("postgresql+asyncpg://", "postgresql://", 1)
+    connector = Connector(url.replace("postgresql+asyncpg://", "postgresql://", 1))
 
     async def connect() -> "asyncpg.Connection[asyncpg.Record]":
-        return await asyncpg.connect(dsn, server_settings=_SETTINGS, timeout=10)
+        return await connector.connect(_SETTINGS)
 
     engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
     try:
