@@ -174,8 +174,15 @@ async def test_damaged_files_end_the_start_with_the_servers_own_words(folder: Pa
     assert "database files are incompatible" in refused.value.message
 
 
+async def test_a_folder_that_cannot_be_written_is_refused(folder: Path) -> None:
+    (folder / "hub.lock").mkdir(parents=True)
+    with pytest.raises(Refusal, match=r"data folder .* cannot be used: .*hub.lock") as refused:
+        await EmbeddedPostgres(folder).start()
+    assert "--data-dir" in refused.value.remedy
+
+
 async def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(Refusal, match="cannot be made") as refused:
+    with pytest.raises(Refusal, match=r"cannot be used: .*Not a directory") as refused:
         await EmbeddedPostgres(tmp_path / "file" / "data").start()
     assert "--data-dir" in refused.value.remedy

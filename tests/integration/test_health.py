@@ -8,6 +8,8 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from periplus_contract import problems
 from periplus_hub.access.service import Authenticator
@@ -15,12 +17,14 @@ from periplus_hub.access.service_tenants import ensure_default_tenant
 from periplus_hub.api import http_protocol, observe
 from periplus_hub.api.boot import start
 from periplus_hub.api.config import ConfigError, HubConfig, load_config
+from periplus_hub.api.health import Health
 from periplus_hub.api.ready_file import ensure_admin_token
 from periplus_hub.kit import metrics
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.errors import Refusal
 
 from tests.support.certificates import self_signed
+from tests.support.clock import FakeClock
 from tests.support.hub_db import PostgresForTests
 from tests.support.hub_process import config_for, hub, started, talk, terminate
 
@@ -112,6 +116,27 @@ async def test_a_hub_that_cannot_commit_is_not_ready_and_becomes_so_again(
     assert contract.json()["type"] == problems.OVERLOADED.uri
     await postgres.admin(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
     await ready(200)
+
+
+@pytest.mark.promise("ready-means-commits")
+async def test_a_hub_whose_database_ran_out_of_room_is_ready_only_when_there_is_some(
+    database_url: str, clock: FakeClock, postgres: PostgresForTests
+) -> None:
+    name = database_url.partition("?")[0].rpartition("/")[2]
+    await postgres.admin(f"ALTER DATABASE {name} SET temp_file_limit = '1MB'")
+    db = Database(database_url, clock)
+    health = Health(db)
+    assert await health.trouble() is None, "a log that still has room takes a commit"
+    with pytest.raises(DBAPIError):
+        async with db.write() as c:
+            await c.execute(text("DO $$ BEGIN RAISE disk_full; END $$"))
+    clock.advance(1)
+    assert "does not commit" in str(await health.trouble())
+    await postgres.admin(f"ALTER DATABASE {name} RESET temp_file_limit")
+    await db.dispose()
+    clock.advance(1)
+    assert await health.trouble() is None
+    await db.dispose()
 
 
 async def test_a_body_that_declares_too_much_is_refused_unread(urls: dict[str, Any]) -> None:

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.db_connect import CONNECT_S, Connector
-from periplus_hub.kit.db_errors import DATABASE_ERRORS, is_connection_trouble, is_contention, is_timeout
+from periplus_hub.kit.db_errors import DATABASE_ERRORS, is_connection_trouble, is_contention, is_no_room, is_timeout
 from periplus_hub.kit.errors import Unavailable
 
 T = TypeVar("T")
@@ -137,6 +137,7 @@ class Database:
         self.dsn = url.replace("postgresql+asyncpg://", "postgresql://", 1)
         self.limits = limits = limits or DatabaseLimits()
         self.connector = Connector(self.dsn, limits.connect_s)
+        self.ran_out_of_room = False
         self._readers = _engine(self.connector, limits, limits.readers, read_only=True)
         self._writers = _engine(self.connector, limits, limits.writers, read_only=False)
 
@@ -202,6 +203,7 @@ class Database:
                 "Try again shortly, or raise database_readers and database_writers.",
             ) from error
         except DATABASE_ERRORS as error:
+            self.ran_out_of_room |= is_no_room(error)
             if is_connection_trouble(error) and not is_timeout(error):
                 await self.dispose()
             raise

@@ -1,5 +1,6 @@
 """The data folder of the embedded PostgreSQL: its layout, its one owner, and what an earlier life left in it."""
 
+import errno
 import fcntl
 import os
 import shutil
@@ -78,11 +79,7 @@ class DataFolder:
                 self.cluster.mkdir(mode=_PRIVATE)
                 account.owns(self.cluster)
         except OSError as error:
-            raise Refusal(
-                f"the data folder {self.root} cannot be made: {error.strerror}",
-                "Choose a writable folder with --data-dir (PERIPLUS_DATA_DIR).",
-                slug="data-folder",
-            ) from error
+            raise unusable(self, error) from error
         self._check_reach(account)
 
     def _check_reach(self, account: Account) -> None:
@@ -123,6 +120,19 @@ class DataFolder:
                 f"{found} yourself and set PERIPLUS_DATABASE_URL.",
                 slug="wrong-major",
             )
+
+
+def unusable(folder: DataFolder, error: OSError) -> Refusal:
+    """What the operating system refuses there."""
+    full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+    remedy = (
+        "Free some space on its volume, or choose another" if full else "Start the hub as its owner, or choose another"
+    )
+    return Refusal(
+        f"the data folder {folder.root} cannot be used: {error.filename or folder.root}: {error.strerror}",
+        f"{remedy} folder with --data-dir (PERIPLUS_DATA_DIR).",
+        slug="data-folder",
+    )
 
 
 class FolderLock:

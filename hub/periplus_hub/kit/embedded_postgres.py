@@ -14,7 +14,7 @@ import structlog
 
 from periplus_hub.kit.embedded_account import Account, server_account
 from periplus_hub.kit.embedded_binaries import Binaries, find_binaries
-from periplus_hub.kit.embedded_folder import DataFolder, FolderLock, clear_leftovers
+from periplus_hub.kit.embedded_folder import DataFolder, FolderLock, clear_leftovers, unusable
 from periplus_hub.kit.embedded_server import EPHEMERAL, TUNING, Server, initialise
 from periplus_hub.kit.errors import Refusal
 
@@ -60,11 +60,14 @@ class EmbeddedPostgres:
         """Make the folder and the files where they are missing, and run the server; raises Refusal."""
         account = server_account(self._wanted_account)
         await asyncio.to_thread(self.folder.prepare, account)
-        self._lock = FolderLock(self.folder)
         try:
+            self._lock = FolderLock(self.folder)
             binaries = await asyncio.to_thread(self._make_files, account)
             self._socket = self.folder.socket_folder(account)
             await self._run(binaries, account)
+        except OSError as error:
+            await self.stop()
+            raise unusable(self.folder, error) from error
         except BaseException:
             await self.stop()
             raise

@@ -11,6 +11,11 @@ _COMMIT: Final = text(
     "RAISE SQLSTATE '25006' USING MESSAGE = 'transactions are read-only'; END IF; "
     "PERFORM pg_logical_emit_message(true, 'periplus.ready', ''); END $$"
 )
+_USE_ROOM: Final = text(
+    "DO $$ BEGIN PERFORM set_config('work_mem', '1MB', true); "
+    "PERFORM count(DISTINCT repeat('x', 8000) || n) FROM generate_series(1, 2000) AS n; END $$"
+)
+"""16 MiB in a temporary file."""
 
 
 async def commit_something(db: Database) -> None:
@@ -18,7 +23,11 @@ async def commit_something(db: Database) -> None:
 
     A transaction that wrote nothing is acknowledged without a flush, so it would not notice a full disk. A logical
     message is written and flushed like any change, and nobody reads it. But a server that takes no changes takes
-    messages all the same: so it is asked, and what is raised is what any change would raise.
+    messages all the same: so it is asked, and what is raised is what any change would raise. And a log that was laid
+    out in advance has room when tables have none: so once a unit of work ran out of it, room is tried out first.
     """
     async with db.write() as c:
+        if db.ran_out_of_room:
+            await c.execute(_USE_ROOM)
         await c.execute(_COMMIT)
+    db.ran_out_of_room = False
