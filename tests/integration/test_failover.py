@@ -18,7 +18,7 @@ from tests.support.batches import Spoke, pod
 from tests.support.clock import FakeClock
 from tests.support.hub_db import make_tenant
 from tests.support.replica import ROLE, Pair, replicated
-from tests.support.spokes_door import Member, open_door
+from tests.support.spokes_door import Member, RefusedByHubError, open_door
 
 T = TypeVar("T")
 AGE_S = 120
@@ -125,6 +125,20 @@ async def test_a_role_that_may_not_see_standbys_settles_by_age(pair: Pair, clock
         await member.send(spoke.delta({"pods": [pod("b")]}))
         await pair.all_flushed()
         assert (await member.beat(last_seq=2)).settled_through == 2
+
+
+async def test_a_server_that_tells_nothing_of_its_log_takes_batches_all_the_same(pair: Pair, clock: FakeClock) -> None:
+    await pair.synchronous()
+    await pair.primary.ask("CREATE ROLE app LOGIN", "GRANT ALL ON ALL TABLES IN SCHEMA public TO app")
+    await pair.primary.ask("REVOKE EXECUTE ON FUNCTION pg_control_system FROM PUBLIC")
+    async with a_member(pair, clock, "app") as (member, spoke):
+        first = spoke.snapshot({"pods": [pod("a")]})
+        with pytest.raises(RefusedByHubError) as refused:
+            await member.send(first)
+        assert (refused.value.slug, refused.value.retry_after) == ("overloaded", "1"), "now it knows"
+        assert (await member.send(first)).result == "accepted"
+        clock.advance(AGE_S + 1)
+        assert (await member.beat(last_seq=1)).settled_through == 1
 
 
 @pytest.mark.promise("failovers-need-nobody")

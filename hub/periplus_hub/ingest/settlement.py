@@ -20,12 +20,15 @@ from uuid import UUID
 
 import structlog
 
+from periplus_contract import problems
 from periplus_hub.access.scope import Scope
+from periplus_hub.fleet.wire import RefusedError
 from periplus_hub.ingest.model import Place
 from periplus_hub.ingest.repository_ledger import settled_through
 from periplus_hub.ingest.repository_replication import Replication, system_replication
 from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.db import ReadConnection
+from periplus_hub.kit.db_errors import DATABASE_ERRORS, is_not_offered
 
 _MOST_SIGHTINGS: Final = 50_000
 """Beyond it they are forgotten and made anew, which only takes longer."""
@@ -54,9 +57,12 @@ class Settlement:
         self._history_since_s = 0.0
         self._sightings: dict[tuple[UUID, UUID], _Sighting] = {}
         self._warned = False
+        self._blind = False
 
     async def flushed(self, c: ReadConnection, scope: Scope, places: Sequence[Place]) -> Through | None:
         """What synchronous standbys have, None where age decides. Ask before the unit writes: that is flushed later."""
+        if self._blind:
+            return None
         found = await self._look(c)
         if not self._by_flush(found):
             return None
@@ -76,7 +82,15 @@ class Settlement:
         return await settled_through(c, scope, places, cutoff=self._clock.now() - self._after)
 
     async def _look(self, c: ReadConnection) -> Replication:
-        found = await system_replication(c)
+        try:
+            found = await system_replication(c)
+        except DATABASE_ERRORS as error:
+            if not is_not_offered(error):
+                raise
+            self._blind = True
+            _log.warning("log_not_seen", error=str(error.__cause__), remedy="Batches settle by their age.")
+            # This transaction is spoiled. The same batch again goes without.
+            raise RefusedError(problems.OVERLOADED, "the database does not show its log", retry_after_s=1) from error
         if found.history != self._history or len(self._sightings) > _MOST_SIGHTINGS:
             self._sightings.clear()
         if found.history != self._history:

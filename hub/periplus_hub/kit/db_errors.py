@@ -17,6 +17,7 @@ _CONNECTION_CLASSES: Final = ("08", "57P", _READ_ONLY, "53300", "F0")
 connections, configuration file trouble while starting."""
 _CONTENTION: Final = ("40001", "40P01")
 _CANCELLED_BY_TIMEOUT: Final = ("57014", "55P03")
+_NOT_OFFERED: Final = ("0A000", "42501", "42883")
 _NO_ROOM: Final = ("53100", "53200")
 
 
@@ -65,6 +66,11 @@ def is_contention(error: BaseException) -> bool:
 def is_timeout(error: BaseException) -> bool:
     """A statement or lock timeout ended it."""
     return any(state in _CANCELLED_BY_TIMEOUT for state in sqlstates(error))
+
+
+def is_not_offered(error: BaseException) -> bool:
+    """The server has no such function, or not for our role."""
+    return any(state in _NOT_OFFERED for state in sqlstates(error))
 
 
 def is_no_room(error: BaseException) -> bool:
