@@ -139,6 +139,19 @@ async def test_a_hub_whose_database_ran_out_of_room_is_ready_only_when_there_is_
     await db.dispose()
 
 
+@pytest.mark.promise("ready-means-commits")
+async def test_a_hub_that_is_locked_out_of_the_ledger_is_not_ready(
+    db: Database, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("periplus_hub.api.health._PROBE_S", 0.2)
+    health = Health(db)
+    async with db.write() as c:
+        await c.execute(text("LOCK TABLE batches IN SHARE MODE"))
+        assert "did not commit" in str(await health.trouble())
+    clock.advance(1)
+    assert await health.trouble() is None
+
+
 async def test_a_body_that_declares_too_much_is_refused_unread(urls: dict[str, Any]) -> None:
     head = b"POST /v1/enroll HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 999999999\r\n\r\n"
     answer = await talk(urls["spokes_url"], head)

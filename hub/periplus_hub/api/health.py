@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from periplus_contract.problems import CONTENT_TYPE as PROBLEM
+from periplus_hub.ingest.tables import batches
 from periplus_hub.kit import metrics
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.db_errors import is_no_room, is_read_only
@@ -50,7 +51,7 @@ class Health:
     async def _probe(self) -> str | None:
         try:
             async with asyncio.timeout(_PROBE_S):
-                await commit_something(self._db)
+                await commit_something(self._db, batches)
         except TimeoutError:
             return f"the database did not commit within {_PROBE_S:.0f} s"
         except Unavailable as error:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import text
+from sqlalchemy import Table, text
 
 from periplus_hub.kit.db import Database
 
@@ -18,8 +18,10 @@ _USE_ROOM: Final = text(
 """16 MiB in a temporary file."""
 
 
-async def commit_something(db: Database) -> None:
+async def commit_something(db: Database, *into: Table) -> None:
     """A commit that reaches the disk and leaves no row; raises what the database raises.
+
+    It has the locks that rows for the tables `into` would need, so it waits for whom they would wait.
 
     A transaction that wrote nothing is acknowledged without a flush, so it would not notice a full disk. A logical
     message is written and flushed like any change, and nobody reads it. But a server that takes no changes takes
@@ -29,5 +31,7 @@ async def commit_something(db: Database) -> None:
     async with db.write() as c:
         if db.ran_out_of_room:
             await c.execute(_USE_ROOM)
+        for table in into:
+            await c.execute(text(f"LOCK TABLE {table.name} IN ROW EXCLUSIVE MODE"))
         await c.execute(_COMMIT)
     db.ran_out_of_room = False
