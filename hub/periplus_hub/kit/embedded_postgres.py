@@ -19,7 +19,7 @@ from periplus_hub.kit.embedded_server import EPHEMERAL, TUNING, Server, initiali
 from periplus_hub.kit.errors import Refusal
 
 _ROLE: Final = "periplus"
-_START_S: Final = 60.0
+_QUIET_S: Final = 60.0
 _STOP_S: Final = 15.0
 _BACKOFF_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 _STEADY_S: Final = 60.0
@@ -117,7 +117,7 @@ class EmbeddedPostgres:
     async def _run(self, binaries: Binaries, account: Account) -> None:
         settings = TUNING | {"unix_socket_directories": str(self._socket)} | (EPHEMERAL if self._ephemeral else {})
         self._server = Server(binaries, account, self.folder.cluster, settings)
-        await self._server.until_ready(_START_S)
+        await self._server.until_ready(_QUIET_S)
 
 
 def failures_in_a_row(before: int, lived_s: float) -> int:

@@ -68,6 +68,7 @@ class Server:
         self._words: deque[str] = deque(maxlen=_LAST_WORDS)
         self._pid_file = cluster / "postmaster.pid"
         self._loop = asyncio.get_running_loop()
+        self._heard_s = self._loop.time()
         self.ended = asyncio.Event()
         self.process = subprocess.Popen(
             arguments,
@@ -89,18 +90,19 @@ class Server:
         """Whether the postmaster lives."""
         return self.process.poll() is None
 
-    async def until_ready(self, timeout_s: float) -> None:
-        """Return once it takes connections; raises Refusal with its last words when it ends or takes too long."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                while not self._says_ready():
-                    if not self.running:
-                        await self.ended.wait()
-                        raise refusal_from(self._words, "the embedded PostgreSQL ended while starting")
-                    await asyncio.sleep(_POLL_S)
-        except TimeoutError as error:
-            message = f"the embedded PostgreSQL was not ready after {timeout_s:.0f} s"
-            raise refusal_from(self._words, message) from error
+    async def until_ready(self, quiet_s: float) -> None:
+        """Return once it takes connections; raises Refusal with its last words when it ends or has none for so long.
+
+        After a crash it may take minutes, and says so every ten seconds; ending it would make it begin again.
+        """
+        while not self._says_ready():
+            if not self.running:
+                await self.ended.wait()
+                raise refusal_from(self._words, "the embedded PostgreSQL ended while starting")
+            if self._loop.time() - self._heard_s > quiet_s:
+                message = f"the embedded PostgreSQL was not ready and said nothing for {quiet_s:.0f} s"
+                raise refusal_from(self._words, message)
+            await asyncio.sleep(_POLL_S)
 
     async def stop(self, timeout_s: float) -> None:
         """Fast shutdown; an immediate one when that takes too long. Returns when every process is gone."""
@@ -121,6 +123,7 @@ class Server:
 
     def _hear(self, line: str) -> None:
         self._words.append(line)
+        self._heard_s = self._loop.time()
         log = _log.debug if line.startswith(_ROUTINE) else _log.warning
         log("postgres", line=line)
 
