@@ -141,6 +141,18 @@ async def test_a_server_that_tells_nothing_of_its_log_takes_batches_all_the_same
         assert (await member.beat(last_seq=1)).settled_through == 1
 
 
+async def test_a_server_that_was_away_may_have_been_restored_and_starts_a_new_age(pair: Pair, clock: FakeClock) -> None:
+    async with a_member(pair, clock) as (member, spoke):
+        await member.send(spoke.snapshot({"pods": [pod("a")]}))
+        clock.advance(AGE_S + 1)
+        assert (await member.beat(last_seq=1)).settled_through == 1
+        await pair.primary.stop()
+        await pair.primary.start()
+        assert (await member.beat(last_seq=1)).settled_through == 0
+        clock.advance(AGE_S + 1)
+        assert (await member.beat(last_seq=1)).settled_through == 1
+
+
 @pytest.mark.promise("failovers-need-nobody")
 async def test_a_promoted_standby_takes_the_watermark_back_and_gets_what_it_lacks(pair: Pair, clock: FakeClock) -> None:
     await pair.synchronous()

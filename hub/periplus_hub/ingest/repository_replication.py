@@ -11,8 +11,8 @@ from periplus_hub.kit.db import ReadConnection
 # A role without pg_read_all_stats (which pg_monitor includes) sees standbys, but not how far they are. A server that
 # is no primary has no position: it answers all the same, so that the unit fails with the read-only error of its writes.
 _ASK: Final = text(
-    "SELECT (SELECT system_identifier FROM pg_control_system()) || '/' || "
-    "coalesce(substr(pg_walfile_name(log.at), 1, 8), '') AS history, coalesce(log.at, '0/0') AS written, "
+    "SELECT concat_ws('/', (SELECT system_identifier FROM pg_control_system()), substr(pg_walfile_name(log.at), 1, 8), "
+    "pg_postmaster_start_time()) AS history, coalesce(log.at, '0/0') AS written, "
     "current_setting('synchronous_standby_names') AS names, "
     "pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') AS seen, "
     "ARRAY(SELECT flush_lsn FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum') "
@@ -27,7 +27,8 @@ class Replication:
     """Positions are those of the log of one `history`; in another the same number means something else."""
 
     history: str
-    """The server and its timeline: another one after a failover or a restore."""
+    """The server, its timeline and since when it runs: another one after a failover, and after a restore of any kind,
+    also of its volume, which leaves the timeline as it was."""
     written: int
     """Whatever was visible when this was asked is in the log before here."""
     synchronous: bool

@@ -2,7 +2,7 @@
 
 An answer says "committed", and a hub that dies keeps that. A standby that is promoted may not have the last seconds:
 so a batch is *settled* only when as many synchronous standbys as the server wants have its commit on their disks, or,
-where there are to be none, when it is old enough on a log that nobody took over meanwhile.
+where there are to be none, when it is old enough on a log that nobody took over or restored meanwhile.
 
 What the server answers to a commit is no proof. It says the same when the wait for the standby was cancelled, when it
 was told to wait for less than a flush, and when its configuration changed meanwhile. So the log is asked: what the
