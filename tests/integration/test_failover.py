@@ -10,7 +10,7 @@ import pytest
 
 from periplus_hub.access.scope import Scope
 from periplus_hub.ingest.config import IngestConfig
-from periplus_hub.ingest.repository_replication import standbys_needed
+from periplus_hub.ingest.model import standbys_needed
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.migrate import upgrade
 

@@ -1,5 +1,6 @@
 """A batch on its way through the door. Pure values."""
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,6 +15,7 @@ from periplus_contract.batch import Header, Section
 from periplus_hub.fleet.model import SpokePrincipal
 
 MAX_SAMPLE_ROWS: Final = 5
+_STANDBYS: Final = re.compile(r"\s*(?:(?:FIRST|ANY)\s+)?(\d+)\s*\(", re.IGNORECASE)
 
 
 class Reason(StrEnum):
@@ -165,3 +167,28 @@ def counts_by_reason(rejected: tuple[Rejected, ...]) -> dict[str, int]:
 def section_names(sections: tuple[Section, ...], covers: tuple[str, ...] = ()) -> frozenset[str]:
     """The tables a header names, as sections or as covered."""
     return frozenset((*(section.table for section in sections), *(each.partition("/")[0] for each in covers)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replication:
+    """Positions are those of the log of one `history`; in another the same number means something else."""
+
+    history: str
+    """The server, its timeline and since when it runs: another one after a failover, and after a restore of any kind,
+    also of its volume, which leaves the timeline as it was."""
+    written: int
+    """Whatever was visible when this was asked is in the log before here."""
+    synchronous: bool
+    """Whether there are to be synchronous standbys."""
+    seen: bool
+    """Whether the server tells us how far they are."""
+    flushed: int | None
+    """How far the log is on the disks of as many of them as there have to be; None while they are too few."""
+
+
+def standbys_needed(names: str) -> int:
+    """How many standbys a commit waits for by the setting `synchronous_standby_names`."""
+    if not names.strip():
+        return 0
+    count = _STANDBYS.match(names)
+    return int(count[1]) if count else 1

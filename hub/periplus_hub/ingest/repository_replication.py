@@ -1,11 +1,10 @@
 """SQL that asks the server where its log stands and how much of it its standbys have."""
 
-import re
-from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import text
 
+from periplus_hub.ingest.model import Replication, standbys_needed
 from periplus_hub.kit.db import ReadConnection
 
 # A role without pg_read_all_stats (which pg_monitor includes) sees standbys, but not how far they are. A server that
@@ -19,24 +18,6 @@ _ASK: Final = text(
     "AND flush_lsn IS NOT NULL ORDER BY flush_lsn DESC) AS flushed "
     "FROM (SELECT CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_insert_lsn() END AS at) AS log"
 )
-_COUNT: Final = re.compile(r"\s*(?:(?:FIRST|ANY)\s+)?(\d+)\s*\(", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Replication:
-    """Positions are those of the log of one `history`; in another the same number means something else."""
-
-    history: str
-    """The server, its timeline and since when it runs: another one after a failover, and after a restore of any kind,
-    also of its volume, which leaves the timeline as it was."""
-    written: int
-    """Whatever was visible when this was asked is in the log before here."""
-    synchronous: bool
-    """Whether there are to be synchronous standbys."""
-    seen: bool
-    """Whether the server tells us how far they are."""
-    flushed: int | None
-    """How far the log is on the disks of as many of them as there have to be; None while they are too few."""
 
 
 async def system_replication(c: ReadConnection) -> Replication:
@@ -50,11 +31,3 @@ async def system_replication(c: ReadConnection) -> Replication:
         seen=row.seen,
         flushed=row.flushed[needed - 1] if 0 < needed <= len(row.flushed) else None,
     )
-
-
-def standbys_needed(names: str) -> int:
-    """How many standbys a commit waits for by the setting `synchronous_standby_names`."""
-    if not names.strip():
-        return 0
-    count = _COUNT.match(names)
-    return int(count[1]) if count else 1
