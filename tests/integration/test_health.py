@@ -1,4 +1,5 @@
 import asyncio
+import base64
 import os
 import socket
 import ssl
@@ -232,6 +233,27 @@ async def test_sigterm_lets_requests_finish_and_removes_the_ready_file(database_
         writer.close()
     assert b" 400 " in answer.partition(b"\r\n")[0]
     assert not (tmp_path / "ready.json").exists()
+
+
+@pytest.mark.promise("stops-are-clean")
+async def test_a_request_that_outlives_the_stop_is_told_to_come_again(
+    db: Database, database_url: str, tmp_path: Path, http: httpx.AsyncClient
+) -> None:
+    config = config_for(database_url, tmp_path, drain_s=0)
+    async with db.write() as c, asyncio.TaskGroup() as group:
+        task = group.create_task(start("serve", config))
+        ready = await started(task, config)
+        await c.execute(text("LOCK TABLE join_tokens"))
+        body = {"method": "token", "join_token": "0" * 12 + "." + "a" * 43, "cluster_name": "a", "cluster_uid": "a"}
+        body |= {"public_key": base64.b64encode(bytes(32)).decode(), "spoke_version": "0.1.0", "contract": "1.0"}
+        asked = group.create_task(http.post(ready["spokes_url"] + "/v1/enroll", json=body))
+        while not await c.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):  # noqa: ASYNC110 - nothing to wait on
+            await asyncio.sleep(0.01)
+        terminate()
+        answer = await asked
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert answer.json()["type"] == problems.OVERLOADED.uri
+    assert "stopping" in answer.json()["detail"]
 
 
 async def test_tls_is_served_to_spokes_and_people(database_url: str, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from periplus_hub.access.service import request_id as current_request
 from periplus_hub.api.problems import BodyTooLargeError, BodyTooSlowError, problem_for
 from periplus_hub.kit.clock import Clock
+from periplus_hub.kit.errors import Unavailable
 from periplus_hub.kit.ids import new_id
 from periplus_hub.kit.metrics import counter, histogram
 
@@ -27,6 +28,8 @@ _HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
 _TRANSPORT_SECURITY: Final = "max-age=31536000"
+
+_STOPPING: Final = Unavailable("the hub is stopping", "Try again shortly.")
 
 _requests: Final = counter(
     "periplus_http_requests_total", "Requests answered, by listener and status code.", ("listener", "status")
@@ -61,6 +64,8 @@ class Observed:
         began_s = self._clock.monotonic_s()
         try:
             await self._app(scope, _Body(scope, receive, self._most_bytes), answer)
+        except asyncio.CancelledError:  # only the server cancels requests, at the end of its patience with them
+            await self._fail(_STOPPING, scope, receive, answer)
         except Exception as error:  # noqa: BLE001 - the last resort: the client gets an answer and we get the traceback
             await self._fail(error, scope, receive, answer)
         finally:
@@ -69,7 +74,9 @@ class Observed:
 
     async def _fail(self, error: Exception, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         response = problem_for(error, answer.identity)
-        if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        if error is _STOPPING:
+            _log.warning("request_cut_off", method=scope["method"], path=scope["path"])
+        elif response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
             _log.error("request_failed", method=scope["method"], path=scope["path"], exc_info=error)
         if not answer.started:
             await response(scope, receive, answer)
