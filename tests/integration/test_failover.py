@@ -74,7 +74,7 @@ async def test_settled_is_what_the_synchronous_standby_has_flushed(pair: Pair, c
 
 @pytest.mark.promise("settled-is-flushed")
 async def test_a_busy_log_never_stands_still_and_batches_settle_all_the_same(pair: Pair, clock: FakeClock) -> None:
-    await pair.synchronous()
+    await pair.synchronous("ANY 1 (standby, another)")
     async with a_member(pair, clock) as (member, spoke):
         async with pair.standby_frozen():
             await impatient(pair, member.send(spoke.snapshot({"pods": [pod("a")]})))
