@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from periplus_hub.access.scope import system_scope
-from periplus_hub.access.service import ensure_default_tenant
+from periplus_hub.access.service_tenants import ensure_default_tenant
 from periplus_hub.kit.clock import SystemClock
 from periplus_hub.kit.db import Database
 

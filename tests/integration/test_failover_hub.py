@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from periplus_hub.access.scope import system_scope
-from periplus_hub.access.service import ensure_default_tenant
+from periplus_hub.access.service_tenants import ensure_default_tenant
 from periplus_hub.api import health
 from periplus_hub.fleet.service_enrolment import Enrolment
 from periplus_hub.kit.clock import SystemClock
