@@ -43,11 +43,16 @@ def _first() -> None:
         "overlap_acceptances",
         *columns(UUID, "tenant_id id"),
         *columns(CIDR, "cidr"),
-        *columns(TEXT, "reason accepted_by"),
+        *columns(TEXT, "reason accepted_by severity"),
+        *columns(BIGINT, "clusters"),
         *columns(TIME, "expires_at"),
         *columns(TIME, "created_at", default="now()"),
         *columns(TIME, "withdrawn_at", null=True),
         sa.PrimaryKeyConstraint("id", name="pk_overlap_acceptances"),
+        sa.CheckConstraint(
+            "severity IN ('conflict','blocks-federation','latent','intended')",
+            name=op.f("ck_overlap_acceptances_severity"),
+        ),
         tenant("overlap_acceptances"),
     )
     op.create_index("ix_overlap_acceptances_tenant_id_cidr", "overlap_acceptances", ["tenant_id", "cidr"])
@@ -113,4 +118,17 @@ def _third() -> None:
         "ix_overlap_group_clusters_tenant_id_registration_id_severity",
         "overlap_group_clusters",
         ["tenant_id", "registration_id", "severity"],
+    )
+    op.create_table(
+        "overlap_acceptance_clusters",
+        *columns(UUID, "tenant_id acceptance_id registration_id"),
+        *columns(TEXT, "severity"),
+        sa.PrimaryKeyConstraint(
+            "tenant_id", "acceptance_id", "registration_id", name="pk_overlap_acceptance_clusters"
+        ),
+        sa.CheckConstraint(
+            "severity IN ('conflict','blocks-federation','latent','intended')",
+            name=op.f("ck_overlap_acceptance_clusters_severity"),
+        ),
+        tenant("overlap_acceptance_clusters"),
     )

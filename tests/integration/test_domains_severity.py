@@ -9,14 +9,13 @@ import pytest
 from periplus_hub.access.scope import Role, role_scope
 from periplus_hub.addresses import repository_groups, service
 from periplus_hub.addresses.model import Relation, Severity
-from periplus_hub.addresses.service_joined import joined_report
 from periplus_hub.fleet.model import Mode, State, ordered_pair
 from periplus_hub.fleet.repository import all_registrations
 from periplus_hub.fleet.service import connect, disconnect, move_clusters, revoke
 from periplus_hub.kit.errors import Conflict, Forbidden, Invalid, NotFound
 
 from tests.support.batches import START
-from tests.support.overlap_fleet import Fleet
+from tests.support.overlap_fleet import Fleet, joined
 
 POD = ("pod", "10.244.0.0/16")
 SERVICE = ("service", "10.96.0.0/12")
@@ -102,13 +101,10 @@ async def test_a_join_is_answered_without_touching_what_is_stored(two: Fleet) ->
     await two.settle()
     stored = await two.groups()
     async with two.db.read() as c:
-        report = await joined_report(c, two.scope, None, 10, START)
-        only = await joined_report(c, two.scope, [two.registration("a"), two.registration("c")], 10, START)
-    assert report.counts[Severity.BLOCKS_FEDERATION] == 2
-    assert [(group.cidr, group.clusters, group.severity_now) for group in report.groups] == [
-        (POD[1], 3, Severity.LATENT),
-        (SERVICE[1], 2, Severity.LATENT),
-    ]
+        report = await joined(c, two.scope)
+        only = await joined(c, two.scope, two.registration("a"), two.registration("c"))
+    assert {group.severity for group in report.groups} == {Severity.BLOCKS_FEDERATION}
+    assert [(group.cidr, group.clusters) for group in report.groups] == [(POD[1], 3), (SERVICE[1], 2)]
     assert [(group.cidr, group.clusters) for group in only.groups] == [(POD[1], 2)]
     (group,) = only.groups
     assert {share.registration_id for share in group.shares} == {two.registration("a"), two.registration("c")}
@@ -140,8 +136,6 @@ async def test_an_acceptance_holds_until_it_ends(two: Fleet) -> None:
     assert (group.cidr, group.acceptance_id) == (POD[1], accepted.id)
     async with two.db.read() as c:
         assert (await repository_groups.severity_counts(c, two.scope, START))[Severity.INTENDED] == 1
-        report = await joined_report(c, two.scope, None, 10, START)
-    assert report.counts[Severity.INTENDED] == 1
     assert await two.groups(DAY.total_seconds(), severities=(Severity.INTENDED,)) == []
 
 

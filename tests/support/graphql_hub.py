@@ -212,7 +212,8 @@ async def _tenant_wide(c: WriteConnection, scope: Scope, made: Fleet) -> None:
         await _put(c, scope, addresses.overlap_group_clusters, share | {"members": 2})
     await _put(c, scope, addresses.register_state, {"revision": 0, "at": SEEN})
     accepted = {"id": made.acceptance, "cidr": "10.99.0.0/16", "reason": "lab", "accepted_by": "me"}
-    await _put(c, scope, addresses.overlap_acceptances, accepted | {"expires_at": SEEN + timedelta(days=90)})
+    accepted |= {"severity": "latent", "clusters": count, "expires_at": SEEN + timedelta(days=90)}
+    await _put(c, scope, addresses.overlap_acceptances, accepted)
     finding = {
         "id": made.finding, "detector": "test", "fingerprint": "x", "severity": "warning", "state": "open",
         "title": "Something", "why": "because", "what_to_do": "this", "evidence": {"cidr": "10.244.0.0/16"},

@@ -12,6 +12,7 @@ from periplus_hub.addresses.jobs import OverlapsJob
 from periplus_hub.addresses.model import GroupFilter, OverlapGroup
 from periplus_hub.addresses.rows import group_of
 from periplus_hub.addresses.service_ipam import IpamApplier
+from periplus_hub.addresses.service_joined import JoinAsk, JoinedPage, joined_pages, joined_views
 from periplus_hub.fleet.repository import registrations_by_ids
 from periplus_hub.kit.db import Database, ReadConnection
 
@@ -31,6 +32,13 @@ def pool(name: str, **columns: Any) -> dict[str, Any]:
     """A row of a pools section."""
     base = {"provider": "kubernetes", "family": 4, "scope": "cluster", "source": "nodes", "quality": "derived"}
     return {"name": name, "observed_at": START, "cidrs": ["10.0.0.0/16"], **base, **columns}
+
+
+async def joined(c: ReadConnection, scope: Scope, *clusters: UUID, first: int = 1_000) -> JoinedPage:
+    """What joining these clusters (none: all) would bring."""
+    ask = JoinAsk(clusters or None, START)
+    view = (await joined_views(c, scope, [ask]))[ask]
+    return (await joined_pages(c, scope, [view], first, None, GroupFilter(), ask))[view]
 
 
 @dataclass

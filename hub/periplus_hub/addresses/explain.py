@@ -3,7 +3,15 @@
 from collections.abc import Iterable
 from typing import Final
 
-from periplus_hub.addresses.model import AllocationKind, Explanation, FreeRange, Relation, Severity
+from periplus_hub.addresses.model import (
+    AllocationKind,
+    Explanation,
+    FreeRange,
+    NamedClusters,
+    Outgrown,
+    Relation,
+    Severity,
+)
 from periplus_hub.addresses.planner import SPACES, FreeSpace, worth_suggesting
 from periplus_hub.addresses.prefixes import Prefix
 
@@ -43,14 +51,20 @@ _TWO_USES: Final = "One address has different owners in different clusters: clie
 _FLAT_ONLY: Final = (
     "Cilium Cluster Mesh, Submariner without Globalnet and VPC peering refuse or misroute such clusters."
 )
+_WHY_SELF: Final = "Ranges of one cluster cover each other that must not."
 _SELF: Final = "kube-proxy takes traffic for pods or nodes in the service range as service traffic, and drops it."
 
 _RENUMBER: Final = (
     "Give one of the clusters another range: pod and service ranges are fixed at creation, so rebuild it."
 )
+_SELF_MOVE: Final = (
+    "Give the cluster a service range that covers neither its pods nor its nodes: the range is fixed at creation (from "
+    "Kubernetes 1.33 on a second ServiceCIDR can take its place), so rebuild it or move the nodes."
+)
 _NAT: Final = "Connect them through NAT (Submariner Globalnet, gateways) and record the connection as 'nat'."
 _SEPARATE: Final = "If they are really separate networks, put them into different network domains."
 _ACCEPT: Final = "If it is meant, accept the overlap with a reason and an end."
+_ACCEPT_AGAIN: Final = "If that is meant too, accept it again."
 _NODE_MOVE: Final = "Move the nodes or load balancers of one cluster to another subnet or address pool."
 _PLAN: Final = "Choose another range for the plan or the reservation; that is free of cost now."
 _LATENT: Final = "Nothing now. Use a free range for the next cluster, and renumber before you connect these."
@@ -64,24 +78,26 @@ def explain(
     *,
     clusters: int,
     accepted: bool = False,
+    outgrown: Outgrown | None = None,
     free: Iterable[FreeRange] = (),
 ) -> Explanation:
     """For a group (or a pair) with these kinds; `clusters` 1 means a cluster that collides with itself."""
     present = sorted(set(kinds), key=list(_KIND).index)
+    note = "" if outgrown is None else f" {_outgrown(outgrown)}"
     if clusters == 1:
         return Explanation(
-            why="Ranges of one cluster cover each other that must not.",
+            why=(_WHY_ACCEPTED if accepted else _WHY_SELF) + note,
             breaks=(_SELF,),
-            remedies=(_RENUMBER,),
+            remedies=(_REVIEW,) if accepted else (_SELF_MOVE,),
             suggestions=tuple(free),
         )
     breaks = _breaks(present)
     if _KIND.POD in present:
         breaks.append(_FLAT_ONLY)
     return Explanation(
-        why=_WHY_ACCEPTED if accepted else _WHY[severity],
+        why=(_WHY_ACCEPTED if accepted else _WHY[severity]) + note,
         breaks=tuple(breaks),
-        remedies=_remedies(severity, frozenset(present), accepted=accepted),
+        remedies=_remedies(severity, frozenset(present), accepted=accepted, outgrown=outgrown),
         suggestions=tuple(free),
     )
 
@@ -103,11 +119,30 @@ def _breaks(present: list[AllocationKind]) -> list[str]:
     return breaks
 
 
-def _remedies(severity: Severity, kinds: frozenset[AllocationKind], *, accepted: bool) -> tuple[str, ...]:
+def _outgrown(outgrown: Outgrown) -> str:
+    """What there is beyond the acceptance, in a sentence."""
+    only = f" for {_names(outgrown.covered)} only" if outgrown.covered.clusters else ""
+    news = [f"{_names(outgrown.came)} came later"] if outgrown.came.clusters else []
+    if outgrown.worse.clusters:
+        news.append(f"it is worse for {_names(outgrown.worse)} now")
+    return f"It was accepted{only}{';' if only else ', but'} {' and '.join(news)}."
+
+
+def _names(some: NamedClusters) -> str:
+    names, more = list(some.names), some.clusters - len(some.names)
+    if more:
+        names.append(f"{more} more")
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
+
+
+def _remedies(
+    severity: Severity, kinds: frozenset[AllocationKind], *, accepted: bool, outgrown: Outgrown | None
+) -> tuple[str, ...]:
     if severity is Severity.INTENDED:
         return (_REVIEW,) if accepted else (_INTENDED,)
+    accept = _ACCEPT if outgrown is None else f"{_outgrown(outgrown)} {_ACCEPT_AGAIN}"
     if severity is Severity.LATENT:
-        return (_LATENT,)
+        return (_LATENT,) if outgrown is None else (_LATENT, accept)
     remedies = []
     if kinds & {_KIND.PLANNED, _KIND.RESERVED}:
         remedies.append(_PLAN)
@@ -115,7 +150,7 @@ def _remedies(severity: Severity, kinds: frozenset[AllocationKind], *, accepted:
         remedies.append(_RENUMBER)
     if kinds & _ADDRESSES:
         remedies.append(_NODE_MOVE)
-    return (*remedies, _NAT, _SEPARATE, _ACCEPT)
+    return (*remedies, _NAT, _SEPARATE, accept)
 
 
 _RELATIONS: Final = {

@@ -134,8 +134,8 @@ class Fold:
     ) -> None:
         self.topology = topology
         self.columns = dict(columns)
-        self.register, self._clusters = register_of(topology, self.columns, default)
-        self._numbers = {cluster: number for number, cluster in enumerate(self._clusters)}
+        self.register, self.clusters = register_of(topology, self.columns, default)
+        self._numbers = {cluster: number for number, cluster in enumerate(self.clusters)}
 
     def shares(self, roots: Sequence[Prefix]) -> list[list[Share]]:
         """What every cluster has in each of these groups, by cluster."""
@@ -144,7 +144,7 @@ class Fold:
         shares: list[list[Share]] = [[] for _ in roots]
         for group, owner, severity, kinds, members in zip(*(column.tolist() for column in columns), strict=True):
             names = _KINDS_OF.get(kinds) or _KINDS_OF.setdefault(kinds, ",".join(kinds_of(kinds)))
-            shares[group].append(Share(self._clusters[owner], SEVERITIES[severity].value, names, members))
+            shares[group].append(Share(self.clusters[owner], SEVERITIES[severity].value, names, members))
         return shares
 
     def replace(self, cluster: UUID, columns: ClusterColumns) -> set[Prefix]:

@@ -12,7 +12,7 @@ from periplus_hub.access.graphql import Info
 from periplus_hub.access.scope import Scope
 from periplus_hub.addresses import repository_graphql as repository
 from periplus_hub.addresses import repository_groups, service
-from periplus_hub.addresses.graphql_pages import JoinAsk, JoinedPages, ReadPages, joined_rank
+from periplus_hub.addresses.graphql_pages import JoinedPages, ReadPages
 from periplus_hub.addresses.graphql_types import (
     Allocation,
     OverlapAcceptance,
@@ -22,9 +22,11 @@ from periplus_hub.addresses.graphql_types import (
     Pool,
     Severities,
 )
+from periplus_hub.addresses.joined import Key
 from periplus_hub.addresses.model import AllocationFilter, AllocationKind, GroupFilter, JoinedGroup, Severity
 from periplus_hub.addresses.repository_groups import GroupAsk
 from periplus_hub.addresses.repository_register import register_status
+from periplus_hub.addresses.service_joined import JoinAsk, place
 from periplus_hub.fleet import repository_graphql as fleet
 from periplus_hub.kit.db import ReadConnection
 from periplus_hub.kit.graphql import Context, from_row, global_id, uuid_of
@@ -92,8 +94,8 @@ class _Joined:
         return await self.pages.total()
 
 
-def _joined_key(group: OverlapGroup) -> tuple[int, int, str]:
-    return joined_rank(cast("JoinedGroup", group.joined))
+def _joined_key(group: OverlapGroup) -> Key:
+    return place(cast("JoinedGroup", group.joined))
 
 
 @strawberry.type(description="An overlap group a cluster is in, and how much it hurts that cluster.")
@@ -206,7 +208,7 @@ class AddressesQuery:
             bool, strawberry.argument(description="As if all clusters were joined in one network.")
         ] = False,
     ) -> OverlapGroupConnection:
-        """With ifJoined or ifAllJoined, computed anew; then only severities and family narrow the list."""
+        """With ifJoined or ifAllJoined, computed anew."""
         only = GroupFilter(
             severities=tuple(severities or ()),
             registration_ids=() if cluster is None else (uuid_of(cluster, "Cluster"),),
@@ -214,12 +216,10 @@ class AddressesQuery:
             family=family,
             within=within,
         )
-        joined: tuple[UUID, ...] | None = () if if_all_joined else None
-        if if_joined is not None and not if_all_joined:
-            joined = tuple(uuid_of(each, "Cluster") for each in if_joined)
         context, now = info.context, info.context.clock.now()
-        if joined is not None:
-            return OverlapGroupConnection(pages=_Joined(JoinedPages(context, JoinAsk(joined, now), only, first, after)))
+        if if_all_joined or if_joined is not None:
+            some = None if if_all_joined else tuple(uuid_of(each, "Cluster") for each in if_joined or ())
+            return OverlapGroupConnection(pages=_Joined(JoinedPages(context, JoinAsk(some, now), only, first, after)))
         read, count = repository_groups.groups, repository_groups.group_total
         pages = ReadPages(context, read, count, None, first, after, GroupAsk(only, now))
         return OverlapGroupConnection(pages=pages)

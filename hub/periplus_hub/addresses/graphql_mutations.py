@@ -31,6 +31,10 @@ class AcceptOverlapInput:
     cidr: Cidr = strawberry.field(description="The group's own CIDR, as the list shows it.")
     reason: str = strawberry.field(description="Why it is meant, 3 to 1,000 characters.")
     expires_at: datetime = strawberry.field(description="Until when, at most two years ahead.")
+    seen_changed_at: datetime | None = strawberry.field(
+        default=None,
+        description="The group's changedAt as you saw it: when it has changed since, nothing is accepted.",
+    )
 
 
 @strawberry.type
@@ -49,7 +53,8 @@ class AddressesMutation:
         async def work() -> OverlapAcceptance:
             async with context.db.write() as c:
                 now = context.clock.now()
-                made = await service.accept_overlap(c, context.scope, input.cidr, input.reason, input.expires_at, now)
+                wish = (input.cidr, input.reason, input.expires_at)
+                made = await service.accept_overlap(c, context.scope, *wish, now, seen=input.seen_changed_at)
                 return from_row(OverlapAcceptance, await repository.acceptance_row(c, context.scope, made.id))
 
         return await attempt(work)

@@ -1,31 +1,26 @@
 """Where the connections of this slice get their pages from."""
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any, Final
+from typing import Any, cast
 from uuid import UUID
 
 from periplus_hub.access.scope import Scope
 from periplus_hub.addresses import service_joined, service_members
+from periplus_hub.addresses.joined import JoinedView
 from periplus_hub.addresses.model import (
     SEVERITIES,
     AllocationKind,
     ClusterShare,
     GroupFilter,
     JoinedGroup,
-    JoinedReport,
     Severity,
 )
+from periplus_hub.addresses.service_joined import JoinAsk, JoinedPage
 from periplus_hub.addresses.service_members import GroupRange, MembersAsk, MembersPage
 from periplus_hub.fleet import repository_graphql as fleet
-from periplus_hub.kit.db import ReadConnection
 from periplus_hub.kit.graphql import Batch, Context
 from periplus_hub.kit.keyset import Slice, sliced
-
-_MOST_JOINED: Final = 1_000
-"""Groups computed for "what if": the worst of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,23 +116,8 @@ def _named_place(share: NamedShare) -> tuple[int, UUID]:
 
 
 @dataclass(frozen=True, slots=True)
-class JoinAsk:
-    """The clusters to join (empty: all), and as of when."""
-
-    clusters: tuple[UUID, ...]
-    now: datetime
-
-
-async def joined_reports(c: ReadConnection, scope: Scope, asks: Sequence[JoinAsk]) -> dict[JoinAsk, JoinedReport]:
-    """A loader's function, so that one operation computes a report once."""
-    return {
-        ask: await service_joined.joined_report(c, scope, ask.clusters or None, _MOST_JOINED, ask.now) for ask in asks
-    }
-
-
-@dataclass(frozen=True, slots=True)
 class JoinedPages:
-    """The groups that joining clusters would bring; only severities and family narrow them."""
+    """The groups that joining clusters would bring."""
 
     context: Context[Scope]
     ask: JoinAsk
@@ -145,27 +125,16 @@ class JoinedPages:
     first: int
     after: str | None
 
+    async def _found(self) -> JoinedPage:
+        view = cast("JoinedView", await self.context.load(service_joined.joined_views, self.ask))
+        asked = (self.first, self.after, self.only, self.ask)
+        return await self.context.load(service_joined.joined_pages, view, *asked) or JoinedPage()
+
     async def groups(self) -> Slice:
         """A page of them."""
-        return sliced(await self._wanted(), joined_rank, "joined_groups", self.first, self.after)
+        found = await self._found()
+        return Slice(found.groups, found.has_next, service_joined.ORDER, key=service_joined.place)
 
     async def total(self) -> int:
-        """All are known, up to the worst thousand."""
-        return len(await self._wanted())
-
-    async def _wanted(self) -> list[JoinedGroup]:
-        report = await self.context.load(joined_reports, self.ask)
-        severities, family = self.only.severities, self.only.family
-        return sorted(
-            (
-                group
-                for group in (report.groups if report else ())
-                if (not severities or group.severity in severities) and family in {None, group.family}
-            ),
-            key=joined_rank,
-        )
-
-
-def joined_rank(group: JoinedGroup) -> tuple[int, int, str]:
-    """Worst first, then most clusters."""
-    return SEVERITIES.index(group.severity), -group.clusters, group.cidr
+        """Known with the page."""
+        return (await self._found()).total

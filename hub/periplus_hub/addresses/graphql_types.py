@@ -10,7 +10,7 @@ from sqlalchemy import Row
 
 from periplus_hub.access.graphql import Info
 from periplus_hub.access.scope import Scope
-from periplus_hub.addresses import repository_groups, service
+from periplus_hub.addresses import repository_graphql, repository_groups, service
 from periplus_hub.addresses.graphql_pages import JoinedClusters, MemberPages, ReadPages
 from periplus_hub.addresses.model import (
     AllocationKind,
@@ -98,13 +98,18 @@ class Pool(RowBacked):
         return cast("Cluster", await info.context.load(fleet.clusters_by_ids, self.registration_id))
 
 
-@strawberry.type(description="A person said an overlap is meant; it ends by itself.")
+@strawberry.type(
+    description="A person said an overlap is meant: for the clusters that were in the group, none hit worse than then. "
+    "It ends by itself."
+)
 class OverlapAcceptance(RowBacked, Node):
     """addresses.model.Acceptance."""
 
     cidr: Cidr = strawberry.field(description="The root of the accepted group.")
     reason: str = strawberry.field(description="Why it is meant.")
     accepted_by: str = strawberry.field(description="Who said so.")
+    severity: Severity = strawberry.field(description="The group's severity when it was accepted.")
+    cluster_count: BigInt = strawberry.field(description="How many clusters were in the group then.")
     created_at: datetime = strawberry.field(description="When.")
     expires_at: datetime = strawberry.field(description="Until when it holds.")
     withdrawn_at: datetime | None = strawberry.field(description="When it was withdrawn; null while it was not.")
@@ -163,6 +168,7 @@ class OverlapGroup(RowBacked, Node):
     severity: Severity = strawberry.field(
         description="The worst pair's, or INTENDED while it is accepted. Each cluster and member has its own."
     )
+    accepted: bool = strawberry.field(description="Whether an acceptance in force covers everything in it.")
     cluster_count: BigInt = strawberry.field(description="How many clusters are in it.")
     member_count: BigInt = strawberry.field(description="How many allocations are in it.")
     pair_count: BigInt = strawberry.field(description="How many pairs overlap: counted, never listed.")
@@ -175,11 +181,22 @@ class OverlapGroup(RowBacked, Node):
         """One that would be."""
         identity = global_id("OverlapGroup", group.id) if group.id else global_id("JoinedGroup", group.cidr)
         return cls(
-            id=identity, group_id=group.id, acceptance_id=None, joined=group, cidr=Cidr(group.cidr),
-            family=group.family, severity=group.severity, cluster_count=BigInt(group.clusters),
+            id=identity, group_id=group.id, acceptance_id=group.acceptance_id, joined=group, cidr=Cidr(group.cidr),
+            family=group.family, severity=group.severity, accepted=group.accepted, cluster_count=BigInt(group.clusters),
             member_count=BigInt(group.members), pair_count=BigInt(group.pairs), since=None, changed_at=None,
             hypothetical=True,
         )  # fmt: skip
+
+    @strawberry.field(
+        description="The acceptance in force, also one that does not cover everything in it: then `accepted` is false, "
+        "the severities are shown as they are, and `why` says what came later."
+    )
+    async def acceptance(self, info: Info) -> OverlapAcceptance | None:
+        """One statement for all groups of the answer."""
+        if self.acceptance_id is None:
+            return None
+        row = await info.context.load(repository_graphql.acceptance_rows, self.acceptance_id)
+        return cast("OverlapAcceptance | None", row)
 
     @strawberry.field(description="Why it has its severity.")
     async def why(self, info: Info) -> str:
@@ -225,9 +242,8 @@ class OverlapGroup(RowBacked, Node):
     ) -> Connection[OverlapMember]:
         """Parents first."""
         joined = None if self.joined is None else self.joined.asked
-        accepted = self.joined.accepted if self.joined is not None else self.acceptance_id is not None
         asked = MembersAsk(tuple(severities or ()), joined)
-        return Connection(pages=MemberPages(info.context, GroupRange(self.cidr, accepted), first, after, asked))
+        return Connection(pages=MemberPages(info.context, GroupRange(self.cidr, self.accepted), first, after, asked))
 
 
 @strawberry.type(name="PairOverlap", description="Two allocations of two clusters that overlap.")

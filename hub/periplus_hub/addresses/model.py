@@ -66,7 +66,8 @@ class OverlapGroup:
     """A maximal allocation with everything inside it, when two clusters (or a cluster and itself) collide there.
 
     `members` counts the allocations inside `cidr`, `clusters` their clusters, `pairs` the overlapping pairs: counted
-    by arithmetic, never stored. `severity` is the worst pair's, or `intended` while `acceptance_id` is in force.
+    by arithmetic, never stored. `acceptance_id` is the acceptance in force; `accepted` says whether it covers all that
+    is in the group: then `severity` is `intended`, else it is the worst pair's.
     """
 
     id: UUID
@@ -79,6 +80,12 @@ class OverlapGroup:
     since: datetime
     changed_at: datetime
     acceptance_id: UUID | None
+    accepted: bool
+
+    @property
+    def outgrown(self) -> bool:
+        """Accepted once, but there is more now than the person saw."""
+        return self.acceptance_id is not None and not self.accepted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,11 +103,20 @@ class ClusterShare:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WorstHit:
-    """How many clusters a group hurts as much as its severity says, and the names of the first of them."""
+class NamedClusters:
+    """How many clusters something is true for, and the names of the first of them."""
 
     clusters: int
     names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outgrown:
+    """Why an acceptance does not cover a group: who is in it as it was accepted, who came, whom it hurts more."""
+
+    covered: NamedClusters
+    came: NamedClusters
+    worse: NamedClusters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,11 +169,12 @@ class JoinedGroup:
     id: UUID | None
     asked: tuple[UUID, ...]
     """The clusters asked about; empty is all."""
+    acceptance_id: UUID | None
     accepted: bool
     cidr: str
+    first_key: bytes
     family: int
     severity: Severity
-    severity_now: Severity | None
     clusters: int
     members: int
     pairs: int
@@ -167,22 +184,19 @@ class JoinedGroup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JoinedReport:
-    """What joining would bring: groups worst first (cut at the asked limit) and the whole count per severity."""
-
-    revision: int
-    groups: tuple[JoinedGroup, ...]
-    counts: dict[Severity, int]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Acceptance:
-    """A person said the overlap rooted at exactly `cidr` is meant, until `expires_at`."""
+    """A person said the overlap rooted at exactly `cidr` is meant, until `expires_at`.
+
+    It covers the clusters that were in the group, each as badly hit as it was then or less. `severity` is the worst of
+    them, `clusters` how many there were.
+    """
 
     id: UUID
     cidr: str
     reason: str
     accepted_by: str
+    severity: Severity
+    clusters: int
     created_at: datetime
     expires_at: datetime
     withdrawn_at: datetime | None

@@ -1,7 +1,6 @@
 """What explanations are made of: the kinds in a group, the ranges in use, the allocations of two clusters."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -16,7 +15,6 @@ from periplus_hub.addresses.rows import allocation_of
 from periplus_hub.kit.db import ReadConnection
 
 _GROUPS: Final = tables.overlap_groups
-_ACCEPTANCES: Final = tables.overlap_acceptances
 _SHARES: Final = tables.overlap_group_clusters
 _ALLOCATIONS: Final = tables.allocations
 _GRAIN: Final = {IPV4: 24, 6: 64}
@@ -53,18 +51,6 @@ async def allocations_of_two(c: ReadConnection, scope: Scope, a: UUID, b: UUID) 
     for row in await c.rows(statement.order_by(_ALLOCATIONS.c.first_key)):
         found[row.registration_id].append(allocation_of(row))
     return found
-
-
-async def accepted_roots(c: ReadConnection, scope: Scope, now: datetime) -> list[Prefix]:
-    """Roots of stored groups with an acceptance in force."""
-    statement = (
-        select(func.text(_GROUPS.c.cidr).label("cidr"))
-        .join(_ACCEPTANCES, _ACCEPTANCES.c.cidr == _GROUPS.c.cidr)
-        .where(owned(scope, _GROUPS), owned(scope, _ACCEPTANCES))
-        .where(_ACCEPTANCES.c.withdrawn_at.is_(None), _ACCEPTANCES.c.expires_at > now)
-        .distinct()
-    )
-    return [parse(row.cidr) for row in await c.rows(statement)]
 
 
 async def group_ids_by_cidr(c: ReadConnection, scope: Scope, cidrs: Sequence[str]) -> dict[str, UUID]:

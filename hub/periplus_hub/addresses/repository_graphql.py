@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Text, cast, func
+from sqlalchemy import ColumnElement, Row, Text, cast, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from periplus_hub.access.scope import Scope, owned
@@ -87,7 +87,9 @@ ACCEPTANCES: Final = Listing[Scope](
     columns=[
         id_column("OverlapAcceptance", _acceptances.c.id),
         func.text(_acceptances.c.cidr).label("cidr"),
-        *plain(_acceptances, "reason", "accepted_by", "created_at", "expires_at", "withdrawn_at"),
+        *plain(_acceptances, "reason", "accepted_by", "severity", "created_at", "expires_at", "withdrawn_at"),
+        _acceptances.c.clusters.label("cluster_count"),
+        _acceptances.c.id.label("acceptance_id"),
     ],
     order=plain(_acceptances, "created_at", "id"),
     where=_acceptances_of,
@@ -98,3 +100,9 @@ ACCEPTANCES: Final = Listing[Scope](
 async def acceptance_row(c: ReadConnection, scope: Scope, acceptance_id: UUID) -> Row[Any] | None:
     """One acceptance's row."""
     return await ACCEPTANCES.one(c, scope, _acceptances.c.id == acceptance_id)
+
+
+async def acceptance_rows(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, Row[Any]]:
+    """For loaders: those that exist, by id."""
+    statement = select(*ACCEPTANCES.columns).where(*_acceptances_of(scope, None), _acceptances.c.id.in_(ids))
+    return {row.acceptance_id: row for row in await c.rows(statement)}

@@ -1,6 +1,7 @@
 """Overlap groups as people page through them: all, those of each cluster, and the clusters of each group.
 
-Severities are as of a given time: while an acceptance is in force its group, and every cluster in it, is `intended`.
+Severities are as of a given time: while an acceptance is in force and covers its group, it and every cluster in it is
+`intended`.
 """
 
 from collections.abc import Sequence
@@ -8,20 +9,20 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, Row, Subquery, and_, case, func, literal, null, or_, select
-from sqlalchemy.dialects.postgresql import distinct_on
+from sqlalchemy import ColumnElement, FromClause, Row, Subquery, and_, case, false, func, literal, null, or_, select
 
 from periplus_hub.access.scope import Scope, owned
 from periplus_hub.addresses import tables
 from periplus_hub.addresses.model import SEVERITIES, GroupFilter, Severity
+from periplus_hub.addresses.repository_acceptances import standing
 from periplus_hub.addresses.rows import wanted_prefix
+from periplus_hub.addresses.tables import rank
 from periplus_hub.fleet.tables import registrations
 from periplus_hub.kit.db import ReadConnection
 from periplus_hub.kit.keyset import Listing, Slice, id_column, plain
 
 _GROUPS: Final = tables.overlap_groups
 _SHARES: Final = tables.overlap_group_clusters
-_ACCEPTANCES: Final = tables.overlap_acceptances
 _INTENDED: Final = Severity.INTENDED.value
 
 
@@ -32,26 +33,11 @@ class GroupAsk(NamedTuple):
     now: datetime
 
 
-def _in_force(scope: Scope, now: datetime) -> Subquery:
-    """The longest acceptance in force per root; there are few."""
-    table = _ACCEPTANCES
-    return (
-        select(table.c.cidr, table.c.id.label("acceptance_id"))
-        .where(owned(scope, table), table.c.withdrawn_at.is_(None), table.c.expires_at > now)
-        .ext(distinct_on(table.c.cidr))
-        .order_by(table.c.cidr, table.c.expires_at.desc(), table.c.id)
-        .subquery("in_force")
-    )
-
-
-def _rank(severity: ColumnElement[Any]) -> ColumnElement[int]:
-    return case({name.value: number for number, name in enumerate(SEVERITIES)}, value=severity)
-
-
 def _readable(scope: Scope, now: datetime) -> Subquery:
     """Groups with their severity as of `now`, and the columns they are listed by."""
-    accepted = _in_force(scope, now)
-    severity = case((accepted.c.acceptance_id.is_not(None), literal(_INTENDED)), else_=_GROUPS.c.severity)
+    held = standing(scope, now)
+    accepted = func.coalesce(held.c.covers, false())
+    severity = case((accepted, literal(_INTENDED)), else_=_GROUPS.c.severity)
     return (
         select(
             id_column("OverlapGroup", _GROUPS.c.id),
@@ -59,16 +45,17 @@ def _readable(scope: Scope, now: datetime) -> Subquery:
             func.text(_GROUPS.c.cidr).label("cidr"),
             *plain(_GROUPS, "family", "first_key", "last_key", "since", "changed_at"),
             severity.label("severity"),
-            _rank(severity).label("rank"),
+            rank(severity).label("rank"),
             (-_GROUPS.c.clusters).label("fewer_clusters"),
             _GROUPS.c.clusters.label("cluster_count"),
             _GROUPS.c.members.label("member_count"),
             _GROUPS.c.pairs.label("pair_count"),
-            accepted.c.acceptance_id,
+            held.c.acceptance_id,
+            accepted.label("accepted"),
             literal(value=False).label("hypothetical"),
             null().label("joined"),
         )
-        .select_from(_GROUPS.outerjoin(accepted, accepted.c.cidr == _GROUPS.c.cidr))
+        .select_from(_GROUPS.outerjoin(held, held.c.group_id == _GROUPS.c.id))
         .where(owned(scope, _GROUPS))
         .subquery("readable")
     )
@@ -79,9 +66,9 @@ def _columns(groups: FromClause) -> list[ColumnElement[Any]]:
     return [column for column in groups.c if column.name not in hidden]
 
 
-def _order(groups: FromClause, rank: ColumnElement[Any]) -> list[ColumnElement[Any]]:
+def _order(groups: FromClause, how_bad: ColumnElement[Any]) -> list[ColumnElement[Any]]:
     """Worst first, then most clusters, then by address: roots are disjoint, so the first address names one."""
-    return [rank, groups.c.fewer_clusters, groups.c.first_key]
+    return [how_bad, groups.c.fewer_clusters, groups.c.first_key]
 
 
 def _narrowed(scope: Scope, groups: FromClause, only: GroupFilter) -> list[ColumnElement[bool]]:
@@ -110,13 +97,13 @@ def _has(scope: Scope, groups: FromClause, condition: ColumnElement[bool]) -> Co
 
 
 def _own_severity(groups: FromClause) -> ColumnElement[Any]:
-    return case((groups.c.acceptance_id.is_not(None), literal(_INTENDED)), else_=_SHARES.c.severity)
+    return case((groups.c.accepted, literal(_INTENDED)), else_=_SHARES.c.severity)
 
 
 def _as_bad(groups: FromClause, names: Sequence[str]) -> ColumnElement[bool]:
     """Whether the cluster's own severity is one of these; says it so that an index can help."""
-    raw = and_(groups.c.acceptance_id.is_(None), _SHARES.c.severity.in_(names))
-    return or_(raw, groups.c.acceptance_id.is_not(None)) if _INTENDED in names else raw
+    raw = and_(~groups.c.accepted, _SHARES.c.severity.in_(names))
+    return or_(raw, groups.c.accepted) if _INTENDED in names else raw
 
 
 def _all(scope: Scope, now: datetime) -> Listing[Scope]:
@@ -146,7 +133,7 @@ def _of_clusters(scope: Scope, now: datetime) -> Listing[Scope]:
         name="cluster_overlap_groups",
         source=_SHARES.join(groups, groups.c.group_id == _SHARES.c.group_id),
         columns=[*_columns(groups), own.label("own_severity")],
-        order=_order(groups, _rank(own)),
+        order=_order(groups, rank(own)),
         where=where,
         parent=_SHARES.c.registration_id,
     )
@@ -174,7 +161,7 @@ def _clusters(scope: Scope, now: datetime) -> Listing[Scope]:
             own.label("severity"),
             _SHARES.c.members.label("member_count"),
         ],
-        order=[_rank(own), registrations.c.name, registrations.c.id],
+        order=[rank(own), registrations.c.name, registrations.c.id],
         where=where,
         parent=_SHARES.c.group_id,
     )

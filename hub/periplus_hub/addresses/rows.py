@@ -30,6 +30,7 @@ def group_of(row: Row[Any]) -> OverlapGroup:
         since=row.since,
         changed_at=row.changed_at,
         acceptance_id=row.acceptance_id,
+        accepted=row.accepted,
     )
 
 
@@ -56,6 +57,8 @@ def acceptance_of(row: Row[Any]) -> Acceptance:
         cidr=row.cidr_text,
         reason=row.reason,
         accepted_by=row.accepted_by,
+        severity=Severity(row.severity),
+        clusters=row.clusters,
         created_at=row.created_at,
         expires_at=row.expires_at,
         withdrawn_at=row.withdrawn_at,

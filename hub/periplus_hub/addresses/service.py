@@ -25,15 +25,16 @@ from periplus_hub.addresses.model import (
     Allocation,
     Explanation,
     GroupFilter,
+    NamedClusters,
     OverlapGroup,
     PairOverlap,
     PairReport,
     Relation,
     Severity,
-    WorstHit,
 )
 from periplus_hub.addresses.planner import FreeSpace
 from periplus_hub.addresses.prefixes import Prefix, parse
+from periplus_hub.addresses.repository_acceptances import Acceptable
 from periplus_hub.addresses.rows import wanted_prefix
 from periplus_hub.addresses.severity import pair_severity
 from periplus_hub.kit.db import ReadConnection, WriteConnection
@@ -48,15 +49,18 @@ _MIN_REASON: Final = 3
 async def explain_groups(
     c: ReadConnection, scope: Scope, groups: Sequence[OverlapGroup], *, suggest: bool = True
 ) -> dict[UUID, Explanation]:
-    """For loaders: two statements whatever the number of groups, one when no free ranges are suggested."""
+    """For loaders: a few statements, whatever the number of groups."""
     kinds = await repository_explain.kinds_by_groups(c, scope, [group.id for group in groups])
+    grown = [(group.id, group.acceptance_id) for group in groups if group.acceptance_id and group.outgrown]
+    outgrown = await repository_acceptances.outgrown_by_groups(c, scope, grown) if grown else {}
     space = FreeSpace(await repository_explain.used_ranges(c, scope)) if suggest else None
     return {
         group.id: explain(
             group.severity,
             kinds.get(group.id, frozenset()),
             clusters=group.clusters,
-            accepted=group.acceptance_id is not None,
+            accepted=group.accepted,
+            outgrown=outgrown.get(group.id),
             free=() if space is None else suggestions(parse(group.cidr), space),
         )
         for group in groups
@@ -65,9 +69,9 @@ async def explain_groups(
 
 async def worst_hit(
     c: ReadConnection, scope: Scope, groups: Sequence[OverlapGroup], now: datetime
-) -> dict[UUID, WorstHit]:
+) -> dict[UUID, NamedClusters]:
     """Per group, the clusters whose own severity is the group's: the others are in it with milder relations."""
-    found: dict[UUID, WorstHit] = {}
+    found: dict[UUID, NamedClusters] = {}
     for severity in {group.severity for group in groups}:
         ids = [group.id for group in groups if group.severity is severity]
         asked = repository_groups.GroupAsk(GroupFilter(severities=(severity,)), now)
@@ -75,7 +79,7 @@ async def worst_hit(
         totals = await repository_groups.cluster_totals_of_groups(c, scope, ids, asked)
         for each in ids:
             names = tuple(row.cluster_name for row in pages[each].rows)
-            found[each] = WorstHit(names=names, clusters=totals[each])
+            found[each] = NamedClusters(names=names, clusters=totals[each])
     return found
 
 
@@ -94,7 +98,7 @@ async def overlaps_between(
     if a == b:
         raise Invalid("both clusters are the same", "Name two different clusters.")
     allocations = await repository_explain.allocations_of_two(c, scope, a, b)
-    accepted = await repository_explain.accepted_roots(c, scope, now)
+    accepted = await repository_acceptances.accepted_roots(c, scope, now)
     relation = topology.relation(a, b)
     overlaps = [_pair(*each, relation, accepted) for each in _overlapping(allocations[a], allocations[b])]
     worst = nsmallest(limit, overlaps, key=lambda overlap: SEVERITIES.index(overlap.severity))
@@ -134,9 +138,19 @@ def _pair(a: Allocation, b: Allocation, relation: Relation, accepted: Sequence[P
 
 
 async def accept_overlap(  # noqa: PLR0917 - what an acceptance consists of
-    c: WriteConnection, scope: Scope, cidr: str, reason: str, expires_at: datetime, now: datetime
+    c: WriteConnection,
+    scope: Scope,
+    cidr: str,
+    reason: str,
+    expires_at: datetime,
+    now: datetime,
+    *,
+    seen: datetime | None = None,
 ) -> Acceptance:
-    """Say that the overlap rooted at exactly `cidr` is meant; audited. It ends by itself."""
+    """Say that the overlap rooted at exactly `cidr` is meant as it is stored now; audited. It ends by itself.
+
+    `seen` is when the group had last changed when the person looked; raises Conflict if it has changed since.
+    """
     scope.require(Permission.OVERLAPS_ACCEPT)
     root = wanted_prefix(cidr)
     reason = reason.strip()
@@ -147,23 +161,42 @@ async def accept_overlap(  # noqa: PLR0917 - what an acceptance consists of
             f"the acceptance would end at {expires_at:%Y-%m-%d %H:%M} UTC",
             f"Choose an end in the future, at most {MAX_ACCEPTANCE.days} days ahead.",
         )
-    if not await repository_explain.group_ids_by_cidr(c, scope, [str(root)]):
-        raise NotFound(
-            f"there is no overlap group {root}", "Name the group's own CIDR, as the list of overlaps shows it."
-        )
+    group = await _still_as_seen(c, scope, root, seen)
     acceptance = Acceptance(
         id=new_id(),
         cidr=str(root),
         reason=reason,
         accepted_by=scope.actor,
+        severity=group.severity,
+        clusters=group.clusters,
         created_at=now,
         expires_at=expires_at,
         withdrawn_at=None,
     )
-    await repository_acceptances.add_acceptance(c, scope, acceptance)
-    detail = {"cidr": acceptance.cidr, "reason": reason, "expires_at": expires_at.isoformat()}
+    await repository_acceptances.add_acceptance(c, scope, acceptance, group.id)
+    detail = {
+        "cidr": acceptance.cidr,
+        "severity": acceptance.severity.value,
+        "clusters": acceptance.clusters,
+        "reason": reason,
+        "expires_at": expires_at.isoformat(),
+    }
     await audit(c, scope, "person:overlap:accept", "acceptance", str(acceptance.id), detail=detail)
     return acceptance
+
+
+async def _still_as_seen(c: WriteConnection, scope: Scope, root: Prefix, seen: datetime | None) -> Acceptable:
+    group = await repository_acceptances.locked_group(c, scope, str(root))
+    if group is None:
+        raise NotFound(
+            f"there is no overlap group {root}", "Name the group's own CIDR, as the list of overlaps shows it."
+        )
+    if seen is not None and group.changed_at != seen:
+        raise Conflict(
+            f"the overlap group {root} changed at {group.changed_at:%Y-%m-%d %H:%M:%S} UTC, after you saw it",
+            "Look at it again, and accept it if it is still meant.",
+        )
+    return group
 
 
 async def withdraw_acceptance(c: WriteConnection, scope: Scope, acceptance_id: UUID, now: datetime) -> Acceptance:

@@ -1,10 +1,10 @@
 """What joining clusters would bring: the register computed again beside the stored groups, with another default."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from heapq import nsmallest
+from typing import Final
 from uuid import UUID
 
 from periplus_hub.access.scope import Scope
@@ -15,97 +15,143 @@ from periplus_hub.addresses import (
     repository_register,
 )
 from periplus_hub.addresses.explain import explain, suggestions
-from periplus_hub.addresses.fold import ClusterColumns, Fold, Share
-from periplus_hub.addresses.forest_build import GroupStats
+from periplus_hub.addresses.fold import ClusterColumns, Share
+from periplus_hub.addresses.joined import JoinedView, Key, RankedGroup, page
 from periplus_hub.addresses.model import (
     SEVERITIES,
     AllocationKind,
     ClusterShare,
+    GroupFilter,
     JoinedGroup,
-    JoinedReport,
     OverlapGroup,
-    Relation,
     Severity,
 )
 from periplus_hub.addresses.planner import FreeSpace
-from periplus_hub.addresses.rows import group_of
+from periplus_hub.addresses.rows import group_of, wanted_prefix
 from periplus_hub.addresses.service_register import batches
+from periplus_hub.kit.cursors import decode_cursor
 from periplus_hub.kit.db import ReadConnection
+from periplus_hub.kit.errors import Invalid, NotFound
+
+ORDER: Final = "joined_groups"
 
 
-async def joined_report(
-    c: ReadConnection, scope: Scope, registrations: Sequence[UUID] | None, limit: int, now: datetime
-) -> JoinedReport:
-    """The overlaps among these clusters (None: all) if whatever is isolated among them were to be joined.
+@dataclass(frozen=True, slots=True)
+class JoinAsk:
+    """The clusters to join (None: all), and as of when."""
 
-    Accepted overlaps stay intended. Nothing stored changes.
-    """
-    status = await repository_register.register_status(c, scope)
+    clusters: tuple[UUID, ...] | None
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedPage:
+    """Some of the groups there would be, worst first, and how many there are."""
+
+    groups: tuple[JoinedGroup, ...] = ()
+    has_next: bool = False
+    total: int = 0
+
+
+def place(group: JoinedGroup) -> Key:
+    """Where a group stands among all."""
+    return SEVERITIES.index(group.severity), -group.clusters, group.first_key
+
+
+async def joined_views(c: ReadConnection, scope: Scope, asks: Sequence[JoinAsk]) -> dict[JoinAsk, JoinedView]:
+    """For a loader, so that one operation computes them once. Nothing stored changes."""
+    return {ask: await _view(c, scope, ask) for ask in asks}
+
+
+async def _view(c: ReadConnection, scope: Scope, ask: JoinAsk) -> JoinedView:
     topology = await repository_register.topology(c, scope)
-    topology = topology if registrations is None else topology.only(registrations)
+    if ask.clusters is not None:
+        for each in ask.clusters:
+            if each not in topology.domains:
+                raise NotFound(f"there is no active cluster {each}", "Look it up in the list of clusters.")
+        topology = topology.only(ask.clusters)
     columns: dict[UUID, ClusterColumns] = {}
     for some in batches(list(topology.domains)):
         columns |= await repository_register.cluster_columns(c, scope, some)
-    accepted = await repository_acceptances.accepted_cidrs(c, scope, now)
-    fold = await asyncio.to_thread(Fold, topology, columns, Relation.JOIN_REQUESTED)
-    found = [_with_acceptance(group, accepted) for group in fold.register.groups()]
-    worst = nsmallest(limit, found, key=lambda group: (SEVERITIES.index(group.severity), -group.clusters, group.root))
-    counts = {severity: sum(group.severity is severity for group in found) for severity in SEVERITIES}
-    stored = await _stored(c, scope, worst, now)
+    covered = await repository_acceptances.covered_by_root(c, scope, ask.now)
+    return await asyncio.to_thread(JoinedView, topology, columns, covered)
+
+
+async def joined_pages(  # noqa: PLR0917 - the shape of every loader's function: connection, scope, keys, arguments
+    c: ReadConnection,
+    scope: Scope,
+    views: Sequence[JoinedView],
+    first: int,
+    after: str | None,
+    only: GroupFilter,
+    ask: JoinAsk,
+) -> dict[JoinedView, JoinedPage]:
+    """A page of the groups of each view that the filter leaves."""
+    if only.within is not None:
+        wanted_prefix(only.within)
+    mark = None if after is None else _mark(after)
+    return {view: await _page(c, scope, await asyncio.to_thread(_cut, view, only, first, mark), ask) for view in views}
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """A page before it is described."""
+
+    groups: Sequence[tuple[RankedGroup, Sequence[Share]]]
+    has_next: bool
+    total: int
+
+
+def _cut(view: JoinedView, only: GroupFilter, first: int, mark: Key | None) -> _Cut:
+    wanted = view.wanted(only)
+    groups = page(wanted, first, mark)
+    shown = groups[:first]
+    shares = view.shares([group.stats.root for group in shown])
+    return _Cut(list(zip(shown, shares, strict=True)), len(groups) > first, len(wanted))
+
+
+async def _page(c: ReadConnection, scope: Scope, cut: _Cut, ask: JoinAsk) -> JoinedPage:
+    stored = await _stored(c, scope, [group for group, _ in cut.groups], ask.now)
     space = FreeSpace(await repository_explain.used_ranges(c, scope))
-    view = _View(tuple(registrations or ()), stored, space, accepted)
-    groups = zip(worst, fold.shares([group.root for group in worst]), strict=True)
-    return JoinedReport(revision=status.revision, groups=tuple(view.group(*each) for each in groups), counts=counts)
-
-
-def _with_acceptance(group: GroupStats, accepted: frozenset[str]) -> GroupStats:
-    return group._replace(severity=Severity.INTENDED) if str(group.root) in accepted else group
+    groups = (_group(group, shares, stored.get(str(group.stats.root)), space) for group, shares in cut.groups)
+    return JoinedPage(tuple(replace(group, asked=ask.clusters or ()) for group in groups), cut.has_next, cut.total)
 
 
 async def _stored(
-    c: ReadConnection, scope: Scope, groups: Sequence[GroupStats], now: datetime
+    c: ReadConnection, scope: Scope, groups: Sequence[RankedGroup], now: datetime
 ) -> dict[str, OverlapGroup]:
-    ids = await repository_explain.group_ids_by_cidr(c, scope, [str(group.root) for group in groups])
+    ids = await repository_explain.group_ids_by_cidr(c, scope, [str(group.stats.root) for group in groups])
     found = await repository_groups.group_rows(c, scope, list(ids.values()), now)
     return {row.cidr: group_of(row) for row in found.values()}
 
 
-@dataclass(frozen=True, slots=True)
-class _View:
-    """What a joined group is described from."""
-
-    asked: tuple[UUID, ...]
-    stored: Mapping[str, OverlapGroup]
-    space: FreeSpace
-    accepted: frozenset[str]
-
-    def group(self, group: GroupStats, found: Sequence[Share]) -> JoinedGroup:
-        cidr = str(group.root)
-        now, is_accepted = self.stored.get(cidr), cidr in self.accepted
-        shares = sorted((_share(share) for share in found), key=lambda share: SEVERITIES.index(share.severity))
-        kinds = {kind for share in shares if share.severity is shares[0].severity for kind in share.kinds}
-        if is_accepted:
-            shares = [replace(share, severity=Severity.INTENDED) for share in shares]
-        return JoinedGroup(
-            id=now.id if now else None,
-            asked=self.asked,
-            accepted=is_accepted,
-            cidr=cidr,
-            family=group.root.family,
-            severity=group.severity,
-            severity_now=now.severity if now else None,
-            clusters=group.clusters,
-            members=group.members,
-            pairs=sum(group.pairs),
-            shares=tuple(shares),
-            explanation=explain(
-                group.severity,
-                kinds,
-                clusters=group.clusters,
-                accepted=is_accepted,
-                free=suggestions(group.root, self.space),
-            ),
-        )
+def _group(ranked: RankedGroup, found: Sequence[Share], now: OverlapGroup | None, space: FreeSpace) -> JoinedGroup:
+    stats = ranked.stats
+    shares = sorted((_share(share) for share in found), key=lambda share: SEVERITIES.index(share.severity))
+    kinds = {kind for share in shares if share.severity is shares[0].severity for kind in share.kinds}
+    if ranked.accepted:
+        shares = [replace(share, severity=Severity.INTENDED) for share in shares]
+    return JoinedGroup(
+        id=now.id if now else None,
+        asked=(),
+        acceptance_id=now.acceptance_id if now else None,
+        accepted=ranked.accepted,
+        cidr=str(stats.root),
+        first_key=stats.root.keys()[0],
+        family=stats.root.family,
+        severity=ranked.severity,
+        clusters=stats.clusters,
+        members=stats.members,
+        pairs=sum(stats.pairs),
+        shares=tuple(shares),
+        explanation=explain(
+            ranked.severity,
+            kinds,
+            clusters=stats.clusters,
+            accepted=ranked.accepted,
+            free=suggestions(stats.root, space),
+        ),
+    )
 
 
 def _share(share: Share) -> ClusterShare:
@@ -115,3 +161,10 @@ def _share(share: Share) -> ClusterShare:
         kinds=tuple(map(AllocationKind, share.kinds.split(","))),
         members=share.members,
     )
+
+
+def _mark(after: str) -> Key:
+    match decode_cursor(after, ORDER):
+        case (int(severity), int(clusters), bytes(first_key)):
+            return severity, clusters, first_key
+    raise Invalid("the cursor belongs to another list", "Pass the endCursor of an earlier page, unchanged.")

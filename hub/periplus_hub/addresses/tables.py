@@ -4,12 +4,13 @@
 Byte order is address order, so nesting is two range comparisons in either family.
 """
 
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    ColumnElement,
     Index,
     LargeBinary,
     PrimaryKeyConstraint,
@@ -17,9 +18,11 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    case,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, CIDR
 
+from periplus_hub.addresses.model import SEVERITIES
 from periplus_hub.kit.tables import created_column, metadata, tenant_column, time_column
 
 allocations: Final = Table(
@@ -109,12 +112,28 @@ overlap_acceptances: Final = Table(
     Column("cidr", CIDR, nullable=False),
     Column("reason", Text, nullable=False),
     Column("accepted_by", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("clusters", BigInteger, nullable=False),
     time_column("expires_at", nullable=False),
     created_column(),
     time_column("withdrawn_at"),
+    CheckConstraint("severity IN ('conflict','blocks-federation','latent','intended')", name="severity"),
     Index(None, "tenant_id", "cidr"),
 )
-"""A person said an overlap is meant: holds for the group rooted at exactly `cidr` until `expires_at`."""
+"""A person said an overlap is meant: holds for the group rooted at exactly `cidr` until `expires_at`, as long as the
+group holds nothing beyond what it held then. `severity` and `clusters` are what the group had."""
+
+overlap_acceptance_clusters: Final = Table(
+    "overlap_acceptance_clusters",
+    metadata,
+    tenant_column(),
+    Column("acceptance_id", Uuid, nullable=False),
+    Column("registration_id", Uuid, nullable=False),
+    Column("severity", Text, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "acceptance_id", "registration_id"),
+    CheckConstraint("severity IN ('conflict','blocks-federation','latent','intended')", name="severity"),
+)
+"""What an acceptance covers: the clusters of the group when it was accepted, and how badly each was hit."""
 
 register_state: Final = Table(
     "register_state",
@@ -125,3 +144,8 @@ register_state: Final = Table(
     PrimaryKeyConstraint("tenant_id"),
 )
 """The last allocation revision the stored overlap groups include."""
+
+
+def rank(severity: ColumnElement[Any]) -> ColumnElement[int]:
+    """How bad a severity is, 0 the worst."""
+    return case({name.value: number for number, name in enumerate(SEVERITIES)}, value=severity)

@@ -12,7 +12,7 @@ from typing import Final
 from uuid import UUID
 
 from periplus_contract.limits import SKEW_WARNING_S
-from periplus_hub.addresses.model import Explanation, OverlapGroup, Severity, WorstHit
+from periplus_hub.addresses.model import Explanation, NamedClusters, OverlapGroup, Severity
 from periplus_hub.findings.model import FindingDraft, FindingSeverity
 from periplus_hub.fleet.model import CONNECTED_WITHIN, Registration, State
 from periplus_hub.ingest.model import Sent
@@ -37,7 +37,7 @@ _OVERLAP_TITLE: Final = {
     Severity.CONFLICT: "{cidr} is used twice in one network",
     Severity.BLOCKS_FEDERATION: "{cidr} keeps clusters from being joined",
 }
-_NOBODY: Final = WorstHit(clusters=0, names=())
+_NOBODY: Final = NamedClusters(clusters=0, names=())
 _NAMED: Final = 4
 """Clusters a finding's text names; its evidence names more."""
 _SKEW_BANDS_S: Final = (SKEW_WARNING_S, 60, 300, 3_600, 86_400)
@@ -51,7 +51,7 @@ _UNREADABLE: Final = frozenset({"forbidden", "failed"})
 def overlaps(
     groups: Sequence[OverlapGroup],
     explanations: Mapping[UUID, Explanation],
-    hit: Mapping[UUID, WorstHit],
+    hit: Mapping[UUID, NamedClusters],
     *,
     unlisted: int = 0,
 ) -> Iterator[FindingDraft]:
@@ -75,7 +75,7 @@ def overlaps(
 
 
 def _overlap(
-    group: OverlapGroup, severity: FindingSeverity, explanation: Explanation | None, hit: WorstHit
+    group: OverlapGroup, severity: FindingSeverity, explanation: Explanation | None, hit: NamedClusters
 ) -> FindingDraft:
     breaks = " ".join(explanation.breaks) if explanation else ""
     remedies = " ".join(explanation.remedies) if explanation else ""
@@ -99,7 +99,7 @@ def _overlap(
     )
 
 
-def _who(hit: WorstHit) -> str:
+def _who(hit: NamedClusters) -> str:
     names = list(hit.names[:_NAMED])
     if hit.clusters == 1:
         return f"{' '.join(names) or 'One cluster'} collides with itself"

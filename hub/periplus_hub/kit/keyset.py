@@ -4,6 +4,7 @@ A connection inside a list (the pods of fifty clusters) needs one page per paren
 the number of statements must not depend on the number of parents.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
@@ -73,7 +74,10 @@ def sliced(items: Sequence[T], key: Callable[[T], Key], order: str, first: int, 
     start = 0
     if after is not None:
         mark = decode_cursor(after, order)
-        start = next((index for index, item in enumerate(items) if key(item) > mark), len(items))
+        try:
+            start = bisect_right(items, mark, key=key)
+        except TypeError as error:  # not every cursor was made by us
+            raise _other_list() from error
     return Slice(items[start : start + first], start + first < len(items), order, key=key)
 
 
@@ -146,7 +150,7 @@ class Listing(Generic[S_contra]):
     def _after(self, cursor: str) -> ColumnElement[bool]:
         values = decode_cursor(cursor, self.name)
         if len(values) != len(self.order) or not all(map(_fits, values, self.order)):
-            raise Invalid("the cursor belongs to another list", "Pass the endCursor of an earlier page, unchanged.")
+            raise _other_list()
         left = tuple_(*self.order)
         right = tuple_(*values, types=[column.type for column in self.order])
         return left < right if self.descending else left > right
@@ -164,6 +168,10 @@ class Listing(Generic[S_contra]):
     def _ids(self, parents: Sequence[Any]) -> FromClause:
         array = bindparam("parents", list(parents), type_=ARRAY(self._parent().type))
         return select(func.unnest(array).label("parent")).subquery("parents")
+
+
+def _other_list() -> Invalid:
+    return Invalid("the cursor belongs to another list", "Pass the endCursor of an earlier page, unchanged.")
 
 
 def _fits(value: object, column: ColumnElement[Any]) -> bool:

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from periplus_hub.addresses.explain import explain
-from periplus_hub.addresses.model import AllocationKind, OverlapGroup, Severity, WorstHit
+from periplus_hub.addresses.model import AllocationKind, NamedClusters, OverlapGroup, Severity
 from periplus_hub.findings import detectors
 from periplus_hub.findings.model import FindingSeverity
 from periplus_hub.fleet.model import Registration, State
@@ -47,6 +47,7 @@ def group(severity: Severity, **changes: Any) -> OverlapGroup:
         since=START,
         changed_at=START,
         acceptance_id=None,
+        accepted=False,
     )
     return replace(base, **changes)
 
@@ -62,7 +63,7 @@ def source(state: str, **changes: Any) -> Source:
 )
 def test_an_overlap_that_hurts_is_one_finding_per_group(severity: Severity, expected: FindingSeverity) -> None:
     explanation = explain(severity, [AllocationKind.POD], clusters=2)
-    hit = WorstHit(clusters=7, names=("a", "b", "c", "d", "e"))
+    hit = NamedClusters(clusters=7, names=("a", "b", "c", "d", "e"))
     (draft,) = detectors.overlaps([group(severity, clusters=9, pairs=499_500)], {A: explanation}, {A: hit})
     assert (draft.severity, draft.fingerprint, draft.registration_id) == (expected, str(A), None)
     assert "10.244.0.0/16" in draft.title
@@ -74,7 +75,7 @@ def test_an_overlap_that_hurts_is_one_finding_per_group(severity: Severity, expe
 
 
 def test_a_cluster_that_collides_with_itself_is_named_alone() -> None:
-    hit = WorstHit(clusters=1, names=("a",))
+    hit = NamedClusters(clusters=1, names=("a",))
     (draft,) = detectors.overlaps([group(Severity.CONFLICT, clusters=3)], {}, {A: hit})
     assert draft.why == "a collides with itself inside 10.244.0.0/16."
 
