@@ -120,6 +120,14 @@ def _third() -> None:
         ["tenant_id", "registration_id", "severity"],
     )
     op.create_table(
+        "free_ranges",
+        *columns(UUID, "tenant_id"),
+        *columns(SMALLINT, "family length"),
+        *columns(CIDR, "cidr", null=True),
+        sa.PrimaryKeyConstraint("tenant_id", "family", "length", name="pk_free_ranges"),
+        tenant("free_ranges"),
+    )
+    op.create_table(
         "overlap_acceptance_clusters",
         *columns(UUID, "tenant_id acceptance_id registration_id"),
         *columns(TEXT, "severity"),

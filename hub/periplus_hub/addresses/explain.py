@@ -12,7 +12,7 @@ from periplus_hub.addresses.model import (
     Relation,
     Severity,
 )
-from periplus_hub.addresses.planner import SPACES, FreeSpace, worth_suggesting
+from periplus_hub.addresses.planner import SPACES, FreeSpace, space_of
 from periplus_hub.addresses.prefixes import Prefix
 
 _KIND = AllocationKind
@@ -178,9 +178,9 @@ def explain_pair(
 
 def suggestions(root: Prefix, space: FreeSpace) -> tuple[FreeRange, ...]:
     """The first free range of the same size in private space."""
-    if not worth_suggesting(root):
+    if not space.knows(root):
         return ()
     found = space.first(root.family, root.length)
     if found is None:
         return (FreeRange(cidr=None, within=", ".join(map(str, SPACES[root.family]))),)
-    return (FreeRange(cidr=str(found[0]), within=str(found[1])),)
+    return (FreeRange(cidr=str(found), within=str(space_of(found))),)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from periplus_hub.addresses.forest_build import GroupStats
 from periplus_hub.addresses.model import SEVERITIES, Relation, Severity
+from periplus_hub.addresses.planner import SPACES, FreeRanges, free_ranges
 from periplus_hub.addresses.prefixes import Prefix, PrefixColumns
 from periplus_hub.addresses.register import Entry, Register
 from periplus_hub.addresses.severity import KIND_BITS, KINDS, Relations, kinds_of
@@ -146,6 +147,14 @@ class Fold:
             names = _KINDS_OF.get(kinds) or _KINDS_OF.setdefault(kinds, ",".join(kinds_of(kinds)))
             shares[group].append(Share(self.clusters[owner], SEVERITIES[severity].value, names, members))
         return shares
+
+    def free(self) -> FreeRanges:
+        """The lowest free range of every size."""
+        return {
+            size: free
+            for family in SPACES
+            for size, free in free_ranges(self.register.prefixes(family), family).items()
+        }
 
     def replace(self, cluster: UUID, columns: ClusterColumns) -> set[Prefix]:
         """The cluster's set is this now; returns the roots to look at again. Inactive clusters have no number."""

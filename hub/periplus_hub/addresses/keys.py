@@ -38,6 +38,10 @@ class KeyColumns(NamedTuple):
     @classmethod
     def of(cls, keys: list[int], family: int) -> "KeyColumns":
         """Back from integers."""
+        if family == IPV4:
+            short = np.array(keys, dtype=np.uint64)
+            high = (short >> np.uint64(_LENGTH_BITS)) << np.uint64(_V4_SHIFT - _HALF)
+            return cls(high, np.zeros_like(high), (short & np.uint64(LENGTH_MASK)).astype(np.uint8))
         return cls.of_prefixes([Prefix(family, value_of(key, family), key & LENGTH_MASK) for key in keys])
 
     @classmethod

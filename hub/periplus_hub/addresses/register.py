@@ -292,6 +292,11 @@ class Register:
         """Everything inside the maximal prefix `root`, with the severity of each."""
         return self._families[root.family].members(root)
 
+    def prefixes(self, family: int) -> KeyColumns:
+        """Every distinct prefix of a family, parents before children."""
+        chunks = self._families[family].chunks
+        return chunks.columns(*chunks.everything())[0]
+
     def nbytes(self) -> int:
         """Memory of the columns, without Python's overhead for the groups."""
         return sum(family.chunks.nbytes() for family in self._families.values())

@@ -1,15 +1,14 @@
 """What explanations are made of: the kinds in a group, the ranges in use, the allocations of two clusters."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, distinct, func, select
+from sqlalchemy import distinct, func, select
 
 from periplus_hub.access.scope import Scope, owned
 from periplus_hub.addresses import tables
 from periplus_hub.addresses.model import Allocation, AllocationKind
-from periplus_hub.addresses.prefixes import IPV4, Prefix, parse
 from periplus_hub.addresses.repository import live_allocations
 from periplus_hub.addresses.rows import allocation_of
 from periplus_hub.kit.db import ReadConnection
@@ -17,8 +16,6 @@ from periplus_hub.kit.db import ReadConnection
 _GROUPS: Final = tables.overlap_groups
 _SHARES: Final = tables.overlap_group_clusters
 _ALLOCATIONS: Final = tables.allocations
-_GRAIN: Final = {IPV4: 24, 6: 64}
-"""Used ranges are rounded out to this length: nobody plans around half a subnet."""
 
 
 async def kinds_by_groups(
@@ -33,15 +30,6 @@ async def kinds_by_groups(
     )
     rows = await c.rows(statement)
     return {row.id: frozenset(AllocationKind(kind) for kinds in row.kinds for kind in kinds.split(",")) for row in rows}
-
-
-async def used_ranges(c: ReadConnection, scope: Scope) -> list[Prefix]:
-    """Every range that any cluster of the tenant uses, rounded out to whole subnets."""
-    cidr = _ALLOCATIONS.c.cidr
-    grain: ColumnElement[Any] = case(_GRAIN, value=_ALLOCATIONS.c.family)
-    subnet = func.network(func.set_masklen(cidr, func.least(func.masklen(cidr), grain)))
-    statement = select(func.text(subnet).label("subnet")).where(owned(scope, _ALLOCATIONS)).distinct()
-    return [parse(row.subnet) for row in await c.rows(statement)]
 
 
 async def allocations_of_two(c: ReadConnection, scope: Scope, a: UUID, b: UUID) -> dict[UUID, list[Allocation]]:

@@ -14,6 +14,7 @@ from periplus_hub.addresses import (
     repository,
     repository_acceptances,
     repository_explain,
+    repository_free,
     repository_groups,
     repository_register,
 )
@@ -32,7 +33,6 @@ from periplus_hub.addresses.model import (
     Relation,
     Severity,
 )
-from periplus_hub.addresses.planner import FreeSpace
 from periplus_hub.addresses.prefixes import Prefix, parse
 from periplus_hub.addresses.repository_acceptances import Acceptable
 from periplus_hub.addresses.rows import wanted_prefix
@@ -53,7 +53,7 @@ async def explain_groups(
     kinds = await repository_explain.kinds_by_groups(c, scope, [group.id for group in groups])
     grown = [(group.id, group.acceptance_id) for group in groups if group.acceptance_id and group.outgrown]
     outgrown = await repository_acceptances.outgrown_by_groups(c, scope, grown) if grown else {}
-    space = FreeSpace(await repository_explain.used_ranges(c, scope)) if suggest else None
+    space = await repository_free.free_space(c, scope) if suggest else None
     return {
         group.id: explain(
             group.severity,

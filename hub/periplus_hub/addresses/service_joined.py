@@ -11,6 +11,7 @@ from periplus_hub.access.scope import Scope
 from periplus_hub.addresses import (
     repository_acceptances,
     repository_explain,
+    repository_free,
     repository_groups,
     repository_register,
 )
@@ -112,7 +113,7 @@ def _cut(view: JoinedView, only: GroupFilter, first: int, mark: Key | None) -> _
 
 async def _page(c: ReadConnection, scope: Scope, cut: _Cut, ask: JoinAsk) -> JoinedPage:
     stored = await _stored(c, scope, [group for group, _ in cut.groups], ask.now)
-    space = FreeSpace(await repository_explain.used_ranges(c, scope))
+    space = await repository_free.free_space(c, scope)
     groups = (_group(group, shares, stored.get(str(group.stats.root)), space) for group, shares in cut.groups)
     return JoinedPage(tuple(replace(group, asked=ask.clusters or ()) for group in groups), cut.has_next, cut.total)
 

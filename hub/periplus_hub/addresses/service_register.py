@@ -16,7 +16,9 @@ from periplus_hub.access.scope import Scope, system_scope
 from periplus_hub.addresses import repository_register as repository
 from periplus_hub.addresses.fold import ClusterColumns, Fold, StoredGroup, Topology, difference
 from periplus_hub.addresses.model import RegisterStatus
+from periplus_hub.addresses.planner import FreeRanges
 from periplus_hub.addresses.prefixes import Prefix
+from periplus_hub.addresses.repository_free import save_free
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.errors import Unavailable
 
@@ -34,6 +36,7 @@ class _Kept:
 
     fold: Fold
     groups: dict[Prefix, StoredGroup]
+    free: FreeRanges
     revision: int
 
 
@@ -95,20 +98,22 @@ class RegisterKeeper:
             fold = await asyncio.to_thread(Fold, news.topology, news.columns)
             groups = {group.root: group for group in news.stored or ()}
             roots = {group.root for group in fold.register.groups()} | groups.keys()
-            kept = _Kept(fold, groups, news.status.revision)
+            kept = _Kept(fold, groups, {}, news.status.revision)
         else:
             roots = set()
             for cluster, columns in news.columns.items():
                 roots |= kept.fold.replace(cluster, columns)
         changes = await asyncio.to_thread(difference, kept.groups, roots, kept.fold, now)
+        free = await asyncio.to_thread(kept.fold.free)
         async with self._db.write() as c:
             if await repository.locked_revision(c, self._scope, now) != kept.revision:
                 raise Unavailable("another process keeps the overlap register", "Nothing: the next refresh rereads it.")
+            await save_free(c, self._scope, dict(free.items() - kept.free.items()))
             written = await repository.save(c, self._scope, changes, revision=news.status.latest, now=now)
         for group in changes.gone:
             kept.groups.pop(group.root, None)
         kept.groups.update((group.root, group) for group in written)
-        kept.revision = news.status.latest
+        kept.free, kept.revision = free, news.status.latest
         return kept
 
 

@@ -145,6 +145,18 @@ register_state: Final = Table(
 )
 """The last allocation revision the stored overlap groups include."""
 
+free_ranges: Final = Table(
+    "free_ranges",
+    metadata,
+    tenant_column(),
+    Column("family", SmallInteger, nullable=False),
+    Column("length", SmallInteger, nullable=False),
+    Column("cidr", CIDR),
+    PrimaryKeyConstraint("tenant_id", "family", "length"),
+)
+"""The lowest range of each size in private space that no active cluster touched at the register's revision; null where
+there is none."""
+
 
 def rank(severity: ColumnElement[Any]) -> ColumnElement[int]:
     """How bad a severity is, 0 the worst."""

@@ -1,51 +1,82 @@
-"""Free ranges are free, aligned, complete, and lowest first."""
+"""Free ranges are free, aligned, lowest first, and found in a full register."""
 
+from collections.abc import Sequence
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from periplus_hub.addresses.planner import FreeSpace, merged, worth_suggesting
-from periplus_hub.addresses.prefixes import Prefix, parse
+from periplus_hub.addresses.keys import KeyColumns
+from periplus_hub.addresses.planner import SPACES, FreeRanges, FreeSpace, free_ranges, space_of
+from periplus_hub.addresses.prefixes import IPV4, IPV6, Prefix, parse
 
-SPACE = parse("10.0.0.0/20")
+TEN = "10.0.0.0/8"
+
+
+def found(*used: Prefix | str) -> FreeRanges:
+    prefixes = sorted({parse(each) if isinstance(each, str) else each for each in used})
+    ranges: dict[tuple[int, int], Prefix | None] = {}
+    for family in (IPV4, IPV6):
+        columns = KeyColumns.of_prefixes([each for each in prefixes if each.family == family])
+        ranges |= free_ranges(columns, family)
+    return ranges
+
+
+def first(used: Sequence[str], family: int, length: int) -> str:
+    return str(FreeSpace(found(*used)).first(family, length))
 
 
 def _inside(bits: int, length: int) -> Prefix:
-    value = SPACE.value | bits << 96
+    value = parse("192.168.0.0/20").value | bits << 96
     return Prefix(4, value >> (128 - length) << (128 - length), length)
 
 
-used_lists = st.lists(st.builds(_inside, st.integers(0, 0xFFF), st.integers(18, 32)), max_size=12)
+@given(st.lists(st.builds(_inside, st.integers(0, 0xFFF), st.integers(18, 32)), max_size=24), st.integers(20, 26))
+def test_what_is_proposed_is_the_lowest_that_touches_nothing(used: list[Prefix], length: int) -> None:
+    candidates = (_inside(start << (32 - length), length) for start in range(1 << (length - 20)))
+    free = next((each for each in candidates if not any(u.covers(each) or each.covers(u) for u in used)), None)
+    others = (parse(TEN), parse("172.16.0.0/12"), parse("100.64.0.0/10"), parse("192.168.16.0/20"))
+    rest = tuple(parse(f"192.168.{third}.0/{length}") for third, length in ((32, 19), (64, 18), (128, 17)))
+    assert found(*used, *others, *rest)[4, length] == free
 
 
-@given(used_lists, st.integers(20, 28))
-def test_free_ranges_are_exactly_those_that_touch_nothing(used: list[Prefix], length: int) -> None:
-    candidates = [_inside(start << (32 - length), length) for start in range(1 << (length - 20))]
-    expected = [each for each in candidates if not any(u.covers(each) or each.covers(u) for u in used)]
-    assert list(FreeSpace(used).ranges(length, SPACE)) == expected
+@given(st.lists(st.builds(_inside, st.integers(0, 0xFFF), st.integers(18, 32)), max_size=24))
+def test_nothing_proposed_is_in_use_and_nothing_in_use_is_outside_the_sizes(used: list[Prefix]) -> None:
+    for (family, length), free in found(*used).items():
+        assert free is not None
+        assert (free.family, free.length) == (family, length)
+        assert not any(each.covers(free) or free.covers(each) for each in used)
+        assert space_of(free) in SPACES[family]
 
 
-@given(used_lists)
-def test_merging_keeps_what_is_covered(used: list[Prefix]) -> None:
-    tops = merged(used)
-    assert all(sum(top.covers(each) for top in tops) == 1 for each in used)
+@pytest.mark.parametrize(
+    ("used", "family", "length", "expected"),
+    [
+        ((), 4, 8, TEN),
+        ((), 4, 16, "10.0.0.0/16"),
+        (("10.0.0.0/16",), 4, 16, "10.1.0.0/16"),
+        (("10.0.0.77/32",), 4, 24, "10.0.1.0/24"),
+        (("10.0.0.77/32",), 4, 26, "10.0.0.0/26"),
+        (("10.0.0.0/9", "10.128.0.0/10"), 4, 9, "None"),
+        ((TEN,), 4, 12, "172.16.0.0/12"),
+        ((TEN,), 4, 16, "172.16.0.0/16"),
+        (("8.0.0.0/5",), 4, 16, "172.16.0.0/16"),
+        (("0.0.0.0/1", "128.0.0.0/1"), 4, 24, "None"),
+        (("255.255.255.255/32", "9.255.255.255/32", "11.0.0.0/8"), 4, 8, TEN),
+        (("10.0.0.0/8", "10.0.0.0/16", "10.9.0.0/16"), 4, 16, "172.16.0.0/16"),
+        ((), 4, 7, "None"),
+        ((), 6, 64, "fd00::/64"),
+        (("fd00::/48",), 6, 64, "fd00:0:1::/64"),
+        (("fd00::1/128",), 6, 112, "fd00:0:0:1::/112"),
+        (("fd00::/8",), 6, 64, "None"),
+    ],
+)
+def test_the_lowest_free_range(used: tuple[str, ...], family: int, length: int, expected: str) -> None:
+    assert first(used, family, length) == expected
 
 
-def test_spaces_are_searched_in_order_and_too_small_ones_skipped() -> None:
-    space = FreeSpace([parse("10.0.0.0/8")])
-    assert space.first(4, 16) == space.first(4, 16) == (parse("172.16.0.0/16"), parse("172.16.0.0/12"))
-    assert space.first(4, 9) is None
-    assert [str(each) for each in FreeSpace([]).ranges(9, parse("10.0.0.0/8"))] == ["10.0.0.0/9", "10.128.0.0/9"]
-    assert list(FreeSpace([]).ranges(7, parse("10.0.0.0/8"))) == []
-
-
-def test_a_range_around_the_space_blocks_it() -> None:
-    assert list(FreeSpace([parse("8.0.0.0/5")]).ranges(24, SPACE)) == []
-
-
-def test_ipv6_has_room() -> None:
-    assert FreeSpace([parse("fd00::/48")]).first(6, 64) == (parse("fd00:0:1::/64"), parse("fd00::/8"))
-
-
-def test_single_addresses_are_not_planned() -> None:
-    assert worth_suggesting(parse("10.0.0.0/24"))
-    assert not worth_suggesting(parse("10.0.0.1/32"))
+def test_single_addresses_are_not_planned_and_the_unknown_is_not_full() -> None:
+    space = FreeSpace(found())
+    assert space.knows(parse("10.0.0.0/26"))
+    assert not space.knows(parse("10.0.0.1/32"))
+    assert not FreeSpace({}).knows(parse("10.0.0.0/16"))

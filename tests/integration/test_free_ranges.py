@@ -1,0 +1,71 @@
+"""Where there is room: kept with the register, about active clusters only, a few rows to read whatever the fleet."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from periplus_hub.addresses.jobs import OverlapsJob
+from periplus_hub.addresses.repository_free import free_space
+from periplus_hub.fleet.service import revoke
+
+from tests.support.batches import START
+from tests.support.overlap_fleet import Fleet, joined
+
+POD = ("pod", "10.244.0.0/16")
+ROOM = "{ overlapGroups { nodes { cidr freeRanges } } }"
+
+
+@pytest.fixture
+async def fleet(db: Any, tenant: Any) -> AsyncIterator[Fleet]:
+    """Two clusters collide; a third uses the lowest range of their size."""
+    opened = Fleet.open(db, tenant)
+    await opened.cluster("a", POD)
+    await opened.cluster("b", POD)
+    await opened.cluster("c", ("node", "10.0.3.7/32"))
+    await opened.settle()
+    yield opened
+    opened.door.intake.close()
+
+
+async def room(fleet: Fleet) -> list[str]:
+    (group,) = (await fleet.ask(ROOM))["overlapGroups"]["nodes"]
+    found: list[str] = group["freeRanges"]
+    return found
+
+
+async def test_a_range_somebody_touches_is_not_proposed(fleet: Fleet) -> None:
+    assert await room(fleet) == ["10.1.0.0/16"]
+    await fleet.report("b", POD, ("pod", "10.1.9.0/24"))
+    await fleet.settle(60)
+    assert await room(fleet) == ["10.2.0.0/16"]
+
+
+async def test_what_a_revoked_cluster_used_is_free(fleet: Fleet) -> None:
+    async with fleet.db.write() as c:
+        await revoke(c, fleet.scope, fleet.db.clock, fleet.registration("c"))
+    await fleet.settle(60)
+    assert await room(fleet) == ["10.0.0.0/16"]
+    async with fleet.db.read() as c:
+        (group,) = (await joined(c, fleet.scope)).groups
+    assert [found.cidr for found in group.explanation.suggestions] == ["10.0.0.0/16"]
+
+
+async def test_a_full_private_space_is_said_to_be_full(fleet: Fleet) -> None:
+    spaces = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
+    await fleet.report("c", *(("pod", cidr) for cidr in spaces))
+    await fleet.settle(60)
+    async with fleet.db.read() as c:
+        (group,) = (await joined(c, fleet.scope)).groups
+    (found,) = group.explanation.suggestions
+    assert (found.cidr, found.within) == (None, ", ".join(spaces))
+
+
+@pytest.mark.promise("tenants-are-apart")
+async def test_another_leader_and_another_tenant_have_their_own(fleet: Fleet, other_tenant: Any) -> None:
+    taken_over = OverlapsJob(fleet.db)
+    await fleet.report("c")
+    await taken_over.refresh(fleet.scope.tenant_id, START)
+    assert await room(fleet) == ["10.0.0.0/16"]
+    async with fleet.db.read() as c:
+        assert (await free_space(c, other_tenant)).first(4, 16) is None
