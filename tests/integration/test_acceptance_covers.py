@@ -18,6 +18,7 @@ from tests.support.overlap_fleet import Fleet, joined
 RANGE = "10.244.0.0/16"
 POD = ("pod", RANGE)
 DAY = timedelta(days=1)
+BETWEEN = "query($a: ID!, $b: ID!) { overlapsBetween(clusterA: $a, clusterB: $b) { severity } }"
 GROUP = """{ overlapGroups { nodes {
   severity accepted why remedies acceptance { reason severity clusterCount }
   clusters { nodes { clusterName severity } } members { nodes { clusterName severity } }
@@ -143,16 +144,15 @@ async def test_what_changed_since_it_was_looked_at_is_not_accepted(fleet: Fleet)
 
 
 async def test_two_clusters_are_compared_as_their_group_is_shown(fleet: Fleet) -> None:
-    async def severity() -> Any:
-        ends = (fleet.registration("a"), fleet.registration("b"))
-        async with fleet.db.read() as c:
-            return (await service.overlaps_between(c, fleet.scope, ends, START)).severity
+    async def severity() -> str:
+        found: str = (await fleet.ask(BETWEEN, a=fleet.id_of("a"), b=fleet.id_of("b")))["overlapsBetween"]["severity"]
+        return found
 
     await accept(fleet)
-    assert await severity() is Severity.INTENDED
+    assert await severity() == "INTENDED"
     await fleet.cluster("c", POD)
     await fleet.settle(60)
-    assert await severity() is Severity.LATENT
+    assert await severity() == "LATENT"
 
 
 async def test_a_join_is_worse_than_what_was_accepted_apart(fleet: Fleet) -> None:

@@ -9,14 +9,21 @@ import pytest
 from periplus_hub.access.scope import Role, role_scope
 from periplus_hub.addresses import repository_groups, service
 from periplus_hub.addresses.model import Relation, Severity
+from periplus_hub.addresses.service_pairs import PairAsk, pair_pages, pair_views
 from periplus_hub.fleet.model import Mode, State, ordered_pair
 from periplus_hub.fleet.repository import all_registrations
 from periplus_hub.fleet.service import connect, disconnect, move_clusters, revoke
+from periplus_hub.kit.cursors import encode_cursor
 from periplus_hub.kit.errors import Conflict, Forbidden, Invalid, NotFound
 
 from tests.support.batches import START
 from tests.support.overlap_fleet import Fleet, joined
 
+BETWEEN = """query($a: ID!, $b: ID!, $after: String) { overlapsBetween(clusterA: $a, clusterB: $b) {
+  total overlaps(first: 2, after: $after) {
+    nodes { a { cidr } b { cidr } } pageInfo { hasNextPage endCursor } totalCount
+  }
+} }"""
 POD = ("pod", "10.244.0.0/16")
 SERVICE = ("service", "10.96.0.0/12")
 DAY = timedelta(days=1)
@@ -115,18 +122,37 @@ async def test_a_join_is_answered_without_touching_what_is_stored(two: Fleet) ->
 async def test_two_clusters_are_compared_on_demand(two: Fleet) -> None:
     a, b = two.registration("a"), two.registration("b")
     await two.report("a", POD, ("pod", "10.244.1.0/24"), ("node", "10.100.0.1/32"))
+    ask = PairAsk(a, b, START)
     async with two.db.read() as c:
-        report = await service.overlaps_between(c, two.scope, (a, b), START)
-    assert (report.relation, report.severity, report.total) == (Relation.ISOLATED, Severity.LATENT, 3)
-    assert {(each.a.cidr, each.b.cidr, each.cidr) for each in report.overlaps} == {
+        view = (await pair_views(c, two.scope, [ask]))[ask]
+        page = (await pair_pages(c, two.scope, [(ask, view)], 10, None, ()))[ask, view]
+    assert view.relation is Relation.ISOLATED
+    assert view.counts[Severity.LATENT] == sum(view.counts.values()) == 3
+    assert {(row.a.cidr, row.b.cidr, str(row.pair.cidr)) for row in page.rows} == {
         (POD[1], POD[1], POD[1]),
         ("10.244.1.0/24", POD[1], "10.244.1.0/24"),
         ("10.100.0.1/32", SERVICE[1], "10.100.0.1/32"),
     }
-    assert all(each.explanation.why and each.explanation.breaks for each in report.overlaps)
+    assert all(row.explanation.why and row.explanation.breaks for row in page.rows)
     async with two.db.read() as c:
         with pytest.raises(Invalid):
-            await service.overlaps_between(c, two.scope, (a, a), START)
+            await pair_views(c, two.scope, [PairAsk(a, a, START)])
+
+
+async def test_the_pairs_of_two_clusters_are_paged_and_counted_whole(two: Fleet) -> None:
+    ends = {"a": two.id_of("a"), "b": two.id_of("b")}
+    await two.report("a", POD, *(("pod", f"10.244.{number}.0/24") for number in range(5)))
+    await two.report("b", POD, ("node", "10.244.3.9/32"))
+    seen, after, more = [], None, True
+    while more:
+        found = (await two.ask(BETWEEN, **ends, after=after))["overlapsBetween"]
+        page = found["overlaps"]
+        assert (found["total"], page["totalCount"], len(page["nodes"]) <= 2) == ("8", 8, True)
+        seen += [(node["a"]["cidr"], node["b"]["cidr"]) for node in page["nodes"]]
+        after, more = page["pageInfo"]["endCursor"], page["pageInfo"]["hasNextPage"]
+    assert len(set(seen)) == len(seen) == 8
+    foreign = await two.knock(BETWEEN, **ends, after=encode_cursor((1, 2), "overlap_pairs"))
+    assert foreign.codes == ["invalid"]
 
 
 async def test_an_acceptance_holds_until_it_ends(two: Fleet) -> None:

@@ -37,9 +37,9 @@ CLUSTER = """query($severities: [OverlapSeverity!]) {
     edges { cursor severity node { cidr severity } } nodes { cidr } totalCount asOf
   } } }
 }"""
-BETWEEN = (
-    "query($a: ID!, $b: ID!) { overlapsBetween(clusterA: $a, clusterB: $b) { severity overlaps { severity why } } }"
-)
+BETWEEN = """query($a: ID!, $b: ID!) {
+  overlapsBetween(clusterA: $a, clusterB: $b) { severity overlaps { nodes { severity why } } }
+}"""
 
 
 @pytest.fixture
@@ -190,8 +190,11 @@ async def test_an_accepted_group_is_intended_for_everybody_in_it(mixed: Fleet) -
     edges = (await mixed.ask(CLUSTER, severities=["INTENDED"]))["clusters"]["nodes"]
     assert [each["overlapGroups"]["edges"][0]["severity"] for each in edges] == ["INTENDED"] * 3
     between = (await mixed.ask(BETWEEN, a=mixed.id_of("pods"), b=mixed.id_of("nodes")))["overlapsBetween"]
-    assert (between["severity"], [each["severity"] for each in between["overlaps"]]) == ("INTENDED", ["INTENDED"])
-    assert "accepted" in between["overlaps"][0]["why"]
+    assert (between["severity"], [each["severity"] for each in between["overlaps"]["nodes"]]) == (
+        "INTENDED",
+        ["INTENDED"],
+    )
+    assert "accepted" in between["overlaps"]["nodes"][0]["why"]
     joined = await group(mixed, joined=True)
     assert by_cluster(joined) == {"nodes": "CONFLICT", "pods": "CONFLICT", "far": "BLOCKS_FEDERATION"}
     milder = await group(mixed, ids=[mixed.id_of("pods"), mixed.id_of("nodes")])

@@ -11,14 +11,13 @@ import strawberry
 from periplus_hub.access.graphql import Info
 from periplus_hub.access.scope import Scope
 from periplus_hub.addresses import repository_graphql as repository
-from periplus_hub.addresses import repository_groups, service
+from periplus_hub.addresses import repository_groups
 from periplus_hub.addresses.graphql_pages import JoinedPages, ReadPages
+from periplus_hub.addresses.graphql_pairs import OverlapsBetween, compared
 from periplus_hub.addresses.graphql_types import (
     Allocation,
     OverlapAcceptance,
     OverlapGroup,
-    OverlapsBetween,
-    PairOverlapType,
     Pool,
     Severities,
 )
@@ -27,7 +26,7 @@ from periplus_hub.addresses.model import AllocationFilter, AllocationKind, Group
 from periplus_hub.addresses.repository_groups import GroupAsk
 from periplus_hub.addresses.repository_register import register_status
 from periplus_hub.addresses.service_joined import JoinAsk, place
-from periplus_hub.fleet import repository_graphql as fleet
+from periplus_hub.addresses.service_pairs import PairAsk
 from periplus_hub.kit.db import ReadConnection
 from periplus_hub.kit.graphql import Context, from_row, global_id, uuid_of
 from periplus_hub.kit.graphql_prices import Cost, ListSize, at_most, paged
@@ -234,11 +233,7 @@ class AddressesQuery:
         """Pairs are computed when asked for, never stored."""
         context = info.context
         ends = (uuid_of(cluster_a, "Cluster"), uuid_of(cluster_b, "Cluster"))
-        async with context.readers, context.db.read() as c:
-            report = await service.overlaps_between(c, context.scope, ends, context.clock.now())
-            clusters = await fleet.clusters_by_ids(c, context.scope, ends)
-        pairs = [PairOverlapType.of(pair, clusters) for pair in report.overlaps]
-        return OverlapsBetween(relation=report.relation, severity=report.severity, total=report.total, overlaps=pairs)
+        return await compared(context, PairAsk(*ends, context.clock.now()))
 
     @strawberry.field(description="How many overlap groups there are of each severity.", directives=at_most(4))
     async def overlap_counts(self, info: Info) -> list[SeverityCount]:

@@ -17,7 +17,6 @@ from periplus_hub.addresses.model import (
     Explanation,
     GroupFilter,
     JoinedGroup,
-    PairOverlap,
     Relation,
     Severity,
 )
@@ -244,43 +243,3 @@ class OverlapGroup(RowBacked, Node):
         joined = None if self.joined is None else self.joined.asked
         asked = MembersAsk(tuple(severities or ()), joined)
         return Connection(pages=MemberPages(info.context, GroupRange(self.cidr, self.accepted), first, after, asked))
-
-
-@strawberry.type(name="PairOverlap", description="Two allocations of two clusters that overlap.")
-class PairOverlapType:
-    """addresses.model.PairOverlap."""
-
-    cidr: Cidr = strawberry.field(description="The smaller of the two ranges.")
-    relation: Relation = strawberry.field(description="How the two network domains stand to each other.")
-    severity: Severity = strawberry.field(description="How much it hurts.")
-    why: str = strawberry.field(description="Why it has its severity.")
-    breaks: list[str] = strawberry.field(description="What would break.", directives=at_most(4))
-    remedies: list[str] = strawberry.field(description="What to do.", directives=at_most(4))
-    a: Allocation = strawberry.field(description="The first cluster's allocation.")
-    b: Allocation = strawberry.field(description="The second cluster's allocation.")
-
-    @classmethod
-    def of(cls, pair: PairOverlap, clusters: dict[UUID, Any]) -> "PairOverlapType":
-        """With names from the clusters' rows."""
-        ends = [_allocation(each, clusters[each.registration_id]) for each in (pair.a, pair.b)]
-        told = pair.explanation
-        return cls(
-            cidr=Cidr(pair.cidr), relation=pair.relation, severity=pair.severity, why=told.why,
-            breaks=list(told.breaks), remedies=list(told.remedies), a=ends[0], b=ends[1],
-        )  # fmt: skip
-
-
-def _allocation(allocation: Any, cluster: Any) -> Allocation:  # noqa: ANN401 - a model and a row, read by attribute
-    own = {"cluster_name": cluster.name, "domain_id": cluster.domain_id}
-    names = ("registration_id", "kind", "cidr", "family", "provider", "source", "name", "node", "quality", "since")
-    return Allocation(**own, **{name: getattr(allocation, name) for name in names})
-
-
-@strawberry.type(description="All overlaps of two clusters.")
-class OverlapsBetween:
-    """addresses.model.PairReport."""
-
-    relation: Relation = strawberry.field(description="How their network domains stand to each other.")
-    severity: Severity | None = strawberry.field(description="The worst overlap's; null when there is none.")
-    total: int = strawberry.field(description="How many overlaps there are, listed or not.")
-    overlaps: list[PairOverlapType] = strawberry.field(description="The worst hundred.", directives=at_most(100))

@@ -138,31 +138,6 @@ class Explanation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PairOverlap:
-    """Two allocations that overlap, for two clusters asked about; `cidr` is the smaller of the two ranges."""
-
-    a: Allocation
-    b: Allocation
-    cidr: str
-    relation: Relation
-    severity: Severity
-    explanation: Explanation
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PairReport:
-    """All overlaps of two clusters, worst first; `total` counts those beyond the page too."""
-
-    a: UUID
-    b: UUID
-    relation: Relation
-    severity: Severity | None
-    """The worst; None when they do not overlap."""
-    total: int
-    overlaps: tuple[PairOverlap, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class JoinedGroup:
     """A group as it would be if the clusters asked about were joined. `id` is the stored group's when there is one."""
 

@@ -8,9 +8,7 @@ from sqlalchemy import distinct, func, select
 
 from periplus_hub.access.scope import Scope, owned
 from periplus_hub.addresses import tables
-from periplus_hub.addresses.model import Allocation, AllocationKind
-from periplus_hub.addresses.repository import live_allocations
-from periplus_hub.addresses.rows import allocation_of
+from periplus_hub.addresses.model import AllocationKind
 from periplus_hub.kit.db import ReadConnection
 
 _GROUPS: Final = tables.overlap_groups
@@ -30,15 +28,6 @@ async def kinds_by_groups(
     )
     rows = await c.rows(statement)
     return {row.id: frozenset(AllocationKind(kind) for kinds in row.kinds for kind in kinds.split(",")) for row in rows}
-
-
-async def allocations_of_two(c: ReadConnection, scope: Scope, a: UUID, b: UUID) -> dict[UUID, list[Allocation]]:
-    """The allocations of two active clusters, by address."""
-    found: dict[UUID, list[Allocation]] = {a: [], b: []}
-    statement = live_allocations(scope).where(_ALLOCATIONS.c.registration_id.in_([a, b]))
-    for row in await c.rows(statement.order_by(_ALLOCATIONS.c.first_key)):
-        found[row.registration_id].append(allocation_of(row))
-    return found
 
 
 async def group_ids_by_cidr(c: ReadConnection, scope: Scope, cidrs: Sequence[str]) -> dict[str, UUID]:

@@ -1,10 +1,8 @@
-"""Explaining overlaps, comparing two clusters, accepting what is meant."""
+"""Explaining overlaps, and accepting what is meant."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from heapq import nsmallest
-from operator import itemgetter
 from typing import Final
 from uuid import UUID
 
@@ -16,27 +14,19 @@ from periplus_hub.addresses import (
     repository_explain,
     repository_free,
     repository_groups,
-    repository_register,
 )
-from periplus_hub.addresses.explain import explain, explain_pair, suggestions
+from periplus_hub.addresses.explain import explain, suggestions
 from periplus_hub.addresses.model import (
     MAX_ACCEPTANCE,
-    SEVERITIES,
     Acceptance,
-    Allocation,
     Explanation,
     GroupFilter,
     NamedClusters,
     OverlapGroup,
-    PairOverlap,
-    PairReport,
-    Relation,
-    Severity,
 )
 from periplus_hub.addresses.prefixes import Prefix, parse
 from periplus_hub.addresses.repository_acceptances import Acceptable
 from periplus_hub.addresses.rows import wanted_prefix
-from periplus_hub.addresses.severity import pair_severity
 from periplus_hub.kit.db import ReadConnection, WriteConnection
 from periplus_hub.kit.errors import Conflict, Invalid, NotFound
 from periplus_hub.kit.ids import new_id
@@ -81,60 +71,6 @@ async def worst_hit(
             names = tuple(row.cluster_name for row in pages[each].rows)
             found[each] = NamedClusters(names=names, clusters=totals[each])
     return found
-
-
-async def overlaps_between(
-    c: ReadConnection, scope: Scope, pair: tuple[UUID, UUID], now: datetime, limit: int = 100
-) -> PairReport:
-    """Every overlap of two active clusters, worst first; raises NotFound for a cluster that is not active.
-
-    What lies in an accepted group is intended.
-    """
-    a, b = pair
-    topology = await repository_register.topology(c, scope)
-    for cluster in (a, b):
-        if cluster not in topology.domains:
-            raise NotFound(f"there is no active cluster {cluster}", "Look it up in the list of clusters.")
-    if a == b:
-        raise Invalid("both clusters are the same", "Name two different clusters.")
-    allocations = await repository_explain.allocations_of_two(c, scope, a, b)
-    accepted = await repository_acceptances.accepted_roots(c, scope, now)
-    relation = topology.relation(a, b)
-    overlaps = [_pair(*each, relation, accepted) for each in _overlapping(allocations[a], allocations[b])]
-    worst = nsmallest(limit, overlaps, key=lambda overlap: SEVERITIES.index(overlap.severity))
-    severity = worst[0].severity if worst else None
-    return PairReport(a=a, b=b, relation=relation, severity=severity, total=len(overlaps), overlaps=tuple(worst))
-
-
-def _overlapping(ours: Sequence[Allocation], theirs: Sequence[Allocation]) -> Iterable[tuple[Allocation, Allocation]]:
-    """A sweep in tree order; the prefixes open at any address nest, so each pair is met at its inner one."""
-    events = [
-        (parse(allocation.cidr), side, number, allocation)
-        for side, allocations in enumerate((ours, theirs))
-        for number, allocation in enumerate(allocations)
-    ]
-    open_of: tuple[list[tuple[Prefix, Allocation]], list[tuple[Prefix, Allocation]]] = ([], [])
-    for prefix, side, _, allocation in sorted(events, key=itemgetter(0, 1, 2)):
-        for stack in open_of:
-            while stack and not stack[-1][0].covers(prefix):
-                stack.pop()
-        for _, other in open_of[1 - side]:
-            yield (other, allocation) if side else (allocation, other)
-        open_of[side].append((prefix, allocation))
-
-
-def _pair(a: Allocation, b: Allocation, relation: Relation, accepted: Sequence[Prefix]) -> PairOverlap:
-    smaller = max((parse(a.cidr), parse(b.cidr)), key=lambda prefix: prefix.length)
-    is_accepted = any(root.covers(smaller) for root in accepted)
-    severity = pair_severity(relation, a.kind, b.kind) or Severity.LATENT
-    return PairOverlap(
-        a=a,
-        b=b,
-        cidr=str(smaller),
-        relation=relation,
-        severity=Severity.INTENDED if is_accepted else severity,
-        explanation=explain_pair(severity, relation, a.kind, b.kind, accepted=is_accepted),
-    )
 
 
 async def accept_overlap(  # noqa: PLR0917 - what an acceptance consists of
