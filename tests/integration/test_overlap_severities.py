@@ -235,3 +235,21 @@ async def test_statements_do_not_grow_with_clusters_or_groups(mixed: Fleet) -> N
         await mixed.cluster(f"more-{number}", ("pod", f"10.{number}.0.0/16"), ("pod", f"10.{number + 1}.0.0/16"))
     await mixed.settle(60)
     assert await statements() == before
+
+
+async def test_clusters_that_collide_with_themselves_are_not_said_to_collide_with_each_other(fleet: Fleet) -> None:
+    for name in ("one", "two"):
+        await fleet.cluster(name, ("service", ROOT), ("node", f"10.0.0.{len(fleet.members) + 1}/32"))
+    await fleet.settle()
+    found = await group(fleet)
+    assert (found["severity"], by_cluster(found)) == ("CONFLICT", {"one": "CONFLICT", "two": "CONFLICT"})
+    assert found["why"] == "The service range of a cluster covers pods or nodes of the same cluster."
+    assert "kube-proxy" in found["breaks"][0]
+    async with fleet.db.read() as c:
+        (draft,) = list((await look(c, fleet.scope, START))["overlaps"])
+    assert draft.why.startswith(f"one and two each collide with themselves inside {ROOT}.")
+    async with fleet.db.write() as c:
+        home = await fleet.domain_of(c, fleet.registration("one"))
+        await move_clusters(c, fleet.scope, home, [fleet.registration("two")], now=START)
+    await fleet.settle(60)
+    assert "one network" in (await group(fleet))["why"]

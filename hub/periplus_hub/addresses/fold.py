@@ -1,7 +1,8 @@
 """The register of one tenant with its clusters' names: what changed, in terms of stored groups. Pure."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -36,6 +37,16 @@ class Topology:
         if pair[0] == pair[1]:
             return Relation.SAME
         return self.connections.get(pair) or self.connections.get((pair[1], pair[0])) or Relation.ISOLATED
+
+    def relations(self, clusters: Collection[UUID], default: Relation = Relation.ISOLATED) -> frozenset[Relation]:
+        """Every relation there is between two of these clusters; domains that nobody connected have the default."""
+        homes = Counter(self.domains[cluster] for cluster in clusters)
+        found = {Relation.SAME} if len(homes) < len(clusters) else set()
+        modes = [mode for (a, b), mode in self.connections.items() if a in homes and b in homes]
+        found.update(modes)
+        if len(modes) < len(homes) * (len(homes) - 1) // 2:
+            found.add(default)
+        return frozenset(found)
 
     def only(self, registrations: Iterable[UUID]) -> "Topology":
         """Without the other clusters."""

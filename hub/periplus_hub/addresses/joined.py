@@ -12,7 +12,7 @@ import numpy as np
 
 from periplus_hub.addresses.fold import ClusterColumns, Fold, Share, Topology
 from periplus_hub.addresses.forest_build import GroupStats
-from periplus_hub.addresses.model import SEVERITIES, GroupFilter, Relation, Severity
+from periplus_hub.addresses.model import SEVERITIES, AllocationKind, GroupFilter, Relation, Severity, WorstPairs
 from periplus_hub.addresses.prefixes import Prefix, parse
 
 Covered = Mapping[UUID, Severity]
@@ -62,6 +62,14 @@ class JoinedView:
     def shares(self, roots: Sequence[Prefix]) -> list[list[Share]]:
         """What every cluster would have in each of these groups."""
         return self._fold.shares(roots)
+
+    def worst_pairs(self, shares: Sequence[Share]) -> WorstPairs:
+        """What is true of the worst pairs of a group with these shares."""
+        severity = min((Severity(share.severity) for share in shares), key=SEVERITIES.index)
+        worst = [share for share in shares if share.severity == severity.value]
+        kinds = frozenset(AllocationKind(kind) for share in worst for kind in share.kinds.split(","))
+        clusters = [share.registration_id for share in worst]
+        return WorstPairs(severity, kinds, self.topology.relations(clusters, Relation.JOIN_REQUESTED))
 
     def wanted(self, only: GroupFilter) -> list[RankedGroup]:
         """The groups that a filter leaves, worst first."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 MAX_ACCEPTANCE: Final = timedelta(days=731)
@@ -102,6 +102,18 @@ class ClusterShare:
     members: int
 
 
+class WorstPairs(NamedTuple):
+    """What is true of the worst pairs of a group.
+
+    `relations` are those there are among the clusters that are hit so; when none of them puts two into one network, a
+    conflict is one of a cluster with itself.
+    """
+
+    severity: Severity
+    kinds: frozenset[AllocationKind]
+    relations: frozenset[Relation]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedClusters:
     """How many clusters something is true for, and the names of the first of them."""
@@ -129,9 +141,13 @@ class FreeRange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """Why a group has its severity, in sentences for a person: what breaks, what to do, and where there is room."""
+    """Why a group has its severity, in sentences for a person: what breaks, what to do, and where there is room.
+
+    `own` says that clusters collide with themselves and not with each other.
+    """
 
     why: str
+    own: bool
     breaks: tuple[str, ...]
     remedies: tuple[str, ...]
     suggestions: tuple[FreeRange, ...]

@@ -40,20 +40,19 @@ async def explain_groups(
     c: ReadConnection, scope: Scope, groups: Sequence[OverlapGroup], *, suggest: bool = True
 ) -> dict[UUID, Explanation]:
     """For loaders: a few statements, whatever the number of groups."""
-    kinds = await repository_explain.kinds_by_groups(c, scope, [group.id for group in groups])
+    worst = await repository_explain.worst_pairs(c, scope, [group.id for group in groups])
     grown = [(group.id, group.acceptance_id) for group in groups if group.acceptance_id and group.outgrown]
     outgrown = await repository_acceptances.outgrown_by_groups(c, scope, grown) if grown else {}
     space = await repository_free.free_space(c, scope) if suggest else None
     return {
         group.id: explain(
-            group.severity,
-            kinds.get(group.id, frozenset()),
-            clusters=group.clusters,
+            worst[group.id],
             accepted=group.accepted,
             outgrown=outgrown.get(group.id),
             free=() if space is None else suggestions(parse(group.cidr), space),
         )
         for group in groups
+        if group.id in worst
     }
 
 

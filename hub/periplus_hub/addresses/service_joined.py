@@ -22,12 +22,13 @@ from periplus_hub.addresses.model import (
     SEVERITIES,
     AllocationKind,
     ClusterShare,
+    Explanation,
     GroupFilter,
     JoinedGroup,
     OverlapGroup,
     Severity,
+    WorstPairs,
 )
-from periplus_hub.addresses.planner import FreeSpace
 from periplus_hub.addresses.rows import group_of, wanted_prefix
 from periplus_hub.addresses.service_register import batches
 from periplus_hub.kit.cursors import decode_cursor
@@ -98,7 +99,7 @@ async def joined_pages(  # noqa: PLR0917 - the shape of every loader's function:
 class _Cut:
     """A page before it is described."""
 
-    groups: Sequence[tuple[RankedGroup, Sequence[Share]]]
+    groups: Sequence[tuple[RankedGroup, Sequence[Share], WorstPairs]]
     has_next: bool
     total: int
 
@@ -108,14 +109,19 @@ def _cut(view: JoinedView, only: GroupFilter, first: int, mark: Key | None) -> _
     groups = page(wanted, first, mark)
     shown = groups[:first]
     shares = view.shares([group.stats.root for group in shown])
-    return _Cut(list(zip(shown, shares, strict=True)), len(groups) > first, len(wanted))
+    worst = [view.worst_pairs(each) for each in shares]
+    return _Cut(list(zip(shown, shares, worst, strict=True)), len(groups) > first, len(wanted))
 
 
 async def _page(c: ReadConnection, scope: Scope, cut: _Cut, ask: JoinAsk) -> JoinedPage:
-    stored = await _stored(c, scope, [group for group, _ in cut.groups], ask.now)
+    stored = await _stored(c, scope, [group for group, _, _ in cut.groups], ask.now)
     space = await repository_free.free_space(c, scope)
-    groups = (_group(group, shares, stored.get(str(group.stats.root)), space) for group, shares in cut.groups)
-    return JoinedPage(tuple(replace(group, asked=ask.clusters or ()) for group in groups), cut.has_next, cut.total)
+    groups = []
+    for ranked, shares, worst in cut.groups:
+        told = explain(worst, accepted=ranked.accepted, free=suggestions(ranked.stats.root, space))
+        group = _group(ranked, shares, stored.get(str(ranked.stats.root)), told)
+        groups.append(replace(group, asked=ask.clusters or ()))
+    return JoinedPage(tuple(groups), cut.has_next, cut.total)
 
 
 async def _stored(
@@ -126,10 +132,9 @@ async def _stored(
     return {row.cidr: group_of(row) for row in found.values()}
 
 
-def _group(ranked: RankedGroup, found: Sequence[Share], now: OverlapGroup | None, space: FreeSpace) -> JoinedGroup:
+def _group(ranked: RankedGroup, found: Sequence[Share], now: OverlapGroup | None, told: Explanation) -> JoinedGroup:
     stats = ranked.stats
     shares = sorted((_share(share) for share in found), key=lambda share: SEVERITIES.index(share.severity))
-    kinds = {kind for share in shares if share.severity is shares[0].severity for kind in share.kinds}
     if ranked.accepted:
         shares = [replace(share, severity=Severity.INTENDED) for share in shares]
     return JoinedGroup(
@@ -145,13 +150,7 @@ def _group(ranked: RankedGroup, found: Sequence[Share], now: OverlapGroup | None
         members=stats.members,
         pairs=sum(stats.pairs),
         shares=tuple(shares),
-        explanation=explain(
-            ranked.severity,
-            kinds,
-            clusters=stats.clusters,
-            accepted=ranked.accepted,
-            free=suggestions(stats.root, space),
-        ),
+        explanation=told,
     )
 
 

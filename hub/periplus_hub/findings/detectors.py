@@ -83,7 +83,7 @@ def _overlap(
         fingerprint=str(group.id),
         severity=severity,
         title=_OVERLAP_TITLE[group.severity].format(cidr=group.cidr),
-        why=f"{_who(hit)} inside {group.cidr}. {breaks}".strip(),
+        why=f"{_who(hit, own=explanation is not None and explanation.own)} inside {group.cidr}. {breaks}".strip(),
         what_to_do=remedies or "Look at the group's members.",
         evidence={
             "overlap_group": str(group.id),
@@ -99,14 +99,15 @@ def _overlap(
     )
 
 
-def _who(hit: NamedClusters) -> str:
+def _who(hit: NamedClusters, *, own: bool) -> str:
     names = list(hit.names[:_NAMED])
     if hit.clusters == 1:
         return f"{' '.join(names) or 'One cluster'} collides with itself"
+    collide = "each collide with themselves" if own else "collide"
     more = hit.clusters - len(names)
     if more or not names:
         names.append(f"{more} more clusters" if names else f"{more} clusters")
-    return f"{', '.join(names[:-1])} and {names[-1]} collide" if len(names) > 1 else f"{names[0]} collide"
+    return f"{', '.join(names[:-1])} and {names[-1]} {collide}" if len(names) > 1 else f"{names[0]} {collide}"
 
 
 def stale_clusters(registrations: Sequence[Registration], now: datetime) -> Iterator[FindingDraft]:

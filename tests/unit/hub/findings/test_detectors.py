@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from periplus_hub.addresses.explain import explain
-from periplus_hub.addresses.model import AllocationKind, NamedClusters, OverlapGroup, Severity
+from periplus_hub.addresses.model import AllocationKind, NamedClusters, OverlapGroup, Relation, Severity, WorstPairs
 from periplus_hub.findings import detectors
 from periplus_hub.findings.model import FindingSeverity
 from periplus_hub.fleet.model import Registration, State
@@ -62,7 +62,7 @@ def source(state: str, **changes: Any) -> Source:
     [(Severity.CONFLICT, FindingSeverity.CRITICAL), (Severity.BLOCKS_FEDERATION, FindingSeverity.WARNING)],
 )
 def test_an_overlap_that_hurts_is_one_finding_per_group(severity: Severity, expected: FindingSeverity) -> None:
-    explanation = explain(severity, [AllocationKind.POD], clusters=2)
+    explanation = explain(WorstPairs(severity, frozenset({AllocationKind.POD}), frozenset({Relation.SAME})))
     hit = NamedClusters(clusters=7, names=("a", "b", "c", "d", "e"))
     (draft,) = detectors.overlaps([group(severity, clusters=9, pairs=499_500)], {A: explanation}, {A: hit})
     assert (draft.severity, draft.fingerprint, draft.registration_id) == (expected, str(A), None)
