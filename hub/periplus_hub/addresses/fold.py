@@ -21,6 +21,7 @@ from periplus_hub.addresses.severity import KIND_BITS, KINDS, Relations, kinds_o
 _NO_BYTES: Final = np.zeros(0, dtype=np.uint8)
 _KINDS_OF: Final[dict[int, str]] = {}
 """Names by bits: a few dozen at most."""
+_ROW: Final = np.dtype([("high", "u8"), ("low", "u8"), ("family", "u1"), ("length", "u1"), ("kind", "u1")])
 _NO_WORDS: Final = np.zeros(0, dtype=np.uint64)
 
 
@@ -61,17 +62,23 @@ class ClusterColumns:
     prefixes: PrefixColumns
     kind: npt.NDArray[np.uint8]
 
-    def rows(self) -> set[tuple[Prefix, int]]:
-        """As values, to compare with another set."""
+    def without(self, other: "ClusterColumns") -> list[tuple[Prefix, int]]:
+        """The rows that the other one does not have, as values; those are few."""
         columns = self.prefixes
-        values = zip(columns.high.tolist(), columns.low.tolist(), strict=True)
-        prefixes = (
-            Prefix(family, high << 64 | low, length)
-            for family, (high, low), length in zip(
-                columns.family.tolist(), values, columns.length.tolist(), strict=True
-            )
-        )
-        return set(zip(prefixes, self.kind.tolist(), strict=True))
+        rows = np.flatnonzero(~np.isin(self.packed(), other.packed()))
+        halves = zip(columns.high[rows].tolist(), columns.low[rows].tolist(), strict=True)
+        names = zip(columns.family[rows].tolist(), halves, columns.length[rows].tolist(), strict=True)
+        prefixes = (Prefix(family, high << 64 | low, length) for family, (high, low), length in names)
+        return list(zip(prefixes, self.kind[rows].tolist(), strict=True))
+
+    def packed(self) -> npt.NDArray[np.void]:
+        """Rows as values that compare as wholes."""
+        columns = self.prefixes
+        rows = np.empty(len(self.kind), dtype=_ROW)
+        for name, column in (("high", columns.high), ("low", columns.low), ("family", columns.family)):
+            rows[name] = column
+        rows["length"], rows["kind"] = columns.length, self.kind
+        return rows.view(f"V{_ROW.itemsize}")
 
 
 NO_ALLOCATIONS: Final = ClusterColumns(PrefixColumns(_NO_BYTES, _NO_WORDS, _NO_WORDS, _NO_BYTES), _NO_BYTES)
@@ -169,16 +176,19 @@ class Fold:
 
     def replace(self, cluster: UUID, columns: ClusterColumns) -> set[Prefix]:
         """The cluster's set is this now; returns the roots to look at again. Inactive clusters have no number."""
-        before = self.columns.get(cluster, NO_ALLOCATIONS).rows()
+        before = self.columns.get(cluster, NO_ALLOCATIONS)
         self.columns[cluster] = columns
         number = self._numbers.get(cluster)
         if number is None:
             return set()
-        after = columns.rows()
         return self.register.change(
-            [Entry(prefix, number, KINDS[kind]) for prefix, kind in before - after],
-            [Entry(prefix, number, KINDS[kind]) for prefix, kind in after - before],
+            [Entry(prefix, number, KINDS[kind]) for prefix, kind in before.without(columns)],
+            [Entry(prefix, number, KINDS[kind]) for prefix, kind in columns.without(before)],
         )
+
+    def replace_all(self, sets: Mapping[UUID, ClusterColumns]) -> set[Prefix]:
+        """Several clusters' sets are these now."""
+        return set().union(*(self.replace(cluster, columns) for cluster, columns in sets.items()))
 
 
 class GroupNow(NamedTuple):

@@ -100,9 +100,7 @@ class RegisterKeeper:
             roots = {group.root for group in fold.register.groups()} | groups.keys()
             kept = _Kept(fold, groups, {}, news.status.revision)
         else:
-            roots = set()
-            for cluster, columns in news.columns.items():
-                roots |= kept.fold.replace(cluster, columns)
+            roots = await asyncio.to_thread(kept.fold.replace_all, news.columns)
         changes = await asyncio.to_thread(difference, kept.groups, roots, kept.fold, now)
         free = await asyncio.to_thread(kept.fold.free)
         async with self._db.write() as c:
