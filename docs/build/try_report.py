@@ -52,7 +52,12 @@ EXAMPLE: Final = report.Report(
             breaks=(
                 "Pod traffic to the other cluster stays in, or goes to, the wrong cluster: the route is ambiguous.",
             ),
-            remedies=("If they are really separate networks, put them into different network domains.",),
+            remedies=("If their networks do not reach each other, put the clusters into different network domains.",),
+            free_ranges=("10.0.0.0/16",),
+            cluster_counts=(
+                report.CountLine(severity=report.Severity.CONFLICT, clusters=2),
+                report.CountLine(severity=report.Severity.LATENT, clusters=1),
+            ),
         ),
     ),
 )  # fmt: skip

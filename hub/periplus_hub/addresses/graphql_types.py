@@ -1,6 +1,7 @@
 """Allocations, pools, overlap groups and acceptances as people see them."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, cast
 from uuid import UUID
@@ -144,6 +145,14 @@ class OverlapGroupCluster(RowBacked):
         return cast("Cluster", await info.context.load(fleet.clusters_by_ids, self.registration_id))
 
 
+@strawberry.type(description="How many clusters of a group it hurts so much.")
+class ClusterCount:
+    """Severities that hurt nobody there are left out."""
+
+    severity: Severity = strawberry.field(description="The clusters' own severity in the group.")
+    clusters: BigInt = strawberry.field(description="How many clusters.")
+
+
 async def _explanations(c: ReadConnection, scope: Scope, found: Sequence[Group]) -> dict[Group, Explanation]:
     explained = await service.explain_groups(c, scope, found)
     return {group: explained[group.id] for group in found if group.id in explained}
@@ -234,6 +243,16 @@ class OverlapGroup(RowBacked, Node):
         asked = GroupAsk(GroupFilter(severities=wanted), info.context.clock.now())
         read, count = repository_groups.clusters_of_groups, repository_groups.cluster_totals_of_groups
         return Connection(pages=ReadPages(info.context, read, count, self.group_id, first, after, asked))
+
+    @strawberry.field(description="How many clusters it hurts how much, worst first.", directives=at_most(2))
+    async def cluster_counts(self, info: Info) -> list[ClusterCount]:
+        """One statement for all groups of the answer."""
+        if self.joined is not None:
+            found: Mapping[Severity, int] = Counter(share.severity for share in self.joined.shares)
+        else:
+            group_id, now = cast("UUID", self.group_id), info.context.clock.now()
+            found = await info.context.load(repository_groups.severities_of_groups, group_id, now) or {}
+        return [ClusterCount(severity=each, clusters=BigInt(found[each])) for each in Severity if each in found]
 
     @strawberry.field(description="The allocations inside it, by address.", directives=paged(50, 1_000))
     async def members(

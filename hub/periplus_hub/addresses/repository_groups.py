@@ -207,6 +207,24 @@ async def cluster_totals_of_groups(
     return await _clusters(scope, asked.now).counts(c, scope, group_ids, asked.only)
 
 
+async def severities_of_groups(
+    c: ReadConnection, scope: Scope, group_ids: Sequence[UUID], now: datetime
+) -> dict[UUID, dict[Severity, int]]:
+    """How many clusters every group hurts how much."""
+    groups = _readable(scope, now)
+    own = _own_severity(groups)
+    statement = (
+        select(groups.c.group_id, own.label("severity"), func.count().label("clusters"))
+        .select_from(_SHARES.join(groups, groups.c.group_id == _SHARES.c.group_id))
+        .where(owned(scope, _SHARES), groups.c.group_id.in_(group_ids))
+        .group_by(groups.c.group_id, own)
+    )
+    found: dict[UUID, dict[Severity, int]] = {each: {} for each in group_ids}
+    for row in await c.rows(statement):
+        found[row.group_id][Severity(row.severity)] = row.clusters
+    return found
+
+
 async def group_rows(c: ReadConnection, scope: Scope, ids: Sequence[UUID], now: datetime) -> dict[UUID, Row[Any]]:
     """Those that exist, by id."""
     groups = _readable(scope, now)

@@ -6,6 +6,7 @@ from typing import Any, Final
 from periplus_hub.api.cli.report import (
     ClusterLine,
     ClusterState,
+    CountLine,
     GroupLine,
     HitLine,
     MemberLine,
@@ -57,7 +58,8 @@ OVERLAPS: Final = """
 query Overlaps($first: Int!, $after: String, $members: Int!, $ifAllJoined: Boolean!) {
   overlapGroups(first: $first, after: $after, ifAllJoined: $ifAllJoined) {
     nodes {
-      cidr family severity since breaks remedies memberCount clusterCount
+      cidr family severity since breaks remedies freeRanges memberCount clusterCount
+      clusterCounts { severity clusters }
       clusters(first: $members) { nodes { clusterName severity kinds memberCount } }
       members(first: $members) { nodes { clusterName kind cidr severity } }
     }
@@ -149,6 +151,11 @@ def _group(node: dict[str, Any]) -> GroupLine:
         since=node["since"] or "",
         breaks=tuple(node["breaks"]),
         remedies=tuple(node["remedies"]),
+        free_ranges=tuple(node["freeRanges"]),
+        cluster_counts=tuple(
+            CountLine(severity=_severity(each["severity"]), clusters=int(each["clusters"]))
+            for each in node["clusterCounts"]
+        ),
     )
 
 

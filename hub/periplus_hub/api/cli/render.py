@@ -130,8 +130,10 @@ def _print_group(group: GroupLine, cidrs: tuple[str, ...], shared: tuple[str, ..
         label = "breaks" if group.severity is Severity.CONFLICT else "would break"
         items += [(label, "red", text) for text in group.breaks]
     items += [("do", "green", text) for text in group.remedies if text not in shared]
+    if group.severity is not Severity.INTENDED and len(cidrs) == 1:
+        items += [("free", "green", free) for free in group.free_ranges]
     milder = list(Severity)[group.severity.rank + 1 :]
-    items += [(_MILDER[each], "cyan", _owners(group, each)) for each in milder if group.hit(each)]
+    items += [(_MILDER[each], "cyan", _owners(group, each)) for each in milder if group.count(each)]
     _print_items(items, console)
 
 
@@ -149,25 +151,28 @@ def _print_items(items: Sequence[tuple[str, str, str]], console: Console) -> Non
 
 
 def _owners(group: GroupLine, severity: Severity) -> str:
-    """Those the group hurts exactly so much, by name; clusters beyond the report's count to the mildest it has."""
+    """Those the group hurts exactly so much, by name, and how many more there are."""
     hit = sorted(group.hit(severity), key=lambda each: each.cluster)
     shown = [f"{each.cluster} ({', '.join(each.kinds)})" for each in hit[:_MAX_OWNERS]]
-    more = len(hit) - len(shown)
-    if hit and group.clusters[-1].severity is severity:
-        more += group.cluster_count - len(group.clusters)
-    return " · ".join([*shown, f"and {more:,} more"] if more else shown)
+    more = group.count(severity) - len(shown)
+    if not shown:
+        return f"{more:,} clusters"
+    return " · ".join([*shown, f"and {more:,} more"] if more > 0 else shown)
 
 
 def _summary(report: Report) -> Text:
     seen = sum(cluster.state in {ClusterState.SETTLED, ClusterState.PARTIAL} for cluster in report.clusters)
     line = Text.assemble((f"{seen} of {len(report.clusters)} clusters read", "bold"), " · ")
     stories = Counter(group.severity for group, _ in fold_alike(report.groups))
+    ranges = report.counts()
     counts = [(severity, stories[severity]) for severity in Severity if stories[severity]]
     if not counts:
         line.append("no overlapping address ranges" if seen > 1 else "nothing to compare yet")
     for index, (severity, count) in enumerate(counts):
         line.append(" · " if index else "")
         line.append(f"{count} {severity}", style=_STYLE[severity])
+        if ranges[severity] > count:
+            line.append(f" ({ranges[severity]:,} ranges)")
     if report.joined:
         line.append("   as if all clusters were joined into one network", style="italic")
     return line

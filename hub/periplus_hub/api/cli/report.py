@@ -78,6 +78,14 @@ class HitLine:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CountLine:
+    """How many clusters a group hurts so much."""
+
+    severity: Severity
+    clusters: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class GroupLine:
     """One overlap group; of `member_count` members at most the first hundred by address, of clusters the worst hit."""
 
@@ -91,6 +99,10 @@ class GroupLine:
     since: str = ""
     breaks: tuple[str, ...] = ()
     remedies: tuple[str, ...] = ()
+    free_ranges: tuple[str, ...] = ()
+    """Of the group's size, that no cluster the hub knows touches."""
+    cluster_counts: tuple[CountLine, ...] = ()
+    """Of all its clusters, listed or not."""
 
     @property
     def signature(self) -> tuple[object, ...]:
@@ -101,6 +113,10 @@ class GroupLine:
     def hit(self, severity: Severity) -> tuple[HitLine, ...]:
         """The clusters that the group hurts exactly so much."""
         return tuple(each for each in self.clusters if each.severity is severity)
+
+    def count(self, severity: Severity) -> int:
+        """How many those are, listed or not."""
+        return sum(each.clusters for each in self.cluster_counts if each.severity is severity)
 
 
 @dataclass(frozen=True, kw_only=True)

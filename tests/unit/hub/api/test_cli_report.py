@@ -11,6 +11,7 @@ from periplus_hub.api.cli.render import print_report
 from periplus_hub.api.cli.report import (
     ClusterLine,
     ClusterState,
+    CountLine,
     GroupLine,
     HitLine,
     MemberLine,
@@ -35,6 +36,7 @@ def group(cidr: str, severity: Severity, *owners: str, kind: str = "pod", count:
         member_count=count or len(members),
         clusters=tuple(hit(owner, severity, kind) for owner in owners),
         cluster_count=len(owners),
+        cluster_counts=(CountLine(severity=severity, clusters=len(owners)),),
         breaks=(f"{kind} traffic",),
         remedies=("Renumber one.",),
     )
@@ -113,7 +115,12 @@ def test_a_person_sees_severity_owners_consequence_and_remedy() -> None:
 def mixed(**changes: Any) -> GroupLine:
     conflict = group("10.0.0.0/16", Severity.CONFLICT, "shop", "crm")
     clusters = (*conflict.clusters, hit("lab", Severity.BLOCKS_FEDERATION), hit("hr", Severity.LATENT, "pod", "node"))
-    return replace(conflict, **{"clusters": clusters, "cluster_count": 4, **changes})
+    counts = ((Severity.CONFLICT, 2), (Severity.BLOCKS_FEDERATION, 1), (Severity.LATENT, 1))
+    return replace(conflict, **{"clusters": clusters, "cluster_counts": counted(*counts), **changes})
+
+
+def counted(*counts: tuple[Severity, int]) -> tuple[CountLine, ...]:
+    return tuple(CountLine(severity=severity, clusters=clusters) for severity, clusters in counts)
 
 
 def test_whom_a_group_hurts_less_stands_apart() -> None:
@@ -142,10 +149,27 @@ def test_groups_that_hurt_others_differently_do_not_fold() -> None:
     assert len(fold_alike([mixed(), other])) == 2
 
 
-def test_clusters_beyond_the_report_are_counted_with_the_mildest() -> None:
-    text = printed(Report(clusters=(), groups=(mixed(cluster_count=1_004),)))
-    assert "crm (pod) · shop (pod)\n" in text
+def test_clusters_beyond_the_report_are_counted_where_they_belong() -> None:
+    counts = counted((Severity.CONFLICT, 102), (Severity.BLOCKS_FEDERATION, 1), (Severity.LATENT, 1_001))
+    text = printed(Report(clusters=(), groups=(mixed(cluster_counts=counts),)))
+    assert "crm (pod) · shop (pod) · and 100 more\n" in text
+    assert "also unjoinable:  lab (pod)" in text
     assert "hr (pod, node) · and 1,000 more" in text
+    worst = mixed(cluster_counts=counts, clusters=mixed().clusters[:2])
+    assert "also latent for:  1,001 clusters" in printed(Report(clusters=(), groups=(worst,)))
+
+
+def test_a_free_range_is_told_where_one_range_is_meant() -> None:
+    free = replace(group("10.0.0.0/16", Severity.LATENT, "a", "b"), free_ranges=("10.9.0.0/16",))
+    text = printed(Report(clusters=(), groups=(free,)))
+    assert "    free              10.9.0.0/16" in text
+    assert "10.9.0.0/16" not in printed(Report(clusters=(), groups=(free, replace(free, cidr="10.1.0.0/16"))))
+
+
+def test_the_summary_counts_stories_and_their_ranges() -> None:
+    groups = tuple(group(f"10.0.{number}.0/24", Severity.LATENT, "a", "b") for number in range(7))
+    text = printed(Report(clusters=(), groups=(*groups, group("10.1.0.0/16", Severity.CONFLICT, "a", "b"))))
+    assert "1 conflict · 1 latent (7 ranges)" in text
 
 
 def test_a_cluster_that_failed_says_why_and_what_to_do() -> None:
