@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from schema_0001.columns import BIGINT, BYTES, CIDR, CIDRS, SMALLINT, TEXT, TEXTS, TIME, UUID, columns, tenant
+from schema_0001.columns import BIGINT, BOOLEAN, BYTES, CIDR, CIDRS, SMALLINT, TEXT, TEXTS, TIME, UUID, columns, tenant
 
 
 def create() -> None:
@@ -45,6 +45,7 @@ def _first() -> None:
         *columns(CIDR, "cidr"),
         *columns(TEXT, "reason accepted_by severity"),
         *columns(BIGINT, "clusters"),
+        *columns(BOOLEAN, "covers", default="true"),
         *columns(TIME, "expires_at"),
         *columns(TIME, "created_at", default="now()"),
         *columns(TIME, "withdrawn_at", null=True),
@@ -131,9 +132,7 @@ def _third() -> None:
         "overlap_acceptance_clusters",
         *columns(UUID, "tenant_id acceptance_id registration_id"),
         *columns(TEXT, "severity"),
-        sa.PrimaryKeyConstraint(
-            "tenant_id", "acceptance_id", "registration_id", name="pk_overlap_acceptance_clusters"
-        ),
+        sa.PrimaryKeyConstraint("tenant_id", "acceptance_id", "registration_id", name="pk_overlap_acceptance_clusters"),
         sa.CheckConstraint(
             "severity IN ('conflict','blocks-federation','latent','intended')",
             name=op.f("ck_overlap_acceptance_clusters_severity"),

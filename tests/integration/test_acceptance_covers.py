@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from periplus_hub.addresses import service
+from periplus_hub.addresses.jobs import OverlapsJob
 from periplus_hub.addresses.model import OverlapGroup, Severity
 from periplus_hub.findings.jobs import look
 from periplus_hub.fleet.service import move_clusters, revoke
@@ -165,3 +166,21 @@ async def test_a_join_is_worse_than_what_was_accepted_apart(fleet: Fleet) -> Non
     async with fleet.db.read() as c:
         report = await joined(c, fleet.scope)
     assert [group.severity for group in report.groups] == [Severity.INTENDED]
+
+
+async def test_an_acceptance_that_ends_opens_its_finding_again_though_nothing_changed(fleet: Fleet) -> None:
+    async def found(after: timedelta) -> list[str]:
+        async with fleet.db.read() as c:
+            return [draft.title for draft in (await look(c, fleet.scope, START + after))["overlaps"]]
+
+    await join(fleet, "a", "b")
+    await accept(fleet, days=7)
+    assert await found(6 * DAY) == []
+    assert await found(7 * DAY) == [f"{RANGE} is used twice in one network"]
+
+
+async def test_another_leader_sees_what_came_meanwhile(fleet: Fleet) -> None:
+    await accept(fleet)
+    await fleet.cluster("c", POD)
+    await OverlapsJob(fleet.db).refresh(fleet.scope.tenant_id, START + timedelta(seconds=60))
+    assert (await only_group(fleet)).severity is Severity.LATENT

@@ -14,6 +14,7 @@ from periplus_hub.fleet.model import Mode, State, ordered_pair
 from periplus_hub.fleet.repository import all_registrations
 from periplus_hub.fleet.service import connect, disconnect, move_clusters, revoke
 from periplus_hub.kit.cursors import encode_cursor
+from periplus_hub.kit.db import count_statements
 from periplus_hub.kit.errors import Conflict, Forbidden, Invalid, NotFound
 
 from tests.support.batches import START
@@ -224,3 +225,21 @@ async def test_pages_of_groups_follow_the_worst(two: Fleet) -> None:
         seen += [edge["node"]["cidr"] for edge in page["edges"]]
         after, more = page["edges"][-1]["cursor"], page["pageInfo"]["hasNextPage"]
     assert seen == [SERVICE[1], POD[1]]
+
+
+async def test_turning_pages_reads_the_allocations_once_until_something_changes(two: Fleet) -> None:
+    async def reads() -> int:
+        with count_statements() as counted:
+            async with two.db.read() as c:
+                await joined(c, two.scope)
+        return counted.total
+
+    first, again = await reads(), await reads()
+    assert again < first
+    await two.report("b", POD)
+    assert await reads() == first
+    assert await reads() == again
+    async with two.db.write() as c:
+        await revoke(c, two.scope, two.db.clock, two.registration("a"))
+    async with two.db.read() as c:
+        assert (await joined(c, two.scope)).groups == ()

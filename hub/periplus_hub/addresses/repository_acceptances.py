@@ -98,11 +98,8 @@ def _came() -> ColumnElement[bool]:
     return _COVERED.c.registration_id.is_(None)
 
 
-def standing(scope: Scope, now: datetime) -> Subquery:
-    """Of every group that was accepted: the acceptance in force, and whether it covers the group.
-
-    Of several it is one that covers it, then the newest. There are few.
-    """
+async def compare_again(c: WriteConnection, scope: Scope, group_ids: Sequence[UUID]) -> None:
+    """These groups changed: note whether their acceptances cover them now."""
     beyond = (
         select(literal(1))
         .select_from(_compared(scope, _SHARES, _TABLE.c.id))
@@ -110,13 +107,22 @@ def standing(scope: Scope, now: datetime) -> Subquery:
         .correlate(_TABLE, _GROUPS)
         .exists()
     )
-    covers = (~beyond).label("covers")
+    statement = update(_TABLE).values(covers=~beyond)
+    about = (owned(scope, _GROUPS), _GROUPS.c.cidr == _TABLE.c.cidr, _GROUPS.c.id.in_(group_ids))
+    await c.execute(statement.where(owned(scope, _TABLE), _TABLE.c.withdrawn_at.is_(None), *about))
+
+
+def standing(scope: Scope, now: datetime) -> Subquery:
+    """Of every group that was accepted: the acceptance in force, and whether it covers the group.
+
+    Of several it is one that covers it, then the newest. There are few.
+    """
     return (
-        select(_GROUPS.c.id.label("group_id"), _GROUPS.c.cidr, _TABLE.c.id.label("acceptance_id"), covers)
+        select(_GROUPS.c.id.label("group_id"), _GROUPS.c.cidr, _TABLE.c.id.label("acceptance_id"), _TABLE.c.covers)
         .select_from(_TABLE.join(_GROUPS, _GROUPS.c.cidr == _TABLE.c.cidr))
         .where(owned(scope, _GROUPS), *_in_force(scope, now))
         .ext(distinct_on(_GROUPS.c.id))
-        .order_by(_GROUPS.c.id, covers.desc(), _TABLE.c.created_at.desc(), _TABLE.c.id)
+        .order_by(_GROUPS.c.id, _TABLE.c.covers.desc(), _TABLE.c.created_at.desc(), _TABLE.c.id)
         .subquery("standing")
     )
 

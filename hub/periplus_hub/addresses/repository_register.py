@@ -15,6 +15,7 @@ from periplus_hub.addresses import tables
 from periplus_hub.addresses.fold import NO_ALLOCATIONS, ClusterColumns, Difference, GroupNow, StoredGroup, Topology
 from periplus_hub.addresses.model import RegisterStatus, Relation, Severity
 from periplus_hub.addresses.prefixes import KEY_BYTES, columns_from_arrays, from_keys
+from periplus_hub.addresses.repository_acceptances import compare_again
 from periplus_hub.addresses.repository_shares import drop_shares, marks, save_shares
 from periplus_hub.addresses.severity import KINDS
 from periplus_hub.fleet.model import State
@@ -157,6 +158,8 @@ async def save(
     groups += [(_stored(group, known.id, known.since), group.shares) for group, known in changes.changed]
     await _upsert(c, scope, (group for group, _ in groups), now)
     await save_shares(c, scope, ((group.id, shares) for group, shares in groups))
+    for some in _batched(group.id for group, _ in groups):
+        await compare_again(c, scope, some)
     state = tables.register_state
     await c.execute(update(state).where(owned(scope, state)).values(revision=revision, at=now))
     old = allocation_changes

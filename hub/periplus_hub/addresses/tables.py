@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     ColumnElement,
@@ -19,6 +20,7 @@ from sqlalchemy import (
     Text,
     Uuid,
     case,
+    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, CIDR
 
@@ -114,6 +116,7 @@ overlap_acceptances: Final = Table(
     Column("accepted_by", Text, nullable=False),
     Column("severity", Text, nullable=False),
     Column("clusters", BigInteger, nullable=False),
+    Column("covers", Boolean, nullable=False, server_default=text("true")),
     time_column("expires_at", nullable=False),
     created_column(),
     time_column("withdrawn_at"),
@@ -121,7 +124,8 @@ overlap_acceptances: Final = Table(
     Index(None, "tenant_id", "cidr"),
 )
 """A person said an overlap is meant: holds for the group rooted at exactly `cidr` until `expires_at`, as long as the
-group holds nothing beyond what it held then. `severity` and `clusters` are what the group had."""
+group holds nothing beyond what it held then: `covers`, compared whenever the group changes. `severity` and `clusters`
+are what the group had."""
 
 overlap_acceptance_clusters: Final = Table(
     "overlap_acceptance_clusters",
