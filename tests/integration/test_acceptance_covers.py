@@ -20,6 +20,11 @@ RANGE = "10.244.0.0/16"
 POD = ("pod", RANGE)
 DAY = timedelta(days=1)
 BETWEEN = "query($a: ID!, $b: ID!) { overlapsBetween(clusterA: $a, clusterB: $b) { severity } }"
+ACCEPT = """mutation($cidr: Cidr!, $until: DateTime!, $seen: DateTime) {
+  acceptOverlap(input: {cidr: $cidr, reason: "labs", expiresAt: $until, seenChangedAt: $seen}) {
+    ... on OverlapAcceptance { clusterCount severity } ... on Problem { code remedy }
+  }
+}"""
 GROUP = """{ overlapGroups { nodes {
   severity accepted why remedies acceptance { reason severity clusterCount }
   clusters { nodes { clusterName severity } } members { nodes { clusterName severity } }
@@ -184,3 +189,18 @@ async def test_another_leader_sees_what_came_meanwhile(fleet: Fleet) -> None:
     await fleet.cluster("c", POD)
     await OverlapsJob(fleet.db).refresh(fleet.scope.tenant_id, START + timedelta(seconds=60))
     assert (await only_group(fleet)).severity is Severity.LATENT
+
+
+async def test_a_person_accepts_through_the_door_what_the_page_showed(fleet: Fleet) -> None:
+    async def accepted(seen: str) -> dict[str, Any]:
+        end = (START + DAY).isoformat()
+        found: dict[str, Any] = (await fleet.ask(ACCEPT, cidr=RANGE, until=end, seen=seen))["acceptOverlap"]
+        return found
+
+    (page,) = (await fleet.ask("{ overlapGroups { nodes { changedAt } } }"))["overlapGroups"]["nodes"]
+    await fleet.cluster("c", POD)
+    await fleet.settle(60)
+    refused = await accepted(page["changedAt"])
+    assert (refused["code"], "Look at it again" in refused["remedy"]) == ("conflict", True)
+    (page,) = (await fleet.ask("{ overlapGroups { nodes { changedAt } } }"))["overlapGroups"]["nodes"]
+    assert await accepted(page["changedAt"]) == {"clusterCount": "3", "severity": "LATENT"}

@@ -12,7 +12,7 @@ from periplus_hub.addresses.jobs import OverlapsJob
 from periplus_hub.addresses.model import GroupFilter, OverlapGroup
 from periplus_hub.addresses.rows import group_of
 from periplus_hub.addresses.service_ipam import IpamApplier
-from periplus_hub.addresses.service_joined import JoinAsk, JoinedPage, joined_pages, joined_views
+from periplus_hub.addresses.service_joined import JoinAsk, JoinedPage, joined_pages, joinings
 from periplus_hub.fleet.repository import registrations_by_ids
 from periplus_hub.kit.db import Database, ReadConnection
 
@@ -37,7 +37,7 @@ def pool(name: str, **columns: Any) -> dict[str, Any]:
 async def joined(c: ReadConnection, scope: Scope, *clusters: UUID, first: int = 1_000) -> JoinedPage:
     """What joining these clusters (none: all) would bring."""
     ask = JoinAsk(clusters or None, START)
-    view = (await joined_views(c, scope, [ask]))[ask]
+    view = await (await joinings(c, scope, [ask]))[ask].view()
     return (await joined_pages(c, scope, [view], first, None, GroupFilter(), ask))[view]
 
 

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from periplus_hub.access.scope import Scope
 from periplus_hub.addresses import service_joined, service_members
-from periplus_hub.addresses.joined import JoinedView
 from periplus_hub.addresses.model import (
     SEVERITIES,
     AllocationKind,
@@ -16,7 +15,7 @@ from periplus_hub.addresses.model import (
     JoinedGroup,
     Severity,
 )
-from periplus_hub.addresses.service_joined import JoinAsk, JoinedPage
+from periplus_hub.addresses.service_joined import JoinAsk, JoinedPage, Joining
 from periplus_hub.addresses.service_members import GroupRange, MembersAsk, MembersPage
 from periplus_hub.fleet import repository_graphql as fleet
 from periplus_hub.kit.graphql import Batch, Context
@@ -126,7 +125,8 @@ class JoinedPages:
     after: str | None
 
     async def _found(self) -> JoinedPage:
-        view = cast("JoinedView", await self.context.load(service_joined.joined_views, self.ask))
+        joining = cast("Joining", await self.context.load(service_joined.joinings, self.ask))
+        view = await joining.view()
         asked = (self.first, self.after, self.only, self.ask)
         return await self.context.load(service_joined.joined_pages, view, *asked) or JoinedPage()
 

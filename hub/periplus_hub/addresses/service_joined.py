@@ -1,7 +1,7 @@
 """What joining clusters would bring: the register computed again beside the stored groups, with another default."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -16,8 +16,8 @@ from periplus_hub.addresses import (
     repository_register,
 )
 from periplus_hub.addresses.explain import explain, suggestions
-from periplus_hub.addresses.fold import ClusterColumns, Share
-from periplus_hub.addresses.joined import JoinedView, Key, RankedGroup, page
+from periplus_hub.addresses.fold import ClusterColumns, Share, Topology
+from periplus_hub.addresses.joined import Covered, JoinedView, Key, RankedGroup, page
 from periplus_hub.addresses.model import (
     SEVERITIES,
     AllocationKind,
@@ -60,23 +60,50 @@ def place(group: JoinedGroup) -> Key:
     return SEVERITIES.index(group.severity), -group.clusters, group.first_key
 
 
-class _Last(NamedTuple):
-    """The view that this process made last, and what it was made of: whoever turns pages asks again and again."""
+class _MadeOf(NamedTuple):
+    """Everything a view follows from; allocations are those of a revision."""
 
-    made_of: object
-    view: JoinedView
-
-
-_last: list[_Last] = []
-"""At most one: a view of a million allocations takes a hundred megabytes."""
+    tenant_id: UUID
+    revision: int
+    topology: Topology
+    covered: Mapping[str, Sequence[Covered]]
 
 
-async def joined_views(c: ReadConnection, scope: Scope, asks: Sequence[JoinAsk]) -> dict[JoinAsk, JoinedView]:
-    """For a loader, so that one operation computes them once. Nothing stored changes."""
-    return {ask: await _view(c, scope, ask) for ask in asks}
+_last: list[tuple[_MadeOf, JoinedView]] = []
+"""The view that this process made last, because whoever turns pages asks again and again. At most one: a view of a
+million allocations takes a hundred megabytes."""
 
 
-async def _view(c: ReadConnection, scope: Scope, ask: JoinAsk) -> JoinedView:
+class Joining:
+    """What one question needs, read; the view is computed when the session it was read in has been given back."""
+
+    def __init__(self, made_of: _MadeOf, columns: Mapping[UUID, ClusterColumns]) -> None:
+        self._made_of = made_of
+        self._columns = columns
+        self._known = _kept(made_of)
+        self._computing = asyncio.Lock()
+
+    async def view(self) -> JoinedView:
+        """Computed once, in a thread."""
+        async with self._computing:
+            if self._known is None:
+                made_of = self._made_of
+                parts = (made_of.topology, self._columns, made_of.covered)
+                self._known = await asyncio.to_thread(JoinedView, *parts)
+                _last[:] = [(made_of, self._known)]
+        return self._known
+
+
+def _kept(made_of: _MadeOf) -> JoinedView | None:
+    return next((view for kept, view in _last if kept == made_of), None)
+
+
+async def joinings(c: ReadConnection, scope: Scope, asks: Sequence[JoinAsk]) -> dict[JoinAsk, Joining]:
+    """For a loader, so that one operation reads and computes once. Nothing stored changes."""
+    return {ask: await _joining(c, scope, ask) for ask in asks}
+
+
+async def _joining(c: ReadConnection, scope: Scope, ask: JoinAsk) -> Joining:
     status = await repository_register.register_status(c, scope)
     topology = await repository_register.topology(c, scope)
     if ask.clusters is not None:
@@ -85,15 +112,11 @@ async def _view(c: ReadConnection, scope: Scope, ask: JoinAsk) -> JoinedView:
                 raise NotFound(f"there is no active cluster {each}", "Look it up in the list of clusters.")
         topology = topology.only(ask.clusters)
     covered = await repository_acceptances.covered_by_root(c, scope, ask.now)
-    made_of = (scope.tenant_id, status.latest, topology, covered)
-    if _last and _last[0].made_of == made_of:
-        return _last[0].view
+    made_of = _MadeOf(scope.tenant_id, status.latest, topology, covered)
     columns: dict[UUID, ClusterColumns] = {}
-    for some in batches(list(topology.domains)):
+    for some in batches([] if _kept(made_of) else list(topology.domains)):
         columns |= await repository_register.cluster_columns(c, scope, some)
-    view = await asyncio.to_thread(JoinedView, topology, columns, covered)
-    _last[:] = [_Last(made_of, view)]
-    return view
+    return Joining(made_of, columns)
 
 
 async def joined_pages(  # noqa: PLR0917 - the shape of every loader's function: connection, scope, keys, arguments
