@@ -98,6 +98,7 @@ def _third() -> None:
         "register_state",
         *columns(UUID, "tenant_id"),
         *columns(BIGINT, "revision"),
+        *columns(TEXT, "topology", default="''"),
         *columns(TIME, "at"),
         sa.PrimaryKeyConstraint("tenant_id", name="pk_register_state"),
         tenant("register_state"),

@@ -12,6 +12,8 @@ from periplus_hub.addresses.jobs import OverlapsJob
 from periplus_hub.addresses.model import GroupFilter, Severity
 from periplus_hub.addresses.repository_register import register_status
 from periplus_hub.addresses.service_members import GroupRange, MembersAsk
+from periplus_hub.fleet.model import Mode, ordered_pair
+from periplus_hub.fleet.service import connect, disconnect, revoke
 
 from tests.support.batches import START
 from tests.support.overlap_fleet import Fleet, allocation
@@ -191,3 +193,36 @@ async def test_another_tenant_sees_nothing(fleet: Fleet, other_tenant: Any) -> N
         found = await service_members.members(c, other_tenant, [ask[0]], *ask[1:])
         assert (found[ask[0]].page.rows, found[ask[0]].total) == ([], 0)
         assert (await register_status(c, other_tenant)).latest == 0
+
+
+async def test_the_register_is_not_current_while_a_revoked_cluster_is_still_in_it(fleet: Fleet) -> None:
+    async def current() -> bool:
+        found: bool = (await fleet.ask("{ overlapRegister { current } }"))["overlapRegister"]["current"]
+        return found
+
+    await fleet.cluster("a", POD)
+    await fleet.cluster("b", POD)
+    assert not await current()
+    await fleet.settle()
+    assert await current()
+    async with fleet.db.write() as c:
+        await revoke(c, fleet.scope, fleet.db.clock, fleet.registration("b"))
+    assert not await current()
+    await fleet.settle(60)
+    assert (await current(), await fleet.groups()) == (True, [])
+
+
+@pytest.mark.promise("overlaps-are-exact")
+async def test_a_leader_that_comes_back_does_not_trust_what_it_remembers(fleet: Fleet) -> None:
+    await fleet.cluster("a", POD)
+    await fleet.cluster("b", POD)
+    await fleet.settle()
+    async with fleet.db.write() as c:
+        homes = [await fleet.domain_of(c, fleet.registration(name)) for name in "ab"]
+        await connect(c, fleet.scope, ordered_pair(*homes), Mode.FLAT)
+    await OverlapsJob(fleet.db).refresh(fleet.scope.tenant_id, START)
+    assert [group.severity for group in await fleet.groups()] == [Severity.CONFLICT]
+    async with fleet.db.write() as c:
+        await disconnect(c, fleet.scope, ordered_pair(*homes))
+    await fleet.settle(60)
+    assert [group.severity for group in await fleet.groups()] == [Severity.LATENT]

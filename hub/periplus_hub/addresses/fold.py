@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -31,6 +32,13 @@ class Topology:
 
     domains: Mapping[UUID, UUID]
     connections: Mapping[tuple[UUID, UUID], Relation]
+
+    @property
+    def digest(self) -> str:
+        """Equal for equal topologies."""
+        clusters = sorted(f"{cluster} {domain}" for cluster, domain in self.domains.items())
+        connected = sorted(f"{a} {b} {mode}" for (a, b), mode in self.connections.items())
+        return sha256("\n".join([*clusters, "", *connected]).encode()).hexdigest()
 
     def relation(self, a: UUID, b: UUID) -> Relation:
         """Between two clusters."""

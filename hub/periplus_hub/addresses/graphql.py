@@ -24,7 +24,7 @@ from periplus_hub.addresses.graphql_types import (
 from periplus_hub.addresses.joined import Key
 from periplus_hub.addresses.model import AllocationFilter, AllocationKind, GroupFilter, JoinedGroup, Severity
 from periplus_hub.addresses.repository_groups import GroupAsk
-from periplus_hub.addresses.repository_register import register_status
+from periplus_hub.addresses.repository_register import is_current, register_status
 from periplus_hub.addresses.service_joined import JoinAsk, place
 from periplus_hub.addresses.service_pairs import PairAsk
 from periplus_hub.kit.db import ReadConnection
@@ -53,7 +53,9 @@ class OverlapRegister:
 
     revision: BigInt = strawberry.field(description="The last change the stored groups include.")
     latest: BigInt = strawberry.field(description="The last change there is.")
-    current: bool = strawberry.field(description="Whether nothing waits to be folded in.")
+    current: bool = strawberry.field(
+        description="Whether nothing waits to be folded in: no report, no move, no revoked cluster."
+    )
     as_of: datetime | None = strawberry.field(description="When it was last brought up to date; null is never.")
 
 
@@ -243,14 +245,15 @@ class AddressesQuery:
             counts = await repository_groups.severity_counts(c, context.scope, context.clock.now())
         return [SeverityCount(severity=severity, groups=groups) for severity, groups in counts.items()]
 
-    @strawberry.field(description="Whether the overlap groups include every change that was reported.")
+    @strawberry.field(description="Whether the overlap groups include every change there was.")
     async def overlap_register(self, info: Info) -> OverlapRegister:
         """The register's revision."""
         context = info.context
         async with context.readers, context.db.read() as c:
             status = await register_status(c, context.scope)
+            current = await is_current(c, context.scope, status)
         return OverlapRegister(
-            revision=BigInt(status.revision), latest=BigInt(status.latest), current=status.current, as_of=status.at
+            revision=BigInt(status.revision), latest=BigInt(status.latest), current=current, as_of=status.at
         )
 
     @strawberry.field(description="CIDRs in use by active clusters, by address.", directives=paged(50, 10_000))

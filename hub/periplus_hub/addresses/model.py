@@ -197,17 +197,29 @@ class Acceptance:
         return self.withdrawn_at is None and now < self.expires_at
 
 
+class Stand(NamedTuple):
+    """What the stored groups include: reports up to a revision, and the topology with this digest."""
+
+    revision: int
+    topology: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisterStatus:
     """Whether the stored groups include everything reported: they do when `revision` >= `latest`."""
 
-    revision: int
+    stands: Stand
     latest: int
     at: datetime | None
 
     @property
+    def revision(self) -> int:
+        """The last report that the groups include."""
+        return self.stands.revision
+
+    @property
     def current(self) -> bool:
-        """Nothing waits to be folded in."""
+        """No report waits to be folded in."""
         return self.revision >= self.latest
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from periplus_hub.access.scope import Scope, insert_owned, owned
 from periplus_hub.addresses import tables
 from periplus_hub.addresses.fold import NO_ALLOCATIONS, ClusterColumns, Difference, GroupNow, StoredGroup, Topology
-from periplus_hub.addresses.model import RegisterStatus, Relation, Severity
+from periplus_hub.addresses.model import RegisterStatus, Relation, Severity, Stand
 from periplus_hub.addresses.prefixes import KEY_BYTES, columns_from_arrays, from_keys
 from periplus_hub.addresses.repository_acceptances import compare_again
 from periplus_hub.addresses.repository_shares import drop_shares, marks, save_shares
@@ -47,13 +47,20 @@ async def register_status(c: ReadConnection, scope: Scope) -> RegisterStatus:
     changes, state = allocation_changes, tables.register_state
     latest = select(func.max(changes.c.revision)).where(owned(scope, changes)).scalar_subquery()
     row = await c.one_or_none(
-        select(latest.label("latest"), state.c.revision, state.c.at).select_from(
+        select(latest.label("latest"), state.c.revision, state.c.topology, state.c.at).select_from(
             select(1).subquery().outerjoin(state, owned(scope, state))
         )
     )
     if row is None:
-        return RegisterStatus(revision=0, latest=0, at=None)
-    return RegisterStatus(revision=row.revision or 0, latest=max(row.latest or 0, row.revision or 0), at=row.at)
+        return RegisterStatus(stands=Stand(0, ""), latest=0, at=None)
+    revision = row.revision or 0
+    latest_known = max(row.latest or 0, revision)
+    return RegisterStatus(stands=Stand(revision, row.topology or ""), latest=latest_known, at=row.at)
+
+
+async def is_current(c: ReadConnection, scope: Scope, status: RegisterStatus) -> bool:
+    """Whether the groups also follow from the domains as they are now: clusters come and are revoked unreported."""
+    return status.current and (await topology(c, scope)).digest == status.stands.topology
 
 
 async def topology(c: ReadConnection, scope: Scope) -> Topology:
@@ -139,15 +146,16 @@ async def stored_groups(c: ReadConnection, scope: Scope) -> list[StoredGroup]:
     ]
 
 
-async def locked_revision(c: WriteConnection, scope: Scope, now: datetime) -> int:
-    """The stored revision, its row locked until the end of the transaction; made when there is none."""
+async def locked_stand(c: WriteConnection, scope: Scope, now: datetime) -> Stand:
+    """What the stored groups include, locked until the end of the transaction; made when there is nothing."""
     table = tables.register_state
     await c.execute(insert_owned(scope, table).values(revision=0, at=now).on_conflict_do_nothing())
-    return int(await c.scalar(select(table.c.revision).where(owned(scope, table)).with_for_update()))
+    (row,) = await c.rows(select(table.c.revision, table.c.topology).where(owned(scope, table)).with_for_update())
+    return Stand(row.revision, row.topology)
 
 
 async def save(
-    c: WriteConnection, scope: Scope, changes: Difference, *, revision: int, now: datetime
+    c: WriteConnection, scope: Scope, changes: Difference, stands: Stand, now: datetime
 ) -> list[StoredGroup]:
     """Write a difference; returns the groups that came or changed, as stored now."""
     table = tables.overlap_groups
@@ -161,9 +169,9 @@ async def save(
     for some in _batched(group.id for group, _ in groups):
         await compare_again(c, scope, some)
     state = tables.register_state
-    await c.execute(update(state).where(owned(scope, state)).values(revision=revision, at=now))
+    await c.execute(update(state).where(owned(scope, state)).values(**stands._asdict(), at=now))
     old = allocation_changes
-    await c.execute(delete(old).where(owned(scope, old), old.c.revision < revision - _KEPT_REVISIONS))
+    await c.execute(delete(old).where(owned(scope, old), old.c.revision < stands.revision - _KEPT_REVISIONS))
     return [group for group, _ in groups]
 
 

@@ -15,7 +15,7 @@ from uuid import UUID
 from periplus_hub.access.scope import Scope, system_scope
 from periplus_hub.addresses import repository_register as repository
 from periplus_hub.addresses.fold import ClusterColumns, Fold, StoredGroup, Topology, difference
-from periplus_hub.addresses.model import RegisterStatus
+from periplus_hub.addresses.model import RegisterStatus, Stand
 from periplus_hub.addresses.planner import FreeRanges
 from periplus_hub.addresses.prefixes import Prefix
 from periplus_hub.addresses.repository_free import save_free
@@ -37,7 +37,7 @@ class _Kept:
     fold: Fold
     groups: dict[Prefix, StoredGroup]
     free: FreeRanges
-    revision: int
+    stands: Stand
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +66,13 @@ class RegisterKeeper:
         async with self._lock:
             news = await self._read()
             if news is None:
-                return self._kept.revision if self._kept else 0
+                return self._kept.stands.revision if self._kept else 0
             kept = self._kept if news.stored is None else None
             self._kept = None  # whatever goes wrong from here on, the next refresh starts from the database
             self._kept = await self._fold(kept, news, now)
             if self._publish is not None:
-                self._publish(self._scope.tenant_id, TOPIC, {"revision": self._kept.revision})
-            return self._kept.revision
+                self._publish(self._scope.tenant_id, TOPIC, {"revision": self._kept.stands.revision})
+            return self._kept.stands.revision
 
     async def _read(self) -> _News | None:
         """None when nothing changed."""
@@ -80,14 +80,14 @@ class RegisterKeeper:
             status = await repository.register_status(c, self._scope)
             topology = await repository.topology(c, self._scope)
             kept = self._kept
-            if kept is None or kept.revision != status.revision:
+            if kept is None or kept.stands != status.stands:
                 stored = await repository.stored_groups(c, self._scope)
             elif kept.fold.topology != topology:
                 stored = list(kept.groups.values())
             elif status.current:
                 return None
             else:
-                changed = await repository.changed_since(c, self._scope, kept.revision, status.latest)
+                changed = await repository.changed_since(c, self._scope, status.revision, status.latest)
                 columns = await repository.cluster_columns(c, self._scope, changed)
                 return _News(topology, columns, None, status)
         columns = await read_columns(self._db, self._scope, list(topology.domains))
@@ -98,20 +98,21 @@ class RegisterKeeper:
             fold = await asyncio.to_thread(Fold, news.topology, news.columns)
             groups = {group.root: group for group in news.stored or ()}
             roots = {group.root for group in fold.register.groups()} | groups.keys()
-            kept = _Kept(fold, groups, {}, news.status.revision)
+            kept = _Kept(fold, groups, {}, news.status.stands)
         else:
             roots = await asyncio.to_thread(kept.fold.replace_all, news.columns)
         changes = await asyncio.to_thread(difference, kept.groups, roots, kept.fold, now)
         free = await asyncio.to_thread(kept.fold.free)
+        stands = Stand(news.status.latest, kept.fold.topology.digest)
         async with self._db.write() as c:
-            if await repository.locked_revision(c, self._scope, now) != kept.revision:
+            if await repository.locked_stand(c, self._scope, now) != news.status.stands:
                 raise Unavailable("another process keeps the overlap register", "Nothing: the next refresh rereads it.")
             await save_free(c, self._scope, dict(free.items() - kept.free.items()))
-            written = await repository.save(c, self._scope, changes, revision=news.status.latest, now=now)
+            written = await repository.save(c, self._scope, changes, stands, now)
         for group in changes.gone:
             kept.groups.pop(group.root, None)
         kept.groups.update((group.root, group) for group in written)
-        kept.free, kept.revision = free, news.status.latest
+        kept.free, kept.stands = free, stands
         return kept
 
 

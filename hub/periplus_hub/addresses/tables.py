@@ -144,10 +144,12 @@ register_state: Final = Table(
     metadata,
     tenant_column(),
     Column("revision", BigInteger, nullable=False),
+    Column("topology", Text, nullable=False, server_default=""),
     time_column("at", nullable=False),
     PrimaryKeyConstraint("tenant_id"),
 )
-"""The last allocation revision the stored overlap groups include."""
+"""The last allocation revision the stored overlap groups include, and the digest of the network domains they follow
+from."""
 
 free_ranges: Final = Table(
     "free_ranges",
