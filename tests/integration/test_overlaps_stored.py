@@ -219,10 +219,10 @@ async def test_a_leader_that_comes_back_does_not_trust_what_it_remembers(fleet: 
     await fleet.settle()
     async with fleet.db.write() as c:
         homes = [await fleet.domain_of(c, fleet.registration(name)) for name in "ab"]
-        await connect(c, fleet.scope, ordered_pair(*homes), Mode.FLAT)
+        await connect(c, fleet.scope, ordered_pair(*homes), Mode.FLAT, now=START)
     await OverlapsJob(fleet.db).refresh(fleet.scope.tenant_id, START)
     assert [group.severity for group in await fleet.groups()] == [Severity.CONFLICT]
     async with fleet.db.write() as c:
-        await disconnect(c, fleet.scope, ordered_pair(*homes))
+        await disconnect(c, fleet.scope, ordered_pair(*homes), now=START)
     await fleet.settle(60)
     assert [group.severity for group in await fleet.groups()] == [Severity.LATENT]
