@@ -1,5 +1,6 @@
-"""A `periplus try` that is told to stop in the middle leaves nothing behind."""
+"""A `periplus try` leaves nothing behind: not at its end, and not when it is told to stop in the middle."""
 
+import base64
 import json
 import os
 import signal
@@ -10,6 +11,8 @@ from time import monotonic, sleep
 
 import pytest
 
+from tests.support.commands import periplus
+
 KUBECONFIG = {
     "clusters": [{"name": "away", "cluster": {"server": "http://127.0.0.1:9"}}],
     "contexts": [{"name": "away", "context": {"cluster": "away", "user": "nobody"}}],
@@ -17,18 +20,37 @@ KUBECONFIG = {
 }
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_try_removes_its_folder(tmp_path: Path, open_folder: Path, number: signal.Signals) -> None:
+@pytest.mark.promise("try-leaves-nothing")
+def test_no_file_of_a_credential_outlives_it(tmp_path: Path, open_folder: Path) -> None:
+    """A client's key becomes a file, as TLS takes nothing else."""
+    config = tmp_path / "kubeconfig"
+    key = base64.b64encode(b"-----BEGIN PRIVATE KEY-----").decode()
+    user = {"client-certificate-data": key, "client-key-data": key}
+    cluster = {"server": "https://127.0.0.1:9", "certificate-authority-data": key}
+    listed = {"clusters": [{"name": "away", "cluster": cluster}], "users": [{"name": "nobody", "user": user}]}
+    config.write_text(json.dumps(KUBECONFIG | listed))
+    folder = open_folder / "try-key"
+    folder.mkdir(mode=0o711)
+    ended = periplus("try", "--kubeconfig", str(config), home=tmp_path, TMPDIR=str(folder))
+    assert "[tls]" in ended.out
+    assert not list(folder.iterdir())
+
+
+@pytest.mark.parametrize("started", ["hub", "hub/postgres/PG_VERSION"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_stopped_try_removes_its_folder(
+    tmp_path: Path, open_folder: Path, number: signal.Signals, started: str
+) -> None:
     config = tmp_path / "kubeconfig"
     config.write_text(json.dumps(KUBECONFIG))
-    folder = open_folder / f"try-{number.name}"
+    folder = open_folder / f"try-{number.name}-{started.count('/')}"
     folder.mkdir(mode=0o711)
     program = "from periplus_hub.api.cli import main; main()"
     command = [sys.executable, "-c", program, "try", "--kubeconfig", str(config)]
     running = subprocess.Popen(command, env=os.environ | {"TMPDIR": str(folder)}, stderr=subprocess.PIPE, text=True)
     try:
         until = monotonic() + 60
-        while not list(folder.glob("periplus-*/hub")):
+        while not list(folder.glob(f"periplus-*/{started}")):
             assert running.poll() is None
             assert monotonic() < until
             sleep(0.05)  # another process makes the folder, and tells nobody

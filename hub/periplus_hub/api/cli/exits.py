@@ -1,10 +1,18 @@
 """Exit codes of `periplus`, documented in docs/reference/cli.md and kept stable."""
 
 import os
+import signal
 from enum import IntEnum
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import typer
+
+STOPPING: Final = (
+    signal.SIGINT,
+    signal.SIGTERM,
+    *(() if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)),
+)
+"""What ends a command that serves: Ctrl-C, SIGTERM, and a terminal that closes, unless nohup was asked for."""
 
 
 class Exit(IntEnum):
@@ -19,7 +27,7 @@ class Exit(IntEnum):
     USAGE = 64
     """Unknown option or bad value."""
     INTERRUPTED = 130
-    """Ended by Ctrl-C or SIGTERM."""
+    """Ended by Ctrl-C or SIGTERM, or as its terminal was closed."""
 
 
 def fail(message: str, remedy: str = "", code: Exit = Exit.FAILED) -> NoReturn:

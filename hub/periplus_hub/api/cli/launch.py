@@ -8,6 +8,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -68,8 +69,14 @@ class Child:
     process: subprocess.Popen[bytes]
 
     @classmethod
-    def start(cls, name: str, arguments: list[str], log: Path, sockets: tuple[int, ...] = ()) -> "Child":
-        """Start `python -m …` with its output in `log`; call it from the main thread, whose end ends the child."""
+    def start(
+        cls, name: str, arguments: list[str], log: Path, *, sockets: tuple[int, ...] = (), scratch: Path | None = None
+    ) -> "Child":
+        """Start `python -m …` with its output in `log`; call it from the main thread, whose end ends the child.
+
+        `scratch` is where it puts temporary files.
+        """
+        environment = environment_of_a_trial() | ({"TMPDIR": str(scratch)} if scratch else {})
         with log.open("ab") as sink:
             process = subprocess.Popen(
                 [sys.executable, "-P", str(_CHILD_SCRIPT), str(os.getpid()), *arguments],
@@ -77,7 +84,7 @@ class Child:
                 stdout=sink,
                 stderr=sink,
                 pass_fds=sockets,
-                env=environment_of_a_trial(),
+                env=environment,
                 start_new_session=True,
             )
         return cls(name, log, process)
@@ -133,7 +140,7 @@ class Children:
         arguments += ["--people-port", "0", "--metrics-port", "0", "--join-tokens-file", str(tokens)]
         with socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG) as door:
             arguments += ["--spokes-fd", str(door.fileno())]
-            self.hub = Child.start("hub", arguments, self.folder / "hub.log", (door.fileno(),))
+            self.hub = Child.start("hub", arguments, self.folder / "hub.log", sockets=(door.fileno(),))
             return f"http://127.0.0.1:{door.getsockname()[1]}"
 
     def wait_ready(self, beat: Callable[[], None]) -> HubReady:
@@ -148,9 +155,14 @@ class Children:
         return msgspec.json.decode(self._ready_file.read_bytes(), type=HubReady)
 
     def start_spoke(self, index: int, name: str, hub_url: str, join_token: str, kubeconfig: tuple[str, Path]) -> None:
-        """Start one spoke with a state folder and status file of its own."""
+        """Start one spoke with a state folder and status file of its own.
+
+        A kubeconfig's certificates and keys become temporary files in it, and these must go with the folder.
+        """
         folder = self.folder / f"spoke-{index}"
         folder.mkdir(mode=0o700)
+        scratch = folder / "tmp"
+        scratch.mkdir()
         token_file = folder / "join-token"
         token_file.touch(mode=0o600)
         token_file.write_text(join_token)
@@ -159,7 +171,7 @@ class Children:
         arguments += ["--state-dir", str(folder / "state"), "--cluster-name", name]
         arguments += ["--kubeconfig", str(path), "--context", context]
         arguments += ["--status-file", str(self.status_file(index))]
-        self.spokes[name] = Child.start(name, arguments, folder / "spoke.log")
+        self.spokes[name] = Child.start(name, arguments, folder / "spoke.log", scratch=scratch)
 
     def status_file(self, index: int) -> Path:
         """Where spoke `index` reports its progress."""
@@ -202,10 +214,17 @@ class Children:
             return
         if self.hub.running:
             self.hub.process.terminate()
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self.hub.process.wait(_STOP_S)
-        except subprocess.TimeoutExpired:
-            _kill(self.hub)
+        _kill(self.hub)  # and an initdb that outlives a hub which was stopped while it started
+
+    def remove_folder(self) -> bool:
+        """After `close`; whether it is gone. What the kernel ended with its parent may be writing for a moment yet."""
+        return self.wait_for(self._removed, _STOP_S)
+
+    def _removed(self) -> bool:
+        shutil.rmtree(self.folder, ignore_errors=True)
+        return not self.folder.exists()
 
 
 def _kill(child: Child) -> None:

@@ -1,5 +1,6 @@
 """How a long command says what it is doing, on standard error: one line that changes, or plain lines in a log."""
 
+import contextlib
 import os
 import shutil
 import sys
@@ -34,5 +35,6 @@ class Progress:
             self._write(_WIPE)
 
     def _write(self, text: str) -> None:
-        self._stream.write(text)
-        self._stream.flush()
+        with contextlib.suppress(OSError):  # a terminal that was closed; the work, and the clearing up, go on
+            self._stream.write(text)
+            self._stream.flush()

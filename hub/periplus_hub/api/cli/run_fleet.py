@@ -1,7 +1,6 @@
 """Bring up a hub and spokes for a list of contexts, wait until they are settled, and make the report."""
 
 import contextlib
-import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from periplus_hub.api.cli import queries
-from periplus_hub.api.cli.exits import fail
+from periplus_hub.api.cli.exits import STOPPING, fail, say
 from periplus_hub.api.cli.launch import ChildError, Children, HubReady, SpokeStatus, spoke_is_installed
 from periplus_hub.api.cli.progress import Progress
 from periplus_hub.api.cli.report import ClusterLine, ClusterState, Report
@@ -103,7 +102,8 @@ def running(targets: list[Target], progress: Progress) -> Iterator[Fleet]:
     """Start a hub and a spoke per target, all at once; stops them and removes their folder on the way out."""
     if not spoke_is_installed():
         fail("the spoke agent is not installed here", "Install the package periplus-spoke beside periplus-hub.")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C: nothing stays behind
+    for number in STOPPING:
+        signal.signal(number, signal.default_int_handler)  # ends like Ctrl-C: nothing stays behind
     root = Path(tempfile.mkdtemp(prefix="periplus-"))
     children = Children(root)
     try:
@@ -119,12 +119,14 @@ def running(targets: list[Target], progress: Progress) -> Iterator[Fleet]:
         progress.clear()
         fail(error.message, error.remedy)
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in STOPPING:
             signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave anything behind either
         progress.show("stopping, and removing everything")
         children.close()
-        shutil.rmtree(root, ignore_errors=True)
+        gone = children.remove_folder()
         progress.clear()
+        if not gone:
+            say(f"{root} could not be removed whole; remove it by hand.")
 
 
 def _start(children: Children, targets: list[Target]) -> None:

@@ -12,7 +12,7 @@ from typing import Final
 
 import typer
 
-from periplus_hub.api.cli.exits import fail
+from periplus_hub.api.cli.exits import STOPPING, fail
 from periplus_hub.api.cli.run_fleet import Fleet
 
 EXAMPLE_QUERY: Final = (
@@ -22,12 +22,12 @@ EXAMPLE_QUERY: Final = (
 
 
 def serve_until_interrupted(fleet: Fleet, *, err: bool) -> None:
-    """Say where the hub is, and block until SIGINT or SIGTERM; leaves with an error when the hub dies.
+    """Say where the hub is, and block until a signal says stop; leaves with an error when the hub dies.
 
     `err` says it on standard error, where standard output is one JSON document.
     """
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOPPING:
         signal.signal(number, lambda *_: stop.set())
     for line in _invitation(fleet):
         typer.echo(line, err=err, color=False if os.environ.get("NO_COLOR") else None)
