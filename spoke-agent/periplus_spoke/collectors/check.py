@@ -32,7 +32,7 @@ class SourceCheck(msgspec.Struct, frozen=True):
 
 
 class CheckReport(msgspec.Struct, frozen=True):
-    """What `check` found. `problem` means nothing could be asked at all."""
+    """What `check` found. With a `problem` there is no identity; without sources nothing could be asked at all."""
 
     identity: ClusterIdentity | None
     problem: str
@@ -46,9 +46,12 @@ class CheckReport(msgspec.Struct, frozen=True):
 
     def text(self, namespace: str = "periplus") -> str:
         """The whole report for a terminal; with the manifests when rights are lacking."""
-        if self.problem or self.identity is None:
-            return f"cannot read this cluster: {self.problem}\n{self.remedy}\n"
-        head = f"{self.identity.name}: Kubernetes {self.identity.kubernetes_version}, uid {self.identity.uid}"
+        if self.identity is not None:
+            head = f"{self.identity.name}: Kubernetes {self.identity.kubernetes_version}, uid {self.identity.uid}"
+        else:
+            head = f"cannot read this cluster: {self.problem}"
+        if not self.sources:
+            return f"{head}\n{self.remedy}\n"
         lines = [head, *(source.line for source in self.sources)]
         if self.ok:
             return "\n".join([*lines, "Everything the spoke reads can be read.", ""])
@@ -60,22 +63,33 @@ async def check(client: KubeClient) -> CheckReport:
     """Ask the API server about every right; changes nothing. Never raises KubeProblem: it is part of the report."""
     try:
         identity = await identify(client)
-        groups = await api_groups(client)
-        wanted = list(accesses())
-        denied = set(await lacking(client, wanted))
+    except KubeProblem as problem:
+        if problem.reason != "forbidden":
+            return CheckReport(None, problem.message, problem.remedy, ())
+        return CheckReport(None, problem.message, problem.remedy, await _sources_if_told(client))
+    try:
+        return CheckReport(identity, "", "", await _sources(client))
     except KubeProblem as problem:
         return CheckReport(None, problem.message, problem.remedy, ())
+
+
+async def _sources_if_told(client: KubeClient) -> tuple[SourceCheck, ...]:
+    try:
+        return await _sources(client)
+    except KubeProblem:
+        return ()
+
+
+async def _sources(client: KubeClient) -> tuple[SourceCheck, ...]:
+    groups = await api_groups(client)
+    wanted = list(accesses())
+    denied = set(await lacking(client, wanted))
     served = _ALWAYS_SERVED | groups.keys()
     verbs: dict[str, list[str]] = {}
     for access in wanted:
         verbs.setdefault(_source(access), []).extend([access.verb] if access in denied else [])
     groups_of = {_source(access): access.group for access in wanted}
-    return CheckReport(
-        identity,
-        "",
-        "",
-        tuple(SourceCheck(source, groups_of[source] in served, tuple(missing)) for source, missing in verbs.items()),
-    )
+    return tuple(SourceCheck(source, groups_of[source] in served, tuple(missing)) for source, missing in verbs.items())
 
 
 def _source(access: Access) -> str:

@@ -55,6 +55,12 @@ class KubeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """A watch on which bookmarks come, one a minute, is dead after this long without a word."""
 
 
+def _shown(server: str) -> str:
+    """A server's address without the name and password that one may hold."""
+    scheme, mark, address = server.partition("://")
+    return f"{scheme}{mark}{address.rpartition('@')[2]}"
+
+
 async def _within(seconds: float, chunk: Coroutine[None, None, bytes]) -> bytes:
     async with asyncio.timeout(seconds):
         return await chunk
@@ -212,7 +218,7 @@ class KubeClient:
                 _request_timeout=request.timeout,
             )
         except _FAILURES as error:
-            raise from_exception(error, request.what) from error
+            raise from_exception(error, f"{request.method} {_shown(configuration.host)}{request.path}") from error
         return response
 
     async def _refusal(self, response: aiohttp.ClientResponse, what: str) -> KubeProblem | None:

@@ -60,7 +60,9 @@ class KubeconfigCredentials:
                 "Name one with --kubeconfig or $KUBECONFIG.",
             )
         try:
-            merged = KubeConfigMerger(separator.join(map(str, paths)))
+            # An empty file is none, as it is to kubectl.
+            filled = [str(path) for path in paths if path.is_file() and yaml.safe_load(path.read_bytes()) is not None]
+            merged = KubeConfigMerger(separator.join(filled))
         except (yaml.YAMLError, OSError, UnicodeDecodeError, AttributeError, TypeError, KeyError) as error:
             first = str(error).partition("\n")[0]
             raise KubeProblem("bad_kubeconfig", f"{self._path} is not a kubeconfig: {first}") from error

@@ -28,6 +28,8 @@ REMEDIES: Final = {
 """Every reason this package gives, with what a person should do."""
 
 _MESSAGE_CHARS: Final = 300
+_ANONYMOUS: Final = 'User "system:anonymous"'
+_NO_CREDENTIALS: Final = "Log in: this context carries no credentials that the API server takes."
 _BY_STATUS: Final = {401: "unauthorized", 403: "forbidden", 404: "not_found", 410: "gone", 429: "throttled"}
 
 
@@ -48,11 +50,12 @@ class Status(msgspec.Struct):
 
 
 def decode_status(body: bytes) -> Status:
-    """The Status in `body`, or an empty one when it is something else (a proxy's page)."""
+    """The Status in `body`; of something else a line of plain text is kept, and a page (a proxy's) is not."""
     try:
         return msgspec.json.decode(body, type=Status)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        return Status()
+        text = body.decode(errors="replace").strip()
+        return Status(message=text if text.isprintable() and not text.startswith("<") else "")
 
 
 def from_status(code: int, status: Status, what: str, retry_after: str | None = None) -> KubeProblem:
@@ -60,8 +63,12 @@ def from_status(code: int, status: Status, what: str, retry_after: str | None = 
     reason = _BY_STATUS.get(code, "server_error")
     if code == 401 and "expired" in status.message.lower():  # noqa: PLR2004 - HTTP status
         reason = "expired_token"
+    remedy = ""
+    if _ANONYMOUS in status.message:
+        # To grant rights to nobody in particular would be the wrong thing to do.
+        reason, remedy = "unauthorized", _NO_CREDENTIALS
     detail = status.message or f"the answer was HTTP {code}"
-    return KubeProblem(reason, f"{what}: {detail}", retry_after_s=_seconds(retry_after))
+    return KubeProblem(reason, f"{what}: {detail}", remedy, retry_after_s=_seconds(retry_after))
 
 
 def _seconds(retry_after: str | None) -> float | None:
@@ -72,6 +79,8 @@ def _seconds(retry_after: str | None) -> float | None:
 def from_exception(error: BaseException, what: str) -> KubeProblem:
     """The problem behind an exception of aiohttp, ssl, asyncio or msgspec."""
     match error:
+        case aiohttp.ClientConnectorCertificateError(certificate_error=ssl.SSLCertVerificationError() as why):
+            return KubeProblem("tls", f"{what}: the server's certificate is not trusted: {why.verify_message}")
         case aiohttp.ClientSSLError() | ssl.SSLError():
             return KubeProblem("tls", f"{what}: {_plain(error)}")
         case asyncio.TimeoutError():

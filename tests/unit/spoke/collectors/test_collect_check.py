@@ -38,6 +38,20 @@ async def test_what_is_lacking_is_named_with_the_manifests(tmp_path: Path) -> No
     assert all(request.method in {"GET", "POST"} for request in fake.requests)
 
 
+async def test_what_may_not_even_be_identified_is_told_what_it_lacks(tmp_path: Path) -> None:
+    """The remedy of every "forbidden" is this command, so it has to help."""
+    fake = FakeKube()
+    fake.trouble("/api/v1/namespaces/kube-system", Trouble(status=403, times=2))
+    fake.denied = {("get", "namespaces")}
+    async with session(fake, tmp_path) as client:
+        report = await check(client)
+    assert not report.ok
+    assert report.identity is None
+    assert report.text().startswith("cannot read this cluster: GET /api/v1/namespaces/kube-system")
+    assert "LACKING namespaces: may not get" in report.text()
+    assert render() in report.text()
+
+
 async def test_an_unreachable_cluster_is_the_report(tmp_path: Path) -> None:
     fake = FakeKube()
     fake.trouble("/version", Trouble(status=401, times=2))

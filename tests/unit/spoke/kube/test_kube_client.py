@@ -1,6 +1,7 @@
 """Requests: every way an API server can fail becomes a reason with a remedy; 401 renews; a slow one is a fact."""
 
 import asyncio
+import ssl
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,9 @@ from periplus_spoke.kube.discovery import api_groups, count, listable, server_ve
 from periplus_spoke.kube.kubeconfig import KubeconfigCredentials
 from periplus_spoke.kube.lists import PageDecoder, Resource, pages
 from periplus_spoke.kube.pace import Pace
-from periplus_spoke.kube.problems import REMEDIES, KubeProblem
+from periplus_spoke.kube.problems import REMEDIES, KubeProblem, decode_status
 
+from tests.support.certificates import self_signed
 from tests.support.kube_api import FakeKube, Trouble, write_kubeconfig
 from tests.support.kube_objects import pod
 from tests.support.kube_session import SkippingTimer, session
@@ -45,6 +47,58 @@ async def test_failures_have_a_reason_and_a_remedy(tmp_path: Path, trouble: Trou
     assert (caught.value.reason, caught.value.remedy) == (reason, REMEDIES[reason])
     assert "/version" in caught.value.message
     assert caught.value.retry_after_s == (7 if reason == "throttled" else None)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "reason", "said"),
+    [
+        (
+            Trouble(status=403, times=2, message='nodes is forbidden: User "system:anonymous" cannot'),
+            "unauthorized",
+            "Log in",
+        ),
+        (Trouble(hang=True), "timeout", "GET http://127.0.0.1:"),
+    ],
+)
+async def test_a_failure_names_what_a_person_has_to_look_at(
+    tmp_path: Path, trouble: Trouble, reason: str, said: str
+) -> None:
+    fake = FakeKube()
+    fake.trouble("/version", trouble)
+    async with session(fake, tmp_path, settings=KubeSettings(request_timeout_s=0.2)) as client:
+        with pytest.raises(KubeProblem) as caught:
+            await server_version(client)
+    assert caught.value.reason == reason
+    assert said in f"{caught.value.message} {caught.value.remedy}"
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b'{"kind": "Status", "message": "no"}', "no"),
+        (b"Client sent an HTTP request to an HTTPS server.\n", "Client sent an HTTP request to an HTTPS server."),
+        (b"<html>log in</html>", ""),
+        (b"\xff\xfe\x00", ""),
+    ],
+)
+def test_a_line_of_text_is_said_and_a_page_is_not(body: bytes, message: str) -> None:
+    assert decode_status(body).message == message
+
+
+async def test_a_server_nobody_vouches_for_says_why(tmp_path: Path) -> None:
+    certificate, key = self_signed(tmp_path, "127.0.0.1")
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificate, key)
+    async with await asyncio.start_server(lambda *_: None, "127.0.0.1", 0, ssl=tls) as server:
+        port = server.sockets[0].getsockname()[1]
+        config = write_kubeconfig(tmp_path / "config", f"https://me:s3cret@127.0.0.1:{port}")
+        client = KubeClient(KubeconfigCredentials(str(config)), SkippingTimer())
+        with pytest.raises(KubeProblem) as caught:
+            await server_version(client)
+        await client.close()
+    assert caught.value.reason == "tls"
+    assert f"GET https://127.0.0.1:{port}/version: the server's certificate is not trusted: " in caught.value.message
+    assert "s3cret" not in caught.value.message
 
 
 async def test_nobody_listening_is_unreachable(tmp_path: Path) -> None:

@@ -47,6 +47,14 @@ async def test_a_file_that_is_no_kubeconfig(tmp_path: Path, text: str) -> None:
     assert (await reason_of(path)).reason in {"bad_kubeconfig", "no_such_context"}
 
 
+async def test_an_empty_file_among_others_is_none(tmp_path: Path) -> None:
+    good = write_kubeconfig(tmp_path / "config", "http://127.0.0.1:1", context="prod")
+    for text in ("", "# nothing yet\n"):
+        (tmp_path / "empty").write_text(text)
+        await KubeconfigCredentials(f"{tmp_path / 'empty'}:{good}", "prod").load()
+    assert (await reason_of(tmp_path / "empty")).message.endswith("it has none")
+
+
 async def test_an_unknown_context_names_those_there_are(tmp_path: Path) -> None:
     path = write_kubeconfig(tmp_path / "config", "http://127.0.0.1:1", context="prod")
     problem = await reason_of(path, "stage")
