@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 _TIMEOUT_S: Final = 30.0
 _VALID_ONE: Final = "Give a valid one with --token-file or PERIPLUS_TOKEN."
+_FOR_PEOPLE: Final = "Check that --url (or PERIPLUS_URL) is the hub's listener for people, by default on port 7980."
 
 
 class HubCallError(Exception):
@@ -94,14 +95,17 @@ def _data(status: int, content: bytes) -> dict[str, Any]:
     if status == HTTPStatus.UNAUTHORIZED:
         msg = "the hub does not accept this token"
         raise HubCallError(msg, _VALID_ONE, "unauthenticated")
+    if status == HTTPStatus.NOT_FOUND:  # the hub's other listeners answer so, in JSON
+        msg = "what answers there does not know GraphQL"
+        raise HubCallError(msg, _FOR_PEOPLE, "not-graphql")
     try:
         body = json.loads(content)
     except ValueError as error:
         msg = f"the answer ({status}) is not GraphQL"
-        raise HubCallError(msg, "Check that the URL is the hub's listener for people.", "not-graphql") from error
+        raise HubCallError(msg, _FOR_PEOPLE, "not-graphql") from error
     if not isinstance(body, dict):
         msg = "the answer is not a GraphQL object"
-        raise HubCallError(msg, "Check that the URL is the hub's listener for people.", "not-graphql")
+        raise HubCallError(msg, _FOR_PEOPLE, "not-graphql")
     if errors := body.get("errors"):
         first = errors[0]
         extensions = first.get("extensions") or {}

@@ -5,6 +5,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from types import UnionType
 from typing import Any, Final, TypeVar, get_args, get_origin
@@ -100,7 +101,9 @@ def _lines(error: ValidationError, given: Mapping[str, _Given], kind: type[BaseM
         key = str(problem["loc"][0]) if problem["loc"] else ""
         source = given[key].source if key in given else key or "the settings"
         if problem["type"] == "extra_forbidden":
-            lines.append(f"{source}: there is no such setting; known are {', '.join(sorted(kind.model_fields))}")
+            near = get_close_matches(key, kind.model_fields, 1)
+            meant = f"do you mean {near[0]}? Known" if near else "known"
+            lines.append(f"{source}: there is no such setting; {meant} are {', '.join(sorted(kind.model_fields))}")
             continue
         shown = "its value" if _SECRET.search(key) else repr(problem["input"])
         allowed = str(problem.get("ctx", {}).get("error", "")) or problem["msg"]

@@ -34,6 +34,7 @@ def command_line(*names: str) -> typer.Typer:
         no_args_is_help=True,
         epilog="Exit codes: 0 done, 1 failed, 2 --fail-on met, 64 usage, 130 interrupted.",
         pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["--help", "-h"]},
     )
     app.callback()(root)
     for name in names or _COMMANDS:
@@ -69,7 +70,8 @@ def main() -> None:
     except TyperException as error:
         # typer calls every usage error 2, which is taken by --fail-on here
         usage = error.exit_code == _TYPER_USAGE
-        say(error.format_message())
+        if message := error.format_message().replace("Value error, ", ""):
+            say(message)
         if usage and len(sys.argv) > 1:
             say("See 'periplus --help' and 'periplus COMMAND --help'.")
         sys.exit(int(Exit.USAGE if usage else Exit.FAILED))

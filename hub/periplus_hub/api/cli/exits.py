@@ -21,11 +21,12 @@ class Exit(IntEnum):
     OK = 0
     """Done."""
     FAILED = 1
-    """The work could not be done; the message says why and what to do."""
+    """The work could not be done; the message says why and what to do. With `--fail-on` also: a cluster could not be
+    read, so whether it overlaps is not known."""
     THRESHOLD = 2
     """`--fail-on` found an overlap at or above its severity."""
     USAGE = 64
-    """Unknown option or bad value."""
+    """Unknown option or setting, or a bad value."""
     INTERRUPTED = 130
     """Ended by Ctrl-C or SIGTERM, or as its terminal was closed."""
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from periplus_hub.api.cli.connection import JsonOption, Listing
-from periplus_hub.api.cli.exits import fail
+from periplus_hub.api.cli.exits import Exit, fail
 from periplus_hub.api.cli.tables import when
 
 hub_commands = typer.Typer(no_args_is_help=True, help="Run the hub: serve, work, migrate.")
@@ -22,15 +22,19 @@ Action = Literal["serve", "work", "migrate", "admin_token", "add_tenant", "list_
 DataDirOption = Annotated[
     Path | None, typer.Option(help="Folder of the embedded stores. Not used with PERIPLUS_DATABASE_URL.")
 ]
+LogLevelOption = Annotated[str | None, typer.Option(help="Least level logged: debug, info, warning or error.")]
+LogFormatOption = Annotated[str | None, typer.Option(help="json, one object per line, or text for people.")]
 
 
 def _run(action: Action, config_file: Path | None, flags: dict[str, Any], *arguments: str) -> str | None:
     from periplus_hub.api.boot import run  # noqa: PLC0415 - see the module's docstring
-    from periplus_hub.api.config import load_config  # noqa: PLC0415 - as above
+    from periplus_hub.api.config import ConfigError, load_config  # noqa: PLC0415 - as above
     from periplus_hub.kit.errors import Refusal  # noqa: PLC0415 - as above
 
     try:
         return run(action, load_config(config_file, flags), *arguments)
+    except ConfigError as error:
+        fail(error.message, error.remedy, Exit.USAGE)
     except Refusal as error:
         fail(error.message, error.remedy)
 
@@ -67,15 +71,23 @@ def serve(
         bool | None, typer.Option("--ephemeral", help="A store that need not survive a power cut (try, demo).")
     ] = None,
     ready_file: Annotated[Path | None, typer.Option(help="Written with the chosen addresses once ready.")] = None,
+    log_level: LogLevelOption = None,
+    log_format: LogFormatOption = None,
 ) -> None:
     """Take batches from spokes and answer people, until SIGTERM."""
     _run("serve", config, {key: value for key, value in locals().items() if key != "config"})
 
 
 @hub_commands.command("work")
-def work(*, data_dir: DataDirOption = None, config: ConfigOption = None) -> None:
+def work(
+    *,
+    data_dir: DataDirOption = None,
+    config: ConfigOption = None,
+    log_level: LogLevelOption = None,
+    log_format: LogFormatOption = None,
+) -> None:
     """Run detectors, the overlap register and upkeep; one leader at a time."""
-    _run("work", config, {"data_dir": data_dir})
+    _run("work", config, {"data_dir": data_dir, "log_level": log_level, "log_format": log_format})
 
 
 @hub_commands.command("migrate")

@@ -62,6 +62,7 @@ def test_data_is_returned_question_after_question() -> None:
     [
         (401, b"{}", "unauthenticated"),
         (200, b"<html>", "not-graphql"),
+        (404, b'{"detail": "Not Found"}', "not-graphql"),
         (200, b"[]", "not-graphql"),
         (503, b'{"title": "busy", "remedy": "wait"}', "503"),
         (200, b'{"errors": [{"message": "no", "extensions": {"code": "FORBIDDEN", "remedy": "ask"}}]}', "FORBIDDEN"),

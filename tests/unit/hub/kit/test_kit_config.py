@@ -41,7 +41,7 @@ def test_lists_come_comma_separated() -> None:
     [
         ({"PERIPLUS_PEOPLE_PORT": "70000"}, ["PERIPLUS_PEOPLE_PORT", "'70000'", "65535"]),
         ({"PERIPLUS_PEOPLE_PORT": "many"}, ["PERIPLUS_PEOPLE_PORT", "'many'", "integer"]),
-        ({"PERIPLUS_PEPLE_PORT": "1"}, ["PERIPLUS_PEPLE_PORT", "no such setting", "people_port"]),
+        ({"PERIPLUS_PEPLE_PORT": "1"}, ["PERIPLUS_PEPLE_PORT", "no such setting", "do you mean people_port?"]),
     ],
 )
 def test_a_mistake_names_key_value_and_what_is_allowed(environment: dict[str, str], words: list[str]) -> None:
