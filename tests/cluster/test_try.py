@@ -3,6 +3,7 @@
 The spokes run with a ServiceAccount's token and exactly the rights that `periplus-spoke check` documents.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -135,11 +136,23 @@ def test_a_bad_context_is_a_line_and_the_others_go_on(troubled: Outcome, context
     assert troubled.code == 0
 
 
+@pytest.mark.promise("unknown-is-not-zero")
+def test_fail_on_gives_no_all_clear_for_what_was_not_read(contexts: list[Context], home: Path, tmp_path: Path) -> None:
+    closed = replace(contexts[1], server="https://127.0.0.1:1")
+    path = write_kubeconfig(tmp_path / "config", [contexts[0], closed])
+    gate = periplus("try", "--kubeconfig", str(path), "--json", "--fail-on", "latent", home=home)
+    assert gate.code == 1, gate.err
+    assert f"--fail-on latent has no answer for what was not read: {closed.name}" in gate.err
+    assert len(gate.document["clusters"]) == 2
+
+
 def test_two_contexts_of_one_cluster_are_one_cluster(troubled: Outcome) -> None:
     clusters = {cluster["context"]: cluster for cluster in troubled.document["clusters"]}
     ends = [clusters[name] for name in ("aws-shop", "same-again")]
     assert sorted(end["state"] for end in ends) == ["failed", "settled"], ends
     assert {end["reason"] for end in ends if end["state"] == "failed"} == {"same_cluster"}
+    read = next(end["name"] for end in ends if end["state"] == "settled")
+    assert {end["message"] for end in ends if end["state"] == "failed"} == {f"it leads to the same cluster as {read}"}
 
 
 @pytest.mark.promise("unknown-is-not-zero")

@@ -27,7 +27,7 @@ def demo(
     from periplus_hub.api.demo.serving import simulated_kubernetes  # noqa: PLC0415 - a web server no other command needs
 
     with simulated_kubernetes() as path:
-        targets = [Target(cluster.name, cluster.name, path) for cluster in CLUSTERS]
+        targets = [Target(cluster.name, cluster.name, str(path)) for cluster in CLUSTERS]
         with running(targets, Progress()) as fleet:
             show = printer(as_json=as_json)
             fleet.wait_settled(_PATIENCE_S)

@@ -149,12 +149,12 @@ class Children:
         while not self._ready_file.exists():
             if self.hub is None or not self.hub.running or time.monotonic() > deadline:
                 msg = f"the hub did not start:\n{self.hub.tail() if self.hub else ''}"
-                raise ChildError(msg, "Start one by itself to see more: periplus hub serve --data-dir FOLDER.")
+                raise ChildError(msg, f"Its folder is {self.folder}: TMPDIR chooses another place.")
             beat()
             self.pause()
         return msgspec.json.decode(self._ready_file.read_bytes(), type=HubReady)
 
-    def start_spoke(self, index: int, name: str, hub_url: str, join_token: str, kubeconfig: tuple[str, Path]) -> None:
+    def start_spoke(self, index: int, name: str, hub_url: str, join_token: str, kubeconfig: tuple[str, str]) -> None:
         """Start one spoke with a state folder and status file of its own.
 
         A kubeconfig's certificates and keys become temporary files in it, and these must go with the folder.
@@ -169,7 +169,7 @@ class Children:
         context, path = kubeconfig
         arguments = ["periplus_spoke", "run", "--hub", hub_url, "--join-token-file", str(token_file)]
         arguments += ["--state-dir", str(folder / "state"), "--cluster-name", name]
-        arguments += ["--kubeconfig", str(path), "--context", context]
+        arguments += ["--kubeconfig", path, "--context", context]
         arguments += ["--status-file", str(self.status_file(index))]
         self.spokes[name] = Child.start(name, arguments, folder / "spoke.log", scratch=scratch)
 
@@ -193,17 +193,17 @@ class Children:
             )
         return found
 
-    def pause(self) -> None:
+    def pause(self, seconds: float = _POLL_S) -> None:
         """One polling interval."""
-        self._idle.wait(_POLL_S)
+        self._idle.wait(seconds)
 
-    def wait_for(self, done: Callable[[], bool], timeout_s: float) -> bool:
+    def wait_for(self, done: Callable[[], bool], timeout_s: float, poll_s: float = _POLL_S) -> bool:
         """Poll `done` until it is true; False when the time is over."""
         deadline = time.monotonic() + timeout_s
         while not done():
             if time.monotonic() > deadline:
                 return False
-            self.pause()
+            self.pause(poll_s)
         return True
 
     def close(self) -> None:

@@ -101,6 +101,22 @@ def clusters(client: HubClient) -> dict[str, dict[str, Any]]:
     return found
 
 
+def slow_sources(client: HubClient) -> list[str]:
+    """What is still being listed, each as "cluster: source"."""
+    return [
+        f"{name}: {source['name']}"
+        for name, known in clusters(client).items()
+        for source in known["sources"]
+        if source["state"] == "SLOW"
+    ]
+
+
+def twin_of(known: dict[str, Any] | None) -> str:
+    """The name under which the cluster of a registration that waits is known already."""
+    twin = (known or {}).get("duplicate") or {}
+    return str(twin.get("name") or "another context")
+
+
 def cluster_line(name: str, context: str, known: dict[str, Any] | None) -> ClusterLine:
     """A cluster's answer as a report line; a source that could not be read makes it partial."""
     if known is None:

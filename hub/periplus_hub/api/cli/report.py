@@ -9,6 +9,8 @@ from enum import StrEnum
 from typing import Any, Final
 
 SCHEMA_VERSION: Final = 1
+SAME_CLUSTER: Final = "same_cluster"
+"""The reason of a context that leads to a cluster which is read already."""
 
 
 class Severity(StrEnum):
@@ -132,6 +134,11 @@ class Report:
     def at_least(self, severity: Severity) -> bool:
         """Whether any overlap is as bad as `severity` or worse."""
         return any(group.severity.rank <= severity.rank for group in self.groups)
+
+    def unread(self) -> list[str]:
+        """The clusters of which nothing is known; one that is read under another name is not missing."""
+        lost = {ClusterState.FAILED, ClusterState.SLOW}
+        return [each.name for each in self.clusters if each.state in lost and each.reason != SAME_CLUSTER]
 
     def counts(self) -> dict[Severity, int]:
         """Groups per severity, worst first, zeros included."""

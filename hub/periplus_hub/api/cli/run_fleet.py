@@ -3,8 +3,9 @@
 import contextlib
 import signal
 import tempfile
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,14 +13,16 @@ from periplus_hub.api.cli import queries
 from periplus_hub.api.cli.exits import STOPPING, fail, say
 from periplus_hub.api.cli.launch import ChildError, Children, HubReady, SpokeStatus, spoke_is_installed
 from periplus_hub.api.cli.progress import Progress
-from periplus_hub.api.cli.report import ClusterLine, ClusterState, Report
+from periplus_hub.api.cli.report import SAME_CLUSTER, ClusterLine, ClusterState, Report
 from periplus_hub.api.client import HubCallError, HubClient
 from periplus_hub.fleet import secrets
 
 _ENDED: Final = frozenset({"settled", "failed", "pending"})
 """Join tokens here approve by themselves, except a second spoke of one cluster: that one stays pending for good."""
 _REGISTER_WAIT_S: Final = 20.0
+_SLOW_POLL_S: Final = 1.0
 _SHOWN: Final = 3
+_LONGER: Final = "Give it longer with --wait."
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,8 @@ class Target:
 
     name: str
     context: str
-    kubeconfig: Path
+    kubeconfig: str
+    """One file, or several as in KUBECONFIG."""
 
 
 @dataclass
@@ -44,8 +48,10 @@ class Fleet:
     statuses: dict[str, SpokeStatus] = field(default_factory=dict)
 
     def wait_settled(self, timeout_s: float) -> None:
-        """Until every spoke has settled or failed, or the time is over."""
+        """Until every spoke has settled or failed and no kind is slow to list any more, or the time is over."""
+        until = time.monotonic() + timeout_s
         self.children.wait_for(self._all_ended, timeout_s)
+        self.children.wait_for(self._all_listed, until - time.monotonic(), _SLOW_POLL_S)
         self.wait_compared()
 
     def wait_compared(self) -> None:
@@ -61,8 +67,15 @@ class Fleet:
         busy = [f"{name} {status.phase}" for name, status in self.statuses.items() if status.phase not in _ENDED]
         ended = len(self.targets) - len(busy)
         more = f" and {len(busy) - _SHOWN} more" if len(busy) > _SHOWN else ""
-        self.progress.show(f"{ended} of {len(self.targets)} clusters read", ", ".join(busy[:_SHOWN]) + more)
+        self.progress.show(f"{ended} of {_count(len(self.targets), 'cluster')} done", ", ".join(busy[:_SHOWN]) + more)
         return not busy
+
+    def _all_listed(self) -> bool:
+        """A spoke sends what it has rather than wait for a kind that is slow, which follows when it is there."""
+        slow = sorted(queries.slow_sources(self.client))
+        if slow:
+            self.progress.show("waiting for what is slow to list", ", ".join(slow[:_SHOWN]))
+        return not slow
 
     def report(self, *, joined: bool) -> Report:
         """Ask the hub, and put each context's fate beside it."""
@@ -75,18 +88,18 @@ class Fleet:
         status = self.statuses.get(target.name, SpokeStatus())
         line = queries.cluster_line(target.name, target.context, known)
         if status.phase == "settled":
-            return line
+            return replace(line, remedy=_LONGER) if line.reason == "slow" else line
         reason = status.reason
         if status.phase == "failed":
             state, message, remedy = ClusterState.FAILED, status.message, status.remedy
         elif status.phase == "pending":
-            state, reason = ClusterState.FAILED, "same_cluster"
-            message = "it leads to a cluster that another context already reaches"
+            state, reason = ClusterState.FAILED, SAME_CLUSTER
+            message = f"it leads to the same cluster as {queries.twin_of(known)}"
             remedy = "Nothing, or leave one of the two out with --context."
         else:
             state = ClusterState.SLOW
             message = status.message or f"still {status.phase} when the time was over"
-            remedy = status.remedy or "Give it longer with --wait."
+            remedy = status.remedy or _LONGER
         return ClusterLine(
             name=line.name,
             context=line.context,
@@ -104,7 +117,7 @@ def running(targets: list[Target], progress: Progress) -> Iterator[Fleet]:
         fail("the spoke agent is not installed here", "Install the package periplus-spoke beside periplus-hub.")
     for number in STOPPING:
         signal.signal(number, signal.default_int_handler)  # ends like Ctrl-C: nothing stays behind
-    root = Path(tempfile.mkdtemp(prefix="periplus-"))
+    root = _folder()
     children = Children(root)
     try:
         root.chmod(0o711)  # as root the embedded PostgreSQL runs as another account, which must pass through
@@ -127,6 +140,13 @@ def running(targets: list[Target], progress: Progress) -> Iterator[Fleet]:
         progress.clear()
         if not gone:
             say(f"{root} could not be removed whole; remove it by hand.")
+
+
+def _folder() -> Path:
+    try:
+        return Path(tempfile.mkdtemp(prefix="periplus-"))
+    except OSError as error:
+        fail(f"no temporary folder can be made: {error.strerror}", "Name a writable one in TMPDIR.")
 
 
 def _start(children: Children, targets: list[Target]) -> None:

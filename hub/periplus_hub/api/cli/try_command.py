@@ -1,5 +1,6 @@
 """`periplus try`: the overlap report for the clusters of a kubeconfig, without installing anything in them."""
 
+import contextlib
 import hashlib
 import importlib
 import json
@@ -11,13 +12,14 @@ from typing import Annotated, Final
 import typer
 
 from periplus_hub.api.cli.exits import Exit, fail, say
-from periplus_hub.api.cli.kubeconfigs import KubeconfigError, chosen, default_paths
+from periplus_hub.api.cli.kubeconfigs import KubeconfigError, merged, named
 from periplus_hub.api.cli.progress import Progress
 from periplus_hub.api.cli.report import ClusterState, Report, Severity
 from periplus_hub.api.cli.run_fleet import Target, running
 from periplus_hub.api.cli.serving import serve_until_interrupted
 
 _MAX_NAME: Final = 100
+_NO_ANSWER: Final = "Do what the report says of each, or choose others with --context."
 
 
 class FailOn(StrEnum):
@@ -28,12 +30,27 @@ class FailOn(StrEnum):
     LATENT = "latent"
 
 
+def _offered(ctx: typer.Context, incomplete: str) -> list[str]:
+    """For the shell's completion of --context."""
+    given = ctx.params.get("kubeconfig")
+    with contextlib.suppress(KubeconfigError):
+        found = named([Path(path) for path in given], ()) if given else merged(())
+        return [name for name in dict.fromkeys(each.context for each in found) if name.startswith(incomplete)]
+    return []
+
+
 def try_fleet(
     *,
     kubeconfig: Annotated[
-        Path | None, typer.Option(help="The kubeconfig. Default: every file of KUBECONFIG, else ~/.kube/config.")
+        list[Path] | None,
+        typer.Option(
+            metavar="<path>", help="The kubeconfig. Repeatable. Default: every file of KUBECONFIG, else ~/.kube/config."
+        ),
     ] = None,
-    context: Annotated[list[str] | None, typer.Option(help="Only this context. Repeatable. Default: all.")] = None,
+    context: Annotated[
+        list[str] | None,
+        typer.Option(metavar="<name>", help="Only this context. Repeatable. Default: all.", autocompletion=_offered),
+    ] = None,
     joined: Annotated[bool, typer.Option("--joined", help="Ask: and if I put them all into one network?")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Go on serving the hub until Ctrl-C.")] = False,
     fail_on: Annotated[FailOn | None, typer.Option(help="Exit with 2 when an overlap is this bad or worse.")] = None,
@@ -45,10 +62,10 @@ def try_fleet(
     Starts a hub in a temporary folder and one read-only spoke per context. Nothing is written to any cluster.
     """
     try:
-        pairs = chosen([kubeconfig] if kubeconfig else default_paths(), context or ())
+        chosen = named(kubeconfig, context or ()) if kubeconfig else merged(context or ())
     except KubeconfigError as error:
         fail(error.message, error.remedy)
-    targets = [Target(cluster_name(name), name, path) for name, path in pairs]
+    targets = [Target(cluster_name(each.label), each.context, each.kubeconfig) for each in chosen]
     with running(targets, Progress()) as fleet:
         show = printer(as_json=as_json)
         fleet.wait_settled(wait)
@@ -78,8 +95,11 @@ def printer(*, as_json: bool) -> Callable[[Report], None]:
 
 
 def _leave(report: Report, fail_on: FailOn | None) -> None:
-    if fail_on is not None and report.at_least(Severity(fail_on)):
-        raise typer.Exit(int(Exit.THRESHOLD))
+    if fail_on is not None:
+        if report.at_least(Severity(fail_on)):
+            raise typer.Exit(int(Exit.THRESHOLD))
+        if unread := report.unread():
+            fail(f"--fail-on {fail_on} has no answer for what was not read: {', '.join(unread)}", _NO_ANSWER)
     readable = {ClusterState.SETTLED, ClusterState.PARTIAL}
     if not any(cluster.state in readable for cluster in report.clusters):
         raise typer.Exit(int(Exit.FAILED))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from periplus_hub.api.cli.kubeconfigs import KubeconfigError, chosen, contexts, default_paths
+from periplus_hub.api.cli.kubeconfigs import KubeconfigError, contexts, default_paths, merged, named
 from periplus_hub.api.cli.try_command import cluster_name
 
 
@@ -16,18 +16,49 @@ def kubeconfig(path: Path, *names: str) -> Path:
 def test_all_contexts_in_file_order(tmp_path: Path) -> None:
     path = kubeconfig(tmp_path / "config", "b", "a", "b")
     assert contexts(path) == ["b", "a"]
-    assert chosen([path], []) == [("b", path), ("a", path)]
+    assert [each.context for each in named([path], [])] == ["b", "a"]
+    assert [each.context for each in named([path], ["a", "b", "a"])] == ["a", "b"]
 
 
-def test_the_first_file_that_has_a_context_wins(tmp_path: Path) -> None:
+def test_of_kubectls_files_the_first_that_has_a_context_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = kubeconfig(tmp_path / "1", "a"), kubeconfig(tmp_path / "2", "a", "b")
-    assert chosen([first, second], []) == [("a", first), ("b", second)]
+    monkeypatch.setenv("KUBECONFIG", f"{first}:{second}")
+    found = merged([])
+    assert [(each.label, each.path) for each in found] == [("a", first), ("b", second)]
+    # A user or cluster of another file is found, but never before one of the context's own file.
+    assert [each.kubeconfig for each in found] == [f"{first}:{second}", f"{second}:{first}"]
+
+
+def test_an_empty_file_of_kubeconfig_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "empty").touch()
+    (tmp_path / "users").write_text("users: []")
+    monkeypatch.setenv("KUBECONFIG", f"{tmp_path}/empty:{tmp_path}/users")
+    with pytest.raises(KubeconfigError, match=r"empty, .*users names no context"):
+        merged([])
+    path = kubeconfig(tmp_path / "config", "a")
+    monkeypatch.setenv("KUBECONFIG", f"{tmp_path}/empty:{path}:{tmp_path}/users")
+    assert [each.context for each in merged([])] == ["a"]
+
+
+def test_files_named_one_by_one_are_all_read(tmp_path: Path) -> None:
+    """Many tools write a file per cluster, each with a context called 'default'."""
+    first, second = kubeconfig(tmp_path / "1", "default"), kubeconfig(tmp_path / "2", "default", "b")
+    found = named([first, second, first], [])
+    assert [(each.context, each.label) for each in found] == [
+        ("default", f"default ({first})"),
+        ("default", f"default ({second})"),
+        ("b", "b"),
+    ]
+    assert [each.kubeconfig for each in found] == [str(first), str(second), str(second)]
+    (tmp_path / "empty").touch()
+    with pytest.raises(KubeconfigError, match="empty names no context"):
+        named([first, tmp_path / "empty"], [])
 
 
 def test_an_unknown_context_names_those_that_exist(tmp_path: Path) -> None:
     path = kubeconfig(tmp_path / "config", "prod", "stage")
     with pytest.raises(KubeconfigError) as caught:
-        chosen([path], ["prod", "nope"])
+        named([path], ["prod", "nope"])
     assert "'nope'" in caught.value.message
     assert "prod, stage" in caught.value.remedy
 
@@ -39,6 +70,8 @@ def test_an_unknown_context_names_those_that_exist(tmp_path: Path) -> None:
         ("[]", "names no context"),
         ("just text", "names no context"),
         ("contexts: []", "names no context"),
+        ("contexts: hello", "names no context"),
+        ("", "names no context"),
         ("contexts: [1, {name: ''}]", "names no context"),
     ],
 )
@@ -46,7 +79,7 @@ def test_bad_files_are_named(tmp_path: Path, text: str, part: str) -> None:
     path = tmp_path / "config"
     path.write_text(text)
     with pytest.raises(KubeconfigError) as caught:
-        contexts(path)
+        named([path], [])
     assert part in caught.value.message
     assert str(path) in caught.value.message
 

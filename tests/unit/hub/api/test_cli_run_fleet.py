@@ -1,0 +1,88 @@
+"""What `periplus try` waits for, and what it says of a context that is not settled."""
+
+import io
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from periplus_hub.api.cli.launch import Children, HubReady, SpokeStatus
+from periplus_hub.api.cli.progress import Progress
+from periplus_hub.api.cli.report import ClusterState
+from periplus_hub.api.cli.run_fleet import Fleet, Target
+from periplus_hub.api.client import HubClient
+
+_URL = "http://127.0.0.1:1"
+
+
+class Spokes(Children):
+    """Spokes that say what they are told to; time passes only as an interval."""
+
+    phases: dict[str, str]
+
+    def status(self, index: int, name: str) -> SpokeStatus:
+        del index
+        return SpokeStatus(phase=self.phases[name])
+
+    def pause(self, seconds: float = 0.0) -> None:
+        del seconds
+
+
+class Hub:
+    """Answers the questions of a report; pods are slow for the first `slow` times."""
+
+    def __init__(self, slow: int = 0, twin: str | None = None) -> None:
+        self.slow, self.twin = slow, twin
+
+    def ask(self, document: str, variables: dict[str, Any] | None = None) -> dict[str, Any]:
+        del variables
+        page = {"hasNextPage": False, "endCursor": None}
+        if "overlapRegister" in document:
+            return {"overlapRegister": {"current": True}}
+        if "overlapGroups" in document:
+            return {"overlapGroups": {"nodes": [], "pageInfo": page, "asOf": None}}
+        self.slow -= 1
+        source = {"name": "pods", "state": "SLOW" if self.slow >= 0 else "OK", "reason": "slow", "message": "late"}
+        known = {
+            "name": "prod",
+            "state": "ACTIVE",
+            "duplicate": self.twin and {"name": self.twin},
+            "facts": None,
+            "counts": None,
+            "sources": [source | {"remedy": "Nothing."}],
+        }
+        return {"clusters": {"nodes": [known], "pageInfo": page}}
+
+
+def fleet(folder: Path, hub: Hub, phase: str, log: io.StringIO) -> Fleet:
+    children = Spokes(folder)
+    children.phases = {"prod": phase}
+    ready = HubReady(_URL, _URL, _URL, "")
+    client = cast("HubClient", hub)
+    return Fleet([Target("prod", "prod", "config")], children, ready, client, "", Progress(log))
+
+
+def test_a_kind_that_is_slow_to_list_is_waited_for(tmp_path: Path) -> None:
+    log = io.StringIO()
+    patient = fleet(tmp_path, Hub(slow=2), "settled", log)
+    patient.wait_settled(60)
+    assert log.getvalue().splitlines()[:2] == ["1 of 1 cluster done", "waiting for what is slow to list"]
+    (line,) = patient.report(joined=False).clusters
+    assert line.state is ClusterState.SETTLED
+
+
+def test_when_the_time_is_over_the_rest_is_reported_with_what_helps(tmp_path: Path) -> None:
+    hasty = fleet(tmp_path, Hub(slow=1_000), "settled", io.StringIO())
+    hasty.wait_settled(0)
+    (line,) = hasty.report(joined=False).clusters
+    assert (line.state, line.remedy) == (ClusterState.PARTIAL, "Give it longer with --wait.")
+
+
+@pytest.mark.parametrize(("twin", "named"), [("stage", "stage"), (None, "another context")])
+def test_a_second_context_of_a_cluster_names_the_first(tmp_path: Path, twin: str | None, named: str) -> None:
+    doubled = fleet(tmp_path, Hub(twin=twin), "pending", io.StringIO())
+    doubled.wait_settled(60)
+    report = doubled.report(joined=False)
+    (line,) = report.clusters
+    assert (line.reason, line.message) == ("same_cluster", f"it leads to the same cluster as {named}")
+    assert report.unread() == []
