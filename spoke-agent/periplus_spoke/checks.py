@@ -47,8 +47,10 @@ def _state_folder(config: SpokeConfig, join_token: str, say: Say) -> tuple[Regis
             say(f"note    {note}")
         return stored, Exit.OK
     if not join_token:
+        named = config.join_token_file
+        why = f"no join token: {named} is not there, or empty" if named else "no join token"
         say(
-            f"PROBLEM not enrolled, and no join token: create one with 'periplus join-token create' and give it by "
+            f"PROBLEM not enrolled, and {why}: create one with 'periplus join-token create' and give it by "
             f"--join-token-file or {JOIN_TOKEN_VARIABLE}."
         )
         return None, Exit.USAGE

@@ -99,9 +99,21 @@ def command_line() -> argparse.ArgumentParser:
                 "--accepted", action="store_true", help="end when the hub has accepted everything, settled or not"
             )
             command.add_argument(
-                "--timeout", type=float, default=600.0, metavar="SECONDS", help="give up after this long (default: 600)"
+                "--timeout",
+                type=seconds,
+                default=600.0,
+                metavar="SECONDS",
+                help="give up after this long (default: 600)",
             )
     return parser
+
+
+def seconds(text: str) -> float:
+    """A time to wait, from the command line; raises ValueError."""
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise ValueError
+    return number
 
 
 def _add_settings(command: argparse.ArgumentParser) -> None:

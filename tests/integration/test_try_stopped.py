@@ -63,3 +63,24 @@ def test_a_stopped_try_removes_its_folder(
     assert not list(folder.iterdir())
     assert said.splitlines() == ["starting a hub and 1 read-only spoke", *said.splitlines()[1:-1], "interrupted"]
     assert "stopping, and removing everything" in said
+
+
+def test_a_report_that_cannot_be_written_is_said(tmp_path: Path, open_folder: Path) -> None:
+    config = tmp_path / "kubeconfig"
+    config.write_text(json.dumps(KUBECONFIG))
+    folder = open_folder / "try-full"
+    folder.mkdir(mode=0o711)
+    command = [sys.executable, "-m", "periplus_hub", "try", "--kubeconfig", str(config)]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            command,
+            env=os.environ | {"TMPDIR": str(folder)},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert ended.returncode == 1
+    assert "error the report cannot be written: No space left on device" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not list(folder.iterdir())

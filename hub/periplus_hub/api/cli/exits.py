@@ -28,7 +28,7 @@ class Exit(IntEnum):
     USAGE = 64
     """Unknown option or setting, or a bad value."""
     INTERRUPTED = 130
-    """Ended by Ctrl-C or SIGTERM, or as its terminal was closed."""
+    """Ended before it was done: by Ctrl-C or SIGTERM, or as its terminal was closed."""
 
 
 def fail(message: str, remedy: str = "", code: Exit = Exit.FAILED) -> NoReturn:

@@ -11,7 +11,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from periplus_hub.api.cli.report import ClusterLine, ClusterState, GroupLine, Report, Severity, fold_alike
+from periplus_hub.api.cli.report import ClusterLine, ClusterState, GroupLine, Report, Severity, counted, fold_alike
 from periplus_hub.api.cli.tables import print_table
 
 _STYLE: Final = {
@@ -47,7 +47,8 @@ _MAX_OWNERS: Final = 12
 def print_report(report: Report, console: Console) -> None:
     """Clusters, then overlaps by severity, then one line that sums it up."""
     console.print()
-    _print_clusters(report.clusters, console)
+    if report.clusters:
+        _print_clusters(report.clusters, console)
     for cluster in report.clusters:
         _print_trouble(cluster, console)
     groups = fold_alike(report.groups)
@@ -162,7 +163,7 @@ def _owners(group: GroupLine, severity: Severity) -> str:
 
 def _summary(report: Report) -> Text:
     seen = sum(cluster.state in {ClusterState.SETTLED, ClusterState.PARTIAL} for cluster in report.clusters)
-    line = Text.assemble((f"{seen} of {len(report.clusters)} clusters read", "bold"), " · ")
+    line = Text.assemble((f"{seen} of {counted(len(report.clusters), 'cluster')} read", "bold"), " · ")
     stories = Counter(group.severity for group, _ in fold_alike(report.groups))
     ranges = report.counts()
     counts = [(severity, stories[severity]) for severity in Severity if stories[severity]]

@@ -170,6 +170,11 @@ def _listy(value: object) -> bool:
     return isinstance(value, list | tuple)
 
 
+def counted(number: int, thing: str) -> str:
+    """Such as "1 cluster", "2 clusters"."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
 def sort_groups(groups: Iterable[GroupLine]) -> tuple[GroupLine, ...]:
     """Worst first, then the widest reach, then by address as the hub ordered them."""
     return tuple(sorted(groups, key=lambda group: (group.severity.rank, -group.member_count)))

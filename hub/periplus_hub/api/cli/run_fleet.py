@@ -13,7 +13,7 @@ from periplus_hub.api.cli import queries
 from periplus_hub.api.cli.exits import STOPPING, fail, say
 from periplus_hub.api.cli.launch import ChildError, Children, HubReady, SpokeStatus, spoke_is_installed
 from periplus_hub.api.cli.progress import Progress
-from periplus_hub.api.cli.report import SAME_CLUSTER, ClusterLine, ClusterState, Report
+from periplus_hub.api.cli.report import SAME_CLUSTER, ClusterLine, ClusterState, Report, counted
 from periplus_hub.api.client import HubCallError, HubClient
 from periplus_hub.fleet import secrets
 
@@ -67,7 +67,7 @@ class Fleet:
         busy = [f"{name} {status.phase}" for name, status in self.statuses.items() if status.phase not in _ENDED]
         ended = len(self.targets) - len(busy)
         more = f" and {len(busy) - _SHOWN} more" if len(busy) > _SHOWN else ""
-        self.progress.show(f"{ended} of {_count(len(self.targets), 'cluster')} done", ", ".join(busy[:_SHOWN]) + more)
+        self.progress.show(f"{ended} of {counted(len(self.targets), 'cluster')} done", ", ".join(busy[:_SHOWN]) + more)
         return not busy
 
     def _all_listed(self) -> bool:
@@ -121,7 +121,7 @@ def running(targets: list[Target], progress: Progress) -> Iterator[Fleet]:
     children = Children(root)
     try:
         root.chmod(0o711)  # as root the embedded PostgreSQL runs as another account, which must pass through
-        step = f"starting a hub and {_count(len(targets), 'read-only spoke')}"
+        step = f"starting a hub and {counted(len(targets), 'read-only spoke')}"
         progress.show(step)
         _start(children, targets)
         ready = children.wait_ready(lambda: progress.show(step))
@@ -155,7 +155,3 @@ def _start(children: Children, targets: list[Target]) -> None:
     url = children.start_hub(tokens)
     for index, target in enumerate(targets):
         children.start_spoke(index, target.name, url, tokens[target.name], (target.context, target.kubeconfig))
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"

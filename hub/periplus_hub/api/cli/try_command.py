@@ -88,10 +88,19 @@ def cluster_name(context: str) -> str:
 def printer(*, as_json: bool) -> Callable[[Report], None]:
     """How a report goes to standard output. What that needs is loaded now, while spokes are still reading."""
     if as_json:
-        return lambda report: typer.echo(json.dumps(report.document(), indent=2))
+        return lambda report: _written(lambda: typer.echo(json.dumps(report.document(), indent=2)))
     render = importlib.import_module("periplus_hub.api.cli.render")
     console = importlib.import_module("rich.console").Console(highlight=False)
-    return lambda report: render.print_report(report, console)
+    return lambda report: _written(lambda: render.print_report(report, console))
+
+
+def _written(write: Callable[[], None]) -> None:
+    try:
+        write()
+    except BrokenPipeError:
+        raise  # whoever read it has seen enough
+    except OSError as error:
+        fail(f"the report cannot be written: {error.strerror}", "Check where standard output goes.")
 
 
 def _leave(report: Report, fail_on: FailOn | None) -> None:

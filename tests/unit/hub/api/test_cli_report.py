@@ -204,3 +204,10 @@ def test_many_ranges_and_owners_are_cut_with_a_count() -> None:
     text = printed(Report(clusters=(), groups=groups))
     assert "and 5 more like it" in text
     assert "and 8 more" in text
+
+
+def test_one_cluster_is_no_plural_and_none_has_no_table() -> None:
+    assert "1 of 1 cluster read" in printed(Report(clusters=(cluster("a"),), groups=()))
+    nothing = printed(Report(clusters=(), groups=()))
+    assert "CLUSTER" not in nothing
+    assert "0 of 0 clusters read · nothing to compare yet" in nothing

@@ -1,0 +1,37 @@
+"""`periplus-spoke` as a person calls it: what is wrong is named before anything is done."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def spoke(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PERIPLUS", "KUBE"))}
+    return subprocess.run(
+        [sys.executable, "-m", "periplus_spoke", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=kept | {"HOME": str(home)},
+    )
+
+
+@pytest.mark.parametrize("timeout", ["-1", "0", "nan", "inf", "soon"])
+def test_a_timeout_that_is_none_is_a_mistake(tmp_path: Path, timeout: str) -> None:
+    ended = spoke("once", "--hub", "http://127.0.0.1:1", "--timeout", timeout, home=tmp_path)
+    assert ended.returncode == 2
+    assert f"argument --timeout: invalid seconds value: '{timeout}'" in ended.stderr
+
+
+def test_check_names_a_token_file_that_is_not_there(tmp_path: Path) -> None:
+    """A spoke that is enrolled does without it, so it is no mistake by itself."""
+    missing, state = tmp_path / "nowhere", tmp_path / "state"
+    options = ("--hub", "http://127.0.0.1:1", "--join-token-file", str(missing), "--state-dir", str(state))
+    ended = spoke("check", *options, home=tmp_path)
+    assert ended.returncode == 2
+    assert f"PROBLEM not enrolled, and no join token: {missing} is not there, or empty" in ended.stdout
+    assert not state.exists()
