@@ -152,6 +152,10 @@ def _folder() -> Path:
 def _start(children: Children, targets: list[Target]) -> None:
     """Each token is bound to its cluster's name. Spokes read their clusters while the hub starts."""
     tokens = {target.name: secrets.mint(secrets.JOIN_PREFIX).text for target in targets}
-    url = children.start_hub(tokens)
-    for index, target in enumerate(targets):
-        children.start_spoke(index, target.name, url, tokens[target.name], (target.context, target.kubeconfig))
+    try:
+        url = children.start_hub(tokens)
+        for index, target in enumerate(targets):
+            children.start_spoke(index, target.name, url, tokens[target.name], (target.context, target.kubeconfig))
+    except OSError as error:  # the disk is full, or the machine allows no more processes
+        message = f"not all of {counted(len(targets), 'spoke')} and their hub can be started: {error}"
+        raise ChildError(message, "Choose fewer with --context, or another folder with TMPDIR.") from error

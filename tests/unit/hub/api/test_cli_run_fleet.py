@@ -1,15 +1,22 @@
 """What `periplus try` waits for, and what it says of a context that is not settled."""
 
+import errno
 import io
+import os
+import signal
+import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+import typer
 
+from periplus_hub.api.cli.exits import STOPPING, Exit
 from periplus_hub.api.cli.launch import Children, HubReady, SpokeStatus
 from periplus_hub.api.cli.progress import Progress
 from periplus_hub.api.cli.report import ClusterState
-from periplus_hub.api.cli.run_fleet import Fleet, Target
+from periplus_hub.api.cli.run_fleet import Fleet, Target, running
 from periplus_hub.api.client import HubClient
 
 _URL = "http://127.0.0.1:1"
@@ -60,6 +67,29 @@ def fleet(folder: Path, hub: Hub, phase: str, log: io.StringIO) -> Fleet:
     ready = HubReady(_URL, _URL, _URL, "")
     client = cast("HubClient", hub)
     return Fleet([Target("prod", "prod", "config")], children, ready, client, "", Progress(log))
+
+
+def test_a_machine_that_starts_no_more_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def no_more(*_: object, **__: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(subprocess, "Popen", no_more)
+    kept = {number: signal.getsignal(number) for number in STOPPING}
+    try:
+        with (
+            pytest.raises(typer.Exit) as left,
+            running([Target("prod", "prod", "config")], Progress(io.StringIO())),
+        ):
+            pass
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+    assert left.value.exit_code == Exit.FAILED
+    assert f"can be started: [Errno {errno.EAGAIN}]" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_kind_that_is_slow_to_list_is_waited_for(tmp_path: Path) -> None:
