@@ -75,22 +75,26 @@ class RegisterKeeper:
             return self._kept.stands.revision
 
     async def _read(self) -> _News | None:
-        """None when nothing changed."""
+        """None when nothing changed. Only what is not known here is read: a domain that moves brings no allocations."""
         async with self._db.read() as c:
             status = await repository.register_status(c, self._scope)
             topology = await repository.topology(c, self._scope)
             kept = self._kept
             if kept is None or kept.stands != status.stands:
-                stored = await repository.stored_groups(c, self._scope)
+                kept, stored = None, await repository.stored_groups(c, self._scope)
             elif kept.fold.topology != topology:
                 stored = list(kept.groups.values())
             elif status.current:
                 return None
             else:
-                changed = await repository.changed_since(c, self._scope, status.revision, status.latest)
-                columns = await repository.cluster_columns(c, self._scope, changed)
-                return _News(topology, columns, None, status)
-        columns = await read_columns(self._db, self._scope, list(topology.domains))
+                stored = None
+            unknown = list(topology.domains)
+            if kept is not None:
+                unknown = await repository.changed_since(c, self._scope, status.revision, status.latest)
+        columns = await read_columns(self._db, self._scope, unknown)
+        if kept is not None and stored is not None:
+            still = kept.fold.columns.keys() & topology.domains.keys()
+            columns = {cluster: kept.fold.columns[cluster] for cluster in still} | columns
         return _News(topology, columns, stored, status)
 
     async def _fold(self, kept: _Kept | None, news: _News, now: datetime) -> _Kept:
