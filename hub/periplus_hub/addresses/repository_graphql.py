@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Text, cast, func, select
+from sqlalchemy import ColumnElement, Integer, Row, Text, cast, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from periplus_hub.access.scope import Scope, owned
@@ -61,7 +61,7 @@ ALLOCATIONS: Final = Listing[Scope](
     ],
     order=[
         _allocations.c.first_key,
-        func.masklen(_allocations.c.cidr),
+        func.masklen(_allocations.c.cidr, type_=Integer),
         _allocations.c.registration_id,
         _allocations.c.kind,
     ],

@@ -82,7 +82,7 @@ def _listing(chosen: FromClause) -> Listing[Scope]:
         columns=[*ALLOCATIONS.columns, chosen.c.severity, chosen.c.place],
         order=[
             _TABLE.c.first_key,
-            func.masklen(_TABLE.c.cidr),
+            func.masklen(_TABLE.c.cidr, type_=Integer),
             _TABLE.c.registration_id,
             case({kind.value: number for number, kind in enumerate(KINDS)}, value=_TABLE.c.kind),
         ],

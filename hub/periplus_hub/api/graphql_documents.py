@@ -30,6 +30,7 @@ from graphql import (
     validate,
 )
 from graphql.validation.rules import overlapping_fields_can_be_merged as overlapping
+from graphql.validation.validate import ValidationAbortedError
 
 from periplus_hub.api.graphql_limits import GateRefusal, Limits
 from periplus_hub.api.graphql_shape import check_shape, check_tokens, only_operation, syntax_refusal
@@ -133,7 +134,12 @@ def check_valid(schema: GraphQLSchema, document: DocumentNode, limits: Limits) -
 
 def _validate_in_time(schema: GraphQLSchema, document: DocumentNode, limits: Limits) -> list[GraphQLError]:
     rules = (*specified_rules, _deadline_rule(thread_time() + limits.validation_s))
-    return validate(schema, document, rules, max_errors=limits.validation_errors, hide_suggestions=True)
+    errors = validate(schema, document, rules, max_errors=limits.validation_errors, hide_suggestions=True)
+    if len(errors) == 1 and isinstance(errors[0], ValidationAbortedError):
+        message = f"Merging the operation's repeated fields takes more than {limits.comparisons:,} comparisons."
+        remedy = "Merge repeated selections and fragments."
+        raise GateRefusal("validation-budget", message, remedy, limit=limits.comparisons)
+    return errors
 
 
 class _OverBudgetError(Exception):

@@ -5,7 +5,7 @@ import json
 import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Final
 from uuid import UUID
 
@@ -24,6 +24,14 @@ _WRITE: Final[dict[str, tuple[type, Callable[[Any], Any]]]] = {
     "t": (datetime, lambda value: value.astimezone(UTC).isoformat()),
     "x": (bytes, lambda value: value.hex()),
 }
+
+
+def _network(text: str) -> IPv4Network | IPv6Network:
+    if "%" in text:
+        raise ValueError("PostgreSQL knows no zone of an address")
+    return ip_network(text)
+
+
 _READ: Final[dict[str, Callable[[Any], Any]]] = {
     "b": bool,
     "i": int,
@@ -31,7 +39,7 @@ _READ: Final[dict[str, Callable[[Any], Any]]] = {
     "u": UUID,
     "t": datetime.fromisoformat,
     "x": bytes.fromhex,
-    "n": ip_network,
+    "n": _network,
 }
 
 
@@ -48,11 +56,19 @@ def decode_cursor(cursor: str, order: str = "") -> Key:
         packed = cursor[:_MAX_CURSOR] + "=" * (-len(cursor) % 4)
         mark, *parts = json.loads(base64.b64decode(packed, altchars=b"-_", validate=True))
         values = tuple(_READ[kind](value) for kind, value in parts)
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        genuine = [[*_write(value)] for value in values] == parts and all(map(_storable, values))
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise Invalid(f"'{cursor[:40]}' is not a cursor", _REMEDY) from error
+    if not genuine:
+        raise Invalid(f"'{cursor[:40]}' is not a cursor", _REMEDY)
     if mark != zlib.crc32(order.encode()):
         raise Invalid(f"the cursor '{cursor[:40]}' belongs to another list or order", _REMEDY)
     return values
+
+
+def _storable(value: object) -> bool:
+    """Whether PostgreSQL takes it at all: strangers write cursors too."""
+    return not isinstance(value, str) or ("\0" not in value and value.encode(errors="ignore").decode() == value)
 
 
 def _write(value: object) -> tuple[str, Any]:

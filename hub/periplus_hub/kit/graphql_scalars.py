@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import Any, Final, NewType, cast
+from typing import Any, Final, NewType, TypeGuard, cast
 
 import msgspec
 import strawberry
@@ -67,10 +67,15 @@ def _parse_decimal(value: object) -> Decimal:
     return parsed
 
 
+def _without_zone(value: object) -> TypeGuard[str]:
+    """A text that is no link-local address with its interface (fe80::1%eth0): that means nothing to anybody else."""
+    return isinstance(value, str) and "%" not in value
+
+
 def _parse_cidr(value: object) -> str:
     """Canonical text; host bits beyond the prefix are an error, because they are usually a typing mistake."""
     try:
-        network: IPv4Network | IPv6Network | None = ip_network(value) if isinstance(value, str) else None
+        network: IPv4Network | IPv6Network | None = ip_network(value) if _without_zone(value) else None
     except ValueError:
         network = None
     if network is None:
@@ -81,7 +86,7 @@ def _parse_cidr(value: object) -> str:
 
 def _parse_ip(value: object) -> str:
     try:
-        return str(ip_address(value)) if isinstance(value, str) else str(ip_address(""))
+        return str(ip_address(value if _without_zone(value) else ""))
     except ValueError:
         msg = f"{str(value)[:80]!r} is not an IP address"
         raise GraphQLError(msg) from None

@@ -10,10 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     FromClause,
+    Integer,
     Row,
     Select,
+    SmallInteger,
     Table,
     Text,
     bindparam,
@@ -37,6 +40,8 @@ Where = Callable[[S_contra, Any], Sequence[ColumnElement[bool]]]
 MOST_ROWS: Final = 10_000
 """Of one page, whatever a price list says."""
 _KEY: Final = "order_key_{}"
+_BITS: Final = ((SmallInteger, 15), (BigInteger, 63), (Integer, 31))
+"""Of what a column of whole numbers holds."""
 
 
 class Rows(list[Row[Any]]):
@@ -176,10 +181,11 @@ def _other_list() -> Invalid:
 
 def _fits(value: object, column: ColumnElement[Any]) -> bool:
     """Whether a cursor's value can be compared with the column: not every cursor was made by us."""
-    try:
-        return isinstance(value, column.type.python_type)
-    except NotImplementedError:
-        return True
+    kind = column.type
+    bits = next((bits for of, bits in _BITS if isinstance(kind, of)), 0)
+    if bits:
+        return type(value) is int and -(2**bits) <= value < 2**bits
+    return isinstance(value, kind.python_type)
 
 
 def id_column(kind: str, *parts: ColumnElement[Any]) -> ColumnElement[str]:

@@ -13,7 +13,7 @@ from periplus_hub.kit.ids import new_id, random_token
 from periplus_hub.kit.keyset import sliced
 
 KEYS = st.tuples(
-    st.text(max_size=50),
+    st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=50),
     st.integers(-(2**70), 2**70),
     st.booleans(),
     st.uuids(),
