@@ -1,9 +1,11 @@
 """The door: who gets in, what is refused, and what an answer looks like."""
 
 import json
+from threading import get_ident
+from typing import Any
 
 import pytest
-from graphql import get_introspection_query
+from graphql import execute, get_introspection_query
 
 from periplus_hub.access.scope import Role, Scope
 from periplus_hub.kit.db import Database, count_statements
@@ -104,6 +106,43 @@ async def test_introspection_is_for_everyone_who_may_read(hub: Door, db: Databas
     token = await token_for(db, tenant, Role.ANALYST)
     answer = await hub.ask(get_introspection_query(), token)
     assert len(answer.good["__schema"]["types"]) > 30
+
+
+@pytest.mark.promise("queries-are-bounded")
+@pytest.mark.parametrize(
+    ("document", "variables"),
+    [
+        ("{__schema{types{name}}}", {}),
+        ("{__schema{types{name}}}", {"unused": 1}),
+        ("{...s} fragment s on Query{...on Query{__schema{types{name}}}}", {}),
+        ("query($n:String!){__type(name:$n){name}}", {"n": "Cluster"}),
+        ("query($n:String!){__type(name:$n){name}}", {"n": "Pod"}),
+    ],
+)
+async def test_the_schema_is_told_off_the_event_loop(
+    hub: Door, admin: str, monkeypatch: pytest.MonkeyPatch, document: str, variables: dict[str, object]
+) -> None:
+    threads: list[int] = []
+
+    def watched(*args: Any, **kwargs: Any) -> Any:
+        threads.append(get_ident())
+        return execute(*args, **kwargs)
+
+    monkeypatch.setattr("periplus_hub.api.graphql_run.execute", watched)
+    told = (await hub.ask(document, admin, **variables)).good
+    assert variables.get("n", "Cluster") in json.dumps(told)
+    assert get_ident() not in threads
+    assert (await hub.ask(document, admin, **variables)).good == told
+    assert len(threads) == 1
+
+
+async def test_the_schema_and_data_are_asked_apart(hub: Door, admin: str) -> None:
+    for document in (
+        "{__schema{types{name}} viewer{actor}}",
+        "{...s viewer{actor}} fragment s on Query{a:__schema{types{name}}}",
+    ):
+        assert (await hub.ask(document, admin)).codes == ["mixed-introspection"]
+    assert (await hub.ask('{__typename __type(name:"Pod"){name}}', admin)).good["__type"] == {"name": "Pod"}
 
 
 async def test_ten_thousand_nodes_are_served(hub: Door, db: Database, tenant: Scope, admin: str) -> None:

@@ -33,7 +33,7 @@ from graphql.validation.rules import overlapping_fields_can_be_merged as overlap
 from graphql.validation.validate import ValidationAbortedError
 
 from periplus_hub.api.graphql_limits import GateRefusal, Limits
-from periplus_hub.api.graphql_shape import check_shape, check_tokens, only_operation, syntax_refusal
+from periplus_hub.api.graphql_shape import check_shape, check_tokens, introspects, only_operation, syntax_refusal
 
 COMPARE: Final = "Compare the operation with the schema (docs/reference/graphql.md, or introspection)."
 """What to do about an operation that does not fit the schema."""
@@ -47,6 +47,8 @@ class Prepared:
     document: DocumentNode
     operation: OperationDefinitionNode
     trusted: bool
+    introspects: bool
+    """Whether it asks for the schema, and for nothing else."""
 
     @property
     def kind(self) -> OperationType:
@@ -95,7 +97,8 @@ class Documents:
         document = parse_measured(text, self._limits)
         async with self._one_at_a_time:
             await asyncio.to_thread(check_valid, self._schema, document, self._limits)
-        return Prepared(digest, document, only_operation(document), digest in self._trusted)
+        schema_only = introspects(document, self._limits)
+        return Prepared(digest, document, only_operation(document), digest in self._trusted, schema_only)
 
 
 def _digest(text: str) -> str:

@@ -12,7 +12,6 @@ import msgspec
 import structlog
 from graphql import (
     ExecutionResult,
-    FieldNode,
     GraphQLError,
     GraphQLSchema,
     VariableDefinitionNode,
@@ -32,7 +31,6 @@ from periplus_hub.kit.graphql import Context
 
 _log: Final = structlog.get_logger(__name__)
 _DECLARED: Final = "Send a value of the type the operation declares for this variable."
-_INTROSPECTION: Final = frozenset({"__schema", "__type", "__typename"})
 _KEPT_INTROSPECTIONS: Final = 8
 
 
@@ -42,11 +40,11 @@ class Runner:
 
     schema: GraphQLSchema
     limits: Limits
-    introspections: OrderedDict[str, bytes] = field(default_factory=OrderedDict)
+    introspections: OrderedDict[tuple[str, bytes], bytes] = field(default_factory=OrderedDict)
 
     async def run(self, admitted: Admitted, context: Context[Scope]) -> bytes:
         """The response body; raises GateRefusal for the deadline and the size of the answer."""
-        if _introspects_only(admitted):
+        if admitted.prepared.introspects:
             return await self._introspect(admitted)
         async with self._deadline():
             result = await self._execute(admitted, context)
@@ -113,12 +111,13 @@ class Runner:
 
     async def _introspect(self, admitted: Admitted) -> bytes:
         """In a worker thread, because it is long and purely computing; the answer is kept."""
-        digest = admitted.prepared.digest
-        kept = self.introspections.get(digest)
+        document, variables = admitted.prepared.document, admitted.variables
+        asked = (admitted.prepared.digest, msgspec.json.encode(variables))
+        kept = self.introspections.get(asked)
         if kept is None:
-            result = await asyncio.to_thread(execute, self.schema, admitted.prepared.document)
+            result = await asyncio.to_thread(execute, self.schema, document, variable_values=variables)
             kept = self.serialise(cast("ExecutionResult", result), "")
-            self.introspections[digest] = kept
+            self.introspections[asked] = kept
             while len(self.introspections) > _KEPT_INTROSPECTIONS:
                 self.introspections.popitem(last=False)
         return kept
@@ -173,12 +172,6 @@ def _entry(error: GraphQLError, request_id: str) -> dict[str, object]:
     if error.locations:
         entry["locations"] = [{"line": at.line, "column": at.column} for at in error.locations]
     return {**entry, "extensions": extensions}
-
-
-def _introspects_only(admitted: Admitted) -> bool:
-    selections = admitted.prepared.operation.selection_set.selections
-    named = all(isinstance(node, FieldNode) and node.name.value in _INTROSPECTION for node in selections)
-    return named and not admitted.variables
 
 
 def refusal_body(refusal: GateRefusal, entries: Sequence[Mapping[str, object]] | None = None) -> bytes:

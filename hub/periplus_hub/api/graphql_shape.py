@@ -6,6 +6,7 @@ a chain like `fragment a { ...b ...b }`.
 """
 
 from collections import Counter
+from collections.abc import Set
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -109,7 +110,7 @@ def only_operation(document: DocumentNode) -> OperationDefinitionNode:
 def check_shape(document: DocumentNode, limits: Limits) -> Shape:
     """Measure the document's operation and every fragment; raises GateRefusal at the first limit passed."""
     operation = only_operation(document)
-    fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
+    fragments = _fragments(document)
     if len(fragments) > limits.fragments:
         remedy = "Merge fragments."
         found = len(fragments)
@@ -118,12 +119,30 @@ def check_shape(document: DocumentNode, limits: Limits) -> Shape:
     for name in fragments:
         _check_measures(walk.fragment(name), limits, _SUMS)
     shape = walk.selections(operation.selection_set, len(operation.directives or ()))
-    roots = walk.roots(operation.selection_set, frozenset())
-    if roots > limits.root_fields:
-        remedy = "Ask in several requests."
-        raise over("too-many-root-fields", "root fields", limit=limits.root_fields, found=roots, remedy=remedy)
+    _check_roots(walk.roots(operation.selection_set, frozenset()), limits)
     _check_measures(shape, limits)
     return shape
+
+
+def _check_roots(roots: Set[tuple[str, str]], limits: Limits) -> None:
+    found = len({response for response, _ in roots})
+    if found > limits.root_fields:
+        remedy = "Ask in several requests."
+        raise over("too-many-root-fields", "root fields", limit=limits.root_fields, found=found, remedy=remedy)
+    asked = {name for _, name in roots}
+    if asked & _INTROSPECTION and asked - _INTROSPECTION - {"__typename"}:
+        message = "The operation asks for the schema and for data."
+        raise GateRefusal("mixed-introspection", message, "Ask for the schema in an operation of its own.")
+
+
+def introspects(document: DocumentNode, limits: Limits) -> bool:
+    """Whether a document that passed check_shape asks for the schema, and so for nothing else."""
+    roots = _Walk(_fragments(document), limits).roots(only_operation(document).selection_set, frozenset())
+    return any(name in _INTROSPECTION for _, name in roots)
+
+
+def _fragments(document: DocumentNode) -> dict[str, FragmentDefinitionNode]:
+    return {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
 
 
 _REMEDIES: Final = (
@@ -203,21 +222,18 @@ class _Walk:
         msg = f"a selection cannot be a {type(node).__name__}"
         raise TypeError(msg)
 
-    def roots(self, node: SelectionSetNode, seen: frozenset[str]) -> int:
-        """Response names at the top, each fragment followed once per path."""
-        return len(self._root_names(node, seen))
-
-    def _root_names(self, node: SelectionSetNode, seen: frozenset[str]) -> set[str]:
-        names: set[str] = set()
+    def roots(self, node: SelectionSetNode, seen: frozenset[str]) -> set[tuple[str, str]]:
+        """Response and field names at the top, each fragment followed once per path."""
+        names: set[tuple[str, str]] = set()
         for selection in node.selections:
             if isinstance(selection, FieldNode):
-                names.add(_response_name(selection))
+                names.add((_response_name(selection), selection.name.value))
             elif isinstance(selection, InlineFragmentNode):
-                names |= self._root_names(selection.selection_set, seen)
+                names |= self.roots(selection.selection_set, seen)
             elif isinstance(selection, FragmentSpreadNode) and selection.name.value not in seen:
                 fragment = self.fragments.get(selection.name.value)
                 seen |= {selection.name.value}
-                names |= self._root_names(fragment.selection_set, seen) if fragment else set()
+                names |= self.roots(fragment.selection_set, seen) if fragment else set()
         return names
 
 
