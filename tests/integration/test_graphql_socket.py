@@ -152,6 +152,67 @@ async def test_complete_ends_one_subscription(stage: Stage) -> None:
             assert (await client.next())["type"] == "pong"
 
 
+async def test_a_name_used_again_is_still_counted_and_ended(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The subscription that gave up the name may take a while to end; it must not take its successor off the list."""
+    ending, ended = asyncio.Event(), asyncio.Event()
+
+    async def lingering(self: graphql_socket.Connection, *_: object) -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            ending.set()
+            await ended.wait()
+            raise
+
+    async with connected(stage.hub.app, PROTOCOL) as client:
+        await opened(client, stage.token)
+        with monkeypatch.context() as patched:
+            patched.setattr(graphql_socket.Connection, "_stream", lingering)
+            await client.send(type="subscribe", id="1", payload={"query": CHANGES})
+            await client.send(type="ping")
+            assert (await client.next())["type"] == "pong"
+        await client.send(type="complete", id="1")
+        await ending.wait()
+        await listening(client, stage, "1")
+        ended.set()
+        await client.send(type="ping")
+        assert (await client.next())["type"] == "pong"
+        await client.send(type="subscribe", id="1", payload={"query": CHANGES})
+        assert (await client.next())["closed"] == 4409
+    assert not stage.events._subscriptions
+
+
+async def test_subscriptions_that_are_still_ending_count_too(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = asyncio.Event()
+
+    async def lingering(self: graphql_socket.Connection, *_: object) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await ended.wait()
+
+    monkeypatch.setattr(graphql_socket.Connection, "_stream", lingering)
+    async with connected(stage.hub.app, PROTOCOL) as client:
+        await opened(client, stage.token)
+        for at in range(20):
+            await client.send(type="subscribe", id=str(at), payload={"query": CHANGES})
+            await client.send(type="ping")
+            assert (await client.next())["type"] == "pong"
+            await client.send(type="complete", id=str(at))
+        await client.send(type="subscribe", id="21", payload={"query": CHANGES})
+        assert (await client.next())["closed"] == 4429
+        ended.set()
+
+
+async def test_an_id_is_told_as_it_was_given(stage: Stage) -> None:
+    async with connected(stage.hub.app, PROTOCOL) as client:
+        await opened(client, stage.token)
+        await client.send(type="subscribe", id="x" * 100, payload={"query": "nonsense"})
+        assert (await client.next())["id"] == "x" * 100
+        await client.send(type="subscribe", id="x" * 101, payload={"query": "nonsense"})
+        assert (await client.next())["closed"] == 4400
+
+
 async def test_an_idle_connection_ends_with_its_token(
     stage: Stage, db: Database, clock: FakeClock, tenant: Scope, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,6 +32,7 @@ PROTOCOL: Final = "graphql-transport-ws"
 INIT_TIMEOUT_S: Final = 10.0
 RECHECK_S: Final = 10.0
 MAX_SUBSCRIPTIONS: Final = 10
+_ID_CHARS: Final = 100
 _BAD, _UNAUTHORIZED, _FORBIDDEN, _NO_PROTOCOL, _INIT_TIMEOUT, _TWICE, _TOO_MANY = (
     4400,
     4401,
@@ -86,6 +87,8 @@ class Connection:
     token: str = ""
     scope: Scope | None = None
     running: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    """Those running, and those that were told to end and have not yet."""
 
     async def serve(self) -> None:
         """Until either side ends it."""
@@ -159,8 +162,8 @@ class Connection:
         kind, identity = message.get("type"), message.get("id")
         if kind == "ping":
             await self._send({"type": "pong"})
-        elif kind == "subscribe" and isinstance(identity, str) and identity:
-            self._start(identity[:100], message.get("payload"))
+        elif kind == "subscribe" and isinstance(identity, str) and 0 < len(identity) <= _ID_CHARS:
+            self._start(identity, message.get("payload"))
         elif kind == "complete" and isinstance(identity, str):
             task = self.running.pop(identity, None)
             if task is not None:
@@ -173,10 +176,17 @@ class Connection:
     def _start(self, identity: str, payload: object) -> None:
         if identity in self.running:
             raise _Closed(_TWICE, f"subscriber for {identity} already exists")
-        if len(self.running) >= MAX_SUBSCRIPTIONS:
+        if len(self.running) >= MAX_SUBSCRIPTIONS or len(self.tasks) >= 2 * MAX_SUBSCRIPTIONS:
             raise _Closed(_TOO_MANY, f"at most {MAX_SUBSCRIPTIONS} subscriptions per connection")
         task = asyncio.ensure_future(self._subscription(identity, payload))  # allowed: ended by complete or _stop
         self.running[identity] = task
+        self.tasks.add(task)
+        task.add_done_callback(partial(self._ended, identity))
+
+    def _ended(self, identity: str, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        if self.running.get(identity) is task:  # the name may be another's by now
+            del self.running[identity]
 
     async def _subscription(self, identity: str, payload: object) -> None:
         try:
@@ -190,8 +200,6 @@ class Connection:
             await self._send({"id": identity, "type": "error", "payload": [_FAILED.as_error()]})
         else:
             await self._send({"id": identity, "type": "complete"})
-        finally:
-            self.running.pop(identity, None)
 
     async def _stream(self, identity: str, payload: object) -> None:
         entrance, scope = self.entrance, cast("Scope", self.scope)
@@ -231,7 +239,7 @@ class Connection:
             await self.socket.send_text(body.decode())
 
     async def _stop(self) -> None:
-        tasks = list(self.running.values())
+        tasks = list(self.tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
