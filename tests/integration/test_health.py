@@ -217,6 +217,31 @@ async def test_requests_on_one_connection_are_limited_each_for_itself(urls: dict
     assert answer.count(b" 200 OK") == 3
 
 
+@pytest.mark.promise("spokes-get-their-share")
+@pytest.mark.parametrize("piece", [b"X-Filler: " + b"x" * 990 + b"\r\n", b"x" * 1_000])
+async def test_trailers_without_end_are_refused(urls: dict[str, Any], piece: bytes) -> None:
+    head = b"POST /graphql HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-First: "
+    answer = await talk(urls["people_url"], head, *[piece * 50] * 10)
+    assert answer == b"" or b" 400 " in answer.partition(b"\r\n")[0]
+
+
+async def test_trailers_are_no_headers(urls: dict[str, Any], database_url: str, tmp_path: Path) -> None:
+    token = await start("admin_token", config_for(database_url, tmp_path))
+    head = b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n"
+    chunked = b"Transfer-Encoding: chunked\r\n\r\n1a\r\n" + b'{"query": "{__typename}" }' + b"\r\n0\r\n"
+    secret = f"Authorization: Bearer {token}\r\n".encode()
+    assert b" 200 " in (await talk(urls["people_url"], head + secret + chunked + b"\r\n")).partition(b"\r\n")[0]
+    assert b" 401 " in (await talk(urls["people_url"], head + chunked + secret + b"\r\n")).partition(b"\r\n")[0]
+
+
+@pytest.mark.promise("spokes-get-their-share")
+async def test_requests_sent_far_ahead_of_their_answers_are_refused(urls: dict[str, Any]) -> None:
+    one = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    last = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    assert (await talk(urls["people_url"], one * 10 + last)).count(b" 200 OK") == 11
+    assert (await talk(urls["people_url"], one * 1_000 + last)).count(b" 200 OK") <= 17
+
+
 @pytest.mark.promise("stops-are-clean")
 async def test_sigterm_lets_requests_finish_and_removes_the_ready_file(database_url: str, tmp_path: Path) -> None:
     config = config_for(database_url, tmp_path)
