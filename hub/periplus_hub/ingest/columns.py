@@ -60,8 +60,15 @@ def _set_aside(table: pa.Table, name: str, problems: list[tuple[Reason, Mask]]) 
 
 
 def _sample(table: pa.Table, mask: Mask) -> str:
-    rows = table.take(pa.array(np.flatnonzero(mask)[:MAX_SAMPLE_ROWS])).to_pylist()
+    few = table.take(pa.array(np.flatnonzero(mask)[:MAX_SAMPLE_ROWS]))
+    rows = pa.table([_shown(values) for values in few.itercolumns()], few.column_names).to_pylist()
     return "\n".join(str(row).replace("\0", "\\0")[: MAX_SAMPLE_BYTES // MAX_SAMPLE_ROWS] for row in rows)
+
+
+def _shown(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Times that do not fit stay numbers: some are beyond what Python can write."""
+    plain = pa.types.is_timestamp(values.type) and not all(map(_times_fit, values.chunks))
+    return values.cast(pa.int64()) if plain else values
 
 
 def _problems(table: pa.Table, contract: Table) -> Iterator[tuple[Reason, Mask]]:
@@ -98,13 +105,18 @@ def _look(values: pa.ChunkedArray, longest: int) -> tuple[bool, bool]:
     sizes_fit, has_nul = True, False
     for chunk in values.chunks:
         _, ends, data = chunk.buffers()
-        if data is None or ends is None or not data.size:
+        if data is None or ends is None or not data.size or not len(chunk):
             continue
-        bounds = memoryview(ends).cast("i")[chunk.offset : chunk.offset + len(chunk) + 1]
-        start, end = bounds[0], bounds[-1]
-        sizes_fit = sizes_fit and (end - start <= longest or bool(np.diff(np.asarray(bounds)).max() <= longest))
+        bounds = _bounds(ends, chunk)
+        start, end = int(bounds[0]), int(bounds[-1])
+        sizes_fit = sizes_fit and (end - start <= longest or bool(np.diff(bounds).max() <= longest))
         has_nul = has_nul or b"\0" in bytes(memoryview(data)[start:end])
     return sizes_fit, has_nul
+
+
+def _bounds(ends: pa.Buffer, chunk: pa.Array) -> npt.NDArray[np.int32]:
+    """Where each text begins and the last one ends. A buffer may have any length, as long as these are in it."""
+    return np.frombuffer(ends, np.int32, len(chunk) + 1, chunk.offset * 4)
 
 
 def _list(_column: Column, values: pa.ChunkedArray) -> Iterator[tuple[Reason, Mask]]:
@@ -138,7 +150,7 @@ def _times_fit(chunk: pa.Array) -> bool:
     data = chunk.buffers()[1]
     if data is None or not len(chunk):
         return True
-    raw = np.frombuffer(data, dtype=np.int64)[chunk.offset : chunk.offset + len(chunk)]
+    raw = np.frombuffer(data, np.int64, len(chunk), chunk.offset * 8)
     return bool(raw.min() >= EARLIEST_US and raw.max() <= LATEST_US)
 
 
@@ -173,10 +185,9 @@ def _is_upsert(chunk: pa.Array) -> bool:
         return True
     if data is None or ends is None:
         return False
-    bounds = memoryview(ends).cast("i")[chunk.offset : chunk.offset + len(chunk) + 1]
-    lengths = np.diff(np.asarray(bounds))
-    same = bytes(memoryview(data)[bounds[0] : bounds[-1]]) == _UPSERT * len(chunk)
-    return same and bool((lengths == len(_UPSERT)).all())
+    bounds = _bounds(ends, chunk)
+    same = bytes(memoryview(data)[int(bounds[0]) : int(bounds[-1])]) == _UPSERT * len(chunk)
+    return same and bool((np.diff(bounds) == len(_UPSERT)).all())
 
 
 def _repeated(uids: pa.ChunkedArray) -> Iterator[tuple[Reason, Mask]]:
