@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from periplus_hub.access.scope import Role, Scope, owned
+from periplus_hub.api.schema import build_schema
 from periplus_hub.kit.db import Database, count_statements
 from periplus_hub.kit.tables import metadata
 
@@ -16,6 +17,12 @@ from tests.support.graphql_examples import EXAMPLES, MUTATIONS, QUERIES, Example
 from tests.support.graphql_hub import Answer, Door, door, seed, token_for
 from tests.support.hub_db import make_tenant
 
+ROLES = {
+    Role.VIEWER: set[str](),
+    Role.ANALYST: {"findings:write"},
+    Role.OPERATOR: {"findings:write", "domains:write", "overlaps:accept", "fleet:approve"},
+    Role.ADMIN: {"findings:write", "domains:write", "overlaps:accept", "fleet:approve", "tokens:write"},
+}
 READ_BY_ADMINS = {"apiTokens", "auditEvents", "joinTokens"}
 
 
@@ -105,6 +112,35 @@ async def test_viewers_read_what_is_not_for_admins_and_change_nothing(hub: Door,
         result = (await run(hub, example, token, fleet.ids)).good[example.field]
         assert (result["__typename"], result["code"]) == ("Forbidden", "forbidden"), example.field
     assert await contents(db, tenant) == before
+
+
+@pytest.mark.promise("roles-hold")
+async def test_every_mutation_is_for_the_roles_it_names_and_no_other(hub: Door, db: Database) -> None:
+    """Each says in its description what it needs; what a role may do is spelt out here once more, by hand."""
+    described = build_schema()._schema.mutation_type.fields  # type: ignore[union-attr]  # there is one
+    for example in MUTATIONS:
+        needed = str(described[example.field].description).rpartition("Needs ")[2].rstrip(".")
+        for role, may in ROLES.items():
+            scope = cast("Scope", await make_tenant(db, f"{example.field}-{role}"))
+            fleet, token = await seed(db, scope, clusters=2, objects=0), await token_for(db, scope, role)
+            before = await contents(db, scope)
+            result = (await run(hub, example, token, fleet.ids)).good[example.field]
+            assert (result["__typename"] == "Forbidden") == (needed not in may), (example.field, role, result)
+            assert (await contents(db, scope) == before) == (needed not in may), (example.field, role)
+
+
+@pytest.mark.promise("changes-are-audited")
+async def test_the_same_again_is_audited_if_it_changes_anything(hub: Door, db: Database, clock: FakeClock) -> None:
+    for example in MUTATIONS:
+        scope = cast("Scope", await make_tenant(db, example.field))
+        fleet, token = await seed(db, scope), await token_for(db, scope, Role.ADMIN)
+        await run(hub, example, token, fleet.ids)
+        before = await contents(db, scope)
+        clock.advance(1)
+        await run(hub, example, token, fleet.ids)
+        after = await contents(db, scope)
+        written = len(after.pop("audit_events")) - len(before.pop("audit_events"))
+        assert (after != before) <= written <= 1, example.field
 
 
 @pytest.mark.promise("statements-do-not-grow")

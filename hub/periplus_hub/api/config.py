@@ -4,6 +4,7 @@
 """
 
 import os
+import re
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final, Literal, Self
@@ -50,6 +51,10 @@ class StoreConfig(Settings):
     def _known_scheme(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None and not url.get_secret_value().startswith(_SCHEMES):
             raise ValueError("it must start with postgresql://")
+        if url is not None and not _has_readable_hosts(url.get_secret_value()):
+            raise ValueError(
+                "its hosts and ports cannot be read: write / ? # @ [ ] in a name or password as %2F %3F %23 %40 %5B %5D"
+            )
         return url
 
     @property
@@ -135,6 +140,12 @@ def load_config(file: Path | None, flags: dict[str, Any]) -> HubConfig:
     """Flags over PERIPLUS_* over the TOML file over defaults; raises ConfigError naming everything that is wrong."""
     spokes = {name for name in os.environ if name.startswith(_SPOKE_PREFIX)}
     return read_settings(HubConfig, flags, file, others=_OTHER_PROGRAMS | spokes)
+
+
+def _has_readable_hosts(url: str) -> bool:
+    """The driver would quote what it takes for a port, and that may be a part of the password."""
+    hosts = re.split("[/?#]", url.partition("://")[2], maxsplit=1)[0].rpartition("@")[2]
+    return all(re.fullmatch(r"(\[[^][]+\]|[^:\[\]]*)(:[0-9]{0,5})?", host) for host in hosts.split(","))
 
 
 def is_loopback(host: str) -> bool:

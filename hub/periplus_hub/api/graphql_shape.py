@@ -6,7 +6,7 @@ a chain like `fragment a { ...b ...b }`.
 """
 
 from collections import Counter
-from collections.abc import Set
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -124,7 +124,7 @@ def check_shape(document: DocumentNode, limits: Limits) -> Shape:
     return shape
 
 
-def _check_roots(roots: Set[tuple[str, str]], limits: Limits) -> None:
+def _check_roots(roots: AbstractSet[tuple[str, str]], limits: Limits) -> None:
     found = len({response for response, _ in roots})
     if found > limits.root_fields:
         remedy = "Ask in several requests."

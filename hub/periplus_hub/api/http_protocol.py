@@ -107,8 +107,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._headers_done()
         if not self.transport.is_closing():
             head = b"HTTP/1.1 " + status + b"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
-            if not self.pipeline and (
-                self.cycle is None or self.cycle.response_complete == self.cycle.response_started
-            ):
+            last = cast(
+                "RequestResponseCycle | None", self.cycle
+            )  # uvicorn declares it without the None it begins with
+            if not self.pipeline and (last is None or last.response_complete == last.response_started):
                 self.transport.write(head)  # else it would stand inside or before another answer
             self.transport.close()

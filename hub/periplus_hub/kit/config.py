@@ -56,7 +56,8 @@ def read_settings(
     try:
         return kind.model_validate({key: each.value for key, each in given.items()})
     except ValidationError as error:
-        raise ConfigError("\n".join(_lines(error, given, kind)), "Correct the settings named above.") from error
+        message = "\n".join(_lines(error, given, kind))
+        raise ConfigError(message, "Correct the settings named above.") from None  # it quotes values, secret ones too
 
 
 def _from_flags(flags: Mapping[str, Any]) -> dict[str, _Given]:
