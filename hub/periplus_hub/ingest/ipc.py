@@ -46,6 +46,8 @@ def _walk(stream: memoryview) -> None:
                 raise _invalid("a section's Arrow stream ends before its section does")
             return
         position += size + _body_length(stream[position : position + size], wanted)
+        if position > len(stream):
+            raise _invalid("a section's Arrow stream is cut short")
         wanted = _RECORD_BATCH
     raise _invalid(f"a section has more than {MAX_MESSAGES} Arrow messages")
 

@@ -20,7 +20,10 @@ from tests.support.golden import FOLDER
 from tests.support.malformed import pods_table
 
 ROUNDS = 1_500
-NUMBERS = (0, 1, -1, 64, 255, 2**20, 2**31 - 1, -(2**31))
+NUMBERS = {
+    "i": (0, 1, -1, 64, 255, 2**20, 2**31 - 1, -(2**31)),
+    "q": (0, 1, -1, 255, 2**20, 2**40, 2**63 - 1, -(2**63)),
+}
 
 
 def with_column(name: str, values: pa.Array) -> pa.Table:
@@ -57,9 +60,9 @@ def mutated(chance: random.Random, raw: bytes) -> bytes:
         if chance.random() < 0.5:
             damaged[place] ^= 1 << chance.randrange(8)
             continue
-        form = chance.choice("iq")
+        form = chance.choice(tuple(NUMBERS))
         place = min(place - place % 8, len(raw) - 8)
-        struct.pack_into(f"<{form}", damaged, place, chance.choice(NUMBERS))
+        struct.pack_into(f"<{form}", damaged, place, chance.choice(NUMBERS[form]))
     return bytes(damaged)
 
 
@@ -72,13 +75,25 @@ def outcome(header: Header, raw: bytes) -> str:
     return "set aside" if aside else "taken"
 
 
+def recorded() -> list[tuple[Header, bytes]]:
+    """Every recorded batch with its inflated body."""
+    batches = [unseal(path.read_bytes()) for path in sorted(FOLDER.glob("*/*.batch"))]
+    return [(header, zstandard.decompress(bytes(body))) for header, body in batches]
+
+
 @pytest.mark.promise("the-rest-goes-on")
 def test_no_damage_inside_a_section_is_a_fault_of_the_hub() -> None:
-    chance, seen = random.Random(7), Counter[str]()
-    recorded = [unseal(path.read_bytes()) for path in sorted(FOLDER.glob("*/*.batch"))]
-    whole = [(header, zstandard.decompress(bytes(body))) for header, body in recorded]
+    chance, seen, batches = random.Random(7), Counter[str](), recorded()
     for _ in range(ROUNDS):
-        header, raw = chance.choice(whole)
+        header, raw = chance.choice(batches)
         seen[outcome(header, mutated(chance, raw))] += 1
     assert set(seen) == {"invalid-batch", "set aside", "taken"}
     assert min(seen.values()) > 10
+
+
+@pytest.mark.promise("the-rest-goes-on")
+@pytest.mark.parametrize("number", [2**63 - 1, -(2**63)])
+def test_no_number_of_the_metadata_is_a_fault_of_the_hub(number: int) -> None:
+    header, raw = min(recorded(), key=lambda each: len(each[1]))
+    seen = {outcome(header, raw[:at] + struct.pack("<q", number) + raw[at + 8 :]) for at in range(0, len(raw) - 8, 4)}
+    assert seen <= {"invalid-batch", "set aside", "taken"}
