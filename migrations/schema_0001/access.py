@@ -43,3 +43,16 @@ def _first() -> None:
         tenant("audit_events"),
     )
     op.create_index("ix_audit_events_tenant_id_at", "audit_events", ["tenant_id", "at"])
+    _keep_for_good("audit_events")
+
+
+def _keep_for_good(table: str) -> None:
+    """Rows are only ever added: whatever a statement of the hub's would do to those there, it fails."""
+    op.execute(
+        f"CREATE FUNCTION {table}_kept() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        f"RAISE insufficient_privilege USING MESSAGE = 'rows of {table} are only ever added'; END $$"
+    )
+    op.execute(
+        f"CREATE TRIGGER {table}_kept BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
+        f"FOR EACH STATEMENT EXECUTE FUNCTION {table}_kept()"
+    )

@@ -4,7 +4,8 @@ from datetime import timedelta
 from typing import Final
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
 
 from periplus_hub.access import repository, service, service_tenants
 from periplus_hub.access.scope import Permission, Role, Scope, owned, role_scope
@@ -108,6 +109,20 @@ async def test_changes_of_tokens_are_audited_once(db: Database, tenant: Scope, c
         await service.revoke_token(c, tenant, token.id, now=clock.now())
         await service.revoke_token(c, tenant, token.id, now=clock.now())
     assert await events(db, tenant) == ["access:api-token:create", "access:api-token:revoke"]
+
+
+@pytest.mark.promise("changes-are-audited")
+@pytest.mark.parametrize(
+    "statement",
+    ["UPDATE audit_events SET actor = 'nobody'", "DELETE FROM audit_events", "TRUNCATE audit_events"],
+)
+async def test_what_was_audited_stays(db: Database, tenant: Scope, statement: str) -> None:
+    await make(db, tenant)
+    before = await events(db, tenant)
+    with pytest.raises(DBAPIError, match="only ever added"):
+        async with db.write() as c:
+            await c.execute(text(statement))
+    assert await events(db, tenant) == before == ["access:api-token:create"]
 
 
 @pytest.mark.promise("changes-are-audited")

@@ -46,4 +46,5 @@ audit_events: Final = Table(
     Column("request_id", Text, nullable=False, server_default=""),
     Index(None, "tenant_id", "at"),
 )
-"""Written in the transaction of the change it describes; `action` is `source:subject:verb`."""
+"""Written in the transaction of the change it describes; `action` is `source:subject:verb`. A trigger keeps every row
+for good."""
