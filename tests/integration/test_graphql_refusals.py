@@ -135,6 +135,16 @@ async def test_what_is_no_fault_of_the_asker(
     assert (answer.status, answer.codes) == (408, ["body-too-slow"])
 
 
+@pytest.mark.promise("queries-are-bounded")
+async def test_an_answer_is_no_longer_than_its_limit(db: Database, clock: FakeClock, token: str) -> None:
+    short = door(db, clock, limits=Limits(response_bytes=200))
+    assert (await short.ask("{viewer{actor}}", token)).good
+    for document in ("{viewer{actor " + " ".join(f"a{at}:actor" for at in range(20)) + "}}", "{__schema{types{name}}}"):
+        answer = await short.ask(document, token)
+        assert (answer.data, answer.codes) == (None, ["response-too-large"])
+        assert answer.errors[0]["extensions"]["limit"] == 200
+
+
 async def test_the_future_is_not_known(hub: Door, token: str) -> None:
     answer = (await hub.ask(OWNER, token, ip="10.0.0.1", at="2999-01-01T00:00:00Z")).good["addressOwner"]
     assert answer["__typename"] == "AddressUnknown"

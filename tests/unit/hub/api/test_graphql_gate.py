@@ -60,6 +60,7 @@ async def test_every_bomb_is_refused_with_a_remedy(name: str) -> None:
         ("{viewer{" + "id@skip(if:false)" * 7 + "name@skip(if:false)" * 14 + "}}", "too-many-directives", 21),
         ("{viewer{" + "id " * 21 + "}}", "repeated-field", 21),
         ("query a{__typename} query b{__typename}", "one-operation", 2),
+        ("{a(b:" + "[" * 39 + "]" * 39 + ")}", "too-nested", 41),
     ],
 )
 async def test_limit_and_found_value_are_told(query: str, code: str, found: int) -> None:
@@ -67,6 +68,19 @@ async def test_limit_and_found_value_are_told(query: str, code: str, found: int)
     assert (error.code, error.found) == (code, found)
     assert error.limit is not None
     assert error.limit < found
+
+
+@pytest.mark.promise("queries-are-bounded")
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        ([0] * 1_000, "too-many-variables"),
+        ([[[[[[[[[]]]]]]]]], "variables-too-deep"),
+        ({"a": {"b": "x" * 8_193}}, "text-too-long"),
+    ],
+)
+async def test_variables_are_bounded_whatever_the_document(value: object, code: str) -> None:
+    assert (await refusal("{viewer{id}}", x=value)).code == code
 
 
 async def test_fragments_are_measured_expanded() -> None:
@@ -91,6 +105,12 @@ async def test_price_follows_the_page_size() -> None:
     with_resolver = await admit("{clusters(first:1000){nodes{label}}}")
     assert with_resolver.cost - thousand.cost == pytest.approx(1_000)
     assert (await admit("{clusters(first:10000){nodes{id name count}}}")).cost < LIMITS.cost
+
+
+async def test_a_fragment_costs_what_the_page_around_it_does() -> None:
+    spread = "{a:clusters(first:10){...f} b:clusters(first:1000){...f}} fragment f on Things{nodes{id}}"
+    written = "{a:clusters(first:10){nodes{id}} b:clusters(first:1000){nodes{id}}}"
+    assert (await admit(spread)).cost == pytest.approx((await admit(written)).cost)
 
 
 async def test_page_of_more_than_the_maximum_is_refused_with_it() -> None:
@@ -162,3 +182,26 @@ async def test_validation_stops_at_its_budget() -> None:
     with pytest.raises(GateRefusal) as caught:
         await admit("{viewer{id name}}", gate(Limits(validation_s=-1)))
     assert caught.value.code == "validation-budget"
+
+
+@pytest.mark.promise("queries-are-bounded")
+async def test_what_runs_is_paid_for() -> None:
+    subject = gate(Limits(bucket=30, new_document_cost=0, refill_per_s=0.01))
+    query = "{clusters{nodes{id}}}"
+    cost = (await admit(query, subject)).cost
+    for _ in range(int(30 / cost) - 1):
+        await admit(query, subject)
+    with pytest.raises(GateRefusal) as caught:
+        await admit(query, subject)
+    assert caught.value.code == "budget-exhausted"
+
+
+@pytest.mark.promise("queries-are-bounded")
+@pytest.mark.parametrize("other", ["{viewer{name}}", "{nonsense}", "{"])
+async def test_a_new_document_is_paid_for_even_when_it_is_wrong(other: str) -> None:
+    subject = gate(Limits(bucket=100, new_document_cost=60, refill_per_s=0.01))
+    await admit("{viewer{id}}", subject)
+    with pytest.raises(GateRefusal) as caught:
+        await admit(other, subject)
+    assert caught.value.code == "budget-exhausted"
+    await admit("{viewer{id}}", subject)
