@@ -68,7 +68,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     contract: str
     registration: str
     epoch: str
-    """UUIDv7 minted when an empty outbox folder is created: later epochs sort later."""
+    """UUIDv7 of one life of an outbox, minted whenever it is opened: later epochs sort later."""
     seq: int
     """Strictly +1 within an epoch, from 1, over all kinds."""
     kind: Kind

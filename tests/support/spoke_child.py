@@ -5,8 +5,11 @@ has settled everything.
 """
 
 import asyncio
+import errno
+import os
 import random
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
@@ -57,6 +60,18 @@ def snapshot(run: str) -> Sealable:
     return Sealable(kind=Kind.INVENTORY, window_start_s=HOUR_S, window_s=0, sections=(section,), mode="snapshot")
 
 
+class MoodyFileSystem(FolderFileSystem):
+    """Refuses one file of flows once, so that every run goes into memory and back."""
+
+    _refused = False
+
+    def write(self, name: str, data: bytes) -> None:
+        if ".flows." in name and not self._refused:
+            self._refused = True
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        super().write(name, data)
+
+
 class Child:
     """One run."""
 
@@ -80,7 +95,7 @@ class Child:
         async with HubClient(self._url, clock) as client:
             facts = ClusterFacts(uid="uid-1", name="prod-1")
             registration = store.registration() or await enrol(client, store, facts, JOIN_TOKEN)
-            files = FolderFileSystem(self._folder / "outbox")
+            files = MoodyFileSystem(self._folder / "outbox")
             outbox = await desk.run(Outbox, files, clock, rng, registration.registration)
             sink = OutboxSink(desk, outbox, news)
             self._rows_one_by_one = OutboxSink(desk, outbox, news)
@@ -101,7 +116,7 @@ class Child:
             async with asyncio.TaskGroup() as group:
                 sender = group.create_task(courier.run())
                 again = group.create_task(self._snapshots(sink))
-                await self._seal(sink)
+                await self._seal(sink, lambda: desk.run(outbox.recover_disk))
                 while await desk.run(outbox.held) or outbox.snapshot_needed:
                     await news.current().wait()
                 sender.cancel()
@@ -109,12 +124,13 @@ class Child:
         desk.close()
         lock.release()
 
-    async def _seal(self, sink: OutboxSink) -> None:
+    async def _seal(self, sink: OutboxSink, make_durable: Callable[[], Awaitable[bool]]) -> None:
         await sink.emit(snapshot(self._run))
         await self._rows_one_by_one.emit(statement(self._run))
         with (self._folder / "returned").open("a") as oracle:
             for window in range(WINDOWS):
                 await sink.emit(flows(self._run, window))
+                await make_durable()
                 oracle.writelines(f"{self._run}-{window}-{row}\n" for row in range(ROWS))
                 oracle.flush()
 

@@ -13,7 +13,6 @@ VARIABLE: Final = "PERIPLUS_CRASHPOINT"
 NAMES: Final = (
     "identity_before_rename",
     "enrol_before_store",
-    "outbox_after_state",
     "outbox_before_rename",
     "outbox_before_folder_sync",
     "outbox_after_seal",
@@ -23,6 +22,7 @@ NAMES: Final = (
     "outbox_replace_before_commit",
     "outbox_replace_after_commit",
     "outbox_new_epoch_after_state",
+    "outbox_persist_after_file",
     "transport_before_send",
     "transport_after_answer",
 )

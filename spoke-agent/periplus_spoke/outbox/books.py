@@ -8,6 +8,7 @@ the batch, so a repeated request counts once. A heartbeat has no such guard.
 """
 
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from typing import Final, NamedTuple
 
 import msgspec
@@ -64,6 +65,16 @@ class Books:
         """Rows that came in; the hub is told."""
         self._total(hour).collected += rows
         self.owe((Outcome(hour_start_s=hour.start_s, kind=hour.kind, collected=rows),))
+
+    def forget(self, hour: Hour, rows: int, told: Iterable[Outcome]) -> None:
+        """As if this batch had never been sealed nor its rows collected."""
+        self._total(hour).collected -= rows
+        self.owe((*told, Outcome(hour_start_s=hour.start_s, kind=hour.kind, collected=-rows)))
+
+    def copy(self) -> "Books":
+        """Of the same accounts, to change on their own."""
+        rows = (HourTotal(kind=hour.kind, start_s=hour.start_s, total=deepcopy(t)) for hour, t in self._totals.items())
+        return Books(rows, self._pending.values())
 
     def found(self, hour: Hour, rows: int) -> None:
         """Rows held from a time whose books are lost; the hub was told of them then."""

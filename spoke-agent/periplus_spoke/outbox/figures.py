@@ -31,6 +31,8 @@ class EpochDepth(msgspec.Struct, frozen=True, kw_only=True):
     epoch: str
     last_seq: int
     oldest_held_seq: int
+    accepted: bool = False
+    """Whether the hub has some of it, and may tell that it is settled."""
 
 
 def depth(held: Holdings) -> Depth:
@@ -61,10 +63,14 @@ def accounts(held: Holdings) -> Mapping[Hour, tuple[Total, int]]:
 
 
 def _older(entries: Sequence[Entry], current: str) -> tuple[EpochDepth, ...]:
-    spans: dict[str, list[int]] = {}
+    spans: dict[str, list[Entry]] = {}
     for entry in entries:
         if entry.id.epoch != current:
-            spans.setdefault(entry.id.epoch, []).append(entry.id.seq)
-    return tuple(
-        EpochDepth(epoch=epoch, last_seq=max(seqs), oldest_held_seq=min(seqs)) for epoch, seqs in spans.items()
-    )
+            spans.setdefault(entry.id.epoch, []).append(entry)
+    return tuple(_depth_of(epoch, held) for epoch, held in spans.items())
+
+
+def _depth_of(epoch: str, held: Sequence[Entry]) -> EpochDepth:
+    seqs = [entry.id.seq for entry in held]
+    accepted = any(entry.status is Status.ACCEPTED for entry in held)
+    return EpochDepth(epoch=epoch, last_seq=max(seqs), oldest_held_seq=min(seqs), accepted=accepted)

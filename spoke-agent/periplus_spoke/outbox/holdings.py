@@ -1,14 +1,18 @@
 """Everything held, with its books, kept in step with the disk.
 
-Order of writes: the state announces, then files change. A seal stores the new high-water mark, then the file; a
-release stores totals and the list of files to delete, then deletes; an exchange (split, fold, new registration)
-stores the names of the new files as provisional, writes them, then commits by storing the old ones as to be deleted.
-Whatever moment the process dies at, recovery reads the state and knows which half to keep.
+Each opening starts an epoch of its own, so a number is given out once however the last life ended, and whatever of it
+was only in memory is earlier than all that follows.
+
+Order of writes: a sealed file stands for itself, and recovery counts those that are later than what the state has
+counted; anything else the state announces before files change. A release stores totals and the list of files to
+delete, then deletes; an exchange (split, fold, new registration) stores the names of the new files as provisional,
+writes them, then commits by storing the old ones as to be deleted. Whatever moment the process dies at, recovery reads
+the state and knows which half to keep. What is only in memory is left out of the stored books.
 """
 
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from periplus_contract.batch import Header, InventoryMark, PartMark, body_sha256, seal
@@ -38,111 +42,109 @@ class Holdings:
         self._rng = rng
         self._registration = registration
         self._provisional: tuple[str, ...] = ()
-        self._epoch_in_memory = False
         self.shelf = Shelf(files)
-        recovered = recover(files)
-        state = recovered.state or State(registration=registration, epoch="")
-        self.previous_registration = state.registration
+        recovered = recover(files, registration)
+        state = recovered.state or State(epoch="")
         self.books = Books(state.totals, state.pending)
         self.entries: dict[BatchId, Entry] = {entry.id: entry for entry in recovered.entries}
-        self.epoch = state.epoch
-        self.high_water = state.high_water
-        self._carried = state.carried
-        self._open(recovered)
-
-    def _open(self, recovered: Recovered) -> None:
-        for entry in self.entries.values():
-            self._recount(entry.name, told=bool(entry.outcomes))
-            if self._is_new(entry.name):
-                self.books.told(entry.outcomes)
-        for name, damaged in recovered.damaged:
-            self._recount(damaged, told=True)
-            self.books.drop(hour_key(damaged), damaged.rows, "damaged_file")
-            self.shelf.set_aside(name, damaged.text(BAD_SUFFIX))
-        used = [identity.seq for identity in recovered.used if identity.epoch == self.epoch]
-        self.high_water = self._carried = max([self.high_water, *used])
-        if not self.epoch:
-            self.epoch = self._mint([identity.epoch for identity in recovered.used])
+        self._counted = state.counted
+        self._count(recovered)
+        self.epoch = self._mint({state.epoch, *recovered.epochs})
+        self.high_water = 0
+        self._counted = BatchId(self.epoch, 0)
         self.shelf.owe(recovered.leftovers)
         self.shelf.restore()
-        self.save()
-        self.shelf.pay()
+        self._let_go(recovered.damaged, BAD_SUFFIX)
 
-    def _is_new(self, name: FileName) -> bool:
-        return name.id.epoch == self.epoch and name.id.seq > self._carried
-
-    def _recount(self, name: FileName, *, told: bool) -> None:
-        if not self.epoch:
-            self.books.found(hour_key(name), name.rows)
-        elif told and self._is_new(name):
-            self.books.collect(hour_key(name), name.rows)
+    def _count(self, recovered: Recovered) -> None:
+        """Enter what was sealed since the state was written; without a state, everything."""
+        for name in [*(entry.name for entry in self.entries.values()), *recovered.damaged]:
+            if recovered.state is None:
+                self.books.found(hour_key(name), name.rows)
+            elif name.id > self._counted:
+                self.books.collect(hour_key(name), name.rows)
+        for entry in self.entries.values():
+            if recovered.state is not None and entry.id > self._counted:
+                self.books.told(entry.outcomes)
+        for name in recovered.damaged:
+            self.books.drop(hour_key(name), name.rows, "damaged_file")
 
     @property
     def ordered(self) -> list[Entry]:
         """Held batches in the order of sealing."""
         return list(self.entries.values())
 
-    def save(self) -> bool:
-        """Store the state; False when the disk refuses."""
-        held = (hour_key(entry.name) for entry in self.entries.values())
+    @property
+    def _in_memory(self) -> list[Entry]:
+        return [entry for entry in self.entries.values() if entry.in_memory is not None]
+
+    def save(self, removing: tuple[str, ...] = ()) -> bool:
+        """Store the state; False when the disk refuses. `removing` is to be deleted besides what is owed."""
+        held = [hour_key(entry.name) for entry in self.entries.values()]
         now_s = self._clock.wall_us() // _SECOND_US
+        books = self._durable_books()
         return self.shelf.save(
             State(
-                registration=self._registration,
                 epoch=self.epoch,
-                high_water=self.high_water,
-                carried=self._carried,
-                pending=self.books.pending(),
-                totals=self.books.stored(held, now_s),
-                removing=self.shelf.owed,
+                counted=self._counted,
+                pending=books.pending(),
+                totals=books.stored(held, now_s),
+                removing=(*self.shelf.owed, *removing),
                 replacing=self._provisional,
             )
         )
 
+    def _durable_books(self) -> Books:
+        """Without what a restart will know nothing of, or count itself when it finds the file."""
+        volatile = self._in_memory
+        if not volatile:
+            return self.books
+        books = self.books.copy()
+        for entry in volatile:
+            books.forget(hour_key(entry.name), entry.name.rows, entry.outcomes)
+        return books
+
     def start_epoch(self) -> None:
         """Count from 1 again under a later epoch; what is held keeps its own."""
-        self.epoch = self._mint([self.epoch])
-        self.high_water = self._carried = 0
-        self._epoch_in_memory = bool(self.shelf.refusal) or not self.save()
+        self.epoch = self._mint({self.epoch})
+        self.high_water = 0
+        self.save()
         crashpoint("outbox_new_epoch_after_state")
 
-    def _mint(self, known: Sequence[str]) -> str:
-        return uuid7(self._clock.wall_us(), self._rng, after=max(known, default=""))
+    def _mint(self, known: Iterable[str]) -> str:
+        return uuid7(self._clock.wall_us(), self._rng, after=max(known))
 
-    def ready_epoch(self) -> bool:
-        """Before sealing: numbers given out while the disk refuses belong to an epoch of their own.
-
-        Otherwise a restart, which forgets them, would give them out again. True when a new epoch had to start.
-        """
-        if not self.shelf.refusal or self._epoch_in_memory:
-            return False
-        self.start_epoch()
-        return True
-
-    def add(self, draft: Draft, mark: InventoryMark | None) -> Entry | None:
-        """Seal a draft under the next seq. None when the disk just refused: call `ready_epoch` and try again."""
-        seq = self.high_water + 1
+    def add(self, draft: Draft, mark: InventoryMark | None) -> Entry:
+        """Seal a draft under the next seq. Raises ValueError when it exceeds a limit of the wire."""
         hour = Hour(draft.kind, hour_of(draft.window_start_s))
-        outcomes = self.books.owed(MAX_OUTCOMES, hour, draft.rows)
-        header = self._header(draft, seq, mark, outcomes)
-        sealed = seal(header, draft.body)
-        self.high_water = seq
-        entry = Entry.of(header, len(sealed), sealed if self.shelf.refusal else None)
-        entry.in_doubt = False
-        if entry.in_memory is None and not self._store(entry, sealed):
-            return None
-        self.books.collect(hour, draft.rows)
-        self.books.told(outcomes)
-        self._carried = seq
+        seq = self.high_water + 1
+        if not self.shelf.refusal:
+            entry, sealed = self._sealed(draft, seq, mark, self.books.owed(MAX_OUTCOMES, hour, draft.rows))
+            if self.shelf.put(entry.name.text(), sealed):
+                self._counted = entry.id
+                return self._enter(entry)
+        # Only of its own rows: of all else the disk remembers that it is still to be told, and memory may be lost.
+        own = Outcome(hour_start_s=hour.start_s, kind=hour.kind, collected=draft.rows)
+        entry, sealed = self._sealed(draft, seq, mark, (own,) if draft.rows else ())
+        entry.in_memory = sealed
+        return self._enter(entry)
+
+    def _enter(self, entry: Entry) -> Entry:
+        self.high_water = entry.id.seq
+        self.books.collect(hour_key(entry.name), entry.name.rows)
+        self.books.told(entry.outcomes)
         self.entries[entry.id] = entry
         crashpoint("outbox_after_seal")
         return entry
 
-    def _store(self, entry: Entry, sealed: bytes) -> bool:
-        if not self.save():
-            return False
-        crashpoint("outbox_after_state")
-        return self.shelf.put(entry.name.text(), sealed)
+    def _sealed(
+        self, draft: Draft, seq: int, mark: InventoryMark | None, outcomes: tuple[Outcome, ...]
+    ) -> tuple[Entry, bytes]:
+        header = self._header(draft, seq, mark, outcomes)
+        sealed = seal(header, draft.body)
+        entry = Entry.of(header, len(sealed))
+        entry.in_doubt = False
+        return entry, sealed
 
     def _header(self, draft: Draft, seq: int, mark: InventoryMark | None, outcomes: tuple[Outcome, ...]) -> Header:
         return Header(
@@ -178,15 +180,18 @@ class Holdings:
         for entry in batches:
             self._account(entry, reason)
             del self.entries[entry.id]
-        on_disk = [entry for entry in batches if entry.in_memory is None]
-        self.shelf.owe(entry.name.text() for entry in on_disk)
-        stored = self.save()
+        # Those in memory too: of a write that failed the name may be there.
+        self._let_go([entry.name for entry in batches], aside)
+
+    def _let_go(self, names: Sequence[FileName], aside: str = "") -> None:
+        self.shelf.owe(name.text() for name in names)
+        if not self.save():
+            return
         crashpoint("outbox_release_after_state")
         if aside:
-            for entry in on_disk:
-                self.shelf.set_aside(entry.name.text(), entry.name.text(aside))
-        if stored:
-            self.shelf.pay()
+            for name in names:
+                self.shelf.set_aside(name.text(), name.text(aside))
+        self.shelf.pay()
 
     def _account(self, entry: Entry, reason: str) -> None:
         hour = hour_key(entry.name)
@@ -210,59 +215,62 @@ class Holdings:
         """
         if self.shelf.refusal:
             return False
+        # What the old headers were to tell goes with the new ones.
         untold = Books(pending=(outcome for entry in old for outcome in entry.outcomes))
-        new = []
-        for offset, draft in enumerate(drafts, start=1):
-            # What the old headers were to tell goes with the new ones.
-            outcomes = untold.owed(MAX_OUTCOMES)
-            untold.told(outcomes)
-            header = self._header(draft, self.high_water + offset, None, outcomes)
-            sealed = seal(header, draft.body)
-            entry = Entry.of(header, len(sealed))
-            entry.in_doubt = False
-            new.append((entry, sealed))
-        self.high_water += len(new)
-        self._provisional = tuple(entry.name.text() for entry, _ in new)
+        new = [self._resealed(draft, untold) for draft in drafts]
+        provisional = self._provisional = tuple(entry.name.text() for entry, _ in new)
         written = self.save()
         crashpoint("outbox_replace_after_intent")
         written = written and all(self.shelf.put(entry.name.text(), sealed) for entry, sealed in new)
         crashpoint("outbox_replace_before_commit")
-        provisional, self._provisional = self._provisional, ()
-        if not written:
+        self._provisional = ()
+        if not (written and self._commit(old, [entry for entry, _ in new], untold)):
             self.shelf.owe(provisional)
             return False
-        self.books.owe(untold.pending())
-        self._commit(old, [entry for entry, _ in new])
         return True
 
-    def _commit(self, old: Sequence[Entry], new: Sequence[Entry]) -> None:
+    def _resealed(self, draft: Draft, untold: Books) -> tuple[Entry, bytes]:
+        outcomes = untold.owed(MAX_OUTCOMES)
+        untold.told(outcomes)
+        self.high_water += 1
+        return self._sealed(draft, self.high_water, None, outcomes)
+
+    def _commit(self, old: Sequence[Entry], new: Sequence[Entry], untold: Books) -> bool:
+        before = self.books, self.entries, self._counted
+        self.books, self.entries = self.books.copy(), dict(self.entries)
+        self.books.owe(untold.pending())
         for entry in old:
             self.books.fold(hour_key(entry.name), entry.name.rows)
             del self.entries[entry.id]
         for entry in new:
             self.books.fold(hour_key(entry.name), -entry.name.rows)
             self.entries[entry.id] = entry
-        self._carried = self.high_water
-        self.shelf.owe(entry.name.text() for entry in old)
-        stored = self.save()
+            self._counted = entry.id
+        gone = tuple(entry.name.text() for entry in old)
+        if not self.save(gone):
+            self.books, self.entries, self._counted = before
+            return False
         crashpoint("outbox_replace_after_commit")
-        if stored:
-            self.shelf.pay()
+        self.shelf.owe(gone)
+        self.shelf.pay()
+        return True
 
     def persist_memory(self) -> bool:
-        """Try the disk again and move to it what is only in memory; True when everything is on disk."""
+        """Try the disk again and move to it what is only in memory; True when everything is on disk.
+
+        First what makes room. Then one file after the other in the order of sealing, each on disk before the books
+        say so. The disk is in use again only when all of that, and the ballast, is there.
+        """
         if not self.save():
             return False
         self.shelf.pay()
-        if not self.shelf.restore():
-            return False
-        for entry in self.entries.values():
-            if entry.in_memory is not None:
-                if not self.shelf.put(entry.name.text(), entry.in_memory):
-                    return False
-                entry.in_memory = None
-        self._epoch_in_memory = False
-        return True
+        for entry in self._in_memory:
+            if entry.in_memory is None or not self.shelf.put(entry.name.text(), entry.in_memory):
+                return False
+            entry.in_memory = None
+            self._counted = entry.id
+            crashpoint("outbox_persist_after_file")
+        return self.save() and self.shelf.restore()
 
 
 def hour_key(name: FileName) -> Hour:

@@ -16,9 +16,11 @@ BATCH_SUFFIX: Final = ".batch"
 BAD_SUFFIX: Final = ".bad"
 DEAD_SUFFIX: Final = ".dead"
 _NAME: Final = re.compile(
-    r"(?P<epoch>[0-9a-f-]{36})\.(?P<seq>[0-9]{12})\.(?P<kind>[a-z]+)\.(?P<start>[0-9]+)\.(?P<rows>[0-9]+)"
+    r"(?P<epoch>[0-7][0-9a-f]{7}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12})"
+    r"\.(?P<seq>[0-9]{12})\.(?P<kind>[a-z]+)\.(?P<start>0|[1-9][0-9]{0,9})\.(?P<rows>0|[1-9][0-9]{0,4})"
     r"(?P<suffix>\.batch|\.bad|\.dead)"
 )
+"""Only what an outbox may have given: an epoch with room for later ones, numbers that may be counted with."""
 WINDOWED: Final = frozenset({Kind.FLOWS, Kind.DNS, Kind.EVENTS})
 """Kinds whose batches stand alone: any order will do, the newest is the most wanted."""
 FOLDABLE: Final = frozenset({Kind.FLOWS, Kind.DNS})
@@ -61,6 +63,8 @@ class Status(Enum):
     IN_FLIGHT = "in-flight"
     ACCEPTED = "accepted"
     """Committed by the hub but not settled: kept, because a failover may still lose it there."""
+    FOREIGN = "foreign"
+    """Of an earlier registration, or of a number another writer used: sealed again before it is sent."""
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):

@@ -73,8 +73,7 @@ class Outbox:
         self._held = Holdings(files, clock, rng, registration)
         self.snapshot_needed = False
         """Queued inventory was let go of: whoever reads this asks for a fresh snapshot and clears it."""
-        if self._held.entries and self._held.previous_registration != registration:
-            self._adopt()
+        self._adopt()
 
     # ---- sealing
 
@@ -101,13 +100,10 @@ class Outbox:
         if not self._make_room(size):
             self._refuse(draft, "outbox_full")
             return
-        self._ready_epoch()
         if not self._connects(draft):
             self._refuse(draft, "replaced_by_snapshot")
             return
-        if not self._add(draft):
-            self._ready_epoch()
-            self._seal(draft)
+        self._add(draft)
 
     def _connects(self, draft: Draft) -> bool:
         """Whether the hub will find the base of this inventory, or the parts before this part, in front of it."""
@@ -118,21 +114,16 @@ class Outbox:
         before = self._held.entries.get(BatchId(self._held.epoch, self._held.high_water))
         return before is not None and before.ipam == PartMark(part=draft.part - 1, parts=draft.parts)
 
-    def _ready_epoch(self) -> None:
-        if self._held.ready_epoch():
-            self._break_chain()
-
-    def _add(self, draft: Draft) -> bool:
+    def _add(self, draft: Draft) -> None:
         inventory = draft.kind is Kind.INVENTORY
         try:
             entry = self._held.add(draft, self._chain.mark(draft) if inventory else None)
         except ValueError:
             _log.exception("a batch exceeds the wire's limits", extra={"kind": draft.kind.value, "rows": draft.rows})
             self._refuse(draft, "too_large")
-            return True
-        if entry is not None and inventory:
+            return
+        if inventory:
             self._chain.sealed(draft, entry.id.seq)
-        return entry is not None
 
     def _refuse(self, draft: Draft, reason: str) -> None:
         self._held.refuse_draft(draft, reason)
@@ -338,29 +329,36 @@ class Outbox:
         return entry is not None and self._held.exchange((entry,), halves)
 
     def _adopt(self) -> None:
-        """A new registration: what an earlier one left is sealed again under ours."""
-        self._held.start_epoch()
-        self._drop_inventory(self._queued_inventory())
-        for entry in self._held.ordered:
-            self._seal_again(entry)
+        """Seal again what has no identity of ours; while the disk refuses that, it waits.
+
+        Not inventory, nor what a later ipam statement says again: those are told afresh.
+        """
+        if self._held.shelf.refusal:
+            return
+        foreign = [entry for entry in self._held.ordered if entry.status is Status.FOREIGN]
+        again = set(planning.superseded_ipam(foreign))
+        self._drop_inventory([e for e in foreign if e.kind is Kind.INVENTORY or e.id in again])
+        for entry in foreign:
+            if entry.id in self._held.entries:
+                self._seal_again(entry)
 
     def _seal_again(self, entry: Entry) -> None:
         """Under a number of its own. A part would not be one there."""
-        if entry.ipam is None:
-            self._reseal(entry)
-        elif entry.id in self._held.entries:
+        if entry.ipam is not None:
             self._drop_statement(entry)
-
-    def _reseal(self, entry: Entry) -> None:
+            return
+        entry.status = Status.FOREIGN
         opened = self._open(entry)
-        if opened is not None and not self._held.exchange((entry,), (_draft(opened),)):
-            self._held.release((entry,), "outbox_full")
+        if opened is not None:
+            self._held.exchange((entry,), (_draft(opened),))
 
     # ---- upkeep
 
     def recover_disk(self) -> bool:
         """While the disk refuses: try it again. True when everything held is on disk."""
-        return not self._held.shelf.refusal or self._held.persist_memory()
+        recovered = not self._held.shelf.refusal or self._held.persist_memory()
+        self._adopt()
+        return recovered
 
     def depth(self) -> figures.Depth:
         """Figures of now."""

@@ -7,10 +7,10 @@ from typing import Final
 import msgspec
 
 from periplus_contract.batch import DamagedBatchError, Header, split
-from periplus_contract.limits import MAX_HEADER_BYTES
+from periplus_contract.limits import MAX_COMPRESSED_BYTES, MAX_HEADER_BYTES
 from periplus_spoke.outbox import state as states
 from periplus_spoke.outbox.filesystem import FileSystem
-from periplus_spoke.outbox.model import BAD_SUFFIX, BATCH_SUFFIX, BatchId, Entry, FileName
+from periplus_spoke.outbox.model import BAD_SUFFIX, BATCH_SUFFIX, Entry, FileName, Status
 
 _FIRST_READ: Final = 4096
 _PREFIX_BYTES: Final = 16
@@ -23,15 +23,15 @@ class Recovered(msgspec.Struct, frozen=True):
 
     state: states.State | None
     entries: tuple[Entry, ...]
-    damaged: tuple[tuple[str, FileName], ...]
+    damaged: tuple[FileName, ...]
     """Batch files with an unreadable header, still under their own name."""
     leftovers: tuple[str, ...]
     """Files to delete: half written, or announced as gone or undone by the state."""
-    used: tuple[BatchId, ...]
-    """Every identity any file name shows, set-aside files included."""
+    epochs: frozenset[str]
+    """Every one that any file name shows, set-aside files included."""
 
 
-def recover(files: FileSystem) -> Recovered:
+def recover(files: FileSystem, registration: str) -> Recovered:
     """Read the state and every header, changing nothing but the name of a damaged state.
 
     Raises OSError when the folder cannot be listed at all; everything else is worked around.
@@ -41,46 +41,51 @@ def recover(files: FileSystem) -> Recovered:
     gone = {name for name in names if name.endswith(".tmp")}
     if state is not None:
         gone |= {*state.removing, *state.replacing}.intersection(names)
-    entries, damaged, used = [], [], []
+    entries, damaged, epochs = [], [], set()
     for name in sorted(set(names) - gone):
         parsed = FileName.parse(name)
         if parsed is None:
             continue
         file_name, suffix = parsed
-        used.append(file_name.id)
+        epochs.add(file_name.id.epoch)
         if suffix != BATCH_SUFFIX:
             continue
-        entry = _read_entry(files, name, file_name)
+        entry = _read_entry(files, name, file_name, registration)
         if entry is None:
-            damaged.append((name, file_name))
+            damaged.append(file_name)
         else:
             entries.append(entry)
-    return Recovered(state, tuple(entries), tuple(damaged), tuple(sorted(gone)), tuple(used))
+    return Recovered(state, tuple(entries), tuple(damaged), tuple(sorted(gone)), frozenset(epochs))
 
 
 def _read_state(files: FileSystem, names: list[str]) -> states.State | None:
     if states.STATE_NAME not in names:
         return None
     try:
-        state = states.decode(files.read(states.STATE_NAME))
+        state = states.decode(files.read(states.STATE_NAME, states.MAX_STATE_BYTES))
     except OSError as error:
         _log.error("the outbox state cannot be read", extra={"error": str(error)})
         return None
     if state is None:
-        _log.error("the outbox state is damaged; a new epoch starts")
+        _log.error("the outbox state is damaged; the accounts start again with what is held")
         with suppress(OSError):
             files.rename(states.STATE_NAME, states.STATE_NAME + BAD_SUFFIX)
     return state
 
 
-def _read_entry(files: FileSystem, name: str, file_name: FileName) -> Entry | None:
+def _read_entry(files: FileSystem, name: str, file_name: FileName, registration: str) -> Entry | None:
     try:
         header = _read_header(files, name)
         entry = Entry.of(header, files.size(name))
     except (OSError, DamagedBatchError) as error:
         _log.warning("a batch file is damaged", extra={"file": name, "error": str(error)})
         return None
-    return entry if entry.name == file_name else None
+    if entry.name != file_name or entry.size > MAX_COMPRESSED_BYTES:
+        _log.warning("a batch file is not what its name says", extra={"file": name, "bytes": entry.size})
+        return None
+    if header.registration != registration:
+        entry.status = Status.FOREIGN
+    return entry
 
 
 def _read_header(files: FileSystem, name: str) -> Header:

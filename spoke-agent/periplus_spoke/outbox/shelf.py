@@ -65,7 +65,8 @@ class Shelf:
             crashpoint("outbox_before_folder_sync")
             self._files.sync_folder()
         except OSError as error:
-            self.owe((temporary, name))
+            with suppress(OSError):
+                self._files.remove(temporary)
             return self._refused(error)
         return True
 
@@ -74,7 +75,7 @@ class Shelf:
         return self._files.read(name)
 
     def owe(self, names: Iterable[str]) -> None:
-        """Announce deletions, so that the next stored state has them."""
+        """Announce deletions, so that the next stored state has them. None of these names is ever `put` again."""
         self._owed.extend(names)
 
     def pay(self) -> None:

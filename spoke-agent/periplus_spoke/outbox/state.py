@@ -1,7 +1,7 @@
 """The outbox's small durable state: what the files themselves cannot say. Pure.
 
-One line `PERIPLUS-STATE <crc32, hex>` and one JSON object. A damaged state is never guessed at: the outbox then
-starts a new epoch, because it can no longer know which numbers were used.
+One line `PERIPLUS-STATE <crc32, hex>` and one JSON object. A damaged state is never guessed at: the files alone then
+say what is held, and the accounts start with them.
 """
 
 import zlib
@@ -11,20 +11,21 @@ import msgspec
 
 from periplus_contract.outcomes import Outcome
 from periplus_spoke.outbox.books import HourTotal
+from periplus_spoke.outbox.model import BatchId
 
 STATE_NAME: Final = "state.json"
+MAX_STATE_BYTES: Final = 64 * 1024 * 1024
+"""What is larger is none of ours: a name of each of a million files."""
 _MAGIC: Final = b"PERIPLUS-STATE "
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Written before the act it announces, so recovery can finish or undo it."""
 
-    registration: str
     epoch: str
-    high_water: int = 0
-    """Highest seq ever given out in `epoch`, whether or not its file still exists."""
-    carried: int = 0
-    """Headers up to this seq are reflected in `pending`; a later file took its outcomes out of `pending`."""
+    """The latest so far; the next life starts a later one."""
+    counted: BatchId = BatchId("", 0)
+    """Files up to this one are in `totals` and `pending`. A later one was sealed, or moved from memory, since."""
     pending: tuple[Outcome, ...] = ()
     totals: tuple[HourTotal, ...] = ()
     removing: tuple[str, ...] = ()

@@ -30,6 +30,8 @@ from periplus_spoke.transport.verdicts import NoVerdict, Refusal, judge
 QUIET_S: Final = 30.0
 _FIRST_BEAT_US: Final = 500_000
 """Right after the start heartbeats come quicker, so that what was sent first is soon known to be settled."""
+_MOST_OLDER: Final = 8
+"""Epochs of earlier lives that one beat asks after, oldest first: a spoke that was started often is no burst."""
 UPKEEP_S: Final = 5.0
 RESEND_ACCEPTED_S: Final = 900
 _NOT_ABOUT_CONTENT: Final = frozenset({Verdict.RENEW, Verdict.RETRY})
@@ -189,10 +191,11 @@ class Courier:
         return (self._heard_at_us + self._beat_us - self._parts.timer.monotonic_us()) / 1_000_000
 
     async def _beat(self) -> None:
-        """Tell where we stand, per epoch of which something is held."""
+        """Tell where we stand, per epoch of which the hub has something that is not settled yet."""
         depth = await self._parts.desk.run(self._parts.outbox.depth)
         now = EpochDepth(epoch=depth.epoch, last_seq=depth.last_seq, oldest_held_seq=depth.oldest_held_seq)
-        for epoch in (now, *depth.older):
+        older = [epoch for epoch in depth.older if epoch.accepted]
+        for epoch in (now, *older[:_MOST_OLDER]):
             body = msgspec.json.encode(self._heartbeat(depth, epoch))
             judged = await self._authorised(HeartbeatAnswer, "/v1/heartbeat", body, "application/json")
             if isinstance(judged, Refusal):

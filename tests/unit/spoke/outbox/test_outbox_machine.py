@@ -1,5 +1,6 @@
 """Any interleaving of sealing, sending, settling, refusing and dying: nothing lost, nothing doubled."""
 
+import errno
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from periplus_contract.batch import Header
+from periplus_contract.batch import Header, unseal
 from periplus_contract.tables import Kind
 from periplus_spoke.outbox.books import Hour
 from periplus_spoke.outbox.model import BatchId
@@ -38,6 +39,8 @@ class OutboxMachine(RuleBasedStateMachine):
         self.given: dict[BatchId, bytes] = {}
         """Every identity ever seen on the way to the hub."""
         self.flying: dict[Lane, tuple[BatchId, bytes, Header]] = {}
+        self.forgotten: set[BatchId] = set()
+        """What was only in memory when the process died."""
 
     def _body(self) -> bytes:
         self.marks += 1
@@ -118,6 +121,15 @@ class OutboxMachine(RuleBasedStateMachine):
 
     # ---- fate
 
+    @rule(error=st.sampled_from([errno.ENOSPC, errno.EROFS, errno.EIO]))
+    def refuse(self, error: int) -> None:
+        self.files.refusing = error
+
+    @rule()
+    def take_writes_again(self) -> None:
+        self.files.refusing = 0
+        self._survives(self.outbox.recover_disk)
+
     @rule(after=st.integers(0, 12))
     def die_soon(self, after: int) -> None:
         self.files.die_after = after
@@ -142,8 +154,14 @@ class OutboxMachine(RuleBasedStateMachine):
         return True
 
     def _restart(self) -> None:
+        """What was only in memory is gone, though it may be in the ledger, or on disk after all."""
+        for entry in self.outbox._held.entries.values():
+            if entry.in_memory is not None:
+                self.forgotten.add(entry.id)
+                self.returned.discard(bytes(unseal(entry.in_memory)[1]))
         self.flying.clear()
         self.files.die_after = None
+        self.clock.advance(1)
         self.outbox = open_outbox(self.files, self.clock, seed=self.marks + 7)
 
     # ---- what must hold
@@ -165,7 +183,9 @@ class OutboxMachine(RuleBasedStateMachine):
             return
         assert_balanced(self.outbox)
         told: Counter[Hour] = Counter()
-        headers = {identity: header for identity, (_, header) in (self.ledger | self._held()).items()}
+        held = self._held()
+        known = {identity: seen for identity, seen in self.ledger.items() if identity not in self.forgotten}
+        headers = {identity: header for identity, (_, header) in (known | held).items()}
         for outcome in [
             *self.outbox._held.books.pending(),
             *(row for header in headers.values() for row in header.outcomes),
@@ -173,6 +193,11 @@ class OutboxMachine(RuleBasedStateMachine):
             told[Hour(outcome.kind, outcome.hour_start_s)] += outcome.collected
         collected = Counter({hour: total.collected for hour, (total, _) in self.outbox.accounts().items()})
         assert told == collected
+
+    @invariant()
+    def no_epoch_is_earlier_than_one_the_hub_has_seen(self) -> None:
+        if hasattr(self, "outbox") and self.ledger:
+            assert self.outbox.depth().epoch >= max(identity.epoch for identity in self.ledger)
 
     def _held(self) -> dict[BatchId, tuple[bytes, Header]]:
         held = {}

@@ -37,7 +37,7 @@ def test_parts_are_numbered_one_after_the_other_and_known_again_after_a_restart(
     open_outbox(files, clock).seal_all(statement(3))
     again = open_outbox(files, clock)
     assert marks(again) == [None, *(PartMark(part=part, parts=3) for part in (1, 2, 3))]
-    assert [identity.seq for identity in again.held()] == [1, 2, 3, 4]
+    assert [identity.seq for identity in again.held()] == [1, 1, 2, 3]
 
 
 def test_one_that_the_hub_cannot_place_takes_the_others_along() -> None:
