@@ -114,6 +114,9 @@ class BatchAnswer(msgspec.Struct, frozen=True, kw_only=True):
     pace: Pace = Pace()
     time_us: int = 0
     wants_snapshot: bool = False
+    newest_epoch: str = ""
+    """The latest epoch this registration's inventory was taken from; empty when there is none yet. A spoke whose own is
+    earlier is not alone, or starts from an old copy of its folder: it is heard again only in a later one."""
 
 
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,6 +141,7 @@ class HeartbeatAnswer(msgspec.Struct, frozen=True, kw_only=True):
     pace: Pace = Pace()
     time_us: int = 0
     wants_snapshot: bool = False
+    newest_epoch: str = ""
 
 
 def proof_bytes(hub_id: str, registration: str, nonce: str) -> bytes:

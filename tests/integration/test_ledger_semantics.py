@@ -105,6 +105,21 @@ async def test_the_same_batch_twice_at_once_is_taken_once(door: Door, tenant: Sc
     assert sorted(answer.result for answer in answers) == ["accepted", "duplicate"]
 
 
+@pytest.mark.promise("inventory-ends-equal")
+async def test_a_spoke_of_an_earlier_epoch_is_told_that_it_is_not_heard(door: Door, tenant: Scope) -> None:
+    member = await door.member(tenant)
+    assert (await member.beat()).newest_epoch == ""
+    newest = "01960000-0000-7000-8000-000000000000"
+    early = Spoke(member.registration)
+    late = early.new_epoch(UUID(newest))
+    assert (await member.send(late.snapshot({"pods": [pod("a")]}))).newest_epoch == newest
+    batch = early.snapshot({"pods": [pod("b")]})
+    for result in ("accepted", "duplicate"):
+        answer = await member.send(batch)
+        assert (answer.result, answer.newest_epoch) == (result, newest)
+    assert (await member.beat()).newest_epoch == newest
+
+
 @pytest.mark.promise("replays-count-once")
 async def test_other_bytes_under_a_known_seq_are_a_conflict(door: Door, tenant: Scope) -> None:
     member = await door.member(tenant)

@@ -42,6 +42,7 @@ class FakeHub:
         self.settle = True
         """Whether what is accepted is settled at once."""
         self.wants_snapshot = False
+        self.newest_epoch = ""
         self.rejected: dict[str, int] = {}
         """What every batch's answer says of rows set aside."""
         self.pace = messages.Pace()
@@ -224,6 +225,7 @@ class FakeHub:
                 pace=self.pace,
                 time_us=self.clock.wall_us(),
                 wants_snapshot=self.wants_snapshot,
+                newest_epoch=self.newest_epoch,
             )
         )
 
@@ -279,6 +281,7 @@ class FakeHub:
                 pace=self.pace,
                 time_us=self.clock.wall_us(),
                 wants_snapshot=self.wants_snapshot,
+                newest_epoch=self.newest_epoch,
             )
         )
 

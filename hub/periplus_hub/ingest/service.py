@@ -165,6 +165,7 @@ class Intake:
             pace=self._pace(),
             time_us=_us(self._db.clock.now()),
             wants_snapshot=applied.wants_snapshot,
+            newest_epoch=str(applied.newest_epoch or ""),
         )
 
     async def _tell(self, batch: DecodedBatch, applied: Applied) -> None:
@@ -227,6 +228,7 @@ class Intake:
             pace=self._pace(),
             time_us=_us(self._db.clock.now()),
             wants_snapshot=lost,
+            newest_epoch="" if chain is None else str(chain.epoch),
         )
 
 

@@ -29,6 +29,8 @@ class Applied:
     wants_snapshot: bool = False
     chain: Chain | None = None
     """Where the inventory stands after it, when that changed."""
+    newest_epoch: UUID | None = None
+    """The one the inventory is of, after it."""
     settled_through: int = field(default=0)
 
 
@@ -97,11 +99,17 @@ def _decide(batch: DecodedBatch, standing: Standing | None) -> Applied:
     chain = None if standing is None else standing.chain
     if entered is not None:
         _check_same(batch, entered)
-        return Applied(duplicate=True)
+        return Applied(duplicate=True, newest_epoch=_epoch_of(chain))
     if batch.header.kind is not Kind.INVENTORY:
-        return Applied(rejected=batch.rejected, wants_snapshot=_misses_snapshot(chain, batch))
+        wants_snapshot = _misses_snapshot(chain, batch)
+        return Applied(rejected=batch.rejected, wants_snapshot=wants_snapshot, newest_epoch=_epoch_of(chain))
     after = None if _is_set_aside(batch) else _after(batch, chain)
-    return Applied(rejected=batch.rejected, applied=after is not None, chain=after)
+    newest_epoch = _epoch_of(after or chain)
+    return Applied(rejected=batch.rejected, applied=after is not None, chain=after, newest_epoch=newest_epoch)
+
+
+def _epoch_of(chain: Chain | None) -> UUID | None:
+    return None if chain is None else chain.epoch
 
 
 def _check_same(batch: DecodedBatch, entered_sha256: str) -> None:

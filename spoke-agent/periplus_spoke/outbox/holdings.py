@@ -104,9 +104,9 @@ class Holdings:
             books.forget(hour_key(entry.name), entry.name.rows, entry.outcomes)
         return books
 
-    def start_epoch(self) -> None:
-        """Count from 1 again under a later epoch; what is held keeps its own."""
-        self.epoch = self._mint({self.epoch})
+    def start_epoch(self, after: str = "") -> None:
+        """Count from 1 again under an epoch that is later, also than `after`; what is held keeps its own."""
+        self.epoch = self._mint({self.epoch, after})
         self.high_water = 0
         self.save()
         crashpoint("outbox_new_epoch_after_state")

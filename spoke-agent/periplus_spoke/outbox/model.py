@@ -27,6 +27,11 @@ FOLDABLE: Final = frozenset({Kind.FLOWS, Kind.DNS})
 _ALLOCATIONS: Final = "allocations/"
 
 
+_EPOCH: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+_LATEST: Final = "03bb2cc3-d800"
+"""The first epoch of the year 2100."""
+
+
 class BatchId(NamedTuple):
     """Identity within a registration. Sorts in the order of sealing."""
 
@@ -148,6 +153,11 @@ class Entry(msgspec.Struct, kw_only=True):
             window_s=header.window_s,
             in_memory=in_memory,
         )
+
+
+def is_epoch(text: str) -> bool:
+    """Whether a spoke may have started this epoch, so that ours may be the next."""
+    return _EPOCH.fullmatch(text) is not None and text < _LATEST
 
 
 def hour_of(second: int) -> int:

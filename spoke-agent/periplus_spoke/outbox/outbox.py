@@ -323,6 +323,15 @@ class Outbox:
         if entry.kind is not Kind.INVENTORY:
             self._seal_again(entry)
 
+    def overtake(self, epoch: str) -> bool:
+        """Start an epoch later than this one, with a snapshot; False when ours is that already."""
+        if epoch <= self._held.epoch:
+            return False
+        self._held.start_epoch(epoch)
+        self._drop_certain(self._queued_inventory())
+        self._break_chain()
+        return True
+
     def split(self, identity: BatchId, halves: Sequence[Draft]) -> bool:
         """Put halves in the place of a batch that is too large for the hub."""
         entry = self._refused(identity)

@@ -16,7 +16,8 @@ from periplus_spoke.kit.backoff import spread
 from periplus_spoke.kit.clock import Timer
 from periplus_spoke.kit.news import News
 from periplus_spoke.outbox.desk import Desk
-from periplus_spoke.outbox.model import WINDOWED, BatchId
+from periplus_spoke.outbox.figures import Depth
+from periplus_spoke.outbox.model import WINDOWED, BatchId, is_epoch
 from periplus_spoke.outbox.outbox import Outbox
 from periplus_spoke.transport.gate import Gate
 from periplus_spoke.transport.report import Report
@@ -29,6 +30,9 @@ PENDING_S: Final = 10.0
 """Between questions while a person has yet to approve."""
 _SNAPSHOT_EVERY_US: Final = 30_000_000
 _REQUEUE_EVERY_US: Final = 60_000_000
+_OVERTAKE_EVERY_US: Final = 300_000_000
+"""Two spokes that overtake each other send a snapshot each time."""
+_ONE_SPOKE: Final = problems.BATCH_CONFLICT.remedy
 
 _log: Final = logging.getLogger(__name__)
 
@@ -59,6 +63,7 @@ class Answers:
         self._settled: dict[str, int] = {}
         self._asked_at_us: int | None = None
         self._requeued_at_us: int | None = None
+        self._overtook_at_us: int | None = None
 
     async def accepted(self, identity: BatchId, answer: BatchAnswer) -> None:
         """The batch is committed."""
@@ -76,15 +81,16 @@ class Answers:
         parts = self._parts
         parts.gate.set_pace(answer.pace)
         parts.report.well()
-        await self._settle(answer.epoch, answer.settled_through)
+        depth = await parts.desk.run(parts.outbox.depth)
+        await self._settle(depth, answer.epoch, answer.settled_through)
+        await self._compare_epochs(depth, answer.newest_epoch)
         self._compare_clocks(answer.time_us)
         if answer.wants_snapshot:
             self._ask_snapshot()
         await self.look_after_chain()
 
-    async def _settle(self, epoch: str, through: int) -> None:
+    async def _settle(self, depth: Depth, epoch: str, through: int) -> None:
         parts = self._parts
-        depth = await parts.desk.run(parts.outbox.depth)
         known = {depth.epoch: depth.last_seq, **{older.epoch: older.last_seq for older in depth.older}}
         if epoch not in known or not 0 <= through <= known[epoch]:
             parts.report.counters["bogus_watermarks"] += 1
@@ -107,12 +113,25 @@ class Answers:
         between was dropped.
         """
         parts = self._parts
-        now_us = parts.timer.monotonic_us()
-        if self._requeued_at_us is not None and now_us - self._requeued_at_us < _REQUEUE_EVERY_US:
+        if not self._is_due(self._requeued_at_us, _REQUEUE_EVERY_US):
             return
-        self._requeued_at_us = now_us
+        self._requeued_at_us = parts.timer.monotonic_us()
         count = await parts.desk.run(parts.outbox.requeue_accepted)
         _log.warning("the hub lost batches it had accepted; sending what is held again", extra={"batches": count})
+
+    async def _compare_epochs(self, depth: Depth, newest: str) -> None:
+        """The hub takes what is of an earlier epoch than its newest for old news, and says no word about it."""
+        parts = self._parts
+        if newest <= depth.epoch or not is_epoch(newest) or not self._is_due(self._overtook_at_us, _OVERTAKE_EVERY_US):
+            return
+        if await parts.desk.run(parts.outbox.overtake, newest):
+            self._overtook_at_us = parts.timer.monotonic_us()
+            _log.error("the hub has later inventory of this cluster; starting a later epoch", extra={"epoch": newest})
+            told = "another spoke writes as this cluster, or wrote from a later copy of this state folder"
+            parts.report.condition("second_writer", f"{told}. {_ONE_SPOKE}")
+
+    def _is_due(self, last_us: int | None, every_us: int) -> bool:
+        return last_us is None or self._parts.timer.monotonic_us() - last_us >= every_us
 
     def _compare_clocks(self, hub_us: int) -> None:
         if hub_us <= 0:
@@ -128,10 +147,9 @@ class Answers:
             self._parts.outbox.snapshot_needed = False
 
     def _ask_snapshot(self) -> bool:
-        now_us = self._parts.timer.monotonic_us()
-        if self._asked_at_us is not None and now_us - self._asked_at_us < _SNAPSHOT_EVERY_US:
+        if not self._is_due(self._asked_at_us, _SNAPSHOT_EVERY_US):
             return False
-        self._asked_at_us = now_us
+        self._asked_at_us = self._parts.timer.monotonic_us()
         self._parts.request_snapshot()
         return True
 

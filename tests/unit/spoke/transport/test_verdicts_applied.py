@@ -196,3 +196,37 @@ async def test_at_most_two_requests_at_once(tmp_path: Path) -> None:
     await scene.play(until=19)
     assert scene.hub.requests.count(BATCHES) == 19
     assert scene.hub.most_at_once <= 3, "two lanes and a heartbeat"
+
+
+async def test_a_later_epoch_at_the_hub_is_overtaken_and_said(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, *snapshot())
+    scene.hub.newest_epoch = later = "02000000-0000-7000-8000-000000000000"
+    rig = await scene.play(until=1)
+    assert scene.outbox.depth().epoch > later
+    assert rig.snapshots_asked >= 1
+    assert "only one spoke" in rig.report.status.conditions["second_writer"]
+
+
+async def test_epochs_that_overtake_each_other_do_so_slowly(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    epochs = set()
+
+    def heard(beats: int) -> asyncio.Event:
+        return scene.hub.reached(lambda: len(scene.hub.heartbeats) > beats)
+
+    async with scene.hub, sending(scene.hub, tmp_path, scene.clock, scene.outbox):
+        for serial in range(20):
+            scene.hub.newest_epoch = f"02000000-0000-7000-8000-0000000000{serial:02}"
+            await scene.clock.run_until(heard(len(scene.hub.heartbeats) + 1))
+            epochs.add(scene.outbox.depth().epoch)
+    assert len(epochs) <= 2 + scene.clock.monotonic_s() / 300
+
+
+@pytest.mark.promise("spokes-know-their-hub")
+@pytest.mark.parametrize("newest", ["ffffffff-ffff-7fff-bfff-ffffffffffff", "zzz", "~" * 36, "f" * 1000])
+async def test_no_hub_can_use_up_the_epochs(tmp_path: Path, newest: str) -> None:
+    scene = Scene(tmp_path, *snapshot())
+    before = scene.outbox.depth().epoch
+    scene.hub.newest_epoch = newest
+    await scene.play(until=1)
+    assert scene.outbox.depth().epoch == before
