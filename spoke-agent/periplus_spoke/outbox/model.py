@@ -87,6 +87,20 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     parts: int = 1
     covers: tuple[str, ...] = ()
 
+    @classmethod
+    def of(cls, header: Header, body: memoryview) -> "Draft":
+        """A whole batch that is to be sealed again."""
+        return cls(
+            kind=header.kind,
+            window_start_s=header.window_start_s,
+            window_s=header.window_s,
+            rows=header.rows,
+            sections=header.sections,
+            inflated_bytes=header.inflated_bytes,
+            body=bytes(body),
+            covers=header.covers,
+        )
+
     @property
     def is_part(self) -> bool:
         """Whether it is one of several batches that make one ipam statement."""

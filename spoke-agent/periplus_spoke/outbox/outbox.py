@@ -211,6 +211,10 @@ class Outbox:
             return None
         return Opened(header, body, sealed)
 
+    def is_held(self, identity: BatchId) -> bool:
+        """Whether it is still here, readable or not."""
+        return identity in self._held.entries
+
     def put_back(self, identity: BatchId) -> None:
         """No verdict: the same bytes are sent again later."""
         entry = self._held.entries.get(identity)
@@ -272,10 +276,15 @@ class Outbox:
     def resnapshot(self, identity: BatchId) -> None:
         """The hub cannot place this batch: go on with the next whole picture, queued already or still to come."""
         entry = self._refused(identity)
-        if entry is not None and entry.kind is Kind.IPAM:
-            self._drop_statement(entry)
-        elif entry is not None:
-            self._replace_inventory(identity)
+        if entry is None:
+            return
+        match entry.kind:
+            case Kind.INVENTORY:
+                self._replace_inventory(identity)
+            case Kind.IPAM:
+                self._drop_statement(entry)
+            case _:
+                self._lose(entry, "dead_letter", DEAD_SUFFIX)
 
     def _drop_statement(self, entry: Entry) -> None:
         """Parts are worth nothing without the others: everything is stated again."""
@@ -359,7 +368,7 @@ class Outbox:
         entry.status = Status.FOREIGN
         opened = self._open(entry)
         if opened is not None:
-            self._held.exchange((entry,), (_draft(opened),))
+            self._held.exchange((entry,), (Draft.of(opened.header, opened.body),))
 
     # ---- upkeep
 
@@ -383,17 +392,3 @@ class Outbox:
 
     def _of(self, ids: Sequence[BatchId]) -> list[Entry]:
         return [self._held.entries[identity] for identity in ids]
-
-
-def _draft(opened: Opened) -> Draft:
-    header = opened.header
-    return Draft(
-        kind=header.kind,
-        window_start_s=header.window_start_s,
-        window_s=header.window_s,
-        rows=header.rows,
-        sections=header.sections,
-        inflated_bytes=header.inflated_bytes,
-        body=bytes(opened.body),
-        covers=header.covers,
-    )

@@ -5,6 +5,7 @@ bytes are sent again after a jittered wait.
 """
 
 import asyncio
+import random
 from collections import Counter
 from collections.abc import Awaitable, Mapping
 from typing import Final, TypeVar
@@ -30,17 +31,34 @@ from periplus_spoke.transport.verdicts import NoVerdict, Refusal, judge
 QUIET_S: Final = 30.0
 _FIRST_BEAT_US: Final = 500_000
 """Right after the start heartbeats come quicker, so that what was sent first is soon known to be settled."""
+_REFUSED_BASE_S: Final = 0.1
+_REFUSED_CAP_S: Final = 5.0
+"""After a refused batch the next one has its turn: shortly, as most are fine, and seldom while none is."""
 _MOST_OLDER: Final = 8
 """Epochs of earlier lives that one beat asks after, oldest first: a spoke that was started often is no burst."""
 UPKEEP_S: Final = 5.0
 RESEND_ACCEPTED_S: Final = 900
 _NOT_ABOUT_CONTENT: Final = frozenset({Verdict.RENEW, Verdict.RETRY})
+_EXHAUSTED: Final = "Look at the limits of this process for open files and memory."
 _IN_MEMORY: Final = (
     "the state folder takes no writes ({}); batches are kept in memory and would not survive a restart. "
     "Make room or give the spoke a writable --state-dir."
 )
 
 T = TypeVar("T", bound=msgspec.Struct)
+
+
+class Waits:
+    """How long one sender waits: after no verdict, and after a refusal. Nothing repeats without a wait."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self.retry = Backoff(rng)
+        self.refused = Backoff(rng, base_s=_REFUSED_BASE_S, cap_s=_REFUSED_CAP_S)
+
+    def reset(self) -> None:
+        """After a success."""
+        self.retry.reset()
+        self.refused.reset()
 
 
 def row_counts(accounts: Mapping[Hour, tuple[Total, int]]) -> Mapping[RowCount, int]:
@@ -76,16 +94,16 @@ class Courier:
     # ---- lanes
 
     async def _lane(self, lane: Lane) -> None:
-        backoff = Backoff(self._parts.rng)
+        waits = Waits(self._parts.rng)
         while True:
             news = self._parts.news.current()
-            pause_s = self._parts.gate.wait_s() or await self._turn(lane, backoff)
+            pause_s = self._parts.gate.wait_s() or await self._turn(lane, waits)
             if pause_s is None:
                 await news.wait()
             elif pause_s > 0:
                 await self._parts.timer.sleep(pause_s)
 
-    async def _turn(self, lane: Lane, backoff: Backoff) -> float | None:
+    async def _turn(self, lane: Lane, waits: Waits) -> float | None:
         """Send one batch. Seconds to wait before the next turn, or None: wait for news."""
         gate, desk, outbox = self._parts.gate, self._parts.desk, self._parts.outbox
         if not gate.reserve():
@@ -96,7 +114,7 @@ class Courier:
                 return None
             gate.started()
             try:
-                return await self._guarded(self._deliver(identity), backoff)
+                return await self._guarded(self._deliver(identity), waits)
             finally:
                 # Whatever happened, a batch without a verdict is offered again.
                 await desk.run(outbox.put_back, identity)
@@ -104,10 +122,11 @@ class Courier:
         finally:
             gate.free()
 
-    async def _guarded(self, request: Awaitable[None], backoff: Backoff) -> float:
-        """Await a request to the hub; seconds to wait after it."""
+    async def _guarded(self, request: Awaitable[bool], waits: Waits) -> float:
+        """Await a request to the hub, and whether it was a success; seconds to wait after it."""
+        backoff = waits.retry
         try:
-            await request
+            done = await request
         except RefusedError as error:
             return self._refused(error.refusal, backoff)
         except NoAnswerError as error:
@@ -122,8 +141,10 @@ class Courier:
             self._parts.gate.close_for(HOLD_S)
             self._parts.report.trouble(error.reason, error.message, error.remedy)
             return 0.0
-        backoff.reset()
         self._heard_at_us = self._parts.timer.monotonic_us()
+        if not done:
+            return waits.refused.next_s()
+        waits.reset()
         return 0.0
 
     def _refused(self, refusal: Refusal, backoff: Backoff) -> float:
@@ -140,21 +161,25 @@ class Courier:
                 self._parts.report.trouble(refusal.reason, refusal.message, refusal.problem.remedy)
                 return wait_s
 
-    async def _deliver(self, identity: BatchId) -> None:
+    async def _deliver(self, identity: BatchId) -> bool:
+        """Whether the hub took the batch, or there is none any more."""
         outbox, desk = self._parts.outbox, self._parts.desk
         opened = await desk.run(outbox.read, identity)
         if opened is None:
+            if await desk.run(outbox.is_held, identity):
+                raise NoAnswerError("unreadable", "a batch cannot be read now", remedy=_EXHAUSTED)
             await self._answers.look_after_chain()
-            return
+            return True
         judged = await self._authorised(BatchAnswer, "/v1/batches", opened.sealed, BATCH_CONTENT_TYPE)
         if isinstance(judged, Refusal):
             if judged.problem.verdict in _NOT_ABOUT_CONTENT:
                 raise RefusedError(judged)
             await self._answers.refused(identity, opened.header.kind, judged)
-            return
+            return False
         if judged.epoch != identity.epoch:
             raise NoAnswerError("hub_unreachable", "the hub answered for another epoch")
         await self._answers.accepted(identity, judged)
+        return True
 
     async def _authorised(self, answer: type[T], path: str, body: bytes, content_type: str) -> T | Refusal:
         """POST with a credential. One that is refused is renewed and the same bytes are sent again, once."""
@@ -177,11 +202,11 @@ class Courier:
     # ---- heartbeats
 
     async def _heartbeats(self) -> None:
-        backoff = Backoff(self._parts.rng)
+        waits = Waits(self._parts.rng)
         while True:
             wait_s = max(self._parts.gate.wait_s(), self._until_quiet_s())
             if wait_s <= 0:
-                wait_s = await self._guarded(self._beat(), backoff)
+                wait_s = await self._guarded(self._beat(), waits)
                 self._beat_us = min(self._beat_us * 2, self._quiet_us)
             await self._parts.timer.sleep(wait_s)
 
@@ -190,7 +215,7 @@ class Courier:
             return 0.0
         return (self._heard_at_us + self._beat_us - self._parts.timer.monotonic_us()) / 1_000_000
 
-    async def _beat(self) -> None:
+    async def _beat(self) -> bool:
         """Tell where we stand, per epoch of which the hub has something that is not settled yet."""
         depth = await self._parts.desk.run(self._parts.outbox.depth)
         now = EpochDepth(epoch=depth.epoch, last_seq=depth.last_seq, oldest_held_seq=depth.oldest_held_seq)
@@ -202,6 +227,7 @@ class Courier:
                 raise RefusedError(judged)
             await self._answers.heard(judged)
         self._parts.news.tell()
+        return True
 
     def _heartbeat(self, depth: Depth, epoch: EpochDepth) -> Heartbeat:
         return Heartbeat(

@@ -23,7 +23,10 @@ def test_waits_grow_and_start_again_after_a_success() -> None:
     assert backoff.next_s() <= 3
 
 
-@pytest.mark.parametrize(("asked", "low", "high"), [(1e9, 150, 450), (10, 5, 15), (-5, 0, 0), (0, 0, 0)])
+@pytest.mark.parametrize(
+    ("asked", "low", "high"),
+    [(1e9, 150, 450), (float("inf"), 150, 450), (10, 5, 15), (-5, 0.5, 1.5), (0, 0.5, 1.5), (float("nan"), 0.5, 1.5)],
+)
 def test_retry_after_is_capped_and_spread(asked: float, low: float, high: float) -> None:
     backoff = Backoff(random.Random(1))
     assert all(low <= backoff.next_s(asked) <= high for _ in range(100))
