@@ -38,7 +38,8 @@ from periplus_spoke.transport.sink import LateSink, OutboxSink
 
 _PASSING: Final = frozenset({"unreachable", "timeout", "server_error", "throttled"})
 """Problems of an API server that a spoke with something left to send waits out."""
-_REFUSED: Final = frozenset({"revoked", "proof_refused", "wrong_identity", "unsupported_version", "pending_approval"})
+_REFUSED: Final = frozenset({"revoked", "proof_refused", "wrong_identity", "unsupported_version"})
+"""Verdicts that waiting does not cure. A pending approval is none of them."""
 _ONCE_HEARTBEAT_S: Final = 2.0
 
 _log: Final = logging.getLogger(__name__)
@@ -58,12 +59,14 @@ class Agent:
         self._rng = rng
         self._once = False
         self._needs_settled = True
+        self._done = False
         self._read = False
         self.report = Report(config.status_file)
 
     async def run(self) -> None:
         """Collect and send until SIGTERM or SIGINT. Raises SpokeError."""
         await self._guarded()
+        _log.info("stopped; everything sealed is kept")
 
     async def once(self, *, accepted: bool, timeout_s: float) -> None:
         """Send one complete picture and return when the hub has settled (or only accepted) it. Raises SpokeError."""
@@ -74,11 +77,15 @@ class Agent:
                 await self._guarded()
         except TimeoutError:
             raise self._too_late(timeout_s) from None
+        if not self._done:
+            raise SpokeError(
+                "stopped", "stopped before the hub has everything", "Run it again: what is sealed is kept and sent."
+            )
 
     def _too_late(self, timeout_s: float) -> SpokeError:
         status = self.report.status
         kind = HubRefusedError if status.reason in _REFUSED else SpokeError
-        message = status.message or f"still {status.phase}"
+        message = status.message or status.conditions.get("dead_letter") or f"still {status.phase}"
         return kind(
             status.reason or "timeout", f"not done after {timeout_s:.0f} s: {message}", status.remedy or _LONGER
         )
@@ -90,7 +97,7 @@ class Agent:
                 group.create_task(self._until_signal())
                 group.create_task(self._work())
         except* _Finished:
-            _log.info("stopped; everything sealed is kept")
+            pass
         except* SpokeError as errors:
             error = next(_leaves(errors))
             self.report.update(phase="failed", reason=error.reason, message=error.message, remedy=error.remedy)
@@ -247,19 +254,24 @@ class Agent:
         """Report how the first complete picture gets on; in `once`, finish with it."""
         await collectors.settled.wait()
         self._read = True
-        self.report.update(phase="sending", objects=collectors.objects)
+        pending = self.report.status.phase == "pending"
+        self.report.update(phase="pending" if pending else "sending", objects=collectors.objects)
         while True:
             changed = parts.news.current()
             depth = await parts.desk.run(parts.outbox.depth)
             status = self.report.status
-            if self._once and status.reason in _REFUSED and status.phase != "pending":
+            if self._once and status.reason in _REFUSED:
                 raise HubRefusedError(status.reason, status.message, status.remedy)
-            if depth.queued_batches == 0 and (depth.held_batches == 0 or not self._needs_settled):
+            told = collectors.settled.is_set() and not parts.outbox.snapshot_needed
+            sent = depth.queued_batches == 0 and (depth.held_batches == 0 or not self._needs_settled)
+            if told and sent:
                 break
             await changed.wait()
-        self.report.update(phase="settled")
         if self._once:
             self._check_clock()
+        self.report.update(phase="settled")
+        if self._once:
+            self._done = True
             raise _Finished
 
     def _check_clock(self) -> None:

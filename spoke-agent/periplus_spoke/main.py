@@ -18,11 +18,11 @@ from periplus_spoke.kit.version import VERSION
 
 _EXITS: Final = """\
 exit codes:
-  0  done (run: stopped by SIGTERM or SIGINT)
-  1  failed; the message says why and what to do
+  0  done (once: the hub has everything; run: stopped by SIGTERM or SIGINT)
+  1  failed; the message says why and what to do (once: also stopped, or out of time, as while approval is pending)
   2  the command line or configuration is wrong
   3  the Kubernetes API server cannot be read
-  4  the hub refuses this spoke
+  4  the hub refuses this spoke, and waiting does not cure it
 
 Every option can also be given as a variable {prefix}<OPTION> or as a key of the TOML file named with --config:
 --state-dir, {prefix}STATE_DIR and state_dir are the same. Flags win over variables, variables over the file."""

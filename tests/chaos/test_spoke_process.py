@@ -16,7 +16,7 @@ from aiohttp import web
 from periplus_contract import problems
 from periplus_contract.tables import Kind
 
-from tests.support.fake_hub import CREDENTIAL, JOIN_TOKEN, FakeHub, Handler, refuse
+from tests.support.fake_hub import CREDENTIAL, JOIN_TOKEN, FakeHub, Handler, refuse, refuse_kind
 from tests.support.kube_api import FakeKube, write_kubeconfig
 from tests.support.kube_objects import node, pod
 
@@ -178,6 +178,50 @@ async def test_a_picture_that_the_hub_sets_aside_is_not_done(tmp_path: Path) -> 
         conditions = made.status()["conditions"]
     assert isinstance(conditions, dict)
     assert conditions["rows_set_aside"].endswith("clock_ahead 10")
+
+
+async def test_once_that_waits_for_approval_is_not_refused_and_not_done(tmp_path: Path) -> None:
+    async with stage(tmp_path) as made:
+        made.hub.approved = False
+        spoke = await made.spoke("once", "--timeout", "3")
+        assert await spoke.end() == 1, spoke.said
+        assert problems.PENDING.remedy in spoke.said
+        assert made.status()["phase"] == "pending"
+
+
+async def test_once_that_is_stopped_is_not_done(tmp_path: Path) -> None:
+    async with stage(tmp_path) as made:
+        made.hub.settle = False
+        spoke = await made.spoke("once")
+        await asyncio.wait_for(made.hub.reached(lambda: len(made.hub.ledger) >= 2).wait(), 60)
+        spoke.process.send_signal(signal.SIGTERM)
+        assert await spoke.end() == 1
+        assert "Run it again" in spoke.said
+
+
+async def test_once_ends_with_4_when_it_is_revoked(tmp_path: Path) -> None:
+    async with stage(tmp_path) as made:
+        made.hub.revoked = True
+        spoke = await made.spoke("once", "--timeout", "50")
+        assert await spoke.end() == 4, spoke.said
+
+
+@pytest.mark.promise("inventory-ends-equal")
+async def test_once_is_not_done_while_a_picture_is_to_be_told_again(tmp_path: Path) -> None:
+    """The hub cannot place the snapshot: nothing is held then, and the next one is still to come."""
+    async with stage(tmp_path) as made:
+        made.hub.misbehave("/v1/batches", refuse_kind(made.hub, Kind.INVENTORY, problems.INVENTORY_GAP))
+        spoke = await made.spoke("once", "--timeout", "58")
+        assert await spoke.end() == 0, spoke.said
+        assert Kind.INVENTORY in {header.kind for header in made.hub.ledger.values()}
+
+
+@pytest.mark.parametrize("seconds", ["nan", "0", "-1", "inf", "soon"])
+async def test_a_timeout_that_is_none_is_refused(tmp_path: Path, seconds: str) -> None:
+    async with stage(tmp_path) as made:
+        spoke = await made.spoke("once", f"--timeout={seconds}")
+        assert await spoke.end() == 2
+        assert "--timeout" in spoke.said
 
 
 async def test_an_unreachable_cluster_ends_with_3(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ class Emitter:
         self._covered: tuple[str, ...] = ()
         self._next_snapshot_us = 0
         self.settled = asyncio.Event()
-        """Set when the first snapshot and its pools have been emitted."""
+        """Set while everything that was asked for has been emitted: the first snapshot, each later one, its pools."""
 
     def wake(self) -> None:
         """Something may have changed."""
@@ -43,12 +43,12 @@ class Emitter:
     def request_snapshot(self) -> None:
         """Tell everything again, soon."""
         self._wants_snapshot = True
+        self.settled.clear()
         self._awake.set()
 
     async def run(self, sink: Sink, count_sources: Callable[[], None]) -> None:
         """Tell everything, then what changes, until cancelled."""
         await self._tell_all(sink)
-        self.settled.set()
         memory.settle()
         now_us = self._timer.monotonic_us()
         next_pools_us = now_us + self._config.ipam_interval_s * _MICROS
@@ -102,6 +102,8 @@ class Emitter:
         await sink.emit(self._inventory.state.snapshot(at_us, self._covered))
         if pools is not None:
             await sink.emit(pools)
+        if not self._wants_snapshot:
+            self.settled.set()
 
     async def _tell_pools(self, sink: Sink) -> None:
         pools = self._pools.batch(self._timer.wall_us(), self._config.ipam_interval_s)

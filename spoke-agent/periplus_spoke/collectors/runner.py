@@ -44,7 +44,7 @@ class Collectors:
 
     @property
     def settled(self) -> asyncio.Event:
-        """Set when the first snapshot and its pools have been emitted."""
+        """Set while everything that was asked for has been emitted: the first snapshot, each later one, its pools."""
         return self._emitter.settled
 
     @property

@@ -170,6 +170,7 @@ class Answers:
         match refusal.problem.verdict:
             case Verdict.DEAD_LETTER:
                 _log.error("the hub refuses a batch for good", extra={"seq": identity.seq, "why": refusal.message})
+                parts.report.condition("dead_letter", f"the hub refuses batches for good: {refusal.message}")
                 await parts.desk.run(parts.outbox.dead_letter, identity)
             case Verdict.RESNAPSHOT:
                 await parts.desk.run(parts.outbox.resnapshot, identity)
@@ -198,6 +199,7 @@ class Answers:
         if kind not in WINDOWED and parts.shrink():
             await parts.desk.run(parts.outbox.resnapshot, identity)
         elif kind not in WINDOWED or not await self._split(identity):
+            parts.report.condition("dead_letter", "the hub refuses batches that cannot be smaller")
             await parts.desk.run(parts.outbox.dead_letter, identity, "too_large")
 
     async def _split(self, identity: BatchId) -> bool:
