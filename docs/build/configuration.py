@@ -63,7 +63,7 @@ def _spoke() -> str:
 def _spoke_default(field: msgspec.structs.FieldInfo) -> str:
     if field.required:
         return "required"
-    return code(_text(field.default)) if field.default not in (None, "", ()) else ""
+    return code(_text(field.default)) if field.default not in (None, "", (), False) else ""
 
 
 def _value(field: FieldInfo) -> str:

@@ -120,10 +120,12 @@ def _add_settings(command: argparse.ArgumentParser) -> None:
     command.add_argument("--config", type=Path, metavar="FILE", help="TOML file with any of the options below")
     for setting in SETTINGS:
         default = SpokeConfig.default_of(setting.name)
-        shown = "" if default in (None, "", ()) else f" Default: {default}."
+        shown = "" if default in (None, "", (), False) else f" Default: {default}."
         command.add_argument(
             setting.flag,
             dest=setting.name,
             metavar=setting.name.rpartition("_")[2].upper(),
+            nargs="?" if setting.is_switch else None,
+            const=True if setting.is_switch else None,
             help=f"{setting.help} Allowed: {setting.allowed}.{shown}",
         )

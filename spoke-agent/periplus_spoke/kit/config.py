@@ -7,8 +7,10 @@ bad value stops the start with the key, the value and what is allowed.
 import re
 import tomllib
 from collections.abc import Callable, Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -36,6 +38,11 @@ class Setting(NamedTuple):
         return "--" + self.name.replace("_", "-")
 
     @property
+    def is_switch(self) -> bool:
+        """Whether the flag alone means true."""
+        return self.parse is _switch
+
+    @property
     def variable(self) -> str:
         """In the environment."""
         return PREFIX + self.name.upper()
@@ -46,6 +53,7 @@ class SpokeConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     hub: str
     hub_ca: Path | None = None
+    allow_plain_http: bool = False
     join_token_file: Path | None = None
     state_dir: Path = Path("/var/lib/periplus-spoke")
     cluster_name: str = ""
@@ -86,7 +94,31 @@ def _url(value: object) -> str:
     text = _text(value).rstrip("/")
     if not re.fullmatch(r"https?://[^/?#@\s]+(/[^?#\s]*)?", text):
         raise ValueError
+    parts = urlsplit(text)
+    if not parts.hostname or parts.port == 0:
+        raise ValueError
     return text
+
+
+def is_in_clear(url: str) -> bool:
+    """Whether what is sent there leaves this machine unencrypted."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if parts.scheme != "http" or host == "localhost" or host.endswith(".localhost"):
+        return False
+    try:
+        return not ip_address(host).is_loopback
+    except ValueError:
+        return True
+
+
+def _switch(value: object) -> bool:
+    known = {"true": True, "false": False}
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value in known:
+        return known[value]
+    raise ValueError
 
 
 def _one_of(*choices: str) -> Callable[[object], str]:
@@ -136,6 +168,12 @@ SETTINGS: Final = (
     Setting("hub", _url, "http(s)://host[:port]", "Address of the hub's spoke listener, as the hub prints it."),
     Setting("hub_ca", _path, _FILE, "PEM file with the authority that signed the hub's certificate."),
     Setting(
+        "allow_plain_http",
+        _switch,
+        "true or false",
+        "Send to a hub beyond this machine without TLS: something else on the way encrypts.",
+    ),
+    Setting(
         "join_token_file",
         _path,
         _FILE,
@@ -180,7 +218,15 @@ def load(
             "no hub is given",
             f"Give --hub http(s)://host[:port], {PREFIX}HUB, or hub in the configuration file.",
         )
-    return SpokeConfig(**({"hub": ""} | values))
+    config = SpokeConfig(**({"hub": ""} | values))
+    if is_in_clear(config.hub) and not config.allow_plain_http:
+        raise ConfigError(
+            "bad_config",
+            f"hub = {config.hub!r} would send the join token and the credential in clear",
+            "Give the https:// address of the hub; or set allow_plain_http (--allow-plain-http) when something else on "
+            "the way encrypts.",
+        )
+    return config
 
 
 def join_token(config: SpokeConfig, environment: Mapping[str, str]) -> str:

@@ -129,7 +129,9 @@ def distrust(url: str, error: BaseException) -> NoAnswerError:
     return NoAnswerError("tls", message, remedy=_DISTRUST.get(cause.verify_code, _UNKNOWN_AUTHORITY))
 
 
-_NO_TLS: Final = "Check that --hub names a port that speaks TLS; for one that does not, write http://."
+_NO_TLS: Final = (
+    "Check that --hub names a port that speaks TLS; for one that does not, write http:// (and --allow-plain-http)."
+)
 _UNKNOWN_AUTHORITY: Final = "Give --hub-ca the PEM file of the authority that signed the hub's certificate."
 _WRONG_TIME: Final = "Renew the hub's certificate, or set this machine's clock."
 _WRONG_NAME: Final = "Name the hub in --hub as its certificate does, or give it a certificate with this name."

@@ -10,16 +10,16 @@ HUB = {"hub": "https://hub.example:7946"}
 
 def test_flags_win_over_variables_and_variables_over_the_file(tmp_path: Path) -> None:
     file = tmp_path / "spoke.toml"
-    file.write_text('hub = "http://file"\ncluster_name = "file"\ncontext = "file"\nipam_interval_s = 30\n')
+    file.write_text('hub = "https://file"\ncluster_name = "file"\ncontext = "file"\nipam_interval_s = 30\n')
     environment = {"PERIPLUS_SPOKE_CLUSTER_NAME": "variable", "PERIPLUS_SPOKE_CONTEXT": "variable"}
     config = load({"context": "flag"}, environment, file)
-    assert (config.hub, config.cluster_name, config.context) == ("http://file", "variable", "flag")
+    assert (config.hub, config.cluster_name, config.context) == ("https://file", "variable", "flag")
     assert config.ipam_interval_s == 30
 
 
 def test_the_file_can_be_named_by_a_variable(tmp_path: Path) -> None:
     file = tmp_path / "spoke.toml"
-    file.write_text('hub = "http://file"\nlabel_keys = ["app", "team/*"]\n')
+    file.write_text('hub = "https://file"\nlabel_keys = ["app", "team/*"]\n')
     assert load({}, {"PERIPLUS_SPOKE_CONFIG": str(file)}).label_keys == ("app", "team/*")
 
 
@@ -30,6 +30,10 @@ def test_the_file_can_be_named_by_a_variable(tmp_path: Path) -> None:
         ("hub", "hub.example"),
         ("hub", "https://user:secret@hub"),
         ("hub", "ftp://hub"),
+        ("hub", "https://[::1"),
+        ("hub", "https://hub:99999"),
+        ("hub", "https://:7946"),
+        ("allow_plain_http", "yes"),
         ("log_format", "xml"),
         ("health_port", "65536"),
         ("health_port", "x"),
@@ -106,3 +110,24 @@ def test_only_a_check_does_without_a_hub() -> None:
     assert not load({}, {}, needs_hub=False).hub
     with pytest.raises(ConfigError, match="no hub is given"):
         load({}, {})
+
+
+@pytest.mark.promise("secrets-are-not-shown")
+@pytest.mark.parametrize(
+    "hub", ["http://hub.example:7946", "http://10.0.0.1", "http://[fd00::1]:7946", "http://localhost.example"]
+)
+def test_a_hub_beyond_this_machine_is_not_spoken_to_in_clear(tmp_path: Path, hub: str) -> None:
+    with pytest.raises(ConfigError, match="in clear") as refused:
+        load({"hub": hub}, {})
+    assert "--allow-plain-http" in refused.value.remedy
+    assert "https://" in refused.value.remedy
+    file = tmp_path / "spoke.toml"
+    file.write_text(f'hub = "{hub}"\nallow_plain_http = true\n')
+    assert load({}, {}, file).hub == hub
+    assert load({"hub": hub}, {"PERIPLUS_SPOKE_ALLOW_PLAIN_HTTP": "true"}).hub == hub
+    assert load({"hub": hub, "allow_plain_http": True}, {}).hub == hub
+
+
+@pytest.mark.parametrize("hub", ["http://127.0.0.1:7946", "http://[::1]:7946", "http://localhost", "https://10.0.0.1"])
+def test_on_this_machine_or_with_tls_nothing_has_to_be_allowed(hub: str) -> None:
+    assert load({"hub": hub}, {}).hub == hub
