@@ -102,8 +102,11 @@ class Collectors:
                 self._inventory.listed -= SERVICE_COVERS  # served only now, after an upgrade
                 for watched in service_catalog(self._inventory, self._facts.service_version):
                     self._watch(group, watched)
-            self._pools.custom = await self._custom.read()
-            self._pools.has_custom = self._custom.has_all
+            try:
+                self._pools.custom = await self._custom.read()
+                self._pools.has_custom = self._custom.has_all
+            except Exception:  # noqa: BLE001 - objects of strangers must not stop the watches
+                _log.exception("reading custom resources failed")
             known.set()
             self._emitter.wake()
             await self._timer.sleep(self._config.facts_interval_s)

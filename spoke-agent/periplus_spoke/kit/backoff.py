@@ -25,10 +25,12 @@ class Backoff:
         self._last_s = self._base_s
 
     def next_s(self, retry_after_s: float | None = None) -> float:
-        """Seconds to wait now. A Retry-After wins: from the base to five minutes, then spread by half either way."""
-        if retry_after_s is not None:
-            # In this order also what is no number at all is the base.
-            return spread(min(max(self._base_s, retry_after_s), RETRY_AFTER_CAP_S), self._rng)
+        """Seconds to wait now. A Retry-After wins: capped at five minutes, then spread by half either way.
+
+        One below the base is none: who asks to be asked again at once, and again, is asked as seldom as who is away.
+        """
+        if retry_after_s is not None and retry_after_s >= self._base_s:
+            return spread(min(retry_after_s, RETRY_AFTER_CAP_S), self._rng)
         self._last_s = min(self._cap_s, self._rng.uniform(self._base_s, self._last_s * 3))
         return self._last_s
 

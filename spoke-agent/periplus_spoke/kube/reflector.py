@@ -27,7 +27,9 @@ _RELIST_S: Final = (6 * 3600.0, 12 * 3600.0)
 _BACKOFF_CAP_S: Final = 60.0
 _BACKOFF_STEPS: Final = 6
 _GONE_JITTER_S: Final = 1.0
-_RETRY_AFTER_CAP_S: Final = 300.0
+_SHORT_WATCH_S: Final = (0.5, 1.5)
+_RETRY_AFTER_S: Final = (1.0, 300.0)
+"""The least and the most that a Retry-After is taken for."""
 _MICROS: Final = 1_000_000
 
 
@@ -134,11 +136,13 @@ class Reflector(Generic[T]):
                 heard = True
         finally:
             await lines.aclose()
-        if heard or self._timer.monotonic_us() - started_us > _MICROS:
-            self._works()
-        else:
-            # A server that ends every watch at once must not be asked in a tight loop.
+        # A server that ends every watch at once must not be asked in a tight loop.
+        short = self._timer.monotonic_us() - started_us <= _MICROS
+        if short and not heard:
             raise KubeProblem("server_error", f"watch {self._resource.source}: ended at once")
+        self._works()
+        if short:
+            await self._timer.sleep(self._rng.uniform(*_SHORT_WATCH_S))
 
     def _quiet_s(self, watch_s: float) -> float:
         """How long a watch of `watch_s` may say nothing before it counts as broken."""
@@ -190,7 +194,8 @@ class Reflector(Generic[T]):
             # One broken watch is ordinary (load balancers cut them); twice, or no list at all, is a fact.
             self._listener.state_changed("failed", problem)
         if problem.retry_after_s is not None:
-            return min(problem.retry_after_s, _RETRY_AFTER_CAP_S) * self._rng.uniform(1.0, 1.5)
+            least, most = _RETRY_AFTER_S
+            return min(max(problem.retry_after_s, least), most) * self._rng.uniform(1.0, 1.5)
         return self._backoff_s()
 
     def _backoff_s(self) -> float:

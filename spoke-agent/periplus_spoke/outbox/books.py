@@ -103,11 +103,12 @@ class Books:
             self._put(hour, merged)
 
     def told(self, outcomes: Iterable[Outcome]) -> None:
-        """Outcomes that a sealed header carries: no longer owed."""
+        """Outcomes that a sealed header carries: no longer owed. No hub takes a header that owes fewer than no rows."""
         for outcome in outcomes:
             hour = Hour(outcome.kind, outcome.hour_start_s)
-            merged = _combine(self._pending.get(hour), outcome, -1)
-            self._put(hour, merged)
+            left = _combine(self._pending.get(hour), outcome, -1)
+            dropped = {reason: rows for reason, rows in left.dropped.items() if rows > 0}
+            self._put(hour, msgspec.structs.replace(left, collected=max(left.collected, 0), dropped=dropped))
 
     def owed(self, limit: int, hour: Hour | None = None, collected: int = 0) -> tuple[Outcome, ...]:
         """At most `limit` outcomes for a header, oldest first; `collected` rows of `hour` always among them."""

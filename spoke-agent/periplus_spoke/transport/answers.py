@@ -91,7 +91,8 @@ class Answers:
 
     async def _settle(self, depth: Depth, epoch: str, through: int) -> None:
         parts = self._parts
-        known = {depth.epoch: depth.last_seq, **{older.epoch: older.last_seq for older in depth.older}}
+        # How far the numbers of an earlier life went nobody knows any more; only what was accepted is let go of anyway.
+        known = {depth.epoch: depth.last_seq, **{older.epoch: through for older in depth.older}}
         if epoch not in known or not 0 <= through <= known[epoch]:
             parts.report.counters["bogus_watermarks"] += 1
             return

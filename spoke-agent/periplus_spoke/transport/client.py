@@ -116,7 +116,7 @@ class HubClient:
             return float(value[:12])
         try:
             return (parsedate_to_datetime(value) - self._clock.now()).total_seconds()
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return None
 
 

@@ -44,6 +44,8 @@ class IdentityStore:
             return ""
         except ValueError:
             raise _damaged(path) from None
+        except OSError as error:
+            raise _unusable(path, error) from error
         if len(raw) != _KEY_BYTES:
             raise _damaged(path)
         return key
@@ -76,6 +78,8 @@ class IdentityStore:
             return None
         except (msgspec.MsgspecError, UnicodeDecodeError):
             raise _damaged(path) from None
+        except OSError as error:
+            raise _unusable(path, error) from error
 
     def remember(self, registration: Registration) -> None:
         """Store the registration durably."""
@@ -83,6 +87,12 @@ class IdentityStore:
         self._store(_REGISTRATION_NAME, msgspec.json.encode(registration))
 
     def _store(self, name: str, content: bytes) -> None:
+        try:
+            self._write(name, content)
+        except OSError as error:
+            raise _unusable(self._folder / name, error) from error
+
+    def _write(self, name: str, content: bytes) -> None:
         temporary = self._folder / (name + ".tmp")
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
@@ -127,6 +137,14 @@ def other_name(registration: Registration, wished: str) -> str:
     return (
         f"the hub knows this cluster as {registration.cluster_name!r}: --cluster-name {wished!r} is heard only when a "
         f"spoke enrols, and not against the name its join token is bound to"
+    )
+
+
+def _unusable(path: Path, error: OSError) -> SpokeError:
+    return SpokeError(
+        "bad_state",
+        f"{path} cannot be used: {error.strerror or error}",
+        "Make room, or correct the owner and permissions of the state folder. The join token can be used again.",
     )
 
 

@@ -13,6 +13,10 @@ from periplus_spoke.outbox.figures import Depth
 
 Phase = Literal["connecting", "listing", "enrolling", "pending", "sending", "settled", "failed"]
 
+_MOST_REASONS: Final = 32
+_LONGEST_REASON: Final = 64
+"""A hub may name as many reasons as it likes."""
+
 _log: Final = logging.getLogger(__name__)
 
 
@@ -70,7 +74,9 @@ class Report:
 
     def set_aside(self, rejected: Mapping[str, int]) -> None:
         """Rows the hub has but does not use, by its reason."""
-        self.rejected.update(rejected)
+        for reason, rows in rejected.items():
+            known = reason in self.rejected or len(self.rejected) < _MOST_REASONS
+            self.rejected[reason[:_LONGEST_REASON] if known else "other"] += rows
         counts = ", ".join(f"{reason} {rows}" for reason, rows in sorted(self.rejected.items()))
         self.condition("rows_set_aside", f"the hub has set rows aside since the start: {counts}")
 

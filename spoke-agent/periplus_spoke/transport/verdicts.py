@@ -13,6 +13,7 @@ from periplus_spoke.transport.client import Reply
 
 _OK: Final = 200
 _CLIENT_ERROR: Final = 400
+_NOT_JSON: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _PROBLEM: Final = msgspec.json.Decoder(Problem)
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -48,7 +49,7 @@ def judge(reply: Reply, answer: type[T]) -> T | Refusal | NoVerdict:
     if reply.status == _OK:
         try:
             return msgspec.json.decode(reply.body, type=answer)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except _NOT_JSON:
             return NoVerdict(f"the answer is no {answer.__name__}", reply.retry_after_s)
     if reply.status >= _CLIENT_ERROR and reply.content_type == CONTENT_TYPE:
         refusal = _refusal(reply)
@@ -60,7 +61,7 @@ def judge(reply: Reply, answer: type[T]) -> T | Refusal | NoVerdict:
 def _refusal(reply: Reply) -> Refusal | None:
     try:
         problem = _PROBLEM.decode(reply.body)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except _NOT_JSON:
         return None
     known = by_uri(problem.type)
     return Refusal(known, problem.detail[:500], reply.retry_after_s) if known is not None else None

@@ -253,3 +253,24 @@ def test_a_kill_while_a_damaged_file_is_set_aside_counts_its_rows_once(changes: 
     [(total, queued)] = again.accounts().values()
     assert (total.dropped, queued) == ({"damaged_file": 2}, 4)
     assert_balanced(again)
+
+
+@pytest.mark.promise("the-rest-goes-on")
+def test_a_file_that_tells_what_is_not_owed_makes_no_header_the_hub_refuses() -> None:
+    """Someone put a file of another folder here."""
+    clock, elsewhere = FakeClock(), FakeFileSystem()
+    files = FakeFileSystem()
+    open_outbox(files, clock)
+    clock.advance(1)
+    other = open_outbox(elsewhere, clock)
+    other.seal_all([delta(rows=7)])
+    other.seal_all([draft(rows=1)])
+    files.files |= {name: content for name, content in elsewhere.files.items() if name.endswith(".batch")}
+    clock.advance(1)
+    again = open_outbox(files, clock)
+    assert len(again.held()) == 1
+    again.seal_all([draft(rows=1)])
+    for opened in map(again.read, again.held()):
+        assert opened is not None
+        for outcome in opened.header.outcomes:
+            assert min(outcome.collected, *outcome.dropped.values(), 0) == 0

@@ -21,7 +21,7 @@ from tests.support.spoke_rig import sending
 
 PATHS = ("/v1/batches", "/v1/heartbeat", "/v1/credential", "/v1/challenge")
 SPAN_S = 120.0
-MOST = 600
+MOST = 300
 """Requests of two lanes and heartbeats in two minutes. A loop without waits makes that many in a moment."""
 
 
@@ -123,3 +123,15 @@ async def test_a_window_the_hub_cannot_place_is_in_nobodys_way(tmp_path: Path) -
         hub.misbehave("/v1/batches", refuse(problems.INVENTORY_GAP))
         await clock.run_until(hub.reached(lambda: not outbox.held()), most_s=1_000)
     assert len(hub.ledger) == 1
+
+
+@pytest.mark.promise("spokes-know-their-hub")
+async def test_reasons_without_end_are_not_kept(tmp_path: Path) -> None:
+    clock = FakeClock()
+    outbox = open_outbox(tmp_path / "outbox", clock)
+    async with FakeHub(clock) as hub, sending(hub, tmp_path, clock, outbox) as rig:
+        hub.rejected = {f"reason-{serial}-{'x' * 500}": 10**30 for serial in range(80)}
+        outbox.seal_all([draft()])
+        await clock.run_until(hub.reached(lambda: not outbox.held()))
+        assert len(rig.report.rejected) <= 33
+        assert len(rig.report.status.conditions["rows_set_aside"]) < 8_000

@@ -11,7 +11,7 @@ from periplus_contract.tables import Kind
 
 from tests.support.clock import FakeClock
 from tests.support.fake_hub import FakeHub, Misbehaviour, answer
-from tests.support.spoke_batches import assert_balanced, draft, open_outbox, snapshot
+from tests.support.spoke_batches import HOUR_S, assert_balanced, draft, open_outbox, snapshot
 from tests.support.spoke_rig import sending
 
 HEARTBEAT = "/v1/heartbeat"
@@ -39,6 +39,24 @@ async def test_accepted_batches_stay_until_they_are_settled(tmp_path: Path) -> N
     assert_balanced(outbox)
     [(total, queued)] = outbox.accounts().values()
     assert (total.settled, queued) == (6, 0)
+
+
+@pytest.mark.promise("settled-then-deleted")
+async def test_batches_of_an_earlier_life_are_settled_in_any_order(tmp_path: Path) -> None:
+    """The newest goes first, and with it the only trace of how far the numbers of that life went."""
+    clock = FakeClock()
+    outbox = open_outbox(tmp_path / "outbox", clock)
+    outbox.seal_all([draft(start_s=HOUR_S + 60 * window) for window in range(6)])
+    async with FakeHub(clock) as hub:
+        hub.settle = False
+        async with sending(hub, tmp_path, clock, outbox):
+            await clock.run_until(hub.reached(lambda: len(hub.ledger) == 6))
+        hub.settle = True
+        again = open_outbox(tmp_path / "outbox", clock)
+        async with sending(hub, tmp_path, clock, again) as rig:
+            await clock.run_until(hub.reached(lambda: not again.held()), most_s=600)
+            assert rig.report.counters["bogus_watermarks"] == 0
+    assert_balanced(again)
 
 
 @pytest.mark.promise("settled-then-deleted")

@@ -72,6 +72,9 @@ NO_VERDICTS = {
     "an endless answer": flood,
     "an absurd Retry-After": answer(503, **{"Retry-After": "1000000000"}),
     "no Retry-After at all": answer(503, **{"Retry-After": "soon"}),
+    "a Retry-After of no calendar": answer(503, **{"Retry-After": f"Thu, 01 Jan {'9' * 20} 00:00:00 GMT"}),
+    "an answer nested without end": answer(200, b'{"x":' + b"[" * 60_000, "application/json"),
+    "a problem nested without end": answer(422, b'{"x":' + b"[" * 60_000, problems.CONTENT_TYPE),
 }
 
 
