@@ -187,14 +187,26 @@ async def test_rights_lost_while_watching(tmp_path: Path) -> None:
     assert mirror.held == {"a": "Running"}
 
 
-async def test_throttling_waits_as_asked(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("asked", "low", "high"), [("20", 20, 30), ("0", 1, 1.5), ("9" * 400, 300, 450)])
+async def test_throttling_waits_as_asked(tmp_path: Path, asked: str, low: float, high: float) -> None:
     fake = FakeKube()
     timer = SkippingTimer()
-    fake.trouble(PATH, Trouble(status=429, headers={"Retry-After": "20"}))
+    fake.trouble(PATH, Trouble(status=429, headers={"Retry-After": asked}))
     async with mirrored(fake, tmp_path, timer) as mirror:
         await mirror.until(lambda m: m.lists == 1)
-    assert 20 <= timer.waits[0] <= 30
+    assert low <= timer.waits[0] <= high
     assert mirror.states[0] == ("failed", "throttled")
+
+
+async def test_watches_that_end_after_one_word_are_no_tight_loop(tmp_path: Path) -> None:
+    fake = FakeKube()
+    timer = SkippingTimer()
+    word = b'{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"1"}}}\n'
+    fake.trouble(PATH, Trouble(body=word, watch=True, times=5))
+    async with mirrored(fake, tmp_path, timer) as mirror:
+        await mirror.until(lambda m: m.lists == 1)
+        await fake.asked(lambda _: sum(seen.is_watch for seen in fake.requests) >= 6)
+    assert len([wait for wait in timer.waits if 0.5 <= wait <= 1.5]) >= 5
 
 
 async def test_server_errors_back_off_and_recover(tmp_path: Path) -> None:

@@ -256,3 +256,16 @@ def test_a_second_process_is_told_who_holds_the_folder(tmp_path: Path) -> None:
     first.release()
     second.acquire()
     second.release()
+
+
+@pytest.mark.promise("disks-may-fail")
+def test_a_full_disk_has_a_lock_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_descriptor: int, _data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "no room")
+
+    first, second = FolderLock(tmp_path), FolderLock(tmp_path)
+    monkeypatch.setattr("os.write", full)
+    first.acquire()
+    with pytest.raises(SpokeError, match="in use by process unknown"):
+        second.acquire()
+    first.release()

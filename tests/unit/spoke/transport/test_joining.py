@@ -178,3 +178,16 @@ def test_a_damaged_identity_is_named(tmp_path: Path, name: str) -> None:
     store = IdentityStore(tmp_path)
     with pytest.raises(SpokeError, match=name):
         store.key() if name == "identity.key" else store.registration()
+
+
+@pytest.mark.parametrize("name", ["identity.key", "registration.json"])
+async def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path, name: str) -> None:
+    clock = FakeClock()
+    async with FakeHub(clock) as hub, HubClient(hub.url, clock) as client:
+        (tmp_path / (name + ".tmp")).mkdir()
+        with pytest.raises(SpokeError, match=f"{name} cannot be used") as unusable:
+            await joining(client, tmp_path, clock).enrol(FACTS)
+        assert "state folder" in unusable.value.remedy
+        (tmp_path / name).mkdir(exist_ok=True)
+        with pytest.raises(SpokeError, match=f"{name} cannot be used"):
+            IdentityStore(tmp_path).registration() if name == "registration.json" else IdentityStore(tmp_path).key()
