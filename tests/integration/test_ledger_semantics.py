@@ -164,6 +164,14 @@ async def test_a_clock_that_is_ahead_has_its_rows_quarantined_and_is_shown(
     assert refused.value.slug == "inventory-gap"
 
 
+async def test_a_beat_for_an_earlier_life_asks_for_no_snapshot(door: Door, tenant: Scope) -> None:
+    """What is held of it waits for its settlement; the inventory is of the present life."""
+    member = await door.member(tenant)
+    present = Spoke(member.registration).new_epoch(UUID("01960000-0000-7000-8000-000000000000"))
+    await member.send(present.snapshot({"pods": [pod("a")]}))
+    assert not (await member.beat(last_seq=7, oldest_held_seq=3)).wants_snapshot
+
+
 @pytest.mark.promise("restores-are-refilled")
 async def test_a_hub_that_lost_its_inventory_asks_for_a_snapshot(door: Door, tenant: Scope) -> None:
     member = await door.member(tenant)

@@ -220,8 +220,10 @@ class Intake:
         await touch(c, scope, {mine: heard})
         chain = None if standing is None else standing.chain
         lost = beat.last_seq > 0 and beat.queued_batches == 0
-        if lost and chain is not None and chain.epoch == epoch:
-            lost = await repository.latest_seq(c, scope, mine, epoch) < beat.last_seq
+        if lost and chain is not None and chain.epoch.bytes >= epoch.bytes:
+            # Of an earlier life there is nothing to restore.
+            same = chain.epoch == epoch
+            lost = same and await repository.latest_seq(c, scope, mine, epoch) < beat.last_seq
         return HeartbeatAnswer(
             epoch=beat.epoch,
             settled_through=(await self._settlement.through(c, scope, [heard_of], flushed))[mine],
