@@ -118,7 +118,8 @@ class Holdings:
         """Seal a draft under the next seq. Raises ValueError when it exceeds a limit of the wire."""
         hour = Hour(draft.kind, hour_of(draft.window_start_s))
         seq = self.high_water + 1
-        if not self.shelf.refusal:
+        writable = not self.shelf.refusal
+        if writable:
             entry, sealed = self._sealed(draft, seq, mark, self.books.owed(MAX_OUTCOMES, hour, draft.rows))
             if self.shelf.put(entry.name.text(), sealed):
                 self._counted = entry.id
@@ -126,7 +127,7 @@ class Holdings:
         # Only of its own rows: of all else the disk remembers that it is still to be told, and memory may be lost.
         own = Outcome(hour_start_s=hour.start_s, kind=hour.kind, collected=draft.rows)
         entry, sealed = self._sealed(draft, seq, mark, (own,) if draft.rows else ())
-        entry.in_memory = sealed
+        entry.in_memory, entry.has_name = sealed, writable
         return self._enter(entry)
 
     def _enter(self, entry: Entry) -> Entry:
@@ -180,8 +181,7 @@ class Holdings:
         for entry in batches:
             self._account(entry, reason)
             del self.entries[entry.id]
-        # Those in memory too: of a write that failed the name may be there.
-        self._let_go([entry.name for entry in batches], aside)
+        self._let_go([entry.name for entry in batches if entry.has_name], aside)
 
     def _let_go(self, names: Sequence[FileName], aside: str = "") -> None:
         self.shelf.owe(name.text() for name in names)
@@ -265,6 +265,7 @@ class Holdings:
             return False
         self.shelf.pay()
         for entry in self._in_memory:
+            entry.has_name = True
             if entry.in_memory is None or not self.shelf.put(entry.name.text(), entry.in_memory):
                 return False
             entry.in_memory = None

@@ -123,6 +123,8 @@ class Entry(msgspec.Struct, kw_only=True):
     in_doubt: bool = True
     """It may have reached the hub without our knowing: dropping it could count its rows twice."""
     in_memory: bytes | None = None
+    has_name: bool = True
+    """Its name may be on disk: also when only in memory, after a write that failed half-way."""
 
     @property
     def id(self) -> BatchId:

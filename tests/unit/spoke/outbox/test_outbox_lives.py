@@ -274,3 +274,17 @@ def test_a_file_that_tells_what_is_not_owed_makes_no_header_the_hub_refuses() ->
         assert opened is not None
         for outcome in opened.header.outcomes:
             assert min(outcome.collected, *outcome.dropped.values(), 0) == 0
+
+
+@pytest.mark.promise("disks-may-fail")
+def test_days_in_memory_leave_no_trail() -> None:
+    files = FakeFileSystem()
+    outbox = open_outbox(files, FakeClock())
+    files.refusing = errno.EROFS
+    for _ in range(50):
+        outbox.seal_all([draft()])
+        identity = outbox.next(Lane.BACKLOG)
+        assert identity is not None
+        outbox.accept(identity)
+        outbox.settle(*identity)
+    assert len(outbox._held.shelf.owed) <= 1
