@@ -199,11 +199,12 @@ class Answers:
         parts = self._parts
         if kind not in WINDOWED and parts.shrink():
             await parts.desk.run(parts.outbox.resnapshot, identity)
-        elif kind not in WINDOWED or not await self._split(identity):
+        elif kind not in WINDOWED or not await self._split(identity, kind):
             parts.report.condition("dead_letter", "the hub refuses batches that cannot be smaller")
             await parts.desk.run(parts.outbox.dead_letter, identity, "too_large")
 
-    async def _split(self, identity: BatchId) -> bool:
+    async def _split(self, identity: BatchId, kind: Kind) -> bool:
+        """False when it cannot be cut. While the disk takes no halves, the whole waits for one that does."""
         parts = self._parts
         opened = await parts.desk.run(parts.outbox.read, identity)
         try:
@@ -211,4 +212,8 @@ class Answers:
         except Exception:  # noqa: BLE001 - rows that cannot be read, as of another release, must not stop the others
             _log.exception("a batch cannot be cut in halves", extra={"seq": identity.seq})
             halves = ()
-        return bool(halves) and await parts.desk.run(parts.outbox.split, identity, halves)
+        if not halves:
+            return False
+        if not await parts.desk.run(parts.outbox.split, identity, halves):
+            parts.gate.withhold(kind, HOLD_S)
+        return True

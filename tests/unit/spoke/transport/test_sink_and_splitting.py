@@ -1,8 +1,10 @@
 """From observed columns to sealed Arrow and back, whole, cut and halved."""
 
+import errno
 from pathlib import Path
 
 import pyarrow as pa
+import pytest
 import zstandard
 
 from periplus_contract import problems
@@ -11,6 +13,7 @@ from periplus_contract.tables import NAMESPACES, Column, Kind, Table
 from periplus_spoke.fold.records import Cell, Sealable, SectionRows
 from periplus_spoke.kit.news import News
 from periplus_spoke.outbox.desk import Desk
+from periplus_spoke.outbox.filesystem import FolderFileSystem
 from periplus_spoke.outbox.outbox import Opened, Outbox
 from periplus_spoke.transport.sink import OutboxSink
 from periplus_spoke.transport.splitting import halve
@@ -118,3 +121,25 @@ def test_batches_do_not_shrink_for_ever(tmp_path: Path) -> None:
     sink = OutboxSink(desk, open_outbox(tmp_path / "outbox", FakeClock()), News())
     assert sum(sink.shrink() for _ in range(100)) == 15
     desk.close()
+
+
+@pytest.mark.promise("disks-may-fail")
+async def test_too_large_while_the_disk_takes_no_halves_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, desk = FakeClock(), Desk()
+    outbox = open_outbox(tmp_path / "outbox", clock)
+    await OutboxSink(desk, outbox, News()).emit(flows(8))
+    desk.close()
+    with monkeypatch.context() as disk:
+
+        def full(_files: FolderFileSystem, _name: str, _data: bytes) -> None:
+            raise OSError(errno.ENOSPC, "no room")
+
+        disk.setattr(FolderFileSystem, "write", full)
+        async with FakeHub(clock) as hub, sending(hub, tmp_path, clock, outbox):
+            hub.misbehave("/v1/batches", refuse(problems.TOO_LARGE))
+            await clock.run_until(hub.reached(lambda: outbox.held() == () or len(hub.heartbeats) > 2))
+            assert len(outbox.held()) == 1
+            disk.undo()
+            await clock.run_until(hub.reached(lambda: not outbox.held()))
+    assert hub.rows(Kind.FLOWS) == 8
+    assert_balanced(outbox)
