@@ -30,8 +30,8 @@ PENDING_S: Final = 10.0
 """Between questions while a person has yet to approve."""
 _SNAPSHOT_EVERY_US: Final = 30_000_000
 _REQUEUE_EVERY_US: Final = 60_000_000
-_OVERTAKE_EVERY_US: Final = 300_000_000
-"""Two spokes that overtake each other send a snapshot each time."""
+_OVERTAKE_EVERY_US: Final = 3_600_000_000
+"""Two spokes that overtake each other send a snapshot each time, and where they differ the hub's picture changes."""
 _ONE_SPOKE: Final = problems.BATCH_CONFLICT.remedy
 
 _log: Final = logging.getLogger(__name__)

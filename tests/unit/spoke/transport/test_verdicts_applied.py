@@ -222,7 +222,7 @@ async def test_epochs_that_overtake_each_other_do_so_slowly(tmp_path: Path) -> N
             scene.hub.newest_epoch = f"02000000-0000-7000-8000-0000000000{serial:02}"
             await scene.clock.run_until(heard(len(scene.hub.heartbeats) + 1))
             epochs.add(scene.outbox.depth().epoch)
-    assert len(epochs) <= 2 + scene.clock.monotonic_s() / 300
+    assert len(epochs) <= 2 + scene.clock.monotonic_s() / 3600
 
 
 @pytest.mark.promise("spokes-know-their-hub")
