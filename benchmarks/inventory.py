@@ -1,7 +1,7 @@
 """Inventory through HTTP to committed: cold snapshots of a fleet, then deltas while people ask.
 
-A delta batch is what a spoke sends when it has something to say: 20 changed objects here, so the offered 110 batches a
-second are 2,200 changed objects. All batches are sealed before a measurement begins; its sender costs a few percent of
+A delta batch is what a spoke sends when it has something to say: 20 changed objects here, so the offered 102 batches a
+second are 2,040 changed objects. All batches are sealed before a measurement begins; its sender costs a few percent of
 what the hub does, on the same cores.
 
 Run: make bench ROW=inventory        (python -m benchmarks.inventory 100 for a smaller fleet)
@@ -48,7 +48,7 @@ CLUSTERS: Final = 1_000
 PODS: Final = 500
 CHANGED: Final = 20
 DELTA_S: Final = 20.0
-DELTAS_PER_S: Final = 110
+DELTAS_PER_S: Final = 102
 SENDERS: Final = 32
 """Requests in flight; a fleet that starts has up to two of each spoke."""
 TARGET_COLD_PER_S: Final = 50_000

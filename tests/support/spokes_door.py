@@ -30,7 +30,7 @@ from periplus_hub.fleet.service import create_join_token
 from periplus_hub.fleet.service_enrolment import Enrolment
 from periplus_hub.fleet.service_gate import SpokeGate
 from periplus_hub.ingest.config import IngestConfig
-from periplus_hub.ingest.routes import batches_router
+from periplus_hub.ingest.routes import batch_routes
 from periplus_hub.ingest.service import Intake
 from periplus_hub.inventory.service import InventoryApplier
 from periplus_hub.kit.db import Database
@@ -95,9 +95,8 @@ def open_door(
 ) -> Door:
     enrolment, gate = Enrolment(db, events or Events()), SpokeGate(db)
     intake = Intake(db, config or IngestConfig(settle_after_s=0), [InventoryApplier(), *appliers], listeners)
-    app = FastAPI()
+    app = FastAPI(routes=batch_routes(gate, intake))
     app.include_router(enrolment_router(enrolment, db.clock))
-    app.include_router(batches_router(gate, intake))
     http = httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://hub")
     return Door(db, http, intake, gate, enrolment)
 

@@ -25,7 +25,7 @@ from periplus_hub.fleet.routes import enrolment_router
 from periplus_hub.ingest.appliers import Listener
 from periplus_hub.ingest.jobs import RetentionJob
 from periplus_hub.ingest.model import Committed
-from periplus_hub.ingest.routes import batches_router
+from periplus_hub.ingest.routes import batch_routes
 from periplus_hub.ingest.service import Intake
 from periplus_hub.inventory.jobs import IdentityRetentionJob
 from periplus_hub.inventory.service import InventoryApplier
@@ -57,9 +57,9 @@ def make_intake(resources: Resources, listeners: Sequence[Listener] = ()) -> Int
 
 def spokes_app(resources: Resources, intake: Intake) -> ASGIApp:
     """What spokes dial."""
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, exception_handlers=HANDLERS)
+    routes = batch_routes(resources.spoke_gate, intake)
+    app = FastAPI(routes=routes, openapi_url=None, docs_url=None, redoc_url=None, exception_handlers=HANDLERS)
     app.include_router(enrolment_router(resources.enrolment, resources.clock))
-    app.include_router(batches_router(resources.spoke_gate, intake))
     return _around(app, "spokes", resources, _SPOKES_BODY)
 
 

@@ -6,7 +6,6 @@ Half of a hub's start is importing, the other half is PostgreSQL; two cores can 
 import asyncio
 import gc
 import importlib
-import sys
 from typing import Final, Literal
 
 import uvloop
@@ -19,9 +18,6 @@ from periplus_hub.kit.errors import Refusal
 Action = Literal["serve", "work", "migrate", "admin_token", "add_tenant", "list_tenants"]
 _AT_ONCE: Final = frozenset({"admin_token", "add_tenant", "list_tenants"})
 """What is done beside a running hub, and answered."""
-_SWITCH_S: Final = 0.0005
-"""How long a thread that checks batches may keep the interpreter from the event loop, which lets go of it at every
-system call: with Python's 5 ms a question waits that long again and again."""
 
 
 def run(action: Action, config: HubConfig, *arguments: str) -> str | None:
@@ -42,7 +38,6 @@ async def start(action: Action, config: HubConfig, *arguments: str) -> str | Non
     loading = asyncio.get_running_loop().run_in_executor(None, importlib.import_module, "periplus_hub.api.serve")
     async with open_store(config, join_running=action in _AT_ONCE) as url:
         process = getattr(await loading, action)
-        sys.setswitchinterval(_SWITCH_S)
         gc.freeze()
         gc.enable()
         answer: str | None = await process(config, url, *arguments)

@@ -17,6 +17,8 @@ from periplus_hub.ingest.ipc import check_framing
 from periplus_hub.ingest.model import DecodedBatch, Reason, Rejected, SealedBatch, WaitingPart, section_names
 
 MAX_COLUMNS: Final = 128
+_ONE_THREAD: Final = pa.ipc.IpcReadOptions(use_threads=False)
+"""Batches are many and small: handing columns to Arrow's threads costs more than reading them."""
 
 ARROW_TYPES: Final[dict[str, pa.DataType]] = {
     "utf8": pa.string(),
@@ -135,7 +137,7 @@ def _known_columns(stream: memoryview, contract: Table) -> pa.Table:
     Batches without rows are left out: of a list column without offsets, as they may have, Arrow computes the size
     by reading address 0.
     """
-    reader = pa.ipc.open_stream(stream)
+    reader = pa.ipc.open_stream(stream, options=_ONE_THREAD)
     if reader.schema.equals(arrow_schema(contract)):  # what a spoke of this release sends
         return pa.Table.from_batches([batch for batch in reader if batch.num_rows], reader.schema)
     names = reader.schema.names

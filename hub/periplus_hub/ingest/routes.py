@@ -1,6 +1,8 @@
 """The spokes' listener for spokes with a credential: batches and heartbeats."""
 
-from fastapi import APIRouter, Request, Response
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
 
 from periplus_contract import limits, problems
 from periplus_contract.messages import BATCH_CONTENT_TYPE, BatchAnswer, Heartbeat, HeartbeatAnswer
@@ -11,9 +13,11 @@ from periplus_hub.fleet.wire import RefusedError
 from periplus_hub.ingest.service import Intake
 
 
-def batches_router(gate: SpokeGate, intake: Intake) -> APIRouter:
-    """Routes that need a credential: who asks is known before the body is read."""
-    router = APIRouter()
+def batch_routes(gate: SpokeGate, intake: Intake) -> list[BaseRoute]:
+    """Routes that need a credential: who asks is known before the body is read.
+
+    Plain ones: FastAPI's own would look for parameters and dependencies in every request, and there are none.
+    """
 
     async def batches(request: Request) -> Response:
         return await answering(_batch(request, gate, intake))
@@ -21,10 +25,7 @@ def batches_router(gate: SpokeGate, intake: Intake) -> APIRouter:
     async def heartbeat(request: Request) -> Response:
         return await answering(_heartbeat(request, gate, intake))
 
-    # Plain routes: FastAPI's own would look for parameters and dependencies in every request, and there are none.
-    router.add_route("/v1/batches", batches, methods=["POST"], include_in_schema=False)
-    router.add_route("/v1/heartbeat", heartbeat, methods=["POST"], include_in_schema=False)
-    return router
+    return [Route("/v1/batches", batches, methods=["POST"]), Route("/v1/heartbeat", heartbeat, methods=["POST"])]
 
 
 async def _batch(request: Request, gate: SpokeGate, intake: Intake) -> BatchAnswer:

@@ -18,8 +18,10 @@ from periplus_hub.kit.db_errors import DATABASE_ERRORS, is_connection_trouble
 
 LANES: Final = 2
 """Groups written at the same time: one is in the database while the next is made ready."""
-GATHER_S: Final = 0.05
-"""Groups do not start closer together than this, so it is also how long a batch may wait for company."""
+GATHER_S: Final = 0.02
+"""Groups do not start closer together than this for each batch of the last one: the busier the hub, the longer."""
+MAX_GATHER_S: Final = 0.15
+"""So long may a batch wait for company."""
 MAX_BATCHES: Final = 32
 MAX_ROWS: Final = 50_000
 """Of all batches of a group but the first: a lock is held until the last of them is written."""
@@ -50,6 +52,7 @@ class Groups:
         self._writing: set[UUID] = set()
         self._lanes: set[asyncio.Task[None]] = set()
         self._next_start_s = 0.0
+        self._gather_s = GATHER_S
 
     async def store(self, batch: DecodedBatch) -> Applied:
         """Committed; raises the batch's own refusal, or what kept its group from being written."""
@@ -66,10 +69,11 @@ class Groups:
         while self._may_start():
             loop = asyncio.get_running_loop()
             start_s = max(self._next_start_s, loop.time())
-            self._next_start_s = start_s + GATHER_S
+            self._next_start_s = start_s + self._gather_s
             await asyncio.sleep(start_s - loop.time())
             group = self._take()
             if group:
+                self._gather_s = min(GATHER_S * len(group), MAX_GATHER_S)
                 await self._write(group)
 
     def _may_start(self) -> bool:

@@ -73,7 +73,10 @@ def count_statements() -> Iterator[StatementCounter]:
 
 
 class ReadConnection:
-    """A session in a READ ONLY transaction. Hold it shortly: it is one of few."""
+    """A session that cannot write; each statement sees what was committed when it began.
+
+    Hold it shortly: it is one of few.
+    """
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -142,7 +145,7 @@ class Database:
         self._writers = _engine(self.connector, limits, limits.writers, read_only=False)
 
     def read(self) -> AbstractAsyncContextManager[ReadConnection]:
-        """A READ ONLY transaction."""
+        """A session for reading; its statements are no transaction together."""
         return self._unit(self._readers, ReadConnection)
 
     def write(self) -> AbstractAsyncContextManager[WriteConnection]:
@@ -251,6 +254,9 @@ def _engine(connector: Connector, limits: DatabaseLimits, size: int, *, read_onl
         max_overflow=0,
         pool_timeout=limits.checkout_s,
         pool_recycle=limits.recycle_s,
+        # A question is mostly one statement, and one by one they see the same as in a transaction of READ COMMITTED:
+        # beginning and ending one would be two round trips more.
+        isolation_level="AUTOCOMMIT" if read_only else "READ COMMITTED",
     )
     event.listen(engine.sync_engine, "checkout", _refuse_closed)
     event.listen(engine.sync_engine, "close", _hang_up)
