@@ -1,12 +1,17 @@
 import asyncio
+from collections.abc import Iterator
 
 import asyncpg
 import pytest
+import structlog
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
 
 from periplus_hub.access.scope import Scope, insert_owned, owned
 from periplus_hub.access.tables import api_tokens
+from periplus_hub.kit import db as kit_db
 from periplus_hub.kit.db import Database, WriteConnection, count_statements
 from periplus_hub.kit.errors import Unavailable
 from periplus_hub.kit.ids import new_id
@@ -15,6 +20,14 @@ from periplus_hub.kit.probe import commit_something
 
 from tests.support.clock import FakeClock
 from tests.support.hub_db import PostgresForTests
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[EventDict]]:
+    """The log of `kit.db`, however an earlier test set logging up."""
+    monkeypatch.setattr(kit_db, "_log", structlog.get_logger())
+    with capture_logs() as logs:
+        yield logs
 
 
 def token(name: str) -> dict[str, object]:
@@ -202,16 +215,41 @@ async def test_the_url_may_ask_for_a_server_that_takes_writes(database_url: str,
 
 
 async def test_a_server_that_takes_no_writes_is_not_talked_into_it(
-    db: Database, postgres: PostgresForTests, database_url: str
+    db: Database, postgres: PostgresForTests, database_url: str, said: list[EventDict]
 ) -> None:
     name = database_url.partition("?")[0].rpartition("/")[2]
     await postgres.admin(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
     with pytest.raises(DBAPIError, match="transactions are read-only"):
         await commit_something(db)
     no_such = Database(f"{database_url}&target_session_attrs=read-write", db.clock)
-    with pytest.raises(Unavailable, match="None of the hosts"):
+    with pytest.raises(Unavailable, match="cannot be reached") as refused:
         await commit_something(no_such)
     await no_such.dispose()
+    assert "None of the hosts" in str(refused.value.__cause__)
+    assert "None of the hosts" in said[0]["error"]
+
+
+async def test_where_the_database_is_stays_in_the_log_and_is_said_there_now_and_then(
+    clock: FakeClock, said: list[EventDict]
+) -> None:
+    away = Database("postgresql://someone@127.0.0.1:1/fleet", clock)
+    for after_s, times in ((0, 1), (9, 1), (1, 2)):
+        clock.advance(after_s)
+        for _ in range(3):
+            with pytest.raises(Unavailable) as refused:
+                await commit_something(away)
+        assert ["127.0.0.1" in entry["error"] for entry in said] == [True] * times
+    await away.dispose()
+    told = f"{refused.value.message} {refused.value.remedy}"
+    assert not any(word in told for word in ("127.0.0.1", "someone", "fleet", "Errno"))
+
+
+async def test_an_error_names_no_parameters(db: Database) -> None:
+    with pytest.raises(DBAPIError) as refused:
+        async with db.read() as c:
+            await c.scalar(text("SELECT 1 / 0, CAST(:secret AS text)"), {"secret": "hunter2"})
+    assert "division by zero" in str(refused.value)
+    assert "hunter2" not in str(refused.value)
 
 
 async def test_units_that_are_cancelled_leave_the_pool_as_it_was(db: Database, tenant: Scope) -> None:

@@ -36,12 +36,17 @@ class Resources:
 
 @contextlib.contextmanager
 def naming_the_database() -> Iterator[None]:
-    """Turn a database that cannot be reached into Unavailable; the driver's text names no password."""
+    """Say to who starts a hub what keeps it from its database; the driver's text names no password."""
     try:
         yield
-    except DATABASE_ERRORS as error:
-        cause = getattr(error, "orig", None) or error
-        if not (is_connection_trouble(error) or isinstance(cause, asyncpg.InvalidAuthorizationSpecificationError)):
+    except (*DATABASE_ERRORS, Unavailable) as error:
+        unreached = isinstance(error, Unavailable)
+        cause = (error.__cause__ if unreached else getattr(error, "orig", None)) or error
+        if not (
+            unreached
+            or is_connection_trouble(error)
+            or isinstance(cause, asyncpg.InvalidAuthorizationSpecificationError)
+        ):
             raise
         raise Unavailable(
             f"the database cannot be used: {cause}",

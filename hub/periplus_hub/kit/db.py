@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 import asyncpg
+import structlog
 from sqlalchemy import CursorResult, Executable, Row, event, text
 from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -29,6 +30,13 @@ Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 _ATTEMPTS: Final = 2
 _NETWORK_S: Final = 5.0
 """How much longer than the server's own timeout the client waits for the word of it."""
+_SAY_AGAIN_S: Final = 10.0
+"""A database that is away is said in the log this often, however many ask for it."""
+
+_UNREACHED_REMEDY: Final = "Check that PostgreSQL runs and takes connections, and PERIPLUS_DATABASE_URL."
+_Connecting = Callable[[Mapping[str, str], float, str], Awaitable["asyncpg.Connection[asyncpg.Record]"]]
+
+_log: Final = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +149,9 @@ class Database:
         self.limits = limits = limits or DatabaseLimits()
         self.connector = Connector(self.dsn, limits.connect_s)
         self.ran_out_of_room = False
-        self._readers = _engine(self.connector, limits, limits.readers, read_only=True)
-        self._writers = _engine(self.connector, limits, limits.writers, read_only=False)
+        self._said_at_s = float("-inf")
+        self._readers = _engine(self._connect, limits, limits.readers, read_only=True)
+        self._writers = _engine(self._connect, limits, limits.writers, read_only=False)
 
     def read(self) -> AbstractAsyncContextManager[ReadConnection]:
         """A session for reading; its statements are no transaction together."""
@@ -195,6 +204,25 @@ class Database:
         await self._readers.dispose()
         await self._writers.dispose()
 
+    async def _connect(
+        self, settings: Mapping[str, str], command_timeout_s: float, first: str
+    ) -> "asyncpg.Connection[asyncpg.Record]":
+        """For a pool; `first` is its first statement.
+
+        What the driver says of a failure names hosts and users: that is for the log, not for who asks.
+        """
+        try:
+            connection = await self.connector.connect(settings, command_timeout_s)
+            if first:
+                await connection.execute(first)
+        except DATABASE_ERRORS as error:
+            now_s = self.clock.monotonic_s()
+            if now_s - self._said_at_s >= _SAY_AGAIN_S:
+                self._said_at_s = now_s
+                _log.warning("database_not_reached", error=str(error) or type(error).__name__, remedy=_UNREACHED_REMEDY)
+            raise Unavailable("the database cannot be reached", "Try again shortly, or see the hub's log.") from error
+        return connection
+
     @asynccontextmanager
     async def _unit(self, engine: AsyncEngine, kind: Callable[[AsyncConnection], T]) -> AsyncIterator[T]:
         try:
@@ -222,7 +250,7 @@ def lock_number(key: str) -> int:
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big", signed=True)
 
 
-def _engine(connector: Connector, limits: DatabaseLimits, size: int, *, read_only: bool) -> AsyncEngine:
+def _engine(connecting: _Connecting, limits: DatabaseLimits, size: int, *, read_only: bool) -> AsyncEngine:
     statement_s = limits.read_statement_s if read_only else limits.write_statement_s
     settings = {
         "application_name": "periplus-read" if read_only else "periplus-write",
@@ -236,22 +264,15 @@ def _engine(connector: Connector, limits: DatabaseLimits, size: int, *, read_onl
     async def connect() -> "asyncpg.Connection[asyncpg.Record]":
         # The driver reads the URL itself: sslmode, target_session_attrs, and so on. Therefore what makes a session
         # read-only is said later: said here, no server would look like one that takes writes.
-        try:
-            connection = await connector.connect(settings, statement_s + _NETWORK_S)
-            if read_only:
-                await connection.execute("SET default_transaction_read_only = on")
-        except DATABASE_ERRORS as error:
-            raise Unavailable(
-                f"the database cannot be reached: {str(error) or type(error).__name__}",
-                "Check that PostgreSQL runs and takes connections, and PERIPLUS_DATABASE_URL.",
-            ) from error
-        return connection
+        first = "SET default_transaction_read_only = on" if read_only else ""
+        return await connecting(settings, statement_s + _NETWORK_S, first)
 
     engine = create_async_engine(
         "postgresql+asyncpg://",
         async_creator=connect,
         pool_size=size,
         max_overflow=0,
+        hide_parameters=True,
         pool_timeout=limits.checkout_s,
         pool_recycle=limits.recycle_s,
         # A question is mostly one statement, and one by one they see the same as in a transaction of READ COMMITTED:

@@ -61,7 +61,9 @@ async def upgrade(url: str) -> None:
     async def connect() -> "asyncpg.Connection[asyncpg.Record]":
         return await connector.connect(_SETTINGS)
 
-    engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
+    engine = create_async_engine(
+        "postgresql+asyncpg://", async_creator=connect, poolclass=NullPool, hide_parameters=True
+    )
     try:
         async with engine.connect() as connection:
             _refuse_old_server(await connection.scalar(_SERVER_VERSION))
