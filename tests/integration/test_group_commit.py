@@ -6,7 +6,9 @@ from uuid import UUID
 
 import asyncpg
 import pytest
-from sqlalchemy import func, select
+import structlog
+from sqlalchemy import func, select, text
+from structlog.testing import capture_logs
 
 from periplus_hub.access.scope import Scope
 from periplus_hub.fleet.service import revoke
@@ -84,6 +86,26 @@ async def test_every_batch_of_a_group_has_its_own_verdict(door: Door, tenant: Sc
     assert [await live(door, tenant, members[name]) for name in names] == [["a", "b"], ["a"], ["a"], ["a"], ["a"]]
     async with door.db.read() as c:
         assert await c.scalar(select(func.count()).select_from(batches)) == len(names) + 1
+
+
+async def test_a_role_without_rights_is_the_hubs_trouble_and_not_the_spokes(
+    door: Door, tenant: Scope, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("periplus_hub.ingest.service._log", structlog.get_logger())  # whoever set logging up before
+    member = await door.member(tenant)
+    spoke = Spoke(member.registration)
+    await member.send(spoke.snapshot({"pods": [pod("a")]}))
+    deny = "BEGIN RAISE insufficient_privilege; END"
+    async with door.db.write() as c:
+        await c.execute(text(f"CREATE FUNCTION deny() RETURNS trigger LANGUAGE plpgsql AS '{deny}'"))
+        for table in ("batches", "heartbeats"):
+            await c.execute(text(f"CREATE TRIGGER deny BEFORE INSERT OR UPDATE ON {table} EXECUTE FUNCTION deny()"))
+    with capture_logs() as logs:
+        for asked in (member.send(spoke.delta({"pods": [pod("b")]})), member.beat()):
+            with pytest.raises(RefusedByHubError) as refused:
+                await asked
+            assert (refused.value.slug, refused.value.retry_after) == ("overloaded", "5")
+    assert ["PERIPLUS_DATABASE_URL" in entry["remedy"] for entry in logs if entry["log_level"] == "error"] == [True] * 2
 
 
 _WAITING = (

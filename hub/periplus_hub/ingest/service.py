@@ -13,6 +13,8 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+import structlog
+
 from periplus_contract import batch as contract
 from periplus_contract import limits, problems
 from periplus_contract.messages import BatchAnswer, Heartbeat, HeartbeatAnswer, Pace
@@ -38,6 +40,7 @@ from periplus_hub.kit.db_errors import (
     DATABASE_ERRORS,
     is_connection_trouble,
     is_contention,
+    is_denied,
     is_no_room,
     is_timeout,
     sqlstates,
@@ -46,6 +49,9 @@ from periplus_hub.kit.db_errors import (
 BUSY_S: Final = 5
 _BAD_DATA: Final = ("22", "23", "54")
 """SQLSTATE classes that blame the rows: data exception, integrity violation, limit of the program exceeded."""
+_DENIED_REMEDY: Final = "Give the role in PERIPLUS_DATABASE_URL the rights on the schema that migrations made."
+
+_log: Final = structlog.get_logger(__name__)
 
 
 class Intake:
@@ -271,6 +277,9 @@ def _verdict_on(error: Exception) -> Exception:
     """What a database error means for the spoke: come back, or this batch can never be stored; else a bug."""
     if is_connection_trouble(error) or is_contention(error) or is_timeout(error) or is_no_room(error):
         return RefusedError(problems.OVERLOADED, "the database cannot take this now", retry_after_s=BUSY_S)
+    if is_denied(error):
+        _log.error("database_denies", error=str(error.__cause__ or error), remedy=_DENIED_REMEDY)
+        return RefusedError(problems.OVERLOADED, "the database lets the hub store nothing", retry_after_s=BUSY_S)
     if any(state.startswith(_BAD_DATA) for state in sqlstates(error)):
         return RefusedError(problems.INVALID_BATCH, f"the database refuses the rows: {str(error.__cause__)[:200]}")
     return error

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from periplus_hub.ingest.model import DecodedBatch
 from periplus_hub.ingest.service_apply import Applied, Verdict
-from periplus_hub.kit.db_errors import DATABASE_ERRORS, is_connection_trouble
+from periplus_hub.kit.db_errors import DATABASE_ERRORS, is_connection_trouble, is_denied, is_no_room
 
 LANES: Final = 2
 """Groups written at the same time: one is in the database while the next is made ready."""
@@ -115,11 +115,16 @@ class Groups:
             each.answer(verdicts[each.batch.principal.registration_id])
 
     async def _settle_alone(self, group: Sequence[_Waiting], error: Exception) -> None:
-        """A group that fails may fail for one of its batches: each tries again alone, unless the database is away."""
-        away = not isinstance(error, DATABASE_ERRORS) or is_connection_trouble(error)
-        if away or len(group) == 1:
+        """A group that fails may fail for one of its batches: each tries again alone, unless it is no batch's fault."""
+        if len(group) == 1 or _fails_for_all(error):
             for each in group:
                 each.answer(error)
             return
         for each in group:
             await self._settle([each])
+
+
+def _fails_for_all(error: Exception) -> bool:
+    """The database is away, full or takes nothing from us, or it is a bug: asking for each batch would not help."""
+    known = isinstance(error, DATABASE_ERRORS)
+    return not known or is_connection_trouble(error) or is_no_room(error) or is_denied(error)

@@ -18,6 +18,7 @@ connections, configuration file trouble while starting."""
 _CONTENTION: Final = ("40001", "40P01")
 _CANCELLED_BY_TIMEOUT: Final = ("57014", "55P03")
 _NOT_OFFERED: Final = ("0A000", "42501", "42883")
+_DENIED: Final = "42501"
 _NO_ROOM: Final = ("53100", "53200")
 
 
@@ -71,6 +72,11 @@ def is_timeout(error: BaseException) -> bool:
 def is_not_offered(error: BaseException) -> bool:
     """The server has no such function, or not for our role."""
     return any(state in _NOT_OFFERED for state in sqlstates(error))
+
+
+def is_denied(error: BaseException) -> bool:
+    """Our role may not do this."""
+    return _DENIED in sqlstates(error)
 
 
 def is_no_room(error: BaseException) -> bool:

@@ -2,6 +2,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 from sqlalchemy.exc import DataError
 
@@ -144,7 +145,15 @@ async def test_a_batch_the_database_cannot_take_keeps_no_other_out() -> None:
     assert [type(answer) for answer in answers] == [Applied, DataError, Applied]
 
 
-@pytest.mark.parametrize("error", [ConnectionResetError("away"), TimeoutError("busy")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConnectionResetError("away"),
+        TimeoutError("busy"),
+        asyncpg.DiskFullError(""),
+        asyncpg.InsufficientPrivilegeError(""),
+    ],
+)
 async def test_a_database_that_is_away_is_not_asked_for_each(error: Exception) -> None:
     store = Store(lambda group: error if len(group) > 1 else None)
     groups = Groups(store.commit)
