@@ -153,7 +153,7 @@ def split(sealed: bytes) -> tuple[Header, memoryview]:
 def _decode_header(encoded: memoryview) -> Header:
     try:
         return _HEADER.decode(encoded)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         msg = f"header does not decode: {error}"
         raise DamagedBatchError(msg) from error
 

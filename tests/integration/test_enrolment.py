@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from periplus_contract import problems
 from periplus_contract.messages import ContractDescription, proof_bytes
 from periplus_hub.access.scope import Scope
 from periplus_hub.fleet import service
@@ -227,6 +228,12 @@ async def test_a_credential_with_another_secret_is_unauthenticated(door: Door, t
 async def test_facts_that_cannot_be_kept_are_malformed(door: Door, tenant: Scope, change: dict[str, object]) -> None:
     member = Member(door, "prod-1")
     assert await refusal(member.enrol(await door.join_token(tenant), **change)) == "malformed-message"
+
+
+@pytest.mark.parametrize("path", ["/v1/enroll", "/v1/challenge", "/v1/credential"])
+async def test_messages_without_bottom_are_malformed(door: Door, path: str) -> None:
+    answer = await door.http.post(path, content=b'{"newer":' + b"[" * 20_000)
+    assert (answer.status_code, answer.json()["type"]) == (400, problems.MALFORMED_MESSAGE.uri)
 
 
 async def test_another_major_contract_is_unsupported(door: Door, tenant: Scope) -> None:

@@ -137,6 +137,8 @@ def broken_headers() -> Iterator[Case]:
     yield "header: a list", "malformed-batch", lambda _: frame(b"[]", b"")
     yield "header: bad utf8", "malformed-batch", lambda _: frame(b'{"contract":"\xff"}', b"")
     yield "header: deep json", "malformed-batch", lambda _: frame(b"[" * 20_000, b"")
+    deep = b'{"contract":"1.0","newer":' + b"[" * 20_000
+    yield "header: deep json in a field of a newer minor", "malformed-batch", lambda _: frame(deep, b"")
     yield "header: no seq", "malformed-batch", with_raw_header(lambda fields: fields.pop("seq"))
     yield "header: text seq", "malformed-batch", with_raw_header(lambda fields: fields.update(seq="1"))
     yield "header: unknown kind", "malformed-batch", with_raw_header(lambda fields: fields.update(kind="rumours"))

@@ -42,11 +42,8 @@ def naming_the_database() -> Iterator[None]:
     except (*DATABASE_ERRORS, Unavailable) as error:
         unreached = isinstance(error, Unavailable)
         cause = (error.__cause__ if unreached else getattr(error, "orig", None)) or error
-        if not (
-            unreached
-            or is_connection_trouble(error)
-            or isinstance(cause, asyncpg.InvalidAuthorizationSpecificationError)
-        ):
+        denied = isinstance(cause, asyncpg.InvalidAuthorizationSpecificationError)
+        if not (unreached or denied or is_connection_trouble(error)):
             raise
         raise Unavailable(
             f"the database cannot be used: {cause}",

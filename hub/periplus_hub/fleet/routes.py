@@ -64,7 +64,7 @@ async def read_message(request: Request, kind: type[Message]) -> Message:
     body = await read_bounded(request, limits.MAX_MESSAGE_BYTES)
     try:
         return msgspec.json.decode(body, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise RefusedError(problems.MALFORMED_MESSAGE, f"{kind.__name__}: {error}") from error
 
 
