@@ -15,6 +15,9 @@ MAX_INFLATE_RATIO: Final = 200
 """Beyond the first MiB, a body that inflates by more than this is refused as a bomb."""
 MAX_TEXT_BYTES: Final = 4_096
 """Longest single text value in a column; Kubernetes names and label values are far below it."""
+MAX_LIST_ITEMS: Final = 4_096
+"""Longest list in a column (labels, addresses, ports). A spoke cuts it there; a hub sets a row with more aside as
+`too_many_items`."""
 MAX_OUTCOMES: Final = 256
 MAX_MESSAGE_BYTES: Final = 64 * 1024
 """Largest JSON message in either direction (enrolment, heartbeat, answers). A spoke stops reading there."""

@@ -122,10 +122,18 @@ def _bounds(ends: pa.Buffer, chunk: pa.Array) -> npt.NDArray[np.int32]:
 def _list(_column: Column, values: pa.ChunkedArray) -> Iterator[tuple[Reason, Mask]]:
     whole = values.combine_chunks()
     elements = whole.flatten()
+    if len(elements) > limits.MAX_LIST_ITEMS:
+        yield from _long_lists(whole)
     if elements.null_count:
         yield Reason.BAD_TEXT, _rows_of(whole, pc.is_null(elements))
     for reason, mask in _text(_ELEMENT, pa.chunked_array([elements])):
         yield reason, _rows_of(whole, pa.array(mask))
+
+
+def _long_lists(lists: pa.Array) -> Iterator[tuple[Reason, Mask]]:
+    longest = int(np.diff(_bounds(lists.buffers()[1], lists)).max())
+    if longest > limits.MAX_LIST_ITEMS:  # or behind a null
+        yield Reason.TOO_MANY_ITEMS, _mask(pc.greater(pc.list_value_length(lists), limits.MAX_LIST_ITEMS))
 
 
 _ELEMENT: Final = Column("element", "utf8")

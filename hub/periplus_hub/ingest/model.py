@@ -23,6 +23,7 @@ class Reason(StrEnum):
 
     MISSING_VALUE = "missing_value"
     TEXT_TOO_LONG = "text_too_long"
+    TOO_MANY_ITEMS = "too_many_items"
     BAD_TEXT = "bad_text"
     """A NUL, which PostgreSQL cannot store, or a null inside a list."""
     BAD_TIME = "bad_time"

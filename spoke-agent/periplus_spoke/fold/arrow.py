@@ -20,6 +20,7 @@ from periplus_contract.limits import (
     MAX_COMPRESSED_BYTES,
     MAX_HEADER_BYTES,
     MAX_INFLATE_RATIO,
+    MAX_LIST_ITEMS,
     MAX_ROWS,
     MAX_TEXT_BYTES,
 )
@@ -98,7 +99,7 @@ def _column(column: Column, section: SectionRows) -> Any:  # noqa: ANN401 - nano
         case "bool":
             buffers = [_bits(value is True for value in values)]
         case "list<utf8>":
-            lists = [value if isinstance(value, list | tuple) else () for value in values]
+            lists = [value[:MAX_LIST_ITEMS] if isinstance(value, list | tuple) else () for value in values]
             buffers = [array(_OFFSET, accumulate(map(len, lists), initial=0))]
             children = [_texts(tuple(chain.from_iterable(lists)))]
         case _:

@@ -10,6 +10,7 @@ import pytest
 import zstandard
 
 from periplus_contract.batch import Header, unseal
+from periplus_contract.limits import MAX_LIST_ITEMS
 from periplus_contract.tables import PODS
 from periplus_hub.fleet.wire import RefusedError
 from periplus_hub.ingest import decode
@@ -50,6 +51,15 @@ def test_buffers_may_be_longer_than_what_they_hold(extra: int) -> None:
     for table in (with_column("op", ops), with_column("observed_at", seen)):
         kept, aside = check_rows(table, PODS)
         assert (kept.num_rows, aside) == (2, [])
+
+
+@pytest.mark.promise("the-rest-goes-on")
+def test_a_row_with_too_long_a_list_is_set_aside_and_the_rest_goes_on() -> None:
+    longest = [["x=y"] * MAX_LIST_ITEMS, ["x=y"] * (MAX_LIST_ITEMS + 1)]
+    kept, (aside,) = check_rows(with_column("labels", pa.array(longest)), PODS)
+    assert (kept.column("uid").to_pylist(), aside.reason, aside.rows) == (["a"], Reason.TOO_MANY_ITEMS, 1)
+    shared = pa.array([["x=y"] * MAX_LIST_ITEMS] * 2)
+    assert check_rows(with_column("labels", shared), PODS)[1] == []
 
 
 def mutated(chance: random.Random, raw: bytes) -> bytes:

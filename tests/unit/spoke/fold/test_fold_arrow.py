@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from periplus_contract.batch import offsets
-from periplus_contract.limits import MAX_TEXT_BYTES
+from periplus_contract.limits import MAX_LIST_ITEMS, MAX_TEXT_BYTES
 from periplus_contract.tables import Column, Table
 from periplus_spoke.fold.arrow import clip, encode_sections
 from periplus_spoke.fold.records import Cell, SectionRows
@@ -103,3 +103,9 @@ def test_a_text_beyond_the_limit_is_cut_in_its_cell() -> None:
     sections = [section([("é" * 5_000, "b", None, None, None, None)])]
     body, _, _ = encode_sections(sections)
     assert decode(body, sections)[0]["text"] == ["é" * (MAX_TEXT_BYTES // 2)]
+
+
+def test_a_list_beyond_the_limit_is_cut_in_its_cell() -> None:
+    sections = [section([("b", "b", None, None, None, ["a=b"] * (MAX_LIST_ITEMS + 1))])]
+    body, _, _ = encode_sections(sections)
+    assert decode(body, sections)[0]["texts"] == [["a=b"] * MAX_LIST_ITEMS]
