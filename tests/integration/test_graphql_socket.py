@@ -290,7 +290,7 @@ async def test_an_event_has_the_deadline_of_an_operation(
 
 @pytest.mark.promise("queries-are-bounded")
 async def test_every_event_is_paid_for(stage: Stage, db: Database, clock: FakeClock, tenant: Scope) -> None:
-    limits = replace(LIMITS, bucket=120, refill_per_s=1)
+    limits = replace(LIMITS, bucket=LIMITS.new_document_cost + 70, refill_per_s=1)
     stage.hub = door(db, clock, events=stage.events, limits=limits)
     async with connected(stage.hub.app, PROTOCOL) as client:
         await opened(client, stage.token)

@@ -39,8 +39,8 @@ class Limits:
     bucket: float = 50_000
     """What one principal may spend at once; it refills at `refill_per_s`."""
     refill_per_s: float = 5_000
-    new_document_cost: float = 50
-    """For checking a document that is not kept, also when it turns out to be invalid."""
+    new_document_cost: float = 500
+    """For checking a document that is not kept, also when it turns out to be invalid: ten a second for each token."""
     execution_s: float = 10
     response_bytes: int = 4 * 1024 * 1024
     documents: int = 512

@@ -1,5 +1,6 @@
 """The gate refuses every bomb, and says which limit, what it found and what to do."""
 
+import contextlib
 import json
 from collections.abc import AsyncIterator
 
@@ -205,3 +206,15 @@ async def test_a_new_document_is_paid_for_even_when_it_is_wrong(other: str) -> N
         await admit(other, subject)
     assert caught.value.code == "budget-exhausted"
     await admit("{viewer{id}}", subject)
+
+
+@pytest.mark.promise("queries-are-bounded")
+async def test_nobody_keeps_the_checking_of_documents_to_themselves() -> None:
+    buckets, cost, passed = Buckets(LIMITS), LIMITS.new_document_cost, 0
+    for tenth in range(600):
+        for _ in range(10):
+            with contextlib.suppress(GateRefusal):
+                buckets.spend("greedy", cost, tenth / 10)
+                passed += 1
+    assert passed <= LIMITS.bucket / cost + 60 * 10
+    buckets.spend("modest", cost, 60)
