@@ -191,6 +191,32 @@ async def test_asking_with_a_cached_token_costs_no_statement(db: Database, tenan
     assert token.last_used_at == db.clock.now()
 
 
+@pytest.mark.promise("strangers-learn-nothing")
+async def test_a_token_nobody_has_is_looked_up_once_in_five_seconds(db: Database, clock: FakeClock) -> None:
+    authenticator, made_up = Authenticator(db), f"ppt_{'A' * 8}_{'b' * 43}"
+    with count_statements() as counter:
+        for after_s in (0, CACHE_S):
+            clock.advance(after_s)
+            for _ in range(20):
+                assert await authenticator.authenticate(made_up) is None
+    assert counter.total == 2
+
+
+async def test_strangers_leave_connections_to_those_who_are_known(db: Database, tenant: Scope) -> None:
+    authenticator, token = Authenticator(db), await make(db, tenant)
+    await authenticator.authenticate(token)
+    async with db.write() as c:
+        await c.execute(text("LOCK TABLE api_tokens"))
+        made_up = [f"ppt_{number:08}_{'b' * 43}" for number in range(5 * db.limits.readers)]
+        strangers = [asyncio.create_task(authenticator.authenticate(each)) for each in made_up]
+        while not await c.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):
+            pass
+        async with db.read() as reader:
+            assert await reader.scalar(text("SELECT 1")) == 1
+        assert await authenticator.authenticate(token) is not None
+    assert set(await asyncio.gather(*strangers)) == {None}
+
+
 async def test_asking_goes_on_while_the_database_takes_no_writes(db: Database, tenant: Scope) -> None:
     text = await make(db, tenant)
     async with asyncio.timeout(60), AsyncExitStack() as writers:

@@ -18,6 +18,7 @@ from tests.support.graphql_hub import Door, Fleet, door, seed, token_for
 from tests.support.graphql_socket import Client, connected
 from tests.support.spokes_door import Member, open_door
 
+JSON = {"content-type": "application/json"}
 PROTOCOL = "graphql-transport-ws"
 CHANGES = (
     "subscription{changes(topics:[FINDINGS,CLUSTERS,OVERLAPS]){__typename ... on FindingChanged{finding{id title}}"
@@ -60,11 +61,25 @@ async def test_only_one_protocol_is_spoken(stage: Stage) -> None:
 
 
 @pytest.mark.promise("strangers-learn-nothing")
-@pytest.mark.parametrize("payload", [None, {}, {"authorization": "Bearer x"}, {"authorization": 7}, "x"])
+@pytest.mark.parametrize(
+    "payload", [None, {}, {"authorization": "Bearer x"}, {"authorization": 7}, {"authorization": ["Bearer x"]}, "x"]
+)
 async def test_nobody_gets_in(stage: Stage, payload: object) -> None:
     async with connected(stage.hub.app, PROTOCOL) as client:
         await client.send(type="connection_init", payload=payload)
         assert (await client.next())["closed"] == 4403
+
+
+@pytest.mark.parametrize(
+    ("form", "opens"),
+    [("Bearer {}", True), ("bearer {}", True), ("BEARER  {} ", True), ("{}", False), ("Basic {}", False)],
+)
+async def test_a_token_is_presented_as_over_http(stage: Stage, form: str, *, opens: bool) -> None:
+    header = form.format(stage.token)
+    answer = await stage.hub.raw("POST", b'{"query":"{viewer{actor}}"}', JSON | {"authorization": header})
+    async with connected(stage.hub.app, PROTOCOL) as client:
+        await client.send(type="connection_init", payload={"authorization": header})
+        assert (answer.status_code == 200, "type" in await client.next()) == (opens, opens)
 
 
 @pytest.mark.promise("strangers-learn-nothing")

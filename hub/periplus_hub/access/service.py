@@ -26,10 +26,15 @@ from periplus_hub.kit.errors import Invalid, NotFound, Unavailable
 from periplus_hub.kit.ids import new_id, random_token
 
 CACHE_S: Final = 5.0
+_SCHEME: Final = "bearer "
 _MARK: Final = "ppt"
 _PUBLIC_LENGTH: Final = 8
 _MAX_NAME: Final = 100
 _CACHED_TOKENS: Final = 10_000
+_CACHED_STRANGERS: Final = 1_000
+_NEWCOMERS: Final = 2
+"""So many tokens that were never seen are looked up at once: strangers cannot take every connection."""
+_MAX_WAITING: Final = 1_000
 _USED_EVERY: Final = timedelta(minutes=10)
 _WRITE_USES_S: Final = 10.0
 
@@ -53,6 +58,9 @@ class Authenticator:
 
     db: Database
     _cache: OrderedDict[str, _Cached] = field(default_factory=OrderedDict)
+    _unknown: OrderedDict[str, float] = field(default_factory=OrderedDict)
+    _newcomers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_NEWCOMERS))
+    _waiting: int = 0
     _uses: dict[UUID, tuple[Scope, datetime]] = field(default_factory=dict)
 
     async def authenticate(self, presented: str) -> Scope | None:
@@ -74,14 +82,38 @@ class Authenticator:
         return scope
 
     async def _row(self, prefix: str) -> _Cached | None:
-        now_s = self.db.clock.monotonic_s()
+        known, row = self._remembered(prefix)
+        if known:
+            return row
+        if prefix in self._cache:
+            return await self._read(prefix)
+        if self._waiting >= _MAX_WAITING:
+            raise Unavailable("too many tokens wait for being looked up", "Try again in a few seconds.")
+        self._waiting += 1
+        try:
+            async with self._newcomers:
+                known, row = self._remembered(prefix)
+                return row if known else await self._read(prefix)
+        finally:
+            self._waiting -= 1
+
+    def _remembered(self, prefix: str) -> tuple[bool, _Cached | None]:
+        """Whether it was looked up a moment ago, and what was found."""
+        since_s = self.db.clock.monotonic_s() - CACHE_S
         cached = self._cache.get(prefix)
-        if cached is not None and now_s - cached.read_at_s < CACHE_S:
-            return cached
+        if cached is not None and cached.read_at_s > since_s:
+            return True, cached
+        return self._unknown.get(prefix, since_s) > since_s, None
+
+    async def _read(self, prefix: str) -> _Cached | None:
+        now_s = self.db.clock.monotonic_s()
         async with self.db.read() as c:
             found = await repository.system_token_by_prefix(c, prefix)
         if found is None:
             self._cache.pop(prefix, None)
+            self._unknown[prefix] = now_s
+            while len(self._unknown) > _CACHED_STRANGERS:
+                self._unknown.popitem(last=False)
             return None
         self._cache[prefix] = fresh = _Cached(now_s, *found)
         while len(self._cache) > _CACHED_TOKENS:
@@ -104,6 +136,11 @@ class Authenticator:
                 await self.write_uses()
             except (*DATABASE_ERRORS, Unavailable) as error:
                 _log.warning("token_uses_not_stored", error=str(error))
+
+
+def bearer(header: str) -> str:
+    """The token in an Authorization header, or the empty text."""
+    return header[len(_SCHEME) :].strip() if header[: len(_SCHEME)].lower() == _SCHEME else ""
 
 
 def split_token(presented: str) -> tuple[str, str]:

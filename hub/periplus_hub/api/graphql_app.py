@@ -35,7 +35,6 @@ from periplus_hub.kit.ids import new_id
 
 _JSON: Final = "application/json"
 _HEADERS: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
-_SCHEME: Final = "bearer "
 
 
 @dataclass(slots=True)
@@ -82,7 +81,7 @@ class GraphQLApp:
 
     async def _run(self, request: Request, request_id: str) -> bytes:
         check_form(request)
-        token = bearer(request.headers.get("authorization", ""))
+        token = access.bearer(request.headers.get("authorization", ""))
         scope = await self.authenticate(token)
         message = decode_request(await self._body(request), self.limits)
         ad_hoc = scope.allows(Permission.ADHOC)
@@ -138,11 +137,6 @@ def check_form(request: Request) -> None:
         raise GateRefusal("unsupported-media-type", message, f"Send Content-Type: {_JSON}, in UTF-8.")
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise GateRefusal("unsupported-media-type", "The body is compressed.", "Send it as it is.")
-
-
-def bearer(header: str) -> str:
-    """The token in an Authorization header, or the empty text."""
-    return header[len(_SCHEME) :].strip() if header[: len(_SCHEME)].lower() == _SCHEME else ""
 
 
 def _response(body: bytes, status: HTTPStatus, headers: dict[str, str]) -> Response:

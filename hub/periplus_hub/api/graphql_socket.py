@@ -16,6 +16,7 @@ import structlog
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from periplus_hub.access.scope import Permission, Scope
+from periplus_hub.access.service import bearer
 from periplus_hub.api.graphql_documents import InvalidDocument
 from periplus_hub.api.graphql_gate import Admitted, Gate, principal, request_of
 from periplus_hub.api.graphql_limits import GateRefusal, Limits
@@ -118,7 +119,7 @@ class Connection:
             raise _Closed(_UNAUTHORIZED, "send connection_init first")
         payload = message.get("payload")
         header = payload.get("authorization") if isinstance(payload, dict) else None
-        self.token = str(header or "")[:200].removeprefix("Bearer ").strip()
+        self.token = bearer(header) if isinstance(header, str) else ""
         await self._check()
         await self._send({"type": "connection_ack"})
 
