@@ -152,9 +152,12 @@ async def change_domain(
     if description is not None:
         _check_note(description)
         values["description"] = description
-    await store.change_domain(c, scope, domain_id, values)
-    detail = {"before": row.name, "after": name or row.name}
-    await audit(c, scope, "fleet:domain:change", "domain", str(domain_id), detail=detail)
+    known = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for it
+    changed = {column: value for column, value in values.items() if known[column] != value}
+    if changed:
+        await store.change_domain(c, scope, domain_id, changed)
+        detail = {"before": row.name, "after": name or row.name}
+        await audit(c, scope, "fleet:domain:change", "domain", str(domain_id), detail=detail)
     return (await repository.domains_by_ids(c, scope, [domain_id]))[domain_id]
 
 
