@@ -15,6 +15,7 @@ from periplus_contract.batch import InventoryMark, Section
 from periplus_contract.outcomes import Outcome
 from periplus_contract.tables import PODS, Kind
 from periplus_hub.ingest.decode import arrow_schema
+from periplus_hub.ingest.ipc import _slot
 
 from tests.support.batches import Spoke, pod, stream
 
@@ -238,6 +239,34 @@ def stream_with(table: pa.Table, options: pa.ipc.IpcWriteOptions | None = None) 
     return bytes(sink.getvalue())
 
 
+def overlapping() -> bytes:
+    """A stream whose columns share their texts: every buffer that is there twice is written once, and used twice."""
+    long = dict.fromkeys(("namespace", "name", "node", "workload_kind", "workload_name", "phase"), "x" * 4_000)
+    data = bytearray(stream(pods_table([row | long for row in GOOD_ROWS])))
+    start = 16 + struct.unpack_from("<i", data, 4)[0]  # behind the schema and the frame of the record batch
+    end = start + struct.unpack_from("<i", data, start - 4)[0]
+    metadata, body = memoryview(data)[start:end], bytes(data[end:])
+    (root,) = struct.unpack_from("<I", metadata, 0)
+    vector = _behind(metadata, _behind(metadata, root, 2), 2)
+    places: dict[bytes, int] = {}
+    shared = bytearray()
+    for entry in range(vector + 4, vector + 4 + 16 * struct.unpack_from("<I", metadata, vector)[0], 16):
+        place, length = struct.unpack_from("<qq", metadata, entry)
+        content = body[place : place + length]
+        if content not in places:
+            places[content] = len(shared)
+            shared += content + bytes(-length % 8)
+        struct.pack_into("<q", metadata, entry, places[content])
+    struct.pack_into("<q", metadata, _slot(metadata, root, 3), len(shared))
+    return bytes(data[:end]) + bytes(shared) + struct.pack("<Ii", 0xFFFFFFFF, 0)
+
+
+def _behind(metadata: memoryview, table: int, field: int) -> int:
+    """What a field of a flatbuffers table points to."""
+    slot = _slot(metadata, table, field)
+    return slot + int(struct.unpack_from("<I", metadata, slot)[0])
+
+
 def broken_arrow() -> Iterator[Case]:
     table = pods_table()
     data = stream(table)
@@ -258,6 +287,7 @@ def broken_arrow() -> Iterator[Case]:
     yield "arrow: column twice", "invalid-batch", with_stream(stream(twice))
     wide = pa.Table.from_arrays([pa.array([True, False])] * 2_000, names=[f"c{n}" for n in range(2_000)])
     yield "arrow: 2000 columns", "invalid-batch", with_stream(stream(wide))
+    yield "arrow: bytes used more than once", "invalid-batch", with_stream(overlapping())
     yield "arrow: cut", "invalid-batch", with_stream(data[: len(data) // 2])
     yield "arrow: cut in metadata", "invalid-batch", with_stream(data[:40])
     yield "arrow: only schema", "invalid-batch", with_stream(data[: data.index(b"\xff\xff\xff\xff", 8)])
