@@ -120,6 +120,22 @@ async def test_a_join_is_answered_without_touching_what_is_stored(two: Fleet) ->
     assert await two.groups() == stored
 
 
+async def test_the_clusters_of_a_join_come_worst_first_and_then_by_name(fleet: Fleet) -> None:
+    for name in ("d", "b", "a", "c"):
+        await fleet.cluster(name, POD)
+    await fleet.settle()
+    document = (
+        "query($after: String) { overlapGroups(ifAllJoined: true) { nodes {"
+        " clusters(first: 3, after: $after) { nodes { clusterName cluster { name } } pageInfo { endCursor } } } } }"
+    )
+    pages, after = [], None
+    for _ in range(2):
+        (group,) = (await fleet.ask(document, after=after))["overlapGroups"]["nodes"]
+        pages.append([node["clusterName"] for node in group["clusters"]["nodes"]])
+        after = group["clusters"]["pageInfo"]["endCursor"]
+    assert pages == [["a", "b", "c"], ["d"]]
+
+
 async def test_two_clusters_are_compared_on_demand(two: Fleet) -> None:
     a, b = two.registration("a"), two.registration("b")
     await two.report("a", POD, ("pod", "10.244.1.0/24"), ("node", "10.100.0.1/32"))

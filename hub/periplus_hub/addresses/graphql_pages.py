@@ -1,7 +1,6 @@
 """Where the connections of this slice get their pages from."""
 
-import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID
 
@@ -9,7 +8,6 @@ from periplus_hub.access.scope import Scope
 from periplus_hub.addresses import service_joined, service_members
 from periplus_hub.addresses.model import (
     SEVERITIES,
-    AllocationKind,
     ClusterShare,
     GroupFilter,
     JoinedGroup,
@@ -17,7 +15,6 @@ from periplus_hub.addresses.model import (
 )
 from periplus_hub.addresses.service_joined import JoinAsk, JoinedPage, Joining
 from periplus_hub.addresses.service_members import GroupRange, MembersAsk, MembersPage
-from periplus_hub.fleet import repository_graphql as fleet
 from periplus_hub.kit.graphql import Batch, Context
 from periplus_hub.kit.keyset import Slice, sliced
 
@@ -66,26 +63,14 @@ class MemberPages:
         return (await self._found()).total
 
 
-@dataclass(frozen=True, slots=True)
-class NamedShare:
-    """A cluster's share of a joined group with the cluster's name."""
-
-    registration_id: UUID
-    cluster_name: str
-    severity: Severity
-    kinds: tuple[AllocationKind, ...]
-    member_count: int
-
-
-def _place(share: ClusterShare) -> tuple[int, UUID]:
-    return SEVERITIES.index(share.severity), share.registration_id
+def _place(share: ClusterShare) -> tuple[int, str, UUID]:
+    return SEVERITIES.index(share.severity), share.cluster_name, share.registration_id
 
 
 @dataclass(frozen=True, slots=True)
 class JoinedClusters:
-    """The clusters of a group that would be, worst first."""
+    """The clusters of a group that would be, worst first, then by name."""
 
-    context: Context[Scope]
     group: JoinedGroup
     severities: tuple[Severity, ...]
     first: int
@@ -96,22 +81,12 @@ class JoinedClusters:
         return sorted(wanted, key=_place)
 
     async def page(self) -> Slice:
-        """Names are read for the page only."""
-        page = sliced(self._wanted(), _place, "joined_clusters", self.first, self.after)
-        named = await asyncio.gather(*(self._named(share) for share in page.rows))
-        return replace(page, rows=named, key=_named_place)
-
-    async def _named(self, share: ClusterShare) -> NamedShare:
-        cluster: Any = await self.context.load(fleet.clusters_by_ids, share.registration_id)
-        return NamedShare(share.registration_id, cluster.name, share.severity, share.kinds, share.members)
+        """All are known."""
+        return sliced(self._wanted(), _place, "joined_clusters", self.first, self.after)
 
     async def total(self) -> int:
         """All are known."""
         return len(self._wanted())
-
-
-def _named_place(share: NamedShare) -> tuple[int, UUID]:
-    return SEVERITIES.index(share.severity), share.registration_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,7 +127,7 @@ class OverlapMember(Allocation):
 
 @strawberry.type(description="A cluster in an overlap group, and how much the group hurts it.")
 class OverlapGroupCluster(RowBacked):
-    """addresses.model.ClusterShare with the cluster's name."""
+    """addresses.model.ClusterShare."""
 
     registration_id: strawberry.Private[UUID]
     cluster_name: str = strawberry.field(description="The cluster's name, without asking for the cluster.")
@@ -232,14 +232,14 @@ class OverlapGroup(RowBacked, Node):
         explained = await _explained(self, info)
         return [Cidr(each.cidr) for each in (explained.suggestions if explained else ()) if each.cidr]
 
-    @strawberry.field(description="Its clusters, those it hurts most first.", directives=paged(50, 1_000))
+    @strawberry.field(description="Its clusters, those it hurts most first, then by name.", directives=paged(50, 1_000))
     async def clusters(
         self, info: Info, first: First = 50, after: After = None, severities: Severities = None
     ) -> Connection[OverlapGroupCluster]:
-        """By name within a severity."""
+        """Stored ones from the database; those of a group that would be are known."""
         wanted = tuple(severities or ())
         if self.joined is not None:
-            return Connection(pages=JoinedClusters(info.context, self.joined, wanted, first, after))
+            return Connection(pages=JoinedClusters(self.joined, wanted, first, after))
         asked = GroupAsk(GroupFilter(severities=wanted), info.context.clock.now())
         read, count = repository_groups.clusters_of_groups, repository_groups.cluster_totals_of_groups
         return Connection(pages=ReadPages(info.context, read, count, self.group_id, first, after, asked))

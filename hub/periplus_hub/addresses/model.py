@@ -93,13 +93,14 @@ class ClusterShare:
     """What one cluster has in a group.
 
     `severity` is the worst of any pair it takes part in there, `kinds` what those of its allocations are used for that
-    take part in such a pair, `members` how many allocations it has in the group.
+    take part in such a pair, `member_count` how many allocations it has in the group.
     """
 
     registration_id: UUID
+    cluster_name: str
     severity: Severity
     kinds: tuple[AllocationKind, ...]
-    members: int
+    member_count: int
 
 
 class WorstPairs(NamedTuple):

@@ -31,6 +31,7 @@ from periplus_hub.addresses.model import (
 )
 from periplus_hub.addresses.rows import group_of, wanted_prefix
 from periplus_hub.addresses.service_register import batches
+from periplus_hub.fleet.repository import registration_names
 from periplus_hub.kit.cursors import decode_cursor
 from periplus_hub.kit.db import ReadConnection
 from periplus_hub.kit.errors import Invalid, NotFound
@@ -156,10 +157,13 @@ def _cut(view: JoinedView, only: GroupFilter, first: int, mark: Key | None) -> _
 async def _page(c: ReadConnection, scope: Scope, cut: _Cut, ask: JoinAsk) -> JoinedPage:
     stored = await _stored(c, scope, [group for group, _, _ in cut.groups], ask.now)
     space = await repository_free.free_space(c, scope)
+    clusters = {share.registration_id for _, shares, _ in cut.groups for share in shares}
+    names = await registration_names(c, scope, clusters)
     groups = []
     for ranked, shares, worst in cut.groups:
         told = explain(worst, accepted=ranked.accepted, free=suggestions(ranked.stats.root, space))
-        group = _group(ranked, shares, stored.get(str(ranked.stats.root)), told)
+        named = [_share(share, names[share.registration_id]) for share in shares]
+        group = _group(ranked, named, stored.get(str(ranked.stats.root)), told)
         groups.append(replace(group, asked=ask.clusters or ()))
     return JoinedPage(tuple(groups), cut.has_next, cut.total)
 
@@ -172,9 +176,11 @@ async def _stored(
     return {row.cidr: group_of(row) for row in found.values()}
 
 
-def _group(ranked: RankedGroup, found: Sequence[Share], now: OverlapGroup | None, told: Explanation) -> JoinedGroup:
+def _group(
+    ranked: RankedGroup, found: Sequence[ClusterShare], now: OverlapGroup | None, told: Explanation
+) -> JoinedGroup:
     stats = ranked.stats
-    shares = sorted((_share(share) for share in found), key=lambda share: SEVERITIES.index(share.severity))
+    shares = sorted(found, key=lambda share: SEVERITIES.index(share.severity))
     if ranked.accepted:
         shares = [replace(share, severity=Severity.INTENDED) for share in shares]
     return JoinedGroup(
@@ -194,12 +200,13 @@ def _group(ranked: RankedGroup, found: Sequence[Share], now: OverlapGroup | None
     )
 
 
-def _share(share: Share) -> ClusterShare:
+def _share(share: Share, name: str) -> ClusterShare:
     return ClusterShare(
         registration_id=share.registration_id,
+        cluster_name=name,
         severity=Severity(share.severity),
         kinds=tuple(map(AllocationKind, share.kinds.split(","))),
-        members=share.members,
+        member_count=share.members,
     )
 
 
