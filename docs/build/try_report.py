@@ -95,7 +95,10 @@ def schema() -> Schema:
     counts = {str(severity): {"type": "integer"} for severity in report.Severity}
     members: Schema = {
         "schemaVersion": {"const": report.SCHEMA_VERSION},
-        "asOf": {"type": "string", "description": "When the hub last brought the register up to date, ISO 8601 UTC."},
+        "asOf": {
+            "type": "string",
+            "description": "When the hub's register was last up to date, ISO 8601 UTC.",
+        },
         "joined": {"type": "boolean", "description": "Asked as if all clusters were in one network."},
         "clusters": {"type": "array", "items": _object(report.ClusterLine)},
         "overlapGroups": {"type": "array", "items": _object(report.GroupLine), "description": "Worst first."},

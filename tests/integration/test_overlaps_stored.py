@@ -76,6 +76,21 @@ async def test_the_same_set_again_is_no_revision(fleet: Fleet) -> None:
     assert await fleet.settle() == first
 
 
+async def test_while_nothing_changes_it_is_said_every_minute_that_the_groups_are_right(fleet: Fleet) -> None:
+    async def known_at() -> int:
+        async with fleet.db.read() as c:
+            at = (await register_status(c, fleet.scope)).at
+        assert at is not None
+        return round((at - START).total_seconds())
+
+    await fleet.cluster("a", POD)
+    seen = []
+    for second in (0, 1, 59, 60, 61, 119, 120, 600):
+        await fleet.settle(second)
+        seen.append(await known_at())
+    assert seen == [0, 0, 0, 60, 60, 60, 120, 600]
+
+
 @pytest.mark.promise("late-sets-change-nothing")
 async def test_pools_only_says_unchanged_and_a_late_set_is_not_applied(fleet: Fleet) -> None:
     await fleet.cluster("a", POD)

@@ -56,7 +56,7 @@ class OverlapRegister:
     current: bool = strawberry.field(
         description="Whether nothing waits to be folded in: no report, no move, no revoked cluster."
     )
-    as_of: datetime | None = strawberry.field(description="When it was last brought up to date; null is never.")
+    as_of: datetime | None = strawberry.field(description="When it was last up to date, to the minute; null is never.")
 
 
 @strawberry.type(description="How many groups have a severity.")
@@ -75,7 +75,7 @@ async def _as_of(context: Context[Scope]) -> datetime | None:
 class OverlapGroupConnection(Connection[OverlapGroup]):
     """Stored groups, or those that joining would bring."""
 
-    @strawberry.field(description="When the stored groups were last brought up to date; null is never.")
+    @strawberry.field(description="When the stored groups were last up to date, to the minute; null is never.")
     async def as_of(self, info: Info) -> datetime | None:
         """The register's instant."""
         return await _as_of(info.context)
@@ -142,7 +142,7 @@ class ClusterOverlapGroupConnection:
         """A count over the whole list."""
         return await self.pages.total()
 
-    @strawberry.field(description="When the stored groups were last brought up to date; null is never.")
+    @strawberry.field(description="When the stored groups were last up to date, to the minute; null is never.")
     async def as_of(self, info: Info) -> datetime | None:
         """The register's instant."""
         return await _as_of(info.context)

@@ -154,6 +154,13 @@ async def locked_stand(c: WriteConnection, scope: Scope, now: datetime) -> Stand
     return Stand(row.revision, row.topology)
 
 
+async def confirm(c: WriteConnection, scope: Scope, stands: Stand, now: datetime) -> None:
+    """Say that the stored groups were found to be right, unless somebody else wrote others meanwhile."""
+    state = tables.register_state
+    same = (owned(scope, state), state.c.revision == stands.revision, state.c.topology == stands.topology)
+    await c.execute(update(state).where(*same, state.c.at < now).values(at=now))
+
+
 async def save(
     c: WriteConnection, scope: Scope, changes: Difference, stands: Stand, now: datetime
 ) -> list[StoredGroup]:

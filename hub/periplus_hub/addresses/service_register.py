@@ -8,7 +8,7 @@ include it. When somebody else wrote meanwhile (the leader changed), or domains 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -26,6 +26,8 @@ Publish = Callable[[UUID, str, Mapping[str, object]], None]
 """`kit.events.Events.publish`."""
 
 TOPIC: Final = "overlaps"
+CONFIRM_EVERY: Final = timedelta(minutes=1)
+"""While nothing changes, it is written this often that the stored groups are right."""
 _CLUSTERS_AT_ONCE: Final = 50
 """Clusters read per statement, so that a million allocations stay below the read timeout."""
 
@@ -65,8 +67,9 @@ class RegisterKeeper:
         """Fold in everything committed by now; returns the revision the stored groups include."""
         async with self._lock:
             news = await self._read()
-            if news is None:
-                return self._kept.stands.revision if self._kept else 0
+            if isinstance(news, RegisterStatus):
+                await self._confirm(news, now)
+                return news.revision
             kept = self._kept if news.stored is None else None
             self._kept = None  # whatever goes wrong from here on, the next refresh starts from the database
             self._kept = await self._fold(kept, news, now)
@@ -74,8 +77,16 @@ class RegisterKeeper:
                 self._publish(self._scope.tenant_id, TOPIC, {"revision": self._kept.stands.revision})
             return self._kept.stands.revision
 
-    async def _read(self) -> _News | None:
-        """None when nothing changed. Only what is not known here is read: a domain that moves brings no allocations."""
+    async def _confirm(self, status: RegisterStatus, now: datetime) -> None:
+        if status.at is None or now - status.at >= CONFIRM_EVERY:
+            async with self._db.write() as c:
+                await repository.confirm(c, self._scope, status.stands, now)
+
+    async def _read(self) -> _News | RegisterStatus:
+        """A status when nothing changed.
+
+        Only what is not known here is read: a domain that moves brings no allocations.
+        """
         async with self._db.read() as c:
             status = await repository.register_status(c, self._scope)
             topology = await repository.topology(c, self._scope)
@@ -85,7 +96,7 @@ class RegisterKeeper:
             elif kept.fold.topology != topology:
                 stored = list(kept.groups.values())
             elif status.current:
-                return None
+                return status
             else:
                 stored = None
             unknown = list(topology.domains)

@@ -148,8 +148,8 @@ register_state: Final = Table(
     time_column("at", nullable=False),
     PrimaryKeyConstraint("tenant_id"),
 )
-"""The last allocation revision the stored overlap groups include, and the digest of the network domains they follow
-from."""
+"""The last allocation revision the stored overlap groups include, the digest of the network domains they follow
+from, and when they were last known to be right."""
 
 free_ranges: Final = Table(
     "free_ranges",
