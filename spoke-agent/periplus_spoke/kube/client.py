@@ -195,7 +195,7 @@ class KubeClient:
             raise KubeProblem(
                 "unauthorized",
                 f"the token cannot be read now: {error}",
-                "Check the token file that these credentials name; the spoke keeps trying.",
+                "Check the token file that these credentials name.",
             ) from error
 
     async def _send(self, request: _Request) -> aiohttp.ClientResponse:

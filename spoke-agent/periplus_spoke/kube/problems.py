@@ -11,7 +11,7 @@ from periplus_spoke.kit.errors import ClusterError
 
 REMEDIES: Final = {
     "unreachable": "Check that the API server's address is right and that this machine can reach it (VPN, firewall).",
-    "timeout": "Check the API server's health and the network path to it; the spoke keeps trying.",
+    "timeout": "Check the API server's health and the network path to it.",
     "tls": "Check certificate-authority-data and the server name in the kubeconfig.",
     "unauthorized": "Check the credentials of this context; the API server does not accept them.",
     "expired_token": "Log in again: the token has expired.",
@@ -21,9 +21,9 @@ REMEDIES: Final = {
     "no_such_context": "Choose a context that 'kubectl config get-contexts' lists.",
     "bad_kubeconfig": "Check the kubeconfig with 'kubectl config view'.",
     "not_found": "Nothing: this cluster does not serve it.",
-    "gone": "Nothing: the spoke lists again.",
-    "throttled": "Nothing: the spoke waits as long as the API server asks.",
-    "server_error": "Look at the API server's log; the spoke keeps trying.",
+    "gone": "Nothing: what has changed meanwhile is listed again.",
+    "throttled": "Nothing, or give it longer: the API server asks to wait.",
+    "server_error": "Look at the API server's log.",
 }
 """Every reason this package gives, with what a person should do."""
 
