@@ -274,9 +274,18 @@ def _parsed(setting: Setting, value: object, source: str) -> object:
     try:
         return setting.parse(value)
     except (ValueError, OverflowError):
+        shown = _shown(value) if setting.parse is _url else value
         raise ConfigError(
-            "bad_config", f"{source} = {value!r} is not allowed", f"Allowed is {setting.allowed}."
+            "bad_config", f"{source} = {shown!r} is not allowed", f"Allowed is {setting.allowed}."
         ) from None
+
+
+def _shown(url: object) -> object:
+    """What was given as a URL, without the name and password that it may hold."""
+    if not isinstance(url, str) or "@" not in url:
+        return url
+    scheme, mark, address = url.rpartition("://")
+    return f"{scheme}{mark}…@{address.rpartition('@')[2]}" if "@" not in scheme else "…"
 
 
 def _unknown(what: str, kind: str, allowed: list[str]) -> ConfigError:

@@ -28,7 +28,6 @@ def test_the_file_can_be_named_by_a_variable(tmp_path: Path) -> None:
     ("name", "value"),
     [
         ("hub", "hub.example"),
-        ("hub", "https://user:secret@hub"),
         ("hub", "ftp://hub"),
         ("hub", "https://[::1"),
         ("hub", "https://hub:99999"),
@@ -56,6 +55,19 @@ def test_a_bad_value_names_key_value_and_what_is_allowed(name: str, value: str) 
         load(HUB if name != "hub" else {}, {setting.variable: value})
     assert setting.variable in from_variable.value.message
     assert flagged.value.exit_code is Exit.USAGE
+
+
+@pytest.mark.promise("secrets-are-not-shown")
+@pytest.mark.parametrize(
+    "url", ["https://user:secret@hub", "user:secret@hub", "https://user:se/c://secret@hub", "https://a:secret@b:x@hub"]
+)
+def test_a_password_in_a_url_is_refused_and_not_shown(url: str) -> None:
+    for given in (lambda: load({"hub": url}, {}), lambda: load({}, {"PERIPLUS_SPOKE_HUB": url})):
+        with pytest.raises(ConfigError) as refused:
+            given()
+        assert "secret" not in refused.value.message
+        assert "hub" in refused.value.message.lower()
+        assert "…" in refused.value.message
 
 
 @pytest.mark.promise("settings-are-checked")
