@@ -60,6 +60,7 @@ class Agent:
         self._once = False
         self._needs_settled = True
         self._done = False
+        self._told_of_waiting = False
         self._read = False
         self.report = Report(config.status_file)
 
@@ -262,10 +263,10 @@ class Agent:
             status = self.report.status
             if self._once and status.reason in _REFUSED:
                 raise HubRefusedError(status.reason, status.message, status.remedy)
-            told = collectors.settled.is_set() and not parts.outbox.snapshot_needed
-            sent = depth.queued_batches == 0 and (depth.held_batches == 0 or not self._needs_settled)
-            if told and sent:
-                break
+            if collectors.settled.is_set() and not parts.outbox.snapshot_needed and depth.queued_batches == 0:
+                if depth.held_batches == 0 or not self._needs_settled:
+                    break
+                self._say_what_it_waits_for()
             await changed.wait()
         if self._once:
             self._check_clock()
@@ -273,6 +274,14 @@ class Agent:
         if self._once:
             self._done = True
             raise _Finished
+
+    def _say_what_it_waits_for(self) -> None:
+        if self._once and not self._told_of_waiting:
+            self._told_of_waiting = True
+            _log.info(
+                "the hub has accepted everything; waiting until it is safe there for good, which takes a hub without "
+                "a standby about two minutes (its settle_after_s); --accepted ends without this wait"
+            )
 
     def _check_clock(self) -> None:
         """A hub takes rows of its future out of the way; a picture of which nothing is seen is not done."""

@@ -31,6 +31,15 @@ class Spoke:
     process: asyncio.subprocess.Process
     said: str = ""
 
+    async def says(self, words: str) -> str:
+        """The line of the log with these words, once it is there."""
+        assert self.process.stderr is not None
+        while line := (await self.process.stderr.readline()).decode():
+            self.said += line
+            if words in line:
+                return line
+        raise AssertionError(self.said)
+
     async def end(self) -> int:
         async with asyncio.timeout(60):
             out, err = await self.process.communicate()
@@ -125,12 +134,7 @@ async def test_a_running_spoke_answers_probes_and_stops_when_asked(tmp_path: Pat
     async with stage(tmp_path) as made:
         spoke = await made.spoke("run", "--health-port", "0", "--health-host", "127.0.0.1")
         await asyncio.wait_for(made.hub.reached(lambda: len(made.hub.ledger) >= 2).wait(), 60)
-        assert spoke.process.stderr is not None
-        port = 0
-        while not port:
-            line = (await spoke.process.stderr.readline()).decode()
-            spoke.said += line
-            port = json.loads(line).get("port", 0)
+        port = json.loads(await spoke.says('"port"'))["port"]
         assert "200 OK" in await ask(port, "/healthz")
         assert "200 OK" in await ask(port, "/readyz")
         metrics = await ask(port, "/metrics")
@@ -193,10 +197,12 @@ async def test_once_that_is_stopped_is_not_done(tmp_path: Path) -> None:
     async with stage(tmp_path) as made:
         made.hub.settle = False
         spoke = await made.spoke("once")
-        await asyncio.wait_for(made.hub.reached(lambda: len(made.hub.ledger) >= 2).wait(), 60)
+        await asyncio.wait_for(spoke.says("--accepted ends without this wait"), 60)
+        assert len(made.hub.ledger) >= 2
         spoke.process.send_signal(signal.SIGTERM)
         assert await spoke.end() == 1
         assert "Run it again" in spoke.said
+        assert spoke.said.count("--accepted ends without this wait") == 1
 
 
 async def test_once_ends_with_4_when_it_is_revoked(tmp_path: Path) -> None:
