@@ -16,7 +16,7 @@ from periplus_spoke.fold.text import DEFAULT_LABEL_KEYS
 from periplus_spoke.health import Health
 from periplus_spoke.kit.backoff import Backoff
 from periplus_spoke.kit.clock import Timer
-from periplus_spoke.kit.config import SpokeConfig
+from periplus_spoke.kit.config import SpokeConfig, why_no_token
 from periplus_spoke.kit.errors import ConfigError, HubRefusedError, SpokeError
 from periplus_spoke.kit.news import News
 from periplus_spoke.kube.client import KubeClient
@@ -173,6 +173,7 @@ class Agent:
             client=client,
             store=store,
             join_token=self._join_token,
+            why_no_token=why_no_token(self._config),
             report=self.report,
             timer=self._timer,
             rng=self._rng,

@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 from periplus_spoke.agent import credentials
 from periplus_spoke.collectors import check as cluster
 from periplus_spoke.kit.clock import Timer
-from periplus_spoke.kit.config import JOIN_TOKEN_VARIABLE, SpokeConfig
+from periplus_spoke.kit.config import JOIN_TOKEN_VARIABLE, SpokeConfig, why_no_token
 from periplus_spoke.kit.errors import Exit, SpokeError
 from periplus_spoke.kube.client import KubeClient
 from periplus_spoke.transport.client import HubClient, NoAnswerError
@@ -32,9 +33,8 @@ async def check(config: SpokeConfig, join_token: str, timer: Timer, say: Say) ->
 
 def _state_folder(config: SpokeConfig, join_token: str, say: Say) -> tuple[Registration | None, Exit]:
     folder = config.state_dir
-    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not os.access(existing, os.W_OK | os.X_OK):
-        say(f"PROBLEM state folder {folder} is not writable. Name a writable folder with --state-dir.")
+    if problem := _unusable(folder):
+        say(f"PROBLEM state folder {folder} {problem}. Name a writable folder with --state-dir.")
         return None, Exit.USAGE
     try:
         stored = IdentityStore(folder).registration()
@@ -47,15 +47,22 @@ def _state_folder(config: SpokeConfig, join_token: str, say: Say) -> tuple[Regis
             say(f"note    {note}")
         return stored, Exit.OK
     if not join_token:
-        named = config.join_token_file
-        why = f"no join token: {named} is not there, or empty" if named else "no join token"
         say(
-            f"PROBLEM not enrolled, and {why}: create one with 'periplus join-token create' and give it by "
-            f"--join-token-file or {JOIN_TOKEN_VARIABLE}."
+            f"PROBLEM not enrolled, and {why_no_token(config)}: create one with 'periplus join-token create' "
+            f"and give it by --join-token-file or {JOIN_TOKEN_VARIABLE}."
         )
         return None, Exit.USAGE
     say(f"ok      state folder {folder}: not enrolled yet, a join token is given")
     return None, Exit.OK
+
+
+def _unusable(folder: Path) -> str:
+    """Why a spoke could not keep its state there; empty when it could."""
+    try:
+        existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    except OSError as error:  # one of its parents may not be looked into
+        return f"cannot be used: {error.strerror}"
+    return "" if os.access(existing, os.W_OK | os.X_OK) else "is not writable"
 
 
 async def _cluster(config: SpokeConfig, stored: Registration | None, timer: Timer, say: Say) -> Exit:

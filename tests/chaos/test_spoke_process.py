@@ -247,4 +247,5 @@ async def test_without_a_good_token_nothing_is_sent(tmp_path: Path, token: str, 
         spoke = await made.spoke("run")
         assert await spoke.end() == code
         assert "periplus join-token create" in spoke.said
+        assert token or f"{made.folder / 'token'} is not there, or empty" in spoke.said
         assert made.hub.ledger == {}

@@ -245,6 +245,12 @@ def join_token(config: SpokeConfig, environment: Mapping[str, str]) -> str:
         ) from None
 
 
+def why_no_token(config: SpokeConfig) -> str:
+    """What to say where `join_token` found none and one is needed."""
+    file = config.join_token_file
+    return f"no join token: {file} is not there, or empty" if file else "no join token"
+
+
 def _from_file(file: Path) -> dict[str, Any]:
     try:
         content = tomllib.loads(file.read_text())

@@ -27,6 +27,7 @@ class Joining:
     client: HubClient
     store: IdentityStore
     join_token: str
+    why_no_token: str
     report: Report
     timer: Timer
     rng: random.Random
@@ -52,7 +53,7 @@ class Joining:
         if not self.join_token:
             raise ConfigError(
                 "no_join_token",
-                "this spoke is not enrolled and has no join token",
+                f"this spoke is not enrolled and has {self.why_no_token}",
                 f"Create one with 'periplus join-token create' and give it by --join-token-file "
                 f"or {JOIN_TOKEN_VARIABLE}.",
             )

@@ -35,3 +35,11 @@ def test_check_names_a_token_file_that_is_not_there(tmp_path: Path) -> None:
     assert ended.returncode == 2
     assert f"PROBLEM not enrolled, and no join token: {missing} is not there, or empty" in ended.stdout
     assert not state.exists()
+
+
+def test_check_survives_a_state_folder_that_may_not_be_looked_at(tmp_path: Path) -> None:
+    """Here its name is too long; one in somebody else's folder fails the same way."""
+    ended = spoke("check", "--hub", "http://127.0.0.1:1", "--state-dir", "n" * 300, home=tmp_path)
+    assert ended.returncode == 2
+    assert f"PROBLEM state folder {'n' * 300} cannot be used: File name too long. Name a writable" in ended.stdout
+    assert "PROBLEM hub" in ended.stdout

@@ -23,6 +23,7 @@ def joining(client: HubClient, folder: Path, clock: FakeClock, token: str = JOIN
         client=client,
         store=IdentityStore(folder, sign_here),
         join_token=token,
+        why_no_token="no join token: /run/token is not there, or empty",
         report=Report(folder / "status.json"),
         timer=clock,
         rng=random.Random(1),
@@ -73,7 +74,7 @@ async def test_a_refused_enrolment_ends_with_the_remedy(tmp_path: Path, problem:
 async def test_no_token_is_a_usage_error(tmp_path: Path) -> None:
     clock = FakeClock()
     async with FakeHub(clock) as hub, HubClient(hub.url, clock) as client:
-        with pytest.raises(ConfigError, match="no join token"):
+        with pytest.raises(ConfigError, match="no join token: /run/token is not there"):
             await joining(client, tmp_path, clock, token="").enrol(FACTS)
     assert hub.requests == []
 
