@@ -25,6 +25,9 @@ Params = Mapping[str, str]
 _UNAUTHORIZED: Final = frozenset(("unauthorized", "expired_token"))
 _TLS_RELOAD_US: Final = 60_000_000
 _OK: Final = range(200, 300)
+_NOT_AN_API_SERVER: Final = (
+    "Name the API server itself as the server of this context: what answers there is a login page or a proxy."
+)
 _FAILURES: Final = (aiohttp.ClientError, OSError, asyncio.TimeoutError, ValueError)
 
 
@@ -53,6 +56,20 @@ class KubeSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_line_bytes: int = 16 * 1024 * 1024
     watch_quiet_s: float = 150.0
     """A watch on which bookmarks come, one a minute, is dead after this long without a word."""
+
+
+def _no_redirections() -> aiohttp.TraceConfig:
+    """Ends a request that is led elsewhere. The library has no setting for it, and would follow to any host."""
+
+    async def refuse(_: object, __: object, led: aiohttp.TraceRequestRedirectParams) -> None:
+        led.response.close()
+        what = f"{led.method} {led.url.path}: the answer leads elsewhere (HTTP {led.response.status})"
+        raise KubeProblem("server_error", what, _NOT_AN_API_SERVER)
+
+    tracing = aiohttp.TraceConfig()
+    tracing.on_request_redirect.append(refuse)
+    tracing.freeze()
+    return tracing
 
 
 def _shown(server: str) -> str:
@@ -246,6 +263,7 @@ class KubeClient:
             if self._rest is None or made_of != self._made_of:
                 try:
                     rest = RESTClientObject(fresh)
+                    rest.pool_manager.trace_configs.append(_no_redirections())
                 except (OSError, ValueError) as error:
                     raise KubeProblem("tls", f"the certificates of this context do not load: {error}") from error
                 await self._retire()

@@ -228,3 +228,16 @@ async def test_the_budget_allows_a_burst_and_then_the_rate() -> None:
     for _ in range(4):
         await pace.turn()
     assert len(timer.waits) == 3
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirection_is_not_followed(tmp_path: Path, status: int) -> None:
+    """Wherever it leads, no answer from there is one of this cluster, and the question may not go there."""
+    fake, elsewhere = FakeKube(), FakeKube()
+    async with elsewhere.serving() as url, session(fake, tmp_path) as client:
+        fake.trouble("/version", Trouble(status=status, headers={"Location": f"{url}/version"}))
+        with pytest.raises(KubeProblem, match=f"leads elsewhere .HTTP {status}.") as caught:
+            await server_version(client)
+    assert caught.value.reason == "server_error"
+    assert "Name the API server itself" in caught.value.remedy
+    assert elsewhere.requests == []
