@@ -64,6 +64,15 @@ def observed_blocks(addresses: Iterable[Address]) -> list[Network]:
     return [*ipaddress.collapse_addresses(v4), *ipaddress.collapse_addresses(v6)]
 
 
+def covered(blocks: Iterable[Network]) -> int:
+    """How many addresses lie in any of these blocks of one family."""
+    addresses, end = 0, -1
+    for block in sorted(blocks, key=lambda each: (int(each.network_address), each.prefixlen)):
+        if int(block.broadcast_address) > end:  # else it lies in one before it
+            addresses, end = addresses + block.num_addresses, int(block.broadcast_address)
+    return addresses
+
+
 def largest_free_block(network: Network, taken: Iterable[Network]) -> int | None:
     """Prefix length of the largest block of `network` that touches none of `taken`, which lie in it; None when full."""
     first, best = int(network.network_address), -1

@@ -13,7 +13,7 @@ import msgspec
 
 from periplus_spoke.collectors.ipam.base import DetectFacts, WantedKind
 from periplus_spoke.fold.allocations import Fault, checked
-from periplus_spoke.fold.cidr import Address, Network, largest_free_block, parse_address, parse_cidr
+from periplus_spoke.fold.cidr import Address, Network, covered, largest_free_block, parse_address, parse_cidr
 from periplus_spoke.fold.cni import uses_pod_cidr
 from periplus_spoke.fold.ipam import Allocation, ConfigMaps, IpamView, Pool
 
@@ -164,6 +164,8 @@ def _node_pool(block: _Block, used: int | None) -> Pool:
 def _cluster_pool(name: str, network: Network, nodes: list[Pool]) -> Pool:
     inside = [pool for pool in nodes if _within(pool.cidrs[0], network)]
     used = None if any(pool.used is None for pool in nodes) else sum(pool.used or 0 for pool in inside)
+    blocks = {ipaddress.ip_network(pool.cidrs[0]) for pool in inside}
+    assigned = covered(blocks)
     return Pool(
         provider=NodePodCidr.name,
         name=name,
@@ -173,10 +175,10 @@ def _cluster_pool(name: str, network: Network, nodes: list[Pool]) -> Pool:
         quality="derived",
         cidrs=(str(network),),
         capacity=network.num_addresses,
-        assigned=sum(pool.assigned or 0 for pool in inside),
+        assigned=assigned,
         used=used,
-        free=None if used is None else max(network.num_addresses - used, 0),
-        largest_free_block=largest_free_block(network, (ipaddress.ip_network(pool.cidrs[0]) for pool in inside)),
+        free=network.num_addresses - assigned,  # what a node has is handed out to no other, used or not
+        largest_free_block=largest_free_block(network, blocks),
     )
 
 

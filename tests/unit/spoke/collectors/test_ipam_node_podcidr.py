@@ -70,7 +70,17 @@ def test_used_counts_pods_that_hold_an_address_of_their_node() -> None:
     assert pools["n1", 6].used == 1
     cluster = pools["podSubnet", 4]
     assert (cluster.scope, cluster.capacity, cluster.assigned, cluster.used) == ("cluster", 65_536, 512, 2)
+    assert cluster.free == 65_536 - 512
     assert (n1.reserved, pools["n1", 6].reserved, cluster.largest_free_block) == (3, 2, 17)
+
+
+def test_a_cluster_has_free_what_no_node_was_given() -> None:
+    """A node's block is that node's, however few pods it has; one given twice by mistake is gone once."""
+    nodes = [node("n1", podCIDR="10.244.0.0/17"), node("n2", podCIDR="10.244.128.0/18")]
+    view = view_of(nodes=[*nodes, node("n3", podCIDR="10.244.128.0/18")], configs=KUBEADM)
+    (cluster,) = [pool for pool in ADAPTER.pools(view, lambda _: None) if (pool.scope, pool.family) == ("cluster", 4)]
+    assert (cluster.capacity, cluster.assigned, cluster.used, cluster.free) == (65_536, 49_152, 0, 16_384)
+    assert cluster.largest_free_block == 18
 
 
 def test_impossible_ranges_are_named() -> None:
