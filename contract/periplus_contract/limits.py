@@ -8,6 +8,8 @@ MAX_INFLATED_BYTES: Final = 16 * 1024 * 1024
 """Largest body after decompression."""
 MAX_ROWS: Final = 50_000
 MAX_SECTIONS: Final = 16
+MAX_SNAPSHOT_PARTS: Final = 10_000
+"""Batches that one inventory snapshot may take."""
 MAX_IPAM_PARTS: Final = 16
 """Batches that one complete ipam statement may take, so that a hub can hold it as a whole."""
 MAX_HEADER_BYTES: Final = 64 * 1024

@@ -218,7 +218,7 @@ class Agent:
         collectors: Collectors,
     ) -> None:
         news, (desk, outbox) = News(), kept
-        sink = OutboxSink(desk, outbox, news)
+        sink = OutboxSink(desk, outbox, news, self._timer)
         late.lead_to(sink)
         parts = Parts(
             desk=desk,

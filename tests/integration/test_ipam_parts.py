@@ -112,7 +112,7 @@ async def test_more_ranges_than_one_batch_takes_arrive_as_the_spoke_sends_them(f
     outbox = Outbox(files, SystemClock(), random.Random(1), str(member.registration))
     at_s = int(START.timestamp())
     stated = Statement(allocations=ranges, covers=("allocations/node",))
-    await OutboxSink(desk, outbox, News()).emit(
+    await OutboxSink(desk, outbox, News(), SystemClock()).emit(
         ipam_batch(stated, window_start_s=at_s, window_s=60, observed_at_us=at_s * 1_000_000)
     )
     desk.close()

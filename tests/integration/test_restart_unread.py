@@ -84,7 +84,7 @@ class Cluster:
         clock.advance(600)
         timer, told, desk = HubTime(clock), BelievingSink(), Desk()
         outbox = Outbox(FolderFileSystem(self.folder), timer, random.Random(1), str(self.member.registration))
-        sink = OutboxSink(desk, outbox, News())
+        sink = OutboxSink(desk, outbox, News(), timer)
 
         class Noting:
             async def emit(self, sealable: Sealable) -> None:

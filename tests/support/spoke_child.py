@@ -97,8 +97,8 @@ class Child:
             registration = store.registration() or await enrol(client, store, facts, JOIN_TOKEN)
             files = MoodyFileSystem(self._folder / "outbox")
             outbox = await desk.run(Outbox, files, clock, rng, registration.registration)
-            sink = OutboxSink(desk, outbox, news)
-            self._rows_one_by_one = OutboxSink(desk, outbox, news)
+            sink = OutboxSink(desk, outbox, news, clock)
+            self._rows_one_by_one = OutboxSink(desk, outbox, news, clock)
             while self._rows_one_by_one.shrink():
                 pass
             parts = Parts(

@@ -18,7 +18,6 @@ MAX_INT: Final = 2**63 - 1
 LATEST_S: Final = 4_102_444_800
 """2100-01-01: times beyond are nonsense, and arithmetic on them would overflow."""
 MAX_WINDOW_S: Final = 24 * 3600
-MAX_PARTS: Final = 10_000
 MAX_DROP_REASONS: Final = 32
 MAX_REASON_LENGTH: Final = 64
 MAX_COVERS: Final = 128
@@ -164,4 +163,4 @@ def _check_mark(header: Header) -> None:
 def _mark_stands(mark: InventoryMark, seq: int) -> bool:
     if mark.mode == "delta":
         return mark.part == mark.parts == 1 and 0 < mark.after_seq < seq
-    return 1 <= mark.part <= mark.parts <= MAX_PARTS and mark.part <= seq
+    return 1 <= mark.part <= mark.parts <= limits.MAX_SNAPSHOT_PARTS and mark.part <= seq

@@ -2,21 +2,24 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
 
-from periplus_contract.limits import MAX_IPAM_PARTS, MAX_ROWS
+from periplus_contract.limits import MAX_IPAM_PARTS, MAX_ROWS, MAX_SNAPSHOT_PARTS
 from periplus_contract.tables import Kind
 from periplus_spoke.fold.arrow import encode_sections, split
 from periplus_spoke.fold.records import Sealable, SectionRows
+from periplus_spoke.kit.clock import Clock
 from periplus_spoke.kit.news import News
 from periplus_spoke.outbox.desk import Desk
 from periplus_spoke.outbox.model import Draft
 from periplus_spoke.outbox.outbox import Outbox
 
 _SMALLEST: Final = 1
+_GROW_EVERY_US: Final = 3_600_000_000
+"""A try that the hub refuses again costs one snapshot."""
 
 _log: Final = logging.getLogger(__name__)
 
@@ -24,23 +27,35 @@ _log: Final = logging.getLogger(__name__)
 class OutboxSink:
     """Implements the collectors' `Sink`."""
 
-    def __init__(self, desk: Desk, outbox: Outbox, news: News) -> None:
+    def __init__(self, desk: Desk, outbox: Outbox, news: News, clock: Clock) -> None:
         self._desk = desk
         self._outbox = outbox
         self._news = news
         self._one_at_a_time = asyncio.Lock()
+        self._clock = clock
         self._most_rows = MAX_ROWS
+        self._resized_at_us = 0
 
     def shrink(self) -> bool:
         """The hub found a batch too large: use half as many rows per batch. False when that is not possible."""
         if self._most_rows <= _SMALLEST:
             return False
-        self._most_rows //= 2
+        self._resize(self._most_rows // 2)
         return True
+
+    def _grow(self) -> None:
+        """Towards the wire's limit again, slowly: the hub may have refused for a reason that is gone."""
+        if self._most_rows < MAX_ROWS and self._clock.monotonic_us() - self._resized_at_us >= _GROW_EVERY_US:
+            self._resize(min(self._most_rows * 2, MAX_ROWS))
+
+    def _resize(self, most_rows: int) -> None:
+        self._most_rows = most_rows
+        self._resized_at_us = self._clock.monotonic_us()
 
     async def emit(self, sealable: Sealable) -> None:
         """Seal one observation; the parts of a snapshot or an ipam statement get consecutive numbers."""
         async with self._one_at_a_time:
+            self._grow()
             drafts = await asyncio.to_thread(self._drafts, sealable)
             if sealable.kind is Kind.IPAM and len(drafts) > MAX_IPAM_PARTS:
                 _log.error("this cluster has more ranges than the wire takes", extra={"rows": sealable.rows})
@@ -50,7 +65,9 @@ class OutboxSink:
         self._news.tell()
 
     def _drafts(self, sealable: Sealable) -> list[Draft]:
-        parts = [piece for part in split(sealable) for piece in _cut(part, self._most_rows)]
+        whole = split(sealable)
+        most_rows = max(self._most_rows, _fewest_rows(whole))
+        parts = [piece for part in whole for piece in _cut(part, most_rows)]
         return [_encode(part, index, len(parts)) for index, part in enumerate(parts, start=1)]
 
 
@@ -89,6 +106,13 @@ def _encode(part: Sealable, index: int, parts: int) -> Draft:
         parts=parts if numbered else 1,
         covers=part.covers,
     )
+
+
+def _fewest_rows(parts: Sequence[Sealable]) -> int:
+    """Rows per batch below which one observation would take more batches than the hub accepts."""
+    most = MAX_IPAM_PARTS if parts[0].kind is Kind.IPAM else MAX_SNAPSHOT_PARTS
+    ends = sum(len(part.sections) for part in parts)  # each of them may be a smaller batch
+    return -(-sum(part.rows for part in parts) // max(most - ends, 1))
 
 
 def _cut(part: Sealable, most_rows: int) -> Iterator[Sealable]:

@@ -3,9 +3,12 @@
 import random
 from pathlib import Path
 
+import pytest
+
 from periplus_contract.batch import PartMark
 from periplus_contract.limits import MAX_IPAM_PARTS
 from periplus_contract.tables import ALLOCATIONS, Kind
+from periplus_spoke.fold import arrow
 from periplus_spoke.fold.records import Cell, Sealable, SectionRows
 from periplus_spoke.kit.news import News
 from periplus_spoke.outbox.desk import Desk
@@ -87,11 +90,12 @@ def test_what_does_not_fit_whole_is_asked_for_again() -> None:
     dropped(outbox)
 
 
-async def test_more_ranges_than_the_wire_takes_are_counted_not_sent(tmp_path: Path) -> None:
+async def test_more_ranges_than_the_wire_takes_are_counted_not_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrow, "MAX_ROWS", 1)
     desk, outbox = Desk(), open_outbox(tmp_path / "outbox", FakeClock())
-    sink = OutboxSink(desk, outbox, News())
-    while sink.shrink():
-        pass
+    sink = OutboxSink(desk, outbox, News(), FakeClock())
     rows = MAX_IPAM_PARTS + 1
     cidrs: list[Cell] = [f"10.0.0.{row}/32" for row in range(rows)]
     section = SectionRows(table=ALLOCATIONS, columns={"cidr": cidrs}, rows=rows)

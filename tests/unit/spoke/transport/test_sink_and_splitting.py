@@ -3,6 +3,7 @@
 import errno
 from pathlib import Path
 
+import msgspec
 import pyarrow as pa
 import pytest
 import zstandard
@@ -15,6 +16,7 @@ from periplus_spoke.kit.news import News
 from periplus_spoke.outbox.desk import Desk
 from periplus_spoke.outbox.filesystem import FolderFileSystem
 from periplus_spoke.outbox.outbox import Opened, Outbox
+from periplus_spoke.transport import sink as sink_module
 from periplus_spoke.transport.sink import OutboxSink
 from periplus_spoke.transport.splitting import halve
 
@@ -68,7 +70,7 @@ def opened(outbox: Outbox) -> list[Opened]:
 
 async def test_halves_hold_the_same_rows_in_the_same_order(tmp_path: Path) -> None:
     outbox, desk = open_outbox(tmp_path / "outbox", FakeClock()), Desk()
-    await OutboxSink(desk, outbox, News()).emit(flows(101))
+    await OutboxSink(desk, outbox, News(), FakeClock()).emit(flows(101))
     [whole] = opened(outbox)
     [before] = tables(whole)
     assert outbox.split(outbox.held()[0], halve(whole))
@@ -82,7 +84,7 @@ async def test_halves_hold_the_same_rows_in_the_same_order(tmp_path: Path) -> No
 
 async def test_one_row_cannot_be_halved(tmp_path: Path) -> None:
     outbox, desk = open_outbox(tmp_path / "outbox", FakeClock()), Desk()
-    await OutboxSink(desk, outbox, News()).emit(flows(1))
+    await OutboxSink(desk, outbox, News(), FakeClock()).emit(flows(1))
     assert halve(opened(outbox)[0]) == ()
     desk.close()
 
@@ -90,7 +92,7 @@ async def test_one_row_cannot_be_halved(tmp_path: Path) -> None:
 async def test_a_hub_that_finds_flows_too_large_gets_halves(tmp_path: Path) -> None:
     clock, desk = FakeClock(), Desk()
     outbox = open_outbox(tmp_path / "outbox", clock)
-    await OutboxSink(desk, outbox, News()).emit(flows(8))
+    await OutboxSink(desk, outbox, News(), FakeClock()).emit(flows(8))
     async with FakeHub(clock) as hub:
         hub.misbehave("/v1/batches", refuse(problems.TOO_LARGE), refuse(problems.TOO_LARGE))
         async with sending(hub, tmp_path, clock, outbox):
@@ -103,7 +105,7 @@ async def test_a_hub_that_finds_flows_too_large_gets_halves(tmp_path: Path) -> N
 
 async def test_a_snapshot_is_cut_smaller_when_asked_and_stays_one_chain(tmp_path: Path) -> None:
     outbox, desk = open_outbox(tmp_path / "outbox", FakeClock()), Desk()
-    sink = OutboxSink(desk, outbox, News())
+    sink = OutboxSink(desk, outbox, News(), FakeClock())
     for _ in range(12):
         assert sink.shrink()
     await sink.emit(namespaces(30))
@@ -116,9 +118,44 @@ async def test_a_snapshot_is_cut_smaller_when_asked_and_stays_one_chain(tmp_path
     desk.close()
 
 
+@pytest.mark.parametrize(("kind", "rows", "most"), [(Kind.INVENTORY, 250, 100), (Kind.IPAM, 40, 16)])
+async def test_however_small_batches_become_the_hub_takes_their_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Kind, rows: int, most: int
+) -> None:
+    monkeypatch.setattr(sink_module, "MAX_SNAPSHOT_PARTS", 100)
+    outbox, desk = open_outbox(tmp_path / "outbox", FakeClock()), Desk()
+    sink = OutboxSink(desk, outbox, News(), FakeClock())
+    while sink.shrink():
+        pass
+    whole = namespaces(rows)
+    await sink.emit(whole if kind is Kind.INVENTORY else msgspec.structs.replace(whole, kind=kind, mode=None))
+    [*_, last] = outbox.held()
+    assert most // 2 < len(outbox.held()) <= most
+    assert sum(total.collected for total, _ in outbox.accounts().values()) == rows
+    assert outbox.depth().queued_batches == last.seq
+    desk.close()
+
+
+async def test_batches_grow_again_slowly(tmp_path: Path) -> None:
+    """What one hub once refused, a proxy or a release later may pass; each try costs a snapshot at most."""
+    clock, desk = FakeClock(), Desk()
+    outbox = open_outbox(tmp_path / "outbox", clock)
+    sink = OutboxSink(desk, outbox, News(), clock)
+    for _ in range(12):
+        sink.shrink()
+    parts = []
+    for _ in range(6):
+        before = len(outbox.held())
+        await sink.emit(flows(48))
+        parts.append(len(outbox.held()) - before)
+        clock.advance(1_800)
+    desk.close()
+    assert parts == [4, 4, 2, 2, 1, 1]
+
+
 def test_batches_do_not_shrink_for_ever(tmp_path: Path) -> None:
     desk = Desk()
-    sink = OutboxSink(desk, open_outbox(tmp_path / "outbox", FakeClock()), News())
+    sink = OutboxSink(desk, open_outbox(tmp_path / "outbox", FakeClock()), News(), FakeClock())
     assert sum(sink.shrink() for _ in range(100)) == 15
     desk.close()
 
@@ -127,7 +164,7 @@ def test_batches_do_not_shrink_for_ever(tmp_path: Path) -> None:
 async def test_too_large_while_the_disk_takes_no_halves_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock, desk = FakeClock(), Desk()
     outbox = open_outbox(tmp_path / "outbox", clock)
-    await OutboxSink(desk, outbox, News()).emit(flows(8))
+    await OutboxSink(desk, outbox, News(), FakeClock()).emit(flows(8))
     desk.close()
     with monkeypatch.context() as disk:
 
