@@ -119,7 +119,8 @@ class Entry(msgspec.Struct, kw_only=True):
     """Which part of several; None for a whole statement and for other kinds."""
     window_s: int = 0
     status: Status = Status.QUEUED
-    accepted_at_us: int = 0
+    accepted_at_us: int | None = None
+    """When the hub last said that it has it; what it says it lost was never accepted."""
     in_doubt: bool = True
     """It may have reached the hub without our knowing: dropping it could count its rows twice."""
     in_memory: bytes | None = None

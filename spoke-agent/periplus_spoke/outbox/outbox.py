@@ -243,20 +243,26 @@ class Outbox:
             self._held.release(done)
         return len(done)
 
-    def was_accepted(self, epoch: str, seq: int) -> bool:
-        """Whether this batch is held although the hub has accepted it."""
-        entry = self._held.entries.get(BatchId(epoch, seq))
-        return entry is not None and entry.status is Status.ACCEPTED
+    def is_known_to_hub(self, identity: BatchId) -> bool:
+        """Whether the hub has said that it has this batch, and nothing since has put that in doubt."""
+        entry = self._held.entries.get(identity)
+        return entry is not None and entry.accepted_at_us is not None
 
-    def requeue_accepted(self, older_than_s: int = 0) -> int:
-        """Offer batches again that were accepted at least so long ago and never settled; duplicates do no harm."""
+    def requeue_accepted(self) -> int:
+        """Offer every batch again that was accepted and never settled; duplicates do no harm."""
+        lost = [entry for entry in self._held.ordered if entry.status is Status.ACCEPTED]
+        for entry in lost:
+            entry.status, entry.accepted_at_us = Status.QUEUED, None
+        return len(lost)
+
+    def ask_for_accepted(self, older_than_s: int) -> bool:
+        """Offer the oldest batch again that was accepted so long ago and never settled: the answer says what it is."""
         latest = self._clock.monotonic_us() - older_than_s * 1_000_000
-        stale = [
-            entry for entry in self._held.ordered if entry.status is Status.ACCEPTED and entry.accepted_at_us <= latest
-        ]
-        for entry in stale:
-            entry.status = Status.QUEUED
-        return len(stale)
+        for entry in self._held.entries.values():
+            if entry.status is Status.ACCEPTED and entry.accepted_at_us is not None and entry.accepted_at_us <= latest:
+                entry.status = Status.QUEUED
+                return True
+        return False
 
     # ---- verdicts
 

@@ -30,6 +30,9 @@ PENDING_S: Final = 10.0
 """Between questions while a person has yet to approve."""
 _SNAPSHOT_EVERY_US: Final = 30_000_000
 _REQUEUE_EVERY_US: Final = 60_000_000
+_UNSETTLED_S: Final = 150
+"""A hub without a standby settles within two minutes by default, and a heartbeat brings the word."""
+_ASK_EVERY_US: Final = 60_000_000
 _OVERTAKE_EVERY_US: Final = 3_600_000_000
 """Two spokes that overtake each other send a snapshot each time, and where they differ the hub's picture changes."""
 _ONE_SPOKE: Final = problems.BATCH_CONFLICT.remedy
@@ -64,10 +67,13 @@ class Answers:
         self._asked_at_us: int | None = None
         self._requeued_at_us: int | None = None
         self._overtook_at_us: int | None = None
+        self._asked_after_us: int | None = None
 
     async def accepted(self, identity: BatchId, answer: BatchAnswer) -> None:
         """The batch is committed."""
         parts = self._parts
+        if answer.result == "accepted" and await parts.desk.run(parts.outbox.is_known_to_hub, identity):
+            await self._send_again()  # the hub had it once, and what else it lost is not known
         await parts.desk.run(parts.outbox.accept, identity)
         parts.report.counters[f"batches_{answer.result}"] += 1
         if answer.rejected:
@@ -98,7 +104,7 @@ class Answers:
             return
         marks = {name: mark for name, mark in self._settled.items() if name in known}
         lower = through < marks.get(epoch, 0)
-        if lower and await parts.desk.run(parts.outbox.was_accepted, epoch, through + 1):
+        if lower and await parts.desk.run(parts.outbox.is_known_to_hub, BatchId(epoch, through + 1)):
             self._settled = marks | {epoch: through}
             await self._send_again()
             return
@@ -110,8 +116,8 @@ class Answers:
     async def _send_again(self) -> None:
         """The hub lost commits (a failover, a restore): it gets what we still hold.
 
-        Only a batch it had accepted shows that. A lower watermark alone may stem from a header sealed before a batch
-        between was dropped.
+        Only a batch it had accepted shows that: one beyond a lower watermark, or one it takes a second time. A lower
+        watermark alone may stem from a header sealed before a batch between was dropped.
         """
         parts = self._parts
         if not self._is_due(self._requeued_at_us, _REQUEUE_EVERY_US):
@@ -119,6 +125,12 @@ class Answers:
         self._requeued_at_us = parts.timer.monotonic_us()
         count = await parts.desk.run(parts.outbox.requeue_accepted)
         _log.warning("the hub lost batches it had accepted; sending what is held again", extra={"batches": count})
+
+    async def look_after_accepted(self) -> None:
+        """A watermark that stands still may mean that the hub lost the next batch: one at a time is asked for."""
+        parts, due = self._parts, self._is_due(self._asked_after_us, _ASK_EVERY_US)
+        if due and await parts.desk.run(parts.outbox.ask_for_accepted, _UNSETTLED_S):
+            self._asked_after_us = parts.timer.monotonic_us()
 
     async def _compare_epochs(self, depth: Depth, newest: str) -> None:
         """The hub takes what is of an earlier epoch than its newest for old news, and says no word about it."""

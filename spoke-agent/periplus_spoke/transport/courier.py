@@ -37,7 +37,6 @@ _REFUSED_CAP_S: Final = 5.0
 _MOST_OLDER: Final = 8
 """Epochs of earlier lives that one beat asks after, oldest first: a spoke that was started often is no burst."""
 UPKEEP_S: Final = 5.0
-RESEND_ACCEPTED_S: Final = 900
 _NOT_ABOUT_CONTENT: Final = frozenset({Verdict.RENEW, Verdict.RETRY})
 _EXHAUSTED: Final = "Look at the limits of this process for open files and memory."
 _IN_MEMORY: Final = (
@@ -248,7 +247,7 @@ class Courier:
         desk, outbox = self._parts.desk, self._parts.outbox
         while True:
             await desk.run(outbox.recover_disk)
-            await desk.run(outbox.requeue_accepted, RESEND_ACCEPTED_S)
+            await self._answers.look_after_accepted()
             depth = await desk.run(outbox.depth)
             self._parts.report.depth = depth
             self._parts.report.rows = row_counts(await desk.run(outbox.accounts))

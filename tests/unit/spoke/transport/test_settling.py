@@ -102,15 +102,34 @@ async def test_a_hub_that_lost_commits_gets_them_again(tmp_path: Path) -> None:
         await clock.run_until(hub.reached(lambda: (epoch, 3) in hub.ledger))
 
 
-async def test_settlement_that_never_comes_leads_to_another_try(tmp_path: Path) -> None:
+@pytest.mark.promise("restores-are-refilled")
+async def test_a_hub_that_lost_what_it_had_not_settled_gets_it_again_soon(tmp_path: Path) -> None:
+    """Its watermark only stands still: it never was higher."""
     clock = FakeClock()
     outbox = open_outbox(tmp_path / "outbox", clock)
-    outbox.seal_all([draft()])
+    outbox.seal_all([draft(Kind.IPAM) for _ in range(20)])
     async with FakeHub(clock) as hub, sending(hub, tmp_path, clock, outbox):
         hub.settle = False
-        await clock.run_until(hub.reached(lambda: len(hub.arrivals) == 2))
-    assert clock.monotonic_s() >= 900
-    assert len(hub.ledger) == 1
+        await clock.run_until(hub.reached(lambda: len(hub.ledger) == 20))
+        for row in hub.arrivals[10:]:
+            del hub.ledger[row]
+        hub.settle = True
+        await clock.run_until(hub.reached(lambda: not outbox.held()), most_s=360)
+    assert len(hub.ledger) == 20
+    assert len(hub.arrivals) == 30, "nothing else is sent again"
+    assert_balanced(outbox)
+
+
+async def test_settlement_that_never_comes_is_asked_for_with_one_batch_at_a_time(tmp_path: Path) -> None:
+    clock = FakeClock()
+    outbox = open_outbox(tmp_path / "outbox", clock)
+    outbox.seal_all([draft() for _ in range(20)])
+    async with FakeHub(clock) as hub, sending(hub, tmp_path, clock, outbox):
+        hub.settle = False
+        await clock.run_until(hub.reached(lambda: len(hub.arrivals) == 24), most_s=480)
+        assert clock.monotonic_s() >= 150 + 3 * 60
+        assert len(hub.ledger) == 20
+        assert outbox.depth().held_batches == 20
 
 
 async def test_heartbeats_tell_the_depth_and_come_every_half_minute(tmp_path: Path) -> None:
