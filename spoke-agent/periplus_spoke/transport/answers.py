@@ -99,6 +99,8 @@ class Answers:
         parts = self._parts
         # How far the numbers of an earlier life went nobody knows any more; only what was accepted is let go of anyway.
         known = {depth.epoch: depth.last_seq, **{older.epoch: through for older in depth.older}}
+        if epoch not in known and self._settled.get(epoch, -1) >= through >= 0:
+            return  # the other lane's answer has settled the last of it
         if epoch not in known or not 0 <= through <= known[epoch]:
             parts.report.counters["bogus_watermarks"] += 1
             return
