@@ -1,6 +1,20 @@
-"""`python -m periplus_hub` is `periplus`."""
+"""The command `periplus`, also as `python -m periplus_hub`.
 
-from periplus_hub.api.cli import main
+Ctrl-C ends it quietly, even while its modules still load: so this one imports next to nothing.
+"""
+
+import sys
+
+
+def main() -> None:
+    """Run the command line that the process was started with."""
+    try:
+        from periplus_hub.api.cli import main as command_line  # noqa: PLC0415 - Ctrl-C meanwhile is to be caught
+
+        command_line()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
 
 if __name__ == "__main__":
     main()

@@ -23,6 +23,7 @@ exit codes:
   2  the command line or configuration is wrong
   3  the Kubernetes API server cannot be read
   4  the hub refuses this spoke, and waiting does not cure it
+  130  interrupted by Ctrl-C before it started
 
 Every option can also be given as a variable {prefix}<OPTION> or as a key of the TOML file named with --config:
 --state-dir, {prefix}STATE_DIR and state_dir are the same. Flags win over variables, variables over the file."""

@@ -45,7 +45,7 @@ def test_a_stopped_try_removes_its_folder(
     config.write_text(json.dumps(KUBECONFIG))
     folder = open_folder / f"try-{number.name}-{started.count('/')}"
     folder.mkdir(mode=0o711)
-    program = "from periplus_hub.api.cli import main; main()"
+    program = "from periplus_hub.__main__ import main; main()"
     command = [sys.executable, "-c", program, "try", "--kubeconfig", str(config)]
     running = subprocess.Popen(command, env=os.environ | {"TMPDIR": str(folder)}, stderr=subprocess.PIPE, text=True)
     try:

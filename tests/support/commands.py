@@ -40,3 +40,26 @@ def periplus(*arguments: str, home: Path, **environment: str) -> Outcome:
         env=kept | {"HOME": str(home), "NO_COLOR": "1", "COLUMNS": "160"} | environment,
     )
     return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+_INTERRUPTED = """
+import sys
+from importlib.metadata import entry_points
+
+class CtrlC:
+    def find_spec(self, name, path=None, target=None):
+        if name == sys.argv[2]:
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, CtrlC())
+(command,) = entry_points(group="console_scripts", name=sys.argv[1])
+command.load()()
+"""
+
+
+def interrupted_while_it_loads(script: str, module: str) -> Outcome:
+    """Run an installed command that gets Ctrl-C at the moment it imports `module`."""
+    done = subprocess.run(
+        [sys.executable, "-c", _INTERRUPTED, script, module], capture_output=True, text=True, timeout=60, check=False
+    )
+    return Outcome(done.returncode, done.stdout, done.stderr)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.commands import Outcome, interrupted_while_it_loads
+
 
 def spoke(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PERIPLUS", "KUBE"))}
@@ -43,3 +45,8 @@ def test_check_survives_a_state_folder_that_may_not_be_looked_at(tmp_path: Path)
     assert ended.returncode == 2
     assert f"PROBLEM state folder {'n' * 300} cannot be used: File name too long. Name a writable" in ended.stdout
     assert "PROBLEM hub" in ended.stdout
+
+
+@pytest.mark.parametrize("module", ["periplus_spoke.main", "msgspec"])
+def test_ctrl_c_at_once_is_no_traceback(module: str) -> None:
+    assert interrupted_while_it_loads("periplus-spoke", module) == Outcome(130, "", "")
