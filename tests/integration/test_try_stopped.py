@@ -11,6 +11,8 @@ from time import monotonic, sleep
 
 import pytest
 
+from periplus_hub.api.cli.leftovers import is_abandoned
+
 from tests.support.commands import periplus
 
 KUBECONFIG = {
@@ -63,6 +65,34 @@ def test_a_stopped_try_removes_its_folder(
     assert not list(folder.iterdir())
     assert said.splitlines() == ["starting a hub and 1 read-only spoke", *said.splitlines()[1:-1], "interrupted"]
     assert "stopping, and removing everything" in said
+
+
+@pytest.mark.promise("try-leaves-nothing")
+def test_what_a_killed_try_left_goes_with_the_next(tmp_path: Path, open_folder: Path) -> None:
+    config = tmp_path / "kubeconfig"
+    config.write_text(json.dumps(KUBECONFIG))
+    folder = open_folder / "try-killed"
+    folder.mkdir(mode=0o711)
+    other = folder / "periplus-of-somebody"
+    other.mkdir()
+    command = [sys.executable, "-m", "periplus_hub", "try", "--kubeconfig", str(config)]
+    running = subprocess.Popen(command, env=os.environ | {"TMPDIR": str(folder)}, stderr=subprocess.DEVNULL)
+    try:
+        until = monotonic() + 60
+        while not list(folder.glob("periplus-*/hub/postgres/PG_VERSION")):
+            assert monotonic() < until
+            sleep(0.05)  # another process makes the folder, and tells nobody
+    finally:
+        running.kill()
+        running.wait()
+    (left,) = (path for path in folder.iterdir() if path != other)
+    until = monotonic() + 60
+    while not is_abandoned(left):
+        assert monotonic() < until
+        sleep(0.05)  # its hub, which nobody waits for any more, still stops
+    ended = periplus("try", "--kubeconfig", str(config), home=tmp_path, TMPDIR=str(folder))
+    assert f"removed 1 folder in {folder} that a killed run had left" in ended.err
+    assert list(folder.iterdir()) == [other]
 
 
 def test_a_report_that_cannot_be_written_is_said(tmp_path: Path, open_folder: Path) -> None:

@@ -70,7 +70,7 @@ class Child:
 
     @classmethod
     def start(
-        cls, name: str, arguments: list[str], log: Path, *, sockets: tuple[int, ...] = (), scratch: Path | None = None
+        cls, name: str, arguments: list[str], log: Path, *, inherited: tuple[int, ...] = (), scratch: Path | None = None
     ) -> "Child":
         """Start `python -m …` with its output in `log`; call it from the main thread, whose end ends the child.
 
@@ -83,7 +83,7 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=sink,
-                pass_fds=sockets,
+                pass_fds=inherited,
                 env=environment,
                 start_new_session=True,
             )
@@ -118,6 +118,8 @@ class Children:
     """All children of one run; `close` stops them, spokes before the hub."""
 
     folder: Path
+    mark: int | None = None
+    """Says that the folder is in use while it is open, here or in the hub."""
     hub: Child | None = None
     spokes: dict[str, Child] = field(default_factory=dict)
     _idle: threading.Event = field(default_factory=threading.Event)
@@ -140,7 +142,8 @@ class Children:
         arguments += ["--people-port", "0", "--metrics-port", "0", "--join-tokens-file", str(tokens)]
         with socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG) as door:
             arguments += ["--spokes-fd", str(door.fileno())]
-            self.hub = Child.start("hub", arguments, self.folder / "hub.log", sockets=(door.fileno(),))
+            inherited = (door.fileno(), *(() if self.mark is None else (self.mark,)))
+            self.hub = Child.start("hub", arguments, self.folder / "hub.log", inherited=inherited)
             return f"http://127.0.0.1:{door.getsockname()[1]}"
 
     def wait_ready(self, beat: Callable[[], None]) -> HubReady:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from periplus_hub.api.cli import queries
+from periplus_hub.api.cli import leftovers, queries
 from periplus_hub.api.cli.exits import STOPPING, fail, say
 from periplus_hub.api.cli.launch import ChildError, Children, HubReady, SpokeStatus, spoke_is_installed
 from periplus_hub.api.cli.progress import Progress
@@ -117,6 +117,7 @@ def running(targets: list[Target], progress: Progress) -> Iterator[Fleet]:
         fail("the spoke agent is not installed here", "Install the package periplus-spoke beside periplus-hub.")
     for number in STOPPING:
         signal.signal(number, signal.default_int_handler)  # ends like Ctrl-C: nothing stays behind
+    _remove_leftovers()
     root = _folder()
     children = Children(root)
     try:
@@ -142,9 +143,17 @@ def running(targets: list[Target], progress: Progress) -> Iterator[Fleet]:
             say(f"{root} could not be removed whole; remove it by hand.")
 
 
+def _remove_leftovers() -> None:
+    with contextlib.suppress(OSError):  # whether there is a temporary folder at all is said next
+        parent = Path(tempfile.gettempdir())
+        if gone := leftovers.remove_abandoned(parent):
+            left = "that a killed run had left" if gone == 1 else "that killed runs had left"
+            say(f"removed {counted(gone, 'folder')} in {parent} {left}")
+
+
 def _folder() -> Path:
     try:
-        return Path(tempfile.mkdtemp(prefix="periplus-"))
+        return Path(tempfile.mkdtemp(prefix=leftovers.PREFIX))
     except OSError as error:
         fail(f"no temporary folder can be made: {error.strerror}", "Name a writable one in TMPDIR.")
 
@@ -153,6 +162,7 @@ def _start(children: Children, targets: list[Target]) -> None:
     """Each token is bound to its cluster's name. Spokes read their clusters while the hub starts."""
     tokens = {target.name: secrets.mint(secrets.JOIN_PREFIX).text for target in targets}
     try:
+        children.mark = leftovers.own(children.folder)
         url = children.start_hub(tokens)
         for index, target in enumerate(targets):
             children.start_spoke(index, target.name, url, tokens[target.name], (target.context, target.kubeconfig))
