@@ -127,9 +127,12 @@ class Books:
 
     def stored(self, held: Iterable[Hour], now_s: int) -> tuple[HourTotal, ...]:
         """The totals to store; hours beyond a week with nothing held any more are forgotten."""
-        keep = set(held)
         oldest = now_s - KEEP_HOURS * 3600
-        self._totals = {hour: total for hour, total in self._totals.items() if hour.start_s >= oldest or hour in keep}
+        if any(hour.start_s < oldest for hour in self._totals):
+            keep = set(held)
+            self._totals = {
+                hour: total for hour, total in self._totals.items() if hour.start_s >= oldest or hour in keep
+            }
         return tuple(
             HourTotal(kind=hour.kind, start_s=hour.start_s, total=total) for hour, total in self._totals.items()
         )

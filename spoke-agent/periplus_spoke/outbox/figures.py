@@ -1,12 +1,12 @@
 """What the outbox tells about itself: depth for heartbeats and status, accounts for the conservation law."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import msgspec
 
 from periplus_spoke.outbox.books import Hour, Total
 from periplus_spoke.outbox.holdings import Holdings, hour_key
-from periplus_spoke.outbox.model import Entry, Status
+from periplus_spoke.outbox.model import Status
 
 
 class Depth(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,17 +38,17 @@ class EpochDepth(msgspec.Struct, frozen=True, kw_only=True):
 def depth(held: Holdings) -> Depth:
     """Figures of now."""
     entries = held.ordered
-    queued = [entry for entry in entries if entry.status is not Status.ACCEPTED]
+    queued = [entry.size for entry in entries if entry.status is not Status.ACCEPTED]
     return Depth(
         epoch=held.epoch,
         last_seq=held.high_water,
         oldest_held_seq=held.oldest_held(held.epoch, held.high_water + 1),
         held_batches=len(entries),
-        held_bytes=sum(entry.size for entry in entries),
+        held_bytes=sum([entry.size for entry in entries]),
         queued_batches=len(queued),
-        queued_bytes=sum(entry.size for entry in queued),
+        queued_bytes=sum(queued),
         refusal=held.shelf.refusal,
-        older=_older(entries, held.epoch),
+        older=_older(held),
     )
 
 
@@ -62,15 +62,12 @@ def accounts(held: Holdings) -> Mapping[Hour, tuple[Total, int]]:
     return {hour: (totals.get(hour, Total()), queued.get(hour, 0)) for hour in sorted(totals.keys() | queued.keys())}
 
 
-def _older(entries: Sequence[Entry], current: str) -> tuple[EpochDepth, ...]:
-    spans: dict[str, list[Entry]] = {}
-    for entry in entries:
-        if entry.id.epoch != current:
-            spans.setdefault(entry.id.epoch, []).append(entry)
-    return tuple(_depth_of(epoch, held) for epoch, held in spans.items())
-
-
-def _depth_of(epoch: str, held: Sequence[Entry]) -> EpochDepth:
-    seqs = [entry.id.seq for entry in held]
-    accepted = any(entry.status is Status.ACCEPTED for entry in held)
-    return EpochDepth(epoch=epoch, last_seq=max(seqs), oldest_held_seq=min(seqs), accepted=accepted)
+def _older(held: Holdings) -> tuple[EpochDepth, ...]:
+    """Every heartbeat and answer asks, of ten thousand batches too: by epoch, as each one's numbers only grow."""
+    last, first = dict(iter(held.entries)), dict(reversed(held.entries))
+    accepted = {entry.name.id.epoch for entry in held.entries.values() if entry.status is Status.ACCEPTED}
+    return tuple(
+        EpochDepth(epoch=epoch, last_seq=seq, oldest_held_seq=first[epoch], accepted=epoch in accepted)
+        for epoch, seq in last.items()
+        if epoch != held.epoch
+    )

@@ -80,7 +80,7 @@ class Holdings:
 
     def save(self, removing: tuple[str, ...] = ()) -> bool:
         """Store the state; False when the disk refuses. `removing` is to be deleted besides what is owed."""
-        held = [hour_key(entry.name) for entry in self.entries.values()]
+        held = (hour_key(entry.name) for entry in self.entries.values())
         now_s = self._clock.wall_us() // _SECOND_US
         books = self._durable_books()
         return self.shelf.save(
@@ -171,7 +171,7 @@ class Holdings:
 
     def oldest_held(self, epoch: str, default: int) -> int:
         """Lowest seq held of `epoch`."""
-        return next((entry.id.seq for entry in self.entries.values() if entry.id.epoch == epoch), default)
+        return next((identity.seq for identity in self.entries if identity.epoch == epoch), default)
 
     def release(self, batches: Sequence[Entry], reason: str = "", *, aside: str = "") -> None:
         """Let go of batches. Without a reason the hub has them; with one their rows are dropped and counted.

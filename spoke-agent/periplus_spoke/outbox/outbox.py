@@ -9,6 +9,7 @@ import errno
 import logging
 import random
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import takewhile
 from typing import Final, NamedTuple, Protocol
 
 import msgspec
@@ -234,11 +235,9 @@ class Outbox:
         Only batches whose acceptance we were told of go: a watermark beyond them, or of an epoch we do not have,
         deletes nothing.
         """
-        done = [
-            entry
-            for entry in self._held.ordered
-            if entry.id.epoch == epoch and entry.id.seq <= through and entry.status is Status.ACCEPTED
-        ]
+        mine = (identity for identity in self._held.entries if identity.epoch == epoch)
+        covered = self._of(takewhile(lambda identity: identity.seq <= through, mine))
+        done = [entry for entry in covered if entry.status is Status.ACCEPTED]
         if done:
             self._held.release(done)
         return len(done)
@@ -396,5 +395,5 @@ class Outbox:
         """Per kind and hour: what came and went, and the rows still queued."""
         return figures.accounts(self._held)
 
-    def _of(self, ids: Sequence[BatchId]) -> list[Entry]:
+    def _of(self, ids: Iterable[BatchId]) -> list[Entry]:
         return [self._held.entries[identity] for identity in ids]

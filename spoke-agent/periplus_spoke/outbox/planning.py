@@ -51,23 +51,21 @@ def choose(entries: Iterable[Entry], lane: Lane, withheld: Collection[Kind] = ()
     """The batch this lane sends now. Inventory and ipam go strictly in order, one of each at a time."""
     if lane is Lane.BACKLOG:
         return next(_sendable(entries, withheld), None)
-    newest = None
-    for entry in _sendable(entries, withheld):
-        if entry.kind in WINDOWED and (newest is None or _freshness(entry) > _freshness(newest)):
-            newest = entry
-    return newest or next((entry for entry in _sendable(entries, withheld) if entry.kind is Kind.IPAM), None)
+    sendable = list(_sendable(entries, withheld))
+    newest = max((entry for entry in sendable if entry.name.kind in WINDOWED), key=_freshness, default=None)
+    return newest or next((entry for entry in sendable if entry.name.kind is Kind.IPAM), None)
 
 
 def _sendable(entries: Iterable[Entry], withheld: Collection[Kind]) -> Iterator[Entry]:
     entries = list(entries)
-    busy = {entry.kind for entry in entries if entry.status is Status.IN_FLIGHT and entry.kind not in WINDOWED}
-    for entry in entries:
-        if entry.status is Status.QUEUED and entry.kind not in withheld and entry.kind not in busy:
-            yield entry
+    in_flight = {entry.kind for entry in entries if entry.status is Status.IN_FLIGHT}
+    waiting = (in_flight - WINDOWED).union(withheld)
+    return (entry for entry in entries if entry.status is Status.QUEUED and entry.name.kind not in waiting)
 
 
 def _freshness(entry: Entry) -> tuple[int, BatchId]:
-    return entry.name.window_start_s, entry.id
+    name = entry.name
+    return name.window_start_s, name.id
 
 
 def relief(entries: Sequence[Entry], missing_bytes: int, missing_files: int, *, can_fold: bool) -> Relief | None:
