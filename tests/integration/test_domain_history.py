@@ -5,11 +5,14 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
+from sqlalchemy import func, select
 
-from periplus_hub.access.scope import Role, Scope
+from periplus_hub.access.scope import Role, Scope, owned
+from periplus_hub.access.tables import audit_events
 from periplus_hub.fleet import service
 from periplus_hub.fleet.model import Mode
 from periplus_hub.fleet.repository import connections, registrations_by_ids
+from periplus_hub.fleet.tables import allocation_changes
 from periplus_hub.inventory.repository_owners import address_owner
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.errors import NotFound
@@ -183,3 +186,23 @@ async def test_who_shares_the_domain_that_came_with_it_gets_another(
     assert domains.pop("prod-1") == ["prod-2"]
     ((name, clusters),) = domains.items()
     assert (name.startswith("prod-1 ("), clusters) == (True, ["prod-1"])
+
+
+async def test_saying_again_what_is_so_is_no_change(door: Door, db: Database, tenant: Scope, clock: FakeClock) -> None:
+    one, other = await door.member(tenant, "one"), await door.member(tenant, "other")
+    pair = (await domain_of(db, tenant, one.registration), await domain_of(db, tenant, other.registration))
+    seen = []
+    for _ in range(2):
+        async with db.write() as c:
+            await service.connect(c, tenant, pair, Mode.NAT, "the old link", now=clock.now())
+        await move(db, tenant, clock, pair[0], one)
+        await move(db, tenant, clock, None, one)
+        async with db.read() as c:
+            told = await c.rows(select(audit_events.c.action).where(owned(tenant, audit_events)))
+            revision = await c.scalar(select(func.max(allocation_changes.c.revision)))
+        seen.append(([row.action for row in told], revision))
+    assert seen[0] == seen[1]
+    async with db.write() as c:
+        await service.connect(c, tenant, pair, Mode.NAT, "the new link", now=clock.now())
+    async with db.read() as c:
+        assert [each.note for each in await connections(c, tenant)] == ["the new link"]

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -25,6 +24,7 @@ from periplus_hub.kit.tasks import beside
 
 from tests.support.batches import Spoke, pod
 from tests.support.clock import FakeClock
+from tests.support.endless_job import EndlessJob
 from tests.support.hub_process import config_for, hub
 from tests.support.replica import Pair, replicated
 from tests.support.spokes_door import Door, Member
@@ -124,26 +124,8 @@ async def test_readiness_does_not_hang_with_the_server(
     await db.dispose()
 
 
-class Work:
-    """A job that says when it runs and when it was stopped."""
-
-    name = "test.failover"
-    interval_s = 3_600.0
-
-    def __init__(self) -> None:
-        self.started = asyncio.Event()
-        self.stopped = asyncio.Event()
-
-    async def run(self, now: datetime) -> None:
-        self.started.set()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            self.stopped.set()
-
-
 async def test_the_leader_asks_the_new_primary_who_leads(pair: Pair, db: Database) -> None:
-    work = Work()
+    work = EndlessJob()
     async with asyncio.timeout(60), beside(lead(db, JobRunner([work], db.clock), ask_s=SOON_S)):
         await work.started.wait()
         work.started.clear()

@@ -1,7 +1,6 @@
 """What several hubs on one database agree on: who leads, and what just happened."""
 
 import asyncio
-from datetime import datetime
 from uuid import UUID
 
 import asyncpg
@@ -19,29 +18,12 @@ from periplus_hub.kit.jobs import JobRunner, lead
 from periplus_hub.kit.tasks import beside
 
 from tests.support.clock import FakeClock
+from tests.support.endless_job import EndlessJob
 from tests.support.graphql_hub import door, token_for
 from tests.support.overlap_fleet import Fleet
 
 ACME = UUID(int=1)
 SOON_S = 0.02
-
-
-class Work:
-    """A job that says when it started, and when it was stopped."""
-
-    name = "test.replicas"
-    interval_s = 3_600.0
-
-    def __init__(self) -> None:
-        self.started = asyncio.Event()
-        self.stopped = asyncio.Event()
-
-    async def run(self, now: datetime) -> None:
-        self.started.set()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            self.stopped.set()
 
 
 async def end_sessions(db: Database) -> None:
@@ -58,7 +40,7 @@ async def end_sessions(db: Database) -> None:
 @pytest.mark.promise("one-replica-leads")
 async def test_one_replica_works_and_the_next_takes_over_when_it_ends(database_url: str, clock: FakeClock) -> None:
     databases = [Database(database_url, clock) for _ in range(2)]
-    first, second = Work(), Work()
+    first, second = EndlessJob(), EndlessJob()
     async with asyncio.timeout(60):
         async with beside(lead(databases[0], JobRunner([first], clock), ask_s=SOON_S)):
             await first.started.wait()
@@ -73,7 +55,7 @@ async def test_one_replica_works_and_the_next_takes_over_when_it_ends(database_u
 
 @pytest.mark.promise("one-replica-leads")
 async def test_a_leader_whose_session_ended_stops_and_asks_again(db: Database, clock: FakeClock) -> None:
-    work = Work()
+    work = EndlessJob()
     async with asyncio.timeout(60), beside(lead(db, JobRunner([work], clock), ask_s=SOON_S)):
         await work.started.wait()
         work.started.clear()

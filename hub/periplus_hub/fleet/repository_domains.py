@@ -119,13 +119,18 @@ def domain_at(scope: Scope, at: datetime) -> ColumnElement[UUID]:
     return func.coalesce(left, registrations.c.domain_id)
 
 
-async def put_connection(c: WriteConnection, scope: Scope, pair: tuple[UUID, UUID], mode: Mode, note: str) -> None:
-    """Write or replace the connection of two domains."""
+async def put_connection(c: WriteConnection, scope: Scope, pair: tuple[UUID, UUID], mode: Mode, note: str) -> bool:
+    """Write or replace the connection of two domains; False when it was so already."""
     first, second = ordered_pair(*pair)
     values = {"tenant_id": scope.tenant_id, "domain_a": first, "domain_b": second, "mode": mode.value, "note": note}
     statement = upsert(domain_connections).values(**values)
-    changed = {"mode": statement.excluded.mode, "note": statement.excluded.note}
-    await c.execute(statement.on_conflict_do_update(index_elements=["tenant_id", "domain_a", "domain_b"], set_=changed))
+    new, old = statement.excluded, domain_connections.c
+    statement = statement.on_conflict_do_update(
+        index_elements=["tenant_id", "domain_a", "domain_b"],
+        set_={"mode": new.mode, "note": new.note},
+        where=(old.mode != new.mode) | (old.note != new.note),
+    )
+    return (await c.execute(statement)).rowcount > 0
 
 
 async def delete_connection(c: WriteConnection, scope: Scope, pair: tuple[UUID, UUID]) -> bool:

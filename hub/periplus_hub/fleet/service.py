@@ -184,10 +184,10 @@ async def move_clusters(
     rows = await _movable(c, scope, registration_ids)
     await _lock_domain(c, scope, domain_id)
     left = {each: row.domain_id for each, row in rows.items() if row.domain_id != domain_id}
-    await store.change_registrations(c, scope, list(rows), {"domain_id": domain_id})
+    await store.change_registrations(c, scope, list(left), {"domain_id": domain_id})
     await store.note_moves(c, scope, left, now)
     await store.end_vacated(c, scope, list(set(left.values())), now)
-    return await _moved(c, scope, str(domain_id), list(rows), now)
+    return await _moved(c, scope, str(domain_id), (list(rows), list(left)), now)
 
 
 async def isolate_clusters(
@@ -207,7 +207,7 @@ async def isolate_clusters(
     await store.end_vacated(c, scope, list(set(left.values())), now)
     for each, domain_id in own.items():
         await store.add_implicit_domain(c, scope, domain_id, rows[each].name)
-    return await _moved(c, scope, "own", list(rows), now)
+    return await _moved(c, scope, "own", (list(rows), list(left)), now)
 
 
 async def _movable(c: WriteConnection, scope: Scope, registration_ids: Sequence[UUID]) -> Mapping[UUID, Row[Any]]:
@@ -225,26 +225,30 @@ async def _movable(c: WriteConnection, scope: Scope, registration_ids: Sequence[
 
 
 async def _moved(
-    c: WriteConnection, scope: Scope, where: str, ids: Sequence[UUID], now: datetime
+    c: WriteConnection, scope: Scope, where: str, ids: tuple[Sequence[UUID], Sequence[UUID]], now: datetime
 ) -> list[Registration]:
-    detail = {"registrations": [str(each) for each in ids]}
-    await audit(c, scope, "fleet:domain:move", "domain", where, detail=detail)
-    await record_change(c, scope, ids, now)
-    found = await repository.registrations_by_ids(c, scope, ids)
-    return [found[each] for each in ids]
+    """Those asked about as they are now, of whom the second ones moved."""
+    asked, moved = ids
+    if moved:
+        detail = {"registrations": [str(each) for each in moved]}
+        await audit(c, scope, "fleet:domain:move", "domain", where, detail=detail)
+        await record_change(c, scope, moved, now)
+    found = await repository.registrations_by_ids(c, scope, asked)
+    return [found[each] for each in asked]
 
 
 async def connect(
     c: WriteConnection, scope: Scope, pair: tuple[UUID, UUID], mode: Mode, note: str = "", *, now: datetime
 ) -> None:
-    """Say how two domains are connected; replaces what was said before."""
+    """Say how two domains are connected; replaces what was said before. The same again is no change."""
     scope.require(Permission.DOMAINS_WRITE)
     if pair[0] == pair[1]:
         raise Invalid("a domain is not connected to itself", "Name two different domains.")
     _check_note(note)
     for domain_id in sorted(pair):
         await _lock_domain(c, scope, domain_id)
-    await store.put_connection(c, scope, pair, mode, note)
+    if not await store.put_connection(c, scope, pair, mode, note):
+        return
     detail = {"domains": [str(each) for each in pair], "mode": mode.value}
     await audit(c, scope, "fleet:domain:connect", "domain", str(pair[0]), detail=detail)
     await record_domain_change(c, scope, pair, now)
