@@ -87,7 +87,7 @@ def test_who_covers_others_moves_and_not_what_is_covered() -> None:
         (Severity.CONFLICT, (POD,), (SAME,), ("pod range", "different network domains"), ("NAT", "disconnect")),
         (Severity.CONFLICT, (POD,), (FLAT,), ("NAT", "not connected any more"), ("different network domains",)),
         (Severity.CONFLICT, (NODE,), (SAME,), ("owns the address",), ("service range", "NAT")),
-        (Severity.BLOCKS_FEDERATION, (POD,), (JOIN,), ("NAT", "wants to join"), ("different network domains",)),
+        (Severity.BLOCKS_FEDERATION, (POD,), (JOIN,), ("NAT", "asks for joining"), ("different network domains",)),
         (Severity.BLOCKS_FEDERATION, (SERVICE,), (SAME,), ("ServiceCIDR", "gateways"), ("'nat'", "pod range")),
         (Severity.BLOCKS_FEDERATION, (AllocationKind.PLANNED, POD), (FLAT,), ("for the plan",), ("rebuild",)),
     ],
