@@ -39,7 +39,7 @@ rules: setup
 	$(BIN)/python -m pytest --quiet tests/meta
 
 .PHONY: test
-test: setup ## Run every test; builds the control plane meanwhile (first run: most of an hour)
+test: setup ## Run every test; builds the control plane meanwhile (first run: a quarter of an hour and more)
 	@sh tests/run.sh
 
 .PHONY: bench
