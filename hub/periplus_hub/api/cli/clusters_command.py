@@ -11,7 +11,7 @@ from periplus_hub.api.cli import queries
 from periplus_hub.api.cli.connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
 from periplus_hub.api.cli.documents import as_text
 from periplus_hub.api.cli.exits import fail
-from periplus_hub.api.cli.tables import when
+from periplus_hub.api.cli.tables import standard_output, when
 from periplus_hub.api.client import HubClient
 
 clusters = typer.Typer(no_args_is_help=True, help="Clusters of the fleet: list, show, approve, revoke.")
@@ -59,7 +59,7 @@ def list_clusters(*, url: UrlOption = None, token_file: TokenFileOption = None, 
         as_json=as_json
     )
     for note in () if as_json else filter(None, map(why_pending, documents)):
-        Console(highlight=False).print(Text(note))
+        standard_output().print(Text(note))
 
 
 def why_pending(node: dict[str, Any]) -> str:
@@ -108,7 +108,7 @@ def show_cluster(
     if as_json:
         typer.echo(as_text(found))
         return
-    console = Console(highlight=False)
+    console = standard_output()
     told = zip((*_COLUMNS, "last seen", "spoke"), (*_row(found), *_heard(found)), strict=True)
     for column, cell in (*told, ("why", why_pending(found)), ("clock", clock_note(found))):
         if cell:

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from periplus_hub.api.cli.documents import as_text
 from periplus_hub.api.cli.exits import fail
-from periplus_hub.api.cli.tables import print_table
+from periplus_hub.api.cli.tables import print_table, standard_output
 from periplus_hub.api.client import HubCallError, HubClient
 from periplus_hub.kit.folders import default_data_dir
 
@@ -86,4 +85,4 @@ class Listing:
             typer.echo(self.empty)
         else:
             rows = [tuple(Text(cell) for cell in row) for row in self.rows]
-            print_table(self.columns, rows, Console(highlight=False))
+            print_table(self.columns, rows, standard_output())

@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Annotated, Any, Final
 
 import typer
-from rich.console import Console
 
 from periplus_hub.api.cli import queries, story
 from periplus_hub.api.cli.clusters_command import find
@@ -14,6 +13,7 @@ from periplus_hub.api.cli.documents import word
 from periplus_hub.api.cli.exits import Exit, fail
 from periplus_hub.api.cli.render import print_report
 from periplus_hub.api.cli.report import ClusterLine, ClusterState, Report
+from periplus_hub.api.cli.tables import standard_output
 from periplus_hub.api.client import HubClient
 
 domains = typer.Typer(no_args_is_help=True, help="Network domains: which clusters share one address space.")
@@ -95,7 +95,7 @@ def overlaps(
     if as_json:
         typer.echo(json.dumps(report.document(), indent=2))
     else:
-        print_report(report, Console(highlight=False))
+        print_report(report, standard_output())
 
 
 def _line(name: str, node: dict[str, Any]) -> ClusterLine:

@@ -1,7 +1,10 @@
-"""Tables without broken words, whatever the width."""
+"""Tables without broken words, whatever the width, and lines without trailing blanks where a file takes them."""
 
+import io
+import re
+import sys
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TextIO, cast
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -9,6 +12,33 @@ from rich.table import Table
 from rich.text import Text
 
 _GAP: Final = 2
+_BLANKS: Final = re.compile(r"[ \t]+(?=\n)")
+
+
+class Trimmed(io.TextIOBase):
+    """A stream whose lines end with their last word: cells are filled up to their width, of no use in a file."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]  # read-only here, as in the streams themselves
+        """The stream's own."""
+        return self._stream.encoding
+
+    def write(self, text: str) -> int:
+        """Whole lines, as a console prints them."""
+        self._stream.write(_BLANKS.sub("", text))
+        return len(text)
+
+    def flush(self) -> None:
+        """Of the stream."""
+        self._stream.flush()
+
+
+def standard_output() -> Console:
+    """Where people read."""
+    return Console(highlight=False, file=None if sys.stdout.isatty() else cast("TextIO", Trimmed(sys.stdout)))
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Text]], console: Console, *, numbers: int = 0) -> None:

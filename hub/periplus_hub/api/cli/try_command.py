@@ -90,7 +90,7 @@ def printer(*, as_json: bool) -> Callable[[Report], None]:
     if as_json:
         return lambda report: _written(lambda: typer.echo(json.dumps(report.document(), indent=2)))
     render = importlib.import_module("periplus_hub.api.cli.render")
-    console = importlib.import_module("rich.console").Console(highlight=False)
+    console = importlib.import_module("periplus_hub.api.cli.tables").standard_output()
     return lambda report: _written(lambda: render.print_report(report, console))
 
 

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from periplus_hub.api.cli.tables import print_table
+from periplus_hub.api.cli.tables import Trimmed, print_table
 
 COLUMNS = ("name", "where", "note", "pods")
 ROWS = [
@@ -44,3 +44,12 @@ def test_numbers_are_aligned_right() -> None:
     _, first, second = printed(80, terminal=False)
     assert first.rstrip().endswith("17")
     assert second.rstrip().index("?") == first.rstrip().index("17") + 1
+
+
+def test_a_file_gets_no_trailing_blanks() -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    print_table(COLUMNS, ROWS, Console(file=Trimmed(stream), width=80), numbers=0)
+    stream.seek(0)
+    lines = stream.read().splitlines()
+    assert lines == [line.rstrip() for line in lines]
+    assert lines[1].split()[0] == "analytics-eemshaven"
