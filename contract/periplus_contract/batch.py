@@ -6,11 +6,16 @@
     n bytes   header, JSON
     rest      body: zstd frame over the concatenated Arrow IPC streams of the sections
 
-The header carries the body's sha256, so the two checks together find any damage. Identity of a batch is
-(registration, epoch, seq); two sealed files with one identity and different sha256 are a conflict.
+The body is one zstd frame that needs no dictionary, and nothing follows it; its window is at most `MAX_INFLATED_BYTES`,
+and a content size that it names is the header's `inflated_bytes`. What is in it says the page's part on tables.
+
+The crc32 finds what accidents do to the header, the sha256 in the header what anybody does to the body. A batch is
+known by (registration, epoch, seq): it never changes, so a second one under the same three that differs in any byte, of
+header or body, is a conflict.
 """
 
 import hashlib
+import re
 import struct
 import zlib
 from collections.abc import Sequence
@@ -24,6 +29,9 @@ from periplus_contract.tables import Kind
 
 MAGIC: Final = b"PERIPLUS"
 _PREFIX: Final = struct.Struct("<8sII")
+_EPOCH: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+_NO_EPOCH: Final = "03bb2cc3-d800"
+"""What the first epoch of the year 2100 would begin with."""
 
 
 class DamagedBatchError(ValueError):
@@ -68,7 +76,8 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     contract: str
     registration: str
     epoch: str
-    """UUIDv7 of one life of an outbox, minted whenever it is opened: later epochs sort later."""
+    """UUIDv7 of one life of an outbox, minted whenever it is opened: later epochs sort later. In lower case, and of
+    a time before the year 2100, whatever the spoke's clock says: so there is always room for a later one."""
     seq: int
     """Strictly +1 within an epoch, from 1, over all kinds."""
     kind: Kind
@@ -102,6 +111,17 @@ _HEADER: Final = msgspec.json.Decoder(Header)
 def body_sha256(body: bytes) -> str:
     """The `sha256` field for `body`."""
     return hashlib.sha256(body).hexdigest()
+
+
+def is_epoch(text: str) -> bool:
+    """Whether a spoke may have started this epoch, so that another may be later."""
+    return _EPOCH.fullmatch(text) is not None and text < _NO_EPOCH
+
+
+def identity_sha256(sealed: bytes) -> str:
+    """Over all that stands before the body of a whole batch: the body's own sha256 is there, so it speaks for both."""
+    _, length, _ = _PREFIX.unpack_from(sealed)
+    return hashlib.sha256(memoryview(sealed)[: _PREFIX.size + length]).hexdigest()
 
 
 def seal(header: Header, body: bytes) -> bytes:

@@ -8,7 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from periplus_contract import limits, problems, tables
-from periplus_contract.batch import Header, InventoryMark, Section
+from periplus_contract.batch import Header, InventoryMark, Section, is_epoch
 from periplus_contract.outcomes import Outcome
 from periplus_contract.tables import Kind
 from periplus_contract.version import CONTRACT, Version, accepts
@@ -64,15 +64,9 @@ def _check_identity(header: Header, registration_id: UUID) -> None:
 
 
 def _epoch(text: str) -> UUID:
-    try:
-        epoch = UUID(text)
-    except ValueError as error:
-        msg = f"epoch {text[:64]!r} is not a UUID"
-        raise _invalid(msg) from error
-    if str(epoch) != text:
-        msg = f"epoch {text[:64]!r} is not written in canonical form"
-        raise _invalid(msg)
-    return epoch
+    if not is_epoch(text):
+        raise _invalid(f"epoch {text[:64]!r} is not a UUIDv7 in lower case, of a time before 2100")
+    return UUID(text)
 
 
 def _check_ranges(header: Header) -> None:

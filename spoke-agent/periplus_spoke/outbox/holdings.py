@@ -15,7 +15,7 @@ import random
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from periplus_contract.batch import Header, InventoryMark, PartMark, body_sha256, seal
+from periplus_contract.batch import Header, InventoryMark, PartMark, body_sha256, is_epoch, seal
 from periplus_contract.limits import MAX_OUTCOMES
 from periplus_contract.outcomes import Outcome
 from periplus_contract.version import CONTRACT
@@ -30,6 +30,8 @@ from periplus_spoke.outbox.shelf import Shelf
 from periplus_spoke.outbox.state import State
 
 _SECOND_US: Final = 1_000_000
+_LATEST_WALL_US: Final = 4_070_908_800_000_000
+"""2099-01-01: a year of epochs is left, should a clock that is later go on to be right."""
 
 _log: Final = logging.getLogger(__name__)
 
@@ -112,7 +114,9 @@ class Holdings:
         crashpoint("outbox_new_epoch_after_state")
 
     def _mint(self, known: Iterable[str]) -> str:
-        return uuid7(self._clock.wall_us(), self._rng, after=max(known))
+        """Later than all that are known, and one that a hub takes, whatever the clock says."""
+        wall_us = min(self._clock.wall_us(), _LATEST_WALL_US)
+        return uuid7(wall_us, self._rng, after=max((each for each in known if is_epoch(each)), default=""))
 
     def add(self, draft: Draft, mark: InventoryMark | None) -> Entry:
         """Seal a draft under the next seq. Raises ValueError when it exceeds a limit of the wire."""

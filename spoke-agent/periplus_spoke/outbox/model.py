@@ -7,7 +7,7 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
-from periplus_contract.batch import Header, InventoryMark, PartMark, Section
+from periplus_contract.batch import Header, InventoryMark, PartMark, Section, is_epoch
 from periplus_contract.outcomes import Outcome
 from periplus_contract.tables import Kind
 
@@ -16,7 +16,7 @@ BATCH_SUFFIX: Final = ".batch"
 BAD_SUFFIX: Final = ".bad"
 DEAD_SUFFIX: Final = ".dead"
 _NAME: Final = re.compile(
-    r"(?P<epoch>[0-7][0-9a-f]{7}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12})"
+    r"(?P<epoch>[0-9a-f-]{36})"
     r"\.(?P<seq>[0-9]{12})\.(?P<kind>[a-z]+)\.(?P<start>0|[1-9][0-9]{0,9})\.(?P<rows>0|[1-9][0-9]{0,4})"
     r"(?P<suffix>\.batch|\.bad|\.dead)"
 )
@@ -25,11 +25,6 @@ WINDOWED: Final = frozenset({Kind.FLOWS, Kind.DNS, Kind.EVENTS})
 """Kinds whose batches stand alone: any order will do, the newest is the most wanted."""
 FOLDABLE: Final = frozenset({Kind.FLOWS, Kind.DNS})
 _ALLOCATIONS: Final = "allocations/"
-
-
-_EPOCH: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-_LATEST: Final = "03bb2cc3-d800"
-"""The first epoch of the year 2100."""
 
 
 class BatchId(NamedTuple):
@@ -55,7 +50,7 @@ class FileName(NamedTuple):
     def parse(cls, name: str) -> tuple["FileName", str] | None:
         """The parts and the suffix, or None when this is no file of ours."""
         match = _NAME.fullmatch(name)
-        if match is None or match["kind"] not in set(Kind):
+        if match is None or match["kind"] not in set(Kind) or not is_epoch(match["epoch"]):
             return None
         identity = BatchId(match["epoch"], int(match["seq"]))
         return cls(identity, Kind(match["kind"]), int(match["start"]), int(match["rows"])), match["suffix"]
@@ -170,11 +165,6 @@ class Entry(msgspec.Struct, kw_only=True):
             window_s=header.window_s,
             in_memory=in_memory,
         )
-
-
-def is_epoch(text: str) -> bool:
-    """Whether a spoke may have started this epoch, so that ours may be the next."""
-    return _EPOCH.fullmatch(text) is not None and text < _LATEST
 
 
 def hour_of(second: int) -> int:

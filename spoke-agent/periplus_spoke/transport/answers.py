@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from periplus_contract import problems
+from periplus_contract.batch import is_epoch
 from periplus_contract.limits import SKEW_WARNING_S
 from periplus_contract.messages import BatchAnswer, HeartbeatAnswer
 from periplus_contract.problems import Verdict
@@ -17,7 +18,7 @@ from periplus_spoke.kit.clock import Timer
 from periplus_spoke.kit.news import News
 from periplus_spoke.outbox.desk import Desk
 from periplus_spoke.outbox.figures import Depth
-from periplus_spoke.outbox.model import WINDOWED, BatchId, is_epoch
+from periplus_spoke.outbox.model import WINDOWED, BatchId
 from periplus_spoke.outbox.outbox import Outbox
 from periplus_spoke.transport.gate import Gate
 from periplus_spoke.transport.report import Report

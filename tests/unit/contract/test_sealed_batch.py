@@ -17,6 +17,8 @@ from periplus_contract.batch import (
     InventoryMark,
     Section,
     body_sha256,
+    identity_sha256,
+    is_epoch,
     offsets,
     seal,
     split,
@@ -101,6 +103,33 @@ def test_any_truncation_is_found(length: int) -> None:
 def test_trailing_bytes_are_damage() -> None:
     with pytest.raises(DamagedBatchError, match="sha256"):
         unseal(seal(make_header(b"x"), b"x") + b"\0")
+
+
+@given(body=st.binary(max_size=50), fields=_headers, data=st.data())
+def test_the_identity_of_a_batch_is_of_every_byte(body: bytes, fields: dict[str, object], data: st.DataObject) -> None:
+    sealed = seal(make_header(body, **fields), body)
+    changed = data.draw(st.sampled_from(sorted(fields)))
+    others = {name: data.draw(_headers)[name] if name == changed else value for name, value in fields.items()}
+    other = seal(make_header(body, **others), body)
+    assert (identity_sha256(sealed) == identity_sha256(other)) == (sealed == other)
+    assert identity_sha256(sealed) != identity_sha256(seal(make_header(body + b"x", **fields), body + b"x"))
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [
+        ("01950000-0000-7000-8000-00000000000a", True),
+        ("03bb2cc3-d7ff-7fff-bfff-ffffffffffff", True),
+        ("03bb2cc3-d800-7000-8000-000000000000", False),
+        ("01950000-0000-7000-8000-00000000000A", False),
+        ("01950000-0000-4000-8000-00000000000a", False),
+        ("01950000-0000-7000-c000-00000000000a", False),
+        ("01950000-0000-7000-8000-00000000000a\n", False),
+        ("", False),
+    ],
+)
+def test_an_epoch_leaves_room_for_later_ones(text: str, fits: bool) -> None:
+    assert is_epoch(text) is fits
 
 
 def test_an_absurd_header_length_is_refused_before_it_is_read() -> None:

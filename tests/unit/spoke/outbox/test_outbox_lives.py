@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from periplus_contract.batch import is_epoch
 from periplus_contract.tables import Kind
 from periplus_spoke.outbox.model import FileName
 from periplus_spoke.outbox.outbox import Outbox
@@ -49,6 +50,15 @@ def test_a_clock_that_stepped_back_makes_no_earlier_epoch() -> None:
     clock.advance(86_400)
     before = open_outbox(files, clock).depth().epoch
     assert open_outbox(files, FakeClock()).depth().epoch > before
+
+
+@pytest.mark.parametrize("years", [73, 90, 500])
+def test_whatever_the_clock_says_a_hub_takes_the_epoch_and_there_is_a_later_one(years: int) -> None:
+    files, clock = FakeFileSystem(), FakeClock()
+    clock.advance(years * 365 * 86_400)
+    epochs = [open_outbox(files, clock).depth().epoch for _ in range(3)]
+    assert all(map(is_epoch, epochs))
+    assert epochs == sorted(set(epochs))
 
 
 @pytest.mark.promise("disks-may-fail")
