@@ -18,6 +18,7 @@ from periplus_hub.kit.db import Database
 
 from tests.support.batches import Spoke, pod
 from tests.support.clock import FakeClock
+from tests.support.small_order import keys_of_small_order
 from tests.support.spokes_door import Door, Member, RefusedByHubError, open_door
 
 
@@ -215,6 +216,7 @@ async def test_a_credential_with_another_secret_is_unauthenticated(door: Door, t
     "change",
     [
         {"public_key": "AAAA"},
+        *({"public_key": base64.b64encode(key).decode()} for key in keys_of_small_order()),
         {"cluster_name": ""},
         {"cluster_name": " padded"},
         {"cluster_name": "x" * 254},

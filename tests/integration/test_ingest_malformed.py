@@ -6,12 +6,14 @@ import pytest
 from sqlalchemy import func, select
 
 from periplus_hub.access.scope import Scope
+from periplus_hub.ingest.model import DecodedBatch
 from periplus_hub.ingest.tables import batches
+from periplus_hub.inventory.service import InventoryApplier
 from periplus_hub.inventory.tables import pods
 from periplus_hub.kit.db import Database
 
 from tests.support.batches import Spoke, pod
-from tests.support.malformed import corpus
+from tests.support.malformed import corpus, with_odd_item_names, with_stream
 from tests.support.spokes_door import Door, RefusedByHubError, open_door
 
 
@@ -53,6 +55,40 @@ async def test_every_malformed_batch_ends_in_its_problem_and_the_next_good_one_i
     assert door.intake.admission.bytes_in_flight == 0
     assert (await member.send(spoke.snapshot({"pods": [pod("kept"), pod("next")]}))).result == "accepted"
     assert (await stored(door))[0] == before[0] + 1
+
+
+@pytest.mark.promise("the-rest-goes-on")
+async def test_names_that_are_no_text_reach_no_library_and_the_rows_are_taken(door: Door, tenant: Scope) -> None:
+    member = await door.member(tenant)
+    spoke = Spoke(member.registration)
+    answer = await member.send(with_stream(with_odd_item_names())(spoke))
+    assert (answer.result, answer.rejected) == ("accepted", {})
+    assert (await stored(door))[1] == 2
+    spoke.last_inventory = spoke.seq
+    assert (await member.send(spoke.delta({"pods": [pod("next")]}))).result == "accepted"
+
+
+@pytest.mark.promise("the-rest-goes-on")
+@pytest.mark.parametrize(
+    ("panic", "slug"), [(BaseException, "invalid-batch"), (ValueError, "invalid-batch"), (MemoryError, "overloaded")]
+)
+async def test_however_a_library_ends_it_is_a_verdict_on_this_batch(
+    door: Door, tenant: Scope, monkeypatch: pytest.MonkeyPatch, panic: type[BaseException], slug: str
+) -> None:
+    member = await door.member(tenant)
+    spoke = Spoke(member.registration)
+    with monkeypatch.context() as patched:
+
+        def end(self: InventoryApplier, batch: DecodedBatch) -> None:
+            raise panic("what the library said")
+
+        patched.setattr(InventoryApplier, "prepare", end)
+        with pytest.raises(RefusedByHubError) as refused:
+            await member.send(spoke.snapshot({"pods": [pod("a")]}))
+    assert refused.value.slug == slug
+    assert "library" not in refused.value.problem.detail
+    assert door.intake.admission.bytes_in_flight == 0
+    assert (await member.send(spoke.snapshot({"pods": [pod("a")]}))).result == "accepted"
 
 
 def slug_choices(slug: str) -> tuple[str, ...]:

@@ -129,6 +129,20 @@ async def test_other_bytes_under_a_known_seq_are_a_conflict(door: Door, tenant: 
     assert refused.value.slug == "batch-conflict"
 
 
+@pytest.mark.promise("replays-count-once")
+async def test_another_header_over_the_same_body_is_a_conflict_too(door: Door, tenant: Scope) -> None:
+    member = await door.member(tenant)
+    rows = {"pods": [pod("a")]}
+    counted = (Outcome(hour_start_s=WINDOW_H, kind=Kind.INVENTORY, collected=1),)
+    first = Spoke(member.registration).snapshot(rows)
+    await member.send(first)
+    for change in ({"covers": ("pods",)}, {"outcomes": counted}, {"monotonic_us": 5}):
+        with pytest.raises(RefusedByHubError) as refused:
+            await member.send(Spoke(member.registration).snapshot(rows, **change))
+        assert refused.value.slug == "batch-conflict"
+    assert (await member.send(first)).result == "duplicate"
+
+
 @pytest.mark.promise("settled-then-deleted")
 async def test_settled_is_the_unbroken_run_of_old_enough_batches(db: Database, tenant: Scope, clock: FakeClock) -> None:
     door = open_door(db, IngestConfig(settle_after_s=120))

@@ -126,7 +126,13 @@ def read(sealed: bytes) -> dict[str, Any]:
     epoch = gate.check(header, REGISTRATION)
     principal = SpokePrincipal(tenant_id=REGISTRATION, registration_id=REGISTRATION, name="golden", state=State.ACTIVE)
     unread = SealedBatch(
-        principal=principal, header=header, epoch=epoch, body=body, sealed_bytes=len(sealed), received_at=START
+        principal=principal,
+        header=header,
+        epoch=epoch,
+        body=body,
+        sha256=contract.identity_sha256(sealed),
+        sealed_bytes=len(sealed),
+        received_at=START,
     )
     decoded = decode(unread)
     rows = {

@@ -152,6 +152,11 @@ def broken_headers() -> Iterator[Case]:
     yield "astronomic seq", "malformed-or-invalid", with_raw_header(lambda fields: fields.update(seq=10**30))
     yield "epoch: no uuid", "invalid-batch", with_header(epoch="yesterday")
     yield "epoch: other form", "invalid-batch", with_header(epoch="0195000000007000800000000000000A")
+    yield "epoch: capitals", "invalid-batch", with_header(epoch="01950000-0000-7000-8000-00000000000A")
+    yield "epoch: of chance", "invalid-batch", with_header(epoch="6fa459ea-ee8a-4ca4-894e-db77e160355e")
+    yield "epoch: no variant", "invalid-batch", with_header(epoch="01950000-0000-7000-0000-000000000001")
+    yield "epoch: the year 2100", "invalid-batch", with_header(epoch="03bb2cc3-d800-7000-8000-000000000001")
+    yield "epoch: the last there is", "invalid-batch", with_header(epoch="ffffffff-ffff-7fff-bfff-ffffffffffff")
     yield "version: next major", "unsupported-version", with_header(contract="2.0")
     yield "version: none", "invalid-batch", with_header(contract="newest")
     yield "kind not taken", "unsupported-kind", lambda spoke: spoke.seal(Kind.FLOWS, [])
@@ -265,6 +270,15 @@ def _behind(metadata: memoryview, table: int, field: int) -> int:
     """What a field of a flatbuffers table points to."""
     slot = _slot(metadata, table, field)
     return slot + int(struct.unpack_from("<I", metadata, slot)[0])
+
+
+def with_odd_item_names() -> bytes:
+    """A stream that keeps the contract, but for the name of a list's items: bytes that are no text."""
+    table = pods_table()
+    place = table.column_names.index("labels")
+    odd = pa.list_(pa.field("itam", pa.string()))
+    renamed = table.set_column(place, pa.field("labels", odd), table.column("labels").cast(odd))
+    return stream(renamed).replace(b"itam", b"\xff\xfe\xfd\xff")
 
 
 def broken_arrow() -> Iterator[Case]:

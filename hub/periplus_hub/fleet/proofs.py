@@ -16,6 +16,12 @@ from periplus_contract.messages import CredentialRequest, proof_bytes
 
 KEY_BYTES: Final = 32
 SIGNATURE_BYTES: Final = 64
+_SIGN_BIT: Final = 1 << 255
+_P: Final = 2**255 - 19
+_EIGHTH: Final = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
+"""The y of the points of order 8; the other is its negative."""
+_SMALL_ORDER: Final = frozenset({0, 1, _EIGHTH, _P - _EIGHTH, _P - 1, _P, _P + 1})
+"""Every y, also in those encodings that are not canonical, of a point of order 1, 2, 4 or 8."""
 
 
 class Proof(Protocol):
@@ -50,6 +56,11 @@ class TokenKeyProof:
         except (InvalidSignature, ValueError):
             return False
         return True
+
+
+def is_of_small_order(public_key: bytes) -> bool:
+    """Whether it is a key under which anybody can sign: its point has an order of 8 or less."""
+    return int.from_bytes(public_key, "little") % _SIGN_BIT in _SMALL_ORDER
 
 
 PROOFS: Final[dict[str, Proof]] = {"token": TokenKeyProof()}

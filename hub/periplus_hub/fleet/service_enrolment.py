@@ -27,7 +27,7 @@ from periplus_hub.access.service import audit
 from periplus_hub.fleet import repository_enrolment as store
 from periplus_hub.fleet import secrets
 from periplus_hub.fleet.model import CLUSTERS_TOPIC, State
-from periplus_hub.fleet.proofs import KEY_BYTES, PROOFS, decode_base64
+from periplus_hub.fleet.proofs import KEY_BYTES, PROOFS, decode_base64, is_of_small_order
 from periplus_hub.fleet.repository_changes import record_change
 from periplus_hub.fleet.repository_domains import add_implicit_domain
 from periplus_hub.fleet.wire import RefusedError
@@ -247,8 +247,11 @@ def refuse_unless_active(state: str, name: str, why_pending: str = "") -> None:
 
 def check_request(request: EnrolRequest) -> None:
     """Raise RefusedError for facts that cannot be stored or shown."""
-    if decode_base64(request.public_key, KEY_BYTES) is None:
+    key = decode_base64(request.public_key, KEY_BYTES)
+    if key is None:
         raise _malformed("public_key must be 32 bytes in base64")
+    if is_of_small_order(key):
+        raise _malformed("public_key is of small order: anybody could sign with it")
     if not 0 < len(request.cluster_name) <= MAX_NAME or not request.cluster_name.isprintable():
         raise _malformed(f"cluster_name must be 1 to {MAX_NAME} printable characters")
     if request.cluster_name != request.cluster_name.strip():

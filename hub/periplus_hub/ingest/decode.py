@@ -47,6 +47,7 @@ def decode(sealed: SealedBatch) -> DecodedBatch:
         covers=frozenset(header.covers),
         tables=tables,
         rejected=tuple(entry for entry in rejected if entry.rows),
+        sha256=sealed.sha256,
         sealed_bytes=sealed.sealed_bytes,
         received_at=sealed.received_at,
         part_body=bytes(sealed.body) if waits(header) else b"",
@@ -102,6 +103,7 @@ def set_all_aside(sealed: SealedBatch, reason: Reason, sample: str) -> DecodedBa
             for section in header.sections
             if section.rows
         ),
+        sha256=sealed.sha256,
         sealed_bytes=sealed.sealed_bytes,
         received_at=sealed.received_at,
     )
@@ -123,12 +125,12 @@ def _read(stream: memoryview, section: Section, contract: Table) -> pa.Table:
         raw.validate(full=True)
     # Arrow reports a damaged stream as any of its errors, and as OSError.
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise _invalid(f"section {section.table!r} is not a valid Arrow stream: {str(error)[:200]}") from error
+        raise _invalid(f"section {section.table!r} is not a valid Arrow stream") from error
     if raw.num_rows != section.rows:
         raise _invalid(f"section {section.table!r} has {raw.num_rows} rows, the header says {section.rows}")
     if raw.nbytes > len(stream):
         raise _invalid(f"section {section.table!r} uses bytes more than once")
-    return _cast(raw, contract)
+    return _under_our_names(raw, contract)
 
 
 def _known_columns(stream: memoryview, contract: Table) -> pa.Table:
@@ -169,13 +171,14 @@ def _fits(found: pa.DataType, wanted: pa.DataType) -> bool:
     return bool(found == wanted or plain_time or same_list)
 
 
-def _cast(raw: pa.Table, contract: Table) -> pa.Table:
-    """Exactly the contract's columns and types, in its order; columns an older minor did not have are null."""
-    schema = arrow_schema(contract)
-    if raw.schema.equals(schema):
-        return raw
+def _under_our_names(raw: pa.Table, contract: Table) -> pa.Table:
+    """Exactly the contract's columns and types, in its order; columns an older minor did not have are null.
+
+    Nothing of the sender's schema goes on: equal types may differ in names and metadata, and libraries in other
+    languages take those for sound text.
+    """
     columns = [_column(raw, column, contract.name) for column in contract.columns]
-    return pa.Table.from_arrays(columns, schema=schema)
+    return pa.Table.from_arrays(columns, schema=arrow_schema(contract))
 
 
 def _column(raw: pa.Table, column: Column, table_name: str) -> pa.ChunkedArray:
@@ -185,4 +188,12 @@ def _column(raw: pa.Table, column: Column, table_name: str) -> pa.ChunkedArray:
             raise _invalid(f"column {table_name}.{column.name} is missing")
         return pa.chunked_array([pa.nulls(raw.num_rows, wanted)])
     values = raw.column(column.name)
+    if pa.types.is_list(wanted):
+        return pa.chunked_array([_list(chunk, wanted) for chunk in values.chunks], wanted)
     return values if values.type == wanted else values.cast(wanted)
+
+
+def _list(chunk: pa.Array, wanted: pa.DataType) -> pa.Array:
+    """The same bytes, as a list whose items have our name: equal to Arrow, so that a cast would leave theirs."""
+    buffers = chunk.buffers()[:2]
+    return pa.Array.from_buffers(wanted, len(chunk), buffers, chunk.null_count, chunk.offset, children=[chunk.values])

@@ -37,7 +37,7 @@ def _parameters(body: memoryview) -> zstandard.FrameParameters:
     try:
         return zstandard.get_frame_parameters(body)
     except zstandard.ZstdError as error:
-        raise RefusedError(problems.MALFORMED_BATCH, f"the body is not a zstd frame: {error}") from error
+        raise RefusedError(problems.MALFORMED_BATCH, "the body is not a zstd frame") from error
 
 
 def _decompress(body: memoryview, declared: int) -> bytes:
@@ -47,7 +47,9 @@ def _decompress(body: memoryview, declared: int) -> bytes:
         # An unknown content size allocates max_output_size, which must not be 0 ("unlimited").
         inflated = decompressor.decompress(body, max_output_size=max(declared, 1), allow_extra_data=False)
     except zstandard.ZstdError as error:
-        raise RefusedError(problems.MALFORMED_BATCH, f"the body does not inflate: {error}") from error
+        raise RefusedError(
+            problems.MALFORMED_BATCH, "the body does not inflate: it is damaged, or longer than the header says"
+        ) from error
     if len(inflated) != declared:
         raise _invalid(f"the body inflates to {len(inflated)} bytes, the header says {declared}")
     return inflated

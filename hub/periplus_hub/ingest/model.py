@@ -52,6 +52,8 @@ class SealedBatch:
     header: Header
     epoch: UUID
     body: memoryview
+    sha256: str
+    """What tells it from any other under the same place."""
     sealed_bytes: int
     received_at: datetime
 
@@ -91,6 +93,7 @@ class DecodedBatch:
     covers: frozenset[str]
     tables: dict[str, pa.Table]
     rejected: tuple[Rejected, ...]
+    sha256: str
     sealed_bytes: int
     received_at: datetime
     prepared: object = None

@@ -45,7 +45,7 @@ class Standing:
     state: str
     chain: Chain | None
     entered_sha256: str | None
-    """The body hash of the batch of this place that is in the ledger already."""
+    """Of the batch of this place that is in the ledger already."""
 
 
 async def lock(c: WriteConnection, scope: Scope, places: Sequence[Place]) -> dict[UUID, Standing]:
@@ -125,7 +125,7 @@ def _ledger_row(scope: Scope, batch: DecodedBatch) -> dict[str, Any]:
         "epoch": batch.epoch,
         "seq": header.seq,
         "kind": header.kind.value,
-        "sha256": header.sha256,
+        "sha256": batch.sha256,
         "rows": header.rows,
         "rejected_rows": batch.rejected_rows,
         "window_start": header.window_start_s,

@@ -100,6 +100,7 @@ class Intake:
             header=header,
             epoch=epoch,
             body=body,
+            sha256=contract.identity_sha256(sealed),
             sealed_bytes=len(sealed),
             received_at=received_at,
         )
@@ -122,7 +123,19 @@ class Intake:
             return await repository_parts.waiting(c, _scope(unread.principal), unread)
 
     def _decode(self, unread: SealedBatch, earlier: Sequence[WaitingPart] = ()) -> DecodedBatch:
-        """Runs in a worker thread."""
+        """Runs in a worker thread. However a library ends over a stranger's bytes, it is a verdict on this batch."""
+        try:
+            return self._decoded(unread, earlier)
+        except RefusedError:
+            raise
+        except MemoryError as error:
+            raise RefusedError(problems.OVERLOADED, "there is no memory for it now", retry_after_s=BUSY_S) from error
+        except BaseException as error:  # a panic of a library in Rust is no Exception
+            what = f"{type(error).__name__}: {error}"[:500]
+            _log.error("batch_not_read", registration_id=unread.header.registration, seq=unread.header.seq, error=what)
+            raise RefusedError(problems.INVALID_BATCH, "the hub cannot read it; its log says why") from error
+
+    def _decoded(self, unread: SealedBatch, earlier: Sequence[WaitingPart]) -> DecodedBatch:
         header = unread.header
         if hashlib.sha256(unread.body).hexdigest() != header.sha256:
             raise RefusedError(problems.MALFORMED_BATCH, "body does not have the sha256 its header names")
@@ -260,17 +273,15 @@ def _checked_epoch(beat: Heartbeat) -> UUID:
     """The heartbeat's epoch, after holding all its numbers against their ranges."""
     numbers = (beat.last_seq, beat.queued_batches, beat.queued_bytes, beat.monotonic_us, beat.oldest_held_seq - 1)
     in_range = all(0 <= number <= gate.MAX_INT for number in numbers)
-    try:
-        epoch = UUID(beat.epoch)
-    except ValueError as error:
-        raise RefusedError(problems.MALFORMED_MESSAGE, "Heartbeat: epoch is not a UUID") from error
+    if not contract.is_epoch(beat.epoch):
+        raise RefusedError(problems.MALFORMED_MESSAGE, "Heartbeat: epoch is not a UUIDv7 of a time before 2100")
     if not in_range or not 0 <= beat.wall_us <= gate.LATEST_S * 1_000_000 or not beat.spoke_version.isprintable():
         raise RefusedError(problems.MALFORMED_MESSAGE, "Heartbeat: a value is out of range")
     if len(beat.outcomes) > limits.MAX_OUTCOMES:
         raise RefusedError(problems.MALFORMED_MESSAGE, f"Heartbeat: more than {limits.MAX_OUTCOMES} outcomes")
     for outcome in beat.outcomes:
         gate.check_outcome(outcome)
-    return epoch
+    return UUID(beat.epoch)
 
 
 def _verdict_on(error: Exception) -> Exception:
@@ -281,5 +292,6 @@ def _verdict_on(error: Exception) -> Exception:
         _log.error("database_denies", error=str(error.__cause__ or error), remedy=_DENIED_REMEDY)
         return RefusedError(problems.OVERLOADED, "the database lets the hub store nothing", retry_after_s=BUSY_S)
     if any(state.startswith(_BAD_DATA) for state in sqlstates(error)):
-        return RefusedError(problems.INVALID_BATCH, f"the database refuses the rows: {str(error.__cause__)[:200]}")
+        _log.error("rows_refused", error=str(error.__cause__ or error)[:500])
+        return RefusedError(problems.INVALID_BATCH, "the database refuses the rows; the hub's log says why")
     return error

@@ -113,7 +113,7 @@ def _epoch_of(chain: Chain | None) -> UUID | None:
 
 
 def _check_same(batch: DecodedBatch, entered_sha256: str) -> None:
-    if entered_sha256 != batch.header.sha256:
+    if entered_sha256 != batch.sha256:
         detail = f"seq {batch.header.seq} of epoch {batch.epoch} is here with other bytes"
         raise RefusedError(problems.BATCH_CONFLICT, detail)
 

@@ -35,6 +35,7 @@ def batch(registration: UUID | None = None, tenant: UUID = ACME, seq: int = 1, r
         covers=frozenset(),
         tables={},
         rejected=(),
+        sha256="",
         sealed_bytes=1,
         received_at=START,
     )
