@@ -1,11 +1,17 @@
 """JSON messages of enrolment, credentials, heartbeats and answers. Unknown fields are ignored by both sides.
 
-GET  /v1/contract     -> ContractDescription                                 (no authentication)
-POST /v1/enroll       EnrolRequest -> EnrolAnswer                            (join token inside)
-POST /v1/challenge    ChallengeRequest -> Challenge                          (no authentication, says nothing)
-POST /v1/credential   CredentialRequest -> Credential                        (proof inside)
-POST /v1/batches      a sealed batch, application/vnd.periplus.batch -> BatchAnswer   (Bearer credential)
-POST /v1/heartbeat    Heartbeat -> HeartbeatAnswer                           (Bearer credential)
+    GET  /v1/contract     -> ContractDescription                                 (no authentication)
+    POST /v1/enroll       EnrolRequest -> EnrolAnswer                            (join token inside)
+    POST /v1/challenge    ChallengeRequest -> Challenge                          (no authentication, says nothing)
+    POST /v1/credential   CredentialRequest -> Credential                        (proof inside)
+    POST /v1/batches      a sealed batch, application/vnd.periplus.batch -> BatchAnswer   (Bearer credential)
+    POST /v1/heartbeat    Heartbeat -> HeartbeatAnswer                           (Bearer credential)
+
+How a spoke joins: it makes an Ed25519 key, which must not be of small order, and enrols with it. Then, now and before
+each credential ends, it asks for a challenge, signs it and asks for a credential. While a person has yet to approve the
+cluster, that last request is answered with the problem `pending-approval` and with `Retry-After`: the spoke asks again
+then, with a fresh challenge, for a nonce is good once. Enrolling again with the same key and join token answers as the
+first time did, so an answer that got lost costs nothing.
 """
 
 from typing import Final, Literal

@@ -23,10 +23,6 @@ DROP_REASONS: Final = (
 """Reasons a spoke may give. The hub keeps unknown ones as they are."""
 
 
-CLOCK_AHEAD: Final = "clock_ahead"
-"""The hub's reason for rows of a window that starts too far in its future."""
-
-
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Rows of one kind and hour since the last header of the same epoch (never cumulative)."""
 

@@ -4,6 +4,13 @@ A batch body is the concatenation of one Arrow IPC stream per section, compresse
 types are named here by Arrow's own words. All times are UTC microseconds. Counts of addresses travel as decimal
 text, because an IPv6 pool overflows 64 bits.
 
+A stream is a schema and any number of record batches, at most `MAX_ARROW_MESSAGES` messages in all, in the encapsulated
+format of Arrow 0.15 and later; it may end with an end-of-stream marker or without. Not taken are dictionaries, buffers
+compressed inside the compressed body, buffers used more than once, another type than the column's, a column twice, and
+bytes behind the end. Columns may stand in any order, those that may be null may be missing, and columns that a reader
+does not know are skipped. Texts are UTF-8 without NUL. Names and metadata of the sender's schema, but for the columns'
+names, mean nothing.
+
 Inventory rows carry `op` (`upsert` or `delete`), `uid` (unique within its table and cluster) and `observed_at`.
 A delete fills only those (and `ended_at` for pods). Labels and selectors are `key=value` texts.
 """

@@ -9,12 +9,12 @@ import periplus_contract
 from docs.build.markdown import bullets, code, fenced, page, prose, section, summary, table
 from docs.build.source import attribute_docs, constants
 from docs.build.types import struct_section
-from periplus_contract import batch, covers, limits, messages, outcomes, tables, version
+from periplus_contract import batch, covers, limits, messages, outcomes, rejections, tables, version
 
 
 def render() -> str:
     """The page."""
-    envelope = (struct_section(struct) for struct in (batch.Header, batch.Section, batch.InventoryMark))
+    envelope = (struct_section(struct) for struct in (batch.Header, batch.Section, batch.InventoryMark, batch.PartMark))
     return page(
         "The wire",
         prose(periplus_contract.__doc__),
@@ -25,6 +25,7 @@ def render() -> str:
         section("Limits", prose(limits.__doc__), _limits()),
         section("Messages", *_messages()),
         section("Accounting", _text_and_block(outcomes), struct_section(outcomes.Outcome), _drop_reasons()),
+        section("Rejected rows", prose(rejections.__doc__), _reasons()),
         section("Tables", prose(tables.__doc__), *_kinds()),
     )
 
@@ -45,15 +46,19 @@ def _limits() -> str:
     return table(("limit", "value", "meaning"), rows)
 
 
+def _reasons() -> str:
+    docs = attribute_docs(rejections)
+    return table(("reason", "meaning"), [(code(each.value), docs[f"Reason.{each.name}"]) for each in rejections.Reason])
+
+
 def _messages() -> list[str]:
-    intro, _, listing = prose(messages.__doc__).partition("\n\n")
     structs = [
         struct_section(found)
         for found in vars(messages).values()
         if inspect.isclass(found) and issubclass(found, msgspec.Struct) and found.__module__ == messages.__name__
     ]
     refused = "What the hub refuses it answers with a [problem](problems.md)."
-    return [intro, fenced(listing), refused, prose(_proof()), *structs]
+    return [_text_and_block(messages), refused, prose(_proof()), *structs]
 
 
 def _proof() -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from typing import Final
 
-from periplus_contract.outcomes import CLOCK_AHEAD
+from periplus_contract.rejections import Reason
 from periplus_spoke.collectors.config import CollectConfig
 from periplus_spoke.collectors.runner import Collectors
 from periplus_spoke.fold.text import DEFAULT_LABEL_KEYS
@@ -286,7 +286,7 @@ class Agent:
 
     def _check_clock(self) -> None:
         """A hub takes rows of its future out of the way; a picture of which nothing is seen is not done."""
-        rows = self.report.rejected[CLOCK_AHEAD]
+        rows = self.report.rejected[Reason.CLOCK_AHEAD]
         if rows:
             raise SpokeError(
                 "clock_ahead",

@@ -12,6 +12,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from periplus_contract.covers import DERIVED
+from periplus_contract.rejections import Reason
 from periplus_hub.addresses.model import AllocationKind
 from periplus_hub.addresses.prefixes import BadPrefix, Prefix, parse
 from periplus_hub.addresses.repository_ipam import AllocationRows
@@ -19,13 +20,6 @@ from periplus_hub.ingest.model import MAX_SAMPLE_ROWS, Rejected
 
 ALLOCATIONS: Final = "allocations"
 POOLS: Final = "pools"
-
-BAD_KIND: Final = "bad_kind"
-BAD_COUNT: Final = "bad_count"
-BAD_FAMILY: Final = "bad_family"
-DUPLICATE_POOL: Final = "duplicate_pool"
-NOT_COVERED: Final = "not_covered"
-"""A row of a kind or scope that its batch does not claim to state."""
 
 _KINDS: Final = frozenset(AllocationKind) - {AllocationKind.PLANNED}
 """What a cluster can report; plans are made in the hub."""
@@ -102,10 +96,10 @@ def _allocations(rows: Sequence[Mapping[str, Any]], covered: Mapping[str, bool],
     best: dict[tuple[str, Prefix], Mapping[str, Any]] = {}
     for row in rows:
         if row["kind"] not in _KINDS:
-            aside.add(ALLOCATIONS, BAD_KIND, row)
+            aside.add(ALLOCATIONS, Reason.BAD_KIND, row)
             continue
         if not _covers(covered, row):
-            aside.add(ALLOCATIONS, NOT_COVERED, row)
+            aside.add(ALLOCATIONS, Reason.NOT_COVERED, row)
             continue
         try:
             prefix = parse(row["cidr"])
@@ -135,10 +129,10 @@ def _pools(rows: Sequence[Mapping[str, Any]], covered: Collection[str], aside: _
     for row in rows:
         reason, cidrs = _pool_fault(row)
         if row["scope"] not in covered:
-            reason = NOT_COVERED
+            reason = Reason.NOT_COVERED
         key = (row["provider"], row["name"], row["family"], row["node"] or "")
         if reason is None and key in kept:
-            reason = DUPLICATE_POOL
+            reason = Reason.DUPLICATE_POOL
         if reason is not None:
             aside.add(POOLS, reason, row)
             continue
@@ -148,9 +142,9 @@ def _pools(rows: Sequence[Mapping[str, Any]], covered: Collection[str], aside: _
 
 def _pool_fault(row: Mapping[str, Any]) -> tuple[str | None, list[str]]:
     if row["family"] not in {4, 6}:
-        return BAD_FAMILY, []
+        return Reason.BAD_FAMILY, []
     if not all(_is_count(row[name]) for name in _COUNTS):
-        return BAD_COUNT, []
+        return Reason.BAD_COUNT, []
     try:
         return None, [str(parse(cidr)) for cidr in row["cidrs"] or ()]
     except BadPrefix as error:

@@ -13,17 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from periplus_contract import limits
+from periplus_contract.rejections import Reason
 from periplus_contract.tables import Column, Table
-from periplus_hub.ingest.model import MAX_SAMPLE_ROWS, Reason, Rejected
+from periplus_hub.ingest.model import MAX_SAMPLE_ROWS, Rejected
 
 Mask = npt.NDArray[np.bool_]
 
-MAX_UID_BYTES: Final = 512
-"""A PostgreSQL index entry must stay below 2.7 kB; Kubernetes uids with a slice's address stay below 100."""
-EARLIEST_US: Final = 631_152_000_000_000
-"""1990-01-01. Kubernetes' zero time is year 1: a spoke sends null for it."""
-LATEST_US: Final = 7_258_118_400_000_000
-"""2200-01-01."""
 MAX_SAMPLE_BYTES: Final = 4_096
 KEY_COLUMNS: Final = frozenset({"uid", "provider", "name", "node", "scope", "kind", "cidr"})
 """Columns that are part of a primary key in some table of ours, and so of an index entry."""
@@ -89,7 +84,7 @@ def _mask(values: pa.ChunkedArray) -> Mask:
 
 
 def _text(column: Column, values: pa.ChunkedArray) -> Iterator[tuple[Reason, Mask]]:
-    longest = MAX_UID_BYTES if column.name in KEY_COLUMNS else limits.MAX_TEXT_BYTES
+    longest = limits.MAX_KEY_BYTES if column.name in KEY_COLUMNS else limits.MAX_TEXT_BYTES
     sizes_fit, has_nul = _look(values, longest)
     if not sizes_fit:
         yield Reason.TEXT_TOO_LONG, _mask(pc.greater(pc.binary_length(values), longest))
@@ -150,7 +145,7 @@ def _time(_column: Column, values: pa.ChunkedArray) -> Iterator[tuple[Reason, Ma
         return
     if not all(map(_times_fit, values.chunks)):
         raw = values.cast(pa.int64())
-        yield Reason.BAD_TIME, _mask(pc.or_(pc.less(raw, EARLIEST_US), pc.greater(raw, LATEST_US)))
+        yield Reason.BAD_TIME, _mask(pc.or_(pc.less(raw, limits.EARLIEST_US), pc.greater(raw, limits.LATEST_US)))
 
 
 def _times_fit(chunk: pa.Array) -> bool:
@@ -159,7 +154,7 @@ def _times_fit(chunk: pa.Array) -> bool:
     if data is None or not len(chunk):
         return True
     raw = np.frombuffer(data, np.int64, len(chunk), chunk.offset * 8)
-    return bool(raw.min() >= EARLIEST_US and raw.max() <= LATEST_US)
+    return bool(raw.min() >= limits.EARLIEST_US and raw.max() <= limits.LATEST_US)
 
 
 def _nothing(_column: Column, _values: pa.ChunkedArray) -> Iterator[tuple[Reason, Mask]]:

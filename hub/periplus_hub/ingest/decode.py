@@ -7,16 +7,16 @@ from typing import Final
 
 import pyarrow as pa
 
-from periplus_contract import problems
+from periplus_contract import limits, problems
 from periplus_contract.batch import Header, Section, offsets
+from periplus_contract.rejections import Reason
 from periplus_contract.tables import Column, Kind, Table, table
 from periplus_hub.fleet.wire import RefusedError
 from periplus_hub.ingest.columns import check_rows
 from periplus_hub.ingest.inflate import inflate
 from periplus_hub.ingest.ipc import check_framing
-from periplus_hub.ingest.model import DecodedBatch, Reason, Rejected, SealedBatch, WaitingPart, section_names
+from periplus_hub.ingest.model import DecodedBatch, Rejected, SealedBatch, WaitingPart, section_names
 
-MAX_COLUMNS: Final = 128
 _ONE_THREAD: Final = pa.ipc.IpcReadOptions(use_threads=False)
 """Batches are many and small: handing columns to Arrow's threads costs more than reading them."""
 
@@ -143,7 +143,7 @@ def _known_columns(stream: memoryview, contract: Table) -> pa.Table:
     if reader.schema.equals(arrow_schema(contract)):  # what a spoke of this release sends
         return pa.Table.from_batches([batch for batch in reader if batch.num_rows], reader.schema)
     names = reader.schema.names
-    if len(names) > MAX_COLUMNS or len(set(names)) != len(names):
+    if len(names) > limits.MAX_ARROW_COLUMNS or len(set(names)) != len(names):
         raise _invalid(f"section {contract.name!r} has too many columns, or two of one name")
     known = set(contract.column_names)
     included = [index for index, name in enumerate(names) if name in known]

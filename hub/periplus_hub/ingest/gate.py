@@ -15,14 +15,6 @@ from periplus_contract.version import CONTRACT, Version, accepts
 from periplus_hub.fleet.wire import RefusedError
 
 MAX_INT: Final = 2**63 - 1
-LATEST_S: Final = 4_102_444_800
-"""2100-01-01: times beyond are nonsense, and arithmetic on them would overflow."""
-MAX_WINDOW_S: Final = 24 * 3600
-MAX_DROP_REASONS: Final = 32
-MAX_REASON_LENGTH: Final = 64
-MAX_COVERS: Final = 128
-MAX_COVER_LENGTH: Final = 128
-MAX_ROWS_PER_OUTCOME: Final = 2**53
 
 
 def check(header: Header, registration_id: UUID) -> UUID:
@@ -73,9 +65,9 @@ def _check_ranges(header: Header) -> None:
     ranges = {
         "seq": (header.seq, 1, MAX_INT),
         "oldest_held_seq": (header.oldest_held_seq, 1, MAX_INT),
-        "window_start_s": (header.window_start_s, 0, LATEST_S),
-        "window_s": (header.window_s, 0, MAX_WINDOW_S),
-        "sealed_at_us": (header.sealed_at_us, 0, LATEST_S * 1_000_000),
+        "window_start_s": (header.window_start_s, 0, limits.LATEST_S),
+        "window_s": (header.window_s, 0, limits.MAX_WINDOW_S),
+        "sealed_at_us": (header.sealed_at_us, 0, limits.LATEST_S * 1_000_000),
         "monotonic_us": (header.monotonic_us, 0, MAX_INT),
         "rows": (header.rows, 0, MAX_INT),
         "inflated_bytes": (header.inflated_bytes, 0, MAX_INT),
@@ -122,12 +114,12 @@ def _check_outcomes(outcomes: tuple[Outcome, ...]) -> None:
 def check_outcome(outcome: Outcome) -> None:
     """Raise RefusedError when an outcome's numbers cannot be summed."""
     counts = (outcome.collected, outcome.folded, *outcome.dropped.values())
-    if not all(0 <= count <= MAX_ROWS_PER_OUTCOME for count in counts):
+    if not all(0 <= count <= limits.MAX_ROWS_PER_OUTCOME for count in counts):
         raise _invalid("an outcome counts fewer than no rows, or absurdly many")
-    if outcome.hour_start_s % 3600 or not 0 <= outcome.hour_start_s <= LATEST_S:
+    if outcome.hour_start_s % 3600 or not 0 <= outcome.hour_start_s <= limits.LATEST_S:
         raise _invalid(f"outcome hour {outcome.hour_start_s} is not the start of an hour")
-    reasons = outcome.dropped.keys()
-    if len(reasons) > MAX_DROP_REASONS or any(len(each) > MAX_REASON_LENGTH or "\0" in each for each in reasons):
+    too_long = any(len(each) > limits.MAX_REASON_LENGTH or "\0" in each for each in outcome.dropped)
+    if len(outcome.dropped) > limits.MAX_DROP_REASONS or too_long:
         raise _invalid("an outcome has too many or too long reasons")
 
 
@@ -140,7 +132,7 @@ def _check_part(header: Header) -> None:
 
 
 def _check_covers(covers: tuple[str, ...]) -> None:
-    if len(covers) > MAX_COVERS or any(len(each) > MAX_COVER_LENGTH or "\0" in each for each in covers):
+    if len(covers) > limits.MAX_COVERS or any(len(each) > limits.MAX_COVER_LENGTH or "\0" in each for each in covers):
         raise _invalid("the batch covers too many things, or things with too long names")
 
 

@@ -8,16 +8,13 @@ one schema, then record batches, nothing compressed, nothing after the end.
 import struct
 from typing import Final
 
-from periplus_contract import problems
+from periplus_contract import limits, problems
 from periplus_hub.fleet.wire import RefusedError
 
 _FRAME: Final = struct.Struct("<Ii")
 _CONTINUATION: Final = 0xFFFFFFFF
 _SCHEMA: Final = 1
 _RECORD_BATCH: Final = 3
-MAX_METADATA_BYTES: Final = 64 * 1024
-"""A hundred columns need about 20 KiB."""
-MAX_MESSAGES: Final = 64
 
 
 def check_framing(stream: memoryview) -> None:
@@ -34,12 +31,12 @@ def _invalid(detail: str) -> RefusedError:
 
 def _walk(stream: memoryview) -> None:
     position, wanted = 0, _SCHEMA
-    for _ in range(MAX_MESSAGES):
+    for _ in range(limits.MAX_ARROW_MESSAGES):
         if position == len(stream) and wanted == _RECORD_BATCH:
             return
         marker, size = _FRAME.unpack_from(stream, position)
         position += _FRAME.size
-        if marker != _CONTINUATION or not 0 <= size <= MAX_METADATA_BYTES:
+        if marker != _CONTINUATION or not 0 <= size <= limits.MAX_ARROW_METADATA_BYTES:
             raise _invalid("a section's Arrow stream has no valid message where one should start")
         if size == 0:
             if position != len(stream) or wanted == _SCHEMA:
@@ -49,7 +46,7 @@ def _walk(stream: memoryview) -> None:
         if position > len(stream):
             raise _invalid("a section's Arrow stream is cut short")
         wanted = _RECORD_BATCH
-    raise _invalid(f"a section has more than {MAX_MESSAGES} Arrow messages")
+    raise _invalid(f"a section has more than {limits.MAX_ARROW_MESSAGES} Arrow messages")
 
 
 def _body_length(metadata: memoryview, wanted: int) -> int:

@@ -4,34 +4,16 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
 import pyarrow as pa
 
-from periplus_contract import outcomes
 from periplus_contract.batch import Header, Section
 from periplus_hub.fleet.model import SpokePrincipal
 
 MAX_SAMPLE_ROWS: Final = 5
 _STANDBYS: Final = re.compile(r"\s*(?:(?:FIRST|ANY)\s+)?(\d+)\s*\(", re.IGNORECASE)
-
-
-class Reason(StrEnum):
-    """Why a row was set aside. Values appear in answers, quarantine and completeness."""
-
-    MISSING_VALUE = "missing_value"
-    TEXT_TOO_LONG = "text_too_long"
-    TOO_MANY_ITEMS = "too_many_items"
-    BAD_TEXT = "bad_text"
-    """A NUL, which PostgreSQL cannot store, or a null inside a list."""
-    BAD_TIME = "bad_time"
-    BAD_OP = "bad_op"
-    BAD_ADDRESS = "bad_address"
-    DUPLICATE_UID = "duplicate_uid"
-    UNKNOWN_TABLE = "unknown_table"
-    CLOCK_AHEAD = outcomes.CLOCK_AHEAD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

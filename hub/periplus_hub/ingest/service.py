@@ -18,6 +18,7 @@ import structlog
 from periplus_contract import batch as contract
 from periplus_contract import limits, problems
 from periplus_contract.messages import BatchAnswer, Heartbeat, HeartbeatAnswer, Pace
+from periplus_contract.rejections import Reason
 from periplus_contract.tables import Kind
 from periplus_hub.access.scope import Scope, system_scope
 from periplus_hub.fleet.model import SpokePrincipal
@@ -30,7 +31,7 @@ from periplus_hub.ingest.appliers import Applier, Listener, Preparing
 from periplus_hub.ingest.config import IngestConfig
 from periplus_hub.ingest.counting import Counted, counting, timing_group
 from periplus_hub.ingest.decode import decode, set_all_aside, waits, with_earlier, with_prepared
-from periplus_hub.ingest.model import Committed, DecodedBatch, Place, Reason, SealedBatch, WaitingPart, counts_by_reason
+from periplus_hub.ingest.model import Committed, DecodedBatch, Place, SealedBatch, WaitingPart, counts_by_reason
 from periplus_hub.ingest.service_apply import Applied, Verdict, apply_group
 from periplus_hub.ingest.service_groups import Groups
 from periplus_hub.ingest.settlement import Settlement
@@ -275,7 +276,7 @@ def _checked_epoch(beat: Heartbeat) -> UUID:
     in_range = all(0 <= number <= gate.MAX_INT for number in numbers)
     if not contract.is_epoch(beat.epoch):
         raise RefusedError(problems.MALFORMED_MESSAGE, "Heartbeat: epoch is not a UUIDv7 of a time before 2100")
-    if not in_range or not 0 <= beat.wall_us <= gate.LATEST_S * 1_000_000 or not beat.spoke_version.isprintable():
+    if not in_range or not 0 <= beat.wall_us <= limits.LATEST_S * 1_000_000 or not beat.spoke_version.isprintable():
         raise RefusedError(problems.MALFORMED_MESSAGE, "Heartbeat: a value is out of range")
     if len(beat.outcomes) > limits.MAX_OUTCOMES:
         raise RefusedError(problems.MALFORMED_MESSAGE, f"Heartbeat: more than {limits.MAX_OUTCOMES} outcomes")

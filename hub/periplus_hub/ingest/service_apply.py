@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from periplus_contract import problems
+from periplus_contract.rejections import Reason
 from periplus_contract.tables import Kind
 from periplus_hub.access.scope import Scope
 from periplus_hub.fleet.service_enrolment import refuse_unless_active
@@ -13,7 +14,7 @@ from periplus_hub.ingest import repository, repository_ledger, repository_parts
 from periplus_hub.ingest.appliers import Applier
 from periplus_hub.ingest.chain import Chain, Step, advance
 from periplus_hub.ingest.decode import waits
-from periplus_hub.ingest.model import DecodedBatch, Reason, Rejected
+from periplus_hub.ingest.model import DecodedBatch, Rejected
 from periplus_hub.ingest.repository_ledger import Standing
 from periplus_hub.kit.crashpoint import crashpoint
 from periplus_hub.kit.db import WriteConnection

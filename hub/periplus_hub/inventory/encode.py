@@ -17,8 +17,9 @@ import pyarrow.compute as pc
 from pgpq import ArrowToPostgresBinaryEncoder
 from sqlalchemy import Table
 
+from periplus_contract.rejections import Reason
 from periplus_hub.ingest.columns import all_upserts
-from periplus_hub.ingest.model import DecodedBatch, Reason, Rejected
+from periplus_hub.ingest.model import DecodedBatch, Rejected
 from periplus_hub.inventory import tables
 
 CURRENT: Final[dict[str, Table]] = {

@@ -1,0 +1,41 @@
+"""Why a hub sets a row aside. The rest of its batch goes on, and the answer counts such rows by reason.
+
+A spoke takes reasons that it does not know as they are: minors add some.
+"""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """A row counts under the first that is true of it."""
+
+    MISSING_VALUE = "missing_value"
+    """A column that must be filled in every row is null."""
+    TEXT_TOO_LONG = "text_too_long"
+    """Longer than `MAX_TEXT_BYTES`, or in a column that tells rows apart than `MAX_KEY_BYTES`."""
+    TOO_MANY_ITEMS = "too_many_items"
+    """A list longer than `MAX_LIST_ITEMS`."""
+    BAD_TEXT = "bad_text"
+    """A NUL, which PostgreSQL cannot store, or a null inside a list."""
+    BAD_TIME = "bad_time"
+    """Before `EARLIEST_US` or after `LATEST_US`."""
+    BAD_OP = "bad_op"
+    """Neither `upsert` nor `delete`."""
+    BAD_ADDRESS = "bad_address"
+    """No address or CIDR of its family, or one in another than the canonical form."""
+    DUPLICATE_UID = "duplicate_uid"
+    """A uid more than once in one section: the last counts, as what the object became."""
+    UNKNOWN_TABLE = "unknown_table"
+    """A section of a table that this hub does not take: all its rows."""
+    CLOCK_AHEAD = "clock_ahead"
+    """The window starts more than `MAX_CLOCK_AHEAD_S` in the hub's future: every row of the batch."""
+    BAD_KIND = "bad_kind"
+    """An allocation of a kind that a cluster cannot report."""
+    BAD_COUNT = "bad_count"
+    """A pool's count that is no decimal number, or none that addresses could have."""
+    BAD_FAMILY = "bad_family"
+    """A pool whose family is neither 4 nor 6, or not that of its CIDRs."""
+    DUPLICATE_POOL = "duplicate_pool"
+    """A pool twice in one statement: the first counts."""
+    NOT_COVERED = "not_covered"
+    """Of a kind or scope that its batch does not claim to state."""
