@@ -19,6 +19,7 @@ from periplus_spoke.kit.clock import Timer
 from periplus_spoke.kit.config import SpokeConfig, why_no_token
 from periplus_spoke.kit.errors import ConfigError, HubRefusedError, SpokeError
 from periplus_spoke.kit.news import News
+from periplus_spoke.kit.own_files import make_own_folder
 from periplus_spoke.kube.client import KubeClient
 from periplus_spoke.kube.credentials import Credentials, InClusterCredentials
 from periplus_spoke.kube.problems import KubeProblem
@@ -144,14 +145,13 @@ class Agent:
         folder = self._config.state_dir
         lock = FolderLock(folder)
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            (folder / "outbox").mkdir(mode=0o700, exist_ok=True)
+            make_own_folder(folder, "outbox")
             lock.acquire()
         except OSError as error:
             raise ConfigError(
                 "bad_config",
-                f"state_dir = '{folder}' cannot be used: {error}",
-                "Name a writable folder with --state-dir.",
+                f"state_dir = '{folder}' cannot be used: {error.filename or folder}: {error.strerror or error}",
+                "Name a folder with --state-dir that only this spoke's account may write into.",
             ) from error
         return lock
 

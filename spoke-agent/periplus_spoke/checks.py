@@ -9,6 +9,7 @@ from periplus_spoke.collectors import check as cluster
 from periplus_spoke.kit.clock import Timer
 from periplus_spoke.kit.config import JOIN_TOKEN_VARIABLE, SpokeConfig, why_no_token
 from periplus_spoke.kit.errors import Exit, SpokeError
+from periplus_spoke.kit.own_files import why_not_ours
 from periplus_spoke.kube.client import KubeClient
 from periplus_spoke.transport.client import HubClient, NoAnswerError
 from periplus_spoke.transport.identity import IdentityStore, Registration, check_cluster, check_hub, other_name
@@ -34,7 +35,7 @@ async def check(config: SpokeConfig, join_token: str, timer: Timer, say: Say) ->
 def _state_folder(config: SpokeConfig, join_token: str, say: Say) -> tuple[Registration | None, Exit]:
     folder = config.state_dir
     if problem := _unusable(folder):
-        say(f"PROBLEM state folder {folder} {problem}. Name a writable folder with --state-dir.")
+        say(f"PROBLEM state folder {folder} {problem}. Name a folder of your own with --state-dir.")
         return None, Exit.USAGE
     try:
         stored = IdentityStore(folder).registration()
@@ -62,6 +63,8 @@ def _unusable(folder: Path) -> str:
         existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     except OSError as error:  # one of its parents may not be looked into
         return f"cannot be used: {error.strerror}"
+    if existing == folder and (why := why_not_ours(folder.stat())):
+        return why
     return "" if os.access(existing, os.W_OK | os.X_OK) else "is not writable"
 
 

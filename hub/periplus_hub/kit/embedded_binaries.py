@@ -69,7 +69,7 @@ def _staged(root: Path, parent: Path) -> Path:
             part.rename(target)
         except OSError:  # another hub was faster; its copy is the same
             shutil.rmtree(part)
-    if target.stat().st_uid != os.geteuid():
+    if target.lstat().st_uid != os.geteuid():
         raise Refusal(
             f"{target} belongs to another user", "Remove it, or set TMPDIR to another folder.", slug="foreign-folder"
         )

@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 from typing import Protocol
 
+from periplus_spoke.kit.own_files import read_own, sync_folder, write_own
+
 
 class FileSystem(Protocol):
     """One flat folder. Every method may raise OSError."""
@@ -43,23 +45,15 @@ class FolderFileSystem:
 
     def size(self, name: str) -> int:
         """Length in bytes."""
-        return (self._folder / name).stat().st_size
+        return (self._folder / name).lstat().st_size
 
     def read(self, name: str, limit: int = -1) -> bytes:
         """The first `limit` bytes, or all."""
-        with (self._folder / name).open("rb", buffering=0) as file:
-            return file.read(limit) or b""
+        return read_own(self._folder / name, limit)
 
     def write(self, name: str, data: bytes) -> None:
         """Create or replace; the content is durable on return, the name is not."""
-        descriptor = os.open(self._folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        try:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(descriptor, view) :]
-            os.fdatasync(descriptor)
-        finally:
-            os.close(descriptor)
+        write_own(self._folder / name, data)
 
     def rename(self, old: str, new: str) -> None:
         """Atomic; durable after `sync_folder`."""
@@ -71,11 +65,7 @@ class FolderFileSystem:
 
     def sync_folder(self) -> None:
         """Make names durable."""
-        descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_folder(self._folder)
 
 
 def store(files: FileSystem, name: str, data: bytes) -> None:

@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from periplus_spoke.kit.errors import SpokeError
+from periplus_spoke.kit.own_files import open_own
 
 
 class FolderLock:
@@ -17,7 +18,7 @@ class FolderLock:
 
     def acquire(self) -> None:
         """Take the lock and write our process id into it; raises SpokeError naming the holder when it is taken."""
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = open_own(self._path, os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

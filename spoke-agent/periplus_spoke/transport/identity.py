@@ -1,7 +1,6 @@
 """Who this spoke is: the key it made itself, and the registration the hub gave it. Both live in the state folder."""
 
 import base64
-import os
 from pathlib import Path
 from typing import Final
 
@@ -9,6 +8,7 @@ import msgspec
 
 from periplus_spoke.kit.crashpoint import crashpoint
 from periplus_spoke.kit.errors import SpokeError
+from periplus_spoke.kit.own_files import read_own, sync_folder, write_own
 from periplus_spoke.transport.signing import Signer, sign_apart
 
 _KEY_NAME: Final = "identity.key"
@@ -38,7 +38,7 @@ class IdentityStore:
         """The private key in base64; empty when there is none yet. Raises SpokeError when its file is damaged."""
         path = self._folder / _KEY_NAME
         try:
-            key = path.read_text(encoding="ascii")
+            key = read_own(path).decode("ascii")
             raw = base64.b64decode(key, validate=True)
         except FileNotFoundError:
             return ""
@@ -73,7 +73,7 @@ class IdentityStore:
         """The stored registration. Raises SpokeError when its file is damaged."""
         path = self._folder / _REGISTRATION_NAME
         try:
-            return msgspec.json.decode(path.read_bytes(), type=Registration)
+            return msgspec.json.decode(read_own(path), type=Registration)
         except FileNotFoundError:
             return None
         except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -94,19 +94,10 @@ class IdentityStore:
 
     def _write(self, name: str, content: bytes) -> None:
         temporary = self._folder / (name + ".tmp")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        try:
-            os.write(descriptor, content)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        write_own(temporary, content)
         crashpoint("identity_before_rename")
         temporary.rename(self._folder / name)
-        folder = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(self._folder)
 
 
 def check_cluster(registration: Registration, cluster_uid: str) -> None:

@@ -9,6 +9,7 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
+from periplus_spoke.kit.own_files import write_own
 from periplus_spoke.outbox.figures import Depth
 
 Phase = Literal["connecting", "listing", "enrolling", "pending", "sending", "settled", "failed"]
@@ -92,5 +93,5 @@ class Report:
             return
         temporary = self._file.with_name(self._file.name + ".tmp")
         with suppress(OSError):
-            temporary.write_bytes(msgspec.json.encode(self.status))
+            write_own(temporary, msgspec.json.encode(self.status), durable=False)
             temporary.replace(self._file)

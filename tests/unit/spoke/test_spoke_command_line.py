@@ -43,7 +43,10 @@ def test_check_survives_a_state_folder_that_may_not_be_looked_at(tmp_path: Path)
     """Here its name is too long; one in somebody else's folder fails the same way."""
     ended = spoke("check", "--hub", "http://127.0.0.1:1", "--state-dir", "n" * 300, home=tmp_path)
     assert ended.returncode == 2
-    assert f"PROBLEM state folder {'n' * 300} cannot be used: File name too long. Name a writable" in ended.stdout
+    assert (
+        f"PROBLEM state folder {'n' * 300} cannot be used: File name too long. Name a folder of your own"
+        in ended.stdout
+    )
     assert "PROBLEM hub" in ended.stdout
 
 
