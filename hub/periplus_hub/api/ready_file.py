@@ -9,6 +9,7 @@ from periplus_hub.access.service_tenants import make_admin_token
 from periplus_hub.api.listeners import Listener
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.errors import Refusal
+from periplus_hub.kit.own_files import open_own
 
 OF_THE_FILE: Final = "admin-token file"
 """What the token in the data folder is called."""
@@ -19,8 +20,12 @@ async def ensure_admin_token(db: Database, data_dir: Path | None) -> Path | None
     if data_dir is None:
         return None
     path = data_dir / "admin-token"
-    if not path.exists():
+    try:
+        os.close(open_own(path, os.O_RDONLY))
+    except FileNotFoundError:
         write_private(path, await make_admin_token(db, OF_THE_FILE) + "\n")
+    except OSError as error:
+        raise Refusal(f"{path} cannot be used: {error.strerror}", "Remove it; the hub makes a new one.") from error
     return path
 
 

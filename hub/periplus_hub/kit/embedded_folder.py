@@ -13,6 +13,7 @@ from typing import Final
 
 from periplus_hub.kit.embedded_account import Account
 from periplus_hub.kit.errors import Refusal
+from periplus_hub.kit.own_files import open_own, read_own, why_not_ours
 
 FOLDER_IN_USE: Final = "data-folder-in-use"
 _SOCKET_PATH_BYTES: Final = 107
@@ -75,12 +76,26 @@ class DataFolder:
                 if not folder.exists():
                     folder.mkdir(mode=_TRAVERSABLE)
                     folder.chmod(_TRAVERSABLE)  # the umask must not close what was just made
+            self._refuse_foreign()
             if not self.cluster.exists():
                 self.cluster.mkdir(mode=_PRIVATE)
                 account.owns(self.cluster)
         except OSError as error:
             raise unusable(self, error) from error
         self._check_reach(account)
+
+    def read(self, path: Path) -> str:
+        """A file of the server's, never a link's target. Raises OSError."""
+        return read_own(path, self.cluster.stat().st_uid)
+
+    def _refuse_foreign(self) -> None:
+        why = why_not_ours(self.root.stat())
+        if why:
+            raise Refusal(
+                f"the data folder {self.root} {why}",
+                "Start the hub as its owner, or choose a folder of the hub's own with --data-dir.",
+                slug="data-folder",
+            )
 
     def _check_reach(self, account: Account) -> None:
         blocked = account.blocked_by(self.root)
@@ -112,7 +127,7 @@ class DataFolder:
 
     def check_major(self, major: int) -> None:
         """Refuse a folder that another major version of PostgreSQL wrote."""
-        found = (self.cluster / "PG_VERSION").read_text().strip()
+        found = self.read(self.cluster / "PG_VERSION").strip()
         if found != str(major):
             raise Refusal(
                 f"{self.cluster} was written by PostgreSQL {found}, this hub brings PostgreSQL {major}",
@@ -140,7 +155,7 @@ class FolderLock:
 
     def __init__(self, folder: DataFolder) -> None:
         self._path = folder.root / "hub.lock"
-        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._descriptor = open_own(self._path, os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -176,7 +191,7 @@ def clear_leftovers(folder: DataFolder, *, patience_s: float = 20.0) -> None:
 def postmaster_pid(folder: DataFolder) -> int | None:
     """The pid in the server's pid file, or None."""
     try:
-        return int(folder.pid_file.read_text().split("\n", 1)[0])
+        return int(folder.read(folder.pid_file).split("\n", 1)[0])
     except (FileNotFoundError, ValueError):
         return None
 

@@ -132,8 +132,9 @@ def restart_wait_s(failures: int) -> float:
 
 def running_url(data_dir: Path) -> str | None:
     """The URL of the server that another process of this machine runs in the folder, when it says it is ready."""
+    folder = DataFolder(data_dir.resolve())
     try:
-        lines = DataFolder(data_dir.resolve()).pid_file.read_text().splitlines()
+        lines = folder.read(folder.pid_file).splitlines()
     except OSError:
         return None
     if len(lines) <= _READY_LINE or lines[_READY_LINE].strip() != "ready":

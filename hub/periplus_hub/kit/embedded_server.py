@@ -16,6 +16,7 @@ import structlog
 from periplus_hub.kit.embedded_account import Account
 from periplus_hub.kit.embedded_binaries import Binaries
 from periplus_hub.kit.errors import Refusal
+from periplus_hub.kit.own_files import read_own
 
 _PR_SET_PDEATHSIG: Final = 1
 _LAST_WORDS: Final = 20
@@ -67,6 +68,7 @@ class Server:
             arguments += ["-c", f"{name}={value}"]
         self._words: deque[str] = deque(maxlen=_LAST_WORDS)
         self._pid_file = cluster / "postmaster.pid"
+        self._uid = account.uid
         self._loop = asyncio.get_running_loop()
         self._heard_s = self._loop.time()
         self.ended = asyncio.Event()
@@ -116,7 +118,7 @@ class Server:
 
     def _says_ready(self) -> bool:
         try:
-            lines = self._pid_file.read_text().splitlines()
+            lines = read_own(self._pid_file, self._uid).splitlines()
         except OSError:
             return False
         return lines[:1] == [str(self.process.pid)] and [line.strip() for line in lines[7:8]] == ["ready"]
