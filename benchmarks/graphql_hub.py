@@ -29,6 +29,7 @@ from periplus_hub.kit.clock import SystemClock
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.embedded_postgres import EmbeddedPostgres
 from periplus_hub.kit.ids import new_id
+from periplus_hub.kit.windows import Window
 
 from benchmarks._row import report
 from tests.support.graphql_hub import Fleet, seed
@@ -85,7 +86,7 @@ async def compare(db: Database, scope: Scope, fleet: Fleet) -> dict[str, float]:
 
         async def rows(count: int = count) -> object:
             async with db.read() as c:
-                return await LISTINGS["Pod"].slices(c, scope, [fleet.clusters[0]], count, None, None)
+                return await LISTINGS["Pod"].slices(c, scope, [fleet.clusters[0]], Window(count), None)
 
         ours_ms, rows_ms, answer = await best_ms(page), await best_ms(rows), await page()
         setattr(graphql_run, "CompiledExecutor", StrawberryGraphQLCoreExecutionContext)  # noqa: B010 - for comparison

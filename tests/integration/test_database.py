@@ -17,6 +17,7 @@ from periplus_hub.kit.errors import Unavailable
 from periplus_hub.kit.ids import new_id
 from periplus_hub.kit.keyset import Listing
 from periplus_hub.kit.probe import commit_something
+from periplus_hub.kit.windows import Window
 
 from tests.support.clock import FakeClock
 from tests.support.hub_db import PostgresForTests
@@ -167,7 +168,7 @@ async def test_pages_show_every_row_once_also_when_rows_come_and_go(
     while more:
         async with db.write() as c:
             total = (await listing.counts(c, tenant, [None], None))[None]
-            page = (await listing.slices(c, tenant, [None], 2, after, None))[None]
+            page = (await listing.slices(c, tenant, [None], Window(2, after), None))[None]
             await c.execute(api_tokens.delete().where(api_tokens.c.id.in_([row.id for row in page.rows])))
         assert total == 7 - len(found)
         found += [row.name for row in page.rows]

@@ -16,6 +16,7 @@ from periplus_hub.fleet.service import connect, disconnect, move_clusters, revok
 from periplus_hub.kit.cursors import encode_cursor
 from periplus_hub.kit.db import count_statements
 from periplus_hub.kit.errors import Conflict, Forbidden, Invalid, NotFound
+from periplus_hub.kit.windows import Window
 
 from tests.support.batches import START
 from tests.support.overlap_fleet import Fleet, joined
@@ -142,7 +143,7 @@ async def test_two_clusters_are_compared_on_demand(two: Fleet) -> None:
     ask = PairAsk(a, b, START)
     async with two.db.read() as c:
         view = (await pair_views(c, two.scope, [ask]))[ask]
-        page = (await pair_pages(c, two.scope, [(ask, view)], 10, None, ()))[ask, view]
+        page = (await pair_pages(c, two.scope, [(ask, view)], Window(10), ()))[ask, view]
     assert view.relation is Relation.ISOLATED
     assert view.counts[Severity.LATENT] == sum(view.counts.values()) == 3
     assert {(row.a.cidr, row.b.cidr, str(row.pair.cidr)) for row in page.rows} == {

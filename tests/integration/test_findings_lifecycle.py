@@ -17,6 +17,7 @@ from periplus_hub.fleet.service import move_clusters
 from periplus_hub.inventory.repository import sources_by_registration
 from periplus_hub.kit.errors import Conflict, Forbidden, Invalid, NotFound
 from periplus_hub.kit.graphql import uuid_of
+from periplus_hub.kit.windows import Window
 
 from tests.support.clock import START
 from tests.support.overlap_fleet import Fleet
@@ -45,7 +46,7 @@ async def say(db: Any, scope: Any, *drafts: FindingDraft, seconds: float = 0) ->
 async def listed(db: Any, scope: Any, **filters: Any) -> list[Finding]:
     """What the door lists, in its order."""
     async with db.write() as c:
-        page = (await FINDINGS.slices(c, scope, [None], 100, None, FindingFilter(**filters)))[None]
+        page = (await FINDINGS.slices(c, scope, [None], Window(100), FindingFilter(**filters)))[None]
         found = [await repository.locked_finding(c, scope, uuid_of(row.id, "Finding")) for row in page.rows]
     return [each for each in found if each is not None]
 

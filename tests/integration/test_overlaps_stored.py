@@ -14,6 +14,7 @@ from periplus_hub.addresses.repository_register import register_status
 from periplus_hub.addresses.service_members import GroupRange, MembersAsk
 from periplus_hub.fleet.model import Mode, ordered_pair
 from periplus_hub.fleet.service import connect, disconnect, revoke
+from periplus_hub.kit.windows import Window
 
 from tests.support.batches import START
 from tests.support.overlap_fleet import Fleet, allocation
@@ -202,9 +203,9 @@ async def test_another_tenant_sees_nothing(fleet: Fleet, other_tenant: Any) -> N
     asked = repository_groups.GroupAsk(GroupFilter(), START)
     async with fleet.db.read() as c:
         assert await repository_groups.group_rows(c, other_tenant, [group.id], START) == {}
-        pages = await repository_groups.clusters_of_groups(c, other_tenant, [group.id], 10, None, asked)
+        pages = await repository_groups.clusters_of_groups(c, other_tenant, [group.id], Window(10), asked)
         assert pages[group.id].rows == []
-        ask = (GroupRange(group.cidr, accepted=False), 10, None, MembersAsk())
+        ask = (GroupRange(group.cidr, accepted=False), Window(10), MembersAsk())
         found = await service_members.members(c, other_tenant, [ask[0]], *ask[1:])
         assert (found[ask[0]].page.rows, found[ask[0]].total) == ([], 0)
         assert (await register_status(c, other_tenant)).latest == 0

@@ -9,10 +9,11 @@ from periplus_hub.access.scope import Scope
 from periplus_hub.inventory.model import InventoryFilter
 from periplus_hub.inventory.repository_graphql import LISTINGS
 from periplus_hub.kit.db import ReadConnection
+from periplus_hub.kit.windows import Window
 
 PodRow = Row[Any]
 
 
 async def listed_pods(c: ReadConnection, scope: Scope, only: InventoryFilter) -> Sequence[PodRow]:
     """The first thousand pods."""
-    return (await LISTINGS["Pod"].slices(c, scope, [None], 1_000, None, only))[None].rows
+    return (await LISTINGS["Pod"].slices(c, scope, [None], Window(1_000), only))[None].rows

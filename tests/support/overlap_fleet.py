@@ -15,6 +15,7 @@ from periplus_hub.addresses.service_ipam import IpamApplier
 from periplus_hub.addresses.service_joined import JoinAsk, JoinedPage, joined_pages, joinings
 from periplus_hub.fleet.repository import registrations_by_ids
 from periplus_hub.kit.db import Database, ReadConnection
+from periplus_hub.kit.windows import Window
 
 from tests.support.batches import Spoke
 from tests.support.clock import START, FakeClock
@@ -38,7 +39,7 @@ async def joined(c: ReadConnection, scope: Scope, *clusters: UUID, first: int = 
     """What joining these clusters (none: all) would bring."""
     ask = JoinAsk(clusters or None, START)
     view = await (await joinings(c, scope, [ask]))[ask].view()
-    return (await joined_pages(c, scope, [view], first, None, GroupFilter(), ask))[view]
+    return (await joined_pages(c, scope, [view], Window(first), GroupFilter(), ask))[view]
 
 
 @dataclass
@@ -84,7 +85,7 @@ class Fleet:
         """What people see."""
         async with self.db.read() as c:
             asked = repository_groups.GroupAsk(GroupFilter(**filters), START + timedelta(seconds=seconds))
-            page = await repository_groups.groups(c, self.scope, [None], 1000, None, asked)
+            page = await repository_groups.groups(c, self.scope, [None], Window(1000), asked)
         return [group_of(row) for row in page[None].rows]
 
     async def ask(self, document: str, /, **variables: object) -> dict[str, Any]:

@@ -15,16 +15,19 @@ from periplus_hub.kit.graphql import Context, RowBacked, from_row, global_id, uu
 from periplus_hub.kit.graphql_prices import at_most, paged
 from periplus_hub.kit.graphql_types import (
     After,
+    Before,
     Conflict,
     Connection,
     First,
     Forbidden,
     Invalid,
+    Last,
     Node,
     NotFound,
     Pages,
     attempt,
 )
+from periplus_hub.kit.windows import window_of
 
 Info = strawberry.Info[Context[Scope], None]
 strawberry.enum(Role, name="Role", description="What a token may do; each role includes those before it.")
@@ -113,16 +116,20 @@ class AccessQuery:
         return Viewer(actor=scope.actor, role=scope.role, permissions=sorted(scope.permissions))
 
     @strawberry.field(description="API tokens, newest first. Needs tokens:write.", directives=paged())
-    async def api_tokens(self, info: Info, first: First = 50, after: After = None) -> Connection[ApiToken]:
+    async def api_tokens(
+        self, info: Info, *, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[ApiToken]:
         """Everyone's tokens."""
         info.context.scope.require(Permission.TOKENS_WRITE)
-        return Connection(pages=Pages(info.context, repository.TOKENS, None, first, after))
+        return Connection(pages=Pages(info.context, repository.TOKENS, None, window_of(first, after, last, before)))
 
     @strawberry.field(description="The audit trail, newest first. Needs tokens:write.", directives=paged())
-    async def audit_events(self, info: Info, first: First = 50, after: After = None) -> Connection[AuditEvent]:
+    async def audit_events(
+        self, info: Info, *, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[AuditEvent]:
         """Who did what."""
         info.context.scope.require(Permission.TOKENS_WRITE)
-        return Connection(pages=Pages(info.context, repository.EVENTS, None, first, after))
+        return Connection(pages=Pages(info.context, repository.EVENTS, None, window_of(first, after, last, before)))
 
 
 @strawberry.type

@@ -31,8 +31,9 @@ from periplus_hub.kit.db import ReadConnection
 from periplus_hub.kit.graphql import Context, from_row, global_id, uuid_of
 from periplus_hub.kit.graphql_prices import Cost, ListSize, at_most, paged
 from periplus_hub.kit.graphql_scalars import BigInt, Cidr
-from periplus_hub.kit.graphql_types import After, Connection, Edge, First, PageInfo, Pages
+from periplus_hub.kit.graphql_types import After, Before, Connection, Edge, First, Last, PageInfo, Pages
 from periplus_hub.kit.keyset import Slice
+from periplus_hub.kit.windows import window_of
 
 ClusterFilterArgument = Annotated[
     strawberry.ID | None, strawberry.argument(description="Only what concerns this cluster.")
@@ -131,11 +132,10 @@ class ClusterOverlapGroupConnection:
             for row in page.rows
         ]
 
-    @strawberry.field(description="Where the page ends.", directives=[Cost(weight=0)])
+    @strawberry.field(description="Where the page begins and ends.", directives=[Cost(weight=0)])
     async def page_info(self) -> PageInfo:
         """Relay's pageInfo."""
-        page = await self.pages.page()
-        return PageInfo(has_next_page=page.has_next, end_cursor=page.end_cursor)
+        return PageInfo.of(await self.pages.page())
 
     @strawberry.field(description="How many groups it is in; counted anew.", directives=[Cost(weight=10)])
     async def total_count(self) -> int:
@@ -156,29 +156,52 @@ class ClusterAddresses:
 
     @strawberry.field(description="The CIDRs it uses, by address.", directives=paged(50, 10_000))
     async def allocations(
-        self, info: Info, first: First = 50, after: After = None, kinds: Kinds = None, family: Family = None
+        self,
+        info: Info,
+        *,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+        kinds: Kinds = None,
+        family: Family = None,
     ) -> Connection[Allocation]:
         """While it is active."""
         asked = AllocationFilter(kinds=tuple(kinds or ()), family=family)
-        pages = Pages(info.context, repository.ALLOCATIONS, self.registration_id, first, after, asked)
+        pages = Pages(
+            info.context, repository.ALLOCATIONS, self.registration_id, window_of(first, after, last, before), asked
+        )
         return Connection(pages=pages)
 
     @strawberry.field(description="The pools its addresses come from.", directives=paged(50, 10_000))
-    async def pools(self, info: Info, first: First = 50, after: After = None) -> Connection[Pool]:
+    async def pools(
+        self, info: Info, *, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[Pool]:
         """By provider and name."""
-        return Connection(pages=Pages(info.context, repository.POOLS, self.registration_id, first, after, None))
+        return Connection(
+            pages=Pages(
+                info.context, repository.POOLS, self.registration_id, window_of(first, after, last, before), None
+            )
+        )
 
     @strawberry.field(
         description="The overlap groups it is in, those that hurt it most first; severities are its own in the group.",
         directives=paged(50, 1_000),
     )
     async def overlap_groups(
-        self, info: Info, first: First = 50, after: After = None, severities: Severities = None
+        self,
+        info: Info,
+        *,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+        severities: Severities = None,
     ) -> ClusterOverlapGroupConnection:
         """One statement for all clusters of the answer."""
         asked = GroupAsk(GroupFilter(severities=tuple(severities or ())), info.context.clock.now())
         read, count = repository_groups.groups_of_clusters, repository_groups.group_totals_of_clusters
-        pages = ReadPages(info.context, read, count, self.registration_id, first, after, asked)
+        pages = ReadPages(info.context, read, count, self.registration_id, window_of(first, after, last, before), asked)
         return ClusterOverlapGroupConnection(pages=pages)
 
 
@@ -189,11 +212,14 @@ class AddressesQuery:
     @strawberry.field(
         description="Where owners of addresses collide, worst first.", directives=paged(50, 1_000, weight=10)
     )
-    async def overlap_groups(  # noqa: PLR0917 - GraphQL arguments are named by every caller
+    async def overlap_groups(
         self,
         info: Info,
-        first: First = 50,
+        *,
+        first: First = None,
         after: After = None,
+        last: Last = None,
+        before: Before = None,
         severities: Severities = None,
         family: Family = None,
         cluster: ClusterFilterArgument = None,
@@ -205,7 +231,7 @@ class AddressesQuery:
             list[strawberry.ID] | None,
             strawberry.argument(description="As if these clusters were one network; only they are looked at."),
         ] = None,
-        if_all_joined: Annotated[  # noqa: FBT002 - a GraphQL argument
+        if_all_joined: Annotated[
             bool, strawberry.argument(description="As if all clusters were joined in one network.")
         ] = False,
     ) -> OverlapGroupConnection:
@@ -217,12 +243,14 @@ class AddressesQuery:
             family=family,
             within=within,
         )
+        window = window_of(first, after, last, before)
         context, now = info.context, info.context.clock.now()
         if if_all_joined or if_joined is not None:
             some = None if if_all_joined else tuple(uuid_of(each, "Cluster") for each in if_joined or ())
-            return OverlapGroupConnection(pages=_Joined(JoinedPages(context, JoinAsk(some, now), only, first, after)))
+            joined = JoinedPages(context, JoinAsk(some, now), only, window)
+            return OverlapGroupConnection(pages=_Joined(joined))
         read, count = repository_groups.groups, repository_groups.group_total
-        pages = ReadPages(context, read, count, None, first, after, GroupAsk(only, now))
+        pages = ReadPages(context, read, count, None, window, GroupAsk(only, now))
         return OverlapGroupConnection(pages=pages)
 
     @strawberry.field(description="Every overlap of two active clusters.", directives=[Cost(weight=10)])
@@ -257,11 +285,14 @@ class AddressesQuery:
         )
 
     @strawberry.field(description="CIDRs in use by active clusters, by address.", directives=paged(50, 10_000))
-    async def allocations(  # noqa: PLR0917 - GraphQL arguments are named by every caller
+    async def allocations(
         self,
         info: Info,
-        first: First = 50,
+        *,
+        first: First = None,
         after: After = None,
+        last: Last = None,
+        before: Before = None,
         cluster: ClusterFilterArgument = None,
         kinds: Kinds = None,
         family: Family = None,
@@ -274,22 +305,35 @@ class AddressesQuery:
             family=family,
             within=within,
         )
-        return Connection(pages=Pages(info.context, repository.ALLOCATIONS, None, first, after, asked))
+        return Connection(
+            pages=Pages(info.context, repository.ALLOCATIONS, None, window_of(first, after, last, before), asked)
+        )
 
     @strawberry.field(description="Pools of addresses, by cluster.", directives=paged(50, 10_000))
     async def pools(
-        self, info: Info, first: First = 50, after: After = None, cluster: ClusterFilterArgument = None
+        self,
+        info: Info,
+        *,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+        cluster: ClusterFilterArgument = None,
     ) -> Connection[Pool]:
         """Latest samples."""
         asked = None if cluster is None else (uuid_of(cluster, "Cluster"),)
-        return Connection(pages=Pages(info.context, repository.POOLS, None, first, after, asked))
+        return Connection(
+            pages=Pages(info.context, repository.POOLS, None, window_of(first, after, last, before), asked)
+        )
 
     @strawberry.field(description="Acceptances of overlaps, newest first, ended ones too.", directives=paged())
     async def overlap_acceptances(
-        self, info: Info, first: First = 50, after: After = None
+        self, info: Info, *, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[OverlapAcceptance]:
         """Who said which overlap is meant."""
-        return Connection(pages=Pages(info.context, repository.ACCEPTANCES, None, first, after))
+        return Connection(
+            pages=Pages(info.context, repository.ACCEPTANCES, None, window_of(first, after, last, before))
+        )
 
 
 async def acceptance_node(c: ReadConnection, scope: Scope, parts: tuple[str, ...]) -> OverlapAcceptance | None:

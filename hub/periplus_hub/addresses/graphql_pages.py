@@ -17,6 +17,7 @@ from periplus_hub.addresses.service_joined import JoinAsk, JoinedPage, Joining
 from periplus_hub.addresses.service_members import GroupRange, MembersAsk, MembersPage
 from periplus_hub.kit.graphql import Batch, Context
 from periplus_hub.kit.keyset import Slice, sliced
+from periplus_hub.kit.windows import Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +28,12 @@ class ReadPages:
     read: Batch[Scope, Any, Slice]
     count: Batch[Scope, Any, int]
     parent: UUID | None
-    first: int
-    after: str | None
+    window: Window
     asked: Any
 
     async def page(self) -> Slice:
         """The rows."""
-        return await self.context.load(self.read, self.parent, self.first, self.after, self.asked) or Slice()
+        return await self.context.load(self.read, self.parent, self.window, self.asked) or Slice()
 
     async def total(self) -> int:
         """A count of its own."""
@@ -46,13 +46,12 @@ class MemberPages:
 
     context: Context[Scope]
     group: GroupRange
-    first: int
-    after: str | None
+    window: Window
     asked: MembersAsk
 
     async def _found(self) -> MembersPage:
-        asked = (self.first, self.after, self.asked)
-        return await self.context.load(service_members.members, self.group, *asked) or MembersPage(Slice(), 0)
+        found = await self.context.load(service_members.members, self.group, self.window, self.asked)
+        return found or MembersPage(Slice(), 0)
 
     async def page(self) -> Slice:
         """The rows, each with its severity."""
@@ -73,8 +72,7 @@ class JoinedClusters:
 
     group: JoinedGroup
     severities: tuple[Severity, ...]
-    first: int
-    after: str | None
+    window: Window
 
     def _wanted(self) -> list[ClusterShare]:
         wanted = [share for share in self.group.shares if not self.severities or share.severity in self.severities]
@@ -82,7 +80,7 @@ class JoinedClusters:
 
     async def page(self) -> Slice:
         """All are known."""
-        return sliced(self._wanted(), _place, "joined_clusters", self.first, self.after)
+        return sliced(self._wanted(), _place, "joined_clusters", self.window)
 
     async def total(self) -> int:
         """All are known."""
@@ -96,19 +94,18 @@ class JoinedPages:
     context: Context[Scope]
     ask: JoinAsk
     only: GroupFilter
-    first: int
-    after: str | None
+    window: Window
 
     async def _found(self) -> JoinedPage:
         joining = cast("Joining", await self.context.load(service_joined.joinings, self.ask))
         view = await joining.view()
-        asked = (self.first, self.after, self.only, self.ask)
+        asked = (self.window, self.only, self.ask)
         return await self.context.load(service_joined.joined_pages, view, *asked) or JoinedPage()
 
     async def groups(self) -> Slice:
         """A page of them."""
         found = await self._found()
-        return Slice(found.groups, found.has_next, service_joined.ORDER, key=service_joined.place)
+        return Slice(found.groups, found.has_next, found.has_previous, service_joined.ORDER, key=service_joined.place)
 
     async def total(self) -> int:
         """Known with the page."""

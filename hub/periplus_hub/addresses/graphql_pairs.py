@@ -18,6 +18,7 @@ from periplus_hub.kit.graphql_prices import at_most, paged
 from periplus_hub.kit.graphql_scalars import BigInt, Cidr
 from periplus_hub.kit.graphql_types import After, Connection, First
 from periplus_hub.kit.keyset import Slice
+from periplus_hub.kit.windows import Window, window_of
 
 
 @strawberry.type(description="Two allocations of two clusters that overlap.")
@@ -55,14 +56,13 @@ class _Pages:
     context: Context[Scope]
     compared: tuple[PairAsk, PairView]
     severities: tuple[Severity, ...]
-    first: int
-    after: str | None
+    window: Window
 
     async def page(self) -> Slice:
-        asked = (self.first, self.after, self.severities)
+        asked = (self.window, self.severities)
         found = await self.context.load(service_pairs.pair_pages, self.compared, *asked) or PairPage()
         rows = [PairOverlap.of(row, self.compared[1].relation) for row in found.rows]
-        return Slice(rows, found.has_next, service_pairs.ORDER, key=_key)
+        return Slice(rows, found.has_next, self.window.after is not None, service_pairs.ORDER, key=_key)
 
     async def total(self) -> int:
         counts = self.compared[1].counts
@@ -96,13 +96,14 @@ class OverlapsBetween:
         return cls(compared=(ask, view), relation=view.relation, severity=worst, total=total, counts=counts)
 
     @strawberry.field(
-        description="The pairs, worst first, then by the larger range's address.", directives=paged(50, 1_000)
+        description="The pairs, worst first, then by the larger range's address.", directives=paged(backwards=False)
     )
     async def overlaps(
-        self, info: Info, first: First = 50, after: After = None, severities: Severities = None
+        self, info: Info, *, first: First = None, after: After = None, severities: Severities = None
     ) -> Connection[PairOverlap]:
-        """A page of them."""
-        return Connection(pages=_Pages(info.context, self.compared, tuple(severities or ()), first, after))
+        """A page of them, forwards only: pairs are found one after the other."""
+        window = window_of(first, after, None, None)
+        return Connection(pages=_Pages(info.context, self.compared, tuple(severities or ()), window))
 
 
 async def compared(context: Context[Scope], ask: PairAsk) -> OverlapsBetween:

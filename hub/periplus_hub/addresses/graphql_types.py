@@ -33,7 +33,8 @@ from periplus_hub.kit.db import ReadConnection
 from periplus_hub.kit.graphql import RowBacked, global_id
 from periplus_hub.kit.graphql_prices import at_most, paged
 from periplus_hub.kit.graphql_scalars import BigInt, Cidr
-from periplus_hub.kit.graphql_types import After, Connection, First, Node
+from periplus_hub.kit.graphql_types import After, Before, Connection, First, Last, Node
+from periplus_hub.kit.windows import window_of
 
 strawberry.enum(Severity, name="OverlapSeverity", description="How much an overlap hurts, worst first.")
 strawberry.enum(AllocationKind, name="AllocationKind", description="What a cluster uses a CIDR for.")
@@ -234,15 +235,22 @@ class OverlapGroup(RowBacked, Node):
 
     @strawberry.field(description="Its clusters, those it hurts most first, then by name.", directives=paged(50, 1_000))
     async def clusters(
-        self, info: Info, first: First = 50, after: After = None, severities: Severities = None
+        self,
+        info: Info,
+        *,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+        severities: Severities = None,
     ) -> Connection[OverlapGroupCluster]:
         """Stored ones from the database; those of a group that would be are known."""
-        wanted = tuple(severities or ())
+        wanted, window = tuple(severities or ()), window_of(first, after, last, before)
         if self.joined is not None:
-            return Connection(pages=JoinedClusters(self.joined, wanted, first, after))
+            return Connection(pages=JoinedClusters(self.joined, wanted, window))
         asked = GroupAsk(GroupFilter(severities=wanted), info.context.clock.now())
         read, count = repository_groups.clusters_of_groups, repository_groups.cluster_totals_of_groups
-        return Connection(pages=ReadPages(info.context, read, count, self.group_id, first, after, asked))
+        return Connection(pages=ReadPages(info.context, read, count, self.group_id, window, asked))
 
     @strawberry.field(description="How many clusters it hurts how much, worst first.", directives=at_most(2))
     async def cluster_counts(self, info: Info) -> list[ClusterCount]:
@@ -256,9 +264,20 @@ class OverlapGroup(RowBacked, Node):
 
     @strawberry.field(description="The allocations inside it, by address.", directives=paged(50, 1_000))
     async def members(
-        self, info: Info, first: First = 50, after: After = None, severities: Severities = None
+        self,
+        info: Info,
+        *,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+        severities: Severities = None,
     ) -> Connection[OverlapMember]:
         """Parents first."""
         joined = None if self.joined is None else self.joined.asked
         asked = MembersAsk(tuple(severities or ()), joined)
-        return Connection(pages=MemberPages(info.context, GroupRange(self.cidr, self.accepted), first, after, asked))
+        return Connection(
+            pages=MemberPages(
+                info.context, GroupRange(self.cidr, self.accepted), window_of(first, after, last, before), asked
+            )
+        )

@@ -3,7 +3,6 @@
 Everything is known before a page is cut, so filters and totals are about all of it.
 """
 
-from bisect import bisect_right
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -98,12 +97,6 @@ class JoinedView:
         if severities:
             chosen &= np.isin(severity, [SEVERITIES.index(each) for each in severities])
         return [groups[at] for at in np.unique(shares.group[chosen]).tolist()]
-
-
-def page(groups: Sequence[RankedGroup], first: int, after: Key | None) -> Sequence[RankedGroup]:
-    """`first` groups behind the one that the key stands for, whether it is still there or not, and one more."""
-    start = 0 if after is None else bisect_right(groups, after, key=_key)
-    return groups[start : start + first + 1]
 
 
 def _key(group: RankedGroup) -> Key:

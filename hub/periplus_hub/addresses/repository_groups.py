@@ -20,6 +20,7 @@ from periplus_hub.addresses.tables import rank
 from periplus_hub.fleet.tables import registrations
 from periplus_hub.kit.db import ReadConnection
 from periplus_hub.kit.keyset import Listing, Slice, id_column, plain
+from periplus_hub.kit.windows import Window
 
 _GROUPS: Final = tables.overlap_groups
 _SHARES: Final = tables.overlap_group_clusters
@@ -167,11 +168,11 @@ def _clusters(scope: Scope, now: datetime) -> Listing[Scope]:
     )
 
 
-async def groups(  # noqa: PLR0917 - the shape of every loader's function: connection, scope, keys, arguments
-    c: ReadConnection, scope: Scope, parents: Sequence[None], first: int, after: str | None, asked: GroupAsk
+async def groups(
+    c: ReadConnection, scope: Scope, parents: Sequence[None], window: Window, asked: GroupAsk
 ) -> dict[None, Slice]:
     """A page of the tenant's groups, worst first."""
-    return await _all(scope, asked.now).slices(c, scope, parents, first, after, asked.only)
+    return await _all(scope, asked.now).slices(c, scope, parents, window, asked.only)
 
 
 async def group_total(c: ReadConnection, scope: Scope, parents: Sequence[None], asked: GroupAsk) -> dict[None, int]:
@@ -179,11 +180,11 @@ async def group_total(c: ReadConnection, scope: Scope, parents: Sequence[None], 
     return await _all(scope, asked.now).counts(c, scope, parents, asked.only)
 
 
-async def groups_of_clusters(  # noqa: PLR0917 - as above
-    c: ReadConnection, scope: Scope, clusters: Sequence[UUID], first: int, after: str | None, asked: GroupAsk
+async def groups_of_clusters(
+    c: ReadConnection, scope: Scope, clusters: Sequence[UUID], window: Window, asked: GroupAsk
 ) -> dict[UUID, Slice]:
     """A page of the groups of every cluster, by the cluster's own severity, which is `own_severity`."""
-    return await _of_clusters(scope, asked.now).slices(c, scope, clusters, first, after, asked.only)
+    return await _of_clusters(scope, asked.now).slices(c, scope, clusters, window, asked.only)
 
 
 async def group_totals_of_clusters(
@@ -193,11 +194,11 @@ async def group_totals_of_clusters(
     return await _of_clusters(scope, asked.now).counts(c, scope, clusters, asked.only)
 
 
-async def clusters_of_groups(  # noqa: PLR0917 - as above
-    c: ReadConnection, scope: Scope, group_ids: Sequence[UUID], first: int, after: str | None, asked: GroupAsk
+async def clusters_of_groups(
+    c: ReadConnection, scope: Scope, group_ids: Sequence[UUID], window: Window, asked: GroupAsk
 ) -> dict[UUID, Slice]:
     """A page of the clusters of every group, worst first, then by name."""
-    return await _clusters(scope, asked.now).slices(c, scope, group_ids, first, after, asked.only)
+    return await _clusters(scope, asked.now).slices(c, scope, group_ids, window, asked.only)
 
 
 async def cluster_totals_of_groups(

@@ -26,6 +26,7 @@ from periplus_hub.addresses.repository_graphql import ALLOCATIONS
 from periplus_hub.addresses.severity import KINDS
 from periplus_hub.kit.db import ReadConnection
 from periplus_hub.kit.keyset import Listing
+from periplus_hub.kit.windows import Window
 
 _TABLE: Final = tables.allocations
 _TYPES: Final[dict[str, TypeEngine[Any]]] = {
@@ -57,7 +58,7 @@ async def chosen_rows(c: ReadConnection, scope: Scope, chosen: Chosen) -> list[R
     """The allocations with their severity, in the order of members, ready to be cut into pages."""
     if not chosen.place:
         return []
-    statement = _listing(_as_table(chosen)).page_of(scope, None, len(chosen.place), None)
+    statement = _listing(_as_table(chosen)).page_of(scope, None, Window(len(chosen.place)))
     return list(await c.rows(statement))
 
 

@@ -30,6 +30,7 @@ from periplus_hub.addresses.rows import wanted_prefix
 from periplus_hub.kit.db import ReadConnection, WriteConnection
 from periplus_hub.kit.errors import Conflict, Invalid, NotFound
 from periplus_hub.kit.ids import new_id
+from periplus_hub.kit.windows import Window
 
 MAX_NAMED: Final = 20
 _MAX_REASON: Final = 1_000
@@ -64,7 +65,7 @@ async def worst_hit(
     for severity in {group.severity for group in groups}:
         ids = [group.id for group in groups if group.severity is severity]
         asked = repository_groups.GroupAsk(GroupFilter(severities=(severity,)), now)
-        pages = await repository_groups.clusters_of_groups(c, scope, ids, MAX_NAMED, None, asked)
+        pages = await repository_groups.clusters_of_groups(c, scope, ids, Window(MAX_NAMED), asked)
         totals = await repository_groups.cluster_totals_of_groups(c, scope, ids, asked)
         for each in ids:
             names = tuple(row.cluster_name for row in pages[each].rows)

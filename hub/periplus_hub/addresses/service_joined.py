@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from operator import attrgetter
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from periplus_hub.addresses import (
 )
 from periplus_hub.addresses.explain import explain, suggestions
 from periplus_hub.addresses.fold import ClusterColumns, Share, Topology
-from periplus_hub.addresses.joined import Covered, JoinedView, Key, RankedGroup, page
+from periplus_hub.addresses.joined import Covered, JoinedView, Key, RankedGroup
 from periplus_hub.addresses.model import (
     SEVERITIES,
     AllocationKind,
@@ -34,7 +35,8 @@ from periplus_hub.addresses.service_register import batches
 from periplus_hub.fleet.repository import registration_names
 from periplus_hub.kit.cursors import decode_cursor
 from periplus_hub.kit.db import ReadConnection
-from periplus_hub.kit.errors import Invalid, NotFound
+from periplus_hub.kit.errors import NotFound
+from periplus_hub.kit.windows import Window, other_list, span
 
 ORDER: Final = "joined_groups"
 
@@ -53,6 +55,7 @@ class JoinedPage:
 
     groups: tuple[JoinedGroup, ...] = ()
     has_next: bool = False
+    has_previous: bool = False
     total: int = 0
 
 
@@ -121,19 +124,14 @@ async def _joining(c: ReadConnection, scope: Scope, ask: JoinAsk) -> Joining:
 
 
 async def joined_pages(  # noqa: PLR0917 - the shape of every loader's function: connection, scope, keys, arguments
-    c: ReadConnection,
-    scope: Scope,
-    views: Sequence[JoinedView],
-    first: int,
-    after: str | None,
-    only: GroupFilter,
-    ask: JoinAsk,
+    c: ReadConnection, scope: Scope, views: Sequence[JoinedView], window: Window, only: GroupFilter, ask: JoinAsk
 ) -> dict[JoinedView, JoinedPage]:
     """A page of the groups of each view that the filter leaves."""
     if only.within is not None:
         wanted_prefix(only.within)
-    mark = None if after is None else _mark(after)
-    return {view: await _page(c, scope, await asyncio.to_thread(_cut, view, only, first, mark), ask) for view in views}
+    marks = window.marks(_mark)
+    cuts = {view: await asyncio.to_thread(_cut, view, only, window, marks) for view in views}
+    return {view: await _page(c, scope, cut, ask) for view, cut in cuts.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,16 +140,17 @@ class _Cut:
 
     groups: Sequence[tuple[RankedGroup, Sequence[Share], WorstPairs]]
     has_next: bool
+    has_previous: bool
     total: int
 
 
-def _cut(view: JoinedView, only: GroupFilter, first: int, mark: Key | None) -> _Cut:
+def _cut(view: JoinedView, only: GroupFilter, window: Window, marks: tuple[Key | None, Key | None]) -> _Cut:
     wanted = view.wanted(only)
-    groups = page(wanted, first, mark)
-    shown = groups[:first]
+    start, stop = span(wanted, attrgetter("key"), marks, window)
+    shown = wanted[start:stop]
     shares = view.shares([group.stats.root for group in shown])
     worst = [view.worst_pairs(each) for each in shares]
-    return _Cut(list(zip(shown, shares, worst, strict=True)), len(groups) > first, len(wanted))
+    return _Cut(list(zip(shown, shares, worst, strict=True)), stop < len(wanted), start > 0, len(wanted))
 
 
 async def _page(c: ReadConnection, scope: Scope, cut: _Cut, ask: JoinAsk) -> JoinedPage:
@@ -165,7 +164,7 @@ async def _page(c: ReadConnection, scope: Scope, cut: _Cut, ask: JoinAsk) -> Joi
         named = [_share(share, names[share.registration_id]) for share in shares]
         group = _group(ranked, named, stored.get(str(ranked.stats.root)), told)
         groups.append(replace(group, asked=ask.clusters or ()))
-    return JoinedPage(tuple(groups), cut.has_next, cut.total)
+    return JoinedPage(tuple(groups), cut.has_next, cut.has_previous, cut.total)
 
 
 async def _stored(
@@ -210,8 +209,8 @@ def _share(share: Share, name: str) -> ClusterShare:
     )
 
 
-def _mark(after: str) -> Key:
-    match decode_cursor(after, ORDER):
+def _mark(cursor: str) -> Key:
+    match decode_cursor(cursor, ORDER):
         case (int(severity), int(clusters), bytes(first_key)):
             return severity, clusters, first_key
-    raise Invalid("the cursor belongs to another list", "Pass the endCursor of an earlier page, unchanged.")
+    raise other_list()

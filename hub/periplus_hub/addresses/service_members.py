@@ -25,8 +25,8 @@ from periplus_hub.addresses.repository_members import Chosen
 from periplus_hub.addresses.severity import KIND_BITS, KIND_MASK, KINDS, NONE
 from periplus_hub.kit.cursors import decode_cursor
 from periplus_hub.kit.db import ReadConnection
-from periplus_hub.kit.errors import Invalid
 from periplus_hub.kit.keyset import Rows, Slice
+from periplus_hub.kit.windows import Window, other_list
 
 
 class GroupRange(NamedTuple):
@@ -52,8 +52,8 @@ class MembersPage:
     total: int
 
 
-async def members(  # noqa: PLR0917 - the shape of every loader's function: connection, scope, keys, arguments
-    c: ReadConnection, scope: Scope, groups: Sequence[GroupRange], first: int, after: str | None, asked: MembersAsk
+async def members(
+    c: ReadConnection, scope: Scope, groups: Sequence[GroupRange], window: Window, asked: MembersAsk
 ) -> dict[GroupRange, MembersPage]:
     """A page of the allocations inside each group, parents first: four statements for all groups of an answer."""
     topology = await repository_register.topology(c, scope)
@@ -62,14 +62,30 @@ async def members(  # noqa: PLR0917 - the shape of every loader's function: conn
     ranges = [parse(group.cidr).keys() for group in groups]
     columns = await repository_register.columns_inside(c, scope, ranges)
     view = await asyncio.to_thread(_View.of, topology, columns, asked)
-    chosen, totals = await asyncio.to_thread(view.choose, groups, first, after)
+    chosen, pages = await asyncio.to_thread(view.choose, groups, window.checked())
     found: list[list[Any]] = [[] for _ in groups]
     for row in await repository_members.chosen_rows(c, scope, chosen):
         found[row.place].append(row)
     return {
-        group: MembersPage(Slice(Rows(rows[:first]), len(rows) > first, repository_members.ORDER, 4), total)
-        for group, rows, total in zip(groups, found, totals, strict=True)
+        group: MembersPage(Slice(Rows(rows), page.has_next, page.has_previous, repository_members.ORDER, 4), page.total)
+        for group, rows, page in zip(groups, found, pages, strict=True)
     }
+
+
+class _Mark(NamedTuple):
+    """The member a cursor stands for."""
+
+    prefix: Prefix
+    cluster: UUID
+    kind: int
+
+
+class _Page(NamedTuple):
+    """What surrounds the members of a page."""
+
+    has_next: bool
+    has_previous: bool
+    total: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,33 +104,34 @@ class _View:
         wanted = [not asked.severities or severity in asked.severities for severity in SEVERITIES]
         return cls(register, clusters, np.array([*wanted, not asked.severities]))
 
-    def choose(self, groups: Sequence[GroupRange], first: int, after: str | None) -> tuple[Chosen, list[int]]:
-        """One member more than a page of each group needs, and how many each group has."""
-        chosen, totals = Chosen(), []
+    def choose(self, groups: Sequence[GroupRange], window: Window) -> tuple[Chosen, list[_Page]]:
+        """The members of a page of each group, and what surrounds them."""
+        after, before = (None if cursor is None else _mark(cursor) for cursor in (window.after, window.before))
+        chosen, pages = Chosen(), []
         for place, group in enumerate(groups):
-            root = parse(group.cidr)
-            inside = self.register.members(root)
+            inside = self.register.members(parse(group.cidr))
             if group.accepted:
                 overlapping = inside.severities != NONE
                 inside.severities[overlapping] = SEVERITIES.index(Severity.INTENDED)
             rows = np.flatnonzero(self.wanted[inside.severities])
-            totals.append(len(rows))
-            if after is not None:
-                rows = rows[self._behind(inside, rows, after)]
-            self._add(chosen, place, inside, rows[: first + 1])
-        return chosen, totals
+            start = 0 if after is None else self._place(inside, rows, after, behind=True)
+            stop = len(rows) if before is None else self._place(inside, rows, before, behind=False)
+            start, stop = window.cut(start, stop)
+            pages.append(_Page(stop < len(rows), start > 0, len(rows)))
+            self._add(chosen, place, inside, rows[start:stop])
+        return chosen, pages
 
-    def _behind(self, inside: Members, rows: npt.NDArray[np.intp], after: str) -> npt.NDArray[np.bool_]:
-        """Which of the rows come after the member the cursor stands for, whether it is still there or not."""
-        prefix, cluster, kind = _mark(after)
-        mark = KeyColumns.of_prefixes([prefix])
-        owner = bisect_left(self.clusters, cluster)
-        known = owner < len(self.clusters) and self.clusters[owner] == cluster
-        code = owner << KIND_BITS | kind if known else (owner << KIND_BITS) - 1
-        behind = inside.codes[rows] > code
-        for column, value in zip(reversed(inside.prefixes), reversed(mark), strict=True):
-            behind = (column[rows] > value[0]) | ((column[rows] == value[0]) & behind)
-        return behind
+    def _place(self, inside: Members, rows: npt.NDArray[np.intp], mark: _Mark, *, behind: bool) -> int:
+        """Where the member stands that a cursor stands for, or would stand were it still there; or right behind it."""
+        owner = bisect_left(self.clusters, mark.cluster)
+        known = owner < len(self.clusters) and self.clusters[owner] == mark.cluster
+        code = owner << KIND_BITS | (mark.kind if known else 0)
+        codes = inside.codes[rows]
+        rest = codes > code if behind and known else codes >= code
+        prefix = KeyColumns.of_prefixes([mark.prefix])
+        for column, value in zip(reversed(inside.prefixes), reversed(prefix), strict=True):
+            rest = (column[rows] > value[0]) | ((column[rows] == value[0]) & rest)
+        return len(rows) - int(np.count_nonzero(rest))
 
     def _add(self, chosen: Chosen, place: int, inside: Members, rows: npt.NDArray[np.intp]) -> None:
         family, prefixes = inside.family, inside.prefixes
@@ -127,9 +144,8 @@ class _View:
             chosen.severity.append(None if severity == NONE else SEVERITIES[severity].value)
 
 
-def _mark(after: str) -> tuple[Prefix, UUID, int]:
-    """The member a cursor stands for: its range, cluster and kind."""
-    match decode_cursor(after, repository_members.ORDER):
+def _mark(cursor: str) -> _Mark:
+    match decode_cursor(cursor, repository_members.ORDER):
         case (bytes(first_key), int(length), UUID() as cluster, int(kind)) if first_key and first_key[0] in FAMILY_BITS:
-            return from_keys(first_key, first_key)._replace(length=length), cluster, kind
-    raise Invalid("the cursor belongs to another list", "Pass the endCursor of an earlier page, unchanged.")
+            return _Mark(from_keys(first_key, first_key)._replace(length=length), cluster, kind)
+    raise other_list()

@@ -16,6 +16,7 @@ from periplus_hub.addresses.repository_members import Chosen
 from periplus_hub.kit.cursors import Key, decode_cursor
 from periplus_hub.kit.db import ReadConnection
 from periplus_hub.kit.errors import Invalid, NotFound
+from periplus_hub.kit.windows import Window, other_list
 
 ORDER: Final = "overlap_pairs"
 
@@ -63,19 +64,19 @@ async def pair_views(c: ReadConnection, scope: Scope, asks: Sequence[PairAsk]) -
     return found
 
 
-async def pair_pages(  # noqa: PLR0917 - the shape of every loader's function: connection, scope, keys, arguments
+async def pair_pages(
     c: ReadConnection,
     scope: Scope,
     asked: Sequence[tuple[PairAsk, PairView]],
-    first: int,
-    after: str | None,
+    window: Window,
     severities: tuple[Severity, ...],
 ) -> dict[tuple[PairAsk, PairView], PairPage]:
     """A page of the pairs of each view."""
-    mark = None if after is None else _mark(after)
+    mark = None if window.after is None else _mark(window.after)
+    count = window.checked().size
     found = {}
     for ask, view in asked:
-        pairs, has_next = await asyncio.to_thread(view.page, first, mark, severities)
+        pairs, has_next = await asyncio.to_thread(view.page, count, mark, severities)
         found[ask, view] = PairPage(await _rows(c, scope, ask, view, pairs), has_next)
     return found
 
@@ -117,4 +118,4 @@ def _mark(after: str) -> PairKey:
             bytes(inner), int(inner_length), int(inner_side), int(inner_kind),
         ):  # fmt: skip
             return severity, (outer, length, side, kind), (inner, inner_length, inner_side, inner_kind)
-    raise Invalid("the cursor belongs to another list", "Pass the endCursor of an earlier page, unchanged.")
+    raise other_list()

@@ -1,8 +1,8 @@
 """The price of an operation, known before it runs.
 
 A field with a resolver costs its `@cost` weight (default 1), a plain attribute nothing. A list multiplies what is
-inside it by its `@listSize`: the value of `first` where it is sliced, else the assumed size. Rows of a connection
-are cheap (completed column by column), so one costs ROW.
+inside it by its `@listSize`: the value of `first` or `last` where it is sliced, else the assumed size. Rows of a
+connection are cheap (completed column by column), so one costs ROW.
 """
 
 from collections.abc import Mapping
@@ -24,6 +24,7 @@ from graphql import (
     OperationDefinitionNode,
     SelectionNode,
     SelectionSetNode,
+    ValueNode,
     VariableNode,
     get_named_type,
     get_nullable_type,
@@ -120,12 +121,18 @@ class Pricing:
         if is_leaf_type(inner):
             return price.weight
         rows = self._asked(node, price.size)
-        if price.size.slicing_argument:
+        if price.size.slicing_arguments:
             return price.weight + self._selections(node.selection_set, inner, rows)
         return price.weight + rows * (ROW + self._selections(node.selection_set, inner, None))
 
     def _asked(self, node: FieldNode, size: ListSize) -> int:
-        given = next((arg.value for arg in node.arguments or () if arg.name.value == size.slicing_argument), None)
+        """The largest that a slicing argument says."""
+        given = {argument.name.value: argument.value for argument in node.arguments or ()}
+        names = [name for name in size.slicing_arguments or () if name in given]
+        counts = [self._count(node, name, given[name], size) for name in names]
+        return max((count for count in counts if count is not None), default=size.assumed_size)
+
+    def _count(self, node: FieldNode, name: str, given: ValueNode, size: ListSize) -> int | None:
         value: object = None
         if isinstance(given, IntValueNode):
             value = int(given.value)
@@ -134,11 +141,11 @@ class Pricing:
             if isinstance(value, float):  # graphql-core takes 5e9 for the Int it equals
                 value = int(value) if value.is_integer() else None
         if not isinstance(value, int) or isinstance(value, bool):
-            return size.assumed_size
+            return None
         if not 1 <= value <= (size.maximum or value):
-            message = f"'{size.slicing_argument}' of '{node.name.value}' is {value}; it must be 1 to {size.maximum}."
-            remedy = "Ask for one page at a time and follow pageInfo.endCursor."
-            raise GateRefusal("page-size", message, remedy, limit=size.maximum, found=value)
+            message = f"'{name}' of '{node.name.value}' is {value}; it must be 1 to {size.maximum}."
+            remedy = "Ask for one page at a time and follow the cursors in pageInfo."
+            raise GateRefusal("page-size", message, remedy, limit=size.maximum, found=min(value, 2**53))
         return value
 
     def _variable(self, name: str) -> object:

@@ -19,16 +19,19 @@ from periplus_hub.kit.graphql import RowBacked, from_row, global_id, uuid_of
 from periplus_hub.kit.graphql_prices import paged
 from periplus_hub.kit.graphql_types import (
     After,
+    Before,
     Conflict,
     Connection,
     First,
     Forbidden,
     Invalid,
+    Last,
     Node,
     NotFound,
     Pages,
     attempt,
 )
+from periplus_hub.kit.windows import window_of
 
 strawberry.enum(FindingSeverity, name="FindingSeverity", description="Worst first.")
 strawberry.enum(FindingState, name="FindingState", description="A resolved finding never comes back: a new one opens.")
@@ -79,14 +82,21 @@ class ClusterFindings:
     async def findings(
         self,
         info: Info,
-        first: First = 50,
+        *,
+        first: First = None,
         after: After = None,
+        last: Last = None,
+        before: Before = None,
         states: States = None,
         severities: Severities = None,
     ) -> Connection[Finding]:
         """Resolved ones too, unless narrowed."""
         asked = FindingFilter(states=tuple(states or ()), severities=tuple(severities or ()))
-        return Connection(pages=Pages(info.context, repository.FINDINGS, self.registration_id, first, after, asked))
+        return Connection(
+            pages=Pages(
+                info.context, repository.FINDINGS, self.registration_id, window_of(first, after, last, before), asked
+            )
+        )
 
 
 @strawberry.type
@@ -94,11 +104,14 @@ class FindingsQuery:
     """Root fields of this slice."""
 
     @strawberry.field(description="What detectors say, last changed first.", directives=paged())
-    async def findings(  # noqa: PLR0917 - GraphQL arguments are named by every caller
+    async def findings(
         self,
         info: Info,
-        first: First = 50,
+        *,
+        first: First = None,
         after: After = None,
+        last: Last = None,
+        before: Before = None,
         states: States = None,
         severities: Severities = None,
         detectors: Annotated[
@@ -115,7 +128,9 @@ class FindingsQuery:
             detectors=tuple(detectors or ()),
             registration_ids=() if cluster is None else (uuid_of(cluster, "Cluster"),),
         )
-        return Connection(pages=Pages(info.context, repository.FINDINGS, None, first, after, asked))
+        return Connection(
+            pages=Pages(info.context, repository.FINDINGS, None, window_of(first, after, last, before), asked)
+        )
 
 
 @strawberry.type

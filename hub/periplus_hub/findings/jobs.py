@@ -25,6 +25,7 @@ from periplus_hub.inventory.repository import sources_by_registration
 from periplus_hub.kit.db import Database, ReadConnection
 from periplus_hub.kit.jobs import one_after_another
 from periplus_hub.kit.purge import purge
+from periplus_hub.kit.windows import Window
 
 Publish = Callable[[UUID, str, Mapping[str, Any]], None]
 Drafts = dict[str, list[FindingDraft]]
@@ -121,7 +122,7 @@ async def _sent_by_several(
 
 async def _overlaps(c: ReadConnection, scope: Scope, now: datetime) -> Iterable[FindingDraft]:
     asked, nobody = GroupAsk(_HURTS, now), (None,)
-    page = (await repository_groups.groups(c, scope, nobody, detectors.MAX_OVERLAPS, None, asked))[None]
+    page = (await repository_groups.groups(c, scope, nobody, Window(detectors.MAX_OVERLAPS), asked))[None]
     groups = [group_of(row) for row in page.rows]
     explanations = await explain_groups(c, scope, groups, suggest=False)
     total = (await repository_groups.group_total(c, scope, nobody, asked))[None]

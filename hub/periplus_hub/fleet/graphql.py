@@ -15,7 +15,8 @@ from periplus_hub.kit.db import ReadConnection
 from periplus_hub.kit.graphql import RowBacked, from_row, global_id, uuid_of
 from periplus_hub.kit.graphql_prices import Cost, paged
 from periplus_hub.kit.graphql_scalars import BigInt
-from periplus_hub.kit.graphql_types import After, Connection, First, Node, Pages
+from periplus_hub.kit.graphql_types import After, Before, Connection, First, Last, Node, Pages
+from periplus_hub.kit.windows import window_of
 
 strawberry.enum(State, name="ClusterState", description="Where a registration stands. Revoked is final.")
 strawberry.enum(Liveness, name="Liveness", description="Derived from when the spoke was last heard.")
@@ -44,18 +45,30 @@ class NetworkDomain(RowBacked, Node):
     )
 
     @strawberry.field(description="Its clusters that are not revoked, by name.", directives=paged(50, 10_000))
-    async def clusters(self, info: Info, first: First = 50, after: After = None) -> Connection["Cluster"]:
+    async def clusters(
+        self, info: Info, *, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection["Cluster"]:
         """One statement for all domains of the answer."""
-        return Connection(pages=Pages(info.context, repository.CLUSTERS, self.domain_id, first, after, _MEMBERS))
+        return Connection(
+            pages=Pages(
+                info.context, repository.CLUSTERS, self.domain_id, window_of(first, after, last, before), _MEMBERS
+            )
+        )
 
     @strawberry.field(description="How it is connected to others. Flat does not chain.", directives=paged(10, 1_000))
-    async def connections(self, info: Info, first: First = 10, after: After = None) -> Connection["DomainConnection"]:
+    async def connections(
+        self, info: Info, *, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection["DomainLink"]:
         """Seen from this domain: `other` is the far end."""
-        return Connection(pages=Pages(info.context, repository.CONNECTIONS, self.domain_id, first, after))
+        return Connection(
+            pages=Pages(
+                info.context, repository.CONNECTIONS, self.domain_id, window_of(first, after, last, before, default=10)
+            )
+        )
 
 
 @strawberry.type(description="How two network domains are connected.")
-class DomainConnection(RowBacked):
+class DomainLink(RowBacked):
     """fleet.model.DomainConnection, seen from one end."""
 
     own_id: strawberry.Private[UUID]
@@ -147,11 +160,14 @@ class FleetQuery:
     """Root fields of this slice."""
 
     @strawberry.field(description="Every cluster that ever joined, by name.", directives=paged(50, 10_000))
-    async def clusters(  # noqa: PLR0917 - GraphQL arguments are named by every caller
+    async def clusters(
         self,
         info: Info,
-        first: First = 50,
+        *,
+        first: First = None,
         after: After = None,
+        last: Last = None,
+        before: Before = None,
         states: Annotated[
             list[State] | None, strawberry.argument(description="Only clusters in one of these states.")
         ] = None,
@@ -173,7 +189,9 @@ class FleetQuery:
             liveness=liveness,
             now=info.context.clock.now() if liveness else None,
         )
-        return Connection(pages=Pages(info.context, repository.CLUSTERS, None, first, after, asked))
+        return Connection(
+            pages=Pages(info.context, repository.CLUSTERS, None, window_of(first, after, last, before), asked)
+        )
 
     @strawberry.field(description="One cluster by id or by name; null when there is none.")
     async def cluster(
@@ -197,30 +215,38 @@ class FleetQuery:
     async def network_domains(
         self,
         info: Info,
-        first: First = 50,
+        *,
+        first: First = None,
         after: After = None,
-        include_implicit: Annotated[  # noqa: FBT002 - a GraphQL argument
+        last: Last = None,
+        before: Before = None,
+        include_implicit: Annotated[
             bool, strawberry.argument(description="Also domains that merely came with a cluster.")
         ] = True,
     ) -> Connection[NetworkDomain]:
         """Address spaces."""
-        return Connection(pages=Pages(info.context, repository.DOMAINS, None, first, after, include_implicit))
+        return Connection(
+            pages=Pages(info.context, repository.DOMAINS, None, window_of(first, after, last, before), include_implicit)
+        )
 
     @strawberry.field(description="Join tokens, newest first. Needs fleet:approve.", directives=paged())
     async def join_tokens(
         self,
         info: Info,
-        first: First = 50,
+        *,
+        first: First = None,
         after: After = None,
-        usable: Annotated[  # noqa: FBT002 - a GraphQL argument
-            bool, strawberry.argument(description="Only those a spoke may still join with.")
-        ] = False,
+        last: Last = None,
+        before: Before = None,
+        usable: Annotated[bool, strawberry.argument(description="Only those a spoke may still join with.")] = False,
     ) -> Connection[JoinToken]:
         """Without their secrets."""
         context = info.context
         context.scope.require(Permission.FLEET_APPROVE)
         usable_at = context.clock.now() if usable else None
-        return Connection(pages=Pages(context, repository.JOIN_TOKENS, None, first, after, usable_at))
+        return Connection(
+            pages=Pages(context, repository.JOIN_TOKENS, None, window_of(first, after, last, before), usable_at)
+        )
 
 
 async def cluster_node(c: ReadConnection, scope: Scope, parts: tuple[str, ...]) -> Cluster | None:

@@ -10,7 +10,7 @@ from periplus_hub.access.graphql import Info
 from periplus_hub.access.scope import Permission, Scope
 from periplus_hub.fleet import repository_graphql as repository
 from periplus_hub.fleet import service
-from periplus_hub.fleet.graphql import Cluster, ClusterId, DomainConnection, DomainId, JoinToken, NetworkDomain
+from periplus_hub.fleet.graphql import Cluster, ClusterId, DomainId, DomainLink, JoinToken, NetworkDomain
 from periplus_hub.fleet.model import CLUSTERS_TOPIC, DOMAINS_TOPIC, Mode
 from periplus_hub.kit.db import ReadConnection, WriteConnection
 from periplus_hub.kit.errors import NotFound as NotFoundRefusal
@@ -115,7 +115,7 @@ MoveClustersResult = Annotated[
     strawberry.union("MoveClustersResult", description="The domain they are in now, or why nothing changed."),
 ]
 ConnectDomainsResult = Annotated[
-    DomainConnection | NotFound | Forbidden | Conflict | Invalid,
+    DomainLink | NotFound | Forbidden | Conflict | Invalid,
     strawberry.union("ConnectDomainsResult", description="The connection, or why there is none."),
 ]
 DisconnectDomainsResult = Annotated[
@@ -301,14 +301,14 @@ class FleetMutation:
         """Replaces what was said before."""
         context = info.context
 
-        async def work() -> DomainConnection:
+        async def work() -> DomainLink:
             context.scope.require(Permission.DOMAINS_WRITE)
             pair = (uuid_of(a, "NetworkDomain"), uuid_of(b, "NetworkDomain"))
             async with context.db.write() as c:
                 await service.connect(c, context.scope, pair, mode, note, now=context.clock.now())
                 row = await repository.connection_row(c, context.scope, pair)
             context.announce(context.scope.tenant_id, DOMAINS_TOPIC, id=str(pair[0]))
-            return from_row(DomainConnection, row)
+            return from_row(DomainLink, row)
 
         return await attempt(work)
 

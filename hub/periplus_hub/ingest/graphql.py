@@ -14,7 +14,8 @@ from periplus_hub.ingest.repository_graphql import COMPLETENESS, QUARANTINE, Com
 from periplus_hub.kit.graphql import RowBacked, uuid_of
 from periplus_hub.kit.graphql_prices import Cost, at_most, paged
 from periplus_hub.kit.graphql_scalars import BigInt
-from periplus_hub.kit.graphql_types import After, Connection, First, Pages
+from periplus_hub.kit.graphql_types import After, Before, Connection, First, Last, Pages
+from periplus_hub.kit.windows import window_of
 
 Since = Annotated[datetime | None, strawberry.argument(description="Only hours that begin at this time or later.")]
 Until = Annotated[datetime | None, strawberry.argument(description="Only hours that begin before this time.")]
@@ -92,19 +93,35 @@ class ClusterIngest:
 
     @strawberry.field(description="How complete its data are, newest hour first.", directives=paged(50, 1_000))
     async def completeness(
-        self, info: Info, first: First = 50, after: After = None, since: Since = None, until: Until = None
+        self,
+        info: Info,
+        *,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+        since: Since = None,
+        until: Until = None,
     ) -> Connection[Completeness]:
         """Per kind and hour."""
         asked = CompletenessFilter(since=since, until=until)
-        return Connection(pages=Pages(info.context, COMPLETENESS, self.registration_id, first, after, asked))
+        return Connection(
+            pages=Pages(info.context, COMPLETENESS, self.registration_id, window_of(first, after, last, before), asked)
+        )
 
     @strawberry.field(
         description="Rows that arrived and were set aside, newest first; only the newest entries are kept.",
         directives=paged(20, 1_000),
     )
-    async def quarantine(self, info: Info, first: First = 20, after: After = None) -> Connection[QuarantineEntry]:
+    async def quarantine(
+        self, info: Info, *, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[QuarantineEntry]:
         """What `rejected` in completeness counts."""
-        return Connection(pages=Pages(info.context, QUARANTINE, self.registration_id, first, after))
+        return Connection(
+            pages=Pages(
+                info.context, QUARANTINE, self.registration_id, window_of(first, after, last, before, default=20)
+            )
+        )
 
 
 @strawberry.type
@@ -112,11 +129,14 @@ class IngestQuery:
     """Root fields of this slice."""
 
     @strawberry.field(description="How complete the data are, newest hour first.", directives=paged(50, 1_000))
-    async def ingest_completeness(  # noqa: PLR0917 - GraphQL arguments are named by every caller
+    async def ingest_completeness(
         self,
         info: Info,
-        first: First = 50,
+        *,
+        first: First = None,
         after: After = None,
+        last: Last = None,
+        before: Before = None,
         cluster: Annotated[
             strawberry.ID | None, strawberry.argument(description="Only this cluster; null is all.")
         ] = None,
@@ -126,4 +146,4 @@ class IngestQuery:
         """Per cluster, kind and hour."""
         ids = () if cluster is None else (uuid_of(cluster, "Cluster"),)
         asked = CompletenessFilter(registration_ids=ids, since=since, until=until)
-        return Connection(pages=Pages(info.context, COMPLETENESS, None, first, after, asked))
+        return Connection(pages=Pages(info.context, COMPLETENESS, None, window_of(first, after, last, before), asked))

@@ -20,7 +20,8 @@ from periplus_hub.inventory.repository_owners import MAX_OWNERS
 from periplus_hub.kit.graphql import uuid_of
 from periplus_hub.kit.graphql_prices import at_most, paged
 from periplus_hub.kit.graphql_scalars import BigInt, IpAddress
-from periplus_hub.kit.graphql_types import After, Connection, First, Pages
+from periplus_hub.kit.graphql_types import After, Before, Connection, First, Last, Pages
+from periplus_hub.kit.windows import window_of
 
 _AHEAD: Final = timedelta(seconds=SKEW_WARNING_S)
 """How far an asker's clock may be ahead of ours: less is now."""
@@ -208,68 +209,120 @@ class ClusterInventory:
 
     @strawberry.field(description="Its nodes, in a stable order.", directives=paged(50, 10_000))
     async def nodes(
-        self, info: Info, first: First = 50, after: After = None, name_contains: NameContains = None
+        self,
+        info: Info,
+        *,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+        name_contains: NameContains = None,
     ) -> Connection[KubernetesNode]:
         """core/v1 Nodes."""
         asked = InventoryFilter(name_contains=name_contains or "")
         listing = LISTINGS["KubernetesNode"]
-        return Connection(pages=Pages(info.context, listing, self.registration_id, first, after, asked))
+        return Connection(
+            pages=Pages(info.context, listing, self.registration_id, window_of(first, after, last, before), asked)
+        )
 
     @strawberry.field(description="Its namespaces, in a stable order.", directives=paged(50, 10_000))
     async def namespaces(
-        self, info: Info, first: First = 50, after: After = None, name_contains: NameContains = None
+        self,
+        info: Info,
+        *,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+        name_contains: NameContains = None,
     ) -> Connection[Namespace]:
         """core/v1 Namespaces."""
         asked = InventoryFilter(name_contains=name_contains or "")
-        return Connection(pages=Pages(info.context, LISTINGS["Namespace"], self.registration_id, first, after, asked))
+        return Connection(
+            pages=Pages(
+                info.context, LISTINGS["Namespace"], self.registration_id, window_of(first, after, last, before), asked
+            )
+        )
 
     @strawberry.field(description="Its pods, in a stable order.", directives=paged(50, 10_000))
-    async def pods(  # noqa: PLR0917 - GraphQL arguments are named by every caller
+    async def pods(
         self,
         info: Info,
-        first: First = 50,
+        *,
+        first: First = None,
         after: After = None,
+        last: Last = None,
+        before: Before = None,
         namespace: NamespaceArgument = None,
         name_contains: NameContains = None,
-        include_gone: IncludeGone = False,  # noqa: FBT002 - a GraphQL argument
+        include_gone: IncludeGone = False,
     ) -> Connection[Pod]:
         """Living ones unless asked otherwise."""
         asked = InventoryFilter(namespace=namespace or "", name_contains=name_contains or "", include_gone=include_gone)
-        return Connection(pages=Pages(info.context, LISTINGS["Pod"], self.registration_id, first, after, asked))
+        return Connection(
+            pages=Pages(
+                info.context, LISTINGS["Pod"], self.registration_id, window_of(first, after, last, before), asked
+            )
+        )
 
     @strawberry.field(description="Its services, in a stable order.", directives=paged(50, 10_000))
     async def services(
         self,
         info: Info,
-        first: First = 50,
+        *,
+        first: First = None,
         after: After = None,
+        last: Last = None,
+        before: Before = None,
         namespace: NamespaceArgument = None,
         name_contains: NameContains = None,
     ) -> Connection[Service]:
         """core/v1 Services."""
         asked = InventoryFilter(namespace=namespace or "", name_contains=name_contains or "")
-        return Connection(pages=Pages(info.context, LISTINGS["Service"], self.registration_id, first, after, asked))
+        return Connection(
+            pages=Pages(
+                info.context, LISTINGS["Service"], self.registration_id, window_of(first, after, last, before), asked
+            )
+        )
 
     @strawberry.field(description="Its workloads, in a stable order.", directives=paged(50, 10_000))
     async def workloads(
         self,
         info: Info,
-        first: First = 50,
+        *,
+        first: First = None,
         after: After = None,
+        last: Last = None,
+        before: Before = None,
         namespace: NamespaceArgument = None,
         name_contains: NameContains = None,
     ) -> Connection[Workload]:
         """Tops of owner chains."""
         asked = InventoryFilter(namespace=namespace or "", name_contains=name_contains or "")
-        return Connection(pages=Pages(info.context, LISTINGS["Workload"], self.registration_id, first, after, asked))
+        return Connection(
+            pages=Pages(
+                info.context, LISTINGS["Workload"], self.registration_id, window_of(first, after, last, before), asked
+            )
+        )
 
     @strawberry.field(description="Its endpoints, in a stable order.", directives=paged(50, 10_000))
     async def endpoints(
-        self, info: Info, first: First = 50, after: After = None, namespace: NamespaceArgument = None
+        self,
+        info: Info,
+        *,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+        namespace: NamespaceArgument = None,
     ) -> Connection[Endpoint]:
         """Of EndpointSlices."""
         asked = InventoryFilter(namespace=namespace or "")
-        return Connection(pages=Pages(info.context, LISTINGS["Endpoint"], self.registration_id, first, after, asked))
+        return Connection(
+            pages=Pages(
+                info.context, LISTINGS["Endpoint"], self.registration_id, window_of(first, after, last, before), asked
+            )
+        )
 
 
 @strawberry.type

@@ -3,6 +3,8 @@
 import strawberry
 from strawberry.schema_directive import Location
 
+from periplus_hub.kit.windows import DEFAULT_ROWS
+
 
 @strawberry.schema_directive(
     locations=[Location.FIELD_DEFINITION], description="The field's own price; without it a resolver costs 1."
@@ -15,13 +17,13 @@ class Cost:
 
 @strawberry.schema_directive(
     locations=[Location.FIELD_DEFINITION],
-    description="How many items a list holds: the value of slicingArgument, else assumedSize; never over maximum.",
+    description="How many items a list holds: what one of slicingArguments says, else assumedSize; never over maximum.",
 )
 class ListSize:
-    """How many items a list holds: the value of `slicing_argument` when given, else `assumed_size`."""
+    """How many items a list holds: the value of one of `slicing_arguments` when given, else `assumed_size`."""
 
     assumed_size: int = strawberry.directive_field(name="assumedSize")
-    slicing_argument: str | None = strawberry.directive_field(name="slicingArgument", default=None)
+    slicing_arguments: list[str] | None = strawberry.directive_field(name="slicingArguments", default=None)
     maximum: int | None = strawberry.directive_field(name="maximum", default=None)
     of_page: bool = strawberry.directive_field(name="ofPage", default=False)
 
@@ -31,9 +33,9 @@ def at_most(count: int) -> list[object]:
     return [ListSize(assumed_size=count)]
 
 
-def paged(default: int = 50, maximum: int = 1_000, *, weight: float = 1.0) -> list[object]:
-    """Directives of a connection sliced by `first`."""
-    return [
-        Cost(weight=weight),
-        ListSize(assumed_size=default, slicing_argument="first", maximum=maximum),
-    ]
+def paged(
+    default: int = DEFAULT_ROWS, maximum: int = 1_000, *, weight: float = 1.0, backwards: bool = True
+) -> list[object]:
+    """Directives of a connection sliced by `first`, and by `last` where it can be read backwards."""
+    slicing = ["first", "last"] if backwards else ["first"]
+    return [Cost(weight=weight), ListSize(assumed_size=default, slicing_arguments=slicing, maximum=maximum)]

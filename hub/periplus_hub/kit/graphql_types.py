@@ -13,11 +13,17 @@ from periplus_hub.kit.errors import Refusal
 from periplus_hub.kit.graphql import Context
 from periplus_hub.kit.graphql_prices import Cost, ListSize
 from periplus_hub.kit.keyset import Listing, Slice
+from periplus_hub.kit.windows import Window
 
 T = TypeVar("T")
 
-First = Annotated[int, strawberry.argument(description="How many to return; the schema names the maximum.")]
-After = Annotated[str | None, strawberry.argument(description="The endCursor of an earlier page of the same list.")]
+First = Annotated[int | None, strawberry.argument(description="How many to return, from the start or behind `after`.")]
+After = Annotated[str | None, strawberry.argument(description="A cursor of this list: only what stands behind it.")]
+Last = Annotated[
+    int | None,
+    strawberry.argument(description="How many to return, from the end or before `before`. Not together with `first`."),
+]
+Before = Annotated[str | None, strawberry.argument(description="A cursor of this list: only what stands before it.")]
 
 
 @strawberry.interface(description="Anything with an id that `node` finds again.")
@@ -27,12 +33,30 @@ class Node:
     id: strawberry.ID = strawberry.field(description="Opaque, unique in this API, never reused.")
 
 
-@strawberry.type(description="Where a page ends and whether there is more.")
+@strawberry.type(description="Where a page begins and ends, and whether there is more on either side.")
 class PageInfo:
-    """Relay's PageInfo, forwards only: keysets have no cheap way back."""
+    """Relay's PageInfo."""
 
-    has_next_page: bool = strawberry.field(description="Whether more follow.")
-    end_cursor: str | None = strawberry.field(description="Pass it as `after` to go on; null when the page is empty.")
+    has_next_page: bool = strawberry.field(
+        description="Whether more follow. Of a page read backwards: whether it ends before a cursor."
+    )
+    has_previous_page: bool = strawberry.field(
+        description="Whether more stand before it. Of a page read forwards: whether it begins behind a cursor."
+    )
+    start_cursor: str | None = strawberry.field(
+        description="Pass it as `before`, with `last`, to go back; null when the page is empty."
+    )
+    end_cursor: str | None = strawberry.field(
+        description="Pass it as `after`, with `first`, to go on; null when the page is empty."
+    )
+
+    @classmethod
+    def of(cls, page: Slice) -> "PageInfo":
+        """Of a page."""
+        return cls(
+            has_next_page=page.has_next, has_previous_page=page.has_previous,
+            start_cursor=page.start_cursor, end_cursor=page.end_cursor,
+        )  # fmt: skip
 
 
 class PageSource(Protocol):
@@ -54,13 +78,12 @@ class Pages:
     context: Context[Any]
     listing: Listing[Any]
     parent: object
-    first: int
-    after: str | None
+    window: Window
     asked: object = None
 
     async def page(self) -> Slice:
         """The page, read together with those of all siblings."""
-        found = await self.context.load(self.listing.slices, self.parent, self.first, self.after, self.asked)
+        found = await self.context.load(self.listing.slices, self.parent, self.window, self.asked)
         return found or Slice()
 
     async def total(self) -> int:
@@ -72,7 +95,7 @@ class Pages:
 class Edge(Generic[T]):
     """Relay's edge."""
 
-    cursor: str = strawberry.field(description="Pass it as `after` to go on behind this node.")
+    cursor: str = strawberry.field(description="Pass it as `after` or `before` to go on from this node.")
     node: T = strawberry.field(description="The node itself.")
 
 
@@ -98,11 +121,10 @@ class Connection(Generic[T]):
         page = await self.pages.page()
         return [Edge(cursor=page.cursor(row), node=cast("T", row)) for row in page.rows]
 
-    @strawberry.field(description="Where the page ends.", directives=[Cost(weight=0)])
+    @strawberry.field(description="Where the page begins and ends.", directives=[Cost(weight=0)])
     async def page_info(self) -> PageInfo:
         """Relay's pageInfo."""
-        page = await self.pages.page()
-        return PageInfo(has_next_page=page.has_next, end_cursor=page.end_cursor)
+        return PageInfo.of(await self.pages.page())
 
     @strawberry.field(
         description="How many the whole list has; counted anew, so it has its own price.", directives=[Cost(weight=10)]

@@ -4,7 +4,6 @@ A connection inside a list (the pods of fifty clusters) needs one page per paren
 the number of statements must not depend on the number of parents.
 """
 
-from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
@@ -29,16 +28,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from periplus_hub.kit.cursors import Key, decode_cursor, encode_cursor
+from periplus_hub.kit.cursors import Key, encode_cursor
 from periplus_hub.kit.db import ReadConnection
-from periplus_hub.kit.errors import Invalid
+from periplus_hub.kit.windows import Window, other_list, reader, span
 
 T = TypeVar("T")
 S_contra = TypeVar("S_contra", contravariant=True)
 Where = Callable[[S_contra, Any], Sequence[ColumnElement[bool]]]
 
-MOST_ROWS: Final = 10_000
-"""Of one page, whatever a price list says."""
 _KEY: Final = "order_key_{}"
 _BITS: Final = ((SmallInteger, 15), (BigInteger, 63), (Integer, 31))
 """Of what a column of whole numbers holds."""
@@ -58,6 +55,7 @@ class Slice:
 
     rows: Sequence[Any] = field(default_factory=Rows)
     has_next: bool = False
+    has_previous: bool = False
     order: str = ""
     keys: int = 0
     key: Callable[[Any], Key] | None = None
@@ -69,21 +67,20 @@ class Slice:
         return encode_cursor(self.key(row) if self.key else stored, self.order)
 
     @property
+    def start_cursor(self) -> str | None:
+        """The first row's cursor; None for an empty page."""
+        return self.cursor(self.rows[0]) if self.rows else None
+
+    @property
     def end_cursor(self) -> str | None:
         """The last row's cursor; None for an empty page."""
         return self.cursor(self.rows[-1]) if self.rows else None
 
 
-def sliced(items: Sequence[T], key: Callable[[T], Key], order: str, first: int, after: str | None) -> Slice:
+def sliced(items: Sequence[T], key: Callable[[T], Key], order: str, window: Window) -> Slice:
     """One page of items in memory that are sorted by `key`, ascending and unique."""
-    start = 0
-    if after is not None:
-        mark = decode_cursor(after, order)
-        try:
-            start = bisect_right(items, mark, key=key)
-        except TypeError as error:  # not every cursor was made by us
-            raise _other_list() from error
-    return Slice(items[start : start + first], start + first < len(items), order, key=key)
+    start, stop = span(items, key, window.marks(reader(order)), window)
+    return Slice(items[start:stop], stop < len(items), start > 0, order, key=key)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -101,20 +98,20 @@ class Listing(Generic[S_contra]):
     parent: ColumnElement[Any] | None = None
     descending: bool = False
 
-    async def slices(  # noqa: PLR0917 - the shape of every loader's function: connection, scope, keys, arguments
-        self, c: ReadConnection, scope: S_contra, parents: Sequence[Any], first: int, after: str | None, asked: object
+    async def slices(
+        self, c: ReadConnection, scope: S_contra, parents: Sequence[Any], window: Window, asked: object
     ) -> dict[Any, Slice]:
         """The page of every parent; the parent None means the whole tenant."""
         if None in parents or len(parents) == 1:
-            return {parent: await self._page(c, scope, parent, first, after, asked) for parent in parents}
+            return {parent: await self._page(c, scope, parent, window, asked) for parent in parents}
         ids = self._ids(parents)
-        statement = self.page_of(scope, asked, first, after).where(self._parent() == ids.c.parent)
+        statement = self.page_of(scope, asked, window).where(self._parent() == ids.c.parent)
         inner = statement.lateral("page")
         rows = await c.rows(select(ids.c.parent.label("page_parent"), inner).select_from(ids.join(inner, true())))
         found: dict[Any, list[Row[Any]]] = {parent: [] for parent in parents}
         for row in rows:
             found[row.page_parent].append(row)
-        return {parent: self.cut(rows_of, first) for parent, rows_of in found.items()}
+        return {parent: self.cut(rows_of, window) for parent, rows_of in found.items()}
 
     async def counts(self, c: ReadConnection, scope: S_contra, parents: Sequence[Any], asked: object) -> dict[Any, int]:
         """How many rows every parent has."""
@@ -133,36 +130,39 @@ class Listing(Generic[S_contra]):
         statement = select(*self.columns).select_from(self.source).where(*self.where(scope, None), *conditions)
         return await c.one_or_none(statement.limit(1))
 
-    async def _page(  # noqa: PLR0917 - as slices
-        self, c: ReadConnection, scope: S_contra, parent: object, first: int, after: str | None, asked: object
-    ) -> Slice:
-        statement = self.page_of(scope, asked, first, after)
+    async def _page(self, c: ReadConnection, scope: S_contra, parent: object, window: Window, asked: object) -> Slice:
+        statement = self.page_of(scope, asked, window)
         if parent is not None:
             statement = statement.where(self._parent() == parent)
-        return self.cut(await c.rows(statement), first)
+        return self.cut(await c.rows(statement), window)
 
-    def page_of(self, scope: S_contra, asked: object, first: int, after: str | None) -> Select[Any]:
+    def page_of(self, scope: S_contra, asked: object, window: Window) -> Select[Any]:
         """The statement of one page, with one row more than asked for: callers narrow it to a parent."""
-        if not 1 <= first <= MOST_ROWS:
-            raise Invalid(f"first is {first}", f"Ask for 1 to {MOST_ROWS} rows.")
+        size = window.checked().size
         keys = [column.label(_KEY.format(at)) for at, column in enumerate(self.order)]
         statement = select(*self.columns, *keys).select_from(self.source).where(*self.where(scope, asked))
-        if after is not None:
-            statement = statement.where(self._after(after))
-        ordered = [column.desc() if self.descending else column.asc() for column in self.order]
-        return statement.order_by(*ordered).limit(first + 1)
+        if window.after is not None:
+            statement = statement.where(self._beyond(window.after, falling=self.descending))
+        if window.before is not None:
+            statement = statement.where(self._beyond(window.before, falling=not self.descending))
+        falling = self.descending != window.backwards
+        ordered = [column.desc() if falling else column.asc() for column in self.order]
+        return statement.order_by(*ordered).limit(size + 1)
 
-    def _after(self, cursor: str) -> ColumnElement[bool]:
-        values = decode_cursor(cursor, self.name)
+    def _beyond(self, cursor: str, *, falling: bool) -> ColumnElement[bool]:
+        values = reader(self.name)(cursor)
         if len(values) != len(self.order) or not all(map(_fits, values, self.order)):
-            raise _other_list()
+            raise other_list()
         left = tuple_(*self.order)
         right = tuple_(*values, types=[column.type for column in self.order])
-        return left < right if self.descending else left > right
+        return left < right if falling else left > right
 
-    def cut(self, rows: Sequence[Row[Any]], first: int) -> Slice:
-        """The page from the rows of `page_of`."""
-        return Slice(Rows(rows[:first]), len(rows) > first, self.name, len(self.order))
+    def cut(self, rows: Sequence[Row[Any]], window: Window) -> Slice:
+        """The page from the rows of `page_of`, in the list's order however it was read."""
+        more, shown = len(rows) > window.size, rows[: window.size]
+        if window.backwards:
+            return Slice(Rows(shown[::-1]), window.before is not None, more, self.name, len(self.order))
+        return Slice(Rows(shown), more, window.after is not None, self.name, len(self.order))
 
     def _parent(self) -> ColumnElement[Any]:
         if self.parent is None:
@@ -173,10 +173,6 @@ class Listing(Generic[S_contra]):
     def _ids(self, parents: Sequence[Any]) -> FromClause:
         array = bindparam("parents", list(parents), type_=ARRAY(self._parent().type))
         return select(func.unnest(array).label("parent")).subquery("parents")
-
-
-def _other_list() -> Invalid:
-    return Invalid("the cursor belongs to another list", "Pass the endCursor of an earlier page, unchanged.")
 
 
 def _fits(value: object, column: ColumnElement[Any]) -> bool:

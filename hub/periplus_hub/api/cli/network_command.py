@@ -18,7 +18,7 @@ from periplus_hub.api.client import HubClient
 
 domains = typer.Typer(no_args_is_help=True, help="Network domains: which clusters share one address space.")
 
-_LINK: Final = "fragment Link on DomainConnection { mode note other { id name } }"
+_LINK: Final = "fragment Link on DomainLink { mode note other { id name } }"
 DOMAINS: Final = (
     """
 query Domains($first: Int!, $after: String) {

@@ -29,7 +29,7 @@ CONNECT: Final = """
 mutation Connect($a: ID!, $b: ID!, $mode: ConnectionMode!, $note: String!) {
   connectDomains(a: $a, b: $b, mode: $mode, note: $note) {
     __typename
-    ... on DomainConnection { mode }
+    ... on DomainLink { mode }
     ... on Problem { message remedy }
   }
 }

@@ -1,16 +1,18 @@
 """What joining would bring: filters and totals are about every group, however many pages there are."""
 
 from collections.abc import Iterator
+from operator import attrgetter
 from uuid import UUID
 
 import numpy as np
 import pytest
 
 from periplus_hub.addresses.fold import ClusterColumns, Topology
-from periplus_hub.addresses.joined import JoinedView, RankedGroup, page
+from periplus_hub.addresses.joined import JoinedView, RankedGroup
 from periplus_hub.addresses.model import AllocationKind, GroupFilter, Severity
 from periplus_hub.addresses.prefixes import Prefix, parse
 from periplus_hub.addresses.severity import KINDS
+from periplus_hub.kit.windows import Window, span
 
 from tests.support.prefix_columns import prefix_columns
 
@@ -39,13 +41,13 @@ def roots(groups: list[RankedGroup]) -> list[str]:
 
 
 def pages(view: JoinedView, only: GroupFilter, first: int) -> Iterator[RankedGroup]:
-    after = None
+    wanted, after = view.wanted(only), None
     while True:
-        found = page(view.wanted(only), first, after)
-        yield from found[:first]
-        if len(found) <= first:
+        start, stop = span(wanted, attrgetter("key"), (after, None), Window(first))
+        yield from wanted[start:stop]
+        if stop == len(wanted):
             return
-        after = found[first - 1].key
+        after = wanted[stop - 1].key
 
 
 def test_a_filter_finds_what_stands_behind_a_thousand_others(view: JoinedView) -> None:

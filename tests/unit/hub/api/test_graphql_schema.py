@@ -31,6 +31,7 @@ SCHEMA = build_schema()._schema
 OURS = [each for name, each in SCHEMA.type_map.items() if not name.startswith("__")]
 OBJECTS = [each for each in OURS if isinstance(each, GraphQLObjectType | GraphQLInterfaceType)]
 BUILT_IN = {"String", "Int", "Float", "Boolean", "ID"}
+FORWARDS_ONLY = {"OverlapsBetween.overlaps"}
 IDS = {"Cluster": "Cluster:x", "Cluster2": "Cluster:y"}
 
 
@@ -66,13 +67,12 @@ def test_every_list_says_how_long_it_is() -> None:
 def test_every_connection_is_sliced_and_capped() -> None:
     for parent, name, definition in fields():
         if get_named_type(definition.type).name.endswith("Connection"):
-            if get_named_type(definition.type).name == "DomainConnection":
-                continue
             price = price_of(definition, SCHEMA.type_map[parent], name)
             assert price.size is not None, f"{parent}.{name}"
-            assert price.size.slicing_argument == "first"
+            assert price.size.slicing_arguments == [each for each in ("first", "last") if each in definition.args]
             assert price.size.maximum in {1_000, 10_000}
             assert {"first", "after"} <= set(definition.args)
+            assert f"{parent}.{name}" in FORWARDS_ONLY or {"last", "before"} <= set(definition.args)
             assert is_non_null_type(definition.type)
 
 

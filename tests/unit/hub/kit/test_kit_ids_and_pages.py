@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from periplus_hub.kit.cursors import decode_cursor, encode_cursor
 from periplus_hub.kit.errors import Invalid
 from periplus_hub.kit.ids import new_id, random_token
-from periplus_hub.kit.keyset import sliced
+from periplus_hub.kit.keyset import Slice, sliced
+from periplus_hub.kit.windows import Window, window_of
 
 KEYS = st.tuples(
     st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=50),
@@ -64,7 +65,45 @@ def test_pages_in_memory_give_every_item_once(items: set[int], first: int) -> No
     found: list[int] = []
     after, more = None, True
     while more:
-        page = sliced(sorted(items), lambda item: (item,), "numbers", first, after)
+        page = numbers(items, Window(first, after=after))
+        assert page.has_previous == bool(found)
         found += page.rows
         after, more = page.end_cursor, page.has_next
     assert found == sorted(items)
+
+
+@given(st.sets(st.integers(0, 1_000), max_size=60), st.integers(1, 7))
+def test_pages_in_memory_read_backwards_give_every_item_once(items: set[int], last: int) -> None:
+    found: list[int] = []
+    before, more = None, True
+    while more:
+        page = numbers(items, Window(last, before=before, backwards=True))
+        assert page.has_next == bool(found)
+        found = [*page.rows, *found]
+        before, more = page.start_cursor, page.has_previous
+    assert found == sorted(items)
+
+
+@given(st.sets(st.integers(0, 50), max_size=40), st.integers(0, 50), st.integers(0, 50), st.booleans())
+def test_what_lies_between_two_cursors_is_all_that_a_page_shows(
+    items: set[int], after: int, before: int, backwards: bool
+) -> None:
+    ends = (encode_cursor((after,), "numbers"), encode_cursor((before,), "numbers"))
+    page = numbers(items, Window(3, *ends, backwards=backwards))
+    between = [item for item in sorted(items) if after < item < before]
+    assert page.rows == (between[-3:] if backwards else between[:3])
+
+
+@pytest.mark.parametrize("size", [0, -1, 10_001, 2**63])
+def test_a_page_has_a_size(size: int) -> None:
+    with pytest.raises(Invalid):
+        numbers({1}, Window(size))
+
+
+def test_a_page_is_asked_for_from_one_end() -> None:
+    with pytest.raises(Invalid):
+        window_of(1, None, 1, None)
+
+
+def numbers(items: set[int], window: Window) -> Slice:
+    return sliced(sorted(items), lambda item: (item,), "numbers", window)
