@@ -18,19 +18,34 @@ def _member(cluster: str, kind: str, cidr: str, severity: report.Severity) -> re
 
 
 def _hit(cluster: str, kinds: tuple[str, ...], members: int, severity: report.Severity) -> report.HitLine:
-    return report.HitLine(cluster=cluster, severity=severity, kinds=kinds, member_count=members)
+    domain = "shop" if cluster.startswith("shop") else cluster
+    return report.HitLine(cluster=cluster, network_domain=domain, severity=severity, kinds=kinds, member_count=members)
 
 
 EXAMPLE: Final = report.Report(
     as_of="2026-01-02T03:04:05Z",
     clusters=(
         report.ClusterLine(
-            name="shop-eu", context="shop-eu", state=report.ClusterState.SETTLED, provider="aws",
-            region="eu-central-1", version="v1.34.1", cnis=("cilium",), nodes=12, pods=340, services=58,
+            name="shop-eu", context="shop-eu", state=report.ClusterState.COMPLETE, network_domain="shop",
+            last_heard="2026-01-02T03:04:04Z", provider="aws", region="eu-central-1", version="v1.34.1",
+            cnis=("cilium",), nodes=12, pods=340, services=58,
         ),
         report.ClusterLine(
-            name="lab", context="lab", state=report.ClusterState.FAILED, reason="unreachable",
+            name="lab", context="lab", state=report.ClusterState.UNREAD, reason="unreachable",
             message="https://10.0.0.9:6443 does not answer", remedy="Check the address and the network.",
+        ),
+        report.ClusterLine(
+            name="shop-us", context="shop-us", state=report.ClusterState.INCOMPLETE, network_domain="shop",
+            last_heard="2026-01-02T03:04:02Z", reason="forbidden",
+            message="its addresses are not known whole without services: services is forbidden",
+            remedy="Give the spoke's ServiceAccount get, list and watch on it.",
+            missing=(
+                report.MissingLine(
+                    source="services", state="forbidden", reason="forbidden", message="services is forbidden",
+                    remedy="Give the spoke's ServiceAccount get, list and watch on it.",
+                ),
+            ),
+            nodes=4, pods=90,
         ),
     ),
     groups=(
@@ -81,12 +96,17 @@ def render() -> str:
 
 def _words() -> str:
     docs = attribute_docs(report)
-    states = [(code(state), docs.get(f"ClusterState.{state.name}", "")) for state in report.ClusterState]
+    states = [
+        (code(state), docs.get(f"ClusterState.{state.name}", ""))
+        for state in report.ClusterState
+        if state is not report.ClusterState.REVOKED
+    ]
     severities = ", ".join(code(severity) for severity in report.Severity)
     return (
         f"{table(('state of a cluster', 'meaning'), states)}\n\n"
-        f"Severities, worst first: {severities}. `--fail-on` compares in this order. A group has the severity of its "
-        "worst pair; each of its clusters and members has its own."
+        f"Severities, worst first: {severities}. `--fail-on` compares in this order: the exit code is 2 where a group "
+        "is so bad or worse, 1 where none is and `complete` is false, 0 only where `complete` is true. A group has the "
+        "severity of its worst pair; each of its clusters and members has its own."
     )
 
 
@@ -99,7 +119,18 @@ def schema() -> Schema:
             "type": "string",
             "description": "When the hub's register was last up to date, ISO 8601 UTC.",
         },
-        "joined": {"type": "boolean", "description": "Asked as if all clusters were in one network."},
+        "complete": {
+            "type": "boolean",
+            "description": "All clusters complete, all groups computed and current: what is not named is not there.",
+        },
+        "completeClusters": {"type": "integer", "description": "How many clusters are complete."},
+        "unknown": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "What keeps the report from being complete, in words.",
+        },
+        "joined": {"type": "boolean", "description": "Asked as if these clusters were in one network."},
+        "asked": {"type": "string", "description": "What the groups were narrowed to, in words; empty: all there are."},
         "clusters": {"type": "array", "items": _object(report.ClusterLine)},
         "overlapGroups": {"type": "array", "items": _object(report.GroupLine), "description": "Worst first."},
         "summary": {"description": "Groups per severity.", **_closed(counts)},

@@ -52,7 +52,7 @@ def test_every_cluster_is_read_whole(apart: Outcome, aws_cluster: ControlPlane, 
     assert clusters.keys() == {"aws-shop", "gcp-shop"}
     for plane in (aws_cluster, gcp_cluster):
         found = clusters[plane.spec.name]
-        assert found["state"] == "settled", found
+        assert found["state"] == "complete", found
         assert found["nodes"] == plane.spec.node_count
         assert found["pods"] == plane.spec.pod_count
         # The API server's own `kubernetes` Service is one more than what was put there.
@@ -128,7 +128,7 @@ def troubled(
 )
 def test_a_bad_context_is_a_line_and_the_others_go_on(troubled: Outcome, context: str, reasons: set[str]) -> None:
     clusters = {cluster["context"]: cluster for cluster in troubled.document["clusters"]}
-    assert clusters[context]["state"] == "failed"
+    assert clusters[context]["state"] == "unread"
     assert clusters[context]["reason"] in reasons, clusters[context]
     assert clusters[context]["message"]
     assert clusters[context]["remedy"]
@@ -142,23 +142,23 @@ def test_fail_on_gives_no_all_clear_for_what_was_not_read(contexts: list[Context
     path = write_kubeconfig(tmp_path / "config", [contexts[0], closed])
     gate = periplus("try", "--kubeconfig", str(path), "--json", "--fail-on", "latent", home=home)
     assert gate.code == 1, gate.err
-    assert f"--fail-on latent has no answer for what was not read: {closed.name}" in gate.err
+    assert f"--fail-on latent has no answer while not all is known: {closed.name} (unread: unreachable)" in gate.err
     assert len(gate.document["clusters"]) == 2
 
 
 def test_two_contexts_of_one_cluster_are_one_cluster(troubled: Outcome) -> None:
     clusters = {cluster["context"]: cluster for cluster in troubled.document["clusters"]}
     ends = [clusters[name] for name in ("aws-shop", "same-again")]
-    assert sorted(end["state"] for end in ends) == ["failed", "settled"], ends
-    assert {end["reason"] for end in ends if end["state"] == "failed"} == {"same_cluster"}
-    read = next(end["name"] for end in ends if end["state"] == "settled")
-    assert {end["message"] for end in ends if end["state"] == "failed"} == {f"it leads to the same cluster as {read}"}
+    assert sorted(end["state"] for end in ends) == ["complete", "pending"], ends
+    assert {end["reason"] for end in ends if end["state"] == "pending"} == {"same_cluster"}
+    read = next(end["name"] for end in ends if end["state"] == "complete")
+    assert {end["message"] for end in ends if end["state"] == "pending"} == {f"it leads to the same cluster as {read}"}
 
 
 @pytest.mark.promise("unknown-is-not-zero")
 def test_what_may_not_be_read_is_said_and_not_zero(troubled: Outcome) -> None:
     line = next(cluster for cluster in troubled.document["clusters"] if cluster["context"] == "half-blind")
-    assert line["state"] == "partial", line
+    assert line["state"] == "incomplete", line
     assert line["nodes"] == 5
     assert line["pods"] is None
     assert line["remedy"]

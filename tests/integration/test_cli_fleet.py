@@ -52,10 +52,10 @@ async def terminal(database_url: str, db: Database, tmp_path: Path) -> AsyncIter
 
 async def test_clusters_are_shown_with_what_was_set_aside(terminal: Terminal) -> None:
     listed = await terminal.documents("clusters", "list")
-    assert [(each["name"], each["state"], each["clockSkewMs"]) for each in listed] == [
-        ("cluster-000", "active", 5),
-        ("cluster-001", "active", 5),
-        ("pending", "pending", None),
+    assert [(each["name"], each["registration"], each["state"], each["clockSkewMs"]) for each in listed] == [
+        ("cluster-000", "active", "unread", 5),
+        ("cluster-001", "active", "unread", 5),
+        ("pending", "pending", "pending", None),
     ]
     shown = await terminal.documents("clusters", "show", "cluster-000")
     assert shown["sources"][0]["state"] == "forbidden"
@@ -85,9 +85,9 @@ async def test_a_cluster_goes_into_a_domain_and_gets_its_own_back(terminal: Term
 async def test_a_cluster_of_which_nothing_is_here_is_not_settled(terminal: Terminal) -> None:
     lines = {each["name"]: each for each in (await terminal.documents("overlaps"))["clusters"]}
     assert {name: (each["state"], each["reason"]) for name, each in lines.items()} == {
-        "cluster-000": ("slow", "no_inventory"),
-        "cluster-001": ("slow", "no_inventory"),
-        "pending": ("slow", "pending"),
+        "cluster-000": ("unread", "no_inventory"),
+        "cluster-001": ("unread", "no_inventory"),
+        "pending": ("pending", "pending"),
     }
     assert "waits for approval" in (await terminal.type("overlaps")).stdout
 

@@ -28,7 +28,7 @@ def test_every_cluster_is_read_whole(demo: Outcome) -> None:
     assert demo.code == 0, demo.err
     clusters = {cluster["name"]: cluster for cluster in demo.document["clusters"]}
     assert len(clusters) == 12
-    assert {cluster["state"] for cluster in clusters.values()} == {"settled"}, clusters
+    assert {cluster["state"] for cluster in clusters.values()} == {"complete"}, clusters
     assert {cluster["provider"] for cluster in clusters.values()} >= {"aws", "gcp", "azure"}
     assert clusters["shop-dublin"]["nodes"] == 9
     assert all(cluster["pods"] > 0 and cluster["services"] > 0 for cluster in clusters.values())

@@ -13,6 +13,7 @@ from periplus_hub.access.graphql import Info
 from periplus_hub.access.scope import Scope
 from periplus_hub.addresses import graphql as addresses
 from periplus_hub.addresses import graphql_mutations as addresses_mutations
+from periplus_hub.addresses.graphql_knowledge import ClusterKnowledge
 from periplus_hub.addresses.graphql_types import OverlapGroup
 from periplus_hub.api.graphql_executor import CompiledExecutor
 from periplus_hub.api.graphql_subscription import Subscription
@@ -76,6 +77,7 @@ extend(
     ingest.ClusterIngest,
     inventory.ClusterInventory,
     addresses.ClusterAddresses,
+    ClusterKnowledge,
     findings.ClusterFindings,
 )
 Query: Final = merge_types(

@@ -95,7 +95,8 @@ class Source:
     observed_at: datetime = strawberry.field(description="When the spoke said so.")
 
 
-def _source_state(text: str) -> SourceState:
+def source_state(text: str) -> SourceState:
+    """The word of a source; later words are unknown ones."""
     try:
         return SourceState(text)
     except ValueError:
@@ -196,7 +197,7 @@ class ClusterInventory:
         return [
             Source(
                 name=each.name,
-                state=_source_state(each.state),
+                state=source_state(each.state),
                 reason=each.reason,
                 message=each.message,
                 remedy=each.remedy,

@@ -17,7 +17,7 @@ from periplus_hub.api.cli.exits import Exit, say
 _COMMANDS: Final = {
     "demo": ("demo_command", "demo"),
     "try": ("try_command", "try_fleet"),
-    "overlaps": ("network_command", "overlaps"),
+    "overlaps": ("overlaps_command", "overlaps"),
     "hub": ("hub_command", "hub_commands"),
     "join-token": ("tokens_command", "join_tokens"),
     "api-token": ("tokens_command", "api_tokens"),

@@ -9,7 +9,7 @@ from rich.text import Text
 from periplus_contract.limits import MAX_CLOCK_AHEAD_S, SKEW_WARNING_S
 from periplus_hub.api.cli import queries
 from periplus_hub.api.cli.connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
-from periplus_hub.api.cli.documents import as_text
+from periplus_hub.api.cli.documents import as_text, word
 from periplus_hub.api.cli.exits import fail
 from periplus_hub.api.cli.tables import standard_output, when
 from periplus_hub.api.client import HubClient
@@ -27,7 +27,8 @@ mutation Approve($cluster: ID!) {
 """
 REVOKE: Final = APPROVE.replace("approveCluster", "revokeCluster").replace("Approve", "Revoke")
 
-_COLUMNS: Final = ("name", "state", "seen", "where", "kubernetes", "cni", "domain", "nodes", "pods", "services")
+_COLUMNS: Final = ("cluster", "state", "last heard", "domain", "where", "version", "cni", "nodes", "pods", "services")
+_NUMBERS: Final = 3
 
 NameArgument = Annotated[str, typer.Argument(help="The cluster's name or id.")]
 
@@ -55,9 +56,8 @@ def list_clusters(*, url: UrlOption = None, token_file: TokenFileOption = None, 
             for node in page["nodes"]
         ]
     rows = [_row(node) for node in documents]
-    Listing(_COLUMNS, rows, documents, "No clusters yet. Make a token: 'periplus join-token create'.").show(
-        as_json=as_json
-    )
+    empty = "No clusters yet. Make a token: 'periplus join-token create'."
+    Listing(_COLUMNS, rows, documents, empty, numbers=_NUMBERS).show(as_json=as_json)
     for note in () if as_json else filter(None, map(why_pending, documents)):
         standard_output().print(Text(note))
 
@@ -88,13 +88,13 @@ def _row(node: dict[str, Any]) -> tuple[str, ...]:
     numbers = (counts.get(kind) for kind in ("nodes", "pods", "services"))
     return (
         node["name"],
-        node["state"].lower(),
-        node["liveness"].lower(),
+        word(node["state"]),
+        when(node["lastSeenAt"]),
+        node["networkDomain"]["name"],
         where or "–",
         facts.get("kubernetesVersion") or "–",
         ", ".join(facts.get("cnis") or ()) or "–",
-        node["networkDomain"]["name"],
-        *("?" if number is None else str(number) for number in numbers),
+        *("?" if number is None else f"{number:,}" for number in numbers),
     )
 
 
@@ -109,16 +109,22 @@ def show_cluster(
         typer.echo(as_text(found))
         return
     console = standard_output()
-    told = zip((*_COLUMNS, "last seen", "spoke"), (*_row(found), *_heard(found)), strict=True)
-    for column, cell in (*told, ("why", why_pending(found)), ("clock", clock_note(found))):
+    told = zip((*_COLUMNS, "spoke"), (*_row(found), found["spokeVersion"] or "–"), strict=True)
+    for column, cell in (
+        *told,
+        ("missing", _missing(found)),
+        ("why", why_pending(found)),
+        ("clock", clock_note(found)),
+    ):
         if cell:
             console.print(Text.assemble((f"{column:<11}", "dim"), cell))
     _print_sources(found, console)
     _print_quarantine(found, console)
 
 
-def _heard(node: dict[str, Any]) -> tuple[str, ...]:
-    return when(node["lastSeenAt"]), node["spokeVersion"] or "–"
+def _missing(node: dict[str, Any]) -> str:
+    """What its addresses are not known whole without; empty when they are."""
+    return ", ".join(each["source"] for each in node["missing"])
 
 
 def _print_sources(found: dict[str, Any], console: Console) -> None:

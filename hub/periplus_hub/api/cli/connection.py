@@ -76,6 +76,8 @@ class Listing:
     rows: list[tuple[str, ...]]
     documents: list[dict[str, Any]]
     empty: str
+    numbers: int = 0
+    """So many columns at the end are numbers."""
 
     def show(self, *, as_json: bool) -> None:
         """Print to standard output."""
@@ -85,4 +87,4 @@ class Listing:
             typer.echo(self.empty)
         else:
             rows = [tuple(Text(cell) for cell in row) for row in self.rows]
-            print_table(self.columns, rows, standard_output())
+            print_table(self.columns, rows, standard_output(), numbers=self.numbers)

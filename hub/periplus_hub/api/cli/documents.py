@@ -7,7 +7,7 @@ them in capitals, and as texts.
 import json
 from typing import Any, Final
 
-WORDS: Final = frozenset({"liveness", "mode", "role", "state"})
+WORDS: Final = frozenset({"liveness", "mode", "registration", "role", "state"})
 """Members whose value is one of a few words."""
 COUNTS: Final = frozenset({"clockSkewMs", "rows"})
 """Members whose value is a number, whatever its size."""

@@ -1,7 +1,11 @@
-"""Exit codes of `periplus`, documented in docs/reference/cli.md and kept stable."""
+"""Exit codes of `periplus`, documented in docs/reference/cli.md and kept stable.
+
+`periplus-spoke` ends with the same numbers (`periplus_spoke.kit.errors`): one number means one thing.
+"""
 
 import os
 import signal
+import sys
 from enum import IntEnum
 from typing import Final, NoReturn
 
@@ -21,10 +25,14 @@ class Exit(IntEnum):
     OK = 0
     """Done."""
     FAILED = 1
-    """The work could not be done; the message says why and what to do. With `--fail-on` also: a cluster could not be
-    read, so whether it overlaps is not known."""
+    """The work could not be done; the message says why and what to do. With `--fail-on` also: no overlap is so bad,
+    but not all is known: a cluster is incomplete, stale or unread, or the overlaps are not computed or not current."""
     THRESHOLD = 2
     """`--fail-on` found an overlap at or above its severity."""
+    CLUSTER_UNREACHABLE = 3
+    """`periplus-spoke`: the Kubernetes API server cannot be read."""
+    HUB_REFUSED = 4
+    """`periplus-spoke`: the hub refuses this spoke, and waiting does not cure it."""
     USAGE = 64
     """Unknown option or setting, or a bad value."""
     INTERRUPTED = 130
@@ -42,3 +50,8 @@ def fail(message: str, remedy: str = "", code: Exit = Exit.FAILED) -> NoReturn:
 def say(text: str) -> None:
     """A line on standard error; in colour on a terminal that wants it."""
     typer.echo(text, err=True, color=False if os.environ.get("NO_COLOR") else None)
+
+
+def close_output() -> None:
+    """After a broken pipe: what is still to be written goes nowhere, without another word about it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

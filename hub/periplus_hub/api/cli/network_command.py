@@ -1,7 +1,5 @@
-"""`periplus overlaps` and `periplus domains …`."""
+"""`periplus domains …`."""
 
-import json
-from dataclasses import replace
 from typing import Annotated, Any, Final
 
 import typer
@@ -11,9 +9,6 @@ from periplus_hub.api.cli.clusters_command import find
 from periplus_hub.api.cli.connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
 from periplus_hub.api.cli.documents import word
 from periplus_hub.api.cli.exits import Exit, fail
-from periplus_hub.api.cli.render import print_report
-from periplus_hub.api.cli.report import ClusterLine, ClusterState, Report
-from periplus_hub.api.cli.tables import standard_output
 from periplus_hub.api.client import HubClient
 
 domains = typer.Typer(no_args_is_help=True, help="Network domains: which clusters share one address space.")
@@ -80,36 +75,6 @@ mutation Delete($domain: ID!) {
 DomainArgument = Annotated[str, typer.Argument(help="A domain's name or id.")]
 
 
-def overlaps(
-    *,
-    joined: Annotated[bool, typer.Option("--joined", help="As if all clusters were in one network.")] = False,
-    url: UrlOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """The overlap register: groups by severity, what each would break, what to do."""
-    with hub(url, token_file) as client:
-        groups, as_of = queries.overlap_groups(client, joined=joined)
-        lines = tuple(_line(name, node) for name, node in queries.clusters(client).items())
-    report = Report(clusters=lines, groups=groups, joined=joined, as_of=as_of)
-    if as_json:
-        typer.echo(json.dumps(report.document(), indent=2))
-    else:
-        print_report(report, standard_output())
-
-
-def _line(name: str, node: dict[str, Any]) -> ClusterLine:
-    """A cluster of which nothing is here yet is not settled."""
-    line = queries.cluster_line(name, "", node)
-    if node["counts"] is not None:
-        return line
-    if node["state"] == "PENDING":
-        why = ("pending", "it waits for approval", f"See it with 'periplus clusters show {name}', then approve it.")
-    else:
-        why = ("no_inventory", "its inventory is not here yet", f"See 'periplus clusters show {name}'.")
-    return replace(line, state=ClusterState.SLOW, reason=why[0], message=why[1], remedy=why[2])
-
-
 def _all(client: HubClient) -> list[dict[str, Any]]:
     return [node for page in queries.pages(client, DOMAINS, "networkDomains", {"first": 200}) for node in page["nodes"]]
 
@@ -134,7 +99,8 @@ def _with_clusters(client: HubClient, found: list[dict[str, Any]]) -> list[dict[
     return [domain | {"clusters": members[domain["id"]], "connections": _links(client, domain)} for domain in found]
 
 
-def _find(client: HubClient, name: str) -> dict[str, Any]:
+def find_domain(client: HubClient, name: str) -> dict[str, Any]:
+    """The network domain with this id or name; leaves when there is none."""
     for domain in _all(client):
         if name in {domain["id"], domain["name"]}:
             return domain
@@ -182,7 +148,7 @@ def move(
 ) -> None:
     """Move clusters into a domain."""
     with hub(url, token_file) as client:
-        target = _find(client, domain)
+        target = find_domain(client, domain)
         story.move_clusters(client, target["id"], [find(client, name)["id"] for name in clusters])
     typer.echo(f"moved {', '.join(clusters)} into {target['name']}")
 
@@ -216,7 +182,7 @@ def connect(
     if mode not in {"flat", "nat", "join-requested"}:
         fail(f"--mode {mode!r} is none of flat, nat, join-requested", code=Exit.USAGE)
     with hub(url, token_file) as client:
-        ends = (_find(client, a)["id"], _find(client, b)["id"])
+        ends = (find_domain(client, a)["id"], find_domain(client, b)["id"])
         story.connect(client, *ends, mode=mode.upper().replace("-", "_"), note=note)
     typer.echo(f"{a} and {b} are connected: {mode}")
 
@@ -227,7 +193,7 @@ def disconnect(
 ) -> None:
     """Remove the connection of two domains."""
     with hub(url, token_file) as client:
-        ends = {"a": _find(client, a)["id"], "b": _find(client, b)["id"]}
+        ends = {"a": find_domain(client, a)["id"], "b": find_domain(client, b)["id"]}
         queries.outcome(client.ask(DISCONNECT, ends), "disconnectDomains")
     typer.echo(f"{a} and {b} are not connected any more")
 
@@ -236,5 +202,5 @@ def disconnect(
 def delete(domain: DomainArgument, *, url: UrlOption = None, token_file: TokenFileOption = None) -> None:
     """Delete an empty domain."""
     with hub(url, token_file) as client:
-        queries.outcome(client.ask(DELETE, {"domain": _find(client, domain)["id"]}), "deleteNetworkDomain")
+        queries.outcome(client.ask(DELETE, {"domain": find_domain(client, domain)["id"]}), "deleteNetworkDomain")
     typer.echo(f"deleted {domain}")

@@ -1,6 +1,7 @@
 """The GraphQL operations of the command line, and their answers as report lines."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from periplus_hub.api.cli.report import (
@@ -10,7 +11,11 @@ from periplus_hub.api.cli.report import (
     GroupLine,
     HitLine,
     MemberLine,
+    MissingLine,
     Severity,
+    by_address,
+    minute,
+    some,
     sort_groups,
 )
 from periplus_hub.api.client import HubCallError, HubClient
@@ -21,7 +26,8 @@ _MEMBERS: Final = 100
 
 _FACTS: Final = """
 fragment Facts on Cluster {
-  id name state liveness lastSeenAt spokeVersion clockSkewMs
+  id name registration: state state: knowledge lastSeenAt spokeVersion clockSkewMs
+  missing { source state reason message remedy }
   duplicate { name state }
   facts { provider region kubernetesVersion cnis }
   counts { nodes pods services }
@@ -55,8 +61,14 @@ query Cluster($id: ID!) {
 )
 
 OVERLAPS: Final = """
-query Overlaps($first: Int!, $after: String, $members: Int!, $ifAllJoined: Boolean!) {
-  overlapGroups(first: $first, after: $after, ifAllJoined: $ifAllJoined) {
+query Overlaps(
+  $first: Int!, $after: String, $members: Int!, $severities: [OverlapSeverity!], $cluster: ID, $domain: ID,
+  $ifJoined: [ID!], $ifAllJoined: Boolean!
+) {
+  overlapGroups(
+    first: $first, after: $after, severities: $severities, cluster: $cluster, domain: $domain,
+    ifJoined: $ifJoined, ifAllJoined: $ifAllJoined
+  ) {
     nodes {
       cidr family severity since breaks remedies freeRanges memberCount clusterCount
       clusterCounts { severity clusters }
@@ -64,12 +76,11 @@ query Overlaps($first: Int!, $after: String, $members: Int!, $ifAllJoined: Boole
       members(first: $members) { nodes { clusterName kind cidr severity } }
     }
     pageInfo { hasNextPage endCursor }
-    asOf
   }
 }
 """
 
-REGISTER: Final = "query Register { overlapRegister { current } }"
+REGISTER: Final = "query Register { overlapRegister { current asOf } }"
 
 _CREATE_JOIN: Final = """
 mutation CreateJoinToken($clusterName: String, $autoApprove: Boolean!) {
@@ -118,22 +129,25 @@ def twin_of(known: dict[str, Any] | None) -> str:
 
 
 def cluster_line(name: str, context: str, known: dict[str, Any] | None) -> ClusterLine:
-    """A cluster's answer as a report line; a source that could not be read makes it partial."""
+    """A cluster's answer as a report line."""
     if known is None:
         return ClusterLine(
-            name=name, context=context, state=ClusterState.FAILED, reason="unknown", message="the hub does not know it"
+            name=name, context=context, state=ClusterState.UNREAD, reason="unknown", message="the hub does not know it"
         )
     facts, counts = known["facts"] or {}, known["counts"] or {}
-    trouble = [source for source in known["sources"] if source["state"] in {"FORBIDDEN", "FAILED", "SLOW"}]
-    first = trouble[0] if trouble else {}
-    names = ", ".join(source["name"] for source in trouble)
+    state = ClusterState(known["state"].lower())
+    missing = tuple(MissingLine(**(each | {"state": each["state"].lower()})) for each in known["missing"])
+    why = _why(known, state, missing)
     return ClusterLine(
         name=name,
         context=context,
-        state=ClusterState.PARTIAL if trouble else ClusterState.SETTLED,
-        reason=first.get("reason") or "",
-        message=f"could not read {names}: {first['message']}" if trouble else "",
-        remedy=first.get("remedy") or "",
+        state=state,
+        network_domain=known["networkDomain"]["name"],
+        last_heard=known["lastSeenAt"] or "",
+        reason=why[0],
+        message=why[1],
+        remedy=why[2],
+        missing=missing,
         provider=facts.get("provider") or "",
         region=facts.get("region") or "",
         version=facts.get("kubernetesVersion") or "",
@@ -144,25 +158,63 @@ def cluster_line(name: str, context: str, known: dict[str, Any] | None) -> Clust
     )
 
 
-def overlap_groups(client: HubClient, *, joined: bool) -> tuple[tuple[GroupLine, ...], str]:
-    """All groups, worst first, and the instant they stand for."""
+def _why(known: dict[str, Any], state: ClusterState, missing: Sequence[MissingLine]) -> tuple[str, str, str]:
+    """Reason, message and remedy of a cluster of which something is not known; empty when all is."""
+    name = known["name"]
+    if state is ClusterState.PENDING:
+        return "pending", "it waits for approval", f"See it with 'periplus clusters show {name}', then approve it."
+    if state is ClusterState.UNREAD:
+        return "no_inventory", "its inventory is not here yet", f"See 'periplus clusters show {name}'."
+    if state is ClusterState.STALE:
+        message = f"last heard {minute(known['lastSeenAt'])}: what is known of it is as of then"
+        return "silent", message, "Look at its spoke's pod and log, and whether it reaches the hub."
+    if missing:
+        message = f"its addresses are not known whole without {some([each.source for each in missing])}"
+        return missing[0].reason, f"{message}: {missing[0].message}", missing[0].remedy
+    trouble = [source for source in known["sources"] if source["state"] in {"FORBIDDEN", "FAILED", "SLOW"}]
+    if not trouble:
+        return "", "", ""
+    message = f"could not read {some([source['name'] for source in trouble])}: {trouble[0]['message']}"
+    return trouble[0]["reason"] or "", message, trouble[0]["remedy"] or ""
+
+
+@dataclass(frozen=True)
+class OverlapAsk:
+    """Which overlap groups. `joined` are ids of clusters to take as one network: empty is all of them, None none."""
+
+    joined: tuple[str, ...] | None = None
+    cluster: str | None = None
+    domain: str | None = None
+    severities: tuple[Severity, ...] = ()
+
+
+def overlap_groups(client: HubClient, ask: OverlapAsk, networks: Mapping[str, str]) -> tuple[GroupLine, ...]:
+    """Those asked for, worst first; `networks` has the network domain of each cluster by name."""
     groups: list[GroupLine] = []
-    as_of = ""
-    variables = {"first": _GROUPS, "members": _MEMBERS, "ifAllJoined": joined}
+    variables = {
+        "first": _GROUPS,
+        "members": _MEMBERS,
+        "severities": [each.upper().replace("-", "_") for each in ask.severities] or None,
+        "cluster": ask.cluster,
+        "domain": ask.domain,
+        "ifJoined": list(ask.joined) if ask.joined else None,
+        "ifAllJoined": ask.joined == (),
+    }
     for page in pages(client, OVERLAPS, "overlapGroups", variables):
-        as_of = page["asOf"] or ""
-        groups.extend(_group(node) for node in page["nodes"])
-    return sort_groups(groups), as_of
+        groups.extend(_group(node, networks) for node in page["nodes"])
+    return sort_groups(groups)
 
 
-def _group(node: dict[str, Any]) -> GroupLine:
+def _group(node: dict[str, Any], networks: Mapping[str, str]) -> GroupLine:
+    members = map(_member, node["members"]["nodes"])
+    hits = (_hit(each, networks) for each in node["clusters"]["nodes"])
     return GroupLine(
         cidr=node["cidr"],
         family=node["family"],
         severity=_severity(node["severity"]),
-        members=tuple(map(_member, node["members"]["nodes"])),
+        members=tuple(sorted(members, key=lambda each: (by_address(each.cidr), each.cluster, each.kind))),
         member_count=int(node["memberCount"]),
-        clusters=tuple(map(_hit, node["clusters"]["nodes"])),
+        clusters=tuple(sorted(hits, key=lambda each: (each.severity.rank, each.cluster))),
         cluster_count=int(node["clusterCount"]),
         since=node["since"] or "",
         breaks=tuple(node["breaks"]),
@@ -184,9 +236,10 @@ def _member(node: dict[str, Any]) -> MemberLine:
     return MemberLine(cluster=node["clusterName"], kind=node["kind"].lower(), cidr=node["cidr"], severity=severity)
 
 
-def _hit(node: dict[str, Any]) -> HitLine:
+def _hit(node: dict[str, Any], networks: Mapping[str, str]) -> HitLine:
     return HitLine(
         cluster=node["clusterName"],
+        network_domain=networks.get(node["clusterName"], ""),
         severity=_severity(node["severity"]),
         kinds=tuple(kind.lower() for kind in node["kinds"]),
         member_count=int(node["memberCount"]),
@@ -196,6 +249,16 @@ def _hit(node: dict[str, Any]) -> HitLine:
 def register_is_current(client: HubClient) -> bool:
     """Whether the overlap register includes every change the hub has committed."""
     return bool(client.ask(REGISTER)["overlapRegister"]["current"])
+
+
+def register(client: HubClient) -> tuple[str, str]:
+    """The instant that stored groups stand for, and why they do not follow from what is known now; empty: they do."""
+    found = client.ask(REGISTER)["overlapRegister"]
+    if found["asOf"] is None:
+        return "", "the overlaps were never computed (nothing runs 'periplus hub work')"
+    if not found["current"]:
+        return found["asOf"], "the overlaps do not include the latest changes yet"
+    return found["asOf"], ""
 
 
 def outcome(data: dict[str, Any], field: str) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Final
 
 from rich.console import Console
@@ -11,9 +12,20 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from periplus_hub.api.cli.report import ClusterLine, ClusterState, GroupLine, Report, Severity, counted, fold_alike
+from periplus_hub.api.cli.report import (
+    ClusterLine,
+    ClusterState,
+    GroupLine,
+    HitLine,
+    Report,
+    Severity,
+    counted,
+    fold_alike,
+    minute,
+)
 from periplus_hub.api.cli.tables import print_table
 
+# Foregrounds are the terminal's own, bold, dim, red, green or magenta: the rest is hard to read on light or on dark.
 _STYLE: Final = {
     Severity.CONFLICT: "bold white on red",
     Severity.BLOCKS_FEDERATION: "bold black on yellow",
@@ -33,11 +45,15 @@ _MILDER: Final = {
 }
 """Before the clusters of a group that it hurts less than its severity says."""
 _STATE_STYLE: Final = {
-    ClusterState.SETTLED: "green",
-    ClusterState.PARTIAL: "yellow",
-    ClusterState.SLOW: "yellow",
-    ClusterState.FAILED: "bold red",
+    ClusterState.COMPLETE: "green",
+    ClusterState.INCOMPLETE: "bold magenta",
+    ClusterState.STALE: "bold magenta",
+    ClusterState.UNREAD: "bold red",
+    ClusterState.PENDING: "bold magenta",
+    ClusterState.REVOKED: "dim",
 }
+_UNKNOWN: Final = frozenset({ClusterState.UNREAD, ClusterState.PENDING, ClusterState.REVOKED})
+_NO_GROUPS: Final = "no overlapping address ranges"
 _LABEL_WIDTH: Final = len("    also latent for:")
 _VENDOR_SUFFIX: Final = re.compile(r"[-+].*")
 _MAX_RANGES: Final = 4
@@ -58,6 +74,8 @@ def print_report(report: Report, console: Console) -> None:
             _print_severity(severity, alike, console)
     console.print()
     console.print(_summary(report))
+    for line in _caveats(report):
+        console.print(line)
     for note in report.notes:
         console.print(Text(note, style="dim"))
 
@@ -67,6 +85,7 @@ def _print_clusters(clusters: Sequence[ClusterLine], console: Console) -> None:
         (
             Text(cluster.name, style="bold"),
             Text(cluster.state, style=_STATE_STYLE[cluster.state]),
+            Text(cluster.network_domain or "–"),
             Text(" ".join(part for part in (cluster.provider, cluster.region) if part) or "–"),
             Text(_VENDOR_SUFFIX.sub("", cluster.version) or "–"),
             Text(", ".join(cluster.cnis) or "–"),
@@ -74,12 +93,13 @@ def _print_clusters(clusters: Sequence[ClusterLine], console: Console) -> None:
         )
         for cluster in clusters
     ]
-    print_table(("cluster", "state", "where", "version", "cni", "nodes", "pods", "services"), rows, console, numbers=3)
+    columns = ("cluster", "state", "domain", "where", "version", "cni", "nodes", "pods", "services")
+    print_table(columns, rows, console, numbers=3)
 
 
 def _count(number: int | None) -> Text:
     """Unknown is not zero."""
-    return Text("?", style="yellow") if number is None else Text(f"{number:,}")
+    return Text("?", style="bold magenta") if number is None else Text(f"{number:,}")
 
 
 def _print_trouble(cluster: ClusterLine, console: Console) -> None:
@@ -134,7 +154,9 @@ def _print_group(group: GroupLine, cidrs: tuple[str, ...], shared: tuple[str, ..
     if group.severity is not Severity.INTENDED and len(cidrs) == 1:
         items += [("free", "green", free) for free in group.free_ranges]
     milder = list(Severity)[group.severity.rank + 1 :]
-    items += [(_MILDER[each], "cyan", _owners(group, each)) for each in milder if group.count(each)]
+    items += [(_MILDER[each], "bold", _owners(group, each)) for each in milder if group.count(each)]
+    if group.since:
+        items.append(("since", "dim", minute(group.since)))
     _print_items(items, console)
 
 
@@ -152,28 +174,59 @@ def _print_items(items: Sequence[tuple[str, str, str]], console: Console) -> Non
 
 
 def _owners(group: GroupLine, severity: Severity) -> str:
-    """Those the group hurts exactly so much, by name, and how many more there are."""
-    hit = sorted(group.hit(severity), key=lambda each: each.cluster)
-    shown = [f"{each.cluster} ({', '.join(each.kinds)})" for each in hit[:_MAX_OWNERS]]
-    more = group.count(severity) - len(shown)
+    """Those the group hurts exactly so much, those of one network together, and how many more there are."""
+    hit = sorted(group.hit(severity), key=lambda each: (each.network_domain, each.cluster))[:_MAX_OWNERS]
+    shown = [_in_domain(domain, list(each)) for domain, each in groupby(hit, key=lambda each: each.network_domain)]
+    more = group.count(severity) - len(hit)
     if not shown:
         return f"{more:,} clusters"
     return " · ".join([*shown, f"and {more:,} more"] if more > 0 else shown)
 
 
+def _in_domain(domain: str, hit: Sequence[HitLine]) -> str:
+    """A network that a cluster has for itself, and its name from it, needs no word."""
+    named = [f"{each.cluster} ({', '.join(each.kinds)})" for each in hit]
+    if domain in {"", hit[0].cluster}:
+        return " · ".join(named)
+    return f"{domain}: {', '.join(named)}"
+
+
 def _summary(report: Report) -> Text:
-    seen = sum(cluster.state in {ClusterState.SETTLED, ClusterState.PARTIAL} for cluster in report.clusters)
-    line = Text.assemble((f"{seen} of {counted(len(report.clusters), 'cluster')} read", "bold"), " · ")
+    complete = f"{report.complete_clusters} of {counted(len(report.fleet), 'cluster')} complete"
+    line = Text.assemble((complete, "bold"), " · ")
     stories = Counter(group.severity for group, _ in fold_alike(report.groups))
     ranges = report.counts()
     counts = [(severity, stories[severity]) for severity in Severity if stories[severity]]
     if not counts:
-        line.append("no overlapping address ranges" if seen > 1 else "nothing to compare yet")
+        line.append(_nothing_found(report))
     for index, (severity, count) in enumerate(counts):
         line.append(" · " if index else "")
         line.append(f"{count} {severity}", style=_STYLE[severity])
         if ranges[severity] > count:
             line.append(f" ({ranges[severity]:,} ranges)")
     if report.joined:
-        line.append("   as if all clusters were joined into one network", style="italic")
+        line.append("   as if these clusters were joined into one network", style="italic")
     return line
+
+
+def _nothing_found(report: Report) -> str:
+    """An all-clear only for what was read whole, computed and current."""
+    if not any(each.state not in _UNKNOWN for each in report.fleet) or (report.complete and len(report.fleet) < 2):  # noqa: PLR2004 - a comparison has two ends
+        return "nothing to compare yet"
+    if not report.complete:
+        return "no overlap in what is known, which is not all"
+    return f"{_NO_GROUPS} of those asked for" if report.asked else _NO_GROUPS
+
+
+def _caveats(report: Report) -> Iterator[Text]:
+    """What the summary does not hold for, and the instant it stands for."""
+    if unknown := report.unknown():
+        yield Text.assemble(("not known: ", "bold magenta"), "; ".join(unknown[:_MAX_OWNERS]), _more(unknown))
+    if report.asked:
+        yield Text(f"only {report.asked}")
+    if report.as_of:
+        yield Text(f"as of {minute(report.as_of)}", style="dim")
+
+
+def _more(unknown: Sequence[str]) -> str:
+    return f"; and {len(unknown) - _MAX_OWNERS} more" if len(unknown) > _MAX_OWNERS else ""

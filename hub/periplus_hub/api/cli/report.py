@@ -3,7 +3,8 @@
 The JSON document of `periplus try --json` is described in docs/reference/try-report.md and only ever grows.
 """
 
-from collections.abc import Iterable, Mapping
+import ipaddress
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -28,28 +29,50 @@ class Severity(StrEnum):
 
 
 class ClusterState(StrEnum):
-    """What became of a context."""
+    """How far a cluster's addresses are known: the hub's words, in every list and report."""
 
-    SETTLED = "settled"
-    """Everything the spoke may read is in the hub and safe."""
-    PARTIAL = "partial"
-    """In the hub, but some sources could not be read."""
-    FAILED = "failed"
-    """It could not be read at all; reason, message and remedy say why."""
-    SLOW = "slow"
-    """It was not ready when the time was over."""
+    COMPLETE = "complete"
+    """Everything that feeds its addresses was read whole, is in the hub, and its spoke was heard lately."""
+    INCOMPLETE = "incomplete"
+    """Something that feeds its addresses is missing (`missing`): what overlaps there is not known."""
+    STALE = "stale"
+    """Its spoke is silent: what is known is as of `lastHeard`."""
+    UNREAD = "unread"
+    """Nothing is known of it; reason, message and remedy say why."""
+    PENDING = "pending"
+    """It waits for approval, so nothing is known of it."""
+    REVOKED = "revoked"
+    """It is no member any more; in no report."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MissingLine:
+    """Something that feeds a cluster's addresses and is not known whole."""
+
+    source: str
+    state: str
+    reason: str
+    message: str
+    remedy: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterLine:
-    """One context. Counts are None when unknown."""
+    """One cluster. Counts are None when unknown."""
 
     name: str
     context: str
+    """Of the kubeconfig; empty for a hub that was there before."""
     state: ClusterState
+    network_domain: str = ""
+    """The name of the network its addresses live in."""
+    last_heard: str = ""
+    """When its spoke last spoke, ISO 8601 UTC; empty is never."""
     reason: str = ""
     message: str = ""
     remedy: str = ""
+    missing: tuple[MissingLine, ...] = ()
+    """What its addresses are incomplete without, the most important first."""
     provider: str = ""
     region: str = ""
     version: str = ""
@@ -74,6 +97,7 @@ class HitLine:
     """One cluster of a group and how much the group hurts it; `kinds` are what it uses there that is hit so."""
 
     cluster: str
+    network_domain: str
     severity: Severity
     kinds: tuple[str, ...]
     member_count: int
@@ -99,6 +123,7 @@ class GroupLine:
     clusters: tuple[HitLine, ...]
     cluster_count: int
     since: str = ""
+    """When the overlap was first seen, ISO 8601 UTC; empty while it is only asked about."""
     breaks: tuple[str, ...] = ()
     remedies: tuple[str, ...] = ()
     free_ranges: tuple[str, ...] = ()
@@ -123,22 +148,41 @@ class GroupLine:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """Everything `periplus try` and `periplus demo` print."""
+    """Everything `periplus try`, `periplus demo` and `periplus overlaps` print."""
 
     clusters: tuple[ClusterLine, ...]
     groups: tuple[GroupLine, ...]
     joined: bool = False
     as_of: str = ""
+    doubt: str = ""
+    """Why the groups do not follow from what is known now, like overlaps that were never computed; empty: they do."""
+    asked: str = ""
+    """What the groups were narrowed to, in words; empty: all there are."""
     notes: tuple[str, ...] = field(default=())
 
     def at_least(self, severity: Severity) -> bool:
         """Whether any overlap is as bad as `severity` or worse."""
         return any(group.severity.rank <= severity.rank for group in self.groups)
 
-    def unread(self) -> list[str]:
-        """The clusters of which nothing is known; one that is read under another name is not missing."""
-        lost = {ClusterState.FAILED, ClusterState.SLOW}
-        return [each.name for each in self.clusters if each.state in lost and each.reason != SAME_CLUSTER]
+    @property
+    def fleet(self) -> tuple[ClusterLine, ...]:
+        """The clusters; a second context that leads to one of them is none."""
+        return tuple(each for each in self.clusters if each.reason != SAME_CLUSTER)
+
+    @property
+    def complete_clusters(self) -> int:
+        """How many there are of which everything is known."""
+        return sum(each.state is ClusterState.COMPLETE for each in self.fleet)
+
+    def unknown(self) -> tuple[str, ...]:
+        """What keeps the report from an all-clear, each in words; empty: nothing does."""
+        found = [_unknown(each) for each in self.fleet if each.state is not ClusterState.COMPLETE]
+        return (*([self.doubt] if self.doubt else []), *found)
+
+    @property
+    def complete(self) -> bool:
+        """Whether what it does not name is not there: every cluster complete, and the groups computed and current."""
+        return bool(self.fleet) and not self.unknown()
 
     def counts(self) -> dict[Severity, int]:
         """Groups per severity, worst first, zeros included."""
@@ -149,12 +193,34 @@ class Report:
         return {
             "schemaVersion": SCHEMA_VERSION,
             "asOf": self.as_of,
+            "complete": self.complete,
+            "completeClusters": self.complete_clusters,
+            "unknown": list(self.unknown()),
             "joined": self.joined,
+            "asked": self.asked,
             "clusters": [_camel(asdict(cluster)) for cluster in self.clusters],
             "overlapGroups": [_camel(asdict(group)) for group in self.groups],
             "summary": {str(severity): count for severity, count in self.counts().items()},
             "notes": list(self.notes),
         }
+
+
+def _unknown(cluster: ClusterLine) -> str:
+    if cluster.state is ClusterState.STALE:
+        return f"{cluster.name} (stale, last heard {minute(cluster.last_heard)})"
+    why = some([each.source for each in cluster.missing]) or cluster.reason
+    return f"{cluster.name} ({cluster.state}{f': {why}' if why else ''})"
+
+
+def some(names: Sequence[str], shown: int = 4) -> str:
+    """The first of them, and how many more there are."""
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + more
+
+
+def minute(time: str) -> str:
+    """A time of the hub's as a person reads it, to the minute."""
+    return f"{time[:10]} {time[11:16]} UTC" if time else "never"
 
 
 def _camel(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -176,8 +242,14 @@ def counted(number: int, thing: str) -> str:
 
 
 def sort_groups(groups: Iterable[GroupLine]) -> tuple[GroupLine, ...]:
-    """Worst first, then the widest reach, then by address as the hub ordered them."""
-    return tuple(sorted(groups, key=lambda group: (group.severity.rank, -group.member_count)))
+    """Worst first, then the widest reach, then by address: the same fleet is the same list, whoever joined first."""
+    return tuple(sorted(groups, key=lambda group: (group.severity.rank, -group.member_count, by_address(group.cidr))))
+
+
+def by_address(cidr: str) -> tuple[int, int, int]:
+    """Ranges in the order of their addresses, parents before children."""
+    network = ipaddress.ip_network(cidr)
+    return network.version, int(network.network_address), network.prefixlen
 
 
 def fold_alike(groups: Iterable[GroupLine]) -> list[tuple[GroupLine, tuple[str, ...]]]:

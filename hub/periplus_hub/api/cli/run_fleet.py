@@ -13,6 +13,7 @@ from periplus_hub.api.cli import leftovers, queries
 from periplus_hub.api.cli.exits import STOPPING, fail, say
 from periplus_hub.api.cli.launch import ChildError, Children, HubReady, SpokeStatus, spoke_is_installed
 from periplus_hub.api.cli.progress import Progress
+from periplus_hub.api.cli.queries import OverlapAsk
 from periplus_hub.api.cli.report import SAME_CLUSTER, ClusterLine, ClusterState, Report, counted
 from periplus_hub.api.client import HubCallError, HubClient
 from periplus_hub.fleet import secrets
@@ -77,37 +78,44 @@ class Fleet:
             self.progress.show("waiting for what is slow to list", ", ".join(slow[:_SHOWN]))
         return not slow
 
-    def report(self, *, joined: bool) -> Report:
+    def report(self, *, joined: bool, notes: tuple[str, ...] = ()) -> Report:
         """Ask the hub, and put each context's fate beside it."""
         known = queries.clusters(self.client)
         lines = tuple(self._line(target, known.get(target.name)) for target in self.targets)
-        groups, as_of = queries.overlap_groups(self.client, joined=joined)
-        return Report(clusters=lines, groups=groups, joined=joined, as_of=as_of)
+        ask = OverlapAsk(joined=() if joined else None)
+        groups = queries.overlap_groups(self.client, ask, {each.name: each.network_domain for each in lines})
+        as_of, doubt = queries.register(self.client)
+        return Report(clusters=lines, groups=groups, joined=joined, as_of=as_of, doubt=doubt, notes=notes)
 
     def _line(self, target: Target, known: dict[str, Any] | None) -> ClusterLine:
         status = self.statuses.get(target.name, SpokeStatus())
         line = queries.cluster_line(target.name, target.context, known)
         if status.phase == "settled":
             return replace(line, remedy=_LONGER) if line.reason == "slow" else line
-        reason = status.reason
         if status.phase == "failed":
-            state, message, remedy = ClusterState.FAILED, status.message, status.remedy
-        elif status.phase == "pending":
-            state, reason = ClusterState.FAILED, SAME_CLUSTER
+            return _unread(line, status.reason or "failed", status.message, status.remedy)
+        if status.phase == "pending":
             message = f"it leads to the same cluster as {queries.twin_of(known)}"
-            remedy = "Nothing, or leave one of the two out with --context."
-        else:
-            state = ClusterState.SLOW
-            message = status.message or f"still {status.phase} when the time was over"
-            remedy = status.remedy or _LONGER
-        return ClusterLine(
-            name=line.name,
-            context=line.context,
-            state=state,
-            reason=reason or state,
-            message=message,
-            remedy=remedy,
-        )
+            twin = _unread(line, SAME_CLUSTER, message, "Nothing, or leave one of the two out with --context.")
+            return replace(twin, state=ClusterState.PENDING)
+        message = status.message or f"still {status.phase} when the time was over"
+        remedy = status.remedy or _LONGER
+        if line.state in {ClusterState.COMPLETE, ClusterState.INCOMPLETE}:
+            return replace(line, state=ClusterState.INCOMPLETE, reason="slow", message=message, remedy=remedy)
+        return _unread(line, status.reason or "slow", message, remedy)
+
+
+def _unread(line: ClusterLine, reason: str, message: str, remedy: str) -> ClusterLine:
+    return ClusterLine(
+        name=line.name,
+        context=line.context,
+        state=ClusterState.UNREAD,
+        network_domain=line.network_domain,
+        last_heard=line.last_heard,
+        reason=reason,
+        message=message,
+        remedy=remedy,
+    )
 
 
 @contextlib.contextmanager

@@ -41,26 +41,52 @@ def standard_output() -> Console:
     return Console(highlight=False, file=None if sys.stdout.isatty() else cast("TextIO", Trimmed(sys.stdout)))
 
 
+_SPARE: Final = ("cni", "version", "where", "services", "pods", "nodes")
+"""Columns that a narrow terminal can do without, the first to go first: `clusters show` and --json have them."""
+
+
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Text]], console: Console, *, numbers: int = 0) -> None:
     """Rows under headings; the last `numbers` columns are aligned right.
 
-    On a narrow terminal cells wrap between words, and where that is not enough the terminal wraps lines. Where no
-    person looks, a row is a line, as grep likes it.
+    On a narrow terminal cells wrap between words, then columns are left out, which is said below; where that is not
+    enough the terminal wraps lines. Where no person looks, a row is a line, as grep likes it.
     """
     texts = [[column, *(row[index].plain for row in rows)] for index, column in enumerate(columns)]
-    widths = _widths(texts, console.width if console.is_terminal else None)
+    kept = _kept(texts, console.width) if console.is_terminal else list(range(len(columns)))
+    widths = _widths([texts[index] for index in kept], console.width if console.is_terminal else None)
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, _GAP, 0, 0))
-    for index, (column, width) in enumerate(zip(columns, widths, strict=True)):
+    for index, width in zip(kept, widths, strict=True):
         left = index < len(columns) - numbers
-        table.add_column(column.upper(), justify="left" if left else "right", width=width, overflow="fold")
+        column = columns[index].upper()
+        table.add_column(column, justify="left" if left else "right", width=width, overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(row[index] for index in kept))
     usual = console.width
     console.width = max(usual, sum(widths) + _GAP * len(widths))
     try:
         console.print(table)
     finally:
         console.width = usual
+    left_out = [column for index, column in enumerate(columns) if index not in kept]
+    if left_out:
+        console.print(Text(f"not shown, the terminal is too narrow: {', '.join(left_out)}", style="dim"))
+
+
+def _kept(texts: list[list[str]], most: int) -> list[int]:
+    """The columns that fit without breaking a word; those that nothing can be left out for as well."""
+    kept = list(range(len(texts)))
+    for spare in _SPARE:
+        least = [_least(texts[index], first=index == 0) for index in kept]
+        if sum(least) + _GAP * (len(kept) - 1) <= most:
+            break
+        kept = [index for index in kept if texts[index][0] != spare]
+    return kept
+
+
+def _least(column: list[str], *, first: bool) -> int:
+    """The first column stays on one line; others may wrap between words."""
+    words = column if first else [word for text in column for word in [*text.split(), ""]]
+    return max(map(cell_len, words))
 
 
 def when(time: str | None, never: str = "never") -> str:
@@ -73,8 +99,7 @@ def _widths(texts: list[list[str]], most: int | None) -> list[int]:
     wholes = [max(map(cell_len, column)) for column in texts]
     if most is None:
         return wholes
-    widths = [max(cell_len(word) for text in column for word in [*text.split(), ""]) for column in texts]
-    widths[0] = wholes[0]
+    widths = [_least(column, first=index == 0) for index, column in enumerate(texts)]
     spare = most - sum(widths) - _GAP * (len(widths) - 1)
     for index, whole in enumerate(wholes):
         more = max(0, min(whole - widths[index], spare))

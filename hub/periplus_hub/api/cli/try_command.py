@@ -4,30 +4,26 @@ import contextlib
 import hashlib
 import importlib
 import json
+import sys
 from collections.abc import Callable
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
-from periplus_hub.api.cli.exits import Exit, fail, say
+from periplus_hub.api.cli.exits import Exit, close_output, fail, say
 from periplus_hub.api.cli.kubeconfigs import KubeconfigError, merged, named
 from periplus_hub.api.cli.progress import Progress
-from periplus_hub.api.cli.report import ClusterState, Report, Severity
+from periplus_hub.api.cli.report import ClusterState, Report
 from periplus_hub.api.cli.run_fleet import Target, running
 from periplus_hub.api.cli.serving import serve_until_interrupted
+from periplus_hub.api.cli.threshold import FailOn, FailOnOption, leave
 
 _MAX_NAME: Final = 100
-_NO_ANSWER: Final = "Do what the report says of each, or choose others with --context."
-
-
-class FailOn(StrEnum):
-    """Severities `--fail-on` takes."""
-
-    CONFLICT = "conflict"
-    BLOCKS_FEDERATION = "blocks-federation"
-    LATENT = "latent"
+_APART: Final = (
+    "Each cluster counts as a network of its own, so what two of them share is at most latent. "
+    "If they are, or will be, joined into one network: --joined."
+)
 
 
 def _offered(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -53,7 +49,7 @@ def try_fleet(
     ] = None,
     joined: Annotated[bool, typer.Option("--joined", help="Ask: and if I put them all into one network?")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Go on serving the hub until Ctrl-C.")] = False,
-    fail_on: Annotated[FailOn | None, typer.Option(help="Exit with 2 when an overlap is this bad or worse.")] = None,
+    fail_on: FailOnOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document for scripts.")] = False,
     wait: Annotated[float, typer.Option(min=1, max=3600, help="Seconds to wait for slow clusters.")] = 60,
 ) -> None:
@@ -69,7 +65,7 @@ def try_fleet(
     with running(targets, Progress()) as fleet:
         show = printer(as_json=as_json)
         fleet.wait_settled(wait)
-        report = fleet.report(joined=joined)
+        report = fleet.report(joined=joined, notes=() if joined else (_APART,))
         show(report)
         if keep:
             serve_until_interrupted(fleet, err=as_json)
@@ -97,18 +93,15 @@ def printer(*, as_json: bool) -> Callable[[Report], None]:
 def _written(write: Callable[[], None]) -> None:
     try:
         write()
+        sys.stdout.flush()
     except BrokenPipeError:
-        raise  # whoever read it has seen enough
+        close_output()  # whoever read it has seen enough; the exit code is still wanted
     except OSError as error:
         fail(f"the report cannot be written: {error.strerror}", "Check where standard output goes.")
 
 
 def _leave(report: Report, fail_on: FailOn | None) -> None:
-    if fail_on is not None:
-        if report.at_least(Severity(fail_on)):
-            raise typer.Exit(int(Exit.THRESHOLD))
-        if unread := report.unread():
-            fail(f"--fail-on {fail_on} has no answer for what was not read: {', '.join(unread)}", _NO_ANSWER)
-    readable = {ClusterState.SETTLED, ClusterState.PARTIAL}
-    if not any(cluster.state in readable for cluster in report.clusters):
+    leave(report, fail_on)
+    known = {ClusterState.COMPLETE, ClusterState.INCOMPLETE, ClusterState.STALE}
+    if not any(cluster.state in known for cluster in report.clusters):
         raise typer.Exit(int(Exit.FAILED))

@@ -52,11 +52,11 @@ class Members(Visitor):
     def enter_field(self, node: FieldNode, *_: object) -> None:
         kind = self.types.get_type()
         assert kind is not None, node.name.value
-        named = get_named_type(kind)
+        named, member = get_named_type(kind), (node.alias or node.name).value
         if isinstance(named, GraphQLEnumType):
-            self.enums.add(node.name.value)
+            self.enums.add(member)
         else:
-            (self.counts if named.name == "BigInt" else self.others).add(node.name.value)
+            (self.counts if named.name == "BigInt" else self.others).add(member)
 
 
 @pytest.mark.parametrize("text", [text for name, text in operations() if name not in REPORT])

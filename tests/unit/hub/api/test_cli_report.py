@@ -22,8 +22,10 @@ from periplus_hub.api.cli.report import (
 )
 
 
-def hit(owner: str, severity: Severity, *kinds: str) -> HitLine:
-    return HitLine(cluster=owner, severity=severity, kinds=kinds or ("pod",), member_count=1)
+def hit(owner: str, severity: Severity, *kinds: str, network: str = "") -> HitLine:
+    return HitLine(
+        cluster=owner, network_domain=network or owner, severity=severity, kinds=kinds or ("pod",), member_count=1
+    )
 
 
 def group(cidr: str, severity: Severity, *owners: str, kind: str = "pod", count: int | None = None) -> GroupLine:
@@ -42,7 +44,7 @@ def group(cidr: str, severity: Severity, *owners: str, kind: str = "pod", count:
     )
 
 
-def cluster(name: str, state: ClusterState = ClusterState.SETTLED, pods: int | None = 3, **more: str) -> ClusterLine:
+def cluster(name: str, state: ClusterState = ClusterState.COMPLETE, pods: int | None = 3, **more: str) -> ClusterLine:
     return ClusterLine(name=name, context=name, state=state, nodes=1, pods=pods, services=2, **more)
 
 
@@ -95,7 +97,7 @@ def test_the_document_has_the_promised_members() -> None:
     assert found["members"] == [
         {"cluster": name, "kind": "pod", "cidr": "10.0.0.0/8", "severity": "latent"} for name in both
     ]
-    assert found["clusters"] == [{"cluster": name, "kinds": ["pod"], **own} for name in both]
+    assert found["clusters"] == [{"cluster": name, "networkDomain": name, "kinds": ["pod"], **own} for name in both]
     assert document["summary"] == {"conflict": 0, "blocks-federation": 0, "latent": 1, "intended": 0}
 
 
@@ -107,9 +109,16 @@ def test_a_person_sees_severity_owners_consequence_and_remedy() -> None:
             joined=True,
         )
     )
-    for part in ("CONFLICT", "10.0.0.0/8", "a (pod) · b (pod)", "pod traffic", "Renumber one.", "2 of 2 clusters read"):
+    for part in (
+        "CONFLICT",
+        "10.0.0.0/8",
+        "a (pod) · b (pod)",
+        "pod traffic",
+        "Renumber one.",
+        "2 of 2 clusters complete",
+    ):
         assert part in text
-    assert "as if all clusters were joined" in text
+    assert "as if these clusters were joined" in text
 
 
 def mixed(**changes: Any) -> GroupLine:
@@ -175,7 +184,7 @@ def test_the_summary_counts_stories_and_their_ranges() -> None:
 def test_a_cluster_that_failed_says_why_and_what_to_do() -> None:
     broken = cluster(
         "b",
-        ClusterState.FAILED,
+        ClusterState.UNREAD,
         None,
         reason="unreachable",
         message="10.0.0.1:6443 refuses [odd] connections",
@@ -184,8 +193,9 @@ def test_a_cluster_that_failed_says_why_and_what_to_do() -> None:
     text = printed(Report(clusters=(cluster("a"), broken), groups=()))
     assert "b: 10.0.0.1:6443 refuses [odd] connections [unreachable]" in text
     assert "→ Start it." in text
-    assert "1 of 2 clusters read" in text
-    assert "nothing to compare yet" in text
+    assert "1 of 2 clusters complete" in text
+    assert "no overlap in what is known, which is not all" in text
+    assert "not known: b (unread: unreachable)" in text
 
 
 def test_a_name_stays_whole_on_a_narrow_terminal() -> None:
@@ -207,7 +217,7 @@ def test_many_ranges_and_owners_are_cut_with_a_count() -> None:
 
 
 def test_one_cluster_is_no_plural_and_none_has_no_table() -> None:
-    assert "1 of 1 cluster read" in printed(Report(clusters=(cluster("a"),), groups=()))
+    assert "1 of 1 cluster complete" in printed(Report(clusters=(cluster("a"),), groups=()))
     nothing = printed(Report(clusters=(), groups=()))
     assert "CLUSTER" not in nothing
-    assert "0 of 0 clusters read · nothing to compare yet" in nothing
+    assert "0 of 0 clusters complete · nothing to compare yet" in nothing

@@ -45,14 +45,20 @@ class Hub:
         del variables
         page = {"hasNextPage": False, "endCursor": None}
         if "overlapRegister" in document:
-            return {"overlapRegister": {"current": True}}
+            return {"overlapRegister": {"current": True, "asOf": "2026-01-01T00:00:00Z"}}
         if "overlapGroups" in document:
-            return {"overlapGroups": {"nodes": [], "pageInfo": page, "asOf": None}}
+            return {"overlapGroups": {"nodes": [], "pageInfo": page}}
         self.slow -= 1
         source = {"name": "pods", "state": "SLOW" if self.slow >= 0 else "OK", "reason": "slow", "message": "late"}
+        late = self.slow >= 0
         known = {
             "name": "prod",
-            "state": "ACTIVE",
+            "state": "INCOMPLETE" if late else "COMPLETE",
+            "lastSeenAt": "2026-01-01T00:00:00Z",
+            "networkDomain": {"name": "prod"},
+            "missing": [{"source": "pods", "state": "SLOW", "reason": "slow", "message": "late", "remedy": "Nothing."}][
+                : int(late)
+            ],
             "duplicate": self.twin and {"name": self.twin},
             "facts": None,
             "counts": None,
@@ -98,14 +104,14 @@ def test_a_kind_that_is_slow_to_list_is_waited_for(tmp_path: Path) -> None:
     patient.wait_settled(60)
     assert log.getvalue().splitlines()[:2] == ["1 of 1 cluster done", "waiting for what is slow to list"]
     (line,) = patient.report(joined=False).clusters
-    assert line.state is ClusterState.SETTLED
+    assert line.state is ClusterState.COMPLETE
 
 
 def test_when_the_time_is_over_the_rest_is_reported_with_what_helps(tmp_path: Path) -> None:
     hasty = fleet(tmp_path, Hub(slow=1_000), "settled", io.StringIO())
     hasty.wait_settled(0)
     (line,) = hasty.report(joined=False).clusters
-    assert (line.state, line.remedy) == (ClusterState.PARTIAL, "Give it longer with --wait.")
+    assert (line.state, line.remedy) == (ClusterState.INCOMPLETE, "Give it longer with --wait.")
 
 
 @pytest.mark.parametrize(("twin", "named"), [("stage", "stage"), (None, "another context")])
@@ -115,4 +121,4 @@ def test_a_second_context_of_a_cluster_names_the_first(tmp_path: Path, twin: str
     report = doubled.report(joined=False)
     (line,) = report.clusters
     assert (line.reason, line.message) == ("same_cluster", f"it leads to the same cluster as {named}")
-    assert report.unread() == []
+    assert (line.state, report.fleet, report.unknown()) == (ClusterState.PENDING, (), ())

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from periplus_hub.api.cli.tables import Trimmed, print_table
 
+LEFT_OUT = "not shown, the terminal is too narrow: "
 COLUMNS = ("name", "where", "note", "pods")
 ROWS = [
     tuple(map(Text, ("analytics-eemshaven", "gcp europe-west4", "made with its cluster", "17"))),
@@ -25,9 +26,26 @@ def printed(width: int, *, terminal: bool) -> list[str]:
 
 @pytest.mark.parametrize("width", [20, 50, 60, 80, 120])
 def test_no_word_is_ever_broken(width: int) -> None:
-    words = {word for line in printed(width, terminal=True) for word in line.split()}
-    wanted = {word for row in ROWS for cell in row for word in cell.plain.split()}
-    assert words == wanted | {column.upper() for column in COLUMNS}
+    text, _, said = "\n".join(printed(width, terminal=True)).partition(LEFT_OUT[: min(len(LEFT_OUT), 10)])
+    left_out = [each for each in COLUMNS if each in said]
+    lines = text.splitlines()
+    kept = [index for index, column in enumerate(COLUMNS) if column not in left_out]
+    wanted = {word for row in ROWS for index in kept for word in row[index].plain.split()}
+    assert {word for line in lines for word in line.split()} == wanted | {COLUMNS[index].upper() for index in kept}
+    assert left_out == {20: ["where", "pods"]}.get(width, [])
+
+
+def test_the_fleet_fits_80_columns_with_what_matters_most() -> None:
+    columns = ("cluster", "state", "last heard", "domain", "where", "version", "cni", "nodes", "pods", "services")
+    row = ("analytics-eemshaven", "incomplete", "2026-01-01 10:00 UTC", "shop-production", "aws eu-central-1")
+    stream = io.StringIO()
+    console = Console(file=stream, width=80, force_terminal=True, color_system=None)
+    print_table(columns, [tuple(map(Text, (*row, "v1.36.3", "aws-vpc-cni", "12", "3,400", "58")))], console, numbers=3)
+    lines = stream.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80
+    assert {"CLUSTER", "STATE", "HEARD", "DOMAIN", "NODES"} <= set(lines[0].split()) | set(lines[1].split())
+    assert lines[-1].startswith(LEFT_OUT)
+    assert "cni" in lines[-1]
 
 
 def test_cells_wrap_where_that_makes_the_table_fit() -> None:

@@ -1,0 +1,75 @@
+"""`periplus overlaps`."""
+
+from typing import Annotated, Any, Final
+
+import typer
+
+from periplus_hub.api.cli import queries
+from periplus_hub.api.cli.clusters_command import find
+from periplus_hub.api.cli.connection import JsonOption, TokenFileOption, UrlOption, hub
+from periplus_hub.api.cli.exits import fail
+from periplus_hub.api.cli.network_command import find_domain
+from periplus_hub.api.cli.queries import OverlapAsk
+from periplus_hub.api.cli.report import Report, Severity
+from periplus_hub.api.cli.threshold import FailOnOption, leave
+from periplus_hub.api.cli.try_command import printer
+from periplus_hub.api.client import HubClient
+
+_ALL: Final = "all"
+_TWO: Final = 2
+
+
+def overlaps(
+    *,
+    joined: Annotated[
+        list[str] | None,
+        typer.Option(metavar="<names|all>", help="As if these clusters, a,b,c or all, were one network. Repeatable."),
+    ] = None,
+    cluster: Annotated[
+        str | None, typer.Option(metavar="<name>", help="Only what this cluster is in; severities are its own there.")
+    ] = None,
+    domain: Annotated[
+        str | None, typer.Option(metavar="<name>", help="Only what has a member in this network domain.")
+    ] = None,
+    severity: Annotated[list[Severity] | None, typer.Option(help="Only this severity. Repeatable.")] = None,
+    fail_on: FailOnOption = None,
+    url: UrlOption = None,
+    token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The overlap register: groups by severity, what each would break, what to do."""
+    show = printer(as_json=as_json)
+    with hub(url, token_file) as client:
+        asked = {"cluster": cluster, "domain": domain, "severity": " or ".join(severity or ())}
+        known = queries.clusters(client)
+        join = None if joined is None else _joined(client, joined)
+        ask = OverlapAsk(
+            joined=None if join is None else tuple(each["id"] for each in join),
+            cluster=None if cluster is None else find(client, cluster)["id"],
+            domain=None if domain is None else find_domain(client, domain)["id"],
+            severities=tuple(severity or ()),
+        )
+        words = ", ".join(f"{name} {value}" for name, value in asked.items() if value)
+        report = _report(client, ask, {each["name"]: each for each in join} if join else known, words)
+    show(report)
+    leave(report, fail_on)
+
+
+def _report(client: HubClient, ask: OverlapAsk, known: dict[str, dict[str, Any]], words: str) -> Report:
+    """Of the clusters that are looked at: all, or those asked about as joined. What is joined is computed anew."""
+    lines = tuple(queries.cluster_line(name, "", node) for name, node in known.items())
+    groups = queries.overlap_groups(client, ask, {each.name: each.network_domain for each in lines})
+    as_of, doubt = queries.register(client)
+    joined = ask.joined is not None
+    return Report(clusters=lines, groups=groups, joined=joined, as_of=as_of, doubt="" if joined else doubt, asked=words)
+
+
+def _joined(client: HubClient, given: list[str]) -> list[dict[str, Any]]:
+    """The clusters named, each once; empty is all. One with a comma in its name is named by its id."""
+    names = [name for text in given for name in text.split(",") if name]
+    if names == [_ALL]:
+        return []
+    found = {node["id"]: node for node in (find(client, name) for name in names)}
+    if len(found) < _TWO:
+        fail(f"--joined {','.join(given)} names {len(found)} cluster", "Name at least two, or all: --joined all.")
+    return list(found.values())

@@ -1,0 +1,39 @@
+"""`--fail-on`: how a report becomes an exit code, for every command that prints one."""
+
+from enum import StrEnum
+from typing import Annotated, Final
+
+import typer
+
+from periplus_hub.api.cli.exits import Exit, fail
+from periplus_hub.api.cli.report import Report, Severity, some
+
+_NO_ANSWER: Final = "Do what the report says of each, or ask about others."
+
+
+class FailOn(StrEnum):
+    """Severities `--fail-on` takes."""
+
+    CONFLICT = "conflict"
+    BLOCKS_FEDERATION = "blocks-federation"
+    LATENT = "latent"
+
+
+FailOnOption = Annotated[
+    FailOn | None,
+    typer.Option(
+        help="For scripts: exit with 2 when an overlap is this bad or worse, with 1 when none is but not all is known."
+    ),
+]
+
+
+def leave(report: Report, fail_on: FailOn | None) -> None:
+    """End the command as `--fail-on` asks: 0 is said only of what was read whole, computed and current."""
+    if fail_on is None:
+        return
+    if report.at_least(Severity(fail_on)):
+        raise typer.Exit(int(Exit.THRESHOLD))
+    if unknown := report.unknown():
+        fail(f"--fail-on {fail_on} has no answer while not all is known: {some(unknown)}", _NO_ANSWER)
+    if not report.fleet:
+        fail(f"--fail-on {fail_on} has no answer: there is no cluster", "Join one: 'periplus join-token create'.")
