@@ -7,7 +7,7 @@ LOCKED := requirements/sync.sh requirements/uv.txt requirements/dev.txt \
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: .venv/.stamp ## Make .venv from the locked requirements (skipped when nothing changed)
@@ -41,6 +41,11 @@ rules: setup
 .PHONY: test
 test: setup ## Run every test; builds the control plane meanwhile (first run: a quarter of an hour and more)
 	@sh tests/run.sh
+
+.PHONY: test-random
+test-random: setup ## Run the properties with fresh seeds and ten times the examples
+	@PERIPLUS_TEST_PROFILE=random $(BIN)/python -m pytest --numprocesses=$${PERIPLUS_TEST_WORKERS:-2} \
+	    -m "hypothesis and not cluster" tests
 
 .PHONY: bench
 bench: setup ## List the measurements, or run one: make bench ROW=<name>

@@ -22,6 +22,17 @@ KUBECONFIG = {
 }
 
 
+AS_AT_A_TERMINAL = """
+import signal
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_DFL)
+from periplus_hub.__main__ import main
+main()
+"""
+"""Whoever runs the tests, perhaps under nohup or in the background, may ignore what a child then ignores too."""
+UNDER_NOHUP = AS_AT_A_TERMINAL.replace("from periplus", "signal.signal(signal.SIGHUP, signal.SIG_IGN)\nfrom periplus")
+
+
 @pytest.mark.promise("try-leaves-nothing")
 def test_no_file_of_a_credential_outlives_it(tmp_path: Path, open_folder: Path) -> None:
     """A client's key becomes a file, as TLS takes nothing else."""
@@ -47,8 +58,7 @@ def test_a_stopped_try_removes_its_folder(
     config.write_text(json.dumps(KUBECONFIG))
     folder = open_folder / f"try-{number.name}-{started.count('/')}"
     folder.mkdir(mode=0o711)
-    program = "from periplus_hub.__main__ import main; main()"
-    command = [sys.executable, "-c", program, "try", "--kubeconfig", str(config)]
+    command = [sys.executable, "-c", AS_AT_A_TERMINAL, "try", "--kubeconfig", str(config)]
     running = subprocess.Popen(command, env=os.environ | {"TMPDIR": str(folder)}, stderr=subprocess.PIPE, text=True)
     try:
         until = monotonic() + 60
@@ -65,6 +75,30 @@ def test_a_stopped_try_removes_its_folder(
     assert not list(folder.iterdir())
     assert said.splitlines() == ["starting a hub and 1 read-only spoke", *said.splitlines()[1:-1], "interrupted"]
     assert "stopping, and removing everything" in said
+
+
+def test_under_nohup_a_terminal_that_closes_stops_nothing(tmp_path: Path, open_folder: Path) -> None:
+    config = tmp_path / "kubeconfig"
+    config.write_text(json.dumps(KUBECONFIG))
+    folder = open_folder / "try-nohup"
+    folder.mkdir(mode=0o711)
+    command = [sys.executable, "-c", UNDER_NOHUP, "try", "--kubeconfig", str(config)]
+    running = subprocess.Popen(
+        command, env=os.environ | {"TMPDIR": str(folder)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        until = monotonic() + 60
+        while not list(folder.glob("periplus-*/hub")):
+            assert monotonic() < until
+            sleep(0.05)  # another process makes the folder, and tells nobody
+        running.send_signal(signal.SIGHUP)
+        shown, _ = running.communicate(timeout=60)
+    finally:
+        running.kill()
+        running.wait()
+    assert running.returncode == 1  # as of a fleet of which nothing could be read
+    assert "[unreachable]" in shown
+    assert not list(folder.iterdir())
 
 
 @pytest.mark.promise("try-leaves-nothing")

@@ -323,6 +323,17 @@ def refuse_kind(hub: FakeHub, kind: Kind, verdict: problems.ProblemType) -> Misb
     return behave
 
 
+def refuse_larger(hub: FakeHub, rows: int) -> Misbehaviour:
+    """Refuse every batch of more rows as too large; from now on, not only the next."""
+
+    async def behave(request: web.Request, handler: Handler) -> web.StreamResponse:
+        hub.misbehave("/v1/batches", behave)
+        header, _ = unseal(await request.read())
+        return problem(problems.TOO_LARGE) if header.rows > rows else await handler(request)
+
+    return behave
+
+
 def answer(status: int, body: bytes = b"", content_type: str = "text/html", **headers: str) -> Misbehaviour:
     """Answer like something that is no hub."""
 

@@ -5,7 +5,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from periplus_hub.addresses.keys import LENGTH_MASK, value_of
@@ -15,6 +15,7 @@ from periplus_hub.addresses.register import Entry, GroupStats, Register
 from periplus_hub.addresses.severity import KINDS, NONE, Relations, pair_severity
 
 from tests.support.prefix_columns import prefix_columns
+from tests.support.properties import examples
 
 CLUSTERS = 5
 Connections = dict[tuple[int, int], Relation]
@@ -152,7 +153,7 @@ connection_sets = st.dictionaries(
 
 
 @pytest.mark.promise("overlaps-are-exact")
-@settings(max_examples=150)
+@examples(1.5)
 @given(
     st.lists(entries_of, max_size=40), domain_lists, connection_sets, st.sampled_from(["isolated", "join-requested"])
 )
@@ -165,7 +166,7 @@ def test_a_full_build_equals_the_oracle(
 
 
 @pytest.mark.promise("overlaps-are-exact")
-@settings(max_examples=80)
+@examples(0.8)
 @given(
     st.lists(entries_of, max_size=20),
     st.lists(st.tuples(st.booleans(), entries_of, st.integers(0, 99)), max_size=30),

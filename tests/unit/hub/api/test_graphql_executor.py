@@ -9,12 +9,13 @@ import msgspec
 import pytest
 import strawberry
 from graphql import ExecutionResult, GraphQLResolveInfo
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from periplus_hub.api import graphql_executor
 
 from tests.support.graphql_toy import Color, Inner, Thing, Toy, toy_schema
+from tests.support.properties import examples
 
 OURS = toy_schema()
 STOCK = toy_schema(None)
@@ -100,13 +101,13 @@ def ask(root: str, selection: str) -> str:
     return QUERY % (root, selection + ("}" if "{" in root else ""))
 
 
-@settings(max_examples=60, deadline=None)
+@examples(0.6)
 @given(ROOTS, selections(), st.lists(things_of_type, max_size=9))
 def test_well_typed_rows(root: str, selection: str, things: list[Thing]) -> None:
     same(ask(root, selection), things)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(0.6)
 @given(ROOTS, selections(), st.lists(things_of_type, min_size=4, max_size=6), st.data())
 def test_rows_with_odd_values(root: str, selection: str, things: list[Thing], data: st.DataObject) -> None:
     for row in things:

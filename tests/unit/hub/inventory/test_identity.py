@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from periplus_hub.inventory.identity import AMBIGUOUS, FOREVER, UNKNOWN, Addresses, Entries, IdentityIndex
+
+from tests.support.properties import examples
 
 WORD = 2**64 - 1
 ENDS = {32: (0, 2**32), 128: (0, 2**128)}
@@ -91,7 +93,7 @@ def check_all(bits: int, held: list[Claim], moments: list[int]) -> None:
 
 
 @pytest.mark.promise("owners-are-not-guessed")
-@settings(max_examples=150, deadline=None)
+@examples(1.5)
 @given(
     held=st.lists(claims(32), max_size=12), moments=st.lists(st.integers(0, 11), min_size=1, max_size=3, unique=True)
 )
@@ -100,7 +102,7 @@ def test_ipv4_answers_are_those_of_looking_at_every_claim(held: list[Claim], mom
 
 
 @pytest.mark.promise("owners-are-not-guessed")
-@settings(max_examples=150, deadline=None)
+@examples(1.5)
 @given(
     held=st.lists(claims(128), max_size=12), moments=st.lists(st.integers(0, 11), min_size=1, max_size=3, unique=True)
 )

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -19,6 +18,7 @@ from periplus_spoke.outbox.planning import Lane
 
 from tests.support.clock import FakeClock
 from tests.support.fake_fs import FakeFileSystem, PowerLossError
+from tests.support.properties import examples
 from tests.support.spoke_batches import HOUR_S, assert_balanced, delta, draft, open_outbox, snapshot
 
 LANES = st.sampled_from(Lane)
@@ -208,5 +208,5 @@ class OutboxMachine(RuleBasedStateMachine):
         return held
 
 
-OutboxMachine.TestCase.settings = settings(max_examples=50, stateful_step_count=40, deadline=None)
+OutboxMachine.TestCase.settings = examples(0.5)
 TestOutboxMachine = pytest.mark.promise("sealed-batches-survive", "nothing-disappears")(OutboxMachine.TestCase)

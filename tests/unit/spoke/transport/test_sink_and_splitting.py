@@ -21,7 +21,7 @@ from periplus_spoke.transport.sink import OutboxSink
 from periplus_spoke.transport.splitting import halve
 
 from tests.support.clock import FakeClock
-from tests.support.fake_hub import FakeHub, refuse
+from tests.support.fake_hub import FakeHub, refuse, refuse_larger
 from tests.support.spoke_batches import HOUR_S, assert_balanced, open_outbox
 from tests.support.spoke_rig import sending
 
@@ -173,10 +173,10 @@ async def test_too_large_while_the_disk_takes_no_halves_waits(tmp_path: Path, mo
 
         disk.setattr(FolderFileSystem, "write", full)
         async with FakeHub(clock) as hub, sending(hub, tmp_path, clock, outbox):
-            hub.misbehave("/v1/batches", refuse(problems.TOO_LARGE))
-            await clock.run_until(hub.reached(lambda: outbox.held() == () or len(hub.heartbeats) > 2))
+            hub.misbehave("/v1/batches", refuse_larger(hub, rows=4))
+            await clock.run_until(hub.reached(lambda: hub.requests.count("/v1/batches") == 3))
             assert len(outbox.held()) == 1
             disk.undo()
             await clock.run_until(hub.reached(lambda: not outbox.held()))
-    assert hub.rows(Kind.FLOWS) == 8
+    assert [header.rows for header in hub.ledger.values()] == [4, 4]
     assert_balanced(outbox)
