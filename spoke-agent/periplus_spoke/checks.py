@@ -74,7 +74,8 @@ async def _cluster(config: SpokeConfig, stored: Registration | None, timer: Time
         report = await cluster.check(kube)
     finally:
         await kube.close()
-    say(report.text().rstrip())
+    for line in report.lines():
+        say(line)
     if report.identity is None:
         return Exit.CLUSTER_UNREACHABLE
     try:

@@ -14,6 +14,7 @@ from periplus_spoke.kit.clock import SystemClock
 from periplus_spoke.kit.config import PREFIX, SETTINGS, SpokeConfig, join_token, load
 from periplus_spoke.kit.errors import Exit, SpokeError
 from periplus_spoke.kit.logs import set_up
+from periplus_spoke.kit.output import say, tell
 from periplus_spoke.kit.version import VERSION
 
 _EXITS: Final = """\
@@ -55,7 +56,7 @@ def run_command(arguments: Sequence[str]) -> Exit:
         memory.prepare()
         return asyncio.run(_command(options, config, token))
     except SpokeError as error:
-        print(f"periplus-spoke: {error.message}\n{error.remedy}".rstrip(), file=sys.stderr)
+        say(f"periplus-spoke: {error.message}", *filter(None, [error.remedy]))
         return error.exit_code
 
 
@@ -64,7 +65,7 @@ async def _command(options: argparse.Namespace, config: SpokeConfig, token: str)
     if options.command == "check":
         from periplus_spoke.checks import check  # noqa: PLC0415 - see the module's docstring
 
-        return await check(config, token, timer, print)
+        return await check(config, token, timer, tell)
     from periplus_spoke.agent import Agent  # noqa: PLC0415 - see the module's docstring
 
     agent = Agent(config, token, timer, rng)

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import structlog
 
+from periplus_contract.text import json_text, visible
+
 HIDDEN: Final = "[hidden]"
 _SECRET_KEYS: Final = re.compile(r"token|secret|password|passwd|authorization|credential|cookie", re.IGNORECASE)
 _HARMLESS_KEYS: Final = re.compile(r"(_id|_ids|_prefix|_file|_name|_count|_s)$")
@@ -17,6 +19,8 @@ _SECRET_VALUES: Final = re.compile(
     r"|(://[^:/@\s]*:)[^@/\s]+(?=@)",  # a password in a URL
     re.IGNORECASE,
 )
+_SEVERAL_LINES: Final = frozenset({"exception", "stack"})
+"""Tracebacks: each of their lines is made visible by itself, and indented, so that none passes for a record."""
 
 Event = MutableMapping[str, Any]
 
@@ -31,6 +35,7 @@ def configure(level: str = "info", *, human: bool = False) -> None:
         structlog.processors.format_exc_info,
         hide_secrets,
     ]
+    shown = [show_plainly] if human else []
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -38,13 +43,13 @@ def configure(level: str = "info", *, human: bool = False) -> None:
         cache_logger_on_first_use=True,
     )
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(colors=False) if human else structlog.processors.JSONRenderer()
+        structlog.dev.ConsoleRenderer(colors=False) if human else structlog.processors.JSONRenderer(json_text)
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *shown, renderer],
         )
     )
     root = logging.getLogger()
@@ -59,6 +64,17 @@ def configure(level: str = "info", *, human: bool = False) -> None:
 def hide_secrets(_logger: object, _method: str, event: Event) -> Event:
     """A structlog processor: values under secret-looking keys, and secrets inside texts."""
     return {key: _cleaned(key, value) for key, value in event.items()}
+
+
+def show_plainly(_logger: object, _method: str, event: Event) -> Event:
+    """A structlog processor for terminals: what a cluster or a stranger said cannot move the cursor or hide a line."""
+    return {visible(key): _plain(value, key) for key, value in event.items()}
+
+
+def _plain(value: Any, key: str) -> Any:  # noqa: ANN401 - log values are anything
+    if key in _SEVERAL_LINES and isinstance(value, str):
+        return "\n".join(f"    {visible(line)}" for line in value.split("\n"))
+    return value if isinstance(value, int | float) or value is None else visible(str(value))
 
 
 def redacted(text: str) -> str:

@@ -44,19 +44,19 @@ class CheckReport(msgspec.Struct, frozen=True):
         """Everything that is served can be read."""
         return not self.problem and not any(source.lacking for source in self.sources)
 
-    def text(self, namespace: str = "periplus") -> str:
+    def lines(self, namespace: str = "periplus") -> list[str]:
         """The whole report for a terminal; with the manifests when rights are lacking."""
         if self.identity is not None:
             head = f"{self.identity.name}: Kubernetes {self.identity.kubernetes_version}, uid {self.identity.uid}"
         else:
             head = f"cannot read this cluster: {self.problem}"
         if not self.sources:
-            return f"{head}\n{self.remedy}\n"
+            return [head, self.remedy]
         lines = [head, *(source.line for source in self.sources)]
         if self.ok:
-            return "\n".join([*lines, "Everything the spoke reads can be read.", ""])
+            return [*lines, "Everything the spoke reads can be read."]
         advice = "Apply this (and bind it to the user of this context, if that is no ServiceAccount):"
-        return "\n".join([*lines, "", advice, "", render(namespace)])
+        return [*lines, "", advice, "", *render(namespace).splitlines()]
 
 
 async def check(client: KubeClient) -> CheckReport:

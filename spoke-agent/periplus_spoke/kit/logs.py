@@ -1,10 +1,11 @@
 """Structured logs on standard error: one JSON object or one line of text per record. Never a secret."""
 
-import json
 import logging
 import sys
 from datetime import UTC, datetime
 from typing import Final, Literal
+
+from periplus_contract.text import json_text, visible
 
 LogFormat = Literal["json", "text"]
 _OURS: Final = "periplus_spoke"
@@ -25,7 +26,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             fields["error"] = self.formatException(record.exc_info)
-        return json.dumps(fields, default=str, ensure_ascii=False)
+        return json_text(fields, default=str)
 
 
 class TextFormatter(logging.Formatter):
@@ -34,8 +35,10 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """One line, plus a traceback when there is one."""
         fields = "".join(f" {key}={value}" for key, value in extra(record).items() if value not in ("", None))
-        line = f"{_time(record)} {record.levelname.lower():7} {record.getMessage()}{fields}"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        lines = [f"{_time(record)} {record.levelname.lower():7} {record.getMessage()}{fields}"]
+        if record.exc_info:
+            lines += [f"    {line}" for line in self.formatException(record.exc_info).split("\n")]
+        return "\n".join(map(visible, lines))
 
 
 def extra(record: logging.LogRecord) -> dict[str, object]:

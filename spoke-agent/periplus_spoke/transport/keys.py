@@ -37,7 +37,7 @@ def main() -> None:
     """Answer the request on standard input."""
     asked = json.load(sys.stdin.buffer)
     answer = sign(asked["private"], base64.b64decode(asked["message"]))
-    json.dump(answer._asdict(), sys.stdout)
+    json.dump(answer._asdict(), sys.stdout)  # allowed: the parent process reads it
 
 
 if __name__ == "__main__":

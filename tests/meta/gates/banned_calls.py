@@ -35,12 +35,27 @@ _TASKS = dict.fromkeys(
 )
 # For the rare caller that races tasks and ends them itself: `# allowed: cancelled in the finally below`.
 _ALLOWED = re.compile(r"#\s*allowed:\s*\w.{7,}")
-_PRINT = {"print": "log it, or return it to the command line that prints"}
+_PRINT = dict.fromkeys(
+    ["print", "rich.print", "typer.confirm", "typer.echo", "typer.prompt", "typer.secho", "sys.stderr", "sys.stdout"],
+    "log it, or print it through the output module of the program, which shows what a foreign text hides",
+)
+_RICH = dict.fromkeys(["rich.text.Text", "rich.console.Console"], "take Text and Console of periplus_hub.api.cli.plain")
+
+# Where output leaves a program. Those that are no `output` module only ask what a stream is, or write what is visible.
+_EDGES = (
+    "hub/periplus_hub/api/cli/output.py",
+    "hub/periplus_hub/api/cli/progress.py",
+    "hub/periplus_hub/api/cli/tables.py",
+    "hub/periplus_hub/kit/logs.py",
+    "spoke-agent/periplus_spoke/kit/logs.py",
+    "spoke-agent/periplus_spoke/kit/output.py",
+)
 
 _RULES: tuple[tuple[dict[str, str], tuple[str, ...]], ...] = (
     (_CLOCKS, ("*/kit/clock.py",)),
     (_TASKS, ()),
-    (_PRINT, ("hub/periplus_hub/api/cli/*", "spoke-agent/periplus_spoke/main.py")),
+    (_PRINT, _EDGES),
+    (_RICH, ("hub/periplus_hub/api/cli/plain.py", "spoke-agent/*")),
 )
 
 

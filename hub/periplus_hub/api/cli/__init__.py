@@ -12,7 +12,8 @@ from typing import Annotated, Final
 import typer
 from typer.exceptions import Abort, TyperException
 
-from periplus_hub.api.cli.exits import Exit, say
+from periplus_hub.api.cli.exits import Exit
+from periplus_hub.api.cli.output import say, tell
 
 _COMMANDS: Final = {
     "demo": ("demo_command", "demo"),
@@ -49,7 +50,7 @@ def command_line(*names: str) -> typer.Typer:
 
 def _print_version(value: bool) -> None:  # noqa: FBT001 - the shape typer calls an option's callback with
     if value:
-        typer.echo(version("periplus-hub"))
+        tell(version("periplus-hub"))
         raise typer.Exit
 
 
@@ -71,7 +72,8 @@ def main() -> None:
         # typer calls every usage error 2, which is taken by --fail-on here
         usage = error.exit_code == _TYPER_USAGE
         if message := error.format_message().replace("Value error, ", ""):
-            say(message)
+            for line in message.splitlines():
+                say(line)
         if usage and len(sys.argv) > 1:
             say("See 'periplus --help' and 'periplus COMMAND --help'.")
         sys.exit(int(Exit.USAGE if usage else Exit.FAILED))

@@ -3,14 +3,14 @@
 from typing import Annotated, Any, Final
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
 from periplus_contract.limits import MAX_CLOCK_AHEAD_S, SKEW_WARNING_S
 from periplus_hub.api.cli import queries
 from periplus_hub.api.cli.connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
-from periplus_hub.api.cli.documents import as_text, word
+from periplus_hub.api.cli.documents import document, word
 from periplus_hub.api.cli.exits import fail
+from periplus_hub.api.cli.output import tell, tell_json
+from periplus_hub.api.cli.plain import Console, Text
 from periplus_hub.api.cli.tables import standard_output, when
 from periplus_hub.api.client import HubClient
 
@@ -106,7 +106,7 @@ def show_cluster(
     with hub(url, token_file) as client:
         found = client.ask(queries.CLUSTER, {"id": find(client, name)["id"]})["cluster"]
     if as_json:
-        typer.echo(as_text(found))
+        tell_json(document(found))
         return
     console = standard_output()
     told = zip((*_COLUMNS, "spoke"), (*_row(found), found["spokeVersion"] or "–"), strict=True)
@@ -152,7 +152,7 @@ def approve(name: NameArgument, *, url: UrlOption = None, token_file: TokenFileO
     """Let a pending cluster send."""
     with hub(url, token_file) as client:
         result = queries.outcome(client.ask(APPROVE, {"cluster": find(client, name)["id"]}), "approveCluster")
-    typer.echo(f"{result['name']} is {result['state'].lower()}")
+    tell(f"{result['name']} is {result['state'].lower()}")
 
 
 @clusters.command("revoke")
@@ -160,4 +160,4 @@ def revoke(name: NameArgument, *, url: UrlOption = None, token_file: TokenFileOp
     """Shut a cluster out; takes effect within ten seconds."""
     with hub(url, token_file) as client:
         result = queries.outcome(client.ask(REVOKE, {"cluster": find(client, name)["id"]}), "revokeCluster")
-    typer.echo(f"{result['name']} is {result['state'].lower()}")
+    tell(f"{result['name']} is {result['state'].lower()}")

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
-from rich.text import Text
 
-from periplus_hub.api.cli.documents import as_text
+from periplus_hub.api.cli.documents import document
 from periplus_hub.api.cli.exits import fail
+from periplus_hub.api.cli.output import tell, tell_json
+from periplus_hub.api.cli.plain import Text
 from periplus_hub.api.cli.tables import print_table, standard_output
 from periplus_hub.api.client import HubCallError, HubClient
 from periplus_hub.kit.folders import default_data_dir
@@ -82,9 +83,9 @@ class Listing:
     def show(self, *, as_json: bool) -> None:
         """Print to standard output."""
         if as_json:
-            typer.echo(as_text(self.documents))
+            tell_json(document(self.documents))
         elif not self.rows:
-            typer.echo(self.empty)
+            tell(self.empty)
         else:
             rows = [tuple(Text(cell) for cell in row) for row in self.rows]
             print_table(self.columns, rows, standard_output(), numbers=self.numbers)

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 import typer
 
 from periplus_hub.api.cli import story
-from periplus_hub.api.cli.exits import say
+from periplus_hub.api.cli.output import say
 from periplus_hub.api.cli.progress import Progress
 from periplus_hub.api.cli.run_fleet import Target, running
 from periplus_hub.api.cli.serving import serve_until_interrupted

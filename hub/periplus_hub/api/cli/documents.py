@@ -4,7 +4,6 @@ Words and numbers are those of `periplus try --json`: words in lower case with h
 them in capitals, and as texts.
 """
 
-import json
 from typing import Any, Final
 
 WORDS: Final = frozenset({"liveness", "mode", "registration", "role", "state"})
@@ -20,11 +19,6 @@ def document(answer: Any) -> Any:  # noqa: ANN401 - JSON
     if not isinstance(answer, dict):
         return answer
     return {name: _member(name, value) for name, value in answer.items()}
-
-
-def as_text(answer: Any) -> str:  # noqa: ANN401 - JSON
-    """What is printed."""
-    return json.dumps(document(answer), indent=2)
 
 
 def word(name: str) -> str:

@@ -3,13 +3,14 @@
 `periplus-spoke` ends with the same numbers (`periplus_spoke.kit.errors`): one number means one thing.
 """
 
-import os
 import signal
-import sys
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import Final, NoReturn
 
 import typer
+
+from periplus_hub.api.cli.output import say, say_labelled
 
 STOPPING: Final = (
     signal.SIGINT,
@@ -39,19 +40,11 @@ class Exit(IntEnum):
     """Ended before it was done: by Ctrl-C or SIGTERM, or as its terminal was closed."""
 
 
-def fail(message: str, remedy: str = "", code: Exit = Exit.FAILED) -> NoReturn:
-    """Say what failed and what to do, on standard error, and leave."""
-    say(f"{typer.style('error', fg='red', bold=True)} {message}")
+def fail(message: str, remedy: str = "", code: Exit = Exit.FAILED, *, log: Sequence[str] = ()) -> NoReturn:
+    """Say what failed and what to do, on standard error, and leave. `log` holds lines that tell more."""
+    say_labelled("error", message)
+    for line in log:
+        say(f"    {line}")
     if remedy:
-        say(f"{typer.style('remedy', bold=True)} {remedy}")
+        say_labelled("remedy", remedy)
     raise typer.Exit(int(code))
-
-
-def say(text: str) -> None:
-    """A line on standard error; in colour on a terminal that wants it."""
-    typer.echo(text, err=True, color=False if os.environ.get("NO_COLOR") else None)
-
-
-def close_output() -> None:
-    """After a broken pipe: what is still to be written goes nowhere, without another word about it."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

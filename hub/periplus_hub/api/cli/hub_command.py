@@ -11,6 +11,7 @@ import typer
 
 from periplus_hub.api.cli.connection import JsonOption, Listing
 from periplus_hub.api.cli.exits import Exit, fail
+from periplus_hub.api.cli.output import tell
 from periplus_hub.api.cli.tables import when
 
 hub_commands = typer.Typer(no_args_is_help=True, help="Run the hub: serve, work, migrate.")
@@ -104,7 +105,7 @@ def admin_token(
     config: ConfigOption = None,
 ) -> None:
     """Make a new admin API token straight in the database, and print it once; the one before is revoked."""
-    typer.echo(_run("admin_token", config, {"data_dir": data_dir}, tenant))
+    tell(_run("admin_token", config, {"data_dir": data_dir}, tenant) or "")
 
 
 @tenants.command("create")
@@ -115,7 +116,7 @@ def create_tenant(
     config: ConfigOption = None,
 ) -> None:
     """Make a tenant straight in the database, and print its first admin API token once."""
-    typer.echo(_run("add_tenant", config, {"data_dir": data_dir}, name))
+    tell(_run("add_tenant", config, {"data_dir": data_dir}, name) or "")
 
 
 @tenants.command("list")

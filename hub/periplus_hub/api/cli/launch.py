@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -31,12 +31,13 @@ _CHILD_SCRIPT: Final = Path(__file__).with_name("child.py")
 
 
 class ChildError(Exception):
-    """A child process did not do what it was started for; the message holds the end of its log."""
+    """A child process did not do what it was started for; `log` is the end of what it said."""
 
-    def __init__(self, message: str, remedy: str) -> None:
+    def __init__(self, message: str, remedy: str, log: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.message = message
         self.remedy = remedy
+        self.log = tuple(log)
 
 
 class SpokeStatus(msgspec.Struct, frozen=True):
@@ -94,11 +95,11 @@ class Child:
         """Whether the process still lives."""
         return self.process.poll() is None
 
-    def tail(self) -> str:
+    def tail(self) -> list[str]:
         """The last lines it logged."""
         with contextlib.suppress(OSError):
-            return "\n".join(self.log.read_text(errors="replace").splitlines()[-_LOG_TAIL_LINES:])
-        return ""
+            return self.log.read_text(errors="replace").splitlines()[-_LOG_TAIL_LINES:]
+        return []
 
 
 def environment_of_a_trial() -> dict[str, str]:
@@ -151,8 +152,8 @@ class Children:
         deadline = time.monotonic() + _START_S
         while not self._ready_file.exists():
             if self.hub is None or not self.hub.running or time.monotonic() > deadline:
-                msg = f"the hub did not start:\n{self.hub.tail() if self.hub else ''}"
-                raise ChildError(msg, f"Its folder is {self.folder}: TMPDIR chooses another place.")
+                remedy = f"Its folder is {self.folder}: TMPDIR chooses another place."
+                raise ChildError("the hub did not start", remedy, self.hub.tail() if self.hub else ())
             beat()
             self.pause()
         return msgspec.json.decode(self._ready_file.read_bytes(), type=HubReady)
@@ -187,7 +188,7 @@ class Children:
             found = msgspec.json.decode(self.status_file(index).read_bytes(), type=SpokeStatus)
         child = self.spokes[name]
         if found.phase not in {"failed", "settled"} and not child.running:
-            detail = child.tail() or f"exit code {child.process.returncode}"
+            detail = " / ".join(child.tail()) or f"exit code {child.process.returncode}"
             return SpokeStatus(
                 phase="failed",
                 reason="spoke_died",

@@ -9,6 +9,7 @@ from periplus_hub.api.cli.clusters_command import find
 from periplus_hub.api.cli.connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
 from periplus_hub.api.cli.documents import word
 from periplus_hub.api.cli.exits import Exit, fail
+from periplus_hub.api.cli.output import tell
 from periplus_hub.api.client import HubClient
 
 domains = typer.Typer(no_args_is_help=True, help="Network domains: which clusters share one address space.")
@@ -135,7 +136,7 @@ def create(
     """Make a network domain, empty at first."""
     with hub(url, token_file) as client:
         story.create_domain(client, name, description)
-    typer.echo(f"created {name}")
+    tell(f"created {name}")
 
 
 @domains.command("move")
@@ -150,7 +151,7 @@ def move(
     with hub(url, token_file) as client:
         target = find_domain(client, domain)
         story.move_clusters(client, target["id"], [find(client, name)["id"] for name in clusters])
-    typer.echo(f"moved {', '.join(clusters)} into {target['name']}")
+    tell(f"moved {', '.join(clusters)} into {target['name']}")
 
 
 @domains.command("own")
@@ -165,7 +166,7 @@ def own(
         ids = [find(client, name)["id"] for name in clusters]
         result = queries.outcome(client.ask(ISOLATE, {"clusters": ids}), "isolateClusters")
     for cluster in result["clusters"]:
-        typer.echo(f"{cluster['name']} is in {cluster['networkDomain']['name']}")
+        tell(f"{cluster['name']} is in {cluster['networkDomain']['name']}")
 
 
 @domains.command("connect")
@@ -184,7 +185,7 @@ def connect(
     with hub(url, token_file) as client:
         ends = (find_domain(client, a)["id"], find_domain(client, b)["id"])
         story.connect(client, *ends, mode=mode.upper().replace("-", "_"), note=note)
-    typer.echo(f"{a} and {b} are connected: {mode}")
+    tell(f"{a} and {b} are connected: {mode}")
 
 
 @domains.command("disconnect")
@@ -195,7 +196,7 @@ def disconnect(
     with hub(url, token_file) as client:
         ends = {"a": find_domain(client, a)["id"], "b": find_domain(client, b)["id"]}
         queries.outcome(client.ask(DISCONNECT, ends), "disconnectDomains")
-    typer.echo(f"{a} and {b} are not connected any more")
+    tell(f"{a} and {b} are not connected any more")
 
 
 @domains.command("delete")
@@ -203,4 +204,4 @@ def delete(domain: DomainArgument, *, url: UrlOption = None, token_file: TokenFi
     """Delete an empty domain."""
     with hub(url, token_file) as client:
         queries.outcome(client.ask(DELETE, {"domain": find_domain(client, domain)["id"]}), "deleteNetworkDomain")
-    typer.echo(f"deleted {domain}")
+    tell(f"deleted {domain}")

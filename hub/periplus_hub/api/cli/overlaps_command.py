@@ -1,4 +1,4 @@
-"""`periplus overlaps`."""
+"""`periplus overlaps`, the report, and what people do about it."""
 
 from typing import Annotated, Any, Final
 
@@ -19,7 +19,12 @@ _ALL: Final = "all"
 _TWO: Final = 2
 
 
-def overlaps(
+overlaps = typer.Typer(invoke_without_command=True)
+
+
+@overlaps.callback()
+def show_overlaps(
+    context: typer.Context,
     *,
     joined: Annotated[
         list[str] | None,
@@ -38,6 +43,8 @@ def overlaps(
     as_json: JsonOption = False,
 ) -> None:
     """The overlap register: groups by severity, what each would break, what to do."""
+    if context.invoked_subcommand is not None:
+        return
     show = printer(as_json=as_json)
     with hub(url, token_file) as client:
         asked = {"cluster": cluster, "domain": domain, "severity": " or ".join(severity or ())}

@@ -7,6 +7,8 @@ import sys
 import time
 from typing import Final, TextIO
 
+from periplus_contract.text import visible
+
 _WIPE: Final = "\r\x1b[2K"
 
 
@@ -21,6 +23,7 @@ class Progress:
 
     def show(self, step: str, detail: str = "") -> None:
         """What goes on now. `detail` changes often: only a terminal shows it."""
+        step, detail = visible(step), visible(detail)
         if self._live:
             seconds = f"{time.monotonic() - self._began_s:3.0f} s  "
             text = seconds + " · ".join(part for part in (step, detail) if part)

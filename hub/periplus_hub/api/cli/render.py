@@ -6,12 +6,11 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Final
 
-from rich.console import Console
 from rich.padding import Padding
 from rich.rule import Rule
 from rich.table import Table
-from rich.text import Text
 
+from periplus_hub.api.cli.plain import Console, Text
 from periplus_hub.api.cli.report import (
     ClusterLine,
     ClusterState,

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from periplus_hub.api.cli import leftovers, queries
-from periplus_hub.api.cli.exits import STOPPING, fail, say
+from periplus_hub.api.cli.exits import STOPPING, fail
 from periplus_hub.api.cli.launch import ChildError, Children, HubReady, SpokeStatus, spoke_is_installed
+from periplus_hub.api.cli.output import say
 from periplus_hub.api.cli.progress import Progress
 from periplus_hub.api.cli.queries import OverlapAsk
 from periplus_hub.api.cli.report import SAME_CLUSTER, ClusterLine, ClusterState, Report, counted
@@ -139,7 +140,7 @@ def running(targets: list[Target], progress: Progress) -> Iterator[Fleet]:
             yield Fleet(targets, children, ready, client, token, progress)
     except (ChildError, HubCallError) as error:
         progress.clear()
-        fail(error.message, error.remedy)
+        fail(error.message, error.remedy, log=error.log if isinstance(error, ChildError) else ())
     finally:
         for number in STOPPING:
             signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave anything behind either

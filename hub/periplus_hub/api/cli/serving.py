@@ -1,7 +1,6 @@
 """What `--keep` and `periplus demo` print before they serve until Ctrl-C."""
 
 import json
-import os
 import shlex
 import shutil
 import signal
@@ -10,9 +9,8 @@ import threading
 from pathlib import Path
 from typing import Final
 
-import typer
-
 from periplus_hub.api.cli.exits import STOPPING, fail
+from periplus_hub.api.cli.output import tell
 from periplus_hub.api.cli.run_fleet import Fleet
 
 EXAMPLE_QUERY: Final = (
@@ -29,32 +27,32 @@ def serve_until_interrupted(fleet: Fleet, *, err: bool) -> None:
     stop = threading.Event()
     for number in STOPPING:
         signal.signal(number, lambda *_: stop.set())
-    for line in _invitation(fleet):
-        typer.echo(line, err=err, color=False if os.environ.get("NO_COLOR") else None)
+    for line, is_bold in _invitation(fleet):
+        tell(line, err=err, bold=is_bold)
     hub = fleet.children.hub
     while not stop.wait(1.0):
         if hub is not None and not hub.running:
-            fail(f"the hub ended:\n{hub.tail()}", "Start again; if it happens again, report it with these lines.")
-    typer.echo("", err=True)
+            fail("the hub ended", "Start again; if it happens again, report it with these lines.", log=hub.tail())
+    tell(err=True)
 
 
-def _invitation(fleet: Fleet) -> list[str]:
-    """A GraphQL query and the command line, each with its token and ready to paste."""
+def _invitation(fleet: Fleet) -> list[tuple[str, bool]]:
+    """A GraphQL query and the command line, each with its token and ready to paste; True for what is bold."""
     url = fleet.ready.people_url
     curl = [
         *("curl", "-sS", f"{url}/graphql", "-H", f"Authorization: Bearer {fleet.token}"),
         *("-H", "Content-Type: application/json", "-d", json.dumps({"query": EXAMPLE_QUERY})),
     ]
     return [
-        "",
-        typer.style("Ask it yourself, in GraphQL (paste as it is):", bold=True),
-        shlex.join(curl),
-        "",
-        typer.style("Or with the command line, in another terminal:", bold=True),
-        f"export PERIPLUS_URL={url} PERIPLUS_TOKEN={fleet.token}",
-        f"{_program()} clusters list",
-        "",
-        typer.style(f"Serving {url} until Ctrl-C, which stops and removes everything.", bold=True),
+        ("", False),
+        ("Ask it yourself, in GraphQL (paste as it is):", True),
+        (shlex.join(curl), False),
+        ("", False),
+        ("Or with the command line, in another terminal:", True),
+        (f"export PERIPLUS_URL={url} PERIPLUS_TOKEN={fleet.token}", False),
+        (f"{_program()} clusters list", False),
+        ("", False),
+        (f"Serving {url} until Ctrl-C, which stops and removes everything.", True),
     ]
 
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Final, TextIO, cast
 
 from rich.cells import cell_len
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
+
+from periplus_hub.api.cli.plain import Console, Text
 
 _GAP: Final = 2
 _BLANKS: Final = re.compile(r"[ \t]+(?=\n)")

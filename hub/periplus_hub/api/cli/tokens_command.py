@@ -13,6 +13,7 @@ from periplus_hub.api.cli import queries
 from periplus_hub.api.cli.connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
 from periplus_hub.api.cli.documents import word
 from periplus_hub.api.cli.exits import fail
+from periplus_hub.api.cli.output import tell
 from periplus_hub.api.cli.tables import when
 from periplus_hub.api.client import HubClient
 
@@ -121,7 +122,7 @@ def withdraw_join_token(
         if found is None:
             fail(f"there is no join token {identity!r}", "See 'periplus join-token list'.")
         result = queries.outcome(client.ask(WITHDRAW, {"token": found["id"]}), "withdrawJoinToken")
-    typer.echo(f"join token {result['publicId']} is withdrawn")
+    tell(f"join token {result['publicId']} is withdrawn")
 
 
 @api_tokens.command("create")
@@ -167,7 +168,7 @@ def revoke_api_token(
     with hub(url, token_file) as client:
         found = _api_token(_nodes(client, API_TOKENS, "apiTokens"), identity)
         result = queries.outcome(client.ask(REVOKE, {"token": found["id"]}), "revokeApiToken")
-    typer.echo(f"API token {result['prefix']} ({result['name']}) is revoked")
+    tell(f"API token {result['prefix']} ({result['name']}) is revoked")
 
 
 def _api_token(known: list[dict[str, Any]], identity: str) -> dict[str, Any]:
@@ -190,17 +191,17 @@ def _nodes(client: HubClient, document: str, field: str, **variables: object) ->
 def _handing_out(out: Path | None) -> Iterator[Callable[[str], None]]:
     """Where a secret goes. Its file is made before it is: a secret that cannot be kept would be lost."""
     if out is None:
-        yield typer.echo
+        yield tell
         return
     temporary = out.with_name(f".{out.name}.{os.getpid()}")
     file = _private_file(temporary, out)
     try:
         with file:
-            yield lambda secret: print(secret, file=file)
+            yield lambda secret: file.writelines([secret, "\n"])
         temporary.replace(out)
     finally:
         temporary.unlink(missing_ok=True)
-    typer.echo(f"written to {out}")
+    tell(f"written to {out}")
 
 
 def _private_file(temporary: Path, out: Path) -> IO[str]:

@@ -3,16 +3,16 @@
 import contextlib
 import hashlib
 import importlib
-import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
-from periplus_hub.api.cli.exits import Exit, close_output, fail, say
+from periplus_contract.text import visible
+from periplus_hub.api.cli.exits import Exit, fail
 from periplus_hub.api.cli.kubeconfigs import KubeconfigError, merged, named
+from periplus_hub.api.cli.output import close_output, flush_output, say, tell_json
 from periplus_hub.api.cli.progress import Progress
 from periplus_hub.api.cli.report import ClusterState, Report
 from periplus_hub.api.cli.run_fleet import Target, running
@@ -31,7 +31,8 @@ def _offered(ctx: typer.Context, incomplete: str) -> list[str]:
     given = ctx.params.get("kubeconfig")
     with contextlib.suppress(KubeconfigError):
         found = named([Path(path) for path in given], ()) if given else merged(())
-        return [name for name in dict.fromkeys(each.context for each in found) if name.startswith(incomplete)]
+        names = dict.fromkeys(each.context for each in found)
+        return [name for name in names if name.startswith(incomplete) and visible(name) == name]
     return []
 
 
@@ -84,7 +85,7 @@ def cluster_name(context: str) -> str:
 def printer(*, as_json: bool) -> Callable[[Report], None]:
     """How a report goes to standard output. What that needs is loaded now, while spokes are still reading."""
     if as_json:
-        return lambda report: _written(lambda: typer.echo(json.dumps(report.document(), indent=2)))
+        return lambda report: _written(lambda: tell_json(report.document()))
     render = importlib.import_module("periplus_hub.api.cli.render")
     console = importlib.import_module("periplus_hub.api.cli.tables").standard_output()
     return lambda report: _written(lambda: render.print_report(report, console))
@@ -93,7 +94,7 @@ def printer(*, as_json: bool) -> Callable[[Report], None]:
 def _written(write: Callable[[], None]) -> None:
     try:
         write()
-        sys.stdout.flush()
+        flush_output()
     except BrokenPipeError:
         close_output()  # whoever read it has seen enough; the exit code is still wanted
     except OSError as error:

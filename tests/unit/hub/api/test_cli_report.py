@@ -5,8 +5,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from rich.console import Console
-
+from periplus_hub.api.cli.plain import Console
 from periplus_hub.api.cli.render import print_report
 from periplus_hub.api.cli.report import (
     ClusterLine,

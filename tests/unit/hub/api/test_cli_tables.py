@@ -3,9 +3,8 @@
 import io
 
 import pytest
-from rich.console import Console
-from rich.text import Text
 
+from periplus_hub.api.cli.plain import Console, Text
 from periplus_hub.api.cli.tables import Trimmed, print_table
 
 LEFT_OUT = "not shown, the terminal is too narrow: "

@@ -20,9 +20,9 @@ async def test_everything_readable(tmp_path: Path) -> None:
     async with session(FakeKube(), tmp_path) as client:
         report = await check(client)
     assert report.ok
-    assert "ok      pods" in report.text()
-    assert "absent  about.k8s.io/clusterproperties" in report.text()
-    assert "ClusterRole" not in report.text()
+    assert "ok      pods" in "\n".join(report.lines())
+    assert "absent  about.k8s.io/clusterproperties" in "\n".join(report.lines())
+    assert "ClusterRole" not in "\n".join(report.lines())
 
 
 async def test_what_is_lacking_is_named_with_the_manifests(tmp_path: Path) -> None:
@@ -31,10 +31,10 @@ async def test_what_is_lacking_is_named_with_the_manifests(tmp_path: Path) -> No
     async with session(fake, tmp_path) as client:
         report = await check(client)
     assert not report.ok
-    text = report.text()
+    text = "\n".join(report.lines())
     assert "LACKING pods: may not watch" in text
     assert "LACKING discovery.k8s.io/endpointslices: may not list" in text
-    assert render() in text
+    assert render().rstrip() in text
     assert all(request.method in {"GET", "POST"} for request in fake.requests)
 
 
@@ -47,9 +47,9 @@ async def test_what_may_not_even_be_identified_is_told_what_it_lacks(tmp_path: P
         report = await check(client)
     assert not report.ok
     assert report.identity is None
-    assert report.text().startswith("cannot read this cluster: GET /api/v1/namespaces/kube-system")
-    assert "LACKING namespaces: may not get" in report.text()
-    assert render() in report.text()
+    assert "\n".join(report.lines()).startswith("cannot read this cluster: GET /api/v1/namespaces/kube-system")
+    assert "LACKING namespaces: may not get" in "\n".join(report.lines())
+    assert render().rstrip() in "\n".join(report.lines())
 
 
 async def test_an_unreachable_cluster_is_the_report(tmp_path: Path) -> None:
@@ -59,7 +59,7 @@ async def test_an_unreachable_cluster_is_the_report(tmp_path: Path) -> None:
         report = await check(client)
     assert not report.ok
     assert report.identity is None
-    assert "does not accept them" in report.text()
+    assert "does not accept them" in "\n".join(report.lines())
 
 
 @pytest.mark.promise("spokes-only-read")

@@ -1,0 +1,50 @@
+"""The edge of `periplus`: everything it prints passes here, and shows of foreign texts what can be seen.
+
+Only this module, `plain` for rich and `progress` write to a terminal; a gate in `tests/meta` holds that.
+"""
+
+import os
+import sys
+from typing import Any, Final
+
+import typer
+
+from periplus_contract.text import json_text, visible
+
+_COLOURS: Final = {"error": "red"}
+
+
+def tell(text: str = "", *, err: bool = False, bold: bool = False) -> None:
+    """A line on standard output, or on standard error."""
+    line = visible(text)
+    _write(typer.style(line, bold=True) if bold else line, err=err)
+
+
+def say(text: str) -> None:
+    """A line on standard error."""
+    tell(text, err=True)
+
+
+def say_labelled(label: str, text: str) -> None:
+    """A line on standard error that begins with what it is."""
+    _write(f"{typer.style(label, fg=_COLOURS.get(label), bold=True)} {visible(text)}", err=True)
+
+
+def tell_json(value: Any) -> None:  # noqa: ANN401 - JSON
+    """One document on standard output."""
+    _write(json_text(value, indent=2), err=False)
+
+
+def flush_output() -> None:
+    """Have it all written; raises OSError when that fails."""
+    sys.stdout.flush()
+
+
+def close_output() -> None:
+    """After a broken pipe: what is still to be written goes nowhere, without another word about it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _write(line: str, *, err: bool) -> None:
+    """In colour on a terminal that wants it."""
+    typer.echo(line, err=err, color=False if os.environ.get("NO_COLOR") else None)
