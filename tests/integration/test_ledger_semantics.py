@@ -143,6 +143,23 @@ async def test_another_header_over_the_same_body_is_a_conflict_too(door: Door, t
     assert (await member.send(first)).result == "duplicate"
 
 
+async def test_only_the_newest_life_of_a_spoke_is_asked_for_what_the_hub_lost(door: Door, tenant: Scope) -> None:
+    member = await door.member(tenant)
+    earlier, newer, next_one = (UUID(f"0195000{number}-0000-7000-8000-000000000001") for number in (0, 1, 2))
+    for epoch in (earlier, newer):
+        await member.send(Spoke(member.registration, epoch).snapshot({"pods": [pod("a")]}))
+
+    async def asked(epoch: UUID, **beat: int) -> bool:
+        return (await member.beat(epoch=str(epoch), **beat)).wants_snapshot
+
+    assert not await asked(newer, last_seq=1)
+    assert await asked(newer, last_seq=2)
+    assert not await asked(newer, last_seq=2, queued_batches=1)
+    assert not await asked(earlier, last_seq=2)
+    assert await asked(next_one, last_seq=1)
+    assert not await asked(next_one, last_seq=0)
+
+
 @pytest.mark.promise("settled-then-deleted")
 async def test_settled_is_the_unbroken_run_of_old_enough_batches(db: Database, tenant: Scope, clock: FakeClock) -> None:
     door = open_door(db, IngestConfig(settle_after_s=120))

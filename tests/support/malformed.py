@@ -202,6 +202,11 @@ def broken_chains() -> Iterator[Case]:
     }
     for name, mark in marks.items():
         yield f"chain: {name}", "invalid-batch", with_header(inventory=mark)
+    yield "chain: delta after its own seq", "invalid-batch", after_its_own_seq
+
+
+def after_its_own_seq(spoke: Spoke) -> bytes:
+    return spoke.snapshot({"pods": GOOD_ROWS}, inventory=InventoryMark(mode="delta", after_seq=spoke.seq + 1))
 
 
 def bombs() -> Iterator[Case]:

@@ -40,6 +40,22 @@ def test_what_is_proposed_is_the_lowest_that_touches_nothing(used: list[Prefix],
     assert found(*used, *others, *rest)[4, length] == free
 
 
+def _inside6(bits: int, length: int) -> Prefix:
+    value = parse("fd00::/56").value | bits << 64
+    return Prefix(6, value >> (128 - length) << (128 - length), length)
+
+
+@given(st.lists(st.builds(_inside6, st.integers(0, 0xFF), st.integers(58, 128)), max_size=24), st.integers(57, 64))
+def test_with_ipv6_too_what_is_proposed_is_the_lowest_that_touches_nothing(used: list[Prefix], length: int) -> None:
+    candidates = (_inside6(start << (64 - length), length) for start in range(1 << (length - 56)))
+    free = next((each for each in candidates if not any(u.covers(each) or each.covers(u) for u in used)), None)
+    rest = tuple(parse(f"fd00:0:0:{1 << bit:x}::/{64 - bit}") for bit in range(8, 16))
+    wider = tuple(parse(f"fd00:0:{1 << bit:x}::/{48 - bit}") for bit in range(16))
+    widest = tuple(parse(f"fd00:{1 << bit:x}::/{32 - bit}") for bit in range(16))
+    top = tuple(parse(f"fd{1 << bit:02x}::/{16 - bit}") for bit in range(8))
+    assert found(*used, *rest, *wider, *widest, *top)[6, length] == free
+
+
 @given(st.lists(st.builds(_inside, st.integers(0, 0xFFF), st.integers(18, 32)), max_size=24))
 def test_nothing_proposed_is_in_use_and_nothing_in_use_is_outside_the_sizes(used: list[Prefix]) -> None:
     for (family, length), free in found(*used).items():
@@ -67,6 +83,9 @@ def test_nothing_proposed_is_in_use_and_nothing_in_use_is_outside_the_sizes(used
         ((), 4, 7, "None"),
         ((), 6, 64, "fd00::/64"),
         (("fd00::/48",), 6, 64, "fd00:0:1::/64"),
+        (("fd00:0:0:1::/64",), 6, 63, "fd00:0:0:2::/63"),
+        (("fd00:0:0:1::/64",), 6, 64, "fd00::/64"),
+        (("fd00:0:0:3::1/128",), 6, 62, "fd00:0:0:4::/62"),
         (("fd00::1/128",), 6, 112, "fd00:0:0:1::/112"),
         (("fd00::/8",), 6, 64, "None"),
     ],
