@@ -15,9 +15,9 @@ from tests.support.graphql_hub import Door, door, seed, token_for
 PAGE = "edges{cursor node{__typename}} pageInfo{hasNextPage hasPreviousPage startCursor endCursor} totalCount"
 WAYS = {
     "Query": ("", ""),
-    "Cluster": ("cluster(id:$c){", "}"),
-    "NetworkDomain": ("node(id:$d){... on NetworkDomain{", "}}"),
-    "OverlapGroup": ("node(id:$g){... on OverlapGroup{", "}}"),
+    "Cluster": ("cluster(id:$cluster){", "}"),
+    "NetworkDomain": ("node(id:$domain){... on NetworkDomain{", "}}"),
+    "OverlapGroup": ("node(id:$group){... on OverlapGroup{", "}}"),
 }
 JOINED = "overlapGroups(ifAllJoined:true,"
 
@@ -35,7 +35,7 @@ def lists() -> Iterator[str]:
 
 
 async def page(hub: Door, token: str, text: str, ids: dict[str, str], cursor: str | None) -> Any:
-    used = {"c": "Cluster", "d": "NetworkDomain", "g": "OverlapGroup"}
+    used = {"cluster": "Cluster", "domain": "NetworkDomain", "group": "OverlapGroup"}
     head = ", ".join(["$cursor:String", *(f"${name}:ID!" for name in used if f"${name}" in text)])
     variables = {name: ids[kind] for name, kind in used.items() if f"${name}" in text}
     found: Any = (await hub.ask(f"query({head}){{{text}}}", token, cursor=cursor, **variables)).good
