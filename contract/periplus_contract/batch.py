@@ -25,6 +25,7 @@ import msgspec
 
 from periplus_contract import limits
 from periplus_contract.outcomes import Outcome
+from periplus_contract.places import where
 from periplus_contract.tables import Kind
 
 MAGIC: Final = b"PERIPLUS"
@@ -174,7 +175,7 @@ def _decode_header(encoded: memoryview) -> Header:
     try:
         return _HEADER.decode(encoded)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        msg = f"header does not decode: {error}"
+        msg = f"header does not decode{where(error)}"
         raise DamagedBatchError(msg) from error
 
 

@@ -2,6 +2,9 @@
 
 from typing import Final, NamedTuple
 
+_CHARS: Final = 20
+"""Of a version's text: Python turns no longer number into an int than it is told to."""
+
 
 class Version(NamedTuple):
     """A contract version. Minors only ever add; a new major is a new wire."""
@@ -16,7 +19,9 @@ class Version(NamedTuple):
     def parse(cls, text: str) -> "Version":
         """Parse `major.minor`; raises ValueError naming the text when it is not one."""
         major, dot, minor = text.partition(".")
-        if not (dot and major.isascii() and major.isdigit() and minor.isascii() and minor.isdigit()):
+        if not (
+            dot and len(text) <= _CHARS and major.isascii() and major.isdigit() and minor.isascii() and minor.isdigit()
+        ):
             msg = f"contract version must look like '1.0', not {text[:32]!r}"
             raise ValueError(msg)
         return cls(int(major), int(minor))

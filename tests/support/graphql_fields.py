@@ -31,8 +31,20 @@ class FieldQuery:
     """`name` is Type.field; the example brings the values of the variables."""
 
     name: str
-    text: str
+    before: str
+    after: str
+    inside: str
     example: Example
+
+    @property
+    def text(self) -> str:
+        """The operation."""
+        return self.call("")
+
+    def call(self, arguments: str) -> str:
+        """The operation with arguments for the field."""
+        given = f"({arguments})" if arguments else ""
+        return f"{self.before}{self.name.partition('.')[2]}{given}{self.inside}{self.after}"
 
 
 @dataclass(frozen=True)
@@ -64,8 +76,8 @@ def every_field(schema: GraphQLSchema) -> Iterator[FieldQuery]:
         for name, field in kind.fields.items():
             assert not any(map(is_required_argument, field.args.values())), f"{kind.name}.{name} needs an argument"
             inner = get_named_type(field.type)
-            selected = name if is_leaf_type(inner) else f"{name}{{{_leaves(inner)}}}"
-            yield FieldQuery(f"{kind.name}.{name}", f"{way.before}{selected}{way.after}", way.example)
+            inside = "" if is_leaf_type(inner) else f"{{{_leaves(inner)}}}"
+            yield FieldQuery(f"{kind.name}.{name}", way.before, way.after, inside, way.example)
             if not is_leaf_type(inner) and way.depth < MAX_DEPTH:
                 queue.append((way.to(name, ""), inner))
 

@@ -48,8 +48,7 @@ class Viewer:
     async def tenant(self, info: Info) -> str:
         """Its name."""
         context = info.context
-        async with context.readers, context.db.read() as c:
-            return await repository.tenant_name(c, context.scope)
+        return await context.once(lambda c: repository.tenant_name(c, context.scope))
 
 
 @strawberry.type(description="A person's or program's token, without its secret.")

@@ -22,12 +22,21 @@ from periplus_hub.addresses.graphql_types import (
     Severities,
 )
 from periplus_hub.addresses.joined import Key
-from periplus_hub.addresses.model import AllocationFilter, AllocationKind, GroupFilter, JoinedGroup, Severity
+from periplus_hub.addresses.model import (
+    AllocationFilter,
+    AllocationKind,
+    GroupFilter,
+    JoinedGroup,
+    RegisterStatus,
+    Severity,
+)
+from periplus_hub.addresses.prefixes import FAMILY_BITS
 from periplus_hub.addresses.repository_groups import GroupAsk
 from periplus_hub.addresses.repository_register import is_current, register_status
 from periplus_hub.addresses.service_joined import JoinAsk, place
 from periplus_hub.addresses.service_pairs import PairAsk
 from periplus_hub.kit.db import ReadConnection
+from periplus_hub.kit.errors import Invalid
 from periplus_hub.kit.graphql import Context, from_row, global_id, uuid_of
 from periplus_hub.kit.graphql_prices import Cost, ListSize, at_most, paged
 from periplus_hub.kit.graphql_scalars import BigInt, Cidr
@@ -41,6 +50,12 @@ ClusterFilterArgument = Annotated[
 Family = Annotated[int | None, strawberry.argument(description="Only this family: 4 or 6.")]
 Within = Annotated[Cidr | None, strawberry.argument(description="Only what lies inside or around this range.")]
 Kinds = Annotated[list[AllocationKind] | None, strawberry.argument(description="Only these kinds.")]
+
+
+def _family(asked: int | None) -> int | None:
+    if asked not in {None, *FAMILY_BITS}:
+        raise Invalid(f"family is {asked}", "Give 4 or 6, or leave it out for both.")
+    return asked
 
 
 async def _register(c: ReadConnection, scope: Scope, keys: Sequence[str]) -> dict[str, object]:
@@ -167,7 +182,7 @@ class ClusterAddresses:
         family: Family = None,
     ) -> Connection[Allocation]:
         """While it is active."""
-        asked = AllocationFilter(kinds=tuple(kinds or ()), family=family)
+        asked = AllocationFilter(kinds=tuple(kinds or ()), family=_family(family))
         pages = Pages(
             info.context, repository.ALLOCATIONS, self.registration_id, window_of(first, after, last, before), asked
         )
@@ -240,7 +255,7 @@ class AddressesQuery:
             severities=tuple(severities or ()),
             registration_ids=() if cluster is None else (uuid_of(cluster, "Cluster"),),
             domain_ids=() if domain is None else (uuid_of(domain, "NetworkDomain"),),
-            family=family,
+            family=_family(family),
             within=within,
         )
         window = window_of(first, after, last, before)
@@ -269,17 +284,20 @@ class AddressesQuery:
     async def overlap_counts(self, info: Info) -> list[SeverityCount]:
         """Worst first."""
         context = info.context
-        async with context.readers, context.db.read() as c:
-            counts = await repository_groups.severity_counts(c, context.scope, context.clock.now())
+        now = context.clock.now()
+        counts = await context.once(lambda c: repository_groups.severity_counts(c, context.scope, now))
         return [SeverityCount(severity=severity, groups=groups) for severity, groups in counts.items()]
 
     @strawberry.field(description="Whether the overlap groups include every change there was.")
     async def overlap_register(self, info: Info) -> OverlapRegister:
         """The register's revision."""
         context = info.context
-        async with context.readers, context.db.read() as c:
+
+        async def read(c: ReadConnection) -> tuple[RegisterStatus, bool]:
             status = await register_status(c, context.scope)
-            current = await is_current(c, context.scope, status)
+            return status, await is_current(c, context.scope, status)
+
+        status, current = await context.once(read)
         return OverlapRegister(
             revision=BigInt(status.revision), latest=BigInt(status.latest), current=current, as_of=status.at
         )
@@ -302,7 +320,7 @@ class AddressesQuery:
         asked = AllocationFilter(
             registration_ids=() if cluster is None else (uuid_of(cluster, "Cluster"),),
             kinds=tuple(kinds or ()),
-            family=family,
+            family=_family(family),
             within=within,
         )
         return Connection(

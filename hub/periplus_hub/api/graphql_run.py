@@ -46,7 +46,7 @@ class Runner:
         """The response body; raises GateRefusal for the deadline and the size of the answer."""
         if admitted.prepared.introspects:
             return await self._introspect(admitted)
-        async with self._deadline():
+        async with self._deadline(context):
             result = await self._execute(admitted, context)
         return self.serialise(result, context.request_id)
 
@@ -75,22 +75,24 @@ class Runner:
 
         An event is bounded like any operation.
         """
-        async with self._deadline():
+        async with self._deadline(context):
             found = await read()
-            if found is None:
-                return None
-            result = await self._execute(admitted, context, found)
-        return self.serialise(result, context.request_id)
+            result = None if found is None else await self._execute(admitted, context, found)
+        return None if result is None else self.serialise(result, context.request_id)
 
     @asynccontextmanager
-    async def _deadline(self) -> AsyncIterator[None]:
+    async def _deadline(self, context: Context[Scope]) -> AsyncIterator[None]:
+        """Nothing of the operation goes on after it."""
         limit = self.limits.execution_s
         try:
             async with asyncio.timeout(limit):
                 yield
+                await context.settle()
         except TimeoutError:
             message = f"The operation took longer than {limit:g} s and was stopped."
             raise GateRefusal("deadline-exceeded", message, "Ask for less at once.", limit=limit) from None
+        finally:
+            await context.abandon()
 
     async def _execute(
         self, admitted: Admitted, context: Context[Scope], root: object | None = None

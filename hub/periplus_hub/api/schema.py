@@ -63,13 +63,12 @@ class NodeQuery:
         kind, parts = split_id(id)
         context = info.context
         if kind == OverlapGroup.__name__:
-            async with context.readers, context.db.read() as c:
-                return await addresses.group_node(c, context.scope, parts, context.clock.now())
+            now = context.clock.now()
+            return await context.once(lambda c: addresses.group_node(c, context.scope, parts, now))
         finder = FINDERS.get(kind)
         if finder is None:
             raise Invalid(f"'{id[:80]}' is not an id of this API", "Copy the id from an answer of this API.")
-        async with context.readers, context.db.read() as c:
-            return await finder(c, context.scope, parts)
+        return await context.once(lambda c: finder(c, context.scope, parts))
 
 
 extend(

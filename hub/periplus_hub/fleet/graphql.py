@@ -205,8 +205,7 @@ class FleetQuery:
         if id is not None:
             found = await context.load(repository.clusters_by_ids, uuid_of(id, "Cluster"))
         elif name is not None:
-            async with context.readers, context.db.read() as c:
-                found = await repository.cluster_by_name(c, context.scope, name)
+            found = await context.once(lambda c: repository.cluster_by_name(c, context.scope, name))
         else:
             found = None
         return cast("Cluster | None", found)

@@ -14,6 +14,7 @@ from periplus_contract.messages import (
     EnrolRequest,
     KindDescription,
 )
+from periplus_contract.places import where
 from periplus_contract.tables import TABLES
 from periplus_contract.version import CONTRACT, OLDEST_ACCEPTED
 from periplus_hub.fleet.body import read_bounded
@@ -65,7 +66,9 @@ async def read_message(request: Request, kind: type[Message]) -> Message:
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise RefusedError(problems.MALFORMED_MESSAGE, f"{kind.__name__}: {error}") from error
+        raise RefusedError(
+            problems.MALFORMED_MESSAGE, f"the {kind.__name__} is not as the contract says{where(error)}"
+        ) from error
 
 
 async def _handle(

@@ -14,9 +14,10 @@ from periplus_hub.fleet.graphql import Cluster, NetworkDomain
 from periplus_hub.inventory import repository, repository_owners
 from periplus_hub.inventory.config import InventoryConfig
 from periplus_hub.inventory.graphql_objects import Endpoint, KubernetesNode, Namespace, Pod, Service, Workload
-from periplus_hub.inventory.model import InventoryFilter, Owner, why_unknown
+from periplus_hub.inventory.model import InventoryFilter, Owner, Ownership, why_unknown
 from periplus_hub.inventory.repository_graphql import LISTINGS
 from periplus_hub.inventory.repository_owners import MAX_OWNERS
+from periplus_hub.kit.db import ReadConnection
 from periplus_hub.kit.graphql import uuid_of
 from periplus_hub.kit.graphql_prices import at_most, paged
 from periplus_hub.kit.graphql_scalars import BigInt, IpAddress
@@ -350,9 +351,14 @@ class InventoryQuery:
             return AddressUnknown(reason=text)
         when = min(at or now, now)
         domain_id = None if domain is None else uuid_of(domain, "NetworkDomain")
-        async with context.readers, context.db.read() as c:
+
+        async def read(c: ReadConnection) -> tuple[list[Ownership], datetime | None]:
             found = await repository_owners.address_owner(c, context.scope, ip, domain_id, when)
-            first_at = None if found else await repository_owners.first_inventory_at(c, context.scope, domain_id, when)
+            if found:
+                return found, None
+            return found, await repository_owners.first_inventory_at(c, context.scope, domain_id, when)
+
+        found, first_at = await context.once(read)
         looked = f"{ip} in {'any network domain' if domain is None else 'this network domain'}"
         owners = [AddressOwner.of(owner) for ownership in found for owner in ownership.owners]
         if not owners:

@@ -40,6 +40,9 @@ class Context(Generic[V]):
     """The hub's: `setting` finds those of a slice in it."""
     still_valid: Callable[[], Awaitable[bool]] | None = None
     """Whether the credential this operation began with still holds; subscriptions ask it again and again."""
+    reading: set[asyncio.Future[Any]] = field(default_factory=set)
+    """What is read right now. It is read to its end although a field beside it failed: a statement that is broken
+    off costs its connection."""
 
     def setting(self, kind: type[S]) -> S:
         """A slice's settings; its defaults where the hub was given none."""
@@ -52,6 +55,29 @@ class Context(Generic[V]):
             loader = self.loaders[batch, args] = DataLoader(load_fn=self._loader(batch, args), max_batch_size=1_000)
         return cast("NodeT | None", await loader.load(key))
 
+    async def once(self, work: Callable[[ReadConnection], Awaitable[S]]) -> S:
+        """What `work` reads in a short session of its own."""
+
+        async def read() -> S:
+            async with self.readers, self.db.read() as c:
+                return await work(c)
+
+        reading = asyncio.ensure_future(read())  # allowed: ended by settle or abandon
+        self.reading.add(reading)
+        reading.add_done_callback(self._ended)
+        return await asyncio.shield(reading)
+
+    async def settle(self) -> None:
+        """Wait until nothing is read any more, so that an answered operation holds no connection."""
+        while self.reading:
+            await asyncio.gather(*self.reading, return_exceptions=True)
+
+    async def abandon(self) -> None:
+        """Break off what is read: nobody wants it, and its time is over."""
+        for each in self.reading:
+            each.cancel()
+        await self.settle()
+
     def announce(self, tenant_id: UUID, topic: str, **payload: str) -> None:
         """Tell subscribers; call it after the commit."""
         if self.events is not None:
@@ -61,11 +87,15 @@ class Context(Generic[V]):
         self, batch: "Batch[V, K, NodeT]", args: tuple[Hashable, ...]
     ) -> Callable[[list[K]], Awaitable[list[NodeT | None]]]:
         async def load_all(keys: list[K]) -> list[NodeT | None]:
-            async with self.readers, self.db.read() as c:
-                found = await batch(c, self.scope, keys, *args)
+            found = await self.once(lambda c: batch(c, self.scope, keys, *args))
             return [found.get(key) for key in keys]
 
         return load_all
+
+    def _ended(self, work: asyncio.Future[Any]) -> None:
+        self.reading.discard(work)
+        if not work.cancelled():
+            work.exception()  # whoever still waits gets it; else it concerns nobody
 
 
 class Batch(Protocol[V, K, NodeT]):  # type: ignore[misc]  # variance is not worth three more names
