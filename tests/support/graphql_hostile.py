@@ -127,11 +127,11 @@ def _plain(field: GraphQLInputField) -> str:
         return "[]"
     kind = get_named_type(field.type)
     if isinstance(kind, GraphQLEnumType):
-        return next(iter(kind.values))
+        return str(next(iter(kind.values)))
     plain: dict[str, str] = {
         "Int": "1",
         "Boolean": "true",
         "DateTime": '"2026-01-31T12:00:00Z"',
         "Cidr": '"10.0.0.0/16"',
     }
-    return plain.get(str(kind.name), '"text"')
+    return plain.get(kind.name, '"text"')
