@@ -39,20 +39,20 @@ _PEOPLE_BODY: Final = 256 * 1024
 
 def make_jobs(resources: Resources) -> list[Job]:
     """Everything `hub work` does."""
-    publish, config = resources.events.publish, resources.config
+    db, publish, config = resources.databases.jobs, resources.events.publish, resources.config
     return [
-        OverlapsJob(resources.db, publish),
-        FindingsJob(resources.db, publish),
-        RetentionJob(resources.db, config),
-        IdentityRetentionJob(resources.db, config.identity_days),
-        FindingsRetentionJob(resources.db, config.ledger_days),
-        FleetRetentionJob(resources.db, max(config.ledger_days, config.identity_days)),
+        OverlapsJob(db, publish),
+        FindingsJob(db, publish),
+        RetentionJob(db, config),
+        IdentityRetentionJob(db, config.identity_days),
+        FindingsRetentionJob(db, config.ledger_days),
+        FleetRetentionJob(db, max(config.ledger_days, config.identity_days)),
     ]
 
 
 def make_intake(resources: Resources, listeners: Sequence[Listener] = ()) -> Intake:
     """The door for batches with every slice that keeps what comes in."""
-    return Intake(resources.db, resources.config, (InventoryApplier(), IpamApplier()), tuple(listeners))
+    return Intake(resources.databases.batches, resources.config, (InventoryApplier(), IpamApplier()), tuple(listeners))
 
 
 def spokes_app(resources: Resources, intake: Intake) -> ASGIApp:
@@ -65,7 +65,9 @@ def spokes_app(resources: Resources, intake: Intake) -> ASGIApp:
 
 def people_app(resources: Resources, health: Health) -> ASGIApp:
     """What people and programs ask."""
-    graphql = GraphQLApp(resources.db, resources.clock, resources.authenticator, resources.events, resources.config)
+    graphql = GraphQLApp(
+        resources.databases.questions, resources.clock, resources.authenticator, resources.events, resources.config
+    )
     routes = [*health.routes(), Route("/graphql", graphql), WebSocketRoute("/graphql", graphql)]
     return _around(Starlette(routes=routes, exception_handlers=HANDLERS), "people", resources, _PEOPLE_BODY)
 

@@ -25,6 +25,10 @@ _SPOKE_PREFIX: Final = "PERIPLUS_SPOKE_"
 _SCHEMES: Final = ("postgresql://", "postgres://", "postgresql+asyncpg://")
 
 
+OTHER_CONNECTIONS: Final = 22
+"""What a process opens for everything but questions and batches (`periplus_hub.api.databases`)."""
+
+
 class StoreConfig(Settings):
     """Where the hub keeps what it knows."""
 
@@ -43,8 +47,14 @@ class StoreConfig(Settings):
     ephemeral: bool = Field(
         default=False, description="The embedded store need not survive a power cut. For try and demo."
     )
-    database_readers: int = Field(default=6, ge=2, le=200, description="Connections for questions.")
-    database_writers: int = Field(default=5, ge=3, le=200, description="Connections for batches and changes.")
+    database_readers: int = Field(
+        default=6,
+        ge=4,
+        le=200,
+        description="Connections for questions, and how many questions are worked on at once. A process opens at most "
+        f"database_readers + database_writers + {OTHER_CONNECTIONS} connections.",
+    )
+    database_writers: int = Field(default=6, ge=5, le=200, description="Connections for batches and heartbeats.")
 
     @field_validator("database_url")
     @classmethod
@@ -56,6 +66,11 @@ class StoreConfig(Settings):
                 "its hosts and ports cannot be read: write / ? # @ [ ] in a name or password as %2F %3F %23 %40 %5B %5D"
             )
         return url
+
+    @property
+    def most_connections(self) -> int:
+        """What one process opens at most."""
+        return self.database_readers + self.database_writers + OTHER_CONNECTIONS
 
     @property
     def embedded(self) -> bool:

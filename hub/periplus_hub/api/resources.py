@@ -9,10 +9,10 @@ import asyncpg
 from periplus_hub.access.service import Authenticator
 from periplus_hub.access.service_tenants import ensure_default_tenant
 from periplus_hub.api.config import HubConfig
+from periplus_hub.api.databases import Databases, open_databases
 from periplus_hub.fleet.service_enrolment import Enrolment
 from periplus_hub.fleet.service_gate import SpokeGate
 from periplus_hub.kit.clock import Clock, SystemClock
-from periplus_hub.kit.db import Database, DatabaseLimits
 from periplus_hub.kit.db_errors import DATABASE_ERRORS, is_connection_trouble
 from periplus_hub.kit.errors import Unavailable
 from periplus_hub.kit.event_bridge import EventBridge
@@ -27,7 +27,7 @@ class Resources:
 
     config: HubConfig
     clock: Clock
-    db: Database
+    databases: Databases
     events: Events
     authenticator: Authenticator
     spoke_gate: SpokeGate
@@ -63,21 +63,21 @@ async def open_resources(config: HubConfig, url: str) -> AsyncIterator[Resources
     if config.embedded:
         await migrated(url)
     clock = SystemClock()
-    db = Database(url, clock, DatabaseLimits(readers=config.database_readers, writers=config.database_writers))
+    databases = open_databases(url, clock, config)
     events = Events()
     try:
         with naming_the_database():
-            await check_schema(db)
-            await ensure_default_tenant(db)
-        async with beside(EventBridge(db, events).run()):
+            await check_schema(databases.questions)
+            await ensure_default_tenant(databases.questions)
+        async with beside(EventBridge(databases.jobs, events).run()):
             yield Resources(
                 config=config,
                 clock=clock,
-                db=db,
+                databases=databases,
                 events=events,
-                authenticator=Authenticator(db),
-                spoke_gate=SpokeGate(db),
-                enrolment=Enrolment(db, events),
+                authenticator=Authenticator(databases.doors),
+                spoke_gate=SpokeGate(databases.doors),
+                enrolment=Enrolment(databases.enrolment, events),
             )
     finally:
-        await db.dispose()
+        await databases.dispose()

@@ -37,7 +37,7 @@ async def work(config: HubConfig, url: str) -> None:
     """The jobs alone, with health and metrics; waits while another process leads."""
     with _stop_signals() as stop:
         async with open_resources(config, url) as resources:
-            health = Health(resources.db)
+            health = Health(resources.databases.doors)
             listeners = bind(config, {"metrics": metrics_app(resources, health)})
             runner = JobRunner(make_jobs(resources), resources.clock)
             async with beside(*_leading(resources, runner)), serving(listeners):
@@ -56,8 +56,8 @@ async def admin_token(config: HubConfig, url: str, tenant: str = DEFAULT_TENANT)
     """
     async with open_resources(config, url) as resources:
         if tenant != DEFAULT_TENANT:
-            return await make_admin_token(resources.db, tenant=tenant)
-        text = await make_admin_token(resources.db, OF_THE_FILE)
+            return await make_admin_token(resources.databases.questions, tenant=tenant)
+        text = await make_admin_token(resources.databases.questions, OF_THE_FILE)
     if config.embedded:
         write_private(config.data_dir / "admin-token", text + "\n")
     return text
@@ -66,21 +66,21 @@ async def admin_token(config: HubConfig, url: str, tenant: str = DEFAULT_TENANT)
 async def add_tenant(config: HubConfig, url: str, name: str) -> str:
     """Make a tenant; returns its first admin token."""
     async with open_resources(config, url) as resources:
-        return await create_tenant(resources.db, name)
+        return await create_tenant(resources.databases.questions, name)
 
 
 async def list_tenants(config: HubConfig, url: str) -> str:
     """Every tenant, as JSON."""
     async with open_resources(config, url) as resources:
-        found = await tenants(resources.db)
+        found = await tenants(resources.databases.questions)
     return msgspec.json.encode([{"name": each.name, "createdAt": each.created_at} for each in found]).decode()
 
 
 async def _serve(resources: Resources, stop: asyncio.Event) -> None:
     config = resources.config
     if config.join_tokens_file is not None:
-        await join_tokens.admit(resources.db, join_tokens.read(config.join_tokens_file))
-    health = Health(resources.db)
+        await join_tokens.admit(resources.databases.questions, join_tokens.read(config.join_tokens_file))
+    health = Health(resources.databases.doors)
     runner = JobRunner(make_jobs(resources), resources.clock)
     intake = make_intake(resources, (nudging(runner, OverlapsJob.name),) if config.works else ())
     apps = {
@@ -99,13 +99,13 @@ async def _serve(resources: Resources, stop: asyncio.Event) -> None:
 
 def _leading(resources: Resources, runner: JobRunner) -> Sequence[Coroutine[Any, Any, None]]:
     """What a process does that may lead."""
-    return lead(resources.db, runner), following(resources.events, runner, OverlapsJob.name)
+    return lead(resources.databases.jobs, runner), following(resources.events, runner, OverlapsJob.name)
 
 
 async def _run(resources: Resources, listeners: list[Listener], health: Health, stop: asyncio.Event) -> None:
     """From ready to the signal."""
     config = resources.config
-    token_file = await ensure_admin_token(resources.db, config.data_dir if config.embedded else None)
+    token_file = await ensure_admin_token(resources.databases.questions, config.data_dir if config.embedded else None)
     trouble = await health.trouble()
     if trouble is not None:
         raise Refusal(trouble, "Look at PostgreSQL's log lines above.")

@@ -5,12 +5,16 @@ Apart from the rest of the hub, so that the server can start while the rest is s
 
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Final
 
 from periplus_hub.api.config import HubConfig
 from periplus_hub.kit.embedded_folder import FOLDER_IN_USE
 from periplus_hub.kit.embedded_postgres import EmbeddedPostgres, running_url
 from periplus_hub.kit.errors import Refusal
 from periplus_hub.kit.tasks import beside
+
+_FOR_COMMANDS: Final = 8
+"""Connections for `periplus hub` commands beside a hub that runs, and for whoever looks with psql."""
 
 
 @contextlib.asynccontextmanager
@@ -22,7 +26,12 @@ async def open_store(config: HubConfig, *, join_running: bool = False) -> AsyncI
     if config.database_url is not None:
         yield config.database_url.get_secret_value()
         return
-    postgres = EmbeddedPostgres(config.data_dir, ephemeral=config.ephemeral, account=config.postgres_account)
+    postgres = EmbeddedPostgres(
+        config.data_dir,
+        ephemeral=config.ephemeral,
+        account=config.postgres_account,
+        connections=config.most_connections + _FOR_COMMANDS,
+    )
     try:
         await postgres.start()
     except Refusal as refusal:

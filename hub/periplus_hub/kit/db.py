@@ -1,7 +1,7 @@
 """PostgreSQL: short read sessions, units of work, and what happens when the server goes away.
 
-Two pools: readers whose sessions cannot write, and writers. So people's questions never take the last connection of
-an ingest, and a statement that is too slow for a screen may still be fast enough for a batch.
+A `Database` has two pools: readers whose sessions cannot write, and writers. Work of one sort has a `Database` of its
+own beside the others (`Database.beside`), so that none can take the last connection of another.
 """
 
 import asyncio
@@ -43,6 +43,8 @@ _log: Final = structlog.get_logger(__name__)
 class DatabaseLimits:
     """Pool sizes and how long things may take."""
 
+    name: str = ""
+    """What the connections are for: the server shows it, as `periplus-jobs-write`."""
     readers: int = 6
     writers: int = 4
     checkout_s: float = 5.0
@@ -140,18 +142,50 @@ class AdvisoryLock:
             return False
 
 
+@dataclass(slots=True)
+class _Server:
+    """What every `Database` on one server knows of it."""
+
+    connector: Connector
+    ran_out_of_room: bool = False
+    said_at_s: float = float("-inf")
+    engines: list[AsyncEngine] = field(default_factory=list)
+
+
 class Database:
     """The pools. Nobody else commits, and nobody else retries."""
 
-    def __init__(self, url: str, clock: Clock, limits: DatabaseLimits | None = None) -> None:
+    def __init__(
+        self, url: str, clock: Clock, limits: DatabaseLimits | None = None, *, server: _Server | None = None
+    ) -> None:
         self.clock = clock
         self.dsn = url.replace("postgresql+asyncpg://", "postgresql://", 1)
         self.limits = limits = limits or DatabaseLimits()
-        self.connector = Connector(self.dsn, limits.connect_s)
-        self.ran_out_of_room = False
-        self._said_at_s = float("-inf")
+        self._server = server or _Server(Connector(self.dsn, limits.connect_s))
         self._readers = _engine(self._connect, limits, limits.readers, read_only=True)
         self._writers = _engine(self._connect, limits, limits.writers, read_only=False)
+        self._server.engines += [self._readers, self._writers]
+
+    def beside(self, limits: DatabaseLimits) -> "Database":
+        """Connections of their own to the same server. What one of them learns of it, like that it is gone, all know.
+
+        For the hub's composition: it lives as long as this one.
+        """
+        return Database(self.dsn, self.clock, limits, server=self._server)
+
+    @property
+    def connector(self) -> Connector:
+        """For a connection that belongs to no pool."""
+        return self._server.connector
+
+    @property
+    def ran_out_of_room(self) -> bool:
+        """Whether a unit of work met a full disk or memory since `found_room`."""
+        return self._server.ran_out_of_room
+
+    def found_room(self) -> None:
+        """There is room again."""
+        self._server.ran_out_of_room = False
 
     def read(self) -> AbstractAsyncContextManager[ReadConnection]:
         """A session for reading; its statements are no transaction together."""
@@ -200,9 +234,9 @@ class Database:
                     await connection.invalidate()
 
     async def dispose(self) -> None:
-        """Drop every pooled connection; those in use drop when given back. The pools stay usable."""
-        await self._readers.dispose()
-        await self._writers.dispose()
+        """Drop every pooled connection to the server; those in use drop when given back. The pools stay usable."""
+        for engine in self._server.engines:
+            await engine.dispose()
 
     async def _connect(
         self, settings: Mapping[str, str], command_timeout_s: float, first: str
@@ -217,8 +251,8 @@ class Database:
                 await connection.execute(first)
         except DATABASE_ERRORS as error:
             now_s = self.clock.monotonic_s()
-            if now_s - self._said_at_s >= _SAY_AGAIN_S:
-                self._said_at_s = now_s
+            if now_s - self._server.said_at_s >= _SAY_AGAIN_S:
+                self._server.said_at_s = now_s
                 _log.warning("database_not_reached", error=str(error) or type(error).__name__, remedy=_UNREACHED_REMEDY)
             raise Unavailable("the database cannot be reached", "Try again shortly, or see the hub's log.") from error
         return connection
@@ -229,12 +263,13 @@ class Database:
             async with engine.begin() as connection:
                 yield kind(connection)
         except PoolTimeout as error:
+            what = f" for {self.limits.name}" if self.limits.name else ""
             raise Unavailable(
-                f"all database connections stayed busy for {self.limits.checkout_s:g} s",
+                f"all database connections{what} stayed busy for {self.limits.checkout_s:g} s",
                 "Try again shortly, or raise database_readers and database_writers.",
             ) from error
         except DATABASE_ERRORS as error:
-            self.ran_out_of_room |= is_no_room(error)
+            self._server.ran_out_of_room |= is_no_room(error)
             if is_connection_trouble(error) and not is_timeout(error):
                 await self.dispose()
             raise
@@ -253,7 +288,7 @@ def lock_number(key: str) -> int:
 def _engine(connecting: _Connecting, limits: DatabaseLimits, size: int, *, read_only: bool) -> AsyncEngine:
     statement_s = limits.read_statement_s if read_only else limits.write_statement_s
     settings = {
-        "application_name": "periplus-read" if read_only else "periplus-write",
+        "application_name": "-".join(filter(None, ("periplus", limits.name, "read" if read_only else "write"))),
         "statement_timeout": _ms(statement_s),
         "lock_timeout": _ms(limits.lock_s),
         "idle_in_transaction_session_timeout": _ms(limits.idle_in_transaction_s),

@@ -33,9 +33,12 @@ _log: Final = structlog.get_logger(__name__)
 class EmbeddedPostgres:
     """Start it from the thread that lives as long as the hub: the kernel ends the server with that thread."""
 
-    def __init__(self, data_dir: Path, *, ephemeral: bool = False, account: str | None = None) -> None:
+    def __init__(
+        self, data_dir: Path, *, ephemeral: bool = False, account: str | None = None, connections: int = 40
+    ) -> None:
         self.folder = DataFolder(data_dir.resolve())
         self._ephemeral = ephemeral
+        self._connections = connections
         self._wanted_account = account
         self._lock: FolderLock | None = None
         self._socket: Path | None = None
@@ -116,6 +119,7 @@ class EmbeddedPostgres:
 
     async def _run(self, binaries: Binaries, account: Account) -> None:
         settings = TUNING | {"unix_socket_directories": str(self._socket)} | (EPHEMERAL if self._ephemeral else {})
+        settings["max_connections"] = str(self._connections)
         self._server = Server(binaries, account, self.folder.cluster, settings)
         await self._server.until_ready(_QUIET_S)
 

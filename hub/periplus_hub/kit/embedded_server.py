@@ -33,8 +33,8 @@ _REMEDIES: Final = {
 
 TUNING: Final[dict[str, str]] = {
     "listen_addresses": "",
-    "unix_socket_permissions": "0700",
     "max_connections": "40",
+    "unix_socket_permissions": "0700",
     "shared_buffers": "64MB",
     "work_mem": "8MB",
     "maintenance_work_mem": "64MB",

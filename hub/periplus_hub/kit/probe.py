@@ -34,4 +34,4 @@ async def commit_something(db: Database, *into: Table) -> None:
         for table in into:
             await c.execute(text(f"LOCK TABLE {table.name} IN ROW EXCLUSIVE MODE"))
         await c.execute(_COMMIT)
-    db.ran_out_of_room = False
+    db.found_room()
