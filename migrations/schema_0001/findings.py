@@ -18,6 +18,8 @@ def _first() -> None:
         *columns(TEXT, "detector fingerprint severity state title why what_to_do"),
         *columns(JSON, "evidence"),
         *columns(UUID, "registration_id", null=True),
+        sa.Column("registration_ids", sa.ARRAY(UUID), nullable=False, server_default=sa.text("'{}'")),
+        *columns(UUID, "overlap_group_id", null=True),
         *columns(TIME, "opened_at changed_at"),
         *columns(TIME, "resolved_at", null=True),
         *columns(TEXT, "acknowledged_by", null=True),
@@ -29,6 +31,8 @@ def _first() -> None:
         tenant("findings"),
     )
     op.create_index("ix_findings_tenant_id_state_changed_at", "findings", ["tenant_id", "state", "changed_at"])
+    for column in ("registration_id", "overlap_group_id"):
+        op.create_index(f"ix_findings_tenant_id_{column}", "findings", ["tenant_id", column])
     op.create_index(
         "uq_findings_live",
         "findings",

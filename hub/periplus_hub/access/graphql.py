@@ -79,8 +79,8 @@ class AuditEvent(RowBacked, Node):
     at: datetime = strawberry.field(description="When.")
     actor: str = strawberry.field(description="Who: token:…, spoke:… or system:….")
     action: str = strawberry.field(description="What: source:subject:verb.")
-    object_kind: str = strawberry.field(description="What sort of object.")
-    object_id: str = strawberry.field(description="Which object.")
+    object_kind: str = strawberry.field(description="What sort of object: the name of its type.")
+    object_id: strawberry.ID = strawberry.field(description="Which object; `object` is it, while it is there.")
     detail: JSON = strawberry.field(description="What else is known; its keys depend on the action.")
     request_id: str = strawberry.field(description="The request that caused it, as in the hub's log.")
 

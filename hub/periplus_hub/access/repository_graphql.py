@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, cast, select
+from sqlalchemy import ColumnElement, Row, cast, select
 from sqlalchemy.dialects.postgresql import JSONB
 
 from periplus_hub.access import tables
@@ -42,13 +42,19 @@ EVENTS: Final = Listing[Scope](
     source=_events,
     columns=[
         id_column("AuditEvent", _events.c.id),
-        *plain(_events, "at", "actor", "action", "object_kind", "object_id", "request_id"),
+        *plain(_events, "at", "actor", "action", "object_kind", "request_id"),
+        _events.c.object_kind.concat(":").concat(_events.c.object_id).label("object_id"),
         cast(_events.c.detail, JSONB).label("detail"),
     ],
     order=[_events.c.at, _events.c.id],
     where=_events_of,
     descending=True,
 )
+
+
+async def tokens_by_ids(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, Row[Any]]:
+    """For loaders: those that exist, by id."""
+    return await TOKENS.named(c, scope, _tokens.c.id, ids)
 
 
 async def token_row(c: ReadConnection, scope: Scope, token_id: UUID) -> Any | None:  # noqa: ANN401 - a row

@@ -176,7 +176,7 @@ async def create_token(
     }
     await repository.add_token(c, scope, values)
     detail = {"name": name, "role": str(role)}
-    await audit(c, scope, "access:api-token:create", "api-token", str(token.id), detail=detail)
+    await audit(c, scope, "access:api-token:create", "ApiToken", str(token.id), detail=detail)
     return token, f"{public}_{secret}"
 
 
@@ -184,7 +184,7 @@ async def revoke_token(c: WriteConnection, scope: Scope, token_id: UUID, *, now:
     """Revoke a token; raises NotFound for one that is unknown to the tenant. Revoking twice changes nothing."""
     scope.require(Permission.TOKENS_WRITE)
     if await repository.mark_revoked(c, scope, token_id, now):
-        await audit(c, scope, "access:api-token:revoke", "api-token", str(token_id))
+        await audit(c, scope, "access:api-token:revoke", "ApiToken", str(token_id))
     token = await repository.token_by_id(c, scope, token_id)
     if token is None:
         raise NotFound(f"there is no API token {token_id}", "List the tokens and take an id from there.")
@@ -200,7 +200,10 @@ async def audit(
     *,
     detail: Mapping[str, object] | None = None,
 ) -> None:
-    """One event in the transaction of the change; `action` is `source:subject:verb`. The time is the transaction's."""
+    """One event in the transaction of the change; `action` is `source:subject:verb`. The time is the transaction's.
+
+    `kind` and `identity` make the object's id in every answer: see `ids.node_id`.
+    """
     values = {
         "id": new_id(),
         "actor": scope.actor,

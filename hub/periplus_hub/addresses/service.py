@@ -117,7 +117,7 @@ async def accept_overlap(  # noqa: PLR0917 - what an acceptance consists of
         "reason": reason,
         "expires_at": expires_at.isoformat(),
     }
-    await audit(c, scope, "person:overlap:accept", "acceptance", str(acceptance.id), detail=detail)
+    await audit(c, scope, "person:overlap:accept", "OverlapAcceptance", str(acceptance.id), detail=detail)
     return acceptance
 
 
@@ -143,5 +143,7 @@ async def withdraw_acceptance(c: WriteConnection, scope: Scope, acceptance_id: U
         raise NotFound(f"there is no acceptance {acceptance_id}", "Look it up in the list of acceptances.")
     if not await repository_acceptances.mark_withdrawn(c, scope, acceptance_id, now):
         raise Conflict(f"the acceptance of {known.cidr} was withdrawn already", "Nothing: it does not hold any more.")
-    await audit(c, scope, "person:overlap:withdraw", "acceptance", str(acceptance_id), detail={"cidr": known.cidr})
+    await audit(
+        c, scope, "person:overlap:withdraw", "OverlapAcceptance", str(acceptance_id), detail={"cidr": known.cidr}
+    )
     return replace(known, withdrawn_at=now)

@@ -15,6 +15,7 @@ from periplus_hub.addresses import graphql as addresses
 from periplus_hub.addresses import graphql_mutations as addresses_mutations
 from periplus_hub.addresses.graphql_knowledge import ClusterKnowledge
 from periplus_hub.addresses.graphql_types import OverlapGroup
+from periplus_hub.api.graphql_audit import AuditedObject
 from periplus_hub.api.graphql_executor import CompiledExecutor
 from periplus_hub.api.graphql_subscription import Subscription
 from periplus_hub.findings import graphql as findings
@@ -79,6 +80,7 @@ extend(
     ClusterKnowledge,
     findings.ClusterFindings,
 )
+extend(access.AuditEvent, AuditedObject)
 Query: Final = merge_types(
     "Query",
     (

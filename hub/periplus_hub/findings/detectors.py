@@ -17,6 +17,7 @@ from periplus_hub.findings.model import FindingDraft, FindingSeverity
 from periplus_hub.fleet.model import CONNECTED_WITHIN, Registration, State
 from periplus_hub.ingest.model import Sent
 from periplus_hub.inventory.model import Source
+from periplus_hub.kit.ids import node_id
 
 OVERLAPS: Final = "overlaps"
 STALE_CLUSTERS: Final = "stale-clusters"
@@ -86,7 +87,7 @@ def _overlap(
         why=f"{_who(hit, own=explanation is not None and explanation.own)} inside {group.cidr}. {breaks}".strip(),
         what_to_do=remedies or "Look at the group's members.",
         evidence={
-            "overlap_group": str(group.id),
+            "overlap_group": node_id("OverlapGroup", group.id),
             "cidr": group.cidr,
             "overlap_severity": group.severity.value,
             "clusters": hit.clusters,
@@ -96,6 +97,7 @@ def _overlap(
             "pairs": group.pairs,
             "since": group.since.isoformat(),
         },
+        overlap_group_id=group.id,
     )
 
 
@@ -133,7 +135,8 @@ def stale_clusters(registrations: Sequence[Registration], now: datetime) -> Iter
 
 def silent_fleet(registrations: Sequence[Registration], now: datetime) -> Iterator[FindingDraft]:
     """When no active cluster of several has spoken for more than 90 s: that is one trouble, and hardly theirs."""
-    heard = [_heard(registration) for registration in registrations if registration.state is State.ACTIVE]
+    active = [registration for registration in registrations if registration.state is State.ACTIVE]
+    heard = [_heard(registration) for registration in active]
     if len(heard) < _A_FLEET or now - max(heard) <= CONNECTED_WITHIN:
         return
     yield FindingDraft(
@@ -143,6 +146,7 @@ def silent_fleet(registrations: Sequence[Registration], now: datetime) -> Iterat
         why=f"The last of them spoke at {max(heard):%Y-%m-%d %H:%M:%S} UTC. Nothing shown is newer than that.",
         what_to_do="Look at the hub's listener for spokes, and at what stands before it: proxy, certificate, firewall.",
         evidence={"last_heard_at": max(heard).isoformat(), "clusters": len(heard)},
+        registration_ids=tuple(sorted(registration.id for registration in active)),
     )
 
 
@@ -192,9 +196,10 @@ def duplicate_identity(registrations: Sequence[Registration]) -> Iterator[Findin
                 what_to_do="Revoke all but one. If the clusters were cloned, give each its own kube-system uid.",
                 evidence={
                     "cluster_uid": uid,
-                    "registrations": sorted(str(registration.id) for registration in same),
+                    "clusters": sorted(node_id("Cluster", registration.id) for registration in same),
                     "names": names,
                 },
+                registration_ids=tuple(sorted(registration.id for registration in same)),
             )
 
 

@@ -9,6 +9,8 @@ from strawberry.scalars import JSON
 
 from periplus_hub.access.graphql import Info
 from periplus_hub.access.scope import Permission, Scope
+from periplus_hub.addresses.graphql_types import OverlapGroup
+from periplus_hub.addresses.repository_groups import group_rows
 from periplus_hub.findings import repository_graphql as repository
 from periplus_hub.findings import service
 from periplus_hub.findings.model import FindingFilter, FindingSeverity, FindingState
@@ -43,7 +45,9 @@ Severities = Annotated[list[FindingSeverity] | None, strawberry.argument(descrip
 class Finding(RowBacked, Node):
     """findings.model.Finding."""
 
+    finding_id: strawberry.Private[UUID]
     registration_id: strawberry.Private[UUID | None]
+    overlap_group_id: strawberry.Private[UUID | None]
     detector: str = strawberry.field(description="Which detector says it.")
     severity: FindingSeverity = strawberry.field(description="How bad it is.")
     state: FindingState = strawberry.field(description="Where it stands.")
@@ -57,6 +61,25 @@ class Finding(RowBacked, Node):
     acknowledged_by: str | None = strawberry.field(description="Who knows about it.")
     acknowledged_at: datetime | None = strawberry.field(description="Since when they know.")
     note: str | None = strawberry.field(description="What they said.")
+
+    @strawberry.field(
+        description="Every cluster it concerns, by name; those of an overlap are the ones in its group now.",
+        directives=paged(),
+    )
+    async def clusters(
+        self, info: Info, *, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[Cluster]:
+        """One statement for all findings of the answer."""
+        window = window_of(first, after, last, before)
+        return Connection(pages=Pages(info.context, repository.FINDING_CLUSTERS, self.finding_id, window))
+
+    @strawberry.field(description="The overlap group it is about; null when it is about none, or the group is gone.")
+    async def overlap_group(self, info: Info) -> OverlapGroup | None:
+        """One statement for all findings of the answer."""
+        if self.overlap_group_id is None:
+            return None
+        now = info.context.clock.now()
+        return cast("OverlapGroup | None", await info.context.load(group_rows, self.overlap_group_id, now))
 
     @strawberry.field(description="The cluster it concerns; null when it concerns several.")
     async def cluster(self, info: Info) -> Cluster | None:
@@ -78,7 +101,9 @@ class ClusterFindings:
 
     registration_id: strawberry.Private[UUID]
 
-    @strawberry.field(description="What detectors say about it, last changed first.", directives=paged())
+    @strawberry.field(
+        description="What detectors say about it, or about a group it is in, last changed first.", directives=paged()
+    )
     async def findings(
         self,
         info: Info,
@@ -94,7 +119,11 @@ class ClusterFindings:
         asked = FindingFilter(states=tuple(states or ()), severities=tuple(severities or ()))
         return Connection(
             pages=Pages(
-                info.context, repository.FINDINGS, self.registration_id, window_of(first, after, last, before), asked
+                info.context,
+                repository.CLUSTER_FINDINGS,
+                self.registration_id,
+                window_of(first, after, last, before),
+                asked,
             )
         )
 
@@ -118,7 +147,8 @@ class FindingsQuery:
             list[str] | None, strawberry.argument(description="Only what these detectors say.")
         ] = None,
         cluster: Annotated[
-            strawberry.ID | None, strawberry.argument(description="Only what concerns this cluster.")
+            strawberry.ID | None,
+            strawberry.argument(description="Only what concerns this cluster, also with others."),
         ] = None,
     ) -> Connection[Finding]:
         """Resolved ones too, unless narrowed."""

@@ -33,6 +33,11 @@ class FindingDraft:
     what_to_do: str
     evidence: dict[str, object] = field(default_factory=dict)
     registration_id: UUID | None = None
+    """The one cluster it concerns."""
+    registration_ids: tuple[UUID, ...] = ()
+    """Those it concerns, where they are several and no group of theirs has them."""
+    overlap_group_id: UUID | None = None
+    """The group whose clusters it concerns."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +54,8 @@ class Finding:
     what_to_do: str
     evidence: dict[str, object]
     registration_id: UUID | None
+    registration_ids: tuple[UUID, ...] = ()
+    overlap_group_id: UUID | None = None
     opened_at: datetime
     changed_at: datetime
     resolved_at: datetime | None

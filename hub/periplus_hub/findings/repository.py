@@ -16,13 +16,17 @@ from periplus_hub.kit.purge import Stale
 _TABLE: Final = tables.findings
 _COLUMNS: Final = tuple(_TABLE.c[name] for name in Finding.__dataclass_fields__)
 _LIVE: Final = _TABLE.c.state != FindingState.RESOLVED.value
-_CONTENT: Final = ("severity", "state", "title", "why", "what_to_do", "evidence", "registration_id")
+_CONTENT: Final = (
+    *("severity", "state", "title", "why", "what_to_do", "evidence"),
+    *("registration_id", "registration_ids", "overlap_group_id"),
+)
 
 
 def _finding(row: Row[Any]) -> Finding:
     values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
     values["severity"] = FindingSeverity(row.severity)
     values["state"] = FindingState(row.state)
+    values["registration_ids"] = tuple(row.registration_ids)
     return Finding(**values)
 
 
@@ -45,7 +49,12 @@ async def locked_finding(c: WriteConnection, scope: Scope, finding_id: UUID) -> 
 
 def _row(finding: Finding) -> dict[str, Any]:
     values = {name: getattr(finding, name) for name in Finding.__dataclass_fields__}
-    return {**values, "severity": finding.severity.value, "state": finding.state.value}
+    return {
+        **values,
+        "severity": finding.severity.value,
+        "state": finding.state.value,
+        "registration_ids": list(finding.registration_ids),
+    }
 
 
 async def add(c: WriteConnection, scope: Scope, findings: Iterable[Finding]) -> None:

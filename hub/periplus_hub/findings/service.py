@@ -51,6 +51,8 @@ def _opened(detector: str, draft: FindingDraft, now: datetime) -> Finding:
         what_to_do=draft.what_to_do,
         evidence=draft.evidence,
         registration_id=draft.registration_id,
+        registration_ids=draft.registration_ids,
+        overlap_group_id=draft.overlap_group_id,
         opened_at=now,
         changed_at=now,
         resolved_at=None,
@@ -70,6 +72,8 @@ def _updated(finding: Finding, draft: FindingDraft, now: datetime) -> Finding:
         what_to_do=draft.what_to_do,
         evidence=draft.evidence,
         registration_id=draft.registration_id,
+        registration_ids=draft.registration_ids,
+        overlap_group_id=draft.overlap_group_id,
     )
     if said == finding:
         return finding
@@ -98,5 +102,5 @@ async def acknowledge(c: WriteConnection, scope: Scope, finding_id: UUID, note: 
         note=note or None,
     )
     await repository.change(c, scope, [known])
-    await audit(c, scope, "person:finding:acknowledge", "finding", str(finding_id), detail={"note": note})
+    await audit(c, scope, "person:finding:acknowledge", "Finding", str(finding_id), detail={"note": note})
     return known

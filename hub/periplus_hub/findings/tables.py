@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import JSON, CheckConstraint, Column, Index, Table, Text, Uuid, text
+from sqlalchemy import ARRAY, JSON, CheckConstraint, Column, Index, Table, Text, Uuid, text
 
 from periplus_hub.kit.tables import metadata, tenant_column, time_column
 
@@ -20,6 +20,8 @@ findings: Final = Table(
     Column("what_to_do", Text, nullable=False),
     Column("evidence", JSON, nullable=False),
     Column("registration_id", Uuid),
+    Column("registration_ids", ARRAY(Uuid), nullable=False, server_default=text("'{}'")),
+    Column("overlap_group_id", Uuid),
     time_column("opened_at", nullable=False),
     time_column("changed_at", nullable=False),
     time_column("resolved_at"),
@@ -37,5 +39,8 @@ findings: Final = Table(
         postgresql_where=text("state <> 'resolved'"),
     ),
     Index(None, "tenant_id", "state", "changed_at"),
+    Index(None, "tenant_id", "registration_id"),
+    Index(None, "tenant_id", "overlap_group_id"),
 )
-"""At most one live finding per (detector, fingerprint); a resolved one stays as history."""
+"""At most one live finding per (detector, fingerprint); a resolved one stays as history. It concerns the cluster
+`registration_id`, or those in `registration_ids`, or those in the overlap group."""

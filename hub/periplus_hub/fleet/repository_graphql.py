@@ -168,6 +168,11 @@ async def connection_row(c: ReadConnection, scope: Scope, pair: tuple[UUID, UUID
     return await CONNECTIONS.one(c, scope, _ends.c.own_id == pair[0], _ends.c.other_id == pair[1])
 
 
+async def join_tokens_by_ids(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, Row[Any]]:
+    """For loaders: those that exist, by id."""
+    return await JOIN_TOKENS.named(c, scope, _tokens.c.id, ids)
+
+
 async def join_token_row(c: ReadConnection, scope: Scope, token_id: UUID) -> Row[Any] | None:
     """One join token's row."""
     return await JOIN_TOKENS.one(c, scope, _tokens.c.id == token_id)

@@ -19,7 +19,7 @@ from periplus_hub.fleet.repository_enrolment import system_token_by_public_id
 from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.db import WriteConnection
 from periplus_hub.kit.errors import Conflict, Invalid, NotFound
-from periplus_hub.kit.ids import new_id
+from periplus_hub.kit.ids import new_id, node_id
 
 MAX_NAME: Final = 100
 MAX_NOTE: Final = 500
@@ -79,8 +79,8 @@ async def _add_join_token(
     )
     values = {name: getattr(token, name) for name in JoinToken.__dataclass_fields__}
     await store.add_join_token(c, scope, values | {"secret_sha256": minted.secret_sha256})
-    detail = {"cluster_name": cluster_name or "", "auto_approve": auto_approve}
-    await audit(c, scope, "fleet:join-token:create", "join_token", minted.public_id, detail=detail)
+    detail = {"public_id": minted.public_id, "cluster_name": cluster_name or "", "auto_approve": auto_approve}
+    await audit(c, scope, "fleet:join-token:create", "JoinToken", str(token.id), detail=detail)
     return token
 
 
@@ -93,7 +93,7 @@ async def withdraw_join_token(c: WriteConnection, scope: Scope, token_id: UUID) 
             f"there is no unused join token {token_id}",
             "Only unused ones can be withdrawn. If a cluster joined with it that should not have, revoke the cluster.",
         )
-    await audit(c, scope, "fleet:join-token:withdraw", "join_token", public_id)
+    await audit(c, scope, "fleet:join-token:withdraw", "JoinToken", str(token_id), detail={"public_id": public_id})
     return public_id
 
 
@@ -107,7 +107,7 @@ async def approve(c: WriteConnection, scope: Scope, clock: Clock, registration_i
         values = {"state": State.ACTIVE.value, "approved_at": clock.now(), "approved_by": scope.actor}
         await store.change_registrations(c, scope, [registration_id], values)
         detail = {"name": row.name, "cluster_uid": row.cluster_uid}
-        await audit(c, scope, "fleet:registration:approve", "registration", str(registration_id), detail=detail)
+        await audit(c, scope, "fleet:registration:approve", "Cluster", str(registration_id), detail=detail)
         await record_change(c, scope, [registration_id], clock.now())
     return await _read_one(c, scope, registration_id)
 
@@ -123,7 +123,7 @@ async def revoke(c: WriteConnection, scope: Scope, clock: Clock, registration_id
         await store.revoke(c, scope, registration_id, clock.now())
         await store.end_vacated(c, scope, [row.domain_id], clock.now())
         detail = {"name": row.name}
-        await audit(c, scope, "fleet:registration:revoke", "registration", str(registration_id), detail=detail)
+        await audit(c, scope, "fleet:registration:revoke", "Cluster", str(registration_id), detail=detail)
         await record_change(c, scope, [registration_id], clock.now())
     return await _read_one(c, scope, registration_id)
 
@@ -135,7 +135,7 @@ async def create_domain(c: WriteConnection, scope: Scope, name: str, description
     _check_note(description)
     domain_id = new_id()
     await store.add_domain(c, scope, {"id": domain_id, "name": name, "description": description, "implicit": False})
-    await audit(c, scope, "fleet:domain:create", "domain", str(domain_id), detail={"name": name})
+    await audit(c, scope, "fleet:domain:create", "NetworkDomain", str(domain_id), detail={"name": name})
     return (await repository.domains_by_ids(c, scope, [domain_id]))[domain_id]
 
 
@@ -157,7 +157,7 @@ async def change_domain(
     if changed:
         await store.change_domain(c, scope, domain_id, changed)
         detail = {"before": row.name, "after": name or row.name}
-        await audit(c, scope, "fleet:domain:change", "domain", str(domain_id), detail=detail)
+        await audit(c, scope, "fleet:domain:change", "NetworkDomain", str(domain_id), detail=detail)
     return (await repository.domains_by_ids(c, scope, [domain_id]))[domain_id]
 
 
@@ -171,7 +171,7 @@ async def delete_domain(c: WriteConnection, scope: Scope, domain_id: UUID, *, no
             "Move them to another domain first.",
         )
     await store.end_domains(c, scope, [domain_id], now)
-    await audit(c, scope, "fleet:domain:delete", "domain", str(domain_id), detail={"name": row.name})
+    await audit(c, scope, "fleet:domain:delete", "NetworkDomain", str(domain_id), detail={"name": row.name})
 
 
 async def move_clusters(
@@ -187,7 +187,7 @@ async def move_clusters(
     await store.change_registrations(c, scope, list(left), {"domain_id": domain_id})
     await store.note_moves(c, scope, left, now)
     await store.end_vacated(c, scope, list(set(left.values())), now)
-    return await _moved(c, scope, str(domain_id), (list(rows), list(left)), now)
+    return await _moved(c, scope, ("NetworkDomain", str(domain_id)), (list(rows), list(left)), now)
 
 
 async def isolate_clusters(
@@ -207,7 +207,7 @@ async def isolate_clusters(
     await store.end_vacated(c, scope, list(set(left.values())), now)
     for each, domain_id in own.items():
         await store.add_implicit_domain(c, scope, domain_id, rows[each].name)
-    return await _moved(c, scope, "own", (list(rows), list(left)), now)
+    return await _moved(c, scope, ("Cluster", str(next(iter(rows)))), (list(rows), list(left)), now)
 
 
 async def _movable(c: WriteConnection, scope: Scope, registration_ids: Sequence[UUID]) -> Mapping[UUID, Row[Any]]:
@@ -225,13 +225,13 @@ async def _movable(c: WriteConnection, scope: Scope, registration_ids: Sequence[
 
 
 async def _moved(
-    c: WriteConnection, scope: Scope, where: str, ids: tuple[Sequence[UUID], Sequence[UUID]], now: datetime
+    c: WriteConnection, scope: Scope, what: tuple[str, str], ids: tuple[Sequence[UUID], Sequence[UUID]], now: datetime
 ) -> list[Registration]:
     """Those asked about as they are now, of whom the second ones moved."""
     asked, moved = ids
     if moved:
-        detail = {"registrations": [str(each) for each in moved]}
-        await audit(c, scope, "fleet:domain:move", "domain", where, detail=detail)
+        detail = {"clusters": [node_id("Cluster", each) for each in moved]}
+        await audit(c, scope, "fleet:domain:move", *what, detail=detail)
         await record_change(c, scope, moved, now)
     found = await repository.registrations_by_ids(c, scope, asked)
     return [found[each] for each in asked]
@@ -249,8 +249,8 @@ async def connect(
         await _lock_domain(c, scope, domain_id)
     if not await store.put_connection(c, scope, pair, mode, note):
         return
-    detail = {"domains": [str(each) for each in pair], "mode": mode.value}
-    await audit(c, scope, "fleet:domain:connect", "domain", str(pair[0]), detail=detail)
+    detail = {"domains": [node_id("NetworkDomain", each) for each in pair], "mode": mode.value}
+    await audit(c, scope, "fleet:domain:connect", "NetworkDomain", str(pair[0]), detail=detail)
     await record_domain_change(c, scope, pair, now)
 
 
@@ -259,8 +259,8 @@ async def disconnect(c: WriteConnection, scope: Scope, pair: tuple[UUID, UUID], 
     scope.require(Permission.DOMAINS_WRITE)
     if not await store.delete_connection(c, scope, pair):
         raise NotFound("these two domains are not connected", "List the connections to see which there are.")
-    detail = {"domains": [str(each) for each in pair]}
-    await audit(c, scope, "fleet:domain:disconnect", "domain", str(pair[0]), detail=detail)
+    detail = {"domains": [node_id("NetworkDomain", each) for each in pair]}
+    await audit(c, scope, "fleet:domain:disconnect", "NetworkDomain", str(pair[0]), detail=detail)
     await record_domain_change(c, scope, pair, now)
 
 

@@ -205,7 +205,7 @@ async def _write(c: WriteConnection, scope: Scope, new: store.NewRegistration) -
     detail = {"name": new.name, "state": new.state.value, "cluster_uid": new.cluster_uid}
     if new.duplicate_of is not None:
         detail["duplicate_of"] = str(new.duplicate_of)
-    await audit(c, scope, "spoke:registration:enrol", "registration", str(new.id), detail=detail)
+    await audit(c, scope, "spoke:registration:enrol", "Cluster", str(new.id), detail=detail)
     if new.state is State.ACTIVE:
         await record_change(c, scope, [new.id], new.created_at)
     row = await store.system_registration_by_id(c, new.id)

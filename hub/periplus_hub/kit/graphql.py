@@ -15,6 +15,7 @@ from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.db import Database, ReadConnection
 from periplus_hub.kit.errors import Invalid
 from periplus_hub.kit.events import Events
+from periplus_hub.kit.ids import node_id
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -140,8 +141,8 @@ def extend(target: type, *parts: type) -> None:
 
 
 def global_id(kind: str, *parts: object) -> strawberry.ID:
-    """`Kind:part:part`; callers treat it as opaque."""
-    return strawberry.ID(":".join((kind, *(str(part) for part in parts))))
+    """See `ids.node_id`; callers treat it as opaque."""
+    return strawberry.ID(node_id(kind, *parts))
 
 
 def split_id(text: str) -> tuple[str, tuple[str, ...]]:

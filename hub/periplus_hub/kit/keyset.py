@@ -125,6 +125,14 @@ class Listing(Generic[S_contra]):
         found = {row.parent: int(row.rows) for row in await c.rows(statement)}
         return {each: found.get(each, 0) for each in parents}
 
+    async def named(
+        self, c: ReadConnection, scope: S_contra, name: ColumnElement[Any], names: Sequence[Any]
+    ) -> dict[Any, Row[Any]]:
+        """Rows by a column that is unique, with the same columns as in a page: for loaders."""
+        statement = select(*self.columns, name.label("row_name")).select_from(self.source)
+        rows = await c.rows(statement.where(*self.where(scope, None), name.in_(names)))
+        return {row.row_name: row for row in rows}
+
     async def one(self, c: ReadConnection, scope: S_contra, *conditions: ColumnElement[bool]) -> Row[Any] | None:
         """The row that meets the conditions, with the same columns as in a page."""
         statement = select(*self.columns).select_from(self.source).where(*self.where(scope, None), *conditions)

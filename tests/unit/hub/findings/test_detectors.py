@@ -149,7 +149,7 @@ def test_sources_of_a_revoked_cluster_do_not_matter() -> None:
 def test_two_live_registrations_of_one_cluster_are_found() -> None:
     same = [registration(), registration(id=B, name="copy", state=State.PENDING)]
     (draft,) = detectors.duplicate_identity(same)
-    assert (draft.fingerprint, draft.evidence["registrations"]) == ("uid-1", [str(A), str(B)])
+    assert (draft.fingerprint, draft.evidence["clusters"]) == ("uid-1", [f"Cluster:{A}", f"Cluster:{B}"])
 
 
 def test_different_clusters_and_revoked_ones_are_no_duplicates() -> None:
