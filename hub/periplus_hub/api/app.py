@@ -13,6 +13,7 @@ from periplus_contract.tables import ALLOCATIONS
 from periplus_hub.addresses.jobs import OverlapsJob
 from periplus_hub.addresses.service_ipam import IpamApplier
 from periplus_hub.api.graphql_app import GraphQLApp
+from periplus_hub.api.graphql_origins import across_origins
 from periplus_hub.api.health import Health, scrape
 from periplus_hub.api.observe import Observed
 from periplus_hub.api.problems import HANDLERS
@@ -68,7 +69,8 @@ def people_app(resources: Resources, health: Health) -> ASGIApp:
     graphql = GraphQLApp(
         resources.databases.questions, resources.clock, resources.authenticator, resources.events, resources.config
     )
-    routes = [*health.routes(), Route("/graphql", graphql), WebSocketRoute("/graphql", graphql)]
+    crossing = across_origins(graphql, resources.config.people_origins)
+    routes = [*health.routes(), Route("/graphql", crossing), WebSocketRoute("/graphql", graphql)]
     return _around(Starlette(routes=routes, exception_handlers=HANDLERS), "people", resources, _PEOPLE_BODY)
 
 

@@ -22,6 +22,8 @@ _OTHER_PROGRAMS: Final = frozenset(
     {"PERIPLUS_CA_FILE", "PERIPLUS_CRASHPOINT", "PERIPLUS_TEST_WORKERS", "PERIPLUS_TOKEN", "PERIPLUS_URL"}
 )
 _SPOKE_PREFIX: Final = "PERIPLUS_SPOKE_"
+_ORIGIN: Final = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:]+\])(?::\d{1,5})?")
+"""As browsers write it: in lower case, without a path."""
 _SCHEMES: Final = ("postgresql://", "postgres://", "postgresql+asyncpg://")
 
 
@@ -85,6 +87,11 @@ class ListenerConfig(Settings):
     spokes_port: int = Field(default=7946, ge=0, le=65_535, description="Its port.")
     people_host: str = Field(default="127.0.0.1", description="Address of the listener for people: GraphQL.")
     people_port: int = Field(default=7980, ge=0, le=65_535, description="Its port.")
+    people_origins: tuple[str, ...] = Field(
+        default=(),
+        description="Origins of web pages, like https://portal.example.org, whose scripts may ask GraphQL with a token "
+        "of their own (CORS). None by default. It lets no page use anybody else's token: the hub sets no cookies.",
+    )
     metrics_host: str = Field(default="127.0.0.1", description="Address of the listener for metrics and health.")
     metrics_port: int = Field(default=7990, ge=0, le=65_535, description="Its port.")
     spokes_fd: int | None = Field(
@@ -111,6 +118,17 @@ class ListenerConfig(Settings):
     drain_s: float = Field(
         default=20.0, ge=0, le=25, description="At SIGTERM, how long requests in flight may take to finish."
     )
+
+    @field_validator("people_origins")
+    @classmethod
+    def _whole_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"{origin!r} is not an origin: write scheme and host, and the port unless it is the scheme's own, "
+                    "like https://portal.example.org or http://localhost:5173; there is no wildcard"
+                )
+        return origins
 
     @model_validator(mode="after")
     def _encrypted(self) -> Self:

@@ -10,6 +10,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Final
 
+from graphql import OperationType
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Send
@@ -19,6 +20,7 @@ from starlette.websockets import WebSocket
 from periplus_hub.access import service as access
 from periplus_hub.access.scope import Permission, Scope
 from periplus_hub.access.service import Authenticator
+from periplus_hub.api.graphql_answer import Compressor
 from periplus_hub.api.graphql_documents import Documents, InvalidDocument
 from periplus_hub.api.graphql_gate import Gate, body_too_large, decode_request, principal, read_body
 from periplus_hub.api.graphql_limits import LIMITS, GateRefusal, Limits, refusal_of
@@ -50,6 +52,7 @@ class GraphQLApp:
     trusted: Iterable[str] = ()
     gate: Gate = field(init=False)
     runner: Runner = field(init=False)
+    compressor: Compressor = field(default_factory=Compressor)
 
     def __post_init__(self) -> None:
         schema = build_schema()._schema  # noqa: SLF001 - Strawberry shows graphql-core's schema nowhere else
@@ -69,8 +72,8 @@ class GraphQLApp:
         request_id = access.request_id.get() or str(new_id())  # the listener's, which its log lines carry
         marked = access.request_id.set(request_id)
         try:
-            body = await self._run(request, request_id)
-            return _response(body, HTTPStatus.OK, {"x-request-id": request_id})
+            body, headers = await self._run(request, request_id)
+            return _response(body, HTTPStatus.OK, headers | {"x-request-id": request_id})
         except InvalidDocument as invalid:
             return _response(refusal_body(invalid, invalid.as_errors()), invalid.status, {"x-request-id": request_id})
         except (GateRefusal, Refusal) as error:
@@ -79,7 +82,8 @@ class GraphQLApp:
         finally:
             access.request_id.reset(marked)
 
-    async def _run(self, request: Request, request_id: str) -> bytes:
+    async def _run(self, request: Request, request_id: str) -> tuple[bytes, dict[str, str]]:
+        """The answer, and the headers that say how it is encoded."""
         check_form(request)
         token = access.bearer(request.headers.get("authorization", ""))
         scope = await self.authenticate(token)
@@ -90,7 +94,11 @@ class GraphQLApp:
         if admitted.prepared.kind.value == "subscription":
             text = "Subscriptions are served over websocket only."
             raise GateRefusal("subscription-over-http", text, "Connect to /graphql with graphql-transport-ws.")
-        return await self.runner.run(admitted, self.context(scope, request_id, token))
+        body = await self.runner.run(admitted, self.context(scope, request_id, token))
+        if admitted.prepared.kind is not OperationType.QUERY:
+            return body, {}
+        body, coding = await self.compressor.encode(body, request.headers.get("accept-encoding", ""))
+        return body, {"vary": "accept-encoding"} | ({"content-encoding": coding} if coding else {})
 
     async def _body(self, request: Request) -> bytes:
         try:

@@ -34,6 +34,8 @@ class Admitted:
     prepared: Prepared
     variables: dict[str, object]
     cost: float
+    left: float
+    """Of the asker's budget, once it is paid."""
 
 
 async def read_body(chunks: AsyncIterable[bytes], limits: Limits) -> bytes:
@@ -124,8 +126,8 @@ class Buckets:
         self._limits = limits
         self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def spend(self, principal: str, cost: float, now_s: float) -> None:
-        """Take `cost` from the principal's bucket; raises GateRefusal when it does not hold that much."""
+    def spend(self, principal: str, cost: float, now_s: float) -> float:
+        """Take `cost` from the principal's bucket and say what is left; raises GateRefusal when it holds less."""
         limits = self._limits
         level, at_s = self._levels.pop(principal, (limits.bucket, now_s))
         level = min(limits.bucket, level + (now_s - at_s) * limits.refill_per_s)
@@ -140,6 +142,7 @@ class Buckets:
             refusal = GateRefusal("budget-exhausted", message, remedy, limit=limits.bucket, found=round(cost))
             refusal.headers["retry-after"] = str(wait_s)
             raise refusal
+        return level - cost
 
 
 class Gate:
@@ -151,9 +154,9 @@ class Gate:
         self._documents = documents
         self._buckets = Buckets(limits)
 
-    def charge(self, principal: str, cost: float, now_s: float) -> None:
-        """Take the price of what was admitted before and happens again; raises GateRefusal when it is not there."""
-        self._buckets.spend(principal, cost, now_s)
+    def charge(self, principal: str, cost: float, now_s: float) -> float:
+        """Take the price of what was admitted before and happens again, and say what is left; raises GateRefusal."""
+        return self._buckets.spend(principal, cost, now_s)
 
     async def admit(self, request: Request, principal: str, *, now_s: float, ad_hoc: bool) -> Admitted:
         """Let the operation in or raise GateRefusal. `ad_hoc` says whether unknown documents are allowed."""
@@ -167,5 +170,5 @@ class Gate:
             message = f"The document has no operation named '{request.operation_name[:60]}'."
             raise GateRefusal("one-operation", message, "Leave operationName out, or spell it as in the document.")
         cost = check_cost(self._schema, prepared.document, request.variables, self.limits)
-        self._buckets.spend(principal, cost, now_s)
-        return Admitted(prepared, dict(request.variables), cost)
+        left = self._buckets.spend(principal, cost, now_s)
+        return Admitted(prepared, dict(request.variables), cost, left)

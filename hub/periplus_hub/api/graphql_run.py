@@ -21,6 +21,7 @@ from graphql import (
 from strawberry.execution import optimized_is_awaitable
 
 from periplus_hub.access.scope import Scope
+from periplus_hub.api.graphql_answer import with_cost
 from periplus_hub.api.graphql_documents import COMPARE
 from periplus_hub.api.graphql_executor import CompiledExecutor
 from periplus_hub.api.graphql_gate import Admitted
@@ -45,10 +46,10 @@ class Runner:
     async def run(self, admitted: Admitted, context: Context[Scope]) -> bytes:
         """The response body; raises GateRefusal for the deadline and the size of the answer."""
         if admitted.prepared.introspects:
-            return await self._introspect(admitted)
+            return with_cost(await self._introspect(admitted), admitted.cost, admitted.left)
         async with self._deadline(context):
             result = await self._execute(admitted, context)
-        return self.serialise(result, context.request_id)
+        return with_cost(self.serialise(result, context.request_id), admitted.cost, admitted.left)
 
     async def events(self, admitted: Admitted, context: Context[Scope]) -> AsyncGenerator[Event, None] | bytes:
         """What a subscription listens to, or the body that says why it cannot."""

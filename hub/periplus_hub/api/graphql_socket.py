@@ -17,6 +17,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from periplus_hub.access.scope import Permission, Scope
 from periplus_hub.access.service import bearer
+from periplus_hub.api.graphql_answer import with_cost
 from periplus_hub.api.graphql_documents import InvalidDocument
 from periplus_hub.api.graphql_gate import Admitted, Gate, principal, request_of
 from periplus_hub.api.graphql_limits import GateRefusal, Limits
@@ -224,10 +225,11 @@ class Connection:
         """Each event is an operation of its own: it is paid for, and has a deadline and a size."""
         entrance = self.entrance
         async for event in stream:
-            entrance.gate.charge(principal(context.scope), admitted.cost - START, entrance.clock.monotonic_s())
+            cost = admitted.cost - START
+            left = entrance.gate.charge(principal(context.scope), cost, entrance.clock.monotonic_s())
             body = await entrance.runner.run_event(admitted, context, partial(change_of, context, event))
             if body is not None:
-                await self._send_next(identity, body)
+                await self._send_next(identity, with_cost(body, cost, left))
 
     async def _send_next(self, identity: str, body: bytes) -> None:
         await self._send({"id": identity, "type": "next", "payload": msgspec.Raw(body)})
