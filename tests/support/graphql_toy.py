@@ -1,7 +1,7 @@
 """A schema without a hub behind it: every sort of field the gate prices and the executor completes."""
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -10,6 +10,7 @@ import strawberry
 from strawberry.schema.config import StrawberryConfig
 
 from periplus_hub.api.graphql_executor import CompiledExecutor
+from periplus_hub.kit.graphql_parsed import parsed
 from periplus_hub.kit.graphql_prices import Cost, ListSize, at_most, paged
 from periplus_hub.kit.graphql_scalars import SCALARS, BigInt
 
@@ -24,6 +25,11 @@ class Color(enum.StrEnum):
 class Inner:
     name: str
     size: int | None
+
+    @classmethod
+    def of(cls, text: str) -> "Inner":
+        name, _, size = text.partition("=")
+        return cls(name=name, size=len(size) or None)
 
 
 @strawberry.type
@@ -44,6 +50,8 @@ class Thing:
     sizes: list[int | None] | None
     inner: Inner | None
     core: Inner
+    inner_texts: strawberry.Private[list[str]] = field(default_factory=list)
+    inners: list[Inner] = parsed("inner_texts", Inner, Inner.of, description="Made of texts.", about=2)
 
     @strawberry.field
     def label(self) -> str:

@@ -18,6 +18,8 @@ from periplus_hub.addresses.model import (
     Explanation,
     GroupFilter,
     JoinedGroup,
+    PoolScope,
+    Quality,
     Relation,
     Severity,
 )
@@ -39,6 +41,12 @@ from periplus_hub.kit.windows import window_of
 strawberry.enum(Severity, name="OverlapSeverity", description="How much an overlap hurts, worst first.")
 strawberry.enum(AllocationKind, name="AllocationKind", description="What a cluster uses a CIDR for.")
 strawberry.enum(
+    Quality,
+    name="Quality",
+    description="EXACT: the allocator's own counters. DERIVED: counted from objects. NOMINAL: from CIDRs alone.",
+)
+strawberry.enum(PoolScope, name="PoolScope", description="What a pool hands addresses out for.")
+strawberry.enum(
     Relation, name="DomainRelation", description="How the network domains of two clusters stand to each other."
 )
 Severities = Annotated[list[Severity] | None, strawberry.argument(description="Only these severities.")]
@@ -58,7 +66,7 @@ class Allocation(RowBacked):
     source: str = strawberry.field(description="The most trusted source that named it.")
     name: str = strawberry.field(description="Its name at the provider; empty when it has none.")
     node: str = strawberry.field(description="The node it belongs to; empty when to none.")
-    quality: str = strawberry.field(description="exact, derived or nominal; empty when unknown.")
+    quality: Quality = strawberry.field(description="How well it is known.")
     since: datetime = strawberry.field(description="When the hub first saw it.")
 
     @strawberry.field(description="The cluster that uses it.")
@@ -80,7 +88,7 @@ class Pool(RowBacked):
     provider: str = strawberry.field(description="The allocator.")
     name: str = strawberry.field(description="Its name there.")
     family: int = strawberry.field(description="4 or 6.")
-    scope: str = strawberry.field(description="cluster, node, namespace, lb, service or external.")
+    scope: PoolScope = strawberry.field(description="What it hands addresses out for.")
     node: str = strawberry.field(description="The node of a node's pool; else empty.")
     cidrs: list[Cidr] = strawberry.field(description="What it covers.", directives=at_most(4))
     capacity: BigInt | None = strawberry.field(description="Addresses it could hand out.")
@@ -90,7 +98,7 @@ class Pool(RowBacked):
     free: BigInt | None = strawberry.field(description="Addresses it can hand out now.")
     largest_free_block: BigInt | None = strawberry.field(description="Prefix length of the largest free block.")
     source: str = strawberry.field(description="Where the numbers come from.")
-    quality: str = strawberry.field(description="exact, derived or nominal.")
+    quality: Quality = strawberry.field(description="How well the numbers are known.")
     observed_at: datetime = strawberry.field(description="When they were true.")
 
     @strawberry.field(description="The cluster it belongs to.")

@@ -35,6 +35,27 @@ SEVERITIES: Final = tuple(Severity)
 """Worst first: the index is the rank."""
 
 
+class Quality(StrEnum):
+    """How it is known. What a later spoke may say is UNKNOWN."""
+
+    EXACT = "exact"
+    DERIVED = "derived"
+    NOMINAL = "nominal"
+    UNKNOWN = "unknown"
+
+
+class PoolScope(StrEnum):
+    """What a pool hands addresses out for. What a later spoke may say is UNKNOWN."""
+
+    CLUSTER = "cluster"
+    NODE = "node"
+    NAMESPACE = "namespace"
+    LB = "lb"
+    SERVICE = "service"
+    EXTERNAL = "external"
+    UNKNOWN = "unknown"
+
+
 class Relation(StrEnum):
     """How the network domains of two clusters stand to each other. Flat is not transitive."""
 

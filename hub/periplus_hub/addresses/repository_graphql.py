@@ -1,15 +1,16 @@
 """Lists of the addresses slice as GraphQL pages through them, and its loaders' functions."""
 
 from collections.abc import Sequence
+from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Integer, Row, Text, cast, func, select
+from sqlalchemy import ColumnElement, Integer, Row, Text, case, cast, func, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from periplus_hub.access.scope import Scope, owned
 from periplus_hub.addresses import tables
-from periplus_hub.addresses.model import AllocationFilter
+from periplus_hub.addresses.model import AllocationFilter, PoolScope, Quality
 from periplus_hub.addresses.rows import wanted_prefix
 from periplus_hub.fleet.model import State
 from periplus_hub.fleet.tables import registrations
@@ -19,6 +20,11 @@ from periplus_hub.kit.keyset import Listing, id_column, plain
 _allocations: Final = tables.allocations
 _pools: Final = tables.pools
 _acceptances: Final = tables.overlap_acceptances
+
+
+def _known(column: ColumnElement[Any], words: type[StrEnum]) -> ColumnElement[Any]:
+    """The column's word, or `unknown` for one that we do not know."""
+    return case((column.in_([word.value for word in words]), column), else_=literal("unknown")).label(column.key)
 
 
 def _allocations_of(scope: Scope, only: AllocationFilter | None) -> Sequence[ColumnElement[bool]]:
@@ -52,9 +58,8 @@ ALLOCATIONS: Final = Listing[Scope](
     name="allocations",
     source=_allocations.join(registrations, registrations.c.id == _allocations.c.registration_id),
     columns=[
-        *plain(
-            _allocations, "registration_id", "kind", "family", "provider", "source", "name", "node", "quality", "since"
-        ),
+        *plain(_allocations, "registration_id", "kind", "family", "provider", "source", "name", "node", "since"),
+        _known(_allocations.c.quality, Quality),
         func.text(_allocations.c.cidr).label("cidr"),
         registrations.c.name.label("cluster_name"),
         registrations.c.domain_id,
@@ -72,7 +77,9 @@ POOLS: Final = Listing[Scope](
     name="pools",
     source=_pools,
     columns=[
-        *plain(_pools, "registration_id", "provider", "name", "family", "scope", "node", "source", "quality"),
+        *plain(_pools, "registration_id", "provider", "name", "family", "node", "source"),
+        _known(_pools.c.scope, PoolScope),
+        _known(_pools.c.quality, Quality),
         *plain(_pools, "capacity", "assigned", "used", "reserved", "free", "largest_free_block"),
         cast(_pools.c.cidrs, ARRAY(Text)).label("cidrs"),
         _pools.c.observed_at,

@@ -35,6 +35,7 @@ from graphql import (
 from strawberry.types.field import StrawberryField
 
 from periplus_hub.api.graphql_limits import GateRefusal, Limits, over
+from periplus_hub.kit.graphql_parsed import parsed_of
 from periplus_hub.kit.graphql_prices import Cost, ListSize
 
 ROW: Final = 0.2
@@ -50,6 +51,8 @@ class Price:
 
     weight: float
     size: ListSize | None
+    texts: bool = False
+    """Whether its list costs as little as one of texts, because that is what it is made of."""
 
 
 def price_of(definition: GraphQLField, parent: GraphQLNamedType, name: str) -> Price:
@@ -61,7 +64,8 @@ def price_of(definition: GraphQLField, parent: GraphQLNamedType, name: str) -> P
     weights = [directive.weight for directive in declared.directives if isinstance(directive, Cost)]
     sizes = [directive for directive in declared.directives if isinstance(directive, ListSize)]
     default = 0.0 if declared.is_basic_field else 1.0
-    return Price(weights[0] if weights else default, sizes[0] if sizes else None)
+    texts = parsed_of(declared) is not None
+    return Price(weights[0] if weights else default, sizes[0] if sizes else None, texts)
 
 
 @dataclass(slots=True)
@@ -118,7 +122,7 @@ class Pricing:
         if price.size.of_page:
             rows = size if size is not None else price.size.assumed_size
             return price.weight + rows * (ROW + self._selections(node.selection_set, inner, None))
-        if is_leaf_type(inner):
+        if is_leaf_type(inner) or price.texts:
             return price.weight
         rows = self._asked(node, price.size)
         if price.size.slicing_arguments:

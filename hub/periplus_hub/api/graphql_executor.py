@@ -16,8 +16,9 @@ executor's results by property tests.
 from collections.abc import AsyncIterable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from operator import attrgetter, itemgetter
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 from graphql import (
@@ -26,6 +27,7 @@ from graphql import (
     GraphQLObjectType,
     GraphQLOutputType,
     GraphQLResolveInfo,
+    get_named_type,
     get_nullable_type,
     is_non_null_type,
     is_object_type,
@@ -36,6 +38,7 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from strawberry.types.field import StrawberryField
 
 from periplus_hub.api.graphql_columns import Column, Completer, NotColumnarError, completer_of
+from periplus_hub.kit.graphql_parsed import Parsed, parsed_of
 from periplus_hub.kit.keyset import Rows
 
 _Part = Callable[[Sequence[object], GraphQLResolveInfo[Any]], Column]
@@ -150,12 +153,30 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
             return _constant(object_type.name)
         definition = self.schema.get_field(object_type, name)
         attribute = None if definition is None else _attribute(definition)
+        how = None if definition is None else _parsed(definition)
+        if definition is not None and how is not None:
+            return self._made_of_texts(definition.type, how, details)
         if definition is None or attribute is None:
             return None
         completer = completer_of(definition.type)
         if completer is not None:
             return _leaves(attribute, completer)
         return self._objects(definition.type, attribute, details)
+
+    def _made_of_texts(self, field_type: GraphQLOutputType, how: Parsed, details: FieldDetailsList) -> _Part | None:
+        plan = self._plan(cast("GraphQLObjectType", get_named_type(field_type)), details)
+        if plan is None:
+            return None
+
+        def complete(rows: Sequence[object], info: GraphQLResolveInfo[Any]) -> Column:
+            lists = cast("list[list[str]]", _read(how.attribute, rows))
+            if not all(type(texts) is list for texts in lists):
+                raise NotColumnarError
+            different = list(dict.fromkeys(chain.from_iterable(lists)))
+            made = dict(zip(different, plan.complete(list(map(how.parse, different)), info), strict=True))
+            return [[made[text] for text in texts] for texts in lists]
+
+        return complete
 
     def _objects(self, field_type: GraphQLOutputType, attribute: str, details: FieldDetailsList) -> _Part | None:
         required = is_non_null_type(field_type)
@@ -188,6 +209,12 @@ def _attribute(definition: GraphQLField) -> str | None:
     if definition.args or not isinstance(declared, StrawberryField) or not declared.is_basic_field:
         return None
     return declared.python_name if declared.default_resolver is getattr else None
+
+
+def _parsed(definition: GraphQLField) -> Parsed | None:
+    """How a field without arguments makes its objects of texts; None for any other."""
+    declared = definition.extensions.get("strawberry-definition")
+    return parsed_of(declared) if isinstance(declared, StrawberryField) and not definition.args else None
 
 
 def _constant(value: str) -> _Part:

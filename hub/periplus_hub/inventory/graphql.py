@@ -14,11 +14,13 @@ from periplus_hub.fleet.graphql import Cluster, NetworkDomain
 from periplus_hub.inventory import repository, repository_owners
 from periplus_hub.inventory.config import InventoryConfig
 from periplus_hub.inventory.graphql_objects import Endpoint, KubernetesNode, Namespace, Pod, Service, Workload
+from periplus_hub.inventory.graphql_texts import ClusterAlias
 from periplus_hub.inventory.model import InventoryFilter, Owner, Ownership, why_unknown
 from periplus_hub.inventory.repository_graphql import LISTINGS
 from periplus_hub.inventory.repository_owners import MAX_OWNERS
 from periplus_hub.kit.db import ReadConnection
 from periplus_hub.kit.graphql import uuid_of
+from periplus_hub.kit.graphql_parsed import parsed
 from periplus_hub.kit.graphql_prices import at_most, paged
 from periplus_hub.kit.graphql_scalars import BigInt, IpAddress
 from periplus_hub.kit.graphql_types import After, Before, Connection, First, Last, Pages
@@ -62,8 +64,8 @@ class ClusterFacts:
     regions: list[str] = strawberry.field(description="Where its nodes are.", directives=at_most(10))
     zones: list[str] = strawberry.field(description="Where its nodes are.", directives=at_most(20))
     cnis: list[str] = strawberry.field(description="Its network plugins.", directives=at_most(5))
-    aliases: list[str] = strawberry.field(
-        description="What other systems call it, as system=name texts.", directives=at_most(5)
+    aliases: list[ClusterAlias] = parsed(
+        "aliases", ClusterAlias, ClusterAlias.of, description="What other systems call it.", about=5
     )
     clusterset: str | None = strawberry.field(description="Its ClusterSet (about.k8s.io).")
     clusterset_cluster_id: str | None = strawberry.field(description="Its id there.")

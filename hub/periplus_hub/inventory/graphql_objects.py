@@ -11,14 +11,15 @@ from periplus_hub.access.scope import Scope
 from periplus_hub.fleet import repository_graphql as fleet
 from periplus_hub.fleet.graphql import Cluster
 from periplus_hub.inventory import repository_graphql as repository
+from periplus_hub.inventory.graphql_texts import EndpointPort, KeyValue, NodeAddress, ServicePort, labels, pairs
 from periplus_hub.kit.db import ReadConnection
 from periplus_hub.kit.errors import Invalid
 from periplus_hub.kit.graphql import RowBacked, from_row
+from periplus_hub.kit.graphql_parsed import parsed
 from periplus_hub.kit.graphql_prices import at_most
 from periplus_hub.kit.graphql_scalars import BigInt, Cidr, IpAddress
 from periplus_hub.kit.graphql_types import Node
 
-_LABELS: Final = "Its labels as key=value texts."
 _CREATED: Final = "When Kubernetes made it."
 _NAMESPACE: Final = "Its namespace."
 _NAME: Final = "Its name."
@@ -42,7 +43,8 @@ class Namespace(ClusterObject):
     """As its cluster says."""
 
     name: str = strawberry.field(description=_NAME)
-    labels: list[str] = strawberry.field(description=_LABELS, directives=at_most(20))
+    label_texts: strawberry.Private[list[str]]
+    labels: list[KeyValue] = labels()
     created_at: datetime | None = strawberry.field(description=_CREATED)
 
 
@@ -57,9 +59,13 @@ class KubernetesNode(ClusterObject):
     region: str | None = strawberry.field(description="From its topology labels.")
     zone: str | None = strawberry.field(description="From its topology labels.")
     instance_type: str | None = strawberry.field(description="From its labels.")
-    addresses: list[str] = strawberry.field(description="As Type=value texts.", directives=at_most(10))
+    address_texts: strawberry.Private[list[str]]
+    addresses: list[NodeAddress] = parsed(
+        "address_texts", NodeAddress, NodeAddress.of, description="status.addresses.", about=10
+    )
     pod_cidrs: list[Cidr] = strawberry.field(description="spec.podCIDRs.", directives=at_most(2))
-    labels: list[str] = strawberry.field(description=_LABELS, directives=at_most(20))
+    label_texts: strawberry.Private[list[str]]
+    labels: list[KeyValue] = labels()
     pods_allocatable: BigInt | None = strawberry.field(description="How many pods it takes.")
     ready: bool | None = strawberry.field(description="Its Ready condition.")
     created_at: datetime | None = strawberry.field(description=_CREATED)
@@ -73,7 +79,8 @@ class Workload(ClusterObject):
     name: str = strawberry.field(description=_NAME)
     kind: str = strawberry.field(description="Its kind, like Deployment.")
     api_group: str | None = strawberry.field(description="Its API group, like apps.")
-    labels: list[str] = strawberry.field(description=_LABELS, directives=at_most(20))
+    label_texts: strawberry.Private[list[str]]
+    labels: list[KeyValue] = labels()
     replicas: BigInt | None = strawberry.field(
         description="How many a Deployment or StatefulSet wants; null for other kinds."
     )
@@ -93,7 +100,8 @@ class Pod(ClusterObject):
     ipv6: IpAddress | None = strawberry.field(description="Its IPv6 address.")
     phase: str | None = strawberry.field(description="status.phase.")
     host_network: bool | None = strawberry.field(description="Whether its addresses are its node's.")
-    labels: list[str] = strawberry.field(description=_LABELS, directives=at_most(20))
+    label_texts: strawberry.Private[list[str]]
+    labels: list[KeyValue] = labels()
     valid_from: datetime = strawberry.field(description="Since when its addresses are its own.")
     valid_to: datetime | None = strawberry.field(description="Until when; null is still.")
 
@@ -110,12 +118,13 @@ class Service(ClusterObject):
     external_ips: list[str] = strawberry.field(description="spec.externalIPs.", directives=at_most(4))
     load_balancer_ips: list[str] = strawberry.field(description="Addresses of its ingress.", directives=at_most(4))
     load_balancer_hostnames: list[str] = strawberry.field(description="Names of its ingress.", directives=at_most(4))
-    ports: list[str] = strawberry.field(
-        description="name|protocol|port|targetPort|nodePort|appProtocol, empty parts kept.", directives=at_most(8)
-    )
-    selector: list[str] = strawberry.field(description="As key=value texts.", directives=at_most(8))
+    port_texts: strawberry.Private[list[str]]
+    ports: list[ServicePort] = parsed("port_texts", ServicePort, ServicePort.of, description="spec.ports.", about=8)
+    selector_texts: strawberry.Private[list[str]]
+    selector: list[KeyValue] = pairs("selector_texts", "spec.selector.")
     ip_families: list[str] = strawberry.field(description="spec.ipFamilies.", directives=at_most(2))
-    labels: list[str] = strawberry.field(description=_LABELS, directives=at_most(20))
+    label_texts: strawberry.Private[list[str]]
+    labels: list[KeyValue] = labels()
     headless: bool | None = strawberry.field(description="Whether it has no cluster address by intent.")
     created_at: datetime | None = strawberry.field(description=_CREATED)
 
@@ -137,7 +146,8 @@ class Endpoint(ClusterObject):
     ready: bool | None = strawberry.field(description="Whether it takes new connections.")
     serving: bool | None = strawberry.field(description="Whether it answers.")
     terminating: bool | None = strawberry.field(description="Whether it is going away.")
-    ports: list[str] = strawberry.field(description="As name|protocol|port|appProtocol.", directives=at_most(8))
+    port_texts: strawberry.Private[list[str]]
+    ports: list[EndpointPort] = parsed("port_texts", EndpointPort, EndpointPort.of, description="Its ports.", about=8)
 
 
 OBJECTS: Final[dict[str, type[ClusterObject]]] = {

@@ -12,10 +12,22 @@ from periplus_hub.inventory.model import InventoryFilter
 from periplus_hub.kit.db import ReadConnection
 from periplus_hub.kit.keyset import Listing, contains_text, id_column, plain
 
+_UNPARSED: Final = {
+    "labels": "label_texts",
+    "selector": "selector_texts",
+    "addresses": "address_texts",
+    "ports": "port_texts",
+}
+
 
 def _texts(table: Table, *names: str) -> list[ColumnElement[Any]]:
     """Texts every object of Kubernetes has; a spoke that did not fill them gives the empty text."""
     return [func.coalesce(table.c[name], "").label(name) for name in names]
+
+
+def _unparsed(table: Table, *names: str) -> list[ColumnElement[Any]]:
+    """Columns whose texts are objects to GraphQL, under the names that say so: see inventory.graphql_texts."""
+    return [table.c[name].label(_UNPARSED[name]) for name in names]
 
 
 def _narrowed(table: Table) -> Callable[[Scope, InventoryFilter | None], Sequence[ColumnElement[bool]]]:
@@ -54,26 +66,31 @@ LISTINGS: Final[dict[str, Listing[Scope]]] = {
         tables.namespaces,
         "Namespace",
         *_texts(tables.namespaces, "name"),
-        *plain(tables.namespaces, "labels", "created_at"),
+        *plain(tables.namespaces, "created_at"),
+        tables.namespaces.c.labels.label("label_texts"),
     ),
     "KubernetesNode": _listing(
         tables.nodes,
         "KubernetesNode",
         *_texts(tables.nodes, "name"),
-        *plain(tables.nodes, "provider_id", "provider", "account", "region", "zone", "instance_type", "addresses"),
-        *plain(tables.nodes, "pod_cidrs", "labels", "pods_allocatable", "ready", "created_at"),
+        *plain(tables.nodes, "provider_id", "provider", "account", "region", "zone", "instance_type"),
+        tables.nodes.c.addresses.label("address_texts"),
+        *plain(tables.nodes, "pod_cidrs", "pods_allocatable", "ready", "created_at"),
+        tables.nodes.c.labels.label("label_texts"),
     ),
     "Workload": _listing(
         tables.workloads,
         "Workload",
         *_texts(tables.workloads, "namespace", "name", "kind"),
-        *plain(tables.workloads, "api_group", "labels", "replicas", "created_at"),
+        *plain(tables.workloads, "api_group", "replicas", "created_at"),
+        tables.workloads.c.labels.label("label_texts"),
     ),
     "Pod": _listing(
         _pods,
         "Pod",
         *_texts(_pods, "namespace", "name"),
-        *plain(_pods, "node", "workload_kind", "workload_name", "phase", "host_network", "labels"),
+        *plain(_pods, "node", "workload_kind", "workload_name", "phase", "host_network"),
+        _pods.c.labels.label("label_texts"),
         func.host(_pods.c.ipv4).label("ipv4"),
         func.host(_pods.c.ipv6).label("ipv6"),
         *plain(_pods, "valid_from", "valid_to"),
@@ -83,7 +100,10 @@ LISTINGS: Final[dict[str, Listing[Scope]]] = {
         "Service",
         *_texts(tables.services, "namespace", "name"),
         *plain(tables.services, "type", "external_name", "cluster_ips", "external_ips", "load_balancer_ips"),
-        *plain(tables.services, "load_balancer_hostnames", "ports", "selector", "ip_families", "labels"),
+        *plain(tables.services, "load_balancer_hostnames", "ip_families"),
+        tables.services.c.selector.label("selector_texts"),
+        tables.services.c.ports.label("port_texts"),
+        tables.services.c.labels.label("label_texts"),
         *plain(tables.services, "headless", "created_at"),
     ),
     "Endpoint": _listing(
@@ -91,7 +111,8 @@ LISTINGS: Final[dict[str, Listing[Scope]]] = {
         "Endpoint",
         *_texts(tables.endpoints, "namespace"),
         *plain(tables.endpoints, "service", "slice", "address", "address_type", "node", "zone", "target_kind"),
-        *plain(tables.endpoints, "target_namespace", "target_name", "ready", "serving", "terminating", "ports"),
+        *plain(tables.endpoints, "target_namespace", "target_name", "ready", "serving", "terminating"),
+        tables.endpoints.c.ports.label("port_texts"),
     ),
 }
 """By the name of the GraphQL type."""

@@ -73,6 +73,7 @@ things_of_type = st.builds(
     sizes=st.none() | st.lists(st.none() | st.integers(0, 9), max_size=3),
     inner=st.none() | inners,
     core=inners,
+    inner_texts=st.lists(st.sampled_from(["a=b", "a=", "a", "", "=b", "a=b=c"]), max_size=4),
 )
 
 
@@ -84,7 +85,7 @@ def selections(draw: st.DrawFn) -> str:
     texts += draw(st.lists(st.sampled_from([
         "inner{name size}", "core{__typename n:name}", "...f", "... on Thing{count ...f}", "name@skip(if:$yes)",
         "note@include(if:$yes)", "label", "inner{size}", "...@include(if:$no){flag}", "a:core{...g}",
-        "class:name", "None:count", "__slots__:note",
+        "class:name", "None:count", "__slots__:note", "inners{name size}", "i:inners{s:size ...g}",
     ]), max_size=4))  # fmt: skip
     return " ".join(draw(st.permutations(texts))) or "id"
 

@@ -84,6 +84,7 @@ def test_fields_with_their_own_read_are_not_free() -> None:
         and "strawberry-definition" in definition.extensions
         and not definition.extensions["strawberry-definition"].is_basic_field
         and price_of(definition, SCHEMA.type_map[parent], name).weight == 0
+        and not price_of(definition, SCHEMA.type_map[parent], name).texts
     }
     within_pages = {each for each in free if each.rpartition(".")[2] in {"nodes", "edges", "pageInfo"}}
     assert free - within_pages == {"Completeness.dropped"}
