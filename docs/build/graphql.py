@@ -48,6 +48,7 @@ _GUIDE: Final = """
 
     * Lists are Relay connections. `first` says how many, and `pageInfo.endCursor` goes into `after`; the other way
       round, `last` and `pageInfo.startCursor` into `before`. Both ends at once are refused.
+    * `clusters`, `findings`, `pools` and `overlapGroups` take `orderBy`. A cursor belongs to one order of one list.
     * Cursors and ids are opaque. Copy them; do not build them.
     * Times are ISO 8601 in UTC. `BigInt` and `Decimal` are texts. `null` is unknown, never zero.
     * A mutation answers a union: its result, or a `Problem` with `message` and `remedy`. Ask for both, and for

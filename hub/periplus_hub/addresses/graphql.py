@@ -12,6 +12,7 @@ from periplus_hub.access.graphql import Info
 from periplus_hub.access.scope import Scope
 from periplus_hub.addresses import repository_graphql as repository
 from periplus_hub.addresses import repository_groups
+from periplus_hub.addresses.graphql_orders import OverlapGroupOrder, PoolOrder
 from periplus_hub.addresses.graphql_pages import JoinedPages, ReadPages
 from periplus_hub.addresses.graphql_pairs import OverlapsBetween, compared
 from periplus_hub.addresses.graphql_types import (
@@ -40,7 +41,7 @@ from periplus_hub.kit.errors import Invalid
 from periplus_hub.kit.graphql import Context, from_row, global_id, uuid_of
 from periplus_hub.kit.graphql_prices import Cost, ListSize, at_most, paged
 from periplus_hub.kit.graphql_scalars import BigInt, Cidr
-from periplus_hub.kit.graphql_types import After, Before, Connection, Edge, First, Last, PageInfo, Pages
+from periplus_hub.kit.graphql_types import After, Before, Connection, Edge, First, Last, PageInfo, Pages, order_of
 from periplus_hub.kit.keyset import Slice
 from periplus_hub.kit.windows import window_of
 
@@ -249,6 +250,10 @@ class AddressesQuery:
         if_all_joined: Annotated[
             bool, strawberry.argument(description="As if all clusters were joined in one network.")
         ] = False,
+        order_by: Annotated[
+            OverlapGroupOrder | None,
+            strawberry.argument(description="In which order; null is worst first, as it is with ifJoined always."),
+        ] = None,
     ) -> OverlapGroupConnection:
         """With ifJoined or ifAllJoined, computed anew."""
         only = GroupFilter(
@@ -262,10 +267,12 @@ class AddressesQuery:
         context, now = info.context, info.context.clock.now()
         if if_all_joined or if_joined is not None:
             some = None if if_all_joined else tuple(uuid_of(each, "Cluster") for each in if_joined or ())
+            if order_by is not None:
+                raise Invalid("what joining would bring is listed worst first", "Leave orderBy out.")
             joined = JoinedPages(context, JoinAsk(some, now), only, window)
             return OverlapGroupConnection(pages=_Joined(joined))
         read, count = repository_groups.groups, repository_groups.group_total
-        pages = ReadPages(context, read, count, None, window, GroupAsk(only, now))
+        pages = ReadPages(context, read, count, None, window, GroupAsk(only, now, order_of(order_by)))
         return OverlapGroupConnection(pages=pages)
 
     @strawberry.field(description="Every overlap of two active clusters.", directives=[Cost(weight=10)])
@@ -337,12 +344,15 @@ class AddressesQuery:
         last: Last = None,
         before: Before = None,
         cluster: ClusterFilterArgument = None,
+        order_by: Annotated[
+            PoolOrder | None, strawberry.argument(description="In which order; null is by cluster.")
+        ] = None,
     ) -> Connection[Pool]:
         """Latest samples."""
         asked = None if cluster is None else (uuid_of(cluster, "Cluster"),)
-        return Connection(
-            pages=Pages(info.context, repository.POOLS, None, window_of(first, after, last, before), asked)
-        )
+        order = order_of(order_by)
+        listing = repository.POOLS if order is None else repository.POOL_ORDERS[order]
+        return Connection(pages=Pages(info.context, listing, None, window_of(first, after, last, before), asked))
 
     @strawberry.field(description="Acceptances of overlaps, newest first, ended ones too.", directives=paged())
     async def overlap_acceptances(

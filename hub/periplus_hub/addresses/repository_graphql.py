@@ -15,11 +15,19 @@ from periplus_hub.addresses.rows import wanted_prefix
 from periplus_hub.fleet.model import State
 from periplus_hub.fleet.tables import registrations
 from periplus_hub.kit.db import ReadConnection
-from periplus_hub.kit.keyset import Listing, id_column, plain
+from periplus_hub.kit.keyset import Listing, id_column, orders, plain
 
+_DIGITS: Final = 40
+"""All addresses of IPv6 are a number of 39."""
 _allocations: Final = tables.allocations
 _pools: Final = tables.pools
 _acceptances: Final = tables.overlap_acceptances
+
+
+def _as_number(column: ColumnElement[Any]) -> ColumnElement[str]:
+    """A decimal text so that texts sort as their numbers do; unknown is the least."""
+    padded = func.lpad(func.coalesce(column, ""), _DIGITS, "0", type_=Text)
+    return case((column.is_(None), literal("")), else_=padded).collate("C")
 
 
 def _known(column: ColumnElement[Any], words: type[StrEnum]) -> ColumnElement[Any]:
@@ -88,6 +96,16 @@ POOLS: Final = Listing[Scope](
     where=_pools_of,
     parent=_pools.c.registration_id,
 )
+POOL_ORDERS: Final = orders(
+    POOLS,
+    {
+        "name": _pools.c.name,
+        "observed-at": _pools.c.observed_at,
+        **{name: _as_number(_pools.c[name]) for name in ("capacity", "used", "free")},
+    },
+    [each for each in POOLS.order if each.key != "name"],
+)
+"""Sorted when asked: the pools of a tenant are as many as its nodes, or a few times that."""
 ACCEPTANCES: Final = Listing[Scope](
     name="overlap_acceptances",
     source=_acceptances,

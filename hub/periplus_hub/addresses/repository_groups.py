@@ -19,7 +19,7 @@ from periplus_hub.addresses.rows import wanted_prefix
 from periplus_hub.addresses.tables import rank
 from periplus_hub.fleet.tables import registrations
 from periplus_hub.kit.db import ReadConnection
-from periplus_hub.kit.keyset import Listing, Slice, id_column, plain
+from periplus_hub.kit.keyset import Listing, Slice, id_column, orders, plain
 from periplus_hub.kit.windows import Window
 
 _GROUPS: Final = tables.overlap_groups
@@ -32,6 +32,8 @@ class GroupAsk(NamedTuple):
 
     only: GroupFilter
     now: datetime
+    order: tuple[str, bool] | None = None
+    """By what, and whether falling; None is worst first."""
 
 
 def _readable(scope: Scope, now: datetime) -> Subquery:
@@ -107,19 +109,32 @@ def _as_bad(groups: FromClause, names: Sequence[str]) -> ColumnElement[bool]:
     return or_(raw, groups.c.accepted) if _INTENDED in names else raw
 
 
-def _all(scope: Scope, now: datetime) -> Listing[Scope]:
+def _all(scope: Scope, now: datetime, order: tuple[str, bool] | None = None) -> Listing[Scope]:
     groups = _readable(scope, now)
 
     def where(scope: Scope, only: GroupFilter) -> Sequence[ColumnElement[bool]]:
         return _narrowed(scope, groups, only)
 
-    return Listing(
+    worst_first = Listing(
         name="overlap_groups",
         source=groups,
         columns=_columns(groups),
         order=_order(groups, groups.c.rank),
         where=where,
     )
+    return worst_first if order is None else orders(worst_first, _sortable(groups), [groups.c.first_key])[order]
+
+
+def _sortable(groups: FromClause) -> dict[str, ColumnElement[Any]]:
+    """Sorted when asked, as worst first is: acceptances in force decide over the severity."""
+    return {
+        "severity": groups.c.rank,
+        "cidr": groups.c.first_key,
+        "clusters": groups.c.cluster_count,
+        "pairs": groups.c.pair_count,
+        "since": groups.c.since,
+        "changed-at": groups.c.changed_at,
+    }
 
 
 def _of_clusters(scope: Scope, now: datetime) -> Listing[Scope]:
@@ -172,7 +187,7 @@ async def groups(
     c: ReadConnection, scope: Scope, parents: Sequence[None], window: Window, asked: GroupAsk
 ) -> dict[None, Slice]:
     """A page of the tenant's groups, worst first."""
-    return await _all(scope, asked.now).slices(c, scope, parents, window, asked.only)
+    return await _all(scope, asked.now, asked.order).slices(c, scope, parents, window, asked.only)
 
 
 async def group_total(c: ReadConnection, scope: Scope, parents: Sequence[None], asked: GroupAsk) -> dict[None, int]:

@@ -1,6 +1,7 @@
 """What detectors say."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, cast
 from uuid import UUID
 
@@ -30,8 +31,10 @@ from periplus_hub.kit.graphql_types import (
     Last,
     Node,
     NotFound,
+    OrderDirection,
     Pages,
     attempt,
+    order_of,
 )
 from periplus_hub.kit.windows import window_of
 
@@ -128,6 +131,23 @@ class ClusterFindings:
         )
 
 
+@strawberry.enum(description="What findings can be sorted by.")
+class FindingOrderField(StrEnum):
+    """See repository_graphql.FINDING_ORDERS."""
+
+    SEVERITY = "severity"
+    CHANGED_AT = "changed-at"
+    OPENED_AT = "opened-at"
+
+
+@strawberry.input(description="In which order findings are listed. By severity, rising is worst first.")
+class FindingOrder:
+    """Last changed first where nothing is said."""
+
+    field: FindingOrderField = strawberry.field(description="By what.")
+    direction: OrderDirection = strawberry.field(default=OrderDirection.ASC, description="Which end first.")
+
+
 @strawberry.type
 class FindingsQuery:
     """Root fields of this slice."""
@@ -150,6 +170,9 @@ class FindingsQuery:
             strawberry.ID | None,
             strawberry.argument(description="Only what concerns this cluster, also with others."),
         ] = None,
+        order_by: Annotated[
+            FindingOrder | None, strawberry.argument(description="In which order; null is last changed first.")
+        ] = None,
     ) -> Connection[Finding]:
         """Resolved ones too, unless narrowed."""
         asked = FindingFilter(
@@ -158,9 +181,9 @@ class FindingsQuery:
             detectors=tuple(detectors or ()),
             registration_ids=() if cluster is None else (uuid_of(cluster, "Cluster"),),
         )
-        return Connection(
-            pages=Pages(info.context, repository.FINDINGS, None, window_of(first, after, last, before), asked)
-        )
+        order = order_of(order_by)
+        listing = repository.FINDINGS if order is None else repository.FINDING_ORDERS[order]
+        return Connection(pages=Pages(info.context, listing, None, window_of(first, after, last, before), asked))
 
 
 @strawberry.type

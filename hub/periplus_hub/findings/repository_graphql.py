@@ -4,17 +4,17 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, cast, func, select, union
+from sqlalchemy import ColumnElement, Row, case, cast, func, select, union
 from sqlalchemy.dialects.postgresql import JSONB
 
 from periplus_hub.access.scope import Scope, owned
 from periplus_hub.addresses.tables import overlap_group_clusters
-from periplus_hub.findings.model import FindingFilter
+from periplus_hub.findings.model import FindingFilter, FindingSeverity
 from periplus_hub.findings.tables import findings
 from periplus_hub.fleet.repository_graphql import CLUSTERS
 from periplus_hub.fleet.tables import registrations
 from periplus_hub.kit.db import ReadConnection
-from periplus_hub.kit.keyset import Listing, id_column, plain
+from periplus_hub.kit.keyset import Listing, id_column, orders, plain
 
 _SHARES: Final = overlap_group_clusters
 _OF: Final = (findings.c.tenant_id, findings.c.id.label("finding_id"))
@@ -73,6 +73,18 @@ FINDINGS: Final = Listing[Scope](
     where=_of,
     descending=True,
 )
+FINDING_ORDERS: Final = orders(
+    FINDINGS,
+    {
+        "severity": case(
+            {each.value: number for number, each in enumerate(FindingSeverity)}, value=findings.c.severity
+        ),
+        "changed-at": findings.c.changed_at,
+        "opened-at": findings.c.opened_at,
+    },
+    [findings.c.id],
+)
+"""Sorted when asked: detectors bound what is open, retention what is over."""
 CLUSTER_FINDINGS: Final = Listing[Scope](
     name="cluster_findings",
     source=findings.join(_CONCERNED, _CONCERNED.c.finding_id == findings.c.id),

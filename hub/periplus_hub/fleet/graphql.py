@@ -1,6 +1,7 @@
 """Clusters, network domains and their connections. Slices above add their fields to Cluster with kit.graphql.extend."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Final, cast
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from periplus_hub.kit.db import ReadConnection
 from periplus_hub.kit.graphql import RowBacked, from_row, global_id, uuid_of
 from periplus_hub.kit.graphql_prices import Cost, paged
 from periplus_hub.kit.graphql_scalars import BigInt
-from periplus_hub.kit.graphql_types import After, Before, Connection, First, Last, Node, Pages
+from periplus_hub.kit.graphql_types import After, Before, Connection, First, Last, Node, OrderDirection, Pages, order_of
 from periplus_hub.kit.windows import window_of
 
 strawberry.enum(State, name="ClusterState", description="Where a registration stands. Revoked is final.")
@@ -155,6 +156,24 @@ class JoinToken(RowBacked, Node):
         return cast("Cluster | None", await info.context.load(repository.clusters_by_ids, self.used_by_registration))
 
 
+@strawberry.enum(description="What clusters can be sorted by.")
+class ClusterOrderField(StrEnum):
+    """See repository_graphql.CLUSTER_ORDERS."""
+
+    NAME = "name"
+    STATE = "state"
+    CREATED_AT = "created-at"
+    LAST_SEEN_AT = "last-seen-at"
+
+
+@strawberry.input(description="In which order clusters are listed. Who was never heard comes before all others.")
+class ClusterOrder:
+    """Rising by its name where nothing is said."""
+
+    field: ClusterOrderField = strawberry.field(description="By what.")
+    direction: OrderDirection = strawberry.field(default=OrderDirection.ASC, description="Which end first.")
+
+
 @strawberry.type
 class FleetQuery:
     """Root fields of this slice."""
@@ -180,6 +199,9 @@ class FleetQuery:
         liveness: Annotated[
             Liveness | None, strawberry.argument(description="Only clusters with this liveness.")
         ] = None,
+        order_by: Annotated[
+            ClusterOrder | None, strawberry.argument(description="In which order; null is by name.")
+        ] = None,
     ) -> Connection[Cluster]:
         """The fleet."""
         asked = ClusterFilter(
@@ -189,9 +211,9 @@ class FleetQuery:
             liveness=liveness,
             now=info.context.clock.now() if liveness else None,
         )
-        return Connection(
-            pages=Pages(info.context, repository.CLUSTERS, None, window_of(first, after, last, before), asked)
-        )
+        order = order_of(order_by)
+        listing = repository.CLUSTERS if order is None else repository.CLUSTER_ORDERS[order]
+        return Connection(pages=Pages(info.context, listing, None, window_of(first, after, last, before), asked))
 
     @strawberry.field(description="One cluster by id or by name; null when there is none.")
     async def cluster(

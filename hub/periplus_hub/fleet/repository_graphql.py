@@ -12,7 +12,7 @@ from periplus_hub.access.scope import Permission, Scope, owned
 from periplus_hub.fleet import tables
 from periplus_hub.fleet.model import CONNECTED_WITHIN, Liveness, State
 from periplus_hub.kit.db import ReadConnection
-from periplus_hub.kit.keyset import Listing, contains_text, id_column, plain
+from periplus_hub.kit.keyset import Listing, contains_text, id_column, never_null, orders, plain
 
 _registrations: Final = tables.registrations
 _domains: Final = tables.network_domains
@@ -102,6 +102,17 @@ CLUSTERS: Final = Listing[Scope](
     where=_clusters_of,
     parent=_registrations.c.domain_id,
 )
+CLUSTER_ORDERS: Final = orders(
+    CLUSTERS,
+    {
+        "name": _registrations.c.name,
+        "state": _registrations.c.state,
+        "created-at": _registrations.c.created_at,
+        "last-seen-at": never_null(_registrations.c.last_seen_at),
+    },
+    [_registrations.c.id],
+)
+"""Sorted when asked: a fleet has thousands of clusters, not millions."""
 DOMAINS: Final = Listing[Scope](
     name="network_domains",
     source=_domains,

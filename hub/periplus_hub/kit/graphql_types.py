@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Annotated, Any, Final, Generic, Protocol, TypeVar, cast
 
 import strawberry
@@ -24,6 +25,33 @@ Last = Annotated[
     strawberry.argument(description="How many to return, from the end or before `before`. Not together with `first`."),
 ]
 Before = Annotated[str | None, strawberry.argument(description="A cursor of this list: only what stands before it.")]
+
+
+@strawberry.enum(description="Which end of an order comes first.")
+class OrderDirection(StrEnum):
+    """Of an order that people choose."""
+
+    ASC = "asc"
+    DESC = "desc"
+
+
+class OrderBy(Protocol):
+    """An input that chooses an order."""
+
+    @property
+    def field(self) -> StrEnum:
+        """By what."""
+        ...
+
+    @property
+    def direction(self) -> OrderDirection:
+        """Which end first."""
+        ...
+
+
+def order_of(chosen: OrderBy | None) -> tuple[str, bool] | None:
+    """The key into `keyset.orders`; None for the list's own order."""
+    return None if chosen is None else (chosen.field.value, chosen.direction is OrderDirection.DESC)
 
 
 @strawberry.interface(description="Anything with an id that `node` finds again.")

@@ -4,8 +4,9 @@ A connection inside a list (the pods of fifty clusters) needs one page per paren
 the number of statements must not depend on the number of parents.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import (
@@ -36,6 +37,7 @@ T = TypeVar("T")
 S_contra = TypeVar("S_contra", contravariant=True)
 Where = Callable[[S_contra, Any], Sequence[ColumnElement[bool]]]
 
+_NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _KEY: Final = "order_key_{}"
 _BITS: Final = ((SmallInteger, 15), (BigInteger, 63), (Integer, 31))
 """Of what a column of whole numbers holds."""
@@ -181,6 +183,30 @@ class Listing(Generic[S_contra]):
     def _ids(self, parents: Sequence[Any]) -> FromClause:
         array = bindparam("parents", list(parents), type_=ARRAY(self._parent().type))
         return select(func.unnest(array).label("parent")).subquery("parents")
+
+
+def orders(
+    listing: Listing[S_contra], by: Mapping[str, ColumnElement[Any]], unique: Sequence[ColumnElement[Any]]
+) -> Mapping[tuple[str, bool], Listing[S_contra]]:
+    """The same list by each of these columns, rising and falling: keys are (name, falling).
+
+    Where several rows have the same, `unique` columns decide. Nothing may be NULL: see `never_null`.
+    """
+    return {
+        (name, falling): replace(
+            listing,
+            name=f"{listing.name} by {name} {'falling' if falling else 'rising'}",
+            order=[column, *unique],
+            descending=falling,
+        )
+        for name, column in by.items()
+        for falling in (False, True)
+    }
+
+
+def never_null(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """A time as an order; what never happened comes before everything."""
+    return func.coalesce(column, literal(_NEVER, column.type), type_=column.type)
 
 
 def _fits(value: object, column: ColumnElement[Any]) -> bool:
