@@ -270,7 +270,7 @@ async def test_a_request_that_outlives_the_stop_is_told_to_come_again(
         ready = await started(task, config)
         await c.execute(text("LOCK TABLE join_tokens"))
         body = {"method": "token", "join_token": "0" * 12 + "." + "a" * 43, "cluster_name": "a", "cluster_uid": "a"}
-        body |= {"public_key": base64.b64encode(bytes(32)).decode(), "spoke_version": "0.1.0", "contract": "1.0"}
+        body |= {"public_key": base64.b64encode(bytes(range(32))).decode(), "spoke_version": "0.1.0", "contract": "1.0"}
         asked = group.create_task(http.post(ready["spokes_url"] + "/v1/enroll", json=body))
         while not await c.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")):  # noqa: ASYNC110 - nothing to wait on
             await asyncio.sleep(0.01)

@@ -4,11 +4,12 @@ Strawberry's own views are not used: they accept GET, batches, multipart and two
 otherwise. This door knows POST with application/json and graphql-transport-ws, nothing else.
 """
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from graphql import OperationType
 from starlette.requests import ClientDisconnect, Request
@@ -24,6 +25,7 @@ from periplus_hub.api.graphql_answer import Compressor
 from periplus_hub.api.graphql_documents import Documents, InvalidDocument
 from periplus_hub.api.graphql_gate import Gate, body_too_large, decode_request, principal, read_body
 from periplus_hub.api.graphql_limits import LIMITS, GateRefusal, Limits, refusal_of
+from periplus_hub.api.graphql_places import Operations
 from periplus_hub.api.graphql_run import Runner, refusal_body
 from periplus_hub.api.graphql_socket import Connection
 from periplus_hub.api.problems import BodyTooLargeError, BodyTooSlowError
@@ -57,7 +59,7 @@ class GraphQLApp:
     def __post_init__(self) -> None:
         schema = build_schema()._schema  # noqa: SLF001 - Strawberry shows graphql-core's schema nowhere else
         self.gate = Gate(schema, self.limits, Documents(schema, self.limits, self.trusted))
-        self.runner = Runner(schema, self.limits)
+        self.runner = Runner(schema, self.limits, Operations(self.clock, self.db.limits.readers))
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -94,9 +96,10 @@ class GraphQLApp:
         if admitted.prepared.kind.value == "subscription":
             text = "Subscriptions are served over websocket only."
             raise GateRefusal("subscription-over-http", text, "Connect to /graphql with graphql-transport-ws.")
-        body = await self.runner.run(admitted, self.context(scope, request_id, token))
-        if admitted.prepared.kind is not OperationType.QUERY:
-            return body, {}
+        context = self.context(scope, request_id, token)
+        if admitted.prepared.kind is not OperationType.QUERY:  # what was begun is ended: who left could not tell
+            return await self.runner.run(admitted, context), {}
+        body = await _while_there(request, self.runner.run(admitted, context))
         body, coding = await self.compressor.encode(body, request.headers.get("accept-encoding", ""))
         return body, {"vary": "accept-encoding"} | ({"content-encoding": coding} if coding else {})
 
@@ -130,6 +133,26 @@ class GraphQLApp:
 
     async def _still_holds(self, token: str, scope: Scope) -> bool:
         return await self.authenticator.authenticate(token) == scope
+
+
+async def _while_there(request: Request, answering: Coroutine[Any, Any, bytes]) -> bytes:
+    """The answer, for as long as there is somebody to hear it: else its place is for the next."""
+    answer = asyncio.ensure_future(answering)  # allowed: ended below, its failure is raised
+    left = asyncio.ensure_future(_leaving(request))  # allowed: ended below
+    try:
+        await asyncio.wait({answer, left}, return_when=asyncio.FIRST_COMPLETED)
+        if not answer.done():
+            raise GateRefusal("gone", "The asker went away.", "Stay for the answer.")
+        return answer.result()
+    finally:
+        left.cancel()
+        answer.cancel()
+        await asyncio.gather(answer, left, return_exceptions=True)
+
+
+async def _leaving(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def check_form(request: Request) -> None:

@@ -84,6 +84,7 @@ _STATUS: Final = {
     "body-too-slow": HTTPStatus.REQUEST_TIMEOUT,
     "unsupported-media-type": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "budget-exhausted": HTTPStatus.TOO_MANY_REQUESTS,
+    "busy": HTTPStatus.TOO_MANY_REQUESTS,
     "deadline-exceeded": HTTPStatus.GATEWAY_TIMEOUT,
     "unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
 }

@@ -26,6 +26,7 @@ from periplus_hub.api.graphql_documents import COMPARE
 from periplus_hub.api.graphql_executor import CompiledExecutor
 from periplus_hub.api.graphql_gate import Admitted
 from periplus_hub.api.graphql_limits import GateRefusal, Limits
+from periplus_hub.api.graphql_places import Operations, busy
 from periplus_hub.kit.errors import Refusal
 from periplus_hub.kit.events import Event
 from periplus_hub.kit.graphql import Context
@@ -41,13 +42,15 @@ class Runner:
 
     schema: GraphQLSchema
     limits: Limits
+    operations: Operations
     introspections: OrderedDict[tuple[str, bytes], bytes] = field(default_factory=OrderedDict)
 
     async def run(self, admitted: Admitted, context: Context[Scope]) -> bytes:
         """The response body; raises GateRefusal for the deadline and the size of the answer."""
         if admitted.prepared.introspects:
-            return with_cost(await self._introspect(admitted), admitted.cost, admitted.left)
-        async with self._deadline(context):
+            async with self._turn(admitted, context):
+                return with_cost(await self._introspect(admitted), admitted.cost, admitted.left)
+        async with self._turn(admitted, context):
             result = await self._execute(admitted, context)
         return with_cost(self.serialise(result, context.request_id), admitted.cost, admitted.left)
 
@@ -76,24 +79,29 @@ class Runner:
 
         An event is bounded like any operation.
         """
-        async with self._deadline(context):
+        async with self._turn(admitted, context):
             found = await read()
             result = None if found is None else await self._execute(admitted, context, found)
         return None if result is None else self.serialise(result, context.request_id)
 
     @asynccontextmanager
-    async def _deadline(self, context: Context[Scope]) -> AsyncIterator[None]:
-        """Nothing of the operation goes on after it."""
+    async def _turn(self, admitted: Admitted, context: Context[Scope]) -> AsyncIterator[None]:
+        """A place to run on, within the deadline: waiting counts. Nothing of the operation goes on after it."""
         limit = self.limits.execution_s
+        waits = True
         try:
-            async with asyncio.timeout(limit):
-                yield
-                await context.settle()
+            async with asyncio.timeout(limit), self.operations.place(context.scope, admitted.cost):
+                waits = False
+                try:
+                    yield
+                    await context.settle()
+                finally:
+                    await context.abandon()
         except TimeoutError:
+            if waits:
+                raise busy(f"The operation waited {limit:g} s for its turn.", limit=limit) from None
             message = f"The operation took longer than {limit:g} s and was stopped."
             raise GateRefusal("deadline-exceeded", message, "Ask for less at once.", limit=limit) from None
-        finally:
-            await context.abandon()
 
     async def _execute(
         self, admitted: Admitted, context: Context[Scope], root: object | None = None

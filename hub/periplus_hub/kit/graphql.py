@@ -22,7 +22,7 @@ V = TypeVar("V")
 NodeT = TypeVar("NodeT")
 S = TypeVar("S")
 
-_READERS: Final = 3
+_READERS: Final = 2
 """Read sessions one operation holds at once; its other loaders wait."""
 
 

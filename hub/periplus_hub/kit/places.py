@@ -1,0 +1,52 @@
+"""Lets tasks wait for a share of something scarce, in the order of `kit.fair_queue`."""
+
+import asyncio
+from collections.abc import AsyncIterator, Hashable
+from contextlib import asynccontextmanager
+
+from periplus_hub.kit.clock import Clock
+from periplus_hub.kit.fair_queue import FairQueue, Shares, Ticket
+
+
+class Places:
+    """One event loop owns them. Who is cancelled, waiting or holding, gives its place to the next."""
+
+    def __init__(self, clock: Clock, shares: Shares) -> None:
+        self._clock = clock
+        self.queue = FairQueue(shares)
+        self._turns: dict[Ticket, asyncio.Future[None]] = {}
+
+    @property
+    def waiting(self) -> int:
+        """How many wait."""
+        return len(self._turns)
+
+    @asynccontextmanager
+    async def place(
+        self, tenant: Hashable, member: Hashable, *, size: int = 1, big: bool = False, price: float | None = None
+    ) -> AsyncIterator[None]:
+        """Hold a share for the block, and pay `price`, or else the seconds it took; raises TooManyWaitError."""
+        ticket = Ticket(tenant, member, size, big)
+        self.queue.join(ticket)
+        self._turns[ticket] = turn = asyncio.get_running_loop().create_future()
+        self._call()
+        used = 0.0
+        try:
+            await turn
+            began_s = self._clock.monotonic_s()
+            try:
+                yield
+            finally:
+                used = self._clock.monotonic_s() - began_s if price is None else price
+        finally:
+            if self._turns.pop(ticket, None) is None:
+                self.queue.end(ticket, used)
+            else:
+                self.queue.leave(ticket)
+            self._call()
+
+    def _call(self) -> None:
+        while (ticket := self.queue.next()) is not None:
+            turn = self._turns.pop(ticket)
+            if not turn.done():  # cancelled in this very moment: its own task gives the place back
+                turn.set_result(None)
