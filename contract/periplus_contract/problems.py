@@ -121,6 +121,13 @@ NAME_TAKEN: Final = ProblemType(
     "Another cluster has this name",
     "Start the spoke with another --cluster-name, or revoke the other registration.",
 )
+BAD_NAME: Final = ProblemType(
+    "bad-name",
+    422,
+    Verdict.HOLD,
+    "No cluster can have this name",
+    "Start the spoke with another --cluster-name.",
+)
 TOO_LARGE: Final = ProblemType(
     "too-large", 413, Verdict.SPLIT, "The batch exceeds a limit of the wire", "Nothing: the spoke splits it."
 )
@@ -150,6 +157,7 @@ ALL: Final = (
     INVENTORY_GAP,
     IPAM_GAP,
     NAME_TAKEN,
+    BAD_NAME,
     TOO_LARGE,
     UNSUPPORTED_VERSION,
     UNSUPPORTED_KIND,

@@ -35,6 +35,7 @@ def _first() -> None:
         *columns(UUID, "tenant_id id"),
         *columns(TEXT, "public_id secret_sha256"),
         *columns(TEXT, "cluster_name", null=True),
+        *columns(UUID, "domain_id", null=True),
         *columns(BOOLEAN, "auto_approve"),
         *columns(TEXT, "created_by"),
         *columns(TIME, "created_at", default="now()"),
@@ -60,13 +61,7 @@ def _second() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_network_domains"),
         tenant("network_domains"),
     )
-    op.create_index(
-        "uq_network_domains_live_name",
-        "network_domains",
-        ["tenant_id", "name"],
-        unique=True,
-        postgresql_where=sa.text("ended_at IS NULL"),
-    )
+    _live_names("network_domains", "ended_at IS NULL")
     op.create_table(
         "domain_moves",
         *columns(UUID, "tenant_id registration_id domain_id"),
@@ -103,13 +98,7 @@ def _third() -> None:
     )
     op.create_index("ix_registrations_tenant_id_cluster_uid", "registrations", ["tenant_id", "cluster_uid"])
     op.create_index("ix_registrations_tenant_id_domain_id", "registrations", ["tenant_id", "domain_id"])
-    op.create_index(
-        "uq_registrations_live_name",
-        "registrations",
-        ["tenant_id", "name"],
-        unique=True,
-        postgresql_where=sa.text("state <> 'revoked'"),
-    )
+    _live_names("registrations", "state <> 'revoked'")
     op.create_table(
         "credentials",
         *columns(UUID, "tenant_id registration_id"),
@@ -142,3 +131,16 @@ def _fourth() -> None:
         ),
         tenant("domain_connections"),
     )
+
+
+def _live_names(table: str, live: str) -> None:
+    """No two that live are called the same, or so that one reads as the other."""
+    alike = {
+        "name": "name",
+        "letters": sa.text("lower(name)"),
+        "shape": sa.text("translate(replace(name, 'm', 'rn'), '01I', 'Oll')"),
+    }
+    for what, of in alike.items():
+        op.create_index(
+            f"uq_{table}_live_{what}", table, ["tenant_id", of], unique=True, postgresql_where=sa.text(live)
+        )

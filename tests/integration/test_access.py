@@ -157,14 +157,14 @@ async def test_a_token_needs_a_name_for_people(db: Database, tenant: Scope, name
     async def create(c: WriteConnection) -> None:
         await service.create_token(c, tenant, name, Role.VIEWER, now=db.clock.now())
 
-    with pytest.raises(Invalid, match="needs a name"):
+    with pytest.raises(Invalid, match="the token's name"):
         await db.retrying_write(create)
 
 
 async def test_a_new_admin_token_replaces_the_one_of_the_same_name(db: Database, clock: FakeClock) -> None:
     await service_tenants.ensure_default_tenant(db)
     first = await service_tenants.make_admin_token(db, "file")
-    other = await service_tenants.make_admin_token(db, "somebody else's")
+    other = await service_tenants.make_admin_token(db, "somebody-else")
     second = await service_tenants.make_admin_token(db, "file")
     authenticator = Authenticator(db)
     assert await authenticator.authenticate(first) is None

@@ -52,7 +52,7 @@ async def test_join_tokens_are_listed_and_withdrawn(run: Run, tmp_path: Path) ->
     documents = json.loads((await run("join-token", "list", "--all", "--json")).stdout)
     assert [(each["usable"], each["autoApprove"]) for each in documents] == [(True, True)]
     gone = await run("join-token", "withdraw", identity, code=1)
-    assert f"there is no join token '{identity}'" in gone.stderr
+    assert f"there is no join token with the id '{identity}'" in gone.stderr
     assert "join-token list" in gone.stderr
 
 

@@ -21,6 +21,8 @@ from tests.support.clock import FakeClock
 from tests.support.small_order import keys_of_small_order
 from tests.support.spokes_door import Door, Member, RefusedByHubError, open_door
 
+UUID = "0192d7a0-1111-7222-8333-444455556666"
+
 
 @pytest.fixture
 async def door(db: Database) -> AsyncIterator[Door]:
@@ -217,10 +219,6 @@ async def test_a_credential_with_another_secret_is_unauthenticated(door: Door, t
     [
         {"public_key": "AAAA"},
         *({"public_key": base64.b64encode(key).decode()} for key in keys_of_small_order()),
-        {"cluster_name": ""},
-        {"cluster_name": " padded"},
-        {"cluster_name": "x" * 254},
-        {"cluster_name": "line\nbreak"},
         {"cluster_uid": ""},
         {"cluster_uid": "x" * 300},
         {"node_count": -1},
@@ -230,6 +228,26 @@ async def test_a_credential_with_another_secret_is_unauthenticated(door: Door, t
 async def test_facts_that_cannot_be_kept_are_malformed(door: Door, tenant: Scope, change: dict[str, object]) -> None:
     member = Member(door, "prod-1")
     assert await refusal(member.enrol(await door.join_token(tenant), **change)) == "malformed-message"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", " padded", "x" * 254, "line\nbreak", "pr\u043ed", f"Cluster:{UUID}", UUID, "ppj_0123456789ab"],
+)
+async def test_a_name_that_deceives_is_refused(door: Door, tenant: Scope, name: str) -> None:
+    """Approving "Cluster:<id>" must never mean a cluster that calls itself so."""
+    token = await door.join_token(tenant)
+    assert await refusal(Member(door, "prod-1").enrol(token, cluster_name=name)) == "bad-name"
+
+
+@pytest.mark.parametrize("name", ["PROD-1", "Prod-1", "prod-l", "prod-I"])
+async def test_a_name_that_reads_like_anothers_is_refused(door: Door, tenant: Scope, name: str) -> None:
+    first = await door.member(tenant, "prod-1")
+    token = await door.join_token(tenant)
+    assert await refusal(Member(door, name).enrol(token)) == "name-taken"
+    async with door.db.write() as c:
+        await service.revoke(c, tenant, door.db.clock, first.registration)
+    assert (await Member(door, name).enrol(token)).cluster_name == name
 
 
 @pytest.mark.parametrize("path", ["/v1/enroll", "/v1/challenge", "/v1/credential"])

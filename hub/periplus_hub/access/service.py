@@ -17,6 +17,7 @@ from uuid import UUID
 
 import structlog
 
+from periplus_contract.names import ALLOWED, why_no_name
 from periplus_hub.access import repository
 from periplus_hub.access.model import ApiToken
 from periplus_hub.access.scope import Permission, Role, Scope, role_scope
@@ -157,8 +158,8 @@ async def create_token(
 ) -> tuple[ApiToken, str]:
     """A new token and its full text, which is never shown again."""
     scope.require(Permission.TOKENS_WRITE)
-    if not name.strip() or len(name) > _MAX_NAME or not name.isprintable():
-        raise Invalid(f"a token needs a name of 1 to {_MAX_NAME} printable characters", "Name what will use it.")
+    if why := why_no_name(name, _MAX_NAME):
+        raise Invalid(f"the token's name {name[:_MAX_NAME]!r} {why}", f"Name what will use it, with {ALLOWED}.")
     if lifetime is not None and lifetime <= timedelta(0):
         raise Invalid("the token would have expired already", "Give a lifetime in the future.")
     public = f"{_MARK}_{random_token(6)}"  # 6 bytes are 8 characters

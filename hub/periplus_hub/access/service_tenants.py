@@ -3,6 +3,7 @@
 from typing import Final
 from uuid import UUID
 
+from periplus_contract.names import ALLOWED, why_no_name
 from periplus_hub.access import repository
 from periplus_hub.access.model import Tenant
 from periplus_hub.access.scope import Role, Scope, system_scope
@@ -31,8 +32,8 @@ async def tenants(db: Database) -> list[Tenant]:
 
 async def create_tenant(db: Database, name: str) -> str:
     """A new tenant; returns its first admin token."""
-    if name != name.strip() or not name or len(name) > _MAX_NAME or not name.isprintable():
-        raise Invalid(f"{name!r} is no name for a tenant", f"Give 1 to {_MAX_NAME} printable characters.")
+    if why := why_no_name(name, _MAX_NAME):
+        raise Invalid(f"{name[:_MAX_NAME]!r} is no name for a tenant: it {why}", f"Use {ALLOWED}.")
     tenant_id = new_id()
     async with db.write() as c:
         if not await repository.system_add_tenant(c, tenant_id, name):

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, delete, exists, func, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, Row, delete, exists, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from periplus_hub.access.scope import Scope, insert_owned, owned
@@ -30,12 +30,6 @@ async def add_implicit_domain(c: WriteConnection, scope: Scope, domain_id: UUID,
     if (await c.execute(statement)).rowcount == 0:
         named = {"id": domain_id, "implicit": True, "name": f"{name} ({str(domain_id)[-12:]})"}
         await c.execute(insert(network_domains).values({**named, "tenant_id": scope.tenant_id}))
-
-
-async def domain_name_is_taken(c: ReadConnection, scope: Scope, name: str) -> bool:
-    """Whether a domain that did not end has the name."""
-    statement = select(literal(1)).where(owned(scope, network_domains), network_domains.c.name == name, _LIVE)
-    return await c.scalar(statement) is not None
 
 
 async def add_domain(c: WriteConnection, scope: Scope, values: Mapping[str, object]) -> None:

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import Row
 
 from periplus_contract import limits
+from periplus_contract.names import ALLOWED, MAX_CLUSTER_NAME, why_no_name
 from periplus_hub.access.scope import Permission, Scope
 from periplus_hub.access.service import audit
 from periplus_hub.fleet import repository, secrets
@@ -16,6 +17,7 @@ from periplus_hub.fleet import repository_domains as store
 from periplus_hub.fleet.model import JoinToken, Mode, NetworkDomain, Registration, State
 from periplus_hub.fleet.repository_changes import record_change, record_domain_change
 from periplus_hub.fleet.repository_enrolment import system_token_by_public_id
+from periplus_hub.fleet.repository_names import domain_alike
 from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.db import WriteConnection
 from periplus_hub.kit.errors import Conflict, Invalid, NotFound
@@ -65,7 +67,7 @@ async def _add_join_token(
     scope.require(Permission.FLEET_APPROVE)
     (cluster_name, auto_approve), now = terms, clock.now()
     if cluster_name is not None:
-        _check_text("cluster name", cluster_name, MAX_NAME)
+        _check_text("cluster name", cluster_name, MAX_CLUSTER_NAME)
     token = JoinToken(
         id=new_id(),
         public_id=minted.public_id,
@@ -147,7 +149,7 @@ async def change_domain(
     row = await _lock_domain(c, scope, domain_id)
     values: dict[str, object] = {"implicit": False}
     if name is not None and name != row.name:
-        await _check_domain_name(c, scope, name)
+        await _check_domain_name(c, scope, name, but=domain_id)
         values["name"] = name
     if description is not None:
         _check_note(description)
@@ -286,15 +288,18 @@ def _no_registration(registration_id: UUID) -> NotFound:
     return NotFound(f"no registration {registration_id}", "List the clusters and take an id from there.")
 
 
-async def _check_domain_name(c: WriteConnection, scope: Scope, name: str) -> None:
+async def _check_domain_name(c: WriteConnection, scope: Scope, name: str, *, but: UUID | None = None) -> None:
     _check_text("domain name", name, MAX_NAME)
-    if await store.domain_name_is_taken(c, scope, name):
+    taken = await domain_alike(c, scope, name, but=but)
+    if taken == name:
         raise Conflict(f"a network domain is already called {name!r}", "Choose another name.")
+    if taken is not None:
+        raise Conflict(f"{name!r} reads like the network domain {taken!r}", "Choose a name nobody can mistake.")
 
 
 def _check_text(what: str, text: str, longest: int) -> None:
-    if not text.strip() or len(text) > longest or not text.isprintable():
-        raise Invalid(f"a {what} needs 1 to {longest} printable characters", "Choose another one.")
+    if why := why_no_name(text, longest):
+        raise Invalid(f"the {what} {text[:longest]!r} {why}", f"Choose another one, of {ALLOWED}.")
 
 
 def _check_note(text: str) -> None:

@@ -21,6 +21,7 @@ from periplus_contract.messages import (
     EnrolAnswer,
     EnrolRequest,
 )
+from periplus_contract.names import MAX_CLUSTER_NAME, why_no_name
 from periplus_contract.version import CONTRACT, Version, accepts
 from periplus_hub.access.scope import Scope, system_scope
 from periplus_hub.access.service import audit
@@ -30,13 +31,13 @@ from periplus_hub.fleet.model import CLUSTERS_TOPIC, State
 from periplus_hub.fleet.proofs import KEY_BYTES, PROOFS, decode_base64, is_of_small_order
 from periplus_hub.fleet.repository_changes import record_change
 from periplus_hub.fleet.repository_domains import add_implicit_domain
+from periplus_hub.fleet.repository_names import cluster_alike
 from periplus_hub.fleet.wire import RefusedError
 from periplus_hub.kit.db import Database, ReadConnection, WriteConnection
 from periplus_hub.kit.events import Events
 from periplus_hub.kit.ids import new_id, random_token
 
 POLL_AFTER_S: Final = 15
-MAX_NAME: Final = 253
 MAX_FACT: Final = 256
 _NONCE_BYTES: Final = 24
 _WRITERS: Final = 2
@@ -113,6 +114,8 @@ class Enrolment:
         twin = await store.live_twin(c, scope, request.cluster_uid)
         if (holder := await store.name_holder(c, scope, name)) is not None:
             raise _name_taken(name, is_bound=token.cluster_name is not None, is_itself=holder == twin)
+        if (other := await cluster_alike(c, scope, name)) is not None:
+            raise RefusedError(problems.NAME_TAKEN, f"{name!r} reads like {other!r}, another cluster of this fleet")
         active = token.auto_approve and twin is None
         new = store.NewRegistration(
             id=registration_id,
@@ -252,10 +255,8 @@ def check_request(request: EnrolRequest) -> None:
         raise _malformed("public_key must be 32 bytes in base64")
     if is_of_small_order(key):
         raise _malformed("public_key is of small order: anybody could sign with it")
-    if not 0 < len(request.cluster_name) <= MAX_NAME or not request.cluster_name.isprintable():
-        raise _malformed(f"cluster_name must be 1 to {MAX_NAME} printable characters")
-    if request.cluster_name != request.cluster_name.strip():
-        raise _malformed("cluster_name must not start or end with a space")
+    if why := why_no_name(request.cluster_name, MAX_CLUSTER_NAME):
+        raise RefusedError(problems.BAD_NAME, f"the name {request.cluster_name[:MAX_CLUSTER_NAME]!r} {why}")
     facts = (request.cluster_uid, request.spoke_version, request.kubernetes_version, request.api_ca_sha256)
     if not request.cluster_uid or any(len(fact) > MAX_FACT or not fact.isprintable() for fact in facts):
         raise _malformed(f"cluster_uid, versions and api_ca_sha256 must be at most {MAX_FACT} printable characters")

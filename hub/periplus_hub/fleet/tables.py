@@ -20,6 +20,12 @@ from sqlalchemy import (
 
 from periplus_hub.kit.tables import created_column, metadata, tenant_column, time_column
 
+_LETTERS: Final = text("lower(name)")
+_SHAPE: Final = text("translate(replace(name, 'm', 'rn'), '01I', 'Oll')")
+"""`letters` and `shape` of periplus_contract.names: no two live names read the same, whoever writes them."""
+_NOT_REVOKED: Final = text("state <> 'revoked'")
+_NOT_ENDED: Final = text("ended_at IS NULL")
+
 hub_identity: Final = Table(
     "hub_identity",
     metadata,
@@ -60,7 +66,9 @@ registrations: Final = Table(
     Column("queued_bytes", BigInteger),
     Column("duplicate_of", Uuid),
     CheckConstraint("state IN ('pending','active','revoked')", name="state"),
-    Index("uq_registrations_live_name", "tenant_id", "name", unique=True, postgresql_where=text("state <> 'revoked'")),
+    Index("uq_registrations_live_name", "tenant_id", "name", unique=True, postgresql_where=_NOT_REVOKED),
+    Index("uq_registrations_live_letters", "tenant_id", _LETTERS, unique=True, postgresql_where=_NOT_REVOKED),
+    Index("uq_registrations_live_shape", "tenant_id", _SHAPE, unique=True, postgresql_where=_NOT_REVOKED),
     Index(None, "tenant_id", "cluster_uid"),
     Index(None, "tenant_id", "domain_id"),
 )
@@ -76,6 +84,7 @@ join_tokens: Final = Table(
     Column("public_id", Text, nullable=False, unique=True),
     Column("secret_sha256", Text, nullable=False),
     Column("cluster_name", Text),
+    Column("domain_id", Uuid),
     Column("auto_approve", Boolean, nullable=False),
     Column("created_by", Text, nullable=False),
     created_column(),
@@ -84,6 +93,7 @@ join_tokens: Final = Table(
     Column("used_by_registration", Uuid),
     Index(None, "tenant_id", "created_at"),
 )
+"""`domain_id` is the network domain the cluster lands in; null leaves that to the hub."""
 
 challenges: Final = Table(
     "challenges",
@@ -116,7 +126,9 @@ network_domains: Final = Table(
     Column("implicit", Boolean, nullable=False, server_default=text("false")),
     created_column(),
     time_column("ended_at"),
-    Index("uq_network_domains_live_name", "tenant_id", "name", unique=True, postgresql_where=text("ended_at IS NULL")),
+    Index("uq_network_domains_live_name", "tenant_id", "name", unique=True, postgresql_where=_NOT_ENDED),
+    Index("uq_network_domains_live_letters", "tenant_id", _LETTERS, unique=True, postgresql_where=_NOT_ENDED),
+    Index("uq_network_domains_live_shape", "tenant_id", _SHAPE, unique=True, postgresql_where=_NOT_ENDED),
 )
 """`implicit` domains came with a cluster and end when it moves out or is revoked. What ended stays for questions about
 the time before; its name is free again."""

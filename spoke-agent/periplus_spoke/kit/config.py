@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from periplus_contract.names import ALLOWED, MAX_CLUSTER_NAME, why_no_name
 from periplus_spoke.kit.errors import ConfigError
 from periplus_spoke.kit.logs import LogFormat
 
@@ -78,6 +79,12 @@ class SpokeConfig(msgspec.Struct, frozen=True, kw_only=True):
         """A setting's default; None for the one that must be given."""
         default = next(field.default for field in msgspec.structs.fields(cls) if field.name == name)
         return None if default is msgspec.NODEFAULT else default
+
+
+def _name(value: object) -> str:
+    if why := why_no_name(text := _text(value), MAX_CLUSTER_NAME):
+        raise ValueError(why)
+    return text
 
 
 def _text(value: object) -> str:
@@ -181,7 +188,7 @@ SETTINGS: Final = (
         f"The variable {JOIN_TOKEN_VARIABLE} may hold the token instead.",
     ),
     Setting("state_dir", _path, _FILE, "Folder for identity and unsent batches; keep it across restarts."),
-    Setting("cluster_name", _text, "a name", "Name wished for this cluster; the context's name is the default."),
+    Setting("cluster_name", _name, ALLOWED, "Name wished for this cluster; the context's name is the default."),
     Setting("kubeconfig", _path, _FILE, "Kubeconfig to use; inside a pod its ServiceAccount is the default."),
     Setting("context", _text, "a context's name", "Context of the kubeconfig; its current context is the default."),
     Setting("status_file", _path, _FILE, "File to report progress in, as one JSON object."),

@@ -1,5 +1,6 @@
 """`periplus clusters …`."""
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Final
 
 import typer
@@ -8,7 +9,7 @@ from periplus_contract.limits import MAX_CLOCK_AHEAD_S, SKEW_WARNING_S
 from periplus_hub.api.cli import queries
 from periplus_hub.api.cli.connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
 from periplus_hub.api.cli.documents import document, word
-from periplus_hub.api.cli.exits import fail
+from periplus_hub.api.cli.naming import choose
 from periplus_hub.api.cli.output import tell, tell_json
 from periplus_hub.api.cli.plain import Console, Text
 from periplus_hub.api.cli.tables import standard_output, when
@@ -33,28 +34,21 @@ _NUMBERS: Final = 3
 NameArgument = Annotated[str, typer.Argument(help="The cluster's name or id.")]
 
 
-def find(client: HubClient, name: str) -> dict[str, Any]:
-    """The cluster with this id or name; leaves when there is none. A name means the live one before revoked ones."""
-    named: dict[str, Any] | None = None
+def find(client: HubClient, text: str) -> dict[str, Any]:
+    """The cluster with this id, or else this name; leaves when there is none. A name means the live one."""
+    return choose("Cluster", text, _all(client), is_live=lambda node: node["state"] != "REVOKED")
+
+
+def _all(client: HubClient) -> Iterator[dict[str, Any]]:
     for page in queries.pages(client, queries.CLUSTERS, "clusters", {"first": 200}):
-        for node in page["nodes"]:
-            if name == node["id"] or (name == node["name"] and node["state"] != "REVOKED"):
-                found: dict[str, Any] = node
-                return found
-            if name == node["name"]:
-                named = node
-    return named or fail(f"there is no cluster {name!r}", "See 'periplus clusters list'.")
+        yield from page["nodes"]
 
 
 @clusters.command("list")
 def list_clusters(*, url: UrlOption = None, token_file: TokenFileOption = None, as_json: JsonOption = False) -> None:
     """Every cluster that ever joined, with its state and what is in it."""
     with hub(url, token_file) as client:
-        documents = [
-            node
-            for page in queries.pages(client, queries.CLUSTERS, "clusters", {"first": 200})
-            for node in page["nodes"]
-        ]
+        documents = list(_all(client))
     rows = [_row(node) for node in documents]
     empty = "No clusters yet. Make a token: 'periplus join-token create'."
     Listing(_COLUMNS, rows, documents, empty, numbers=_NUMBERS).show(as_json=as_json)

@@ -9,6 +9,7 @@ from periplus_hub.api.cli.clusters_command import find
 from periplus_hub.api.cli.connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
 from periplus_hub.api.cli.documents import word
 from periplus_hub.api.cli.exits import Exit, fail
+from periplus_hub.api.cli.naming import choose
 from periplus_hub.api.cli.output import tell
 from periplus_hub.api.client import HubClient
 
@@ -101,11 +102,8 @@ def _with_clusters(client: HubClient, found: list[dict[str, Any]]) -> list[dict[
 
 
 def find_domain(client: HubClient, name: str) -> dict[str, Any]:
-    """The network domain with this id or name; leaves when there is none."""
-    for domain in _all(client):
-        if name in {domain["id"], domain["name"]}:
-            return domain
-    return fail(f"there is no network domain {name!r}", "See 'periplus domains list'.")
+    """The network domain with this id, or else this name; leaves when there is none."""
+    return choose("NetworkDomain", name, _all(client))
 
 
 @domains.command("list")

@@ -9,10 +9,12 @@ from typing import IO, Annotated, Any, Final, Literal
 
 import typer
 
+from periplus_contract.names import is_id
 from periplus_hub.api.cli import queries
 from periplus_hub.api.cli.connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
 from periplus_hub.api.cli.documents import word
 from periplus_hub.api.cli.exits import fail
+from periplus_hub.api.cli.naming import choose
 from periplus_hub.api.cli.output import tell
 from periplus_hub.api.cli.tables import when
 from periplus_hub.api.client import HubClient
@@ -118,9 +120,7 @@ def withdraw_join_token(
     """Take back a join token that was not used: nobody can join with it any more."""
     with hub(url, token_file) as client:
         known = _nodes(client, JOIN_TOKENS, "joinTokens", usable=False)
-        found = next((node for node in known if identity in {node["publicId"], node["id"]}), None)
-        if found is None:
-            fail(f"there is no join token {identity!r}", "See 'periplus join-token list'.")
+        found = choose("JoinToken", identity, known, key="publicId")
         result = queries.outcome(client.ask(WITHDRAW, {"token": found["id"]}), "withdrawJoinToken")
     tell(f"join token {result['publicId']} is withdrawn")
 
@@ -166,20 +166,10 @@ def revoke_api_token(
 ) -> None:
     """End an API token; it is refused within five seconds."""
     with hub(url, token_file) as client:
-        found = _api_token(_nodes(client, API_TOKENS, "apiTokens"), identity)
+        known = _nodes(client, API_TOKENS, "apiTokens")
+        found = choose("ApiToken", identity, [node for node in known if is_id(identity) or not node["revokedAt"]])
         result = queries.outcome(client.ask(REVOKE, {"token": found["id"]}), "revokeApiToken")
     tell(f"API token {result['prefix']} ({result['name']}) is revoked")
-
-
-def _api_token(known: list[dict[str, Any]], identity: str) -> dict[str, Any]:
-    """By id or public part; by name only when one live token has it."""
-    named = [node for node in known if node["name"] == identity and node["revokedAt"] is None]
-    found = [node for node in known if identity in {node["id"], node["prefix"]}] or named
-    if not found:
-        fail(f"there is no API token {identity!r}", "See 'periplus api-token list'.")
-    if len(found) > 1:
-        fail(f"{len(found)} API tokens are called {identity!r}", "Give the id of one: 'periplus api-token list'.")
-    return found[0]
 
 
 def _nodes(client: HubClient, document: str, field: str, **variables: object) -> list[dict[str, Any]]:

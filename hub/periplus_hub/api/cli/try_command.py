@@ -3,12 +3,14 @@
 import contextlib
 import hashlib
 import importlib
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
+from periplus_contract.names import are_alike, is_id, why_no_name
 from periplus_contract.text import visible
 from periplus_hub.api.cli.exits import Exit, fail
 from periplus_hub.api.cli.kubeconfigs import KubeconfigError, merged, named
@@ -20,6 +22,7 @@ from periplus_hub.api.cli.serving import serve_until_interrupted
 from periplus_hub.api.cli.threshold import FailOn, FailOnOption, leave
 
 _MAX_NAME: Final = 100
+_OTHER: Final = re.compile(r"[^A-Za-z0-9._:/@+()-]+")
 _APART: Final = (
     "Each cluster counts as a network of its own, so what two of them share is at most latent. "
     "If they are, or will be, joined into one network: --joined."
@@ -62,7 +65,8 @@ def try_fleet(
         chosen = named(kubeconfig, context or ()) if kubeconfig else merged(context or ())
     except KubeconfigError as error:
         fail(error.message, error.remedy)
-    targets = [Target(cluster_name(each.label), each.context, each.kubeconfig) for each in chosen]
+    names = cluster_names([each.label for each in chosen])
+    targets = [Target(name, each.context, each.kubeconfig) for name, each in zip(names, chosen, strict=True)]
     with running(targets, Progress()) as fleet:
         show = printer(as_json=as_json)
         fleet.wait_settled(wait)
@@ -75,11 +79,22 @@ def try_fleet(
     _leave(report, fail_on)
 
 
-def cluster_name(context: str) -> str:
-    """The context's name, shortened to what a hub takes without losing what tells it apart."""
-    if len(context) <= _MAX_NAME:
-        return context
-    return f"{context[: _MAX_NAME - 9]}-{hashlib.sha256(context.encode()).hexdigest()[:8]}"
+def cluster_names(labels: Sequence[str]) -> list[str]:
+    """The contexts' names, changed to what a hub takes without losing what tells them apart."""
+    names: list[str] = []
+    for label in labels:
+        is_fine = not why_no_name(label, _MAX_NAME) and not any(are_alike(label, name) for name in names)
+        names.append(label if is_fine else _renamed(label))
+    return names
+
+
+def _renamed(label: str) -> str:
+    readable = _OTHER.sub("-", label[: _MAX_NAME - len("cluster--12345678")]).strip("._:/@+()-")
+    return f"{'cluster-' if is_id(label) or not readable else ''}{readable}-{_digest(label)}"
+
+
+def _digest(label: str) -> str:
+    return hashlib.sha256(label.encode(errors="surrogatepass")).hexdigest()[:8]
 
 
 def printer(*, as_json: bool) -> Callable[[Report], None]:

@@ -20,8 +20,10 @@ class Answering(HubClient):
         return {"clusters": {"nodes": list(self.nodes), "pageInfo": {"hasNextPage": False, "endCursor": None}}}
 
 
-OLD = {"id": "Cluster:1", "name": "prod", "state": "REVOKED"}
-NEW = {"id": "Cluster:2", "name": "prod", "state": "ACTIVE"}
+IDS = [f"Cluster:0192d7a0-1111-7222-8333-00000000000{number}" for number in range(4)]
+OLD = {"id": IDS[0], "name": "prod", "state": "REVOKED"}
+NEW = {"id": IDS[1], "name": "prod", "state": "ACTIVE"}
+OLDER = {"id": IDS[2], "name": "prod", "state": "REVOKED"}
 
 
 def test_a_cluster_that_joined_again_is_found_by_its_name() -> None:
@@ -30,10 +32,37 @@ def test_a_cluster_that_joined_again_is_found_by_its_name() -> None:
 
 
 def test_a_revoked_one_is_found_by_its_id_or_when_it_is_alone() -> None:
-    assert find(Answering(OLD, NEW), "Cluster:1") == OLD
+    assert find(Answering(OLD, NEW), IDS[0]) == OLD
+    assert find(Answering(OLD, NEW), IDS[0].partition(":")[2].upper()) == OLD
     assert find(Answering(OLD), "prod") == OLD
     with pytest.raises(typer.Exit):
         find(Answering(OLD), "other")
+
+
+def test_an_id_never_means_a_cluster_that_calls_itself_so(capsys: pytest.CaptureFixture[str]) -> None:
+    """An attacker's cluster was called by the id of the one to be approved."""
+    bare = IDS[1].partition(":")[2]
+    for name in (IDS[1], bare):
+        liar = {"id": IDS[3], "name": name, "state": "PENDING"}
+        assert find(Answering(liar, NEW), name) == NEW
+        with pytest.raises(typer.Exit):
+            find(Answering(liar), name)
+        assert "no cluster with the id" in capsys.readouterr().err
+
+
+def test_one_name_of_several_is_refused_with_their_ids(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit):
+        find(Answering(OLD, OLDER), "prod")
+    told = capsys.readouterr().err
+    assert "2 clusters are called 'prod'" in told
+    assert IDS[0] in told
+    assert IDS[2] in told
+
+
+def test_a_name_in_other_letters_is_not_guessed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit):
+        find(Answering(NEW), "Prod")
+    assert "Do you mean 'prod'?" in capsys.readouterr().err
 
 
 def test_a_cluster_in_the_way_of_a_pending_one_is_named() -> None:

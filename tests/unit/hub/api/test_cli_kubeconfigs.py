@@ -1,11 +1,13 @@
 """Finding contexts in kubeconfigs, good and bad."""
 
+from itertools import combinations
 from pathlib import Path
 
 import pytest
 
+from periplus_contract.names import are_alike, why_no_name
 from periplus_hub.api.cli.kubeconfigs import KubeconfigError, contexts, default_paths, merged, named
-from periplus_hub.api.cli.try_command import cluster_name
+from periplus_hub.api.cli.try_command import cluster_names
 
 
 def kubeconfig(path: Path, *names: str) -> Path:
@@ -103,7 +105,17 @@ def test_default_paths_follow_kubectl(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_long_context_names_stay_distinct_and_short() -> None:
     arn = "arn:aws:eks:eu-west-1:111122223333:cluster/" + "x" * 100
-    names = {cluster_name(arn + end) for end in ("a", "b")}
-    assert len(names) == 2
-    assert all(len(name) == 100 for name in names)
-    assert cluster_name("prod") == "prod"
+    names = cluster_names([arn + "a", arn + "b", "prod"])
+    assert len(set(names)) == 3
+    assert all(name.startswith(arn[:80]) and len(name) <= 100 for name in names[:2])
+    assert names[2] == "prod"
+
+
+def test_context_names_that_no_hub_takes_are_changed_and_told_apart() -> None:
+    uuid = "0192d7a0-1111-7222-8333-444455556666"
+    labels = ["prod", "PROD", "Pr\u00f6d", "\u6771\u4eac", "\x1b[2J", uuid, f"Cluster:{uuid}", "prod-1", "prod-l"]
+    names = cluster_names(labels)
+    assert all(not why_no_name(name, 100) for name in names)
+    assert not [(a, b) for a, b in combinations(names, 2) if are_alike(a, b)]
+    assert (names[0], names[7]) == ("prod", "prod-1")
+    assert names[5].startswith(f"cluster-{uuid}-")
