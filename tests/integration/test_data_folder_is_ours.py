@@ -49,6 +49,28 @@ async def test_a_folder_that_everybody_may_write_into_is_refused(open_folder: Pa
         await EmbeddedPostgres(shared).start()
 
 
+@pytest.mark.parametrize("held", [".git", "index.html", "data"])
+async def test_a_folder_that_holds_something_else_is_refused(open_folder: Path, held: str) -> None:
+    full = open_folder / f"full-{held}"
+    full.mkdir()
+    (full / held).touch()
+    with pytest.raises(Refusal, match=f"no data folder of a hub, and not empty: it holds '{held}'") as refused:
+        await EmbeddedPostgres(full).start()
+    assert "--data-dir" in refused.value.remedy
+    assert [path.name for path in full.iterdir()] == [held]
+
+
+async def test_a_new_disk_and_a_folder_of_a_hub_are_taken(open_folder: Path) -> None:
+    new = open_folder / "new"
+    (new / "lost+found").mkdir(parents=True)
+    new.chmod(0o711)
+    for _ in range(2):
+        server = EmbeddedPostgres(new, ephemeral=True)
+        await server.start()
+        await server.stop()
+        (new / "admin-token").touch()
+
+
 @as_root
 async def test_a_folder_of_somebody_else_is_refused(open_folder: Path) -> None:
     theirs = open_folder / "theirs"

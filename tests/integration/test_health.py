@@ -56,6 +56,7 @@ async def test_the_ready_file_says_where_everything_is(urls: dict[str, Any], tmp
         ("metrics", "/metrics", 200),
         ("people", "/healthz", 200),
         ("people", "/readyz", 200),
+        ("people", "/", 200),
         ("people", "/metrics", 404),
         ("people", "/v1/contract", 404),
         ("spokes", "/v1/contract", 200),

@@ -12,6 +12,7 @@ from periplus_contract import limits
 from periplus_contract.tables import ALLOCATIONS
 from periplus_hub.addresses.jobs import OverlapsJob
 from periplus_hub.addresses.service_ipam import IpamApplier
+from periplus_hub.api.front_page import front_page
 from periplus_hub.api.graphql_app import GraphQLApp
 from periplus_hub.api.graphql_origins import across_origins
 from periplus_hub.api.health import Health, scrape
@@ -70,7 +71,12 @@ def people_app(resources: Resources, health: Health) -> ASGIApp:
         resources.databases.questions, resources.clock, resources.authenticator, resources.events, resources.config
     )
     crossing = across_origins(graphql, resources.config.people_origins)
-    routes = [*health.routes(), Route("/graphql", crossing), WebSocketRoute("/graphql", graphql)]
+    routes = [
+        Route("/", front_page),
+        *health.routes(),
+        Route("/graphql", crossing),
+        WebSocketRoute("/graphql", graphql),
+    ]
     return _around(Starlette(routes=routes, exception_handlers=HANDLERS), "people", resources, _PEOPLE_BODY)
 
 

@@ -93,7 +93,10 @@ class ListenerConfig(Settings):
         "of their own (CORS). None by default. It lets no page use anybody else's token: the hub sets no cookies.",
     )
     metrics_host: str = Field(default="127.0.0.1", description="Address of the listener for metrics and health.")
-    metrics_port: int = Field(default=7990, ge=0, le=65_535, description="Its port.")
+    metrics_port: int = Field(default=7990, ge=0, le=65_535, description="Its port, of `hub serve`.")
+    work_metrics_port: int = Field(
+        default=7991, ge=0, le=65_535, description="Its port in `hub work`, so that both may run on one machine."
+    )
     spokes_fd: int | None = Field(
         default=None,
         ge=3,

@@ -4,8 +4,6 @@ import contextlib
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
-import asyncpg
-
 from periplus_hub.access.service import Authenticator
 from periplus_hub.access.service_tenants import ensure_default_tenant
 from periplus_hub.api.config import HubConfig
@@ -13,7 +11,13 @@ from periplus_hub.api.databases import Databases, open_databases
 from periplus_hub.fleet.service_enrolment import Enrolment
 from periplus_hub.fleet.service_gate import SpokeGate
 from periplus_hub.kit.clock import Clock, SystemClock
-from periplus_hub.kit.db_errors import DATABASE_ERRORS, is_connection_trouble
+from periplus_hub.kit.db_errors import (
+    DATABASE_ERRORS,
+    first_cause,
+    is_connection_trouble,
+    is_login_refused,
+    is_no_database,
+)
 from periplus_hub.kit.errors import Unavailable
 from periplus_hub.kit.event_bridge import EventBridge
 from periplus_hub.kit.events import Events
@@ -40,15 +44,21 @@ def naming_the_database() -> Iterator[None]:
     try:
         yield
     except (*DATABASE_ERRORS, Unavailable) as error:
-        unreached = isinstance(error, Unavailable)
-        cause = (error.__cause__ if unreached else getattr(error, "orig", None)) or error
-        denied = isinstance(cause, asyncpg.InvalidAuthorizationSpecificationError)
-        if not (unreached or denied or is_connection_trouble(error)):
+        remedy = _remedy(error)
+        if not remedy:
             raise
-        raise Unavailable(
-            f"the database cannot be used: {cause}",
-            "Check that PostgreSQL runs, and PERIPLUS_DATABASE_URL with its user and password.",
-        ) from error
+        raise Unavailable(f"the database cannot be used: {first_cause(error)}", remedy) from error
+
+
+def _remedy(error: BaseException) -> str:
+    """Empty for what is no trouble with reaching the database."""
+    if is_login_refused(error):
+        return "Correct the user and password in PERIPLUS_DATABASE_URL, or let pg_hba.conf admit them."
+    if is_no_database(error):
+        return "Create it with 'createdb', or name another in PERIPLUS_DATABASE_URL."
+    if isinstance(error, Unavailable) or is_connection_trouble(error):
+        return "Check that PostgreSQL runs and takes connections, and the host and port in PERIPLUS_DATABASE_URL."
+    return ""
 
 
 async def migrated(url: str) -> None:

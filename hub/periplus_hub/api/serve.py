@@ -38,7 +38,8 @@ async def work(config: HubConfig, url: str) -> None:
     with _stop_signals() as stop:
         async with open_resources(config, url) as resources:
             health = Health(resources.databases.doors)
-            listeners = bind(config, {"metrics": metrics_app(resources, health)})
+            own_port = config.model_copy(update={"metrics_port": config.work_metrics_port})
+            listeners = bind(own_port, {"metrics": metrics_app(resources, health)})
             runner = JobRunner(make_jobs(resources), resources.clock)
             async with beside(*_leading(resources, runner)), serving(listeners):
                 await _run(resources, listeners, health, stop)

@@ -1,10 +1,11 @@
 """What people do to the fleet."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 import strawberry
+import structlog
 
 from periplus_hub.access.graphql import Info
 from periplus_hub.access.scope import Permission, Scope
@@ -17,6 +18,8 @@ from periplus_hub.kit.errors import NotFound as NotFoundRefusal
 from periplus_hub.kit.graphql import from_row, uuid_of
 from periplus_hub.kit.graphql_prices import at_most
 from periplus_hub.kit.graphql_types import Conflict, Forbidden, Invalid, NotFound, attempt
+
+_log: Final = structlog.get_logger(__name__)
 
 
 @strawberry.type(description="A new join token. Its text is shown this once.")
@@ -180,6 +183,7 @@ class FleetMutation:
                 await service.approve(c, context.scope, context.clock, identity)
                 found = await _cluster(c, context.scope, identity)
             context.announce(context.scope.tenant_id, CLUSTERS_TOPIC, id=str(identity))
+            _log.info("cluster_approved", cluster=found.name, registration_id=str(identity), by=context.scope.actor)
             return found
 
         return await attempt(work)
@@ -196,6 +200,7 @@ class FleetMutation:
                 await service.revoke(c, context.scope, context.clock, identity)
                 found = await _cluster(c, context.scope, identity)
             context.announce(context.scope.tenant_id, CLUSTERS_TOPIC, id=str(identity))
+            _log.info("cluster_revoked", cluster=found.name, registration_id=str(identity), by=context.scope.actor)
             return found
 
         return await attempt(work)

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
+import structlog
 from sqlalchemy import Row
 from sqlalchemy.exc import IntegrityError
 
@@ -43,6 +44,8 @@ _NONCE_BYTES: Final = 24
 _WRITERS: Final = 2
 """Writing transactions these calls hold at once: strangers may knock, and must not take an ingest's last connection."""
 
+_log: Final = structlog.get_logger(__name__)
+
 
 class Enrolment:
     """The three calls of a spoke that has no credential."""
@@ -76,6 +79,7 @@ class Enrolment:
             raise _name_taken(request.cluster_name) from error
         if joined:
             self._events.publish(row.tenant_id, CLUSTERS_TOPIC, {"id": str(row.id)})
+            _log.info("cluster_joined", cluster=row.name, registration_id=str(row.id), state=row.state)
         return EnrolAnswer(
             registration=str(row.id),
             cluster_name=row.name,

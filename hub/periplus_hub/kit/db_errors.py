@@ -19,6 +19,8 @@ _CONTENTION: Final = ("40001", "40P01")
 _CANCELLED_BY_TIMEOUT: Final = ("57014", "55P03")
 _NOT_OFFERED: Final = ("0A000", "42501", "42883")
 _DENIED: Final = "42501"
+_LOGIN: Final = "28"
+_NO_DATABASE: Final = "3D000"
 _NO_ROOM: Final = ("53100", "53200")
 
 
@@ -41,6 +43,22 @@ def _wrapped(error: BaseException) -> Iterator[BaseException]:
         seen.add(id(each))
         yield each
         pending += [each.__cause__, getattr(each, "orig", None)]
+
+
+def first_cause(error: BaseException) -> BaseException:
+    """What the driver or the operating system said, without what was wrapped around it; it names no password."""
+    *_, first = _wrapped(error)
+    return first
+
+
+def is_login_refused(error: BaseException) -> bool:
+    """The server does not know the user, or not with this password, or not from here."""
+    return any(state.startswith(_LOGIN) for state in sqlstates(error))
+
+
+def is_no_database(error: BaseException) -> bool:
+    """The server has no database of this name."""
+    return _NO_DATABASE in sqlstates(error)
 
 
 def is_connection_trouble(error: BaseException) -> bool:

@@ -18,6 +18,8 @@ from periplus_hub.kit.own_files import open_own, read_own, why_not_ours
 FOLDER_IN_USE: Final = "data-folder-in-use"
 _SOCKET_PATH_BYTES: Final = 107
 _SOCKET_NAME: Final = ".s.PGSQL.5432.lock"
+_OURS: Final = frozenset({"hub.lock", "postgres"})
+_OF_A_NEW_DISK: Final = frozenset({"lost+found"})
 _TRAVERSABLE: Final = 0o711
 _PRIVATE: Final = 0o700
 
@@ -70,13 +72,16 @@ class DataFolder:
             os.close(descriptor)
 
     def prepare(self, account: Account) -> None:
-        """Make the folders that are missing; raises Refusal when the server's account could not reach them."""
+        """Make the folders that are missing; raises Refusal when the server's account could not reach them.
+
+        A folder that holds something else is none of a hub's: a checkout, a home, another program's data.
+        """
         try:
+            self._refuse_foreign()
             for folder in reversed([self.root, *self.root.parents]):
                 if not folder.exists():
                     folder.mkdir(mode=_TRAVERSABLE)
                     folder.chmod(_TRAVERSABLE)  # the umask must not close what was just made
-            self._refuse_foreign()
             if not self.cluster.exists():
                 self.cluster.mkdir(mode=_PRIVATE)
                 account.owns(self.cluster)
@@ -89,11 +94,20 @@ class DataFolder:
         return read_own(path, self.cluster.stat().st_uid)
 
     def _refuse_foreign(self) -> None:
+        if not self.root.exists():
+            return
         why = why_not_ours(self.root.stat())
         if why:
             raise Refusal(
                 f"the data folder {self.root} {why}",
                 "Start the hub as its owner, or choose a folder of the hub's own with --data-dir.",
+                slug="data-folder",
+            )
+        found = {path.name for path in self.root.iterdir()} - _OF_A_NEW_DISK
+        if found and found.isdisjoint(_OURS):
+            raise Refusal(
+                f"{self.root} is no data folder of a hub, and not empty: it holds {min(found)!r}",
+                "Choose a new or an empty folder with --data-dir (PERIPLUS_DATA_DIR).",
                 slug="data-folder",
             )
 

@@ -84,11 +84,17 @@ def work(
     *,
     data_dir: DataDirOption = None,
     config: ConfigOption = None,
+    metrics_host: Annotated[str | None, typer.Option(help="Address of the listener for metrics and health.")] = None,
+    metrics_port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="0 takes a free one. Default: 7991, beside that of 'serve'.")
+    ] = None,
+    ready_file: Annotated[Path | None, typer.Option(help="Written with the chosen address once ready.")] = None,
     log_level: LogLevelOption = None,
     log_format: LogFormatOption = None,
 ) -> None:
     """Run detectors, the overlap register and upkeep; one leader at a time."""
-    _run("work", config, {"data_dir": data_dir, "log_level": log_level, "log_format": log_format})
+    flags = {key: value for key, value in locals().items() if key not in {"config", "metrics_port"}}
+    _run("work", config, flags | {"work_metrics_port": metrics_port})
 
 
 @hub_commands.command("migrate")

@@ -1,0 +1,62 @@
+"""What whoever starts a hub is told, and what stands at its front."""
+
+import asyncio
+import socket
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from sqlalchemy import make_url
+
+from periplus_hub.api.boot import Action, start
+from periplus_hub.api.config import HubConfig
+from periplus_hub.kit.errors import Refusal
+
+from tests.support.hub_process import config_for, hub, started, terminate
+
+
+@pytest.mark.parametrize("action", ["serve", "work", "migrate", "admin_token"])
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"database": "no-such"}, ('database "no-such" does not exist', "createdb")),
+        ({"user": "no-such"}, ('role "no-such" does not exist', "user and password")),
+        ({"port": "1"}, ("No such file", "host and port")),
+    ],
+)
+async def test_whatever_is_started_says_what_keeps_it_from_its_database(
+    database_url: str, tmp_path: Path, action: Action, change: dict[str, str], said: tuple[str, str]
+) -> None:
+    url = make_url(database_url)
+    if "port" in change:
+        url = url.update_query_dict({"port": change["port"]})
+    else:
+        url = url.set(database=change.get("database", url.database), username=change.get("user", url.username))
+    config = config_for(url.render_as_string(hide_password=False), tmp_path)
+    with pytest.raises(Refusal, match=f"the database cannot be used: .*{said[0]}") as refused:
+        await start(action, config)
+    assert said[1] in refused.value.remedy
+
+
+async def test_work_goes_beside_serve_on_one_machine(database_url: str, tmp_path: Path) -> None:
+    defaults = HubConfig()
+    assert defaults.work_metrics_port != defaults.metrics_port
+    with socket.create_server(("127.0.0.1", 0)) as of_serve:
+        port = of_serve.getsockname()[1]
+        config = config_for(database_url, tmp_path, metrics_port=port, work_metrics_port=0)
+        task = asyncio.create_task(start("work", config))
+        found = await started(task, config)
+        assert urlsplit(found["metrics_url"]).port not in {port, None}
+        terminate()
+        await task
+
+
+async def test_the_front_page_says_where_to_go_and_repeats_no_markup(database_url: str, tmp_path: Path) -> None:
+    async with hub(config_for(database_url, tmp_path)) as urls, httpx.AsyncClient(trust_env=False) as http:
+        page = await http.get(urls["people_url"] + "/")
+        assert page.headers["content-type"] == "text/html; charset=utf-8"
+        assert page.headers["content-security-policy"].startswith("default-src 'none'")
+        assert f"{urls['people_url']}/graphql" in page.text
+        hostile = await http.get(urls["people_url"] + "/", headers={"Host": "a<script>b"})
+        assert "<script>" not in hostile.text
