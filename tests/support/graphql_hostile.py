@@ -111,7 +111,10 @@ def _literals(schema: GraphQLSchema, kind: object) -> Iterator[str]:
 
 
 def _ids() -> Iterator[str]:
-    for kind in ("Cluster", "NetworkDomain", "Pod", "Allocation", "No"):
+    yield from (f"Pool:{_NOBODY}:a:b:{number}:c" for number in (4, 10**5, 10**30, -1, "x"))
+    yield from (f"Completeness:{_NOBODY}:{number}:ipam" for number in (0, 2**63, 10**30, -1, "\u00b2"))
+    yield from (f"Allocation:{_NOBODY}:pod:{cidr}" for cidr in ("fd00%3A%3A/8", "10.0.0.1/8", "%00", "fe80%3A%3A%x/64"))
+    for kind in ("Cluster", "NetworkDomain", "Pod", "DomainLink", "No"):
         for rest in (_NOBODY, 10**30, f"{_NOBODY}:{10**30}", ":::::"):
             yield f"{kind}:{rest}"
 

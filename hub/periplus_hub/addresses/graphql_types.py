@@ -52,9 +52,9 @@ strawberry.enum(
 Severities = Annotated[list[Severity] | None, strawberry.argument(description="Only these severities.")]
 
 
-@strawberry.type(description="A CIDR in use by one cluster.")
-class Allocation(RowBacked):
-    """addresses.model.Allocation with its cluster's name."""
+@strawberry.type
+class AllocationFields(RowBacked):
+    """What an allocation is, wherever it is shown."""
 
     registration_id: strawberry.Private[UUID]
     domain_id: strawberry.Private[UUID]
@@ -80,8 +80,13 @@ class Allocation(RowBacked):
         return cast("NetworkDomain", await info.context.load(fleet.domains_by_ids, self.domain_id))
 
 
+@strawberry.type(description="A CIDR in use by one cluster.")
+class Allocation(AllocationFields, Node):
+    """addresses.model.Allocation with its cluster's name."""
+
+
 @strawberry.type(description="What an allocator hands addresses out of: its latest sample. Null is unknown, not zero.")
-class Pool(RowBacked):
+class Pool(RowBacked, Node):
     """addresses.model.Pool; counts are texts because an IPv6 pool overflows 64 bits."""
 
     registration_id: strawberry.Private[UUID]
@@ -125,7 +130,7 @@ class OverlapAcceptance(RowBacked, Node):
 
 
 @strawberry.type(description="An allocation inside an overlap group.")
-class OverlapMember(Allocation):
+class OverlapMember(AllocationFields):
     """With what it suffers itself: a group may hold members with milder relations than its worst pair."""
 
     severity: Severity | None = strawberry.field(

@@ -15,6 +15,7 @@ from periplus_hub.addresses.rows import wanted_prefix
 from periplus_hub.fleet.model import State
 from periplus_hub.fleet.tables import registrations
 from periplus_hub.kit.db import ReadConnection
+from periplus_hub.kit.identities import Identity, network, number, unique, word
 from periplus_hub.kit.keyset import Listing, id_column, orders, plain
 
 _DIGITS: Final = 40
@@ -62,10 +63,26 @@ def _acceptances_of(scope: Scope, _asked: object) -> Sequence[ColumnElement[bool
     return [owned(scope, _acceptances)]
 
 
+ALLOCATION_ID: Final = Identity(
+    "Allocation",
+    (unique(_allocations.c.registration_id), word(_allocations.c.kind), network(_allocations.c.cidr)),
+)
+POOL_ID: Final = Identity(
+    "Pool",
+    (
+        unique(_pools.c.registration_id),
+        word(_pools.c.provider),
+        word(_pools.c.name),
+        number(_pools.c.family, digits=1),
+        word(_pools.c.node),
+    ),
+)
+
 ALLOCATIONS: Final = Listing[Scope](
     name="allocations",
     source=_allocations.join(registrations, registrations.c.id == _allocations.c.registration_id),
     columns=[
+        ALLOCATION_ID.column,
         *plain(_allocations, "registration_id", "kind", "family", "provider", "source", "name", "node", "since"),
         _known(_allocations.c.quality, Quality),
         func.text(_allocations.c.cidr).label("cidr"),
@@ -85,6 +102,7 @@ POOLS: Final = Listing[Scope](
     name="pools",
     source=_pools,
     columns=[
+        POOL_ID.column,
         *plain(_pools, "registration_id", "provider", "name", "family", "node", "source"),
         _known(_pools.c.scope, PoolScope),
         _known(_pools.c.quality, Quality),
@@ -120,6 +138,16 @@ ACCEPTANCES: Final = Listing[Scope](
     where=_acceptances_of,
     descending=True,
 )
+
+
+async def allocation_row(c: ReadConnection, scope: Scope, parts: Sequence[str]) -> Row[Any] | None:
+    """One allocation's row, by the parts of its id."""
+    return await ALLOCATIONS.one(c, scope, *ALLOCATION_ID.where(parts))
+
+
+async def pool_row(c: ReadConnection, scope: Scope, parts: Sequence[str]) -> Row[Any] | None:
+    """One pool's row, by the parts of its id."""
+    return await POOLS.one(c, scope, *POOL_ID.where(parts))
 
 
 async def acceptance_row(c: ReadConnection, scope: Scope, acceptance_id: UUID) -> Row[Any] | None:

@@ -13,6 +13,7 @@ from periplus_hub.access.graphql import Info
 from periplus_hub.access.scope import Scope
 from periplus_hub.addresses import graphql as addresses
 from periplus_hub.addresses import graphql_mutations as addresses_mutations
+from periplus_hub.addresses import graphql_nodes as nodes
 from periplus_hub.addresses.graphql_knowledge import ClusterKnowledge
 from periplus_hub.addresses.graphql_types import OverlapGroup
 from periplus_hub.api.graphql_audit import AuditedObject
@@ -45,6 +46,11 @@ FINDERS: Final[Mapping[str, Finder]] = {
     "JoinToken": fleet.join_token_node,
     "OverlapAcceptance": addresses.acceptance_node,
     "Finding": findings.finding_node,
+    "Allocation": nodes.allocation_node,
+    "Pool": nodes.pool_node,
+    "DomainLink": fleet.link_node,
+    "Completeness": ingest.completeness_node,
+    "QuarantineEntry": ingest.quarantine_node,
     **{kind: _object(kind) for kind in objects.OBJECTS},
 }
 """How `node` finds each kind of id again; a meta test demands one for every type with an id."""

@@ -69,7 +69,7 @@ class NetworkDomain(RowBacked, Node):
 
 
 @strawberry.type(description="How two network domains are connected.")
-class DomainLink(RowBacked):
+class DomainLink(RowBacked, Node):
     """fleet.model.DomainConnection, seen from one end."""
 
     own_id: strawberry.Private[UUID]
@@ -282,6 +282,12 @@ async def domain_node(c: ReadConnection, scope: Scope, parts: tuple[str, ...]) -
     identity = uuid_of(global_id("NetworkDomain", *parts), "NetworkDomain")
     row = (await repository.domains_by_ids(c, scope, [identity])).get(identity)
     return None if row is None else from_row(NetworkDomain, row)
+
+
+async def link_node(c: ReadConnection, scope: Scope, parts: tuple[str, ...]) -> DomainLink | None:
+    """`node` for DomainLink ids."""
+    row = await repository.link_row(c, scope, parts)
+    return None if row is None else from_row(DomainLink, row)
 
 
 async def join_token_node(c: ReadConnection, scope: Scope, parts: tuple[str, ...]) -> JoinToken | None:

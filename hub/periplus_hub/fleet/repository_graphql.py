@@ -12,6 +12,7 @@ from periplus_hub.access.scope import Permission, Scope, owned
 from periplus_hub.fleet import tables
 from periplus_hub.fleet.model import CONNECTED_WITHIN, Liveness, State
 from periplus_hub.kit.db import ReadConnection
+from periplus_hub.kit.identities import Identity, unique
 from periplus_hub.kit.keyset import Listing, contains_text, id_column, never_null, orders, plain
 
 _registrations: Final = tables.registrations
@@ -120,10 +121,11 @@ DOMAINS: Final = Listing[Scope](
     order=[_domains.c.name, _domains.c.id],
     where=_domains_of,
 )
+LINK_ID: Final = Identity("DomainLink", (unique(_ends.c.own_id), unique(_ends.c.other_id)))
 CONNECTIONS: Final = Listing[Scope](
     name="domain_connections",
     source=_ends,
-    columns=[*_ends.c["own_id", "other_id", "mode", "note", "created_at"]],
+    columns=[LINK_ID.column, *_ends.c["own_id", "other_id", "mode", "note", "created_at"]],
     order=[_ends.c.other_id],
     where=_connections_of,
     parent=_ends.c.own_id,
@@ -177,6 +179,11 @@ async def domains_by_ids(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -
 async def connection_row(c: ReadConnection, scope: Scope, pair: tuple[UUID, UUID]) -> Row[Any] | None:
     """How two domains are connected, seen from the first."""
     return await CONNECTIONS.one(c, scope, _ends.c.own_id == pair[0], _ends.c.other_id == pair[1])
+
+
+async def link_row(c: ReadConnection, scope: Scope, parts: Sequence[str]) -> Row[Any] | None:
+    """How two domains are connected, by the parts of the link's id."""
+    return await CONNECTIONS.one(c, scope, *LINK_ID.where(parts))
 
 
 async def join_tokens_by_ids(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, Row[Any]]:

@@ -8,13 +8,21 @@ from uuid import UUID
 import strawberry
 
 from periplus_hub.access.graphql import Info
+from periplus_hub.access.scope import Scope
 from periplus_hub.fleet import repository_graphql as fleet
 from periplus_hub.fleet.graphql import Cluster
-from periplus_hub.ingest.repository_graphql import COMPLETENESS, QUARANTINE, CompletenessFilter
-from periplus_hub.kit.graphql import RowBacked, uuid_of
+from periplus_hub.ingest.repository_graphql import (
+    COMPLETENESS,
+    QUARANTINE,
+    CompletenessFilter,
+    completeness_row,
+    quarantine_row,
+)
+from periplus_hub.kit.db import ReadConnection
+from periplus_hub.kit.graphql import RowBacked, from_row, uuid_of
 from periplus_hub.kit.graphql_prices import Cost, at_most, paged
 from periplus_hub.kit.graphql_scalars import BigInt
-from periplus_hub.kit.graphql_types import After, Before, Connection, First, Last, Pages
+from periplus_hub.kit.graphql_types import After, Before, Connection, First, Last, Node, Pages
 from periplus_hub.kit.windows import window_of
 
 Since = Annotated[datetime | None, strawberry.argument(description="Only hours that begin at this time or later.")]
@@ -30,7 +38,7 @@ class Dropped:
 
 
 @strawberry.type(description="collected = settled + queued + folded + dropped, for one cluster, kind and UTC hour.")
-class Completeness(RowBacked):
+class Completeness(RowBacked, Node):
     """ingest.model.Completeness."""
 
     registration_id: strawberry.Private[UUID]
@@ -61,7 +69,7 @@ class Completeness(RowBacked):
 
 
 @strawberry.type(description="Rows of one batch that arrived, broke the contract for one reason, and were set aside.")
-class QuarantineEntry(RowBacked):
+class QuarantineEntry(RowBacked, Node):
     """A row of the table `quarantine`."""
 
     registration_id: strawberry.Private[UUID]
@@ -147,3 +155,15 @@ class IngestQuery:
         ids = () if cluster is None else (uuid_of(cluster, "Cluster"),)
         asked = CompletenessFilter(registration_ids=ids, since=since, until=until)
         return Connection(pages=Pages(info.context, COMPLETENESS, None, window_of(first, after, last, before), asked))
+
+
+async def completeness_node(c: ReadConnection, scope: Scope, parts: tuple[str, ...]) -> Completeness | None:
+    """`node` for Completeness ids."""
+    row = await completeness_row(c, scope, parts)
+    return None if row is None else from_row(Completeness, row)
+
+
+async def quarantine_node(c: ReadConnection, scope: Scope, parts: tuple[str, ...]) -> QuarantineEntry | None:
+    """`node` for QuarantineEntry ids."""
+    row = await quarantine_row(c, scope, parts)
+    return None if row is None else from_row(QuarantineEntry, row)

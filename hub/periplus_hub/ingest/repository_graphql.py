@@ -3,15 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, func
+from sqlalchemy import ColumnElement, Row, Text, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql import cast
 
 from periplus_hub.access.scope import Scope, owned
 from periplus_hub.ingest.tables import outcomes, quarantine
+from periplus_hub.kit.db import ReadConnection
+from periplus_hub.kit.identities import Identity, number, unique, word
 from periplus_hub.kit.keyset import Listing, plain
 
 
@@ -35,10 +37,15 @@ def _of(scope: Scope, only: CompletenessFilter | None) -> Sequence[ColumnElement
     return where
 
 
+COMPLETENESS_ID: Final = Identity(
+    "Completeness",
+    (unique(outcomes.c.registration_id), number(outcomes.c.hour_start, digits=12), word(outcomes.c.kind)),
+)
 COMPLETENESS: Final = Listing[Scope](
     name="outcomes",
     source=outcomes,
     columns=[
+        COMPLETENESS_ID.column,
         *plain(outcomes, "registration_id", "kind", "collected", "folded", "settled", "rejected"),
         func.to_timestamp(outcomes.c.hour_start).label("hour_start"),
         cast(outcomes.c.dropped, JSONB).label("dropped_by_reason"),
@@ -54,10 +61,12 @@ def _quarantine_of(scope: Scope, _asked: object) -> Sequence[ColumnElement[bool]
     return [owned(scope, quarantine)]
 
 
+QUARANTINE_ID: Final = Identity("QuarantineEntry", (unique(quarantine.c.id),))
 QUARANTINE: Final = Listing[Scope](
     name="quarantine",
     source=quarantine,
     columns=[
+        QUARANTINE_ID.column,
         *plain(quarantine, "registration_id", "kind", "reason", "rows", "seq", "at"),
         cast(quarantine.c.epoch, Text).label("epoch"),
         quarantine.c.detail.label("section"),
@@ -68,3 +77,13 @@ QUARANTINE: Final = Listing[Scope](
     parent=quarantine.c.registration_id,
     descending=True,
 )
+
+
+async def completeness_row(c: ReadConnection, scope: Scope, parts: Sequence[str]) -> Row[Any] | None:
+    """One hour's row, by the parts of its id."""
+    return await COMPLETENESS.one(c, scope, *COMPLETENESS_ID.where(parts))
+
+
+async def quarantine_row(c: ReadConnection, scope: Scope, parts: Sequence[str]) -> Row[Any] | None:
+    """One entry's row, by the parts of its id."""
+    return await QUARANTINE.one(c, scope, *QUARANTINE_ID.where(parts))

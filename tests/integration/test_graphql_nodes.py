@@ -1,0 +1,59 @@
+"""Whatever has an id is found again by it, as the same thing, and by nobody of another tenant."""
+
+import json
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from periplus_hub.access.scope import Role, Scope, owned
+from periplus_hub.addresses import tables as addresses
+from periplus_hub.api.schema import FINDERS
+from periplus_hub.kit.db import Database
+
+from tests.support.clock import FakeClock
+from tests.support.graphql_hub import door, keys, seed, token_for
+
+_LISTED = (
+    *("namespaces", "nodes", "pods", "services", "workloads", "endpoints", "allocations", "pools"),
+    *("completeness", "quarantine", "overlapGroups", "findings"),
+)
+_LISTS = " ".join(f"{name}{{nodes{{__typename id}}}}" for name in _LISTED)
+OF_CLUSTER = f"query($c:ID!){{cluster(id:$c){{__typename id {_LISTS}}}}}"
+OF_TENANT = """{
+  networkDomains { nodes { __typename id connections { nodes { __typename id } } } }
+  joinTokens { nodes { __typename id } } apiTokens { nodes { __typename id } } auditEvents { nodes { __typename id } }
+  overlapAcceptances { nodes { __typename id } }
+}"""
+AGAIN = "query($id:ID!){node(id:$id){__typename id}}"
+
+
+def _found(value: Any) -> list[tuple[str, str]]:
+    """Every (type, id) in an answer."""
+    if isinstance(value, list):
+        return [each for item in value for each in _found(item)]
+    if not isinstance(value, dict):
+        return []
+    own = [(value["__typename"], value["id"])] if value.get("id") and "__typename" in value else []
+    return own + [each for item in value.values() for each in _found(item)]
+
+
+@pytest.mark.promise("ids-are-found-again")
+async def test_every_id_is_found_again_by_its_owner_alone(
+    db: Database, clock: FakeClock, tenant: Scope, other_tenant: Scope
+) -> None:
+    hub, fleet = door(db, clock), await seed(db, tenant)
+    async with db.write() as c:  # what divides the parts of an id may be in a name, and is in every IPv6 range
+        pools, ranges = addresses.pools, addresses.allocations
+        await c.execute(update(pools).where(owned(tenant, pools)).values(name="a:b%3Ac%", provider=":"))
+        wide = update(ranges).where(owned(tenant, ranges), ranges.c.cidr == "10.244.1.0/24")
+        await c.execute(wide.values(**keys("fd00:1::/64")))
+    mine, foreign = await token_for(db, tenant, Role.ADMIN), await token_for(db, other_tenant, Role.ADMIN)
+    answers = [(await hub.ask(OF_CLUSTER, mine, c=fleet.ids["Cluster"])).good, (await hub.ask(OF_TENANT, mine)).good]
+    seen = {identity: kind for answer in answers for kind, identity in _found(answer)}
+    for identity, kind in seen.items():
+        assert (await hub.ask(AGAIN, mine, id=identity)).good["node"] == {"__typename": kind, "id": identity}
+        answer = await hub.ask(AGAIN, foreign, id=identity)
+        assert json.dumps(answer.data) in {'{"node": null}', "null"}, identity
+        clock.advance(1)
+    assert {*FINDERS, "OverlapGroup"} - set(seen.values()) == set()
