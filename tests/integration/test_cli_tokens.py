@@ -68,8 +68,9 @@ async def test_api_tokens_are_made_listed_and_revoked(run: Run) -> None:
     assert prefix in table
     assert first not in table
     assert "2 API tokens are called 'ci'" in (await run("api-token", "revoke", "ci", code=1)).stderr
-    await run("api-token", "revoke", prefix)
-    await run("api-token", "revoke", "ci")  # only one is left
+    assert "Give --yes" in (await run("api-token", "revoke", prefix, code=64)).stderr
+    await run("api-token", "revoke", prefix, "--yes")
+    await run("api-token", "revoke", "ci", "--yes")  # only one is left
     assert "no API token 'ci'" in (await run("api-token", "revoke", "ci", code=1)).stderr
     refused = await run("api-token", "list", code=1, PERIPLUS_TOKEN=second)
     assert "does not accept this token" in refused.stderr

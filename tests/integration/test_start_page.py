@@ -161,6 +161,6 @@ async def what_the_page_only_mentions(reader: Reader) -> None:
     for listing in ("clusters list", "domains list"):
         named = {each["name"] for each in json.loads(await reader.types(f"periplus {listing} --json"))}
         assert named >= ({"my-cluster"} if listing == "clusters list" else {"aws-backbone", "on-prem"})
-    await reader.types("periplus clusters revoke my-other-cluster")
+    await reader.types("periplus clusters revoke my-other-cluster --yes")
     states = {each["name"]: each["state"] for each in json.loads(await reader.types("periplus clusters list --json"))}
     assert states == {"my-cluster": "active", "my-other-cluster": "revoked"}

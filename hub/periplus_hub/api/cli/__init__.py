@@ -23,6 +23,8 @@ _COMMANDS: Final = {
     "join-token": ("tokens_command", "join_tokens"),
     "api-token": ("tokens_command", "api_tokens"),
     "clusters": ("clusters_command", "clusters"),
+    "address": ("address_command", "address"),
+    "findings": ("findings_command", "findings"),
     "domains": ("network_command", "domains"),
 }
 _TYPER_USAGE: Final = 2

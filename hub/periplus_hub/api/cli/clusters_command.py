@@ -1,12 +1,14 @@
 """`periplus clusters …`."""
 
 from collections.abc import Iterator
+from shlex import quote
 from typing import Annotated, Any, Final
 
 import typer
 
 from periplus_contract.limits import MAX_CLOCK_AHEAD_S, SKEW_WARNING_S
 from periplus_hub.api.cli import queries
+from periplus_hub.api.cli.confirming import YesOption, confirm
 from periplus_hub.api.cli.connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
 from periplus_hub.api.cli.documents import document, word
 from periplus_hub.api.cli.naming import choose
@@ -21,7 +23,7 @@ APPROVE: Final = """
 mutation Approve($cluster: ID!) {
   approveCluster(cluster: $cluster) {
     __typename
-    ... on Cluster { id name state }
+    ... on Cluster { id name state clusterUid networkDomain { name } }
     ... on Problem { message remedy }
   }
 }
@@ -30,6 +32,7 @@ REVOKE: Final = APPROVE.replace("approveCluster", "revokeCluster").replace("Appr
 
 _COLUMNS: Final = ("cluster", "state", "last heard", "domain", "where", "version", "cni", "nodes", "pods", "services")
 _NUMBERS: Final = 3
+_MAX_RANGES: Final = 50
 
 NameArgument = Annotated[str, typer.Argument(help="The cluster's name or id.")]
 
@@ -63,7 +66,7 @@ def why_pending(node: dict[str, Any]) -> str:
         return ""
     return (
         f"{node['name']} is the same cluster as {twin['name']}: if the spoke of {twin['name']} is gone, "
-        f"'periplus clusters revoke {twin['name']}', then 'periplus clusters approve {node['name']}'."
+        f"'periplus clusters revoke {quote(twin['name'])}', then 'periplus clusters approve {quote(node['name'])}'."
     )
 
 
@@ -96,9 +99,10 @@ def _row(node: dict[str, Any]) -> tuple[str, ...]:
 def show_cluster(
     name: NameArgument, *, url: UrlOption = None, token_file: TokenFileOption = None, as_json: JsonOption = False
 ) -> None:
-    """One cluster: facts, counts, what its spoke could not read, and what the hub had to set aside."""
+    """One cluster: facts, counts, its ranges, what its spoke could not read, and what the hub had to set aside."""
     with hub(url, token_file) as client:
         found = client.ask(queries.CLUSTER, {"id": find(client, name)["id"]})["cluster"]
+        found["allocations"] = _ranges(client, found["id"])
     if as_json:
         tell_json(document(found))
         return
@@ -112,8 +116,25 @@ def show_cluster(
     ):
         if cell:
             console.print(Text.assemble((f"{column:<11}", "dim"), cell))
+    _print_ranges(found["allocations"], console)
     _print_sources(found, console)
     _print_quarantine(found, console)
+
+
+def _ranges(client: HubClient, cluster: str) -> list[dict[str, Any]]:
+    pages = queries.pages(client, queries.RANGES, "allocations", {"first": 1_000, "cluster": cluster})
+    return [node for page in pages for node in page["nodes"]]
+
+
+def _print_ranges(ranges: list[dict[str, Any]], console: Console) -> None:
+    console.print(Text("ranges" if ranges else "ranges: none is known", style="dim"))
+    for each in ranges[:_MAX_RANGES]:
+        told = " ".join(filter(None, (each["provider"], each["name"], each["node"])))
+        console.print(
+            Text.assemble("  ", (f"{word(each['allocationKind']):<13}", "bold"), f"{each['cidr']:<20} {told}")
+        )
+    if len(ranges) > _MAX_RANGES:
+        console.print(Text(f"  and {len(ranges) - _MAX_RANGES:,} more: --json has them all", style="dim"))
 
 
 def _missing(node: dict[str, Any]) -> str:
@@ -146,12 +167,17 @@ def approve(name: NameArgument, *, url: UrlOption = None, token_file: TokenFileO
     """Let a pending cluster send."""
     with hub(url, token_file) as client:
         result = queries.outcome(client.ask(APPROVE, {"cluster": find(client, name)["id"]}), "approveCluster")
-    tell(f"{result['name']} is {result['state'].lower()}")
+    tell(f"{result['name']} is {word(result['state'])}, in network domain {result['networkDomain']['name']}")
+    tell(f"  {result['id']}, kube-system uid {result['clusterUid']}")
 
 
 @clusters.command("revoke")
-def revoke(name: NameArgument, *, url: UrlOption = None, token_file: TokenFileOption = None) -> None:
-    """Shut a cluster out; takes effect within ten seconds."""
+def revoke(
+    name: NameArgument, *, yes: YesOption = False, url: UrlOption = None, token_file: TokenFileOption = None
+) -> None:
+    """Shut a cluster out for good, within ten seconds. Asks first; to come back it has to join again."""
     with hub(url, token_file) as client:
-        result = queries.outcome(client.ask(REVOKE, {"cluster": find(client, name)["id"]}), "revokeCluster")
-    tell(f"{result['name']} is {result['state'].lower()}")
+        found = find(client, name)
+        confirm(f"revoke cluster {found['name']} ({word(found['registration'])}, {found['id']})", is_sure=yes)
+        result = queries.outcome(client.ask(REVOKE, {"cluster": found["id"]}), "revokeCluster")
+    tell(f"{result['name']} is {word(result['state'])}")

@@ -6,7 +6,7 @@ them in capitals, and as texts.
 
 from typing import Any, Final
 
-WORDS: Final = frozenset({"liveness", "mode", "registration", "role", "state"})
+WORDS: Final = frozenset({"allocationKind", "liveness", "mode", "quality", "registration", "role", "severity", "state"})
 """Members whose value is one of a few words."""
 COUNTS: Final = frozenset({"clockSkewMs", "rows"})
 """Members whose value is a number, whatever its size."""

@@ -35,6 +35,11 @@ def tell_json(value: Any) -> None:  # noqa: ANN401 - JSON
     _write(json_text(value, indent=2), err=False)
 
 
+def ask(question: str) -> bool:
+    """A yes or no from who sits there; no is what a bare Enter says."""
+    return bool(typer.confirm(visible(question), err=True))
+
+
 def flush_output() -> None:
     """Have it all written; raises OSError when that fails."""
     sys.stdout.flush()

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from periplus_hub.api.cli import queries
+from periplus_hub.api.cli.acceptances_command import accept, accepted, withdraw
 from periplus_hub.api.cli.clusters_command import find
 from periplus_hub.api.cli.connection import JsonOption, TokenFileOption, UrlOption, hub
 from periplus_hub.api.cli.exits import fail
@@ -20,6 +21,8 @@ _TWO: Final = 2
 
 
 overlaps = typer.Typer(invoke_without_command=True)
+for command in (accept, accepted, withdraw):
+    overlaps.command(command.__name__)(command)
 
 
 @overlaps.callback()

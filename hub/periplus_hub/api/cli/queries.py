@@ -60,6 +60,15 @@ query Cluster($id: ID!) {
     + _FACTS
 )
 
+RANGES: Final = """
+query Ranges($first: Int!, $after: String, $cluster: ID) {
+  allocations(first: $first, after: $after, cluster: $cluster) {
+    nodes { cidr allocationKind: kind family provider source name node quality since }
+    pageInfo { hasNextPage endCursor }
+  }
+}
+"""
+
 OVERLAPS: Final = """
 query Overlaps(
   $first: Int!, $after: String, $members: Int!, $severities: [OverlapSeverity!], $cluster: ID, $domain: ID,

@@ -11,6 +11,7 @@ import typer
 
 from periplus_contract.names import is_id
 from periplus_hub.api.cli import queries
+from periplus_hub.api.cli.confirming import YesOption, confirm
 from periplus_hub.api.cli.connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
 from periplus_hub.api.cli.documents import word
 from periplus_hub.api.cli.exits import fail
@@ -161,13 +162,15 @@ def _api_row(node: dict[str, Any]) -> tuple[str, ...]:
 def revoke_api_token(
     identity: Annotated[str, typer.Argument(metavar="ID", help="Its id in 'periplus api-token list', or its name.")],
     *,
+    yes: YesOption = False,
     url: UrlOption = None,
     token_file: TokenFileOption = None,
 ) -> None:
-    """End an API token; it is refused within five seconds."""
+    """End an API token; it is refused within five seconds. Asks first."""
     with hub(url, token_file) as client:
         known = _nodes(client, API_TOKENS, "apiTokens")
         found = choose("ApiToken", identity, [node for node in known if is_id(identity) or not node["revokedAt"]])
+        confirm(f"revoke API token {found['name']} ({word(found['role'])}, {found['prefix']})", is_sure=yes)
         result = queries.outcome(client.ask(REVOKE, {"token": found["id"]}), "revokeApiToken")
     tell(f"API token {result['prefix']} ({result['name']}) is revoked")
 

@@ -1,0 +1,88 @@
+"""`periplus overlaps accept|accepted|withdraw`: overlaps that are meant. The group is in `overlaps_command`."""
+
+from datetime import timedelta
+from typing import Annotated, Any, Final
+
+import typer
+
+from periplus_hub.api.cli import queries
+from periplus_hub.api.cli.connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
+from periplus_hub.api.cli.naming import choose
+from periplus_hub.api.cli.output import tell
+from periplus_hub.api.cli.tables import when
+from periplus_hub.api.client import HubClient
+from periplus_hub.kit.clock import SystemClock
+
+ACCEPT: Final = """
+mutation Accept($cidr: Cidr!, $reason: String!, $until: DateTime!) {
+  acceptOverlap(input: {cidr: $cidr, reason: $reason, expiresAt: $until}) {
+    __typename
+    ... on OverlapAcceptance { id cidr expiresAt }
+    ... on Problem { message remedy }
+  }
+}
+"""
+ACCEPTED: Final = """
+query Accepted($first: Int!, $after: String) {
+  overlapAcceptances(first: $first, after: $after) {
+    nodes { id cidr reason acceptedBy createdAt expiresAt withdrawnAt }
+    pageInfo { hasNextPage endCursor }
+  }
+}
+"""
+WITHDRAW: Final = """
+mutation Withdraw($acceptance: ID!) {
+  withdrawAcceptance(acceptance: $acceptance) {
+    __typename
+    ... on OverlapAcceptance { id cidr }
+    ... on Problem { message remedy }
+  }
+}
+"""
+_COLUMNS: Final = ("range", "id", "state", "until", "by", "reason")
+
+
+def accept(
+    cidr: Annotated[str, typer.Argument(metavar="RANGE", help="The overlap's range, as 'periplus overlaps' has it.")],
+    *,
+    reason: Annotated[str, typer.Option(help="Why it is meant.")],
+    days: Annotated[int, typer.Option(min=1, max=730, help="For how long, 1 to 730 days.")] = 90,
+    url: UrlOption = None,
+    token_file: TokenFileOption = None,
+) -> None:
+    """Say that an overlap is meant, for a time. It ends by itself, or when the overlap changes."""
+    until = (SystemClock().now() + timedelta(days=days)).isoformat()
+    with hub(url, token_file) as client:
+        data = client.ask(ACCEPT, {"cidr": cidr, "reason": reason, "until": until})
+        result = queries.outcome(data, "acceptOverlap")
+    tell(f"{result['cidr']} is accepted until {when(result['expiresAt'])} ({result['id']})")
+
+
+def accepted(*, url: UrlOption = None, token_file: TokenFileOption = None, as_json: JsonOption = False) -> None:
+    """What was accepted, newest first, with what has ended."""
+    with hub(url, token_file) as client:
+        known = _acceptances(client)
+    Listing(_COLUMNS, [_row(node) for node in known], known, "No overlap is accepted.").show(as_json=as_json)
+
+
+def withdraw(
+    identity: Annotated[str, typer.Argument(metavar="ID", help="Its id in 'periplus overlaps accepted'.")],
+    *,
+    url: UrlOption = None,
+    token_file: TokenFileOption = None,
+) -> None:
+    """End an acceptance before its time: the overlap has its own severity again."""
+    with hub(url, token_file) as client:
+        found = choose("OverlapAcceptance", identity, _acceptances(client), key="id")
+        result = queries.outcome(client.ask(WITHDRAW, {"acceptance": found["id"]}), "withdrawAcceptance")
+    tell(f"{result['cidr']} is not accepted any more")
+
+
+def _acceptances(client: HubClient) -> list[dict[str, Any]]:
+    pages = queries.pages(client, ACCEPTED, "overlapAcceptances", {"first": 200})
+    return [node for page in pages for node in page["nodes"]]
+
+
+def _row(node: dict[str, Any]) -> tuple[str, ...]:
+    state = f"withdrawn {when(node['withdrawnAt'])}" if node["withdrawnAt"] else "accepted"
+    return (node["cidr"], node["id"], state, when(node["expiresAt"]), node["acceptedBy"], node["reason"])

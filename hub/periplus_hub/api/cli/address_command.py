@@ -1,0 +1,88 @@
+"""`periplus address IP`: whose an address is, or was."""
+
+from datetime import datetime
+from typing import Annotated, Any, Final
+
+import typer
+
+from periplus_hub.api.cli.connection import JsonOption, TokenFileOption, UrlOption, hub
+from periplus_hub.api.cli.documents import document
+from periplus_hub.api.cli.exits import Exit, fail
+from periplus_hub.api.cli.network_command import find_domain
+from periplus_hub.api.cli.output import tell_json
+from periplus_hub.api.cli.plain import Text
+from periplus_hub.api.cli.tables import print_table, standard_output, when
+
+OWNER: Final = """
+query Owner($ip: IpAddress!, $domain: ID, $at: DateTime) {
+  addressOwner(ip: $ip, domain: $domain, at: $at) {
+    __typename
+    ... on AddressOwned { owner { ...Owner } }
+    ... on AddressAmbiguous { reason candidateCount candidates { ...Owner } }
+    ... on AddressUnknown { reason }
+  }
+}
+fragment Owner on AddressOwner {
+  kind namespace name workloadKind workloadName node zone validFrom validTo rule
+  cluster { id name } networkDomain { id name }
+}
+"""
+_COLUMNS: Final = ("cluster", "domain", "kind", "name", "workload", "node", "since", "until")
+
+
+def address(
+    ip: Annotated[str, typer.Argument(help="The address.")],
+    *,
+    at: Annotated[
+        str | None, typer.Option(metavar="<time>", help="When, in ISO 8601; UTC unless it says. Default: now.")
+    ] = None,
+    domain: Annotated[
+        str | None, typer.Option(metavar="<name>", help="Only in this network domain. Default: in all.")
+    ] = None,
+    url: UrlOption = None,
+    token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Whose an address is, or was at a time. Several of equal rank are all named: nobody guesses."""
+    asked = {"ip": ip, "at": None if at is None else _time(at)}
+    with hub(url, token_file) as client:
+        inside = None if domain is None else find_domain(client, domain)["id"]
+        found = client.ask(OWNER, asked | {"domain": inside})["addressOwner"]
+    owners = [found["owner"]] if "owner" in found else found.get("candidates", [])
+    if as_json:
+        tell_json(document({"owners": owners, "reason": found.get("reason")}))
+    elif owners:
+        _print(found, owners)
+    if not owners and not as_json:
+        fail(f"nobody is known to have {ip}: {found['reason']}", "See what is read with 'periplus clusters list'.")
+    if not owners:
+        raise typer.Exit(int(Exit.FAILED))
+
+
+def _print(found: dict[str, Any], owners: list[dict[str, Any]]) -> None:
+    console = standard_output()
+    if "candidateCount" in found:
+        console.print(Text(f"ambiguous: {found['reason']} ({found['candidateCount']} candidates)", style="bold"))
+    print_table(_COLUMNS, [tuple(map(Text, _row(each))) for each in owners], console)
+
+
+def _row(owner: dict[str, Any]) -> tuple[str, ...]:
+    workload = "/".join(filter(None, (owner["workloadKind"], owner["workloadName"])))
+    return (
+        owner["cluster"]["name"],
+        owner["networkDomain"]["name"],
+        owner["kind"].lower(),
+        "/".join(filter(None, (owner["namespace"], owner["name"]))),
+        workload or "–",
+        owner["node"] or "–",
+        when(owner["validFrom"]),
+        when(owner["validTo"], "now"),
+    )
+
+
+def _time(text: str) -> str:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        fail(f"--at {text!r} is no time", "Give one like 2026-01-31T12:00:00Z.", Exit.USAGE)
+    return text if found.tzinfo else f"{found.isoformat()}Z"

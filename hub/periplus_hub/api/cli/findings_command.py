@@ -1,0 +1,88 @@
+"""`periplus findings …`."""
+
+from typing import Annotated, Any, Final
+
+import typer
+
+from periplus_hub.api.cli import queries
+from periplus_hub.api.cli.clusters_command import find
+from periplus_hub.api.cli.connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
+from periplus_hub.api.cli.documents import word
+from periplus_hub.api.cli.naming import choose
+from periplus_hub.api.cli.output import tell
+from periplus_hub.api.cli.tables import when
+from periplus_hub.api.client import HubClient
+
+findings = typer.Typer(no_args_is_help=True, help="What detectors say: list, ack.")
+
+FINDINGS: Final = """
+query Findings($first: Int!, $after: String, $states: [FindingState!], $cluster: ID) {
+  findings(first: $first, after: $after, states: $states, cluster: $cluster) {
+    nodes {
+      id detector severity state title why whatToDo openedAt changedAt resolvedAt
+      acknowledgedBy acknowledgedAt note cluster { id name }
+    }
+    pageInfo { hasNextPage endCursor }
+  }
+}
+"""
+ACKNOWLEDGE: Final = """
+mutation Acknowledge($finding: ID!, $note: String!) {
+  acknowledgeFinding(finding: $finding, note: $note) {
+    __typename
+    ... on Finding { id title state }
+    ... on Problem { message remedy }
+  }
+}
+"""
+_COLUMNS: Final = ("id", "severity", "state", "cluster", "since", "finding", "what to do")
+_GOING_ON: Final = ["OPEN", "ACKNOWLEDGED"]
+
+
+@findings.command("list")
+def list_findings(
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="Also those that are over.")] = False,
+    cluster: Annotated[str | None, typer.Option(metavar="<name>", help="Only what concerns this cluster.")] = None,
+    url: UrlOption = None,
+    token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What goes on, last changed first, with what to do."""
+    with hub(url, token_file) as client:
+        concerned = None if cluster is None else find(client, cluster)["id"]
+        known = _findings(client, states=None if everything else _GOING_ON, cluster=concerned)
+    Listing(_COLUMNS, [_row(node) for node in known], known, "No findings.").show(as_json=as_json)
+
+
+def _findings(client: HubClient, **asked: object) -> list[dict[str, Any]]:
+    pages = queries.pages(client, FINDINGS, "findings", {"first": 200, **asked})
+    return [node for page in pages for node in page["nodes"]]
+
+
+def _row(node: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        node["id"],
+        word(node["severity"]),
+        word(node["state"]),
+        node["cluster"]["name"] if node["cluster"] else "–",
+        when(node["openedAt"]),
+        node["title"],
+        node["whatToDo"],
+    )
+
+
+@findings.command("ack")
+def acknowledge(
+    identity: Annotated[str, typer.Argument(metavar="ID", help="Its id in 'periplus findings list'.")],
+    *,
+    note: Annotated[str, typer.Option(help="What to say about it.")] = "",
+    url: UrlOption = None,
+    token_file: TokenFileOption = None,
+) -> None:
+    """Say that somebody knows about a finding. It stays until its reason is gone."""
+    with hub(url, token_file) as client:
+        found = choose("Finding", identity, _findings(client), key="id")
+        data = client.ask(ACKNOWLEDGE, {"finding": found["id"], "note": note})
+        result = queries.outcome(data, "acknowledgeFinding")
+    tell(f"{result['title']}: {word(result['state'])}")

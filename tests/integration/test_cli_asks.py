@@ -1,0 +1,80 @@
+"""Addresses, findings, acceptances and revocations from the command line, against a real hub."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from periplus_hub.access.scope import system_scope
+from periplus_hub.access.service_tenants import ensure_default_tenant
+from periplus_hub.api.boot import start
+from periplus_hub.kit.db import Database
+
+from tests.integration.test_cli_fleet import Terminal
+from tests.support.graphql_hub import seed
+from tests.support.hub_process import config_for, hub
+
+
+@pytest.fixture
+async def terminal(database_url: str, db: Database, tmp_path: Path) -> AsyncIterator[Terminal]:
+    await seed(db, system_scope(await ensure_default_tenant(db), "test"))
+    config = config_for(database_url, tmp_path)
+    async with hub(config) as ready:
+        token = str(await start("admin_token", config))
+        yield Terminal({"PERIPLUS_URL": ready["people_url"], "PERIPLUS_TOKEN": token, "COLUMNS": "200"})
+
+
+async def test_an_address_has_an_owner_or_several_or_none(terminal: Terminal) -> None:
+    both = (await terminal.type("address", "10.244.0.1")).stdout
+    assert "ambiguous: several network domains use it (2 candidates)" in both
+    assert "cluster-000" in both
+    one = await terminal.documents("address", "10.244.0.1", "--domain", "domain-001", "--at", "2026-02-01T00:00:00")
+    assert [each["cluster"]["name"] for each in one["owners"]] == ["cluster-001"]
+    assert "nobody is known to have 10.9.9.9" in (await terminal.type("address", "10.9.9.9", code=1)).stderr
+    early = await terminal.type("address", "10.244.0.1", "--at", "2025-01-01", code=1)
+    assert "nobody is known" in early.stderr
+    assert "is no time" in (await terminal.type("address", "10.244.0.1", "--at", "noon", code=64)).stderr
+    await terminal.type("address", "nowhere", code=1)
+
+
+async def test_a_cluster_is_shown_with_its_ranges(terminal: Terminal) -> None:
+    told = (await terminal.type("clusters", "show", "cluster-000")).stdout
+    assert "pod" in told
+    assert "10.244.0.0/16" in told
+    shown = await terminal.documents("clusters", "show", "cluster-000")
+    assert [each["cidr"] for each in shown["allocations"]] == ["10.244.0.0/16", "10.244.1.0/24"]
+    assert shown["allocations"][0]["allocationKind"] == "pod"
+
+
+async def test_findings_are_listed_and_acknowledged(terminal: Terminal) -> None:
+    listed = await terminal.documents("findings", "list", "--cluster", "cluster-000")
+    (known,) = [each for each in listed if each["detector"] == "test"]
+    assert (known["severity"], known["state"]) == ("warning", "open")
+    told = (await terminal.type("findings", "ack", known["id"], "--note", "known")).stdout
+    assert told == "Something: acknowledged\n"
+    (after,) = [each for each in await terminal.documents("findings", "list") if each["detector"] == "test"]
+    assert (after["state"], after["note"]) == ("acknowledged", "known")
+    gone = await terminal.type("findings", "ack", known["id"][:-1] + "x", code=1)
+    assert "there is no finding" in gone.stderr
+
+
+async def test_an_overlap_is_accepted_and_withdrawn(terminal: Terminal) -> None:
+    told = (await terminal.type("overlaps", "accept", "10.244.0.0/16", "--reason", "a lab", "--days", "3")).stdout
+    assert told.startswith("10.244.0.0/16 is accepted until ")
+    first, *_ = await terminal.documents("overlaps", "accepted")
+    assert (first["cidr"], first["reason"], first["withdrawnAt"]) == ("10.244.0.0/16", "a lab", None)
+    assert (await terminal.type("overlaps", "withdraw", first["id"])).stdout.endswith("not accepted any more\n")
+    assert "withdrawn" in (await terminal.type("overlaps", "accepted")).stdout
+    assert (
+        "no overlap" in (await terminal.type("overlaps", "accept", "192.0.2.0/24", "--reason", "none", code=1)).stderr
+    )
+
+
+async def test_a_cluster_is_not_revoked_unasked(terminal: Terminal) -> None:
+    refused = await terminal.type("clusters", "revoke", "cluster-000", code=64)
+    assert "revoke cluster cluster-000 (active, Cluster:" in refused.stderr
+    assert "--yes" in refused.stderr
+    assert (await terminal.type("clusters", "approve", "cluster-000")).stdout.startswith(
+        "cluster-000 is active, in network domain domain-000\n  Cluster:"
+    )
+    assert (await terminal.type("clusters", "revoke", "cluster-000", "--yes")).stdout == "cluster-000 is revoked\n"
