@@ -32,7 +32,7 @@ _FEW: Final = 4
 """Of a field below the root, whose arguments are read by the same code: the most telling come first."""
 _NOBODY: Final = UUID(int=2**122)
 _LITERALS: Final[dict[str, tuple[str, ...]]] = {
-    "Int": (*map(str, _INTS), "9" * 700, "1e400", "1.5", '"1"', "true"),
+    "Int": (*map(str, _INTS), "9" * 5_000, "-" + "9" * 5_000, "0." + "9" * 5_000, "1e400", "1.5", '"1"', "true"),
     "Boolean": ("true", "1", '"true"'),
     "DateTime": tuple(f'"{text}"' for text in (
         "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z", "1969-12-31T23:59:59Z", "2106-02-07T06:28:16Z",

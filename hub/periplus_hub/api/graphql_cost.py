@@ -40,6 +40,7 @@ from periplus_hub.kit.graphql_prices import Cost, ListSize
 
 ROW: Final = 0.2
 """Price of one row of a list: 10,000 rows are 2,000."""
+_LONG: Final = 10**20
 _TYPES: Final = 150
 _INTROSPECTED: Final = 6
 """Assumed sizes of `__schema.types` and of the introspection lists below it."""
@@ -147,9 +148,10 @@ class Pricing:
         if not isinstance(value, int) or isinstance(value, bool):
             return None
         if not 1 <= value <= (size.maximum or value):
-            message = f"'{name}' of '{node.name.value}' is {value}; it must be 1 to {size.maximum}."
+            shown = str(value) if abs(value) < _LONG else "far too large a number"
+            message = f"'{name}' of '{node.name.value}' is {shown}; it must be 1 to {size.maximum}."
             remedy = "Ask for one page at a time and follow the cursors in pageInfo."
-            raise GateRefusal("page-size", message, remedy, limit=size.maximum, found=min(value, 2**53))
+            raise GateRefusal("page-size", message, remedy, limit=size.maximum, found=max(-(2**53), min(value, 2**53)))
         return value
 
     def _variable(self, name: str) -> object:

@@ -13,6 +13,8 @@ class Limits:
 
     body_bytes: int = 32 * 1024
     tokens: int = 1_000
+    number_chars: int = 100
+    """Of one number: Python turns no longer text than it is told to into one."""
     brackets: int = 40
     """Open brackets at once: keeps the recursive parser far from the interpreter's own limit."""
     fragments: int = 50

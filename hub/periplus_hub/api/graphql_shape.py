@@ -48,6 +48,9 @@ class Shape:
     directives: int = 0
 
 
+_NUMBERS: Final = frozenset({TokenKind.INT, TokenKind.FLOAT})
+
+
 def check_tokens(source: Source, limits: Limits) -> None:
     """Read the tokens once; comments count too, so that a page of them costs no more than a page of fields."""
     lexer = Lexer(source)
@@ -61,6 +64,11 @@ def check_tokens(source: Source, limits: Limits) -> None:
             return
         _check_length(token.end - token.start, limits)
         check_storable(token.value or "")
+        if token.kind in _NUMBERS and len(token.value or "") > limits.number_chars:
+            raise over(
+                "number-too-long", "characters in one number", limit=limits.number_chars,
+                found=len(token.value or ""), remedy="Write a number that the field takes.",
+            )  # fmt: skip
         position = token.end
         tokens += 1
         nesting += (token.kind in _OPEN) - (token.kind in _CLOSE)
