@@ -56,6 +56,15 @@ async def test_join_tokens_are_listed_and_withdrawn(run: Run, tmp_path: Path) ->
     assert "join-token list" in gone.stderr
 
 
+async def test_a_join_token_says_where_its_cluster_lands(run: Run) -> None:
+    assert "no network domain 'vpc'" in (await run("join-token", "create", "--domain", "vpc", code=1)).stderr
+    await run("domains", "create", "vpc")
+    await run("join-token", "create", "--domain", "vpc")
+    (listed,) = json.loads((await run("join-token", "list", "--json")).stdout)
+    assert listed["networkDomain"]["name"] == "vpc"
+    assert "vpc" in (await run("join-token", "list")).stdout
+
+
 async def test_api_tokens_are_made_listed_and_revoked(run: Run) -> None:
     first = (await run("api-token", "create", "ci", "--role", "analyst", "--days", "30")).stdout.strip()
     second = (await run("api-token", "create", "ci")).stdout.strip()

@@ -135,6 +135,7 @@ class JoinToken(RowBacked, Node):
     """fleet.model.JoinToken."""
 
     used_by_registration: strawberry.Private[UUID | None]
+    domain_id: strawberry.Private[UUID | None]
     public_id: str = strawberry.field(description="The part before the dot, as it appears in logs.")
     cluster_name: str | None = strawberry.field(description="Name the cluster gets; null leaves it to its spoke.")
     auto_approve: bool = strawberry.field(description="Whether who joins with it needs no approval.")
@@ -147,6 +148,13 @@ class JoinToken(RowBacked, Node):
     def usable(self, info: Info) -> bool:
         """Not used and not expired."""
         return self.used_at is None and info.context.clock.now() < self.expires_at
+
+    @strawberry.field(description="Where the cluster lands; null is where it was before, or a domain of its own.")
+    async def network_domain(self, info: Info) -> NetworkDomain | None:
+        """One statement for all tokens of the answer."""
+        if self.domain_id is None:
+            return None
+        return cast("NetworkDomain | None", await info.context.load(repository.domains_by_ids, self.domain_id))
 
     @strawberry.field(description="The cluster that joined with it.")
     async def used_by(self, info: Info) -> Cluster | None:

@@ -65,6 +65,10 @@ class CreateJoinTokenInput:
     cluster_name: str | None = strawberry.field(
         default=None, description="The name the cluster will have; null lets the spoke choose."
     )
+    domain: strawberry.ID | None = strawberry.field(
+        default=None,
+        description="The network domain the cluster lands in, which needs domains:write; null leaves that to the hub.",
+    )
     auto_approve: bool = strawberry.field(default=False, description="Let it in without a person's approval.")
 
 
@@ -146,9 +150,15 @@ class FleetMutation:
         context = info.context
 
         async def work() -> CreatedJoinToken:
+            context.scope.require(Permission.FLEET_APPROVE)
             async with context.db.write() as c:
                 new = await service.create_join_token(
-                    c, context.scope, context.clock, cluster_name=input.cluster_name, auto_approve=input.auto_approve
+                    c,
+                    context.scope,
+                    context.clock,
+                    cluster_name=input.cluster_name,
+                    domain_id=None if input.domain is None else uuid_of(input.domain, "NetworkDomain"),
+                    auto_approve=input.auto_approve,
                 )
                 row = await repository.join_token_row(c, context.scope, new.token.id)
             return CreatedJoinToken(token=new.text, join_token=from_row(JoinToken, row))

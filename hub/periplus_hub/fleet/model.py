@@ -108,6 +108,8 @@ class JoinToken:
     id: UUID
     public_id: str
     cluster_name: str | None
+    domain_id: UUID | None
+    """The network domain the cluster lands in; None leaves that to the hub."""
     auto_approve: bool
     created_by: str
     created_at: datetime

@@ -28,6 +28,15 @@ MAX_NOTE: Final = 500
 MAX_MOVED: Final = 1_000
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """How who joins with a token is taken in: name and domain are its own wish and business where they are None."""
+
+    cluster_name: str | None = None
+    domain_id: UUID | None = None
+    auto_approve: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class NewJoinToken:
     """A join token with its secret, which is never shown again."""
@@ -37,11 +46,18 @@ class NewJoinToken:
 
 
 async def create_join_token(
-    c: WriteConnection, scope: Scope, clock: Clock, *, cluster_name: str | None = None, auto_approve: bool = False
+    c: WriteConnection,
+    scope: Scope,
+    clock: Clock,
+    *,
+    cluster_name: str | None = None,
+    domain_id: UUID | None = None,
+    auto_approve: bool = False,
 ) -> NewJoinToken:
-    """A token for one enrolment within the hour; `cluster_name` decides the cluster's name."""
+    """A token for one enrolment within the hour; a name or a domain that is given here is the cluster's."""
     minted = secrets.mint(secrets.JOIN_PREFIX)
-    token = await _add_join_token(c, scope, clock, minted, (cluster_name, auto_approve))
+    terms = Terms(cluster_name=cluster_name, domain_id=domain_id, auto_approve=auto_approve)
+    token = await _add_join_token(c, scope, clock, minted, terms)
     return NewJoinToken(token, minted.text)
 
 
@@ -57,22 +73,26 @@ async def admit_join_token(
         )
     if await system_token_by_public_id(c, public_id) is None:
         minted = secrets.Minted(text, public_id, secrets.sha256(secret))
-        await _add_join_token(c, scope, clock, minted, (cluster_name, auto_approve))
+        terms = Terms(cluster_name=cluster_name, auto_approve=auto_approve)
+        await _add_join_token(c, scope, clock, minted, terms)
 
 
 async def _add_join_token(
-    c: WriteConnection, scope: Scope, clock: Clock, minted: secrets.Minted, terms: tuple[str | None, bool]
+    c: WriteConnection, scope: Scope, clock: Clock, minted: secrets.Minted, terms: Terms
 ) -> JoinToken:
-    """`terms`: the cluster's name, and whether it needs no approval."""
     scope.require(Permission.FLEET_APPROVE)
-    (cluster_name, auto_approve), now = terms, clock.now()
-    if cluster_name is not None:
-        _check_text("cluster name", cluster_name, MAX_CLUSTER_NAME)
+    now = clock.now()
+    if terms.cluster_name is not None:
+        _check_text("cluster name", terms.cluster_name, MAX_CLUSTER_NAME)
+    if terms.domain_id is not None:
+        scope.require(Permission.DOMAINS_WRITE)
+        await _lock_domain(c, scope, terms.domain_id)
     token = JoinToken(
         id=new_id(),
         public_id=minted.public_id,
-        cluster_name=cluster_name,
-        auto_approve=auto_approve,
+        cluster_name=terms.cluster_name,
+        domain_id=terms.domain_id,
+        auto_approve=terms.auto_approve,
         created_by=scope.actor,
         created_at=now,
         expires_at=now + timedelta(seconds=limits.JOIN_TOKEN_LIFETIME_S),
@@ -81,7 +101,8 @@ async def _add_join_token(
     )
     values = {name: getattr(token, name) for name in JoinToken.__dataclass_fields__}
     await store.add_join_token(c, scope, values | {"secret_sha256": minted.secret_sha256})
-    detail = {"public_id": minted.public_id, "cluster_name": cluster_name or "", "auto_approve": auto_approve}
+    detail: dict[str, object] = {"public_id": minted.public_id, "cluster_name": terms.cluster_name or ""}
+    detail |= {"auto_approve": terms.auto_approve, "domain": str(terms.domain_id or "")}
     await audit(c, scope, "fleet:join-token:create", "JoinToken", str(token.id), detail=detail)
     return token
 

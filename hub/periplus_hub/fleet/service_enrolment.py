@@ -33,6 +33,7 @@ from periplus_hub.fleet.proofs import KEY_BYTES, PROOFS, decode_base64, is_of_sm
 from periplus_hub.fleet.repository_changes import record_change
 from periplus_hub.fleet.repository_domains import add_implicit_domain
 from periplus_hub.fleet.repository_names import cluster_alike
+from periplus_hub.fleet.service_placement import place, told
 from periplus_hub.fleet.wire import RefusedError
 from periplus_hub.kit.db import Database, ReadConnection, WriteConnection
 from periplus_hub.kit.events import Events
@@ -91,7 +92,9 @@ class Enrolment:
 
     async def _notice(self, row: Row[Any], wished: str) -> str:
         named = "" if row.name == wished else f"its join token names this cluster {row.name!r}, not {wished!r}"
-        return "; ".join(filter(None, (named, await self._why_pending(row))))
+        async with self._db.read() as c:
+            placed = await told(c, system_scope(row.tenant_id, f"spoke:{row.id}"), row)
+        return "; ".join(filter(None, (named, placed, await self._why_pending(row))))
 
     async def _why_pending(self, row: Row[Any]) -> str:
         """Empty unless something else than the wish to look at every cluster holds it up."""
@@ -121,12 +124,13 @@ class Enrolment:
         if (other := await cluster_alike(c, scope, name)) is not None:
             raise RefusedError(problems.NAME_TAKEN, f"{name!r} reads like {other!r}, another cluster of this fleet")
         active = token.auto_approve and twin is None
+        landing = await place(c, scope, token, name, request.cluster_uid)
         new = store.NewRegistration(
             id=registration_id,
             name=name,
             cluster_uid=request.cluster_uid,
             state=State.ACTIVE if active else State.PENDING,
-            domain_id=new_id(),
+            domain_id=landing or new_id(),
             public_key=request.public_key,
             method=request.method,
             join_token_id=token.id,
@@ -140,7 +144,7 @@ class Enrolment:
             approved_by=f"join-token:{token.public_id}" if active else None,
             duplicate_of=twin,
         )
-        return await _write(c, scope, new), True
+        return await _write(c, scope, new, has_own_domain=landing is None), True
 
     async def challenge(self, request: ChallengeRequest) -> Challenge:
         """Something fresh to sign; for unknown and revoked registrations it is just never accepted."""
@@ -206,8 +210,9 @@ class Enrolment:
         )
 
 
-async def _write(c: WriteConnection, scope: Scope, new: store.NewRegistration) -> Row[Any]:
-    await add_implicit_domain(c, scope, new.domain_id, new.name)
+async def _write(c: WriteConnection, scope: Scope, new: store.NewRegistration, *, has_own_domain: bool) -> Row[Any]:
+    if has_own_domain:
+        await add_implicit_domain(c, scope, new.domain_id, new.name)
     await store.add_registration(c, scope, new)
     detail = {"name": new.name, "state": new.state.value, "cluster_uid": new.cluster_uid}
     if new.duplicate_of is not None:

@@ -92,8 +92,8 @@ query Overlaps(
 REGISTER: Final = "query Register { overlapRegister { current asOf } }"
 
 _CREATE_JOIN: Final = """
-mutation CreateJoinToken($clusterName: String, $autoApprove: Boolean!) {
-  createJoinToken(input: {clusterName: $clusterName, autoApprove: $autoApprove}) {
+mutation CreateJoinToken($clusterName: String, $domain: ID, $autoApprove: Boolean!) {
+  createJoinToken(input: {clusterName: $clusterName, domain: $domain, autoApprove: $autoApprove}) {
     __typename
     ... on CreatedJoinToken { token expiresAt }
     ... on Problem { message remedy }
@@ -278,7 +278,9 @@ def outcome(data: dict[str, Any], field: str) -> dict[str, Any]:
     return result
 
 
-def create_join_token(client: HubClient, cluster_name: str | None, *, auto_approve: bool) -> str:
-    """`id.secret`, shown once."""
-    variables = {"clusterName": cluster_name, "autoApprove": auto_approve}
+def create_join_token(
+    client: HubClient, cluster_name: str | None, *, auto_approve: bool, domain: str | None = None
+) -> str:
+    """`id.secret`, shown once. `domain` is an id."""
+    variables = {"clusterName": cluster_name, "domain": domain, "autoApprove": auto_approve}
     return str(outcome(client.ask(_CREATE_JOIN, variables), "createJoinToken")["token"])

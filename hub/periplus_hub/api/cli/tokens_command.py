@@ -16,6 +16,7 @@ from periplus_hub.api.cli.connection import JsonOption, Listing, TokenFileOption
 from periplus_hub.api.cli.documents import word
 from periplus_hub.api.cli.exits import fail
 from periplus_hub.api.cli.naming import choose
+from periplus_hub.api.cli.network_command import find_domain
 from periplus_hub.api.cli.output import tell
 from periplus_hub.api.cli.tables import when
 from periplus_hub.api.client import HubClient
@@ -26,7 +27,10 @@ api_tokens = typer.Typer(no_args_is_help=True, help="Tokens with which people an
 JOIN_TOKENS: Final = """
 query JoinTokens($first: Int!, $after: String, $usable: Boolean!) {
   joinTokens(first: $first, after: $after, usable: $usable) {
-    nodes { id publicId clusterName autoApprove usable createdBy createdAt expiresAt usedAt usedBy { id name } }
+    nodes {
+      id publicId clusterName networkDomain { id name } autoApprove usable createdBy createdAt expiresAt
+      usedAt usedBy { id name }
+    }
     pageInfo { hasNextPage endCursor }
   }
 }
@@ -77,6 +81,10 @@ def create_join_token(
     cluster_name: Annotated[
         str | None, typer.Option(help="Name the cluster gets, whatever its spoke's --cluster-name says.")
     ] = None,
+    domain: Annotated[
+        str | None,
+        typer.Option(help="Network domain the cluster lands in. Default: where it was before, else one of its own."),
+    ] = None,
     auto_approve: Annotated[bool, typer.Option(help="The cluster needs no approval by a person.")] = False,
     out: OutOption = None,
     url: UrlOption = None,
@@ -84,7 +92,8 @@ def create_join_token(
 ) -> None:
     """Make a join token: single use, valid for one hour, shown once."""
     with _handing_out(out) as hand_out, hub(url, token_file) as client:
-        hand_out(queries.create_join_token(client, cluster_name, auto_approve=auto_approve))
+        landing = None if domain is None else find_domain(client, domain)["id"]
+        hand_out(queries.create_join_token(client, cluster_name, auto_approve=auto_approve, domain=landing))
 
 
 @join_tokens.command("list")
@@ -98,7 +107,7 @@ def list_join_tokens(
     """Join tokens a spoke may still use, newest first. Their secrets are not kept and not shown."""
     with hub(url, token_file) as client:
         documents = _nodes(client, JOIN_TOKENS, "joinTokens", usable=not everything)
-    columns = ("id", "for", "state", "approval", "made by", "expires")
+    columns = ("id", "for", "domain", "state", "approval", "made by", "expires")
     empty = "No join tokens that can be used. Make one: 'periplus join-token create'."
     Listing(columns, [_join_row(node) for node in documents], documents, empty).show(as_json=as_json)
 
@@ -108,7 +117,9 @@ def _join_row(node: dict[str, Any]) -> tuple[str, ...]:
     if node["usedAt"]:
         state = f"used by {node['usedBy']['name']}" if node["usedBy"] else "used"
     approval = "automatic" if node["autoApprove"] else "by a person"
-    return (node["publicId"], node["clusterName"] or "any", state, approval, node["createdBy"], when(node["expiresAt"]))
+    domain = node["networkDomain"]["name"] if node["networkDomain"] else "–"
+    made = (node["createdBy"], when(node["expiresAt"]))
+    return (node["publicId"], node["clusterName"] or "any", domain, state, approval, *made)
 
 
 @join_tokens.command("withdraw")
