@@ -1,10 +1,14 @@
 """What a scrape says of batches after some were taken, refused and sent twice."""
 
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from uuid import UUID, uuid4
 
 import pytest
 
 from periplus_hub.access.scope import Scope
+from periplus_hub.fleet.model import SpokePrincipal, State
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.metrics import REGISTRY
 
@@ -65,11 +69,18 @@ def gap(spoke: Spoke) -> bytes:
     return spoke.delta({"pods": [pod("d")]})
 
 
-async def test_who_is_turned_away_is_counted_and_memory_in_flight_is_given_back(door: Door) -> None:
+async def test_who_is_turned_away_is_counted_and_memory_in_flight_is_given_back(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("periplus_hub.ingest.admission._PATIENCE_S", 0.01)
     admission = door.intake.admission
+    who = SpokePrincipal(tenant_id=UUID(int=1), registration_id=UUID(int=2), name="prod", state=State.ACTIVE)
     before = figures("periplus_ingest_")
-    with admission.room(1_000):
-        assert grown(before, figures("periplus_ingest_")) == {"in_flight_bytes": 1_000}
-        with pytest.raises(Exception, match="overloaded"), admission.room(1 << 40):
-            pass
+    async with AsyncExitStack() as held:
+        for _ in range(7):
+            other = replace(who, registration_id=uuid4())
+            await held.enter_async_context(admission.room(other, 16 * 1024 * 1024))
+        assert grown(before, figures("periplus_ingest_")) == {"in_flight_bytes": 7 * 16 * 1024 * 1024}
+        with pytest.raises(Exception, match="overloaded"):
+            await held.enter_async_context(admission.room(who, 16 * 1024 * 1024))
     assert grown(before, figures("periplus_ingest_")) == {"turned_away_total/memory": 1}

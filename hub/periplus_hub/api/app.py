@@ -54,7 +54,8 @@ def make_jobs(resources: Resources) -> list[Job]:
 
 def make_intake(resources: Resources, listeners: Sequence[Listener] = ()) -> Intake:
     """The door for batches with every slice that keeps what comes in."""
-    return Intake(resources.databases.batches, resources.config, (InventoryApplier(), IpamApplier()), tuple(listeners))
+    databases, appliers = resources.databases, (InventoryApplier(), IpamApplier())
+    return Intake(databases.batches, resources.config, appliers, tuple(listeners), slow_db=databases.slow_batches)
 
 
 def spokes_app(resources: Resources, intake: Intake) -> ASGIApp:

@@ -1,14 +1,11 @@
 """The hub's connections, divided by what they are for: whoever asks much keeps only its own sort of work waiting."""
 
 from dataclasses import dataclass
-from typing import Final
 
 from periplus_hub.api.config import StoreConfig
+from periplus_hub.ingest.service_groups import TOGETHER_S
 from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.db import Database, DatabaseLimits
-
-_TOGETHER_S: Final = 5.0
-"""How long a statement may take that holds up the batches of others; one that needs longer goes alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +48,7 @@ def _limits(config: StoreConfig) -> tuple[DatabaseLimits, ...]:
     """Their sum, and one to listen with, is `config.most_connections`."""
     return (
         DatabaseLimits("questions", readers=config.database_readers, writers=3),
-        DatabaseLimits("batches", readers=2, writers=config.database_writers, write_statement_s=_TOGETHER_S),
+        DatabaseLimits("batches", readers=2, writers=config.database_writers, write_statement_s=TOGETHER_S),
         DatabaseLimits("slow-batches", readers=1, writers=1),
         DatabaseLimits("doors", readers=2, writers=2),
         DatabaseLimits("enrolment", readers=2, writers=2),

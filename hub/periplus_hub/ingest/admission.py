@@ -1,66 +1,111 @@
-"""Who may come in: memory is promised before it is used.
+"""Who may come in: memory is promised before it is used, and no tenant or cluster can be promised all of it.
 
-One event loop owns this, so plain numbers are enough.
+Half of it is for batches as they come, sealed; the other half for what is in them, which is given out in turn.
 """
 
+import asyncio
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Final
-from uuid import UUID
 
 from periplus_contract import limits, problems
+from periplus_hub.fleet.model import SpokePrincipal
 from periplus_hub.fleet.wire import RefusedError
+from periplus_hub.kit.clock import Clock
+from periplus_hub.kit.fair_queue import Shares
 from periplus_hub.kit.metrics import counter, gauge
+from periplus_hub.kit.places import Places
 
 RETRY_AFTER_S: Final = 1
+_PATIENCE_S: Final = 10.0
+"""How long a batch waits for memory: less than a spoke waits for an answer."""
+_LARGE_BYTES: Final = 1024 * 1024
+_MANY: Final = 100_000
+"""Those that wait for their turn have a slot each, so they are few already."""
 
 _bytes_in_flight: Final = gauge(
     "periplus_ingest_in_flight_bytes", "Memory promised to batches that are being worked on, of max_in_flight_bytes."
 )
 _turned_away: Final = counter(
     "periplus_ingest_turned_away_total",
-    "Batches asked to come again: memory (max_in_flight_bytes) or spoke (max_in_flight_per_spoke).",
+    "Batches asked to come again: memory (max_in_flight_bytes), tenant (its part of it) or spoke "
+    "(max_in_flight_per_spoke).",
     ("limit",),
 )
 
 
 class Admission:
-    """Bytes in flight over all spokes, and batches in flight per spoke."""
+    """Bytes in flight over all spokes, and batches in flight per spoke. One event loop owns it."""
 
-    def __init__(self, *, max_bytes: int, max_per_spoke: int) -> None:
-        self._max_bytes = max_bytes
+    def __init__(self, clock: Clock, *, max_bytes: int, max_per_spoke: int) -> None:
+        self._slots = max(max_bytes // 2 // limits.MAX_COMPRESSED_BYTES, 1)
         self._max_per_spoke = max_per_spoke
-        self.bytes_in_flight = 0
-        self._batches: Counter[UUID] = Counter()
+        self._batches: Counter[object] = Counter()
+        rooms = max_bytes // 2
+        self._rooms = Places(
+            clock,
+            Shares(
+                total=rooms,
+                big=rooms // 8 * 7,
+                each_tenant=rooms,
+                each_member=rooms // 2,
+                waiting_each_tenant=_MANY,
+                waiting_each_member=_MANY,
+            ),
+        )
+
+    @property
+    def bytes_in_flight(self) -> int:
+        """Promised now."""
+        return self._batches[None] * limits.MAX_COMPRESSED_BYTES + sum(self._rooms.queue.held_by_sort.values())
 
     @contextmanager
-    def slot(self, registration_id: UUID) -> Iterator[None]:
-        """Room for one more batch of this spoke, its sealed bytes included; raises slow-down or overloaded."""
-        if self._batches[registration_id] >= self._max_per_spoke:
+    def slot(self, principal: SpokePrincipal) -> Iterator[None]:
+        """Room for one more batch of this spoke as it comes; raises slow-down or overloaded."""
+        mine, tenant = principal.registration_id, principal.tenant_id
+        if self._batches[mine] >= self._max_per_spoke:
             _turned_away.labels("spoke").inc()
             detail = f"{self._max_per_spoke} batches of this spoke are in flight already"
             raise RefusedError(problems.SLOW_DOWN, detail, retry_after_s=RETRY_AFTER_S)
-        self._batches[registration_id] += 1
-        try:
-            with self.room(limits.MAX_COMPRESSED_BYTES):
-                yield
-        finally:
-            self._batches[registration_id] -= 1
-            if not self._batches[registration_id]:
-                del self._batches[registration_id]
-
-    @contextmanager
-    def room(self, size: int) -> Iterator[None]:
-        """Room for `size` more bytes; raises overloaded."""
-        if self.bytes_in_flight + size > self._max_bytes:
-            _turned_away.labels("memory").inc()
-            detail = f"{self.bytes_in_flight} bytes of batches are in flight"
-            raise RefusedError(problems.OVERLOADED, detail, retry_after_s=RETRY_AFTER_S)
-        self.bytes_in_flight += size
-        _bytes_in_flight.inc(size)
+        for limit, who, most in (("memory", None, self._slots), ("tenant", tenant, max(self._slots // 4 * 3, 1))):
+            if self._batches[who] >= most:
+                _turned_away.labels(limit).inc()
+                raise _overloaded(f"{self._batches[who]} batches are in flight")
+        held = (None, tenant, mine)
+        self._batches.update(held)
+        self._show()
         try:
             yield
         finally:
-            self.bytes_in_flight -= size
-            _bytes_in_flight.dec(size)
+            self._batches.subtract(held)
+            self._batches = +self._batches
+            self._show()
+
+    @asynccontextmanager
+    async def room(self, principal: SpokePrincipal, size: int) -> AsyncIterator[None]:
+        """Room for the `size` bytes that are in a batch, when it is its turn; raises overloaded."""
+        waits = True
+        place = self._rooms.place(
+            principal.tenant_id, principal.registration_id, size=size, big=size > _LARGE_BYTES, price=size
+        )
+        try:
+            async with asyncio.timeout(_PATIENCE_S) as patience, place:
+                waits = False
+                patience.reschedule(None)
+                self._show()
+                yield
+        except TimeoutError:
+            if not waits:
+                raise
+            _turned_away.labels("memory").inc()
+            raise _overloaded(f"no memory became free within {_PATIENCE_S:g} s") from None
+        finally:
+            self._show()
+
+    def _show(self) -> None:
+        _bytes_in_flight.set(self.bytes_in_flight)
+
+
+def _overloaded(detail: str) -> RefusedError:
+    return RefusedError(problems.OVERLOADED, detail, retry_after_s=RETRY_AFTER_S)

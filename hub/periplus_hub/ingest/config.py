@@ -19,12 +19,15 @@ class IngestConfig(BaseModel):
     max_in_flight_bytes: int = Field(
         default=256 * 1024 * 1024,
         ge=32 * 1024 * 1024,
-        description="Inflated bytes of all batches being worked on; beyond it spokes are asked to come back.",
+        description="Memory for all batches being worked on: half of it as they come, half for what is in them. "
+        "Beyond it batches wait for their turn, and after ten seconds are asked to come back.",
     )
     max_in_flight_per_spoke: int = Field(
         default=2, ge=1, le=16, description="Batches one registration may have in flight."
     )
-    decode_threads: int = Field(default=2, ge=1, le=64, description="Threads that inflate, read and check batches.")
+    decode_threads: int = Field(
+        default=2, ge=1, le=64, description="Threads that inflate, read and check batches; small ones have one more."
+    )
     quarantine_rows: int = Field(
         default=200, ge=1, le=10_000, description="Quarantine entries kept per registration; the oldest go first."
     )

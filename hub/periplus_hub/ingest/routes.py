@@ -32,7 +32,7 @@ async def _batch(request: Request, gate: SpokeGate, intake: Intake) -> BatchAnsw
     principal = await gate.authenticate(request.headers.get("authorization", ""))
     if request.headers.get("content-type", "") != BATCH_CONTENT_TYPE:
         raise RefusedError(problems.MALFORMED_BATCH, f"the content type is not {BATCH_CONTENT_TYPE}")
-    with intake.admission.slot(principal.registration_id):
+    with intake.admission.slot(principal):
         sealed = await read_bounded(request, limits.MAX_COMPRESSED_BYTES)
         return await intake.receive(principal, sealed)
 

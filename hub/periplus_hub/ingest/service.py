@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -33,7 +34,7 @@ from periplus_hub.ingest.counting import Counted, counting, timing_group
 from periplus_hub.ingest.decode import decode, set_all_aside, waits, with_earlier, with_prepared
 from periplus_hub.ingest.model import Committed, DecodedBatch, Place, SealedBatch, WaitingPart, counts_by_reason
 from periplus_hub.ingest.service_apply import Applied, Verdict, apply_group
-from periplus_hub.ingest.service_groups import Groups
+from periplus_hub.ingest.service_groups import SMALL_ROWS, Groups
 from periplus_hub.ingest.settlement import Settlement
 from periplus_hub.kit.crashpoint import crashpoint
 from periplus_hub.kit.db import Database, WriteConnection
@@ -46,8 +47,12 @@ from periplus_hub.kit.db_errors import (
     is_timeout,
     sqlstates,
 )
+from periplus_hub.kit.fair_queue import Shares
+from periplus_hub.kit.places import Places
 
 BUSY_S: Final = 5
+_MANY: Final = 100_000
+"""Those that wait to be decoded have room each, so they are few already."""
 _BAD_DATA: Final = ("22", "23", "54")
 """SQLSTATE classes that blame the rows: data exception, integrity violation, limit of the program exceeded."""
 _DENIED_REMEDY: Final = "Give the role in PERIPLUS_DATABASE_URL the rights on the schema that migrations made."
@@ -59,16 +64,37 @@ class Intake:
     """Takes batches and heartbeats. One per process; knows its appliers only by their kind."""
 
     def __init__(
-        self, db: Database, config: IngestConfig, appliers: Sequence[Applier], listeners: Sequence[Listener] = ()
+        self,
+        db: Database,
+        config: IngestConfig,
+        appliers: Sequence[Applier],
+        listeners: Sequence[Listener] = (),
+        *,
+        slow_db: Database | None = None,
     ) -> None:
+        """`slow_db` has more time for a statement, for a batch that goes alone."""
         self._db = db
         self._config = config
         self._appliers = {applier.kind: applier for applier in appliers}
         self._listeners = tuple(listeners)
         self._settlement = Settlement(db.clock, config.settle_after_s)
-        self._groups = Groups(self._commit)
-        self._threads = ThreadPoolExecutor(config.decode_threads, thread_name_prefix="decode")
-        self.admission = Admission(max_bytes=config.max_in_flight_bytes, max_per_spoke=config.max_in_flight_per_spoke)
+        self._groups = Groups(partial(self._commit, db), partial(self._commit, slow_db or db))
+        threads = config.decode_threads + 1  # one that is never busy with a large batch
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="decode")
+        self._decoding = Places(
+            db.clock,
+            Shares(
+                total=threads,
+                big=config.decode_threads,
+                each_tenant=threads,
+                each_member=threads,
+                waiting_each_tenant=_MANY,
+                waiting_each_member=_MANY,
+            ),
+        )
+        self.admission = Admission(
+            db.clock, max_bytes=config.max_in_flight_bytes, max_per_spoke=config.max_in_flight_per_spoke
+        )
 
     def close(self) -> None:
         """Let the worker threads go."""
@@ -109,8 +135,9 @@ class Intake:
     async def _store(self, unread: SealedBatch) -> tuple[DecodedBatch, Applied]:
         """Decoded and committed."""
         earlier = await self._earlier_parts(unread)
-        with self.admission.room(unread.header.inflated_bytes + sum(part.inflated_bytes for part in earlier)):
-            decoded = await asyncio.get_running_loop().run_in_executor(self._threads, self._decode, unread, earlier)
+        size = unread.header.inflated_bytes + sum(part.inflated_bytes for part in earlier)
+        async with self.admission.room(unread.principal, size):
+            decoded = await self._decode_in_turn(unread, earlier, size)
             try:
                 return decoded, await self._groups.store(decoded)
             except DATABASE_ERRORS as error:
@@ -122,6 +149,11 @@ class Intake:
             return ()
         async with self._db.read() as c:
             return await repository_parts.waiting(c, _scope(unread.principal), unread)
+
+    async def _decode_in_turn(self, unread: SealedBatch, earlier: Sequence[WaitingPart], size: int) -> DecodedBatch:
+        who, large = unread.principal, unread.header.rows > SMALL_ROWS
+        async with self._decoding.place(who.tenant_id, who.registration_id, big=large, price=size):
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._decode, unread, earlier)
 
     def _decode(self, unread: SealedBatch, earlier: Sequence[WaitingPart] = ()) -> DecodedBatch:
         """Runs in a worker thread. However a library ends over a stranger's bytes, it is a verdict on this batch."""
@@ -152,12 +184,12 @@ class Intake:
             decoded = with_prepared(decoded, *applier.prepare(decoded))
         return decoded
 
-    async def _commit(self, group: Sequence[DecodedBatch]) -> dict[UUID, Verdict]:
+    async def _commit(self, db: Database, group: Sequence[DecodedBatch]) -> dict[UUID, Verdict]:
         async def unit(c: WriteConnection) -> dict[UUID, Verdict]:
             return await self._write(c, group)
 
         with timing_group(self._db.clock, len(group)):
-            return await self._db.retrying_write(unit)
+            return await db.retrying_write(unit)
 
     async def _write(self, c: WriteConnection, group: Sequence[DecodedBatch]) -> dict[UUID, Verdict]:
         scope = system_scope(group[0].principal.tenant_id, "spokes")

@@ -3,36 +3,72 @@
 Most of what a small batch costs is not its rows but its transaction: round trips, statements, the flush of the log.
 So while one group is being written the next one gathers, and groups do not start closer together than a moment. A
 batch that comes alone goes at once; the busier the hub, the larger the groups and the cheaper each batch.
+
+Small batches have lanes of their own, so none waits for a snapshot of thousands of rows. In its lane the batch is next
+whose tenant, and then whose cluster, wrote least. What is slow goes alone, in the one lane that is patient.
 """
 
 import asyncio
 import contextvars
-from collections.abc import Awaitable, Callable, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Final
 from uuid import UUID
 
 from periplus_hub.ingest.model import DecodedBatch
 from periplus_hub.ingest.service_apply import Applied, Verdict
-from periplus_hub.kit.db_errors import DATABASE_ERRORS, is_connection_trouble, is_denied, is_no_room
+from periplus_hub.kit.db_errors import DATABASE_ERRORS, is_connection_trouble, is_denied, is_no_room, is_timeout
+from periplus_hub.kit.fair_queue import Turns
+from periplus_hub.kit.metrics import counter, gauge
 
 LANES: Final = 2
-"""Groups written at the same time: one is in the database while the next is made ready."""
+"""Groups of one sort written at the same time: one is in the database while the next is made ready."""
 GATHER_S: Final = 0.02
 """Groups do not start closer together than this for each batch of the last one: the busier the hub, the longer."""
 MAX_GATHER_S: Final = 0.15
 """So long may a batch wait for company."""
 MAX_BATCHES: Final = 32
+SMALL_ROWS: Final = 500
+"""A batch with more is none of the small ones."""
 MAX_ROWS: Final = 50_000
 """Of all batches of a group but the first: a lock is held until the last of them is written."""
+TOGETHER_S: Final = 5.0
+"""How long a statement may take that holds up the batches of others; one that needs longer goes alone."""
+_BATCH: Final = 200
+"""What a batch costs beside its rows, in rows."""
+
+_waiting: Final = gauge("periplus_ingest_waiting_batches", "Decoded batches that wait for their turn in the database.")
+_slow: Final = counter(
+    "periplus_ingest_slow_batches_total", "Batches that took the database too long beside others, and went alone."
+)
 
 Commit = Callable[[Sequence[DecodedBatch]], Awaitable[dict[UUID, Verdict]]]
 
 
-@dataclass(frozen=True, slots=True)
+class Lane(Enum):
+    """Where a batch is written."""
+
+    SMALL = auto()
+    LARGE = auto()
+    SLOW = auto()
+
+
+@dataclass(eq=False, slots=True)
 class _Waiting:
     batch: DecodedBatch
     verdict: "asyncio.Future[Applied]"
+    number: int
+    alone: bool = False
+
+    @property
+    def mine(self) -> UUID:
+        return self.batch.principal.registration_id
+
+    @property
+    def tenant(self) -> UUID:
+        return self.batch.principal.tenant_id
 
     def answer(self, verdict: Verdict | Exception) -> None:
         if self.verdict.done():  # who asked has gone
@@ -43,85 +79,141 @@ class _Waiting:
             self.verdict.set_result(verdict)
 
 
-class Groups:
-    """The batches of one process on their way into the database. `commit` writes a group, all or nothing."""
+@dataclass(slots=True)
+class _Pace:
+    """Of the groups of one lane."""
 
-    def __init__(self, commit: Commit) -> None:
+    next_start_s: float = 0.0
+    gather_s: float = GATHER_S
+
+
+class Groups:
+    """The batches of one process on their way into the database. `commit` writes a group, all or nothing.
+
+    `patient` writes one batch that `commit` had no time for.
+    """
+
+    def __init__(self, commit: Commit, patient: Commit) -> None:
         self._commit = commit
-        self._waiting: list[_Waiting] = []
+        self._patient = patient
+        self._turns = Turns()
+        self._lines: dict[UUID, deque[_Waiting]] = {}
+        """Of each registration, oldest first: the first goes before the second may."""
         self._writing: set[UUID] = set()
-        self._lanes: set[asyncio.Task[None]] = set()
-        self._next_start_s = 0.0
-        self._gather_s = GATHER_S
+        self._slow: set[UUID] = set()
+        """Registrations whose last batch took too long."""
+        self._running: dict[Lane, set[asyncio.Task[None]]] = {lane: set() for lane in Lane}
+        self._pace: dict[Lane, _Pace] = {lane: _Pace() for lane in Lane}
+        self._numbers = 0
 
     async def store(self, batch: DecodedBatch) -> Applied:
         """Committed; raises the batch's own refusal, or what kept its group from being written."""
-        waiting = _Waiting(batch, asyncio.get_running_loop().create_future())
-        self._waiting.append(waiting)
-        if len(self._lanes) < LANES:
-            # Not in the context of the request that happens to be first: its log lines and counts are its own.
-            lane = asyncio.create_task(self._drain(), context=contextvars.Context())  # allowed: who waits is told
-            self._lanes.add(lane)
-            lane.add_done_callback(self._lanes.discard)
-        return await waiting.verdict
+        self._numbers += 1
+        waiting = _Waiting(batch, asyncio.get_running_loop().create_future(), self._numbers)
+        self._lines.setdefault(waiting.mine, deque()).append(waiting)
+        with _waiting.track_inprogress():
+            self._start_lanes()
+            return await waiting.verdict
 
-    async def _drain(self) -> None:
-        while self._may_start():
-            loop = asyncio.get_running_loop()
-            start_s = max(self._next_start_s, loop.time())
-            self._next_start_s = start_s + self._gather_s
+    def _start_lanes(self) -> None:
+        for lane, running in self._running.items():
+            if len(running) < (1 if lane is Lane.SLOW else LANES) and any(self._heads(lane)):
+                # Not in the context of the request that happens to be first: its log lines and counts are its own.
+                task = asyncio.create_task(
+                    self._drain(lane), context=contextvars.Context()
+                )  # allowed: its waiters hear
+                running.add(task)
+                task.add_done_callback(running.discard)
+
+    async def _drain(self, lane: Lane) -> None:
+        loop, pace = asyncio.get_running_loop(), self._pace[lane]
+        while any(self._heads(lane)):
+            start_s = max(pace.next_start_s, loop.time())
+            pace.next_start_s = start_s + pace.gather_s
             await asyncio.sleep(start_s - loop.time())
-            group = self._take()
+            group = self._take(lane)
             if group:
-                self._gather_s = min(GATHER_S * len(group), MAX_GATHER_S)
-                await self._write(group)
+                pace.gather_s = min(GATHER_S * len(group), MAX_GATHER_S)
+                await self._write(group, lane)
 
-    def _may_start(self) -> bool:
-        return any(each.batch.principal.registration_id not in self._writing for each in self._waiting)
+    def _heads(self, lane: Lane) -> Iterator[_Waiting]:
+        """The next of each registration that is not being written, where it belongs to this lane."""
+        for mine, line in self._lines.items():
+            if mine not in self._writing and self._lane_of(line[0]) is lane:
+                yield line[0]
 
-    def _take(self) -> list[_Waiting]:
-        """Oldest first: batches of one tenant, one of each registration, none of a registration being written."""
-        group: dict[UUID, _Waiting] = {}
-        rows, left = 0, []
-        for each in self._waiting:
-            batch = each.batch
-            first = not group
-            fits = first or (len(group) < MAX_BATCHES and rows + batch.header.rows <= MAX_ROWS)
-            mine, tenant = batch.principal.registration_id, batch.principal.tenant_id
-            same = first or tenant == next(iter(group.values())).batch.principal.tenant_id
-            if fits and same and mine not in group and mine not in self._writing:
-                group[mine] = each
-                rows += batch.header.rows
-            elif not each.verdict.done():
-                left.append(each)
-        self._waiting = left
-        return list(group.values())
+    def _lane_of(self, waiting: _Waiting) -> Lane:
+        if waiting.mine in self._slow:
+            return Lane.SLOW
+        return Lane.SMALL if waiting.batch.header.rows <= SMALL_ROWS else Lane.LARGE
 
-    async def _write(self, group: Sequence[_Waiting]) -> None:
-        mine = {each.batch.principal.registration_id for each in group}
+    def _take(self, lane: Lane) -> list[_Waiting]:
+        """In turn: batches of one tenant, one of each registration, none of a registration being written."""
+        heads = sorted(self._heads(lane), key=lambda each: (self._turns.rank(each.tenant, each.mine), each.number))
+        group: list[_Waiting] = []
+        rows = 0
+        for each in heads:
+            if group and (each.alone or each.tenant != group[0].tenant or rows + each.batch.header.rows > MAX_ROWS):
+                continue
+            line = self._lines[each.mine]
+            line.popleft()
+            if not line:
+                del self._lines[each.mine]
+            if each.verdict.done():  # who asked has gone
+                continue
+            group.append(each)
+            rows += each.batch.header.rows
+            self._turns.start(each.tenant, each.mine)
+            self._turns.charge(each.tenant, each.mine, each.batch.header.rows + _BATCH)
+            if each.alone or lane is Lane.SLOW or len(group) == MAX_BATCHES:
+                break
+        return group
+
+    async def _write(self, group: Sequence[_Waiting], lane: Lane) -> None:
+        mine = {each.mine for each in group}
         self._writing |= mine
         try:
-            await self._settle(group)
+            await self._settle(group, lane)
         finally:
             self._writing -= mine
+            self._start_lanes()
 
-    async def _settle(self, group: Sequence[_Waiting]) -> None:
+    async def _settle(self, group: Sequence[_Waiting], lane: Lane) -> None:
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
         try:
-            verdicts = await self._commit([each.batch for each in group])
+            verdicts = await (self._patient if lane is Lane.SLOW else self._commit)([each.batch for each in group])
         except Exception as error:  # noqa: BLE001 - whatever it is, everyone who waits hears of it
-            await self._settle_alone(group, error)
+            await self._settle_apart(group, lane, error)
             return
+        if lane is Lane.SLOW and loop.time() - began_s < TOGETHER_S / 2:
+            self._slow.discard(group[0].mine)
         for each in group:
-            each.answer(verdicts[each.batch.principal.registration_id])
+            each.answer(verdicts[each.mine])
 
-    async def _settle_alone(self, group: Sequence[_Waiting], error: Exception) -> None:
-        """A group that fails may fail for one of its batches: each tries again alone, unless it is no batch's fault."""
-        if len(group) == 1 or _fails_for_all(error):
+    async def _settle_apart(self, group: Sequence[_Waiting], lane: Lane, error: Exception) -> None:
+        """A group that fails may fail for one of its batches: each tries again alone, unless it is no batch's fault.
+
+        Where time ran out, they do so in turn with all others, and who lacks time alone too gets more, apart.
+        """
+        if lane is Lane.SLOW or _fails_for_all(error):
             for each in group:
                 each.answer(error)
-            return
-        for each in group:
-            await self._settle([each])
+        elif is_timeout(error):
+            for each in group:
+                self._come_again(each, slow=len(group) == 1)
+        elif len(group) == 1:
+            group[0].answer(error)
+        else:
+            for each in group:
+                await self._settle([each], lane)
+
+    def _come_again(self, waiting: _Waiting, *, slow: bool) -> None:
+        waiting.alone = True
+        if slow:
+            self._slow.add(waiting.mine)
+            _slow.inc()
+        self._lines.setdefault(waiting.mine, deque()).appendleft(waiting)
 
 
 def _fails_for_all(error: Exception) -> bool:
