@@ -1,5 +1,6 @@
 """How many operations run at once, and whose turn is next: dear ones never take every place, nor does one asker."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -15,6 +16,10 @@ DEAR: Final = 250.0
 """Operations that cost more than this count as dear."""
 READERS: Final = 2
 """Read sessions one operation holds at once; its other loaders wait."""
+_REST: Final = 2.0
+"""Seconds of rest for each that a dear operation took."""
+_MOST_REST_S: Final = 0.25
+_LATELY_S: Final = 1.0
 _WAITING_EACH_TOKEN: Final = 50
 _WAITING_EACH_TENANT: Final = 200
 _RETRY_AFTER_S: Final = "2"
@@ -40,11 +45,37 @@ def shares_of(readers: int) -> Shares:
 
 
 class Operations:
-    """The places of one process. What an operation pays is the time it took."""
+    """The places of one process. What an operation pays is the time it took.
+
+    Long answers are computed on the event loop that every question shares. So while there are short questions the dear
+    ones rest between each other, longer than they worked.
+    """
 
     def __init__(self, clock: Clock, readers: int) -> None:
         self._places = Places(clock, shares_of(readers))
+        self._clock = clock
         self.queue = self._places.queue
+        self._rest_until_s = self._short_at_s = float("-inf")
+
+    def rest_s(self) -> float:
+        """How long the next dear operation lets others go before it."""
+        now_s = self._clock.monotonic_s()
+        return max(self._rest_until_s - now_s, 0.0) if now_s - self._short_at_s < _LATELY_S else 0.0
+
+    @asynccontextmanager
+    async def _working(self, *, dear: bool) -> AsyncIterator[None]:
+        if dear:
+            await asyncio.sleep(self.rest_s())
+        began_s = self._clock.monotonic_s()
+        try:
+            yield
+        finally:
+            now_s = self._clock.monotonic_s()
+            if dear:
+                rest_s = min(_REST * (now_s - began_s), _MOST_REST_S)
+                self._rest_until_s = max(self._rest_until_s, now_s) + rest_s
+            else:
+                self._short_at_s = now_s
 
     @asynccontextmanager
     async def place(self, scope: Scope, cost: float) -> AsyncIterator[None]:
@@ -56,7 +87,8 @@ class Operations:
                 waits = False
                 _waiting.dec()
                 with _running.track_inprogress():
-                    yield
+                    async with self._working(dear=cost > DEAR):
+                        yield
         except TooManyWaitError as error:
             raise _too_many(error) from None
         finally:

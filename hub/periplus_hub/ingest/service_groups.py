@@ -119,9 +119,8 @@ class Groups:
         for lane, running in self._running.items():
             if len(running) < (1 if lane is Lane.SLOW else LANES) and any(self._heads(lane)):
                 # Not in the context of the request that happens to be first: its log lines and counts are its own.
-                task = asyncio.create_task(
-                    self._drain(lane), context=contextvars.Context()
-                )  # allowed: its waiters hear
+                apart, drain = contextvars.Context(), self._drain(lane)
+                task = asyncio.create_task(drain, context=apart)  # allowed: who waits is told
                 running.add(task)
                 task.add_done_callback(running.discard)
 
