@@ -36,6 +36,8 @@ MAX_ROWS: Final = 50_000
 """Of all batches of a group but the first: a lock is held until the last of them is written."""
 TOGETHER_S: Final = 5.0
 """How long a statement may take that holds up the batches of others; one that needs longer goes alone."""
+_LATELY_S: Final = 1.0
+_MOST_REST_S: Final = 0.25
 _BATCH: Final = 200
 """What a batch costs beside its rows, in rows."""
 
@@ -105,6 +107,7 @@ class Groups:
         self._running: dict[Lane, set[asyncio.Task[None]]] = {lane: set() for lane in Lane}
         self._pace: dict[Lane, _Pace] = {lane: _Pace() for lane in Lane}
         self._numbers = 0
+        self._small_at_s = float("-inf")
 
     async def store(self, batch: DecodedBatch) -> Applied:
         """Committed; raises the batch's own refusal, or what kept its group from being written."""
@@ -133,7 +136,17 @@ class Groups:
             group = self._take(lane)
             if group:
                 pace.gather_s = min(GATHER_S * len(group), MAX_GATHER_S)
+                began_s = loop.time()
                 await self._write(group, lane)
+                pace.next_start_s = max(pace.next_start_s, self.rested_s(lane, began_s, loop.time()))
+
+    def rested_s(self, lane: Lane, began_s: float, ended_s: float) -> float:
+        """When the lane may go on: while there are small batches, the large ones leave them half of the machine."""
+        if lane is Lane.SMALL:
+            self._small_at_s = ended_s
+        if lane is Lane.LARGE and ended_s - self._small_at_s < _LATELY_S:
+            return ended_s + min(ended_s - began_s, _MOST_REST_S)
+        return ended_s
 
     def _heads(self, lane: Lane) -> Iterator[_Waiting]:
         """The next of each registration that is not being written, where it belongs to this lane."""

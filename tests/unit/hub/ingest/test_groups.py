@@ -13,7 +13,7 @@ from periplus_hub.fleet.model import SpokePrincipal, State
 from periplus_hub.fleet.wire import RefusedError
 from periplus_hub.ingest.model import DecodedBatch
 from periplus_hub.ingest.service_apply import Applied, Verdict
-from periplus_hub.ingest.service_groups import LANES, MAX_BATCHES, SMALL_ROWS, Groups
+from periplus_hub.ingest.service_groups import LANES, MAX_BATCHES, SMALL_ROWS, Groups, Lane
 
 from tests.support.batches import EPOCH, Spoke
 from tests.support.clock import START
@@ -251,3 +251,13 @@ async def test_who_has_gone_takes_no_turn() -> None:
     await asyncio.gather(*first)
     assert await groups.store(batch()) == Applied(settled_through=1)
     assert [len(group) for group in store.groups] == [1] * (LANES + 1)
+
+
+def test_large_groups_leave_half_of_the_time_to_small_ones_while_there_are_any() -> None:
+    store = Store()
+    groups = Groups(store.commit, store.commit)
+    assert groups.rested_s(Lane.LARGE, 10.0, 10.2) == 10.2, "nobody else is there"
+    assert groups.rested_s(Lane.SMALL, 10.0, 10.1) == 10.1
+    assert groups.rested_s(Lane.LARGE, 10.0, 10.2) == pytest.approx(10.4)
+    assert groups.rested_s(Lane.LARGE, 7.0, 11.0) == pytest.approx(11.25), "but not for long"
+    assert groups.rested_s(Lane.LARGE, 11.0, 11.2) == 11.2, "the small ones have gone"
