@@ -162,5 +162,8 @@ async def what_the_page_only_mentions(reader: Reader) -> None:
         named = {each["name"] for each in json.loads(await reader.types(f"periplus {listing} --json"))}
         assert named >= ({"my-cluster"} if listing == "clusters list" else {"aws-backbone", "on-prem"})
     await reader.types("periplus clusters revoke my-other-cluster --yes")
-    states = {each["name"]: each["state"] for each in json.loads(await reader.types("periplus clusters list --json"))}
-    assert states == {"my-cluster": "active", "my-other-cluster": "revoked"}
+    listed = json.loads(await reader.types("periplus clusters list --json"))
+    assert {each["name"]: each["registration"] for each in listed} == {
+        "my-cluster": "active",
+        "my-other-cluster": "revoked",
+    }

@@ -5,6 +5,7 @@ On the standard library alone: a command that asks one question should not take 
 
 import json
 import ssl
+import time
 from collections.abc import Mapping
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
@@ -12,6 +13,8 @@ from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 _TIMEOUT_S: Final = 30.0
+_PATIENCE: Final = 5
+_LONGEST_WAIT_S: Final = 5
 _VALID_ONE: Final = "Give a valid one with --token-file or PERIPLUS_TOKEN."
 _FOR_PEOPLE: Final = "Check that --url (or PERIPLUS_URL) is the hub's listener for people, by default on port 7980."
 
@@ -52,10 +55,21 @@ class HubClient:
     def ask(self, document: str, variables: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Run one operation and return its `data`; raises HubCallError for everything else."""
         body = json.dumps({"query": document, "variables": variables or {}}).encode()
+        status, content, wait_s = self._send(body)
+        for _ in range(_PATIENCE):
+            if status != HTTPStatus.TOO_MANY_REQUESTS or not 0 < wait_s <= _LONGEST_WAIT_S:
+                break
+            time.sleep(wait_s)  # the hub says so, as after many questions in a second
+            status, content, wait_s = self._send(body)
+        return _data(status, content)
+
+    def _send(self, body: bytes) -> tuple[int, bytes, int]:
+        """Status, content, and the seconds to wait before asking again; 0 when the hub names none."""
         try:
             self._connection.request("POST", self._path, body, self._headers)
             answer = self._connection.getresponse()
-            return _data(answer.status, answer.read())
+            wait = answer.getheader("retry-after", "0")
+            return answer.status, answer.read(), int(wait) if wait.isdecimal() else 0
         except TimeoutError as error:
             msg = f"the hub at {self._url} did not answer in time"
             raise HubCallError(msg, "Look at the hub's log and its /readyz.", "timeout") from error

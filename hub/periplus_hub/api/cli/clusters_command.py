@@ -122,7 +122,7 @@ def show_cluster(
 
 
 def _ranges(client: HubClient, cluster: str) -> list[dict[str, Any]]:
-    pages = queries.pages(client, queries.RANGES, "allocations", {"first": 1_000, "cluster": cluster})
+    pages = queries.pages(client, queries.RANGES, "allocations", {"first": 100, "cluster": cluster})
     return [node for page in pages for node in page["nodes"]]
 
 

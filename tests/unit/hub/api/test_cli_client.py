@@ -15,7 +15,7 @@ from tests.support.certificates import self_signed
 
 
 @contextmanager
-def answering(status: int, body: bytes, tls: tuple[Path, Path] | None = None) -> Iterator[str]:
+def answering(status: int, body: bytes, tls: tuple[Path, Path] | None = None, retry_after: str = "") -> Iterator[str]:
     """A server with one answer for every POST, whatever its path."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -23,6 +23,8 @@ def answering(status: int, body: bytes, tls: tuple[Path, Path] | None = None) ->
             self.rfile.read(int(self.headers["Content-Length"]))
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
+            if retry_after:
+                self.send_header("Retry-After", retry_after)
             self.end_headers()
             self.wfile.write(body)
 
@@ -49,6 +51,18 @@ def refused(url: str, token: str = "pph_token", ca_file: str | None = None) -> H
     assert refusal.value.message
     assert refusal.value.remedy
     return refusal.value
+
+
+@pytest.mark.parametrize(("named", "waits"), [("1", [1] * 5), ("5", [5] * 5), ("6", []), ("0", []), ("soon", [])])
+def test_a_hub_that_says_wait_a_moment_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch, named: str, waits: list[int]
+) -> None:
+    waited: list[int] = []
+    monkeypatch.setattr("time.sleep", waited.append)
+    busy = b'{"errors": [{"message": "no", "extensions": {"code": "budget-exhausted", "remedy": "wait"}}]}'
+    with answering(429, busy, retry_after=named) as url:
+        assert refused(url).code == "budget-exhausted"
+    assert waited == waits
 
 
 def test_data_is_returned_question_after_question() -> None:
