@@ -78,6 +78,7 @@ async def terminal(database_url: str, db: Database, tmp_path: Path) -> AsyncIter
         yield Terminal({"PERIPLUS_URL": ready["people_url"], "PERIPLUS_TOKEN": token, "COLUMNS": "4000"}, made)
 
 
+@pytest.mark.promise("texts-cannot-deceive")
 @pytest.mark.parametrize("name", ["clusters", "domains", "findings", "join-token", "api-token"])
 async def test_every_listing_shows_what_a_foreign_text_hides(terminal: Terminal, name: str) -> None:
     every = ("--all",) if name == "join-token" else ()
@@ -87,6 +88,7 @@ async def test_every_listing_shows_what_a_foreign_text_hides(terminal: Terminal,
     assert POISON in "".join(_texts(json.loads(document)))
 
 
+@pytest.mark.promise("texts-cannot-deceive")
 async def test_every_report_does_too(terminal: Terminal) -> None:
     ids = terminal.fleet.ids
     for command in (
@@ -100,6 +102,7 @@ async def test_every_report_does_too(terminal: Terminal) -> None:
         assert (await terminal.type(*command, "--json")).stdout.isascii(), command
 
 
+@pytest.mark.promise("texts-cannot-deceive")
 async def test_what_is_done_and_refused_is_said_so_too(terminal: Terminal) -> None:
     ids = terminal.fleet.ids
     for command in (

@@ -230,6 +230,7 @@ async def test_facts_that_cannot_be_kept_are_malformed(door: Door, tenant: Scope
     assert await refusal(member.enrol(await door.join_token(tenant), **change)) == "malformed-message"
 
 
+@pytest.mark.promise("names-cannot-deceive")
 @pytest.mark.parametrize(
     "name",
     ["", " padded", "x" * 254, "line\nbreak", "pr\u043ed", f"Cluster:{UUID}", UUID, "ppj_0123456789ab"],
@@ -240,6 +241,7 @@ async def test_a_name_that_deceives_is_refused(door: Door, tenant: Scope, name: 
     assert await refusal(Member(door, "prod-1").enrol(token, cluster_name=name)) == "bad-name"
 
 
+@pytest.mark.promise("names-cannot-deceive")
 @pytest.mark.parametrize("name", ["PROD-1", "Prod-1", "prod-l", "prod-I"])
 async def test_a_name_that_reads_like_anothers_is_refused(door: Door, tenant: Scope, name: str) -> None:
     first = await door.member(tenant, "prod-1")

@@ -29,6 +29,7 @@ async def test_the_database_folds_names_as_the_contract_does(db: Database, tenan
             assert "translate(replace(name, 'm', 'rn'), '01I', 'Oll')" in str(index.expressions[1])
 
 
+@pytest.mark.promise("names-cannot-deceive")
 @pytest.mark.parametrize("name", ["VPC-1", "vpc-l", "vpc-I", "vpc-1"])
 async def test_a_domain_that_reads_like_another_is_refused(db: Database, tenant: Scope, name: str) -> None:
     async with db.write() as c:
@@ -46,6 +47,7 @@ async def test_a_domain_that_reads_like_another_is_refused(db: Database, tenant:
         assert (await create_domain(c, tenant, name)).name == name
 
 
+@pytest.mark.promise("names-cannot-deceive")
 @pytest.mark.parametrize("name", [f"NetworkDomain:{UUID}", UUID, "ppj_0123456789ab", "v\u0440c", "a\u202eb", " a", ""])
 async def test_a_domain_cannot_be_called_so(db: Database, tenant: Scope, name: str) -> None:
     with pytest.raises(Invalid):

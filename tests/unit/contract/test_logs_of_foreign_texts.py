@@ -30,6 +30,7 @@ except ValueError:
 """
 
 
+@pytest.mark.promise("texts-cannot-deceive")
 @pytest.mark.parametrize("program", [HUB, SPOKE])
 @pytest.mark.parametrize("log_format", ["json", "text"])
 def test_a_foreign_text_is_shown_in_a_log(program: str, log_format: str) -> None:

@@ -39,6 +39,7 @@ def test_a_revoked_one_is_found_by_its_id_or_when_it_is_alone() -> None:
         find(Answering(OLD), "other")
 
 
+@pytest.mark.promise("names-cannot-deceive")
 def test_an_id_never_means_a_cluster_that_calls_itself_so(capsys: pytest.CaptureFixture[str]) -> None:
     """An attacker's cluster was called by the id of the one to be approved."""
     bare = IDS[1].partition(":")[2]
