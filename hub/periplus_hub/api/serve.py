@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import signal
-import sys
 from collections.abc import Coroutine, Iterator, Sequence
 from typing import Any, Final
 
@@ -24,15 +23,11 @@ from periplus_hub.kit.errors import Refusal
 from periplus_hub.kit.jobs import JobRunner, lead
 from periplus_hub.kit.tasks import beside
 
-_SWITCH_S: Final = 0.0005
-"""How long a thread that reads a batch may keep the event loop, with everybody's answers, from going on."""
-
 _log: Final = structlog.get_logger(__name__)
 
 
 async def serve(config: HubConfig, url: str) -> None:
     """The three listeners, and the jobs too when all in one."""
-    sys.setswitchinterval(_SWITCH_S)
     with _stop_signals() as stop, tracing():
         async with open_resources(config, url) as resources:
             await _serve(resources, stop)
