@@ -28,7 +28,7 @@ ACCEPT = """mutation($cidr: Cidr!, $until: DateTime!, $seen: DateTime) {
 GROUP = """{ overlapGroups { nodes {
   severity accepted why remedies acceptance { reason severity clusterCount }
   clusters { nodes { clusterName severity } } members { nodes { clusterName severity } }
-} } overlapCounts { severity groups } }"""
+} } overlapCounts { severities { severity groups } } }"""
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ async def test_a_cluster_that_comes_later_is_not_accepted(fleet: Fleet) -> None:
     assert shown["acceptance"] == {"reason": "two labs", "severity": "LATENT", "clusterCount": "2"}
     assert shown["why"].endswith("It was accepted for a and b only; c came later.")
     assert "accept it again" in shown["remedies"][-1]
-    assert {"severity": "LATENT", "groups": 1} in asked["overlapCounts"]
+    assert {"severity": "LATENT", "groups": 1} in asked["overlapCounts"]["severities"]
 
 
 @pytest.mark.promise("acceptances-cover-what-was-seen")

@@ -11,7 +11,7 @@ from periplus_hub.kit.db import Database
 from tests.support.clock import FakeClock
 from tests.support.graphql_hub import door, seed, token_for
 
-FAILS_BESIDE_A_READ = '{clusters(after:"no cursor"){nodes{id} totalCount} overlapCounts{groups}}'
+FAILS_BESIDE_A_READ = '{clusters(after:"no cursor"){nodes{id} totalCount} overlapCounts{severities{groups}}}'
 SESSIONS = text("SELECT pid, state FROM pg_stat_activity WHERE application_name = 'periplus-read' ORDER BY pid")
 
 

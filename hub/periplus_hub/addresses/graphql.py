@@ -1,6 +1,5 @@
 """What people may ask about addresses."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, cast
@@ -15,6 +14,16 @@ from periplus_hub.addresses import repository_groups
 from periplus_hub.addresses.graphql_orders import OverlapGroupOrder, PoolOrder
 from periplus_hub.addresses.graphql_pages import JoinedPages, ReadPages
 from periplus_hub.addresses.graphql_pairs import OverlapsBetween, compared
+from periplus_hub.addresses.graphql_register import (
+    AS_OF,
+    STATE,
+    OverlapCounts,
+    OverlapRegister,
+    SeverityCount,
+    computed_at,
+    register_of,
+    state_of,
+)
 from periplus_hub.addresses.graphql_types import (
     Allocation,
     OverlapAcceptance,
@@ -28,19 +37,18 @@ from periplus_hub.addresses.model import (
     AllocationKind,
     GroupFilter,
     JoinedGroup,
-    RegisterStatus,
+    RegisterState,
     Severity,
 )
 from periplus_hub.addresses.prefixes import FAMILY_BITS
 from periplus_hub.addresses.repository_groups import GroupAsk
-from periplus_hub.addresses.repository_register import is_current, register_status
 from periplus_hub.addresses.service_joined import JoinAsk, place
 from periplus_hub.addresses.service_pairs import PairAsk
 from periplus_hub.kit.db import ReadConnection
 from periplus_hub.kit.errors import Invalid
-from periplus_hub.kit.graphql import Context, from_row, global_id, uuid_of
-from periplus_hub.kit.graphql_prices import Cost, ListSize, at_most, paged
-from periplus_hub.kit.graphql_scalars import BigInt, Cidr
+from periplus_hub.kit.graphql import from_row, global_id, uuid_of
+from periplus_hub.kit.graphql_prices import Cost, ListSize, paged
+from periplus_hub.kit.graphql_scalars import Cidr
 from periplus_hub.kit.graphql_types import After, Before, Connection, Edge, First, Last, PageInfo, Pages, order_of
 from periplus_hub.kit.keyset import Slice
 from periplus_hub.kit.windows import window_of
@@ -59,43 +67,23 @@ def _family(asked: int | None) -> int | None:
     return asked
 
 
-async def _register(c: ReadConnection, scope: Scope, keys: Sequence[str]) -> dict[str, object]:
-    status = await register_status(c, scope)
-    return dict.fromkeys(keys, status)
-
-
-@strawberry.type(description="How far the stored overlap groups are behind what was reported.")
-class OverlapRegister:
-    """addresses.model.RegisterStatus."""
-
-    revision: BigInt = strawberry.field(description="The last change the stored groups include.")
-    latest: BigInt = strawberry.field(description="The last change there is.")
-    current: bool = strawberry.field(
-        description="Whether nothing waits to be folded in: no report, no move, no revoked cluster."
-    )
-    as_of: datetime | None = strawberry.field(description="When it was last up to date, to the minute; null is never.")
-
-
-@strawberry.type(description="How many groups have a severity.")
-class SeverityCount:
-    """Zero is listed too."""
-
-    severity: Severity = strawberry.field(description="The severity.")
-    groups: int = strawberry.field(description="How many groups.")
-
-
-async def _as_of(context: Context[Scope]) -> datetime | None:
-    return getattr(await context.load(_register, "register"), "at", None)
-
-
 @strawberry.type(description="A page of overlap groups, worst first.")
 class OverlapGroupConnection(Connection[OverlapGroup]):
     """Stored groups, or those that joining would bring."""
 
-    @strawberry.field(description="When the stored groups were last up to date, to the minute; null is never.")
-    async def as_of(self, info: Info) -> datetime | None:
+    @strawberry.field(description=AS_OF)
+    async def as_of(self, info: Info) -> datetime:
         """The register's instant."""
-        return await _as_of(info.context)
+        return info.context.clock.now() if self._anew else await computed_at(info.context)
+
+    @strawberry.field(description=STATE)
+    async def state(self, info: Info) -> RegisterState | None:
+        """The register's."""
+        return None if self._anew else await state_of(info.context)
+
+    @property
+    def _anew(self) -> bool:
+        return isinstance(self.pages, _Joined)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,10 +146,15 @@ class ClusterOverlapGroupConnection:
         """A count over the whole list."""
         return await self.pages.total()
 
-    @strawberry.field(description="When the stored groups were last up to date, to the minute; null is never.")
-    async def as_of(self, info: Info) -> datetime | None:
+    @strawberry.field(description="When the stored groups were last up to date, to the minute.")
+    async def as_of(self, info: Info) -> datetime:
         """The register's instant."""
-        return await _as_of(info.context)
+        return await computed_at(info.context)
+
+    @strawberry.field(description="What the stored groups may be taken for.")
+    async def state(self, info: Info) -> RegisterState:
+        """The register's."""
+        return await state_of(info.context)
 
 
 @strawberry.type
@@ -201,7 +194,8 @@ class ClusterAddresses:
         )
 
     @strawberry.field(
-        description="The overlap groups it is in, those that hurt it most first; severities are its own in the group.",
+        description="The overlap groups it is in, those that hurt it most first; severities are its own in the group. "
+        "Null with the error not-computed while nobody ever computed any.",
         directives=paged(50, 1_000),
     )
     async def overlap_groups(
@@ -213,8 +207,9 @@ class ClusterAddresses:
         last: Last = None,
         before: Before = None,
         severities: Severities = None,
-    ) -> ClusterOverlapGroupConnection:
+    ) -> ClusterOverlapGroupConnection | None:
         """One statement for all clusters of the answer."""
+        await computed_at(info.context)
         asked = GroupAsk(GroupFilter(severities=tuple(severities or ())), info.context.clock.now())
         read, count = repository_groups.groups_of_clusters, repository_groups.group_totals_of_clusters
         pages = ReadPages(info.context, read, count, self.registration_id, window_of(first, after, last, before), asked)
@@ -226,7 +221,9 @@ class AddressesQuery:
     """Root fields of this slice."""
 
     @strawberry.field(
-        description="Where owners of addresses collide, worst first.", directives=paged(50, 1_000, weight=10)
+        description="Where owners of addresses collide, worst first. Null with the error not-computed while nobody "
+        "ever computed any: that is not none.",
+        directives=paged(50, 1_000, weight=10),
     )
     async def overlap_groups(
         self,
@@ -254,7 +251,7 @@ class AddressesQuery:
             OverlapGroupOrder | None,
             strawberry.argument(description="In which order; null is worst first, as it is with ifJoined always."),
         ] = None,
-    ) -> OverlapGroupConnection:
+    ) -> OverlapGroupConnection | None:
         """With ifJoined or ifAllJoined, computed anew."""
         only = GroupFilter(
             severities=tuple(severities or ()),
@@ -271,6 +268,7 @@ class AddressesQuery:
                 raise Invalid("what joining would bring is listed worst first", "Leave orderBy out.")
             joined = JoinedPages(context, JoinAsk(some, now), only, window)
             return OverlapGroupConnection(pages=_Joined(joined))
+        await computed_at(context)
         read, count = repository_groups.groups, repository_groups.group_total
         pages = ReadPages(context, read, count, None, window, GroupAsk(only, now, order_of(order_by)))
         return OverlapGroupConnection(pages=pages)
@@ -287,27 +285,22 @@ class AddressesQuery:
         ends = (uuid_of(cluster_a, "Cluster"), uuid_of(cluster_b, "Cluster"))
         return await compared(context, PairAsk(*ends, context.clock.now()))
 
-    @strawberry.field(description="How many overlap groups there are of each severity.", directives=at_most(4))
-    async def overlap_counts(self, info: Info) -> list[SeverityCount]:
+    @strawberry.field(
+        description="How many overlap groups there are of each severity. Null with the error not-computed while nobody "
+        "ever computed any: that is not zero."
+    )
+    async def overlap_counts(self, info: Info) -> OverlapCounts | None:
         """Worst first."""
         context = info.context
-        now = context.clock.now()
+        now, at, state = context.clock.now(), await computed_at(context), await state_of(context)
         counts = await context.once(lambda c: repository_groups.severity_counts(c, context.scope, now))
-        return [SeverityCount(severity=severity, groups=groups) for severity, groups in counts.items()]
+        found = [SeverityCount(severity=severity, groups=groups) for severity, groups in counts.items()]
+        return OverlapCounts(severities=found, state=state, as_of=at)
 
     @strawberry.field(description="Whether the overlap groups include every change there was.")
     async def overlap_register(self, info: Info) -> OverlapRegister:
         """The register's revision."""
-        context = info.context
-
-        async def read(c: ReadConnection) -> tuple[RegisterStatus, bool]:
-            status = await register_status(c, context.scope)
-            return status, await is_current(c, context.scope, status)
-
-        status, current = await context.once(read)
-        return OverlapRegister(
-            revision=BigInt(status.revision), latest=BigInt(status.latest), current=current, as_of=status.at
-        )
+        return await register_of(info.context)
 
     @strawberry.field(description="CIDRs in use by active clusters, by address.", directives=paged(50, 10_000))
     async def allocations(

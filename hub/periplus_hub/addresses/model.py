@@ -8,6 +8,12 @@ from uuid import UUID
 
 MAX_ACCEPTANCE: Final = timedelta(days=731)
 """Nobody means an overlap for ever: a longer acceptance is a decision to stop looking."""
+START_A_WORKER: Final = (
+    "Start one: 'periplus hub work' with the same PERIPLUS_DATABASE_URL, or 'periplus hub serve --all-in-one'."
+)
+"""What to do where nobody keeps the overlap register."""
+KEPT_WITHIN: Final = timedelta(minutes=3)
+"""The age at which nobody keeps the overlap register: whoever does confirms it every minute."""
 
 
 class AllocationKind(StrEnum):
@@ -226,13 +232,41 @@ class Stand(NamedTuple):
     topology: str
 
 
+class RegisterState(StrEnum):
+    """What the stored overlap groups may be taken for."""
+
+    CURRENT = "current"
+    """They follow from everything the hub knows."""
+    BEHIND = "behind"
+    """They follow from what it knew at `RegisterStatus.at`."""
+    NEVER_COMPUTED = "never-computed"
+    """There are none, and that says nothing."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegisterStatus:
-    """Whether the stored groups include everything reported: they do when `revision` >= `latest`."""
+    """How far the stored groups include what was reported: all of it when `revision` >= `latest`.
+
+    `at` is when they were last known to be right; None is never.
+    """
 
     stands: Stand
     latest: int
     at: datetime | None
+
+    def state(self, now: datetime, topology: str) -> RegisterState:
+        """`topology` is the digest of the domains as they are now: clusters come and are revoked unreported.
+
+        Whoever keeps the groups says every minute that they are right. Who does not say so is not there.
+        """
+        if self.at is None:
+            return RegisterState.NEVER_COMPUTED
+        folded = self.current and self.stands.topology == topology
+        return RegisterState.CURRENT if folded and not self.unkept(now) else RegisterState.BEHIND
+
+    def unkept(self, now: datetime) -> bool:
+        """Whether nobody has kept the groups for longer than any turn of the job takes."""
+        return self.at is None or now - self.at > KEPT_WITHIN
 
     @property
     def revision(self) -> int:

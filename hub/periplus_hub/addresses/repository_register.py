@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from periplus_hub.access.scope import Scope, insert_owned, owned
 from periplus_hub.addresses import tables
 from periplus_hub.addresses.fold import NO_ALLOCATIONS, ClusterColumns, Difference, GroupNow, StoredGroup, Topology
-from periplus_hub.addresses.model import RegisterStatus, Relation, Severity, Stand
+from periplus_hub.addresses.model import RegisterState, RegisterStatus, Relation, Severity, Stand
 from periplus_hub.addresses.prefixes import KEY_BYTES, columns_from_arrays, from_keys
 from periplus_hub.addresses.repository_acceptances import compare_again
 from periplus_hub.addresses.repository_shares import drop_shares, marks, save_shares
@@ -58,9 +58,11 @@ async def register_status(c: ReadConnection, scope: Scope) -> RegisterStatus:
     return RegisterStatus(stands=Stand(revision, row.topology or ""), latest=latest_known, at=row.at)
 
 
-async def is_current(c: ReadConnection, scope: Scope, status: RegisterStatus) -> bool:
-    """Whether the groups also follow from the domains as they are now: clusters come and are revoked unreported."""
-    return status.current and (await topology(c, scope)).digest == status.stands.topology
+async def register_state(c: ReadConnection, scope: Scope, now: datetime) -> tuple[RegisterStatus, RegisterState]:
+    """How far the stored groups are, and what they may be taken for."""
+    status = await register_status(c, scope)
+    digest = (await topology(c, scope)).digest if status.current else ""
+    return status, status.state(now, digest)
 
 
 async def topology(c: ReadConnection, scope: Scope) -> Topology:

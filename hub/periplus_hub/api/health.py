@@ -1,6 +1,7 @@
 """Health that tells the truth: ready means that a commit went through a moment ago."""
 
 import asyncio
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Final
 
@@ -25,8 +26,10 @@ _ready: Final = metrics.gauge("periplus_ready", "1 while the hub can commit, els
 class Health:
     """Probes of one process; the answer is kept for a second, so that probes cannot become a load."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, degraded: Callable[[], Mapping[str, str]] = dict) -> None:
+        """`degraded` names what is wrong and no reason to send people and spokes elsewhere: they are served."""
         self._db = db
+        self._degraded = degraded
         self._asked_s = float("-inf")
         self._trouble: str | None = "not asked yet"
         self._lock = asyncio.Lock()
@@ -66,7 +69,8 @@ class Health:
     async def _answer(self, _: Request) -> Response:
         trouble = await self.trouble()
         if trouble is None:
-            return JSONResponse({"status": "ready"})
+            degraded = [{"name": name, "detail": detail} for name, detail in self._degraded().items()]
+            return JSONResponse({"status": "ready", "degraded": degraded})
         status = HTTPStatus.SERVICE_UNAVAILABLE
         body = {"type": "about:blank", "title": "Not ready", "status": status, "detail": trouble}
         return JSONResponse(body, status_code=status, media_type=PROBLEM)

@@ -19,6 +19,7 @@ from periplus_hub.api.listeners import Listener, bind, serving
 from periplus_hub.api.ready_file import OF_THE_FILE, ensure_admin_token, write_private, write_ready_file
 from periplus_hub.api.resources import Resources, migrated, open_resources
 from periplus_hub.api.tracing import tracing
+from periplus_hub.findings.watch import RegisterWatch
 from periplus_hub.kit.errors import Refusal
 from periplus_hub.kit.jobs import JobRunner, lead
 from periplus_hub.kit.tasks import beside
@@ -81,7 +82,8 @@ async def _serve(resources: Resources, stop: asyncio.Event) -> None:
     config = resources.config
     if config.join_tokens_file is not None:
         await join_tokens.admit(resources.databases.questions, join_tokens.read(config.join_tokens_file))
-    health = Health(resources.databases.doors)
+    watch = RegisterWatch(resources.databases.jobs, resources.events.publish)
+    health = Health(resources.databases.doors, watch.degraded)
     runner = JobRunner(make_jobs(resources), resources.clock)
     intake = make_intake(resources, (nudging(runner, OverlapsJob.name),) if config.works else ())
     apps = {
@@ -91,7 +93,7 @@ async def _serve(resources: Resources, stop: asyncio.Event) -> None:
     }
     try:
         listeners = bind(config, apps)
-        jobs = _leading(resources, runner) if config.works else ()
+        jobs = [JobRunner([watch], resources.clock).run(), *(_leading(resources, runner) if config.works else ())]
         async with beside(resources.authenticator.keep_writing_uses(), *jobs), serving(listeners):
             await _run(resources, listeners, health, stop)
     finally:

@@ -12,7 +12,14 @@ from typing import Final
 from uuid import UUID
 
 from periplus_contract.limits import SKEW_WARNING_S
-from periplus_hub.addresses.model import Explanation, NamedClusters, OverlapGroup, Severity
+from periplus_hub.addresses.model import (
+    START_A_WORKER,
+    Explanation,
+    NamedClusters,
+    OverlapGroup,
+    RegisterStatus,
+    Severity,
+)
 from periplus_hub.findings.model import FindingDraft, FindingSeverity
 from periplus_hub.fleet.model import CONNECTED_WITHIN, Registration, State
 from periplus_hub.ingest.model import Sent
@@ -26,6 +33,9 @@ UNREADABLE_SOURCES: Final = "unreadable-sources"
 DUPLICATE_IDENTITY: Final = "duplicate-identity"
 SHARED_IDENTITY: Final = "shared-identity"
 CLOCK_SKEW: Final = "clock-skew"
+UNKEPT_REGISTER: Final = "unkept-register"
+
+LOOK_AT_THE_WORKER: Final = "Look for job_failed in the log of the process that leads: its metric periplus_leader is 1."
 
 MAX_OVERLAPS: Final = 1_000
 """Groups that get a finding of their own, worst first; the rest is one finding that counts them."""
@@ -110,6 +120,27 @@ def _who(hit: NamedClusters, *, own: bool) -> str:
     if more or not names:
         names.append(f"{more} more clusters" if names else f"{more} clusters")
     return f"{', '.join(names[:-1])} and {names[-1]} {collide}" if len(names) > 1 else f"{names[0]} {collide}"
+
+
+def unkept_register(status: RegisterStatus, now: datetime, *, led: bool) -> Iterator[FindingDraft]:
+    """When nobody computes the overlaps: then that none is listed says nothing. `led`: whether some process leads.
+
+    Said by the processes that serve, because who would say it otherwise may not run.
+    """
+    if not status.unkept(now):
+        return
+    at = None if status.at is None else f"{status.at:%Y-%m-%d %H:%M} UTC"
+    title = "The overlaps were never computed" if at is None else f"The overlaps are those of {at}"
+    who = "A process leads, but its job addresses.fold fails." if led else "No process does the fleet-wide jobs."
+    since = "" if at is None else " since then"
+    yield FindingDraft(
+        fingerprint="all",
+        severity=FindingSeverity.CRITICAL,
+        title=title,
+        why=f"{who} Whether addresses collide{since} is not known.",
+        what_to_do=LOOK_AT_THE_WORKER if led else START_A_WORKER,
+        evidence={"computed_at": status.at.isoformat() if status.at else None, "somebody_leads": led},
+    )
 
 
 def stale_clusters(registrations: Sequence[Registration], now: datetime) -> Iterator[FindingDraft]:

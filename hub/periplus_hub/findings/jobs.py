@@ -1,8 +1,8 @@
 """The job that runs every detector over every tenant."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from periplus_hub.access.repository import system_tenant_ids
@@ -10,13 +10,14 @@ from periplus_hub.access.scope import Scope, system_scope
 from periplus_hub.addresses import repository_groups
 from periplus_hub.addresses.model import GroupFilter, Severity
 from periplus_hub.addresses.repository_groups import GroupAsk
+from periplus_hub.addresses.repository_register import register_status
 from periplus_hub.addresses.rows import group_of
 from periplus_hub.addresses.service import explain_groups, worst_hit
 from periplus_hub.findings import detectors
 from periplus_hub.findings.listening import Listening
 from periplus_hub.findings.model import FindingDraft
 from periplus_hub.findings.repository import resolved_before
-from periplus_hub.findings.service import TOPIC, reconcile
+from periplus_hub.findings.service import TOPIC, Publish, reconcile, tell_nobody
 from periplus_hub.fleet.model import Registration, State
 from periplus_hub.fleet.repository import all_registrations
 from periplus_hub.ingest.model import Sent
@@ -27,15 +28,10 @@ from periplus_hub.kit.jobs import one_after_another
 from periplus_hub.kit.purge import purge
 from periplus_hub.kit.windows import Window
 
-Publish = Callable[[UUID, str, Mapping[str, Any]], None]
 Drafts = dict[str, list[FindingDraft]]
 """What each detector says; one that is missing does not know."""
 _LATELY: Final = timedelta(minutes=15)
 _HURTS: Final = GroupFilter(severities=(Severity.CONFLICT, Severity.BLOCKS_FEDERATION))
-
-
-def _tell_nobody(_tenant: UUID, _topic: str, _payload: Mapping[str, Any]) -> None:
-    """Without subscribers."""
 
 
 class FindingsJob:
@@ -46,7 +42,7 @@ class FindingsJob:
     def __init__(self, db: Database, publish: Publish | None = None, interval_s: float = 15.0) -> None:
         self.interval_s = interval_s
         self._db = db
-        self._publish = publish or _tell_nobody
+        self._publish = publish or tell_nobody
         self._listening: dict[UUID, Listening] = {}
 
     async def run(self, now: datetime) -> None:
@@ -76,6 +72,8 @@ class FindingsJob:
             del seen[detectors.SILENT_FLEET]
         if not heard.knows_silence(now):
             del seen[detectors.STALE_CLUSTERS]
+        if seen[detectors.UNKEPT_REGISTER]:  # whoever serves opens that one (watch.py); here it only ends
+            del seen[detectors.UNKEPT_REGISTER], seen[detectors.OVERLAPS]
 
 
 class FindingsRetentionJob:
@@ -101,6 +99,7 @@ async def look(c: ReadConnection, scope: Scope, now: datetime) -> Drafts:
     registrations = await all_registrations(c, scope, (State.PENDING, State.ACTIVE))
     sources = await sources_by_registration(c, scope, [registration.id for registration in registrations])
     sent = await _sent_by_several(c, scope, registrations, now - _LATELY)
+    register = await register_status(c, scope)
     return {
         detectors.OVERLAPS: list(await _overlaps(c, scope, now)),
         detectors.STALE_CLUSTERS: list(detectors.stale_clusters(registrations, now)),
@@ -108,6 +107,7 @@ async def look(c: ReadConnection, scope: Scope, now: datetime) -> Drafts:
         detectors.UNREADABLE_SOURCES: list(detectors.unreadable_sources(registrations, sources)),
         detectors.DUPLICATE_IDENTITY: list(detectors.duplicate_identity(registrations)),
         detectors.SHARED_IDENTITY: list(detectors.shared_identity(registrations, sent)),
+        detectors.UNKEPT_REGISTER: list(detectors.unkept_register(register, now, led=True)),
         detectors.CLOCK_SKEW: list(detectors.clock_skew(registrations)),
     }
 

@@ -1,9 +1,9 @@
 """The life of findings: opened, updated and resolved by what detectors say; acknowledged by people."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from periplus_hub.access.scope import Permission, Scope
@@ -15,8 +15,14 @@ from periplus_hub.kit.errors import Conflict, Invalid, NotFound
 from periplus_hub.kit.ids import new_id
 
 TOPIC: Final = "findings"
+Publish = Callable[[UUID, str, Mapping[str, Any]], None]
+"""`kit.events.Events.publish`."""
 _MAX_NOTE: Final = 1_000
 _RANK: Final = {severity: rank for rank, severity in enumerate(FindingSeverity)}
+
+
+def tell_nobody(_tenant: UUID, _topic: str, _payload: Mapping[str, Any]) -> None:
+    """Without subscribers."""
 
 
 async def reconcile(

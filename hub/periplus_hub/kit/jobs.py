@@ -7,15 +7,22 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 
 import structlog
+from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from periplus_hub.kit.clock import Clock
-from periplus_hub.kit.db import AdvisoryLock, Database
+from periplus_hub.kit.db import AdvisoryLock, Database, lock_number
 from periplus_hub.kit.errors import Unavailable
 from periplus_hub.kit.metrics import counter, gauge, histogram
 
 _LEADER_KEY: Final = "periplus.work"
 _ASK_S: Final = 5.0
+_HELD: Final = text(
+    "SELECT EXISTS (SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database "
+    "WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND datname = current_database() "
+    "AND (classid::int8 << 32 | objid::int8) = :key)"
+)
+"""A session lock of one 64-bit key, as pg_locks shows it: in two halves."""
 
 _runs: Final = counter("periplus_job_runs_total", "Job runs by their outcome: done or failed.", ("job", "outcome"))
 _duration: Final = histogram("periplus_job_duration_seconds", "How long job runs took.", ("job",))
@@ -100,6 +107,12 @@ async def one_after_another(work: Iterable[Coroutine[Any, Any, object]]) -> None
     if failed:
         msg = f"{len(failed)} parts of the job failed"
         raise ExceptionGroup(msg, failed)
+
+
+async def somebody_leads(db: Database) -> bool:
+    """Whether a process runs the fleet-wide jobs of this database."""
+    async with db.read() as c:
+        return bool(await c.scalar(_HELD, {"key": lock_number(_LEADER_KEY)}))
 
 
 async def lead(db: Database, runner: JobRunner, *, ask_s: float = _ASK_S) -> None:

@@ -1,0 +1,85 @@
+"""Who tells that nobody works: the processes that serve look themselves, because detectors run where the jobs run."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from periplus_hub.access.repository import system_tenant_ids
+from periplus_hub.access.scope import system_scope
+from periplus_hub.addresses.model import START_A_WORKER, RegisterStatus
+from periplus_hub.addresses.repository_register import register_status
+from periplus_hub.findings import detectors
+from periplus_hub.findings.model import FindingDraft
+from periplus_hub.findings.service import TOPIC, Publish, reconcile, tell_nobody
+from periplus_hub.kit.clock import Clock
+from periplus_hub.kit.db import Database
+from periplus_hub.kit.jobs import somebody_leads
+from periplus_hub.kit.metrics import gauge
+
+PATIENCE_S: Final = 60.0
+"""A hub that starts, or whose leader changes, is led by then."""
+_SAY_AGAIN_S: Final = 600.0
+
+_unkept: Final = gauge(
+    "periplus_overlap_register_unkept", "1 while nobody keeps the overlaps of some tenant up to date, else 0."
+)
+_log: Final = structlog.get_logger(__name__)
+
+
+class RegisterWatch:
+    """A job of every process that serves: opens the finding; whoever keeps the register again lets it be resolved."""
+
+    name = "findings.watch"
+
+    def __init__(self, db: Database, publish: Publish | None = None, interval_s: float = 15.0) -> None:
+        self.interval_s = interval_s
+        self._db = db
+        self._clock: Clock = db.clock
+        self._publish = publish or tell_nobody
+        self._kept_at_s = self._clock.monotonic_s()
+        self._said_at_s = float("-inf")
+        self.trouble: str | None = None
+        """Why the answers about overlaps are not of now, in words; None while they are."""
+
+    async def run(self, now: datetime) -> None:
+        """Every tenant in turn."""
+        async with self._db.read() as c:
+            tenants = await system_tenant_ids(c)
+        unkept = {tenant: each for tenant in tenants if (each := await self._status(tenant)).unkept(now)}
+        _unkept.set(bool(unkept))
+        if not unkept:
+            self._kept_at_s = self._clock.monotonic_s()
+            self.trouble = None
+        elif self._clock.monotonic_s() - self._kept_at_s >= PATIENCE_S:
+            led = await somebody_leads(self._db)
+            for tenant, each in unkept.items():
+                await self._open(tenant, detectors.unkept_register(each, now, led=led), now)
+            never = [tenant for tenant, each in unkept.items() if each.at is None]
+            self._say(len(unkept), len(never), led=led)
+
+    def degraded(self) -> dict[str, str]:
+        """For `/readyz`."""
+        return {} if self.trouble is None else {"overlaps": self.trouble}
+
+    async def _status(self, tenant: UUID) -> RegisterStatus:
+        async with self._db.read() as c:
+            return await register_status(c, system_scope(tenant, "job:watch"))
+
+    async def _open(self, tenant: UUID, drafts: Iterable[FindingDraft], now: datetime) -> None:
+        async with self._db.write() as c:
+            scope = system_scope(tenant, "job:watch")
+            changed = await reconcile(c, scope, detectors.UNKEPT_REGISTER, drafts, now)
+        for finding in changed:
+            self._publish(tenant, TOPIC, {"id": str(finding.id), "state": finding.state.value})
+
+    def _say(self, unkept: int, never: int, *, led: bool) -> None:
+        how = "were never computed" if never == unkept else "are not kept up to date"
+        why = "the job addresses.fold fails in the process that leads" if led else "no process runs 'periplus hub work'"
+        self.trouble = f"the overlaps {how}: {why}"
+        if self._clock.monotonic_s() - self._said_at_s >= _SAY_AGAIN_S:
+            self._said_at_s = self._clock.monotonic_s()
+            remedy = detectors.LOOK_AT_THE_WORKER if led else START_A_WORKER
+            _log.warning("overlaps_not_kept", reason=self.trouble, tenants=unkept, remedy=remedy)
