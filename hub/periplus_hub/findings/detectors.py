@@ -12,6 +12,7 @@ from typing import Final
 from uuid import UUID
 
 from periplus_contract.limits import SKEW_WARNING_S
+from periplus_hub.addresses.knowledge import Missing
 from periplus_hub.addresses.model import (
     START_A_WORKER,
     Explanation,
@@ -186,24 +187,41 @@ def _heard(registration: Registration) -> datetime:
 
 
 def unreadable_sources(
-    registrations: Sequence[Registration], sources: Mapping[UUID, Sequence[Source]]
+    registrations: Sequence[Registration],
+    sources: Mapping[UUID, Sequence[Source]],
+    missing: Mapping[UUID, Sequence[Missing]],
 ) -> Iterator[FindingDraft]:
-    """Active clusters where the spoke may not or cannot read something. What is absent is no fault."""
+    """Active clusters where the spoke may not or cannot read something. What is absent is no fault.
+
+    `missing` is what their addresses are not known whole without: it comes first, and the finding says so.
+    """
     for registration in registrations:
-        bad = [source for source in sources.get(registration.id, ()) if source.state in _UNREADABLE]
+        bad = {source.name: source for source in sources.get(registration.id, ()) if source.state in _UNREADABLE}
         if registration.state is not State.ACTIVE or not bad:
             continue
-        names = ", ".join(source.name for source in bad)
-        remedies = list(dict.fromkeys(source.remedy for source in bad if source.remedy))
+        feeding = [each.source for each in missing.get(registration.id, ()) if each.source in bad]
+        ordered = [bad[name] for name in dict.fromkeys((*feeding, *bad))]
+        names = ", ".join(source.name for source in ordered)
+        remedies = list(dict.fromkeys(source.remedy for source in ordered if source.remedy))
         yield FindingDraft(
             fingerprint=str(registration.id),
             severity=FindingSeverity.WARNING,
-            title=f"{registration.name}: {len(bad)} of its sources cannot be read",
-            why=f"The spoke cannot read {names}; what depends on them is missing, not zero.",
+            title=f"{registration.name}: {_what_is_lost(feeding, ordered)}",
+            why=f"The spoke cannot read {names}; what depends on them is missing, not zero.{_unruled(feeding)}",
             what_to_do=" ".join(remedies) or "Give the spoke's ServiceAccount get, list and watch on them.",
-            evidence={"sources": [_source(source) for source in bad]},
+            evidence={"sources": [_source(source) for source in ordered], "missing_for_addresses": feeding},
             registration_id=registration.id,
         )
+
+
+def _what_is_lost(feeding: Sequence[str], bad: Sequence[Source]) -> str:
+    return "its addresses are not known whole" if feeding else f"{len(bad)} of its sources cannot be read"
+
+
+def _unruled(feeding: Sequence[str]) -> str:
+    if not feeding:
+        return ""
+    return f" Its addresses come from {', '.join(feeding)}, so what it overlaps is not known."
 
 
 def _source(source: Source) -> dict[str, str | None]:

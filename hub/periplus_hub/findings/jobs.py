@@ -8,8 +8,10 @@ from uuid import UUID
 from periplus_hub.access.repository import system_tenant_ids
 from periplus_hub.access.scope import Scope, system_scope
 from periplus_hub.addresses import repository_groups
+from periplus_hub.addresses.knowledge import known
 from periplus_hub.addresses.model import GroupFilter, Severity
 from periplus_hub.addresses.repository_groups import GroupAsk
+from periplus_hub.addresses.repository_knowledge import evidence_by_registration
 from periplus_hub.addresses.repository_register import register_status
 from periplus_hub.addresses.rows import group_of
 from periplus_hub.addresses.service import explain_groups, worst_hit
@@ -22,7 +24,6 @@ from periplus_hub.fleet.model import Registration, State
 from periplus_hub.fleet.repository import all_registrations
 from periplus_hub.ingest.model import Sent
 from periplus_hub.ingest.repository_lately import sent_lately
-from periplus_hub.inventory.repository import sources_by_registration
 from periplus_hub.kit.db import Database, ReadConnection
 from periplus_hub.kit.jobs import one_after_another
 from periplus_hub.kit.purge import purge
@@ -97,14 +98,16 @@ class FindingsRetentionJob:
 async def look(c: ReadConnection, scope: Scope, now: datetime) -> Drafts:
     """What every detector says of the tenant now."""
     registrations = await all_registrations(c, scope, (State.PENDING, State.ACTIVE))
-    sources = await sources_by_registration(c, scope, [registration.id for registration in registrations])
+    evidence = await evidence_by_registration(c, scope, [registration.id for registration in registrations])
+    sources = {each: seen.sources for each, seen in evidence.items()}
+    missing = {each: known(seen, now).missing for each, seen in evidence.items()}
     sent = await _sent_by_several(c, scope, registrations, now - _LATELY)
     register = await register_status(c, scope)
     return {
         detectors.OVERLAPS: list(await _overlaps(c, scope, now)),
         detectors.STALE_CLUSTERS: list(detectors.stale_clusters(registrations, now)),
         detectors.SILENT_FLEET: list(detectors.silent_fleet(registrations, now)),
-        detectors.UNREADABLE_SOURCES: list(detectors.unreadable_sources(registrations, sources)),
+        detectors.UNREADABLE_SOURCES: list(detectors.unreadable_sources(registrations, sources, missing)),
         detectors.DUPLICATE_IDENTITY: list(detectors.duplicate_identity(registrations)),
         detectors.SHARED_IDENTITY: list(detectors.shared_identity(registrations, sent)),
         detectors.UNKEPT_REGISTER: list(detectors.unkept_register(register, now, led=True)),

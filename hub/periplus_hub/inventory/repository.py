@@ -90,13 +90,6 @@ async def sources_by_registration(c: ReadConnection, scope: Scope, ids: Sequence
     return found
 
 
-async def unreadable_sources(c: ReadConnection, scope: Scope) -> list[Source]:
-    """Every source of the fleet that is not `ok` or `absent`: what detectors report."""
-    table = tables.sources
-    statement = _SOURCES.where(owned(scope, table), table.c.state.not_in(("ok", "absent")))
-    return [_source(row) for row in await c.rows(statement.order_by(table.c.registration_id, table.c.uid))]
-
-
 async def counts_by_registration(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, Counts]:
     """Live objects per cluster; one without a whole first snapshot is missing: unknown is not zero, nor a part."""
     table, sources = tables.counts, tables.sources

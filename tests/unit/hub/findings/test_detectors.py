@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from periplus_hub.addresses.explain import explain
+from periplus_hub.addresses.knowledge import Missing
 from periplus_hub.addresses.model import AllocationKind, NamedClusters, OverlapGroup, Relation, Severity, WorstPairs
 from periplus_hub.findings import detectors
 from periplus_hub.findings.model import FindingSeverity
@@ -113,7 +114,7 @@ def test_a_cluster_that_is_not_active_cannot_be_stale(state: State) -> None:
 @pytest.mark.parametrize("state", ["forbidden", "failed"])
 def test_sources_that_cannot_be_read_are_one_finding_per_cluster(state: str) -> None:
     bad = [source(state), source(state, name="nodes")]
-    (draft,) = detectors.unreadable_sources([registration()], {A: [*bad, source("ok", name="services")]})
+    (draft,) = detectors.unreadable_sources([registration()], {A: [*bad, source("ok", name="services")]}, {})
     assert "pods, nodes" in draft.why
     assert draft.what_to_do == "Grant list on pods."
     assert draft.evidence["sources"] == [
@@ -121,9 +122,18 @@ def test_sources_that_cannot_be_read_are_one_finding_per_cluster(state: str) -> 
     ]
 
 
+def test_what_addresses_are_missing_without_comes_first() -> None:
+    bad = [source("failed", name="apps/deployments"), source("forbidden", name="services")]
+    lost = Missing(source="services", state="forbidden", reason="forbidden", message="no", remedy="Grant it.")
+    (draft,) = detectors.unreadable_sources([registration()], {A: bad}, {A: [lost]})
+    assert draft.title.endswith("its addresses are not known whole")
+    assert "cannot read services, apps/deployments;" in draft.why
+    assert draft.evidence["missing_for_addresses"] == ["services"]
+
+
 @pytest.mark.parametrize("state", ["ok", "absent", "slow"])
 def test_what_is_absent_or_slow_is_read(state: str) -> None:
-    assert list(detectors.unreadable_sources([registration()], {A: [source(state)]})) == []
+    assert list(detectors.unreadable_sources([registration()], {A: [source(state)]}, {})) == []
 
 
 def test_a_fleet_of_which_nobody_is_heard_is_one_finding() -> None:
@@ -143,7 +153,7 @@ def test_a_fleet_of_which_one_is_heard_or_that_is_one_is_not_silent() -> None:
 
 
 def test_sources_of_a_revoked_cluster_do_not_matter() -> None:
-    assert list(detectors.unreadable_sources([registration(state=State.REVOKED)], {A: [source("failed")]})) == []
+    assert list(detectors.unreadable_sources([registration(state=State.REVOKED)], {A: [source("failed")]}, {})) == []
 
 
 def test_two_live_registrations_of_one_cluster_are_found() -> None:

@@ -1,0 +1,158 @@
+"""`periplus overlaps` and the lists against a real hub: what is narrowed, what is joined, and what scripts are told."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, text, update
+from typer.testing import CliRunner, Result
+
+from periplus_hub.access.scope import system_scope
+from periplus_hub.access.service_tenants import ensure_default_tenant
+from periplus_hub.addresses.knowledge import FEEDING
+from periplus_hub.api.boot import start
+from periplus_hub.api.cli import command_line
+from periplus_hub.fleet.tables import registrations
+from periplus_hub.kit.db import Database
+
+from tests.support.batches import upsert
+from tests.support.hub_process import config_for, hub
+from tests.support.overlap_fleet import Fleet
+
+RANGES = {"shop": "10.1.0.0/24", "crm": "10.1.0.0/24", "hr": "10.2.0.0/24", "lab": "10.2.0.0/24"}
+"""shop and crm collide, hr and lab collide."""
+
+
+@dataclass
+class Terminal:
+    """Somebody who types, beside the fleet they ask about."""
+
+    env: dict[str, str]
+    fleet: Fleet
+
+    async def type(self, *arguments: str, code: int = 0) -> Result:
+        result = await asyncio.to_thread(CliRunner().invoke, command_line(), arguments, env=self.env)
+        assert result.exit_code == code, (result.output, result.stderr, result.exception)
+        return result
+
+    async def report(self, *arguments: str) -> Any:
+        return json.loads((await self.type("overlaps", *arguments, "--json")).stdout)
+
+    async def folded_in(self) -> None:
+        """Until the groups follow from the domains as they are; the hub's own job does it."""
+        async with asyncio.timeout(30):
+            while (await self.report("--severity", "conflict"))["unknown"]:
+                await asyncio.sleep(0.1)  # the job tells only subscribers
+
+    async def heard(self, ago: str, *names: str) -> None:
+        """The spokes of these clusters last spoke so long ago."""
+        async with self.fleet.db.write() as c:
+            spoke = update(registrations).where(registrations.c.name.in_(names))
+            await c.execute(spoke.values(last_seen_at=func.now() - text(f"interval '{ago}'")))
+
+
+@pytest.fixture
+async def terminal(database_url: str, db: Database, tmp_path: Path) -> AsyncIterator[Terminal]:
+    fleet = Fleet.open(db, system_scope(await ensure_default_tenant(db), "test"))
+    for name, cidr in RANGES.items():
+        await fleet.cluster(name, ("pod", cidr))
+        member, spoke = fleet.members[name]
+        sources = [upsert(each, state="ok", objects=1) for each in FEEDING]
+        await member.send(spoke.snapshot({"sources": sources}))
+    await fleet.settle()
+    fleet.door.intake.close()
+    config = config_for(database_url, tmp_path)
+    async with hub(config) as ready:
+        token = str(await start("admin_token", config))
+        env = {"PERIPLUS_URL": ready["people_url"], "PERIPLUS_TOKEN": token, "COLUMNS": "200"}
+        found = Terminal(env, fleet)
+        await found.heard("1 second", *RANGES)
+        yield found
+
+
+def groups(report: Any) -> list[tuple[str, str]]:
+    return [(each["cidr"], each["severity"]) for each in report["overlapGroups"]]
+
+
+async def test_what_is_asked_for_is_what_is_shown(terminal: Terminal) -> None:
+    whole = await terminal.report()
+    assert (whole["complete"], whole["completeClusters"], whole["unknown"]) == (True, 4, [])
+    assert groups(whole) == [("10.1.0.0/24", "latent"), ("10.2.0.0/24", "latent")]
+    assert groups(await terminal.report("--cluster", "shop")) == [("10.1.0.0/24", "latent")]
+    assert groups(await terminal.report("--domain", "hr")) == [("10.2.0.0/24", "latent")]
+    assert groups(await terminal.report("--severity", "conflict")) == []
+    assert len(groups(await terminal.report("--severity", "conflict", "--severity", "latent"))) == 2
+    narrowed = (await terminal.type("overlaps", "--severity", "conflict")).stdout
+    assert "no overlapping address ranges of those asked for" in narrowed
+    assert "only severity conflict" in narrowed
+    assert "there is no network domain 'nope'" in (await terminal.type("overlaps", "--domain", "nope", code=1)).stderr
+
+
+async def test_some_clusters_are_asked_about_as_joined(terminal: Terminal) -> None:
+    pair = await terminal.report("--joined", "shop,crm")
+    assert groups(pair) == [("10.1.0.0/24", "blocks-federation")]
+    assert [each["name"] for each in pair["clusters"]] == ["shop", "crm"]
+    assert groups(await terminal.report("--joined", "shop", "--joined", "hr")) == []
+    assert len(groups(await terminal.report("--joined", "all"))) == 2
+    assert "Name at least two" in (await terminal.type("overlaps", "--joined", "shop", code=1)).stderr
+    await terminal.type("overlaps", "--joined", "shop,crm", "--fail-on", "blocks-federation", code=2)
+    await terminal.type("overlaps", "--joined", "shop,hr", "--fail-on", "latent")
+
+
+@pytest.mark.promise("no-false-all-clear")
+async def test_a_silent_cluster_is_stale_everywhere(terminal: Terminal) -> None:
+    await terminal.type("overlaps", "--fail-on", "conflict")
+    await terminal.heard("2 hours", "lab")
+    shown = await terminal.report()
+    line = next(each for each in shown["clusters"] if each["name"] == "lab")
+    assert (line["state"], line["reason"]) == ("stale", "silent")
+    assert line["lastHeard"] == max(each["lastHeard"] for each in shown["clusters"] if each["name"] == "lab")
+    assert shown["complete"] is False
+    text_shown = (await terminal.type("overlaps", "--severity", "conflict")).stdout
+    assert "no overlapping address ranges" not in text_shown
+    assert "3 of 4 clusters complete" in text_shown
+    assert "lab (stale, last heard 2" in text_shown
+    refused = await terminal.type("overlaps", "--fail-on", "conflict", code=1)
+    assert "lab (stale" in refused.stderr
+    await terminal.type("overlaps", "--fail-on", "latent", code=2)
+    await terminal.type("overlaps", "--joined", "shop,hr", "--fail-on", "latent")
+    listed = {each["name"]: each for each in json.loads((await terminal.type("clusters", "list", "--json")).stdout)}
+    assert (listed["lab"]["state"], listed["shop"]["state"]) == ("stale", "complete")
+    assert "stale" in (await terminal.type("clusters", "list")).stdout
+    assert "stale" in (await terminal.type("clusters", "show", "lab")).stdout
+
+
+async def test_a_conflict_and_its_latent_twin_are_told_apart(terminal: Terminal) -> None:
+    await terminal.type("domains", "create", "vpc")
+    await terminal.type("domains", "move", "vpc", "shop", "crm")
+    await terminal.folded_in()
+    shown = (await terminal.type("overlaps")).stdout
+    assert "vpc: crm (pod), shop (pod)" in shown
+    assert "hr (pod) · lab (pod)" in shown
+    assert shown.count("    since             2") == 2
+    assert "as of 2" in shown
+
+
+@pytest.mark.promise("no-false-all-clear")
+async def test_overlaps_that_were_never_computed_are_not_none(database_url: str, db: Database, tmp_path: Path) -> None:
+    """A hub that serves, and nobody who works."""
+    fleet = Fleet.open(db, system_scope(await ensure_default_tenant(db), "test"))
+    for name in ("shop", "crm"):
+        await fleet.cluster(name, ("pod", RANGES[name]))
+        member, spoke = fleet.members[name]
+        await member.send(spoke.snapshot({"sources": [upsert(each, state="ok", objects=1) for each in FEEDING]}))
+    fleet.door.intake.close()
+    config = config_for(database_url, tmp_path, all_in_one=False)
+    async with hub(config) as ready:
+        token = str(await start("admin_token", config))
+        env = {"PERIPLUS_URL": ready["people_url"], "PERIPLUS_TOKEN": token, "COLUMNS": "200"}
+        asker = Terminal(env, fleet)
+        await asker.heard("1 second", *RANGES)
+        shown = (await asker.type("overlaps")).stdout
+        assert "no overlapping address ranges" not in shown
+        assert "never computed" in shown
+        assert "never computed" in (await asker.type("overlaps", "--fail-on", "conflict", code=1)).stderr
