@@ -13,7 +13,7 @@ def main() -> None:
 
         command_line()
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(130)  # Exit.INTERRUPTED, which is not loaded yet
 
 
 if __name__ == "__main__":

@@ -21,9 +21,9 @@ _EXITS: Final = """\
 exit codes:
   0  done (once: the hub has everything; run: stopped by SIGTERM or SIGINT)
   1  failed; the message says why and what to do (once: also stopped, or out of time, as while approval is pending)
-  2  the command line or configuration is wrong
   3  the Kubernetes API server cannot be read
   4  the hub refuses this spoke, and waiting does not cure it
+  64  the command line or configuration is wrong
   130  interrupted by Ctrl-C before it started
 
 Every option can also be given as a variable {prefix}<OPTION> or as a key of the TOML file named with --config:
@@ -37,6 +37,15 @@ _COMMANDS: Final = {
     "once": "send one complete picture, wait until the hub has it safe, and end",
     "check": "look at configuration, cluster and hub, say what is missing, change nothing",
 }
+
+
+class _Parser(argparse.ArgumentParser):
+    """Ends with our code where argparse has 2."""
+
+    def error(self, message: str) -> NoReturn:
+        """A command line that cannot be understood."""
+        self.print_usage(sys.stderr)
+        self.exit(int(Exit.USAGE), f"{self.prog}: error: {message}\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -78,7 +87,7 @@ async def _command(options: argparse.Namespace, config: SpokeConfig, token: str)
 
 def command_line() -> argparse.ArgumentParser:
     """All commands and options; the reference is made from it."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="periplus-spoke",
         description=_INTRODUCTION,
         epilog=_EXITS.format(prefix=PREFIX),

@@ -45,7 +45,9 @@ class Terminal:
     async def folded_in(self) -> None:
         """Until the groups follow from the domains as they are; the hub's own job does it."""
         async with asyncio.timeout(30):
-            while (await self.report("--severity", "conflict"))["unknown"]:
+            while True:
+                if not (await self.report("--severity", "conflict"))["unknown"]:
+                    return
                 await asyncio.sleep(0.1)  # the job tells only subscribers
 
     async def heard(self, ago: str, *names: str) -> None:
@@ -65,7 +67,7 @@ async def terminal(database_url: str, db: Database, tmp_path: Path) -> AsyncIter
         await member.send(spoke.snapshot({"sources": sources}))
     await fleet.settle()
     fleet.door.intake.close()
-    config = config_for(database_url, tmp_path)
+    config = config_for(database_url, tmp_path, all_in_one=True)
     async with hub(config) as ready:
         token = str(await start("admin_token", config))
         env = {"PERIPLUS_URL": ready["people_url"], "PERIPLUS_TOKEN": token, "COLUMNS": "200"}

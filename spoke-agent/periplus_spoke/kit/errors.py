@@ -4,13 +4,14 @@ from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """Exit codes of `periplus-spoke`; scripts rely on them."""
+    """Exit codes of `periplus-spoke`; scripts rely on them. They are those of `periplus`, where 2 is taken."""
 
     OK = 0
     FAILED = 1
-    USAGE = 2
     CLUSTER_UNREACHABLE = 3
     HUB_REFUSED = 4
+    USAGE = 64
+    INTERRUPTED = 130
 
 
 class SpokeError(Exception):
