@@ -154,7 +154,9 @@ async def test_overlaps_that_were_never_computed_are_not_none(database_url: str,
         env = {"PERIPLUS_URL": ready["people_url"], "PERIPLUS_TOKEN": token, "COLUMNS": "200"}
         asker = Terminal(env, fleet)
         await asker.heard("1 second", *RANGES)
-        shown = (await asker.type("overlaps")).stdout
-        assert "no overlapping address ranges" not in shown
-        assert "never computed" in shown
-        assert "never computed" in (await asker.type("overlaps", "--fail-on", "conflict", code=1)).stderr
+        for gate in ((), ("--fail-on", "conflict"), ("--json",)):
+            refused = await asker.type("overlaps", *gate, code=1)
+            assert refused.stdout == ""
+            assert "never computed" in refused.stderr
+            assert "periplus hub work" in refused.stderr
+        await asker.type("overlaps", "--joined", "shop,crm", "--fail-on", "latent", code=2)

@@ -68,10 +68,10 @@ def show_overlaps(
 def _report(client: HubClient, ask: OverlapAsk, known: dict[str, dict[str, Any]], words: str) -> Report:
     """Of the clusters that are looked at: all, or those asked about as joined. What is joined is computed anew."""
     lines = tuple(queries.cluster_line(name, "", node) for name, node in known.items())
-    groups = queries.overlap_groups(client, ask, {each.name: each.network_domain for each in lines})
-    as_of, doubt = queries.register(client)
+    groups, as_of = queries.overlap_groups(client, ask, {each.name: each.network_domain for each in lines})
     joined = ask.joined is not None
-    return Report(clusters=lines, groups=groups, joined=joined, as_of=as_of, doubt="" if joined else doubt, asked=words)
+    doubt = "" if joined else queries.doubt(client)
+    return Report(clusters=lines, groups=groups, joined=joined, as_of=as_of, doubt=doubt, asked=words)
 
 
 def _joined(client: HubClient, given: list[str]) -> list[dict[str, Any]]:

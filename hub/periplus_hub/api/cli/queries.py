@@ -85,11 +85,12 @@ query Overlaps(
       members(first: $members) { nodes { clusterName kind cidr severity } }
     }
     pageInfo { hasNextPage endCursor }
+    asOf
   }
 }
 """
 
-REGISTER: Final = "query Register { overlapRegister { current asOf } }"
+REGISTER: Final = "query Register { overlapRegister { current } }"
 
 _CREATE_JOIN: Final = """
 mutation CreateJoinToken($clusterName: String, $domain: ID, $autoApprove: Boolean!) {
@@ -197,9 +198,15 @@ class OverlapAsk:
     severities: tuple[Severity, ...] = ()
 
 
-def overlap_groups(client: HubClient, ask: OverlapAsk, networks: Mapping[str, str]) -> tuple[GroupLine, ...]:
-    """Those asked for, worst first; `networks` has the network domain of each cluster by name."""
+def overlap_groups(
+    client: HubClient, ask: OverlapAsk, networks: Mapping[str, str]
+) -> tuple[tuple[GroupLine, ...], str]:
+    """Those asked for, worst first, and the instant they stand for.
+
+    `networks` has the network domain of each cluster by name.
+    """
     groups: list[GroupLine] = []
+    as_of = ""
     variables = {
         "first": _GROUPS,
         "members": _MEMBERS,
@@ -210,8 +217,9 @@ def overlap_groups(client: HubClient, ask: OverlapAsk, networks: Mapping[str, st
         "ifAllJoined": ask.joined == (),
     }
     for page in pages(client, OVERLAPS, "overlapGroups", variables):
+        as_of = page["asOf"]
         groups.extend(_group(node, networks) for node in page["nodes"])
-    return sort_groups(groups)
+    return sort_groups(groups), as_of
 
 
 def _group(node: dict[str, Any], networks: Mapping[str, str]) -> GroupLine:
@@ -260,14 +268,9 @@ def register_is_current(client: HubClient) -> bool:
     return bool(client.ask(REGISTER)["overlapRegister"]["current"])
 
 
-def register(client: HubClient) -> tuple[str, str]:
-    """The instant that stored groups stand for, and why they do not follow from what is known now; empty: they do."""
-    found = client.ask(REGISTER)["overlapRegister"]
-    if found["asOf"] is None:
-        return "", "the overlaps were never computed (nothing runs 'periplus hub work')"
-    if not found["current"]:
-        return found["asOf"], "the overlaps do not include the latest changes yet"
-    return found["asOf"], ""
+def doubt(client: HubClient) -> str:
+    """Why stored groups do not follow from what is known now; empty: they do. The hub refuses those never computed."""
+    return "" if register_is_current(client) else "the overlaps do not include the latest changes, or nobody keeps them"
 
 
 def outcome(data: dict[str, Any], field: str) -> dict[str, Any]:

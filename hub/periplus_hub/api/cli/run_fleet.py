@@ -84,8 +84,8 @@ class Fleet:
         known = queries.clusters(self.client)
         lines = tuple(self._line(target, known.get(target.name)) for target in self.targets)
         ask = OverlapAsk(joined=() if joined else None)
-        groups = queries.overlap_groups(self.client, ask, {each.name: each.network_domain for each in lines})
-        as_of, doubt = queries.register(self.client)
+        groups, as_of = queries.overlap_groups(self.client, ask, {each.name: each.network_domain for each in lines})
+        doubt = "" if joined else queries.doubt(self.client)
         return Report(clusters=lines, groups=groups, joined=joined, as_of=as_of, doubt=doubt, notes=notes)
 
     def _line(self, target: Target, known: dict[str, Any] | None) -> ClusterLine:

@@ -45,9 +45,9 @@ class Hub:
         del variables
         page = {"hasNextPage": False, "endCursor": None}
         if "overlapRegister" in document:
-            return {"overlapRegister": {"current": True, "asOf": "2026-01-01T00:00:00Z"}}
+            return {"overlapRegister": {"current": True}}
         if "overlapGroups" in document:
-            return {"overlapGroups": {"nodes": [], "pageInfo": page}}
+            return {"overlapGroups": {"nodes": [], "pageInfo": page, "asOf": "2026-01-01T00:00:00Z"}}
         self.slow -= 1
         source = {"name": "pods", "state": "SLOW" if self.slow >= 0 else "OK", "reason": "slow", "message": "late"}
         late = self.slow >= 0
