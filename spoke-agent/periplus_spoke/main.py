@@ -44,8 +44,7 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """A command line that cannot be understood."""
-        self.print_usage(sys.stderr)
-        self.exit(int(Exit.USAGE), f"{self.prog}: error: {message}\n")
+        self.exit(int(Exit.USAGE), f"{self.format_usage()}{self.prog}: error: {message}\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
