@@ -7,8 +7,10 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import (
+    CTE,
     ColumnElement,
     LargeBinary,
+    Select,
     SmallInteger,
     Subquery,
     Text,
@@ -17,8 +19,8 @@ from sqlalchemy import (
     bindparam,
     cast,
     delete,
-    exists,
     func,
+    join,
     literal,
     literal_column,
     or_,
@@ -32,6 +34,7 @@ from periplus_hub.access.scope import Scope, insert_owned, owned
 from periplus_hub.addresses import tables
 from periplus_hub.kit.db import WriteConnection
 
+_PLACE: Final[ColumnElement[Any]] = literal_column("allocations.ctid")
 _DESCRIPTIONS: Final = ("provider", "source", "name", "node", "quality")
 
 
@@ -79,10 +82,12 @@ async def replace_allocations(
     incoming = _incoming(covered.rows)
     whole = table.c.kind.in_([kind for kind, all_of_it in covered.kinds.items() if all_of_it])
     ours_to_change = or_(whole, and_(table.c.kind.in_(list(covered.kinds)), table.c.quality == DERIVED))
-    named = exists().where(incoming.c.kind == table.c.kind, _as_cidr(incoming.c.cidr) == table.c.cidr)
     ours = (owned(scope, table), table.c.registration_id == registration_id, ours_to_change)
     better = await _better_known(c, scope, registration_id, covered)
-    gone = (await c.execute(delete(table).where(*ours, ~named))).rowcount
+    met = _met(select(_PLACE.label("place"), table.c.kind, table.c.cidr).where(*ours), incoming)
+    gone = (
+        await c.execute(delete(table).where(met.c.place == _PLACE, met.c.kind == table.c.kind, met.c.named.is_(None)))
+    ).rowcount
     columns = ["tenant_id", "registration_id", "since", *_TYPES]
     values = select(
         literal(scope.tenant_id, Uuid()),
@@ -99,6 +104,20 @@ async def replace_allocations(
     )
     touched = await c.rows(statement.returning(literal_column("xmax = 0").label("is_new")))
     return gone > 0 or any(row.is_new for row in touched)
+
+
+def _met(known: Select[Any], incoming: Subquery) -> CTE:
+    """Where each known row is (`place`), its kind, and that of the row that arrived for it (`named`), null for none.
+
+    A full join, which PostgreSQL hashes or merges and never loops over: of a table that was never analysed it expects
+    a few rows, and would go through all that arrived for each that is known.
+    """
+    old = known.subquery("known")
+    same = (incoming.c.kind == old.c.kind) & (_as_cidr(incoming.c.cidr) == old.c.cidr)
+    both = select(old.c.place, old.c.kind, incoming.c.kind.label("named")).select_from(
+        join(old, incoming, same, full=True)
+    )
+    return both.cte("met").prefix_with("MATERIALIZED")
 
 
 async def _better_known(

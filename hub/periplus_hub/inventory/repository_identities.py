@@ -44,23 +44,29 @@ _WANTED: Final = """
     FROM ({claims}) AS claims WHERE pg_input_is_valid(ip, 'inet') AND position('/' IN ip) = 0
 """
 _CLOSE: Final = """
-    WITH wanted AS ({wanted})
-    UPDATE endpoint_addresses a SET valid_to = greatest(a.valid_from, g.at) FROM {given}
-    WHERE a.tenant_id = $1 AND a.registration_id = g.registration_id AND a.owner_kind = '{kind}'
-      AND a.valid_to IS NULL {mine}
-      AND NOT EXISTS (SELECT 1 FROM wanted w WHERE w.registration_id = a.registration_id AND w.uid = a.owner_uid
-        AND w.ip = a.ip AND w.role = a.role
-        AND (w.namespace, w.name, w.node, w.zone) IS NOT DISTINCT FROM (a.namespace, a.name, a.node, a.zone))
+    WITH wanted AS ({wanted}), met AS MATERIALIZED (
+      SELECT k.place, k.at, w.uid IS NOT NULL
+        AND (w.namespace, w.name, w.node, w.zone) IS NOT DISTINCT FROM (k.namespace, k.name, k.node, k.zone) AS kept
+      FROM (SELECT a.*, g.at FROM {given}, LATERAL (
+          SELECT x.ctid AS place, x.registration_id, x.owner_uid, x.ip, x.role, x.namespace, x.name, x.node, x.zone
+          FROM endpoint_addresses x WHERE x.tenant_id = $1 AND x.registration_id = g.registration_id
+            AND x.owner_kind = '{kind}' AND x.valid_to IS NULL {mine} OFFSET 0) AS a) AS k
+      FULL JOIN wanted w
+        ON w.registration_id = k.registration_id AND w.uid = k.owner_uid AND w.ip = k.ip AND w.role = k.role)
+    UPDATE endpoint_addresses a SET valid_to = greatest(a.valid_from, met.at) FROM met
+    WHERE a.ctid = met.place AND NOT met.kept
 """
+"""Open claims and wanted ones meet in a full join, which PostgreSQL hashes or merges and never loops over, whatever it
+knows of a table; a claim is looked up in the index."""
 _OPEN: Final = """
     WITH wanted AS ({wanted})
     INSERT INTO endpoint_addresses AS a
       (tenant_id, registration_id, owner_kind, owner_uid, ip, role, namespace, name, node, zone, valid_from)
     SELECT $1, w.registration_id, '{kind}', w.uid, w.ip, w.role, w.namespace, w.name, w.node, w.zone, w.at
-    FROM wanted w
-    WHERE NOT EXISTS (SELECT 1 FROM endpoint_addresses e
+    FROM wanted w LEFT JOIN LATERAL (SELECT true AS open FROM endpoint_addresses e
       WHERE e.tenant_id = $1 AND e.registration_id = w.registration_id AND e.owner_kind = '{kind}'
-        AND e.owner_uid = w.uid AND e.ip = w.ip AND e.role = w.role AND e.valid_to IS NULL)
+        AND e.owner_uid = w.uid AND e.ip = w.ip AND e.role = w.role AND e.valid_to IS NULL OFFSET 0) AS known ON true
+    WHERE known.open IS NULL
     ON CONFLICT (tenant_id, registration_id, owner_kind, owner_uid, ip, role, valid_from) DO UPDATE
     SET valid_to = NULL, namespace = excluded.namespace, name = excluded.name,
       node = excluded.node, zone = excluded.zone
@@ -71,7 +77,7 @@ def _texts(section: str, *, touched: bool) -> tuple[str, str]:
     kind, claims = _CLAIMS[section]
     given = _OBJECTS if touched else _CLUSTERS
     wanted = _WANTED.format(claims=claims.format(given=given, touched="AND o.uid = g.uid" if touched else ""))
-    mine = "AND a.owner_uid = g.uid" if touched else ""
+    mine = "AND x.owner_uid = g.uid" if touched else ""
     return _CLOSE.format(wanted=wanted, given=given, kind=kind, mine=mine), _OPEN.format(wanted=wanted, kind=kind)
 
 

@@ -53,14 +53,12 @@ def _live(alias: str, table: Table) -> str:
 def _closing(table: Table, given: str, which: str, at: str) -> str:
     """Close or delete rows `t` of a table, and count them by cluster."""
     if "valid_to" in table.c:
-        source = f" FROM {given}" if given else ""
         close = (
-            f"UPDATE {table.name} t SET valid_to = greatest(t.valid_from, {at}){source}"
+            f"UPDATE {table.name} t SET valid_to = greatest(t.valid_from, {at}) FROM {given}"
             f" WHERE {which} AND t.valid_to IS NULL"
         )
     else:
-        source = f" USING {given}" if given else ""
-        close = f"DELETE FROM {table.name} t{source} WHERE {which}"
+        close = f"DELETE FROM {table.name} t USING {given} WHERE {which}"
     return (
         f"closed AS ({close} RETURNING t.registration_id)"
         " SELECT registration_id, -count(*) AS rows FROM closed GROUP BY registration_id"
@@ -68,13 +66,22 @@ def _closing(table: Table, given: str, which: str, at: str) -> str:
 
 
 def _close_missing(section: str, table: Table, named: str) -> str:
-    """Of the clusters $2, what `named` does not find, at their times $3; of workloads, only those of their kinds $4."""
+    """Of the clusters $2, what `named` does not hold, at their times $3; of workloads, only those of their kinds $4.
+
+    Old and new meet in a full join, which PostgreSQL hashes or merges and never loops over: without statistics of a
+    table that was filled a moment ago it would take a few rows for granted, and go through all the new for each old.
+    """
     given = "given AS (SELECT * FROM unnest($2::uuid[], $3::timestamptz[], $4::text[]) AS g(registration_id, at, kind))"
-    mine = f"t.tenant_id = $1 AND t.registration_id = ANY($2::uuid[]) AND NOT EXISTS ({named})"
+    mine = f"x.tenant_id = $1 AND x.registration_id = ANY($2::uuid[]) AND {_live('x', table)}"
     if section == WORKLOADS.name:
-        mine += " AND (t.registration_id, t.kind) IN (SELECT g.registration_id, g.kind FROM given g)"
+        mine += " AND (x.registration_id, x.kind) IN (SELECT g.registration_id, g.kind FROM given g)"
+    known = f"SELECT x.ctid AS place, x.registration_id, x.uid FROM {table.name} x WHERE {mine}"
+    met = (
+        f"met AS MATERIALIZED (SELECT k.place, n.uid AS named FROM ({known}) k"
+        f" FULL JOIN ({named}) n ON {_SAME.format(one='n', other='k')})"
+    )
     at = "(SELECT g.at FROM given g WHERE g.registration_id = t.registration_id LIMIT 1)"
-    return f"WITH {given}, {_closing(table, '', mine, at)}"
+    return f"WITH {given}, {met}, {_closing(table, 'met', 't.ctid = met.place AND met.named IS NULL', at)}"
 
 
 def _close_named(table: Table) -> str:
@@ -176,14 +183,17 @@ def _merge(stage: str, table: Table) -> str:
 
 def _statements(section: str, table: Table) -> Statements:
     stage = f"stage_{table.name}"
-    staged = f"SELECT 1 FROM {stage} s WHERE {_SAME.format(one='s', other='t')}"
-    noted = f"SELECT 1 FROM snapshot_uids n WHERE n.tenant_id = $1 AND n.section = '{section}'"
+    staged = f"SELECT s.registration_id, s.uid FROM {stage} s"
+    noted = (
+        "SELECT u.registration_id, u.uid FROM snapshot_uids u"
+        f" WHERE u.tenant_id = $1 AND u.section = '{section}' AND u.registration_id = ANY($2::uuid[])"
+    )
     return Statements(
         stage=stage,
         make_stage=f"CREATE TEMPORARY TABLE IF NOT EXISTS {stage} (LIKE {table.name}) ON COMMIT DELETE ROWS",
         merge=_merge(stage, table),
         close_missing=_close_missing(section, table, staged),
-        close_missing_of_parts=_close_missing(section, table, f"{noted} AND {_SAME.format(one='n', other='t')}"),
+        close_missing_of_parts=_close_missing(section, table, noted),
         close_named=_close_named(table),
         note_uids=(
             "INSERT INTO snapshot_uids (tenant_id, registration_id, section, uid)"
