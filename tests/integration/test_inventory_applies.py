@@ -58,7 +58,7 @@ async def test_a_first_snapshot_is_there_whole(door: Door, tenant: Scope, member
     )
     assert (answer.result, answer.settled_through, answer.rejected) == ("accepted", 1, {})
     found = await pods(door, tenant)
-    assert (found["a"].ipv4, found["b"].ipv4, found["a"].labels) == ("10.1.0.1", None, ["app=shop"])
+    assert (found["a"].ipv4, found["b"].ipv4, found["a"].label_texts) == ("10.1.0.1", None, ["app=shop"])
     assert await counted(door, tenant, member) == (1, 2, 0)
 
 
