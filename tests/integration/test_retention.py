@@ -41,7 +41,8 @@ async def door(db: Database) -> AsyncIterator[Door]:
 
 
 def jobs(db: Database | None = None, **settings: Any) -> dict[str, Any]:
-    resources = SimpleNamespace(db=db, config=HubConfig(**settings), events=SimpleNamespace(publish=lambda *_: None))
+    events = SimpleNamespace(publish=lambda *_: None)
+    resources = SimpleNamespace(databases=SimpleNamespace(jobs=db), config=HubConfig(**settings), events=events)
     return {job.name: job for job in make_jobs(cast("Any", resources))}
 
 
