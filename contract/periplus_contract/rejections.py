@@ -37,5 +37,7 @@ class Reason(StrEnum):
     """A pool whose family is neither 4 nor 6, or not that of its CIDRs."""
     DUPLICATE_POOL = "duplicate_pool"
     """A pool twice in one statement: the first counts."""
+    NO_RANGE_OF_A_CLUSTER = "no_range_of_a_cluster"
+    """An allocation of loopback, link-local or multicast addresses, which mean another thing on every machine."""
     NOT_COVERED = "not_covered"
     """Of a kind or scope that its batch does not claim to state."""

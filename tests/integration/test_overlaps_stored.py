@@ -118,6 +118,7 @@ async def test_an_older_set_still_counts_when_only_pools_overtook_it(fleet: Flee
 async def test_impossible_cidrs_are_set_aside_and_the_rest_is_kept(fleet: Fleet) -> None:
     await fleet.cluster("a")
     bad = ("10.0.0.1/8", "0.0.0.0/0", "::ffff:10.0.0.0/104", "ten/8", "10.0.0.0/33")
+    bad += ("127.0.0.0/16", "169.254.1.0/24", "224.0.0.0/4", "::1/128", "fe80::/64", "ff02::/16")
     answer = await fleet.report("a", POD, *(("pod", cidr) for cidr in bad), ("planned", "10.3.0.0/16"))
     assert answer.rejected == {
         "cidr-host-bits": 1,
@@ -125,6 +126,7 @@ async def test_impossible_cidrs_are_set_aside_and_the_rest_is_kept(fleet: Fleet)
         "cidr-ipv4-mapped": 1,
         "cidr-syntax": 2,
         "bad_kind": 1,
+        "no_range_of_a_cluster": 6,
     }
     assert await stored(fleet) == [POD]
 

@@ -24,6 +24,10 @@ POOLS: Final = "pools"
 _KINDS: Final = frozenset(AllocationKind) - {AllocationKind.PLANNED}
 """What a cluster can report; plans are made in the hub."""
 _COUNTS: Final = ("capacity", "assigned", "used", "reserved", "cooling", "free", "largest_free_block")
+_NO_CLUSTERS: Final = tuple(
+    map(parse, ("127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "::1/128", "fe80::/10", "ff00::/8"))
+)
+"""Loopback, link-local, multicast (RFC 6890, RFC 5771, RFC 4291): never routed, so never in anybody's way."""
 _MAX_DIGITS: Final = 40
 """2^128 has 39."""
 
@@ -105,6 +109,9 @@ def _allocations(rows: Sequence[Mapping[str, Any]], covered: Mapping[str, bool],
             prefix = parse(row["cidr"])
         except BadPrefix as error:
             aside.add(ALLOCATIONS, error.reason, row)
+            continue
+        if any(space.covers(prefix) for space in _NO_CLUSTERS):
+            aside.add(ALLOCATIONS, Reason.NO_RANGE_OF_A_CLUSTER, row)
             continue
         known = best.get((row["kind"], prefix))
         if known is None or trust(row["source"]) < trust(known["source"]):
