@@ -137,7 +137,8 @@ async def test_heartbeats_tell_the_depth_and_come_every_half_minute(tmp_path: Pa
     async with FakeHub(clock) as hub, sending(hub, tmp_path, clock):
         await clock.run_until(hub.reached(lambda: len(hub.heartbeats) >= 12))
     times = [beat.wall_us // 1_000_000 for beat in hub.heartbeats]
-    assert times[-1] - times[-2] == 30
+    # While an answer is on its way the clock may go on to the next who sleeps; a beat that was left out would be 60.
+    assert 30 <= times[-1] - times[-2] < 60
     last = hub.heartbeats[-1]
     assert (last.queued_batches, last.last_seq, last.oldest_held_seq, last.outcomes) == (0, 0, 1, ())
     assert last.spoke_version
