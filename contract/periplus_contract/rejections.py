@@ -4,6 +4,7 @@ A spoke takes reasons that it does not know as they are: minors add some.
 """
 
 from enum import StrEnum
+from typing import Final
 
 
 class Reason(StrEnum):
@@ -41,3 +42,7 @@ class Reason(StrEnum):
     """An allocation of loopback, link-local or multicast addresses, which mean another thing on every machine."""
     NOT_COVERED = "not_covered"
     """Of a kind or scope that its batch does not claim to state."""
+
+
+HARMLESS: Final = frozenset({Reason.NO_RANGE_OF_A_CLUSTER})
+"""Reasons of rows without which nothing is missing: whatever else is set aside leaves something unknown."""

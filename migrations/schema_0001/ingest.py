@@ -88,6 +88,7 @@ def _second() -> None:
         *columns(TEXT, "section"),
         *columns(UUID, "epoch"),
         *columns(BIGINT, "seq"),
+        *columns(INTEGER, "rows_aside"),
         *columns(TIME, "since at"),
         sa.PrimaryKeyConstraint("tenant_id", "registration_id", "section", name="pk_section_marks"),
         tenant("section_marks"),

@@ -7,6 +7,8 @@ from uuid import UUID
 
 import pytest
 
+from periplus_contract.batch import PartMark
+from periplus_contract.covers import EVERY_ALLOCATION
 from periplus_hub.access.scope import Role, Scope
 from periplus_hub.addresses.knowledge import FEEDING
 from periplus_hub.findings.jobs import look
@@ -95,6 +97,30 @@ async def test_pods_are_missing_only_where_their_range_is_counted_out_of_them(fl
     for name in fleet.members:
         await inventory(fleet, name, pods="failed")
     assert await known(fleet) == {"by-nodes": ("COMPLETE", []), "by-pods": ("INCOMPLETE", ["pods"])}
+
+
+@pytest.mark.promise("no-false-all-clear")
+async def test_rows_that_were_set_aside_are_missing_until_they_are_stated_right(fleet: Fleet) -> None:
+    good, bad = ("pod", "10.1.0.0/24"), ("node", "10.9.0.1/8")
+    await fleet.cluster("shop", good, bad)
+    await inventory(fleet, "shop")
+    assert await known(fleet) == {"shop": ("INCOMPLETE", ["allocations"])}
+    await fleet.send("shop", {})  # a pool sample says nothing of allocations
+    assert await known(fleet) == {"shop": ("INCOMPLETE", ["allocations"])}
+    await fleet.report("shop", good, ("node", "169.254.1.1/32"))
+    assert await known(fleet) == {"shop": ("COMPLETE", [])}
+
+
+@pytest.mark.promise("no-false-all-clear")
+async def test_rows_set_aside_of_any_part_of_a_statement_are_missing(fleet: Fleet) -> None:
+    await fleet.cluster("shop", ("pod", "10.1.0.0/24"))
+    await inventory(fleet, "shop")
+    member, spoke = fleet.members["shop"]
+    first = {"allocations": [allocation("pod", "10.2.0.0/24", name="x\0y"), allocation("pod", "10.3.0.0/24")]}
+    last = {"allocations": [allocation("pod", "10.4.0.0/24")]}
+    for number, content in enumerate((first, last), start=1):
+        await member.send(spoke.ipam(content, ipam=PartMark(part=number, parts=2), covers=EVERY_ALLOCATION))
+    assert await known(fleet) == {"shop": ("INCOMPLETE", ["allocations"])}
 
 
 async def test_however_many_clusters_are_asked_about_it_is_the_same_statements(fleet: Fleet) -> None:

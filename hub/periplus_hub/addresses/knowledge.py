@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from periplus_contract import covers
+from periplus_contract.limits import MAX_CLOCK_AHEAD_S
 from periplus_contract.tables import ALLOCATIONS
 from periplus_hub.addresses.model import AllocationKind
 from periplus_hub.fleet.model import Liveness, Registration, State
@@ -82,6 +83,8 @@ class Evidence:
     """Whether a whole first snapshot is in."""
     stated: frozenset[str]
     """The allocations (`periplus_contract.covers`) stated in the present life of its spoke."""
+    rows_aside: int
+    """Rows of allocations in those statements that were set aside and whose addresses are therefore not here."""
     exact: frozenset[AllocationKind]
     """Kinds of which ranges are known from whoever hands them out, not only counted out of addresses."""
 
@@ -116,6 +119,10 @@ def missing_sources(seen: Evidence) -> Iterator[Missing]:
     yield from (_missing(name, by_name.get(name)) for name in lacking)
     if not lacking:
         yield from (_unstated(cover) for cover in _STATED if cover not in seen.stated)
+    if seen.rows_aside:
+        yield _aside(seen.rows_aside)
+    if (seen.registration.clock_skew_ms or 0) > MAX_CLOCK_AHEAD_S * 1_000:
+        yield _CLOCK
 
 
 def _is_known(name: str, by_name: Mapping[str, Source], seen: Evidence) -> bool:
@@ -154,3 +161,22 @@ def _unstated(cover: str) -> Missing:
         message=f"its {kind} addresses have not come in since its spoke started",
         remedy="Wait for its next report; if this stays, see what was set aside: 'periplus clusters show'.",
     )
+
+
+def _aside(rows: int) -> Missing:
+    return Missing(
+        source=ALLOCATIONS.name,
+        state="unknown",
+        reason="set_aside",
+        message=f"{rows} of its rows of addresses broke the contract and were set aside",
+        remedy="See what and why: 'periplus clusters show'. Spokes of this release send none such.",
+    )
+
+
+_CLOCK: Final = Missing(
+    source="clock",
+    state="unknown",
+    reason="clock_ahead",
+    message=f"its spoke's clock is more than {MAX_CLOCK_AHEAD_S} s ahead, so all that it reports is set aside",
+    remedy="Set the clock of its node right (NTP).",
+)

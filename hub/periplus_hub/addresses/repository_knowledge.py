@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, ColumnElement, Row, ScalarSelect, Select, Text, Uuid, any_, exists, func, literal, select
 
 from periplus_contract.covers import DERIVED
+from periplus_contract.tables import ALLOCATIONS
 from periplus_hub.access.scope import Scope, owned
 from periplus_hub.addresses import tables
 from periplus_hub.addresses.knowledge import Evidence
@@ -21,6 +22,8 @@ from periplus_hub.kit.db import ReadConnection
 
 _ASKED_KINDS: Final = (AllocationKind.POD, AllocationKind.SERVICE)
 """Kinds that may be known exactly, or only counted out of addresses."""
+
+_OF_ALLOCATIONS: Final = marks.c.section.startswith(f"{ALLOCATIONS.name}/", autoescape=True)
 
 
 async def evidence_by_registration(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, Evidence]:
@@ -37,6 +40,7 @@ def _evidence(row: Row[Any], registration: Registration, sources: Sequence[Sourc
         sources=tuple(sources),
         has_inventory=row.has_inventory,
         stated=frozenset(row.stated or ()),
+        rows_aside=row.rows_aside or 0,
         exact=frozenset(kind for kind in _ASKED_KINDS if getattr(row, f"exact_{kind.value}")),
     )
 
@@ -49,7 +53,8 @@ def _statement(scope: Scope, ids: Sequence[UUID]) -> Select[Any]:
         select(
             registrations.c.id,
             func.coalesce(chains.c.complete_since.is_not(None), literal(value=False)).label("has_inventory"),
-            _stated(scope).label("stated"),
+            _of_marks(scope, func.array_agg(marks.c.section, type_=ARRAY(Text))).label("stated"),
+            _of_marks(scope, func.max(marks.c.rows_aside), _OF_ALLOCATIONS).label("rows_aside"),
             *exact,
         )
         .select_from(registrations.outerjoin(chains, chain))
@@ -57,11 +62,12 @@ def _statement(scope: Scope, ids: Sequence[UUID]) -> Select[Any]:
     )
 
 
-def _stated(scope: Scope) -> ScalarSelect[Any]:
-    """What was stated in the life of the spoke that the inventory is of: an older statement may be out of date."""
+def _of_marks(scope: Scope, told: ColumnElement[Any], *also: ColumnElement[bool]) -> ScalarSelect[Any]:
+    """Of what was stated in the life of the spoke that the inventory is of: older statements may be out of date."""
     return (
-        select(func.array_agg(marks.c.section, type_=ARRAY(Text)))
+        select(told)
         .where(owned(scope, marks), marks.c.registration_id == registrations.c.id, marks.c.epoch == chains.c.epoch)
+        .where(*also)
         .correlate(registrations, chains)
         .scalar_subquery()
     )

@@ -63,13 +63,17 @@ def with_earlier(last: DecodedBatch, earlier: Sequence[WaitingPart]) -> DecodedB
     """`last` with the rows of the parts before it, whose rejected rows were counted when they came."""
     pieces = {name: [table] for name, table in last.tables.items()}
     sections = last.sections
+    rejected: list[Rejected] = []
     for part in reversed(earlier):
-        tables, _ = _sections(last.header.kind, memoryview(part.body), part.inflated_bytes, part.sections)
+        tables, aside = _sections(last.header.kind, memoryview(part.body), part.inflated_bytes, part.sections)
         sections |= section_names(part.sections)
+        rejected += aside
         for name, rows in tables.items():
             pieces.setdefault(name, []).insert(0, rows)
     whole = {name: pa.concat_tables(rows) for name, rows in pieces.items()}
-    return dataclasses.replace(last, tables=whole, sections=sections, earlier_parts=len(earlier))
+    return dataclasses.replace(
+        last, tables=whole, sections=sections, earlier_parts=len(earlier), earlier_rejected=tuple(rejected)
+    )
 
 
 def _sections(

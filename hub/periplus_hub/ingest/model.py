@@ -10,6 +10,7 @@ from uuid import UUID
 import pyarrow as pa
 
 from periplus_contract.batch import Header, Section
+from periplus_contract.rejections import HARMLESS
 from periplus_hub.fleet.model import SpokePrincipal
 
 MAX_SAMPLE_ROWS: Final = 5
@@ -81,6 +82,8 @@ class DecodedBatch:
     prepared: object = None
     earlier_parts: int = 0
     """How many parts before it its tables include."""
+    earlier_rejected: tuple[Rejected, ...] = ()
+    """What was set aside of those parts, and counted when they came."""
     part_body: bytes = b""
     """The compressed body of an ipam part that waits for the last one; that one has the rows of all."""
 
@@ -93,6 +96,11 @@ class DecodedBatch:
             seq=self.header.seq,
             oldest_held=self.header.oldest_held_seq,
         )
+
+    def rows_missed(self, table: str) -> int:
+        """Rows of a table that were set aside of all its statement, but for those without which nothing is missing."""
+        every = (*self.earlier_rejected, *self.rejected)
+        return sum(entry.rows for entry in every if entry.table == table and entry.reason not in HARMLESS)
 
     @property
     def rejected_rows(self) -> int:

@@ -39,7 +39,11 @@ async def advance_marks(c: WriteConnection, scope: Scope, batch: DecodedBatch) -
         "at": batch.received_at,
     }
     # In one order everywhere, so that two writers never wait for each other in a circle.
-    rows = await c.rows(_ADVANCE.values([{**values, "section": name} for name in sorted(set(covers.values()))]))
+    named = [
+        {**values, "section": name, "rows_aside": batch.rows_missed(name.partition("/")[0])}
+        for name in sorted(set(covers.values()))
+    ]
+    rows = await c.rows(_ADVANCE.values(named))
     newest = {row.section for row in rows}
     return frozenset(cover for cover, section in covers.items() if section in newest)
 
@@ -50,7 +54,7 @@ def _advancing() -> Any:  # noqa: ANN401 - SQLAlchemy's Insert of a dialect, gen
     older = (marks.c.epoch < new.epoch) | ((marks.c.epoch == new.epoch) & (marks.c.seq < new.seq))
     return statement.on_conflict_do_update(
         index_elements=["tenant_id", "registration_id", "section"],
-        set_={"epoch": new.epoch, "seq": new.seq, "at": new["at"]},
+        set_={"epoch": new.epoch, "seq": new.seq, "rows_aside": new.rows_aside, "at": new["at"]},
         where=older,
     ).returning(marks.c.section)
 

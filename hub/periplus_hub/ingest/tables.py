@@ -58,12 +58,14 @@ marks: Final = Table(
     Column("section", Text, nullable=False),
     Column("epoch", Uuid, nullable=False),
     Column("seq", BigInteger, nullable=False),
+    Column("rows_aside", Integer, nullable=False),
     time_column("since", nullable=False),
     time_column("at", nullable=False),
     PrimaryKeyConstraint("tenant_id", "registration_id", "section"),
 )
 """The newest ipam batch that was applied of what can be covered (`pools/node`, `allocations/pod`): an older one that
-arrives late is not. Each has its own mark, because most batches cover pools only. `since` is the first one ever."""
+arrives late is not. Each has its own mark, because most batches cover pools only. `since` is the first one ever.
+`rows_aside` are the rows of its table (of whatever kind) that were set aside, but for those nobody misses."""
 
 parts: Final = Table(
     "ipam_parts",

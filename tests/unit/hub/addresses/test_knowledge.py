@@ -37,6 +37,7 @@ def evidence(*sources: Source, **changes: Any) -> Evidence:
         sources=tuple(named.values()),
         has_inventory=True,
         stated=frozenset(EVERY_ALLOCATION),
+        rows_aside=0,
         exact=frozenset({AllocationKind.POD, AllocationKind.SERVICE}),
     )
     return replace(whole, **changes)
@@ -131,3 +132,17 @@ def test_a_silent_cluster_is_stale_whatever_it_told() -> None:
 def test_nothing_is_said_of_what_is_not_here(changes: dict[str, Any], expected: Knowledge) -> None:
     verdict = known(evidence(**changes), START)
     assert (verdict.knowledge, verdict.missing) == (expected, ())
+
+
+def test_what_was_set_aside_is_not_known() -> None:
+    seen = evidence(rows_aside=3)
+    assert known(seen, START).knowledge is Knowledge.INCOMPLETE
+    (told,) = known(seen, START).missing
+    assert (told.source, told.reason) == ("allocations", "set_aside")
+    assert "3 of its rows" in told.message
+
+
+@pytest.mark.parametrize(("skew_ms", "whole"), [(None, True), (-900_000, True), (600_000, True), (600_001, False)])
+def test_what_a_clock_far_ahead_reports_is_set_aside_so_nothing_is_known(*, skew_ms: int | None, whole: bool) -> None:
+    seen = evidence(registration=registration(clock_skew_ms=skew_ms))
+    assert missing(seen) == ([] if whole else ["clock"])
