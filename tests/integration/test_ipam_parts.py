@@ -70,7 +70,7 @@ async def test_nothing_of_a_statement_holds_before_its_last_part(fleet: Fleet) -
     assert (await stored(fleet))[:2] == before[:2]
     member, spoke = fleet.members["a"]
     last = spoke.ipam({"allocations": [allocation("pod", "10.4.0.0/16")]}, ipam=PartMark(part=3, parts=3), covers=EVERY)
-    assert (await member.send(last)).rejected == {"cidr-syntax": 1}, "counted with the statement"
+    assert (await member.send(last)).rejected == {"bad_cidr": 1}, "counted with the statement"
     assert await stored(fleet) == (["10.2.0.0/16", "10.3.0.0/16", "10.4.0.0/16"], ["p1"], 0)
     assert (await member.send(last)).result == "duplicate"
 

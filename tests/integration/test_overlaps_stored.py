@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from periplus_hub.addresses import repository_groups, service_members, tables
+from periplus_hub.addresses.config import AddressesConfig
 from periplus_hub.addresses.jobs import OverlapsJob
 from periplus_hub.addresses.model import GroupFilter, Severity
 from periplus_hub.addresses.repository_register import register_status
@@ -118,17 +119,39 @@ async def test_an_older_set_still_counts_when_only_pools_overtook_it(fleet: Flee
 async def test_impossible_cidrs_are_set_aside_and_the_rest_is_kept(fleet: Fleet) -> None:
     await fleet.cluster("a")
     bad = ("10.0.0.1/8", "0.0.0.0/0", "::ffff:10.0.0.0/104", "ten/8", "10.0.0.0/33")
+    bad += ("0.0.0.0/1", "10.0.0.0/7", "fd00::/8", "2000::/3", "fd00::/15")
     bad += ("127.0.0.0/16", "169.254.1.0/24", "224.0.0.0/4", "::1/128", "fe80::/64", "ff02::/16")
     answer = await fleet.report("a", POD, *(("pod", cidr) for cidr in bad), ("planned", "10.3.0.0/16"))
     assert answer.rejected == {
-        "cidr-host-bits": 1,
-        "cidr-default-route": 1,
-        "cidr-ipv4-mapped": 1,
-        "cidr-syntax": 2,
+        "host_bits": 1,
+        "default_route": 1,
+        "ipv4_mapped": 1,
+        "bad_cidr": 2,
+        "too_wide": 5,
         "bad_kind": 1,
         "no_range_of_a_cluster": 6,
     }
     assert await stored(fleet) == [POD]
+
+
+async def test_the_widest_ranges_that_somebody_may_use_are_kept(fleet: Fleet) -> None:
+    await fleet.cluster("a")
+    widest = (("pod", "10.0.0.0/8"), ("pod", "fd00::/16"))
+    assert (await fleet.report("a", *widest)).rejected == {}
+    assert await stored(fleet) == list(widest)
+
+
+async def test_of_each_kind_so_many_ranges_are_kept_and_the_others_set_aside(db: Any, tenant: Any) -> None:
+    fleet = Fleet.open(db, tenant, AddressesConfig(max_ranges_of_a_kind=2))
+    pods = [("pod", f"10.{number}.0.0/16") for number in (3, 1, 4, 2, 2)]
+    await fleet.cluster("a")
+    answer = await fleet.report("a", *pods, ("node", "192.168.0.1/32"), ("node", "192.168.0.2/32"))
+    assert answer.rejected == {"too_many_ranges": 2}
+    kept = [("pod", "10.1.0.0/16"), ("pod", "10.2.0.0/16"), ("node", "192.168.0.1/32"), ("node", "192.168.0.2/32")]
+    assert await stored(fleet) == kept
+    assert (await fleet.report("a", *reversed(pods))).rejected == {"too_many_ranges": 2}
+    assert await stored(fleet) == kept[:2], "whatever order they come in"
+    fleet.door.intake.close()
 
 
 async def test_several_sources_of_one_range_are_one_row_of_the_most_trusted(fleet: Fleet) -> None:

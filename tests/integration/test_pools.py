@@ -42,7 +42,7 @@ async def test_counts_of_ipv6_are_exact_and_bad_pools_are_set_aside(fleet: Fleet
     answer = await fleet.send("a", {"pools": [wide, *bad, pool("host", cidrs=["10.0.0.1/8"])]})
     (found,) = await pools(fleet)
     assert (found["capacity"], found["largestFreeBlock"]) == (str(2**120), "9")
-    assert answer.rejected == {"bad_count": 2, "bad_family": 1, "duplicate_pool": 1, "cidr-host-bits": 1}
+    assert answer.rejected == {"bad_count": 2, "bad_family": 1, "duplicate_pool": 1, "host_bits": 1}
 
 
 async def test_allocations_are_listed_with_filters(fleet: Fleet) -> None:

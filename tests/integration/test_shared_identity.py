@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 
 from periplus_hub.access.scope import Scope
+from periplus_hub.addresses.config import AddressesConfig
 from periplus_hub.addresses.service_ipam import IpamApplier
 from periplus_hub.findings import detectors
 from periplus_hub.findings.jobs import FindingsJob, look
@@ -20,7 +21,7 @@ LATER = UUID(int=EPOCH.int + 1)
 
 @pytest.fixture
 async def door(db: Database) -> AsyncIterator[Door]:
-    opened = open_door(db, appliers=(IpamApplier(),))
+    opened = open_door(db, appliers=(IpamApplier(AddressesConfig()),))
     yield opened
     opened.intake.close()
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from periplus_hub.access.scope import Role, Scope
 from periplus_hub.addresses import repository_groups
+from periplus_hub.addresses.config import AddressesConfig
 from periplus_hub.addresses.jobs import OverlapsJob
 from periplus_hub.addresses.model import GroupFilter, OverlapGroup
 from periplus_hub.addresses.rows import group_of
@@ -55,9 +56,9 @@ class Fleet:
     token: str | None = None
 
     @classmethod
-    def open(cls, db: Database, scope: Scope) -> "Fleet":
+    def open(cls, db: Database, scope: Scope, config: AddressesConfig | None = None) -> "Fleet":
         published: list[Mapping[str, Any]] = []
-        door = open_door(db, appliers=(IpamApplier(),))
+        door = open_door(db, appliers=(IpamApplier(config or AddressesConfig()),))
         job = OverlapsJob(db, lambda _tenant, _topic, payload: published.append(payload or {}))
         return cls(db, scope, door, job, {}, published)
 

@@ -4,9 +4,11 @@ Allocations arrive as a complete set and only when it changed, a few thousand ro
 cheap next to what a wrong CIDR would cost, so each one is checked.
 """
 
-from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final
 
 import pyarrow as pa
@@ -14,7 +16,7 @@ import pyarrow as pa
 from periplus_contract.covers import DERIVED
 from periplus_contract.rejections import Reason
 from periplus_hub.addresses.model import AllocationKind
-from periplus_hub.addresses.prefixes import BadPrefix, Prefix, parse
+from periplus_hub.addresses.prefixes import IPV4, IPV6, BadPrefix, Prefix, parse
 from periplus_hub.addresses.repository_ipam import AllocationRows
 from periplus_hub.ingest.model import MAX_SAMPLE_ROWS, Rejected
 
@@ -28,8 +30,14 @@ _NO_CLUSTERS: Final = tuple(
     map(parse, ("127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "::1/128", "fe80::/10", "ff00::/8"))
 )
 """Loopback, link-local, multicast (RFC 6890, RFC 5771, RFC 4291): never routed, so never in anybody's way."""
+_SHORTEST: Final = {IPV4: 8, IPV6: 16}
+"""The widest that any one organisation was ever given, and 10.0.0.0/8: a cluster does not use more."""
 _MAX_DIGITS: Final = 40
 """2^128 has 39."""
+
+_Row = Mapping[str, Any]
+_Claim = tuple[str, Prefix, _Row]
+"""The kind, the range, and the row that claims it."""
 
 _TRUST: Final = {"submariner": 1, "kubeadm": 2, "nodes": 3, "observed": 4, "pods": 4, "services": 4}
 """Order of trust; a CNI's own objects come before all of these."""
@@ -47,25 +55,34 @@ class _Aside:
     """Rows set aside, by table and reason, with the first few as text."""
 
     def __init__(self) -> None:
-        self._rows: dict[tuple[str, str], list[str]] = defaultdict(list)
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._samples: dict[tuple[str, str], list[str]] = defaultdict(list)
 
-    def add(self, table: str, reason: str, row: Mapping[str, object]) -> None:
-        self._rows[table, reason].append(str(row)[:256])
+    def add(self, table: str, reason: str, rows: Sequence[Mapping[str, object]]) -> None:
+        kept = self._samples[table, reason]
+        kept += [str(row)[:256] for row in rows[: MAX_SAMPLE_ROWS - len(kept)]]
+        self._counts[table, reason] += len(rows)
 
     def all(self) -> tuple[Rejected, ...]:
         return tuple(
-            Rejected(table=table, reason=reason, rows=len(rows), sample="\n".join(rows[:MAX_SAMPLE_ROWS]))
-            for (table, reason), rows in self._rows.items()
+            Rejected(table=table, reason=reason, rows=rows, sample="\n".join(self._samples[table, reason]))
+            for (table, reason), rows in self._counts.items()
         )
 
 
-def prepare(arrived: Mapping[str, pa.Table], covers: Collection[str]) -> tuple[IpamRows, tuple[Rejected, ...]]:
-    """Check and convert the sections that arrived; what is covered and not named is none."""
+def prepare(
+    arrived: Mapping[str, pa.Table], covers: Collection[str], max_of_a_kind: int
+) -> tuple[IpamRows, tuple[Rejected, ...]]:
+    """Check and convert the sections that arrived; what is covered and not named is none.
+
+    Beyond `max_of_a_kind` allocations of one kind are set aside. A kind is stated as a whole, so that is of a cluster.
+    """
     aside = _Aside()
     allocations = arrived[ALLOCATIONS].to_pylist() if ALLOCATIONS in arrived else []
     pools = arrived[POOLS].to_pylist() if POOLS in arrived else []
+    claimed = _claimed(allocations, covered_kinds(covers), aside)
     rows = IpamRows(
-        _allocations(allocations, covered_kinds(covers), aside), tuple(_pools(pools, covered_scopes(covers), aside))
+        _columns(_bounded(claimed, max_of_a_kind, aside)), tuple(_pools(pools, covered_scopes(covers), aside))
     )
     return rows, aside.all()
 
@@ -96,28 +113,47 @@ def trust(source: str) -> int:
     return next((rank for mark, rank in _TRUST.items() if lowered.startswith(mark)), 0)
 
 
-def _allocations(rows: Sequence[Mapping[str, Any]], covered: Mapping[str, bool], aside: _Aside) -> AllocationRows:
-    best: dict[tuple[str, Prefix], Mapping[str, Any]] = {}
+def _claimed(rows: Sequence[_Row], covered: Mapping[str, bool], aside: _Aside) -> list[_Claim]:
+    """By kind and address, each from its most trusted source."""
+    best: dict[tuple[str, Prefix], _Row] = {}
     for row in rows:
-        if row["kind"] not in _KINDS:
-            aside.add(ALLOCATIONS, Reason.BAD_KIND, row)
-            continue
-        if not _covers(covered, row):
-            aside.add(ALLOCATIONS, Reason.NOT_COVERED, row)
-            continue
-        try:
-            prefix = parse(row["cidr"])
-        except BadPrefix as error:
-            aside.add(ALLOCATIONS, error.reason, row)
-            continue
-        if any(space.covers(prefix) for space in _NO_CLUSTERS):
-            aside.add(ALLOCATIONS, Reason.NO_RANGE_OF_A_CLUSTER, row)
+        prefix = _claim(row, covered)
+        if isinstance(prefix, Reason):
+            aside.add(ALLOCATIONS, prefix, [row])
             continue
         known = best.get((row["kind"], prefix))
         if known is None or trust(row["source"]) < trust(known["source"]):
             best[row["kind"], prefix] = row
+    return sorted(((kind, prefix, row) for (kind, prefix), row in best.items()), key=itemgetter(0, 1))
+
+
+def _claim(row: _Row, covered: Mapping[str, bool]) -> Prefix | Reason:
+    """The range a row claims, or why it is set aside."""
+    if row["kind"] not in _KINDS:
+        return Reason.BAD_KIND
+    if not _covers(covered, row):
+        return Reason.NOT_COVERED
+    try:
+        prefix = parse(row["cidr"])
+    except BadPrefix as error:
+        return error.reason
+    if any(space.covers(prefix) for space in _NO_CLUSTERS):
+        return Reason.NO_RANGE_OF_A_CLUSTER
+    return Reason.TOO_WIDE if prefix.length < _SHORTEST[prefix.family] else prefix
+
+
+def _bounded(claims: Sequence[_Claim], max_of_a_kind: int, aside: _Aside) -> Iterator[_Claim]:
+    """The first so many of each kind."""
+    for _, of_a_kind in groupby(claims, key=itemgetter(0)):
+        every = list(of_a_kind)
+        yield from every[:max_of_a_kind]
+        if len(every) > max_of_a_kind:
+            aside.add(ALLOCATIONS, Reason.TOO_MANY_RANGES, [row for _, _, row in every[max_of_a_kind:]])
+
+
+def _columns(claims: Iterable[_Claim]) -> AllocationRows:
     columns = AllocationRows()
-    for (kind, prefix), row in sorted(best.items()):
+    for kind, prefix, row in claims:
         first_key, last_key = prefix.keys()
         columns.kind.append(kind)
         columns.cidr.append(str(prefix))
@@ -141,7 +177,7 @@ def _pools(rows: Sequence[Mapping[str, Any]], covered: Collection[str], aside: _
         if reason is None and key in kept:
             reason = Reason.DUPLICATE_POOL
         if reason is not None:
-            aside.add(POOLS, reason, row)
+            aside.add(POOLS, reason, [row])
             continue
         kept[key] = {**row, "node": row["node"] or "", "cidrs": cidrs}
     return list(kept.values())

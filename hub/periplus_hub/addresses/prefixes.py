@@ -16,6 +16,8 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from periplus_contract.rejections import Reason
+
 U64 = npt.NDArray[np.uint64]
 
 ADDRESS_BITS: Final = 128
@@ -27,23 +29,18 @@ _SOCKET_FAMILY: Final = {IPV4: socket.AF_INET, IPV6: socket.AF_INET6}
 _MAX_TEXT: Final = 64
 _MAPPED: Final = 0xFFFF
 
-SYNTAX: Final = "cidr-syntax"
-HOST_BITS: Final = "cidr-host-bits"
-DEFAULT_ROUTE: Final = "cidr-default-route"
-MAPPED: Final = "cidr-ipv4-mapped"
-
 REMEDIES: Final = {
-    SYNTAX: "Write address/length, as in 10.0.0.0/16.",
-    HOST_BITS: "Clear the bits behind the prefix length, or make the length longer.",
-    DEFAULT_ROUTE: "Name the ranges that are really in use instead of /0.",
-    MAPPED: "Write the address as IPv4.",
+    Reason.BAD_CIDR: "Write address/length, as in 10.0.0.0/16.",
+    Reason.HOST_BITS: "Clear the bits behind the prefix length, or make the length longer.",
+    Reason.DEFAULT_ROUTE: "Name the ranges that are really in use instead of /0.",
+    Reason.IPV4_MAPPED: "Write the address as IPv4.",
 }
 
 
 class BadPrefix(ValueError):
     """The text is no CIDR in use; `reason` is one of the keys of REMEDIES."""
 
-    def __init__(self, text: str, reason: str) -> None:
+    def __init__(self, text: str, reason: Reason) -> None:
         super().__init__(f"{text[:_MAX_TEXT]!r} is refused ({reason}). {REMEDIES[reason]}")
         self.reason = reason
 
@@ -86,25 +83,25 @@ def parse(text: str) -> Prefix:
     family = IPV6 if ":" in address else IPV4
     bits = FAMILY_BITS[family]
     if not slash or not (length_text.isascii() and length_text.isdigit()) or len(length_text) > len("128"):
-        raise BadPrefix(text, SYNTAX)
+        raise BadPrefix(text, Reason.BAD_CIDR)
     length = int(length_text)
     try:
         packed = socket.inet_pton(_SOCKET_FAMILY[family], address)
     except (OSError, ValueError) as error:
-        raise BadPrefix(text, SYNTAX) from error
+        raise BadPrefix(text, Reason.BAD_CIDR) from error
     if length > bits:
-        raise BadPrefix(text, SYNTAX)
+        raise BadPrefix(text, Reason.BAD_CIDR)
     value = int.from_bytes(packed, "big") << (ADDRESS_BITS - bits)
     return Prefix(family, *_checked(text, value, length, family))
 
 
 def _checked(text: str, value: int, length: int, family: int) -> tuple[int, int]:
     if length == 0:
-        raise BadPrefix(text, DEFAULT_ROUTE)
+        raise BadPrefix(text, Reason.DEFAULT_ROUTE)
     if value & ((1 << (ADDRESS_BITS - length)) - 1):
-        raise BadPrefix(text, HOST_BITS)
+        raise BadPrefix(text, Reason.HOST_BITS)
     if family == IPV6 and value >> 32 == _MAPPED:
-        raise BadPrefix(text, MAPPED)
+        raise BadPrefix(text, Reason.IPV4_MAPPED)
     return value, length
 
 

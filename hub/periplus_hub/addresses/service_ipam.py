@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from periplus_contract.tables import Kind
 from periplus_hub.access.scope import system_scope
 from periplus_hub.addresses import repository_ipam
+from periplus_hub.addresses.config import AddressesConfig
 from periplus_hub.addresses.ipam_rows import IpamRows, covered_kinds, covered_scopes, prepare
 from periplus_hub.addresses.repository_ipam import CoveredAllocations
 from periplus_hub.fleet.repository_changes import record_change
@@ -17,9 +18,12 @@ class IpamApplier:
 
     kind = Kind.IPAM
 
+    def __init__(self, config: AddressesConfig) -> None:
+        self._config = config
+
     def prepare(self, batch: DecodedBatch) -> tuple[IpamRows, tuple[Rejected, ...]]:
         """The pure part, for the worker thread."""
-        return prepare(batch.tables, batch.covers)
+        return prepare(batch.tables, batch.covers, self._config.max_ranges_of_a_kind)
 
     async def apply(self, c: WriteConnection, group: Sequence[DecodedBatch]) -> None:
         """In the ingest's transaction, each cluster's in turn: most batches carry the few rows of a pool sample."""

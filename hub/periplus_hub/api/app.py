@@ -54,7 +54,7 @@ def make_jobs(resources: Resources) -> list[Job]:
 
 def make_intake(resources: Resources, listeners: Sequence[Listener] = ()) -> Intake:
     """The door for batches with every slice that keeps what comes in."""
-    databases, appliers = resources.databases, (InventoryApplier(), IpamApplier())
+    databases, appliers = resources.databases, (InventoryApplier(), IpamApplier(resources.config))
     return Intake(databases.batches, resources.config, appliers, tuple(listeners), slow_db=databases.slow_batches)
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from periplus_hub.addresses.config import AddressesConfig
 from periplus_hub.ingest.config import IngestConfig
 from periplus_hub.inventory.config import InventoryConfig
 from periplus_hub.kit.config import ConfigError, Settings, read_settings
@@ -157,7 +158,7 @@ class ProcessConfig(Settings):
     log_format: Literal["json", "text"] = Field(default="json", description="One JSON object per line, or text.")
 
 
-class HubConfig(StoreConfig, ListenerConfig, ProcessConfig, IngestConfig, InventoryConfig):
+class HubConfig(StoreConfig, ListenerConfig, ProcessConfig, IngestConfig, InventoryConfig, AddressesConfig):
     """The sum of all slices' settings."""
 
     @model_validator(mode="after")

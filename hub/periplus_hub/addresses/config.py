@@ -1,0 +1,18 @@
+"""How much the register of addresses takes."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class AddressesConfig(BaseModel):
+    """Settings of what clusters may claim."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_ranges_of_a_kind: int = Field(
+        default=300_000,
+        ge=1,
+        le=1_000_000,
+        description="Address ranges of one kind (pod, service, node, ...) that are taken from one cluster. Beyond it "
+        "those with the highest addresses are set aside as `too_many_ranges`, and the cluster is incomplete. As it "
+        "comes, two addresses for each of the 150,000 pods that Kubernetes supports.",
+    )
