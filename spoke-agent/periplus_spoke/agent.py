@@ -9,32 +9,35 @@ from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from typing import Final
 
+import msgspec
+
 from periplus_contract.rejections import Reason
 from periplus_spoke.collectors.config import CollectConfig
 from periplus_spoke.collectors.runner import Collectors
+from periplus_spoke.fold.cluster_identity import ClusterIdentity
 from periplus_spoke.fold.text import DEFAULT_LABEL_KEYS
 from periplus_spoke.health import Health
 from periplus_spoke.kit.backoff import Backoff
+from periplus_spoke.kit.change_signal import ChangeSignal
 from periplus_spoke.kit.clock import Timer
 from periplus_spoke.kit.config import SpokeConfig, why_no_token
 from periplus_spoke.kit.errors import ConfigError, HubRefusedError, SpokeError
-from periplus_spoke.kit.news import News
 from periplus_spoke.kit.own_files import make_own_folder
 from periplus_spoke.kube.client import KubeClient
 from periplus_spoke.kube.credentials import Credentials, InClusterCredentials
 from periplus_spoke.kube.problems import KubeProblem
-from periplus_spoke.outbox.desk import Desk
 from periplus_spoke.outbox.filesystem import FolderFileSystem
 from periplus_spoke.outbox.lock import FolderLock
 from periplus_spoke.outbox.outbox import Outbox, Policy
-from periplus_spoke.transport.answers import Parts
+from periplus_spoke.outbox.thread import OutboxThread
 from periplus_spoke.transport.client import HubClient
-from periplus_spoke.transport.courier import Courier
-from periplus_spoke.transport.gate import Gate
+from periplus_spoke.transport.context import SenderContext
 from periplus_spoke.transport.identity import IdentityStore, Registration, check_cluster, other_name
 from periplus_spoke.transport.joining import Joining
+from periplus_spoke.transport.pacer import Pacer
 from periplus_spoke.transport.report import Report
-from periplus_spoke.transport.session import ClusterFacts, Session
+from periplus_spoke.transport.sender import Sender
+from periplus_spoke.transport.session import Session
 from periplus_spoke.transport.sink import LateSink, OutboxSink
 
 _PASSING: Final = frozenset({"unreachable", "timeout", "server_error", "throttled"})
@@ -127,8 +130,8 @@ class Agent:
             store = IdentityStore(config.state_dir)
             stored = store.registration()
             found = await self._look(stored, collectors)
-            desk, sink = Desk(), LateSink()
-            stack.callback(desk.close)
+            thread, sink = OutboxThread(), LateSink()
+            stack.callback(thread.close)
             async with asyncio.TaskGroup() as group:
                 # The cluster is read while the hub is still being asked: neither has to wait for the other.
                 group.create_task(self._collect(collectors, sink, found))
@@ -137,9 +140,9 @@ class Agent:
                     phase="listing", registration=registration.registration, cluster_name=registration.cluster_name
                 )
                 self.report.condition("cluster_name", other_name(registration, config.cluster_name))
-                outbox = await desk.run(self._open_outbox, registration)
+                outbox = await thread.run(self._open_outbox, registration)
                 session = Session(client, store, registration, timer)
-                await self._send(client, session, (desk, outbox), sink, collectors)
+                await self._send(client, session, (thread, outbox), sink, collectors)
 
     def _lock(self) -> FolderLock:
         folder = self._config.state_dir
@@ -155,7 +158,7 @@ class Agent:
             ) from error
         return lock
 
-    async def _look(self, stored: Registration | None, collectors: Collectors) -> ClusterFacts | Registration:
+    async def _look(self, stored: Registration | None, collectors: Collectors) -> ClusterIdentity | Registration:
         """Who the cluster is; or, while it cannot be asked, the registration to go on with."""
         try:
             facts = await self._facts(collectors)
@@ -168,7 +171,7 @@ class Agent:
             check_cluster(stored, facts.uid)
         return facts
 
-    async def _join(self, client: HubClient, store: IdentityStore, facts: ClusterFacts) -> Registration:
+    async def _join(self, client: HubClient, store: IdentityStore, facts: ClusterIdentity) -> Registration:
         joining = Joining(
             client=client,
             store=store,
@@ -184,15 +187,9 @@ class Agent:
         self.report.update(phase="enrolling")
         return await joining.enrol(facts)
 
-    async def _facts(self, collectors: Collectors) -> ClusterFacts:
+    async def _facts(self, collectors: Collectors) -> ClusterIdentity:
         found = await collectors.identity()
-        return ClusterFacts(
-            uid=found.uid,
-            name=self._config.cluster_name or found.name,
-            kubernetes_version=found.kubernetes_version,
-            api_ca_sha256=found.api_ca_sha256,
-            node_count=found.node_count,
-        )
+        return msgspec.structs.replace(found, name=self._config.cluster_name or found.name)
 
     def _open_outbox(self, registration: Registration) -> Outbox:
         config = self._config
@@ -213,33 +210,33 @@ class Agent:
         self,
         client: HubClient,
         session: Session,
-        kept: tuple[Desk, Outbox],
+        kept: tuple[OutboxThread, Outbox],
         late: LateSink,
         collectors: Collectors,
     ) -> None:
-        news, (desk, outbox) = News(), kept
-        sink = OutboxSink(desk, outbox, news, self._timer)
+        changes, (thread, outbox) = ChangeSignal(), kept
+        sink = OutboxSink(thread, outbox, changes, self._timer)
         late.lead_to(sink)
-        parts = Parts(
-            desk=desk,
+        context = SenderContext(
+            thread=thread,
             outbox=outbox,
-            gate=Gate(self._timer),
+            pacer=Pacer(self._timer),
             report=self.report,
-            news=news,
+            changes=changes,
             timer=self._timer,
             rng=self._rng,
             request_snapshot=collectors.request_snapshot,
             shrink=sink.shrink,
         )
         quiet_s = self._config.heartbeat_interval_s
-        courier = Courier(parts, client, session, quiet_s=min(quiet_s, _ONCE_HEARTBEAT_S) if self._once else quiet_s)
+        sender = Sender(context, client, session, quiet_s=min(quiet_s, _ONCE_HEARTBEAT_S) if self._once else quiet_s)
         async with asyncio.TaskGroup() as group:
-            group.create_task(courier.run())
-            group.create_task(self._follow(parts, collectors))
+            group.create_task(sender.run())
+            group.create_task(self._follow(context, collectors))
             if self._config.health_port is not None:
                 group.create_task(self._serve_health(self._config.health_port))
 
-    async def _collect(self, collectors: Collectors, sink: LateSink, found: ClusterFacts | Registration) -> None:
+    async def _collect(self, collectors: Collectors, sink: LateSink, found: ClusterIdentity | Registration) -> None:
         backoff = Backoff(self._rng)
         while isinstance(found, Registration):
             await self._timer.sleep(backoff.next_s())
@@ -252,19 +249,19 @@ class Agent:
                 found = facts
         await collectors.run(sink)
 
-    async def _follow(self, parts: Parts, collectors: Collectors) -> None:
+    async def _follow(self, context: SenderContext, collectors: Collectors) -> None:
         """Report how the first complete picture gets on; in `once`, finish with it."""
         await collectors.settled.wait()
         self._read = True
         pending = self.report.status.phase == "pending"
         self.report.update(phase="pending" if pending else "sending", objects=collectors.objects)
         while True:
-            changed = parts.news.current()
-            depth = await parts.desk.run(parts.outbox.depth)
+            changed = context.changes.next_change()
+            depth = await context.thread.run(context.outbox.depth)
             status = self.report.status
             if self._once and status.reason in _REFUSED:
                 raise HubRefusedError(status.reason, status.message, status.remedy)
-            if collectors.settled.is_set() and not parts.outbox.snapshot_needed and depth.queued_batches == 0:
+            if collectors.settled.is_set() and not context.outbox.snapshot_needed and depth.queued_batches == 0:
                 if depth.held_batches == 0 or not self._needs_settled:
                     break
                 self._say_what_it_waits_for()

@@ -14,11 +14,11 @@ from periplus_contract.limits import MAX_ROWS
 from periplus_hub.addresses import tables
 from periplus_hub.ingest.tables import parts as parts_table
 from periplus_spoke.fold.ipam import Allocation, Statement, ipam_batch
+from periplus_spoke.kit.change_signal import ChangeSignal
 from periplus_spoke.kit.clock import SystemClock
-from periplus_spoke.kit.news import News
-from periplus_spoke.outbox.desk import Desk
 from periplus_spoke.outbox.filesystem import FolderFileSystem
 from periplus_spoke.outbox.outbox import Outbox
+from periplus_spoke.outbox.thread import OutboxThread
 from periplus_spoke.transport.sink import OutboxSink
 
 from tests.support.clock import START
@@ -107,15 +107,15 @@ async def test_more_ranges_than_one_batch_takes_arrive_as_the_spoke_sends_them(f
         for row in range(rows)
     ]
     member = await fleet.door.member(fleet.scope, "a")
-    desk = Desk()
+    thread = OutboxThread()
     files = FolderFileSystem(tmp_path)
     outbox = Outbox(files, SystemClock(), random.Random(1), str(member.registration))
     at_s = int(START.timestamp())
     stated = Statement(allocations=ranges, covers=("allocations/node",))
-    await OutboxSink(desk, outbox, News(), SystemClock()).emit(
+    await OutboxSink(thread, outbox, ChangeSignal(), SystemClock()).emit(
         ipam_batch(stated, window_start_s=at_s, window_s=60, observed_at_us=at_s * 1_000_000)
     )
-    desk.close()
+    thread.close()
     batches = [opened.sealed for identity in outbox.held() if (opened := outbox.read(identity)) is not None]
     assert len(batches) > 1
     for sealed in batches:

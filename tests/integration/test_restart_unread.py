@@ -18,13 +18,13 @@ from periplus_hub.kit.db import Database
 from periplus_spoke.collectors.config import CollectConfig
 from periplus_spoke.collectors.runner import Collectors
 from periplus_spoke.fold.records import Sealable
+from periplus_spoke.kit.change_signal import ChangeSignal
 from periplus_spoke.kit.clock import SystemClock
-from periplus_spoke.kit.news import News
 from periplus_spoke.kube.client import KubeClient, KubeSettings
 from periplus_spoke.kube.kubeconfig import KubeconfigCredentials
-from periplus_spoke.outbox.desk import Desk
 from periplus_spoke.outbox.filesystem import FolderFileSystem
 from periplus_spoke.outbox.outbox import Outbox
+from periplus_spoke.outbox.thread import OutboxThread
 from periplus_spoke.transport.sink import OutboxSink
 
 from tests.support.clock import FakeClock
@@ -82,9 +82,9 @@ class Cluster:
         clock = self.fleet.db.clock
         assert isinstance(clock, FakeClock)
         clock.advance(600)
-        timer, told, desk = HubTime(clock), BelievingSink(), Desk()
+        timer, told, thread = HubTime(clock), BelievingSink(), OutboxThread()
         outbox = Outbox(FolderFileSystem(self.folder), timer, random.Random(1), str(self.member.registration))
-        sink = OutboxSink(desk, outbox, News(), timer)
+        sink = OutboxSink(thread, outbox, ChangeSignal(), timer)
 
         class Noting:
             async def emit(self, sealable: Sealable) -> None:
@@ -105,7 +105,7 @@ class Cluster:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
                 await client.close()
-                desk.close()
+                thread.close()
         for opened in [outbox.read(identity) for identity in outbox.held()]:
             assert opened is not None
             await self.member.send(opened.sealed)

@@ -15,20 +15,21 @@ from typing import Final
 
 from periplus_contract.covers import EVERY_ALLOCATION
 from periplus_contract.tables import ALLOCATIONS, Column, Kind, Table
+from periplus_spoke.fold.cluster_identity import ClusterIdentity
 from periplus_spoke.fold.records import Cell, Sealable, SectionRows
+from periplus_spoke.kit.change_signal import ChangeSignal
 from periplus_spoke.kit.clock import SystemClock
-from periplus_spoke.kit.news import News
-from periplus_spoke.outbox.desk import Desk
 from periplus_spoke.outbox.filesystem import FolderFileSystem
 from periplus_spoke.outbox.lock import FolderLock
 from periplus_spoke.outbox.outbox import Outbox
-from periplus_spoke.transport.answers import Parts
+from periplus_spoke.outbox.thread import OutboxThread
 from periplus_spoke.transport.client import HubClient
-from periplus_spoke.transport.courier import Courier
-from periplus_spoke.transport.gate import Gate
+from periplus_spoke.transport.context import SenderContext
 from periplus_spoke.transport.identity import IdentityStore
+from periplus_spoke.transport.pacer import Pacer
 from periplus_spoke.transport.report import Report
-from periplus_spoke.transport.session import ClusterFacts, Session, enrol
+from periplus_spoke.transport.sender import Sender
+from periplus_spoke.transport.session import Session, enrol
 from periplus_spoke.transport.sink import OutboxSink
 
 from tests.support.fake_hub import JOIN_TOKEN
@@ -85,43 +86,43 @@ class Child:
         """Enrol, seal, send; return when nothing is held any more."""
         lock = FolderLock(self._folder)
         lock.acquire()
-        clock, rng, store, desk, news = (
+        clock, rng, store, thread, changes = (
             SystemClock(),
             random.SystemRandom(),
             IdentityStore(self._folder),
-            Desk(),
-            News(),
+            OutboxThread(),
+            ChangeSignal(),
         )
         async with HubClient(self._url, clock) as client:
-            facts = ClusterFacts(uid="uid-1", name="prod-1")
+            facts = ClusterIdentity(uid="uid-1", name="prod-1")
             registration = store.registration() or await enrol(client, store, facts, JOIN_TOKEN)
             files = MoodyFileSystem(self._folder / "outbox")
-            outbox = await desk.run(Outbox, files, clock, rng, registration.registration)
-            sink = OutboxSink(desk, outbox, news, clock)
-            self._rows_one_by_one = OutboxSink(desk, outbox, news, clock)
+            outbox = await thread.run(Outbox, files, clock, rng, registration.registration)
+            sink = OutboxSink(thread, outbox, changes, clock)
+            self._rows_one_by_one = OutboxSink(thread, outbox, changes, clock)
             while self._rows_one_by_one.shrink():
                 pass
-            parts = Parts(
-                desk=desk,
+            context = SenderContext(
+                thread=thread,
                 outbox=outbox,
-                gate=Gate(clock),
+                pacer=Pacer(clock),
                 report=Report(),
-                news=news,
+                changes=changes,
                 timer=clock,
                 rng=rng,
                 request_snapshot=self._wanted.set,
                 shrink=sink.shrink,
             )
-            courier = Courier(parts, client, Session(client, store, registration, clock), quiet_s=0.2)
+            sender = Sender(context, client, Session(client, store, registration, clock), quiet_s=0.2)
             async with asyncio.TaskGroup() as group:
-                sender = group.create_task(courier.run())
+                sending = group.create_task(sender.run())
                 again = group.create_task(self._snapshots(sink))
-                await self._seal(sink, lambda: desk.run(outbox.recover_disk))
-                while await desk.run(outbox.held) or outbox.snapshot_needed:
-                    await news.current().wait()
-                sender.cancel()
+                await self._seal(sink, lambda: thread.run(outbox.recover_disk))
+                while await thread.run(outbox.held) or outbox.snapshot_needed:
+                    await changes.next_change().wait()
+                sending.cancel()
                 again.cancel()
-        desk.close()
+        thread.close()
         lock.release()
 
     async def _seal(self, sink: OutboxSink, make_durable: Callable[[], Awaitable[bool]]) -> None:

@@ -1,4 +1,4 @@
-"""A courier over a real outbox folder, wired to a fake hub."""
+"""A sender over a real outbox folder, wired to a fake hub."""
 
 import asyncio
 import contextlib
@@ -7,17 +7,18 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from periplus_spoke.kit.news import News
-from periplus_spoke.outbox.desk import Desk
+from periplus_spoke.fold.cluster_identity import ClusterIdentity
+from periplus_spoke.kit.change_signal import ChangeSignal
 from periplus_spoke.outbox.outbox import Outbox
+from periplus_spoke.outbox.thread import OutboxThread
 from periplus_spoke.transport import keys
-from periplus_spoke.transport.answers import Parts
 from periplus_spoke.transport.client import HubClient
-from periplus_spoke.transport.courier import Courier
-from periplus_spoke.transport.gate import Gate
+from periplus_spoke.transport.context import SenderContext
 from periplus_spoke.transport.identity import IdentityStore
+from periplus_spoke.transport.pacer import Pacer
 from periplus_spoke.transport.report import Report
-from periplus_spoke.transport.session import ClusterFacts, Session, enrol
+from periplus_spoke.transport.sender import Sender
+from periplus_spoke.transport.session import Session, enrol
 from periplus_spoke.transport.signing import Signed
 
 from tests.support.clock import FakeClock
@@ -30,7 +31,7 @@ async def sign_here(private: str, message: bytes) -> Signed:
     return Signed(**keys.sign(private, message)._asdict())
 
 
-FACTS = ClusterFacts(uid="uid-1", name="prod-1")
+FACTS = ClusterIdentity(uid="uid-1", name="prod-1")
 
 
 @dataclass
@@ -40,9 +41,9 @@ class Rig:
     hub: FakeHub
     clock: FakeClock
     outbox: Outbox
-    courier: Courier
+    sender: Sender
     report: Report
-    news: News
+    changes: ChangeSignal
     folder: Path
     snapshots_asked: int = 0
     shrunk: int = 0
@@ -60,28 +61,28 @@ async def sending(hub: FakeHub, folder: Path, clock: FakeClock, outbox: Outbox |
     """Enrol, then send in the background until the block ends."""
     outbox = outbox or open_outbox(folder / "outbox", clock)
     report = Report(folder / "status.json")
-    desk = Desk()
+    thread = OutboxThread()
     async with HubClient(hub.url, clock) as client:
         store = IdentityStore(folder, sign_here)
         registration = store.registration() or await enrol(client, store, FACTS, JOIN_TOKEN)
-        rig = Rig(hub, clock, outbox, None, report, News(), folder)  # type: ignore[arg-type]  # set two lines below
-        parts = Parts(
-            desk=desk,
+        rig = Rig(hub, clock, outbox, None, report, ChangeSignal(), folder)  # type: ignore[arg-type]  # set two lines below
+        context = SenderContext(
+            thread=thread,
             outbox=outbox,
-            gate=Gate(clock),
+            pacer=Pacer(clock),
             report=report,
-            news=rig.news,
+            changes=rig.changes,
             timer=clock,
             rng=random.Random(5),
             request_snapshot=rig.ask_snapshot,
             shrink=rig.shrink,
         )
-        rig.courier = Courier(parts, client, Session(client, store, registration, clock))
-        task = asyncio.create_task(rig.courier.run())
+        rig.sender = Sender(context, client, Session(client, store, registration, clock))
+        task = asyncio.create_task(rig.sender.run())
         try:
             yield rig
         finally:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-            desk.close()
+            thread.close()

@@ -4,8 +4,9 @@ from typing import Final
 
 import msgspec
 
-from periplus_spoke.collectors.identity import ClusterIdentity, identify
+from periplus_spoke.collectors.identity import identify
 from periplus_spoke.collectors.rbac import accesses, render
+from periplus_spoke.fold.cluster_identity import ClusterIdentity
 from periplus_spoke.kube.access import Access, lacking
 from periplus_spoke.kube.client import KubeClient
 from periplus_spoke.kube.discovery import api_groups

@@ -3,8 +3,7 @@
 import re
 from typing import Final
 
-import msgspec
-
+from periplus_spoke.fold.cluster_identity import ClusterIdentity
 from periplus_spoke.fold.objects import ConfigMap, Thing
 from periplus_spoke.kube.client import KubeClient
 from periplus_spoke.kube.discovery import count, read, server_version
@@ -13,16 +12,6 @@ from periplus_spoke.kube.problems import KubeProblem
 _NOT_NAME: Final = re.compile(r"[^a-z0-9.-]+")
 _NAME_CHARS: Final = 63
 _UID_CHARS: Final = 8
-
-
-class ClusterIdentity(msgspec.Struct, frozen=True, kw_only=True):
-    """`uid` is the kube-system namespace's; `name` only a suggestion; unknown numbers are 0, unknown texts empty."""
-
-    uid: str
-    name: str
-    kubernetes_version: str
-    api_ca_sha256: str
-    node_count: int
 
 
 async def identify(client: KubeClient) -> ClusterIdentity:

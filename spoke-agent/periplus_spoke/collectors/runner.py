@@ -10,11 +10,12 @@ from periplus_spoke.collectors.config import CollectConfig
 from periplus_spoke.collectors.custom import CustomKinds
 from periplus_spoke.collectors.emitter import Emitter, Sink, first_of
 from periplus_spoke.collectors.facts import SERVICE_COVERS, Facts
-from periplus_spoke.collectors.identity import ClusterIdentity, identify
+from periplus_spoke.collectors.identity import identify
 from periplus_spoke.collectors.inventory import Inventory
 from periplus_spoke.collectors.ipam.registry import ADAPTERS
 from periplus_spoke.collectors.listener import KindListener
 from periplus_spoke.collectors.pools import Pools
+from periplus_spoke.fold.cluster_identity import ClusterIdentity
 from periplus_spoke.fold.text import LabelFilter
 from periplus_spoke.kit.clock import Timer
 from periplus_spoke.kube.client import KubeClient

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from periplus_spoke.outbox.books import Hour, Total
+from periplus_spoke.outbox.accounts import Hour, Total
 from periplus_spoke.outbox.holdings import Holdings, hour_key
 from periplus_spoke.outbox.model import Status
 
@@ -47,7 +47,7 @@ def depth(held: Holdings) -> Depth:
         held_bytes=sum([entry.size for entry in entries]),
         queued_batches=len(queued),
         queued_bytes=sum(queued),
-        refusal=held.shelf.refusal,
+        refusal=held.store.refusal,
         older=_older(held),
     )
 
@@ -58,7 +58,7 @@ def accounts(held: Holdings) -> Mapping[Hour, tuple[Total, int]]:
     for entry in held.ordered:
         hour = hour_key(entry.name)
         queued[hour] = queued.get(hour, 0) + entry.name.rows
-    totals = held.books.totals
+    totals = held.accounts.totals
     return {hour: (totals.get(hour, Total()), queued.get(hour, 0)) for hour in sorted(totals.keys() | queued.keys())}
 
 

@@ -1,4 +1,4 @@
-"""Everything held, with its books, kept in step with the disk.
+"""Everything held, with its accounts, kept in step with the disk.
 
 Each opening starts an epoch of its own, so a number is given out once however the last life ended, and whatever of it
 was only in memory is earlier than all that follows.
@@ -7,7 +7,7 @@ Order of writes: a sealed file stands for itself, and recovery counts those that
 counted; anything else the state announces before files change. A release stores totals and the list of files to
 delete, then deletes; an exchange (split, fold, new registration) stores the names of the new files as provisional,
 writes them, then commits by storing the old ones as to be deleted. Whatever moment the process dies at, recovery reads
-the state and knows which half to keep. What is only in memory is left out of the stored books.
+the state and knows which half to keep. What is only in memory is left out of the stored accounts.
 """
 
 import logging
@@ -22,11 +22,11 @@ from periplus_contract.version import CONTRACT
 from periplus_spoke.kit.clock import Clock
 from periplus_spoke.kit.crashpoint import crashpoint
 from periplus_spoke.kit.ids import uuid7
-from periplus_spoke.outbox.books import Books, Hour
+from periplus_spoke.outbox.accounts import Accounts, Hour
 from periplus_spoke.outbox.filesystem import FileSystem
 from periplus_spoke.outbox.model import BAD_SUFFIX, BatchId, Draft, Entry, FileName, Status, hour_of
 from periplus_spoke.outbox.recovery import Recovered, recover
-from periplus_spoke.outbox.shelf import Shelf
+from periplus_spoke.outbox.sealed_store import SealedStore
 from periplus_spoke.outbox.state import State
 
 _SECOND_US: Final = 1_000_000
@@ -44,32 +44,32 @@ class Holdings:
         self._rng = rng
         self._registration = registration
         self._provisional: tuple[str, ...] = ()
-        self.shelf = Shelf(files)
+        self.store = SealedStore(files)
         recovered = recover(files, registration)
         state = recovered.state or State(epoch="")
-        self.books = Books(state.totals, state.pending)
+        self.accounts = Accounts(state.totals, state.pending)
         self.entries: dict[BatchId, Entry] = {entry.id: entry for entry in recovered.entries}
         self._counted = state.counted
         self._count(recovered)
         self.epoch = self._mint({state.epoch, *recovered.epochs})
         self.high_water = 0
         self._counted = BatchId(self.epoch, 0)
-        self.shelf.owe(recovered.leftovers)
-        self.shelf.restore()
+        self.store.mark_for_deletion(recovered.leftovers)
+        self.store.restore()
         self._let_go(recovered.damaged, BAD_SUFFIX)
 
     def _count(self, recovered: Recovered) -> None:
         """Enter what was sealed since the state was written; without a state, everything."""
         for name in [*(entry.name for entry in self.entries.values()), *recovered.damaged]:
             if recovered.state is None:
-                self.books.found(hour_key(name), name.rows)
+                self.accounts.found(hour_key(name), name.rows)
             elif name.id > self._counted:
-                self.books.collect(hour_key(name), name.rows)
+                self.accounts.collect(hour_key(name), name.rows)
         for entry in self.entries.values():
             if recovered.state is not None and entry.id > self._counted:
-                self.books.told(entry.outcomes)
+                self.accounts.told(entry.outcomes)
         for name in recovered.damaged:
-            self.books.drop(hour_key(name), name.rows, "damaged_file")
+            self.accounts.drop(hour_key(name), name.rows, "damaged_file")
 
     @property
     def ordered(self) -> list[Entry]:
@@ -81,30 +81,30 @@ class Holdings:
         return [entry for entry in self.entries.values() if entry.in_memory is not None]
 
     def save(self, removing: tuple[str, ...] = ()) -> bool:
-        """Store the state; False when the disk refuses. `removing` is to be deleted besides what is owed."""
+        """Store the state; False when the disk refuses. `removing` is to be deleted besides what is marked."""
         held = (hour_key(entry.name) for entry in self.entries.values())
         now_s = self._clock.wall_us() // _SECOND_US
-        books = self._durable_books()
-        return self.shelf.save(
+        accounts = self._durable_accounts()
+        return self.store.save(
             State(
                 epoch=self.epoch,
                 counted=self._counted,
-                pending=books.pending(),
-                totals=books.stored(held, now_s),
-                removing=(*self.shelf.owed, *removing),
+                pending=accounts.pending(),
+                totals=accounts.stored(held, now_s),
+                removing=(*self.store.marked_for_deletion, *removing),
                 replacing=self._provisional,
             )
         )
 
-    def _durable_books(self) -> Books:
+    def _durable_accounts(self) -> Accounts:
         """Without what a restart will know nothing of, or count itself when it finds the file."""
         volatile = self._in_memory
         if not volatile:
-            return self.books
-        books = self.books.copy()
+            return self.accounts
+        accounts = self.accounts.copy()
         for entry in volatile:
-            books.forget(hour_key(entry.name), entry.name.rows, entry.outcomes)
-        return books
+            accounts.forget(hour_key(entry.name), entry.name.rows, entry.outcomes)
+        return accounts
 
     def start_epoch(self, after: str = "") -> None:
         """Count from 1 again under an epoch that is later, also than `after`; what is held keeps its own."""
@@ -122,10 +122,10 @@ class Holdings:
         """Seal a draft under the next seq. Raises ValueError when it exceeds a limit of the wire."""
         hour = Hour(draft.kind, hour_of(draft.window_start_s))
         seq = self.high_water + 1
-        writable = not self.shelf.refusal
+        writable = not self.store.refusal
         if writable:
-            entry, sealed = self._sealed(draft, seq, mark, self.books.owed(MAX_OUTCOMES, hour, draft.rows))
-            if self.shelf.put(entry.name.text(), sealed):
+            entry, sealed = self._sealed(draft, seq, mark, self.accounts.owed(MAX_OUTCOMES, hour, draft.rows))
+            if self.store.put(entry.name.text(), sealed):
                 self._counted = entry.id
                 return self._enter(entry)
         # Only of its own rows: of all else the disk remembers that it is still to be told, and memory may be lost.
@@ -136,8 +136,8 @@ class Holdings:
 
     def _enter(self, entry: Entry) -> Entry:
         self.high_water = entry.id.seq
-        self.books.collect(hour_key(entry.name), entry.name.rows)
-        self.books.told(entry.outcomes)
+        self.accounts.collect(hour_key(entry.name), entry.name.rows)
+        self.accounts.told(entry.outcomes)
         self.entries[entry.id] = entry
         crashpoint("outbox_after_seal")
         return entry
@@ -188,28 +188,28 @@ class Holdings:
         self._let_go([entry.name for entry in batches if entry.has_name], aside)
 
     def _let_go(self, names: Sequence[FileName], aside: str = "") -> None:
-        self.shelf.owe(name.text() for name in names)
+        self.store.mark_for_deletion(name.text() for name in names)
         if not self.save():
             return
         crashpoint("outbox_release_after_state")
         if aside:
             for name in names:
-                self.shelf.set_aside(name.text(), name.text(aside))
-        self.shelf.pay()
+                self.store.set_aside(name.text(), name.text(aside))
+        self.store.delete_marked()
 
     def _account(self, entry: Entry, reason: str) -> None:
         hour = hour_key(entry.name)
         if not reason or entry.status is Status.ACCEPTED:
-            self.books.settle(hour, entry.name.rows)
+            self.accounts.settle(hour, entry.name.rows)
             return
-        self.books.owe(entry.outcomes)
-        self.books.drop(hour, entry.name.rows, reason)
+        self.accounts.owe(entry.outcomes)
+        self.accounts.drop(hour, entry.name.rows, reason)
 
     def refuse_draft(self, draft: Draft, reason: str) -> None:
         """Account for rows that never become a batch."""
         hour = Hour(draft.kind, hour_of(draft.window_start_s))
-        self.books.collect(hour, draft.rows)
-        self.books.drop(hour, draft.rows, reason)
+        self.accounts.collect(hour, draft.rows)
+        self.accounts.drop(hour, draft.rows, reason)
         self.save()
 
     def exchange(self, old: Sequence[Entry], drafts: Sequence[Draft]) -> bool:
@@ -217,65 +217,65 @@ class Holdings:
 
         Rows that became fewer count as folded. False when the disk refuses: then nothing changed.
         """
-        if self.shelf.refusal:
+        if self.store.refusal:
             return False
         # What the old headers were to tell goes with the new ones.
-        untold = Books(pending=(outcome for entry in old for outcome in entry.outcomes))
+        untold = Accounts(pending=(outcome for entry in old for outcome in entry.outcomes))
         new = [self._resealed(draft, untold) for draft in drafts]
         provisional = self._provisional = tuple(entry.name.text() for entry, _ in new)
         written = self.save()
         crashpoint("outbox_replace_after_intent")
-        written = written and all(self.shelf.put(entry.name.text(), sealed) for entry, sealed in new)
+        written = written and all(self.store.put(entry.name.text(), sealed) for entry, sealed in new)
         crashpoint("outbox_replace_before_commit")
         self._provisional = ()
         if not (written and self._commit(old, [entry for entry, _ in new], untold)):
-            self.shelf.owe(provisional)
+            self.store.mark_for_deletion(provisional)
             return False
         return True
 
-    def _resealed(self, draft: Draft, untold: Books) -> tuple[Entry, bytes]:
+    def _resealed(self, draft: Draft, untold: Accounts) -> tuple[Entry, bytes]:
         outcomes = untold.owed(MAX_OUTCOMES)
         untold.told(outcomes)
         self.high_water += 1
         return self._sealed(draft, self.high_water, None, outcomes)
 
-    def _commit(self, old: Sequence[Entry], new: Sequence[Entry], untold: Books) -> bool:
-        before = self.books, self.entries, self._counted
-        self.books, self.entries = self.books.copy(), dict(self.entries)
-        self.books.owe(untold.pending())
+    def _commit(self, old: Sequence[Entry], new: Sequence[Entry], untold: Accounts) -> bool:
+        before = self.accounts, self.entries, self._counted
+        self.accounts, self.entries = self.accounts.copy(), dict(self.entries)
+        self.accounts.owe(untold.pending())
         for entry in old:
-            self.books.fold(hour_key(entry.name), entry.name.rows)
+            self.accounts.fold(hour_key(entry.name), entry.name.rows)
             del self.entries[entry.id]
         for entry in new:
-            self.books.fold(hour_key(entry.name), -entry.name.rows)
+            self.accounts.fold(hour_key(entry.name), -entry.name.rows)
             self.entries[entry.id] = entry
             self._counted = entry.id
         gone = tuple(entry.name.text() for entry in old)
         if not self.save(gone):
-            self.books, self.entries, self._counted = before
+            self.accounts, self.entries, self._counted = before
             return False
         crashpoint("outbox_replace_after_commit")
-        self.shelf.owe(gone)
-        self.shelf.pay()
+        self.store.mark_for_deletion(gone)
+        self.store.delete_marked()
         return True
 
     def persist_memory(self) -> bool:
         """Try the disk again and move to it what is only in memory; True when everything is on disk.
 
-        First what makes room. Then one file after the other in the order of sealing, each on disk before the books
+        First what makes room. Then one file after the other in the order of sealing, each on disk before the accounts
         say so. The disk is in use again only when all of that, and the ballast, is there.
         """
         if not self.save():
             return False
-        self.shelf.pay()
+        self.store.delete_marked()
         for entry in self._in_memory:
             entry.has_name = True
-            if entry.in_memory is None or not self.shelf.put(entry.name.text(), entry.in_memory):
+            if entry.in_memory is None or not self.store.put(entry.name.text(), entry.in_memory):
                 return False
             entry.in_memory = None
             self._counted = entry.id
             crashpoint("outbox_persist_after_file")
-        return self.save() and self.shelf.restore()
+        return self.save() and self.store.restore()
 
 
 def hour_key(name: FileName) -> Hour:

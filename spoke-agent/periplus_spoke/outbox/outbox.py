@@ -1,6 +1,6 @@
 """The outbox: takes drafts, offers batches to send, and applies what the hub said about them.
 
-Synchronous and single-threaded; `desk.py` gives it a thread of its own. A batch whose `seal` has returned is on disk
+Synchronous and single-threaded; `thread.py` gives it a thread of its own. A batch whose `seal` has returned is on disk
 (or, while the disk refuses, in memory with a condition that says so) and leaves only by being settled, or by one of
 the counted ways below.
 """
@@ -18,7 +18,7 @@ from periplus_contract.batch import DamagedBatchError, Header, PartMark, unseal
 from periplus_contract.tables import Kind
 from periplus_spoke.kit.clock import Clock
 from periplus_spoke.outbox import figures, planning
-from periplus_spoke.outbox.books import Hour, Total
+from periplus_spoke.outbox.accounts import Hour, Total
 from periplus_spoke.outbox.chain import Chain
 from periplus_spoke.outbox.filesystem import FileSystem
 from periplus_spoke.outbox.holdings import Holdings
@@ -141,7 +141,7 @@ class Outbox:
         while True:
             entries = self._held.ordered
             limit = self._policy.max_bytes
-            if self._held.shelf.refusal:
+            if self._held.store.refusal:
                 entries = [entry for entry in entries if entry.in_memory is not None]
                 limit = self._policy.max_memory_bytes
             excess_bytes = sum(entry.size for entry in entries) + size - limit
@@ -202,7 +202,7 @@ class Outbox:
     def _open(self, entry: Entry) -> Opened | None:
         name = entry.name.text()
         try:
-            sealed = entry.in_memory if entry.in_memory is not None else self._held.shelf.read(name)
+            sealed = entry.in_memory if entry.in_memory is not None else self._held.store.read(name)
             header, body = unseal(sealed)
         except (OSError, DamagedBatchError) as error:
             if isinstance(error, OSError) and error.errno in _EXHAUSTED:
@@ -356,7 +356,7 @@ class Outbox:
 
         Not inventory, nor what a later ipam statement says again: those are told afresh.
         """
-        if self._held.shelf.refusal:
+        if self._held.store.refusal:
             return
         foreign = [entry for entry in self._held.ordered if entry.status is Status.FOREIGN]
         again = set(planning.superseded_ipam(foreign))
@@ -379,7 +379,7 @@ class Outbox:
 
     def recover_disk(self) -> bool:
         """While the disk refuses: try it again. True when everything held is on disk."""
-        recovered = not self._held.shelf.refusal or self._held.persist_memory()
+        recovered = not self._held.store.refusal or self._held.persist_memory()
         self._adopt()
         return recovered
 

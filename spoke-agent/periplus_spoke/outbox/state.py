@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from periplus_contract.outcomes import Outcome
-from periplus_spoke.outbox.books import HourTotal
+from periplus_spoke.outbox.accounts import HourTotal
 from periplus_spoke.outbox.model import BatchId
 
 STATE_NAME: Final = "state.json"

@@ -1,10 +1,7 @@
-"""What the hub's answers do to the outbox, the gate and the report. No requests are made here."""
+"""What the hub's answers do to the outbox, the pacer and the report. No requests are made here."""
 
 import asyncio
 import logging
-import random
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from periplus_contract import problems
@@ -14,14 +11,9 @@ from periplus_contract.messages import BatchAnswer, HeartbeatAnswer
 from periplus_contract.problems import Verdict
 from periplus_contract.tables import Kind
 from periplus_spoke.kit.backoff import spread
-from periplus_spoke.kit.clock import Timer
-from periplus_spoke.kit.news import News
-from periplus_spoke.outbox.desk import Desk
 from periplus_spoke.outbox.figures import Depth
 from periplus_spoke.outbox.model import WINDOWED, BatchId
-from periplus_spoke.outbox.outbox import Outbox
-from periplus_spoke.transport.gate import Gate
-from periplus_spoke.transport.report import Report
+from periplus_spoke.transport.context import SenderContext
 from periplus_spoke.transport.splitting import halve
 from periplus_spoke.transport.verdicts import Refusal
 
@@ -41,29 +33,11 @@ _ONE_SPOKE: Final = problems.BATCH_CONFLICT.remedy
 _log: Final = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Parts:
-    """What sending is made of."""
-
-    desk: Desk
-    outbox: Outbox
-    gate: Gate
-    report: Report
-    news: News
-    """Told when batches were sealed, sent or settled."""
-    timer: Timer
-    rng: random.Random
-    request_snapshot: Callable[[], None]
-    """Makes the collectors emit a complete snapshot and complete ipam."""
-    shrink: Callable[[], bool]
-    """Makes later inventory batches smaller; False when they cannot get smaller."""
-
-
 class Answers:
-    """Applies answers to the parts."""
+    """Applies them, one at a time."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, context: SenderContext) -> None:
+        self._context = context
         self._settled: dict[str, int] = {}
         self._asked_at_us: int | None = None
         self._requeued_at_us: int | None = None
@@ -72,23 +46,23 @@ class Answers:
 
     async def accepted(self, identity: BatchId, answer: BatchAnswer) -> None:
         """The batch is committed."""
-        parts = self._parts
-        if answer.result == "accepted" and await parts.desk.run(parts.outbox.is_known_to_hub, identity):
+        context = self._context
+        if answer.result == "accepted" and await context.thread.run(context.outbox.is_known_to_hub, identity):
             await self._send_again()  # the hub had it once, and what else it lost is not known
-        await parts.desk.run(parts.outbox.accept, identity)
-        parts.report.counters[f"batches_{answer.result}"] += 1
+        await context.thread.run(context.outbox.accept, identity)
+        context.report.counters[f"batches_{answer.result}"] += 1
         if answer.rejected:
-            parts.report.counters["rows_rejected"] += sum(answer.rejected.values())
+            context.report.counters["rows_rejected"] += sum(answer.rejected.values())
             _log.warning("the hub set rows aside", extra={"seq": identity.seq, "rejected": answer.rejected})
-            parts.report.set_aside(answer.rejected)
+            context.report.set_aside(answer.rejected)
         await self.heard(answer)
 
     async def heard(self, answer: BatchAnswer | HeartbeatAnswer) -> None:
         """What every good answer carries: watermark, pace, time, and whether the hub needs a snapshot."""
-        parts = self._parts
-        parts.gate.set_pace(answer.pace)
-        parts.report.well()
-        depth = await parts.desk.run(parts.outbox.depth)
+        context = self._context
+        context.pacer.set_pace(answer.pace)
+        context.report.well()
+        depth = await context.thread.run(context.outbox.depth)
         await self._settle(depth, answer.epoch, answer.settled_through)
         await self._compare_epochs(depth, answer.newest_epoch)
         self._compare_clocks(answer.time_us)
@@ -97,24 +71,24 @@ class Answers:
         await self.look_after_chain()
 
     async def _settle(self, depth: Depth, epoch: str, through: int) -> None:
-        parts = self._parts
+        context = self._context
         # How far the numbers of an earlier life went nobody knows any more; only what was accepted is let go of anyway.
         known = {depth.epoch: depth.last_seq, **{older.epoch: through for older in depth.older}}
         if epoch not in known and self._settled.get(epoch, -1) >= through >= 0:
             return  # the other lane's answer has settled the last of it
         if epoch not in known or not 0 <= through <= known[epoch]:
-            parts.report.counters["bogus_watermarks"] += 1
+            context.report.counters["bogus_watermarks"] += 1
             return
         marks = {name: mark for name, mark in self._settled.items() if name in known}
         lower = through < marks.get(epoch, 0)
-        if lower and await parts.desk.run(parts.outbox.is_known_to_hub, BatchId(epoch, through + 1)):
+        if lower and await context.thread.run(context.outbox.is_known_to_hub, BatchId(epoch, through + 1)):
             self._settled = marks | {epoch: through}
             await self._send_again()
             return
         if not lower:
             self._settled = marks | {epoch: through}
-        gone = await parts.desk.run(parts.outbox.settle, epoch, through)
-        parts.report.counters["batches_settled"] += gone
+        gone = await context.thread.run(context.outbox.settle, epoch, through)
+        context.report.counters["batches_settled"] += gone
 
     async def _send_again(self) -> None:
         """The hub lost commits (a failover, a restore): it gets what we still hold.
@@ -122,106 +96,106 @@ class Answers:
         Only a batch it had accepted shows that: one beyond a lower watermark, or one it takes a second time. A lower
         watermark alone may stem from a header sealed before a batch between was dropped.
         """
-        parts = self._parts
+        context = self._context
         if not self._is_due(self._requeued_at_us, _REQUEUE_EVERY_US):
             return
-        self._requeued_at_us = parts.timer.monotonic_us()
-        count = await parts.desk.run(parts.outbox.requeue_accepted)
+        self._requeued_at_us = context.timer.monotonic_us()
+        count = await context.thread.run(context.outbox.requeue_accepted)
         _log.warning("the hub lost batches it had accepted; sending what is held again", extra={"batches": count})
 
     async def look_after_accepted(self) -> None:
         """A watermark that stands still may mean that the hub lost the next batch: one at a time is asked for."""
-        parts, due = self._parts, self._is_due(self._asked_after_us, _ASK_EVERY_US)
-        if due and await parts.desk.run(parts.outbox.ask_for_accepted, _UNSETTLED_S):
-            self._asked_after_us = parts.timer.monotonic_us()
+        context, due = self._context, self._is_due(self._asked_after_us, _ASK_EVERY_US)
+        if due and await context.thread.run(context.outbox.ask_for_accepted, _UNSETTLED_S):
+            self._asked_after_us = context.timer.monotonic_us()
 
     async def _compare_epochs(self, depth: Depth, newest: str) -> None:
-        """The hub takes what is of an earlier epoch than its newest for old news, and says no word about it."""
-        parts = self._parts
+        """The hub ignores batches of an epoch earlier than its newest, and does not say so."""
+        context = self._context
         if newest <= depth.epoch or not is_epoch(newest) or not self._is_due(self._overtook_at_us, _OVERTAKE_EVERY_US):
             return
-        if await parts.desk.run(parts.outbox.overtake, newest):
-            self._overtook_at_us = parts.timer.monotonic_us()
+        if await context.thread.run(context.outbox.overtake, newest):
+            self._overtook_at_us = context.timer.monotonic_us()
             _log.error("the hub has later inventory of this cluster; starting a later epoch", extra={"epoch": newest})
             told = "another spoke writes as this cluster, or wrote from a later copy of this state folder"
-            parts.report.condition("second_writer", f"{told}. {_ONE_SPOKE}")
+            context.report.condition("second_writer", f"{told}. {_ONE_SPOKE}")
 
     def _is_due(self, last_us: int | None, every_us: int) -> bool:
-        return last_us is None or self._parts.timer.monotonic_us() - last_us >= every_us
+        return last_us is None or self._context.timer.monotonic_us() - last_us >= every_us
 
     def _compare_clocks(self, hub_us: int) -> None:
         if hub_us <= 0:
             return
-        skew_s = (self._parts.timer.wall_us() - hub_us) / 1_000_000
+        skew_s = (self._context.timer.wall_us() - hub_us) / 1_000_000
         off = abs(skew_s) > SKEW_WARNING_S
         message = f"this cluster's clock and the hub's are {abs(skew_s):.0f} s apart; check time synchronisation"
-        self._parts.report.condition("clock_skew", message if off else "")
+        self._context.report.condition("clock_skew", message if off else "")
 
     async def look_after_chain(self) -> None:
         """Ask for a snapshot when queued inventory was let go of."""
-        if self._parts.outbox.snapshot_needed and self._ask_snapshot():
-            self._parts.outbox.snapshot_needed = False
+        if self._context.outbox.snapshot_needed and self._ask_snapshot():
+            self._context.outbox.snapshot_needed = False
 
     def _ask_snapshot(self) -> bool:
         if not self._is_due(self._asked_at_us, _SNAPSHOT_EVERY_US):
             return False
-        self._asked_at_us = self._parts.timer.monotonic_us()
-        self._parts.request_snapshot()
+        self._asked_at_us = self._context.timer.monotonic_us()
+        self._context.request_snapshot()
         return True
 
     def held(self, refusal: Refusal) -> None:
         """The hub does not want this spoke now: wait, keep collecting, ask again."""
-        parts = self._parts
+        context = self._context
         pending = refusal.problem is problems.PENDING
         wait_s = PENDING_S if pending else HOLD_S
-        parts.gate.close_for(spread(max(wait_s, min(refusal.retry_after_s or 0, HOLD_S)), parts.rng))
-        parts.report.trouble(refusal.reason, refusal.message, refusal.problem.remedy)
+        context.pacer.pause_for(spread(max(wait_s, min(refusal.retry_after_s or 0, HOLD_S)), context.rng))
+        context.report.trouble(refusal.reason, refusal.message, refusal.problem.remedy)
         if pending:
-            parts.report.update(phase="pending")
+            context.report.update(phase="pending")
 
     async def refused(self, identity: BatchId, kind: Kind, refusal: Refusal) -> None:
         """A verdict that settles what happens to this batch. RENEW and RETRY only put it back."""
-        parts = self._parts
-        parts.report.counters[f"refused_{refusal.reason}"] += 1
+        context = self._context
+        context.report.counters[f"refused_{refusal.reason}"] += 1
         match refusal.problem.verdict:
             case Verdict.DEAD_LETTER:
                 _log.error("the hub refuses a batch for good", extra={"seq": identity.seq, "why": refusal.message})
-                parts.report.condition("dead_letter", f"the hub refuses batches for good: {refusal.message}")
-                await parts.desk.run(parts.outbox.dead_letter, identity)
+                context.report.condition("dead_letter", f"the hub refuses batches for good: {refusal.message}")
+                await context.thread.run(context.outbox.dead_letter, identity)
             case Verdict.RESNAPSHOT:
-                await parts.desk.run(parts.outbox.resnapshot, identity)
+                await context.thread.run(context.outbox.resnapshot, identity)
             case Verdict.NEW_EPOCH:
                 await self._second_writer(identity, refusal)
             case Verdict.SPLIT:
                 await self._too_large(identity, kind)
             case Verdict.HOLD if refusal.problem is problems.UNSUPPORTED_KIND:
-                parts.gate.withhold(kind, HOLD_S)
-                await parts.desk.run(parts.outbox.put_back, identity)
+                context.pacer.withhold(kind, HOLD_S)
+                await context.thread.run(context.outbox.put_back, identity)
             case Verdict.HOLD:
                 self.held(refusal)
-                await parts.desk.run(parts.outbox.put_back, identity)
+                await context.thread.run(context.outbox.put_back, identity)
             case Verdict.RENEW | Verdict.RETRY:
-                await parts.desk.run(parts.outbox.put_back, identity)
+                await context.thread.run(context.outbox.put_back, identity)
         await self.look_after_chain()
 
     async def _second_writer(self, identity: BatchId, refusal: Refusal) -> None:
         _log.error("another spoke writes as this cluster; starting a new epoch", extra={"seq": identity.seq})
-        self._parts.report.condition("second_writer", f"{refusal.message}. {refusal.problem.remedy}")
-        await self._parts.desk.run(self._parts.outbox.conflict, identity)
+        self._context.report.condition("second_writer", f"{refusal.message}. {refusal.problem.remedy}")
+        await self._context.thread.run(self._context.outbox.conflict, identity)
 
     async def _too_large(self, identity: BatchId, kind: Kind) -> None:
         """Inventory and ipam are told again in smaller batches; what cannot get smaller is set aside."""
-        parts = self._parts
-        if kind not in WINDOWED and parts.shrink():
-            await parts.desk.run(parts.outbox.resnapshot, identity)
+        context = self._context
+        if kind not in WINDOWED and context.shrink():
+            await context.thread.run(context.outbox.resnapshot, identity)
         elif kind not in WINDOWED or not await self._split(identity, kind):
-            parts.report.condition("dead_letter", "the hub refuses batches that cannot be smaller")
-            await parts.desk.run(parts.outbox.dead_letter, identity, "too_large")
+            context.report.condition("dead_letter", "the hub refuses batches that cannot be smaller")
+            await context.thread.run(context.outbox.dead_letter, identity, "too_large")
 
     async def _split(self, identity: BatchId, kind: Kind) -> bool:
         """False when it cannot be cut. While the disk takes no halves, the whole waits for one that does."""
-        parts = self._parts
-        opened = await parts.desk.run(parts.outbox.read, identity)
+        context = self._context
+        opened = await context.thread.run(context.outbox.read, identity)
         try:
             halves = await asyncio.to_thread(halve, opened) if opened is not None else ()
         except Exception:  # noqa: BLE001 - rows that cannot be read, as of another release, must not stop the others
@@ -229,6 +203,6 @@ class Answers:
             halves = ()
         if not halves:
             return False
-        if not await parts.desk.run(parts.outbox.split, identity, halves):
-            parts.gate.withhold(kind, HOLD_S)
+        if not await context.thread.run(context.outbox.split, identity, halves):
+            context.pacer.withhold(kind, HOLD_S)
         return True

@@ -6,6 +6,7 @@ from typing import Final
 
 from periplus_contract import problems
 from periplus_contract.problems import Verdict
+from periplus_spoke.fold.cluster_identity import ClusterIdentity
 from periplus_spoke.kit.backoff import Backoff
 from periplus_spoke.kit.clock import Timer
 from periplus_spoke.kit.config import JOIN_TOKEN_VARIABLE
@@ -13,7 +14,7 @@ from periplus_spoke.kit.errors import ConfigError, HubRefusedError
 from periplus_spoke.transport.client import HubClient, NoAnswerError
 from periplus_spoke.transport.identity import IdentityStore, Registration, check_hub
 from periplus_spoke.transport.report import Report
-from periplus_spoke.transport.session import ClusterFacts, RefusedError, Session, describe, enrol, token_sha256
+from periplus_spoke.transport.session import RefusedError, Session, describe, enrol, token_sha256
 from periplus_spoke.transport.verdicts import Refusal
 
 _KEEPS_TRYING: Final = "Nothing: the spoke tries again."
@@ -48,7 +49,7 @@ class Joining:
             return error.refusal.problem not in _LOST
         return True
 
-    async def enrol(self, facts: ClusterFacts) -> Registration:
+    async def enrol(self, cluster: ClusterIdentity) -> Registration:
         """Enrol, however long the hub cannot be reached. Raises HubRefusedError or ConfigError."""
         if not self.join_token:
             raise ConfigError(
@@ -61,7 +62,7 @@ class Joining:
         while True:
             try:
                 await describe(self.client)
-                return await enrol(self.client, self.store, facts, self.join_token)
+                return await enrol(self.client, self.store, cluster, self.join_token)
             except RefusedError as error:
                 wait_s = backoff.next_s(self._retry_after(error.refusal))
             except NoAnswerError as error:

@@ -25,6 +25,7 @@ from periplus_contract.messages import (
     proof_bytes,
 )
 from periplus_contract.version import CONTRACT, Version, best_common
+from periplus_spoke.fold.cluster_identity import ClusterIdentity
 from periplus_spoke.kit.clock import Clock
 from periplus_spoke.kit.errors import HubRefusedError
 from periplus_spoke.kit.version import VERSION
@@ -47,16 +48,6 @@ class RefusedError(Exception):
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.message)
         self.refusal = refusal
-
-
-class ClusterFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a spoke says of its cluster when it enrols."""
-
-    uid: str
-    name: str
-    kubernetes_version: str = ""
-    api_ca_sha256: str = ""
-    node_count: int = 0
 
 
 async def ask(request: Awaitable[Reply], answer: type[T]) -> T:
@@ -103,7 +94,7 @@ def _not_the_listener(url: str, reply: Reply, answer: NoVerdict) -> NoAnswerErro
     )
 
 
-async def enrol(client: HubClient, store: IdentityStore, facts: ClusterFacts, join_token: str) -> Registration:
+async def enrol(client: HubClient, store: IdentityStore, cluster: ClusterIdentity, join_token: str) -> Registration:
     """Enrol and remember the registration, pending or active. Raises RefusedError or NoAnswerError.
 
     Safe to repeat with the same token and key: a lost answer must not cost the token.
@@ -112,19 +103,19 @@ async def enrol(client: HubClient, store: IdentityStore, facts: ClusterFacts, jo
         method="token",
         join_token=join_token,
         public_key=await store.public_key(),
-        cluster_uid=facts.uid,
-        cluster_name=facts.name,
+        cluster_uid=cluster.uid,
+        cluster_name=cluster.name,
         spoke_version=VERSION,
         contract=str(CONTRACT),
-        kubernetes_version=facts.kubernetes_version,
-        api_ca_sha256=facts.api_ca_sha256,
-        node_count=facts.node_count,
+        kubernetes_version=cluster.kubernetes_version,
+        api_ca_sha256=cluster.api_ca_sha256,
+        node_count=cluster.node_count,
     )
     answer = await ask(client.post("/v1/enroll", msgspec.json.encode(request)), EnrolAnswer)
     registration = Registration(
         registration=answer.registration,
         hub_id=answer.hub_id,
-        cluster_uid=facts.uid,
+        cluster_uid=cluster.uid,
         cluster_name=answer.cluster_name,
         token_sha256=token_sha256(join_token),
     )

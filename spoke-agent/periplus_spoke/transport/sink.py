@@ -11,11 +11,11 @@ from periplus_contract.limits import MAX_IPAM_PARTS, MAX_ROWS, MAX_SNAPSHOT_PART
 from periplus_contract.tables import Kind
 from periplus_spoke.fold.arrow import encode_sections, split
 from periplus_spoke.fold.records import Sealable, SectionRows
+from periplus_spoke.kit.change_signal import ChangeSignal
 from periplus_spoke.kit.clock import Clock
-from periplus_spoke.kit.news import News
-from periplus_spoke.outbox.desk import Desk
 from periplus_spoke.outbox.model import Draft
 from periplus_spoke.outbox.outbox import Outbox
+from periplus_spoke.outbox.thread import OutboxThread
 
 _SMALLEST: Final = 1
 _GROW_EVERY_US: Final = 3_600_000_000
@@ -27,10 +27,10 @@ _log: Final = logging.getLogger(__name__)
 class OutboxSink:
     """Implements the collectors' `Sink`."""
 
-    def __init__(self, desk: Desk, outbox: Outbox, news: News, clock: Clock) -> None:
-        self._desk = desk
+    def __init__(self, thread: OutboxThread, outbox: Outbox, changes: ChangeSignal, clock: Clock) -> None:
+        self._thread = thread
         self._outbox = outbox
-        self._news = news
+        self._changes = changes
         self._one_at_a_time = asyncio.Lock()
         self._clock = clock
         self._most_rows = MAX_ROWS
@@ -59,10 +59,10 @@ class OutboxSink:
             drafts = await asyncio.to_thread(self._drafts, sealable)
             if sealable.kind is Kind.IPAM and len(drafts) > MAX_IPAM_PARTS:
                 _log.error("this cluster has more ranges than the wire takes", extra={"rows": sealable.rows})
-                await self._desk.run(self._outbox.refuse_all, drafts, "too_large")
+                await self._thread.run(self._outbox.refuse_all, drafts, "too_large")
             else:
-                await self._desk.run(self._outbox.seal_all, drafts)
-        self._news.tell()
+                await self._thread.run(self._outbox.seal_all, drafts)
+        self._changes.notify_all()
 
     def _drafts(self, sealable: Sealable) -> list[Draft]:
         whole = split(sealable)

@@ -297,4 +297,4 @@ def test_days_in_memory_leave_no_trail() -> None:
         assert identity is not None
         outbox.accept(identity)
         outbox.settle(*identity)
-    assert len(outbox._held.shelf.owed) <= 1
+    assert len(outbox._held.store.marked_for_deletion) <= 1

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from periplus_contract.batch import Header, unseal
 from periplus_contract.tables import Kind
-from periplus_spoke.outbox.books import Hour
+from periplus_spoke.outbox.accounts import Hour
 from periplus_spoke.outbox.model import BatchId
 from periplus_spoke.outbox.outbox import Outbox
 from periplus_spoke.outbox.planning import Lane
@@ -187,7 +187,7 @@ class OutboxMachine(RuleBasedStateMachine):
         known = {identity: seen for identity, seen in self.ledger.items() if identity not in self.forgotten}
         headers = {identity: header for identity, (_, header) in (known | held).items()}
         for outcome in [
-            *self.outbox._held.books.pending(),
+            *self.outbox._held.accounts.pending(),
             *(row for header in headers.values() for row in header.outcomes),
         ]:
             told[Hour(outcome.kind, outcome.hour_start_s)] += outcome.collected

@@ -10,10 +10,10 @@ from periplus_contract.limits import MAX_IPAM_PARTS
 from periplus_contract.tables import ALLOCATIONS, Kind
 from periplus_spoke.fold import arrow
 from periplus_spoke.fold.records import Cell, Sealable, SectionRows
-from periplus_spoke.kit.news import News
-from periplus_spoke.outbox.desk import Desk
+from periplus_spoke.kit.change_signal import ChangeSignal
 from periplus_spoke.outbox.outbox import Outbox, Policy
 from periplus_spoke.outbox.planning import Lane
+from periplus_spoke.outbox.thread import OutboxThread
 from periplus_spoke.transport.sink import OutboxSink
 
 from tests.support.clock import FakeClock
@@ -94,12 +94,12 @@ async def test_more_ranges_than_the_wire_takes_are_counted_not_sent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(arrow, "MAX_ROWS", 1)
-    desk, outbox = Desk(), open_outbox(tmp_path / "outbox", FakeClock())
-    sink = OutboxSink(desk, outbox, News(), FakeClock())
+    thread, outbox = OutboxThread(), open_outbox(tmp_path / "outbox", FakeClock())
+    sink = OutboxSink(thread, outbox, ChangeSignal(), FakeClock())
     rows = MAX_IPAM_PARTS + 1
     cidrs: list[Cell] = [f"10.0.0.{row}/32" for row in range(rows)]
     section = SectionRows(table=ALLOCATIONS, columns={"cidr": cidrs}, rows=rows)
     await sink.emit(Sealable(kind=Kind.IPAM, window_start_s=HOUR_S, window_s=60, sections=(section,)))
     assert outbox.held() == ()
     assert dropped(outbox) == {"too_large": rows}
-    desk.close()
+    thread.close()

@@ -102,7 +102,7 @@ async def test_revoked_holds_what_it_has_and_asks_slowly(tmp_path: Path) -> None
         await clock.run_until(hub.reached(lambda: len(hub.heartbeats) >= 1))
         hub.revoked = True
         outbox.seal_all([draft()])
-        rig.news.tell()
+        rig.changes.notify_all()
         before = len(hub.requests)
         began_s = clock.monotonic_s()
         await clock.run_until(hub.reached(lambda: len(hub.requests) >= before + 6))

@@ -12,10 +12,10 @@ from periplus_contract import problems
 from periplus_contract.batch import offsets
 from periplus_contract.tables import NAMESPACES, Column, Kind, Table
 from periplus_spoke.fold.records import Cell, Sealable, SectionRows
-from periplus_spoke.kit.news import News
-from periplus_spoke.outbox.desk import Desk
+from periplus_spoke.kit.change_signal import ChangeSignal
 from periplus_spoke.outbox.filesystem import FolderFileSystem
 from periplus_spoke.outbox.outbox import Opened, Outbox
+from periplus_spoke.outbox.thread import OutboxThread
 from periplus_spoke.transport import sink as sink_module
 from periplus_spoke.transport.sink import OutboxSink
 from periplus_spoke.transport.splitting import halve
@@ -69,8 +69,8 @@ def opened(outbox: Outbox) -> list[Opened]:
 
 
 async def test_halves_hold_the_same_rows_in_the_same_order(tmp_path: Path) -> None:
-    outbox, desk = open_outbox(tmp_path / "outbox", FakeClock()), Desk()
-    await OutboxSink(desk, outbox, News(), FakeClock()).emit(flows(101))
+    outbox, thread = open_outbox(tmp_path / "outbox", FakeClock()), OutboxThread()
+    await OutboxSink(thread, outbox, ChangeSignal(), FakeClock()).emit(flows(101))
     [whole] = opened(outbox)
     [before] = tables(whole)
     assert outbox.split(outbox.held()[0], halve(whole))
@@ -79,20 +79,20 @@ async def test_halves_hold_the_same_rows_in_the_same_order(tmp_path: Path) -> No
     assert pa.concat_tables(after).to_pylist() == before.to_pylist()
     assert after[0].schema == before.schema
     assert_balanced(outbox)
-    desk.close()
+    thread.close()
 
 
 async def test_one_row_cannot_be_halved(tmp_path: Path) -> None:
-    outbox, desk = open_outbox(tmp_path / "outbox", FakeClock()), Desk()
-    await OutboxSink(desk, outbox, News(), FakeClock()).emit(flows(1))
+    outbox, thread = open_outbox(tmp_path / "outbox", FakeClock()), OutboxThread()
+    await OutboxSink(thread, outbox, ChangeSignal(), FakeClock()).emit(flows(1))
     assert halve(opened(outbox)[0]) == ()
-    desk.close()
+    thread.close()
 
 
 async def test_a_hub_that_finds_flows_too_large_gets_halves(tmp_path: Path) -> None:
-    clock, desk = FakeClock(), Desk()
+    clock, thread = FakeClock(), OutboxThread()
     outbox = open_outbox(tmp_path / "outbox", clock)
-    await OutboxSink(desk, outbox, News(), FakeClock()).emit(flows(8))
+    await OutboxSink(thread, outbox, ChangeSignal(), FakeClock()).emit(flows(8))
     async with FakeHub(clock) as hub:
         hub.misbehave("/v1/batches", refuse(problems.TOO_LARGE), refuse(problems.TOO_LARGE))
         async with sending(hub, tmp_path, clock, outbox):
@@ -100,12 +100,12 @@ async def test_a_hub_that_finds_flows_too_large_gets_halves(tmp_path: Path) -> N
     assert sorted(header.rows for header in hub.ledger.values()) == [2, 2, 4]
     told = {what: rows for (_, _, what), rows in hub.told.items() if rows}
     assert told == {"collected": 8}
-    desk.close()
+    thread.close()
 
 
 async def test_a_snapshot_is_cut_smaller_when_asked_and_stays_one_chain(tmp_path: Path) -> None:
-    outbox, desk = open_outbox(tmp_path / "outbox", FakeClock()), Desk()
-    sink = OutboxSink(desk, outbox, News(), FakeClock())
+    outbox, thread = open_outbox(tmp_path / "outbox", FakeClock()), OutboxThread()
+    sink = OutboxSink(thread, outbox, ChangeSignal(), FakeClock())
     for _ in range(12):
         assert sink.shrink()
     await sink.emit(namespaces(30))
@@ -115,7 +115,7 @@ async def test_a_snapshot_is_cut_smaller_when_asked_and_stays_one_chain(tmp_path
     assert [identity.seq for identity in outbox.held()] == [1, 2, 3]
     rows = [row["uid"] for batch in opened(outbox) for row in tables(batch)[0].to_pylist()]
     assert rows == [f"uid-{row}" for row in range(30)]
-    desk.close()
+    thread.close()
 
 
 @pytest.mark.parametrize(("kind", "rows", "most"), [(Kind.INVENTORY, 250, 100), (Kind.IPAM, 40, 16)])
@@ -123,8 +123,8 @@ async def test_however_small_batches_become_the_hub_takes_their_number(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Kind, rows: int, most: int
 ) -> None:
     monkeypatch.setattr(sink_module, "MAX_SNAPSHOT_PARTS", 100)
-    outbox, desk = open_outbox(tmp_path / "outbox", FakeClock()), Desk()
-    sink = OutboxSink(desk, outbox, News(), FakeClock())
+    outbox, thread = open_outbox(tmp_path / "outbox", FakeClock()), OutboxThread()
+    sink = OutboxSink(thread, outbox, ChangeSignal(), FakeClock())
     while sink.shrink():
         pass
     whole = namespaces(rows)
@@ -133,14 +133,14 @@ async def test_however_small_batches_become_the_hub_takes_their_number(
     assert most // 2 < len(outbox.held()) <= most
     assert sum(total.collected for total, _ in outbox.accounts().values()) == rows
     assert outbox.depth().queued_batches == last.seq
-    desk.close()
+    thread.close()
 
 
 async def test_batches_grow_again_slowly(tmp_path: Path) -> None:
     """What one hub once refused, a proxy or a release later may pass; each try costs a snapshot at most."""
-    clock, desk = FakeClock(), Desk()
+    clock, thread = FakeClock(), OutboxThread()
     outbox = open_outbox(tmp_path / "outbox", clock)
-    sink = OutboxSink(desk, outbox, News(), clock)
+    sink = OutboxSink(thread, outbox, ChangeSignal(), clock)
     for _ in range(12):
         sink.shrink()
     parts = []
@@ -149,23 +149,23 @@ async def test_batches_grow_again_slowly(tmp_path: Path) -> None:
         await sink.emit(flows(48))
         parts.append(len(outbox.held()) - before)
         clock.advance(1_800)
-    desk.close()
+    thread.close()
     assert parts == [4, 4, 2, 2, 1, 1]
 
 
 def test_batches_do_not_shrink_for_ever(tmp_path: Path) -> None:
-    desk = Desk()
-    sink = OutboxSink(desk, open_outbox(tmp_path / "outbox", FakeClock()), News(), FakeClock())
+    thread = OutboxThread()
+    sink = OutboxSink(thread, open_outbox(tmp_path / "outbox", FakeClock()), ChangeSignal(), FakeClock())
     assert sum(sink.shrink() for _ in range(100)) == 15
-    desk.close()
+    thread.close()
 
 
 @pytest.mark.promise("disks-may-fail")
 async def test_too_large_while_the_disk_takes_no_halves_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock, desk = FakeClock(), Desk()
+    clock, thread = FakeClock(), OutboxThread()
     outbox = open_outbox(tmp_path / "outbox", clock)
-    await OutboxSink(desk, outbox, News(), FakeClock()).emit(flows(8))
-    desk.close()
+    await OutboxSink(thread, outbox, ChangeSignal(), FakeClock()).emit(flows(8))
+    thread.close()
     with monkeypatch.context() as disk:
 
         def full(_files: FolderFileSystem, _name: str, _data: bytes) -> None:

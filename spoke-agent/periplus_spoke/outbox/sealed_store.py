@@ -1,6 +1,6 @@
 """Where sealed bytes lie: on disk, or in memory while the disk refuses.
 
-A refusing disk (full, read-only, failing) must not stop collection. The shelf then says so once, keeps new batches
+A refusing disk (full, read-only, failing) must not stop collection. The store then says so once, keeps new batches
 in memory, and moves them to disk when it takes writes again. A small ballast file is given up first, so that even a
 full disk lets the state be written that allows settled files to be deleted.
 """
@@ -23,19 +23,19 @@ ASIDE_BYTES: Final = 16 * 1024 * 1024
 _log: Final = logging.getLogger(__name__)
 
 
-class Shelf:
+class SealedStore:
     """Durable writes of the outbox. Methods answer whether the disk took them; they never raise OSError."""
 
     def __init__(self, files: FileSystem) -> None:
         self._files = files
-        self._owed: list[str] = []
+        self._marked: list[str] = []
         self.refusal = ""
         """Why the disk is not written now; empty when it is."""
 
     @property
-    def owed(self) -> tuple[str, ...]:
+    def marked_for_deletion(self) -> tuple[str, ...]:
         """Files accounted for as gone that may still be there."""
-        return tuple(self._owed)
+        return tuple(self._marked)
 
     def save(self, state: states.State) -> bool:
         """Store the state; on a full disk the ballast is given up for it."""
@@ -74,23 +74,23 @@ class Shelf:
         """The bytes on disk; raises OSError."""
         return self._files.read(name)
 
-    def owe(self, names: Iterable[str]) -> None:
+    def mark_for_deletion(self, names: Iterable[str]) -> None:
         """Announce deletions, so that the next stored state has them. None of these names is ever `put` again."""
-        self._owed.extend(names)
+        self._marked.extend(names)
 
-    def pay(self) -> None:
-        """Delete what is owed. What the disk refuses stays owed."""
-        if not self._owed:
+    def delete_marked(self) -> None:
+        """Delete them. What the disk refuses to delete stays marked."""
+        if not self._marked:
             return
         try:
-            for name in self._owed:
+            for name in self._marked:
                 self._files.remove(name)
             crashpoint("outbox_release_after_remove")
             self._files.sync_folder()
         except OSError as error:
             _log.warning("cannot delete batches that are no longer needed", extra={"error": str(error)})
             return
-        self._owed.clear()
+        self._marked.clear()
 
     def set_aside(self, old: str, new: str) -> None:
         """Keep a damaged or refused batch under another name, for a person to look at."""

@@ -18,12 +18,13 @@ from periplus_spoke.kit.backoff import Backoff
 from periplus_spoke.kit.crashpoint import crashpoint
 from periplus_spoke.kit.errors import SpokeError
 from periplus_spoke.kit.version import VERSION
-from periplus_spoke.outbox.books import Hour, Total
+from periplus_spoke.outbox.accounts import Hour, Total
 from periplus_spoke.outbox.figures import Depth, EpochDepth
 from periplus_spoke.outbox.model import BatchId
 from periplus_spoke.outbox.planning import Lane
-from periplus_spoke.transport.answers import HOLD_S, Answers, Parts
+from periplus_spoke.transport.answers import HOLD_S, Answers
 from periplus_spoke.transport.client import HubClient, NoAnswerError
+from periplus_spoke.transport.context import SenderContext
 from periplus_spoke.transport.report import RowCount
 from periplus_spoke.transport.session import RefusedError, Session
 from periplus_spoke.transport.verdicts import NoVerdict, Refusal, judge
@@ -70,15 +71,17 @@ def row_counts(accounts: Mapping[Hour, tuple[Total, int]]) -> Mapping[RowCount, 
     return rows
 
 
-class Courier:
+class Sender:
     """Sends until cancelled."""
 
-    def __init__(self, parts: Parts, client: HubClient, session: Session, *, quiet_s: float = QUIET_S) -> None:
-        self._parts = parts
+    def __init__(
+        self, context: SenderContext, client: HubClient, session: Session, *, quiet_s: float = QUIET_S
+    ) -> None:
+        self._context = context
         self._client = client
         self._session = session
         self._quiet_us = int(quiet_s * 1_000_000)
-        self._answers = Answers(parts)
+        self._answers = Answers(context)
         self._beat_us = _FIRST_BEAT_US
         self._heard_at_us: int | None = None
 
@@ -93,33 +96,33 @@ class Courier:
     # ---- lanes
 
     async def _lane(self, lane: Lane) -> None:
-        waits = Waits(self._parts.rng)
+        waits = Waits(self._context.rng)
         while True:
-            news = self._parts.news.current()
-            pause_s = self._parts.gate.wait_s() or await self._turn(lane, waits)
+            changed = self._context.changes.next_change()
+            pause_s = self._context.pacer.wait_s() or await self._turn(lane, waits)
             if pause_s is None:
-                await news.wait()
+                await changed.wait()
             elif pause_s > 0:
-                await self._parts.timer.sleep(pause_s)
+                await self._context.timer.sleep(pause_s)
 
     async def _turn(self, lane: Lane, waits: Waits) -> float | None:
-        """Send one batch. Seconds to wait before the next turn, or None: wait for news."""
-        gate, desk, outbox = self._parts.gate, self._parts.desk, self._parts.outbox
-        if not gate.reserve():
+        """Send one batch. Seconds to wait before the next turn, or None: wait for the next change."""
+        pacer, thread, outbox = self._context.pacer, self._context.thread, self._context.outbox
+        if not pacer.reserve():
             return None
         try:
-            identity = await desk.run(outbox.next, lane, gate.withheld())
+            identity = await thread.run(outbox.next, lane, pacer.withheld())
             if identity is None:
                 return None
-            gate.started()
+            pacer.started()
             try:
                 return await self._guarded(self._deliver(identity), waits)
             finally:
                 # Whatever happened, a batch without a verdict is offered again.
-                await desk.run(outbox.put_back, identity)
-                self._parts.news.tell()
+                await thread.run(outbox.put_back, identity)
+                self._context.changes.notify_all()
         finally:
-            gate.free()
+            pacer.free()
 
     async def _guarded(self, request: Awaitable[bool], waits: Waits) -> float:
         """Await a request to the hub, and whether it was a success; seconds to wait after it."""
@@ -131,16 +134,16 @@ class Courier:
         except NoAnswerError as error:
             wait_s = backoff.next_s(error.retry_after_s)
             if error.retry_after_s is not None:
-                self._parts.gate.close_for(wait_s)
-            self._parts.report.counters["retries"] += 1
-            self._parts.report.trouble(error.reason, error.message, error.remedy or "Nothing: the spoke tries again.")
+                self._context.pacer.pause_for(wait_s)
+            self._context.report.counters["retries"] += 1
+            self._context.report.trouble(error.reason, error.message, error.remedy or "Nothing: the spoke tries again.")
             return wait_s
         except SpokeError as error:
             # Another hub answers at this address, or nothing can be signed: keep everything, look again later.
-            self._parts.gate.close_for(HOLD_S)
-            self._parts.report.trouble(error.reason, error.message, error.remedy)
+            self._context.pacer.pause_for(HOLD_S)
+            self._context.report.trouble(error.reason, error.message, error.remedy)
             return 0.0
-        self._heard_at_us = self._parts.timer.monotonic_us()
+        self._heard_at_us = self._context.timer.monotonic_us()
         if not done:
             return waits.refused.next_s()
         waits.reset()
@@ -156,16 +159,16 @@ class Courier:
                 return backoff.next_s()
             case _:
                 wait_s = backoff.next_s(refusal.retry_after_s)
-                self._parts.gate.close_for(wait_s)
-                self._parts.report.trouble(refusal.reason, refusal.message, refusal.problem.remedy)
+                self._context.pacer.pause_for(wait_s)
+                self._context.report.trouble(refusal.reason, refusal.message, refusal.problem.remedy)
                 return wait_s
 
     async def _deliver(self, identity: BatchId) -> bool:
         """Whether the hub took the batch, or there is none any more."""
-        outbox, desk = self._parts.outbox, self._parts.desk
-        opened = await desk.run(outbox.read, identity)
+        outbox, thread = self._context.outbox, self._context.thread
+        opened = await thread.run(outbox.read, identity)
         if opened is None:
-            if await desk.run(outbox.is_held, identity):
+            if await thread.run(outbox.is_held, identity):
                 raise NoAnswerError("unreadable", "a batch cannot be read now", remedy=_EXHAUSTED)
             await self._answers.look_after_chain()
             return True
@@ -201,22 +204,22 @@ class Courier:
     # ---- heartbeats
 
     async def _heartbeats(self) -> None:
-        waits = Waits(self._parts.rng)
+        waits = Waits(self._context.rng)
         while True:
-            wait_s = max(self._parts.gate.wait_s(), self._until_quiet_s())
+            wait_s = max(self._context.pacer.wait_s(), self._until_quiet_s())
             if wait_s <= 0:
                 wait_s = await self._guarded(self._beat(), waits)
                 self._beat_us = min(self._beat_us * 2, self._quiet_us)
-            await self._parts.timer.sleep(wait_s)
+            await self._context.timer.sleep(wait_s)
 
     def _until_quiet_s(self) -> float:
         if self._heard_at_us is None:
             return 0.0
-        return (self._heard_at_us + self._beat_us - self._parts.timer.monotonic_us()) / 1_000_000
+        return (self._heard_at_us + self._beat_us - self._context.timer.monotonic_us()) / 1_000_000
 
     async def _beat(self) -> bool:
         """Tell where we stand, per epoch of which the hub has something that is not settled yet."""
-        depth = await self._parts.desk.run(self._parts.outbox.depth)
+        depth = await self._context.thread.run(self._context.outbox.depth)
         now = EpochDepth(epoch=depth.epoch, last_seq=depth.last_seq, oldest_held_seq=depth.oldest_held_seq)
         older = [epoch for epoch in depth.older if epoch.accepted]
         for epoch in (now, *older[:_MOST_OLDER]):
@@ -225,7 +228,7 @@ class Courier:
             if isinstance(judged, Refusal):
                 raise RefusedError(judged)
             await self._answers.heard(judged)
-        self._parts.news.tell()
+        self._context.changes.notify_all()
         return True
 
     def _heartbeat(self, depth: Depth, epoch: EpochDepth) -> Heartbeat:
@@ -235,8 +238,8 @@ class Courier:
             oldest_held_seq=epoch.oldest_held_seq,
             queued_batches=depth.queued_batches,
             queued_bytes=depth.queued_bytes,
-            wall_us=self._parts.timer.wall_us(),
-            monotonic_us=self._parts.timer.monotonic_us(),
+            wall_us=self._context.timer.wall_us(),
+            monotonic_us=self._context.timer.monotonic_us(),
             spoke_version=VERSION,
         )
 
@@ -244,14 +247,14 @@ class Courier:
 
     async def _upkeep(self) -> None:
         """What nothing else triggers: a disk that takes writes again, settlement that never came, ended holds."""
-        desk, outbox = self._parts.desk, self._parts.outbox
+        thread, outbox = self._context.thread, self._context.outbox
         while True:
-            await desk.run(outbox.recover_disk)
+            await thread.run(outbox.recover_disk)
             await self._answers.look_after_accepted()
-            depth = await desk.run(outbox.depth)
-            self._parts.report.depth = depth
-            self._parts.report.rows = row_counts(await desk.run(outbox.accounts))
-            self._parts.report.condition("state_folder", depth.refusal and _IN_MEMORY.format(depth.refusal))
+            depth = await thread.run(outbox.depth)
+            self._context.report.depth = depth
+            self._context.report.rows = row_counts(await thread.run(outbox.accounts))
+            self._context.report.condition("state_folder", depth.refusal and _IN_MEMORY.format(depth.refusal))
             await self._answers.look_after_chain()
-            self._parts.news.tell()
-            await self._parts.timer.sleep(UPKEEP_S)
+            self._context.changes.notify_all()
+            await self._context.timer.sleep(UPKEEP_S)

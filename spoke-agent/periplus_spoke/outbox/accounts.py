@@ -48,7 +48,7 @@ class HourTotal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     total: Total
 
 
-class Books:
+class Accounts:
     """Totals since the outbox exists (the last seven days of them) and the outcomes the hub has not been told."""
 
     def __init__(self, totals: Iterable[HourTotal] = (), pending: Iterable[Outcome] = ()) -> None:
@@ -71,13 +71,13 @@ class Books:
         self._total(hour).collected -= rows
         self.owe((*told, Outcome(hour_start_s=hour.start_s, kind=hour.kind, collected=-rows)))
 
-    def copy(self) -> "Books":
+    def copy(self) -> "Accounts":
         """Of the same accounts, to change on their own."""
         rows = (HourTotal(kind=hour.kind, start_s=hour.start_s, total=deepcopy(t)) for hour, t in self._totals.items())
-        return Books(rows, self._pending.values())
+        return Accounts(rows, self._pending.values())
 
     def found(self, hour: Hour, rows: int) -> None:
-        """Rows held from a time whose books are lost; the hub was told of them then."""
+        """Rows held from a time whose accounts are lost; the hub was told of them then."""
         self._total(hour).collected += rows
 
     def settle(self, hour: Hour, rows: int) -> None:

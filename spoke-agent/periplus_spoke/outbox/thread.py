@@ -10,7 +10,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Desk:
+class OutboxThread:
     """Runs one operation after another; the operations themselves need no locks."""
 
     def __init__(self) -> None:

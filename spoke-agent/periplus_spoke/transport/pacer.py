@@ -10,22 +10,22 @@ _LANES: Final = 2
 _LONGEST_INTERVAL_MS: Final = 60_000
 
 
-class Gate:
+class Pacer:
     """Holds, pauses, pace and withheld kinds. All waiting is by the spoke; nothing the hub says stops it for good."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._closed_until_us = 0
+        self._paused_until_us = 0
         self._interval_us = 0
         self._last_start_us: int | None = None
         self._withheld: dict[Kind, int] = {}
         self._in_flight = 0
         self._most_in_flight = _LANES
 
-    def close_for(self, seconds: float) -> None:
-        """Start nothing for so long; a longer closure stays."""
+    def pause_for(self, seconds: float) -> None:
+        """Start nothing for so long; a longer pause stays."""
         until_us = self._clock.monotonic_us() + int(seconds * 1_000_000)
-        self._closed_until_us = max(self._closed_until_us, until_us)
+        self._paused_until_us = max(self._paused_until_us, until_us)
 
     def withhold(self, kind: Kind, seconds: float) -> None:
         """Do not send this kind for so long."""
@@ -45,7 +45,7 @@ class Gate:
         """Seconds until the next request may start."""
         now_us = self._clock.monotonic_us()
         paced_us = now_us if self._last_start_us is None else self._last_start_us + self._interval_us
-        return max(self._closed_until_us - now_us, paced_us - now_us, 0) / 1_000_000
+        return max(self._paused_until_us - now_us, paced_us - now_us, 0) / 1_000_000
 
     def reserve(self) -> bool:
         """Take one of the places in flight; False when the hub wants no more at once."""

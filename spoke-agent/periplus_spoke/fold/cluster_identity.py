@@ -1,0 +1,13 @@
+"""Who a cluster is: what enrolment asks for, whoever found it out."""
+
+import msgspec
+
+
+class ClusterIdentity(msgspec.Struct, frozen=True, kw_only=True):
+    """`uid` is the kube-system namespace's; `name` only a suggestion; unknown numbers are 0, unknown texts empty."""
+
+    uid: str
+    name: str
+    kubernetes_version: str = ""
+    api_ca_sha256: str = ""
+    node_count: int = 0
