@@ -5,9 +5,15 @@ without ever becoming a request that middleware could refuse.
 """
 
 import asyncio
+from http import HTTPStatus
 from typing import Any, Final, cast
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from periplus_hub.api import http_head
+from periplus_hub.api.http_head import Head, Trouble, bad_request
+from periplus_hub.api.http_refusal import refusal
 
 MAX_HEADER_BYTES: Final = 8 * 1024
 """Request line and headers together."""
@@ -18,9 +24,19 @@ MAX_FRAMING_BYTES: Final = 128 * 1024
 MAX_PIPELINED: Final = 16
 """Requests that wait for the answers before theirs. Browsers and proxies send none ahead."""
 
+_TOO_LARGE: Final = Trouble(
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    "large-head",
+    f"request line and headers are larger than {MAX_HEADER_BYTES} bytes",
+    "Send fewer or shorter headers.",
+)
+_TOO_SLOW: Final = Trouble(
+    HTTPStatus.REQUEST_TIMEOUT, "slow-head", "the headers were not complete in time", "Send them faster."
+)
+
 
 class BoundedHttpProtocol(HttpToolsProtocol):
-    """Answers 431 to headers that are too large and 408 to headers that come too slowly, and closes."""
+    """Answers what is no request by RFC 9112, or too large or slow, with a problem, and closes."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -29,6 +45,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._in_body = False
         self._body_bytes = 0
         self._framing_bytes = 0
+        self._deaf = False
         self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
@@ -43,22 +60,31 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Count what comes before the end of the headers, and what comes after it and is no body."""
+        if self._over:
+            return
         in_headers, in_body = self._in_headers, self._in_body
         self._body_bytes = 0
-        super().data_received(data)
-        if self.transport.is_closing():
+        self._unset_keepalive_if_required()
+        self._parse(data)
+        if self._over:
             return
         if in_headers and self._in_headers:
             self._header_bytes += len(data)
             if self._header_bytes > MAX_HEADER_BYTES:
-                self._refuse(b"431 Request Header Fields Too Large")
+                self._refuse(_TOO_LARGE)
         elif in_body and self._in_body:
             self._framing_bytes += len(data) - self._body_bytes
             if self._framing_bytes > MAX_FRAMING_BYTES:
-                self._refuse(b"400 Bad Request")
+                self._refuse(bad_request("chunk sizes and trailers are too long", "Send larger chunks."))
+
+    def send_400_response(self, msg: str) -> None:
+        """As every refusal: uvicorn's own would stand in the middle of another answer."""
+        self._refuse(bad_request(msg))
 
     def on_message_begin(self) -> None:
         """The next request on this connection."""
+        if self._over:
+            return
         super().on_message_begin()
         self._header_bytes = self._framing_bytes = 0
         self._await_headers()
@@ -70,32 +96,82 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """The head is whole; when it came in one piece it was not counted before."""
+        if self._over:
+            return
         self._headers_done()
-        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-        if size > MAX_HEADER_BYTES:
-            self._refuse(b"431 Request Header Fields Too Large")
-        elif len(self.pipeline) >= MAX_PIPELINED:
-            self._refuse(b"400 Bad Request")
-        if not self.transport.is_closing():
+        head = self._head()
+        trouble = self._too_much() or http_head.trouble_with(head)
+        if trouble is not None:
+            self._refuse(trouble, to_head=head.method == "HEAD")
+        if not self._over:
+            self._obey_absolute_target()
             self._in_body = True
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """Bytes that follow a refused head are nobody's."""
         self._body_bytes += len(body)
-        if not self.transport.is_closing():
+        if not self._over:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
         """As on_body."""
-        self._in_body = False
-        if not self.transport.is_closing():
+        if not self._over:
+            self._in_body = False
             super().on_message_complete()
+
+    def _parse(self, data: bytes) -> None:
+        """Feed the parser; it stops after a request that names another protocol, and is given the rest again."""
+        while data and not self._over:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                if self._over:
+                    return
+                if self._should_upgrade():
+                    self._headers_done()
+                    self.handle_websocket_upgrade()
+                    return
+                data = data[upgrade.args[0] :]
+            except httptools.HttpParserInvalidMethodError:
+                self._refuse(http_head.bad_method())
+            except httptools.HttpParserError:
+                other = self.parser.get_http_version() not in {"0.0", *http_head.VERSIONS}
+                self._refuse(http_head.bad_version() if other else bad_request("this is not HTTP"))
+            else:
+                return
+
+    def _should_upgrade(self) -> bool:
+        """To websocket alone, which HTTP/1.0 has not; other protocols are not spoken here, and need not be refused."""
+        return self.parser.get_http_version() == "1.1" and super()._should_upgrade()
+
+    def _head(self) -> Head:
+        parser = self.parser
+        return Head(
+            method=parser.get_method().decode("ascii"),
+            target=self.url,
+            version=parser.get_http_version(),
+            headers=self.headers,
+            upgrades=parser.should_upgrade(),
+        )
+
+    def _too_much(self) -> Trouble | None:
+        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        if size > MAX_HEADER_BYTES:
+            return _TOO_LARGE
+        if len(self.pipeline) >= MAX_PIPELINED:
+            return bad_request("too many requests ahead of their answers", "Wait for answers.")
+        return None
+
+    def _obey_absolute_target(self) -> None:
+        host = http_head.host_of_target(self.url)
+        if host is not None:
+            self.headers[:] = [(b"host", host), *(each for each in self.headers if each[0] != b"host")]
 
     def _await_headers(self) -> None:
         self._headers_done()
         self._in_headers = True
-        self._deadline = self.loop.call_later(HEADER_TIMEOUT_S, self._refuse, b"408 Request Timeout")
+        self._deadline = self.loop.call_later(HEADER_TIMEOUT_S, self._refuse, _TOO_SLOW)
 
     def _headers_done(self) -> None:
         self._in_headers = False
@@ -103,13 +179,26 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._deadline.cancel()
             self._deadline = None
 
-    def _refuse(self, status: bytes) -> None:
+    @property
+    def _over(self) -> bool:
+        """Whether whatever else comes is nobody's."""
+        return self._deaf or self.transport.is_closing()
+
+    def _refuse(self, trouble: Trouble, *, to_head: bool = False) -> None:
+        """Answer and close. An earlier request's answer that is under way goes out first, and stays alone."""
         self._headers_done()
-        if not self.transport.is_closing():
-            head = b"HTTP/1.1 " + status + b"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
-            last = cast(
-                "RequestResponseCycle | None", self.cycle
-            )  # uvicorn declares it without the None it begins with
-            if not self.pipeline and (last is None or last.response_complete == last.response_started):
-                self.transport.write(head)  # else it would stand inside or before another answer
-            self.transport.close()
+        if self._over:
+            return
+        self._deaf = True
+        last = cast("RequestResponseCycle | None", self.cycle)  # uvicorn declares it without the None it begins with
+        if last is None or last.response_complete:
+            self._end_with(refusal(trouble, to_head=to_head))
+        elif not self._in_body:
+            last.keep_alive = False
+        else:
+            unanswered = not (self.pipeline or last.response_started)
+            self._end_with(refusal(trouble) if unanswered else b"")
+
+    def _end_with(self, answer: bytes) -> None:
+        self.transport.write(answer)
+        self.transport.close()

@@ -21,12 +21,13 @@ from periplus_hub.kit.metrics import counter, histogram
 
 BODY_TIMEOUT_S: Final = 15.0
 """For the whole body: slow senders must not hold memory."""
-_HEADERS: Final = {
+HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
+"""No answer lacks them."""
 _TRANSPORT_SECURITY: Final = "max-age=31536000"
 
 _STOPPING: Final = Unavailable("the hub is stopping", "Try again shortly.")
@@ -128,7 +129,7 @@ class _Answer:
             self.started = True
             self.status = message["status"]
             headers = MutableHeaders(raw=list(message.get("headers", ())))
-            for name, value in _HEADERS.items():
+            for name, value in HEADERS.items():
                 headers.setdefault(name, value)
             headers.setdefault("X-Request-ID", self.identity)
             if self._secure:
