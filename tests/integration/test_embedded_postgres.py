@@ -14,7 +14,7 @@ from periplus_hub.kit.probe import commit_something
 from periplus_hub.kit.tasks import beside
 
 from tests.support.clock import FakeClock
-from tests.support.embedded import ask, end, kill, lives, owner_and_mode, running, sleeper, start_hub_like, until
+from tests.support.embedded import ask, kill, lives, owner_and_mode, running, start_hub_like, until
 
 
 @pytest.fixture
@@ -73,38 +73,6 @@ async def test_a_killed_hub_takes_its_server_along_and_the_next_start_has_the_da
     async with running(folder) as server:
         assert not lives(postmaster)
         assert await ask(server, "SELECT 1") == 1
-
-
-async def test_a_pid_file_of_a_dead_process_is_no_obstacle(folder: Path) -> None:
-    async with running(folder) as server:
-        before = server.folder.pid_file.read_text()
-    gone = sleeper()
-    end(gone)
-    leave_pid_file(server.folder, before, gone.pid)
-    async with running(folder) as server:
-        assert await ask(server, "SELECT 1") == 1
-
-
-async def test_a_pid_file_whose_number_somebody_else_got_is_no_obstacle(folder: Path) -> None:
-    async with running(folder) as server:
-        before = server.folder.pid_file.read_text()
-    other = sleeper(like=server.folder.cluster)
-    try:
-        leave_pid_file(server.folder, before, other.pid)
-        async with running(folder) as server:
-            assert await ask(server, "SELECT 1") == 1
-            assert server.pid != other.pid
-        assert other.poll() is None
-    finally:
-        end(other)
-
-
-def leave_pid_file(folder: DataFolder, text: str, pid: int) -> None:
-    lines = text.split("\n")
-    folder.pid_file.write_text("\n".join([str(pid), *lines[1:]]))
-    owner = folder.cluster.stat()
-    os.chown(folder.pid_file, owner.st_uid, owner.st_gid)
-    folder.pid_file.chmod(0o600)
 
 
 @pytest.mark.promise("database-restarts-are-survived")

@@ -8,7 +8,7 @@ import sys
 import textwrap
 import traceback
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
 from typing import Any
@@ -58,12 +58,12 @@ def start_hub_like(folder: Path) -> Popen[str]:
     return Popen(arguments, stdin=DEVNULL, stdout=DEVNULL, stderr=PIPE, env=environment, text=True)
 
 
-def sleeper(like: Path | None = None) -> Popen[bytes]:
+def sleeper(like: Path | None = None, cwd: Path = Path("/")) -> Popen[bytes]:
     """A process that has nothing to do with us; it runs as the owner of `like`."""
     if like is None or os.geteuid() != 0:
-        return Popen(["/bin/sleep", "600"], cwd="/")
+        return Popen(["/bin/sleep", "600"], cwd=cwd)
     owner = like.stat()
-    return Popen(["/bin/sleep", "600"], cwd="/", user=owner.st_uid, group=owner.st_gid)
+    return Popen(["/bin/sleep", "600"], cwd=cwd, user=owner.st_uid, group=owner.st_gid)
 
 
 def end(process: Popen[bytes]) -> None:
@@ -133,3 +133,23 @@ def as_account(name: str, work: Callable[[], Coroutine[Any, Any, str]]) -> str:
 def kill(pid: int) -> None:
     """SIGKILL."""
     os.kill(pid, signal.SIGKILL)
+
+
+def kill_all(pids: set[int]) -> None:
+    """SIGKILL to each that did not end with the one before."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            kill(pid)
+
+
+def children(pid: int) -> set[int]:
+    """The processes it started, and those it adopted."""
+    found = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(stat.read_text().rpartition(")")[2].split()[1])
+        except OSError:  # ended meanwhile
+            continue
+        if parent == pid:
+            found.add(int(stat.parent.name))
+    return found

@@ -1,12 +1,10 @@
-"""The data folder of the embedded PostgreSQL: its layout, its one owner, and what an earlier life left in it."""
+"""The data folder of the embedded PostgreSQL: its layout, and its one owner."""
 
 import errno
 import fcntl
 import os
 import shutil
-import signal
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,7 +15,8 @@ from periplus_hub.kit.own_files import open_own, read_own, why_not_ours
 
 FOLDER_IN_USE: Final = "data-folder-in-use"
 _SOCKET_PATH_BYTES: Final = 107
-_SOCKET_NAME: Final = ".s.PGSQL.5432.lock"
+SOCKET_FILES: Final = (".s.PGSQL.5432", ".s.PGSQL.5432.lock")
+"""The socket, and the file in which the server that made it says its pid."""
 _OURS: Final = frozenset({"hub.lock", "postgres"})
 _OF_A_NEW_DISK: Final = frozenset({"lost+found"})
 _TRAVERSABLE: Final = 0o711
@@ -133,7 +132,7 @@ class DataFolder:
     def socket_folder(self, account: Account) -> Path:
         """A folder only the server's account can enter, with a path short enough for a socket."""
         folder = self.root / "run"
-        if len(os.fsencode(folder / _SOCKET_NAME)) > _SOCKET_PATH_BYTES:
+        if len(os.fsencode(folder / SOCKET_FILES[-1])) > _SOCKET_PATH_BYTES:
             folder = Path(tempfile.mkdtemp(prefix="periplus-", dir="/tmp"))
         folder.mkdir(mode=_PRIVATE, exist_ok=True)
         account.owns(folder)
@@ -188,67 +187,9 @@ class FolderLock:
         os.close(self._descriptor)
 
 
-def clear_leftovers(folder: DataFolder, *, patience_s: float = 20.0) -> None:
-    """Call with the lock held: ends a server whose hub died, and removes a pid file whose process is another's."""
-    pid = postmaster_pid(folder)
-    if pid is None:
-        return
-    living = _processes_in(folder.cluster)
-    if living is None:  # no /proc: PostgreSQL's own check of the pid decides
-        return
-    if living:
-        _end(pid if pid in living else min(living), folder, patience_s)
-    if postmaster_pid(folder) == pid:
-        folder.pid_file.unlink(missing_ok=True)
-
-
 def postmaster_pid(folder: DataFolder) -> int | None:
     """The pid in the server's pid file, or None."""
     try:
         return int(folder.read(folder.pid_file).split("\n", 1)[0])
     except (FileNotFoundError, ValueError):
         return None
-
-
-def _processes_in(cluster: Path) -> set[int] | None:
-    """The processes whose working directory is the cluster's: every process of its server, and nothing else."""
-    proc = Path("/proc")
-    if not (proc / "self" / "cwd").exists():
-        return None
-    wanted = cluster.resolve()
-    found = set()
-    for entry in proc.iterdir():
-        if entry.name.isdigit():
-            try:
-                if (entry / "cwd").readlink() == wanted:
-                    found.add(int(entry.name))
-            except OSError:  # ended meanwhile, or another user's: then it cannot be our account's server
-                continue
-    return found
-
-
-def _end(pid: int, folder: DataFolder, patience_s: float) -> None:
-    """Fast shutdown, then an immediate one; the server's files survive both."""
-    for number in (signal.SIGINT, signal.SIGQUIT):
-        deadline = time.monotonic() + patience_s / 2
-        try:
-            os.kill(pid, number)
-        except ProcessLookupError:
-            pass
-        except PermissionError as error:
-            raise _still_running(pid, folder) from error
-        while _processes_in(folder.cluster):
-            if time.monotonic() > deadline:
-                break
-            time.sleep(0.02)
-        else:
-            return
-    raise _still_running(pid, folder)
-
-
-def _still_running(pid: int, folder: DataFolder) -> Refusal:
-    return Refusal(
-        f"a PostgreSQL server (pid {pid}) still runs in {folder.cluster} and does not end",
-        f"Stop it ('kill -INT {pid}'), or choose another --data-dir.",
-        slug=FOLDER_IN_USE,
-    )

@@ -14,8 +14,9 @@ import structlog
 
 from periplus_hub.kit.embedded_account import Account, server_account
 from periplus_hub.kit.embedded_binaries import Binaries, find_binaries
-from periplus_hub.kit.embedded_folder import DataFolder, FolderLock, clear_leftovers, unusable
-from periplus_hub.kit.embedded_server import EPHEMERAL, TUNING, Server, initialise
+from periplus_hub.kit.embedded_folder import DataFolder, FolderLock, unusable
+from periplus_hub.kit.embedded_leftovers import clear_leftovers
+from periplus_hub.kit.embedded_server import EPHEMERAL, STILL_ATTACHED, TUNING, Server, initialise
 from periplus_hub.kit.errors import Refusal
 
 _ROLE: Final = "periplus"
@@ -23,6 +24,9 @@ _QUIET_S: Final = 60.0
 _STOP_S: Final = 15.0
 _BACKOFF_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 _STEADY_S: Final = 60.0
+_ATTACHED_S: Final = 20.0
+"""How long processes of an earlier server may hold its memory that cannot be seen: nothing starts beside them."""
+_ATTACHED_POLL_S: Final = 0.5
 _SOCKET_LINE: Final = 4
 _READY_LINE: Final = 7
 """Lines of postmaster.pid, counted from 0."""
@@ -65,8 +69,8 @@ class EmbeddedPostgres:
         await asyncio.to_thread(self.folder.prepare, account)
         try:
             self._lock = FolderLock(self.folder)
-            binaries = await asyncio.to_thread(self._make_files, account)
             self._socket = self.folder.socket_folder(account)
+            binaries = await asyncio.to_thread(self._make_files, account, self._socket)
             await self._run(binaries, account)
         except OSError as error:
             await self.stop()
@@ -80,16 +84,16 @@ class EmbeddedPostgres:
         """Run as a task next to the hub: starts the server again, with backoff, whenever it ends unasked."""
         loop = asyncio.get_running_loop()
         failures = 0
-        while self._server is not None and not self._stopping:
+        while self._server is not None and self._socket is not None and not self._stopping:
             since = loop.time()
-            await self._server.ended.wait()
+            await self._server.died.wait()
             if self._stopping:
                 return
             failures = failures_in_a_row(failures, loop.time() - since)
             _log.error("postgres_died", code=self._server.process.returncode, failures=failures)
             await asyncio.sleep(restart_wait_s(failures))
             with contextlib.suppress(Refusal, OSError):  # the server logged why; the next round tries again
-                await asyncio.to_thread(clear_leftovers, self.folder)
+                await asyncio.to_thread(clear_leftovers, self.folder, self._socket)
                 await self._run(self._binaries, self._account)
                 _log.warning("postgres_restarted", pid=self.pid)
 
@@ -104,11 +108,11 @@ class EmbeddedPostgres:
             self._lock.release()
             self._lock = None
 
-    def _make_files(self, account: Account) -> Binaries:
+    def _make_files(self, account: Account, sockets: Path) -> Binaries:
         """Everything before the start that takes time; returns the programs to start."""
         folder = self.folder
         binaries = find_binaries(account)
-        clear_leftovers(folder)
+        clear_leftovers(folder, sockets)
         if folder.initialised:
             folder.check_major(binaries.major)
             return binaries
@@ -120,8 +124,15 @@ class EmbeddedPostgres:
     async def _run(self, binaries: Binaries, account: Account) -> None:
         settings = TUNING | {"unix_socket_directories": str(self._socket)} | (EPHEMERAL if self._ephemeral else {})
         settings["max_connections"] = str(self._connections)
-        self._server = Server(binaries, account, self.folder.cluster, settings)
-        await self._server.until_ready(_QUIET_S)
+        until_s = asyncio.get_running_loop().time() + _ATTACHED_S
+        while True:
+            self._server = Server(binaries, account, self.folder.cluster, settings)
+            try:
+                return await self._server.until_ready(_QUIET_S)
+            except Refusal as refusal:
+                if STILL_ATTACHED not in refusal.message or asyncio.get_running_loop().time() > until_s:
+                    raise
+            await asyncio.sleep(_ATTACHED_POLL_S)
 
 
 def failures_in_a_row(before: int, lived_s: float) -> int:

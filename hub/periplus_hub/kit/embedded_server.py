@@ -21,9 +21,12 @@ from periplus_hub.kit.own_files import read_own
 _PR_SET_PDEATHSIG: Final = 1
 _LAST_WORDS: Final = 20
 _POLL_S: Final = 0.02
+STILL_ATTACHED: Final = "pre-existing shared memory block"
+"""PostgreSQL's words for processes of an earlier server that still run in the same data directory."""
 _ROUTINE: Final = ("LOG:  ", "STATEMENT:  ", "DETAIL:  ")
 _REMEDIES: Final = {
     "No space left on device": "Free some space on the volume of the data folder, then start the hub again.",
+    STILL_ATTACHED: "Stop the PostgreSQL processes that still run in the data folder, then start the hub again.",
     "could not resize shared memory": "Give the hub a larger /dev/shm, or more memory.",
     "Cannot allocate memory": "Give the hub more memory.",
     "invalid checkpoint record": "The files are damaged: restore the data folder from a backup.",
@@ -71,7 +74,10 @@ class Server:
         self._uid = account.uid
         self._loop = asyncio.get_running_loop()
         self._heard_s = self._loop.time()
+        self.died = asyncio.Event()
+        """The postmaster is gone; some of its processes may still work."""
         self.ended = asyncio.Event()
+        """All of its processes are gone."""
         self.process = subprocess.Popen(
             arguments,
             stdin=subprocess.DEVNULL,
@@ -86,6 +92,7 @@ class Server:
         if self.process.stderr is None:
             raise AssertionError("a pipe was asked for")
         threading.Thread(target=self._listen, args=(self.process.stderr,), name="postgres-log", daemon=True).start()
+        threading.Thread(target=self._await_death, name="postgres-death", daemon=True).start()
 
     @property
     def running(self) -> bool:
@@ -135,8 +142,15 @@ class Server:
             for raw in pipe:
                 self._hear(raw.decode(errors="replace").rstrip())
         self.process.wait()
+        self._tell(self.ended)
+
+    def _await_death(self) -> None:
+        self.process.wait()
+        self._tell(self.died)
+
+    def _tell(self, event: asyncio.Event) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            self._loop.call_soon_threadsafe(self.ended.set)
+            self._loop.call_soon_threadsafe(event.set)
 
 
 def initialise(binaries: Binaries, account: Account, cluster: Path, role: str, *, ephemeral: bool) -> None:
