@@ -9,7 +9,10 @@ import sys
 def main() -> None:
     """Run the command line that the process was started with."""
     try:
-        from periplus_hub.api.cli import main as command_line  # noqa: PLC0415 - Ctrl-C meanwhile is to be caught
+        from periplus_contract import streams  # noqa: PLC0415 - Ctrl-C meanwhile is to be caught
+
+        streams.guard()
+        from periplus_hub.api.cli import main as command_line  # noqa: PLC0415 - as above
 
         command_line()
     except KeyboardInterrupt:

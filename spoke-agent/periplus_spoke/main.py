@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NoReturn
 
+from periplus_contract.streams import output_problem
 from periplus_spoke.kit import memory
 from periplus_spoke.kit.clock import SystemClock
 from periplus_spoke.kit.config import PREFIX, SETTINGS, SpokeConfig, join_token, load
@@ -49,7 +50,14 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """The entry point; ends the process with one of `Exit`."""
-    sys.exit(run_command(sys.argv[1:] if arguments is None else arguments))
+    try:
+        code = int(run_command(sys.argv[1:] if arguments is None else arguments))
+    except SystemExit as ended:  # argparse's way to end after --help, and after a mistake
+        code = int(ended.code or Exit.OK)
+    if problem := output_problem():
+        say(f"periplus-spoke: standard output cannot be written: {problem}")
+        code = code or int(Exit.FAILED)
+    sys.exit(code)
 
 
 def run_command(arguments: Sequence[str]) -> Exit:

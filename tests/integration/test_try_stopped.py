@@ -145,6 +145,6 @@ def test_a_report_that_cannot_be_written_is_said(tmp_path: Path, open_folder: Pa
             check=False,
         )
     assert ended.returncode == 1
-    assert "error the report cannot be written: No space left on device" in ended.stderr
+    assert "error standard output cannot be written: No space left on device" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert not list(folder.iterdir())

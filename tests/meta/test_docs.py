@@ -1,5 +1,6 @@
 """The generated pages say what the code says, and every page leads where it claims to."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,9 @@ from typing import Any
 import pytest
 
 from docs.build import pages, promises, try_report
-from periplus_hub.api.cli import report
+from docs.build.source import attribute_docs
+from periplus_hub.api.cli import exits, report
+from periplus_spoke.kit.errors import Exit as SpokeExit
 
 from tests.meta.gates.sizes import too_large
 from tests.meta.gates.source import ROOT, repository_files, violations
@@ -158,3 +161,17 @@ def test_the_schema_refuses_what_is_not_a_report() -> None:
         "$.clusters[1].state is 'well'",
         "$.surprise is not described",
     ]
+
+
+# ----------------------------------------------------------------------------------------------------- exit codes
+
+
+def test_the_operators_table_of_exit_codes_is_that_of_both_programs() -> None:
+    rows = re.findall(
+        r"^\| (\d+) \| (yes|no) \| (yes|no) \|", (ROOT / "docs/operate/daily.md").read_text(), re.MULTILINE
+    )
+    docs = attribute_docs(exits)
+    spokes_only = {each for each in exits.Exit if docs[f"Exit.{each.name}"].startswith("`periplus-spoke`")}
+    assert [int(code) for code, _hub, _spoke in rows] == list(exits.Exit)
+    assert {int(code) for code, is_hubs, _spoke in rows if is_hubs == "no"} == spokes_only
+    assert {int(code) for code, _hub, is_spokes in rows if is_spokes == "yes"} == set(SpokeExit)

@@ -43,6 +43,7 @@ _RICH = dict.fromkeys(["rich.text.Text", "rich.console.Console"], "take Text and
 
 # Where output leaves a program. Those that are no `output` module only ask what a stream is, or write what is visible.
 _EDGES = (
+    "contract/periplus_contract/streams.py",
     "hub/periplus_hub/api/cli/output.py",
     "hub/periplus_hub/api/cli/progress.py",
     "hub/periplus_hub/api/cli/tables.py",

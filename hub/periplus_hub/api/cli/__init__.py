@@ -12,8 +12,9 @@ from typing import Annotated, Final
 import typer
 from typer.exceptions import Abort, TyperException
 
+from periplus_contract.streams import output_problem
 from periplus_hub.api.cli.exits import Exit
-from periplus_hub.api.cli.output import say, tell
+from periplus_hub.api.cli.output import say, say_labelled, tell
 
 _COMMANDS: Final = {
     "demo": ("demo_command", "demo"),
@@ -67,6 +68,16 @@ def root(
 
 def main() -> None:
     """Entry point; turns typer's outcomes into the documented exit codes."""
+    code = _run()
+    if code == Exit.INTERRUPTED:
+        say("interrupted")
+    if problem := output_problem():
+        say_labelled("error", f"standard output cannot be written: {problem}")
+        code = code or int(Exit.FAILED)
+    sys.exit(code)
+
+
+def _run() -> int:
     wanted = [name for name in sys.argv[1:2] if name in _COMMANDS and "_PERIPLUS_COMPLETE" not in os.environ]
     try:
         code = command_line(*wanted)(standalone_mode=False)
@@ -78,9 +89,7 @@ def main() -> None:
                 say(line)
         if usage and len(sys.argv) > 1:
             say("See 'periplus --help' and 'periplus COMMAND --help'.")
-        sys.exit(int(Exit.USAGE if usage else Exit.FAILED))
+        return int(Exit.USAGE if usage else Exit.FAILED)
     except (Abort, KeyboardInterrupt):
-        code = int(Exit.INTERRUPTED)
-    if code == Exit.INTERRUPTED:
-        say("interrupted")
-    sys.exit(code if isinstance(code, int) else int(Exit.OK))
+        return int(Exit.INTERRUPTED)
+    return code if isinstance(code, int) else int(Exit.OK)

@@ -11,7 +11,7 @@ import typer
 
 from periplus_hub.api.cli.connection import JsonOption, Listing
 from periplus_hub.api.cli.exits import Exit, fail
-from periplus_hub.api.cli.output import tell
+from periplus_hub.api.cli.handing_out import handing_out
 from periplus_hub.api.cli.tables import when
 
 hub_commands = typer.Typer(no_args_is_help=True, help="Run the hub: serve, work, migrate.")
@@ -111,7 +111,8 @@ def admin_token(
     config: ConfigOption = None,
 ) -> None:
     """Make a new admin API token straight in the database, and print it once; the one before is revoked."""
-    tell(_run("admin_token", config, {"data_dir": data_dir}, tenant) or "")
+    with handing_out(None) as hand_out:
+        hand_out(_run("admin_token", config, {"data_dir": data_dir}, tenant) or "")
 
 
 @tenants.command("create")
@@ -122,7 +123,8 @@ def create_tenant(
     config: ConfigOption = None,
 ) -> None:
     """Make a tenant straight in the database, and print its first admin API token once."""
-    tell(_run("add_tenant", config, {"data_dir": data_dir}, name) or "")
+    with handing_out(None) as hand_out:
+        hand_out(_run("add_tenant", config, {"data_dir": data_dir}, name) or "")
 
 
 @tenants.command("list")

@@ -4,7 +4,6 @@ Only this module, `plain` for rich and `progress` write to a terminal; a gate in
 """
 
 import os
-import sys
 from typing import Any, Final
 
 import typer
@@ -38,16 +37,6 @@ def tell_json(value: Any) -> None:  # noqa: ANN401 - JSON
 def ask(question: str) -> bool:
     """A yes or no from who sits there; no is what a bare Enter says."""
     return bool(typer.confirm(visible(question), err=True))
-
-
-def flush_output() -> None:
-    """Have it all written; raises OSError when that fails."""
-    sys.stdout.flush()
-
-
-def close_output() -> None:
-    """After a broken pipe: what is still to be written goes nowhere, without another word about it."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _write(line: str, *, err: bool) -> None:

@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 from typing import Final
 
+from periplus_contract.streams import is_output_lost
 from periplus_hub.api.cli.exits import STOPPING, fail
 from periplus_hub.api.cli.output import tell
 from periplus_hub.api.cli.run_fleet import Fleet
@@ -22,6 +23,8 @@ EXAMPLE_QUERY: Final = (
 def serve_until_interrupted(fleet: Fleet, *, err: bool) -> None:
     """Say where the hub is, and block until a signal says stop; leaves with an error when the hub dies.
 
+    Where nobody reads standard output any more there is nobody to serve, and it returns at once.
+
     `err` says it on standard error, where standard output is one JSON document.
     """
     stop = threading.Event()
@@ -29,6 +32,8 @@ def serve_until_interrupted(fleet: Fleet, *, err: bool) -> None:
         signal.signal(number, lambda *_: stop.set())
     for line, is_bold in _invitation(fleet):
         tell(line, err=err, bold=is_bold)
+    if is_output_lost():
+        return
     hub = fleet.children.hub
     while not stop.wait(1.0):
         if hub is not None and not hub.running:

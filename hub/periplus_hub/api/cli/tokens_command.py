@@ -1,11 +1,7 @@
 """`periplus join-token …` for spokes and `periplus api-token …` for people and programs."""
 
-import contextlib
-import os
-from collections.abc import Callable, Iterator
-from errno import EISDIR
 from pathlib import Path
-from typing import IO, Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import typer
 
@@ -14,7 +10,7 @@ from periplus_hub.api.cli import queries
 from periplus_hub.api.cli.confirming import YesOption, confirm
 from periplus_hub.api.cli.connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
 from periplus_hub.api.cli.documents import word
-from periplus_hub.api.cli.exits import fail
+from periplus_hub.api.cli.handing_out import handing_out
 from periplus_hub.api.cli.naming import choose
 from periplus_hub.api.cli.network_command import find_domain
 from periplus_hub.api.cli.output import tell
@@ -91,7 +87,7 @@ def create_join_token(
     token_file: TokenFileOption = None,
 ) -> None:
     """Make a join token: single use, valid for one hour, shown once."""
-    with _handing_out(out) as hand_out, hub(url, token_file) as client:
+    with handing_out(out) as hand_out, hub(url, token_file) as client:
         landing = None if domain is None else find_domain(client, domain)["id"]
         hand_out(queries.create_join_token(client, cluster_name, auto_approve=auto_approve, domain=landing))
 
@@ -150,7 +146,7 @@ def create_api_token(
     token_file: TokenFileOption = None,
 ) -> None:
     """Make an API token, shown once."""
-    with _handing_out(out) as hand_out, hub(url, token_file) as client:
+    with handing_out(out) as hand_out, hub(url, token_file) as client:
         variables = {"name": name, "role": role.upper(), "days": days}
         hand_out(str(queries.outcome(client.ask(CREATE, variables), "createApiToken")["token"]))
 
@@ -189,29 +185,3 @@ def revoke_api_token(
 def _nodes(client: HubClient, document: str, field: str, **variables: object) -> list[dict[str, Any]]:
     pages = queries.pages(client, document, field, {"first": 200, **variables})
     return [node for page in pages for node in page["nodes"]]
-
-
-@contextlib.contextmanager
-def _handing_out(out: Path | None) -> Iterator[Callable[[str], None]]:
-    """Where a secret goes. Its file is made before it is: a secret that cannot be kept would be lost."""
-    if out is None:
-        yield tell
-        return
-    temporary = out.with_name(f".{out.name}.{os.getpid()}")
-    file = _private_file(temporary, out)
-    try:
-        with file:
-            yield lambda secret: file.writelines([secret, "\n"])
-        temporary.replace(out)
-    finally:
-        temporary.unlink(missing_ok=True)
-    tell(f"written to {out}")
-
-
-def _private_file(temporary: Path, out: Path) -> IO[str]:
-    try:
-        if out.is_dir():
-            raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
-        return os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii")
-    except OSError as error:
-        fail(f"{out} cannot be written: {error.strerror}", "Give --out a file in a folder that you may write to.")

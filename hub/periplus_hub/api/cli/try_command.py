@@ -14,7 +14,7 @@ from periplus_contract.names import are_alike, is_id, why_no_name
 from periplus_contract.text import visible
 from periplus_hub.api.cli.exits import Exit, fail
 from periplus_hub.api.cli.kubeconfigs import KubeconfigError, merged, named
-from periplus_hub.api.cli.output import close_output, flush_output, say, tell_json
+from periplus_hub.api.cli.output import say, tell_json
 from periplus_hub.api.cli.progress import Progress
 from periplus_hub.api.cli.report import ClusterState, Report
 from periplus_hub.api.cli.run_fleet import Target, running
@@ -100,20 +100,10 @@ def _digest(label: str) -> str:
 def printer(*, as_json: bool) -> Callable[[Report], None]:
     """How a report goes to standard output. What that needs is loaded now, while spokes are still reading."""
     if as_json:
-        return lambda report: _written(lambda: tell_json(report.document()))
+        return lambda report: tell_json(report.document())
     render = importlib.import_module("periplus_hub.api.cli.render")
     console = importlib.import_module("periplus_hub.api.cli.tables").standard_output()
-    return lambda report: _written(lambda: render.print_report(report, console))
-
-
-def _written(write: Callable[[], None]) -> None:
-    try:
-        write()
-        flush_output()
-    except BrokenPipeError:
-        close_output()  # whoever read it has seen enough; the exit code is still wanted
-    except OSError as error:
-        fail(f"the report cannot be written: {error.strerror}", "Check where standard output goes.")
+    return lambda report: render.print_report(report, console)
 
 
 def _leave(report: Report, fail_on: FailOn | None) -> None:
