@@ -91,7 +91,8 @@ async def test_every_batch_of_a_group_has_its_own_verdict(door: Door, tenant: Sc
 async def test_a_role_without_rights_is_the_hubs_trouble_and_not_the_spokes(
     door: Door, tenant: Scope, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("periplus_hub.ingest.service._log", structlog.get_logger())  # whoever set logging up before
+    # Whoever set logging up before.
+    monkeypatch.setattr("periplus_hub.ingest.service_verdicts._log", structlog.get_logger())
     member = await door.member(tenant)
     spoke = Spoke(member.registration)
     await member.send(spoke.snapshot({"pods": [pod("a")]}))

@@ -8,11 +8,21 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from periplus_contract import batch as contract
 from periplus_contract.batch import PartMark
 from periplus_contract.covers import EVERY_ALLOCATION, EVERY_POOL
 from periplus_contract.limits import MAX_ROWS
 from periplus_hub.addresses import tables
+from periplus_hub.addresses.service_ipam import IpamApplier
+from periplus_hub.fleet.model import SpokePrincipal, State
+from periplus_hub.fleet.wire import RefusedError
+from periplus_hub.ingest.decode import as_waiting, decode
+from periplus_hub.ingest.kinds import ORDERS, taken_kinds
+from periplus_hub.ingest.model import DecodedBatch, SealedBatch
+from periplus_hub.ingest.service_commit import Committing
+from periplus_hub.ingest.settlement import Settlement
 from periplus_hub.ingest.tables import parts as parts_table
+from periplus_hub.kit.db import count_statements
 from periplus_spoke.fold.ipam import Allocation, Statement, ipam_batch
 from periplus_spoke.kit.change_signal import ChangeSignal
 from periplus_spoke.kit.clock import SystemClock
@@ -91,6 +101,41 @@ async def test_the_next_statement_takes_the_place_of_half_a_one(fleet: Fleet) ->
     assert (await stored(fleet))[2] == 1
     await part(fleet, 2, 2, allocations=[allocation("pod", "10.4.0.0/16")])
     assert await stored(fleet) == (["10.3.0.0/16", "10.4.0.0/16"], [], 0)
+
+
+def decoded(fleet: Fleet, name: str, number: int) -> DecodedBatch:
+    """One of three parts, as it comes out of the worker thread."""
+    member, spoke = fleet.members[name]
+    sealed = spoke.ipam({"pools": [pool("p")]}, ipam=PartMark(part=number, parts=3), covers=EVERY)
+    header, body = contract.split(sealed)
+    tenant_id = fleet.scope.tenant_id
+    unread = SealedBatch(
+        principal=SpokePrincipal(
+            tenant_id=tenant_id, registration_id=member.registration, name=name, state=State.ACTIVE
+        ),
+        header=header,
+        epoch=spoke.epoch,
+        body=body,
+        sha256=contract.identity_sha256(sealed),
+        sealed_bytes=len(sealed),
+        received_at=START,
+    )
+    return as_waiting(decode(unread), body)
+
+
+async def test_the_parts_before_those_of_a_group_are_counted_in_one_query(fleet: Fleet) -> None:
+    names = [f"cluster-{number}" for number in range(5)]
+    for name in names:
+        await fleet.cluster(name, POD)
+    committing = Committing(taken_kinds([IpamApplier()], ORDERS), Settlement(fleet.db.clock, 0), keep=1)
+    await committing.commit(fleet.db, [decoded(fleet, name, 1) for name in names[1:]])
+    with count_statements() as counter:
+        verdicts = await committing.commit(fleet.db, [decoded(fleet, name, 2) for name in names])
+    counting = [each for each in counter.statements if "count(*)" in each and parts_table.name in each]
+    assert len(counting) == 1
+    told = [verdict.detail if isinstance(verdict, RefusedError) else "taken" for verdict in verdicts.values()]
+    assert sorted(told) == ["part 2 of 3 is seq 2; of those before it 0 are here", *["taken"] * 4]
+    assert (await stored(fleet))[2] == 2 * len(names[1:])
 
 
 @pytest.mark.parametrize("mark", [(0, 2), (3, 2), (1, 1), (2, 17), (9, 10)])

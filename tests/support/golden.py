@@ -21,8 +21,9 @@ from periplus_contract.outcomes import Outcome
 from periplus_contract.tables import ALLOCATIONS, POOLS, TABLES, Column, Kind, Table
 from periplus_contract.version import CONTRACT
 from periplus_hub.fleet.model import SpokePrincipal, State
-from periplus_hub.ingest import gate
+from periplus_hub.ingest import header_checks
 from periplus_hub.ingest.decode import decode
+from periplus_hub.ingest.kinds import ORDERS
 from periplus_hub.ingest.model import SealedBatch
 from periplus_spoke.fold.arrow import encode_sections
 from periplus_spoke.fold.records import Cell, SectionRows
@@ -123,7 +124,8 @@ def current() -> Iterator[tuple[str, bytes]]:
 def read(sealed: bytes) -> dict[str, Any]:
     """What the hub makes of a batch, as JSON can hold it."""
     header, body = contract.unseal(sealed)
-    epoch = gate.check(header, REGISTRATION)
+    epoch = header_checks.check(header, REGISTRATION)
+    ORDERS[header.kind].check(header)
     principal = SpokePrincipal(tenant_id=REGISTRATION, registration_id=REGISTRATION, name="golden", state=State.ACTIVE)
     unread = SealedBatch(
         principal=principal,

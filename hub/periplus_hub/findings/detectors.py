@@ -23,7 +23,7 @@ from periplus_hub.addresses.model import (
 )
 from periplus_hub.findings.model import FindingDraft, FindingSeverity
 from periplus_hub.fleet.model import CONNECTED_WITHIN, Registration, State
-from periplus_hub.ingest.model import Sent
+from periplus_hub.ingest.model import RecentBatch
 from periplus_hub.inventory.model import Source
 from periplus_hub.kit.ids import node_id
 
@@ -253,7 +253,7 @@ def duplicate_identity(registrations: Sequence[Registration]) -> Iterator[Findin
 
 
 def shared_identity(
-    registrations: Sequence[Registration], sent: Mapping[UUID, Sequence[Sent]]
+    registrations: Sequence[Registration], sent: Mapping[UUID, Sequence[RecentBatch]]
 ) -> Iterator[FindingDraft]:
     """Registrations of which two lives of an outbox go on side by side: two spokes have its key.
 
@@ -280,7 +280,7 @@ def shared_identity(
         )
 
 
-def _returns(sent: Sequence[Sent]) -> int:
+def _returns(sent: Sequence[RecentBatch]) -> int:
     """How often an epoch comes again after another one came in between."""
     epochs = [epoch for epoch, _ in groupby(each.epoch for each in sent)]
     return len(epochs) - len(set(epochs))

@@ -22,8 +22,9 @@ from periplus_hub.findings.repository import resolved_before
 from periplus_hub.findings.service import TOPIC, Publish, reconcile, tell_nobody
 from periplus_hub.fleet.model import Registration, State
 from periplus_hub.fleet.repository import all_registrations
-from periplus_hub.ingest.model import Sent
-from periplus_hub.ingest.repository_lately import sent_lately
+from periplus_hub.ingest.kinds import NEVER_FOLDED
+from periplus_hub.ingest.model import RecentBatch
+from periplus_hub.ingest.repository_recent_batches import recent_batches
 from periplus_hub.kit.db import Database, ReadConnection
 from periplus_hub.kit.jobs import one_after_another
 from periplus_hub.kit.purge import purge
@@ -117,10 +118,10 @@ async def look(c: ReadConnection, scope: Scope, now: datetime) -> Drafts:
 
 async def _sent_by_several(
     c: ReadConnection, scope: Scope, registrations: Iterable[Registration], since: datetime
-) -> dict[UUID, list[Sent]]:
+) -> dict[UUID, list[RecentBatch]]:
     """What was sent lately by those of whom more than one epoch was heard; for all others nobody looks."""
     suspects = [each.id for each in registrations if each.elder_heard_at is not None and each.elder_heard_at > since]
-    return await sent_lately(c, scope, suspects, since) if suspects else {}
+    return await recent_batches(c, scope, suspects, since, NEVER_FOLDED) if suspects else {}
 
 
 async def _overlaps(c: ReadConnection, scope: Scope, now: datetime) -> Iterable[FindingDraft]:

@@ -15,8 +15,8 @@ from periplus_hub.kit.tables import UTC_TIME
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
-    """One word of a spoke. `skew_ms` is spoke minus hub.
+class Contact:
+    """A batch or a heartbeat of a spoke, as its registration notes it. `skew_ms` is spoke minus hub.
 
     A batch may have waited long before it was sent, so what it says of the clock is only a lower bound (`exact`
     False): it can show that a clock is ahead, never that it is behind.
@@ -31,27 +31,27 @@ class Heard:
     queued_bytes: int | None = None
 
 
-async def touch(c: WriteConnection, scope: Scope, words: Mapping[UUID, Heard]) -> None:
-    """Write down one word of each of these registrations."""
-    values = [_values(registration_id, heard) for registration_id, heard in words.items()]
-    await c.execute(_touch_statement(system_scope(scope.tenant_id, "")), values)
+async def record_contact(c: WriteConnection, scope: Scope, contacts: Mapping[UUID, Contact]) -> None:
+    """Note one of each of these registrations."""
+    values = [_values(registration_id, contact) for registration_id, contact in contacts.items()]
+    await c.execute(_contact_statement(system_scope(scope.tenant_id, "")), values)
 
 
-def _values(registration_id: UUID, heard: Heard) -> dict[str, object]:
+def _values(registration_id: UUID, contact: Contact) -> dict[str, object]:
     return {
-        "mine": registration_id,
-        "heard_at": heard.at,
-        "heard_epoch": heard.epoch,
-        "skew_ms": heard.skew_ms,
-        "exact": heard.exact,
-        "version": heard.spoke_version,
-        "batches": heard.queued_batches,
-        "bytes": heard.queued_bytes,
+        "registration_id": registration_id,
+        "heard_at": contact.at,
+        "heard_epoch": contact.epoch,
+        "skew_ms": contact.skew_ms,
+        "exact": contact.exact,
+        "version": contact.spoke_version,
+        "batches": contact.queued_batches,
+        "bytes": contact.queued_bytes,
     }
 
 
 @lru_cache(maxsize=256)
-def _touch_statement(scope: Scope) -> Update:
+def _contact_statement(scope: Scope) -> Update:
     """Built once per tenant: building a statement costs more than running it. What was not heard stays."""
     table = registrations
     skew_ms = bindparam("skew_ms", type_=BigInteger)
@@ -59,7 +59,7 @@ def _touch_statement(scope: Scope) -> Update:
     shows_more = (skew_ms > 0) & or_(table.c.clock_skew_ms.is_(None), table.c.clock_skew_ms < skew_ms)
     return (
         update(table)
-        .where(owned(scope, table), table.c.id == bindparam("mine"))
+        .where(owned(scope, table), table.c.id == bindparam("registration_id"))
         .values(
             last_seen_at=func.greatest(table.c.last_seen_at, heard_at),
             epoch=func.greatest(table.c.epoch, heard_epoch),

@@ -19,9 +19,8 @@ class Applier(Protocol):
     async def apply(self, c: WriteConnection, group: Sequence[DecodedBatch]) -> None:
         """Write the batches' rows in the transaction of their ledger rows.
 
-        All are of one tenant and each of another registration. A batch comes at most once and in the order its kind
-        needs: inventory in chain order, of ipam only what is newer than what was applied (the rest is already taken
-        out of `covers`).
+        All are of one tenant and each of another registration. A batch comes at most once, and as the order of its
+        kind says (`periplus_hub.ingest.kinds`).
         """
         ...
 

@@ -1,4 +1,4 @@
-"""Where an inventory batch may be applied. Pure.
+"""Where a batch of snapshots and deltas may be applied. Pure.
 
 A snapshot replaces everything, so one that is newer than all that was applied always fits; a delta fits only right
 after the batch it names. What is older than what was applied is already contained in it and changes nothing. So any
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from uuid import UUID
 
-from periplus_contract.batch import InventoryMark
+from periplus_contract.batch import InventoryMark as ChainMark
 
 
 class Step(StrEnum):
@@ -31,7 +31,7 @@ class Chain:
     snapshot_seq: int
 
 
-def advance(chain: Chain | None, epoch: UUID, seq: int, mark: InventoryMark) -> tuple[Step, Chain | None]:
+def advance(chain: Chain | None, epoch: UUID, seq: int, mark: ChainMark) -> tuple[Step, Chain | None]:
     """The step, and the chain after it (None only when there is still none)."""
     if chain is not None and (epoch.bytes, seq) <= (chain.epoch.bytes, chain.last_seq):
         return Step.SUPERSEDED, chain

@@ -50,13 +50,12 @@ def decode(sealed: SealedBatch) -> DecodedBatch:
         sha256=sealed.sha256,
         sealed_bytes=sealed.sealed_bytes,
         received_at=sealed.received_at,
-        part_body=bytes(sealed.body) if waits(header) else b"",
     )
 
 
-def waits(header: Header) -> bool:
-    """Whether it is a part of an ipam statement, and not the last."""
-    return header.kind is Kind.IPAM and header.ipam is not None and header.ipam.part < header.ipam.parts
+def as_waiting(part: DecodedBatch, body: memoryview) -> DecodedBatch:
+    """`part` with its bytes, which are kept until the last part of its statement comes."""
+    return dataclasses.replace(part, part_body=bytes(body))
 
 
 def with_earlier(last: DecodedBatch, earlier: Sequence[WaitingPart]) -> DecodedBatch:

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, cast
+from typing import Annotated, Final, cast
 from uuid import UUID
 
 import strawberry
 
+from periplus_contract.tables import Kind
 from periplus_hub.access.graphql import Info
 from periplus_hub.access.scope import Scope
 from periplus_hub.fleet import repository_graphql as fleet
@@ -24,6 +25,8 @@ from periplus_hub.kit.graphql_prices import Cost, at_most, paged
 from periplus_hub.kit.graphql_scalars import BigInt
 from periplus_hub.kit.graphql_types import After, Before, Connection, First, Last, Node, Pages
 from periplus_hub.kit.windows import window_of
+
+_KINDS: Final = ", ".join(Kind)
 
 Since = Annotated[datetime | None, strawberry.argument(description="Only hours that begin at this time or later.")]
 Until = Annotated[datetime | None, strawberry.argument(description="Only hours that begin before this time.")]
@@ -44,7 +47,7 @@ class Completeness(RowBacked, Node):
     registration_id: strawberry.Private[UUID]
     dropped_by_reason: strawberry.Private[Mapping[str, int]]
     hour_start: datetime = strawberry.field(description="The hour's start.")
-    kind: str = strawberry.field(description="What was collected: inventory, ipam, flows, dns or events.")
+    kind: str = strawberry.field(description=f"What was collected: {_KINDS}.")
     collected: BigInt = strawberry.field(description="Rows the spoke made.")
     settled: BigInt = strawberry.field(description="Rows that are here for good; rejected ones count too.")
     folded: BigInt = strawberry.field(description="Rows merged into coarser ones because the outbox was full.")
@@ -75,7 +78,7 @@ class QuarantineEntry(RowBacked, Node):
     registration_id: strawberry.Private[UUID]
     sample_bytes: strawberry.Private[bytes]
     at: datetime = strawberry.field(description="When they arrived.")
-    kind: str = strawberry.field(description="The batch's kind: inventory, ipam, flows, dns or events.")
+    kind: str = strawberry.field(description=f"The batch's kind: {_KINDS}.")
     section: str = strawberry.field(description="The table of the contract they are rows of, like pods.")
     reason: str = strawberry.field(description="Why, like bad_address.")
     rows: BigInt = strawberry.field(description="How many rows.")

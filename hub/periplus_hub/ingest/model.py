@@ -9,8 +9,8 @@ from uuid import UUID
 
 import pyarrow as pa
 
-from periplus_contract.batch import Header, Section
-from periplus_contract.rejections import HARMLESS
+from periplus_contract.batch import Header, PartMark, Section
+from periplus_contract.rejections import HARMLESS, Reason
 from periplus_hub.fleet.model import SpokePrincipal
 
 MAX_SAMPLE_ROWS: Final = 5
@@ -36,14 +36,14 @@ class SealedBatch:
     epoch: UUID
     body: memoryview
     sha256: str
-    """What tells it from any other under the same place."""
+    """What tells it from any other under the same key."""
     sealed_bytes: int
     received_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingPart:
-    """A part of an ipam statement as it came, while it waits for the last one."""
+    """A part of a statement as it came, while it waits for the last one."""
 
     sections: tuple[Section, ...]
     inflated_bytes: int
@@ -51,7 +51,7 @@ class WaitingPart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class BatchKey:
     """A batch's key, known before anything of it is looked at. A heartbeat stands at seq 0, where no batch is."""
 
     registration_id: UUID
@@ -61,12 +61,22 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EarlierParts:
+    """Where the parts of a statement stand that a batch needs before it: at [`first_seq`, `before_seq`)."""
+
+    registration_id: UUID
+    epoch: UUID
+    first_seq: int
+    before_seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DecodedBatch:
     """What appliers get. `tables` hold only columns of the contract, of exactly its types, every row valid.
 
     `sections` names what the batch carried, also those whose every row was rejected, and what it covers: what was
-    emptied needs no rows. `covers` are the header's, for ipam without those of which something newer was applied.
-    `prepared` is whatever the kind's applier made of it in the worker thread.
+    emptied needs no rows. `covers` are the header's, where its kind is ordered by them without those of which
+    something newer was applied. `prepared` is whatever the kind's applier made of it in the worker thread.
     """
 
     principal: SpokePrincipal
@@ -85,13 +95,18 @@ class DecodedBatch:
     earlier_rejected: tuple[Rejected, ...] = ()
     """What was set aside of those parts, and counted when they came."""
     part_body: bytes = b""
-    """The compressed body of an ipam part that waits for the last one; that one has the rows of all."""
+    """The compressed body of a part that waits for the last one; that one has the rows of all."""
 
     @property
-    def place(self) -> Place:
+    def registration_id(self) -> UUID:
+        """Whose it is."""
+        return self.principal.registration_id
+
+    @property
+    def key(self) -> BatchKey:
         """Its key in the ledger."""
-        return Place(
-            registration_id=self.principal.registration_id,
+        return BatchKey(
+            registration_id=self.registration_id,
             epoch=self.epoch,
             seq=self.header.seq,
             oldest_held=self.header.oldest_held_seq,
@@ -101,6 +116,11 @@ class DecodedBatch:
         """Rows of a table that were set aside of all its statement, but for those without which nothing is missing."""
         every = (*self.earlier_rejected, *self.rejected)
         return sum(entry.rows for entry in every if entry.table == table and entry.reason not in HARMLESS)
+
+    @property
+    def is_set_aside(self) -> bool:
+        """The whole of it: its window lies in the future."""
+        return any(entry.reason == Reason.CLOCK_AHEAD for entry in self.rejected)
 
     @property
     def rejected_rows(self) -> int:
@@ -120,8 +140,8 @@ class Committed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
-    """What the ledger knows of one batch: which life of an outbox made it, for which time, and when it was here."""
+class RecentBatch:
+    """What the ledger knows of it: which life of an outbox made it, for which time, and when it was here."""
 
     epoch: UUID
     window_start_s: int
@@ -148,6 +168,21 @@ class Completeness:
     def queued(self) -> int:
         """Rows the spoke collected and the hub has not heard the end of."""
         return self.collected - self.settled - self.folded - sum(self.dropped.values())
+
+
+def is_last(mark: PartMark) -> bool:
+    """Whether the part completes its statement."""
+    return mark.part == mark.parts
+
+
+def parts_before(batch: SealedBatch | DecodedBatch, mark: PartMark) -> EarlierParts:
+    """The rest of its statement: parts have consecutive seqs."""
+    return EarlierParts(
+        registration_id=batch.principal.registration_id,
+        epoch=batch.epoch,
+        first_seq=batch.header.seq - (mark.part - 1),
+        before_seq=batch.header.seq,
+    )
 
 
 def counts_by_reason(rejected: tuple[Rejected, ...]) -> dict[str, int]:

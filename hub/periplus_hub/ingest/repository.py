@@ -8,7 +8,6 @@ from uuid import UUID
 from sqlalchemy import Row, delete, func, insert, literal_column, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from periplus_contract.covers import DERIVED, IPAM
 from periplus_contract.outcomes import Outcome
 from periplus_hub.access.scope import Scope, owned
 from periplus_hub.ingest.model import Completeness, DecodedBatch, Rejected
@@ -21,18 +20,19 @@ HOUR_S: Final = 3600
 
 async def latest_seq(c: ReadConnection, scope: Scope, registration_id: UUID, epoch: UUID) -> int:
     """The highest seq received in the epoch, 0 for none."""
-    mine = (batches.c.registration_id == registration_id, batches.c.epoch == epoch)
-    return int(await c.scalar(select(func.max(batches.c.seq)).where(owned(scope, batches), *mine)) or 0)
+    of_epoch = (batches.c.registration_id == registration_id, batches.c.epoch == epoch)
+    return int(await c.scalar(select(func.max(batches.c.seq)).where(owned(scope, batches), *of_epoch)) or 0)
 
 
-async def advance_marks(c: WriteConnection, scope: Scope, batch: DecodedBatch) -> frozenset[str]:
-    """What the batch covers of which nothing newer was applied yet; from now on this batch is the newest of it."""
-    covers = {cover: cover.removesuffix(f"/{DERIVED}") for cover in batch.covers & IPAM}
-    if not covers:
+async def advance_statements(
+    c: WriteConnection, scope: Scope, batch: DecodedBatch, stated: frozenset[str]
+) -> frozenset[str]:
+    """Of what the batch states, that of which nothing newer was applied yet: from now on the batch is its newest."""
+    if not stated:
         return frozenset()
     values = {
         "tenant_id": scope.tenant_id,
-        "registration_id": batch.principal.registration_id,
+        "registration_id": batch.registration_id,
         "epoch": batch.epoch,
         "seq": batch.header.seq,
         "since": batch.received_at,
@@ -40,12 +40,9 @@ async def advance_marks(c: WriteConnection, scope: Scope, batch: DecodedBatch) -
     }
     # In one order everywhere, so that two writers never wait for each other in a circle.
     named = [
-        {**values, "section": name, "rows_aside": batch.rows_missed(name.partition("/")[0])}
-        for name in sorted(set(covers.values()))
+        {**values, "section": name, "rows_aside": batch.rows_missed(name.partition("/")[0])} for name in sorted(stated)
     ]
-    rows = await c.rows(_ADVANCE.values(named))
-    newest = {row.section for row in rows}
-    return frozenset(cover for cover, section in covers.items() if section in newest)
+    return frozenset(row.section for row in await c.rows(_ADVANCE.values(named)))
 
 
 def _advancing() -> Any:  # noqa: ANN401 - SQLAlchemy's Insert of a dialect, generic in what it returns
@@ -69,9 +66,8 @@ async def account(c: WriteConnection, scope: Scope, group: Iterable[DecodedBatch
 
 def _booked(batch: DecodedBatch) -> Iterator[dict[str, Any]]:
     header = batch.header
-    mine = batch.principal.registration_id
     own: dict[str, Any] = {
-        "registration_id": mine,
+        "registration_id": batch.registration_id,
         "hour_start": header.window_start_s // HOUR_S * HOUR_S,
         "kind": header.kind.value,
         "collected": 0,
@@ -82,7 +78,7 @@ def _booked(batch: DecodedBatch) -> Iterator[dict[str, Any]]:
     }
     yield own
     for outcome in header.outcomes:
-        yield _reported(mine, outcome)
+        yield _reported(batch.registration_id, outcome)
 
 
 async def account_reported(
@@ -149,12 +145,12 @@ async def set_aside(
     c: WriteConnection, scope: Scope, batch: DecodedBatch, rejected: Sequence[Rejected], keep: int
 ) -> None:
     """Quarantine what was rejected, and drop the registration's oldest entries beyond `keep`."""
-    mine = quarantine.c.registration_id == batch.principal.registration_id
+    own = quarantine.c.registration_id == batch.registration_id
     rows = [
         {
             "tenant_id": scope.tenant_id,
             "id": new_id(),
-            "registration_id": batch.principal.registration_id,
+            "registration_id": batch.registration_id,
             "epoch": batch.epoch,
             "seq": batch.header.seq,
             "kind": batch.header.kind.value,
@@ -168,8 +164,8 @@ async def set_aside(
     ]
     await c.execute(insert(quarantine), rows)
     # Ids are ordered by time.
-    kept = select(quarantine.c.id).where(owned(scope, quarantine), mine).order_by(quarantine.c.id.desc()).limit(keep)
-    await c.execute(delete(quarantine).where(owned(scope, quarantine), mine, quarantine.c.id.not_in(kept)))
+    kept = select(quarantine.c.id).where(owned(scope, quarantine), own).order_by(quarantine.c.id.desc()).limit(keep)
+    await c.execute(delete(quarantine).where(owned(scope, quarantine), own, quarantine.c.id.not_in(kept)))
 
 
 async def completeness(

@@ -15,11 +15,9 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Select,
-    TableValuedAlias,
     Uuid,
     any_,
     bindparam,
-    column,
     func,
     select,
     true,
@@ -29,56 +27,50 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from periplus_hub.access.scope import Scope, owned, system_scope
 from periplus_hub.fleet.tables import registrations
 from periplus_hub.ingest.chain import Chain
-from periplus_hub.ingest.model import DecodedBatch, Place
+from periplus_hub.ingest.model import BatchKey, DecodedBatch
 from periplus_hub.ingest.tables import batches, chains
 from periplus_hub.kit.db import ReadConnection, WriteConnection
 from periplus_hub.kit.tables import UTC_TIME
+from periplus_hub.kit.unnested import unnested
 
 MAX_HELD: Final = 4_096
 """How far ahead of the oldest held batch the settled watermark looks; it moves on with the next answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """Where a registration stands as its next batch arrives; its row is locked."""
+class LedgerState:
+    """What is known of a registration as its next batch arrives; its row is locked."""
 
     state: str
     chain: Chain | None
     entered_sha256: str | None
-    """Of the batch of this place that is in the ledger already."""
+    """Of the batch with this key that is in the ledger already."""
 
 
-async def lock(c: WriteConnection, scope: Scope, places: Sequence[Place]) -> dict[UUID, Standing]:
+async def lock(c: WriteConnection, scope: Scope, keys: Sequence[BatchKey]) -> dict[UUID, LedgerState]:
     """Hold the registrations, and read where they stand; unknown ones are missing.
 
     A registration's batches and heartbeats are applied one after the other, whatever the replica. So the reading is a
     statement of its own: one that waits for a lock goes on with what it saw before it waited.
     """
-    ids = [each.registration_id for each in places]
+    ids = [each.registration_id for each in keys]
     locked = await c.rows(_lock_statement(_anyone(scope)), {"ids": ids})
     states = {row.id: row.state for row in locked}
-    asked = {"ids": ids, "epochs": [each.epoch for each in places], "seqs": [each.seq for each in places]}
-    found = await c.rows(_standing_statement(_anyone(scope)), asked)
-    return {row.asked_id: _standing(row, states[row.asked_id]) for row in found if row.asked_id in states}
+    asked = {"ids": ids, "epochs": [each.epoch for each in keys], "seqs": [each.seq for each in keys]}
+    found = await c.rows(_state_statement(_anyone(scope)), asked)
+    return {row.id: _state(row, states[row.id]) for row in found if row.id in states}
 
 
-def _standing(row: Any, state: str) -> Standing:  # noqa: ANN401 - a row of the statement below
+def _state(row: Any, state: str) -> LedgerState:  # noqa: ANN401 - a row of the statement below
     chain = None
     if row.epoch is not None:
         chain = Chain(epoch=row.epoch, last_seq=row.last_seq, parts_left=row.parts_left, snapshot_seq=row.snapshot_seq)
-    return Standing(state=state, chain=chain, entered_sha256=row.sha256)
+    return LedgerState(state=state, chain=chain, entered_sha256=row.sha256)
 
 
 def _anyone(scope: Scope) -> Scope:
     """The tenant's scope without its actor: what statements of the hot path are kept under."""
     return system_scope(scope.tenant_id, "")
-
-
-def _asked(**arrays: Any) -> TableValuedAlias:
-    """Parallel arrays as rows."""
-    parameters = [bindparam(name, type_=ARRAY(kind)) for name, kind in arrays.items()]
-    columns = [column(f"asked_{name}"[:-1], kind) for name, kind in arrays.items()]
-    return func.unnest(*parameters).table_valued(*columns).render_derived(name="asked")
 
 
 @lru_cache(maxsize=256)
@@ -97,18 +89,18 @@ def _lock_statement(scope: Scope) -> Select[Any]:
 
 
 @lru_cache(maxsize=256)
-def _standing_statement(scope: Scope) -> Select[Any]:
-    asked = _asked(ids=Uuid, epochs=Uuid, seqs=BigInteger)
-    mine = owned(scope, chains) & (chains.c.registration_id == asked.c.asked_id)
+def _state_statement(scope: Scope) -> Select[Any]:
+    asked = unnested(id=Uuid, epoch=Uuid, seq=BigInteger)
+    own = owned(scope, chains) & (chains.c.registration_id == asked.c.id)
     same = (
         owned(scope, batches)
-        & (batches.c.registration_id == asked.c.asked_id)
-        & (batches.c.epoch == asked.c.asked_epoch)
-        & (batches.c.seq == asked.c.asked_seq)
+        & (batches.c.registration_id == asked.c.id)
+        & (batches.c.epoch == asked.c.epoch)
+        & (batches.c.seq == asked.c.seq)
     )
     known = (chains.c.epoch, chains.c.last_seq, chains.c.parts_left, chains.c.snapshot_seq)
-    return select(asked.c.asked_id, *known, batches.c.sha256).select_from(
-        asked.outerjoin(chains, mine).outerjoin(batches, same)
+    return select(asked.c.id, *known, batches.c.sha256).select_from(
+        asked.outerjoin(chains, own).outerjoin(batches, same)
     )
 
 
@@ -121,7 +113,7 @@ def _ledger_row(scope: Scope, batch: DecodedBatch) -> dict[str, Any]:
     header = batch.header
     return {
         "tenant_id": scope.tenant_id,
-        "registration_id": batch.principal.registration_id,
+        "registration_id": batch.registration_id,
         "epoch": batch.epoch,
         "seq": header.seq,
         "kind": header.kind.value,
@@ -135,14 +127,14 @@ def _ledger_row(scope: Scope, batch: DecodedBatch) -> dict[str, Any]:
 
 
 async def put_chains(c: WriteConnection, scope: Scope, after: Iterable[tuple[DecodedBatch, Chain]]) -> None:
-    """Where the inventories stand after these batches."""
+    """The chains after these batches."""
     await c.execute(_PUT_CHAIN, [_chain_row(scope, batch, chain) for batch, chain in after])
 
 
 def _chain_row(scope: Scope, batch: DecodedBatch, chain: Chain) -> Mapping[str, Any]:
     return {
         "tenant_id": scope.tenant_id,
-        "registration_id": batch.principal.registration_id,
+        "registration_id": batch.registration_id,
         "epoch": chain.epoch,
         "last_seq": chain.last_seq,
         "parts_left": chain.parts_left,
@@ -164,7 +156,7 @@ _PUT_CHAIN: Final = _putting()
 
 
 async def settled_through(
-    c: ReadConnection, scope: Scope, places: Sequence[Place], *, cutoff: datetime
+    c: ReadConnection, scope: Scope, keys: Sequence[BatchKey], *, cutoff: datetime
 ) -> dict[UUID, int]:
     """Of each, the last seq of the unbroken run from `oldest_held` on in which every batch was received by `cutoff`.
 
@@ -172,18 +164,18 @@ async def settled_through(
     again what the hub does not have.
     """
     asked = {
-        "ids": [each.registration_id for each in places],
-        "epochs": [each.epoch for each in places],
-        "oldests": [each.oldest_held for each in places],
+        "ids": [each.registration_id for each in keys],
+        "epochs": [each.epoch for each in keys],
+        "oldests": [each.oldest_held for each in keys],
         "cutoff": cutoff,
     }
-    found = {row.asked_id: int(row.through) for row in await c.rows(_settled_statement(_anyone(scope)), asked)}
-    return {each.registration_id: found.get(each.registration_id, each.oldest_held - 1) for each in places}
+    found = {row.id: int(row.through) for row in await c.rows(_settled_statement(_anyone(scope)), asked)}
+    return {each.registration_id: found.get(each.registration_id, each.oldest_held - 1) for each in keys}
 
 
 @lru_cache(maxsize=256)
 def _settled_statement(scope: Scope) -> Select[Any]:
-    asked = _asked(ids=Uuid, epochs=Uuid, oldests=BigInteger)
+    asked = unnested(id=Uuid, epoch=Uuid, oldest=BigInteger)
     run = (
         select(
             batches.c.seq,
@@ -192,18 +184,18 @@ def _settled_statement(scope: Scope) -> Select[Any]:
         )
         .where(
             owned(scope, batches),
-            batches.c.registration_id == asked.c.asked_id,
-            batches.c.epoch == asked.c.asked_epoch,
-            batches.c.seq >= asked.c.asked_oldest,
+            batches.c.registration_id == asked.c.id,
+            batches.c.epoch == asked.c.epoch,
+            batches.c.seq >= asked.c.oldest,
         )
         .order_by(batches.c.seq)
         .limit(MAX_HELD)
         .lateral("run")
     )
-    unbroken = run.c.seq - run.c.position == asked.c.asked_oldest - 1
+    unbroken = run.c.seq - run.c.position == asked.c.oldest - 1
     return (
-        select(asked.c.asked_id, func.max(run.c.seq).label("through"))
+        select(asked.c.id, func.max(run.c.seq).label("through"))
         .select_from(asked.join(run, true()))
         .where(unbroken, run.c.newest <= bindparam("cutoff", type_=UTC_TIME))
-        .group_by(asked.c.asked_id)
+        .group_by(asked.c.id)
     )

@@ -1,50 +1,62 @@
-"""SQL of ipam statements in several parts: those that wait for the last one."""
+"""SQL of statements in several parts: those that wait for the last one."""
+
+from collections.abc import Sequence
+from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, delete, func, select, tuple_
+from sqlalchemy import BigInteger, Uuid, delete, func, select, tuple_
 
 from periplus_contract.batch import Section
 from periplus_hub.access.scope import Scope, insert_owned, owned
-from periplus_hub.ingest.model import DecodedBatch, SealedBatch, WaitingPart
+from periplus_hub.ingest.model import DecodedBatch, EarlierParts, WaitingPart
 from periplus_hub.ingest.tables import parts
 from periplus_hub.kit.db import ReadConnection, WriteConnection
+from periplus_hub.kit.unnested import unnested
 
 
-def _before(scope: Scope, batch: SealedBatch | DecodedBatch) -> tuple[ColumnElement[bool], ...]:
-    """The parts before this one, of its own statement."""
-    header = batch.header
-    first = header.seq - (header.ipam.part - 1 if header.ipam else 0)
-    return (
+async def waiting(c: ReadConnection, scope: Scope, earlier: EarlierParts) -> list[WaitingPart]:
+    """Those that are here, in order."""
+    statement = select(parts).where(
         owned(scope, parts),
-        parts.c.registration_id == batch.principal.registration_id,
-        parts.c.epoch == batch.epoch,
-        parts.c.seq >= first,
-        parts.c.seq < header.seq,
+        parts.c.registration_id == earlier.registration_id,
+        parts.c.epoch == earlier.epoch,
+        parts.c.seq >= earlier.first_seq,
+        parts.c.seq < earlier.before_seq,
     )
-
-
-async def waiting(c: ReadConnection, scope: Scope, batch: SealedBatch) -> list[WaitingPart]:
-    """The parts before this one, in order."""
-    rows = await c.rows(select(parts).where(*_before(scope, batch)).order_by(parts.c.seq))
     return [
         WaitingPart(
             sections=msgspec.convert(row.sections, tuple[Section, ...]),
             inflated_bytes=row.inflated_bytes,
             body=row.body,
         )
-        for row in rows
+        for row in await c.rows(statement.order_by(parts.c.seq))
     ]
 
 
-async def count_waiting(c: ReadConnection, scope: Scope, batch: DecodedBatch) -> int:
-    """How many of the parts before this one are here."""
-    return int(await c.scalar(select(func.count()).select_from(parts).where(*_before(scope, batch))) or 0)
+async def count_waiting(c: ReadConnection, scope: Scope, earlier: Sequence[EarlierParts]) -> dict[UUID, int]:
+    """How many are here, of each registration that has any; one query for all."""
+    asked = unnested(id=Uuid, epoch=Uuid, first_seq=BigInteger, before_seq=BigInteger)
+    same = (
+        owned(scope, parts)
+        & (parts.c.registration_id == asked.c.id)
+        & (parts.c.epoch == asked.c.epoch)
+        & (parts.c.seq >= asked.c.first_seq)
+        & (parts.c.seq < asked.c.before_seq)
+    )
+    statement = select(asked.c.id, func.count().label("here")).select_from(asked.join(parts, same))
+    given = {
+        "ids": [each.registration_id for each in earlier],
+        "epochs": [each.epoch for each in earlier],
+        "first_seqs": [each.first_seq for each in earlier],
+        "before_seqs": [each.before_seq for each in earlier],
+    }
+    return {row.id: row.here for row in await c.rows(statement.group_by(asked.c.id), given)}
 
 
 async def put(c: WriteConnection, scope: Scope, batch: DecodedBatch) -> None:
     """Keep a part until the last one comes."""
     values = {
-        "registration_id": batch.principal.registration_id,
+        "registration_id": batch.registration_id,
         "epoch": batch.epoch,
         "seq": batch.header.seq,
         "sections": msgspec.to_builtins(batch.header.sections),
@@ -58,5 +70,5 @@ async def put(c: WriteConnection, scope: Scope, batch: DecodedBatch) -> None:
 async def forget_up_to(c: WriteConnection, scope: Scope, batch: DecodedBatch) -> None:
     """Parts no later than this batch are applied, or will never be whole."""
     here = tuple_(parts.c.epoch, parts.c.seq) <= tuple_(batch.epoch, batch.header.seq)
-    mine = parts.c.registration_id == batch.principal.registration_id
-    await c.execute(delete(parts).where(owned(scope, parts), mine, here))
+    own = parts.c.registration_id == batch.registration_id
+    await c.execute(delete(parts).where(owned(scope, parts), own, here))

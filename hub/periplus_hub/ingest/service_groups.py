@@ -18,7 +18,7 @@ from typing import Final
 from uuid import UUID
 
 from periplus_hub.ingest.model import DecodedBatch
-from periplus_hub.ingest.service_apply import Applied, Verdict
+from periplus_hub.ingest.service_order import Applied, Verdict
 from periplus_hub.kit.db_errors import DATABASE_ERRORS, is_connection_trouble, is_denied, is_no_room, is_timeout
 from periplus_hub.kit.fair_queue import Turns
 from periplus_hub.kit.metrics import counter, gauge
@@ -65,8 +65,8 @@ class _Waiting:
     alone: bool = False
 
     @property
-    def mine(self) -> UUID:
-        return self.batch.principal.registration_id
+    def registration_id(self) -> UUID:
+        return self.batch.registration_id
 
     @property
     def tenant(self) -> UUID:
@@ -113,7 +113,7 @@ class Groups:
         """Committed; raises the batch's own refusal, or what kept its group from being written."""
         self._numbers += 1
         waiting = _Waiting(batch, asyncio.get_running_loop().create_future(), self._numbers)
-        self._lines.setdefault(waiting.mine, deque()).append(waiting)
+        self._lines.setdefault(waiting.registration_id, deque()).append(waiting)
         with _waiting.track_inprogress():
             self._start_lanes()
             return await waiting.verdict
@@ -150,44 +150,46 @@ class Groups:
 
     def _heads(self, lane: Lane) -> Iterator[_Waiting]:
         """The next of each registration that is not being written, where it belongs to this lane."""
-        for mine, line in self._lines.items():
-            if mine not in self._writing and self._lane_of(line[0]) is lane:
+        for registration_id, line in self._lines.items():
+            if registration_id not in self._writing and self._lane_of(line[0]) is lane:
                 yield line[0]
 
     def _lane_of(self, waiting: _Waiting) -> Lane:
-        if waiting.mine in self._slow:
+        if waiting.registration_id in self._slow:
             return Lane.SLOW
         return Lane.SMALL if waiting.batch.header.rows <= SMALL_ROWS else Lane.LARGE
 
     def _take(self, lane: Lane) -> list[_Waiting]:
         """In turn: batches of one tenant, one of each registration, none of a registration being written."""
-        heads = sorted(self._heads(lane), key=lambda each: (self._turns.rank(each.tenant, each.mine), each.number))
+        heads = sorted(
+            self._heads(lane), key=lambda each: (self._turns.rank(each.tenant, each.registration_id), each.number)
+        )
         group: list[_Waiting] = []
         rows = 0
         for each in heads:
             if group and (each.alone or each.tenant != group[0].tenant or rows + each.batch.header.rows > MAX_ROWS):
                 continue
-            line = self._lines[each.mine]
+            line = self._lines[each.registration_id]
             line.popleft()
             if not line:
-                del self._lines[each.mine]
+                del self._lines[each.registration_id]
             if each.verdict.done():  # who asked has gone
                 continue
             group.append(each)
             rows += each.batch.header.rows
-            self._turns.start(each.tenant, each.mine)
-            self._turns.charge(each.tenant, each.mine, each.batch.header.rows + _BATCH)
+            self._turns.start(each.tenant, each.registration_id)
+            self._turns.charge(each.tenant, each.registration_id, each.batch.header.rows + _BATCH)
             if each.alone or lane is Lane.SLOW or len(group) == MAX_BATCHES:
                 break
         return group
 
     async def _write(self, group: Sequence[_Waiting], lane: Lane) -> None:
-        mine = {each.mine for each in group}
-        self._writing |= mine
+        registrations = {each.registration_id for each in group}
+        self._writing |= registrations
         try:
             await self._settle(group, lane)
         finally:
-            self._writing -= mine
+            self._writing -= registrations
             self._start_lanes()
 
     async def _settle(self, group: Sequence[_Waiting], lane: Lane) -> None:
@@ -199,9 +201,9 @@ class Groups:
             await self._settle_apart(group, lane, error)
             return
         if lane is Lane.SLOW and loop.time() - began_s < TOGETHER_S / 2:
-            self._slow.discard(group[0].mine)
+            self._slow.discard(group[0].registration_id)
         for each in group:
-            each.answer(verdicts[each.mine])
+            each.answer(verdicts[each.registration_id])
 
     async def _settle_apart(self, group: Sequence[_Waiting], lane: Lane, error: Exception) -> None:
         """A group that fails may fail for one of its batches: each tries again alone, unless it is no batch's fault.
@@ -223,9 +225,9 @@ class Groups:
     def _come_again(self, waiting: _Waiting, *, slow: bool) -> None:
         waiting.alone = True
         if slow:
-            self._slow.add(waiting.mine)
+            self._slow.add(waiting.registration_id)
             _slow.inc()
-        self._lines.setdefault(waiting.mine, deque()).appendleft(waiting)
+        self._lines.setdefault(waiting.registration_id, deque()).appendleft(waiting)
 
 
 def _fails_for_all(error: Exception) -> bool:

@@ -23,7 +23,7 @@ import structlog
 from periplus_contract import problems
 from periplus_hub.access.scope import Scope
 from periplus_hub.fleet.wire import RefusedError
-from periplus_hub.ingest.model import Place, Replication
+from periplus_hub.ingest.model import BatchKey, Replication
 from periplus_hub.ingest.repository_ledger import settled_through
 from periplus_hub.ingest.repository_replication import system_replication
 from periplus_hub.kit.clock import Clock
@@ -59,29 +59,29 @@ class Settlement:
         self._warned = False
         self._blind = False
 
-    async def flushed(self, c: ReadConnection, scope: Scope, places: Sequence[Place]) -> Through | None:
+    async def flushed(self, c: ReadConnection, scope: Scope, keys: Sequence[BatchKey]) -> Through | None:
         """What synchronous standbys have, None where age decides. Ask before the unit writes: that is flushed later."""
         if self._blind:
             return None
-        found = await self._look(c)
+        found = await self._ask_server(c)
         if not self._by_flush(found):
             return None
-        shown = await settled_through(c, scope, places, cutoff=self._clock.now())
-        found = await self._look(c)  # after the ledger, so that what it showed is in the log before `written`
-        return {each.registration_id: self._proven(each, shown[each.registration_id], found) for each in places}
+        shown = await settled_through(c, scope, keys, cutoff=self._clock.now())
+        found = await self._ask_server(c)  # after the ledger, so that what it showed is in the log before `written`
+        return {each.registration_id: self._proven(each, shown[each.registration_id], found) for each in keys}
 
     async def through(
-        self, c: ReadConnection, scope: Scope, places: Sequence[Place], flushed: Through | None
+        self, c: ReadConnection, scope: Scope, keys: Sequence[BatchKey], flushed: Through | None
     ) -> Through:
         """The watermarks as the caller's transaction leaves the ledger; `flushed` is what it was told at its start."""
         if flushed is not None:
-            return {each.registration_id: flushed[each.registration_id] for each in places}
+            return {each.registration_id: flushed[each.registration_id] for each in keys}
         lasted = timedelta(seconds=self._clock.monotonic_s() - self._history_since_s)
         if lasted < self._after:
-            return {each.registration_id: _nothing(each) for each in places}
-        return await settled_through(c, scope, places, cutoff=self._clock.now() - self._after)
+            return {each.registration_id: _nothing(each) for each in keys}
+        return await settled_through(c, scope, keys, cutoff=self._clock.now() - self._after)
 
-    async def _look(self, c: ReadConnection) -> Replication:
+    async def _ask_server(self, c: ReadConnection) -> Replication:
         try:
             found = await system_replication(c)
         except DATABASE_ERRORS as error:
@@ -104,11 +104,11 @@ class Settlement:
             _log.warning("standbys_not_seen", remedy=remedy)
         return found.synchronous and found.seen
 
-    def _proven(self, place: Place, shown: int, found: Replication) -> int:
+    def _proven(self, key: BatchKey, shown: int, found: Replication) -> int:
         """Under load the log is always ahead of the standbys: then what was shown earlier is what they have by now."""
-        key, nothing = (place.registration_id, place.epoch), _nothing(place)
+        life, nothing = (key.registration_id, key.epoch), _nothing(key)
         flushed = -1 if found.flushed is None else found.flushed
-        now, earlier = _Sighting(found.written, shown), self._sightings.pop(key, None)
+        now, earlier = _Sighting(found.written, shown), self._sightings.pop(life, None)
         if flushed >= now.written:
             return now.through
         proven = earlier is not None and flushed >= earlier.written
@@ -116,9 +116,9 @@ class Settlement:
         # The older sighting is kept until it is proven: a younger one is never caught up with.
         kept = earlier if earlier is not None and not proven and earlier.through > nothing else now
         if kept.through > nothing:
-            self._sightings[key] = kept
+            self._sightings[life] = kept
         return max(through, nothing)
 
 
-def _nothing(place: Place) -> int:
-    return place.oldest_held - 1
+def _nothing(key: BatchKey) -> int:
+    return key.oldest_held - 1

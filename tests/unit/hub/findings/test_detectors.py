@@ -13,7 +13,7 @@ from periplus_hub.addresses.model import AllocationKind, NamedClusters, OverlapG
 from periplus_hub.findings import detectors
 from periplus_hub.findings.model import FindingSeverity
 from periplus_hub.fleet.model import Registration, State
-from periplus_hub.ingest.model import Sent
+from periplus_hub.ingest.model import RecentBatch
 from periplus_hub.inventory.model import Source
 
 from tests.support.clock import START
@@ -167,9 +167,9 @@ def test_different_clusters_and_revoked_ones_are_no_duplicates() -> None:
     assert list(detectors.duplicate_identity(others)) == []
 
 
-def sent(*batches: tuple[int, int]) -> dict[UUID, list[Sent]]:
+def sent(*batches: tuple[int, int]) -> dict[UUID, list[RecentBatch]]:
     """Epoch and window of each, in the order of arrival."""
-    return {A: [Sent(epoch=UUID(int=epoch), window_start_s=at, received_at=START) for epoch, at in batches]}
+    return {A: [RecentBatch(epoch=UUID(int=epoch), window_start_s=at, received_at=START) for epoch, at in batches]}
 
 
 def test_two_spokes_with_one_key_are_found_while_they_take_turns() -> None:

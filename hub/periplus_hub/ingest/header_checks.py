@@ -2,15 +2,15 @@
 
 Every number in a header is a claim by a stranger: each is held against its range here, so that later code may
 allocate and compute with it. What is wrong decides the problem: sizes can be split (413), the rest is dead-lettered.
+What only batches of one kind say is held by the order of that kind.
 """
 
 from typing import Final
 from uuid import UUID
 
 from periplus_contract import limits, problems, tables
-from periplus_contract.batch import Header, InventoryMark, Section, is_epoch
+from periplus_contract.batch import Header, Section, is_epoch
 from periplus_contract.outcomes import Outcome
-from periplus_contract.tables import Kind
 from periplus_contract.version import CONTRACT, Version, accepts
 from periplus_hub.fleet.wire import RefusedError
 
@@ -28,8 +28,6 @@ def check(header: Header, registration_id: UUID) -> UUID:
     _check_sizes(header)
     _check_sections(header)
     _check_outcomes(header.outcomes)
-    _check_mark(header)
-    _check_part(header)
     _check_covers(header.covers)
     return epoch
 
@@ -123,30 +121,6 @@ def check_outcome(outcome: Outcome) -> None:
         raise _invalid("an outcome has too many or too long reasons")
 
 
-def _check_part(header: Header) -> None:
-    mark = header.ipam
-    if header.kind is Kind.IPAM and mark is not None:
-        stands = 1 <= mark.part <= mark.parts <= limits.MAX_IPAM_PARTS and mark.part <= header.seq
-        if not stands or mark.parts == 1:
-            raise _invalid(f"part {mark.part}/{mark.parts} of an ipam statement cannot be seq {header.seq}")
-
-
 def _check_covers(covers: tuple[str, ...]) -> None:
     if len(covers) > limits.MAX_COVERS or any(len(each) > limits.MAX_COVER_LENGTH or "\0" in each for each in covers):
         raise _invalid("the batch covers too many things, or things with too long names")
-
-
-def _check_mark(header: Header) -> None:
-    mark = header.inventory
-    if header.kind is not Kind.INVENTORY:
-        return
-    if mark is None:
-        raise _invalid("an inventory batch must say where it stands in its chain")
-    if not _mark_stands(mark, header.seq):
-        raise _invalid(f"chain mark {mark.mode} part {mark.part}/{mark.parts} after {mark.after_seq} cannot be")
-
-
-def _mark_stands(mark: InventoryMark, seq: int) -> bool:
-    if mark.mode == "delta":
-        return mark.part == mark.parts == 1 and 0 < mark.after_seq < seq
-    return 1 <= mark.part <= mark.parts <= limits.MAX_SNAPSHOT_PARTS and mark.part <= seq

@@ -1,0 +1,52 @@
+"""Every kind of batch, and how its batches stand to each other. No other file of this slice names one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from periplus_contract import covers, limits, problems
+from periplus_contract.tables import Kind
+from periplus_hub.ingest.appliers import Applier
+from periplus_hub.ingest.service_order import Order, Unordered
+from periplus_hub.ingest.service_order_chain import SnapshotChain
+from periplus_hub.ingest.service_order_statements import NewestStatements
+
+ORDERS: Final[Mapping[Kind, Order]] = {
+    Kind.INVENTORY: SnapshotChain(
+        lambda header: header.inventory, gap=problems.INVENTORY_GAP, max_parts=limits.MAX_SNAPSHOT_PARTS
+    ),
+    Kind.IPAM: NewestStatements(
+        {cover: cover.removesuffix(f"/{covers.DERIVED}") for cover in covers.IPAM},
+        lambda header: header.ipam,
+        gap=problems.IPAM_GAP,
+        max_parts=limits.MAX_IPAM_PARTS,
+    ),
+    Kind.FLOWS: Unordered(),
+    Kind.DNS: Unordered(),
+    Kind.EVENTS: Unordered(),
+}
+NEVER_FOLDED: Final = tuple(kind for kind, order in ORDERS.items() if not order.folded)
+"""Kinds whose window is when they were made."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakenKind:
+    """A kind this hub takes."""
+
+    order: Order
+    applier: Applier
+
+
+def taken_kinds(appliers: Sequence[Applier], orders: Mapping[Kind, Order]) -> dict[Kind, TakenKind]:
+    """In the order in which a transaction writes them; raises ValueError rather than take what would go nowhere."""
+    by_kind = {applier.kind: applier for applier in appliers}
+    unordered = [kind.value for kind in by_kind if kind not in orders]
+    if unordered:
+        msg = f"kind {unordered[0]!r} has an applier and no order: add it to ORDERS in periplus_hub.ingest.kinds"
+        raise ValueError(msg)
+    taken = {kind: TakenKind(order, by_kind[kind]) for kind, order in orders.items() if kind in by_kind}
+    shared = [type(each.order) for each in taken.values() if each.order.one_kind_only]
+    if len(shared) != len(set(shared)):
+        msg = "two kinds have one order whose tables tell no kinds apart: give them a column for the kind first"
+        raise ValueError(msg)
+    return taken

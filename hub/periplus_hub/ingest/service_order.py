@@ -1,0 +1,111 @@
+"""How batches of one kind stand to each other. `kinds.py` has one order for each kind.
+
+What arrives may come twice, late, or without what it stands on. That a batch comes twice is the ledger's to know,
+whatever its kind; the rest is answered by the order of its kind.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+from uuid import UUID
+
+from periplus_contract.batch import Header, PartMark
+from periplus_hub.access.scope import Scope
+from periplus_hub.fleet.wire import RefusedError
+from periplus_hub.ingest.appliers import Applier
+from periplus_hub.ingest.chain import Chain
+from periplus_hub.ingest.model import DecodedBatch, Rejected
+from periplus_hub.ingest.repository_ledger import LedgerState
+from periplus_hub.kit.db import WriteConnection
+
+
+@dataclass(slots=True, kw_only=True)
+class Applied:
+    """How it ended for a batch that is in the ledger."""
+
+    duplicate: bool = False
+    applied: bool = False
+    """Whether any of it reached its applier."""
+    rejected: tuple[Rejected, ...] = ()
+    wants_snapshot: bool = False
+    chain: Chain | None = None
+    """The cluster's chain after it, when that changed."""
+    newest_epoch: UUID | None = None
+    """The one the chain is of, after it."""
+    settled_through: int = 0
+
+
+Verdict = Applied | RefusedError
+
+
+class Order(ABC):
+    """Of one kind. What it knows of a cluster is in the database, so any replica may ask it."""
+
+    one_kind_only: ClassVar[bool] = False
+    """Whether what it keeps in the database would be mixed up between two kinds of a cluster."""
+    folded: ClassVar[bool] = False
+    """Whether spokes may merge windows of this kind while they cannot send."""
+
+    def check(self, header: Header) -> None:
+        """Raise RefusedError (invalid-batch) when the header cannot stand where it says."""
+        del header
+
+    def part_of(self, header: Header) -> PartMark | None:
+        """Which part of a statement it is, None when it is whole; only the last part has rows, those of all."""
+        del header
+        return None
+
+    @abstractmethod
+    async def judge(
+        self, c: WriteConnection, scope: Scope, group: Sequence[tuple[DecodedBatch, LedgerState]]
+    ) -> dict[UUID, Verdict]:
+        """What becomes of batches that are new to the ledger, by registration. Nothing of them is written yet."""
+
+    @abstractmethod
+    async def write(
+        self, c: WriteConnection, scope: Scope, group: Sequence[tuple[DecodedBatch, Applied]], applier: Applier
+    ) -> None:
+        """Hand those of them to the applier that are news, and note it in `applied`. They are in the ledger already."""
+
+
+class Unordered(Order):
+    """Every batch holds for itself, whenever it comes: a sum of them is the same in any order."""
+
+    folded = True
+
+    async def judge(
+        self, c: WriteConnection, scope: Scope, group: Sequence[tuple[DecodedBatch, LedgerState]]
+    ) -> dict[UUID, Verdict]:
+        """All are taken."""
+        del c, scope
+        return {batch.registration_id: taken(batch, state) for batch, state in group}
+
+    async def write(
+        self, c: WriteConnection, scope: Scope, group: Sequence[tuple[DecodedBatch, Applied]], applier: Applier
+    ) -> None:
+        """All at once."""
+        del scope
+        await applier.apply(c, [batch for batch, _ in group])
+        for _, applied in group:
+            applied.applied = True
+
+
+def taken(batch: DecodedBatch, state: LedgerState) -> Applied:
+    """The verdict on a batch that does not belong to the cluster's chain, and may show that the chain got lost."""
+    return Applied(
+        rejected=batch.rejected,
+        wants_snapshot=_misses_snapshot(state.chain, batch),
+        newest_epoch=epoch_of(state.chain),
+    )
+
+
+def epoch_of(chain: Chain | None) -> UUID | None:
+    """Which life of an outbox a chain is of."""
+    return None if chain is None else chain.epoch
+
+
+def _misses_snapshot(chain: Chain | None, batch: DecodedBatch) -> bool:
+    """Everything before this batch is done with, and still there is no snapshot of its epoch: it got lost."""
+    alone = batch.header.oldest_held_seq >= batch.header.seq
+    return alone and (chain is None or chain.epoch.bytes < batch.epoch.bytes)
