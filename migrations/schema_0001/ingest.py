@@ -36,14 +36,14 @@ def _first() -> None:
         tenant("heartbeats"),
     )
     op.create_table(
-        "inventory_chains",
+        "chains",
         *columns(UUID, "tenant_id registration_id epoch"),
         *columns(BIGINT, "last_seq"),
         *columns(INTEGER, "parts_left"),
         *columns(BIGINT, "snapshot_seq"),
         *columns(TIME, "complete_since", null=True),
-        sa.PrimaryKeyConstraint("tenant_id", "registration_id", name="pk_inventory_chains"),
-        tenant("inventory_chains"),
+        sa.PrimaryKeyConstraint("tenant_id", "registration_id", name="pk_chains"),
+        tenant("chains"),
     )
 
 
@@ -72,24 +72,24 @@ def _second() -> None:
     )
     op.create_index("ix_quarantine_tenant_id_registration_id_at", "quarantine", ["tenant_id", "registration_id", "at"])
     op.create_table(
-        "ipam_parts",
+        "statement_parts",
         *columns(UUID, "tenant_id registration_id epoch"),
         *columns(BIGINT, "seq"),
         *columns(JSON, "sections"),
         *columns(INTEGER, "inflated_bytes"),
         *columns(BYTES, "body"),
         *columns(TIME, "received_at"),
-        sa.PrimaryKeyConstraint("tenant_id", "registration_id", "epoch", "seq", name="pk_ipam_parts"),
-        tenant("ipam_parts"),
+        sa.PrimaryKeyConstraint("tenant_id", "registration_id", "epoch", "seq", name="pk_statement_parts"),
+        tenant("statement_parts"),
     )
     op.create_table(
-        "section_marks",
+        "statements",
         *columns(UUID, "tenant_id registration_id"),
-        *columns(TEXT, "section"),
+        *columns(TEXT, "cover"),
         *columns(UUID, "epoch"),
         *columns(BIGINT, "seq"),
         *columns(INTEGER, "rows_aside"),
         *columns(TIME, "since at"),
-        sa.PrimaryKeyConstraint("tenant_id", "registration_id", "section", name="pk_section_marks"),
-        tenant("section_marks"),
+        sa.PrimaryKeyConstraint("tenant_id", "registration_id", "cover", name="pk_statements"),
+        tenant("statements"),
     )

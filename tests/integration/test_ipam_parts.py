@@ -13,6 +13,7 @@ from periplus_contract.batch import PartMark
 from periplus_contract.covers import EVERY_ALLOCATION, EVERY_POOL
 from periplus_contract.limits import MAX_ROWS
 from periplus_hub.addresses import tables
+from periplus_hub.addresses.config import AddressesConfig
 from periplus_hub.addresses.service_ipam import IpamApplier
 from periplus_hub.fleet.model import SpokePrincipal, State
 from periplus_hub.fleet.wire import RefusedError
@@ -21,7 +22,7 @@ from periplus_hub.ingest.kinds import ORDERS, taken_kinds
 from periplus_hub.ingest.model import DecodedBatch, SealedBatch
 from periplus_hub.ingest.service_commit import Committing
 from periplus_hub.ingest.settlement import Settlement
-from periplus_hub.ingest.tables import parts as parts_table
+from periplus_hub.ingest.tables import statement_parts
 from periplus_hub.kit.db import count_statements
 from periplus_spoke.fold.ipam import Allocation, Statement, ipam_batch
 from periplus_spoke.kit.change_signal import ChangeSignal
@@ -51,7 +52,7 @@ async def stored(fleet: Fleet) -> tuple[list[str], list[str], int]:
     async with fleet.db.read() as c:
         cidrs = [str(row.cidr) for row in await c.rows(select(tables.allocations).order_by(tables.allocations.c.cidr))]
         pools = [row.name for row in await c.rows(select(tables.pools).order_by(tables.pools.c.name))]
-        return cidrs, pools, await c.scalar(select(func.count()).select_from(parts_table))
+        return cidrs, pools, await c.scalar(select(func.count()).select_from(statement_parts))
 
 
 async def part(fleet: Fleet, number: int, of: int, **sections: list[dict[str, Any]]) -> Any:
@@ -127,11 +128,13 @@ async def test_the_parts_before_those_of_a_group_are_counted_in_one_query(fleet:
     names = [f"cluster-{number}" for number in range(5)]
     for name in names:
         await fleet.cluster(name, POD)
-    committing = Committing(taken_kinds([IpamApplier()], ORDERS), Settlement(fleet.db.clock, 0), keep=1)
+    committing = Committing(
+        taken_kinds([IpamApplier(AddressesConfig())], ORDERS), Settlement(fleet.db.clock, 0), keep=1
+    )
     await committing.commit(fleet.db, [decoded(fleet, name, 1) for name in names[1:]])
     with count_statements() as counter:
         verdicts = await committing.commit(fleet.db, [decoded(fleet, name, 2) for name in names])
-    counting = [each for each in counter.statements if "count(*)" in each and parts_table.name in each]
+    counting = [each for each in counter.statements if "count(*)" in each and statement_parts.name in each]
     assert len(counting) == 1
     told = [verdict.detail if isinstance(verdict, RefusedError) else "taken" for verdict in verdicts.values()]
     assert sorted(told) == ["part 2 of 3 is seq 2; of those before it 0 are here", *["taken"] * 4]

@@ -15,7 +15,7 @@ from periplus_hub.addresses.model import AllocationKind
 from periplus_hub.fleet.model import Registration
 from periplus_hub.fleet.repository import registrations_by_ids
 from periplus_hub.fleet.tables import registrations
-from periplus_hub.ingest.tables import chains, marks
+from periplus_hub.ingest.tables import chains, statements
 from periplus_hub.inventory.model import Source
 from periplus_hub.inventory.repository import sources_by_registration
 from periplus_hub.kit.db import ReadConnection
@@ -23,7 +23,7 @@ from periplus_hub.kit.db import ReadConnection
 _ASKED_KINDS: Final = (AllocationKind.POD, AllocationKind.SERVICE)
 """Kinds that may be known exactly, or only counted out of addresses."""
 
-_OF_ALLOCATIONS: Final = marks.c.section.startswith(f"{ALLOCATIONS.name}/", autoescape=True)
+_OF_ALLOCATIONS: Final = statements.c.cover.startswith(f"{ALLOCATIONS.name}/", autoescape=True)
 
 
 async def evidence_by_registration(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, Evidence]:
@@ -53,8 +53,8 @@ def _statement(scope: Scope, ids: Sequence[UUID]) -> Select[Any]:
         select(
             registrations.c.id,
             func.coalesce(chains.c.complete_since.is_not(None), literal(value=False)).label("has_inventory"),
-            _of_marks(scope, func.array_agg(marks.c.section, type_=ARRAY(Text))).label("stated"),
-            _of_marks(scope, func.max(marks.c.rows_aside), _OF_ALLOCATIONS).label("rows_aside"),
+            _of_statements(scope, func.array_agg(statements.c.cover, type_=ARRAY(Text))).label("stated"),
+            _of_statements(scope, func.max(statements.c.rows_aside), _OF_ALLOCATIONS).label("rows_aside"),
             *exact,
         )
         .select_from(registrations.outerjoin(chains, chain))
@@ -62,11 +62,15 @@ def _statement(scope: Scope, ids: Sequence[UUID]) -> Select[Any]:
     )
 
 
-def _of_marks(scope: Scope, told: ColumnElement[Any], *also: ColumnElement[bool]) -> ScalarSelect[Any]:
+def _of_statements(scope: Scope, told: ColumnElement[Any], *also: ColumnElement[bool]) -> ScalarSelect[Any]:
     """Of what was stated in the life of the spoke that the inventory is of: older statements may be out of date."""
     return (
         select(told)
-        .where(owned(scope, marks), marks.c.registration_id == registrations.c.id, marks.c.epoch == chains.c.epoch)
+        .where(
+            owned(scope, statements),
+            statements.c.registration_id == registrations.c.id,
+            statements.c.epoch == chains.c.epoch,
+        )
         .where(*also)
         .correlate(registrations, chains)
         .scalar_subquery()

@@ -1,4 +1,4 @@
-"""SQL of the accounting, marks and quarantine that are written with the ledger, and of forgetting them all."""
+"""SQL of the accounting, statements and quarantine that are written with the ledger, and of forgetting them all."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from periplus_contract.outcomes import Outcome
 from periplus_hub.access.scope import Scope, owned
 from periplus_hub.ingest.model import Completeness, DecodedBatch, Rejected
-from periplus_hub.ingest.tables import batches, beats, marks, outcomes, quarantine
+from periplus_hub.ingest.tables import batches, beats, outcomes, quarantine, statements
 from periplus_hub.kit.db import ReadConnection, WriteConnection
 from periplus_hub.kit.ids import new_id
 
@@ -40,20 +40,20 @@ async def advance_statements(
     }
     # In one order everywhere, so that two writers never wait for each other in a circle.
     named = [
-        {**values, "section": name, "rows_aside": batch.rows_missed(name.partition("/")[0])} for name in sorted(stated)
+        {**values, "cover": name, "rows_aside": batch.rows_missed(name.partition("/")[0])} for name in sorted(stated)
     ]
-    return frozenset(row.section for row in await c.rows(_ADVANCE.values(named)))
+    return frozenset(row.cover for row in await c.rows(_ADVANCE.values(named)))
 
 
 def _advancing() -> Any:  # noqa: ANN401 - SQLAlchemy's Insert of a dialect, generic in what it returns
-    statement = upsert(marks)
+    statement = upsert(statements)
     new = statement.excluded
-    older = (marks.c.epoch < new.epoch) | ((marks.c.epoch == new.epoch) & (marks.c.seq < new.seq))
+    older = (statements.c.epoch < new.epoch) | ((statements.c.epoch == new.epoch) & (statements.c.seq < new.seq))
     return statement.on_conflict_do_update(
-        index_elements=["tenant_id", "registration_id", "section"],
+        index_elements=["tenant_id", "registration_id", "cover"],
         set_={"epoch": new.epoch, "seq": new.seq, "rows_aside": new.rows_aside, "at": new["at"]},
         where=older,
-    ).returning(marks.c.section)
+    ).returning(statements.c.cover)
 
 
 _ADVANCE: Final = _advancing()

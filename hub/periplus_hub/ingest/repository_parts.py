@@ -9,19 +9,19 @@ from sqlalchemy import BigInteger, Uuid, delete, func, select, tuple_
 from periplus_contract.batch import Section
 from periplus_hub.access.scope import Scope, insert_owned, owned
 from periplus_hub.ingest.model import DecodedBatch, EarlierParts, WaitingPart
-from periplus_hub.ingest.tables import parts
+from periplus_hub.ingest.tables import statement_parts
 from periplus_hub.kit.db import ReadConnection, WriteConnection
 from periplus_hub.kit.unnested import unnested
 
 
 async def waiting(c: ReadConnection, scope: Scope, earlier: EarlierParts) -> list[WaitingPart]:
     """Those that are here, in order."""
-    statement = select(parts).where(
-        owned(scope, parts),
-        parts.c.registration_id == earlier.registration_id,
-        parts.c.epoch == earlier.epoch,
-        parts.c.seq >= earlier.first_seq,
-        parts.c.seq < earlier.before_seq,
+    statement = select(statement_parts).where(
+        owned(scope, statement_parts),
+        statement_parts.c.registration_id == earlier.registration_id,
+        statement_parts.c.epoch == earlier.epoch,
+        statement_parts.c.seq >= earlier.first_seq,
+        statement_parts.c.seq < earlier.before_seq,
     )
     return [
         WaitingPart(
@@ -29,7 +29,7 @@ async def waiting(c: ReadConnection, scope: Scope, earlier: EarlierParts) -> lis
             inflated_bytes=row.inflated_bytes,
             body=row.body,
         )
-        for row in await c.rows(statement.order_by(parts.c.seq))
+        for row in await c.rows(statement.order_by(statement_parts.c.seq))
     ]
 
 
@@ -37,13 +37,13 @@ async def count_waiting(c: ReadConnection, scope: Scope, earlier: Sequence[Earli
     """How many are here, of each registration that has any; one query for all."""
     asked = unnested(id=Uuid, epoch=Uuid, first_seq=BigInteger, before_seq=BigInteger)
     same = (
-        owned(scope, parts)
-        & (parts.c.registration_id == asked.c.id)
-        & (parts.c.epoch == asked.c.epoch)
-        & (parts.c.seq >= asked.c.first_seq)
-        & (parts.c.seq < asked.c.before_seq)
+        owned(scope, statement_parts)
+        & (statement_parts.c.registration_id == asked.c.id)
+        & (statement_parts.c.epoch == asked.c.epoch)
+        & (statement_parts.c.seq >= asked.c.first_seq)
+        & (statement_parts.c.seq < asked.c.before_seq)
     )
-    statement = select(asked.c.id, func.count().label("here")).select_from(asked.join(parts, same))
+    statement = select(asked.c.id, func.count().label("here")).select_from(asked.join(statement_parts, same))
     given = {
         "ids": [each.registration_id for each in earlier],
         "epochs": [each.epoch for each in earlier],
@@ -64,11 +64,11 @@ async def put(c: WriteConnection, scope: Scope, batch: DecodedBatch) -> None:
         "body": batch.part_body,
         "received_at": batch.received_at,
     }
-    await c.execute(insert_owned(scope, parts, values))
+    await c.execute(insert_owned(scope, statement_parts, values))
 
 
 async def forget_up_to(c: WriteConnection, scope: Scope, batch: DecodedBatch) -> None:
     """Parts no later than this batch are applied, or will never be whole."""
-    here = tuple_(parts.c.epoch, parts.c.seq) <= tuple_(batch.epoch, batch.header.seq)
-    own = parts.c.registration_id == batch.registration_id
-    await c.execute(delete(parts).where(owned(scope, parts), own, here))
+    here = tuple_(statement_parts.c.epoch, statement_parts.c.seq) <= tuple_(batch.epoch, batch.header.seq)
+    own = statement_parts.c.registration_id == batch.registration_id
+    await c.execute(delete(statement_parts).where(owned(scope, statement_parts), own, here))

@@ -1,4 +1,4 @@
-"""The batch ledger, inventory chains, quarantine and accounting."""
+"""The batch ledger, what the orders of kinds keep, quarantine and accounting."""
 
 from typing import Final
 
@@ -36,7 +36,7 @@ batches: Final = Table(
 )
 
 chains: Final = Table(
-    "inventory_chains",
+    "chains",
     metadata,
     tenant_column(),
     Column("registration_id", Uuid, nullable=False),
@@ -47,28 +47,28 @@ chains: Final = Table(
     time_column("complete_since"),
     PrimaryKeyConstraint("tenant_id", "registration_id"),
 )
-"""Where each cluster's inventory stands: the last applied batch and the open snapshot's missing parts.
+"""The chain of each cluster's snapshots and deltas: the last applied batch and the open snapshot's missing parts.
 `complete_since` is when the first whole snapshot was in: before, counts are not known."""
 
-marks: Final = Table(
-    "section_marks",
+statements: Final = Table(
+    "statements",
     metadata,
     tenant_column(),
     Column("registration_id", Uuid, nullable=False),
-    Column("section", Text, nullable=False),
+    Column("cover", Text, nullable=False),
     Column("epoch", Uuid, nullable=False),
     Column("seq", BigInteger, nullable=False),
     Column("rows_aside", Integer, nullable=False),
     time_column("since", nullable=False),
     time_column("at", nullable=False),
-    PrimaryKeyConstraint("tenant_id", "registration_id", "section"),
+    PrimaryKeyConstraint("tenant_id", "registration_id", "cover"),
 )
-"""The newest ipam batch that was applied of what can be covered (`pools/node`, `allocations/pod`): an older one that
-arrives late is not. Each has its own mark, because most batches cover pools only. `since` is the first one ever.
+"""The newest statement that was applied of each cover (`pools/node`, `allocations/pod`): an older one that arrives late
+is not. Each cover has its own, because most batches cover pools only. `since` is the first one ever.
 `rows_aside` are the rows of its table (of whatever kind) that were set aside, but for those nobody misses."""
 
-parts: Final = Table(
-    "ipam_parts",
+statement_parts: Final = Table(
+    "statement_parts",
     metadata,
     tenant_column(),
     Column("registration_id", Uuid, nullable=False),
@@ -80,7 +80,7 @@ parts: Final = Table(
     time_column("received_at", nullable=False),
     PrimaryKeyConstraint("tenant_id", "registration_id", "epoch", "seq"),
 )
-"""Parts of an ipam statement that wait for its last part: the batches' own compressed bodies. At most one statement
+"""Parts of a statement that wait for its last part: the batches' own compressed bodies. At most one statement
 per registration; with its last part, or the next statement, they go."""
 
 beats: Final = Table(
