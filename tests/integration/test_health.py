@@ -221,8 +221,8 @@ async def test_requests_on_one_connection_are_limited_each_for_itself(urls: dict
 @pytest.mark.promise("spokes-get-their-share")
 @pytest.mark.parametrize("piece", [b"X-Filler: " + b"x" * 990 + b"\r\n", b"x" * 1_000])
 async def test_trailers_without_end_are_refused(urls: dict[str, Any], piece: bytes) -> None:
-    head = b"POST /graphql HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-First: "
-    answer = await talk(urls["people_url"], head, *[piece * 50] * 10)
+    head = b"POST /v1/enroll HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-First: "
+    answer = await talk(urls["spokes_url"], head, *[piece * 50] * 10)
     assert answer == b"" or b" 400 " in answer.partition(b"\r\n")[0]
 
 

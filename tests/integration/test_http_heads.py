@@ -16,7 +16,7 @@ TE = b"Transfer-Encoding: chunked\r\n"
 @pytest.fixture
 async def urls() -> AsyncIterator[dict[str, str]]:
     async with doors() as found:
-        yield found
+        yield {name: listener.url for name, listener in found.items()}
 
 
 REFUSED = {

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from periplus_hub.api.config import HubConfig
-from periplus_hub.api.listeners import bind, serving
+from periplus_hub.api.listeners import Listener, bind, serving
 from periplus_hub.api.observe import Observed
 from periplus_hub.api.problems import HANDLERS
 from periplus_hub.kit.clock import SystemClock
@@ -35,16 +35,32 @@ ROUTES = [Route("/echo", echo, methods=["GET", "POST"]), Route("/refuse", refuse
 
 
 @asynccontextmanager
-async def doors(*routes: Route, **settings: Any) -> AsyncIterator[dict[str, str]]:
-    """URLs of `spokes`, `people` and `metrics` while the block runs."""
+async def doors(*routes: Route, **settings: Any) -> AsyncIterator[dict[str, Listener]]:
+    """The listeners `spokes`, `people` and `metrics` while the block runs."""
     ports = {f"{name}_port": 0 for name in ("spokes", "people", "metrics")}
     config = HubConfig.model_validate({"database_url": "postgresql://h/d", "drain_s": 0} | ports | settings)
     app = Starlette(routes=[*ROUTES, *routes], exception_handlers=HANDLERS)
     clock = SystemClock()
     apps = {name: Observed(app, name, clock, MOST_BYTES) for name in ("spokes", "people", "metrics")}
-    listeners = bind(config, apps)
+    listeners = bind(config, apps, clock)
     async with serving(listeners):
-        yield {listener.name: listener.url for listener in listeners}
+        yield {listener.name: listener for listener in listeners}
+
+
+async def dial(listener: Listener, *parts: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A plain connection, on which something was sent."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", listener.socket.getsockname()[1])
+    for part in parts:
+        writer.write(part)
+        await writer.drain()
+    return reader, writer
+
+
+async def until_none_is_open(listener: Listener) -> None:
+    """Whatever the clients do."""
+    async with asyncio.timeout(20):
+        while listener.server.server_state.connections:  # noqa: ASYNC110 - uvicorn's set: nothing to wait on
+            await asyncio.sleep(0.01)
 
 
 async def until_closed(reader: asyncio.StreamReader) -> bytes:

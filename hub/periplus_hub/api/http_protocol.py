@@ -12,13 +12,19 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from periplus_hub.api import http_head
+from periplus_hub.api.http_ending import EndingTransport
 from periplus_hub.api.http_head import Head, Trouble, bad_request
 from periplus_hub.api.http_refusal import refusal
+from periplus_hub.api.refusals import Refusals
 
 MAX_HEADER_BYTES: Final = 8 * 1024
 """Request line and headers together."""
 HEADER_TIMEOUT_S: Final = 10.0
 """From the first byte (of the connection, or of the next request on it) to the end of the headers."""
+BODY_PACE_S: Final = 10.0
+"""How often a body that is not whole is looked at."""
+BODY_PACE_BYTES: Final = 10 * 1024
+"""The least that must have come of it since."""
 MAX_FRAMING_BYTES: Final = 128 * 1024
 """What chunk sizes, their extensions and trailers add to one body."""
 MAX_PIPELINED: Final = 16
@@ -33,13 +39,28 @@ _TOO_LARGE: Final = Trouble(
 _TOO_SLOW: Final = Trouble(
     HTTPStatus.REQUEST_TIMEOUT, "slow-head", "the headers were not complete in time", "Send them faster."
 )
+_SLOW_BODY: Final = Trouble(
+    HTTPStatus.REQUEST_TIMEOUT,
+    "slow-body",
+    f"less than {BODY_PACE_BYTES} bytes of the body came in {BODY_PACE_S:g} s",
+    "Send it faster.",
+)
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
-    """Answers what is no request by RFC 9112, or too large or slow, with a problem, and closes."""
+    """Answers what is no request by RFC 9112, or too large or slow, with a problem, and closes.
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    An answer that goes out before the body has come whole ends the connection, too: the rest would hold it.
+    """
+
+    def __init__(self, *args: Any, refusals: Refusals, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._refusals = refusals
+        self._ending: EndingTransport | None = None
+        self._stays_open = False
+        self._stopping = False
+        self._paced_bytes = 0
+        self._pace: asyncio.TimerHandle | None = None
         self._header_bytes = 0
         self._in_headers = True
         self._in_body = False
@@ -50,17 +71,42 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """A connection must bring a whole head in time."""
-        super().connection_made(transport)
+        self._ending = EndingTransport(transport, self.loop, self._still_sends)
+        super().connection_made(cast("asyncio.Transport", self._ending))
         self._await_headers()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the deadline."""
+        """Forget the deadlines."""
         self._headers_done()
+        self._body_done()
+        if self._ending is not None:
+            self._ending.lost()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The client takes its answer slower than it is made: it must take some."""
+        super().pause_writing()
+        if self._ending is not None:
+            self._ending.watch()
+
+    def resume_writing(self) -> None:
+        """It did."""
+        super().resume_writing()
+        if self._ending is not None:
+            self._ending.unwatch()
+
+    def shutdown(self) -> None:
+        """The answer under way is the last one."""
+        self._stopping = True
+        super().shutdown()
+        if self._ending is not None:
+            self._ending.hurry()
 
     def data_received(self, data: bytes) -> None:
         """Count what comes before the end of the headers, and what comes after it and is no body."""
         if self._over:
+            if self._ending is not None and self._ending.is_closing():
+                self._ending.discard(data)
             return
         in_headers, in_body = self._in_headers, self._in_body
         self._body_bytes = 0
@@ -73,9 +119,12 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             if self._header_bytes > MAX_HEADER_BYTES:
                 self._refuse(_TOO_LARGE)
         elif in_body and self._in_body:
+            self._paced_bytes += len(data)
             self._framing_bytes += len(data) - self._body_bytes
             if self._framing_bytes > MAX_FRAMING_BYTES:
                 self._refuse(bad_request("chunk sizes and trailers are too long", "Send larger chunks."))
+        elif not (self._in_headers or self._in_body or self._answering):  # empty lines between requests
+            self._await_headers()
 
     def send_400_response(self, msg: str) -> None:
         """As every refusal: uvicorn's own would stand in the middle of another answer."""
@@ -87,7 +136,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             return
         super().on_message_begin()
         self._header_bytes = self._framing_bytes = 0
-        self._await_headers()
+        if not self._in_headers:
+            self._await_headers()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Trailers are dropped: nothing here reads them, and they would pass for headers."""
@@ -107,6 +157,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._obey_absolute_target()
             self._in_body = True
             super().on_headers_complete()
+            if head.has_body:
+                self._await_body()
 
     def on_body(self, body: bytes) -> None:
         """Bytes that follow a refused head are nobody's."""
@@ -118,6 +170,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """As on_body."""
         if not self._over:
             self._in_body = False
+            if self._pace is not None and not self.cycle.response_started:
+                self.cycle.keep_alive = self._stays_open and not self._stopping
+            self._body_done()
             super().on_message_complete()
 
     def _parse(self, data: bytes) -> None:
@@ -179,6 +234,32 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._deadline.cancel()
             self._deadline = None
 
+    def _await_body(self) -> None:
+        self._stays_open, self.cycle.keep_alive = self.cycle.keep_alive, False
+        self._paced_bytes = 0
+        self._pace = self.loop.call_later(BODY_PACE_S, self._check_pace)
+
+    def _body_done(self) -> None:
+        if self._pace is not None:
+            self._pace.cancel()
+            self._pace = None
+
+    def _check_pace(self) -> None:
+        waits_for_us = self.flow.read_paused or bool(self.cycle.body) or self.cycle.waiting_for_100_continue
+        if self._paced_bytes < BODY_PACE_BYTES and not waits_for_us:
+            self._refuse(_SLOW_BODY)
+        elif not self._over:
+            self._paced_bytes = 0
+            self._pace = self.loop.call_later(BODY_PACE_S, self._check_pace)
+
+    def _still_sends(self) -> bool:
+        return self._in_body or self._deaf
+
+    @property
+    def _answering(self) -> bool:
+        last = cast("RequestResponseCycle | None", self.cycle)  # uvicorn declares it without the None it begins with
+        return last is not None and not last.response_complete
+
     @property
     def _over(self) -> bool:
         """Whether whatever else comes is nobody's."""
@@ -190,14 +271,16 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._over:
             return
         self._deaf = True
-        last = cast("RequestResponseCycle | None", self.cycle)  # uvicorn declares it without the None it begins with
-        if last is None or last.response_complete:
+        self._refusals.count(trouble.reason)
+        if not self._answering:
             self._end_with(refusal(trouble, to_head=to_head))
         elif not self._in_body:
-            last.keep_alive = False
+            self.cycle.keep_alive = False
         else:
-            unanswered = not (self.pipeline or last.response_started)
+            unanswered = not (self.pipeline or self.cycle.response_started)
             self._end_with(refusal(trouble) if unanswered else b"")
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
 
     def _end_with(self, answer: bytes) -> None:
         self.transport.write(answer)

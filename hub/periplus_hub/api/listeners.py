@@ -6,13 +6,16 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from periplus_hub.api.acceptor import Acceptor
 from periplus_hub.api.config import HubConfig, is_loopback
 from periplus_hub.api.http_protocol import BoundedHttpProtocol
+from periplus_hub.api.refusals import Refusals
+from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.errors import Refusal
 
 _BACKLOG: Final = 512
@@ -25,6 +28,19 @@ _ANY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - named to be 
 
 class Server(uvicorn.Server):
     """Several servers share one loop, so signals are the process's to handle."""
+
+    def __init__(self, config: uvicorn.Config, refusals: Refusals) -> None:
+        super().__init__(config)
+        self._refusals = refusals
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, with our own hand on every connection."""
+        taking = [Acceptor(each, self._protocol, self.config.ssl, self._refusals) for each in sockets or ()]
+        self.servers = cast("list[asyncio.base_events.Server]", taking)
+        self.started = True
+
+    def _protocol(self) -> BoundedHttpProtocol:
+        return BoundedHttpProtocol(self.config, self.server_state, {}, refusals=self._refusals)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -42,12 +58,12 @@ class Listener:
     url: str
 
 
-def bind(config: HubConfig, apps: Mapping[str, ASGIApp]) -> list[Listener]:
+def bind(config: HubConfig, apps: Mapping[str, ASGIApp], clock: Clock) -> list[Listener]:
     """Take every address before anything else starts; raises Refusal naming what cannot be used."""
     listeners: list[Listener] = []
     try:
         for name, app in apps.items():
-            listeners.append(_listener(config, name, app))
+            listeners.append(_listener(config, name, app, clock))
     except BaseException:
         for listener in listeners:
             listener.socket.close()
@@ -76,9 +92,9 @@ async def _all_started(listeners: list[Listener]) -> None:
         await asyncio.sleep(_POLL_S)
 
 
-def _listener(config: HubConfig, name: str, app: ASGIApp) -> Listener:
+def _listener(config: HubConfig, name: str, app: ASGIApp, clock: Clock) -> Listener:
     secure = name != "metrics" and config.tls_certificate is not None
-    server = Server(_server_config(config, app, secure=secure))
+    server = Server(_server_config(config, app, secure=secure), Refusals(name, clock))
     try:
         server.config.load()
     except (OSError, ssl.SSLError) as error:

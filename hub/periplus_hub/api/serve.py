@@ -40,7 +40,7 @@ async def work(config: HubConfig, url: str) -> None:
         async with open_resources(config, url) as resources:
             health = Health(resources.databases.doors)
             own_port = config.model_copy(update={"metrics_port": config.work_metrics_port})
-            listeners = bind(own_port, {"metrics": metrics_app(resources, health)})
+            listeners = bind(own_port, {"metrics": metrics_app(resources, health)}, resources.clock)
             runner = JobRunner(make_jobs(resources), resources.clock)
             async with beside(*_leading(resources, runner)), serving(listeners):
                 await _run(resources, listeners, health, stop)
@@ -92,7 +92,7 @@ async def _serve(resources: Resources, stop: asyncio.Event) -> None:
         "metrics": metrics_app(resources, health),
     }
     try:
-        listeners = bind(config, apps)
+        listeners = bind(config, apps, resources.clock)
         jobs = [JobRunner([watch], resources.clock).run(), *(_leading(resources, runner) if config.works else ())]
         async with beside(resources.authenticator.keep_writing_uses(), *jobs), serving(listeners):
             await _run(resources, listeners, health, stop)
