@@ -70,7 +70,7 @@ class Acceptor:
                 self._loop.remove_reader(self._listening)
                 self._loop.call_later(_PAUSE_S, self._open)
                 return
-            task = self._loop.create_task(self._begin(found))
+            task = self._loop.create_task(self._begin(found))  # allowed: ended by close and wait_closed
             self._opening.add(task)
             task.add_done_callback(self._opening.discard)
 
