@@ -2,13 +2,16 @@
 
 from typing import Final
 
+import yaml
+
 from docs.build.markdown import NOTICE, code, page, prose, section, table
 from periplus_spoke.collectors import rbac
 
 _INTRODUCTION: Final = """
     A spoke reads and does nothing else: every rule is `get`, `list` or `watch`, and none is for secrets. Inside a
     cluster it uses the ServiceAccount of [rbac.yaml](rbac.yaml); `kubectl apply -f docs/reference/rbac.yaml` makes it,
-    once the namespace is there. Outside it uses what your kubeconfig gives it.
+    with its namespace. Outside it uses what your kubeconfig gives it;
+    [a kubeconfig for a spoke](../operate/kubeconfig.md) makes one of that same ServiceAccount.
 
     `periplus-spoke check` says which of these rights it has, and prints the manifests when one is lacking. A kind that
     it may not read is shown as such in the hub; everything else goes on.
@@ -41,5 +44,7 @@ def _rules(rules: tuple[rbac.Rule, ...]) -> str:
 
 
 def manifests() -> str:
-    """The manifests, for kubectl."""
-    return f"# {NOTICE}\n{rbac.render()}"
+    """The manifests, for kubectl: what `periplus-spoke check` prints, in a namespace that need not be there yet."""
+    (namespace,) = {each["metadata"]["namespace"] for each in rbac.manifests() if each["kind"] == "ServiceAccount"}
+    made = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+    return f"# {NOTICE}\n{yaml.safe_dump(made, sort_keys=False)}---\n{rbac.render()}"
