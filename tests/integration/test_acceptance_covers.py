@@ -9,7 +9,8 @@ import pytest
 from periplus_hub.addresses import service
 from periplus_hub.addresses.jobs import OverlapsJob
 from periplus_hub.addresses.model import OverlapGroup, Severity
-from periplus_hub.findings.jobs import look
+from periplus_hub.findings.service_detect import drafts_by_detector
+from periplus_hub.findings.service_facts import FactLoader
 from periplus_hub.fleet.service import move_clusters, revoke
 from periplus_hub.kit.errors import Conflict
 
@@ -98,7 +99,7 @@ async def test_what_becomes_worse_is_shown_and_found(fleet: Fleet) -> None:
     (shown,) = (await fleet.ask(GROUP))["overlapGroups"]["nodes"]
     assert shown["why"].endswith("It was accepted, but it is worse for a and b now.")
     async with fleet.db.read() as c:
-        (draft,) = list((await look(c, fleet.scope, START))["overlaps"])
+        (draft,) = list((await drafts_by_detector(c, fleet.scope, START, FactLoader()))["overlaps"])
     assert "accept it again" in draft.what_to_do
 
 
@@ -175,8 +176,10 @@ async def test_a_join_is_worse_than_what_was_accepted_apart(fleet: Fleet) -> Non
 
 async def test_an_acceptance_that_ends_opens_its_finding_again_though_nothing_changed(fleet: Fleet) -> None:
     async def found(after: timedelta) -> list[str]:
+        await fleet.settle(after.total_seconds())
         async with fleet.db.read() as c:
-            return [draft.title for draft in (await look(c, fleet.scope, START + after))["overlaps"]]
+            seen = await drafts_by_detector(c, fleet.scope, START + after, FactLoader())
+        return [draft.title for draft in seen["overlaps"]]
 
     await join(fleet, "a", "b")
     await accept(fleet, days=7)

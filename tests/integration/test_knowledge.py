@@ -12,7 +12,8 @@ from periplus_contract.covers import EVERY_ALLOCATION
 from periplus_hub.access.scope import Role, Scope
 from periplus_hub.addresses.config import AddressesConfig
 from periplus_hub.addresses.knowledge import FEEDING
-from periplus_hub.findings.jobs import look
+from periplus_hub.findings.service_detect import drafts_by_detector
+from periplus_hub.findings.service_facts import FactLoader
 from periplus_hub.fleet.model import CONNECTED_WITHIN
 from periplus_hub.kit.db import Database, count_statements
 
@@ -154,7 +155,7 @@ async def test_what_is_missing_is_a_finding_that_says_so(fleet: Fleet, db: Datab
     await fleet.cluster("shop", ("node", "10.1.0.7/32"))
     await inventory(fleet, "shop", services="forbidden", pods="forbidden")
     async with db.read() as c:
-        seen = await look(c, fleet.scope, START)
+        seen = await drafts_by_detector(c, fleet.scope, START, FactLoader())
     (draft,) = seen["unreadable-sources"]
     assert draft.title == "shop: its addresses are not known whole"
     assert "pods, services" in draft.why

@@ -8,7 +8,8 @@ from uuid import UUID
 import pytest
 
 from periplus_hub.addresses import service
-from periplus_hub.findings.jobs import look
+from periplus_hub.findings.service_detect import drafts_by_detector
+from periplus_hub.findings.service_facts import FactLoader
 from periplus_hub.fleet.service import move_clusters
 from periplus_hub.kit.cursors import encode_cursor
 from periplus_hub.kit.db import count_statements
@@ -214,7 +215,7 @@ async def test_what_joining_would_bring_is_told_for_each(mixed: Fleet) -> None:
 
 async def test_a_finding_names_the_clusters_it_is_true_for(mixed: Fleet) -> None:
     async with mixed.db.read() as c:
-        (draft,) = list((await look(c, mixed.scope, START))["overlaps"])
+        (draft,) = list((await drafts_by_detector(c, mixed.scope, START, FactLoader()))["overlaps"])
     assert draft.why.startswith("nodes and pods collide inside 10.0.0.0/16.")
     assert draft.evidence["cluster_names"] == ["nodes", "pods"]
     assert (draft.evidence["clusters"], draft.evidence["milder_clusters"]) == (2, 1)
@@ -246,7 +247,7 @@ async def test_clusters_that_collide_with_themselves_are_not_said_to_collide_wit
     assert found["why"] == "The service range of a cluster covers pods or nodes of the same cluster."
     assert "kube-proxy" in found["breaks"][0]
     async with fleet.db.read() as c:
-        (draft,) = list((await look(c, fleet.scope, START))["overlaps"])
+        (draft,) = list((await drafts_by_detector(c, fleet.scope, START, FactLoader()))["overlaps"])
     assert draft.why.startswith(f"one and two each collide with themselves inside {ROOT}.")
     async with fleet.db.write() as c:
         home = await fleet.domain_of(c, fleet.registration("one"))

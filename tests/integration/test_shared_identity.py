@@ -8,8 +8,9 @@ import pytest
 from periplus_hub.access.scope import Scope
 from periplus_hub.addresses.config import AddressesConfig
 from periplus_hub.addresses.service_ipam import IpamApplier
-from periplus_hub.findings import detectors
-from periplus_hub.findings.jobs import FindingsJob, look
+from periplus_hub.findings.jobs import FindingsJob
+from periplus_hub.findings.service_detect import drafts_by_detector
+from periplus_hub.findings.service_facts import FactLoader
 from periplus_hub.kit.db import Database
 
 from tests.support.batches import EPOCH, Spoke, pod
@@ -28,7 +29,7 @@ async def door(db: Database) -> AsyncIterator[Door]:
 
 async def found(door: Door, scope: Scope) -> list[str]:
     async with door.db.read() as c:
-        drafts = (await look(c, scope, door.db.clock.now()))[detectors.SHARED_IDENTITY]
+        drafts = (await drafts_by_detector(c, scope, door.db.clock.now(), FactLoader()))["shared-identity"]
     return [str(draft.registration_id) for draft in drafts]
 
 

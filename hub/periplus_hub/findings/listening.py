@@ -1,13 +1,27 @@
 """Whether silence means anything: a hub that was away itself must not accuse its spokes. Pure: time is an argument."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from periplus_hub.fleet.model import CONNECTED_WITHIN
+from periplus_hub.fleet.model import CONNECTED_WITHIN, Registration, State
 
 _MISSED: Final = timedelta(seconds=60)
 """Rounds that far apart mean that this process or its database was away in between."""
+_A_FLEET: Final = 2
+"""Of one cluster nobody can say whether it or everything is silent."""
+
+
+def heard_at(registration: Registration) -> datetime:
+    """When its spoke last spoke; of one that never did, since when it could."""
+    return registration.last_seen_at or registration.approved_at or registration.created_at
+
+
+def is_nobody_heard(registrations: Sequence[Registration], now: datetime) -> bool:
+    """Whether no active cluster of several has spoken lately."""
+    heard = [heard_at(registration) for registration in registrations if registration.state is State.ACTIVE]
+    return len(heard) >= _A_FLEET and now - max(heard) > CONNECTED_WITHIN
 
 
 @dataclass(frozen=True, slots=True)

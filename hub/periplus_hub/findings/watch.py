@@ -1,6 +1,5 @@
 """Who tells that nobody works: the processes that serve look themselves, because detectors run where the jobs run."""
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -11,7 +10,7 @@ from periplus_hub.access.repository import system_tenant_ids
 from periplus_hub.access.scope import system_scope
 from periplus_hub.addresses.model import START_A_WORKER, RegisterStatus
 from periplus_hub.addresses.repository_register import register_status
-from periplus_hub.findings import detectors
+from periplus_hub.findings.detectors.unkept_register import LOOK_AT_THE_WORKER, UnkeptRegister, unkept
 from periplus_hub.findings.model import FindingDraft
 from periplus_hub.findings.service import TOPIC, Publish, reconcile, tell_nobody
 from periplus_hub.kit.clock import Clock
@@ -48,17 +47,18 @@ class RegisterWatch:
         """Every tenant in turn."""
         async with self._db.read() as c:
             tenants = await system_tenant_ids(c)
-        unkept = {tenant: each for tenant in tenants if (each := await self._status(tenant)).unkept(now)}
-        _unkept.set(bool(unkept))
-        if not unkept:
+        statuses = {tenant: await self._status(tenant) for tenant in tenants}
+        left = {tenant: status for tenant, status in statuses.items() if status.unkept(now)}
+        _unkept.set(bool(left))
+        if not left:
             self._kept_at_s = self._clock.monotonic_s()
             self.trouble = None
         elif self._clock.monotonic_s() - self._kept_at_s >= PATIENCE_S:
             led = await somebody_leads(self._db)
-            for tenant, each in unkept.items():
-                await self._open(tenant, detectors.unkept_register(each, now, led=led), now)
-            never = [tenant for tenant, each in unkept.items() if each.at is None]
-            self._say(len(unkept), len(never), led=led)
+            for tenant, status in left.items():
+                await self._open(tenant, unkept(status, led=led), now)
+            never = [tenant for tenant, status in left.items() if status.at is None]
+            self._say(len(left), len(never), led=led)
 
     def degraded(self) -> dict[str, str]:
         """For `/readyz`."""
@@ -68,10 +68,10 @@ class RegisterWatch:
         async with self._db.read() as c:
             return await register_status(c, system_scope(tenant, "job:watch"))
 
-    async def _open(self, tenant: UUID, drafts: Iterable[FindingDraft], now: datetime) -> None:
+    async def _open(self, tenant: UUID, draft: FindingDraft, now: datetime) -> None:
         async with self._db.write() as c:
             scope = system_scope(tenant, "job:watch")
-            changed = await reconcile(c, scope, detectors.UNKEPT_REGISTER, drafts, now)
+            changed = await reconcile(c, scope, UnkeptRegister.name, [draft], now)
         for finding in changed:
             self._publish(tenant, TOPIC, {"id": str(finding.id), "state": finding.state.value})
 
@@ -81,5 +81,5 @@ class RegisterWatch:
         self.trouble = f"the overlaps {how}: {why}"
         if self._clock.monotonic_s() - self._said_at_s >= _SAY_AGAIN_S:
             self._said_at_s = self._clock.monotonic_s()
-            remedy = detectors.LOOK_AT_THE_WORKER if led else START_A_WORKER
+            remedy = LOOK_AT_THE_WORKER if led else START_A_WORKER
             _log.warning("overlaps_not_kept", reason=self.trouble, tenants=unkept, remedy=remedy)

@@ -21,7 +21,8 @@ from periplus_hub.fleet.repository_names import domain_alike
 from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.db import WriteConnection
 from periplus_hub.kit.errors import Conflict, Invalid, NotFound
-from periplus_hub.kit.ids import new_id, node_id
+from periplus_hub.kit.ids import new_id
+from periplus_hub.kit.node_ids import node_id
 
 MAX_NAME: Final = 100
 MAX_NOTE: Final = 500

@@ -15,7 +15,7 @@ from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.db import Database, ReadConnection
 from periplus_hub.kit.errors import Invalid
 from periplus_hub.kit.events import Events
-from periplus_hub.kit.ids import node_id
+from periplus_hub.kit.node_ids import node_id
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Text, cast, func, literal
 
 from periplus_hub.kit.errors import Invalid
-from periplus_hub.kit.ids import node_id
+from periplus_hub.kit.node_ids import node_id
 
 
 @dataclass(frozen=True, slots=True)

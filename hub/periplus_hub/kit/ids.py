@@ -28,11 +28,6 @@ def new_id() -> UUID:
     return UUID(int=milliseconds << 80 | 7 << 76 | step << 64 | 0b10 << 62 | secrets.randbits(62))
 
 
-def node_id(kind: str, *parts: object) -> str:
-    """`Kind:part:part`: how every answer names a thing, so that `node` finds it again."""
-    return ":".join((kind, *map(str, parts)))
-
-
 def random_token(size_bytes: int = 32) -> str:
     """Unguessable text, safe in URLs and headers; 32 bytes are 43 characters."""
     return secrets.token_urlsafe(size_bytes)

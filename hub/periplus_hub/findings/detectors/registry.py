@@ -1,0 +1,24 @@
+"""Every detector."""
+
+from typing import Final
+
+from periplus_hub.findings.detectors.base import Detector
+from periplus_hub.findings.detectors.clock_skew import ClockSkew
+from periplus_hub.findings.detectors.duplicate_identity import DuplicateIdentity
+from periplus_hub.findings.detectors.overlaps import Overlaps
+from periplus_hub.findings.detectors.shared_identity import SharedIdentity
+from periplus_hub.findings.detectors.silent_fleet import SilentFleet
+from periplus_hub.findings.detectors.stale_clusters import StaleClusters
+from periplus_hub.findings.detectors.unkept_register import UnkeptRegister
+from periplus_hub.findings.detectors.unreadable_sources import UnreadableSources
+
+DETECTORS: Final[tuple[Detector, ...]] = (
+    Overlaps(),
+    StaleClusters(),
+    SilentFleet(),
+    UnreadableSources(),
+    DuplicateIdentity(),
+    SharedIdentity(),
+    UnkeptRegister(),
+    ClockSkew(),
+)

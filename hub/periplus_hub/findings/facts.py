@@ -1,0 +1,69 @@
+"""What detectors look at. Pure: `service_facts.py` knows where each comes from."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar, cast
+from uuid import UUID
+
+from periplus_hub.addresses.knowledge import Missing
+from periplus_hub.addresses.model import Explanation, NamedClusters, OverlapGroup, RegisterStatus
+from periplus_hub.findings.listening import Listening
+from periplus_hub.fleet.model import Registration
+from periplus_hub.ingest.model import RecentBatch
+from periplus_hub.inventory.model import Source
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fact(Generic[T]):
+    """The key of something that can be known of a tenant."""
+
+    name: str
+
+
+class Facts:
+    """Those that are known in one round."""
+
+    def __init__(self, known: Mapping[Fact[Any], Any]) -> None:
+        self._known = known
+
+    def __getitem__(self, fact: Fact[T]) -> T:
+        """Raises LookupError where nobody said that it is needed."""
+        if fact not in self._known:
+            msg = f"the fact {fact.name!r} was not loaded: add it to the detector's needs"
+            raise LookupError(msg)
+        return cast("T", self._known[fact])
+
+    def only(self, needs: Iterable[Fact[Any]]) -> "Facts":
+        """These of them."""
+        return Facts({fact: self[fact] for fact in needs})
+
+
+MAX_OVERLAPS: Final = 1_000
+"""Groups that are looked at one by one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorstOverlaps:
+    """The groups that hurt now or block a join, worst first; of those beyond MAX_OVERLAPS only the number is known."""
+
+    groups: Sequence[OverlapGroup]
+    explanations: Mapping[UUID, Explanation]
+    hit: Mapping[UUID, NamedClusters]
+    """By group the clusters it is true for: a group may hold others that it hurts less."""
+    unlisted: int = 0
+
+
+REGISTRATIONS: Final[Fact[Sequence[Registration]]] = Fact("registrations")
+"""Pending and active ones."""
+SOURCES: Final[Fact[Mapping[UUID, Sequence[Source]]]] = Fact("sources")
+"""What each cluster's spoke tried to read."""
+MISSING: Final[Fact[Mapping[UUID, Sequence[Missing]]]] = Fact("missing")
+"""What each cluster's addresses are not known whole without."""
+RECENT_BATCHES: Final[Fact[Mapping[UUID, Sequence[RecentBatch]]]] = Fact("recent batches")
+"""In the order of arrival, only of clusters that were heard lately in more than one epoch."""
+REGISTER: Final[Fact[RegisterStatus]] = Fact("register of overlaps")
+OVERLAPS: Final[Fact[WorstOverlaps]] = Fact("worst overlaps")
+LISTENING: Final[Fact[Listening]] = Fact("listening")
+"""Whether silence means anything."""

@@ -1,0 +1,120 @@
+"""Where the facts that detectors need come from: each is loaded once a round, and only when somebody needs it."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, TypeVar, cast
+from uuid import UUID
+
+from periplus_hub.access.scope import Scope
+from periplus_hub.addresses import repository_groups
+from periplus_hub.addresses.knowledge import Evidence, Missing, known
+from periplus_hub.addresses.model import GroupFilter, RegisterStatus, Severity
+from periplus_hub.addresses.repository_groups import GroupAsk
+from periplus_hub.addresses.repository_knowledge import evidence_by_registration
+from periplus_hub.addresses.repository_register import register_status
+from periplus_hub.addresses.rows import group_of
+from periplus_hub.addresses.service import explain_groups, worst_hit
+from periplus_hub.findings import facts
+from periplus_hub.findings.facts import MAX_OVERLAPS, Fact, Facts, WorstOverlaps
+from periplus_hub.findings.listening import Listening, is_nobody_heard
+from periplus_hub.fleet.model import Registration, State
+from periplus_hub.fleet.repository import all_registrations
+from periplus_hub.ingest.kinds import NEVER_FOLDED
+from periplus_hub.ingest.model import RecentBatch
+from periplus_hub.ingest.repository_recent_batches import recent_batches
+from periplus_hub.inventory.model import Source
+from periplus_hub.kit.db import ReadConnection
+from periplus_hub.kit.windows import Window
+
+T = TypeVar("T")
+
+_RECENT: Final = timedelta(minutes=15)
+_HURTS: Final = GroupFilter(severities=(Severity.CONFLICT, Severity.BLOCKS_FEDERATION))
+_EVIDENCE: Final[Fact[Mapping[UUID, Evidence]]] = Fact("evidence")
+
+
+class FactLoader:
+    """Of one process: it remembers since when it has been listening to each tenant's clusters."""
+
+    def __init__(self) -> None:
+        self._listening: dict[UUID, Listening] = {}
+
+    async def load(self, c: ReadConnection, scope: Scope, now: datetime, needed: Iterable[Fact[Any]]) -> Facts:
+        """What is known of the tenant now."""
+        this = Round(c, scope, now, self._listening)
+        return Facts({fact: await this.know(fact) for fact in needed})
+
+
+class Round:
+    """One look at one tenant. What a fact is made of may be asked for like any other."""
+
+    def __init__(self, c: ReadConnection, scope: Scope, now: datetime, listening: dict[UUID, Listening]) -> None:
+        self.c = c
+        self.scope = scope
+        self.now = now
+        self.listening = listening
+        self._known: dict[Fact[Any], Any] = {}
+
+    async def know(self, fact: Fact[T]) -> T:
+        """Loaded the first time."""
+        if fact not in self._known:
+            self._known[fact] = await _LOADERS[fact](self)
+        return cast("T", self._known[fact])
+
+
+async def _registrations(this: Round) -> Sequence[Registration]:
+    return await all_registrations(this.c, this.scope, (State.PENDING, State.ACTIVE))
+
+
+async def _evidence(this: Round) -> Mapping[UUID, Evidence]:
+    registrations = await this.know(facts.REGISTRATIONS)
+    return await evidence_by_registration(this.c, this.scope, [registration.id for registration in registrations])
+
+
+async def _sources(this: Round) -> Mapping[UUID, Sequence[Source]]:
+    return {each: evidence.sources for each, evidence in (await this.know(_EVIDENCE)).items()}
+
+
+async def _missing(this: Round) -> Mapping[UUID, Sequence[Missing]]:
+    return {each: known(evidence, this.now).missing for each, evidence in (await this.know(_EVIDENCE)).items()}
+
+
+async def _recent_batches(this: Round) -> Mapping[UUID, Sequence[RecentBatch]]:
+    """Of those of whom more than one epoch was heard; for all others nobody looks."""
+    since = this.now - _RECENT
+    registrations = await this.know(facts.REGISTRATIONS)
+    suspects = [each.id for each in registrations if each.elder_heard_at is not None and each.elder_heard_at > since]
+    return await recent_batches(this.c, this.scope, suspects, since, NEVER_FOLDED) if suspects else {}
+
+
+async def _register(this: Round) -> RegisterStatus:
+    return await register_status(this.c, this.scope)
+
+
+async def _overlaps(this: Round) -> WorstOverlaps:
+    c, scope, asked, nobody = this.c, this.scope, GroupAsk(_HURTS, this.now), (None,)
+    page = (await repository_groups.groups(c, scope, nobody, Window(MAX_OVERLAPS), asked))[None]
+    groups = [group_of(row) for row in page.rows]
+    explanations = await explain_groups(c, scope, groups, suggest=False)
+    total = (await repository_groups.group_total(c, scope, nobody, asked))[None]
+    hit = await worst_hit(c, scope, groups, this.now)
+    return WorstOverlaps(groups=groups, explanations=explanations, hit=hit, unlisted=total - len(groups))
+
+
+async def _listening(this: Round) -> Listening:
+    nobody = is_nobody_heard(await this.know(facts.REGISTRATIONS), this.now)
+    tenant = this.scope.tenant_id
+    this.listening[tenant] = Listening.next_round(this.listening.get(tenant), this.now, heard_nobody=nobody)
+    return this.listening[tenant]
+
+
+_LOADERS: Final[Mapping[Fact[Any], Callable[[Round], Awaitable[Any]]]] = {
+    facts.REGISTRATIONS: _registrations,
+    facts.SOURCES: _sources,
+    facts.MISSING: _missing,
+    facts.RECENT_BATCHES: _recent_batches,
+    facts.REGISTER: _register,
+    facts.OVERLAPS: _overlaps,
+    facts.LISTENING: _listening,
+    _EVIDENCE: _evidence,
+}
