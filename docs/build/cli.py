@@ -18,8 +18,10 @@ Command = Any
 _JSON: Final = """
     Commands with `--json` print one JSON document on standard output, in one style: names of members as in GraphQL;
     words, like a state, in lower case with hyphens; counts as numbers; times in ISO 8601 and UTC; null is unknown.
-    Lists are arrays. Documents only grow: ignore what you do not know. Those of `try`, `demo` and `overlaps` are
-    [the report](try-report.md), which has a schema.
+    Lists are arrays. The same data prints the same bytes: members have one order, clusters and domains are sorted
+    by name, ranges by address, overlap groups and what is missing of a cluster worst first, findings by their last
+    change and tokens and acceptances by when they were made, newest first. Documents only grow: ignore what you do
+    not know. Those of `try`, `demo` and `overlaps` are [the report](try-report.md), which has a schema.
 """
 _EVERYWHERE: Final = {"--help", "--install-completion", "--show-completion"}
 

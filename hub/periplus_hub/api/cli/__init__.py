@@ -36,6 +36,7 @@ def command_line(*names: str) -> typer.Typer:
     app = typer.Typer(
         name="periplus",
         no_args_is_help=True,
+        rich_markup_mode=None,
         epilog="Exit codes: 0 done, 1 failed, 2 --fail-on met, 64 usage, 130 interrupted.",
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["--help", "-h"]},

@@ -11,7 +11,7 @@ from periplus_hub.api.cli.exits import Exit, fail
 from periplus_hub.api.cli.network_command import find_domain
 from periplus_hub.api.cli.output import tell_json
 from periplus_hub.api.cli.plain import Text
-from periplus_hub.api.cli.tables import print_table, standard_output, when
+from periplus_hub.api.cli.tables import print_table, print_text, standard_output, when
 
 OWNER: Final = """
 query Owner($ip: IpAddress!, $domain: ID, $at: DateTime) {
@@ -62,7 +62,7 @@ def address(
 def _print(found: dict[str, Any], owners: list[dict[str, Any]]) -> None:
     console = standard_output()
     if "candidateCount" in found:
-        console.print(Text(f"ambiguous: {found['reason']} ({found['candidateCount']} candidates)", style="bold"))
+        print_text(Text(f"ambiguous: {found['reason']} ({found['candidateCount']} candidates)", style="bold"), console)
     print_table(_COLUMNS, [tuple(map(Text, _row(each))) for each in owners], console)
 
 

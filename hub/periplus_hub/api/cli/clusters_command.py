@@ -14,10 +14,12 @@ from periplus_hub.api.cli.documents import document, word
 from periplus_hub.api.cli.naming import choose
 from periplus_hub.api.cli.output import tell, tell_json
 from periplus_hub.api.cli.plain import Console, Text
-from periplus_hub.api.cli.tables import standard_output, when
+from periplus_hub.api.cli.tables import print_labelled, print_text, standard_output, when
 from periplus_hub.api.client import HubClient
 
-clusters = typer.Typer(no_args_is_help=True, help="Clusters of the fleet: list, show, approve, revoke.")
+clusters = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Clusters of the fleet: list, show, approve, revoke."
+)
 
 APPROVE: Final = """
 mutation Approve($cluster: ID!) {
@@ -33,6 +35,7 @@ REVOKE: Final = APPROVE.replace("approveCluster", "revokeCluster").replace("Appr
 _COLUMNS: Final = ("cluster", "state", "last heard", "domain", "where", "version", "cni", "nodes", "pods", "services")
 _NUMBERS: Final = 3
 _MAX_RANGES: Final = 50
+_LABEL_WIDTH: Final = len("last heard") + 1
 
 NameArgument = Annotated[str, typer.Argument(help="The cluster's name or id.")]
 
@@ -56,7 +59,7 @@ def list_clusters(*, url: UrlOption = None, token_file: TokenFileOption = None, 
     empty = "No clusters yet. Make a token: 'periplus join-token create'."
     Listing(_COLUMNS, rows, documents, empty, numbers=_NUMBERS).show(as_json=as_json)
     for note in () if as_json else filter(None, map(why_pending, documents)):
-        standard_output().print(Text(note))
+        print_text(Text(note), standard_output())
 
 
 def why_pending(node: dict[str, Any]) -> str:
@@ -115,7 +118,7 @@ def show_cluster(
         ("clock", clock_note(found)),
     ):
         if cell:
-            console.print(Text.assemble((f"{column:<11}", "dim"), cell))
+            print_labelled(Text(f"{column:<{_LABEL_WIDTH}}", style="dim"), Text(cell), console)
     _print_ranges(found["allocations"], console)
     _print_sources(found, console)
     _print_quarantine(found, console)
@@ -130,9 +133,8 @@ def _print_ranges(ranges: list[dict[str, Any]], console: Console) -> None:
     console.print(Text("ranges" if ranges else "ranges: none is known", style="dim"))
     for each in ranges[:_MAX_RANGES]:
         told = " ".join(filter(None, (each["provider"], each["name"], each["node"])))
-        console.print(
-            Text.assemble("  ", (f"{word(each['allocationKind']):<13}", "bold"), f"{each['cidr']:<20} {told}")
-        )
+        kind = Text(f"  {word(each['allocationKind']):<13}", style="bold")
+        print_labelled(kind, Text(f"{each['cidr']:<20} {told}"), console)
     if len(ranges) > _MAX_RANGES:
         console.print(Text(f"  and {len(ranges) - _MAX_RANGES:,} more: --json has them all", style="dim"))
 
@@ -145,10 +147,9 @@ def _missing(node: dict[str, Any]) -> str:
 def _print_sources(found: dict[str, Any], console: Console) -> None:
     console.print(Text("sources", style="dim"))
     for source in found["sources"]:
-        line = Text.assemble("  ", (f"{source['state'].lower():<10}", "bold"), source["name"])
-        if source["message"]:
-            line.append(f" — {source['message']}. {source['remedy'] or ''}")
-        console.print(line)
+        why = f" — {source['message']}. {source['remedy'] or ''}" if source["message"] else ""
+        state = Text(f"  {source['state'].lower():<10}", style="bold")
+        print_labelled(state, Text(f"{source['name']}{why}"), console)
 
 
 def _print_quarantine(found: dict[str, Any], console: Console) -> None:
@@ -159,7 +160,8 @@ def _print_quarantine(found: dict[str, Any], console: Console) -> None:
     console.print(Text(f"set aside (rows that broke the contract{shown})", style="dim"))
     for entry in entries:
         rows = f"{entry['rows']} row{'' if entry['rows'] == '1' else 's'} of {entry['section']}"
-        console.print(Text.assemble("  ", (f"{when(entry['at'])}  ", "dim"), f"{rows}: ", (entry["reason"], "bold")))
+        told = Text.assemble(f"{rows}: ", (entry["reason"], "bold"))
+        print_labelled(Text(f"  {when(entry['at'])}  ", style="dim"), told, console)
 
 
 @clusters.command("approve")

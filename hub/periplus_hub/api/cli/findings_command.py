@@ -13,7 +13,7 @@ from periplus_hub.api.cli.output import tell
 from periplus_hub.api.cli.tables import when
 from periplus_hub.api.client import HubClient
 
-findings = typer.Typer(no_args_is_help=True, help="What detectors say: list, ack.")
+findings = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What detectors say: list, ack.")
 
 FINDINGS: Final = """
 query Findings($first: Int!, $after: String, $states: [FindingState!], $cluster: ID) {

@@ -14,8 +14,10 @@ from periplus_hub.api.cli.exits import Exit, fail
 from periplus_hub.api.cli.handing_out import handing_out
 from periplus_hub.api.cli.tables import when
 
-hub_commands = typer.Typer(no_args_is_help=True, help="Run the hub: serve, work, migrate.")
-tenants = typer.Typer(no_args_is_help=True, help="Who shares this hub: each sees only what is its own.")
+hub_commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Run the hub: serve, work, migrate.")
+tenants = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Who shares this hub: each sees only what is its own."
+)
 hub_commands.add_typer(tenants, name="tenants")
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="TOML file; flags and PERIPLUS_* win over it.")]

@@ -13,7 +13,9 @@ from periplus_hub.api.cli.naming import choose
 from periplus_hub.api.cli.output import tell
 from periplus_hub.api.client import HubClient
 
-domains = typer.Typer(no_args_is_help=True, help="Network domains: which clusters share one address space.")
+domains = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Network domains: which clusters share one address space."
+)
 
 _LINK: Final = "fragment Link on DomainLink { mode note other { id name } }"
 DOMAINS: Final = (

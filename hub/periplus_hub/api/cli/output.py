@@ -40,5 +40,11 @@ def ask(question: str) -> bool:
 
 
 def _write(line: str, *, err: bool) -> None:
-    """In colour on a terminal that wants it."""
-    typer.echo(line, err=err, color=False if os.environ.get("NO_COLOR") else None)
+    typer.echo(line, err=err, color=_colour())
+
+
+def _colour() -> bool | None:
+    """Whether to colour, as rich decides it; None: where it goes to a terminal."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return True if os.environ.get("FORCE_COLOR") else None

@@ -20,7 +20,7 @@ _ALL: Final = "all"
 _TWO: Final = 2
 
 
-overlaps = typer.Typer(invoke_without_command=True)
+overlaps = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
 for command in (accept, accepted, withdraw):
     overlaps.command(command.__name__)(command)
 

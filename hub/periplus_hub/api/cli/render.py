@@ -6,9 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Final
 
-from rich.padding import Padding
 from rich.rule import Rule
-from rich.table import Table
 
 from periplus_hub.api.cli.plain import Console, Text
 from periplus_hub.api.cli.report import (
@@ -22,7 +20,7 @@ from periplus_hub.api.cli.report import (
     fold_alike,
     minute,
 )
-from periplus_hub.api.cli.tables import print_table
+from periplus_hub.api.cli.tables import print_labelled, print_table, print_text
 
 # Foregrounds are the terminal's own, bold, dim, red, green or magenta: the rest is hard to read on light or on dark.
 _STYLE: Final = {
@@ -54,6 +52,7 @@ _STATE_STYLE: Final = {
 _UNKNOWN: Final = frozenset({ClusterState.UNREAD, ClusterState.PENDING, ClusterState.REVOKED})
 _NO_GROUPS: Final = "no overlapping address ranges"
 _LABEL_WIDTH: Final = len("    also latent for:")
+_GAP: Final = 2
 _VENDOR_SUFFIX: Final = re.compile(r"[-+].*")
 _MAX_RANGES: Final = 4
 _MAX_OWNERS: Final = 12
@@ -72,11 +71,8 @@ def print_report(report: Report, console: Console) -> None:
         if alike:
             _print_severity(severity, alike, console)
     console.print()
-    console.print(_summary(report))
-    for line in _caveats(report):
-        console.print(line)
-    for note in report.notes:
-        console.print(Text(note, style="dim"))
+    for line in (_summary(report), *_caveats(report), *(Text(note, style="dim") for note in report.notes)):
+        print_text(line, console)
 
 
 def _print_clusters(clusters: Sequence[ClusterLine], console: Console) -> None:
@@ -107,9 +103,9 @@ def _print_trouble(cluster: ClusterLine, console: Console) -> None:
     line = Text.assemble((f"{cluster.name}: ", _STATE_STYLE[cluster.state]), cluster.message)
     if cluster.reason:
         line.append(f" [{cluster.reason}]", style="dim")
-    console.print(Padding(line, (0, 0, 0, 2)))
+    print_labelled(Text("  "), line, console)
     if cluster.remedy:
-        console.print(Padding(Text(f"→ {cluster.remedy}"), (0, 0, 0, 4)))
+        print_labelled(Text("    → "), Text(cluster.remedy), console)
 
 
 def _print_severity(severity: Severity, alike: list[tuple[GroupLine, tuple[str, ...]]], console: Console) -> None:
@@ -122,10 +118,8 @@ def _print_severity(severity: Severity, alike: list[tuple[GroupLine, tuple[str, 
         _print_group(group, cidrs, shared, console)
     if shared:
         console.print(Text("For all of these:", style="green"))
-        bullets = Table.grid()
         for text in shared:
-            bullets.add_row(Text("    • ", style="green"), Text(text))
-        console.print(bullets)
+            print_labelled(Text("    • ", style="green"), Text(text), console)
 
 
 def _shared_remedies(groups: Sequence[GroupLine]) -> tuple[str, ...]:
@@ -144,7 +138,7 @@ def _print_group(group: GroupLine, cidrs: tuple[str, ...], shared: tuple[str, ..
     if line.cell_len <= console.width:
         console.print(line)
     else:
-        console.print(ranges)
+        print_text(ranges, console)
         items.append(("between", "bold", owners))
     if group.severity is not Severity.INTENDED:
         label = "breaks" if group.severity is Severity.CONFLICT else "would break"
@@ -161,15 +155,11 @@ def _print_group(group: GroupLine, cidrs: tuple[str, ...], shared: tuple[str, ..
 
 def _print_items(items: Sequence[tuple[str, str, str]], console: Console) -> None:
     """Label, its style, and text; a label that repeats is said once."""
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(no_wrap=True, min_width=_LABEL_WIDTH)
-    grid.add_column(overflow="fold")
     before = ""
     for label, style, text in items:
-        grid.add_row(Text("" if label == before else f"    {label}", style=style), Text(text))
+        shown = "" if label == before else f"    {label}"
+        print_labelled(Text(f"{shown:<{_LABEL_WIDTH + _GAP}}", style=style), Text(text), console)
         before = label
-    if items:
-        console.print(grid)
 
 
 def _owners(group: GroupLine, severity: Severity) -> str:

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from typing import Final, TextIO, cast
 
 from rich.cells import cell_len
+from rich.containers import Lines
 from rich.table import Table
 
 from periplus_hub.api.cli.plain import Console, Text
 
 _GAP: Final = 2
+_WORD: Final = re.compile(r"(\S+)\s*")
 _BLANKS: Final = re.compile(r"[ \t]+(?=\n)")
 
 
@@ -49,16 +51,20 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Text]], console:
     """Rows under headings; the last `numbers` columns are aligned right.
 
     On a narrow terminal cells wrap between words, then columns are left out, which is said below; where that is not
-    enough the terminal wraps lines. Where no person looks, a row is a line, as grep likes it.
+    enough each row is a list of its cells. Where no person looks, a row is a line, as grep likes it.
     """
     texts = [[column, *(row[index].plain for row in rows)] for index, column in enumerate(columns)]
-    kept = _kept(texts, console.width) if console.is_terminal else list(range(len(columns)))
-    widths = _widths([texts[index] for index in kept], console.width if console.is_terminal else None)
+    width = console.width if console.is_terminal else None
+    kept = list(range(len(columns))) if width is None else _kept(texts, width)
+    if width is not None and _least_width([texts[index] for index in kept]) > width:
+        _print_lists(columns, rows, console)
+        return
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, _GAP, 0, 0))
-    for index, width in zip(kept, widths, strict=True):
+    widths = _widths([texts[index] for index in kept], width)
+    for index, each in zip(kept, widths, strict=True):
         left = index < len(columns) - numbers
         column = columns[index].upper()
-        table.add_column(column, justify="left" if left else "right", width=width, overflow="fold")
+        table.add_column(column, justify="left" if left else "right", width=each, overflow="fold")
     for row in rows:
         table.add_row(*(row[index] for index in kept))
     usual = console.width
@@ -69,18 +75,56 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Text]], console:
         console.width = usual
     left_out = [column for index, column in enumerate(columns) if index not in kept]
     if left_out:
-        console.print(Text(f"not shown, the terminal is too narrow: {', '.join(left_out)}", style="dim"))
+        print_text(Text(f"not shown, the terminal is too narrow: {', '.join(left_out)}", style="dim"), console)
+
+
+def _print_lists(columns: Sequence[str], rows: Sequence[Sequence[Text]], console: Console) -> None:
+    """What is as wide as it must be: one cell a line, rows apart."""
+    indent = max(map(cell_len, columns)) + _GAP
+    for number, row in enumerate(rows):
+        if number:
+            console.print()
+        for column, cell in zip(columns, row, strict=True):
+            print_labelled(Text(f"{column.upper():<{indent}}", style="dim"), cell, console)
+
+
+def print_text(text: Text, console: Console) -> None:
+    """A text that wraps between words."""
+    print_labelled(Text(), text, console)
+
+
+def print_labelled(label: Text, text: Text, console: Console) -> None:
+    """A text that wraps beside its label, between words: one that is too wide, like an id, stays whole to be copied."""
+    indent = label.cell_len
+    for number, line in enumerate(_lines(text, console.width - indent)):
+        line.rstrip()
+        console.print(Text.assemble(label if number == 0 else " " * indent, line), soft_wrap=True)
+
+
+def _lines(text: Text, width: int) -> Lines:
+    """Rich's own wrapping breaks what is too wide, or cuts it off."""
+    starts, used = [], 0
+    for word in _WORD.finditer(text.plain):
+        if used and used + cell_len(word[1]) > width:
+            starts.append(word.start())
+            used = 0
+        used += cell_len(word[0])
+    return text.divide(starts)
 
 
 def _kept(texts: list[list[str]], most: int) -> list[int]:
     """The columns that fit without breaking a word; those that nothing can be left out for as well."""
     kept = list(range(len(texts)))
     for spare in _SPARE:
-        least = [_least(texts[index], first=index == 0) for index in kept]
-        if sum(least) + _GAP * (len(kept) - 1) <= most:
+        if _least_width([texts[index] for index in kept]) <= most:
             break
         kept = [index for index in kept if texts[index][0] != spare]
     return kept
+
+
+def _least_width(texts: list[list[str]]) -> int:
+    """Of the whole table."""
+    return sum(_least(column, first=index == 0) for index, column in enumerate(texts)) + _GAP * (len(texts) - 1)
 
 
 def _least(column: list[str], *, first: bool) -> int:

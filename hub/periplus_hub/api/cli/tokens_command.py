@@ -17,8 +17,12 @@ from periplus_hub.api.cli.output import tell
 from periplus_hub.api.cli.tables import when
 from periplus_hub.api.client import HubClient
 
-join_tokens = typer.Typer(no_args_is_help=True, help="Tokens with which a spoke joins the fleet.")
-api_tokens = typer.Typer(no_args_is_help=True, help="Tokens with which people and programs ask the hub.")
+join_tokens = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Tokens with which a spoke joins the fleet."
+)
+api_tokens = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Tokens with which people and programs ask the hub."
+)
 
 JOIN_TOKENS: Final = """
 query JoinTokens($first: Int!, $after: String, $usable: Boolean!) {

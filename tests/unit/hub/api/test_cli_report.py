@@ -147,7 +147,7 @@ def test_long_lists_wrap_beside_their_label_on_a_narrow_terminal() -> None:
     text = printed(Report(clusters=(), groups=(group("10.0.0.0/16", Severity.CONFLICT, *owners),)), width=70)
     lines = text.splitlines()
     start = lines.index("10.0.0.0/16")
-    assert lines[start + 1].startswith("    between           cluster-with-a-name-0 (pod) · ")
+    assert lines[start + 1].startswith("    between           cluster-with-a-name-0 (pod) ·")
     assert lines[start + 2].startswith(" " * 22 + "cluster-with-a-name-")
     assert max(map(len, lines)) <= 70
 

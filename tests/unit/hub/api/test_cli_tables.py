@@ -3,6 +3,8 @@
 import io
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from periplus_hub.api.cli.plain import Console, Text
 from periplus_hub.api.cli.tables import Trimmed, print_table
@@ -25,13 +27,34 @@ def printed(width: int, *, terminal: bool) -> list[str]:
 
 @pytest.mark.parametrize("width", [20, 50, 60, 80, 120])
 def test_no_word_is_ever_broken(width: int) -> None:
-    text, _, said = "\n".join(printed(width, terminal=True)).partition(LEFT_OUT[: min(len(LEFT_OUT), 10)])
-    left_out = [each for each in COLUMNS if each in said]
-    lines = text.splitlines()
-    kept = [index for index, column in enumerate(COLUMNS) if column not in left_out]
-    wanted = {word for row in ROWS for index in kept for word in row[index].plain.split()}
-    assert {word for line in lines for word in line.split()} == wanted | {COLUMNS[index].upper() for index in kept}
-    assert left_out == {20: ["where", "pods"]}.get(width, [])
+    wanted = {word for row in ROWS for cell in row for word in cell.plain.split()} | set(map(str.upper, COLUMNS))
+    assert {word for line in printed(width, terminal=True) for word in line.split()} == wanted
+
+
+def test_what_is_wider_than_the_terminal_is_a_list() -> None:
+    assert [line.rstrip() for line in printed(20, terminal=True)] == [
+        *("NAME   analytics-eemshaven", "WHERE  gcp", "       europe-west4"),
+        *("NOTE   made with its", "       cluster", "PODS   17", ""),
+        *("NAME   lab", "WHERE  –", "NOTE", "PODS   ?"),
+    ]
+
+
+WORDS = st.one_of(st.text("abc-", min_size=1, max_size=110), st.uuids().map(lambda each: f"Cluster:{each}"))
+CELLS = st.lists(WORDS, min_size=1, max_size=4).map(" ".join)
+
+
+@given(st.lists(st.tuples(CELLS, CELLS, CELLS, st.integers(0, 10**9).map("{:,}".format)), min_size=1, max_size=4))
+def test_every_table_fits_80_columns_and_breaks_nothing_that_is_copied(rows: list[tuple[str, ...]]) -> None:
+    heads, indent = ["ID", "OWNER", "NOTE", "BYTES"], len("OWNER  ")
+    stream = io.StringIO()
+    console = Console(file=stream, width=80, force_terminal=True, color_system=None)
+    print_table([head.lower() for head in heads], [tuple(map(Text, row)) for row in rows], console, numbers=1)
+    lines = stream.getvalue().splitlines()
+    is_list = lines[0].split() != heads
+    wide = [line for line in lines if len(line.rstrip()) > 80]
+    assert [line for line in wide if not is_list or len(line[indent:].split()) > 1] == []
+    told = [word for row in rows for cell in row for word in cell.split()] + heads * (len(rows) if is_list else 1)
+    assert sorted(word for line in lines for word in line.split()) == sorted(told)
 
 
 def test_the_fleet_fits_80_columns_with_what_matters_most() -> None:
