@@ -63,6 +63,20 @@ def guard() -> None:
     sys.stderr = _text(_Lenient(2, was_open=was_open[2]), sys.stderr, is_live=True)
 
 
+def move_stderr() -> int | None:
+    """What Python says goes on to where standard error led, by a new descriptor, which is returned.
+
+    None where the streams are not guarded, as in a test: whoever took them over looks after them.
+    """
+    raw = getattr(getattr(sys.stderr, "buffer", None), "raw", None)
+    if not isinstance(raw, _Lenient):
+        return None
+    sys.stderr.flush()
+    descriptor = os.dup(raw.fileno())
+    sys.stderr = _text(_Lenient(descriptor, was_open=raw.error is None), sys.stderr, is_live=True)
+    return descriptor
+
+
 def is_output_lost() -> bool:
     """Whether something that was printed did not arrive, or cannot."""
     return _output_error() is not None

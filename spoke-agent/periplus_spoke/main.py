@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NoReturn
 
+from periplus_contract.native_stderr import separate_native_stderr
 from periplus_contract.streams import output_problem
 from periplus_spoke.kit import memory
 from periplus_spoke.kit.clock import SystemClock
@@ -68,6 +69,7 @@ def run_command(arguments: Sequence[str]) -> Exit:
         flags = {name: value for name, value in given.items() if value is not None}
         config = load(flags, os.environ, options.config, needs_hub=options.command != "check")
         token = join_token(config, os.environ)
+        separate_native_stderr()
         set_up(config.log_format, config.log_level)
         memory.prepare()
         return asyncio.run(_command(options, config, token))

@@ -1,6 +1,7 @@
 """A hub in a process of its own, and an outside judge of what it made of what it was sent."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -29,7 +30,7 @@ from tests.support.spokes_door import Door, Member
 
 @asynccontextmanager
 async def hub_process(
-    database_url: str, folder: Path, crash_at: str = ""
+    database_url: str, folder: Path, crash_at: str = "", log: Path | None = None
 ) -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
     ready = folder / "ready.json"
     ready.unlink(missing_ok=True)
@@ -40,7 +41,10 @@ async def hub_process(
         "PERIPLUS_DATA_DIR": str(folder),
         VARIABLE: crash_at,
     }
-    process = await asyncio.create_subprocess_exec(*command, env=environment, stdout=asyncio.subprocess.DEVNULL)
+    with log.open("wb") if log else contextlib.nullcontext() as stderr:
+        process = await asyncio.create_subprocess_exec(
+            *command, env=environment, stdout=asyncio.subprocess.DEVNULL, stderr=stderr
+        )
     try:
         while not ready.exists():
             assert process.returncode is None, "the hub did not start"

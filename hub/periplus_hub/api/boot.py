@@ -10,6 +10,8 @@ from typing import Final, Literal
 
 import uvloop
 
+from periplus_contract.log_lines import tell_of_the_rest
+from periplus_contract.native_stderr import separate_native_stderr
 from periplus_hub.api.config import HubConfig
 from periplus_hub.api.store import open_store
 from periplus_hub.kit import logs
@@ -22,13 +24,15 @@ _AT_ONCE: Final = frozenset({"admin_token", "add_tenant", "list_tenants"})
 
 def run(action: Action, config: HubConfig, *arguments: str) -> str | None:
     """Run one of `periplus_hub.api.serve` to its end; returns what it has to tell. Raises Refusal."""
+    separate_native_stderr()
+    tell_of_the_rest()
     return uvloop.run(start(action, config, *arguments))
 
 
 async def start(action: Action, config: HubConfig, *arguments: str) -> str | None:
     """The same inside a running loop."""
     level = "warning" if action in _AT_ONCE else config.log_level
-    logs.configure(level, human=config.log_format == "text")
+    logs.configure(level, config.log_format)
     if action == "work" and config.embedded:
         raise Refusal(
             "'hub work' needs a database it can share with 'hub serve'",

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from periplus_contract.log_lines import LogFormat
 from periplus_hub.addresses.config import AddressesConfig
 from periplus_hub.ingest.config import IngestConfig
 from periplus_hub.inventory.config import InventoryConfig
@@ -155,7 +156,9 @@ class ProcessConfig(Settings):
         default=None, description="Also do the work of `hub work`. Default: with the embedded store, yes."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged.")
-    log_format: Literal["json", "text"] = Field(default="json", description="One JSON object per line, or text.")
+    log_format: LogFormat = Field(
+        default="auto", description="json: one object per line; text: for people; auto: text at a terminal, else json."
+    )
 
 
 class HubConfig(StoreConfig, ListenerConfig, ProcessConfig, IngestConfig, InventoryConfig, AddressesConfig):

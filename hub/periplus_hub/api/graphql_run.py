@@ -27,6 +27,7 @@ from periplus_hub.api.graphql_executor import CompiledExecutor
 from periplus_hub.api.graphql_gate import Admitted
 from periplus_hub.api.graphql_limits import GateRefusal, Limits
 from periplus_hub.api.graphql_places import Operations, busy
+from periplus_hub.kit.db_errors import is_store_trouble
 from periplus_hub.kit.errors import Refusal
 from periplus_hub.kit.events import Event
 from periplus_hub.kit.graphql import Context
@@ -164,7 +165,7 @@ def error_entries(errors: Sequence[GraphQLError], request_id: str) -> list[dict[
 
 def _is_broken(error: GraphQLError) -> bool:
     cause = error.original_error
-    return cause is not None and not isinstance(cause, Refusal | GraphQLError)
+    return cause is not None and not isinstance(cause, Refusal | GraphQLError) and not is_store_trouble(cause)
 
 
 def _entry(error: GraphQLError, request_id: str) -> dict[str, object]:
@@ -175,6 +176,10 @@ def _entry(error: GraphQLError, request_id: str) -> dict[str, object]:
         extensions = {"code": "invalid-variable", "remedy": _DECLARED}
     elif isinstance(cause, Refusal):
         extensions = {"code": cause.slug, "remedy": cause.remedy}
+    elif cause is not None and is_store_trouble(cause):
+        _log.warning("store_not_answering", path=error.path, request_id=request_id, exc_info=cause)
+        entry["message"] = "The store does not answer in time."
+        extensions = {"code": "unavailable", "remedy": "Try again shortly, or see the hub's log."}
     elif _is_broken(error):
         entry["message"] = f"Something broke inside the hub; its log tells more under {request_id}."
         extensions = {"code": "internal", "remedy": "Report it with the request id.", "requestId": request_id}

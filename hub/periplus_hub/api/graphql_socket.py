@@ -197,8 +197,8 @@ class Connection:
             await self._send({"id": identity, "type": "error", "payload": refusal.as_errors()})
         except GateRefusal as refusal:
             await self._send({"id": identity, "type": "error", "payload": [refusal.as_error()]})
-        except Exception as error:  # noqa: BLE001 - a bug, or the store went away: the listener must hear of it
-            _log.exception("subscription_failed", error=str(error))
+        except Exception:  # noqa: BLE001 - a bug, or the store went away: the listener must hear of it
+            _log.exception("subscription_failed")
             await self._send({"id": identity, "type": "error", "payload": [_FAILED.as_error()]})
         else:
             await self._send({"id": identity, "type": "complete"})

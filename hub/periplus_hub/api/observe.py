@@ -28,6 +28,7 @@ HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
 """No answer lacks them."""
+_SHOWN_PATH: Final = 200
 _TRANSPORT_SECURITY: Final = "max-age=31536000"
 
 _STOPPING: Final = Unavailable("the hub is stopping", "Try again shortly.")
@@ -76,9 +77,11 @@ class Observed:
     async def _fail(self, error: Exception, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         response = problem_for(error, answer.identity)
         if error is _STOPPING:
-            _log.warning("request_cut_off", method=scope["method"], path=scope["path"])
+            _log.warning("request_cut_off", method=scope["method"], path=scope["path"][:_SHOWN_PATH])
         elif response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            _log.error("request_failed", method=scope["method"], path=scope["path"], exc_info=error)
+            fault = response.status_code == HTTPStatus.INTERNAL_SERVER_ERROR
+            log = _log.error if fault else _log.warning
+            log("request_failed", method=scope["method"], path=scope["path"][:_SHOWN_PATH], exc_info=error)
         if not answer.started:
             await response(scope, receive, answer)
 

@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from periplus_contract import problems
 from periplus_hub.access.service import request_id
-from periplus_hub.kit.db_errors import DATABASE_ERRORS, is_connection_trouble, is_no_room, is_timeout
+from periplus_hub.kit.db_errors import is_store_trouble
 from periplus_hub.kit.errors import Refusal, Unavailable
 
 _STATUS: Final = {
@@ -63,7 +63,7 @@ def problem_for(error: Exception, request_id: str) -> Response:
         return registered_problem(problems.OVERLOADED, error.message)
     if isinstance(error, Refusal):
         return plain_problem(_STATUS.get(error.slug, HTTPStatus.BAD_REQUEST), error.message, error.remedy)
-    if isinstance(error, DATABASE_ERRORS) and (is_connection_trouble(error) or is_no_room(error) or is_timeout(error)):
+    if is_store_trouble(error):
         return registered_problem(problems.OVERLOADED, "the store does not answer in time")
     return plain_problem(
         HTTPStatus.INTERNAL_SERVER_ERROR,

@@ -17,10 +17,12 @@ from periplus_hub.kit.db_errors import (
     is_connection_trouble,
     is_login_refused,
     is_no_database,
+    is_store_trouble,
 )
 from periplus_hub.kit.errors import Unavailable
 from periplus_hub.kit.event_bridge import EventBridge
 from periplus_hub.kit.events import Events
+from periplus_hub.kit.logs import expect
 from periplus_hub.kit.migrate import check_schema, upgrade
 from periplus_hub.kit.tasks import beside
 
@@ -72,6 +74,7 @@ async def open_resources(config: HubConfig, url: str) -> AsyncIterator[Resources
     """Schema, pools and the services on the store at `url`. An embedded store is migrated, another only checked."""
     if config.embedded:
         await migrated(url)
+    expect(is_store_trouble)
     clock = SystemClock()
     databases = open_databases(url, clock, config)
     events = Events()

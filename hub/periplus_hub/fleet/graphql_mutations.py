@@ -193,7 +193,7 @@ class FleetMutation:
                 await service.approve(c, context.scope, context.clock, identity)
                 found = await _cluster(c, context.scope, identity)
             context.announce(context.scope.tenant_id, CLUSTERS_TOPIC, id=str(identity))
-            _log.info("cluster_approved", cluster=found.name, registration_id=str(identity), by=context.scope.actor)
+            _log.info("cluster_approved", cluster=found.name, registration=str(identity), by=context.scope.actor)
             return found
 
         return await attempt(work)
@@ -210,7 +210,7 @@ class FleetMutation:
                 await service.revoke(c, context.scope, context.clock, identity)
                 found = await _cluster(c, context.scope, identity)
             context.announce(context.scope.tenant_id, CLUSTERS_TOPIC, id=str(identity))
-            _log.info("cluster_revoked", cluster=found.name, registration_id=str(identity), by=context.scope.actor)
+            _log.info("cluster_revoked", cluster=found.name, registration=str(identity), by=context.scope.actor)
             return found
 
         return await attempt(work)

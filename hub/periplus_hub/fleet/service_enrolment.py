@@ -80,7 +80,7 @@ class Enrolment:
             raise _name_taken(request.cluster_name) from error
         if joined:
             self._events.publish(row.tenant_id, CLUSTERS_TOPIC, {"id": str(row.id)})
-            _log.info("cluster_joined", cluster=row.name, registration_id=str(row.id), state=row.state)
+            _log.info("cluster_joined", cluster=row.name, registration=str(row.id), state=row.state)
         return EnrolAnswer(
             registration=str(row.id),
             cluster_name=row.name,

@@ -67,7 +67,7 @@ class Decoding:
             raise RefusedError(problems.OVERLOADED, "there is no memory for it now", retry_after_s=BUSY_S) from error
         except BaseException as error:  # a panic of a library in Rust is no Exception
             what = f"{type(error).__name__}: {error}"[:500]
-            _log.error("batch_not_read", registration_id=sealed.header.registration, seq=sealed.header.seq, error=what)
+            _log.error("batch_not_read", registration=sealed.header.registration, seq=sealed.header.seq, error=what)
             raise RefusedError(problems.INVALID_BATCH, "the hub cannot read it; its log says why") from error
 
     def _decoded(self, sealed: SealedBatch, earlier: Sequence[WaitingPart]) -> DecodedBatch:

@@ -97,6 +97,13 @@ def is_denied(error: BaseException) -> bool:
     return _DENIED in sqlstates(error)
 
 
+def is_store_trouble(error: BaseException) -> bool:
+    """The store is away, full or too slow: no fault of ours, and the same may work later."""
+    if not isinstance(error, DATABASE_ERRORS):
+        return False
+    return is_connection_trouble(error) or is_no_room(error) or is_timeout(error) or is_contention(error)
+
+
 def is_no_room(error: BaseException) -> bool:
     """The server's disk or memory is full."""
     return any(state in _NO_ROOM for state in sqlstates(error))

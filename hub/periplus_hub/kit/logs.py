@@ -1,14 +1,24 @@
-"""Structured logs on stderr, one JSON object per line; libraries' logs take the same way. Never a secret."""
+"""Structured logs on standard error; libraries' logs take the same way. Never a secret."""
 
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+import traceback
+from collections.abc import Callable, MutableMapping
 from typing import Any, Final
 
 import structlog
 
-from periplus_contract.text import json_text, visible
+from periplus_contract.log_lines import (
+    ERROR_KIND,
+    CountingHandler,
+    LogFormat,
+    in_one_line,
+    is_from_outside,
+    log_line,
+    wants_text,
+)
+from periplus_hub.kit.errors import Refusal
 
 HIDDEN: Final = "[hidden]"
 _SECRET_KEYS: Final = re.compile(r"token|secret|password|passwd|authorization|credential|cookie", re.IGNORECASE)
@@ -19,39 +29,30 @@ _SECRET_VALUES: Final = re.compile(
     r"|(://[^:/@\s]*:)[^@/\s]+(?=@)",  # a password in a URL
     re.IGNORECASE,
 )
-_SEVERAL_LINES: Final = frozenset({"exception", "stack"})
-"""Tracebacks: each of their lines is made visible by itself, and indented, so that none passes for a record."""
+_FROM_CLIENTS: Final = frozenset(
+    {
+        *("ClientDisconnect", "ClientDisconnected", "HttpParserError", "UnicodeDecodeError"),
+        *("WebSocketDisconnect", "WebSocketException"),
+    }
+)
+"""By name: their libraries are loaded after the log is set up, or never."""
+_expected: Final[list[Callable[[BaseException], bool]]] = []
 
 Event = MutableMapping[str, Any]
 
 
-def configure(level: str = "info", *, human: bool = False) -> None:
-    """Set up logging for the whole process; `human` is for a terminal."""
-    shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
-        hide_secrets,
-    ]
-    shown = [show_plainly] if human else []
+def configure(level: str = "info", log_format: LogFormat = "auto") -> None:
+    """Set up logging for the whole process."""
+    shared: list[structlog.typing.Processor] = [structlog.contextvars.merge_contextvars, tell_error, hide_secrets]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(colors=False) if human else structlog.processors.JSONRenderer(json_text)
-    )
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *shown, renderer],
-        )
-    )
+    render = _as_text if wants_text(log_format, sys.stderr) else _as_json
+    handler = CountingHandler(sys.stderr)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[render]))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -61,20 +62,48 @@ def configure(level: str = "info", *, human: bool = False) -> None:
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
 
 
+def expect(is_expected: Callable[[BaseException], bool]) -> None:
+    """From now on errors of which this is true are told in one line, without a traceback."""
+    if is_expected not in _expected:
+        _expected.append(is_expected)
+
+
+def tell_error(_logger: object, _method: str, event: Event) -> Event:
+    """A structlog processor: `error` for whatever went wrong, `exception` with the traceback of a fault of ours."""
+    given = event.pop("exc_info", None)
+    error = sys.exc_info()[1] if given is True else given[1] if isinstance(given, tuple) else given
+    if isinstance(error, BaseException):
+        event.setdefault("error", in_one_line(error))
+        event[ERROR_KIND] = type(error).__name__
+        if not _is_expected(error):
+            event["exception"] = "".join(traceback.format_exception(error)).rstrip()
+    return event
+
+
+def _is_expected(error: BaseException) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(_is_expected, error.exceptions))
+    if isinstance(error, Refusal) or is_from_outside(error) or any(is_expected(error) for is_expected in _expected):
+        return True
+    return any(each.__name__ in _FROM_CLIENTS for each in type(error).__mro__)
+
+
+def _as_text(_logger: object, _method: str, event: Event) -> str:
+    return _line(event, text=True)
+
+
+def _as_json(_logger: object, _method: str, event: Event) -> str:
+    return _line(event, text=False)
+
+
+def _line(event: Event, *, text: bool) -> str:
+    fields = {key: value for key, value in event.items() if not key.startswith("_")}
+    return log_line(event["_record"], str(fields.pop("event", "")), fields, text=text)
+
+
 def hide_secrets(_logger: object, _method: str, event: Event) -> Event:
     """A structlog processor: values under secret-looking keys, and secrets inside texts."""
     return {key: _cleaned(key, value) for key, value in event.items()}
-
-
-def show_plainly(_logger: object, _method: str, event: Event) -> Event:
-    """A structlog processor for terminals: what a cluster or a stranger said cannot move the cursor or hide a line."""
-    return {visible(key): _plain(value, key) for key, value in event.items()}
-
-
-def _plain(value: Any, key: str) -> Any:  # noqa: ANN401 - log values are anything
-    if key in _SEVERAL_LINES and isinstance(value, str):
-        return "\n".join(f"    {visible(line)}" for line in value.split("\n"))
-    return value if isinstance(value, int | float) or value is None else visible(str(value))
 
 
 def redacted(text: str) -> str:

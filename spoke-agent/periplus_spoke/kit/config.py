@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from periplus_contract.log_lines import LogFormat
 from periplus_contract.names import ALLOWED, MAX_CLUSTER_NAME, why_no_name
 from periplus_spoke.kit.errors import ConfigError
-from periplus_spoke.kit.logs import LogFormat
 
 PREFIX: Final = "PERIPLUS_SPOKE_"
 JOIN_TOKEN_VARIABLE: Final = PREFIX + "JOIN_TOKEN"
@@ -61,7 +61,7 @@ class SpokeConfig(msgspec.Struct, frozen=True, kw_only=True):
     kubeconfig: Path | None = None
     context: str = ""
     status_file: Path | None = None
-    log_format: LogFormat = "json"
+    log_format: LogFormat = "auto"
     log_level: str = "info"
     health_port: int | None = None
     health_host: str = "0.0.0.0"  # noqa: S104 - the kubelet probes from the node
@@ -192,7 +192,12 @@ SETTINGS: Final = (
     Setting("kubeconfig", _path, _FILE, "Kubeconfig to use; inside a pod its ServiceAccount is the default."),
     Setting("context", _text, "a context's name", "Context of the kubeconfig; its current context is the default."),
     Setting("status_file", _path, _FILE, "File to report progress in, as one JSON object."),
-    Setting("log_format", _one_of("json", "text"), "json or text", "Format of the log on standard error."),
+    Setting(
+        "log_format",
+        _one_of("auto", "json", "text"),
+        "auto, json or text",
+        "Format of the log on standard error; auto is text at a terminal, else json.",
+    ),
     Setting("log_level", _one_of("debug", "info", "warning", "error"), "debug, info, warning or error", "Least level."),
     Setting("health_port", _whole(0, 65_535), "0 to 65535", "Port for /healthz, /readyz and /metrics; 0 takes any."),
     Setting("health_host", _text, "an address", "Address the health port listens on."),

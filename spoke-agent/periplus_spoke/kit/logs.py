@@ -2,43 +2,43 @@
 
 import logging
 import sys
-from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Final
 
-from periplus_contract.text import json_text, visible
+from periplus_contract.log_lines import (
+    CountingHandler,
+    LogFormat,
+    in_one_line,
+    is_from_outside,
+    log_line,
+    tell_of_the_rest,
+    wants_text,
+)
+from periplus_spoke.kit.errors import SpokeError
 
-LogFormat = Literal["json", "text"]
 _OURS: Final = "periplus_spoke"
-_STANDARD: Final = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {"message", "taskName"}
+_STANDARD: Final = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {
+    "message",
+    "taskName",
+    "repeated",
+}
 
 
-class JsonFormatter(logging.Formatter):
-    """One JSON object per line; fields given as `extra` stand beside time, level, logger and message."""
+class Lines(logging.Formatter):
+    """One line per record; fields given as `extra` stand beside time, level, logger and message."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        """One line."""
-        fields = {
-            "time": _time(record),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-            **extra(record),
-        }
-        if record.exc_info:
-            fields["error"] = self.formatException(record.exc_info)
-        return json_text(fields, default=str)
-
-
-class TextFormatter(logging.Formatter):
-    """For people at a terminal."""
+    def __init__(self, *, text: bool) -> None:
+        super().__init__()
+        self._text = text
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line, plus a traceback when there is one."""
-        fields = "".join(f" {key}={value}" for key, value in extra(record).items() if value not in ("", None))
-        lines = [f"{_time(record)} {record.levelname.lower():7} {record.getMessage()}{fields}"]
-        if record.exc_info:
-            lines += [f"    {line}" for line in self.formatException(record.exc_info).split("\n")]
-        return "\n".join(map(visible, lines))
+        """One line, and as text a traceback when there is one."""
+        fields = extra(record)
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None:
+            fields.setdefault("error", in_one_line(error))
+            if record.exc_info and not (is_from_outside(error) or isinstance(error, SpokeError)):
+                fields["exception"] = self.formatException(record.exc_info)
+        return log_line(record, record.getMessage(), fields, text=self._text)
 
 
 def extra(record: logging.LogRecord) -> dict[str, object]:
@@ -48,11 +48,8 @@ def extra(record: logging.LogRecord) -> dict[str, object]:
 
 def set_up(log_format: LogFormat, level: str) -> None:
     """Send our logs, and warnings of others, to standard error."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
+    handler = CountingHandler(sys.stderr)
+    handler.setFormatter(Lines(text=wants_text(log_format, sys.stderr)))
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger(_OURS).setLevel(level.upper())
-
-
-def _time(record: logging.LogRecord) -> str:
-    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+    tell_of_the_rest()

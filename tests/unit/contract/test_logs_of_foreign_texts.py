@@ -11,7 +11,7 @@ from tests.support.poison import POISON, unseen
 HUB = """
 import sys, structlog
 from periplus_hub.kit import logs
-logs.configure(human=sys.argv[1] == "text")
+logs.configure("info", sys.argv[1])
 log = structlog.get_logger("periplus_hub.x")
 try:
     raise ValueError(sys.argv[2])

@@ -26,7 +26,9 @@ DataDirOption = Annotated[
     Path | None, typer.Option(help="Folder of the embedded stores. Not used with PERIPLUS_DATABASE_URL.")
 ]
 LogLevelOption = Annotated[str | None, typer.Option(help="Least level logged: debug, info, warning or error.")]
-LogFormatOption = Annotated[str | None, typer.Option(help="json, one object per line, or text for people.")]
+LogFormatOption = Annotated[
+    str | None, typer.Option(help="json, text for people, or auto: text at a terminal, else json.")
+]
 
 
 def _run(action: Action, config_file: Path | None, flags: dict[str, Any], *arguments: str) -> str | None:
