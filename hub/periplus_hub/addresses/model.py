@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -60,6 +61,18 @@ class PoolScope(StrEnum):
     SERVICE = "service"
     EXTERNAL = "external"
     UNKNOWN = "unknown"
+
+
+class PoolFill(StrEnum):
+    """How much of a pool is taken."""
+
+    AMPLE = "ample"
+    NEAR_EXHAUSTION = "near-exhaustion"
+    """`NEARLY_ALL` and more."""
+    UNKNOWN = "unknown"
+
+
+NEARLY_ALL: Final = Decimal("0.9")
 
 
 class Relation(StrEnum):

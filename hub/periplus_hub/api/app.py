@@ -21,6 +21,7 @@ from periplus_hub.api.problems import HANDLERS
 from periplus_hub.api.resources import Resources
 from periplus_hub.api.tracing import traced
 from periplus_hub.findings.jobs import FindingsJob, FindingsRetentionJob
+from periplus_hub.findings.jobs_figures import FleetFiguresJob
 from periplus_hub.fleet.jobs import FleetRetentionJob
 from periplus_hub.fleet.model import CLUSTERS_TOPIC, DOMAINS_TOPIC
 from periplus_hub.fleet.routes import enrolment_router
@@ -45,6 +46,7 @@ def make_jobs(resources: Resources) -> list[Job]:
     return [
         OverlapsJob(db, publish),
         FindingsJob(db, publish),
+        FleetFiguresJob(db, config.metrics_cluster_limit),
         RetentionJob(db, config),
         IdentityRetentionJob(db, config.identity_days),
         FindingsRetentionJob(db, config.ledger_days),

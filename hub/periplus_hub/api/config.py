@@ -99,6 +99,13 @@ class ListenerConfig(Settings):
     work_metrics_port: int = Field(
         default=7991, ge=0, le=65_535, description="Its port in `hub work`, so that both may run on one machine."
     )
+    metrics_cluster_limit: int = Field(
+        default=0,
+        ge=0,
+        le=10_000,
+        description="Metrics of each cluster, by tenant and name, in a fleet of so many clusters at most; in a larger "
+        "one none has any, and periplus_cluster_series_left_out is 1. 0: none at all.",
+    )
     spokes_fd: int | None = Field(
         default=None,
         ge=3,

@@ -1,8 +1,10 @@
 """Health that tells the truth: ready means that a commit went through a moment ago."""
 
 import asyncio
+import platform
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from importlib.metadata import version
 from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -21,6 +23,10 @@ from periplus_hub.kit.probe import commit_something
 _KEPT_S: Final = 1.0
 _PROBE_S: Final = 3.0
 _ready: Final = metrics.gauge("periplus_ready", "1 while the hub can commit, else 0.")
+_build: Final = metrics.gauge(
+    "periplus_build_info", "Always 1: which version of the hub runs on which Python.", ("version", "python")
+)
+_build.labels(version("periplus-hub"), platform.python_version()).set(1)
 
 
 class Health:

@@ -1,5 +1,6 @@
 """Prometheus metrics, each with its type, labels and help in one registry that the reference is made from."""
 
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,6 +13,8 @@ from prometheus_client import (
     generate_latest,
 )
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.metrics_core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # theirs; else every series has a second one, its age
 
@@ -30,6 +33,9 @@ class Metric:
     help: str
     labels: tuple[str, ...]
 
+
+Samples = Mapping[Metric, Mapping[tuple[str, ...], float]]
+"""Of each gauge its values, by those of its labels."""
 
 _documented: Final[dict[str, Metric]] = {}
 
@@ -70,3 +76,35 @@ def _document(metric: Metric) -> None:
     if not metric.name.startswith("periplus_") or not metric.help.endswith("."):
         raise ValueError(f"{metric.name}: metrics start with periplus_ and their help is a sentence")
     _documented[metric.name] = metric
+
+
+class Picture(Collector):
+    """Gauges that are counted together, now and then: all absent before the first time, and when that is too long ago.
+
+    So what nobody counts any more, as in a process that no longer leads, is not taken for what is so now.
+    """
+
+    def __init__(self) -> None:
+        self._samples: Samples = {}
+        self._is_of_now: Callable[[], bool] = lambda: False
+        REGISTRY.register(self)
+
+    def gauge(self, name: str, help_text: str, labels: tuple[str, ...] = ()) -> Metric:
+        """One of them."""
+        metric = Metric(name, "gauge", help_text, labels)
+        _document(metric)
+        return metric
+
+    def show(self, samples: Samples, is_of_now: Callable[[], bool]) -> None:
+        """Instead of what was shown before, for as long as `is_of_now`."""
+        self._samples, self._is_of_now = samples, is_of_now
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """For a scrape."""
+        if not self._is_of_now():
+            return
+        for metric, values in self._samples.items():
+            family = GaugeMetricFamily(metric.name, metric.help, labels=metric.labels)
+            for labels, value in values.items():
+                family.add_metric(labels, value)
+            yield family
