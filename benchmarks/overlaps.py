@@ -25,10 +25,11 @@ from itertools import chain
 import numpy as np
 import numpy.typing as npt
 
+from periplus_hub.addresses.layers import Entry
 from periplus_hub.addresses.model import AllocationKind, Relation
 from periplus_hub.addresses.planner import free_ranges
 from periplus_hub.addresses.prefixes import IPV4, KEY_BYTES, Prefix, PrefixColumns, columns_from_arrays, parse
-from periplus_hub.addresses.register import Entry, Register
+from periplus_hub.addresses.register import Register
 from periplus_hub.addresses.severity import Relations
 from periplus_hub.addresses.shares import Shares
 

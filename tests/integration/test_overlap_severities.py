@@ -64,8 +64,8 @@ async def mixed(fleet: Fleet) -> Fleet:
 
 
 async def group(fleet: Fleet, **variables: Any) -> dict[str, Any]:
-    (found,) = (await fleet.ask(GROUPS, **variables))["overlapGroups"]["nodes"]
-    return found
+    found = (await fleet.ask(GROUPS, **variables))["overlapGroups"]["nodes"]
+    return {each["cidr"]: each for each in found}[ROOT]
 
 
 def by_cluster(found: dict[str, Any]) -> dict[str, str]:
@@ -180,6 +180,14 @@ async def test_changes_change_each_ones_severity(mixed: Fleet) -> None:
     found = await group(mixed)
     assert by_cluster(found) == {"nodes": "CONFLICT", "pods": "CONFLICT", "far": "LATENT"}
     assert by_member(found)["10.0.8.0/24"] == "LATENT"
+    inner = (await mixed.ask(GROUPS, cluster=mixed.id_of("far")))["overlapGroups"]["nodes"]
+    assert [(each["cidr"], by_cluster(each), by_member(each)) for each in inner if each["cidr"] != ROOT] == [
+        (
+            "10.0.8.0/24",
+            {"far": "LATENT", "nodes": "LATENT"},
+            {"10.0.8.0/24": "LATENT", "10.0.8.1/32": "LATENT"},
+        )
+    ], "two that lie in a third's range overlap apart from it"
 
 
 async def test_an_accepted_group_is_intended_for_everybody_in_it(mixed: Fleet) -> None:

@@ -177,22 +177,22 @@ async def test_a_group_keeps_identity_and_since_while_its_root_overlaps(fleet: F
 
 
 @pytest.mark.promise("overlaps-keep-their-age")
-async def test_a_new_root_inherits_the_oldest_since_and_a_split_keeps_it(fleet: Fleet) -> None:
+async def test_a_new_outline_inherits_since_and_others_keep_theirs(fleet: Fleet) -> None:
     await fleet.cluster("a", POD, ("pod", "10.10.0.0/16"))
     await fleet.cluster("b", POD)
     await fleet.settle()
     await fleet.cluster("c", ("pod", "10.10.0.0/16"))
     await fleet.settle(60)
-    await fleet.cluster("d", ("pod", "10.0.0.0/8"))
+    before = {group.cidr: (group.id, group.since, group.changed_at) for group in await fleet.groups()}
+    await fleet.report("b", ("pod", "10.240.0.0/12"))
     await fleet.settle(120)
-    (joined,) = await fleet.groups()
-    assert (joined.cidr, joined.since, joined.clusters) == ("10.0.0.0/8", START, 4)
-    await fleet.report("d")
+    other = "10.10.0.0/16"
+    after = {group.cidr: (group.since, group.clusters) for group in await fleet.groups()}
+    assert after == {"10.240.0.0/12": (START, 2), other: (before[other][1], 2)}
+    await fleet.report("b", POD)
     await fleet.settle(180)
-    assert [(group.cidr, group.since) for group in await fleet.groups()] == [
-        ("10.10.0.0/16", START),
-        ("10.244.0.0/16", START),
-    ]
+    again = {group.cidr: (group.id, group.since, group.changed_at) for group in await fleet.groups()}
+    assert (again[other], again[POD[1]][1]) == (before[other], START)
 
 
 async def test_an_overlap_that_ends_is_gone(fleet: Fleet) -> None:

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from periplus_hub.addresses.forest_build import Forest, GroupStats, groups_of
+from periplus_hub.addresses.forest_build import Forest
 from periplus_hub.addresses.forest_count import Codes, Touched
 from periplus_hub.addresses.keys import LENGTH_MASK, KeyColumns, key_of, subtree_ends, value_of
 from periplus_hub.addresses.prefixes import ADDRESS_BITS
@@ -81,6 +81,14 @@ class Chunk:
     def columns(self) -> KeyColumns:
         """The keys as columns."""
         return KeyColumns.of(self._keys, self._family) if self._columns is None else self._columns
+
+    @property
+    def first_key(self) -> int:
+        """The smallest key."""
+        if self._columns is None:
+            return self._keys[0]
+        high, low, length = self._columns
+        return KeyColumns(high[:1], low[:1], length[:1]).keys(self._family)[0]
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -229,13 +237,26 @@ class Chunks:
         """From the first place to the last."""
         return Place(0, 0), Place(len(self.chunks), 0)
 
-    def groups(self, start: Place, stop: Place) -> list[GroupStats]:
-        """The maximal prefixes in [start, stop) that have pairs below them."""
+    def forest(self, start: Place, stop: Place) -> Forest:
+        """The prefixes in [start, stop) as a forest of their own."""
         columns, sizes = self.columns(start, stop)
         starts = np.concatenate(([0], np.cumsum(sizes)))
         entries = self.entries(start, stop)
-        ends = subtree_ends(columns, columns)
-        return groups_of(Forest(*columns, starts, entries.codes, ends, entries.touched), self.family)
+        return Forest(*columns, starts, entries.codes, subtree_ends(columns, columns), entries.touched)
+
+    def splice(self, start: Place, stop: Place, piece: Forest) -> None:
+        """Put a forest in the place of the prefixes in [start, stop)."""
+        gone = self.columns(start, stop)[0].length
+        counts = np.bincount(piece.length, minlength=ADDRESS_BITS + 1) - np.bincount(gone, minlength=ADDRESS_BITS + 1)
+        self._lengths = (np.array(self._lengths) + counts).tolist()
+        cut = self.chunks[start.chunk : stop.chunk + 1]
+        head = [cut[0].cut(0, start.at)] if cut else []
+        tail = [cut[-1].cut(stop.at, len(cut[-1]))] if stop.chunk < len(self.chunks) else []
+        parts = [chunk for chunk in (*head, *_cut(piece, self.family), *tail) if len(chunk)]
+        if sum(len(chunk.codes) for chunk in parts) <= CHUNK_ENTRIES and len(parts) > 1:
+            parts = [_joined(parts, self.family)]
+        self.chunks[start.chunk : stop.chunk + 1] = parts
+        self.firsts[start.chunk : stop.chunk + 1] = [chunk.first_key for chunk in parts]
 
     def add(self, place: Place, value: int, length: int) -> Place:
         """A new prefix at its bound; returns where it stands."""
@@ -292,6 +313,12 @@ def _cut(forest: Forest, family: int) -> Iterator[Chunk]:
         columns = KeyColumns(forest.high[start:stop], forest.low[start:stop], forest.length[start:stop])
         first, last = int(forest.starts[start]), int(forest.starts[stop])
         yield Chunk(columns, family, sizes[start:stop], forest.codes[first:last], forest.touched[first:last])
+
+
+def _joined(parts: Sequence[Chunk], family: int) -> Chunk:
+    keys = [key for part in parts for key in part.keys]
+    sizes = np.concatenate([part.sizes for part in parts])
+    return Chunk(keys, family, sizes, *join_entries([Entries(part.codes, part.touched) for part in parts]))
 
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)

@@ -1,11 +1,11 @@
 """The register of one tenant with its clusters' names: what changed, in terms of stored groups. Pure."""
 
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
+from operator import itemgetter
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -13,10 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from periplus_hub.addresses.forest_build import GroupStats
+from periplus_hub.addresses.layers import Entry
 from periplus_hub.addresses.model import SEVERITIES, Relation, Severity
 from periplus_hub.addresses.planner import SPACES, FreeRanges, free_ranges
 from periplus_hub.addresses.prefixes import Prefix, PrefixColumns
-from periplus_hub.addresses.register import Entry, Register
+from periplus_hub.addresses.register import Register
 from periplus_hub.addresses.severity import KIND_BITS, KINDS, Relations, kinds_of
 
 _NO_BYTES: Final = np.zeros(0, dtype=np.uint8)
@@ -219,16 +220,17 @@ class Difference:
 def difference(stored: Mapping[Prefix, StoredGroup], roots: Iterable[Prefix], fold: Fold, now: datetime) -> Difference:
     """Compare stored groups with the register at `roots`.
 
-    A group keeps its identity while its root keeps a group. A new root inherits the oldest `since` of the groups it
-    swallowed, or of the group it was split from: the overlap did not start when its outline changed.
+    A group keeps its identity while its root keeps a group. A new root inherits the oldest `since` of the groups that
+    vanished inside or around it: an overlap does not start when its outline changes.
     """
     found = {root: fold.register.group(root) for root in roots}
     gone = sorted((stored[root] for root in found.keys() & stored.keys() if found[root] is None), key=_root)
     come, changed = [], []
+    since = _inherited(found.keys() - stored.keys(), gone)
     for group in _with_shares([group for group in found.values() if group is not None], fold):
         known = stored.get(group.stats.root)
         if known is None:
-            come.append((group, min(_inherited(group.stats.root, gone), default=now)))
+            come.append((group, min(since[group.stats.root], now)))
         elif not known.says(group.stats, group.mark):
             changed.append((group, known))
     return Difference(tuple(come), tuple(changed), tuple(gone))
@@ -243,12 +245,18 @@ def _root(group: StoredGroup) -> Prefix:
     return group.root
 
 
-def _inherited(root: Prefix, gone: list[StoredGroup]) -> Iterator[datetime]:
-    """`since` of every vanished group inside `root` or around it. Vanished groups are disjoint."""
-    start = bisect_left(gone, root, key=_root)
-    if start and gone[start - 1].root.covers(root):
-        yield gone[start - 1].since
-    for group in gone[start:]:
-        if not root.covers(group.root):
-            return
-        yield group.since
+def _inherited(roots: Iterable[Prefix], gone: Iterable[StoredGroup]) -> dict[Prefix, datetime]:
+    """By new root, the oldest `since` of every vanished group inside or around it."""
+    oldest = dict.fromkeys(roots, datetime.max.replace(tzinfo=UTC))
+    marks = [(group.root, group.since) for group in gone] + [(root, None) for root in oldest]
+    around: list[tuple[Prefix, datetime | None]] = []
+    for root, since in sorted(marks, key=itemgetter(0)):
+        while around and not around[-1][0].covers(root):
+            around.pop()
+        for outer, outer_since in around:
+            if since is not None and outer_since is None:
+                oldest[outer] = min(oldest[outer], since)
+            elif since is None and outer_since is not None:
+                oldest[root] = min(oldest[root], outer_since)
+        around.append((root, since))
+    return oldest

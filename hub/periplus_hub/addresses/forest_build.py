@@ -18,6 +18,7 @@ from periplus_hub.addresses.severity import KIND_BITS, NONE, Relations
 
 _LENGTH_BITS: Final = 6
 _CODE_BITS_V4: Final = 64 - 32 - _LENGTH_BITS
+_OWNER_BITS: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,19 @@ class Forest:
     codes: Codes
     ends: Positions
     touched: Touched
+
+
+_NO_HALVES: Final = np.zeros(0, dtype=np.uint64)
+EMPTY: Final = Forest(
+    _NO_HALVES,
+    _NO_HALVES,
+    np.zeros(0, dtype=np.uint8),
+    np.zeros(1, dtype=np.int64),
+    np.zeros(0, dtype=np.int32),
+    np.zeros(0, dtype=np.int64),
+    np.zeros((0, NONE), dtype=np.int32),
+)
+"""Without a prefix."""
 
 
 def build(  # noqa: PLR0917 - columns of one table
@@ -89,7 +103,7 @@ def _changes(column: npt.NDArray[np.generic]) -> npt.NDArray[np.bool_]:
 
 
 class GroupStats(NamedTuple):
-    """A maximal prefix with everything inside it. `pairs` are per severity, worst first."""
+    """A range that clusters claim, with everything inside it. `pairs` are per severity, worst first."""
 
     root: Prefix
     clusters: int
@@ -98,35 +112,73 @@ class GroupStats(NamedTuple):
     severity: Severity
 
 
-def groups_of(forest: Forest, family: int) -> list[GroupStats]:
-    """The roots that have pairs below them, in order."""
+class Trees(NamedTuple):
+    """The maximal prefixes (tops) with everything inside each.
+
+    Entries of tree i are `[first[i], last[i])`; those at its top come first and end at `behind[i]`.
+    """
+
+    tops: Positions
+    first: Positions
+    behind: Positions
+    last: Positions
+
+    def take(self, chosen: Positions) -> "Trees":
+        """Some of them."""
+        return Trees(*(column[chosen] for column in self))
+
+
+def trees(forest: Forest) -> Trees:
+    """All trees, in order."""
     count = len(forest.length)
-    if not count:
+    is_top = np.ones(count, dtype=np.bool_)
+    is_top[1:] = np.arange(1, count) >= np.maximum.accumulate(forest.ends)[:-1]
+    tops = np.flatnonzero(is_top)
+    return Trees(tops, forest.starts[tops], forest.starts[tops + 1], forest.starts[forest.ends[tops]])
+
+
+def foreign(codes: Codes, of: Trees) -> Positions:
+    """The entries inside these trees whose owner has none at the top, in order."""
+    of = of.take(np.flatnonzero(of.behind < of.last))
+    inner, tops = runs(of.behind, of.last), runs(of.first, of.behind)
+    numbers = np.arange(len(of.tops)) << _OWNER_BITS
+    owned = np.repeat(numbers, of.behind - of.first) | codes[tops] >> KIND_BITS
+    asked = np.repeat(numbers, of.last - of.behind) | codes[inner] >> KIND_BITS
+    at = np.minimum(np.searchsorted(owned, asked), len(owned) - 1)
+    return inner[owned[at] != asked] if len(owned) else inner
+
+
+def chosen_entries(forest: Forest, rows: Positions, relations: Relations, family: int) -> Forest:
+    """These entries alone, counted among each other."""
+    of = np.searchsorted(forest.starts, rows, side="right") - 1
+    return build(forest.high[of], forest.low[of], forest.length[of], forest.codes[rows], relations, family)
+
+
+def groups_of(forest: Forest, family: int) -> list[GroupStats]:
+    """The trees that have pairs, in order."""
+    every = trees(forest)
+    if not len(every.tops):
         return []
-    is_root = np.ones(count, dtype=np.bool_)
-    is_root[1:] = np.arange(1, count) >= np.maximum.accumulate(forest.ends)[:-1]
-    roots = np.flatnonzero(is_root)
-    starts = forest.starts[roots]
-    sides = [np.add.reduceat(forest.touched[:, severity], starts, dtype=np.int64) for severity in range(NONE)]
+    sides = [np.add.reduceat(forest.touched[:, severity], every.first, dtype=np.int64) for severity in range(NONE)]
     pairs = np.stack(sides, axis=1) // 2  # each pair was counted at both of its sides
-    hot = pairs.any(axis=1)
-    roots, pairs = roots[hot], pairs[hot]
-    first, last = forest.starts[roots], forest.starts[forest.ends[roots]]
+    hot = np.flatnonzero(pairs.any(axis=1))
+    of, pairs = every.take(hot), pairs[hot]
     values = [
-        high << 64 | low for high, low in zip(forest.high[roots].tolist(), forest.low[roots].tolist(), strict=True)
+        high << 64 | low for high, low in zip(forest.high[of.tops].tolist(), forest.low[of.tops].tolist(), strict=True)
     ]
-    prefixes = map(Prefix, repeat(family), values, forest.length[roots].tolist())
-    clusters = _distinct_owners(forest.codes, first, last)
+    prefixes = map(Prefix, repeat(family), values, forest.length[of.tops].tolist())
+    clusters = _distinct_owners(forest.codes, of.first, of.last)
     severities = [SEVERITIES[code] for code in np.argmax(pairs > 0, axis=1).tolist()]
-    return list(map(GroupStats, prefixes, clusters, (last - first).tolist(), map(tuple, pairs.tolist()), severities))
+    sizes = (of.last - of.first).tolist()
+    return list(map(GroupStats, prefixes, clusters, sizes, map(tuple, pairs.tolist()), severities))
 
 
 def _distinct_owners(codes: Codes, first: Positions, last: Positions) -> list[int]:
     """How many owners each of the disjoint, ordered runs [first, last) of codes has."""
     sizes = last - first
-    owned = np.repeat(np.arange(len(sizes)), sizes) << 32 | (codes[runs(first, last)] >> KIND_BITS)
+    owned = np.repeat(np.arange(len(sizes)), sizes) << _OWNER_BITS | (codes[runs(first, last)] >> KIND_BITS)
     owned.sort()
-    distinct: list[int] = np.bincount(owned[_changes(owned)] >> 32, minlength=len(sizes)).tolist()
+    distinct: list[int] = np.bincount(owned[_changes(owned)] >> _OWNER_BITS, minlength=len(sizes)).tolist()
     return distinct
 
 

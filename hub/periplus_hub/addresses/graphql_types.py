@@ -178,7 +178,10 @@ async def _explained(group: "OverlapGroup", info: Info) -> Explanation | None:
     return cast("Explanation | None", await info.context.load(_explanations, group_of(cast("Row[Any]", group))))
 
 
-@strawberry.type(description="A maximal allocation with everything inside it, where owners collide.")
+@strawberry.type(
+    description="A range that clusters claim, where others collide with what they use there. Groups may lie inside "
+    "one another."
+)
 class OverlapGroup(RowBacked, Node):
     """A stored group, or one as it would be if clusters were joined: then its id may stand for nothing stored."""
 

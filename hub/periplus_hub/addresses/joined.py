@@ -16,7 +16,7 @@ from periplus_hub.addresses.prefixes import Prefix, parse
 
 Covered = Mapping[UUID, Severity]
 """What one acceptance covers: clusters, each hit at most so badly."""
-Key = tuple[int, int, bytes]
+Key = tuple[int, int, bytes, bytes]
 
 _INTENDED: Final = SEVERITIES.index(Severity.INTENDED)
 
@@ -30,8 +30,8 @@ class RankedGroup(NamedTuple):
 
     @property
     def key(self) -> Key:
-        """Worst first, then most clusters, then by address: roots are disjoint, so the first address names one."""
-        return SEVERITIES.index(self.severity), -self.stats.clusters, self.stats.root.keys()[0]
+        """As stored groups are listed: worst first, then most clusters, then by address."""
+        return SEVERITIES.index(self.severity), -self.stats.clusters, *self.stats.root.keys()
 
 
 class JoinedView:

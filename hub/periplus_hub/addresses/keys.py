@@ -35,6 +35,16 @@ class KeyColumns(NamedTuple):
         """Each prefix as often as `counts` says."""
         return KeyColumns(np.repeat(self.high, counts), np.repeat(self.low, counts), np.repeat(self.length, counts))
 
+    def take(self, rows: npt.NDArray[np.int64]) -> "KeyColumns":
+        """Some of them."""
+        return KeyColumns(self.high[rows], self.low[rows], self.length[rows])
+
+    def equal(self, other: "KeyColumns") -> npt.NDArray[np.bool_]:
+        """Which are the same as the other's in their place."""
+        same: npt.NDArray[np.bool_] = np.logical_and(self.high == other.high, self.low == other.low)
+        same &= self.length == other.length
+        return same
+
     @classmethod
     def of(cls, keys: list[int], family: int) -> "KeyColumns":
         """Back from integers."""

@@ -103,11 +103,12 @@ class Allocation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OverlapGroup:
-    """A maximal allocation with everything inside it, when two clusters (or a cluster and itself) collide there.
+    """A range that a cluster claims, when others (or the cluster itself) collide with what it uses there.
 
-    `members` counts the allocations inside `cidr`, `clusters` their clusters, `pairs` the overlapping pairs: counted
-    by arithmetic, never stored. `acceptance_id` is the acceptance in force; `accepted` says whether it covers all that
-    is in the group: then `severity` is `intended`, else it is the worst pair's.
+    `members` counts the allocations inside `cidr`, but for those of claims around it, `clusters` their clusters,
+    `pairs` those that the clusters which claim `cidr` take part in: counted by arithmetic, never stored.
+    `acceptance_id` is the acceptance in force; `accepted` says whether it covers all that is in the group: then
+    `severity` is `intended`, else it is the worst pair's.
     """
 
     id: UUID
@@ -204,7 +205,8 @@ class JoinedGroup:
     acceptance_id: UUID | None
     accepted: bool
     cidr: str
-    first_key: bytes
+    keys: tuple[bytes, bytes]
+    """First and last, as stored."""
     family: int
     severity: Severity
     clusters: int

@@ -5,7 +5,7 @@ kind are differences of running counts; a page looks only at the runs it shows.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -45,15 +45,15 @@ class Pair(NamedTuple):
 
 
 class PairView:
-    """The overlaps of two clusters; what lies in one of the accepted roots is intended."""
+    """The overlaps of two clusters; what is of a group with one of the accepted roots is intended."""
 
     def __init__(
-        self, sides: tuple[ClusterColumns, ClusterColumns], relation: Relation, accepted: Sequence[Prefix]
+        self, sides: tuple[ClusterColumns, ClusterColumns], relation: Relation, accepted: Collection[Prefix]
     ) -> None:
         self.relation = relation
         self._table = TABLE[relation_code(relation)]
         self._sort(sides)
-        self._accepted = self._inside(accepted)
+        self._accepted = self._of_groups(accepted)
         self._counts = self._counted()
         self.counts: Mapping[Severity, int] = dict(zip(SEVERITIES, self._counts.sum(axis=1).tolist(), strict=True))
 
@@ -76,14 +76,20 @@ class PairView:
             high, low, length = self._keys
             yield family, int(start), KeyColumns(high[start:stop], low[start:stop], length[start:stop])
 
-    def _inside(self, roots: Sequence[Prefix]) -> npt.NDArray[np.bool_]:
-        """Which entries lie in one of these disjoint ranges."""
-        steps = np.zeros(len(self._kind) + 1, dtype=np.int64)
+    def _of_groups(self, roots: Collection[Prefix]) -> npt.NDArray[np.bool_]:
+        """Which entries have their pairs in one of these groups.
+
+        Two clusters meet at the wider of their claims: among the entries of both that is the widest around a pair.
+        """
+        held = np.zeros(len(self._kind), dtype=np.bool_)
+        behind = np.append(0, np.maximum.accumulate(self._ends))
         for family, start, keys in self._families():
-            of = KeyColumns.of_prefixes([root for root in roots if root.family == family])
-            np.add.at(steps, start + subtree_starts(keys, of), 1)
-            np.add.at(steps, start + subtree_ends(keys, of), -1)
-        return np.cumsum(steps)[:-1] > 0
+            of = KeyColumns.of_prefixes([root for root in roots if root.family == family and len(keys.length)])
+            found = np.minimum(subtree_starts(keys, of), len(keys.length) - 1)
+            same = keys.take(found).equal(of)
+            for at in (start + found[same]).tolist():
+                held[at : self._ends[at]] = at >= behind[at]
+        return held
 
     def _counted(self) -> Positions:
         """Pairs with what stands behind each entry, by severity: shape (4, entries)."""

@@ -9,6 +9,7 @@ IPv4-mapped IPv6 (two spellings of one address would hide an overlap).
 """
 
 import socket
+from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final, NamedTuple
@@ -64,6 +65,11 @@ class Prefix(NamedTuple):
             and self.length <= other.length
             and (self.value ^ other.value) >> (ADDRESS_BITS - self.length) == 0
         )
+
+    def around(self) -> Iterator["Prefix"]:
+        """Every wider one that it lies in, but for /0."""
+        for length in range(1, self.length):
+            yield Prefix(self.family, self.value >> (ADDRESS_BITS - length) << (ADDRESS_BITS - length), length)
 
     def __str__(self) -> str:
         shift = ADDRESS_BITS - FAMILY_BITS[self.family]

@@ -1,28 +1,46 @@
 """The overlap register: which groups there are now, and whom each one hurts how much, exact through single changes.
 
-A group is a maximal prefix with everything inside it, when at least one pair there is an overlap (severity.py). The
-register keeps, per allocation, how many pairs of each severity it takes part in: its own severity is the worst that
-has one, a cluster's is the worst of its allocations, a group's is the worst of all. Inserting or removing an
-allocation changes that for what it overlaps only. Pairs are never materialised: a thousand clusters on one default are
-one group and half a million pairs.
+A cluster's claims are its largest ranges. Two allocations that overlap lie each in a claim of its cluster, and of these
+two the wider is where the clusters meet: all pairs that meet at one range are a group, and the range is its root. So a
+range that somebody lays around others makes a group of its own, of what he overlaps, and leaves theirs as they are.
+Groups may lie inside one another; every pair is in one.
 
-Cost of a change: the tree depth, plus one pass over what is equal to the changed prefix or inside it. Pure.
+The register finds them in layers (layers.py): a top of a layer with what its owners overlap inside it is a group. It
+keeps, per allocation and layer, how many pairs of each severity it takes part in. In its group an allocation's severity
+is the worst that has one, a cluster's is the worst of its allocations, a group's is the worst of all. Pairs are never
+materialised: a thousand clusters on one default are one group and half a million pairs.
+
+Cost of a change: in each layer it is in, the tree depth, plus one pass over what is equal to the changed prefix or
+inside it. When a range comes or goes that holds what others claim, what is inside it is counted anew. Pure.
 """
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from periplus_hub.addresses.chunks import Chunks, Entries, Place, join_entries
-from periplus_hub.addresses.forest_build import GroupStats, build, groups_of, runs
+from periplus_hub.addresses.chunks import Entries, join_entries
+from periplus_hub.addresses.forest_build import (
+    EMPTY,
+    Forest,
+    GroupStats,
+    Trees,
+    build,
+    chosen_entries,
+    foreign,
+    groups_of,
+    trees,
+)
 from periplus_hub.addresses.forest_count import Codes, Touched
-from periplus_hub.addresses.keys import KeyColumns, subtree_ends, subtree_starts
-from periplus_hub.addresses.model import AllocationKind, Severity
+from periplus_hub.addresses.keys import KeyColumns
+from periplus_hub.addresses.layers import Entry, Layer, Step, of_owners
 from periplus_hub.addresses.prefixes import FAMILY_BITS, Prefix, PrefixColumns
-from periplus_hub.addresses.severity import KIND_BITS, KINDS, NONE, Relations, worst, worst_codes
+from periplus_hub.addresses.severity import KIND_BITS, Relations, worst, worst_codes
 from periplus_hub.addresses.shares import Shares, shares_of
 
 _EAGER: Final = 16_384
@@ -31,35 +49,20 @@ _EAGER: Final = 16_384
 _FEW: Final = 256
 """Up to here groups are looked up one by one; for more it is quicker to go through everything once."""
 
-
-class Entry(NamedTuple):
-    """One allocation: a prefix, its cluster's number and its kind."""
-
-    prefix: Prefix
-    owner: int
-    kind: AllocationKind
-
-    @property
-    def code(self) -> int:
-        """Owner and kind in one integer."""
-        return self.owner << KIND_BITS | KINDS.index(self.kind)
+_NO_SIZES: Final = np.zeros(0, dtype=np.int64)
 
 
 class Members(NamedTuple):
     """Everything inside a group in tree order, one row per allocation.
 
     `codes` are `owner << 3 | kind`; `severities` are positions in `model.SEVERITIES`, or `severity.NONE` for what
-    overlaps nobody.
+    overlaps nobody there.
     """
 
     family: int
     prefixes: KeyColumns
     codes: Codes
     severities: npt.NDArray[np.int8]
-
-
-def _sum(a: Sequence[int], b: Sequence[int]) -> tuple[int, ...]:
-    return tuple(x + y for x, y in zip(a, b, strict=True))
 
 
 class _Family:
@@ -69,22 +72,51 @@ class _Family:
     per owner); until then the group is `unclear`.
     """
 
-    def __init__(self, chunks: Chunks, groups: dict[Prefix, GroupStats], relations: Relations) -> None:
-        self.chunks = chunks
-        self.groups = groups
-        self.order = sorted(groups)
+    def __init__(self, forest: Forest, family: int, relations: Relations) -> None:
+        self.family = family
         self.relations = relations
+        self.layers = [Layer(forest, family, relations)]
+        self.groups: dict[Prefix, GroupStats] = {}
+        self.depth: dict[Prefix, int] = {}
+        """The layer that a group is of."""
         self.counts: dict[Prefix, dict[int, int]] = {}
         self.unclear: set[Prefix] = set()
-        for root, group in groups.items():
-            if group.members > _EAGER:
-                self._clear(root)
+        self._add(self._found(0, forest, None))
+        self.order = sorted(self.groups)
 
-    def _span(self, root: Prefix) -> tuple[Place, Place]:
-        return self.chunks.bound(root.value, root.length), self.chunks.behind(root.value, root.length)
+    def _found(self, depth: int, forest: Forest, around: Prefix | None) -> Iterator[tuple[int, GroupStats]]:
+        """The groups of a layer and of those behind it, made anew there: all of it, or what is inside a range of it."""
+        while True:
+            rows = foreign(forest.codes, trees(forest))
+            inner = chosen_entries(forest, rows, self.relations, self.family) if len(rows) else EMPTY
+            if len(rows):
+                touched = forest.touched.copy(order="A")
+                touched[rows] -= inner.touched
+                forest = replace(forest, touched=touched)
+            for group in groups_of(forest, self.family):
+                yield depth, group
+            depth += 1
+            if depth == len(self.layers) and not len(rows):
+                return
+            layer = self._layer(depth)
+            layer.chunks.splice(*(layer.chunks.everything() if around is None else layer.span(around)), inner)
+            forest = inner
+
+    def _layer(self, depth: int) -> Layer:
+        if depth == len(self.layers):
+            self.layers.append(Layer(EMPTY, self.family, self.relations))
+        return self.layers[depth]
+
+    def _add(self, found: Iterable[tuple[int, GroupStats]]) -> None:
+        for depth, group in found:
+            self.groups[group.root] = group
+            self.depth[group.root] = depth
+            if group.members > _EAGER:
+                self._clear(group.root)
 
     def _clear(self, root: Prefix) -> None:
-        codes = self.chunks.entries(*self._span(root)).codes
+        layer = self.layers[self.depth[root]]
+        codes = layer.chunks.entries(*layer.span(root)).codes
         counts = np.bincount(codes >> KIND_BITS)
         present = np.flatnonzero(counts)
         self.counts[root] = dict(zip(present.tolist(), counts[present].tolist(), strict=True))
@@ -96,91 +128,93 @@ class _Family:
             self._clear(root)
         return self.groups.get(root)
 
-    def inside(self, roots: Sequence[Prefix]) -> tuple[Entries, npt.NDArray[np.int64]]:
-        """The entries of maximal prefixes, one after the other, and how many each has."""
+    def inside(self, depth: int, roots: Sequence[Prefix]) -> tuple[Entries, npt.NDArray[np.int64]]:
+        """The entries of tops of a layer, one top after the other, and how many each has."""
         if len(roots) <= _FEW:
-            parts = [self.chunks.entries(*self._span(root)) for root in roots]
+            parts = [self._inside(depth, root) for root in roots]
             return join_entries(parts), np.array([len(part.codes) for part in parts], dtype=np.int64)
-        everything = self.chunks.everything()
-        prefixes, sizes = self.chunks.columns(*everything)
-        starts, entries = np.append(0, np.cumsum(sizes)), self.chunks.entries(*everything)
         of = KeyColumns.of_prefixes(roots)
-        first, last = starts[subtree_starts(prefixes, of)], starts[subtree_ends(prefixes, of)]
-        rows = runs(first, last)
-        return Entries(entries.codes[rows], entries.touched[rows]), last - first
+        entries, sizes, at_top = self.layers[depth].inside(of)
+        if depth + 1 == len(self.layers):
+            return entries, sizes
+        first = np.cumsum(sizes) - sizes
+        of_each = Trees(np.arange(len(roots)), first, first + at_top, first + sizes)
+        return of_owners(entries, of_each, self.layers[depth + 1].inside(of)[0]), sizes
+
+    def _inside(self, depth: int, root: Prefix) -> Entries:
+        layer = self.layers[depth]
+        start, stop = layer.span(root)
+        entries = layer.chunks.entries(start, stop)
+        if depth + 1 == len(self.layers):
+            return entries
+        behind = self.layers[depth + 1]
+        bounds = (0, 0, int(layer.chunks.chunks[start.chunk].sizes[start.at]), len(entries.codes))
+        of = Trees(*(np.array([bound]) for bound in bounds))
+        return of_owners(entries, of, behind.chunks.entries(*behind.span(root)))
 
     def members(self, root: Prefix) -> Members:
-        span = self._span(root)
-        prefixes, sizes = self.chunks.columns(*span)
-        entries = self.chunks.entries(*span)
+        depth = next((number for number, layer in enumerate(self.layers) if layer.has_top(root)), None)
+        chunks, span = self.layers[depth or 0].chunks, self.layers[depth or 0].span(root)
+        prefixes, sizes = chunks.columns(*span)
+        entries = chunks.entries(*span) if depth is None else self._inside(depth, root)
         return Members(root.family, prefixes.repeat(sizes), entries.codes, worst_codes(entries.touched))
 
     def insert(self, entry: Entry) -> set[Prefix]:
         """Returns the roots whose group changed, appeared or vanished."""
-        prefix, code = entry.prefix, entry.code
-        place = self.chunks.bound(prefix.value, prefix.length)
-        known = self.chunks.holds(place, prefix.value, prefix.length)
-        if known and self._has(place, code):
-            return set()
-        ancestors = self.chunks.ancestors(prefix.value, prefix.length)
-        total = self._touch(prefix, ancestors, code, 1)
-        if not known:
-            place = self.chunks.add(place, prefix.value, prefix.length)
-        self.chunks.chunks[place.chunk].put(place.at, code, total)
-        self.chunks.balance(place.chunk)
-        if ancestors:
-            return self._shift(Prefix(prefix.family, *ancestors[-1][1:]), entry.owner, total, 1)
-        if known:
-            return self._shift(prefix, entry.owner, total, 1)
-        return self._swallow(prefix, total)
+        steps: list[Step] = []
+        while not steps or (steps[-1].goes_on and not steps[-1].reshaped):
+            step = self._layer(len(steps)).insert(entry)
+            if step is None:
+                return set()
+            steps.append(step)
+        return self._book(steps, entry.owner, 1)
 
     def remove(self, entry: Entry) -> set[Prefix]:
         """Returns the roots whose group changed, appeared or vanished."""
-        prefix, code = entry.prefix, entry.code
-        place = self.chunks.bound(prefix.value, prefix.length)
-        if not self.chunks.holds(place, prefix.value, prefix.length) or not self._has(place, code):
-            return set()
-        ancestors = self.chunks.ancestors(prefix.value, prefix.length)
-        chunk = self.chunks.chunks[place.chunk]
-        chunk.pull(place.at, code)
-        total = self._touch(prefix, ancestors, code, -1)
-        gone = int(chunk.sizes[place.at]) == 0
-        if gone:
-            self.chunks.discard(place)
-        if ancestors:
-            return self._shift(Prefix(prefix.family, *ancestors[-1][1:]), entry.owner, -total, -1)
-        if not gone:
-            return self._shift(prefix, entry.owner, -total, -1)
-        return self._split(prefix)
-
-    def _has(self, place: Place, code: int) -> bool:
-        own = self.chunks.chunks[place.chunk].own(place.at)
-        spot = int(own.searchsorted(np.int32(code)))
-        return spot < len(own) and int(own[spot]) == code
-
-    def _touch(self, prefix: Prefix, ancestors: list[tuple[Place, int, int]], code: int, step: int) -> Touched:
-        """Tell everything that the entry overlaps that it has a pair more or less; returns the entry's own pairs."""
-        severities = self.relations.severities(code)
-        total = np.zeros(NONE, dtype=np.int32)
-        for chunk, first, last in self.chunks.spans(*self._span(prefix)):
-            total += chunk.touch(first, last, severities, step)
-        for place, _, _ in ancestors:
-            total += self.chunks.chunks[place.chunk].touch(place.at, place.at + 1, severities, step)
-        return total
-
-    def _shift(self, root: Prefix, owner: int, pairs: Touched, members: int) -> set[Prefix]:
-        """A change inside a root that stays."""
-        group = self.groups.get(root)
-        if group is None:
-            if not pairs.any():
+        steps: list[Step] = []
+        while not steps or (steps[-1].goes_on and not steps[-1].reshaped):
+            step = self._layer(len(steps)).remove(entry)
+            if step is None:
                 return set()
-            self._open(root, tuple(pairs.tolist()))
-            return {root}
-        total = _sum(group.pairs, pairs.tolist())
+            steps.append(step)
+        return self._book(steps, entry.owner, -1)
+
+    def _book(self, steps: Sequence[Step], owner: int, sign: int) -> set[Prefix]:
+        """What an entry did to the groups that it came into, or that it left."""
+        changed = self._reshape(len(steps) - 1, steps[-1].top) if steps[-1].reshaped else set()
+        behind = np.zeros_like(steps[-1].pairs)
+        for depth, step in reversed(list(enumerate(steps))):
+            if not step.reshaped and self._shift(depth, step.top, sign * (step.pairs - behind), owner, sign):
+                changed.add(step.top)
+            behind = step.pairs
+        return changed
+
+    def _reshape(self, depth: int, around: Prefix) -> set[Prefix]:
+        """Find anew what is inside a range from a layer on; returns the roots of which the group is another now."""
+        start = bisect_left(self.order, around)
+        stop = bisect_left(self.order, Prefix(around.family, around.last + 1, 0))
+        before = {root: self._forget(root) for root in self.order[start:stop]}
+        chunks, span = self.layers[depth].chunks, self.layers[depth].span(around)
+        found = list(self._found(depth, chunks.forest(*span), around))
+        self._add(found)
+        now = {group.root: group for _, group in found}
+        self.order[start:stop] = sorted(now)
+        while not self.layers[-1].chunks.chunks and len(self.layers) > 1:
+            self.layers.pop()
+        return {root for root in before.keys() | now.keys() if before.get(root) != now.get(root)}
+
+    def _shift(self, depth: int, root: Prefix, pairs: Touched, owner: int, members: int) -> bool:
+        """A change inside a top that stays; whether it changes a group."""
+        group = self.groups.get(root)
+        total = tuple(map(int, pairs)) if group is None else _sum(group.pairs, pairs.tolist())
         severity = worst(total)
         if severity is None:
-            self._close(root)
-            return {root}
+            if group is not None:
+                self._close(root)
+            return group is not None
+        if group is None:
+            self._open(depth, GroupStats(root, 0, 0, total, severity))
+            return True
         counts = self.counts.get(root)
         if counts is None:
             self.unclear.add(root)
@@ -190,47 +224,29 @@ class _Family:
                 del counts[owner]
             group = group._replace(clusters=len(counts), members=group.members + members)
         self.groups[root] = group._replace(pairs=total, severity=severity)
-        return {root}
+        return True
 
-    def _swallow(self, root: Prefix, pairs: Touched) -> set[Prefix]:
-        """A new root: the groups inside it become one with it."""
-        start = bisect_left(self.order, root)
-        stop = bisect_left(self.order, Prefix(root.family, root.last + 1, 0))
-        swallowed = self.order[start:stop]
-        total = tuple(pairs.tolist())
-        for inner in swallowed:
-            total = _sum(total, self.groups[inner].pairs)
-            self._forget(inner)
-        del self.order[start:stop]
-        if any(total):
-            self._open(root, total)
-            return {root, *swallowed}
-        return set()
-
-    def _split(self, root: Prefix) -> set[Prefix]:
-        """A root went: what has pairs inside it stands on its own now."""
-        if root not in self.groups:
-            return set()
-        self._close(root)
-        found = self.chunks.groups(*self._span(root))
-        at = bisect_left(self.order, root)
-        self.order[at:at] = [inner.root for inner in found]
-        self.groups.update((inner.root, inner) for inner in found)
-        return {root, *(inner.root for inner in found)}
-
-    def _open(self, root: Prefix, pairs: tuple[int, ...]) -> None:
-        self.groups[root] = GroupStats(root, 0, 0, pairs, worst(pairs) or Severity.INTENDED)
-        self.unclear.add(root)
-        insort(self.order, root)
+    def _open(self, depth: int, group: GroupStats) -> None:
+        self.groups[group.root] = group
+        self.depth[group.root] = depth
+        self.unclear.add(group.root)
+        insort(self.order, group.root)
 
     def _close(self, root: Prefix) -> None:
         self._forget(root)
         del self.order[bisect_left(self.order, root)]
 
-    def _forget(self, root: Prefix) -> None:
-        del self.groups[root]
+    def _forget(self, root: Prefix) -> GroupStats | None:
+        """None where its members were not counted."""
+        group, unclear = self.groups.pop(root), root in self.unclear
+        del self.depth[root]
         self.counts.pop(root, None)
         self.unclear.discard(root)
+        return None if unclear else group
+
+
+def _sum(a: Sequence[int], b: Sequence[int]) -> tuple[int, ...]:
+    return tuple(x + y for x, y in zip(a, b, strict=True))
 
 
 class Register:
@@ -245,8 +261,7 @@ class Register:
         rows = columns.family == family
         part, part_codes = (columns, codes) if rows.all() else (columns.take(rows), codes[rows])
         forest = build(part.high, part.low, part.length, part_codes, self.relations, family)
-        groups = {group.root: group for group in groups_of(forest, family)}
-        return _Family(Chunks(forest, family), groups, self.relations)
+        return _Family(forest, family, self.relations)
 
     def insert(self, entry: Entry) -> set[Prefix]:
         """Add one allocation; returns the roots to look at again. Known entries change nothing."""
@@ -257,11 +272,14 @@ class Register:
         return self._families[entry.prefix.family].remove(entry)
 
     def change(self, gone: Iterable[Entry], come: Iterable[Entry]) -> set[Prefix]:
-        """A cluster's change set."""
+        """A cluster's change set.
+
+        Its claims come first and go last, so that what lies in them is never taken for others'.
+        """
         roots: set[Prefix] = set()
-        for entry in gone:
+        for entry in sorted(gone, reverse=True):
             roots |= self.remove(entry)
-        for entry in come:
+        for entry in sorted(come):
             roots |= self.insert(entry)
         return roots
 
@@ -279,24 +297,26 @@ class Register:
 
     def shares(self, roots: Sequence[Prefix]) -> Shares:
         """What every cluster has in every one of these groups; nothing where there is none. `group` counts `roots`."""
-        order = sorted(range(len(roots)), key=lambda at: roots[at].family)
+        depths = [self._families[root.family].depth.get(root) for root in roots]
+        places = [(root.family, depth, at) for at, (root, depth) in enumerate(zip(roots, depths, strict=True))]
+        order = sorted(place for place in places if place[1] is not None)
         parts = [
-            family.inside([roots[at] for at in order if roots[at].family == number])
-            for number, family in self._families.items()
+            self._families[family].inside(depth, [roots[at] for _, _, at in those])
+            for (family, depth), those in groupby(order, key=itemgetter(0, 1))
         ]
         entries = join_entries([part for part, _ in parts])
-        found = shares_of(entries.codes, entries.touched, np.concatenate([sizes for _, sizes in parts]))
-        return found if order == sorted(order) else found.renumbered(order)
+        found = shares_of(entries.codes, entries.touched, np.concatenate([_NO_SIZES, *(sizes for _, sizes in parts)]))
+        return found.renumbered([at for _, _, at in order])
 
     def members(self, root: Prefix) -> Members:
-        """Everything inside the maximal prefix `root`, with the severity of each."""
+        """Everything inside the group rooted at `root`, with the severity of each."""
         return self._families[root.family].members(root)
 
     def prefixes(self, family: int) -> KeyColumns:
         """Every distinct prefix of a family, parents before children."""
-        chunks = self._families[family].chunks
+        chunks = self._families[family].layers[0].chunks
         return chunks.columns(*chunks.everything())[0]
 
     def nbytes(self) -> int:
         """Memory of the columns, without Python's overhead for the groups."""
-        return sum(family.chunks.nbytes() for family in self._families.values())
+        return sum(layer.chunks.nbytes() for family in self._families.values() for layer in family.layers)

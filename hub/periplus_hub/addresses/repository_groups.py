@@ -70,8 +70,8 @@ def _columns(groups: FromClause) -> list[ColumnElement[Any]]:
 
 
 def _order(groups: FromClause, how_bad: ColumnElement[Any]) -> list[ColumnElement[Any]]:
-    """Worst first, then most clusters, then by address: roots are disjoint, so the first address names one."""
-    return [how_bad, groups.c.fewer_clusters, groups.c.first_key]
+    """Worst first, then most clusters, then by address, what lies inside another before that."""
+    return [how_bad, groups.c.fewer_clusters, groups.c.first_key, groups.c.last_key]
 
 
 def _narrowed(scope: Scope, groups: FromClause, only: GroupFilter) -> list[ColumnElement[bool]]:
@@ -122,7 +122,8 @@ def _all(scope: Scope, now: datetime, order: tuple[str, bool] | None = None) -> 
         order=_order(groups, groups.c.rank),
         where=where,
     )
-    return worst_first if order is None else orders(worst_first, _sortable(groups), [groups.c.first_key])[order]
+    by_address = [groups.c.first_key, groups.c.last_key]
+    return worst_first if order is None else orders(worst_first, _sortable(groups), by_address)[order]
 
 
 def _sortable(groups: FromClause) -> dict[str, ColumnElement[Any]]:

@@ -1,20 +1,32 @@
 """Reading what the register folds in, and storing its groups."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import numpy as np
-from sqlalchemy import ColumnElement, LargeBinary, case, cast, delete, func, literal, select, update
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    LargeBinary,
+    case,
+    cast,
+    delete,
+    func,
+    literal,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from periplus_hub.access.scope import Scope, insert_owned, owned
 from periplus_hub.addresses import tables
 from periplus_hub.addresses.fold import NO_ALLOCATIONS, ClusterColumns, Difference, GroupNow, StoredGroup, Topology
 from periplus_hub.addresses.model import RegisterState, RegisterStatus, Relation, Severity, Stand
-from periplus_hub.addresses.prefixes import KEY_BYTES, columns_from_arrays, from_keys
+from periplus_hub.addresses.prefixes import KEY_BYTES, Prefix, columns_from_arrays, from_keys
 from periplus_hub.addresses.repository_acceptances import compare_again
 from periplus_hub.addresses.repository_shares import drop_shares, marks, save_shares
 from periplus_hub.addresses.severity import KINDS
@@ -24,10 +36,7 @@ from periplus_hub.fleet.tables import allocation_changes, registrations
 from periplus_hub.kit.db import ReadConnection, WriteConnection
 from periplus_hub.kit.ids import new_id
 
-_KIND_BYTE: Final = case(
-    {kind.value: literal(bytes((number,)), LargeBinary()) for number, kind in enumerate(KINDS)},
-    value=tables.allocations.c.kind,
-)
+_KIND_BYTES: Final = {kind.value: literal(bytes((number,)), LargeBinary()) for number, kind in enumerate(KINDS)}
 _WRITE_AT_ONCE: Final = 2_000
 _KEPT_REVISIONS: Final = 10_000
 
@@ -88,10 +97,10 @@ async def changed_since(c: ReadConnection, scope: Scope, revision: int, upto: in
     return [row.registration_id for row in await c.rows(statement)]
 
 
-def _packed_row() -> ColumnElement[bytes]:
+def _packed_row(rows: FromClause) -> ColumnElement[bytes]:
     """All rows of a cluster as one text of bytes: a row costs no Python object on the way. For `_columns_of_rows`."""
-    table = tables.allocations
-    row = table.c.first_key.op("||")(table.c.last_key).op("||")(_KIND_BYTE)
+    kind = case(_KIND_BYTES, value=rows.c.kind)
+    row = rows.c.first_key.op("||")(rows.c.last_key).op("||")(kind)
     return func.string_agg(row, literal(b"", LargeBinary())).label("rows")
 
 
@@ -106,7 +115,7 @@ async def cluster_columns(c: ReadConnection, scope: Scope, clusters: Sequence[UU
     """The allocations of some clusters; a cluster without any has an empty entry."""
     table = tables.allocations
     statement = (
-        select(table.c.registration_id, _packed_row())
+        select(table.c.registration_id, _packed_row(table))
         .where(owned(scope, table), table.c.registration_id.in_(clusters))
         .group_by(table.c.registration_id)
     )
@@ -114,20 +123,29 @@ async def cluster_columns(c: ReadConnection, scope: Scope, clusters: Sequence[UU
     return {cluster: found.get(cluster, NO_ALLOCATIONS) for cluster in clusters}
 
 
-async def columns_inside(c: ReadConnection, scope: Scope, ranges: Sequence[KeyRange]) -> dict[UUID, ClusterColumns]:
-    """What every cluster uses inside the ranges, in one statement."""
+async def columns_about(c: ReadConnection, scope: Scope, roots: Collection[Prefix]) -> dict[UUID, ClusterColumns]:
+    """What every cluster uses inside these ranges, and the ranges that lie around them."""
     table = tables.allocations
-    firsts, lasts = [low for low, _ in ranges], [high for _, high in ranges]
-    numbered = func.unnest(cast(firsts, ARRAY(LargeBinary)), cast(lasts, ARRAY(LargeBinary)))
-    parents = numbered.table_valued("low", "high").render_derived()
+    parents = _ranges([root.keys() for root in roots], "parents")
     inside = table.c.first_key.between(parents.c.low, parents.c.high) & (table.c.last_key <= parents.c.high)
-    statement = (
-        select(table.c.registration_id, _packed_row())
-        .select_from(parents.join(table, inside))
-        .where(owned(scope, table))
-        .group_by(table.c.registration_id)
-    )
+    wider = _ranges({outer.keys() for root in roots for outer in root.around()}, "wider")
+    same = (table.c.first_key == wider.c.low) & (table.c.last_key == wider.c.high)
+    columns = [table.c[name] for name in ("registration_id", "kind", "first_key", "last_key")]
+    rows = union_all(
+        *(
+            select(*columns).select_from(ranges.join(table, about)).where(owned(scope, table))
+            for ranges, about in ((parents, inside), (wider, same))
+        )
+    ).subquery("rows")
+    statement = select(rows.c.registration_id, _packed_row(rows)).group_by(rows.c.registration_id)
     return {row.registration_id: _columns_of_rows(row.rows) for row in await c.rows(statement)}
+
+
+def _ranges(keys: Collection[KeyRange], name: str) -> FromClause:
+    """Keys as a table inside the statement."""
+    firsts, lasts = [low for low, _ in keys], [high for _, high in keys]
+    numbered = func.unnest(cast(firsts, ARRAY(LargeBinary)), cast(lasts, ARRAY(LargeBinary)))
+    return numbered.table_valued("low", "high").render_derived(name)
 
 
 async def stored_groups(c: ReadConnection, scope: Scope) -> list[StoredGroup]:

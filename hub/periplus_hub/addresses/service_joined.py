@@ -61,7 +61,7 @@ class JoinedPage:
 
 def place(group: JoinedGroup) -> Key:
     """Where a group stands among all."""
-    return SEVERITIES.index(group.severity), -group.clusters, group.first_key
+    return SEVERITIES.index(group.severity), -group.clusters, *group.keys
 
 
 class _MadeOf(NamedTuple):
@@ -188,7 +188,7 @@ def _group(
         acceptance_id=now.acceptance_id if now else None,
         accepted=ranked.accepted,
         cidr=str(stats.root),
-        first_key=stats.root.keys()[0],
+        keys=stats.root.keys(),
         family=stats.root.family,
         severity=ranked.severity,
         clusters=stats.clusters,
@@ -211,6 +211,6 @@ def _share(share: Share, name: str) -> ClusterShare:
 
 def _mark(cursor: str) -> Key:
     match decode_cursor(cursor, ORDER):
-        case (int(severity), int(clusters), bytes(first_key)):
-            return severity, clusters, first_key
+        case (int(severity), int(clusters), bytes(first_key), bytes(last_key)):
+            return severity, clusters, first_key, last_key
     raise other_list()

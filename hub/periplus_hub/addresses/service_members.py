@@ -59,8 +59,7 @@ async def members(
     topology = await repository_register.topology(c, scope)
     if asked.joined:
         topology = topology.only(asked.joined)
-    ranges = [parse(group.cidr).keys() for group in groups]
-    columns = await repository_register.columns_inside(c, scope, ranges)
+    columns = await repository_register.columns_about(c, scope, [parse(group.cidr) for group in groups])
     view = await asyncio.to_thread(_View.of, topology, columns, asked)
     chosen, pages = await asyncio.to_thread(view.choose, groups, window.checked())
     found: list[list[Any]] = [[] for _ in groups]
@@ -90,7 +89,10 @@ class _Page(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _View:
-    """The allocations of the asked groups, compared with each other; `clusters` are in the order of their ids."""
+    """The allocations of the asked groups, compared with each other; `clusters` are in the order of their ids.
+
+    What lies around the groups says who has no claim of his own inside.
+    """
 
     register: Register
     clusters: Sequence[UUID]

@@ -48,9 +48,9 @@ class PairPage(NamedTuple):
 
 
 async def pair_views(c: ReadConnection, scope: Scope, asks: Sequence[PairAsk]) -> dict[PairAsk, PairView]:
-    """For a loader; raises NotFound for a cluster that is not active. What lies in an accepted group is intended."""
+    """For a loader; raises NotFound for a cluster that is not active. What is of an accepted group is intended."""
     topology = await repository_register.topology(c, scope)
-    accepted = await repository_acceptances.accepted_roots(c, scope, asks[0].now)
+    accepted = frozenset(await repository_acceptances.accepted_roots(c, scope, asks[0].now))
     found = {}
     for ask in asks:
         for cluster in (ask.a, ask.b):

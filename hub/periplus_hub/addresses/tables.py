@@ -88,7 +88,8 @@ overlap_groups: Final = Table(
     Index("uq_overlap_groups_root", "tenant_id", "first_key", "last_key", unique=True),
     Index(None, "tenant_id", "severity"),
 )
-"""One row per group: a maximal allocation (its `cidr`) with everything inside it that concerns another owner."""
+"""One row per group: what overlaps the allocations of those clusters whose largest range is `cidr`. Others that lie
+inside it and overlap each other are a group of their own."""
 
 overlap_group_clusters: Final = Table(
     "overlap_group_clusters",

@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from periplus_hub.addresses.forest_build import GroupStats
 from periplus_hub.addresses.keys import LENGTH_MASK, value_of
+from periplus_hub.addresses.layers import Entry
 from periplus_hub.addresses.model import SEVERITIES, AllocationKind, Relation, Severity
 from periplus_hub.addresses.prefixes import Prefix, parse
-from periplus_hub.addresses.register import Entry, GroupStats, Register
+from periplus_hub.addresses.register import Register
 from periplus_hub.addresses.severity import KINDS, NONE, Relations, pair_severity
 
 from tests.support.prefix_columns import prefix_columns
@@ -30,49 +32,65 @@ def relation(domains: Sequence[int], connections: Connections, a: int, b: int, d
     return connections.get(pair) or connections.get((pair[1], pair[0])) or default
 
 
+def claims(entries: set[Entry]) -> dict[Entry, Prefix]:
+    """Of every entry the widest range of its cluster that it lies in."""
+    around = {e: [o.prefix for o in entries if o.owner == e.owner and o.prefix.covers(e.prefix)] for e in entries}
+    return {entry: min(prefixes, key=lambda prefix: prefix.length) for entry, prefixes in around.items()}
+
+
+def pairs_by_group(
+    entries: set[Entry], domains: Sequence[int], connections: Connections, default: Relation
+) -> dict[Prefix, list[tuple[Entry, Entry, Severity]]]:
+    """Every pair, by the wider of the two claims: there the clusters meet."""
+    found: dict[Prefix, list[tuple[Entry, Entry, Severity]]] = {}
+    claim = claims(entries)
+    for a, b in combinations(entries, 2):
+        if a.prefix.covers(b.prefix) or b.prefix.covers(a.prefix):
+            severity = pair_severity(relation(domains, connections, a.owner, b.owner, default), a.kind, b.kind)
+            if severity is not None:
+                root = min(claim[a], claim[b], key=lambda prefix: prefix.length)
+                found.setdefault(root, []).append((a, b, severity))
+    return found
+
+
 def naive(
     entries: set[Entry], domains: Sequence[int], connections: Connections, default: Relation = Relation.ISOLATED
 ) -> dict[Prefix, GroupStats]:
-    roots = [e.prefix for e in entries if not any(o.prefix.covers(e.prefix) and o.prefix != e.prefix for o in entries)]
-    groups = {}
-    for root in set(roots):
-        inside = [e for e in entries if root.covers(e.prefix)]
-        pairs = [0, 0, 0, 0]
-        for a, b in combinations(inside, 2):
-            if a.prefix.covers(b.prefix) or b.prefix.covers(a.prefix):
-                severity = pair_severity(relation(domains, connections, a.owner, b.owner, default), a.kind, b.kind)
-                if severity is not None:
-                    pairs[SEVERITIES.index(severity)] += 1
-        if any(pairs):
-            worst = next(s for s, n in zip(SEVERITIES, pairs, strict=True) if n)
-            groups[root] = GroupStats(root, len({e.owner for e in inside}), len(inside), tuple(pairs), worst)
+    groups, claim = {}, claims(entries)
+    for root, pairs in pairs_by_group(entries, domains, connections, default).items():
+        inside = [entry for entry in entries if root.covers(claim[entry])]
+        counts = tuple(sum(found is severity for _, _, found in pairs) for severity in SEVERITIES)
+        worst = min((found for _, _, found in pairs), key=SEVERITIES.index)
+        groups[root] = GroupStats(root, len({e.owner for e in inside}), len(inside), counts, worst)
     return groups
 
 
-Severities = dict[Entry, Severity | None]
+Severities = dict[tuple[Prefix, Entry], Severity | None]
+"""By group and member."""
 
 
 def naive_severities(
     entries: set[Entry], domains: Sequence[int], connections: Connections, default: Relation = Relation.ISOLATED
 ) -> Severities:
-    found: Severities = dict.fromkeys(entries)
-    for a, b in combinations(entries, 2):
-        if a.prefix.covers(b.prefix) or b.prefix.covers(a.prefix):
-            severity = pair_severity(relation(domains, connections, a.owner, b.owner, default), a.kind, b.kind)
-            for each in (a, b) if severity is not None else ():
-                found[each] = min((severity, found[each] or severity), key=SEVERITIES.index)
+    found: Severities = {}
+    claim = claims(entries)
+    for root, pairs in pairs_by_group(entries, domains, connections, default).items():
+        found |= {(root, entry): None for entry in entries if root.covers(claim[entry])}
+        for a, b, severity in pairs:
+            for each in (a, b):
+                found[root, each] = min((severity, found[root, each] or severity), key=SEVERITIES.index)
     return found
 
 
 def severities(of: Register) -> Severities:
-    """Of everything that lies in a group."""
     found: Severities = {}
     for group in of.groups():
         inside = of.members(group.root)
         keys = inside.prefixes.keys(group.root.family)
         for key, code, severity in zip(keys, inside.codes.tolist(), inside.severities.tolist(), strict=True):
             prefix = Prefix(group.root.family, value_of(key, group.root.family), key & LENGTH_MASK)
-            found[Entry(prefix, code >> 3, KINDS[code & 7])] = None if severity == NONE else SEVERITIES[severity]
+            member = Entry(prefix, code >> 3, KINDS[code & 7])
+            found[group.root, member] = None if severity == NONE else SEVERITIES[severity]
     return found
 
 
@@ -83,7 +101,7 @@ def naive_shares(roots: Sequence[Prefix], of_entries: Severities) -> list[Share]
     """Per group and cluster: its worst severity, the kinds that are as bad, and how many allocations it has."""
     shares = []
     for root in roots:
-        inside = [(entry, severity) for entry, severity in of_entries.items() if root.covers(entry.prefix)]
+        inside = [(entry, severity) for (of, entry), severity in of_entries.items() if of == root]
         for owner in sorted({entry.owner for entry, _ in inside}):
             own = [(entry, severity) for entry, severity in inside if entry.owner == owner]
             worst = min((severity for _, severity in own if severity), key=SEVERITIES.index)
@@ -116,10 +134,8 @@ def assert_every_member_has_its_own_severity(
 ) -> None:
     roots = [group.root for group in of.groups()][::-1]
     expected = naive_severities(entries, domains, connections, default)
-    inside = {entry: severity for entry, severity in expected.items() if any(r.covers(entry.prefix) for r in roots)}
-    assert severities(of) == inside
-    assert all(severity is None for entry, severity in expected.items() if entry not in inside)
-    assert shares(of, roots) == naive_shares(roots, inside)
+    assert severities(of) == expected
+    assert shares(of, roots) == naive_shares(roots, expected)
 
 
 def register(

@@ -40,7 +40,8 @@ def oracle(a: set[End], b: set[End], relation: Relation, roots: tuple[Prefix, ..
     found = {}
     for one, other in product(a, b):
         if one.prefix.covers(other.prefix) or other.prefix.covers(one.prefix):
-            held = any(root.covers(one.prefix) and root.covers(other.prefix) for root in roots)
+            around = [end.prefix for end in a | b if end.prefix.covers(one.prefix) and end.prefix.covers(other.prefix)]
+            held = min(around, key=lambda prefix: prefix.length) in roots
             found[one, other] = Severity.INTENDED if held else pair_severity(relation, one.kind, other.kind)
     return found  # type: ignore[return-value]  # between two clusters there is always a severity
 
