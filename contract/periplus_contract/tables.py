@@ -1,8 +1,7 @@
 """Tables and columns of every batch kind.
 
-A batch body is the concatenation of one Arrow IPC stream per section, compressed as a whole with zstd. Column
-types are named here by Arrow's own words. All times are UTC microseconds. Counts of addresses travel as decimal
-text, because an IPv6 pool overflows 64 bits.
+A batch body is the concatenation of one Arrow IPC stream per section, compressed as a whole with zstd. All times are
+UTC microseconds. Counts of addresses travel as decimal text, because an IPv6 pool overflows 64 bits.
 
 A stream is a schema and any number of record batches, at most `MAX_ARROW_MESSAGES` messages in all, in the encapsulated
 format of Arrow 0.15 and later; it may end with an end-of-stream marker or without. Not taken are dictionaries, buffers
@@ -16,9 +15,9 @@ A delete fills only those (and `ended_at` for pods). Labels and selectors are `k
 """
 
 from enum import StrEnum
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
-TypeName = Literal["utf8", "bool", "int64", "timestamp", "list<utf8>"]
+from periplus_contract.column_types import BOOL, INT64, TIMESTAMP, UTF8, UTF8_LIST, ColumnType
 
 
 class Kind(StrEnum):
@@ -35,7 +34,7 @@ class Column(NamedTuple):
     """One column. Columns that are not nullable must be filled in every row, deletes included."""
 
     name: str
-    type: TypeName
+    type: ColumnType
     nullable: bool = True
 
 
@@ -52,25 +51,25 @@ class Table(NamedTuple):
 
 
 def _texts(*names: str) -> tuple[Column, ...]:
-    return tuple(Column(name, "utf8") for name in names)
+    return tuple(Column(name, UTF8) for name in names)
 
 
 def _lists(*names: str) -> tuple[Column, ...]:
-    return tuple(Column(name, "list<utf8>") for name in names)
+    return tuple(Column(name, UTF8_LIST) for name in names)
 
 
 def _times(*names: str) -> tuple[Column, ...]:
-    return tuple(Column(name, "timestamp") for name in names)
+    return tuple(Column(name, TIMESTAMP) for name in names)
 
 
 def _flags(*names: str) -> tuple[Column, ...]:
-    return tuple(Column(name, "bool") for name in names)
+    return tuple(Column(name, BOOL) for name in names)
 
 
 _OBJECT: Final = (
-    Column("op", "utf8", nullable=False),
-    Column("uid", "utf8", nullable=False),
-    Column("observed_at", "timestamp", nullable=False),
+    Column("op", UTF8, nullable=False),
+    Column("uid", UTF8, nullable=False),
+    Column("observed_at", TIMESTAMP, nullable=False),
 )
 
 CLUSTER: Final = Table(
@@ -87,7 +86,7 @@ unknown, perhaps only now: a reader keeps what it knew, but of `aliases` and the
 
 SOURCES: Final = Table(
     "sources",
-    (*_OBJECT, *_texts("state", "reason", "message", "remedy"), Column("objects", "int64"), *_times("as_of")),
+    (*_OBJECT, *_texts("state", "reason", "message", "remedy"), Column("objects", INT64), *_times("as_of")),
 )
 """What the spoke tried to read. `uid` is the source's name (`pods`, `networking.k8s.io/servicecidrs`);
 `state` is ok, absent, forbidden, failed or slow."""
@@ -100,7 +99,7 @@ NODES: Final = Table(
         *_OBJECT,
         *_texts("name", "provider_id", "provider", "account", "region", "zone", "instance_type"),
         *_lists("addresses", "pod_cidrs", "labels"),
-        Column("pods_allocatable", "int64"),
+        Column("pods_allocatable", INT64),
         *_flags("ready"),
         *_times("created_at"),
     ),
@@ -113,7 +112,7 @@ WORKLOADS: Final = Table(
         *_OBJECT,
         *_texts("namespace", "name", "kind", "api_group"),
         *_lists("labels"),
-        Column("replicas", "int64"),
+        Column("replicas", INT64),
         *_times("created_at"),
     ),
 )
@@ -178,16 +177,16 @@ IP_ADDRESSES: Final = Table(
 POOLS: Final = Table(
     "pools",
     (
-        Column("provider", "utf8", nullable=False),
-        Column("name", "utf8", nullable=False),
-        Column("family", "int64", nullable=False),
-        Column("scope", "utf8", nullable=False),
+        Column("provider", UTF8, nullable=False),
+        Column("name", UTF8, nullable=False),
+        Column("family", INT64, nullable=False),
+        Column("scope", UTF8, nullable=False),
         *_texts("node"),
         *_lists("cidrs"),
         *_texts("capacity", "assigned", "used", "reserved", "cooling", "free", "largest_free_block"),
-        Column("source", "utf8", nullable=False),
-        Column("quality", "utf8", nullable=False),
-        Column("observed_at", "timestamp", nullable=False),
+        Column("source", UTF8, nullable=False),
+        Column("quality", UTF8, nullable=False),
+        Column("observed_at", TIMESTAMP, nullable=False),
     ),
 )
 """What an allocator hands addresses out of. `scope` is cluster, node, namespace, lb, service or external;
@@ -197,12 +196,12 @@ decimal texts and null when unknown; `largest_free_block` is a prefix length as 
 ALLOCATIONS: Final = Table(
     "allocations",
     (
-        Column("kind", "utf8", nullable=False),
-        Column("cidr", "utf8", nullable=False),
-        Column("provider", "utf8", nullable=False),
-        Column("source", "utf8", nullable=False),
+        Column("kind", UTF8, nullable=False),
+        Column("cidr", UTF8, nullable=False),
+        Column("provider", UTF8, nullable=False),
+        Column("source", UTF8, nullable=False),
         *_texts("name", "node", "quality"),
-        Column("observed_at", "timestamp", nullable=False),
+        Column("observed_at", TIMESTAMP, nullable=False),
     ),
 )
 """The CIDRs the cluster has in use, told whenever they changed: complete for the kinds that the batch covers, while

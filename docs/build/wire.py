@@ -4,12 +4,13 @@ import inspect
 from types import ModuleType
 
 import msgspec
+import pyarrow
 
 import periplus_contract
 from docs.build.markdown import bullets, code, fenced, page, prose, section, summary, table
 from docs.build.source import attribute_docs, constants
 from docs.build.types import struct_section
-from periplus_contract import batch, covers, limits, messages, outcomes, rejections, tables, version
+from periplus_contract import batch, column_types, covers, limits, messages, outcomes, rejections, tables, version
 
 
 def render() -> str:
@@ -26,7 +27,7 @@ def render() -> str:
         section("Messages", *_messages()),
         section("Accounting", _text_and_block(outcomes), struct_section(outcomes.Outcome), _drop_reasons()),
         section("Rejected rows", prose(rejections.__doc__), _reasons()),
-        section("Tables", prose(tables.__doc__), *_kinds()),
+        section("Tables", prose(tables.__doc__), _column_types(), *_kinds()),
     )
 
 
@@ -72,6 +73,18 @@ def _drop_reasons() -> str:
     return section("Drop reasons", doc, bullets(code(reason) for reason in outcomes.DROP_REASONS), level=3)
 
 
+def _column_types() -> str:
+    rows = [
+        (
+            code(each.word),
+            code(str(each.arrow(pyarrow))),
+            f"{each.bounds.least:,} to {each.bounds.most:,}" if each.bounds else "",
+        )
+        for each in column_types.COLUMN_TYPES
+    ]
+    return section("Column types", table(("type", "in Arrow", "numbers allowed"), rows), level=3)
+
+
 def _kinds() -> list[str]:
     docs = attribute_docs(tables)
     taken = [section(f"Kind `{kind}`", *map(_table, known), level=3) for kind, known in tables.TABLES.items() if known]
@@ -82,7 +95,7 @@ def _kinds() -> list[str]:
 def _table(found: tables.Table) -> str:
     docs = attribute_docs(tables)
     rows = [
-        (code(column.name), code(column.type), "" if column.nullable else "filled in every row")
+        (code(column.name), code(column.type.word), "" if column.nullable else "filled in every row")
         for column in found.columns
     ]
     name = next(name for name, value in constants(tables) if value is found)

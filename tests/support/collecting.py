@@ -33,7 +33,7 @@ class BelievingSink:
         for section in sealable.sections:
             rows = self.tables.setdefault(section.table.name, {})
             for index in range(section.rows):
-                row = {name: cells[index] for name, cells in section.columns.items()}
+                row = {name: cells[index] for name, cells in section.columns.items() if isinstance(cells, list)}
                 if row.get("op") == "delete":
                     rows.pop(str(row["uid"]), None)
                 else:

@@ -17,6 +17,7 @@ import periplus_contract
 from periplus_contract import batch as contract
 from periplus_contract import covers
 from periplus_contract.batch import Header, InventoryMark, PartMark
+from periplus_contract.column_types import Layout
 from periplus_contract.outcomes import Outcome
 from periplus_contract.tables import ALLOCATIONS, POOLS, TABLES, Column, Kind, Table
 from periplus_contract.version import CONTRACT
@@ -43,16 +44,14 @@ MARKS = {
 
 def cell(column: Column, number: int) -> Cell:
     """A value that tells its column, so that mixed-up columns show."""
-    match column.type:
-        case "utf8":
+    match column.type.layout:
+        case Layout.TEXTS:
             return f"{column.name} {number} ö"
-        case "bool":
+        case Layout.BITS:
             return number % 2 == 0
-        case "int64":
-            return 2**40 + number
-        case "timestamp":
-            return START_US + number
-        case "list<utf8>":
+        case Layout.NUMBERS:
+            return (START_US if column.type.bounds else 2**40) + number
+        case Layout.LISTS:
             return [f"{column.name}={each}" for each in range(number)]
 
 

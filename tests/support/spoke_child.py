@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
+from periplus_contract.column_types import TIMESTAMP, UTF8
 from periplus_contract.covers import EVERY_ALLOCATION
 from periplus_contract.tables import ALLOCATIONS, Column, Kind, Table
 from periplus_spoke.fold.cluster_identity import ClusterIdentity
@@ -34,7 +35,7 @@ from periplus_spoke.transport.sink import OutboxSink
 
 from tests.support.fake_hub import JOIN_TOKEN
 
-FLOWS: Final = Table("flows", (Column("id", "utf8", nullable=False), Column("at", "timestamp")))
+FLOWS: Final = Table("flows", (Column("id", UTF8, nullable=False), Column("at", TIMESTAMP)))
 WINDOWS: Final = 4
 PARTS: Final = 3
 ROWS: Final = 4

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from periplus_contract import limits
+from periplus_contract.column_types import TIMESTAMP, ColumnType, Layout
 from periplus_contract.rejections import Reason
 from periplus_contract.tables import Column, Table
 from periplus_hub.ingest.model import MAX_SAMPLE_ROWS, Rejected
@@ -62,15 +63,16 @@ def _sample(table: pa.Table, mask: Mask) -> str:
 
 def _shown(values: pa.ChunkedArray) -> pa.ChunkedArray:
     """Times that do not fit stay numbers: some are beyond what Python can write."""
-    plain = pa.types.is_timestamp(values.type) and not all(map(_times_fit, values.chunks))
-    return values.cast(pa.int64()) if plain else values
+    is_time = pa.types.is_timestamp(values.type)
+    fit = not is_time or all(_lies_within_bounds(TIMESTAMP, chunk) for chunk in values.chunks)
+    return values if fit else values.cast(pa.int64())
 
 
 def _problems(table: pa.Table, contract: Table) -> Iterator[tuple[Reason, Mask]]:
     for column, values in zip(contract.columns, table.itercolumns(), strict=True):
         if not column.nullable and values.null_count:
             yield Reason.MISSING_VALUE, _mask(pc.is_null(values))
-        yield from _CHECKS[column.type](column, values)
+        yield from _CHECKS[column.type.layout](column, values)
     if "op" in table.column_names:
         yield from _bad_ops(table.column("op"))
     if "uid" in table.column_names:
@@ -114,14 +116,15 @@ def _bounds(ends: pa.Buffer, chunk: pa.Array) -> npt.NDArray[np.int32]:
     return np.frombuffer(ends, np.int32, len(chunk) + 1, chunk.offset * 4)
 
 
-def _list(_column: Column, values: pa.ChunkedArray) -> Iterator[tuple[Reason, Mask]]:
+def _list(column: Column, values: pa.ChunkedArray) -> Iterator[tuple[Reason, Mask]]:
     whole = values.combine_chunks()
     elements = whole.flatten()
     if len(elements) > limits.MAX_LIST_ITEMS:
         yield from _long_lists(whole)
     if elements.null_count:
         yield Reason.BAD_TEXT, _rows_of(whole, pc.is_null(elements))
-    for reason, mask in _text(_ELEMENT, pa.chunked_array([elements])):
+    item = Column("item", column.type.item) if column.type.item else column
+    for reason, mask in _CHECKS[item.type.layout](item, pa.chunked_array([elements])):
         yield reason, _rows_of(whole, pa.array(mask))
 
 
@@ -131,42 +134,39 @@ def _long_lists(lists: pa.Array) -> Iterator[tuple[Reason, Mask]]:
         yield Reason.TOO_MANY_ITEMS, _mask(pc.greater(pc.list_value_length(lists), limits.MAX_LIST_ITEMS))
 
 
-_ELEMENT: Final = Column("element", "utf8")
-
-
 def _rows_of(lists: pa.Array, bad_elements: pa.Array) -> Mask:
     mask = np.zeros(len(lists), dtype=np.bool_)
     mask[np.asarray(pc.list_parent_indices(lists).filter(bad_elements))] = True
     return mask
 
 
-def _time(_column: Column, values: pa.ChunkedArray) -> Iterator[tuple[Reason, Mask]]:
-    if values.null_count == len(values):
+def _number(column: Column, values: pa.ChunkedArray) -> Iterator[tuple[Reason, Mask]]:
+    bounds = column.type.bounds
+    if bounds is None or values.null_count == len(values):
         return
-    if not all(map(_times_fit, values.chunks)):
-        raw = values.cast(pa.int64())
-        yield Reason.BAD_TIME, _mask(pc.or_(pc.less(raw, limits.EARLIEST_US), pc.greater(raw, limits.LATEST_US)))
+    if not all(_lies_within_bounds(column.type, chunk) for chunk in values.chunks):
+        raw = values.cast(pa.from_numpy_dtype(np.dtype(column.type.code).str))
+        yield bounds.reason, _mask(pc.or_(pc.less(raw, bounds.least), pc.greater(raw, bounds.most)))
 
 
-def _times_fit(chunk: pa.Array) -> bool:
+def _lies_within_bounds(of: ColumnType, chunk: pa.Array) -> bool:
     """As `_look`: what lies behind nulls may be a false alarm."""
-    data = chunk.buffers()[1]
-    if data is None or not len(chunk):
+    data, number = chunk.buffers()[1], np.dtype(of.code)
+    if of.bounds is None or data is None or not len(chunk):
         return True
-    raw = np.frombuffer(data, np.int64, len(chunk), chunk.offset * 8)
-    return bool(raw.min() >= limits.EARLIEST_US and raw.max() <= limits.LATEST_US)
+    raw = np.frombuffer(data, number, len(chunk), chunk.offset * number.itemsize)
+    return bool(raw.min() >= of.bounds.least and raw.max() <= of.bounds.most)
 
 
 def _nothing(_column: Column, _values: pa.ChunkedArray) -> Iterator[tuple[Reason, Mask]]:
     yield from ()
 
 
-_CHECKS: Final[dict[str, Callable[[Column, pa.ChunkedArray], Iterator[tuple[Reason, Mask]]]]] = {
-    "utf8": _text,
-    "bool": _nothing,
-    "int64": _nothing,
-    "timestamp": _time,
-    "list<utf8>": _list,
+_CHECKS: Final[dict[Layout, Callable[[Column, pa.ChunkedArray], Iterator[tuple[Reason, Mask]]]]] = {
+    Layout.NUMBERS: _number,
+    Layout.BITS: _nothing,
+    Layout.TEXTS: _text,
+    Layout.LISTS: _list,
 }
 
 

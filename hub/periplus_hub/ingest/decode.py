@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from periplus_contract import limits, problems
 from periplus_contract.batch import Header, Section, offsets
+from periplus_contract.column_types import ColumnType
 from periplus_contract.rejections import Reason
 from periplus_contract.tables import Column, Kind, Table, table
 from periplus_hub.fleet.wire import RefusedError
@@ -20,19 +21,16 @@ from periplus_hub.ingest.model import DecodedBatch, Rejected, SealedBatch, Waiti
 _ONE_THREAD: Final = pa.ipc.IpcReadOptions(use_threads=False)
 """Batches are many and small: handing columns to Arrow's threads costs more than reading them."""
 
-ARROW_TYPES: Final[dict[str, pa.DataType]] = {
-    "utf8": pa.string(),
-    "bool": pa.bool_(),
-    "int64": pa.int64(),
-    "timestamp": pa.timestamp("us", tz="UTC"),
-    "list<utf8>": pa.list_(pa.string()),
-}
+
+@lru_cache
+def _arrow_type(column_type: ColumnType) -> pa.DataType:
+    return column_type.arrow(pa)
 
 
 @lru_cache
 def arrow_schema(contract: Table) -> pa.Schema:
     """The contract's table in Arrow's words, as appliers get it."""
-    return pa.schema([pa.field(column.name, ARROW_TYPES[column.type]) for column in contract.columns])
+    return pa.schema([pa.field(column.name, _arrow_type(column.type)) for column in contract.columns])
 
 
 def decode(sealed: SealedBatch) -> DecodedBatch:
@@ -163,14 +161,14 @@ def _check_types(schema: pa.Schema, contract: Table) -> None:
     for column in contract.columns:
         if column.name in schema.names:
             found = schema.field(column.name).type
-            if not _fits(found, ARROW_TYPES[column.type]):
+            if not _fits(found, _arrow_type(column.type)):
                 raise _invalid(f"column {contract.name}.{column.name} is {str(found)[:64]}, not {column.type}")
 
 
 def _fits(found: pa.DataType, wanted: pa.DataType) -> bool:
     """The same type, maybe in other words: UTC without saying so, or list items under another name."""
-    plain_time = found == pa.timestamp("us") and pa.types.is_timestamp(wanted)
-    same_list = pa.types.is_list(found) and found.value_type == pa.string() and pa.types.is_list(wanted)
+    plain_time = pa.types.is_timestamp(wanted) and found == pa.timestamp(wanted.unit)
+    same_list = pa.types.is_list(wanted) and pa.types.is_list(found) and found.value_type == wanted.value_type
     return bool(found == wanted or plain_time or same_list)
 
 
@@ -185,7 +183,7 @@ def _under_our_names(raw: pa.Table, contract: Table) -> pa.Table:
 
 
 def _column(raw: pa.Table, column: Column, table_name: str) -> pa.ChunkedArray:
-    wanted = ARROW_TYPES[column.type]
+    wanted = _arrow_type(column.type)
     if column.name not in raw.column_names:
         if not column.nullable:
             raise _invalid(f"column {table_name}.{column.name} is missing")

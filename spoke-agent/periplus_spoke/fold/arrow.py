@@ -1,4 +1,4 @@
-"""Columns to Arrow IPC streams, one per section, zstd over all of them: the body of a batch. And the cutting of it.
+"""Columns to Arrow IPC streams, one per section, zstd over all of them: the body of a batch.
 
 Buffers are built column by column and handed to nanoarrow as they are: no row objects, and no pyarrow, whose import
 alone would cost half of the spoke's memory.
@@ -10,32 +10,17 @@ from io import BytesIO
 from itertools import accumulate, chain
 from typing import Any, Final
 
-import msgspec
 import nanoarrow
 import zstandard
 from nanoarrow.ipc import StreamWriter
 
 from periplus_contract.batch import Section
-from periplus_contract.limits import (
-    MAX_COMPRESSED_BYTES,
-    MAX_HEADER_BYTES,
-    MAX_INFLATE_RATIO,
-    MAX_LIST_ITEMS,
-    MAX_ROWS,
-    MAX_TEXT_BYTES,
-)
-from periplus_contract.tables import Column
-from periplus_spoke.fold.records import Cell, Sealable, SectionRows
+from periplus_contract.column_types import ColumnType, Layout
+from periplus_contract.limits import MAX_LIST_ITEMS, MAX_TEXT_BYTES
+from periplus_spoke.fold.ready import OFFSET, ReadyColumn
+from periplus_spoke.fold.records import Cell, SectionRows, Values
 
 ZSTD_LEVEL: Final = 3
-_OFFSET: Final = "i"
-_INT64: Final = "q"
-_SAFE_BODY_BYTES: Final = MAX_COMPRESSED_BYTES - MAX_HEADER_BYTES - 8_192
-"""Of a body; what is not even compressed larger than this cannot break the limit of the sealed batch."""
-_TARGET_BYTES: Final = 3 * 1024 * 1024
-"""Of inflated rows per part: inventory compresses by four to eight."""
-_STREAM_BYTES: Final = 8_192
-"""More than schema, padding and end of one section's stream."""
 
 
 def encode_sections(sections: Sequence[SectionRows]) -> tuple[bytes, int, tuple[Section, ...]]:
@@ -58,14 +43,14 @@ def clip(text: str) -> str:
 
 
 def _stream(section: SectionRows) -> bytes:
-    fields = [_schema(column) for column in section.table.columns]
-    children = [_column(column, section) for column in section.table.columns]
+    columns = section.table.columns
     names = section.table.column_names
+    fields = [nanoarrow.Schema(column.type.arrow(nanoarrow), nullable=column.nullable) for column in columns]
     batch = nanoarrow.c_array_from_buffers(
         nanoarrow.struct(dict(zip(names, fields, strict=True)), nullable=False),
         length=section.rows,
         buffers=[None],
-        children=children,
+        children=[_column(column.type, section.columns.get(column.name), section.rows) for column in columns],
     )
     out = BytesIO()
     writer = StreamWriter.from_writable(out)
@@ -73,51 +58,53 @@ def _stream(section: SectionRows) -> bytes:
     return out.getvalue()
 
 
-def _schema(column: Column) -> Any:  # noqa: ANN401 - nanoarrow publishes no types
-    match column.type:
-        case "utf8":
-            return nanoarrow.string(column.nullable)
-        case "bool":
-            return nanoarrow.bool_(column.nullable)
-        case "int64":
-            return nanoarrow.int64(column.nullable)
-        case "timestamp":
-            return nanoarrow.timestamp("us", "UTC", column.nullable)
-        case "list<utf8>":
-            return nanoarrow.list_(nanoarrow.string(), column.nullable)
+def _column(of: ColumnType, values: "Values | None", rows: int) -> Any:  # noqa: ANN401 - nanoarrow publishes no types
+    if isinstance(values, ReadyColumn):
+        if values.type is not of:
+            raise _misfit(of)
+        return values.aligned()
+    if isinstance(values, array):
+        if values.typecode != of.code:
+            raise _misfit(of)
+        return _array(of, rows, [None, values])
+    return _from_cells(of, [None] * rows if values is None else values)
 
 
-def _column(column: Column, section: SectionRows) -> Any:  # noqa: ANN401 - nanoarrow publishes no types
-    values = section.columns.get(column.name)
-    if values is None:
-        values = [None] * section.rows
-    validity, nulls = _validity(values)
-    children: list[Any] = []
-    match column.type:
-        case "utf8":
-            buffers = _text_buffers("" if value is None else str(value) for value in values)
-        case "bool":
-            buffers = [_bits(value is True for value in values)]
-        case "list<utf8>":
-            lists = [value[:MAX_LIST_ITEMS] if isinstance(value, list | tuple) else () for value in values]
-            buffers = [array(_OFFSET, accumulate(map(len, lists), initial=0))]
-            children = [_texts(tuple(chain.from_iterable(lists)))]
-        case _:
-            buffers = [array(_INT64, (value if isinstance(value, int) else 0 for value in values))]
-    return nanoarrow.c_array_from_buffers(
-        _schema(column), length=section.rows, buffers=[validity, *buffers], null_count=nulls, children=children
-    )
+def _misfit(of: ColumnType) -> ValueError:
+    return ValueError(f"a ready column is not of the type {of} that its table gives it")
 
 
-def _texts(values: Sequence[str]) -> Any:  # noqa: ANN401 - nanoarrow publishes no types
-    return nanoarrow.c_array_from_buffers(
-        nanoarrow.string(), length=len(values), buffers=[None, *_text_buffers(values)], null_count=0
-    )
+def _from_cells(of: ColumnType, cells: Sequence[Cell]) -> Any:  # noqa: ANN401 - nanoarrow publishes no types
+    """The slow way, one Python step per cell: for what is observed as objects anyway."""
+    validity, nulls = _validity(cells)
+    buffers, children = _content(of, cells)
+    return _array(of, len(cells), [validity, *buffers], nulls, children)
+
+
+def _content(of: ColumnType, cells: Sequence[Cell]) -> tuple[list[Any], list[Any]]:
+    """The buffers behind the validity, and the children."""
+    match of.layout:
+        case Layout.NUMBERS:
+            return [array(of.code, (cell if isinstance(cell, int) else 0 for cell in cells))], []
+        case Layout.BITS:
+            return [_bits(cell is True for cell in cells)], []
+        case Layout.TEXTS:
+            return _text_buffers("" if cell is None else str(cell) for cell in cells), []
+        case Layout.LISTS:
+            lists = [cell[:MAX_LIST_ITEMS] if isinstance(cell, list | tuple) else () for cell in cells]
+            items = tuple(chain.from_iterable(lists))
+            ends = array(OFFSET, accumulate(map(len, lists), initial=0))
+            return [ends], [_from_cells(of.item, items)] if of.item else []
+
+
+def _array(of: ColumnType, rows: int, buffers: Sequence[Any], nulls: int = 0, children: Sequence[Any] = ()) -> Any:  # noqa: ANN401 - nanoarrow publishes no types
+    schema = of.arrow(nanoarrow)
+    return nanoarrow.c_array_from_buffers(schema, length=rows, buffers=buffers, null_count=nulls, children=children)
 
 
 def _text_buffers(values: Iterable[str]) -> list[Any]:
     encoded = [clip(value).encode(errors="replace") for value in values]
-    return [array(_OFFSET, accumulate(map(len, encoded), initial=0)), b"".join(encoded)]
+    return [array(OFFSET, accumulate(map(len, encoded), initial=0)), b"".join(encoded)]
 
 
 def _validity(values: Sequence[Cell]) -> tuple[bytes | None, int]:
@@ -132,69 +119,3 @@ def _bits(flags: Iterable[bool]) -> bytes:
         return b""
     length = (len(digits) + 7) // 8
     return int("".join(reversed(digits)), 2).to_bytes(length, "little")
-
-
-def split(sealable: Sealable) -> list[Sealable]:
-    """`sealable` itself, or parts of it: in order, together exactly its rows, each within every limit."""
-    parts: list[Sealable] = []
-    for piece in _cut(sealable, _TARGET_BYTES):
-        parts.extend(_halved(piece))
-    return parts or [sealable]
-
-
-def _halved(piece: Sealable) -> list[Sealable]:
-    """`piece`, halved until it compresses into a batch, and not so well that it would pass for a bomb."""
-    estimate = sum(sum(_row_bytes(section)) + _STREAM_BYTES for section in piece.sections)
-    if estimate <= _SAFE_BODY_BYTES or piece.rows <= 1:
-        return [piece]
-    body, inflated, _ = encode_sections(piece.sections)
-    if len(body) <= _SAFE_BODY_BYTES and inflated <= len(body) * MAX_INFLATE_RATIO:
-        return [piece]
-    return [half for part in _cut(piece, max(estimate // 2, 1)) for half in _halved(part)]
-
-
-def _cut(sealable: Sealable, target_bytes: int) -> list[Sealable]:
-    pieces: list[Sealable] = []
-    sections: list[SectionRows] = []
-    rows = size = 0
-    for section in sealable.sections:
-        start = 0
-        for index, row_bytes in enumerate(_row_bytes(section)):
-            if rows and (rows >= MAX_ROWS or size + row_bytes > target_bytes):
-                sections.extend(_slice(section, start, index))
-                pieces.append(_with(sealable, sections))
-                sections, start, rows, size = [], index, 0, 0
-            rows += 1
-            size += row_bytes
-        sections.extend(_slice(section, start, section.rows) if section.rows else [section])
-    if sections:
-        pieces.append(_with(sealable, sections))
-    return pieces
-
-
-def _slice(section: SectionRows, start: int, end: int) -> list[SectionRows]:
-    if start == end:
-        return []
-    columns = {name: values[start:end] for name, values in section.columns.items()}
-    return [SectionRows(table=section.table, columns=columns, rows=end - start)]
-
-
-def _with(sealable: Sealable, sections: list[SectionRows]) -> Sealable:
-    return msgspec.structs.replace(sealable, sections=tuple(sections))
-
-
-def _row_bytes(section: SectionRows) -> list[int]:
-    """An upper estimate of each row in the inflated stream."""
-    sizes = [len(section.table.columns) * 9] * section.rows
-    for values in section.columns.values():
-        for index, cell in enumerate(values):
-            sizes[index] += _cell_bytes(cell)
-    return sizes
-
-
-def _cell_bytes(cell: Cell) -> int:
-    if isinstance(cell, str):
-        return len(cell) if cell.isascii() and len(cell) < MAX_COMPRESSED_BYTES else len(clip(cell).encode())
-    if isinstance(cell, list | tuple):
-        return sum(4 + _cell_bytes(item) for item in cell)
-    return 0

@@ -6,6 +6,7 @@ from typing import Final, Literal, NamedTuple, cast
 
 import msgspec
 
+from periplus_contract.column_types import UTF8
 from periplus_contract.covers import DERIVED, AllocationKind, Scope
 from periplus_contract.covers import allocations as cover_of
 from periplus_contract.tables import (
@@ -197,7 +198,7 @@ def _section(table: Table, items: list[dict[str, Cell]], observed_at_us: int) ->
         if column.name == "observed_at":
             continue
         values: list[Cell] = [item[column.name] for item in items]
-        if column.type == "utf8":
+        if column.type is UTF8:
             values = [str(value) if value not in (None, "") else None for value in values]
         columns[column.name] = values
     return SectionRows(table=table, columns=columns, rows=len(items))

@@ -2,15 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
-
-import msgspec
 
 from periplus_contract.limits import MAX_IPAM_PARTS, MAX_ROWS, MAX_SNAPSHOT_PARTS
 from periplus_contract.tables import Kind
-from periplus_spoke.fold.arrow import encode_sections, split
-from periplus_spoke.fold.records import Sealable, SectionRows
+from periplus_spoke.fold.arrow import encode_sections
+from periplus_spoke.fold.cutting import at_most, within_limits
+from periplus_spoke.fold.records import Sealable
 from periplus_spoke.kit.change_signal import ChangeSignal
 from periplus_spoke.kit.clock import Clock
 from periplus_spoke.outbox.model import Draft
@@ -65,9 +64,9 @@ class OutboxSink:
         self._changes.notify_all()
 
     def _drafts(self, sealable: Sealable) -> list[Draft]:
-        whole = split(sealable)
+        whole = within_limits(sealable)
         most_rows = max(self._most_rows, _fewest_rows(whole))
-        parts = [piece for part in whole for piece in _cut(part, most_rows)]
+        parts = [piece for part in whole for piece in at_most(part, most_rows)]
         return [_encode(part, index, len(parts)) for index, part in enumerate(parts, start=1)]
 
 
@@ -113,22 +112,3 @@ def _fewest_rows(parts: Sequence[Sealable]) -> int:
     most = MAX_IPAM_PARTS if parts[0].kind is Kind.IPAM else MAX_SNAPSHOT_PARTS
     ends = sum(len(part.sections) for part in parts)  # each of them may be a smaller batch
     return -(-sum(part.rows for part in parts) // max(most - ends, 1))
-
-
-def _cut(part: Sealable, most_rows: int) -> Iterator[Sealable]:
-    """Pieces of at most `most_rows` rows."""
-    if part.rows <= most_rows:
-        yield part
-        return
-    for section in part.sections:
-        for start in range(0, max(section.rows, 1), most_rows):
-            yield _with(part, _slice(section, start, start + most_rows))
-
-
-def _slice(section: SectionRows, start: int, end: int) -> SectionRows:
-    columns = {name: values[start:end] for name, values in section.columns.items()}
-    return SectionRows(table=section.table, columns=columns, rows=min(end, section.rows) - start)
-
-
-def _with(part: Sealable, section: SectionRows) -> Sealable:
-    return msgspec.structs.replace(part, sections=(section,))

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from periplus_contract.batch import offsets
+from periplus_contract.column_types import BOOL, INT64, TIMESTAMP, UTF8, UTF8_LIST
 from periplus_contract.limits import MAX_LIST_ITEMS, MAX_TEXT_BYTES
 from periplus_contract.tables import Column, Table
 from periplus_spoke.fold.arrow import clip, encode_sections
@@ -14,13 +15,13 @@ from periplus_spoke.fold.records import Cell, SectionRows
 TABLE = Table(
     "everything",
     (
-        Column("text", "utf8"),
-        Column("must", "utf8", nullable=False),
-        Column("flag", "bool"),
-        Column("count", "int64"),
-        Column("moment", "timestamp"),
-        Column("texts", "list<utf8>"),
-        Column("absent", "utf8"),
+        Column("text", UTF8),
+        Column("must", UTF8, nullable=False),
+        Column("flag", BOOL),
+        Column("count", INT64),
+        Column("moment", TIMESTAMP),
+        Column("texts", UTF8_LIST),
+        Column("absent", UTF8),
     ),
 )
 

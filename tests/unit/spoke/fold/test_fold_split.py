@@ -13,7 +13,8 @@ from periplus_contract.limits import (
     MAX_ROWS,
 )
 from periplus_contract.tables import ALLOCATIONS, NAMESPACES, POOLS, Kind
-from periplus_spoke.fold.arrow import encode_sections, split
+from periplus_spoke.fold.arrow import encode_sections
+from periplus_spoke.fold.cutting import within_limits
 from periplus_spoke.fold.records import Cell, Sealable, SectionRows
 
 
@@ -38,7 +39,7 @@ def test_parts_hold_every_limit(*, noise: bool) -> None:
     rows = 3_000
     cells: list[Cell] = [(rng.randbytes(400).hex() if noise else "same" * 200,) for _ in range(rows)]
     whole = sealable(rows, cells)
-    parts = split(whole)
+    parts = within_limits(whole)
     for part in parts:
         body, inflated, _ = encode_sections(part.sections)
         assert len(body) + MAX_HEADER_BYTES <= MAX_COMPRESSED_BYTES
@@ -50,14 +51,14 @@ def test_parts_hold_every_limit(*, noise: bool) -> None:
 
 def test_many_small_rows_are_cut_at_the_row_limit() -> None:
     rows = MAX_ROWS + 1
-    parts = split(sealable(rows, [None] * rows))
+    parts = within_limits(sealable(rows, [None] * rows))
     assert all(part.rows <= MAX_ROWS for part in parts)
     assert len(uids(parts)) == rows
 
 
 def test_an_empty_snapshot_is_one_part() -> None:
     empty = Sealable(kind=Kind.INVENTORY, window_start_s=0, window_s=0, sections=(), mode="snapshot")
-    assert split(empty) == [empty]
+    assert within_limits(empty) == [empty]
 
 
 def test_a_statement_is_cut_and_says_none_left_exactly_once() -> None:
@@ -65,9 +66,9 @@ def test_a_statement_is_cut_and_says_none_left_exactly_once() -> None:
     cidrs: list[Cell] = [f"10.{row >> 16}.{row >> 8 & 255}.{row & 255}/32" for row in range(rows)]
     some = SectionRows(table=ALLOCATIONS, columns={"cidr": cidrs}, rows=rows)
     none = SectionRows(table=POOLS, columns={}, rows=0)
-    parts = split(Sealable(kind=Kind.IPAM, window_start_s=0, window_s=60, sections=(none, some)))
+    parts = within_limits(Sealable(kind=Kind.IPAM, window_start_s=0, window_s=60, sections=(none, some)))
     assert 1 < len(parts) <= MAX_IPAM_PARTS
     assert [cidr for part in parts for each in part.sections for cidr in each.columns.get("cidr", [])] == cidrs
     assert sum(section.table is POOLS for part in parts for section in part.sections) == 1
     whole = Sealable(kind=Kind.IPAM, window_start_s=0, window_s=60, sections=(none,))
-    assert split(whole) == [whole]
+    assert within_limits(whole) == [whole]

@@ -10,6 +10,7 @@ import zstandard
 
 from periplus_contract import problems
 from periplus_contract.batch import offsets
+from periplus_contract.column_types import BOOL, INT64, TIMESTAMP, UTF8, UTF8_LIST
 from periplus_contract.tables import NAMESPACES, Column, Kind, Table
 from periplus_spoke.fold.records import Cell, Sealable, SectionRows
 from periplus_spoke.kit.change_signal import ChangeSignal
@@ -28,11 +29,11 @@ from tests.support.spoke_rig import sending
 EVERY_TYPE = Table(
     "flows",
     (
-        Column("id", "utf8", nullable=False),
-        Column("bytes_tx", "int64"),
-        Column("denied", "bool"),
-        Column("at", "timestamp"),
-        Column("labels", "list<utf8>"),
+        Column("id", UTF8, nullable=False),
+        Column("bytes_tx", INT64),
+        Column("denied", BOOL),
+        Column("at", TIMESTAMP),
+        Column("labels", UTF8_LIST),
     ),
 )
 
