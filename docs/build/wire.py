@@ -4,7 +4,7 @@ import inspect
 from types import ModuleType
 
 import msgspec
-import pyarrow
+import pyarrow as pa
 
 import periplus_contract
 from docs.build.markdown import bullets, code, fenced, page, prose, section, summary, table
@@ -77,7 +77,7 @@ def _column_types() -> str:
     rows = [
         (
             code(each.word),
-            code(str(each.arrow(pyarrow))),
+            code(str(each.arrow(pa))),
             f"{each.bounds.least:,} to {each.bounds.most:,}" if each.bounds else "",
         )
         for each in column_types.COLUMN_TYPES
