@@ -17,7 +17,7 @@ from nanoarrow.ipc import StreamWriter
 from periplus_contract.batch import Section
 from periplus_contract.column_types import ColumnType, Layout
 from periplus_contract.limits import MAX_LIST_ITEMS, MAX_TEXT_BYTES
-from periplus_spoke.fold.ready import OFFSET, ReadyColumn
+from periplus_spoke.fold.ready import OFFSET, ArrowObject, ReadyColumn
 from periplus_spoke.fold.records import Cell, SectionRows, Values
 
 ZSTD_LEVEL: Final = 3
@@ -58,7 +58,7 @@ def _stream(section: SectionRows) -> bytes:
     return out.getvalue()
 
 
-def _column(of: ColumnType, values: "Values | None", rows: int) -> Any:  # noqa: ANN401 - nanoarrow publishes no types
+def _column(of: ColumnType, values: "Values | None", rows: int) -> ArrowObject:
     if isinstance(values, ReadyColumn):
         if values.type is not of:
             raise _misfit(of)
@@ -74,7 +74,7 @@ def _misfit(of: ColumnType) -> ValueError:
     return ValueError(f"a ready column is not of the type {of} that its table gives it")
 
 
-def _from_cells(of: ColumnType, cells: Sequence[Cell]) -> Any:  # noqa: ANN401 - nanoarrow publishes no types
+def _from_cells(of: ColumnType, cells: Sequence[Cell]) -> ArrowObject:
     """The slow way, one Python step per cell: for what is observed as objects anyway."""
     validity, nulls = _validity(cells)
     buffers, children = _content(of, cells)
@@ -97,7 +97,9 @@ def _content(of: ColumnType, cells: Sequence[Cell]) -> tuple[list[Any], list[Any
             return [ends], [_from_cells(of.item, items)] if of.item else []
 
 
-def _array(of: ColumnType, rows: int, buffers: Sequence[Any], nulls: int = 0, children: Sequence[Any] = ()) -> Any:  # noqa: ANN401 - nanoarrow publishes no types
+def _array(
+    of: ColumnType, rows: int, buffers: Sequence[Any], nulls: int = 0, children: Sequence[Any] = ()
+) -> ArrowObject:
     schema = of.arrow(nanoarrow)
     return nanoarrow.c_array_from_buffers(schema, length=rows, buffers=buffers, null_count=nulls, children=children)
 

@@ -4,12 +4,14 @@ from array import array
 from collections.abc import Sequence
 from itertools import pairwise
 from operator import sub
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import nanoarrow
 
 from periplus_contract.column_types import COLUMN_TYPES, ColumnType, Layout
 
+ArrowObject: TypeAlias = Any
+"""A schema, an array or a view on one: nanoarrow publishes no types."""
 OFFSET: Final = "i"
 """Where texts and lists end, as Arrow counts."""
 _TEXT_OFFSET_BYTES: Final = 4
@@ -21,8 +23,8 @@ class ReadyColumn:
     A slice of it is a column again.
     """
 
-    def __init__(self, values: Any) -> None:  # noqa: ANN401 - whatever has Arrow's C interface
-        self.array: Any = nanoarrow.c_array(values)
+    def __init__(self, values: ArrowObject) -> None:
+        self.array: ArrowObject = nanoarrow.c_array(values)
         self.type = type_of(self.array.schema)
 
     def __len__(self) -> int:
@@ -32,7 +34,7 @@ class ReadyColumn:
         start, stop, _ = rows.indices(len(self))
         return ReadyColumn(_cut(self.array, self.type, self.array.offset + start, self.array.offset + stop))
 
-    def aligned(self) -> Any:  # noqa: ANN401 - nanoarrow publishes no types
+    def aligned(self) -> ArrowObject:
         """The array as the writer takes it: it refuses those that begin within their buffers."""
         return self.array if self.array.offset == 0 else self[:].array
 
@@ -41,7 +43,7 @@ class ReadyColumn:
         return _content_bytes(self.aligned(), self.type)
 
 
-def type_of(schema: Any) -> ColumnType:  # noqa: ANN401 - nanoarrow publishes no types
+def type_of(schema: ArrowObject) -> ColumnType:
     """The contract's type for an Arrow schema; raises ValueError when it has none."""
     shape = _shape(schema)
     for known in COLUMN_TYPES:
@@ -51,11 +53,11 @@ def type_of(schema: Any) -> ColumnType:  # noqa: ANN401 - nanoarrow publishes no
     raise ValueError(msg)
 
 
-def _shape(schema: Any) -> tuple[str, ...]:  # noqa: ANN401 - nanoarrow publishes no types
+def _shape(schema: ArrowObject) -> tuple[str, ...]:
     return (schema.format, *(part for child in schema.children for part in _shape(child)))
 
 
-def _cut(whole: Any, of: ColumnType, first: int, last: int) -> Any:  # noqa: ANN401 - nanoarrow publishes no types
+def _cut(whole: ArrowObject, of: ColumnType, first: int, last: int) -> ArrowObject:
     """Rows [first, last) of the buffers as an array that begins at their beginning."""
     view = whole.view()
     validity = _cut_bits(memoryview(view.buffer(0)), first, last)
@@ -70,7 +72,7 @@ def _cut(whole: Any, of: ColumnType, first: int, last: int) -> Any:  # noqa: ANN
     )
 
 
-def _cut_content(whole: Any, of: ColumnType, first: int, last: int) -> tuple[list[Any], list[Any]]:  # noqa: ANN401 - nanoarrow publishes no types
+def _cut_content(whole: ArrowObject, of: ColumnType, first: int, last: int) -> tuple[list[Any], list[Any]]:
     """The buffers behind the validity, and the children."""
     view = whole.view()
     match of.layout:
@@ -96,7 +98,7 @@ def _cut_bits(bitmap: memoryview, first: int, last: int) -> bytes:
     return (bits & ((1 << last - first) - 1)).to_bytes((last - first + 7) // 8, "little")
 
 
-def _ends(view: Any, first: int, last: int) -> Sequence[int]:  # noqa: ANN401 - nanoarrow publishes no types
+def _ends(view: ArrowObject, first: int, last: int) -> Sequence[int]:
     """Where the value before the first ends, and each of them. Without values there may be no buffer."""
     return memoryview(view.buffer(1))[first : last + 1] if last > first else array(OFFSET, [0])
 
@@ -105,7 +107,7 @@ def _from_zero(ends: Sequence[int]) -> "array[int]":
     return array(OFFSET, map((-ends[0]).__add__, ends))
 
 
-def _content_bytes(whole: Any, of: ColumnType) -> list[int]:  # noqa: ANN401 - nanoarrow publishes no types
+def _content_bytes(whole: ArrowObject, of: ColumnType) -> list[int]:
     if of.layout in {Layout.NUMBERS, Layout.BITS}:
         return [0] * whole.length
     ends = _ends(whole.view(), 0, whole.length)

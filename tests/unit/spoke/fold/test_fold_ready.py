@@ -44,7 +44,7 @@ Rows = list[tuple[str | None, bool | None, int | None, int | None, list[str] | N
 
 def as_cells(rows: Rows) -> SectionRows:
     columns = {name: [row[index] for row in rows] for index, name in enumerate(TABLE.column_names)}
-    return SectionRows(table=TABLE, columns=columns, rows=len(rows))  # type: ignore[arg-type]  # cells of all sorts
+    return SectionRows(table=TABLE, columns=columns, rows=len(rows))
 
 
 def as_arrow(rows: Rows, behind: int = 0) -> SectionRows:
@@ -140,5 +140,5 @@ def test_pieces_are_together_exactly_the_rows(sizes: list[int], data: st.DataObj
     assert lengths == [end - start for start, end in pairwise(bounds)]
     for section in sections:
         parts = [each for piece in pieces for each in piece if each.table == section.table]
-        assert [value for each in parts for value in each.columns["count"]] == list(range(section.rows))  # type: ignore[union-attr]
+        assert [value for each in parts for value in each.columns["count"]] == list(range(section.rows))
         assert len(parts) == 1 or section.rows
