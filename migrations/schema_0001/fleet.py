@@ -89,7 +89,7 @@ def _third() -> None:
         *columns(TIME, "last_seen_at", null=True),
         *columns(BIGINT, "clock_skew_ms", null=True),
         *columns(UUID, "epoch", null=True),
-        *columns(TIME, "elder_heard_at", null=True),
+        *columns(TIME, "older_epoch_heard_at", null=True),
         *columns(BIGINT, "queued_batches queued_bytes", null=True),
         *columns(UUID, "duplicate_of", null=True),
         sa.PrimaryKeyConstraint("id", name="pk_registrations"),

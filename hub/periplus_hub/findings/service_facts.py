@@ -19,7 +19,7 @@ from periplus_hub.findings.facts import MAX_OVERLAPS, Fact, Facts, WorstOverlaps
 from periplus_hub.findings.listening import Listening, is_nobody_heard
 from periplus_hub.fleet.model import Registration, State
 from periplus_hub.fleet.repository import all_registrations
-from periplus_hub.ingest.kinds import NEVER_FOLDED
+from periplus_hub.ingest.kinds import OF_A_MOMENT
 from periplus_hub.ingest.model import RecentBatch
 from periplus_hub.ingest.repository_recent_batches import recent_batches
 from periplus_hub.inventory.model import Source
@@ -82,9 +82,9 @@ async def _missing(this: Round) -> Mapping[UUID, Sequence[Missing]]:
 async def _recent_batches(this: Round) -> Mapping[UUID, Sequence[RecentBatch]]:
     """Of those of whom more than one epoch was heard; for all others nobody looks."""
     since = this.now - _RECENT
-    registrations = await this.know(facts.REGISTRATIONS)
-    suspects = [each.id for each in registrations if each.elder_heard_at is not None and each.elder_heard_at > since]
-    return await recent_batches(this.c, this.scope, suspects, since, NEVER_FOLDED) if suspects else {}
+    heard_at = {each.id: each.older_epoch_heard_at for each in await this.know(facts.REGISTRATIONS)}
+    suspects = [each for each, at in heard_at.items() if at is not None and at > since]
+    return await recent_batches(this.c, this.scope, suspects, since, OF_A_MOMENT) if suspects else {}
 
 
 async def _register(this: Round) -> RegisterStatus:

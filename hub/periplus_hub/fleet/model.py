@@ -62,7 +62,7 @@ class Registration:
     last_seen_at: datetime | None
     clock_skew_ms: int | None
     epoch: UUID | None
-    elder_heard_at: datetime | None
+    older_epoch_heard_at: datetime | None
     """When an earlier epoch spoke after `epoch`: what was held of it, or a second spoke with this identity."""
     queued_batches: int | None
     queued_bytes: int | None

@@ -63,7 +63,7 @@ def _contact_statement(scope: Scope) -> Update:
         .values(
             last_seen_at=func.greatest(table.c.last_seen_at, heard_at),
             epoch=func.greatest(table.c.epoch, heard_epoch),
-            elder_heard_at=case((heard_epoch < table.c.epoch, heard_at), else_=table.c.elder_heard_at),
+            older_epoch_heard_at=case((heard_epoch < table.c.epoch, heard_at), else_=table.c.older_epoch_heard_at),
             clock_skew_ms=case(
                 (or_(bindparam("exact", type_=Boolean), shows_more), skew_ms), else_=table.c.clock_skew_ms
             ),

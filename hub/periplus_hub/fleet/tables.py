@@ -61,7 +61,7 @@ registrations: Final = Table(
     time_column("last_seen_at"),
     Column("clock_skew_ms", BigInteger),
     Column("epoch", Uuid),
-    time_column("elder_heard_at"),
+    time_column("older_epoch_heard_at"),
     Column("queued_batches", BigInteger),
     Column("queued_bytes", BigInteger),
     Column("duplicate_of", Uuid),
@@ -73,8 +73,8 @@ registrations: Final = Table(
     Index(None, "tenant_id", "domain_id"),
 )
 """`domain_id` is the network domain the cluster's addresses live in; at first one of its own. `epoch` is the latest
-that was heard of, and `elder_heard_at` when an earlier one spoke after it. `duplicate_of` names the live registration
-that already had the same kube-system uid when this one enrolled."""
+that was heard of, and `older_epoch_heard_at` when an earlier one spoke after it. `duplicate_of` names the live
+registration that already had the same kube-system uid when this one enrolled."""
 
 join_tokens: Final = Table(
     "join_tokens",

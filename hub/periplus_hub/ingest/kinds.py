@@ -25,8 +25,8 @@ ORDERS: Final[Mapping[Kind, Order]] = {
     Kind.DNS: Unordered(),
     Kind.EVENTS: Unordered(),
 }
-NEVER_FOLDED: Final = tuple(kind for kind, order in ORDERS.items() if not order.folded)
-"""Kinds whose window is when they were made."""
+OF_A_MOMENT: Final = tuple(kind for kind, order in ORDERS.items() if not order.windowed)
+"""Kinds whose batches say by their window when they were made."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,8 +44,8 @@ class Order(ABC):
 
     one_kind_only: ClassVar[bool] = False
     """Whether what it keeps in the database would be mixed up between two kinds of a cluster."""
-    folded: ClassVar[bool] = False
-    """Whether spokes may merge windows of this kind while they cannot send."""
+    windowed: ClassVar[bool] = False
+    """Whether a batch is of a window of time, which may be long over when it is made, and not of that moment."""
 
     def check(self, header: Header) -> None:
         """Raise RefusedError (invalid-batch) when the header cannot stand where it says."""
@@ -72,7 +72,7 @@ class Order(ABC):
 class Unordered(Order):
     """Every batch holds for itself, whenever it comes: a sum of them is the same in any order."""
 
-    folded = True
+    windowed = True
 
     async def judge(
         self, c: WriteConnection, scope: Scope, group: Sequence[tuple[DecodedBatch, LedgerState]]
