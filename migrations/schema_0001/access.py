@@ -38,7 +38,8 @@ def _first() -> None:
         *columns(TIME, "at"),
         *columns(TEXT, "actor action object_kind object_id"),
         *columns(JSON, "detail"),
-        *columns(TEXT, "request_id", default="''"),
+        *columns(JSON, "before after", null=True),
+        *columns(TEXT, "address request_id", default="''"),
         sa.PrimaryKeyConstraint("id", name="pk_audit_events"),
         tenant("audit_events"),
     )

@@ -23,12 +23,14 @@ ROLES = {
     Role.OPERATOR: {"findings:write", "domains:write", "overlaps:accept", "fleet:approve"},
     Role.ADMIN: {"findings:write", "domains:write", "overlaps:accept", "fleet:approve", "tokens:write"},
 }
+NEWEST = "{ auditEvents(first: 1) { nodes { before after } } }"
 READ_BY_ADMINS = {"apiTokens", "auditEvents", "joinTokens"}
 
 
 @pytest.fixture
 def hub(db: Database, clock: FakeClock) -> Door:
-    digests = [hashlib.sha256(each.text.encode()).hexdigest() for each in EXAMPLES]
+    texts = [NEWEST, *(each.text for each in EXAMPLES)]
+    digests = [hashlib.sha256(text.encode()).hexdigest() for text in texts]
     return door(db, clock, trusted=digests)
 
 
@@ -69,6 +71,9 @@ async def test_mutations_happen_and_are_audited_once(hub: Door, db: Database) ->
         result = (await run(hub, example, token, fleet.ids)).good[example.field]
         assert "message" not in result, (example.field, result)
         assert await audited(db, scope) == before + 1, example.field
+        (newest,) = (await hub.ask(NEWEST, token)).good["auditEvents"]["nodes"]
+        assert newest["before"] != newest["after"], example.field
+        assert None in newest.values() or newest["before"].keys() == newest["after"].keys(), example.field
 
 
 @pytest.mark.promise("strangers-learn-nothing")

@@ -49,9 +49,9 @@ class Answer:
 class Door:
     """Knocks with a token and a document."""
 
-    def __init__(self, app: GraphQLApp) -> None:
+    def __init__(self, app: GraphQLApp, http: httpx.AsyncClient | None = None) -> None:
         self.app = app
-        self._http = httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://hub")
+        self._http = http or httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://hub")
 
     async def ask(self, document: str, token: str | None, /, **variables: object) -> Answer:
         headers = {} if token is None else {"authorization": f"Bearer {token}"}

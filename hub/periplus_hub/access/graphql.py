@@ -82,6 +82,11 @@ class AuditEvent(RowBacked, Node):
     object_kind: str = strawberry.field(description="What sort of object: the name of its type.")
     object_id: strawberry.ID = strawberry.field(description="Which object; `object` is it, while it is there.")
     detail: JSON = strawberry.field(description="What else is known; its keys depend on the action.")
+    before: JSON | None = strawberry.field(description="What changed, as it was; null when it was not there.")
+    after: JSON | None = strawberry.field(description="What changed, as it became; null when it is gone.")
+    address: str = strawberry.field(
+        description="Where the request came from: the connection's other end. Empty for what the hub did by itself."
+    )
     request_id: str = strawberry.field(description="The request that caused it, as in the hub's log.")
 
 

@@ -42,9 +42,9 @@ EVENTS: Final = Listing[Scope](
     source=_events,
     columns=[
         id_column("AuditEvent", _events.c.id),
-        *plain(_events, "at", "actor", "action", "object_kind", "request_id"),
+        *plain(_events, "at", "actor", "action", "object_kind", "address", "request_id"),
         _events.c.object_kind.concat(":").concat(_events.c.object_id).label("object_id"),
-        cast(_events.c.detail, JSONB).label("detail"),
+        *(cast(_events.c[name], JSONB).label(name) for name in ("detail", "before", "after")),
     ],
     order=[_events.c.at, _events.c.id],
     where=_events_of,

@@ -45,6 +45,10 @@ request_id: Final[ContextVar[str]] = ContextVar("request_id", default="")
 """Set by the listener for the time of a request; ends up in audit events."""
 
 
+source_address: Final[ContextVar[str]] = ContextVar("source_address", default="")
+"""Set likewise: the other end of the connection."""
+
+
 @dataclass(slots=True)
 class _Cached:
     read_at_s: float
@@ -176,19 +180,24 @@ async def create_token(
         "expires_at": expires_at,
     }
     await repository.add_token(c, scope, values)
-    detail = {"name": name, "role": str(role)}
-    await audit(c, scope, "access:api-token:create", "ApiToken", str(token.id), detail=detail)
+    made = {"name": name, "role": str(role), "expires_at": expires_at and expires_at.isoformat()}
+    await audit(c, scope, "access:api-token:create", "ApiToken", str(token.id), after=made)
     return token, f"{public}_{secret}"
 
 
 async def revoke_token(c: WriteConnection, scope: Scope, token_id: UUID, *, now: datetime) -> ApiToken:
     """Revoke a token; raises NotFound for one that is unknown to the tenant. Revoking twice changes nothing."""
     scope.require(Permission.TOKENS_WRITE)
-    if await repository.mark_revoked(c, scope, token_id, now):
-        await audit(c, scope, "access:api-token:revoke", "ApiToken", str(token_id))
+    changed = await repository.mark_revoked(c, scope, token_id, now)
     token = await repository.token_by_id(c, scope, token_id)
     if token is None:
         raise NotFound(f"there is no API token {token_id}", "List the tokens and take an id from there.")
+    if changed:
+        was, now_is = {"revoked_at": None}, {"revoked_at": now.isoformat()}
+        detail = {"name": token.name, "role": token.role}
+        await audit(
+            c, scope, "access:api-token:revoke", "ApiToken", str(token_id), detail=detail, before=was, after=now_is
+        )
     return token
 
 
@@ -200,10 +209,13 @@ async def audit(
     identity: str,
     *,
     detail: Mapping[str, object] | None = None,
+    before: Mapping[str, object] | None = None,
+    after: Mapping[str, object] | None = None,
 ) -> None:
     """One event in the transaction of the change; `action` is `source:subject:verb`. The time is the transaction's.
 
-    `kind` and `identity` make the object's id in every answer: see `ids.node_id`.
+    `kind` and `identity` make the object's id in every answer: see `ids.node_id`. `before` and `after` hold what of it
+    changed, `detail` what else a reader wants to know.
     """
     values = {
         "id": new_id(),
@@ -212,6 +224,9 @@ async def audit(
         "object_kind": kind,
         "object_id": identity,
         "detail": dict(detail or {}),
+        "before": before if before is None else dict(before),
+        "after": after if after is None else dict(after),
+        "address": source_address.get(),
         "request_id": request_id.get(),
     }
     await repository.add_event(c, scope, values)

@@ -41,7 +41,7 @@ async def create_tenant(db: Database, name: str) -> str:
                 f"there is a tenant called {name!r}", f"For a token: 'periplus hub admin-token --tenant {name}'."
             )
         scope = system_scope(tenant_id, _ACTOR)
-        await audit(c, scope, "access:tenant:create", "Tenant", str(tenant_id), detail={"name": name})
+        await audit(c, scope, "access:tenant:create", "Tenant", str(tenant_id), after={"name": name})
         return await _replace_token(c, scope, _MADE_HERE, db)
 
 

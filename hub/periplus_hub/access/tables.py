@@ -43,8 +43,11 @@ audit_events: Final = Table(
     Column("object_kind", Text, nullable=False),
     Column("object_id", Text, nullable=False),
     Column("detail", JSON, nullable=False),
+    Column("before", JSON(none_as_null=True)),
+    Column("after", JSON(none_as_null=True)),
+    Column("address", Text, nullable=False, server_default=""),
     Column("request_id", Text, nullable=False, server_default=""),
     Index(None, "tenant_id", "at"),
 )
 """Written in the transaction of the change it describes; `action` is `source:subject:verb`. A trigger keeps every row
-for good."""
+for good. `before` and `after` hold what changed, and only that; null is nothing there."""

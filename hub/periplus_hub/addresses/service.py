@@ -110,14 +110,14 @@ async def accept_overlap(  # noqa: PLR0917 - what an acceptance consists of
         withdrawn_at=None,
     )
     await repository_acceptances.add_acceptance(c, scope, acceptance, group.id)
-    detail = {
+    made = {
         "cidr": acceptance.cidr,
         "severity": acceptance.severity.value,
         "clusters": acceptance.clusters,
         "reason": reason,
         "expires_at": expires_at.isoformat(),
     }
-    await audit(c, scope, "person:overlap:accept", "OverlapAcceptance", str(acceptance.id), detail=detail)
+    await audit(c, scope, "person:overlap:accept", "OverlapAcceptance", str(acceptance.id), after=made)
     return acceptance
 
 
@@ -143,7 +143,8 @@ async def withdraw_acceptance(c: WriteConnection, scope: Scope, acceptance_id: U
         raise NotFound(f"there is no acceptance {acceptance_id}", "Look it up in the list of acceptances.")
     if not await repository_acceptances.mark_withdrawn(c, scope, acceptance_id, now):
         raise Conflict(f"the acceptance of {known.cidr} was withdrawn already", "Nothing: it does not hold any more.")
-    await audit(
-        c, scope, "person:overlap:withdraw", "OverlapAcceptance", str(acceptance_id), detail={"cidr": known.cidr}
-    )
+    about = ("OverlapAcceptance", str(acceptance_id))
+    was, now_is = {"withdrawn_at": None}, {"withdrawn_at": now.isoformat()}
+    detail = {"cidr": known.cidr}
+    await audit(c, scope, "person:overlap:withdraw", *about, detail=detail, before=was, after=now_is)
     return replace(known, withdrawn_at=now)

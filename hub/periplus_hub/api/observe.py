@@ -13,6 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from periplus_hub.access.service import request_id as current_request
+from periplus_hub.access.service import source_address
 from periplus_hub.api.problems import BodyTooLargeError, BodyTooSlowError, problem_for
 from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.errors import Unavailable
@@ -51,6 +52,13 @@ class Observed:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
+        came_from = source_address.set((scope.get("client") or ("",))[0])
+        try:
+            await self._observe(scope, receive, send)
+        finally:
+            source_address.reset(came_from)
+
+    async def _observe(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

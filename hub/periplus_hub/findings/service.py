@@ -108,5 +108,6 @@ async def acknowledge(c: WriteConnection, scope: Scope, finding_id: UUID, note: 
         note=note or None,
     )
     await repository.change(c, scope, [known])
-    await audit(c, scope, "person:finding:acknowledge", "Finding", str(finding_id), detail={"note": note})
+    was, now_is = ({"state": each.state.value, "note": each.note} for each in (finding, known))
+    await audit(c, scope, "person:finding:acknowledge", "Finding", str(finding_id), before=was, after=now_is)
     return known

@@ -113,6 +113,15 @@ def domain_at(scope: Scope, at: datetime) -> ColumnElement[UUID]:
     return func.coalesce(left, registrations.c.domain_id)
 
 
+async def connection(c: ReadConnection, scope: Scope, pair: tuple[UUID, UUID]) -> dict[str, str] | None:
+    """Mode and note of the connection of two domains."""
+    table = domain_connections
+    first, second = ordered_pair(*pair)
+    asked = select(table.c.mode, table.c.note)
+    row = await c.one_or_none(asked.where(owned(scope, table), table.c.domain_a == first, table.c.domain_b == second))
+    return None if row is None else {"mode": row.mode, "note": row.note}
+
+
 async def put_connection(c: WriteConnection, scope: Scope, pair: tuple[UUID, UUID], mode: Mode, note: str) -> bool:
     """Write or replace the connection of two domains; False when it was so already."""
     first, second = ordered_pair(*pair)

@@ -102,9 +102,9 @@ async def _add_join_token(
     )
     values = {name: getattr(token, name) for name in JoinToken.__dataclass_fields__}
     await store.add_join_token(c, scope, values | {"secret_sha256": minted.secret_sha256})
-    detail: dict[str, object] = {"public_id": minted.public_id, "cluster_name": terms.cluster_name or ""}
-    detail |= {"auto_approve": terms.auto_approve, "domain": str(terms.domain_id or "")}
-    await audit(c, scope, "fleet:join-token:create", "JoinToken", str(token.id), detail=detail)
+    made: dict[str, object] = {"public_id": minted.public_id, "cluster_name": terms.cluster_name}
+    made |= {"auto_approve": terms.auto_approve, "domain": terms.domain_id and _domain(terms.domain_id)}
+    await audit(c, scope, "fleet:join-token:create", "JoinToken", str(token.id), after=made)
     return token
 
 
@@ -117,7 +117,7 @@ async def withdraw_join_token(c: WriteConnection, scope: Scope, token_id: UUID) 
             f"there is no unused join token {token_id}",
             "Only unused ones can be withdrawn. If a cluster joined with it that should not have, revoke the cluster.",
         )
-    await audit(c, scope, "fleet:join-token:withdraw", "JoinToken", str(token_id), detail={"public_id": public_id})
+    await audit(c, scope, "fleet:join-token:withdraw", "JoinToken", str(token_id), before={"public_id": public_id})
     return public_id
 
 
@@ -130,8 +130,7 @@ async def approve(c: WriteConnection, scope: Scope, clock: Clock, registration_i
     if row.state == State.PENDING.value:
         values = {"state": State.ACTIVE.value, "approved_at": clock.now(), "approved_by": scope.actor}
         await store.change_registrations(c, scope, [registration_id], values)
-        detail = {"name": row.name, "cluster_uid": row.cluster_uid}
-        await audit(c, scope, "fleet:registration:approve", "Cluster", str(registration_id), detail=detail)
+        await _audit_state(c, scope, "approve", row, State.ACTIVE)
         await record_change(c, scope, [registration_id], clock.now())
     return await _read_one(c, scope, registration_id)
 
@@ -146,10 +145,16 @@ async def revoke(c: WriteConnection, scope: Scope, clock: Clock, registration_id
     if row.state != State.REVOKED.value:
         await store.revoke(c, scope, registration_id, clock.now())
         await store.end_vacated(c, scope, [row.domain_id], clock.now())
-        detail = {"name": row.name}
-        await audit(c, scope, "fleet:registration:revoke", "Cluster", str(registration_id), detail=detail)
+        await _audit_state(c, scope, "revoke", row, State.REVOKED)
         await record_change(c, scope, [registration_id], clock.now())
     return await _read_one(c, scope, registration_id)
+
+
+async def _audit_state(c: WriteConnection, scope: Scope, verb: str, row: Row[Any], state: State) -> None:
+    detail = {"name": row.name, "cluster_uid": row.cluster_uid}
+    was, now_is = {"state": row.state}, {"state": state.value}
+    about = ("Cluster", str(row.id))
+    await audit(c, scope, f"fleet:registration:{verb}", *about, detail=detail, before=was, after=now_is)
 
 
 async def create_domain(c: WriteConnection, scope: Scope, name: str, description: str = "") -> NetworkDomain:
@@ -159,7 +164,14 @@ async def create_domain(c: WriteConnection, scope: Scope, name: str, description
     _check_note(description)
     domain_id = new_id()
     await store.add_domain(c, scope, {"id": domain_id, "name": name, "description": description, "implicit": False})
-    await audit(c, scope, "fleet:domain:create", "NetworkDomain", str(domain_id), detail={"name": name})
+    await audit(
+        c,
+        scope,
+        "fleet:domain:create",
+        "NetworkDomain",
+        str(domain_id),
+        after={"name": name, "description": description},
+    )
     return (await repository.domains_by_ids(c, scope, [domain_id]))[domain_id]
 
 
@@ -180,8 +192,8 @@ async def change_domain(
     changed = {column: value for column, value in values.items() if known[column] != value}
     if changed:
         await store.change_domain(c, scope, domain_id, changed)
-        detail = {"before": row.name, "after": name or row.name}
-        await audit(c, scope, "fleet:domain:change", "NetworkDomain", str(domain_id), detail=detail)
+        about, was = ("NetworkDomain", str(domain_id)), {column: known[column] for column in changed}
+        await audit(c, scope, "fleet:domain:change", *about, detail={"name": row.name}, before=was, after=changed)
     return (await repository.domains_by_ids(c, scope, [domain_id]))[domain_id]
 
 
@@ -195,7 +207,8 @@ async def delete_domain(c: WriteConnection, scope: Scope, domain_id: UUID, *, no
             "Move them to another domain first.",
         )
     await store.end_domains(c, scope, [domain_id], now)
-    await audit(c, scope, "fleet:domain:delete", "NetworkDomain", str(domain_id), detail={"name": row.name})
+    was = {"name": row.name, "description": row.description}
+    await audit(c, scope, "fleet:domain:delete", "NetworkDomain", str(domain_id), before=was)
 
 
 async def move_clusters(
@@ -211,7 +224,8 @@ async def move_clusters(
     await store.change_registrations(c, scope, list(left), {"domain_id": domain_id})
     await store.note_moves(c, scope, left, now)
     await store.end_vacated(c, scope, list(set(left.values())), now)
-    return await _moved(c, scope, ("NetworkDomain", str(domain_id)), (list(rows), list(left)), now)
+    await _audit_moves(c, scope, ("NetworkDomain", str(domain_id)), left, dict.fromkeys(left, domain_id))
+    return await _moved(c, scope, list(rows), list(left), now)
 
 
 async def isolate_clusters(
@@ -231,7 +245,8 @@ async def isolate_clusters(
     await store.end_vacated(c, scope, list(set(left.values())), now)
     for each, domain_id in own.items():
         await store.add_implicit_domain(c, scope, domain_id, rows[each].name)
-    return await _moved(c, scope, ("Cluster", str(next(iter(rows)))), (list(rows), list(left)), now)
+    await _audit_moves(c, scope, ("Cluster", str(next(iter(rows)))), left, own)
+    return await _moved(c, scope, list(rows), list(left), now)
 
 
 async def _movable(c: WriteConnection, scope: Scope, registration_ids: Sequence[UUID]) -> Mapping[UUID, Row[Any]]:
@@ -248,14 +263,23 @@ async def _movable(c: WriteConnection, scope: Scope, registration_ids: Sequence[
     return {each: rows[each] for each in ids}
 
 
+async def _audit_moves(
+    c: WriteConnection, scope: Scope, about: tuple[str, str], left: Mapping[UUID, UUID], entered: Mapping[UUID, UUID]
+) -> None:
+    """By cluster, the domain it left and the one it is in now."""
+    if left:
+        was, now_is = (
+            {node_id("Cluster", each): _domain(domain) for each, domain in domains.items()}
+            for domains in (left, entered)
+        )
+        await audit(c, scope, "fleet:domain:move", *about, before=was, after=now_is)
+
+
 async def _moved(
-    c: WriteConnection, scope: Scope, what: tuple[str, str], ids: tuple[Sequence[UUID], Sequence[UUID]], now: datetime
+    c: WriteConnection, scope: Scope, asked: Sequence[UUID], moved: Sequence[UUID], now: datetime
 ) -> list[Registration]:
-    """Those asked about as they are now, of whom the second ones moved."""
-    asked, moved = ids
+    """Those asked about as they are now."""
     if moved:
-        detail = {"clusters": [node_id("Cluster", each) for each in moved]}
-        await audit(c, scope, "fleet:domain:move", *what, detail=detail)
         await record_change(c, scope, moved, now)
     found = await repository.registrations_by_ids(c, scope, asked)
     return [found[each] for each in asked]
@@ -271,21 +295,28 @@ async def connect(
     _check_note(note)
     for domain_id in sorted(pair):
         await _lock_domain(c, scope, domain_id)
+    was = await store.connection(c, scope, pair)
     if not await store.put_connection(c, scope, pair, mode, note):
         return
-    detail = {"domains": [node_id("NetworkDomain", each) for each in pair], "mode": mode.value}
-    await audit(c, scope, "fleet:domain:connect", "NetworkDomain", str(pair[0]), detail=detail)
+    about, detail = ("NetworkDomain", str(pair[0])), {"domains": list(map(_domain, pair))}
+    now_is = {"mode": mode.value, "note": note}
+    await audit(c, scope, "fleet:domain:connect", *about, detail=detail, before=was, after=now_is)
     await record_domain_change(c, scope, pair, now)
 
 
 async def disconnect(c: WriteConnection, scope: Scope, pair: tuple[UUID, UUID], *, now: datetime) -> None:
     """Take a connection back."""
     scope.require(Permission.DOMAINS_WRITE)
+    was = await store.connection(c, scope, pair)
     if not await store.delete_connection(c, scope, pair):
         raise NotFound("these two domains are not connected", "List the connections to see which there are.")
-    detail = {"domains": [node_id("NetworkDomain", each) for each in pair]}
-    await audit(c, scope, "fleet:domain:disconnect", "NetworkDomain", str(pair[0]), detail=detail)
+    about, detail = ("NetworkDomain", str(pair[0])), {"domains": list(map(_domain, pair))}
+    await audit(c, scope, "fleet:domain:disconnect", *about, detail=detail, before=was)
     await record_domain_change(c, scope, pair, now)
+
+
+def _domain(domain_id: UUID) -> str:
+    return node_id("NetworkDomain", domain_id)
 
 
 async def _lock_one(c: WriteConnection, scope: Scope, registration_id: UUID) -> Row[Any]:

@@ -38,6 +38,7 @@ from periplus_hub.fleet.wire import RefusedError
 from periplus_hub.kit.db import Database, ReadConnection, WriteConnection
 from periplus_hub.kit.events import Events
 from periplus_hub.kit.ids import new_id, random_token
+from periplus_hub.kit.node_ids import node_id
 
 POLL_AFTER_S: Final = 15
 MAX_FACT: Final = 256
@@ -214,10 +215,11 @@ async def _write(c: WriteConnection, scope: Scope, new: store.NewRegistration, *
     if has_own_domain:
         await add_implicit_domain(c, scope, new.domain_id, new.name)
     await store.add_registration(c, scope, new)
-    detail = {"name": new.name, "state": new.state.value, "cluster_uid": new.cluster_uid}
+    made = {"name": new.name, "state": new.state.value, "cluster_uid": new.cluster_uid}
+    made["domain"] = node_id("NetworkDomain", new.domain_id)
     if new.duplicate_of is not None:
-        detail["duplicate_of"] = str(new.duplicate_of)
-    await audit(c, scope, "spoke:registration:enrol", "Cluster", str(new.id), detail=detail)
+        made["duplicate_of"] = node_id("Cluster", new.duplicate_of)
+    await audit(c, scope, "spoke:registration:enrol", "Cluster", str(new.id), after=made)
     if new.state is State.ACTIVE:
         await record_change(c, scope, [new.id], new.created_at)
     row = await store.system_registration_by_id(c, new.id)
