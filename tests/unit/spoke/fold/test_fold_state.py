@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from periplus_contract.tables import ENDPOINTS, NAMESPACES, PODS, Table
-from periplus_spoke.fold.arrow import split
+from periplus_spoke.fold.cutting import within_limits
 from periplus_spoke.fold.records import Cell, Sealable
 from periplus_spoke.fold.rows import Row, positions
 from periplus_spoke.fold.state import InventoryState
@@ -132,7 +132,7 @@ def test_parts_together_are_the_whole(pods: int, endpoints: int, width: int) -> 
     for index in range(endpoints):
         state.put_many(ENDPOINTS, str(index), [(f"{index}/e", wide)], 1)
     whole = state.snapshot(1)
-    parts = split(whole)
+    parts = within_limits(whole)
     believed: Believed = {}
     for part in parts:
         believed = replay(believed, [Sealable(kind=part.kind, window_start_s=0, window_s=0, sections=part.sections)])
