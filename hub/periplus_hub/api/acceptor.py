@@ -1,14 +1,17 @@
 """Take connections from a listening socket: the loop, to which uvicorn leaves it, waits a minute for a handshake."""
 
 import asyncio
+import contextlib
 import socket
 import ssl
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import structlog
 
-from periplus_hub.api.refusals import Refusals
+from periplus_hub.api.door import Door
+from periplus_hub.kit.seats import Seat
 
 HANDSHAKE_S: Final = 10.0
 """For the whole TLS handshake: as for the head of a request."""
@@ -27,15 +30,15 @@ class Acceptor:
     def __init__(
         self,
         listening: socket.socket,
-        protocol: Callable[[], asyncio.Protocol],
+        protocol: Callable[[Seat], asyncio.Protocol],
         tls: ssl.SSLContext | None,
-        refusals: Refusals,
+        door: Door,
     ) -> None:
         self._listening = listening
         self._protocol = protocol
         self._tls = {} if tls is None else {"ssl_handshake_timeout": HANDSHAKE_S, "ssl_shutdown_timeout": SHUTDOWN_S}
         self._context = tls
-        self._refusals = refusals
+        self._door = door
         self._loop = asyncio.get_running_loop()
         self._opening: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -61,25 +64,42 @@ class Acceptor:
         """Some of those who wait; the loop comes again while there are more."""
         for _ in range(_AT_ONCE):
             try:
-                found, _ = self._listening.accept()
+                found, address = self._listening.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
-                self._refusals.count("no-room")
+                self._door.refusals.count("no-room")
                 _log.debug("not_accepted", error=str(error))
                 self._loop.remove_reader(self._listening)
                 self._loop.call_later(_PAUSE_S, self._open)
                 return
-            task = self._loop.create_task(self._begin(found))  # allowed: ended by close and wait_closed
+            found.settimeout(0)
+            seat = self._door.seats.take(address[0], partial(_cut, found))
+            if seat is None:
+                found.close()
+                continue
+            task = self._loop.create_task(self._begin(found, seat))  # allowed: ended by close and wait_closed
             self._opening.add(task)
             task.add_done_callback(self._opening.discard)
 
-    async def _begin(self, found: socket.socket) -> None:
+    async def _begin(self, found: socket.socket, seat: Seat) -> None:
         """Until the protocol has its connection."""
+        begun = False
         try:
-            found.settimeout(0)
             found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            await self._loop.connect_accepted_socket(self._protocol, found, ssl=self._context, **self._tls)
+            make = partial(self._protocol, seat)
+            await self._loop.connect_accepted_socket(make, found, ssl=self._context, **self._tls)
+            begun = True
         except OSError as error:  # also of TLS
             slow = isinstance(error, ConnectionAbortedError | TimeoutError)
-            self._refusals.count("slow-handshake" if slow else "handshake")
+            if not seat.free:
+                self._door.refusals.count("slow-handshake" if slow else "handshake")
+        finally:
+            if not begun:
+                seat.leave()
+
+
+def _cut(found: socket.socket) -> None:
+    """While TLS is being agreed on there is nothing else to take hold of."""
+    with contextlib.suppress(OSError):
+        found.shutdown(socket.SHUT_RDWR)

@@ -5,7 +5,7 @@
 
 import os
 import re
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
@@ -112,6 +112,30 @@ class ListenerConfig(Settings):
         description="Number of an inherited, listening socket to use instead of spokes_host and spokes_port. Spokes "
         "may dial it before the hub is ready: they wait.",
     )
+    connections: int = Field(
+        default=2_000,
+        ge=2,
+        le=100_000,
+        description="Connections that the listeners for spokes and for people hold, each. In a full one, the next "
+        "takes the place of the one that waits longest without a credential, else of the one that is idle longest. "
+        "Unless it is set, it is less where the process may not open so many files.",
+    )
+    connections_per_address: int = Field(
+        default=500,
+        ge=1,
+        description="The most of them from one address (IPv6: one /64); more end its own that wait or are idle.",
+    )
+    connections_per_principal: int = Field(
+        default=100,
+        ge=1,
+        description="The most that one token or spoke keeps when a listener is full; those beyond have no privilege.",
+    )
+    proxies: tuple[str, ...] = Field(
+        default=("127.0.0.0/8", "::1/128"),
+        description="Addresses and ranges of proxies in front of the hub, to which connections_per_address does not "
+        "apply: theirs are many people's. Limit connections per address there. With it set, add loopback where a proxy "
+        "runs on the hub's machine.",
+    )
     tls_certificate: Path | None = Field(
         default=None, description="PEM file with the certificate chain for the spokes' and the people's listener."
     )
@@ -130,6 +154,16 @@ class ListenerConfig(Settings):
     drain_s: float = Field(
         default=20.0, ge=0, le=25, description="At SIGTERM, how long requests in flight may take to finish."
     )
+
+    @field_validator("proxies")
+    @classmethod
+    def _readable_proxies(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in proxies:
+            try:
+                ip_network(proxy)
+            except ValueError as error:
+                raise ValueError(f"{error}: write an address or a range, like 10.1.2.3 or 10.1.0.0/16") from error
+        return proxies
 
     @field_validator("people_origins")
     @classmethod

@@ -36,6 +36,7 @@ from periplus_hub.kit.errors import Refusal
 from periplus_hub.kit.events import Events
 from periplus_hub.kit.graphql import Context
 from periplus_hub.kit.ids import new_id
+from periplus_hub.kit.seats import recognised
 
 _JSON: Final = "application/json"
 _HEADERS: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
@@ -89,6 +90,7 @@ class GraphQLApp:
         check_form(request)
         token = access.bearer(request.headers.get("authorization", ""))
         scope = await self.authenticate(token)
+        recognised(request.scope, principal(scope))
         message = decode_request(await self._body(request), self.limits)
         ad_hoc = scope.allows(Permission.ADHOC)
         now_s = self.clock.monotonic_s()

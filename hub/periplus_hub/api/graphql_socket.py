@@ -29,6 +29,7 @@ from periplus_hub.kit.errors import Unavailable
 from periplus_hub.kit.events import Event
 from periplus_hub.kit.graphql import Context
 from periplus_hub.kit.ids import new_id
+from periplus_hub.kit.seats import recognised
 
 PROTOCOL: Final = "graphql-transport-ws"
 INIT_TIMEOUT_S: Final = 10.0
@@ -132,6 +133,7 @@ class Connection:
         except (*DATABASE_ERRORS, Unavailable) as error:  # no word on the token, so neither in nor out
             _log.warning("token_not_checked", error=str(error))
             raise _Closed(_TRY_AGAIN, "the hub cannot check tokens now; connect again") from None
+        recognised(self.socket.scope, principal(self.scope))
 
     async def _next_message(self) -> Mapping[str, Any]:
         """The next message; while there is none, the token is checked again and again."""

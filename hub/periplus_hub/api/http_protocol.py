@@ -16,6 +16,7 @@ from periplus_hub.api.http_ending import EndingTransport
 from periplus_hub.api.http_head import Head, Trouble, bad_request
 from periplus_hub.api.http_refusal import refusal
 from periplus_hub.api.refusals import Refusals
+from periplus_hub.kit.seats import Seat
 
 MAX_HEADER_BYTES: Final = 8 * 1024
 """Request line and headers together."""
@@ -53,8 +54,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     An answer that goes out before the body has come whole ends the connection, too: the rest would hold it.
     """
 
-    def __init__(self, *args: Any, refusals: Refusals, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, seat: Seat, refusals: Refusals, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._seat = seat
         self._refusals = refusals
         self._ending: EndingTransport | None = None
         self._stays_open = False
@@ -72,11 +74,15 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """A connection must bring a whole head in time."""
         self._ending = EndingTransport(transport, self.loop, self._still_sends)
+        self._seat.end = transport.abort
+        if self._seat.free:  # it was needed for another meanwhile
+            transport.abort()
         super().connection_made(cast("asyncio.Transport", self._ending))
         self._await_headers()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the deadlines."""
+        """Forget the deadlines, and free the place."""
+        self._seat.leave()
         self._headers_done()
         self._body_done()
         if self._ending is not None:
@@ -156,6 +162,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if not self._over:
             self._obey_absolute_target()
             self._in_body = True
+            self._seat.begin()
             super().on_headers_complete()
             if head.has_body:
                 self._await_body()
@@ -173,7 +180,15 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             if self._pace is not None and not self.cycle.response_started:
                 self.cycle.keep_alive = self._stays_open and not self._stopping
             self._body_done()
+            if not (self.parser.should_upgrade() and self._should_upgrade()):
+                self._seat.work()
             super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Nothing to do, unless more requests are waiting."""
+        if not self.pipeline:
+            self._seat.rest()
+        super().on_response_complete()
 
     def _parse(self, data: bytes) -> None:
         """Feed the parser; it stops after a request that names another protocol, and is given the rest again."""

@@ -6,6 +6,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_network
 from typing import Final, cast
 
 import uvicorn
@@ -13,13 +14,15 @@ from starlette.types import ASGIApp
 
 from periplus_hub.api.acceptor import Acceptor
 from periplus_hub.api.config import HubConfig, is_loopback
+from periplus_hub.api.door import Door
 from periplus_hub.api.http_protocol import BoundedHttpProtocol
-from periplus_hub.api.refusals import Refusals
+from periplus_hub.api.open_files import METRICS_CONNECTIONS
+from periplus_hub.api.socket_protocol import SeatedSocketProtocol
 from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.errors import Refusal
+from periplus_hub.kit.seats import STATE, Seat, Seats, Sizes
 
 _BACKLOG: Final = 512
-_CONNECTIONS: Final = 2_000
 _KEEP_ALIVE_S: Final = 75
 _SOCKET_MESSAGE_BYTES: Final = 64 * 1024
 _POLL_S: Final = 0.01
@@ -29,18 +32,25 @@ _ANY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - named to be 
 class Server(uvicorn.Server):
     """Several servers share one loop, so signals are the process's to handle."""
 
-    def __init__(self, config: uvicorn.Config, refusals: Refusals) -> None:
+    def __init__(self, config: uvicorn.Config, door: Door) -> None:
         super().__init__(config)
-        self._refusals = refusals
+        self._door = door
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, with our own hand on every connection."""
-        taking = [Acceptor(each, self._protocol, self.config.ssl, self._refusals) for each in sockets or ()]
+        taking = [Acceptor(each, self._protocol, self.config.ssl, self._door) for each in sockets or ()]
         self.servers = cast("list[asyncio.base_events.Server]", taking)
         self.started = True
 
-    def _protocol(self) -> BoundedHttpProtocol:
-        return BoundedHttpProtocol(self.config, self.server_state, {}, refusals=self._refusals)
+    @property
+    def seats(self) -> Seats:
+        """Who is connected."""
+        return self._door.seats
+
+    def _protocol(self, seat: Seat) -> BoundedHttpProtocol:
+        return BoundedHttpProtocol(
+            self.config, self.server_state, {STATE: seat}, seat=seat, refusals=self._door.refusals
+        )
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -94,7 +104,7 @@ async def _all_started(listeners: list[Listener]) -> None:
 
 def _listener(config: HubConfig, name: str, app: ASGIApp, clock: Clock) -> Listener:
     secure = name != "metrics" and config.tls_certificate is not None
-    server = Server(_server_config(config, app, secure=secure), Refusals(name, clock))
+    server = Server(_server_config(config, app, secure=secure), Door.of(name, _sizes(config, name), clock))
     try:
         server.config.load()
     except (OSError, ssl.SSLError) as error:
@@ -108,6 +118,16 @@ def _listener(config: HubConfig, name: str, app: ASGIApp, clock: Clock) -> Liste
     shown = _ANY.get(host, host)
     shown = f"[{shown}]" if ":" in shown else shown
     return Listener(name, bound, server, f"{'https' if secure else 'http'}://{shown}:{port}")
+
+
+def _sizes(config: HubConfig, name: str) -> Sizes:
+    most = METRICS_CONNECTIONS if name == "metrics" else config.connections
+    return Sizes(
+        all=most,
+        each_address=min(most, config.connections_per_address),
+        each_principal=config.connections_per_principal,
+        proxies=tuple(ip_network(each) for each in config.proxies),
+    )
 
 
 def _bound(config: HubConfig, name: str) -> socket.socket:
@@ -155,7 +175,7 @@ def _server_config(config: HubConfig, app: ASGIApp, *, secure: bool) -> uvicorn.
         app,
         loop="none",
         http=BoundedHttpProtocol,
-        ws="websockets-sansio",
+        ws=SeatedSocketProtocol,
         lifespan="off",
         log_config=None,
         access_log=False,
@@ -163,7 +183,6 @@ def _server_config(config: HubConfig, app: ASGIApp, *, secure: bool) -> uvicorn.
         server_header=False,
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=int(config.drain_s),
-        limit_concurrency=_CONNECTIONS,
         ws_max_size=_SOCKET_MESSAGE_BYTES,
         ssl_certfile=config.tls_certificate if secure else None,
         ssl_keyfile=config.tls_key if secure else None,

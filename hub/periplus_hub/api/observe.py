@@ -10,6 +10,7 @@ from typing import Final
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from periplus_hub.access.service import request_id as current_request
@@ -30,6 +31,8 @@ HEADERS: Final = {
 }
 """No answer lacks them."""
 _SHOWN_PATH: Final = 200
+_CLIENT_CLOSED: Final = 499
+"""As others count it."""
 _TRANSPORT_SECURITY: Final = "max-age=31536000"
 
 _STOPPING: Final = Unavailable("the hub is stopping", "Try again shortly.")
@@ -76,6 +79,8 @@ class Observed:
             await self._app(scope, _Body(scope, receive, self._most_bytes), answer)
         except asyncio.CancelledError:  # only the server cancels requests, at the end of its patience with them
             await self._fail(_STOPPING, scope, receive, answer)
+        except ClientDisconnect:  # there is nobody to answer, and strangers do not fill the log
+            answer.status = _CLIENT_CLOSED
         except Exception as error:  # noqa: BLE001 - the last resort: the client gets an answer and we get the traceback
             await self._fail(error, scope, receive, answer)
         finally:

@@ -13,7 +13,8 @@ LOG_EVERY_S: Final = 60.0
 _ended: Final = counter(
     "periplus_http_connections_refused_total",
     "Connections refused or ended by the hub, by listener and reason: malformed, large-head, slow-head, slow-body, "
-    "handshake, slow-handshake, no-room (the system's).",
+    "handshake, slow-handshake; stranger and idle (made room for another), address and full (had no room), no-room "
+    "(the system had none).",
     ("listener", "reason"),
 )
 _log: Final = structlog.get_logger(__name__)
@@ -34,6 +35,7 @@ class Refusals:
         self._untold[reason] += 1
         now_s = self._clock.monotonic_s()
         if now_s - self._told_s >= LOG_EVERY_S:
-            _log.warning("connections_refused", door=self._listener, **self._untold)
+            told = {name.replace("-", "_"): number for name, number in self._untold.items()}
+            _log.warning("connections_refused", door=self._listener, **told)
             self._told_s = now_s
             self._untold.clear()

@@ -16,6 +16,7 @@ from periplus_hub.api.app import following, make_intake, make_jobs, metrics_app,
 from periplus_hub.api.config import HubConfig
 from periplus_hub.api.health import Health
 from periplus_hub.api.listeners import Listener, bind, serving
+from periplus_hub.api.open_files import make_room
 from periplus_hub.api.ready_file import OF_THE_FILE, ensure_admin_token, write_private, write_ready_file
 from periplus_hub.api.resources import Resources, migrated, open_resources
 from periplus_hub.api.tracing import tracing
@@ -92,7 +93,7 @@ async def _serve(resources: Resources, stop: asyncio.Event) -> None:
         "metrics": metrics_app(resources, health),
     }
     try:
-        listeners = bind(config, apps, resources.clock)
+        listeners = bind(make_room(config), apps, resources.clock)
         jobs = [JobRunner([watch], resources.clock).run(), *(_leading(resources, runner) if config.works else ())]
         async with beside(resources.authenticator.keep_writing_uses(), *jobs), serving(listeners):
             await _run(resources, listeners, health, stop)

@@ -7,10 +7,12 @@ from starlette.routing import BaseRoute, Route
 from periplus_contract import limits, problems
 from periplus_contract.messages import BATCH_CONTENT_TYPE, BatchAnswer, Heartbeat, HeartbeatAnswer
 from periplus_hub.fleet.body import read_bounded
+from periplus_hub.fleet.model import SpokePrincipal
 from periplus_hub.fleet.routes import answering, read_message
 from periplus_hub.fleet.service_gate import SpokeGate
 from periplus_hub.fleet.wire import RefusedError
 from periplus_hub.ingest.service import Intake
+from periplus_hub.kit.seats import recognised
 
 
 def batch_routes(gate: SpokeGate, intake: Intake) -> list[BaseRoute]:
@@ -28,8 +30,14 @@ def batch_routes(gate: SpokeGate, intake: Intake) -> list[BaseRoute]:
     return [Route("/v1/batches", batches, methods=["POST"]), Route("/v1/heartbeat", heartbeat, methods=["POST"])]
 
 
-async def _batch(request: Request, gate: SpokeGate, intake: Intake) -> BatchAnswer:
+async def _known(request: Request, gate: SpokeGate) -> SpokePrincipal:
     principal = await gate.authenticate(request.headers.get("authorization", ""))
+    recognised(request.scope, f"spoke/{principal.registration_id}")
+    return principal
+
+
+async def _batch(request: Request, gate: SpokeGate, intake: Intake) -> BatchAnswer:
+    principal = await _known(request, gate)
     if request.headers.get("content-type", "") != BATCH_CONTENT_TYPE:
         raise RefusedError(problems.MALFORMED_BATCH, f"the content type is not {BATCH_CONTENT_TYPE}")
     with intake.admission.slot(principal):
@@ -38,5 +46,5 @@ async def _batch(request: Request, gate: SpokeGate, intake: Intake) -> BatchAnsw
 
 
 async def _heartbeat(request: Request, gate: SpokeGate, intake: Intake) -> HeartbeatAnswer:
-    principal = await gate.authenticate(request.headers.get("authorization", ""))
+    principal = await _known(request, gate)
     return await intake.heartbeat(principal, await read_message(request, Heartbeat))
