@@ -1,4 +1,5 @@
 from collections import Counter
+from functools import partial
 from ipaddress import ip_network
 
 import pytest
@@ -144,8 +145,7 @@ def test_no_number_is_exceeded_and_what_works_for_somebody_known_stays(steps: li
     works: set[int] = set()
     for step, number in steps:
         if step == "take":
-            index = len(held)
-            seat = seats.take(f"192.0.2.{number % 2}", lambda index=index: ended.add(index))  # type: ignore[misc]
+            seat = seats.take(f"192.0.2.{number % 2}", partial(ended.add, len(held)))
             if seat is not None:
                 held.append(seat)
         elif held:
