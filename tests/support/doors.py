@@ -1,10 +1,12 @@
 """The hub's three listeners without a hub behind them: real sockets, and an application that says what it was asked."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -18,6 +20,12 @@ from periplus_hub.api.problems import HANDLERS
 from periplus_hub.kit.clock import SystemClock
 
 MOST_BYTES = 1024 * 1024
+BEGINNINGS = (
+    b"",
+    b"G",
+    b"GET /echo HTTP/1.1\r\nHost: x\r\nA:",
+    b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nx",
+)
 
 
 async def echo(request: Request) -> Response:
@@ -54,6 +62,24 @@ async def dial(listener: Listener, *parts: bytes) -> tuple[asyncio.StreamReader,
         writer.write(part)
         await writer.drain()
     return reader, writer
+
+
+async def crowd(url: str, number: int) -> list[asyncio.StreamWriter]:
+    """Connections that begin something and do not end it."""
+    place, found = urlsplit(url), []
+    for each in range(number):
+        _, writer = await asyncio.open_connection(place.hostname, place.port)
+        writer.write(BEGINNINGS[each % len(BEGINNINGS)])
+        found.append(writer)
+    return found
+
+
+async def disperse(*crowds: list[asyncio.StreamWriter]) -> None:
+    """They hang up, as far as they were not hung up on."""
+    for writer in (each for one in crowds for each in one):
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
 
 
 async def until_none_is_open(listener: Listener) -> None:

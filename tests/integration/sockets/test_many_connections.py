@@ -1,7 +1,5 @@
 """Hundreds of strangers at a door that holds fewer: who is known gets in and stays, and the others are served too."""
 
-import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -19,12 +17,10 @@ from periplus_hub.kit import metrics
 from periplus_hub.kit.seats import recognised
 
 from tests.support.certificates import self_signed
-from tests.support.doors import dial, doors, until_none_is_open
+from tests.support.doors import crowd, disperse, doors, until_none_is_open
 
 PLACES = 40
 STRANGERS = 300
-SLOW = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nx"
-HEADS = [b"", b"G", b"GET /echo HTTP/1.1\r\nHost: x\r\nA:", SLOW]
 
 
 async def known(request: Request) -> Response:
@@ -55,18 +51,6 @@ async def found(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         yield listeners
 
 
-async def strangers(door: Listener, number: int = STRANGERS) -> list[asyncio.StreamWriter]:
-    """Connections that begin something and do not end it."""
-    return [(await dial(door, HEADS[each % len(HEADS)]))[1] for each in range(number)]
-
-
-async def gone(*lists: list[asyncio.StreamWriter]) -> None:
-    for writer in (each for one in lists for each in one):
-        writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
-
-
 def client() -> httpx.AsyncClient:
     return httpx.AsyncClient(verify=False, trust_env=False, timeout=20, headers={"Authorization": "token/1"})
 
@@ -80,17 +64,17 @@ def connections(http: httpx.AsyncClient) -> list[Any]:
 @pytest.mark.promise("strangers-shut-no-door")
 async def test_who_is_known_gets_in_and_keeps_its_connection(found: dict[str, Listener]) -> None:
     door = found["people"]
-    first = await strangers(door)
+    first = await crowd(door.url, STRANGERS)
     async with client() as http:
         assert (await http.post(f"{door.url}/known", content=b"abc")).text == "3"
         kept = connections(http)
-        second = await strangers(door)
+        second = await crowd(door.url, STRANGERS)
         assert (await http.post(f"{door.url}/known", content=b"abcd")).text == "4"
         assert connections(http) == kept
         async with client() as another:
             assert (await another.get(f"{door.url}/echo")).status_code == 200, "a stranger that is quick is served"
     assert len(door.server.server_state.connections) <= PLACES
-    await gone(first, second)
+    await disperse(first, second)
 
 
 @pytest.mark.promise("strangers-shut-no-door")
@@ -99,20 +83,20 @@ async def test_a_subscription_of_somebody_known_stays_and_leaves_its_place() -> 
         door = found["people"]
         async with connect(door.url.replace("http", "ws") + "/socket", proxy=None) as socket:
             assert await socket.recv() == "known"
-            crowd = await strangers(door)
+            many = await crowd(door.url, STRANGERS)
             await socket.send("still there")
             assert await socket.recv() == "still there"
-        await gone(crowd)
+        await disperse(many)
         await until_none_is_open(door)
         assert door.server.seats.held == 0
 
 
 @pytest.mark.promise("strangers-shut-no-door")
 async def test_the_door_of_probes_is_its_own(found: dict[str, Listener]) -> None:
-    crowds = [await strangers(found[name]) for name in ("people", "spokes")]
+    crowds = [await crowd(found[name].url, STRANGERS) for name in ("people", "spokes")]
     async with client() as http:
         assert (await http.get(f"{found['metrics'].url}/echo")).status_code == 200
-    await gone(*crowds)
+    await disperse(*crowds)
 
 
 def ended() -> float:
