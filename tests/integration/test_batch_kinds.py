@@ -9,8 +9,10 @@ from uuid import UUID
 import pytest
 
 from periplus_contract import tables
+from periplus_contract.column_types import UTF8
 from periplus_contract.tables import Column, Kind, Table
 from periplus_hub.access.scope import Scope
+from periplus_hub.ingest.appliers import Applier
 from periplus_hub.ingest.config import IngestConfig
 from periplus_hub.ingest.kinds import ORDERS
 from periplus_hub.ingest.model import DecodedBatch
@@ -24,7 +26,7 @@ from tests.support.batches import EPOCH, Spoke, pod, section
 from tests.support.clock import START
 from tests.support.spokes_door import Door, open_door
 
-ALARMS = Table("alarms", (Column("message", "utf8", nullable=False),))
+ALARMS = Table("alarms", (Column("message", UTF8, nullable=False),))
 
 
 @dataclass
@@ -90,6 +92,12 @@ async def test_rows_that_break_the_contract_are_set_aside_and_all_is_counted(
     assert [(each.kind, each.settled, each.rejected) for each in hours[member.registration]] == [("events", 2, 1)]
 
 
+async def test_a_batch_of_the_future_is_set_aside_whole(door: Door, tenant: Scope, alarms: Alarms) -> None:
+    member = await door.member(tenant)
+    answer = await member.send(alarm(Spoke(member.registration, at=START + timedelta(days=1)), "fire", "flood"))
+    assert (answer.result, answer.rejected, alarms.messages) == ("accepted", {"clock_ahead": 2}, [])
+
+
 async def test_kinds_of_several_clusters_go_together_without_noticing_each_other(
     door: Door, tenant: Scope, alarms: Alarms
 ) -> None:
@@ -105,14 +113,19 @@ async def test_kinds_of_several_clusters_go_together_without_noticing_each_other
 
 
 @pytest.mark.parametrize(
-    ("orders", "why"),
+    ("appliers", "orders", "why"),
     [
-        ({}, "kind 'inventory' has an applier and no order"),
-        ({**ORDERS, Kind.EVENTS: ORDERS[Kind.INVENTORY]}, "two kinds have one order whose tables tell no kinds apart"),
+        ([Alarms()], {}, "kind 'events' has an applier and no order"),
+        ([Alarms(), Alarms()], ORDERS, "kind 'events' has two appliers"),
+        (
+            [InventoryApplier(), Alarms()],
+            {**ORDERS, Kind.EVENTS: ORDERS[Kind.INVENTORY]},
+            "two kinds have one order whose tables tell no kinds apart",
+        ),
     ],
 )
 async def test_a_hub_that_would_take_batches_wrongly_does_not_start(
-    db: Database, orders: Mapping[Kind, Order], why: str
+    db: Database, appliers: Sequence[Applier], orders: Mapping[Kind, Order], why: str
 ) -> None:
     with pytest.raises(ValueError, match=why):
-        Intake(db, IngestConfig(), [InventoryApplier(), Alarms()], orders=orders)
+        Intake(db, IngestConfig(), appliers, orders=orders)

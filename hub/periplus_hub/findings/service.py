@@ -34,10 +34,10 @@ async def reconcile(
     """
     wanted = {draft.fingerprint: draft for draft in drafts}
     live = await repository.locked_live(c, scope, detector)
-    opened = [_opened(detector, draft, now) for mark, draft in wanted.items() if mark not in live]
-    changed = [_updated(live[mark], draft, now) for mark, draft in wanted.items() if mark in live]
+    opened = [_opened(detector, draft, now) for fingerprint, draft in wanted.items() if fingerprint not in live]
+    changed = [_updated(live[fingerprint], draft, now) for fingerprint, draft in wanted.items() if fingerprint in live]
     changed = [finding for finding in changed if finding != live[finding.fingerprint]]
-    over = [finding for mark, finding in live.items() if mark not in wanted]
+    over = [finding for fingerprint, finding in live.items() if fingerprint not in wanted]
     await repository.add(c, scope, opened)
     await repository.change(c, scope, changed)
     await repository.resolve(c, scope, [finding.id for finding in over], now)

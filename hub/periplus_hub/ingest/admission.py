@@ -63,16 +63,16 @@ class Admission:
     @contextmanager
     def slot(self, principal: SpokePrincipal) -> Iterator[None]:
         """Room for one more batch of this spoke as it comes; raises slow-down or overloaded."""
-        mine, tenant = principal.registration_id, principal.tenant_id
-        if self._batches[mine] >= self._max_per_spoke:
+        registration_id, tenant_id = principal.registration_id, principal.tenant_id
+        if self._batches[registration_id] >= self._max_per_spoke:
             _turned_away.labels("spoke").inc()
             detail = f"{self._max_per_spoke} batches of this spoke are in flight already"
             raise RefusedError(problems.SLOW_DOWN, detail, retry_after_s=RETRY_AFTER_S)
-        for limit, who, most in (("memory", None, self._slots), ("tenant", tenant, max(self._slots // 4 * 3, 1))):
+        for limit, who, most in (("memory", None, self._slots), ("tenant", tenant_id, max(self._slots // 4 * 3, 1))):
             if self._batches[who] >= most:
                 _turned_away.labels(limit).inc()
                 raise _overloaded(f"{self._batches[who]} batches are in flight")
-        held = (None, tenant, mine)
+        held = (None, tenant_id, registration_id)
         self._batches.update(held)
         self._show()
         try:

@@ -39,7 +39,12 @@ class TakenKind:
 
 def taken_kinds(appliers: Sequence[Applier], orders: Mapping[Kind, Order]) -> dict[Kind, TakenKind]:
     """In the order in which a transaction writes them; raises ValueError rather than take what would go nowhere."""
-    by_kind = {applier.kind: applier for applier in appliers}
+    by_kind: dict[Kind, Applier] = {}
+    for applier in appliers:
+        if applier.kind in by_kind:
+            msg = f"kind {applier.kind.value!r} has two appliers: only one of them would get its batches"
+            raise ValueError(msg)
+        by_kind[applier.kind] = applier
     unordered = [kind.value for kind in by_kind if kind not in orders]
     if unordered:
         msg = f"kind {unordered[0]!r} has an applier and no order: add it to ORDERS in periplus_hub.ingest.kinds"
