@@ -18,6 +18,7 @@ from docs.build import (
     try_report,
     wire,
 )
+from periplus_hub.api.schema import schema_text
 
 _REFERENCE: Final = "docs/reference/"
 
@@ -42,6 +43,7 @@ _SECTIONS: Final = (
     Page(f"{_REFERENCE}wire.md", "the contract between spoke and hub", wire.render),
     Page(f"{_REFERENCE}database.md", "the hub's tables in PostgreSQL", database.render),
     Page("docs/explain/promises.md", "what you may rely on, with the tests that hold it", promises.render),
+    Page("hub/schema.graphql", "the GraphQL schema", schema_text),
     Page("docs/explain/performance.md", "what is measured, the targets and the numbers", performance.render),
 )
 

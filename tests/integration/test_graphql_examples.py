@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from datetime import datetime
 from typing import cast
 
 import pytest
@@ -27,11 +28,15 @@ NEWEST = "{ auditEvents(first: 1) { nodes { before after } } }"
 READ_BY_ADMINS = {"apiTokens", "auditEvents", "joinTokens"}
 
 
-@pytest.fixture
-def hub(db: Database, clock: FakeClock) -> Door:
+def trusting_door(db: Database, clock: FakeClock) -> Door:
     texts = [NEWEST, *(each.text for each in EXAMPLES)]
     digests = [hashlib.sha256(text.encode()).hexdigest() for text in texts]
     return door(db, clock, trusted=digests)
+
+
+@pytest.fixture
+def hub(db: Database, clock: FakeClock) -> Door:
+    return trusting_door(db, clock)
 
 
 async def run(hub: Door, example: Example, token: str | None, ids: dict[str, str]) -> Answer:
@@ -151,8 +156,17 @@ async def test_the_same_again_is_audited_if_it_changes_anything(hub: Door, db: D
     assert wrong == []
 
 
+class TickingClock(FakeClock):
+    """As real ones: no two looks at it are the same instant."""
+
+    def now(self) -> datetime:
+        self.step(0.000_001)
+        return super().now()
+
+
 @pytest.mark.promise("statements-do-not-grow")
-async def test_statements_do_not_grow_with_rows(hub: Door, db: Database, tenant: Scope, other_tenant: Scope) -> None:
+async def test_statements_do_not_grow_with_rows(db: Database, tenant: Scope, other_tenant: Scope) -> None:
+    hub = trusting_door(db, TickingClock())
     counts: list[dict[str, int]] = []
     for scope, clusters, objects in ((tenant, 2, 1), (other_tenant, 12, 9)):
         fleet, token = await seed(db, scope, clusters=clusters, objects=objects), await token_for(db, scope, Role.ADMIN)
@@ -165,3 +179,43 @@ async def test_statements_do_not_grow_with_rows(hub: Door, db: Database, tenant:
             counts[-1][example.field] = counter.total
     assert counts[0] == counts[1]
     assert max(counts[0].values()) <= 24
+
+
+OF_NOW = """{
+  clusters(first: 50) {
+    nodes { knowledge missing { source } liveness overlapGroups(first: 2) { totalCount state } }
+  }
+  overlapGroups(first: 50) { state nodes { clusterCounts { clusters } clusters(first: 2) { totalCount } } }
+  overlapCounts { state }
+}"""
+"""Fields whose answer depends on the time, of many rows."""
+
+
+@pytest.mark.promise("statements-do-not-grow")
+async def test_all_fields_of_an_operation_share_one_instant(db: Database, tenant: Scope, other_tenant: Scope) -> None:
+    """Else each row's field would ask as of an instant of its own, in a statement of its own."""
+    hub, counts = trusting_door(db, TickingClock()), []
+    for scope, clusters in ((tenant, 2), (other_tenant, 12)):
+        await seed(db, scope, clusters=clusters)
+        token = await token_for(db, scope, Role.ADMIN)
+        for _ in range(2):
+            await hub.ask("{__typename}", token)
+        with count_statements() as counter:
+            answer = await hub.ask(OF_NOW, token)
+        assert len(answer.good["clusters"]["nodes"]) == clusters + 1
+        counts.append(counter.total)
+    assert counts[0] == counts[1]
+
+
+MOVED_TWICE = """mutation($domain: ID!, $one: ID!, $two: ID!) {
+  one: moveClusters(domain: $domain, clusters: [$one]) { ...Members }
+  two: moveClusters(domain: $domain, clusters: [$two]) { ...Members }
+}
+fragment Members on NetworkDomain { clusters { totalCount } }"""
+
+
+async def test_what_a_mutation_answers_is_read_after_it(hub: Door, db: Database, tenant: Scope) -> None:
+    fleet, token = await seed(db, tenant), await token_for(db, tenant, Role.ADMIN)
+    ids = fleet.ids
+    found = await hub.ask(MOVED_TWICE, token, domain=ids["EmptyDomain"], one=ids["Cluster"], two=ids["Cluster2"])
+    assert [found.good[each]["clusters"]["totalCount"] for each in ("one", "two")] == [1, 2]

@@ -162,7 +162,7 @@ class AccessMutation:
                 row = await repository.token_row(c, context.scope, token.id)
             return CreatedApiToken(token=text, api_token=from_row(ApiToken, row))
 
-        return await attempt(work)
+        return await attempt(context, work)
 
     @strawberry.mutation(description="Revoke an API token; it is refused within five seconds. Needs tokens:write.")
     async def revoke_api_token(
@@ -178,7 +178,7 @@ class AccessMutation:
                 await service.revoke_token(c, context.scope, identity, now=context.clock.now())
                 return from_row(ApiToken, await repository.token_row(c, context.scope, identity))
 
-        return await attempt(work)
+        return await attempt(context, work)
 
 
 async def api_token_node(c: ReadConnection, scope: Scope, parts: tuple[str, ...]) -> ApiToken | None:

@@ -74,7 +74,7 @@ class OverlapGroupConnection(Connection[OverlapGroup]):
     @strawberry.field(description=AS_OF)
     async def as_of(self, info: Info) -> datetime:
         """The register's instant."""
-        return info.context.clock.now() if self._anew else await computed_at(info.context)
+        return info.context.now if self._anew else await computed_at(info.context)
 
     @strawberry.field(description=STATE)
     async def state(self, info: Info) -> RegisterState | None:
@@ -210,7 +210,7 @@ class ClusterAddresses:
     ) -> ClusterOverlapGroupConnection | None:
         """One statement for all clusters of the answer."""
         await computed_at(info.context)
-        asked = GroupAsk(GroupFilter(severities=tuple(severities or ())), info.context.clock.now())
+        asked = GroupAsk(GroupFilter(severities=tuple(severities or ())), info.context.now)
         read, count = repository_groups.groups_of_clusters, repository_groups.group_totals_of_clusters
         pages = ReadPages(info.context, read, count, self.registration_id, window_of(first, after, last, before), asked)
         return ClusterOverlapGroupConnection(pages=pages)
@@ -261,7 +261,7 @@ class AddressesQuery:
             within=within,
         )
         window = window_of(first, after, last, before)
-        context, now = info.context, info.context.clock.now()
+        context, now = info.context, info.context.now
         if if_all_joined or if_joined is not None:
             some = None if if_all_joined else tuple(uuid_of(each, "Cluster") for each in if_joined or ())
             if order_by is not None:
@@ -283,7 +283,7 @@ class AddressesQuery:
         """Pairs are computed when asked for, never stored."""
         context = info.context
         ends = (uuid_of(cluster_a, "Cluster"), uuid_of(cluster_b, "Cluster"))
-        return await compared(context, PairAsk(*ends, context.clock.now()))
+        return await compared(context, PairAsk(*ends, context.now))
 
     @strawberry.field(
         description="How many overlap groups there are of each severity. Null with the error not-computed while nobody "
@@ -292,7 +292,7 @@ class AddressesQuery:
     async def overlap_counts(self, info: Info) -> OverlapCounts | None:
         """Worst first."""
         context = info.context
-        now, at, state = context.clock.now(), await computed_at(context), await state_of(context)
+        now, at, state = context.now, await computed_at(context), await state_of(context)
         counts = await context.once(lambda c: repository_groups.severity_counts(c, context.scope, now))
         found = [SeverityCount(severity=severity, groups=groups) for severity, groups in counts.items()]
         return OverlapCounts(severities=found, state=state, as_of=at)

@@ -60,4 +60,4 @@ class ClusterKnowledge:
 
 async def _known(info: Info, registration_id: UUID) -> Known:
     seen = cast("Evidence", await info.context.load(evidence_by_registration, registration_id))
-    return known(seen, info.context.clock.now())
+    return known(seen, info.context.now)

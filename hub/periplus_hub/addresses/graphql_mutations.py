@@ -57,7 +57,7 @@ class AddressesMutation:
                 made = await service.accept_overlap(c, context.scope, *wish, now, seen=input.seen_changed_at)
                 return from_row(OverlapAcceptance, await repository.acceptance_row(c, context.scope, made.id))
 
-        return await attempt(work)
+        return await attempt(context, work)
 
     @strawberry.mutation(description="End an acceptance before its time. Needs overlaps:accept.")
     async def withdraw_acceptance(
@@ -75,4 +75,4 @@ class AddressesMutation:
                 await service.withdraw_acceptance(c, context.scope, identity, context.clock.now())
                 return from_row(OverlapAcceptance, await repository.acceptance_row(c, context.scope, identity))
 
-        return await attempt(work)
+        return await attempt(context, work)

@@ -83,12 +83,12 @@ async def computed_at(context: Context[Scope]) -> datetime:
 
 async def state_of(context: Context[Scope]) -> RegisterState:
     """One look per operation, however many ask."""
-    return cast("RegisterState", await context.load(_state, context.clock.now().replace(microsecond=0)))
+    return cast("RegisterState", await context.load(_state, context.now))
 
 
 async def register_of(context: Context[Scope]) -> OverlapRegister:
     """For `overlapRegister`."""
-    now = context.clock.now()
+    now = context.now
     status, state = await context.once(lambda c: register_state(c, context.scope, now))
     return OverlapRegister(
         state=state,

@@ -264,7 +264,7 @@ class OverlapGroup(RowBacked, Node):
         wanted, window = tuple(severities or ()), window_of(first, after, last, before)
         if self.joined is not None:
             return Connection(pages=JoinedClusters(self.joined, wanted, window))
-        asked = GroupAsk(GroupFilter(severities=wanted), info.context.clock.now())
+        asked = GroupAsk(GroupFilter(severities=wanted), info.context.now)
         read, count = repository_groups.clusters_of_groups, repository_groups.cluster_totals_of_groups
         return Connection(pages=ReadPages(info.context, read, count, self.group_id, window, asked))
 
@@ -274,7 +274,7 @@ class OverlapGroup(RowBacked, Node):
         if self.joined is not None:
             found: Mapping[Severity, int] = Counter(share.severity for share in self.joined.shares)
         else:
-            group_id, now = cast("UUID", self.group_id), info.context.clock.now()
+            group_id, now = cast("UUID", self.group_id), info.context.now
             found = await info.context.load(repository_groups.severities_of_groups, group_id, now) or {}
         return [ClusterCount(severity=each, clusters=BigInt(found[each])) for each in Severity if each in found]
 

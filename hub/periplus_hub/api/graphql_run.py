@@ -93,6 +93,7 @@ class Runner:
         try:
             async with asyncio.timeout(limit), self.operations.place(context.scope, admitted.cost):
                 waits = False
+                context.begin()
                 try:
                     yield
                     await context.settle()

@@ -84,7 +84,6 @@ class Subscription:
             async for event in events:
                 if context.still_valid is None or not await context.still_valid():
                     return
-                context.loaders.clear()  # an event's answer is read afresh
                 yield cast("Change", event)
 
 

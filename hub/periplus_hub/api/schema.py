@@ -70,7 +70,7 @@ class NodeQuery:
         kind, parts = split_id(id)
         context = info.context
         if kind == OverlapGroup.__name__:
-            now = context.clock.now()
+            now = context.now
             return await context.once(lambda c: addresses.group_node(c, context.scope, parts, now))
         finder = FINDERS.get(kind)
         if finder is None:
@@ -125,4 +125,4 @@ def build_schema() -> strawberry.Schema:
 
 def schema_text() -> str:
     """The schema as it is committed."""
-    return build_schema().as_str() + "\n"
+    return f"# Generated from the code by `make docs`. Do not edit.\n\n{build_schema().as_str()}\n"

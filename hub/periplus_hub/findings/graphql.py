@@ -81,7 +81,7 @@ class Finding(RowBacked, Node):
         """One statement for all findings of the answer."""
         if self.overlap_group_id is None:
             return None
-        now = info.context.clock.now()
+        now = info.context.now
         return cast("OverlapGroup | None", await info.context.load(group_rows, self.overlap_group_id, now))
 
     @strawberry.field(description="The cluster it concerns; null when it concerns several.")
@@ -209,7 +209,7 @@ class FindingsMutation:
             context.announce(context.scope.tenant_id, "findings", id=str(identity))
             return found
 
-        return await attempt(work)
+        return await attempt(context, work)
 
 
 async def finding_node(c: ReadConnection, scope: Scope, parts: tuple[str, ...]) -> Finding | None:

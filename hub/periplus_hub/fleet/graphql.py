@@ -116,7 +116,7 @@ class Cluster(RowBacked, Node):
         """fleet.model.Registration.liveness."""
         if self.last_seen_at is None:
             return Liveness.NEVER
-        connected = info.context.clock.now() - self.last_seen_at <= CONNECTED_WITHIN
+        connected = info.context.now - self.last_seen_at <= CONNECTED_WITHIN
         return Liveness.CONNECTED if connected else Liveness.STALE
 
     @strawberry.field(description="Where its addresses live; for a revoked cluster, where they lived last.")
@@ -147,7 +147,7 @@ class JoinToken(RowBacked, Node):
     @strawberry.field(description="Whether a spoke may still join with it.", directives=[Cost(weight=0)])
     def usable(self, info: Info) -> bool:
         """Not used and not expired."""
-        return self.used_at is None and info.context.clock.now() < self.expires_at
+        return self.used_at is None and info.context.now < self.expires_at
 
     @strawberry.field(description="Where the cluster lands; null is where it was before, or a domain of its own.")
     async def network_domain(self, info: Info) -> NetworkDomain | None:
@@ -217,7 +217,7 @@ class FleetQuery:
             domain_ids=() if domain is None else (uuid_of(domain, "NetworkDomain"),),
             name_contains=name_contains or "",
             liveness=liveness,
-            now=info.context.clock.now() if liveness else None,
+            now=info.context.now if liveness else None,
         )
         order = order_of(order_by)
         listing = repository.CLUSTERS if order is None else repository.CLUSTER_ORDERS[order]
@@ -272,7 +272,7 @@ class FleetQuery:
         """Without their secrets."""
         context = info.context
         context.scope.require(Permission.FLEET_APPROVE)
-        usable_at = context.clock.now() if usable else None
+        usable_at = context.now if usable else None
         return Connection(
             pages=Pages(context, repository.JOIN_TOKENS, None, window_of(first, after, last, before), usable_at)
         )

@@ -163,7 +163,7 @@ class FleetMutation:
                 row = await repository.join_token_row(c, context.scope, new.token.id)
             return CreatedJoinToken(token=new.text, join_token=from_row(JoinToken, row))
 
-        return await attempt(work)
+        return await attempt(context, work)
 
     @strawberry.mutation(description="Take back a join token that was not used. Needs fleet:approve.")
     async def withdraw_join_token(
@@ -179,7 +179,7 @@ class FleetMutation:
                 public_id = await service.withdraw_join_token(c, context.scope, identity)
             return WithdrawnJoinToken(id=token, public_id=public_id)
 
-        return await attempt(work)
+        return await attempt(context, work)
 
     @strawberry.mutation(description="Let a pending cluster send. Needs fleet:approve.")
     async def approve_cluster(self, info: Info, cluster: ClusterId) -> ApproveClusterResult:
@@ -196,7 +196,7 @@ class FleetMutation:
             _log.info("cluster_approved", cluster=found.name, registration=str(identity), by=context.scope.actor)
             return found
 
-        return await attempt(work)
+        return await attempt(context, work)
 
     @strawberry.mutation(description="Shut a cluster out for good, within ten seconds. Needs fleet:approve.")
     async def revoke_cluster(self, info: Info, cluster: ClusterId) -> RevokeClusterResult:
@@ -213,7 +213,7 @@ class FleetMutation:
             _log.info("cluster_revoked", cluster=found.name, registration=str(identity), by=context.scope.actor)
             return found
 
-        return await attempt(work)
+        return await attempt(context, work)
 
     @strawberry.mutation(description="Make a network domain, empty at first. Needs domains:write.")
     async def create_network_domain(
@@ -229,7 +229,7 @@ class FleetMutation:
                 made = await service.create_domain(c, context.scope, input.name, input.description)
                 return await _domain(c, context.scope, made.id)
 
-        return await attempt(work)
+        return await attempt(context, work)
 
     @strawberry.mutation(description="Rename or describe a network domain. Needs domains:write.")
     async def update_network_domain(
@@ -248,7 +248,7 @@ class FleetMutation:
                 await service.change_domain(c, context.scope, identity, name=input.name, description=input.description)
                 return await _domain(c, context.scope, identity)
 
-        return await attempt(work)
+        return await attempt(context, work)
 
     @strawberry.mutation(description="Delete an empty network domain and its connections. Needs domains:write.")
     async def delete_network_domain(self, info: Info, domain: DomainId) -> DeleteNetworkDomainResult:
@@ -263,7 +263,7 @@ class FleetMutation:
                 await service.delete_domain(c, context.scope, identity, now=context.clock.now())
             return DeletedNetworkDomain(id=before.id, name=before.name)
 
-        return await attempt(work)
+        return await attempt(context, work)
 
     @strawberry.mutation(description="Move clusters into a network domain. Needs domains:write.")
     async def move_clusters(
@@ -285,7 +285,7 @@ class FleetMutation:
                 context.announce(context.scope.tenant_id, CLUSTERS_TOPIC, id=str(each))
             return found
 
-        return await attempt(work)
+        return await attempt(context, work)
 
     @strawberry.mutation(description="Give each of these clusters a domain of its own. Needs domains:write.")
     async def isolate_clusters(self, info: Info, clusters: MovedClusters) -> IsolateClustersResult:
@@ -302,7 +302,7 @@ class FleetMutation:
                 context.announce(context.scope.tenant_id, CLUSTERS_TOPIC, id=str(each))
             return IsolatedClusters(clusters=[from_row(Cluster, rows[each]) for each in dict.fromkeys(moved)])
 
-        return await attempt(work)
+        return await attempt(context, work)
 
     @strawberry.mutation(description="Say how two network domains are connected. Needs domains:write.")
     async def connect_domains(
@@ -325,7 +325,7 @@ class FleetMutation:
             context.announce(context.scope.tenant_id, DOMAINS_TOPIC, id=str(pair[0]))
             return from_row(DomainLink, row)
 
-        return await attempt(work)
+        return await attempt(context, work)
 
     @strawberry.mutation(description="Isolate two network domains from each other again. Needs domains:write.")
     async def disconnect_domains(self, info: Info, a: DomainId, b: DomainId) -> DisconnectDomainsResult:
@@ -341,7 +341,7 @@ class FleetMutation:
             context.announce(context.scope.tenant_id, DOMAINS_TOPIC, id=str(pair[0]))
             return found
 
-        return await attempt(work)
+        return await attempt(context, work)
 
 
 async def _cluster(c: WriteConnection, scope: Scope, identity: UUID) -> Cluster:

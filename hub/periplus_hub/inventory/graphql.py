@@ -347,7 +347,7 @@ class InventoryQuery:
     ) -> AddressAnswer:
         """Two owners of equal rank, or owners in two domains, are ambiguous."""
         context = info.context
-        now = context.clock.now()
+        now = context.now
         if at is not None and at - now > _AHEAD:
             text = f"{at.isoformat()} is in the future (it is {now.isoformat()}): nobody knows yet who will have {ip}"
             return AddressUnknown(reason=text)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from datetime import datetime
 from typing import Any, Final, Generic, Protocol, TypeVar, cast
 from uuid import UUID
 
@@ -28,7 +29,11 @@ _READERS: Final = 2
 
 @dataclass(slots=True)
 class Context(Generic[V]):
-    """One operation's surroundings. `scope` is who asks; loaders and their caches live as long as the operation."""
+    """One operation's surroundings. `scope` is who asks.
+
+    All its reading fields share one instant, `now`, and the loaders with their caches: fields that asked the clock
+    themselves would ask for things that differ by microseconds, each with a statement of its own.
+    """
 
     db: Database
     scope: V
@@ -44,6 +49,15 @@ class Context(Generic[V]):
     reading: set[asyncio.Future[Any]] = field(default_factory=set)
     """What is read right now. It is read to its end although a field beside it failed: a statement that is broken
     off costs its connection."""
+    now: datetime = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """From here on all is read anew, as of this instant: when it is an operation's turn, and after a change."""
+        self.now = self.clock.now()
+        self.loaders.clear()
 
     def setting(self, kind: type[S]) -> S:
         """A slice's settings; its defaults where the hub was given none."""

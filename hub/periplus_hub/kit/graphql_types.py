@@ -205,9 +205,11 @@ def problem_of(refusal: Refusal) -> Problems:
     return kind(code=refusal.slug, message=refusal.message, remedy=refusal.remedy)
 
 
-async def attempt(work: Callable[[], Awaitable[T]]) -> T | Problems:
-    """What `work` returns, or the problem it met."""
+async def attempt(context: Context[Any], work: Callable[[], Awaitable[T]]) -> T | Problems:
+    """What the change `work` returns, or the problem it met; the fields of either are read after it."""
     try:
         return await work()
     except Refusal as refusal:
         return problem_of(refusal)
+    finally:
+        context.begin()
