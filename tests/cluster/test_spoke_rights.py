@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -20,7 +22,9 @@ from periplus_spoke.kube.kubeconfig import KubeconfigCredentials
 
 from tests.cluster.rig.control_plane import ControlPlane
 from tests.cluster.rig.kubeconfig import write_kubeconfig
+from tests.cluster.rig.polling import wait_for
 from tests.support.collecting import BelievingSink
+from tests.support.shown_commands import ROOT
 
 _NAMESPACE = "spoke-rights"
 _POOR = "default"
@@ -74,3 +78,27 @@ async def test_without_rights_check_prints_what_would_grant_them(aws_cluster: Co
     assert lacking["kube-system/cilium-config"] == ("get",)
     assert list(yaml.safe_load_all(render())) == manifests()
     assert render().rstrip() in "\n".join(report.lines())
+
+
+async def test_the_manifests_of_the_documentation_make_a_token_that_is_enough(
+    gcp_cluster: ControlPlane, tmp_path: Path
+) -> None:
+    """As `kubectl apply` would, in a cluster where nothing is prepared."""
+    page = (ROOT / "docs/operate/kubeconfig.md").read_text(encoding="utf-8")
+    [secret] = yaml.safe_load_all(*re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL))
+    for manifest in yaml.safe_load_all((ROOT / "docs/reference/rbac.yaml").read_text(encoding="utf-8")):
+        gcp_cluster.admin.apply(manifest)
+    gcp_cluster.admin.apply(secret)
+    place = secret["metadata"]
+
+    def token() -> str | None:
+        path = f"/api/v1/namespaces/{place['namespace']}/secrets/{place['name']}"
+        found: str | None = gcp_cluster.admin.get(path).get("data", {}).get("token")
+        return found
+
+    wait_for("the token in the Secret", lambda: token() is not None, timeout_s=60)
+    given = token() or ""
+    client = _client(gcp_cluster, tmp_path, base64.b64decode(given).decode())
+    report = await check(client)
+    await client.close()
+    assert report.ok, report.lines()

@@ -112,14 +112,23 @@ async def test_a_hub_that_cannot_commit_is_not_ready_and_becomes_so_again(
                     return found
                 await asyncio.sleep(0.05)
 
+    async def scraped(line: str) -> None:
+        async with asyncio.timeout(30):
+            while True:
+                if line in (await http.get(urls["metrics_url"] + "/metrics")).text.splitlines():
+                    return
+                await asyncio.sleep(0.05)
+
     await postgres.admin(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
     await postgres.admin(f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{name}'")
+    await scraped("periplus_ready 0.0")  # first of all, as where nothing but Prometheus asks
     assert "database" in (await ready(503))["detail"]
     assert (await http.get(urls["metrics_url"] + "/healthz")).status_code == 200
     contract = await http.get(urls["spokes_url"] + "/v1/contract")
     assert contract.status_code == 503
     assert contract.json()["type"] == problems.OVERLOADED.uri
     await postgres.admin(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    await scraped("periplus_ready 1.0")
     await ready(200)
 
 

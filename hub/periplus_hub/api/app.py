@@ -15,7 +15,7 @@ from periplus_hub.addresses.service_ipam import IpamApplier
 from periplus_hub.api.front_page import front_page
 from periplus_hub.api.graphql_app import GraphQLApp
 from periplus_hub.api.graphql_origins import across_origins
-from periplus_hub.api.health import Health, scrape
+from periplus_hub.api.health import Health
 from periplus_hub.api.observe import Observed
 from periplus_hub.api.problems import HANDLERS
 from periplus_hub.api.resources import Resources
@@ -85,7 +85,7 @@ def people_app(resources: Resources, health: Health) -> ASGIApp:
 
 def metrics_app(resources: Resources, health: Health) -> ASGIApp:
     """What Prometheus and probes look at."""
-    routes = [*health.routes(), Route("/metrics", scrape)]
+    routes = [*health.routes(), Route("/metrics", health.scrape)]
     return _around(Starlette(routes=routes, exception_handlers=HANDLERS), "metrics", resources, 0)
 
 

@@ -45,6 +45,11 @@ class Health:
         """/healthz and /readyz."""
         return [Route("/healthz", self._alive), Route("/readyz", self._answer)]
 
+    async def scrape(self, _: Request) -> Response:
+        """/metrics; what it says of readiness is asked now: nobody else may ask."""
+        await self.trouble()
+        return Response(metrics.exposition(), media_type=metrics.CONTENT_TYPE)
+
     async def trouble(self) -> str | None:
         """Why the hub is not ready, or None."""
         if self.draining:
@@ -88,8 +93,3 @@ def _because(error: Exception) -> str:
     if is_read_only(error):
         return "it takes no writes (default_transaction_read_only, or it is a standby)"
     return type(error).__name__
-
-
-async def scrape(_: Request) -> Response:
-    """/metrics."""
-    return Response(metrics.exposition(), media_type=metrics.CONTENT_TYPE)
