@@ -15,7 +15,7 @@ from typing import Final
 import psutil
 
 from periplus_contract.tables import Kind
-from periplus_spoke.collectors.emitter import first_of
+from periplus_spoke.collectors.waiting import first_of
 from periplus_spoke.kit.config import JOIN_TOKEN_VARIABLE
 
 from benchmarks._row import report

@@ -9,6 +9,8 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
+from periplus_spoke.kit.config import SpokeConfig
+from periplus_spoke.kit.errors import ConfigError
 from periplus_spoke.transport.report import Report
 
 _log: Final = logging.getLogger(__name__)
@@ -58,6 +60,19 @@ class Health:
                 return _response(200, metrics(self._report), _METRICS_TEXT)
             case _:
                 return _response(404, "not here\n")
+
+
+async def serve_health(config: SpokeConfig, report: Report, is_ready: Callable[[], bool]) -> None:
+    """Serve until cancelled, if a port is configured. Raises ConfigError when it is taken."""
+    port = config.health_port
+    if port is None:
+        return
+    try:
+        await Health(report, is_ready).run(config.health_host, port)
+    except OSError as error:
+        raise ConfigError(
+            "bad_config", f"health_port = {port} cannot be used: {error}", "Choose another --health-port."
+        ) from error
 
 
 def metrics(report: Report) -> str:

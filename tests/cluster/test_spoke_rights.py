@@ -13,9 +13,9 @@ import yaml
 
 from periplus_contract.tables import Kind
 from periplus_spoke.collectors.check import check
+from periplus_spoke.collectors.cluster_collectors import ClusterCollectors
 from periplus_spoke.collectors.config import CollectConfig
 from periplus_spoke.collectors.rbac import manifests, render
-from periplus_spoke.collectors.runner import Collectors
 from periplus_spoke.kit.clock import SystemClock
 from periplus_spoke.kube.client import KubeClient
 from periplus_spoke.kube.kubeconfig import KubeconfigCredentials
@@ -46,7 +46,7 @@ def _token(plane: ControlPlane, name: str) -> str:
 async def test_the_rendered_rights_are_enough(aws_cluster: ControlPlane, tmp_path: Path) -> None:
     client = _client(aws_cluster, tmp_path, _token(aws_cluster, "spoke-enough"))
     timer, sink = SystemClock(), BelievingSink()
-    collectors = Collectors(client, CollectConfig(first_snapshot_wait_s=60), timer, random.Random(2))
+    collectors = ClusterCollectors(client, CollectConfig(first_snapshot_wait_s=60), timer, random.Random(2))
     assert (await check(client)).ok
     identity = await collectors.identity()
     assert (identity.name, identity.node_count) == (aws_cluster.spec.name, aws_cluster.spec.node_count)

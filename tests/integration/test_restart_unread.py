@@ -15,8 +15,8 @@ from periplus_hub.access.scope import Scope
 from periplus_hub.addresses.tables import allocations
 from periplus_hub.inventory import tables
 from periplus_hub.kit.db import Database
+from periplus_spoke.collectors.cluster_collectors import ClusterCollectors
 from periplus_spoke.collectors.config import CollectConfig
-from periplus_spoke.collectors.runner import Collectors
 from periplus_spoke.fold.records import Sealable
 from periplus_spoke.kit.change_signal import ChangeSignal
 from periplus_spoke.kit.clock import SystemClock
@@ -96,9 +96,9 @@ class Cluster:
             settings = KubeSettings(requests_per_s=1_000, burst=1_000, request_timeout_s=5)
             client = KubeClient(KubeconfigCredentials(str(config)), timer, settings)
             quick = CollectConfig(delta_interval_s=0.02, first_snapshot_wait_s=wait_s)
-            collectors = Collectors(client, quick, timer, random.Random(2))
+            collectors = ClusterCollectors(client, quick, timer, random.Random(2))
             task = asyncio.create_task(collectors.run(Noting()))
-            await collectors.settled.wait()
+            await collectors.wait_until_settled()
             try:
                 yield told
             finally:

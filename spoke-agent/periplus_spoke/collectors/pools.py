@@ -82,7 +82,7 @@ class Pools:
         bounds = (self._node_bounds(revisions[NODES.name]), *tables, self.configs, self._evidence())
         if bounds != self._bounds:
             self._bounds = bounds
-            self._refresh(at_us)
+            self.refresh(at_us)
         return self._result.digest != self._told
 
     def _node_bounds(self, revision: int) -> int:
@@ -98,7 +98,8 @@ class Pools:
 
         Only of what could be read whole: None while that is nothing.
         """
-        result = self._refresh(at_us)
+        self.refresh(at_us)
+        result = self._result
         tell = complete or result.digest != self._told
         self._told = result.digest
         start_s = at_us // _MICROS
@@ -116,14 +117,14 @@ class Pools:
             observed_at_us=at_us,
         )
 
-    def _refresh(self, at_us: int) -> _Result:
+    def refresh(self, at_us: int) -> None:
+        """Compute anew what is not up to date; what is said of the adapters' sources is told on the way."""
         state = self._inventory.state
         cnis = self._inventory.cnis()
         seen = (*(state.revisions[table.name] for table in _READ), cnis, self.configs, self.custom, self._evidence())
         if seen != self._seen:
             self._seen = seen
             self._result = self._compute(cnis, at_us)
-        return self._result
 
     def _evidence(self) -> Evidence:
         return msgspec.structs.replace(self._inventory.evidence(), has_custom=self.has_custom)

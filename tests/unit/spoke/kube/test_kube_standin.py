@@ -6,7 +6,7 @@ import sys
 PROGRAM = """
 import sys
 import periplus_spoke.kube.client, periplus_spoke.kube.credentials, periplus_spoke.kube.kubeconfig
-import periplus_spoke.kube.reflector, periplus_spoke.collectors.runner
+import periplus_spoke.kube.reflector, periplus_spoke.collectors.cluster_collectors
 print(sum(name.startswith("kubernetes_asyncio.client.models.") for name in sys.modules))
 print(sum(name.startswith("kubernetes_asyncio") for name in sys.modules))
 """

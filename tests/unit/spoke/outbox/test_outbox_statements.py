@@ -8,7 +8,7 @@ import pytest
 from periplus_contract.batch import PartMark
 from periplus_contract.limits import MAX_IPAM_PARTS
 from periplus_contract.tables import ALLOCATIONS, Kind
-from periplus_spoke.fold import arrow
+from periplus_spoke.fold import cutting
 from periplus_spoke.fold.records import Cell, Sealable, SectionRows
 from periplus_spoke.kit.change_signal import ChangeSignal
 from periplus_spoke.outbox.outbox import Outbox, Policy
@@ -93,7 +93,7 @@ def test_what_does_not_fit_whole_is_asked_for_again() -> None:
 async def test_more_ranges_than_the_wire_takes_are_counted_not_sent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(arrow, "MAX_ROWS", 1)
+    monkeypatch.setattr(cutting, "MAX_ROWS", 1)
     thread, outbox = OutboxThread(), open_outbox(tmp_path / "outbox", FakeClock())
     sink = OutboxSink(thread, outbox, ChangeSignal(), FakeClock())
     rows = MAX_IPAM_PARTS + 1

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from periplus_contract.tables import Kind
+from periplus_spoke.collectors.cluster_collectors import ClusterCollectors
 from periplus_spoke.collectors.config import CollectConfig
 from periplus_spoke.collectors.identity import suggested_name
-from periplus_spoke.collectors.runner import Collectors
 from periplus_spoke.kit.clock import SystemClock
 from periplus_spoke.kube.client import KubeClient, KubeSettings
 from periplus_spoke.kube.kubeconfig import KubeconfigCredentials
@@ -27,13 +27,13 @@ QUICK = CollectConfig(delta_interval_s=0.02, first_snapshot_wait_s=10)
 @asynccontextmanager
 async def collecting(
     fake: FakeKube, folder: Path, config: CollectConfig = QUICK
-) -> AsyncIterator[tuple[BelievingSink, Collectors]]:
+) -> AsyncIterator[tuple[BelievingSink, ClusterCollectors]]:
     timer = SystemClock()
     async with fake.serving() as url:
         credentials = KubeconfigCredentials(str(write_kubeconfig(folder / "config", url, context="admin@shop")))
         settings = KubeSettings(requests_per_s=1_000, burst=1_000, request_timeout_s=5)
         client = KubeClient(credentials, timer, settings)
-        collectors = Collectors(client, config, timer, random.Random(5))
+        collectors = ClusterCollectors(client, config, timer, random.Random(5))
         hub = BelievingSink()
         task = asyncio.create_task(collectors.run(hub))
         try:
@@ -64,7 +64,7 @@ def shop() -> FakeKube:
 
 async def test_first_a_complete_snapshot_and_pools(tmp_path: Path) -> None:
     async with collecting(shop(), tmp_path) as (hub, collectors):
-        await collectors.settled.wait()
+        await collectors.wait_until_settled()
         assert [(item.kind, item.mode) for item in hub.told] == [(Kind.INVENTORY, "snapshot"), (Kind.IPAM, None)]
         (cluster,) = hub.tables["cluster"].values()
         assert (cluster["uid"], cluster["provider"], cluster["region"]) == ("uid-kube-system", "aws", "eu-west-1")
@@ -82,7 +82,7 @@ async def test_first_a_complete_snapshot_and_pools(tmp_path: Path) -> None:
 async def test_a_pods_birth_is_one_delta_of_its_row_and_its_endpoint(tmp_path: Path) -> None:
     fake = shop()
     async with collecting(fake, tmp_path) as (hub, collectors):
-        await collectors.settled.wait()
+        await collectors.wait_until_settled()
         before = len(hub.told)
         fake.put("/api/v1/pods", pod("late", ("10.244.0.6",)))
         endpoints = [{"addresses": ["10.244.0.5"]}, {"addresses": ["10.244.0.6"]}]
@@ -96,7 +96,7 @@ async def test_a_pods_birth_is_one_delta_of_its_row_and_its_endpoint(tmp_path: P
 async def test_deletes_follow(tmp_path: Path) -> None:
     fake = shop()
     async with collecting(fake, tmp_path) as (hub, collectors):
-        await collectors.settled.wait()
+        await collectors.wait_until_settled()
         fake.delete("/apis/discovery.k8s.io/v1/endpointslices", "web-1", "default")
         fake.delete("/api/v1/services", "web", "default")
         fake.delete("/api/v1/nodes", "n1")
@@ -107,7 +107,7 @@ async def test_deletes_follow(tmp_path: Path) -> None:
 async def test_a_pod_seen_before_its_replicaset_gets_its_workload_later(tmp_path: Path) -> None:
     fake = shop()
     async with collecting(fake, tmp_path) as (hub, collectors):
-        await collectors.settled.wait()
+        await collectors.wait_until_settled()
         fake.put("/api/v1/pods", pod("api-1-x", ("10.244.0.9",), owners=owned_by("ReplicaSet", "api-1", "rs-api")))
         await hub.until(lambda h: "api-1-x" in h.named("pods"))
         meta = {"name": "api-1", "namespace": "default", "uid": "rs-api"}
@@ -132,7 +132,7 @@ async def test_one_bad_source_stops_no_other(tmp_path: Path, trouble: Trouble, s
     fake.trouble("/apis/discovery.k8s.io/v1/endpointslices", trouble)
     config = CollectConfig(delta_interval_s=0.02, first_snapshot_wait_s=0.5 if trouble.hang else 20)
     async with collecting(fake, tmp_path, config) as (hub, collectors):
-        await collectors.settled.wait()
+        await collectors.wait_until_settled()
         told = hub.source("discovery.k8s.io/endpointslices")
         assert (told["state"], told["reason"]) == (state, reason)
         assert told["remedy"]
@@ -148,9 +148,9 @@ async def test_a_slow_kind_is_filled_in_later(tmp_path: Path) -> None:
         timer = SystemClock()
         client = KubeClient(credentials, timer, KubeSettings(requests_per_s=1_000, burst=1_000, request_timeout_s=1))
         hub = BelievingSink()
-        collectors = Collectors(client, config, timer, random.Random(1))
+        collectors = ClusterCollectors(client, config, timer, random.Random(1))
         task = asyncio.create_task(collectors.run(hub))
-        await collectors.settled.wait()
+        await collectors.wait_until_settled()
         assert hub.source("pods")["state"] == "slow"
         await hub.until(lambda h: h.source("pods")["state"] == "ok" and "web-5d4-x" in h.named("pods"))
         task.cancel()
@@ -160,7 +160,7 @@ async def test_a_slow_kind_is_filled_in_later(tmp_path: Path) -> None:
 
 async def test_a_snapshot_on_request_tells_everything_again(tmp_path: Path) -> None:
     async with collecting(shop(), tmp_path) as (hub, collectors):
-        await collectors.settled.wait()
+        await collectors.wait_until_settled()
         collectors.request_snapshot()
         await hub.until(lambda h: [item.mode for item in h.told].count("snapshot") == 2)
         await hub.until(lambda h: h.told[-1].kind is Kind.IPAM)
@@ -171,7 +171,7 @@ async def test_an_old_api_server_without_servicecidr(tmp_path: Path) -> None:
     fake = FakeKube([path for path in shop().collections if "networking.k8s.io" not in path])
     fake.put("/api/v1/services", service("web"))
     async with collecting(fake, tmp_path) as (hub, collectors):
-        await collectors.settled.wait()
+        await collectors.wait_until_settled()
         told = hub.source("networking.k8s.io/servicecidrs")
         assert (told["state"], "cluster IPs" in told["remedy"]) == ("absent", True)
 
@@ -210,7 +210,7 @@ async def test_one_odd_object_does_not_keep_the_vanished_alive(tmp_path: Path) -
     fake.put(path, pod("odd", ("10.244.0.8",)))
     fake.put(path, pod("vanishes"))
     async with collecting(fake, tmp_path) as (hub, collectors):
-        await collectors.settled.wait()
+        await collectors.wait_until_settled()
         fake.put(path, {**pod("odd"), "status": {"podIPs": 7}})
         await hub.until(lambda h: h.named("pods") == {"web-5d4-x", "odd", "vanishes"})
         fake.forget(path, "vanishes", "default")
