@@ -62,7 +62,7 @@ async def test_batches_are_taken_by_the_new_primary_at_once(pair: Pair, db: Data
         hub(config_for(pair.url(), tmp_path)) as ready,
         httpx.AsyncClient(base_url=ready["spokes_url"], trust_env=False, timeout=60) as http,
     ):
-        door = Door(db, http, None, None, Enrolment(db, Events()))  # type: ignore[arg-type]  # the hub has its own
+        door = Door(db, http, None, None, Enrolment(db, Events()), None)  # type: ignore[arg-type]  # the hub has its own
         member: Member = await door.member(scope)
         spoke = Spoke(member.registration, at=db.clock.now())
         batches = [spoke.snapshot({"pods": [pod("a")]}), *(spoke.delta({"pods": [pod(name)]}) for name in "bc")]

@@ -123,7 +123,7 @@ def current() -> Iterator[tuple[str, bytes]]:
 def read(sealed: bytes) -> dict[str, Any]:
     """What the hub makes of a batch, as JSON can hold it."""
     header, body = contract.unseal(sealed)
-    epoch = header_checks.check(header, REGISTRATION)
+    epoch = header_checks.check(header, REGISTRATION, REGISTRATION)
     ORDERS[header.kind].check(header)
     principal = SpokePrincipal(tenant_id=REGISTRATION, registration_id=REGISTRATION, name="golden", state=State.ACTIVE)
     unread = SealedBatch(

@@ -70,7 +70,7 @@ def life(member: Member, number_of_batches: int) -> tuple[list[bytes], int]:
 
 
 async def enrolled(db: Database, http: httpx.AsyncClient, scope: Scope, name: str = "prod-1") -> Member:
-    door = Door(db, http, None, None, Enrolment(db, Events()))  # type: ignore[arg-type]  # the intake is another process
+    door = Door(db, http, None, None, Enrolment(db, Events()), None)  # type: ignore[arg-type]  # the intake is another process
     return await door.member(scope, name)
 
 

@@ -25,6 +25,7 @@ from periplus_contract.messages import (
     proof_bytes,
 )
 from periplus_hub.access.scope import Scope
+from periplus_hub.access.service_refusals import Refusals
 from periplus_hub.fleet.routes import enrolment_router
 from periplus_hub.fleet.service import create_join_token
 from periplus_hub.fleet.service_enrolment import Enrolment
@@ -72,6 +73,7 @@ class Door:
     intake: Intake
     gate: SpokeGate
     enrolment: Enrolment
+    refusals: Refusals
 
     async def join_token(self, scope: Scope, **options: Any) -> str:
         async with self.db.write() as c:
@@ -95,10 +97,11 @@ def open_door(
 ) -> Door:
     enrolment, gate = Enrolment(db, events or Events()), SpokeGate(db)
     intake = Intake(db, config or IngestConfig(settle_after_s=0), [InventoryApplier(), *appliers], listeners)
-    app = FastAPI(routes=batch_routes(gate, intake))
-    app.include_router(enrolment_router(enrolment, db.clock))
+    refusals = Refusals(db)
+    app = FastAPI(routes=batch_routes(gate, intake, refusals))
+    app.include_router(enrolment_router(enrolment, db.clock, refusals))
     http = httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://hub")
-    return Door(db, http, intake, gate, enrolment)
+    return Door(db, http, intake, gate, enrolment, refusals)
 
 
 class Member:

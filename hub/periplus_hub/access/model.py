@@ -30,3 +30,17 @@ class ApiToken:
     def holds(self, now: datetime) -> bool:
         """Whether it is accepted at `now`."""
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Somebody tried what did not hold. `reason` is in our words and never theirs.
+
+    Without a tenant nobody knows whose it is; without an identity it is about no object that is known.
+    """
+
+    action: str
+    reason: str
+    kind: str = ""
+    identity: str = ""
+    tenant_id: UUID | None = None

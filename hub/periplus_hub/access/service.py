@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import hmac
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ import structlog
 
 from periplus_contract.names import ALLOWED, why_no_name
 from periplus_hub.access import repository
-from periplus_hub.access.model import ApiToken
+from periplus_hub.access.model import ApiToken, Refused
 from periplus_hub.access.scope import Permission, Role, Scope, role_scope
 from periplus_hub.kit.db import Database, WriteConnection
 from periplus_hub.kit.db_errors import DATABASE_ERRORS
@@ -62,6 +62,7 @@ class Authenticator:
     """Checks tokens; a row is read again after five seconds, so revocation bites within that."""
 
     db: Database
+    refused: Callable[[Refused], None] = lambda _refused: None
     _cache: OrderedDict[str, _Cached] = field(default_factory=OrderedDict)
     _unknown: OrderedDict[str, float] = field(default_factory=OrderedDict)
     _newcomers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_NEWCOMERS))
@@ -72,19 +73,26 @@ class Authenticator:
         """The scope of a token that holds now, else None. Unknown and wrong take the same path."""
         prefix, secret = split_token(presented)
         if not prefix:
+            self._refuse("no token of ours")
             return None
         found = await self._row(prefix)
         digest = hashlib.sha256(secret.encode()).hexdigest()
         if found is None or not hmac.compare_digest(found.secret_sha256, digest):
+            self._refuse("unknown token" if found is None else "wrong secret", found)
             return None
         now = self.db.clock.now()
         if not found.token.holds(now):
+            self._refuse("revoked token" if found.token.revoked_at else "expired token", found)
             return None
         scope = role_scope(found.tenant_id, f"token:{found.token.name}", Role(found.token.role))
         used = found.token.last_used_at
         if used is None or now - used >= _USED_EVERY:
             self._uses[found.token.id] = (scope, now)
         return scope
+
+    def _refuse(self, reason: str, found: _Cached | None = None) -> None:
+        about = ("", "", None) if found is None else ("ApiToken", str(found.token.id), found.tenant_id)
+        self.refused(Refused("access:api-token:refuse", reason, *about))
 
     async def _row(self, prefix: str) -> _Cached | None:
         known, row = self._remembered(prefix)

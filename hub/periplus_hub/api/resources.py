@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
 from periplus_hub.access.service import Authenticator
+from periplus_hub.access.service_refusals import Refusals
 from periplus_hub.access.service_tenants import ensure_default_tenant
 from periplus_hub.api.config import HubConfig
 from periplus_hub.api.databases import Databases, open_databases
@@ -35,6 +36,7 @@ class Resources:
     clock: Clock
     databases: Databases
     events: Events
+    refusals: Refusals
     authenticator: Authenticator
     spoke_gate: SpokeGate
     enrolment: Enrolment
@@ -83,12 +85,14 @@ async def open_resources(config: HubConfig, url: str) -> AsyncIterator[Resources
             await check_schema(databases.questions)
             await ensure_default_tenant(databases.questions)
         async with beside(EventBridge(databases.jobs, events).run()):
+            refusals = Refusals(databases.doors)
             yield Resources(
                 config=config,
                 clock=clock,
                 databases=databases,
                 events=events,
-                authenticator=Authenticator(databases.doors),
+                refusals=refusals,
+                authenticator=Authenticator(databases.doors, refusals.note),
                 spoke_gate=SpokeGate(databases.doors),
                 enrolment=Enrolment(databases.enrolment, events),
             )

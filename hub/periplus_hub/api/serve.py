@@ -95,7 +95,8 @@ async def _serve(resources: Resources, stop: asyncio.Event) -> None:
     try:
         listeners = bind(make_room(config), apps, resources.clock)
         jobs = [JobRunner([watch], resources.clock).run(), *(_leading(resources, runner) if config.works else ())]
-        async with beside(resources.authenticator.keep_writing_uses(), *jobs), serving(listeners):
+        books = (resources.authenticator.keep_writing_uses(), resources.refusals.keep_writing())
+        async with beside(*books, *jobs), serving(listeners):
             await _run(resources, listeners, health, stop)
     finally:
         intake.close()

@@ -17,6 +17,7 @@ from periplus_contract.messages import (
 from periplus_contract.places import where
 from periplus_contract.tables import TABLES
 from periplus_contract.version import CONTRACT, OLDEST_ACCEPTED
+from periplus_hub.access.service_refusals import Refusals
 from periplus_hub.fleet.body import read_bounded
 from periplus_hub.fleet.service_enrolment import Enrolment
 from periplus_hub.fleet.wire import RefusedError, message_response, problem_response
@@ -27,34 +28,36 @@ Message = TypeVar("Message", bound=msgspec.Struct)
 _BUSY_S: Final = 5
 
 
-def enrolment_router(enrolment: Enrolment, clock: Clock) -> APIRouter:
+def enrolment_router(enrolment: Enrolment, clock: Clock, refusals: Refusals) -> APIRouter:
     """Routes for spokes that are nobody yet."""
     router = APIRouter(include_in_schema=False)
 
     @router.get("/v1/contract")
     async def contract() -> Response:
-        return await answering(_describe(enrolment, clock))
+        return await answering(_describe(enrolment, clock), refusals)
 
     @router.post("/v1/enroll")
     async def enroll(request: Request) -> Response:
-        return await answering(_handle(request, EnrolRequest, enrolment.enrol))
+        return await answering(_handle(request, EnrolRequest, enrolment.enrol), refusals)
 
     @router.post("/v1/challenge")
     async def challenge(request: Request) -> Response:
-        return await answering(_handle(request, ChallengeRequest, enrolment.challenge))
+        return await answering(_handle(request, ChallengeRequest, enrolment.challenge), refusals)
 
     @router.post("/v1/credential")
     async def credential(request: Request) -> Response:
-        return await answering(_handle(request, CredentialRequest, enrolment.credential))
+        return await answering(_handle(request, CredentialRequest, enrolment.credential), refusals)
 
     return router
 
 
-async def answering(work: Awaitable[msgspec.Struct]) -> Response:
+async def answering(work: Awaitable[msgspec.Struct], refusals: Refusals) -> Response:
     """The answer, or the verdict. A store that is away is an honest 503, not a verdict on the spoke."""
     try:
         return message_response(await work)
     except RefusedError as refused:
+        if refused.audited is not None:
+            refusals.note(refused.audited)
         return problem_response(refused)
     except Unavailable as unavailable:
         return problem_response(RefusedError(problems.OVERLOADED, unavailable.message, retry_after_s=_BUSY_S))

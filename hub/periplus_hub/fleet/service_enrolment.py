@@ -24,6 +24,7 @@ from periplus_contract.messages import (
 )
 from periplus_contract.names import MAX_CLUSTER_NAME, why_no_name
 from periplus_contract.version import CONTRACT, Version, accepts
+from periplus_hub.access.model import Refused
 from periplus_hub.access.scope import Scope, system_scope
 from periplus_hub.access.service import audit
 from periplus_hub.fleet import repository_enrolment as store
@@ -43,6 +44,8 @@ from periplus_hub.kit.node_ids import node_id
 POLL_AFTER_S: Final = 15
 MAX_FACT: Final = 256
 _NONCE_BYTES: Final = 24
+_JOINING: Final = "spoke:join-token:refuse"
+_PROOF: Final = "spoke:proof:refuse"
 _WRITERS: Final = 2
 """Writing transactions these calls hold at once: strangers may knock, and must not take an ingest's last connection."""
 
@@ -164,17 +167,18 @@ class Enrolment:
         """
         registration_id = _uuid(request.registration)
         if registration_id is None or not await self._exists(registration_id):
-            raise _proof_refused("the proof is not accepted")
+            raise _proof_refused("the proof is not accepted", Refused(_PROOF, "unknown registration"))
         async with self._room, self._db.write() as c:
             fresh = await store.system_take_challenge(
                 c, request.nonce[:MAX_FACT], registration_id, self._db.clock.now()
             )
             row = await store.system_registration_by_id(c, registration_id)
         if row is None or not await self._proven(row, request):
-            raise _proof_refused("the proof is not accepted")
+            raise _proof_refused("the proof is not accepted", _of_cluster(row, "wrong signature"))
         refuse_unless_active(row.state, row.name, await self._why_pending(row))
         if not fresh:
-            raise _proof_refused("the challenge is unknown, used or too old; ask for a new one")
+            detail = "the challenge is unknown, used or too old; ask for a new one"
+            raise _proof_refused(detail, _of_cluster(row, "no fresh challenge"))
         return await self._issue(row)
 
     async def _lives(self, registration_id: UUID) -> bool:
@@ -232,8 +236,10 @@ async def _write(c: WriteConnection, scope: Scope, new: store.NewRegistration, *
 async def _known_token(c: ReadConnection, text: str) -> Row[Any]:
     parsed = secrets.parse(text)
     token = None if parsed is None else await store.system_token_by_public_id(c, parsed[0])
-    if parsed is None or token is None or not secrets.matches(parsed[1], token.secret_sha256):
-        raise _proof_refused("the join token is not known here")
+    if parsed is None or token is None:
+        raise _proof_refused("the join token is not known here", Refused(_JOINING, "unknown join token"))
+    if not secrets.matches(parsed[1], token.secret_sha256):
+        raise _proof_refused("the join token is not known here", _of_token(token, "wrong secret"))
     return token
 
 
@@ -241,10 +247,10 @@ async def _earlier_use(c: WriteConnection, public_id: str, public_key: str) -> R
     """The registration this token and key made before, else the reason why the token is no good."""
     token = await store.system_token_by_public_id(c, public_id)
     if token is None or token.used_at is None:
-        raise _proof_refused(f"join token {public_id} has expired")
+        raise _proof_refused(f"join token {public_id} has expired", token and _of_token(token, "expired"))
     row = await store.system_registration_by_id(c, token.used_by_registration)
     if row is None or row.public_key != public_key:
-        raise _proof_refused(f"join token {public_id} was used already")
+        raise _proof_refused(f"join token {public_id} was used already", _of_token(token, "used by another key"))
     if row.state == State.REVOKED.value:
         raise RefusedError(problems.REVOKED, f"registration {row.id} ({row.name}) is revoked")
     return row
@@ -293,8 +299,16 @@ def _malformed(detail: str) -> RefusedError:
     return RefusedError(problems.MALFORMED_MESSAGE, detail)
 
 
-def _proof_refused(detail: str) -> RefusedError:
-    return RefusedError(problems.PROOF_REFUSED, detail)
+def _proof_refused(detail: str, audited: Refused | None) -> RefusedError:
+    return RefusedError(problems.PROOF_REFUSED, detail, audited=audited)
+
+
+def _of_token(token: Row[Any], reason: str) -> Refused:
+    return Refused(_JOINING, reason, "JoinToken", str(token.id), token.tenant_id)
+
+
+def _of_cluster(row: Row[Any] | None, reason: str) -> Refused:
+    return Refused(_PROOF, reason) if row is None else Refused(_PROOF, reason, "Cluster", str(row.id), row.tenant_id)
 
 
 def _name_taken(name: str, *, is_bound: bool = False, is_itself: bool = False) -> RefusedError:

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from periplus_contract import problems
+from periplus_hub.access.model import Refused
 from periplus_hub.fleet import repository_enrolment as store
 from periplus_hub.fleet import secrets
 from periplus_hub.fleet.model import SpokePrincipal, State
@@ -20,6 +21,7 @@ from periplus_hub.kit.db import Database
 
 CACHE_S: Final = 300.0
 MAX_CACHED: Final = 10_000
+_REFUSED: Final = "spoke:credential:refuse"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,8 @@ class SpokeGate:
         scheme, _, bearer = authorization.partition(" ")
         parsed = secrets.parse(bearer.strip()) if scheme.lower() == "bearer" else None
         if parsed is None:
-            raise RefusedError(problems.UNAUTHENTICATED, "no credential of ours in the Authorization header")
+            detail = "no credential of ours in the Authorization header"
+            raise RefusedError(problems.UNAUTHENTICATED, detail, audited=Refused(_REFUSED, "no credential of ours"))
         # Keyed by the whole secret's hash: knowing the public part of a cached credential is worth nothing.
         key = secrets.sha256(bearer.strip())
         known = self._known.get(key)
@@ -57,7 +60,9 @@ class SpokeGate:
         async with self._db.read() as c:
             row = await store.system_credential_by_prefix(c, public_id)
         if row is None or not secrets.matches(secret, row.secret_sha256):
-            raise RefusedError(problems.UNAUTHENTICATED, "the credential is not known here")
+            about = ("unknown credential",) if row is None else ("wrong secret", "Cluster", str(row.id), row.tenant_id)
+            detail = "the credential is not known here"
+            raise RefusedError(problems.UNAUTHENTICATED, detail, audited=Refused(_REFUSED, *about))
         principal = SpokePrincipal(
             tenant_id=row.tenant_id, registration_id=row.id, name=row.name, state=State(row.state)
         )

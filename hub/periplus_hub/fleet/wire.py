@@ -6,18 +6,30 @@ import msgspec
 from fastapi import Response
 
 from periplus_contract import problems
+from periplus_hub.access.model import Refused
 
 _ENCODER: Final = msgspec.json.Encoder()
 
 
 class RefusedError(Exception):
-    """The request ends in this registered problem; `detail` names the thing that is wrong."""
+    """The request ends in this registered problem; `detail` names the thing that is wrong.
 
-    def __init__(self, problem: problems.ProblemType, detail: str, *, retry_after_s: int | None = None) -> None:
+    `audited` is for the audit trail, where somebody tried to be whom they are not.
+    """
+
+    def __init__(
+        self,
+        problem: problems.ProblemType,
+        detail: str,
+        *,
+        retry_after_s: int | None = None,
+        audited: Refused | None = None,
+    ) -> None:
         super().__init__(f"{problem.slug}: {detail}")
         self.problem = problem
         self.detail = detail
         self.retry_after_s = retry_after_s
+        self.audited = audited
 
 
 def problem_response(refused: RefusedError) -> Response:

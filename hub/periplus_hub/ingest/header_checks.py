@@ -12,15 +12,16 @@ from periplus_contract import limits, problems, tables
 from periplus_contract.batch import Header, Section, is_epoch
 from periplus_contract.outcomes import Outcome
 from periplus_contract.version import CONTRACT, Version, accepts
+from periplus_hub.access.model import Refused
 from periplus_hub.fleet.wire import RefusedError
 
 MAX_INT: Final = 2**63 - 1
 
 
-def check(header: Header, registration_id: UUID) -> UUID:
+def check(header: Header, registration_id: UUID, tenant_id: UUID) -> UUID:
     """The batch's epoch; raises RefusedError naming the first thing that is wrong."""
     _check_version(header.contract)
-    _check_identity(header, registration_id)
+    _check_identity(header, registration_id, tenant_id)
     if not tables.TABLES[header.kind]:
         raise RefusedError(problems.UNSUPPORTED_KIND, f"kind {header.kind.value!r} is not taken by this hub")
     epoch = _epoch(header.epoch)
@@ -47,10 +48,13 @@ def _check_version(text: str) -> None:
         )
 
 
-def _check_identity(header: Header, registration_id: UUID) -> None:
+def _check_identity(header: Header, registration_id: UUID, tenant_id: UUID) -> None:
     if header.registration != str(registration_id):
         detail = f"the batch names registration {header.registration[:64]!r}; its credential is for {registration_id}"
-        raise RefusedError(problems.WRONG_IDENTITY, detail)
+        audited = Refused(
+            "spoke:registration:refuse", "a batch of another registration", "Cluster", str(registration_id), tenant_id
+        )
+        raise RefusedError(problems.WRONG_IDENTITY, detail, audited=audited)
 
 
 def _epoch(text: str) -> UUID:

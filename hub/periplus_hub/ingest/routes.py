@@ -6,6 +6,7 @@ from starlette.routing import BaseRoute, Route
 
 from periplus_contract import limits, problems
 from periplus_contract.messages import BATCH_CONTENT_TYPE, BatchAnswer, Heartbeat, HeartbeatAnswer
+from periplus_hub.access.service_refusals import Refusals
 from periplus_hub.fleet.body import read_bounded
 from periplus_hub.fleet.model import SpokePrincipal
 from periplus_hub.fleet.routes import answering, read_message
@@ -15,17 +16,17 @@ from periplus_hub.ingest.service import Intake
 from periplus_hub.kit.seats import recognised
 
 
-def batch_routes(gate: SpokeGate, intake: Intake) -> list[BaseRoute]:
+def batch_routes(gate: SpokeGate, intake: Intake, refusals: Refusals) -> list[BaseRoute]:
     """Routes that need a credential: who asks is known before the body is read.
 
     Plain ones: FastAPI's own would look for parameters and dependencies in every request, and there are none.
     """
 
     async def batches(request: Request) -> Response:
-        return await answering(_batch(request, gate, intake))
+        return await answering(_batch(request, gate, intake), refusals)
 
     async def heartbeat(request: Request) -> Response:
-        return await answering(_heartbeat(request, gate, intake))
+        return await answering(_heartbeat(request, gate, intake), refusals)
 
     return [Route("/v1/batches", batches, methods=["POST"]), Route("/v1/heartbeat", heartbeat, methods=["POST"])]
 

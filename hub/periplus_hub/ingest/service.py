@@ -98,7 +98,7 @@ class Intake:
         except contract.DamagedBatchError as error:
             raise RefusedError(problems.MALFORMED_BATCH, str(error)) from error
         counted.kind, counted.rows = header.kind.value, header.rows
-        epoch = header_checks.check(header, principal.registration_id)
+        epoch = header_checks.check(header, principal.registration_id, principal.tenant_id)
         if header.kind not in self._kinds:
             raise RefusedError(problems.UNSUPPORTED_KIND, f"kind {header.kind.value!r} is not taken by this hub")
         self._kinds[header.kind].order.check(header)
