@@ -2,18 +2,22 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from periplus_hub.addresses.jobs import OverlapsJob
+from periplus_hub.addresses.service import accept_overlap
 from periplus_hub.kit.clock import Clock
 
-from tests.support.batches import Spoke, gone, node, pod, service, upsert
+from tests.support.batches import START, Spoke, gone, node, pod, service, upsert
 from tests.support.hub_db import make_tenant
 from tests.support.overlap_fleet import Fleet, pool
 from tests.support.statement_work import Work, explained
 
 FEW, MANY = 5_000, 20_000
+CLUSTERS = 50
 Grown = tuple[Fleet, Work]
 
 
@@ -42,6 +46,43 @@ async def test_allocations_that_replace_all_that_was_there(fleet: Grown) -> None
         await found.cluster(name)
         for first in (0, count, count + count // 2):
             await found.report(name, *(("node", cidr(number)) for number in range(first, first + count)))
+        done.append(work.take())
+    assert too_much(*done) == {}
+
+
+async def test_groups_that_come_change_and_vanish(fleet: Grown) -> None:
+    found, work = fleet
+    done = []
+    for name, count in (("few", FEW), ("many", MANY)):
+        ranges = [("node", cidr(number)) for number in range(count)]
+        await found.cluster(f"{name} one", *ranges)
+        work.take()
+        await found.cluster(f"{name} two", *ranges)
+        await found.settle()
+        async with found.db.write() as c:
+            for number in range(count // 20):
+                await accept_overlap(c, found.scope, cidr(number), "they are labs", START + timedelta(days=9), START)
+        for others in (ranges, ranges[count // 2 :], []):
+            for other in ("two", "three"):
+                label = f"{name} {other}"
+                await (found.report(label, *others) if label in found.members else found.cluster(label, *others))
+                await found.settle()
+        await found.report(f"{name} one")
+        await found.settle()
+        done.append(work.take())
+    assert too_much(*done) == {}
+
+
+async def test_a_register_that_is_read_anew_reads_each_allocation_once(fleet: Grown) -> None:
+    found, work = fleet
+    done = []
+    for count in (CLUSTERS, 4 * CLUSTERS):
+        for number in range(len(found.members), count):
+            first = number * (MANY // CLUSTERS // 4)
+            ranges = (("node", cidr(each)) for each in range(first, first + MANY // CLUSTERS // 4))
+            await found.cluster(f"c{number}", *ranges)
+        work.take()
+        await OverlapsJob(found.db).refresh(found.scope.tenant_id, START)
         done.append(work.take())
     assert too_much(*done) == {}
 

@@ -20,6 +20,7 @@ _SETTINGS = {
     "auto_explain.log_min_duration": "0",
     "auto_explain.log_analyze": "on",
     "auto_explain.log_timing": "off",
+    "auto_explain.log_parameter_max_length": "0",
     "auto_explain.log_format": "json",
     "auto_explain.log_level": "warning",
     "log_min_messages": "panic",

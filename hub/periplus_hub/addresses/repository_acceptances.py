@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
+    CTE,
     ColumnElement,
     FromClause,
     Row,
@@ -20,8 +21,10 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    literal_column,
     or_,
     select,
+    true,
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
@@ -33,8 +36,10 @@ from periplus_hub.addresses.prefixes import Prefix, parse
 from periplus_hub.addresses.tables import rank
 from periplus_hub.fleet.tables import registrations
 from periplus_hub.kit.db import ReadConnection, WriteConnection
+from periplus_hub.kit.plans import as_table, looked_up
 
 _TABLE: Final = tables.overlap_acceptances
+_PLACE: Final[ColumnElement[Any]] = literal_column("overlap_acceptances.ctid")
 _COVERED: Final = tables.overlap_acceptance_clusters
 _GROUPS: Final = tables.overlap_groups
 _SHARES: Final = tables.overlap_group_clusters
@@ -64,10 +69,11 @@ class Acceptable(NamedTuple):
     changed_at: datetime
 
 
-async def locked_group(c: WriteConnection, scope: Scope, cidr: str) -> Acceptable | None:
-    """The group rooted at `cidr`, kept from changing until the end of the transaction."""
+async def locked_group(c: WriteConnection, scope: Scope, root: Prefix) -> Acceptable | None:
+    """The group with this root, kept from changing until the end of the transaction."""
     statement = select(_GROUPS.c.id, _GROUPS.c.severity, _GROUPS.c.clusters, _GROUPS.c.changed_at)
-    rooted = statement.where(owned(scope, _GROUPS), func.text(_GROUPS.c.cidr) == cidr)
+    first_key, last_key = root.keys()
+    rooted = statement.where(owned(scope, _GROUPS), _GROUPS.c.first_key == first_key, _GROUPS.c.last_key == last_key)
     row = await c.one_or_none(rooted.with_for_update(read=True))
     return None if row is None else Acceptable(row.id, Severity(row.severity), row.clusters, row.changed_at)
 
@@ -99,17 +105,31 @@ def _came() -> ColumnElement[bool]:
 
 
 async def compare_again(c: WriteConnection, scope: Scope, group_ids: Sequence[UUID]) -> None:
-    """These groups changed: note whether their acceptances cover them now."""
+    """These groups changed: note whether their acceptances cover them now. To be run `by_index`."""
+    held = _held(scope, group_ids)
     beyond = (
         select(literal(1))
         .select_from(_compared(scope, _SHARES, _TABLE.c.id))
-        .where(owned(scope, _SHARES), _SHARES.c.group_id == _GROUPS.c.id, or_(_came(), _worse()))
-        .correlate(_TABLE, _GROUPS)
+        .where(owned(scope, _SHARES), _SHARES.c.group_id == held.c.group_id, or_(_came(), _worse()))
+        .correlate(_TABLE, held)
         .exists()
     )
     statement = update(_TABLE).values(covers=~beyond)
-    about = (owned(scope, _GROUPS), _GROUPS.c.cidr == _TABLE.c.cidr, _GROUPS.c.id.in_(group_ids))
-    await c.execute(statement.where(owned(scope, _TABLE), _TABLE.c.withdrawn_at.is_(None), *about))
+    await c.execute(statement.where(held.c.place == _PLACE, held.c.acceptance_id == _TABLE.c.id))
+
+
+def _held(scope: Scope, group_ids: Sequence[UUID]) -> CTE:
+    """Where the acceptances of these groups are, each looked up by its group's range."""
+    asked = as_table("group_id", group_ids)
+    group = select(_GROUPS.c.id, _GROUPS.c.cidr).where(owned(scope, _GROUPS), _GROUPS.c.id == asked.c.group_id)
+    groups = looked_up(group, asked)
+    changed = select(groups).select_from(asked.join(groups, true())).subquery("changed")
+    mine = select(_PLACE.label("place"), _TABLE.c.id.label("acceptance_id"))
+    rows = looked_up(
+        mine.where(owned(scope, _TABLE), _TABLE.c.withdrawn_at.is_(None), _TABLE.c.cidr == changed.c.cidr), changed
+    )
+    held = select(rows, changed.c.id.label("group_id")).select_from(changed.join(rows, true()))
+    return held.cte("held").prefix_with("MATERIALIZED")
 
 
 def standing(scope: Scope, now: datetime) -> Subquery:

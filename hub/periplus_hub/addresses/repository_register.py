@@ -17,6 +17,7 @@ from sqlalchemy import (
     func,
     literal,
     select,
+    true,
     union_all,
     update,
 )
@@ -35,6 +36,7 @@ from periplus_hub.fleet.repository import connections
 from periplus_hub.fleet.tables import allocation_changes, registrations
 from periplus_hub.kit.db import ReadConnection, WriteConnection
 from periplus_hub.kit.ids import new_id
+from periplus_hub.kit.plans import as_table, by_index, looked_up
 
 _KIND_BYTES: Final = {kind.value: literal(bytes((number,)), LargeBinary()) for number, kind in enumerate(KINDS)}
 _WRITE_AT_ONCE: Final = 2_000
@@ -112,14 +114,17 @@ def _columns_of_rows(rows: bytes) -> ClusterColumns:
 
 
 async def cluster_columns(c: ReadConnection, scope: Scope, clusters: Sequence[UUID]) -> dict[UUID, ClusterColumns]:
-    """The allocations of some clusters; a cluster without any has an empty entry."""
-    table = tables.allocations
+    """The allocations of some clusters; a cluster without any has an empty entry.
+
+    Each cluster's are looked up apart, so that nobody reads all to find those of a few.
+    """
+    table, asked = tables.allocations, as_table("cluster", clusters)
+    mine = select(table.c.kind, table.c.first_key, table.c.last_key)
+    rows = looked_up(mine.where(owned(scope, table), table.c.registration_id == asked.c.cluster), asked)
     statement = (
-        select(table.c.registration_id, _packed_row(table))
-        .where(owned(scope, table), table.c.registration_id.in_(clusters))
-        .group_by(table.c.registration_id)
+        select(asked.c.cluster, _packed_row(rows)).select_from(asked.join(rows, true())).group_by(asked.c.cluster)
     )
-    found = {row.registration_id: _columns_of_rows(row.rows) for row in await c.rows(statement)}
+    found = {row.cluster: _columns_of_rows(row.rows) for row in await c.rows(statement)}
     return {cluster: found.get(cluster, NO_ALLOCATIONS) for cluster in clusters}
 
 
@@ -186,15 +191,17 @@ async def save(
 ) -> list[StoredGroup]:
     """Write a difference; returns the groups that came or changed, as stored now."""
     table = tables.overlap_groups
-    for ids in _batched(group.id for group in changes.gone):
-        await c.execute(delete(table).where(owned(scope, table), table.c.id.in_(ids)))
-        await drop_shares(c, scope, ids)
+    await by_index(c)
+    if changes.gone:
+        gone = as_table("id", [group.id for group in changes.gone])
+        await c.execute(delete(table).where(owned(scope, table), table.c.id == gone.c.id))
+        await drop_shares(c, scope, [group.id for group in changes.gone])
     groups = [(_stored(group, new_id(), since), group.shares) for group, since in changes.come]
     groups += [(_stored(group, known.id, known.since), group.shares) for group, known in changes.changed]
     await _upsert(c, scope, (group for group, _ in groups), now)
     await save_shares(c, scope, ((group.id, shares) for group, shares in groups))
-    for some in _batched(group.id for group, _ in groups):
-        await compare_again(c, scope, some)
+    if groups:
+        await compare_again(c, scope, [group.id for group, _ in groups])
     state = tables.register_state
     await c.execute(update(state).where(owned(scope, state)).values(**stands._asdict(), at=now))
     old = allocation_changes

@@ -6,16 +6,20 @@ from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
+    Select,
     Subquery,
     Text,
     Uuid,
     bindparam,
     delete,
-    exists,
     func,
+    join,
     literal,
+    literal_column,
     or_,
     select,
+    true,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by, insert
 from sqlalchemy.types import TypeEngine
@@ -24,8 +28,10 @@ from periplus_hub.access.scope import Scope, owned
 from periplus_hub.addresses import tables
 from periplus_hub.addresses.fold import Share, mark_of
 from periplus_hub.kit.db import ReadConnection, WriteConnection
+from periplus_hub.kit.plans import as_table, looked_up
 
 _TABLE: Final = tables.overlap_group_clusters
+_PLACE: Final[ColumnElement[Any]] = literal_column("overlap_group_clusters.ctid")
 _ROWS_AT_ONCE: Final = 10_000
 _TYPES: Final[dict[str, TypeEngine[Any]]] = {
     "group_id": Uuid(),
@@ -47,14 +53,16 @@ async def marks(c: ReadConnection, scope: Scope) -> dict[UUID, int]:
 
 
 async def save_shares(c: WriteConnection, scope: Scope, groups: Iterable[tuple[UUID, Sequence[Share]]]) -> None:
-    """Make the stored shares of these groups equal to what is given, touching only what differs."""
+    """Make the stored shares of these groups equal to what is given, touching only what differs.
+
+    To be run `by_index`. Old and new meet in a full join, which PostgreSQL hashes or merges and never loops over.
+    """
     for some in _batched(groups):
         incoming = _incoming(some)
-        named = exists().where(
-            incoming.c.group_id == _TABLE.c.group_id, incoming.c.registration_id == _TABLE.c.registration_id
-        )
-        ours = (owned(scope, _TABLE), _TABLE.c.group_id.in_([group_id for group_id, _ in some]))
-        await c.execute(delete(_TABLE).where(*ours, ~named))
+        known = _known([group_id for group_id, _ in some], scope)
+        same = (incoming.c.group_id == known.c.group_id) & (incoming.c.registration_id == known.c.registration_id)
+        met = select(known.c.place, known.c.group_id).select_from(join(known, incoming, same, full=True))
+        await _delete(c, met.where(incoming.c.group_id.is_(None)))
         values = select(
             literal(scope.tenant_id, Uuid()),
             *(func.string_to_array(each, ",") if each.name == "kinds" else each for each in incoming.c),
@@ -71,8 +79,23 @@ async def save_shares(c: WriteConnection, scope: Scope, groups: Iterable[tuple[U
 
 
 async def drop_shares(c: WriteConnection, scope: Scope, group_ids: Sequence[UUID]) -> None:
-    """These groups are gone."""
-    await c.execute(delete(_TABLE).where(owned(scope, _TABLE), _TABLE.c.group_id.in_(group_ids)))
+    """These groups are gone. To be run `by_index`."""
+    known = _known(group_ids, scope)
+    await _delete(c, select(known.c.place, known.c.group_id))
+
+
+async def _delete(c: WriteConnection, rows: Select[Any]) -> None:
+    """Rows by their `place`."""
+    gone = rows.cte("gone").prefix_with("MATERIALIZED")
+    await c.execute(delete(_TABLE).where(gone.c.place == _PLACE, gone.c.group_id == _TABLE.c.group_id))
+
+
+def _known(group_ids: Sequence[UUID], scope: Scope) -> Subquery:
+    """What is stored of these groups, and where."""
+    asked = as_table("group_id", group_ids)
+    mine = select(_PLACE.label("place"), _TABLE.c.group_id, _TABLE.c.registration_id)
+    rows = looked_up(mine.where(owned(scope, _TABLE), _TABLE.c.group_id == asked.c.group_id), asked)
+    return select(rows).select_from(asked.join(rows, true())).subquery("known")
 
 
 def _batched(groups: Iterable[tuple[UUID, Sequence[Share]]]) -> Iterator[list[tuple[UUID, Sequence[Share]]]]:

@@ -122,7 +122,7 @@ async def accept_overlap(  # noqa: PLR0917 - what an acceptance consists of
 
 
 async def _still_as_seen(c: WriteConnection, scope: Scope, root: Prefix, seen: datetime | None) -> Acceptable:
-    group = await repository_acceptances.locked_group(c, scope, str(root))
+    group = await repository_acceptances.locked_group(c, scope, root)
     if group is None:
         raise NotFound(
             f"there is no overlap group {root}", "Name the group's own CIDR, as the list of overlaps shows it."

@@ -74,7 +74,7 @@ def test_a_group_whose_clusters_changed_places_is_written() -> None:
 
 
 @pytest.mark.promise("overlaps-keep-their-age")
-def test_a_swallowing_root_takes_the_oldest_since() -> None:
+def test_where_clusters_meet_anew_takes_the_oldest_since_inside() -> None:
     kept = fold({A: columns("10.0.0.0/8"), B: columns("10.1.0.0/16")})
     known = stored("10.1.0.0/16", 5, 1) | stored("10.2.0.0/16", 9, 2) | stored("11.0.0.0/16", 99, 3)
     roots = {parse("10.0.0.0/8"), parse("10.1.0.0/16"), parse("10.2.0.0/16")}
