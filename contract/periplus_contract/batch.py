@@ -19,7 +19,7 @@ import re
 import struct
 import zlib
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -71,8 +71,20 @@ class PartMark(msgspec.Struct, frozen=True, kw_only=True):
     parts: int
 
 
+Mark = InventoryMark | PartMark
+"""What a kind adds to the header of its batches. A kind that adds something brings a struct and is named here."""
+
+
+def kind_fields(kind: Kind, mark: Mark | None) -> dict[str, Any]:
+    """The header's fields that only this kind has: what it adds stands under its own name."""
+    return {} if mark is None else {kind.value: mark}
+
+
 class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the hub must know before it inflates anything. Unknown fields are ignored by every reader."""
+    """What the hub must know before it inflates anything. Unknown fields are ignored by every reader.
+
+    What a kind adds is in the field of its name, and only in batches of that kind.
+    """
 
     contract: str
     registration: str
@@ -104,6 +116,11 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What an inventory snapshot or an ipam batch states completely, by names of `periplus_contract.covers`: what is
     known of it and not named here has ended. The rest was not read whole and stays as known. Names a reader does not
     know are ignored; all parts of one statement name the same."""
+
+    @property
+    def mark(self) -> Mark | None:
+        """What its kind adds, whichever that is."""
+        return getattr(self, self.kind, None)
 
 
 _HEADER: Final = msgspec.json.Decoder(Header)

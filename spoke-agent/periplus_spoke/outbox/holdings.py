@@ -15,7 +15,7 @@ import random
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from periplus_contract.batch import Header, InventoryMark, PartMark, body_sha256, is_epoch, seal
+from periplus_contract.batch import Header, Mark, body_sha256, is_epoch, kind_fields, seal
 from periplus_contract.limits import MAX_OUTCOMES
 from periplus_contract.outcomes import Outcome
 from periplus_contract.version import CONTRACT
@@ -118,7 +118,7 @@ class Holdings:
         wall_us = min(self._clock.wall_us(), _LATEST_WALL_US)
         return uuid7(wall_us, self._rng, after=max((each for each in known if is_epoch(each)), default=""))
 
-    def add(self, draft: Draft, mark: InventoryMark | None) -> Entry:
+    def add(self, draft: Draft, mark: Mark | None) -> Entry:
         """Seal a draft under the next seq. Raises ValueError when it exceeds a limit of the wire."""
         hour = Hour(draft.kind, hour_of(draft.window_start_s))
         seq = self.high_water + 1
@@ -142,16 +142,14 @@ class Holdings:
         crashpoint("outbox_after_seal")
         return entry
 
-    def _sealed(
-        self, draft: Draft, seq: int, mark: InventoryMark | None, outcomes: tuple[Outcome, ...]
-    ) -> tuple[Entry, bytes]:
+    def _sealed(self, draft: Draft, seq: int, mark: Mark | None, outcomes: tuple[Outcome, ...]) -> tuple[Entry, bytes]:
         header = self._header(draft, seq, mark, outcomes)
         sealed = seal(header, draft.body)
         entry = Entry.of(header, len(sealed))
         entry.in_doubt = False
         return entry, sealed
 
-    def _header(self, draft: Draft, seq: int, mark: InventoryMark | None, outcomes: tuple[Outcome, ...]) -> Header:
+    def _header(self, draft: Draft, seq: int, mark: Mark | None, outcomes: tuple[Outcome, ...]) -> Header:
         return Header(
             contract=str(CONTRACT),
             registration=self._registration,
@@ -168,9 +166,8 @@ class Holdings:
             monotonic_us=self._clock.monotonic_us(),
             oldest_held_seq=self.oldest_held(self.epoch, seq),
             outcomes=outcomes,
-            inventory=mark,
-            ipam=PartMark(part=draft.part, parts=draft.parts) if draft.is_part else None,
             covers=draft.covers,
+            **kind_fields(draft.kind, mark),
         )
 
     def oldest_held(self, epoch: str, default: int) -> int:

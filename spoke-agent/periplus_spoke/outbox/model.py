@@ -7,7 +7,7 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
-from periplus_contract.batch import Header, InventoryMark, PartMark, Section, is_epoch
+from periplus_contract.batch import Header, InventoryMark, Mark, PartMark, Section, is_epoch
 from periplus_contract.outcomes import Outcome
 from periplus_contract.tables import Kind
 
@@ -101,6 +101,11 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
         """Whether it is one of several batches that make one ipam statement."""
         return self.kind is Kind.IPAM and self.parts > 1
 
+    @property
+    def part_mark(self) -> PartMark | None:
+        """What that adds to the header."""
+        return PartMark(part=self.part, parts=self.parts) if self.is_part else None
+
 
 class Entry(msgspec.Struct, kw_only=True):
     """One held batch, without its bytes unless it is only in memory."""
@@ -108,10 +113,9 @@ class Entry(msgspec.Struct, kw_only=True):
     name: FileName
     size: int
     outcomes: tuple[Outcome, ...]
-    inventory: InventoryMark | None
     covers: tuple[str, ...]
-    ipam: PartMark | None = None
-    """Which part of several; None for a whole statement and for other kinds."""
+    mark: Mark | None = None
+    """What its kind added to the header."""
     window_s: int = 0
     status: Status = Status.QUEUED
     accepted_at_us: int | None = None
@@ -140,7 +144,12 @@ class Entry(msgspec.Struct, kw_only=True):
     @property
     def statement(self) -> BatchId:
         """The first batch of the ipam statement this one is a part of: itself, when that is whole."""
-        return BatchId(self.id.epoch, self.id.seq - (self.ipam.part - 1 if self.ipam else 0))
+        return BatchId(self.id.epoch, self.id.seq - (self.mark.part - 1 if isinstance(self.mark, PartMark) else 0))
+
+    @property
+    def is_part(self) -> bool:
+        """Whether it is one of several batches that make one ipam statement."""
+        return isinstance(self.mark, PartMark)
 
     @property
     def has_allocations(self) -> bool:
@@ -150,7 +159,7 @@ class Entry(msgspec.Struct, kw_only=True):
     @property
     def starts_snapshot(self) -> bool:
         """Whether an inventory chain starts here."""
-        return self.inventory is not None and self.inventory.mode == "snapshot" and self.inventory.part == 1
+        return isinstance(self.mark, InventoryMark) and self.mark.mode == "snapshot" and self.mark.part == 1
 
     @classmethod
     def of(cls, header: Header, size: int, in_memory: bytes | None = None) -> "Entry":
@@ -159,9 +168,8 @@ class Entry(msgspec.Struct, kw_only=True):
             name=FileName(BatchId(header.epoch, header.seq), header.kind, header.window_start_s, header.rows),
             size=size,
             outcomes=header.outcomes,
-            inventory=header.inventory,
             covers=tuple(map(intern, header.covers)),
-            ipam=header.ipam,
+            mark=header.mark,
             window_s=header.window_s,
             in_memory=in_memory,
         )

@@ -113,12 +113,12 @@ class Outbox:
         if not draft.is_part or draft.part == 1:
             return True
         before = self._held.entries.get(BatchId(self._held.epoch, self._held.high_water))
-        return before is not None and before.ipam == PartMark(part=draft.part - 1, parts=draft.parts)
+        return before is not None and before.mark == PartMark(part=draft.part - 1, parts=draft.parts)
 
     def _add(self, draft: Draft) -> None:
         inventory = draft.kind is Kind.INVENTORY
         try:
-            entry = self._held.add(draft, self._chain.mark(draft) if inventory else None)
+            entry = self._held.add(draft, self._chain.mark(draft) if inventory else draft.part_mark)
         except ValueError:
             _log.exception("a batch exceeds the wire's limits", extra={"kind": draft.kind.value, "rows": draft.rows})
             self._refuse(draft, "too_large")
@@ -171,7 +171,7 @@ class Outbox:
                     self._break_chain()
             case Step.DROP | Step.SUPERSEDE:
                 self._held.release(batches, "outbox_full")
-                if relief.step is Step.DROP and any(entry.has_allocations or entry.ipam for entry in batches):
+                if relief.step is Step.DROP and any(entry.has_allocations or entry.is_part for entry in batches):
                     self.snapshot_needed = True
         _log.warning("the outbox is full", extra={"step": relief.step.value, "batches": len(batches)})
 
@@ -275,7 +275,7 @@ class Outbox:
         self._held.release((entry,), reason, aside=suffix)
         if entry.kind is Kind.INVENTORY:
             self._replace_inventory(entry.id)
-        elif entry.has_allocations or entry.ipam:
+        elif entry.has_allocations or entry.is_part:
             self.snapshot_needed = True
 
     def resnapshot(self, identity: BatchId) -> None:
@@ -367,7 +367,7 @@ class Outbox:
 
     def _seal_again(self, entry: Entry) -> None:
         """Under a number of its own. A part would not be one there."""
-        if entry.ipam is not None:
+        if entry.is_part:
             self._drop_statement(entry)
             return
         entry.status = Status.FOREIGN

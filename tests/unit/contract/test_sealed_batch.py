@@ -3,6 +3,7 @@
 import itertools
 import struct
 import zlib
+from typing import get_args
 
 import msgspec
 import pytest
@@ -15,10 +16,13 @@ from periplus_contract.batch import (
     DamagedBatchError,
     Header,
     InventoryMark,
+    Mark,
+    PartMark,
     Section,
     body_sha256,
     identity_sha256,
     is_epoch,
+    kind_fields,
     offsets,
     seal,
     split,
@@ -166,3 +170,39 @@ def test_offsets_tile_the_body(sections: tuple[Section, ...]) -> None:
     assert [section for section, _, _ in spans] == list(sections)
     assert all(end - start == section.inflated_bytes for section, start, end in spans)
     assert all(after[1] == before[2] for before, after in itertools.pairwise(spans))
+
+
+@pytest.mark.parametrize(
+    ("kind", "mark"),
+    [
+        (Kind.INVENTORY, InventoryMark(mode="delta", after_seq=3)),
+        (Kind.IPAM, PartMark(part=1, parts=2)),
+        (Kind.IPAM, None),
+        (Kind.FLOWS, None),
+    ],
+)
+def test_what_a_kind_adds_stands_under_its_own_name(kind: Kind, mark: Mark | None) -> None:
+    header = Header(
+        contract="1.0",
+        registration="r",
+        epoch="e",
+        seq=1,
+        kind=kind,
+        window_start_s=0,
+        rows=0,
+        sections=(),
+        inflated_bytes=0,
+        sha256="",
+        sealed_at_us=0,
+        monotonic_us=0,
+        **kind_fields(kind, mark),
+    )
+    assert header.mark == mark
+    written = msgspec.json.decode(msgspec.json.encode(header))
+    assert {str(each) for each in Kind} & written.keys() == ({str(kind)} if mark else set())
+
+
+def test_every_mark_is_one_of_the_header_and_of_one_kind() -> None:
+    fields = {field.name: field.type for field in msgspec.structs.fields(Header) if field.name in set(Kind)}
+    assert {mark for kind in fields.values() for mark in get_args(kind)} - {type(None)} == set(get_args(Mark))
+    assert len(fields) == len(get_args(Mark))

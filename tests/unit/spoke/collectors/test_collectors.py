@@ -1,4 +1,4 @@
-"""The collectors of a cluster hold what every collector must."""
+"""Every collector in the registry holds what every collector must, over a small cluster."""
 
 import asyncio
 import random
@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from periplus_spoke.collectors.base import Collector
 from periplus_spoke.collectors.cluster_reader import ClusterReader
 from periplus_spoke.collectors.config import CollectConfig
-from periplus_spoke.collectors.inventory_collector import InventoryCollector
-from periplus_spoke.collectors.ipam_collector import IpamCollector
 from periplus_spoke.collectors.registry import CLUSTER_COLLECTORS, MakeCollector
 from periplus_spoke.kit.clock import SystemClock
 
@@ -38,15 +38,10 @@ async def over_a_cluster(make: MakeCollector, folder: Path) -> AsyncIterator[Col
             await asyncio.gather(reading, return_exceptions=True)
 
 
-class TestInventory(CollectorContract):
+class TestClusterCollectors(CollectorContract):
+    @pytest.fixture(autouse=True, params=CLUSTER_COLLECTORS, ids=lambda make: make.__name__)
+    def _each(self, request: pytest.FixtureRequest) -> None:
+        self._make: MakeCollector = request.param
+
     def collecting(self, folder: Path) -> AbstractAsyncContextManager[Collector]:
-        return over_a_cluster(InventoryCollector, folder)
-
-
-class TestIpam(CollectorContract):
-    def collecting(self, folder: Path) -> AbstractAsyncContextManager[Collector]:
-        return over_a_cluster(IpamCollector, folder)
-
-
-def test_every_collector_of_a_cluster_is_held_to_the_contract() -> None:
-    assert (InventoryCollector, IpamCollector) == CLUSTER_COLLECTORS
+        return over_a_cluster(self._make, folder)

@@ -14,7 +14,6 @@ def entry(seq: int, *, kind: Kind = Kind.FLOWS, size: int = 100, window_s: int =
         name=FileName(BatchId(EPOCH, seq), kind, start_s, 1),
         size=size,
         outcomes=(),
-        inventory=None,
         covers=(),
         in_doubt=False,
         window_s=window_s,
