@@ -17,6 +17,8 @@ from tests.support.hub_db import PostgresForTests
 
 MANY = 60
 MOST_BYTES = 10_000
+MOST_LINES = 2 * (TOLD + 1)
+"""Of one kind: on a slow machine a minute may end in the middle."""
 HOSTILE = [
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 a TLS hello\r\n\r\n",
     b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
@@ -84,6 +86,6 @@ async def test_a_hub_under_fire_says_little_and_only_json(
     said = log.read_text()
     lines = [json.loads(line) for line in said.splitlines()]
     assert [line for line in lines if "exception" in line] == []
-    assert max(Counter(line["message"].partition(" (seen")[0] for line in lines).values()) <= TOLD + 1
+    assert max(Counter(line["message"].partition(" (seen")[0] for line in lines).values()) <= MOST_LINES
     assert any(line.get("repeated") for line in lines)
     assert len(said) < MOST_BYTES
