@@ -64,22 +64,22 @@ async def dial(listener: Listener, *parts: bytes) -> tuple[asyncio.StreamReader,
     return reader, writer
 
 
-async def crowd(url: str, number: int) -> list[asyncio.StreamWriter]:
-    """Connections that begin something and do not end it."""
-    place, found = urlsplit(url), []
-    for each in range(number):
-        _, writer = await asyncio.open_connection(place.hostname, place.port)
-        writer.write(BEGINNINGS[each % len(BEGINNINGS)])
-        found.append(writer)
-    return found
-
-
-async def disperse(*crowds: list[asyncio.StreamWriter]) -> None:
-    """They hang up, as far as they were not hung up on."""
-    for writer in (each for one in crowds for each in one):
-        writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
+@asynccontextmanager
+async def crowd(number: int, *urls: str) -> AsyncIterator[None]:
+    """So many connections to each, which begin something and do not end it; they hang up after the block."""
+    writers: list[asyncio.StreamWriter] = []
+    try:
+        for each in range(number * len(urls)):
+            place = urlsplit(urls[each % len(urls)])
+            _, writer = await asyncio.open_connection(place.hostname, place.port)
+            writers.append(writer)
+            writer.write(BEGINNINGS[each // len(urls) % len(BEGINNINGS)])
+        yield
+    finally:
+        for writer in writers:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
 
 async def until_none_is_open(listener: Listener) -> None:

@@ -46,7 +46,9 @@ class Acceptor:
         self._open()
 
     def close(self) -> None:
-        """Take nothing more."""
+        """Take nothing more; may be said twice."""
+        if self._closed:
+            return
         self._closed = True
         self._loop.remove_reader(self._listening)
         for task in self._opening:

@@ -34,7 +34,18 @@ class Server(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config, door: Door) -> None:
         super().__init__(config)
+        self.servers = []
         self._door = door
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Until `should_exit`, or until it is cancelled: then, too, no connection is left."""
+        try:
+            await super().serve(sockets)
+        finally:
+            for server in self.servers:
+                server.close()
+            for connection in list(self.server_state.connections):
+                connection.transport.abort()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, with our own hand on every connection."""

@@ -1,5 +1,6 @@
 """The whole hub knows its own: a token's questions and subscriptions, and a spoke's batches and heartbeats."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from periplus_hub.kit.clock import SystemClock
 from periplus_hub.kit.db import Database
 
 from tests.support.batches import Spoke, pod
-from tests.support.doors import crowd, disperse
+from tests.support.doors import crowd
 from tests.support.hub_child import enrolled
 from tests.support.hub_process import config_for, hub
 
@@ -32,9 +33,16 @@ def connections(http: httpx.AsyncClient) -> list[Any]:
     return list(transport._pool.connections)
 
 
+@pytest.fixture
+async def live_db(database_url: str) -> AsyncIterator[Database]:
+    """With the clock that the hub has, too."""
+    found = Database(database_url, SystemClock())
+    yield found
+    await found.dispose()
+
+
 @pytest.mark.promise("strangers-shut-no-door")
-async def test_people_and_spokes_keep_their_connections(database_url: str, tmp_path: Path) -> None:
-    db = Database(database_url, SystemClock())
+async def test_people_and_spokes_keep_their_connections(live_db: Database, database_url: str, tmp_path: Path) -> None:
     config = config_for(database_url, tmp_path, connections=PLACES)
     token = await start("admin_token", config)
     bearer = {"Authorization": f"Bearer {token}"}
@@ -46,8 +54,8 @@ async def test_people_and_spokes_keep_their_connections(database_url: str, tmp_p
             urls["people_url"].replace("http", "ws") + "/graphql", subprotocols=["graphql-transport-ws"], proxy=None
         ) as socket,
     ):
-        scope = system_scope(await ensure_default_tenant(db), "test")
-        member = await enrolled(db, spokes, scope)
+        scope = system_scope(await ensure_default_tenant(live_db), "test")
+        member = await enrolled(live_db, spokes, scope)
         batches = Spoke(member.registration, at=SystemClock().now())
         await member.send(batches.snapshot({"pods": [pod("a", "10.0.0.1", batches.at)]}))
         await socket.send(INIT % token)
@@ -55,14 +63,12 @@ async def test_people_and_spokes_keep_their_connections(database_url: str, tmp_p
         ask = {"query": "{ viewer { role } }"}
         assert (await people.post("/graphql", json=ask)).status_code == 200
         kept = connections(people) + connections(spokes)
-        crowds = [await crowd(urls[f"{name}_url"], 5 * PLACES) for name in ("people", "spokes")]
-        assert (await people.post("/graphql", json=ask)).status_code == 200
-        await member.send(batches.delta({"pods": [pod("b", "10.0.0.2", batches.at)]}))
-        await socket.send('{"type": "ping"}')
-        assert "pong" in await socket.recv()
-        await member.beat()
-        assert connections(people) + connections(spokes) == kept
-        assert max(held("people"), held("spokes")) <= PLACES
-        assert held("people") > 2, "the crowd is there"
-        await disperse(*crowds)
-    await db.dispose()
+        async with crowd(5 * PLACES, urls["people_url"], urls["spokes_url"]):
+            assert (await people.post("/graphql", json=ask)).status_code == 200
+            await member.send(batches.delta({"pods": [pod("b", "10.0.0.2", batches.at)]}))
+            await socket.send('{"type": "ping"}')
+            assert "pong" in await socket.recv()
+            await member.beat()
+            assert connections(people) + connections(spokes) == kept
+            assert max(held("people"), held("spokes")) <= PLACES
+            assert held("people") > 2, "the crowd is there"

@@ -17,7 +17,7 @@ from periplus_hub.kit import metrics
 from periplus_hub.kit.seats import recognised
 
 from tests.support.certificates import self_signed
-from tests.support.doors import crowd, disperse, doors, until_none_is_open
+from tests.support.doors import crowd, doors, until_none_is_open
 
 PLACES = 40
 STRANGERS = 300
@@ -64,17 +64,15 @@ def connections(http: httpx.AsyncClient) -> list[Any]:
 @pytest.mark.promise("strangers-shut-no-door")
 async def test_who_is_known_gets_in_and_keeps_its_connection(found: dict[str, Listener]) -> None:
     door = found["people"]
-    first = await crowd(door.url, STRANGERS)
-    async with client() as http:
+    async with crowd(STRANGERS, door.url), client() as http:
         assert (await http.post(f"{door.url}/known", content=b"abc")).text == "3"
         kept = connections(http)
-        second = await crowd(door.url, STRANGERS)
-        assert (await http.post(f"{door.url}/known", content=b"abcd")).text == "4"
-        assert connections(http) == kept
-        async with client() as another:
-            assert (await another.get(f"{door.url}/echo")).status_code == 200, "a stranger that is quick is served"
-    assert len(door.server.server_state.connections) <= PLACES
-    await disperse(first, second)
+        async with crowd(STRANGERS, door.url):
+            assert (await http.post(f"{door.url}/known", content=b"abcd")).text == "4"
+            assert connections(http) == kept
+            async with client() as another:
+                assert (await another.get(f"{door.url}/echo")).status_code == 200, "a stranger that is quick is served"
+            assert len(door.server.server_state.connections) <= PLACES
 
 
 @pytest.mark.promise("strangers-shut-no-door")
@@ -83,20 +81,17 @@ async def test_a_subscription_of_somebody_known_stays_and_leaves_its_place() -> 
         door = found["people"]
         async with connect(door.url.replace("http", "ws") + "/socket", proxy=None) as socket:
             assert await socket.recv() == "known"
-            many = await crowd(door.url, STRANGERS)
-            await socket.send("still there")
-            assert await socket.recv() == "still there"
-        await disperse(many)
+            async with crowd(STRANGERS, door.url):
+                await socket.send("still there")
+                assert await socket.recv() == "still there"
         await until_none_is_open(door)
         assert door.server.seats.held == 0
 
 
 @pytest.mark.promise("strangers-shut-no-door")
 async def test_the_door_of_probes_is_its_own(found: dict[str, Listener]) -> None:
-    crowds = [await crowd(found[name].url, STRANGERS) for name in ("people", "spokes")]
-    async with client() as http:
+    async with crowd(STRANGERS, found["people"].url, found["spokes"].url), client() as http:
         assert (await http.get(f"{found['metrics'].url}/echo")).status_code == 200
-    await disperse(*crowds)
 
 
 def ended() -> float:
