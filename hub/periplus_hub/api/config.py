@@ -128,8 +128,8 @@ class ListenerConfig(Settings):
     connections_per_principal: int = Field(
         default=100,
         ge=1,
-        description="The most that one token or spoke has with the privilege of its credential: one more ends an idle one "
-        "of them, or makes room like a stranger's.",
+        description="The most that one token or spoke has with the privilege of its credential: one more ends an "
+        "idle one of them, or makes room like a stranger's.",
     )
     proxies: tuple[str, ...] = Field(
         default=("127.0.0.0/8", "::1/128"),
