@@ -141,11 +141,11 @@ def foreign(codes: Codes, of: Trees) -> Positions:
     """The entries inside these trees whose owner has none at the top, in order."""
     of = of.take(np.flatnonzero(of.behind < of.last))
     inner, tops = runs(of.behind, of.last), runs(of.first, of.behind)
-    numbers = np.arange(len(of.tops)) << _OWNER_BITS
-    owned = np.repeat(numbers, of.behind - of.first) | codes[tops] >> KIND_BITS
-    asked = np.repeat(numbers, of.last - of.behind) | codes[inner] >> KIND_BITS
-    at = np.minimum(np.searchsorted(owned, asked), len(owned) - 1)
-    return inner[owned[at] != asked] if len(owned) else inner
+    owners = codes >> KIND_BITS
+    numbers = np.arange(len(of.tops)) * (int(owners.max(initial=0)) + 1)
+    owned = np.repeat(numbers, of.behind - of.first) + owners[tops]
+    asked = np.repeat(numbers, of.last - of.behind) + owners[inner]
+    return inner[~np.isin(asked, owned)]
 
 
 def chosen_entries(forest: Forest, rows: Positions, relations: Relations, family: int) -> Forest:

@@ -15,10 +15,9 @@ inside it. When a range comes or goes that holds what others claim, what is insi
 """
 
 from bisect import bisect_left, insort
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import groupby
-from operator import itemgetter
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -81,10 +80,11 @@ class _Family:
         """The layer that a group is of."""
         self.counts: dict[Prefix, dict[int, int]] = {}
         self.unclear: set[Prefix] = set()
-        self._add(self._found(0, forest, None))
+        for depth, groups in self._found(0, forest, None):
+            self._add(depth, groups)
         self.order = sorted(self.groups)
 
-    def _found(self, depth: int, forest: Forest, around: Prefix | None) -> Iterator[tuple[int, GroupStats]]:
+    def _found(self, depth: int, forest: Forest, around: Prefix | None) -> Iterator[tuple[int, list[GroupStats]]]:
         """The groups of a layer and of those behind it, made anew there: all of it, or what is inside a range of it."""
         while True:
             rows = foreign(forest.codes, trees(forest))
@@ -93,8 +93,7 @@ class _Family:
                 touched = forest.touched.copy(order="A")
                 touched[rows] -= inner.touched
                 forest = replace(forest, touched=touched)
-            for group in groups_of(forest, self.family):
-                yield depth, group
+            yield depth, groups_of(forest, self.family)
             depth += 1
             if depth == len(self.layers) and not len(rows):
                 return
@@ -107,10 +106,11 @@ class _Family:
             self.layers.append(Layer(EMPTY, self.family, self.relations))
         return self.layers[depth]
 
-    def _add(self, found: Iterable[tuple[int, GroupStats]]) -> None:
-        for depth, group in found:
-            self.groups[group.root] = group
-            self.depth[group.root] = depth
+    def _add(self, depth: int, groups: Sequence[GroupStats]) -> None:
+        now = {group.root: group for group in groups}
+        self.groups |= now
+        self.depth |= dict.fromkeys(now, depth)
+        for group in groups:
             if group.members > _EAGER:
                 self._clear(group.root)
 
@@ -139,7 +139,8 @@ class _Family:
             return entries, sizes
         first = np.cumsum(sizes) - sizes
         of_each = Trees(np.arange(len(roots)), first, first + at_top, first + sizes)
-        return of_owners(entries, of_each, self.layers[depth + 1].inside(of)[0]), sizes
+        behind, others, _ = self.layers[depth + 1].inside(of)
+        return of_owners(entries, of_each.take(np.flatnonzero(others)), behind), sizes
 
     def _inside(self, depth: int, root: Prefix) -> Entries:
         layer = self.layers[depth]
@@ -195,9 +196,10 @@ class _Family:
         stop = bisect_left(self.order, Prefix(around.family, around.last + 1, 0))
         before = {root: self._forget(root) for root in self.order[start:stop]}
         chunks, span = self.layers[depth].chunks, self.layers[depth].span(around)
-        found = list(self._found(depth, chunks.forest(*span), around))
-        self._add(found)
-        now = {group.root: group for _, group in found}
+        now: dict[Prefix, GroupStats] = {}
+        for number, groups in self._found(depth, chunks.forest(*span), around):
+            self._add(number, groups)
+            now |= {group.root: group for group in groups}
         self.order[start:stop] = sorted(now)
         while not self.layers[-1].chunks.chunks and len(self.layers) > 1:
             self.layers.pop()
@@ -297,16 +299,18 @@ class Register:
 
     def shares(self, roots: Sequence[Prefix]) -> Shares:
         """What every cluster has in every one of these groups; nothing where there is none. `group` counts `roots`."""
-        depths = [self._families[root.family].depth.get(root) for root in roots]
-        places = [(root.family, depth, at) for at, (root, depth) in enumerate(zip(roots, depths, strict=True))]
-        order = sorted(place for place in places if place[1] is not None)
+        places: dict[tuple[int, int], list[int]] = defaultdict(list)
+        for at, root in enumerate(roots):
+            depth = self._families[root.family].depth.get(root)
+            if depth is not None:
+                places[root.family, depth].append(at)
         parts = [
-            self._families[family].inside(depth, [roots[at] for _, _, at in those])
-            for (family, depth), those in groupby(order, key=itemgetter(0, 1))
+            self._families[family].inside(depth, [roots[at] for at in those])
+            for (family, depth), those in places.items()
         ]
         entries = join_entries([part for part, _ in parts])
         found = shares_of(entries.codes, entries.touched, np.concatenate([_NO_SIZES, *(sizes for _, sizes in parts)]))
-        return found.renumbered([at for _, _, at in order])
+        return found.renumbered([at for those in places.values() for at in those])
 
     def members(self, root: Prefix) -> Members:
         """Everything inside the group rooted at `root`, with the severity of each."""
