@@ -27,7 +27,7 @@ def render() -> str:
         section("Messages", *_messages()),
         section("Accounting", _text_and_block(outcomes), struct_section(outcomes.Outcome), _drop_reasons()),
         section("Rejected rows", prose(rejections.__doc__), _reasons()),
-        section("Tables", prose(tables.__doc__), _column_types(), *_kinds()),
+        section("Tables", prose(tables.__doc__), *_kinds(), _column_types()),
     )
 
 
