@@ -8,24 +8,20 @@ from strawberry.scalars import JSON
 
 from periplus_hub.access import repository_graphql as repository
 from periplus_hub.access import service
+from periplus_hub.access.graphql_rights import mutation
 from periplus_hub.access.scope import Permission, Role, Scope
 from periplus_hub.kit.db import ReadConnection
-from periplus_hub.kit.errors import Invalid as Refused
+from periplus_hub.kit.errors import Invalid
 from periplus_hub.kit.graphql import Context, RowBacked, from_row, global_id, uuid_of
 from periplus_hub.kit.graphql_prices import at_most, paged
 from periplus_hub.kit.graphql_types import (
     After,
     Before,
-    Conflict,
     Connection,
     First,
-    Forbidden,
-    Invalid,
     Last,
     Node,
-    NotFound,
     Pages,
-    attempt,
 )
 from periplus_hub.kit.windows import window_of
 
@@ -47,8 +43,7 @@ class Viewer:
     @strawberry.field(description="The tenant everything in this API belongs to.")
     async def tenant(self, info: Info) -> str:
         """Its name."""
-        context = info.context
-        return await context.once(lambda c: repository.tenant_name(c, context.scope))
+        return await info.context.read(repository.tenant_name)
 
 
 @strawberry.type(description="A person's or program's token, without its secret.")
@@ -88,16 +83,6 @@ class AuditEvent(RowBacked, Node):
         description="Where the request came from: the connection's other end. Empty for what the hub did by itself."
     )
     request_id: str = strawberry.field(description="The request that caused it, as in the hub's log.")
-
-
-CreateApiTokenResult = Annotated[
-    CreatedApiToken | NotFound | Forbidden | Conflict | Invalid,
-    strawberry.union("CreateApiTokenResult", description="The new token, or why there is none."),
-]
-RevokeApiTokenResult = Annotated[
-    ApiToken | NotFound | Forbidden | Conflict | Invalid,
-    strawberry.union("RevokeApiTokenResult", description="The revoked token, or why it was not."),
-]
 
 
 @strawberry.input(description="What the new token is for and may do.")
@@ -140,45 +125,40 @@ class AccessQuery:
 class AccessMutation:
     """Mutations of this slice."""
 
-    @strawberry.mutation(description="Make an API token. Needs tokens:write.")
+    @mutation(Permission.TOKENS_WRITE, "Make an API token.", answers="The new token, or why there is none.")
     async def create_api_token(
         self,
         info: Info,
         input: Annotated[CreateApiTokenInput, strawberry.argument(description="What it is for.")],  # noqa: A002 - GraphQL's usual name
-    ) -> CreateApiTokenResult:
+    ) -> CreatedApiToken:
         """Its text is in the answer, once."""
         context = info.context
+        days = input.lifetime_days
+        if days is not None and not 1 <= days <= _MAX_TOKEN_DAYS:
+            raise Invalid(f"lifetimeDays is {days}", f"Give 1 to {_MAX_TOKEN_DAYS} days, or null for no end.")
+        lifetime = None if days is None else timedelta(days=days)
+        async with context.write() as c:
+            now = context.clock.now()
+            token, text = await service.create_token(
+                c, context.scope, input.name, input.role, lifetime=lifetime, now=now
+            )
+            row = await repository.token_row(c, context.scope, token.id)
+        return CreatedApiToken(token=text, api_token=from_row(ApiToken, row))
 
-        async def work() -> CreatedApiToken:
-            days = input.lifetime_days
-            if days is not None and not 1 <= days <= _MAX_TOKEN_DAYS:
-                raise Refused(f"lifetimeDays is {days}", f"Give 1 to {_MAX_TOKEN_DAYS} days, or null for no end.")
-            lifetime = None if days is None else timedelta(days=days)
-            async with context.db.write() as c:
-                now = context.clock.now()
-                token, text = await service.create_token(
-                    c, context.scope, input.name, input.role, lifetime=lifetime, now=now
-                )
-                row = await repository.token_row(c, context.scope, token.id)
-            return CreatedApiToken(token=text, api_token=from_row(ApiToken, row))
-
-        return await attempt(context, work)
-
-    @strawberry.mutation(description="Revoke an API token; it is refused within five seconds. Needs tokens:write.")
+    @mutation(
+        Permission.TOKENS_WRITE,
+        "Revoke an API token; it is refused within five seconds.",
+        answers="The revoked token, or why it was not.",
+    )
     async def revoke_api_token(
         self, info: Info, token: Annotated[strawberry.ID, strawberry.argument(description="The token's id.")]
-    ) -> RevokeApiTokenResult:
+    ) -> ApiToken:
         """Revoking twice changes nothing."""
         context = info.context
-
-        async def work() -> ApiToken:
-            context.scope.require(Permission.TOKENS_WRITE)
-            identity = uuid_of(token, "ApiToken")
-            async with context.db.write() as c:
-                await service.revoke_token(c, context.scope, identity, now=context.clock.now())
-                return from_row(ApiToken, await repository.token_row(c, context.scope, identity))
-
-        return await attempt(context, work)
+        identity = uuid_of(token, "ApiToken")
+        async with context.write() as c:
+            await service.revoke_token(c, context.scope, identity, now=context.clock.now())
+            return from_row(ApiToken, await repository.token_row(c, context.scope, identity))
 
 
 async def api_token_node(c: ReadConnection, scope: Scope, parts: tuple[str, ...]) -> ApiToken | None:

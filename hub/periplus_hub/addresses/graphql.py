@@ -293,7 +293,7 @@ class AddressesQuery:
         """Worst first."""
         context = info.context
         now, at, state = context.now, await computed_at(context), await state_of(context)
-        counts = await context.once(lambda c: repository_groups.severity_counts(c, context.scope, now))
+        counts = await context.read(repository_groups.severity_counts, now)
         found = [SeverityCount(severity=severity, groups=groups) for severity, groups in counts.items()]
         return OverlapCounts(severities=found, state=state, as_of=at)
 

@@ -6,22 +6,13 @@ from typing import Annotated
 import strawberry
 
 from periplus_hub.access.graphql import Info
+from periplus_hub.access.graphql_rights import mutation
 from periplus_hub.access.scope import Permission
 from periplus_hub.addresses import repository_graphql as repository
 from periplus_hub.addresses import service
 from periplus_hub.addresses.graphql_types import OverlapAcceptance
 from periplus_hub.kit.graphql import from_row, uuid_of
 from periplus_hub.kit.graphql_scalars import Cidr
-from periplus_hub.kit.graphql_types import Conflict, Forbidden, Invalid, NotFound, attempt
-
-AcceptOverlapResult = Annotated[
-    OverlapAcceptance | NotFound | Forbidden | Conflict | Invalid,
-    strawberry.union("AcceptOverlapResult", description="The acceptance, or why there is none."),
-]
-WithdrawAcceptanceResult = Annotated[
-    OverlapAcceptance | NotFound | Forbidden | Conflict | Invalid,
-    strawberry.union("WithdrawAcceptanceResult", description="The ended acceptance, or why nothing changed."),
-]
 
 
 @strawberry.input(description="Which overlap is meant, and why.")
@@ -41,38 +32,37 @@ class AcceptOverlapInput:
 class AddressesMutation:
     """Mutations of this slice."""
 
-    @strawberry.mutation(description="Say that an overlap is meant, for a time. Needs overlaps:accept.")
+    @mutation(
+        Permission.OVERLAPS_ACCEPT,
+        "Say that an overlap is meant, for a time.",
+        answers="The acceptance, or why there is none.",
+    )
     async def accept_overlap(
         self,
         info: Info,
         input: Annotated[AcceptOverlapInput, strawberry.argument(description="Which and why.")],  # noqa: A002 - GraphQL's usual name
-    ) -> AcceptOverlapResult:
+    ) -> OverlapAcceptance:
         """It ends by itself."""
         context = info.context
+        async with context.write() as c:
+            now = context.clock.now()
+            wish = (input.cidr, input.reason, input.expires_at)
+            made = await service.accept_overlap(c, context.scope, *wish, now, seen=input.seen_changed_at)
+            return from_row(OverlapAcceptance, await repository.acceptance_row(c, context.scope, made.id))
 
-        async def work() -> OverlapAcceptance:
-            async with context.db.write() as c:
-                now = context.clock.now()
-                wish = (input.cidr, input.reason, input.expires_at)
-                made = await service.accept_overlap(c, context.scope, *wish, now, seen=input.seen_changed_at)
-                return from_row(OverlapAcceptance, await repository.acceptance_row(c, context.scope, made.id))
-
-        return await attempt(context, work)
-
-    @strawberry.mutation(description="End an acceptance before its time. Needs overlaps:accept.")
+    @mutation(
+        Permission.OVERLAPS_ACCEPT,
+        "End an acceptance before its time.",
+        answers="The ended acceptance, or why nothing changed.",
+    )
     async def withdraw_acceptance(
         self,
         info: Info,
         acceptance: Annotated[strawberry.ID, strawberry.argument(description="The acceptance's id.")],
-    ) -> WithdrawAcceptanceResult:
+    ) -> OverlapAcceptance:
         """The group has its own severity again."""
         context = info.context
-
-        async def work() -> OverlapAcceptance:
-            context.scope.require(Permission.OVERLAPS_ACCEPT)
-            identity = uuid_of(acceptance, "OverlapAcceptance")
-            async with context.db.write() as c:
-                await service.withdraw_acceptance(c, context.scope, identity, context.clock.now())
-                return from_row(OverlapAcceptance, await repository.acceptance_row(c, context.scope, identity))
-
-        return await attempt(context, work)
+        identity = uuid_of(acceptance, "OverlapAcceptance")
+        async with context.write() as c:
+            await service.withdraw_acceptance(c, context.scope, identity, context.clock.now())
+            return from_row(OverlapAcceptance, await repository.acceptance_row(c, context.scope, identity))

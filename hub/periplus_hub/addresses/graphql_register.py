@@ -88,8 +88,7 @@ async def state_of(context: Context[Scope]) -> RegisterState:
 
 async def register_of(context: Context[Scope]) -> OverlapRegister:
     """For `overlapRegister`."""
-    now = context.now
-    status, state = await context.once(lambda c: register_state(c, context.scope, now))
+    status, state = await context.read(register_state, context.now)
     return OverlapRegister(
         state=state,
         revision=BigInt(status.revision),

@@ -96,12 +96,12 @@ async def change_of(context: Context[Scope], event: Event) -> Changed | None:
     identity = _identity(event.payload)
     if identity is None:
         return None
-    async with context.readers, context.db.read() as c:
-        if event.topic == ChangeTopic.FINDINGS:
-            finding = await findings.finding_node(c, context.scope, (str(identity),))
-            return None if finding is None else FindingChanged(finding=finding)
-        cluster = await fleet.cluster_node(c, context.scope, (str(identity),))
-        return None if cluster is None else ClusterChanged(cluster=cluster)
+    parts = (str(identity),)
+    if event.topic == ChangeTopic.FINDINGS:
+        finding = await context.read(findings.finding_node, parts)
+        return None if finding is None else FindingChanged(finding=finding)
+    cluster = await context.read(fleet.cluster_node, parts)
+    return None if cluster is None else ClusterChanged(cluster=cluster)
 
 
 def _identity(payload: Any) -> UUID | None:  # noqa: ANN401 - an event's payload

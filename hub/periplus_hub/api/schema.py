@@ -71,11 +71,11 @@ class NodeQuery:
         context = info.context
         if kind == OverlapGroup.__name__:
             now = context.now
-            return await context.once(lambda c: addresses.group_node(c, context.scope, parts, now))
+            return await context.read(addresses.group_node, parts, now)
         finder = FINDERS.get(kind)
         if finder is None:
             raise Invalid(f"'{id[:80]}' is not an id of this API", "Copy the id from an answer of this API.")
-        return await context.once(lambda c: finder(c, context.scope, parts))
+        return await context.read(finder, parts)
 
 
 extend(

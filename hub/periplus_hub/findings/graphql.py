@@ -9,6 +9,7 @@ import strawberry
 from strawberry.scalars import JSON
 
 from periplus_hub.access.graphql import Info
+from periplus_hub.access.graphql_rights import mutation
 from periplus_hub.access.scope import Permission, Scope
 from periplus_hub.addresses.graphql_types import OverlapGroup
 from periplus_hub.addresses.repository_groups import group_rows
@@ -23,17 +24,12 @@ from periplus_hub.kit.graphql_prices import paged
 from periplus_hub.kit.graphql_types import (
     After,
     Before,
-    Conflict,
     Connection,
     First,
-    Forbidden,
-    Invalid,
     Last,
     Node,
-    NotFound,
     OrderDirection,
     Pages,
-    attempt,
     order_of,
 )
 from periplus_hub.kit.windows import window_of
@@ -90,12 +86,6 @@ class Finding(RowBacked, Node):
         if self.registration_id is None:
             return None
         return cast("Cluster | None", await info.context.load(fleet.clusters_by_ids, self.registration_id))
-
-
-AcknowledgeFindingResult = Annotated[
-    Finding | NotFound | Forbidden | Conflict | Invalid,
-    strawberry.union("AcknowledgeFindingResult", description="The finding as it is now, or why nothing changed."),
-]
 
 
 @strawberry.type
@@ -190,26 +180,25 @@ class FindingsQuery:
 class FindingsMutation:
     """Mutations of this slice."""
 
-    @strawberry.mutation(description="Say that somebody knows about a finding. Needs findings:write.")
+    @mutation(
+        Permission.FINDINGS_WRITE,
+        "Say that somebody knows about a finding.",
+        answers="The finding as it is now, or why nothing changed.",
+    )
     async def acknowledge_finding(
         self,
         info: Info,
         finding: Annotated[strawberry.ID, strawberry.argument(description="The finding's id.")],
         note: Annotated[str, strawberry.argument(description="What they say about it.")] = "",
-    ) -> AcknowledgeFindingResult:
+    ) -> Finding:
         """It stays until its reason is gone."""
         context = info.context
-
-        async def work() -> Finding:
-            context.scope.require(Permission.FINDINGS_WRITE)
-            identity = uuid_of(finding, "Finding")
-            async with context.db.write() as c:
-                await service.acknowledge(c, context.scope, identity, note, context.clock.now())
-                found = from_row(Finding, await repository.finding_row(c, context.scope, identity))
-            context.announce(context.scope.tenant_id, "findings", id=str(identity))
-            return found
-
-        return await attempt(context, work)
+        identity = uuid_of(finding, "Finding")
+        async with context.write() as c:
+            await service.acknowledge(c, context.scope, identity, note, context.clock.now())
+            found = from_row(Finding, await repository.finding_row(c, context.scope, identity))
+        context.announce(context.scope.tenant_id, "findings", id=str(identity))
+        return found
 
 
 async def finding_node(c: ReadConnection, scope: Scope, parts: tuple[str, ...]) -> Finding | None:

@@ -235,7 +235,7 @@ class FleetQuery:
         if id is not None:
             found = await context.load(repository.clusters_by_ids, uuid_of(id, "Cluster"))
         elif name is not None:
-            found = await context.once(lambda c: repository.cluster_by_name(c, context.scope, name))
+            found = await context.read(repository.cluster_by_name, name)
         else:
             found = None
         return cast("Cluster | None", found)

@@ -9,6 +9,7 @@ import strawberry
 
 from periplus_contract.limits import SKEW_WARNING_S
 from periplus_hub.access.graphql import Info
+from periplus_hub.access.scope import Scope
 from periplus_hub.fleet import repository_graphql as fleet
 from periplus_hub.fleet.graphql import Cluster, NetworkDomain
 from periplus_hub.inventory import repository, repository_owners
@@ -354,13 +355,13 @@ class InventoryQuery:
         when = min(at or now, now)
         domain_id = None if domain is None else uuid_of(domain, "NetworkDomain")
 
-        async def read(c: ReadConnection) -> tuple[list[Ownership], datetime | None]:
-            found = await repository_owners.address_owner(c, context.scope, ip, domain_id, when)
+        async def read(c: ReadConnection, scope: Scope) -> tuple[list[Ownership], datetime | None]:
+            found = await repository_owners.address_owner(c, scope, ip, domain_id, when)
             if found:
                 return found, None
-            return found, await repository_owners.first_inventory_at(c, context.scope, domain_id, when)
+            return found, await repository_owners.first_inventory_at(c, scope, domain_id, when)
 
-        found, first_at = await context.once(read)
+        found, first_at = await context.read(read)
         looked = f"{ip} in {'any network domain' if domain is None else 'this network domain'}"
         owners = [AddressOwner.of(owner) for ownership in found for owner in ownership.owners]
         if not owners:

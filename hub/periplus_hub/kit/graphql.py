@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import Any, Final, Generic, Protocol, TypeVar, cast
+from typing import Any, Concatenate, Final, Generic, ParamSpec, Protocol, TypeVar, cast
 from uuid import UUID
 
 import strawberry
@@ -13,7 +14,7 @@ from strawberry.dataloader import DataLoader
 from strawberry.types.base import get_object_definition
 
 from periplus_hub.kit.clock import Clock
-from periplus_hub.kit.db import Database, ReadConnection
+from periplus_hub.kit.db import Database, ReadConnection, WriteConnection
 from periplus_hub.kit.errors import Invalid
 from periplus_hub.kit.events import Events
 from periplus_hub.kit.node_ids import node_id
@@ -22,6 +23,7 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 NodeT = TypeVar("NodeT")
 S = TypeVar("S")
+P = ParamSpec("P")
 
 _READERS: Final = 2
 """Read sessions one operation holds at once; its other loaders wait."""
@@ -70,17 +72,26 @@ class Context(Generic[V]):
             loader = self.loaders[batch, args] = DataLoader(load_fn=self._loader(batch, args), max_batch_size=1_000)
         return cast("NodeT | None", await loader.load(key))
 
-    async def once(self, work: Callable[[ReadConnection], Awaitable[S]]) -> S:
-        """What `work` reads in a short session of its own."""
+    async def read(
+        self,
+        ask: Callable[Concatenate[ReadConnection, V, P], Awaitable[S]],
+        *args: P.args,
+        **named: P.kwargs,
+    ) -> S:
+        """What the repository function `ask` answers the asker, in a short session of its own."""
 
         async def read() -> S:
             async with self.readers, self.db.read() as c:
-                return await work(c)
+                return await ask(c, self.scope, *args, **named)
 
         reading = asyncio.ensure_future(read())  # allowed: ended by settle or abandon
         self.reading.add(reading)
         reading.add_done_callback(self._ended)
         return await asyncio.shield(reading)
+
+    def write(self) -> AbstractAsyncContextManager[WriteConnection]:
+        """One unit of work, committed on success: what mutations change."""
+        return self.db.write()
 
     async def settle(self) -> None:
         """Wait until nothing is read any more, so that an answered operation holds no connection."""
@@ -102,7 +113,7 @@ class Context(Generic[V]):
         self, batch: "Batch[V, K, NodeT]", args: tuple[Hashable, ...]
     ) -> Callable[[list[K]], Awaitable[list[NodeT | None]]]:
         async def load_all(keys: list[K]) -> list[NodeT | None]:
-            found = await self.once(lambda c: batch(c, self.scope, keys, *args))
+            found = await self.read(batch, keys, *args)
             return [found.get(key) for key in keys]
 
         return load_all

@@ -1,6 +1,6 @@
 """Types every slice's part of the schema shares: Relay's Node and connections, and the problems mutations answer."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Final, Generic, Protocol, TypeVar, cast
@@ -203,13 +203,3 @@ def problem_of(refusal: Refusal) -> Problems:
     """The refusal as a member of a result union."""
     kind = next((kind for of, kind in _KINDS if isinstance(refusal, of)), Invalid)
     return kind(code=refusal.slug, message=refusal.message, remedy=refusal.remedy)
-
-
-async def attempt(context: Context[Any], work: Callable[[], Awaitable[T]]) -> T | Problems:
-    """What the change `work` returns, or the problem it met; the fields of either are read after it."""
-    try:
-        return await work()
-    except Refusal as refusal:
-        return problem_of(refusal)
-    finally:
-        context.begin()

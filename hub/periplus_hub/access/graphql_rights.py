@@ -1,0 +1,53 @@
+"""What only some roles may do: how a change is offered to people, its refusals as members of what it answers."""
+
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from inspect import signature
+from typing import Annotated, Any, cast
+
+import strawberry
+from strawberry.types.field import StrawberryField
+
+from periplus_hub.access.scope import Permission, Scope
+from periplus_hub.kit.errors import Refusal
+from periplus_hub.kit.graphql import Context
+from periplus_hub.kit.graphql_types import Problems, problem_of
+
+Change = Callable[..., Awaitable[Any]]
+
+
+def mutation(needs: Permission, does: str, *, answers: str) -> Callable[[Change], StrawberryField]:
+    """A mutation for those with the right, which does what `does` says; `answers` describes the union it answers.
+
+    The method returns the union's own member, or raises a refusal, which becomes one of the others. It is asked only
+    if the right is there, and what the answer's fields read is read after it.
+    """
+
+    def decorate(change: Change) -> StrawberryField:
+        attempted = _attempted(needs, change)
+        name = "".join(word.capitalize() for word in change.__name__.split("_"))
+        own: Any = signature(change).return_annotation
+        union = strawberry.union(f"{name}Result", description=answers)
+        field: StrawberryField = strawberry.mutation(
+            resolver=attempted,
+            graphql_type=cast("Any", Annotated)[own | Problems, union],
+            description=f"{does} Needs {needs.value}.",
+        )
+        return field
+
+    return decorate
+
+
+def _attempted(needs: Permission, change: Change) -> Change:
+    @wraps(change)
+    async def attempt(self: object, info: strawberry.Info[Context[Scope], None], **arguments: object) -> object:
+        context = info.context
+        try:
+            context.scope.require(needs)
+            return await change(self, info, **arguments)
+        except Refusal as refusal:
+            return problem_of(refusal)
+        finally:
+            context.begin()
+
+    return attempt
