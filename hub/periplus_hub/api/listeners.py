@@ -38,14 +38,12 @@ class Server(uvicorn.Server):
         self._door = door
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
-        """Until `should_exit`, or until it is cancelled: then, too, no connection is left."""
+        """Until `should_exit`, or until it is cancelled: then, too, nothing more is taken."""
         try:
             await super().serve(sockets)
         finally:
             for server in self.servers:
                 server.close()
-            for connection in list(self.server_state.connections):
-                connection.transport.abort()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, with our own hand on every connection."""
