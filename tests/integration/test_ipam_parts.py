@@ -16,7 +16,6 @@ from periplus_hub.addresses import tables
 from periplus_hub.addresses.config import AddressesConfig
 from periplus_hub.addresses.service_ipam import IpamApplier
 from periplus_hub.fleet.model import SpokePrincipal, State
-from periplus_hub.fleet.wire import RefusedError
 from periplus_hub.ingest.decode import as_waiting, decode
 from periplus_hub.ingest.kinds import ORDERS, taken_kinds
 from periplus_hub.ingest.model import DecodedBatch, SealedBatch
@@ -24,6 +23,7 @@ from periplus_hub.ingest.service_commit import Committing
 from periplus_hub.ingest.settlement import Settlement
 from periplus_hub.ingest.tables import statement_parts
 from periplus_hub.kit.db import count_statements
+from periplus_hub.spoke_http.refused import RefusedError
 from periplus_spoke.fold.ipam import Allocation, Statement, ipam_batch
 from periplus_spoke.kit.change_signal import ChangeSignal
 from periplus_spoke.kit.clock import SystemClock

@@ -1,12 +1,11 @@
 """The spokes' listener before there is a credential: contract, enrolment, challenge, credential."""
 
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
 
 import msgspec
 from fastapi import APIRouter, Request, Response
 
-from periplus_contract import limits, problems
+from periplus_contract import limits
 from periplus_contract.messages import (
     ChallengeRequest,
     ContractDescription,
@@ -14,18 +13,13 @@ from periplus_contract.messages import (
     EnrolRequest,
     KindDescription,
 )
-from periplus_contract.places import where
 from periplus_contract.tables import TABLES
 from periplus_contract.version import CONTRACT, OLDEST_ACCEPTED
 from periplus_hub.access.service_refusals import Refusals
-from periplus_hub.fleet.body import read_bounded
 from periplus_hub.fleet.service_enrolment import Enrolment
-from periplus_hub.fleet.wire import RefusedError, message_response, problem_response
 from periplus_hub.kit.clock import Clock
-from periplus_hub.kit.errors import Unavailable
-
-Message = TypeVar("Message", bound=msgspec.Struct)
-_BUSY_S: Final = 5
+from periplus_hub.spoke_http.answers import answering
+from periplus_hub.spoke_http.requests import Message, read_message
 
 
 def enrolment_router(enrolment: Enrolment, clock: Clock, refusals: Refusals) -> APIRouter:
@@ -49,29 +43,6 @@ def enrolment_router(enrolment: Enrolment, clock: Clock, refusals: Refusals) -> 
         return await answering(_handle(request, CredentialRequest, enrolment.credential), refusals)
 
     return router
-
-
-async def answering(work: Awaitable[msgspec.Struct], refusals: Refusals) -> Response:
-    """The answer, or the verdict. A store that is away is an honest 503, not a verdict on the spoke."""
-    try:
-        return message_response(await work)
-    except RefusedError as refused:
-        if refused.audited is not None:
-            refusals.note(refused.audited)
-        return problem_response(refused)
-    except Unavailable as unavailable:
-        return problem_response(RefusedError(problems.OVERLOADED, unavailable.message, retry_after_s=_BUSY_S))
-
-
-async def read_message(request: Request, kind: type[Message]) -> Message:
-    """A JSON message of the contract; raises RefusedError: malformed-message, too-large."""
-    body = await read_bounded(request, limits.MAX_MESSAGE_BYTES)
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise RefusedError(
-            problems.MALFORMED_MESSAGE, f"the {kind.__name__} is not as the contract says{where(error)}"
-        ) from error
 
 
 async def _handle(

@@ -35,11 +35,11 @@ from periplus_hub.fleet.repository_changes import record_change
 from periplus_hub.fleet.repository_domains import add_implicit_domain
 from periplus_hub.fleet.repository_names import cluster_alike
 from periplus_hub.fleet.service_placement import place, told
-from periplus_hub.fleet.wire import RefusedError
 from periplus_hub.kit.db import Database, ReadConnection, WriteConnection
 from periplus_hub.kit.events import Events
 from periplus_hub.kit.ids import new_id, random_token
 from periplus_hub.kit.node_ids import node_id
+from periplus_hub.spoke_http.refused import RefusedError
 
 POLL_AFTER_S: Final = 15
 MAX_FACT: Final = 256

@@ -16,8 +16,8 @@ from periplus_hub.fleet import repository_enrolment as store
 from periplus_hub.fleet import secrets
 from periplus_hub.fleet.model import SpokePrincipal, State
 from periplus_hub.fleet.service_enrolment import refuse_unless_active
-from periplus_hub.fleet.wire import RefusedError
 from periplus_hub.kit.db import Database
+from periplus_hub.spoke_http.refused import RefusedError
 
 CACHE_S: Final = 300.0
 MAX_CACHED: Final = 10_000

@@ -9,8 +9,8 @@ from periplus_contract import problems
 from periplus_hub.access.scope import Scope
 from periplus_hub.fleet import repository_placement as store
 from periplus_hub.fleet.repository_domains import lock_domain
-from periplus_hub.fleet.wire import RefusedError
 from periplus_hub.kit.db import ReadConnection, WriteConnection
+from periplus_hub.spoke_http.refused import RefusedError
 
 
 async def place(c: WriteConnection, scope: Scope, token: Row[Any], name: str, cluster_uid: str) -> UUID | None:

@@ -11,11 +11,11 @@ from typing import Final
 
 from periplus_contract import limits, problems
 from periplus_hub.fleet.model import SpokePrincipal
-from periplus_hub.fleet.wire import RefusedError
 from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.fair_queue import Shares
 from periplus_hub.kit.metrics import counter, gauge
 from periplus_hub.kit.places import Places
+from periplus_hub.spoke_http.refused import RefusedError
 
 RETRY_AFTER_S: Final = 1
 _PATIENCE_S: Final = 10.0

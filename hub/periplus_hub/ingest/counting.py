@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from periplus_contract.messages import BatchAnswer
-from periplus_hub.fleet.wire import RefusedError
 from periplus_hub.ingest.model import Rejected
 from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.metrics import counter, histogram
+from periplus_hub.spoke_http.refused import RefusedError
 
 _UNREAD: Final = "unread"
 _GROUP_BUCKETS: Final = (1, 2, 4, 8, 16, 32)

@@ -12,11 +12,11 @@ from periplus_contract.batch import Header, Section, offsets
 from periplus_contract.column_types import ColumnType
 from periplus_contract.rejections import Reason
 from periplus_contract.tables import Column, Kind, Table, table
-from periplus_hub.fleet.wire import RefusedError
 from periplus_hub.ingest.columns import check_rows
 from periplus_hub.ingest.inflate import inflate
 from periplus_hub.ingest.ipc import check_framing
 from periplus_hub.ingest.model import DecodedBatch, Rejected, SealedBatch, WaitingPart, section_names
+from periplus_hub.spoke_http.refused import RefusedError
 
 _ONE_THREAD: Final = pa.ipc.IpcReadOptions(use_threads=False)
 """Batches are many and small: handing columns to Arrow's threads costs more than reading them."""

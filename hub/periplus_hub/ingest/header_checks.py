@@ -13,7 +13,7 @@ from periplus_contract.batch import Header, Section, is_epoch
 from periplus_contract.outcomes import Outcome
 from periplus_contract.version import CONTRACT, Version, accepts
 from periplus_hub.access.model import Refused
-from periplus_hub.fleet.wire import RefusedError
+from periplus_hub.spoke_http.refused import RefusedError
 
 MAX_INT: Final = 2**63 - 1
 

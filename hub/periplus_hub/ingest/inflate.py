@@ -5,7 +5,7 @@ from typing import Final
 import zstandard
 
 from periplus_contract import limits, problems
-from periplus_hub.fleet.wire import RefusedError
+from periplus_hub.spoke_http.refused import RefusedError
 
 FREE_BYTES: Final = 1024 * 1024
 """Up to here any ratio is harmless."""

@@ -9,7 +9,7 @@ import struct
 from typing import Final
 
 from periplus_contract import limits, problems
-from periplus_hub.fleet.wire import RefusedError
+from periplus_hub.spoke_http.refused import RefusedError
 
 _FRAME: Final = struct.Struct("<Ii")
 _CONTINUATION: Final = 0xFFFFFFFF

@@ -7,13 +7,13 @@ from starlette.routing import BaseRoute, Route
 from periplus_contract import limits, problems
 from periplus_contract.messages import BATCH_CONTENT_TYPE, BatchAnswer, Heartbeat, HeartbeatAnswer
 from periplus_hub.access.service_refusals import Refusals
-from periplus_hub.fleet.body import read_bounded
 from periplus_hub.fleet.model import SpokePrincipal
-from periplus_hub.fleet.routes import answering, read_message
 from periplus_hub.fleet.service_gate import SpokeGate
-from periplus_hub.fleet.wire import RefusedError
 from periplus_hub.ingest.service import Intake
 from periplus_hub.kit.seats import recognised
+from periplus_hub.spoke_http.answers import answering
+from periplus_hub.spoke_http.refused import RefusedError
+from periplus_hub.spoke_http.requests import read_bounded, read_message
 
 
 def batch_routes(gate: SpokeGate, intake: Intake, refusals: Refusals) -> list[BaseRoute]:

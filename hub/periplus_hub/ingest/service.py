@@ -15,7 +15,6 @@ from periplus_contract.messages import BatchAnswer, Heartbeat, HeartbeatAnswer, 
 from periplus_contract.tables import Kind
 from periplus_hub.access.scope import system_scope
 from periplus_hub.fleet.model import SpokePrincipal
-from periplus_hub.fleet.wire import RefusedError
 from periplus_hub.ingest import header_checks, repository_parts
 from periplus_hub.ingest.admission import Admission
 from periplus_hub.ingest.appliers import Applier, Listener
@@ -42,6 +41,7 @@ from periplus_hub.kit.clock import unix_us
 from periplus_hub.kit.crashpoint import crashpoint
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.db_errors import DATABASE_ERRORS
+from periplus_hub.spoke_http.refused import RefusedError
 
 
 class Intake:

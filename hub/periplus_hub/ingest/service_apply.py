@@ -7,7 +7,6 @@ from periplus_contract import problems
 from periplus_contract.tables import Kind
 from periplus_hub.access.scope import Scope
 from periplus_hub.fleet.service_enrolment import refuse_unless_active
-from periplus_hub.fleet.wire import RefusedError
 from periplus_hub.ingest import repository, repository_ledger
 from periplus_hub.ingest.kinds import TakenKind
 from periplus_hub.ingest.model import DecodedBatch
@@ -15,6 +14,7 @@ from periplus_hub.ingest.repository_ledger import LedgerState
 from periplus_hub.ingest.service_order import Applied, Verdict, epoch_of
 from periplus_hub.kit.crashpoint import crashpoint
 from periplus_hub.kit.db import WriteConnection
+from periplus_hub.spoke_http.refused import RefusedError
 
 
 async def apply_group(

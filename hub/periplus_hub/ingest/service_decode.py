@@ -11,7 +11,6 @@ import structlog
 from periplus_contract import limits, problems
 from periplus_contract.rejections import Reason
 from periplus_contract.tables import Kind
-from periplus_hub.fleet.wire import RefusedError
 from periplus_hub.ingest.appliers import Preparing
 from periplus_hub.ingest.decode import as_waiting, decode, set_all_aside, with_earlier, with_prepared
 from periplus_hub.ingest.kinds import TakenKind
@@ -21,6 +20,7 @@ from periplus_hub.ingest.service_verdicts import BUSY_S
 from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.fair_queue import Shares
 from periplus_hub.kit.places import Places
+from periplus_hub.spoke_http.refused import RefusedError
 
 _MANY: Final = 100_000
 """Those that wait to be decoded have room each, so they are few already."""

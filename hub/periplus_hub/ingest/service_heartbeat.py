@@ -10,7 +10,6 @@ from periplus_hub.access.scope import Scope, system_scope
 from periplus_hub.fleet.model import SpokePrincipal
 from periplus_hub.fleet.repository_liveness import Contact, record_contact
 from periplus_hub.fleet.service_enrolment import refuse_unless_active
-from periplus_hub.fleet.wire import RefusedError
 from periplus_hub.ingest import header_checks, repository, repository_ledger
 from periplus_hub.ingest.chain import Chain
 from periplus_hub.ingest.model import BatchKey
@@ -19,6 +18,7 @@ from periplus_hub.ingest.settlement import Settlement
 from periplus_hub.kit.clock import unix_us
 from periplus_hub.kit.db import Database, WriteConnection
 from periplus_hub.kit.db_errors import DATABASE_ERRORS
+from periplus_hub.spoke_http.refused import RefusedError
 
 _MAX_VERSION: Final = 64
 

@@ -12,12 +12,12 @@ from uuid import UUID
 
 from periplus_contract.batch import Header, PartMark
 from periplus_hub.access.scope import Scope
-from periplus_hub.fleet.wire import RefusedError
 from periplus_hub.ingest.appliers import Applier
 from periplus_hub.ingest.chain import Chain
 from periplus_hub.ingest.model import DecodedBatch, Rejected
 from periplus_hub.ingest.repository_ledger import LedgerState
 from periplus_hub.kit.db import WriteConnection
+from periplus_hub.spoke_http.refused import RefusedError
 
 
 @dataclass(slots=True, kw_only=True)

@@ -8,7 +8,6 @@ from periplus_contract.batch import Header
 from periplus_contract.batch import InventoryMark as ChainMark
 from periplus_contract.problems import ProblemType
 from periplus_hub.access.scope import Scope
-from periplus_hub.fleet.wire import RefusedError
 from periplus_hub.ingest import repository_ledger
 from periplus_hub.ingest.appliers import Applier
 from periplus_hub.ingest.chain import Chain, Step, advance
@@ -16,6 +15,7 @@ from periplus_hub.ingest.model import DecodedBatch
 from periplus_hub.ingest.repository_ledger import LedgerState
 from periplus_hub.ingest.service_order import Applied, Order, Verdict, epoch_of
 from periplus_hub.kit.db import WriteConnection
+from periplus_hub.spoke_http.refused import RefusedError
 
 
 class SnapshotChain(Order):

@@ -8,13 +8,13 @@ from periplus_contract import problems
 from periplus_contract.batch import Header, PartMark
 from periplus_contract.problems import ProblemType
 from periplus_hub.access.scope import Scope
-from periplus_hub.fleet.wire import RefusedError
 from periplus_hub.ingest import repository, repository_parts
 from periplus_hub.ingest.appliers import Applier
 from periplus_hub.ingest.model import DecodedBatch, is_last, parts_before
 from periplus_hub.ingest.repository_ledger import LedgerState
 from periplus_hub.ingest.service_order import Applied, Order, Verdict, taken
 from periplus_hub.kit.db import WriteConnection
+from periplus_hub.spoke_http.refused import RefusedError
 
 
 class NewestStatements(Order):

@@ -5,7 +5,6 @@ from typing import Final
 import structlog
 
 from periplus_contract import problems
-from periplus_hub.fleet.wire import RefusedError
 from periplus_hub.kit.db_errors import (
     is_connection_trouble,
     is_contention,
@@ -14,6 +13,7 @@ from periplus_hub.kit.db_errors import (
     is_timeout,
     sqlstates,
 )
+from periplus_hub.spoke_http.refused import RefusedError
 
 BUSY_S: Final = 5
 """When a spoke may ask again."""

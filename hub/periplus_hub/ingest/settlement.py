@@ -22,13 +22,13 @@ import structlog
 
 from periplus_contract import problems
 from periplus_hub.access.scope import Scope
-from periplus_hub.fleet.wire import RefusedError
 from periplus_hub.ingest.model import BatchKey, Replication
 from periplus_hub.ingest.repository_ledger import settled_through
 from periplus_hub.ingest.repository_replication import system_replication
 from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.db import ReadConnection
 from periplus_hub.kit.db_errors import DATABASE_ERRORS, is_not_offered
+from periplus_hub.spoke_http.refused import RefusedError
 
 _MOST_SIGHTINGS: Final = 50_000
 """Beyond it they are forgotten and made anew, which only takes longer."""

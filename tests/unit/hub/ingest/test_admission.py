@@ -6,9 +6,9 @@ import pytest
 
 from periplus_contract import limits, problems
 from periplus_hub.fleet.model import SpokePrincipal, State
-from periplus_hub.fleet.wire import RefusedError
 from periplus_hub.ingest import admission as module
 from periplus_hub.ingest.admission import Admission
+from periplus_hub.spoke_http.refused import RefusedError
 
 from tests.support.clock import FakeClock
 

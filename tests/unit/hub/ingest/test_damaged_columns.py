@@ -13,9 +13,9 @@ from periplus_contract.batch import Header, unseal
 from periplus_contract.limits import MAX_LIST_ITEMS
 from periplus_contract.rejections import Reason
 from periplus_contract.tables import PODS
-from periplus_hub.fleet.wire import RefusedError
 from periplus_hub.ingest import decode
 from periplus_hub.ingest.columns import check_rows
+from periplus_hub.spoke_http.refused import RefusedError
 
 from tests.support.golden import FOLDER
 from tests.support.malformed import pods_table

@@ -10,10 +10,10 @@ from periplus_contract import batch as contract
 from periplus_contract import problems
 from periplus_contract.tables import Kind
 from periplus_hub.fleet.model import SpokePrincipal, State
-from periplus_hub.fleet.wire import RefusedError
 from periplus_hub.ingest.model import DecodedBatch
 from periplus_hub.ingest.service_groups import LANES, MAX_BATCHES, SMALL_ROWS, Groups, Lane
 from periplus_hub.ingest.service_order import Applied, Verdict
+from periplus_hub.spoke_http.refused import RefusedError
 
 from tests.support.batches import EPOCH, Spoke
 from tests.support.clock import START

@@ -1,16 +1,31 @@
-"""Read request bodies within limits: frameworks read any body whole."""
+"""What spokes send, read within limits: frameworks read any body whole."""
 
 import asyncio
-from typing import Final
+from typing import Final, TypeVar
 
+import msgspec
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from periplus_contract import problems
-from periplus_hub.fleet.wire import RefusedError
+from periplus_contract import limits, problems
+from periplus_contract.places import where
+from periplus_hub.spoke_http.refused import RefusedError
+
+Message = TypeVar("Message", bound=msgspec.Struct)
 
 READ_TIMEOUT_S: Final = 15.0
 """For the whole body: slow senders must not hold memory."""
+
+
+async def read_message(request: Request, kind: type[Message]) -> Message:
+    """A JSON message of the contract; raises RefusedError: malformed-message, too-large."""
+    body = await read_bounded(request, limits.MAX_MESSAGE_BYTES)
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise RefusedError(
+            problems.MALFORMED_MESSAGE, f"the {kind.__name__} is not as the contract says{where(error)}"
+        ) from error
 
 
 async def read_bounded(request: Request, most: int) -> bytes:
