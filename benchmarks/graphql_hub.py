@@ -14,10 +14,9 @@ from time import perf_counter
 from typing import Final
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
-from periplus_hub.access import tables as access
+from periplus_hub.access.repository import add_tenant
 from periplus_hub.access.scope import Scope, system_scope
 from periplus_hub.access.service import Authenticator
 from periplus_hub.api import graphql_run
@@ -33,7 +32,7 @@ from periplus_hub.kit.windows import Window
 
 from benchmarks._row import report
 from tests.support.graphql_hub import Fleet, seed
-from tests.support.hub_db import all_tables
+from tests.support.hub_db import migrate
 
 ROUNDS: Final = 7
 QUERY: Final = (
@@ -64,10 +63,10 @@ async def best_ms(work: Callable[[], Awaitable[object]]) -> float:
 async def filled(db: Database) -> tuple[Scope, Fleet]:
     """A tenant with 10,000 pods in its first cluster."""
     scope = system_scope(new_id(), "bench")
-    async with db.write() as c:
-        await c.execute(access.tenants.insert().values(id=scope.tenant_id, name="bench"))
+    async with db.write(scope) as c:
+        await add_tenant(c, scope, "bench")
     fleet = await seed(db, scope, clusters=2, objects=1)
-    async with db.write() as c:
+    async with db.write(scope) as c:
         await c.execute(text(_PODS), {"tenant": scope.tenant_id, "cluster": fleet.clusters[0]})
     return scope, fleet
 
@@ -85,7 +84,7 @@ async def compare(db: Database, scope: Scope, fleet: Fleet) -> dict[str, float]:
             return await app.runner.run(admitted, app.context(scope, "bench", ""))
 
         async def rows(count: int = count) -> object:
-            async with db.read() as c:
+            async with db.read(scope) as c:
                 return await LISTINGS["Pod"].slices(c, scope, [fleet.clusters[0]], Window(count), None)
 
         ours_ms, rows_ms, answer = await best_ms(page), await best_ms(rows), await page()
@@ -110,12 +109,9 @@ async def run(folder: Path) -> dict[str, float]:
     """On an embedded PostgreSQL of its own."""
     postgres = EmbeddedPostgres(folder / "server", ephemeral=True)
     await postgres.start()
-    db = Database(postgres.url, SystemClock())
+    db = Database(postgres.urls.hub, SystemClock())
     try:
-        engine = create_async_engine(postgres.url)
-        async with engine.begin() as connection:
-            await connection.run_sync(all_tables().metadata.create_all)
-        await engine.dispose()
+        await migrate(postgres.urls.hub)
         return await compare(db, *await filled(db))
     finally:
         await db.dispose()

@@ -3,7 +3,7 @@
 Revision ID: expand_0001
 """
 
-from schema_0001 import access, addresses, findings, fleet, ingest, inventory
+from schema_0001 import access, addresses, findings, fleet, ingest, inventory, row_security
 
 revision = "expand_0001"
 down_revision = None
@@ -12,13 +12,14 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Every slice's tables, in the order of their references."""
+    """Every slice's tables, in the order of their references; then who may see which of their rows."""
     access.create()
     fleet.create()
     inventory.create()
     addresses.create()
     ingest.create()
     findings.create()
+    row_security.create()
 
 
 def downgrade() -> None:

@@ -13,7 +13,6 @@ from periplus_hub.access.service_tenants import ensure_default_tenant
 from periplus_hub.fleet.service import create_join_token
 from periplus_hub.kit.clock import SystemClock
 from periplus_hub.kit.db import Database
-from periplus_hub.kit.migrate import upgrade
 from periplus_hub.kit.tasks import beside
 
 from tests.support.hub_process import config_for, hub
@@ -28,14 +27,14 @@ PODS = "/api/v1/pods"
 @pytest.fixture
 async def pair(open_folder: Path, request: pytest.FixtureRequest) -> AsyncIterator[Pair]:
     async with replicated(open_folder / request.node.name[:40]) as found:
-        await upgrade(found.url())
+        await found.migrate()
         yield found
 
 
 async def join_token(pair: Pair) -> str:
     db = Database(pair.url(), SystemClock())
     scope = system_scope(await ensure_default_tenant(db), "test")
-    async with db.write() as c:
+    async with db.write(scope) as c:
         token = await create_join_token(c, scope, db.clock, auto_approve=True)
     await db.dispose()
     return token.text

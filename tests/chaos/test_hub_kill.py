@@ -69,4 +69,4 @@ async def test_a_hub_killed_at_any_place_loses_nothing_and_doubles_nothing(
                 deaths += 1
     assert (waiting, deaths >= 2) == ([], True)
     assert member is not None
-    await judge(live_db, member, 2 * ROUNDS, collected)
+    await judge(live_db, scope, member, 2 * ROUNDS, collected)

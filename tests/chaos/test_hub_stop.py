@@ -75,4 +75,4 @@ async def test_a_hub_that_is_stopped_under_load_loses_nothing_and_doubles_nothin
                     assert any(sender.waiting for sender in senders), "it was stopped too late to see anything"
     assert [len(sender.waiting) for sender in senders] == [0] * MEMBERS
     for sender in senders:
-        await judge(live_db, sender.member, BATCHES, sender.collected)
+        await judge(live_db, scope, sender.member, BATCHES, sender.collected)

@@ -19,7 +19,7 @@ import asyncpg
 import pytest
 
 from periplus_hub.kit.embedded_folder import DataFolder, postmaster_pid
-from periplus_hub.kit.embedded_postgres import running_url
+from periplus_hub.kit.embedded_postgres import running_urls
 
 from tests.support.embedded import children, kill_all, lives, until
 
@@ -74,9 +74,9 @@ async def hub(folder: Path) -> AsyncIterator[tuple[int, int]]:
 
 
 async def ask(folder: Path, question: str) -> Any:
-    url = running_url(folder)
-    assert url is not None
-    connection = await asyncpg.connect(url.replace("+asyncpg", ""), timeout=20)
+    urls = running_urls(folder)
+    assert urls is not None
+    connection = await asyncpg.connect(urls.owner.replace("+asyncpg", ""), timeout=20)
     try:
         return await connection.fetchval(question)
     finally:
@@ -86,9 +86,9 @@ async def ask(folder: Path, question: str) -> Any:
 @asynccontextmanager
 async def busy_backend(folder: Path) -> AsyncIterator[None]:
     """A query that computes on for hours, whether its client and its server live or not."""
-    url = running_url(folder)
-    assert url is not None
-    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    urls = running_urls(folder)
+    assert urls is not None
+    connection = await asyncpg.connect(urls.owner.replace("+asyncpg", ""))
     backend = await connection.fetchval("SELECT pg_backend_pid()")
     query = asyncio.create_task(connection.execute("SELECT count(*) FROM generate_series(1, 1e12::bigint)"))
     await until(lambda: b"SELECT" in Path(f"/proc/{backend}/cmdline").read_bytes())
@@ -129,6 +129,6 @@ async def test_the_hub_killed_alone(folder: Path) -> None:
 async def test_the_postmaster_killed_alone_while_a_backend_computes(folder: Path) -> None:
     async with hub(folder) as (process, server), busy_backend(folder):
         kill_all({server})
-        await until(lambda: postmaster_pid(DataFolder(folder)) != server and running_url(folder) is not None)
+        await until(lambda: postmaster_pid(DataFolder(folder)) != server and running_urls(folder) is not None)
         assert await ask(folder, "SELECT 1") == 1
         assert lives(process)

@@ -44,13 +44,13 @@ async def fleet(db: Any, tenant: Any) -> AsyncIterator[Fleet]:
 
 
 async def accept(fleet: Fleet, reason: str = "two labs", *, days: int = 7, seen: datetime | None = None) -> Any:
-    async with fleet.db.write() as c:
+    async with fleet.db.write(fleet.scope) as c:
         return await service.accept_overlap(c, fleet.scope, RANGE, reason, START + days * DAY, START, seen=seen)
 
 
 async def join(fleet: Fleet, target: str, *names: str) -> None:
     """Put clusters into one network domain."""
-    async with fleet.db.write() as c:
+    async with fleet.db.write(fleet.scope) as c:
         home = await fleet.domain_of(c, fleet.registration(target))
         await move_clusters(c, fleet.scope, home, [fleet.registration(name) for name in names], now=START)
     await fleet.settle(60)
@@ -84,7 +84,7 @@ async def test_when_the_newcomer_leaves_the_acceptance_holds_again(fleet: Fleet)
     await accept(fleet)
     await fleet.cluster("c", POD)
     await fleet.settle(60)
-    async with fleet.db.write() as c:
+    async with fleet.db.write(fleet.scope) as c:
         await revoke(c, fleet.scope, fleet.db.clock, fleet.registration("c"))
     await fleet.settle(120)
     assert (await only_group(fleet)).severity is Severity.INTENDED
@@ -98,7 +98,7 @@ async def test_what_becomes_worse_is_shown_and_found(fleet: Fleet) -> None:
     assert (group.severity, group.accepted) == (Severity.CONFLICT, False)
     (shown,) = (await fleet.ask(GROUP))["overlapGroups"]["nodes"]
     assert shown["why"].endswith("It was accepted, but it is worse for a and b now.")
-    async with fleet.db.read() as c:
+    async with fleet.db.read(fleet.scope) as c:
         (draft,) = list((await drafts_by_detector(c, fleet.scope, START, FactLoader()))["overlaps"])
     assert "accept it again" in draft.what_to_do
 
@@ -132,7 +132,7 @@ async def test_accepting_again_covers_what_is_there_now_and_the_older_one_still_
     assert (await only_group(fleet)).acceptance_id == second.id
     later = (2 * DAY).total_seconds()
     assert (await only_group(fleet, later)).severity is Severity.LATENT
-    async with fleet.db.write() as c:
+    async with fleet.db.write(fleet.scope) as c:
         await revoke(c, fleet.scope, fleet.db.clock, fleet.registration("c"))
     await fleet.settle(later)
     group = await only_group(fleet, later)
@@ -164,12 +164,12 @@ async def test_two_clusters_are_compared_as_their_group_is_shown(fleet: Fleet) -
 
 async def test_a_join_is_worse_than_what_was_accepted_apart(fleet: Fleet) -> None:
     await accept(fleet)
-    async with fleet.db.read() as c:
+    async with fleet.db.read(fleet.scope) as c:
         report = await joined(c, fleet.scope)
     assert [group.severity for group in report.groups] == [Severity.BLOCKS_FEDERATION]
     await join(fleet, "a", "b")
     await accept(fleet)
-    async with fleet.db.read() as c:
+    async with fleet.db.read(fleet.scope) as c:
         report = await joined(c, fleet.scope)
     assert [group.severity for group in report.groups] == [Severity.INTENDED]
 
@@ -177,7 +177,7 @@ async def test_a_join_is_worse_than_what_was_accepted_apart(fleet: Fleet) -> Non
 async def test_an_acceptance_that_ends_opens_its_finding_again_though_nothing_changed(fleet: Fleet) -> None:
     async def found(after: timedelta) -> list[str]:
         await fleet.settle(after.total_seconds())
-        async with fleet.db.read() as c:
+        async with fleet.db.read(fleet.scope) as c:
             seen = await drafts_by_detector(c, fleet.scope, START + after, FactLoader())
         return [draft.title for draft in seen["overlaps"]]
 

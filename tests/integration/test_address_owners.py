@@ -31,7 +31,7 @@ async def member(door: Door, tenant: Scope) -> Member:
 
 
 async def owners(door: Door, scope: Scope, ip: str, at: datetime) -> list[Owner]:
-    async with door.db.read() as c:
+    async with door.db.read(scope) as c:
         return [owner for found in await address_owner(c, scope, ip, None, at) for owner in found.owners]
 
 
@@ -59,7 +59,7 @@ async def test_both_addresses_of_a_pod_are_its_own_when_asked_together(
     door: Door, tenant: Scope, member: Member
 ) -> None:
     await member.send(Spoke(member.registration).snapshot({"pods": [pod("a", "10.1.0.1", ipv6="fd00::1")]}))
-    async with door.db.read() as c:
+    async with door.db.read(tenant) as c:
         found = await address_owners(c, tenant, ["10.1.0.1", "fd00::1"], None, START)
     assert {ip: [owner.uid for each in said for owner in each.owners] for ip, said in found.items()} == {
         "10.1.0.1": ["a"],

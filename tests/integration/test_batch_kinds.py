@@ -86,7 +86,7 @@ async def test_rows_that_break_the_contract_are_set_aside_and_all_is_counted(
     member = await door.member(tenant)
     answer = await member.send(alarm(Spoke(member.registration), "fire", None))
     assert (answer.rejected, alarms.messages) == ({"missing_value": 1}, ["fire"])
-    async with door.db.read() as c:
+    async with door.db.read(tenant) as c:
         start = START.replace(minute=0)
         hours = await completeness(c, tenant, [member.registration], start, start + timedelta(hours=1))
     assert [(each.kind, each.settled, each.rejected) for each in hours[member.registration]] == [("events", 2, 1)]

@@ -94,7 +94,7 @@ async def test_a_cluster_of_which_nothing_is_here_is_not_settled(terminal: Termi
 
 async def test_a_domain_that_many_are_connected_to_is_listed_whole(terminal: Terminal, db: Database) -> None:
     scope = system_scope(await ensure_default_tenant(db), "test")
-    async with db.write() as c:
+    async with db.write(scope) as c:
         ids = [(await create_domain(c, scope, f"far-{number:02}")).id for number in range(25)]
         for each in ids[1:]:
             await connect(c, scope, (each, ids[0]), Mode.FLAT, now=db.clock.now())

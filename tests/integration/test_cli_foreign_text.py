@@ -70,7 +70,7 @@ async def _poison(c: WriteConnection, scope: Scope, made: Fleet) -> None:
 async def terminal(database_url: str, db: Database, tmp_path: Path) -> AsyncIterator[Terminal]:
     scope = system_scope(await ensure_default_tenant(db), "test")
     made = await seed(db, scope)
-    async with db.write() as c:
+    async with db.write(scope) as c:
         await _poison(c, scope, made)
     config = config_for(database_url, tmp_path)
     async with hub(config) as ready:

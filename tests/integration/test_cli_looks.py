@@ -65,7 +65,7 @@ class Terminal:
 
 async def _rename(db: Database, scope: Scope) -> None:
     """Names that differ stay different."""
-    async with db.write() as c:
+    async with db.write(scope) as c:
         for table, column, unique in NAMED:
             text = table.c[column] + f"-{LONG}" if unique else SENTENCE
             await c.execute(update(table).where(owned(scope, table)).values({column: text}))

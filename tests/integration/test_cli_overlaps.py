@@ -52,7 +52,7 @@ class Terminal:
 
     async def heard(self, ago: str, *names: str) -> None:
         """The spokes of these clusters last spoke so long ago."""
-        async with self.fleet.db.write() as c:
+        async with self.fleet.db.write(self.fleet.scope) as c:
             spoke = update(registrations).where(registrations.c.name.in_(names))
             await c.execute(spoke.values(last_seen_at=func.now() - text(f"interval '{ago}'")))
 

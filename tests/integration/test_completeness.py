@@ -28,7 +28,7 @@ async def door(db: Database) -> AsyncIterator[Door]:
 
 async def read(door: Door, scope: Scope, member: Member) -> dict[str, Completeness]:
     ids = [member.registration]
-    async with door.db.read() as c:
+    async with door.db.read(scope) as c:
         found = await completeness(c, scope, ids, START - timedelta(hours=1), START + timedelta(hours=1))
     return {each.kind: each for each in found[member.registration]}
 

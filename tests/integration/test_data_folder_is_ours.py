@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from periplus_hub.kit.embedded_folder import DataFolder, FolderLock, postmaster_pid
-from periplus_hub.kit.embedded_postgres import EmbeddedPostgres, running_url
+from periplus_hub.kit.embedded_postgres import EmbeddedPostgres, running_urls
 from periplus_hub.kit.errors import Refusal
 from periplus_hub.kit.own_files import open_own, read_own
 
@@ -33,12 +33,12 @@ def test_a_pid_file_that_is_a_link_or_a_pipe_names_no_server(tmp_path: Path, tar
     folder.pid_file.symlink_to(target)
     with pytest.raises(OSError, match=r"postmaster\.pid"):
         postmaster_pid(folder)
-    assert running_url(tmp_path) is None
+    assert running_urls(tmp_path) is None
     folder.pid_file.unlink()
     os.mkfifo(folder.pid_file)
     with pytest.raises(OSError, match="no plain file"):
         postmaster_pid(folder)
-    assert running_url(tmp_path) is None
+    assert running_urls(tmp_path) is None
 
 
 async def test_a_folder_that_everybody_may_write_into_is_refused(open_folder: Path) -> None:

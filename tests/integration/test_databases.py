@@ -16,6 +16,7 @@ from periplus_hub.api.health import Health
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.errors import Unavailable
 from periplus_hub.kit.jobs import Job, JobRunner, lead
+from periplus_hub.kit.tenancy import NO_TENANT
 
 from tests.support.clock import FakeClock
 from tests.support.graphql_hub import token_for
@@ -37,9 +38,9 @@ def all_of(databases: Databases) -> dict[str, Database]:
 
 async def take_all(held: AsyncExitStack, db: Database) -> None:
     for _ in range(db.limits.readers):
-        await (await held.enter_async_context(db.read())).scalar(text("SELECT 1"))
+        await (await held.enter_async_context(db.read(NO_TENANT))).scalar(text("SELECT 1"))
     for _ in range(db.limits.writers):
-        await (await held.enter_async_context(db.write())).scalar(text("SELECT 1"))
+        await (await held.enter_async_context(db.write(NO_TENANT))).scalar(text("SELECT 1"))
 
 
 @pytest.mark.promise("nobody-keeps-others-waiting")
@@ -53,7 +54,7 @@ async def test_questions_and_batches_starve_neither_jobs_nor_tokens_nor_enrolmen
         name, interval_s = "test.job", 60.0
 
         async def run(self, _: object) -> None:
-            async with databases.jobs.write() as c:
+            async with databases.jobs.write(NO_TENANT) as c:
                 await c.scalar(text("SELECT 1"))
             ran.set()
 
@@ -94,22 +95,22 @@ async def test_who_waits_too_long_is_told_what_for(database_url: str, clock: Fak
     config = HubConfig()
     questions = open_databases(database_url, clock, config).questions
     waiting = questions.beside(type(questions.limits)("questions", readers=1, checkout_s=0.01))
-    async with waiting.read() as c:
+    async with waiting.read(NO_TENANT) as c:
         await c.scalar(text("SELECT 1"))
         with pytest.raises(Unavailable, match="connections for questions stayed busy"):
-            async with waiting.read():
+            async with waiting.read(NO_TENANT):
                 pass
     await questions.dispose()
 
 
 async def test_what_one_learns_of_the_server_all_know(databases: Databases) -> None:
-    async with databases.jobs.read() as c:
+    async with databases.jobs.read(NO_TENANT) as c:
         before = await c.scalar(text("SELECT pg_backend_pid()"))
     await databases.questions.dispose()
-    async with databases.jobs.read() as c:
+    async with databases.jobs.read(NO_TENANT) as c:
         assert await c.scalar(text("SELECT pg_backend_pid()")) != before
     assert not databases.doors.ran_out_of_room
     with pytest.raises(Exception, match="disk_full"):
-        async with databases.batches.write() as c:
+        async with databases.batches.write(NO_TENANT) as c:
             await c.execute(text("DO $$ BEGIN RAISE disk_full; END $$"))
     assert databases.doors.ran_out_of_room

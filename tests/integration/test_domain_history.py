@@ -35,7 +35,7 @@ async def door(db: Database) -> AsyncIterator[Door]:
 
 
 async def domain_of(db: Database, scope: Scope, cluster: UUID) -> UUID:
-    async with db.read() as c:
+    async with db.read(scope) as c:
         return (await registrations_by_ids(c, scope, [cluster]))[cluster].domain_id
 
 
@@ -46,13 +46,13 @@ async def listed(db: Database, clock: FakeClock, scope: Scope) -> dict[str, list
 
 
 async def owners(db: Database, scope: Scope, domain: UUID, at: datetime) -> list[str]:
-    async with db.read() as c:
+    async with db.read(scope) as c:
         found = await address_owner(c, scope, "10.1.0.1", domain, at)
     return [owner.uid for each in found for owner in each.owners]
 
 
 async def move(db: Database, scope: Scope, clock: FakeClock, target: UUID | None, member: Member) -> UUID:
-    async with db.write() as c:
+    async with db.write(scope) as c:
         mine, now = [member.registration], clock.now()
         if target is None:
             (moved,) = await service.isolate_clusters(c, scope, mine, now=now)
@@ -68,7 +68,7 @@ async def test_an_address_is_asked_for_in_the_domain_its_cluster_was_in_then(
     db, member = door.db, await door.member(tenant)
     await member.send(Spoke(member.registration).snapshot({"pods": [pod("a", "10.1.0.1")]}))
     first = await domain_of(db, tenant, member.registration)
-    async with db.write() as c:
+    async with db.write(tenant) as c:
         vpc = (await service.create_domain(c, tenant, "vpc")).id
     domains, moments = [first], []
     for target in (vpc, None):
@@ -83,7 +83,7 @@ async def test_an_address_is_asked_for_in_the_domain_its_cluster_was_in_then(
 async def test_an_owner_in_a_domain_that_ended_still_names_it(door: Door, tenant: Scope, clock: FakeClock) -> None:
     db, member = door.db, await door.member(tenant)
     await member.send(Spoke(member.registration).snapshot({"pods": [pod("a", "10.1.0.1")]}))
-    async with db.write() as c:
+    async with db.write(tenant) as c:
         vpc = (await service.create_domain(c, tenant, "vpc")).id
     clock.advance(60)
     await move(db, tenant, clock, vpc, member)
@@ -101,7 +101,7 @@ async def test_a_cluster_that_enrols_again_gets_a_domain_of_its_name(
     door: Door, tenant: Scope, clock: FakeClock
 ) -> None:
     db, old = door.db, await door.member(tenant)
-    async with db.write() as c:
+    async with db.write(tenant) as c:
         await service.revoke(c, tenant, clock, old.registration)
     assert await listed(db, clock, tenant) == {}
     new = await door.member(tenant)
@@ -114,10 +114,10 @@ async def test_a_domain_that_ended_is_not_changed_and_its_connections_are_gone(
 ) -> None:
     db, member, other = door.db, await door.member(tenant), await door.member(tenant, "prod-2")
     pair = (await domain_of(db, tenant, member.registration), await domain_of(db, tenant, other.registration))
-    async with db.write() as c:
+    async with db.write(tenant) as c:
         await service.connect(c, tenant, pair, Mode.NAT, now=clock.now())
         await service.revoke(c, tenant, clock, member.registration)
-    async with db.write() as c:
+    async with db.write(tenant) as c:
         assert await connections(c, tenant) == []
         with pytest.raises(NotFound):
             await service.change_domain(c, tenant, pair[0], name="else")
@@ -136,23 +136,23 @@ async def test_two_live_clusters_of_one_uid_name_each_other_until_one_is_revoked
         return {node["name"]: node["duplicate"] and node["duplicate"]["name"] for node in nodes}
 
     assert await twins() == {"prod-1": "copy", "copy": "prod-1"}
-    async with db.write() as c:
+    async with db.write(tenant) as c:
         await service.revoke(c, tenant, clock, first.registration)
     assert await twins() == {"prod-1": None, "copy": None}
 
 
 async def test_a_domain_with_only_revoked_clusters_can_be_deleted(door: Door, tenant: Scope, clock: FakeClock) -> None:
     db, member = door.db, await door.member(tenant)
-    async with db.write() as c:
+    async with db.write(tenant) as c:
         vpc = (await service.create_domain(c, tenant, "vpc")).id
     await move(db, tenant, clock, vpc, member)
-    async with db.write() as c:
+    async with db.write(tenant) as c:
         await service.revoke(c, tenant, clock, member.registration)
     assert await listed(db, clock, tenant) == {"vpc": []}
-    async with db.write() as c:
+    async with db.write(tenant) as c:
         await service.delete_domain(c, tenant, vpc, now=clock.now())
     assert await listed(db, clock, tenant) == {}
-    async with db.write() as c:
+    async with db.write(tenant) as c:
         await service.create_domain(c, tenant, "vpc")
     query = "{ clusters { nodes { name networkDomain { name endedAt } } } }"
     answer = await people_door(db, clock).ask(query, await token_for(db, tenant, Role.VIEWER))
@@ -167,7 +167,7 @@ async def test_a_cluster_gets_its_own_domain_back_and_who_has_one_keeps_it(
     db, members = door.db, [await door.member(tenant, name) for name in ("prod-1", "prod-2", "prod-3")]
     ids, clock_now = [member.registration for member in members], clock.now()
     alone = await domain_of(db, tenant, ids[2])
-    async with db.write() as c:
+    async with db.write(tenant) as c:
         vpc = (await service.create_domain(c, tenant, "vpc")).id
         await service.move_clusters(c, tenant, vpc, ids[:2], now=clock_now)
         await service.isolate_clusters(c, tenant, [ids[0], ids[2], ids[0]], now=clock_now)
@@ -193,16 +193,16 @@ async def test_saying_again_what_is_so_is_no_change(door: Door, db: Database, te
     pair = (await domain_of(db, tenant, one.registration), await domain_of(db, tenant, other.registration))
     seen = []
     for _ in range(2):
-        async with db.write() as c:
+        async with db.write(tenant) as c:
             await service.connect(c, tenant, pair, Mode.NAT, "the old link", now=clock.now())
         await move(db, tenant, clock, pair[0], one)
         await move(db, tenant, clock, None, one)
-        async with db.read() as c:
+        async with db.read(tenant) as c:
             told = await c.rows(select(audit_events.c.action).where(owned(tenant, audit_events)))
             revision = await c.scalar(select(func.max(allocation_changes.c.revision)))
         seen.append(([row.action for row in told], revision))
     assert seen[0] == seen[1]
-    async with db.write() as c:
+    async with db.write(tenant) as c:
         await service.connect(c, tenant, pair, Mode.NAT, "the new link", now=clock.now())
-    async with db.read() as c:
+    async with db.read(tenant) as c:
         assert [each.note for each in await connections(c, tenant)] == ["the new link"]

@@ -48,7 +48,7 @@ async def two(fleet: Fleet) -> Fleet:
 
 
 async def domains(fleet: Fleet) -> tuple[Any, Any]:
-    async with fleet.db.read() as c:
+    async with fleet.db.read(fleet.scope) as c:
         found = {each.id: each.domain_id for each in await all_registrations(c, fleet.scope, [State.ACTIVE])}
     return found[fleet.registration("a")], found[fleet.registration("b")]
 
@@ -70,10 +70,10 @@ async def test_a_connection_decides_and_its_end_undoes(
     two: Fleet, mode: Mode, pod: Severity, service_range: Severity
 ) -> None:
     pair = ordered_pair(*await domains(two))
-    async with two.db.write() as c:
+    async with two.db.write(two.scope) as c:
         await connect(c, two.scope, pair, mode, now=START)
     assert await severities(two) == {POD[1]: pod, SERVICE[1]: service_range}
-    async with two.db.write() as c:
+    async with two.db.write(two.scope) as c:
         await disconnect(c, two.scope, pair, now=START)
     assert await severities(two) == {POD[1]: Severity.LATENT, SERVICE[1]: Severity.LATENT}
 
@@ -82,7 +82,7 @@ async def test_moving_into_one_domain_is_a_conflict_of_the_same_group(two: Fleet
     before = {group.cidr: group.id for group in await two.groups()}
     home, _ = await domains(two)
     before_it = await two.settle()
-    async with two.db.write() as c:
+    async with two.db.write(two.scope) as c:
         await move_clusters(c, two.scope, home, [two.registration("b")], now=START)
     assert await two.settle() > before_it
     assert await severities(two) == {POD[1]: Severity.CONFLICT, SERVICE[1]: Severity.BLOCKS_FEDERATION}
@@ -90,7 +90,7 @@ async def test_moving_into_one_domain_is_a_conflict_of_the_same_group(two: Fleet
 
 
 async def test_a_revoked_cluster_overlaps_with_nobody(two: Fleet) -> None:
-    async with two.db.write() as c:
+    async with two.db.write(two.scope) as c:
         await revoke(c, two.scope, two.db.clock, two.registration("b"))
     assert await severities(two) == {}
 
@@ -100,7 +100,7 @@ async def test_a_cluster_can_collide_with_itself(fleet: Fleet) -> None:
     assert await severities(fleet) == {"10.0.0.0/16": Severity.CONFLICT}
     (group,) = await fleet.groups()
     assert (group.clusters, group.pairs) == (1, 1)
-    async with fleet.db.read() as c:
+    async with fleet.db.read(fleet.scope) as c:
         explanation = (await service.explain_groups(c, fleet.scope, [group]))[group.id]
     assert "kube-proxy" in explanation.breaks[0]
 
@@ -109,7 +109,7 @@ async def test_a_join_is_answered_without_touching_what_is_stored(two: Fleet) ->
     await two.cluster("c", ("pod", "10.244.7.0/24"))
     await two.settle()
     stored = await two.groups()
-    async with two.db.read() as c:
+    async with two.db.read(two.scope) as c:
         report = await joined(c, two.scope)
         only = await joined(c, two.scope, two.registration("a"), two.registration("c"))
     assert {group.severity for group in report.groups} == {Severity.BLOCKS_FEDERATION}
@@ -141,7 +141,7 @@ async def test_two_clusters_are_compared_on_demand(two: Fleet) -> None:
     a, b = two.registration("a"), two.registration("b")
     await two.report("a", POD, ("pod", "10.244.1.0/24"), ("node", "10.100.0.1/32"))
     ask = PairAsk(a, b, START)
-    async with two.db.read() as c:
+    async with two.db.read(two.scope) as c:
         view = (await pair_views(c, two.scope, [ask]))[ask]
         page = (await pair_pages(c, two.scope, [(ask, view)], Window(10), ()))[ask, view]
     assert view.relation is Relation.ISOLATED
@@ -152,7 +152,7 @@ async def test_two_clusters_are_compared_on_demand(two: Fleet) -> None:
         ("10.100.0.1/32", SERVICE[1], "10.100.0.1/32"),
     }
     assert all(row.explanation.why and row.explanation.breaks for row in page.rows)
-    async with two.db.read() as c:
+    async with two.db.read(two.scope) as c:
         with pytest.raises(Invalid):
             await pair_views(c, two.scope, [PairAsk(a, a, START)])
 
@@ -174,23 +174,23 @@ async def test_the_pairs_of_two_clusters_are_paged_and_counted_whole(two: Fleet)
 
 
 async def test_an_acceptance_holds_until_it_ends(two: Fleet) -> None:
-    async with two.db.write() as c:
+    async with two.db.write(two.scope) as c:
         accepted = await service.accept_overlap(c, two.scope, POD[1], "behind a gateway", START + DAY, START)
     (group,) = await two.groups(severities=(Severity.INTENDED,))
     assert (group.cidr, group.acceptance_id) == (POD[1], accepted.id)
-    async with two.db.read() as c:
+    async with two.db.read(two.scope) as c:
         assert (await repository_groups.severity_counts(c, two.scope, START))[Severity.INTENDED] == 1
     assert await two.groups(DAY.total_seconds(), severities=(Severity.INTENDED,)) == []
 
 
 async def test_an_acceptance_can_be_withdrawn_once(two: Fleet) -> None:
-    async with two.db.write() as c:
+    async with two.db.write(two.scope) as c:
         accepted = await service.accept_overlap(c, two.scope, POD[1], "behind a gateway", START + DAY, START)
-    async with two.db.write() as c:
+    async with two.db.write(two.scope) as c:
         withdrawn = await service.withdraw_acceptance(c, two.scope, accepted.id, START)
     assert not withdrawn.in_force(START)
     assert await two.groups(severities=(Severity.INTENDED,)) == []
-    async with two.db.write() as c:
+    async with two.db.write(two.scope) as c:
         with pytest.raises(Conflict):
             await service.withdraw_acceptance(c, two.scope, accepted.id, START)
 
@@ -208,7 +208,7 @@ async def test_acceptances_are_checked(two: Fleet, other_tenant: Any) -> None:
         (other_tenant, POD[1], "because", later, NotFound),
     ]
     for scope, cidr, reason, expires_at, refusal in cases:
-        async with two.db.write() as c:
+        async with two.db.write(two.scope) as c:
             with pytest.raises(refusal):
                 await service.accept_overlap(c, scope, cidr, reason, expires_at, START)
 
@@ -247,7 +247,7 @@ async def test_pages_of_groups_follow_the_worst(two: Fleet) -> None:
 async def test_turning_pages_reads_the_allocations_once_until_something_changes(two: Fleet) -> None:
     async def reads() -> int:
         with count_statements() as counted:
-            async with two.db.read() as c:
+            async with two.db.read(two.scope) as c:
                 await joined(c, two.scope)
         return counted.total
 
@@ -256,7 +256,7 @@ async def test_turning_pages_reads_the_allocations_once_until_something_changes(
     await two.report("b", POD)
     assert await reads() == first
     assert await reads() == again
-    async with two.db.write() as c:
+    async with two.db.write(two.scope) as c:
         await revoke(c, two.scope, two.db.clock, two.registration("a"))
-    async with two.db.read() as c:
+    async with two.db.read(two.scope) as c:
         assert (await joined(c, two.scope)).groups == ()

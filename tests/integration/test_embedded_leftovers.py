@@ -6,9 +6,10 @@ import signal
 from pathlib import Path
 
 import pytest
+import structlog
 from structlog.testing import capture_logs
 
-from periplus_hub.kit import embedded_leftovers
+from periplus_hub.kit import embedded_leftovers, embedded_server
 from periplus_hub.kit.embedded_folder import SOCKET_FILES, DataFolder
 from periplus_hub.kit.embedded_postgres import EmbeddedPostgres
 
@@ -78,6 +79,7 @@ async def test_processes_that_cannot_be_seen_are_waited_for(folder: Path, monkey
     await asyncio.to_thread(hub.wait)
     hub.stderr.close()
     monkeypatch.setattr(embedded_leftovers, "_processes_in", lambda _cluster: set())
+    monkeypatch.setattr(embedded_server, "_log", structlog.get_logger())  # whoever set logging up before
     server = EmbeddedPostgres(folder, ephemeral=True)
     with capture_logs() as said:
         starting = asyncio.create_task(server.start())

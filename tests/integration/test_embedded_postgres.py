@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.embedded_account import server_account
 from periplus_hub.kit.embedded_folder import DataFolder
-from periplus_hub.kit.embedded_postgres import EmbeddedPostgres, running_url
+from periplus_hub.kit.embedded_postgres import EmbeddedPostgres, running_urls
 from periplus_hub.kit.errors import Refusal, Unavailable
 from periplus_hub.kit.probe import commit_something
 from periplus_hub.kit.tasks import beside
@@ -56,10 +56,10 @@ async def test_a_second_start_names_who_has_the_folder(folder: Path) -> None:
 
 
 async def test_the_running_server_of_another_process_can_be_joined(folder: Path) -> None:
-    assert running_url(folder) is None
+    assert running_urls(folder) is None
     async with running(folder) as server:
-        assert running_url(folder) == server.url
-    assert running_url(folder) is None
+        assert running_urls(folder) == server.urls
+    assert running_urls(folder) is None
 
 
 @pytest.mark.promise("database-restarts-are-survived")
@@ -78,7 +78,7 @@ async def test_a_killed_hub_takes_its_server_along_and_the_next_start_has_the_da
 @pytest.mark.promise("database-restarts-are-survived")
 async def test_a_server_that_dies_is_started_again_and_cannot_commit_meanwhile(folder: Path) -> None:
     async with running(folder) as server:
-        db = Database(server.url, FakeClock())
+        db = Database(server.urls.hub, FakeClock())
         await commit_something(db)
         first = server.pid
         assert first is not None
@@ -87,7 +87,7 @@ async def test_a_server_that_dies_is_started_again_and_cannot_commit_meanwhile(f
         with pytest.raises((OSError, DBAPIError, Unavailable)):
             await commit_something(db)
         async with beside(server.supervise()):
-            await until(lambda: server.pid not in {None, first} and running_url(folder) is not None)
+            await until(lambda: server.pid not in {None, first} and running_urls(folder) is not None)
             await commit_something(db)
         await db.dispose()
 

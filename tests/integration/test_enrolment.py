@@ -32,7 +32,7 @@ async def door(db: Database) -> AsyncIterator[Door]:
 
 
 async def stored(door: Door, scope: Scope, member: Member) -> Registration:
-    async with door.db.read() as c:
+    async with door.db.read(scope) as c:
         return (await registrations_by_ids(c, scope, [member.registration]))[member.registration]
 
 
@@ -50,12 +50,12 @@ async def test_a_spoke_waits_for_approval_then_sends_until_it_is_revoked(
     answer = await member.enrol(await door.join_token(tenant))
     assert (answer.state, answer.cluster_name) == ("pending", "prod-1")
     assert await refusal(member.renew()) == "pending-approval"
-    async with door.db.write() as c:
+    async with door.db.write(tenant) as c:
         await service.approve(c, tenant, clock, member.registration)
     await member.renew()
     spoke = Spoke(member.registration)
     assert (await member.send(spoke.snapshot({"pods": [pod("a")]}))).result == "accepted"
-    async with door.db.write() as c:
+    async with door.db.write(tenant) as c:
         await service.revoke(c, tenant, clock, member.registration)
     clock.advance(6)
     assert await refusal(member.send(spoke.delta({"pods": [pod("b")]}))) in {"revoked", "unauthenticated"}
@@ -69,7 +69,7 @@ async def test_revocation_bites_at_once_in_the_transaction_of_a_batch(
     member = await door.member(tenant)
     spoke = Spoke(member.registration)
     await member.send(spoke.snapshot({"pods": [pod("a")]}))
-    async with door.db.write() as c:
+    async with door.db.write(tenant) as c:
         await service.revoke(c, tenant, clock, member.registration)
     assert await refusal(member.send(spoke.delta({"pods": [pod("b")]}))) == "revoked"
 
@@ -247,7 +247,7 @@ async def test_a_name_that_reads_like_anothers_is_refused(door: Door, tenant: Sc
     first = await door.member(tenant, "prod-1")
     token = await door.join_token(tenant)
     assert await refusal(Member(door, name).enrol(token)) == "name-taken"
-    async with door.db.write() as c:
+    async with door.db.write(tenant) as c:
         await service.revoke(c, tenant, door.db.clock, first.registration)
     assert (await Member(door, name).enrol(token)).cluster_name == name
 

@@ -12,12 +12,11 @@ from periplus_hub.access.scope import Scope
 from periplus_hub.ingest.config import IngestConfig
 from periplus_hub.ingest.model import standbys_needed
 from periplus_hub.kit.db import Database
-from periplus_hub.kit.migrate import upgrade
 
 from tests.support.batches import Spoke, pod
 from tests.support.clock import FakeClock
 from tests.support.hub_db import make_tenant
-from tests.support.replica import ROLE, Pair, replicated
+from tests.support.replica import HUB, Pair, replicated
 from tests.support.spokes_door import Member, RefusedByHubError, open_door
 
 T = TypeVar("T")
@@ -27,12 +26,12 @@ AGE_S = 120
 @pytest.fixture
 async def pair(open_folder: Path, request: pytest.FixtureRequest) -> AsyncIterator[Pair]:
     async with replicated(open_folder / request.node.name[:40]) as found:
-        await upgrade(found.url())
+        await found.migrate()
         yield found
 
 
 @asynccontextmanager
-async def a_member(pair: Pair, clock: FakeClock, role: str = ROLE) -> AsyncIterator[tuple[Member, Spoke]]:
+async def a_member(pair: Pair, clock: FakeClock, role: str = HUB) -> AsyncIterator[tuple[Member, Spoke]]:
     """An enrolled spoke, and what it will say."""
     db = Database(pair.url(role), clock)
     door = open_door(db, IngestConfig(settle_after_s=AGE_S))
@@ -56,7 +55,7 @@ async def impatient(pair: Pair, work: Awaitable[T]) -> T:
 @pytest.mark.promise("settled-is-flushed")
 async def test_settled_is_what_the_synchronous_standby_has_flushed(pair: Pair, clock: FakeClock) -> None:
     await pair.synchronous()
-    await pair.primary.ask(f"ALTER ROLE {ROLE} SET synchronous_commit = local")
+    await pair.primary.ask(f"ALTER ROLE {HUB} SET synchronous_commit = local")
     async with a_member(pair, clock) as (member, spoke):
         await member.send(spoke.snapshot({"pods": [pod("a")]}))
         await pair.all_flushed()

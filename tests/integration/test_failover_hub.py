@@ -19,8 +19,8 @@ from periplus_hub.kit.db import Database, DatabaseLimits, WriteConnection
 from periplus_hub.kit.event_bridge import CHANNEL, EventBridge
 from periplus_hub.kit.events import LAGGED, Event, Events
 from periplus_hub.kit.jobs import JobRunner, lead
-from periplus_hub.kit.migrate import upgrade
 from periplus_hub.kit.tasks import beside
+from periplus_hub.kit.tenancy import NO_TENANT
 
 from tests.support.batches import Spoke, pod
 from tests.support.clock import FakeClock
@@ -38,7 +38,7 @@ SELECT_1 = text("SELECT 1")
 @pytest.fixture
 async def pair(open_folder: Path, request: pytest.FixtureRequest) -> AsyncIterator[Pair]:
     async with replicated(open_folder / request.node.name[:40]) as found:
-        await upgrade(found.url())
+        await found.migrate()
         yield found
 
 
@@ -78,13 +78,13 @@ async def test_batches_are_taken_by_the_new_primary_at_once(pair: Pair, db: Data
 
 async def test_a_host_that_hangs_does_not_hide_the_new_primary(pair: Pair) -> None:
     db = Database(pair.url(), SystemClock(), DatabaseLimits(connect_s=2))
-    async with db.write() as c:
+    async with db.write(NO_TENANT) as c:
         await c.scalar(SELECT_1)
     await pair.cut_off()
     async with pair.primary.hanging():
         await pair.promote()
         await db.dispose()
-        async with db.write() as c:
+        async with db.write(NO_TENANT) as c:
             await c.scalar(SELECT_1)
     await db.dispose()
 
@@ -102,7 +102,7 @@ async def test_a_unit_on_a_server_that_hangs_is_done_on_the_new_primary(pair: Pa
             await c.scalar(SELECT_1)
             return server
 
-        assert await db.retrying_write(unit) == str(pair.standby.socket)
+        assert await db.retrying_write(NO_TENANT, unit) == str(pair.standby.socket)
         await db.dispose()
 
 

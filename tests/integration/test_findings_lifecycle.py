@@ -38,14 +38,14 @@ LIVE = (FindingState.OPEN, FindingState.ACKNOWLEDGED)
 
 
 async def say(db: Any, scope: Any, *drafts: FindingDraft, seconds: float = 0) -> list[tuple[str, str]]:
-    async with db.write() as c:
+    async with db.write(scope) as c:
         changed = await reconcile(c, scope, "test", drafts, START + timedelta(seconds=seconds))
     return sorted((finding.fingerprint, finding.state.value) for finding in changed)
 
 
 async def listed(db: Any, scope: Any, **filters: Any) -> list[Finding]:
     """What the door lists, in its order."""
-    async with db.write() as c:
+    async with db.write(scope) as c:
         page = (await FINDINGS.slices(c, scope, [None], Window(100), FindingFilter(**filters)))[None]
         found = [await repository.locked_finding(c, scope, uuid_of(row.id, "Finding")) for row in page.rows]
     return [each for each in found if each is not None]
@@ -78,7 +78,7 @@ async def test_what_returns_is_a_new_finding_and_the_old_one_stays_resolved(db: 
 
 async def test_detectors_do_not_touch_each_others_findings(db: Any, tenant: Any) -> None:
     await say(db, tenant, draft())
-    async with db.write() as c:
+    async with db.write(tenant) as c:
         await reconcile(c, tenant, "other", [draft()], START)
     await say(db, tenant)
     assert [found.detector for found in await listed(db, tenant, states=(FindingState.OPEN,))] == ["other"]
@@ -88,7 +88,7 @@ async def test_detectors_do_not_touch_each_others_findings(db: Any, tenant: Any)
 async def test_an_acknowledged_finding_stays_so_until_it_gets_worse(db: Any, tenant: Any) -> None:
     await say(db, tenant, draft())
     (found,) = await listed(db, tenant)
-    async with db.write() as c:
+    async with db.write(tenant) as c:
         known = await acknowledge(c, tenant, found.id, " known since May ", START)
     assert (known.state, known.note, known.acknowledged_by) == (
         FindingState.ACKNOWLEDGED,
@@ -111,11 +111,11 @@ async def test_acknowledging_is_checked(db: Any, tenant: Any, other_tenant: Any)
         (other_tenant, "", NotFound),
         (tenant, "n" * 1001, Invalid),
     ]:
-        async with db.write() as c:
+        async with db.write(tenant) as c:
             with pytest.raises(refusal):
                 await acknowledge(c, scope, found.id, note, START)
     await say(db, tenant)
-    async with db.write() as c:
+    async with db.write(tenant) as c:
         with pytest.raises(Conflict):
             await acknowledge(c, tenant, found.id, "", START)
 
@@ -125,7 +125,7 @@ async def test_another_tenant_sees_nothing(db: Any, tenant: Any, other_tenant: A
     await say(db, tenant, draft())
     (found,) = await listed(db, tenant)
     assert await listed(db, other_tenant) == []
-    async with db.write() as c:
+    async with db.write(tenant) as c:
         assert await repository.locked_finding(c, other_tenant, found.id) is None
 
 
@@ -146,7 +146,7 @@ async def test_a_conflict_opens_a_critical_finding_and_its_end_resolves_it(fleet
     await fleet.settle()
     await job.run(now)
     assert await listed(fleet.db, fleet.scope, detectors=("overlaps",)) == []
-    async with fleet.db.write() as c:
+    async with fleet.db.write(fleet.scope) as c:
         await move_clusters(c, fleet.scope, await fleet.domain_of(c, a), [b], now=START)
     await fleet.settle()
     await job.run(now)
@@ -218,6 +218,6 @@ async def test_one_tenant_in_trouble_does_not_starve_the_next(
 
 async def test_more_clusters_than_a_statement_has_parameters_can_be_asked(db: Any, tenant: Any) -> None:
     many = [UUID(int=number) for number in range(40_000)]
-    async with db.write() as c:
+    async with db.write(tenant) as c:
         assert len(await sources_by_registration(c, tenant, many)) == len(many)
         await repository.resolve(c, tenant, many, START)

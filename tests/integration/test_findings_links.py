@@ -31,7 +31,7 @@ async def fleet(db: Any, tenant: Any) -> AsyncIterator[Fleet]:
     opened = Fleet.open(db, tenant)
     for name, cidr in (("a", "10.0.0.0/16"), ("b", "10.0.0.0/16"), ("c", "10.9.0.0/16")):
         await opened.cluster(name, ("pod", cidr))
-    async with db.write() as c:
+    async with db.write(tenant) as c:
         domain = await opened.domain_of(c, opened.registration("a"))
         await move_clusters(c, tenant, domain, [opened.registration("b")], now=START)
     await opened.settle()

@@ -12,21 +12,20 @@ from typing import Any
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from sqlalchemy import insert, update
+from sqlalchemy import update
 
 from periplus_hub.access.scope import Scope, system_scope
 from periplus_hub.access.service_tenants import ensure_default_tenant
-from periplus_hub.access.tables import tenants
 from periplus_hub.addresses.knowledge import FEEDING
 from periplus_hub.findings.jobs import FindingsJob
 from periplus_hub.findings.jobs_figures import FleetFiguresJob
 from periplus_hub.fleet.tables import registrations
 from periplus_hub.kit.db import Database
-from periplus_hub.kit.ids import new_id
 from periplus_hub.kit.metrics import exposition
 
 from tests.support.batches import upsert
 from tests.support.clock import START, FakeClock
+from tests.support.hub_db import make_tenant
 from tests.support.hub_process import config_for, hub
 from tests.support.overlap_fleet import Fleet, pool
 
@@ -97,7 +96,7 @@ async def test_silence_is_seen_in_how_many_were_heard_and_the_oldest_contact(fle
     for name in ("shop", "crm"):
         await fleet.cluster(name, ("pod", "10.1.0.0/16"))
     await known_whole(fleet, "shop", "crm")
-    async with fleet.db.write() as c:
+    async with fleet.db.write(fleet.scope) as c:
         silent = update(registrations).where(registrations.c.name == "crm")
         await c.execute(silent.values(last_seen_at=START - timedelta(minutes=4)))
     await count(fleet, clock)
@@ -116,8 +115,7 @@ async def test_what_is_not_known_is_absent(fleet: Fleet, clock: FakeClock, tenan
     await fleet.settle()
     await count(fleet, clock)
     assert figures()["overlap_groups/conflict"] == 0
-    async with fleet.db.write() as c:
-        await c.execute(insert(tenants).values(id=new_id(), name="globex"))
+    await make_tenant(fleet.db, "globex")
     await count(fleet, clock)
     assert figures("overlap_groups") == {}, "those of one tenant were never computed: the sum is not known"
     assert (figures()["overlap_registers/current"], figures()["overlap_registers/never-computed"]) == (1, 1)

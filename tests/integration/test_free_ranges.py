@@ -42,11 +42,11 @@ async def test_a_range_somebody_touches_is_not_proposed(fleet: Fleet) -> None:
 
 
 async def test_what_a_revoked_cluster_used_is_free(fleet: Fleet) -> None:
-    async with fleet.db.write() as c:
+    async with fleet.db.write(fleet.scope) as c:
         await revoke(c, fleet.scope, fleet.db.clock, fleet.registration("c"))
     await fleet.settle(60)
     assert await room(fleet) == ["10.0.0.0/16"]
-    async with fleet.db.read() as c:
+    async with fleet.db.read(fleet.scope) as c:
         (group,) = (await joined(c, fleet.scope)).groups
     assert [found.cidr for found in group.explanation.suggestions] == ["10.0.0.0/16"]
 
@@ -55,7 +55,7 @@ async def test_a_full_private_space_is_said_to_be_full(fleet: Fleet) -> None:
     spaces = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
     await fleet.report("c", *(("pod", cidr) for cidr in spaces))
     await fleet.settle(60)
-    async with fleet.db.read() as c:
+    async with fleet.db.read(fleet.scope) as c:
         groups = (await joined(c, fleet.scope)).groups
     suggested = {(found.cidr, found.within) for group in groups for found in group.explanation.suggestions}
     assert suggested == {(None, ", ".join(spaces))}
@@ -67,5 +67,5 @@ async def test_another_leader_and_another_tenant_have_their_own(fleet: Fleet, ot
     await fleet.report("c")
     await taken_over.refresh(fleet.scope.tenant_id, START)
     assert await room(fleet) == ["10.0.0.0/16"]
-    async with fleet.db.read() as c:
+    async with fleet.db.read(fleet.scope) as c:
         assert (await free_space(c, other_tenant)).first(4, 16) is None

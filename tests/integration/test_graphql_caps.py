@@ -37,7 +37,7 @@ async def test_the_clusters_of_a_domain_are_pages_without_revoked_ones(
     db: Database, clock: FakeClock, tenant: Scope
 ) -> None:
     fleet = await seed(db, tenant, clusters=4, objects=1)
-    async with db.write() as c:
+    async with db.write(tenant) as c:
         await service.move_clusters(c, tenant, fleet.domains[0], fleet.clusters, now=clock.now())
         await service.revoke(c, tenant, clock, fleet.clusters[1])
     hub, token = door(db, clock), await token_for(db, tenant, Role.VIEWER)

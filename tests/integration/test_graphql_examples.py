@@ -46,7 +46,7 @@ async def run(hub: Door, example: Example, token: str | None, ids: dict[str, str
 async def contents(db: Database, scope: Scope) -> dict[str, list[str]]:
     """Every row of the tenant, but for when its tokens were last used."""
     found = {}
-    async with db.read() as c:
+    async with db.read(scope) as c:
         for name, table in metadata.tables.items():
             if "tenant_id" in table.c:
                 columns = [column for column in table.c if column.name != "last_used_at"]

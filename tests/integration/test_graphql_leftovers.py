@@ -7,6 +7,7 @@ from sqlalchemy import text
 
 from periplus_hub.access.scope import Role, Scope
 from periplus_hub.kit.db import Database
+from periplus_hub.kit.tenancy import NO_TENANT
 
 from tests.support.clock import FakeClock
 from tests.support.graphql_hub import door, seed, token_for
@@ -16,7 +17,7 @@ SESSIONS = text("SELECT pid, state FROM pg_stat_activity WHERE application_name 
 
 
 async def sessions(db: Database) -> list[Any]:
-    async with db.write() as c:
+    async with db.write(NO_TENANT) as c:
         return [tuple(row) for row in await c.rows(SESSIONS)]
 
 

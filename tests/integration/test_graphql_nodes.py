@@ -43,7 +43,7 @@ async def test_every_id_is_found_again_by_its_owner_alone(
     db: Database, clock: FakeClock, tenant: Scope, other_tenant: Scope
 ) -> None:
     hub, fleet = door(db, clock), await seed(db, tenant)
-    async with db.write() as c:  # what divides the parts of an id may be in a name, and is in every IPv6 range
+    async with db.write(tenant) as c:  # what divides the parts of an id may be in a name, and is in every IPv6 range
         pools, ranges = addresses.pools, addresses.allocations
         await c.execute(update(pools).where(owned(tenant, pools)).values(name="a:b%3Ac%", provider=":"))
         wide = update(ranges).where(owned(tenant, ranges), ranges.c.cidr == "10.244.1.0/24")

@@ -51,7 +51,7 @@ async def walk(hub: Door, token: str, name: str, order: object, *, backwards: bo
 async def varied(db: Database, tenant: Scope) -> None:
     """Clusters heard at different times, one never; pools with different numbers, one without."""
     made = await seed(db, tenant, clusters=5, objects=0)
-    async with db.write() as c:
+    async with db.write(tenant) as c:
         for at, cluster in enumerate(made.clusters):
             heard = None if at == 2 else SEEN - timedelta(hours=7 * at % 5)
             table = fleet_tables.registrations

@@ -11,6 +11,7 @@ from periplus_hub.access.scope import Role, Scope
 from periplus_hub.api import graphql_places
 from periplus_hub.api.graphql_places import shares_of
 from periplus_hub.kit.db import Database, DatabaseLimits
+from periplus_hub.kit.tenancy import NO_TENANT
 
 from tests.support.clock import FakeClock
 from tests.support.graphql_hub import Answer, Door, door, token_for
@@ -29,7 +30,7 @@ def hub(db: Database, clock: FakeClock) -> Door:
 @asynccontextmanager
 async def stuck(db: Database) -> AsyncIterator[None]:
     """Whoever asks for clusters waits for the block to end."""
-    async with db.write() as c:
+    async with db.write(NO_TENANT) as c:
         await c.execute(text("LOCK TABLE registrations IN ACCESS EXCLUSIVE MODE"))
         yield
 

@@ -234,7 +234,7 @@ async def test_an_idle_connection_ends_with_its_token(
     monkeypatch.setattr(graphql_socket, "RECHECK_S", 0.01)
     async with connected(stage.hub.app, PROTOCOL) as client:
         await opened(client, stage.token)
-        async with db.write() as c:
+        async with db.write(tenant) as c:
             tokens = await repository.tokens(c, tenant)
             listener = next(each for each in tokens if stage.token.startswith(each.prefix))
             await revoke_token(c, tenant, listener.id, now=clock.now())
@@ -257,7 +257,7 @@ async def test_a_revoked_token_hears_nothing_more(stage: Stage, db: Database, cl
     async with connected(stage.hub.app, PROTOCOL) as client:
         await opened(client, stage.token)
         await listening(client, stage)
-        async with db.write() as c:
+        async with db.write(tenant) as c:
             tokens = await repository.tokens(c, tenant)
             listener = next(each for each in tokens if stage.token.startswith(each.prefix))
             await revoke_token(c, tenant, listener.id, now=clock.now())

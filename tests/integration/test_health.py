@@ -24,10 +24,11 @@ from periplus_hub.findings import jobs_figures
 from periplus_hub.kit import metrics
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.errors import Refusal
+from periplus_hub.kit.tenancy import NO_TENANT
 
 from tests.support.certificates import self_signed
 from tests.support.clock import FakeClock
-from tests.support.hub_db import PostgresForTests
+from tests.support.hub_db import PostgresForTests, as_owner
 from tests.support.hub_process import config_for, hub, started, talk, terminate
 
 
@@ -142,7 +143,7 @@ async def test_a_hub_whose_database_ran_out_of_room_is_ready_only_when_there_is_
     health = Health(db)
     assert await health.trouble() is None, "a log that still has room takes a commit"
     with pytest.raises(DBAPIError):
-        async with db.write() as c:
+        async with db.write(NO_TENANT) as c:
             await c.execute(text("DO $$ BEGIN RAISE disk_full; END $$"))
     clock.advance(1)
     assert "does not commit" in str(await health.trouble())
@@ -159,7 +160,7 @@ async def test_a_hub_that_is_locked_out_of_the_ledger_is_not_ready(
 ) -> None:
     monkeypatch.setattr("periplus_hub.api.health._PROBE_S", 0.2)
     health = Health(db)
-    async with db.write() as c:
+    async with db.write(NO_TENANT) as c:
         await c.execute(text("LOCK TABLE batches IN SHARE MODE"))
         assert "did not commit" in str(await health.trouble())
     clock.advance(1)
@@ -278,7 +279,7 @@ async def test_a_request_that_outlives_the_stop_is_told_to_come_again(
     db: Database, database_url: str, tmp_path: Path, http: httpx.AsyncClient
 ) -> None:
     config = config_for(database_url, tmp_path, drain_s=0)
-    async with db.write() as c, asyncio.TaskGroup() as group:
+    async with db.write(NO_TENANT) as c, asyncio.TaskGroup() as group:
         task = group.create_task(start("serve", config))
         ready = await started(task, config)
         await c.execute(text("LOCK TABLE join_tokens"))
@@ -337,7 +338,8 @@ async def test_a_database_without_a_schema_is_refused_and_migrate_makes_it(
     config = config_for(empty_database_url, tmp_path)
     with pytest.raises(Refusal, match="has no schema"):
         await start("serve", config)
-    await start("migrate", config)
+    owner = as_owner(empty_database_url)
+    await start("migrate", config_for(empty_database_url, tmp_path, migration_database_url=owner))
     async with hub(config):
         pass
 

@@ -24,8 +24,8 @@ async def door(db: Database) -> AsyncIterator[Door]:
     opened.intake.close()
 
 
-async def stored(door: Door) -> tuple[int, int]:
-    async with door.db.read() as c:
+async def stored(door: Door, tenant: Scope) -> tuple[int, int]:
+    async with door.db.read(tenant) as c:
         return await c.scalar(select(func.count()).select_from(batches)), await c.scalar(
             select(func.count()).select_from(pods)
         )
@@ -40,7 +40,7 @@ async def test_every_malformed_batch_ends_in_its_problem_and_the_next_good_one_i
     member = await door.member(tenant)
     spoke = Spoke(member.registration)
     await member.send(spoke.snapshot({"pods": [pod("kept")]}))
-    before, wrong = await stored(door), []
+    before, wrong = await stored(door, tenant), []
     for name, slug, make in cases:
         spoke.seq += 1
         try:
@@ -49,12 +49,12 @@ async def test_every_malformed_batch_ends_in_its_problem_and_the_next_good_one_i
         except RefusedByHubError as refused:
             if refused.slug not in slug_choices(slug):
                 wrong.append(f"{name}: {refused} instead of {slug}")
-        if await stored(door) != before:
+        if await stored(door, tenant) != before:
             wrong.append(f"{name}: left something behind")
     assert wrong == []
     assert door.intake.admission.bytes_in_flight == 0
     assert (await member.send(spoke.snapshot({"pods": [pod("kept"), pod("next")]}))).result == "accepted"
-    assert (await stored(door))[0] == before[0] + 1
+    assert (await stored(door, tenant))[0] == before[0] + 1
 
 
 @pytest.mark.promise("the-rest-goes-on")
@@ -63,7 +63,7 @@ async def test_names_that_are_no_text_reach_no_library_and_the_rows_are_taken(do
     spoke = Spoke(member.registration)
     answer = await member.send(with_stream(with_odd_item_names())(spoke))
     assert (answer.result, answer.rejected) == ("accepted", {})
-    assert (await stored(door))[1] == 2
+    assert (await stored(door, tenant))[1] == 2
     spoke.last_inventory = spoke.seq
     assert (await member.send(spoke.delta({"pods": [pod("next")]}))).result == "accepted"
 

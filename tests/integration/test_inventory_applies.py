@@ -34,18 +34,18 @@ async def member(door: Door, tenant: Scope) -> Member:
 
 
 async def pods(door: Door, scope: Scope, only: InventoryFilter = EVERYTHING) -> dict[str, PodRow]:
-    async with door.db.read() as c:
+    async with door.db.read(scope) as c:
         return {each.uid: each for each in await listed_pods(c, scope, only)}
 
 
 async def counted(door: Door, scope: Scope, member: Member) -> tuple[int | None, ...]:
-    async with door.db.read() as c:
+    async with door.db.read(scope) as c:
         counts = (await counts_by_registration(c, scope, [member.registration]))[member.registration]
     return counts.nodes, counts.pods, counts.services
 
 
 async def owners(door: Door, scope: Scope, ip: str, at: datetime) -> list[tuple[str, str]]:
-    async with door.db.read() as c:
+    async with door.db.read(scope) as c:
         return [
             (owner.kind, owner.uid) for found in await address_owner(c, scope, ip, None, at) for owner in found.owners
         ]
@@ -87,7 +87,7 @@ async def test_a_snapshot_in_parts_closes_with_its_last(door: Door, tenant: Scop
 async def test_a_first_snapshot_in_parts(door: Door, tenant: Scope, member: Member) -> None:
     spoke = Spoke(member.registration)
     await member.send(spoke.snapshot({"pods": [pod("a")]}, part=1, parts=2))
-    async with door.db.read() as c:
+    async with door.db.read(tenant) as c:
         part = await counts_by_registration(c, tenant, [member.registration])
     assert part == {}, "a part is not how many there are"
     await member.send(spoke.snapshot({"pods": [pod("b")]}, part=2, parts=2))
@@ -197,5 +197,5 @@ async def test_workloads_end_kind_by_kind(door: Door, tenant: Scope, member: Mem
     rows = [upsert(kind, namespace="shop", name=kind.lower(), kind=kind) for kind in ("Deployment", "CronJob", "Job")]
     await member.send(spoke.snapshot({"workloads": rows}))
     await member.send(spoke.snapshot({}, covers=("workloads/CronJob", "workloads/Job", "workloads/New", "sources")))
-    async with door.db.read() as c:
+    async with door.db.read(tenant) as c:
         assert [row.uid for row in await c.rows(select(tables.workloads.c.uid))] == ["Deployment"]

@@ -49,7 +49,7 @@ async def fleet(db: Any, tenant: Any) -> AsyncIterator[Fleet]:
 
 async def stored(fleet: Fleet) -> tuple[list[str], list[str], int]:
     """CIDRs, pools, and parts that wait."""
-    async with fleet.db.read() as c:
+    async with fleet.db.read(fleet.scope) as c:
         cidrs = [str(row.cidr) for row in await c.rows(select(tables.allocations).order_by(tables.allocations.c.cidr))]
         pools = [row.name for row in await c.rows(select(tables.pools).order_by(tables.pools.c.name))]
         return cidrs, pools, await c.scalar(select(func.count()).select_from(statement_parts))
@@ -169,5 +169,5 @@ async def test_more_ranges_than_one_batch_takes_arrive_as_the_spoke_sends_them(f
     for sealed in batches:
         assert await stored(fleet) == ([], [], batches.index(sealed))
         await member.send(sealed)
-    async with fleet.db.read() as c:
+    async with fleet.db.read(fleet.scope) as c:
         assert await c.scalar(select(func.count()).select_from(tables.allocations)) == rows

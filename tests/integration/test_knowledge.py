@@ -154,7 +154,7 @@ async def test_however_many_clusters_are_asked_about_it_is_the_same_statements(f
 async def test_what_is_missing_is_a_finding_that_says_so(fleet: Fleet, db: Database) -> None:
     await fleet.cluster("shop", ("node", "10.1.0.7/32"))
     await inventory(fleet, "shop", services="forbidden", pods="forbidden")
-    async with db.read() as c:
+    async with db.read(fleet.scope) as c:
         seen = await drafts_by_detector(c, fleet.scope, START, FactLoader())
     (draft,) = seen["unreadable-sources"]
     assert draft.title == "shop: its addresses are not known whole"

@@ -23,35 +23,35 @@ async def door(db: Database) -> AsyncIterator[Door]:
 
 
 async def _domain_of(door: Door, scope: Scope, member: Member) -> UUID:
-    async with door.db.read() as c:
+    async with door.db.read(scope) as c:
         return (await registrations_by_ids(c, scope, [member.registration]))[member.registration].domain_id
 
 
 async def _moved_and_revoked(door: Door, tenant: Scope) -> tuple[Member, UUID]:
     member = await door.member(tenant, "prod-1")
-    async with door.db.write() as c:
+    async with door.db.write(tenant) as c:
         vpc = (await service.create_domain(c, tenant, "vpc")).id
         await service.move_clusters(c, tenant, vpc, [member.registration], now=door.db.clock.now())
-    async with door.db.write() as c:
+    async with door.db.write(tenant) as c:
         await service.revoke(c, tenant, door.db.clock, member.registration)
     return member, vpc
 
 
 async def test_a_token_names_the_domain(door: Door, tenant: Scope) -> None:
-    async with door.db.write() as c:
+    async with door.db.write(tenant) as c:
         vpc = (await service.create_domain(c, tenant, "vpc")).id
     member = Member(door, "prod-1")
     await member.enrol(await door.join_token(tenant, domain_id=vpc, auto_approve=True))
     assert await _domain_of(door, tenant, member) == vpc
-    async with door.db.read() as c:
+    async with door.db.read(tenant) as c:
         assert len(await registrations_by_ids(c, tenant, [member.registration])) == 1
 
 
 async def test_a_domain_that_is_no_more_takes_nobody_in(door: Door, tenant: Scope) -> None:
-    async with door.db.write() as c:
+    async with door.db.write(tenant) as c:
         vpc = (await service.create_domain(c, tenant, "vpc")).id
     token = await door.join_token(tenant, domain_id=vpc)
-    async with door.db.write() as c:
+    async with door.db.write(tenant) as c:
         await service.delete_domain(c, tenant, vpc, now=door.db.clock.now())
     with pytest.raises(RefusedByHubError) as refused:
         await Member(door, "prod-1").enrol(token)
@@ -85,7 +85,7 @@ async def test_another_cluster_of_the_name_does_not_and_is_told(door: Door, tena
 
 async def test_a_domain_that_ended_meanwhile_is_told(door: Door, tenant: Scope) -> None:
     _, vpc = await _moved_and_revoked(door, tenant)
-    async with door.db.write() as c:
+    async with door.db.write(tenant) as c:
         await service.delete_domain(c, tenant, vpc, now=door.db.clock.now())
     again = Member(door, "prod-1")
     assert "'vpc', which is no more" in (await again.enrol(await door.join_token(tenant))).notice
@@ -93,7 +93,7 @@ async def test_a_domain_that_ended_meanwhile_is_told(door: Door, tenant: Scope) 
 
 async def test_one_that_had_only_its_own_domain_hears_nothing(door: Door, tenant: Scope) -> None:
     first = await door.member(tenant, "prod-1")
-    async with door.db.write() as c:
+    async with door.db.write(tenant) as c:
         await service.revoke(c, tenant, door.db.clock, first.registration)
     again = Member(door, "prod-1")
     assert (await again.enrol(await door.join_token(tenant))).notice == ""

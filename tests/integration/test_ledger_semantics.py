@@ -57,7 +57,7 @@ def sequence(registration: UUID, rng: random.Random) -> list[bytes]:
 async def state(door: Door, scope: Scope, member: Member) -> tuple[object, ...]:
     only = InventoryFilter(registration_ids=(member.registration,))
     ids = [member.registration]
-    async with door.db.read() as c:
+    async with door.db.read(scope) as c:
         live = await listed_pods(c, scope, only)
         counts = (await counts_by_registration(c, scope, ids))[member.registration]
         sums = (await completeness(c, scope, ids, START - timedelta(days=1), START + timedelta(days=1)))[ids[0]]
@@ -232,6 +232,6 @@ async def test_listeners_hear_of_a_batch_once(db: Database, tenant: Scope) -> No
 async def test_another_tenant_reads_nothing_of_it(door: Door, tenant: Scope, other_tenant: Scope) -> None:
     member = await door.member(tenant)
     await member.send(Spoke(member.registration).snapshot({"pods": [pod("a")]}))
-    async with door.db.read() as c:
+    async with door.db.read(tenant) as c:
         assert await listed_pods(c, other_tenant, InventoryFilter(include_gone=True)) == []
         assert await counts_by_registration(c, other_tenant, [member.registration]) == {}

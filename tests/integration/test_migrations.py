@@ -13,11 +13,12 @@ from periplus_hub.kit.db import Database
 from periplus_hub.kit.errors import Refusal
 
 from tests.support.clock import FakeClock
-from tests.support.hub_db import all_tables
+from tests.support.hub_db import all_tables, as_owner
+from tests.support.hub_db import migrate as migrated
 
 
 async def run(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
+    connection = await asyncpg.connect(as_owner(url).replace("+asyncpg", ""))
     try:
         await connection.execute(statement)
     finally:
@@ -37,7 +38,7 @@ async def differences(db: Database) -> list[object]:
 
 
 async def test_an_empty_database_gets_exactly_the_tables_of_the_code(empty_database_url: str, clock: FakeClock) -> None:
-    await migrate.upgrade(empty_database_url)
+    await migrated(empty_database_url)
     db = Database(empty_database_url, clock)
     try:
         await migrate.check_schema(db)
@@ -76,12 +77,12 @@ def with_a_next_release(folder: Path, more: str = "") -> Path:
 async def test_rows_survive_an_upgrade(
     empty_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await migrate.upgrade(empty_database_url)
+    await migrated(empty_database_url)
     await run(empty_database_url, "INSERT INTO tenants (id, name) VALUES (gen_random_uuid(), 'kept')")
-    await migrate.upgrade(empty_database_url)
+    await migrated(empty_database_url)
     following = await asyncio.to_thread(with_a_next_release, tmp_path)
     monkeypatch.setattr(migrate, "migrations_folder", lambda: following)
-    await migrate.upgrade(empty_database_url)
+    await migrated(empty_database_url)
     kept = "SELECT count(*) = 1 FROM tenants WHERE name = 'kept' AND cost_centre = 'unknown'"
     await run(empty_database_url, f"DO $$ BEGIN ASSERT ({kept}); END $$")
 
@@ -90,12 +91,12 @@ async def test_rows_survive_an_upgrade(
 async def test_an_upgrade_that_fails_half_way_leaves_everything_as_it_was(
     empty_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await migrate.upgrade(empty_database_url)
+    await migrated(empty_database_url)
     before = migrate.known_revisions()[-1]
     following = await asyncio.to_thread(with_a_next_release, tmp_path, 'op.execute("SELECT 1 / 0")')
     monkeypatch.setattr(migrate, "migrations_folder", lambda: following)
     with pytest.raises(DBAPIError, match="division by zero"):
-        await migrate.upgrade(empty_database_url)
+        await migrated(empty_database_url)
     column = "SELECT count(*) = 0 FROM information_schema.columns WHERE column_name = 'cost_centre'"
     await run(empty_database_url, f"DO $$ BEGIN ASSERT ({column}); END $$")
     await run(empty_database_url, f"DO $$ BEGIN ASSERT (SELECT version_num = '{before}' FROM alembic_version); END $$")
@@ -133,7 +134,7 @@ async def test_a_newer_schema_is_refused_by_start_and_migration(db: Database, da
     with pytest.raises(Refusal, match=f"schema is {revision}, and this hub knows"):
         await migrate.check_schema(db)
     with pytest.raises(Refusal, match=f"schema is {revision}"):
-        await migrate.upgrade(database_url)
+        await migrated(database_url)
 
 
 async def test_one_expansion_ahead_is_the_middle_of_an_upgrade(db: Database, database_url: str) -> None:
@@ -154,9 +155,9 @@ async def test_a_migration_waits_for_the_one_that_runs(db: Database, database_ur
     async with db.advisory_lock("periplus.migrate") as held:
         assert held is not None
         with pytest.raises(Refusal, match="another process has been migrating"):
-            await migrate.upgrade(database_url)
+            await migrated(database_url)
     monkeypatch.undo()
-    await migrate.upgrade(database_url)
+    await migrated(database_url)
 
 
 @pytest.mark.promise("schemas-are-checked")
@@ -165,21 +166,21 @@ async def test_a_lock_that_somebody_holds_ends_the_migration_without_half_of_it(
 ) -> None:
     monkeypatch.setitem(migrate._SETTINGS, "lock_timeout", "100ms")
     await run(empty_database_url, "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
-    holder = await asyncpg.connect(empty_database_url.replace("+asyncpg", ""))
+    holder = await asyncpg.connect(as_owner(empty_database_url).replace("+asyncpg", ""))
     async with holder.transaction():
         await holder.execute("LOCK TABLE alembic_version IN SHARE MODE")
         with pytest.raises(Refusal, match="waited too long"):
-            await migrate.upgrade(empty_database_url)
+            await migrated(empty_database_url)
     assert await holder.fetchval("SELECT to_regclass('tenants')") is None
     await holder.close()
-    await migrate.upgrade(empty_database_url)
+    await migrated(empty_database_url)
 
 
 @pytest.mark.promise("schemas-are-checked")
 async def test_a_hub_one_revision_behind_goes_on_during_an_upgrade(db: Database, database_url: str) -> None:
     ahead = f"expand_{len(migrate.known_revisions()) + 1:04d}"
     await run(database_url, f"UPDATE alembic_version SET version_num = '{ahead}'")
-    await migrate.upgrade(database_url)
+    await migrated(database_url)
     await migrate.check_schema(db)
     await run(database_url, f"DO $$ BEGIN ASSERT (SELECT version_num = '{ahead}' FROM alembic_version); END $$")
 
@@ -189,6 +190,6 @@ async def test_a_server_that_is_too_old_is_named(
     db: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(migrate, "OLDEST_POSTGRES", 99)
-    for refused in (migrate.upgrade(database_url), migrate.check_schema(db)):
+    for refused in (migrated(database_url), migrate.check_schema(db)):
         with pytest.raises(Refusal, match="needs 99 or newer"):
             await refused

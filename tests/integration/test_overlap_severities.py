@@ -56,7 +56,7 @@ async def mixed(fleet: Fleet) -> Fleet:
     await fleet.cluster("pods", ("pod", ROOT), ("node", "10.0.9.9/32"))
     await fleet.cluster("nodes", ("node", "10.0.7.1/32"))
     await fleet.cluster("far", ("service", "10.0.8.0/24"))
-    async with fleet.db.write() as c:
+    async with fleet.db.write(fleet.scope) as c:
         home = await fleet.domain_of(c, fleet.registration("pods"))
         await move_clusters(c, fleet.scope, home, [fleet.registration("nodes")], now=START)
     await fleet.settle()
@@ -191,7 +191,7 @@ async def test_changes_change_each_ones_severity(mixed: Fleet) -> None:
 
 
 async def test_an_accepted_group_is_intended_for_everybody_in_it(mixed: Fleet) -> None:
-    async with mixed.db.write() as c:
+    async with mixed.db.write(mixed.scope) as c:
         await service.accept_overlap(c, mixed.scope, ROOT, "behind a gateway", START + timedelta(days=1), START)
     found = await group(mixed)
     assert set(by_cluster(found).values()) == {"INTENDED"}
@@ -222,7 +222,7 @@ async def test_what_joining_would_bring_is_told_for_each(mixed: Fleet) -> None:
 
 
 async def test_a_finding_names_the_clusters_it_is_true_for(mixed: Fleet) -> None:
-    async with mixed.db.read() as c:
+    async with mixed.db.read(mixed.scope) as c:
         (draft,) = list((await drafts_by_detector(c, mixed.scope, START, FactLoader()))["overlaps"])
     assert draft.why.startswith("nodes and pods collide inside 10.0.0.0/16.")
     assert draft.evidence["cluster_names"] == ["nodes", "pods"]
@@ -254,10 +254,10 @@ async def test_clusters_that_collide_with_themselves_are_not_said_to_collide_wit
     assert (found["severity"], by_cluster(found)) == ("CONFLICT", {"one": "CONFLICT", "two": "CONFLICT"})
     assert found["why"] == "The service range of a cluster covers pods or nodes of the same cluster."
     assert "kube-proxy" in found["breaks"][0]
-    async with fleet.db.read() as c:
+    async with fleet.db.read(fleet.scope) as c:
         (draft,) = list((await drafts_by_detector(c, fleet.scope, START, FactLoader()))["overlaps"])
     assert draft.why.startswith(f"one and two each collide with themselves inside {ROOT}.")
-    async with fleet.db.write() as c:
+    async with fleet.db.write(fleet.scope) as c:
         home = await fleet.domain_of(c, fleet.registration("one"))
         await move_clusters(c, fleet.scope, home, [fleet.registration("two")], now=START)
     await fleet.settle(60)

@@ -31,7 +31,7 @@ async def fleet(db: Any, tenant: Any) -> AsyncIterator[Fleet]:
 
 
 async def stored(fleet: Fleet) -> list[tuple[str, str]]:
-    async with fleet.db.read() as c:
+    async with fleet.db.read(fleet.scope) as c:
         table = tables.allocations
         rows = await c.rows(select(table.c.kind, table.c.cidr).order_by(table.c.first_key, table.c.last_key.desc()))
     return [(row.kind, str(row.cidr)) for row in rows]
@@ -55,10 +55,10 @@ async def test_two_clusters_with_one_default_are_a_latent_group(fleet: Fleet) ->
 async def test_only_what_differs_is_touched_and_since_is_kept(fleet: Fleet) -> None:
     await fleet.cluster("a", POD, ("node", "192.168.0.1/32"))
     table = tables.allocations
-    async with fleet.db.read() as c:
+    async with fleet.db.read(fleet.scope) as c:
         before = {row.cidr: (row.since, row.xmin) for row in await c.rows(_rows_with_version(table))}
     await fleet.report("a", POD, ("node", "192.168.0.2/32"))
-    async with fleet.db.read() as c:
+    async with fleet.db.read(fleet.scope) as c:
         after = {row.cidr: (row.since, row.xmin) for row in await c.rows(_rows_with_version(table))}
     assert sorted(map(str, after)) == ["10.244.0.0/16", "192.168.0.2/32"]
     kept = before.keys() & after.keys()
@@ -80,7 +80,7 @@ async def test_the_same_set_again_is_no_revision(fleet: Fleet) -> None:
 
 async def test_while_nothing_changes_it_is_said_every_minute_that_the_groups_are_right(fleet: Fleet) -> None:
     async def known_at() -> int:
-        async with fleet.db.read() as c:
+        async with fleet.db.read(fleet.scope) as c:
             at = (await register_status(c, fleet.scope)).at
         assert at is not None
         return round((at - START).total_seconds())
@@ -226,7 +226,7 @@ async def test_another_tenant_sees_nothing(fleet: Fleet, other_tenant: Any) -> N
     await fleet.settle()
     (group,) = await fleet.groups()
     asked = repository_groups.GroupAsk(GroupFilter(), START)
-    async with fleet.db.read() as c:
+    async with fleet.db.read(fleet.scope) as c:
         assert await repository_groups.group_rows(c, other_tenant, [group.id], START) == {}
         pages = await repository_groups.clusters_of_groups(c, other_tenant, [group.id], Window(10), asked)
         assert pages[group.id].rows == []
@@ -246,7 +246,7 @@ async def test_the_register_is_not_current_while_a_revoked_cluster_is_still_in_i
     assert not await current()
     await fleet.settle()
     assert await current()
-    async with fleet.db.write() as c:
+    async with fleet.db.write(fleet.scope) as c:
         await revoke(c, fleet.scope, fleet.db.clock, fleet.registration("b"))
     assert not await current()
     await fleet.settle(60)
@@ -258,12 +258,12 @@ async def test_a_leader_that_comes_back_does_not_trust_what_it_remembers(fleet: 
     await fleet.cluster("a", POD)
     await fleet.cluster("b", POD)
     await fleet.settle()
-    async with fleet.db.write() as c:
+    async with fleet.db.write(fleet.scope) as c:
         homes = [await fleet.domain_of(c, fleet.registration(name)) for name in "ab"]
         await connect(c, fleet.scope, ordered_pair(*homes), Mode.FLAT, now=START)
     await OverlapsJob(fleet.db).refresh(fleet.scope.tenant_id, START)
     assert [group.severity for group in await fleet.groups()] == [Severity.CONFLICT]
-    async with fleet.db.write() as c:
+    async with fleet.db.write(fleet.scope) as c:
         await disconnect(c, fleet.scope, ordered_pair(*homes), now=START)
     await fleet.settle(60)
     assert [group.severity for group in await fleet.groups()] == [Severity.LATENT]

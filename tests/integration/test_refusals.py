@@ -42,7 +42,7 @@ async def operators(db: Database) -> Scope:
 
 async def refused(db: Database, scope: Scope) -> list[dict[str, Any]]:
     """The refusals in a tenant's trail."""
-    async with db.read() as c:
+    async with db.read(scope) as c:
         rows = await c.rows(select(audit_events).where(owned(scope, audit_events)).order_by(audit_events.c.id))
     return [dict(row._mapping) for row in rows if row.action.endswith(":refuse")]
 

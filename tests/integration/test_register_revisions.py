@@ -34,7 +34,7 @@ async def fleet(db: Database, tenant: Any) -> AsyncIterator[Fleet]:
 
 
 async def status(fleet: Fleet) -> RegisterStatus:
-    async with fleet.db.read() as c:
+    async with fleet.db.read(fleet.scope) as c:
         return await register_status(c, fleet.scope)
 
 
@@ -46,7 +46,7 @@ async def follows(fleet: Fleet, change: Change) -> None:
     """The change is one transaction, after which the stored groups are known to be old until the leader's next look."""
     before = await status(fleet)
     assert before.current
-    async with fleet.db.write() as c:
+    async with fleet.db.write(fleet.scope) as c:
         await change(fleet, c)
     after = await status(fleet)
     assert not after.current
@@ -115,7 +115,7 @@ async def test_an_approval_by_a_person_and_one_by_a_join_token(fleet: Fleet) -> 
 
     await follows(fleet, approve)
     before = (await status(fleet)).latest
-    async with fleet.db.write() as c:
+    async with fleet.db.write(fleet.scope) as c:
         await approve(fleet, c)
     assert (await status(fleet)).latest == before, "approving twice changes nothing"
     await fleet.door.member(fleet.scope, "d")
@@ -123,7 +123,7 @@ async def test_an_approval_by_a_person_and_one_by_a_join_token(fleet: Fleet) -> 
 
 
 async def test_another_replica_that_leads_afterwards_sees_it_too(fleet: Fleet) -> None:
-    async with fleet.db.write() as c:
+    async with fleet.db.write(fleet.scope) as c:
         await move(fleet, c)
     revision = await OverlapsJob(fleet.db).refresh(fleet.scope.tenant_id, START)
     assert revision == (await status(fleet)).latest

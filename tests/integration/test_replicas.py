@@ -108,7 +108,7 @@ async def test_the_register_follows_at_once_what_is_done_in_another_replica(
         for bridge in bridges:
             await bridge.connected.wait()
         await told.get()
-        async with db.read() as c:
+        async with db.read(tenant) as c:
             home, other = [f"NetworkDomain:{await fleet.domain_of(c, fleet.registration(name))}" for name in "ab"]
         text = {
             "move": "mutation($d: ID!, $c: ID!) { moveClusters(domain: $d, clusters: [$c]) { __typename } }",

@@ -113,7 +113,7 @@ class Cluster:
 
     async def known(self) -> dict[str, Any]:
         """What the hub has of it, without what is expected to move."""
-        async with self.fleet.db.read() as c:
+        async with self.fleet.db.read(self.fleet.scope) as c:
             found: dict[str, Any] = {
                 name: {row.uid for row in await c.rows(select(table.c.uid))}
                 for name, table in (
@@ -136,7 +136,7 @@ class Cluster:
         return found
 
     async def source(self, name: str) -> tuple[str, Any]:
-        async with self.fleet.db.read() as c:
+        async with self.fleet.db.read(self.fleet.scope) as c:
             (row,) = await c.rows(select(tables.sources).where(tables.sources.c.uid == name))
         return row.state, row.as_of
 

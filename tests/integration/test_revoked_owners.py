@@ -21,11 +21,11 @@ async def test_a_revoked_cluster_owns_addresses_only_until_it_was_revoked(
         await member.send(Spoke(member.registration).snapshot({"pods": [pod("a", "10.1.0.1")]}))
         seen = clock.now()
         clock.advance(60)
-        async with db.write() as c:
+        async with db.write(tenant) as c:
             await service.revoke(c, tenant, clock, member.registration)
     finally:
         door.intake.close()
-    async with db.read() as c:
+    async with db.read(tenant) as c:
         before = await address_owner(c, tenant, "10.1.0.1", None, seen + timedelta(seconds=30))
         after = await address_owner(c, tenant, "10.1.0.1", None, seen + timedelta(seconds=90))
     assert [owner.uid for found in before for owner in found.owners] == ["a"]

@@ -28,7 +28,7 @@ async def door(db: Database) -> AsyncIterator[Door]:
 
 
 async def found(door: Door, scope: Scope) -> list[str]:
-    async with door.db.read() as c:
+    async with door.db.read(scope) as c:
         drafts = (await drafts_by_detector(c, scope, door.db.clock.now(), FactLoader()))["shared-identity"]
     return [str(draft.registration_id) for draft in drafts]
 

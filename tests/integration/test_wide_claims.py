@@ -39,7 +39,7 @@ async def fleet(db: Database, tenant: Scope) -> AsyncIterator[Fleet]:
     await opened.cluster("wide", ("pod", "192.168.0.0/16"))
     await one_network(opened, "a", "b", "c", "d")
     await opened.settle()
-    async with db.write() as c:
+    async with db.write(tenant) as c:
         await service.accept_overlap(c, tenant, ACCEPTED, "one is going", START + timedelta(days=9), START)
     (finding,) = await findings(opened, 0)
     await opened.ask(KNOW, finding=finding["id"])
@@ -48,7 +48,7 @@ async def fleet(db: Database, tenant: Scope) -> AsyncIterator[Fleet]:
 
 
 async def one_network(fleet: Fleet, *names: str) -> None:
-    async with fleet.db.write() as c:
+    async with fleet.db.write(fleet.scope) as c:
         home = await fleet.domain_of(c, fleet.registration(names[0]))
         await move_clusters(c, fleet.scope, home, [fleet.registration(name) for name in names[1:]], now=START)
 
@@ -122,7 +122,7 @@ async def test_in_the_group_of_a_wide_range_everybody_is_hit_as_that_range_hits_
 async def test_who_accepts_a_wide_range_accepts_nothing_of_what_lies_inside(fleet: Fleet) -> None:
     await fleet.report("wide", ("pod", WIDE))
     await fleet.settle(60)
-    async with fleet.db.write() as c:
+    async with fleet.db.write(fleet.scope) as c:
         await service.accept_overlap(c, fleet.scope, WIDE, "it is a lab", START + timedelta(days=9), START)
     assert {cidr: each["severity"] for cidr, each in (await groups(fleet)).items()} == {
         WIDE: "INTENDED",

@@ -33,7 +33,7 @@ async def running(folder: Path, *, account: str | None = None) -> AsyncIterator[
 
 async def ask(server: EmbeddedPostgres, question: str) -> object:
     """One value, as the server's superuser."""
-    connection = await asyncpg.connect(server.url.replace("+asyncpg", ""))
+    connection = await asyncpg.connect(server.urls.owner.replace("+asyncpg", ""))
     try:
         return await connection.fetchval(question)
     finally:

@@ -73,7 +73,7 @@ def door(db: Database, clock: FakeClock, **extra: Any) -> Door:
 
 async def token_for(db: Database, scope: Scope, role: Role) -> str:
     """A token of this role in the scope's tenant."""
-    async with db.write() as c:
+    async with db.write(scope) as c:
         _, text = await create_token(c, scope, f"test-{role}", role, now=SEEN)
     return text
 
@@ -127,7 +127,7 @@ async def seed(db: Database, scope: Scope, *, clusters: int = 2, objects: int = 
     """A fleet: every cluster uses 10.244.0.0/16, so all are in one overlap group; ids differ per tenant."""
     ids = [new_id() for _ in range(2 * clusters)]
     made = Fleet(ids[:clusters], ids[clusters:], *(new_id() for _ in range(7)))
-    async with db.write() as c:
+    async with db.write(scope) as c:
         for at, (cluster, domain) in enumerate(zip(made.clusters, made.domains, strict=True)):
             await _cluster(c, scope, at, cluster, domain)
             await _inventory(c, scope, cluster, objects)

@@ -74,9 +74,9 @@ async def enrolled(db: Database, http: httpx.AsyncClient, scope: Scope, name: st
     return await door.member(scope, name)
 
 
-async def judge(db: Database, member: Member, sent: int, collected: int) -> None:
+async def judge(db: Database, scope: Scope, member: Member, sent: int, collected: int) -> None:
     mine = member.registration
-    async with db.read() as c:
+    async with db.read(scope) as c:
         assert await c.scalar(select(func.count()).where(batches.c.registration_id == mine)) == sent
         live = select(func.count()).where(pods.c.registration_id == mine, pods.c.valid_to.is_(None))
         assert await c.scalar(live) == 2 * sent

@@ -23,10 +23,17 @@ _TEMPLATE = "periplus_template"
 _numbers = itertools.count(1)
 
 
+class Urls(Protocol):
+    """What is used of `kit.db_urls.Urls`."""
+
+    hub: str
+    owner: str
+
+
 class Server(Protocol):
     """What is used of EmbeddedPostgres."""
 
-    def url_of(self, database: str) -> str:
+    def urls_of(self, database: str) -> "Urls":
         """For SQLAlchemy."""
         ...
 
@@ -37,25 +44,25 @@ class PostgresForTests:
     def __init__(self, server: Server) -> None:
         self._server = server
 
-    def url(self, database: str) -> str:
-        """For `Database`."""
-        return self._server.url_of(database)
+    def urls(self, database: str) -> Urls:
+        """As the hub's role and as the owner, who is the server's superuser."""
+        return self._server.urls_of(database)
 
     async def admin(self, statement: str) -> None:
         """One statement outside any transaction, as the server's superuser."""
         asyncpg = importlib.import_module("asyncpg")
-        connection = await asyncpg.connect(self.url("postgres").replace("+asyncpg", ""))
+        connection = await asyncpg.connect(self.urls("postgres").owner.replace("+asyncpg", ""))
         try:
             await connection.execute(statement)
         finally:
             await connection.close()
 
     async def empty(self) -> str:
-        """A new database with nothing in it; returns its URL."""
+        """A new database with nothing in it; returns its URL for the hub's role."""
         return await self._create("template0")
 
     async def copy(self) -> str:
-        """A new database with the whole schema and no rows; returns its URL."""
+        """A new database with the whole schema and no rows; returns its URL for the hub's role."""
         return await self._create(_TEMPLATE)
 
     async def drop(self, url: str) -> None:
@@ -66,7 +73,7 @@ class PostgresForTests:
     async def _create(self, template: str) -> str:
         name = f"test_{next(_numbers)}"
         await self.admin(f"CREATE DATABASE {name} TEMPLATE {template}")
-        return self.url(name)
+        return self.urls(name).hub
 
 
 @pytest.fixture(scope="session")
@@ -136,15 +143,25 @@ async def other_tenant(db: object) -> object:
 
 async def make_tenant(db: object, name: str) -> object:
     """A new tenant and its admin's Scope; `db` is a `Database`."""
-    tenant_id = _hub("kit.ids").new_id()
-    async with cast("ModuleType", db).write() as c:
-        await c.execute(_hub("access.tables").tenants.insert().values(id=tenant_id, name=name))
-    return cast("object", _hub("access.scope").system_scope(tenant_id, f"test:{name}"))
+    scope = _hub("access.scope").system_scope(_hub("kit.ids").new_id(), f"test:{name}")
+    async with cast("ModuleType", db).write(scope) as c:
+        await _hub("access.repository").add_tenant(c, scope, name)
+    return cast("object", scope)
 
 
 async def _make_template(server: PostgresForTests) -> None:
     await server.admin(f"CREATE DATABASE {_TEMPLATE}")
-    await _hub("kit.migrate").upgrade(server.url(_TEMPLATE))
+    await migrate(server.urls(_TEMPLATE).hub)
+
+
+def as_owner(url: str) -> str:
+    """The same database as the owner of its tables, the server's superuser."""
+    return url.replace("//periplus_hub@", "//periplus@")
+
+
+async def migrate(url: str) -> None:
+    """Bring the schema up to date for the hub's role, to whom the URL belongs."""
+    await _hub("kit.migrate").upgrade(as_owner(url), "periplus_hub")
 
 
 def all_tables() -> ModuleType:

@@ -84,7 +84,7 @@ class Fleet:
 
     async def groups(self, seconds: float = 0, **filters: Any) -> list[OverlapGroup]:
         """What people see."""
-        async with self.db.read() as c:
+        async with self.db.read(self.scope) as c:
             asked = repository_groups.GroupAsk(GroupFilter(**filters), START + timedelta(seconds=seconds))
             page = await repository_groups.groups(c, self.scope, [None], Window(1000), asked)
         return [group_of(row) for row in page[None].rows]

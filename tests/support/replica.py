@@ -18,8 +18,11 @@ from periplus_hub.kit import embedded_binaries
 from periplus_hub.kit.embedded_account import Account, server_account
 from periplus_hub.kit.embedded_binaries import Binaries, find_binaries
 from periplus_hub.kit.embedded_server import TUNING, Server, initialise
+from periplus_hub.kit.migrate import upgrade
 
 ROLE = "periplus"
+"""The superuser, who owns the tables."""
+HUB = "periplus_hub"
 _READY_S = 60.0
 _STOP_S = 20.0
 _NO_DISK = {"fsync": "off", "full_page_writes": "off"}
@@ -114,10 +117,15 @@ class Pair:
     primary: Node
     standby: Node
 
-    def url(self, role: str = ROLE) -> str:
+    def url(self, role: str = HUB) -> str:
         """Of whichever of the two takes writes."""
         hosts = ",".join(quote(str(node.socket), safe="/") for node in (self.primary, self.standby))
         return f"postgresql+asyncpg://{role}@/postgres?host={hosts}&target_session_attrs=read-write"
+
+    async def migrate(self) -> None:
+        """The schema, and a hub's role that sees how far standbys are."""
+        await upgrade(self.url(ROLE), HUB)
+        await self.primary.ask(f"GRANT pg_monitor TO {HUB}")
 
     async def synchronous(self, names: str = "standby") -> None:
         """Commits wait for the standby from now on."""
@@ -194,7 +202,7 @@ def _prepare(root: Path) -> Pair:
     for node in (pair.primary, pair.standby):
         node.files.mkdir(mode=0o700)
         account.owns(node.files)
-    initialise(binaries, account, pair.primary.files, ROLE, ephemeral=True)
+    initialise(binaries, account, pair.primary.files, (ROLE, HUB), ephemeral=True)
     return pair
 
 

@@ -76,7 +76,7 @@ class Door:
     refusals: Refusals
 
     async def join_token(self, scope: Scope, **options: Any) -> str:
-        async with self.db.write() as c:
+        async with self.db.write(scope) as c:
             return (await create_join_token(c, scope, self.db.clock, **options)).text
 
     async def member(self, scope: Scope, name: str = "prod-1", **facts: Any) -> "Member":

@@ -15,6 +15,8 @@ import asyncpg
 from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.db import Database, DatabaseLimits
 
+from tests.support.hub_db import as_owner
+
 _SETTINGS = {
     "session_preload_libraries": "auto_explain",
     "auto_explain.log_min_duration": "0",
@@ -61,7 +63,7 @@ def _touched(plan: Mapping[str, Any]) -> Iterator[int]:
 @asynccontextmanager
 async def explained(url: str, clock: Clock) -> AsyncIterator[tuple[Database, Work]]:
     """A `Database` at `url` whose statements are counted in the `Work`; nothing there is ever analysed."""
-    admin = await asyncpg.connect(url.replace("+asyncpg", ""))
+    admin = await asyncpg.connect(as_owner(url).replace("+asyncpg", ""))
     name = await admin.fetchval("SELECT current_database()")
     for setting, value in _SETTINGS.items():
         await admin.execute(f"ALTER DATABASE {name} SET {setting} = '{value}'")

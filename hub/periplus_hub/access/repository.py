@@ -23,16 +23,9 @@ def _token(row: Row[Any]) -> ApiToken:
     return ApiToken(**row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
 
 
-async def system_ensure_tenant(c: WriteConnection, tenant_id: UUID, name: str) -> UUID:
-    """The tenant called `name`, made with `tenant_id` when there is none yet."""
-    await c.execute(upsert(tables.tenants).values(id=tenant_id, name=name).on_conflict_do_nothing())
-    found: UUID = await c.scalar(select(tables.tenants.c.id).where(tables.tenants.c.name == name))
-    return found
-
-
-async def system_add_tenant(c: WriteConnection, tenant_id: UUID, name: str) -> bool:
-    """A new tenant; False when the name is taken."""
-    statement = upsert(tables.tenants).values(id=tenant_id, name=name)
+async def add_tenant(c: WriteConnection, scope: Scope, name: str) -> bool:
+    """The tenant of the scope, which is new; False when the name is taken."""
+    statement = upsert(tables.tenants).values(id=scope.tenant_id, name=name)
     return (await c.execute(statement.on_conflict_do_nothing())).rowcount > 0
 
 

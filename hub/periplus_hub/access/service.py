@@ -25,6 +25,7 @@ from periplus_hub.kit.db import Database, WriteConnection
 from periplus_hub.kit.db_errors import DATABASE_ERRORS
 from periplus_hub.kit.errors import Invalid, NotFound, Unavailable
 from periplus_hub.kit.ids import new_id, random_token
+from periplus_hub.kit.tenancy import EVERY_TENANT
 
 CACHE_S: Final = 5.0
 _SCHEME: Final = "bearer "
@@ -120,7 +121,7 @@ class Authenticator:
 
     async def _read(self, prefix: str) -> _Cached | None:
         now_s = self.db.clock.monotonic_s()
-        async with self.db.read() as c:
+        async with self.db.read(EVERY_TENANT) as c:
             found = await repository.system_token_by_prefix(c, prefix)
         if found is None:
             self._cache.pop(prefix, None)
@@ -136,10 +137,9 @@ class Authenticator:
     async def write_uses(self) -> None:
         """Store when tokens were last used. Apart from the questions themselves: reading must not need writing."""
         uses, self._uses = self._uses, {}
-        if uses:
-            async with self.db.write() as c:
-                for token_id, (scope, at) in uses.items():
-                    await repository.mark_used(c, scope, token_id, at)
+        for token_id, (scope, at) in uses.items():
+            async with self.db.write(scope) as c:
+                await repository.mark_used(c, scope, token_id, at)
 
     async def keep_writing_uses(self) -> None:
         """Run as a task beside a listener. What cannot be stored is lost: it is told "to about ten minutes"."""

@@ -15,7 +15,7 @@ from uuid import UUID
 import structlog
 
 from periplus_hub.access.model import Refused
-from periplus_hub.access.scope import system_scope
+from periplus_hub.access.scope import Scope, system_scope
 from periplus_hub.access.service import audit, source_address
 from periplus_hub.access.service_tenants import ensure_default_tenant
 from periplus_hub.kit.db import Database, WriteConnection
@@ -78,11 +78,12 @@ class Refusals:
         is_over = is_last or self.db.clock.monotonic_s() - (self._hour_since_s or 0) >= HOUR_S
         written = Counter[UUID]() if is_over else self._written.copy()
         due = self._due(default, written, is_over=is_over)
-        async with self.db.write() as c:
-            for (refused, address), count in due.items():
-                await _audit(c, refused, refused.tenant_id or default, address, count)
-        self._settle(due, is_over=is_over)
-        self._written = Counter() if is_over else written
+        for tenant in {key[0].tenant_id or default for key in due}:
+            mine = {key: count for key, count in due.items() if (key[0].tenant_id or default) == tenant}
+            await self._write_of(tenant, mine)
+            self._written[tenant] = written[tenant]
+        if is_over:
+            self._begin_hour()
 
     async def keep_writing(self) -> None:
         """Run as a task beside a listener; at its end what is counted is written."""
@@ -123,15 +124,21 @@ class Refusals:
                 count.is_chosen = False
         return due
 
-    def _settle(self, due: dict[_Key, _Count], *, is_over: bool) -> None:
-        """After the commit. What came meanwhile counts for the next time."""
+    async def _write_of(self, tenant: UUID, due: dict[_Key, _Count]) -> None:
+        """All of one tenant's or nothing. What comes meanwhile counts for the next time."""
+        scope = system_scope(tenant, _ACTOR)
+        async with self.db.write(scope) as c:
+            for (refused, address), count in due.items():
+                await _audit(c, scope, refused, address, count)
         for key, told in due.items():
             count = self._counts[key]
             count.times -= told.times
             count.since, count.is_written = self.db.clock.now(), True
-        if is_over:
-            self._hour_since_s = self.db.clock.monotonic_s()
-            self._counts = {key: _Count(each.since, each.times) for key, each in self._counts.items() if each.times}
+
+    def _begin_hour(self) -> None:
+        self._hour_since_s = self.db.clock.monotonic_s()
+        self._counts = {key: _Count(each.since, each.times) for key, each in self._counts.items() if each.times}
+        self._written = Counter()
 
     def _add(self, key: _Key, times: int, since: datetime) -> None:
         count = self._counts.setdefault(key, _Count(since))
@@ -139,12 +146,12 @@ class Refusals:
         count.times += times
 
 
-async def _audit(c: WriteConnection, refused: Refused, tenant: UUID, address: str, count: _Count) -> None:
-    kind, identity = (refused.kind, refused.identity) if refused.identity else ("Tenant", str(tenant))
+async def _audit(c: WriteConnection, scope: Scope, refused: Refused, address: str, count: _Count) -> None:
+    kind, identity = (refused.kind, refused.identity) if refused.identity else ("Tenant", str(scope.tenant_id))
     detail = {"reason": refused.reason, "times": count.times, "since": count.since.isoformat()}
     marked = source_address.set(address)
     try:
-        await audit(c, system_scope(tenant, _ACTOR), refused.action, kind, identity, detail=detail)
+        await audit(c, scope, refused.action, kind, identity, detail=detail)
     finally:
         source_address.reset(marked)
 

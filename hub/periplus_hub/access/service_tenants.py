@@ -11,6 +11,7 @@ from periplus_hub.access.service import audit, create_token, revoke_token
 from periplus_hub.kit.db import Database, WriteConnection
 from periplus_hub.kit.errors import Conflict, Invalid, NotFound
 from periplus_hub.kit.ids import new_id
+from periplus_hub.kit.tenancy import EVERY_TENANT
 
 DEFAULT_TENANT: Final = "default"
 _ACTOR: Final = "system:cli"
@@ -20,13 +21,16 @@ _MAX_NAME: Final = 100
 
 async def ensure_default_tenant(db: Database) -> UUID:
     """The tenant a hub works for that was never told of another."""
-    async with db.write() as c:
-        return await repository.system_ensure_tenant(c, new_id(), DEFAULT_TENANT)
+    while (found := await _tenant_called(db, DEFAULT_TENANT)) is None:
+        scope = system_scope(new_id(), _ACTOR)
+        async with db.write(scope) as c:
+            await repository.add_tenant(c, scope, DEFAULT_TENANT)
+    return found
 
 
 async def tenants(db: Database) -> list[Tenant]:
     """Every tenant, oldest first."""
-    async with db.read() as c:
+    async with db.read(EVERY_TENANT) as c:
         return await repository.system_tenants(c)
 
 
@@ -34,24 +38,29 @@ async def create_tenant(db: Database, name: str) -> str:
     """A new tenant; returns its first admin token."""
     if why := why_no_name(name, _MAX_NAME):
         raise Invalid(f"{name[:_MAX_NAME]!r} is no name for a tenant: it {why}", f"Use {ALLOWED}.")
-    tenant_id = new_id()
-    async with db.write() as c:
-        if not await repository.system_add_tenant(c, tenant_id, name):
+    scope = system_scope(new_id(), _ACTOR)
+    async with db.write(scope) as c:
+        if not await repository.add_tenant(c, scope, name):
             raise Conflict(
                 f"there is a tenant called {name!r}", f"For a token: 'periplus hub admin-token --tenant {name}'."
             )
-        scope = system_scope(tenant_id, _ACTOR)
-        await audit(c, scope, "access:tenant:create", "Tenant", str(tenant_id), after={"name": name})
+        await audit(c, scope, "access:tenant:create", "Tenant", str(scope.tenant_id), after={"name": name})
         return await _replace_token(c, scope, _MADE_HERE, db)
 
 
 async def make_admin_token(db: Database, name: str = _MADE_HERE, *, tenant: str = DEFAULT_TENANT) -> str:
     """A new admin token, straight in the database; earlier ones of this name are revoked."""
-    async with db.write() as c:
-        tenant_id = await repository.system_tenant_called(c, tenant)
-        if tenant_id is None:
-            raise NotFound(f"there is no tenant {tenant!r}", "See 'periplus hub tenants list'.")
-        return await _replace_token(c, system_scope(tenant_id, _ACTOR), name, db)
+    tenant_id = await _tenant_called(db, tenant)
+    if tenant_id is None:
+        raise NotFound(f"there is no tenant {tenant!r}", "See 'periplus hub tenants list'.")
+    scope = system_scope(tenant_id, _ACTOR)
+    async with db.write(scope) as c:
+        return await _replace_token(c, scope, name, db)
+
+
+async def _tenant_called(db: Database, name: str) -> UUID | None:
+    async with db.read(EVERY_TENANT) as c:
+        return await repository.system_tenant_called(c, name)
 
 
 async def _replace_token(c: WriteConnection, scope: Scope, name: str, db: Database) -> str:

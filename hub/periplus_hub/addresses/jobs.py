@@ -7,6 +7,7 @@ from periplus_hub.access.repository import system_tenant_ids
 from periplus_hub.addresses.service_register import Publish, RegisterKeeper
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.jobs import one_after_another
+from periplus_hub.kit.tenancy import EVERY_TENANT
 
 
 class OverlapsJob:
@@ -22,7 +23,7 @@ class OverlapsJob:
 
     async def run(self, now: datetime) -> None:
         """Every tenant in turn."""
-        async with self._db.read() as c:
+        async with self._db.read(EVERY_TENANT) as c:
             tenants = await system_tenant_ids(c)
         await one_after_another(self.refresh(tenant, now) for tenant in tenants)
 

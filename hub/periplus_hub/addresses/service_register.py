@@ -79,7 +79,7 @@ class RegisterKeeper:
 
     async def _confirm(self, status: RegisterStatus, now: datetime) -> None:
         if status.at is None or now - status.at >= CONFIRM_EVERY:
-            async with self._db.write() as c:
+            async with self._db.write(self._scope) as c:
                 await repository.confirm(c, self._scope, status.stands, now)
 
     async def _read(self) -> _News | RegisterStatus:
@@ -87,7 +87,7 @@ class RegisterKeeper:
 
         Only what is not known here is read: a domain that moves brings no allocations.
         """
-        async with self._db.read() as c:
+        async with self._db.read(self._scope) as c:
             status = await repository.register_status(c, self._scope)
             topology = await repository.topology(c, self._scope)
             kept = self._kept
@@ -119,7 +119,7 @@ class RegisterKeeper:
         changes = await asyncio.to_thread(difference, kept.groups, roots, kept.fold, now)
         free = await asyncio.to_thread(kept.fold.free)
         stands = Stand(news.status.latest, kept.fold.topology.digest)
-        async with self._db.write() as c:
+        async with self._db.write(self._scope) as c:
             if await repository.locked_stand(c, self._scope, now) != news.status.stands:
                 raise Unavailable("another process keeps the overlap register", "Nothing: the next refresh rereads it.")
             await save_free(c, self._scope, dict(free.items() - kept.free.items()))
@@ -135,7 +135,7 @@ async def read_columns(db: Database, scope: Scope, clusters: list[UUID]) -> dict
     """The allocations of many clusters, in several short statements."""
     columns: dict[UUID, ClusterColumns] = {}
     for some in batches(clusters):
-        async with db.read() as c:
+        async with db.read(scope) as c:
             columns |= await repository.cluster_columns(c, scope, some)
     return columns
 

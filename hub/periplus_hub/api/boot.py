@@ -40,9 +40,9 @@ async def start(action: Action, config: HubConfig, *arguments: str) -> str | Non
         )
     gc.disable()  # what is loaded stays: looking for garbage in it, now, later and at the end, is wasted
     loading = asyncio.get_running_loop().run_in_executor(None, importlib.import_module, "periplus_hub.api.serve")
-    async with open_store(config, join_running=action in _AT_ONCE) as url:
+    async with open_store(config, join_running=action in _AT_ONCE) as urls:
         process = getattr(await loading, action)
         gc.freeze()
         gc.enable()
-        answer: str | None = await process(config, url, *arguments)
+        answer: str | None = await process(config, urls, *arguments)
         return answer

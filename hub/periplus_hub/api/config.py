@@ -44,6 +44,11 @@ class StoreConfig(Settings):
         description="A PostgreSQL 16 or newer to use instead of the embedded one, as "
         "postgresql://user:password@host/name. Several hosts and libpq's parameters are understood.",
     )
+    migration_database_url: SecretStr | None = Field(
+        default=None,
+        description="The same database as its tables' owner, for `hub migrate` alone. Without it the role in "
+        "database_url migrates, and owns the tables.",
+    )
     postgres_account: str | None = Field(
         default=None,
         description="As root only: the existing account the embedded PostgreSQL runs as; else postgres, then nobody.",
@@ -60,7 +65,7 @@ class StoreConfig(Settings):
     )
     database_writers: int = Field(default=6, ge=5, le=200, description="Connections for batches and heartbeats.")
 
-    @field_validator("database_url")
+    @field_validator("database_url", "migration_database_url")
     @classmethod
     def _known_scheme(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None and not url.get_secret_value().startswith(_SCHEMES):
@@ -208,6 +213,8 @@ class HubConfig(StoreConfig, ListenerConfig, ProcessConfig, IngestConfig, Invent
 
     @model_validator(mode="after")
     def _one_process(self) -> Self:
+        if self.embedded and self.migration_database_url is not None:
+            raise ValueError("migration_database_url is for a server of yours: set database_url too")
         if self.embedded and self.all_in_one is False:
             raise ValueError("the embedded store belongs to one process: leave all_in_one, or set database_url")
         return self

@@ -37,7 +37,7 @@ def read(path: Path) -> list[HandedOver]:
 async def admit(db: Database, tokens: list[HandedOver]) -> None:
     """Know every token before the first spoke asks; raises Invalid."""
     scope = system_scope(await ensure_default_tenant(db), "system:join-tokens-file")
-    async with db.write() as c:
+    async with db.write(scope) as c:
         for each in tokens:
             await admit_join_token(
                 c, scope, db.clock, each.token, cluster_name=each.cluster_name, auto_approve=each.auto_approve

@@ -18,9 +18,10 @@ from periplus_hub.api.health import Health
 from periplus_hub.api.listeners import Listener, bind, serving
 from periplus_hub.api.open_files import make_room
 from periplus_hub.api.ready_file import OF_THE_FILE, ensure_admin_token, write_private, write_ready_file
-from periplus_hub.api.resources import Resources, migrated, open_resources
+from periplus_hub.api.resources import Resources, migrated, open_resources, past_row_security
 from periplus_hub.api.tracing import tracing
 from periplus_hub.findings.watch import RegisterWatch
+from periplus_hub.kit.db_urls import Urls
 from periplus_hub.kit.errors import Refusal
 from periplus_hub.kit.jobs import JobRunner, lead
 from periplus_hub.kit.tasks import beside
@@ -28,18 +29,19 @@ from periplus_hub.kit.tasks import beside
 _log: Final = structlog.get_logger(__name__)
 
 
-async def serve(config: HubConfig, url: str) -> None:
+async def serve(config: HubConfig, urls: Urls) -> None:
     """The three listeners, and the jobs too when all in one."""
     with _stop_signals() as stop, tracing():
-        async with open_resources(config, url) as resources:
+        async with open_resources(config, urls) as resources:
             await _serve(resources, stop)
 
 
-async def work(config: HubConfig, url: str) -> None:
+async def work(config: HubConfig, urls: Urls) -> None:
     """The jobs alone, with health and metrics; waits while another process leads."""
     with _stop_signals() as stop:
-        async with open_resources(config, url) as resources:
-            health = Health(resources.databases.doors)
+        async with open_resources(config, urls) as resources:
+            unbound = await past_row_security(resources)
+            health = Health(resources.databases.doors, lambda: unbound)
             own_port = config.model_copy(update={"metrics_port": config.work_metrics_port})
             listeners = bind(own_port, {"metrics": metrics_app(resources, health)}, resources.clock)
             runner = JobRunner(make_jobs(resources), resources.clock)
@@ -47,17 +49,17 @@ async def work(config: HubConfig, url: str) -> None:
                 await _run(resources, listeners, health, stop)
 
 
-async def migrate(_: HubConfig, url: str) -> None:
+async def migrate(_: HubConfig, urls: Urls) -> None:
     """Bring the schema up to date, and return."""
-    await migrated(url)
+    await migrated(urls)
 
 
-async def admin_token(config: HubConfig, url: str, tenant: str = DEFAULT_TENANT) -> str:
+async def admin_token(config: HubConfig, urls: Urls, tenant: str = DEFAULT_TENANT) -> str:
     """Replace the admin token made this way before; returns the new text.
 
     That of the default tenant is the one in the data folder's file.
     """
-    async with open_resources(config, url) as resources:
+    async with open_resources(config, urls) as resources:
         if tenant != DEFAULT_TENANT:
             return await make_admin_token(resources.databases.questions, tenant=tenant)
         text = await make_admin_token(resources.databases.questions, OF_THE_FILE)
@@ -66,15 +68,15 @@ async def admin_token(config: HubConfig, url: str, tenant: str = DEFAULT_TENANT)
     return text
 
 
-async def add_tenant(config: HubConfig, url: str, name: str) -> str:
+async def add_tenant(config: HubConfig, urls: Urls, name: str) -> str:
     """Make a tenant; returns its first admin token."""
-    async with open_resources(config, url) as resources:
+    async with open_resources(config, urls) as resources:
         return await create_tenant(resources.databases.questions, name)
 
 
-async def list_tenants(config: HubConfig, url: str) -> str:
+async def list_tenants(config: HubConfig, urls: Urls) -> str:
     """Every tenant, as JSON."""
-    async with open_resources(config, url) as resources:
+    async with open_resources(config, urls) as resources:
         found = await tenants(resources.databases.questions)
     return msgspec.json.encode([{"name": each.name, "createdAt": each.created_at} for each in found]).decode()
 
@@ -84,7 +86,8 @@ async def _serve(resources: Resources, stop: asyncio.Event) -> None:
     if config.join_tokens_file is not None:
         await join_tokens.admit(resources.databases.questions, join_tokens.read(config.join_tokens_file))
     watch = RegisterWatch(resources.databases.jobs, resources.events.publish)
-    health = Health(resources.databases.doors, watch.degraded)
+    unbound = await past_row_security(resources)
+    health = Health(resources.databases.doors, lambda: watch.degraded() | unbound)
     runner = JobRunner(make_jobs(resources), resources.clock)
     intake = make_intake(resources, (nudging(runner, OverlapsJob.name),) if config.works else ())
     apps = {

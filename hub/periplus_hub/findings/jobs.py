@@ -12,6 +12,7 @@ from periplus_hub.findings.service_facts import FactLoader
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.jobs import one_after_another
 from periplus_hub.kit.purge import purge
+from periplus_hub.kit.tenancy import EVERY_TENANT
 
 
 class FindingsJob:
@@ -27,17 +28,17 @@ class FindingsJob:
 
     async def run(self, now: datetime) -> None:
         """Every tenant in turn."""
-        async with self._db.read() as c:
+        async with self._db.read(EVERY_TENANT) as c:
             tenants = await system_tenant_ids(c)
         await one_after_another(self.detect(tenant, now) for tenant in tenants)
 
     async def detect(self, tenant: UUID, now: datetime) -> None:
         """One tenant. What a detector cannot know now stays as it stands: neither opened nor resolved."""
         scope = system_scope(tenant, "job:findings")
-        async with self._db.read() as c:
+        async with self._db.read(scope) as c:
             seen = await drafts_by_detector(c, scope, now, self._loader)
         for detector, drafts in seen.items():
-            async with self._db.write() as w:
+            async with self._db.write(scope) as w:
                 changed = await reconcile(w, scope, detector, drafts, now)
             for finding in changed:
                 self._publish(tenant, TOPIC, {"id": str(finding.id), "state": finding.state.value})
@@ -55,7 +56,8 @@ class FindingsRetentionJob:
 
     async def run(self, now: datetime) -> None:
         """Once."""
-        async with self._db.read() as c:
+        async with self._db.read(EVERY_TENANT) as c:
             tenants = await system_tenant_ids(c)
         for tenant in tenants:
-            await purge(self._db, [resolved_before(system_scope(tenant, "job:retention"), now - self._keep)])
+            scope = system_scope(tenant, "job:retention")
+            await purge(self._db, scope, [resolved_before(scope, now - self._keep)])

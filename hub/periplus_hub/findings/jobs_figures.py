@@ -26,6 +26,7 @@ from periplus_hub.fleet.model import Registration, State
 from periplus_hub.fleet.repository import all_registrations
 from periplus_hub.kit.db import Database, ReadConnection
 from periplus_hub.kit.metrics import Picture, Samples
+from periplus_hub.kit.tenancy import EVERY_TENANT
 
 K = TypeVar("K")
 
@@ -118,15 +119,16 @@ class FleetFiguresJob:
     async def run(self, now: datetime) -> None:
         """Once."""
         clock, began_s = self._db.clock, self._db.clock.monotonic_s()
-        async with self._db.read() as c:
+        async with self._db.read(EVERY_TENANT) as c:
             tenants = await system_tenants(c)
         figures = [await self._tenant(tenant, now) for tenant in tenants]
         until_s = began_s + _TURNS_MISSED * self.interval_s
         PICTURE.show(samples(figures, now, self._cluster_limit), lambda: clock.monotonic_s() <= until_s)
 
     async def _tenant(self, tenant: Tenant, now: datetime) -> TenantFigures:
-        async with self._db.read() as c:
-            return await _count(c, system_scope(tenant.id, "job:figures"), tenant.name, now)
+        scope = system_scope(tenant.id, "job:figures")
+        async with self._db.read(scope) as c:
+            return await _count(c, scope, tenant.name, now)
 
 
 async def _count(c: ReadConnection, scope: Scope, tenant: str, now: datetime) -> TenantFigures:

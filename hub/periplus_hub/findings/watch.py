@@ -17,6 +17,7 @@ from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.jobs import somebody_leads
 from periplus_hub.kit.metrics import gauge
+from periplus_hub.kit.tenancy import EVERY_TENANT
 
 PATIENCE_S: Final = 60.0
 """A hub that starts, or whose leader changes, is led by then."""
@@ -45,7 +46,7 @@ class RegisterWatch:
 
     async def run(self, now: datetime) -> None:
         """Every tenant in turn."""
-        async with self._db.read() as c:
+        async with self._db.read(EVERY_TENANT) as c:
             tenants = await system_tenant_ids(c)
         statuses = {tenant: await self._status(tenant) for tenant in tenants}
         left = {tenant: status for tenant, status in statuses.items() if status.unkept(now)}
@@ -65,12 +66,13 @@ class RegisterWatch:
         return {} if self.trouble is None else {"overlaps": self.trouble}
 
     async def _status(self, tenant: UUID) -> RegisterStatus:
-        async with self._db.read() as c:
-            return await register_status(c, system_scope(tenant, "job:watch"))
+        scope = system_scope(tenant, "job:watch")
+        async with self._db.read(scope) as c:
+            return await register_status(c, scope)
 
     async def _open(self, tenant: UUID, draft: FindingDraft, now: datetime) -> None:
-        async with self._db.write() as c:
-            scope = system_scope(tenant, "job:watch")
+        scope = system_scope(tenant, "job:watch")
+        async with self._db.write(scope) as c:
             changed = await reconcile(c, scope, UnkeptRegister.name, [draft], now)
         for finding in changed:
             self._publish(tenant, TOPIC, {"id": str(finding.id), "state": finding.state.value})

@@ -168,7 +168,6 @@ async def system_credential_by_prefix(c: ReadConnection, prefix: str) -> Row[Any
     return await c.one_or_none(statement)
 
 
-async def system_forget_expired(c: WriteConnection, now: datetime) -> None:
-    """Drop nonces and credentials nobody can use any more."""
+async def system_forget_challenges(c: WriteConnection, now: datetime) -> None:
+    """Drop nonces nobody can use any more."""
     await c.execute(delete(challenges).where(challenges.c.expires_at <= now))
-    await c.execute(delete(credentials).where(credentials.c.expires_at <= now))

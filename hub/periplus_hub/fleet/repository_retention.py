@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import exists, or_, select
 
 from periplus_hub.access.scope import Scope, owned, system_scope
-from periplus_hub.fleet.tables import domain_moves, join_tokens, network_domains, registrations
+from periplus_hub.fleet.tables import credentials, domain_moves, join_tokens, network_domains, registrations
 from periplus_hub.kit.db import ReadConnection
 from periplus_hub.kit.purge import Stale
 from periplus_hub.kit.tables import metadata
@@ -38,12 +38,18 @@ def the_registration(scope: Scope, registration_id: UUID) -> Stale:
     return registrations, owned(scope, registrations) & (registrations.c.id == registration_id)
 
 
-def system_fleet_leftovers(before: datetime) -> Sequence[Stale]:
-    """Whoever's: join tokens that ran out, moves of clusters, and ended domains that nothing speaks of any more."""
-    lived = exists().where(registrations.c.domain_id == network_domains.c.id)
-    left = exists().where(domain_moves.c.domain_id == network_domains.c.id)
+def leftovers(scope: Scope, before: datetime) -> Sequence[Stale]:
+    """Join tokens that ran out, moves of clusters, and ended domains that nothing speaks of any more."""
+    lived = exists().where(owned(scope, registrations), registrations.c.domain_id == network_domains.c.id)
+    left = exists().where(owned(scope, domain_moves), domain_moves.c.domain_id == network_domains.c.id)
     return [
-        (join_tokens, join_tokens.c.expires_at < before),
-        (domain_moves, domain_moves.c.left_at < before),
-        (network_domains, (network_domains.c.ended_at < before) & ~or_(lived, left)),
+        (join_tokens, owned(scope, join_tokens) & (join_tokens.c.expires_at < before)),
+        (domain_moves, owned(scope, domain_moves) & (domain_moves.c.left_at < before)),
+        (network_domains, owned(scope, network_domains) & (network_domains.c.ended_at < before) & ~or_(lived, left)),
     ]
+
+
+def expired_credentials(scope: Scope, registration_id: UUID, now: datetime) -> Stale:
+    """Those that nobody can use any more."""
+    mine = owned(scope, credentials) & (credentials.c.registration_id == registration_id)
+    return credentials, mine & (credentials.c.expires_at <= now)

@@ -39,6 +39,7 @@ from periplus_hub.kit.db import Database, ReadConnection, WriteConnection
 from periplus_hub.kit.events import Events
 from periplus_hub.kit.ids import new_id, random_token
 from periplus_hub.kit.node_ids import node_id
+from periplus_hub.kit.tenancy import EVERY_TENANT, NO_TENANT
 from periplus_hub.spoke_http.refused import RefusedError
 
 POLL_AFTER_S: Final = 15
@@ -64,7 +65,7 @@ class Enrolment:
     async def hub_id(self) -> str:
         """Made once per database, by whoever asks first."""
         if self._hub_id is None:
-            async with self._db.write() as c:
+            async with self._db.write(NO_TENANT) as c:
                 await store.system_propose_hub_id(c, str(new_id()))
                 self._hub_id = await store.system_read_hub_id(c)
         return str(self._hub_id)
@@ -75,11 +76,15 @@ class Enrolment:
         Raises RefusedError: proof-refused, name-taken, unsupported-version, malformed-message.
         """
         check_request(request)
-        async with self._db.read() as c:
-            await _known_token(c, request.join_token)
+        registration_id = new_id()
+        async with self._db.read(EVERY_TENANT) as c:
+            token = await _known_token(c, request.join_token)
+        scope = system_scope(token.tenant_id, f"spoke:{registration_id}")
         try:
             async with self._room:
-                row, joined = await self._db.retrying_write(lambda c: self._enrol(c, request))
+                row, joined = await self._db.retrying_write(
+                    scope, lambda c: self._enrol(c, scope, request, registration_id)
+                )
         except IntegrityError as error:
             raise _name_taken(request.cluster_name) from error
         if joined:
@@ -96,15 +101,16 @@ class Enrolment:
 
     async def _notice(self, row: Row[Any], wished: str) -> str:
         named = "" if row.name == wished else f"its join token names this cluster {row.name!r}, not {wished!r}"
-        async with self._db.read() as c:
-            placed = await told(c, system_scope(row.tenant_id, f"spoke:{row.id}"), row)
+        scope = _scope(row)
+        async with self._db.read(scope) as c:
+            placed = await told(c, scope, row)
         return "; ".join(filter(None, (named, placed, await self._why_pending(row))))
 
     async def _why_pending(self, row: Row[Any]) -> str:
         """Empty unless something else than the wish to look at every cluster holds it up."""
         if row.state != State.PENDING.value or row.duplicate_of is None:
             return ""
-        async with self._db.read() as c:
+        async with self._db.read(_scope(row)) as c:
             twin = await store.system_registration_by_id(c, row.duplicate_of)
         if twin is None or twin.state == State.REVOKED.value:
             return ""
@@ -113,14 +119,14 @@ class Enrolment:
             f"then approve {row.name!r}"
         )
 
-    async def _enrol(self, c: WriteConnection, request: EnrolRequest) -> tuple[Row[Any], bool]:
+    async def _enrol(
+        self, c: WriteConnection, scope: Scope, request: EnrolRequest, registration_id: UUID
+    ) -> tuple[Row[Any], bool]:
         """The registration, and whether it is new."""
         token = await _known_token(c, request.join_token)
-        registration_id = new_id()
         now = self._db.clock.now()
         if not await store.system_use_token(c, token.id, registration_id, now):
             return await _earlier_use(c, token.public_id, request.public_key), False
-        scope = system_scope(token.tenant_id, f"spoke:{registration_id}")
         name = token.cluster_name or request.cluster_name
         twin = await store.live_twin(c, scope, request.cluster_uid)
         if (holder := await store.name_holder(c, scope, name)) is not None:
@@ -154,10 +160,11 @@ class Enrolment:
         """Something fresh to sign; for unknown and revoked registrations it is just never accepted."""
         nonce = random_token(_NONCE_BYTES)
         registration_id = _uuid(request.registration)
-        if registration_id is not None and await self._lives(registration_id):
-            async with self._room, self._db.write() as c:
+        row = None if registration_id is None else await self._registration(registration_id)
+        if row is not None and row.state != State.REVOKED.value:
+            async with self._room, self._db.write(NO_TENANT) as c:
                 expires_at = self._db.clock.now() + timedelta(seconds=limits.CHALLENGE_LIFETIME_S)
-                await store.system_add_challenge(c, nonce, registration_id, expires_at)
+                await store.system_add_challenge(c, nonce, row.id, expires_at)
         return Challenge(nonce=nonce)
 
     async def credential(self, request: CredentialRequest) -> Credential:
@@ -166,13 +173,12 @@ class Enrolment:
         The nonce is used up in its own transaction, so a wrong signature cannot be tried twice.
         """
         registration_id = _uuid(request.registration)
-        if registration_id is None or not await self._exists(registration_id):
+        known = None if registration_id is None else await self._registration(registration_id)
+        if known is None:
             raise _proof_refused("the proof is not accepted", Refused(_PROOF, "unknown registration"))
-        async with self._room, self._db.write() as c:
-            fresh = await store.system_take_challenge(
-                c, request.nonce[:MAX_FACT], registration_id, self._db.clock.now()
-            )
-            row = await store.system_registration_by_id(c, registration_id)
+        async with self._room, self._db.write(_scope(known)) as c:
+            fresh = await store.system_take_challenge(c, request.nonce[:MAX_FACT], known.id, self._db.clock.now())
+            row = await store.system_registration_by_id(c, known.id)
         if row is None or not await self._proven(row, request):
             raise _proof_refused("the proof is not accepted", _of_cluster(row, "wrong signature"))
         refuse_unless_active(row.state, row.name, await self._why_pending(row))
@@ -181,14 +187,9 @@ class Enrolment:
             raise _proof_refused(detail, _of_cluster(row, "no fresh challenge"))
         return await self._issue(row)
 
-    async def _lives(self, registration_id: UUID) -> bool:
-        async with self._db.read() as c:
-            row = await store.system_registration_by_id(c, registration_id)
-        return row is not None and row.state != State.REVOKED.value
-
-    async def _exists(self, registration_id: UUID) -> bool:
-        async with self._db.read() as c:
-            return await store.system_registration_by_id(c, registration_id) is not None
+    async def _registration(self, registration_id: UUID) -> Row[Any] | None:
+        async with self._db.read(EVERY_TENANT) as c:
+            return await store.system_registration_by_id(c, registration_id)
 
     async def _proven(self, row: Row[Any], request: CredentialRequest) -> bool:
         proof = PROOFS.get(row.method)
@@ -204,8 +205,8 @@ class Enrolment:
             "issued_at": issued_at,
             "expires_at": expires_at,
         }
-        async with self._room, self._db.write() as c:
-            scope = system_scope(row.tenant_id, f"spoke:{row.id}")
+        scope = _scope(row)
+        async with self._room, self._db.write(scope) as c:
             await store.add_credential(c, scope, row.id, values)
         renew_after = issued_at + (expires_at - issued_at) / 2
         return Credential(
@@ -286,6 +287,10 @@ def check_request(request: EnrolRequest) -> None:
     if not accepts(version):
         detail = f"contract {request.contract[:32]} is not accepted; this hub is {CONTRACT}"
         raise RefusedError(problems.UNSUPPORTED_VERSION, detail)
+
+
+def _scope(registration: Row[Any]) -> Scope:
+    return system_scope(registration.tenant_id, f"spoke:{registration.id}")
 
 
 def _uuid(text: str) -> UUID | None:

@@ -17,6 +17,7 @@ from periplus_hub.fleet import secrets
 from periplus_hub.fleet.model import SpokePrincipal, State
 from periplus_hub.fleet.service_enrolment import refuse_unless_active
 from periplus_hub.kit.db import Database
+from periplus_hub.kit.tenancy import EVERY_TENANT
 from periplus_hub.spoke_http.refused import RefusedError
 
 CACHE_S: Final = 300.0
@@ -57,7 +58,7 @@ class SpokeGate:
         return known.principal
 
     async def _look_up(self, public_id: str, secret: str) -> _Known:
-        async with self._db.read() as c:
+        async with self._db.read(EVERY_TENANT) as c:
             row = await store.system_credential_by_prefix(c, public_id)
         if row is None or not secrets.matches(secret, row.secret_sha256):
             about = ("unknown credential",) if row is None else ("wrong secret", "Cluster", str(row.id), row.tenant_id)

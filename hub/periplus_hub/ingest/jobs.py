@@ -3,12 +3,13 @@
 from datetime import datetime, timedelta
 from typing import Final
 
-from periplus_hub.fleet.repository_enrolment import system_forget_expired
-from periplus_hub.fleet.repository_retention import system_registrations
+from periplus_hub.fleet.repository_enrolment import system_forget_challenges
+from periplus_hub.fleet.repository_retention import expired_credentials, system_registrations
 from periplus_hub.ingest.config import IngestConfig
 from periplus_hub.ingest.repository_retention import records_before
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.purge import purge
+from periplus_hub.kit.tenancy import EVERY_TENANT, NO_TENANT
 
 HOURLY_S: Final = 3600.0
 
@@ -25,9 +26,10 @@ class RetentionJob:
 
     async def run(self, now: datetime) -> None:
         """Once."""
-        async with self._db.write() as c:
-            await system_forget_expired(c, now)
-        async with self._db.read() as c:
+        async with self._db.write(NO_TENANT) as c:
+            await system_forget_challenges(c, now)
+        async with self._db.read(EVERY_TENANT) as c:
             clusters = await system_registrations(c)
         for scope, registration_id in clusters:
-            await purge(self._db, records_before(scope, registration_id, now - self._ledger))
+            stale = records_before(scope, registration_id, now - self._ledger)
+            await purge(self._db, scope, [*stale, expired_credentials(scope, registration_id, now)])

@@ -118,7 +118,7 @@ class Intake:
         if part is None or not is_last(part):
             return ()
         scope = system_scope(unread.principal.tenant_id, "spokes")
-        async with self._db.read() as c:
+        async with self._db.read(scope) as c:
             return await repository_parts.waiting(c, scope, parts_before(unread, part))
 
     async def _store(self, decoded: DecodedBatch) -> Applied:

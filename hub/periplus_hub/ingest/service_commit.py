@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from periplus_contract.tables import Kind
-from periplus_hub.access.scope import system_scope
+from periplus_hub.access.scope import Scope, system_scope
 from periplus_hub.fleet.repository_liveness import Contact, record_contact
 from periplus_hub.ingest.counting import timing_group
 from periplus_hub.ingest.kinds import TakenKind
@@ -27,16 +27,16 @@ class Committing:
         self._keep = keep
 
     async def commit(self, db: Database, group: Sequence[DecodedBatch]) -> dict[UUID, Verdict]:
-        """All of the group or nothing, by registration."""
+        """All of the group, which is of one tenant, or nothing; by registration."""
+        scope = system_scope(group[0].principal.tenant_id, "spokes")
 
         async def unit(c: WriteConnection) -> dict[UUID, Verdict]:
-            return await self._write(c, group)
+            return await self._write(c, scope, group)
 
         with timing_group(db.clock, len(group)):
-            return await db.retrying_write(unit)
+            return await db.retrying_write(scope, unit)
 
-    async def _write(self, c: WriteConnection, group: Sequence[DecodedBatch]) -> dict[UUID, Verdict]:
-        scope = system_scope(group[0].principal.tenant_id, "spokes")
+    async def _write(self, c: WriteConnection, scope: Scope, group: Sequence[DecodedBatch]) -> dict[UUID, Verdict]:
         flushed = await self._settlement.flushed(c, scope, [batch.key for batch in group])
         verdicts = await apply_group(c, scope, group, self._kinds, self._keep)
         taken = [(batch, verdict) for batch in group if isinstance(verdict := verdicts[batch.registration_id], Applied)]

@@ -40,7 +40,7 @@ class Heartbeats:
             return await self._write(c, principal, beat, key, contact)
 
         try:
-            return await self._db.retrying_write(unit)
+            return await self._db.retrying_write(_scope(principal), unit)
         except DATABASE_ERRORS as error:
             raise verdict_on(error) from error
 
@@ -60,7 +60,7 @@ class Heartbeats:
         self, c: WriteConnection, principal: SpokePrincipal, beat: Heartbeat, key: BatchKey, contact: Contact
     ) -> HeartbeatAnswer:
         registration_id = key.registration_id
-        scope = system_scope(principal.tenant_id, f"spoke:{registration_id}")
+        scope = _scope(principal)
         flushed = await self._settlement.flushed(c, scope, [key])
         state = (await repository_ledger.lock(c, scope, [key])).get(registration_id)
         refuse_unless_active("revoked" if state is None else state.state, principal.name)
@@ -78,6 +78,10 @@ class Heartbeats:
             wants_snapshot=lost,
             newest_epoch="" if chain is None else str(chain.epoch),
         )
+
+
+def _scope(principal: SpokePrincipal) -> Scope:
+    return system_scope(principal.tenant_id, f"spoke:{principal.registration_id}")
 
 
 async def _has_lost(c: WriteConnection, scope: Scope, key: BatchKey, beat: Heartbeat, chain: Chain | None) -> bool:

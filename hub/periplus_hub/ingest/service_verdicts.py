@@ -19,7 +19,7 @@ BUSY_S: Final = 5
 """When a spoke may ask again."""
 _BAD_DATA: Final = ("22", "23", "54")
 """SQLSTATE classes that blame the rows: data exception, integrity violation, limit of the program exceeded."""
-_DENIED_REMEDY: Final = "Give the role in PERIPLUS_DATABASE_URL the rights on the schema that migrations made."
+_DENIED_REMEDY: Final = "Run 'periplus hub migrate': it gives the role in PERIPLUS_DATABASE_URL its rights."
 
 _log: Final = structlog.get_logger(__name__)
 

@@ -7,6 +7,7 @@ from periplus_hub.fleet.repository_retention import system_registrations
 from periplus_hub.inventory.repository_retention import identities_before
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.purge import purge
+from periplus_hub.kit.tenancy import EVERY_TENANT
 
 HOURLY_S: Final = 3600.0
 
@@ -23,7 +24,7 @@ class IdentityRetentionJob:
 
     async def run(self, now: datetime) -> None:
         """Once."""
-        async with self._db.read() as c:
+        async with self._db.read(EVERY_TENANT) as c:
             clusters = await system_registrations(c)
         for scope, registration_id in clusters:
-            await purge(self._db, identities_before(scope, registration_id, now - self._keep))
+            await purge(self._db, scope, identities_before(scope, registration_id, now - self._keep))

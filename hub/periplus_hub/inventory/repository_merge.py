@@ -1,9 +1,10 @@
 # ruff: noqa: S608 - statements are put together from the names of our own tables and columns; values are parameters
 """SQL that brings a batch's rows into the tables: set-based, from binary COPY, never a row at a time.
 
-A cluster's first snapshot is copied straight into the tables. Everything later is copied into a session's temporary
-table of the same shape and merged from there: rows that did not change are not written. The statements are text
-because they are the same for every table but for its columns; they are made once, from the tables themselves.
+Rows are copied into a session's temporary table of the same shape, because PostgreSQL copies into no table with
+row-level security, and merged from there: rows that did not change are not written. A cluster's first snapshot has
+nothing to merge with. The statements are text because they are the same for every table but for its columns; they are
+made once, from the tables themselves.
 
 The batches of a group go together: every statement is one for all of their clusters, and where it counts, it counts
 by cluster. Placeholders: $1 is the tenant, $2 the registrations.
@@ -39,6 +40,7 @@ class Statements:
 
     stage: str
     make_stage: str
+    add: str
     merge: str
     close_missing: str
     close_missing_of_parts: str
@@ -165,8 +167,17 @@ def _compared(table: Table, alias: str) -> str:
     return ", ".join(f"{alias}.{name}" for name in names)
 
 
+def _add(stage: str, table: Table) -> str:
+    columns = _columns_of(table)
+    return f"INSERT INTO {table.name} ({columns}) SELECT {columns} FROM {stage}"
+
+
+def _columns_of(table: Table) -> str:
+    return ", ".join(column.name for column in table.columns)
+
+
 def _merge(stage: str, table: Table) -> str:
-    columns = ", ".join(column.name for column in table.columns)
+    columns = _columns_of(table)
     is_pods = table is tables.pods
     known = "uid, x.ipv4, x.ipv6, x.host_network, x.valid_from, x.valid_to" if is_pods else "uid"
     return (
@@ -191,6 +202,7 @@ def _statements(section: str, table: Table) -> Statements:
     return Statements(
         stage=stage,
         make_stage=f"CREATE TEMPORARY TABLE IF NOT EXISTS {stage} (LIKE {table.name}) ON COMMIT DELETE ROWS",
+        add=_add(stage, table),
         merge=_merge(stage, table),
         close_missing=_close_missing(section, table, staged),
         close_missing_of_parts=_close_missing(section, table, noted),
@@ -218,10 +230,6 @@ class Merge:
         known = "SELECT registration_id FROM inventory_counts WHERE tenant_id = $1 AND registration_id = ANY($2)"
         return {row["registration_id"] for row in await self._raw.fetch(known, self._tenant_id, registration_ids)}
 
-    async def copy_in(self, section: str, prepared: Sequence[PreparedTable]) -> None:
-        """Straight into the table; no row of these clusters may be there."""
-        await self._copy(CURRENT[section].name, prepared)
-
     async def make_stages(self, sections: Iterable[str]) -> None:
         """The temporary tables of these sections, where this session does not have them; one round trip for all."""
         made = "; ".join(STATEMENTS[section].make_stage for section in sections)
@@ -234,6 +242,10 @@ class Merge:
             await self._raw.execute(f"TRUNCATE {STATEMENTS[section].stage}")
         self._staged.add(section)
         await self._copy(STATEMENTS[section].stage, prepared)
+
+    async def add(self, section: str) -> None:
+        """Staged rows into the table; no row of their clusters may be there."""
+        await self._raw.execute(STATEMENTS[section].add)
 
     async def merge(self, section: str) -> Grown:
         """Staged rows into the table; both halves of the statement see it as it was before."""

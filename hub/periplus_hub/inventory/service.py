@@ -103,9 +103,12 @@ class _Application:
 
     async def _first(self, new: Sequence[_Given]) -> None:
         """Nothing to merge with and nothing to close."""
+        await self._merge.make_stages(CURRENT)
         for section in CURRENT:
             tables = _tables(new, section)
-            await self._merge.copy_in(section, list(tables.values()))
+            if tables:
+                await self._merge.stage(section, list(tables.values()))
+                await self._merge.add(section)
             self._grow(section, Counter({mine: table.live for mine, table in tables.items()}))
         await self._note_parts([each for each in new if each.mark.parts > 1])
         whole = [(each.registration_id, each.at) for each in new if each.mark.parts == 1]
@@ -114,9 +117,6 @@ class _Application:
 
     async def _note_parts(self, parts: Sequence[_Given]) -> None:
         """What first parts name, for their last ones."""
-        if not parts:
-            return
-        await self._merge.make_stages(CURRENT)
         for section in CURRENT:
             tables = list(_tables(parts, section).values())
             if tables:

@@ -23,6 +23,7 @@ from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.db_connect import CONNECT_S, Connector
 from periplus_hub.kit.db_errors import DATABASE_ERRORS, is_connection_trouble, is_contention, is_no_room, is_timeout
 from periplus_hub.kit.errors import Unavailable
+from periplus_hub.kit.tenancy import Whose, tell
 
 T = TypeVar("T")
 Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
@@ -187,22 +188,22 @@ class Database:
         """There is room again."""
         self._server.ran_out_of_room = False
 
-    def read(self) -> AbstractAsyncContextManager[ReadConnection]:
-        """A session for reading; its statements are no transaction together."""
-        return self._unit(self._readers, ReadConnection)
+    def read(self, whose: Whose) -> AbstractAsyncContextManager[ReadConnection]:
+        """A session for reading `whose` rows, whatever is asked for; its statements are no transaction together."""
+        return self._unit(self._readers, whose, ReadConnection)
 
-    def write(self) -> AbstractAsyncContextManager[WriteConnection]:
-        """One unit of work, committed on success."""
-        return self._unit(self._writers, WriteConnection)
+    def write(self, whose: Whose) -> AbstractAsyncContextManager[WriteConnection]:
+        """One unit of work on `whose` rows and no others, committed on success."""
+        return self._unit(self._writers, whose, WriteConnection)
 
-    async def retrying_write(self, work: Callable[[WriteConnection], Awaitable[T]]) -> T:
+    async def retrying_write(self, whose: Whose, work: Callable[[WriteConnection], Awaitable[T]]) -> T:
         """Run the whole unit again, once, when the server went away or another transaction won.
 
         `work` must be safe to run twice: its first commit may have happened although its answer was lost.
         """
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                async with self.write() as c:
+                async with self.write(whose) as c:
                     return await work(c)
             except DATABASE_ERRORS as error:
                 if attempt == _ATTEMPTS or not (is_connection_trouble(error) or is_contention(error)):
@@ -258,9 +259,10 @@ class Database:
         return connection
 
     @asynccontextmanager
-    async def _unit(self, engine: AsyncEngine, kind: Callable[[AsyncConnection], T]) -> AsyncIterator[T]:
+    async def _unit(self, engine: AsyncEngine, whose: Whose, kind: Callable[[AsyncConnection], T]) -> AsyncIterator[T]:
         try:
             async with engine.begin() as connection:
+                await tell(connection, whose)
                 yield kind(connection)
         except PoolTimeout as error:
             what = f" for {self.limits.name}" if self.limits.name else ""

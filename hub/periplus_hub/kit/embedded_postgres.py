@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import structlog
 
+from periplus_hub.kit.db_urls import Urls
 from periplus_hub.kit.embedded_account import Account, server_account
 from periplus_hub.kit.embedded_binaries import Binaries, find_binaries
 from periplus_hub.kit.embedded_folder import DataFolder, FolderLock, unusable
@@ -19,7 +20,9 @@ from periplus_hub.kit.embedded_leftovers import clear_leftovers
 from periplus_hub.kit.embedded_server import EPHEMERAL, STILL_ATTACHED, TUNING, Server, initialise
 from periplus_hub.kit.errors import Refusal
 
-_ROLE: Final = "periplus"
+_OWNER: Final = "periplus"
+"""Made by initdb: the server's superuser, who migrates, and for psql and backups."""
+_HUB: Final = "periplus_hub"
 _QUIET_S: Final = 60.0
 _STOP_S: Final = 15.0
 _BACKOFF_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
@@ -50,13 +53,13 @@ class EmbeddedPostgres:
         self._stopping = False
 
     @property
-    def url(self) -> str:
+    def urls(self) -> Urls:
         """For SQLAlchemy with asyncpg."""
-        return self.url_of("postgres")
+        return self.urls_of("postgres")
 
-    def url_of(self, database: str) -> str:
-        """The URL of one of its databases."""
-        return _url(database, str(self._socket))
+    def urls_of(self, database: str) -> Urls:
+        """Those of one of its databases."""
+        return _urls(database, str(self._socket))
 
     @property
     def pid(self) -> int | None:
@@ -117,7 +120,7 @@ class EmbeddedPostgres:
             folder.check_major(binaries.major)
             return binaries
         folder.begin_initialising(account)
-        initialise(binaries, account, folder.cluster, _ROLE, ephemeral=self._ephemeral)
+        initialise(binaries, account, folder.cluster, (_OWNER, _HUB), ephemeral=self._ephemeral)
         folder.end_initialising(sync=not self._ephemeral)
         return binaries
 
@@ -145,8 +148,8 @@ def restart_wait_s(failures: int) -> float:
     return _BACKOFF_S[min(failures, len(_BACKOFF_S)) - 1]
 
 
-def running_url(data_dir: Path) -> str | None:
-    """The URL of the server that another process of this machine runs in the folder, when it says it is ready."""
+def running_urls(data_dir: Path) -> Urls | None:
+    """Those of the server that another process of this machine runs in the folder, when it says it is ready."""
     folder = DataFolder(data_dir.resolve())
     try:
         lines = folder.read(folder.pid_file).splitlines()
@@ -154,8 +157,9 @@ def running_url(data_dir: Path) -> str | None:
         return None
     if len(lines) <= _READY_LINE or lines[_READY_LINE].strip() != "ready":
         return None
-    return _url("postgres", lines[_SOCKET_LINE])
+    return _urls("postgres", lines[_SOCKET_LINE])
 
 
-def _url(database: str, socket: str) -> str:
-    return f"postgresql+asyncpg://{_ROLE}@/{database}?host={quote(socket)}"
+def _urls(database: str, socket: str) -> Urls:
+    hub, owner = (f"postgresql+asyncpg://{role}@/{database}?host={quote(socket)}" for role in (_HUB, _OWNER))
+    return Urls(hub, owner)

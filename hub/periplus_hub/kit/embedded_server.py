@@ -153,17 +153,29 @@ class Server:
             self._loop.call_soon_threadsafe(event.set)
 
 
-def initialise(binaries: Binaries, account: Account, cluster: Path, role: str, *, ephemeral: bool) -> None:
-    """Run initdb: UTF-8, C.UTF-8 collation, data checksums, entry over the unix socket only."""
-    command = [binaries.program("initdb"), "-D", str(cluster), "-U", role, "--encoding=UTF8", "--locale=C"]
+def initialise(binaries: Binaries, account: Account, cluster: Path, roles: tuple[str, str], *, ephemeral: bool) -> None:
+    """Run initdb: UTF-8, C.UTF-8 collation, data checksums, entry over the unix socket only.
+
+    `roles` are the superuser's name and that of one who may nothing but log in.
+    """
+    superuser, other = roles
+    command = [binaries.program("initdb"), "-D", str(cluster), "-U", superuser, "--encoding=UTF8", "--locale=C"]
     command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--data-checksums"]
     command += ["--auth-local=trust", "--auth-host=reject", "--no-instructions"]
     # Measuring what the machine could do is half of initdb's time; the answers are overridden at every start anyway.
     command += ["--set", "max_connections=40", "--set", "shared_buffers=64MB"]
     if ephemeral:
         command.append("--no-sync")
+    _run(command, account, f"PostgreSQL's initdb failed in {cluster}")
+    # Alone in the files, without a server: who starts with them finds both roles or none.
+    alone = [binaries.program("postgres"), "--single", "-D", str(cluster), "-c", "exit_on_error=on", "postgres"]
+    _run(alone, account, f"PostgreSQL made no role in {cluster}", f"CREATE ROLE {other} LOGIN\n")
+
+
+def _run(command: list[str], account: Account, failed: str, given: str = "") -> None:
     answer = subprocess.run(
         command,
+        input=given,
         capture_output=True,
         text=True,
         errors="replace",
@@ -174,7 +186,7 @@ def initialise(binaries: Binaries, account: Account, cluster: Path, role: str, *
     )
     if answer.returncode:
         words = deque([*answer.stdout.splitlines(), *answer.stderr.splitlines()], maxlen=_LAST_WORDS)
-        raise refusal_from(words, f"PostgreSQL's initdb failed in {cluster}")
+        raise refusal_from(words, failed)
 
 
 def refusal_from(words: deque[str], message: str) -> Refusal:

@@ -14,6 +14,7 @@ from periplus_hub.kit.db_errors import DATABASE_ERRORS
 from periplus_hub.kit.errors import Unavailable
 from periplus_hub.kit.events import LAGGED, Event, Events
 from periplus_hub.kit.ids import random_token
+from periplus_hub.kit.tenancy import NO_TENANT
 
 CHANNEL: Final = "periplus_events"
 _MAX_BYTES: Final = 7_900
@@ -84,7 +85,7 @@ class EventBridge:
             if self._overflowed:
                 messages, self._overflowed = [self._lagged], False
             try:
-                async with self._db.write() as c:
+                async with self._db.write(NO_TENANT) as c:
                     await c.execute(_NOTIFY, {"channel": CHANNEL, "messages": messages})
             except (SQLAlchemyError, *DATABASE_ERRORS, Unavailable) as error:
                 self._overflowed = True

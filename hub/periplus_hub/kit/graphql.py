@@ -18,9 +18,10 @@ from periplus_hub.kit.db import Database, ReadConnection, WriteConnection
 from periplus_hub.kit.errors import Invalid
 from periplus_hub.kit.events import Events
 from periplus_hub.kit.node_ids import node_id
+from periplus_hub.kit.tenancy import OfTenant
 
 K = TypeVar("K", bound=Hashable)
-V = TypeVar("V")
+V = TypeVar("V", bound=OfTenant)
 NodeT = TypeVar("NodeT")
 S = TypeVar("S")
 P = ParamSpec("P")
@@ -81,7 +82,7 @@ class Context(Generic[V]):
         """What the repository function `ask` answers the asker, in a short session of its own."""
 
         async def read() -> S:
-            async with self.readers, self.db.read() as c:
+            async with self.readers, self.db.read(self.scope) as c:
                 return await ask(c, self.scope, *args, **named)
 
         reading = asyncio.ensure_future(read())  # allowed: ended by settle or abandon
@@ -91,7 +92,7 @@ class Context(Generic[V]):
 
     def write(self) -> AbstractAsyncContextManager[WriteConnection]:
         """One unit of work, committed on success: what mutations change."""
-        return self.db.write()
+        return self.db.write(self.scope)
 
     async def settle(self) -> None:
         """Wait until nothing is read any more, so that an answered operation holds no connection."""

@@ -14,6 +14,7 @@ from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.db import AdvisoryLock, Database, lock_number
 from periplus_hub.kit.errors import Unavailable
 from periplus_hub.kit.metrics import counter, gauge, histogram
+from periplus_hub.kit.tenancy import NO_TENANT
 
 _LEADER_KEY: Final = "periplus.work"
 _ASK_S: Final = 5.0
@@ -111,7 +112,7 @@ async def one_after_another(work: Iterable[Coroutine[Any, Any, object]]) -> None
 
 async def somebody_leads(db: Database) -> bool:
     """Whether a process runs the fleet-wide jobs of this database."""
-    async with db.read() as c:
+    async with db.read(NO_TENANT) as c:
         return bool(await c.scalar(_HELD, {"key": lock_number(_LEADER_KEY)}))
 
 

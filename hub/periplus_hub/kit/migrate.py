@@ -21,6 +21,8 @@ from periplus_hub.kit.db import Database, lock_number
 from periplus_hub.kit.db_connect import Connector
 from periplus_hub.kit.db_errors import is_timeout
 from periplus_hub.kit.errors import Refusal
+from periplus_hub.kit.roles import grant
+from periplus_hub.kit.tenancy import NO_TENANT
 
 FLOOR: Final = 1
 """The oldest revision this code can work with."""
@@ -28,7 +30,14 @@ OLDEST_POSTGRES: Final = 16
 _SERVER_VERSION: Final = text("SELECT current_setting('server_version_num')::int")
 _NAME: Final = re.compile(r"(expand|contract)_(\d{4})")
 _LOCK: Final = "periplus.migrate"
-_SETTINGS: Final = {"application_name": "periplus-migrate", "lock_timeout": "4s", "statement_timeout": "60s"}
+_SETTINGS: Final = {
+    "application_name": "periplus-migrate",
+    "lock_timeout": "4s",
+    "statement_timeout": "60s",
+    "row_security": "off",
+}
+"""Row-level security binds the owner too. Off, it is an error where it would hide rows, so that no migration takes what
+it does not see for done: one that changes rows first takes FORCE from their table, and gives it back."""
 _PATIENCE_S: Final = 60.0
 _ASK_S: Final = 0.2
 
@@ -54,8 +63,11 @@ def known_revisions() -> list[str]:
     return [match[0] for match in sorted((each for each in found if each), key=lambda match: match[2])]
 
 
-async def upgrade(url: str) -> None:
-    """Apply what is missing, one process at a time; raises Refusal when the database is newer or busy."""
+async def upgrade(url: str, role: str) -> None:
+    """Apply what is missing and let `role` use it, one process at a time.
+
+    The URL is the owner's. Raises Refusal when the database is newer or busy.
+    """
     connector = Connector(url.replace("postgresql+asyncpg://", "postgresql://", 1))
 
     async def connect() -> "asyncpg.Connection[asyncpg.Record]":
@@ -69,13 +81,11 @@ async def upgrade(url: str) -> None:
             _refuse_old_server(await connection.scalar(_SERVER_VERSION))
             await _take_lock(connection)
             revision = await connection.run_sync(_revision)
-            if revision == known_revisions()[-1]:
-                return
             _refuse_unknown(revision)
-            if revision is not None and revision not in known_revisions():
-                return
-            await connection.run_sync(_apply)
-            _log.info("migrated", before=revision, now=known_revisions()[-1])
+            if revision is None or revision in known_revisions()[:-1]:
+                await connection.run_sync(_apply)
+                _log.info("migrated", before=revision, now=known_revisions()[-1])
+            await grant(connection, role)
     except DBAPIError as error:
         if not is_timeout(error):
             raise
@@ -90,7 +100,7 @@ async def upgrade(url: str) -> None:
 
 async def check_schema(db: Database) -> None:
     """Raise Refusal unless this hub works with the database's schema."""
-    async with db.read() as c:
+    async with db.read(NO_TENANT) as c:
         _refuse_old_server(await c.scalar(_SERVER_VERSION))
         exists = await c.scalar(text("SELECT to_regclass('alembic_version') IS NOT NULL"))
         revision = await c.scalar(text("SELECT version_num FROM alembic_version")) if exists else None

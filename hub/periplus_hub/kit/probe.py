@@ -5,6 +5,7 @@ from typing import Final
 from sqlalchemy import Table, text
 
 from periplus_hub.kit.db import Database
+from periplus_hub.kit.tenancy import NO_TENANT
 
 _COMMIT: Final = text(
     "DO $$ BEGIN IF current_setting('transaction_read_only') = 'on' THEN "
@@ -28,7 +29,7 @@ async def commit_something(db: Database, *into: Table) -> None:
     messages all the same: so it is asked, and what is raised is what any change would raise. And a log that was laid
     out in advance has room when tables have none: so once a unit of work ran out of it, room is tried out first.
     """
-    async with db.write() as c:
+    async with db.write(NO_TENANT) as c:
         if db.ran_out_of_room:
             await c.execute(_USE_ROOM)
         for table in into:

@@ -6,22 +6,23 @@ from typing import Final, TypeAlias
 from sqlalchemy import ColumnElement, Table, delete, literal_column, select
 
 from periplus_hub.kit.db import Database
+from periplus_hub.kit.tenancy import OfTenant
 
 Stale: TypeAlias = tuple[Table, ColumnElement[bool]]
 """Rows of a table that may go."""
 AT_ONCE: Final = 5_000
 
 
-async def purge(db: Database, stale: Sequence[Stale]) -> None:
-    """Delete them, at most `AT_ONCE` of each table per transaction. Cut off anywhere, the next run goes on."""
-    while await _step(db, stale) >= AT_ONCE:
+async def purge(db: Database, scope: OfTenant, stale: Sequence[Stale]) -> None:
+    """Delete the tenant's, at most `AT_ONCE` of each table per transaction. Cut off anywhere, the next run goes on."""
+    while await _step(db, scope, stale) >= AT_ONCE:
         pass
 
 
-async def _step(db: Database, stale: Sequence[Stale]) -> int:
+async def _step(db: Database, scope: OfTenant, stale: Sequence[Stale]) -> int:
     """The most rows that went of any table."""
     most = 0
-    async with db.write() as c:
+    async with db.write(scope) as c:
         for table, condition in stale:
             row: ColumnElement[object] = literal_column(f"{table.name}.ctid")
             some = select(row).select_from(table).where(condition).limit(AT_ONCE).correlate(None)
