@@ -30,6 +30,8 @@ def _first() -> None:
         sa.PrimaryKeyConstraint("only", name="pk_hub_identity"),
         sa.CheckConstraint('"only"', name=op.f("ck_hub_identity_single")),
     )
+    # Made with the database: made any later, a backup could lack it, and its restore would be foreign to every spoke.
+    op.execute("INSERT INTO hub_identity (hub_id) VALUES (gen_random_uuid())")
     op.create_table(
         "join_tokens",
         *columns(UUID, "tenant_id id"),

@@ -50,30 +50,38 @@ class PostgresForTests:
 
     async def admin(self, statement: str) -> None:
         """One statement outside any transaction, as the server's superuser."""
+        await self.run(self.urls("postgres").owner, statement)
+
+    async def run(self, url: str, statement: str) -> None:
+        """The same in the database of this URL."""
         asyncpg = importlib.import_module("asyncpg")
-        connection = await asyncpg.connect(self.urls("postgres").owner.replace("+asyncpg", ""))
+        connection = await asyncpg.connect(url.replace("+asyncpg", ""))
         try:
             await connection.execute(statement)
         finally:
             await connection.close()
 
-    async def empty(self) -> str:
+    async def empty(self, options: str = "") -> str:
         """A new database with nothing in it; returns its URL for the hub's role."""
-        return await self._create("template0")
+        return await self._create(f"template0 {options}")
 
-    async def copy(self) -> str:
-        """A new database with the whole schema and no rows; returns its URL for the hub's role."""
-        return await self._create(_TEMPLATE)
+    async def copy(self, url: str = _TEMPLATE) -> str:
+        """A new database with all of another, else the whole schema and no rows; returns its URL for the hub's role."""
+        return await self._create(_name(url))
 
     async def drop(self, url: str) -> None:
         """Remove a copy, ending whoever is still connected."""
-        name = url.partition("?")[0].rpartition("/")[2]
-        await self.admin(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        await self.admin(f"DROP DATABASE IF EXISTS {_name(url)} WITH (FORCE)")
 
     async def _create(self, template: str) -> str:
         name = f"test_{next(_numbers)}"
         await self.admin(f"CREATE DATABASE {name} TEMPLATE {template}")
         return self.urls(name).hub
+
+
+def _name(url: str) -> str:
+    """Of a database, by its URL."""
+    return url.partition("?")[0].rpartition("/")[2]
 
 
 @pytest.fixture(scope="session")

@@ -101,9 +101,11 @@ async def open_resources(config: HubConfig, urls: Urls) -> AsyncIterator[Resourc
     clock = SystemClock()
     databases = open_databases(urls.hub, clock, config)
     events = Events()
+    enrolment = Enrolment(databases.enrolment, events)
     try:
         with naming_the_database():
             await check_schema(databases.questions)
+            await enrolment.hub_id()
             await ensure_default_tenant(databases.questions)
         async with beside(EventBridge(databases.jobs, events).run()):
             refusals = Refusals(databases.doors)
@@ -115,7 +117,7 @@ async def open_resources(config: HubConfig, urls: Urls) -> AsyncIterator[Resourc
                 refusals=refusals,
                 authenticator=Authenticator(databases.doors, refusals.note),
                 spoke_gate=SpokeGate(databases.doors),
-                enrolment=Enrolment(databases.enrolment, events),
+                enrolment=enrolment,
             )
     finally:
         await databases.dispose()

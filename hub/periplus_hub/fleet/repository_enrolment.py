@@ -10,7 +10,6 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Row, delete, func, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as upsert
 
 from periplus_hub.access.scope import Scope, owned
 from periplus_hub.fleet.model import State
@@ -44,15 +43,10 @@ class NewRegistration:
     duplicate_of: UUID | None
 
 
-async def system_read_hub_id(c: ReadConnection) -> str | None:
-    """The hub's id, once there is one."""
+async def system_hub_id(c: ReadConnection) -> str | None:
+    """The hub's id; the migration made it."""
     found = await c.scalar(select(hub_identity.c.hub_id))
     return None if found is None else str(found)
-
-
-async def system_propose_hub_id(c: WriteConnection, hub_id: str) -> None:
-    """Keep this id unless there is one already."""
-    await c.execute(upsert(hub_identity).values(only=True, hub_id=hub_id).on_conflict_do_nothing())
 
 
 async def system_token_by_public_id(c: ReadConnection, public_id: str) -> Row[Any] | None:

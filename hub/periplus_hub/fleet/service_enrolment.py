@@ -36,6 +36,7 @@ from periplus_hub.fleet.repository_domains import add_implicit_domain
 from periplus_hub.fleet.repository_names import cluster_alike
 from periplus_hub.fleet.service_placement import place, told
 from periplus_hub.kit.db import Database, ReadConnection, WriteConnection
+from periplus_hub.kit.errors import Refusal
 from periplus_hub.kit.events import Events
 from periplus_hub.kit.ids import new_id, random_token
 from periplus_hub.kit.node_ids import node_id
@@ -63,12 +64,17 @@ class Enrolment:
         self._room = asyncio.Semaphore(_WRITERS)
 
     async def hub_id(self) -> str:
-        """Made once per database, by whoever asks first."""
+        """Made with the database; raises Refusal when it was removed from there."""
         if self._hub_id is None:
-            async with self._db.write(NO_TENANT) as c:
-                await store.system_propose_hub_id(c, str(new_id()))
-                self._hub_id = await store.system_read_hub_id(c)
-        return str(self._hub_id)
+            async with self._db.read(NO_TENANT) as c:
+                self._hub_id = await store.system_hub_id(c)
+        if self._hub_id is None:
+            raise Refusal(
+                "the database does not know the hub's id (table hub_identity)",
+                "Use a new database or data folder, or restore a whole backup.",
+                slug="no-hub-id",
+            )
+        return self._hub_id
 
     async def enrol(self, request: EnrolRequest) -> EnrolAnswer:
         """The registration for this key. Safe to repeat with the same key and token: an answer may get lost.

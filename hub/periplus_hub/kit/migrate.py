@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import asyncpg
 import structlog
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
@@ -22,12 +22,16 @@ from periplus_hub.kit.db_connect import Connector
 from periplus_hub.kit.db_errors import is_timeout
 from periplus_hub.kit.errors import Refusal
 from periplus_hub.kit.roles import grant
+from periplus_hub.kit.schema_drift import COLUMNS, INDEXES, drift
 from periplus_hub.kit.tenancy import NO_TENANT
 
 FLOOR: Final = 1
 """The oldest revision this code can work with."""
 OLDEST_POSTGRES: Final = 16
-_SERVER_VERSION: Final = text("SELECT current_setting('server_version_num')::int")
+_ENCODING: Final = "UTF8"
+_SERVER: Final = text(
+    "SELECT current_setting('server_version_num')::int AS version, current_setting('server_encoding') AS encoding"
+)
 _NAME: Final = re.compile(r"(expand|contract)_(\d{4})")
 _LOCK: Final = "periplus.migrate"
 _SETTINGS: Final = {
@@ -78,9 +82,11 @@ async def upgrade(url: str, role: str) -> None:
     )
     try:
         async with engine.connect() as connection:
-            _refuse_old_server(await connection.scalar(_SERVER_VERSION))
+            _refuse_server((await connection.execute(_SERVER)).one())
             await _take_lock(connection)
             revision = await connection.run_sync(_revision)
+            if revision == known_revisions()[-1]:
+                _refuse_drift(drift(await connection.execute(COLUMNS), await connection.scalars(INDEXES)))
             _refuse_unknown(revision)
             if revision is None or revision in known_revisions()[:-1]:
                 await connection.run_sync(_apply)
@@ -101,9 +107,10 @@ async def upgrade(url: str, role: str) -> None:
 async def check_schema(db: Database) -> None:
     """Raise Refusal unless this hub works with the database's schema."""
     async with db.read(NO_TENANT) as c:
-        _refuse_old_server(await c.scalar(_SERVER_VERSION))
+        _refuse_server((await c.execute(_SERVER)).one())
         exists = await c.scalar(text("SELECT to_regclass('alembic_version') IS NOT NULL"))
         revision = await c.scalar(text("SELECT version_num FROM alembic_version")) if exists else None
+        differs = drift(await c.execute(COLUMNS), (await c.execute(INDEXES)).scalars())
     if revision is None:
         raise Refusal("the database has no schema", "Run 'periplus hub migrate' first.", slug="no-schema")
     _refuse_unknown(revision)
@@ -113,14 +120,32 @@ async def check_schema(db: Database) -> None:
             "Run 'periplus hub migrate' first.",
             slug="old-schema",
         )
+    if revision == known_revisions()[-1]:
+        _refuse_drift(differs)
 
 
-def _refuse_old_server(version: int) -> None:
+def _refuse_server(server: Row[Any]) -> None:
+    version, encoding = server.version, server.encoding
     if version // 10_000 < OLDEST_POSTGRES:
         raise Refusal(
             f"the database runs PostgreSQL {version // 10_000}, and this hub needs {OLDEST_POSTGRES} or newer",
             "Upgrade the server, or leave PERIPLUS_DATABASE_URL out to use the embedded one.",
             slug="old-postgres",
+        )
+    if encoding != _ENCODING:
+        raise Refusal(
+            f"the database's server_encoding is {encoding}, and must be {_ENCODING}: names can hold any letter",
+            f"Create another database: CREATE DATABASE periplus ENCODING '{_ENCODING}' TEMPLATE template0.",
+            slug="wrong-encoding",
+        )
+
+
+def _refuse_drift(differs: str) -> None:
+    if differs:
+        raise Refusal(
+            f"the database was made by another build of schema {known_revisions()[-1]}: {differs}",
+            "Use a new database or data folder (before a release schemas change in place), or restore a whole backup.",
+            slug="schema-drift",
         )
 
 
