@@ -1,7 +1,7 @@
 """Who asks, API tokens and the audit trail."""
 
 from datetime import datetime, timedelta
-from typing import Annotated, Final
+from typing import Annotated, Final, cast
 
 import strawberry
 from strawberry.scalars import JSON
@@ -10,9 +10,8 @@ from periplus_hub.access import repository_graphql as repository
 from periplus_hub.access import service
 from periplus_hub.access.graphql_rights import mutation
 from periplus_hub.access.scope import Permission, Role, Scope
-from periplus_hub.kit.db import ReadConnection
 from periplus_hub.kit.errors import Invalid
-from periplus_hub.kit.graphql import Context, RowBacked, from_row, global_id, uuid_of
+from periplus_hub.kit.graphql import Context, RowBacked, from_row, split_id, uuid_of
 from periplus_hub.kit.graphql_prices import at_most, paged
 from periplus_hub.kit.graphql_types import (
     After,
@@ -83,6 +82,14 @@ class AuditEvent(RowBacked, Node):
         description="Where the request came from: the connection's other end. Empty for what the hub did by itself."
     )
     request_id: str = strawberry.field(description="The request that caused it, as in the hub's log.")
+
+    @strawberry.field(description="The object as it is now; null when it is gone, or is the tenant itself.")
+    async def object(self, info: Info) -> Node | None:
+        """One statement for all events about one kind of object, whichever slice it is of."""
+        kind, _ = split_id(self.object_id)
+        if kind not in info.context.finders:
+            return None
+        return cast("Node | None", await info.context.find(self.object_id))
 
 
 @strawberry.input(description="What the new token is for and may do.")
@@ -159,19 +166,3 @@ class AccessMutation:
         async with context.write() as c:
             await service.revoke_token(c, context.scope, identity, now=context.clock.now())
             return from_row(ApiToken, await repository.token_row(c, context.scope, identity))
-
-
-async def api_token_node(c: ReadConnection, scope: Scope, parts: tuple[str, ...]) -> ApiToken | None:
-    """`node` for ApiToken ids."""
-    if not scope.allows(Permission.TOKENS_WRITE):
-        return None
-    row = await repository.token_row(c, scope, uuid_of(global_id("ApiToken", *parts), "ApiToken"))
-    return None if row is None else from_row(ApiToken, row)
-
-
-async def audit_event_node(c: ReadConnection, scope: Scope, parts: tuple[str, ...]) -> AuditEvent | None:
-    """`node` for AuditEvent ids."""
-    if not scope.allows(Permission.TOKENS_WRITE):
-        return None
-    row = await repository.event_row(c, scope, uuid_of(global_id("AuditEvent", *parts), "AuditEvent"))
-    return None if row is None else from_row(AuditEvent, row)

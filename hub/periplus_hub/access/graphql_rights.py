@@ -1,4 +1,4 @@
-"""What only some roles may do: how a change is offered to people, its refusals as members of what it answers."""
+"""What only some roles may do: changes, with their refusals as members of what they answer, and finding by id."""
 
 from collections.abc import Awaitable, Callable
 from functools import wraps
@@ -10,7 +10,7 @@ from strawberry.types.field import StrawberryField
 
 from periplus_hub.access.scope import Permission, Scope
 from periplus_hub.kit.errors import Refusal
-from periplus_hub.kit.graphql import Context
+from periplus_hub.kit.graphql import Context, Finder
 from periplus_hub.kit.graphql_types import Problems, problem_of
 
 Change = Callable[..., Awaitable[Any]]
@@ -36,6 +36,15 @@ def mutation(needs: Permission, does: str, *, answers: str) -> Callable[[Change]
         return field
 
     return decorate
+
+
+def only_with(needs: Permission, finder: Finder) -> Finder:
+    """Finds for those with the right alone: for everybody else there is no such thing."""
+
+    async def find(context: Context[Scope], node_id: str) -> object | None:
+        return await finder(context, node_id) if context.scope.allows(needs) else None
+
+    return find
 
 
 def _attempted(needs: Permission, change: Change) -> Change:

@@ -62,9 +62,9 @@ async def token_row(c: ReadConnection, scope: Scope, token_id: UUID) -> Any | No
     return await TOKENS.one(c, scope, _tokens.c.id == token_id)
 
 
-async def event_row(c: ReadConnection, scope: Scope, event_id: UUID) -> Any | None:  # noqa: ANN401 - a row
-    """One audit event's row."""
-    return await EVENTS.one(c, scope, _events.c.id == event_id)
+async def events_by_ids(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, Row[Any]]:
+    """For loaders: those that exist, by id."""
+    return await EVENTS.named(c, scope, _events.c.id, ids)
 
 
 async def tenant_name(c: ReadConnection, scope: Scope) -> str:

@@ -8,7 +8,6 @@ from uuid import UUID
 import strawberry
 
 from periplus_hub.access.graphql import Info
-from periplus_hub.access.scope import Scope
 from periplus_hub.addresses import repository_graphql as repository
 from periplus_hub.addresses import repository_groups
 from periplus_hub.addresses.graphql_orders import OverlapGroupOrder, PoolOrder
@@ -44,9 +43,8 @@ from periplus_hub.addresses.prefixes import FAMILY_BITS
 from periplus_hub.addresses.repository_groups import GroupAsk
 from periplus_hub.addresses.service_joined import JoinAsk, place
 from periplus_hub.addresses.service_pairs import PairAsk
-from periplus_hub.kit.db import ReadConnection
 from periplus_hub.kit.errors import Invalid
-from periplus_hub.kit.graphql import from_row, global_id, uuid_of
+from periplus_hub.kit.graphql import uuid_of
 from periplus_hub.kit.graphql_prices import Cost, ListSize, paged
 from periplus_hub.kit.graphql_scalars import Cidr
 from periplus_hub.kit.graphql_types import After, Before, Connection, Edge, First, Last, PageInfo, Pages, order_of
@@ -355,17 +353,3 @@ class AddressesQuery:
         return Connection(
             pages=Pages(info.context, repository.ACCEPTANCES, None, window_of(first, after, last, before))
         )
-
-
-async def acceptance_node(c: ReadConnection, scope: Scope, parts: tuple[str, ...]) -> OverlapAcceptance | None:
-    """`node` for OverlapAcceptance ids."""
-    identity = uuid_of(global_id("OverlapAcceptance", *parts), "OverlapAcceptance")
-    row = await repository.acceptance_row(c, scope, identity)
-    return None if row is None else from_row(OverlapAcceptance, row)
-
-
-async def group_node(c: ReadConnection, scope: Scope, parts: tuple[str, ...], now: datetime) -> OverlapGroup | None:
-    """`node` for OverlapGroup ids; severities depend on the time, because acceptances end."""
-    identity = uuid_of(global_id("OverlapGroup", *parts), "OverlapGroup")
-    found = (await repository_groups.group_rows(c, scope, [identity], now)).get(identity)
-    return None if found is None else from_row(OverlapGroup, found)

@@ -25,16 +25,18 @@ from periplus_hub.api.graphql_answer import Compressor
 from periplus_hub.api.graphql_documents import Documents, InvalidDocument
 from periplus_hub.api.graphql_gate import Gate, body_too_large, decode_request, principal, read_body
 from periplus_hub.api.graphql_limits import LIMITS, GateRefusal, Limits, refusal_of
+from periplus_hub.api.graphql_parts import PARTS
 from periplus_hub.api.graphql_places import Operations
 from periplus_hub.api.graphql_run import Runner, refusal_body
 from periplus_hub.api.graphql_socket import Connection
 from periplus_hub.api.problems import BodyTooLargeError, BodyTooSlowError
-from periplus_hub.api.schema import build_schema
+from periplus_hub.api.schema import Assembled, assemble
 from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.errors import Refusal
 from periplus_hub.kit.events import Events
 from periplus_hub.kit.graphql import Context
+from periplus_hub.kit.graphql_parts import Part
 from periplus_hub.kit.ids import new_id
 from periplus_hub.kit.seats import recognised
 
@@ -53,12 +55,15 @@ class GraphQLApp:
     settings: object = None
     limits: Limits = LIMITS
     trusted: Iterable[str] = ()
+    parts: tuple[Part, ...] = PARTS
+    assembled: Assembled = field(init=False)
     gate: Gate = field(init=False)
     runner: Runner = field(init=False)
     compressor: Compressor = field(default_factory=Compressor)
 
     def __post_init__(self) -> None:
-        schema = build_schema()._schema  # noqa: SLF001 - Strawberry shows graphql-core's schema nowhere else
+        self.assembled = assemble(self.parts)
+        schema = self.assembled.schema._schema  # noqa: SLF001 - Strawberry shows graphql-core's schema nowhere else
         self.gate = Gate(schema, self.limits, Documents(schema, self.limits, self.trusted))
         self.runner = Runner(schema, self.limits, Operations(self.clock, self.db.limits.readers))
 
@@ -131,7 +136,16 @@ class GraphQLApp:
     def context(self, scope: Scope, request_id: str, token: str) -> Context[Scope]:
         """The surroundings of one operation."""
         check = partial(self._still_holds, token, scope)
-        return Context(self.db, scope, self.clock, self.events, request_id, settings=self.settings, still_valid=check)
+        return Context(
+            self.db,
+            scope,
+            self.clock,
+            self.events,
+            request_id,
+            finders=self.assembled.finders,
+            settings=self.settings,
+            still_valid=check,
+        )
 
     async def _still_holds(self, token: str, scope: Scope) -> bool:
         return await self.authenticator.authenticate(token) == scope

@@ -23,6 +23,7 @@ from periplus_hub.api.graphql_gate import Admitted, Gate, principal, request_of
 from periplus_hub.api.graphql_limits import GateRefusal, Limits
 from periplus_hub.api.graphql_run import Runner
 from periplus_hub.api.graphql_subscription import START, change_of
+from periplus_hub.api.schema import Assembled
 from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.db_errors import DATABASE_ERRORS
 from periplus_hub.kit.errors import Unavailable
@@ -62,6 +63,7 @@ class Entrance(Protocol):
     runner: Runner
     limits: Limits
     clock: Clock
+    assembled: Assembled
 
     async def authenticate(self, token: str) -> Scope:
         """Who the token stands for; raises GateRefusal."""
@@ -229,7 +231,8 @@ class Connection:
         async for event in stream:
             cost = admitted.cost - START
             left = entrance.gate.charge(principal(context.scope), cost, entrance.clock.monotonic_s())
-            body = await entrance.runner.run_event(admitted, context, partial(change_of, context, event))
+            read = partial(change_of, entrance.assembled.topics, context, event)
+            body = await entrance.runner.run_event(admitted, context, read)
             if body is not None:
                 await self._send_next(identity, with_cost(body, cost, left))
 

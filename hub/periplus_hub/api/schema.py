@@ -1,59 +1,33 @@
 """The whole schema, assembled from every slice's part. Printed to hub/schema.graphql, which reviews diff."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Final
+from typing import Annotated, cast
 
 import strawberry
 from strawberry.schema.config import StrawberryConfig
 from strawberry.tools import merge_types
+from strawberry.types.base import get_object_definition
 
-from periplus_hub.access import graphql as access
 from periplus_hub.access.graphql import Info
-from periplus_hub.access.scope import Scope
-from periplus_hub.addresses import graphql as addresses
-from periplus_hub.addresses import graphql_mutations as addresses_mutations
-from periplus_hub.addresses import graphql_nodes as nodes
-from periplus_hub.addresses.graphql_knowledge import ClusterKnowledge
-from periplus_hub.addresses.graphql_types import OverlapGroup
-from periplus_hub.api.graphql_audit import AuditedObject
 from periplus_hub.api.graphql_executor import CompiledExecutor
-from periplus_hub.api.graphql_subscription import Subscription
-from periplus_hub.findings import graphql as findings
-from periplus_hub.fleet import graphql as fleet
-from periplus_hub.fleet import graphql_mutations as fleet_mutations
-from periplus_hub.ingest import graphql as ingest
-from periplus_hub.inventory import graphql as inventory
-from periplus_hub.inventory import graphql_objects as objects
-from periplus_hub.kit.db import ReadConnection
-from periplus_hub.kit.errors import Invalid
-from periplus_hub.kit.graphql import extend, split_id
+from periplus_hub.api.graphql_parts import PARTS
+from periplus_hub.api.graphql_subscription import subscription_of
+from periplus_hub.kit.graphql import Finder, extend
+from periplus_hub.kit.graphql_parts import Part, Topic, finder_of
 from periplus_hub.kit.graphql_scalars import SCALARS
 from periplus_hub.kit.graphql_types import Node
 
-Finder = Callable[[ReadConnection, Scope, tuple[str, ...]], Awaitable[Node | None]]
 
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """The parts, put together."""
 
-def _object(kind: str) -> Finder:
-    return lambda c, scope, parts: objects.object_node(c, scope, kind, parts)
-
-
-FINDERS: Final[Mapping[str, Finder]] = {
-    "ApiToken": access.api_token_node,
-    "AuditEvent": access.audit_event_node,
-    "Cluster": fleet.cluster_node,
-    "NetworkDomain": fleet.domain_node,
-    "JoinToken": fleet.join_token_node,
-    "OverlapAcceptance": addresses.acceptance_node,
-    "Finding": findings.finding_node,
-    "Allocation": nodes.allocation_node,
-    "Pool": nodes.pool_node,
-    "DomainLink": fleet.link_node,
-    "Completeness": ingest.completeness_node,
-    "QuarantineEntry": ingest.quarantine_node,
-    **{kind: _object(kind) for kind in objects.OBJECTS},
-}
-"""How `node` finds each kind of id again; a meta test demands one for every type with an id."""
+    schema: strawberry.Schema
+    finders: Mapping[str, Finder]
+    """How each kind of id is found again; a test demands one for every type with an id."""
+    topics: Mapping[str, Topic]
 
 
 @strawberry.type
@@ -67,60 +41,49 @@ class NodeQuery:
         id: Annotated[strawberry.ID, strawberry.argument(description="An id from an answer of this API.")],  # noqa: A002 - Relay's name
     ) -> Node | None:
         """By the kind that the id begins with."""
-        kind, parts = split_id(id)
-        context = info.context
-        if kind == OverlapGroup.__name__:
-            now = context.now
-            return await context.read(addresses.group_node, parts, now)
-        finder = FINDERS.get(kind)
-        if finder is None:
-            raise Invalid(f"'{id[:80]}' is not an id of this API", "Copy the id from an answer of this API.")
-        return await context.read(finder, parts)
-
-
-extend(
-    fleet.Cluster,
-    ingest.ClusterIngest,
-    inventory.ClusterInventory,
-    addresses.ClusterAddresses,
-    ClusterKnowledge,
-    findings.ClusterFindings,
-)
-extend(access.AuditEvent, AuditedObject)
-Query: Final = merge_types(
-    "Query",
-    (
-        NodeQuery,
-        access.AccessQuery,
-        fleet.FleetQuery,
-        ingest.IngestQuery,
-        inventory.InventoryQuery,
-        addresses.AddressesQuery,
-        findings.FindingsQuery,
-    ),
-)
-Mutation: Final = merge_types(
-    "Mutation",
-    (
-        access.AccessMutation,
-        fleet_mutations.FleetMutation,
-        addresses_mutations.AddressesMutation,
-        findings.FindingsMutation,
-    ),
-)
+        return cast("Node | None", await info.context.find(id))
 
 
 @cache
-def build_schema() -> strawberry.Schema:
-    """The schema on our executor, made once per process. No suggestions: they tell strangers what exists."""
-    return strawberry.Schema(
-        query=Query,
-        mutation=Mutation,
-        subscription=Subscription,
-        types=(*objects.OBJECTS.values(), access.ApiToken, access.AuditEvent),
+def assemble(parts: tuple[Part, ...] = PARTS) -> Assembled:
+    """The schema on our executor. No suggestions: they tell strangers what exists."""
+    for part in parts:
+        for target, extensions in part.extensions.items():
+            extend(target, *extensions)
+    nodes = {node: finder for part in parts for node, finder in part.finders.items()}
+    topics = [topic for part in parts for topic in part.topics]
+    schema = strawberry.Schema(
+        query=_root("Query", NodeQuery, *(each for part in parts for each in part.queries)),
+        mutation=_root("Mutation", *(each for part in parts for each in part.mutations)),
+        subscription=subscription_of(topics),
+        types=tuple(nodes),
         config=StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=True),
         execution_context_class=CompiledExecutor,
     )
+    finders = {_name(node): finder_of(node, finder) for node, finder in nodes.items()}
+    return Assembled(schema, finders, {topic.name: topic for topic in topics})
+
+
+def _root(name: str, *types: type) -> type:
+    owners: dict[str, type] = {}
+    for owner in types:
+        for field in _fields(owner):
+            if owners.setdefault(field, owner) is not owner:  # merge_types would let one hide the other
+                raise TypeError(f"{name}.{field} is in {owners[field].__name__} and in {owner.__name__}")
+    return merge_types(name, types)
+
+
+def _fields(owner: type) -> Iterable[str]:
+    return (field.python_name for field in get_object_definition(owner, strict=True).fields)
+
+
+def _name(node: type) -> str:
+    return get_object_definition(node, strict=True).name
+
+
+def build_schema() -> strawberry.Schema:
+    """The hub's own, made once per process."""
+    return assemble().schema
 
 
 def schema_text() -> str:

@@ -10,7 +10,7 @@ from strawberry.scalars import JSON
 
 from periplus_hub.access.graphql import Info
 from periplus_hub.access.graphql_rights import mutation
-from periplus_hub.access.scope import Permission, Scope
+from periplus_hub.access.scope import Permission
 from periplus_hub.addresses.graphql_types import OverlapGroup
 from periplus_hub.addresses.repository_groups import group_rows
 from periplus_hub.findings import repository_graphql as repository
@@ -18,8 +18,7 @@ from periplus_hub.findings import service
 from periplus_hub.findings.model import FindingFilter, FindingSeverity, FindingState
 from periplus_hub.fleet import repository_graphql as fleet
 from periplus_hub.fleet.graphql import Cluster
-from periplus_hub.kit.db import ReadConnection
-from periplus_hub.kit.graphql import RowBacked, from_row, global_id, uuid_of
+from periplus_hub.kit.graphql import RowBacked, from_row, uuid_of
 from periplus_hub.kit.graphql_prices import paged
 from periplus_hub.kit.graphql_types import (
     After,
@@ -199,9 +198,3 @@ class FindingsMutation:
             found = from_row(Finding, await repository.finding_row(c, context.scope, identity))
         context.announce(context.scope.tenant_id, "findings", id=str(identity))
         return found
-
-
-async def finding_node(c: ReadConnection, scope: Scope, parts: tuple[str, ...]) -> Finding | None:
-    """`node` for Finding ids."""
-    row = await repository.finding_row(c, scope, uuid_of(global_id("Finding", *parts), "Finding"))
-    return None if row is None else from_row(Finding, row)

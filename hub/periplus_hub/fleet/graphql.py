@@ -8,12 +8,11 @@ from uuid import UUID
 import strawberry
 
 from periplus_hub.access.graphql import Info
-from periplus_hub.access.scope import Permission, Scope
+from periplus_hub.access.scope import Permission
 from periplus_hub.fleet import repository_graphql as repository
 from periplus_hub.fleet.model import CONNECTED_WITHIN, Liveness, Mode, State
 from periplus_hub.fleet.repository_graphql import ClusterFilter
-from periplus_hub.kit.db import ReadConnection
-from periplus_hub.kit.graphql import RowBacked, from_row, global_id, uuid_of
+from periplus_hub.kit.graphql import RowBacked, uuid_of
 from periplus_hub.kit.graphql_prices import Cost, paged
 from periplus_hub.kit.graphql_scalars import BigInt
 from periplus_hub.kit.graphql_types import After, Before, Connection, First, Last, Node, OrderDirection, Pages, order_of
@@ -276,31 +275,3 @@ class FleetQuery:
         return Connection(
             pages=Pages(context, repository.JOIN_TOKENS, None, window_of(first, after, last, before), usable_at)
         )
-
-
-async def cluster_node(c: ReadConnection, scope: Scope, parts: tuple[str, ...]) -> Cluster | None:
-    """`node` for Cluster ids."""
-    identity = uuid_of(global_id("Cluster", *parts), "Cluster")
-    row = (await repository.clusters_by_ids(c, scope, [identity])).get(identity)
-    return None if row is None else from_row(Cluster, row)
-
-
-async def domain_node(c: ReadConnection, scope: Scope, parts: tuple[str, ...]) -> NetworkDomain | None:
-    """`node` for NetworkDomain ids."""
-    identity = uuid_of(global_id("NetworkDomain", *parts), "NetworkDomain")
-    row = (await repository.domains_by_ids(c, scope, [identity])).get(identity)
-    return None if row is None else from_row(NetworkDomain, row)
-
-
-async def link_node(c: ReadConnection, scope: Scope, parts: tuple[str, ...]) -> DomainLink | None:
-    """`node` for DomainLink ids."""
-    row = await repository.link_row(c, scope, parts)
-    return None if row is None else from_row(DomainLink, row)
-
-
-async def join_token_node(c: ReadConnection, scope: Scope, parts: tuple[str, ...]) -> JoinToken | None:
-    """`node` for JoinToken ids."""
-    if not scope.allows(Permission.FLEET_APPROVE):
-        return None
-    row = await repository.join_token_row(c, scope, uuid_of(global_id("JoinToken", *parts), "JoinToken"))
-    return None if row is None else from_row(JoinToken, row)

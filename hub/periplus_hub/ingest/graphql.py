@@ -9,18 +9,14 @@ import strawberry
 
 from periplus_contract.tables import Kind
 from periplus_hub.access.graphql import Info
-from periplus_hub.access.scope import Scope
 from periplus_hub.fleet import repository_graphql as fleet
 from periplus_hub.fleet.graphql import Cluster
 from periplus_hub.ingest.repository_graphql import (
     COMPLETENESS,
     QUARANTINE,
     CompletenessFilter,
-    completeness_row,
-    quarantine_row,
 )
-from periplus_hub.kit.db import ReadConnection
-from periplus_hub.kit.graphql import RowBacked, from_row, uuid_of
+from periplus_hub.kit.graphql import RowBacked, uuid_of
 from periplus_hub.kit.graphql_prices import Cost, at_most, paged
 from periplus_hub.kit.graphql_scalars import BigInt
 from periplus_hub.kit.graphql_types import After, Before, Connection, First, Last, Node, Pages
@@ -158,15 +154,3 @@ class IngestQuery:
         ids = () if cluster is None else (uuid_of(cluster, "Cluster"),)
         asked = CompletenessFilter(registration_ids=ids, since=since, until=until)
         return Connection(pages=Pages(info.context, COMPLETENESS, None, window_of(first, after, last, before), asked))
-
-
-async def completeness_node(c: ReadConnection, scope: Scope, parts: tuple[str, ...]) -> Completeness | None:
-    """`node` for Completeness ids."""
-    row = await completeness_row(c, scope, parts)
-    return None if row is None else from_row(Completeness, row)
-
-
-async def quarantine_node(c: ReadConnection, scope: Scope, parts: tuple[str, ...]) -> QuarantineEntry | None:
-    """`node` for QuarantineEntry ids."""
-    row = await quarantine_row(c, scope, parts)
-    return None if row is None else from_row(QuarantineEntry, row)

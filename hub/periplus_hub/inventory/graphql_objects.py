@@ -12,9 +12,8 @@ from periplus_hub.fleet import repository_graphql as fleet
 from periplus_hub.fleet.graphql import Cluster
 from periplus_hub.inventory import repository_graphql as repository
 from periplus_hub.inventory.graphql_texts import EndpointPort, KeyValue, NodeAddress, ServicePort, labels, pairs
-from periplus_hub.kit.db import ReadConnection
 from periplus_hub.kit.errors import Invalid
-from periplus_hub.kit.graphql import RowBacked, from_row
+from periplus_hub.kit.graphql import Context, RowBacked, split_id
 from periplus_hub.kit.graphql_parsed import parsed
 from periplus_hub.kit.graphql_prices import at_most
 from periplus_hub.kit.graphql_scalars import BigInt, Cidr, IpAddress
@@ -155,12 +154,12 @@ OBJECTS: Final[dict[str, type[ClusterObject]]] = {
 }
 
 
-async def object_node(c: ReadConnection, scope: Scope, kind: str, parts: tuple[str, ...]) -> ClusterObject | None:
-    """`node` for the ids of objects: `Kind:<registration>:<uid>`, where a uid may hold colons."""
+async def find_object(context: Context[Scope], node_id: str) -> object | None:
+    """By an id `Kind:<registration>:<uid>`, where a uid may hold colons."""
+    kind, parts = split_id(node_id)
     try:
         registration_id, uid = UUID(parts[0]), ":".join(parts[1:])
     except (IndexError, ValueError):
-        shown = ":".join((kind, *parts))[:80]
-        raise Invalid(f"'{shown}' is not the id of a {kind}", "Copy the id from an answer of this API.") from None
-    row = await repository.object_row(c, scope, kind, registration_id, uid)
-    return None if row is None else from_row(OBJECTS[kind], row)
+        text = f"'{node_id[:80]}' is not the id of a {kind}"
+        raise Invalid(text, "Copy the id from an answer of this API.") from None
+    return await context.read(repository.object_row, kind, registration_id, uid)

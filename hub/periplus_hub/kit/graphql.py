@@ -45,6 +45,8 @@ class Context(Generic[V]):
     request_id: str
     loaders: dict[Hashable, DataLoader[Any, Any]] = field(default_factory=dict)
     readers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_READERS))
+    finders: Mapping[str, "Finder"] = field(default_factory=dict)
+    """By kind: how `find` finds the thing an id names."""
     settings: object = None
     """The hub's: `setting` finds those of a slice in it."""
     still_valid: Callable[[], Awaitable[bool]] | None = None
@@ -90,6 +92,17 @@ class Context(Generic[V]):
         reading.add_done_callback(self._ended)
         return await asyncio.shield(reading)
 
+    async def find(self, node_id: str) -> object | None:
+        """The thing with this id, as an instance of its type; None when there is none, or not for the asker.
+
+        Raises Invalid for what is no id of this API.
+        """
+        kind, _ = split_id(node_id)
+        finder = self.finders.get(kind)
+        if finder is None:
+            raise Invalid(f"'{node_id[:80]}' is not an id of this API", "Copy the id from an answer of this API.")
+        return await finder(self, node_id)
+
     def write(self) -> AbstractAsyncContextManager[WriteConnection]:
         """One unit of work, committed on success: what mutations change."""
         return self.db.write(self.scope)
@@ -125,6 +138,10 @@ class Context(Generic[V]):
             work.exception()  # whoever still waits gets it; else it concerns nobody
 
 
+Finder = Callable[[Context[Any], str], Awaitable[object | None]]
+"""Finds again what an id names; raises Invalid for an id it cannot read."""
+
+
 class Batch(Protocol[V, K, NodeT]):  # type: ignore[misc]  # variance is not worth three more names
     """A repository function: one statement for all keys."""
 
@@ -154,16 +171,18 @@ def from_row(node: type[NodeT], row: object) -> NodeT:
 
 
 def extend(target: type, *parts: type) -> None:
-    """Add the fields of `parts` to `target`: how a slice above enriches a type of a slice below it."""
+    """Add the fields of `parts` to `target`: how a slice above enriches a type of a slice below it.
+
+    A second time does nothing: several schemas may be assembled of one part.
+    """
     own = get_object_definition(target, strict=True).fields
-    names = {each.python_name for each in own}
+    known = {each.python_name: each for each in own}
     for part in parts:
         for each in get_object_definition(part, strict=True).fields:
-            if each.python_name in names:
-                msg = f"{target.__name__} already has a field {each.python_name}"
-                raise TypeError(msg)
-            names.add(each.python_name)
-            own.append(each)
+            if known.setdefault(each.python_name, each) is not each:
+                raise TypeError(f"{target.__name__} already has a field {each.python_name}")
+            if each not in own:
+                own.append(each)
 
 
 def global_id(kind: str, *parts: object) -> strawberry.ID:

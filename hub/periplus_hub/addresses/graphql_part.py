@@ -1,0 +1,49 @@
+"""The addresses slice's part of the GraphQL API."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import strawberry
+
+from periplus_hub.access.scope import Scope
+from periplus_hub.addresses import repository_graphql as repository
+from periplus_hub.addresses.graphql import AddressesQuery, ClusterAddresses
+from periplus_hub.addresses.graphql_knowledge import ClusterKnowledge
+from periplus_hub.addresses.graphql_mutations import AddressesMutation
+from periplus_hub.addresses.graphql_types import Allocation, OverlapAcceptance, OverlapGroup, Pool
+from periplus_hub.addresses.repository_groups import group_rows
+from periplus_hub.addresses.service_register import TOPIC
+from periplus_hub.fleet.graphql import Cluster
+from periplus_hub.kit.graphql import Context, uuid_of
+from periplus_hub.kit.graphql_parts import Part, Topic, by_parts, by_uuid
+from periplus_hub.kit.graphql_scalars import BigInt
+
+
+@strawberry.type(description="The overlap groups include more changes than before.")
+class OverlapsChanged:
+    """Read overlapGroups again."""
+
+    revision: BigInt = strawberry.field(description="The last change they include.")
+
+
+async def _group(context: Context[Scope], node_id: str) -> object | None:
+    """Its severities depend on the time, because acceptances end."""
+    return await context.load(group_rows, uuid_of(node_id, "OverlapGroup"), context.now)
+
+
+async def _overlaps_changed(_context: Context[Scope], payload: Mapping[str, Any]) -> OverlapsChanged:
+    return OverlapsChanged(revision=BigInt(int(payload.get("revision", 0))))
+
+
+PART: Final = Part(
+    queries=[AddressesQuery],
+    mutations=[AddressesMutation],
+    extensions={Cluster: [ClusterAddresses, ClusterKnowledge]},
+    finders={
+        OverlapAcceptance: by_uuid(repository.acceptance_rows),
+        Allocation: by_parts(repository.allocation_row),
+        Pool: by_parts(repository.pool_row),
+        OverlapGroup: _group,
+    },
+    topics=[Topic(name=TOPIC, message=OverlapsChanged, read=_overlaps_changed)],
+)

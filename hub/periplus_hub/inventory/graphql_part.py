@@ -1,0 +1,14 @@
+"""The inventory slice's part of the GraphQL API."""
+
+from typing import Final
+
+from periplus_hub.fleet.graphql import Cluster
+from periplus_hub.inventory.graphql import ClusterInventory, InventoryQuery
+from periplus_hub.inventory.graphql_objects import OBJECTS, find_object
+from periplus_hub.kit.graphql_parts import Part
+
+PART: Final = Part(
+    queries=[InventoryQuery],
+    extensions={Cluster: [ClusterInventory]},
+    finders=dict.fromkeys(OBJECTS.values(), find_object),
+)
