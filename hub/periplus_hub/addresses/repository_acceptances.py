@@ -17,7 +17,6 @@ from sqlalchemy import (
     Row,
     Subquery,
     Uuid,
-    bindparam,
     func,
     insert,
     literal,
@@ -27,7 +26,7 @@ from sqlalchemy import (
     true,
     update,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from periplus_hub.access.scope import Scope, insert_owned, owned
 from periplus_hub.addresses import tables
@@ -35,8 +34,9 @@ from periplus_hub.addresses.model import Acceptance, NamedClusters, Outgrown, Se
 from periplus_hub.addresses.prefixes import Prefix, parse
 from periplus_hub.addresses.tables import rank
 from periplus_hub.fleet.tables import registrations
+from periplus_hub.kit.arrays import array_table
 from periplus_hub.kit.db import ReadConnection, WriteConnection
-from periplus_hub.kit.plans import as_table, looked_up
+from periplus_hub.kit.plans import looked_up
 
 _TABLE: Final = tables.overlap_acceptances
 _PLACE: Final[ColumnElement[Any]] = literal_column("overlap_acceptances.ctid")
@@ -120,7 +120,7 @@ async def compare_again(c: WriteConnection, scope: Scope, group_ids: Sequence[UU
 
 def _held(scope: Scope, group_ids: Sequence[UUID]) -> CTE:
     """Where the acceptances of these groups are, each looked up by its group's range."""
-    asked = as_table("group_id", group_ids)
+    asked = array_table("asked", {"group_id": Uuid()}, [group_ids])
     group = select(_GROUPS.c.id, _GROUPS.c.cidr).where(owned(scope, _GROUPS), _GROUPS.c.id == asked.c.group_id)
     groups = looked_up(group, asked)
     changed = select(groups).select_from(asked.join(groups, true())).subquery("changed")
@@ -158,7 +158,8 @@ async def outgrown_by_groups(
     c: ReadConnection, scope: Scope, acceptances: Sequence[tuple[UUID, UUID]]
 ) -> dict[UUID, Outgrown]:
     """By group: what it holds beyond its acceptance; the keys are ids of groups with those of their acceptances."""
-    asked = _asked(acceptances)
+    ids = {"group_id": Uuid(), "acceptance_id": Uuid()}
+    asked = array_table("asked", ids, zip(*acceptances, strict=True))
     kinds = {"covered": ~(_came() | _worse()), "came": _came(), "worse": _worse()}
     names = func.array_agg(registrations.c.name)
     counted = [func.count().filter(each).label(f"{name}_count") for name, each in kinds.items()]
@@ -172,13 +173,6 @@ async def outgrown_by_groups(
         .group_by(asked.c.group_id)
     )
     return {row.group_id: Outgrown(**{name: _named(row, name) for name in kinds}) for row in await c.rows(statement)}
-
-
-def _asked(acceptances: Sequence[tuple[UUID, UUID]]) -> Subquery:
-    columns = zip(("group_id", "acceptance_id"), zip(*acceptances, strict=True), strict=True)
-    return select(
-        *(func.unnest(bindparam(f"asked_{name}", list(ids), type_=ARRAY(Uuid()))).label(name) for name, ids in columns)
-    ).subquery("asked")
 
 
 def _named(row: Row[Any], name: str) -> NamedClusters:

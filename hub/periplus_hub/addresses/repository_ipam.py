@@ -16,22 +16,21 @@ from sqlalchemy import (
     Text,
     Uuid,
     and_,
-    bindparam,
     cast,
     delete,
-    func,
     join,
     literal,
     literal_column,
     or_,
     select,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, CIDR, insert
+from sqlalchemy.dialects.postgresql import CIDR, insert
 from sqlalchemy.types import TypeEngine
 
 from periplus_contract.covers import DERIVED
 from periplus_hub.access.scope import Scope, insert_owned, owned
 from periplus_hub.addresses import tables
+from periplus_hub.kit.arrays import array_table
 from periplus_hub.kit.db import WriteConnection
 
 _PLACE: Final[ColumnElement[Any]] = literal_column("allocations.ctid")
@@ -79,7 +78,7 @@ async def replace_allocations(
     the derived ones are passed over: they would say the same again, less exactly.
     """
     table = tables.allocations
-    incoming = _incoming(covered.rows)
+    incoming = array_table("incoming", _TYPES, (getattr(covered.rows, name) for name in _TYPES))
     whole = table.c.kind.in_([kind for kind, all_of_it in covered.kinds.items() if all_of_it])
     ours_to_change = or_(whole, and_(table.c.kind.in_(list(covered.kinds)), table.c.quality == DERIVED))
     ours = (owned(scope, table), table.c.registration_id == registration_id, ours_to_change)
@@ -131,16 +130,6 @@ async def _better_known(
     mine = (owned(scope, table), table.c.registration_id == registration_id)
     better = (table.c.kind.in_(kinds), table.c.quality != DERIVED)
     return {row.kind for row in await c.rows(select(table.c.kind).distinct().where(*mine, *better))}
-
-
-def _incoming(rows: AllocationRows) -> Subquery:
-    """The rows as a table inside the statement: one array per column."""
-    return select(
-        *(
-            func.unnest(bindparam(f"rows_{name}", getattr(rows, name), type_=ARRAY(kind))).label(name)
-            for name, kind in _TYPES.items()
-        )
-    ).subquery("incoming")
 
 
 def _as_cidr(column: ColumnElement[Any]) -> ColumnElement[Any]:

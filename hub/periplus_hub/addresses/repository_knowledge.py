@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Row, ScalarSelect, Select, Text, Uuid, any_, exists, func, literal, select
+from sqlalchemy import ARRAY, ColumnElement, Row, ScalarSelect, Select, Text, exists, func, literal, select
 
 from periplus_contract.covers import DERIVED
 from periplus_contract.tables import ALLOCATIONS
@@ -18,6 +18,7 @@ from periplus_hub.fleet.tables import registrations
 from periplus_hub.ingest.tables import chains, statements
 from periplus_hub.inventory.model import Source
 from periplus_hub.inventory.repository import sources_by_registration
+from periplus_hub.kit.arrays import one_of
 from periplus_hub.kit.db import ReadConnection
 
 _ASKED_KINDS: Final = (AllocationKind.POD, AllocationKind.SERVICE)
@@ -46,7 +47,7 @@ def _evidence(row: Row[Any], registration: Registration, sources: Sequence[Sourc
 
 
 def _statement(scope: Scope, ids: Sequence[UUID]) -> Select[Any]:
-    asked = registrations.c.id == any_(literal(list(ids), ARRAY(Uuid)))
+    asked = one_of(registrations.c.id, ids)
     chain = owned(scope, chains) & (chains.c.registration_id == registrations.c.id)
     exact = (_is_exact(scope, kind).label(f"exact_{kind.value}") for kind in _ASKED_KINDS)
     return (

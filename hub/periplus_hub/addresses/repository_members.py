@@ -8,22 +8,20 @@ from sqlalchemy import (
     FromClause,
     Integer,
     Row,
-    Subquery,
     Text,
     Uuid,
-    bindparam,
     case,
     cast,
     func,
-    select,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, CIDR
+from sqlalchemy.dialects.postgresql import CIDR
 from sqlalchemy.types import TypeEngine
 
 from periplus_hub.access.scope import Scope
 from periplus_hub.addresses import tables
 from periplus_hub.addresses.repository_graphql import ALLOCATIONS
 from periplus_hub.addresses.severity import KINDS
+from periplus_hub.kit.arrays import array_table
 from periplus_hub.kit.db import ReadConnection
 from periplus_hub.kit.keyset import Listing
 from periplus_hub.kit.windows import Window
@@ -58,17 +56,9 @@ async def chosen_rows(c: ReadConnection, scope: Scope, chosen: Chosen) -> list[R
     """The allocations with their severity, in the order of members, ready to be cut into pages."""
     if not chosen.place:
         return []
-    statement = _listing(_as_table(chosen)).page_of(scope, None, Window(len(chosen.place)))
+    asked = array_table("chosen", _TYPES, (getattr(chosen, name) for name in _TYPES))
+    statement = _listing(asked).page_of(scope, None, Window(len(chosen.place)))
     return list(await c.rows(statement))
-
-
-def _as_table(chosen: Chosen) -> Subquery:
-    return select(
-        *(
-            func.unnest(bindparam(f"chosen_{name}", getattr(chosen, name), type_=ARRAY(kind))).label(name)
-            for name, kind in _TYPES.items()
-        )
-    ).subquery("chosen")
 
 
 def _listing(chosen: FromClause) -> Listing[Scope]:

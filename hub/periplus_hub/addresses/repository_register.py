@@ -11,8 +11,8 @@ from sqlalchemy import (
     ColumnElement,
     FromClause,
     LargeBinary,
+    Uuid,
     case,
-    cast,
     delete,
     func,
     literal,
@@ -21,7 +21,6 @@ from sqlalchemy import (
     union_all,
     update,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
 
 from periplus_hub.access.scope import Scope, insert_owned, owned
 from periplus_hub.addresses import tables
@@ -34,9 +33,10 @@ from periplus_hub.addresses.severity import KINDS
 from periplus_hub.fleet.model import State
 from periplus_hub.fleet.repository import connections
 from periplus_hub.fleet.tables import allocation_changes, registrations
+from periplus_hub.kit.arrays import array_table
 from periplus_hub.kit.db import ReadConnection, WriteConnection
 from periplus_hub.kit.ids import new_id
-from periplus_hub.kit.plans import as_table, by_index, looked_up
+from periplus_hub.kit.plans import by_index, looked_up
 
 _KIND_BYTES: Final = {kind.value: literal(bytes((number,)), LargeBinary()) for number, kind in enumerate(KINDS)}
 _WRITE_AT_ONCE: Final = 2_000
@@ -118,7 +118,7 @@ async def cluster_columns(c: ReadConnection, scope: Scope, clusters: Sequence[UU
 
     Each cluster's are looked up apart, so that nobody reads all to find those of a few.
     """
-    table, asked = tables.allocations, as_table("cluster", clusters)
+    table, asked = tables.allocations, array_table("asked", {"cluster": Uuid()}, [clusters])
     mine = select(table.c.kind, table.c.first_key, table.c.last_key)
     rows = looked_up(mine.where(owned(scope, table), table.c.registration_id == asked.c.cluster), asked)
     statement = (
@@ -148,9 +148,8 @@ async def columns_about(c: ReadConnection, scope: Scope, roots: Collection[Prefi
 
 def _ranges(keys: Collection[KeyRange], name: str) -> FromClause:
     """Keys as a table inside the statement."""
-    firsts, lasts = [low for low, _ in keys], [high for _, high in keys]
-    numbered = func.unnest(cast(firsts, ARRAY(LargeBinary)), cast(lasts, ARRAY(LargeBinary)))
-    return numbered.table_valued("low", "high").render_derived(name)
+    bounds = {"low": LargeBinary(), "high": LargeBinary()}
+    return array_table(name, bounds, ([low for low, _ in keys], [high for _, high in keys]))
 
 
 async def stored_groups(c: ReadConnection, scope: Scope) -> list[StoredGroup]:
@@ -193,7 +192,7 @@ async def save(
     table = tables.overlap_groups
     await by_index(c)
     if changes.gone:
-        gone = as_table("id", [group.id for group in changes.gone])
+        gone = array_table("asked", {"id": Uuid()}, [[group.id for group in changes.gone]])
         await c.execute(delete(table).where(owned(scope, table), table.c.id == gone.c.id))
         await drop_shares(c, scope, [group.id for group in changes.gone])
     groups = [(_stored(group, new_id(), since), group.shares) for group, since in changes.come]

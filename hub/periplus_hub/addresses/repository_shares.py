@@ -11,7 +11,6 @@ from sqlalchemy import (
     Subquery,
     Text,
     Uuid,
-    bindparam,
     delete,
     func,
     join,
@@ -21,14 +20,15 @@ from sqlalchemy import (
     select,
     true,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by, insert
+from sqlalchemy.dialects.postgresql import aggregate_order_by, insert
 from sqlalchemy.types import TypeEngine
 
 from periplus_hub.access.scope import Scope, owned
 from periplus_hub.addresses import tables
 from periplus_hub.addresses.fold import Share, mark_of
+from periplus_hub.kit.arrays import array_table
 from periplus_hub.kit.db import ReadConnection, WriteConnection
-from periplus_hub.kit.plans import as_table, looked_up
+from periplus_hub.kit.plans import looked_up
 
 _TABLE: Final = tables.overlap_group_clusters
 _PLACE: Final[ColumnElement[Any]] = literal_column("overlap_group_clusters.ctid")
@@ -92,7 +92,7 @@ async def _delete(c: WriteConnection, rows: Select[Any]) -> None:
 
 def _known(group_ids: Sequence[UUID], scope: Scope) -> Subquery:
     """What is stored of these groups, and where."""
-    asked = as_table("group_id", group_ids)
+    asked = array_table("asked", {"group_id": Uuid()}, [group_ids])
     mine = select(_PLACE.label("place"), _TABLE.c.group_id, _TABLE.c.registration_id)
     rows = looked_up(mine.where(owned(scope, _TABLE), _TABLE.c.group_id == asked.c.group_id), asked)
     return select(rows).select_from(asked.join(rows, true())).subquery("known")
@@ -111,12 +111,5 @@ def _batched(groups: Iterable[tuple[UUID, Sequence[Share]]]) -> Iterator[list[tu
 
 
 def _incoming(groups: Sequence[tuple[UUID, Sequence[Share]]]) -> Subquery:
-    """The rows as a table inside the statement: one array per column."""
     rows = [(group_id, *share) for group_id, shares in groups for share in shares]
-    columns = zip(_TYPES.items(), zip(*rows, strict=True), strict=True)
-    return select(
-        *(
-            func.unnest(bindparam(f"rows_{name}", list(values), type_=ARRAY(kind))).label(name)
-            for (name, kind), values in columns
-        )
-    ).subquery("incoming")
+    return array_table("incoming", _TYPES, zip(*rows, strict=True))

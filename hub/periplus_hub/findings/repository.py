@@ -5,11 +5,12 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Row, Select, Uuid, any_, func, literal, select, update
+from sqlalchemy import Row, Select, func, select, update
 
 from periplus_hub.access.scope import Scope, insert_owned, owned
 from periplus_hub.findings import tables
 from periplus_hub.findings.model import Finding, FindingSeverity, FindingState
+from periplus_hub.kit.arrays import one_of
 from periplus_hub.kit.db import WriteConnection, lock_number
 from periplus_hub.kit.purge import Stale
 
@@ -82,5 +83,5 @@ def resolved_before(scope: Scope, before: datetime) -> Stale:
 async def resolve(c: WriteConnection, scope: Scope, ids: Sequence[UUID], now: datetime) -> None:
     """Over."""
     if ids:
-        statement = update(_TABLE).where(owned(scope, _TABLE), _TABLE.c.id == any_(literal(list(ids), ARRAY(Uuid))))
+        statement = update(_TABLE).where(owned(scope, _TABLE), one_of(_TABLE.c.id, ids))
         await c.execute(statement.values(state=FindingState.RESOLVED.value, changed_at=now, resolved_at=now))

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Row, Select, Uuid, any_, literal, select
+from sqlalchemy import Row, Select, select
 
 from periplus_hub.access.scope import Scope, owned
 from periplus_hub.fleet import tables
@@ -15,6 +15,7 @@ from periplus_hub.fleet.model import (
     Registration,
     State,
 )
+from periplus_hub.kit.arrays import one_of
 from periplus_hub.kit.db import ReadConnection
 
 _REGISTRATION: Final = tuple(tables.registrations.c[name] for name in Registration.__dataclass_fields__)
@@ -43,7 +44,7 @@ def readable_registrations(scope: Scope) -> Select[Any]:
 async def registrations_by_ids(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, Registration]:
     """Those that exist, by id."""
     # One array, however many: a parameter for each would end at the protocol's 32,767.
-    asked = tables.registrations.c.id == any_(literal(list(ids), ARRAY(Uuid)))
+    asked = one_of(tables.registrations.c.id, ids)
     rows = await c.rows(readable_registrations(scope).where(asked))
     return {row.id: _registration(row) for row in rows}
 

@@ -29,9 +29,9 @@ from periplus_hub.fleet.tables import registrations
 from periplus_hub.ingest.chain import Chain
 from periplus_hub.ingest.model import BatchKey, DecodedBatch
 from periplus_hub.ingest.tables import batches, chains
+from periplus_hub.kit.arrays import array_table
 from periplus_hub.kit.db import ReadConnection, WriteConnection
 from periplus_hub.kit.tables import UTC_TIME
-from periplus_hub.kit.unnested import unnested
 
 MAX_HELD: Final = 4_096
 """How far ahead of the oldest held batch the settled watermark looks; it moves on with the next answer."""
@@ -56,7 +56,8 @@ async def lock(c: WriteConnection, scope: Scope, keys: Sequence[BatchKey]) -> di
     ids = [each.registration_id for each in keys]
     locked = await c.rows(_lock_statement(_anyone(scope)), {"ids": ids})
     states = {row.id: row.state for row in locked}
-    asked = {"ids": ids, "epochs": [each.epoch for each in keys], "seqs": [each.seq for each in keys]}
+    epochs, seqs = [each.epoch for each in keys], [each.seq for each in keys]
+    asked = {"asked_id": ids, "asked_epoch": epochs, "asked_seq": seqs}
     found = await c.rows(_state_statement(_anyone(scope)), asked)
     return {row.id: _state(row, states[row.id]) for row in found if row.id in states}
 
@@ -90,7 +91,7 @@ def _lock_statement(scope: Scope) -> Select[Any]:
 
 @lru_cache(maxsize=256)
 def _state_statement(scope: Scope) -> Select[Any]:
-    asked = unnested(id=Uuid, epoch=Uuid, seq=BigInteger)
+    asked = array_table("asked", {"id": Uuid(), "epoch": Uuid(), "seq": BigInteger()})
     own = owned(scope, chains) & (chains.c.registration_id == asked.c.id)
     same = (
         owned(scope, batches)
@@ -164,9 +165,9 @@ async def settled_through(
     again what the hub does not have.
     """
     asked = {
-        "ids": [each.registration_id for each in keys],
-        "epochs": [each.epoch for each in keys],
-        "oldests": [each.oldest_held for each in keys],
+        "asked_id": [each.registration_id for each in keys],
+        "asked_epoch": [each.epoch for each in keys],
+        "asked_oldest": [each.oldest_held for each in keys],
         "cutoff": cutoff,
     }
     found = {row.id: int(row.through) for row in await c.rows(_settled_statement(_anyone(scope)), asked)}
@@ -175,7 +176,7 @@ async def settled_through(
 
 @lru_cache(maxsize=256)
 def _settled_statement(scope: Scope) -> Select[Any]:
-    asked = unnested(id=Uuid, epoch=Uuid, oldest=BigInteger)
+    asked = array_table("asked", {"id": Uuid(), "epoch": Uuid(), "oldest": BigInteger()})
     run = (
         select(
             batches.c.seq,

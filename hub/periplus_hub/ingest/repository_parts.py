@@ -10,8 +10,8 @@ from periplus_contract.batch import Section
 from periplus_hub.access.scope import Scope, insert_owned, owned
 from periplus_hub.ingest.model import DecodedBatch, EarlierParts, WaitingPart
 from periplus_hub.ingest.tables import statement_parts
+from periplus_hub.kit.arrays import array_table
 from periplus_hub.kit.db import ReadConnection, WriteConnection
-from periplus_hub.kit.unnested import unnested
 
 
 async def waiting(c: ReadConnection, scope: Scope, earlier: EarlierParts) -> list[WaitingPart]:
@@ -35,7 +35,12 @@ async def waiting(c: ReadConnection, scope: Scope, earlier: EarlierParts) -> lis
 
 async def count_waiting(c: ReadConnection, scope: Scope, earlier: Sequence[EarlierParts]) -> dict[UUID, int]:
     """How many are here, of each registration that has any; one query for all."""
-    asked = unnested(id=Uuid, epoch=Uuid, first_seq=BigInteger, before_seq=BigInteger)
+    rows = [(each.registration_id, each.epoch, each.first_seq, each.before_seq) for each in earlier]
+    asked = array_table(
+        "asked",
+        {"id": Uuid(), "epoch": Uuid(), "first_seq": BigInteger(), "before_seq": BigInteger()},
+        zip(*rows, strict=True),
+    )
     same = (
         owned(scope, statement_parts)
         & (statement_parts.c.registration_id == asked.c.id)
@@ -44,13 +49,7 @@ async def count_waiting(c: ReadConnection, scope: Scope, earlier: Sequence[Earli
         & (statement_parts.c.seq < asked.c.before_seq)
     )
     statement = select(asked.c.id, func.count().label("here")).select_from(asked.join(statement_parts, same))
-    given = {
-        "ids": [each.registration_id for each in earlier],
-        "epochs": [each.epoch for each in earlier],
-        "first_seqs": [each.first_seq for each in earlier],
-        "before_seqs": [each.before_seq for each in earlier],
-    }
-    return {row.id: row.here for row in await c.rows(statement.group_by(asked.c.id), given)}
+    return {row.id: row.here for row in await c.rows(statement.group_by(asked.c.id))}
 
 
 async def put(c: WriteConnection, scope: Scope, batch: DecodedBatch) -> None:

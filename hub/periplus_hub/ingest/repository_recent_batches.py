@@ -5,12 +5,13 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, bindparam, func, select, true
+from sqlalchemy import Uuid, select, true
 
 from periplus_contract.tables import Kind
 from periplus_hub.access.scope import Scope, owned
 from periplus_hub.ingest.model import RecentBatch
 from periplus_hub.ingest.tables import batches
+from periplus_hub.kit.arrays import array_table
 from periplus_hub.kit.db import ReadConnection
 
 MOST: Final = 64
@@ -21,8 +22,7 @@ async def recent_batches(
     c: ReadConnection, scope: Scope, registration_ids: Sequence[UUID], since: datetime, kinds: Sequence[Kind]
 ) -> dict[UUID, list[RecentBatch]]:
     """The newest batches of each of these that arrived after `since`, in the order of their arrival."""
-    ids = bindparam("ids", list(registration_ids), type_=ARRAY(Uuid))
-    asked = select(func.unnest(ids).label("id")).subquery("asked")
+    asked = array_table("asked", {"id": Uuid()}, [registration_ids])
     own = (owned(scope, batches), batches.c.registration_id == asked.c.id, batches.c.kind.in_(kinds))
     newest = (
         select(batches.c.epoch, batches.c.window_start, batches.c.received_at)

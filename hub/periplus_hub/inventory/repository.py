@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Row, Select, Table, Uuid, any_, func, literal, select
+from sqlalchemy import Row, Select, Table, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from periplus_hub.access.scope import Scope, owned
@@ -15,6 +15,7 @@ from periplus_hub.inventory.model import (
     Counts,
     Source,
 )
+from periplus_hub.kit.arrays import one_of
 from periplus_hub.kit.db import ReadConnection
 
 T = TypeVar("T")
@@ -82,7 +83,7 @@ async def sources_by_registration(c: ReadConnection, scope: Scope, ids: Sequence
     """What each spoke tried to read, by name."""
     table = tables.sources
     # One array, however many: a parameter for each would end at the protocol's 32,767.
-    asked = table.c.registration_id == any_(literal(list(ids), ARRAY(Uuid)))
+    asked = one_of(table.c.registration_id, ids)
     statement = _SOURCES.where(owned(scope, table), asked).order_by(table.c.uid)
     found: dict[UUID, list[Source]] = {registration_id: [] for registration_id in ids}
     for row in await c.rows(statement):

@@ -19,7 +19,6 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
-    bindparam,
     cast,
     func,
     literal,
@@ -27,8 +26,8 @@ from sqlalchemy import (
     true,
     tuple_,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
 
+from periplus_hub.kit.arrays import array_table
 from periplus_hub.kit.cursors import Key, encode_cursor
 from periplus_hub.kit.db import ReadConnection
 from periplus_hub.kit.windows import Window, other_list, reader, span
@@ -106,8 +105,9 @@ class Listing(Generic[S_contra]):
         """The page of every parent; the parent None means the whole tenant."""
         if None in parents or len(parents) == 1:
             return {parent: await self._page(c, scope, parent, window, asked) for parent in parents}
-        ids = self._ids(parents)
-        statement = self.page_of(scope, asked, window).where(self._parent() == ids.c.parent)
+        parent = self._parent()
+        ids = array_table("parents", {"parent": parent.type}, [parents])
+        statement = self.page_of(scope, asked, window).where(parent == ids.c.parent)
         inner = statement.lateral("page")
         rows = await c.rows(select(ids.c.parent.label("page_parent"), inner).select_from(ids.join(inner, true())))
         found: dict[Any, list[Row[Any]]] = {parent: [] for parent in parents}
@@ -179,10 +179,6 @@ class Listing(Generic[S_contra]):
             msg = f"{self.name} has no parent"
             raise TypeError(msg)
         return self.parent
-
-    def _ids(self, parents: Sequence[Any]) -> FromClause:
-        array = bindparam("parents", list(parents), type_=ARRAY(self._parent().type))
-        return select(func.unnest(array).label("parent")).subquery("parents")
 
 
 def orders(

@@ -4,12 +4,9 @@ Of a table without statistics PostgreSQL takes for granted that any condition le
 few thousand ids it expects everything, and reads the whole table for every statement.
 """
 
-from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import FromClause, Select, Subquery, Uuid, bindparam, func, select, text
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import FromClause, Select, Subquery, text
 
 from periplus_hub.kit.db import WriteConnection
 
@@ -19,12 +16,6 @@ _NO_SCANS = text("SET LOCAL enable_seqscan = off")
 async def by_index(c: WriteConnection) -> None:
     """Let the statements of this transaction look rows up instead of reading tables whole, wherever an index allows."""
     await c.execute(_NO_SCANS)
-
-
-def as_table(name: str, ids: Sequence[UUID]) -> Subquery:
-    """Ids as a table of one column inside a statement: one parameter, however many they are."""
-    array = bindparam(f"asked_{name}", list(ids), type_=ARRAY(Uuid()))
-    return select(func.unnest(array).label(name)).subquery("asked")
 
 
 def looked_up(rows: Select[Any], asked: Subquery) -> FromClause:
