@@ -68,7 +68,7 @@ async def test_its_ids_are_found_again_by_their_owner_alone(stage: Stage, db: Da
     assert (await stage.hub.ask(AGAIN, stage.token, id="Nickname:x")).codes == ["invalid"]
     assert (await stage.hub.ask(AGAIN, stage.token, id="Nobody:x")).codes == ["invalid"]
     with count_statements() as counter:
-        await stage.hub.ask(TWICE, stage.token, one=mine[0], two=mine[0])
+        await stage.hub.ask(AGAIN, stage.token, id=mine[0])
     once = counter.total
     with count_statements() as counter:
         both = (await stage.hub.ask(TWICE, stage.token, one=mine[0], two=mine[1])).good
