@@ -59,7 +59,7 @@ async def test_groups_that_come_change_and_vanish(fleet: Grown) -> None:
         work.take()
         await found.cluster(f"{name} two", *ranges)
         await found.settle()
-        async with found.db.write(fleet.scope) as c:
+        async with found.db.write(found.scope) as c:
             for number in range(count // 20):
                 await accept_overlap(c, found.scope, cidr(number), "they are labs", START + timedelta(days=9), START)
         for others in (ranges, ranges[count // 2 :], []):
