@@ -9,8 +9,9 @@ import pytest
 from periplus_hub.addresses.jobs import OverlapsJob
 from periplus_hub.addresses.model import RegisterStatus, Severity
 from periplus_hub.addresses.repository_register import register_status
+from periplus_hub.api.app import make_retention
+from periplus_hub.api.config import HubConfig
 from periplus_hub.fleet import service
-from periplus_hub.fleet.jobs import FleetRetentionJob
 from periplus_hub.fleet.model import Mode
 from periplus_hub.kit.db import Database, WriteConnection
 
@@ -95,7 +96,7 @@ async def test_a_connection_and_its_end(fleet: Fleet) -> None:
 async def test_a_revocation_and_the_deletion_long_after(fleet: Fleet) -> None:
     await follows(fleet, revoke)
     assert await severities(fleet) == []
-    await FleetRetentionJob(fleet.db, 35).run(START + timedelta(days=36))
+    await make_retention(fleet.db, HubConfig()).run(START + timedelta(days=36))
     await fleet.settle()
     assert (await status(fleet)).current
     assert await severities(fleet) == []

@@ -3,23 +3,26 @@
 import importlib
 import inspect
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 from uuid import UUID
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import Column, DateTime, MetaData, Table, select, text
 
 from periplus_hub.access.scope import Role, Scope
 from periplus_hub.api.app import make_jobs
 from periplus_hub.api.config import HubConfig
+from periplus_hub.fleet.jobs import ClusterRule, RetentionJob
 from periplus_hub.fleet.repository import registrations_by_ids
 from periplus_hub.fleet.service import create_domain, move_clusters, revoke
 from periplus_hub.ingest.repository import completeness
+from periplus_hub.ingest.repository_retention import records_before
 from periplus_hub.inventory.config import InventoryConfig
 from periplus_hub.inventory.model import InventoryFilter
 from periplus_hub.kit.db import Database
+from periplus_hub.kit.purge import Stale
 
 from tests.meta.gates.source import ROOT
 from tests.support.batches import Spoke, pod
@@ -122,6 +125,24 @@ async def test_whose_an_address_was_is_kept_as_long_as_is_set(
         assert answer["owner"] == {"uid": "a", "networkDomain": {"id": f"NetworkDomain:{before}"}}
     else:
         assert f"only the last {identity_days} days are kept" in answer["reason"]
+
+
+async def test_a_rule_that_fails_keeps_no_other_from_what_it_may_forget(
+    door: Door, tenant: Scope, clock: FakeClock
+) -> None:
+    member = await door.member(tenant)
+    await member.send(Spoke(member.registration).snapshot({"pods": [pod("a", "10.1.0.1")]}))
+    unknown = Table("not_there", MetaData(), Column("at", DateTime(timezone=True)))
+
+    def broken(_: Scope, registration_id: UUID, before: datetime) -> list[Stale]:
+        assert registration_id == member.registration
+        return [(unknown, unknown.c.at < before)]
+
+    rules = [ClusterRule(1, broken), ClusterRule(1, records_before)]
+    with pytest.raises(ExceptionGroup, match="1 parts of the job failed"):
+        await RetentionJob(door.db, rules, []).run(clock.now() + timedelta(days=2))
+    async with door.db.read(tenant) as c:
+        assert await c.scalar(text("SELECT count(*) FROM batches")) == 0
 
 
 async def every_job(door: Door, clock: FakeClock, **settings: Any) -> None:

@@ -12,6 +12,7 @@ from periplus_contract import limits
 from periplus_contract.tables import ALLOCATIONS
 from periplus_hub.addresses.jobs import OverlapsJob
 from periplus_hub.addresses.service_ipam import IpamApplier
+from periplus_hub.api.config import HubConfig
 from periplus_hub.api.front_page import front_page
 from periplus_hub.api.graphql_app import GraphQLApp
 from periplus_hub.api.graphql_origins import across_origins
@@ -20,18 +21,20 @@ from periplus_hub.api.observe import Observed
 from periplus_hub.api.problems import HANDLERS
 from periplus_hub.api.resources import Resources
 from periplus_hub.api.tracing import traced
-from periplus_hub.findings.jobs import FindingsJob, FindingsRetentionJob
+from periplus_hub.findings.jobs import FindingsJob
 from periplus_hub.findings.jobs_figures import FleetFiguresJob
-from periplus_hub.fleet.jobs import FleetRetentionJob
+from periplus_hub.findings.repository import resolved_before
+from periplus_hub.fleet.jobs import ClusterRule, RetentionJob, TenantRule
 from periplus_hub.fleet.model import CLUSTERS_TOPIC, DOMAINS_TOPIC
 from periplus_hub.fleet.routes import enrolment_router
 from periplus_hub.ingest.appliers import Listener
-from periplus_hub.ingest.jobs import RetentionJob
 from periplus_hub.ingest.model import Committed
+from periplus_hub.ingest.repository_retention import records_before
 from periplus_hub.ingest.routes import batch_routes
 from periplus_hub.ingest.service import Intake
-from periplus_hub.inventory.jobs import IdentityRetentionJob
+from periplus_hub.inventory.repository_retention import identities_before
 from periplus_hub.inventory.service import InventoryApplier
+from periplus_hub.kit.db import Database
 from periplus_hub.kit.events import Events
 from periplus_hub.kit.jobs import Job, JobRunner
 
@@ -47,11 +50,14 @@ def make_jobs(resources: Resources) -> list[Job]:
         OverlapsJob(db, publish),
         FindingsJob(db, publish),
         FleetFiguresJob(db, config.metrics_cluster_limit),
-        RetentionJob(db, config),
-        IdentityRetentionJob(db, config.identity_days),
-        FindingsRetentionJob(db, config.ledger_days),
-        FleetRetentionJob(db, max(config.ledger_days, config.identity_days)),
+        make_retention(db, config),
     ]
+
+
+def make_retention(db: Database, config: HubConfig) -> RetentionJob:
+    """Every slice's rule of what it may forget, and after how many days."""
+    clusters = [ClusterRule(config.ledger_days, records_before), ClusterRule(config.identity_days, identities_before)]
+    return RetentionJob(db, clusters, [TenantRule(config.ledger_days, resolved_before)])
 
 
 def make_intake(resources: Resources, listeners: Sequence[Listener] = ()) -> Intake:

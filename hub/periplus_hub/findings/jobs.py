@@ -1,17 +1,15 @@
-"""The jobs of findings: look at every tenant, forget what was resolved long ago."""
+"""The job of findings: look at every tenant."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from periplus_hub.access.repository import system_tenant_ids
 from periplus_hub.access.scope import system_scope
-from periplus_hub.findings.repository import resolved_before
 from periplus_hub.findings.service import TOPIC, Publish, reconcile, tell_nobody
 from periplus_hub.findings.service_detect import drafts_by_detector
 from periplus_hub.findings.service_facts import FactLoader
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.jobs import one_after_another
-from periplus_hub.kit.purge import purge
 from periplus_hub.kit.tenancy import EVERY_TENANT
 
 
@@ -42,22 +40,3 @@ class FindingsJob:
                 changed = await reconcile(w, scope, detector, drafts, now)
             for finding in changed:
                 self._publish(tenant, TOPIC, {"id": str(finding.id), "state": finding.state.value})
-
-
-class FindingsRetentionJob:
-    """Drops findings that were resolved long enough ago."""
-
-    name = "findings.retention"
-    interval_s = 3600.0
-
-    def __init__(self, db: Database, days: int) -> None:
-        self._db = db
-        self._keep = timedelta(days=days)
-
-    async def run(self, now: datetime) -> None:
-        """Once."""
-        async with self._db.read(EVERY_TENANT) as c:
-            tenants = await system_tenant_ids(c)
-        for tenant in tenants:
-            scope = system_scope(tenant, "job:retention")
-            await purge(self._db, scope, [resolved_before(scope, now - self._keep)])

@@ -74,10 +74,10 @@ async def change(c: WriteConnection, scope: Scope, findings: Iterable[Finding]) 
         await c.execute(statement.values(**{name: row[name] for name in names}))
 
 
-def resolved_before(scope: Scope, before: datetime) -> Stale:
+def resolved_before(scope: Scope, before: datetime) -> Sequence[Stale]:
     """Findings that are over for that long."""
     over = _TABLE.c.state == FindingState.RESOLVED.value
-    return _TABLE, owned(scope, _TABLE) & over & (_TABLE.c.changed_at < before)
+    return [(_TABLE, owned(scope, _TABLE) & over & (_TABLE.c.changed_at < before))]
 
 
 async def resolve(c: WriteConnection, scope: Scope, ids: Sequence[UUID], now: datetime) -> None:

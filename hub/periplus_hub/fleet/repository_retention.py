@@ -49,7 +49,7 @@ def leftovers(scope: Scope, before: datetime) -> Sequence[Stale]:
     ]
 
 
-def expired_credentials(scope: Scope, registration_id: UUID, now: datetime) -> Stale:
+def expired_credentials(scope: Scope, registration_id: UUID, before: datetime) -> Sequence[Stale]:
     """Those that nobody can use any more."""
     mine = owned(scope, credentials) & (credentials.c.registration_id == registration_id)
-    return credentials, mine & (credentials.c.expires_at <= now)
+    return [(credentials, mine & (credentials.c.expires_at <= before))]
