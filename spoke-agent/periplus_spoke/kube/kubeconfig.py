@@ -10,11 +10,11 @@ from tempfile import mkdtemp
 from typing import Any
 from weakref import finalize
 
-import yaml
 from kubernetes_asyncio.config.config_exception import ConfigException
-from kubernetes_asyncio.config.kube_config import KubeConfigLoader, KubeConfigMerger
+from kubernetes_asyncio.config.kube_config import ConfigNode, KubeConfigLoader, KubeConfigMerger
 
 from periplus_spoke.kube.connection import BEARER, Configuration
+from periplus_spoke.kube.kubeconfig_checks import check, read
 from periplus_spoke.kube.plugin import run_plugin
 from periplus_spoke.kube.problems import KubeProblem
 
@@ -32,18 +32,23 @@ class KubeconfigCredentials:
         """Read the files, and run the credential plugin when there is one."""
         merged = self._read()
         context = self._chosen(merged)
+        entries = {kind: _entries(merged, kind) for kind in ("contexts", "clusters", "users")}
+        check(self._path, context, entries)
+        _drop_what_is_empty(context, entries)
         configuration = Configuration()
         try:
             loader = _Loader(config_dict=merged.config, active_context=context, config_base_path=None)
+            loader.need_no_user()
             loader.plugin_files = self._plugin_files
             if loader.provider == "oidc":
                 # A refreshed token may replace the refresh token itself; losing it would log the person out.
                 loader.keep_changes(merged.save_changes)
             await loader.load_and_set(configuration)
-        except KubeProblem:
-            raise
+        except KubeProblem as problem:
+            message = f"context {context!r} of {self._path}: {problem.message}"
+            raise KubeProblem(problem.reason, message, problem.remedy) from problem
         except (ConfigException, AssertionError, AttributeError, KeyError, OSError, TypeError, ValueError) as error:
-            # The library meets a malformed file with whatever its first wrong step raises.
+            # What the checks do not look at, like an OIDC provider, the library meets with whatever it raises first.
             raise KubeProblem("bad_kubeconfig", f"context {context!r} of {self._path}: {error}") from error
         if BEARER in configuration.api_key:
             configuration.api_key[BEARER] = configuration.api_key[BEARER].strip()
@@ -59,17 +64,12 @@ class KubeconfigCredentials:
                 f"there is no kubeconfig at {self._path}",
                 "Name one with --kubeconfig or $KUBECONFIG.",
             )
-        try:
-            # An empty file is none, as it is to kubectl.
-            filled = [str(path) for path in paths if path.is_file() and yaml.safe_load(path.read_bytes()) is not None]
-            merged = KubeConfigMerger(separator.join(filled))
-        except (yaml.YAMLError, OSError, UnicodeDecodeError, AttributeError, TypeError, KeyError) as error:
-            first = str(error).partition("\n")[0]
-            raise KubeProblem("bad_kubeconfig", f"{self._path} is not a kubeconfig: {first}") from error
-        return merged
+        # An empty file is none, as it is to kubectl.
+        filled = [str(path) for path in paths if path.is_file() and read(path) is not None]
+        return KubeConfigMerger(separator.join(filled))
 
     def _chosen(self, merged: KubeConfigMerger) -> str:
-        names = _context_names(merged)
+        names = _entries(merged, "contexts")
         context = self._context or (merged.config.value.get("current-context") if merged.config else "") or ""
         if context not in names:
             asked = f"no context {context!r}" if context else "no current context"
@@ -77,10 +77,20 @@ class KubeconfigCredentials:
         return str(context)
 
 
-def _context_names(merged: KubeConfigMerger) -> list[str]:
-    contexts = merged.config.value.get("contexts") if merged.config else None
-    items = [_value(item) for item in contexts or ()]
-    return [str(item["name"]) for item in items if isinstance(item, dict) and "name" in item]
+def _entries(merged: KubeConfigMerger, kind: str) -> dict[str, Any]:
+    """By name; of several with one name the first is in `merged`, as kubectl takes it."""
+    listed = merged.config.value[kind] if merged.config else ()
+    return {each["name"]: each for each in map(_value, listed)}
+
+
+def _drop_what_is_empty(context: str, entries: dict[str, dict[str, Any]]) -> None:
+    """Of the context's cluster and user: null and "" mean "not there" to kubectl, and something to the library."""
+    chosen = entries["contexts"][context]["context"]
+    for kind in ("cluster", "user"):
+        if (entry := entries[f"{kind}s"].get(chosen.get(kind) or "")) is not None:
+            entry[kind] = {
+                key: value for key, value in (entry.get(kind) or {}).items() if value is not None and value != ""
+            }
 
 
 class _PluginFiles:
@@ -108,6 +118,11 @@ class _Loader(KubeConfigLoader):
     cert_file: str | None
     key_file: str | None
     plugin_files: _PluginFiles
+
+    def need_no_user(self) -> None:
+        """A context may name none; the library would trip over what is not there."""
+        if self._user is None:
+            self._user = ConfigNode("user", {})
 
     def keep_changes(self, save: Any) -> None:  # noqa: ANN401 - a callback of the untyped library
         self._config_persister = save

@@ -1,5 +1,6 @@
 """Kubeconfigs as people have them: broken, foreign, with plugins that fail; each names the thing and the remedy."""
 
+import base64
 import json
 import stat
 from pathlib import Path
@@ -71,6 +72,87 @@ async def test_a_context_without_its_cluster(tmp_path: Path) -> None:
     assert (await reason_of(path)).reason == "bad_kubeconfig"
 
 
+A_KEY = base64.b64encode(b"-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----\n").decode()
+NO_CERTIFICATE = base64.b64encode(b"-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n").decode()
+HTTPS = "https://127.0.0.1:1"
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        ({"users": []}, "there is no user 'fake' in the file, which the context names"),
+        ({"users": None}, "there is no user 'fake' in the file"),
+        ({"clusters": []}, "there is no cluster 'fake' in the file"),
+        ({"context": {"user": "fake"}}, "it names no cluster"),
+        ({"context": None}, "it names no cluster"),
+        ({"context": ["fake"]}, "it is not a mapping"),
+        ({"context": {"cluster": 7}}, "cluster of it is not text"),
+        ({"cluster": None}, "cluster 'fake' has no server"),
+        ({"cluster": {"server": 7}}, "server of cluster 'fake' is not text"),
+        ({"cluster": {"server": "api.example.org:6443"}}, "is not a URL like https://"),
+        ({"cluster": {"server": "https://a:b"}}, "is not a URL like https://"),
+        ({"cluster": {"server": HTTPS, "insecure-skip-tls-verify": "yes"}}, "is not true or false"),
+        ({"cluster": {"server": HTTPS, "certificate-authority-data": "!!"}}, "is not PEM in base64"),
+        ({"cluster": {"server": HTTPS, "certificate-authority-data": NO_CERTIFICATE}}, "no certificate that can be"),
+        ({"user": ["token"]}, "user 'fake' is not a mapping"),
+        ({"user": {"token": 7}}, "token of user 'fake' is not text"),
+        ({"user": {"client-certificate-data": "TQ==", "client-key-data": A_KEY}}, "client-certificate-data of user"),
+        ({"user": {"client-key-data": A_KEY}}, "user 'fake' has a client-key and no client-certificate"),
+        ({"user": {"exec": "aws"}}, "exec of user 'fake' is not a mapping"),
+        ({"user": {"exec": {"apiVersion": "v1"}}}, "exec of user 'fake' names no command"),
+        ({"user": {"exec": {"command": "aws", "args": "eks"}}}, "args in exec of user 'fake' is not a list"),
+        ({"user": {"exec": {"command": "aws", "env": ["A=1"]}}}, "env in exec of user 'fake' is not a list"),
+        ({"user": {"exec": {"command": "no-such-plugin"}}}, "credential plugin 'no-such-plugin'"),
+    ],
+)
+async def test_what_lacks_is_named_with_file_and_context(tmp_path: Path, broken: dict[str, Any], said: str) -> None:
+    path = tmp_path / "config"
+    content = yaml.safe_load(write_kubeconfig(path, HTTPS).read_text())
+    for key, value in broken.items():
+        if key in content:
+            content[key] = value
+        else:
+            content[f"{key}s"][0][key] = value
+    path.write_text(yaml.safe_dump(content))
+    problem = await reason_of(path)
+    assert problem.reason in {"bad_kubeconfig", "exec_plugin_missing"}
+    assert problem.message.startswith(f"context 'fake' of {path}: ")
+    assert said in problem.message
+    assert problem.remedy
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\x7fELF\x02\x01\x01\x00", "it is not YAML"),
+        (b"a:\n  - [", "it is not YAML (line 2)"),
+        (b"[1]", "it does not hold clusters, users and contexts"),
+        (b"users: 3", "users is not a list"),
+        (b"clusters: [api]", "an entry of clusters is not a mapping"),
+        (b"contexts: [{context: {}}]", "an entry of contexts has no name"),
+        (b"contexts: [{name: 7, context: {}}]", "an entry of contexts has no name, or one that is not text"),
+        (b"current-context: [a]", "current-context is not text"),
+    ],
+)
+async def test_what_makes_a_file_no_kubeconfig_is_said(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "config"
+    path.write_bytes(content)
+    problem = await reason_of(path)
+    assert problem.message.startswith(f"{path} is not a kubeconfig: {said}")
+
+
+@pytest.mark.parametrize("user", [None, {}, {"token": None}, {"client-key": "", "tokenFile": ""}])
+@pytest.mark.parametrize("named", ["fake", None, ""])
+async def test_a_context_may_ask_as_nobody(tmp_path: Path, user: object, named: str | None) -> None:
+    path = tmp_path / "config"
+    content = yaml.safe_load(write_kubeconfig(path, HTTPS).read_text())
+    content["users"][0]["user"] = user
+    content["contexts"][0]["context"]["user"] = named
+    path.write_text(yaml.safe_dump(content))
+    configuration = await KubeconfigCredentials(str(path)).load()
+    assert (configuration.host, configuration.authorization()) == (HTTPS, "")
+
+
 async def test_a_missing_certificate_file(tmp_path: Path) -> None:
     path = tmp_path / "config"
     content = yaml.safe_load(write_kubeconfig(path, "https://127.0.0.1:1").read_text())
@@ -115,8 +197,6 @@ async def test_a_plugin_that_wants_the_cluster_gets_it(tmp_path: Path) -> None:
     answer = '{"status": {"token": "%s"}}'
     spec = plugin(tmp_path / "plugin", f"printf '{answer}' \"$(echo $KUBERNETES_EXEC_INFO | base64 -w0)\"")
     credential = await run_plugin({**spec, "provideClusterInfo": True}, {"server": "https://a", "other": "b"})
-    import base64  # noqa: PLC0415 - only this test
-
     info = json.loads(base64.b64decode(credential.token))
     assert info["spec"]["cluster"] == {"server": "https://a"}
 
