@@ -10,13 +10,16 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+_LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+_CENTURY = 36_500
 
-def self_signed(folder: Path, *names: str) -> tuple[Path, Path]:
-    """(certificate, key) files for DNS names and addresses, valid for a century."""
+
+def self_signed(folder: Path, *names: str, since: datetime = _LONG_AGO, days: int = _CENTURY) -> tuple[Path, Path]:
+    """(certificate, key) files for DNS names and addresses, valid for a century unless told otherwise."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
     certificate = (
-        _builder(subject, subject, key)
+        _builder(subject, subject, key, since, days)
         .add_extension(x509.SubjectAlternativeName([_name(name) for name in names]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
@@ -60,17 +63,30 @@ class Authority:
         )
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
-    start = datetime(2020, 1, 1, tzinfo=UTC)
+def _builder(
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePrivateKey,
+    since: datetime = _LONG_AGO,
+    days: int = _CENTURY,
+) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(start)
-        .not_valid_after(start + timedelta(days=36_500))
+        .not_valid_before(since)
+        .not_valid_after(since + timedelta(days=days))
     )
+
+
+def untrustworthy(folder: Path, trouble: str) -> tuple[Path, Path]:
+    """Of a server at 127.0.0.1, whose certificate would be trusted but for this."""
+    if trouble == "other name":
+        return self_signed(folder, "hub.example.org")
+    since = datetime(2100, 1, 1, tzinfo=UTC) if trouble == "not yet valid" else _LONG_AGO
+    return self_signed(folder, "127.0.0.1", since=since, days=1 if trouble == "expired" else _CENTURY)
 
 
 def _name(name: str) -> x509.GeneralName:

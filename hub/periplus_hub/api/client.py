@@ -12,11 +12,28 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
+from periplus_contract.tls_trouble import TlsTrouble, tls_trouble
+
 _TIMEOUT_S: Final = 30.0
 _PATIENCE: Final = 5
 _LONGEST_WAIT_S: Final = 5
 _VALID_ONE: Final = "Give a valid one with --token-file or PERIPLUS_TOKEN."
 _FOR_PEOPLE: Final = "Check that --url (or PERIPLUS_URL) is the hub's listener for people, by default on port 7980."
+
+
+_CHECK_URL: Final = "Check --url (or PERIPLUS_URL) and that the hub runs."
+_PLAIN_DROPPED: Final = (
+    "If the hub has a certificate, write https:// in --url (or PERIPLUS_URL); else see that it runs."
+)
+_TLS_REMEDIES: Final = {
+    TlsTrouble.NO_TLS: "If the hub has no certificate, write http:// in --url (or PERIPLUS_URL), and check the port.",
+    TlsTrouble.OTHER_NAME: "Name the hub in --url (or PERIPLUS_URL) as its certificate does, or give it one with this "
+    "name.",
+    TlsTrouble.WRONG_TIME: "Renew the hub's certificate, or set this machine's clock.",
+    TlsTrouble.UNKNOWN_AUTHORITY: "Name the file with the hub's certificate authority in PERIPLUS_CA_FILE; of a "
+    "self-signed certificate that is the certificate itself.",
+    TlsTrouble.OTHER: _CHECK_URL,
+}
 
 
 class HubCallError(Exception):
@@ -74,13 +91,19 @@ class HubClient:
             msg = f"the hub at {self._url} did not answer in time"
             raise HubCallError(msg, "Look at the hub's log and its /readyz.", "timeout") from error
         except (HTTPException, OSError) as error:
-            msg = f"the hub at {self._url} cannot be reached: {str(error) or type(error).__name__}"
-            remedy = "Check --url (or PERIPLUS_URL) and that the hub runs."
-            if isinstance(error, ssl.SSLCertVerificationError):
-                remedy = "Name the file with the hub's certificate authority in PERIPLUS_CA_FILE."
-            raise HubCallError(msg, remedy, "unreachable") from error
+            raise _unreached(self._url, error) from error
         finally:
             self._connection.close()  # the next question may come after any time; connecting again is cheap here
+
+
+def _unreached(url: str, error: HTTPException | OSError) -> HubCallError:
+    if isinstance(error, ssl.SSLError):
+        trouble, said = tls_trouble(error)
+        return HubCallError(f"no TLS connection to the hub at {url}: {said}", _TLS_REMEDIES[trouble], "tls")
+    said = str(error) or type(error).__name__
+    is_dropped = isinstance(error, HTTPException | ConnectionResetError) and url.startswith("http://")
+    remedy = _PLAIN_DROPPED if is_dropped else _CHECK_URL
+    return HubCallError(f"the hub at {url} cannot be reached: {said}", remedy, "unreachable")
 
 
 def _connection(url: str, ca_file: str | None) -> tuple[HTTPConnection, str]:

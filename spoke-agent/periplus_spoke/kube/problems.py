@@ -7,13 +7,15 @@ from typing import Final
 import aiohttp
 import msgspec
 
+from periplus_contract.tls_trouble import TlsTrouble, tls_trouble
 from periplus_spoke.kit.errors import ClusterError
 
 REMEDIES: Final = {
     "unreachable": "Check that the API server's address is right and that this machine can reach it (VPN, firewall).",
     "timeout": "Check the API server's health and the network path to it.",
     "tls": "Check certificate-authority-data and the server name in the kubeconfig.",
-    "unauthorized": "Check the credentials of this context; the API server does not accept them.",
+    "unauthorized": "Renew the credentials of this context, as by logging in again: the API server does not accept its "
+    "token or client certificate.",
     "expired_token": "Log in again: the token has expired.",
     "forbidden": "Grant the spoke its ClusterRole: 'periplus-spoke check' prints it.",
     "exec_plugin_missing": "Install the credential plugin that the kubeconfig names, or put it on PATH.",
@@ -30,6 +32,18 @@ REMEDIES: Final = {
 _MESSAGE_CHARS: Final = 300
 _ANONYMOUS: Final = 'User "system:anonymous"'
 _NO_CREDENTIALS: Final = "Log in: this context carries no credentials that the API server takes."
+_PLAIN_TO_TLS: Final = "HTTP request to an HTTPS server"
+"""What an API server, which is made with Go's library, says to who writes http:// for its address."""
+_HTTPS: Final = "Write https:// for the server of this context's cluster in the kubeconfig."
+_TLS_ITSELF: Final = frozenset({TlsTrouble.NO_TLS, TlsTrouble.OTHER})
+_TLS_REMEDIES: Final = {
+    TlsTrouble.NO_TLS: "Check address and port of the cluster's server in the kubeconfig; write http:// where there is "
+    "no TLS.",
+    TlsTrouble.OTHER_NAME: "Name the server in the kubeconfig as its certificate does, or set tls-server-name.",
+    TlsTrouble.WRONG_TIME: "Renew the API server's certificates, or set this machine's clock.",
+    TlsTrouble.UNKNOWN_AUTHORITY: "Set certificate-authority-data of the cluster in the kubeconfig to the authority "
+    "that signed the API server's certificate.",
+}
 _BY_STATUS: Final = {401: "unauthorized", 403: "forbidden", 404: "not_found", 410: "gone", 429: "throttled"}
 
 
@@ -67,6 +81,8 @@ def from_status(code: int, status: Status, what: str, retry_after: str | None = 
     if _ANONYMOUS in status.message:
         # To grant rights to nobody in particular would be the wrong thing to do.
         reason, remedy = "unauthorized", _NO_CREDENTIALS
+    if _PLAIN_TO_TLS in status.message:
+        reason, remedy = "tls", _HTTPS
     detail = status.message or f"the answer was HTTP {code}"
     return KubeProblem(reason, f"{what}: {detail}", remedy, retry_after_s=_seconds(retry_after))
 
@@ -79,10 +95,10 @@ def _seconds(retry_after: str | None) -> float | None:
 def from_exception(error: BaseException, what: str) -> KubeProblem:
     """The problem behind an exception of aiohttp, ssl, asyncio or msgspec."""
     match error:
-        case aiohttp.ClientConnectorCertificateError(certificate_error=ssl.SSLCertVerificationError() as why):
-            return KubeProblem("tls", f"{what}: the server's certificate is not trusted: {why.verify_message}")
         case aiohttp.ClientSSLError() | ssl.SSLError():
-            return KubeProblem("tls", f"{what}: {_plain(error)}")
+            trouble, said = tls_trouble(error)
+            distrust = "" if trouble in _TLS_ITSELF else "the server's certificate is not trusted: "
+            return KubeProblem("tls", f"{what}: {distrust}{said}", _TLS_REMEDIES.get(trouble, ""))
         case asyncio.TimeoutError():
             return KubeProblem("timeout", f"{what}: no answer in time")
         case aiohttp.InvalidURL():

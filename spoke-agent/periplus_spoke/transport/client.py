@@ -14,6 +14,7 @@ from typing import Final, NamedTuple, Self
 import aiohttp
 
 from periplus_contract.limits import MAX_MESSAGE_BYTES
+from periplus_contract.tls_trouble import TlsTrouble, tls_trouble
 from periplus_spoke.kit.clock import Clock
 from periplus_spoke.kit.errors import ConfigError
 
@@ -23,6 +24,8 @@ ANSWER_S: Final = 30.0
 SLOWEST_BYTES_PER_S: Final = 4096
 """A link slower than this cannot carry a batch."""
 _JSON: Final = "application/json"
+_DROPPED: Final = (aiohttp.ServerDisconnectedError, aiohttp.ClientResponseError, ConnectionResetError)
+"""How a port that speaks TLS meets a plain request."""
 
 
 class Reply(NamedTuple):
@@ -104,11 +107,9 @@ class HubClient:
             raise distrust(self.url, error) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             # ValueError: aiohttp's answer to headers that are not HTTP.
-            raise NoAnswerError(
-                "hub_unreachable",
-                f"no answer from {self.url}: {error}",
-                remedy="Check that --hub names the right scheme, host and port, and the way there (firewall, DNS).",
-            ) from error
+            is_dropped = isinstance(error, _DROPPED) and self.url.startswith("http://")
+            remedy = _PLAIN_DROPPED if is_dropped else _WAY
+            raise NoAnswerError("hub_unreachable", f"no answer from {self.url}: {error}", remedy=remedy) from error
 
     def _retry_after(self, value: str) -> float | None:
         """Seconds; the header is a number or a date."""
@@ -122,21 +123,27 @@ class HubClient:
 
 def distrust(url: str, error: BaseException) -> NoAnswerError:
     """Why TLS to the hub failed, and the setting that would cure it."""
-    cause = getattr(error, "certificate_error", error.__cause__ or error)
-    if not isinstance(cause, ssl.SSLCertVerificationError):
-        return NoAnswerError("tls", f"no TLS connection to {url}: {error}", remedy=_NO_TLS)
-    message = f"the certificate of {url} is not trusted: {cause.verify_message}"
-    return NoAnswerError("tls", message, remedy=_DISTRUST.get(cause.verify_code, _UNKNOWN_AUTHORITY))
+    trouble, said = tls_trouble(error)
+    if trouble in {TlsTrouble.NO_TLS, TlsTrouble.OTHER}:
+        message = f"no TLS connection to {url}: {said}"
+    else:
+        message = f"the certificate of {url} is not trusted: {said}"
+    return NoAnswerError("tls", message, remedy=_REMEDIES[trouble])
 
 
 _NO_TLS: Final = (
     "Check that --hub names a port that speaks TLS; for one that does not, write http:// (and --allow-plain-http)."
 )
-_UNKNOWN_AUTHORITY: Final = "Give --hub-ca the PEM file of the authority that signed the hub's certificate."
-_WRONG_TIME: Final = "Renew the hub's certificate, or set this machine's clock."
-_WRONG_NAME: Final = "Name the hub in --hub as its certificate does, or give it a certificate with this name."
-_DISTRUST: Final = {9: _WRONG_TIME, 10: _WRONG_TIME, 62: _WRONG_NAME, 64: _WRONG_NAME}
-"""By OpenSSL's X509_V_ERR_…: not yet valid, expired, other host name, other address."""
+_REMEDIES: Final = {
+    TlsTrouble.NO_TLS: _NO_TLS,
+    TlsTrouble.OTHER_NAME: "Name the hub in --hub as its certificate does, or give it a certificate with this name.",
+    TlsTrouble.WRONG_TIME: "Renew the hub's certificate, or set this machine's clock.",
+    TlsTrouble.UNKNOWN_AUTHORITY: "Give --hub-ca the PEM file of the authority that signed the hub's certificate; of a "
+    "self-signed one that is the certificate itself.",
+    TlsTrouble.OTHER: _NO_TLS,
+}
+_WAY: Final = "Check that --hub names the right scheme, host and port, and the way there (firewall, DNS)."
+_PLAIN_DROPPED: Final = "If the hub has a certificate, write https:// in --hub; else check the port and the way there."
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

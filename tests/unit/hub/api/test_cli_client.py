@@ -11,7 +11,7 @@ import pytest
 
 from periplus_hub.api.client import HubCallError, HubClient
 
-from tests.support.certificates import self_signed
+from tests.support.certificates import self_signed, untrustworthy
 
 
 @contextmanager
@@ -98,6 +98,36 @@ def test_a_closed_port_is_unreachable() -> None:
     found = refused("http://127.0.0.1:1")
     assert found.code == "unreachable"
     assert "refused" in found.message
+
+
+@pytest.mark.parametrize(
+    ("trouble", "said", "remedy"),
+    [
+        ("other name", "not valid for '127.0.0.1'", "--url"),
+        ("expired", "has expired", "Renew"),
+        ("not yet valid", "not yet valid", "clock"),
+    ],
+)
+def test_what_is_wrong_with_a_certificate_of_a_known_authority_is_told_apart(
+    tmp_path: Path, trouble: str, said: str, remedy: str
+) -> None:
+    tls = untrustworthy(tmp_path, trouble)
+    with answering(200, b"", tls) as url:
+        found = refused(url, ca_file=str(tls[0]))
+    assert found.code == "tls"
+    assert said in found.message
+    assert remedy in found.remedy
+    assert "PERIPLUS_CA_FILE" not in found.remedy
+
+
+def test_tls_and_plain_http_mistaken_for_each_other_are_told(tmp_path: Path) -> None:
+    with answering(200, b"") as url:
+        found = refused(url.replace("http:", "https:"))
+        assert "speaks no TLS" in found.message
+        assert "SSL" not in found.message
+        assert "http://" in found.remedy
+    with answering(200, b"", self_signed(tmp_path, "127.0.0.1")) as url:
+        assert "https://" in refused(url.replace("https:", "http:")).remedy
 
 
 def test_an_untrusted_certificate_names_the_variable_that_cures_it(tmp_path: Path) -> None:

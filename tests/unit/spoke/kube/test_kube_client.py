@@ -13,9 +13,9 @@ from periplus_spoke.kube.discovery import api_groups, count, listable, server_ve
 from periplus_spoke.kube.kubeconfig import KubeconfigCredentials
 from periplus_spoke.kube.lists import PageDecoder, Resource, pages
 from periplus_spoke.kube.pace import Pace
-from periplus_spoke.kube.problems import REMEDIES, KubeProblem, decode_status
+from periplus_spoke.kube.problems import REMEDIES, KubeProblem, Status, decode_status, from_status
 
-from tests.support.certificates import self_signed
+from tests.support.certificates import self_signed, untrustworthy
 from tests.support.kube_api import FakeKube, Trouble, write_kubeconfig
 from tests.support.kube_objects import pod
 from tests.support.kube_session import SkippingTimer, session
@@ -104,6 +104,50 @@ async def test_a_server_nobody_vouches_for_says_why(tmp_path: Path) -> None:
     assert caught.value.reason == "tls"
     assert f"GET https://127.0.0.1:{port}/version: the server's certificate is not trusted: " in caught.value.message
     assert "s3cret" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("trouble", "said", "remedy"),
+    [
+        ("other name", "not valid for '127.0.0.1'", "tls-server-name"),
+        ("expired", "has expired", "Renew"),
+        ("not yet valid", "not yet valid", "clock"),
+        ("unknown authority", "self-signed", "certificate-authority-data"),
+        ("no tls", "speaks no TLS", "http://"),
+    ],
+)
+async def test_what_is_wrong_with_tls_to_an_api_server_is_told_apart(
+    tmp_path: Path, trouble: str, said: str, remedy: str
+) -> None:
+    certificate, key = untrustworthy(tmp_path, trouble)
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificate, key)
+    plain = trouble == "no tls"
+    async with await asyncio.start_server(answer_plain, "127.0.0.1", 0, ssl=None if plain else tls) as server:
+        path = write_kubeconfig(tmp_path / "config", f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        content = yaml.safe_load(path.read_text())
+        if trouble != "unknown authority":
+            content["clusters"][0]["cluster"]["certificate-authority"] = str(certificate)
+        path.write_text(yaml.safe_dump(content))
+        client = KubeClient(KubeconfigCredentials(str(path)), SkippingTimer())
+        with pytest.raises(KubeProblem) as caught:
+            await server_version(client)
+        await client.close()
+    assert caught.value.reason == "tls"
+    assert said in caught.value.message
+    assert "SSL" not in caught.value.message
+    assert remedy in caught.value.remedy
+
+
+def test_an_api_server_that_is_asked_without_tls_is_told_of() -> None:
+    said = Status(message="Client sent an HTTP request to an HTTPS server.")
+    found = from_status(400, said, "GET /version")
+    assert (found.reason, "https://" in found.remedy) == ("tls", True)
+
+
+def answer_plain(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    writer.close()
 
 
 async def test_nobody_listening_is_unreachable(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from periplus_spoke.transport import client as client_module
 from periplus_spoke.transport.client import HubClient, NoAnswerError
 from periplus_spoke.transport.session import describe
 
-from tests.support.certificates import self_signed
+from tests.support.certificates import self_signed, untrustworthy
 from tests.support.clock import FakeClock
 from tests.support.fake_hub import FakeHub, Handler, Misbehaviour, answer, flood
 
@@ -72,20 +74,44 @@ async def test_nobody_listening_is_an_ordinary_answer() -> None:
 
 
 @pytest.mark.promise("spokes-know-their-hub")
-@pytest.mark.parametrize(("name", "known", "setting"), [("127.0.0.1", False, "--hub-ca"), ("other", True, "--hub")])
+@pytest.mark.parametrize(
+    ("trouble", "said", "remedy"),
+    [
+        ("unknown authority", "self-signed", "--hub-ca "),
+        ("other name", "not valid for '127.0.0.1'", "--hub "),
+        ("expired", "has expired", "Renew"),
+        ("not yet valid", "not yet valid", "clock"),
+    ],
+)
 async def test_a_hub_that_is_not_trusted_names_the_setting(
-    tmp_path: Path, name: str, setting: str, *, known: bool
+    tmp_path: Path, trouble: str, said: str, remedy: str
 ) -> None:
-    certificate, key = self_signed(tmp_path, name)
-    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    tls.load_cert_chain(certificate, key)
-    server = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0, ssl=tls)
-    url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    async with server, HubClient(url, FakeClock(), certificate if known else None) as client:
+    certificate, key = untrustworthy(tmp_path, trouble)
+    known = None if trouble == "unknown authority" else certificate
+    async with tls_server(certificate, key) as url, HubClient(url, FakeClock(), known) as client:
         with pytest.raises(NoAnswerError, match="is not trusted") as failed:
             await client.get("/v1/contract")
     assert failed.value.reason == "tls"
-    assert f"{setting} " in failed.value.remedy
+    assert said in str(failed.value)
+    assert remedy in failed.value.remedy
+
+
+async def test_a_port_with_tls_that_is_asked_without_is_hinted_at(tmp_path: Path) -> None:
+    async with tls_server(*self_signed(tmp_path, "127.0.0.1")) as url:
+        client = HubClient(url.replace("https:", "http:"), FakeClock())
+        with pytest.raises(NoAnswerError) as failed:
+            async with client:
+                await client.get("/v1/contract")
+    assert "https://" in failed.value.remedy
+
+
+@asynccontextmanager
+async def tls_server(certificate: Path, key: Path) -> AsyncIterator[str]:
+    """The URL of one that hangs up on whoever comes as far as a request."""
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificate, key)
+    async with await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0, ssl=tls) as server:
+        yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
 async def test_a_port_without_tls_is_said_to_be_one() -> None:
