@@ -25,13 +25,15 @@ from itertools import chain
 import numpy as np
 import numpy.typing as npt
 
-from periplus_hub.addresses.layers import Entry
-from periplus_hub.addresses.model import AllocationKind, Relation
-from periplus_hub.addresses.planner import free_ranges
-from periplus_hub.addresses.prefixes import IPV4, KEY_BYTES, Prefix, PrefixColumns, columns_from_arrays, parse
-from periplus_hub.addresses.register import Register
-from periplus_hub.addresses.severity import Relations
-from periplus_hub.addresses.shares import Shares
+from periplus_hub.addresses.free.engine.planner import free_ranges
+from periplus_hub.addresses.ipam.model import AllocationKind
+from periplus_hub.addresses.overlaps.engine.cluster_shares import Shares
+from periplus_hub.addresses.overlaps.engine.layers import Entry
+from periplus_hub.addresses.overlaps.engine.register import Register
+from periplus_hub.addresses.overlaps.engine.severity import Relations
+from periplus_hub.addresses.overlaps.model import Relation
+from periplus_hub.addresses.prefixes.columns import PrefixColumns, columns_from_arrays
+from periplus_hub.addresses.prefixes.prefix import IPV4, KEY_BYTES, Prefix, parse
 
 from benchmarks._row import report
 

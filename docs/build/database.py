@@ -30,16 +30,16 @@ def render() -> str:
 
 
 def _modules() -> Iterator[ModuleType]:
-    for path in sorted((ROOT / "hub/periplus_hub").glob("*/tables.py")):
-        module = import_module(f"periplus_hub.{path.parent.name}.tables")
-        if module is not shared:
+    for path in sorted((ROOT / "hub/periplus_hub").rglob("tables.py")):
+        module = import_module(".".join(path.relative_to(ROOT / "hub").with_suffix("").parts))
+        if module is not shared and any(isinstance(found, Table) for found in vars(module).values()):
             yield module
 
 
 def _slice(module: ModuleType) -> str:
     docs = attribute_docs(module)
     own = {name: found for name, found in vars(module).items() if isinstance(found, Table)}
-    title = module.__name__.split(".")[1].capitalize()
+    title = ": ".join(module.__name__.split(".")[1:-1]).capitalize()
     return section(title, prose(module.__doc__), *(_table(found, docs.get(name, "")) for name, found in own.items()))
 
 

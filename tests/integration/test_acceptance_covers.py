@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from periplus_hub.addresses import service
-from periplus_hub.addresses.jobs import OverlapsJob
-from periplus_hub.addresses.model import OverlapGroup, Severity
+from periplus_hub.addresses.overlaps import service_acceptances
+from periplus_hub.addresses.overlaps.jobs import OverlapsJob
+from periplus_hub.addresses.overlaps.model import OverlapGroup, Severity
 from periplus_hub.findings.service_detect import drafts_by_detector
 from periplus_hub.findings.service_facts import FactLoader
 from periplus_hub.fleet.service import move_clusters, revoke
@@ -45,7 +45,9 @@ async def fleet(db: Any, tenant: Any) -> AsyncIterator[Fleet]:
 
 async def accept(fleet: Fleet, reason: str = "two labs", *, days: int = 7, seen: datetime | None = None) -> Any:
     async with fleet.db.write(fleet.scope) as c:
-        return await service.accept_overlap(c, fleet.scope, RANGE, reason, START + days * DAY, START, seen=seen)
+        return await service_acceptances.accept_overlap(
+            c, fleet.scope, RANGE, reason, START + days * DAY, START, seen=seen
+        )
 
 
 async def join(fleet: Fleet, target: str, *names: str) -> None:

@@ -13,7 +13,8 @@ from typer.testing import CliRunner, Result
 from periplus_hub.access.scope import Scope, owned, system_scope
 from periplus_hub.access.service_tenants import ensure_default_tenant
 from periplus_hub.access.tables import api_tokens
-from periplus_hub.addresses import tables as addresses
+from periplus_hub.addresses.ipam import tables as ipam_tables
+from periplus_hub.addresses.overlaps import tables as overlaps_tables
 from periplus_hub.api.boot import start
 from periplus_hub.api.cli import command_line
 from periplus_hub.findings.tables import findings
@@ -30,8 +31,8 @@ EVERYTHING: tuple[tuple[Table, tuple[str, ...]], ...] = (
     (inventory.clusters, ("provider", "region", "kubernetes_version")),
     (inventory.sources, ("reason", "message", "remedy")),
     (inventory.pods, ("namespace", "name", "node")),
-    (addresses.allocations, ("provider", "name", "node")),
-    (addresses.overlap_acceptances, ("reason", "accepted_by")),
+    (ipam_tables.allocations, ("provider", "name", "node")),
+    (overlaps_tables.overlap_acceptances, ("reason", "accepted_by")),
     (findings, ("detector", "title", "why", "what_to_do", "note")),
     (quarantine, ("reason", "detail")),
     (fleet.registrations, ("cluster_uid", "spoke_version")),

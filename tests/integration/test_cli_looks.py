@@ -16,7 +16,8 @@ from typer.testing import CliRunner
 from periplus_hub.access.scope import Scope, owned, system_scope
 from periplus_hub.access.service_tenants import ensure_default_tenant
 from periplus_hub.access.tables import api_tokens
-from periplus_hub.addresses import tables as addresses
+from periplus_hub.addresses.ipam import tables as ipam_tables
+from periplus_hub.addresses.overlaps import tables as overlaps_tables
 from periplus_hub.api.boot import start
 from periplus_hub.api.cli import command_line
 from periplus_hub.findings.tables import findings
@@ -37,8 +38,8 @@ NAMED: tuple[tuple[Table, str, bool], ...] = (
     (api_tokens, "name", True),
     (findings, "title", False),
     (findings, "what_to_do", False),
-    (addresses.overlap_acceptances, "reason", False),
-    (addresses.allocations, "name", False),
+    (overlaps_tables.overlap_acceptances, "reason", False),
+    (ipam_tables.allocations, "name", False),
     (inventory.sources, "message", False),
     (inventory.sources, "remedy", False),
 )

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from periplus_hub.access.scope import Role, role_scope
-from periplus_hub.addresses import repository_groups, service
-from periplus_hub.addresses.model import Relation, Severity
-from periplus_hub.addresses.service_pairs import PairAsk, pair_pages, pair_views
+from periplus_hub.addresses.overlaps import repository_groups, service_acceptances, service_explanations
+from periplus_hub.addresses.overlaps.model import Relation, Severity
+from periplus_hub.addresses.overlaps.service_pairs import PairAsk, pair_pages, pair_views
 from periplus_hub.fleet.model import Mode, State, ordered_pair
 from periplus_hub.fleet.repository import all_registrations
 from periplus_hub.fleet.service import connect, disconnect, move_clusters, revoke
@@ -101,7 +101,7 @@ async def test_a_cluster_can_collide_with_itself(fleet: Fleet) -> None:
     (group,) = await fleet.groups()
     assert (group.clusters, group.pairs) == (1, 1)
     async with fleet.db.read(fleet.scope) as c:
-        explanation = (await service.explain_groups(c, fleet.scope, [group]))[group.id]
+        explanation = (await service_explanations.explain_groups(c, fleet.scope, [group]))[group.id]
     assert "kube-proxy" in explanation.breaks[0]
 
 
@@ -175,7 +175,9 @@ async def test_the_pairs_of_two_clusters_are_paged_and_counted_whole(two: Fleet)
 
 async def test_an_acceptance_holds_until_it_ends(two: Fleet) -> None:
     async with two.db.write(two.scope) as c:
-        accepted = await service.accept_overlap(c, two.scope, POD[1], "behind a gateway", START + DAY, START)
+        accepted = await service_acceptances.accept_overlap(
+            c, two.scope, POD[1], "behind a gateway", START + DAY, START
+        )
     (group,) = await two.groups(severities=(Severity.INTENDED,))
     assert (group.cidr, group.acceptance_id) == (POD[1], accepted.id)
     async with two.db.read(two.scope) as c:
@@ -185,14 +187,16 @@ async def test_an_acceptance_holds_until_it_ends(two: Fleet) -> None:
 
 async def test_an_acceptance_can_be_withdrawn_once(two: Fleet) -> None:
     async with two.db.write(two.scope) as c:
-        accepted = await service.accept_overlap(c, two.scope, POD[1], "behind a gateway", START + DAY, START)
+        accepted = await service_acceptances.accept_overlap(
+            c, two.scope, POD[1], "behind a gateway", START + DAY, START
+        )
     async with two.db.write(two.scope) as c:
-        withdrawn = await service.withdraw_acceptance(c, two.scope, accepted.id, START)
+        withdrawn = await service_acceptances.withdraw_acceptance(c, two.scope, accepted.id, START)
     assert not withdrawn.in_force(START)
     assert await two.groups(severities=(Severity.INTENDED,)) == []
     async with two.db.write(two.scope) as c:
         with pytest.raises(Conflict):
-            await service.withdraw_acceptance(c, two.scope, accepted.id, START)
+            await service_acceptances.withdraw_acceptance(c, two.scope, accepted.id, START)
 
 
 async def test_acceptances_are_checked(two: Fleet, other_tenant: Any) -> None:
@@ -210,7 +214,7 @@ async def test_acceptances_are_checked(two: Fleet, other_tenant: Any) -> None:
     for scope, cidr, reason, expires_at, refusal in cases:
         async with two.db.write(two.scope) as c:
             with pytest.raises(refusal):
-                await service.accept_overlap(c, scope, cidr, reason, expires_at, START)
+                await service_acceptances.accept_overlap(c, scope, cidr, reason, expires_at, START)
 
 
 async def test_groups_are_found_by_cluster_domain_family_and_range(two: Fleet) -> None:

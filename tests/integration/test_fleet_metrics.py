@@ -16,7 +16,7 @@ from sqlalchemy import update
 
 from periplus_hub.access.scope import Scope, system_scope
 from periplus_hub.access.service_tenants import ensure_default_tenant
-from periplus_hub.addresses.knowledge import FEEDING
+from periplus_hub.addresses.ipam.engine.knowledge import FEEDING
 from periplus_hub.findings.jobs import FindingsJob
 from periplus_hub.findings.jobs_figures import FleetFiguresJob
 from periplus_hub.fleet.tables import registrations

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from periplus_hub.addresses.jobs import OverlapsJob
-from periplus_hub.addresses.repository_free import free_space
+from periplus_hub.addresses.free.repository import free_space
+from periplus_hub.addresses.overlaps.jobs import OverlapsJob
 from periplus_hub.fleet.service import revoke
 
 from tests.support.batches import START

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import update
 
 from periplus_hub.access.scope import Role, Scope, owned
-from periplus_hub.addresses import tables as addresses
+from periplus_hub.addresses.ipam import tables as ipam_tables
 from periplus_hub.api.schema import assemble
 from periplus_hub.kit.db import Database
 
@@ -44,7 +44,7 @@ async def test_every_id_is_found_again_by_its_owner_alone(
 ) -> None:
     hub, fleet = door(db, clock), await seed(db, tenant)
     async with db.write(tenant) as c:  # what divides the parts of an id may be in a name, and is in every IPv6 range
-        pools, ranges = addresses.pools, addresses.allocations
+        pools, ranges = ipam_tables.pools, ipam_tables.allocations
         await c.execute(update(pools).where(owned(tenant, pools)).values(name="a:b%3Ac%", provider=":"))
         wide = update(ranges).where(owned(tenant, ranges), ranges.c.cidr == "10.244.1.0/24")
         await c.execute(wide.values(**keys("fd00:1::/64")))

@@ -8,7 +8,7 @@ from graphql import GraphQLEnumType
 from sqlalchemy import update
 
 from periplus_hub.access.scope import Role, Scope, owned
-from periplus_hub.addresses import tables as addresses
+from periplus_hub.addresses.ipam import tables as ipam_tables
 from periplus_hub.api.schema import build_schema
 from periplus_hub.fleet import tables as fleet_tables
 from periplus_hub.kit.db import Database
@@ -56,7 +56,7 @@ async def varied(db: Database, tenant: Scope) -> None:
             heard = None if at == 2 else SEEN - timedelta(hours=7 * at % 5)
             table = fleet_tables.registrations
             await c.execute(update(table).where(owned(tenant, table), table.c.id == cluster).values(last_seen_at=heard))
-            pools = addresses.pools
+            pools = ipam_tables.pools
             free = None if at == 3 else str(10 ** (3 * at))
             await c.execute(
                 update(pools).where(owned(tenant, pools), pools.c.registration_id == cluster).values(free=free)

@@ -12,9 +12,9 @@ from periplus_contract import batch as contract
 from periplus_contract.batch import PartMark
 from periplus_contract.covers import EVERY_ALLOCATION, EVERY_POOL
 from periplus_contract.limits import MAX_ROWS
-from periplus_hub.addresses import tables
-from periplus_hub.addresses.config import AddressesConfig
-from periplus_hub.addresses.service_ipam import IpamApplier
+from periplus_hub.addresses.ipam import tables as ipam_tables
+from periplus_hub.addresses.ipam.config import AddressesConfig
+from periplus_hub.addresses.ipam.service_intake import IpamApplier
 from periplus_hub.fleet.model import SpokePrincipal, State
 from periplus_hub.ingest.decode import as_waiting, decode
 from periplus_hub.ingest.kinds import ORDERS, taken_kinds
@@ -50,8 +50,11 @@ async def fleet(db: Any, tenant: Any) -> AsyncIterator[Fleet]:
 async def stored(fleet: Fleet) -> tuple[list[str], list[str], int]:
     """CIDRs, pools, and parts that wait."""
     async with fleet.db.read(fleet.scope) as c:
-        cidrs = [str(row.cidr) for row in await c.rows(select(tables.allocations).order_by(tables.allocations.c.cidr))]
-        pools = [row.name for row in await c.rows(select(tables.pools).order_by(tables.pools.c.name))]
+        cidrs = [
+            str(row.cidr)
+            for row in await c.rows(select(ipam_tables.allocations).order_by(ipam_tables.allocations.c.cidr))
+        ]
+        pools = [row.name for row in await c.rows(select(ipam_tables.pools).order_by(ipam_tables.pools.c.name))]
         return cidrs, pools, await c.scalar(select(func.count()).select_from(statement_parts))
 
 
@@ -170,4 +173,4 @@ async def test_more_ranges_than_one_batch_takes_arrive_as_the_spoke_sends_them(f
         assert await stored(fleet) == ([], [], batches.index(sealed))
         await member.send(sealed)
     async with fleet.db.read(fleet.scope) as c:
-        assert await c.scalar(select(func.count()).select_from(tables.allocations)) == rows
+        assert await c.scalar(select(func.count()).select_from(ipam_tables.allocations)) == rows

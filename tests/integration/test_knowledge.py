@@ -10,8 +10,8 @@ import pytest
 from periplus_contract.batch import PartMark
 from periplus_contract.covers import EVERY_ALLOCATION
 from periplus_hub.access.scope import Role, Scope
-from periplus_hub.addresses.config import AddressesConfig
-from periplus_hub.addresses.knowledge import FEEDING
+from periplus_hub.addresses.ipam.config import AddressesConfig
+from periplus_hub.addresses.ipam.engine.knowledge import FEEDING
 from periplus_hub.findings.service_detect import drafts_by_detector
 from periplus_hub.findings.service_facts import FactLoader
 from periplus_hub.fleet.model import CONNECTED_WITHIN

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from periplus_hub.addresses.jobs import OverlapsJob
-from periplus_hub.addresses.service import accept_overlap
+from periplus_hub.addresses.overlaps.jobs import OverlapsJob
+from periplus_hub.addresses.overlaps.service_acceptances import accept_overlap
 from periplus_hub.kit.clock import Clock
 
 from tests.support.batches import START, Spoke, gone, node, pod, service, upsert

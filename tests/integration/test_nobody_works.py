@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 from typer.testing import CliRunner, Result
 
-from periplus_hub.addresses.jobs import OverlapsJob
+from periplus_hub.addresses.overlaps.jobs import OverlapsJob
 from periplus_hub.api.boot import start
 from periplus_hub.api.cli import command_line
 from periplus_hub.api.health import Health

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from periplus_hub.addresses import service
+from periplus_hub.addresses.overlaps import service_acceptances
 from periplus_hub.findings.service_detect import drafts_by_detector
 from periplus_hub.findings.service_facts import FactLoader
 from periplus_hub.fleet.service import move_clusters
@@ -192,7 +192,9 @@ async def test_changes_change_each_ones_severity(mixed: Fleet) -> None:
 
 async def test_an_accepted_group_is_intended_for_everybody_in_it(mixed: Fleet) -> None:
     async with mixed.db.write(mixed.scope) as c:
-        await service.accept_overlap(c, mixed.scope, ROOT, "behind a gateway", START + timedelta(days=1), START)
+        await service_acceptances.accept_overlap(
+            c, mixed.scope, ROOT, "behind a gateway", START + timedelta(days=1), START
+        )
     found = await group(mixed)
     assert set(by_cluster(found).values()) == {"INTENDED"}
     assert by_member(found) == dict.fromkeys((ROOT, "10.0.7.1/32", "10.0.8.0/24"), "INTENDED") | {"10.0.9.9/32": None}

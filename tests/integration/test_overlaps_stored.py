@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from periplus_hub.addresses import repository_groups, service_members, tables
-from periplus_hub.addresses.config import AddressesConfig
-from periplus_hub.addresses.jobs import OverlapsJob
-from periplus_hub.addresses.model import GroupFilter, Severity
-from periplus_hub.addresses.repository_register import register_status
-from periplus_hub.addresses.service_members import GroupRange, MembersAsk
+from periplus_hub.addresses.ipam import tables as ipam_tables
+from periplus_hub.addresses.ipam.config import AddressesConfig
+from periplus_hub.addresses.overlaps import repository_groups, service_members
+from periplus_hub.addresses.overlaps.jobs import OverlapsJob
+from periplus_hub.addresses.overlaps.model import GroupFilter, Severity
+from periplus_hub.addresses.overlaps.repository_register import register_status
+from periplus_hub.addresses.overlaps.service_members import GroupRange, MembersAsk
 from periplus_hub.fleet.model import Mode, ordered_pair
 from periplus_hub.fleet.service import connect, disconnect, revoke
 from periplus_hub.kit.windows import Window
@@ -32,7 +33,7 @@ async def fleet(db: Any, tenant: Any) -> AsyncIterator[Fleet]:
 
 async def stored(fleet: Fleet) -> list[tuple[str, str]]:
     async with fleet.db.read(fleet.scope) as c:
-        table = tables.allocations
+        table = ipam_tables.allocations
         rows = await c.rows(select(table.c.kind, table.c.cidr).order_by(table.c.first_key, table.c.last_key.desc()))
     return [(row.kind, str(row.cidr)) for row in rows]
 
@@ -54,7 +55,7 @@ async def test_two_clusters_with_one_default_are_a_latent_group(fleet: Fleet) ->
 
 async def test_only_what_differs_is_touched_and_since_is_kept(fleet: Fleet) -> None:
     await fleet.cluster("a", POD, ("node", "192.168.0.1/32"))
-    table = tables.allocations
+    table = ipam_tables.allocations
     async with fleet.db.read(fleet.scope) as c:
         before = {row.cidr: (row.since, row.xmin) for row in await c.rows(_rows_with_version(table))}
     await fleet.report("a", POD, ("node", "192.168.0.2/32"))

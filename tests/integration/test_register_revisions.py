@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from periplus_hub.addresses.jobs import OverlapsJob
-from periplus_hub.addresses.model import RegisterStatus, Severity
-from periplus_hub.addresses.repository_register import register_status
+from periplus_hub.addresses.overlaps.jobs import OverlapsJob
+from periplus_hub.addresses.overlaps.model import RegisterStatus, Severity
+from periplus_hub.addresses.overlaps.repository_register import register_status
 from periplus_hub.api.app import make_retention
 from periplus_hub.api.config import HubConfig
 from periplus_hub.fleet import service

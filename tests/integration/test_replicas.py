@@ -7,8 +7,8 @@ import asyncpg
 import pytest
 
 from periplus_hub.access.scope import Role, Scope
-from periplus_hub.addresses.jobs import OverlapsJob
-from periplus_hub.addresses.model import Severity
+from periplus_hub.addresses.overlaps.jobs import OverlapsJob
+from periplus_hub.addresses.overlaps.model import Severity
 from periplus_hub.api.app import following
 from periplus_hub.kit import jobs
 from periplus_hub.kit.db import Database

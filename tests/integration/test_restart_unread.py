@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from periplus_hub.access.scope import Scope
-from periplus_hub.addresses.tables import allocations
+from periplus_hub.addresses.ipam.tables import allocations
 from periplus_hub.inventory import tables
 from periplus_hub.kit.db import Database
 from periplus_spoke.collectors.cluster_collectors import ClusterCollectors

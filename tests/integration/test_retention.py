@@ -164,8 +164,8 @@ async def named(door: Door, tenant: Scope) -> set[UUID]:
 
 def test_every_job_of_a_slice_runs_in_the_leader() -> None:
     written = set()
-    for path in (ROOT / "hub/periplus_hub").glob("*/jobs*.py"):
-        module = importlib.import_module(f"periplus_hub.{path.parent.name}.{path.stem}")
+    for path in (ROOT / "hub/periplus_hub").rglob("jobs*.py"):
+        module = importlib.import_module(".".join(path.relative_to(ROOT / "hub").with_suffix("").parts))
         classes = (found for _, found in inspect.getmembers(module, inspect.isclass))
         written |= {
             found.name

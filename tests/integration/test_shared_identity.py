@@ -6,8 +6,8 @@ from uuid import UUID
 import pytest
 
 from periplus_hub.access.scope import Scope
-from periplus_hub.addresses.config import AddressesConfig
-from periplus_hub.addresses.service_ipam import IpamApplier
+from periplus_hub.addresses.ipam.config import AddressesConfig
+from periplus_hub.addresses.ipam.service_intake import IpamApplier
 from periplus_hub.findings.jobs import FindingsJob
 from periplus_hub.findings.service_detect import drafts_by_detector
 from periplus_hub.findings.service_facts import FactLoader

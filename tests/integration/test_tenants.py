@@ -13,9 +13,9 @@ from typer.testing import CliRunner, Result
 from periplus_hub.access.scope import Role, Scope
 from periplus_hub.access.service import Authenticator
 from periplus_hub.access.service_tenants import DEFAULT_TENANT, create_tenant, ensure_default_tenant, make_admin_token
-from periplus_hub.addresses.config import AddressesConfig
-from periplus_hub.addresses.jobs import OverlapsJob
-from periplus_hub.addresses.service_ipam import IpamApplier
+from periplus_hub.addresses.ipam.config import AddressesConfig
+from periplus_hub.addresses.ipam.service_intake import IpamApplier
+from periplus_hub.addresses.overlaps.jobs import OverlapsJob
 from periplus_hub.api.boot import start
 from periplus_hub.api.cli import command_line
 from periplus_hub.findings.jobs import FindingsJob

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from periplus_hub.access.scope import Scope
-from periplus_hub.addresses import service
+from periplus_hub.addresses.overlaps import service_acceptances
 from periplus_hub.findings.jobs import FindingsJob
 from periplus_hub.fleet.service import move_clusters
 from periplus_hub.kit.db import Database
@@ -40,7 +40,7 @@ async def fleet(db: Database, tenant: Scope) -> AsyncIterator[Fleet]:
     await one_network(opened, "a", "b", "c", "d")
     await opened.settle()
     async with db.write(tenant) as c:
-        await service.accept_overlap(c, tenant, ACCEPTED, "one is going", START + timedelta(days=9), START)
+        await service_acceptances.accept_overlap(c, tenant, ACCEPTED, "one is going", START + timedelta(days=9), START)
     (finding,) = await findings(opened, 0)
     await opened.ask(KNOW, finding=finding["id"])
     yield opened
@@ -123,7 +123,7 @@ async def test_who_accepts_a_wide_range_accepts_nothing_of_what_lies_inside(flee
     await fleet.report("wide", ("pod", WIDE))
     await fleet.settle(60)
     async with fleet.db.write(fleet.scope) as c:
-        await service.accept_overlap(c, fleet.scope, WIDE, "it is a lab", START + timedelta(days=9), START)
+        await service_acceptances.accept_overlap(c, fleet.scope, WIDE, "it is a lab", START + timedelta(days=9), START)
     assert {cidr: each["severity"] for cidr, each in (await groups(fleet)).items()} == {
         WIDE: "INTENDED",
         KNOWN: "CONFLICT",

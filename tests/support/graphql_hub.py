@@ -12,7 +12,8 @@ import httpx
 from periplus_hub.access import tables as access
 from periplus_hub.access.scope import Role, Scope, insert_owned
 from periplus_hub.access.service import Authenticator, create_token
-from periplus_hub.addresses import tables as addresses
+from periplus_hub.addresses.ipam import tables as ipam_tables
+from periplus_hub.addresses.overlaps import tables as overlaps_tables
 from periplus_hub.api.graphql_app import GraphQLApp
 from periplus_hub.findings import tables as findings
 from periplus_hub.fleet import tables as fleet
@@ -197,23 +198,23 @@ async def _inventory(c: WriteConnection, scope: Scope, cluster: UUID, objects: i
 async def _addresses(c: WriteConnection, scope: Scope, cluster: UUID) -> None:
     own = {"registration_id": cluster, "provider": "cluster", "source": "node"}
     for cidr in ("10.244.0.0/16", "10.244.1.0/24"):
-        await _put(c, scope, addresses.allocations, own | keys(cidr) | {"kind": "pod", "since": SEEN})
+        await _put(c, scope, ipam_tables.allocations, own | keys(cidr) | {"kind": "pod", "since": SEEN})
     pool = {"name": "default", "family": 4, "scope": "cluster", "cidrs": ["10.244.0.0/16"], "capacity": "65536"}
-    await _put(c, scope, addresses.pools, own | pool | {"quality": "nominal", "observed_at": SEEN})
+    await _put(c, scope, ipam_tables.pools, own | pool | {"quality": "nominal", "observed_at": SEEN})
 
 
 async def _tenant_wide(c: WriteConnection, scope: Scope, made: Fleet) -> None:
     count = len(made.clusters)
     group = {"id": made.group, "severity": "latent", "clusters": count, "members": 2 * count, "pairs": count}
     times = {"since": SEEN, "changed_at": SEEN}
-    await _put(c, scope, addresses.overlap_groups, keys("10.244.0.0/16") | group | times)
+    await _put(c, scope, overlaps_tables.overlap_groups, keys("10.244.0.0/16") | group | times)
     for cluster in made.clusters:
         share = {"group_id": made.group, "registration_id": cluster, "severity": "latent", "kinds": ["pod"]}
-        await _put(c, scope, addresses.overlap_group_clusters, share | {"members": 2})
-    await _put(c, scope, addresses.register_state, {"revision": 0, "at": SEEN})
+        await _put(c, scope, overlaps_tables.overlap_group_clusters, share | {"members": 2})
+    await _put(c, scope, overlaps_tables.register_state, {"revision": 0, "at": SEEN})
     accepted = {"id": made.acceptance, "cidr": "10.99.0.0/16", "reason": "lab", "accepted_by": "me"}
     accepted |= {"severity": "latent", "clusters": count, "expires_at": SEEN + timedelta(days=90)}
-    await _put(c, scope, addresses.overlap_acceptances, accepted)
+    await _put(c, scope, overlaps_tables.overlap_acceptances, accepted)
     finding = {
         "id": made.finding, "detector": "test", "fingerprint": "x", "severity": "warning", "state": "open",
         "title": "Something", "why": "because", "what_to_do": "this", "evidence": {"cidr": "10.244.0.0/16"},

@@ -5,9 +5,8 @@ test asks, so that tests without a database do not pay: hence `_hub`, and fixtur
 """
 
 import asyncio
-import importlib.util
+import importlib
 import itertools
-import pkgutil
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -174,9 +173,9 @@ async def migrate(url: str) -> None:
 
 def all_tables() -> ModuleType:
     """`kit.tables`, whose `metadata` then has the tables of every slice."""
-    for found in pkgutil.iter_modules(_hub("").__path__):
-        if found.ispkg and importlib.util.find_spec(f"periplus_hub.{found.name}.tables"):
-            _hub(f"{found.name}.tables")
+    [package] = _hub("").__path__
+    for path in Path(package).rglob("tables.py"):
+        _hub(".".join(path.relative_to(package).with_suffix("").parts))
     return _hub("kit.tables")
 
 

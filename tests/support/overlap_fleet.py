@@ -7,13 +7,13 @@ from typing import Any
 from uuid import UUID
 
 from periplus_hub.access.scope import Role, Scope
-from periplus_hub.addresses import repository_groups
-from periplus_hub.addresses.config import AddressesConfig
-from periplus_hub.addresses.jobs import OverlapsJob
-from periplus_hub.addresses.model import GroupFilter, OverlapGroup
-from periplus_hub.addresses.rows import group_of
-from periplus_hub.addresses.service_ipam import IpamApplier
-from periplus_hub.addresses.service_joined import JoinAsk, JoinedPage, joined_pages, joinings
+from periplus_hub.addresses.ipam.config import AddressesConfig
+from periplus_hub.addresses.ipam.service_intake import IpamApplier
+from periplus_hub.addresses.overlaps import repository_groups
+from periplus_hub.addresses.overlaps.jobs import OverlapsJob
+from periplus_hub.addresses.overlaps.model import GroupFilter, OverlapGroup
+from periplus_hub.addresses.overlaps.rows import group_of
+from periplus_hub.addresses.overlaps.service_what_if import JoinAsk, JoinedPage, joined_pages, joinings
 from periplus_hub.fleet.repository import registrations_by_ids
 from periplus_hub.kit.db import Database, ReadConnection
 from periplus_hub.kit.windows import Window

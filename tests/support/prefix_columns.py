@@ -5,7 +5,8 @@ from itertools import chain
 
 import numpy as np
 
-from periplus_hub.addresses.prefixes import KEY_BYTES, Prefix, PrefixColumns, columns_from_arrays
+from periplus_hub.addresses.prefixes.columns import PrefixColumns, columns_from_arrays
+from periplus_hub.addresses.prefixes.prefix import KEY_BYTES, Prefix
 
 
 def prefix_columns(prefixes: Sequence[Prefix]) -> PrefixColumns:

@@ -8,12 +8,16 @@ from uuid import UUID
 import strawberry
 
 from periplus_hub.access.graphql import Info
-from periplus_hub.addresses import repository_graphql as repository
-from periplus_hub.addresses import repository_groups
-from periplus_hub.addresses.graphql_orders import OverlapGroupOrder, PoolOrder
-from periplus_hub.addresses.graphql_pages import JoinedPages, ReadPages
-from periplus_hub.addresses.graphql_pairs import OverlapsBetween, compared
-from periplus_hub.addresses.graphql_register import (
+from periplus_hub.addresses.ipam import repository_graphql as ipam
+from periplus_hub.addresses.ipam.graphql_orders import PoolOrder
+from periplus_hub.addresses.ipam.graphql_types import Allocation, Pool
+from periplus_hub.addresses.ipam.model import AllocationFilter, AllocationKind
+from periplus_hub.addresses.overlaps import repository_acceptances, repository_groups
+from periplus_hub.addresses.overlaps.engine.what_if import Key
+from periplus_hub.addresses.overlaps.graphql_orders import OverlapGroupOrder
+from periplus_hub.addresses.overlaps.graphql_pages import JoinedPages, ReadPages
+from periplus_hub.addresses.overlaps.graphql_pairs import OverlapsBetween, compared
+from periplus_hub.addresses.overlaps.graphql_register import (
     AS_OF,
     STATE,
     OverlapCounts,
@@ -23,26 +27,12 @@ from periplus_hub.addresses.graphql_register import (
     register_of,
     state_of,
 )
-from periplus_hub.addresses.graphql_types import (
-    Allocation,
-    OverlapAcceptance,
-    OverlapGroup,
-    Pool,
-    Severities,
-)
-from periplus_hub.addresses.joined import Key
-from periplus_hub.addresses.model import (
-    AllocationFilter,
-    AllocationKind,
-    GroupFilter,
-    JoinedGroup,
-    RegisterState,
-    Severity,
-)
-from periplus_hub.addresses.prefixes import FAMILY_BITS
-from periplus_hub.addresses.repository_groups import GroupAsk
-from periplus_hub.addresses.service_joined import JoinAsk, place
-from periplus_hub.addresses.service_pairs import PairAsk
+from periplus_hub.addresses.overlaps.graphql_types import OverlapAcceptance, OverlapGroup, Severities
+from periplus_hub.addresses.overlaps.model import GroupFilter, JoinedGroup, RegisterState, Severity
+from periplus_hub.addresses.overlaps.repository_groups import GroupAsk
+from periplus_hub.addresses.overlaps.service_pairs import PairAsk
+from periplus_hub.addresses.overlaps.service_what_if import JoinAsk, place
+from periplus_hub.addresses.prefixes.prefix import FAMILY_BITS
 from periplus_hub.kit.errors import Invalid
 from periplus_hub.kit.graphql import uuid_of
 from periplus_hub.kit.graphql_prices import Cost, ListSize, paged
@@ -176,7 +166,11 @@ class ClusterAddresses:
         """While it is active."""
         asked = AllocationFilter(kinds=tuple(kinds or ()), family=_family(family))
         pages = Pages(
-            info.context, repository.ALLOCATIONS, self.registration_id, window_of(first, after, last, before), asked
+            info.context,
+            ipam.ALLOCATIONS,
+            self.registration_id,
+            window_of(first, after, last, before),
+            asked,
         )
         return Connection(pages=pages)
 
@@ -187,7 +181,11 @@ class ClusterAddresses:
         """By provider and name."""
         return Connection(
             pages=Pages(
-                info.context, repository.POOLS, self.registration_id, window_of(first, after, last, before), None
+                info.context,
+                ipam.POOLS,
+                self.registration_id,
+                window_of(first, after, last, before),
+                None,
             )
         )
 
@@ -322,7 +320,7 @@ class AddressesQuery:
             within=within,
         )
         return Connection(
-            pages=Pages(info.context, repository.ALLOCATIONS, None, window_of(first, after, last, before), asked)
+            pages=Pages(info.context, ipam.ALLOCATIONS, None, window_of(first, after, last, before), asked)
         )
 
     @strawberry.field(description="Pools of addresses, by cluster.", directives=paged(50, 10_000))
@@ -342,7 +340,7 @@ class AddressesQuery:
         """Latest samples."""
         asked = None if cluster is None else (uuid_of(cluster, "Cluster"),)
         order = order_of(order_by)
-        listing = repository.POOLS if order is None else repository.POOL_ORDERS[order]
+        listing = ipam.POOLS if order is None else ipam.POOL_ORDERS[order]
         return Connection(pages=Pages(info.context, listing, None, window_of(first, after, last, before), asked))
 
     @strawberry.field(description="Acceptances of overlaps, newest first, ended ones too.", directives=paged())
@@ -351,5 +349,5 @@ class AddressesQuery:
     ) -> Connection[OverlapAcceptance]:
         """Who said which overlap is meant."""
         return Connection(
-            pages=Pages(info.context, repository.ACCEPTANCES, None, window_of(first, after, last, before))
+            pages=Pages(info.context, repository_acceptances.ACCEPTANCES, None, window_of(first, after, last, before))
         )

@@ -6,13 +6,15 @@ from typing import Any, Final
 import strawberry
 
 from periplus_hub.access.scope import Scope
-from periplus_hub.addresses import repository_graphql as repository
 from periplus_hub.addresses.graphql import AddressesQuery, ClusterAddresses
-from periplus_hub.addresses.graphql_knowledge import ClusterKnowledge
-from periplus_hub.addresses.graphql_mutations import AddressesMutation
-from periplus_hub.addresses.graphql_types import Allocation, OverlapAcceptance, OverlapGroup, Pool
-from periplus_hub.addresses.repository_groups import group_rows
-from periplus_hub.addresses.service_register import TOPIC
+from periplus_hub.addresses.ipam import repository_graphql as ipam
+from periplus_hub.addresses.ipam.graphql_knowledge import ClusterKnowledge
+from periplus_hub.addresses.ipam.graphql_types import Allocation, Pool
+from periplus_hub.addresses.overlaps import repository_acceptances
+from periplus_hub.addresses.overlaps.graphql_mutations import AddressesMutation
+from periplus_hub.addresses.overlaps.graphql_types import OverlapAcceptance, OverlapGroup
+from periplus_hub.addresses.overlaps.repository_groups import group_rows
+from periplus_hub.addresses.overlaps.service_register import TOPIC
 from periplus_hub.fleet.graphql import Cluster
 from periplus_hub.kit.graphql import Context, uuid_of
 from periplus_hub.kit.graphql_parts import Part, Topic, by_parts, by_uuid
@@ -40,9 +42,9 @@ PART: Final = Part(
     mutations=[AddressesMutation],
     extensions={Cluster: [ClusterAddresses, ClusterKnowledge]},
     finders={
-        OverlapAcceptance: by_uuid(repository.acceptance_rows),
-        Allocation: by_parts(repository.allocation_row),
-        Pool: by_parts(repository.pool_row),
+        OverlapAcceptance: by_uuid(repository_acceptances.acceptance_rows),
+        Allocation: by_parts(ipam.allocation_row),
+        Pool: by_parts(ipam.pool_row),
         OverlapGroup: _group,
     },
     topics=[Topic(name=TOPIC, message=OverlapsChanged, read=_overlaps_changed)],

@@ -10,8 +10,8 @@ from starlette.types import ASGIApp
 
 from periplus_contract import limits
 from periplus_contract.tables import ALLOCATIONS
-from periplus_hub.addresses.jobs import OverlapsJob
-from periplus_hub.addresses.service_ipam import IpamApplier
+from periplus_hub.addresses.ipam.service_intake import IpamApplier
+from periplus_hub.addresses.overlaps.jobs import OverlapsJob
 from periplus_hub.api.config import HubConfig
 from periplus_hub.api.front_page import front_page
 from periplus_hub.api.graphql_app import GraphQLApp

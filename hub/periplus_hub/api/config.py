@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from periplus_contract.log_lines import LogFormat
-from periplus_hub.addresses.config import AddressesConfig
+from periplus_hub.addresses.ipam.config import AddressesConfig
 from periplus_hub.ingest.config import IngestConfig
 from periplus_hub.inventory.config import InventoryConfig
 from periplus_hub.kit.config import ConfigError, Settings, read_settings

@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from periplus_hub.access.service_tenants import DEFAULT_TENANT, create_tenant, make_admin_token, tenants
-from periplus_hub.addresses.jobs import OverlapsJob
+from periplus_hub.addresses.overlaps.jobs import OverlapsJob
 from periplus_hub.api import join_tokens
 from periplus_hub.api.app import following, make_intake, make_jobs, metrics_app, nudging, people_app, spokes_app
 from periplus_hub.api.config import HubConfig

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar, cast
 from uuid import UUID
 
-from periplus_hub.addresses.knowledge import Missing
-from periplus_hub.addresses.model import Explanation, NamedClusters, OverlapGroup, RegisterStatus
+from periplus_hub.addresses.ipam.engine.knowledge import Missing
+from periplus_hub.addresses.overlaps.model import Explanation, NamedClusters, OverlapGroup, RegisterStatus
 from periplus_hub.findings.listening import Listening
 from periplus_hub.fleet.model import Registration
 from periplus_hub.ingest.model import RecentBatch

@@ -11,8 +11,8 @@ from strawberry.scalars import JSON
 from periplus_hub.access.graphql import Info
 from periplus_hub.access.graphql_rights import mutation
 from periplus_hub.access.scope import Permission
-from periplus_hub.addresses.graphql_types import OverlapGroup
-from periplus_hub.addresses.repository_groups import group_rows
+from periplus_hub.addresses.overlaps.graphql_types import OverlapGroup
+from periplus_hub.addresses.overlaps.repository_groups import group_rows
 from periplus_hub.findings import repository_graphql as repository
 from periplus_hub.findings import service
 from periplus_hub.findings.model import FindingFilter, FindingSeverity, FindingState

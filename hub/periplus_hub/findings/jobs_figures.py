@@ -14,12 +14,13 @@ from typing import Any, Final, TypeVar
 from periplus_hub.access.model import Tenant
 from periplus_hub.access.repository import system_tenants
 from periplus_hub.access.scope import Scope, system_scope
-from periplus_hub.addresses.knowledge import Knowledge, known
-from periplus_hub.addresses.model import PoolFill, RegisterState, Severity
-from periplus_hub.addresses.repository_groups import severity_counts
-from periplus_hub.addresses.repository_knowledge import evidence_by_registration
-from periplus_hub.addresses.repository_pools import pools_by_fill
-from periplus_hub.addresses.repository_register import register_state
+from periplus_hub.addresses.ipam.engine.knowledge import Knowledge, known
+from periplus_hub.addresses.ipam.model import PoolFill
+from periplus_hub.addresses.ipam.repository_knowledge import evidence_by_registration
+from periplus_hub.addresses.ipam.repository_pools import pools_by_fill
+from periplus_hub.addresses.overlaps.model import RegisterState, Severity
+from periplus_hub.addresses.overlaps.repository_groups import severity_counts
+from periplus_hub.addresses.overlaps.repository_register import register_state
 from periplus_hub.findings.model import FindingSeverity, FindingState
 from periplus_hub.findings.repository_counts import live_counts
 from periplus_hub.fleet.model import Registration, State

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Row, case, cast, func, select, union
 from sqlalchemy.dialects.postgresql import JSONB
 
 from periplus_hub.access.scope import Scope, owned
-from periplus_hub.addresses.tables import overlap_group_clusters
+from periplus_hub.addresses.overlaps.tables import overlap_group_clusters
 from periplus_hub.findings.model import FindingFilter, FindingSeverity
 from periplus_hub.findings.tables import findings
 from periplus_hub.fleet.repository_graphql import CLUSTERS

@@ -6,14 +6,14 @@ from typing import Any, Final, TypeVar, cast
 from uuid import UUID
 
 from periplus_hub.access.scope import Scope
-from periplus_hub.addresses import repository_groups
-from periplus_hub.addresses.knowledge import Evidence, Missing, known
-from periplus_hub.addresses.model import GroupFilter, RegisterStatus, Severity
-from periplus_hub.addresses.repository_groups import GroupAsk
-from periplus_hub.addresses.repository_knowledge import evidence_by_registration
-from periplus_hub.addresses.repository_register import register_status
-from periplus_hub.addresses.rows import group_of
-from periplus_hub.addresses.service import explain_groups, worst_hit
+from periplus_hub.addresses.ipam.engine.knowledge import Evidence, Missing, known
+from periplus_hub.addresses.ipam.repository_knowledge import evidence_by_registration
+from periplus_hub.addresses.overlaps import repository_groups
+from periplus_hub.addresses.overlaps.model import GroupFilter, RegisterStatus, Severity
+from periplus_hub.addresses.overlaps.repository_groups import GroupAsk
+from periplus_hub.addresses.overlaps.repository_register import register_status
+from periplus_hub.addresses.overlaps.rows import group_of
+from periplus_hub.addresses.overlaps.service_explanations import explain_groups, worst_hit
 from periplus_hub.findings import facts
 from periplus_hub.findings.facts import MAX_OVERLAPS, Fact, Facts, WorstOverlaps
 from periplus_hub.findings.listening import Listening, is_nobody_heard

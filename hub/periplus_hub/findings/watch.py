@@ -8,8 +8,8 @@ import structlog
 
 from periplus_hub.access.repository import system_tenant_ids
 from periplus_hub.access.scope import system_scope
-from periplus_hub.addresses.model import START_A_WORKER, RegisterStatus
-from periplus_hub.addresses.repository_register import register_status
+from periplus_hub.addresses.overlaps.model import START_A_WORKER, RegisterStatus
+from periplus_hub.addresses.overlaps.repository_register import register_status
 from periplus_hub.findings.detectors.unkept_register import LOOK_AT_THE_WORKER, UnkeptRegister, unkept
 from periplus_hub.findings.model import FindingDraft
 from periplus_hub.findings.service import TOPIC, Publish, reconcile, tell_nobody

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Final
 
-from periplus_hub.addresses.model import Explanation, NamedClusters, OverlapGroup, Severity
+from periplus_hub.addresses.overlaps.model import Explanation, NamedClusters, OverlapGroup, Severity
 from periplus_hub.findings.facts import MAX_OVERLAPS, OVERLAPS, REGISTER, Facts, WorstOverlaps
 from periplus_hub.findings.model import FindingDraft, FindingSeverity
 from periplus_hub.kit.node_ids import node_id

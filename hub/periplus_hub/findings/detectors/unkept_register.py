@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
 
-from periplus_hub.addresses.model import START_A_WORKER, RegisterStatus
+from periplus_hub.addresses.overlaps.model import START_A_WORKER, RegisterStatus
 from periplus_hub.findings.facts import REGISTER, Facts
 from periplus_hub.findings.model import FindingDraft, FindingSeverity
 

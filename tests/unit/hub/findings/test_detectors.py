@@ -7,10 +7,10 @@ from uuid import UUID
 
 import pytest
 
-from periplus_hub.addresses.explain import explain
-from periplus_hub.addresses.knowledge import Missing
-from periplus_hub.addresses.model import (
-    AllocationKind,
+from periplus_hub.addresses.ipam.engine.knowledge import Missing
+from periplus_hub.addresses.ipam.model import AllocationKind
+from periplus_hub.addresses.overlaps.engine.explanations import explain
+from periplus_hub.addresses.overlaps.model import (
     NamedClusters,
     OverlapGroup,
     RegisterStatus,

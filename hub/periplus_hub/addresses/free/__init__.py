@@ -1,0 +1,1 @@
+"""Where there is room for another range."""

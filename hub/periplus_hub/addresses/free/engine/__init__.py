@@ -1,0 +1,1 @@
+"""How free ranges are found. Pure."""

@@ -1,0 +1,1 @@
+"""What clusters report of their addresses: allocations, pools, and how far they are known."""

@@ -1,0 +1,63 @@
+"""How far the addresses of a cluster are known, as fields of Cluster."""
+
+from typing import cast
+from uuid import UUID
+
+import strawberry
+
+from periplus_hub.access.graphql import Info
+from periplus_hub.addresses.ipam.engine.knowledge import Evidence, Knowledge, Known, known
+from periplus_hub.addresses.ipam.repository_knowledge import evidence_by_registration
+from periplus_hub.inventory.graphql import SourceState, source_state
+from periplus_hub.kit.graphql_prices import at_most
+
+strawberry.enum(Knowledge, name="Knowledge", description="What may be said of a cluster's addresses.")
+
+
+@strawberry.type(description="Something that feeds a cluster's addresses and is not known whole.")
+class MissingSource:
+    """addresses.knowledge.Missing."""
+
+    source: str = strawberry.field(description="Like nodes, or allocations/pod where only the statement is missing.")
+    state: SourceState = strawberry.field(description="How reading it went; UNKNOWN while its spoke has not told.")
+    reason: str = strawberry.field(description="A slug saying why.")
+    message: str = strawberry.field(description="What is wrong, for a person.")
+    remedy: str = strawberry.field(description="What to do about it.")
+
+
+@strawberry.type
+class ClusterKnowledge:
+    """Fields this slice adds to Cluster."""
+
+    registration_id: strawberry.Private[UUID]
+
+    @strawberry.field(
+        description="How far its addresses are known now. Only of COMPLETE clusters may be said that they overlap "
+        "nobody."
+    )
+    async def knowledge(self, info: Info) -> Knowledge:
+        """One load for this and `missing`."""
+        return (await _known(info, self.registration_id)).knowledge
+
+    @strawberry.field(
+        description="What feeds its addresses and is not known whole, the most important first; empty while it is "
+        "complete, and while nothing is known.",
+        directives=at_most(10),
+    )
+    async def missing(self, info: Info) -> list[MissingSource]:
+        """addresses.knowledge.Known.missing."""
+        return [
+            MissingSource(
+                source=each.source,
+                state=source_state(each.state),
+                reason=each.reason,
+                message=each.message,
+                remedy=each.remedy,
+            )
+            for each in (await _known(info, self.registration_id)).missing
+        ]
+
+
+async def _known(info: Info, registration_id: UUID) -> Known:
+    seen = cast("Evidence", await info.context.load(evidence_by_registration, registration_id))
+    return known(seen, info.context.now)

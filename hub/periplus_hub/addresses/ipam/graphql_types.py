@@ -1,0 +1,84 @@
+"""Allocations and pools as people see them."""
+
+from datetime import datetime
+from typing import cast
+from uuid import UUID
+
+import strawberry
+
+from periplus_hub.access.graphql import Info
+from periplus_hub.addresses.ipam.model import AllocationKind, PoolScope, Quality
+from periplus_hub.fleet import repository_graphql as fleet
+from periplus_hub.fleet.graphql import Cluster, NetworkDomain
+from periplus_hub.kit.graphql import RowBacked
+from periplus_hub.kit.graphql_prices import at_most
+from periplus_hub.kit.graphql_scalars import BigInt, Cidr
+from periplus_hub.kit.graphql_types import Node
+
+strawberry.enum(AllocationKind, name="AllocationKind", description="What a cluster uses a CIDR for.")
+strawberry.enum(
+    Quality,
+    name="Quality",
+    description="EXACT: the allocator's own counters. DERIVED: counted from objects. NOMINAL: from CIDRs alone.",
+)
+strawberry.enum(PoolScope, name="PoolScope", description="What a pool hands addresses out for.")
+
+
+@strawberry.type
+class AllocationFields(RowBacked):
+    """What an allocation is, wherever it is shown."""
+
+    registration_id: strawberry.Private[UUID]
+    domain_id: strawberry.Private[UUID]
+    cluster_name: str = strawberry.field(description="The cluster's name, without asking for the cluster.")
+    kind: AllocationKind = strawberry.field(description="What for.")
+    cidr: Cidr = strawberry.field(description="The range.")
+    family: int = strawberry.field(description="4 or 6.")
+    provider: str = strawberry.field(description="The allocator, like cluster or cilium.")
+    source: str = strawberry.field(description="The most trusted source that named it.")
+    name: str = strawberry.field(description="Its name at the provider; empty when it has none.")
+    node: str = strawberry.field(description="The node it belongs to; empty when to none.")
+    quality: Quality = strawberry.field(description="How well it is known.")
+    since: datetime = strawberry.field(description="When the hub first saw it.")
+
+    @strawberry.field(description="The cluster that uses it.")
+    async def cluster(self, info: Info) -> Cluster:
+        """One statement for all allocations of the answer."""
+        return cast("Cluster", await info.context.load(fleet.clusters_by_ids, self.registration_id))
+
+    @strawberry.field(description="Where it means something.")
+    async def network_domain(self, info: Info) -> NetworkDomain:
+        """One statement for all allocations of the answer."""
+        return cast("NetworkDomain", await info.context.load(fleet.domains_by_ids, self.domain_id))
+
+
+@strawberry.type(description="A CIDR in use by one cluster.")
+class Allocation(AllocationFields, Node):
+    """addresses.model.Allocation with its cluster's name."""
+
+
+@strawberry.type(description="What an allocator hands addresses out of: its latest sample. Null is unknown, not zero.")
+class Pool(RowBacked, Node):
+    """addresses.model.Pool; counts are texts because an IPv6 pool overflows 64 bits."""
+
+    registration_id: strawberry.Private[UUID]
+    provider: str = strawberry.field(description="The allocator.")
+    name: str = strawberry.field(description="Its name there.")
+    family: int = strawberry.field(description="4 or 6.")
+    scope: PoolScope = strawberry.field(description="What it hands addresses out for.")
+    node: str = strawberry.field(description="The node of a node's pool; else empty.")
+    cidrs: list[Cidr] = strawberry.field(description="What it covers.", directives=at_most(4))
+    capacity: BigInt | None = strawberry.field(description="Addresses it could hand out.")
+    assigned: BigInt | None = strawberry.field(description="Addresses handed out, used or not.")
+    used: BigInt | None = strawberry.field(description="Addresses in use.")
+    reserved: BigInt | None = strawberry.field(description="Addresses it will never hand out.")
+    free: BigInt | None = strawberry.field(description="Addresses it can hand out now.")
+    largest_free_block: BigInt | None = strawberry.field(description="Prefix length of the largest free block.")
+    source: str = strawberry.field(description="Where the numbers come from.")
+    quality: Quality = strawberry.field(description="How well the numbers are known.")
+    observed_at: datetime = strawberry.field(description="When they were true.")
+
+    @strawberry.field(description="The cluster it belongs to.")
+    async def cluster(self, info: Info) -> Cluster:
+        """One statement for all pools of the answer."""
+        return cast("Cluster", await info.context.load(fleet.clusters_by_ids, self.registration_id))

@@ -1,0 +1,62 @@
+"""Allocations and pools as values, and the small rules about them. Pure."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+
+class AllocationKind(StrEnum):
+    """What a cluster uses a CIDR for."""
+
+    POD = "pod"
+    NODE = "node"
+    SERVICE = "service"
+    LOADBALANCER = "loadbalancer"
+    EXTERNAL = "external"
+    RESERVED = "reserved"
+    PLANNED = "planned"
+
+
+class Quality(StrEnum):
+    """How it is known. What a later spoke may say is UNKNOWN."""
+
+    EXACT = "exact"
+    DERIVED = "derived"
+    NOMINAL = "nominal"
+    UNKNOWN = "unknown"
+
+
+class PoolScope(StrEnum):
+    """What a pool hands addresses out for. What a later spoke may say is UNKNOWN."""
+
+    CLUSTER = "cluster"
+    NODE = "node"
+    NAMESPACE = "namespace"
+    LB = "lb"
+    SERVICE = "service"
+    EXTERNAL = "external"
+    UNKNOWN = "unknown"
+
+
+class PoolFill(StrEnum):
+    """How much of a pool is taken."""
+
+    AMPLE = "ample"
+    NEAR_EXHAUSTION = "near-exhaustion"
+    """`NEARLY_ALL` and more."""
+    UNKNOWN = "unknown"
+
+
+NEARLY_ALL: Final = Decimal("0.9")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllocationFilter:
+    """Conjunction of what is given; an empty tuple means any. `within` keeps what lies inside or around this CIDR."""
+
+    registration_ids: tuple[UUID, ...] = ()
+    kinds: tuple[AllocationKind, ...] = ()
+    family: int | None = None
+    within: str | None = None

@@ -1,0 +1,88 @@
+"""What is read to say how far the addresses of clusters are known."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import ARRAY, ColumnElement, Row, ScalarSelect, Select, Text, exists, func, literal, select
+
+from periplus_contract.covers import DERIVED
+from periplus_contract.tables import ALLOCATIONS
+from periplus_hub.access.scope import Scope, owned
+from periplus_hub.addresses.ipam import tables
+from periplus_hub.addresses.ipam.engine.knowledge import Evidence
+from periplus_hub.addresses.ipam.model import AllocationKind
+from periplus_hub.fleet.model import Registration
+from periplus_hub.fleet.repository import registrations_by_ids
+from periplus_hub.fleet.tables import registrations
+from periplus_hub.ingest.tables import chains, statements
+from periplus_hub.inventory.model import Source
+from periplus_hub.inventory.repository import sources_by_registration
+from periplus_hub.kit.arrays import one_of
+from periplus_hub.kit.db import ReadConnection
+
+_ASKED_KINDS: Final = (AllocationKind.POD, AllocationKind.SERVICE)
+"""Kinds that may be known exactly, or only counted out of addresses."""
+
+_OF_ALLOCATIONS: Final = statements.c.cover.startswith(f"{ALLOCATIONS.name}/", autoescape=True)
+
+
+async def evidence_by_registration(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, Evidence]:
+    """What there is of each of these clusters: three statements, whatever their number."""
+    members = await registrations_by_ids(c, scope, ids)
+    sources = await sources_by_registration(c, scope, ids)
+    rows = {row.id: row for row in await c.rows(_statement(scope, ids))}
+    return {each: _evidence(rows[each], member, sources[each]) for each, member in members.items() if each in rows}
+
+
+def _evidence(row: Row[Any], registration: Registration, sources: Sequence[Source]) -> Evidence:
+    return Evidence(
+        registration=registration,
+        sources=tuple(sources),
+        has_inventory=row.has_inventory,
+        stated=frozenset(row.stated or ()),
+        rows_aside=row.rows_aside or 0,
+        exact=frozenset(kind for kind in _ASKED_KINDS if getattr(row, f"exact_{kind.value}")),
+    )
+
+
+def _statement(scope: Scope, ids: Sequence[UUID]) -> Select[Any]:
+    asked = one_of(registrations.c.id, ids)
+    chain = owned(scope, chains) & (chains.c.registration_id == registrations.c.id)
+    exact = (_is_exact(scope, kind).label(f"exact_{kind.value}") for kind in _ASKED_KINDS)
+    return (
+        select(
+            registrations.c.id,
+            func.coalesce(chains.c.complete_since.is_not(None), literal(value=False)).label("has_inventory"),
+            _of_statements(scope, func.array_agg(statements.c.cover, type_=ARRAY(Text))).label("stated"),
+            _of_statements(scope, func.max(statements.c.rows_aside), _OF_ALLOCATIONS).label("rows_aside"),
+            *exact,
+        )
+        .select_from(registrations.outerjoin(chains, chain))
+        .where(owned(scope, registrations), asked)
+    )
+
+
+def _of_statements(scope: Scope, told: ColumnElement[Any], *also: ColumnElement[bool]) -> ScalarSelect[Any]:
+    """Of what was stated in the life of the spoke that the inventory is of: older statements may be out of date."""
+    return (
+        select(told)
+        .where(
+            owned(scope, statements),
+            statements.c.registration_id == registrations.c.id,
+            statements.c.epoch == chains.c.epoch,
+        )
+        .where(*also)
+        .correlate(registrations, chains)
+        .scalar_subquery()
+    )
+
+
+def _is_exact(scope: Scope, kind: AllocationKind) -> ColumnElement[bool]:
+    table = tables.allocations
+    return exists().where(
+        owned(scope, table),
+        table.c.registration_id == registrations.c.id,
+        table.c.kind == kind.value,
+        table.c.quality != DERIVED,
+    )

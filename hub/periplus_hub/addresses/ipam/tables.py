@@ -1,0 +1,64 @@
+"""Allocations and pools.
+
+`first_key` and `last_key` are 17 bytes: the family (4 or 6) and the 16-byte big-endian address (IPv4 right-aligned).
+Byte order is address order, so nesting is two range comparisons in either family.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    Column,
+    Index,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, CIDR
+
+from periplus_hub.kit.tables import metadata, tenant_column, time_column
+
+allocations: Final = Table(
+    "allocations",
+    metadata,
+    tenant_column(),
+    Column("registration_id", Uuid, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("cidr", CIDR, nullable=False),
+    Column("family", SmallInteger, nullable=False),
+    Column("first_key", LargeBinary, nullable=False),
+    Column("last_key", LargeBinary, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("name", Text, nullable=False, server_default=""),
+    Column("node", Text, nullable=False, server_default=""),
+    Column("quality", Text, nullable=False, server_default=""),
+    time_column("since", nullable=False),
+    PrimaryKeyConstraint("tenant_id", "registration_id", "kind", "cidr"),
+    Index(None, "tenant_id", "first_key", "last_key"),
+)
+"""Live CIDRs only: the same (kind, cidr) of one cluster from several sources is one row, the most trusted source
+named."""
+
+
+pools: Final = Table(
+    "pools",
+    metadata,
+    tenant_column(),
+    Column("registration_id", Uuid, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("family", SmallInteger, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("node", Text, nullable=False, server_default=""),
+    Column("cidrs", ARRAY(CIDR), nullable=False),
+    *(Column(name, Text) for name in ("capacity", "assigned", "used", "reserved", "cooling", "free")),
+    Column("largest_free_block", Text),
+    Column("source", Text, nullable=False),
+    Column("quality", Text, nullable=False),
+    time_column("observed_at", nullable=False),
+    PrimaryKeyConstraint("tenant_id", "registration_id", "provider", "name", "family", "node"),
+)
+"""Latest sample per pool. Counts are decimal text: an IPv6 pool overflows 64 bits; null is unknown."""

@@ -1,0 +1,1 @@
+"""How overlaps are computed. Pure."""

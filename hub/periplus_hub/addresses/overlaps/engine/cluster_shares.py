@@ -1,0 +1,65 @@
+"""What each cluster has in an overlap group: how many allocations, its worst severity, and what for. Pure numpy."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from periplus_hub.addresses.overlaps.engine.pair_counts import Codes, Touched
+from periplus_hub.addresses.overlaps.engine.severity import KIND_BITS, KIND_MASK, worst_codes
+
+_SEVERITY_BITS: Final = 3
+_LOW_BITS: Final = KIND_BITS + _SEVERITY_BITS
+_OWNER_BITS: Final = 28
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """One row per group and cluster, sorted by both.
+
+    `severity` is the worst of its allocations (a cluster of a group always has one), `kinds` the kinds of those that
+    are as bad: bit i stands for `severity.KINDS[i]`.
+    """
+
+    group: npt.NDArray[np.int64]
+    """The group's place among those asked for."""
+    owner: npt.NDArray[np.int64]
+    severity: npt.NDArray[np.int64]
+    kinds: npt.NDArray[np.int64]
+    members: npt.NDArray[np.int64]
+
+    def renumbered(self, names: Sequence[int]) -> "Shares":
+        """With other numbers for the groups."""
+        group = np.asarray(names, dtype=np.int64)[self.group]
+        order = np.argsort(group, kind="stable")
+        return Shares(group[order], *(each[order] for each in (self.owner, self.severity, self.kinds, self.members)))
+
+
+def shares_of(codes: Codes, touched: Touched, sizes: npt.NDArray[np.int64]) -> Shares:
+    """From the entries of groups, one group after the other, `sizes` many each."""
+    severities = worst_codes(touched).astype(np.int64)
+    kept = codes.astype(np.int64)
+    groups = np.repeat(np.arange(len(sizes)), sizes) << (_OWNER_BITS + _LOW_BITS)
+    keys = groups | kept >> KIND_BITS << _LOW_BITS | severities << KIND_BITS | kept & KIND_MASK
+    keys.sort()
+    first = np.flatnonzero(np.diff(keys, prepend=-1))
+    count, keys = np.diff(first, append=len(keys)), keys[first]
+    heads = np.flatnonzero(np.diff(keys >> _LOW_BITS, prepend=-1))
+    severity = _severity(keys)
+    worst = severity[heads]
+    as_bad = severity == np.repeat(worst, np.diff(heads, append=len(keys)))
+    bits = np.where(as_bad, np.int64(1) << (keys & KIND_MASK), 0)
+    some = len(heads) > 0
+    return Shares(
+        group=keys[heads] >> (_OWNER_BITS + _LOW_BITS),
+        owner=keys[heads] >> _LOW_BITS & (1 << _OWNER_BITS) - 1,
+        severity=worst,
+        kinds=np.bitwise_or.reduceat(bits, heads) if some else heads,
+        members=np.add.reduceat(count, heads) if some else heads,
+    )
+
+
+def _severity(keys: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    return keys >> KIND_BITS & (1 << _SEVERITY_BITS) - 1

@@ -1,0 +1,94 @@
+"""The register of one tenant, by its clusters' ids instead of numbers. Pure."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+from uuid import UUID
+
+import numpy as np
+
+from periplus_hub.addresses.overlaps.engine.cluster_columns import NO_ALLOCATIONS, ClusterColumns
+from periplus_hub.addresses.overlaps.engine.layers import Entry
+from periplus_hub.addresses.overlaps.engine.register import Register
+from periplus_hub.addresses.overlaps.engine.severity import KIND_BITS, KINDS, Relations, kinds_of
+from periplus_hub.addresses.overlaps.engine.topology import Topology
+from periplus_hub.addresses.overlaps.model import SEVERITIES, Relation
+from periplus_hub.addresses.prefixes.columns import PrefixColumns
+from periplus_hub.addresses.prefixes.prefix import Prefix
+
+_KINDS_OF: Final[dict[int, str]] = {}
+"""Names by bits: a few dozen at most."""
+
+
+class Share(NamedTuple):
+    """What one cluster has in a group, as stored; `kinds` are joined by commas. See model.ClusterShare."""
+
+    registration_id: UUID
+    severity: str
+    kinds: str
+    members: int
+
+    def __str__(self) -> str:
+        return f"{self.registration_id} {self.severity} {self.kinds} {self.members}"
+
+
+def register_of(
+    topology: Topology, columns: Mapping[UUID, ClusterColumns], default: Relation = Relation.ISOLATED
+) -> tuple[Register, list[UUID]]:
+    """A full build, and the clusters by their number in it."""
+    clusters = sorted(topology.domains)
+    numbers = {domain: number for number, domain in enumerate(dict.fromkeys(topology.domains[c] for c in clusters))}
+    connections = {
+        (numbers[a], numbers[b]): relation
+        for (a, b), relation in topology.connections.items()
+        if a in numbers and b in numbers
+    }
+    relations = Relations([numbers[topology.domains[c]] for c in clusters], connections, default)
+    parts = [columns.get(cluster, NO_ALLOCATIONS) for cluster in clusters]
+    owners = np.repeat(np.arange(len(parts)), [len(part.kind) for part in parts])
+    prefixes = [part.prefixes for part in (*parts, NO_ALLOCATIONS)]
+    joined = PrefixColumns(
+        np.concatenate([part.family for part in prefixes]),
+        np.concatenate([part.high for part in prefixes]),
+        np.concatenate([part.low for part in prefixes]),
+        np.concatenate([part.length for part in prefixes]),
+    )
+    kinds = np.concatenate([part.kind for part in (*parts, NO_ALLOCATIONS)])
+    return Register(joined, (owners << KIND_BITS | kinds).astype(np.int32), relations), clusters
+
+
+class TenantRegister:
+    """The register with the columns it was built from, so that a cluster's new set folds in as a difference."""
+
+    def __init__(
+        self, topology: Topology, columns: Mapping[UUID, ClusterColumns], default: Relation = Relation.ISOLATED
+    ) -> None:
+        self.topology = topology
+        self.columns = dict(columns)
+        self.register, self.clusters = register_of(topology, self.columns, default)
+        self._numbers = {cluster: number for number, cluster in enumerate(self.clusters)}
+
+    def shares(self, roots: Sequence[Prefix]) -> list[list[Share]]:
+        """What every cluster has in each of these groups, by cluster."""
+        found = self.register.shares(roots)
+        columns = (found.group, found.owner, found.severity, found.kinds, found.members)
+        shares: list[list[Share]] = [[] for _ in roots]
+        for group, owner, severity, kinds, members in zip(*(column.tolist() for column in columns), strict=True):
+            names = _KINDS_OF.get(kinds) or _KINDS_OF.setdefault(kinds, ",".join(kinds_of(kinds)))
+            shares[group].append(Share(self.clusters[owner], SEVERITIES[severity].value, names, members))
+        return shares
+
+    def replace(self, cluster: UUID, columns: ClusterColumns) -> set[Prefix]:
+        """The cluster's set is this now; returns the roots to look at again. Inactive clusters have no number."""
+        before = self.columns.get(cluster, NO_ALLOCATIONS)
+        self.columns[cluster] = columns
+        number = self._numbers.get(cluster)
+        if number is None:
+            return set()
+        return self.register.change(
+            [Entry(prefix, number, KINDS[kind]) for prefix, kind in before.without(columns)],
+            [Entry(prefix, number, KINDS[kind]) for prefix, kind in columns.without(before)],
+        )
+
+    def replace_all(self, sets: Mapping[UUID, ClusterColumns]) -> set[Prefix]:
+        """Several clusters' sets are these now."""
+        return set().union(*(self.replace(cluster, columns) for cluster, columns in sets.items()))

@@ -1,0 +1,247 @@
+"""Reading what the register folds in, and storing its groups."""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+import numpy as np
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    LargeBinary,
+    Uuid,
+    case,
+    delete,
+    func,
+    literal,
+    select,
+    true,
+    union_all,
+    update,
+)
+
+from periplus_hub.access.scope import Scope, insert_owned, owned
+from periplus_hub.addresses.ipam.tables import allocations
+from periplus_hub.addresses.overlaps import tables
+from periplus_hub.addresses.overlaps.engine.cluster_columns import NO_ALLOCATIONS, ClusterColumns
+from periplus_hub.addresses.overlaps.engine.severity import KINDS
+from periplus_hub.addresses.overlaps.engine.stored_groups import Difference, GroupNow, StoredGroup
+from periplus_hub.addresses.overlaps.engine.topology import Topology
+from periplus_hub.addresses.overlaps.model import RegisterState, RegisterStatus, Relation, Severity, Stand
+from periplus_hub.addresses.overlaps.repository_acceptances import compare_again
+from periplus_hub.addresses.overlaps.repository_shares import drop_shares, marks, save_shares
+from periplus_hub.addresses.prefixes.columns import columns_from_arrays
+from periplus_hub.addresses.prefixes.prefix import KEY_BYTES, Prefix, from_keys
+from periplus_hub.fleet.model import State
+from periplus_hub.fleet.repository import connections
+from periplus_hub.fleet.tables import allocation_changes, registrations
+from periplus_hub.kit.arrays import array_table
+from periplus_hub.kit.db import ReadConnection, WriteConnection
+from periplus_hub.kit.ids import new_id
+from periplus_hub.kit.plans import by_index, looked_up
+
+_KIND_BYTES: Final = {kind.value: literal(bytes((number,)), LargeBinary()) for number, kind in enumerate(KINDS)}
+_WRITE_AT_ONCE: Final = 2_000
+_KEPT_REVISIONS: Final = 10_000
+
+T = TypeVar("T")
+KeyRange = tuple[bytes, bytes]
+"""`first_key` and `last_key`."""
+
+
+def _batched(items: Iterable[T]) -> Iterator[list[T]]:
+    iterator = iter(items)
+    while some := list(islice(iterator, _WRITE_AT_ONCE)):
+        yield some
+
+
+async def register_status(c: ReadConnection, scope: Scope) -> RegisterStatus:
+    """How far the stored groups are, and how far they could be."""
+    changes, state = allocation_changes, tables.register_state
+    latest = select(func.max(changes.c.revision)).where(owned(scope, changes)).scalar_subquery()
+    row = await c.one_or_none(
+        select(latest.label("latest"), state.c.revision, state.c.topology, state.c.at).select_from(
+            select(1).subquery().outerjoin(state, owned(scope, state))
+        )
+    )
+    if row is None:
+        return RegisterStatus(stands=Stand(0, ""), latest=0, at=None)
+    revision = row.revision or 0
+    latest_known = max(row.latest or 0, revision)
+    return RegisterStatus(stands=Stand(revision, row.topology or ""), latest=latest_known, at=row.at)
+
+
+async def register_state(c: ReadConnection, scope: Scope, now: datetime) -> tuple[RegisterStatus, RegisterState]:
+    """How far the stored groups are, and what they may be taken for."""
+    status = await register_status(c, scope)
+    digest = (await topology(c, scope)).digest if status.current else ""
+    return status, status.state(now, digest)
+
+
+async def topology(c: ReadConnection, scope: Scope) -> Topology:
+    """Active clusters and their domains."""
+    active = select(registrations.c.id, registrations.c.domain_id).where(
+        owned(scope, registrations), registrations.c.state == State.ACTIVE.value
+    )
+    modes = {
+        (connection.domain_a, connection.domain_b): Relation(connection.mode.value)
+        for connection in await connections(c, scope)
+    }
+    return Topology({row.id: row.domain_id for row in await c.rows(active)}, modes)
+
+
+async def changed_since(c: ReadConnection, scope: Scope, revision: int, upto: int) -> list[UUID]:
+    """Clusters with a change in (revision, upto]."""
+    table = allocation_changes
+    statement = (
+        select(table.c.registration_id)
+        .where(owned(scope, table), table.c.revision > revision, table.c.revision <= upto)
+        .distinct()
+    )
+    return [row.registration_id for row in await c.rows(statement)]
+
+
+def _packed_row(rows: FromClause) -> ColumnElement[bytes]:
+    """All rows of a cluster as one text of bytes: a row costs no Python object on the way. For `_columns_of_rows`."""
+    kind = case(_KIND_BYTES, value=rows.c.kind)
+    row = rows.c.first_key.op("||")(rows.c.last_key).op("||")(kind)
+    return func.string_agg(row, literal(b"", LargeBinary())).label("rows")
+
+
+def _columns_of_rows(rows: bytes) -> ClusterColumns:
+    """From what `_packed_row` answers."""
+    array = np.frombuffer(rows, dtype=np.uint8).reshape(-1, 2 * KEY_BYTES + 1)
+    prefixes = columns_from_arrays(array[:, :KEY_BYTES], array[:, KEY_BYTES : 2 * KEY_BYTES])
+    return ClusterColumns(prefixes, array[:, 2 * KEY_BYTES].copy())
+
+
+async def cluster_columns(c: ReadConnection, scope: Scope, clusters: Sequence[UUID]) -> dict[UUID, ClusterColumns]:
+    """The allocations of some clusters; a cluster without any has an empty entry.
+
+    Each cluster's are looked up apart, so that nobody reads all to find those of a few.
+    """
+    table, asked = allocations, array_table("asked", {"cluster": Uuid()}, [clusters])
+    mine = select(table.c.kind, table.c.first_key, table.c.last_key)
+    rows = looked_up(mine.where(owned(scope, table), table.c.registration_id == asked.c.cluster), asked)
+    statement = (
+        select(asked.c.cluster, _packed_row(rows)).select_from(asked.join(rows, true())).group_by(asked.c.cluster)
+    )
+    found = {row.cluster: _columns_of_rows(row.rows) for row in await c.rows(statement)}
+    return {cluster: found.get(cluster, NO_ALLOCATIONS) for cluster in clusters}
+
+
+async def columns_about(c: ReadConnection, scope: Scope, roots: Collection[Prefix]) -> dict[UUID, ClusterColumns]:
+    """What every cluster uses inside these ranges, and the ranges that lie around them."""
+    table = allocations
+    parents = _ranges([root.keys() for root in roots], "parents")
+    inside = table.c.first_key.between(parents.c.low, parents.c.high) & (table.c.last_key <= parents.c.high)
+    wider = _ranges({outer.keys() for root in roots for outer in root.around()}, "wider")
+    same = (table.c.first_key == wider.c.low) & (table.c.last_key == wider.c.high)
+    columns = [table.c[name] for name in ("registration_id", "kind", "first_key", "last_key")]
+    rows = union_all(
+        *(
+            select(*columns).select_from(ranges.join(table, about)).where(owned(scope, table))
+            for ranges, about in ((parents, inside), (wider, same))
+        )
+    ).subquery("rows")
+    statement = select(rows.c.registration_id, _packed_row(rows)).group_by(rows.c.registration_id)
+    return {row.registration_id: _columns_of_rows(row.rows) for row in await c.rows(statement)}
+
+
+def _ranges(keys: Collection[KeyRange], name: str) -> FromClause:
+    """Keys as a table inside the statement."""
+    bounds = {"low": LargeBinary(), "high": LargeBinary()}
+    return array_table(name, bounds, ([low for low, _ in keys], [high for _, high in keys]))
+
+
+async def stored_groups(c: ReadConnection, scope: Scope) -> list[StoredGroup]:
+    """Every stored group."""
+    table, marked = tables.overlap_groups, await marks(c, scope)
+    return [
+        StoredGroup(
+            row.id,
+            from_keys(row.first_key, row.last_key),
+            Severity(row.severity),
+            row.clusters,
+            row.members,
+            row.pairs,
+            row.since,
+            marked.get(row.id, 0),
+        )
+        for row in await c.rows(select(table).where(owned(scope, table)))
+    ]
+
+
+async def locked_stand(c: WriteConnection, scope: Scope, now: datetime) -> Stand:
+    """What the stored groups include, locked until the end of the transaction; made when there is nothing."""
+    table = tables.register_state
+    await c.execute(insert_owned(scope, table).values(revision=0, at=now).on_conflict_do_nothing())
+    (row,) = await c.rows(select(table.c.revision, table.c.topology).where(owned(scope, table)).with_for_update())
+    return Stand(row.revision, row.topology)
+
+
+async def confirm(c: WriteConnection, scope: Scope, stands: Stand, now: datetime) -> None:
+    """Say that the stored groups were found to be right, unless somebody else wrote others meanwhile."""
+    state = tables.register_state
+    same = (owned(scope, state), state.c.revision == stands.revision, state.c.topology == stands.topology)
+    await c.execute(update(state).where(*same, state.c.at < now).values(at=now))
+
+
+async def save(
+    c: WriteConnection, scope: Scope, changes: Difference, stands: Stand, now: datetime
+) -> list[StoredGroup]:
+    """Write a difference; returns the groups that came or changed, as stored now."""
+    table = tables.overlap_groups
+    await by_index(c)
+    if changes.gone:
+        gone = array_table("asked", {"id": Uuid()}, [[group.id for group in changes.gone]])
+        await c.execute(delete(table).where(owned(scope, table), table.c.id == gone.c.id))
+        await drop_shares(c, scope, [group.id for group in changes.gone])
+    groups = [(_stored(group, new_id(), since), group.shares) for group, since in changes.come]
+    groups += [(_stored(group, known.id, known.since), group.shares) for group, known in changes.changed]
+    await _upsert(c, scope, (group for group, _ in groups), now)
+    await save_shares(c, scope, ((group.id, shares) for group, shares in groups))
+    if groups:
+        await compare_again(c, scope, [group.id for group, _ in groups])
+    state = tables.register_state
+    await c.execute(update(state).where(owned(scope, state)).values(**stands._asdict(), at=now))
+    old = allocation_changes
+    await c.execute(delete(old).where(owned(scope, old), old.c.revision < stands.revision - _KEPT_REVISIONS))
+    return [group for group, _ in groups]
+
+
+def _stored(group: GroupNow, group_id: UUID, since: datetime) -> StoredGroup:
+    stats = group.stats
+    return StoredGroup(
+        group_id, stats.root, stats.severity, stats.clusters, stats.members, sum(stats.pairs), since, group.mark
+    )
+
+
+async def _upsert(c: WriteConnection, scope: Scope, groups: Iterable[StoredGroup], now: datetime) -> None:
+    table = tables.overlap_groups
+    statement = insert_owned(scope, table)
+    statement = statement.on_conflict_do_update(
+        index_elements=["id"],
+        set_={name: statement.excluded[name] for name in ("severity", "clusters", "members", "pairs", "changed_at")},
+    )
+    for some in _batched(groups):
+        await c.execute(statement, [_row(group, now) for group in some])
+
+
+def _row(group: StoredGroup, now: datetime) -> dict[str, Any]:
+    first_key, last_key = group.root.keys()
+    return {
+        "id": group.id,
+        "cidr": str(group.root),
+        "family": group.root.family,
+        "first_key": first_key,
+        "last_key": last_key,
+        "severity": group.severity.value,
+        "clusters": group.clusters,
+        "members": group.members,
+        "pairs": group.pairs,
+        "since": group.since,
+        "changed_at": now,
+    }

@@ -1,0 +1,1 @@
+"""CIDRs as numbers: what allocations, free ranges and overlaps are computed with. Pure."""
