@@ -60,7 +60,7 @@ def many_pods(count: int) -> list[Any]:
 async def ask(http: aiohttp.ClientSession, hub: Hub, document: str) -> int:
     """The status of one question's answer."""
     headers = {"Authorization": f"Bearer {hub.token}"}
-    async with http.post(f"{hub.people}/graphql", json={"query": document}, headers=headers) as answer:
+    async with http.post(f"{hub.api}/graphql", json={"query": document}, headers=headers) as answer:
         body = await answer.read()
         return HTTPStatus.BAD_GATEWAY if b'"errors"' in body and answer.status == HTTPStatus.OK else answer.status
 
@@ -187,7 +187,7 @@ def main() -> int:
         try:
             ready = json.loads((Path(name) / "ready.json").read_text())
             token = Path(ready["admin_token_file"]).read_text().strip()
-            hub = Hub(ready["spokes_url"], ready["people_url"], token, process.pid)
+            hub = Hub(ready["spokes_url"], ready["api_url"], token, process.pid)
             measured = asyncio.run(measure(hub, Path(name)))
         finally:
             process.terminate()

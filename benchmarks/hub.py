@@ -28,7 +28,7 @@ def start(folder: Path) -> tuple["subprocess.Popen[bytes]", float]:
     """Start an all-in-one hub in an empty folder; returns it with the seconds until it could commit."""
     ready = folder / "ready.json"
     command = [sys.executable, "-m", "periplus_hub", "hub", "serve", "--all-in-one", "--data-dir", str(folder / "data")]
-    command += ["--spokes-port", "0", "--people-port", "0", "--metrics-port", "0", "--ready-file", str(ready)]
+    command += ["--spokes-port", "0", "--api-port", "0", "--metrics-port", "0", "--ready-file", str(ready)]
     with (folder / "hub.log").open("wb") as log:
         began = time.monotonic()
         hub = subprocess.Popen(command, stdout=log, stderr=log)

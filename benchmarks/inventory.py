@@ -130,7 +130,7 @@ async def ask(http: aiohttp.ClientSession, url: str, message: msgspec.Struct, ki
 async def question(http: aiohttp.ClientSession, hub: Hub, document: str) -> Any:  # noqa: ANN401 - GraphQL's data
     """One GraphQL operation."""
     headers = {"Authorization": f"Bearer {hub.token}"}
-    async with http.post(f"{hub.people}/graphql", json={"query": document}, headers=headers) as answer:
+    async with http.post(f"{hub.api}/graphql", json={"query": document}, headers=headers) as answer:
         return (await answer.json())["data"]
 
 
@@ -265,7 +265,7 @@ def main() -> int:
         try:
             ready = json.loads((Path(name) / "ready.json").read_text())
             token = Path(ready["admin_token_file"]).read_text().strip()
-            hub = Hub(ready["spokes_url"], ready["people_url"], token, process.pid)
+            hub = Hub(ready["spokes_url"], ready["api_url"], token, process.pid)
             measured = asyncio.run(measure(hub, clusters))
         finally:
             process.terminate()

@@ -29,7 +29,7 @@ def _example() -> float:
 
 
 _GUIDE: Final = """
-    One endpoint, `POST /graphql` on the listener for people, with an API token as bearer. One operation per request,
+    One endpoint, `POST /graphql` on the API listener, with an API token as bearer. One operation per request,
     as JSON with `query` and, if you like, `variables`.
 
     ```sh
@@ -55,7 +55,7 @@ _GUIDE: Final = """
       `__typename`.
     * Answers to queries longer than a packet are compressed with zstd or gzip, as `Accept-Encoding` says. Those of
       mutations never are: some hold a new token, and the length of compressed bytes would tell of it.
-    * Scripts on web pages of other origins may ask only where the setting `people_origins` names them, and with a
+    * Scripts on web pages of other origins may ask only where the setting `api_origins` names them, and with a
       token of their own.
     * What breaks a whole operation is an entry of `errors`. Its `extensions` have a stable `code` and a `remedy`, and
       `limit` and `found` where something was counted.

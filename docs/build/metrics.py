@@ -20,7 +20,7 @@ def render() -> str:
     return page(
         "Metrics",
         "Names start with `periplus_`, durations are in seconds, counters end in `_total`.",
-        section("Hub", "On the listener for metrics, at `/metrics`.", _hub()),
+        section("Hub", "On the metrics listener, at `/metrics`.", _hub()),
         section("Spoke", "At `/metrics` of `--health-port`; without that option there is none.", _spoke()),
     )
 

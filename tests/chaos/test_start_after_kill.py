@@ -52,7 +52,7 @@ async def hub(folder: Path) -> AsyncIterator[tuple[int, int]]:
     """The pids of a ready hub and of its server."""
     ready = folder.with_suffix(".ready")
     ready.unlink(missing_ok=True)
-    ports = ["--spokes-port", "0", "--people-port", "0", "--metrics-port", "0"]
+    ports = ["--spokes-port", "0", "--api-port", "0", "--metrics-port", "0"]
     command = [sys.executable, "-m", "periplus_hub", "hub", "serve", *ports, "--ready-file", str(ready)]
     environment = os.environ | {"PERIPLUS_DATA_DIR": str(folder)}
     process = await asyncio.create_subprocess_exec(

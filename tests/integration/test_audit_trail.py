@@ -21,9 +21,9 @@ FROM = "203.0.113.7"
 
 @pytest.fixture
 def hub(db: Database, clock: FakeClock) -> Door:
-    """The listener for people, dialled from one address."""
+    """The API listener, dialled from one address."""
     app = door(db, clock).app
-    around = Observed(app, "people", clock, 1_000_000)
+    around = Observed(app, "api", clock, 1_000_000)
     http = httpx.AsyncClient(transport=httpx.ASGITransport(app=around, client=(FROM, 5000)), base_url="http://hub")
     return Door(app, http)
 

@@ -47,7 +47,7 @@ async def terminal(database_url: str, db: Database, tmp_path: Path) -> AsyncIter
     config = config_for(database_url, tmp_path)
     async with hub(config) as ready:
         token = str(await start("admin_token", config))
-        yield Terminal({"PERIPLUS_URL": ready["people_url"], "PERIPLUS_TOKEN": token, "COLUMNS": "200"})
+        yield Terminal({"PERIPLUS_URL": ready["api_url"], "PERIPLUS_TOKEN": token, "COLUMNS": "200"})
 
 
 async def test_clusters_are_shown_with_what_was_set_aside(terminal: Terminal) -> None:

@@ -80,7 +80,7 @@ async def terminal(database_url: str, db: Database, tmp_path: Path) -> AsyncIter
     config = config_for(database_url, tmp_path)
     async with hub(config) as ready:
         token = str(await start("admin_token", config))
-        yield Terminal({"PERIPLUS_URL": ready["people_url"], "PERIPLUS_TOKEN": token, "COLUMNS": "80"}, made)
+        yield Terminal({"PERIPLUS_URL": ready["api_url"], "PERIPLUS_TOKEN": token, "COLUMNS": "80"}, made)
 
 
 async def test_nothing_is_wider_than_80_columns_but_a_word_that_is(terminal: Terminal) -> None:

@@ -70,7 +70,7 @@ async def terminal(database_url: str, db: Database, tmp_path: Path) -> AsyncIter
     config = config_for(database_url, tmp_path, all_in_one=True)
     async with hub(config) as ready:
         token = str(await start("admin_token", config))
-        env = {"PERIPLUS_URL": ready["people_url"], "PERIPLUS_TOKEN": token, "COLUMNS": "200"}
+        env = {"PERIPLUS_URL": ready["api_url"], "PERIPLUS_TOKEN": token, "COLUMNS": "200"}
         found = Terminal(env, fleet)
         await found.heard("1 second", *RANGES)
         yield found
@@ -151,7 +151,7 @@ async def test_overlaps_that_were_never_computed_are_not_none(database_url: str,
     config = config_for(database_url, tmp_path, all_in_one=False)
     async with hub(config) as ready:
         token = str(await start("admin_token", config))
-        env = {"PERIPLUS_URL": ready["people_url"], "PERIPLUS_TOKEN": token, "COLUMNS": "200"}
+        env = {"PERIPLUS_URL": ready["api_url"], "PERIPLUS_TOKEN": token, "COLUMNS": "200"}
         asker = Terminal(env, fleet)
         await asker.heard("1 second", *RANGES)
         for gate in ((), ("--fail-on", "conflict"), ("--json",)):

@@ -22,7 +22,7 @@ async def run(database_url: str, tmp_path: Path) -> AsyncIterator[Run]:
     config = config_for(database_url, tmp_path)
     async with hub(config) as ready:
         env = {
-            "PERIPLUS_URL": ready["people_url"],
+            "PERIPLUS_URL": ready["api_url"],
             "PERIPLUS_TOKEN": str(await start("admin_token", config)),
             "COLUMNS": "200",
             "NO_COLOR": "1",

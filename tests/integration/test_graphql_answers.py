@@ -138,11 +138,11 @@ async def test_a_browser_asks_first(db: Database, clock: FakeClock, origin: str,
     "origin", ["*", "https://*.example.org", "portal.example.org", f"{PAGE}/", "HTTPS://x.org", "null"]
 )
 def test_an_origin_is_written_whole(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, origin: str) -> None:
-    monkeypatch.setenv("PERIPLUS_PEOPLE_ORIGINS", f"{PAGE},{origin}")
+    monkeypatch.setenv("PERIPLUS_API_ORIGINS", f"{PAGE},{origin}")
     with pytest.raises(ConfigError, match="is not an origin"):
         load_config(None, {"data_dir": tmp_path})
 
 
 def test_no_page_is_named_by_default(tmp_path: Path) -> None:
     config: Any = load_config(None, {"data_dir": tmp_path})
-    assert config.people_origins == ()
+    assert config.api_origins == ()

@@ -45,7 +45,7 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def test_the_ready_file_says_where_everything_is(urls: dict[str, Any], tmp_path: Path) -> None:
-    assert sorted(urls) == ["admin_token_file", "metrics_url", "people_url", "pid", "spokes_url"]
+    assert sorted(urls) == ["admin_token_file", "api_url", "metrics_url", "pid", "spokes_url"]
     assert urls["pid"] == os.getpid()
     assert (tmp_path / "ready.json").stat().st_mode & 0o777 == 0o600
 
@@ -56,11 +56,11 @@ async def test_the_ready_file_says_where_everything_is(urls: dict[str, Any], tmp
         ("metrics", "/healthz", 200),
         ("metrics", "/readyz", 200),
         ("metrics", "/metrics", 200),
-        ("people", "/healthz", 200),
-        ("people", "/readyz", 200),
-        ("people", "/", 200),
-        ("people", "/metrics", 404),
-        ("people", "/v1/contract", 404),
+        ("api", "/healthz", 200),
+        ("api", "/readyz", 200),
+        ("api", "/", 200),
+        ("api", "/metrics", 404),
+        ("api", "/v1/contract", 404),
         ("spokes", "/v1/contract", 200),
         ("spokes", "/graphql", 404),
         ("spokes", "/metrics", 404),
@@ -83,7 +83,7 @@ async def test_each_listener_answers_its_own(
 
 
 async def test_a_wrong_method_is_a_problem_too(urls: dict[str, Any], http: httpx.AsyncClient) -> None:
-    answer = await http.delete(urls["people_url"] + "/readyz")
+    answer = await http.delete(urls["api_url"] + "/readyz")
     assert (answer.status_code, answer.json()["title"]) == (405, "Method Not Allowed")
     assert "GET" in answer.headers["allow"]
 
@@ -179,7 +179,7 @@ async def test_a_large_question_is_refused_in_the_words_of_people(
 ) -> None:
     token = await start("admin_token", config_for(database_url, tmp_path))
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    answer = await http.post(urls["people_url"] + "/graphql", headers=headers, content=b" " * 5_000_000)
+    answer = await http.post(urls["api_url"] + "/graphql", headers=headers, content=b" " * 5_000_000)
     [error] = answer.json()["errors"]
     assert (answer.status_code, error["extensions"]["code"]) == (413, "body-too-large")
     assert "32,768" in error["message"]
@@ -208,12 +208,12 @@ async def test_a_body_that_does_not_come_is_not_waited_for(
 
 async def test_headers_without_end_are_refused(urls: dict[str, Any]) -> None:
     line = b"X-Filler: " + b"x" * 1_000 + b"\r\n"
-    answer = await talk(urls["people_url"], b"GET /healthz HTTP/1.1\r\nHost: x\r\n", *[line] * 12)
+    answer = await talk(urls["api_url"], b"GET /healthz HTTP/1.1\r\nHost: x\r\n", *[line] * 12)
     assert answer == b"" or b" 431 " in answer.partition(b"\r\n")[0]
     whole = b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + line * 12 + b"\r\n"
-    assert b" 431 " in (await talk(urls["people_url"], whole)).partition(b"\r\n")[0]
+    assert b" 431 " in (await talk(urls["api_url"], whole)).partition(b"\r\n")[0]
     path = b"GET /" + b"x" * 9_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n"
-    assert b" 431 " in (await talk(urls["people_url"], path)).partition(b"\r\n")[0]
+    assert b" 431 " in (await talk(urls["api_url"], path)).partition(b"\r\n")[0]
 
 
 @pytest.mark.parametrize("start", [b"", b"GET /healthz HT", b"GET /healthz HTTP/1.1\r\nHost: x\r\n"])
@@ -221,13 +221,13 @@ async def test_headers_that_do_not_come_are_not_waited_for(
     urls: dict[str, Any], monkeypatch: pytest.MonkeyPatch, start: bytes
 ) -> None:
     monkeypatch.setattr(http_protocol, "HEADER_TIMEOUT_S", 0.05)
-    assert b" 408 " in (await talk(urls["people_url"], start)).partition(b"\r\n")[0]
+    assert b" 408 " in (await talk(urls["api_url"], start)).partition(b"\r\n")[0]
 
 
 async def test_requests_on_one_connection_are_limited_each_for_itself(urls: dict[str, Any]) -> None:
     line = b"X-Filler: " + b"x" * 5_000 + b"\r\n"
     one = b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + line
-    answer = await talk(urls["people_url"], one + b"\r\n", one + b"\r\n", one + b"Connection: close\r\n\r\n")
+    answer = await talk(urls["api_url"], one + b"\r\n", one + b"\r\n", one + b"Connection: close\r\n\r\n")
     assert answer.count(b" 200 OK") == 3
 
 
@@ -244,16 +244,16 @@ async def test_trailers_are_no_headers(urls: dict[str, Any], database_url: str, 
     head = b"POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n"
     chunked = b"Transfer-Encoding: chunked\r\n\r\n1a\r\n" + b'{"query": "{__typename}" }' + b"\r\n0\r\n"
     secret = f"Authorization: Bearer {token}\r\n".encode()
-    assert b" 200 " in (await talk(urls["people_url"], head + secret + chunked + b"\r\n")).partition(b"\r\n")[0]
-    assert b" 401 " in (await talk(urls["people_url"], head + chunked + secret + b"\r\n")).partition(b"\r\n")[0]
+    assert b" 200 " in (await talk(urls["api_url"], head + secret + chunked + b"\r\n")).partition(b"\r\n")[0]
+    assert b" 401 " in (await talk(urls["api_url"], head + chunked + secret + b"\r\n")).partition(b"\r\n")[0]
 
 
 @pytest.mark.promise("spokes-get-their-share")
 async def test_requests_sent_far_ahead_of_their_answers_are_refused(urls: dict[str, Any]) -> None:
     one = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
     last = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-    assert (await talk(urls["people_url"], one * 10 + last)).count(b" 200 OK") == 11
-    assert (await talk(urls["people_url"], one * 1_000 + last)).count(b" 200 OK") <= 17
+    assert (await talk(urls["api_url"], one * 10 + last)).count(b" 200 OK") == 11
+    assert (await talk(urls["api_url"], one * 1_000 + last)).count(b" 200 OK") <= 17
 
 
 @pytest.mark.promise("stops-are-clean")
@@ -301,9 +301,9 @@ async def test_tls_is_served_to_spokes_and_people(database_url: str, tmp_path: P
         hub(config_for(database_url, tmp_path, tls_certificate=certificate, tls_key=key)) as ready,
         httpx.AsyncClient(verify=ssl.create_default_context(cafile=certificate), trust_env=False) as client,
     ):
-        for name in ("spokes", "people"):
+        for name in ("spokes", "api"):
             assert ready[f"{name}_url"].startswith("https://")
-        answer = await client.get(ready["people_url"] + "/readyz")
+        answer = await client.get(ready["api_url"] + "/readyz")
         assert answer.status_code == 200
         assert "strict-transport-security" in answer.headers
         assert (await client.get(ready["metrics_url"] + "/metrics")).status_code == 200
@@ -319,8 +319,8 @@ async def test_a_certificate_that_cannot_be_used_is_named(database_url: str, tmp
 async def test_an_address_somebody_has_is_named(database_url: str, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        config = config_for(database_url, tmp_path, people_port=port)
-        words = f"listener for people cannot use 127.0.0.1:{port}"
+        config = config_for(database_url, tmp_path, api_port=port)
+        words = f"api listener cannot use 127.0.0.1:{port}"
         with pytest.raises(Refusal, match=words):
             await start("serve", config)
 
@@ -363,7 +363,7 @@ async def test_an_admin_token_comes_from_the_command_line_while_the_hub_runs(
 ) -> None:
     text = await start("admin_token", config_for(database_url, tmp_path))
     answer = await http.post(
-        urls["people_url"] + "/graphql",
+        urls["api_url"] + "/graphql",
         headers={"Authorization": f"Bearer {text}"},
         json={"query": "{ viewer { role } }"},
     )
@@ -378,7 +378,7 @@ async def test_work_needs_a_shared_database(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        ({"people_host": "0.0.0.0"}, ["people_host", "no TLS", "allow_plain_http"]),
+        ({"api_host": "0.0.0.0"}, ["api_host", "no TLS", "allow_plain_http"]),
         ({"spokes_host": "::"}, ["spokes_host", "no TLS"]),
         ({"tls_certificate": "/x"}, ["belong together"]),
         ({"database_url": "mysql://u:hunter2@h/d"}, ["--database-url", "postgresql://"]),
@@ -394,4 +394,4 @@ def test_settings_that_do_not_fit_together_stop_the_start(flags: dict[str, Any],
 
 
 def test_plain_http_beyond_loopback_is_possible_on_purpose() -> None:
-    assert load_config(None, {"people_host": "0.0.0.0", "allow_plain_http": True}).allow_plain_http
+    assert load_config(None, {"api_host": "0.0.0.0", "allow_plain_http": True}).allow_plain_http

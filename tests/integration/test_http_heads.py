@@ -91,7 +91,7 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("listener", ["spokes", "people", "metrics"])
+@pytest.mark.parametrize("listener", ["spokes", "api", "metrics"])
 @pytest.mark.promise("requests-are-read-one-way")
 async def test_what_two_readers_could_read_differently_is_refused(urls: dict[str, str], listener: str) -> None:
     wrong = {}
@@ -121,31 +121,31 @@ TAKEN = {
 
 async def test_what_is_in_order_is_answered(urls: dict[str, str]) -> None:
     answers = {
-        name: parsed(await talk(urls["people"], head + b"Connection: close\r\n\r\n"))[0] for name, head in TAKEN.items()
+        name: parsed(await talk(urls["api"], head + b"Connection: close\r\n\r\n"))[0] for name, head in TAKEN.items()
     }
     assert answers == dict.fromkeys(TAKEN, 200)
     chunked = POST + b"Connection: close\r\nTransfer-Encoding: Chunked \r\n" + CHUNKS
-    assert parsed(await talk(urls["people"], chunked))[2]["bytes"] == 1
+    assert parsed(await talk(urls["api"], chunked))[2]["bytes"] == 1
 
 
 async def test_the_host_of_a_whole_url_stands_above_the_header(urls: dict[str, str]) -> None:
     sent = b"GET http://y:1/echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-    assert parsed(await talk(urls["people"], sent))[2]["host"] == "y:1"
+    assert parsed(await talk(urls["api"], sent))[2]["host"] == "y:1"
 
 
 async def test_what_follows_a_protocol_that_was_only_offered_is_the_next_request(urls: dict[str, str]) -> None:
     offer = b"GET /echo HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
-    assert (await talk(urls["people"], offer + GET)).count(b" 200 OK") == 2
+    assert (await talk(urls["api"], offer + GET)).count(b" 200 OK") == 2
 
 
 async def test_a_refused_request_is_not_answered_in_the_place_of_the_one_before(urls: dict[str, str]) -> None:
     first = b"GET /echo HTTP/1.1\r\nHost: x\r\n\r\n"
-    answer = await talk(urls["people"], first + b"GET /echo HTTP/1.1\r\n\r\n" + GET)
+    answer = await talk(urls["api"], first + b"GET /echo HTTP/1.1\r\n\r\n" + GET)
     status, headers, _ = parsed(answer)
     assert (status, headers["connection"]) == (200, "close")
 
 
 async def test_a_refused_head_request_has_no_body(urls: dict[str, str]) -> None:
-    answer = await talk(urls["people"], b"HEAD /echo HTTP/1.1\r\n\r\n")
+    answer = await talk(urls["api"], b"HEAD /echo HTTP/1.1\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert answer.endswith(b"\r\n\r\n")

@@ -65,11 +65,11 @@ async def test_a_hub_under_fire_says_little_and_only_json(
     log = tmp_path / "hub.log"
     async with hub_process(database_url, tmp_path, log=log) as (spokes_url, process):
         ready = json.loads((tmp_path / "ready.json").read_text())
-        for url in (spokes_url, ready["people_url"], ready["metrics_url"]):
+        for url in (spokes_url, ready["api_url"], ready["metrics_url"]):
             for words in HOSTILE:
                 await asyncio.gather(*(_fire(url, words) for _ in range(MANY)))
         for frame in FRAMES:
-            await asyncio.gather(*(_fire(ready["people_url"], UPGRADE, frame) for _ in range(MANY)))
+            await asyncio.gather(*(_fire(ready["api_url"], UPGRADE, frame) for _ in range(MANY)))
         await _answers(spokes_url)
         await postgres.drop(database_url)  # every session ends, and no new one begins
         async with httpx.AsyncClient(timeout=60) as http:
@@ -78,7 +78,7 @@ async def test_a_hub_under_fire_says_little_and_only_json(
             statuses = set()
             for _ in range(MANY):
                 statuses.add((await http.post(f"{spokes_url}/v1/challenge", json=challenge)).status_code)
-                statuses.add((await http.post(f"{ready['people_url']}/graphql", **question)).status_code)
+                statuses.add((await http.post(f"{ready['api_url']}/graphql", **question)).status_code)
                 statuses.add((await http.get(f"{ready['metrics_url']}/readyz")).status_code)
         assert statuses == {503}
         process.terminate()

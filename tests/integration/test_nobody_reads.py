@@ -122,7 +122,7 @@ async def desk(database_url: str, db: Database, tmp_path: Path) -> AsyncIterator
     config = config_for(database_url, tmp_path)
     async with hub(config) as ready:
         env = {
-            "PERIPLUS_URL": ready["people_url"],
+            "PERIPLUS_URL": ready["api_url"],
             "PERIPLUS_TOKEN": str(await start("admin_token", config)),
             "PERIPLUS_DATABASE_URL": database_url,
             "PERIPLUS_DATA_DIR": str(tmp_path),

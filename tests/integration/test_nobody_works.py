@@ -141,7 +141,7 @@ async def command(database_url: str, tmp_path: Path) -> AsyncIterator[Callable[.
         token = await start("admin_token", config)
 
         async def run(*arguments: str) -> Result:
-            environment = {"PERIPLUS_URL": ready["people_url"], "PERIPLUS_TOKEN": token, "NO_COLOR": "1"}
+            environment = {"PERIPLUS_URL": ready["api_url"], "PERIPLUS_TOKEN": token, "NO_COLOR": "1"}
             return await asyncio.to_thread(CliRunner().invoke, command_line(), list(arguments), env=environment)
 
         yield run

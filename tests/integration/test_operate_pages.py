@@ -36,7 +36,7 @@ async def test_the_certificates_of_the_page_are_trusted_by_people_and_spokes(ope
             elif line.startswith("periplus-spoke run"):
                 await joins(reader, line, ready)
             else:
-                await reader.types(line.replace("https://localhost:7980", on_localhost(ready, "people_url")))
+                await reader.types(line.replace("https://localhost:7980", on_localhost(ready, "api_url")))
         assert ready["spokes_url"].startswith("https://")
 
 

@@ -54,9 +54,9 @@ async def test_work_goes_beside_serve_on_one_machine(database_url: str, tmp_path
 
 async def test_the_front_page_says_where_to_go_and_repeats_no_markup(database_url: str, tmp_path: Path) -> None:
     async with hub(config_for(database_url, tmp_path)) as urls, httpx.AsyncClient(trust_env=False) as http:
-        page = await http.get(urls["people_url"] + "/")
+        page = await http.get(urls["api_url"] + "/")
         assert page.headers["content-type"] == "text/html; charset=utf-8"
         assert page.headers["content-security-policy"].startswith("default-src 'none'")
-        assert f"{urls['people_url']}/graphql" in page.text
-        hostile = await http.get(urls["people_url"] + "/", headers={"Host": "a<script>b"})
+        assert f"{urls['api_url']}/graphql" in page.text
+        hostile = await http.get(urls["api_url"] + "/", headers={"Host": "a<script>b"})
         assert "<script>" not in hostile.text

@@ -216,7 +216,7 @@ async def test_tenants_are_made_from_the_command_line_beside_a_running_hub(
         assert [each["name"] for each in listed] == [DEFAULT_TENANT, "globex"]
         assert listed[1]["createdAt"].endswith("Z")
         assert "globex" in (await run("hub", "tenants", "list")).stdout
-        where = {"PERIPLUS_URL": ready["people_url"]}
+        where = {"PERIPLUS_URL": ready["api_url"]}
         mine = await run("api-token", "list", "--json", **where, PERIPLUS_TOKEN=token)
         assert [each["name"] for each in json.loads(mine.stdout)] == ["hub admin-token"]
         newer = (await run("hub", "admin-token", "--tenant", "globex")).stdout.strip()

@@ -51,7 +51,7 @@ async def test_a_request_becomes_a_span_of_its_callers_trace(
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
         async with hub(config_for(database_url, tmp_path)) as ready, httpx.AsyncClient() as client:
             headers = {"traceparent": f"00-{CALLER}-00f067aa0ba902b7-01", "authorization": "Bearer canary"}
-            assert (await client.get(f"{ready['people_url']}/graphql", headers=headers)).status_code == 405
+            assert (await client.get(f"{ready['api_url']}/graphql", headers=headers)).status_code == 405
     assert {path for path, _ in taken} == {"/v1/traces"}
     sent = b"".join(body for _, body in taken)
     assert b"canary" not in sent
@@ -60,7 +60,7 @@ async def test_a_request_becomes_a_span_of_its_callers_trace(
     span = spans["GET /graphql"]
     assert span.trace_id.hex() == CALLER
     told = {each.key: each.value for each in span.attributes}
-    assert told["periplus.listener"].string_value == "people"
+    assert told["periplus.listener"].string_value == "api"
     assert told["http.response.status_code"].int_value == 405
     names = {each.key: each.value.string_value for each in resources[0].resource.attributes}
     assert names["service.name"] == "periplus-hub"

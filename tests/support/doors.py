@@ -45,11 +45,11 @@ ROUTES = [Route("/echo", echo, methods=["GET", "POST"]), Route("/refuse", refuse
 @asynccontextmanager
 async def doors(*routes: Route, **settings: Any) -> AsyncIterator[dict[str, Listener]]:
     """The listeners `spokes`, `people` and `metrics` while the block runs."""
-    ports = {f"{name}_port": 0 for name in ("spokes", "people", "metrics")}
+    ports = {f"{name}_port": 0 for name in ("spokes", "api", "metrics")}
     config = HubConfig.model_validate({"database_url": "postgresql://h/d", "drain_s": 0} | ports | settings)
     app = Starlette(routes=[*ROUTES, *routes], exception_handlers=HANDLERS)
     clock = SystemClock()
-    apps = {name: Observed(app, name, clock, MOST_BYTES) for name in ("spokes", "people", "metrics")}
+    apps = {name: Observed(app, name, clock, MOST_BYTES) for name in ("spokes", "api", "metrics")}
     listeners = bind(config, apps, clock)
     async with serving(listeners):
         yield {listener.name: listener for listener in listeners}

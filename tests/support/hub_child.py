@@ -34,7 +34,7 @@ async def hub_process(
 ) -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
     ready = folder / "ready.json"
     ready.unlink(missing_ok=True)
-    ports = ["--spokes-port", "0", "--people-port", "0", "--metrics-port", "0"]
+    ports = ["--spokes-port", "0", "--api-port", "0", "--metrics-port", "0"]
     command = [sys.executable, "-m", "periplus_hub", "hub", "serve", *ports, "--ready-file", str(ready)]
     environment = os.environ | {
         "PERIPLUS_DATABASE_URL": database_url.replace("+asyncpg", ""),

@@ -21,7 +21,7 @@ def config_for(database_url: str, folder: Path, **settings: Any) -> HubConfig:
         "data_dir": folder,
         "ready_file": folder / "ready.json",
         "spokes_port": 0,
-        "people_port": 0,
+        "api_port": 0,
         "metrics_port": 0,
         "drain_s": 2,
         "log_level": "error",

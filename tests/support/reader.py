@@ -17,9 +17,7 @@ from tests.support.kube_api import FakeKube
 from tests.support.kube_objects import node, pod
 
 PATIENCE_S: Final = 120
-_FREE_PORTS: Final = (
-    "PERIPLUS_SPOKES_PORT=0 PERIPLUS_PEOPLE_PORT=0 PERIPLUS_METRICS_PORT=0 PERIPLUS_READY_FILE=ready.json"
-)
+_FREE_PORTS: Final = "PERIPLUS_SPOKES_PORT=0 PERIPLUS_API_PORT=0 PERIPLUS_METRICS_PORT=0 PERIPLUS_READY_FILE=ready.json"
 
 
 @dataclass
@@ -123,5 +121,5 @@ async def serves_hub(reader: Reader, line: str) -> dict[str, str]:
                 raise AssertionError((reader.home / "log").read_text())
             await asyncio.sleep(0.05)  # another process writes it, and tells nobody
     found: dict[str, str] = json.loads(file.read_text())
-    reader.environment["PERIPLUS_URL"] = found["people_url"]
+    reader.environment["PERIPLUS_URL"] = found["api_url"]
     return found

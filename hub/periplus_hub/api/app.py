@@ -40,7 +40,7 @@ from periplus_hub.kit.jobs import Job, JobRunner
 
 _SPOKES_BODY: Final = 2 * limits.MAX_COMPRESSED_BYTES
 """A wall behind the routes' own limits, which say more exactly what is too large."""
-_PEOPLE_BODY: Final = 256 * 1024
+_API_BODY: Final = 256 * 1024
 
 
 def make_jobs(resources: Resources) -> list[Job]:
@@ -74,19 +74,19 @@ def spokes_app(resources: Resources, intake: Intake) -> ASGIApp:
     return _around(app, "spokes", resources, _SPOKES_BODY)
 
 
-def people_app(resources: Resources, health: Health) -> ASGIApp:
+def api_app(resources: Resources, health: Health) -> ASGIApp:
     """What people and programs ask."""
     graphql = GraphQLApp(
         resources.databases.questions, resources.clock, resources.authenticator, resources.events, resources.config
     )
-    crossing = across_origins(graphql, resources.config.people_origins)
+    crossing = across_origins(graphql, resources.config.api_origins)
     routes = [
         Route("/", front_page),
         *health.routes(),
         Route("/graphql", crossing),
         WebSocketRoute("/graphql", graphql),
     ]
-    return _around(Starlette(routes=routes, exception_handlers=HANDLERS), "people", resources, _PEOPLE_BODY)
+    return _around(Starlette(routes=routes, exception_handlers=HANDLERS), "api", resources, _API_BODY)
 
 
 def metrics_app(resources: Resources, health: Health) -> ASGIApp:

@@ -18,7 +18,7 @@ _TIMEOUT_S: Final = 30.0
 _PATIENCE: Final = 5
 _LONGEST_WAIT_S: Final = 5
 _VALID_ONE: Final = "Give a valid one with --token-file or PERIPLUS_TOKEN."
-_FOR_PEOPLE: Final = "Check that --url (or PERIPLUS_URL) is the hub's listener for people, by default on port 7980."
+_API_LISTENER: Final = "Check that --url (or PERIPLUS_URL) is the hub's API listener, by default on port 7980."
 
 
 _CHECK_URL: Final = "Check --url (or PERIPLUS_URL) and that the hub runs."
@@ -134,15 +134,15 @@ def _data(status: int, content: bytes) -> dict[str, Any]:
         raise HubCallError(msg, _VALID_ONE, "unauthenticated")
     if status == HTTPStatus.NOT_FOUND:  # the hub's other listeners answer so, in JSON
         msg = "what answers there does not know GraphQL"
-        raise HubCallError(msg, _FOR_PEOPLE, "not-graphql")
+        raise HubCallError(msg, _API_LISTENER, "not-graphql")
     try:
         body = json.loads(content)
     except ValueError as error:
         msg = f"the answer ({status}) is not GraphQL"
-        raise HubCallError(msg, _FOR_PEOPLE, "not-graphql") from error
+        raise HubCallError(msg, _API_LISTENER, "not-graphql") from error
     if not isinstance(body, dict):
         msg = "the answer is not a GraphQL object"
-        raise HubCallError(msg, _FOR_PEOPLE, "not-graphql")
+        raise HubCallError(msg, _API_LISTENER, "not-graphql")
     if errors := body.get("errors"):
         first = errors[0]
         extensions = first.get("extensions") or {}

@@ -1,6 +1,6 @@
 """Every setting of the hub: the slices' settings and those of the process, in one flat table.
 
-`people_port` is `--people-port`, `PERIPLUS_PEOPLE_PORT`, and `people_port = …` in the TOML file.
+`api_port` is `--api-port`, `PERIPLUS_API_PORT`, and `api_port = …` in the TOML file.
 """
 
 import os
@@ -90,16 +90,16 @@ class StoreConfig(Settings):
 class ListenerConfig(Settings):
     """Where the hub listens. Port 0 takes a free one; the ready file says which."""
 
-    spokes_host: str = Field(default="127.0.0.1", description="Address of the listener for spokes.")
+    spokes_host: str = Field(default="127.0.0.1", description="Address of the spoke listener.")
     spokes_port: int = Field(default=7946, ge=0, le=65_535, description="Its port.")
-    people_host: str = Field(default="127.0.0.1", description="Address of the listener for people: GraphQL.")
-    people_port: int = Field(default=7980, ge=0, le=65_535, description="Its port.")
-    people_origins: tuple[str, ...] = Field(
+    api_host: str = Field(default="127.0.0.1", description="Address of the API listener (GraphQL).")
+    api_port: int = Field(default=7980, ge=0, le=65_535, description="Its port.")
+    api_origins: tuple[str, ...] = Field(
         default=(),
         description="Origins of web pages, like https://portal.example.org, whose scripts may ask GraphQL with a token "
         "of their own (CORS). None by default. It lets no page use anybody else's token: the hub sets no cookies.",
     )
-    metrics_host: str = Field(default="127.0.0.1", description="Address of the listener for metrics and health.")
+    metrics_host: str = Field(default="127.0.0.1", description="Address of the metrics and health listener.")
     metrics_port: int = Field(default=7990, ge=0, le=65_535, description="Its port, of `hub serve`.")
     work_metrics_port: int = Field(
         default=7991, ge=0, le=65_535, description="Its port in `hub work`, so that both may run on one machine."
@@ -121,7 +121,7 @@ class ListenerConfig(Settings):
         default=2_000,
         ge=2,
         le=100_000,
-        description="Connections that the listeners for spokes and for people hold, each. In a full one, the next "
+        description="Connections that the spoke and API listeners hold, each. In a full one, the next "
         "takes the place of the one that waits longest without a credential, else of the one that is idle longest. "
         "Unless it is set, it is less where the process may not open so many files.",
     )
@@ -143,13 +143,13 @@ class ListenerConfig(Settings):
         "runs on the hub's machine.",
     )
     tls_certificate: Path | None = Field(
-        default=None, description="PEM file with the certificate chain for the spokes' and the people's listener."
+        default=None, description="PEM file with the certificate chain for the spoke and API listeners."
     )
     tls_key: Path | None = Field(default=None, description="PEM file with its private key.")
     allow_plain_http: bool = Field(
         default=False,
         description="Serve spokes and people without TLS on addresses other than loopback: only behind something that "
-        "ends TLS in front of the hub.",
+        "terminates TLS in front of the hub.",
     )
     ready_file: Path | None = Field(default=None, description="JSON file written once the hub is ready.")
     join_tokens_file: Path | None = Field(
@@ -171,7 +171,7 @@ class ListenerConfig(Settings):
                 raise ValueError(f"{error}: write an address or a range, like 10.1.2.3 or 10.1.0.0/16") from error
         return proxies
 
-    @field_validator("people_origins")
+    @field_validator("api_origins")
     @classmethod
     def _whole_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
         for origin in origins:
@@ -186,12 +186,12 @@ class ListenerConfig(Settings):
     def _encrypted(self) -> Self:
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("tls_certificate and tls_key belong together: set both or neither")
-        for name in ("spokes_host", "people_host"):
+        for name in ("spokes_host", "api_host"):
             host = getattr(self, name)
             if self.tls_certificate is None and not self.allow_plain_http and not is_loopback(host):
                 raise ValueError(
                     f"{name} is {host!r}, which others can reach, and there is no TLS: set tls_certificate and "
-                    "tls_key, or allow_plain_http = true when something in front of the hub ends TLS"
+                    "tls_key, or allow_plain_http = true when something in front of the hub terminates TLS"
                 )
         return self
 

@@ -1,4 +1,4 @@
-"""What a browser gets at the people's address while there is no page to use: where to go from here.
+"""What a browser gets at the API listener's address while there is no page to use: where to go from here.
 
 Nothing of the fleet is on it, so it asks for no token; it loads nothing, so that it needs no more than the policy every
 answer has.
@@ -20,7 +20,7 @@ _PAGE: Final = """<!doctype html>
 </head>
 <body>
 <h1>Periplus</h1>
-<p>This is the hub's address for people and programs. It answers GraphQL; there is no page to click through yet.</p>
+<p>This is the hub's API, for people and programs. It answers GraphQL; there is no page to click through yet.</p>
 <h2>From a shell</h2>
 <p>On the hub's machine, with <code>PERIPLUS_DATA_DIR</code> set to its data folder; elsewhere with
 <code>PERIPLUS_URL={url}</code> and <code>PERIPLUS_TOKEN</code>:</p>

@@ -146,7 +146,7 @@ def _bound(config: HubConfig, name: str) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
         raise Refusal(
-            f"the listener for {name} cannot use {host}:{port}: {error.strerror or error}",
+            f"the {name} listener cannot use {host}:{port}: {error.strerror or error}",
             f"Give another with {name}_host and {name}_port (PERIPLUS_{name.upper()}_PORT), or stop who has it.",
             slug="address",
         ) from error

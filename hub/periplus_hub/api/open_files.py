@@ -9,7 +9,7 @@ from periplus_hub.api.config import HubConfig
 from periplus_hub.kit.errors import Refusal
 
 METRICS_CONNECTIONS: Final = 64
-"""The listener for metrics has its own, so that it answers whatever happens at the others."""
+"""The metrics listener has its own, so that it answers whatever happens at the others."""
 _OWN_FILES: Final = 256
 """Libraries, logs, the loop's own, and connections that end while the next is taken."""
 _FEWEST: Final = 50

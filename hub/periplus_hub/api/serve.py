@@ -12,7 +12,7 @@ import structlog
 from periplus_hub.access.service_tenants import DEFAULT_TENANT, create_tenant, make_admin_token, tenants
 from periplus_hub.addresses.overlaps.jobs import OverlapsJob
 from periplus_hub.api import join_tokens
-from periplus_hub.api.app import following, make_intake, make_jobs, metrics_app, nudging, people_app, spokes_app
+from periplus_hub.api.app import api_app, following, make_intake, make_jobs, metrics_app, nudging, spokes_app
 from periplus_hub.api.config import HubConfig
 from periplus_hub.api.health import Health
 from periplus_hub.api.listeners import Listener, bind, serving
@@ -92,7 +92,7 @@ async def _serve(resources: Resources, stop: asyncio.Event) -> None:
     intake = make_intake(resources, (nudging(runner, OverlapsJob.name),) if config.works else ())
     apps = {
         "spokes": spokes_app(resources, intake),
-        "people": people_app(resources, health),
+        "api": api_app(resources, health),
         "metrics": metrics_app(resources, health),
     }
     try:

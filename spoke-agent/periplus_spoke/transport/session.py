@@ -87,9 +87,9 @@ def _not_the_listener(url: str, reply: Reply, answer: NoVerdict) -> NoAnswerErro
         return NoAnswerError("hub_unreachable", f"{url}: {answer.message}", answer.retry_after_s)
     return NoAnswerError(
         "not_spoke_listener",
-        f"something answers at {url}, but it is not a hub's listener for spokes: {answer.message}",
+        f"something answers at {url}, but it is not a hub's spoke listener: {answer.message}",
         answer.retry_after_s,
-        remedy="Give --hub the address the hub prints as spokes_url (port 7946 by default); people, metrics and "
+        remedy="Give --hub the address the hub prints as spokes_url (port 7946 by default); API, metrics and "
         "proxies have other ones.",
     )
 

@@ -48,10 +48,10 @@ async def test_people_and_spokes_keep_their_connections(live_db: Database, datab
     bearer = {"Authorization": f"Bearer {token}"}
     async with (
         hub(config) as urls,
-        httpx.AsyncClient(base_url=urls["people_url"], headers=bearer, trust_env=False, timeout=20) as people,
+        httpx.AsyncClient(base_url=urls["api_url"], headers=bearer, trust_env=False, timeout=20) as people,
         httpx.AsyncClient(base_url=urls["spokes_url"], trust_env=False, timeout=20) as spokes,
         connect(
-            urls["people_url"].replace("http", "ws") + "/graphql", subprotocols=["graphql-transport-ws"], proxy=None
+            urls["api_url"].replace("http", "ws") + "/graphql", subprotocols=["graphql-transport-ws"], proxy=None
         ) as socket,
     ):
         scope = system_scope(await ensure_default_tenant(live_db), "test")
@@ -63,12 +63,12 @@ async def test_people_and_spokes_keep_their_connections(live_db: Database, datab
         ask = {"query": "{ viewer { role } }"}
         assert (await people.post("/graphql", json=ask)).status_code == 200
         kept = connections(people) + connections(spokes)
-        async with crowd(5 * PLACES, urls["people_url"], urls["spokes_url"]):
+        async with crowd(5 * PLACES, urls["api_url"], urls["spokes_url"]):
             assert (await people.post("/graphql", json=ask)).status_code == 200
             await member.send(batches.delta({"pods": [pod("b", "10.0.0.2", batches.at)]}))
             await socket.send('{"type": "ping"}')
             assert "pong" in await socket.recv()
             await member.beat()
             assert connections(people) + connections(spokes) == kept
-            assert max(held("people"), held("spokes")) <= PLACES
-            assert held("people") > 2, "the crowd is there"
+            assert max(held("api"), held("spokes")) <= PLACES
+            assert held("api") > 2, "the crowd is there"

@@ -63,7 +63,7 @@ def connections(http: httpx.AsyncClient) -> list[Any]:
 
 @pytest.mark.promise("strangers-shut-no-door")
 async def test_who_is_known_gets_in_and_keeps_its_connection(found: dict[str, Listener]) -> None:
-    door = found["people"]
+    door = found["api"]
     async with crowd(STRANGERS, door.url), client() as http:
         assert (await http.post(f"{door.url}/known", content=b"abc")).text == "3"
         kept = connections(http)
@@ -78,7 +78,7 @@ async def test_who_is_known_gets_in_and_keeps_its_connection(found: dict[str, Li
 @pytest.mark.promise("strangers-shut-no-door")
 async def test_a_subscription_of_somebody_known_stays_and_leaves_its_place() -> None:
     async with doors(*ROUTES, connections=PLACES) as found:
-        door = found["people"]
+        door = found["api"]
         async with connect(door.url.replace("http", "ws") + "/socket", proxy=None) as socket:
             assert await socket.recv() == "known"
             async with crowd(STRANGERS, door.url):
@@ -90,7 +90,7 @@ async def test_a_subscription_of_somebody_known_stays_and_leaves_its_place() -> 
 
 @pytest.mark.promise("strangers-shut-no-door")
 async def test_the_door_of_probes_is_its_own(found: dict[str, Listener]) -> None:
-    async with crowd(STRANGERS, found["people"].url, found["spokes"].url), client() as http:
+    async with crowd(STRANGERS, found["api"].url, found["spokes"].url), client() as http:
         assert (await http.get(f"{found['metrics'].url}/echo")).status_code == 200
 
 

@@ -34,7 +34,7 @@ async def endless(_: Request) -> Response:
 @pytest.fixture
 async def door() -> AsyncIterator[Listener]:
     async with doors(Route("/endless", endless)) as found:
-        yield found["people"]
+        yield found["api"]
 
 
 def _post(path: bytes, rest: bytes) -> bytes:
@@ -103,7 +103,7 @@ async def test_a_body_that_the_hub_does_not_read_is_not_slow(monkeypatch: pytest
     monkeypatch.setattr(http_protocol.BoundedHttpProtocol, "_check_pace", counted)
     async with doors(Route("/late", late, methods=["POST"])) as found:
         head = _post(b"/late", b"Connection: close\r\nContent-Length: 200000\r\n\r\n")
-        reader, writer = await dial(found["people"], head + b"x" * 100_000)
+        reader, writer = await dial(found["api"], head + b"x" * 100_000)
         for _ in range(3):
             await looked.acquire()
         monkeypatch.setattr(http_protocol, "BODY_PACE_S", NEVER_S)

@@ -52,17 +52,17 @@ def serve(
     ] = None,
     data_dir: DataDirOption = None,
     config: ConfigOption = None,
-    spokes_host: Annotated[str | None, typer.Option(help="Address of the listener for spokes.")] = None,
+    spokes_host: Annotated[str | None, typer.Option(help="Address of the spoke listener.")] = None,
     spokes_port: Annotated[int | None, typer.Option(min=0, max=65535, help="0 takes a free one.")] = None,
-    people_host: Annotated[str | None, typer.Option(help="Address of the listener for people.")] = None,
-    people_port: Annotated[int | None, typer.Option(min=0, max=65535, help="0 takes a free one.")] = None,
-    metrics_host: Annotated[str | None, typer.Option(help="Address of the listener for metrics and health.")] = None,
+    api_host: Annotated[str | None, typer.Option(help="Address of the API listener.")] = None,
+    api_port: Annotated[int | None, typer.Option(min=0, max=65535, help="0 takes a free one.")] = None,
+    metrics_host: Annotated[str | None, typer.Option(help="Address of the metrics and health listener.")] = None,
     metrics_port: Annotated[int | None, typer.Option(min=0, max=65535, help="0 takes a free one.")] = None,
     spokes_fd: Annotated[
         int | None, typer.Option(min=3, help="Inherited listening socket for spokes, instead of host and port.")
     ] = None,
     tls_certificate: Annotated[
-        Path | None, typer.Option(help="PEM certificate chain of the listeners for spokes and people.")
+        Path | None, typer.Option(help="PEM certificate chain of the spoke and API listeners.")
     ] = None,
     tls_key: Annotated[Path | None, typer.Option(help="PEM file with its private key.")] = None,
     allow_plain_http: Annotated[
@@ -88,7 +88,7 @@ def work(
     *,
     data_dir: DataDirOption = None,
     config: ConfigOption = None,
-    metrics_host: Annotated[str | None, typer.Option(help="Address of the listener for metrics and health.")] = None,
+    metrics_host: Annotated[str | None, typer.Option(help="Address of the metrics and health listener.")] = None,
     metrics_port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="0 takes a free one. Default: 7991, beside that of 'serve'.")
     ] = None,

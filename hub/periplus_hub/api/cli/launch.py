@@ -56,7 +56,7 @@ class HubReady(msgspec.Struct, frozen=True):
     """What the hub writes into its ready file."""
 
     spokes_url: str
-    people_url: str
+    api_url: str
     metrics_url: str
     admin_token_file: str
 
@@ -140,7 +140,7 @@ class Children:
         tokens.write_text(json.dumps(listed))
         arguments = ["periplus_hub", "hub", "serve", "--all-in-one", "--ephemeral", "--settle-after-s", "0"]
         arguments += ["--data-dir", str(self.folder / "hub"), "--ready-file", str(self._ready_file)]
-        arguments += ["--people-port", "0", "--metrics-port", "0", "--join-tokens-file", str(tokens)]
+        arguments += ["--api-port", "0", "--metrics-port", "0", "--join-tokens-file", str(tokens)]
         with socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG) as door:
             arguments += ["--spokes-fd", str(door.fileno())]
             inherited = (door.fileno(), *(() if self.mark is None else (self.mark,)))

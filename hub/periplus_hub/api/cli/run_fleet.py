@@ -136,7 +136,7 @@ def running(targets: list[Target], progress: Progress) -> Iterator[Fleet]:
         _start(children, targets)
         ready = children.wait_ready(lambda: progress.show(step))
         token = Path(ready.admin_token_file).read_text(encoding="ascii").strip()
-        with HubClient(ready.people_url, token) as client:
+        with HubClient(ready.api_url, token) as client:
             yield Fleet(targets, children, ready, client, token, progress)
     except (ChildError, HubCallError) as error:
         progress.clear()

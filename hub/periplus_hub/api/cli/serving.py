@@ -43,7 +43,7 @@ def serve_until_interrupted(fleet: Fleet, *, err: bool) -> None:
 
 def _invitation(fleet: Fleet) -> list[tuple[str, bool]]:
     """A GraphQL query and the command line, each with its token and ready to paste; True for what is bold."""
-    url = fleet.ready.people_url
+    url = fleet.ready.api_url
     curl = [
         *("curl", "-sS", f"{url}/graphql", "-H", f"Authorization: Bearer {fleet.token}"),
         *("-H", "Content-Type: application/json", "-d", json.dumps({"query": EXAMPLE_QUERY})),

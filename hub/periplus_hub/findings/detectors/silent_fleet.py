@@ -28,8 +28,7 @@ class SilentFleet:
             severity=FindingSeverity.CRITICAL,
             title=f"Nothing heard from any of {len(active)} clusters",
             why=f"The last of them spoke at {last:%Y-%m-%d %H:%M:%S} UTC. Nothing shown is newer than that.",
-            what_to_do="Look at the hub's listener for spokes, and at what stands before it: proxy, certificate, "
-            "firewall.",
+            what_to_do="Look at the hub's spoke listener, and at what stands before it: proxy, certificate, firewall.",
             evidence={"last_heard_at": last.isoformat(), "clusters": len(active)},
             registration_ids=tuple(sorted(registration.id for registration in active)),
         )

@@ -6,7 +6,7 @@ from tests.support.clock import FakeClock
 
 
 def test_strangers_do_not_fill_the_log(clock: FakeClock) -> None:
-    refusals = Refusals("people", clock)
+    refusals = Refusals("api", clock)
     with capture_logs() as logged:
         for _ in range(1_000):
             refusals.count("slow-head")

@@ -7,7 +7,7 @@ from periplus_hub.kit.config import ConfigError, Settings, read_settings
 
 
 class Example(Settings):
-    people_port: int = Field(default=7980, ge=0, le=65_535)
+    api_port: int = Field(default=7980, ge=0, le=65_535)
     networks: list[str] = Field(default_factory=list)
     database_url: SecretStr | None = None
 
@@ -20,15 +20,15 @@ def read(
 
 def test_flags_win_over_the_environment_and_that_over_the_file(tmp_path: Path) -> None:
     file = tmp_path / "hub.toml"
-    file.write_text("people_port = 1\n")
-    assert read().people_port == 7980
-    assert read(file=file).people_port == 1
-    assert read(file=file, environment={"PERIPLUS_PEOPLE_PORT": "2"}).people_port == 2
-    assert read({"people_port": 3}, file, {"PERIPLUS_PEOPLE_PORT": "2"}).people_port == 3
+    file.write_text("api_port = 1\n")
+    assert read().api_port == 7980
+    assert read(file=file).api_port == 1
+    assert read(file=file, environment={"PERIPLUS_API_PORT": "2"}).api_port == 2
+    assert read({"api_port": 3}, file, {"PERIPLUS_API_PORT": "2"}).api_port == 3
 
 
 def test_a_flag_that_was_not_given_says_nothing() -> None:
-    assert read({"people_port": None}, environment={"PERIPLUS_PEOPLE_PORT": "2"}).people_port == 2
+    assert read({"api_port": None}, environment={"PERIPLUS_API_PORT": "2"}).api_port == 2
 
 
 def test_lists_come_comma_separated() -> None:
@@ -39,9 +39,9 @@ def test_lists_come_comma_separated() -> None:
 @pytest.mark.parametrize(
     ("environment", "words"),
     [
-        ({"PERIPLUS_PEOPLE_PORT": "70000"}, ["PERIPLUS_PEOPLE_PORT", "'70000'", "65535"]),
-        ({"PERIPLUS_PEOPLE_PORT": "many"}, ["PERIPLUS_PEOPLE_PORT", "'many'", "integer"]),
-        ({"PERIPLUS_PEPLE_PORT": "1"}, ["PERIPLUS_PEPLE_PORT", "no such setting", "do you mean people_port?"]),
+        ({"PERIPLUS_API_PORT": "70000"}, ["PERIPLUS_API_PORT", "'70000'", "65535"]),
+        ({"PERIPLUS_API_PORT": "many"}, ["PERIPLUS_API_PORT", "'many'", "integer"]),
+        ({"PERIPLUS_APPI_PORT": "1"}, ["PERIPLUS_APPI_PORT", "no such setting", "do you mean api_port?"]),
     ],
 )
 def test_a_mistake_names_key_value_and_what_is_allowed(environment: dict[str, str], words: list[str]) -> None:
@@ -53,8 +53,8 @@ def test_a_mistake_names_key_value_and_what_is_allowed(environment: dict[str, st
 @pytest.mark.promise("settings-are-checked")
 def test_every_mistake_is_named_at_once() -> None:
     with pytest.raises(ConfigError) as refused:
-        read({"people_port": -1}, environment={"PERIPLUS_NOPE": "1"})
-    assert "--people-port" in refused.value.message
+        read({"api_port": -1}, environment={"PERIPLUS_NOPE": "1"})
+    assert "--api-port" in refused.value.message
     assert "PERIPLUS_NOPE" in refused.value.message
 
 
@@ -71,14 +71,14 @@ def test_what_kubernetes_and_our_other_programs_set_is_left_alone() -> None:
         "PERIPLUS_HUB_SERVICE_HOST": "10.96.0.9",
         "PERIPLUS_HUB_SERVICE_PORT_PEOPLE": "7980",
         "PERIPLUS_HUB_PORT": "tcp://10.96.0.9:7980",
-        "PERIPLUS_PEOPLE_PORT": "tcp://10.96.0.9:7980",
+        "PERIPLUS_API_PORT": "tcp://10.96.0.9:7980",
         "PERIPLUS_HUB_PORT_7980_TCP_ADDR": "10.96.0.9",
         "HOME": "/",
     }
     assert read(environment=environment) == Example()
 
 
-@pytest.mark.parametrize("content", ["people_port = ", "\x00", "[people]\nport = 1\n"])
+@pytest.mark.parametrize("content", ["api_port = ", "\x00", "[api]\nport = 1\n"])
 def test_a_file_that_is_not_right_is_named(tmp_path: Path, content: str) -> None:
     file = tmp_path / "hub.toml"
     file.write_text(content)

@@ -125,7 +125,7 @@ async def test_a_port_without_tls_is_said_to_be_one() -> None:
 async def test_what_is_no_spoke_listener_is_told_apart_from_a_hub_that_is_away(status: int) -> None:
     async with FakeHub() as hub, HubClient(hub.url, FakeClock()) as client:
         hub.misbehave("/v1/contract", answer(status, b"{}"), answer(502))
-        with pytest.raises(NoAnswerError, match="not a hub's listener for spokes") as failed:
+        with pytest.raises(NoAnswerError, match="not a hub's spoke listener") as failed:
             await describe(client)
         assert "--hub" in failed.value.remedy
         with pytest.raises(NoAnswerError) as away:
