@@ -72,7 +72,7 @@ class Hub:
     """Where the hub listens, and who asks."""
 
     spokes: str
-    people: str
+    api: str
     token: str
     pid: int
 
