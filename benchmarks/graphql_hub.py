@@ -23,10 +23,10 @@ from periplus_hub.api import graphql_run
 from periplus_hub.api.graphql_app import GraphQLApp
 from periplus_hub.api.graphql_executor import CompiledExecutor
 from periplus_hub.api.graphql_gate import request_of
+from periplus_hub.embedded_postgres.supervisor import EmbeddedPostgres
 from periplus_hub.inventory.repository_graphql import LISTINGS
 from periplus_hub.kit.clock import SystemClock
 from periplus_hub.kit.db import Database
-from periplus_hub.kit.embedded_postgres import EmbeddedPostgres
 from periplus_hub.kit.ids import new_id
 from periplus_hub.kit.windows import Window
 

@@ -18,8 +18,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from periplus_hub.kit.embedded_folder import DataFolder, postmaster_pid
-from periplus_hub.kit.embedded_postgres import running_urls
+from periplus_hub.embedded_postgres.folder import DataFolder, postmaster_pid
+from periplus_hub.embedded_postgres.supervisor import running_urls
 
 from tests.support.embedded import children, kill_all, lives, until
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from periplus_hub.kit.embedded_folder import DataFolder, FolderLock, postmaster_pid
-from periplus_hub.kit.embedded_postgres import EmbeddedPostgres, running_urls
+from periplus_hub.embedded_postgres.folder import DataFolder, FolderLock, postmaster_pid
+from periplus_hub.embedded_postgres.supervisor import EmbeddedPostgres, running_urls
 from periplus_hub.kit.errors import Refusal
 from periplus_hub.kit.own_files import open_own, read_own
 

@@ -9,9 +9,9 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from periplus_hub.kit import embedded_leftovers, embedded_server
-from periplus_hub.kit.embedded_folder import SOCKET_FILES, DataFolder
-from periplus_hub.kit.embedded_postgres import EmbeddedPostgres
+from periplus_hub.embedded_postgres import leftovers, server
+from periplus_hub.embedded_postgres.folder import SOCKET_FILES, DataFolder
+from periplus_hub.embedded_postgres.supervisor import EmbeddedPostgres
 
 from tests.support.embedded import ask, end, kill_all, lives, running, sleeper, start_hub_like, until
 
@@ -72,22 +72,22 @@ async def test_processes_that_cannot_be_seen_are_waited_for(folder: Path, monkey
     hub = start_hub_like(folder)
     assert hub.stderr is not None
     postmaster = int(await asyncio.to_thread(hub.stderr.readline))
-    seen = embedded_leftovers._processes_in(DataFolder(folder).cluster) - {postmaster}
+    seen = leftovers._processes_in(DataFolder(folder).cluster) - {postmaster}
     for pid in seen:
         os.kill(pid, signal.SIGSTOP)
     kill_all({hub.pid, postmaster})
     await asyncio.to_thread(hub.wait)
     hub.stderr.close()
-    monkeypatch.setattr(embedded_leftovers, "_processes_in", lambda _cluster: set())
-    monkeypatch.setattr(embedded_server, "_log", structlog.get_logger())  # whoever set logging up before
-    server = EmbeddedPostgres(folder, ephemeral=True)
+    monkeypatch.setattr(leftovers, "_processes_in", lambda _cluster: set())
+    monkeypatch.setattr(server, "_log", structlog.get_logger())  # whoever set logging up before
+    postgres = EmbeddedPostgres(folder, ephemeral=True)
     with capture_logs() as said:
-        starting = asyncio.create_task(server.start())
+        starting = asyncio.create_task(postgres.start())
         await until(lambda: any("pre-existing shared memory" in str(line) for line in said))
         kill_all(seen)
         await starting
     try:
-        assert await ask(server, "SELECT 1") == 1
+        assert await ask(postgres, "SELECT 1") == 1
         assert not any(map(lives, seen))
     finally:
-        await server.stop()
+        await postgres.stop()

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from periplus_hub.kit.embedded_account import Account
-from periplus_hub.kit.embedded_binaries import Binaries
-from periplus_hub.kit.embedded_server import Server
+from periplus_hub.embedded_postgres.account import Account
+from periplus_hub.embedded_postgres.binaries import Binaries
+from periplus_hub.embedded_postgres.server import Server
 from periplus_hub.kit.errors import Refusal
 
 US = Account("us", os.geteuid(), os.getegid(), borrowed=False)

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import DBAPIError
 
+from periplus_hub.embedded_postgres.account import server_account
+from periplus_hub.embedded_postgres.folder import DataFolder
+from periplus_hub.embedded_postgres.supervisor import EmbeddedPostgres, running_urls
 from periplus_hub.kit.db import Database
-from periplus_hub.kit.embedded_account import server_account
-from periplus_hub.kit.embedded_folder import DataFolder
-from periplus_hub.kit.embedded_postgres import EmbeddedPostgres, running_urls
 from periplus_hub.kit.errors import Refusal, Unavailable
 from periplus_hub.kit.probe import commit_something
 from periplus_hub.kit.tasks import beside

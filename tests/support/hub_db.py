@@ -96,7 +96,7 @@ def open_folder() -> Iterator[Path]:
 def postgres(open_folder: Path) -> Iterator[PostgresForTests]:
     """The server of this test process."""
     with asyncio.Runner() as runner:
-        server = _hub("kit.embedded_postgres").EmbeddedPostgres(open_folder / "server", ephemeral=True)
+        server = _hub("embedded_postgres.supervisor").EmbeddedPostgres(open_folder / "server", ephemeral=True)
         runner.run(server.start())
         try:
             found = PostgresForTests(server)

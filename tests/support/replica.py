@@ -14,10 +14,10 @@ from urllib.parse import quote
 
 import asyncpg
 
-from periplus_hub.kit import embedded_binaries
-from periplus_hub.kit.embedded_account import Account, server_account
-from periplus_hub.kit.embedded_binaries import Binaries, find_binaries
-from periplus_hub.kit.embedded_server import TUNING, Server, initialise
+from periplus_hub.embedded_postgres import binaries
+from periplus_hub.embedded_postgres.account import Account, server_account
+from periplus_hub.embedded_postgres.binaries import Binaries, find_binaries
+from periplus_hub.embedded_postgres.server import TUNING, Server, initialise
 from periplus_hub.kit.migrate import upgrade
 
 ROLE = "periplus"
@@ -197,18 +197,18 @@ async def replicated(root: Path) -> AsyncIterator[Pair]:
 def _prepare(root: Path) -> Pair:
     root.mkdir(mode=0o711)
     account = server_account()
-    binaries = find_binaries(account)
-    pair = Pair(Node("primary", root, binaries, account), Node("standby", root, binaries, account))
+    programs = find_binaries(account)
+    pair = Pair(Node("primary", root, programs, account), Node("standby", root, programs, account))
     for node in (pair.primary, pair.standby):
         node.files.mkdir(mode=0o700)
         account.owns(node.files)
-    initialise(binaries, account, pair.primary.files, (ROLE, HUB), ephemeral=True)
+    initialise(programs, account, pair.primary.files, (ROLE, HUB), ephemeral=True)
     return pair
 
 
 def _copy(pair: Pair) -> None:
     """Run as ourselves: the copy of the programs that the server's account can reach is without the tools."""
-    program = embedded_binaries._wheel_folder() / "bin" / "pg_basebackup"
+    program = binaries._wheel_folder() / "bin" / "pg_basebackup"
     source = f"host={pair.primary.socket} user={ROLE} application_name=standby"
     command = [str(program), "-d", source, "-D", str(pair.standby.files), "-R", "-c", "fast", "-X", "stream", "-N"]
     subprocess.run(command, check=True, capture_output=True, cwd="/", env={"LC_ALL": "C"})

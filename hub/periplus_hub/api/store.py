@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from periplus_hub.api.config import HubConfig
+from periplus_hub.embedded_postgres.folder import FOLDER_IN_USE
+from periplus_hub.embedded_postgres.supervisor import EmbeddedPostgres, running_urls
 from periplus_hub.kit.db_urls import Urls
-from periplus_hub.kit.embedded_folder import FOLDER_IN_USE
-from periplus_hub.kit.embedded_postgres import EmbeddedPostgres, running_urls
 from periplus_hub.kit.errors import Refusal
 from periplus_hub.kit.tasks import beside
 

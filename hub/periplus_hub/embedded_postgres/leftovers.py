@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from periplus_hub.kit.embedded_folder import FOLDER_IN_USE, SOCKET_FILES, DataFolder, postmaster_pid
+from periplus_hub.embedded_postgres.folder import FOLDER_IN_USE, SOCKET_FILES, DataFolder, postmaster_pid
 from periplus_hub.kit.errors import Refusal
 
 _PROC: Final = Path("/proc")

@@ -13,8 +13,8 @@ from typing import IO, Final
 
 import structlog
 
-from periplus_hub.kit.embedded_account import Account
-from periplus_hub.kit.embedded_binaries import Binaries
+from periplus_hub.embedded_postgres.account import Account
+from periplus_hub.embedded_postgres.binaries import Binaries
 from periplus_hub.kit.errors import Refusal
 from periplus_hub.kit.own_files import read_own
 

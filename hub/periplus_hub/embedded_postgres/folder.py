@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from periplus_hub.kit.embedded_account import Account
+from periplus_hub.embedded_postgres.account import Account
 from periplus_hub.kit.errors import Refusal
 from periplus_hub.kit.own_files import open_own, read_own, why_not_ours
 

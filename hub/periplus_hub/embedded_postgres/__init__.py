@@ -1,0 +1,1 @@
+"""PostgreSQL that the hub runs for itself when it is given none."""
