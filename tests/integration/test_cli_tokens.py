@@ -100,7 +100,11 @@ async def test_a_secret_that_cannot_be_kept_is_not_made(run: Run, tmp_path: Path
     assert "ci" not in (await run("api-token", "list")).stdout
     kept = tmp_path / "kept"
     kept.write_text("before")
-    await run("api-token", "create", " ", "--out", str(kept), code=1)
+    for command in (("join-token", "create"), ("api-token", "create", "ci")):
+        assert "--force" in (await run(*command, "--out", str(kept), code=1)).stderr
+    assert json.loads((await run("join-token", "list", "--json")).stdout) == []
+    assert "ci" not in (await run("api-token", "list")).stdout
+    await run("api-token", "create", " ", "--out", str(kept), "--force", code=1)
     assert (kept.read_text(), hidden(tmp_path)) == ("before", [])
-    await run("api-token", "create", "ci", "--out", str(kept))
+    await run("api-token", "create", "ci", "--out", str(kept), "--force")
     assert kept.read_text().startswith("ppt_")

@@ -39,6 +39,47 @@ async def test_whatever_is_started_says_what_keeps_it_from_its_database(
     assert said[1] in refused.value.remedy
 
 
+async def no_tls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A PostgreSQL without TLS, as far as anybody asks."""
+    await reader.read(8)
+    writer.write(b"N")
+    await reader.read()
+    writer.close()
+
+
+@pytest.mark.parametrize("action", ["serve", "work", "migrate", "admin_token", "list_tenants"])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ("sslmode=verify-full&sslrootcert=/no/such.crt", "/no/such.crt", "path"),
+        ("sslmode=verify-full&sslrootcert=/dev/null", "no certificate", "sslrootcert"),
+        ("sslmode=verify-full", "root.crt", "sslrootcert"),
+        ("sslmode=sometimes", "sslmode", "parameter"),
+        ("sslmode=require", "rejected SSL upgrade", "ssl = on"),
+    ],
+)
+async def test_trouble_with_the_database_is_one_line_with_the_remedy_of_its_cause(
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    action: Action,
+    asked: tuple[str, str, str],
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    query, said, remedy = asked
+    async with await asyncio.start_server(no_tls, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        url = f"postgresql://periplus@127.0.0.1:{port}/periplus?{query}"
+        config = config_for(url, tmp_path, log_level="info", log_format="json")
+        with pytest.raises(Refusal, match="the database") as refused:
+            await start(action, config)
+    assert said in refused.value.message
+    assert refused.value.message.isprintable()
+    assert remedy in refused.value.remedy
+    assert "host and port" not in refused.value.remedy
+    assert capfd.readouterr().err == ""
+
+
 async def test_work_goes_beside_serve_on_one_machine(database_url: str, tmp_path: Path) -> None:
     defaults = HubConfig()
     assert defaults.work_metrics_port != defaults.metrics_port

@@ -79,6 +79,7 @@ async def test_a_role_that_may_make_no_tables_is_told_who_may(own: Own, tmp_path
     with pytest.raises(Unavailable, match="permission denied for schema public") as refused:
         await start("migrate", config_for(own.hub, tmp_path))
     assert "PERIPLUS_MIGRATION_DATABASE_URL" in refused.value.remedy
+    assert "GRANT CREATE ON SCHEMA public" in refused.value.remedy
     await migrate.upgrade(own.owner, "pg_monitor")
     with pytest.raises(Unavailable, match="permission denied for table") as refused:
         await start("list_tenants", config_for(own.hub, tmp_path))

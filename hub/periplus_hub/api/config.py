@@ -154,7 +154,8 @@ class ListenerConfig(Settings):
     ready_file: Path | None = Field(default=None, description="JSON file written once the hub is ready.")
     join_tokens_file: Path | None = Field(
         default=None,
-        description="JSON list of join tokens the hub is to know from its start: {token, clusterName, autoApprove}. "
+        description="JSON list of join tokens the hub is to know from its start: {token, clusterName, autoApprove, "
+        "domain}. "
         "Single use, valid for an hour from the first start that reads them.",
     )
     drain_s: float = Field(

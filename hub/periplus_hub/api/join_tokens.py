@@ -6,17 +6,21 @@ import msgspec
 
 from periplus_hub.access.scope import system_scope
 from periplus_hub.access.service_tenants import ensure_default_tenant
-from periplus_hub.fleet.service import admit_join_token
+from periplus_hub.fleet.service import NamedTerms, admit_join_token
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.errors import Refusal
 
 
 class HandedOver(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """One token: `id.secret` in full, the only name it is good for, and whether nobody needs to approve."""
+    """One token: `id.secret` in full, the only name it is good for, whether nobody needs to approve.
+
+    `domain` is the name of the network domain in which the cluster lands; it has to be there.
+    """
 
     token: str
     cluster_name: str | None = None
     auto_approve: bool = False
+    domain: str | None = None
 
 
 def read(path: Path) -> list[HandedOver]:
@@ -30,7 +34,7 @@ def read(path: Path) -> list[HandedOver]:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Refusal(
             f"{path} is no list of join tokens: {error}",
-            'Write it like [{"token": "id.secret", "clusterName": "shop", "autoApprove": true}].',
+            'Write it like [{"token": "id.secret", "clusterName": "shop", "autoApprove": true, "domain": "vpc"}].',
         ) from error
 
 
@@ -39,6 +43,5 @@ async def admit(db: Database, tokens: list[HandedOver]) -> None:
     scope = system_scope(await ensure_default_tenant(db), "system:join-tokens-file")
     async with db.write(scope) as c:
         for each in tokens:
-            await admit_join_token(
-                c, scope, db.clock, each.token, cluster_name=each.cluster_name, auto_approve=each.auto_approve
-            )
+            terms = NamedTerms(cluster_name=each.cluster_name, domain=each.domain, auto_approve=each.auto_approve)
+            await admit_join_token(c, scope, db.clock, each.token, terms)

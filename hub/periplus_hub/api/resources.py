@@ -1,7 +1,7 @@
 """Everything a hub process holds while it runs, opened in order and closed in reverse."""
 
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,21 +11,13 @@ from periplus_hub.access.service import Authenticator
 from periplus_hub.access.service_refusals import Refusals
 from periplus_hub.access.service_tenants import ensure_default_tenant
 from periplus_hub.api.config import HubConfig
+from periplus_hub.api.database_trouble import OWNERS_URL, naming_the_database
 from periplus_hub.api.databases import Databases, open_databases
 from periplus_hub.fleet.service_enrolment import Enrolment
 from periplus_hub.fleet.service_gate import SpokeGate
 from periplus_hub.kit.clock import Clock, SystemClock
-from periplus_hub.kit.db_errors import (
-    DATABASE_ERRORS,
-    first_cause,
-    is_connection_trouble,
-    is_denied,
-    is_login_refused,
-    is_no_database,
-    is_store_trouble,
-)
+from periplus_hub.kit.db_errors import is_store_trouble
 from periplus_hub.kit.db_urls import Urls
-from periplus_hub.kit.errors import Unavailable
 from periplus_hub.kit.event_bridge import EventBridge
 from periplus_hub.kit.events import Events
 from periplus_hub.kit.logs import expect
@@ -36,12 +28,6 @@ from periplus_hub.kit.tasks import beside
 _A_ROLE_OF_ITS_OWN: Final = (
     "Give the hub a role that is no superuser and has no BYPASSRLS, and migrate as the owner: see docs/operate."
 )
-_URL: Final = "PERIPLUS_DATABASE_URL"
-_OWNERS_URL: Final = "PERIPLUS_MIGRATION_DATABASE_URL"
-_DENIED: Final = {
-    _URL: "Run 'periplus hub migrate': it gives the role its rights.",
-    _OWNERS_URL: f"Migrate as the owner of the database: name it in {_OWNERS_URL}.",
-}
 _log: Final = structlog.get_logger(__name__)
 
 
@@ -59,36 +45,11 @@ class Resources:
     enrolment: Enrolment
 
 
-@contextlib.contextmanager
-def naming_the_database(setting: str = _URL) -> Iterator[None]:
-    """Say to who starts a hub what keeps it from its database; the driver's text names no password."""
-    try:
-        yield
-    except (*DATABASE_ERRORS, Unavailable) as error:
-        remedy = _remedy(error, setting)
-        if not remedy:
-            raise
-        raise Unavailable(f"the database cannot be used: {first_cause(error)}", remedy) from error
-
-
-def _remedy(error: BaseException, setting: str) -> str:
-    """Empty for what is no trouble with reaching the database."""
-    if is_login_refused(error):
-        return f"Correct the user and password in {setting}, or let pg_hba.conf admit them."
-    if is_denied(error):
-        return _DENIED[setting]
-    if is_no_database(error):
-        return f"Create it with 'createdb', or name another in {setting}."
-    if isinstance(error, Unavailable) or is_connection_trouble(error):
-        return f"Check that PostgreSQL runs and takes connections, and the host and port in {setting}."
-    return ""
-
-
 async def migrated(urls: Urls) -> None:
     """Bring the schema up to date, as its owner, and let the hub's role use it."""
     with naming_the_database():
         role = await role_at(urls.hub)
-    with naming_the_database(_OWNERS_URL):
+    with naming_the_database(OWNERS_URL):
         await upgrade(urls.owner, role)
 
 

@@ -26,6 +26,14 @@ async def domain_alike(c: ReadConnection, scope: Scope, name: str, *, but: UUID 
     return await _alike(c, scope, network_domains, name, others)
 
 
+async def domain_called(c: ReadConnection, scope: Scope, name: str) -> UUID | None:
+    """The id of the live domain with just this name."""
+    own = owned(scope, network_domains)
+    statement = select(network_domains.c.id).where(own, _LIVE_DOMAIN, network_domains.c.name == name)
+    found: UUID | None = await c.scalar(statement)
+    return found
+
+
 async def _alike(c: ReadConnection, scope: Scope, table: Table, name: str, live: ColumnElement[bool]) -> str | None:
     own = table.c.name
     shapes = func.translate(func.replace(own, "m", "rn"), "01I", "Oll")

@@ -17,7 +17,7 @@ from periplus_hub.fleet import repository_domains as store
 from periplus_hub.fleet.model import JoinToken, Mode, NetworkDomain, Registration, State
 from periplus_hub.fleet.repository_changes import record_change, record_domain_change
 from periplus_hub.fleet.repository_enrolment import system_token_by_public_id
-from periplus_hub.fleet.repository_names import domain_alike
+from periplus_hub.fleet.repository_names import domain_alike, domain_called
 from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.db import WriteConnection
 from periplus_hub.kit.errors import Conflict, Invalid, NotFound
@@ -35,6 +35,15 @@ class Terms:
 
     cluster_name: str | None = None
     domain_id: UUID | None = None
+    auto_approve: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedTerms:
+    """The same as people write it: with the domain's name."""
+
+    cluster_name: str | None = None
+    domain: str | None = None
     auto_approve: bool = False
 
 
@@ -62,9 +71,7 @@ async def create_join_token(
     return NewJoinToken(token, minted.text)
 
 
-async def admit_join_token(
-    c: WriteConnection, scope: Scope, clock: Clock, text: str, *, cluster_name: str | None, auto_approve: bool
-) -> None:
+async def admit_join_token(c: WriteConnection, scope: Scope, clock: Clock, text: str, named: NamedTerms) -> None:
     """Know a token that was minted elsewhere. One whose public id is known already is left as it is."""
     public_id, secret = secrets.parse(text) or ("", "")
     if len(secret) < secrets.LEAST_SECRET:
@@ -74,8 +81,20 @@ async def admit_join_token(
         )
     if await system_token_by_public_id(c, public_id) is None:
         minted = secrets.Minted(text, public_id, secrets.sha256(secret))
-        terms = Terms(cluster_name=cluster_name, auto_approve=auto_approve)
+        domain = None if named.domain is None else await _domain_called(c, scope, named.domain)
+        terms = Terms(cluster_name=named.cluster_name, domain_id=domain, auto_approve=named.auto_approve)
         await _add_join_token(c, scope, clock, minted, terms)
+
+
+async def _domain_called(c: WriteConnection, scope: Scope, name: str) -> UUID:
+    found = await domain_called(c, scope, name)
+    if found is None:
+        raise NotFound(
+            f"there is no network domain {name!r} for a join token to name",
+            f"Start the hub once without this token, make the domain with 'periplus domains create {name}', and hand "
+            "the token over again.",
+        )
+    return found
 
 
 async def _add_join_token(

@@ -16,7 +16,7 @@ from periplus_hub.inventory import repository, repository_owners
 from periplus_hub.inventory.config import InventoryConfig
 from periplus_hub.inventory.graphql_objects import Endpoint, KubernetesNode, Namespace, Pod, Service, Workload
 from periplus_hub.inventory.graphql_texts import ClusterAlias
-from periplus_hub.inventory.model import InventoryFilter, Owner, Ownership, why_unknown
+from periplus_hub.inventory.model import InventoryFilter, Owner, Ownership, shown, why_unknown
 from periplus_hub.inventory.repository_graphql import LISTINGS
 from periplus_hub.inventory.repository_owners import MAX_OWNERS
 from periplus_hub.kit.db import ReadConnection
@@ -350,7 +350,7 @@ class InventoryQuery:
         context = info.context
         now = context.now
         if at is not None and at - now > _AHEAD:
-            text = f"{at.isoformat()} is in the future (it is {now.isoformat()}): nobody knows yet who will have {ip}"
+            text = f"{shown(at)} is in the future (it is {shown(now)}): nobody knows yet who will have {ip}"
             return AddressUnknown(reason=text)
         when = min(at or now, now)
         domain_id = None if domain is None else uuid_of(domain, "NetworkDomain")

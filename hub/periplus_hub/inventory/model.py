@@ -1,7 +1,7 @@
 """What a cluster contains, as values. Pure."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -105,13 +105,18 @@ class Ownership:
         return len(self.owners) > 1
 
 
+def shown(at: datetime) -> str:
+    """For a sentence, to the second."""
+    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
 def why_unknown(looked: str, at: datetime, now: datetime, first_at: datetime | None, *, kept_days: int) -> str:
     """Why nobody is named; not for the future.
 
     `looked` says what was looked for and where, `first_at` is when the first whole inventory was there. Those who gave
     up an address are kept for `kept_days`.
     """
-    asked = f"{looked} at {at.isoformat()}"
+    asked = f"{looked} at {shown(at)}"
     if first_at is None:
         return f"it is not known who had {asked}: no cluster told its inventory yet"
     if at < now - timedelta(days=kept_days):
@@ -120,7 +125,7 @@ def why_unknown(looked: str, at: datetime, now: datetime, first_at: datetime | N
             f" {kept_days} days are kept"
         )
     if at < first_at:
-        return f"it is not known who had {asked}: the first inventory is of {first_at.isoformat()}"
+        return f"it is not known who had {asked}: the first inventory is of {shown(first_at)}"
     return f"nothing known had {asked}"
 
 

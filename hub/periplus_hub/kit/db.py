@@ -148,6 +148,7 @@ class _Server:
     """What every `Database` on one server knows of it."""
 
     connector: Connector
+    was_reached: bool = False
     ran_out_of_room: bool = False
     said_at_s: float = float("-inf")
     engines: list[AsyncEngine] = field(default_factory=list)
@@ -252,10 +253,12 @@ class Database:
                 await connection.execute(first)
         except DATABASE_ERRORS as error:
             now_s = self.clock.monotonic_s()
-            if now_s - self._server.said_at_s >= _SAY_AGAIN_S:
+            # Whoever starts a hub is told by its composition what keeps it from a server that was never reached.
+            if self._server.was_reached and now_s - self._server.said_at_s >= _SAY_AGAIN_S:
                 self._server.said_at_s = now_s
                 _log.warning("database_not_reached", error=str(error) or type(error).__name__, remedy=_UNREACHED_REMEDY)
             raise Unavailable("the database cannot be reached", "Try again shortly, or see the hub's log.") from error
+        self._server.was_reached = True
         return connection
 
     @asynccontextmanager

@@ -5,20 +5,24 @@ hides all others. Here each has its share of the time, and the one that was righ
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import asyncpg
 
 from periplus_hub.kit.db_errors import DATABASE_ERRORS
+from periplus_hub.kit.errors import Refusal
 
 CONNECT_S: Final = 10.0
+_FILES: Final = frozenset({"sslrootcert", "sslcert", "sslkey", "sslcrl"})
 
 
 class Connector:
     """New connections to the database of a URL."""
 
     def __init__(self, dsn: str, timeout_s: float = CONNECT_S) -> None:
+        _refuse_unreadable_files(dsn)
         self._hosts = one_host_each(dsn)
         self._timeout_s = timeout_s
 
@@ -41,6 +45,20 @@ class Connector:
                 self._hosts.insert(0, host)
                 return connection
         raise AssertionError("unreachable: a URL has at least one host")
+
+
+def _refuse_unreadable_files(dsn: str) -> None:
+    """The driver would only say that there is no such file, as of a server's socket that is not there."""
+    for name, value in parse_qsl(urlsplit(dsn).query):
+        try:
+            if name in _FILES:
+                Path(value).read_bytes()
+        except OSError as error:
+            raise Refusal(
+                f"{name}={value} in the database's URL cannot be read: {error.strerror}",
+                "Correct the path in the URL, or the file's permissions.",
+                slug="database-url-file",
+            ) from error
 
 
 def one_host_each(dsn: str) -> list[str]:

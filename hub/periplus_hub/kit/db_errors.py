@@ -12,7 +12,8 @@ DATABASE_ERRORS: Final = (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceEr
 """What a statement may raise: SQLAlchemy's wrapping, the driver's own where it is used directly, or the network's."""
 
 _READ_ONLY: Final = "25006"
-_CONNECTION_CLASSES: Final = ("08", "57P", _READ_ONLY, "53300", "F0")
+_TOO_MANY: Final = "53300"
+_CONNECTION_CLASSES: Final = ("08", "57P", _READ_ONLY, _TOO_MANY, "F0")
 """SQLSTATE prefixes: connection errors, server going down or coming up, read-only (a demoted primary), too many
 connections, configuration file trouble while starting."""
 _CONTENTION: Final = ("40001", "40P01")
@@ -70,6 +71,16 @@ def is_connection_trouble(error: BaseException) -> bool:
     if any(isinstance(each, _NO_SUCH_SERVER) for each in _wrapped(error)):
         return True
     return any(state.startswith(_CONNECTION_CLASSES) for state in sqlstates(error))
+
+
+def is_no_primary(error: BaseException) -> bool:
+    """None of the servers takes writes."""
+    return is_read_only(error) or any(isinstance(each, _NO_SUCH_SERVER) for each in _wrapped(error))
+
+
+def is_out_of_connections(error: BaseException) -> bool:
+    """The server takes no more connections, at all or of this role."""
+    return any(state == _TOO_MANY for state in sqlstates(error))
 
 
 def is_read_only(error: BaseException) -> bool:

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from periplus_hub.api.cli import queries
+from periplus_hub.api.cli.arguments import range_of
 from periplus_hub.api.cli.connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
 from periplus_hub.api.cli.naming import choose
 from periplus_hub.api.cli.output import tell
@@ -51,9 +52,10 @@ def accept(
     token_file: TokenFileOption = None,
 ) -> None:
     """Say that an overlap is meant, for a time. It ends by itself, or when the overlap changes."""
+    meant = range_of(cidr)
     until = (SystemClock().now() + timedelta(days=days)).isoformat()
     with hub(url, token_file) as client:
-        data = client.ask(ACCEPT, {"cidr": cidr, "reason": reason, "until": until})
+        data = client.ask(ACCEPT, {"cidr": meant, "reason": reason, "until": until})
         result = queries.outcome(data, "acceptOverlap")
     tell(f"{result['cidr']} is accepted until {when(result['expiresAt'])} ({result['id']})")
 

@@ -1,10 +1,10 @@
 """`periplus address IP`: whose an address is, or was."""
 
-from datetime import datetime
 from typing import Annotated, Any, Final
 
 import typer
 
+from periplus_hub.api.cli.arguments import address_of, time_of
 from periplus_hub.api.cli.connection import JsonOption, TokenFileOption, UrlOption, hub
 from periplus_hub.api.cli.documents import document
 from periplus_hub.api.cli.exits import Exit, fail
@@ -44,7 +44,7 @@ def address(
     as_json: JsonOption = False,
 ) -> None:
     """Whose an address is, or was at a time. Several of equal rank are all named: nobody guesses."""
-    asked = {"ip": ip, "at": None if at is None else _time(at)}
+    asked = {"ip": address_of(ip), "at": None if at is None else time_of("--at", at)}
     with hub(url, token_file) as client:
         inside = None if domain is None else find_domain(client, domain)["id"]
         found = client.ask(OWNER, asked | {"domain": inside})["addressOwner"]
@@ -54,7 +54,7 @@ def address(
     elif owners:
         _print(found, owners)
     if not owners and not as_json:
-        fail(f"nobody is known to have {ip}: {found['reason']}", "See what is read with 'periplus clusters list'.")
+        fail(found["reason"], "See what is read with 'periplus clusters list'.")
     if not owners:
         raise typer.Exit(int(Exit.FAILED))
 
@@ -78,11 +78,3 @@ def _row(owner: dict[str, Any]) -> tuple[str, ...]:
         when(owner["validFrom"]),
         when(owner["validTo"], "now"),
     )
-
-
-def _time(text: str) -> str:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        fail(f"--at {text!r} is no time", "Give one like 2026-01-31T12:00:00Z.", Exit.USAGE)
-    return text if found.tzinfo else f"{found.isoformat()}Z"

@@ -15,13 +15,15 @@ _LOST: Final = "standard output is closed, and the secret is shown only once"
 
 
 @contextlib.contextmanager
-def handing_out(out: Path | None) -> Iterator[Callable[[str], None]]:
+def handing_out(out: Path | None, *, force: bool = False) -> Iterator[Callable[[str], None]]:
     """Where a secret goes. Its place is looked at before it is made: one that cannot be kept would be lost."""
     if out is None:
         if is_output_lost():
             fail(_LOST, "Let it go to a file, or a program that reads it.")
         yield _show
         return
+    if not force and os.path.lexists(out) and not out.is_dir():
+        fail(f"{out} is there already", "Give --out another file, or --force to replace it: what it held is lost.")
     temporary = out.with_name(f".{out.name}.{os.getpid()}")
     file = _private_file(temporary, out)
     try:

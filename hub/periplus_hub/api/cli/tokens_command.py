@@ -73,6 +73,7 @@ mutation RevokeApiToken($token: ID!) {
 
 RoleName = Literal["viewer", "analyst", "operator", "admin"]
 OutOption = Annotated[Path | None, typer.Option(help="Write it to this file (0600) instead of printing it.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Replace the file of --out when there is one.")]
 
 
 @join_tokens.command("create")
@@ -87,11 +88,12 @@ def create_join_token(
     ] = None,
     auto_approve: Annotated[bool, typer.Option(help="The cluster needs no approval by a person.")] = False,
     out: OutOption = None,
+    force: ForceOption = False,
     url: UrlOption = None,
     token_file: TokenFileOption = None,
 ) -> None:
     """Make a join token: single use, valid for one hour, shown once."""
-    with handing_out(out) as hand_out, hub(url, token_file) as client:
+    with handing_out(out, force=force) as hand_out, hub(url, token_file) as client:
         landing = None if domain is None else find_domain(client, domain)["id"]
         hand_out(queries.create_join_token(client, cluster_name, auto_approve=auto_approve, domain=landing))
 
@@ -146,11 +148,12 @@ def create_api_token(
         int | None, typer.Option(min=1, max=366, help="How long it lives, 1 to 366. Default: until it is revoked.")
     ] = None,
     out: OutOption = None,
+    force: ForceOption = False,
     url: UrlOption = None,
     token_file: TokenFileOption = None,
 ) -> None:
     """Make an API token, shown once."""
-    with handing_out(out) as hand_out, hub(url, token_file) as client:
+    with handing_out(out, force=force) as hand_out, hub(url, token_file) as client:
         variables = {"name": name, "role": role.upper(), "days": days}
         hand_out(str(queries.outcome(client.ask(CREATE, variables), "createApiToken")["token"]))
 

@@ -1,0 +1,40 @@
+"""What a person types for an address, a range or a time, looked at before the hub is asked: that answers in GraphQL."""
+
+from datetime import UTC, datetime
+from ipaddress import ip_address, ip_network
+from typing import NoReturn
+
+from periplus_hub.api.cli.exits import Exit, fail
+
+
+def address_of(text: str) -> str:
+    """An IP address; leaves for anything else."""
+    if "%" in text:
+        _no(text, "is of one interface (%)", "Give an address that means the same everywhere, like 10.1.2.3.")
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        _no(text, "is no IP address", "Give one like 10.1.2.3 or fd00::1.")
+
+
+def range_of(text: str) -> str:
+    """A CIDR; leaves for anything else."""
+    try:
+        return str(ip_network(text))
+    except ValueError as error:
+        if "host bits set" in str(error):
+            _no(text, "is an address in a range", f"Do you mean {ip_network(text, strict=False)}?")
+        _no(text, "is no range of addresses", "Give one like 10.0.0.0/16 or fd00::/48.")
+
+
+def time_of(option: str, text: str) -> str:
+    """An instant, UTC unless it says; leaves for anything else."""
+    try:
+        found = datetime.fromisoformat(text)
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
+    except (ValueError, OverflowError):
+        fail(f"{option} {text!r} is no time", "Give one like 2026-01-31T12:00:00Z.", Exit.USAGE)
+
+
+def _no(text: str, why: str, remedy: str) -> NoReturn:
+    fail(f"{text!r} {why}", remedy, Exit.USAGE)
