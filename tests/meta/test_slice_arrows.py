@@ -25,6 +25,20 @@ def test_an_import_uphill_is_found(file: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("file", "text"),
     [
+        ("ipam/repository", "from periplus_hub.addresses.overlaps.service_members import members"),
+        ("overlaps/engine/register", "from periplus_hub.addresses.overlaps import repository_groups"),
+        ("overlaps/engine/service_x/a", "import periplus_hub.addresses.overlaps.tables"),
+        ("overlaps/model", "from periplus_hub.addresses.overlaps.engine import severity"),
+        ("overlaps/jobs", "from periplus_hub.addresses.ipam.graphql_types import Pool"),
+    ],
+)
+def test_packages_of_a_slice_stand_on_the_same_floors(file: str, text: str) -> None:
+    assert len(list(uphill_imports(parse(text, f"hub/periplus_hub/addresses/{file}.py")))) == 1
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
         ("service_enrolment", "from periplus_hub.fleet.repository_domains import by_ids"),
         ("service", "from periplus_hub.fleet import service_enrolment, model"),
         ("model", "from periplus_hub.fleet import config"),

@@ -52,6 +52,7 @@ def test_types_other_functions_and_prose_are_fine(text: str) -> None:
         "hub/periplus_hub/fleet/repository.py",
         "hub/periplus_hub/fleet/repository_domains.py",
         "hub/periplus_hub/inventory/repository/pods.py",
+        "hub/periplus_hub/addresses/overlaps/repository_groups.py",
         "hub/periplus_hub/fleet/tables.py",
         "hub/periplus_hub/kit/db.py",
         "hub/periplus_hub/access/scope.py",
@@ -59,3 +60,9 @@ def test_types_other_functions_and_prose_are_fine(text: str) -> None:
 )
 def test_where_sql_belongs_it_may_stand(path: str) -> None:
     assert list(sql_outside_repositories(parse("from sqlalchemy import select", path))) == []
+
+
+@pytest.mark.parametrize("path", ["fleet/engine/tables.py", "fleet/service/repository.py", "fleet/tabular.py"])
+def test_a_folder_or_a_name_that_looks_like_it_is_no_way_out(path: str) -> None:
+    found = list(sql_outside_repositories(parse("from sqlalchemy import select", f"hub/periplus_hub/{path}")))
+    assert len(found) == 1

@@ -48,7 +48,9 @@ def test_a_missing_or_misplaced_scope_is_found(text: str) -> None:
     assert len(list(unscoped(parse(text, REPOSITORY)))) == 1
 
 
-@pytest.mark.parametrize("name", ["repository.py", "repository_domains.py", "repository/domains.py"])
+@pytest.mark.parametrize(
+    "name", ["repository.py", "repository_domains.py", "repository/domains.py", "placement/repository/a/b.py"]
+)
 def test_repositories_may_be_split(name: str) -> None:
     assert len(list(unscoped(parse("def all(): ...", f"hub/periplus_hub/fleet/{name}")))) == 1
 

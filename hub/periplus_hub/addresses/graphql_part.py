@@ -6,12 +6,13 @@ from typing import Any, Final
 import strawberry
 
 from periplus_hub.access.scope import Scope
-from periplus_hub.addresses.graphql import AddressesQuery, ClusterAddresses
 from periplus_hub.addresses.ipam import repository_graphql as ipam
+from periplus_hub.addresses.ipam.graphql import ClusterAllocations, IpamQuery
 from periplus_hub.addresses.ipam.graphql_knowledge import ClusterKnowledge
 from periplus_hub.addresses.ipam.graphql_types import Allocation, Pool
 from periplus_hub.addresses.overlaps import repository_acceptances
-from periplus_hub.addresses.overlaps.graphql_mutations import AddressesMutation
+from periplus_hub.addresses.overlaps.graphql import ClusterOverlaps, OverlapsQuery
+from periplus_hub.addresses.overlaps.graphql_acceptances import AcceptancesMutation, AcceptancesQuery
 from periplus_hub.addresses.overlaps.graphql_types import OverlapAcceptance, OverlapGroup
 from periplus_hub.addresses.overlaps.repository_groups import group_rows
 from periplus_hub.addresses.overlaps.service_register import TOPIC
@@ -38,9 +39,9 @@ async def _overlaps_changed(_context: Context[Scope], payload: Mapping[str, Any]
 
 
 PART: Final = Part(
-    queries=[AddressesQuery],
-    mutations=[AddressesMutation],
-    extensions={Cluster: [ClusterAddresses, ClusterKnowledge]},
+    queries=[OverlapsQuery, IpamQuery, AcceptancesQuery],
+    mutations=[AcceptancesMutation],
+    extensions={Cluster: [ClusterAllocations, ClusterOverlaps, ClusterKnowledge]},
     finders={
         OverlapAcceptance: by_uuid(repository_acceptances.acceptance_rows),
         Allocation: by_parts(ipam.allocation_row),

@@ -4,29 +4,21 @@ import ast
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from tests.meta.gates.floors import FLOORS, floor_in, floor_of
 from tests.meta.gates.source import Module, Violation
-
-# A package imports only from ranks at or below its own; siblings of one word may use each other.
-_RANKS = {"model": 0, "tables": 1, "repository": 2, "service": 3, "jobs": 4, "routes": 4, "graphql": 4}
 
 
 def uphill_imports(module: Module) -> Iterator[Violation]:
-    """Imports inside one slice that go from a lower file to a higher one, or between its edges."""
-    parts = PurePosixPath(module.path).with_suffix("").parts
-    if parts[:2] != ("hub", "periplus_hub") or len(parts) < 4:
+    """Imports inside one slice, its packages included, that go from a lower floor to a higher one, or between edges."""
+    own = floor_of(module.path)
+    if own is None:
         return
-    package, own = f"periplus_hub.{parts[2]}", _word(parts[3])
-    if own not in _RANKS:
-        return
+    slice_ = PurePosixPath(module.path).parts[2]
     for line, target in _imports(module.tree):
-        inner = target.removeprefix(f"{package}.") if target.startswith(f"{package}.") else ""
-        other = _word(inner.partition(".")[0])
-        if other in _RANKS and other != own and _RANKS[other] >= _RANKS[own]:
+        names = tuple(target.split("."))
+        other = floor_in(names[2:]) if names[:2] == ("periplus_hub", slice_) else None
+        if other is not None and other != own and FLOORS[other] >= FLOORS[own]:
             yield Violation(module.path, line, f"{own} must not import {target}: {other} stands above or beside it")
-
-
-def _word(name: str) -> str:
-    return name.partition("_")[0]
 
 
 def _imports(tree: ast.Module) -> Iterator[tuple[int, str]]:

@@ -5,17 +5,12 @@ import re
 from collections.abc import Iterator
 from fnmatch import fnmatch
 
+from tests.meta.gates.floors import floor_of
 from tests.meta.gates.names import imported_names
 from tests.meta.gates.source import Module, Violation
 
-_ALLOWED = (
-    "hub/periplus_hub/*/repository*.py",
-    "hub/periplus_hub/*/repository/*.py",
-    "hub/periplus_hub/*/tables*.py",
-    "hub/periplus_hub/*/queries/*.py",
-    "hub/periplus_hub/kit/*",
-    "hub/periplus_hub/access/scope.py",
-)
+_FLOORS = {"repository", "tables"}
+_BESIDE = ("hub/periplus_hub/kit/*", "hub/periplus_hub/access/scope.py")
 _BUILDERS = {"delete", "exists", "insert", "literal_column", "select", "text", "union", "union_all", "update"}
 _STATEMENT = re.compile(
     r"(--[^\n]*\n|/\*.*?\*/|\s)*(SELECT\s+\S+.*\sFROM\s|SELECT\s+\w+\(|INSERT\s+INTO\s|UPDATE\s+\w+\s+(AS\s+\w+\s+)?SET\s"
@@ -28,7 +23,7 @@ _RUNNERS = {"execute", "executemany", "fetch", "fetchrow", "fetchval", "prepare"
 
 def sql_outside_repositories(module: Module) -> Iterator[Violation]:
     """Imported statement builders, and statements written as text."""
-    if any(fnmatch(module.path, pattern) for pattern in _ALLOWED):
+    if floor_of(module.path) in _FLOORS or any(fnmatch(module.path, pattern) for pattern in _BESIDE):
         return
     origins = imported_names(module.tree)
     for local, origin in origins.items():

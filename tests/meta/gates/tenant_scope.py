@@ -2,9 +2,9 @@
 
 import ast
 from collections.abc import Iterator
-from pathlib import PurePosixPath
 from typing import TypeGuard
 
+from tests.meta.gates.floors import floor_of
 from tests.meta.gates.source import FunctionNode, Module, Violation, positional
 
 _CONNECTIONS = {"Raw", "ReadConnection", "WriteConnection"}
@@ -17,7 +17,7 @@ def unscoped(module: Module) -> Iterator[Violation]:
 
     Methods of a class that was built with a Scope are scoped already.
     """
-    if not is_repository(module.path):
+    if floor_of(module.path) != "repository":
         return
     for node in _public_functions(module.tree.body):
         parameters = positional(node)
@@ -57,12 +57,6 @@ def _uses(function: FunctionNode, name: str) -> bool:
     if all(isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant) for each in function.body):
         return True  # a protocol's method
     return any(isinstance(node, ast.Name) and node.id == name for each in function.body for node in ast.walk(each))
-
-
-def is_repository(path: str) -> bool:
-    """`<slice>/repository.py`, `<slice>/repository_<part>.py` and `<slice>/repository/<part>.py`."""
-    file = PurePosixPath(path)
-    return file.name.startswith("repository") or file.parent.name == "repository"
 
 
 def _public_functions(body: list[ast.stmt]) -> Iterator[FunctionNode]:

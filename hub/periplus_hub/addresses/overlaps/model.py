@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from periplus_hub.addresses.free.engine.planner import FreeRange
+from periplus_hub.addresses.free.model import FreeRange
 from periplus_hub.addresses.ipam.model import AllocationKind
 
 MAX_ACCEPTANCE: Final = timedelta(days=731)

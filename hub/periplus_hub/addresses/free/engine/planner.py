@@ -5,11 +5,11 @@ both families, and everything is a few passes over sorted columns.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
+from periplus_hub.addresses.free.model import FreeRange
 from periplus_hub.addresses.prefixes.columns import U64
 from periplus_hub.addresses.prefixes.prefix import IPV4, IPV6, Prefix, parse
 from periplus_hub.addresses.prefixes.sorted_prefixes import KeyColumns
@@ -92,14 +92,6 @@ class FreeSpace:
 def space_of(free: Prefix) -> Prefix:
     """The private space a free range is in."""
     return next(space for space in SPACES[free.family] if space.covers(free))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FreeRange:
-    """A range of the group's size that no known allocation touches; `cidr` None when the private space is full."""
-
-    cidr: str | None
-    within: str
 
 
 def suggestions(root: Prefix, space: FreeSpace) -> tuple[FreeRange, ...]:

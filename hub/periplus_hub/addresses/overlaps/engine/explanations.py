@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 from typing import Final
 
-from periplus_hub.addresses.free.engine.planner import FreeRange
+from periplus_hub.addresses.free.model import FreeRange
 from periplus_hub.addresses.ipam.model import AllocationKind
 from periplus_hub.addresses.overlaps.model import Explanation, NamedClusters, Outgrown, Relation, Severity, WorstPairs
 

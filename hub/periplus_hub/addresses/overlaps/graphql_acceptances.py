@@ -1,4 +1,4 @@
-"""What people do about overlaps."""
+"""Overlaps that people accept: what they do, and what was done."""
 
 from datetime import datetime
 from typing import Annotated
@@ -11,7 +11,10 @@ from periplus_hub.access.scope import Permission
 from periplus_hub.addresses.overlaps import repository_acceptances, service_acceptances
 from periplus_hub.addresses.overlaps.graphql_types import OverlapAcceptance
 from periplus_hub.kit.graphql import from_row, uuid_of
+from periplus_hub.kit.graphql_prices import paged
 from periplus_hub.kit.graphql_scalars import Cidr
+from periplus_hub.kit.graphql_types import After, Before, Connection, First, Last, Pages
+from periplus_hub.kit.windows import window_of
 
 
 @strawberry.input(description="Which overlap is meant, and why.")
@@ -28,8 +31,8 @@ class AcceptOverlapInput:
 
 
 @strawberry.type
-class AddressesMutation:
-    """Mutations of this slice."""
+class AcceptancesMutation:
+    """Mutations about acceptances."""
 
     @mutation(
         Permission.OVERLAPS_ACCEPT,
@@ -65,3 +68,17 @@ class AddressesMutation:
         async with context.write() as c:
             await service_acceptances.withdraw_acceptance(c, context.scope, identity, context.clock.now())
             return from_row(OverlapAcceptance, await repository_acceptances.acceptance_row(c, context.scope, identity))
+
+
+@strawberry.type
+class AcceptancesQuery:
+    """Root fields about acceptances."""
+
+    @strawberry.field(description="Acceptances of overlaps, newest first, ended ones too.", directives=paged())
+    async def overlap_acceptances(
+        self, info: Info, *, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[OverlapAcceptance]:
+        """Who said which overlap is meant."""
+        return Connection(
+            pages=Pages(info.context, repository_acceptances.ACCEPTANCES, None, window_of(first, after, last, before))
+        )

@@ -8,11 +8,8 @@ from uuid import UUID
 import strawberry
 
 from periplus_hub.access.graphql import Info
-from periplus_hub.addresses.ipam import repository_graphql as ipam
-from periplus_hub.addresses.ipam.graphql_orders import PoolOrder
-from periplus_hub.addresses.ipam.graphql_types import Allocation, Pool
-from periplus_hub.addresses.ipam.model import AllocationFilter, AllocationKind
-from periplus_hub.addresses.overlaps import repository_acceptances, repository_groups
+from periplus_hub.addresses.ipam.graphql_arguments import ClusterFilterArgument, Family, Within, family_of
+from periplus_hub.addresses.overlaps import repository_groups
 from periplus_hub.addresses.overlaps.engine.what_if import Key
 from periplus_hub.addresses.overlaps.graphql_orders import OverlapGroupOrder
 from periplus_hub.addresses.overlaps.graphql_pages import JoinedPages, ReadPages
@@ -27,32 +24,17 @@ from periplus_hub.addresses.overlaps.graphql_register import (
     register_of,
     state_of,
 )
-from periplus_hub.addresses.overlaps.graphql_types import OverlapAcceptance, OverlapGroup, Severities
+from periplus_hub.addresses.overlaps.graphql_types import OverlapGroup, Severities
 from periplus_hub.addresses.overlaps.model import GroupFilter, JoinedGroup, RegisterState, Severity
 from periplus_hub.addresses.overlaps.repository_groups import GroupAsk
 from periplus_hub.addresses.overlaps.service_pairs import PairAsk
 from periplus_hub.addresses.overlaps.service_what_if import JoinAsk, place
-from periplus_hub.addresses.prefixes.prefix import FAMILY_BITS
 from periplus_hub.kit.errors import Invalid
 from periplus_hub.kit.graphql import uuid_of
 from periplus_hub.kit.graphql_prices import Cost, ListSize, paged
-from periplus_hub.kit.graphql_scalars import Cidr
-from periplus_hub.kit.graphql_types import After, Before, Connection, Edge, First, Last, PageInfo, Pages, order_of
+from periplus_hub.kit.graphql_types import After, Before, Connection, Edge, First, Last, PageInfo, order_of
 from periplus_hub.kit.keyset import Slice
 from periplus_hub.kit.windows import window_of
-
-ClusterFilterArgument = Annotated[
-    strawberry.ID | None, strawberry.argument(description="Only what concerns this cluster.")
-]
-Family = Annotated[int | None, strawberry.argument(description="Only this family: 4 or 6.")]
-Within = Annotated[Cidr | None, strawberry.argument(description="Only what lies inside or around this range.")]
-Kinds = Annotated[list[AllocationKind] | None, strawberry.argument(description="Only these kinds.")]
-
-
-def _family(asked: int | None) -> int | None:
-    if asked not in {None, *FAMILY_BITS}:
-        raise Invalid(f"family is {asked}", "Give 4 or 6, or leave it out for both.")
-    return asked
 
 
 @strawberry.type(description="A page of overlap groups, worst first.")
@@ -146,48 +128,10 @@ class ClusterOverlapGroupConnection:
 
 
 @strawberry.type
-class ClusterAddresses:
+class ClusterOverlaps:
     """Fields this slice adds to Cluster."""
 
     registration_id: strawberry.Private[UUID]
-
-    @strawberry.field(description="The CIDRs it uses, by address.", directives=paged(50, 10_000))
-    async def allocations(
-        self,
-        info: Info,
-        *,
-        first: First = None,
-        after: After = None,
-        last: Last = None,
-        before: Before = None,
-        kinds: Kinds = None,
-        family: Family = None,
-    ) -> Connection[Allocation]:
-        """While it is active."""
-        asked = AllocationFilter(kinds=tuple(kinds or ()), family=_family(family))
-        pages = Pages(
-            info.context,
-            ipam.ALLOCATIONS,
-            self.registration_id,
-            window_of(first, after, last, before),
-            asked,
-        )
-        return Connection(pages=pages)
-
-    @strawberry.field(description="The pools its addresses come from.", directives=paged(50, 10_000))
-    async def pools(
-        self, info: Info, *, first: First = None, after: After = None, last: Last = None, before: Before = None
-    ) -> Connection[Pool]:
-        """By provider and name."""
-        return Connection(
-            pages=Pages(
-                info.context,
-                ipam.POOLS,
-                self.registration_id,
-                window_of(first, after, last, before),
-                None,
-            )
-        )
 
     @strawberry.field(
         description="The overlap groups it is in, those that hurt it most first; severities are its own in the group. "
@@ -213,8 +157,8 @@ class ClusterAddresses:
 
 
 @strawberry.type
-class AddressesQuery:
-    """Root fields of this slice."""
+class OverlapsQuery:
+    """Root fields about overlaps."""
 
     @strawberry.field(
         description="Where owners of addresses collide, worst first. Null with the error not-computed while nobody "
@@ -253,7 +197,7 @@ class AddressesQuery:
             severities=tuple(severities or ()),
             registration_ids=() if cluster is None else (uuid_of(cluster, "Cluster"),),
             domain_ids=() if domain is None else (uuid_of(domain, "NetworkDomain"),),
-            family=_family(family),
+            family=family_of(family),
             within=within,
         )
         window = window_of(first, after, last, before)
@@ -297,57 +241,3 @@ class AddressesQuery:
     async def overlap_register(self, info: Info) -> OverlapRegister:
         """The register's revision."""
         return await register_of(info.context)
-
-    @strawberry.field(description="CIDRs in use by active clusters, by address.", directives=paged(50, 10_000))
-    async def allocations(
-        self,
-        info: Info,
-        *,
-        first: First = None,
-        after: After = None,
-        last: Last = None,
-        before: Before = None,
-        cluster: ClusterFilterArgument = None,
-        kinds: Kinds = None,
-        family: Family = None,
-        within: Within = None,
-    ) -> Connection[Allocation]:
-        """Parents before children."""
-        asked = AllocationFilter(
-            registration_ids=() if cluster is None else (uuid_of(cluster, "Cluster"),),
-            kinds=tuple(kinds or ()),
-            family=_family(family),
-            within=within,
-        )
-        return Connection(
-            pages=Pages(info.context, ipam.ALLOCATIONS, None, window_of(first, after, last, before), asked)
-        )
-
-    @strawberry.field(description="Pools of addresses, by cluster.", directives=paged(50, 10_000))
-    async def pools(
-        self,
-        info: Info,
-        *,
-        first: First = None,
-        after: After = None,
-        last: Last = None,
-        before: Before = None,
-        cluster: ClusterFilterArgument = None,
-        order_by: Annotated[
-            PoolOrder | None, strawberry.argument(description="In which order; null is by cluster.")
-        ] = None,
-    ) -> Connection[Pool]:
-        """Latest samples."""
-        asked = None if cluster is None else (uuid_of(cluster, "Cluster"),)
-        order = order_of(order_by)
-        listing = ipam.POOLS if order is None else ipam.POOL_ORDERS[order]
-        return Connection(pages=Pages(info.context, listing, None, window_of(first, after, last, before), asked))
-
-    @strawberry.field(description="Acceptances of overlaps, newest first, ended ones too.", directives=paged())
-    async def overlap_acceptances(
-        self, info: Info, *, first: First = None, after: After = None, last: Last = None, before: Before = None
-    ) -> Connection[OverlapAcceptance]:
-        """Who said which overlap is meant."""
-        return Connection(
-            pages=Pages(info.context, repository_acceptances.ACCEPTANCES, None, window_of(first, after, last, before))
-        )
