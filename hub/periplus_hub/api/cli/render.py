@@ -118,7 +118,7 @@ def _print_severity(severity: Severity, alike: list[tuple[GroupLine, tuple[str, 
         _print_group(group, cidrs, shared, console)
     if shared:
         console.print(Text("For all of these:", style="green"))
-        for text in shared:
+        for text in _as_list(shared):
             print_labelled(Text("    • ", style="green"), Text(text), console)
 
 
@@ -126,6 +126,13 @@ def _shared_remedies(groups: Sequence[GroupLine]) -> tuple[str, ...]:
     if len(groups) < 2:  # noqa: PLR2004 - nothing to share
         return ()
     return tuple(text for text in groups[0].remedies if all(text in group.remedies for group in groups))
+
+
+def _as_list(remedies: Sequence[str]) -> Iterator[str]:
+    """An "Or" at the beginning would refer to what is said elsewhere."""
+    for number, text in enumerate(remedies):
+        alone = text.removeprefix("Or ") if number == 0 else text
+        yield f"{alone[:1].upper()}{alone[1:]}"
 
 
 def _print_group(group: GroupLine, cidrs: tuple[str, ...], shared: tuple[str, ...], console: Console) -> None:
@@ -143,7 +150,8 @@ def _print_group(group: GroupLine, cidrs: tuple[str, ...], shared: tuple[str, ..
     if group.severity is not Severity.INTENDED:
         label = "breaks" if group.severity is Severity.CONFLICT else "would break"
         items += [(label, "red", text) for text in group.breaks]
-    items += [("do", "green", text) for text in group.remedies if text not in shared]
+    own = [text for text in group.remedies if text not in shared]
+    items += [("do", "green", text) for text in _as_list(own)]
     if group.severity is not Severity.INTENDED and len(cidrs) == 1:
         items += [("free", "green", free) for free in group.free_ranges]
     milder = list(Severity)[group.severity.rank + 1 :]

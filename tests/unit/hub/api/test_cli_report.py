@@ -220,3 +220,20 @@ def test_one_cluster_is_no_plural_and_none_has_no_table() -> None:
     nothing = printed(Report(clusters=(), groups=()))
     assert "CLUSTER" not in nothing
     assert "0 of 0 clusters complete · nothing to compare yet" in nothing
+
+
+def test_no_list_of_remedies_begins_with_or() -> None:
+    own = {"pod": ("Renumber a.",), "service": ("Or renumber b.", "Or rebuild b.")}
+    groups = tuple(
+        replace(
+            group("10.1.0.0/16", Severity.CONFLICT, "a", "b", kind=kind),
+            remedies=(*first, "Or connect them through NAT.", "Accept it."),
+        )
+        for kind, first in own.items()
+    )
+    text = printed(Report(clusters=(cluster("a"), cluster("b")), groups=groups))
+    assert "Renumber b." in text
+    assert "Or renumber b." not in text
+    assert "Or rebuild b." in text
+    assert "• Connect them through NAT." in text
+    assert "• Accept it." in text
