@@ -53,11 +53,6 @@ def _plain(annotation: object) -> str:
     return _WORDS.get(annotation) or str(getattr(annotation, "__name__", annotation))
 
 
-def optional(annotation: object) -> bool:
-    """Whether None is one of its values."""
-    return type(None) in get_args(annotation)
-
-
 def struct_section(struct: Struct, level: int = 3) -> str:
     """A msgspec struct: its docstring and one row per field."""
     docs = attribute_docs(module_of(struct))

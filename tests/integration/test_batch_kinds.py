@@ -16,7 +16,6 @@ from periplus_hub.ingest.appliers import Applier
 from periplus_hub.ingest.config import IngestConfig
 from periplus_hub.ingest.kinds import ORDERS
 from periplus_hub.ingest.model import DecodedBatch
-from periplus_hub.ingest.repository import completeness
 from periplus_hub.ingest.service import Intake
 from periplus_hub.ingest.service_order import Order
 from periplus_hub.inventory.service import InventoryApplier
@@ -24,6 +23,7 @@ from periplus_hub.kit.db import Database, WriteConnection
 
 from tests.support.batches import EPOCH, Spoke, pod, section
 from tests.support.clock import START
+from tests.support.completeness import completeness
 from tests.support.spokes_door import Door, open_door
 
 ALARMS = Table("alarms", (Column("message", UTF8, nullable=False),))
@@ -86,10 +86,8 @@ async def test_rows_that_break_the_contract_are_set_aside_and_all_is_counted(
     member = await door.member(tenant)
     answer = await member.send(alarm(Spoke(member.registration), "fire", None))
     assert (answer.rejected, alarms.messages) == ({"missing_value": 1}, ["fire"])
-    async with door.db.read(tenant) as c:
-        start = START.replace(minute=0)
-        hours = await completeness(c, tenant, [member.registration], start, start + timedelta(hours=1))
-    assert [(each.kind, each.settled, each.rejected) for each in hours[member.registration]] == [("events", 2, 1)]
+    hours = await completeness(door.db, tenant, member.registration)
+    assert [(each.kind, each.settled, each.rejected) for each in hours] == [("events", 2, 1)]
 
 
 async def test_a_batch_of_the_future_is_set_aside_whole(door: Door, tenant: Scope, alarms: Alarms) -> None:

@@ -1,19 +1,17 @@
 """collected = settled + queued + folded + dropped, per registration, kind and hour, exact."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
 
 import pytest
 
 from periplus_contract.outcomes import Outcome
 from periplus_contract.tables import Kind
 from periplus_hub.access.scope import Scope
-from periplus_hub.ingest.model import Completeness
-from periplus_hub.ingest.repository import completeness
 from periplus_hub.kit.db import Database
 
 from tests.support.batches import Spoke, pod
 from tests.support.clock import START
+from tests.support.completeness import Hour, completeness
 from tests.support.spokes_door import Door, Member, open_door
 
 HOUR_S = int(START.timestamp()) // 3600 * 3600
@@ -26,11 +24,8 @@ async def door(db: Database) -> AsyncIterator[Door]:
     opened.intake.close()
 
 
-async def read(door: Door, scope: Scope, member: Member) -> dict[str, Completeness]:
-    ids = [member.registration]
-    async with door.db.read(scope) as c:
-        found = await completeness(c, scope, ids, START - timedelta(hours=1), START + timedelta(hours=1))
-    return {each.kind: each for each in found[member.registration]}
+async def read(door: Door, scope: Scope, member: Member) -> dict[str, Hour]:
+    return {each.kind: each for each in await completeness(door.db, scope, member.registration)}
 
 
 def outcome(kind: Kind = Kind.INVENTORY, **counts: object) -> Outcome:

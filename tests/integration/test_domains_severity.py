@@ -192,7 +192,7 @@ async def test_an_acceptance_can_be_withdrawn_once(two: Fleet) -> None:
         )
     async with two.db.write(two.scope) as c:
         withdrawn = await service_acceptances.withdraw_acceptance(c, two.scope, accepted.id, START)
-    assert not withdrawn.in_force(START)
+    assert withdrawn.withdrawn_at == START
     assert await two.groups(severities=(Severity.INTENDED,)) == []
     async with two.db.write(two.scope) as c:
         with pytest.raises(Conflict):

@@ -15,13 +15,13 @@ from periplus_contract.tables import Kind
 from periplus_hub.access.scope import Scope
 from periplus_hub.ingest.config import IngestConfig
 from periplus_hub.ingest.model import Committed
-from periplus_hub.ingest.repository import completeness
 from periplus_hub.inventory.model import InventoryFilter
 from periplus_hub.inventory.repository import counts_by_registration
 from periplus_hub.kit.db import Database
 
 from tests.support.batches import Spoke, gone, pod, service
 from tests.support.clock import START, FakeClock
+from tests.support.completeness import completeness
 from tests.support.listed import PodRow, listed_pods
 from tests.support.spokes_door import Door, Member, RefusedByHubError, open_door, read
 
@@ -60,7 +60,7 @@ async def state(door: Door, scope: Scope, member: Member) -> tuple[object, ...]:
     async with door.db.read(scope) as c:
         live = await listed_pods(c, scope, only)
         counts = (await counts_by_registration(c, scope, ids))[member.registration]
-        sums = (await completeness(c, scope, ids, START - timedelta(days=1), START + timedelta(days=1)))[ids[0]]
+    sums = await completeness(door.db, scope, member.registration)
     assert counts.pods == len(live)
     return [told(each) for each in live], counts.services, [(each.collected, each.settled) for each in sums]
 

@@ -17,7 +17,6 @@ from periplus_hub.api.config import HubConfig
 from periplus_hub.fleet.jobs import ClusterRule, RetentionJob
 from periplus_hub.fleet.repository import registrations_by_ids
 from periplus_hub.fleet.service import create_domain, move_clusters, revoke
-from periplus_hub.ingest.repository import completeness
 from periplus_hub.ingest.repository_retention import records_before
 from periplus_hub.inventory.config import InventoryConfig
 from periplus_hub.inventory.model import InventoryFilter
@@ -27,6 +26,7 @@ from periplus_hub.kit.purge import Stale
 from tests.meta.gates.source import ROOT
 from tests.support.batches import Spoke, pod
 from tests.support.clock import START, FakeClock
+from tests.support.completeness import completeness
 from tests.support.graphql_hub import door as people_door
 from tests.support.graphql_hub import token_for
 from tests.support.hub_db import all_tables
@@ -53,9 +53,8 @@ async def everything(door: Door, scope: Scope) -> tuple[set[str], int]:
     """Uids of all pods, gone ones too, and hours of accounting."""
     async with door.db.read(scope) as c:
         pods = await listed_pods(c, scope, InventoryFilter(include_gone=True))
-        ids = [pods[0].registration_id]
-        hours = await completeness(c, scope, ids, START - timedelta(days=1), START + timedelta(days=90))
-    return {each.uid for each in pods}, len(hours.get(ids[0], []))
+    hours = await completeness(door.db, scope, pods[0].registration_id)
+    return {each.uid for each in pods}, len(hours)
 
 
 async def test_what_is_old_is_forgotten_and_what_lives_stays(door: Door, tenant: Scope, clock: FakeClock) -> None:

@@ -22,7 +22,7 @@ from periplus_hub.addresses.overlaps.model import RegisterState, Severity
 from periplus_hub.addresses.overlaps.repository_groups import severity_counts
 from periplus_hub.addresses.overlaps.repository_register import register_state
 from periplus_hub.findings.model import FindingSeverity, FindingState
-from periplus_hub.findings.repository_counts import live_counts
+from periplus_hub.findings.repository import live_counts
 from periplus_hub.fleet.model import Registration, State
 from periplus_hub.fleet.repository import all_registrations
 from periplus_hub.kit.db import Database, ReadConnection

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from itertools import product
 from typing import Any, Final
 from uuid import UUID
 
@@ -11,12 +12,13 @@ from periplus_hub.access.scope import Scope, insert_owned, owned
 from periplus_hub.findings import tables
 from periplus_hub.findings.model import Finding, FindingSeverity, FindingState
 from periplus_hub.kit.arrays import one_of
-from periplus_hub.kit.db import WriteConnection, lock_number
+from periplus_hub.kit.db import ReadConnection, WriteConnection, lock_number
 from periplus_hub.kit.purge import Stale
 
 _TABLE: Final = tables.findings
 _COLUMNS: Final = tuple(_TABLE.c[name] for name in Finding.__dataclass_fields__)
 _LIVE: Final = _TABLE.c.state != FindingState.RESOLVED.value
+_GOING_ON: Final = (FindingState.OPEN, FindingState.ACKNOWLEDGED)
 _CONTENT: Final = (
     *("severity", "state", "title", "why", "what_to_do", "evidence"),
     *("registration_id", "registration_ids", "overlap_group_id"),
@@ -40,6 +42,16 @@ async def locked_live(c: WriteConnection, scope: Scope, detector: str) -> dict[s
     await c.execute(select(func.pg_advisory_xact_lock(lock_number(f"findings {scope.tenant_id} {detector}"))))
     rows = await c.rows(_readable(scope).where(_LIVE, _TABLE.c.detector == detector).with_for_update())
     return {row.fingerprint: _finding(row) for row in rows}
+
+
+async def live_counts(c: ReadConnection, scope: Scope) -> dict[tuple[FindingState, FindingSeverity], int]:
+    """Findings that go on; 0 for those without."""
+    kind = (_TABLE.c.state, _TABLE.c.severity)
+    live = _TABLE.c.state.in_([each.value for each in _GOING_ON])  # two ranges of an index; "not resolved" is none
+    asked = select(*kind, func.count().label("findings")).where(owned(scope, _TABLE), live).group_by(*kind)
+    found = {(row.state, row.severity): int(row.findings) for row in await c.rows(asked)}
+    every = product(_GOING_ON, FindingSeverity)
+    return {(state, severity): found.get((state.value, severity.value), 0) for state, severity in every}
 
 
 async def locked_finding(c: WriteConnection, scope: Scope, finding_id: UUID) -> Finding | None:

@@ -44,6 +44,24 @@ async def lock_domain(c: WriteConnection, scope: Scope, domain_id: UUID) -> Row[
     return await c.one_or_none(statement.with_for_update())
 
 
+async def domain_before(c: ReadConnection, scope: Scope, name: str) -> Row[Any] | None:
+    """The domain of the last revoked cluster of this name, with that cluster's uid; None when it had only its own."""
+    mine = registrations.c.domain_id == network_domains.c.id
+    statement = (
+        select(network_domains.c.id, network_domains.c.name, network_domains.c.ended_at, registrations.c.cluster_uid)
+        .join(registrations, mine & owned(scope, registrations))
+        .where(
+            owned(scope, network_domains),
+            registrations.c.name == name,
+            registrations.c.state == State.REVOKED.value,
+            ~network_domains.c.implicit,
+        )
+        .order_by(registrations.c.revoked_at.desc(), registrations.c.id.desc())
+        .limit(1)
+    )
+    return await c.one_or_none(statement)
+
+
 async def change_domain(c: WriteConnection, scope: Scope, domain_id: UUID, values: Mapping[str, object]) -> None:
     """Change columns of a domain."""
     statement = update(network_domains).where(owned(scope, network_domains), network_domains.c.id == domain_id)

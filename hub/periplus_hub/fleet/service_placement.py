@@ -7,8 +7,7 @@ from sqlalchemy import Row
 
 from periplus_contract import problems
 from periplus_hub.access.scope import Scope
-from periplus_hub.fleet import repository_placement as store
-from periplus_hub.fleet.repository_domains import lock_domain
+from periplus_hub.fleet.repository_domains import domain_before, lock_domain
 from periplus_hub.kit.db import ReadConnection, WriteConnection
 from periplus_hub.spoke_http.refused import RefusedError
 
@@ -24,7 +23,7 @@ async def place(c: WriteConnection, scope: Scope, token: Row[Any], name: str, cl
             raise RefusedError(problems.PROOF_REFUSED, detail)
         landing: UUID = token.domain_id
         return landing
-    before = await store.domain_before(c, scope, name)
+    before = await domain_before(c, scope, name)
     if before is None or before.cluster_uid != cluster_uid or before.ended_at is not None:
         return None
     return None if await lock_domain(c, scope, before.id) is None else before.id
@@ -32,7 +31,7 @@ async def place(c: WriteConnection, scope: Scope, token: Row[Any], name: str, cl
 
 async def told(c: ReadConnection, scope: Scope, row: Row[Any]) -> str:
     """For who started the spoke: whether the cluster is where one of its name was before; empty when there was none."""
-    before = await store.domain_before(c, scope, row.name)
+    before = await domain_before(c, scope, row.name)
     if before is None:
         return ""
     if before.id == row.domain_id:

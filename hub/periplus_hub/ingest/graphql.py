@@ -38,7 +38,7 @@ class Dropped:
 
 @strawberry.type(description="collected = settled + queued + folded + dropped, for one cluster, kind and UTC hour.")
 class Completeness(RowBacked, Node):
-    """ingest.model.Completeness."""
+    """The conservation law, row by row."""
 
     registration_id: strawberry.Private[UUID]
     dropped_by_reason: strawberry.Private[Mapping[str, int]]

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -146,28 +146,6 @@ class RecentBatch:
     epoch: UUID
     window_start_s: int
     received_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Completeness:
-    """The conservation law of one registration, kind and UTC hour; `queued` is what remains.
-
-    collected = settled + queued + folded + sum(dropped); `rejected` is a part of `settled`.
-    """
-
-    registration_id: UUID
-    hour_start: datetime
-    kind: str
-    collected: int
-    folded: int
-    settled: int
-    rejected: int
-    dropped: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def queued(self) -> int:
-        """Rows the spoke collected and the hub has not heard the end of."""
-        return self.collected - self.settled - self.folded - sum(self.dropped.values())
 
 
 def is_last(mark: PartMark) -> bool:

@@ -1,16 +1,15 @@
 """SQL of the accounting, statements and quarantine that are written with the ledger, and of forgetting them all."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, delete, func, insert, literal_column, select
+from sqlalchemy import delete, func, insert, literal_column, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from periplus_contract.outcomes import Outcome
 from periplus_hub.access.scope import Scope, owned
-from periplus_hub.ingest.model import Completeness, DecodedBatch, Rejected
+from periplus_hub.ingest.model import DecodedBatch, Rejected
 from periplus_hub.ingest.tables import batches, beats, outcomes, quarantine, statements
 from periplus_hub.kit.db import ReadConnection, WriteConnection
 from periplus_hub.kit.ids import new_id
@@ -166,36 +165,3 @@ async def set_aside(
     # Ids are ordered by time.
     kept = select(quarantine.c.id).where(owned(scope, quarantine), own).order_by(quarantine.c.id.desc()).limit(keep)
     await c.execute(delete(quarantine).where(owned(scope, quarantine), own, quarantine.c.id.not_in(kept)))
-
-
-async def completeness(
-    c: ReadConnection, scope: Scope, registration_ids: Sequence[UUID], start: datetime, end: datetime
-) -> dict[UUID, list[Completeness]]:
-    """The accounting of each registration's hours that start in [start, end), by hour and kind."""
-    statement = (
-        select(outcomes)
-        .where(
-            owned(scope, outcomes),
-            outcomes.c.registration_id.in_(registration_ids),
-            outcomes.c.hour_start >= int(start.timestamp()),
-            outcomes.c.hour_start < int(end.timestamp()),
-        )
-        .order_by(outcomes.c.registration_id, outcomes.c.hour_start, outcomes.c.kind)
-    )
-    found: dict[UUID, list[Completeness]] = {registration_id: [] for registration_id in registration_ids}
-    for row in await c.rows(statement):
-        found[row.registration_id].append(_completeness(row))
-    return found
-
-
-def _completeness(row: Row[Any]) -> Completeness:
-    return Completeness(
-        registration_id=row.registration_id,
-        hour_start=datetime.fromtimestamp(row.hour_start, UTC),
-        kind=row.kind,
-        collected=row.collected,
-        folded=row.folded,
-        settled=row.settled,
-        rejected=row.rejected,
-        dropped=dict(row.dropped),
-    )

@@ -99,11 +99,6 @@ class Ownership:
     domain_id: UUID
     owners: tuple[Owner, ...]
 
-    @property
-    def ambiguous(self) -> bool:
-        """Two claims of equal rank."""
-        return len(self.owners) > 1
-
 
 def shown(at: datetime) -> str:
     """For a sentence, to the second."""

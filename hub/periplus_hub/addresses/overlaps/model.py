@@ -168,10 +168,6 @@ class Acceptance:
     expires_at: datetime
     withdrawn_at: datetime | None
 
-    def in_force(self, now: datetime) -> bool:
-        """Neither withdrawn nor expired."""
-        return self.withdrawn_at is None and now < self.expires_at
-
 
 class Stand(NamedTuple):
     """What the stored groups include: reports up to a revision, and the topology with this digest."""
