@@ -10,7 +10,7 @@ from docs.build import spoke_cli
 from docs.build.markdown import code, fenced, page, prose, section, table
 from docs.build.source import attribute_docs, module_of
 from periplus_hub.api import cli
-from periplus_hub.api.cli import exits
+from periplus_hub.api.cli import exit_codes
 
 # typer keeps its command classes private; they answer these questions as click's always did.
 Command = Any
@@ -33,7 +33,7 @@ def render() -> str:
 
 def _hub() -> Iterator[str]:
     root = typer.main.get_command(cli.command_line())
-    yield section("periplus", prose(root.help), _usage(root, "periplus"), _exit_codes(exits.Exit), prose(_JSON))
+    yield section("periplus", prose(root.help), _usage(root, "periplus"), _exit_codes(exit_codes.Exit), prose(_JSON))
     yield from (_command(path, command) for path, command in _walk(root, "periplus"))
 
 

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from periplus_hub.access.scope import Role, Scope
-from periplus_hub.api.observe import Observed
+from periplus_hub.api.http_middleware import Observed
 from periplus_hub.kit.db import Database
 
 from tests.support.clock import FakeClock

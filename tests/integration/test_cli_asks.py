@@ -8,7 +8,7 @@ import pytest
 
 from periplus_hub.access.scope import system_scope
 from periplus_hub.access.service_tenants import ensure_default_tenant
-from periplus_hub.api.boot import start
+from periplus_hub.api.start_process import start
 from periplus_hub.kit.db import Database
 
 from tests.integration.test_cli_fleet import Terminal

@@ -12,8 +12,8 @@ from typer.testing import CliRunner, Result
 
 from periplus_hub.access.scope import system_scope
 from periplus_hub.access.service_tenants import ensure_default_tenant
-from periplus_hub.api.boot import start
 from periplus_hub.api.cli import command_line
+from periplus_hub.api.start_process import start
 from periplus_hub.fleet.model import Mode
 from periplus_hub.fleet.service import connect, create_domain
 from periplus_hub.kit.db import Database

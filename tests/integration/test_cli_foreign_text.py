@@ -15,8 +15,8 @@ from periplus_hub.access.service_tenants import ensure_default_tenant
 from periplus_hub.access.tables import api_tokens
 from periplus_hub.addresses.ipam import tables as ipam_tables
 from periplus_hub.addresses.overlaps import tables as overlaps_tables
-from periplus_hub.api.boot import start
 from periplus_hub.api.cli import command_line
+from periplus_hub.api.start_process import start
 from periplus_hub.findings.tables import findings
 from periplus_hub.fleet import tables as fleet
 from periplus_hub.ingest.tables import quarantine

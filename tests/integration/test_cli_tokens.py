@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from periplus_hub.api.boot import start
 from periplus_hub.api.cli import command_line
+from periplus_hub.api.start_process import start
 
 from tests.support.hub_process import config_for, hub
 

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from periplus_hub.access.scope import Role, Scope
 from periplus_hub.access.service import Authenticator
 from periplus_hub.api.config import HubConfig
-from periplus_hub.api.databases import Databases, open_databases
+from periplus_hub.api.database_pools import Databases, open_databases
 from periplus_hub.api.health import Health
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.errors import Unavailable

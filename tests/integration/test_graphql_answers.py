@@ -16,8 +16,8 @@ from periplus_hub.access.service import Authenticator
 from periplus_hub.api.config import ConfigError, load_config
 from periplus_hub.api.graphql_answer import coding_for
 from periplus_hub.api.graphql_app import GraphQLApp
+from periplus_hub.api.graphql_cors import across_origins
 from periplus_hub.api.graphql_limits import LIMITS
-from periplus_hub.api.graphql_origins import across_origins
 from periplus_hub.kit.db import Database
 
 from tests.support.clock import FakeClock

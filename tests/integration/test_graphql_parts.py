@@ -8,7 +8,7 @@ import strawberry
 
 from periplus_hub.access.scope import Role, Scope
 from periplus_hub.api.graphql_parts import PARTS
-from periplus_hub.api.graphql_socket import PROTOCOL
+from periplus_hub.api.graphql_websocket import PROTOCOL
 from periplus_hub.api.schema import assemble, build_schema
 from periplus_hub.kit.db import Database, count_statements
 from periplus_hub.kit.events import Events

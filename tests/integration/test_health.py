@@ -15,11 +15,11 @@ from sqlalchemy.exc import DBAPIError
 from periplus_contract import problems
 from periplus_hub.access.service import Authenticator
 from periplus_hub.access.service_tenants import ensure_default_tenant
-from periplus_hub.api import http_protocol, observe
-from periplus_hub.api.boot import start
+from periplus_hub.api import http_middleware, http_protocol
 from periplus_hub.api.config import ConfigError, HubConfig, load_config
 from periplus_hub.api.health import Health
 from periplus_hub.api.ready_file import ensure_admin_token
+from periplus_hub.api.start_process import start
 from periplus_hub.findings import jobs_figures
 from periplus_hub.kit import metrics
 from periplus_hub.kit.db import Database
@@ -200,7 +200,7 @@ async def test_a_body_that_never_ends_is_refused_when_it_is_too_much(urls: dict[
 async def test_a_body_that_does_not_come_is_not_waited_for(
     urls: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(observe, "BODY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(http_middleware, "BODY_TIMEOUT_S", 0.05)
     head = b"POST /v1/enroll HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 10\r\n\r\n"
     answer = await talk(urls["spokes_url"], head, b"{")
     assert b" 408 " in answer.partition(b"\r\n")[0]

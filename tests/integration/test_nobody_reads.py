@@ -16,8 +16,8 @@ import typer.main
 
 from periplus_hub.access.scope import system_scope
 from periplus_hub.access.service_tenants import ensure_default_tenant
-from periplus_hub.api.boot import start
 from periplus_hub.api.cli import command_line
+from periplus_hub.api.start_process import start
 from periplus_hub.kit.db import Database
 from periplus_spoke.main import command_line as spoke_command_line
 

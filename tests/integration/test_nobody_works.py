@@ -11,9 +11,9 @@ from structlog.testing import capture_logs
 from typer.testing import CliRunner, Result
 
 from periplus_hub.addresses.overlaps.jobs import OverlapsJob
-from periplus_hub.api.boot import start
 from periplus_hub.api.cli import command_line
 from periplus_hub.api.health import Health
+from periplus_hub.api.start_process import start
 from periplus_hub.findings.jobs import FindingsJob
 from periplus_hub.findings.watch import PATIENCE_S, RegisterWatch
 from periplus_hub.kit.db import Database

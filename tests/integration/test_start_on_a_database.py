@@ -5,7 +5,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from periplus_hub.api.boot import Action, start
+from periplus_hub.api.start_process import Action, start
 from periplus_hub.kit.errors import Refusal
 
 from tests.support.hub_db import PostgresForTests, as_owner, migrate

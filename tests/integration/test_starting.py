@@ -9,8 +9,8 @@ import httpx
 import pytest
 from sqlalchemy import make_url
 
-from periplus_hub.api.boot import Action, start
 from periplus_hub.api.config import HubConfig
+from periplus_hub.api.start_process import Action, start
 from periplus_hub.kit.errors import Refusal
 
 from tests.support.hub_process import config_for, hub, started, terminate

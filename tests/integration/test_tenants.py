@@ -16,8 +16,8 @@ from periplus_hub.access.service_tenants import DEFAULT_TENANT, create_tenant, e
 from periplus_hub.addresses.ipam.config import AddressesConfig
 from periplus_hub.addresses.ipam.service_intake import IpamApplier
 from periplus_hub.addresses.overlaps.jobs import OverlapsJob
-from periplus_hub.api.boot import start
 from periplus_hub.api.cli import command_line
+from periplus_hub.api.start_process import start
 from periplus_hub.findings.jobs import FindingsJob
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.errors import Conflict, Invalid, NotFound

@@ -11,7 +11,7 @@ from time import monotonic, sleep
 
 import pytest
 
-from periplus_hub.api.cli.leftovers import is_abandoned
+from periplus_hub.api.cli.temporary_folders import is_abandoned
 
 from tests.support.commands import periplus
 

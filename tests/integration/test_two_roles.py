@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from periplus_hub.access.repository import system_tenants
-from periplus_hub.api.boot import start
+from periplus_hub.api.start_process import start
 from periplus_hub.kit import migrate
 from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.db import Database

@@ -10,7 +10,7 @@ import pytest
 
 from docs.build import pages, promises, try_report
 from docs.build.source import attribute_docs
-from periplus_hub.api.cli import exits, report
+from periplus_hub.api.cli import exit_codes, report
 from periplus_spoke.kit.errors import Exit as SpokeExit
 
 from tests.meta.gates.sizes import too_large
@@ -170,8 +170,8 @@ def test_the_operators_table_of_exit_codes_is_that_of_both_programs() -> None:
     rows = re.findall(
         r"^\| (\d+) \| (yes|no) \| (yes|no) \|", (ROOT / "docs/operate/daily.md").read_text(), re.MULTILINE
     )
-    docs = attribute_docs(exits)
-    spokes_only = {each for each in exits.Exit if docs[f"Exit.{each.name}"].startswith("`periplus-spoke`")}
-    assert [int(code) for code, _hub, _spoke in rows] == list(exits.Exit)
+    docs = attribute_docs(exit_codes)
+    spokes_only = {each for each in exit_codes.Exit if docs[f"Exit.{each.name}"].startswith("`periplus-spoke`")}
+    assert [int(code) for code, _hub, _spoke in rows] == list(exit_codes.Exit)
     assert {int(code) for code, is_hubs, _spoke in rows if is_hubs == "no"} == spokes_only
     assert {int(code) for code, _hub, is_spokes in rows if is_spokes == "yes"} == set(SpokeExit)

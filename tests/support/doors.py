@@ -14,8 +14,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from periplus_hub.api.config import HubConfig
+from periplus_hub.api.http_middleware import Observed
 from periplus_hub.api.listeners import Listener, bind, serving
-from periplus_hub.api.observe import Observed
 from periplus_hub.api.problems import HANDLERS
 from periplus_hub.kit.clock import SystemClock
 

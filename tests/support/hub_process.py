@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from periplus_hub.api.boot import start
 from periplus_hub.api.config import HubConfig
+from periplus_hub.api.start_process import start
 
 
 def config_for(database_url: str, folder: Path, **settings: Any) -> HubConfig:

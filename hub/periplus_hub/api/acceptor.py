@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 
-from periplus_hub.api.door import Door
+from periplus_hub.api.listener_connections import ListenerConnections
 from periplus_hub.kit.seats import Seat
 
 HANDSHAKE_S: Final = 10.0
@@ -32,13 +32,13 @@ class Acceptor:
         listening: socket.socket,
         protocol: Callable[[Seat], asyncio.Protocol],
         tls: ssl.SSLContext | None,
-        door: Door,
+        connections: ListenerConnections,
     ) -> None:
         self._listening = listening
         self._protocol = protocol
         self._tls = {} if tls is None else {"ssl_handshake_timeout": HANDSHAKE_S, "ssl_shutdown_timeout": SHUTDOWN_S}
         self._context = tls
-        self._door = door
+        self._connections = connections
         self._loop = asyncio.get_running_loop()
         self._opening: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -70,13 +70,13 @@ class Acceptor:
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
-                self._door.refusals.count("no-room")
+                self._connections.refusals.count("no-room")
                 _log.debug("not_accepted", error=str(error))
                 self._loop.remove_reader(self._listening)
                 self._loop.call_later(_PAUSE_S, self._open)
                 return
             found.settimeout(0)
-            seat = self._door.seats.take(address[0], partial(_cut, found))
+            seat = self._connections.seats.take(address[0], partial(_cut, found))
             if seat is None:
                 found.close()
                 continue
@@ -95,7 +95,7 @@ class Acceptor:
         except OSError as error:  # also of TLS
             slow = isinstance(error, ConnectionAbortedError | TimeoutError)
             if not seat.free:
-                self._door.refusals.count("slow-handshake" if slow else "handshake")
+                self._connections.refusals.count("slow-handshake" if slow else "handshake")
         finally:
             if not begun:
                 seat.leave()

@@ -15,11 +15,11 @@ from periplus_hub.addresses.overlaps.jobs import OverlapsJob
 from periplus_hub.api.config import HubConfig
 from periplus_hub.api.front_page import front_page
 from periplus_hub.api.graphql_app import GraphQLApp
-from periplus_hub.api.graphql_origins import across_origins
+from periplus_hub.api.graphql_cors import across_origins
 from periplus_hub.api.health import Health
-from periplus_hub.api.observe import Observed
+from periplus_hub.api.http_middleware import Observed
 from periplus_hub.api.problems import HANDLERS
-from periplus_hub.api.resources import Resources
+from periplus_hub.api.process_resources import Resources
 from periplus_hub.api.tracing import traced
 from periplus_hub.findings.jobs import FindingsJob
 from periplus_hub.findings.jobs_figures import FleetFiguresJob

@@ -30,7 +30,7 @@ _SCHEMES: Final = ("postgresql://", "postgres://", "postgresql+asyncpg://")
 
 
 OTHER_CONNECTIONS: Final = 22
-"""What a process opens for everything but questions and batches (`periplus_hub.api.databases`)."""
+"""What a process opens for everything but questions and batches (`periplus_hub.api.database_pools`)."""
 
 
 class StoreConfig(Settings):

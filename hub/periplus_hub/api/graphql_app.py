@@ -26,9 +26,9 @@ from periplus_hub.api.graphql_documents import Documents, InvalidDocument
 from periplus_hub.api.graphql_gate import Gate, body_too_large, decode_request, principal, read_body
 from periplus_hub.api.graphql_limits import LIMITS, GateRefusal, Limits, refusal_of
 from periplus_hub.api.graphql_parts import PARTS
-from periplus_hub.api.graphql_places import Operations
 from periplus_hub.api.graphql_run import Runner, refusal_body
-from periplus_hub.api.graphql_socket import Connection
+from periplus_hub.api.graphql_turns import Operations
+from periplus_hub.api.graphql_websocket import Connection
 from periplus_hub.api.problems import BodyTooLargeError, BodyTooSlowError
 from periplus_hub.api.schema import Assembled, assemble
 from periplus_hub.kit.clock import Clock

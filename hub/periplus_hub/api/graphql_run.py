@@ -26,7 +26,7 @@ from periplus_hub.api.graphql_documents import COMPARE
 from periplus_hub.api.graphql_executor import CompiledExecutor
 from periplus_hub.api.graphql_gate import Admitted
 from periplus_hub.api.graphql_limits import GateRefusal, Limits
-from periplus_hub.api.graphql_places import Operations, busy
+from periplus_hub.api.graphql_turns import Operations, busy
 from periplus_hub.kit.db_errors import is_store_trouble
 from periplus_hub.kit.errors import Refusal
 from periplus_hub.kit.events import Event

@@ -13,9 +13,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from periplus_hub.api import http_head
 from periplus_hub.api.http_ending import EndingTransport
+from periplus_hub.api.http_error_answer import error_answer
 from periplus_hub.api.http_head import Head, Trouble, bad_request
-from periplus_hub.api.http_refusal import refusal
-from periplus_hub.api.refusals import Refusals
+from periplus_hub.api.refused_connections import RefusedConnections
 from periplus_hub.kit.seats import Seat
 
 MAX_HEADER_BYTES: Final = 8 * 1024
@@ -54,7 +54,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     An answer that goes out before the body has come whole ends the connection, too: the rest would hold it.
     """
 
-    def __init__(self, *args: Any, seat: Seat, refusals: Refusals, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, seat: Seat, refusals: RefusedConnections, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._seat = seat
         self._refusals = refusals
@@ -288,12 +288,12 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._deaf = True
         self._refusals.count(trouble.reason)
         if not self._answering:
-            self._end_with(refusal(trouble, to_head=to_head))
+            self._end_with(error_answer(trouble, to_head=to_head))
         elif not self._in_body:
             self.cycle.keep_alive = False
         else:
             unanswered = not (self.pipeline or self.cycle.response_started)
-            self._end_with(refusal(trouble) if unanswered else b"")
+            self._end_with(error_answer(trouble) if unanswered else b"")
             self.cycle.disconnected = True
             self.cycle.message_event.set()
 

@@ -14,10 +14,10 @@ from starlette.types import ASGIApp
 
 from periplus_hub.api.acceptor import Acceptor
 from periplus_hub.api.config import HubConfig, is_loopback
-from periplus_hub.api.door import Door
 from periplus_hub.api.http_protocol import BoundedHttpProtocol
+from periplus_hub.api.listener_connections import ListenerConnections
 from periplus_hub.api.open_files import METRICS_CONNECTIONS
-from periplus_hub.api.socket_protocol import SeatedSocketProtocol
+from periplus_hub.api.websocket_protocol import SeatedSocketProtocol
 from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.errors import Refusal
 from periplus_hub.kit.seats import STATE, Seat, Seats, Sizes
@@ -32,10 +32,10 @@ _ANY: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - named to be 
 class Server(uvicorn.Server):
     """Several servers share one loop, so signals are the process's to handle."""
 
-    def __init__(self, config: uvicorn.Config, door: Door) -> None:
+    def __init__(self, config: uvicorn.Config, connections: ListenerConnections) -> None:
         super().__init__(config)
         self.servers = []
-        self._door = door
+        self._connections = connections
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """Until `should_exit`, or until it is cancelled: then, too, nothing more is taken."""
@@ -47,18 +47,18 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, with our own hand on every connection."""
-        taking = [Acceptor(each, self._protocol, self.config.ssl, self._door) for each in sockets or ()]
+        taking = [Acceptor(each, self._protocol, self.config.ssl, self._connections) for each in sockets or ()]
         self.servers = cast("list[asyncio.base_events.Server]", taking)
         self.started = True
 
     @property
     def seats(self) -> Seats:
         """Who is connected."""
-        return self._door.seats
+        return self._connections.seats
 
     def _protocol(self, seat: Seat) -> BoundedHttpProtocol:
         return BoundedHttpProtocol(
-            self.config, self.server_state, {STATE: seat}, seat=seat, refusals=self._door.refusals
+            self.config, self.server_state, {STATE: seat}, seat=seat, refusals=self._connections.refusals
         )
 
     @contextlib.contextmanager
@@ -113,7 +113,9 @@ async def _all_started(listeners: list[Listener]) -> None:
 
 def _listener(config: HubConfig, name: str, app: ASGIApp, clock: Clock) -> Listener:
     secure = name != "metrics" and config.tls_certificate is not None
-    server = Server(_server_config(config, app, secure=secure), Door.of(name, _sizes(config, name), clock))
+    server = Server(
+        _server_config(config, app, secure=secure), ListenerConnections.of(name, _sizes(config, name), clock)
+    )
     try:
         server.config.load()
     except (OSError, ssl.SSLError) as error:

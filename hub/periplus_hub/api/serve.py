@@ -17,8 +17,8 @@ from periplus_hub.api.config import HubConfig
 from periplus_hub.api.health import Health
 from periplus_hub.api.listeners import Listener, bind, serving
 from periplus_hub.api.open_files import make_room
+from periplus_hub.api.process_resources import Resources, migrated, open_resources, past_row_security
 from periplus_hub.api.ready_file import OF_THE_FILE, ensure_admin_token, write_private, write_ready_file
-from periplus_hub.api.resources import Resources, migrated, open_resources, past_row_security
 from periplus_hub.api.tracing import tracing
 from periplus_hub.findings.watch import RegisterWatch
 from periplus_hub.kit.db_urls import Urls

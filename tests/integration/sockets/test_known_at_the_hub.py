@@ -10,7 +10,7 @@ from websockets.asyncio.client import connect
 
 from periplus_hub.access.scope import system_scope
 from periplus_hub.access.service_tenants import ensure_default_tenant
-from periplus_hub.api.boot import start
+from periplus_hub.api.start_process import start
 from periplus_hub.kit import metrics
 from periplus_hub.kit.clock import SystemClock
 from periplus_hub.kit.db import Database

@@ -39,7 +39,9 @@ _PRINT = dict.fromkeys(
     ["print", "rich.print", "typer.confirm", "typer.echo", "typer.prompt", "typer.secho", "sys.stderr", "sys.stdout"],
     "log it, or print it through the output module of the program, which shows what a foreign text hides",
 )
-_RICH = dict.fromkeys(["rich.text.Text", "rich.console.Console"], "take Text and Console of periplus_hub.api.cli.plain")
+_RICH = dict.fromkeys(
+    ["rich.text.Text", "rich.console.Console"], "take Text, Console of periplus_hub.api.cli.rich_text"
+)
 
 # Where output leaves a program. Those that are no `output` module only ask what a stream is, or write what is visible.
 _EDGES = (
@@ -56,7 +58,7 @@ _RULES: tuple[tuple[dict[str, str], tuple[str, ...]], ...] = (
     (_CLOCKS, ("*/kit/clock.py",)),
     (_TASKS, ()),
     (_PRINT, _EDGES),
-    (_RICH, ("hub/periplus_hub/api/cli/plain.py", "spoke-agent/*")),
+    (_RICH, ("hub/periplus_hub/api/cli/rich_text.py", "spoke-agent/*")),
 )
 
 

@@ -18,7 +18,7 @@ import sys, structlog
 from periplus_contract import streams
 streams.guard()
 from periplus_hub.kit import logs
-from periplus_hub.api.boot import separate_native_stderr, tell_of_the_rest
+from periplus_hub.api.start_process import separate_native_stderr, tell_of_the_rest
 separate_native_stderr()
 tell_of_the_rest()
 logs.configure("info", sys.argv[1])

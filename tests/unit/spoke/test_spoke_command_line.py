@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from periplus_hub.api.cli.exits import Exit as HubExit
+from periplus_hub.api.cli.exit_codes import Exit as HubExit
 from periplus_spoke.kit.errors import Exit
 
 from tests.support.commands import Outcome, interrupted_while_it_loads

@@ -13,7 +13,7 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from periplus_contract.streams import output_problem
-from periplus_hub.api.cli.exits import Exit
+from periplus_hub.api.cli.exit_codes import Exit
 from periplus_hub.api.cli.output import say, say_labelled, tell
 
 _COMMANDS: Final = {
@@ -26,7 +26,7 @@ _COMMANDS: Final = {
     "clusters": ("clusters_command", "clusters"),
     "address": ("address_command", "address"),
     "findings": ("findings_command", "findings"),
-    "domains": ("network_command", "domains"),
+    "domains": ("domains_command", "domains"),
 }
 _TYPER_USAGE: Final = 2
 

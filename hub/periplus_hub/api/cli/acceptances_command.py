@@ -7,11 +7,11 @@ import typer
 
 from periplus_hub.api.cli import queries
 from periplus_hub.api.cli.arguments import range_of
-from periplus_hub.api.cli.connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
-from periplus_hub.api.cli.naming import choose
+from periplus_hub.api.cli.find_by_name import choose
+from periplus_hub.api.cli.hub_connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
 from periplus_hub.api.cli.output import tell
 from periplus_hub.api.cli.tables import when
-from periplus_hub.api.client import HubClient
+from periplus_hub.api.hub_client import HubClient
 from periplus_hub.kit.clock import SystemClock
 
 ACCEPT: Final = """

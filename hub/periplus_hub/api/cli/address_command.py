@@ -5,12 +5,12 @@ from typing import Annotated, Any, Final
 import typer
 
 from periplus_hub.api.cli.arguments import address_of, time_of
-from periplus_hub.api.cli.connection import JsonOption, TokenFileOption, UrlOption, hub
-from periplus_hub.api.cli.documents import document
-from periplus_hub.api.cli.exits import Exit, fail
-from periplus_hub.api.cli.network_command import find_domain
+from periplus_hub.api.cli.domains_command import find_domain
+from periplus_hub.api.cli.exit_codes import Exit, fail
+from periplus_hub.api.cli.hub_connection import JsonOption, TokenFileOption, UrlOption, hub
+from periplus_hub.api.cli.json_documents import document
 from periplus_hub.api.cli.output import tell_json
-from periplus_hub.api.cli.plain import Text
+from periplus_hub.api.cli.rich_text import Text
 from periplus_hub.api.cli.tables import print_table, print_text, standard_output, when
 
 OWNER: Final = """

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
 from typing import NoReturn
 
-from periplus_hub.api.cli.exits import Exit, fail
+from periplus_hub.api.cli.exit_codes import Exit, fail
 
 
 def address_of(text: str) -> str:

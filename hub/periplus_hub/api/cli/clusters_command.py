@@ -8,14 +8,14 @@ import typer
 
 from periplus_contract.limits import MAX_CLOCK_AHEAD_S, SKEW_WARNING_S
 from periplus_hub.api.cli import queries
-from periplus_hub.api.cli.confirming import YesOption, confirm
-from periplus_hub.api.cli.connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
-from periplus_hub.api.cli.documents import document, word
-from periplus_hub.api.cli.naming import choose
+from periplus_hub.api.cli.confirmation import YesOption, confirm
+from periplus_hub.api.cli.find_by_name import choose
+from periplus_hub.api.cli.hub_connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
+from periplus_hub.api.cli.json_documents import document, word
 from periplus_hub.api.cli.output import tell, tell_json
-from periplus_hub.api.cli.plain import Console, Text
+from periplus_hub.api.cli.rich_text import Console, Text
 from periplus_hub.api.cli.tables import print_labelled, print_text, standard_output, when
-from periplus_hub.api.client import HubClient
+from periplus_hub.api.hub_client import HubClient
 
 clusters = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Clusters of the fleet: list, show, approve, revoke."

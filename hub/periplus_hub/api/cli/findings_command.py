@@ -6,12 +6,12 @@ import typer
 
 from periplus_hub.api.cli import queries
 from periplus_hub.api.cli.clusters_command import find
-from periplus_hub.api.cli.connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
-from periplus_hub.api.cli.documents import word
-from periplus_hub.api.cli.naming import choose
+from periplus_hub.api.cli.find_by_name import choose
+from periplus_hub.api.cli.hub_connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
+from periplus_hub.api.cli.json_documents import word
 from periplus_hub.api.cli.output import tell
 from periplus_hub.api.cli.tables import when
-from periplus_hub.api.client import HubClient
+from periplus_hub.api.hub_client import HubClient
 
 findings = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What detectors say: list, ack.")
 

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from periplus_hub.api.cli.connection import JsonOption, Listing
-from periplus_hub.api.cli.exits import Exit, fail
-from periplus_hub.api.cli.handing_out import handing_out
+from periplus_hub.api.cli.exit_codes import Exit, fail
+from periplus_hub.api.cli.hub_connection import JsonOption, Listing
+from periplus_hub.api.cli.secret_output import handing_out
 from periplus_hub.api.cli.tables import when
 
 hub_commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Run the hub: serve, work, migrate.")
@@ -32,8 +32,8 @@ LogFormatOption = Annotated[
 
 
 def _run(action: Action, config_file: Path | None, flags: dict[str, Any], *arguments: str) -> str | None:
-    from periplus_hub.api.boot import run  # noqa: PLC0415 - see the module's docstring
     from periplus_hub.api.config import ConfigError, load_config  # noqa: PLC0415 - as above
+    from periplus_hub.api.start_process import run  # noqa: PLC0415 - see the module's docstring
     from periplus_hub.kit.errors import Refusal  # noqa: PLC0415 - as above
 
     try:

@@ -1,6 +1,6 @@
 """The edge of `periplus`: everything it prints passes here, and shows of foreign texts what can be seen.
 
-Only this module, `plain` for rich and `progress` write to a terminal; a gate in `tests/meta` holds that.
+Only this module, `rich_text` for rich and `progress` write to a terminal; a gate in `tests/meta` holds that.
 """
 
 import os

@@ -7,14 +7,14 @@ import typer
 from periplus_hub.api.cli import queries
 from periplus_hub.api.cli.acceptances_command import accept, accepted, withdraw
 from periplus_hub.api.cli.clusters_command import find
-from periplus_hub.api.cli.connection import JsonOption, TokenFileOption, UrlOption, hub
-from periplus_hub.api.cli.exits import fail
-from periplus_hub.api.cli.network_command import find_domain
+from periplus_hub.api.cli.domains_command import find_domain
+from periplus_hub.api.cli.exit_codes import fail
+from periplus_hub.api.cli.fail_on import FailOnOption, leave
+from periplus_hub.api.cli.hub_connection import JsonOption, TokenFileOption, UrlOption, hub
 from periplus_hub.api.cli.queries import OverlapAsk
 from periplus_hub.api.cli.report import Report, Severity
-from periplus_hub.api.cli.threshold import FailOnOption, leave
 from periplus_hub.api.cli.try_command import printer
-from periplus_hub.api.client import HubClient
+from periplus_hub.api.hub_client import HubClient
 
 _ALL: Final = "all"
 _TWO: Final = 2

@@ -18,7 +18,7 @@ from periplus_hub.api.cli.report import (
     some,
     sort_groups,
 )
-from periplus_hub.api.client import HubCallError, HubClient
+from periplus_hub.api.hub_client import HubCallError, HubClient
 
 _PAGE: Final = 200
 _GROUPS: Final = 100

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.containers import Lines
 from rich.table import Table
 
-from periplus_hub.api.cli.plain import Console, Text
+from periplus_hub.api.cli.rich_text import Console, Text
 
 _GAP: Final = 2
 _WORD: Final = re.compile(r"(\S+)\s*")

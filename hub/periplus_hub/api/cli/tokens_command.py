@@ -7,15 +7,15 @@ import typer
 
 from periplus_contract.names import is_id
 from periplus_hub.api.cli import queries
-from periplus_hub.api.cli.confirming import YesOption, confirm
-from periplus_hub.api.cli.connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
-from periplus_hub.api.cli.documents import word
-from periplus_hub.api.cli.handing_out import handing_out
-from periplus_hub.api.cli.naming import choose
-from periplus_hub.api.cli.network_command import find_domain
+from periplus_hub.api.cli.confirmation import YesOption, confirm
+from periplus_hub.api.cli.domains_command import find_domain
+from periplus_hub.api.cli.find_by_name import choose
+from periplus_hub.api.cli.hub_connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
+from periplus_hub.api.cli.json_documents import word
 from periplus_hub.api.cli.output import tell
+from periplus_hub.api.cli.secret_output import handing_out
 from periplus_hub.api.cli.tables import when
-from periplus_hub.api.client import HubClient
+from periplus_hub.api.hub_client import HubClient
 
 join_tokens = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Tokens with which a spoke joins the fleet."

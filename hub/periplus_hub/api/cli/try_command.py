@@ -12,14 +12,14 @@ import typer
 
 from periplus_contract.names import are_alike, is_id, why_no_name
 from periplus_contract.text import visible
-from periplus_hub.api.cli.exits import Exit, fail
+from periplus_hub.api.cli.exit_codes import Exit, fail
+from periplus_hub.api.cli.fail_on import FailOn, FailOnOption, leave
+from periplus_hub.api.cli.keep_serving import serve_until_interrupted
 from periplus_hub.api.cli.kubeconfigs import KubeconfigError, merged, named
 from periplus_hub.api.cli.output import say, tell_json
 from periplus_hub.api.cli.progress import Progress
 from periplus_hub.api.cli.report import ClusterState, Report
-from periplus_hub.api.cli.run_fleet import Target, running
-from periplus_hub.api.cli.serving import serve_until_interrupted
-from periplus_hub.api.cli.threshold import FailOn, FailOnOption, leave
+from periplus_hub.api.cli.temporary_fleet import Target, running
 
 _MAX_NAME: Final = 100
 _OTHER: Final = re.compile(r"[^A-Za-z0-9._:/@+()-]+")
@@ -101,7 +101,7 @@ def printer(*, as_json: bool) -> Callable[[Report], None]:
     """How a report goes to standard output. What that needs is loaded now, while spokes are still reading."""
     if as_json:
         return lambda report: tell_json(report.document())
-    render = importlib.import_module("periplus_hub.api.cli.render")
+    render = importlib.import_module("periplus_hub.api.cli.report_text")
     console = importlib.import_module("periplus_hub.api.cli.tables").standard_output()
     return lambda report: render.print_report(report, console)
 

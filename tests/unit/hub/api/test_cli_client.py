@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from periplus_hub.api.client import HubCallError, HubClient
+from periplus_hub.api.hub_client import HubCallError, HubClient
 
 from tests.support.certificates import self_signed, untrustworthy
 

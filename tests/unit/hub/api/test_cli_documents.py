@@ -18,8 +18,8 @@ from graphql import (
 )
 
 from periplus_hub.api import cli
-from periplus_hub.api.cli import documents
-from periplus_hub.api.cli.documents import COUNTS, WORDS, document
+from periplus_hub.api.cli import json_documents
+from periplus_hub.api.cli.json_documents import COUNTS, WORDS, document
 from periplus_hub.api.schema import build_schema
 
 SCHEMA = build_schema()._schema
@@ -75,4 +75,4 @@ def test_words_and_numbers_are_changed_and_names_are_not() -> None:
         {"name": "PROD", "mode": "join-requested", "sources": [{"state": "ok", "reason": None}], "rows": 7}
     ]
     assert document({"state": None, "clockSkewMs": None}) == {"state": None, "clockSkewMs": None}
-    assert documents.document({"role": "VIEWER"}) == {"role": "viewer"}
+    assert json_documents.document({"role": "VIEWER"}) == {"role": "viewer"}

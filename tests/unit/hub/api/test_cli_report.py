@@ -5,8 +5,6 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from periplus_hub.api.cli.plain import Console
-from periplus_hub.api.cli.render import print_report
 from periplus_hub.api.cli.report import (
     ClusterLine,
     ClusterState,
@@ -19,6 +17,8 @@ from periplus_hub.api.cli.report import (
     fold_alike,
     sort_groups,
 )
+from periplus_hub.api.cli.report_text import print_report
+from periplus_hub.api.cli.rich_text import Console
 
 
 def hit(owner: str, severity: Severity, *kinds: str, network: str = "") -> HitLine:

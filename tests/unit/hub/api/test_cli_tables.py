@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from periplus_hub.api.cli.plain import Console, Text
+from periplus_hub.api.cli.rich_text import Console, Text
 from periplus_hub.api.cli.tables import Trimmed, print_table
 
 LEFT_OUT = "not shown, the terminal is too narrow: "

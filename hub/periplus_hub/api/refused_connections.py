@@ -20,7 +20,7 @@ _ended: Final = counter(
 _log: Final = structlog.get_logger(__name__)
 
 
-class Refusals:
+class RefusedConnections:
     """Those of one listener."""
 
     def __init__(self, listener: str, clock: Clock) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from periplus_contract.streams import is_output_lost
-from periplus_hub.api.cli.exits import STOPPING, fail
+from periplus_hub.api.cli.exit_codes import STOPPING, fail
 from periplus_hub.api.cli.output import tell
-from periplus_hub.api.cli.run_fleet import Fleet
+from periplus_hub.api.cli.temporary_fleet import Fleet
 
 EXAMPLE_QUERY: Final = (
     "{ overlapGroups(first: 5) "

@@ -13,7 +13,7 @@ import uvloop
 from periplus_contract.log_lines import tell_of_the_rest
 from periplus_contract.native_stderr import separate_native_stderr
 from periplus_hub.api.config import HubConfig
-from periplus_hub.api.store import open_store
+from periplus_hub.api.open_database import open_database
 from periplus_hub.kit import logs
 from periplus_hub.kit.errors import Refusal
 
@@ -40,7 +40,7 @@ async def start(action: Action, config: HubConfig, *arguments: str) -> str | Non
         )
     gc.disable()  # what is loaded stays: looking for garbage in it, now, later and at the end, is wasted
     loading = asyncio.get_running_loop().run_in_executor(None, importlib.import_module, "periplus_hub.api.serve")
-    async with open_store(config, join_running=action in _AT_ONCE) as urls:
+    async with open_database(config, join_running=action in _AT_ONCE) as urls:
         process = getattr(await loading, action)
         gc.freeze()
         gc.enable()

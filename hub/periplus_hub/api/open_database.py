@@ -19,7 +19,7 @@ _FOR_COMMANDS: Final = 8
 
 
 @contextlib.asynccontextmanager
-async def open_store(config: HubConfig, *, join_running: bool = False) -> AsyncIterator[Urls]:
+async def open_database(config: HubConfig, *, join_running: bool = False) -> AsyncIterator[Urls]:
     """How the database is reached; with the embedded store, for as long as its server runs.
 
     `join_running` uses the server of a hub that already has the folder, instead of refusing.

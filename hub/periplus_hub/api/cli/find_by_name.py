@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from periplus_contract.names import are_alike, is_id
-from periplus_hub.api.cli.exits import fail
+from periplus_hub.api.cli.exit_codes import fail
 
 _SHOWN: Final = 10
 _BARE: Final = re.compile(r"[0-9A-Fa-f-]{36}")

@@ -1,7 +1,7 @@
 """Run a module as `python -m` would, but end when the parent ends.
 
-Started by path (`python -P child.py PARENT_PID MODULE …`), so that it imports nothing of Periplus itself: a spoke must
-stay as small here as it is in a cluster.
+Started by path (`python -P end_with_parent.py PARENT_PID MODULE …`), so that it imports nothing of Periplus itself: a
+spoke must stay as small here as it is in a cluster.
 """
 
 import ctypes

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from periplus_hub.api.cli import leftovers, queries
-from periplus_hub.api.cli.exits import STOPPING, fail
-from periplus_hub.api.cli.launch import ChildError, Children, HubReady, SpokeStatus, spoke_is_installed
+from periplus_hub.api.cli import queries, temporary_folders
+from periplus_hub.api.cli.child_processes import ChildError, Children, HubReady, SpokeStatus, spoke_is_installed
+from periplus_hub.api.cli.exit_codes import STOPPING, fail
 from periplus_hub.api.cli.output import say
 from periplus_hub.api.cli.progress import Progress
 from periplus_hub.api.cli.queries import OverlapAsk
 from periplus_hub.api.cli.report import SAME_CLUSTER, ClusterLine, ClusterState, Report, counted
-from periplus_hub.api.client import HubCallError, HubClient
+from periplus_hub.api.hub_client import HubCallError, HubClient
 from periplus_hub.fleet import secrets
 
 _ENDED: Final = frozenset({"settled", "failed", "pending"})
@@ -155,14 +155,14 @@ def running(targets: list[Target], progress: Progress) -> Iterator[Fleet]:
 def _remove_leftovers() -> None:
     with contextlib.suppress(OSError):  # whether there is a temporary folder at all is said next
         parent = Path(tempfile.gettempdir())
-        if gone := leftovers.remove_abandoned(parent):
+        if gone := temporary_folders.remove_abandoned(parent):
             left = "that a killed run had left" if gone == 1 else "that killed runs had left"
             say(f"removed {counted(gone, 'folder')} in {parent} {left}")
 
 
 def _folder() -> Path:
     try:
-        return Path(tempfile.mkdtemp(prefix=leftovers.PREFIX))
+        return Path(tempfile.mkdtemp(prefix=temporary_folders.PREFIX))
     except OSError as error:
         fail(f"no temporary folder can be made: {error.strerror}", "Name a writable one in TMPDIR.")
 
@@ -171,7 +171,7 @@ def _start(children: Children, targets: list[Target]) -> None:
     """Each token is bound to its cluster's name. Spokes read their clusters while the hub starts."""
     tokens = {target.name: secrets.mint(secrets.JOIN_PREFIX).text for target in targets}
     try:
-        children.mark = leftovers.own(children.folder)
+        children.mark = temporary_folders.own(children.folder)
         url = children.start_hub(tokens)
         for index, target in enumerate(targets):
             children.start_spoke(index, target.name, url, tokens[target.name], (target.context, target.kubeconfig))

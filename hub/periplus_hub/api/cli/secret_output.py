@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from periplus_contract.streams import is_output_lost
-from periplus_hub.api.cli.exits import fail
+from periplus_hub.api.cli.exit_codes import fail
 from periplus_hub.api.cli.output import tell
 
 _LOST: Final = "standard output is closed, and the secret is shown only once"

@@ -1,12 +1,12 @@
 from structlog.testing import capture_logs
 
-from periplus_hub.api.refusals import Refusals
+from periplus_hub.api.refused_connections import RefusedConnections
 
 from tests.support.clock import FakeClock
 
 
 def test_strangers_do_not_fill_the_log(clock: FakeClock) -> None:
-    refusals = Refusals("api", clock)
+    refusals = RefusedConnections("api", clock)
     with capture_logs() as logged:
         for _ in range(1_000):
             refusals.count("slow-head")

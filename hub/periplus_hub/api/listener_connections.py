@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Self
 
-from periplus_hub.api.refusals import Refusals
+from periplus_hub.api.refused_connections import RefusedConnections
 from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.metrics import gauge
 from periplus_hub.kit.seats import Seats, Sizes
@@ -12,16 +12,16 @@ _held = gauge("periplus_http_connections", "Connections that are open, by listen
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class ListenerConnections:
     """One listener's."""
 
     seats: Seats
-    refusals: Refusals
+    refusals: RefusedConnections
 
     @classmethod
     def of(cls, listener: str, sizes: Sizes, clock: Clock) -> Self:
         """An empty one."""
-        refusals = Refusals(listener, clock)
+        refusals = RefusedConnections(listener, clock)
         seats = Seats(sizes, refusals.count)
         _held.labels(listener).set_function(lambda: seats.held)
         return cls(seats, refusals)

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import text
 
 from periplus_hub.access.scope import Role, Scope
-from periplus_hub.api import graphql_places
-from periplus_hub.api.graphql_places import shares_of
+from periplus_hub.api import graphql_turns
+from periplus_hub.api.graphql_turns import shares_of
 from periplus_hub.kit.db import Database, DatabaseLimits
 from periplus_hub.kit.tenancy import NO_TENANT
 
@@ -120,6 +120,6 @@ async def test_who_waits_too_long_for_its_turn_is_told_so(hub: Door, db: Databas
     hub.app.runner.limits = type(hub.app.limits)(execution_s=0.05)
     async with AsyncExitStack() as others:
         for _ in range(shares_of(db.limits.readers).big):
-            await others.enter_async_context(hub.app.runner.operations.place(tenant, 2 * graphql_places.DEAR))
+            await others.enter_async_context(hub.app.runner.operations.place(tenant, 2 * graphql_turns.DEAR))
         answer = await hub.ask(DEAR, token)
     assert (answer.status, answer.codes, answer.headers["retry-after"]) == (429, ["busy"], "2")

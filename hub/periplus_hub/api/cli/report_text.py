@@ -8,7 +8,6 @@ from typing import Final
 
 from rich.rule import Rule
 
-from periplus_hub.api.cli.plain import Console, Text
 from periplus_hub.api.cli.report import (
     ClusterLine,
     ClusterState,
@@ -20,6 +19,7 @@ from periplus_hub.api.cli.report import (
     fold_alike,
     minute,
 )
+from periplus_hub.api.cli.rich_text import Console, Text
 from periplus_hub.api.cli.tables import print_labelled, print_table, print_text
 
 # Foregrounds are the terminal's own, bold, dim, red, green or magenta: the rest is hard to read on light or on dark.

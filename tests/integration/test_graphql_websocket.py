@@ -8,7 +8,7 @@ import pytest
 from periplus_hub.access import repository
 from periplus_hub.access.scope import Role, Scope
 from periplus_hub.access.service import revoke_token
-from periplus_hub.api import graphql_socket
+from periplus_hub.api import graphql_websocket
 from periplus_hub.api.graphql_limits import LIMITS
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.events import Events
@@ -90,7 +90,7 @@ async def test_nothing_runs_before_connection_init(stage: Stage) -> None:
 
 
 async def test_silence_instead_of_connection_init_ends(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(graphql_socket, "INIT_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(graphql_websocket, "INIT_TIMEOUT_S", 0.01)
     async with connected(stage.hub.app, PROTOCOL) as client:
         assert (await client.next())["closed"] == 4408
 
@@ -171,7 +171,7 @@ async def test_a_name_used_again_is_still_counted_and_ended(stage: Stage, monkey
     """The subscription that gave up the name may take a while to end; it must not take its successor off the list."""
     ending, ended = asyncio.Event(), asyncio.Event()
 
-    async def lingering(self: graphql_socket.Connection, *_: object) -> None:
+    async def lingering(self: graphql_websocket.Connection, *_: object) -> None:
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
@@ -182,7 +182,7 @@ async def test_a_name_used_again_is_still_counted_and_ended(stage: Stage, monkey
     async with connected(stage.hub.app, PROTOCOL) as client:
         await opened(client, stage.token)
         with monkeypatch.context() as patched:
-            patched.setattr(graphql_socket.Connection, "_stream", lingering)
+            patched.setattr(graphql_websocket.Connection, "_stream", lingering)
             await client.send(type="subscribe", id="1", payload={"query": CHANGES})
             await client.send(type="ping")
             assert (await client.next())["type"] == "pong"
@@ -200,13 +200,13 @@ async def test_a_name_used_again_is_still_counted_and_ended(stage: Stage, monkey
 async def test_subscriptions_that_are_still_ending_count_too(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     ended = asyncio.Event()
 
-    async def lingering(self: graphql_socket.Connection, *_: object) -> None:
+    async def lingering(self: graphql_websocket.Connection, *_: object) -> None:
         try:
             await asyncio.Event().wait()
         finally:
             await ended.wait()
 
-    monkeypatch.setattr(graphql_socket.Connection, "_stream", lingering)
+    monkeypatch.setattr(graphql_websocket.Connection, "_stream", lingering)
     async with connected(stage.hub.app, PROTOCOL) as client:
         await opened(client, stage.token)
         for at in range(20):
@@ -231,7 +231,7 @@ async def test_an_id_is_told_as_it_was_given(stage: Stage) -> None:
 async def test_an_idle_connection_ends_with_its_token(
     stage: Stage, db: Database, clock: FakeClock, tenant: Scope, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(graphql_socket, "RECHECK_S", 0.01)
+    monkeypatch.setattr(graphql_websocket, "RECHECK_S", 0.01)
     async with connected(stage.hub.app, PROTOCOL) as client:
         await opened(client, stage.token)
         async with db.write(tenant) as c:
@@ -273,7 +273,7 @@ async def test_a_subscription_that_fails_says_so(stage: Stage, tenant: Scope, mo
     async with connected(stage.hub.app, PROTOCOL) as client:
         await opened(client, stage.token)
         await listening(client, stage)
-        monkeypatch.setattr(graphql_socket, "change_of", gone)
+        monkeypatch.setattr(graphql_websocket, "change_of", gone)
         stage.events.publish(tenant.tenant_id, "overlaps", {"revision": 7})
         answer = await client.next()
         assert answer["type"] == "error"
@@ -294,7 +294,7 @@ async def test_an_event_has_the_deadline_of_an_operation(
     async with connected(stage.hub.app, PROTOCOL) as client:
         await opened(client, stage.token)
         await listening(client, stage)
-        monkeypatch.setattr(graphql_socket, "change_of", never)
+        monkeypatch.setattr(graphql_websocket, "change_of", never)
         stage.events.publish(tenant.tenant_id, "overlaps", {"revision": 7})
         answer = await client.next()
         assert (answer["type"], answer["payload"][0]["extensions"]["code"]) == ("error", "deadline-exceeded")

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 import typer
 
-from periplus_hub.api.cli.exits import Exit, fail
+from periplus_hub.api.cli.exit_codes import Exit, fail
 from periplus_hub.api.cli.report import Report, Severity, some
 
 _NO_ANSWER: Final = "Do what the report says of each, or ask about others."

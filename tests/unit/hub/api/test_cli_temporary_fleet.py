@@ -12,12 +12,12 @@ from typing import Any, cast
 import pytest
 import typer
 
-from periplus_hub.api.cli.exits import STOPPING, Exit
-from periplus_hub.api.cli.launch import Children, HubReady, SpokeStatus
+from periplus_hub.api.cli.child_processes import Children, HubReady, SpokeStatus
+from periplus_hub.api.cli.exit_codes import STOPPING, Exit
 from periplus_hub.api.cli.progress import Progress
 from periplus_hub.api.cli.report import ClusterState
-from periplus_hub.api.cli.run_fleet import Fleet, Target, running
-from periplus_hub.api.client import HubClient
+from periplus_hub.api.cli.temporary_fleet import Fleet, Target, running
+from periplus_hub.api.hub_client import HubClient
 
 _URL = "http://127.0.0.1:1"
 

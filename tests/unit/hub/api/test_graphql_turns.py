@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from periplus_hub.access.scope import system_scope
-from periplus_hub.api.graphql_places import DEAR, Operations
+from periplus_hub.api.graphql_turns import DEAR, Operations
 
 from tests.support.clock import FakeClock
 

@@ -9,12 +9,12 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from periplus_hub.api.cli.documents import document
-from periplus_hub.api.cli.exits import fail
+from periplus_hub.api.cli.exit_codes import fail
+from periplus_hub.api.cli.json_documents import document
 from periplus_hub.api.cli.output import tell, tell_json
-from periplus_hub.api.cli.plain import Text
+from periplus_hub.api.cli.rich_text import Text
 from periplus_hub.api.cli.tables import print_table, standard_output
-from periplus_hub.api.client import HubCallError, HubClient
+from periplus_hub.api.hub_client import HubCallError, HubClient
 from periplus_hub.kit.folders import default_data_dir
 
 DEFAULT_URL = "http://127.0.0.1:7980"

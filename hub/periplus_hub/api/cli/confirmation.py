@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from periplus_hub.api.cli.exits import Exit, fail
+from periplus_hub.api.cli.exit_codes import Exit, fail
 from periplus_hub.api.cli.output import ask
 
 YesOption = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]

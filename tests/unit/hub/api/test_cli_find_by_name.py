@@ -7,7 +7,7 @@ import pytest
 import typer
 
 from periplus_hub.api.cli.clusters_command import clock_note, find, why_pending
-from periplus_hub.api.client import HubClient
+from periplus_hub.api.hub_client import HubClient
 
 
 class Answering(HubClient):

@@ -4,14 +4,14 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from periplus_hub.api.cli import queries, story
+from periplus_hub.api.cli import domain_changes, queries
 from periplus_hub.api.cli.clusters_command import find
-from periplus_hub.api.cli.connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
-from periplus_hub.api.cli.documents import word
-from periplus_hub.api.cli.exits import Exit, fail
-from periplus_hub.api.cli.naming import choose
+from periplus_hub.api.cli.exit_codes import Exit, fail
+from periplus_hub.api.cli.find_by_name import choose
+from periplus_hub.api.cli.hub_connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
+from periplus_hub.api.cli.json_documents import word
 from periplus_hub.api.cli.output import tell
-from periplus_hub.api.client import HubClient
+from periplus_hub.api.hub_client import HubClient
 
 domains = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Network domains: which clusters share one address space."
@@ -135,7 +135,7 @@ def create(
 ) -> None:
     """Make a network domain, empty at first."""
     with hub(url, token_file) as client:
-        story.create_domain(client, name, description)
+        domain_changes.create_domain(client, name, description)
     tell(f"created {name}")
 
 
@@ -150,7 +150,7 @@ def move(
     """Move clusters into a domain."""
     with hub(url, token_file) as client:
         target = find_domain(client, domain)
-        story.move_clusters(client, target["id"], [find(client, name)["id"] for name in clusters])
+        domain_changes.move_clusters(client, target["id"], [find(client, name)["id"] for name in clusters])
     tell(f"moved {', '.join(clusters)} into {target['name']}")
 
 
@@ -184,7 +184,7 @@ def connect(
         fail(f"--mode {mode!r} is none of flat, nat, join-requested", code=Exit.USAGE)
     with hub(url, token_file) as client:
         ends = (find_domain(client, a)["id"], find_domain(client, b)["id"])
-        story.connect(client, *ends, mode=mode.upper().replace("-", "_"), note=note)
+        domain_changes.connect(client, *ends, mode=mode.upper().replace("-", "_"), note=note)
     tell(f"{a} and {b} are connected: {mode}")
 
 

@@ -1,11 +1,9 @@
-"""The network story of the demonstration, told through the same mutations a person would use."""
+"""Mutations of network domains: make one, move clusters into it, connect two."""
 
 from typing import Any, Final
 
 from periplus_hub.api.cli import queries
-from periplus_hub.api.cli.run_fleet import Fleet
-from periplus_hub.api.client import HubClient
-from periplus_hub.api.demo.fleet import CONNECTIONS, DOMAINS
+from periplus_hub.api.hub_client import HubClient
 
 CREATE_DOMAIN: Final = """
 mutation CreateDomain($name: String!, $description: String!) {
@@ -34,21 +32,6 @@ mutation Connect($a: ID!, $b: ID!, $mode: ConnectionMode!, $note: String!) {
   }
 }
 """
-
-
-def tell(fleet: Fleet) -> None:
-    """Put the clusters that came up into their domains, and connect the domains."""
-    client = fleet.client
-    known = queries.clusters(client)
-    domains = {name: cluster["networkDomain"]["id"] for name, cluster in known.items()}
-    for domain in DOMAINS:
-        members = [known[name]["id"] for name in domain.clusters if name in known]
-        domains[domain.name] = create_domain(client, domain.name, domain.description)
-        if members:
-            move_clusters(client, domains[domain.name], members)
-    for link in CONNECTIONS:
-        if link.a in domains and link.b in domains:
-            connect(client, domains[link.a], domains[link.b], mode=link.mode, note=link.note)
 
 
 def create_domain(client: HubClient, name: str, description: str) -> str:

@@ -11,8 +11,8 @@ from periplus_hub.access.service import Authenticator
 from periplus_hub.access.service_refusals import Refusals
 from periplus_hub.access.service_tenants import ensure_default_tenant
 from periplus_hub.api.config import HubConfig
+from periplus_hub.api.database_pools import Databases, open_databases
 from periplus_hub.api.database_trouble import OWNERS_URL, naming_the_database
-from periplus_hub.api.databases import Databases, open_databases
 from periplus_hub.fleet.service_enrolment import Enrolment
 from periplus_hub.fleet.service_gate import SpokeGate
 from periplus_hub.kit.clock import Clock, SystemClock

@@ -27,7 +27,7 @@ _START_S: Final = 120.0
 _STOP_S: Final = 20.0
 _BACKLOG: Final = 512
 _LOG_TAIL_LINES: Final = 15
-_CHILD_SCRIPT: Final = Path(__file__).with_name("child.py")
+_CHILD_SCRIPT: Final = Path(__file__).with_name("end_with_parent.py")
 
 
 class ChildError(Exception):

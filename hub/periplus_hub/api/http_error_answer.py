@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from typing import Final
 
 from periplus_hub.api.http_head import Trouble
-from periplus_hub.api.observe import HEADERS
+from periplus_hub.api.http_middleware import HEADERS
 from periplus_hub.api.problems import plain_problem
 from periplus_hub.kit.ids import new_id
 
 _CLOSE: Final = {"Connection": "close"}
 
 
-def refusal(trouble: Trouble, *, to_head: bool = False) -> bytes:
+def error_answer(trouble: Trouble, *, to_head: bool = False) -> bytes:
     """A whole answer after which the connection ends; one to HEAD has no body."""
     response = plain_problem(trouble.status, trouble.detail, trouble.remedy)
     ours: Mapping[str, str] = HEADERS | _CLOSE | {"X-Request-ID": str(new_id())}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from periplus_hub.api.cli.connection import find_token
+from periplus_hub.api.cli.hub_connection import find_token
 from periplus_hub.api.config import ConfigError, load_config
 from periplus_hub.kit.folders import default_data_dir
 

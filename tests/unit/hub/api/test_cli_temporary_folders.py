@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from periplus_hub.api.cli.leftovers import MARK, is_abandoned, own, remove_abandoned
+from periplus_hub.api.cli.temporary_folders import MARK, is_abandoned, own, remove_abandoned
 
 
 def test_only_a_marked_folder_without_an_owner_is_removed(tmp_path: Path) -> None:
