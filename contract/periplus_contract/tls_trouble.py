@@ -25,6 +25,9 @@ _BY_VERIFY_CODE: Final = {
 _NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNKNOWN_PROTOCOL", "HTTP_REQUEST"})
 """What OpenSSL makes of a plain answer, by its versions."""
 
+_NO_SUCH_NAME: Final = frozenset({"TLSV1_UNRECOGNIZED_NAME", "TLSV1_ALERT_INTERNAL_ERROR"})
+"""How servers that choose the certificate by the name end others, and who comes by address (Caddy, the latter)."""
+
 
 def tls_trouble(error: BaseException) -> tuple[TlsTrouble, str]:
     """The trouble behind a failure of TLS, and a short word on it; OTHER also for what has nothing to do with TLS."""
@@ -34,6 +37,8 @@ def tls_trouble(error: BaseException) -> tuple[TlsTrouble, str]:
         if (code := getattr(cause, "verify_code", None)) is not None:
             said = str(getattr(cause, "verify_message", "")).rstrip(".")
             return _BY_VERIFY_CODE.get(code, TlsTrouble.UNKNOWN_AUTHORITY), said
+        if getattr(cause, "reason", None) in _NO_SUCH_NAME:
+            return TlsTrouble.OTHER_NAME, "what answers there has no certificate for this name"
         if getattr(cause, "reason", None) in _NO_TLS:
             return TlsTrouble.NO_TLS, "what answers there speaks no TLS"
     return TlsTrouble.OTHER, str(causes[-1])

@@ -64,7 +64,7 @@ def _remedy(error: BaseException, setting: str) -> str:
     if isinstance(cause, ssl.SSLError):
         return f"Look at the files that {setting} names (sslrootcert, sslcert, sslkey), and at the server's log."
     if isinstance(cause, asyncpg.exceptions.ClientConfigurationError):
-        return f"Correct {setting}: a file or parameter that it names (sslmode, sslrootcert, sslcert) cannot be used."
+        return f"Correct a parameter of {setting}: sslmode, and sslrootcert, sslcert and sslkey, which name files."
     for is_it, remedy in (
         (is_login_refused, f"Correct the user and password in {setting}, or let pg_hba.conf admit them."),
         (is_denied, _DENIED[setting]),
