@@ -44,7 +44,7 @@ PER_DOMAIN = 4
 def relations() -> Relations:
     """250 domains of four clusters; every tenth is connected to its neighbour."""
     domains = [owner // PER_DOMAIN for owner in range(CLUSTERS)]
-    modes = (Relation.FLAT, Relation.NAT, Relation.JOIN_REQUESTED)
+    modes = (Relation.FLAT, Relation.NAT, Relation.PLANNED)
     connections = {(d, d + 1): modes[d // 10 % 3] for d in range(0, CLUSTERS // PER_DOMAIN - 1, 10)}
     return Relations(domains, connections)
 

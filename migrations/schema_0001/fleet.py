@@ -123,7 +123,7 @@ def _fourth() -> None:
         *columns(TEXT, "note", default="''"),
         *columns(TIME, "created_at", default="now()"),
         sa.PrimaryKeyConstraint("tenant_id", "domain_a", "domain_b", name="pk_domain_connections"),
-        sa.CheckConstraint("mode IN ('flat','nat','join-requested')", name=op.f("ck_domain_connections_mode")),
+        sa.CheckConstraint("mode IN ('flat','nat','planned')", name=op.f("ck_domain_connections_mode")),
         sa.CheckConstraint("domain_a < domain_b", name=op.f("ck_domain_connections_ordered")),
         sa.ForeignKeyConstraint(
             ["domain_a"], ["network_domains.id"], name="fk_domain_connections_domain_a", ondelete="CASCADE"

@@ -71,13 +71,13 @@ async def test_a_cluster_goes_into_a_domain_and_gets_its_own_back(terminal: Term
     await terminal.type("domains", "create", "vpc", "--description", "shared")
     await terminal.type("domains", "move", "vpc", "cluster-000", "cluster-001")
     assert (await terminal.domains())["vpc"] == ["cluster-000", "cluster-001"]
-    told = (await terminal.type("domains", "own", "cluster-001")).stdout
+    told = (await terminal.type("domains", "isolate", "cluster-001")).stdout
     assert told == "cluster-001 is in cluster-001\n"
     found = await terminal.domains()
     assert (found["vpc"], found["cluster-001"]) == (["cluster-000"], ["cluster-001"])
-    again = await terminal.type("domains", "own", "cluster-001")
+    again = await terminal.type("domains", "isolate", "cluster-001")
     assert again.stdout == told, "nothing to do is no failure"
-    assert "there is no cluster 'nope'" in (await terminal.type("domains", "own", "nope", code=1)).stderr
+    assert "there is no cluster 'nope'" in (await terminal.type("domains", "isolate", "nope", code=1)).stderr
     table = (await terminal.type("domains", "list")).stdout
     assert "cluster-001" in table
 
@@ -104,6 +104,6 @@ async def test_a_domain_that_many_are_connected_to_is_listed_whole(terminal: Ter
 
 
 async def test_connections_have_the_words_that_are_typed(terminal: Terminal) -> None:
-    await terminal.type("domains", "connect", "domain-000", "empty", "--mode", "join-requested")
+    await terminal.type("domains", "connect", "domain-000", "empty", "--mode", "planned")
     (mine,) = [each for each in await terminal.documents("domains", "list") if each["name"] == "domain-000"]
-    assert [link["mode"] for link in mine["connections"]] == ["join-requested"]
+    assert [link["mode"] for link in mine["connections"]] == ["planned"]

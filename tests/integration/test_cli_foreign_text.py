@@ -109,7 +109,7 @@ async def test_what_is_done_and_refused_is_said_so_too(terminal: Terminal) -> No
     for command in (
         ("clusters", "show", POISON),
         ("clusters", "approve", ids["Cluster"]),
-        ("domains", "own", ids["Cluster2"]),
+        ("domains", "isolate", ids["Cluster2"]),
         ("domains", "move", ids["EmptyDomain"], ids["Cluster"]),
         ("domains", "connect", ids["NetworkDomain"], ids["EmptyDomain"], "--note", POISON),
         ("domains", "disconnect", POISON, POISON),

@@ -62,7 +62,7 @@ async def severities(fleet: Fleet, seconds: float = 0) -> dict[str, Severity]:
     ("mode", "pod", "service_range"),
     [
         (Mode.FLAT, Severity.CONFLICT, Severity.BLOCKS_FEDERATION),
-        (Mode.JOIN_REQUESTED, Severity.BLOCKS_FEDERATION, Severity.BLOCKS_FEDERATION),
+        (Mode.PLANNED, Severity.BLOCKS_FEDERATION, Severity.BLOCKS_FEDERATION),
         (Mode.NAT, Severity.INTENDED, Severity.INTENDED),
     ],
 )

@@ -164,7 +164,7 @@ def calls(ids: dict[str, str]) -> dict[tuple[str, ...], tuple[tuple[str, ...], i
         ("domains", "list"): (none, 0),
         ("domains", "create"): (("vpc",), 0),
         ("domains", "move"): (("vpc", ids["Cluster"]), 0),
-        ("domains", "own"): ((ids["Cluster"],), 0),
+        ("domains", "isolate"): ((ids["Cluster"],), 0),
         ("domains", "connect"): (("vpc", ids["NetworkDomain"]), 0),
         ("domains", "disconnect"): (("vpc", ids["NetworkDomain"]), 0),
         ("domains", "delete"): (("vpc",), 0),

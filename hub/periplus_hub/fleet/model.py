@@ -35,7 +35,7 @@ class Mode(StrEnum):
 
     FLAT = "flat"
     NAT = "nat"
-    JOIN_REQUESTED = "join-requested"
+    PLANNED = "planned"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -167,7 +167,7 @@ domain_connections: Final = Table(
     Column("note", Text, nullable=False, server_default=""),
     created_column(),
     PrimaryKeyConstraint("tenant_id", "domain_a", "domain_b"),
-    CheckConstraint("mode IN ('flat','nat','join-requested')", name="mode"),
+    CheckConstraint("mode IN ('flat','nat','planned')", name="mode"),
     CheckConstraint("domain_a < domain_b", name="ordered"),
 )
-"""Undirected, stored once with domain_a < domain_b. Flat is not transitive. `join-requested` asks "what if"."""
+"""Undirected, stored once with domain_a < domain_b. Flat is not transitive. `planned` asks "what if"."""

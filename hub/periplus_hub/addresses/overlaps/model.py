@@ -37,7 +37,7 @@ class Relation(StrEnum):
 
     SAME = "same"
     FLAT = "flat"
-    JOIN_REQUESTED = "join-requested"
+    PLANNED = "planned"
     NAT = "nat"
     ISOLATED = "isolated"
 

@@ -103,7 +103,7 @@ class _View:
 
     @classmethod
     def of(cls, topology: Topology, columns: Mapping[UUID, ClusterColumns], asked: MembersAsk) -> "_View":
-        default = Relation.ISOLATED if asked.joined is None else Relation.JOIN_REQUESTED
+        default = Relation.ISOLATED if asked.joined is None else Relation.PLANNED
         register, clusters = register_of(topology, columns, default)
         wanted = [not asked.severities or severity in asked.severities for severity in SEVERITIES]
         return cls(register, clusters, np.array([*wanted, not asked.severities]))

@@ -154,8 +154,8 @@ def move(
     tell(f"moved {', '.join(clusters)} into {target['name']}")
 
 
-@domains.command("own")
-def own(
+@domains.command("isolate")
+def isolate(
     clusters: Annotated[list[str], typer.Argument(help="Clusters (names or ids) to take out.")],
     *,
     url: UrlOption = None,
@@ -174,17 +174,17 @@ def connect(
     a: DomainArgument,
     b: DomainArgument,
     *,
-    mode: Annotated[str, typer.Option(help="flat, nat or join-requested.")] = "flat",
+    mode: Annotated[str, typer.Option(help="flat, nat or planned.")] = "flat",
     note: Annotated[str, typer.Option(help="Why.")] = "",
     url: UrlOption = None,
     token_file: TokenFileOption = None,
 ) -> None:
     """Say how two domains are connected. Flat connections do not chain."""
-    if mode not in {"flat", "nat", "join-requested"}:
-        fail(f"--mode {mode!r} is none of flat, nat, join-requested", code=Exit.USAGE)
+    if mode not in {"flat", "nat", "planned"}:
+        fail(f"--mode {mode!r} is none of flat, nat, planned", code=Exit.USAGE)
     with hub(url, token_file) as client:
         ends = (find_domain(client, a)["id"], find_domain(client, b)["id"])
-        domain_changes.connect(client, *ends, mode=mode.upper().replace("-", "_"), note=note)
+        domain_changes.connect(client, *ends, mode=mode.upper(), note=note)
     tell(f"{a} and {b} are connected: {mode}")
 
 

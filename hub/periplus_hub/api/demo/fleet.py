@@ -45,7 +45,7 @@ class DemoConnection:
 
     a: str
     b: str
-    mode: Literal["FLAT", "NAT", "JOIN_REQUESTED"]
+    mode: Literal["FLAT", "NAT", "PLANNED"]
     note: str
 
 
@@ -246,8 +246,6 @@ DOMAINS: Final[tuple[DemoDomain, ...]] = (
 
 CONNECTIONS: Final[tuple[DemoConnection, ...]] = (
     DemoConnection(a="aws-backbone", b="azure-hub", mode="FLAT", note="VPN for the CRM integration"),
-    DemoConnection(
-        a="analytics-eemshaven", b="training-iowa", mode="JOIN_REQUESTED", note="One Cilium mesh is asked for"
-    ),
+    DemoConnection(a="analytics-eemshaven", b="training-iowa", mode="PLANNED", note="One Cilium mesh is asked for"),
     DemoConnection(a="factory-berlin", b="factory-poznan", mode="NAT", note="Site link translates both ways"),
 )

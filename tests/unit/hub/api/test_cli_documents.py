@@ -70,9 +70,9 @@ def test_every_word_and_number_of_an_answer_is_known_as_one(text: str) -> None:
 
 
 def test_words_and_numbers_are_changed_and_names_are_not() -> None:
-    answer = {"name": "PROD", "mode": "JOIN_REQUESTED", "sources": [{"state": "OK", "reason": None}], "rows": "7"}
+    answer = {"name": "PROD", "mode": "PLANNED", "sources": [{"state": "OK", "reason": None}], "rows": "7"}
     assert document([answer]) == [
-        {"name": "PROD", "mode": "join-requested", "sources": [{"state": "ok", "reason": None}], "rows": 7}
+        {"name": "PROD", "mode": "planned", "sources": [{"state": "ok", "reason": None}], "rows": 7}
     ]
     assert document({"state": None, "clockSkewMs": None}) == {"state": None, "clockSkewMs": None}
     assert json_documents.document({"role": "VIEWER"}) == {"role": "viewer"}

@@ -151,7 +151,7 @@ def _remedies(pairs: WorstPairs) -> list[str]:
         _NAT: bool(joinable) and not services,
         _APART: Relation.SAME in pairs.relations,
         _NOT_CONNECTED: Relation.FLAT in pairs.relations,
-        _NOT_WANTED: Relation.JOIN_REQUESTED in pairs.relations,
+        _NOT_WANTED: Relation.PLANNED in pairs.relations,
     }
     return [*_renumber(pairs.kinds), *(text for text, fits in ways_out.items() if fits)]
 
@@ -169,7 +169,7 @@ def _renumber(kinds: Collection[AllocationKind]) -> list[str]:
 _RELATIONS: Final = {
     Relation.SAME: "in the same network domain",
     Relation.FLAT: "in network domains that are connected flat",
-    Relation.JOIN_REQUESTED: "in network domains that somebody wants to join",
+    Relation.PLANNED: "in network domains that somebody wants to join",
     Relation.NAT: "in network domains that are connected through NAT",
     Relation.ISOLATED: "in isolated network domains",
 }

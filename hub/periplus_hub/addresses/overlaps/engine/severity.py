@@ -5,7 +5,7 @@
 | same or flat-connected domain | pod, node, loadbalancer or external against anything live | `conflict` |
 | same or flat-connected domain | service against service | `blocks-federation` |
 | same or flat-connected domain | planned or reserved against anything | `blocks-federation` |
-| join-requested | any | `blocks-federation` |
+| planned | any | `blocks-federation` |
 | isolated | any | `latent` |
 | nat | any | `intended` |
 | one cluster with itself | service against pod or node | `conflict` |
@@ -61,7 +61,7 @@ def pair_severity(relation: Relation | None, a: AllocationKind, b: AllocationKin
         return Severity.LATENT
     if relation is Relation.NAT:
         return Severity.INTENDED
-    if relation is Relation.JOIN_REQUESTED or a in _NOT_LIVE or b in _NOT_LIVE:
+    if relation is Relation.PLANNED or a in _NOT_LIVE or b in _NOT_LIVE:
         return Severity.BLOCKS_FEDERATION
     if a is b is AllocationKind.SERVICE:
         return Severity.BLOCKS_FEDERATION
@@ -87,7 +87,7 @@ class Relations:
     """The domains of all owners and how domains are connected. A changed domain means a new one.
 
     `connections` maps unordered pairs of domain numbers; what is not named is `default` (isolated, or
-    join-requested to ask what joining would bring).
+    planned to ask what joining would bring).
     """
 
     def __init__(

@@ -44,7 +44,7 @@ class JoinedView:
         self, topology: Topology, columns: Mapping[UUID, ClusterColumns], covered: Mapping[str, Sequence[Covered]]
     ) -> None:
         self.topology = topology
-        self._fold = TenantRegister(topology, columns, Relation.JOIN_REQUESTED)
+        self._fold = TenantRegister(topology, columns, Relation.PLANNED)
         held = self._held(covered)
         groups = [
             RankedGroup(stats, Severity.INTENDED if stats.root in held else stats.severity, stats.root in held)
@@ -71,7 +71,7 @@ class JoinedView:
         worst = [share for share in shares if share.severity == severity.value]
         kinds = frozenset(AllocationKind(kind) for share in worst for kind in share.kinds.split(","))
         clusters = [share.registration_id for share in worst]
-        return WorstPairs(severity, kinds, self.topology.relations(clusters, Relation.JOIN_REQUESTED))
+        return WorstPairs(severity, kinds, self.topology.relations(clusters, Relation.PLANNED))
 
     def wanted(self, only: GroupFilter) -> list[RankedGroup]:
         """The groups that a filter leaves, worst first."""

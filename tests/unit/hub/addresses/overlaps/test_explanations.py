@@ -9,7 +9,7 @@ from periplus_hub.addresses.overlaps.engine.explanations import explain
 from periplus_hub.addresses.overlaps.model import Explanation, NamedClusters, Outgrown, Relation, Severity, WorstPairs
 
 POD, SERVICE, NODE = AllocationKind.POD, AllocationKind.SERVICE, AllocationKind.NODE
-SAME, FLAT, JOIN = Relation.SAME, Relation.FLAT, Relation.JOIN_REQUESTED
+SAME, FLAT, JOIN = Relation.SAME, Relation.FLAT, Relation.PLANNED
 
 
 def told(severity: Severity, *kinds: AllocationKind, relations: tuple[Relation, ...] = (SAME,)) -> Explanation:

@@ -165,15 +165,13 @@ entries_of = st.builds(Entry, prefixes, st.integers(0, CLUSTERS - 1), st.sampled
 domain_lists = st.lists(st.integers(0, 3), min_size=CLUSTERS, max_size=CLUSTERS)
 connection_sets = st.dictionaries(
     st.sampled_from(list(combinations(range(4), 2))),
-    st.sampled_from([Relation.FLAT, Relation.NAT, Relation.JOIN_REQUESTED]),
+    st.sampled_from([Relation.FLAT, Relation.NAT, Relation.PLANNED]),
 )
 
 
 @pytest.mark.promise("overlaps-are-exact")
 @examples(1.5)
-@given(
-    st.lists(entries_of, max_size=40), domain_lists, connection_sets, st.sampled_from(["isolated", "join-requested"])
-)
+@given(st.lists(entries_of, max_size=40), domain_lists, connection_sets, st.sampled_from(["isolated", "planned"]))
 def test_a_full_build_equals_the_oracle(
     entries: list[Entry], domains: list[int], connections: Connections, default: str
 ) -> None:

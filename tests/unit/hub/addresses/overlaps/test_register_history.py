@@ -48,7 +48,7 @@ topologies = st.builds(
     st.dictionaries(st.sampled_from(CLUSTERS), st.sampled_from(DOMAINS)),
     st.dictionaries(
         st.sampled_from([(DOMAINS[0], DOMAINS[1]), (DOMAINS[1], DOMAINS[2])]),
-        st.sampled_from([Relation.FLAT, Relation.NAT, Relation.JOIN_REQUESTED]),
+        st.sampled_from([Relation.FLAT, Relation.NAT, Relation.PLANNED]),
     ),
 )
 """Clusters that a topology does not name are revoked, or not approved yet."""

@@ -112,7 +112,7 @@ def test_the_relations_among_clusters_are_those_of_every_two() -> None:
     assert topology.relations([A]) == frozenset()
     assert topology.relations([A, B]) == {Relation.FLAT}
     assert topology.relations([A, B, C]) == {Relation.FLAT, Relation.ISOLATED}
-    assert topology.relations([B, C], Relation.JOIN_REQUESTED) == {Relation.JOIN_REQUESTED}
+    assert topology.relations([B, C], Relation.PLANNED) == {Relation.PLANNED}
     assert Topology({A: NET[A], B: NET[A]}, {}).relations([A, B]) == {Relation.SAME}
 
 
@@ -123,7 +123,7 @@ def test_the_relations_among_clusters_are_those_of_every_two() -> None:
         (Relation.FLAT, NODE, NODE, Severity.CONFLICT),
         (Relation.SAME, SERVICE, SERVICE, Severity.BLOCKS_FEDERATION),
         (Relation.SAME, PLANNED, POD, Severity.BLOCKS_FEDERATION),
-        (Relation.JOIN_REQUESTED, SERVICE, SERVICE, Severity.BLOCKS_FEDERATION),
+        (Relation.PLANNED, SERVICE, SERVICE, Severity.BLOCKS_FEDERATION),
         (Relation.ISOLATED, POD, POD, Severity.LATENT),
         (Relation.NAT, POD, POD, Severity.INTENDED),
         (None, SERVICE, POD, Severity.CONFLICT),
