@@ -13,7 +13,7 @@ from periplus_contract.batch import PartMark
 from periplus_contract.covers import EVERY_ALLOCATION, EVERY_POOL
 from periplus_contract.limits import MAX_ROWS
 from periplus_hub.addresses.ipam import tables as ipam_tables
-from periplus_hub.addresses.ipam.config import AddressesConfig
+from periplus_hub.addresses.ipam.config import IpamConfig
 from periplus_hub.addresses.ipam.service_intake import IpamApplier
 from periplus_hub.fleet.model import SpokePrincipal, State
 from periplus_hub.ingest.decode import as_waiting, decode
@@ -131,9 +131,7 @@ async def test_the_parts_before_those_of_a_group_are_counted_in_one_query(fleet:
     names = [f"cluster-{number}" for number in range(5)]
     for name in names:
         await fleet.cluster(name, POD)
-    committing = Committing(
-        taken_kinds([IpamApplier(AddressesConfig())], ORDERS), Settlement(fleet.db.clock, 0), keep=1
-    )
+    committing = Committing(taken_kinds([IpamApplier(IpamConfig())], ORDERS), Settlement(fleet.db.clock, 0), keep=1)
     await committing.commit(fleet.db, [decoded(fleet, name, 1) for name in names[1:]])
     with count_statements() as counter:
         verdicts = await committing.commit(fleet.db, [decoded(fleet, name, 2) for name in names])

@@ -10,7 +10,7 @@ import pytest
 from periplus_contract.batch import PartMark
 from periplus_contract.covers import EVERY_ALLOCATION
 from periplus_hub.access.scope import Role, Scope
-from periplus_hub.addresses.ipam.config import AddressesConfig
+from periplus_hub.addresses.ipam.config import IpamConfig
 from periplus_hub.addresses.ipam.engine.knowledge import FEEDING
 from periplus_hub.findings.service_detect import drafts_by_detector
 from periplus_hub.findings.service_facts import FactLoader
@@ -114,12 +114,12 @@ async def test_rows_that_were_set_aside_are_missing_until_they_are_stated_right(
 
 
 @pytest.mark.promise("no-false-all-clear")
-@pytest.mark.parametrize("claims", [["0.0.0.0/1"], ["fd00::/8"], ["10.2.0.0/16", "10.3.0.0/16", "10.4.0.0/16"]])
-async def test_claims_too_wide_or_too_many_leave_the_cluster_incomplete(
-    db: Database, tenant: Scope, claims: list[str]
+@pytest.mark.parametrize("ranges", [["0.0.0.0/1"], ["fd00::/8"], ["10.2.0.0/16", "10.3.0.0/16", "10.4.0.0/16"]])
+async def test_ranges_too_wide_or_too_many_leave_the_cluster_incomplete(
+    db: Database, tenant: Scope, ranges: list[str]
 ) -> None:
-    fleet = Fleet.open(db, tenant, AddressesConfig(max_ranges_of_a_kind=2))
-    await fleet.cluster("shop", *(("pod", cidr) for cidr in claims))
+    fleet = Fleet.open(db, tenant, IpamConfig(max_ranges_of_a_kind=2))
+    await fleet.cluster("shop", *(("pod", cidr) for cidr in ranges))
     await inventory(fleet, "shop")
     assert await known(fleet) == {"shop": ("INCOMPLETE", ["allocations"])}
     await fleet.report("shop", *(("pod", f"10.{number}.0.0/16") for number in range(2)))

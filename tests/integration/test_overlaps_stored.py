@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from periplus_hub.addresses.ipam import tables as ipam_tables
-from periplus_hub.addresses.ipam.config import AddressesConfig
+from periplus_hub.addresses.ipam.config import IpamConfig
 from periplus_hub.addresses.overlaps import repository_groups, service_members
 from periplus_hub.addresses.overlaps.jobs import OverlapsJob
 from periplus_hub.addresses.overlaps.model import GroupFilter, Severity
@@ -143,7 +143,7 @@ async def test_the_widest_ranges_that_somebody_may_use_are_kept(fleet: Fleet) ->
 
 
 async def test_of_each_kind_so_many_ranges_are_kept_and_the_others_set_aside(db: Any, tenant: Any) -> None:
-    fleet = Fleet.open(db, tenant, AddressesConfig(max_ranges_of_a_kind=2))
+    fleet = Fleet.open(db, tenant, IpamConfig(max_ranges_of_a_kind=2))
     pods = [("pod", f"10.{number}.0.0/16") for number in (3, 1, 4, 2, 2)]
     await fleet.cluster("a")
     answer = await fleet.report("a", *pods, ("node", "192.168.0.1/32"), ("node", "192.168.0.2/32"))

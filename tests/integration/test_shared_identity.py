@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from periplus_hub.access.scope import Scope
-from periplus_hub.addresses.ipam.config import AddressesConfig
+from periplus_hub.addresses.ipam.config import IpamConfig
 from periplus_hub.addresses.ipam.service_intake import IpamApplier
 from periplus_hub.findings.jobs import FindingsJob
 from periplus_hub.findings.service_detect import drafts_by_detector
@@ -22,7 +22,7 @@ LATER = UUID(int=EPOCH.int + 1)
 
 @pytest.fixture
 async def door(db: Database) -> AsyncIterator[Door]:
-    opened = open_door(db, appliers=(IpamApplier(AddressesConfig()),))
+    opened = open_door(db, appliers=(IpamApplier(IpamConfig()),))
     yield opened
     opened.intake.close()
 

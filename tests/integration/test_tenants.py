@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from periplus_hub.access.scope import Role, Scope
 from periplus_hub.access.service import Authenticator
 from periplus_hub.access.service_tenants import DEFAULT_TENANT, create_tenant, ensure_default_tenant, make_admin_token
-from periplus_hub.addresses.ipam.config import AddressesConfig
+from periplus_hub.addresses.ipam.config import IpamConfig
 from periplus_hub.addresses.ipam.service_intake import IpamApplier
 from periplus_hub.addresses.overlaps.jobs import OverlapsJob
 from periplus_hub.api.cli import command_line
@@ -97,7 +97,7 @@ class Hub:
 @pytest.fixture
 async def one_hub(db: Database, clock: FakeClock) -> AsyncIterator[Hub]:
     events = Events()
-    spokes = open_door(db, appliers=(IpamApplier(AddressesConfig()),), events=events)
+    spokes = open_door(db, appliers=(IpamApplier(IpamConfig()),), events=events)
     yield Hub(spokes, people_door(db, clock, events=events), events)
     spokes.intake.close()
 

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from periplus_hub.access.scope import Role, Scope
-from periplus_hub.addresses.ipam.config import AddressesConfig
+from periplus_hub.addresses.ipam.config import IpamConfig
 from periplus_hub.addresses.ipam.service_intake import IpamApplier
 from periplus_hub.addresses.overlaps import repository_groups
 from periplus_hub.addresses.overlaps.jobs import OverlapsJob
@@ -56,9 +56,9 @@ class Fleet:
     token: str | None = None
 
     @classmethod
-    def open(cls, db: Database, scope: Scope, config: AddressesConfig | None = None) -> "Fleet":
+    def open(cls, db: Database, scope: Scope, config: IpamConfig | None = None) -> "Fleet":
         published: list[Mapping[str, Any]] = []
-        door = open_door(db, appliers=(IpamApplier(config or AddressesConfig()),))
+        door = open_door(db, appliers=(IpamApplier(config or IpamConfig()),))
         job = OverlapsJob(db, lambda _tenant, _topic, payload: published.append(payload or {}))
         return cls(db, scope, door, job, {}, published)
 

@@ -3,8 +3,8 @@
 from pydantic import BaseModel, ConfigDict, Field
 
 
-class AddressesConfig(BaseModel):
-    """Settings of what clusters may claim."""
+class IpamConfig(BaseModel):
+    """Settings of what clusters may report."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from periplus_contract.tables import Kind
 from periplus_hub.access.scope import system_scope
 from periplus_hub.addresses.ipam import repository_intake
-from periplus_hub.addresses.ipam.config import AddressesConfig
+from periplus_hub.addresses.ipam.config import IpamConfig
 from periplus_hub.addresses.ipam.engine.batch_rows import (
     CoveredAllocations,
     IpamRows,
@@ -23,7 +23,7 @@ class IpamApplier:
 
     kind = Kind.IPAM
 
-    def __init__(self, config: AddressesConfig) -> None:
+    def __init__(self, config: IpamConfig) -> None:
         self._config = config
 
     def prepare(self, batch: DecodedBatch) -> tuple[IpamRows, tuple[Rejected, ...]]:

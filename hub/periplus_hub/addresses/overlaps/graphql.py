@@ -10,7 +10,7 @@ import strawberry
 from periplus_hub.access.graphql import Info
 from periplus_hub.addresses.ipam.graphql_arguments import ClusterFilterArgument, Family, Within, family_of
 from periplus_hub.addresses.overlaps import repository_groups
-from periplus_hub.addresses.overlaps.engine.what_if import Key
+from periplus_hub.addresses.overlaps.engine.what_if import ListPosition
 from periplus_hub.addresses.overlaps.graphql_orders import OverlapGroupOrder
 from periplus_hub.addresses.overlaps.graphql_pages import JoinedPages, ReadPages
 from periplus_hub.addresses.overlaps.graphql_pairs import OverlapsBetween, compared
@@ -28,7 +28,7 @@ from periplus_hub.addresses.overlaps.graphql_types import OverlapGroup, Severiti
 from periplus_hub.addresses.overlaps.model import GroupFilter, JoinedGroup, RegisterState, Severity
 from periplus_hub.addresses.overlaps.repository_groups import GroupAsk
 from periplus_hub.addresses.overlaps.service_pairs import PairAsk
-from periplus_hub.addresses.overlaps.service_what_if import JoinAsk, place
+from periplus_hub.addresses.overlaps.service_what_if import JoinAsk, list_position
 from periplus_hub.kit.errors import Invalid
 from periplus_hub.kit.graphql import uuid_of
 from periplus_hub.kit.graphql_prices import Cost, ListSize, paged
@@ -70,8 +70,8 @@ class _Joined:
         return await self.pages.total()
 
 
-def _joined_key(group: OverlapGroup) -> Key:
-    return place(cast("JoinedGroup", group.joined))
+def _joined_key(group: OverlapGroup) -> ListPosition:
+    return list_position(cast("JoinedGroup", group.joined))
 
 
 @strawberry.type(description="An overlap group a cluster is in, and how much it hurts that cluster.")

@@ -99,7 +99,9 @@ class JoinedPages:
     async def groups(self) -> Slice:
         """A page of them."""
         found = await self._found()
-        return Slice(found.groups, found.has_next, found.has_previous, service_what_if.ORDER, key=service_what_if.place)
+        return Slice(
+            found.groups, found.has_next, found.has_previous, service_what_if.ORDER, key=service_what_if.list_position
+        )
 
     async def total(self) -> int:
         """Known with the page."""

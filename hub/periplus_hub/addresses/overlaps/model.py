@@ -44,10 +44,11 @@ class Relation(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OverlapGroup:
-    """A range that a cluster claims, when others (or the cluster itself) collide with what it uses there.
+    """An outermost range of a cluster, when others (or the cluster itself) collide with what it uses there.
 
-    `members` counts the allocations inside `cidr`, but for those of claims around it, `clusters` their clusters,
-    `pairs` those that the clusters which claim `cidr` take part in: counted by arithmetic, never stored.
+    `members` counts the allocations inside `cidr` but for those of clusters that have a range around it, `clusters`
+    their clusters, `pairs` those that the clusters take part in whose outermost range `cidr` is: counted by arithmetic,
+    never stored.
     `acceptance_id` is the acceptance in force; `accepted` says whether it covers all that is in the group: then
     `severity` is `intended`, else it is the worst pair's.
     """
@@ -169,7 +170,7 @@ class Acceptance:
     withdrawn_at: datetime | None
 
 
-class Stand(NamedTuple):
+class Included(NamedTuple):
     """What the stored groups include: reports up to a revision, and the topology with this digest."""
 
     revision: int
@@ -194,7 +195,7 @@ class RegisterStatus:
     `at` is when they were last known to be right; None is never.
     """
 
-    stands: Stand
+    included: Included
     latest: int
     at: datetime | None
 
@@ -205,7 +206,7 @@ class RegisterStatus:
         """
         if self.at is None:
             return RegisterState.NEVER_COMPUTED
-        folded = self.current and self.stands.topology == topology
+        folded = self.current and self.included.topology == topology
         return RegisterState.CURRENT if folded and not self.unkept(now) else RegisterState.BEHIND
 
     def unkept(self, now: datetime) -> bool:
@@ -215,7 +216,7 @@ class RegisterStatus:
     @property
     def revision(self) -> int:
         """The last report that the groups include."""
-        return self.stands.revision
+        return self.included.revision
 
     @property
     def current(self) -> bool:

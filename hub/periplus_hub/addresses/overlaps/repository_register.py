@@ -29,9 +29,9 @@ from periplus_hub.addresses.overlaps.engine.cluster_columns import NO_ALLOCATION
 from periplus_hub.addresses.overlaps.engine.severity import KINDS
 from periplus_hub.addresses.overlaps.engine.stored_groups import Difference, GroupNow, StoredGroup
 from periplus_hub.addresses.overlaps.engine.topology import Topology
-from periplus_hub.addresses.overlaps.model import RegisterState, RegisterStatus, Relation, Severity, Stand
+from periplus_hub.addresses.overlaps.model import Included, RegisterState, RegisterStatus, Relation, Severity
 from periplus_hub.addresses.overlaps.repository_acceptances import compare_again
-from periplus_hub.addresses.overlaps.repository_shares import drop_shares, marks, save_shares
+from periplus_hub.addresses.overlaps.repository_shares import drop_shares, save_shares, share_digests
 from periplus_hub.addresses.prefixes.columns import columns_from_arrays
 from periplus_hub.addresses.prefixes.prefix import KEY_BYTES, Prefix, from_keys
 from periplus_hub.fleet.model import State
@@ -67,10 +67,10 @@ async def register_status(c: ReadConnection, scope: Scope) -> RegisterStatus:
         )
     )
     if row is None:
-        return RegisterStatus(stands=Stand(0, ""), latest=0, at=None)
+        return RegisterStatus(included=Included(0, ""), latest=0, at=None)
     revision = row.revision or 0
     latest_known = max(row.latest or 0, revision)
-    return RegisterStatus(stands=Stand(revision, row.topology or ""), latest=latest_known, at=row.at)
+    return RegisterStatus(included=Included(revision, row.topology or ""), latest=latest_known, at=row.at)
 
 
 async def register_state(c: ReadConnection, scope: Scope, now: datetime) -> tuple[RegisterStatus, RegisterState]:
@@ -158,7 +158,7 @@ def _ranges(keys: Collection[KeyRange], name: str) -> FromClause:
 
 async def stored_groups(c: ReadConnection, scope: Scope) -> list[StoredGroup]:
     """Every stored group."""
-    table, marked = tables.overlap_groups, await marks(c, scope)
+    table, digests = tables.overlap_groups, await share_digests(c, scope)
     return [
         StoredGroup(
             row.id,
@@ -168,29 +168,29 @@ async def stored_groups(c: ReadConnection, scope: Scope) -> list[StoredGroup]:
             row.members,
             row.pairs,
             row.since,
-            marked.get(row.id, 0),
+            digests.get(row.id, 0),
         )
         for row in await c.rows(select(table).where(owned(scope, table)))
     ]
 
 
-async def locked_stand(c: WriteConnection, scope: Scope, now: datetime) -> Stand:
+async def locked_included(c: WriteConnection, scope: Scope, now: datetime) -> Included:
     """What the stored groups include, locked until the end of the transaction; made when there is nothing."""
     table = tables.register_state
     await c.execute(insert_owned(scope, table).values(revision=0, at=now).on_conflict_do_nothing())
     (row,) = await c.rows(select(table.c.revision, table.c.topology).where(owned(scope, table)).with_for_update())
-    return Stand(row.revision, row.topology)
+    return Included(row.revision, row.topology)
 
 
-async def confirm(c: WriteConnection, scope: Scope, stands: Stand, now: datetime) -> None:
+async def confirm(c: WriteConnection, scope: Scope, included: Included, now: datetime) -> None:
     """Say that the stored groups were found to be right, unless somebody else wrote others meanwhile."""
     state = tables.register_state
-    same = (owned(scope, state), state.c.revision == stands.revision, state.c.topology == stands.topology)
+    same = (owned(scope, state), state.c.revision == included.revision, state.c.topology == included.topology)
     await c.execute(update(state).where(*same, state.c.at < now).values(at=now))
 
 
 async def save(
-    c: WriteConnection, scope: Scope, changes: Difference, stands: Stand, now: datetime
+    c: WriteConnection, scope: Scope, changes: Difference, included: Included, now: datetime
 ) -> list[StoredGroup]:
     """Write a difference; returns the groups that came or changed, as stored now."""
     table = tables.overlap_groups
@@ -199,23 +199,30 @@ async def save(
         gone = array_table("asked", {"id": Uuid()}, [[group.id for group in changes.gone]])
         await c.execute(delete(table).where(owned(scope, table), table.c.id == gone.c.id))
         await drop_shares(c, scope, [group.id for group in changes.gone])
-    groups = [(_stored(group, new_id(), since), group.shares) for group, since in changes.come]
+    groups = [(_stored(group, new_id(), since), group.shares) for group, since in changes.new]
     groups += [(_stored(group, known.id, known.since), group.shares) for group, known in changes.changed]
     await _upsert(c, scope, (group for group, _ in groups), now)
     await save_shares(c, scope, ((group.id, shares) for group, shares in groups))
     if groups:
         await compare_again(c, scope, [group.id for group, _ in groups])
     state = tables.register_state
-    await c.execute(update(state).where(owned(scope, state)).values(**stands._asdict(), at=now))
+    await c.execute(update(state).where(owned(scope, state)).values(**included._asdict(), at=now))
     old = allocation_changes
-    await c.execute(delete(old).where(owned(scope, old), old.c.revision < stands.revision - _KEPT_REVISIONS))
+    await c.execute(delete(old).where(owned(scope, old), old.c.revision < included.revision - _KEPT_REVISIONS))
     return [group for group, _ in groups]
 
 
 def _stored(group: GroupNow, group_id: UUID, since: datetime) -> StoredGroup:
     stats = group.stats
     return StoredGroup(
-        group_id, stats.root, stats.severity, stats.clusters, stats.members, sum(stats.pairs), since, group.mark
+        group_id,
+        stats.root,
+        stats.severity,
+        stats.clusters,
+        stats.members,
+        sum(stats.pairs),
+        since,
+        group.shares_digest,
     )
 
 

@@ -25,7 +25,7 @@ from sqlalchemy.types import TypeEngine
 
 from periplus_hub.access.scope import Scope, owned
 from periplus_hub.addresses.overlaps import tables
-from periplus_hub.addresses.overlaps.engine.stored_groups import mark_of
+from periplus_hub.addresses.overlaps.engine.stored_groups import digest_of
 from periplus_hub.addresses.overlaps.engine.tenant_register import Share
 from periplus_hub.kit.arrays import array_table
 from periplus_hub.kit.db import ReadConnection, WriteConnection
@@ -44,13 +44,13 @@ _TYPES: Final[dict[str, TypeEngine[Any]]] = {
 _CONTENT: Final = ("severity", "kinds", "members")
 
 
-async def marks(c: ReadConnection, scope: Scope) -> dict[UUID, int]:
-    """The mark of every stored group's shares: PostgreSQL writes the text that `str(Share)` is."""
+async def share_digests(c: ReadConnection, scope: Scope) -> dict[UUID, int]:
+    """The digest of every stored group's shares: PostgreSQL writes the text that `str(Share)` is."""
     kinds = func.array_to_string(_TABLE.c.kinds, ",")
     line = func.concat_ws(" ", _TABLE.c.registration_id, _TABLE.c.severity, kinds, _TABLE.c.members)
     lines = func.string_agg(line, aggregate_order_by(literal(";"), _TABLE.c.registration_id))
     statement = select(_TABLE.c.group_id, lines.label("lines")).where(owned(scope, _TABLE)).group_by(_TABLE.c.group_id)
-    return {row.group_id: mark_of(row.lines) for row in await c.rows(statement)}
+    return {row.group_id: digest_of(row.lines) for row in await c.rows(statement)}
 
 
 async def save_shares(c: WriteConnection, scope: Scope, groups: Iterable[tuple[UUID, Sequence[Share]]]) -> None:

@@ -18,13 +18,13 @@ from periplus_hub.access.scope import Scope
 from periplus_hub.addresses.overlaps import repository_members, repository_register
 from periplus_hub.addresses.overlaps.engine.cluster_columns import ClusterColumns
 from periplus_hub.addresses.overlaps.engine.register import Members, Register
-from periplus_hub.addresses.overlaps.engine.severity import KIND_BITS, KIND_MASK, KINDS, NONE
+from periplus_hub.addresses.overlaps.engine.severity import KIND_BITS, KIND_MASK, KINDS, NO_OVERLAP
 from periplus_hub.addresses.overlaps.engine.tenant_register import register_of
 from periplus_hub.addresses.overlaps.engine.topology import Topology
 from periplus_hub.addresses.overlaps.model import SEVERITIES, Relation, Severity
 from periplus_hub.addresses.overlaps.repository_members import Chosen
 from periplus_hub.addresses.prefixes.prefix import FAMILY_BITS, Prefix, from_keys, parse
-from periplus_hub.addresses.prefixes.sorted_prefixes import KeyColumns
+from periplus_hub.addresses.prefixes.sorted_prefixes import FamilyPrefixes
 from periplus_hub.kit.cursors import decode_cursor
 from periplus_hub.kit.db import ReadConnection
 from periplus_hub.kit.keyset import Rows, Slice
@@ -93,7 +93,7 @@ class _Page(NamedTuple):
 class _View:
     """The allocations of the asked groups, compared with each other; `clusters` are in the order of their ids.
 
-    What lies around the groups says who has no claim of his own inside.
+    What lies around the groups says whose outermost range is not inside.
     """
 
     register: Register
@@ -115,7 +115,7 @@ class _View:
         for place, group in enumerate(groups):
             inside = self.register.members(parse(group.cidr))
             if group.accepted:
-                overlapping = inside.severities != NONE
+                overlapping = inside.severities != NO_OVERLAP
                 inside.severities[overlapping] = SEVERITIES.index(Severity.INTENDED)
             rows = np.flatnonzero(self.wanted[inside.severities])
             start = 0 if after is None else self._place(inside, rows, after, behind=True)
@@ -132,7 +132,7 @@ class _View:
         code = owner << KIND_BITS | (mark.kind if known else 0)
         codes = inside.codes[rows]
         rest = codes > code if behind and known else codes >= code
-        prefix = KeyColumns.of_prefixes([mark.prefix])
+        prefix = FamilyPrefixes.of_prefixes([mark.prefix])
         for column, value in zip(reversed(inside.prefixes), reversed(prefix), strict=True):
             rest = (column[rows] > value[0]) | ((column[rows] == value[0]) & rest)
         return len(rows) - int(np.count_nonzero(rest))
@@ -145,7 +145,7 @@ class _View:
             chosen.place.append(place)
             chosen.registration_id.append(self.clusters[code >> KIND_BITS])
             chosen.kind.append(KINDS[code & KIND_MASK].value)
-            chosen.severity.append(None if severity == NONE else SEVERITIES[severity].value)
+            chosen.severity.append(None if severity == NO_OVERLAP else SEVERITIES[severity].value)
 
 
 def _mark(cursor: str) -> _Mark:

@@ -20,7 +20,7 @@ from periplus_hub.addresses.overlaps.engine.cluster_columns import ClusterColumn
 from periplus_hub.addresses.overlaps.engine.stored_groups import StoredGroup, difference
 from periplus_hub.addresses.overlaps.engine.tenant_register import TenantRegister
 from periplus_hub.addresses.overlaps.engine.topology import Topology
-from periplus_hub.addresses.overlaps.model import RegisterStatus, Stand
+from periplus_hub.addresses.overlaps.model import Included, RegisterStatus
 from periplus_hub.addresses.prefixes.prefix import Prefix
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.errors import Unavailable
@@ -39,10 +39,10 @@ _CLUSTERS_AT_ONCE: Final = 50
 class _Kept:
     """What this process knows to be stored."""
 
-    fold: TenantRegister
+    register: TenantRegister
     groups: dict[Prefix, StoredGroup]
     free: FreeRanges
-    stands: Stand
+    included: Included
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +75,15 @@ class RegisterKeeper:
                 return news.revision
             kept = self._kept if news.stored is None else None
             self._kept = None  # whatever goes wrong from here on, the next refresh starts from the database
-            self._kept = await self._fold(kept, news, now)
+            self._kept = await self._bring_up_to_date(kept, news, now)
             if self._publish is not None:
-                self._publish(self._scope.tenant_id, TOPIC, {"revision": self._kept.stands.revision})
-            return self._kept.stands.revision
+                self._publish(self._scope.tenant_id, TOPIC, {"revision": self._kept.included.revision})
+            return self._kept.included.revision
 
     async def _confirm(self, status: RegisterStatus, now: datetime) -> None:
         if status.at is None or now - status.at >= CONFIRM_EVERY:
             async with self._db.write(self._scope) as c:
-                await repository.confirm(c, self._scope, status.stands, now)
+                await repository.confirm(c, self._scope, status.included, now)
 
     async def _read(self) -> _News | RegisterStatus:
         """A status when nothing changed.
@@ -94,9 +94,9 @@ class RegisterKeeper:
             status = await repository.register_status(c, self._scope)
             topology = await repository.topology(c, self._scope)
             kept = self._kept
-            if kept is None or kept.stands != status.stands:
+            if kept is None or kept.included != status.included:
                 kept, stored = None, await repository.stored_groups(c, self._scope)
-            elif kept.fold.topology != topology:
+            elif kept.register.topology != topology:
                 stored = list(kept.groups.values())
             elif status.current:
                 return status
@@ -107,30 +107,30 @@ class RegisterKeeper:
                 unknown = await repository.changed_since(c, self._scope, status.revision, status.latest)
         columns = await read_columns(self._db, self._scope, unknown)
         if kept is not None and stored is not None:
-            still = kept.fold.columns.keys() & topology.domains.keys()
-            columns = {cluster: kept.fold.columns[cluster] for cluster in still} | columns
+            still = kept.register.columns.keys() & topology.domains.keys()
+            columns = {cluster: kept.register.columns[cluster] for cluster in still} | columns
         return _News(topology, columns, stored, status)
 
-    async def _fold(self, kept: _Kept | None, news: _News, now: datetime) -> _Kept:
+    async def _bring_up_to_date(self, kept: _Kept | None, news: _News, now: datetime) -> _Kept:
         if kept is None:
-            fold = await asyncio.to_thread(TenantRegister, news.topology, news.columns)
+            register = await asyncio.to_thread(TenantRegister, news.topology, news.columns)
             groups = {group.root: group for group in news.stored or ()}
-            roots = {group.root for group in fold.register.groups()} | groups.keys()
-            kept = _Kept(fold, groups, {}, news.status.stands)
+            roots = {group.root for group in register.numbered.groups()} | groups.keys()
+            kept = _Kept(register, groups, {}, news.status.included)
         else:
-            roots = await asyncio.to_thread(kept.fold.replace_all, news.columns)
-        changes = await asyncio.to_thread(difference, kept.groups, roots, kept.fold, now)
-        free = await asyncio.to_thread(lowest_free, kept.fold.register.prefixes)
-        stands = Stand(news.status.latest, kept.fold.topology.digest)
+            roots = await asyncio.to_thread(kept.register.replace_all, news.columns)
+        changes = await asyncio.to_thread(difference, kept.groups, roots, kept.register, now)
+        free = await asyncio.to_thread(lowest_free, kept.register.numbered.prefixes)
+        included = Included(news.status.latest, kept.register.topology.digest)
         async with self._db.write(self._scope) as c:
-            if await repository.locked_stand(c, self._scope, now) != news.status.stands:
+            if await repository.locked_included(c, self._scope, now) != news.status.included:
                 raise Unavailable("another process keeps the overlap register", "Nothing: the next refresh rereads it.")
             await save_free(c, self._scope, dict(free.items() - kept.free.items()))
-            written = await repository.save(c, self._scope, changes, stands, now)
+            written = await repository.save(c, self._scope, changes, included, now)
         for group in changes.gone:
             kept.groups.pop(group.root, None)
         kept.groups.update((group.root, group) for group in written)
-        kept.free, kept.stands = free, stands
+        kept.free, kept.included = free, included
         return kept
 
 

@@ -17,7 +17,7 @@ from periplus_hub.addresses.overlaps.engine.cluster_columns import ClusterColumn
 from periplus_hub.addresses.overlaps.engine.explanations import explain
 from periplus_hub.addresses.overlaps.engine.tenant_register import Share
 from periplus_hub.addresses.overlaps.engine.topology import Topology
-from periplus_hub.addresses.overlaps.engine.what_if import Covered, JoinedView, Key, RankedGroup
+from periplus_hub.addresses.overlaps.engine.what_if import Covered, ListPosition, RankedGroup, WhatIfView
 from periplus_hub.addresses.overlaps.model import (
     SEVERITIES,
     ClusterShare,
@@ -58,7 +58,7 @@ class JoinedPage:
     total: int = 0
 
 
-def place(group: JoinedGroup) -> Key:
+def list_position(group: JoinedGroup) -> ListPosition:
     """Where a group stands among all."""
     return SEVERITIES.index(group.severity), -group.clusters, *group.keys
 
@@ -72,7 +72,7 @@ class _MadeOf(NamedTuple):
     covered: Mapping[str, Sequence[Covered]]
 
 
-_last: list[tuple[_MadeOf, JoinedView]] = []
+_last: list[tuple[_MadeOf, WhatIfView]] = []
 """The view that this process made last, because whoever turns pages asks again and again. At most one: a view of a
 million allocations takes a hundred megabytes."""
 
@@ -86,18 +86,18 @@ class Joining:
         self._known = _kept(made_of)
         self._computing = asyncio.Lock()
 
-    async def view(self) -> JoinedView:
+    async def view(self) -> WhatIfView:
         """Computed once, in a thread."""
         async with self._computing:
             if self._known is None:
                 made_of = self._made_of
                 parts = (made_of.topology, self._columns, made_of.covered)
-                self._known = await asyncio.to_thread(JoinedView, *parts)
+                self._known = await asyncio.to_thread(WhatIfView, *parts)
                 _last[:] = [(made_of, self._known)]
         return self._known
 
 
-def _kept(made_of: _MadeOf) -> JoinedView | None:
+def _kept(made_of: _MadeOf) -> WhatIfView | None:
     return next((view for kept, view in _last if kept == made_of), None)
 
 
@@ -123,8 +123,8 @@ async def _joining(c: ReadConnection, scope: Scope, ask: JoinAsk) -> Joining:
 
 
 async def joined_pages(  # noqa: PLR0917 - the shape of every loader's function: connection, scope, keys, arguments
-    c: ReadConnection, scope: Scope, views: Sequence[JoinedView], window: Window, only: GroupFilter, ask: JoinAsk
-) -> dict[JoinedView, JoinedPage]:
+    c: ReadConnection, scope: Scope, views: Sequence[WhatIfView], window: Window, only: GroupFilter, ask: JoinAsk
+) -> dict[WhatIfView, JoinedPage]:
     """A page of the groups of each view that the filter leaves."""
     if only.within is not None:
         wanted_prefix(only.within)
@@ -143,7 +143,9 @@ class _Cut:
     total: int
 
 
-def _cut(view: JoinedView, only: GroupFilter, window: Window, marks: tuple[Key | None, Key | None]) -> _Cut:
+def _cut(
+    view: WhatIfView, only: GroupFilter, window: Window, marks: tuple[ListPosition | None, ListPosition | None]
+) -> _Cut:
     wanted = view.wanted(only)
     start, stop = span(wanted, attrgetter("key"), marks, window)
     shown = wanted[start:stop]
@@ -208,7 +210,7 @@ def _share(share: Share, name: str) -> ClusterShare:
     )
 
 
-def _mark(cursor: str) -> Key:
+def _mark(cursor: str) -> ListPosition:
     match decode_cursor(cursor, ORDER):
         case (int(severity), int(clusters), bytes(first_key), bytes(last_key)):
             return severity, clusters, first_key, last_key

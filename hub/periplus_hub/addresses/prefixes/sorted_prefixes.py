@@ -17,14 +17,14 @@ _SHIFT: Final = {family: ADDRESS_BITS - bits for family, bits in FAMILY_BITS.ite
 _V4_SHIFT: Final = _SHIFT[IPV4]
 
 
-class KeyColumns(NamedTuple):
-    """Prefixes as columns: left-aligned halves and length."""
+class FamilyPrefixes(NamedTuple):
+    """Prefixes of one family as columns: left-aligned halves and length."""
 
     high: U64
     low: U64
     length: npt.NDArray[np.uint8]
 
-    def keys(self, family: int) -> list[int]:
+    def as_integers(self, family: int) -> list[int]:
         """As integers: `address << 8 | length`, with the family's own width, so that IPv4 stays in 64 bits."""
         if family == IPV4:
             short = (self.high >> np.uint64(_V4_SHIFT - _HALF)) << np.uint64(_LENGTH_BITS)
@@ -32,31 +32,31 @@ class KeyColumns(NamedTuple):
         rows = zip(self.high.tolist(), self.low.tolist(), self.length.tolist(), strict=True)
         return [(high << _HALF | low) << _LENGTH_BITS | length for high, low, length in rows]
 
-    def repeat(self, counts: npt.NDArray[np.int64]) -> "KeyColumns":
+    def repeat(self, counts: npt.NDArray[np.int64]) -> "FamilyPrefixes":
         """Each prefix as often as `counts` says."""
-        return KeyColumns(np.repeat(self.high, counts), np.repeat(self.low, counts), np.repeat(self.length, counts))
+        return FamilyPrefixes(np.repeat(self.high, counts), np.repeat(self.low, counts), np.repeat(self.length, counts))
 
-    def take(self, rows: npt.NDArray[np.int64]) -> "KeyColumns":
+    def take(self, rows: npt.NDArray[np.int64]) -> "FamilyPrefixes":
         """Some of them."""
-        return KeyColumns(self.high[rows], self.low[rows], self.length[rows])
+        return FamilyPrefixes(self.high[rows], self.low[rows], self.length[rows])
 
-    def equal(self, other: "KeyColumns") -> npt.NDArray[np.bool_]:
+    def equal(self, other: "FamilyPrefixes") -> npt.NDArray[np.bool_]:
         """Which are the same as the other's in their place."""
         same: npt.NDArray[np.bool_] = np.logical_and(self.high == other.high, self.low == other.low)
         same &= self.length == other.length
         return same
 
     @classmethod
-    def of(cls, keys: list[int], family: int) -> "KeyColumns":
+    def of_integers(cls, integers: list[int], family: int) -> "FamilyPrefixes":
         """Back from integers."""
         if family == IPV4:
-            short = np.array(keys, dtype=np.uint64)
+            short = np.array(integers, dtype=np.uint64)
             high = (short >> np.uint64(_LENGTH_BITS)) << np.uint64(_V4_SHIFT - _HALF)
             return cls(high, np.zeros_like(high), (short & np.uint64(LENGTH_MASK)).astype(np.uint8))
-        return cls.of_prefixes([Prefix(family, value_of(key, family), key & LENGTH_MASK) for key in keys])
+        return cls.of_prefixes([Prefix(family, address_of(each, family), each & LENGTH_MASK) for each in integers])
 
     @classmethod
-    def of_prefixes(cls, prefixes: Sequence[Prefix]) -> "KeyColumns":
+    def of_prefixes(cls, prefixes: Sequence[Prefix]) -> "FamilyPrefixes":
         """Prefixes of one family."""
         return cls(
             np.array([prefix.value >> _HALF for prefix in prefixes], dtype=np.uint64),
@@ -65,17 +65,17 @@ class KeyColumns(NamedTuple):
         )
 
 
-def key_of(value: int, length: int, family: int) -> int:
-    """The key of a left-aligned value; key order is tree order."""
+def integer_of(value: int, length: int, family: int) -> int:
+    """A prefix as `as_integers` writes it; their order is tree order."""
     return (value >> _SHIFT[family]) << _LENGTH_BITS | length
 
 
-def value_of(key: int, family: int) -> int:
-    """The left-aligned value of a key."""
-    return (key >> _LENGTH_BITS) << _SHIFT[family]
+def address_of(integer: int, family: int) -> int:
+    """The left-aligned value of such an integer."""
+    return (integer >> _LENGTH_BITS) << _SHIFT[family]
 
 
-def subtree_ends(prefixes: KeyColumns, of: KeyColumns) -> npt.NDArray[np.int64]:
+def subtree_ends(prefixes: FamilyPrefixes, of: FamilyPrefixes) -> npt.NDArray[np.int64]:
     """Among sorted distinct prefixes, the position behind the last descendant of each one asked for."""
     outer = np.minimum(of.length, _HALF).astype(np.uint64)
     high_hosts = np.where(outer == 0, np.uint64(2**64 - 1), _ones(np.uint64(_HALF) - outer))
@@ -87,7 +87,7 @@ def subtree_ends(prefixes: KeyColumns, of: KeyColumns) -> npt.NDArray[np.int64]:
     return np.searchsorted(_texts(prefixes.high, prefixes.low), lasts, side="right").astype(np.int64)
 
 
-def subtree_starts(prefixes: KeyColumns, of: KeyColumns) -> npt.NDArray[np.int64]:
+def subtree_starts(prefixes: FamilyPrefixes, of: FamilyPrefixes) -> npt.NDArray[np.int64]:
     """Among sorted distinct prefixes, the position of each one asked for, or of what would be its first descendant.
 
     Nothing shorter may start at the same address: they are maximal.
@@ -97,7 +97,7 @@ def subtree_starts(prefixes: KeyColumns, of: KeyColumns) -> npt.NDArray[np.int64
     return np.searchsorted(_texts(prefixes.high, prefixes.low), _texts(of.high, of.low)).astype(np.int64)
 
 
-def _fits_high(columns: KeyColumns) -> bool:
+def _fits_high(columns: FamilyPrefixes) -> bool:
     return not columns.low.any() and (not len(columns.length) or int(columns.length.max()) <= _HALF)
 
 

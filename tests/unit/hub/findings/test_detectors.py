@@ -11,12 +11,12 @@ from periplus_hub.addresses.ipam.engine.knowledge import Missing
 from periplus_hub.addresses.ipam.model import AllocationKind
 from periplus_hub.addresses.overlaps.engine.explanations import explain
 from periplus_hub.addresses.overlaps.model import (
+    Included,
     NamedClusters,
     OverlapGroup,
     RegisterStatus,
     Relation,
     Severity,
-    Stand,
     WorstPairs,
 )
 from periplus_hub.findings import facts
@@ -42,7 +42,7 @@ from tests.support.clock import START
 A, B = UUID(int=1), UUID(int=2)
 LONG_AGO = START - timedelta(days=1)
 LISTENING = Listening(since=LONG_AGO, round_at=START, deaf_at=LONG_AGO)
-KEPT = RegisterStatus(stands=Stand(0, ""), latest=0, at=START)
+KEPT = RegisterStatus(included=Included(0, ""), latest=0, at=START)
 
 
 def seen(detector: Detector, known: dict[Fact[Any], Any], now: datetime = START) -> list[FindingDraft] | None:

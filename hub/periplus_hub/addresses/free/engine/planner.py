@@ -12,7 +12,7 @@ import numpy as np
 from periplus_hub.addresses.free.model import FreeRange
 from periplus_hub.addresses.prefixes.columns import U64
 from periplus_hub.addresses.prefixes.prefix import IPV4, IPV6, Prefix, parse
-from periplus_hub.addresses.prefixes.sorted_prefixes import KeyColumns
+from periplus_hub.addresses.prefixes.sorted_prefixes import FamilyPrefixes
 
 SPACES: Final = {
     IPV4: tuple(parse(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")),
@@ -32,7 +32,7 @@ FreeRanges = Mapping[Size, Prefix | None]
 """The lowest free range of each size; None where the private space is full."""
 
 
-def free_ranges(used: KeyColumns, family: int) -> dict[Size, Prefix | None]:
+def free_ranges(used: FamilyPrefixes, family: int) -> dict[Size, Prefix | None]:
     """Of every length from the largest space's to a block's; `used` are sorted, parents before children."""
     blocks = _blocks(used, _BLOCK[family])
     gaps = [_gaps(*blocks, space) for space in SPACES[family]]
@@ -40,12 +40,12 @@ def free_ranges(used: KeyColumns, family: int) -> dict[Size, Prefix | None]:
     return {(family, length): _first(gaps, length, family) for length in range(shortest, _BLOCK[family] + 1)}
 
 
-def lowest_free(used: Callable[[int], KeyColumns]) -> FreeRanges:
+def lowest_free(used: Callable[[int], FamilyPrefixes]) -> FreeRanges:
     """Of both families; `used` answers what is used of one, sorted, parents before children."""
     return {size: free for family in SPACES for size, free in free_ranges(used(family), family).items()}
 
 
-def _blocks(used: KeyColumns, block: int) -> tuple[U64, U64]:
+def _blocks(used: FamilyPrefixes, block: int) -> tuple[U64, U64]:
     """First and last values (their high halves) of the runs of blocks that are in use."""
     hosts = (_ONE << (np.uint64(_HALF) - np.minimum(used.length, block).astype(np.uint64))) - _ONE
     starts, reach = used.high & ~hosts, np.maximum.accumulate(used.high | hosts)

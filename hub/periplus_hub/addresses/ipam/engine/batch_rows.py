@@ -35,8 +35,8 @@ _MAX_DIGITS: Final = 40
 """2^128 has 39."""
 
 _Row = Mapping[str, Any]
-_Claim = tuple[str, Prefix, _Row]
-"""The kind, the range, and the row that claims it."""
+_Reported = tuple[str, Prefix, _Row]
+"""The kind, the range, and the row that names it."""
 
 _TRUST: Final = {"submariner": 1, "kubeadm": 2, "nodes": 3, "observed": 4, "pods": 4, "services": 4}
 """Order of trust; a CNI's own objects come before all of these."""
@@ -103,9 +103,9 @@ def prepare(
     aside = _Aside()
     allocations = arrived[ALLOCATIONS].to_pylist() if ALLOCATIONS in arrived else []
     pools = arrived[POOLS].to_pylist() if POOLS in arrived else []
-    claimed = _claimed(allocations, covered_kinds(covers), aside)
+    ranges = _most_trusted(allocations, covered_kinds(covers), aside)
     rows = IpamRows(
-        _columns(_bounded(claimed, max_of_a_kind, aside)), tuple(_pools(pools, covered_scopes(covers), aside))
+        _columns(_bounded(ranges, max_of_a_kind, aside)), tuple(_pools(pools, covered_scopes(covers), aside))
     )
     return rows, aside.all()
 
@@ -136,11 +136,11 @@ def trust(source: str) -> int:
     return next((rank for mark, rank in _TRUST.items() if lowered.startswith(mark)), 0)
 
 
-def _claimed(rows: Sequence[_Row], covered: Mapping[str, bool], aside: _Aside) -> list[_Claim]:
+def _most_trusted(rows: Sequence[_Row], covered: Mapping[str, bool], aside: _Aside) -> list[_Reported]:
     """By kind and address, each from its most trusted source."""
     best: dict[tuple[str, Prefix], _Row] = {}
     for row in rows:
-        prefix = _claim(row, covered)
+        prefix = _range_of(row, covered)
         if isinstance(prefix, Reason):
             aside.add(ALLOCATIONS, prefix, [row])
             continue
@@ -150,8 +150,8 @@ def _claimed(rows: Sequence[_Row], covered: Mapping[str, bool], aside: _Aside) -
     return sorted(((kind, prefix, row) for (kind, prefix), row in best.items()), key=itemgetter(0, 1))
 
 
-def _claim(row: _Row, covered: Mapping[str, bool]) -> Prefix | Reason:
-    """The range a row claims, or why it is set aside."""
+def _range_of(row: _Row, covered: Mapping[str, bool]) -> Prefix | Reason:
+    """The range a row names, or why it is set aside."""
     if row["kind"] not in _KINDS:
         return Reason.BAD_KIND
     if not _covers(covered, row):
@@ -165,18 +165,18 @@ def _claim(row: _Row, covered: Mapping[str, bool]) -> Prefix | Reason:
     return Reason.TOO_WIDE if prefix.length < _SHORTEST[prefix.family] else prefix
 
 
-def _bounded(claims: Sequence[_Claim], max_of_a_kind: int, aside: _Aside) -> Iterator[_Claim]:
+def _bounded(ranges: Sequence[_Reported], max_of_a_kind: int, aside: _Aside) -> Iterator[_Reported]:
     """The first so many of each kind."""
-    for _, of_a_kind in groupby(claims, key=itemgetter(0)):
+    for _, of_a_kind in groupby(ranges, key=itemgetter(0)):
         every = list(of_a_kind)
         yield from every[:max_of_a_kind]
         if len(every) > max_of_a_kind:
             aside.add(ALLOCATIONS, Reason.TOO_MANY_RANGES, [row for _, _, row in every[max_of_a_kind:]])
 
 
-def _columns(claims: Iterable[_Claim]) -> AllocationRows:
+def _columns(ranges: Iterable[_Reported]) -> AllocationRows:
     columns = AllocationRows()
-    for kind, prefix, row in claims:
+    for kind, prefix, row in ranges:
         first_key, last_key = prefix.keys()
         columns.kind.append(kind)
         columns.cidr.append(str(prefix))

@@ -13,18 +13,24 @@ import numpy as np
 import numpy.typing as npt
 
 from periplus_hub.addresses.overlaps.engine.forest import Forest
-from periplus_hub.addresses.overlaps.engine.pair_counts import Codes, Touched
-from periplus_hub.addresses.overlaps.engine.severity import NONE
+from periplus_hub.addresses.overlaps.engine.pair_counts import Codes, PairCounts
+from periplus_hub.addresses.overlaps.engine.severity import NO_OVERLAP
 from periplus_hub.addresses.prefixes.prefix import ADDRESS_BITS
-from periplus_hub.addresses.prefixes.sorted_prefixes import LENGTH_MASK, KeyColumns, key_of, subtree_ends, value_of
+from periplus_hub.addresses.prefixes.sorted_prefixes import (
+    LENGTH_MASK,
+    FamilyPrefixes,
+    address_of,
+    integer_of,
+    subtree_ends,
+)
 
 CHUNK_ENTRIES: Final = 1024
 _NONE: Final = np.zeros(0, dtype=np.int64)
 _NO_CODES: Final = np.zeros(0, dtype=np.int32)
-_NO_PAIRS: Final = np.zeros((0, NONE), dtype=np.int32)
+_NO_PAIRS: Final = np.zeros((0, NO_OVERLAP), dtype=np.int32)
 _NO_HALVES: Final = np.zeros(0, dtype=np.uint64)
 _NO_LENGTHS: Final = np.zeros(0, dtype=np.uint8)
-_STEPS: Final = {step: step * np.eye(NONE + 1, NONE, dtype=np.int32) for step in (1, -1)}
+_STEPS: Final = {step: step * np.eye(NO_OVERLAP + 1, NO_OVERLAP, dtype=np.int32) for step in (1, -1)}
 """By severity code: what one pair more or less adds to an entry's pairs."""
 
 
@@ -32,18 +38,18 @@ class Entries(NamedTuple):
     """Entries in tree order, and the pairs each takes part in."""
 
     codes: Codes
-    touched: Touched
+    pair_counts: PairCounts
 
 
 def join_entries(parts: Sequence[Entries]) -> Entries:
     """One after the other."""
     if len(parts) == 1:
         return parts[0]
-    codes, touched = [part.codes for part in parts], [part.touched for part in parts]
-    return Entries(np.concatenate([_NO_CODES, *codes]), np.concatenate([_NO_PAIRS, *touched]))
+    codes, pair_counts = [part.codes for part in parts], [part.pair_counts for part in parts]
+    return Entries(np.concatenate([_NO_CODES, *codes]), np.concatenate([_NO_PAIRS, *pair_counts]))
 
 
-class Place(NamedTuple):
+class ChunkPosition(NamedTuple):
     """A position: chunk, and prefix within it."""
 
     chunk: int
@@ -51,44 +57,49 @@ class Place(NamedTuple):
 
 
 class Chunk:
-    """Consecutive prefixes: their keys and `sizes` (entries each), and all entries: `codes` and `touched`.
+    """Consecutive `prefixes`, their `sizes` (entries each), and all entries: `codes` and `pair_counts`.
 
-    The keys are columns as they came from the build, until somebody looks: then they are one sorted list of integers
-    (`key_of`), which Python bisects and inserts into faster than numpy does in small columns.
+    The prefixes are columns as they came from the build, until somebody looks: then they are one sorted list of
+    integers (`integer_of`), which Python bisects and inserts into faster than numpy does in small columns.
     """
 
-    __slots__ = ("_columns", "_family", "_keys", "codes", "sizes", "touched")
+    __slots__ = ("_columns", "_family", "_prefixes", "codes", "pair_counts", "sizes")
 
     def __init__(
-        self, keys: KeyColumns | list[int], family: int, sizes: npt.NDArray[np.int64], codes: Codes, touched: Touched
+        self,
+        prefixes: FamilyPrefixes | list[int],
+        family: int,
+        sizes: npt.NDArray[np.int64],
+        codes: Codes,
+        pair_counts: PairCounts,
     ) -> None:
-        self._columns = keys if isinstance(keys, KeyColumns) else None
-        self._keys = keys if isinstance(keys, list) else []
+        self._columns = prefixes if isinstance(prefixes, FamilyPrefixes) else None
+        self._prefixes = prefixes if isinstance(prefixes, list) else []
         self._family = family
         self.sizes = sizes
         self.codes = codes
-        self.touched = touched
+        self.pair_counts = pair_counts
 
     @property
-    def keys(self) -> list[int]:
+    def prefixes(self) -> list[int]:
         """Sorted: parents before children."""
         if self._columns is not None:
-            self._keys = self._columns.keys(self._family)
+            self._prefixes = self._columns.as_integers(self._family)
             self._columns = None
-        return self._keys
+        return self._prefixes
 
     @property
-    def columns(self) -> KeyColumns:
-        """The keys as columns."""
-        return KeyColumns.of(self._keys, self._family) if self._columns is None else self._columns
+    def columns(self) -> FamilyPrefixes:
+        """The prefixes as columns."""
+        return FamilyPrefixes.of_integers(self._prefixes, self._family) if self._columns is None else self._columns
 
     @property
-    def first_key(self) -> int:
-        """The smallest key."""
+    def first(self) -> int:
+        """The first prefix, as an integer."""
         if self._columns is None:
-            return self._keys[0]
+            return self._prefixes[0]
         high, low, length = self._columns
-        return KeyColumns(high[:1], low[:1], length[:1]).keys(self._family)[0]
+        return FamilyPrefixes(high[:1], low[:1], length[:1]).as_integers(self._family)[0]
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -102,22 +113,22 @@ class Chunk:
         start = self.offset(index)
         return self.codes[start : start + int(self.sizes[index])]
 
-    def insert(self, index: int, key: int) -> None:
+    def insert(self, index: int, prefix: int) -> None:
         """A new prefix without entries."""
-        self.keys.insert(index, key)
+        self.prefixes.insert(index, prefix)
         self.sizes = _with(self.sizes, index, 0)
 
     def drop(self, index: int) -> None:
         """Take out a prefix without entries."""
-        del self.keys[index]
+        del self.prefixes[index]
         self.sizes = _without(self.sizes, index)
 
-    def put(self, index: int, code: int, pairs: Touched) -> None:
+    def put(self, index: int, code: int, pairs: PairCounts) -> None:
         """A new entry of prefix `index` with the pairs it takes part in."""
         start = self.offset(index)
         spot = start + int(self.own(index).searchsorted(np.int32(code)))
         self.codes = _with(self.codes, spot, code)
-        self.touched = _with(self.touched, spot, pairs)
+        self.pair_counts = _with(self.pair_counts, spot, pairs)
         self.sizes = _owned(self.sizes)
         self.sizes[index] += 1
 
@@ -125,70 +136,70 @@ class Chunk:
         """Take out an entry that is there."""
         spot = self.offset(index) + int(self.own(index).searchsorted(np.int32(code)))
         self.codes = _without(self.codes, spot)
-        self.touched = _without(self.touched, spot)
+        self.pair_counts = _without(self.pair_counts, spot)
         self.sizes = _owned(self.sizes)
         self.sizes[index] -= 1
 
-    def touch(self, start: int, stop: int, severities: npt.NDArray[np.int8], step: int) -> Touched:
+    def add_pairs(self, start: int, stop: int, severities: npt.NDArray[np.int8], step: int) -> PairCounts:
         """Every entry of the prefixes [start, stop) gains (or loses) one pair; returns the pairs per severity.
 
         `severities` are by code.
         """
         first, last = self.offset(start), self.offset(stop)
         found = severities[self.codes[first:last]]
-        pairs = np.bincount(found, minlength=NONE + 1)[:NONE].astype(np.int32)
+        pairs = np.bincount(found, minlength=NO_OVERLAP + 1)[:NO_OVERLAP].astype(np.int32)
         if pairs.any():
-            self.touched = _owned(self.touched)
-            self.touched[first:last] += _STEPS[step][found]
+            self.pair_counts = _owned(self.pair_counts)
+            self.pair_counts[first:last] += _STEPS[step][found]
         return pairs
 
     def cut(self, start: int, stop: int) -> "Chunk":
         """The prefixes [start, stop)."""
         first, last = self.offset(start), self.offset(stop)
-        codes, touched = self.codes[first:last], self.touched[first:last]
-        return Chunk(self.keys[start:stop], self._family, self.sizes[start:stop], codes, touched)
+        codes, pair_counts = self.codes[first:last], self.pair_counts[first:last]
+        return Chunk(self.prefixes[start:stop], self._family, self.sizes[start:stop], codes, pair_counts)
 
 
-class Chunks:
-    """All prefixes of one family, found by bisection over the chunks' first keys."""
+class ChunkedForest:
+    """All prefixes of one family, found by bisection over the first prefix of each chunk."""
 
     def __init__(self, forest: Forest, family: int) -> None:
         self.family = family
         self.chunks = list(_cut(forest, family))
         starts = [int(start) for start in _bounds(forest)[:-1]]
-        self.firsts = KeyColumns(forest.high[starts], forest.low[starts], forest.length[starts]).keys(family)
+        self.firsts = FamilyPrefixes(forest.high[starts], forest.low[starts], forest.length[starts]).as_integers(family)
         self._lengths = np.bincount(forest.length, minlength=ADDRESS_BITS + 1).tolist()
 
-    def bound(self, value: int, length: int) -> Place:
+    def bound(self, value: int, length: int) -> ChunkPosition:
         """The place at or behind (value, length); may be one behind the last prefix of a chunk."""
         if not self.chunks:
-            return Place(0, 0)
-        key = key_of(value, length, self.family)
-        chunk = max(bisect_right(self.firsts, key) - 1, 0)
-        return Place(chunk, bisect_left(self.chunks[chunk].keys, key))
+            return ChunkPosition(0, 0)
+        prefix = integer_of(value, length, self.family)
+        chunk = max(bisect_right(self.firsts, prefix) - 1, 0)
+        return ChunkPosition(chunk, bisect_left(self.chunks[chunk].prefixes, prefix))
 
-    def holds(self, place: Place, value: int, length: int) -> bool:
+    def holds(self, place: ChunkPosition, value: int, length: int) -> bool:
         """Whether the prefix stands exactly at `place`."""
         if place.chunk >= len(self.chunks):
             return False
-        keys = self.chunks[place.chunk].keys
-        return place.at < len(keys) and keys[place.at] == key_of(value, length, self.family)
+        prefixes = self.chunks[place.chunk].prefixes
+        return place.at < len(prefixes) and prefixes[place.at] == integer_of(value, length, self.family)
 
-    def ancestors(self, value: int, length: int) -> list[tuple[Place, int, int]]:
+    def ancestors(self, value: int, length: int) -> list[tuple[ChunkPosition, int, int]]:
         """Every prefix that strictly contains the given one, nearest first.
 
         Each step looks at the greatest prefix before the query: it contains us, or it says how long our next
         ancestor can be at most. So the walk is as long as the tree is deep, plus a few steps.
         """
         shortest = next((size for size, count in enumerate(self._lengths) if count), ADDRESS_BITS)
-        found: list[tuple[Place, int, int]] = []
+        found: list[tuple[ChunkPosition, int, int]] = []
         query = (value, length)
         while True:
             place = self._before(self.bound(*query))
             if place is None:
                 return found
-            key = self.chunks[place.chunk].keys[place.at]
-            other, other_length = value_of(key, self.family), key & LENGTH_MASK
+            prefix = self.chunks[place.chunk].prefixes[place.at]
+            other, other_length = address_of(prefix, self.family), prefix & LENGTH_MASK
             common = min(other_length, ADDRESS_BITS - (other ^ value).bit_length())
             if common == other_length:
                 found.append((place, other, other_length))
@@ -198,18 +209,18 @@ class Chunks:
             if common < shortest or (common == shortest == other_length):
                 return found
 
-    def _before(self, place: Place) -> Place | None:
+    def _before(self, place: ChunkPosition) -> ChunkPosition | None:
         if place.at:
-            return Place(place.chunk, place.at - 1)
+            return ChunkPosition(place.chunk, place.at - 1)
         if place.chunk == 0:
             return None
-        return Place(place.chunk - 1, len(self.chunks[place.chunk - 1]) - 1)
+        return ChunkPosition(place.chunk - 1, len(self.chunks[place.chunk - 1]) - 1)
 
-    def behind(self, value: int, length: int) -> Place:
+    def behind(self, value: int, length: int) -> ChunkPosition:
         """The place behind the prefix's subtree."""
         return self.bound(value + (1 << (ADDRESS_BITS - length)), 0)
 
-    def spans(self, start: Place, stop: Place) -> Iterator[tuple[Chunk, int, int]]:
+    def spans(self, start: ChunkPosition, stop: ChunkPosition) -> Iterator[tuple[Chunk, int, int]]:
         """The chunks with prefixes in [start, stop), and which of theirs."""
         for number in range(start.chunk, min(stop.chunk + 1, len(self.chunks))):
             chunk = self.chunks[number]
@@ -218,33 +229,33 @@ class Chunks:
             if first < last:
                 yield chunk, first, last
 
-    def entries(self, start: Place, stop: Place) -> Entries:
+    def entries(self, start: ChunkPosition, stop: ChunkPosition) -> Entries:
         """All entries of the prefixes in [start, stop), in order."""
         spans = [(chunk, chunk.offset(i), chunk.offset(j)) for chunk, i, j in self.spans(start, stop)]
-        return join_entries([Entries(chunk.codes[i:j], chunk.touched[i:j]) for chunk, i, j in spans])
+        return join_entries([Entries(chunk.codes[i:j], chunk.pair_counts[i:j]) for chunk, i, j in spans])
 
-    def columns(self, start: Place, stop: Place) -> tuple[KeyColumns, npt.NDArray[np.int64]]:
+    def columns(self, start: ChunkPosition, stop: ChunkPosition) -> tuple[FamilyPrefixes, npt.NDArray[np.int64]]:
         """The prefixes in [start, stop), and how many entries each has."""
         spans = list(self.spans(start, stop))
         parts = [(chunk.columns, i, j) for chunk, i, j in spans]
-        return KeyColumns(
+        return FamilyPrefixes(
             np.concatenate([_NO_HALVES, *(columns.high[i:j] for columns, i, j in parts)]),
             np.concatenate([_NO_HALVES, *(columns.low[i:j] for columns, i, j in parts)]),
             np.concatenate([_NO_LENGTHS, *(columns.length[i:j] for columns, i, j in parts)]),
         ), np.concatenate([_NONE, *(chunk.sizes[i:j] for chunk, i, j in spans)])
 
-    def everything(self) -> tuple[Place, Place]:
+    def whole(self) -> tuple[ChunkPosition, ChunkPosition]:
         """From the first place to the last."""
-        return Place(0, 0), Place(len(self.chunks), 0)
+        return ChunkPosition(0, 0), ChunkPosition(len(self.chunks), 0)
 
-    def forest(self, start: Place, stop: Place) -> Forest:
+    def as_forest(self, start: ChunkPosition, stop: ChunkPosition) -> Forest:
         """The prefixes in [start, stop) as a forest of their own."""
         columns, sizes = self.columns(start, stop)
         starts = np.concatenate(([0], np.cumsum(sizes)))
         entries = self.entries(start, stop)
-        return Forest(*columns, starts, entries.codes, subtree_ends(columns, columns), entries.touched)
+        return Forest(*columns, starts, entries.codes, subtree_ends(columns, columns), entries.pair_counts)
 
-    def splice(self, start: Place, stop: Place, piece: Forest) -> None:
+    def splice(self, start: ChunkPosition, stop: ChunkPosition, piece: Forest) -> None:
         """Put a forest in the place of the prefixes in [start, stop)."""
         gone = self.columns(start, stop)[0].length
         counts = np.bincount(piece.length, minlength=ADDRESS_BITS + 1) - np.bincount(gone, minlength=ADDRESS_BITS + 1)
@@ -256,29 +267,29 @@ class Chunks:
         if sum(len(chunk.codes) for chunk in parts) <= CHUNK_ENTRIES and len(parts) > 1:
             parts = [_joined(parts, self.family)]
         self.chunks[start.chunk : stop.chunk + 1] = parts
-        self.firsts[start.chunk : stop.chunk + 1] = [chunk.first_key for chunk in parts]
+        self.firsts[start.chunk : stop.chunk + 1] = [chunk.first for chunk in parts]
 
-    def add(self, place: Place, value: int, length: int) -> Place:
+    def add(self, place: ChunkPosition, value: int, length: int) -> ChunkPosition:
         """A new prefix at its bound; returns where it stands."""
         self._lengths[length] += 1
-        key = key_of(value, length, self.family)
+        prefix = integer_of(value, length, self.family)
         if not self.chunks:
             self.chunks.append(Chunk([], self.family, _NONE, _NO_CODES, _NO_PAIRS))
-            self.firsts.append(key)
-        self.chunks[place.chunk].insert(place.at, key)
+            self.firsts.append(prefix)
+        self.chunks[place.chunk].insert(place.at, prefix)
         if place.at == 0:
-            self.firsts[place.chunk] = key
+            self.firsts[place.chunk] = prefix
         return place
 
-    def discard(self, place: Place) -> None:
+    def discard(self, place: ChunkPosition) -> None:
         """Take out a prefix without entries."""
         chunk = self.chunks[place.chunk]
-        self._lengths[chunk.keys[place.at] & LENGTH_MASK] -= 1
+        self._lengths[chunk.prefixes[place.at] & LENGTH_MASK] -= 1
         chunk.drop(place.at)
         if not len(chunk):
             del self.chunks[place.chunk], self.firsts[place.chunk]
         elif place.at == 0:
-            self.firsts[place.chunk] = chunk.keys[0]
+            self.firsts[place.chunk] = chunk.prefixes[0]
 
     def balance(self, number: int) -> None:
         """Halve a chunk that grew too large."""
@@ -288,13 +299,13 @@ class Chunks:
         middle = int(np.searchsorted(np.cumsum(chunk.sizes), len(chunk.codes) // 2))
         middle = min(max(middle, 1), len(chunk) - 1)
         self.chunks[number : number + 1] = [chunk.cut(0, middle), chunk.cut(middle, len(chunk))]
-        self.firsts.insert(number + 1, self.chunks[number + 1].keys[0])
+        self.firsts.insert(number + 1, self.chunks[number + 1].prefixes[0])
 
     def nbytes(self) -> int:
-        """Memory of all columns, keys counted as columns."""
-        key_bytes = 2 * np.dtype(np.uint64).itemsize + 1
+        """Memory of all columns, prefixes counted as columns."""
+        prefix_bytes = 2 * np.dtype(np.uint64).itemsize + 1
         return sum(
-            len(chunk) * key_bytes + chunk.sizes.nbytes + chunk.codes.nbytes + chunk.touched.nbytes
+            len(chunk) * prefix_bytes + chunk.sizes.nbytes + chunk.codes.nbytes + chunk.pair_counts.nbytes
             for chunk in self.chunks
         )
 
@@ -310,15 +321,15 @@ def _bounds(forest: Forest) -> npt.NDArray[np.int64]:
 def _cut(forest: Forest, family: int) -> Iterator[Chunk]:
     sizes = np.diff(forest.starts)
     for start, stop in pairwise(_bounds(forest).tolist()):
-        columns = KeyColumns(forest.high[start:stop], forest.low[start:stop], forest.length[start:stop])
+        columns = FamilyPrefixes(forest.high[start:stop], forest.low[start:stop], forest.length[start:stop])
         first, last = int(forest.starts[start]), int(forest.starts[stop])
-        yield Chunk(columns, family, sizes[start:stop], forest.codes[first:last], forest.touched[first:last])
+        yield Chunk(columns, family, sizes[start:stop], forest.codes[first:last], forest.pair_counts[first:last])
 
 
 def _joined(parts: Sequence[Chunk], family: int) -> Chunk:
-    keys = [key for part in parts for key in part.keys]
+    prefixes = [prefix for part in parts for prefix in part.prefixes]
     sizes = np.concatenate([part.sizes for part in parts])
-    return Chunk(keys, family, sizes, *join_entries([Entries(part.codes, part.touched) for part in parts]))
+    return Chunk(prefixes, family, sizes, *join_entries([Entries(part.codes, part.pair_counts) for part in parts]))
 
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from periplus_hub.addresses.overlaps.engine.pair_counts import Codes, Touched
+from periplus_hub.addresses.overlaps.engine.pair_counts import Codes, PairCounts
 from periplus_hub.addresses.overlaps.engine.severity import KIND_BITS, KIND_MASK, worst_codes
 
 _SEVERITY_BITS: Final = 3
@@ -37,9 +37,9 @@ class Shares:
         return Shares(group[order], *(each[order] for each in (self.owner, self.severity, self.kinds, self.members)))
 
 
-def shares_of(codes: Codes, touched: Touched, sizes: npt.NDArray[np.int64]) -> Shares:
+def shares_of(codes: Codes, pair_counts: PairCounts, sizes: npt.NDArray[np.int64]) -> Shares:
     """From the entries of groups, one group after the other, `sizes` many each."""
-    severities = worst_codes(touched).astype(np.int64)
+    severities = worst_codes(pair_counts).astype(np.int64)
     kept = codes.astype(np.int64)
     groups = np.repeat(np.arange(len(sizes)), sizes) << (_OWNER_BITS + _LOW_BITS)
     keys = groups | kept >> KIND_BITS << _LOW_BITS | severities << KIND_BITS | kept & KIND_MASK

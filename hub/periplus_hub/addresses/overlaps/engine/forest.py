@@ -10,12 +10,12 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from periplus_hub.addresses.overlaps.engine.pair_counts import Codes, Positions, Touched, touched_pairs
-from periplus_hub.addresses.overlaps.engine.severity import KIND_BITS, NONE, Relations
+from periplus_hub.addresses.overlaps.engine.pair_counts import Codes, PairCounts, Positions, count_pairs
+from periplus_hub.addresses.overlaps.engine.severity import KIND_BITS, NO_OVERLAP, Relations
 from periplus_hub.addresses.overlaps.model import SEVERITIES, Severity
 from periplus_hub.addresses.prefixes.columns import U64
 from periplus_hub.addresses.prefixes.prefix import IPV4, Prefix
-from periplus_hub.addresses.prefixes.sorted_prefixes import KeyColumns, subtree_ends
+from periplus_hub.addresses.prefixes.sorted_prefixes import FamilyPrefixes, subtree_ends
 
 _LENGTH_BITS: Final = 6
 _CODE_BITS_V4: Final = 64 - 32 - _LENGTH_BITS
@@ -36,7 +36,7 @@ class Forest:
     starts: Positions
     codes: Codes
     ends: Positions
-    touched: Touched
+    pair_counts: PairCounts
 
 
 _NO_HALVES: Final = np.zeros(0, dtype=np.uint64)
@@ -47,7 +47,7 @@ EMPTY: Final = Forest(
     np.zeros(1, dtype=np.int64),
     np.zeros(0, dtype=np.int32),
     np.zeros(0, dtype=np.int64),
-    np.zeros((0, NONE), dtype=np.int32),
+    np.zeros((0, NO_OVERLAP), dtype=np.int32),
 )
 """Without a prefix."""
 
@@ -60,11 +60,11 @@ def build(  # noqa: PLR0917 - columns of one table
     first = np.flatnonzero(fresh)
     starts = np.append(first, len(codes)).astype(np.int64)
     high, low, length = high[first], low[first], length[first]
-    prefixes = KeyColumns(high, low, length)
+    prefixes = FamilyPrefixes(high, low, length)
     ends = subtree_ends(prefixes, prefixes)
     entry_ends = np.repeat(starts[ends], np.diff(starts))
-    touched = touched_pairs(codes, entry_ends, relations)
-    return Forest(high, low, length, starts, codes, ends, touched)
+    pair_counts = count_pairs(codes, entry_ends, relations)
+    return Forest(high, low, length, starts, codes, ends, pair_counts)
 
 
 def _sorted(
@@ -104,7 +104,7 @@ def _changes(column: npt.NDArray[np.generic]) -> npt.NDArray[np.bool_]:
 
 
 class GroupStats(NamedTuple):
-    """A range that clusters claim, with everything inside it. `pairs` are per severity, worst first."""
+    """A range where clusters meet, with everything inside it. `pairs` are per severity, worst first."""
 
     root: Prefix
     clusters: int
@@ -138,7 +138,7 @@ def trees(forest: Forest) -> Trees:
     return Trees(tops, forest.starts[tops], forest.starts[tops + 1], forest.starts[forest.ends[tops]])
 
 
-def foreign(codes: Codes, of: Trees) -> Positions:
+def entries_of_others(codes: Codes, of: Trees) -> Positions:
     """The entries inside these trees whose owner has none at the top, in order."""
     of = of.take(np.flatnonzero(of.behind < of.last))
     inner, tops = runs(of.behind, of.last), runs(of.first, of.behind)
@@ -149,7 +149,7 @@ def foreign(codes: Codes, of: Trees) -> Positions:
     return inner[~np.isin(asked, owned)]
 
 
-def chosen_entries(forest: Forest, rows: Positions, relations: Relations, family: int) -> Forest:
+def forest_of(forest: Forest, rows: Positions, relations: Relations, family: int) -> Forest:
     """These entries alone, counted among each other."""
     of = np.searchsorted(forest.starts, rows, side="right") - 1
     return build(forest.high[of], forest.low[of], forest.length[of], forest.codes[rows], relations, family)
@@ -160,7 +160,9 @@ def groups_of(forest: Forest, family: int) -> list[GroupStats]:
     every = trees(forest)
     if not len(every.tops):
         return []
-    sides = [np.add.reduceat(forest.touched[:, severity], every.first, dtype=np.int64) for severity in range(NONE)]
+    sides = [
+        np.add.reduceat(forest.pair_counts[:, severity], every.first, dtype=np.int64) for severity in range(NO_OVERLAP)
+    ]
     pairs = np.stack(sides, axis=1) // 2  # each pair was counted at both of its sides
     hot = np.flatnonzero(pairs.any(axis=1))
     of, pairs = every.take(hot), pairs[hot]

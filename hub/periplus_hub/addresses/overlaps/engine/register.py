@@ -1,9 +1,9 @@
 """The overlap register: which groups there are now, and whom each one hurts how much, exact through single changes.
 
-A cluster's claims are its largest ranges. Two allocations that overlap lie each in a claim of its cluster, and of these
-two the wider is where the clusters meet: all pairs that meet at one range are a group, and the range is its root. So a
-range that somebody lays around others makes a group of its own, of what he overlaps, and leaves theirs as they are.
-Groups may lie inside one another; every pair is in one.
+A cluster's outermost ranges are those that lie in no other range of its own. Two allocations that overlap lie each in
+an outermost range of its cluster, and the wider of these two is where the clusters meet. All pairs that meet at one
+range are a group, and the range is its root. So a range that a cluster puts around others makes one group more, of what
+that cluster overlaps, and leaves theirs as they are. Groups may lie inside one another; every pair is in exactly one.
 
 The register finds them in layers (layers.py): a top of a layer with what its owners overlap inside it is a group. It
 keeps, per allocation and layer, how many pairs of each severity it takes part in. In its group an allocation's severity
@@ -11,7 +11,8 @@ is the worst that has one, a cluster's is the worst of its allocations, a group'
 materialised: a thousand clusters on one default are one group and half a million pairs.
 
 Cost of a change: in each layer it is in, the tree depth, plus one pass over what is equal to the changed prefix or
-inside it. When a range comes or goes that holds what others claim, what is inside it is counted anew. Pure.
+inside it. When a range comes or goes that lies around others' outermost ranges, what is inside it is counted anew.
+Pure.
 """
 
 from bisect import bisect_left, insort
@@ -31,22 +32,22 @@ from periplus_hub.addresses.overlaps.engine.forest import (
     GroupStats,
     Trees,
     build,
-    chosen_entries,
-    foreign,
+    entries_of_others,
+    forest_of,
     groups_of,
     trees,
 )
-from periplus_hub.addresses.overlaps.engine.layers import Entry, Layer, Step, of_owners
-from periplus_hub.addresses.overlaps.engine.pair_counts import Codes, Touched
+from periplus_hub.addresses.overlaps.engine.layers import Entry, Layer, Step, pairs_with_owners
+from periplus_hub.addresses.overlaps.engine.pair_counts import Codes, PairCounts
 from periplus_hub.addresses.overlaps.engine.severity import KIND_BITS, Relations, worst, worst_codes
 from periplus_hub.addresses.prefixes.columns import PrefixColumns
 from periplus_hub.addresses.prefixes.prefix import FAMILY_BITS, Prefix
-from periplus_hub.addresses.prefixes.sorted_prefixes import KeyColumns
+from periplus_hub.addresses.prefixes.sorted_prefixes import FamilyPrefixes
 
-_EAGER: Final = 16_384
+_COUNTED_AT_BUILD: Final = 16_384
 """Groups larger than this get their owners counted at the build, so that the first change is quick too."""
 
-_FEW: Final = 256
+_ONE_BY_ONE: Final = 256
 """Up to here groups are looked up one by one; for more it is quicker to go through everything once."""
 
 _NO_SIZES: Final = np.zeros(0, dtype=np.int64)
@@ -55,12 +56,12 @@ _NO_SIZES: Final = np.zeros(0, dtype=np.int64)
 class Members(NamedTuple):
     """Everything inside a group in tree order, one row per allocation.
 
-    `codes` are `owner << 3 | kind`; `severities` are positions in `model.SEVERITIES`, or `severity.NONE` for what
-    overlaps nobody there.
+    `codes` are `owner << 3 | kind`; `severities` are positions in `model.SEVERITIES`, or
+    `severity.NO_OVERLAP` for what overlaps nobody there.
     """
 
     family: int
-    prefixes: KeyColumns
+    prefixes: FamilyPrefixes
     codes: Codes
     severities: npt.NDArray[np.int8]
 
@@ -68,8 +69,8 @@ class Members(NamedTuple):
 class _Family:
     """The register of one family.
 
-    Members and clusters of a group are counted when somebody asks, and kept exact from then on (`counts`: allocations
-    per owner); until then the group is `unclear`.
+    Clusters and members of a group are counted when somebody asks, and kept exact from then on (`entries_by_owner`);
+    until then the group is `uncounted`. To count is to go through the whole group, which a change must not cost.
     """
 
     def __init__(self, forest: Forest, family: int, relations: Relations) -> None:
@@ -79,27 +80,30 @@ class _Family:
         self.groups: dict[Prefix, GroupStats] = {}
         self.depth: dict[Prefix, int] = {}
         """The layer that a group is of."""
-        self.counts: dict[Prefix, dict[int, int]] = {}
-        self.unclear: set[Prefix] = set()
-        for depth, groups in self._found(0, forest, None):
-            self._add(depth, groups)
+        self.entries_by_owner: dict[Prefix, dict[int, int]] = {}
+        self.uncounted: set[Prefix] = set()
+        for depth, groups in self._groups_from(0, forest, None):
+            self._add_groups(depth, groups)
         self.order = sorted(self.groups)
 
-    def _found(self, depth: int, forest: Forest, around: Prefix | None) -> Iterator[tuple[int, list[GroupStats]]]:
+    def _groups_from(self, depth: int, forest: Forest, around: Prefix | None) -> Iterator[tuple[int, list[GroupStats]]]:
         """The groups of a layer and of those behind it, made anew there: all of it, or what is inside a range of it."""
         while True:
-            rows = foreign(forest.codes, trees(forest))
-            inner = chosen_entries(forest, rows, self.relations, self.family) if len(rows) else EMPTY
+            rows = entries_of_others(forest.codes, trees(forest))
+            inner = forest_of(forest, rows, self.relations, self.family) if len(rows) else EMPTY
             if len(rows):
-                touched = forest.touched.copy(order="A")
-                touched[rows] -= inner.touched
-                forest = replace(forest, touched=touched)
+                # Of others' pairs those among themselves belong to groups further in. They are exactly what the next
+                # layer counts, so the groups here need no count of their own. The forest is copied, because the layer
+                # keeps its counts whole: a change adds to them without knowing whose group a pair is in.
+                pair_counts = forest.pair_counts.copy(order="A")
+                pair_counts[rows] -= inner.pair_counts
+                forest = replace(forest, pair_counts=pair_counts)
             yield depth, groups_of(forest, self.family)
             depth += 1
             if depth == len(self.layers) and not len(rows):
                 return
             layer = self._layer(depth)
-            layer.chunks.splice(*(layer.chunks.everything() if around is None else layer.span(around)), inner)
+            layer.forest.splice(*(layer.forest.whole() if around is None else layer.span(around)), inner)
             forest = inner
 
     def _layer(self, depth: int) -> Layer:
@@ -107,106 +111,113 @@ class _Family:
             self.layers.append(Layer(EMPTY, self.family, self.relations))
         return self.layers[depth]
 
-    def _add(self, depth: int, groups: Sequence[GroupStats]) -> None:
+    def _add_groups(self, depth: int, groups: Sequence[GroupStats]) -> None:
         now = {group.root: group for group in groups}
         self.groups |= now
         self.depth |= dict.fromkeys(now, depth)
         for group in groups:
-            if group.members > _EAGER:
-                self._clear(group.root)
+            if group.members > _COUNTED_AT_BUILD:
+                self._count_members(group.root)
 
-    def _clear(self, root: Prefix) -> None:
+    def _count_members(self, root: Prefix) -> None:
         layer = self.layers[self.depth[root]]
-        codes = layer.chunks.entries(*layer.span(root)).codes
+        codes = layer.forest.entries(*layer.span(root)).codes
         counts = np.bincount(codes >> KIND_BITS)
         present = np.flatnonzero(counts)
-        self.counts[root] = dict(zip(present.tolist(), counts[present].tolist(), strict=True))
+        self.entries_by_owner[root] = dict(zip(present.tolist(), counts[present].tolist(), strict=True))
         self.groups[root] = self.groups[root]._replace(clusters=len(present), members=len(codes))
-        self.unclear.discard(root)
+        self.uncounted.discard(root)
 
     def stats(self, root: Prefix) -> GroupStats | None:
-        if root in self.unclear:
-            self._clear(root)
+        if root in self.uncounted:
+            self._count_members(root)
         return self.groups.get(root)
 
     def inside(self, depth: int, roots: Sequence[Prefix]) -> tuple[Entries, npt.NDArray[np.int64]]:
         """The entries of tops of a layer, one top after the other, and how many each has."""
-        if len(roots) <= _FEW:
+        if len(roots) <= _ONE_BY_ONE:
             parts = [self._inside(depth, root) for root in roots]
             return join_entries(parts), np.array([len(part.codes) for part in parts], dtype=np.int64)
-        of = KeyColumns.of_prefixes(roots)
+        of = FamilyPrefixes.of_prefixes(roots)
         entries, sizes, at_top = self.layers[depth].inside(of)
         if depth + 1 == len(self.layers):
             return entries, sizes
         first = np.cumsum(sizes) - sizes
         of_each = Trees(np.arange(len(roots)), first, first + at_top, first + sizes)
         behind, others, _ = self.layers[depth + 1].inside(of)
-        return of_owners(entries, of_each.take(np.flatnonzero(others)), behind), sizes
+        return pairs_with_owners(entries, of_each.take(np.flatnonzero(others)), behind), sizes
 
     def _inside(self, depth: int, root: Prefix) -> Entries:
         layer = self.layers[depth]
         start, stop = layer.span(root)
-        entries = layer.chunks.entries(start, stop)
+        entries = layer.forest.entries(start, stop)
         if depth + 1 == len(self.layers):
             return entries
         behind = self.layers[depth + 1]
-        bounds = (0, 0, int(layer.chunks.chunks[start.chunk].sizes[start.at]), len(entries.codes))
+        bounds = (0, 0, int(layer.forest.chunks[start.chunk].sizes[start.at]), len(entries.codes))
         of = Trees(*(np.array([bound]) for bound in bounds))
-        return of_owners(entries, of, behind.chunks.entries(*behind.span(root)))
+        return pairs_with_owners(entries, of, behind.forest.entries(*behind.span(root)))
 
     def members(self, root: Prefix) -> Members:
         depth = next((number for number, layer in enumerate(self.layers) if layer.has_top(root)), None)
-        chunks, span = self.layers[depth or 0].chunks, self.layers[depth or 0].span(root)
+        chunks, span = self.layers[depth or 0].forest, self.layers[depth or 0].span(root)
         prefixes, sizes = chunks.columns(*span)
         entries = chunks.entries(*span) if depth is None else self._inside(depth, root)
-        return Members(root.family, prefixes.repeat(sizes), entries.codes, worst_codes(entries.touched))
+        return Members(root.family, prefixes.repeat(sizes), entries.codes, worst_codes(entries.pair_counts))
 
     def insert(self, entry: Entry) -> set[Prefix]:
         """Returns the roots whose group changed, appeared or vanished."""
         steps: list[Step] = []
-        while not steps or (steps[-1].goes_on and not steps[-1].reshaped):
+        while not steps or (steps[-1].in_next_layer and not steps[-1].owners_change):
             step = self._layer(len(steps)).insert(entry)
             if step is None:
                 return set()
             steps.append(step)
-        return self._book(steps, entry.owner, 1)
+        return self._change_groups(steps, entry.owner, 1)
 
     def remove(self, entry: Entry) -> set[Prefix]:
         """Returns the roots whose group changed, appeared or vanished."""
         steps: list[Step] = []
-        while not steps or (steps[-1].goes_on and not steps[-1].reshaped):
+        while not steps or (steps[-1].in_next_layer and not steps[-1].owners_change):
             step = self._layer(len(steps)).remove(entry)
             if step is None:
                 return set()
             steps.append(step)
-        return self._book(steps, entry.owner, -1)
+        return self._change_groups(steps, entry.owner, -1)
 
-    def _book(self, steps: Sequence[Step], owner: int, sign: int) -> set[Prefix]:
-        """What an entry did to the groups that it came into, or that it left."""
-        changed = self._reshape(len(steps) - 1, steps[-1].top) if steps[-1].reshaped else set()
+    def _change_groups(self, steps: Sequence[Step], owner: int, sign: int) -> set[Prefix]:
+        """What an entry did to the groups that it came into, or that it left.
+
+        From the innermost layer out: its pairs in a layer, less those in the one behind, are its pairs in the group of
+        the layer's top. Where owners change, the range is found anew from there, and only the layers before it are
+        adjusted.
+        """
+        changed = self._find_anew(len(steps) - 1, steps[-1].top) if steps[-1].owners_change else set()
         behind = np.zeros_like(steps[-1].pairs)
         for depth, step in reversed(list(enumerate(steps))):
-            if not step.reshaped and self._shift(depth, step.top, sign * (step.pairs - behind), owner, sign):
+            if not step.owners_change and self._change_group(
+                depth, step.top, sign * (step.pairs - behind), owner, sign
+            ):
                 changed.add(step.top)
             behind = step.pairs
         return changed
 
-    def _reshape(self, depth: int, around: Prefix) -> set[Prefix]:
+    def _find_anew(self, depth: int, around: Prefix) -> set[Prefix]:
         """Find anew what is inside a range from a layer on; returns the roots of which the group is another now."""
         start = bisect_left(self.order, around)
         stop = bisect_left(self.order, Prefix(around.family, around.last + 1, 0))
         before = {root: self._forget(root) for root in self.order[start:stop]}
-        chunks, span = self.layers[depth].chunks, self.layers[depth].span(around)
+        chunks, span = self.layers[depth].forest, self.layers[depth].span(around)
         now: dict[Prefix, GroupStats] = {}
-        for number, groups in self._found(depth, chunks.forest(*span), around):
-            self._add(number, groups)
+        for number, groups in self._groups_from(depth, chunks.as_forest(*span), around):
+            self._add_groups(number, groups)
             now |= {group.root: group for group in groups}
         self.order[start:stop] = sorted(now)
-        while not self.layers[-1].chunks.chunks and len(self.layers) > 1:
+        while not self.layers[-1].forest.chunks and len(self.layers) > 1:
             self.layers.pop()
         return {root for root in before.keys() | now.keys() if before.get(root) != now.get(root)}
 
-    def _shift(self, depth: int, root: Prefix, pairs: Touched, owner: int, members: int) -> bool:
+    def _change_group(self, depth: int, root: Prefix, pairs: PairCounts, owner: int, members: int) -> bool:
         """A change inside a top that stays; whether it changes a group."""
         group = self.groups.get(root)
         total = tuple(map(int, pairs)) if group is None else _sum(group.pairs, pairs.tolist())
@@ -218,9 +229,9 @@ class _Family:
         if group is None:
             self._open(depth, GroupStats(root, 0, 0, total, severity))
             return True
-        counts = self.counts.get(root)
+        counts = self.entries_by_owner.get(root)
         if counts is None:
-            self.unclear.add(root)
+            self.uncounted.add(root)
         else:
             counts[owner] = counts.get(owner, 0) + members
             if not counts[owner]:
@@ -232,7 +243,7 @@ class _Family:
     def _open(self, depth: int, group: GroupStats) -> None:
         self.groups[group.root] = group
         self.depth[group.root] = depth
-        self.unclear.add(group.root)
+        self.uncounted.add(group.root)
         insort(self.order, group.root)
 
     def _close(self, root: Prefix) -> None:
@@ -241,11 +252,11 @@ class _Family:
 
     def _forget(self, root: Prefix) -> GroupStats | None:
         """None where its members were not counted."""
-        group, unclear = self.groups.pop(root), root in self.unclear
+        group, uncounted = self.groups.pop(root), root in self.uncounted
         del self.depth[root]
-        self.counts.pop(root, None)
-        self.unclear.discard(root)
-        return None if unclear else group
+        self.entries_by_owner.pop(root, None)
+        self.uncounted.discard(root)
+        return None if uncounted else group
 
 
 def _sum(a: Sequence[int], b: Sequence[int]) -> tuple[int, ...]:
@@ -277,7 +288,8 @@ class Register:
     def change(self, gone: Iterable[Entry], come: Iterable[Entry]) -> set[Prefix]:
         """A cluster's change set.
 
-        Its claims come first and go last, so that what lies in them is never taken for others'.
+        Its outermost ranges come first and go last: what lies in one that is not there would be taken for outermost
+        itself, and be moved between layers twice.
         """
         roots: set[Prefix] = set()
         for entry in sorted(gone, reverse=True):
@@ -310,18 +322,20 @@ class Register:
             for (family, depth), those in places.items()
         ]
         entries = join_entries([part for part, _ in parts])
-        found = shares_of(entries.codes, entries.touched, np.concatenate([_NO_SIZES, *(sizes for _, sizes in parts)]))
+        found = shares_of(
+            entries.codes, entries.pair_counts, np.concatenate([_NO_SIZES, *(sizes for _, sizes in parts)])
+        )
         return found.renumbered([at for those in places.values() for at in those])
 
     def members(self, root: Prefix) -> Members:
         """Everything inside the group rooted at `root`, with the severity of each."""
         return self._families[root.family].members(root)
 
-    def prefixes(self, family: int) -> KeyColumns:
+    def prefixes(self, family: int) -> FamilyPrefixes:
         """Every distinct prefix of a family, parents before children."""
-        chunks = self._families[family].layers[0].chunks
-        return chunks.columns(*chunks.everything())[0]
+        chunks = self._families[family].layers[0].forest
+        return chunks.columns(*chunks.whole())[0]
 
     def nbytes(self) -> int:
         """Memory of the columns, without Python's overhead for the groups."""
-        return sum(layer.chunks.nbytes() for family in self._families.values() for layer in family.layers)
+        return sum(layer.forest.nbytes() for family in self._families.values() for layer in family.layers)

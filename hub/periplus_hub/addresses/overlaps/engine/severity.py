@@ -32,10 +32,10 @@ KINDS: Final = tuple(AllocationKind)
 KIND_BITS: Final = 3
 KIND_MASK: Final = (1 << KIND_BITS) - 1
 
-OWN: Final = 0
+ITSELF: Final = 0
 _RELATIONS: Final = (None, *Relation)
 """Relation codes are indexes here; 0 is a cluster with itself."""
-NONE: Final = len(SEVERITIES)
+NO_OVERLAP: Final = len(SEVERITIES)
 """The severity code of a pair that is no overlap."""
 
 _SELF_CLASH: Final = frozenset({AllocationKind.POD, AllocationKind.NODE})
@@ -69,7 +69,7 @@ def pair_severity(relation: Relation | None, a: AllocationKind, b: AllocationKin
 
 
 def _table() -> npt.NDArray[np.int8]:
-    table = np.full((len(_RELATIONS), KIND_MASK + 1, KIND_MASK + 1), NONE, dtype=np.int8)
+    table = np.full((len(_RELATIONS), KIND_MASK + 1, KIND_MASK + 1), NO_OVERLAP, dtype=np.int8)
     for code, relation in enumerate(_RELATIONS):
         for i, a in enumerate(KINDS):
             for j, b in enumerate(KINDS):
@@ -79,7 +79,7 @@ def _table() -> npt.NDArray[np.int8]:
     return table
 
 
-TABLE: Final = _table()
+SEVERITY_TABLE: Final = _table()
 """[relation, kind, kind] -> severity code."""
 
 
@@ -117,12 +117,12 @@ class Relations:
         for other, code in self.connected.get(domain, {}).items():
             row[self.domains == other] = code
         row[self.domains == domain] = relation_code(Relation.SAME)
-        row[owner] = OWN
+        row[owner] = ITSELF
         return row
 
     def severities(self, code: int) -> npt.NDArray[np.int8]:
         """Severity codes of the pairs one allocation would form, by the other allocation's code."""
-        found: npt.NDArray[np.int8] = TABLE[self.row(code >> KIND_BITS), code & KIND_MASK].reshape(-1)
+        found: npt.NDArray[np.int8] = SEVERITY_TABLE[self.row(code >> KIND_BITS), code & KIND_MASK].reshape(-1)
         return found
 
 
@@ -135,8 +135,8 @@ def worst(pairs: Sequence[int]) -> Severity | None:
 
 
 def worst_codes(pairs: npt.NDArray[np.int32]) -> npt.NDArray[np.int8]:
-    """The code of the worst severity that has a pair, for rows of pairs per severity; NONE where there is no pair."""
-    codes = np.full(len(pairs), NONE, dtype=np.int8)
-    for severity in reversed(range(NONE)):
+    """The code of the worst severity that has a pair, per row of pairs by severity; NO_OVERLAP where there is none."""
+    codes = np.full(len(pairs), NO_OVERLAP, dtype=np.int8)
+    for severity in reversed(range(NO_OVERLAP)):
         codes[pairs[:, severity] > 0] = severity
     return codes

@@ -13,14 +13,14 @@ from periplus_hub.addresses.overlaps.model import Severity
 from periplus_hub.addresses.prefixes.prefix import Prefix
 
 
-def mark_of(shares: str) -> int:
+def digest_of(shares: str) -> int:
     """A number for the shares of a group, joined by semicolons in the order of their clusters, to compare them by."""
     return hash(shares)
 
 
 @dataclass(frozen=True, slots=True)
 class StoredGroup:
-    """A group as the database has it; `mark` stands for its clusters' shares."""
+    """A group as the database has it; `shares_digest` stands for what its clusters have in it."""
 
     id: UUID
     root: Prefix
@@ -29,12 +29,12 @@ class StoredGroup:
     members: int
     pairs: int
     since: datetime
-    mark: int
+    shares_digest: int
 
-    def says(self, group: GroupStats, mark: int) -> bool:
+    def says(self, group: GroupStats, shares_digest: int) -> bool:
         """Whether nothing is to be written."""
-        now = (group.severity, group.clusters, group.members, sum(group.pairs), mark)
-        return now == (self.severity, self.clusters, self.members, self.pairs, self.mark)
+        now = (group.severity, group.clusters, group.members, sum(group.pairs), shares_digest)
+        return now == (self.severity, self.clusters, self.members, self.pairs, self.shares_digest)
 
 
 class GroupNow(NamedTuple):
@@ -42,42 +42,42 @@ class GroupNow(NamedTuple):
 
     stats: GroupStats
     shares: Sequence[Share]
-    mark: int
+    shares_digest: int
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
     """What to write: groups that are new or changed with their identity, and ids that are gone."""
 
-    come: tuple[tuple[GroupNow, datetime], ...]
+    new: tuple[tuple[GroupNow, datetime], ...]
     changed: tuple[tuple[GroupNow, StoredGroup], ...]
     gone: tuple[StoredGroup, ...]
 
 
 def difference(
-    stored: Mapping[Prefix, StoredGroup], roots: Iterable[Prefix], fold: TenantRegister, now: datetime
+    stored: Mapping[Prefix, StoredGroup], roots: Iterable[Prefix], register: TenantRegister, now: datetime
 ) -> Difference:
     """Compare stored groups with the register at `roots`.
 
     A group keeps its identity while its root keeps a group. A new root inherits the oldest `since` of the groups that
     vanished inside or around it: an overlap does not start when its outline changes.
     """
-    found = {root: fold.register.group(root) for root in roots}
+    found = {root: register.numbered.group(root) for root in roots}
     gone = sorted((stored[root] for root in found.keys() & stored.keys() if found[root] is None), key=_root)
-    come, changed = [], []
+    new, changed = [], []
     since = _inherited(found.keys() - stored.keys(), gone)
-    for group in _with_shares([group for group in found.values() if group is not None], fold):
+    for group in _with_shares([group for group in found.values() if group is not None], register):
         known = stored.get(group.stats.root)
         if known is None:
-            come.append((group, min(since[group.stats.root], now)))
-        elif not known.says(group.stats, group.mark):
+            new.append((group, min(since[group.stats.root], now)))
+        elif not known.says(group.stats, group.shares_digest):
             changed.append((group, known))
-    return Difference(tuple(come), tuple(changed), tuple(gone))
+    return Difference(tuple(new), tuple(changed), tuple(gone))
 
 
-def _with_shares(groups: Sequence[GroupStats], fold: TenantRegister) -> Iterator[GroupNow]:
-    for group, shares in zip(groups, fold.shares([group.root for group in groups]), strict=True):
-        yield GroupNow(group, shares, mark_of(";".join(map(str, shares))))
+def _with_shares(groups: Sequence[GroupStats], register: TenantRegister) -> Iterator[GroupNow]:
+    for group, shares in zip(groups, register.shares([group.root for group in groups]), strict=True):
+        yield GroupNow(group, shares, digest_of(";".join(map(str, shares))))
 
 
 def _root(group: StoredGroup) -> Prefix:
@@ -87,9 +87,9 @@ def _root(group: StoredGroup) -> Prefix:
 def _inherited(roots: Iterable[Prefix], gone: Iterable[StoredGroup]) -> dict[Prefix, datetime]:
     """By new root, the oldest `since` of every vanished group inside or around it."""
     oldest = dict.fromkeys(roots, datetime.max.replace(tzinfo=UTC))
-    marks = [(group.root, group.since) for group in gone] + [(root, None) for root in oldest]
+    starts = [(group.root, group.since) for group in gone] + [(root, None) for root in oldest]
     around: list[tuple[Prefix, datetime | None]] = []
-    for root, since in sorted(marks, key=itemgetter(0)):
+    for root, since in sorted(starts, key=itemgetter(0)):
         while around and not around[-1][0].covers(root):
             around.pop()
         for outer, outer_since in around:

@@ -64,12 +64,12 @@ class TenantRegister:
     ) -> None:
         self.topology = topology
         self.columns = dict(columns)
-        self.register, self.clusters = register_of(topology, self.columns, default)
+        self.numbered, self.clusters = register_of(topology, self.columns, default)
         self._numbers = {cluster: number for number, cluster in enumerate(self.clusters)}
 
     def shares(self, roots: Sequence[Prefix]) -> list[list[Share]]:
         """What every cluster has in each of these groups, by cluster."""
-        found = self.register.shares(roots)
+        found = self.numbered.shares(roots)
         columns = (found.group, found.owner, found.severity, found.kinds, found.members)
         shares: list[list[Share]] = [[] for _ in roots]
         for group, owner, severity, kinds, members in zip(*(column.tolist() for column in columns), strict=True):
@@ -84,7 +84,7 @@ class TenantRegister:
         number = self._numbers.get(cluster)
         if number is None:
             return set()
-        return self.register.change(
+        return self.numbered.change(
             [Entry(prefix, number, KINDS[kind]) for prefix, kind in before.without(columns)],
             [Entry(prefix, number, KINDS[kind]) for prefix, kind in columns.without(before)],
         )

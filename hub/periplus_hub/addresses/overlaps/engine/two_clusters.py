@@ -13,10 +13,10 @@ import numpy.typing as npt
 
 from periplus_hub.addresses.ipam.model import AllocationKind
 from periplus_hub.addresses.overlaps.engine.cluster_columns import ClusterColumns
-from periplus_hub.addresses.overlaps.engine.severity import KINDS, NONE, TABLE, relation_code
+from periplus_hub.addresses.overlaps.engine.severity import KINDS, NO_OVERLAP, SEVERITY_TABLE, relation_code
 from periplus_hub.addresses.overlaps.model import SEVERITIES, Relation, Severity
 from periplus_hub.addresses.prefixes.prefix import FAMILY_BITS, Prefix
-from periplus_hub.addresses.prefixes.sorted_prefixes import KeyColumns, subtree_ends, subtree_starts
+from periplus_hub.addresses.prefixes.sorted_prefixes import FamilyPrefixes, subtree_ends, subtree_starts
 
 Positions = npt.NDArray[np.int64]
 EntryKey = tuple[bytes, int, int, int]
@@ -52,7 +52,7 @@ class PairView:
         self, sides: tuple[ClusterColumns, ClusterColumns], relation: Relation, accepted: Collection[Prefix]
     ) -> None:
         self.relation = relation
-        self._table = TABLE[relation_code(relation)]
+        self._table = SEVERITY_TABLE[relation_code(relation)]
         self._sort(sides)
         self._accepted = self._of_groups(accepted)
         self._counts = self._counted()
@@ -67,25 +67,26 @@ class PairView:
         kind = np.concatenate([each.kind for each in sides])
         order = np.lexsort((kind, side, length, low, high, family))
         self._family, self._side, self._kind = family[order], side[order], kind[order]
-        self._keys = KeyColumns(high[order], low[order], length[order])
+        self._keys = FamilyPrefixes(high[order], low[order], length[order])
         self._ends = np.concatenate([start + subtree_ends(keys, keys) for _, start, keys in self._families()])
 
-    def _families(self) -> Iterator[tuple[int, int, KeyColumns]]:
+    def _families(self) -> Iterator[tuple[int, int, FamilyPrefixes]]:
         """Each family's first position and entries."""
         for family in FAMILY_BITS:
             start, stop = np.searchsorted(self._family, [family, family + 1])
             high, low, length = self._keys
-            yield family, int(start), KeyColumns(high[start:stop], low[start:stop], length[start:stop])
+            yield family, int(start), FamilyPrefixes(high[start:stop], low[start:stop], length[start:stop])
 
     def _of_groups(self, roots: Collection[Prefix]) -> npt.NDArray[np.bool_]:
         """Which entries have their pairs in one of these groups.
 
-        Two clusters meet at the wider of their claims: among the entries of both that is the widest around a pair.
+        Two clusters meet at the wider of their outermost ranges: among the entries of both that is the widest around a
+        pair.
         """
         held = np.zeros(len(self._kind), dtype=np.bool_)
         behind = np.append(0, np.maximum.accumulate(self._ends))
         for family, start, keys in self._families():
-            of = KeyColumns.of_prefixes([root for root in roots if root.family == family and len(keys.length)])
+            of = FamilyPrefixes.of_prefixes([root for root in roots if root.family == family and len(keys.length)])
             found = np.minimum(subtree_starts(keys, of), len(keys.length) - 1)
             same = keys.take(found).equal(of)
             for at in (start + found[same]).tolist():
@@ -94,7 +95,7 @@ class PairView:
 
     def _counted(self) -> Positions:
         """Pairs with what stands behind each entry, by severity: shape (4, entries)."""
-        counts = np.zeros((NONE, len(self._kind)), dtype=np.int64)
+        counts = np.zeros((NO_OVERLAP, len(self._kind)), dtype=np.int64)
         for side in (0, 1):
             mine = np.flatnonzero(self._side != side)
             for kind in np.unique(self._kind[self._side == side]).tolist():

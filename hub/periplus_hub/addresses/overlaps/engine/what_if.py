@@ -19,7 +19,7 @@ from periplus_hub.addresses.prefixes.prefix import Prefix, parse
 
 Covered = Mapping[UUID, Severity]
 """What one acceptance covers: clusters, each hit at most so badly."""
-Key = tuple[int, int, bytes, bytes]
+ListPosition = tuple[int, int, bytes, bytes]
 
 _INTENDED: Final = SEVERITIES.index(Severity.INTENDED)
 
@@ -32,29 +32,29 @@ class RankedGroup(NamedTuple):
     accepted: bool
 
     @property
-    def key(self) -> Key:
+    def key(self) -> ListPosition:
         """As stored groups are listed: worst first, then most clusters, then by address."""
         return SEVERITIES.index(self.severity), -self.stats.clusters, *self.stats.root.keys()
 
 
-class JoinedView:
+class WhatIfView:
     """Every group there would be if whatever is isolated among the clusters of `topology` were to be joined."""
 
     def __init__(
         self, topology: Topology, columns: Mapping[UUID, ClusterColumns], covered: Mapping[str, Sequence[Covered]]
     ) -> None:
         self.topology = topology
-        self._fold = TenantRegister(topology, columns, Relation.PLANNED)
+        self._register = TenantRegister(topology, columns, Relation.PLANNED)
         held = self._held(covered)
         groups = [
             RankedGroup(stats, Severity.INTENDED if stats.root in held else stats.severity, stats.root in held)
-            for stats in self._fold.register.groups()
+            for stats in self._register.numbered.groups()
         ]
         self.groups = sorted(groups, key=_key)
 
     def _held(self, covered: Mapping[str, Sequence[Covered]]) -> set[Prefix]:
         """Roots where an acceptance covers all that would be there."""
-        roots = [root for root in map(parse, covered) if self._fold.register.group(root)]
+        roots = [root for root in map(parse, covered) if self._register.numbered.group(root)]
         return {
             root
             for root, shares in zip(roots, self.shares(roots), strict=True)
@@ -63,7 +63,7 @@ class JoinedView:
 
     def shares(self, roots: Sequence[Prefix]) -> list[list[Share]]:
         """What every cluster would have in each of these groups."""
-        return self._fold.shares(roots)
+        return self._register.shares(roots)
 
     def worst_pairs(self, shares: Sequence[Share]) -> WorstPairs:
         """What is true of the worst pairs of a group with these shares."""
@@ -92,8 +92,8 @@ class JoinedView:
         self, groups: list[RankedGroup], clusters: Collection[UUID], severities: Collection[Severity]
     ) -> list[RankedGroup]:
         """Groups with a member of one of the clusters, whose own severity in it is one of these."""
-        shares = self._fold.register.shares([group.stats.root for group in groups])
-        numbers = [number for number, cluster in enumerate(self._fold.clusters) if cluster in clusters]
+        shares = self._register.numbered.shares([group.stats.root for group in groups])
+        numbers = [number for number, cluster in enumerate(self._register.clusters) if cluster in clusters]
         accepted = np.array([group.accepted for group in groups], dtype=np.bool_)[shares.group]
         severity = np.where(accepted, _INTENDED, shares.severity)
         chosen = np.isin(shares.owner, numbers)
@@ -102,7 +102,7 @@ class JoinedView:
         return [groups[at] for at in np.unique(shares.group[chosen]).tolist()]
 
 
-def _key(group: RankedGroup) -> Key:
+def _key(group: RankedGroup) -> ListPosition:
     return group.key
 
 

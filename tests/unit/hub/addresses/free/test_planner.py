@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from periplus_hub.addresses.free.engine.planner import SPACES, FreeRanges, FreeSpace, free_ranges, space_of
 from periplus_hub.addresses.prefixes.prefix import IPV4, IPV6, Prefix, parse
-from periplus_hub.addresses.prefixes.sorted_prefixes import KeyColumns
+from periplus_hub.addresses.prefixes.sorted_prefixes import FamilyPrefixes
 
 TEN = "10.0.0.0/8"
 
@@ -17,7 +17,7 @@ def found(*used: Prefix | str) -> FreeRanges:
     prefixes = sorted({parse(each) if isinstance(each, str) else each for each in used})
     ranges: dict[tuple[int, int], Prefix | None] = {}
     for family in (IPV4, IPV6):
-        columns = KeyColumns.of_prefixes([each for each in prefixes if each.family == family])
+        columns = FamilyPrefixes.of_prefixes([each for each in prefixes if each.family == family])
         ranges |= free_ranges(columns, family)
     return ranges
 

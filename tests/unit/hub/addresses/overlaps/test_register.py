@@ -12,10 +12,10 @@ from periplus_hub.addresses.ipam.model import AllocationKind
 from periplus_hub.addresses.overlaps.engine.forest import GroupStats
 from periplus_hub.addresses.overlaps.engine.layers import Entry
 from periplus_hub.addresses.overlaps.engine.register import Register
-from periplus_hub.addresses.overlaps.engine.severity import KINDS, NONE, Relations, pair_severity
+from periplus_hub.addresses.overlaps.engine.severity import KINDS, NO_OVERLAP, Relations, pair_severity
 from periplus_hub.addresses.overlaps.model import SEVERITIES, Relation, Severity
 from periplus_hub.addresses.prefixes.prefix import Prefix, parse
-from periplus_hub.addresses.prefixes.sorted_prefixes import LENGTH_MASK, value_of
+from periplus_hub.addresses.prefixes.sorted_prefixes import LENGTH_MASK, address_of
 
 from tests.support.prefix_columns import prefix_columns
 from tests.support.properties import examples
@@ -33,7 +33,7 @@ def relation(domains: Sequence[int], connections: Connections, a: int, b: int, d
     return connections.get(pair) or connections.get((pair[1], pair[0])) or default
 
 
-def claims(entries: set[Entry]) -> dict[Entry, Prefix]:
+def outermost_ranges(entries: set[Entry]) -> dict[Entry, Prefix]:
     """Of every entry the widest range of its cluster that it lies in."""
     around = {e: [o.prefix for o in entries if o.owner == e.owner and o.prefix.covers(e.prefix)] for e in entries}
     return {entry: min(prefixes, key=lambda prefix: prefix.length) for entry, prefixes in around.items()}
@@ -42,14 +42,14 @@ def claims(entries: set[Entry]) -> dict[Entry, Prefix]:
 def pairs_by_group(
     entries: set[Entry], domains: Sequence[int], connections: Connections, default: Relation
 ) -> dict[Prefix, list[tuple[Entry, Entry, Severity]]]:
-    """Every pair, by the wider of the two claims: there the clusters meet."""
+    """Every pair, by the wider of the two outermost ranges: there the clusters meet."""
     found: dict[Prefix, list[tuple[Entry, Entry, Severity]]] = {}
-    claim = claims(entries)
+    outermost = outermost_ranges(entries)
     for a, b in combinations(entries, 2):
         if a.prefix.covers(b.prefix) or b.prefix.covers(a.prefix):
             severity = pair_severity(relation(domains, connections, a.owner, b.owner, default), a.kind, b.kind)
             if severity is not None:
-                root = min(claim[a], claim[b], key=lambda prefix: prefix.length)
+                root = min(outermost[a], outermost[b], key=lambda prefix: prefix.length)
                 found.setdefault(root, []).append((a, b, severity))
     return found
 
@@ -57,9 +57,9 @@ def pairs_by_group(
 def naive(
     entries: set[Entry], domains: Sequence[int], connections: Connections, default: Relation = Relation.ISOLATED
 ) -> dict[Prefix, GroupStats]:
-    groups, claim = {}, claims(entries)
+    groups, outermost = {}, outermost_ranges(entries)
     for root, pairs in pairs_by_group(entries, domains, connections, default).items():
-        inside = [entry for entry in entries if root.covers(claim[entry])]
+        inside = [entry for entry in entries if root.covers(outermost[entry])]
         counts = tuple(sum(found is severity for _, _, found in pairs) for severity in SEVERITIES)
         worst = min((found for _, _, found in pairs), key=SEVERITIES.index)
         groups[root] = GroupStats(root, len({e.owner for e in inside}), len(inside), counts, worst)
@@ -74,9 +74,9 @@ def naive_severities(
     entries: set[Entry], domains: Sequence[int], connections: Connections, default: Relation = Relation.ISOLATED
 ) -> Severities:
     found: Severities = {}
-    claim = claims(entries)
+    outermost = outermost_ranges(entries)
     for root, pairs in pairs_by_group(entries, domains, connections, default).items():
-        found |= {(root, entry): None for entry in entries if root.covers(claim[entry])}
+        found |= {(root, entry): None for entry in entries if root.covers(outermost[entry])}
         for a, b, severity in pairs:
             for each in (a, b):
                 found[root, each] = min((severity, found[root, each] or severity), key=SEVERITIES.index)
@@ -87,11 +87,11 @@ def severities(of: Register) -> Severities:
     found: Severities = {}
     for group in of.groups():
         inside = of.members(group.root)
-        keys = inside.prefixes.keys(group.root.family)
+        keys = inside.prefixes.as_integers(group.root.family)
         for key, code, severity in zip(keys, inside.codes.tolist(), inside.severities.tolist(), strict=True):
-            prefix = Prefix(group.root.family, value_of(key, group.root.family), key & LENGTH_MASK)
+            prefix = Prefix(group.root.family, address_of(key, group.root.family), key & LENGTH_MASK)
             member = Entry(prefix, code >> 3, KINDS[code & 7])
-            found[group.root, member] = None if severity == NONE else SEVERITIES[severity]
+            found[group.root, member] = None if severity == NO_OVERLAP else SEVERITIES[severity]
     return found
 
 

@@ -68,16 +68,16 @@ class Keeper:
 
     sets: dict[UUID, ClusterColumns] = field(default_factory=dict)
     stored: dict[Prefix, tuple[StoredGroup, GroupNow]] = field(default_factory=dict)
-    fold: TenantRegister = field(default_factory=lambda: TenantRegister(Topology({}, {}), {}))
+    register: TenantRegister = field(default_factory=lambda: TenantRegister(Topology({}, {}), {}))
     made: int = 0
 
     def report(self, news: Sets) -> None:
         self.sets |= news
-        self._store(self.fold.replace_all(news))
+        self._store(self.register.replace_all(news))
 
     def move(self, topology: Topology) -> None:
-        self.fold = self.anew(topology)
-        self._store({group.root for group in self.fold.register.groups()} | self.stored.keys())
+        self.register = self.anew(topology)
+        self._store({group.root for group in self.register.numbered.groups()} | self.stored.keys())
 
     def anew(self, topology: Topology) -> TenantRegister:
         return TenantRegister(
@@ -86,10 +86,10 @@ class Keeper:
 
     def _store(self, roots: set[Prefix]) -> None:
         known = {root: group for root, (group, _) in self.stored.items()}
-        changes = difference(known, roots, self.fold, START)
+        changes = difference(known, roots, self.register, START)
         for gone in changes.gone:
             del self.stored[gone.root]
-        for now, _ in changes.come:
+        for now, _ in changes.new:
             self.made += 1
             self._put(UUID(int=self.made), now)
         for now, before in changes.changed:
@@ -97,7 +97,7 @@ class Keeper:
 
     def _put(self, identity: UUID, now: GroupNow) -> None:
         root, clusters, members, pairs, severity = now.stats
-        group = StoredGroup(identity, root, severity, clusters, members, sum(pairs), START, now.mark)
+        group = StoredGroup(identity, root, severity, clusters, members, sum(pairs), START, now.shares_digest)
         self.stored[root] = group, now
 
     def says(self) -> dict[Prefix, tuple[Kept, list[Share]]]:
@@ -112,8 +112,8 @@ def test_what_is_stored_is_what_a_new_register_says(history: list[Topology | Set
             keeper.move(event)
         else:
             keeper.report(event)
-        anew = keeper.anew(keeper.fold.topology)
-        groups = {group.root: group for group in anew.register.groups()}
+        anew = keeper.anew(keeper.register.topology)
+        groups = {group.root: group for group in anew.numbered.groups()}
         shares = dict(zip(groups, anew.shares(list(groups)), strict=True))
         assert keeper.says() == {root: (kept(groups[root]), shares[root]) for root in groups}
-        assert lowest_free(keeper.fold.register.prefixes) == lowest_free(anew.register.prefixes)
+        assert lowest_free(keeper.register.numbered.prefixes) == lowest_free(anew.numbered.prefixes)

@@ -13,7 +13,7 @@ from periplus_hub.addresses.ipam.model import AllocationKind
 from periplus_hub.addresses.overlaps.engine.cluster_columns import ClusterColumns
 from periplus_hub.addresses.overlaps.engine.explanations import explain_pair
 from periplus_hub.addresses.overlaps.engine.severity import KINDS, pair_severity
-from periplus_hub.addresses.overlaps.engine.stored_groups import StoredGroup, difference, mark_of
+from periplus_hub.addresses.overlaps.engine.stored_groups import StoredGroup, difference, digest_of
 from periplus_hub.addresses.overlaps.engine.tenant_register import TenantRegister
 from periplus_hub.addresses.overlaps.engine.topology import Topology
 from periplus_hub.addresses.overlaps.model import Relation, Severity
@@ -43,35 +43,35 @@ def stored(root: str, days_ago: int, number: int = 1) -> dict[Prefix, StoredGrou
     prefix = parse(root)
     since = START - timedelta(days=days_ago)
     shares = ";".join(f"{cluster} latent pod 1" for cluster in (A, B))
-    return {prefix: StoredGroup(UUID(int=number), prefix, Severity.LATENT, 2, 2, 1, since, mark_of(shares))}
+    return {prefix: StoredGroup(UUID(int=number), prefix, Severity.LATENT, 2, 2, 1, since, digest_of(shares))}
 
 
-def fold(sets: Mapping[UUID, ClusterColumns]) -> TenantRegister:
+def register(sets: Mapping[UUID, ClusterColumns]) -> TenantRegister:
     return TenantRegister(Topology(NET, {}), sets)
 
 
 def test_a_cluster_that_is_not_active_counts_for_nothing() -> None:
     kept = TenantRegister(Topology({A: NET[A]}, {}), {A: columns("10.0.0.0/16")})
     assert kept.replace(B, columns("10.0.0.0/16")) == set()
-    assert list(kept.register.groups()) == []
+    assert list(kept.numbered.groups()) == []
 
 
-def test_a_set_folds_in_as_a_difference_and_twice_is_once() -> None:
-    kept = fold({A: columns("10.0.0.0/16", "10.1.0.0/16"), B: columns("10.2.0.0/16")})
+def test_a_set_comes_in_as_a_difference_and_twice_is_once() -> None:
+    kept = register({A: columns("10.0.0.0/16", "10.1.0.0/16"), B: columns("10.2.0.0/16")})
     assert kept.replace(B, columns("10.1.0.0/16")) == {parse("10.1.0.0/16")}
     assert kept.replace(B, columns("10.1.0.0/16")) == set()
-    assert [group.root for group in kept.register.groups()] == [parse("10.1.0.0/16")]
+    assert [group.root for group in kept.numbered.groups()] == [parse("10.1.0.0/16")]
 
 
 def test_an_unchanged_group_is_not_written() -> None:
-    kept = fold({A: columns("10.0.0.0/16"), B: columns("10.0.0.0/16")})
+    kept = register({A: columns("10.0.0.0/16"), B: columns("10.0.0.0/16")})
     known = stored("10.0.0.0/16", 5)
     found = difference(known, known, kept, START)
-    assert (found.come, found.changed, found.gone) == ((), (), ())
+    assert (found.new, found.changed, found.gone) == ((), (), ())
 
 
 def test_a_group_whose_clusters_changed_places_is_written() -> None:
-    kept = fold({A: columns("10.0.0.0/16"), C: columns("10.0.0.0/16")})
+    kept = register({A: columns("10.0.0.0/16"), C: columns("10.0.0.0/16")})
     known = stored("10.0.0.0/16", 5)
     ((group, _),) = difference(known, known, kept, START).changed
     assert [str(share) for share in group.shares] == [f"{A} latent pod 1", f"{C} latent pod 1"]
@@ -79,11 +79,11 @@ def test_a_group_whose_clusters_changed_places_is_written() -> None:
 
 @pytest.mark.promise("overlaps-keep-their-age")
 def test_where_clusters_meet_anew_takes_the_oldest_since_inside() -> None:
-    kept = fold({A: columns("10.0.0.0/8"), B: columns("10.1.0.0/16")})
+    kept = register({A: columns("10.0.0.0/8"), B: columns("10.1.0.0/16")})
     known = stored("10.1.0.0/16", 5, 1) | stored("10.2.0.0/16", 9, 2) | stored("11.0.0.0/16", 99, 3)
     roots = {parse("10.0.0.0/8"), parse("10.1.0.0/16"), parse("10.2.0.0/16")}
     found = difference(known, roots, kept, START)
-    ((group, since),) = found.come
+    ((group, since),) = found.new
     assert (group.stats.root, since) == (parse("10.0.0.0/8"), START - timedelta(days=9))
     assert {gone.id for gone in found.gone} == {UUID(int=1), UUID(int=2)}
 
@@ -91,11 +91,11 @@ def test_where_clusters_meet_anew_takes_the_oldest_since_inside() -> None:
 @pytest.mark.promise("overlaps-keep-their-age")
 def test_parts_of_a_split_keep_its_since_and_news_start_now() -> None:
     both = columns("10.1.0.0/16", "11.0.0.0/16")
-    kept = fold({A: both, B: both})
+    kept = register({A: both, B: both})
     known = stored("10.0.0.0/8", 7)
     roots = {parse(text) for text in ("10.0.0.0/8", "10.1.0.0/16", "11.0.0.0/16")}
     found = difference(known, roots, kept, START)
-    assert {group.stats.root: since for group, since in found.come} == {
+    assert {group.stats.root: since for group, since in found.new} == {
         parse("10.1.0.0/16"): START - timedelta(days=7),
         parse("11.0.0.0/16"): START,
     }

@@ -11,7 +11,7 @@ from periplus_hub.addresses.ipam.model import AllocationKind
 from periplus_hub.addresses.overlaps.engine.cluster_columns import ClusterColumns
 from periplus_hub.addresses.overlaps.engine.severity import KINDS
 from periplus_hub.addresses.overlaps.engine.topology import Topology
-from periplus_hub.addresses.overlaps.engine.what_if import JoinedView, RankedGroup
+from periplus_hub.addresses.overlaps.engine.what_if import RankedGroup, WhatIfView
 from periplus_hub.addresses.overlaps.model import GroupFilter, Severity
 from periplus_hub.addresses.prefixes.prefix import Prefix, parse
 from periplus_hub.kit.windows import Window, span
@@ -31,18 +31,18 @@ def columns(*cidrs: str) -> ClusterColumns:
 
 
 @pytest.fixture(scope="module")
-def view() -> JoinedView:
+def view() -> WhatIfView:
     """1,202 groups of A and B; C is in one of them, and the last is accepted."""
     sets = {A: columns(*MANY, LAST, SIX), B: columns(*MANY, LAST, SIX), C: columns(MANY[7])}
     accepted = {LAST: [{A: Severity.BLOCKS_FEDERATION, B: Severity.BLOCKS_FEDERATION}], MANY[0]: [{A: Severity.LATENT}]}
-    return JoinedView(Topology(NET, {}), sets, accepted)
+    return WhatIfView(Topology(NET, {}), sets, accepted)
 
 
 def roots(groups: list[RankedGroup]) -> list[str]:
     return [str(group.stats.root) for group in groups]
 
 
-def pages(view: JoinedView, only: GroupFilter, first: int) -> Iterator[RankedGroup]:
+def pages(view: WhatIfView, only: GroupFilter, first: int) -> Iterator[RankedGroup]:
     wanted, after = view.wanted(only), None
     while True:
         start, stop = span(wanted, attrgetter("key"), (after, None), Window(first))
@@ -52,7 +52,7 @@ def pages(view: JoinedView, only: GroupFilter, first: int) -> Iterator[RankedGro
         after = wanted[stop - 1].key
 
 
-def test_a_filter_finds_what_stands_behind_a_thousand_others(view: JoinedView) -> None:
+def test_a_filter_finds_what_stands_behind_a_thousand_others(view: WhatIfView) -> None:
     assert len(view.groups) == 1_202
     assert roots(view.wanted(GroupFilter(severities=(Severity.INTENDED,)))) == [LAST]
     assert roots(view.wanted(GroupFilter(family=6))) == [SIX]
@@ -60,7 +60,7 @@ def test_a_filter_finds_what_stands_behind_a_thousand_others(view: JoinedView) -
     assert roots(view.wanted(GroupFilter(within="192.168.0.7/32"))) == [LAST]
 
 
-def test_clusters_and_domains_narrow_by_their_own_severity(view: JoinedView) -> None:
+def test_clusters_and_domains_narrow_by_their_own_severity(view: WhatIfView) -> None:
     both = GroupFilter(registration_ids=(A, C))
     assert roots(view.wanted(both)) == [MANY[7]]
     assert roots(view.wanted(GroupFilter(domain_ids=(NET[C],)))) == [MANY[7]]
@@ -71,17 +71,17 @@ def test_clusters_and_domains_narrow_by_their_own_severity(view: JoinedView) -> 
 
 
 @pytest.mark.parametrize("first", [1, 100, 601, 1_202, 5_000])
-def test_pages_hold_every_group_once_worst_first(view: JoinedView, first: int) -> None:
+def test_pages_hold_every_group_once_worst_first(view: WhatIfView, first: int) -> None:
     found = list(pages(view, GroupFilter(), first))
     assert [group.key for group in found] == sorted({group.key for group in view.groups})
     assert (str(found[0].stats.root), str(found[-1].stats.root)) == (MANY[7], LAST)
 
 
-def test_an_acceptance_that_does_not_cover_all_that_would_be_there_is_none(view: JoinedView) -> None:
+def test_an_acceptance_that_does_not_cover_all_that_would_be_there_is_none(view: WhatIfView) -> None:
     (group,) = view.wanted(GroupFilter(within=MANY[0]))
     assert (group.severity, group.accepted) == (Severity.BLOCKS_FEDERATION, False)
 
 
 def test_of_no_cluster_there_is_no_group() -> None:
-    nobody = JoinedView(Topology({}, {}), {}, {})
+    nobody = WhatIfView(Topology({}, {}), {}, {})
     assert nobody.wanted(GroupFilter(domain_ids=(NET[A],), severities=(Severity.LATENT,))) == []
