@@ -65,6 +65,8 @@ class Status(Enum):
     """Committed by the hub but not settled: kept, because a failover may still lose it there."""
     FOREIGN = "foreign"
     """Of an earlier registration, or of a number another writer used: sealed again before it is sent."""
+    UNCUT = "uncut"
+    """Too large for the hub, and the disk took no halves: cut before it is sent."""
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,6 +107,14 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     def part_mark(self) -> PartMark | None:
         """What that adds to the header."""
         return PartMark(part=self.part, parts=self.parts) if self.is_part else None
+
+
+class Opened(NamedTuple):
+    """A held batch, read and checked."""
+
+    header: Header
+    body: memoryview
+    sealed: bytes
 
 
 class Entry(msgspec.Struct, kw_only=True):

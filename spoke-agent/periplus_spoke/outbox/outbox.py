@@ -10,11 +10,11 @@ import logging
 import random
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import takewhile
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 import msgspec
 
-from periplus_contract.batch import DamagedBatchError, Header, PartMark, unseal
+from periplus_contract.batch import DamagedBatchError, PartMark, unseal
 from periplus_contract.tables import Kind
 from periplus_spoke.kit.clock import Clock
 from periplus_spoke.outbox import figures, planning
@@ -22,7 +22,7 @@ from periplus_spoke.outbox.accounts import Hour, Total
 from periplus_spoke.outbox.chain import Chain
 from periplus_spoke.outbox.filesystem import FileSystem
 from periplus_spoke.outbox.holdings import Holdings
-from periplus_spoke.outbox.model import BAD_SUFFIX, DEAD_SUFFIX, BatchId, Draft, Entry, Status
+from periplus_spoke.outbox.model import BAD_SUFFIX, DEAD_SUFFIX, BatchId, Draft, Entry, Opened, Status
 from periplus_spoke.outbox.planning import Lane, Step
 
 _HEADER_ALLOWANCE: Final = 1024
@@ -33,14 +33,6 @@ _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.E
 """Errors of this process or machine, not of the file."""
 
 _log: Final = logging.getLogger(__name__)
-
-
-class Opened(NamedTuple):
-    """A held batch, read and checked."""
-
-    header: Header
-    body: memoryview
-    sealed: bytes
 
 
 class FoldWindows(Protocol):
@@ -346,10 +338,16 @@ class Outbox:
         self._break_chain()
         return True
 
-    def split(self, identity: BatchId, halves: Sequence[Draft]) -> bool:
-        """Put halves in the place of a batch that is too large for the hub."""
+    def split(self, identity: BatchId, halves: Sequence[Draft]) -> None:
+        """Put halves in the place of a batch that is too large for the hub. While the disk refuses them, it waits."""
         entry = self._refused(identity)
-        return entry is not None and self._held.exchange((entry,), halves)
+        if entry is not None and not self._held.exchange((entry,), halves):
+            entry.status = Status.UNCUT
+
+    def uncut(self) -> tuple[BatchId, ...]:
+        """What waits for its `split`, once the disk takes that."""
+        waiting = [] if self._held.store.refusal else self._held.ordered
+        return tuple(entry.id for entry in waiting if entry.status is Status.UNCUT)
 
     def _adopt(self) -> None:
         """Seal again what has no identity of ours; while the disk refuses that, it waits.

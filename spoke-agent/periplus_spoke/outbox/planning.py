@@ -73,7 +73,7 @@ def relief(entries: Sequence[Entry], missing_bytes: int, missing_files: int, *, 
 
     Batches in flight always stay, and those in doubt go last.
     """
-    queued = [entry for entry in entries if entry.status in (Status.QUEUED, Status.FOREIGN)]
+    queued = [entry for entry in entries if entry.status not in (Status.IN_FLIGHT, Status.ACCEPTED)]
     certain = [entry for entry in queued if not entry.in_doubt]
     accepted = (entry for entry in entries if entry.status is Status.ACCEPTED)
     steps: tuple[Callable[[], Relief], ...] = (

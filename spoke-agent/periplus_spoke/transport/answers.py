@@ -188,21 +188,30 @@ class Answers:
         context = self._context
         if kind not in WINDOWED and context.shrink():
             await context.thread.run(context.outbox.resnapshot, identity)
-        elif kind not in WINDOWED or not await self._split(identity, kind):
-            context.report.condition("dead_letter", "the hub refuses batches that cannot be smaller")
-            await context.thread.run(context.outbox.dead_letter, identity, "too_large")
+        elif kind not in WINDOWED or not await self._split(identity):
+            await self._cannot_be_smaller(identity)
 
-    async def _split(self, identity: BatchId, kind: Kind) -> bool:
-        """False when it cannot be cut. While the disk takes no halves, the whole waits for one that does."""
-        context = self._context
-        opened = await context.thread.run(context.outbox.read, identity)
+    async def look_after_uncut(self) -> None:
+        """Cut what was found too large while the disk took no halves; the hub need not be asked again."""
+        for identity in await self._context.thread.run(self._context.outbox.uncut):
+            if not await self._split(identity):
+                await self._cannot_be_smaller(identity)
+
+    async def _cannot_be_smaller(self, identity: BatchId) -> None:
+        self._context.report.condition("dead_letter", "the hub refuses batches that cannot be smaller")
+        await self._context.thread.run(self._context.outbox.dead_letter, identity, "too_large")
+
+    async def _split(self, identity: BatchId) -> bool:
+        """False when it cannot be cut. What is gone, or cannot be read now, is judged another time."""
+        thread, outbox = self._context.thread, self._context.outbox
+        opened = await thread.run(outbox.read, identity)
+        if opened is None:
+            return True
         try:
-            halves = await asyncio.to_thread(halve, opened) if opened is not None else ()
+            halves = await asyncio.to_thread(halve, opened)
         except Exception:  # noqa: BLE001 - rows that cannot be read, as of another release, must not stop the others
             _log.exception("a batch cannot be cut in halves", extra={"seq": identity.seq})
             halves = ()
-        if not halves:
-            return False
-        if not await context.thread.run(context.outbox.split, identity, halves):
-            context.pacer.withhold(kind, HOLD_S)
-        return True
+        if halves:
+            await thread.run(outbox.split, identity, halves)
+        return bool(halves)

@@ -250,6 +250,7 @@ class Sender:
         thread, outbox = self._context.thread, self._context.outbox
         while True:
             await thread.run(outbox.recover_disk)
+            await self._answers.look_after_uncut()
             await self._answers.look_after_accepted()
             depth = await thread.run(outbox.depth)
             self._context.report.depth = depth

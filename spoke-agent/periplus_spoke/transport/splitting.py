@@ -12,8 +12,7 @@ from periplus_spoke.fold.arrow import encode_sections
 from periplus_spoke.fold.cutting import halves
 from periplus_spoke.fold.ready import ReadyColumn
 from periplus_spoke.fold.records import SectionRows
-from periplus_spoke.outbox.model import Draft
-from periplus_spoke.outbox.outbox import Opened
+from periplus_spoke.outbox.model import Draft, Opened
 
 
 def halve(opened: Opened) -> tuple[Draft, ...]:

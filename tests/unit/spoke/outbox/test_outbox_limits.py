@@ -10,8 +10,8 @@ import pytest
 from periplus_contract.tables import Kind
 from periplus_spoke.kit.errors import SpokeError
 from periplus_spoke.outbox.lock import FolderLock
-from periplus_spoke.outbox.model import Draft, FileName
-from periplus_spoke.outbox.outbox import Opened, Outbox, Policy
+from periplus_spoke.outbox.model import Draft, FileName, Opened
+from periplus_spoke.outbox.outbox import Outbox, Policy
 from periplus_spoke.outbox.planning import Lane
 
 from tests.support.clock import FakeClock

@@ -203,15 +203,19 @@ def test_an_exchange_the_disk_does_not_take_changes_nothing(changes: int) -> Non
         original(name, data)
 
     files.write = refuse_later  # type: ignore[method-assign]  # a disk that fails in the middle
-    done = outbox.split(identity, [draft(rows=2, body=b"left"), draft(rows=2, body=b"right")])
+    outbox.split(identity, [draft(rows=2, body=b"left"), draft(rows=2, body=b"right")])
     held = bodies(outbox)
     files.write = original  # type: ignore[method-assign]  # and is well again
-    assert held == ([b"left", b"right"] if done else [b"whole"])
+    assert held == [b"whole"]
+    assert outbox.next(Lane.BACKLOG) is None, "the hub would find it too large again"
+    assert outbox.uncut() == (), "the disk would refuse the halves again"
     assert_balanced(outbox)
     files.power_loss()
     again = open_outbox(files, clock)
     assert bodies(again) == held
     assert_balanced(again)
+    assert outbox.recover_disk()
+    assert outbox.uncut() == (identity,)
 
 
 @pytest.mark.promise("the-rest-goes-on")

@@ -1,6 +1,7 @@
 """From observed columns to sealed Arrow and back, whole, cut and halved."""
 
 import errno
+import random
 from pathlib import Path
 
 import msgspec
@@ -15,11 +16,18 @@ from periplus_contract.tables import NAMESPACES, Column, Kind, Table
 from periplus_spoke.fold.records import Cell, Sealable, SectionRows
 from periplus_spoke.kit.change_signal import ChangeSignal
 from periplus_spoke.outbox.filesystem import FolderFileSystem
-from periplus_spoke.outbox.outbox import Opened, Outbox
+from periplus_spoke.outbox.model import Opened, Status
+from periplus_spoke.outbox.outbox import Outbox
+from periplus_spoke.outbox.planning import Lane
 from periplus_spoke.outbox.thread import OutboxThread
 from periplus_spoke.transport import sink as sink_module
+from periplus_spoke.transport.answers import Answers
+from periplus_spoke.transport.context import SenderContext
+from periplus_spoke.transport.pacer import Pacer
+from periplus_spoke.transport.report import Report
 from periplus_spoke.transport.sink import OutboxSink
 from periplus_spoke.transport.splitting import halve
+from periplus_spoke.transport.verdicts import Refusal
 
 from tests.support.clock import FakeClock
 from tests.support.fake_hub import FakeHub, refuse, refuse_larger
@@ -74,7 +82,7 @@ async def test_halves_hold_the_same_rows_in_the_same_order(tmp_path: Path) -> No
     await OutboxSink(thread, outbox, ChangeSignal(), FakeClock()).emit(flows(101))
     [whole] = opened(outbox)
     [before] = tables(whole)
-    assert outbox.split(outbox.held()[0], halve(whole))
+    outbox.split(outbox.held()[0], halve(whole))
     after = [tables(half)[0] for half in opened(outbox)]
     assert [table.num_rows for table in after] == [50, 51]
     assert pa.concat_tables(after).to_pylist() == before.to_pylist()
@@ -161,23 +169,89 @@ def test_batches_do_not_shrink_for_ever(tmp_path: Path) -> None:
     thread.close()
 
 
+def statuses(outbox: Outbox) -> set[Status]:
+    return {entry.status for entry in outbox._held.ordered}
+
+
+def full(_files: FolderFileSystem, _name: str, _data: bytes) -> None:
+    raise OSError(errno.ENOSPC, "no room")
+
+
+def without_descriptors(_files: FolderFileSystem, _name: str, _limit: int = -1) -> bytes:
+    raise OSError(errno.EMFILE, "too many open files")
+
+
+def context_of(outbox: Outbox, thread: OutboxThread, clock: FakeClock) -> SenderContext:
+    return SenderContext(
+        thread=thread,
+        outbox=outbox,
+        pacer=Pacer(clock),
+        report=Report(),
+        changes=ChangeSignal(),
+        timer=clock,
+        rng=random.Random(5),
+        request_snapshot=lambda: None,
+        shrink=lambda: False,
+    )
+
+
 @pytest.mark.promise("disks-may-fail")
 async def test_too_large_while_the_disk_takes_no_halves_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock, thread = FakeClock(), OutboxThread()
     outbox = open_outbox(tmp_path / "outbox", clock)
-    await OutboxSink(thread, outbox, ChangeSignal(), FakeClock()).emit(flows(8))
+    await OutboxSink(thread, outbox, ChangeSignal(), clock).emit(flows(8))
     thread.close()
+    [large] = outbox.held()
     with monkeypatch.context() as disk:
-
-        def full(_files: FolderFileSystem, _name: str, _data: bytes) -> None:
-            raise OSError(errno.ENOSPC, "no room")
-
         disk.setattr(FolderFileSystem, "write", full)
         async with FakeHub(clock) as hub, sending(hub, tmp_path, clock, outbox):
             hub.misbehave("/v1/batches", refuse_larger(hub, rows=4))
-            await clock.run_until(hub.reached(lambda: hub.requests.count("/v1/batches") == 3))
-            assert len(outbox.held()) == 1
+            await clock.run_until(hub.reached(lambda: Status.UNCUT in statuses(outbox)))
+            assert outbox.held() == (large,)
             disk.undo()
             await clock.run_until(hub.reached(lambda: not outbox.held()))
     assert [header.rows for header in hub.ledger.values()] == [4, 4]
+    assert_balanced(outbox)
+
+
+@pytest.mark.promise("disks-may-fail")
+async def test_too_large_is_cut_as_soon_as_the_disk_takes_halves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the next upkeep, however long the hub may be waited for otherwise."""
+    clock, thread = FakeClock(), OutboxThread()
+    outbox = open_outbox(tmp_path / "outbox", clock)
+    await OutboxSink(thread, outbox, ChangeSignal(), clock).emit(flows(8))
+    context = context_of(outbox, thread, clock)
+    answers, large = Answers(context), outbox.next(Lane.BACKLOG)
+    assert large is not None
+    with monkeypatch.context() as disk:
+        disk.setattr(FolderFileSystem, "write", full)
+        await answers.refused(large, Kind.FLOWS, Refusal(problems.TOO_LARGE, "", None))
+        await answers.look_after_uncut()
+    assert (outbox.held(), context.pacer.withheld()) == ((large,), frozenset())
+    assert outbox.next(Lane.BACKLOG) is None, "it would be too large again"
+    await OutboxSink(thread, outbox, ChangeSignal(), clock).emit(flows(4))
+    assert outbox.next(Lane.BACKLOG) == outbox.held()[1], "the others of its kind go on"
+    assert outbox.recover_disk()
+    await answers.look_after_uncut()
+    thread.close()
+    assert [batch.header.rows for batch in opened(outbox)] == [4, 4, 4]
+    assert outbox.next(Lane.BACKLOG) == outbox.held()[1]
+    assert_balanced(outbox)
+
+
+@pytest.mark.promise("disks-may-fail")
+async def test_too_large_and_not_readable_now_is_not_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, thread = FakeClock(), OutboxThread()
+    outbox = open_outbox(tmp_path / "outbox", clock)
+    await OutboxSink(thread, outbox, ChangeSignal(), clock).emit(flows(8))
+    large = outbox.next(Lane.BACKLOG)
+    assert large is not None
+    with monkeypatch.context() as disk:
+        disk.setattr(FolderFileSystem, "read", without_descriptors)
+        refusal = Refusal(problems.TOO_LARGE, "", None)
+        await Answers(context_of(outbox, thread, clock)).refused(large, Kind.FLOWS, refusal)
+    thread.close()
+    assert outbox.held() == (large,)
     assert_balanced(outbox)
