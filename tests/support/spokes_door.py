@@ -25,11 +25,11 @@ from periplus_contract.messages import (
     proof_bytes,
 )
 from periplus_hub.access.scope import Scope
-from periplus_hub.access.service_refusals import Refusals
+from periplus_hub.access.service_refusal_trail import RefusalTrail
 from periplus_hub.fleet.routes import enrolment_router
 from periplus_hub.fleet.service import create_join_token
+from periplus_hub.fleet.service_authentication import SpokeAuthenticator
 from periplus_hub.fleet.service_enrolment import Enrolment
-from periplus_hub.fleet.service_gate import SpokeGate
 from periplus_hub.ingest.config import IngestConfig
 from periplus_hub.ingest.routes import batch_routes
 from periplus_hub.ingest.service import Intake
@@ -71,9 +71,9 @@ class Door:
     db: Database
     http: httpx.AsyncClient
     intake: Intake
-    gate: SpokeGate
+    authenticator: SpokeAuthenticator
     enrolment: Enrolment
-    refusals: Refusals
+    refusals: RefusalTrail
 
     async def join_token(self, scope: Scope, **options: Any) -> str:
         async with self.db.write(scope) as c:
@@ -95,13 +95,13 @@ def open_door(
     *,
     events: Events | None = None,
 ) -> Door:
-    enrolment, gate = Enrolment(db, events or Events()), SpokeGate(db)
+    enrolment, authenticator = Enrolment(db, events or Events()), SpokeAuthenticator(db)
     intake = Intake(db, config or IngestConfig(settle_after_s=0), [InventoryApplier(), *appliers], listeners)
-    refusals = Refusals(db)
-    app = FastAPI(routes=batch_routes(gate, intake, refusals))
+    refusals = RefusalTrail(db)
+    app = FastAPI(routes=batch_routes(authenticator, intake, refusals))
     app.include_router(enrolment_router(enrolment, db.clock, refusals))
     http = httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://hub")
-    return Door(db, http, intake, gate, enrolment, refusals)
+    return Door(db, http, intake, authenticator, enrolment, refusals)
 
 
 class Member:

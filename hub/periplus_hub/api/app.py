@@ -68,7 +68,7 @@ def make_intake(resources: Resources, listeners: Sequence[Listener] = ()) -> Int
 
 def spokes_app(resources: Resources, intake: Intake) -> ASGIApp:
     """What spokes dial."""
-    routes = batch_routes(resources.spoke_gate, intake, resources.refusals)
+    routes = batch_routes(resources.spoke_authenticator, intake, resources.refusals)
     app = FastAPI(routes=routes, openapi_url=None, docs_url=None, redoc_url=None, exception_handlers=HANDLERS)
     app.include_router(enrolment_router(resources.enrolment, resources.clock, resources.refusals))
     return _around(app, "spokes", resources, _SPOKES_BODY)

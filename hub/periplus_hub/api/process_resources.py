@@ -8,13 +8,13 @@ from typing import Final
 import structlog
 
 from periplus_hub.access.service import Authenticator
-from periplus_hub.access.service_refusals import Refusals
+from periplus_hub.access.service_refusal_trail import RefusalTrail
 from periplus_hub.access.service_tenants import ensure_default_tenant
 from periplus_hub.api.config import HubConfig
 from periplus_hub.api.database_pools import Databases, open_databases
 from periplus_hub.api.database_trouble import OWNERS_URL, naming_the_database
+from periplus_hub.fleet.service_authentication import SpokeAuthenticator
 from periplus_hub.fleet.service_enrolment import Enrolment
-from periplus_hub.fleet.service_gate import SpokeGate
 from periplus_hub.kit.clock import Clock, SystemClock
 from periplus_hub.kit.db_errors import is_store_trouble
 from periplus_hub.kit.db_urls import Urls
@@ -39,9 +39,9 @@ class Resources:
     clock: Clock
     databases: Databases
     events: Events
-    refusals: Refusals
+    refusals: RefusalTrail
     authenticator: Authenticator
-    spoke_gate: SpokeGate
+    spoke_authenticator: SpokeAuthenticator
     enrolment: Enrolment
 
 
@@ -69,7 +69,7 @@ async def open_resources(config: HubConfig, urls: Urls) -> AsyncIterator[Resourc
             await enrolment.hub_id()
             await ensure_default_tenant(databases.questions)
         async with beside(EventBridge(databases.jobs, events).run()):
-            refusals = Refusals(databases.doors)
+            refusals = RefusalTrail(databases.doors)
             yield Resources(
                 config=config,
                 clock=clock,
@@ -77,7 +77,7 @@ async def open_resources(config: HubConfig, urls: Urls) -> AsyncIterator[Resourc
                 events=events,
                 refusals=refusals,
                 authenticator=Authenticator(databases.doors, refusals.note),
-                spoke_gate=SpokeGate(databases.doors),
+                spoke_authenticator=SpokeAuthenticator(databases.doors),
                 enrolment=enrolment,
             )
     finally:

@@ -15,14 +15,14 @@ from periplus_contract.messages import (
 )
 from periplus_contract.tables import TABLES
 from periplus_contract.version import CONTRACT, OLDEST_ACCEPTED
-from periplus_hub.access.service_refusals import Refusals
+from periplus_hub.access.service_refusal_trail import RefusalTrail
 from periplus_hub.fleet.service_enrolment import Enrolment
 from periplus_hub.kit.clock import Clock
 from periplus_hub.spoke_http.answers import answering
 from periplus_hub.spoke_http.requests import Message, read_message
 
 
-def enrolment_router(enrolment: Enrolment, clock: Clock, refusals: Refusals) -> APIRouter:
+def enrolment_router(enrolment: Enrolment, clock: Clock, refusals: RefusalTrail) -> APIRouter:
     """Routes for spokes that are nobody yet."""
     router = APIRouter(include_in_schema=False)
 

@@ -1,4 +1,4 @@
-"""Bounded inflation of a batch body: never more memory than the header declared and the gate allowed."""
+"""Bounded inflation of a batch body: never more memory than the header declared and `header_checks` allowed."""
 
 from typing import Final
 
@@ -14,8 +14,9 @@ FREE_BYTES: Final = 1024 * 1024
 def inflate(body: memoryview, declared: int) -> bytes:
     """Exactly one zstd frame over the whole body, inflating to exactly `declared` bytes.
 
-    `declared` must be within the gate's limit. Raises RefusedError (invalid-batch) for bombs, dictionaries, windows
-    beyond the wire's inflated limit, other lengths and trailing bytes; (malformed-batch) when the frame is damaged.
+    `declared` must be within the limit that `header_checks` holds. Raises RefusedError (invalid-batch) for bombs,
+    dictionaries, windows beyond the wire's inflated limit, other lengths and trailing bytes; (malformed-batch) when the
+    frame is damaged.
     """
     parameters = _parameters(body)
     if declared > FREE_BYTES and declared > limits.MAX_INFLATE_RATIO * len(body):

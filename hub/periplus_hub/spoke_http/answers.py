@@ -7,7 +7,7 @@ import msgspec
 from fastapi import Response
 
 from periplus_contract import problems
-from periplus_hub.access.service_refusals import Refusals
+from periplus_hub.access.service_refusal_trail import RefusalTrail
 from periplus_hub.kit.errors import Unavailable
 from periplus_hub.spoke_http.refused import RefusedError
 
@@ -15,7 +15,7 @@ _BUSY_S: Final = 5
 _ENCODER: Final = msgspec.json.Encoder()
 
 
-async def answering(work: Awaitable[msgspec.Struct], refusals: Refusals) -> Response:
+async def answering(work: Awaitable[msgspec.Struct], refusals: RefusalTrail) -> Response:
     """The answer, or the verdict. A store that is away is an honest 503, not a verdict on the spoke."""
     try:
         return _message(await work)

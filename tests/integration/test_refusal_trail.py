@@ -9,11 +9,11 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
-from periplus_hub.access import service_refusals
+from periplus_hub.access import service_refusal_trail
 from periplus_hub.access.model import Refused
 from periplus_hub.access.scope import Scope, owned, system_scope
 from periplus_hub.access.service import Authenticator, source_address
-from periplus_hub.access.service_refusals import HOUR_S, MOST_KEPT, MOST_WRITTEN, Refusals
+from periplus_hub.access.service_refusal_trail import HOUR_S, MOST_KEPT, MOST_WRITTEN, RefusalTrail
 from periplus_hub.access.service_tenants import DEFAULT_TENANT, ensure_default_tenant, make_admin_token
 from periplus_hub.access.tables import audit_events
 from periplus_hub.kit.db import Database
@@ -56,7 +56,7 @@ async def no(work: Any) -> None:
         await work
 
 
-def knock(refusals: Refusals, address: str, times: int = 1, what: Refused = KNOCK) -> None:
+def knock(refusals: RefusalTrail, address: str, times: int = 1, what: Refused = KNOCK) -> None:
     marked = source_address.set(address)
     for _ in range(times):
         refusals.note(what)
@@ -97,7 +97,7 @@ async def test_join_tokens_proofs_credentials_and_foreign_registrations(
 
 @pytest.mark.promise("refusals-are-audited")
 async def test_api_tokens(db: Database, other_tenant: Scope, operators: Scope) -> None:
-    refusals = Refusals(db)
+    refusals = RefusalTrail(db)
     authenticator = Authenticator(db, refusals.note)
     token = await make_admin_token(db, tenant=DEFAULT_TENANT)
     await make_admin_token(db, tenant=DEFAULT_TENANT)  # revokes the first
@@ -118,7 +118,7 @@ async def test_api_tokens(db: Database, other_tenant: Scope, operators: Scope) -
 async def test_who_goes_on_is_written_at_once_and_again_when_the_hour_is_over(
     db: Database, tenant: Scope, clock: FakeClock
 ) -> None:
-    refusals, what = Refusals(db), replace(KNOCK, tenant_id=tenant.tenant_id)
+    refusals, what = RefusalTrail(db), replace(KNOCK, tenant_id=tenant.tenant_id)
     knock(refusals, "192.0.2.1", 500, what)
     await refusals.write()
     for _ in range(5):
@@ -138,7 +138,7 @@ async def test_who_goes_on_is_written_at_once_and_again_when_the_hour_is_over(
 async def test_however_many_addresses_knock_the_rows_are_few_and_all_are_counted(
     db: Database, tenant: Scope, other_tenant: Scope, clock: FakeClock
 ) -> None:
-    refusals = Refusals(db)
+    refusals = RefusalTrail(db)
     for number in range(MOST_KEPT + 500):
         knock(refusals, f"192.0.{number // 250}.{number % 250}", 2, replace(KNOCK, tenant_id=tenant.tenant_id))
     knock(refusals, "198.51.100.1", 1, replace(KNOCK, tenant_id=other_tenant.tenant_id))
@@ -155,7 +155,7 @@ async def test_however_many_addresses_knock_the_rows_are_few_and_all_are_counted
 
 
 async def test_what_cannot_be_written_is_kept(db: Database, tenant: Scope, monkeypatch: pytest.MonkeyPatch) -> None:
-    refusals = Refusals(db)
+    refusals = RefusalTrail(db)
     knock(refusals, "192.0.2.1", 7, replace(KNOCK, tenant_id=tenant.tenant_id))
 
     async def away(*_: object, **__: object) -> None:
@@ -164,7 +164,7 @@ async def test_what_cannot_be_written_is_kept(db: Database, tenant: Scope, monke
         raise Unavailable(message)
 
     with monkeypatch.context() as patch:
-        patch.setattr(service_refusals, "audit", away)
+        patch.setattr(service_refusal_trail, "audit", away)
         await refusals._try_to_write()
     assert await refused(db, tenant) == []
     await refusals.write(is_last=True)

@@ -32,8 +32,8 @@ class _Known:
     until_s: float
 
 
-class SpokeGate:
-    """Authentication of the spokes' listener."""
+class SpokeAuthenticator:
+    """Recognises the credentials that spokes show."""
 
     def __init__(self, db: Database) -> None:
         self._db = db

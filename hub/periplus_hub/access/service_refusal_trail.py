@@ -52,7 +52,7 @@ _Key = tuple[Refused, str]
 
 
 @dataclass(slots=True)
-class Refusals:
+class RefusalTrail:
     """One for a process. What is of no tenant is for the default tenant: whoever runs the hub looks there."""
 
     db: Database
