@@ -88,6 +88,9 @@ async def test_a_wide_range_that_comes_and_goes_changes_nothing_of_what_it_lies_
     mine = [each for each in told if each["overlapGroup"] == {"cidr": WIDE}]
     assert [each for each in told if each not in mine] == known
     assert [(each["state"], each["severity"]) for each in mine] == [("OPEN", "CRITICAL")] * (severity == "CONFLICT")
+    # a and c are in it because of the wide range, and never meet.
+    who = f"Each of a, b, c, d and 1 more cluster collides with at least one of them inside {WIDE}. "
+    assert [each["why"][: len(who)] for each in mine] == [who] * len(mine)
 
     await fleet.report("wide", ("pod", "192.168.0.0/16"))
     await fleet.settle(120)

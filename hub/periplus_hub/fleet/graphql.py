@@ -126,7 +126,7 @@ class Cluster(RowBacked, Node):
     @strawberry.field(description="Another live cluster with the same uid: a clone, or two spokes in one cluster.")
     async def duplicate(self, info: Info) -> "Cluster | None":
         """None for nearly all; seen from both."""
-        return cast("Cluster | None", await info.context.load(repository.twins_by_ids, self.registration_id))
+        return cast("Cluster | None", await info.context.load(repository.duplicates_by_ids, self.registration_id))
 
 
 @strawberry.type(description="A single-use token with which a spoke joins; its secret is shown once, when made.")

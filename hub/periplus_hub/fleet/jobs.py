@@ -76,7 +76,7 @@ class RetentionJob:
 
     async def _forget(self, scope: Scope, registration_id: UUID) -> None:
         """The registration goes after all that names it, so that a run that was cut off is taken up again."""
-        await purge(self._db, scope, repository.everything_of(scope, registration_id))
+        await purge(self._db, scope, repository.rows_of_registration(scope, registration_id))
         await purge(self._db, scope, [repository.the_registration(scope, registration_id)])
 
     async def _forget_challenges(self, now: datetime) -> None:

@@ -70,7 +70,7 @@ async def system_registration_by_id(c: ReadConnection, registration_id: UUID) ->
     return await c.one_or_none(select(registrations).where(registrations.c.id == registration_id))
 
 
-async def live_twin(c: WriteConnection, scope: Scope, cluster_uid: str) -> UUID | None:
+async def live_duplicate(c: WriteConnection, scope: Scope, cluster_uid: str) -> UUID | None:
     """A live registration of the same kube-system uid.
 
     Waits for other enrolments of this uid to end: two spokes that start at once must not both be the first.

@@ -150,16 +150,16 @@ async def clusters_by_ids(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) 
     return {row.registration_id: row for row in rows}
 
 
-async def twins_by_ids(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, Row[Any]]:
+async def duplicates_by_ids(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, Row[Any]]:
     """For each live cluster with another live one of the same uid, the oldest of those others."""
-    mine, twin = _registrations.alias("mine"), _registrations
+    mine, other = _registrations.alias("mine"), _registrations
     live = State.REVOKED.value
-    same = (mine.c.cluster_uid == twin.c.cluster_uid) & (mine.c.id != twin.c.id)
+    same = (mine.c.cluster_uid == other.c.cluster_uid) & (mine.c.id != other.c.id)
     statement = (
         select(mine.c.id.label("of"), *_CLUSTER)
-        .join_from(mine, twin, same)
-        .where(owned(scope, mine), owned(scope, twin), mine.c.id.in_(ids), mine.c.state != live, twin.c.state != live)
-        .order_by(twin.c.created_at.desc(), twin.c.id.desc())
+        .join_from(mine, other, same)
+        .where(owned(scope, mine), owned(scope, other), mine.c.id.in_(ids), mine.c.state != live, other.c.state != live)
+        .order_by(other.c.created_at.desc(), other.c.id.desc())
     )
     return {row.of: row for row in await c.rows(statement)}
 

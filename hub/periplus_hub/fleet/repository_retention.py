@@ -24,7 +24,7 @@ async def system_registrations(
     return [(system_scope(row.tenant_id, "job:retention"), row.id) for row in rows]
 
 
-def everything_of(scope: Scope, registration_id: UUID) -> Sequence[Stale]:
+def rows_of_registration(scope: Scope, registration_id: UUID) -> Sequence[Stale]:
     """All rows of all slices that name the registration, but not the registration itself."""
     return [
         (table, owned(scope, table) & (table.c.registration_id == registration_id))

@@ -134,7 +134,7 @@ class Enrolment:
         if not await store.system_use_token(c, token.id, registration_id, now):
             return await _earlier_use(c, token.public_id, request.public_key), False
         name = token.cluster_name or request.cluster_name
-        twin = await store.live_twin(c, scope, request.cluster_uid)
+        twin = await store.live_duplicate(c, scope, request.cluster_uid)
         if (holder := await store.name_holder(c, scope, name)) is not None:
             raise _name_taken(name, is_bound=token.cluster_name is not None, is_itself=holder == twin)
         if (other := await cluster_alike(c, scope, name)) is not None:

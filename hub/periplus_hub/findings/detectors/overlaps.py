@@ -18,6 +18,7 @@ _TITLE: Final = {
     Severity.BLOCKS_FEDERATION: "{cidr} keeps clusters from being joined",
 }
 _NOBODY: Final = NamedClusters(clusters=0, names=())
+_PAIR: Final = 2
 _NAMED: Final = 4
 """Clusters a finding's text names; its evidence names more."""
 
@@ -76,11 +77,19 @@ def _overlap(
 
 
 def _who(hit: NamedClusters, *, own: bool) -> str:
-    names = list(hit.names[:_NAMED])
     if hit.clusters == 1:
-        return f"{' '.join(names) or 'One cluster'} collides with itself"
-    collide = "each collide with themselves" if own else "collide"
+        return f"{_named(hit) if hit.names else 'One cluster'} collides with itself"
+    if own:
+        return f"{_named(hit)} each collide with themselves"
+    if hit.clusters == _PAIR:
+        return f"{_named(hit)} collide"
+    # Not "collide": around others' ranges a wide one collides with each of them, and they with nobody else.
+    return f"Each of {_named(hit)} collides with at least one of them"
+
+
+def _named(hit: NamedClusters) -> str:
+    names = list(hit.names[:_NAMED])
     more = hit.clusters - len(names)
     if more or not names:
-        names.append(f"{more} more clusters" if names else f"{more} clusters")
-    return f"{', '.join(names[:-1])} and {names[-1]} {collide}" if len(names) > 1 else f"{names[0]} {collide}"
+        names.append(f"{more} {'more ' if names else ''}{'cluster' if more == 1 else 'clusters'}")
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]

@@ -120,7 +120,7 @@ def test_an_overlap_that_hurts_is_one_finding_per_group(severity: Severity, expe
     assert "10.244.0.0/16" in draft.title
     assert draft.what_to_do
     assert draft.evidence["pairs"] == 499_500
-    assert draft.why.startswith("a, b, c, d and 3 more clusters collide inside 10.244.0.0/16. ")
+    assert draft.why.startswith("Each of a, b, c, d and 3 more clusters collides with at least one of them inside ")
     assert draft.evidence["cluster_names"] == ["a", "b", "c", "d", "e"]
     assert (draft.evidence["clusters"], draft.evidence["milder_clusters"]) == (7, 2)
 
