@@ -1,4 +1,4 @@
-"""`periplus-spoke run|once|check`. Imports of weight happen only once the command line is known to be good."""
+"""The commands of `periplus-spoke`. Imports of weight happen only once the command line is known to be good."""
 
 import argparse
 import asyncio
@@ -103,7 +103,7 @@ def command_line() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"periplus-spoke {VERSION}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="run|once|check")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="|".join(_COMMANDS))
     for name, text in _COMMANDS.items():
         command = commands.add_parser(
             name,
