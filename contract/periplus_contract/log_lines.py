@@ -52,7 +52,8 @@ _OF_THE_MACHINE: Final = frozenset(
 _BARE: Final = re.compile(r'[^\s"=]+')
 
 Key = tuple[str, ...]
-Later = Callable[[float, Callable[[], None]], None]
+Cancel = Callable[[], None]
+Later = Callable[[float, Callable[[], None]], Cancel]
 
 
 def is_from_outside(error: BaseException) -> bool:
@@ -96,10 +97,15 @@ def _value(value: object) -> str:
     return said if not isinstance(value, str) or _BARE.fullmatch(said) else '"' + said.replace('"', '\\"') + '"'
 
 
-def _in_a_while(seconds: float, work: Callable[[], None]) -> None:
+def _in_a_while(seconds: float, work: Callable[[], None]) -> Cancel:
     timer = threading.Timer(seconds, work)
     timer.daemon = True
     timer.start()
+    return timer.cancel
+
+
+def _nothing() -> None:
+    """Before the first window there is none to cancel."""
 
 
 class CountingHandler(logging.StreamHandler[TextIO]):
@@ -111,15 +117,18 @@ class CountingHandler(logging.StreamHandler[TextIO]):
     def __init__(self, stream: TextIO, later: Later = _in_a_while) -> None:
         super().__init__(stream)
         self._later = later
+        self._cancel_end: Cancel = _nothing
         self._seen: dict[Key, tuple[int, logging.LogRecord]] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
         """Called with the handler's lock."""
+        if self.stream.closed:
+            return  # nobody is there to be told, also not that nobody is there
         if record.levelno < logging.WARNING:
             super().emit(record)
             return
         if not self._seen:
-            self._later(WINDOW_S, self.end_window)
+            self._cancel_end = self._later(WINDOW_S, self.end_window)
         key = _key(record)
         if key not in self._seen and len(self._seen) >= MOST_KEYS:
             key = _OTHERS
@@ -134,12 +143,15 @@ class CountingHandler(logging.StreamHandler[TextIO]):
         """Say what was only counted, and begin anew."""
         with self.lock or threading.RLock():
             seen, self._seen = self._seen, {}
+            if self.stream.closed:
+                return
             for key, (count, last) in seen.items():
                 if count > TOLD:
                     super().emit(_again(last, count - TOLD, together=key == _OTHERS))
 
     def close(self) -> None:
-        """At the end of the process."""
+        """At the end of the process, or when another handler takes its place."""
+        self._cancel_end()
         self.end_window()
         super().close()
 

@@ -3,7 +3,6 @@ from collections.abc import Iterator
 
 import asyncpg
 import pytest
-import structlog
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from structlog.testing import capture_logs
@@ -11,7 +10,6 @@ from structlog.typing import EventDict
 
 from periplus_hub.access.scope import Scope, insert_owned, owned
 from periplus_hub.access.tables import api_tokens
-from periplus_hub.kit import db as kit_db
 from periplus_hub.kit.db import Database, WriteConnection, count_statements
 from periplus_hub.kit.errors import Unavailable
 from periplus_hub.kit.ids import new_id
@@ -25,9 +23,8 @@ from tests.support.hub_db import PostgresForTests
 
 
 @pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[EventDict]]:
-    """The log of `kit.db`, however an earlier test set logging up."""
-    monkeypatch.setattr(kit_db, "_log", structlog.get_logger())
+def said() -> Iterator[list[EventDict]]:
+    """What the log gets."""
     with capture_logs() as logs:
         yield logs
 

@@ -6,10 +6,9 @@ import signal
 from pathlib import Path
 
 import pytest
-import structlog
 from structlog.testing import capture_logs
 
-from periplus_hub.embedded_postgres import leftovers, server
+from periplus_hub.embedded_postgres import leftovers
 from periplus_hub.embedded_postgres.folder import SOCKET_FILES, DataFolder
 from periplus_hub.embedded_postgres.supervisor import EmbeddedPostgres
 
@@ -79,7 +78,6 @@ async def test_processes_that_cannot_be_seen_are_waited_for(folder: Path, monkey
     await asyncio.to_thread(hub.wait)
     hub.stderr.close()
     monkeypatch.setattr(leftovers, "_processes_in", lambda _cluster: set())
-    monkeypatch.setattr(server, "_log", structlog.get_logger())  # whoever set logging up before
     postgres = EmbeddedPostgres(folder, ephemeral=True)
     with capture_logs() as said:
         starting = asyncio.create_task(postgres.start())

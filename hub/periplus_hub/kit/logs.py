@@ -39,27 +39,25 @@ _FROM_CLIENTS: Final = frozenset(
 _expected: Final[list[Callable[[BaseException], bool]]] = []
 
 Event = MutableMapping[str, Any]
+Steps = list[structlog.typing.Processor]
 
 
 def configure(level: str = "info", log_format: LogFormat = "auto") -> None:
-    """Set up logging for the whole process."""
-    shared: list[structlog.typing.Processor] = [structlog.contextvars.merge_contextvars, tell_error, hide_secrets]
+    """Set up logging for the whole process; what an earlier call set up is closed."""
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=_STEPS,
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
     render = _as_text if wants_text(log_format, sys.stderr) else _as_json
     handler = CountingHandler(sys.stderr)
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[render]))
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(level.upper())
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=_SHARED, processors=[render]))
+    logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     for chatty in ("alembic", "httpx", "uvicorn", "uvicorn.access", "uvicorn.error"):
         logging.getLogger(chatty).handlers.clear()
         logging.getLogger(chatty).propagate = True
-        logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
+        logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))
 
 
 def expect(is_expected: Callable[[BaseException], bool]) -> None:
@@ -104,6 +102,11 @@ def _line(event: Event, *, text: bool) -> str:
 def hide_secrets(_logger: object, _method: str, event: Event) -> Event:
     """A structlog processor: values under secret-looking keys, and secrets inside texts."""
     return {key: _cleaned(key, value) for key, value in event.items()}
+
+
+_SHARED: Final[Steps] = [structlog.contextvars.merge_contextvars, tell_error, hide_secrets]
+_STEPS: Final[Steps] = [*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter]
+"""One list for good: loggers keep the one they were first used with, and `capture_logs` changes it in place."""
 
 
 def redacted(text: str) -> str:

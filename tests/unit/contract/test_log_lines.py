@@ -134,15 +134,20 @@ class Counted:
     def __init__(self) -> None:
         self.stream = io.StringIO()
         self.windows: list[Callable[[], None]] = []
+        self.cancelled = 0
         self.handler = CountingHandler(self.stream, self._later)
         self.log = logging.getLogger(f"counted-{id(self)}")
         self.log.propagate = False
         self.log.setLevel(logging.INFO)
         self.log.addHandler(self.handler)
 
-    def _later(self, seconds: float, work: Callable[[], None]) -> None:
+    def _later(self, seconds: float, work: Callable[[], None]) -> Callable[[], None]:
         assert seconds == WINDOW_S
         self.windows.append(work)
+        return self._cancel
+
+    def _cancel(self) -> None:
+        self.cancelled += 1
 
     def end_of_minute(self) -> None:
         self.windows.pop()()
@@ -204,3 +209,49 @@ def test_what_was_only_counted_is_said_at_the_end() -> None:
         counted.log.warning("lost")
     counted.handler.close()
     assert counted.lines.count("lost") == TOLD + 1
+    assert counted.cancelled == 1
+
+
+def test_nobody_is_told_through_a_closed_stream(capsys: pytest.CaptureFixture[str]) -> None:
+    counted = Counted()
+    for _ in range(TOLD + 1):
+        counted.log.warning("lost")
+    counted.stream.close()
+    counted.end_of_minute()
+    counted.log.warning("lost")
+    counted.log.info("joined")
+    counted.handler.close()
+    assert capsys.readouterr().err == "", "logging told of its own error"
+
+
+@BOTH
+def test_another_configuration_ends_the_one_before(program: str) -> None:
+    again = "logs.configure('info', 'json')" if program is HUB else "logs.set_up('json', 'info')"
+    body = "import logging\n[before] = logging.getLogger().handlers\n"
+    body += f"for _ in range({TOLD} + 7):\n say('lost')\n"
+    body += (
+        f"before.stream = open('/dev/null', 'w')\nbefore.stream.close()\n{again}\nbefore.end_window()\nsay('lost')\n"
+    )
+    lines = [json.loads(line)["message"] for line in said(program, body)]
+    assert lines == ["lost"] * (TOLD + 1)
+
+
+@BOTH
+def test_what_was_only_counted_is_said_before_another_configuration(program: str) -> None:
+    again = "logs.configure('info', 'json')" if program is HUB else "logs.set_up('json', 'info')"
+    lines = said(program, f"for _ in range({TOLD} + 7):\n say('lost')\n{again}\nsay('found')\n")
+    assert [json.loads(line).get("repeated") for line in lines] == [*[None] * TOLD, 7, None]
+
+
+def test_what_is_captured_does_not_depend_on_who_configured_logging_before() -> None:
+    """A logger keeps the steps of its first use: a second configuration must not leave it behind."""
+    body = """
+from structlog.testing import capture_logs
+log = structlog.get_logger("periplus_hub.y")
+log.warning("first")
+logs.configure("error", "json")
+with capture_logs() as captured:
+    log.warning("second")
+assert [each["event"] for each in captured] == ["second"], captured
+"""
+    assert len(said(HUB, body)) == 1
