@@ -222,6 +222,7 @@ async def test_a_server_that_takes_no_writes_is_not_talked_into_it(
     with pytest.raises(DBAPIError, match="transactions are read-only"):
         await commit_something(db)
     no_such = Database(f"{database_url}&target_session_attrs=read-write", db.clock)
+    no_such._server.was_reached = True  # before it took no writes
     with pytest.raises(Unavailable, match="cannot be reached") as refused:
         await commit_something(no_such)
     await no_such.dispose()
@@ -233,6 +234,10 @@ async def test_where_the_database_is_stays_in_the_log_and_is_said_there_now_and_
     clock: FakeClock, said: list[EventDict]
 ) -> None:
     away = Database("postgresql://someone@127.0.0.1:1/fleet", clock)
+    with pytest.raises(Unavailable):
+        await commit_something(away)
+    assert said == [], "whoever starts a hub is told by what starts it"
+    away._server.was_reached = True
     for after_s, times in ((0, 1), (9, 1), (1, 2)):
         clock.advance(after_s)
         for _ in range(3):
