@@ -69,6 +69,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._body_bytes = 0
         self._framing_bytes = 0
         self._deaf = False
+        self._handed_over = False
         self._deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
@@ -200,6 +201,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
                     return
                 if self._should_upgrade():
                     self._headers_done()
+                    self._handed_over = True
                     self.handle_websocket_upgrade()
                     return
                 data = data[upgrade.args[0] :]
@@ -277,8 +279,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     @property
     def _over(self) -> bool:
-        """Whether whatever else comes is nobody's."""
-        return self._deaf or self.transport.is_closing()
+        """Whether whatever else comes is nobody's, or a websocket's, for which no deadline of ours counts."""
+        return self._deaf or self._handed_over or self.transport.is_closing()
 
     def _refuse(self, trouble: Trouble, *, to_head: bool = False) -> None:
         """Answer and close. An earlier request's answer that is under way goes out first, and stays alone."""

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
 
 from periplus_hub.api import acceptor, http_ending, http_protocol
 from periplus_hub.api.listeners import Listener
@@ -31,9 +32,14 @@ async def endless(_: Request) -> Response:
     return StreamingResponse(chunks())
 
 
+async def parrot(peer: WebSocket) -> None:
+    await peer.accept()
+    await peer.send_text(await peer.receive_text())
+
+
 @pytest.fixture
 async def door() -> AsyncIterator[Listener]:
-    async with doors(Route("/endless", endless)) as found:
+    async with doors(Route("/endless", endless), WebSocketRoute("/parrot", parrot)) as found:
         yield found["api"]
 
 
@@ -122,6 +128,23 @@ async def test_empty_lines_between_requests_do_not_keep_a_connection(
     monkeypatch.setattr(http_protocol, "HEADER_TIMEOUT_S", SOON_S)
     writer.write(b"\r\n")
     assert parsed(await until_closed(reader))[0] == 408
+    writer.close()
+
+
+@pytest.mark.promise("slow-clients-end-alone")
+async def test_no_head_is_awaited_of_a_connection_that_became_a_websocket(
+    door: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
+    reader, writer = await dial(door, b"GET /parrot HTTP/1.1\r\n")
+    while not door.server.server_state.connections:  # noqa: ASYNC110 - uvicorn's set: nothing to wait on
+        await asyncio.sleep(0.01)
+    monkeypatch.setattr(http_protocol, "HEADER_TIMEOUT_S", 0.0)
+    writer.write(b"Host: x\r\n" + upgrade + b"AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
+    async with asyncio.timeout(20):
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+        writer.write(b"\x81\x82\0\0\0\0hi")
+        assert await reader.readexactly(4) == b"\x81\x02hi"
     writer.close()
 
 
