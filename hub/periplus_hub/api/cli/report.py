@@ -208,7 +208,7 @@ class Report:
 def _unknown(cluster: ClusterLine) -> str:
     if cluster.state is ClusterState.STALE:
         return f"{cluster.name} (stale, last heard {minute(cluster.last_heard)})"
-    why = some([each.source for each in cluster.missing]) or cluster.reason
+    why = some([each.source for each in cluster.missing]) or ("" if cluster.state == cluster.reason else cluster.reason)
     return f"{cluster.name} ({cluster.state}{f': {why}' if why else ''})"
 
 

@@ -197,6 +197,13 @@ def test_a_cluster_that_failed_says_why_and_what_to_do() -> None:
     assert "not known: b (unread: unreachable)" in text
 
 
+def test_a_cluster_that_waits_for_approval_is_said_to_once() -> None:
+    waiting = cluster(
+        "b", ClusterState.PENDING, None, reason="pending", message="it waits for approval", remedy="Look."
+    )
+    assert "not known: b (pending)\n" in printed(Report(clusters=(cluster("a"), waiting), groups=()))
+
+
 def test_a_name_stays_whole_on_a_narrow_terminal() -> None:
     name = "analytics-eemshaven"
     line = cluster(name, provider="gcp", region="europe-west4", version="v1.35.3-gke.1100")
