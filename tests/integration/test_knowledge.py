@@ -78,6 +78,20 @@ async def test_a_cluster_becomes_complete_step_by_step(fleet: Fleet) -> None:
 
 
 @pytest.mark.promise("no-false-all-clear")
+async def test_two_clusters_that_are_not_known_whole_are_not_said_to_overlap_nowhere(fleet: Fleet) -> None:
+    ask = "query($a: ID!, $b: ID!) { overlapsBetween(clusterA: $a, clusterB: $b) { complete severity total } }"
+    for name, cidr in (("shop", "10.1.0.0/24"), ("bank", "10.2.0.0/24")):
+        await fleet.cluster(name, ("pod", cidr))
+        await inventory(fleet, name)
+    ends = {"a": fleet.id_of("shop"), "b": fleet.id_of("bank")}
+    found = (await fleet.ask(ask, **ends))["overlapsBetween"]
+    assert found == {"complete": True, "severity": None, "total": "0"}
+    await inventory(fleet, "bank", nodes="forbidden")
+    found = (await fleet.ask(ask, **ends))["overlapsBetween"]
+    assert found == {"complete": False, "severity": None, "total": "0"}
+
+
+@pytest.mark.promise("no-false-all-clear")
 async def test_a_spoke_that_started_again_has_to_state_its_addresses_again(fleet: Fleet) -> None:
     await fleet.cluster("shop", ("pod", "10.1.0.0/24"))
     await inventory(fleet, "shop")

@@ -18,6 +18,7 @@ from periplus_hub.findings import service
 from periplus_hub.findings.model import FindingFilter, FindingSeverity, FindingState
 from periplus_hub.fleet import repository_graphql as fleet
 from periplus_hub.fleet.graphql import Cluster
+from periplus_hub.fleet.graphql_asked import cluster_asked
 from periplus_hub.kit.graphql import RowBacked, from_row, uuid_of
 from periplus_hub.kit.graphql_prices import paged
 from periplus_hub.kit.graphql_types import (
@@ -168,7 +169,7 @@ class FindingsQuery:
             states=tuple(states or ()),
             severities=tuple(severities or ()),
             detectors=tuple(detectors or ()),
-            registration_ids=() if cluster is None else (uuid_of(cluster, "Cluster"),),
+            registration_ids=await cluster_asked(info.context, cluster),
         )
         order = order_of(order_by)
         listing = repository.FINDINGS if order is None else repository.FINDING_ORDERS[order]

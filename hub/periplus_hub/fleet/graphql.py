@@ -10,6 +10,7 @@ import strawberry
 from periplus_hub.access.graphql import Info
 from periplus_hub.access.scope import Permission
 from periplus_hub.fleet import repository_graphql as repository
+from periplus_hub.fleet.graphql_asked import domain_asked
 from periplus_hub.fleet.model import CONNECTED_WITHIN, Liveness, Mode, State
 from periplus_hub.fleet.repository_graphql import ClusterFilter
 from periplus_hub.kit.graphql import RowBacked, uuid_of
@@ -213,7 +214,7 @@ class FleetQuery:
         """The fleet."""
         asked = ClusterFilter(
             states=tuple(states or ()),
-            domain_ids=() if domain is None else (uuid_of(domain, "NetworkDomain"),),
+            domain_ids=await domain_asked(info.context, domain),
             name_contains=name_contains or "",
             liveness=liveness,
             now=info.context.now if liveness else None,

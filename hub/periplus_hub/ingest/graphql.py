@@ -11,12 +11,13 @@ from periplus_contract.tables import Kind
 from periplus_hub.access.graphql import Info
 from periplus_hub.fleet import repository_graphql as fleet
 from periplus_hub.fleet.graphql import Cluster
+from periplus_hub.fleet.graphql_asked import cluster_asked
 from periplus_hub.ingest.repository_graphql import (
     COMPLETENESS,
     QUARANTINE,
     CompletenessFilter,
 )
-from periplus_hub.kit.graphql import RowBacked, uuid_of
+from periplus_hub.kit.graphql import RowBacked
 from periplus_hub.kit.graphql_prices import Cost, at_most, paged
 from periplus_hub.kit.graphql_scalars import BigInt
 from periplus_hub.kit.graphql_types import After, Before, Connection, First, Last, Node, Pages
@@ -151,6 +152,6 @@ class IngestQuery:
         until: Until = None,
     ) -> Connection[Completeness]:
         """Per cluster, kind and hour."""
-        ids = () if cluster is None else (uuid_of(cluster, "Cluster"),)
+        ids = await cluster_asked(info.context, cluster)
         asked = CompletenessFilter(registration_ids=ids, since=since, until=until)
         return Connection(pages=Pages(info.context, COMPLETENESS, None, window_of(first, after, last, before), asked))

@@ -11,7 +11,7 @@ from periplus_hub.addresses.ipam.graphql_arguments import ClusterFilterArgument,
 from periplus_hub.addresses.ipam.graphql_orders import PoolOrder
 from periplus_hub.addresses.ipam.graphql_types import Allocation, Pool
 from periplus_hub.addresses.ipam.model import AllocationFilter
-from periplus_hub.kit.graphql import uuid_of
+from periplus_hub.fleet.graphql_asked import cluster_asked
 from periplus_hub.kit.graphql_prices import paged
 from periplus_hub.kit.graphql_types import After, Before, Connection, First, Last, Pages, order_of
 from periplus_hub.kit.windows import window_of
@@ -82,7 +82,7 @@ class IpamQuery:
     ) -> Connection[Allocation]:
         """Parents before children."""
         asked = AllocationFilter(
-            registration_ids=() if cluster is None else (uuid_of(cluster, "Cluster"),),
+            registration_ids=await cluster_asked(info.context, cluster),
             kinds=tuple(kinds or ()),
             family=family_of(family),
             within=within,
@@ -106,7 +106,7 @@ class IpamQuery:
         ] = None,
     ) -> Connection[Pool]:
         """Latest samples."""
-        asked = None if cluster is None else (uuid_of(cluster, "Cluster"),)
+        asked = await cluster_asked(info.context, cluster) or None
         order = order_of(order_by)
         listing = repository.POOLS if order is None else repository.POOL_ORDERS[order]
         return Connection(pages=Pages(info.context, listing, None, window_of(first, after, last, before), asked))

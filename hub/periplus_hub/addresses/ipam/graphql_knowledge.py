@@ -6,9 +6,11 @@ from uuid import UUID
 import strawberry
 
 from periplus_hub.access.graphql import Info
+from periplus_hub.access.scope import Scope
 from periplus_hub.addresses.ipam.engine.knowledge import Evidence, Knowledge, Known, known
 from periplus_hub.addresses.ipam.repository_knowledge import evidence_by_registration
 from periplus_hub.inventory.graphql import SourceState, source_state
+from periplus_hub.kit.graphql import Context
 from periplus_hub.kit.graphql_prices import at_most
 
 strawberry.enum(Knowledge, name="Knowledge", description="What may be said of a cluster's addresses.")
@@ -37,7 +39,7 @@ class ClusterKnowledge:
     )
     async def knowledge(self, info: Info) -> Knowledge:
         """One load for this and `missing`."""
-        return (await _known(info, self.registration_id)).knowledge
+        return (await knowledge_of(info.context, self.registration_id)).knowledge
 
     @strawberry.field(
         description="What feeds its addresses and is not known whole, the most important first; empty while it is "
@@ -54,10 +56,11 @@ class ClusterKnowledge:
                 message=each.message,
                 remedy=each.remedy,
             )
-            for each in (await _known(info, self.registration_id)).missing
+            for each in (await knowledge_of(info.context, self.registration_id)).missing
         ]
 
 
-async def _known(info: Info, registration_id: UUID) -> Known:
-    seen = cast("Evidence", await info.context.load(evidence_by_registration, registration_id))
-    return known(seen, info.context.now)
+async def knowledge_of(context: Context[Scope], registration_id: UUID) -> Known:
+    """What may be said of a cluster that there is."""
+    seen = cast("Evidence", await context.load(evidence_by_registration, registration_id))
+    return known(seen, context.now)

@@ -29,6 +29,7 @@ from periplus_hub.addresses.overlaps.model import GroupFilter, JoinedGroup, Regi
 from periplus_hub.addresses.overlaps.repository_groups import GroupAsk
 from periplus_hub.addresses.overlaps.service_pairs import PairAsk
 from periplus_hub.addresses.overlaps.service_what_if import JoinAsk, list_position
+from periplus_hub.fleet.graphql_asked import domain_asked, live_cluster_asked
 from periplus_hub.kit.errors import Invalid
 from periplus_hub.kit.graphql import uuid_of
 from periplus_hub.kit.graphql_prices import Cost, ListSize, paged
@@ -193,15 +194,15 @@ class OverlapsQuery:
         ] = None,
     ) -> OverlapGroupConnection | None:
         """With ifJoined or ifAllJoined, computed anew."""
+        context, now = info.context, info.context.now
         only = GroupFilter(
             severities=tuple(severities or ()),
-            registration_ids=() if cluster is None else (uuid_of(cluster, "Cluster"),),
-            domain_ids=() if domain is None else (uuid_of(domain, "NetworkDomain"),),
+            registration_ids=await live_cluster_asked(context, cluster),
+            domain_ids=await domain_asked(context, domain),
             family=family_of(family),
             within=within,
         )
         window = window_of(first, after, last, before)
-        context, now = info.context, info.context.now
         if if_all_joined or if_joined is not None:
             some = None if if_all_joined else tuple(uuid_of(each, "Cluster") for each in if_joined or ())
             if order_by is not None:

@@ -7,6 +7,8 @@ import strawberry
 
 from periplus_hub.access.graphql import Info
 from periplus_hub.access.scope import Scope
+from periplus_hub.addresses.ipam.engine.knowledge import Knowledge
+from periplus_hub.addresses.ipam.graphql_knowledge import knowledge_of
 from periplus_hub.addresses.ipam.graphql_types import Allocation
 from periplus_hub.addresses.overlaps import service_pairs
 from periplus_hub.addresses.overlaps.engine.two_clusters import PairView
@@ -84,17 +86,23 @@ class OverlapsBetween:
 
     compared: strawberry.Private[tuple[PairAsk, PairView]]
     relation: Relation = strawberry.field(description="How their network domains stand to each other.")
-    severity: Severity | None = strawberry.field(description="The worst overlap's; null when there is none.")
-    total: BigInt = strawberry.field(description="How many pairs of allocations overlap.")
+    complete: bool = strawberry.field(
+        description="Whether both clusters are COMPLETE. Else there may be overlaps that nobody knows of, and neither "
+        "a total of 0 nor no severity is an all-clear; `missing` of the clusters says why."
+    )
+    severity: Severity | None = strawberry.field(description="The worst overlap's; null when none is known.")
+    total: BigInt = strawberry.field(description="How many pairs of allocations are known to overlap.")
     counts: list[PairCount] = strawberry.field(description="How many of each severity.", directives=at_most(4))
 
     @classmethod
-    def of(cls, ask: PairAsk, view: PairView) -> "OverlapsBetween":
+    def of(cls, ask: PairAsk, view: PairView, *, complete: bool) -> "OverlapsBetween":
         """Everything is counted; pairs are listed when asked for."""
         counts = [PairCount(severity=severity, pairs=BigInt(pairs)) for severity, pairs in view.counts.items()]
         worst = next((severity for severity, pairs in view.counts.items() if pairs), None)
         total = BigInt(sum(view.counts.values()))
-        return cls(compared=(ask, view), relation=view.relation, severity=worst, total=total, counts=counts)
+        return cls(
+            compared=(ask, view), relation=view.relation, complete=complete, severity=worst, total=total, counts=counts
+        )
 
     @strawberry.field(
         description="The pairs, worst first, then by the larger range's address.", directives=paged(backwards=False)
@@ -110,4 +118,5 @@ class OverlapsBetween:
 async def compared(context: Context[Scope], ask: PairAsk) -> OverlapsBetween:
     """Two clusters, looked at anew."""
     view = cast("PairView", await context.load(service_pairs.pair_views, ask))
-    return OverlapsBetween.of(ask, view)
+    known = [await knowledge_of(context, cluster) for cluster in (ask.a, ask.b)]
+    return OverlapsBetween.of(ask, view, complete=all(each.knowledge is Knowledge.COMPLETE for each in known))
