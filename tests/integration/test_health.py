@@ -125,9 +125,9 @@ async def test_a_hub_that_cannot_commit_is_not_ready_and_becomes_so_again(
     await scraped("periplus_ready 0.0")  # first of all, as where nothing but Prometheus asks
     assert "database" in (await ready(503))["detail"]
     assert (await http.get(urls["metrics_url"] + "/healthz")).status_code == 200
-    contract = await http.get(urls["spokes_url"] + "/v1/contract")
-    assert contract.status_code == 503
-    assert contract.json()["type"] == problems.OVERLOADED.uri
+    batch = await http.post(urls["spokes_url"] + "/v1/batches", headers={"Authorization": "Bearer ppc_of.somebody"})
+    assert batch.status_code == 503
+    assert batch.json()["type"] == problems.OVERLOADED.uri
     await postgres.admin(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
     await scraped("periplus_ready 1.0")
     await ready(200)

@@ -13,6 +13,7 @@ import pytest
 
 from periplus_hub.api.cli.temporary_folders import is_abandoned
 
+from tests.support.certificates import self_signed
 from tests.support.commands import periplus
 
 KUBECONFIG = {
@@ -37,15 +38,15 @@ UNDER_NOHUP = AS_AT_A_TERMINAL.replace("from periplus", "signal.signal(signal.SI
 def test_no_file_of_a_credential_outlives_it(tmp_path: Path, open_folder: Path) -> None:
     """A client's key becomes a file, as TLS takes nothing else."""
     config = tmp_path / "kubeconfig"
-    key = base64.b64encode(b"-----BEGIN PRIVATE KEY-----").decode()
-    user = {"client-certificate-data": key, "client-key-data": key}
-    cluster = {"server": "https://127.0.0.1:9", "certificate-authority-data": key}
+    certificate, key = (base64.b64encode(file.read_bytes()).decode() for file in self_signed(tmp_path, "127.0.0.1"))
+    user = {"client-certificate-data": certificate, "client-key-data": key}
+    cluster = {"server": "https://127.0.0.1:9", "certificate-authority-data": certificate}
     listed = {"clusters": [{"name": "away", "cluster": cluster}], "users": [{"name": "nobody", "user": user}]}
     config.write_text(json.dumps(KUBECONFIG | listed))
     folder = open_folder / "try-key"
     folder.mkdir(mode=0o711)
     ended = periplus("try", "--kubeconfig", str(config), home=tmp_path, TMPDIR=str(folder))
-    assert "[tls]" in ended.out
+    assert "[unreachable]" in ended.out
     assert not list(folder.iterdir())
 
 

@@ -59,7 +59,7 @@ async def test_an_unreachable_cluster_is_the_report(tmp_path: Path) -> None:
         report = await check(client)
     assert not report.ok
     assert report.identity is None
-    assert "does not accept them" in "\n".join(report.lines())
+    assert "the API server does not accept its token" in "\n".join(report.lines())
 
 
 @pytest.mark.promise("spokes-only-read")
