@@ -34,6 +34,8 @@ async def test_an_address_has_an_owner_or_several_or_none(terminal: Terminal) ->
     nobody = (await terminal.type("address", "10.9.9.9", code=1)).stderr
     assert re.search(r"known who had 10\.9\.9\.9 in any network domain at [^.]+Z: ", nobody)
     assert nobody.count("10.9.9.9") == 1
+    assert "It may be of a cluster that is not known whole: cluster-000, " in nobody
+    assert one["notKnownWhole"][0] == "cluster-000"
     early = await terminal.type("address", "10.244.0.1", "--at", "2025-01-01", code=1)
     assert "it is not known" in early.stderr
     assert "is no time" in (await terminal.type("address", "10.244.0.1", "--at", "noon", code=64)).stderr

@@ -15,7 +15,7 @@ from periplus_hub.findings.model import FindingDraft
 from periplus_hub.findings.service import TOPIC, Publish, reconcile, tell_nobody
 from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.db import Database
-from periplus_hub.kit.jobs import somebody_leads
+from periplus_hub.kit.jobs import one_after_another, somebody_leads
 from periplus_hub.kit.metrics import gauge
 from periplus_hub.kit.tenancy import EVERY_TENANT
 
@@ -56,10 +56,9 @@ class RegisterWatch:
             self.trouble = None
         elif self._clock.monotonic_s() - self._kept_at_s >= PATIENCE_S:
             led = await somebody_leads(self._db)
-            for tenant, status in left.items():
-                await self._open(tenant, unkept(status, led=led), now)
             never = [tenant for tenant, status in left.items() if status.at is None]
             self._say(len(left), len(never), led=led)
+            await one_after_another(self._open(tenant, unkept(status, led=led), now) for tenant, status in left.items())
 
     def degraded(self) -> dict[str, str]:
         """For `/readyz`."""

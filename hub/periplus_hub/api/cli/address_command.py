@@ -1,15 +1,18 @@
 """`periplus address IP`: whose an address is, or was."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 import typer
 
+from periplus_hub.api.cli import queries
 from periplus_hub.api.cli.arguments import address_of, time_of
 from periplus_hub.api.cli.domains_command import find_domain
 from periplus_hub.api.cli.exit_codes import Exit, fail
 from periplus_hub.api.cli.hub_connection import JsonOption, TokenFileOption, UrlOption, hub
 from periplus_hub.api.cli.json_documents import document
 from periplus_hub.api.cli.output import tell_json
+from periplus_hub.api.cli.report import some
 from periplus_hub.api.cli.rich_text import Text
 from periplus_hub.api.cli.tables import print_table, print_text, standard_output, when
 
@@ -48,15 +51,21 @@ def address(
     with hub(url, token_file) as client:
         inside = None if domain is None else find_domain(client, domain)["id"]
         found = client.ask(OWNER, asked | {"domain": inside})["addressOwner"]
+        unknown = [name for name, node in queries.clusters(client).items() if node["state"] != "COMPLETE"]
     owners = [found["owner"]] if "owner" in found else found.get("candidates", [])
     if as_json:
-        tell_json(document({"owners": owners, "reason": found.get("reason")}))
+        tell_json(document({"owners": owners, "reason": found.get("reason"), "notKnownWhole": unknown}))
     elif owners:
         _print(found, owners)
     if not owners and not as_json:
-        fail(found["reason"], "See what is read with 'periplus clusters list'.")
+        fail(found["reason"], _remedy(unknown))
     if not owners:
         raise typer.Exit(int(Exit.FAILED))
+
+
+def _remedy(unknown: Sequence[str]) -> str:
+    see = "See what is read with 'periplus clusters list'."
+    return f"It may be of a cluster that is not known whole: {some(unknown)}. {see}" if unknown else see
 
 
 def _print(found: dict[str, Any], owners: list[dict[str, Any]]) -> None:
