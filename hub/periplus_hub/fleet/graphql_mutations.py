@@ -1,5 +1,6 @@
 """What people do to the fleet."""
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated, Final
 from uuid import UUID
@@ -13,11 +14,14 @@ from periplus_hub.access.scope import Permission, Scope
 from periplus_hub.fleet import repository_graphql as repository
 from periplus_hub.fleet import service
 from periplus_hub.fleet.graphql import Cluster, ClusterId, DomainId, DomainLink, JoinToken, NetworkDomain
-from periplus_hub.fleet.model import CLUSTERS_TOPIC, DOMAINS_TOPIC, Mode
+from periplus_hub.fleet.model import CLUSTERS_TOPIC, DOMAINS_TOPIC, Mode, Registration
+from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.db import ReadConnection, WriteConnection
 from periplus_hub.kit.errors import NotFound
-from periplus_hub.kit.graphql import from_row, uuid_of
+from periplus_hub.kit.graphql import Context, from_row, uuid_of
 from periplus_hub.kit.graphql_prices import at_most
+
+_Decide = Callable[[WriteConnection, Scope, Clock, UUID], Awaitable[Registration]]
 
 _log: Final = structlog.get_logger(__name__)
 
@@ -137,14 +141,7 @@ class FleetMutation:
     )
     async def approve_cluster(self, info: Info, cluster: ClusterId) -> Cluster:
         """Approving twice changes nothing."""
-        context = info.context
-        identity = uuid_of(cluster, "Cluster")
-        async with context.write() as c:
-            await service.approve(c, context.scope, context.clock, identity)
-            found = await _cluster(c, context.scope, identity)
-        context.announce(context.scope.tenant_id, CLUSTERS_TOPIC, id=str(identity))
-        _log.info("cluster_approved", cluster=found.name, registration=str(identity), by=context.scope.actor)
-        return found
+        return await _decided(info.context, uuid_of(cluster, "Cluster"), service.approve, "cluster_approved")
 
     @mutation(
         Permission.FLEET_APPROVE,
@@ -153,14 +150,7 @@ class FleetMutation:
     )
     async def revoke_cluster(self, info: Info, cluster: ClusterId) -> Cluster:
         """Revoking twice changes nothing."""
-        context = info.context
-        identity = uuid_of(cluster, "Cluster")
-        async with context.write() as c:
-            await service.revoke(c, context.scope, context.clock, identity)
-            found = await _cluster(c, context.scope, identity)
-        context.announce(context.scope.tenant_id, CLUSTERS_TOPIC, id=str(identity))
-        _log.info("cluster_revoked", cluster=found.name, registration=str(identity), by=context.scope.actor)
-        return found
+        return await _decided(info.context, uuid_of(cluster, "Cluster"), service.revoke, "cluster_revoked")
 
     @mutation(
         Permission.DOMAINS_WRITE,
@@ -283,6 +273,16 @@ class FleetMutation:
             found = await _domain(c, context.scope, pair[0])
         context.announce(context.scope.tenant_id, DOMAINS_TOPIC, id=str(pair[0]))
         return found
+
+
+async def _decided(context: Context[Scope], identity: UUID, decide: _Decide, logged_as: str) -> Cluster:
+    """The cluster after it was approved or revoked, told to subscribers and the log."""
+    async with context.write() as c:
+        await decide(c, context.scope, context.clock, identity)
+        found = await _cluster(c, context.scope, identity)
+    context.announce(context.scope.tenant_id, CLUSTERS_TOPIC, id=str(identity))
+    _log.info(logged_as, cluster=found.name, registration=str(identity), by=context.scope.actor)
+    return found
 
 
 async def _cluster(c: WriteConnection, scope: Scope, identity: UUID) -> Cluster:

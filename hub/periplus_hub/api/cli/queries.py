@@ -175,12 +175,13 @@ def _why(known: dict[str, Any], state: ClusterState, missing: Sequence[MissingLi
         return "pending", "it waits for approval", f"See it with 'periplus clusters show {name}', then approve it."
     if state is ClusterState.UNREAD:
         return "no_inventory", "its inventory is not here yet", f"See 'periplus clusters show {name}'."
+    lacks = f"its addresses are not known whole without {some([each.source for each in missing])}" if missing else ""
     if state is ClusterState.STALE:
-        message = f"last heard {minute(known['lastSeenAt'])}: what is known of it is as of then"
+        heard = f"last heard {minute(known['lastSeenAt'])}: what is known of it is as of then"
+        message = "; ".join(filter(None, (heard, lacks)))
         return "silent", message, "Look at its spoke's pod and log, and whether it reaches the hub."
     if missing:
-        message = f"its addresses are not known whole without {some([each.source for each in missing])}"
-        return missing[0].reason, f"{message}: {missing[0].message}", missing[0].remedy
+        return missing[0].reason, f"{lacks}: {missing[0].message}", missing[0].remedy
     trouble = [source for source in known["sources"] if source["state"] in {"FORBIDDEN", "FAILED", "SLOW"}]
     if not trouble:
         return "", "", ""

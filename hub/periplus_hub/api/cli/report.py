@@ -206,9 +206,11 @@ class Report:
 
 
 def _unknown(cluster: ClusterLine) -> str:
+    missing = some([each.source for each in cluster.missing])
     if cluster.state is ClusterState.STALE:
-        return f"{cluster.name} (stale, last heard {minute(cluster.last_heard)})"
-    why = some([each.source for each in cluster.missing]) or ("" if cluster.state == cluster.reason else cluster.reason)
+        without = f"; without {missing}" if missing else ""
+        return f"{cluster.name} (stale, last heard {minute(cluster.last_heard)}{without})"
+    why = missing or ("" if cluster.state == cluster.reason else cluster.reason)
     return f"{cluster.name} ({cluster.state}{f': {why}' if why else ''})"
 
 

@@ -12,6 +12,7 @@ from periplus_hub.api.cli.report import (
     GroupLine,
     HitLine,
     MemberLine,
+    MissingLine,
     Report,
     Severity,
     fold_alike,
@@ -244,3 +245,10 @@ def test_no_list_of_remedies_begins_with_or() -> None:
     assert "Or rebuild b." in text
     assert "• Connect them through NAT." in text
     assert "• Accept it." in text
+
+
+def test_a_silent_cluster_that_was_incomplete_before_names_what_is_missing_too() -> None:
+    missing = (MissingLine(source="nodes", state="forbidden", reason="forbidden", message="", remedy=""),)
+    silent = replace(cluster("lab", ClusterState.STALE, last_heard="2026-11-29T12:00:00Z"), missing=missing)
+    (unknown,) = Report(clusters=(silent,), groups=()).unknown()
+    assert unknown == "lab (stale, last heard 2026-11-29 12:00 UTC; without nodes)"
