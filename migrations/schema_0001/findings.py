@@ -3,15 +3,23 @@
 import sqlalchemy as sa
 from alembic import op
 
-from schema_0001.columns import JSON, TEXT, TIME, UUID, columns, tenant
+from schema_0001.columns import JSON, TEXT, TEXTS, TIME, UUID, columns, tenant
 
 
 def create() -> None:
     """In the order of their references."""
-    _first()
+    op.create_table(
+        "finding_rounds",
+        *columns(UUID, "tenant_id"),
+        *columns(TIME, "ended_at"),
+        *columns(TEXTS, "undecided"),
+        sa.PrimaryKeyConstraint("tenant_id", name="pk_finding_rounds"),
+        tenant("finding_rounds"),
+    )
+    _findings()
 
 
-def _first() -> None:
+def _findings() -> None:
     op.create_table(
         "findings",
         *columns(UUID, "tenant_id id"),

@@ -111,13 +111,16 @@ async def test_what_is_not_known_is_absent(fleet: Fleet, clock: FakeClock, tenan
     await count(fleet, clock)
     assert figures("clusters_oldest") == {}, "no cluster was ever heard"
     assert figures("overlap_groups") == figures("overlap_register_timestamp") == {}, "nobody ever computed them"
+    assert figures("findings") == {}, "nobody ever looked"
     assert figures()["overlap_registers/never-computed"] == 1
     await fleet.settle()
+    await FindingsJob(fleet.db).run(clock.now())
     await count(fleet, clock)
     assert figures()["overlap_groups/conflict"] == 0
+    assert figures()["findings/critical/open"] == 0
     await make_tenant(fleet.db, "globex")
     await count(fleet, clock)
-    assert figures("overlap_groups") == {}, "those of one tenant were never computed: the sum is not known"
+    assert figures("overlap_groups") == figures("findings") == {}, "one tenant's are not known: neither is the sum"
     assert (figures()["overlap_registers/current"], figures()["overlap_registers/never-computed"]) == (1, 1)
 
 

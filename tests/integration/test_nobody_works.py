@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,24 @@ async def test_what_was_never_computed_is_null_with_its_reason(fleet: Fleet) -> 
     assert answer.data["overlapRegister"] == {"state": "NEVER_COMPUTED", "current": False, "asOf": None}
     assert answer.codes == ["not-computed"] * 4
     assert "hub work" in answer.errors[0]["extensions"]["remedy"]
+
+
+@pytest.mark.promise("unknown-is-not-zero")
+async def test_that_nothing_is_found_is_said_only_where_somebody_looked(
+    fleet: Fleet, db: Database, clock: FakeClock
+) -> None:
+    asked = "{ findings { totalCount } findingRound { current endedAt undecided } }"
+    never = await fleet.ask(asked)
+    assert never == {
+        "findings": {"totalCount": 0},
+        "findingRound": {"current": False, "endedAt": None, "undecided": []},
+    }
+    await FindingsJob(db).run(clock.now())
+    looked = (await fleet.ask(asked))["findingRound"]
+    assert (looked["current"], looked["endedAt"]) == (True, "2026-01-01T00:00:00Z")
+    assert "overlap" in " ".join(looked["undecided"]), "nobody has computed the overlaps"
+    await FindingsJob(db).run(clock.now() - timedelta(seconds=181))
+    assert (await fleet.ask(asked))["findingRound"]["current"] is False
 
 
 @pytest.mark.promise("unknown-is-not-zero")
@@ -153,6 +172,15 @@ async def test_the_command_refuses_in_two_lines(command: Callable[..., Any], opt
     result = await command("overlaps", *options)
     assert (result.exit_code, result.stdout) == (1, "")
     assert "never computed" in result.stderr
+    assert "hub work" in result.stderr
+
+
+@pytest.mark.promise("unknown-is-not-zero")
+@pytest.mark.parametrize("options", [[], ["--json"]])
+async def test_no_finding_is_not_said_where_nobody_looks(command: Callable[..., Any], options: list[str]) -> None:
+    result = await command("findings", "list", *options)
+    assert (result.exit_code, result.stdout) == (1, "[]\n" if options else "")
+    assert "no findings are known, but nobody has ever looked" in result.stderr
     assert "hub work" in result.stderr
 
 

@@ -15,12 +15,14 @@ from periplus_hub.addresses.overlaps.graphql_types import OverlapGroup
 from periplus_hub.addresses.overlaps.repository_groups import group_rows
 from periplus_hub.findings import repository_graphql as repository
 from periplus_hub.findings import service
+from periplus_hub.findings.detectors.registry import DETECTORS
 from periplus_hub.findings.model import FindingFilter, FindingSeverity, FindingState
+from periplus_hub.findings.repository import last_round
 from periplus_hub.fleet import repository_graphql as fleet
 from periplus_hub.fleet.graphql import Cluster
 from periplus_hub.fleet.graphql_asked import cluster_asked
 from periplus_hub.kit.graphql import RowBacked, from_row, uuid_of
-from periplus_hub.kit.graphql_prices import paged
+from periplus_hub.kit.graphql_prices import at_most, paged
 from periplus_hub.kit.graphql_types import (
     After,
     Before,
@@ -138,9 +140,31 @@ class FindingOrder:
     direction: OrderDirection = strawberry.field(default=OrderDirection.ASC, description="Which end first.")
 
 
+@strawberry.type(description="When detectors last looked, and so how far what they found may be trusted.")
+class FindingRound:
+    """findings.model.DetectorRound."""
+
+    current: bool = strawberry.field(
+        description="Whether they looked lately. While it is false, that no finding is listed says nothing."
+    )
+    ended_at: datetime | None = strawberry.field(description="When they last looked at everything; null is never.")
+    undecided: list[str] = strawberry.field(
+        description="Detectors that could not know then; their findings stayed as they were.",
+        directives=at_most(len(DETECTORS)),
+    )
+
+
 @strawberry.type
 class FindingsQuery:
     """Root fields of this slice."""
+
+    @strawberry.field(description="When detectors last looked: what it means that none is listed.")
+    async def finding_round(self, info: Info) -> FindingRound:
+        """Of the asker's tenant."""
+        last = await info.context.read(last_round)
+        return FindingRound(
+            current=last.is_current(info.context.now), ended_at=last.ended_at, undecided=list(last.undecided)
+        )
 
     @strawberry.field(description="What detectors say, last changed first.", directives=paged())
     async def findings(

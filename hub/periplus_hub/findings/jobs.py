@@ -5,6 +5,7 @@ from uuid import UUID
 
 from periplus_hub.access.repository import system_tenant_ids
 from periplus_hub.access.scope import system_scope
+from periplus_hub.findings.repository import record_round
 from periplus_hub.findings.service import TOPIC, Publish, reconcile, tell_nobody
 from periplus_hub.findings.service_detect import drafts_by_detector
 from periplus_hub.findings.service_facts import FactLoader
@@ -36,7 +37,11 @@ class FindingsJob:
         async with self._db.read(scope) as c:
             seen = await drafts_by_detector(c, scope, now, self._loader)
         for detector, drafts in seen.items():
+            if drafts is None:
+                continue
             async with self._db.write(scope) as w:
                 changed = await reconcile(w, scope, detector, drafts, now)
             for finding in changed:
                 self._publish(tenant, TOPIC, {"id": str(finding.id), "state": finding.state.value})
+        async with self._db.write(scope) as w:
+            await record_round(w, scope, now, [detector for detector, drafts in seen.items() if drafts is None])

@@ -5,7 +5,7 @@ together and name nobody, unless `metrics_cluster_limit` lets a small fleet's cl
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -22,7 +22,7 @@ from periplus_hub.addresses.overlaps.model import RegisterState, Severity
 from periplus_hub.addresses.overlaps.repository_groups import severity_counts
 from periplus_hub.addresses.overlaps.repository_register import register_state
 from periplus_hub.findings.model import FindingSeverity, FindingState
-from periplus_hub.findings.repository import live_counts
+from periplus_hub.findings.repository import last_round, live_counts
 from periplus_hub.fleet.model import Registration, State
 from periplus_hub.fleet.repository import all_registrations
 from periplus_hub.kit.db import Database, ReadConnection
@@ -68,7 +68,10 @@ _register_at: Final = PICTURE.gauge(
     "while one was never computed.",
 )
 _findings: Final = PICTURE.gauge(
-    "periplus_findings", "Findings that go on, by state (open, acknowledged) and severity.", ("state", "severity")
+    "periplus_findings",
+    "Findings that go on, by state (open, acknowledged) and severity; absent while detectors have not looked lately at "
+    "some tenant.",
+    ("state", "severity"),
 )
 _pools: Final = PICTURE.gauge(
     "periplus_pools",
@@ -103,7 +106,8 @@ class TenantFigures:
     register: RegisterState
     register_at: datetime | None
     groups: Mapping[Severity, int]
-    findings: Mapping[tuple[FindingState, FindingSeverity], int]
+    findings: Mapping[tuple[FindingState, FindingSeverity], int] | None
+    """None while the detectors have not looked lately."""
     pools: Mapping[PoolFill, int]
 
 
@@ -142,7 +146,7 @@ async def _count(c: ReadConnection, scope: Scope, tenant: str, now: datetime) ->
         register=register,
         register_at=status.at,
         groups=await severity_counts(c, scope, now),
-        findings=await live_counts(c, scope),
+        findings=await live_counts(c, scope) if (await last_round(c, scope)).is_current(now) else None,
         pools=await pools_by_fill(c, scope),
     )
 
@@ -156,14 +160,18 @@ def samples(figures: Iterable[TenantFigures], now: datetime, cluster_limit: int)
         _registrations: _by_label(State, Counter(registration.state for registration, _ in members)),
         **_of_contacts([each for each, _ in members if each.state is State.ACTIVE], now),
         **_of_registers(every),
-        _findings: {
-            (state.value, severity.value): count
-            for (state, severity), count in _sum(each.findings for each in every).items()
-        },
+        **_of_findings([each.findings for each in every]),
         _pools: _by_label(PoolFill, _sum(each.pools for each in every)),
         _counted_at: {(): now.timestamp()},
         **(_of_each_cluster(every, cluster_limit) if cluster_limit else {}),
     }
+
+
+def _of_findings(counts: Sequence[Mapping[tuple[FindingState, FindingSeverity], int] | None]) -> Samples:
+    known = [each for each in counts if each is not None]
+    if len(known) < len(counts):
+        return {}
+    return {_findings: {(state.value, severity.value): count for (state, severity), count in _sum(known).items()}}
 
 
 def _of_contacts(active: Iterable[Registration], now: datetime) -> Samples:

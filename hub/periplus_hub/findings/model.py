@@ -1,9 +1,13 @@
 """Findings as values. Pure."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
+
+LOOKED_WITHIN: Final = timedelta(minutes=3)
+"""Longer than any round of the detectors takes: who has not ended one since is not there, or fails."""
 
 
 class FindingSeverity(StrEnum):
@@ -62,6 +66,21 @@ class Finding:
     acknowledged_by: str | None
     acknowledged_at: datetime | None
     note: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectorRound:
+    """The last time the detectors looked at all of a tenant: without one, no finding means nothing.
+
+    `ended_at` is None for never; `undecided` are the detectors that could not know then, whose findings stayed.
+    """
+
+    ended_at: datetime | None
+    undecided: tuple[str, ...] = ()
+
+    def is_current(self, now: datetime) -> bool:
+        """Whether the findings are those of now."""
+        return self.ended_at is not None and now - self.ended_at <= LOOKED_WITHIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

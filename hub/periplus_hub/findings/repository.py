@@ -7,10 +7,11 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Row, Select, func, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
 
 from periplus_hub.access.scope import Scope, insert_owned, owned
 from periplus_hub.findings import tables
-from periplus_hub.findings.model import Finding, FindingSeverity, FindingState
+from periplus_hub.findings.model import DetectorRound, Finding, FindingSeverity, FindingState
 from periplus_hub.kit.arrays import one_of
 from periplus_hub.kit.db import ReadConnection, WriteConnection, lock_number
 from periplus_hub.kit.purge import Stale
@@ -84,6 +85,20 @@ async def change(c: WriteConnection, scope: Scope, findings: Iterable[Finding]) 
         row = _row(finding)
         statement = update(_TABLE).where(owned(scope, _TABLE), _TABLE.c.id == finding.id)
         await c.execute(statement.values(**{name: row[name] for name in names}))
+
+
+async def record_round(c: WriteConnection, scope: Scope, ended_at: datetime, undecided: Iterable[str]) -> None:
+    """The detectors looked at all of the tenant."""
+    values = {"ended_at": ended_at, "undecided": list(undecided)}
+    statement = upsert(tables.finding_rounds).values(tenant_id=scope.tenant_id, **values)
+    await c.execute(statement.on_conflict_do_update(index_elements=["tenant_id"], set_=values))
+
+
+async def last_round(c: ReadConnection, scope: Scope) -> DetectorRound:
+    """When they last did."""
+    table = tables.finding_rounds
+    row = await c.one_or_none(select(table.c.ended_at, table.c.undecided).where(owned(scope, table)))
+    return DetectorRound(ended_at=row.ended_at, undecided=tuple(row.undecided)) if row else DetectorRound(ended_at=None)
 
 
 def resolved_before(scope: Scope, before: datetime) -> Sequence[Stale]:

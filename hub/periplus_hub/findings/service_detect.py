@@ -15,8 +15,8 @@ _NEEDED: Final = tuple(dict.fromkeys(fact for detector in DETECTORS for fact in 
 
 async def drafts_by_detector(
     c: ReadConnection, scope: Scope, now: datetime, loader: FactLoader
-) -> dict[str, Sequence[FindingDraft]]:
-    """What each sees now; one that cannot know is left out."""
+) -> dict[str, Sequence[FindingDraft] | None]:
+    """What each sees now; None is of one that cannot know."""
     facts = await loader.load(c, scope, now, _NEEDED)
     seen = {detector.name: detector.detect(facts.only(detector.needs), now) for detector in DETECTORS}
-    return {name: list(drafts) for name, drafts in seen.items() if drafts is not None}
+    return {name: None if drafts is None else list(drafts) for name, drafts in seen.items()}

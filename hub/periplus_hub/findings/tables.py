@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import ARRAY, JSON, CheckConstraint, Column, Index, Table, Text, Uuid, text
+from sqlalchemy import ARRAY, JSON, CheckConstraint, Column, Index, PrimaryKeyConstraint, Table, Text, Uuid, text
 
 from periplus_hub.kit.tables import metadata, tenant_column, time_column
 
@@ -44,3 +44,13 @@ findings: Final = Table(
 )
 """At most one live finding per (detector, fingerprint); a resolved one stays as history. It concerns the cluster
 `registration_id`, or those in `registration_ids`, or those in the overlap group."""
+
+finding_rounds: Final = Table(
+    "finding_rounds",
+    metadata,
+    tenant_column(),
+    time_column("ended_at", nullable=False),
+    Column("undecided", ARRAY(Text), nullable=False),
+    PrimaryKeyConstraint("tenant_id"),
+)
+"""When the detectors last looked at all of a tenant, and which of them could not know then."""

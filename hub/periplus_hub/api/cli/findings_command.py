@@ -6,10 +6,12 @@ import typer
 
 from periplus_hub.api.cli import queries
 from periplus_hub.api.cli.clusters_command import find
+from periplus_hub.api.cli.exit_codes import fail
 from periplus_hub.api.cli.find_by_name import choose
 from periplus_hub.api.cli.hub_connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
 from periplus_hub.api.cli.json_documents import word
-from periplus_hub.api.cli.output import tell
+from periplus_hub.api.cli.output import say_labelled, tell
+from periplus_hub.api.cli.report import minute, some
 from periplus_hub.api.cli.tables import when
 from periplus_hub.api.hub_client import HubClient
 
@@ -35,6 +37,8 @@ mutation Acknowledge($finding: ID!, $note: String!) {
   }
 }
 """
+ROUND: Final = "query Round { findingRound { current endedAt undecided } }"
+_LOOK: Final = "Look at /readyz and the log of the hub, and run 'periplus hub work' where nothing does."
 _COLUMNS: Final = ("id", "severity", "state", "cluster", "since", "finding", "what to do")
 _GOING_ON: Final = ["OPEN", "ACKNOWLEDGED"]
 
@@ -52,7 +56,22 @@ def list_findings(
     with hub(url, token_file) as client:
         concerned = None if cluster is None else find(client, cluster)["id"]
         known = _findings(client, states=None if everything else _GOING_ON, cluster=concerned)
-    Listing(_COLUMNS, [_row(node) for node in known], known, "No findings.").show(as_json=as_json)
+        last = client.ask(ROUND)["findingRound"]
+    doubt = _doubt(last)
+    if known or as_json or not doubt:
+        Listing(_COLUMNS, [_row(node) for node in known], known, "No findings.").show(as_json=as_json)
+    if doubt and not known:
+        fail(f"no findings are known, but {doubt}", _LOOK)
+    if doubt:
+        say_labelled("note", doubt)
+
+
+def _doubt(last: dict[str, Any]) -> str:
+    """Why what is listed may not be all there is; empty: it is."""
+    if not last["current"]:
+        how = f"nobody has looked since {minute(last['endedAt'])}" if last["endedAt"] else "nobody has ever looked"
+        return f"{how}: no 'periplus hub work' runs, or its job findings.detect fails"
+    return f"{some(last['undecided'])} could not tell when they last looked" if last["undecided"] else ""
 
 
 def _findings(client: HubClient, **asked: object) -> list[dict[str, Any]]:
