@@ -123,9 +123,10 @@ class Pair:
         return f"postgresql+asyncpg://{role}@/postgres?host={hosts}&target_session_attrs=read-write"
 
     async def migrate(self) -> None:
-        """The schema, and a hub's role that sees how far standbys are."""
+        """The schema, and a hub's role that sees how far standbys are; on both servers when this returns."""
         await upgrade(self.url(ROLE), HUB)
         await self.primary.ask(f"GRANT pg_monitor TO {HUB}")
+        await self.replayed()
 
     async def synchronous(self, names: str = "standby") -> None:
         """Commits wait for the standby from now on."""
