@@ -1,4 +1,4 @@
-"""A page of 1,000 and 10,000 pods x 10 fields through the hub: gate, PostgreSQL, executor and JSON.
+"""A page of 1,000 and 10,000 pods x 10 fields through the hub: request checks, PostgreSQL, executor and JSON.
 
 Beside it, in the same run, the same page on stock Strawberry's executor, and the bare read of the rows.
 Run: make bench ROW=graphql_hub
@@ -21,8 +21,8 @@ from periplus_hub.access.scope import Scope, system_scope
 from periplus_hub.access.service import Authenticator
 from periplus_hub.api import graphql_run
 from periplus_hub.api.graphql_app import GraphQLApp
+from periplus_hub.api.graphql_checks import request_of
 from periplus_hub.api.graphql_executor import CompiledExecutor
-from periplus_hub.api.graphql_gate import request_of
 from periplus_hub.embedded_postgres.supervisor import EmbeddedPostgres
 from periplus_hub.inventory.repository_graphql import LISTINGS
 from periplus_hub.kit.clock import SystemClock
@@ -80,7 +80,7 @@ async def compare(db: Database, scope: Scope, fleet: Fleet) -> dict[str, float]:
 
         async def page(count: int = count) -> bytes:
             request = request_of({"query": QUERY % count}, app.limits)
-            admitted = await app.gate.admit(request, str(perf_counter()), now_s=0, ad_hoc=True)
+            admitted = await app.checks.admit(request, str(perf_counter()), now_s=0, ad_hoc=True)
             return await app.runner.run(admitted, app.context(scope, "bench", ""))
 
         async def rows(count: int = count) -> object:

@@ -18,7 +18,7 @@ from periplus_hub.api.schema import build_schema
 from periplus_hub.kit import errors
 
 _API: Final = ROOT / "hub/periplus_hub/api"
-_REFUSALS: Final = {"GateRefusal", "over"}
+_REFUSALS: Final = {"GraphQLRefusal", "over"}
 _COUNTED: Final = re.compile(r"too-[a-z-]+")
 
 EXAMPLE: Final = "{ clusters(first: 100) { nodes { name networkDomain { name } } } }"

@@ -22,7 +22,7 @@ _INTRODUCTION: Final = """
     `make bench ROW=<row>` runs one. Its last line is its result. Keep one from a quiet machine with
 
     ```sh
-    make bench ROW=gate | tail -n 1 > benchmarks/results/gate.json && make docs
+    make bench ROW=graphql_checks | tail -n 1 > benchmarks/results/graphql_checks.json && make docs
     ```
 
     and it is what this page shows.

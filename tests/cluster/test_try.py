@@ -140,10 +140,10 @@ def test_a_bad_context_is_a_line_and_the_others_go_on(troubled: Outcome, context
 def test_fail_on_gives_no_all_clear_for_what_was_not_read(contexts: list[Context], home: Path, tmp_path: Path) -> None:
     closed = replace(contexts[1], server="https://127.0.0.1:1")
     path = write_kubeconfig(tmp_path / "config", [contexts[0], closed])
-    gate = periplus("try", "--kubeconfig", str(path), "--json", "--fail-on", "latent", home=home)
-    assert gate.code == 1, gate.err
-    assert f"--fail-on latent has no answer while not all is known: {closed.name} (unread: unreachable)" in gate.err
-    assert len(gate.document["clusters"]) == 2
+    looked = periplus("try", "--kubeconfig", str(path), "--json", "--fail-on", "latent", home=home)
+    assert looked.code == 1, looked.err
+    assert f"--fail-on latent has no answer while not all is known: {closed.name} (unread: unreachable)" in looked.err
+    assert len(looked.document["clusters"]) == 2
 
 
 def test_two_contexts_of_one_cluster_are_one_cluster(troubled: Outcome) -> None:

@@ -154,8 +154,8 @@ async def test_overlaps_that_were_never_computed_are_not_none(database_url: str,
         env = {"PERIPLUS_URL": ready["api_url"], "PERIPLUS_TOKEN": token, "COLUMNS": "200"}
         asker = Terminal(env, fleet)
         await asker.heard("1 second", *RANGES)
-        for gate in ((), ("--fail-on", "conflict"), ("--json",)):
-            refused = await asker.type("overlaps", *gate, code=1)
+        for options in ((), ("--fail-on", "conflict"), ("--json",)):
+            refused = await asker.type("overlaps", *options, code=1)
             assert refused.stdout == ""
             assert "never computed" in refused.stderr
             assert "periplus hub work" in refused.stderr

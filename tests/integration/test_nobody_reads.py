@@ -192,8 +192,8 @@ async def test_every_command_ends_as_it_would_with_a_reader(desk: Desk) -> None:
 @pytest.mark.promise("no-false-all-clear")
 @pytest.mark.parametrize("style", [(), ("--json",)])
 async def test_the_threshold_is_decided_whoever_reads(desk: Desk, style: tuple[str, ...]) -> None:
-    def codes(*gate: str) -> list[int]:
-        words = ("periplus_hub", "overlaps", *style, *gate)
+    def codes(*options: str) -> list[int]:
+        words = ("periplus_hub", "overlaps", *style, *options)
         with nobody_reads() as pipe:
             found = [desk.run(*words, stdout=pipe)]
         return [each.code for each in (*found, *(desk.run(*words, shell=each) for each in (">&-", ">/dev/full")))]

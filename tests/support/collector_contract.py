@@ -15,7 +15,7 @@ from periplus_spoke.outbox.model import WINDOWED
 PATIENCE_S = 60
 
 
-class GatedSink:
+class SinkThatCanShut:
     """Takes batches while `open` is set, and notes how many it was handed at once."""
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class GatedSink:
 
 
 @asynccontextmanager
-async def running(collector: Collector, sink: GatedSink) -> AsyncIterator[asyncio.Task[None]]:
+async def running(collector: Collector, sink: SinkThatCanShut) -> AsyncIterator[asyncio.Task[None]]:
     """Run it until the block ends; what it raised fails the test."""
     task = asyncio.create_task(collector.run(sink))
     try:
@@ -63,14 +63,14 @@ class CollectorContract(ABC):
             assert not collector.settled.is_set()
 
     async def test_it_tells_its_first_picture_and_settles(self, tmp_path: Path) -> None:
-        sink = GatedSink()
+        sink = SinkThatCanShut()
         async with self.collecting(tmp_path) as collector, running(collector, sink):
             await collector.settled.wait()
             assert sink.told
             assert {batch.kind for batch in sink.told} == {collector.kind}
 
     async def test_what_it_tells_can_be_encoded(self, tmp_path: Path) -> None:
-        sink = GatedSink()
+        sink = SinkThatCanShut()
         async with self.collecting(tmp_path) as collector, running(collector, sink):
             await collector.settled.wait()
         for batch in sink.told:
@@ -82,7 +82,7 @@ class CollectorContract(ABC):
                 assert not section.rows or must <= section.columns.keys()
 
     async def test_it_settles_again_after_it_is_asked_for_everything(self, tmp_path: Path) -> None:
-        sink = GatedSink()
+        sink = SinkThatCanShut()
         async with self.collecting(tmp_path) as collector, running(collector, sink):
             await collector.settled.wait()
             before = len(sink.told)
@@ -93,7 +93,7 @@ class CollectorContract(ABC):
             assert len(sink.told) > before or stands_alone
 
     async def test_it_hands_in_one_batch_at_a_time_and_waits_for_it(self, tmp_path: Path) -> None:
-        sink = GatedSink()
+        sink = SinkThatCanShut()
         sink.open.clear()
         async with self.collecting(tmp_path) as collector, running(collector, sink):
             await sink.handed.wait()
@@ -104,7 +104,7 @@ class CollectorContract(ABC):
         assert sink.most_at_once == 1
 
     async def test_cancelled_while_it_hands_in_it_ends_and_tells_no_more(self, tmp_path: Path) -> None:
-        sink = GatedSink()
+        sink = SinkThatCanShut()
         sink.open.clear()
         async with self.collecting(tmp_path) as collector, running(collector, sink) as task:
             await sink.handed.wait()

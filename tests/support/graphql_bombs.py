@@ -1,6 +1,6 @@
-"""Requests that look small and would cost much. Shared by the gate's tests and its benchmark.
+"""Requests that look small and would cost much. Shared by the tests of the request checks and their benchmark.
 
-Each is a request body; the gate refuses every one, within 50 ms of CPU, before any resolver runs.
+Each is a request body; the request checks refuse every one, within 50 ms of CPU, before any resolver runs.
 """
 
 import json

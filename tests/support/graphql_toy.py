@@ -1,4 +1,4 @@
-"""A schema without a hub behind it: every sort of field the gate prices and the executor completes."""
+"""A schema without a hub behind it: every sort of field the request checks price and the executor completes."""
 
 import enum
 from dataclasses import dataclass, field

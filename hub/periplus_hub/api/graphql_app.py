@@ -22,9 +22,9 @@ from periplus_hub.access import service as access
 from periplus_hub.access.scope import Permission, Scope
 from periplus_hub.access.service import Authenticator
 from periplus_hub.api.graphql_answer import Compressor
+from periplus_hub.api.graphql_checks import RequestChecks, body_too_large, decode_request, principal, read_body
 from periplus_hub.api.graphql_documents import Documents, InvalidDocument
-from periplus_hub.api.graphql_gate import Gate, body_too_large, decode_request, principal, read_body
-from periplus_hub.api.graphql_limits import LIMITS, GateRefusal, Limits, refusal_of
+from periplus_hub.api.graphql_limits import LIMITS, GraphQLRefusal, Limits, refusal_of
 from periplus_hub.api.graphql_parts import PARTS
 from periplus_hub.api.graphql_run import Runner, refusal_body
 from periplus_hub.api.graphql_turns import Operations
@@ -57,14 +57,14 @@ class GraphQLApp:
     trusted: Iterable[str] = ()
     parts: tuple[Part, ...] = PARTS
     assembled: Assembled = field(init=False)
-    gate: Gate = field(init=False)
+    checks: RequestChecks = field(init=False)
     runner: Runner = field(init=False)
     compressor: Compressor = field(default_factory=Compressor)
 
     def __post_init__(self) -> None:
         self.assembled = assemble(self.parts)
         schema = self.assembled.schema._schema  # noqa: SLF001 - Strawberry shows graphql-core's schema nowhere else
-        self.gate = Gate(schema, self.limits, Documents(schema, self.limits, self.trusted))
+        self.checks = RequestChecks(schema, self.limits, Documents(schema, self.limits, self.trusted))
         self.runner = Runner(schema, self.limits, Operations(self.clock, self.db.limits.readers))
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
@@ -84,8 +84,8 @@ class GraphQLApp:
             return _response(body, HTTPStatus.OK, headers | {"x-request-id": request_id})
         except InvalidDocument as invalid:
             return _response(refusal_body(invalid, invalid.as_errors()), invalid.status, {"x-request-id": request_id})
-        except (GateRefusal, Refusal) as error:
-            refusal = error if isinstance(error, GateRefusal) else refusal_of(error)
+        except (GraphQLRefusal, Refusal) as error:
+            refusal = error if isinstance(error, GraphQLRefusal) else refusal_of(error)
             return _response(refusal_body(refusal), refusal.status, refusal.headers | {"x-request-id": request_id})
         finally:
             access.request_id.reset(marked)
@@ -99,10 +99,10 @@ class GraphQLApp:
         message = decode_request(await self._body(request), self.limits)
         ad_hoc = scope.allows(Permission.ADHOC)
         now_s = self.clock.monotonic_s()
-        admitted = await self.gate.admit(message, principal(scope), now_s=now_s, ad_hoc=ad_hoc)
+        admitted = await self.checks.admit(message, principal(scope), now_s=now_s, ad_hoc=ad_hoc)
         if admitted.prepared.kind.value == "subscription":
             text = "Subscriptions are served over websocket only."
-            raise GateRefusal("subscription-over-http", text, "Connect to /graphql with graphql-transport-ws.")
+            raise GraphQLRefusal("subscription-over-http", text, "Connect to /graphql with graphql-transport-ws.")
         context = self.context(scope, request_id, token)
         if admitted.prepared.kind is not OperationType.QUERY:  # what was begun is ended: who left could not tell
             return await self.runner.run(admitted, context), {}
@@ -114,19 +114,19 @@ class GraphQLApp:
         try:
             return await read_body(request.stream(), self.limits)
         except ClientDisconnect:
-            raise GateRefusal("malformed-json", "The body ended early.", "Send it again.") from None
+            raise GraphQLRefusal("malformed-json", "The body ended early.", "Send it again.") from None
         except BodyTooLargeError as error:
             declared = int(request.headers.get("content-length", "0"))
             raise body_too_large(max(declared, self.limits.body_bytes + 1), self.limits) from error
         except BodyTooSlowError as error:
-            raise GateRefusal("body-too-slow", f"{str(error).capitalize()}.", "Send it faster.") from error
+            raise GraphQLRefusal("body-too-slow", f"{str(error).capitalize()}.", "Send it faster.") from error
 
     async def authenticate(self, token: str) -> Scope:
-        """Who the token stands for; raises GateRefusal for anybody unknown."""
+        """Who the token stands for; raises GraphQLRefusal for anybody unknown."""
         scope = await self.authenticator.authenticate(token) if token else None
         if scope is None or not scope.allows(Permission.READ):
             message = "The token is missing, unknown, expired or revoked."
-            refusal = GateRefusal(
+            refusal = GraphQLRefusal(
                 "unauthenticated", message, "Send 'Authorization: Bearer <token>' with a valid token."
             )
             refusal.headers["www-authenticate"] = "Bearer"
@@ -158,7 +158,7 @@ async def _while_there(request: Request, answering: Coroutine[Any, Any, bytes]) 
     try:
         await asyncio.wait({answer, left}, return_when=asyncio.FIRST_COMPLETED)
         if not answer.done():
-            raise GateRefusal("gone", "The asker went away.", "Stay for the answer.")
+            raise GraphQLRefusal("gone", "The asker went away.", "Stay for the answer.")
         return answer.result()
     finally:
         left.cancel()
@@ -174,16 +174,16 @@ async def _leaving(request: Request) -> None:
 def check_form(request: Request) -> None:
     """POST with plain JSON only: a browser cannot be made to send that across origins without asking first."""
     if request.method != "POST":
-        refusal = GateRefusal("method-not-allowed", f"{request.method} is not served here.", "Send POST with JSON.")
+        refusal = GraphQLRefusal("method-not-allowed", f"{request.method} is not served here.", "Send POST with JSON.")
         refusal.headers["allow"] = "POST"
         raise refusal
     kind, _, parameters = request.headers.get("content-type", "").partition(";")
     charset = parameters.strip().lower().removeprefix("charset=").strip('"')
     if kind.strip().lower() != _JSON or charset not in ("", "utf-8"):
         message = f"The content type '{kind.strip()[:60]}' is not served."
-        raise GateRefusal("unsupported-media-type", message, f"Send Content-Type: {_JSON}, in UTF-8.")
+        raise GraphQLRefusal("unsupported-media-type", message, f"Send Content-Type: {_JSON}, in UTF-8.")
     if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise GateRefusal("unsupported-media-type", "The body is compressed.", "Send it as it is.")
+        raise GraphQLRefusal("unsupported-media-type", "The body is compressed.", "Send it as it is.")
 
 
 def _response(body: bytes, status: HTTPStatus, headers: dict[str, str]) -> Response:

@@ -34,7 +34,7 @@ from graphql import (
 )
 from strawberry.types.field import StrawberryField
 
-from periplus_hub.api.graphql_limits import GateRefusal, Limits, over
+from periplus_hub.api.graphql_limits import GraphQLRefusal, Limits, over
 from periplus_hub.kit.graphql_parsed import parsed_of
 from periplus_hub.kit.graphql_prices import Cost, ListSize
 
@@ -151,7 +151,9 @@ class Pricing:
             shown = str(value) if abs(value) < _LONG else "far too large a number"
             message = f"'{name}' of '{node.name.value}' is {shown}; it must be 1 to {size.maximum}."
             remedy = "Ask for one page at a time and follow the cursors in pageInfo."
-            raise GateRefusal("page-size", message, remedy, limit=size.maximum, found=max(-(2**53), min(value, 2**53)))
+            raise GraphQLRefusal(
+                "page-size", message, remedy, limit=size.maximum, found=max(-(2**53), min(value, 2**53))
+            )
         return value
 
     def _variable(self, name: str) -> object:
@@ -165,7 +167,7 @@ class Pricing:
 
 
 def check_cost(schema: GraphQLSchema, document: DocumentNode, variables: Mapping[str, object], limits: Limits) -> float:
-    """The operation's price; raises GateRefusal when it passes the limit."""
+    """The operation's price; raises GraphQLRefusal when it passes the limit."""
     operation = next(node for node in document.definitions if isinstance(node, OperationDefinitionNode))
     fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
     cost = Pricing(schema, operation, fragments, variables).total()

@@ -32,7 +32,7 @@ from graphql import (
 from graphql.validation.rules import overlapping_fields_can_be_merged as overlapping
 from graphql.validation.validate import ValidationAbortedError
 
-from periplus_hub.api.graphql_limits import GateRefusal, Limits
+from periplus_hub.api.graphql_limits import GraphQLRefusal, Limits
 from periplus_hub.api.graphql_shape import check_shape, check_tokens, introspects, only_operation, syntax_refusal
 
 COMPARE: Final = "Compare the operation with the schema (docs/reference/graphql.md, or introspection)."
@@ -81,7 +81,7 @@ class Documents:
         return _digest(text) in self._kept
 
     async def prepare(self, text: str) -> Prepared:
-        """The prepared document of `text`; raises GateRefusal."""
+        """The prepared document of `text`; raises GraphQLRefusal."""
         digest = _digest(text)
         kept = self._kept.get(digest)
         if kept is not None:
@@ -118,7 +118,7 @@ def parse_measured(text: str, limits: Limits) -> DocumentNode:
 
 
 def check_valid(schema: GraphQLSchema, document: DocumentNode, limits: Limits) -> None:
-    """Validate against the schema within the CPU budget; raises GateRefusal with the first errors.
+    """Validate against the schema within the CPU budget; raises GraphQLRefusal with the first errors.
 
     Asked twice before it is refused: a full garbage collection that falls into the first try is not the asker's.
     """
@@ -130,7 +130,7 @@ def check_valid(schema: GraphQLSchema, document: DocumentNode, limits: Limits) -
             continue
     else:
         message = f"Checking the operation takes more than {limits.validation_s * 1000:g} ms."
-        raise GateRefusal("validation-budget", message, "Simplify the operation.", limit=limits.validation_s)
+        raise GraphQLRefusal("validation-budget", message, "Simplify the operation.", limit=limits.validation_s)
     if errors:
         raise InvalidDocument(errors)
 
@@ -141,7 +141,7 @@ def _validate_in_time(schema: GraphQLSchema, document: DocumentNode, limits: Lim
     if len(errors) == 1 and isinstance(errors[0], ValidationAbortedError):
         message = f"Merging the operation's repeated fields takes more than {limits.comparisons:,} comparisons."
         remedy = "Merge repeated selections and fragments."
-        raise GateRefusal("validation-budget", message, remedy, limit=limits.comparisons)
+        raise GraphQLRefusal("validation-budget", message, remedy, limit=limits.comparisons)
     return errors
 
 
@@ -163,7 +163,7 @@ def _deadline_rule(deadline_s: float) -> type[ASTValidationRule]:
     return Deadline
 
 
-class InvalidDocument(GateRefusal):
+class InvalidDocument(GraphQLRefusal):
     """The document does not fit the schema; carries every error found, with locations."""
 
     def __init__(self, errors: list[GraphQLError]) -> None:

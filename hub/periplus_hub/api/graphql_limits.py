@@ -52,7 +52,7 @@ class Limits:
 LIMITS: Final = Limits()
 
 
-class GateRefusal(Exception):
+class GraphQLRefusal(Exception):
     """The operation does not pass: what limit, what was found, and what to do about it."""
 
     def __init__(
@@ -92,18 +92,18 @@ _STATUS: Final = {
 }
 
 
-def refusal_of(refusal: Refusal) -> GateRefusal:
+def refusal_of(refusal: Refusal) -> GraphQLRefusal:
     """What was refused before there was an operation, like reading the token while the store is away."""
-    found = GateRefusal(refusal.slug, refusal.message, refusal.remedy or "Try again in a few seconds.")
+    found = GraphQLRefusal(refusal.slug, refusal.message, refusal.remedy or "Try again in a few seconds.")
     if isinstance(refusal, Unavailable):
         found.headers["retry-after"] = _RETRY_AFTER_S
     return found
 
 
-def over(code: str, what: str, *, limit: float, found: float, remedy: str) -> GateRefusal:
+def over(code: str, what: str, *, limit: float, found: float, remedy: str) -> GraphQLRefusal:
     """The refusal of something counted, like "The operation has 31 aliases; at most 30 are allowed."."""
     message = f"The operation has {_figure(found)} {what}; at most {_figure(limit)} are allowed."
-    return GateRefusal(code, message, remedy, limit=limit, found=min(found, 2**53))
+    return GraphQLRefusal(code, message, remedy, limit=limit, found=min(found, 2**53))
 
 
 def _figure(value: float) -> str:

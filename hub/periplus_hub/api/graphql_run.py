@@ -22,10 +22,10 @@ from strawberry.execution import optimized_is_awaitable
 
 from periplus_hub.access.scope import Scope
 from periplus_hub.api.graphql_answer import with_cost
+from periplus_hub.api.graphql_checks import Admitted
 from periplus_hub.api.graphql_documents import COMPARE
 from periplus_hub.api.graphql_executor import CompiledExecutor
-from periplus_hub.api.graphql_gate import Admitted
-from periplus_hub.api.graphql_limits import GateRefusal, Limits
+from periplus_hub.api.graphql_limits import GraphQLRefusal, Limits
 from periplus_hub.api.graphql_turns import Operations, busy
 from periplus_hub.kit.db_errors import is_store_trouble
 from periplus_hub.kit.errors import Refusal
@@ -47,7 +47,7 @@ class Runner:
     introspections: OrderedDict[tuple[str, bytes], bytes] = field(default_factory=OrderedDict)
 
     async def run(self, admitted: Admitted, context: Context[Scope]) -> bytes:
-        """The response body; raises GateRefusal for the deadline and the size of the answer."""
+        """The response body; raises GraphQLRefusal for the deadline and the size of the answer."""
         if admitted.prepared.introspects:
             async with self._turn(admitted, context):
                 return with_cost(await self._introspect(admitted), admitted.cost, admitted.left)
@@ -103,7 +103,7 @@ class Runner:
             if waits:
                 raise busy(f"The operation waited {limit:g} s for its turn.", limit=limit) from None
             message = f"The operation took longer than {limit:g} s and was stopped."
-            raise GateRefusal("deadline-exceeded", message, "Ask for less at once.", limit=limit) from None
+            raise GraphQLRefusal("deadline-exceeded", message, "Ask for less at once.", limit=limit) from None
 
     async def _execute(
         self, admitted: Admitted, context: Context[Scope], root: object | None = None
@@ -136,7 +136,7 @@ class Runner:
         return kept
 
     def serialise(self, result: ExecutionResult, request_id: str) -> bytes:
-        """JSON of the result, errors worded for callers; raises GateRefusal when it is too long."""
+        """JSON of the result, errors worded for callers; raises GraphQLRefusal when it is too long."""
         payload: dict[str, object] = {"data": result.data}
         if result.errors:
             payload["errors"] = error_entries(result.errors, request_id)
@@ -145,7 +145,7 @@ class Runner:
             limit = self.limits.response_bytes
             message = f"The answer has {len(body):,} bytes; at most {limit:,} are sent."
             remedy = "Ask for smaller pages (first) or fewer fields."
-            raise GateRefusal("response-too-large", message, remedy, limit=limit, found=len(body))
+            raise GraphQLRefusal("response-too-large", message, remedy, limit=limit, found=len(body))
         return body
 
 
@@ -191,6 +191,6 @@ def _entry(error: GraphQLError, request_id: str) -> dict[str, object]:
     return {**entry, "extensions": extensions}
 
 
-def refusal_body(refusal: GateRefusal, entries: Sequence[Mapping[str, object]] | None = None) -> bytes:
+def refusal_body(refusal: GraphQLRefusal, entries: Sequence[Mapping[str, object]] | None = None) -> bytes:
     """The response body of a refused request."""
     return msgspec.json.encode({"errors": entries or [refusal.as_error()]})

@@ -25,7 +25,7 @@ from graphql import (
     TokenKind,
 )
 
-from periplus_hub.api.graphql_limits import GateRefusal, Limits, over
+from periplus_hub.api.graphql_limits import GraphQLRefusal, Limits, over
 
 _OPEN: Final = frozenset({TokenKind.BRACE_L, TokenKind.BRACKET_L, TokenKind.PAREN_L})
 _CLOSE: Final = frozenset({TokenKind.BRACE_R, TokenKind.BRACKET_R, TokenKind.PAREN_R})
@@ -81,10 +81,10 @@ def check_tokens(source: Source, limits: Limits) -> None:
 
 
 def check_storable(text: str) -> None:
-    """Refuse the one character PostgreSQL has no place for; raises GateRefusal."""
+    """Refuse the one character PostgreSQL has no place for; raises GraphQLRefusal."""
     if "\0" in text:
         shown = text.replace("\0", "\\u0000")[:60]
-        raise GateRefusal("invalid-text", f"The text '{shown}' holds the character U+0000.", "Leave it out.")
+        raise GraphQLRefusal("invalid-text", f"The text '{shown}' holds the character U+0000.", "Leave it out.")
 
 
 def _check_length(chars: int, limits: Limits) -> None:
@@ -93,11 +93,11 @@ def _check_length(chars: int, limits: Limits) -> None:
         raise over("text-too-long", "characters in one token", limit=limits.text_chars, found=chars, remedy=remedy)
 
 
-def syntax_refusal(error: GraphQLSyntaxError) -> GateRefusal:
+def syntax_refusal(error: GraphQLSyntaxError) -> GraphQLRefusal:
     """The parser's words, which name line and column only through `locations`."""
     where = error.locations[0] if error.locations else None
     place = f" (line {where.line}, column {where.column})" if where else ""
-    return GateRefusal("syntax", f"{error.message[:300]}{place}", "Correct the GraphQL text.")
+    return GraphQLRefusal("syntax", f"{error.message[:300]}{place}", "Correct the GraphQL text.")
 
 
 def only_operation(document: DocumentNode) -> OperationDefinitionNode:
@@ -106,17 +106,17 @@ def only_operation(document: DocumentNode) -> OperationDefinitionNode:
     others = len(document.definitions) - len(operations)
     fragments = sum(isinstance(node, FragmentDefinitionNode) for node in document.definitions)
     if others != fragments:
-        raise GateRefusal("syntax", "The document defines types.", "Send operations and fragments only.")
+        raise GraphQLRefusal("syntax", "The document defines types.", "Send operations and fragments only.")
     if len(operations) != 1:
         remedy = "Send one operation per request."
         found = len(operations)
         message = f"The document has {found} operations; exactly 1 is allowed."
-        raise GateRefusal("one-operation", message, remedy, limit=1, found=found)
+        raise GraphQLRefusal("one-operation", message, remedy, limit=1, found=found)
     return operations[0]
 
 
 def check_shape(document: DocumentNode, limits: Limits) -> Shape:
-    """Measure the document's operation and every fragment; raises GateRefusal at the first limit passed."""
+    """Measure the document's operation and every fragment; raises GraphQLRefusal at the first limit passed."""
     operation = only_operation(document)
     fragments = _fragments(document)
     if len(fragments) > limits.fragments:
@@ -140,7 +140,7 @@ def _check_roots(roots: AbstractSet[tuple[str, str]], limits: Limits) -> None:
     asked = {name for _, name in roots}
     if asked & _INTROSPECTION and asked - _INTROSPECTION - {"__typename"}:
         message = "The operation asks for the schema and for data."
-        raise GateRefusal("mixed-introspection", message, "Ask for the schema in an operation of its own.")
+        raise GraphQLRefusal("mixed-introspection", message, "Ask for the schema in an operation of its own.")
 
 
 def introspects(document: DocumentNode, limits: Limits) -> bool:
@@ -190,7 +190,7 @@ class _Walk:
             return Shape()  # validation names the unknown fragment
         if name in self.path:
             message = f"Fragment '{name}' contains itself."
-            raise GateRefusal("fragment-cycle", message, "Break the circle of fragments.")
+            raise GraphQLRefusal("fragment-cycle", message, "Break the circle of fragments.")
         self.path.append(name)
         shape = self.selections(node.selection_set, len(node.directives or ()))
         self.path.pop()

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from periplus_hub.access.scope import Scope
-from periplus_hub.api.graphql_limits import GateRefusal
+from periplus_hub.api.graphql_limits import GraphQLRefusal
 from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.fair_queue import Shares, TooManyWaitError
 from periplus_hub.kit.metrics import counter, gauge
@@ -79,7 +79,7 @@ class Operations:
 
     @asynccontextmanager
     async def place(self, scope: Scope, cost: float) -> AsyncIterator[None]:
-        """Run the block when its turn has come; raises GateRefusal when its asker has too many waiting."""
+        """Run the block when its turn has come; raises GraphQLRefusal when its asker has too many waiting."""
         _waiting.inc()
         waits = True
         try:
@@ -96,15 +96,15 @@ class Operations:
                 _waiting.dec()
 
 
-def _too_many(error: TooManyWaitError) -> GateRefusal:
+def _too_many(error: TooManyWaitError) -> GraphQLRefusal:
     whose = _WHOSE[error.whose]
     _busy.labels(whose).inc()
     message = f"{error.limit} operations of this {whose} wait for their turn already."
     return busy(message, limit=error.limit)
 
 
-def busy(message: str, *, limit: float) -> GateRefusal:
+def busy(message: str, *, limit: float) -> GraphQLRefusal:
     """The refusal of an operation that would wait, or waited, too long."""
-    refusal = GateRefusal("busy", message, "Wait for answers before asking more, then try again.", limit=limit)
+    refusal = GraphQLRefusal("busy", message, "Wait for answers before asking more, then try again.", limit=limit)
     refusal.headers["retry-after"] = _RETRY_AFTER_S
     return refusal

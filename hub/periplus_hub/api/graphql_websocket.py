@@ -18,9 +18,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from periplus_hub.access.scope import Permission, Scope
 from periplus_hub.access.service import bearer
 from periplus_hub.api.graphql_answer import with_cost
+from periplus_hub.api.graphql_checks import Admitted, RequestChecks, principal, request_of
 from periplus_hub.api.graphql_documents import InvalidDocument
-from periplus_hub.api.graphql_gate import Admitted, Gate, principal, request_of
-from periplus_hub.api.graphql_limits import GateRefusal, Limits
+from periplus_hub.api.graphql_limits import GraphQLRefusal, Limits
 from periplus_hub.api.graphql_run import Runner
 from periplus_hub.api.graphql_subscription import START, change_of
 from periplus_hub.api.schema import Assembled
@@ -47,7 +47,7 @@ _BAD, _UNAUTHORIZED, _FORBIDDEN, _NO_PROTOCOL, _INIT_TIMEOUT, _TWICE, _TOO_MANY 
     4429,
 )
 _TRY_AGAIN: Final = 1013
-_FAILED: Final = GateRefusal(
+_FAILED: Final = GraphQLRefusal(
     "subscription-failed",
     "The hub could not go on with this subscription.",
     "Subscribe again, and read the lists again.",
@@ -59,14 +59,14 @@ _log: Final = structlog.get_logger(__name__)
 class Entrance(Protocol):
     """What the socket needs of the door."""
 
-    gate: Gate
+    checks: RequestChecks
     runner: Runner
     limits: Limits
     clock: Clock
     assembled: Assembled
 
     async def authenticate(self, token: str) -> Scope:
-        """Who the token stands for; raises GateRefusal."""
+        """Who the token stands for; raises GraphQLRefusal."""
         ...
 
     def context(self, scope: Scope, request_id: str, token: str) -> Context[Scope]:
@@ -130,7 +130,7 @@ class Connection:
     async def _check(self) -> None:
         try:
             self.scope = await self.entrance.authenticate(self.token)
-        except GateRefusal:
+        except GraphQLRefusal:
             raise _Closed(_FORBIDDEN, "the token is missing, unknown, expired or revoked") from None
         except (*DATABASE_ERRORS, Unavailable) as error:  # no word on the token, so neither in nor out
             _log.warning("token_not_checked", error=str(error))
@@ -199,7 +199,7 @@ class Connection:
             await self._stream(identity, payload)
         except InvalidDocument as refusal:
             await self._send({"id": identity, "type": "error", "payload": refusal.as_errors()})
-        except GateRefusal as refusal:
+        except GraphQLRefusal as refusal:
             await self._send({"id": identity, "type": "error", "payload": [refusal.as_error()]})
         except Exception:  # noqa: BLE001 - a bug, or the store went away: the listener must hear of it
             _log.exception("subscription_failed")
@@ -211,10 +211,10 @@ class Connection:
         entrance, scope = self.entrance, cast("Scope", self.scope)
         request = request_of(payload, entrance.limits)
         ad_hoc, now_s = scope.allows(Permission.ADHOC), entrance.clock.monotonic_s()
-        admitted = await entrance.gate.admit(request, principal(scope), now_s=now_s, ad_hoc=ad_hoc)
+        admitted = await entrance.checks.admit(request, principal(scope), now_s=now_s, ad_hoc=ad_hoc)
         if admitted.prepared.kind.value != "subscription":
             message = "Only subscriptions are served here."
-            raise GateRefusal("not-a-subscription", message, "Send queries and mutations with POST /graphql.")
+            raise GraphQLRefusal("not-a-subscription", message, "Send queries and mutations with POST /graphql.")
         context = entrance.context(scope, str(new_id()), self.token)
         found = await entrance.runner.events(admitted, context)
         if isinstance(found, bytes):
@@ -230,7 +230,7 @@ class Connection:
         entrance = self.entrance
         async for event in stream:
             cost = admitted.cost - START
-            left = entrance.gate.charge(principal(context.scope), cost, entrance.clock.monotonic_s())
+            left = entrance.checks.charge(principal(context.scope), cost, entrance.clock.monotonic_s())
             read = partial(change_of, entrance.assembled.topics, context, event)
             body = await entrance.runner.run_event(admitted, context, read)
             if body is not None:

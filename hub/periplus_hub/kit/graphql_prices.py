@@ -1,4 +1,4 @@
-"""Prices and bounds, declared where a field is declared and read by the gate. Printed in the schema."""
+"""Prices and bounds, declared where a field is declared and read by the request checks. Printed in the schema."""
 
 import strawberry
 from strawberry.schema_directive import Location

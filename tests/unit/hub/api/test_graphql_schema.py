@@ -128,7 +128,7 @@ def test_the_example_of_a_cluster_has_every_connection_under_it() -> None:
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda each: each.field)
-def test_examples_pass_the_gate(example: Example) -> None:
+def test_examples_pass_the_request_checks(example: Example) -> None:
     document = parse_measured(example.text, LIMITS)
     assert validate(SCHEMA, document) == []
     assert check_cost(SCHEMA, document, {}, LIMITS) <= LIMITS.cost

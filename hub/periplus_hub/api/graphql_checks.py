@@ -1,4 +1,4 @@
-"""The gate every operation passes before anything runs. The order matters: cheap checks guard dear ones."""
+"""What every operation passes before anything runs. The order matters: cheap checks guard dear ones."""
 
 from collections import OrderedDict
 from collections.abc import AsyncIterable, Mapping
@@ -12,7 +12,7 @@ from periplus_contract.places import where
 from periplus_hub.access.scope import Scope
 from periplus_hub.api.graphql_cost import check_cost
 from periplus_hub.api.graphql_documents import Documents, Prepared
-from periplus_hub.api.graphql_limits import GateRefusal, Limits, over
+from periplus_hub.api.graphql_limits import GraphQLRefusal, Limits, over
 from periplus_hub.api.graphql_shape import check_storable
 
 _PRINCIPALS: Final = 10_000
@@ -48,36 +48,36 @@ async def read_body(chunks: AsyncIterable[bytes], limits: Limits) -> bytes:
     return bytes(body)
 
 
-def body_too_large(found: int, limits: Limits) -> GateRefusal:
+def body_too_large(found: int, limits: Limits) -> GraphQLRefusal:
     """The refusal of a body of `found` bytes or more."""
     remedy = "Send large inputs in several requests."
     return over("body-too-large", "or more bytes", limit=limits.body_bytes, found=found, remedy=remedy)
 
 
 def decode_request(body: bytes, limits: Limits) -> Request:
-    """Decode and measure the JSON body; raises GateRefusal."""
+    """Decode and measure the JSON body; raises GraphQLRefusal."""
     try:
         message = msgspec.json.decode(body)
     except (ValueError, RecursionError) as error:
         detail = f"The body is not JSON{where(error)}."
-        raise GateRefusal("malformed-json", detail, "Send a JSON object in UTF-8 with 'query'.") from None
+        raise GraphQLRefusal("malformed-json", detail, "Send a JSON object in UTF-8 with 'query'.") from None
     return request_of(message, limits)
 
 
 def request_of(message: object, limits: Limits) -> Request:
     """The request inside a decoded JSON value; used for websocket payloads too."""
     if isinstance(message, list):
-        raise GateRefusal("batching", "Batches of operations are not served.", "Send one operation per request.")
+        raise GraphQLRefusal("batching", "Batches of operations are not served.", "Send one operation per request.")
     if not isinstance(message, dict):
-        raise GateRefusal("malformed-json", "The body is not a JSON object.", 'Send {"query": "…"}.')
+        raise GraphQLRefusal("malformed-json", "The body is not a JSON object.", 'Send {"query": "…"}.')
     query, variables = message.get("query"), message.get("variables") or {}
     name = message.get("operationName")
     if not isinstance(query, str) or not query.strip():
-        raise GateRefusal("malformed-json", "'query' is missing or not a text.", "Send the operation as 'query'.")
+        raise GraphQLRefusal("malformed-json", "'query' is missing or not a text.", "Send the operation as 'query'.")
     if not isinstance(variables, dict):
-        raise GateRefusal("malformed-json", "'variables' is not an object.", "Send variables by name.")
+        raise GraphQLRefusal("malformed-json", "'variables' is not an object.", "Send variables by name.")
     if name is not None and not isinstance(name, str):
-        raise GateRefusal("malformed-json", "'operationName' is not a text.", "Leave it out: one operation is sent.")
+        raise GraphQLRefusal("malformed-json", "'operationName' is not a text.", "Leave it out: one operation is sent.")
     check_variables(variables, limits)
     return Request(query, variables, name)
 
@@ -127,7 +127,7 @@ class Buckets:
         self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def spend(self, principal: str, cost: float, now_s: float) -> float:
-        """Take `cost` from the principal's bucket and say what is left; raises GateRefusal when it holds less."""
+        """Take `cost` from the principal's bucket and say what is left; raises GraphQLRefusal when it holds less."""
         limits = self._limits
         level, at_s = self._levels.pop(principal, (limits.bucket, now_s))
         level = min(limits.bucket, level + (now_s - at_s) * limits.refill_per_s)
@@ -139,13 +139,13 @@ class Buckets:
             wait_s = max(1, round((cost - level) / limits.refill_per_s))
             message = f"This token spent its budget: the operation costs {cost:.0f} and {level:.0f} are left."
             remedy = f"Wait {wait_s} s, or ask for less."
-            refusal = GateRefusal("budget-exhausted", message, remedy, limit=limits.bucket, found=round(cost))
+            refusal = GraphQLRefusal("budget-exhausted", message, remedy, limit=limits.bucket, found=round(cost))
             refusal.headers["retry-after"] = str(wait_s)
             raise refusal
         return level - cost
 
 
-class Gate:
+class RequestChecks:
     """Document, permission, cost and budget, in this order."""
 
     def __init__(self, schema: GraphQLSchema, limits: Limits, documents: Documents) -> None:
@@ -155,20 +155,20 @@ class Gate:
         self._buckets = Buckets(limits)
 
     def charge(self, principal: str, cost: float, now_s: float) -> float:
-        """Take the price of what was admitted before and happens again, and say what is left; raises GateRefusal."""
+        """Take the price of what was admitted before and happens again, and say what is left; raises GraphQLRefusal."""
         return self._buckets.spend(principal, cost, now_s)
 
     async def admit(self, request: Request, principal: str, *, now_s: float, ad_hoc: bool) -> Admitted:
-        """Let the operation in or raise GateRefusal. `ad_hoc` says whether unknown documents are allowed."""
+        """Let the operation in or raise GraphQLRefusal. `ad_hoc` says whether unknown documents are allowed."""
         if not self._documents.knows(request.query):
             self._buckets.spend(principal, self.limits.new_document_cost, now_s)
         prepared = await self._documents.prepare(request.query)
         if not (ad_hoc or prepared.trusted):
             message = "This token may only run the operations of the web interface."
-            raise GateRefusal("forbidden", message, "Use a token with the permission 'adhoc'.")
+            raise GraphQLRefusal("forbidden", message, "Use a token with the permission 'adhoc'.")
         if request.operation_name not in (None, "", prepared.name):
             message = f"The document has no operation named '{request.operation_name[:60]}'."
-            raise GateRefusal("one-operation", message, "Leave operationName out, or spell it as in the document.")
+            raise GraphQLRefusal("one-operation", message, "Leave operationName out, or spell it as in the document.")
         cost = check_cost(self._schema, prepared.document, request.variables, self.limits)
         left = self._buckets.spend(principal, cost, now_s)
         return Admitted(prepared, dict(request.variables), cost, left)

@@ -1,4 +1,4 @@
-"""The gate refuses every bomb, and says which limit, what it found and what to do."""
+"""The checks refuse every bomb, and say which limit, what it found and what to do."""
 
 import contextlib
 import json
@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 import pytest
 from graphql import get_introspection_query
 
+from periplus_hub.api.graphql_checks import Admitted, Buckets, RequestChecks, decode_request, read_body
 from periplus_hub.api.graphql_documents import Documents
-from periplus_hub.api.graphql_gate import Admitted, Buckets, Gate, decode_request, read_body
-from periplus_hub.api.graphql_limits import GateRefusal, Limits
+from periplus_hub.api.graphql_limits import GraphQLRefusal, Limits
 
 from tests.support.graphql_bombs import BOMBS
 from tests.support.graphql_toy import toy_schema
@@ -18,17 +18,17 @@ LIMITS = Limits()
 SCHEMA = toy_schema()._schema
 
 
-def gate(limits: Limits = LIMITS) -> Gate:
-    return Gate(SCHEMA, limits, Documents(SCHEMA, limits))
+def checks(limits: Limits = LIMITS) -> RequestChecks:
+    return RequestChecks(SCHEMA, limits, Documents(SCHEMA, limits))
 
 
-async def admit(query: str, subject: Gate | None = None, **variables: object) -> Admitted:
+async def admit(query: str, subject: RequestChecks | None = None, **variables: object) -> Admitted:
     request = decode_request(json.dumps({"query": query, "variables": variables}).encode(), LIMITS)
-    return await (subject or gate()).admit(request, "somebody", now_s=0, ad_hoc=True)
+    return await (subject or checks()).admit(request, "somebody", now_s=0, ad_hoc=True)
 
 
-async def refusal(query: str, **variables: object) -> GateRefusal:
-    with pytest.raises(GateRefusal) as caught:
+async def refusal(query: str, **variables: object) -> GraphQLRefusal:
+    with pytest.raises(GraphQLRefusal) as caught:
         await admit(query, **variables)
     return caught.value
 
@@ -41,9 +41,9 @@ async def test_every_bomb_is_refused_with_a_remedy(name: str) -> None:
 
     async def knock() -> None:
         body = await read_body(chunks(), LIMITS)
-        await gate().admit(decode_request(body, LIMITS), "somebody", now_s=0, ad_hoc=True)
+        await checks().admit(decode_request(body, LIMITS), "somebody", now_s=0, ad_hoc=True)
 
-    with pytest.raises(GateRefusal) as caught:
+    with pytest.raises(GraphQLRefusal) as caught:
         await knock()
     error = caught.value.as_error()
     assert len(caught.value.message) < 1_000
@@ -139,14 +139,14 @@ async def test_validation_errors_do_not_suggest_names() -> None:
 
 
 async def test_document_is_validated_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    subject = gate()
+    subject = checks()
     first = await admit("{viewer{id}}", subject)
     monkeypatch.setattr("periplus_hub.api.graphql_documents.check_valid", None)
     assert (await admit("{viewer{id}}", subject)).prepared is first.prepared
 
 
 async def test_cache_holds_no_more_than_its_bound() -> None:
-    subject = gate(Limits(documents=2))
+    subject = checks(Limits(documents=2))
     for at in range(5):
         await admit(f"{{a{at}:__typename}}", subject)
     assert len(subject._documents._kept) == 2
@@ -155,24 +155,24 @@ async def test_cache_holds_no_more_than_its_bound() -> None:
 async def test_only_trusted_documents_without_adhoc() -> None:
     text = "{viewer{id}}"
     digest = (await admit(text)).prepared.digest
-    subject = Gate(SCHEMA, LIMITS, Documents(SCHEMA, LIMITS, [digest]))
+    subject = RequestChecks(SCHEMA, LIMITS, Documents(SCHEMA, LIMITS, [digest]))
     request = decode_request(json.dumps({"query": text}).encode(), LIMITS)
     assert (await subject.admit(request, "somebody", now_s=0, ad_hoc=False)).prepared.trusted
     other = decode_request(b'{"query":"{__typename}"}', LIMITS)
-    with pytest.raises(GateRefusal, match="web interface"):
+    with pytest.raises(GraphQLRefusal, match="web interface"):
         await subject.admit(other, "somebody", now_s=0, ad_hoc=False)
 
 
 async def test_operation_name_must_be_the_documents_own() -> None:
     request = decode_request(b'{"query":"query a{__typename}","operationName":"b"}', LIMITS)
-    with pytest.raises(GateRefusal, match="no operation named 'b'"):
-        await gate().admit(request, "somebody", now_s=0, ad_hoc=True)
+    with pytest.raises(GraphQLRefusal, match="no operation named 'b'"):
+        await checks().admit(request, "somebody", now_s=0, ad_hoc=True)
 
 
 def test_bucket_empties_per_principal_and_refills() -> None:
     buckets = Buckets(Limits(bucket=100, refill_per_s=10))
     buckets.spend("a", 90, now_s=0)
-    with pytest.raises(GateRefusal) as caught:
+    with pytest.raises(GraphQLRefusal) as caught:
         buckets.spend("a", 90, now_s=1)
     assert caught.value.headers["retry-after"] == "7"
     buckets.spend("b", 90, now_s=1)
@@ -180,19 +180,19 @@ def test_bucket_empties_per_principal_and_refills() -> None:
 
 
 async def test_validation_stops_at_its_budget() -> None:
-    with pytest.raises(GateRefusal) as caught:
-        await admit("{viewer{id name}}", gate(Limits(validation_s=-1)))
+    with pytest.raises(GraphQLRefusal) as caught:
+        await admit("{viewer{id name}}", checks(Limits(validation_s=-1)))
     assert caught.value.code == "validation-budget"
 
 
 @pytest.mark.promise("queries-are-bounded")
 async def test_what_runs_is_paid_for() -> None:
-    subject = gate(Limits(bucket=30, new_document_cost=0, refill_per_s=0.01))
+    subject = checks(Limits(bucket=30, new_document_cost=0, refill_per_s=0.01))
     query = "{clusters{nodes{id}}}"
     cost = (await admit(query, subject)).cost
     for _ in range(int(30 / cost) - 1):
         await admit(query, subject)
-    with pytest.raises(GateRefusal) as caught:
+    with pytest.raises(GraphQLRefusal) as caught:
         await admit(query, subject)
     assert caught.value.code == "budget-exhausted"
 
@@ -200,9 +200,9 @@ async def test_what_runs_is_paid_for() -> None:
 @pytest.mark.promise("queries-are-bounded")
 @pytest.mark.parametrize("other", ["{viewer{name}}", "{nonsense}", "{"])
 async def test_a_new_document_is_paid_for_even_when_it_is_wrong(other: str) -> None:
-    subject = gate(Limits(bucket=100, new_document_cost=60, refill_per_s=0.01))
+    subject = checks(Limits(bucket=100, new_document_cost=60, refill_per_s=0.01))
     await admit("{viewer{id}}", subject)
-    with pytest.raises(GateRefusal) as caught:
+    with pytest.raises(GraphQLRefusal) as caught:
         await admit(other, subject)
     assert caught.value.code == "budget-exhausted"
     await admit("{viewer{id}}", subject)
@@ -213,7 +213,7 @@ async def test_nobody_keeps_the_checking_of_documents_to_themselves() -> None:
     buckets, cost, passed = Buckets(LIMITS), LIMITS.new_document_cost, 0
     for tenth in range(600):
         for _ in range(10):
-            with contextlib.suppress(GateRefusal):
+            with contextlib.suppress(GraphQLRefusal):
                 buckets.spend("greedy", cost, tenth / 10)
                 passed += 1
     assert passed <= LIMITS.bucket / cost + 60 * 10
