@@ -22,6 +22,8 @@ from periplus_contract.outcomes import Outcome
 
 BATCH_CONTENT_TYPE: Final = "application/vnd.periplus.batch"
 PROOF_CONTEXT: Final = b"periplus credential proof v1\n"
+MAX_FACT_CHARS: Final = 256
+"""So long is each uid, version and hash of an EnrolRequest at most."""
 
 
 class KindDescription(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +55,7 @@ class EnrolRequest(msgspec.Struct, frozen=True, kw_only=True):
     public_key: str
     """Raw Ed25519 public key, base64."""
     cluster_uid: str
-    """kube-system namespace uid."""
+    """kube-system namespace uid. It, the versions and the hash are facts (`is_fact`); empty is unknown."""
     cluster_name: str
     spoke_version: str
     contract: str
@@ -148,6 +150,11 @@ class HeartbeatAnswer(msgspec.Struct, frozen=True, kw_only=True):
     time_us: int = 0
     wants_snapshot: bool = False
     newest_epoch: str = ""
+
+
+def is_fact(text: str) -> bool:
+    """Whether a hub takes it as a uid, a version or a hash of an EnrolRequest."""
+    return len(text) <= MAX_FACT_CHARS and text.isprintable()
 
 
 def proof_bytes(hub_id: str, registration: str, nonce: str) -> bytes:

@@ -110,6 +110,21 @@ async def test_once_brings_a_complete_picture_and_no_secret_leaves(tmp_path: Pat
     assert CREDENTIAL not in haystack
 
 
+async def test_a_version_that_is_none_is_named_and_left_out(tmp_path: Path) -> None:
+    async with stage(tmp_path) as made:
+        made.kube.git_version = "v1.33\x1b[2J"
+        spoke = await made.spoke("once", "--timeout", "50")
+        assert await spoke.end() == 0, spoke.said
+        assert {header.kind for header in made.hub.ledger.values()} == {Kind.INVENTORY, Kind.IPAM}
+        checked = await made.spoke("check")
+        assert await checked.end() == 0, checked.said
+    for said in (spoke.said, checked.said):
+        assert "v1.33" in said
+        assert "printable" in said
+        assert "\x1b" not in said
+    assert "Kubernetes of an unknown version" in checked.said
+
+
 async def test_the_cluster_is_read_while_the_hub_is_still_starting(tmp_path: Path) -> None:
     """A hub that answers nobody before the pods were read would never hear of a spoke that joins first."""
     async with stage(tmp_path) as made:

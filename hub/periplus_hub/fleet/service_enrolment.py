@@ -15,12 +15,14 @@ from sqlalchemy.exc import IntegrityError
 
 from periplus_contract import limits, problems
 from periplus_contract.messages import (
+    MAX_FACT_CHARS,
     Challenge,
     ChallengeRequest,
     Credential,
     CredentialRequest,
     EnrolAnswer,
     EnrolRequest,
+    is_fact,
 )
 from periplus_contract.names import MAX_CLUSTER_NAME, why_no_name
 from periplus_contract.version import CONTRACT, Version, accepts
@@ -44,7 +46,6 @@ from periplus_hub.kit.tenancy import EVERY_TENANT, NO_TENANT
 from periplus_hub.spoke_http.refused import RefusedError
 
 POLL_AFTER_S: Final = 15
-MAX_FACT: Final = 256
 _NONCE_BYTES: Final = 24
 _JOINING: Final = "spoke:join-token:refuse"
 _PROOF: Final = "spoke:proof:refuse"
@@ -183,7 +184,7 @@ class Enrolment:
         if known is None:
             raise _proof_refused("the proof is not accepted", Refused(_PROOF, "unknown registration"))
         async with self._room, self._db.write(_scope(known)) as c:
-            fresh = await store.system_take_challenge(c, request.nonce[:MAX_FACT], known.id, self._db.clock.now())
+            fresh = await store.system_take_challenge(c, request.nonce[:MAX_FACT_CHARS], known.id, self._db.clock.now())
             row = await store.system_registration_by_id(c, known.id)
         if row is None or not await self._proven(row, request):
             raise _proof_refused("the proof is not accepted", _of_cluster(row, "wrong signature"))
@@ -282,8 +283,8 @@ def check_request(request: EnrolRequest) -> None:
     if why := why_no_name(request.cluster_name, MAX_CLUSTER_NAME):
         raise RefusedError(problems.BAD_NAME, f"the name {request.cluster_name[:MAX_CLUSTER_NAME]!r} {why}")
     facts = (request.cluster_uid, request.spoke_version, request.kubernetes_version, request.api_ca_sha256)
-    if not request.cluster_uid or any(len(fact) > MAX_FACT or not fact.isprintable() for fact in facts):
-        raise _malformed(f"cluster_uid, versions and api_ca_sha256 must be at most {MAX_FACT} printable characters")
+    if not request.cluster_uid or any(not is_fact(fact) for fact in facts):
+        raise _malformed(f"cluster_uid, versions and api_ca_sha256 are at most {MAX_FACT_CHARS} printable characters")
     if not 0 <= request.node_count <= 1_000_000:  # noqa: PLR2004 - far above any cluster
         raise _malformed("node_count must be 0 to 1000000")
     try:

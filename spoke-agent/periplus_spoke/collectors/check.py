@@ -48,7 +48,8 @@ class CheckReport(msgspec.Struct, frozen=True):
     def lines(self, namespace: str = "periplus") -> list[str]:
         """The whole report for a terminal; with the manifests when rights are lacking."""
         if self.identity is not None:
-            head = f"{self.identity.name}: Kubernetes {self.identity.kubernetes_version}, uid {self.identity.uid}"
+            version = self.identity.kubernetes_version or "of an unknown version"
+            head = f"{self.identity.name}: Kubernetes {version}, uid {self.identity.uid}"
         else:
             head = f"cannot read this cluster: {self.problem}"
         if not self.sources:

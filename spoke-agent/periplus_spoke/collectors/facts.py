@@ -10,7 +10,7 @@ from periplus_spoke.fold.objects import ClusterProperty, ConfigMap
 from periplus_spoke.fold.sources import Source, State
 from periplus_spoke.kit.clock import Clock
 from periplus_spoke.kube.client import KubeClient
-from periplus_spoke.kube.discovery import api_groups, listable, read, server_version
+from periplus_spoke.kube.discovery import LEFT_OUT_REMEDY, api_groups, listable, read, server_version
 from periplus_spoke.kube.lists import PageDecoder, Resource, pages
 from periplus_spoke.kube.problems import KubeProblem
 
@@ -65,11 +65,23 @@ class Facts:
             if objects is not None:
                 self._inventory.report(name, Source(state="ok", objects=objects, as_of_us=at_us), at_us, quietly=True)
 
-    async def _version(self) -> int:
+    async def _version(self) -> int | None:
         version = await server_version(self._client)
         self._inventory.facts.git_version = version.git_version
         self._inventory.facts.platform = version.platform
-        return 1
+        if not version.left_out:
+            return 1
+        at_us = self._clock.wall_us()
+        source = Source(
+            state="ok",
+            reason="unknown_shape",
+            message=version.left_out,
+            remedy=LEFT_OUT_REMEDY,
+            objects=1,
+            as_of_us=at_us,
+        )
+        self._inventory.report("version", source, at_us, quietly=True)
+        return None
 
     async def _groups(self) -> int:
         groups = await api_groups(self._client)

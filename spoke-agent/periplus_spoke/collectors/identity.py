@@ -1,25 +1,36 @@
 """Who this cluster is, before it joins: what enrolment needs."""
 
+import logging
 import re
 from typing import Final
 
+from periplus_contract.messages import is_fact
+from periplus_contract.text import visible
 from periplus_spoke.fold.cluster_identity import ClusterIdentity
 from periplus_spoke.fold.objects import ConfigMap, Thing
 from periplus_spoke.kube.client import KubeClient
-from periplus_spoke.kube.discovery import count, read, server_version
+from periplus_spoke.kube.discovery import LEFT_OUT_REMEDY, count, read, server_version
 from periplus_spoke.kube.problems import KubeProblem
 
 _NOT_NAME: Final = re.compile(r"[^a-z0-9.-]+")
 _NAME_CHARS: Final = 63
 _UID_CHARS: Final = 8
+_SHOWN_CHARS: Final = 60
+
+_log: Final = logging.getLogger(__name__)
 
 
 async def identify(client: KubeClient) -> ClusterIdentity:
     """Ask the API server. Raises KubeProblem when it cannot be reached or does not tell its uid."""
     version = await server_version(client)
+    if version.left_out:
+        _log.warning(version.left_out, extra={"remedy": LEFT_OUT_REMEDY})
     system = await read(client, "/api/v1/namespaces/kube-system", Thing)
     if not system.metadata.uid:
         raise KubeProblem("server_error", "the namespace kube-system has no uid")
+    if not is_fact(system.metadata.uid):
+        shown = visible(system.metadata.uid[:_SHOWN_CHARS])
+        raise KubeProblem("server_error", f"the namespace kube-system has the uid '{shown}', which is none")
     return ClusterIdentity(
         uid=system.metadata.uid,
         name=await _name(client, system.metadata.uid),

@@ -1,9 +1,11 @@
 """What an API server is and serves: version, groups, kinds, single objects."""
 
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
+from periplus_contract.messages import MAX_FACT_CHARS, is_fact
+from periplus_contract.text import visible
 from periplus_spoke.kube.client import JSON, METADATA_LIST, KubeClient, Params
 from periplus_spoke.kube.lists import ListMeta
 from periplus_spoke.kube.problems import KubeProblem, from_exception
@@ -11,11 +13,20 @@ from periplus_spoke.kube.problems import KubeProblem, from_exception
 T = TypeVar("T")
 
 
-class ServerVersion(msgspec.Struct, rename="camel"):
+class _Version(msgspec.Struct, rename="camel"):
     """version.Info."""
 
     git_version: str = ""
     platform: str = ""
+
+
+class ServerVersion(NamedTuple):
+    """What an API server says it is; empty is unknown."""
+
+    git_version: str = ""
+    platform: str = ""
+    left_out: str = ""
+    """What it says that is no version, in words for people; empty when all of it is."""
 
 
 class _GroupVersion(msgspec.Struct):
@@ -47,7 +58,10 @@ class _Counted(msgspec.Struct):
 
 Groups = dict[str, tuple[str, ...]]
 """API group to its served versions, the preferred first."""
+LEFT_OUT_REMEDY: Final = "Look at what answers as this cluster's API server."
 _NOT_SERVED: Final = "not_found"
+_SHOWN_CHARS: Final = 60
+_NO_FACT: Final = f"is left out: it is not a text of at most {MAX_FACT_CHARS} printable characters"
 
 
 async def read(client: KubeClient, path: str, kind: type[T], params: Params | None = None, accept: str = JSON) -> T:
@@ -60,8 +74,12 @@ async def read(client: KubeClient, path: str, kind: type[T], params: Params | No
 
 
 async def server_version(client: KubeClient) -> ServerVersion:
-    """GET /version."""
-    return await read(client, "/version", ServerVersion)
+    """GET /version. A text that no hub takes is left out."""
+    told = await read(client, "/version", _Version)
+    texts = {"gitVersion": told.git_version, "platform": told.platform}
+    odd = [f"{name} '{visible(text[:_SHOWN_CHARS])}' {_NO_FACT}" for name, text in texts.items() if not is_fact(text)]
+    git_version, platform = (text if is_fact(text) else "" for text in texts.values())
+    return ServerVersion(git_version, platform, f"of the API server's version {'; '.join(odd)}" if odd else "")
 
 
 async def api_groups(client: KubeClient) -> Groups:

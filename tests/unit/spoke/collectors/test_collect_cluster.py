@@ -117,6 +117,27 @@ async def test_a_pod_seen_before_its_replicaset_gets_its_workload_later(tmp_path
         await hub.until(lambda h: {row["workload_name"] for row in h.tables["pods"].values()} == {"web", "api"})
 
 
+@pytest.mark.parametrize("version", ["v1.33\x1b[2J", "v1.33\0", "v" * 257])
+async def test_a_version_that_is_none_is_a_reason_of_its_source(tmp_path: Path, version: str) -> None:
+    fake = shop()
+    fake.git_version = version
+    async with collecting(fake, tmp_path) as (hub, _):
+        await hub.until(lambda told: bool(told.source("version")) and bool(told.tables.get("cluster")))
+        source, [cluster] = hub.source("version"), hub.tables["cluster"].values()
+    assert (source["state"], source["reason"]) == ("ok", "unknown_shape")
+    assert "gitVersion 'v" in source["message"]
+    assert source["message"].isprintable()
+    assert (cluster["kubernetes_version"], cluster["platform"]) == (None, "linux/amd64")
+
+
+async def test_a_uid_that_is_none_is_named(tmp_path: Path) -> None:
+    fake = shop()
+    fake.add_namespace("kube-system", "uid\x1b[2J")
+    async with collecting(fake, tmp_path) as (_, collectors):
+        with pytest.raises(KubeProblem, match=r"kube-system has the uid 'uid\\x1b\[2J'"):
+            await collectors.identity()
+
+
 @pytest.mark.promise("sources-fail-alone")
 @pytest.mark.parametrize(
     ("trouble", "state", "reason"),
