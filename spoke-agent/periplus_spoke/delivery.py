@@ -17,7 +17,8 @@ from periplus_spoke.kit.errors import ConfigError, SpokeError
 from periplus_spoke.kit.own_files import make_own_folder
 from periplus_spoke.outbox.filesystem import FolderFileSystem
 from periplus_spoke.outbox.lock import FolderLock
-from periplus_spoke.outbox.outbox import Outbox, Policy
+from periplus_spoke.outbox.outbox import Outbox
+from periplus_spoke.outbox.planning import Policy
 from periplus_spoke.outbox.thread import OutboxThread
 from periplus_spoke.transport.client import HubClient
 from periplus_spoke.transport.context import SenderContext

@@ -7,7 +7,8 @@ from periplus_contract.batch import Section
 from periplus_contract.tables import Kind
 from periplus_spoke.outbox.filesystem import FileSystem, FolderFileSystem
 from periplus_spoke.outbox.model import Draft
-from periplus_spoke.outbox.outbox import Outbox, Policy
+from periplus_spoke.outbox.outbox import Outbox
+from periplus_spoke.outbox.planning import Policy
 
 from tests.support.clock import FakeClock
 

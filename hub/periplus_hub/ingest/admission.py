@@ -68,6 +68,7 @@ class Admission:
             _turned_away.labels("spoke").inc()
             detail = f"{self._max_per_spoke} batches of this spoke are in flight already"
             raise RefusedError(problems.SLOW_DOWN, detail, retry_after_s=RETRY_AFTER_S)
+        # A tenant has at most three quarters, so that its spokes alone cannot keep those of others out.
         for limit, who, most in (("memory", None, self._slots), ("tenant", tenant_id, max(self._slots // 4 * 3, 1))):
             if self._batches[who] >= most:
                 _turned_away.labels(limit).inc()
@@ -79,7 +80,7 @@ class Admission:
             yield
         finally:
             self._batches.subtract(held)
-            self._batches = +self._batches
+            self._batches = +self._batches  # drops zeros, or every spoke that ever came would keep an entry
             self._show()
 
     @asynccontextmanager
@@ -92,11 +93,11 @@ class Admission:
         try:
             async with asyncio.timeout(_PATIENCE_S) as patience, place:
                 waits = False
-                patience.reschedule(None)
+                patience.reschedule(None)  # the patience is for waiting, not for the work in the block
                 self._show()
                 yield
         except TimeoutError:
-            if not waits:
+            if not waits:  # raised by the work in the block
                 raise
             _turned_away.labels("memory").inc()
             raise _overloaded(f"no memory became free within {_PATIENCE_S:g} s") from None

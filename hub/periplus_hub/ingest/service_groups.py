@@ -130,11 +130,12 @@ class Groups:
     async def _drain(self, lane: Lane) -> None:
         loop, pace = asyncio.get_running_loop(), self._pace[lane]
         while any(self._heads(lane)):
+            # Moved on before the sleep: the lane's other task must gather after this one, not at the same moment.
             start_s = max(pace.next_start_s, loop.time())
             pace.next_start_s = start_s + pace.gather_s
             await asyncio.sleep(start_s - loop.time())
             group = self._take(lane)
-            if group:
+            if group:  # the lane's other task may have taken them during the sleep
                 pace.gather_s = min(GATHER_S * len(group), MAX_GATHER_S)
                 began_s = loop.time()
                 await self._write(group, lane)
@@ -190,6 +191,7 @@ class Groups:
             await self._settle(group, lane)
         finally:
             self._writing -= registrations
+            # What these clusters sent meanwhile was hidden from all lanes, and a lane that saw nothing else has ended.
             self._start_lanes()
 
     async def _settle(self, group: Sequence[_Waiting], lane: Lane) -> None:
@@ -200,6 +202,7 @@ class Groups:
         except Exception as error:  # noqa: BLE001 - whatever it is, everyone who waits hears of it
             await self._settle_apart(group, lane, error)
             return
+        # Half of the limit: a cluster whose batches take about as long as it would go to and fro between the lanes.
         if lane is Lane.SLOW and loop.time() - began_s < TOGETHER_S / 2:
             self._slow.discard(group[0].registration_id)
         for each in group:
@@ -227,6 +230,7 @@ class Groups:
         if slow:
             self._slow.add(waiting.registration_id)
             _slow.inc()
+        # In front: what its cluster sent later may build on it.
         self._lines.setdefault(waiting.registration_id, deque()).appendleft(waiting)
 
 

@@ -275,6 +275,8 @@ class Database:
             ) from error
         except DATABASE_ERRORS as error:
             self._server.ran_out_of_room |= is_no_room(error)
+            # A server that restarted or failed over took all connections with it, and one unit finds that out for
+            # all. A timeout says nothing of the kind: the connections of others may be fine.
             if is_connection_trouble(error) and not is_timeout(error):
                 await self.dispose()
             raise
@@ -311,7 +313,7 @@ def _engine(connecting: _Connecting, limits: DatabaseLimits, size: int, *, read_
         "postgresql+asyncpg://",
         async_creator=connect,
         pool_size=size,
-        max_overflow=0,
+        max_overflow=0,  # the sum of all pools is what an administrator has to allow for
         hide_parameters=True,
         pool_timeout=limits.checkout_s,
         pool_recycle=limits.recycle_s,

@@ -1,8 +1,8 @@
 """Whose turn it is, when many want what is scarce. Pure: no clock, no waiting; `kit.places` lets tasks wait by it.
 
-Start-time fair queueing on two levels: among the tenants that wait the one that used least is next, and among its
-members the one that used least. What is used is charged afterwards, as measured. Whoever comes back after a pause
-starts level with the others: its rest is held neither against it nor against them.
+Start-time fair queueing (Goyal and others, SIGCOMM 1996) on two levels: among the tenants that wait the one that used
+least is next, and among its members the one that used least. What is used is charged afterwards, as measured. Whoever
+comes back after a pause starts level with the others: its rest is held neither against it nor against them.
 """
 
 from collections import Counter, deque
@@ -56,6 +56,8 @@ class Level:
 
     def rank(self, who: Hashable) -> float:
         """Least first."""
+        # The start tag of the paper: who rested is behind virtual time and starts level with it, so a rest saves up
+        # nothing.
         return max(self._used.get(who, 0.0), self._now)
 
     def start(self, who: Hashable) -> None:
@@ -66,6 +68,7 @@ class Level:
         """Book what `who` used, or give back what was booked too much."""
         self._used[who] = self._used.get(who, self._now) + amount
         if len(self._used) > _KEPT:
+            # Those at or below virtual time rank by that alone: to forget them changes nobody's turn.
             self._used = {each: used for each, used in self._used.items() if used > self._now}
 
     def __contains__(self, who: Hashable) -> bool:
@@ -158,6 +161,7 @@ class FairQueue:
             return None
         ticket = min(found, key=self._order)
         self.leave(ticket)
+        # Booked before it is known, and put right at the end: else who starts many at once would have used nothing.
         ticket.guessed = self._guess[ticket.big]
         self.turns.start(ticket.tenant, ticket.member)
         self.turns.charge(ticket.tenant, ticket.member, ticket.guessed)
@@ -172,6 +176,7 @@ class FairQueue:
             self._less(self.held, who, ticket.size)
         self.held_by_sort[ticket.big] -= ticket.size
         self.turns.charge(ticket.tenant, ticket.member, used - ticket.guessed)
+        # A moving average: the newest counts an eighth.
         self._guess[ticket.big] += (used - self._guess[ticket.big]) / 8
 
     def _kept_for_small(self) -> int:
@@ -189,6 +194,7 @@ class FairQueue:
                     yield line[0]
 
     def _may(self, who: Hashable, size: int, limit: int) -> bool:
+        # Who holds nothing always may: what is larger than the limit would otherwise never have its turn.
         return self.held[who] == 0 or self.held[who] + size <= limit
 
     def _fits(self, ticket: Ticket, big_one: Ticket | None, *, big: bool) -> bool:
@@ -197,6 +203,8 @@ class FairQueue:
             return False
         if big:
             return held[True] + ticket.size <= self.shares.big
+        # While a big one waits, small ones keep to their own part: they would otherwise take for ever what becomes
+        # free, bit by bit.
         return big_one is None or held[False] + ticket.size <= self._kept_for_small()
 
     def _order(self, ticket: Ticket) -> tuple[tuple[float, float], int]:

@@ -72,6 +72,7 @@ def allocation_covers(seen: Evidence, *, has_ranges: bool, uses_pod_cidr: bool |
 def pool_covers(seen: Evidence) -> tuple[str, ...]:
     """Scopes of which a sample can be taken. A sample without a refused source is still the best there is."""
     found: list[str] = []
+    # Every service address in use is in one of the two; where both are refused there is nothing to count.
     counted = SERVICES.name in seen.listed or IP_ADDRESSES.name in seen.listed
     tables = {SERVICES.name: SERVICES.name, SERVICE_CIDRS.name: "networking.k8s.io/servicecidrs"}
     tables[IP_ADDRESSES.name] = "networking.k8s.io/ipaddresses"

@@ -1,4 +1,4 @@
-"""Which network plugins a cluster runs, from signs it shows (data-sources.md §0.2). No sign, no name."""
+"""Which network plugins a cluster runs, from signs it shows. No sign, no name."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final
@@ -81,7 +81,7 @@ def detect(
 
 
 def uses_pod_cidr(cnis: Iterable[str], cilium_config: Mapping[str, str]) -> bool | None:
-    """Whether pods get their addresses from Node.spec.podCIDRs (§1.1); None when that is not known."""
+    """Whether pods get their addresses from Node.spec.podCIDRs; None when that is not known."""
     present = set(cnis)
     if "cilium" in present and cilium_config.get("ipam") == "kubernetes":
         return True

@@ -1,4 +1,4 @@
-"""Where a node is: labels first, providerID second (formats: data-sources.md §6.2). Nothing is guessed."""
+"""Where a node is: labels first, providerID second. Nothing is guessed."""
 
 import re
 from collections import Counter

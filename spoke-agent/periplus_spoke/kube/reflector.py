@@ -1,8 +1,8 @@
 """Keep a listener equal to one kind of object: list, watch, and start again when that breaks.
 
-Rules (data-sources.md §7.1): one watch per kind with bookmarks and a random server-side end; a normal end resumes
-from the last resourceVersion; 410, as a status or inside the stream, lists again after jitter, and the listener
-drops what is gone; refusals are retried in minutes; everything else backs off with full jitter.
+Rules: one watch per kind with bookmarks and a random server-side end; a normal end resumes from the last
+resourceVersion; 410, as a status or inside the stream, lists again after jitter, and the listener drops what is gone;
+refusals are retried in minutes; everything else backs off with full jitter.
 """
 
 import random
@@ -24,6 +24,7 @@ _WATCH_S: Final = (240, 480)
 _QUIET_MARGIN_S: Final = 30
 _REFUSED_S: Final = (120.0, 300.0)
 _RELIST_S: Final = (6 * 3600.0, 12 * 3600.0)
+"""A safety net: an event that was missed for whatever reason would otherwise be missed for ever."""
 _BACKOFF_CAP_S: Final = 60.0
 _BACKOFF_STEPS: Final = 6
 _GONE_JITTER_S: Final = 1.0
@@ -104,6 +105,7 @@ class Reflector(Generic[T]):
                 await self._timer.sleep(self._after(problem))
 
     async def _list(self) -> None:
+        # A list that breaks leaves nothing to resume a watch from, so the next attempt lists again.
         self._version = ""
         self._listener.list_began()
         version = ""
@@ -147,6 +149,8 @@ class Reflector(Generic[T]):
     def _quiet_s(self, watch_s: float) -> float:
         """How long a watch of `watch_s` may say nothing before it counts as broken."""
         longest_s = watch_s + _QUIET_MARGIN_S
+        # A server that sends bookmarks speaks every minute or so even when nothing changes. Without them silence is
+        # ordinary, and only a watch that outlives its own end is known to be broken.
         return min(self._client.settings.watch_quiet_s, longest_s) if self._has_bookmarks else longest_s
 
     def _hear(self, line: bytes) -> None:
@@ -155,6 +159,7 @@ class Reflector(Generic[T]):
             if event.type == "ERROR":
                 status = self._status.decode(event.object)
                 raise from_status(status.code or 500, status, f"watch {self._resource.source}")
+            # Before the object itself is decoded: one of an unknown shape is then not met again by the next watch.
             self._version = self._version_of.decode(event.object).metadata.resource_version or self._version
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise from_exception(error, f"watch {self._resource.source}") from error
@@ -183,6 +188,8 @@ class Reflector(Generic[T]):
         """Note `problem`; seconds to wait before the next attempt."""
         if problem.reason == "gone":
             self._version = ""
+            # Only a watch that works resets the failures: a server that answers 410 right after each list would
+            # otherwise be listed in a tight loop.
             self._failures += 1
             return self._backoff_s() if self._failures > 1 else self._rng.uniform(0, _GONE_JITTER_S)
         if problem.reason in {"forbidden", "not_found"}:

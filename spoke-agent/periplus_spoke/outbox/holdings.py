@@ -126,6 +126,8 @@ class Holdings:
         if writable:
             entry, sealed = self._sealed(draft, seq, mark, self.accounts.owed(MAX_OUTCOMES, hour, draft.rows))
             if self.store.put(entry.name.text(), sealed):
+                # Without a save: a restart itself counts the files later than the stored `counted`, so that sealing
+                # costs the write of one file, and not of the state too.
                 self._counted = entry.id
                 return self._enter(entry)
         # Only of its own rows: of all else the disk remembers that it is still to be told, and memory may be lost.
@@ -187,6 +189,8 @@ class Holdings:
     def _let_go(self, names: Sequence[FileName], aside: str = "") -> None:
         self.store.mark_for_deletion(name.text() for name in names)
         if not self.save():
+            # They stay marked, for the next state. Deleted before one says so, their rows would be in no account
+            # after a kill.
             return
         crashpoint("outbox_release_after_state")
         if aside:
@@ -199,6 +203,7 @@ class Holdings:
         if not reason or entry.status is Status.ACCEPTED:
             self.accounts.settle(hour, entry.name.rows)
             return
+        # What the header was to tell goes with it, so that is owed again.
         self.accounts.owe(entry.outcomes)
         self.accounts.drop(hour, entry.name.rows, reason)
 
@@ -233,6 +238,7 @@ class Holdings:
     def _resealed(self, draft: Draft, untold: Accounts) -> tuple[Entry, bytes]:
         outcomes = untold.owed(MAX_OUTCOMES)
         untold.told(outcomes)
+        # Also an exchange that fails uses its numbers up: files of these names may be on disk until they are deleted.
         self.high_water += 1
         return self._sealed(draft, self.high_water, None, outcomes)
 

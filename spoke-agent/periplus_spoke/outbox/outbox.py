@@ -10,9 +10,7 @@ import logging
 import random
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import takewhile
-from typing import Final, Protocol
-
-import msgspec
+from typing import Final
 
 from periplus_contract.batch import DamagedBatchError, PartMark, unseal
 from periplus_contract.tables import Kind
@@ -23,7 +21,7 @@ from periplus_spoke.outbox.chain import Chain
 from periplus_spoke.outbox.filesystem import FileSystem
 from periplus_spoke.outbox.holdings import Holdings
 from periplus_spoke.outbox.model import BAD_SUFFIX, DEAD_SUFFIX, BatchId, Draft, Entry, Opened, Status
-from periplus_spoke.outbox.planning import Lane, Step
+from periplus_spoke.outbox.planning import Lane, Policy, Step
 
 _HEADER_ALLOWANCE: Final = 1024
 _HEADROOM: Final = 32
@@ -33,22 +31,6 @@ _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.E
 """Errors of this process or machine, not of the file."""
 
 _log: Final = logging.getLogger(__name__)
-
-
-class FoldWindows(Protocol):
-    """Adds several windows of one kind up into one coarser window of the same hour."""
-
-    def __call__(self, batches: Sequence[Opened]) -> Draft | None:
-        """The coarser window, or None when these cannot be folded."""
-
-
-class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """Bounds of what is held, and how windows are folded when they are reached."""
-
-    max_bytes: int = 512 * 1024 * 1024
-    max_files: int = 20_000
-    max_memory_bytes: int = 64 * 1024 * 1024
-    fold: FoldWindows | None = None
 
 
 _DEFAULT: Final = Policy()
@@ -80,6 +62,7 @@ class Outbox:
         for draft in drafts:
             self._seal(draft)
         last = drafts[-1]
+        # Only once the snapshot is sealed whole: until then what it replaces is all that would reach the hub.
         if last.mode == "snapshot" and self._chain.complete and before is not None:
             self._drop_certain(entry for entry in self._queued_inventory() if entry.id <= before)
 
@@ -133,6 +116,7 @@ class Outbox:
         while True:
             entries = self._held.ordered
             limit = self._policy.max_bytes
+            # Files that go make no room while the disk takes no writes, so only memory counts then.
             if self._held.store.refusal:
                 entries = [entry for entry in entries if entry.in_memory is not None]
                 limit = self._policy.max_memory_bytes
@@ -159,6 +143,7 @@ class Outbox:
                 self._fold_windows(batches)
             case Step.RESNAPSHOT:
                 self._drop_inventory(batches)
+                # A whole snapshot that is still queued makes up for what went; otherwise one has to be asked for.
                 if not any(entry.starts_snapshot for entry in self._queued_inventory()):
                     self._break_chain()
             case Step.DROP | Step.SUPERSEDE:
@@ -183,6 +168,7 @@ class Outbox:
         if entry is None:
             return None
         entry.status = Status.IN_FLIGHT
+        # From here on the hub may have it, whether or not its answer arrives.
         entry.in_doubt = True
         return entry.id
 
@@ -251,6 +237,7 @@ class Outbox:
         latest = self._clock.monotonic_us() - older_than_s * 1_000_000
         for entry in self._held.entries.values():
             if entry.status is Status.ACCEPTED and entry.accepted_at_us is not None and entry.accepted_at_us <= latest:
+                # `accepted_at_us` stays: a hub that takes it for new and not for a duplicate had lost it.
                 entry.status = Status.QUEUED
                 return True
         return False
@@ -368,6 +355,7 @@ class Outbox:
         if entry.is_part:
             self._drop_statement(entry)
             return
+        # First, so that `_adopt` finds it again where the disk refuses the exchange.
         entry.status = Status.FOREIGN
         opened = self._open(entry)
         if opened is not None:

@@ -6,10 +6,12 @@ Entries always come in the order of sealing.
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from enum import Enum
 from itertools import groupby
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
+
+import msgspec
 
 from periplus_contract.tables import Kind
-from periplus_spoke.outbox.model import FOLDABLE, WINDOWED, BatchId, Entry, Status
+from periplus_spoke.outbox.model import FOLDABLE, WINDOWED, BatchId, Draft, Entry, Opened, Status
 
 FOLD: Final = 5
 LARGEST_WINDOW_S: Final = 300
@@ -40,6 +42,22 @@ class Step(Enum):
     """Queued inventory, which a fresh snapshot replaces."""
 
 
+class FoldWindows(Protocol):
+    """Adds several windows of one kind up into one coarser window of the same hour."""
+
+    def __call__(self, batches: Sequence[Opened]) -> Draft | None:
+        """The coarser window, or None when these cannot be folded."""
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """Bounds of what is held, and how windows are folded when they are reached."""
+
+    max_bytes: int = 512 * 1024 * 1024
+    max_files: int = 20_000
+    max_memory_bytes: int = 64 * 1024 * 1024
+    fold: FoldWindows | None = None
+
+
 class Relief(NamedTuple):
     """One step and the batches it takes."""
 
@@ -52,6 +70,7 @@ def choose(entries: Iterable[Entry], lane: Lane, withheld: Collection[Kind] = ()
     if lane is Lane.BACKLOG:
         return next(_sendable(entries, withheld), None)
     sendable = list(_sendable(entries, withheld))
+    # Without windows this lane takes ipam, which then does not wait behind the inventory in the backlog.
     newest = max((entry for entry in sendable if entry.name.kind in WINDOWED), key=_freshness, default=None)
     return newest or next((entry for entry in sendable if entry.name.kind is Kind.IPAM), None)
 
@@ -98,6 +117,7 @@ def superseded_ipam(queued: Iterable[Entry]) -> tuple[BatchId, ...]:
     batches = [entry for entry in queued if entry.kind is Kind.IPAM]
     newer: set[str] = set()
     superseded: set[BatchId] = set()
+    # From the newest back: `newer` is what all later statements together cover.
     for statement, covers in reversed({entry.statement: entry.covers for entry in batches}.items()):
         if newer.issuperset(covers):
             superseded.add(statement)

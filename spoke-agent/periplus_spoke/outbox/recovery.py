@@ -90,6 +90,7 @@ def _read_entry(files: FileSystem, name: str, file_name: FileName, registration:
 
 def _read_header(files: FileSystem, name: str) -> Header:
     head = files.read(name, _FIRST_READ)
+    # Bytes 8 to 12 of a sealed batch are the length of its header; few headers need a second read.
     if len(head) == _FIRST_READ and int.from_bytes(head[8:12], "little") > _FIRST_READ - _PREFIX_BYTES:
         head = files.read(name, MAX_HEADER_BYTES + _PREFIX_BYTES)
     header, _ = split(head)

@@ -43,6 +43,7 @@ class SealedStore:
         try:
             store(self._files, states.STATE_NAME, data)
         except OSError as error:
+            # The refusal stands even if this succeeds: only `restore` ends it, which needs room for the ballast.
             self._refused(error)
             return self._save_without_ballast(data)
         return True

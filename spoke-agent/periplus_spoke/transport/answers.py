@@ -22,6 +22,7 @@ HOLD_S: Final = 300.0
 PENDING_S: Final = 10.0
 """Between questions while a person has yet to approve."""
 _SNAPSHOT_EVERY_US: Final = 30_000_000
+"""Every answer says that a snapshot is wanted, until one has arrived."""
 _REQUEUE_EVERY_US: Final = 60_000_000
 _UNSETTLED_S: Final = 150
 """A hub without a standby settles within two minutes by default, and a heartbeat brings the word."""

@@ -98,6 +98,7 @@ class Sender:
     async def _lane(self, lane: Lane) -> None:
         waits = Waits(self._context.rng)
         while True:
+            # Asked for before the turn: what is sealed during the turn would otherwise wake nobody.
             changed = self._context.changes.next_change()
             pause_s = self._context.pacer.wait_s() or await self._turn(lane, waits)
             if pause_s is None:
@@ -178,6 +179,7 @@ class Sender:
                 raise RefusedError(judged)
             await self._answers.refused(identity, opened.header.kind, judged)
             return False
+        # The answer to another request would mark this batch as accepted, and the hub may never have seen it.
         if judged.epoch != identity.epoch:
             raise NoAnswerError("hub_unreachable", "the hub answered for another epoch")
         await self._answers.accepted(identity, judged)

@@ -1,6 +1,6 @@
 """Node.spec.podCIDRs: the ranges that kube-controller-manager or a cloud gives to nodes, handed out by host-local.
 
-Whether pods really get their addresses there depends on the network plugin (data-sources.md §1.1). Where the plugin
+Whether pods really get their addresses there depends on the network plugin. Where the plugin
 is unknown, the pods say it themselves: their addresses either lie in their node's range or they do not.
 """
 

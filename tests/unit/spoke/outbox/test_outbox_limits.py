@@ -11,8 +11,8 @@ from periplus_contract.tables import Kind
 from periplus_spoke.kit.errors import SpokeError
 from periplus_spoke.outbox.lock import FolderLock
 from periplus_spoke.outbox.model import Draft, FileName, Opened
-from periplus_spoke.outbox.outbox import Outbox, Policy
-from periplus_spoke.outbox.planning import Lane
+from periplus_spoke.outbox.outbox import Outbox
+from periplus_spoke.outbox.planning import Lane, Policy
 
 from tests.support.clock import FakeClock
 from tests.support.fake_fs import FakeFileSystem

@@ -11,8 +11,8 @@ from periplus_contract.tables import ALLOCATIONS, Kind
 from periplus_spoke.fold import cutting
 from periplus_spoke.fold.records import Cell, Sealable, SectionRows
 from periplus_spoke.kit.change_signal import ChangeSignal
-from periplus_spoke.outbox.outbox import Outbox, Policy
-from periplus_spoke.outbox.planning import Lane
+from periplus_spoke.outbox.outbox import Outbox
+from periplus_spoke.outbox.planning import Lane, Policy
 from periplus_spoke.outbox.thread import OutboxThread
 from periplus_spoke.transport.sink import OutboxSink
 

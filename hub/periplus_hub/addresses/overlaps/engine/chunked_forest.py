@@ -200,11 +200,14 @@ class ChunkedForest:
                 return found
             prefix = self.chunks[place.chunk].prefixes[place.at]
             other, other_length = address_of(prefix, self.family), prefix & LENGTH_MASK
+            # How many leading bits both have in common, at most all of the other's.
             common = min(other_length, ADDRESS_BITS - (other ^ value).bit_length())
             if common == other_length:
                 found.append((place, other, other_length))
                 query = (other, other_length)
             else:
+                # A prefix around us longer than `common` would sort between `other` and us, and nothing does. So the
+                # next look is from right behind where the longest that is left would be.
                 query = (value >> (ADDRESS_BITS - common) << (ADDRESS_BITS - common), common + 1)
             if common < shortest or (common == shortest == other_length):
                 return found
@@ -218,6 +221,7 @@ class ChunkedForest:
 
     def behind(self, value: int, length: int) -> ChunkPosition:
         """The place behind the prefix's subtree."""
+        # At the first address after it, where length 0 sorts before whatever starts there.
         return self.bound(value + (1 << (ADDRESS_BITS - length)), 0)
 
     def spans(self, start: ChunkPosition, stop: ChunkPosition) -> Iterator[tuple[Chunk, int, int]]:

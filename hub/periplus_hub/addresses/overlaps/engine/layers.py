@@ -99,6 +99,7 @@ class Layer:
         ancestors = forest.ancestors(prefix.value, prefix.length)
         in_next_layer = bool(ancestors) and not self._owns(ancestors[-1][0], entry.owner)
         owners_change = not ancestors and self._changes_owners(place, entry, known=known)
+        # Before the entry is put in, or it would be counted as a pair of itself.
         pairs = self._add_pairs(prefix, ancestors, entry.code, 1)
         if not known:
             place = forest.add(place, prefix.value, prefix.length)
@@ -115,7 +116,7 @@ class Layer:
         ancestors = forest.ancestors(prefix.value, prefix.length)
         in_next_layer = bool(ancestors) and not self._owns(ancestors[-1][0], entry.owner)
         chunk = forest.chunks[place.chunk]
-        chunk.pull(place.at, entry.code)
+        chunk.pull(place.at, entry.code)  # first, as it came last: it is no pair of itself
         pairs = self._add_pairs(prefix, ancestors, entry.code, -1)
         known = int(chunk.sizes[place.at]) > 0
         owners_change = not ancestors and self._changes_owners(place, entry, known=known)

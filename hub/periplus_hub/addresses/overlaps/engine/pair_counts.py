@@ -68,6 +68,8 @@ _BY_GROUP: Final = SEVERITY_TABLE[:, _FIRST_KIND][:, :, _FIRST_KIND]
 def count_pairs(codes: Codes, ends: Positions, relations: Relations) -> PairCounts:
     """For entries in tree order; `ends` are the positions behind what each one holds."""
     size = len(codes)
+    # The formula above with all entries as one class: as many have begun before a run ends as its end says, and
+    # `closed` of them ended before it began.
     closed = np.cumsum(np.bincount(ends, minlength=size + 1))[:size]
     total = ends - 1 - closed
     has_pairs = total > 0

@@ -168,6 +168,7 @@ class _Family:
     def insert(self, entry: Entry) -> set[Prefix]:
         """Returns the roots whose group changed, appeared or vanished."""
         steps: list[Step] = []
+        # No further in than where owners change: from there on `_find_anew` makes the layers again, with the entry.
         while not steps or (steps[-1].in_next_layer and not steps[-1].owners_change):
             step = self._layer(len(steps)).insert(entry)
             if step is None:
