@@ -4,17 +4,17 @@ A spoke that starts again does not at once know everything it once told: a kind 
 a statement says what was really read whole, and only of that does silence mean "gone".
 
 * Inventory: a table (`pods`), but `workloads/<kind>` for each kind of workload, because each is a list of its own.
-* ipam: `allocations/<kind>` and `pools/<scope>`. `allocations/<kind>/derived` covers only those whose `quality` is
-  derived: what could be counted out while what would say it exactly may not be read; of a kind of which better ones
-  are known, nothing changes. An ipam batch carries only rows that it covers.
+* ipam: `allocations/<kind>` and `pools/<scope>`. `allocations/<kind>/seen` covers only those whose `quality` is
+  seen: the addresses in use, told while what would say which ranges may be used may not be read; of a kind of which
+  better ones are known, nothing changes. An ipam batch carries only rows that it covers.
 """
 
 from typing import Final, Literal, get_args
 
 from periplus_contract.tables import ALLOCATIONS, POOLS, WORKLOADS
 
-DERIVED: Final = "derived"
-"""The weakest `quality`, and the mark of a cover that speaks only of it."""
+SEEN: Final = "seen"
+"""The `quality` of addresses in use that no range is known for, and the end of a cover that speaks only of them."""
 
 AllocationKind = Literal["pod", "service", "node", "loadbalancer", "external", "reserved"]
 Scope = Literal["cluster", "node", "namespace", "lb", "service", "external"]
@@ -28,9 +28,9 @@ def workloads(kind: str) -> str:
     return f"{WORKLOADS.name}/{kind}"
 
 
-def allocations(kind: AllocationKind, *, derived: bool = False) -> str:
-    """All allocations of one kind, or only the derived ones."""
-    return f"{ALLOCATIONS.name}/{kind}" + (f"/{DERIVED}" if derived else "")
+def allocations(kind: AllocationKind, *, seen: bool = False) -> str:
+    """All allocations of one kind, or only the seen ones."""
+    return f"{ALLOCATIONS.name}/{kind}" + (f"/{SEEN}" if seen else "")
 
 
 def pools(scope: Scope) -> str:
@@ -40,7 +40,5 @@ def pools(scope: Scope) -> str:
 
 EVERY_ALLOCATION: Final = tuple(allocations(kind) for kind in ALLOCATION_KINDS)
 EVERY_POOL: Final = tuple(pools(scope) for scope in POOL_SCOPES)
-IPAM: Final = frozenset(
-    (*EVERY_ALLOCATION, *EVERY_POOL, *(allocations(kind, derived=True) for kind in ALLOCATION_KINDS))
-)
+IPAM: Final = frozenset((*EVERY_ALLOCATION, *EVERY_POOL, *(allocations(kind, seen=True) for kind in ALLOCATION_KINDS)))
 """Every cover of an ipam batch that this contract knows."""

@@ -200,13 +200,19 @@ ALLOCATIONS: Final = Table(
         Column("cidr", UTF8, nullable=False),
         Column("provider", UTF8, nullable=False),
         Column("source", UTF8, nullable=False),
-        *_texts("name", "node", "quality"),
+        *_texts("name", "node", "quality", "reach"),
         Column("observed_at", TIMESTAMP, nullable=False),
     ),
 )
-"""The CIDRs the cluster has in use, told whenever they changed: complete for the kinds that the batch covers, while
+"""The CIDRs of the cluster, told whenever they changed: complete for the kinds that the batch covers, while
 a kind it does not cover is unchanged. `kind` is pod, service, node, loadbalancer, external or reserved; single
-addresses are /32 or /128."""
+addresses are /32 or /128. `quality` says how a row is known. Three say that it is a claim, a range that an allocator
+may hand addresses out of: exact (the allocator says so), derived (it follows from settings or defaults that were read)
+and nominal (somebody wrote it down where the allocator need not look, as in kubeadm-config). The fourth, seen, says
+that these addresses are in use and that the range they come from is not known, or is shared by design: such rows
+together hold the addresses in use and no others. `reach` is routed where addresses of the row are reached from outside
+the cluster as they are, masqueraded where they are not and leave it behind the nodes' addresses, and null for
+unknown. Rows that differ only in `node` are different: a range that two nodes hold is two rows."""
 
 TABLES: Final[dict[Kind, tuple[Table, ...]]] = {
     Kind.INVENTORY: (

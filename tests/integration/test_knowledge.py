@@ -108,8 +108,8 @@ async def test_a_spoke_that_started_again_has_to_state_its_addresses_again(fleet
 async def test_pods_are_missing_only_where_their_range_is_counted_out_of_them(fleet: Fleet) -> None:
     await fleet.cluster("by-nodes", ("pod", "10.1.0.0/24"))
     await fleet.cluster("by-pods")
-    derived = allocation("pod", "10.2.0.0/24", quality="derived")
-    await fleet.send("by-pods", {"allocations": [derived]})
+    seen = allocation("pod", "10.2.0.7/32", quality="seen")
+    await fleet.send("by-pods", {"allocations": [seen]})
     for name in fleet.members:
         await inventory(fleet, name, pods="failed")
     assert await known(fleet) == {"by-nodes": ("COMPLETE", []), "by-pods": ("INCOMPLETE", ["pods"])}

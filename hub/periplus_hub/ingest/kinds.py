@@ -16,7 +16,7 @@ ORDERS: Final[Mapping[Kind, Order]] = {
         lambda header: header.inventory, gap=problems.INVENTORY_GAP, max_parts=limits.MAX_SNAPSHOT_PARTS
     ),
     Kind.IPAM: NewestStatements(
-        {cover: cover.removesuffix(f"/{covers.DERIVED}") for cover in covers.IPAM},
+        {cover: cover.removesuffix(f"/{covers.SEEN}") for cover in covers.IPAM},
         lambda header: header.ipam,
         gap=problems.IPAM_GAP,
         max_parts=limits.MAX_IPAM_PARTS,

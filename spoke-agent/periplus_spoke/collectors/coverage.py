@@ -46,7 +46,7 @@ def inventory_covers(listed: frozenset[str]) -> tuple[str, ...]:
 
 
 def allocation_covers(seen: Evidence, *, has_ranges: bool, uses_pod_cidr: bool | None) -> tuple[str, ...]:
-    """Kinds of which every source was listed; only the derived ones of a kind whose better source is refused.
+    """Kinds of which every source was listed; only the seen ones of a kind whose better source is refused.
 
     `has_ranges`: there are ServiceCIDRs, which need no services beside them. `uses_pod_cidr`: what the plugin is known
     to do; while that is unknown the pods decide.
@@ -61,11 +61,11 @@ def allocation_covers(seen: Evidence, *, has_ranges: bool, uses_pod_cidr: bool |
     if ranges and (services or has_ranges):
         found.append(covers.allocations("service"))
     elif services and "networking.k8s.io/servicecidrs" in seen.refused:
-        found.append(covers.allocations("service", derived=True))
+        found.append(covers.allocations("service", seen=True))
     if nodes and seen.knows_plugin and (pods or uses_pod_cidr):
         found += [covers.allocations("pod"), covers.allocations("reserved")]
     elif pods and NODES.name in seen.refused:
-        found.append(covers.allocations("pod", derived=True))
+        found.append(covers.allocations("pod", seen=True))
     return tuple(found)
 
 

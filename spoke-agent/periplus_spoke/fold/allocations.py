@@ -9,7 +9,7 @@ from periplus_spoke.fold.cidr import (
     Address,
     ImpossibleCidr,
     Network,
-    observed_blocks,
+    exact_cover,
     parse_address,
     parse_cidr,
     single,
@@ -70,14 +70,14 @@ def _service_ranges(view: IpamView, fault: Fault) -> Iterator[Allocation]:
             kind="service", cidr=str(item.network), provider=PROVIDER, source=_SERVICE_CIDR, name=item.name
         )
     if not ranges:
-        for block in observed_blocks(cluster_ips(view, fault)):
+        for block in exact_cover(cluster_ips(view, fault)):
             yield Allocation(
                 kind="service",
                 cidr=str(block),
                 provider=PROVIDER,
                 source=_SERVICES,
                 name="observed",
-                quality="derived",
+                quality="seen",
             )
 
 

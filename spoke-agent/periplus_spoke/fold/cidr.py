@@ -8,7 +8,6 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _MAPPED: Final = ipaddress.IPv6Network("::ffff:0:0/96")
-_OBSERVED_PREFIX: Final = {4: 24, 6: 64}
 
 
 class ImpossibleCidr(ValueError):
@@ -54,13 +53,14 @@ def single(address: Address) -> str:
     return f"{address}/{address.max_prefixlen}"
 
 
-def observed_blocks(addresses: Iterable[Address]) -> list[Network]:
-    """The /24 or /64 around each address, neighbours joined: what is surely in use when no range is known."""
-    blocks = {
-        ipaddress.ip_network(f"{address}/{_OBSERVED_PREFIX[address.version]}", strict=False) for address in addresses
-    }
-    v4 = [block for block in blocks if isinstance(block, ipaddress.IPv4Network)]
-    v6 = [block for block in blocks if isinstance(block, ipaddress.IPv6Network)]
+def exact_cover(addresses: Iterable[Address]) -> list[Network]:
+    """The fewest ranges that hold these addresses and no others."""
+    v4, v6 = [], []
+    for address in addresses:
+        if isinstance(address, ipaddress.IPv4Address):
+            v4.append(ipaddress.IPv4Network(address))
+        else:
+            v6.append(ipaddress.IPv6Network(address))
     return [*ipaddress.collapse_addresses(v4), *ipaddress.collapse_addresses(v6)]
 
 

@@ -7,7 +7,7 @@ from typing import Final, Literal, NamedTuple, cast
 import msgspec
 
 from periplus_contract.column_types import UTF8
-from periplus_contract.covers import DERIVED, AllocationKind, Scope
+from periplus_contract.covers import SEEN, AllocationKind, Scope
 from periplus_contract.covers import allocations as cover_of
 from periplus_contract.tables import (
     ALLOCATIONS,
@@ -23,7 +23,11 @@ from periplus_contract.tables import (
 from periplus_spoke.fold.records import Cell, Sealable, SectionRows
 from periplus_spoke.fold.rows import Row, positions
 
-Quality = Literal["exact", "derived", "nominal"]
+PoolQuality = Literal["exact", "derived", "nominal"]
+Quality = Literal["exact", "derived", "nominal", "seen"]
+"""Of an allocation; all but `seen` are claims (`periplus_contract.tables.ALLOCATIONS`)."""
+Reach = Literal["routed", "masqueraded", ""]
+"""Whether addresses are reached from outside the cluster as they are; empty is unknown."""
 ConfigMaps = Mapping[str, Mapping[str, str]]
 """`namespace/name` to data, of those that could be read."""
 
@@ -38,7 +42,7 @@ class Pool(msgspec.Struct, kw_only=True, frozen=True):
     family: Literal[4, 6]
     scope: Scope
     source: str
-    quality: Quality
+    quality: PoolQuality
     node: str | None = None
     cidrs: tuple[str, ...] = ()
     capacity: int | None = None
@@ -60,6 +64,7 @@ class Allocation(msgspec.Struct, kw_only=True, frozen=True, order=True):
     name: str = ""
     node: str = ""
     quality: Quality = "exact"
+    reach: Reach = ""
 
 
 class NodeFacts(NamedTuple):
@@ -157,7 +162,7 @@ def covered(allocations: Iterable[Allocation], covers: Collection[str]) -> list[
     return [
         item
         for item in allocations
-        if cover_of(item.kind) in covers or (item.quality == DERIVED and cover_of(item.kind, derived=True) in covers)
+        if cover_of(item.kind) in covers or (item.quality == SEEN and cover_of(item.kind, seen=True) in covers)
     ]
 
 

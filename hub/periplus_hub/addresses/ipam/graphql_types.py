@@ -19,7 +19,9 @@ strawberry.enum(AllocationKind, name="AllocationKind", description="What a clust
 strawberry.enum(
     Quality,
     name="Quality",
-    description="EXACT: the allocator's own counters. DERIVED: counted from objects. NOMINAL: from CIDRs alone.",
+    description="EXACT: the allocator says so. DERIVED: it follows from objects or settings that were read. NOMINAL: "
+    "written down where the allocator need not look, or from CIDRs alone. SEEN: addresses in use, of which the range "
+    "they come from is not known or is shared by design.",
 )
 strawberry.enum(PoolScope, name="PoolScope", description="What a pool hands addresses out for.")
 

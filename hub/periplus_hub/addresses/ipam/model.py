@@ -25,6 +25,7 @@ class Quality(StrEnum):
     EXACT = "exact"
     DERIVED = "derived"
     NOMINAL = "nominal"
+    SEEN = "seen"
     UNKNOWN = "unknown"
 
 

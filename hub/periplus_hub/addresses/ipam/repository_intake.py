@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import CIDR, insert
 from sqlalchemy.types import TypeEngine
 
-from periplus_contract.covers import DERIVED
+from periplus_contract.covers import SEEN
 from periplus_hub.access.scope import Scope, insert_owned, owned
 from periplus_hub.addresses.ipam import tables
 from periplus_hub.addresses.ipam.engine.batch_rows import AllocationRows, CoveredAllocations
@@ -51,13 +51,13 @@ async def replace_allocations(
 ) -> bool:
     """Make what is stored of the covered kinds equal to the rows, touching only what differs.
 
-    Returns whether a CIDR came or went. Where only derived ones are covered and better ones are known, those stay and
-    the derived ones are passed over: they would say the same again, less exactly.
+    Returns whether a CIDR came or went. Where only seen ones are covered and better ones are known, those stay and
+    the seen ones are passed over: they would say the same again, less exactly.
     """
     table = tables.allocations
     incoming = array_table("incoming", _TYPES, (getattr(covered.rows, name) for name in _TYPES))
     whole = table.c.kind.in_([kind for kind, all_of_it in covered.kinds.items() if all_of_it])
-    ours_to_change = or_(whole, and_(table.c.kind.in_(list(covered.kinds)), table.c.quality == DERIVED))
+    ours_to_change = or_(whole, and_(table.c.kind.in_(list(covered.kinds)), table.c.quality == SEEN))
     ours = (owned(scope, table), table.c.registration_id == registration_id, ours_to_change)
     better = await _better_known(c, scope, registration_id, covered)
     met = _met(select(_PLACE.label("place"), table.c.kind, table.c.cidr).where(*ours), incoming)
@@ -99,13 +99,13 @@ def _met(known: Select[Any], incoming: Subquery) -> CTE:
 async def _better_known(
     c: WriteConnection, scope: Scope, registration_id: UUID, covered: CoveredAllocations
 ) -> set[str]:
-    """Kinds of which only the derived ones are covered while others are stored."""
+    """Kinds of which only the seen ones are covered while others are stored."""
     kinds = [kind for kind, all_of_it in covered.kinds.items() if not all_of_it]
     if not kinds:
         return set()
     table = tables.allocations
     mine = (owned(scope, table), table.c.registration_id == registration_id)
-    better = (table.c.kind.in_(kinds), table.c.quality != DERIVED)
+    better = (table.c.kind.in_(kinds), table.c.quality != SEEN)
     return {row.kind for row in await c.rows(select(table.c.kind).distinct().where(*mine, *better))}
 
 

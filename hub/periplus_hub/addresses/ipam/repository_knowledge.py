@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import ARRAY, ColumnElement, Row, ScalarSelect, Select, Text, exists, func, literal, select
 
-from periplus_contract.covers import DERIVED
+from periplus_contract.covers import SEEN
 from periplus_contract.tables import ALLOCATIONS
 from periplus_hub.access.scope import Scope, owned
 from periplus_hub.addresses.ipam import tables
@@ -84,5 +84,5 @@ def _is_exact(scope: Scope, kind: AllocationKind) -> ColumnElement[bool]:
         owned(scope, table),
         table.c.registration_id == registrations.c.id,
         table.c.kind == kind.value,
-        table.c.quality != DERIVED,
+        table.c.quality != SEEN,
     )

@@ -1,7 +1,8 @@
-"""The last resort: blocks around the addresses that pods are seen to have.
+"""The last resort: the addresses that pods are seen to have, and no others.
 
 Used where no allocator that we read is at work, so that a cluster with an unknown or unread plugin still shows which
-addresses it occupies. Its pools have no capacity: that is unknown, not zero.
+addresses it occupies. Which others it may use is not known from them. Its pools have no
+capacity: that is unknown, not zero.
 """
 
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from typing import Final
 
 from periplus_spoke.collectors.ipam.base import DetectFacts, WantedKind
 from periplus_spoke.fold.allocations import Fault, checked
-from periplus_spoke.fold.cidr import Address, observed_blocks, parse_address
+from periplus_spoke.fold.cidr import Address, exact_cover, parse_address
 from periplus_spoke.fold.ipam import Allocation, IpamView, Pool
 
 _SOURCE: Final = "pods"
@@ -42,7 +43,6 @@ class ObservedPods:
                 scope="cluster",
                 source=_SOURCE,
                 quality="derived",
-                cidrs=tuple(str(block) for block in observed_blocks(same)),
                 used=len(same),
             )
             for version in (4, 6)
@@ -50,12 +50,10 @@ class ObservedPods:
         ]
 
     def allocations(self, view: IpamView, fault: Fault) -> list[Allocation]:
-        """The /24 or /64 around every pod address, neighbours joined."""
+        """Every pod address, neighbours joined where they fill a range."""
         return [
-            Allocation(
-                kind="pod", cidr=str(block), provider=self.name, source=_SOURCE, name="observed", quality="derived"
-            )
-            for block in observed_blocks(set(_addresses(view, fault)))
+            Allocation(kind="pod", cidr=str(block), provider=self.name, source=_SOURCE, name="observed", quality="seen")
+            for block in exact_cover(set(_addresses(view, fault)))
         ]
 
 

@@ -58,7 +58,7 @@ def test_nothing_is_complete_at_first() -> None:
 def test_without_nodes_what_they_say_is_as_it_was() -> None:
     assert kinds(evidence("nodes")) == EVERY_KIND - PODS - {"node"}
     assert pool_covers(evidence("nodes")) == ("pools/service",)
-    assert kinds(evidence(refused=("nodes",))) == EVERY_KIND - PODS - {"node"} | {"pod/derived"}
+    assert kinds(evidence(refused=("nodes",))) == EVERY_KIND - PODS - {"node"} | {"pod/seen"}
     assert kinds(evidence("pods", refused=("nodes",))) == EVERY_KIND - PODS - {"node"}
 
 
@@ -79,7 +79,7 @@ def test_service_ranges() -> None:
     assert kinds(evidence("services")) == EVERY_KIND - {"loadbalancer", "external"}
     assert kinds(evidence("services"), has_ranges=False) == EVERY_KIND - {"loadbalancer", "external", "service"}
     assert kinds(evidence("service_cidrs")) == EVERY_KIND - {"service"}
-    assert kinds(evidence(refused=("service_cidrs",))) == EVERY_KIND - {"service"} | {"service/derived"}
+    assert kinds(evidence(refused=("service_cidrs",))) == EVERY_KIND - {"service"} | {"service/seen"}
 
 
 @given(st.sets(st.sampled_from(sorted(SOURCES))), st.sets(st.sampled_from(sorted(SOURCES))))

@@ -89,7 +89,7 @@ def test_without_servicecidr_the_range_is_unknown_not_zero() -> None:
     services = [row for row in rows(batch, "pools") if row["scope"] == "service"]
     assert [(row["family"], row["capacity"], row["used"]) for row in services] == [(4, None, "1"), (6, None, "1")]
     ranges = [row for row in rows(batch, "allocations") if row["kind"] == "service"]
-    assert [(row["cidr"], row["quality"]) for row in ranges] == [("10.96.0.0/24", "derived"), ("fd01::/64", "derived")]
+    assert [(row["cidr"], row["quality"]) for row in ranges] == [("10.96.0.10/32", "seen"), ("fd01::a/128", "seen")]
 
 
 def test_allocations_are_told_only_when_they_changed() -> None:

@@ -108,10 +108,10 @@ def test_pods_outside_speak_against_it_where_the_plugin_is_unknown() -> None:
     assert ADAPTER.silent_because(ordinary()) == ""
 
 
-def test_observed_blocks_join_neighbours() -> None:
-    view = view_of(pods=[pod("a", ("10.1.0.5",)), pod("b", ("10.1.1.9",)), pod("c", ("fd00::1",))])
+def test_what_is_only_seen_is_never_widened() -> None:
+    view = view_of(pods=[pod("a", ("10.1.0.4",)), pod("b", ("10.1.0.5",)), pod("c", ("fd00::1",))])
     found = ObservedPods().allocations(view, lambda _: None)
-    assert [(item.cidr, item.quality) for item in found] == [("10.1.0.0/23", "derived"), ("fd00::/64", "derived")]
+    assert [(item.cidr, item.quality) for item in found] == [("10.1.0.4/31", "seen"), ("fd00::1/128", "seen")]
     (v4, v6) = ObservedPods().pools(view, lambda _: None)
     assert (v4.used, v4.capacity, v6.used) == (2, None, 1)
 

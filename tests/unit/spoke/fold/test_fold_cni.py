@@ -2,7 +2,7 @@
 
 import pytest
 
-from periplus_spoke.fold.cidr import ImpossibleCidr, observed_blocks, parse_address, parse_cidr, single
+from periplus_spoke.fold.cidr import ImpossibleCidr, exact_cover, parse_address, parse_cidr, single
 from periplus_spoke.fold.cni import detect, node_signs, uses_pod_cidr
 from periplus_spoke.fold.objects import Node
 
@@ -80,7 +80,7 @@ def test_impossible_addresses(text: str) -> None:
         parse_address(text)
 
 
-def test_observed_blocks_are_minimal_and_canonical() -> None:
-    blocks = observed_blocks(map(parse_address, ("10.0.0.1", "10.0.1.1", "10.0.4.1", "fd00::1", "fd00::2")))
-    assert [str(block) for block in blocks] == ["10.0.0.0/23", "10.0.4.0/24", "fd00::/64"]
+def test_an_exact_cover_is_minimal_and_canonical() -> None:
+    blocks = exact_cover(map(parse_address, ("10.0.0.2", "10.0.0.3", "10.0.0.4", "fd00::1", "fd00::2", "fd00::2")))
+    assert [str(block) for block in blocks] == ["10.0.0.2/31", "10.0.0.4/32", "fd00::1/128", "fd00::2/128"]
     assert single(parse_address("10.0.0.1")) == "10.0.0.1/32"

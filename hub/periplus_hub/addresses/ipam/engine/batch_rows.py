@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from periplus_contract.covers import DERIVED
+from periplus_contract.covers import SEEN
 from periplus_contract.rejections import Reason
 from periplus_hub.addresses.ipam.model import AllocationKind
 from periplus_hub.addresses.prefixes.prefix import IPV4, IPV6, BadPrefix, Prefix, parse
@@ -60,7 +60,7 @@ class AllocationRows:
 
 @dataclass(frozen=True, slots=True)
 class CoveredAllocations:
-    """Rows of the kinds that a batch covers (others are passed over), by kind: all of it, or only the derived ones."""
+    """Rows of the kinds that a batch covers (others are passed over), by kind: all of it, or only the seen ones."""
 
     rows: AllocationRows
     kinds: Mapping[str, bool]
@@ -111,12 +111,12 @@ def prepare(
 
 
 def covered_kinds(covers: Collection[str]) -> dict[str, bool]:
-    """Kinds of allocations that `covers` names, and whether all of each kind or only the derived ones."""
+    """Kinds of allocations that `covers` names, and whether all of each kind or only the seen ones."""
     kinds: dict[str, bool] = {}
     for cover in covers:
         section, _, kind = cover.partition("/")
-        if section == ALLOCATIONS and kind.removesuffix(f"/{DERIVED}") in _KINDS:
-            bare = kind.removesuffix(f"/{DERIVED}")
+        if section == ALLOCATIONS and kind.removesuffix(f"/{SEEN}") in _KINDS:
+            bare = kind.removesuffix(f"/{SEEN}")
             kinds[bare] = kinds.get(bare, False) or bare == kind
     return kinds
 
@@ -127,7 +127,7 @@ def covered_scopes(covers: Collection[str]) -> frozenset[str]:
 
 
 def _covers(kinds: Mapping[str, bool], row: Mapping[str, Any]) -> bool:
-    return bool(kinds.get(row["kind"])) or (row["kind"] in kinds and row["quality"] == DERIVED)
+    return bool(kinds.get(row["kind"])) or (row["kind"] in kinds and row["quality"] == SEEN)
 
 
 def trust(source: str) -> int:
