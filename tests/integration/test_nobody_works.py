@@ -19,8 +19,10 @@ from periplus_hub.findings.jobs import FindingsJob
 from periplus_hub.findings.watch import PATIENCE_S, RegisterWatch
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.jobs import JobRunner, lead, somebody_leads
+from periplus_hub.kit.metrics import REGISTRY
 
 from tests.support.clock import FakeClock
+from tests.support.hub_db import make_tenant
 from tests.support.hub_process import config_for, hub
 from tests.support.overlap_fleet import Fleet
 
@@ -98,6 +100,10 @@ async def test_a_report_or_a_revoked_cluster_that_waits_is_behind(fleet: Fleet) 
     assert (await fleet.ask(ALL))["overlapGroups"]["state"] == "BEHIND"
 
 
+def _metric() -> float | None:
+    return REGISTRY.get_sample_value("periplus_overlap_register_unkept")
+
+
 async def _findings(fleet: Fleet) -> list[dict[str, Any]]:
     found = await fleet.ask("{ findings { nodes { detector state severity title why whatToDo } } }")
     return [each for each in found["findings"]["nodes"] if each["detector"] == "unkept-register"]
@@ -109,6 +115,7 @@ async def test_it_is_logged_found_and_in_readyz_and_over_when_somebody_works(fle
     with capture_logs() as logs:
         await watch.run(clock.now())
         assert (await _findings(fleet), watch.degraded(), logs) == ([], {}, []), "a hub that starts is not accused"
+        assert _metric() == 0
         for passed in (PATIENCE_S, 15, 15):
             clock.advance(passed)
             await watch.run(clock.now())
@@ -117,13 +124,14 @@ async def test_it_is_logged_found_and_in_readyz_and_over_when_somebody_works(fle
     assert finding["title"] == "The overlaps were never computed"
     assert "hub work" in finding["whatToDo"]
     assert "never computed" in watch.degraded()["overlaps"]
+    assert _metric() == 1
     [said] = logs
     assert (said["event"], said["log_level"]) == ("overlaps_not_kept", "warning")
     assert await Health(fleet.db, watch.degraded).trouble() is None, "people and spokes are still served"
     await OverlapsJob(fleet.db).run(clock.now())
     await watch.run(clock.now())
     await FindingsJob(fleet.db).run(clock.now())
-    assert watch.degraded() == {}
+    assert (watch.degraded(), _metric()) == ({}, 0)
     assert [each["state"] for each in await _findings(fleet)] == ["RESOLVED"]
 
 
@@ -133,13 +141,48 @@ async def test_a_worker_that_went_away_leaves_the_instant_it_stood_for(fleet: Fl
     watch = RegisterWatch(fleet.db)
     clock.advance(181)
     await watch.run(clock.now())
+    clock.advance(PATIENCE_S)
+    await watch.run(clock.now())
     [finding] = await _findings(fleet)
     assert finding["title"] == "The overlaps are those of 2026-01-01 00:00 UTC"
     assert "not kept up to date" in watch.degraded()["overlaps"]
 
 
+@pytest.mark.promise("unknown-is-not-zero")
+async def test_nobody_is_accused_for_a_moment_in_which_nobody_could_work(fleet: Fleet, clock: FakeClock) -> None:
+    """As after a database that was away: whoever looks first finds the overlaps old, before they are taken up again."""
+    await fleet.settle()
+    watch = RegisterWatch(fleet.db)
+    clock.advance(3_600)
+    for worked in (False, True, False):
+        if worked:
+            await OverlapsJob(fleet.db).run(clock.now())
+        with capture_logs() as logs:
+            await watch.run(clock.now())
+        assert (await _findings(fleet), watch.degraded(), logs, _metric()) == ([], {}, [], 0)
+        clock.advance(PATIENCE_S - 1)
+
+
+@pytest.mark.promise("unknown-is-not-zero")
+async def test_a_tenant_that_is_new_gets_the_patience_that_another_used_up(
+    fleet: Fleet, clock: FakeClock, db: Database
+) -> None:
+    watch = RegisterWatch(fleet.db)
+    await watch.run(clock.now())
+    clock.advance(PATIENCE_S)
+    globex = Fleet.open(db, await make_tenant(db, "globex"))
+    await watch.run(clock.now())
+    assert [each["state"] for each in await _findings(fleet)] == ["OPEN"]
+    assert await _findings(globex) == []
+    clock.advance(PATIENCE_S)
+    await watch.run(clock.now())
+    assert [each["state"] for each in await _findings(globex)] == ["OPEN"]
+    globex.door.intake.close()
+
+
 async def test_a_leader_whose_job_fails_is_told_from_no_leader(fleet: Fleet, clock: FakeClock) -> None:
     watch = RegisterWatch(fleet.db)
+    await watch.run(clock.now())
     clock.advance(PATIENCE_S)
     async with asyncio.TaskGroup() as group:
         leading = group.create_task(lead(fleet.db, JobRunner([], clock)))

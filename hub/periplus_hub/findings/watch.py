@@ -20,11 +20,12 @@ from periplus_hub.kit.metrics import gauge
 from periplus_hub.kit.tenancy import EVERY_TENANT
 
 PATIENCE_S: Final = 60.0
-"""A hub that starts, or whose leader changes, is led by then."""
+"""A hub that starts, whose leader changes, or whose database is back, works again by then."""
 _SAY_AGAIN_S: Final = 600.0
 
 _unkept: Final = gauge(
-    "periplus_overlap_register_unkept", "1 while nobody keeps the overlaps of some tenant up to date, else 0."
+    "periplus_overlap_register_unkept",
+    "1 while nobody keeps the overlaps of some tenant up to date, seen for a minute; else 0.",
 )
 _log: Final = structlog.get_logger(__name__)
 
@@ -39,7 +40,7 @@ class RegisterWatch:
         self._db = db
         self._clock: Clock = db.clock
         self._publish = publish or tell_nobody
-        self._kept_at_s = self._clock.monotonic_s()
+        self._seen_unkept_at_s: dict[UUID, float] = {}
         self._said_at_s = float("-inf")
         self.trouble: str | None = None
         """Why the answers about overlaps are not of now, in words; None while they are."""
@@ -50,15 +51,21 @@ class RegisterWatch:
             tenants = await system_tenant_ids(c)
         statuses = {tenant: await self._status(tenant) for tenant in tenants}
         left = {tenant: status for tenant, status in statuses.items() if status.unkept(now)}
-        _unkept.set(bool(left))
-        if not left:
-            self._kept_at_s = self._clock.monotonic_s()
+        looked_at_s = self._clock.monotonic_s()
+        self._seen_unkept_at_s = {tenant: self._seen_unkept_at_s.get(tenant, looked_at_s) for tenant in left}
+        told = {
+            tenant: status
+            for tenant, status in left.items()
+            if looked_at_s - self._seen_unkept_at_s[tenant] >= PATIENCE_S
+        }
+        _unkept.set(bool(told))
+        if not told:
             self.trouble = None
-        elif self._clock.monotonic_s() - self._kept_at_s >= PATIENCE_S:
-            led = await somebody_leads(self._db)
-            never = [tenant for tenant, status in left.items() if status.at is None]
-            self._say(len(left), len(never), led=led)
-            await one_after_another(self._open(tenant, unkept(status, led=led), now) for tenant, status in left.items())
+            return
+        led = await somebody_leads(self._db)
+        never = [tenant for tenant, status in told.items() if status.at is None]
+        self._say(len(told), len(never), led=led)
+        await one_after_another(self._open(tenant, unkept(status, led=led), now) for tenant, status in told.items())
 
     def degraded(self) -> dict[str, str]:
         """For `/readyz`."""
