@@ -10,7 +10,7 @@ from periplus_spoke.delivery import Delivery
 from periplus_spoke.health import serve_health
 from periplus_spoke.kit.clock import Timer
 from periplus_spoke.kit.config import SpokeConfig
-from periplus_spoke.kit.errors import HubRefusedError, SpokeError
+from periplus_spoke.kit.errors import HubRefusedForGoodError, SpokeError
 from periplus_spoke.lifecycle import FinishedError, run_until_signal
 from periplus_spoke.progress import REFUSED, Goal, Progress
 from periplus_spoke.transport.identity import Registration
@@ -52,7 +52,7 @@ class Agent:
 
     def _too_late(self, timeout_s: float) -> SpokeError:
         status = self.report.status
-        kind = HubRefusedError if status.reason in REFUSED else SpokeError
+        kind = HubRefusedForGoodError if status.reason in REFUSED else SpokeError
         message = status.message or status.conditions.get("dead_letter") or f"still {status.phase}"
         return kind(
             status.reason or "timeout", f"not done after {timeout_s:.0f} s: {message}", status.remedy or _LONGER

@@ -13,7 +13,7 @@ from periplus_spoke.kit.own_files import why_not_ours
 from periplus_spoke.kube.client import KubeClient
 from periplus_spoke.transport.client import HubClient, NoAnswerError
 from periplus_spoke.transport.identity import IdentityStore, Registration, check_cluster, check_hub, other_name
-from periplus_spoke.transport.session import RefusedError, describe
+from periplus_spoke.transport.session import HubRefusalError, describe
 
 Say = Callable[[str], None]
 
@@ -96,7 +96,7 @@ async def _hub(config: SpokeConfig, stored: Registration | None, timer: Timer, s
     except NoAnswerError as error:
         say(f"PROBLEM hub: {error.message}. {error.remedy or 'Try again.'}")
         return Exit.FAILED
-    except RefusedError as error:
+    except HubRefusalError as error:
         say(f"PROBLEM hub: {error.refusal.message}. {error.refusal.problem.remedy}")
         return Exit.HUB_REFUSED
     except SpokeError as error:

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from periplus_contract.rejections import Reason
 from periplus_spoke.collectors.group import CollectorGroup
-from periplus_spoke.kit.errors import HubRefusedError, SpokeError
+from periplus_spoke.kit.errors import HubRefusedForGoodError, SpokeError
 from periplus_spoke.transport.context import SenderContext
 
 REFUSED: Final = frozenset({"revoked", "proof_refused", "wrong_identity", "unsupported_version"})
@@ -46,7 +46,7 @@ class Progress:
             depth = await context.thread.run(context.outbox.depth)
             status = report.status
             if self._goal.ends and status.reason in REFUSED:
-                raise HubRefusedError(status.reason, status.message, status.remedy)
+                raise HubRefusedForGoodError(status.reason, status.message, status.remedy)
             if collectors.is_settled and not context.outbox.snapshot_needed and depth.queued_batches == 0:
                 if depth.held_batches == 0 or not self._goal.needs_settled:
                     break

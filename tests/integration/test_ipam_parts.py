@@ -23,7 +23,7 @@ from periplus_hub.ingest.service_commit import Committing
 from periplus_hub.ingest.settlement import Settlement
 from periplus_hub.ingest.tables import statement_parts
 from periplus_hub.kit.db import count_statements
-from periplus_hub.spoke_http.refused import RefusedError
+from periplus_hub.spoke_http.refusal import SpokeRequestRefusal
 from periplus_spoke.fold.ipam import Allocation, Statement, ipam_batch
 from periplus_spoke.kit.change_signal import ChangeSignal
 from periplus_spoke.kit.clock import SystemClock
@@ -137,7 +137,7 @@ async def test_the_parts_before_those_of_a_group_are_counted_in_one_query(fleet:
         verdicts = await committing.commit(fleet.db, [decoded(fleet, name, 2) for name in names])
     counting = [each for each in counter.statements if "count(*)" in each and statement_parts.name in each]
     assert len(counting) == 1
-    told = [verdict.detail if isinstance(verdict, RefusedError) else "taken" for verdict in verdicts.values()]
+    told = [verdict.detail if isinstance(verdict, SpokeRequestRefusal) else "taken" for verdict in verdicts.values()]
     assert sorted(told) == ["part 2 of 3 is seq 2; of those before it 0 are here", *["taken"] * 4]
     assert (await stored(fleet))[2] == 2 * len(names[1:])
 

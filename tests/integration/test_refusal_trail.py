@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from periplus_hub.access import service_refusal_trail
-from periplus_hub.access.model import Refused
+from periplus_hub.access.model import RefusedAttempt
 from periplus_hub.access.scope import Scope, owned, system_scope
 from periplus_hub.access.service import Authenticator, source_address
 from periplus_hub.access.service_refusal_trail import HOUR_S, MOST_KEPT, MOST_WRITTEN, RefusalTrail
@@ -23,7 +23,7 @@ from tests.support.batches import Spoke, pod
 from tests.support.clock import FakeClock
 from tests.support.spokes_door import Door, Member, RefusedByHubError, open_door
 
-KNOCK = Refused("spoke:proof:refuse", "wrong signature")
+KNOCK = RefusedAttempt("spoke:proof:refuse", "wrong signature")
 UNKNOWN = "01890000-0000-7000-8000-000000000000"
 
 
@@ -56,7 +56,7 @@ async def no(work: Any) -> None:
         await work
 
 
-def knock(refusals: RefusalTrail, address: str, times: int = 1, what: Refused = KNOCK) -> None:
+def knock(refusals: RefusalTrail, address: str, times: int = 1, what: RefusedAttempt = KNOCK) -> None:
     marked = source_address.set(address)
     for _ in range(times):
         refusals.note(what)

@@ -33,7 +33,7 @@ class ApiToken:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedAttempt:
     """Somebody tried what did not hold. `reason` is in our words and never theirs.
 
     Without a tenant nobody knows whose it is; without an identity it is about no object that is known.

@@ -19,7 +19,7 @@ import structlog
 
 from periplus_contract.names import ALLOWED, why_no_name
 from periplus_hub.access import repository
-from periplus_hub.access.model import ApiToken, Refused
+from periplus_hub.access.model import ApiToken, RefusedAttempt
 from periplus_hub.access.scope import Permission, Role, Scope, role_scope
 from periplus_hub.kit.db import Database, WriteConnection
 from periplus_hub.kit.db_errors import DATABASE_ERRORS
@@ -63,7 +63,7 @@ class Authenticator:
     """Checks tokens; a row is read again after five seconds, so revocation bites within that."""
 
     db: Database
-    refused: Callable[[Refused], None] = lambda _refused: None
+    refused: Callable[[RefusedAttempt], None] = lambda _refused: None
     _cache: OrderedDict[str, _Cached] = field(default_factory=OrderedDict)
     _unknown: OrderedDict[str, float] = field(default_factory=OrderedDict)
     _newcomers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_NEWCOMERS))
@@ -93,7 +93,7 @@ class Authenticator:
 
     def _refuse(self, reason: str, found: _Cached | None = None) -> None:
         about = ("", "", None) if found is None else ("ApiToken", str(found.token.id), found.tenant_id)
-        self.refused(Refused("access:api-token:refuse", reason, *about))
+        self.refused(RefusedAttempt("access:api-token:refuse", reason, *about))
 
     async def _row(self, prefix: str) -> _Cached | None:
         known, row = self._remembered(prefix)

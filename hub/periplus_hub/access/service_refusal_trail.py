@@ -14,7 +14,7 @@ from uuid import UUID
 
 import structlog
 
-from periplus_hub.access.model import Refused
+from periplus_hub.access.model import RefusedAttempt
 from periplus_hub.access.scope import Scope, system_scope
 from periplus_hub.access.service import audit, source_address
 from periplus_hub.access.service_tenants import ensure_default_tenant
@@ -48,7 +48,7 @@ class _Count:
         return self.times > 0 and (is_over or not self.is_written)
 
 
-_Key = tuple[Refused, str]
+_Key = tuple[RefusedAttempt, str]
 
 
 @dataclass(slots=True)
@@ -61,7 +61,7 @@ class RefusalTrail:
     _written: Counter[UUID] = field(default_factory=Counter)
     _default: UUID | None = None
 
-    def note(self, refused: Refused) -> None:
+    def note(self, refused: RefusedAttempt) -> None:
         """Count it, with the address that the request came from."""
         if self._hour_since_s is None:
             self._hour_since_s = self.db.clock.monotonic_s()
@@ -146,7 +146,7 @@ class RefusalTrail:
         count.times += times
 
 
-async def _audit(c: WriteConnection, scope: Scope, refused: Refused, address: str, count: _Count) -> None:
+async def _audit(c: WriteConnection, scope: Scope, refused: RefusedAttempt, address: str, count: _Count) -> None:
     kind, identity = (refused.kind, refused.identity) if refused.identity else ("Tenant", str(scope.tenant_id))
     detail = {"reason": refused.reason, "times": count.times, "since": count.since.isoformat()}
     marked = source_address.set(address)
@@ -156,6 +156,6 @@ async def _audit(c: WriteConnection, scope: Scope, refused: Refused, address: st
         source_address.reset(marked)
 
 
-def _together(refused: Refused) -> _Key:
+def _together(refused: RefusedAttempt) -> _Key:
     """Where those of many addresses are counted: one for each action of a tenant."""
-    return Refused(refused.action, _OTHERS, tenant_id=refused.tenant_id), ""
+    return RefusedAttempt(refused.action, _OTHERS, tenant_id=refused.tenant_id), ""

@@ -11,14 +11,14 @@ from datetime import datetime
 from typing import Final
 
 from periplus_contract import problems
-from periplus_hub.access.model import Refused
+from periplus_hub.access.model import RefusedAttempt
 from periplus_hub.fleet import repository_enrolment as store
 from periplus_hub.fleet import secrets
 from periplus_hub.fleet.model import SpokePrincipal, State
 from periplus_hub.fleet.service_enrolment import refuse_unless_active
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.tenancy import EVERY_TENANT
-from periplus_hub.spoke_http.refused import RefusedError
+from periplus_hub.spoke_http.refusal import SpokeRequestRefusal
 
 CACHE_S: Final = 300.0
 MAX_CACHED: Final = 10_000
@@ -40,12 +40,14 @@ class SpokeAuthenticator:
         self._known: OrderedDict[str, _Known] = OrderedDict()
 
     async def authenticate(self, authorization: str) -> SpokePrincipal:
-        """Who an Authorization header belongs to; raises RefusedError: unauthenticated, pending-approval, revoked."""
+        """Whose an Authorization header is; raises SpokeRequestRefusal: unauthenticated, pending-approval, revoked."""
         scheme, _, bearer = authorization.partition(" ")
         parsed = secrets.parse(bearer.strip()) if scheme.lower() == "bearer" else None
         if parsed is None:
             detail = "no credential of ours in the Authorization header"
-            raise RefusedError(problems.UNAUTHENTICATED, detail, audited=Refused(_REFUSED, "no credential of ours"))
+            raise SpokeRequestRefusal(
+                problems.UNAUTHENTICATED, detail, audited=RefusedAttempt(_REFUSED, "no credential of ours")
+            )
         # Keyed by the whole secret's hash: knowing the public part of a cached credential is worth nothing.
         key = secrets.sha256(bearer.strip())
         known = self._known.get(key)
@@ -53,7 +55,7 @@ class SpokeAuthenticator:
             known = await self._look_up(*parsed)
             self._remember(key, known)
         if known.expires_at <= self._db.clock.now():
-            raise RefusedError(problems.UNAUTHENTICATED, "the credential has expired")
+            raise SpokeRequestRefusal(problems.UNAUTHENTICATED, "the credential has expired")
         refuse_unless_active(known.principal.state.value, known.principal.name)
         return known.principal
 
@@ -63,7 +65,7 @@ class SpokeAuthenticator:
         if row is None or not secrets.matches(secret, row.secret_sha256):
             about = ("unknown credential",) if row is None else ("wrong secret", "Cluster", str(row.id), row.tenant_id)
             detail = "the credential is not known here"
-            raise RefusedError(problems.UNAUTHENTICATED, detail, audited=Refused(_REFUSED, *about))
+            raise SpokeRequestRefusal(problems.UNAUTHENTICATED, detail, audited=RefusedAttempt(_REFUSED, *about))
         principal = SpokePrincipal(
             tenant_id=row.tenant_id, registration_id=row.id, name=row.name, state=State(row.state)
         )

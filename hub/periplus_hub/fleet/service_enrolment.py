@@ -26,7 +26,7 @@ from periplus_contract.messages import (
 )
 from periplus_contract.names import MAX_CLUSTER_NAME, why_no_name
 from periplus_contract.version import CONTRACT, Version, accepts
-from periplus_hub.access.model import Refused
+from periplus_hub.access.model import RefusedAttempt
 from periplus_hub.access.scope import Scope, system_scope
 from periplus_hub.access.service import audit
 from periplus_hub.fleet import repository_enrolment as store
@@ -43,7 +43,7 @@ from periplus_hub.kit.events import Events
 from periplus_hub.kit.ids import new_id, random_token
 from periplus_hub.kit.node_ids import node_id
 from periplus_hub.kit.tenancy import EVERY_TENANT, NO_TENANT
-from periplus_hub.spoke_http.refused import RefusedError
+from periplus_hub.spoke_http.refusal import SpokeRequestRefusal
 
 POLL_AFTER_S: Final = 15
 _NONCE_BYTES: Final = 24
@@ -80,7 +80,7 @@ class Enrolment:
     async def enrol(self, request: EnrolRequest) -> EnrolAnswer:
         """The registration for this key. Safe to repeat with the same key and token: an answer may get lost.
 
-        Raises RefusedError: proof-refused, name-taken, unsupported-version, malformed-message.
+        Raises SpokeRequestRefusal: proof-refused, name-taken, unsupported-version, malformed-message.
         """
         check_request(request)
         registration_id = new_id()
@@ -139,7 +139,9 @@ class Enrolment:
         if (holder := await store.name_holder(c, scope, name)) is not None:
             raise _name_taken(name, is_bound=token.cluster_name is not None, is_itself=holder == twin)
         if (other := await cluster_alike(c, scope, name)) is not None:
-            raise RefusedError(problems.NAME_TAKEN, f"{name!r} reads like {other!r}, another cluster of this fleet")
+            raise SpokeRequestRefusal(
+                problems.NAME_TAKEN, f"{name!r} reads like {other!r}, another cluster of this fleet"
+            )
         active = token.auto_approve and twin is None
         landing = await place(c, scope, token, name, request.cluster_uid)
         new = store.NewRegistration(
@@ -175,14 +177,14 @@ class Enrolment:
         return Challenge(nonce=nonce)
 
     async def credential(self, request: CredentialRequest) -> Credential:
-        """A bearer credential for a fresh proof; raises RefusedError: proof-refused, pending-approval, revoked.
+        """A bearer credential for a fresh proof; raises SpokeRequestRefusal: proof-refused, pending-approval, revoked.
 
         The nonce is used up in its own transaction, so a wrong signature cannot be tried twice.
         """
         registration_id = _uuid(request.registration)
         known = None if registration_id is None else await self._registration(registration_id)
         if known is None:
-            raise _proof_refused("the proof is not accepted", Refused(_PROOF, "unknown registration"))
+            raise _proof_refused("the proof is not accepted", RefusedAttempt(_PROOF, "unknown registration"))
         async with self._room, self._db.write(_scope(known)) as c:
             fresh = await store.system_take_challenge(c, request.nonce[:MAX_FACT_CHARS], known.id, self._db.clock.now())
             row = await store.system_registration_by_id(c, known.id)
@@ -245,7 +247,7 @@ async def _known_token(c: ReadConnection, text: str) -> Row[Any]:
     parsed = secrets.parse(text)
     token = None if parsed is None else await store.system_token_by_public_id(c, parsed[0])
     if parsed is None or token is None:
-        raise _proof_refused("the join token is not known here", Refused(_JOINING, "unknown join token"))
+        raise _proof_refused("the join token is not known here", RefusedAttempt(_JOINING, "unknown join token"))
     if not secrets.matches(parsed[1], token.secret_sha256):
         raise _proof_refused("the join token is not known here", _of_token(token, "wrong secret"))
     return token
@@ -260,7 +262,7 @@ async def _earlier_use(c: WriteConnection, public_id: str, public_key: str) -> R
     if row is None or row.public_key != public_key:
         raise _proof_refused(f"join token {public_id} was used already", _of_token(token, "used by another key"))
     if row.state == State.REVOKED.value:
-        raise RefusedError(problems.REVOKED, f"registration {row.id} ({row.name}) is revoked")
+        raise SpokeRequestRefusal(problems.REVOKED, f"registration {row.id} ({row.name}) is revoked")
     return row
 
 
@@ -268,20 +270,20 @@ def refuse_unless_active(state: str, name: str, why_pending: str = "") -> None:
     """Raise the problem of a registration that may not send."""
     if state == State.PENDING.value:
         detail = why_pending or f"registration of {name!r} waits for approval"
-        raise RefusedError(problems.PENDING, detail, retry_after_s=POLL_AFTER_S)
+        raise SpokeRequestRefusal(problems.PENDING, detail, retry_after_s=POLL_AFTER_S)
     if state != State.ACTIVE.value:
-        raise RefusedError(problems.REVOKED, f"registration of {name!r} is revoked")
+        raise SpokeRequestRefusal(problems.REVOKED, f"registration of {name!r} is revoked")
 
 
 def check_request(request: EnrolRequest) -> None:
-    """Raise RefusedError for facts that cannot be stored or shown."""
+    """Raise SpokeRequestRefusal for facts that cannot be stored or shown."""
     key = decode_base64(request.public_key, KEY_BYTES)
     if key is None:
         raise _malformed("public_key must be 32 bytes in base64")
     if is_of_small_order(key):
         raise _malformed("public_key is of small order: anybody could sign with it")
     if why := why_no_name(request.cluster_name, MAX_CLUSTER_NAME):
-        raise RefusedError(problems.BAD_NAME, f"the name {request.cluster_name[:MAX_CLUSTER_NAME]!r} {why}")
+        raise SpokeRequestRefusal(problems.BAD_NAME, f"the name {request.cluster_name[:MAX_CLUSTER_NAME]!r} {why}")
     facts = (request.cluster_uid, request.spoke_version, request.kubernetes_version, request.api_ca_sha256)
     if not request.cluster_uid or any(not is_fact(fact) for fact in facts):
         raise _malformed(f"cluster_uid, versions and api_ca_sha256 are at most {MAX_FACT_CHARS} printable characters")
@@ -293,7 +295,7 @@ def check_request(request: EnrolRequest) -> None:
         raise _malformed(str(error)) from error
     if not accepts(version):
         detail = f"contract {request.contract[:32]} is not accepted; this hub is {CONTRACT}"
-        raise RefusedError(problems.UNSUPPORTED_VERSION, detail)
+        raise SpokeRequestRefusal(problems.UNSUPPORTED_VERSION, detail)
 
 
 def _scope(registration: Row[Any]) -> Scope:
@@ -307,23 +309,25 @@ def _uuid(text: str) -> UUID | None:
         return None
 
 
-def _malformed(detail: str) -> RefusedError:
-    return RefusedError(problems.MALFORMED_MESSAGE, detail)
+def _malformed(detail: str) -> SpokeRequestRefusal:
+    return SpokeRequestRefusal(problems.MALFORMED_MESSAGE, detail)
 
 
-def _proof_refused(detail: str, audited: Refused | None) -> RefusedError:
-    return RefusedError(problems.PROOF_REFUSED, detail, audited=audited)
+def _proof_refused(detail: str, audited: RefusedAttempt | None) -> SpokeRequestRefusal:
+    return SpokeRequestRefusal(problems.PROOF_REFUSED, detail, audited=audited)
 
 
-def _of_token(token: Row[Any], reason: str) -> Refused:
-    return Refused(_JOINING, reason, "JoinToken", str(token.id), token.tenant_id)
+def _of_token(token: Row[Any], reason: str) -> RefusedAttempt:
+    return RefusedAttempt(_JOINING, reason, "JoinToken", str(token.id), token.tenant_id)
 
 
-def _of_cluster(row: Row[Any] | None, reason: str) -> Refused:
-    return Refused(_PROOF, reason) if row is None else Refused(_PROOF, reason, "Cluster", str(row.id), row.tenant_id)
+def _of_cluster(row: Row[Any] | None, reason: str) -> RefusedAttempt:
+    if row is None:
+        return RefusedAttempt(_PROOF, reason)
+    return RefusedAttempt(_PROOF, reason, "Cluster", str(row.id), row.tenant_id)
 
 
-def _name_taken(name: str, *, is_bound: bool = False, is_itself: bool = False) -> RefusedError:
+def _name_taken(name: str, *, is_bound: bool = False, is_itself: bool = False) -> SpokeRequestRefusal:
     """`is_itself`: the live registration with the name is this same cluster's, as after a lost state folder."""
     if is_itself:
         detail = (
@@ -334,4 +338,4 @@ def _name_taken(name: str, *, is_bound: bool = False, is_itself: bool = False) -
         detail = f"the join token is bound to {name!r}, and another cluster has that name: create a token with another"
     else:
         detail = f"another cluster of this fleet is called {name!r}"
-    return RefusedError(problems.NAME_TAKEN, detail)
+    return SpokeRequestRefusal(problems.NAME_TAKEN, detail)

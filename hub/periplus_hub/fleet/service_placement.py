@@ -9,7 +9,7 @@ from periplus_contract import problems
 from periplus_hub.access.scope import Scope
 from periplus_hub.fleet.repository_domains import domain_before, lock_domain
 from periplus_hub.kit.db import ReadConnection, WriteConnection
-from periplus_hub.spoke_http.refused import RefusedError
+from periplus_hub.spoke_http.refusal import SpokeRequestRefusal
 
 
 async def place(c: WriteConnection, scope: Scope, token: Row[Any], name: str, cluster_uid: str) -> UUID | None:
@@ -20,7 +20,7 @@ async def place(c: WriteConnection, scope: Scope, token: Row[Any], name: str, cl
     if token.domain_id is not None:
         if await lock_domain(c, scope, token.domain_id) is None:
             detail = f"join token {token.public_id} names a network domain that is no more"
-            raise RefusedError(problems.PROOF_REFUSED, detail)
+            raise SpokeRequestRefusal(problems.PROOF_REFUSED, detail)
         landing: UUID = token.domain_id
         return landing
     before = await domain_before(c, scope, name)

@@ -15,7 +15,7 @@ from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.fair_queue import Shares
 from periplus_hub.kit.metrics import counter, gauge
 from periplus_hub.kit.places import Places
-from periplus_hub.spoke_http.refused import RefusedError
+from periplus_hub.spoke_http.refusal import SpokeRequestRefusal
 
 RETRY_AFTER_S: Final = 1
 _PATIENCE_S: Final = 10.0
@@ -67,7 +67,7 @@ class Admission:
         if self._batches[registration_id] >= self._max_per_spoke:
             _turned_away.labels("spoke").inc()
             detail = f"{self._max_per_spoke} batches of this spoke are in flight already"
-            raise RefusedError(problems.SLOW_DOWN, detail, retry_after_s=RETRY_AFTER_S)
+            raise SpokeRequestRefusal(problems.SLOW_DOWN, detail, retry_after_s=RETRY_AFTER_S)
         # A tenant has at most three quarters, so that its spokes alone cannot keep those of others out.
         for limit, who, most in (("memory", None, self._slots), ("tenant", tenant_id, max(self._slots // 4 * 3, 1))):
             if self._batches[who] >= most:
@@ -108,5 +108,5 @@ class Admission:
         _bytes_in_flight.set(self.bytes_in_flight)
 
 
-def _overloaded(detail: str) -> RefusedError:
-    return RefusedError(problems.OVERLOADED, detail, retry_after_s=RETRY_AFTER_S)
+def _overloaded(detail: str) -> SpokeRequestRefusal:
+    return SpokeRequestRefusal(problems.OVERLOADED, detail, retry_after_s=RETRY_AFTER_S)

@@ -9,7 +9,7 @@ from periplus_contract.messages import BatchAnswer
 from periplus_hub.ingest.model import Rejected
 from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.metrics import counter, histogram
-from periplus_hub.spoke_http.refused import RefusedError
+from periplus_hub.spoke_http.refusal import SpokeRequestRefusal
 
 _UNREAD: Final = "unread"
 _GROUP_BUCKETS: Final = (1, 2, 4, 8, 16, 32)
@@ -53,7 +53,7 @@ def counting() -> Iterator[Counted]:
     try:
         yield counted
         answer = "failed" if counted.answer is None else counted.answer.result
-    except RefusedError as refused:
+    except SpokeRequestRefusal as refused:
         answer = refused.problem.slug
         raise
     finally:

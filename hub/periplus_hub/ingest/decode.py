@@ -16,7 +16,7 @@ from periplus_hub.ingest.columns import check_rows
 from periplus_hub.ingest.inflate import inflate
 from periplus_hub.ingest.ipc import check_framing
 from periplus_hub.ingest.model import DecodedBatch, Rejected, SealedBatch, WaitingPart, section_names
-from periplus_hub.spoke_http.refused import RefusedError
+from periplus_hub.spoke_http.refusal import SpokeRequestRefusal
 
 _ONE_THREAD: Final = pa.ipc.IpcReadOptions(use_threads=False)
 """Batches are many and small: handing columns to Arrow's threads costs more than reading them."""
@@ -34,7 +34,7 @@ def arrow_schema(contract: Table) -> pa.Schema:
 
 
 def decode(sealed: SealedBatch) -> DecodedBatch:
-    """Inflate, read and check every section; raises RefusedError when the batch as a whole breaks the contract."""
+    """Inflate, read and check every section; raises SpokeRequestRefusal when the whole batch breaks the contract."""
     header = sealed.header
     tables, rejected = _sections(header.kind, sealed.body, header.inflated_bytes, header.sections)
     return DecodedBatch(
@@ -115,8 +115,8 @@ def with_prepared(batch: DecodedBatch, prepared: object, rejected: tuple[Rejecte
     return dataclasses.replace(batch, prepared=prepared, rejected=batch.rejected + rejected)
 
 
-def _invalid(detail: str) -> RefusedError:
-    return RefusedError(problems.INVALID_BATCH, detail)
+def _invalid(detail: str) -> SpokeRequestRefusal:
+    return SpokeRequestRefusal(problems.INVALID_BATCH, detail)
 
 
 def _read(stream: memoryview, section: Section, contract: Table) -> pa.Table:

@@ -12,18 +12,18 @@ from periplus_contract import limits, problems, tables
 from periplus_contract.batch import Header, Section, is_epoch
 from periplus_contract.outcomes import Outcome
 from periplus_contract.version import CONTRACT, Version, accepts
-from periplus_hub.access.model import Refused
-from periplus_hub.spoke_http.refused import RefusedError
+from periplus_hub.access.model import RefusedAttempt
+from periplus_hub.spoke_http.refusal import SpokeRequestRefusal
 
 MAX_INT: Final = 2**63 - 1
 
 
 def check(header: Header, registration_id: UUID, tenant_id: UUID) -> UUID:
-    """The batch's epoch; raises RefusedError naming the first thing that is wrong."""
+    """The batch's epoch; raises SpokeRequestRefusal naming the first thing that is wrong."""
     _check_version(header.contract)
     _check_identity(header, registration_id, tenant_id)
     if not tables.TABLES[header.kind]:
-        raise RefusedError(problems.UNSUPPORTED_KIND, f"kind {header.kind.value!r} is not taken by this hub")
+        raise SpokeRequestRefusal(problems.UNSUPPORTED_KIND, f"kind {header.kind.value!r} is not taken by this hub")
     epoch = _epoch(header.epoch)
     _check_ranges(header)
     _check_sizes(header)
@@ -33,8 +33,8 @@ def check(header: Header, registration_id: UUID, tenant_id: UUID) -> UUID:
     return epoch
 
 
-def _invalid(detail: str) -> RefusedError:
-    return RefusedError(problems.INVALID_BATCH, detail)
+def _invalid(detail: str) -> SpokeRequestRefusal:
+    return SpokeRequestRefusal(problems.INVALID_BATCH, detail)
 
 
 def _check_version(text: str) -> None:
@@ -43,7 +43,7 @@ def _check_version(text: str) -> None:
     except ValueError as error:
         raise _invalid(str(error)) from error
     if not accepts(version):
-        raise RefusedError(
+        raise SpokeRequestRefusal(
             problems.UNSUPPORTED_VERSION, f"contract {text[:32]} is not accepted; this hub is {CONTRACT}"
         )
 
@@ -51,10 +51,10 @@ def _check_version(text: str) -> None:
 def _check_identity(header: Header, registration_id: UUID, tenant_id: UUID) -> None:
     if header.registration != str(registration_id):
         detail = f"the batch names registration {header.registration[:64]!r}; its credential is for {registration_id}"
-        audited = Refused(
+        audited = RefusedAttempt(
             "spoke:registration:refuse", "a batch of another registration", "Cluster", str(registration_id), tenant_id
         )
-        raise RefusedError(problems.WRONG_IDENTITY, detail, audited=audited)
+        raise SpokeRequestRefusal(problems.WRONG_IDENTITY, detail, audited=audited)
 
 
 def _epoch(text: str) -> UUID:
@@ -81,10 +81,10 @@ def _check_ranges(header: Header) -> None:
 
 def _check_sizes(header: Header) -> None:
     if header.rows > limits.MAX_ROWS:
-        raise RefusedError(problems.TOO_LARGE, f"{header.rows} rows exceed {limits.MAX_ROWS}")
+        raise SpokeRequestRefusal(problems.TOO_LARGE, f"{header.rows} rows exceed {limits.MAX_ROWS}")
     if header.inflated_bytes > limits.MAX_INFLATED_BYTES:
         detail = f"{header.inflated_bytes} inflated bytes exceed {limits.MAX_INFLATED_BYTES}"
-        raise RefusedError(problems.TOO_LARGE, detail)
+        raise SpokeRequestRefusal(problems.TOO_LARGE, detail)
 
 
 def _check_sections(header: Header) -> None:
@@ -114,7 +114,7 @@ def _check_outcomes(outcomes: tuple[Outcome, ...]) -> None:
 
 
 def check_outcome(outcome: Outcome) -> None:
-    """Raise RefusedError when an outcome's numbers cannot be summed."""
+    """Raise SpokeRequestRefusal when an outcome's numbers cannot be summed."""
     counts = (outcome.collected, outcome.folded, *outcome.dropped.values())
     if not all(0 <= count <= limits.MAX_ROWS_PER_OUTCOME for count in counts):
         raise _invalid("an outcome counts fewer than no rows, or absurdly many")

@@ -5,7 +5,7 @@ from typing import Final
 import zstandard
 
 from periplus_contract import limits, problems
-from periplus_hub.spoke_http.refused import RefusedError
+from periplus_hub.spoke_http.refusal import SpokeRequestRefusal
 
 FREE_BYTES: Final = 1024 * 1024
 """Up to here any ratio is harmless."""
@@ -14,9 +14,9 @@ FREE_BYTES: Final = 1024 * 1024
 def inflate(body: memoryview, declared: int) -> bytes:
     """Exactly one zstd frame over the whole body, inflating to exactly `declared` bytes.
 
-    `declared` must be within the limit that `header_checks` holds. Raises RefusedError (invalid-batch) for bombs,
-    dictionaries, windows beyond the wire's inflated limit, other lengths and trailing bytes; (malformed-batch) when the
-    frame is damaged.
+    `declared` must be within the limit that `header_checks` holds. Raises SpokeRequestRefusal (invalid-batch) for
+    bombs, dictionaries, windows beyond the wire's inflated limit, other lengths and trailing bytes; (malformed-batch)
+    when the frame is damaged.
     """
     parameters = _parameters(body)
     if declared > FREE_BYTES and declared > limits.MAX_INFLATE_RATIO * len(body):
@@ -30,15 +30,15 @@ def inflate(body: memoryview, declared: int) -> bytes:
     return _decompress(body, declared)
 
 
-def _invalid(detail: str) -> RefusedError:
-    return RefusedError(problems.INVALID_BATCH, detail)
+def _invalid(detail: str) -> SpokeRequestRefusal:
+    return SpokeRequestRefusal(problems.INVALID_BATCH, detail)
 
 
 def _parameters(body: memoryview) -> zstandard.FrameParameters:
     try:
         return zstandard.get_frame_parameters(body)
     except zstandard.ZstdError as error:
-        raise RefusedError(problems.MALFORMED_BATCH, "the body is not a zstd frame") from error
+        raise SpokeRequestRefusal(problems.MALFORMED_BATCH, "the body is not a zstd frame") from error
 
 
 def _decompress(body: memoryview, declared: int) -> bytes:
@@ -48,7 +48,7 @@ def _decompress(body: memoryview, declared: int) -> bytes:
         # An unknown content size allocates max_output_size, which must not be 0 ("unlimited").
         inflated = decompressor.decompress(body, max_output_size=max(declared, 1), allow_extra_data=False)
     except zstandard.ZstdError as error:
-        raise RefusedError(
+        raise SpokeRequestRefusal(
             problems.MALFORMED_BATCH, "the body does not inflate: it is damaged, or longer than the header says"
         ) from error
     if len(inflated) != declared:

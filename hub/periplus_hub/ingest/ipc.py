@@ -9,7 +9,7 @@ import struct
 from typing import Final
 
 from periplus_contract import limits, problems
-from periplus_hub.spoke_http.refused import RefusedError
+from periplus_hub.spoke_http.refusal import SpokeRequestRefusal
 
 _FRAME: Final = struct.Struct("<Ii")
 _CONTINUATION: Final = 0xFFFFFFFF
@@ -18,15 +18,15 @@ _RECORD_BATCH: Final = 3
 
 
 def check_framing(stream: memoryview) -> None:
-    """Raise RefusedError (invalid-batch) unless `stream` is one plain Arrow IPC stream and nothing else."""
+    """Raise SpokeRequestRefusal (invalid-batch) unless `stream` is one plain Arrow IPC stream and nothing else."""
     try:
         _walk(stream)
     except struct.error as error:
         raise _invalid("a section's Arrow stream is cut short") from error
 
 
-def _invalid(detail: str) -> RefusedError:
-    return RefusedError(problems.INVALID_BATCH, detail)
+def _invalid(detail: str) -> SpokeRequestRefusal:
+    return SpokeRequestRefusal(problems.INVALID_BATCH, detail)
 
 
 def _walk(stream: memoryview) -> None:

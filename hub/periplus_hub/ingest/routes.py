@@ -12,7 +12,7 @@ from periplus_hub.fleet.service_authentication import SpokeAuthenticator
 from periplus_hub.ingest.service import Intake
 from periplus_hub.kit.seats import recognised
 from periplus_hub.spoke_http.answers import answering
-from periplus_hub.spoke_http.refused import RefusedError
+from periplus_hub.spoke_http.refusal import SpokeRequestRefusal
 from periplus_hub.spoke_http.requests import read_bounded, read_message
 
 
@@ -40,7 +40,7 @@ async def _known(request: Request, authenticator: SpokeAuthenticator) -> SpokePr
 async def _batch(request: Request, authenticator: SpokeAuthenticator, intake: Intake) -> BatchAnswer:
     principal = await _known(request, authenticator)
     if request.headers.get("content-type", "") != BATCH_CONTENT_TYPE:
-        raise RefusedError(problems.MALFORMED_BATCH, f"the content type is not {BATCH_CONTENT_TYPE}")
+        raise SpokeRequestRefusal(problems.MALFORMED_BATCH, f"the content type is not {BATCH_CONTENT_TYPE}")
     with intake.admission.slot(principal):
         sealed = await read_bounded(request, limits.MAX_COMPRESSED_BYTES)
         return await intake.receive(principal, sealed)

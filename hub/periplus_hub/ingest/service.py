@@ -41,7 +41,7 @@ from periplus_hub.kit.clock import unix_us
 from periplus_hub.kit.crashpoint import crashpoint
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.db_errors import DATABASE_ERRORS
-from periplus_hub.spoke_http.refused import RefusedError
+from periplus_hub.spoke_http.refusal import SpokeRequestRefusal
 
 
 class Intake:
@@ -76,7 +76,7 @@ class Intake:
         self._decoding.close()
 
     async def receive(self, principal: SpokePrincipal, sealed: bytes) -> BatchAnswer:
-        """Take one sealed batch; the answer means it is committed. Raises RefusedError for every verdict."""
+        """Take one sealed batch; the answer means it is committed. Raises SpokeRequestRefusal for every verdict."""
         with counting() as counted:
             unread = self._checked(principal, sealed, counted)
             earlier = await self._earlier_parts(unread)
@@ -96,11 +96,11 @@ class Intake:
         try:
             header, body = contract.split(sealed)
         except contract.DamagedBatchError as error:
-            raise RefusedError(problems.MALFORMED_BATCH, str(error)) from error
+            raise SpokeRequestRefusal(problems.MALFORMED_BATCH, str(error)) from error
         counted.kind, counted.rows = header.kind.value, header.rows
         epoch = header_checks.check(header, principal.registration_id, principal.tenant_id)
         if header.kind not in self._kinds:
-            raise RefusedError(problems.UNSUPPORTED_KIND, f"kind {header.kind.value!r} is not taken by this hub")
+            raise SpokeRequestRefusal(problems.UNSUPPORTED_KIND, f"kind {header.kind.value!r} is not taken by this hub")
         self._kinds[header.kind].order.check(header)
         return SealedBatch(
             principal=principal,

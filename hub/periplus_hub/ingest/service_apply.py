@@ -14,7 +14,7 @@ from periplus_hub.ingest.repository_ledger import LedgerState
 from periplus_hub.ingest.service_order import Applied, Verdict, epoch_of
 from periplus_hub.kit.crashpoint import crashpoint
 from periplus_hub.kit.db import WriteConnection
-from periplus_hub.spoke_http.refused import RefusedError
+from periplus_hub.spoke_http.refusal import SpokeRequestRefusal
 
 
 async def apply_group(
@@ -53,13 +53,13 @@ def _known(batch: DecodedBatch, state: LedgerState | None) -> Verdict | None:
     """What is said of a batch whatever its kind; None of one that is new, from a cluster that may send."""
     try:
         refuse_unless_active("revoked" if state is None else state.state, batch.principal.name)
-    except RefusedError as refused:
+    except SpokeRequestRefusal as refused:
         return refused
     if state is None or state.entered_sha256 is None:
         return None
     if state.entered_sha256 != batch.sha256:
         detail = f"seq {batch.header.seq} of epoch {batch.epoch} is here with other bytes"
-        return RefusedError(problems.BATCH_CONFLICT, detail)
+        return SpokeRequestRefusal(problems.BATCH_CONFLICT, detail)
     return Applied(duplicate=True, newest_epoch=epoch_of(state.chain))
 
 

@@ -20,7 +20,7 @@ from periplus_hub.ingest.service_verdicts import BUSY_S
 from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.fair_queue import Shares
 from periplus_hub.kit.places import Places
-from periplus_hub.spoke_http.refused import RefusedError
+from periplus_hub.spoke_http.refusal import SpokeRequestRefusal
 
 _MANY: Final = 100_000
 """Those that wait to be decoded have room each, so they are few already."""
@@ -52,7 +52,7 @@ class Decoding:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def decode(self, sealed: SealedBatch, earlier: Sequence[WaitingPart], size: int) -> DecodedBatch:
-        """With the rows of the `earlier` parts of its statement; `size` bytes in all. Raises RefusedError."""
+        """With the rows of the `earlier` parts of its statement; `size` bytes in all. Raises SpokeRequestRefusal."""
         who, large = sealed.principal, sealed.header.rows > SMALL_ROWS
         async with self._places.place(who.tenant_id, who.registration_id, big=large, price=size):
             return await asyncio.get_running_loop().run_in_executor(self._threads, self._decode, sealed, earlier)
@@ -61,19 +61,21 @@ class Decoding:
         """Runs in a worker thread. However a library ends over a stranger's bytes, it is a verdict on this batch."""
         try:
             return self._decoded(sealed, earlier)
-        except RefusedError:
+        except SpokeRequestRefusal:
             raise
         except MemoryError as error:
-            raise RefusedError(problems.OVERLOADED, "there is no memory for it now", retry_after_s=BUSY_S) from error
+            raise SpokeRequestRefusal(
+                problems.OVERLOADED, "there is no memory for it now", retry_after_s=BUSY_S
+            ) from error
         except BaseException as error:  # a panic of a library in Rust is no Exception
             what = f"{type(error).__name__}: {error}"[:500]
             _log.error("batch_not_read", registration=sealed.header.registration, seq=sealed.header.seq, error=what)
-            raise RefusedError(problems.INVALID_BATCH, "the hub cannot read it; its log says why") from error
+            raise SpokeRequestRefusal(problems.INVALID_BATCH, "the hub cannot read it; its log says why") from error
 
     def _decoded(self, sealed: SealedBatch, earlier: Sequence[WaitingPart]) -> DecodedBatch:
         header = sealed.header
         if hashlib.sha256(sealed.body).hexdigest() != header.sha256:
-            raise RefusedError(problems.MALFORMED_BATCH, "body does not have the sha256 its header names")
+            raise SpokeRequestRefusal(problems.MALFORMED_BATCH, "body does not have the sha256 its header names")
         ahead_s = header.window_start_s - sealed.received_at.timestamp()
         if ahead_s > limits.MAX_CLOCK_AHEAD_S:
             return set_all_aside(sealed, Reason.CLOCK_AHEAD, f"the window starts {ahead_s:.0f} s in the hub's future")

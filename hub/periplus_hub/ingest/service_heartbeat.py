@@ -18,7 +18,7 @@ from periplus_hub.ingest.settlement import Settlement
 from periplus_hub.kit.clock import unix_us
 from periplus_hub.kit.db import Database, WriteConnection
 from periplus_hub.kit.db_errors import DATABASE_ERRORS
-from periplus_hub.spoke_http.refused import RefusedError
+from periplus_hub.spoke_http.refusal import SpokeRequestRefusal
 
 _MAX_VERSION: Final = 64
 
@@ -100,11 +100,11 @@ def _checked(principal: SpokePrincipal, beat: Heartbeat) -> BatchKey:
     numbers = (beat.last_seq, beat.queued_batches, beat.queued_bytes, beat.monotonic_us, beat.oldest_held_seq - 1)
     in_range = all(0 <= number <= header_checks.MAX_INT for number in numbers)
     if not contract.is_epoch(beat.epoch):
-        raise RefusedError(problems.MALFORMED_MESSAGE, "Heartbeat: epoch is not a UUIDv7 of a time before 2100")
+        raise SpokeRequestRefusal(problems.MALFORMED_MESSAGE, "Heartbeat: epoch is not a UUIDv7 of a time before 2100")
     if not in_range or not 0 <= beat.wall_us <= limits.LATEST_S * 1_000_000 or not beat.spoke_version.isprintable():
-        raise RefusedError(problems.MALFORMED_MESSAGE, "Heartbeat: a value is out of range")
+        raise SpokeRequestRefusal(problems.MALFORMED_MESSAGE, "Heartbeat: a value is out of range")
     if len(beat.outcomes) > limits.MAX_OUTCOMES:
-        raise RefusedError(problems.MALFORMED_MESSAGE, f"Heartbeat: more than {limits.MAX_OUTCOMES} outcomes")
+        raise SpokeRequestRefusal(problems.MALFORMED_MESSAGE, f"Heartbeat: more than {limits.MAX_OUTCOMES} outcomes")
     for outcome in beat.outcomes:
         header_checks.check_outcome(outcome)
     epoch = UUID(beat.epoch)

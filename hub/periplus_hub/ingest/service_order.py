@@ -17,7 +17,7 @@ from periplus_hub.ingest.chain import Chain
 from periplus_hub.ingest.model import DecodedBatch, Rejected
 from periplus_hub.ingest.repository_ledger import LedgerState
 from periplus_hub.kit.db import WriteConnection
-from periplus_hub.spoke_http.refused import RefusedError
+from periplus_hub.spoke_http.refusal import SpokeRequestRefusal
 
 
 @dataclass(slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class Applied:
     settled_through: int = 0
 
 
-Verdict = Applied | RefusedError
+Verdict = Applied | SpokeRequestRefusal
 
 
 class Order(ABC):
@@ -48,7 +48,7 @@ class Order(ABC):
     """Whether a batch is of a window of time, which may be long over when it is made, and not of that moment."""
 
     def check(self, header: Header) -> None:
-        """Raise RefusedError (invalid-batch) when the header cannot stand where it says."""
+        """Raise SpokeRequestRefusal (invalid-batch) when the header cannot stand where it says."""
         del header
 
     def part_of(self, header: Header) -> PartMark | None:

@@ -15,7 +15,7 @@ from periplus_hub.ingest.model import DecodedBatch
 from periplus_hub.ingest.repository_ledger import LedgerState
 from periplus_hub.ingest.service_order import Applied, Order, Verdict, epoch_of
 from periplus_hub.kit.db import WriteConnection
-from periplus_hub.spoke_http.refused import RefusedError
+from periplus_hub.spoke_http.refusal import SpokeRequestRefusal
 
 
 class SnapshotChain(Order):
@@ -33,10 +33,10 @@ class SnapshotChain(Order):
         mark = self._mark_of(header)
         if mark is None:
             detail = f"a batch of kind {header.kind.value!r} must say where it stands in its chain"
-            raise RefusedError(problems.INVALID_BATCH, detail)
+            raise SpokeRequestRefusal(problems.INVALID_BATCH, detail)
         if not self._stands(mark, header.seq):
             detail = f"chain mark {mark.mode} part {mark.part}/{mark.parts} after {mark.after_seq} cannot be"
-            raise RefusedError(problems.INVALID_BATCH, detail)
+            raise SpokeRequestRefusal(problems.INVALID_BATCH, detail)
 
     def _stands(self, mark: ChainMark, seq: int) -> bool:
         if mark.mode == "delta":
@@ -58,7 +58,7 @@ class SnapshotChain(Order):
         if step is Step.GAP:
             last = "nothing" if chain is None else f"seq {chain.last_seq} of epoch {chain.epoch}"
             what = "batch" if mark is None else f"{mark.mode} part {mark.part}/{mark.parts} after seq {mark.after_seq}"
-            return RefusedError(self._gap, f"{what} does not follow {last}")
+            return SpokeRequestRefusal(self._gap, f"{what} does not follow {last}")
         moved = after if step is Step.APPLY else None
         return Applied(rejected=batch.rejected, chain=moved, newest_epoch=epoch_of(after))
 

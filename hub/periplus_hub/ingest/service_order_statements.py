@@ -14,7 +14,7 @@ from periplus_hub.ingest.model import DecodedBatch, is_last, parts_before
 from periplus_hub.ingest.repository_ledger import LedgerState
 from periplus_hub.ingest.service_order import Applied, Order, Verdict, taken
 from periplus_hub.kit.db import WriteConnection
-from periplus_hub.spoke_http.refused import RefusedError
+from periplus_hub.spoke_http.refusal import SpokeRequestRefusal
 
 
 class NewestStatements(Order):
@@ -50,7 +50,7 @@ class NewestStatements(Order):
             stands = 1 <= mark.part <= mark.parts <= self._max_parts and mark.part <= header.seq
             if not stands or mark.parts == 1:
                 detail = f"part {mark.part}/{mark.parts} of a statement cannot be seq {header.seq}"
-                raise RefusedError(problems.INVALID_BATCH, detail)
+                raise SpokeRequestRefusal(problems.INVALID_BATCH, detail)
 
     async def judge(
         self, c: WriteConnection, scope: Scope, group: Sequence[tuple[DecodedBatch, LedgerState]]
@@ -63,7 +63,7 @@ class NewestStatements(Order):
 
     async def _missing(
         self, c: WriteConnection, scope: Scope, batches: Sequence[DecodedBatch]
-    ) -> dict[UUID, RefusedError]:
+    ) -> dict[UUID, SpokeRequestRefusal]:
         parts = [(batch, mark) for batch in batches if (mark := self.part_of(batch.header)) is not None]
         here = {batch.registration_id: batch.earlier_parts for batch, mark in parts if is_last(mark)}
         waiting = [parts_before(batch, mark) for batch, mark in parts if 1 < mark.part < mark.parts]
@@ -75,7 +75,7 @@ class NewestStatements(Order):
             if found != mark.part - 1:
                 which = f"part {mark.part} of {mark.parts} is seq {batch.header.seq}"
                 detail = f"{which}; of those before it {found} are here"
-                refused[batch.registration_id] = RefusedError(self._gap, detail)
+                refused[batch.registration_id] = SpokeRequestRefusal(self._gap, detail)
         return refused
 
     async def write(

@@ -13,7 +13,7 @@ from periplus_hub.kit.db_errors import (
     is_timeout,
     sqlstates,
 )
-from periplus_hub.spoke_http.refused import RefusedError
+from periplus_hub.spoke_http.refusal import SpokeRequestRefusal
 
 BUSY_S: Final = 5
 """When a spoke may ask again."""
@@ -27,11 +27,11 @@ _log: Final = structlog.get_logger(__name__)
 def verdict_on(error: Exception) -> Exception:
     """Come back, or this batch can never be stored; else a bug."""
     if is_connection_trouble(error) or is_contention(error) or is_timeout(error) or is_no_room(error):
-        return RefusedError(problems.OVERLOADED, "the database cannot take this now", retry_after_s=BUSY_S)
+        return SpokeRequestRefusal(problems.OVERLOADED, "the database cannot take this now", retry_after_s=BUSY_S)
     if is_denied(error):
         _log.error("database_denies", error=str(error.__cause__ or error), remedy=_DENIED_REMEDY)
-        return RefusedError(problems.OVERLOADED, "the database lets the hub store nothing", retry_after_s=BUSY_S)
+        return SpokeRequestRefusal(problems.OVERLOADED, "the database lets the hub store nothing", retry_after_s=BUSY_S)
     if any(state.startswith(_BAD_DATA) for state in sqlstates(error)):
         _log.error("rows_refused", error=str(error.__cause__ or error)[:500])
-        return RefusedError(problems.INVALID_BATCH, "the database refuses the rows; the hub's log says why")
+        return SpokeRequestRefusal(problems.INVALID_BATCH, "the database refuses the rows; the hub's log says why")
     return error

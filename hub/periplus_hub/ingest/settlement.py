@@ -28,7 +28,7 @@ from periplus_hub.ingest.repository_replication import system_replication
 from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.db import ReadConnection
 from periplus_hub.kit.db_errors import DATABASE_ERRORS, is_not_offered
-from periplus_hub.spoke_http.refused import RefusedError
+from periplus_hub.spoke_http.refusal import SpokeRequestRefusal
 
 _MOST_SIGHTINGS: Final = 50_000
 """Beyond it they are forgotten and made anew, which only takes longer."""
@@ -90,7 +90,9 @@ class Settlement:
             self._blind = True
             _log.warning("log_not_seen", error=str(error.__cause__), remedy="Batches settle by their age.")
             # This transaction is spoiled. The same batch again goes without.
-            raise RefusedError(problems.OVERLOADED, "the database does not show its log", retry_after_s=1) from error
+            raise SpokeRequestRefusal(
+                problems.OVERLOADED, "the database does not show its log", retry_after_s=1
+            ) from error
         if found.history != self._history or len(self._sightings) > _MOST_SIGHTINGS:
             self._sightings.clear()
         if found.history != self._history:

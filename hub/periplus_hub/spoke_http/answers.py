@@ -9,7 +9,7 @@ from fastapi import Response
 from periplus_contract import problems
 from periplus_hub.access.service_refusal_trail import RefusalTrail
 from periplus_hub.kit.errors import Unavailable
-from periplus_hub.spoke_http.refused import RefusedError
+from periplus_hub.spoke_http.refusal import SpokeRequestRefusal
 
 _BUSY_S: Final = 5
 _ENCODER: Final = msgspec.json.Encoder()
@@ -19,19 +19,19 @@ async def answering(work: Awaitable[msgspec.Struct], refusals: RefusalTrail) -> 
     """The answer, or the verdict. A store that is away is an honest 503, not a verdict on the spoke."""
     try:
         return _message(await work)
-    except RefusedError as refused:
+    except SpokeRequestRefusal as refused:
         if refused.audited is not None:
             refusals.note(refused.audited)
         return _problem(refused)
     except Unavailable as unavailable:
-        return _problem(RefusedError(problems.OVERLOADED, unavailable.message, retry_after_s=_BUSY_S))
+        return _problem(SpokeRequestRefusal(problems.OVERLOADED, unavailable.message, retry_after_s=_BUSY_S))
 
 
 def _message(message: msgspec.Struct) -> Response:
     return Response(_ENCODER.encode(message), media_type="application/json")
 
 
-def _problem(refused: RefusedError) -> Response:
+def _problem(refused: SpokeRequestRefusal) -> Response:
     problem = refused.problem
     body = problems.Problem(
         type=problem.uri,

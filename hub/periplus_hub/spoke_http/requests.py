@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect
 
 from periplus_contract import limits, problems
 from periplus_contract.places import where
-from periplus_hub.spoke_http.refused import RefusedError
+from periplus_hub.spoke_http.refusal import SpokeRequestRefusal
 
 Message = TypeVar("Message", bound=msgspec.Struct)
 
@@ -18,32 +18,34 @@ READ_TIMEOUT_S: Final = 15.0
 
 
 async def read_message(request: Request, kind: type[Message]) -> Message:
-    """A JSON message of the contract; raises RefusedError: malformed-message, too-large."""
+    """A JSON message of the contract; raises SpokeRequestRefusal: malformed-message, too-large."""
     body = await read_bounded(request, limits.MAX_MESSAGE_BYTES)
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise RefusedError(
+        raise SpokeRequestRefusal(
             problems.MALFORMED_MESSAGE, f"the {kind.__name__} is not as the contract says{where(error)}"
         ) from error
 
 
 async def read_bounded(request: Request, most: int) -> bytes:
-    """The body; raises RefusedError (too-large) as soon as more than `most` bytes are declared or seen."""
+    """The body; raises SpokeRequestRefusal (too-large) as soon as more than `most` bytes are declared or seen."""
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > most:
         raise _too_large(int(declared), most)
     encoding = request.headers.get("content-encoding", "identity")
     if encoding != "identity":
-        raise RefusedError(problems.MALFORMED_MESSAGE, f"content encoding {encoding[:32]!r} is not taken")
+        raise SpokeRequestRefusal(problems.MALFORMED_MESSAGE, f"content encoding {encoding[:32]!r} is not taken")
     try:
         async with asyncio.timeout(READ_TIMEOUT_S):
             return await _read(request, most)
     except TimeoutError as error:
         detail = f"the body did not arrive within {READ_TIMEOUT_S:.0f} s"
-        raise RefusedError(problems.SLOW_DOWN, detail, retry_after_s=1) from error
+        raise SpokeRequestRefusal(problems.SLOW_DOWN, detail, retry_after_s=1) from error
     except ClientDisconnect as error:
-        raise RefusedError(problems.MALFORMED_MESSAGE, "the sender went away before the body was whole") from error
+        raise SpokeRequestRefusal(
+            problems.MALFORMED_MESSAGE, "the sender went away before the body was whole"
+        ) from error
 
 
 async def _read(request: Request, most: int) -> bytes:
@@ -56,5 +58,5 @@ async def _read(request: Request, most: int) -> bytes:
     return b"".join(chunks)
 
 
-def _too_large(size: int, most: int) -> RefusedError:
-    return RefusedError(problems.TOO_LARGE, f"a body of {size} bytes exceeds {most}")
+def _too_large(size: int, most: int) -> SpokeRequestRefusal:
+    return SpokeRequestRefusal(problems.TOO_LARGE, f"a body of {size} bytes exceeds {most}")

@@ -38,7 +38,7 @@ class ClusterError(SpokeError):
     exit_code = Exit.CLUSTER_UNREACHABLE
 
 
-class HubRefusedError(SpokeError):
+class HubRefusedForGoodError(SpokeError):
     """The hub said no, in a way waiting does not cure."""
 
     exit_code = Exit.HUB_REFUSED

@@ -15,7 +15,7 @@ from periplus_spoke.outbox.figures import Depth
 from periplus_spoke.outbox.model import WINDOWED, BatchId
 from periplus_spoke.transport.context import SenderContext
 from periplus_spoke.transport.splitting import halve
-from periplus_spoke.transport.verdicts import Refusal
+from periplus_spoke.transport.verdicts import HubRefusal
 
 HOLD_S: Final = 300.0
 """Between questions while the hub does not want us, or not this kind."""
@@ -144,7 +144,7 @@ class Answers:
         self._context.request_snapshot()
         return True
 
-    def held(self, refusal: Refusal) -> None:
+    def held(self, refusal: HubRefusal) -> None:
         """The hub does not want this spoke now: wait, keep collecting, ask again."""
         context = self._context
         pending = refusal.problem is problems.PENDING
@@ -154,7 +154,7 @@ class Answers:
         if pending:
             context.report.update(phase="pending")
 
-    async def refused(self, identity: BatchId, kind: Kind, refusal: Refusal) -> None:
+    async def refused(self, identity: BatchId, kind: Kind, refusal: HubRefusal) -> None:
         """A verdict that settles what happens to this batch. RENEW and RETRY only put it back."""
         context = self._context
         context.report.counters[f"refused_{refusal.reason}"] += 1
@@ -179,7 +179,7 @@ class Answers:
                 await context.thread.run(context.outbox.put_back, identity)
         await self.look_after_chain()
 
-    async def _second_writer(self, identity: BatchId, refusal: Refusal) -> None:
+    async def _second_writer(self, identity: BatchId, refusal: HubRefusal) -> None:
         _log.error("another spoke writes as this cluster; starting a new epoch", extra={"seq": identity.seq})
         self._context.report.condition("second_writer", f"{refusal.message}. {refusal.problem.remedy}")
         await self._context.thread.run(self._context.outbox.conflict, identity)

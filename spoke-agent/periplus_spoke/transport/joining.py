@@ -10,12 +10,12 @@ from periplus_spoke.fold.cluster_identity import ClusterIdentity
 from periplus_spoke.kit.backoff import Backoff
 from periplus_spoke.kit.clock import Timer
 from periplus_spoke.kit.config import JOIN_TOKEN_VARIABLE
-from periplus_spoke.kit.errors import ConfigError, HubRefusedError
+from periplus_spoke.kit.errors import ConfigError, HubRefusedForGoodError
 from periplus_spoke.transport.client import HubClient, NoAnswerError
 from periplus_spoke.transport.identity import IdentityStore, Registration, check_hub
 from periplus_spoke.transport.report import Report
-from periplus_spoke.transport.session import RefusedError, Session, describe, enrol, token_sha256
-from periplus_spoke.transport.verdicts import Refusal
+from periplus_spoke.transport.session import HubRefusalError, Session, describe, enrol, token_sha256
+from periplus_spoke.transport.verdicts import HubRefusal
 
 _KEEPS_TRYING: Final = "Nothing: the spoke tries again."
 _LOST: Final = (problems.REVOKED, problems.PROOF_REFUSED)
@@ -45,12 +45,12 @@ class Joining:
                 await Session(self.client, self.store, stored, self.timer).bearer()
         except NoAnswerError as error:
             self.report.trouble(error.reason, error.message, error.remedy or _KEEPS_TRYING)
-        except RefusedError as error:
+        except HubRefusalError as error:
             return error.refusal.problem not in _LOST
         return True
 
     async def enrol(self, cluster: ClusterIdentity) -> Registration:
-        """Enrol, however long the hub cannot be reached. Raises HubRefusedError or ConfigError."""
+        """Enrol, however long the hub cannot be reached. Raises HubRefusedForGoodError or ConfigError."""
         if not self.join_token:
             raise ConfigError(
                 "no_join_token",
@@ -63,15 +63,15 @@ class Joining:
             try:
                 await describe(self.client)
                 return await enrol(self.client, self.store, cluster, self.join_token)
-            except RefusedError as error:
+            except HubRefusalError as error:
                 wait_s = backoff.next_s(self._retry_after(error.refusal))
             except NoAnswerError as error:
                 self.report.trouble(error.reason, error.message, error.remedy or _KEEPS_TRYING)
                 wait_s = backoff.next_s(error.retry_after_s)
             await self.timer.sleep(wait_s)
 
-    def _retry_after(self, refusal: Refusal) -> float | None:
+    def _retry_after(self, refusal: HubRefusal) -> float | None:
         if refusal.problem.verdict is Verdict.RETRY:
             self.report.trouble(refusal.reason, refusal.message, refusal.problem.remedy)
             return refusal.retry_after_s
-        raise HubRefusedError(refusal.reason, refusal.message, refusal.problem.remedy)
+        raise HubRefusedForGoodError(refusal.reason, refusal.message, refusal.problem.remedy)

@@ -26,8 +26,8 @@ from periplus_spoke.transport.answers import HOLD_S, Answers
 from periplus_spoke.transport.client import HubClient, NoAnswerError
 from periplus_spoke.transport.context import SenderContext
 from periplus_spoke.transport.report import RowCount
-from periplus_spoke.transport.session import RefusedError, Session
-from periplus_spoke.transport.verdicts import NoVerdict, Refusal, judge
+from periplus_spoke.transport.session import HubRefusalError, Session
+from periplus_spoke.transport.verdicts import HubRefusal, NoVerdict, judge
 
 QUIET_S: Final = 30.0
 _FIRST_BEAT_US: Final = 500_000
@@ -130,7 +130,7 @@ class Sender:
         backoff = waits.retry
         try:
             done = await request
-        except RefusedError as error:
+        except HubRefusalError as error:
             return self._refused(error.refusal, backoff)
         except NoAnswerError as error:
             wait_s = backoff.next_s(error.retry_after_s)
@@ -150,7 +150,7 @@ class Sender:
         waits.reset()
         return 0.0
 
-    def _refused(self, refusal: Refusal, backoff: Backoff) -> float:
+    def _refused(self, refusal: HubRefusal, backoff: Backoff) -> float:
         """Verdicts that are not about one batch's content."""
         match refusal.problem.verdict:
             case Verdict.HOLD:
@@ -174,9 +174,9 @@ class Sender:
             await self._answers.look_after_chain()
             return True
         judged = await self._authorised(BatchAnswer, "/v1/batches", opened.sealed, BATCH_CONTENT_TYPE)
-        if isinstance(judged, Refusal):
+        if isinstance(judged, HubRefusal):
             if judged.problem.verdict in _NOT_ABOUT_CONTENT:
-                raise RefusedError(judged)
+                raise HubRefusalError(judged)
             await self._answers.refused(identity, opened.header.kind, judged)
             return False
         # The answer to another request would mark this batch as accepted, and the hub may never have seen it.
@@ -185,16 +185,16 @@ class Sender:
         await self._answers.accepted(identity, judged)
         return True
 
-    async def _authorised(self, answer: type[T], path: str, body: bytes, content_type: str) -> T | Refusal:
+    async def _authorised(self, answer: type[T], path: str, body: bytes, content_type: str) -> T | HubRefusal:
         """POST with a credential. One that is refused is renewed and the same bytes are sent again, once."""
         bearer = await self._session.bearer()
         judged = await self._once(answer, path, body, content_type, bearer)
-        if isinstance(judged, Refusal) and judged.problem.verdict is Verdict.RENEW:
+        if isinstance(judged, HubRefusal) and judged.problem.verdict is Verdict.RENEW:
             self._session.reject(bearer)
             judged = await self._once(answer, path, body, content_type, await self._session.bearer())
         return judged
 
-    async def _once(self, answer: type[T], path: str, body: bytes, content_type: str, bearer: str) -> T | Refusal:
+    async def _once(self, answer: type[T], path: str, body: bytes, content_type: str, bearer: str) -> T | HubRefusal:
         crashpoint("transport_before_send")
         reply = await self._client.post(path, body, bearer=bearer, content_type=content_type)
         crashpoint("transport_after_answer")
@@ -227,8 +227,8 @@ class Sender:
         for epoch in (now, *older[:_MOST_OLDER]):
             body = msgspec.json.encode(self._heartbeat(depth, epoch))
             judged = await self._authorised(HeartbeatAnswer, "/v1/heartbeat", body, "application/json")
-            if isinstance(judged, Refusal):
-                raise RefusedError(judged)
+            if isinstance(judged, HubRefusal):
+                raise HubRefusalError(judged)
             await self._answers.heard(judged)
         self._context.changes.notify_all()
         return True

@@ -27,11 +27,11 @@ from periplus_contract.messages import (
 from periplus_contract.version import CONTRACT, Version, best_common
 from periplus_spoke.fold.cluster_identity import ClusterIdentity
 from periplus_spoke.kit.clock import Clock
-from periplus_spoke.kit.errors import HubRefusedError
+from periplus_spoke.kit.errors import HubRefusedForGoodError
 from periplus_spoke.kit.version import VERSION
 from periplus_spoke.transport.client import HubClient, NoAnswerError, Reply
 from periplus_spoke.transport.identity import IdentityStore, Registration, check_hub
-from periplus_spoke.transport.verdicts import NoVerdict, Refusal, judge
+from periplus_spoke.transport.verdicts import HubRefusal, NoVerdict, judge
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -42,30 +42,30 @@ _LATEST_US: Final = CREDENTIAL_LIFETIME_S * 1_000_000
 _log: Final = logging.getLogger(__name__)
 
 
-class RefusedError(Exception):
+class HubRefusalError(Exception):
     """The hub's verdict on something else than a batch."""
 
-    def __init__(self, refusal: Refusal) -> None:
+    def __init__(self, refusal: HubRefusal) -> None:
         super().__init__(refusal.message)
         self.refusal = refusal
 
 
 async def ask(request: Awaitable[Reply], answer: type[T]) -> T:
-    """The decoded answer. Raises RefusedError for a verdict and NoAnswerError for anything else."""
+    """The decoded answer. Raises HubRefusalError for a verdict and NoAnswerError for anything else."""
     judged = judge(await request, answer)
-    if isinstance(judged, Refusal):
-        raise RefusedError(judged)
+    if isinstance(judged, HubRefusal):
+        raise HubRefusalError(judged)
     if isinstance(judged, NoVerdict):
         raise NoAnswerError("hub_unreachable", judged.message, judged.retry_after_s)
     return judged
 
 
 async def describe(client: HubClient) -> ContractDescription:
-    """The hub's contract, checked against ours. Raises NoAnswerError, or HubRefusedError without a common version."""
+    """The hub's contract, checked against ours. Raises NoAnswerError, or HubRefusedForGoodError: no common version."""
     reply = await client.get("/v1/contract")
     description = judge(reply, ContractDescription)
-    if isinstance(description, Refusal):
-        raise RefusedError(description)
+    if isinstance(description, HubRefusal):
+        raise HubRefusalError(description)
     if isinstance(description, NoVerdict):
         raise _not_the_listener(client.url, reply, description)
     try:
@@ -73,7 +73,7 @@ async def describe(client: HubClient) -> ContractDescription:
     except ValueError as error:
         raise _not_the_listener(client.url, reply, NoVerdict(str(error), None)) from error
     if best_common(oldest, newest) is None:
-        raise HubRefusedError(
+        raise HubRefusedForGoodError(
             "unsupported_version",
             f"the hub speaks contract {oldest} to {newest}, this spoke {CONTRACT}",
             problems.UNSUPPORTED_VERSION.remedy,
@@ -95,7 +95,7 @@ def _not_the_listener(url: str, reply: Reply, answer: NoVerdict) -> NoAnswerErro
 
 
 async def enrol(client: HubClient, store: IdentityStore, cluster: ClusterIdentity, join_token: str) -> Registration:
-    """Enrol and remember the registration, pending or active. Raises RefusedError or NoAnswerError.
+    """Enrol and remember the registration, pending or active. Raises HubRefusalError or NoAnswerError.
 
     Safe to repeat with the same token and key: a lost answer must not cost the token.
     """
@@ -145,7 +145,7 @@ class Session:
         self.registration = registration
 
     async def bearer(self) -> str:
-        """A credential that is not due for renewal. Raises RefusedError, NoAnswerError, or SpokeError (foreign hub)."""
+        """A credential that is not due for renewal. Raises HubRefusalError, NoAnswerError, SpokeError (foreign hub)."""
         async with self._busy:
             if not self._credential or self._clock.monotonic_us() >= self._renew_at_us:
                 await self._renew()

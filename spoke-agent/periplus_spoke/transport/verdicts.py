@@ -19,7 +19,7 @@ _PROBLEM: Final = msgspec.json.Decoder(Problem)
 T = TypeVar("T", bound=msgspec.Struct)
 
 
-class Refusal(NamedTuple):
+class HubRefusal(NamedTuple):
     """The hub's signed no."""
 
     problem: ProblemType
@@ -44,7 +44,7 @@ class NoVerdict(NamedTuple):
     retry_after_s: float | None
 
 
-def judge(reply: Reply, answer: type[T]) -> T | Refusal | NoVerdict:
+def judge(reply: Reply, answer: type[T]) -> T | HubRefusal | NoVerdict:
     """The decoded answer, the refusal, or neither."""
     if reply.status == _OK:
         try:
@@ -58,10 +58,10 @@ def judge(reply: Reply, answer: type[T]) -> T | Refusal | NoVerdict:
     return NoVerdict(f"HTTP {reply.status} without a verdict of the hub", reply.retry_after_s)
 
 
-def _refusal(reply: Reply) -> Refusal | None:
+def _refusal(reply: Reply) -> HubRefusal | None:
     try:
         problem = _PROBLEM.decode(reply.body)
     except _NOT_JSON:
         return None
     known = by_uri(problem.type)
-    return Refusal(known, problem.detail[:500], reply.retry_after_s) if known is not None else None
+    return HubRefusal(known, problem.detail[:500], reply.retry_after_s) if known is not None else None

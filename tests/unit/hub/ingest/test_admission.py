@@ -8,7 +8,7 @@ from periplus_contract import limits, problems
 from periplus_hub.fleet.model import SpokePrincipal, State
 from periplus_hub.ingest import admission as module
 from periplus_hub.ingest.admission import Admission
-from periplus_hub.spoke_http.refused import RefusedError
+from periplus_hub.spoke_http.refusal import SpokeRequestRefusal
 
 from tests.support.clock import FakeClock
 
@@ -28,7 +28,7 @@ def opened(max_bytes: int = 64 * MIB, max_per_spoke: int = 2) -> Admission:
 def test_a_spoke_gets_its_share_of_slots_and_no_more() -> None:
     admission, one, two = opened(), spoke(), spoke()
     with admission.slot(one), admission.slot(one), admission.slot(two):
-        with pytest.raises(RefusedError) as refused, admission.slot(one):
+        with pytest.raises(SpokeRequestRefusal) as refused, admission.slot(one):
             pass
         assert refused.value.problem is problems.SLOW_DOWN
         assert refused.value.retry_after_s is not None
@@ -42,7 +42,7 @@ def test_a_tenant_that_fills_its_part_is_told_and_another_is_not() -> None:
     with ExitStack() as held:
         for _ in range(6):
             held.enter_context(admission.slot(spoke()))
-        with pytest.raises(RefusedError) as refused, admission.slot(spoke()):
+        with pytest.raises(SpokeRequestRefusal) as refused, admission.slot(spoke()):
             pass
         assert (refused.value.problem, refused.value.retry_after_s) == (problems.OVERLOADED, 1)
         with admission.slot(spoke(GLOBEX)):
@@ -98,7 +98,7 @@ async def test_who_waits_too_long_for_memory_comes_again(monkeypatch: pytest.Mon
     monkeypatch.setattr(module, "_PATIENCE_S", 0.01)
     admission = opened(32 * MIB)
     async with admission.room(spoke(), 14 * MIB):
-        with pytest.raises(RefusedError) as refused:
+        with pytest.raises(SpokeRequestRefusal) as refused:
             async with admission.room(spoke(), 14 * MIB):
                 pass
     assert (refused.value.problem, refused.value.retry_after_s) == (problems.OVERLOADED, 1)

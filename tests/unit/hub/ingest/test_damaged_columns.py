@@ -15,7 +15,7 @@ from periplus_contract.rejections import Reason
 from periplus_contract.tables import PODS
 from periplus_hub.ingest import decode
 from periplus_hub.ingest.columns import check_rows
-from periplus_hub.spoke_http.refused import RefusedError
+from periplus_hub.spoke_http.refusal import SpokeRequestRefusal
 
 from tests.support.golden import FOLDER
 from tests.support.malformed import pods_table
@@ -80,7 +80,7 @@ def outcome(header: Header, raw: bytes) -> str:
     body = memoryview(zstandard.compress(raw, 1))
     try:
         _, aside = decode._sections(header.kind, body, len(raw), header.sections)
-    except RefusedError as refused:
+    except SpokeRequestRefusal as refused:
         return refused.problem.slug
     return "set aside" if aside else "taken"
 

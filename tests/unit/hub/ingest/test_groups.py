@@ -13,7 +13,7 @@ from periplus_hub.fleet.model import SpokePrincipal, State
 from periplus_hub.ingest.model import DecodedBatch
 from periplus_hub.ingest.service_groups import LANES, MAX_BATCHES, SMALL_ROWS, Groups, Lane
 from periplus_hub.ingest.service_order import Applied, Verdict
-from periplus_hub.spoke_http.refused import RefusedError
+from periplus_hub.spoke_http.refusal import SpokeRequestRefusal
 
 from tests.support.batches import EPOCH, Spoke
 from tests.support.clock import START
@@ -68,7 +68,7 @@ class Store:
 
     def _verdict(self, each: DecodedBatch) -> Verdict:
         if each.principal.registration_id in self.refuse:
-            return RefusedError(problems.INVENTORY_GAP, "a gap")
+            return SpokeRequestRefusal(problems.INVENTORY_GAP, "a gap")
         return Applied(settled_through=each.header.seq)
 
 
@@ -134,7 +134,7 @@ async def test_a_refused_batch_is_its_own_trouble() -> None:
     store.refuse.add(waiting[1].principal.registration_id)
     answers, _ = await asyncio.gather(together(groups, *waiting), later(store))
     await asyncio.gather(*first)
-    assert [type(answer) for answer in answers] == [Applied, RefusedError, Applied]
+    assert [type(answer) for answer in answers] == [Applied, SpokeRequestRefusal, Applied]
 
 
 async def test_a_batch_the_database_cannot_take_keeps_no_other_out() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from periplus_contract import problems
-from periplus_spoke.kit.errors import ConfigError, HubRefusedError, SpokeError
+from periplus_spoke.kit.errors import ConfigError, HubRefusedForGoodError, SpokeError
 from periplus_spoke.transport.client import HubClient
 from periplus_spoke.transport.identity import IdentityStore, check_cluster
 from periplus_spoke.transport.joining import Joining
@@ -65,7 +65,7 @@ async def test_a_refused_enrolment_ends_with_the_remedy(tmp_path: Path, problem:
     clock = FakeClock()
     async with FakeHub(clock) as hub, HubClient(hub.url, clock) as client:
         hub.misbehave("/v1/enroll", refuse(problem))
-        with pytest.raises(HubRefusedError) as refused:
+        with pytest.raises(HubRefusedForGoodError) as refused:
             await joining(client, tmp_path, clock).enrol(FACTS)
     assert refused.value.remedy == problem.remedy
     assert refused.value.exit_code == 4

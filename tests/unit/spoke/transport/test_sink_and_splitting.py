@@ -27,7 +27,7 @@ from periplus_spoke.transport.pacer import Pacer
 from periplus_spoke.transport.report import Report
 from periplus_spoke.transport.sink import OutboxSink
 from periplus_spoke.transport.splitting import halve
-from periplus_spoke.transport.verdicts import Refusal
+from periplus_spoke.transport.verdicts import HubRefusal
 
 from tests.support.clock import FakeClock
 from tests.support.fake_hub import FakeHub, refuse, refuse_larger
@@ -227,7 +227,7 @@ async def test_too_large_is_cut_as_soon_as_the_disk_takes_halves(
     assert large is not None
     with monkeypatch.context() as disk:
         disk.setattr(FolderFileSystem, "write", full)
-        await answers.refused(large, Kind.FLOWS, Refusal(problems.TOO_LARGE, "", None))
+        await answers.refused(large, Kind.FLOWS, HubRefusal(problems.TOO_LARGE, "", None))
         await answers.look_after_uncut()
     assert (outbox.held(), context.pacer.withheld()) == ((large,), frozenset())
     assert outbox.next(Lane.BACKLOG) is None, "it would be too large again"
@@ -250,7 +250,7 @@ async def test_too_large_and_not_readable_now_is_not_given_up(tmp_path: Path, mo
     assert large is not None
     with monkeypatch.context() as disk:
         disk.setattr(FolderFileSystem, "read", without_descriptors)
-        refusal = Refusal(problems.TOO_LARGE, "", None)
+        refusal = HubRefusal(problems.TOO_LARGE, "", None)
         await Answers(context_of(outbox, thread, clock)).refused(large, Kind.FLOWS, refusal)
     thread.close()
     assert outbox.held() == (large,)
