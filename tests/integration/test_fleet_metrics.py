@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from periplus_hub.access.scope import Scope, system_scope
 from periplus_hub.access.service_tenants import ensure_default_tenant
@@ -134,6 +134,38 @@ async def test_figures_that_nobody_counts_any_more_are_gone(fleet: Fleet, clock:
     assert figures("clusters") == figures("fleet_counted") == {}
     await job.run(clock.now())
     assert figures()["fleet_counted_timestamp_seconds"] == START.timestamp() + 91
+
+
+@pytest.mark.promise("unknown-is-not-zero")
+async def test_a_tenant_that_cannot_be_counted_takes_no_other_with_it_and_is_told(
+    fleet: Fleet, clock: FakeClock
+) -> None:
+    await fleet.cluster("shop", ("pod", "10.1.0.0/16"))
+    await known_whole(fleet, "shop")
+    await fleet.settle()
+    await count(fleet, clock)
+    assert figures()["fleet_tenants_uncounted"] == 0
+    globex = Fleet.open(fleet.db, await make_tenant(fleet.db, "globex"))
+    await globex.cluster("crm", ("pod", "10.1.0.0/16"))
+    globex.door.intake.close()
+    await globex.settle()
+    await _heard_at_a_time_no_program_can_say(globex)
+    with pytest.raises(ExceptionGroup, match="1 parts of the job failed"):
+        await count(fleet, clock)
+    assert figures()["fleet_tenants_uncounted"] == 1
+    assert (figures()["clusters/complete"], figures()["registrations/active"]) == (1, 1)
+    assert figures()["overlap_groups/conflict"] == 0
+    await _heard_at_a_time_no_program_can_say(fleet)
+    with pytest.raises(ExceptionGroup, match="2 parts of the job failed"):
+        await count(fleet, clock)
+    assert figures("fleet") == {"fleet_tenants_uncounted": 2}
+    sums = figures("clusters") | figures("overlap_groups") | figures("registrations") | figures("pools")
+    assert sums == {}, "nothing could be counted: that is not zero"
+
+
+async def _heard_at_a_time_no_program_can_say(fleet: Fleet) -> None:
+    async with fleet.db.write(fleet.scope) as c:
+        await c.execute(update(registrations).values(last_seen_at=text("'20000-01-01'::timestamptz")))
 
 
 async def test_pools_are_counted_by_how_full_they_are(fleet: Fleet, clock: FakeClock) -> None:

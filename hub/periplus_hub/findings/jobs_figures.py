@@ -26,6 +26,7 @@ from periplus_hub.findings.repository import last_round, live_counts
 from periplus_hub.fleet.model import Registration, State
 from periplus_hub.fleet.repository import all_registrations
 from periplus_hub.kit.db import Database, ReadConnection
+from periplus_hub.kit.jobs import done_and_failed, raise_failed
 from periplus_hub.kit.metrics import Picture, Samples
 from periplus_hub.kit.tenancy import EVERY_TENANT
 
@@ -81,6 +82,11 @@ _pools: Final = PICTURE.gauge(
 _counted_at: Final = PICTURE.gauge(
     "periplus_fleet_counted_timestamp_seconds", "When these figures of the fleet were counted, as a Unix time."
 )
+_uncounted: Final = PICTURE.gauge(
+    "periplus_fleet_tenants_uncounted",
+    "Tenants that could not be counted: while it is above 0, the sums are of the others alone, and when none could be "
+    "counted there are no sums.",
+)
 _of_cluster: Final = PICTURE.gauge(
     "periplus_cluster_state",
     "1 for the state of each cluster that is not revoked; only with metrics_cluster_limit.",
@@ -112,7 +118,7 @@ class TenantFigures:
 
 
 class FleetFiguresJob:
-    """Counts every tenant, then shows all of it at once."""
+    """Counts every tenant, then shows all of it at once. A gauge tells of tenants that cannot be counted."""
 
     name = "findings.figures"
 
@@ -126,9 +132,11 @@ class FleetFiguresJob:
         clock, began_s = self._db.clock, self._db.clock.monotonic_s()
         async with self._db.read(EVERY_TENANT) as c:
             tenants = await system_tenants(c)
-        figures = [await self._tenant(tenant, now) for tenant in tenants]
+        figures, failed = await done_and_failed(self._tenant(tenant, now) for tenant in tenants)
         until_s = began_s + _TURNS_MISSED * self.interval_s
-        PICTURE.show(samples(figures, now, self._cluster_limit), lambda: clock.monotonic_s() <= until_s)
+        sums = samples(figures, now, self._cluster_limit) if figures or not failed else {}
+        PICTURE.show({**sums, _uncounted: {(): len(failed)}}, lambda: clock.monotonic_s() <= until_s)
+        raise_failed(failed)
 
     async def _tenant(self, tenant: Tenant, now: datetime) -> TenantFigures:
         scope = system_scope(tenant.id, "job:figures")

@@ -1,5 +1,6 @@
 """Who tells that nobody works: the processes that serve look themselves, because detectors run where the jobs run."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -15,7 +16,7 @@ from periplus_hub.findings.model import FindingDraft
 from periplus_hub.findings.service import TOPIC, Publish, reconcile, tell_nobody
 from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.db import Database
-from periplus_hub.kit.jobs import one_after_another, somebody_leads
+from periplus_hub.kit.jobs import done_and_failed, one_after_another, raise_failed, somebody_leads
 from periplus_hub.kit.metrics import gauge
 from periplus_hub.kit.tenancy import EVERY_TENANT
 
@@ -49,7 +50,11 @@ class RegisterWatch:
         """Every tenant in turn."""
         async with self._db.read(EVERY_TENANT) as c:
             tenants = await system_tenant_ids(c)
-        statuses = {tenant: await self._status(tenant) for tenant in tenants}
+        statuses, failed = await done_and_failed(self._status(tenant) for tenant in tenants)
+        await self._judge(dict(statuses), now)
+        raise_failed(failed)
+
+    async def _judge(self, statuses: Mapping[UUID, RegisterStatus], now: datetime) -> None:
         left = {tenant: status for tenant, status in statuses.items() if status.unkept(now)}
         looked_at_s = self._clock.monotonic_s()
         self._seen_unkept_at_s = {tenant: self._seen_unkept_at_s.get(tenant, looked_at_s) for tenant in left}
@@ -71,10 +76,10 @@ class RegisterWatch:
         """For `/readyz`."""
         return {} if self.trouble is None else {"overlaps": self.trouble}
 
-    async def _status(self, tenant: UUID) -> RegisterStatus:
+    async def _status(self, tenant: UUID) -> tuple[UUID, RegisterStatus]:
         scope = system_scope(tenant, "job:watch")
         async with self._db.read(scope) as c:
-            return await register_status(c, scope)
+            return tenant, await register_status(c, scope)
 
     async def _open(self, tenant: UUID, draft: FindingDraft, now: datetime) -> None:
         scope = system_scope(tenant, "job:watch")

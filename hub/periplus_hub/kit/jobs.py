@@ -1,10 +1,10 @@
 """Work that comes round again: detectors, the overlap register, upkeep."""
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 import structlog
 from sqlalchemy import text
@@ -15,6 +15,8 @@ from periplus_hub.kit.db import AdvisoryLock, Database, lock_number
 from periplus_hub.kit.errors import Unavailable
 from periplus_hub.kit.metrics import counter, gauge, histogram
 from periplus_hub.kit.tenancy import NO_TENANT
+
+T = TypeVar("T")
 
 _LEADER_KEY: Final = "periplus.work"
 _ASK_S: Final = 5.0
@@ -100,11 +102,28 @@ class JobRunner:
 
 async def one_after_another(work: Iterable[Coroutine[Any, Any, object]]) -> None:
     """Run all of it, whatever fails; raises what failed at the end, so that one tenant's trouble is no other's."""
-    failed = []
+    _, failed = await done_and_failed(work)
+    raise_failed(failed)
+
+
+async def done_and_failed(work: Iterable[Coroutine[Any, Any, T]]) -> tuple[list[T], list[Exception]]:
+    """Run all of it, whatever fails: what ended well, and why the rest did not."""
+    done: list[T] = []
+    failed: list[Exception] = []
     for each in work:
-        (outcome,) = await asyncio.gather(each, return_exceptions=True)
-        if isinstance(outcome, Exception):
-            failed.append(outcome)
+        outcomes: tuple[T | BaseException] = await asyncio.gather(each, return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, Exception):
+                failed.append(outcome)
+            elif isinstance(outcome, BaseException):
+                raise outcome
+            else:
+                done.append(outcome)
+    return done, failed
+
+
+def raise_failed(failed: Sequence[Exception]) -> None:
+    """Raise all of it together, when there is any: the run of the job failed."""
     if failed:
         msg = f"{len(failed)} parts of the job failed"
         raise ExceptionGroup(msg, failed)
