@@ -20,7 +20,7 @@ from periplus_hub.findings.model import FindingFilter, FindingSeverity, FindingS
 from periplus_hub.findings.repository import last_round
 from periplus_hub.fleet import repository_graphql as fleet
 from periplus_hub.fleet.graphql import Cluster
-from periplus_hub.fleet.graphql_asked import cluster_asked
+from periplus_hub.fleet.graphql_asked import cluster_asked, or_revoked
 from periplus_hub.kit.graphql import RowBacked, from_row, uuid_of
 from periplus_hub.kit.graphql_prices import at_most, paged
 from periplus_hub.kit.graphql_types import (
@@ -197,7 +197,8 @@ class FindingsQuery:
         )
         order = order_of(order_by)
         listing = repository.FINDINGS if order is None else repository.FINDING_ORDERS[order]
-        return Connection(pages=Pages(info.context, listing, None, window_of(first, after, last, before), asked))
+        pages = Pages(info.context, listing, None, window_of(first, after, last, before), asked)
+        return Connection(pages=await or_revoked(asked.registration_ids, pages))
 
 
 @strawberry.type

@@ -1,8 +1,10 @@
 """Which cluster or network domain a question is narrowed to.
 
-One that is not there is refused: an empty list would read as if it were known that there is nothing.
+One that is not there is refused: an empty list would read as if it were known that there is nothing. So is the empty
+list of a cluster that is revoked.
 """
 
+from collections.abc import Sequence
 from uuid import UUID
 
 import strawberry
@@ -12,6 +14,7 @@ from periplus_hub.fleet import repository_graphql as repository
 from periplus_hub.fleet.model import State
 from periplus_hub.kit.errors import NotFound
 from periplus_hub.kit.graphql import Context, uuid_of
+from periplus_hub.kit.graphql_types import Pages
 
 
 async def cluster_asked(context: Context[Scope], asked: strawberry.ID | None) -> tuple[UUID, ...]:
@@ -28,8 +31,17 @@ async def live_cluster_asked(context: Context[Scope], asked: strawberry.ID | Non
         return ()
     registration_id, state = await _cluster(context, asked)
     if state == State.REVOKED.value:
-        raise NotFound(f"cluster {registration_id} is revoked", "Where it joined again, take its new id from the list.")
+        raise _revoked(registration_id)
     return (registration_id,)
+
+
+async def or_revoked(asked: Sequence[UUID], pages: Pages) -> Pages:
+    """Pages narrowed to the clusters `asked`. What is left of a revoked one is told; nothing of it is refused."""
+    for registration_id in asked:
+        found = await pages.context.load(repository.clusters_by_ids, registration_id)
+        if found is not None and found.state == State.REVOKED.value and not await pages.total():
+            raise _revoked(registration_id)
+    return pages
 
 
 async def domain_asked(context: Context[Scope], asked: strawberry.ID | None) -> tuple[UUID, ...]:
@@ -41,6 +53,10 @@ async def domain_asked(context: Context[Scope], asked: strawberry.ID | None) -> 
     if found is None or found.ended_at is not None:
         raise NotFound(f"there is no network domain {domain_id}", "List the domains and take an id from there.")
     return (domain_id,)
+
+
+def _revoked(registration_id: UUID) -> NotFound:
+    return NotFound(f"cluster {registration_id} is revoked", "Where it joined again, take its new id from the list.")
 
 
 async def _cluster(context: Context[Scope], asked: strawberry.ID) -> tuple[UUID, str]:

@@ -11,7 +11,7 @@ from periplus_contract.tables import Kind
 from periplus_hub.access.graphql import Info
 from periplus_hub.fleet import repository_graphql as fleet
 from periplus_hub.fleet.graphql import Cluster
-from periplus_hub.fleet.graphql_asked import cluster_asked
+from periplus_hub.fleet.graphql_asked import cluster_asked, or_revoked
 from periplus_hub.ingest.repository_graphql import (
     COMPLETENESS,
     QUARANTINE,
@@ -154,4 +154,5 @@ class IngestQuery:
         """Per cluster, kind and hour."""
         ids = await cluster_asked(info.context, cluster)
         asked = CompletenessFilter(registration_ids=ids, since=since, until=until)
-        return Connection(pages=Pages(info.context, COMPLETENESS, None, window_of(first, after, last, before), asked))
+        pages = Pages(info.context, COMPLETENESS, None, window_of(first, after, last, before), asked)
+        return Connection(pages=await or_revoked(ids, pages))

@@ -11,7 +11,7 @@ from periplus_hub.addresses.ipam.graphql_arguments import ClusterFilterArgument,
 from periplus_hub.addresses.ipam.graphql_orders import PoolOrder
 from periplus_hub.addresses.ipam.graphql_types import Allocation, Pool
 from periplus_hub.addresses.ipam.model import AllocationFilter
-from periplus_hub.fleet.graphql_asked import cluster_asked
+from periplus_hub.fleet.graphql_asked import cluster_asked, or_revoked
 from periplus_hub.kit.graphql_prices import paged
 from periplus_hub.kit.graphql_types import After, Before, Connection, First, Last, Pages, order_of
 from periplus_hub.kit.windows import window_of
@@ -87,9 +87,8 @@ class IpamQuery:
             family=family_of(family),
             within=within,
         )
-        return Connection(
-            pages=Pages(info.context, repository.ALLOCATIONS, None, window_of(first, after, last, before), asked)
-        )
+        pages = Pages(info.context, repository.ALLOCATIONS, None, window_of(first, after, last, before), asked)
+        return Connection(pages=await or_revoked(asked.registration_ids, pages))
 
     @strawberry.field(description="Pools of addresses, by cluster.", directives=paged(50, 10_000))
     async def pools(
@@ -106,7 +105,8 @@ class IpamQuery:
         ] = None,
     ) -> Connection[Pool]:
         """Latest samples."""
-        asked = await cluster_asked(info.context, cluster) or None
+        asked = await cluster_asked(info.context, cluster)
         order = order_of(order_by)
         listing = repository.POOLS if order is None else repository.POOL_ORDERS[order]
-        return Connection(pages=Pages(info.context, listing, None, window_of(first, after, last, before), asked))
+        pages = Pages(info.context, listing, None, window_of(first, after, last, before), asked or None)
+        return Connection(pages=await or_revoked(asked, pages))
