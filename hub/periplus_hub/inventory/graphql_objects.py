@@ -18,6 +18,7 @@ from periplus_hub.kit.graphql_parsed import parsed
 from periplus_hub.kit.graphql_prices import at_most
 from periplus_hub.kit.graphql_scalars import BigInt, Cidr, IpAddress
 from periplus_hub.kit.graphql_types import Node
+from periplus_hub.kit.node_ids import uuid_part
 
 _CREATED: Final = "When Kubernetes made it."
 _NAMESPACE: Final = "Its namespace."
@@ -158,7 +159,7 @@ async def find_object(context: Context[Scope], node_id: str) -> object | None:
     """By an id `Kind:<registration>:<uid>`, where a uid may hold colons."""
     kind, parts = split_id(node_id)
     try:
-        registration_id, uid = UUID(parts[0]), ":".join(parts[1:])
+        registration_id, uid = uuid_part(parts[0]), ":".join(parts[1:])
     except (IndexError, ValueError):
         text = f"'{node_id[:80]}' is not the id of a {kind}"
         raise Invalid(text, "Copy the id from an answer of this API.") from None

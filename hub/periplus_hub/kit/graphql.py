@@ -17,7 +17,7 @@ from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.db import Database, ReadConnection, WriteConnection
 from periplus_hub.kit.errors import Invalid
 from periplus_hub.kit.events import Events
-from periplus_hub.kit.node_ids import node_id
+from periplus_hub.kit.node_ids import node_id, uuid_part
 from periplus_hub.kit.tenancy import OfTenant
 
 K = TypeVar("K", bound=Hashable)
@@ -201,7 +201,7 @@ def uuid_of(text: str, *kinds: str) -> UUID:
     kind, parts = split_id(text)
     try:
         if kind in kinds and len(parts) == 1:
-            return UUID(parts[0])
+            return uuid_part(parts[0])
     except ValueError:
         pass
     msg = f"'{text[:80]}' is not the id of a {' or '.join(kinds)}"

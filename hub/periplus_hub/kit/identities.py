@@ -5,17 +5,19 @@ from dataclasses import dataclass
 from functools import partial
 from ipaddress import ip_network
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import ColumnElement, Text, cast, func, literal
 
 from periplus_hub.kit.errors import Invalid
-from periplus_hub.kit.node_ids import node_id
+from periplus_hub.kit.node_ids import node_id, uuid_part
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A column that is part of an id, and how its text is read; `read` raises ValueError for what it cannot be."""
+    """A column that is part of an id, and how its text is read.
+
+    `read` raises ValueError for what it cannot be. Another spelling of what it is is that too, or equals no column.
+    """
 
     column: ColumnElement[Any]
     read: Callable[[str], Any]
@@ -23,7 +25,7 @@ class Part:
 
 def unique(column: ColumnElement[Any]) -> Part:
     """A UUID."""
-    return Part(column, UUID)
+    return Part(column, uuid_part)
 
 
 def number(column: ColumnElement[Any], *, digits: int) -> Part:
@@ -66,10 +68,11 @@ class Identity:
 
 
 def _number(digits: int, text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= digits):
+    if not (text.isascii() and text.isdigit() and len(text) <= digits and str(int(text)) == text):
         raise ValueError(text)
     return int(text)
 
 
 def _network(text: str) -> str:
-    return str(ip_network(text.replace("%3A", ":"))).replace(":", "%3A")
+    ip_network(text.replace("%3A", ":"))
+    return text  # as it is: another spelling is equal to no row's
