@@ -48,6 +48,11 @@ class Layout:
         return f"https://{_LOOPBACK}:{self.ports.api}"
 
     @property
+    def etcd_url(self) -> str:
+        """Where etcd answers."""
+        return f"http://{_LOOPBACK}:{self.ports.etcd}"
+
+    @property
     def issuer(self) -> str:
         """The `iss` of ServiceAccount tokens."""
         return self.spec.issuer or self.server
@@ -63,16 +68,17 @@ class Layout:
 
     def commands(self) -> dict[str, list[str]]:
         """The argument vectors, in the order of starting."""
-        return {
-            "etcd": self._etcd(),
-            "kube-apiserver": self._api_server(),
+        servers = {"etcd": self._etcd(), "kube-apiserver": self._api_server()}
+        if not self.spec.has_controllers:
+            return servers
+        return servers | {
             "kube-controller-manager": self._controller_manager(),
             "kube-scheduler": self._scheduler(),
             "kwok": self._kwok(),
         }
 
     def _etcd(self) -> list[str]:
-        client = f"http://{_LOOPBACK}:{self.ports.etcd}"
+        client = self.etcd_url
         peer = f"http://{_LOOPBACK}:{self.ports.etcd_peer}"
         flags = {
             "name": "rig",
@@ -89,7 +95,7 @@ class Layout:
 
     def _api_server(self) -> list[str]:
         flags = {
-            "etcd-servers": f"http://{_LOOPBACK}:{self.ports.etcd}",
+            "etcd-servers": self.etcd_url,
             "bind-address": _LOOPBACK,
             "advertise-address": _LOOPBACK,
             "secure-port": self.ports.api,
@@ -104,6 +110,8 @@ class Layout:
             "allow-privileged": "true",
             # It would publish 127.0.0.1 as an endpoint, which is refused.
             "endpoint-reconciler-type": "none",
+            # It would wait for what the controller manager makes.
+            **({} if self.spec.has_controllers else {"disable-admission-plugins": "ServiceAccount"}),
         }
         return [self.tools["kube-apiserver"], *_flags(flags)]
 

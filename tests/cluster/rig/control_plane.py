@@ -13,11 +13,12 @@ from typing import Self
 
 from tests.cluster.rig.admin import ApiClient
 from tests.cluster.rig.components import Layout, Ports
+from tests.cluster.rig.etcd import EtcdClient, KeyValue
 from tests.cluster.rig.kubeconfig import Context, write_kubeconfig
 from tests.cluster.rig.pki import KeyPair, Pki
 from tests.cluster.rig.polling import WaitedTooLongError, answers_ok, wait_for
 from tests.cluster.rig.processes import Child
-from tests.cluster.rig.spec import ClusterSpec
+from tests.cluster.rig.spec import ClusterSpec, TokenUser
 from tests.cluster.rig.toolchain import Tools
 
 _START_TIMEOUT_S = 90.0
@@ -32,7 +33,7 @@ _USERS = {
 
 
 class ControlPlane:
-    """etcd, API server, controller manager, scheduler and kwok: five children of this process.
+    """etcd, API server, controller manager, scheduler and kwok (or the first two): children of this process.
 
     Inert until `start()`. Its programs die with this process, even when that is killed. `folder`
     must not exist yet; it keeps a log per program after `stop()`.
@@ -76,6 +77,11 @@ class ControlPlane:
         return {name: child.pid for name, child in self._children.items() if child.pid is not None}
 
     @cached_property
+    def etcd(self) -> EtcdClient:
+        """What the API server keeps, as bytes: to be backed up and restored."""
+        return EtcdClient(self._layout.etcd_url)
+
+    @cached_property
     def admin(self) -> ApiClient:
         """A client that may do everything."""
         return self.client(self._tokens["admin"])
@@ -99,23 +105,33 @@ class ControlPlane:
             namespace=namespace,
         )
 
+    @property
+    def serving(self) -> KeyPair:
+        """What the API server shows to its clients."""
+        return self._layout.serving
+
     def client_certificate(self, user: str, groups: Sequence[str] = ()) -> KeyPair:
         """A certificate that the API server takes as this user's."""
         return self._layout.pki.issue(user.replace(":", "-"), user=user, groups=groups)
 
-    def start(self) -> Self:
+    def start(self, *, backup: Sequence[KeyValue] = ()) -> Self:
         """Returns when every program is ready, in some four seconds.
 
-        When one is not, all are stopped and the error holds the end of its log.
+        When one is not, all are stopped and the error holds the end of its log. With a `backup` of another cluster's
+        etcd the API server finds that cluster's objects there.
         """
         self._prepare()
         try:
+            if backup:
+                self._children["etcd"].start()
+                self._wait_until_ready(["etcd"])
+                self.etcd.restore(backup)
             # The API server waits for etcd by itself; the others give up early when it is missing.
-            first = ("etcd", _API_SERVER)
+            first = [name for name in ("etcd", _API_SERVER) if name not in self.pids]
             for name in first:
                 self._children[name].start()
             self._wait_until_ready(first)
-            rest = [name for name in self._children if name not in first]
+            rest = [name for name in self._children if name not in self.pids]
             for name in rest:
                 self._children[name].start()
             self._wait_until_ready(rest)
@@ -164,11 +180,18 @@ class ControlPlane:
         pki.create()
         kubernetes_service = ip_network(self.spec.service_cidr.split(",")[0])[1]
         names = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
-        hosts = ["IP:127.0.0.1", f"IP:{kubernetes_service}", *(f"DNS:{name}" for name in names)]
+        # Of all that is 127.*, the API server listens on the first only: the second is where a proxy has to be asked.
+        hosts = ["IP:127.0.0.1", "IP:127.0.0.2", f"IP:{kubernetes_service}", *(f"DNS:{name}" for name in names)]
         pki.issue("serving", user="kube-apiserver", hosts=hosts)
         self._layout.token_file.touch(mode=0o600)
+        users = [
+            TokenUser(token=self._tokens[name], user=user, groups=(group,)) for name, (user, group) in _USERS.items()
+        ]
         self._layout.token_file.write_text(
-            "".join(f'{self._tokens[name]},{user},{user},"{group}"\n' for name, (user, group) in _USERS.items())
+            "".join(
+                f'{each.token},{each.user},{each.user},"{",".join(each.groups)}"\n'
+                for each in (*users, *self.spec.users)
+            )
         )
         for name in _USERS:
             path = self._layout.kubeconfig_of(name)

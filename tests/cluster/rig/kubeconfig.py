@@ -15,7 +15,10 @@ from tests.cluster.rig.pki import KeyPair
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """One cluster as one user sees it; give a token or a client certificate."""
+    """One cluster as one user sees it; give a token or a client certificate.
+
+    `cluster` and `user` are the names of these two in the file: the context's, unless given.
+    """
 
     name: str
     server: str
@@ -23,6 +26,10 @@ class Context:
     token: str | None = None
     client: KeyPair | None = None
     namespace: str = "default"
+    cluster: str = ""
+    user: str = ""
+    proxy_url: str = ""
+    acts_as: str = ""
 
 
 def write_kubeconfig(path: Path, contexts: Sequence[Context], *, current: str = "") -> Path:
@@ -31,8 +38,8 @@ def write_kubeconfig(path: Path, contexts: Sequence[Context], *, current: str = 
         "apiVersion": "v1",
         "kind": "Config",
         "current-context": current or contexts[0].name,
-        "clusters": [{"name": each.name, "cluster": _cluster(each)} for each in contexts],
-        "users": [{"name": each.name, "user": _user(each)} for each in contexts],
+        "clusters": [{"name": each.cluster or each.name, "cluster": _cluster(each)} for each in contexts],
+        "users": [{"name": each.user or each.name, "user": _user(each)} for each in contexts],
         "contexts": [{"name": each.name, "context": _context(each)} for each in contexts],
     }
     # Created with its mode: a token must not be readable for even a moment.
@@ -43,10 +50,15 @@ def write_kubeconfig(path: Path, contexts: Sequence[Context], *, current: str = 
 
 
 def _cluster(context: Context) -> dict[str, Any]:
-    return {"server": context.server, "certificate-authority-data": _encoded(context.ca_data)}
+    proxy = {"proxy-url": context.proxy_url} if context.proxy_url else {}
+    return {"server": context.server, "certificate-authority-data": _encoded(context.ca_data)} | proxy
 
 
 def _user(context: Context) -> dict[str, Any]:
+    return _credentials(context) | ({"as": context.acts_as} if context.acts_as else {})
+
+
+def _credentials(context: Context) -> dict[str, Any]:
     if context.token is not None:
         return {"token": context.token}
     if context.client is None:
@@ -58,7 +70,8 @@ def _user(context: Context) -> dict[str, Any]:
 
 
 def _context(context: Context) -> dict[str, Any]:
-    return {"cluster": context.name, "user": context.name, "namespace": context.namespace}
+    named = {"cluster": context.cluster or context.name, "user": context.user or context.name}
+    return named | {"namespace": context.namespace}
 
 
 def _encoded(data: bytes) -> str:

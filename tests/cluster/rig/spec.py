@@ -9,6 +9,15 @@ from tests.cluster.rig.posing import Provider, bare, posed_node
 
 
 @dataclass(frozen=True, kw_only=True)
+class TokenUser:
+    """Who the API server takes the bearer of a token for."""
+
+    token: str
+    user: str
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class ClusterSpec:
     """One cluster: its ranges, what it poses as, and how full it is.
 
@@ -16,6 +25,8 @@ class ClusterSpec:
     `node_network` is where the nodes' InternalIPs come from. `issuer` is the `iss` of its
     ServiceAccount tokens; by default the API server's address, so every cluster has its own.
     `api_qps` is what its controllers may ask a second: their own default of 20 fills it slowly.
+    Without `has_controllers` only etcd and the API server run: what is posted stays as it was posted. `users` are
+    further ones who log in with a fixed token.
     """
 
     name: str
@@ -29,6 +40,8 @@ class ClusterSpec:
     pods_per_node: int = 12
     api_qps: int = 500
     issuer: str | None = None
+    has_controllers: bool = True
+    users: tuple[TokenUser, ...] = ()
 
     @property
     def is_dual_stack(self) -> bool:
