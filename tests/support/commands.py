@@ -28,16 +28,21 @@ class Outcome:
             raise AssertionError(f"no JSON (exit {self.code}): {self.out!r}\n{self.err}") from error
 
 
-def periplus(*arguments: str, home: Path, **environment: str) -> Outcome:
-    """Run to the end. `home` keeps the machine's own kubeconfig and data folder out of it."""
+def own_environment(home: Path, **environment: str) -> dict[str, str]:
+    """`home` keeps the machine's own kubeconfig and data folder out of it."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PERIPLUS", "KUBE"))}
+    return kept | {"HOME": str(home), "NO_COLOR": "1", "COLUMNS": "160"} | environment
+
+
+def periplus(*arguments: str, home: Path, **environment: str) -> Outcome:
+    """Run to the end."""
     done = subprocess.run(
         [sys.executable, "-m", "periplus_hub", *arguments],
         capture_output=True,
         text=True,
         timeout=TIMEOUT_S,
         check=False,
-        env=kept | {"HOME": str(home), "NO_COLOR": "1", "COLUMNS": "160"} | environment,
+        env=own_environment(home, **environment),
     )
     return Outcome(done.returncode, done.stdout, done.stderr)
 

@@ -1,0 +1,64 @@
+"""Runs folders of cases: `python -m tests.cases overlaps FOLDER...`; one line for each case.
+
+Exit code 0: all are as they should be; 1: some differ; 2: bad arguments, or a case that cannot be read or posted.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from concurrent.futures import Future
+from pathlib import Path
+
+from tests.cases.case import Case, UnreadableCase, read_case, read_folder, unknown_members
+from tests.cases.running import AT_A_TIME, running
+from tests.cluster.rig.build import ensure_tools
+from tests.cluster.rig.golang import ToolchainError
+
+FINE, DIFFERENT, UNREADABLE = 0, 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.cases", description=__doc__.splitlines()[0] if __doc__ else ""
+    )
+    kinds = parser.add_subparsers(required=True, metavar="KIND")
+    overlaps = kinds.add_parser("overlaps", help="situations of address ranges, posted to real control planes")
+    overlaps.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="holds a JSON file for each case")
+    overlaps.add_argument("--at-a-time", type=int, default=AT_A_TIME, metavar="N", help="cases side by side (2)")
+    asked = parser.parse_args(arguments)
+    try:
+        cases = [_read(path) for folder in asked.folders for path in read_folder(folder)]
+        tools = ensure_tools(_say)
+    except (UnreadableCase, ToolchainError) as error:
+        _say(str(error))
+        return UNREADABLE
+    with running(cases, tools, max(1, asked.at_a_time)) as found:
+        return max(_told(case, differences) for case, differences in zip(cases, found, strict=True))
+
+
+def _read(path: Path) -> Case:
+    case = read_case(path)
+    for place in unknown_members(path):
+        _say(f"{path}: {place.removeprefix('.')} is not posted: it is not known here")
+    return case
+
+
+def _told(case: Case, found: Future[list[str]]) -> int:
+    try:
+        differences = found.result()
+    except UnreadableCase as error:
+        _say(str(error))
+        return UNREADABLE
+    told = " ".join("; ".join(differences).split()) or "ok"
+    sys.stdout.write(f"{case.id}: {told}\n")
+    sys.stdout.flush()
+    return DIFFERENT if differences else FINE
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

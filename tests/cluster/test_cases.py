@@ -1,0 +1,57 @@
+"""Every case of tests/cases/overlaps against real API servers: the answer is the expected one."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future
+from pathlib import Path
+
+import pytest
+
+from tests.cases.case import Case, read_case, read_folder
+from tests.cases.running import running
+from tests.cluster.rig.toolchain import Tools
+
+FOLDER = Path(__file__).parents[1] / "cases" / "overlaps"
+CASES = {case.id: case for case in map(read_case, read_folder(FOLDER))}
+
+# Cases that are answered wrongly today. One that is answered right has to leave the list, which ends empty.
+NOT_YET = frozenset(
+    {
+        "aks-overlay-range-reused",
+        "calico-two-default-pools",
+        "cilium-default-pool-over-nodes",
+        "eks-two-clusters-one-subnet",
+        "free-ranges-clash-with-each-other",
+        "gke-managed-service-range",
+        "k3s-defaults-different-node-blocks",
+        "kubeconfig-impersonation",
+        "kubeconfig-proxy-url",
+        "kubeconfig-three-kubeadm-files",
+        "metallb-one-pool-two-clusters",
+        "nodes-share-one-internal-ip",
+        "pod-blocks-over-own-lan",
+        "restored-clone-same-uid",
+        "servicelb-node-addresses",
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def found(request: pytest.FixtureRequest, tools: Tools) -> Iterator[dict[str, Future[list[str]]]]:
+    """All chosen cases, begun at once: they share API servers, and run side by side."""
+    chosen = {item.callspec.params.get("name") for item in request.session.items if hasattr(item, "callspec")}
+    cases: list[Case] = [case for name, case in CASES.items() if name in chosen]
+    with running(cases, tools) as futures:
+        yield {case.id: future for case, future in zip(cases, futures, strict=True)}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_answer_is_the_expected_one(name: str, found: dict[str, Future[list[str]]]) -> None:
+    differences = found[name].result()
+    if name in NOT_YET:
+        assert differences, f"{name} is answered right: take it out of NOT_YET"
+    else:
+        assert differences == [], CASES[name].why
+
+
+def test_what_is_not_yet_right_is_a_case() -> None:
+    assert CASES.keys() >= NOT_YET
