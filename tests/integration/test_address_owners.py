@@ -141,3 +141,41 @@ async def test_a_host_network_pod_never_owned_its_nodes_addresses(door: Door, te
     spoke.at = START + MINUTE
     await member.send(spoke.delta({"pods": [pod("a", "192.0.2.2", spoke.at, host_network=True)]}))
     assert await uids(door, tenant, "192.0.2.1", START) == NOBODY
+
+
+async def test_services_that_publish_a_nodes_address_stand_beside_the_node(
+    door: Door, tenant: Scope, member: Member
+) -> None:
+    published = {"type": "LoadBalancer", "load_balancer_ips": ["192.0.2.1", "192.0.2.2"]}
+    nodes = [node("n1", "InternalIP=192.0.2.1"), node("n2", "InternalIP=192.0.2.2")]
+    services = [service("traefik", "10.43.0.8", **published), service("broker", "10.43.0.9", **published)]
+    await member.send(Spoke(member.registration).snapshot({"nodes": nodes, "services": services}))
+    (owner,) = await owners(door, tenant, "192.0.2.2", START)
+    assert (owner.kind, owner.uid, owner.rule) == ("node", "n2", "node-address")
+    assert [(each.uid, each.role) for each in owner.services] == [
+        ("broker", "LoadBalancer"),
+        ("traefik", "LoadBalancer"),
+    ]
+
+
+async def test_node_ports_are_named_beside_nodes_that_are_there(door: Door, tenant: Scope, member: Member) -> None:
+    spoke, later = Spoke(member.registration), START + MINUTE
+    services = [
+        service("plain", "10.43.0.7"),
+        service("open", "10.43.0.8", type="NodePort", ports=["http|TCP|80|8080|30080|"], created_at=START),
+        service("unnamed", "10.43.0.9", type="NodePort", ports=["|TCP|81|web||", "|TCP|82|82|30082|"]),
+    ]
+    await member.send(spoke.snapshot({"nodes": [node("n1", "InternalIP=192.0.2.1")], "services": services}))
+    spoke.at = later
+    late = service("late", "10.43.0.6", at=later, ports=["|TCP|1|1|30001|"], created_at=later)
+    await member.send(spoke.delta({"services": [late]}))
+    listening = {}
+    for at in (START, later):
+        (owner,) = await owners(door, tenant, "192.0.2.1", at)
+        listening[at] = [(each.uid, each.role) for each in owner.services]
+    assert listening[START] == [("open", "NodePort"), ("unnamed", "NodePort")]
+    assert listening[later] == [("late", "NodePort"), ("open", "NodePort"), ("unnamed", "NodePort")]
+    spoke.at = later + MINUTE
+    await member.send(spoke.delta({"nodes": [gone("n1", spoke.at)]}))
+    (owner,) = await owners(door, tenant, "192.0.2.1", later)
+    assert owner.services == ()

@@ -5,14 +5,17 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert
 
 from periplus_hub.access.scope import system_scope
 from periplus_hub.access.service_tenants import ensure_default_tenant
 from periplus_hub.api.start_process import start
+from periplus_hub.inventory.tables import addresses
 from periplus_hub.kit.db import Database
+from periplus_hub.kit.graphql import uuid_of
 
 from tests.integration.test_cli_fleet import Terminal
-from tests.support.graphql_hub import seed
+from tests.support.graphql_hub import SEEN, seed
 from tests.support.hub_process import config_for, hub
 
 
@@ -39,6 +42,26 @@ async def test_an_address_has_an_owner_or_several_or_none(terminal: Terminal) ->
     early = await terminal.type("address", "10.244.0.1", "--at", "2025-01-01", code=1)
     assert "it is not known" in early.stderr
     assert "is no time" in (await terminal.type("address", "10.244.0.1", "--at", "noon", code=64)).stderr
+
+
+async def test_services_on_a_nodes_address_are_named_beside_the_node(terminal: Terminal, db: Database) -> None:
+    (first, *_) = await terminal.documents("clusters", "list")
+    scope = system_scope(await ensure_default_tenant(db), "test")
+    own = {"tenant_id": scope.tenant_id, "registration_id": uuid_of(first["id"], "Cluster")}
+    claim = own | {"ip": "192.0.2.9", "valid_from": SEEN}
+    machine = claim | {"owner_kind": "node", "owner_uid": "n", "role": "InternalIP", "name": "pi-1", "namespace": None}
+    on_it = claim | {"owner_kind": "service", "role": "LoadBalancer", "namespace": "kube-system"}
+    services = [on_it | {"owner_uid": f"s{number:02}", "name": f"svc-{number:02}"} for number in range(12)]
+    async with db.write(scope) as c:
+        await c.execute(insert(addresses).values([machine, *services]))
+    told = (await terminal.type("address", "192.0.2.9")).stdout
+    assert "pi-1" in told
+    assert "ambiguous" not in told
+    assert "on pi-1 of cluster-000 listen: kube-system/svc-00 (LoadBalancer), " in told
+    assert "kube-system/svc-09 (LoadBalancer) and 2 more" in " ".join(told.split())
+    (owner,) = (await terminal.documents("address", "192.0.2.9"))["owners"]
+    assert (owner["kind"], owner["name"], owner["serviceCount"]) == ("node", "pi-1", 12)
+    assert owner["services"][0] == {"namespace": "kube-system", "name": "svc-00", "publishedAs": "LoadBalancer"}
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,13 @@
 from typing import Final
 
 from periplus_hub.fleet.graphql import Cluster
-from periplus_hub.inventory.graphql import ClusterInventory, InventoryQuery
+from periplus_hub.inventory.graphql import ClusterInventory
 from periplus_hub.inventory.graphql_objects import OBJECTS, find_object
+from periplus_hub.inventory.graphql_owners import OwnerQuery
 from periplus_hub.kit.graphql_parts import Part
 
 PART: Final = Part(
-    queries=[InventoryQuery],
+    queries=[OwnerQuery],
     extensions={Cluster: [ClusterInventory]},
     finders=dict.fromkeys(OBJECTS.values(), find_object),
 )

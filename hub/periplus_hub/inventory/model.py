@@ -1,6 +1,7 @@
 """What a cluster contains, as values. Pure."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -70,12 +71,27 @@ class InventoryFilter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ListeningService:
+    """A service that answers on ports of a node's address, beside the node.
+
+    `role` says why: LoadBalancer (as k3s publishes its nodes' addresses), ExternalIP, or NodePort.
+    """
+
+    registration_id: UUID
+    uid: str
+    namespace: str
+    name: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
-    """Who an address was at a time. `rule` names what decided, `rank` orders rules: smaller is stronger."""
+    """Who an address was at a time, and as what: `role` is the claim's (InternalIP, ClusterIP …)."""
 
     registration_id: UUID
     domain_id: UUID
     kind: str
+    role: str
     uid: str
     namespace: str | None
     name: str
@@ -85,8 +101,13 @@ class Owner:
     zone: str | None
     valid_from: datetime
     valid_to: datetime | None
-    rank: int
-    rule: str
+    services: tuple[ListeningService, ...] = ()
+    """Of a node: what listens on its address."""
+
+    @property
+    def rule(self) -> str:
+        """Which rule decided."""
+        return f"{self.kind}-address"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,26 +145,60 @@ def why_unknown(looked: str, at: datetime, now: datetime, first_at: datetime | N
     return f"nothing known had {asked}"
 
 
-RULES: Final = ("pod-address", "service-address", "node-address")
-"""Rank order: a pod's own address is strongest, and a load balancer that shares a node's address beats the node."""
+_STRONGEST: Final = "pod"
+"""A pod's own address before all else: a cloud may list addresses of pods as its node's."""
+_LISTENING: Final = frozenset({"LoadBalancer", "ExternalIP"})
+"""Roles in which a service takes ports of an address that is somebody's, rather than the address."""
 
 
-def decide(owners: list[Owner]) -> list[Ownership]:
-    """Per domain, the owners of the best rank.
+def decide(claims: list[Owner]) -> list[Ownership]:
+    """Per domain, the owners of the best rank: pods, else nodes and services.
 
     What claims an address in several roles (a node whose internal and external address are one) is one owner, since
-    the first of them.
+    the first of them. A service that publishes an address of a node of its cluster only listens there: the node is the
+    owner. The address of a service of another cluster is that service's, as much as the node's: that is ambiguous.
     """
-    by_domain: dict[UUID, list[Owner]] = {}
-    seen: set[tuple[UUID, str, str]] = set()
-    for owner in sorted(owners, key=lambda claim: claim.valid_from):
-        who = (owner.registration_id, owner.kind, owner.uid)
-        if who not in seen:
-            seen.add(who)
-            by_domain.setdefault(owner.domain_id, []).append(owner)
-    verdicts = []
-    for domain_id, claims in sorted(by_domain.items()):
-        best = min(claim.rank for claim in claims)
-        strongest = sorted((claim for claim in claims if claim.rank == best), key=lambda claim: claim.uid)
-        verdicts.append(Ownership(domain_id=domain_id, owners=tuple(strongest)))
-    return verdicts
+    machines = {_place(claim) for claim in claims if claim.kind == "node"}
+    listening: dict[tuple[UUID, UUID], list[Owner]] = {}
+    by_domain: dict[UUID, dict[tuple[UUID, str, str], Owner]] = {}
+    for claim in sorted(claims, key=lambda each: each.valid_from):
+        if claim.role in _LISTENING and _place(claim) in machines:
+            listening.setdefault(_place(claim), []).append(claim)
+        else:
+            who = (claim.registration_id, claim.kind, claim.uid)
+            by_domain.setdefault(claim.domain_id, {}).setdefault(who, claim)
+    return [
+        Ownership(domain_id=domain_id, owners=tuple(_beside(each, listening) for each in _strongest(owners.values())))
+        for domain_id, owners in sorted(by_domain.items())
+    ]
+
+
+def _place(claim: Owner) -> tuple[UUID, UUID]:
+    return claim.domain_id, claim.registration_id
+
+
+def _strongest(owners: Iterable[Owner]) -> list[Owner]:
+    ordered = sorted(owners, key=lambda owner: (owner.kind, owner.uid))
+    return [owner for owner in ordered if owner.kind == _STRONGEST] or ordered
+
+
+def _beside(owner: Owner, listening: Mapping[tuple[UUID, UUID], Sequence[Owner]]) -> Owner:
+    """A node with what listens on its address, each service once."""
+    if owner.kind != "node":
+        return owner
+    services = {
+        claim.uid: ListeningService(
+            registration_id=claim.registration_id,
+            uid=claim.uid,
+            namespace=claim.namespace or "",
+            name=claim.name,
+            role=claim.role,
+        )
+        for claim in listening.get(_place(owner), ())
+    }
+    return replace(owner, services=listed(services.values()))
+
+
+def listed(services: Iterable[ListeningService]) -> tuple[ListeningService, ...]:
+    """In the order in which people look for them."""
+    return tuple(sorted(services, key=lambda each: (each.namespace, each.name, each.uid)))

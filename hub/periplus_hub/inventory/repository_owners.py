@@ -1,11 +1,13 @@
 """Who an address was, at a time: the exact answer for one question, straight from the stored identities.
 
-Ranks: a pod's own address before a service's before a node's. Within one network domain the best rank found decides;
-several owners of that rank are all returned, and nobody guesses. What a cluster told ends with its revocation: it
-cannot say any more that a pod is gone, and the same cluster may be back under a new registration.
+Ranks: a pod's own address before a node's or a service's. Within one network domain the best rank found decides;
+several owners of that rank are all returned, and nobody guesses. Services that only listen on a node's address stand
+beside the node. What a cluster told ends with its revocation: it cannot say any more that a pod is gone, and the same
+cluster may be back under a new registration.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Final, TypeAlias
@@ -19,12 +21,15 @@ from periplus_hub.fleet.tables import registrations
 from periplus_hub.ingest.tables import chains
 from periplus_hub.inventory import tables
 from periplus_hub.inventory.addresses import parse_address
-from periplus_hub.inventory.model import RULES, Owner, Ownership, decide
+from periplus_hub.inventory.model import ListeningService, Owner, Ownership, decide, listed
 from periplus_hub.kit.db import ReadConnection
 
 Wanted: TypeAlias = Sequence[IPv4Address | IPv6Address]
 MAX_OWNERS: Final = 1_000
 """More claims of one address than this, the strongest first, are not read: it is ambiguous long before."""
+_READ_FIRST: Final = {"pod": 0, "node": 1, "service": 2}
+_HAS_NODE_PORT: Final = r"(^|,)([^|,]*\|){4}[0-9]"
+"""Of ports, `name|protocol|port|targetPort|nodePort|appProtocol`, with commas between them."""
 
 
 async def address_owner(
@@ -41,7 +46,7 @@ async def address_owner(
 async def address_owners(
     c: ReadConnection, scope: Scope, ips: Sequence[str], domain_id: UUID | None, at: datetime
 ) -> dict[str, list[Ownership]]:
-    """As `address_owner` for many addresses in one statement, by the text that was asked."""
+    """As `address_owner` for many addresses in one statement, two where nodes have them, by the text that was asked."""
     addresses = {ip: parse_address(ip) for ip in ips}
     claims = union_all(*_claims(scope, list(set(addresses.values())), at)).subquery()
     domain = domain_at(scope, at)
@@ -49,7 +54,7 @@ async def address_owners(
         select(domain.label("domain_id"), claims)
         .join_from(claims, registrations, registrations.c.id == claims.c.registration_id)
         .where(owned(scope, registrations), or_(registrations.c.revoked_at.is_(None), registrations.c.revoked_at > at))
-        .order_by(claims.c.rank, claims.c.registration_id, claims.c.uid)
+        .order_by(case(_READ_FIRST, value=claims.c.kind), claims.c.registration_id, claims.c.uid)
         .limit(MAX_OWNERS)
     )
     if domain_id is not None:
@@ -57,7 +62,16 @@ async def address_owners(
     by_address: dict[str, list[Owner]] = {}
     for row in await c.rows(statement):
         by_address.setdefault(str(row.ip), []).append(_owner(row))
-    return {ip: decide(by_address.get(str(address), [])) for ip, address in addresses.items()}
+    decided = {ip: decide(by_address.get(str(address), [])) for ip, address in addresses.items()}
+    open_nodes = {
+        owner.registration_id
+        for found in decided.values()
+        for ownership in found
+        for owner in ownership.owners
+        if _is_open_node(owner)
+    }
+    ports = await _node_ports(c, scope, sorted(open_nodes), at) if open_nodes else {}
+    return {ip: [_with_node_ports(each, ports) for each in found] for ip, found in decided.items()}
 
 
 async def first_inventory_at(c: ReadConnection, scope: Scope, domain_id: UUID | None, at: datetime) -> datetime | None:
@@ -80,7 +94,46 @@ def _claims(scope: Scope, wanted: Wanted, at: datetime) -> Iterator[Select[Any]]
 
 def _owner(row: Row[Any]) -> Owner:
     fields = {name: value for name, value in row._mapping.items() if name != "ip"}  # noqa: SLF001 - public name
-    return Owner(**fields, rule=RULES[row.rank])
+    return Owner(**fields)
+
+
+def _is_open_node(owner: Owner) -> bool:
+    """Which ports services have on nodes is known for now only, so they are told of nodes that are there."""
+    return owner.kind == "node" and owner.valid_to is None
+
+
+async def _node_ports(
+    c: ReadConnection, scope: Scope, clusters: Sequence[UUID], at: datetime
+) -> dict[UUID, list[ListeningService]]:
+    """By cluster, its services of now with ports on every node, that were there at `at`."""
+    services = tables.services
+    statement = select(
+        services.c.registration_id,
+        services.c.uid,
+        func.coalesce(services.c.namespace, "").label("namespace"),
+        func.coalesce(services.c.name, "").label("name"),
+        literal("NodePort").label("role"),
+    ).where(
+        owned(scope, services),
+        services.c.registration_id.in_(clusters),
+        func.array_to_string(services.c.ports, ",").regexp_match(_HAS_NODE_PORT),
+        or_(services.c.created_at.is_(None), services.c.created_at <= at),
+    )
+    found: dict[UUID, list[ListeningService]] = {}
+    for row in await c.rows(statement):
+        found.setdefault(row.registration_id, []).append(ListeningService(**row._mapping))  # noqa: SLF001 - public name
+    return found
+
+
+def _with_node_ports(ownership: Ownership, ports: Mapping[UUID, Sequence[ListeningService]]) -> Ownership:
+    return replace(ownership, owners=tuple(_with_ports_of(owner, ports) for owner in ownership.owners))
+
+
+def _with_ports_of(owner: Owner, ports: Mapping[UUID, Sequence[ListeningService]]) -> Owner:
+    if not _is_open_node(owner):
+        return owner
+    by_uid = {each.uid: each for each in (*ports.get(owner.registration_id, ()), *owner.services)}
+    return replace(owner, services=listed(by_uid.values()))
 
 
 def _holds(start: ColumnElement[Any], end: ColumnElement[Any], at: datetime) -> ColumnElement[bool]:
@@ -122,6 +175,7 @@ def _of_pods(
             pods.c.registration_id,
             ip.label("ip"),
             literal("pod").label("kind"),
+            literal("PodIP").label("role"),
             pods.c.uid.label("uid"),
             pods.c.namespace,
             func.coalesce(pods.c.name, "").label("name"),
@@ -131,7 +185,6 @@ def _of_pods(
             node.c.zone,
             valid_from.label("valid_from"),
             valid_to.label("valid_to"),
-            literal(0).label("rank"),
         )
         .select_from(pods)
         .outerjoin(node, true())
@@ -146,6 +199,7 @@ def _others(scope: Scope, wanted: Wanted, at: datetime) -> Select[Any]:
         table.c.registration_id,
         table.c.ip,
         table.c.owner_kind,
+        table.c.role,
         table.c.owner_uid,
         table.c.namespace,
         func.coalesce(table.c.name, ""),
@@ -155,7 +209,6 @@ def _others(scope: Scope, wanted: Wanted, at: datetime) -> Select[Any]:
         table.c.zone,
         table.c.valid_from,
         table.c.valid_to,
-        case((table.c.owner_kind == "service", 1), else_=2),
     ).where(
         owned(scope, table),
         table.c.ip.in_(wanted),

@@ -27,9 +27,11 @@ query Owner($ip: IpAddress!, $domain: ID, $at: DateTime) {
 }
 fragment Owner on AddressOwner {
   kind namespace name workloadKind workloadName node zone validFrom validTo rule
+  serviceCount services { namespace name publishedAs }
   cluster { id name } networkDomain { id name }
 }
 """
+_SHOWN: Final = 10
 _COLUMNS: Final = ("cluster", "domain", "kind", "name", "workload", "node", "since", "until")
 
 
@@ -46,7 +48,11 @@ def address(
     token_file: TokenFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Whose an address is, or was at a time. Several of equal rank are all named: nobody guesses."""
+    """Whose an address is, or was at a time. Several of equal rank are all named: nobody guesses.
+
+    An address of a node is the node's; services that listen on it (load balancers that publish nodes' addresses,
+    external IPs, node ports) are named beside it.
+    """
     asked = {"ip": address_of(ip), "at": None if at is None else time_of("--at", at)}
     with hub(url, token_file) as client:
         inside = None if domain is None else find_domain(client, domain)["id"]
@@ -73,6 +79,17 @@ def _print(found: dict[str, Any], owners: list[dict[str, Any]]) -> None:
     if "candidateCount" in found:
         print_text(Text(f"ambiguous: {found['reason']} ({found['candidateCount']} candidates)", style="bold"), console)
     print_table(_COLUMNS, [tuple(map(Text, _row(each))) for each in owners], console)
+    for each in owners:
+        if each["serviceCount"]:
+            print_text(Text(_listening(each)), console)
+
+
+def _listening(owner: dict[str, Any]) -> str:
+    """What answers on ports of a node's address. Which port was meant, only who asks knows."""
+    named = [f"{each['namespace']}/{each['name']} ({each['publishedAs']})" for each in owner["services"]]
+    more = owner["serviceCount"] - _SHOWN
+    rest = f" and {more} more" if more > 0 else ""
+    return f"on {owner['name']} of {owner['cluster']['name']} listen: {', '.join(named[:_SHOWN])}{rest}"
 
 
 def _row(owner: dict[str, Any]) -> tuple[str, ...]:

@@ -11,11 +11,23 @@ DOMAIN = UUID(int=1)
 CLUSTER = UUID(int=2)
 
 
-def claim(uid: str, rank: int, since: datetime, *, kind: str = "node", domain: UUID = DOMAIN) -> Owner:
+ROLES = {"pod": "PodIP", "node": "InternalIP", "service": "LoadBalancer"}
+
+
+def claim(
+    uid: str,
+    kind: str = "node",
+    *,
+    since: datetime = START,
+    role: str = "",
+    domain: UUID = DOMAIN,
+    cluster: UUID = CLUSTER,
+) -> Owner:
     return Owner(
         domain_id=domain,
-        registration_id=CLUSTER,
+        registration_id=cluster,
         kind=kind,
+        role=role or ROLES[kind],
         uid=uid,
         namespace=None,
         name=uid,
@@ -25,13 +37,11 @@ def claim(uid: str, rank: int, since: datetime, *, kind: str = "node", domain: U
         zone=None,
         valid_from=since,
         valid_to=None,
-        rank=rank,
-        rule="node-address",
     )
 
 
 def test_one_thing_in_several_roles_is_one_owner_since_the_first_of_them() -> None:
-    later, first = (claim("n1", 2, START + timedelta(hours=hours)) for hours in (5, 1))
+    later, first = (claim("n1", since=START + timedelta(hours=hours)) for hours in (5, 1))
     for order in ([later, first], [first, later]):
         (verdict,) = decide(order)
         assert [owner.valid_from for owner in verdict.owners] == [first.valid_from]
@@ -39,11 +49,50 @@ def test_one_thing_in_several_roles_is_one_owner_since_the_first_of_them() -> No
 
 def test_of_the_best_rank_all_are_named_and_each_domain_decides_alone() -> None:
     claims = [
-        claim("pod-b", 0, START, kind="pod"),
-        claim("pod-a", 0, START, kind="pod"),
-        claim("n1", 2, START),
-        claim("n2", 2, START, domain=UUID(int=9)),
+        claim("pod-b", "pod"),
+        claim("pod-a", "pod"),
+        claim("n1"),
+        claim("n2", domain=UUID(int=9)),
     ]
     here, there = decide(claims)
     assert [owner.uid for owner in here.owners] == ["pod-a", "pod-b"]
     assert [owner.uid for owner in there.owners] == ["n2"]
+
+
+def test_an_address_of_a_node_is_the_nodes_and_services_only_listen_there() -> None:
+    services = [claim("traefik", "service"), claim("broker", "service", role="ExternalIP")]
+    for claims in ([claim("n1"), *services], [*services, claim("n1")]):
+        ((owner,),) = (verdict.owners for verdict in decide(claims))
+        assert (owner.uid, owner.rule) == ("n1", "node-address")
+        assert [(each.uid, each.role) for each in owner.services] == [
+            ("broker", "ExternalIP"),
+            ("traefik", "LoadBalancer"),
+        ]
+
+
+def test_a_service_that_listens_in_two_roles_is_named_once() -> None:
+    ((owner,),) = (
+        verdict.owners
+        for verdict in decide([claim("n1"), claim("s", "service"), claim("s", "service", role="ExternalIP")])
+    )
+    assert [each.uid for each in owner.services] == ["s"]
+
+
+def test_a_cluster_ip_that_is_a_nodes_address_is_ambiguous() -> None:
+    (verdict,) = decide([claim("n1"), claim("s", "service", role="ClusterIP")])
+    assert [owner.uid for owner in verdict.owners] == ["n1", "s"]
+
+
+def test_the_service_of_another_cluster_does_not_listen_on_this_ones_node() -> None:
+    (verdict,) = decide([claim("n1"), claim("s", "service", cluster=UUID(int=3))])
+    assert [(owner.uid, owner.services) for owner in verdict.owners] == [("n1", ()), ("s", ())]
+
+
+def test_the_service_beside_a_node_is_not_lost_where_another_cluster_has_the_address_too() -> None:
+    (verdict,) = decide([claim("n1"), claim("s", "service"), claim("m1", cluster=UUID(int=3))])
+    assert {owner.uid: [each.uid for each in owner.services] for owner in verdict.owners} == {"m1": [], "n1": ["s"]}
+
+
+def test_services_without_a_node_are_owners() -> None:
+    (verdict,) = decide([claim("a", "service"), claim("b", "service")])
+    assert [owner.uid for owner in verdict.owners] == ["a", "b"]
