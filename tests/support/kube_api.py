@@ -67,6 +67,8 @@ class Request:
     query: dict[str, str]
     accept: str
     token: str
+    acting_as: list[tuple[str, str]]
+    """Its headers Impersonate-…, in small letters."""
 
     @property
     def is_watch(self) -> bool:
@@ -175,7 +177,15 @@ class FakeKube:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        seen = Request(request.method, request.path, dict(request.query), request.headers.get("Accept", ""), token)
+        acting_as = [(name.lower(), value) for name, value in request.headers.items()]
+        seen = Request(
+            request.method,
+            request.path,
+            dict(request.query),
+            request.headers.get("Accept", ""),
+            token,
+            [each for each in acting_as if each[0].startswith("impersonate-")],
+        )
         self.requests.append(seen)
         self._asked.set()
         if self.token and token != self.token:

@@ -4,11 +4,10 @@ import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
-from typing import Final, NamedTuple
+from typing import Final
 
 import aiohttp
 import msgspec
-from kubernetes_asyncio.client.rest import RESTClientObject
 from kubernetes_asyncio.config.config_exception import ConfigException
 
 from periplus_spoke.kit.clock import Timer
@@ -16,8 +15,8 @@ from periplus_spoke.kube.connection import Configuration
 from periplus_spoke.kube.credentials import Credentials, ca_bytes
 from periplus_spoke.kube.pace import Pace
 from periplus_spoke.kube.problems import KubeProblem, decode_status, from_exception, from_status
+from periplus_spoke.kube.session import JSON, Request, Session
 
-JSON: Final = "application/json"
 METADATA_LIST: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 METADATA_WATCH: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
 
@@ -25,23 +24,11 @@ Params = Mapping[str, str]
 _UNAUTHORIZED: Final = frozenset(("unauthorized", "expired_token"))
 _TLS_RELOAD_US: Final = 60_000_000
 _OK: Final = range(200, 300)
+_LEADS_ELSEWHERE: Final = frozenset((301, 302, 303, 307, 308))
 _NOT_AN_API_SERVER: Final = (
     "Name the API server itself as the server of this context: what answers there is a login page or a proxy."
 )
 _FAILURES: Final = (aiohttp.ClientError, OSError, asyncio.TimeoutError, ValueError)
-
-
-class _Request(NamedTuple):
-    method: str
-    path: str
-    params: Params | None
-    accept: str
-    body: object
-    timeout: aiohttp.ClientTimeout
-
-    @property
-    def what(self) -> str:
-        return f"{self.method} {self.path}"
 
 
 class KubeSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,20 +43,6 @@ class KubeSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_line_bytes: int = 16 * 1024 * 1024
     watch_quiet_s: float = 150.0
     """A watch on which bookmarks come, one a minute, is dead after this long without a word."""
-
-
-def _no_redirections() -> aiohttp.TraceConfig:
-    """Ends a request that is led elsewhere. The library has no setting for it, and would follow to any host."""
-
-    async def refuse(_: object, __: object, led: aiohttp.TraceRequestRedirectParams) -> None:
-        led.response.close()
-        what = f"{led.method} {led.url.path}: the answer leads elsewhere (HTTP {led.response.status})"
-        raise KubeProblem("server_error", what, _NOT_AN_API_SERVER)
-
-    tracing = aiohttp.TraceConfig()
-    tracing.on_request_redirect.append(refuse)
-    tracing.freeze()
-    return tracing
 
 
 def _shown(server: str) -> str:
@@ -93,8 +66,8 @@ class KubeClient:
         self._pace = Pace(timer, per_s=self.settings.requests_per_s, burst=self.settings.burst)
         self._lock = asyncio.Lock()
         self._configuration: Configuration | None = None
-        self._rest: RESTClientObject | None = None
-        self._retired: list[RESTClientObject] = []
+        self._session: Session | None = None
+        self._retired: list[Session] = []
         self._made_of: tuple[object, ...] = ()
         self._generation = 0
         self._next_tls_reload_us = 0
@@ -116,7 +89,7 @@ class KubeClient:
 
     async def post(self, path: str, document: object) -> bytes:
         """Create `document` (used for access reviews, which store nothing). Raises KubeProblem."""
-        return await self._whole("POST", path, None, JSON, msgspec.to_builtins(document))
+        return await self._whole("POST", path, None, JSON, msgspec.json.encode(document))
 
     async def lines(
         self, path: str, params: Params, *, accept: str = JSON, quiet_s: Callable[[], float]
@@ -126,7 +99,7 @@ class KubeClient:
         It is asked before each wait: what was heard so far may say how long silence can last.
         """
         timeout = aiohttp.ClientTimeout(sock_connect=self.settings.connect_timeout_s, sock_read=quiet_s())
-        async with self._answer(_Request("GET", path, params, accept, None, timeout)) as response:
+        async with self._answer(Request("GET", path, dict(params), accept, None, timeout)) as response:
             tail = bytearray()
             try:
                 while chunk := await _within(quiet_s(), response.content.readany()):
@@ -144,15 +117,15 @@ class KubeClient:
 
     async def close(self) -> None:
         """Drop all connections."""
-        for rest in [*self._retired, *([self._rest] if self._rest else [])]:
-            await rest.close()
-        self._retired, self._rest = [], None
+        for session in [*self._retired, *([self._session] if self._session else [])]:
+            await session.close()
+        self._retired, self._session = [], None
 
-    async def _whole(self, method: str, path: str, params: Params | None, accept: str, body: object) -> bytes:
+    async def _whole(self, method: str, path: str, params: Params | None, accept: str, body: bytes | None) -> bytes:
         timeout = aiohttp.ClientTimeout(
             total=self.settings.request_timeout_s, sock_connect=self.settings.connect_timeout_s
         )
-        request = _Request(method, path, params, accept, body, timeout)
+        request = Request(method, path, dict(params or {}), accept, body, timeout)
         async with self._answer(request) as response:
             try:
                 return await self._read(response, path)
@@ -174,7 +147,7 @@ class KubeClient:
             raise KubeProblem("server_error", f"GET {path}: more than {bound} bytes in one answer")
 
     @asynccontextmanager
-    async def _answer(self, request: _Request) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _answer(self, request: Request) -> AsyncIterator[aiohttp.ClientResponse]:
         """A 2xx answer, its body unread; a 401, or a broken trust, renews the credentials and asks once more."""
         for last in (False, True):
             generation = await self._ready()
@@ -215,27 +188,22 @@ class KubeClient:
                 "Check the token file that these credentials name.",
             ) from error
 
-    async def _send(self, request: _Request) -> aiohttp.ClientResponse:
-        rest, configuration = self._rest, self._configuration
-        if rest is None or configuration is None:
+    async def _send(self, request: Request) -> aiohttp.ClientResponse:
+        session, configuration = self._session, self._configuration
+        if session is None or configuration is None:
             raise KubeProblem("unreachable", f"{request.what}: the client is closed")
         await self._pace.turn()
         authorization = self._authorization(configuration)
         try:
-            headers = {"Accept": request.accept, "User-Agent": "periplus-spoke"}
-            if authorization:
-                headers["Authorization"] = authorization
-            response: aiohttp.ClientResponse = await rest.request(
-                request.method,
-                f"{configuration.host}{request.path}",
-                query_params=dict(request.params or {}),
-                headers=headers,
-                body=request.body,
-                _preload_content=False,
-                _request_timeout=request.timeout,
-            )
+            response = await session.ask(configuration, authorization, request)
         except _FAILURES as error:
-            raise from_exception(error, f"{request.method} {_shown(configuration.host)}{request.path}") from error
+            what = f"{request.method} {_shown(configuration.host)}{request.path}"
+            raise from_exception(error, what, session.proxy) from error
+        if response.status in _LEADS_ELSEWHERE:
+            # Not followed: nothing from there is of this cluster, and the credentials are not for it.
+            response.close()
+            what = f"{request.what}: the answer leads elsewhere (HTTP {response.status})"
+            raise KubeProblem("server_error", what, _NOT_AN_API_SERVER)
         return response
 
     async def _refusal(self, response: aiohttp.ClientResponse, what: str) -> KubeProblem | None:
@@ -249,7 +217,7 @@ class KubeClient:
 
     async def _ready(self) -> int:
         """Load the credentials if nobody has; the generation they belong to."""
-        if self._rest is None:
+        if self._session is None:
             await self._renew(0)
         return self._generation
 
@@ -260,19 +228,18 @@ class KubeClient:
                 return
             fresh = await self._credentials.load()
             made_of = fresh.identity()
-            if self._rest is None or made_of != self._made_of:
+            if self._session is None or made_of != self._made_of:
                 try:
-                    rest = RESTClientObject(fresh)
-                    rest.pool_manager.trace_configs.append(_no_redirections())
+                    session = Session(fresh)
                 except (OSError, ValueError) as error:
                     raise KubeProblem("tls", f"the certificates of this context do not load: {error}") from error
                 await self._retire()
-                self._rest, self._made_of = rest, made_of
+                self._session, self._made_of = session, made_of
             self._configuration = fresh
             self._generation += 1
 
     async def _retire(self) -> None:
         """Set the present connections aside: their watches may end by themselves. Those before them are closed."""
-        for rest in self._retired:
-            await rest.close()
-        self._retired = [self._rest] if self._rest is not None else []
+        for session in self._retired:
+            await session.close()
+        self._retired = [self._session] if self._session is not None else []

@@ -1,4 +1,4 @@
-"""What a connection to an API server is made of: the library's loaders fill it in, its REST client reads it.
+"""What a connection to an API server is made of: the library's loaders fill it in, `session` reads it.
 
 It stands in for the library's own `Configuration`, which has these attributes and forty more, and whose import alone
 costs 3 MiB (urllib3, for a method that nobody calls).
@@ -22,19 +22,18 @@ def _content(path: str | None) -> tuple[str | None, bytes]:
 
 
 class Configuration(msgspec.Struct, kw_only=True):
-    """Attribute names are the library's."""
+    """Attribute names are the library's, but for `acting_as`."""
 
     host: str = ""
     ssl_ca_cert: str | None = None
     cert_file: str | None = None
     key_file: str | None = None
     verify_ssl: bool = True
-    disable_strict_ssl_verification: bool = True
-    """As lenient as client-go: many cluster CAs lack the extensions that VERIFY_X509_STRICT asks for."""
     tls_server_name: str | None = None
     proxy: str | None = None
-    proxy_headers: dict[str, str] | None = None
-    connection_pool_maxsize: int = 100
+    """The kubeconfig's; without it the environment may name one."""
+    acting_as: tuple[tuple[str, str], ...] = ()
+    """Headers of ours that go with every request: whom the API server takes us for."""
     api_key: dict[str, str] = {}
     refresh_api_key_hook: Callable[[Any], None] | None = None
     """Brings a token that rotates up to date; called before each request."""

@@ -6,9 +6,10 @@ import msgspec
 
 from periplus_contract.messages import MAX_FACT_CHARS, is_fact
 from periplus_contract.text import visible
-from periplus_spoke.kube.client import JSON, METADATA_LIST, KubeClient, Params
+from periplus_spoke.kube.client import METADATA_LIST, KubeClient, Params
 from periplus_spoke.kube.lists import ListMeta
 from periplus_spoke.kube.problems import KubeProblem, from_exception
+from periplus_spoke.kube.session import JSON
 
 T = TypeVar("T")
 

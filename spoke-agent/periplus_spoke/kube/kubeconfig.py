@@ -11,10 +11,12 @@ from typing import Any
 from weakref import finalize
 
 from kubernetes_asyncio.config.config_exception import ConfigException
-from kubernetes_asyncio.config.kube_config import ConfigNode, KubeConfigLoader, KubeConfigMerger
+from kubernetes_asyncio.config.kube_config import ConfigNode, KubeConfigLoader
 
+from periplus_spoke.kube import impersonation
 from periplus_spoke.kube.connection import BEARER, Configuration
-from periplus_spoke.kube.kubeconfig_checks import check, read
+from periplus_spoke.kube.kubeconfig_checks import FILES, check
+from periplus_spoke.kube.kubeconfig_files import KINDS, Entry, KubeconfigFiles
 from periplus_spoke.kube.plugin import run_plugin
 from periplus_spoke.kube.problems import KubeProblem
 
@@ -30,19 +32,20 @@ class KubeconfigCredentials:
 
     async def load(self) -> Configuration:
         """Read the files, and run the credential plugin when there is one."""
-        merged = self._read()
-        context = self._chosen(merged)
-        entries = {kind: _entries(merged, kind) for kind in ("contexts", "clusters", "users")}
+        files = KubeconfigFiles(self._path)
+        entries = {kind: files.entries(kind) for kind in KINDS}
+        context = self._chosen(files, entries["contexts"])
         check(self._path, context, entries)
-        _drop_what_is_empty(context, entries)
-        configuration = Configuration()
+        cluster, user = _readied("cluster", context, entries), _readied("user", context, entries)
+        configuration = Configuration(acting_as=impersonation.headers(user.content if user else {}))
         try:
-            loader = _Loader(config_dict=merged.config, active_context=context, config_base_path=None)
+            alone = _alone(entries["contexts"][context], cluster, user)
+            loader = _Loader(config_dict=alone, active_context=context, config_base_path=None)
             loader.need_no_user()
             loader.plugin_files = self._plugin_files
             if loader.provider == "oidc":
                 # A refreshed token may replace the refresh token itself; losing it would log the person out.
-                loader.keep_changes(merged.save_changes)
+                loader.keep_changes(files.save_changes)
             await loader.load_and_set(configuration)
         except KubeProblem as problem:
             message = f"context {context!r} of {self._path}: {problem.message}"
@@ -55,42 +58,43 @@ class KubeconfigCredentials:
         self.label = context
         return configuration
 
-    def _read(self) -> KubeConfigMerger:
-        separator = os.pathsep
-        paths = [Path(part).expanduser() for part in self._path.split(separator) if part]
-        if not any(path.is_file() for path in paths):
-            raise KubeProblem(
-                "bad_kubeconfig",
-                f"there is no kubeconfig at {self._path}",
-                "Name one with --kubeconfig or $KUBECONFIG.",
-            )
-        # An empty file is none, as it is to kubectl.
-        filled = [str(path) for path in paths if path.is_file() and read(path) is not None]
-        return KubeConfigMerger(separator.join(filled))
-
-    def _chosen(self, merged: KubeConfigMerger) -> str:
-        names = _entries(merged, "contexts")
-        context = self._context or (merged.config.value.get("current-context") if merged.config else "") or ""
-        if context not in names:
+    def _chosen(self, files: KubeconfigFiles, contexts: dict[str, Entry]) -> str:
+        context = self._context or files.current_context
+        if context not in contexts:
             asked = f"no context {context!r}" if context else "no current context"
-            raise KubeProblem("no_such_context", f"{asked} in {self._path}; it has {', '.join(names) or 'none'}")
-        return str(context)
+            raise KubeProblem("no_such_context", f"{asked} in {self._path}; it has {', '.join(contexts) or 'none'}")
+        return context
 
 
-def _entries(merged: KubeConfigMerger, kind: str) -> dict[str, Any]:
-    """By name; of several with one name the first is in `merged`, as kubectl takes it."""
-    listed = merged.config.value[kind] if merged.config else ()
-    return {each["name"]: each for each in map(_value, listed)}
+def _readied(kind: str, context: str, entries: dict[str, dict[str, Entry]]) -> Entry | None:
+    """The context's cluster or user as the library takes it, in a mapping of its own; None when there is none.
+
+    Null and "" mean "not there" to kubectl, and something to the library; paths become absolute, for it takes those of
+    a user from the folder of the cluster.
+    """
+    name = (entries["contexts"][context].content["context"] or {}).get(kind)
+    if not name:
+        return None
+    content, path = entries[f"{kind}s"][name]
+    kept = {key: value for key, value in (content.get(kind) or {}).items() if value is not None and value != ""}
+    kept |= {key: str(path.absolute().parent / kept[key]) for key in FILES[kind] if key in kept}
+    if "tokenFile" in kept:
+        kept.pop("token", None)  # of the two kubectl reads the file
+    return Entry(kept, path)
 
 
-def _drop_what_is_empty(context: str, entries: dict[str, dict[str, Any]]) -> None:
-    """Of the context's cluster and user: null and "" mean "not there" to kubectl, and something to the library."""
-    chosen = entries["contexts"][context]["context"]
-    for kind in ("cluster", "user"):
-        if (entry := entries[f"{kind}s"].get(chosen.get(kind) or "")) is not None:
-            entry[kind] = {
-                key: value for key, value in (entry.get(kind) or {}).items() if value is not None and value != ""
-            }
+def _alone(context: Entry, cluster: Entry | None, user: Entry | None) -> ConfigNode:
+    """A kubeconfig of this context and nothing else."""
+    chosen = context.content["context"]
+    listed: dict[str, list[ConfigNode]] = {"contexts": [_node(context)], "clusters": [], "users": []}
+    for kind, entry in (("cluster", cluster), ("user", user)):
+        if entry is not None:
+            listed[f"{kind}s"].append(_node(Entry({"name": chosen[kind], kind: entry.content}, entry.path)))
+    return ConfigNode("kubeconfig", listed)
+
+
+def _node(entry: Entry) -> ConfigNode:
+    return ConfigNode(entry.content["name"], entry.content, str(entry.path.absolute()))
 
 
 class _PluginFiles:

@@ -8,15 +8,35 @@ import binascii
 import ssl
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 import yaml
 
+from periplus_spoke.kube import impersonation, proxy
 from periplus_spoke.kube.problems import KubeProblem
 
 _Keys = Mapping[str, tuple[str, ...]]
-Entry = Mapping[str, Any]
+_Values = Mapping[str, Any]
+
+
+class _Listed(Protocol):
+    """An entry of a list, and the file it stands in."""
+
+    @property
+    def content(self) -> dict[str, Any]: ...
+
+    @property
+    def path(self) -> Path: ...
+
+
+_Entries = Mapping[str, Mapping[str, _Listed]]
+
+FILES: Final[_Keys] = {
+    "cluster": ("certificate-authority",),
+    "user": ("client-certificate", "client-key", "tokenFile"),
+}
+"""Paths, meant from the folder of the file that names them."""
 
 _LISTS: Final = ("clusters", "contexts", "users")
 _TEXTS: Final[_Keys] = {
@@ -25,6 +45,7 @@ _TEXTS: Final[_Keys] = {
     "user": (
         *("token", "tokenFile", "username", "password"),
         *("client-certificate", "client-certificate-data", "client-key", "client-key-data"),
+        *("as", "as-uid"),
     ),
 }
 _TRUTHS: Final[_Keys] = {"cluster": ("insecure-skip-tls-verify",)}
@@ -61,7 +82,7 @@ def read(path: Path) -> dict[str, Any] | None:
     return dict(document)
 
 
-def check(path: str, context: str, entries: Mapping[str, Mapping[str, Any]]) -> None:
+def check(path: str, context: str, entries: _Entries) -> None:
     """Hold the context, its cluster and its user against what they must be; raises KubeProblem.
 
     `entries` has, of each list, the entries by name. Without a user the API server is asked as nobody.
@@ -94,8 +115,8 @@ def _of_document(document: object) -> Iterator[str]:
                 yield f"an entry of {kind} has no name, or one that is not text"
 
 
-def _of_context(context: str, entries: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    chosen = entries["contexts"][context].get("context")
+def _of_context(context: str, entries: _Entries) -> Iterator[str]:
+    chosen = entries["contexts"][context].content.get("context")
     yield from _of_entry("context", "it", chosen)
     for kind in ("cluster", "user"):
         name = (chosen or {}).get(kind)
@@ -104,9 +125,11 @@ def _of_context(context: str, entries: Mapping[str, Mapping[str, Any]]) -> Itera
         elif name and name not in entries[f"{kind}s"]:
             yield f"there is no {kind} {name!r} in the file, which the context names"
         elif name:
-            found = entries[f"{kind}s"][name].get(kind)
+            content, path = entries[f"{kind}s"][name].content, entries[f"{kind}s"][name].path
+            found = content.get(kind)
             yield from _of_entry(kind, f"{kind} {name!r}", found)
             yield from (_of_cluster if kind == "cluster" else _of_user)(f"{kind} {name!r}", found or {})
+            yield from _of_files(kind, f"{kind} {name!r}", found or {}, path)
 
 
 def _of_entry(kind: str, what: str, entry: object) -> Iterator[str]:
@@ -125,7 +148,19 @@ def _of_entry(kind: str, what: str, entry: object) -> Iterator[str]:
             yield f"{key} of {what} is not PEM in base64: it is damaged or cut off"
 
 
-def _of_cluster(what: str, cluster: Entry) -> Iterator[str]:
+def _of_files(kind: str, what: str, entry: _Values, path: Path) -> Iterator[str]:
+    """Of what stands in the file itself and in another one, the latter is not read."""
+    for key in FILES[kind]:
+        if (named := entry.get(key)) and not entry.get(f"{key}-data"):
+            try:
+                (path.absolute().parent / named).read_bytes()
+            except OSError as error:
+                yield f"{key} of {what}: {path.absolute().parent / named}: {error.strerror}"
+            except ValueError:
+                yield f"{key} of {what} is no path"
+
+
+def _of_cluster(what: str, cluster: _Values) -> Iterator[str]:
     server = cluster.get("server")
     if not server:
         yield f"{what} has no server"
@@ -137,6 +172,11 @@ def _of_cluster(what: str, cluster: Entry) -> Iterator[str]:
         is_url = False
     if not is_url:
         yield f"server of {what} is not a URL like https://api.example.org:6443"
+    if through := cluster.get("proxy-url"):
+        try:
+            proxy.parse(through)
+        except ValueError as error:
+            yield f"proxy-url of {what} {error}"
     if data := cluster.get(_CERTIFICATE):
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=base64.b64decode(data).decode())
@@ -144,10 +184,11 @@ def _of_cluster(what: str, cluster: Entry) -> Iterator[str]:
             yield f"{_CERTIFICATE} of {what} holds no certificate that can be read"
 
 
-def _of_user(what: str, user: Entry) -> Iterator[str]:
+def _of_user(what: str, user: _Values) -> Iterator[str]:
     has = [bool(user.get(half) or user.get(f"{half}-data")) for half in _HALVES]
     if any(has) and not all(has):
         yield f"{what} has a {_HALVES[has.index(True)]} and no {_HALVES[has.index(False)]}"
+    yield from impersonation.why_not(what, user)
     plugin = user.get("exec")
     if plugin is None:
         return

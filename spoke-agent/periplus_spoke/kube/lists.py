@@ -5,8 +5,9 @@ from typing import Final, Generic, TypeVar
 
 import msgspec
 
-from periplus_spoke.kube.client import JSON, METADATA_LIST, KubeClient
+from periplus_spoke.kube.client import METADATA_LIST, KubeClient
 from periplus_spoke.kube.problems import from_exception
+from periplus_spoke.kube.session import JSON
 
 PAGE_SIZE: Final = 500
 

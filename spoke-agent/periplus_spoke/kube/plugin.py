@@ -17,6 +17,10 @@ from periplus_spoke.kube.problems import KubeProblem
 TIMEOUT_S: Final = 30.0
 MAX_OUTPUT_BYTES: Final = 1024 * 1024
 OWN_VARIABLES: Final = "PERIPLUS_"
+_OF_THE_CLUSTER: Final = (
+    *("server", "tls-server-name", "insecure-skip-tls-verify"),
+    *("certificate-authority-data", "proxy-url"),
+)
 _TAIL_CHARS: Final = 160
 
 
@@ -65,9 +69,7 @@ def _environment(spec: Mapping[str, Any], cluster: Mapping[str, Any]) -> dict[st
     wanted = {str(item.get("name")): str(item.get("value")) for item in spec.get("env") or ()}
     info: dict[str, Any] = {"interactive": False}
     if spec.get("provideClusterInfo"):
-        info["cluster"] = {
-            key: cluster[key] for key in ("server", "certificate-authority-data", "tls-server-name") if key in cluster
-        }
+        info["cluster"] = {key: cluster[key] for key in _OF_THE_CLUSTER if key in cluster}
     document = {"apiVersion": spec.get("apiVersion"), "kind": "ExecCredential", "spec": info}
     # Ours hold the join token, and are nobody else's.
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(OWN_VARIABLES)}

@@ -9,6 +9,7 @@ import msgspec
 
 from periplus_contract.tls_trouble import TlsTrouble, tls_trouble
 from periplus_spoke.kit.errors import ClusterError
+from periplus_spoke.kube.proxy import Proxy, ProxyError
 
 REMEDIES: Final = {
     "unreachable": "Check that the API server's address is right and that this machine can reach it (VPN, firewall).",
@@ -35,6 +36,16 @@ _NO_CREDENTIALS: Final = "Log in: this context carries no credentials that the A
 _PLAIN_TO_TLS: Final = "HTTP request to an HTTPS server"
 """What an API server, which is made with Go's library, says to who writes http:// for its address."""
 _HTTPS: Final = "Write https:// for the server of this context's cluster in the kubeconfig."
+_PROXY: Final = "Check proxy-url of this context's cluster in the kubeconfig, or HTTPS_PROXY, and that the proxy runs."
+_PROXY_REFUSES: Final = "Ask whoever runs the proxy to let this address through, or mend name and password in its URL."
+_PROXY_TRUST: Final = (
+    "The proxy's certificate is held against certificate-authority-data of the cluster, as kubectl does: use http:// "
+    "or socks5:// for proxy-url, or have that authority sign it."
+)
+_MAY_NOT_ACT: Final = "cannot impersonate"
+_LET_ACT: Final = (
+    "Grant the person behind this context the verb impersonate on whom 'as' names, or take 'as' out of the kubeconfig."
+)
 _TLS_ITSELF: Final = frozenset({TlsTrouble.NO_TLS, TlsTrouble.OTHER})
 _TLS_REMEDIES: Final = {
     TlsTrouble.NO_TLS: "Check address and port of the cluster's server in the kubeconfig; write http:// where there is "
@@ -81,6 +92,8 @@ def from_status(code: int, status: Status, what: str, retry_after: str | None = 
     if _ANONYMOUS in status.message:
         # To grant rights to nobody in particular would be the wrong thing to do.
         reason, remedy = "unauthorized", _NO_CREDENTIALS
+    if code == 403 and _MAY_NOT_ACT in status.message:  # noqa: PLR2004 - HTTP status
+        remedy = _LET_ACT
     if _PLAIN_TO_TLS in status.message:
         reason, remedy = "tls", _HTTPS
     detail = status.message or f"the answer was HTTP {code}"
@@ -92,8 +105,10 @@ def _seconds(retry_after: str | None) -> float | None:
     return float(retry_after) if retry_after and retry_after.isascii() and retry_after.isdigit() else None
 
 
-def from_exception(error: BaseException, what: str) -> KubeProblem:
-    """The problem behind an exception of aiohttp, ssl, asyncio or msgspec."""
+def from_exception(error: BaseException, what: str, proxy: Proxy | None = None) -> KubeProblem:
+    """The problem behind an exception of aiohttp, ssl, asyncio or msgspec, in a request through `proxy` if any."""
+    if proxy is not None and (trouble_ahead := _of_proxy(error, what, proxy)) is not None:
+        return trouble_ahead
     match error:
         case aiohttp.ClientSSLError() | ssl.SSLError():
             trouble, said = tls_trouble(error)
@@ -107,6 +122,24 @@ def from_exception(error: BaseException, what: str) -> KubeProblem:
             return KubeProblem("server_error", f"{what}: the answer is not one of a Kubernetes API server")
         case _:
             return KubeProblem("unreachable", f"{what}: {_plain(error)}")
+
+
+def _of_proxy(error: BaseException, what: str, proxy: Proxy) -> KubeProblem | None:
+    """What lies at the proxy and not behind it. The library's own texts may hold the proxy's password."""
+    if isinstance(error.__cause__, ProxyError):
+        return KubeProblem("unreachable", f"{what}: {error.__cause__}", _PROXY)
+    match error:
+        case aiohttp.ClientHttpProxyError():
+            said = f"the proxy {proxy.shown} refuses: HTTP {error.status}"
+            return KubeProblem("unreachable", f"{what}: {said}", _PROXY_REFUSES)
+        case aiohttp.ClientSSLError() if proxy.kind == "https" and error.host == proxy.host:
+            said = f"TLS with the proxy {proxy.shown} fails: {tls_trouble(error)[1]}"
+            return KubeProblem("tls", f"{what}: {said}", _PROXY_TRUST)
+        case aiohttp.ClientConnectorError() if error.host == proxy.host and error.port == proxy.port:
+            said = f"the proxy {proxy.shown} cannot be reached: {error.os_error.strerror or error.os_error}"
+            return KubeProblem("unreachable", f"{what}: {said}", _PROXY)
+        case _:
+            return None
 
 
 def _plain(error: BaseException) -> str:

@@ -11,9 +11,10 @@ from typing import Final, Generic, Literal, Protocol, TypeVar
 import msgspec
 
 from periplus_spoke.kit.clock import Timer
-from periplus_spoke.kube.client import JSON, METADATA_WATCH, KubeClient
+from periplus_spoke.kube.client import METADATA_WATCH, KubeClient
 from periplus_spoke.kube.lists import PageDecoder, Resource, pages, uid_of
 from periplus_spoke.kube.problems import KubeProblem, Status, from_exception, from_status
+from periplus_spoke.kube.session import JSON
 
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)

@@ -3,7 +3,7 @@
 `import kubernetes_asyncio` builds a model class for every API type: 68 MiB and two seconds, none of which the spoke
 needs, because it decodes JSON itself. The package files are therefore entered in `sys.modules` without running their
 `__init__`: with their real search path, so that single modules below them import as usual. Only the configuration
-loaders and the REST client are ever loaded.
+loaders are ever loaded.
 """
 
 import sys
@@ -22,7 +22,6 @@ def register() -> None:
         return
     _enter(_ROOT)
     client = _enter(f"{_ROOT}.client")
-    _enter(f"{_ROOT}.client.models")
     _enter(f"{_ROOT}.config")
     # The configuration loaders import these two names from the package, to use them in functions we never call.
     client.__dict__["Configuration"] = Configuration

@@ -227,3 +227,66 @@ async def test_a_plugin_that_says_too_much_is_cut_short(tmp_path: Path) -> None:
     spec = plugin(tmp_path / "plugin", "head -c 3000000 /dev/zero | tr '\\0' x")
     with pytest.raises(KubeProblem, match="did not write an ExecCredential"):
         await run_plugin(spec, {})
+
+
+async def test_of_several_files_the_first_counts_as_it_does_to_kubectl(tmp_path: Path) -> None:
+    """The current context, and of two entries of a name the first; relative paths are meant from their own file."""
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "token").write_text(f"of-{name}")
+        path = write_kubeconfig(tmp_path / name / "config", f"http://{name}.example", context=name)
+        content = yaml.safe_load(path.read_text())
+        content["contexts"].append({"name": "shared", "context": {"cluster": name, "user": name}})
+        content["users"] = [{"name": "b" if name == "a" else "a", "user": {"tokenFile": "token"}}]
+        path.write_text(yaml.safe_dump(content))
+    both = f"{tmp_path / 'a' / 'config'}:{tmp_path / 'b' / 'config'}"
+    current = await KubeconfigCredentials(both).load()
+    assert (current.host, current.authorization()) == ("http://a.example", "Bearer of-b")
+    assert (await KubeconfigCredentials(both, "shared").load()).host == "http://a.example"
+    assert (await KubeconfigCredentials(both, "b").load()).authorization() == "Bearer of-a"
+
+
+async def test_a_users_certificate_is_meant_from_the_users_file(tmp_path: Path) -> None:
+    """And not from the cluster's, when that stands in another one."""
+    (tmp_path / "users").mkdir()
+    path = write_kubeconfig(tmp_path / "config", HTTPS)
+    content = yaml.safe_load(path.read_text())
+    halves = {"client-certificate": "me.crt", "client-key": "me.key"}
+    (tmp_path / "users" / "config").write_text(yaml.safe_dump({"users": [{"name": "fake", "user": halves}]}))
+    for name in halves.values():
+        (tmp_path / "users" / name).touch()
+    path.write_text(yaml.safe_dump(content | {"users": []}))
+    found = await KubeconfigCredentials(f"{path}:{tmp_path / 'users' / 'config'}").load()
+    assert found.cert_file == str(tmp_path / "users" / "me.crt")
+
+
+@pytest.mark.parametrize(
+    ("user", "said"),
+    [
+        ({"tokenFile": "gone"}, "tokenFile of user 'fake': {folder}/gone: No such file or directory"),
+        ({"tokenFile": "."}, "tokenFile of user 'fake': {folder}: Is a directory"),
+        ({"client-certificate": "gone.crt", "client-key": "gone.key"}, "client-certificate of user 'fake': {folder}/"),
+    ],
+)
+async def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, user: dict[str, Any], said: str) -> None:
+    problem = await reason_of(with_user(tmp_path / "config", user))
+    assert problem.reason == "bad_kubeconfig"
+    assert said.format(folder=tmp_path) in problem.message
+
+
+async def test_of_a_token_and_a_token_file_the_file_counts(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("of-the-file\n")
+    path = with_user(tmp_path / "config", {"token": "written", "tokenFile": "token"})
+    assert (await KubeconfigCredentials(str(path)).load()).authorization() == "Bearer of-the-file"
+
+
+async def test_a_context_that_no_spoke_can_use_keeps_nobody_else_of_the_file_from_it(tmp_path: Path) -> None:
+    path = write_kubeconfig(tmp_path / "config", HTTPS)
+    content = yaml.safe_load(path.read_text())
+    content["contexts"] += [{"name": "empty", "context": None}, {"name": "odd", "context": {"cluster": 7}}]
+    content["clusters"].append({"name": "wild", "cluster": {"server": 7, "proxy-url": "x"}})
+    content["users"].append({"name": "strange", "user": {"as-groups": ["a"], "tokenFile": "gone"}})
+    path.write_text(yaml.safe_dump(content))
+    assert (await KubeconfigCredentials(str(path), "fake").load()).host == HTTPS
+    assert "it names no cluster" in (await reason_of(path, "empty")).message
+    assert "cluster of it is not text" in (await reason_of(path, "odd")).message

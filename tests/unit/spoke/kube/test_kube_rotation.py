@@ -12,6 +12,7 @@ import pytest
 import yaml
 from aiohttp import web
 from kubernetes_asyncio.config.config_exception import ConfigException
+from kubernetes_asyncio.config.openid import OpenIDRequestor
 
 from periplus_spoke.kube.client import KubeClient
 from periplus_spoke.kube.connection import Configuration
@@ -193,3 +194,26 @@ async def test_a_token_that_cannot_be_read_in_between_is_a_problem_with_a_remedy
         await server_version(client)
     assert (caught.value.reason, "token file" in caught.value.remedy) == ("unauthorized", True)
     await client.close()
+
+
+async def test_a_refreshed_login_is_kept_and_nothing_else_of_the_file_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A provider may take the old refresh token back: to lose the new one would log the person out."""
+
+    async def refresh(_: OpenIDRequestor, refresh_token: str) -> dict[str, str]:
+        assert refresh_token == "old"
+        return {"id_token": "fresh", "refresh_token": "new"}
+
+    monkeypatch.setattr(OpenIDRequestor, "refresh_token", refresh)
+    path = write_kubeconfig(tmp_path / "config", "https://127.0.0.1:1")
+    content = yaml.safe_load(path.read_text())
+    (tmp_path / "ca.crt").touch()
+    content["clusters"][0]["cluster"]["certificate-authority"] = "ca.crt"
+    settings = {"client-id": "c", "client-secret": "s", "idp-issuer-url": "https://i", "refresh-token": "old"}
+    content["users"][0]["user"] = {"as": None, "auth-provider": {"name": "oidc", "config": settings}}
+    path.write_text(yaml.safe_dump(content))
+    found = await KubeconfigCredentials(str(path)).load()
+    assert found.authorization() == "Bearer fresh"
+    content["users"][0]["user"]["auth-provider"]["config"] |= {"id-token": "fresh", "refresh-token": "new"}
+    assert yaml.safe_load(path.read_text()) == content
