@@ -11,16 +11,19 @@ from sqlalchemy import select
 
 from periplus_hub.access import service_refusal_trail
 from periplus_hub.access.model import RefusedAttempt
-from periplus_hub.access.scope import Scope, owned, system_scope
+from periplus_hub.access.scope import Role, Scope, owned, system_scope
 from periplus_hub.access.service import Authenticator, source_address
 from periplus_hub.access.service_refusal_trail import HOUR_S, MOST_KEPT, MOST_WRITTEN, RefusalTrail
 from periplus_hub.access.service_tenants import DEFAULT_TENANT, ensure_default_tenant, make_admin_token
 from periplus_hub.access.tables import audit_events
+from periplus_hub.api.graphql_app import GraphQLApp
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.errors import Unavailable
 
 from tests.support.batches import Spoke, pod
 from tests.support.clock import FakeClock
+from tests.support.graphql_hub import Door as GraphQLDoor
+from tests.support.graphql_hub import token_for
 from tests.support.spokes_door import Door, Member, RefusedByHubError, open_door
 
 KNOCK = RefusedAttempt("spoke:proof:refuse", "wrong signature")
@@ -112,6 +115,27 @@ async def test_api_tokens(db: Database, other_tenant: Scope, operators: Scope) -
         ("access:api-token:refuse", "Tenant", "no token of ours"),
         ("access:api-token:refuse", "Tenant", "unknown token"),
     ]
+    assert await said(db, other_tenant) == []
+
+
+@pytest.mark.promise("refusals-are-audited")
+async def test_what_a_role_may_not_do(db: Database, tenant: Scope, other_tenant: Scope, clock: FakeClock) -> None:
+    refusals = RefusalTrail(db)
+    door = GraphQLDoor(GraphQLApp(db, clock, Authenticator(db, refusals.note)))
+    viewer = await token_for(db, tenant, Role.VIEWER)
+    for _ in range(3):
+        answer = await door.ask("{ apiTokens { totalCount } }", viewer)
+        assert answer.codes == ["forbidden"]
+    change = 'mutation { createNetworkDomain(input: {name: "vpc"}) { __typename } }'
+    assert (await door.ask(change, viewer)).good["createNetworkDomain"] == {"__typename": "Forbidden"}
+    assert (await door.ask("{ clusters { totalCount } }", viewer)).good, "what it may do is no refusal"
+    await refusals.write()
+    assert await said(db, tenant) == [
+        ("access:permission:refuse", "ApiToken", "viewer lacks domains:write"),
+        ("access:permission:refuse", "ApiToken", "viewer lacks tokens:write"),
+    ]
+    assert {each["actor"] for each in await refused(db, tenant)} == {"token:test-viewer"}
+    assert sorted(each["detail"]["times"] for each in await refused(db, tenant)) == [1, 3]
     assert await said(db, other_tenant) == []
 
 

@@ -44,3 +44,5 @@ class RefusedAttempt:
     kind: str = ""
     identity: str = ""
     tenant_id: UUID | None = None
+    actor: str = ""
+    """Who it was, as the trail names people; empty is a stranger."""

@@ -1,7 +1,7 @@
 """Whose rows a query may see: the one choke point. Tenant predicates are written here and nowhere else."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
@@ -44,6 +44,10 @@ PERMISSIONS: Final[dict[Role, frozenset[Permission]]] = {
 }
 
 
+def _unheard(_permission: Permission) -> None:
+    """The hub itself acts: nothing is forbidden to it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scope:
     """Who asks, for which tenant, with which rights. `actor` is what the audit log names."""
@@ -52,6 +56,8 @@ class Scope:
     actor: str
     role: Role
     permissions: frozenset[Permission]
+    forbidden: Callable[[Permission], None] = field(default=_unheard, compare=False, repr=False)
+    """Told of what the asker wanted and may not."""
 
     def allows(self, permission: Permission) -> bool:
         """Whether the asker may."""
@@ -60,6 +66,7 @@ class Scope:
     def require(self, permission: Permission) -> None:
         """Raise Forbidden unless the asker may."""
         if not self.allows(permission):
+            self.forbidden(permission)
             raise Forbidden(
                 f"{self.actor} is {self.role.value} and may not do what needs '{permission.value}'",
                 f"Ask someone for a token with the role {_least(permission).value}.",

@@ -10,8 +10,9 @@ import hmac
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -85,7 +86,8 @@ class Authenticator:
         if not found.token.holds(now):
             self._refuse("revoked token" if found.token.revoked_at else "expired token", found)
             return None
-        scope = role_scope(found.tenant_id, f"token:{found.token.name}", Role(found.token.role))
+        plain = role_scope(found.tenant_id, f"token:{found.token.name}", Role(found.token.role))
+        scope = replace(plain, forbidden=partial(self._forbid, found, plain))
         used = found.token.last_used_at
         if used is None or now - used >= _USED_EVERY:
             self._uses[found.token.id] = (scope, now)
@@ -94,6 +96,10 @@ class Authenticator:
     def _refuse(self, reason: str, found: _Cached | None = None) -> None:
         about = ("", "", None) if found is None else ("ApiToken", str(found.token.id), found.tenant_id)
         self.refused(RefusedAttempt("access:api-token:refuse", reason, *about))
+
+    def _forbid(self, found: _Cached, scope: Scope, permission: Permission) -> None:
+        about = ("ApiToken", str(found.token.id), found.tenant_id, scope.actor)
+        self.refused(RefusedAttempt("access:permission:refuse", f"{scope.role.value} lacks {permission.value}", *about))
 
     async def _row(self, prefix: str) -> _Cached | None:
         known, row = self._remembered(prefix)

@@ -1,4 +1,4 @@
-"""The audit trail of what was refused: proofs, tokens and credentials that did not hold, and who tried them.
+"""The audit trail of what was refused: proofs, tokens, credentials and rights that did not hold, and who tried them.
 
 Anybody may knock as often as they like, and rows of the trail stay for good. So refusals are counted in memory, and
 written once a minute: what is new at once, what goes on at the end of the hour. A tenant gets so many rows in an hour;
@@ -28,7 +28,8 @@ MOST_WRITTEN: Final = 60
 """So many events of different addresses a tenant gets within an hour, and again at its end."""
 HOUR_S: Final = 3_600.0
 _WRITE_S: Final = 60.0
-_ACTOR: Final = "stranger"
+_STRANGER: Final = "stranger"
+_SEVERAL: Final = "several"
 _OTHERS: Final = "of several addresses"
 
 _log: Final = structlog.get_logger(__name__)
@@ -126,10 +127,9 @@ class RefusalTrail:
 
     async def _write_of(self, tenant: UUID, due: dict[_Key, _Count]) -> None:
         """All of one tenant's or nothing. What comes meanwhile counts for the next time."""
-        scope = system_scope(tenant, _ACTOR)
-        async with self.db.write(scope) as c:
+        async with self.db.write(system_scope(tenant, _STRANGER)) as c:
             for (refused, address), count in due.items():
-                await _audit(c, scope, refused, address, count)
+                await _audit(c, system_scope(tenant, refused.actor or _STRANGER), refused, address, count)
         for key, told in due.items():
             count = self._counts[key]
             count.times -= told.times
@@ -158,4 +158,5 @@ async def _audit(c: WriteConnection, scope: Scope, refused: RefusedAttempt, addr
 
 def _together(refused: RefusedAttempt) -> _Key:
     """Where those of many addresses are counted: one for each action of a tenant."""
-    return RefusedAttempt(refused.action, _OTHERS, tenant_id=refused.tenant_id), ""
+    actor = _SEVERAL if refused.actor else ""
+    return RefusedAttempt(refused.action, _OTHERS, tenant_id=refused.tenant_id, actor=actor), ""
