@@ -67,10 +67,17 @@ async def degraded(database_url: str, folder: Path, **settings: Any) -> dict[str
     return {each["name"]: each["detail"] for each in answer["degraded"]}
 
 
+def lines_with(word: str, capfd: pytest.CaptureFixture[str]) -> list[str]:
+    return [line for line in "".join(capfd.readouterr()).splitlines() if word in line]
+
+
 @pytest.mark.promise("the-database-checks-tenants-too")
-async def test_a_hub_works_with_tables_that_another_role_owns(own: Own, tmp_path: Path) -> None:
+async def test_a_hub_works_with_tables_that_another_role_owns(
+    own: Own, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     await start("migrate", config_for(own.hub, tmp_path, migration_database_url=own.owner))
-    assert await degraded(own.hub, tmp_path) == {}
+    assert await degraded(own.hub, tmp_path, log_level="warning") == {}
+    assert lines_with("row_security", capfd) == []
     owned = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public' AND tableowner <> current_user"
     assert await own.ask(owned) == 0
 
@@ -102,7 +109,9 @@ async def test_migrating_again_gives_back_what_is_missing_and_touches_nothing_el
 
 
 @pytest.mark.promise("the-database-checks-tenants-too")
-async def test_an_owner_that_is_the_hubs_role_too_is_bound(own: Own, clock: Clock, tmp_path: Path) -> None:
+async def test_an_owner_that_is_the_hubs_role_too_is_bound_and_warned_of(
+    own: Own, clock: Clock, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     await start("migrate", config_for(own.owner, tmp_path))
     db = Database(own.owner, clock)
     await make_tenant(db, "acme")
@@ -110,7 +119,10 @@ async def test_an_owner_that_is_the_hubs_role_too_is_bound(own: Own, clock: Cloc
         async with db.read(whose) as c:
             assert [each.name for each in await system_tenants(c)] == names
     await db.dispose()
-    assert await degraded(own.owner, tmp_path) == {}
+    assert await degraded(own.owner, tmp_path, log_level="warning") == {}
+    [said] = lines_with("row_security", capfd)
+    assert "row_security_can_be_lifted" in said
+    assert "PERIPLUS_MIGRATION_DATABASE_URL" in said
 
 
 @pytest.mark.promise("the-database-checks-tenants-too")
@@ -120,7 +132,8 @@ async def test_a_hub_whose_role_nothing_binds_says_so(
     found = await degraded(as_owner(database_url), tmp_path, log_level="warning")
     why = "row-level security does not bind 'periplus' in PERIPLUS_DATABASE_URL: it is superuser or has BYPASSRLS"
     assert found == {"row_security": why}
-    [said] = [line for line in "".join(capfd.readouterr()).splitlines() if "row_security_not_in_force" in line]
+    [said] = lines_with("row_security", capfd)
+    assert "row_security_not_in_force" in said
     assert "docs/operate" in said
 
 

@@ -22,11 +22,15 @@ from periplus_hub.kit.event_bridge import EventBridge
 from periplus_hub.kit.events import Events
 from periplus_hub.kit.logs import expect
 from periplus_hub.kit.migrate import check_schema, upgrade
-from periplus_hub.kit.roles import role_at, unbound_role
+from periplus_hub.kit.roles import owning_role, role_at, unbound_role
 from periplus_hub.kit.tasks import beside
 
 _A_ROLE_OF_ITS_OWN: Final = (
     "Give the hub a role that is no superuser and has no BYPASSRLS, and migrate as the owner: see docs/operate."
+)
+_ANOTHER_OWNER: Final = (
+    "Make a role that owns nothing for PERIPLUS_DATABASE_URL, and run 'periplus hub migrate' with the owner's in "
+    "PERIPLUS_MIGRATION_DATABASE_URL: see docs/operate/database."
 )
 _log: Final = structlog.get_logger(__name__)
 
@@ -88,7 +92,15 @@ async def past_row_security(resources: Resources) -> dict[str, str]:
     """For /readyz, and said in the log: the role for which the database does not keep tenants apart."""
     role = await unbound_role(resources.databases.questions)
     if role is None:
+        await _warn_of_the_owner(resources)
         return {}
     why = f"row-level security does not bind {role!r} in PERIPLUS_DATABASE_URL: it is superuser or has BYPASSRLS"
     _log.warning("row_security_not_in_force", reason=why, remedy=_A_ROLE_OF_ITS_OWN)
     return {"row_security": why}
+
+
+async def _warn_of_the_owner(resources: Resources) -> None:
+    """It is bound, but one statement of its own could end that. The embedded server has two roles."""
+    if role := await owning_role(resources.databases.questions):
+        why = f"{role!r} in PERIPLUS_DATABASE_URL owns the tables: it could lift the row-level security that binds it"
+        _log.warning("row_security_can_be_lifted", reason=why, remedy=_ANOTHER_OWNER)

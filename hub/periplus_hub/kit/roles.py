@@ -14,6 +14,10 @@ from periplus_hub.kit.tenancy import NO_TENANT
 
 _ME: Final = "SELECT current_user::text"
 _UNBOUND: Final = text("SELECT rolname::text FROM pg_roles WHERE rolname = current_user AND (rolsuper OR rolbypassrls)")
+_OWNING: Final = text(
+    "SELECT current_user::text WHERE EXISTS (SELECT FROM pg_class WHERE relkind = 'r' AND relrowsecurity"
+    " AND relnamespace = current_schema()::regnamespace AND pg_has_role(current_user, relowner, 'MEMBER'))"
+)
 _MISSING: Final = text(
     "SELECT format('GRANT USAGE ON SCHEMA %I TO %I', current_schema(), CAST(:role AS text))"
     " WHERE NOT has_schema_privilege(:role, current_schema(), 'USAGE')"
@@ -42,6 +46,13 @@ async def grant(connection: AsyncConnection, role: str) -> None:
     for statement in missing:
         await connection.execute(text(statement))
     await connection.commit()
+
+
+async def owning_role(db: Database) -> str | None:
+    """The name of our role, when it owns tables that row-level security guards, or may become their owner."""
+    async with db.read(NO_TENANT) as c:
+        found: str | None = await c.scalar(_OWNING)
+    return found
 
 
 async def unbound_role(db: Database) -> str | None:
