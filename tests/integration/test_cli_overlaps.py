@@ -100,7 +100,10 @@ async def test_some_clusters_are_asked_about_as_joined(terminal: Terminal) -> No
     assert [each["name"] for each in pair["clusters"]] == ["shop", "crm"]
     assert groups(await terminal.report("--joined", "shop", "--joined", "hr")) == []
     assert len(groups(await terminal.report("--joined", "all"))) == 2
-    assert "Name at least two" in (await terminal.type("overlaps", "--joined", "shop", code=1)).stderr
+    for few, said in (("shop", "'shop' names one cluster"), ("", "'' names no cluster"), (",", "',' names no cluster")):
+        refused = (await terminal.type("overlaps", "--joined", few, code=1)).stderr
+        assert said in refused
+        assert "Name at least two, as in --joined a,b, or all: --joined all." in refused
     await terminal.type("overlaps", "--joined", "shop,crm", "--fail-on", "blocks-federation", code=2)
     await terminal.type("overlaps", "--joined", "shop,hr", "--fail-on", "latent")
 

@@ -28,6 +28,8 @@ _COMMANDS: Final = {
     "findings": ("findings_command", "findings"),
     "domains": ("domains_command", "domains"),
 }
+_EXTRA: Final = {"try": {"allow_extra_args": True}}
+"""Commands that say themselves what is wrong with an argument that they do not take."""
 _TYPER_USAGE: Final = 2
 
 
@@ -48,7 +50,7 @@ def command_line(*names: str) -> typer.Typer:
         if isinstance(found, typer.Typer):
             app.add_typer(found, name=name)
         else:
-            app.command(name)(found)
+            app.command(name, context_settings=_EXTRA.get(name))(found)
     return app
 
 

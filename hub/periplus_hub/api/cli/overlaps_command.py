@@ -81,5 +81,8 @@ def _joined(client: HubClient, given: list[str]) -> list[dict[str, Any]]:
         return []
     found = {node["id"]: node for node in (find(client, name) for name in names)}
     if len(found) < _TWO:
-        fail(f"--joined {','.join(given)} names {len(found)} cluster", "Name at least two, or all: --joined all.")
+        fail(
+            f"--joined {','.join(given)!r} names {'one cluster' if found else 'no cluster'}",
+            "Name at least two, as in --joined a,b, or all: --joined all.",
+        )
     return list(found.values())

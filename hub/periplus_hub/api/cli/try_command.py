@@ -39,7 +39,15 @@ def _offered(ctx: typer.Context, incomplete: str) -> list[str]:
     return []
 
 
+def _no_names(given: list[str]) -> None:
+    """It joins all or none, where `overlaps --joined` takes names: a name that is typed all the same is told."""
+    if given:
+        what = f"'periplus try' takes no names of clusters and no value of --joined, as {given[0]!r} is"
+        fail(what, "Choose clusters with --context. --joined, without a value, joins all of them.", Exit.USAGE)
+
+
 def try_fleet(
+    typed: typer.Context,
     *,
     kubeconfig: Annotated[
         list[Path] | None,
@@ -61,6 +69,7 @@ def try_fleet(
 
     Starts a hub in a temporary folder and one read-only spoke per context. Nothing is written to any cluster.
     """
+    _no_names(typed.args)
     try:
         chosen = named(kubeconfig, context or ()) if kubeconfig else merged(context or ())
     except KubeconfigError as error:

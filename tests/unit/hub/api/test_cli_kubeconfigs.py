@@ -4,8 +4,11 @@ from itertools import combinations
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from periplus_contract.names import are_alike, why_no_name
+from periplus_hub.api.cli import command_line
+from periplus_hub.api.cli.exit_codes import Exit
 from periplus_hub.api.cli.kubeconfigs import KubeconfigError, contexts, default_paths, merged, named
 from periplus_hub.api.cli.try_command import cluster_names
 
@@ -119,3 +122,11 @@ def test_context_names_that_no_hub_takes_are_changed_and_told_apart() -> None:
     assert not [(a, b) for a, b in combinations(names, 2) if are_alike(a, b)]
     assert (names[0], names[7]) == ("prod", "prod-1")
     assert names[5].startswith(f"cluster-{uuid}-")
+
+
+@pytest.mark.parametrize("typed", [["--joined", ""], ["--joined", "prod,lab"], ["prod"]])
+def test_a_name_that_try_does_not_take_is_told_what_does(typed: list[str]) -> None:
+    result = CliRunner().invoke(command_line("try"), ["try", *typed])
+    assert result.exit_code == Exit.USAGE
+    assert f"as {typed[-1]!r} is" in result.stderr
+    assert "Choose clusters with --context" in result.stderr
