@@ -43,8 +43,8 @@ class Person:
         return {"KUBECONFIG": os.pathsep.join(map(str, self.kubeconfigs))} if self.are_in_environment else {}
 
     def tries(self, *options: str) -> Outcome:
-        """`periplus try`, to its end."""
-        return periplus("try", *self.arguments, *options, home=self.home, **self.environment)
+        """`periplus try`, to its end. Its terminal is so wide that no sentence is broken."""
+        return periplus("try", *self.arguments, *options, home=self.home, **self.environment, COLUMNS="1000")
 
 
 class KeptTry:
@@ -96,7 +96,7 @@ class KeptTry:
 
     def hub(self, *arguments: str) -> Outcome:
         """Another command, which asks this hub."""
-        return periplus(*arguments, home=self._person.home, **self._door)
+        return periplus(*arguments, home=self._person.home, **self._door, COLUMNS="1000")
 
     def overlaps(self) -> Outcome:
         """The report of the hub, when it includes all that was changed."""

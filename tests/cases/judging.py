@@ -34,10 +34,17 @@ def phase_differences(phase: Phase, report: Json, said: str, names: Names) -> li
     return [
         *_missing_groups(phase.groups, groups, names),
         *_forbidden_groups(phase.no_groups, groups, names),
-        *(f"says nowhere {pattern!r}" for pattern in phase.says if not _is_said(pattern, texts)),
-        *(f"says {pattern!r}: {found}" for pattern in phase.says_not for found in _said(pattern, texts)[:1]),
+        *said_differences(phase, texts),
         *(_free_clashes(groups) if phase.free_disjoint else ()),
         *_free_although_not(phase.not_free, groups),
+    ]
+
+
+def said_differences(phase: Phase, texts: list[str]) -> list[str]:
+    """Of what is said to people, in any of these texts."""
+    return [
+        *(f"says nowhere {pattern!r}" for pattern in phase.says if not _is_said(pattern, texts)),
+        *(f"says {pattern!r}: {found}" for pattern in phase.says_not for found in _said(pattern, texts)[:1]),
     ]
 
 

@@ -17,6 +17,7 @@ from tests.cases.judging import (
     owner_differences,
     phase_differences,
     read_differences,
+    said_differences,
 )
 from tests.cases.kubeconfigs import reported_names, write_kubeconfigs
 from tests.cases.planes import Lease, Planes
@@ -105,6 +106,9 @@ def _asked(case: Case, person: Person) -> Iterator[str]:
             yield from _judged_try(case, person.tries("--json", *options), is_joined=first_is_joined)
     if expect.joined is not None and not first_is_joined:
         yield from _judged_try(case, person.tries("--json", "--joined"), is_joined=True)
+    for phase, options in ((expect.as_it_comes, ()), (expect.joined, ("--joined",))):
+        if phase is not None and (phase.says or phase.says_not):
+            yield from _judged_text(phase, person.tries(*options))
 
 
 def _judged_try(case: Case, outcome: Outcome, *, is_joined: bool) -> Iterator[str]:
@@ -129,6 +133,12 @@ def _judged(name: str, phase: Phase, report: Json, said: str, names: Names) -> I
         yield f"{name}: {difference}"
 
 
+def _judged_text(phase: Phase, outcome: Outcome) -> Iterator[str]:
+    """People read the report as text; it has to say the same."""
+    for difference in said_differences(phase, [outcome.out, outcome.err]):
+        yield f"as text: {difference}"
+
+
 def _asked_of_hub(case: Case, kept: KeptTry) -> Iterator[str]:
     report = _report(kept.outcome)
     if report is None or not kept.is_serving:
@@ -146,6 +156,8 @@ def _asked_of_hub(case: Case, kept: KeptTry) -> Iterator[str]:
         if found is None:
             raise NoReport(f"network: no report, exit {outcome.code}: {_last(outcome.err)}")
         yield from _judged("network", case.expect.network, found, outcome.err, names)
+        if case.expect.network.says or case.expect.network.says_not:
+            yield from _judged_text(case.expect.network, kept.hub("overlaps"))
 
 
 def _move_together(case: Case, kept: KeptTry, names: Names) -> None:
