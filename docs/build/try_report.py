@@ -68,7 +68,7 @@ EXAMPLE: Final = report.Report(
                 "Pod traffic to the other cluster stays in, or goes to, the wrong cluster: the route is ambiguous.",
             ),
             remedies=("If their networks do not reach each other, put the clusters into different network domains.",),
-            free_ranges=("10.0.0.0/16",),
+            free_ranges=("10.0.0.0/16",), free_ranges_not_known_of=("lab", "shop-us"), free_ranges_not_known_count=2,
             cluster_counts=(
                 report.CountLine(severity=report.Severity.CONFLICT, clusters=2),
                 report.CountLine(severity=report.Severity.LATENT, clusters=1),

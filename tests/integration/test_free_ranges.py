@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from periplus_hub.addresses.free.repository import free_space
+from periplus_hub.addresses.ipam.engine.knowledge import FEEDING
 from periplus_hub.addresses.overlaps.jobs import OverlapsJob
 from periplus_hub.fleet.service import revoke
 
-from tests.support.batches import START
+from tests.support.batches import START, upsert
 from tests.support.overlap_fleet import Fleet, joined
 
 POD = ("pod", "10.244.0.0/16")
@@ -39,6 +40,22 @@ async def test_a_range_somebody_touches_is_not_proposed(fleet: Fleet) -> None:
     await fleet.report("b", POD, ("pod", "10.1.9.0/24"))
     await fleet.settle(60)
     assert await room(fleet) == ["10.2.0.0/16"]
+
+
+@pytest.mark.promise("no-false-all-clear")
+async def test_clusters_that_may_use_it_all_the_same_are_named_with_it(fleet: Fleet) -> None:
+    asked = "{ overlapGroups(ifAllJoined: %s) { nodes { freeRanges freeRangesNotKnownOf { names count } } } }"
+    member, spoke = fleet.members["b"]
+    sources = [upsert(each, state="ok", objects=1) for each in FEEDING]
+    for whole, unsure in ((False, ["a", "b", "c"]), (True, ["a", "c"])):
+        if whole:
+            await member.send(spoke.snapshot({"sources": sources}))
+        for joined_all in ("false", "true"):
+            (group,) = (await fleet.ask(asked % joined_all))["overlapGroups"]["nodes"]
+            assert group == {
+                "freeRanges": ["10.1.0.0/16"],
+                "freeRangesNotKnownOf": {"names": unsure, "count": len(unsure)},
+            }
 
 
 async def test_what_a_revoked_cluster_used_is_free(fleet: Fleet) -> None:

@@ -1,6 +1,6 @@
 """How far the addresses of a cluster are known, as fields of Cluster."""
 
-from typing import cast
+from typing import Final, cast
 from uuid import UUID
 
 import strawberry
@@ -8,10 +8,12 @@ import strawberry
 from periplus_hub.access.graphql import Info
 from periplus_hub.access.scope import Scope
 from periplus_hub.addresses.ipam.engine.knowledge import Evidence, Knowledge, Known, known
-from periplus_hub.addresses.ipam.repository_knowledge import evidence_by_registration
+from periplus_hub.addresses.ipam.repository_knowledge import evidence_by_registration, not_known_whole
 from periplus_hub.inventory.graphql import SourceState, source_state
 from periplus_hub.kit.graphql import Context
 from periplus_hub.kit.graphql_prices import at_most
+
+MOST_NAMED: Final = 10
 
 strawberry.enum(Knowledge, name="Knowledge", description="What may be said of a cluster's addresses.")
 
@@ -25,6 +27,22 @@ class MissingSource:
     reason: str = strawberry.field(description="A slug saying why.")
     message: str = strawberry.field(description="What is wrong, for a person.")
     remedy: str = strawberry.field(description="What to do about it.")
+
+
+@strawberry.type(
+    description="Clusters whose addresses are not known whole and current: what else they use counts nowhere."
+)
+class NotKnownWhole:
+    """Of all the fleet, however a question is narrowed."""
+
+    names: list[str] = strawberry.field(description="Their names, the first of them.", directives=at_most(MOST_NAMED))
+    count: int = strawberry.field(description="How many there are, named or not.")
+
+    @classmethod
+    async def of(cls, context: Context[Scope]) -> "NotKnownWhole":
+        """As of now; read once for all of an answer."""
+        found = await context.load(not_known_whole, context.scope.tenant_id, context.now) or ()
+        return cls(names=list(found[:MOST_NAMED]), count=len(found))
 
 
 @strawberry.type

@@ -1,6 +1,7 @@
 """What is read to say how far the addresses of clusters are known."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -10,10 +11,10 @@ from periplus_contract.covers import SEEN
 from periplus_contract.tables import ALLOCATIONS
 from periplus_hub.access.scope import Scope, owned
 from periplus_hub.addresses.ipam import tables
-from periplus_hub.addresses.ipam.engine.knowledge import Evidence
+from periplus_hub.addresses.ipam.engine.knowledge import Evidence, Knowledge, known
 from periplus_hub.addresses.ipam.model import AllocationKind
-from periplus_hub.fleet.model import Registration
-from periplus_hub.fleet.repository import registrations_by_ids
+from periplus_hub.fleet.model import Registration, State
+from periplus_hub.fleet.repository import all_registrations, registrations_by_ids
 from periplus_hub.fleet.tables import registrations
 from periplus_hub.ingest.tables import chains, statements
 from periplus_hub.inventory.model import Source
@@ -33,6 +34,20 @@ async def evidence_by_registration(c: ReadConnection, scope: Scope, ids: Sequenc
     sources = await sources_by_registration(c, scope, ids)
     rows = {row.id: row for row in await c.rows(_statement(scope, ids))}
     return {each: _evidence(rows[each], member, sources[each]) for each, member in members.items() if each in rows}
+
+
+async def not_known_whole(
+    c: ReadConnection, scope: Scope, tenants: Sequence[UUID], now: datetime
+) -> dict[UUID, tuple[str, ...]]:
+    """The tenant's members whose addresses are not known whole and current, by name; for loaders, by its own id."""
+    members = await all_registrations(c, scope, (State.ACTIVE, State.PENDING))
+    evidence = await evidence_by_registration(c, scope, [each.id for each in members])
+    unknown = tuple(
+        each.name
+        for each in members
+        if each.id in evidence and known(evidence[each.id], now).knowledge is not Knowledge.COMPLETE
+    )
+    return dict.fromkeys(tenants, unknown)
 
 
 def _evidence(row: Row[Any], registration: Registration, sources: Sequence[Source]) -> Evidence:

@@ -11,6 +11,7 @@ from sqlalchemy import Row
 
 from periplus_hub.access.graphql import Info
 from periplus_hub.access.scope import Scope
+from periplus_hub.addresses.ipam.graphql_knowledge import NotKnownWhole
 from periplus_hub.addresses.ipam.graphql_types import AllocationFields
 from periplus_hub.addresses.ipam.model import AllocationKind
 from periplus_hub.addresses.overlaps import repository_acceptances, repository_groups, service_explanations
@@ -172,6 +173,11 @@ class OverlapGroup(RowBacked, Node):
         """Empty when the private space is full."""
         explained = await _explained(self, info)
         return [Cidr(each.cidr) for each in (explained.suggestions if explained else ()) if each.cidr]
+
+    @strawberry.field(description="Clusters that may use a free range all the same, as not all they use is known.")
+    async def free_ranges_not_known_of(self, info: Info) -> NotKnownWhole:
+        """The same for every group."""
+        return await NotKnownWhole.of(info.context)
 
     @strawberry.field(description="Its clusters, those it hurts most first, then by name.", directives=paged(50, 1_000))
     async def clusters(

@@ -80,6 +80,7 @@ query Overlaps(
   ) {
     nodes {
       cidr family severity since breaks remedies freeRanges memberCount clusterCount
+      freeRangesNotKnownOf { names count }
       clusterCounts { severity clusters }
       clusters(first: $members) { nodes { clusterName severity kinds memberCount } }
       members(first: $members) { nodes { clusterName kind cidr severity } }
@@ -238,6 +239,8 @@ def _group(node: dict[str, Any], networks: Mapping[str, str]) -> GroupLine:
         breaks=tuple(node["breaks"]),
         remedies=tuple(node["remedies"]),
         free_ranges=tuple(node["freeRanges"]),
+        free_ranges_not_known_of=tuple(node["freeRangesNotKnownOf"]["names"]) if node["freeRanges"] else (),
+        free_ranges_not_known_count=node["freeRangesNotKnownOf"]["count"] if node["freeRanges"] else 0,
         cluster_counts=tuple(
             CountLine(severity=_severity(each["severity"]), clusters=int(each["clusters"]))
             for each in node["clusterCounts"]

@@ -127,7 +127,11 @@ class GroupLine:
     breaks: tuple[str, ...] = ()
     remedies: tuple[str, ...] = ()
     free_ranges: tuple[str, ...] = ()
-    """Of the group's size, that no cluster the hub knows touches."""
+    """Of the group's size, that nothing known of any cluster touches."""
+    free_ranges_not_known_of: tuple[str, ...] = ()
+    """Clusters, of the whole fleet, that may use them all the same, as not all they use is known: the first by name."""
+    free_ranges_not_known_count: int = 0
+    """How many such clusters there are, listed or not."""
     cluster_counts: tuple[CountLine, ...] = ()
     """Of all its clusters, listed or not."""
 

@@ -153,12 +153,19 @@ def _print_group(group: GroupLine, cidrs: tuple[str, ...], shared: tuple[str, ..
     own = [text for text in group.remedies if text not in shared]
     items += [("do", "green", text) for text in _as_list(own)]
     if group.severity is not Severity.INTENDED and len(cidrs) == 1:
-        items += [("free", "green", free) for free in group.free_ranges]
+        items += [("free", "green", f"{free}{_unsure(group)}") for free in group.free_ranges]
     milder = list(Severity)[group.severity.rank + 1 :]
     items += [(_MILDER[each], "bold", _owners(group, each)) for each in milder if group.count(each)]
     if group.since:
         items.append(("since", "dim", minute(group.since)))
     _print_items(items, console)
+
+
+def _unsure(group: GroupLine) -> str:
+    """Of whom it is not known whether they use a free range."""
+    names = group.free_ranges_not_known_of[:_MAX_RANGES]
+    more = group.free_ranges_not_known_count - len(names)
+    return f" (not known of: {', '.join(names)}{f' and {more:,} more' if more else ''})" if names else ""
 
 
 def _print_items(items: Sequence[tuple[str, str, str]], console: Console) -> None:

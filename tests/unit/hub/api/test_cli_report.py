@@ -172,6 +172,10 @@ def test_a_free_range_is_told_where_one_range_is_meant() -> None:
     free = replace(group("10.0.0.0/16", Severity.LATENT, "a", "b"), free_ranges=("10.9.0.0/16",))
     text = printed(Report(clusters=(), groups=(free,)))
     assert "    free              10.9.0.0/16" in text
+    unsure = replace(free, free_ranges_not_known_of=tuple("bcdef"), free_ranges_not_known_count=12)
+    assert "10.9.0.0/16 (not known of: b, c, d, e and 8 more)" in printed(Report(clusters=(), groups=(unsure,)))
+    unsure = replace(free, free_ranges_not_known_of=("b", "c"), free_ranges_not_known_count=2)
+    assert "10.9.0.0/16 (not known of: b, c)" in printed(Report(clusters=(), groups=(unsure,)))
     assert "10.9.0.0/16" not in printed(Report(clusters=(), groups=(free, replace(free, cidr="10.1.0.0/16"))))
 
 
