@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from periplus_hub.addresses.ipam.engine.knowledge import FEEDING
 from periplus_hub.api.cli import command_line
 from periplus_hub.api.start_process import start
 from periplus_hub.fleet.tables import registrations
+from periplus_hub.inventory import tables as inventory
 from periplus_hub.kit.db import Database
 
 from tests.support.batches import upsert
@@ -129,6 +131,27 @@ async def test_a_silent_cluster_is_stale_everywhere(terminal: Terminal) -> None:
     assert (listed["lab"]["state"], listed["shop"]["state"]) == ("stale", "complete")
     assert "stale" in (await terminal.type("clusters", "list")).stdout
     assert "stale" in (await terminal.type("clusters", "show", "lab")).stdout
+
+
+@pytest.mark.promise("no-false-all-clear")
+async def test_a_silent_cluster_that_was_incomplete_before_has_both_reasons_everywhere(terminal: Terminal) -> None:
+    table, lab = inventory.sources, terminal.fleet.registration("lab")
+    async with terminal.fleet.db.write(terminal.fleet.scope) as c:
+        nodes = update(table).where(table.c.registration_id == lab, table.c.uid == "nodes")
+        await c.execute(nodes.values(state="forbidden"))
+    await terminal.heard("2 hours", "lab")
+    line = next(each for each in (await terminal.report())["clusters"] if each["name"] == "lab")
+    assert (line["state"], [each["source"] for each in line["missing"]]) == ("stale", ["nodes"])
+    both = re.compile(r"lab \(stale, last heard [^)]*; without nodes\)")
+    [unknown] = (await terminal.report())["unknown"]
+    assert both.fullmatch(unknown)
+    assert both.search((await terminal.type("overlaps")).stdout)
+    assert both.search((await terminal.type("overlaps", "--fail-on", "conflict", code=1)).stderr)
+    joined = ("overlaps", "--joined", "lab,shop", "--fail-on", "conflict")
+    assert both.search((await terminal.type(*joined, code=1)).stderr)
+    shown = (await terminal.type("clusters", "show", "lab")).stdout
+    assert "stale" in shown
+    assert "nodes" in shown
 
 
 async def test_a_conflict_and_its_latent_twin_are_told_apart(terminal: Terminal) -> None:
