@@ -2,12 +2,15 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
 
 from periplus_contract.tables import IP_ADDRESSES, NODES, PODS, SERVICE_CIDRS, SERVICES
 from periplus_spoke.collectors.inventory import Inventory
 from periplus_spoke.collectors.ipam.base import DetectFacts, IpamAdapter
 from periplus_spoke.fold.cidr import parse_cidr
-from periplus_spoke.fold.ipam import ConfigMaps, IpamView
+from periplus_spoke.fold.ipam import ConfigMaps, Flags, IpamView, WantedKind
 from periplus_spoke.fold.objects import Node, Pod, Service, ServiceCidr
 from periplus_spoke.fold.text import LabelFilter
 
@@ -15,6 +18,7 @@ from tests.support.decoding import decode
 
 _READ = (NODES, PODS, SERVICES, SERVICE_CIDRS, IP_ADDRESSES)
 _SCOPES = {"cluster", "node", "namespace", "lb", "service", "external"}
+_KINDS = {"pod", "service", "loadbalancer", "external", "reserved"}
 _QUALITIES = {"exact", "derived", "nominal"}
 
 
@@ -26,7 +30,8 @@ def view_of(
     service_cidrs: Sequence[dict[str, object]] = (),
     cnis: Sequence[str] = ("unknown",),
     configs: ConfigMaps | None = None,
-    custom: Mapping[str, Sequence[object]] | None = None,
+    custom: Mapping[WantedKind[Any], Sequence[dict[str, object]]] | None = None,
+    flags: Flags | None = None,
 ) -> IpamView:
     """A view on Kubernetes objects given as JSON."""
     inventory = Inventory(LabelFilter())
@@ -39,7 +44,10 @@ def view_of(
     for index, thing in enumerate(service_cidrs):
         inventory.service_cidr(decode(ServiceCidr, thing, f"cidr-{index}"), 1)
     tables = {table.name: inventory.state.rows(table) for table in _READ}
-    return IpamView(tables, cnis, configs or {}, custom or {})
+    objects = {
+        kind.source: [msgspec.convert(thing, kind.type) for thing in things] for kind, things in (custom or {}).items()
+    }
+    return IpamView(tables, cnis, configs or {}, objects, flags=flags, notes=inventory.node_notes)
 
 
 class IpamAdapterContract(ABC):
@@ -95,11 +103,19 @@ class IpamAdapterContract(ABC):
                 if pool.capacity is not None and pool.free is not None:
                     assert pool.free <= pool.capacity
 
-    def test_allocations_are_pod_ranges_in_canonical_form(self) -> None:
+    def test_allocations_are_its_own_and_in_canonical_form(self) -> None:
         for view in self.views():
             for item in self.adapter.allocations(view, lambda _: None):
-                assert (item.kind, item.provider) == ("pod", self.adapter.name)
+                assert item.provider == self.adapter.name
+                assert item.kind in _KINDS
+                assert item.source
                 assert str(parse_cidr(item.cidr)) == item.cidr
+
+    def test_where_the_pod_range_is_shared_its_addresses_are_only_seen(self) -> None:
+        for view in self.ordinary():
+            if self.adapter.shares_pod_range(view):
+                pods = [item for item in self.adapter.allocations(view, lambda _: None) if item.kind == "pod"]
+                assert {item.quality for item in pods} <= {"seen"}
 
     def test_impossible_ranges_are_told_and_left_out(self) -> None:
         told: list[str] = []

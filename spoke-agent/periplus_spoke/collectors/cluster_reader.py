@@ -11,7 +11,7 @@ from periplus_spoke.collectors.custom import CustomKinds
 from periplus_spoke.collectors.facts import SERVICE_COVERS, Facts
 from periplus_spoke.collectors.identity import identify
 from periplus_spoke.collectors.inventory import Inventory
-from periplus_spoke.collectors.ipam.registry import ADAPTERS
+from periplus_spoke.collectors.ipam.registry import WANTED_KINDS
 from periplus_spoke.collectors.listener import KindListener
 from periplus_spoke.collectors.pools import Pools
 from periplus_spoke.collectors.waiting import first_of
@@ -45,8 +45,7 @@ class ClusterReader:
         self.snapshots = 0
         """Snapshots of the inventory taken so far; each is followed by complete ipam."""
         self._facts = Facts(kube, self.inventory, timer)
-        wanted = [kind for adapter in ADAPTERS for kind in adapter.kinds]
-        self._custom = CustomKinds(kube, self.inventory, timer, wanted)
+        self._custom = CustomKinds(kube, self.inventory, timer, WANTED_KINDS)
         self._listeners: dict[str, KindListener[Any]] = {}
 
     async def identity(self) -> ClusterIdentity:
@@ -112,6 +111,7 @@ class ClusterReader:
             except Exception:  # noqa: BLE001 - a fault of ours here must not stop the watches
                 _log.exception("reading version, groups and configuration failed")
             self.pools.configs = {name: dict(data) for name, data in self._facts.configs.items()}
+            self.pools.flags = dict(self._facts.flags)
             if self._facts.service_version and SERVICE_CIDRS_SOURCE not in self._listeners:
                 self.inventory.listed -= SERVICE_COVERS  # served only now, after an upgrade
                 for watched in service_catalog(self.inventory, self._facts.service_version):

@@ -10,10 +10,12 @@ import msgspec
 
 from periplus_contract import covers
 from periplus_contract.tables import CLUSTER, IP_ADDRESSES, NODES, PODS, SERVICE_CIDRS, SERVICES, SOURCES
+from periplus_spoke.collectors.control_plane import SOURCE as CONTROL_PLANE
+from periplus_spoke.collectors.ipam.registry import CONFIG_MAPS
 
 _DAEMONSETS: Final = covers.workloads("DaemonSet")
 _POD_SCOPES: Final = tuple(scope for scope in covers.POOL_SCOPES if scope != "service")
-PLUGIN_FACTS: Final = ("apis", "kube-system/cilium-config", "kube-system/kubeadm-config")
+PLUGIN_FACTS: Final = ("apis", *CONFIG_MAPS, CONTROL_PLANE)
 """What says which plugin there is and how it is configured, beside the DaemonSets."""
 
 
@@ -48,8 +50,8 @@ def inventory_covers(listed: frozenset[str]) -> tuple[str, ...]:
 def allocation_covers(seen: Evidence, *, has_ranges: bool, uses_pod_cidr: bool | None) -> tuple[str, ...]:
     """Kinds of which every source was listed; only the seen ones of a kind whose better source is refused.
 
-    `has_ranges`: there are ServiceCIDRs, which need no services beside them. `uses_pod_cidr`: what the plugin is known
-    to do; while that is unknown the pods decide.
+    `has_ranges`: service ranges are known, which need no services beside them. `uses_pod_cidr`: what the plugin is
+    known to do; while that is unknown the pods decide.
     """
     found: list[str] = []
     nodes, pods = NODES.name in seen.listed, PODS.name in seen.listed
@@ -57,8 +59,10 @@ def allocation_covers(seen: Evidence, *, has_ranges: bool, uses_pod_cidr: bool |
     if nodes:
         found.append(covers.allocations("node"))
     if services:
-        found += [covers.allocations("loadbalancer"), covers.allocations("external")]
-    if ranges and (services or has_ranges):
+        found.append(covers.allocations("external"))
+    if services and seen.has_custom:
+        found.append(covers.allocations("loadbalancer"))
+    if (has_ranges and (ranges or "networking.k8s.io/servicecidrs" in seen.refused)) or (ranges and services):
         found.append(covers.allocations("service"))
     elif services and "networking.k8s.io/servicecidrs" in seen.refused:
         found.append(covers.allocations("service", seen=True))

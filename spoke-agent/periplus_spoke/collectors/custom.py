@@ -1,57 +1,68 @@
 """Kinds that IPAM adapters ask for beyond the inventory: listed with the facts, not watched."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from periplus_spoke.collectors.inventory import Inventory
-from periplus_spoke.collectors.ipam.base import WantedKind
-from periplus_spoke.fold.sources import Source
+from periplus_spoke.fold.ipam import WantedKind
+from periplus_spoke.fold.sources import Source, State
 from periplus_spoke.kit.clock import Clock
 from periplus_spoke.kube.client import KubeClient
 from periplus_spoke.kube.lists import PageDecoder, Resource, pages
 from periplus_spoke.kube.problems import KubeProblem
 
+_LAST_WORDS: Final[dict[str, State]] = {"forbidden": "forbidden", "not_found": "absent"}
+"""Reasons after which a kind says no more until the reason is gone, with the state they are."""
+
 
 class CustomKinds:
     """Reads what is served; each kind on its own."""
 
-    def __init__(self, client: KubeClient, inventory: Inventory, clock: Clock, wanted: Iterable[WantedKind]) -> None:
+    def __init__(
+        self, client: KubeClient, inventory: Inventory, clock: Clock, wanted: Iterable[WantedKind[Any]]
+    ) -> None:
         self._client = client
         self._inventory = inventory
         self._clock = clock
-        self._wanted = tuple(wanted)
+        self._wanted = tuple(dict.fromkeys(wanted))
         self._found: dict[str, Sequence[object]] = {}
         self.has_all = False
-        """Whether every wanted kind that is served has been read, now or earlier."""
+        """Whether every wanted kind that is served and may be read has been read, now or earlier."""
 
     async def read(self) -> Mapping[str, Sequence[object]]:
-        """Objects by source name, as plain dicts; of a kind that fails what it was, and its place in `sources`."""
+        """Objects by source name; of a kind that fails what it was, and its place in `sources`."""
         unread = 0
         for kind in self._wanted:
             served = self._inventory.facts.groups.get(kind.group, ())
             version = next((version for version in kind.versions if version in served), None)
-            name = f"{kind.group}/{kind.plural}"
+            name = kind.source
             if version is None:
                 self._found.pop(name, None)
+                if served:
+                    self._report(name, _newer(kind, served))
                 continue
-            resource: Resource[dict[str, Any]] = Resource(
-                source=name, group=kind.group, plural=kind.plural, version=version, type=dict[str, Any]
-            )
             try:
-                self._found[name] = await self._list(resource)
+                self._found[name], misfits = await self._list(kind, version)
             except KubeProblem as problem:
-                unread += name not in self._found
+                if problem.reason == "not_found":
+                    self._found.pop(name, None)
+                unread += name not in self._found and problem.reason not in _LAST_WORDS
                 self._report(name, problem)
             else:
-                self._report(name, None, len(self._found[name]))
+                self._report(name, _odd(name, misfits) if misfits else None, len(self._found[name]))
         self.has_all = not unread
         return dict(self._found)
 
-    async def _list(self, resource: Resource[dict[str, Any]]) -> list[object]:
+    async def _list(self, kind: WantedKind[Any], version: str) -> tuple[list[object], list[str]]:
+        resource: Resource[Any] = Resource(
+            source=kind.source, group=kind.group, plural=kind.plural, version=version, type=kind.type
+        )
         items: list[object] = []
+        misfits: list[str] = []
         async for page in pages(self._client, resource, PageDecoder(resource.type)):
             items.extend(page.items)
-        return items
+            misfits += [message for message, _ in page.misfits]
+        return items, misfits
 
     def _report(self, name: str, problem: KubeProblem | None, objects: int | None = None) -> None:
         at_us = self._clock.wall_us()
@@ -59,9 +70,26 @@ class CustomKinds:
             source = Source(state="ok", objects=objects, as_of_us=at_us)
         else:
             source = Source(
-                state="forbidden" if problem.reason == "forbidden" else "failed",
+                state=_LAST_WORDS.get(problem.reason, "failed"),
                 reason=problem.reason,
                 message=problem.message,
                 remedy=problem.remedy,
+                objects=objects,
             )
         self._inventory.report(name, source, at_us, quietly=True)
+
+
+def _newer(kind: WantedKind[Any], served: Sequence[str]) -> KubeProblem:
+    return KubeProblem(
+        "unknown_version",
+        f"{kind.group} is served as {', '.join(served)}, and this spoke reads {' or '.join(kind.versions)}",
+        "Upgrade the spoke, or serve a version that it reads as well.",
+    )
+
+
+def _odd(name: str, misfits: list[str]) -> KubeProblem:
+    return KubeProblem(
+        "odd_objects",
+        f"{len(misfits)} of {name} have another shape than their kind and are left out: {misfits[0]}",
+        "Correct these objects.",
+    )

@@ -5,7 +5,11 @@ from functools import partial
 from typing import Final
 
 from periplus_contract.tables import IP_ADDRESSES, SERVICE_CIDRS
+from periplus_spoke.collectors import control_plane
 from periplus_spoke.collectors.inventory import Inventory
+from periplus_spoke.collectors.ipam.node_podcidr import CILIUM
+from periplus_spoke.collectors.ipam.registry import CONFIG_MAPS
+from periplus_spoke.fold.ipam import Flags
 from periplus_spoke.fold.objects import ClusterProperty, ConfigMap
 from periplus_spoke.fold.sources import Source, State
 from periplus_spoke.kit.clock import Clock
@@ -14,8 +18,6 @@ from periplus_spoke.kube.discovery import LEFT_OUT_REMEDY, api_groups, listable,
 from periplus_spoke.kube.lists import PageDecoder, Resource, pages
 from periplus_spoke.kube.problems import KubeProblem
 
-CONFIG_MAPS: Final = ("kube-system/cilium-config", "kube-system/kubeadm-config")
-CILIUM: Final = CONFIG_MAPS[0]
 NETWORKING: Final = "networking.k8s.io"
 _SERVICE_VERSIONS: Final = ("v1", "v1beta1")
 SERVICE_COVERS: Final = frozenset((SERVICE_CIDRS.name, IP_ADDRESSES.name))
@@ -31,6 +33,8 @@ class Facts:
         self._inventory = inventory
         self._clock = clock
         self.configs: dict[str, dict[str, str]] = {}
+        self.flags: Flags = {}
+        """Of the control plane, where it runs as pods of the cluster."""
         self.service_version = ""
         """The version that serves ServiceCIDR and IPAddress; empty when none does."""
 
@@ -41,6 +45,7 @@ class Facts:
         await self._try(f"{NETWORKING}/servicecidrs", self._service_kinds)
         for name in CONFIG_MAPS:
             await self._try(name, partial(self._config, name))
+        await self._try(control_plane.SOURCE, self._control_plane)
         if _ABOUT in self._inventory.facts.groups:
             await self._try(f"{_ABOUT}/clusterproperties", self._properties)
         self._inventory.facts.cilium_config = self.configs.get(CILIUM)
@@ -111,6 +116,16 @@ class Facts:
             raise
         self.configs[name] = found.data or {}
         return 1
+
+    async def _control_plane(self) -> int:
+        self.flags = await control_plane.control_plane_flags(self._client)
+        if not self.flags:
+            raise KubeProblem(
+                "not_found",
+                "the control plane does not run as pods of this cluster",
+                "Nothing, where other sources tell the ranges it hands out.",
+            )
+        return len(self.flags)
 
     async def _properties(self) -> int:
         version = self._inventory.facts.groups[_ABOUT][0]

@@ -19,6 +19,7 @@ from periplus_spoke.collectors.coverage import Evidence, inventory_covers
 from periplus_spoke.fold import rows
 from periplus_spoke.fold.cluster import ClusterFacts, NodePlace, cluster_row, is_aks
 from periplus_spoke.fold.cni import UNKNOWN, detect, node_signs
+from periplus_spoke.fold.node_notes import node_notes
 from periplus_spoke.fold.objects import EndpointSlice, IpAddress, Node, Pod, Service, ServiceCidr, Thing
 from periplus_spoke.fold.owners import Owners
 from periplus_spoke.fold.places import place_of
@@ -45,7 +46,12 @@ class Inventory:
         """Facts that were read, or that are known not to be there."""
         self.cluster_uid = ""
         self._labels = labels
+        self.node_notes: dict[str, dict[str, str]] = {}
+        """What adapters read of nodes beside their rows, by node name, where there is any."""
+        self.node_notes_revision = 0
+        """Rises when one of them changes."""
         self._places: dict[str, NodePlace] = {}
+        self._node_names: dict[str, str] = {}
         self._daemonsets: dict[str, tuple[str, str]] = {}
 
     def namespace(self, thing: Thing, at_us: int) -> None:
@@ -63,12 +69,22 @@ class Inventory:
             signs=node_signs(node),
             aks=is_aks(node.metadata.labels),
         )
+        self._node_names[uid] = node.metadata.name
+        self._note(node.metadata.name, node_notes(node))
         self.state.put(NODES, uid, rows.node_row(node, self._labels), at_us)
 
     def forget_node(self, uid: str, at_us: int) -> None:
         """A node is gone."""
         self._places.pop(uid, None)
+        self._note(self._node_names.pop(uid, ""), {})
         self.state.drop(NODES, uid, at_us)
+
+    def _note(self, name: str, notes: dict[str, str]) -> None:
+        if self.node_notes.get(name, {}) != notes:
+            self.node_notes[name] = notes
+            self.node_notes_revision += 1
+        if not notes:
+            self.node_notes.pop(name, None)
 
     def pod(self, pod: Pod, at_us: int) -> None:
         """core/v1 Pod."""

@@ -9,15 +9,17 @@ import msgspec
 from periplus_contract.covers import pools as pool_cover
 from periplus_contract.tables import IP_ADDRESSES, NODES, PODS, SERVICE_CIDRS, SERVICES
 from periplus_spoke.collectors.coverage import Evidence, allocation_covers, pool_covers
-from periplus_spoke.collectors.facts import CILIUM
 from periplus_spoke.collectors.inventory import Inventory
 from periplus_spoke.collectors.ipam.base import DetectFacts, IpamAdapter
-from periplus_spoke.collectors.ipam.registry import ADAPTERS, LAST_RESORT
+from periplus_spoke.collectors.ipam.node_podcidr import CILIUM
+from periplus_spoke.collectors.ipam.reading import SERVICE_RANGE, faults_source, read_adapters, service_range
+from periplus_spoke.collectors.ipam.registry import ADAPTERS
 from periplus_spoke.fold.allocations import core_allocations, service_pools, service_ranges
 from periplus_spoke.fold.cni import uses_pod_cidr
 from periplus_spoke.fold.ipam import (
     Allocation,
     ConfigMaps,
+    Flags,
     IpamView,
     Pool,
     Statement,
@@ -68,6 +70,7 @@ class Pools:
         self._nodes_hash = 0
         self._told = self._result.digest
         self.configs: ConfigMaps = {}
+        self.flags: Flags = {}
         self.custom: Mapping[str, Sequence[object]] = {}
         self.has_custom = True
         """Whether `custom` has every kind that is served."""
@@ -79,7 +82,8 @@ class Pools:
         """
         revisions = self._inventory.state.revisions
         tables = (revisions[each.name] for each in _BOUNDS)
-        bounds = (self._node_bounds(revisions[NODES.name]), *tables, self.configs, self._evidence())
+        settings = (self.configs, self.flags, self._inventory.node_notes_revision)
+        bounds = (self._node_bounds(revisions[NODES.name]), *tables, *settings, self._evidence())
         if bounds != self._bounds:
             self._bounds = bounds
             self.refresh(at_us)
@@ -121,7 +125,9 @@ class Pools:
         """Compute anew what is not up to date; what is said of the adapters' sources is told on the way."""
         state = self._inventory.state
         cnis = self._inventory.cnis()
-        seen = (*(state.revisions[table.name] for table in _READ), cnis, self.configs, self.custom, self._evidence())
+        tables = (state.revisions[table.name] for table in _READ)
+        settings = (self.configs, self.flags, self.custom, self._inventory.node_notes_revision)
+        seen = (*tables, cnis, *settings, self._evidence())
         if seen != self._seen:
             self._seen = seen
             self._result = self._compute(cnis, at_us)
@@ -132,74 +138,33 @@ class Pools:
     def _compute(self, cnis: tuple[str, ...], at_us: int) -> _Result:
         tables = {table.name: self._inventory.state.rows(table) for table in _READ}
         evidence = self._evidence()
-        has_pods = PODS.name in evidence.listed
-        view = IpamView(tables, cnis, self.configs, self.custom, has_pods=has_pods)
+        view = IpamView(
+            tables,
+            cnis,
+            self.configs,
+            self.custom,
+            has_pods=PODS.name in evidence.listed,
+            flags=self.flags,
+            notes=self._inventory.node_notes,
+        )
         facts = DetectFacts(cnis=cnis, groups=self._inventory.facts.groups, configs=self.configs)
         faults: list[str] = []
         pools = service_pools(view, faults.append)
         allocations = core_allocations(view, faults.append)
-        self._report(_CORE, faults, at_us)
-        pod_ranges: list[Allocation] = []
-        for adapter in self._adapters:
-            try:
-                more, ranges = self._ask(adapter, view, facts, at_us)
-            except Exception:  # noqa: BLE001 - a fault in one adapter must not silence the others
-                _log.exception("IPAM adapter %s failed", adapter.name)
-                self._inventory.report(f"ipam/{adapter.name}", _FAULT, at_us, quietly=True)
-                continue
-            pools += more
-            pod_ranges += ranges
-        if not pod_ranges:
-            pools += LAST_RESORT.pools(view, _told_already)
-            pod_ranges = LAST_RESORT.allocations(view, _told_already)
+        reading = read_adapters(self._adapters, view, facts, at_us)
+        sources = {_CORE: faults_source(faults, at_us), SERVICE_RANGE: service_range(allocations, at_us)}
+        for name, source in (sources | reading.sources).items():
+            self._inventory.report(name, source, at_us, quietly=True)
         known = allocation_covers(
             evidence,
             has_ranges=any(True for _ in service_ranges(view, _told_already)),
             uses_pod_cidr=uses_pod_cidr(cnis, self.configs.get(CILIUM, {})),
         )
         scopes = pool_covers(evidence)
-        named = covered(unique([*allocations, *pod_ranges]), known)
-        sampled = [pool for pool in pools if pool_cover(pool.scope) in scopes]
+        named = covered(unique([*allocations, *reading.allocations]), known)
+        sampled = [pool for pool in (*pools, *reading.pools) if pool_cover(pool.scope) in scopes]
         return _Result(sampled, scopes, named, known, digest(named, known))
-
-    def _ask(
-        self, adapter: IpamAdapter, view: IpamView, facts: DetectFacts, at_us: int
-    ) -> tuple[list[Pool], list[Allocation]]:
-        silence = adapter.silent_because(view)
-        if silence:
-            self._say_silent(adapter.name, silence, at_us)
-            return [], []
-        if not adapter.detect(facts):
-            return [], []
-        faults: list[str] = []
-        found = adapter.pools(view, faults.append), adapter.allocations(view, faults.append)
-        self._report(f"ipam/{adapter.name}", faults, at_us)
-        return found
-
-    def _report(self, name: str, faults: list[str], at_us: int) -> None:
-        distinct = sorted(set(faults))
-        if not distinct:
-            source = Source(state="ok", as_of_us=at_us)
-        else:
-            more = f" and {len(distinct) - _FAULTS_SHOWN} more" if len(distinct) > _FAULTS_SHOWN else ""
-            source = Source(
-                state="failed",
-                reason="impossible_cidr",
-                message="; ".join(distinct[:_FAULTS_SHOWN]) + more,
-                remedy="Correct these objects; they are left out of pools and allocations.",
-                objects=len(distinct),
-            )
-        self._inventory.report(name, source, at_us, quietly=True)
-
-    def _say_silent(self, name: str, reason: str, at_us: int) -> None:
-        source = Source(
-            state="absent",
-            reason="not_used_for_pods",
-            message=reason,
-            remedy="Nothing: the ranges pods really use are told instead.",
-        )
-        self._inventory.report(f"ipam/{name}", source, at_us, quietly=True)
 
 
 def _told_already(_: str) -> None:
-    """Faults of the last resort: the adapters before it have met the same objects."""
+    """Faults that another reader of the same objects has told."""

@@ -5,6 +5,7 @@ from typing import Any, Final, NamedTuple
 
 import yaml
 
+from periplus_spoke.collectors.ipam.registry import CONFIG_MAPS, WANTED_KINDS
 from periplus_spoke.kube.access import Access
 
 NAME: Final = "periplus-spoke"
@@ -22,6 +23,26 @@ class Rule(NamedTuple):
     purpose: str = ""
 
 
+def _custom_rules() -> Iterator[Rule]:
+    """What IPAM adapters read, a rule per API group; a group that a cluster does not serve costs nothing there."""
+    plurals: dict[str, list[str]] = {}
+    for kind in WANTED_KINDS:
+        plurals.setdefault(kind.group, []).append(kind.plural)
+    for group, names in plurals.items():
+        yield Rule(group, tuple(names), ("list",), purpose="pools and ranges of the network plugin")
+
+
+def _config_names(*, system: bool) -> tuple[str, ...]:
+    """Names of the ConfigMaps that are read in kube-system, or in namespaces of network plugins."""
+    split = (name.split("/") for name in CONFIG_MAPS)
+    return tuple(sorted({name for namespace, name in split if (namespace == SYSTEM_NAMESPACE) is system}))
+
+
+def _config_rules() -> Iterator[Rule]:
+    if names := _config_names(system=False):
+        yield Rule("", ("configmaps",), ("get",), names, "the network plugin's configuration")
+
+
 RULES: Final = (
     Rule("", ("namespaces",), ("get", *_READ), purpose="the cluster's identity, and whose things are"),
     Rule("", ("nodes", "pods", "services"), purpose="what has which address"),
@@ -30,12 +51,12 @@ RULES: Final = (
     Rule("apps", ("deployments", "replicasets", "statefulsets", "daemonsets"), purpose="whose a pod is"),
     Rule("batch", ("jobs", "cronjobs"), purpose="whose a pod is"),
     Rule("about.k8s.io", ("clusterproperties",), ("list",), purpose="the cluster's name in its clusterset"),
+    *_custom_rules(),
+    *_config_rules(),
 )
 """Cluster-wide rules."""
 
-SYSTEM_RULES: Final = (
-    Rule("", ("configmaps",), ("get",), ("cilium-config", "kubeadm-config"), "the network's configuration"),
-)
+SYSTEM_RULES: Final = (Rule("", ("configmaps",), ("get",), _config_names(system=True), "the network's configuration"),)
 """Rules for objects of kube-system, by name."""
 
 
@@ -44,7 +65,7 @@ def accesses() -> Iterator[Access]:
     for rule in RULES:
         for resource in rule.resources:
             for verb in rule.verbs:
-                yield Access(verb, rule.group, resource)
+                yield from (Access(verb, rule.group, resource, "", name) for name in rule.names or ("",))
     for rule in SYSTEM_RULES:
         for name in rule.names:
             for verb in rule.verbs:

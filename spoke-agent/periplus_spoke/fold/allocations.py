@@ -1,36 +1,36 @@
 """Allocations and service pools that every cluster has, whatever its network plugin."""
 
 import ipaddress
-from collections.abc import Callable, Iterator
-from typing import Final, NamedTuple, TypeVar
+from collections.abc import Iterator
+from typing import Final, NamedTuple
 
 from periplus_contract.covers import AllocationKind
 from periplus_spoke.fold.cidr import (
     Address,
-    ImpossibleCidr,
+    Fault,
     Network,
+    checked,
     exact_cover,
     parse_address,
     parse_cidr,
     single,
 )
-from periplus_spoke.fold.ipam import Allocation, IpamView, Pool
+from periplus_spoke.fold.cluster_settings import cluster_claims
+from periplus_spoke.fold.ipam import Allocation, IpamView, Pool, Quality
 
 PROVIDER: Final = "kubernetes"
 _SERVICE_CIDR: Final = "servicecidr"
 _SERVICES: Final = "services"
 _NODE_TYPES: Final = frozenset(("InternalIP", "ExternalIP"))
 
-T = TypeVar("T")
-Fault = Callable[[str], None]
-"""Told about every range or address that cannot be."""
-
 
 class ServiceRange(NamedTuple):
-    """One range that service addresses come from."""
+    """One range that service addresses come from, and who says so."""
 
     name: str
     network: Network
+    source: str
+    quality: Quality
 
 
 def core_allocations(view: IpamView, fault: Fault) -> list[Allocation]:
@@ -67,7 +67,12 @@ def _service_ranges(view: IpamView, fault: Fault) -> Iterator[Allocation]:
     ranges = list(service_ranges(view, fault))
     for item in ranges:
         yield Allocation(
-            kind="service", cidr=str(item.network), provider=PROVIDER, source=_SERVICE_CIDR, name=item.name
+            kind="service",
+            cidr=str(item.network),
+            provider=PROVIDER,
+            source=item.source,
+            name=item.name,
+            quality=item.quality,
         )
     if not ranges:
         for block in exact_cover(cluster_ips(view, fault)):
@@ -82,11 +87,16 @@ def _service_ranges(view: IpamView, fault: Fault) -> Iterator[Allocation]:
 
 
 def service_ranges(view: IpamView, fault: Fault) -> Iterator[ServiceRange]:
-    """Every range of every ServiceCIDR."""
+    """Every range of every ServiceCIDR; where there is none, what the cluster was set up with."""
+    found = False
     for name, cidrs in view.service_cidrs():
         for text in cidrs:
             if network := checked(parse_cidr, text, f"ServiceCIDR {name}", fault):
-                yield ServiceRange(name, network)
+                found = True
+                yield ServiceRange(name, network, _SERVICE_CIDR, "exact")
+    if not found:
+        for claim in cluster_claims(view, "service", fault):
+            yield ServiceRange(claim.name, ipaddress.ip_network(claim.cidr), claim.source, claim.quality)
 
 
 def cluster_ips(view: IpamView, fault: Fault) -> set[Address]:
@@ -131,7 +141,7 @@ def _service_pool(item: ServiceRange, used: int, *, exact: bool) -> Pool:
         name=item.name,
         family=item.network.version,
         scope="service",
-        source=_SERVICE_CIDR,
+        source=item.source,
         quality="exact" if exact else "derived",
         cidrs=(str(item.network),),
         capacity=capacity,
@@ -145,12 +155,3 @@ def service_capacity(network: Network) -> int:
     """Addresses the API server can hand out: without network and, for IPv4, broadcast address."""
     excluded = 2 if isinstance(network, ipaddress.IPv4Network) else 1
     return max(network.num_addresses - excluded, 0)
-
-
-def checked(parse: Callable[[str], T], text: str, where: str, fault: Fault) -> T | None:
-    """`text` parsed, or None after telling `fault` where it stands."""
-    try:
-        return parse(text)
-    except ImpossibleCidr as error:
-        fault(f"{where}: {error}")
-        return None

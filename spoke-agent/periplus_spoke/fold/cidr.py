@@ -1,11 +1,14 @@
 """CIDRs as clusters write them. What cannot be a range is an error with a reason, never silently left out."""
 
 import ipaddress
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Callable, Iterable
+from typing import Final, TypeVar
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Fault = Callable[[str], None]
+"""Told about every range or address that cannot be."""
+T = TypeVar("T")
 
 _MAPPED: Final = ipaddress.IPv6Network("::ffff:0:0/96")
 
@@ -62,6 +65,15 @@ def exact_cover(addresses: Iterable[Address]) -> list[Network]:
         else:
             v6.append(ipaddress.IPv6Network(address))
     return [*ipaddress.collapse_addresses(v4), *ipaddress.collapse_addresses(v6)]
+
+
+def checked(parse: Callable[[str], T], text: str, where: str, fault: Fault) -> T | None:
+    """`text` parsed, or None after telling `fault` where it stands."""
+    try:
+        return parse(text)
+    except ImpossibleCidr as error:
+        fault(f"{where}: {error}")
+        return None
 
 
 def covered(blocks: Iterable[Network]) -> int:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Final, Literal, NamedTuple, cast
+from typing import Any, Final, Generic, Literal, NamedTuple, TypeVar, cast
 
 import msgspec
 
@@ -30,6 +30,10 @@ Reach = Literal["routed", "masqueraded", ""]
 """Whether addresses are reached from outside the cluster as they are; empty is unknown."""
 ConfigMaps = Mapping[str, Mapping[str, str]]
 """`namespace/name` to data, of those that could be read."""
+
+Flags = Mapping[str, tuple[str, ...]]
+"""Component of the control plane (`kube-controller-manager`) to its arguments, of those that run as pods here."""
+T = TypeVar("T")
 
 FINISHED: Final = frozenset(("Succeeded", "Failed"))
 
@@ -67,17 +71,40 @@ class Allocation(msgspec.Struct, kw_only=True, frozen=True, order=True):
     reach: Reach = ""
 
 
+class WantedKind(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
+    """A kind an adapter wants listed, in all namespaces; the first of `versions` that is served is read.
+
+    `type` names the fields that are kept, each with a default: thousands of objects of which everything is kept do not
+    fit into a spoke's memory.
+    """
+
+    group: str
+    plural: str
+    versions: tuple[str, ...]
+    type: type[T]
+
+    @property
+    def source(self) -> str:
+        """The name of its row in the table `sources`."""
+        return f"{self.group}/{self.plural}"
+
+
 class NodeFacts(NamedTuple):
-    """A node as allocators see it."""
+    """A node as allocators see it; of annotations and labels those that `fold.node_notes` keeps."""
 
     name: str
     addresses: tuple[str, ...]
     pod_cidrs: tuple[str, ...]
+    notes: Mapping[str, str]
+    provider_id: str
+    pods_allocatable: int | None
 
 
 class PodFacts(NamedTuple):
     """A pod that may hold addresses of a pod range."""
 
+    name: str
+    """`namespace/name`."""
     node: str | None
     addresses: tuple[str, ...]
 
@@ -102,26 +129,47 @@ class IpamView:
         custom: Mapping[str, Sequence[object]],
         *,
         has_pods: bool = True,
+        flags: Flags | None = None,
+        notes: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         self._tables = tables
         self.has_pods = has_pods
         """Whether the pods are all there; if not, what they use is unknown."""
         self.cnis = tuple(cnis)
         self.configs = configs
-        self.custom = custom
-        """Objects of the kinds an adapter asked for, by source name."""
+        self._custom = custom
+        self.flags = flags or {}
+        self._notes = notes or {}
+
+    def objects(self, kind: WantedKind[T]) -> Sequence[T]:
+        """All objects of a kind that an adapter asked for; none where it is not served or may not be read."""
+        return cast("Sequence[T]", self._custom.get(kind.source, ()))
+
+    def has_objects(self, kind: WantedKind[Any]) -> bool:
+        """Whether the kind was read, if only as empty."""
+        return kind.source in self._custom
 
     def nodes(self) -> Iterator[NodeFacts]:
         """All nodes."""
-        for row in self._pick(NODES, "name", "addresses", "pod_cidrs"):
-            yield NodeFacts(cast("str", row[0] or ""), _texts(row[1]), _texts(row[2]))
+        names = ("name", "addresses", "pod_cidrs", "provider_id", "pods_allocatable")
+        for name, addresses, cidrs, provider_id, allocatable in self._pick(NODES, *names):
+            text = cast("str", name or "")
+            yield NodeFacts(
+                name=text,
+                addresses=_texts(addresses),
+                pod_cidrs=_texts(cidrs),
+                notes=self._notes.get(text, {}),
+                provider_id=cast("str", provider_id or ""),
+                pods_allocatable=cast("int | None", allocatable),
+            )
 
     def pods(self) -> Iterator[PodFacts]:
         """Pods that hold addresses: not on the host's network, not finished."""
-        for node, v4, v6, host, phase in self._pick(PODS, "node", "ipv4", "ipv6", "host_network", "phase"):
+        names = ("namespace", "name", "node", "ipv4", "ipv6", "host_network", "phase")
+        for namespace, name, node, v4, v6, host, phase in self._pick(PODS, *names):
             found = tuple(text for text in (v4, v6) if isinstance(text, str))
             if found and not host and phase not in FINISHED:
-                yield PodFacts(cast("str | None", node), found)
+                yield PodFacts(f"{namespace}/{name}", cast("str | None", node), found)
 
     def services(self) -> Iterator[ServiceFacts]:
         """All services, `namespace/name`."""
@@ -150,10 +198,10 @@ def _texts(cell: Cell) -> tuple[str, ...]:
 
 
 def unique(allocations: Iterable[Allocation]) -> list[Allocation]:
-    """Sorted, one per (kind, cidr, provider): a shared address keeps the first name in the alphabet."""
-    kept: dict[tuple[str, str, str], Allocation] = {}
+    """Sorted, one per (kind, cidr, node, provider): a shared address keeps the first name in the alphabet."""
+    kept: dict[tuple[str, str, str, str], Allocation] = {}
     for item in sorted(allocations):
-        kept.setdefault((item.kind, item.cidr, item.provider), item)
+        kept.setdefault((item.kind, item.cidr, item.node, item.provider), item)
     return list(kept.values())
 
 

@@ -311,6 +311,25 @@ class ClusterProperty(Thing):
     spec: PropertySpec = field(default_factory=PropertySpec)
 
 
+class Container(Kept):
+    """The start of a core/v1 Container."""
+
+    command: list[str] | None = None
+    args: list[str] | None = None
+
+
+class CommandsSpec(Kept):
+    """What a core/v1 PodSpec starts."""
+
+    containers: list[Container] | None = None
+
+
+class StartedPod(Thing):
+    """core/v1 Pod, of which it matters what it was started with."""
+
+    spec: CommandsSpec = field(default_factory=CommandsSpec)
+
+
 class ConfigMap(Thing):
     """core/v1 ConfigMap."""
 

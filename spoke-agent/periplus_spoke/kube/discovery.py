@@ -7,7 +7,7 @@ import msgspec
 from periplus_contract.messages import MAX_FACT_CHARS, is_fact
 from periplus_contract.text import visible
 from periplus_spoke.kube.client import METADATA_LIST, KubeClient, Params
-from periplus_spoke.kube.lists import ListMeta
+from periplus_spoke.kube.lists import ListMeta, PageDecoder
 from periplus_spoke.kube.problems import KubeProblem, from_exception
 from periplus_spoke.kube.session import JSON
 
@@ -70,6 +70,15 @@ async def read(client: KubeClient, path: str, kind: type[T], params: Params | No
     body = await client.get(path, params, accept=accept)
     try:
         return msgspec.json.decode(body, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise from_exception(error, f"GET {path}") from error
+
+
+async def read_items(client: KubeClient, path: str, kind: type[T], params: Params | None = None) -> list[T]:
+    """The objects of a list of one page. Raises KubeProblem; objects of another shape are left out."""
+    body = await client.get(path, params, accept=JSON)
+    try:
+        return PageDecoder(kind).page(body).items
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise from_exception(error, f"GET {path}") from error
 

@@ -1,20 +1,12 @@
 """What an IPAM adapter is. Adding one: a module, a line in `registry`, and its `IpamAdapterContract` test."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
-from periplus_spoke.fold.allocations import Fault
-from periplus_spoke.fold.ipam import Allocation, ConfigMaps, IpamView, Pool
-
-
-class WantedKind(msgspec.Struct, frozen=True, kw_only=True):
-    """A kind an adapter wants listed; the first of `versions` that is served is read."""
-
-    group: str
-    plural: str
-    versions: tuple[str, ...]
+from periplus_spoke.fold.cidr import Fault
+from periplus_spoke.fold.ipam import Allocation, ConfigMaps, IpamView, Pool, WantedKind
 
 
 class DetectFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,8 +25,12 @@ class IpamAdapter(Protocol):
         """The `provider` of its rows; lower case, words joined by hyphens."""
 
     @property
-    def kinds(self) -> tuple[WantedKind, ...]:
-        """Custom kinds it reads, beyond what the inventory has."""
+    def kinds(self) -> tuple[WantedKind[Any], ...]:
+        """Custom kinds it reads, beyond what the inventory has. The spoke's rights follow from them."""
+
+    @property
+    def configs(self) -> tuple[str, ...]:
+        """ConfigMaps it reads, as `namespace/name`. The spoke's rights follow from them."""
 
     def detect(self, facts: DetectFacts) -> bool:
         """Whether this allocator is at work here. Discovery first, never a guess."""
@@ -42,8 +38,18 @@ class IpamAdapter(Protocol):
     def silent_because(self, view: IpamView) -> str:
         """Why its objects are there but say nothing about pods; empty when they do, or are not there."""
 
+    def shares_pod_range(self, view: IpamView) -> bool:
+        """Whether pods get addresses of a network that others use as well, by design (a VPC's subnet).
+
+        What is told of pods is then `seen`, and no range of the cluster's own is missing.
+        """
+
     def pools(self, view: IpamView, fault: Fault) -> list[Pool]:
         """What it hands addresses out of; impossible ranges go to `fault`."""
 
     def allocations(self, view: IpamView, fault: Fault) -> list[Allocation]:
-        """The pod ranges it has in use; everything that is not a pod range is the core's."""
+        """The ranges it hands out of, of any kind but nodes.
+
+        A range that pods of the whole cluster may use has no `node`; what a node holds of it names the node. One
+        cluster-wide pod range per family that pods have makes the cluster's pod range known.
+        """

@@ -7,17 +7,25 @@ is unknown, the pods say it themselves: their addresses either lie in their node
 import ipaddress
 from collections import Counter
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
-from periplus_spoke.collectors.ipam.base import DetectFacts, WantedKind
-from periplus_spoke.fold.allocations import Fault, checked
-from periplus_spoke.fold.cidr import Address, Network, covered, largest_free_block, parse_address, parse_cidr
+from periplus_spoke.collectors.ipam.base import DetectFacts
+from periplus_spoke.fold.cidr import (
+    Address,
+    Fault,
+    Network,
+    checked,
+    covered,
+    largest_free_block,
+    parse_address,
+    parse_cidr,
+)
+from periplus_spoke.fold.cluster_settings import cluster_claims
 from periplus_spoke.fold.cni import uses_pod_cidr
-from periplus_spoke.fold.ipam import Allocation, ConfigMaps, IpamView, Pool
+from periplus_spoke.fold.ipam import Allocation, IpamView, Pool, WantedKind
 
-KUBEADM: Final = "kube-system/kubeadm-config"
 CILIUM: Final = "kube-system/cilium-config"
 _SOURCE: Final = "nodes"
 _HOST_LOCAL_EXCLUDED: Final = {4: 3, 6: 2}
@@ -33,7 +41,8 @@ class NodePodCidr:
     """The adapter."""
 
     name: Final = "node-podcidr"
-    kinds: tuple[WantedKind, ...] = ()
+    kinds: tuple[WantedKind[Any], ...] = ()
+    configs: tuple[str, ...] = (CILIUM,)
 
     def detect(self, facts: DetectFacts) -> bool:
         """Unless the plugin is known to ignore these ranges."""
@@ -51,43 +60,35 @@ class NodePodCidr:
         return ""
 
     def pools(self, view: IpamView, fault: Fault) -> list[Pool]:
-        """One per node and family, and one per cluster range where kubeadm names it."""
+        """One per node and family, and one per range that the cluster was set up with."""
         blocks = list(_blocks(view, fault))
         if not _believable(view, blocks):
             return []
         used = _used(view, blocks)
         nodes = [_node_pool(block, used[block.node, block.network] if view.has_pods else None) for block in blocks]
-        return [*nodes, *(_cluster_pool(name, network, nodes) for name, network in _cluster_ranges(view, fault))]
+        ranges = cluster_claims(view, "pod", fault)
+        return [*nodes, *(_cluster_pool(claim, nodes) for claim in ranges)]
+
+    def shares_pod_range(self, view: IpamView) -> bool:
+        """Never: a node's block is that node's."""
+        del view
+        return False
 
     def allocations(self, view: IpamView, fault: Fault) -> list[Allocation]:
-        """Each node's range, and the cluster's where kubeadm names it."""
+        """Each node's range. The cluster's is in its settings (`cluster_settings`)."""
         blocks = list(_blocks(view, fault))
         if not _believable(view, blocks):
             return []
-        ranges = [
+        return [
             Allocation(
                 kind="pod",
-                cidr=str(network),
+                cidr=str(block.network),
                 provider=self.name,
-                source="kubeadm-config",
-                name=name,
-                quality="nominal",
+                source=_SOURCE,
+                name=block.node,
+                node=block.node,
             )
-            for name, network in _cluster_ranges(view, fault)
-        ]
-        return [
-            *ranges,
-            *(
-                Allocation(
-                    kind="pod",
-                    cidr=str(block.network),
-                    provider=self.name,
-                    source=_SOURCE,
-                    name=block.node,
-                    node=block.node,
-                )
-                for block in blocks
-            ),
+            for block in blocks
         ]
 
 
@@ -161,17 +162,18 @@ def _node_pool(block: _Block, used: int | None) -> Pool:
     )
 
 
-def _cluster_pool(name: str, network: Network, nodes: list[Pool]) -> Pool:
+def _cluster_pool(claim: Allocation, nodes: list[Pool]) -> Pool:
+    network = ipaddress.ip_network(claim.cidr)
     inside = [pool for pool in nodes if _within(pool.cidrs[0], network)]
     used = None if any(pool.used is None for pool in nodes) else sum(pool.used or 0 for pool in inside)
     blocks = {ipaddress.ip_network(pool.cidrs[0]) for pool in inside}
     assigned = covered(blocks)
     return Pool(
         provider=NodePodCidr.name,
-        name=name,
+        name=claim.name,
         family=network.version,
         scope="cluster",
-        source="kubeadm-config",
+        source=claim.source,
         quality="derived",
         cidrs=(str(network),),
         capacity=network.num_addresses,
@@ -189,25 +191,3 @@ def _within(cidr: str, network: Network) -> bool:
     if isinstance(inner, ipaddress.IPv6Network) and isinstance(network, ipaddress.IPv6Network):
         return inner.subnet_of(network)
     return False
-
-
-def _cluster_ranges(view: IpamView, fault: Fault) -> Iterator[tuple[str, Network]]:
-    for text in pod_subnets(view.configs):
-        if network := checked(parse_cidr, text, "podSubnet of kubeadm-config", fault):
-            yield "podSubnet", network
-
-
-def pod_subnets(configs: ConfigMaps) -> list[str]:
-    """`networking.podSubnet` of kubeadm's ClusterConfiguration; empty when it cannot be read or names none."""
-    text = configs.get(KUBEADM, {}).get("ClusterConfiguration", "")
-    if not text:
-        return []
-    import yaml  # noqa: PLC0415 - 2 MiB that only clusters made by kubeadm need
-
-    try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError:
-        return []
-    networking = document.get("networking") if isinstance(document, dict) else None
-    subnet = networking.get("podSubnet") if isinstance(networking, dict) else None
-    return [part.strip() for part in str(subnet or "").split(",") if part.strip()]

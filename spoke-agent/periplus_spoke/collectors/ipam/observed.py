@@ -6,12 +6,11 @@ capacity: that is unknown, not zero.
 """
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
-from periplus_spoke.collectors.ipam.base import DetectFacts, WantedKind
-from periplus_spoke.fold.allocations import Fault, checked
-from periplus_spoke.fold.cidr import Address, exact_cover, parse_address
-from periplus_spoke.fold.ipam import Allocation, IpamView, Pool
+from periplus_spoke.collectors.ipam.base import DetectFacts
+from periplus_spoke.fold.cidr import Address, Fault, checked, exact_cover, parse_address
+from periplus_spoke.fold.ipam import Allocation, IpamView, Pool, WantedKind
 
 _SOURCE: Final = "pods"
 
@@ -20,7 +19,8 @@ class ObservedPods:
     """The adapter. Registered last and asked only when no other has pod ranges."""
 
     name: Final = "observed-pods"
-    kinds: tuple[WantedKind, ...] = ()
+    kinds: tuple[WantedKind[Any], ...] = ()
+    configs: tuple[str, ...] = ()
 
     def detect(self, facts: DetectFacts) -> bool:
         """Always possible."""
@@ -31,6 +31,11 @@ class ObservedPods:
         """Never."""
         del view
         return ""
+
+    def shares_pod_range(self, view: IpamView) -> bool:
+        """Not known: so the cluster's range is missing."""
+        del view
+        return False
 
     def pools(self, view: IpamView, fault: Fault) -> list[Pool]:
         """What is in use, per family."""

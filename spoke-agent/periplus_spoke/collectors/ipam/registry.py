@@ -1,11 +1,22 @@
 """All IPAM adapters, in order of trust. A new allocator is one line here."""
 
-from typing import Final
+from typing import Any, Final
 
 from periplus_spoke.collectors.ipam.base import IpamAdapter
-from periplus_spoke.collectors.ipam.node_podcidr import NodePodCidr
+from periplus_spoke.collectors.ipam.node_podcidr import CILIUM, NodePodCidr
 from periplus_spoke.collectors.ipam.observed import ObservedPods
+from periplus_spoke.fold import cluster_settings
+from periplus_spoke.fold.ipam import WantedKind
 
 ADAPTERS: Final[tuple[IpamAdapter, ...]] = (NodePodCidr(),)
 LAST_RESORT: Final[IpamAdapter] = ObservedPods()
 """Asked for pod ranges when none of the adapters has any."""
+
+WANTED_KINDS: Final[tuple[WantedKind[Any], ...]] = tuple(
+    dict.fromkeys(kind for adapter in ADAPTERS for kind in adapter.kinds)
+)
+"""Custom kinds that adapters read."""
+CONFIG_MAPS: Final = tuple(
+    dict.fromkeys((CILIUM, *cluster_settings.CONFIG_MAPS, *(name for each in ADAPTERS for name in each.configs)))
+)
+"""ConfigMaps that are read, as `namespace/name`."""

@@ -9,7 +9,7 @@ from periplus_spoke.collectors.coverage import PLUGIN_FACTS
 from periplus_spoke.collectors.inventory import Inventory
 from periplus_spoke.collectors.ipam.base import DetectFacts, WantedKind
 from periplus_spoke.collectors.pools import Pools
-from periplus_spoke.fold.allocations import Fault
+from periplus_spoke.fold.cidr import Fault
 from periplus_spoke.fold.ipam import Allocation, IpamView, Pool
 from periplus_spoke.fold.objects import IpAddress, Node, Pod, Service, ServiceCidr
 from periplus_spoke.fold.records import Sealable

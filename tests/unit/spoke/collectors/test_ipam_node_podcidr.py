@@ -1,7 +1,7 @@
 """Pod ranges of nodes: believed when the plugin uses them, or when the pods say so."""
 
 from periplus_spoke.collectors.ipam.base import DetectFacts
-from periplus_spoke.collectors.ipam.node_podcidr import NodePodCidr, pod_subnets
+from periplus_spoke.collectors.ipam.node_podcidr import NodePodCidr
 from periplus_spoke.collectors.ipam.observed import ObservedPods
 from periplus_spoke.fold.ipam import IpamView
 
@@ -114,13 +114,3 @@ def test_what_is_only_seen_is_never_widened() -> None:
     assert [(item.cidr, item.quality) for item in found] == [("10.1.0.4/31", "seen"), ("fd00::1/128", "seen")]
     (v4, v6) = ObservedPods().pools(view, lambda _: None)
     assert (v4.used, v4.capacity, v6.used) == (2, None, 1)
-
-
-def test_kubeadm_configurations_of_any_shape() -> None:
-    def subnets(text: str) -> list[str]:
-        return pod_subnets({"kube-system/kubeadm-config": {"ClusterConfiguration": text}})
-
-    assert subnets("networking: {podSubnet: 10.0.0.0/8}") == ["10.0.0.0/8"]
-    for text in ("", "a: [", "7", "networking: 3", "networking: {}"):
-        assert subnets(text) == []
-    assert pod_subnets({}) == []

@@ -1,0 +1,138 @@
+"""What all adapters together say of a cluster's pods: pools, ranges, and whether the range pods may use is known."""
+
+import ipaddress
+import logging
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import msgspec
+
+from periplus_spoke.collectors.ipam.base import DetectFacts, IpamAdapter
+from periplus_spoke.collectors.ipam.registry import LAST_RESORT
+from periplus_spoke.fold.cluster_settings import cluster_claims
+from periplus_spoke.fold.ipam import Allocation, IpamView, Pool
+from periplus_spoke.fold.sources import Source
+
+POD_RANGE: Final = "ipam/pod-range"
+SERVICE_RANGE: Final = "ipam/service-range"
+_FAULTS_SHOWN: Final = 3
+_FAULT: Final = Source(
+    state="failed",
+    reason="spoke_fault",
+    message="this IPAM adapter failed",
+    remedy="Report it with the spoke's log.",
+)
+
+_log: Final = logging.getLogger(__name__)
+
+
+class Reading(msgspec.Struct):
+    """`sources` are rows of the table `sources` by name."""
+
+    pools: list[Pool] = []
+    allocations: list[Allocation] = []
+    sources: dict[str, Source] = {}
+    shares_pod_range: bool = False
+
+
+def read_adapters(adapters: Sequence[IpamAdapter], view: IpamView, facts: DetectFacts, at_us: int) -> Reading:
+    """Ask every adapter that is at work; then, for what none of them names, how the cluster was set up."""
+    reading = Reading()
+    for adapter in adapters:
+        try:
+            _ask(adapter, view, facts, at_us, reading)
+        except Exception:  # noqa: BLE001 - a fault in one adapter must not silence the others
+            _log.exception("IPAM adapter %s failed", adapter.name)
+            reading.sources[f"ipam/{adapter.name}"] = _FAULT
+    pods = [item for item in reading.allocations if item.kind == "pod"]
+    if not reading.shares_pod_range:
+        claimed = cluster_wide(pods)
+        named = [item for item in cluster_claims(view, "pod", _told_already) if _family(item) not in claimed]
+        reading.allocations += named
+        pods += named
+    if not pods:
+        reading.pools += LAST_RESORT.pools(view, _told_already)
+        pods = LAST_RESORT.allocations(view, _told_already)
+        reading.allocations += pods
+    reading.sources[POD_RANGE] = _pod_range(pods, view, at_us, shared=reading.shares_pod_range)
+    return reading
+
+
+def cluster_wide(pods: Iterable[Allocation]) -> frozenset[int]:
+    """Families of which a range is known that pods of the whole cluster may use."""
+    return frozenset(_family(item) for item in pods if not item.node and item.quality != "seen")
+
+
+def faults_source(faults: Iterable[str], at_us: int) -> Source:
+    """How a source that was read went, with what in it cannot be."""
+    distinct = sorted(set(faults))
+    if not distinct:
+        return Source(state="ok", as_of_us=at_us)
+    more = f" and {len(distinct) - _FAULTS_SHOWN} more" if len(distinct) > _FAULTS_SHOWN else ""
+    return Source(
+        state="failed",
+        reason="impossible_cidr",
+        message="; ".join(distinct[:_FAULTS_SHOWN]) + more,
+        remedy="Correct these objects; they are left out of pools and allocations.",
+        objects=len(distinct),
+    )
+
+
+def service_range(services: Iterable[Allocation], at_us: int) -> Source:
+    """Whether the range that services may use is known."""
+    found = [item for item in services if item.kind == "service"]
+    if found and all(item.quality != "seen" for item in found):
+        return Source(state="ok", as_of_us=at_us)
+    return _unknown(
+        "which range its services may use is not known: there is no ServiceCIDR, and no setting of the control plane "
+        "that names one can be read",
+    )
+
+
+def _ask(adapter: IpamAdapter, view: IpamView, facts: DetectFacts, at_us: int, reading: Reading) -> None:
+    silence = adapter.silent_because(view)
+    if silence:
+        reading.sources[f"ipam/{adapter.name}"] = Source(
+            state="absent",
+            reason="not_used_for_pods",
+            message=silence,
+            remedy="Nothing: the ranges pods really use are told instead.",
+        )
+        return
+    if not adapter.detect(facts):
+        return
+    faults: list[str] = []
+    pools, allocations = adapter.pools(view, faults.append), adapter.allocations(view, faults.append)
+    reading.sources[f"ipam/{adapter.name}"] = faults_source(faults, at_us)
+    reading.shares_pod_range |= adapter.shares_pod_range(view)
+    reading.pools += pools
+    reading.allocations += allocations
+
+
+def _pod_range(pods: Sequence[Allocation], view: IpamView, at_us: int, *, shared: bool) -> Source:
+    known = cluster_wide(pods)
+    lacking = frozenset(_family(item) for item in pods) - known
+    if shared or (known and not lacking):
+        return Source(state="ok", as_of_us=at_us)
+    families = " and ".join(f"IPv{family}" for family in sorted(lacking))
+    which = f"which {families} range" if families and known else "which range"
+    blocks = " beyond those that its nodes hold now" if any(item.node for item in pods) else ""
+    plugin = ", ".join(view.cnis)
+    return _unknown(f"{which} its pods may use{blocks} is not known (network plugin: {plugin})")
+
+
+def _unknown(message: str) -> Source:
+    return Source(
+        state="failed",
+        reason="range_not_known",
+        message=message,
+        remedy="Run 'periplus-spoke check' there: it names the rights that would tell it.",
+    )
+
+
+def _family(item: Allocation) -> int:
+    return ipaddress.ip_network(item.cidr).version
+
+
+def _told_already(_: str) -> None:
+    """Faults that another reader of the same objects has told."""
