@@ -124,6 +124,7 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
             return None
 
     def _plan(self, object_type: GraphQLObjectType, field_details_list: FieldDetailsList) -> _Plan | None:
+        # By identity, as graphql-core memoises subfields itself: it keeps these lists as long as this executor lives.
         key = (object_type, id(field_details_list))
         if key not in self._plans:
             self._plans[key] = self._compile(object_type, field_details_list)
@@ -172,6 +173,7 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
             lists = cast("list[list[str]]", _read(how.attribute, rows))
             if not all(type(texts) is list for texts in lists):
                 raise NotColumnarError
+            # Rows mostly have the same few texts: each different one is parsed and completed once.
             different = list(dict.fromkeys(chain.from_iterable(lists)))
             made = dict(zip(different, plan.complete(list(map(how.parse, different)), info), strict=True))
             return [[made[text] for text in texts] for texts in lists]

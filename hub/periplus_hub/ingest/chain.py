@@ -33,6 +33,7 @@ class Chain:
 
 def advance(chain: Chain | None, epoch: UUID, seq: int, mark: ChainMark) -> tuple[Step, Chain | None]:
     """The step, and the chain after it (None only when there is still none)."""
+    # Epochs are UUIDs of version 7: their bytes sort by the time they began.
     if chain is not None and (epoch.bytes, seq) <= (chain.epoch.bytes, chain.last_seq):
         return Step.SUPERSEDED, chain
     if mark.mode == "snapshot" and mark.part == 1:
@@ -41,6 +42,7 @@ def advance(chain: Chain | None, epoch: UUID, seq: int, mark: ChainMark) -> tupl
         return Step.GAP, chain
     if mark.mode == "snapshot":
         expected = chain.parts_left > 0 and seq == chain.last_seq + 1 and mark.parts - mark.part + 1 == chain.parts_left
+        # A part of another snapshot with as many parts would fit by its number; it began at another seq.
         if not expected or seq - mark.part + 1 != chain.snapshot_seq:
             return Step.GAP, chain
         return Step.APPLY, replace(chain, last_seq=seq, parts_left=chain.parts_left - 1)

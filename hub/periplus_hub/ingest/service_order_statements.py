@@ -91,6 +91,8 @@ class NewestStatements(Order):
         mark = self.part_of(batch.header)
         if mark is None:
             return True
+        # With the first part: those of an earlier statement, which will never be whole now. With the last part:
+        # its own, because it has the rows of all.
         if mark.part == 1 or is_last(mark):
             await repository_parts.forget_up_to(c, scope, batch)
         if not is_last(mark):

@@ -82,6 +82,7 @@ class EventBridge:
             messages = [await self._outgoing.get()]
             while not self._outgoing.empty():
                 messages.append(self._outgoing.get_nowait())
+            # What was dropped is not known any more, so everybody is told to read everything again, and nothing else.
             if self._overflowed:
                 messages, self._overflowed = [self._lagged], False
             try:

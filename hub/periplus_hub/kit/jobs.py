@@ -90,7 +90,7 @@ class JobRunner:
     async def _repeat(self, job: Job) -> None:
         nudge = self._nudges[job.name]
         while True:
-            nudge.clear()
+            nudge.clear()  # before the run, so that a nudge during it means one more run
             began_s = self._clock.monotonic_s()
             await self.run_once(job)
             # Nudged without end, as by a fleet that enrols, a job takes half of the time and not all of it.

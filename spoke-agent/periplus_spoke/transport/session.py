@@ -146,6 +146,7 @@ class Session:
 
     async def bearer(self) -> str:
         """A credential that is not due for renewal. Raises HubRefusalError, NoAnswerError, SpokeError (foreign hub)."""
+        # One renewal at a time: both lanes and the heartbeat find an old credential at the same moment.
         async with self._busy:
             if not self._credential or self._clock.monotonic_us() >= self._renew_at_us:
                 await self._renew()

@@ -60,6 +60,7 @@ def _batched(items: Iterable[T]) -> Iterator[list[T]]:
 async def register_status(c: ReadConnection, scope: Scope) -> RegisterStatus:
     """How far the stored groups are, and how far they could be."""
     changes, state = allocation_changes, tables.register_state
+    # From a row of nothing: a tenant may have changes before anything was ever stored for it.
     latest = select(func.max(changes.c.revision)).where(owned(scope, changes)).scalar_subquery()
     row = await c.one_or_none(
         select(latest.label("latest"), state.c.revision, state.c.topology, state.c.at).select_from(

@@ -41,6 +41,8 @@ def shares_of(codes: Codes, pair_counts: PairCounts, sizes: npt.NDArray[np.int64
     """From the entries of groups, one group after the other, `sizes` many each."""
     severities = worst_codes(pair_counts).astype(np.int64)
     kept = codes.astype(np.int64)
+    # Group, owner, severity and kind of an entry in one number. Sorted, each cluster of a group is one run, and begins
+    # with its worst entries.
     groups = np.repeat(np.arange(len(sizes)), sizes) << (_OWNER_BITS + _LOW_BITS)
     keys = groups | kept >> KIND_BITS << _LOW_BITS | severities << KIND_BITS | kept & KIND_MASK
     keys.sort()

@@ -1,6 +1,6 @@
 """From unsorted columns to a counted forest, vectorised: the full rebuild of the overlap register.
 
-Pure numpy; one family at a time. The counting is in forest_count.py.
+Pure numpy; one family at a time. The counting is in pair_counts.py.
 """
 
 from dataclasses import dataclass
@@ -133,6 +133,7 @@ def trees(forest: Forest) -> Trees:
     """All trees, in order."""
     count = len(forest.length)
     is_top = np.ones(count, dtype=np.bool_)
+    # A prefix lies in no other one where every subtree that began before it has ended.
     is_top[1:] = np.arange(1, count) >= np.maximum.accumulate(forest.ends)[:-1]
     tops = np.flatnonzero(is_top)
     return Trees(tops, forest.starts[tops], forest.starts[tops + 1], forest.starts[forest.ends[tops]])
@@ -143,6 +144,7 @@ def entries_of_others(codes: Codes, of: Trees) -> Positions:
     of = of.take(np.flatnonzero(of.behind < of.last))
     inner, tops = runs(of.behind, of.last), runs(of.first, of.behind)
     owners = codes >> KIND_BITS
+    # Tree and owner in one number, so that one lookup answers for all trees.
     numbers = np.arange(len(of.tops)) * (int(owners.max(initial=0)) + 1)
     owned = np.repeat(numbers, of.behind - of.first) + owners[tops]
     asked = np.repeat(numbers, of.last - of.behind) + owners[inner]
