@@ -15,15 +15,16 @@ from periplus_hub.kit.config import PREFIX
 from periplus_spoke.kit import config as spoke
 
 _HUB: Final = """
-    A setting is written like its name in the TOML file given with `--config`, `PERIPLUS_` and its name in capitals in
-    the environment, and, where [`periplus hub serve`](cli.md#periplus-hub-serve) has it, as an option. Options win over
-    the environment, which wins over the file. An unknown key or a bad value stops the start and is named. Lists are
-    parted by commas in the environment.
+    In the TOML file that `--config` names, a setting has its own name. In the environment it is `PERIPLUS_` and the
+    name in capitals; lists are separated by commas there. Some settings are also options of
+    [`periplus hub serve`](cli.md#periplus-hub-serve). An option wins over the environment, and the environment wins
+    over the file. The hub does not start with an unknown key or an invalid value; the message names it.
 """
 _SPOKE: Final = f"""
-    Every setting is an option of `periplus-spoke`, a variable and a key of the TOML file that `--config` or
-    `{spoke.CONFIG_VARIABLE}` names; they win in this order. `{spoke.JOIN_TOKEN_VARIABLE}` may hold the join token
-    itself. An unknown key or a bad value stops the start and is named.
+    Every setting is an option of `periplus-spoke`, an environment variable, and a key of the TOML file that `--config`
+    or `{spoke.CONFIG_VARIABLE}` names. An option wins over the environment, and the environment wins over the file.
+    `{spoke.JOIN_TOKEN_VARIABLE}` may hold the join token itself. The spoke does not start with an unknown key or an
+    invalid value; the message names it.
 """
 _HEADER: Final = ("setting", "environment", "value", "default", "meaning")
 _HOME: Final = "/home/somebody"

@@ -37,30 +37,32 @@ class StoreConfig(Settings):
     """Where the hub keeps what it knows."""
 
     data_dir: Path = Field(
-        default_factory=default_data_dir, description="Folder of the embedded stores. As root: /var/lib/periplus."
+        default_factory=default_data_dir,
+        description="Folder of the embedded PostgreSQL. Default as root: /var/lib/periplus.",
     )
     database_url: SecretStr | None = Field(
         default=None,
-        description="A PostgreSQL 16 or newer to use instead of the embedded one, as "
-        "postgresql://user:password@host/name. Several hosts and libpq's parameters are understood.",
+        description="Your own PostgreSQL, 16 or newer, to use instead of the embedded one: "
+        "postgresql://user:password@host/name. The URL may have several hosts and libpq's parameters.",
     )
     migration_database_url: SecretStr | None = Field(
         default=None,
-        description="The same database as its tables' owner, for `hub migrate` alone. Without it the role in "
-        "database_url migrates, and owns the tables.",
+        description="The same database with the role that owns its tables; only `hub migrate` uses it. Without it "
+        "the role in database_url migrates and owns the tables.",
     )
     postgres_account: str | None = Field(
         default=None,
-        description="As root only: the existing account the embedded PostgreSQL runs as; else postgres, then nobody.",
+        description="Only if the hub runs as root: the existing account that runs the embedded PostgreSQL. Default: "
+        "postgres, or nobody if there is no such account.",
     )
     ephemeral: bool = Field(
-        default=False, description="The embedded store need not survive a power cut. For try and demo."
+        default=False, description="The embedded PostgreSQL need not survive a power cut. For try and demo."
     )
     database_readers: int = Field(
         default=6,
         ge=4,
         le=200,
-        description="Connections for questions, and how many questions are worked on at once. A process opens at most "
+        description="Connections for GraphQL operations, and how many of them run at once. A process opens at most "
         f"database_readers + database_writers + {OTHER_CONNECTIONS} connections.",
     )
     database_writers: int = Field(default=6, ge=5, le=200, description="Connections for batches and heartbeats.")
@@ -96,11 +98,12 @@ class ListenerConfig(Settings):
     api_port: int = Field(default=7980, ge=0, le=65_535, description="Its port.")
     api_origins: tuple[str, ...] = Field(
         default=(),
-        description="Origins of web pages, like https://portal.example.org, whose scripts may ask GraphQL with a token "
-        "of their own (CORS). None by default. It lets no page use anybody else's token: the hub sets no cookies.",
+        description="Origins of web pages, like https://portal.example.org, whose scripts may use GraphQL with a token "
+        "of their own (CORS). None by default. No page can use another person's token, because the hub sets no "
+        "cookies.",
     )
     metrics_host: str = Field(default="127.0.0.1", description="Address of the metrics and health listener.")
-    metrics_port: int = Field(default=7990, ge=0, le=65_535, description="Its port, of `hub serve`.")
+    metrics_port: int = Field(default=7990, ge=0, le=65_535, description="Its port in `hub serve`.")
     work_metrics_port: int = Field(
         default=7991, ge=0, le=65_535, description="Its port in `hub work`, so that both may run on one machine."
     )
@@ -108,39 +111,40 @@ class ListenerConfig(Settings):
         default=0,
         ge=0,
         le=10_000,
-        description="Metrics of each cluster, by tenant and name, in a fleet of so many clusters at most; in a larger "
-        "one none has any, and periplus_cluster_series_left_out is 1. 0: none at all.",
+        description="Largest number of clusters for which each cluster has metrics of its own, by tenant and name. In "
+        "a larger fleet no cluster has them, and periplus_cluster_series_left_out is 1. 0: never.",
     )
     spokes_fd: int | None = Field(
         default=None,
         ge=3,
-        description="Number of an inherited, listening socket to use instead of spokes_host and spokes_port. Spokes "
-        "may dial it before the hub is ready: they wait.",
+        description="File descriptor of an inherited, listening socket to use instead of spokes_host and spokes_port. "
+        "Spokes may connect to it before the hub is ready; they wait.",
     )
     connections: int = Field(
         default=2_000,
         ge=2,
         le=100_000,
-        description="Connections that the spoke and API listeners hold, each. In a full one, the next "
-        "takes the place of the one that waits longest without a credential, else of the one that is idle longest. "
-        "Unless it is set, it is less where the process may not open so many files.",
+        description="Largest number of connections of the spoke listener, and of the API listener. When a listener "
+        "is full, the next connection replaces the one without a credential that waits longest, or else the one that "
+        "is idle longest. If you do not set it, it is lower where the process may not open that many files.",
     )
     connections_per_address: int = Field(
         default=500,
         ge=1,
-        description="The most of them from one address (IPv6: one /64); more end its own that wait or are idle.",
+        description="Largest number of connections from one address (IPv6: one /64). One more replaces a connection of "
+        "the same address that waits or is idle.",
     )
     connections_per_principal: int = Field(
         default=100,
         ge=1,
-        description="The most that one token or spoke has with the privilege of its credential: one more ends an "
-        "idle one of them, or makes room like a stranger's.",
+        description="Largest number of connections that one token or spoke has with the privilege of its credential. "
+        "One more replaces an idle one of them, or else is treated like a connection without a credential.",
     )
     proxies: tuple[str, ...] = Field(
         default=("127.0.0.0/8", "::1/128"),
-        description="Addresses and ranges of proxies in front of the hub, to which connections_per_address does not "
-        "apply: theirs are many people's. Limit connections per address there. With it set, add loopback where a proxy "
-        "runs on the hub's machine.",
+        description="Addresses and ranges of proxies in front of the hub. connections_per_address does not apply to "
+        "them, because many people share their connections; limit connections per address in the proxy. If you set "
+        "this and a proxy runs on the hub's machine, include loopback.",
     )
     tls_certificate: Path | None = Field(
         default=None, description="PEM file with the certificate chain for the spoke and API listeners."
@@ -148,18 +152,17 @@ class ListenerConfig(Settings):
     tls_key: Path | None = Field(default=None, description="PEM file with its private key.")
     allow_plain_http: bool = Field(
         default=False,
-        description="Serve spokes and people without TLS on addresses other than loopback: only behind something that "
-        "terminates TLS in front of the hub.",
+        description="Serve spokes and people without TLS on addresses other than loopback. Only for a hub behind a "
+        "proxy that terminates TLS.",
     )
     ready_file: Path | None = Field(default=None, description="JSON file written once the hub is ready.")
     join_tokens_file: Path | None = Field(
         default=None,
-        description="JSON list of join tokens the hub is to know from its start: {token, clusterName, autoApprove, "
-        "domain}. "
-        "Single use, valid for an hour from the first start that reads them.",
+        description="JSON list of join tokens that the hub knows from its start: {token, clusterName, autoApprove, "
+        "domain}. Each can be used once, for an hour after the hub first starts with it.",
     )
     drain_s: float = Field(
-        default=20.0, ge=0, le=25, description="At SIGTERM, how long requests in flight may take to finish."
+        default=20.0, ge=0, le=25, description="How long requests in progress may take to finish after SIGTERM."
     )
 
     @field_validator("proxies")
@@ -201,11 +204,13 @@ class ProcessConfig(Settings):
     """How the process behaves."""
 
     all_in_one: bool | None = Field(
-        default=None, description="Also do the work of `hub work`. Default: with the embedded store, yes."
+        default=None, description="Also do the work of `hub work`. Default: true with the embedded PostgreSQL."
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Lowest level that is logged."
+    )
     log_format: LogFormat = Field(
-        default="auto", description="json: one object per line; text: for people; auto: text at a terminal, else json."
+        default="auto", description="json: one object per line. text: for people. auto: text at a terminal, else json."
     )
 
 

@@ -12,6 +12,6 @@ class InventoryConfig(BaseModel):
         default=35,
         ge=1,
         le=3_650,
-        description="How long it is kept whose an address was, after they gave it up; and which network domain the "
-        "cluster was in then.",
+        description="How long the hub keeps who had an address after it was given up, and which network domain the "
+        "cluster was in at that time.",
     )

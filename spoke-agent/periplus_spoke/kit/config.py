@@ -188,28 +188,52 @@ SETTINGS: Final = (
         f"The variable {JOIN_TOKEN_VARIABLE} may hold the token instead.",
     ),
     Setting("state_dir", _path, _FILE, "Folder for identity and unsent batches; keep it across restarts."),
-    Setting("cluster_name", _name, ALLOWED, "Name wished for this cluster; the context's name is the default."),
-    Setting("kubeconfig", _path, _FILE, "Kubeconfig to use; inside a pod its ServiceAccount is the default."),
-    Setting("context", _text, "a context's name", "Context of the kubeconfig; its current context is the default."),
-    Setting("status_file", _path, _FILE, "File to report progress in, as one JSON object."),
+    Setting("cluster_name", _name, ALLOWED, "Name of this cluster in the hub; default: the name of the context."),
+    Setting("kubeconfig", _path, _FILE, "Kubeconfig to use; default inside a pod: its ServiceAccount."),
+    Setting("context", _text, "a context's name", "Context of the kubeconfig; default: its current context."),
+    Setting("status_file", _path, _FILE, "File in which the spoke reports its progress, as one JSON object."),
     Setting(
         "log_format",
         _one_of("auto", "json", "text"),
         "auto, json or text",
         "Format of the log on standard error; auto is text at a terminal, else json.",
     ),
-    Setting("log_level", _one_of("debug", "info", "warning", "error"), "debug, info, warning or error", "Least level."),
-    Setting("health_port", _whole(0, 65_535), "0 to 65535", "Port for /healthz, /readyz and /metrics; 0 takes any."),
-    Setting("health_host", _text, "an address", "Address the health port listens on."),
-    Setting("label_keys", _list, "names, comma-separated", "Labels that may leave the cluster; 'prefix/*' is allowed."),
-    Setting("distribution", _text, "a name", "Name of the Kubernetes distribution, when it is not recognised."),
-    Setting("delta_interval_s", _seconds(0.1, 300), "0.1 to 300 seconds", "Time over which changes are gathered."),
-    Setting("ipam_interval_s", _whole(10, 3600), "10 to 3600 seconds", "Window of address pools."),
-    Setting("heartbeat_interval_s", _seconds(0.1, 60), "0.1 to 60 seconds", "Longest silence towards the hub."),
-    Setting("outbox_max_bytes", _whole(4 * _MIB, 1 << 40), "4 MiB to 1 TiB in bytes", "Most bytes of unsent batches."),
-    Setting("outbox_max_files", _whole(100, 1_000_000), "100 to 1000000", "Most unsent batches."),
     Setting(
-        "memory_max_bytes", _whole(_MIB, 1 << 30), "1 MiB to 1 GiB in bytes", "Most bytes kept while the disk fails."
+        "log_level",
+        _one_of("debug", "info", "warning", "error"),
+        "debug, info, warning or error",
+        "Lowest level logged.",
+    ),
+    Setting(
+        "health_port", _whole(0, 65_535), "0 to 65535", "Port for /healthz, /readyz and /metrics; 0: any free one."
+    ),
+    Setting("health_host", _text, "an address", "Address the health port listens on."),
+    Setting(
+        "label_keys", _list, "names, comma-separated", "Labels that may be sent to the hub; 'prefix/*' is allowed."
+    ),
+    Setting(
+        "distribution", _text, "a name", "Name of the Kubernetes distribution, if the spoke does not recognise it."
+    ),
+    Setting(
+        "delta_interval_s", _seconds(0.1, 300), "0.1 to 300 seconds", "How long changes are collected for one batch."
+    ),
+    Setting(
+        "ipam_interval_s", _whole(10, 3600), "10 to 3600 seconds", "How often the use of address pools is reported."
+    ),
+    Setting(
+        "heartbeat_interval_s", _seconds(0.1, 60), "0.1 to 60 seconds", "Longest time without a message to the hub."
+    ),
+    Setting(
+        "outbox_max_bytes", _whole(4 * _MIB, 1 << 40), "4 MiB to 1 TiB in bytes", "Limit of the batches kept on disk."
+    ),
+    Setting(
+        "outbox_max_files", _whole(100, 1_000_000), "100 to 1000000", "Limit of the number of batches kept on disk."
+    ),
+    Setting(
+        "memory_max_bytes",
+        _whole(_MIB, 1 << 30),
+        "1 MiB to 1 GiB in bytes",
+        "Limit of the batches kept in memory while the disk fails.",
     ),
 )
 _BY_NAME: Final = {setting.name: setting for setting in SETTINGS}

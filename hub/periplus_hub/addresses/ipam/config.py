@@ -12,7 +12,7 @@ class IpamConfig(BaseModel):
         default=300_000,
         ge=1,
         le=1_000_000,
-        description="Address ranges of one kind (pod, service, node, ...) that are taken from one cluster. Beyond it "
-        "those with the highest addresses are set aside as `too_many_ranges`, and the cluster is incomplete. As it "
-        "comes, two addresses for each of the 150,000 pods that Kubernetes supports.",
+        description="How many address ranges of one kind (pod, service, node, ...) the hub takes from one cluster. "
+        "If there are more, those with the highest addresses are set aside as `too_many_ranges`, and the cluster is "
+        "incomplete. The default is two addresses for each of the 150,000 pods that Kubernetes supports.",
     )

@@ -23,9 +23,9 @@ hub_commands.add_typer(tenants, name="tenants")
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="TOML file; flags and PERIPLUS_* win over it.")]
 Action = Literal["serve", "work", "migrate", "admin_token", "add_tenant", "list_tenants"]
 DataDirOption = Annotated[
-    Path | None, typer.Option(help="Folder of the embedded stores. Not used with PERIPLUS_DATABASE_URL.")
+    Path | None, typer.Option(help="Folder of the embedded PostgreSQL. Not used with PERIPLUS_DATABASE_URL.")
 ]
-LogLevelOption = Annotated[str | None, typer.Option(help="Least level logged: debug, info, warning or error.")]
+LogLevelOption = Annotated[str | None, typer.Option(help="Lowest level logged: debug, info, warning or error.")]
 LogFormatOption = Annotated[
     str | None, typer.Option(help="json, text for people, or auto: text at a terminal, else json.")
 ]
