@@ -81,9 +81,11 @@ def metrics(report: Report) -> str:
     depth = report.depth
     if depth is not None:
         lines += _gauge("periplus_spoke_outbox_held_batches", "Batches held until settled.", depth.held_batches)
-        lines += _gauge("periplus_spoke_outbox_held_bytes", "Their bytes.", depth.held_bytes)
+        lines += _gauge("periplus_spoke_outbox_held_bytes", "Bytes of the batches held.", depth.held_bytes)
         lines += _gauge("periplus_spoke_outbox_queued_batches", "Batches the hub does not have.", depth.queued_batches)
-        lines += _gauge("periplus_spoke_outbox_queued_bytes", "Their bytes.", depth.queued_bytes)
+        lines += _gauge(
+            "periplus_spoke_outbox_queued_bytes", "Bytes of the batches the hub does not have.", depth.queued_bytes
+        )
         lines += _gauge(
             "periplus_spoke_outbox_in_memory", "1 while the disk takes no writes.", int(bool(depth.refusal))
         )
@@ -97,7 +99,7 @@ def metrics(report: Report) -> str:
     lines += [f"# HELP {name} Conditions a person should look at.", f"# TYPE {name} gauge"]
     lines += [f'{name}{{condition="{condition}"}} 1' for condition in sorted(report.status.conditions)]
     name = "periplus_spoke_events_total"
-    lines += [f"# HELP {name} What happened since the start.", f"# TYPE {name} counter"]
+    lines += [f"# HELP {name} Events since the spoke started.", f"# TYPE {name} counter"]
     lines += [f'{name}{{event="{event}"}} {count}' for event, count in sorted(report.counters.items())]
     return "\n".join(lines) + "\n"
 

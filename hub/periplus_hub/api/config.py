@@ -93,9 +93,9 @@ class ListenerConfig(Settings):
     """Where the hub listens. Port 0 takes a free one; the ready file says which."""
 
     spokes_host: str = Field(default="127.0.0.1", description="Address of the spoke listener.")
-    spokes_port: int = Field(default=7946, ge=0, le=65_535, description="Its port.")
+    spokes_port: int = Field(default=7946, ge=0, le=65_535, description="Port of the spoke listener.")
     api_host: str = Field(default="127.0.0.1", description="Address of the API listener (GraphQL).")
-    api_port: int = Field(default=7980, ge=0, le=65_535, description="Its port.")
+    api_port: int = Field(default=7980, ge=0, le=65_535, description="Port of the API listener.")
     api_origins: tuple[str, ...] = Field(
         default=(),
         description="Origins of web pages, like https://portal.example.org, whose scripts may use GraphQL with a token "
@@ -103,9 +103,12 @@ class ListenerConfig(Settings):
         "cookies.",
     )
     metrics_host: str = Field(default="127.0.0.1", description="Address of the metrics and health listener.")
-    metrics_port: int = Field(default=7990, ge=0, le=65_535, description="Its port in `hub serve`.")
+    metrics_port: int = Field(default=7990, ge=0, le=65_535, description="Port of the metrics listener in `hub serve`.")
     work_metrics_port: int = Field(
-        default=7991, ge=0, le=65_535, description="Its port in `hub work`, so that both may run on one machine."
+        default=7991,
+        ge=0,
+        le=65_535,
+        description="Port of the metrics listener in `hub work`; another one, so that both can run on one machine.",
     )
     metrics_cluster_limit: int = Field(
         default=0,
@@ -149,7 +152,7 @@ class ListenerConfig(Settings):
     tls_certificate: Path | None = Field(
         default=None, description="PEM file with the certificate chain for the spoke and API listeners."
     )
-    tls_key: Path | None = Field(default=None, description="PEM file with its private key.")
+    tls_key: Path | None = Field(default=None, description="PEM file with the private key of tls_certificate.")
     allow_plain_http: bool = Field(
         default=False,
         description="Serve spokes and people without TLS on addresses other than loopback. Only for a hub behind a "

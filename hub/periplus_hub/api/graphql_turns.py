@@ -26,9 +26,9 @@ _RETRY_AFTER_S: Final = "2"
 _WHOSE: Final = {"member": "token", "tenant": "tenant"}
 
 _waiting: Final = gauge("periplus_graphql_waiting_operations", "Operations that wait for their turn.")
-_running: Final = gauge("periplus_graphql_running_operations", "Operations that have a place.")
+_running: Final = gauge("periplus_graphql_running_operations", "Operations that are running.")
 _busy: Final = counter(
-    "periplus_graphql_busy_total", "Operations refused because so many of theirs wait: of one token or tenant.", ("of",)
+    "periplus_graphql_busy_total", "Operations refused because too many of the same token or tenant wait.", ("of",)
 )
 
 

@@ -70,7 +70,7 @@ _register_at: Final = PICTURE.gauge(
 )
 _findings: Final = PICTURE.gauge(
     "periplus_findings",
-    "Findings that go on, by state (open, acknowledged) and severity; absent while detectors have not looked lately at "
+    "Unresolved findings by state (open, acknowledged) and severity; absent while detectors have not looked lately at "
     "some tenant.",
     ("state", "severity"),
 )
@@ -99,7 +99,7 @@ _contact: Final = PICTURE.gauge(
 )
 _left_out: Final = PICTURE.gauge(
     "periplus_cluster_series_left_out",
-    "1 while no cluster has series of its own, as there are more than metrics_cluster_limit, else 0.",
+    "1 while clusters have no series of their own because there are more than metrics_cluster_limit, else 0.",
 )
 
 

@@ -25,11 +25,11 @@ _MANY: Final = 100_000
 """Those that wait for their turn have a slot each, so they are few already."""
 
 _bytes_in_flight: Final = gauge(
-    "periplus_ingest_in_flight_bytes", "Memory promised to batches that are being worked on, of max_in_flight_bytes."
+    "periplus_ingest_in_flight_bytes", "Memory reserved for batches in progress, of max_in_flight_bytes."
 )
 _turned_away: Final = counter(
     "periplus_ingest_turned_away_total",
-    "Batches asked to come again: memory (max_in_flight_bytes), tenant (its part of it) or spoke "
+    "Batches to be sent again later, by limit: memory (max_in_flight_bytes), tenant (its part of it) or spoke "
     "(max_in_flight_per_spoke).",
     ("limit",),
 )

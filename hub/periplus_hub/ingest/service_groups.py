@@ -43,7 +43,8 @@ _BATCH: Final = 200
 
 _waiting: Final = gauge("periplus_ingest_waiting_batches", "Decoded batches that wait for their turn in the database.")
 _slow: Final = counter(
-    "periplus_ingest_slow_batches_total", "Batches that took the database too long beside others, and went alone."
+    "periplus_ingest_slow_batches_total",
+    "Batches that took the database too long together with others, and were written alone.",
 )
 
 Commit = Callable[[Sequence[DecodedBatch]], Awaitable[dict[UUID, Verdict]]]

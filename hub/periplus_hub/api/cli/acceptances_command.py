@@ -51,7 +51,7 @@ def accept(
     url: UrlOption = None,
     token_file: TokenFileOption = None,
 ) -> None:
-    """Say that an overlap is meant, for a time. It ends by itself, or when the overlap changes."""
+    """Accept an overlap as intended, for a time. What joins it later or gets worse is shown again."""
     meant = range_of(cidr)
     until = (SystemClock().now() + timedelta(days=days)).isoformat()
     with hub(url, token_file) as client:

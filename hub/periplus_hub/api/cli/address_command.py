@@ -39,7 +39,7 @@ def address(
     ip: Annotated[str, typer.Argument(help="The address.")],
     *,
     at: Annotated[
-        str | None, typer.Option(metavar="<time>", help="When, in ISO 8601; UTC unless it says. Default: now.")
+        str | None, typer.Option(metavar="<time>", help="Time in ISO 8601; UTC unless it has an offset. Default: now.")
     ] = None,
     domain: Annotated[
         str | None, typer.Option(metavar="<name>", help="Only in this network domain. Default: in all.")
@@ -48,9 +48,9 @@ def address(
     token_file: TokenFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Whose an address is, or was at a time. Several of equal rank are all named: nobody guesses.
+    """Show who has an address, or had it at a time. If several owners are equally likely, all are shown.
 
-    An address of a node is the node's; services that listen on it (load balancers that publish nodes' addresses,
+    An address of a node belongs to the node; services that listen on it (load balancers that publish nodes' addresses,
     external IPs, node ports) are named beside it.
     """
     asked = {"ip": address_of(ip), "at": None if at is None else time_of("--at", at)}

@@ -22,7 +22,7 @@ class FailOn(StrEnum):
 FailOnOption = Annotated[
     FailOn | None,
     typer.Option(
-        help="For scripts: exit with 2 when an overlap is this bad or worse, with 1 when none is but not all is known."
+        help="For scripts: exit with 2 if an overlap is this bad or worse, else with 1 if not everything is known."
     ),
 ]
 

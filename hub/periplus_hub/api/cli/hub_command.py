@@ -16,7 +16,7 @@ from periplus_hub.api.cli.tables import when
 
 hub_commands = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Run the hub: serve, work, migrate.")
 tenants = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Who shares this hub: each sees only what is its own."
+    no_args_is_help=True, rich_markup_mode=None, help="Tenants that share this hub; each sees only its own data."
 )
 hub_commands.add_typer(tenants, name="tenants")
 
@@ -48,32 +48,34 @@ def _run(action: Action, config_file: Path | None, flags: dict[str, Any], *argum
 def serve(
     *,
     all_in_one: Annotated[
-        bool | None, typer.Option("--all-in-one", help="Also do the work of 'hub work'. Default with embedded stores.")
+        bool | None,
+        typer.Option("--all-in-one", help="Also do the work of 'hub work'. Default with the embedded PostgreSQL."),
     ] = None,
     data_dir: DataDirOption = None,
     config: ConfigOption = None,
     spokes_host: Annotated[str | None, typer.Option(help="Address of the spoke listener.")] = None,
-    spokes_port: Annotated[int | None, typer.Option(min=0, max=65535, help="0 takes a free one.")] = None,
+    spokes_port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port; 0: any free one.")] = None,
     api_host: Annotated[str | None, typer.Option(help="Address of the API listener.")] = None,
-    api_port: Annotated[int | None, typer.Option(min=0, max=65535, help="0 takes a free one.")] = None,
+    api_port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port; 0: any free one.")] = None,
     metrics_host: Annotated[str | None, typer.Option(help="Address of the metrics and health listener.")] = None,
-    metrics_port: Annotated[int | None, typer.Option(min=0, max=65535, help="0 takes a free one.")] = None,
+    metrics_port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port; 0: any free one.")] = None,
     spokes_fd: Annotated[
         int | None, typer.Option(min=3, help="Inherited listening socket for spokes, instead of host and port.")
     ] = None,
     tls_certificate: Annotated[
         Path | None, typer.Option(help="PEM certificate chain of the spoke and API listeners.")
     ] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="PEM file with its private key.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="PEM file with the private key of the certificate.")] = None,
     allow_plain_http: Annotated[
-        bool | None, typer.Option("--allow-plain-http", help="No TLS beyond loopback: a proxy in front ends it.")
+        bool | None,
+        typer.Option("--allow-plain-http", help="Serve without TLS beyond loopback: a proxy terminates TLS."),
     ] = None,
     join_tokens_file: Annotated[
         Path | None, typer.Option(help="JSON list of join tokens to know from the start.")
     ] = None,
     settle_after_s: Annotated[int | None, typer.Option(min=0, help="Age at which a batch counts as settled.")] = None,
     ephemeral: Annotated[
-        bool | None, typer.Option("--ephemeral", help="A store that need not survive a power cut (try, demo).")
+        bool | None, typer.Option("--ephemeral", help="The embedded PostgreSQL need not survive a power cut.")
     ] = None,
     ready_file: Annotated[Path | None, typer.Option(help="Written with the chosen addresses once ready.")] = None,
     log_level: LogLevelOption = None,
@@ -90,13 +92,14 @@ def work(
     config: ConfigOption = None,
     metrics_host: Annotated[str | None, typer.Option(help="Address of the metrics and health listener.")] = None,
     metrics_port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="0 takes a free one. Default: 7991, beside that of 'serve'.")
+        int | None,
+        typer.Option(min=0, max=65535, help="Port; 0: any free one. Default: 7991, because 'serve' has 7990."),
     ] = None,
     ready_file: Annotated[Path | None, typer.Option(help="Written with the chosen address once ready.")] = None,
     log_level: LogLevelOption = None,
     log_format: LogFormatOption = None,
 ) -> None:
-    """Run detectors, the overlap register and upkeep; one leader at a time."""
+    """Run detectors, the overlap register and retention; one of several such processes leads."""
     flags = {key: value for key, value in locals().items() if key not in {"config", "metrics_port"}}
     _run("work", config, flags | {"work_metrics_port": metrics_port})
 
@@ -110,7 +113,7 @@ def migrate(*, data_dir: DataDirOption = None, config: ConfigOption = None) -> N
 @hub_commands.command("admin-token")
 def admin_token(
     *,
-    tenant: Annotated[str, typer.Option(help="Whose.")] = "default",
+    tenant: Annotated[str, typer.Option(help="Tenant of the token.")] = "default",
     data_dir: DataDirOption = None,
     config: ConfigOption = None,
 ) -> None:

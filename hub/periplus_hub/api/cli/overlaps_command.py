@@ -34,10 +34,10 @@ def show_overlaps(
         typer.Option(metavar="<names|all>", help="As if these clusters, a,b,c or all, were one network. Repeatable."),
     ] = None,
     cluster: Annotated[
-        str | None, typer.Option(metavar="<name>", help="Only what this cluster is in; severities are its own there.")
+        str | None, typer.Option(metavar="<name>", help="Only overlaps of this cluster, with its own severities.")
     ] = None,
     domain: Annotated[
-        str | None, typer.Option(metavar="<name>", help="Only what has a member in this network domain.")
+        str | None, typer.Option(metavar="<name>", help="Only overlaps with a cluster in this network domain.")
     ] = None,
     severity: Annotated[list[Severity] | None, typer.Option(help="Only this severity. Repeatable.")] = None,
     fail_on: FailOnOption = None,

@@ -84,7 +84,7 @@ def create_join_token(
     ] = None,
     domain: Annotated[
         str | None,
-        typer.Option(help="Network domain the cluster lands in. Default: where it was before, else one of its own."),
+        typer.Option(help="Network domain of the cluster. Default: the one it was in before, else one of its own."),
     ] = None,
     auto_approve: Annotated[bool, typer.Option(help="The cluster needs no approval by a person.")] = False,
     out: OutOption = None,
