@@ -151,6 +151,11 @@ class Phase(_Expectation):
     free_not: list[str] | str = []
 
     @property
+    def asks_of_groups(self) -> bool:
+        """Whether there has to be a report; what is said may also be an error of the command."""
+        return bool(self.groups or self.no_groups or self.free_disjoint or self.free_not)
+
+    @property
     def not_free(self) -> list[str]:
         """Ranges that nothing proposed may touch."""
         return _listed(self.free_not)

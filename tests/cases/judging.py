@@ -34,6 +34,7 @@ def phase_differences(phase: Phase, report: Json, said: str, names: Names) -> li
     return [
         *_missing_groups(phase.groups, groups, names),
         *_forbidden_groups(phase.no_groups, groups, names),
+        *_unread(phase.no_groups, report, names),
         *said_differences(phase, texts),
         *(_free_clashes(groups) if phase.free_disjoint else ()),
         *_free_although_not(phase.not_free, groups),
@@ -84,6 +85,15 @@ def _forbidden_groups(lines: Iterable[GroupLine], groups: list[Json], names: Nam
         cut = [_shown(group) for group in groups if group["memberCount"] > len(group["members"])]
         if cut and not found:
             yield f"whether there is a group with {_wanted(line)} cannot be seen: not all members of {_some(cut)}"
+
+
+def _unread(lines: Iterable[GroupLine], report: Json, names: Names) -> Iterator[str]:
+    """Of a cluster that was not read, it is not known that it is in no group."""
+    read = {line["name"] for line in report["clusters"] if line["state"] in READ}
+    needed = dict.fromkeys(cluster for line in lines for cluster in line.clusters or names)
+    for cluster in needed:
+        if not names[cluster] or not names[cluster] <= read:
+            yield f"what overlaps with {cluster} is not known: it was not read"
 
 
 def matches(line: GroupLine, group: Json, names: Names) -> bool:

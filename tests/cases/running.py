@@ -118,9 +118,11 @@ def _judged_try(case: Case, outcome: Outcome, *, is_joined: bool) -> Iterator[st
     if not is_joined:
         for context, state in case.expect.clusters.items():
             yield from context_differences(context, state, report, outcome.err)
+    if report is None and phase is not None and not phase.asks_of_groups:
+        yield from (f"{name}: {each}" for each in said_differences(phase, [outcome.err]))
+    elif report is None and (phase is not None or case.expect.read):
+        raise NoReport(f"{name}: no report, exit {outcome.code}: {_last(outcome.err)}")
     if report is None:
-        if phase is not None or case.expect.read is not None:
-            raise NoReport(f"{name}: no report, exit {outcome.code}: {_last(outcome.err)}")
         return
     if case.expect.read is not None and not is_joined:
         yield from read_differences(case.expect.read, report)

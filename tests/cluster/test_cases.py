@@ -19,18 +19,14 @@ NOT_YET = frozenset(
         "aks-overlay-range-reused",
         "calico-two-default-pools",
         "cilium-default-pool-over-nodes",
-        "eks-two-clusters-one-subnet",
         "free-ranges-clash-with-each-other",
         "gke-managed-service-range",
         "k3s-defaults-different-node-blocks",
-        "kubeconfig-impersonation",
-        "kubeconfig-proxy-url",
         "kubeconfig-three-kubeadm-files",
         "metallb-one-pool-two-clusters",
         "nodes-share-one-internal-ip",
         "pod-blocks-over-own-lan",
         "restored-clone-same-uid",
-        "servicelb-node-addresses",
     }
 )
 

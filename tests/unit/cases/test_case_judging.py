@@ -25,8 +25,11 @@ def group(*members: dict[str, Any], **changed: Any) -> dict[str, Any]:
     return whole | {"freeRanges": [], "breaks": [], "remedies": []} | changed
 
 
+READ = [{"name": name, "context": name, "state": "complete", "message": "", "remedy": ""} for name in NAMES]
+
+
 def report(*groups: dict[str, Any], **changed: Any) -> dict[str, Any]:
-    return {"clusters": [], "overlapGroups": list(groups), "notes": []} | changed
+    return {"clusters": READ, "overlapGroups": list(groups), "notes": []} | changed
 
 
 BOTH = group(
@@ -92,6 +95,14 @@ def test_members_that_are_not_listed_are_no_proof_of_absence() -> None:
     assert differences(Phase(no_groups=[GroupLine(clusters=["red"], kind="service")]), report(BOTH)) == []
     [unknown] = differences(Phase(no_groups=[GroupLine(clusters=["red"], kind="service")]), report(cut))
     assert "cannot be seen" in unknown
+
+
+def test_a_cluster_that_was_not_read_is_no_proof_of_absence() -> None:
+    unread = report(clusters=[READ[0], READ[1] | {"state": "unread"}])
+    assert differences(Phase(no_groups=[GroupLine(clusters=["red"])]), unread) == []
+    for line in (GroupLine(clusters=["red", "tan"]), GroupLine()):
+        assert differences(Phase(no_groups=[line]), unread) == ["what overlaps with tan is not known: it was not read"]
+    assert differences(Phase(no_groups=[GroupLine(clusters=["tan"])]), report(clusters=READ[:1])) != []
 
 
 @pytest.mark.parametrize("place", ["breaks", "remedies"])
