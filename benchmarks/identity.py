@@ -1,4 +1,4 @@
-"""Address to identity: lookups per second in an index of 800 k claims with overlaps in every domain.
+"""Address to identity: lookups per second in an index of 800 k identities with overlaps in every domain.
 
 Run: make bench ROW=identity
 """
@@ -45,7 +45,7 @@ def entries(bits: int) -> Entries:
 
 
 def measure(bits: int) -> dict[str, float]:
-    """Build the index, resolve it for one instant, and ask it about addresses drawn at random from the claims."""
+    """Build the index, resolve it for one instant, and ask it about addresses drawn at random from the identities."""
     given = entries(bits)
     began = time.perf_counter()
     index = IdentityIndex(given)
@@ -69,7 +69,7 @@ def measure(bits: int) -> dict[str, float]:
 
 
 def questions(given: Entries, picked: Ints) -> tuple[Ints, Addresses]:
-    """Domains and addresses of some of the claims."""
+    """Domains and addresses of some of the identities."""
     return given.domain[picked], Addresses(given.first.high[picked], given.first.low[picked])
 
 

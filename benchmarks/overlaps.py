@@ -94,7 +94,7 @@ def _everything(register: Register) -> Shares:
 def change_ms(register: Register, entries: list[Entry], count: int = 400) -> tuple[list[float], list[float]]:
     """Milliseconds of removing and inserting again, with the touched groups, and of reading their clusters' severities.
 
-    The hub reads the second once per refresh, however many changes it folded in.
+    The hub reads the second once per refresh, however many changes it took in.
     """
     taken = random.Random(3).sample(entries, count)
     changes, shares = [], []

@@ -24,8 +24,8 @@ from typing import Any, Final, Literal
 import msgspec
 
 from periplus_contract import limits
+from periplus_contract.decode_errors import where_decoding_stopped
 from periplus_contract.outcomes import Outcome
-from periplus_contract.places import where
 from periplus_contract.tables import Kind
 
 MAGIC: Final = b"PERIPLUS"
@@ -192,7 +192,7 @@ def _decode_header(encoded: memoryview) -> Header:
     try:
         return _HEADER.decode(encoded)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        msg = f"header does not decode{where(error)}"
+        msg = f"header does not decode{where_decoding_stopped(error)}"
         raise DamagedBatchError(msg) from error
 
 

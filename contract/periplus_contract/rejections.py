@@ -33,7 +33,7 @@ class Reason(StrEnum):
     BAD_KIND = "bad_kind"
     """An allocation of a kind that a cluster cannot report."""
     NOT_COVERED = "not_covered"
-    """Of a kind or scope that its batch does not claim to state."""
+    """Of a kind or scope that its batch does not state completely."""
     BAD_COUNT = "bad_count"
     """A pool's count that is no decimal number, or none that addresses could have."""
     BAD_FAMILY = "bad_family"

@@ -120,6 +120,6 @@ async def test_who_waits_too_long_for_its_turn_is_told_so(hub: Door, db: Databas
     hub.app.runner.limits = type(hub.app.limits)(execution_s=0.05)
     async with AsyncExitStack() as others:
         for _ in range(shares_of(db.limits.readers).big):
-            await others.enter_async_context(hub.app.runner.operations.place(tenant, 2 * graphql_turns.DEAR))
+            await others.enter_async_context(hub.app.runner.operations.turn(tenant, 2 * graphql_turns.DEAR))
         answer = await hub.ask(DEAR, token)
     assert (answer.status, answer.codes, answer.headers["retry-after"]) == (429, ["busy"], "2")

@@ -191,7 +191,7 @@ async def test_a_leader_whose_job_fails_is_told_from_no_leader(fleet: Fleet, clo
         await watch.run(clock.now())
         leading.cancel()  # allowed: it runs until then
     [finding] = await _findings(fleet)
-    assert "addresses.fold fails" in finding["why"]
+    assert "addresses.overlaps fails" in finding["why"]
     assert "job_failed" in finding["whatToDo"]
     assert not await somebody_leads(fleet.db)
 

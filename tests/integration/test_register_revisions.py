@@ -25,7 +25,7 @@ Change = Callable[[Fleet, WriteConnection], Awaitable[Any]]
 
 @pytest.fixture
 async def fleet(db: Database, tenant: Any) -> AsyncIterator[Fleet]:
-    """Two isolated clusters with one pod range, folded in."""
+    """Two isolated clusters with one pod range, taken in."""
     opened = Fleet.open(db, tenant)
     await opened.cluster("a", POD)
     await opened.cluster("b", POD)

@@ -1,4 +1,4 @@
-"""The generated pages say what the code says, and every page leads where it claims to."""
+"""The generated pages say what the code says, and every page leads where it says."""
 
 import re
 import subprocess

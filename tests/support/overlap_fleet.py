@@ -79,7 +79,7 @@ class Fleet:
         return await member.send(spoke.ipam({"pools": [], **content}))
 
     async def settle(self, seconds: float = 0) -> int:
-        """Let the register fold in what was reported."""
+        """Let the register take in what was reported."""
         return await self.job.refresh(self.scope.tenant_id, START + timedelta(seconds=seconds))
 
     async def groups(self, seconds: float = 0, **filters: Any) -> list[OverlapGroup]:

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 from graphql import GraphQLSchema
 
-from periplus_contract.places import where
+from periplus_contract.decode_errors import where_decoding_stopped
 from periplus_hub.access.scope import Scope
 from periplus_hub.api.graphql_cost import check_cost
 from periplus_hub.api.graphql_documents import Documents, Prepared
@@ -59,7 +59,7 @@ def decode_request(body: bytes, limits: Limits) -> Request:
     try:
         message = msgspec.json.decode(body)
     except (ValueError, RecursionError) as error:
-        detail = f"The body is not JSON{where(error)}."
+        detail = f"The body is not JSON{where_decoding_stopped(error)}."
         raise GraphQLRefusal("malformed-json", detail, "Send a JSON object in UTF-8 with 'query'.") from None
     return request_of(message, limits)
 

@@ -91,7 +91,7 @@ class Runner:
         limit = self.limits.execution_s
         waits = True
         try:
-            async with asyncio.timeout(limit), self.operations.place(context.scope, admitted.cost):
+            async with asyncio.timeout(limit), self.operations.turn(context.scope, admitted.cost):
                 waits = False
                 context.begin()
                 try:

@@ -9,8 +9,8 @@ from periplus_hub.access.scope import Scope
 from periplus_hub.api.graphql_limits import GraphQLRefusal
 from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.fair_queue import Shares, TooManyWaitError
+from periplus_hub.kit.fair_turns import FairTurns
 from periplus_hub.kit.metrics import counter, gauge
-from periplus_hub.kit.places import Places
 
 DEAR: Final = 250.0
 """Operations that cost more than this count as dear."""
@@ -45,16 +45,16 @@ def shares_of(readers: int) -> Shares:
 
 
 class Operations:
-    """The places of one process. What an operation pays is the time it took.
+    """The operations of one process, in turn. What an operation pays is the time it took.
 
     Long answers are computed on the event loop that every question shares. So while there are short questions the dear
     ones rest between each other, longer than they worked.
     """
 
     def __init__(self, clock: Clock, readers: int) -> None:
-        self._places = Places(clock, shares_of(readers))
+        self._turns = FairTurns(clock, shares_of(readers))
         self._clock = clock
-        self.queue = self._places.queue
+        self.queue = self._turns.queue
         self._rest_until_s = self._short_at_s = float("-inf")
 
     def rest_s(self) -> float:
@@ -78,12 +78,12 @@ class Operations:
                 self._short_at_s = now_s
 
     @asynccontextmanager
-    async def place(self, scope: Scope, cost: float) -> AsyncIterator[None]:
+    async def turn(self, scope: Scope, cost: float) -> AsyncIterator[None]:
         """Run the block when its turn has come; raises GraphQLRefusal when its asker has too many waiting."""
         _waiting.inc()
         waits = True
         try:
-            async with self._places.place(scope.tenant_id, scope.actor, big=cost > DEAR):
+            async with self._turns.turn(scope.tenant_id, scope.actor, big=cost > DEAR):
                 waits = False
                 _waiting.dec()
                 with _running.track_inprogress():

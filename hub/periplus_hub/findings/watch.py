@@ -90,7 +90,9 @@ class RegisterWatch:
 
     def _say(self, unkept: int, never: int, *, led: bool) -> None:
         how = "were never computed" if never == unkept else "are not kept up to date"
-        why = "the job addresses.fold fails in the process that leads" if led else "no process runs 'periplus hub work'"
+        why = "no process runs 'periplus hub work'"
+        if led:
+            why = "the job addresses.overlaps fails in the process that leads"
         self.trouble = f"the overlaps {how}: {why}"
         if self._clock.monotonic_s() - self._said_at_s >= _SAY_AGAIN_S:
             self._said_at_s = self._clock.monotonic_s()

@@ -155,7 +155,7 @@ allocation_changes: Final = Table(
     PrimaryKeyConstraint("tenant_id", "revision"),
 )
 """One row per change of a cluster's allocations, state, domain or connections: what the overlap register still has to
-fold in."""
+take in."""
 
 domain_connections: Final = Table(
     "domain_connections",

@@ -13,8 +13,8 @@ from periplus_contract import limits, problems
 from periplus_hub.fleet.model import SpokePrincipal
 from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.fair_queue import Shares
+from periplus_hub.kit.fair_turns import FairTurns
 from periplus_hub.kit.metrics import counter, gauge
-from periplus_hub.kit.places import Places
 from periplus_hub.spoke_http.refusal import SpokeRequestRefusal
 
 RETRY_AFTER_S: Final = 1
@@ -43,7 +43,7 @@ class Admission:
         self._max_per_spoke = max_per_spoke
         self._batches: Counter[object] = Counter()
         rooms = max_bytes // 2
-        self._rooms = Places(
+        self._rooms = FairTurns(
             clock,
             Shares(
                 total=rooms,
@@ -87,11 +87,11 @@ class Admission:
     async def room(self, principal: SpokePrincipal, size: int) -> AsyncIterator[None]:
         """Room for the `size` bytes that are in a batch, when it is its turn; raises overloaded."""
         waits = True
-        place = self._rooms.place(
+        turn = self._rooms.turn(
             principal.tenant_id, principal.registration_id, size=size, big=size > _LARGE_BYTES, price=size
         )
         try:
-            async with asyncio.timeout(_PATIENCE_S) as patience, place:
+            async with asyncio.timeout(_PATIENCE_S) as patience, turn:
                 waits = False
                 patience.reschedule(None)  # the patience is for waiting, not for the work in the block
                 self._show()

@@ -1,6 +1,6 @@
 """What a header must satisfy before anything is inflated. Pure.
 
-Every number in a header is a claim by a stranger: each is held against its range here, so that later code may
+Every number in a header is the word of a stranger: each is held against its range here, so that later code may
 allocate and compute with it. What is wrong decides the problem: sizes can be split (413), the rest is dead-lettered.
 What only batches of one kind say is held by the order of that kind.
 """

@@ -26,7 +26,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from periplus_hub.access.scope import Scope, owned, system_scope
 from periplus_hub.fleet.tables import registrations
-from periplus_hub.ingest.chain import Chain
+from periplus_hub.ingest.applied_chain import AppliedChain
 from periplus_hub.ingest.model import BatchKey, DecodedBatch
 from periplus_hub.ingest.tables import batches, chains
 from periplus_hub.kit.arrays import array_table
@@ -42,7 +42,7 @@ class LedgerState:
     """What is known of a registration as its next batch arrives; its row is locked."""
 
     state: str
-    chain: Chain | None
+    chain: AppliedChain | None
     entered_sha256: str | None
     """Of the batch with this key that is in the ledger already."""
 
@@ -65,7 +65,9 @@ async def lock(c: WriteConnection, scope: Scope, keys: Sequence[BatchKey]) -> di
 def _state(row: Any, state: str) -> LedgerState:  # noqa: ANN401 - a row of the statement below
     chain = None
     if row.epoch is not None:
-        chain = Chain(epoch=row.epoch, last_seq=row.last_seq, parts_left=row.parts_left, snapshot_seq=row.snapshot_seq)
+        chain = AppliedChain(
+            epoch=row.epoch, last_seq=row.last_seq, parts_left=row.parts_left, snapshot_seq=row.snapshot_seq
+        )
     return LedgerState(state=state, chain=chain, entered_sha256=row.sha256)
 
 
@@ -127,12 +129,12 @@ def _ledger_row(scope: Scope, batch: DecodedBatch) -> dict[str, Any]:
     }
 
 
-async def put_chains(c: WriteConnection, scope: Scope, after: Iterable[tuple[DecodedBatch, Chain]]) -> None:
+async def put_chains(c: WriteConnection, scope: Scope, after: Iterable[tuple[DecodedBatch, AppliedChain]]) -> None:
     """The chains after these batches."""
     await c.execute(_PUT_CHAIN, [_chain_row(scope, batch, chain) for batch, chain in after])
 
 
-def _chain_row(scope: Scope, batch: DecodedBatch, chain: Chain) -> Mapping[str, Any]:
+def _chain_row(scope: Scope, batch: DecodedBatch, chain: AppliedChain) -> Mapping[str, Any]:
     return {
         "tenant_id": scope.tenant_id,
         "registration_id": batch.registration_id,

@@ -19,7 +19,7 @@ from periplus_hub.ingest.service_groups import SMALL_ROWS
 from periplus_hub.ingest.service_verdicts import BUSY_S
 from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.fair_queue import Shares
-from periplus_hub.kit.places import Places
+from periplus_hub.kit.fair_turns import FairTurns
 from periplus_hub.spoke_http.refusal import SpokeRequestRefusal
 
 _MANY: Final = 100_000
@@ -35,7 +35,7 @@ class Decoding:
         """`threads` for large batches; there is one more that is never busy with one."""
         self._kinds = kinds
         self._threads = ThreadPoolExecutor(threads + 1, thread_name_prefix="decode")
-        self._places = Places(
+        self._turns = FairTurns(
             clock,
             Shares(
                 total=threads + 1,
@@ -54,7 +54,7 @@ class Decoding:
     async def decode(self, sealed: SealedBatch, earlier: Sequence[WaitingPart], size: int) -> DecodedBatch:
         """With the rows of the `earlier` parts of its statement; `size` bytes in all. Raises SpokeRequestRefusal."""
         who, large = sealed.principal, sealed.header.rows > SMALL_ROWS
-        async with self._places.place(who.tenant_id, who.registration_id, big=large, price=size):
+        async with self._turns.turn(who.tenant_id, who.registration_id, big=large, price=size):
             return await asyncio.get_running_loop().run_in_executor(self._threads, self._decode, sealed, earlier)
 
     def _decode(self, sealed: SealedBatch, earlier: Sequence[WaitingPart]) -> DecodedBatch:

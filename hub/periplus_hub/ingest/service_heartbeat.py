@@ -11,7 +11,7 @@ from periplus_hub.fleet.model import SpokePrincipal
 from periplus_hub.fleet.repository_liveness import Contact, record_contact
 from periplus_hub.fleet.service_enrolment import refuse_unless_active
 from periplus_hub.ingest import header_checks, repository, repository_ledger
-from periplus_hub.ingest.chain import Chain
+from periplus_hub.ingest.applied_chain import AppliedChain
 from periplus_hub.ingest.model import BatchKey
 from periplus_hub.ingest.service_verdicts import verdict_on
 from periplus_hub.ingest.settlement import Settlement
@@ -84,7 +84,9 @@ def _scope(principal: SpokePrincipal) -> Scope:
     return system_scope(principal.tenant_id, f"spoke:{principal.registration_id}")
 
 
-async def _has_lost(c: WriteConnection, scope: Scope, key: BatchKey, beat: Heartbeat, chain: Chain | None) -> bool:
+async def _has_lost(
+    c: WriteConnection, scope: Scope, key: BatchKey, beat: Heartbeat, chain: AppliedChain | None
+) -> bool:
     """Whether the spoke sent all of its epoch, and the hub does not have it. Of an earlier life nothing is restored."""
     if beat.last_seq == 0 or beat.queued_batches > 0:
         return False

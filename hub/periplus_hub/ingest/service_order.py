@@ -12,8 +12,8 @@ from uuid import UUID
 
 from periplus_contract.batch import Header, PartMark
 from periplus_hub.access.scope import Scope
+from periplus_hub.ingest.applied_chain import AppliedChain
 from periplus_hub.ingest.appliers import Applier
-from periplus_hub.ingest.chain import Chain
 from periplus_hub.ingest.model import DecodedBatch, Rejected
 from periplus_hub.ingest.repository_ledger import LedgerState
 from periplus_hub.kit.db import WriteConnection
@@ -29,7 +29,7 @@ class Applied:
     """Whether any of it reached its applier."""
     rejected: tuple[Rejected, ...] = ()
     wants_snapshot: bool = False
-    chain: Chain | None = None
+    chain: AppliedChain | None = None
     """The cluster's chain after it, when that changed."""
     newest_epoch: UUID | None = None
     """The one the chain is of, after it."""
@@ -100,12 +100,12 @@ def taken(batch: DecodedBatch, state: LedgerState) -> Applied:
     )
 
 
-def epoch_of(chain: Chain | None) -> UUID | None:
+def epoch_of(chain: AppliedChain | None) -> UUID | None:
     """Which life of an outbox a chain is of."""
     return None if chain is None else chain.epoch
 
 
-def _misses_snapshot(chain: Chain | None, batch: DecodedBatch) -> bool:
+def _misses_snapshot(chain: AppliedChain | None, batch: DecodedBatch) -> bool:
     """Everything before this batch is done with, and still there is no snapshot of its epoch: it got lost."""
     alone = batch.header.oldest_held_seq >= batch.header.seq
     return alone and (chain is None or chain.epoch.bytes < batch.epoch.bytes)

@@ -9,8 +9,8 @@ from periplus_contract.batch import InventoryMark as ChainMark
 from periplus_contract.problems import ProblemType
 from periplus_hub.access.scope import Scope
 from periplus_hub.ingest import repository_ledger
+from periplus_hub.ingest.applied_chain import AppliedChain, Step, advance
 from periplus_hub.ingest.appliers import Applier
-from periplus_hub.ingest.chain import Chain, Step, advance
 from periplus_hub.ingest.model import DecodedBatch
 from periplus_hub.ingest.repository_ledger import LedgerState
 from periplus_hub.ingest.service_order import Applied, Order, Verdict, epoch_of
@@ -50,7 +50,7 @@ class SnapshotChain(Order):
         del c, scope
         return {batch.registration_id: self._judged(batch, state.chain) for batch, state in group}
 
-    def _judged(self, batch: DecodedBatch, chain: Chain | None) -> Verdict:
+    def _judged(self, batch: DecodedBatch, chain: AppliedChain | None) -> Verdict:
         mark = self._mark_of(batch.header)
         step, after = Step.SUPERSEDED, chain
         if mark is not None and not batch.is_set_aside:

@@ -40,7 +40,7 @@ class SourceState(StrEnum):
 
 @strawberry.type(description="What a cluster says of itself. Null or empty is: it did not say.")
 class ClusterFacts:
-    """inventory.model.ClusterFacts."""
+    """inventory.model.ClusterAsTold."""
 
     provider: str | None = strawberry.field(description="The cloud, like aws or gcp.")
     account: str | None = strawberry.field(description="Account, project or subscription.")

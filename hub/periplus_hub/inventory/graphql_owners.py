@@ -118,7 +118,7 @@ class AddressAmbiguous:
         directives=at_most(MAX_CANDIDATES),
     )
     candidate_count: int = strawberry.field(
-        description=f"How many there are, among the first {MAX_OWNERS:,} claims of the address."
+        description=f"How many there are, among the first {MAX_OWNERS:,} that have the address."
     )
     reason: str = strawberry.field(description="Why it is not clear.")
 
@@ -175,5 +175,5 @@ class OwnerQuery:
             return AddressUnknown(reason=why_unknown(looked, when, now, first_at, kept_days=kept_days))
         if len(owners) == 1:
             return AddressOwned(owner=owners[0])
-        many = "several network domains use it" if len(found) > 1 else "several things of equal rank claim it"
+        many = "several network domains use it" if len(found) > 1 else "several things of equal rank have it"
         return AddressAmbiguous(candidates=owners[:MAX_CANDIDATES], candidate_count=len(owners), reason=many)

@@ -2,7 +2,7 @@
 
 Prefixes of one domain are equal, nested or disjoint, so they cut the address space into disjoint segments, each with
 one innermost prefix. A question is one binary search for its segment. Owners of a prefix change over time: each
-prefix keeps its history as consecutive slices, in which overlapping claims of different owners are AMBIGUOUS, never
+prefix keeps its history as consecutive slices, in which overlapping identities of different owners are AMBIGUOUS, never
 guessed. Where the innermost prefix has no owner at the time, the next wider one answers.
 
 `IdentityIndex.at(time)` resolves all segments for one instant; looking up in the result is one search and one gather.
@@ -35,7 +35,7 @@ class Addresses(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entries:
-    """Claims of one family, one per row: `owner` (>= 0) held [first, first + 2**(bits - length)) in [since, until).
+    """Identities of one family, one per row: `owner` (>= 0) held [first, first + 2**(bits - length)) in [since, until).
 
     `domain` are small integers of the caller's choosing; `length` is the prefix length; host bits must be zero.
     """
@@ -123,7 +123,7 @@ class Instant:
 
 
 class IdentityIndex:
-    """Claims of one family over all domains and times."""
+    """Identities of one family over all domains and times."""
 
     def __init__(self, entries: Entries) -> None:
         self._entries = entries
@@ -157,7 +157,7 @@ class IdentityIndex:
             open_rows, current = open_rows[again], wider[again]
         return answers
 
-    def claims(self, domain: int, address: int, time_us: int) -> list[int]:
+    def every_owner(self, domain: int, address: int, time_us: int) -> list[int]:
         """Every owner of the longest prefix that has any: one question, answered slowly, to explain an ambiguity."""
         entries = self._entries
         low, high = np.uint64(address & (2**64 - 1)), np.uint64(address >> 64)
@@ -223,8 +223,8 @@ class _History:
 def _holders(names: Ints, rank: Ints, sign: Ints) -> Ints:
     """After each event, who holds: one owner, nobody, or several.
 
-    Three running sums tell: how many claims are open, the sum of their ranks, and of the ranks' squares; n times the
-    sum of squares is the square of the sum exactly when all ranks are equal.
+    Three running sums tell: how many identities are open, the sum of their ranks, and of the ranks' squares; n times
+    the sum of squares is the square of the sum exactly when all ranks are equal.
     """
     count, total, square = np.cumsum(sign), np.cumsum(sign * rank), np.cumsum(sign * rank * rank)
     same = (count > 0) & (count * square == total * total)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClusterFacts:
+class ClusterAsTold:
     """What a cluster says of itself; empty text or tuple means it did not say."""
 
     registration_id: UUID
@@ -86,7 +86,7 @@ class ListeningService:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
-    """Who an address was at a time, and as what: `role` is the claim's (InternalIP, ClusterIP …)."""
+    """Who an address was at a time, and as what: `role` is the each's (InternalIP, ClusterIP …)."""
 
     registration_id: UUID
     domain_id: UUID
@@ -114,7 +114,7 @@ class Owner:
 class Ownership:
     """The answer for one network domain: `owners` all have the best rank found there.
 
-    More than one owner means the address is ambiguous: two things of equal rank claim it, and nobody guesses.
+    More than one owner means the address is ambiguous: two things of equal rank have it, and nobody guesses.
     """
 
     domain_id: UUID
@@ -151,30 +151,30 @@ _LISTENING: Final = frozenset({"LoadBalancer", "ExternalIP"})
 """Roles in which a service takes ports of an address that is somebody's, rather than the address."""
 
 
-def decide(claims: list[Owner]) -> list[Ownership]:
+def decide(holders: list[Owner]) -> list[Ownership]:
     """Per domain, the owners of the best rank: pods, else nodes and services.
 
-    What claims an address in several roles (a node whose internal and external address are one) is one owner, since
+    What has an address in several roles (a node whose internal and external address are one) is one owner, since
     the first of them. A service that publishes an address of a node of its cluster only listens there: the node is the
     owner. The address of a service of another cluster is that service's, as much as the node's: that is ambiguous.
     """
-    machines = {_place(claim) for claim in claims if claim.kind == "node"}
+    machines = {_cluster_of(each) for each in holders if each.kind == "node"}
     listening: dict[tuple[UUID, UUID], list[Owner]] = {}
     by_domain: dict[UUID, dict[tuple[UUID, str, str], Owner]] = {}
-    for claim in sorted(claims, key=lambda each: each.valid_from):
-        if claim.role in _LISTENING and _place(claim) in machines:
-            listening.setdefault(_place(claim), []).append(claim)
+    for each in sorted(holders, key=lambda each: each.valid_from):
+        if each.role in _LISTENING and _cluster_of(each) in machines:
+            listening.setdefault(_cluster_of(each), []).append(each)
         else:
-            who = (claim.registration_id, claim.kind, claim.uid)
-            by_domain.setdefault(claim.domain_id, {}).setdefault(who, claim)
+            who = (each.registration_id, each.kind, each.uid)
+            by_domain.setdefault(each.domain_id, {}).setdefault(who, each)
     return [
         Ownership(domain_id=domain_id, owners=tuple(_beside(each, listening) for each in _strongest(owners.values())))
         for domain_id, owners in sorted(by_domain.items())
     ]
 
 
-def _place(claim: Owner) -> tuple[UUID, UUID]:
-    return claim.domain_id, claim.registration_id
+def _cluster_of(each: Owner) -> tuple[UUID, UUID]:
+    return each.domain_id, each.registration_id
 
 
 def _strongest(owners: Iterable[Owner]) -> list[Owner]:
@@ -187,14 +187,14 @@ def _beside(owner: Owner, listening: Mapping[tuple[UUID, UUID], Sequence[Owner]]
     if owner.kind != "node":
         return owner
     services = {
-        claim.uid: ListeningService(
-            registration_id=claim.registration_id,
-            uid=claim.uid,
-            namespace=claim.namespace or "",
-            name=claim.name,
-            role=claim.role,
+        each.uid: ListeningService(
+            registration_id=each.registration_id,
+            uid=each.uid,
+            namespace=each.namespace or "",
+            name=each.name,
+            role=each.role,
         )
-        for claim in listening.get(_place(owner), ())
+        for each in listening.get(_cluster_of(owner), ())
     }
     return replace(owner, services=listed(services.values()))
 

@@ -11,7 +11,7 @@ from periplus_hub.access.scope import Scope, owned
 from periplus_hub.ingest.tables import chains
 from periplus_hub.inventory import tables
 from periplus_hub.inventory.model import (
-    ClusterFacts,
+    ClusterAsTold,
     Counts,
     Source,
 )
@@ -45,7 +45,7 @@ def _value(value: object) -> object:
     return str(value) if hasattr(value, "packed") else value
 
 
-_FACTS, _facts = _reader(ClusterFacts, tables.clusters)
+_FACTS, _facts = _reader(ClusterAsTold, tables.clusters)
 _SOURCES, _source = _reader(Source, tables.sources, name="uid")
 _COUNTS, _ = _reader(Counts, tables.counts)
 
@@ -67,7 +67,7 @@ _COUNTED_FROM: Final = {
 
 async def cluster_facts_by_registration(
     c: ReadConnection, scope: Scope, ids: Sequence[UUID]
-) -> dict[UUID, ClusterFacts]:
+) -> dict[UUID, ClusterAsTold]:
     """What each cluster says of itself; those that have not said anything are missing."""
     table = tables.clusters
     # A recreated cluster can for a moment have two kube-system uids: the newest word counts.

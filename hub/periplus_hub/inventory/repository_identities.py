@@ -1,7 +1,7 @@
 """SQL of the [from, to) identities of nodes and services, whose addresses may change in their life.
 
-Each claim is an open row; what the current object no longer claims is closed at the time it was seen so, and what it
-newly claims is opened. The claims are read from the merged tables themselves, for the objects a group touched.
+Each identity is an open row; an address that the current object has no longer is closed at the time it was seen so,
+and one that is new is opened. The addresses are read from the merged tables, for the objects that a group touched.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,24 +15,24 @@ from periplus_hub.access.scope import Scope
 
 Raw: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
-_NODE_CLAIMS: Final = """
-    SELECT o.registration_id, g.at, o.uid, split_part(claim, '=', 1) AS role, split_part(claim, '=', 2) AS ip,
+_NODE_ADDRESSES: Final = """
+    SELECT o.registration_id, g.at, o.uid, split_part(held, '=', 1) AS role, split_part(held, '=', 2) AS ip,
            NULL::text AS namespace, o.name, o.name AS node, o.zone
     FROM {given} JOIN nodes o ON o.tenant_id = $1 AND o.registration_id = g.registration_id {touched},
-      unnest(o.addresses) AS claim
-    WHERE split_part(claim, '=', 1) IN ('InternalIP', 'ExternalIP')
+      unnest(o.addresses) AS held
+    WHERE split_part(held, '=', 1) IN ('InternalIP', 'ExternalIP')
 """
-_SERVICE_CLAIMS: Final = """
-    SELECT o.registration_id, g.at, o.uid, claim.role, claim.ip,
+_SERVICE_ADDRESSES: Final = """
+    SELECT o.registration_id, g.at, o.uid, held.role, held.ip,
            o.namespace, o.name, NULL::text AS node, NULL::text AS zone
     FROM {given} JOIN services o ON o.tenant_id = $1 AND o.registration_id = g.registration_id {touched}, LATERAL (
         SELECT 'ClusterIP' AS role, unnest(o.cluster_ips) AS ip
         UNION ALL SELECT 'ExternalIP', unnest(o.external_ips)
         UNION ALL SELECT 'LoadBalancer', unnest(o.load_balancer_ips)
-    ) AS claim
+    ) AS held
 """
-_CLAIMS: Final = {"nodes": ("node", _NODE_CLAIMS), "services": ("service", _SERVICE_CLAIMS)}
-SECTIONS: Final = tuple(_CLAIMS)
+_ADDRESSES: Final = {"nodes": ("node", _NODE_ADDRESSES), "services": ("service", _SERVICE_ADDRESSES)}
+SECTIONS: Final = tuple(_ADDRESSES)
 """Sections whose objects have identities here."""
 
 _CLUSTERS: Final = "unnest($2::uuid[], $3::timestamptz[]) AS g(registration_id, at)"
@@ -41,7 +41,7 @@ _OBJECTS: Final = "unnest($2::uuid[], $3::timestamptz[], $4::text[]) AS g(regist
 _WANTED: Final = """
     SELECT DISTINCT registration_id, at, uid, role, CASE WHEN pg_input_is_valid(ip, 'inet') THEN ip::inet END AS ip,
       namespace, name, node, zone
-    FROM ({claims}) AS claims WHERE pg_input_is_valid(ip, 'inet') AND position('/' IN ip) = 0
+    FROM ({held}) AS held WHERE pg_input_is_valid(ip, 'inet') AND position('/' IN ip) = 0
 """
 _CLOSE: Final = """
     WITH wanted AS ({wanted}), met AS MATERIALIZED (
@@ -56,8 +56,8 @@ _CLOSE: Final = """
     UPDATE endpoint_addresses a SET valid_to = greatest(a.valid_from, met.at) FROM met
     WHERE a.ctid = met.place AND NOT met.kept
 """
-"""Open claims and wanted ones meet in a full join, which PostgreSQL hashes or merges and never loops over, whatever it
-knows of a table; a claim is looked up in the index."""
+"""Open identities and wanted ones meet in a full join, which PostgreSQL hashes or merges and never loops over, whatever
+it knows of a table; an identity is looked up in the index."""
 _OPEN: Final = """
     WITH wanted AS ({wanted})
     INSERT INTO endpoint_addresses AS a
@@ -74,9 +74,9 @@ _OPEN: Final = """
 
 
 def _texts(section: str, *, touched: bool) -> tuple[str, str]:
-    kind, claims = _CLAIMS[section]
+    kind, held = _ADDRESSES[section]
     given = _OBJECTS if touched else _CLUSTERS
-    wanted = _WANTED.format(claims=claims.format(given=given, touched="AND o.uid = g.uid" if touched else ""))
+    wanted = _WANTED.format(held=held.format(given=given, touched="AND o.uid = g.uid" if touched else ""))
     mine = "AND x.owner_uid = g.uid" if touched else ""
     return _CLOSE.format(wanted=wanted, given=given, kind=kind, mine=mine), _OPEN.format(wanted=wanted, kind=kind)
 

@@ -26,7 +26,7 @@ from periplus_hub.kit.db import ReadConnection
 
 Wanted: TypeAlias = Sequence[IPv4Address | IPv6Address]
 MAX_OWNERS: Final = 1_000
-"""More claims of one address than this, the strongest first, are not read: it is ambiguous long before."""
+"""More owners of one address than this, the strongest first, are not read: it is ambiguous long before."""
 _READ_FIRST: Final = {"pod": 0, "node": 1, "service": 2}
 _HAS_NODE_PORT: Final = r"(^|,)([^|,]*\|){4}[0-9]"
 """Of ports, `name|protocol|port|targetPort|nodePort|appProtocol`, with commas between them."""
@@ -48,13 +48,13 @@ async def address_owners(
 ) -> dict[str, list[Ownership]]:
     """As `address_owner` for many addresses in one statement, two where nodes have them, by the text that was asked."""
     addresses = {ip: parse_address(ip) for ip in ips}
-    claims = union_all(*_claims(scope, list(set(addresses.values())), at)).subquery()
+    owners = union_all(*_owners(scope, list(set(addresses.values())), at)).subquery()
     domain = domain_at(scope, at)
     statement = (
-        select(domain.label("domain_id"), claims)
-        .join_from(claims, registrations, registrations.c.id == claims.c.registration_id)
+        select(domain.label("domain_id"), owners)
+        .join_from(owners, registrations, registrations.c.id == owners.c.registration_id)
         .where(owned(scope, registrations), or_(registrations.c.revoked_at.is_(None), registrations.c.revoked_at > at))
-        .order_by(case(_READ_FIRST, value=claims.c.kind), claims.c.registration_id, claims.c.uid)
+        .order_by(case(_READ_FIRST, value=owners.c.kind), owners.c.registration_id, owners.c.uid)
         .limit(MAX_OWNERS)
     )
     if domain_id is not None:
@@ -84,7 +84,7 @@ async def first_inventory_at(c: ReadConnection, scope: Scope, domain_id: UUID | 
     return found
 
 
-def _claims(scope: Scope, wanted: Wanted, at: datetime) -> Iterator[Select[Any]]:
+def _owners(scope: Scope, wanted: Wanted, at: datetime) -> Iterator[Select[Any]]:
     for version, column in ((4, "ipv4"), (6, "ipv6")):
         if family := [address for address in wanted if address.version == version]:
             yield _pods(scope, family, column, at)

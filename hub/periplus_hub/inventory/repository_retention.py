@@ -10,7 +10,7 @@ from periplus_hub.kit.purge import Stale
 
 
 def identities_before(scope: Scope, registration_id: UUID, before: datetime) -> Sequence[Stale]:
-    """One cluster's pods and claims that ended before."""
+    """One cluster's pods and identities that ended before."""
     return [
         (table, owned(scope, table) & (table.c.registration_id == registration_id) & (table.c.valid_to < before))
         for table in (pods, addresses)

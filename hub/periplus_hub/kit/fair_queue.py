@@ -1,4 +1,4 @@
-"""Whose turn it is, when many want what is scarce. Pure: no clock, no waiting; `kit.places` lets tasks wait by it.
+"""Whose turn it is, when many want what is scarce. Pure: no clock, no waiting; `kit.fair_turns` lets tasks wait by it.
 
 Start-time fair queueing (Goyal and others, SIGCOMM 1996) on two levels: among the tenants that wait the one that used
 least is next, and among its members the one that used least. What is used is charged afterwards, as measured. Whoever

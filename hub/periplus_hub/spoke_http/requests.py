@@ -8,7 +8,7 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from periplus_contract import limits, problems
-from periplus_contract.places import where
+from periplus_contract.decode_errors import where_decoding_stopped
 from periplus_hub.spoke_http.refusal import SpokeRequestRefusal
 
 Message = TypeVar("Message", bound=msgspec.Struct)
@@ -24,7 +24,8 @@ async def read_message(request: Request, kind: type[Message]) -> Message:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise SpokeRequestRefusal(
-            problems.MALFORMED_MESSAGE, f"the {kind.__name__} is not as the contract says{where(error)}"
+            problems.MALFORMED_MESSAGE,
+            f"the {kind.__name__} is not as the contract says{where_decoding_stopped(error)}",
         ) from error
 
 

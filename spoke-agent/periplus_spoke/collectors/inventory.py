@@ -17,12 +17,12 @@ from periplus_contract.tables import (
 )
 from periplus_spoke.collectors.coverage import Evidence, inventory_covers
 from periplus_spoke.fold import rows
-from periplus_spoke.fold.cluster import ClusterFacts, NodePlace, cluster_row, is_aks
+from periplus_spoke.fold.cluster import ClusterAsRead, NodeHints, cluster_row, is_aks
 from periplus_spoke.fold.cni import UNKNOWN, detect, node_signs
+from periplus_spoke.fold.node_location import location_of
 from periplus_spoke.fold.node_notes import node_notes
 from periplus_spoke.fold.objects import EndpointSlice, IpAddress, Node, Pod, Service, ServiceCidr, Thing
 from periplus_spoke.fold.owners import Owners
-from periplus_spoke.fold.places import place_of
 from periplus_spoke.fold.sources import Source
 from periplus_spoke.fold.state import InventoryState
 from periplus_spoke.fold.text import LabelFilter, shared
@@ -38,7 +38,7 @@ class Inventory:
     def __init__(self, labels: LabelFilter) -> None:
         self.state = InventoryState()
         self.owners = Owners()
-        self.facts = ClusterFacts()
+        self.facts = ClusterAsRead()
         self.sources: dict[str, Source] = {}
         self.listed: set[str] = set()
         """Covers (`periplus_contract.covers`) that were listed whole, or that this API server does not serve."""
@@ -50,7 +50,7 @@ class Inventory:
         """What adapters read of nodes beside their rows, by node name, where there is any."""
         self.node_notes_revision = 0
         """Rises when one of them changes."""
-        self._places: dict[str, NodePlace] = {}
+        self._hints: dict[str, NodeHints] = {}
         self._node_names: dict[str, str] = {}
         self._daemonsets: dict[str, tuple[str, str]] = {}
 
@@ -60,12 +60,12 @@ class Inventory:
 
     def node(self, node: Node, at_us: int) -> None:
         """core/v1 Node."""
-        uid, place = node.metadata.uid, place_of(node)
-        self._places[uid] = NodePlace(
-            provider=place.provider,
-            account=place.account,
-            region=place.region,
-            zone=place.zone,
+        uid, location = node.metadata.uid, location_of(node)
+        self._hints[uid] = NodeHints(
+            provider=location.provider,
+            account=location.account,
+            region=location.region,
+            zone=location.zone,
             signs=node_signs(node),
             aks=is_aks(node.metadata.labels),
         )
@@ -75,7 +75,7 @@ class Inventory:
 
     def forget_node(self, uid: str, at_us: int) -> None:
         """A node is gone."""
-        self._places.pop(uid, None)
+        self._hints.pop(uid, None)
         self._note(self._node_names.pop(uid, ""), {})
         self.state.drop(NODES, uid, at_us)
 
@@ -148,7 +148,7 @@ class Inventory:
         readable = covers.workloads(_DAEMONSET) in self.listed
         return detect(
             self.facts.groups,
-            {sign for place in self._places.values() for sign in place.signs},
+            {sign for hint in self._hints.values() for sign in hint.signs},
             list(self._daemonsets.values()) if readable else None,
             has_cilium_config=self.facts.cilium_config is not None if self.facts.cilium_config_readable else None,
         )
@@ -162,13 +162,13 @@ class Inventory:
         refused = frozenset(name for name, source in self.sources.items() if source.state == "forbidden")
         return Evidence(listed=frozenset(self.listed), answered=frozenset(self.answered), refused=refused)
 
-    def place_cluster(self, at_us: int) -> None:
+    def tell_cluster(self, at_us: int) -> None:
         """Set the cluster's own row from what is known now."""
         if self.cluster_uid:
             cnis = self.cnis() if self.evidence().knows_plugin else ()
             if cnis == (UNKNOWN,) and covers.workloads(_DAEMONSET) not in self.listed:
                 cnis = ()  # no sign is one thing, being refused the best one another
-            row = cluster_row(self.facts, self._places.values(), cnis)
+            row = cluster_row(self.facts, self._hints.values(), cnis)
             self.state.put(CLUSTER, self.cluster_uid, row, at_us)
 
     def report(self, name: str, source: Source, at_us: int, *, quietly: bool = False) -> None:

@@ -84,7 +84,7 @@ class InventoryCollector:
         self._next_snapshot_us = self._timer.monotonic_us() + int(self._config.first_snapshot_wait_s * _MICROS)
         self._covered = self._inventory.covers()
         self._cluster.refresh_ranges(at_us)
-        self._inventory.place_cluster(at_us)
+        self._inventory.tell_cluster(at_us)
         self._inventory.tell_sources(at_us)
         snapshot = self._inventory.state.snapshot(at_us, self._covered)
         self._cluster.snapshot_taken()
@@ -95,6 +95,6 @@ class InventoryCollector:
     async def _tell_changes(self, sink: Sink) -> None:
         at_us = self._timer.wall_us()
         self._cluster.refresh_bounds(at_us)
-        self._inventory.place_cluster(at_us)
+        self._inventory.tell_cluster(at_us)
         for delta in self._inventory.state.drain():
             await sink.emit(delta)

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from periplus_spoke.fold.places import majority
+from periplus_spoke.fold.node_location import majority
 from periplus_spoke.fold.rows import Row
 
 CLUSTERSET: Final = "clusterset.k8s.io"
@@ -20,7 +20,7 @@ _DISTRIBUTIONS: Final = (
 _AKS_LABEL: Final = "kubernetes.azure.com/cluster"
 
 
-class NodePlace(msgspec.Struct, frozen=True, gc=False):
+class NodeHints(msgspec.Struct, frozen=True, gc=False):
     """What one node says about its cluster."""
 
     provider: str | None
@@ -31,7 +31,7 @@ class NodePlace(msgspec.Struct, frozen=True, gc=False):
     aks: bool
 
 
-class ClusterFacts(msgspec.Struct, kw_only=True):
+class ClusterAsRead(msgspec.Struct, kw_only=True):
     """What is known about the cluster as a whole; empty means unknown."""
 
     git_version: str = ""
@@ -51,7 +51,7 @@ def is_aks(labels: Mapping[str, str] | None) -> bool:
     return _AKS_LABEL in (labels or {})
 
 
-def distribution(facts: ClusterFacts, places: Iterable[NodePlace]) -> str | None:
+def distribution(facts: ClusterAsRead, hints: Iterable[NodeHints]) -> str | None:
     """A name from hints that only one distribution leaves; None when there is none."""
     if facts.distribution:
         return facts.distribution
@@ -60,28 +60,28 @@ def distribution(facts: ClusterFacts, places: Iterable[NodePlace]) -> str | None
             return name
     if "config.openshift.io" in facts.groups:
         return "openshift"
-    known = list(places)
-    if any(place.aks for place in known):
+    known = list(hints)
+    if any(hint.aks for hint in known):
         return "aks"
-    return "kind" if majority(place.provider for place in known) == "kind" else None
+    return "kind" if majority(hint.provider for hint in known) == "kind" else None
 
 
-def cluster_row(facts: ClusterFacts, places: Iterable[NodePlace], cnis: tuple[str, ...]) -> Row:
+def cluster_row(facts: ClusterAsRead, hints: Iterable[NodeHints], cnis: tuple[str, ...]) -> Row:
     """The row; regions and zones are all that any node names, the single ones a majority's."""
-    known = list(places)
+    known = list(hints)
     config = facts.cilium_config or {}
     aliases = [f"cilium={config['cluster-name']}"] if config.get("cluster-name") else []
     if facts.properties.get(CLUSTER_ID):
         aliases.append(f"clusterset={facts.properties[CLUSTER_ID]}")
     return (
-        majority(place.provider for place in known),
-        majority(place.account for place in known),
-        majority(place.region for place in known),
+        majority(hint.provider for hint in known),
+        majority(hint.account for hint in known),
+        majority(hint.region for hint in known),
         facts.git_version or None,
         facts.platform or None,
         distribution(facts, known),
-        tuple(sorted({place.region for place in known if place.region})),
-        tuple(sorted({place.zone for place in known if place.zone})),
+        tuple(sorted({hint.region for hint in known if hint.region})),
+        tuple(sorted({hint.zone for hint in known if hint.zone})),
         cnis,
         tuple(sorted(aliases)),
         facts.properties.get(CLUSTERSET),

@@ -21,6 +21,7 @@ from periplus_contract.tables import (
     WORKLOADS,
     Table,
 )
+from periplus_spoke.fold.node_location import location_of
 from periplus_spoke.fold.objects import (
     EndpointSlice,
     IpAddress,
@@ -32,7 +33,6 @@ from periplus_spoke.fold.objects import (
     ServicePort,
     Thing,
 )
-from periplus_spoke.fold.places import place_of
 from periplus_spoke.fold.records import Cell
 from periplus_spoke.fold.text import LabelFilter, Sharing, micros, pairs, shared
 
@@ -73,17 +73,17 @@ def namespace_row(thing: Thing, labels: LabelFilter) -> Row:
 
 
 def node_row(node: Node, labels: LabelFilter) -> Row:
-    """core/v1 Node, with the place its labels or, failing those, its providerID name."""
-    meta, place = node.metadata, place_of(node)
+    """core/v1 Node, with the location its labels or, failing those, its providerID name."""
+    meta, location = node.metadata, location_of(node)
     addresses = tuple(f"{item.type}={item.address}" for item in node.status.addresses or ())
     return (
         shared(meta.name),
         node.spec.provider_id or None,
-        shared(place.provider),
-        shared(place.account),
-        shared(place.region),
-        shared(place.zone),
-        shared(place.instance_type),
+        shared(location.provider),
+        shared(location.account),
+        shared(location.region),
+        shared(location.zone),
+        shared(location.instance_type),
         addresses,
         tuple(pod_cidrs(node)),
         labels.keep(meta.labels),

@@ -17,11 +17,11 @@ from periplus_contract.tables import Kind
 from periplus_spoke.kit.clock import Clock
 from periplus_spoke.outbox import figures, planning
 from periplus_spoke.outbox.accounts import Hour, Total
-from periplus_spoke.outbox.chain import Chain
 from periplus_spoke.outbox.filesystem import FileSystem
 from periplus_spoke.outbox.holdings import Holdings
 from periplus_spoke.outbox.model import BAD_SUFFIX, DEAD_SUFFIX, BatchId, Draft, Entry, Opened, Status
 from periplus_spoke.outbox.planning import Lane, Policy, Step
+from periplus_spoke.outbox.sealed_chain import SealedChain
 
 _HEADER_ALLOWANCE: Final = 1024
 _HEADROOM: Final = 32
@@ -44,7 +44,7 @@ class Outbox:
     ) -> None:
         self._policy = policy
         self._clock = clock
-        self._chain = Chain()
+        self._chain = SealedChain()
         self._held = Holdings(files, clock, rng, registration)
         self.snapshot_needed = False
         """Queued inventory was let go of: whoever reads this asks for a fresh snapshot and clears it."""

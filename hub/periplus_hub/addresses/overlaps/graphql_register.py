@@ -35,7 +35,7 @@ class OverlapRegister:
     revision: BigInt = strawberry.field(description="The last change the stored groups include.")
     latest: BigInt = strawberry.field(description="The last change there is.")
     current: bool = strawberry.field(
-        description="Whether the state is CURRENT: no report, no move, no revoked cluster waits to be folded in, and "
+        description="Whether the state is CURRENT: no report, no move, no revoked cluster waits to be taken in, and "
         "somebody keeps the groups."
     )
     as_of: datetime | None = strawberry.field(description="When it was last up to date, to the minute; null is never.")

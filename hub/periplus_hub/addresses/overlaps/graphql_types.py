@@ -104,7 +104,7 @@ async def _explained(group: "OverlapGroup", info: Info) -> Explanation | None:
 
 
 @strawberry.type(
-    description="A range that clusters claim, where others collide with what they use there. Groups may lie inside "
+    description="A range of one or more clusters, where others collide with what they use there. Groups may lie inside "
     "one another."
 )
 class OverlapGroup(RowBacked, Node):

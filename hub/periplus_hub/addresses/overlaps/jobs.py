@@ -13,7 +13,7 @@ from periplus_hub.kit.tenancy import EVERY_TENANT
 class OverlapsJob:
     """Refreshes the stored groups; costs two small reads per tenant when nothing changed."""
 
-    name = "addresses.fold"
+    name = "addresses.overlaps"
 
     def __init__(self, db: Database, publish: Publish | None = None, interval_s: float = 1.0) -> None:
         self.interval_s = interval_s

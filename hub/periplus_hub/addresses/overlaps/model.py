@@ -206,8 +206,8 @@ class RegisterStatus:
         """
         if self.at is None:
             return RegisterState.NEVER_COMPUTED
-        folded = self.current and self.included.topology == topology
-        return RegisterState.CURRENT if folded and not self.unkept(now) else RegisterState.BEHIND
+        includes_all = self.current and self.included.topology == topology
+        return RegisterState.CURRENT if includes_all and not self.unkept(now) else RegisterState.BEHIND
 
     def unkept(self, now: datetime) -> bool:
         """Whether nobody has kept the groups for longer than any turn of the job takes."""
@@ -220,7 +220,7 @@ class RegisterStatus:
 
     @property
     def current(self) -> bool:
-        """No report waits to be folded in."""
+        """No report waits to be taken in."""
         return self.revision >= self.latest
 
 

@@ -1,4 +1,4 @@
-"""Reading what the register folds in, and storing its groups."""
+"""Reading what the register takes in, and storing its groups."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime

@@ -1,6 +1,6 @@
 """Keeping the stored overlap groups up with what clusters report. Runs in the leader only.
 
-The register lives in memory, per tenant. A refresh reads what changed since the revision it includes, folds it in and
+The register lives in memory, per tenant. A refresh reads what changed since the revision it includes, takes it in and
 writes the groups that differ, with the revision, in one transaction: whoever reads revision N reads groups that
 include it. When somebody else wrote meanwhile (the leader changed), or domains moved, it is built anew.
 """
@@ -67,7 +67,7 @@ class RegisterKeeper:
         self._lock = asyncio.Lock()
 
     async def refresh(self, now: datetime) -> int:
-        """Fold in everything committed by now; returns the revision the stored groups include."""
+        """Take in everything committed by now; returns the revision the stored groups include."""
         async with self._lock:
             news = await self._read()
             if isinstance(news, RegisterStatus):

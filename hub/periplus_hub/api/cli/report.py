@@ -258,9 +258,9 @@ def by_address(cidr: str) -> tuple[int, int, int]:
     return network.version, int(network.network_address), network.prefixlen
 
 
-def fold_alike(groups: Iterable[GroupLine]) -> list[tuple[GroupLine, tuple[str, ...]]]:
+def alike_together(groups: Iterable[GroupLine]) -> list[tuple[GroupLine, tuple[str, ...]]]:
     """Groups to print: the first of each kind alike, with all ranges that share its story."""
-    folded: dict[tuple[object, ...], tuple[GroupLine, list[str]]] = {}
+    together: dict[tuple[object, ...], tuple[GroupLine, list[str]]] = {}
     for group in groups:
-        folded.setdefault(group.signature, (group, []))[1].append(group.cidr)
-    return [(first, tuple(cidrs)) for first, cidrs in folded.values()]
+        together.setdefault(group.signature, (group, []))[1].append(group.cidr)
+    return [(first, tuple(cidrs)) for first, cidrs in together.values()]

@@ -15,8 +15,8 @@ from periplus_hub.api.cli.report import (
     HitLine,
     Report,
     Severity,
+    alike_together,
     counted,
-    fold_alike,
     minute,
 )
 from periplus_hub.api.cli.rich_text import Console, Text
@@ -65,7 +65,7 @@ def print_report(report: Report, console: Console) -> None:
         _print_clusters(report.clusters, console)
     for cluster in report.clusters:
         _print_trouble(cluster, console)
-    groups = fold_alike(report.groups)
+    groups = alike_together(report.groups)
     for severity in Severity:
         alike = [(group, cidrs) for group, cidrs in groups if group.severity is severity]
         if alike:
@@ -198,7 +198,7 @@ def _in_domain(domain: str, hit: Sequence[HitLine]) -> str:
 def _summary(report: Report) -> Text:
     complete = f"{report.complete_clusters} of {counted(len(report.fleet), 'cluster')} complete"
     line = Text.assemble((complete, "bold"), " · ")
-    stories = Counter(group.severity for group, _ in fold_alike(report.groups))
+    stories = Counter(group.severity for group, _ in alike_together(report.groups))
     ranges = report.counts()
     counts = [(severity, stories[severity]) for severity in Severity if stories[severity]]
     if not counts:

@@ -26,7 +26,7 @@ def unkept(status: RegisterStatus, *, led: bool) -> FindingDraft:
     """What there is to say. `led`: whether some process leads."""
     at = None if status.at is None else f"{status.at:%Y-%m-%d %H:%M} UTC"
     title = "The overlaps were never computed" if at is None else f"The overlaps are those of {at}"
-    who = "A process leads, but its job addresses.fold fails." if led else "No process does the fleet-wide jobs."
+    who = "A process leads, but its job addresses.overlaps fails." if led else "No process does the fleet-wide jobs."
     since = "" if at is None else " since then"
     return FindingDraft(
         fingerprint="all",

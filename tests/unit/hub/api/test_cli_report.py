@@ -15,7 +15,7 @@ from periplus_hub.api.cli.report import (
     MissingLine,
     Report,
     Severity,
-    fold_alike,
+    alike_together,
     sort_groups,
 )
 from periplus_hub.api.cli.report_text import print_report
@@ -61,13 +61,13 @@ def test_the_worst_and_widest_group_comes_first() -> None:
     assert sort_groups([latent, small, wide]) == (wide, small, latent)
 
 
-def test_groups_with_one_story_fold_and_others_do_not() -> None:
+def test_groups_with_one_story_stand_together_and_others_do_not() -> None:
     first = group("10.0.0.0/24", Severity.LATENT, "a", "b")
     alike = group("10.0.1.0/24", Severity.LATENT, "b", "a")
     worse = group("10.0.2.0/24", Severity.CONFLICT, "a", "b")
     other = group("10.0.3.0/24", Severity.LATENT, "a", "c")
     kind = group("10.0.4.0/24", Severity.LATENT, "a", "b", kind="node")
-    assert fold_alike([first, alike, worse, other, kind]) == [
+    assert alike_together([first, alike, worse, other, kind]) == [
         (first, ("10.0.0.0/24", "10.0.1.0/24")),
         (worse, ("10.0.2.0/24",)),
         (other, ("10.0.3.0/24",)),
@@ -153,9 +153,9 @@ def test_long_lists_wrap_beside_their_label_on_a_narrow_terminal() -> None:
     assert max(map(len, lines)) <= 70
 
 
-def test_groups_that_hurt_others_differently_do_not_fold() -> None:
+def test_groups_that_hurt_others_differently_do_not_stand_together() -> None:
     other = mixed(clusters=(*mixed().clusters[:-1], hit("hr", Severity.BLOCKS_FEDERATION, "pod", "node")))
-    assert len(fold_alike([mixed(), other])) == 2
+    assert len(alike_together([mixed(), other])) == 2
 
 
 def test_clusters_beyond_the_report_are_counted_where_they_belong() -> None:

@@ -13,7 +13,7 @@ SCOPE = system_scope(UUID(int=1), "test")
 
 
 async def run(operations: Operations, clock: FakeClock, cost: float, took_s: float) -> None:
-    async with operations.place(SCOPE, cost):
+    async with operations.turn(SCOPE, cost):
         clock.advance(took_s)
 
 

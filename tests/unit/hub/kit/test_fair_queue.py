@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from periplus_hub.kit.fair_queue import FairQueue, Shares, Ticket, TooManyWaitError
-from periplus_hub.kit.places import Places
+from periplus_hub.kit.fair_turns import FairTurns
 
 from tests.support.clock import FakeClock
 
@@ -151,12 +151,12 @@ def test_big_ones_leave_room_and_are_not_starved_by_small_ones() -> None:
 
 
 async def test_who_is_cancelled_gives_its_place_to_the_next_whether_it_waits_or_holds() -> None:
-    places = Places(FakeClock(), ONE)
+    turns = FairTurns(FakeClock(), ONE)
     order: list[str] = []
     hold = asyncio.Event()
 
     async def one(name: str) -> None:
-        async with places.place("A", name):
+        async with turns.turn("A", name):
             order.append(name)
             await hold.wait()
 
@@ -173,5 +173,5 @@ async def test_who_is_cancelled_gives_its_place_to_the_next_whether_it_waits_or_
     await asyncio.gather(*tasks.values(), return_exceptions=True)
     assert order[0] == "first"
     assert order[-1] == "last"
-    assert places.waiting == 0
-    assert places.queue.held_by_sort == {False: 0, True: 0}
+    assert turns.waiting == 0
+    assert turns.queue.held_by_sort == {False: 0, True: 0}

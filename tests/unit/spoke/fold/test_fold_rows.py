@@ -17,10 +17,10 @@ from periplus_contract.tables import (
     Table,
 )
 from periplus_spoke.fold import rows
-from periplus_spoke.fold.cluster import ClusterFacts, NodePlace, cluster_row
+from periplus_spoke.fold.cluster import ClusterAsRead, NodeHints, cluster_row
+from periplus_spoke.fold.node_location import NodeLocation, from_provider_id, location_of, majority
 from periplus_spoke.fold.objects import EndpointSlice, IpAddress, Node, Pod, Replicated, Service, ServiceCidr, Thing
 from periplus_spoke.fold.owners import Owners
-from periplus_spoke.fold.places import Place, from_provider_id, majority, place_of
 from periplus_spoke.fold.rows import Row
 from periplus_spoke.fold.text import LabelFilter, Sharing
 
@@ -51,7 +51,7 @@ def test_empty_objects_have_rows_too() -> None:
     assert named(SERVICE_CIDRS, rows.service_cidr_row(decode(ServiceCidr, empty)))["ready"] is None
     assert named(IP_ADDRESSES, rows.ip_address_row(decode(IpAddress, empty)))["parent_name"] is None
     assert list(rows.endpoint_rows(decode(EndpointSlice, empty))) == []
-    assert named(CLUSTER, cluster_row(ClusterFacts(), [], ("unknown",)))["provider"] is None
+    assert named(CLUSTER, cluster_row(ClusterAsRead(), [], ("unknown",)))["provider"] is None
 
 
 def test_what_a_deployment_wants_is_kept_and_what_a_job_wants_is_not_known() -> None:
@@ -161,31 +161,31 @@ def test_only_allowed_labels_leave() -> None:
 
 
 @pytest.mark.parametrize(
-    ("provider_id", "place"),
+    ("provider_id", "location"),
     [
-        ("aws:///eu-west-1a/i-0abc", Place("aws", None, "eu-west-1", "eu-west-1a")),
-        ("aws:///us-gov-west-1b/i-0abc", Place("aws", None, "us-gov-west-1", "us-gov-west-1b")),
-        ("aws:////i-0abc", Place("aws")),
-        ("i-0abc", Place()),
-        ("gce://my-project/europe-west1-b/vm", Place("gcp", "my-project", "europe-west1", "europe-west1-b")),
-        ("azure:///subscriptions/ABC-1/resourceGroups/x", Place("azure", "abc-1")),
-        ("openstack:///uuid", Place("openstack")),
-        ("openstack://north/uuid", Place("openstack", None, "north")),
-        ("kind://docker/kind/kind-worker", Place("kind")),
-        ("quantum://x", Place("other")),
-        ("", Place()),
+        ("aws:///eu-west-1a/i-0abc", NodeLocation("aws", None, "eu-west-1", "eu-west-1a")),
+        ("aws:///us-gov-west-1b/i-0abc", NodeLocation("aws", None, "us-gov-west-1", "us-gov-west-1b")),
+        ("aws:////i-0abc", NodeLocation("aws")),
+        ("i-0abc", NodeLocation()),
+        ("gce://my-project/europe-west1-b/vm", NodeLocation("gcp", "my-project", "europe-west1", "europe-west1-b")),
+        ("azure:///subscriptions/ABC-1/resourceGroups/x", NodeLocation("azure", "abc-1")),
+        ("openstack:///uuid", NodeLocation("openstack")),
+        ("openstack://north/uuid", NodeLocation("openstack", None, "north")),
+        ("kind://docker/kind/kind-worker", NodeLocation("kind")),
+        ("quantum://x", NodeLocation("other")),
+        ("", NodeLocation()),
     ],
 )
-def test_places_from_provider_ids(provider_id: str, place: Place) -> None:
-    assert from_provider_id(provider_id) == place
+def test_locations_from_provider_ids(provider_id: str, location: NodeLocation) -> None:
+    assert from_provider_id(provider_id) == location
 
 
 def test_labels_win_and_azure_fault_domains_are_no_zones() -> None:
     labels = {"topology.kubernetes.io/region": "westeurope", "topology.kubernetes.io/zone": "0"}
     azure = decode(Node, node("n", providerID="azure:///subscriptions/s/x", labels=labels))
-    assert (place_of(azure).region, place_of(azure).zone) == ("westeurope", None)
+    assert (location_of(azure).region, location_of(azure).zone) == ("westeurope", None)
     aws = decode(Node, node("n", providerID="aws:///eu-west-1a/i", labels={"topology.kubernetes.io/zone": "euw1-az2"}))
-    assert (place_of(aws).region, place_of(aws).zone) == ("eu-west-1", "euw1-az2")
+    assert (location_of(aws).region, location_of(aws).zone) == ("eu-west-1", "euw1-az2")
 
 
 def test_votes_do_not_flap() -> None:
@@ -206,9 +206,9 @@ def test_votes_do_not_flap() -> None:
     ],
 )
 def test_distributions(version: str, groups: dict[str, tuple[str, ...]], provider: str | None, name: str) -> None:
-    facts = ClusterFacts(git_version=version, groups=groups)
-    place = NodePlace(provider=provider, account=None, region=None, zone=None, signs=(), aks=False)
-    assert named(CLUSTER, cluster_row(facts, [place], ()))["distribution"] == name
+    facts = ClusterAsRead(git_version=version, groups=groups)
+    hints = NodeHints(provider=provider, account=None, region=None, zone=None, signs=(), aks=False)
+    assert named(CLUSTER, cluster_row(facts, [hints], ()))["distribution"] == name
 
 
 def test_owner_chains() -> None:

@@ -25,8 +25,8 @@ _BREAKS: Final = {
     _KIND.POD: "Pod traffic to the other cluster stays in, or goes to, the wrong cluster: the route is ambiguous.",
     _KIND.SERVICE: "A mesh or clusterset cannot tell the two clusters' ClusterIPs apart.",
     _KIND.NODE: "Node addresses collide: tunnels between the clusters and API access reach the wrong machine.",
-    _KIND.LOADBALANCER: "Two load balancers claim one address: clients reach either of them.",
-    _KIND.EXTERNAL: "Two services claim one external address: clients reach either of them.",
+    _KIND.LOADBALANCER: "Two load balancers have one address: clients reach either of them.",
+    _KIND.EXTERNAL: "Two services have one external address: clients reach either of them.",
     _KIND.RESERVED: "A reserved range is already in use elsewhere.",
     _KIND.PLANNED: "A planned range is already in use elsewhere.",
 }

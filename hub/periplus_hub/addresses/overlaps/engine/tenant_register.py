@@ -57,7 +57,7 @@ def register_of(
 
 
 class TenantRegister:
-    """The register with the columns it was built from, so that a cluster's new set folds in as a difference."""
+    """The register with the columns it was built from, so that a cluster's new set goes in as a difference."""
 
     def __init__(
         self, topology: Topology, columns: Mapping[UUID, ClusterColumns], default: Relation = Relation.ISOLATED

@@ -4,7 +4,7 @@ from periplus_contract.batch import InventoryMark
 from periplus_spoke.outbox.model import Draft
 
 
-class Chain:
+class SealedChain:
     """Says which inventory may be sealed next, so that the hub never meets a delta without its base."""
 
     def __init__(self) -> None:

@@ -34,8 +34,8 @@ _OPENSTACK: Final = re.compile(r"^openstack://([^/]+)/")
 _AZURE_ZONE: Final = re.compile(r"^.+-\d+$")
 
 
-class Place(NamedTuple):
-    """A node's place; None is unknown."""
+class NodeLocation(NamedTuple):
+    """Where a node is; None is unknown."""
 
     provider: str | None = None
     account: str | None = None
@@ -44,31 +44,33 @@ class Place(NamedTuple):
     instance_type: str | None = None
 
 
-def place_of(node: Node) -> Place:
-    """The place of `node`; a label wins over what its providerID says."""
+def location_of(node: Node) -> NodeLocation:
+    """The location of `node`; a label wins over what its providerID says."""
     labels = node.metadata.labels or {}
     parsed = from_provider_id(node.spec.provider_id)
     zone = _first(labels, _ZONE) or parsed.zone
     if parsed.provider == "azure" and zone and not _AZURE_ZONE.match(zone):
         zone = None  # Azure writes a fault domain ("0") where there are no zones
-    return Place(parsed.provider, parsed.account, _first(labels, _REGION) or parsed.region, zone, _first(labels, _TYPE))
+    return NodeLocation(
+        parsed.provider, parsed.account, _first(labels, _REGION) or parsed.region, zone, _first(labels, _TYPE)
+    )
 
 
-def from_provider_id(provider_id: str) -> Place:
+def from_provider_id(provider_id: str) -> NodeLocation:
     """What `<provider>://…` names. An unknown scheme is provider `other`; no scheme at all is unknown."""
     scheme, separator, _ = provider_id.partition("://")
     if not separator:
-        return Place()
+        return NodeLocation()
     provider = _SCHEMES.get(scheme.lower(), OTHER)
     if provider == "aws" and (found := _AWS_ZONE.match(provider_id)):
-        return Place(provider, None, found[1][:-1], found[1])
+        return NodeLocation(provider, None, found[1][:-1], found[1])
     if provider == "gcp" and (found := _GCE.match(provider_id)):
-        return Place(provider, found[1], found[2].rpartition("-")[0] or None, found[2])
+        return NodeLocation(provider, found[1], found[2].rpartition("-")[0] or None, found[2])
     if provider == "azure" and (found := _AZURE.match(provider_id)):
-        return Place(provider, found[1].lower())
+        return NodeLocation(provider, found[1].lower())
     if provider == "openstack" and (found := _OPENSTACK.match(provider_id)):
-        return Place(provider, None, found[1])
-    return Place(provider)
+        return NodeLocation(provider, None, found[1])
+    return NodeLocation(provider)
 
 
 def majority(values: Iterable[str | None]) -> str | None:

@@ -8,8 +8,8 @@ from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.fair_queue import FairQueue, Shares, Ticket
 
 
-class Places:
-    """One event loop owns them. Who is cancelled, waiting or holding, gives its place to the next."""
+class FairTurns:
+    """One event loop owns them. Who is cancelled, waiting or holding, gives its share to the next."""
 
     def __init__(self, clock: Clock, shares: Shares) -> None:
         self._clock = clock
@@ -22,7 +22,7 @@ class Places:
         return len(self._turns)
 
     @asynccontextmanager
-    async def place(
+    async def turn(
         self, tenant: Hashable, member: Hashable, *, size: int = 1, big: bool = False, price: float | None = None
     ) -> AsyncIterator[None]:
         """Hold a share for the block, and pay `price`, or else the seconds it took; raises TooManyWaitError."""
@@ -48,5 +48,5 @@ class Places:
     def _call(self) -> None:
         while (ticket := self.queue.next()) is not None:
             turn = self._turns.pop(ticket)
-            if not turn.done():  # cancelled in this very moment: its own task gives the place back
+            if not turn.done():  # cancelled in this very moment: its own task gives the share back
                 turn.set_result(None)

@@ -1,4 +1,4 @@
-"""Chain semantics over a model in memory: whatever arrives in which order, the end is that of in-order delivery."""
+"""The applied chain over a model in memory: whatever arrives in which order, the end is that of in-order delivery."""
 
 import random
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from periplus_contract.batch import InventoryMark
-from periplus_hub.ingest.chain import Chain, Step, advance
+from periplus_hub.ingest.applied_chain import AppliedChain, Step, advance
 
 FIRST, SECOND = UUID("01950000-0000-7000-8000-000000000001"), UUID("01950000-0000-7000-8000-000000000002")
 
@@ -30,7 +30,7 @@ class Hub:
     live: set[int] = field(default_factory=set)
     named: set[int] = field(default_factory=set)
     ledger: set[tuple[UUID, int]] = field(default_factory=set)
-    chain: Chain | None = None
+    chain: AppliedChain | None = None
 
     def receive(self, batch: Batch) -> bool:
         """False when the batch does not fit yet."""

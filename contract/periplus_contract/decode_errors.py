@@ -7,7 +7,7 @@ _PLACE: Final = re.compile(r"\(byte (?P<byte>\d+)\)|- at `(?:key in )?\$(?P<path
 _CHARS: Final = 80
 
 
-def where(error: Exception) -> str:
+def where_decoding_stopped(error: Exception) -> str:
     """` at byte 7` or ` at outcomes[...].rows`, from where msgspec says that it stopped; empty when it does not."""
     found = _PLACE.search(str(error))
     if found is None:

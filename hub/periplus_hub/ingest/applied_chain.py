@@ -22,7 +22,7 @@ class Step(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Chain:
+class AppliedChain:
     """The last applied batch, and how many parts of its snapshot are still to come."""
 
     epoch: UUID
@@ -31,13 +31,13 @@ class Chain:
     snapshot_seq: int
 
 
-def advance(chain: Chain | None, epoch: UUID, seq: int, mark: ChainMark) -> tuple[Step, Chain | None]:
+def advance(chain: AppliedChain | None, epoch: UUID, seq: int, mark: ChainMark) -> tuple[Step, AppliedChain | None]:
     """The step, and the chain after it (None only when there is still none)."""
     # Epochs are UUIDs of version 7: their bytes sort by the time they began.
     if chain is not None and (epoch.bytes, seq) <= (chain.epoch.bytes, chain.last_seq):
         return Step.SUPERSEDED, chain
     if mark.mode == "snapshot" and mark.part == 1:
-        return Step.APPLY, Chain(epoch=epoch, last_seq=seq, parts_left=mark.parts - 1, snapshot_seq=seq)
+        return Step.APPLY, AppliedChain(epoch=epoch, last_seq=seq, parts_left=mark.parts - 1, snapshot_seq=seq)
     if chain is None or epoch != chain.epoch:
         return Step.GAP, chain
     if mark.mode == "snapshot":

@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
+from periplus_contract.decode_errors import where_decoding_stopped
 from periplus_contract.messages import Heartbeat
-from periplus_contract.places import where
 from periplus_contract.version import Version
 
 
@@ -21,7 +21,7 @@ from periplus_contract.version import Version
 def test_the_place_of_a_fault_is_named(body: bytes, place: str) -> None:
     with pytest.raises(msgspec.MsgspecError) as caught:
         msgspec.json.decode(body, type=Heartbeat)
-    assert where(caught.value) == place
+    assert where_decoding_stopped(caught.value) == place
 
 
 @pytest.mark.parametrize("text", ["", "1", "1.x", "1." + "9" * 5_000, "9" * 5_000 + ".0"])
