@@ -60,10 +60,10 @@ async def no(work: Any) -> None:
 
 
 def knock(refusals: RefusalTrail, address: str, times: int = 1, what: RefusedAttempt = KNOCK) -> None:
-    marked = source_address.set(address)
+    before = source_address.set(address)
     for _ in range(times):
         refusals.note(what)
-    source_address.reset(marked)
+    source_address.reset(before)
 
 
 @pytest.mark.promise("refusals-are-audited")

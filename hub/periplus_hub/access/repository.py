@@ -76,14 +76,14 @@ async def token_by_id(c: ReadConnection, scope: Scope, token_id: UUID) -> ApiTok
     return row and _token(row)
 
 
-async def mark_revoked(c: WriteConnection, scope: Scope, token_id: UUID, now: datetime) -> bool:
+async def note_revoked(c: WriteConnection, scope: Scope, token_id: UUID, now: datetime) -> bool:
     """Revoke a token that still holds; False when there is none."""
     table = tables.api_tokens
     change = update(table).where(owned(scope, table), table.c.id == token_id, table.c.revoked_at.is_(None))
     return (await c.execute(change.values(revoked_at=now))).rowcount > 0
 
 
-async def mark_used(c: WriteConnection, scope: Scope, token_id: UUID, now: datetime) -> None:
+async def note_used(c: WriteConnection, scope: Scope, token_id: UUID, now: datetime) -> None:
     """Remember when a token was last seen."""
     table = tables.api_tokens
     await c.execute(update(table).where(owned(scope, table), table.c.id == token_id).values(last_used_at=now))

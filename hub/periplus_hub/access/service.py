@@ -30,7 +30,7 @@ from periplus_hub.kit.tenancy import EVERY_TENANT
 
 CACHE_S: Final = 5.0
 _SCHEME: Final = "bearer "
-_MARK: Final = "ppt"
+_START: Final = "ppt"
 _PUBLIC_LENGTH: Final = 8
 _MAX_NAME: Final = 100
 _CACHED_TOKENS: Final = 10_000
@@ -145,7 +145,7 @@ class Authenticator:
         uses, self._uses = self._uses, {}
         for token_id, (scope, at) in uses.items():
             async with self.db.write(scope) as c:
-                await repository.mark_used(c, scope, token_id, at)
+                await repository.note_used(c, scope, token_id, at)
 
     async def keep_writing_uses(self) -> None:
         """Run as a task beside a listener. What cannot be stored is lost: it is told "to about ten minutes"."""
@@ -164,11 +164,11 @@ def bearer(header: str) -> str:
 
 def split_token(presented: str) -> tuple[str, str]:
     """(public prefix, secret); two empty texts when it does not look like a token of ours."""
-    mark, _, rest = presented.partition("_")
+    start, _, rest = presented.partition("_")
     public, secret = rest[:_PUBLIC_LENGTH], rest[_PUBLIC_LENGTH + 1 :]
-    if mark != _MARK or rest[_PUBLIC_LENGTH : _PUBLIC_LENGTH + 1] != "_" or not secret or not presented.isascii():
+    if start != _START or rest[_PUBLIC_LENGTH : _PUBLIC_LENGTH + 1] != "_" or not secret or not presented.isascii():
         return "", ""
-    return f"{mark}_{public}", secret
+    return f"{start}_{public}", secret
 
 
 async def create_token(
@@ -180,7 +180,7 @@ async def create_token(
         raise Invalid(f"the token's name {name[:_MAX_NAME]!r} {why}", f"Name what will use it, with {ALLOWED}.")
     if lifetime is not None and lifetime <= timedelta(0):
         raise Invalid("the token would have expired already", "Give a lifetime in the future.")
-    public = f"{_MARK}_{random_token(6)}"  # 6 bytes are 8 characters
+    public = f"{_START}_{random_token(6)}"  # 6 bytes are 8 characters
     secret = random_token(32)
     expires_at = None if lifetime is None else now + lifetime
     token = ApiToken(new_id(), name, role, public, now, expires_at, None, None)
@@ -202,7 +202,7 @@ async def create_token(
 async def revoke_token(c: WriteConnection, scope: Scope, token_id: UUID, *, now: datetime) -> ApiToken:
     """Revoke a token; raises NotFound for one that is unknown to the tenant. Revoking twice changes nothing."""
     scope.require(Permission.TOKENS_WRITE)
-    changed = await repository.mark_revoked(c, scope, token_id, now)
+    changed = await repository.note_revoked(c, scope, token_id, now)
     token = await repository.token_by_id(c, scope, token_id)
     if token is None:
         raise NotFound(f"there is no API token {token_id}", "List the tokens and take an id from there.")

@@ -149,11 +149,11 @@ class RefusalTrail:
 async def _audit(c: WriteConnection, scope: Scope, refused: RefusedAttempt, address: str, count: _Count) -> None:
     kind, identity = (refused.kind, refused.identity) if refused.identity else ("Tenant", str(scope.tenant_id))
     detail = {"reason": refused.reason, "times": count.times, "since": count.since.isoformat()}
-    marked = source_address.set(address)
+    before = source_address.set(address)
     try:
         await audit(c, scope, refused.action, kind, identity, detail=detail)
     finally:
-        source_address.reset(marked)
+        source_address.reset(before)
 
 
 def _together(refused: RefusedAttempt) -> _Key:

@@ -78,7 +78,7 @@ class GraphQLApp:
     async def answer(self, request: Request) -> Response:
         """One operation over HTTP."""
         request_id = access.request_id.get() or str(new_id())  # the listener's, which its log lines carry
-        marked = access.request_id.set(request_id)
+        before = access.request_id.set(request_id)
         try:
             body, headers = await self._run(request, request_id)
             return _response(body, HTTPStatus.OK, headers | {"x-request-id": request_id})
@@ -88,7 +88,7 @@ class GraphQLApp:
             refusal = error if isinstance(error, GraphQLRefusal) else refusal_of(error)
             return _response(refusal_body(refusal), refusal.status, refusal.headers | {"x-request-id": request_id})
         finally:
-            access.request_id.reset(marked)
+            access.request_id.reset(before)
 
     async def _run(self, request: Request, request_id: str) -> tuple[bytes, dict[str, str]]:
         """The answer, and the headers that say how it is encoded."""

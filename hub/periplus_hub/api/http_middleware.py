@@ -66,12 +66,12 @@ class Observed:
             await self._app(scope, receive, send)
             return
         identity = str(new_id())
-        marked = current_request.set(identity)
+        before = current_request.set(identity)
         with structlog.contextvars.bound_contextvars(request_id=identity, listener=self._listener):
             try:
                 await self._answer(scope, receive, _Answer(send, identity, secure=scope["scheme"] == "https"))
             finally:
-                current_request.reset(marked)
+                current_request.reset(before)
 
     async def _answer(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         began_s = self._clock.monotonic_s()

@@ -36,7 +36,7 @@ from periplus_hub.fleet.proofs import KEY_BYTES, PROOFS, decode_base64, is_of_sm
 from periplus_hub.fleet.repository_changes import record_change
 from periplus_hub.fleet.repository_domains import add_implicit_domain
 from periplus_hub.fleet.repository_names import cluster_alike
-from periplus_hub.fleet.service_placement import place, told
+from periplus_hub.fleet.service_placement import landing_domain, told
 from periplus_hub.kit.db import Database, ReadConnection, WriteConnection
 from periplus_hub.kit.errors import Refusal
 from periplus_hub.kit.events import Events
@@ -143,7 +143,7 @@ class Enrolment:
                 problems.NAME_TAKEN, f"{name!r} reads like {other!r}, another cluster of this fleet"
             )
         active = token.auto_approve and twin is None
-        landing = await place(c, scope, token, name, request.cluster_uid)
+        landing = await landing_domain(c, scope, token, name, request.cluster_uid)
         new = store.NewRegistration(
             id=registration_id,
             name=name,

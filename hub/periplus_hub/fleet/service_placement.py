@@ -12,7 +12,7 @@ from periplus_hub.kit.db import ReadConnection, WriteConnection
 from periplus_hub.spoke_http.refusal import SpokeRequestRefusal
 
 
-async def place(c: WriteConnection, scope: Scope, token: Row[Any], name: str, cluster_uid: str) -> UUID | None:
+async def landing_domain(c: WriteConnection, scope: Scope, token: Row[Any], name: str, cluster_uid: str) -> UUID | None:
     """The domain to land in, held against being deleted meanwhile; None is one of its own.
 
     A cluster keeps what it was in when both its name and its kube-system uid are those of a revoked one.

@@ -54,14 +54,14 @@ def decode_cursor(cursor: str, order: str = "") -> Key:
     """The sort key; raises Invalid for text that no page of this order gave out."""
     try:
         packed = cursor[:_MAX_CURSOR] + "=" * (-len(cursor) % 4)
-        mark, *parts = json.loads(base64.b64decode(packed, altchars=b"-_", validate=True))
+        checksum, *parts = json.loads(base64.b64decode(packed, altchars=b"-_", validate=True))
         values = tuple(_READ[kind](value) for kind, value in parts)
         genuine = [[*_write(value)] for value in values] == parts and all(map(_storable, values))
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise Invalid(f"'{cursor[:40]}' is not a cursor", _REMEDY) from error
     if not genuine:
         raise Invalid(f"'{cursor[:40]}' is not a cursor", _REMEDY)
-    if mark != zlib.crc32(order.encode()):
+    if checksum != zlib.crc32(order.encode()):
         raise Invalid(f"the cursor '{cursor[:40]}' belongs to another list or order", _REMEDY)
     return values
 

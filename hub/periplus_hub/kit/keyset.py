@@ -80,7 +80,7 @@ class Slice:
 
 def sliced(items: Sequence[T], key: Callable[[T], Key], order: str, window: Window) -> Slice:
     """One page of items in memory that are sorted by `key`, ascending and unique."""
-    start, stop = span(items, key, window.marks(reader(order)), window)
+    start, stop = span(items, key, window.ends(reader(order)), window)
     return Slice(items[start:stop], stop < len(items), start > 0, order, key=key)
 
 

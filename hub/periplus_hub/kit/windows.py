@@ -34,7 +34,7 @@ class Window(NamedTuple):
         stop = max(start, stop)
         return (max(start, stop - self.size), stop) if self.backwards else (start, min(stop, start + self.size))
 
-    def marks(self, read: Callable[[str], Key]) -> tuple[Key | None, Key | None]:
+    def ends(self, read: Callable[[str], Key]) -> tuple[Key | None, Key | None]:
         """What its cursors stand for; `read` raises Invalid for one of another list."""
         return None if self.after is None else read(self.after), None if self.before is None else read(self.before)
 
@@ -51,10 +51,10 @@ def window_of(
 
 
 def span(
-    items: Sequence[T], key: Callable[[T], Key], marks: tuple[Key | None, Key | None], window: Window
+    items: Sequence[T], key: Callable[[T], Key], ends: tuple[Key | None, Key | None], window: Window
 ) -> tuple[int, int]:
-    """Where the window lies in `items`, which are sorted by `key`; the marks need not be there any more."""
-    after, before = marks
+    """Where the window lies in `items`, which are sorted by `key`; the ends need not be there any more."""
+    after, before = ends
     try:
         start = 0 if after is None else bisect_right(items, after, key=key)
         stop = len(items) if before is None else bisect_left(items, before, key=key)

@@ -55,8 +55,8 @@ def distribution(facts: ClusterAsRead, hints: Iterable[NodeHints]) -> str | None
     """A name from hints that only one distribution leaves; None when there is none."""
     if facts.distribution:
         return facts.distribution
-    for mark, name in _DISTRIBUTIONS:
-        if mark in facts.git_version:
+    for sign, name in _DISTRIBUTIONS:
+        if sign in facts.git_version:
             return name
     if "config.openshift.io" in facts.groups:
         return "openshift"

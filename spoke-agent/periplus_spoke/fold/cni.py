@@ -39,7 +39,7 @@ _IGNORES_POD_CIDR: Final = frozenset(
 
 
 def node_signs(node: Node) -> tuple[str, ...]:
-    """Plugins that have left their mark on this node."""
+    """Plugins that have left signs on this node."""
     annotations = node.metadata.annotations or {}
     labels = node.metadata.labels or {}
     signs = []

@@ -241,10 +241,10 @@ def endpoint_rows(piece: EndpointSlice) -> Iterator[tuple[str, Row]]:
         address = endpoint.addresses[0]
         target, conditions = endpoint.target_ref, endpoint.conditions
         # Pods on the host's network share an address, and during an update two of them stand in one slice.
-        mark = target.uid if target and target.uid else address
+        member = target.uid if target and target.uid else address
         ready = conditions.ready if conditions else None
         yield (
-            f"{meta.uid}/{mark}",
+            f"{meta.uid}/{member}",
             (
                 shared(meta.namespace),
                 service,

@@ -326,8 +326,8 @@ def _shown(url: object) -> object:
     """What was given as a URL, without the name and password that it may hold."""
     if not isinstance(url, str) or "@" not in url:
         return url
-    scheme, mark, address = url.rpartition("://")
-    return f"{scheme}{mark}…@{address.rpartition('@')[2]}" if "@" not in scheme else "…"
+    scheme, separator, address = url.rpartition("://")
+    return f"{scheme}{separator}…@{address.rpartition('@')[2]}" if "@" not in scheme else "…"
 
 
 def _unknown(what: str, kind: str, allowed: list[str]) -> ConfigError:

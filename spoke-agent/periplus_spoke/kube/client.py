@@ -47,8 +47,8 @@ class KubeSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 def _shown(server: str) -> str:
     """A server's address without the name and password that one may hold."""
-    scheme, mark, address = server.partition("://")
-    return f"{scheme}{mark}{address.rpartition('@')[2]}"
+    scheme, separator, address = server.partition("://")
+    return f"{scheme}{separator}{address.rpartition('@')[2]}"
 
 
 async def _within(seconds: float, chunk: Coroutine[None, None, bytes]) -> bytes:

@@ -71,8 +71,8 @@ def read(path: Path) -> dict[str, Any] | None:
         message = f"{path} cannot be read: {error.strerror}"
         raise KubeProblem("bad_kubeconfig", message, "Check its permissions.") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f" (line {mark.line + 1})" if mark else ""
+        stopped = getattr(error, "problem_mark", None)
+        place = f" (line {stopped.line + 1})" if stopped else ""
         raise KubeProblem("bad_kubeconfig", f"{path} is not a kubeconfig: it is not YAML{place}") from error
     if document is None:
         return None
@@ -142,9 +142,9 @@ def _of_entry(kind: str, what: str, entry: object) -> Iterator[str]:
             value = (entry or {}).get(key)
             if value is not None and not isinstance(value, type_):
                 yield f"{key} of {what} is not {said}"
-    for key, mark in _ENCODED.get(kind, {}).items():
+    for key, label in _ENCODED.get(kind, {}).items():
         value = (entry or {}).get(key)
-        if value and not _is_pem(value, mark):
+        if value and not _is_pem(value, label):
             yield f"{key} of {what} is not PEM in base64: it is damaged or cut off"
 
 
@@ -203,9 +203,9 @@ def _of_user(what: str, user: _Values) -> Iterator[str]:
         yield f"env in exec of {what} is not a list of names and values"
 
 
-def _is_pem(value: str, mark: bytes) -> bool:
+def _is_pem(value: str, label: bytes) -> bool:
     try:
         content = base64.b64decode(value)
     except (binascii.Error, ValueError):
         return False
-    return mark in content.partition(mark)[2]
+    return label in content.partition(label)[2]

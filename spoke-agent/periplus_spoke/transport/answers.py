@@ -80,14 +80,14 @@ class Answers:
         if epoch not in known or not 0 <= through <= known[epoch]:
             context.report.counters["bogus_watermarks"] += 1
             return
-        marks = {name: mark for name, mark in self._settled.items() if name in known}
-        lower = through < marks.get(epoch, 0)
+        settled = {name: seq for name, seq in self._settled.items() if name in known}
+        lower = through < settled.get(epoch, 0)
         if lower and await context.thread.run(context.outbox.is_known_to_hub, BatchId(epoch, through + 1)):
-            self._settled = marks | {epoch: through}
+            self._settled = settled | {epoch: through}
             await self._send_again()
             return
         if not lower:
-            self._settled = marks | {epoch: through}
+            self._settled = settled | {epoch: through}
         gone = await context.thread.run(context.outbox.settle, epoch, through)
         context.report.counters["batches_settled"] += gone
 

@@ -43,7 +43,7 @@ class PairOverlap:
         """From a row of a page."""
         told = row.explanation
         return cls(
-            key=service_pairs.place(row), cidr=Cidr(str(row.pair.cidr)), relation=relation, severity=row.severity,
+            key=service_pairs.position_of(row), cidr=Cidr(str(row.pair.cidr)), relation=relation, severity=row.severity,
             why=told.why, breaks=list(told.breaks), remedies=list(told.remedies), a=row.a, b=row.b,
         )  # fmt: skip
 

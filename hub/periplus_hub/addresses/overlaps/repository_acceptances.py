@@ -81,7 +81,7 @@ async def locked_group(c: WriteConnection, scope: Scope, root: Prefix) -> Accept
     return None if row is None else Acceptable(row.id, Severity(row.severity), row.clusters, row.changed_at)
 
 
-async def mark_withdrawn(c: WriteConnection, scope: Scope, acceptance_id: UUID, now: datetime) -> bool:
+async def note_withdrawn(c: WriteConnection, scope: Scope, acceptance_id: UUID, now: datetime) -> bool:
     """Withdraw one that was not withdrawn yet; False when there is none."""
     statement = update(_TABLE).where(
         owned(scope, _TABLE), _TABLE.c.id == acceptance_id, _TABLE.c.withdrawn_at.is_(None)

@@ -90,7 +90,7 @@ async def withdraw_acceptance(c: WriteConnection, scope: Scope, acceptance_id: U
     known = (await repository_acceptances.acceptances_by_ids(c, scope, [acceptance_id])).get(acceptance_id)
     if known is None:
         raise NotFound(f"there is no acceptance {acceptance_id}", "Look it up in the list of acceptances.")
-    if not await repository_acceptances.mark_withdrawn(c, scope, acceptance_id, now):
+    if not await repository_acceptances.note_withdrawn(c, scope, acceptance_id, now):
         raise Conflict(f"the acceptance of {known.cidr} was withdrawn already", "Nothing: it does not hold any more.")
     about = ("OverlapAcceptance", str(acceptance_id))
     was, now_is = {"withdrawn_at": None}, {"withdrawn_at": now.isoformat()}

@@ -73,7 +73,7 @@ async def members(
     }
 
 
-class _Mark(NamedTuple):
+class _MemberPosition(NamedTuple):
     """The member a cursor stands for."""
 
     prefix: Prefix
@@ -110,7 +110,7 @@ class _View:
 
     def choose(self, groups: Sequence[GroupRange], window: Window) -> tuple[Chosen, list[_Page]]:
         """The members of a page of each group, and what surrounds them."""
-        after, before = (None if cursor is None else _mark(cursor) for cursor in (window.after, window.before))
+        after, before = (None if cursor is None else _position_at(cursor) for cursor in (window.after, window.before))
         chosen, pages = Chosen(), []
         for place, group in enumerate(groups):
             inside = self.register.members(parse(group.cidr))
@@ -118,21 +118,21 @@ class _View:
                 overlapping = inside.severities != NO_OVERLAP
                 inside.severities[overlapping] = SEVERITIES.index(Severity.INTENDED)
             rows = np.flatnonzero(self.wanted[inside.severities])
-            start = 0 if after is None else self._place(inside, rows, after, behind=True)
-            stop = len(rows) if before is None else self._place(inside, rows, before, behind=False)
+            start = 0 if after is None else self._row_of(inside, rows, after, behind=True)
+            stop = len(rows) if before is None else self._row_of(inside, rows, before, behind=False)
             start, stop = window.cut(start, stop)
             pages.append(_Page(stop < len(rows), start > 0, len(rows)))
             self._add(chosen, place, inside, rows[start:stop])
         return chosen, pages
 
-    def _place(self, inside: Members, rows: npt.NDArray[np.intp], mark: _Mark, *, behind: bool) -> int:
+    def _row_of(self, inside: Members, rows: npt.NDArray[np.intp], position: _MemberPosition, *, behind: bool) -> int:
         """Where the member stands that a cursor stands for, or would stand were it still there; or right behind it."""
-        owner = bisect_left(self.clusters, mark.cluster)
-        known = owner < len(self.clusters) and self.clusters[owner] == mark.cluster
-        code = owner << KIND_BITS | (mark.kind if known else 0)
+        owner = bisect_left(self.clusters, position.cluster)
+        known = owner < len(self.clusters) and self.clusters[owner] == position.cluster
+        code = owner << KIND_BITS | (position.kind if known else 0)
         codes = inside.codes[rows]
         rest = codes > code if behind and known else codes >= code
-        prefix = FamilyPrefixes.of_prefixes([mark.prefix])
+        prefix = FamilyPrefixes.of_prefixes([position.prefix])
         for column, value in zip(reversed(inside.prefixes), reversed(prefix), strict=True):
             rest = (column[rows] > value[0]) | ((column[rows] == value[0]) & rest)
         return len(rows) - int(np.count_nonzero(rest))
@@ -148,8 +148,8 @@ class _View:
             chosen.severity.append(None if severity == NO_OVERLAP else SEVERITIES[severity].value)
 
 
-def _mark(cursor: str) -> _Mark:
+def _position_at(cursor: str) -> _MemberPosition:
     match decode_cursor(cursor, repository_members.ORDER):
         case (bytes(first_key), int(length), UUID() as cluster, int(kind)) if first_key and first_key[0] in FAMILY_BITS:
-            return _Mark(from_keys(first_key, first_key)._replace(length=length), cluster, kind)
+            return _MemberPosition(from_keys(first_key, first_key)._replace(length=length), cluster, kind)
     raise other_list()

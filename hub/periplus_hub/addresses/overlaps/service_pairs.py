@@ -72,11 +72,11 @@ async def pair_pages(
     severities: tuple[Severity, ...],
 ) -> dict[tuple[PairAsk, PairView], PairPage]:
     """A page of the pairs of each view."""
-    mark = None if window.after is None else _mark(window.after)
+    after = None if window.after is None else _position_at(window.after)
     count = window.checked().size
     found = {}
     for ask, view in asked:
-        pairs, has_next = await asyncio.to_thread(view.page, count, mark, severities)
+        pairs, has_next = await asyncio.to_thread(view.page, count, after, severities)
         found[ask, view] = PairPage(await _rows(c, scope, ask, view, pairs), has_next)
     return found
 
@@ -105,13 +105,13 @@ async def _rows(c: ReadConnection, scope: Scope, ask: PairAsk, view: PairView, p
     return found
 
 
-def place(row: PairRow) -> Key:
-    """A pair's place among all, as cursors hold it."""
+def position_of(row: PairRow) -> Key:
+    """A pair's position among all, as cursors hold it."""
     severity, outer, inner = row.pair.key
     return severity, *outer, *inner
 
 
-def _mark(after: str) -> PairKey:
+def _position_at(after: str) -> PairKey:
     match decode_cursor(after, ORDER):
         case (
             int(severity), bytes(outer), int(length), int(side), int(kind),

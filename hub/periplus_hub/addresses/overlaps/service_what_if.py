@@ -128,8 +128,8 @@ async def joined_pages(  # noqa: PLR0917 - the shape of every loader's function:
     """A page of the groups of each view that the filter leaves."""
     if only.within is not None:
         wanted_prefix(only.within)
-    marks = window.marks(_mark)
-    cuts = {view: await asyncio.to_thread(_cut, view, only, window, marks) for view in views}
+    ends = window.ends(_position_at)
+    cuts = {view: await asyncio.to_thread(_cut, view, only, window, ends) for view in views}
     return {view: await _page(c, scope, cut, ask) for view, cut in cuts.items()}
 
 
@@ -144,10 +144,10 @@ class _Cut:
 
 
 def _cut(
-    view: WhatIfView, only: GroupFilter, window: Window, marks: tuple[ListPosition | None, ListPosition | None]
+    view: WhatIfView, only: GroupFilter, window: Window, ends: tuple[ListPosition | None, ListPosition | None]
 ) -> _Cut:
     wanted = view.wanted(only)
-    start, stop = span(wanted, attrgetter("key"), marks, window)
+    start, stop = span(wanted, attrgetter("key"), ends, window)
     shown = wanted[start:stop]
     shares = view.shares([group.stats.root for group in shown])
     worst = [view.worst_pairs(each) for each in shares]
@@ -210,7 +210,7 @@ def _share(share: Share, name: str) -> ClusterShare:
     )
 
 
-def _mark(cursor: str) -> ListPosition:
+def _position_at(cursor: str) -> ListPosition:
     match decode_cursor(cursor, ORDER):
         case (int(severity), int(clusters), bytes(first_key), bytes(last_key)):
             return severity, clusters, first_key, last_key

@@ -119,7 +119,7 @@ class Children:
     """All children of one run; `close` stops them, spokes before the hub."""
 
     folder: Path
-    mark: int | None = None
+    owner_lock: int | None = None
     """Says that the folder is in use while it is open, here or in the hub."""
     hub: Child | None = None
     spokes: dict[str, Child] = field(default_factory=dict)
@@ -143,7 +143,7 @@ class Children:
         arguments += ["--api-port", "0", "--metrics-port", "0", "--join-tokens-file", str(tokens)]
         with socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG) as door:
             arguments += ["--spokes-fd", str(door.fileno())]
-            inherited = (door.fileno(), *(() if self.mark is None else (self.mark,)))
+            inherited = (door.fileno(), *(() if self.owner_lock is None else (self.owner_lock,)))
             self.hub = Child.start("hub", arguments, self.folder / "hub.log", inherited=inherited)
             return f"http://127.0.0.1:{door.getsockname()[1]}"
 

@@ -171,7 +171,7 @@ def _start(children: Children, targets: list[Target]) -> None:
     """Each token is bound to its cluster's name. Spokes read their clusters while the hub starts."""
     tokens = {target.name: secrets.mint(secrets.JOIN_PREFIX).text for target in targets}
     try:
-        children.mark = temporary_folders.own(children.folder)
+        children.owner_lock = temporary_folders.own(children.folder)
         url = children.start_hub(tokens)
         for index, target in enumerate(targets):
             children.start_spoke(index, target.name, url, tokens[target.name], (target.context, target.kubeconfig))

@@ -13,29 +13,29 @@ from pathlib import Path
 from typing import Final
 
 PREFIX: Final = "periplus-"
-MARK: Final = "owner"
+OWNER_FILE: Final = "owner"
 
 
 def own(folder: Path) -> int:
-    """Mark a folder as ours for as long as the returned descriptor is open anywhere. Raises OSError."""
-    mark = os.open(folder / MARK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    fcntl.flock(mark, fcntl.LOCK_EX)
-    os.write(mark, b"%d\n" % os.getpid())
-    return mark
+    """Own a folder for as long as the returned descriptor is open anywhere. Raises OSError."""
+    owner = os.open(folder / OWNER_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fcntl.flock(owner, fcntl.LOCK_EX)
+    os.write(owner, b"%d\n" % os.getpid())
+    return owner
 
 
 def is_abandoned(folder: Path) -> bool:
-    """Whether a folder is this user's, marked, and its owner is gone. One that is empty yet is about to be locked."""
+    """Whether a folder is this user's, owned, and its owner is gone. One that is empty yet is about to be locked."""
     with contextlib.suppress(OSError):
         found = folder.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
             return False
-        mark = os.open(folder / MARK, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        owner = os.open(folder / OWNER_FILE, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
-            fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return os.fstat(mark).st_size > 0
+            fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return os.fstat(owner).st_size > 0
         finally:
-            os.close(mark)
+            os.close(owner)
     return False
 
 

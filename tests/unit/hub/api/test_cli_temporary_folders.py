@@ -3,16 +3,16 @@
 import os
 from pathlib import Path
 
-from periplus_hub.api.cli.temporary_folders import MARK, is_abandoned, own, remove_abandoned
+from periplus_hub.api.cli.temporary_folders import OWNER_FILE, is_abandoned, own, remove_abandoned
 
 
-def test_only_a_marked_folder_without_an_owner_is_removed(tmp_path: Path) -> None:
+def test_only_a_folder_whose_owner_is_gone_is_removed(tmp_path: Path) -> None:
     for name in ("periplus-alive", "periplus-dead", "periplus-strange", "periplus-new", "else"):
         (tmp_path / name).mkdir()
     alive, dead = own(tmp_path / "periplus-alive"), own(tmp_path / "periplus-dead")
     os.close(own(tmp_path / "else"))
     (tmp_path / "periplus-dead" / "hub").mkdir()
-    (tmp_path / "periplus-new" / MARK).touch()  # its owner is about to lock it
+    (tmp_path / "periplus-new" / OWNER_FILE).touch()  # its owner is about to lock it
     (tmp_path / "periplus-link").symlink_to(tmp_path / "else")
     assert not is_abandoned(tmp_path / "periplus-dead")
     os.close(dead)

@@ -133,7 +133,7 @@ def _covers(kinds: Mapping[str, bool], row: Mapping[str, Any]) -> bool:
 def trust(source: str) -> int:
     """Rank of a source, most trusted first."""
     lowered = source.lower()
-    return next((rank for mark, rank in _TRUST.items() if lowered.startswith(mark)), 0)
+    return next((rank for word, rank in _TRUST.items() if lowered.startswith(word)), 0)
 
 
 def _most_trusted(rows: Sequence[_Row], covered: Mapping[str, bool], aside: _Aside) -> list[_Reported]:

@@ -119,8 +119,8 @@ class _Counter:
     def _with_same_label(self, labels: Positions) -> Positions:
         """Pairs of every entry with entries of its own label."""
         order = _order(labels)
-        marked = labels[order] << _LABEL_BITS
-        here, end = marked | order, marked | self.ends[order]
+        labelled = labels[order] << _LABEL_BITS
+        here, end = labelled | order, labelled | self.ends[order]
         pairs = np.empty(len(labels), dtype=np.int64)
         pairs[order] = np.searchsorted(here, end) - np.searchsorted(np.sort(end), here, side="right") - 1
         return pairs
@@ -146,8 +146,8 @@ class _Counter:
 
     def _with_targets(self, askers: Positions, targets: Positions, labels: Positions) -> Positions:
         """How many targets of its own label each asker overlaps, itself among them if it is one."""
-        marked, wanted = labels[targets] << _LABEL_BITS, labels[askers] << _LABEL_BITS
-        starts, ends = np.sort(marked | targets), np.sort(marked | self.ends[targets])
+        labelled, wanted = labels[targets] << _LABEL_BITS, labels[askers] << _LABEL_BITS
+        starts, ends = np.sort(labelled | targets), np.sort(labelled | self.ends[targets])
         until = np.searchsorted(starts, wanted | self.ends[askers])
         return until - np.searchsorted(ends, wanted | askers, side="right")
 

@@ -111,24 +111,24 @@ class PairView:
         for number, severity in enumerate(SEVERITIES):
             if (severities and severity not in severities) or (after is not None and number < after[0]):
                 continue
-            mark = after if after is not None and number == after[0] else None
-            for outer, inner in self._behind(number, mark):
+            last_shown = after if after is not None and number == after[0] else None
+            for outer, inner in self._behind(number, last_shown):
                 if len(found) == first:
                     return found, True
                 found.append(self._pair(number, outer, inner))
         return found, False
 
-    def _behind(self, severity: int, mark: PairKey | None) -> Iterator[tuple[int, int]]:
+    def _behind(self, severity: int, last_shown: PairKey | None) -> Iterator[tuple[int, int]]:
         """Positions of the pairs of one severity, in order."""
         busy = np.flatnonzero(self._counts[severity])
         start = 0
-        if mark is not None:
-            at = bisect_left(range(len(self._kind)), mark[1], key=self._key)
+        if last_shown is not None:
+            at = bisect_left(range(len(self._kind)), last_shown[1], key=self._key)
             start = int(np.searchsorted(busy, at))
         for outer in busy[start:].tolist():
             inner = self._matches(outer, severity)
-            if mark is not None and self._key(outer) == mark[1]:
-                inner = inner[bisect_right(inner, mark[2], key=self._key) :]
+            if last_shown is not None and self._key(outer) == last_shown[1]:
+                inner = inner[bisect_right(inner, last_shown[2], key=self._key) :]
             for each in inner.tolist():
                 yield outer, each
 
