@@ -48,15 +48,9 @@ async def test_services_on_a_nodes_address_are_named_beside_the_node(terminal: T
     (first, *_) = await terminal.documents("clusters", "list")
     scope = system_scope(await ensure_default_tenant(db), "test")
     own = {"tenant_id": scope.tenant_id, "registration_id": uuid_of(first["id"], "Cluster")}
-    address = own | {"ip": "192.0.2.9", "valid_from": SEEN}
-    machine = address | {
-        "owner_kind": "node",
-        "owner_uid": "n",
-        "role": "InternalIP",
-        "name": "pi-1",
-        "namespace": None,
-    }
-    on_it = address | {"owner_kind": "service", "role": "LoadBalancer", "namespace": "kube-system"}
+    held = own | {"ip": "192.0.2.9", "valid_from": SEEN}
+    machine = held | {"owner_kind": "node", "owner_uid": "n", "role": "InternalIP", "name": "pi-1", "namespace": None}
+    on_it = held | {"owner_kind": "service", "role": "LoadBalancer", "namespace": "kube-system"}
     services = [on_it | {"owner_uid": f"s{number:02}", "name": f"svc-{number:02}"} for number in range(12)]
     async with db.write(scope) as c:
         await c.execute(insert(addresses).values([machine, *services]))
