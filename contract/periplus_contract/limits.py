@@ -52,6 +52,8 @@ MAX_REASON_LENGTH: Final = 64
 """Characters of one of them."""
 MAX_ROWS_PER_OUTCOME: Final = 2**53
 """Largest count in one outcome."""
+MAX_MACHINES: Final = 100
+"""`machines` of an EnrolRequest."""
 MAX_MESSAGE_BYTES: Final = 64 * 1024
 """Largest JSON message in either direction (enrolment, heartbeat, answers). A spoke stops reading there."""
 MAX_CLOCK_AHEAD_S: Final = 600

@@ -62,6 +62,9 @@ class EnrolRequest(msgspec.Struct, frozen=True, kw_only=True):
     kubernetes_version: str = ""
     api_ca_sha256: str = ""
     node_count: int = 0
+    machines: tuple[str, ...] = ()
+    """`uid=address` for each InternalIP of a node that is ready, of the first by name. Two ways to one cluster show the
+    same, a copy of the cluster shows others. Empty where nodes cannot be listed."""
 
 
 class EnrolAnswer(msgspec.Struct, frozen=True, kw_only=True):

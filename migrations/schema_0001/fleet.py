@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from schema_0001.columns import BIGINT, BOOLEAN, INTEGER, TEXT, TIME, UUID, columns, tenant
+from schema_0001.columns import BIGINT, BOOLEAN, INTEGER, TEXT, TEXTS, TIME, UUID, columns, tenant
 
 
 def create() -> None:
@@ -83,6 +83,7 @@ def _third() -> None:
         *columns(UUID, "join_token_id", null=True),
         *columns(TEXT, "spoke_version contract kubernetes_version api_ca_sha256", default="''"),
         *columns(INTEGER, "node_count", default="'0'"),
+        *columns(TEXTS, "machines", default="'{}'"),
         *columns(TIME, "created_at", default="now()"),
         *columns(TIME, "approved_at", null=True),
         *columns(TEXT, "approved_by", null=True),

@@ -26,7 +26,6 @@ NOT_YET = frozenset(
         "metallb-one-pool-two-clusters",
         "nodes-share-one-internal-ip",
         "pod-blocks-over-own-lan",
-        "restored-clone-same-uid",
     }
 )
 

@@ -123,22 +123,51 @@ async def test_a_domain_that_ended_is_not_changed_and_its_connections_are_gone(
             await service.change_domain(c, tenant, pair[0], name="else")
 
 
-async def test_two_live_clusters_of_one_uid_name_each_other_until_one_is_revoked(
+async def test_two_live_registrations_of_one_cluster_name_each_other_until_one_is_revoked(
     door: Door, tenant: Scope, clock: FakeClock
 ) -> None:
     db = door.db
-    first, second = await door.member(tenant), Member(door, "copy", cluster_uid="uid-of-prod-1")
-    await second.enrol(await door.join_token(tenant))
+    first = await door.member(tenant, cluster_uid="one", machines=("n1=192.0.2.1",))
+    for name in ("again", "and-again"):
+        await Member(door, name, cluster_uid="one", machines=("n1=192.0.2.1",)).enrol(await door.join_token(tenant))
+        clock.advance(1)
     query, token = "{ clusters { nodes { name duplicate { name } } } }", await token_for(db, tenant, Role.VIEWER)
 
     async def twins() -> dict[str, str | None]:
         nodes = (await people_door(db, clock).ask(query, token)).good["clusters"]["nodes"]
         return {node["name"]: node["duplicate"] and node["duplicate"]["name"] for node in nodes}
 
-    assert await twins() == {"prod-1": "copy", "copy": "prod-1"}
+    assert await twins() == {"prod-1": "again", "again": "prod-1", "and-again": "prod-1"}
     async with db.write(tenant) as c:
         await service.revoke(c, tenant, clock, first.registration)
-    assert await twins() == {"prod-1": None, "copy": None}
+    assert await twins() == {"prod-1": None, "again": "and-again", "and-again": "again"}
+
+
+async def test_copies_name_each_other_and_whether_they_are_told_apart(
+    door: Door, tenant: Scope, clock: FakeClock
+) -> None:
+    for name, machines in (("prod-1", ("n1=192.0.2.1",)), ("copy", ("m1=198.51.100.1",)), ("blind", ())):
+        await door.member(tenant, name, cluster_uid="one", machines=machines)
+    again = Member(door, "again", cluster_uid="one", machines=("n1=192.0.2.1",))
+    await again.enrol(await door.join_token(tenant))
+    gone = await door.member(tenant, "gone", cluster_uid="one", machines=("g1=203.0.113.1",))
+    await door.member(tenant, "another", machines=("n1=192.0.2.1",))
+    async with door.db.write(tenant) as c:
+        await service.revoke(c, tenant, clock, gone.registration)
+    query = "{ clusters { nodes { name copies { isToldApart cluster { name } } } } }"
+    answer = await people_door(door.db, clock).ask(query, await token_for(door.db, tenant, Role.VIEWER))
+    found = {
+        node["name"]: {each["cluster"]["name"]: each["isToldApart"] for each in node["copies"]}
+        for node in answer.good["clusters"]["nodes"]
+    }
+    assert found == {
+        "prod-1": {"copy": True, "blind": False},
+        "copy": {"prod-1": True, "blind": False, "again": True},
+        "blind": {"prod-1": False, "copy": False, "again": False},
+        "again": {"copy": True, "blind": False},
+        "gone": {},
+        "another": {},
+    }
 
 
 async def test_a_domain_with_only_revoked_clusters_can_be_deleted(door: Door, tenant: Scope, clock: FakeClock) -> None:

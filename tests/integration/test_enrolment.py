@@ -3,6 +3,7 @@
 import asyncio
 import base64
 from collections.abc import AsyncIterator
+from typing import Any
 
 import msgspec
 import pytest
@@ -16,7 +17,7 @@ from periplus_hub.fleet.model import Registration
 from periplus_hub.fleet.repository import registrations_by_ids
 from periplus_hub.kit.db import Database
 
-from tests.support.batches import Spoke, pod
+from tests.support.batches import Spoke, node, pod
 from tests.support.clock import FakeClock
 from tests.support.small_order import keys_of_small_order
 from tests.support.spokes_door import Door, Member, RefusedByHubError, open_door
@@ -129,23 +130,68 @@ async def test_a_bound_token_whose_name_is_taken_says_that_the_token_is_the_matt
         await Member(door, "other").enrol(token)
 
 
-async def test_a_cluster_that_lost_its_state_folder_learns_that_it_is_its_own_rival(door: Door, tenant: Scope) -> None:
-    await door.member(tenant, "prod-1", cluster_uid="one-cluster")
-    again = Member(door, "prod-1", cluster_uid="one-cluster")
-    with pytest.raises(RefusedByHubError, match="this same cluster is registered as 'prod-1' already") as refused:
+@pytest.mark.parametrize(
+    ("machines", "said"),
+    [(("n1=192.0.2.1",), "this same cluster is"), ((), "this same cluster, or one with its kube-system uid, is")],
+)
+async def test_a_cluster_that_lost_its_state_folder_learns_that_it_is_its_own_rival(
+    door: Door, tenant: Scope, machines: tuple[str, ...], said: str
+) -> None:
+    await door.member(tenant, "prod-1", cluster_uid="one-cluster", machines=machines)
+    again = Member(door, "prod-1", cluster_uid="one-cluster", machines=machines)
+    with pytest.raises(RefusedByHubError, match=f"{said} registered as 'prod-1' already") as refused:
         await again.enrol(await door.join_token(tenant))
     assert "periplus clusters revoke prod-1" in refused.value.problem.detail
 
 
 async def test_a_second_spoke_with_a_clusters_identity_is_never_approved_by_itself(door: Door, tenant: Scope) -> None:
-    first = await door.member(tenant, "prod-1", cluster_uid="one-cluster")
-    clone = Member(door, "prod-2", cluster_uid="one-cluster")
-    answer = await clone.enrol(await door.join_token(tenant, auto_approve=True))
+    first = await door.member(tenant, "prod-1", **one_cluster("n1=192.0.2.1", "n2=192.0.2.2"))
+    again = Member(door, "prod-2", **one_cluster("n2=192.0.2.2", "n3=192.0.2.3", api_ca_sha256="a-load-balancers"))
+    answer = await again.enrol(await door.join_token(tenant, auto_approve=True))
     assert answer.state == "pending"
     assert "registered as 'prod-1' already" in answer.notice
     with pytest.raises(RefusedByHubError, match=r"pending-approval.*registered as 'prod-1' already"):
-        await clone.renew()
-    assert (await stored(door, tenant, clone)).duplicate_of == first.registration
+        await again.renew()
+    assert (await stored(door, tenant, again)).duplicate_of == first.registration
+
+
+def one_cluster(*machines: str, **facts: str) -> dict[str, Any]:
+    return {"cluster_uid": "one-cluster", "machines": machines, **facts}
+
+
+@pytest.mark.parametrize(
+    "machines",
+    [
+        pytest.param(("m1=198.51.100.1",), id="no node in common"),
+        pytest.param(("n1=198.51.100.1",), id="a node of the backup on another machine"),
+        pytest.param((), id="nodes that cannot be listed"),
+    ],
+)
+@pytest.mark.parametrize("is_first", [False, True])
+async def test_a_copy_of_a_cluster_is_a_cluster_of_its_own(
+    door: Door, tenant: Scope, machines: tuple[str, ...], *, is_first: bool
+) -> None:
+    both = [("prod-1", ("n1=192.0.2.1", "n2=192.0.2.2")), ("copy", machines)]
+    for name, seen in reversed(both) if is_first else both:
+        member = await door.member(tenant, name, **one_cluster(*seen, api_ca_sha256="one"))
+        assert (await stored(door, tenant, member)).duplicate_of is None
+
+
+async def test_a_second_spoke_is_told_from_a_copy_by_the_nodes_of_now(door: Door, tenant: Scope) -> None:
+    first = await door.member(tenant, "prod-1", **one_cluster("n1=192.0.2.1"))
+    nodes = [node("n2", "InternalIP=192.0.2.2"), node("n1", "InternalIP=192.0.2.1", ready=False)]
+    await first.send(Spoke(first.registration).snapshot({"nodes": nodes}))
+    again = Member(door, "prod-2", **one_cluster("n2=192.0.2.2"))
+    assert (await again.enrol(await door.join_token(tenant, auto_approve=True))).state == "pending"
+    copy = await door.member(tenant, "copy", **one_cluster("n1=192.0.2.1"))
+    assert (await stored(door, tenant, copy)).duplicate_of is None, "n1 is not ready any more where it was"
+
+
+async def test_a_copy_that_calls_itself_the_same_is_another_cluster(door: Door, tenant: Scope) -> None:
+    await door.member(tenant, "prod-1", **one_cluster("n1=192.0.2.1"))
+    copy = Member(door, "prod-1", **one_cluster("m1=198.51.100.1"))
+    with pytest.raises(RefusedByHubError, match="another cluster of this fleet is called 'prod-1'"):
+        await copy.enrol(await door.join_token(tenant))
 
 
 async def test_each_cluster_starts_in_a_network_domain_of_its_own(door: Door, tenant: Scope) -> None:
@@ -221,6 +267,8 @@ async def test_a_credential_with_another_secret_is_unauthenticated(door: Door, t
         *({"public_key": base64.b64encode(key).decode()} for key in keys_of_small_order()),
         {"cluster_uid": ""},
         {"cluster_uid": "x" * 300},
+        {"machines": ("n=192.0.2.1",) * 101},
+        {"machines": ("\x1b[2J",)},
         {"node_count": -1},
         {"contract": "one"},
     ],

@@ -14,6 +14,7 @@ from periplus_hub.access.scope import system_scope
 from periplus_hub.access.service_tenants import ensure_default_tenant
 from periplus_hub.api import health
 from periplus_hub.fleet.service_enrolment import Enrolment
+from periplus_hub.inventory.repository_machines import machines_by_registration
 from periplus_hub.kit.clock import SystemClock
 from periplus_hub.kit.db import Database, DatabaseLimits, WriteConnection
 from periplus_hub.kit.event_bridge import CHANNEL, EventBridge
@@ -62,7 +63,7 @@ async def test_batches_are_taken_by_the_new_primary_at_once(pair: Pair, db: Data
         hub(config_for(pair.url(), tmp_path)) as ready,
         httpx.AsyncClient(base_url=ready["spokes_url"], trust_env=False, timeout=60) as http,
     ):
-        door = Door(db, http, None, None, Enrolment(db, Events()), None)  # type: ignore[arg-type]  # the hub has its own
+        door = Door(db, http, None, None, Enrolment(db, Events(), machines_by_registration), None)  # type: ignore[arg-type]  # the hub has its own
         member: Member = await door.member(scope)
         spoke = Spoke(member.registration, at=db.clock.now())
         batches = [spoke.snapshot({"pods": [pod("a")]}), *(spoke.delta({"pods": [pod(name)]}) for name in "bc")]

@@ -18,6 +18,7 @@ from periplus_contract.tables import Kind
 from periplus_hub.access.scope import Scope
 from periplus_hub.fleet.service_enrolment import Enrolment
 from periplus_hub.ingest.tables import batches, outcomes
+from periplus_hub.inventory.repository_machines import machines_by_registration
 from periplus_hub.inventory.tables import counts, pods
 from periplus_hub.kit.clock import SystemClock
 from periplus_hub.kit.crashpoint import VARIABLE
@@ -70,7 +71,7 @@ def life(member: Member, number_of_batches: int) -> tuple[list[bytes], int]:
 
 
 async def enrolled(db: Database, http: httpx.AsyncClient, scope: Scope, name: str = "prod-1") -> Member:
-    door = Door(db, http, None, None, Enrolment(db, Events()), None)  # type: ignore[arg-type]  # the intake is another process
+    door = Door(db, http, None, None, Enrolment(db, Events(), machines_by_registration), None)  # type: ignore[arg-type]  # the intake is another process
     return await door.member(scope, name)
 
 

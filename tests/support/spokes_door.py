@@ -33,6 +33,7 @@ from periplus_hub.fleet.service_enrolment import Enrolment
 from periplus_hub.ingest.config import IngestConfig
 from periplus_hub.ingest.routes import batch_routes
 from periplus_hub.ingest.service import Intake
+from periplus_hub.inventory.repository_machines import machines_by_registration
 from periplus_hub.inventory.service import InventoryApplier
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.events import Events
@@ -95,7 +96,7 @@ def open_door(
     *,
     events: Events | None = None,
 ) -> Door:
-    enrolment, authenticator = Enrolment(db, events or Events()), SpokeAuthenticator(db)
+    enrolment, authenticator = Enrolment(db, events or Events(), machines_by_registration), SpokeAuthenticator(db)
     intake = Intake(db, config or IngestConfig(settle_after_s=0), [InventoryApplier(), *appliers], listeners)
     refusals = RefusalTrail(db)
     app = FastAPI(routes=batch_routes(authenticator, intake, refusals))

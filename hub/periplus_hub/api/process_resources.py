@@ -15,6 +15,7 @@ from periplus_hub.api.database_pools import Databases, open_databases
 from periplus_hub.api.database_trouble import OWNERS_URL, naming_the_database
 from periplus_hub.fleet.service_authentication import SpokeAuthenticator
 from periplus_hub.fleet.service_enrolment import Enrolment
+from periplus_hub.inventory.repository_machines import machines_by_registration
 from periplus_hub.kit.clock import Clock, SystemClock
 from periplus_hub.kit.db_errors import is_store_trouble
 from periplus_hub.kit.db_urls import Urls
@@ -66,7 +67,7 @@ async def open_resources(config: HubConfig, urls: Urls) -> AsyncIterator[Resourc
     clock = SystemClock()
     databases = open_databases(urls.hub, clock, config)
     events = Events()
-    enrolment = Enrolment(databases.enrolment, events)
+    enrolment = Enrolment(databases.enrolment, events, machines_by_registration)
     try:
         with naming_the_database():
             await check_schema(databases.questions)

@@ -8,7 +8,7 @@ from uuid import UUID
 from periplus_hub.addresses.ipam.engine.knowledge import Missing
 from periplus_hub.addresses.overlaps.model import Explanation, NamedClusters, OverlapGroup, RegisterStatus
 from periplus_hub.findings.listening import Listening
-from periplus_hub.fleet.model import Registration
+from periplus_hub.fleet.model import Machines, Registration
 from periplus_hub.ingest.model import RecentBatch
 from periplus_hub.inventory.model import Source
 
@@ -61,6 +61,8 @@ SOURCES: Final[Fact[Mapping[UUID, Sequence[Source]]]] = Fact("sources")
 """What each cluster's spoke tried to read."""
 MISSING: Final[Fact[Mapping[UUID, Sequence[Missing]]]] = Fact("missing")
 """What each cluster's addresses are not known whole without."""
+MACHINES: Final[Fact[Mapping[UUID, Machines]]] = Fact("machines")
+"""Of clusters that share a kube-system uid, the nodes of each, the oldest registration first."""
 RECENT_BATCHES: Final[Fact[Mapping[UUID, Sequence[RecentBatch]]]] = Fact("recent batches")
 """In the order of arrival, only of clusters that were heard lately in more than one epoch."""
 REGISTER: Final[Fact[RegisterStatus]] = Fact("register of overlaps")

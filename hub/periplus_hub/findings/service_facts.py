@@ -1,5 +1,6 @@
 """Where the facts that detectors need come from: each is loaded once a round, and only when somebody needs it."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar, cast
@@ -17,12 +18,13 @@ from periplus_hub.addresses.overlaps.service_explanations import explain_groups,
 from periplus_hub.findings import facts
 from periplus_hub.findings.facts import MAX_OVERLAPS, Fact, Facts, WorstOverlaps
 from periplus_hub.findings.listening import Listening, is_nobody_heard
-from periplus_hub.fleet.model import Registration, State
+from periplus_hub.fleet.model import Machines, Registration, State
 from periplus_hub.fleet.repository import all_registrations
 from periplus_hub.ingest.kinds import OF_A_MOMENT
 from periplus_hub.ingest.model import RecentBatch
 from periplus_hub.ingest.repository_recent_batches import recent_batches
 from periplus_hub.inventory.model import Source
+from periplus_hub.inventory.repository_machines import machines_by_registration
 from periplus_hub.kit.db import ReadConnection
 from periplus_hub.kit.windows import Window
 
@@ -71,6 +73,14 @@ async def _evidence(this: Round) -> Mapping[UUID, Evidence]:
     return await evidence_by_registration(this.c, this.scope, [registration.id for registration in registrations])
 
 
+async def _machines(this: Round) -> Mapping[UUID, Machines]:
+    registrations = await this.know(facts.REGISTRATIONS)
+    times = Counter(each.cluster_uid for each in registrations)
+    shared = sorted((each.created_at, each.id) for each in registrations if times[each.cluster_uid] > 1)
+    known = await machines_by_registration(this.c, this.scope, [each for _, each in shared]) if shared else {}
+    return {each: known[each] for _, each in shared if each in known}
+
+
 async def _sources(this: Round) -> Mapping[UUID, Sequence[Source]]:
     return {each: evidence.sources for each, evidence in (await this.know(_EVIDENCE)).items()}
 
@@ -112,6 +122,7 @@ _LOADERS: Final[Mapping[Fact[Any], Callable[[Round], Awaitable[Any]]]] = {
     facts.REGISTRATIONS: _registrations,
     facts.SOURCES: _sources,
     facts.MISSING: _missing,
+    facts.MACHINES: _machines,
     facts.RECENT_BATCHES: _recent_batches,
     facts.REGISTER: _register,
     facts.OVERLAPS: _overlaps,

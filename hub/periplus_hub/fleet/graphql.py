@@ -124,7 +124,10 @@ class Cluster(RowBacked, Node):
         """One statement for all clusters of the answer."""
         return cast("NetworkDomain", await info.context.load(repository.domains_by_ids, self.domain_id))
 
-    @strawberry.field(description="Another live cluster with the same uid: a clone, or two spokes in one cluster.")
+    @strawberry.field(
+        description="Another live registration of this same cluster: two spokes, or two ways to one API server. They "
+        "had nodes in common when the later of them joined."
+    )
     async def duplicate(self, info: Info) -> "Cluster | None":
         """None for nearly all; seen from both."""
         return cast("Cluster | None", await info.context.load(repository.duplicates_by_ids, self.registration_id))

@@ -1,5 +1,6 @@
 """Registrations, join tokens and network domains as values, and the rules about them. Pure: time is an argument."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -67,14 +68,60 @@ class Registration:
     queued_batches: int | None
     queued_bytes: int | None
     duplicate_of: UUID | None
-    """Another live registration with the same kube-system uid when this one enrolled: a cloned cluster, or two
-    spokes with one identity. Never approved automatically."""
+    """The live registration that was this same cluster when this one enrolled: two spokes, or two ways to one API
+    server. Never approved automatically."""
 
     def liveness(self, now: datetime) -> Liveness:
         """Whether the spoke spoke lately."""
         if self.last_seen_at is None:
             return Liveness.NEVER
         return Liveness.CONNECTED if now - self.last_seen_at <= CONNECTED_WITHIN else Liveness.STALE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machines:
+    """Nodes of a cluster that were ready, each as `uid=address`: what tells a cluster from a copy of it.
+
+    A copy has the original's kube-system uid, and may have its certificate authority and even its node objects; but
+    those are not ready there, as their machines speak to the original.
+    """
+
+    seen: frozenset[str]
+    as_of: datetime
+
+
+MACHINES_HOLD: Final = timedelta(days=1)
+"""Within this, no cluster changes all of its nodes: what was seen further apart may differ and be one."""
+
+
+def is_same_cluster(one: Machines, other: Machines) -> bool | None:
+    """Whether two with one kube-system uid are one cluster; None where it cannot be known.
+
+    One machine in common is enough. None in common is two clusters only where both were seen, at about the same time.
+    """
+    if one.seen & other.seen:
+        return True
+    known = one.seen and other.seen and abs(one.as_of - other.as_of) <= MACHINES_HOLD
+    return False if known else None
+
+
+def same_clusters(machines: Mapping[UUID, Machines]) -> list[tuple[UUID, ...]]:
+    """Registrations of one kube-system uid, those together that are one cluster, in the order given."""
+    leader = {each: each for each in machines}
+    first_with: dict[str, UUID] = {}
+    for registration, each in machines.items():
+        for machine in each.seen:
+            leader[_led_by(leader, registration)] = _led_by(leader, first_with.setdefault(machine, registration))
+    found: dict[UUID, list[UUID]] = {}
+    for registration in machines:
+        found.setdefault(_led_by(leader, registration), []).append(registration)
+    return [tuple(each) for each in found.values()]
+
+
+def _led_by(leader: Mapping[UUID, UUID], registration: UUID) -> UUID:
+    while leader[registration] != registration:
+        registration = leader[registration]
+    return registration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

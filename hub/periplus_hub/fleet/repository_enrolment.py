@@ -4,6 +4,7 @@ The asker has no scope yet: a join token or a registration decides the tenant. S
 things up by secrets and unguessable ids instead of by tenant.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -37,6 +38,7 @@ class NewRegistration:
     kubernetes_version: str
     api_ca_sha256: str
     node_count: int
+    machines: Sequence[str]
     created_at: datetime
     approved_at: datetime | None
     approved_by: str | None
@@ -70,8 +72,8 @@ async def system_registration_by_id(c: ReadConnection, registration_id: UUID) ->
     return await c.one_or_none(select(registrations).where(registrations.c.id == registration_id))
 
 
-async def live_duplicate(c: WriteConnection, scope: Scope, cluster_uid: str) -> UUID | None:
-    """A live registration of the same kube-system uid.
+async def live_of_uid(c: WriteConnection, scope: Scope, cluster_uid: str) -> list[UUID]:
+    """The live registrations of this kube-system uid, the oldest first.
 
     Waits for other enrolments of this uid to end: two spokes that start at once must not both be the first.
     """
@@ -83,11 +85,9 @@ async def live_duplicate(c: WriteConnection, scope: Scope, cluster_uid: str) -> 
             registrations.c.cluster_uid == cluster_uid,
             registrations.c.state != State.REVOKED.value,
         )
-        .order_by(registrations.c.created_at)
-        .limit(1)
+        .order_by(registrations.c.created_at, registrations.c.id)
     )
-    found: UUID | None = await c.scalar(statement)
-    return found
+    return [row.id for row in await c.rows(statement)]
 
 
 async def name_holder(c: ReadConnection, scope: Scope, name: str) -> UUID | None:

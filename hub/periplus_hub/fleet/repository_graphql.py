@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, select, union_all
+from sqlalchemy import ColumnElement, Row, Select, or_, select, union_all
 
 from periplus_hub.access.scope import Permission, Scope, owned
 from periplus_hub.fleet import tables
@@ -151,10 +151,14 @@ async def clusters_by_ids(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) 
 
 
 async def duplicates_by_ids(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, Row[Any]]:
-    """For each live cluster with another live one of the same uid, the oldest of those others."""
+    """For each live cluster that another live one was the same as when the later of them enrolled, the oldest other."""
     mine, other = _registrations.alias("mine"), _registrations
     live = State.REVOKED.value
-    same = (mine.c.cluster_uid == other.c.cluster_uid) & (mine.c.id != other.c.id)
+    same = (mine.c.id != other.c.id) & or_(
+        mine.c.duplicate_of == other.c.id,
+        other.c.duplicate_of == mine.c.id,
+        mine.c.duplicate_of == other.c.duplicate_of,
+    )
     statement = (
         select(mine.c.id.label("of"), *_CLUSTER)
         .join_from(mine, other, same)

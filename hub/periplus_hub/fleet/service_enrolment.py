@@ -5,8 +5,9 @@ fact to show, never an authority. Answers to strangers do not tell whether a reg
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 import structlog
@@ -31,7 +32,7 @@ from periplus_hub.access.scope import Scope, system_scope
 from periplus_hub.access.service import audit
 from periplus_hub.fleet import repository_enrolment as store
 from periplus_hub.fleet import secrets
-from periplus_hub.fleet.model import CLUSTERS_TOPIC, State
+from periplus_hub.fleet.model import CLUSTERS_TOPIC, Machines, State, is_same_cluster
 from periplus_hub.fleet.proofs import KEY_BYTES, PROOFS, decode_base64, is_of_small_order
 from periplus_hub.fleet.repository_changes import record_change
 from periplus_hub.fleet.repository_domains import add_implicit_domain
@@ -52,14 +53,18 @@ _PROOF: Final = "spoke:proof:refuse"
 _WRITERS: Final = 2
 """Writing transactions these calls hold at once: strangers may knock, and must not take an ingest's last connection."""
 
+MachinesNow: TypeAlias = Callable[[ReadConnection, Scope, Sequence[UUID]], Awaitable[Mapping[UUID, Machines]]]
+"""By registration what is known now of its nodes."""
+
 _log: Final = structlog.get_logger(__name__)
 
 
 class Enrolment:
     """The three calls of a spoke that has no credential."""
 
-    def __init__(self, db: Database, events: Events) -> None:
+    def __init__(self, db: Database, events: Events, machines: MachinesNow) -> None:
         self._db = db
+        self._machines = machines
         self._events = events
         self._hub_id: str | None = None
         self._room = asyncio.Semaphore(_WRITERS)
@@ -135,9 +140,10 @@ class Enrolment:
         if not await store.system_use_token(c, token.id, registration_id, now):
             return await _earlier_use(c, token.public_id, request.public_key), False
         name = token.cluster_name or request.cluster_name
-        twin = await store.live_duplicate(c, scope, request.cluster_uid)
+        alike = await self._alike(c, scope, request)
+        twin = next((each for each, is_same in alike.items() if is_same), None)
         if (holder := await store.name_holder(c, scope, name)) is not None:
-            raise _name_taken(name, is_bound=token.cluster_name is not None, is_itself=holder == twin)
+            raise _name_taken(name, is_bound=token.cluster_name is not None, is_itself=alike.get(holder, False))
         if (other := await cluster_alike(c, scope, name)) is not None:
             raise SpokeRequestRefusal(
                 problems.NAME_TAKEN, f"{name!r} reads like {other!r}, another cluster of this fleet"
@@ -158,12 +164,22 @@ class Enrolment:
             kubernetes_version=request.kubernetes_version,
             api_ca_sha256=request.api_ca_sha256,
             node_count=request.node_count,
+            machines=request.machines,
             created_at=now,
             approved_at=now if active else None,
             approved_by=f"join-token:{token.public_id}" if active else None,
             duplicate_of=twin,
         )
         return await _write(c, scope, new, has_own_domain=landing is None), True
+
+    async def _alike(self, c: WriteConnection, scope: Scope, request: EnrolRequest) -> dict[UUID, bool | None]:
+        """The live registrations of this kube-system uid, and whether each is this same cluster."""
+        live = await store.live_of_uid(c, scope, request.cluster_uid)
+        if not live:
+            return {}
+        known = await self._machines(c, scope, live)
+        mine = Machines(seen=frozenset(request.machines), as_of=self._db.clock.now())
+        return {each: is_same_cluster(known[each], mine) for each in live}
 
     async def challenge(self, request: ChallengeRequest) -> Challenge:
         """Something fresh to sign; for unknown and revoked registrations it is just never accepted."""
@@ -287,6 +303,10 @@ def check_request(request: EnrolRequest) -> None:
     facts = (request.cluster_uid, request.spoke_version, request.kubernetes_version, request.api_ca_sha256)
     if not request.cluster_uid or any(not is_fact(fact) for fact in facts):
         raise _malformed(f"cluster_uid, versions and api_ca_sha256 are at most {MAX_FACT_CHARS} printable characters")
+    if len(request.machines) > limits.MAX_MACHINES or any(not is_fact(each) for each in request.machines):
+        raise _malformed(
+            f"machines are at most {limits.MAX_MACHINES} texts of at most {MAX_FACT_CHARS} printable characters"
+        )
     if not 0 <= request.node_count <= 1_000_000:  # noqa: PLR2004 - far above any cluster
         raise _malformed("node_count must be 0 to 1000000")
     try:
@@ -327,11 +347,15 @@ def _of_cluster(row: Row[Any] | None, reason: str) -> RefusedAttempt:
     return RefusedAttempt(_PROOF, reason, "Cluster", str(row.id), row.tenant_id)
 
 
-def _name_taken(name: str, *, is_bound: bool = False, is_itself: bool = False) -> SpokeRequestRefusal:
-    """`is_itself`: the live registration with the name is this same cluster's, as after a lost state folder."""
-    if is_itself:
+def _name_taken(name: str, *, is_bound: bool = False, is_itself: bool | None = False) -> SpokeRequestRefusal:
+    """`is_itself`: the live registration with the name is this same cluster's, as after a lost state folder.
+
+    None is not known: a copy of the cluster could call itself the same.
+    """
+    if is_itself is not False:
+        one = "this same cluster" if is_itself else "this same cluster, or one with its kube-system uid,"
         detail = (
-            f"this same cluster is registered as {name!r} already: start the spoke with the state folder it had, "
+            f"{one} is registered as {name!r} already: start the spoke with the state folder it had, "
             f"or revoke that registration with 'periplus clusters revoke {name}'"
         )
     elif is_bound:

@@ -18,7 +18,7 @@ from sqlalchemy import (
     text,
 )
 
-from periplus_hub.kit.tables import created_column, metadata, tenant_column, time_column
+from periplus_hub.kit.tables import TextArray, created_column, metadata, tenant_column, time_column
 
 _LETTERS: Final = text("lower(name)")
 _SHAPE: Final = text("translate(replace(name, 'm', 'rn'), '01I', 'Oll')")
@@ -53,6 +53,7 @@ registrations: Final = Table(
     Column("kubernetes_version", Text, nullable=False, server_default=""),
     Column("api_ca_sha256", Text, nullable=False, server_default=""),
     Column("node_count", Integer, nullable=False, server_default="0"),
+    Column("machines", TextArray(), nullable=False, server_default=text("'{}'")),
     created_column(),
     time_column("approved_at"),
     Column("approved_by", Text),
@@ -73,8 +74,8 @@ registrations: Final = Table(
     Index(None, "tenant_id", "domain_id"),
 )
 """`domain_id` is the network domain the cluster's addresses live in; at first one of its own. `epoch` is the latest
-that was heard of, and `older_epoch_heard_at` when an earlier one spoke after it. `duplicate_of` names the live
-registration that already had the same kube-system uid when this one enrolled."""
+that was heard of, and `older_epoch_heard_at` when an earlier one spoke after it. `machines` are
+the nodes it had when it enrolled. `duplicate_of` names the live registration that was the same cluster then."""
 
 join_tokens: Final = Table(
     "join_tokens",

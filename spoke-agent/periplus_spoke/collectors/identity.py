@@ -4,18 +4,21 @@ import logging
 import re
 from typing import Final
 
+from periplus_contract.limits import MAX_MACHINES
 from periplus_contract.messages import is_fact
 from periplus_contract.text import visible
 from periplus_spoke.fold.cluster_identity import ClusterIdentity
-from periplus_spoke.fold.objects import ConfigMap, Thing
+from periplus_spoke.fold.objects import ConfigMap, Node, Thing
 from periplus_spoke.kube.client import KubeClient
-from periplus_spoke.kube.discovery import LEFT_OUT_REMEDY, count, read, server_version
+from periplus_spoke.kube.discovery import LEFT_OUT_REMEDY, first_page, read, server_version
 from periplus_spoke.kube.problems import KubeProblem
 
 _NOT_NAME: Final = re.compile(r"[^a-z0-9.-]+")
 _NAME_CHARS: Final = 63
 _UID_CHARS: Final = 8
 _SHOWN_CHARS: Final = 60
+_NODES: Final = 50
+"""Enough to tell a cluster from its copy, and little to decode."""
 
 _log: Final = logging.getLogger(__name__)
 
@@ -31,20 +34,35 @@ async def identify(client: KubeClient) -> ClusterIdentity:
     if not is_fact(system.metadata.uid):
         shown = visible(system.metadata.uid[:_SHOWN_CHARS])
         raise KubeProblem("server_error", f"the namespace kube-system has the uid '{shown}', which is none")
+    nodes, node_count = await _first_nodes(client)
     return ClusterIdentity(
         uid=system.metadata.uid,
         name=await _name(client, system.metadata.uid),
         kubernetes_version=version.git_version,
         api_ca_sha256=await client.ca_sha256(),
-        node_count=await _nodes(client),
+        node_count=node_count,
+        machines=tuple(machine for node in nodes for machine in machines_of(node))[:MAX_MACHINES],
     )
 
 
-async def _nodes(client: KubeClient) -> int:
+async def _first_nodes(client: KubeClient) -> tuple[list[Node], int]:
+    """By name, as an API server lists: two that ask see the same ones. And how many there are."""
     try:
-        return await count(client, "/api/v1/nodes")
+        return await first_page(client, "/api/v1/nodes", Node, _NODES)
     except KubeProblem:
-        return 0  # the inventory's sources say why
+        return [], 0  # the inventory's sources say why
+
+
+def machines_of(node: Node) -> list[str]:
+    """`uid=address` of each address the machine has inside; nothing of a node that is not ready.
+
+    An etcd backup brings the nodes of another cluster along. Their machines never report to this API server, so they
+    are not ready here.
+    """
+    if any(each.type == "Ready" and each.status != "True" for each in node.status.conditions or ()):
+        return []
+    addresses = (each.address for each in node.status.addresses or () if each.type == "InternalIP")
+    return [machine for address in addresses if is_fact(machine := f"{node.metadata.uid}={address}")]
 
 
 async def _name(client: KubeClient, uid: str) -> str:

@@ -11,3 +11,5 @@ class ClusterIdentity(msgspec.Struct, frozen=True, kw_only=True):
     kubernetes_version: str = ""
     api_ca_sha256: str = ""
     node_count: int = 0
+    machines: tuple[str, ...] = ()
+    """`uid=address` of nodes that are ready: what tells a cluster from a copy of it."""

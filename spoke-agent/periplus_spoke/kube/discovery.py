@@ -6,8 +6,8 @@ import msgspec
 
 from periplus_contract.messages import MAX_FACT_CHARS, is_fact
 from periplus_contract.text import visible
-from periplus_spoke.kube.client import METADATA_LIST, KubeClient, Params
-from periplus_spoke.kube.lists import ListMeta, PageDecoder
+from periplus_spoke.kube.client import KubeClient, Params
+from periplus_spoke.kube.lists import Page, PageDecoder
 from periplus_spoke.kube.problems import KubeProblem, from_exception
 from periplus_spoke.kube.session import JSON
 
@@ -52,11 +52,6 @@ class _Kinds(msgspec.Struct):
     resources: list[_Kind] | None = None
 
 
-class _Counted(msgspec.Struct):
-    metadata: ListMeta
-    items: list[msgspec.Raw] | None = None
-
-
 Groups = dict[str, tuple[str, ...]]
 """API group to its served versions, the preferred first."""
 LEFT_OUT_REMEDY: Final = "Look at what answers as this cluster's API server."
@@ -76,9 +71,13 @@ async def read(client: KubeClient, path: str, kind: type[T], params: Params | No
 
 async def read_items(client: KubeClient, path: str, kind: type[T], params: Params | None = None) -> list[T]:
     """The objects of a list of one page. Raises KubeProblem; objects of another shape are left out."""
+    return (await _page(client, path, kind, params)).items
+
+
+async def _page(client: KubeClient, path: str, kind: type[T], params: Params | None) -> Page[T]:
     body = await client.get(path, params, accept=JSON)
     try:
-        return PageDecoder(kind).page(body).items
+        return PageDecoder(kind).page(body)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise from_exception(error, f"GET {path}") from error
 
@@ -109,7 +108,7 @@ async def listable(client: KubeClient, group: str, version: str) -> frozenset[st
     return frozenset(item.name for item in answer.resources or () if "list" in (item.verbs or ()))
 
 
-async def count(client: KubeClient, path: str) -> int:
-    """How many objects a collection has, for the price of one: metadata only, and only the first."""
-    answer = await read(client, path, _Counted, {"limit": "1"}, METADATA_LIST)
-    return len(answer.items or ()) + (answer.metadata.remaining_item_count or 0)
+async def first_page(client: KubeClient, path: str, kind: type[T], limit: int) -> tuple[list[T], int]:
+    """The first objects of a collection, without those of another shape, and how many it has. Raises KubeProblem."""
+    page = await _page(client, path, kind, {"limit": str(limit)})
+    return page.items, len(page.items) + len(page.misfits) + (page.metadata.remaining_item_count or 0)

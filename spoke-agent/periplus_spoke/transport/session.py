@@ -110,6 +110,7 @@ async def enrol(client: HubClient, store: IdentityStore, cluster: ClusterIdentit
         kubernetes_version=cluster.kubernetes_version,
         api_ca_sha256=cluster.api_ca_sha256,
         node_count=cluster.node_count,
+        machines=cluster.machines,
     )
     answer = await ask(client.post("/v1/enroll", msgspec.json.encode(request)), EnrolAnswer)
     registration = Registration(

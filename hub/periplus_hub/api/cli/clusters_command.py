@@ -9,6 +9,7 @@ import typer
 from periplus_contract.limits import MAX_CLOCK_AHEAD_S, SKEW_WARNING_S
 from periplus_hub.api.cli import queries
 from periplus_hub.api.cli.confirmation import YesOption, confirm
+from periplus_hub.api.cli.copies import copy_notes
 from periplus_hub.api.cli.find_by_name import choose
 from periplus_hub.api.cli.hub_connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
 from periplus_hub.api.cli.json_documents import document, word
@@ -58,8 +59,10 @@ def list_clusters(*, url: UrlOption = None, token_file: TokenFileOption = None, 
     rows = [_row(node) for node in documents]
     empty = "No clusters yet. Make a token: 'periplus join-token create'."
     Listing(_COLUMNS, rows, documents, empty, numbers=_NUMBERS).show(as_json=as_json)
-    for note in () if as_json else filter(None, map(why_pending, documents)):
-        print_text(Text(note), standard_output())
+    if not as_json:
+        copies = copy_notes({node["name"]: node for node in documents if node["state"] != "REVOKED"})
+        for note in (*filter(None, map(why_pending, documents)), *copies):
+            print_text(Text(note), standard_output())
 
 
 def why_pending(node: dict[str, Any]) -> str:
@@ -115,6 +118,7 @@ def show_cluster(
         *told,
         ("missing", _missing(found)),
         ("why", why_pending(found)),
+        ("copies", " ".join(copy_notes({found["name"]: found}))),
         ("clock", clock_note(found)),
     ):
         if cell:

@@ -7,6 +7,7 @@ import typer
 from periplus_hub.api.cli import queries
 from periplus_hub.api.cli.acceptances_command import accept, accepted, withdraw
 from periplus_hub.api.cli.clusters_command import find
+from periplus_hub.api.cli.copies import copy_notes
 from periplus_hub.api.cli.domains_command import find_domain
 from periplus_hub.api.cli.exit_codes import fail
 from periplus_hub.api.cli.fail_on import FailOnOption, leave
@@ -71,7 +72,8 @@ def _report(client: HubClient, ask: OverlapAsk, known: dict[str, dict[str, Any]]
     groups, as_of = queries.overlap_groups(client, ask, {each.name: each.network_domain for each in lines})
     joined = ask.joined is not None
     doubt = "" if joined else queries.doubt(client)
-    return Report(clusters=lines, groups=groups, joined=joined, as_of=as_of, doubt=doubt, asked=words)
+    notes = copy_notes(known)
+    return Report(clusters=lines, groups=groups, joined=joined, as_of=as_of, doubt=doubt, asked=words, notes=notes)
 
 
 def _joined(client: HubClient, given: list[str]) -> list[dict[str, Any]]:

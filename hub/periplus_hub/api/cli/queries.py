@@ -29,6 +29,7 @@ fragment Facts on Cluster {
   id name registration: state state: knowledge lastSeenAt spokeVersion clockSkewMs
   missing { source state reason message remedy }
   duplicate { name state }
+  copies { isToldApart cluster { name } }
   facts { provider region kubernetesVersion cnis }
   counts { nodes pods services }
   sources { name state reason message remedy }

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from periplus_hub.api.cli import queries, temporary_folders
 from periplus_hub.api.cli.child_processes import ChildError, Children, HubReady, SpokeStatus, spoke_is_installed
+from periplus_hub.api.cli.copies import copy_notes
 from periplus_hub.api.cli.exit_codes import STOPPING, fail
 from periplus_hub.api.cli.output import say
 from periplus_hub.api.cli.progress import Progress
@@ -86,7 +87,8 @@ class Fleet:
         ask = OverlapAsk(joined=() if joined else None)
         groups, as_of = queries.overlap_groups(self.client, ask, {each.name: each.network_domain for each in lines})
         doubt = "" if joined else queries.doubt(self.client)
-        return Report(clusters=lines, groups=groups, joined=joined, as_of=as_of, doubt=doubt, notes=notes)
+        copies = copy_notes({each.name: known[each.name] for each in lines if each.name in known})
+        return Report(clusters=lines, groups=groups, joined=joined, as_of=as_of, doubt=doubt, notes=(*copies, *notes))
 
     def _line(self, target: Target, known: dict[str, Any] | None) -> ClusterLine:
         status = self.statuses.get(target.name, SpokeStatus())

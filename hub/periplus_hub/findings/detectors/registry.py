@@ -4,6 +4,7 @@ from typing import Final
 
 from periplus_hub.findings.detectors.base import Detector
 from periplus_hub.findings.detectors.clock_skew import ClockSkew
+from periplus_hub.findings.detectors.copied_cluster import CopiedCluster
 from periplus_hub.findings.detectors.duplicate_identity import DuplicateIdentity
 from periplus_hub.findings.detectors.overlaps import Overlaps
 from periplus_hub.findings.detectors.shared_identity import SharedIdentity
@@ -18,6 +19,7 @@ DETECTORS: Final[tuple[Detector, ...]] = (
     SilentFleet(),
     UnreadableSources(),
     DuplicateIdentity(),
+    CopiedCluster(),
     SharedIdentity(),
     UnkeptRegister(),
     ClockSkew(),

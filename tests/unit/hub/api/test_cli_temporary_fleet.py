@@ -38,8 +38,8 @@ class Spokes(Children):
 class Hub:
     """Answers the questions of a report; pods are slow for the first `slow` times."""
 
-    def __init__(self, slow: int = 0, twin: str | None = None) -> None:
-        self.slow, self.twin = slow, twin
+    def __init__(self, slow: int = 0, twin: str | None = None, copy: str | None = None) -> None:
+        self.slow, self.twin, self.copy = slow, twin, copy
 
     def ask(self, document: str, variables: dict[str, Any] | None = None) -> dict[str, Any]:
         del variables
@@ -60,6 +60,7 @@ class Hub:
                 : int(late)
             ],
             "duplicate": self.twin and {"name": self.twin},
+            "copies": [{"isToldApart": True, "cluster": {"name": self.copy}}] if self.copy else [],
             "facts": None,
             "counts": None,
             "sources": [source | {"remedy": "Nothing."}],
@@ -96,6 +97,13 @@ def test_a_machine_that_starts_no_more_says_so(
     assert left.value.exit_code == Exit.FAILED
     assert f"can be started: [Errno {errno.EAGAIN}]" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_copies_are_told_in_the_report(tmp_path: Path) -> None:
+    read = fleet(tmp_path, Hub(copy="rehearsal"), "settled", io.StringIO())
+    (copies, given) = read.report(joined=False, notes=("given",)).notes
+    assert copies.startswith("prod, rehearsal have one kube-system uid and no node in common")
+    assert given == "given"
 
 
 def test_a_kind_that_is_slow_to_list_is_waited_for(tmp_path: Path) -> None:

@@ -22,7 +22,6 @@ from periplus_hub.addresses.overlaps.model import (
 from periplus_hub.findings import facts
 from periplus_hub.findings.detectors.base import Detector
 from periplus_hub.findings.detectors.clock_skew import ClockSkew
-from periplus_hub.findings.detectors.duplicate_identity import DuplicateIdentity
 from periplus_hub.findings.detectors.overlaps import Overlaps
 from periplus_hub.findings.detectors.registry import DETECTORS
 from periplus_hub.findings.detectors.shared_identity import SharedIdentity
@@ -204,17 +203,6 @@ def test_a_fleet_of_which_one_is_heard_or_that_is_one_is_not_silent() -> None:
 
 def test_sources_of_a_revoked_cluster_do_not_matter() -> None:
     assert unreadable([registration(state=State.REVOKED)], {A: [source("failed")]}, {}) == []
-
-
-def test_two_live_registrations_of_one_cluster_are_found() -> None:
-    same = [registration(), registration(id=B, name="copy", state=State.PENDING)]
-    (draft,) = of_registrations(DuplicateIdentity(), *same)
-    assert (draft.fingerprint, draft.evidence["clusters"]) == ("uid-1", [f"Cluster:{A}", f"Cluster:{B}"])
-
-
-def test_different_clusters_and_revoked_ones_are_no_duplicates() -> None:
-    others = [registration(), registration(id=B, cluster_uid="uid-2"), registration(id=B, state=State.REVOKED)]
-    assert of_registrations(DuplicateIdentity(), *others) == []
 
 
 def shared(*batches: tuple[int, int]) -> Any:

@@ -210,6 +210,24 @@ async def test_identity_needs_a_reachable_cluster(tmp_path: Path) -> None:
     assert (found.uid, found.name, found.node_count) == ("uid-kube-system", "shop", 1)
 
 
+async def test_machines_are_those_of_nodes_that_report_here(tmp_path: Path) -> None:
+    inside = {"type": "InternalIP", "address": "192.0.2.1"}
+    both = [inside, {"type": "InternalIP", "address": "2001:db8::1"}, {"type": "ExternalIP", "address": "198.51.100.1"}]
+    fake = shop()
+    fake.collections["/api/v1/nodes"].clear()
+    for name, status in (("silent", "Unknown"), ("down", "False"), ("up", "True")):
+        each = node(name, addresses=both)
+        each["status"]["conditions"] = [{"type": "Ready", "status": status}]
+        fake.put("/api/v1/nodes", each)
+    fake.put("/api/v1/nodes", node("unnamed", addresses=[{"type": "Hostname", "address": "unnamed"}]))
+    async with collecting(fake, tmp_path) as (_, collectors):
+        found = await collectors.identity()
+        fake.trouble("/api/v1/nodes", Trouble(status=403, times=1_000))
+        blind = await collectors.identity()
+    assert (found.node_count, found.machines) == (4, ("uid-nodes-/up=192.0.2.1", "uid-nodes-/up=2001:db8::1"))
+    assert (blind.uid, blind.node_count, blind.machines) == (found.uid, 0, ())
+
+
 @pytest.mark.parametrize(
     ("context", "name"),
     [

@@ -9,7 +9,7 @@ import yaml
 
 from periplus_spoke.fold.objects import Pod
 from periplus_spoke.kube.client import KubeClient, KubeSettings
-from periplus_spoke.kube.discovery import api_groups, count, listable, server_version
+from periplus_spoke.kube.discovery import api_groups, first_page, listable, server_version
 from periplus_spoke.kube.kubeconfig import KubeconfigCredentials
 from periplus_spoke.kube.lists import PageDecoder, Resource, pages
 from periplus_spoke.kube.pace import Pace
@@ -225,7 +225,9 @@ async def test_discovery(tmp_path: Path) -> None:
         assert (await api_groups(client))["cilium.io"] == ("v2", "v2alpha1")
         assert await listable(client, "networking.k8s.io", "v1") == {"servicecidrs", "ipaddresses"}
         assert await listable(client, "networking.k8s.io", "v1beta1") == frozenset()
-        assert await count(client, "/api/v1/pods") == 3
+        fake.put("/api/v1/pods", {**pod("p1"), "status": {"podIPs": 7}})
+        found, number = await first_page(client, "/api/v1/pods", Pod, 2)
+        assert ([each.metadata.name for each in found], number) == (["p0"], 3)
 
 
 async def test_a_stream_is_cut_into_lines_of_any_length(tmp_path: Path) -> None:
