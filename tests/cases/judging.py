@@ -144,8 +144,16 @@ def _some(shown: list[str]) -> str:
 
 
 def proposed(groups: Iterable[Json]) -> list[tuple[str, str]]:
-    """Each range that is called free, and the group for which it is."""
-    return [(free, group["cidr"]) for group in groups for free in group["freeRanges"]]
+    """Each range that is called free, and for what. One move of a cluster may be named by several groups."""
+    moves = {
+        (move["cidr"], f"{move['kind']} of {move['cluster']}"): None
+        for group in groups
+        for move in group.get("moves", ())
+        if move["cidr"]
+    }
+    of_moves = {cidr for cidr, _ in moves}
+    others = [(free, group["cidr"]) for group in groups for free in group["freeRanges"] if free not in of_moves]
+    return [*moves, *others]
 
 
 def _free_clashes(groups: list[Json]) -> Iterator[str]:
@@ -159,9 +167,9 @@ def _free_clashes(groups: list[Json]) -> Iterator[str]:
 
 def _free_although_not(taken: Iterable[str], groups: list[Json]) -> Iterator[str]:
     for cidr in taken:
-        for free, group in proposed(groups):
+        for free, use in proposed(groups):
             if _overlap(ip_network(free), ip_network(cidr)):
-                yield f"{free} is called free for {group}, and overlaps {cidr}"
+                yield f"{free} is called free for {use}, and overlaps {cidr}"
 
 
 def context_differences(context: str, expected: ContextState, report: Json | None, said: str) -> list[str]:

@@ -17,11 +17,10 @@ CASES = {case.id: case for case in map(read_case, read_folder(FOLDER))}
 NOT_YET = frozenset(
     {
         "aks-overlay-range-reused",
-        "calico-two-default-pools",
         "cilium-default-pool-over-nodes",
         "free-ranges-clash-with-each-other",
         "gke-managed-service-range",
-        "k3s-defaults-different-node-blocks",
+        "kubeconfig-proxy-url",
         "kubeconfig-three-kubeadm-files",
         "metallb-one-pool-two-clusters",
         "nodes-share-one-internal-ip",

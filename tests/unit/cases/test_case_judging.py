@@ -130,6 +130,16 @@ def test_free_ranges_may_not_overlap_one_another_nor_what_is_named() -> None:
     assert "10.0.0.0/16 is called free" in taken
 
 
+def test_the_move_of_a_cluster_counts_once_whatever_groups_name_it() -> None:
+    move = {"cluster": "tan", "kind": "pod", "cidr": "10.9.0.0/16", "why": ""}
+    first = BOTH | {"moves": [move], "freeRanges": ["10.9.0.0/16"]}
+    assert differences(Phase(free_disjoint=True), report(first, BOTH | {"moves": [move]})) == []
+    for clash in ({"cluster": "red"}, {"kind": "service"}, {"cidr": "10.9.4.0/24", "kind": "node"}):
+        assert differences(Phase(free_disjoint=True), report(first, BOTH | {"moves": [move | clash]}))
+    nowhere = BOTH | {"moves": [move | {"cidr": None}]}
+    assert differences(Phase(free_disjoint=True), report(nowhere)) == ["no range is called free"]
+
+
 def line_of(state: str, message: str = "") -> dict[str, Any]:
     return {"name": "a-1", "context": "a", "state": state, "message": message, "remedy": ""}
 
