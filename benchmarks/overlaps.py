@@ -26,11 +26,11 @@ import numpy as np
 import numpy.typing as npt
 
 from periplus_hub.addresses.free.engine.planner import free_ranges
-from periplus_hub.addresses.ipam.model import AllocationKind
 from periplus_hub.addresses.overlaps.engine.cluster_shares import Shares
 from periplus_hub.addresses.overlaps.engine.layers import Entry
 from periplus_hub.addresses.overlaps.engine.register import Register
 from periplus_hub.addresses.overlaps.engine.severity import Relations
+from periplus_hub.addresses.overlaps.engine.uses import Use
 from periplus_hub.addresses.overlaps.model import Relation
 from periplus_hub.addresses.prefixes.columns import PrefixColumns, columns_from_arrays
 from periplus_hub.addresses.prefixes.prefix import IPV4, KEY_BYTES, Prefix, parse
@@ -56,21 +56,21 @@ def fleet(prefixes: int, seed: int = 7) -> list[Entry]:
     entries: set[Entry] = set()
     for owner in range(CLUSTERS):
         base = 0x0AF40000 if owner % 2 else 0x0A000000 | owner << 14
-        entries.add(_v4(base, 16 if owner % 2 else 18, owner, AllocationKind.POD))
-        entries.add(_v4(0x0A600000, 16, owner, AllocationKind.SERVICE))
+        entries.add(_v4(base, 16 if owner % 2 else 18, owner, Use.POD))
+        entries.add(_v4(0x0A600000, 16, owner, Use.SERVICE))
         while len(entries) < (owner + 1) * each:
             draw = rng.random()
             if draw < 0.6:
-                entries.add(_v4(base | rng.randrange(1 << 12) << 4, 28, owner, AllocationKind.POD))
+                entries.add(_v4(base | rng.randrange(1 << 12) << 4, 28, owner, Use.POD))
             elif draw < 0.9:
-                entries.add(_v4(0xAC100000 | rng.randrange(1 << 20), 32, owner, AllocationKind.NODE))
+                entries.add(_v4(0xAC100000 | rng.randrange(1 << 20), 32, owner, Use.NODE))
             else:
-                entries.add(_v4(0xC0A80000 | rng.randrange(1 << 16), 32, owner, AllocationKind.LOADBALANCER))
+                entries.add(_v4(0xC0A80000 | rng.randrange(1 << 16), 32, owner, Use.LOADBALANCER))
     return list(entries)
 
 
-def _v4(address: int, length: int, owner: int, kind: AllocationKind) -> Entry:
-    return Entry(Prefix(4, address >> (32 - length) << (128 - length), length), owner, kind)
+def _v4(address: int, length: int, owner: int, use: Use) -> Entry:
+    return Entry(Prefix(4, address >> (32 - length) << (128 - length), length), owner, use)
 
 
 def _seconds(work: Callable[[], object]) -> float:
@@ -109,12 +109,12 @@ def change_ms(register: Register, entries: list[Entry], count: int = 400) -> tup
 def change_set_ms(register: Register, entries: list[Entry], count: int = 50) -> list[float]:
     """A node leaves its cluster and another comes: two allocations go, two come."""
     rng = random.Random(5)
-    nodes = [e for e in entries if e.kind is AllocationKind.NODE]
-    blocks = [e for e in entries if e.kind is AllocationKind.POD and e.prefix.length == 28]
+    nodes = [e for e in entries if e.use is Use.NODE]
+    blocks = [e for e in entries if e.use is Use.POD and e.prefix.length == 28]
     times = []
     for _ in range(count):
         gone = [rng.choice(nodes), rng.choice(blocks)]
-        come = [_v4(0xAC100000 | rng.randrange(1 << 20), 32, gone[0].owner, AllocationKind.NODE), gone[1]]
+        come = [_v4(0xAC100000 | rng.randrange(1 << 20), 32, gone[0].owner, Use.NODE), gone[1]]
         times.append(_seconds(lambda g=gone, c=come: register.change(g, c)) * 1000)  # type: ignore[misc] # loop values bound as defaults
     return times
 
@@ -133,7 +133,7 @@ def main() -> int:
     register = Register(columns, codes, relations())
     size, groups = register.nbytes(), sum(1 for _ in register.groups())
     (changes, shares), sets = change_ms(register, entries), change_set_ms(register, entries)
-    stray = Entry(parse("10.0.0.0/8"), 0, AllocationKind.PLANNED)
+    stray = Entry(parse("10.0.0.0/8"), 0, Use.PLANNED)
     stray_ms = statistics.median(
         _seconds(lambda: register.insert(stray)) * 1000
         if not i % 2

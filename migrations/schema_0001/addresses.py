@@ -31,9 +31,9 @@ def _first() -> None:
         *columns(SMALLINT, "family"),
         *columns(BYTES, "first_key last_key"),
         *columns(TEXT, "provider source"),
-        *columns(TEXT, "name node quality", default="''"),
+        *columns(TEXT, "name node quality reach", default="''"),
         *columns(TIME, "since"),
-        sa.PrimaryKeyConstraint("tenant_id", "registration_id", "kind", "cidr", name="pk_allocations"),
+        sa.PrimaryKeyConstraint("tenant_id", "registration_id", "kind", "cidr", "node", name="pk_allocations"),
         tenant("allocations"),
     )
     op.create_index(
@@ -107,7 +107,7 @@ def _third() -> None:
         "overlap_group_clusters",
         *columns(UUID, "tenant_id group_id registration_id"),
         *columns(TEXT, "severity"),
-        *columns(TEXTS, "kinds"),
+        *columns(TEXTS, "uses"),
         *columns(BIGINT, "members"),
         sa.PrimaryKeyConstraint("tenant_id", "group_id", "registration_id", name="pk_overlap_group_clusters"),
         sa.CheckConstraint(

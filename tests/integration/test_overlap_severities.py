@@ -53,7 +53,7 @@ async def fleet(db: Any, tenant: Any) -> AsyncIterator[Fleet]:
 @pytest.fixture
 async def mixed(fleet: Fleet) -> Fleet:
     """`pods` and `nodes` share a network and collide; `far` only would, and a block of `pods` touches nobody."""
-    await fleet.cluster("pods", ("pod", ROOT), ("node", "10.0.9.9/32"))
+    await fleet.cluster("pods", ("pod", ROOT), ("external", "10.0.9.9/32"))
     await fleet.cluster("nodes", ("node", "10.0.7.1/32"))
     await fleet.cluster("far", ("service", "10.0.8.0/24"))
     async with fleet.db.write(fleet.scope) as c:

@@ -100,7 +100,7 @@ async def test_a_wide_range_that_comes_and_goes_changes_nothing_of_what_it_lies_
 @pytest.mark.promise("overlaps-name-whom-they-hurt")
 async def test_in_the_group_of_a_wide_range_everybody_is_hit_as_that_range_hits_them(fleet: Fleet) -> None:
     await one_network(fleet, "e", "wide")
-    await fleet.report("wide", ("pod", WIDE), ("node", "10.1.7.7/32"))
+    await fleet.report("wide", ("pod", WIDE), ("external", "10.1.7.7/32"))
     await fleet.settle(60)
     found = await groups(fleet)
     hit = {each["clusterName"]: each["severity"] for each in found[WIDE]["clusters"]["nodes"]}

@@ -209,7 +209,7 @@ async def _tenant_wide(c: WriteConnection, scope: Scope, made: Fleet) -> None:
     times = {"since": SEEN, "changed_at": SEEN}
     await _put(c, scope, overlaps_tables.overlap_groups, keys("10.244.0.0/16") | group | times)
     for cluster in made.clusters:
-        share = {"group_id": made.group, "registration_id": cluster, "severity": "latent", "kinds": ["pod"]}
+        share = {"group_id": made.group, "registration_id": cluster, "severity": "latent", "uses": ["pod"]}
         await _put(c, scope, overlaps_tables.overlap_group_clusters, share | {"members": 2})
     await _put(c, scope, overlaps_tables.register_state, {"revision": 0, "at": SEEN})
     accepted = {"id": made.acceptance, "cidr": "10.99.0.0/16", "reason": "lab", "accepted_by": "me"}

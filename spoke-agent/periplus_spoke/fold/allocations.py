@@ -59,7 +59,12 @@ def _service_addresses(view: IpamView, fault: Fault, kind: AllocationKind) -> It
         for text in texts:
             if address := checked(parse_address, text, f"service {service.name}", fault):
                 yield Allocation(
-                    kind=kind, cidr=single(address), provider=PROVIDER, source=_SERVICES, name=service.name
+                    kind=kind,
+                    cidr=single(address),
+                    provider=PROVIDER,
+                    source=_SERVICES,
+                    name=service.name,
+                    quality="seen",
                 )
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 import strawberry
 
 from periplus_hub.access.graphql import Info
-from periplus_hub.addresses.ipam.model import AllocationKind, PoolScope, Quality
+from periplus_hub.addresses.ipam.model import AllocationKind, PoolScope, Quality, Reach
 from periplus_hub.fleet import repository_graphql as fleet
 from periplus_hub.fleet.graphql import Cluster, NetworkDomain
 from periplus_hub.kit.graphql import RowBacked
@@ -22,6 +22,12 @@ strawberry.enum(
     description="EXACT: the allocator says so. DERIVED: it follows from objects or settings that were read. NOMINAL: "
     "written down where the allocator need not look, or from CIDRs alone. SEEN: addresses in use, of which the range "
     "they come from is not known or is shared by design.",
+)
+strawberry.enum(
+    Reach,
+    name="Reach",
+    description="ROUTED: reached from outside the cluster as it is. MASQUERADED: not, and what leaves the cluster has "
+    "the address of a node. UNKNOWN: nobody said; where clusters are compared it counts as routed.",
 )
 strawberry.enum(PoolScope, name="PoolScope", description="What a pool hands addresses out for.")
 
@@ -41,6 +47,11 @@ class AllocationFields(RowBacked):
     name: str = strawberry.field(description="Its name at the provider; empty when it has none.")
     node: str = strawberry.field(description="The node it belongs to; empty when to none.")
     quality: Quality = strawberry.field(description="How well it is known.")
+    claim: bool = strawberry.field(
+        description="Whether an allocator may hand addresses out of it. Else these addresses are in use, and nothing "
+        "is said of those around them."
+    )
+    reach: Reach = strawberry.field(description="Whether its addresses are reached from outside the cluster.")
     since: datetime = strawberry.field(description="When the hub first saw it.")
 
     @strawberry.field(description="The cluster that uses it.")
@@ -54,7 +65,7 @@ class AllocationFields(RowBacked):
         return cast("NetworkDomain", await info.context.load(fleet.domains_by_ids, self.domain_id))
 
 
-@strawberry.type(description="A CIDR in use by one cluster.")
+@strawberry.type(description="A CIDR of one cluster: what it may use, or what it uses.")
 class Allocation(AllocationFields, Node):
     """addresses.model.Allocation with its cluster's name."""
 

@@ -29,6 +29,14 @@ class Quality(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Reach(StrEnum):
+    """Whether addresses are reached from outside their cluster as they are, or leave it behind its nodes' addresses."""
+
+    ROUTED = "routed"
+    MASQUERADED = "masqueraded"
+    UNKNOWN = "unknown"
+
+
 class PoolScope(StrEnum):
     """What a pool hands addresses out for. What a later spoke may say is UNKNOWN."""
 

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from periplus_hub.access.scope import Scope, owned
 from periplus_hub.addresses.ipam import tables
-from periplus_hub.addresses.ipam.model import AllocationFilter, PoolScope, Quality
+from periplus_hub.addresses.ipam.model import AllocationFilter, PoolScope, Quality, Reach
 from periplus_hub.addresses.prefixes.typed import wanted_prefix
 from periplus_hub.fleet.model import State
 from periplus_hub.fleet.tables import registrations
@@ -60,7 +60,12 @@ def _pools_of(scope: Scope, only: Sequence[UUID] | None) -> Sequence[ColumnEleme
 
 ALLOCATION_ID: Final = Identity(
     "Allocation",
-    (unique(_allocations.c.registration_id), word(_allocations.c.kind), network(_allocations.c.cidr)),
+    (
+        unique(_allocations.c.registration_id),
+        word(_allocations.c.kind),
+        network(_allocations.c.cidr),
+        word(_allocations.c.node),
+    ),
 )
 POOL_ID: Final = Identity(
     "Pool",
@@ -80,6 +85,8 @@ ALLOCATIONS: Final = Listing[Scope](
         ALLOCATION_ID.column,
         *plain(_allocations, "registration_id", "kind", "family", "provider", "source", "name", "node", "since"),
         _known(_allocations.c.quality, Quality),
+        _known(_allocations.c.reach, Reach),
+        (_allocations.c.quality != Quality.SEEN.value).label("claim"),
         func.text(_allocations.c.cidr).label("cidr"),
         registrations.c.name.label("cluster_name"),
         registrations.c.domain_id,
@@ -89,6 +96,7 @@ ALLOCATIONS: Final = Listing[Scope](
         func.masklen(_allocations.c.cidr, type_=Integer),
         _allocations.c.registration_id,
         _allocations.c.kind,
+        _allocations.c.node,
     ],
     where=_allocations_of,
     parent=_allocations.c.registration_id,

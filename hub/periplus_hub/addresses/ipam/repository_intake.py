@@ -35,7 +35,7 @@ from periplus_hub.kit.arrays import array_table
 from periplus_hub.kit.db import WriteConnection
 
 _PLACE: Final[ColumnElement[Any]] = literal_column("allocations.ctid")
-_DESCRIPTIONS: Final = ("provider", "source", "name", "node", "quality")
+_DESCRIPTIONS: Final = ("provider", "source", "name", "quality", "reach")
 
 
 _TYPES: Final[dict[str, TypeEngine[Any]]] = {
@@ -51,7 +51,7 @@ async def replace_allocations(
 ) -> bool:
     """Make what is stored of the covered kinds equal to the rows, touching only what differs.
 
-    Returns whether a CIDR came or went. Where only seen ones are covered and better ones are known, those stay and
+    Returns whether anything did. Where only seen ones are covered and better ones are known, those stay and
     the seen ones are passed over: they would say the same again, less exactly.
     """
     table = tables.allocations
@@ -60,7 +60,7 @@ async def replace_allocations(
     ours_to_change = or_(whole, and_(table.c.kind.in_(list(covered.kinds)), table.c.quality == SEEN))
     ours = (owned(scope, table), table.c.registration_id == registration_id, ours_to_change)
     better = await _better_known(c, scope, registration_id, covered)
-    met = _met(select(_PLACE.label("place"), table.c.kind, table.c.cidr).where(*ours), incoming)
+    met = _met(select(_PLACE.label("place"), table.c.kind, table.c.cidr, table.c.node).where(*ours), incoming)
     gone = (
         await c.execute(delete(table).where(met.c.place == _PLACE, met.c.kind == table.c.kind, met.c.named.is_(None)))
     ).rowcount
@@ -74,12 +74,11 @@ async def replace_allocations(
     statement = insert(table).from_select(columns, values)
     new = statement.excluded
     statement = statement.on_conflict_do_update(
-        index_elements=["tenant_id", "registration_id", "kind", "cidr"],
+        index_elements=["tenant_id", "registration_id", "kind", "cidr", "node"],
         set_={name: new[name] for name in _DESCRIPTIONS},
         where=or_(*(table.c[name].is_distinct_from(new[name]) for name in _DESCRIPTIONS)),
     )
-    touched = await c.rows(statement.returning(literal_column("xmax = 0").label("is_new")))
-    return gone > 0 or any(row.is_new for row in touched)
+    return gone + (await c.execute(statement)).rowcount > 0
 
 
 def _met(known: Select[Any], incoming: Subquery) -> CTE:
@@ -90,6 +89,7 @@ def _met(known: Select[Any], incoming: Subquery) -> CTE:
     """
     old = known.subquery("known")
     same = (incoming.c.kind == old.c.kind) & (_as_cidr(incoming.c.cidr) == old.c.cidr)
+    same &= incoming.c.node == old.c.node
     both = select(old.c.place, old.c.kind, incoming.c.kind.label("named")).select_from(
         join(old, incoming, same, full=True)
     )

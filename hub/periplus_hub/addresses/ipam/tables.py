@@ -4,10 +4,12 @@
 Byte order is address order, so nesting is two range comparisons in either family.
 """
 
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
+    BigInteger,
     Column,
+    ColumnElement,
     Index,
     LargeBinary,
     PrimaryKeyConstraint,
@@ -15,6 +17,7 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    func,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, CIDR
 
@@ -35,12 +38,18 @@ allocations: Final = Table(
     Column("name", Text, nullable=False, server_default=""),
     Column("node", Text, nullable=False, server_default=""),
     Column("quality", Text, nullable=False, server_default=""),
+    Column("reach", Text, nullable=False, server_default=""),
     time_column("since", nullable=False),
-    PrimaryKeyConstraint("tenant_id", "registration_id", "kind", "cidr"),
+    PrimaryKeyConstraint("tenant_id", "registration_id", "kind", "cidr", "node"),
     Index(None, "tenant_id", "first_key", "last_key"),
 )
-"""Live CIDRs only: the same (kind, cidr) of one cluster from several sources is one row, the most trusted source
-named."""
+"""Live CIDRs only: the same (kind, cidr, node) of one cluster from several sources is one row, the most trusted source
+named. What two nodes hold is two rows."""
+
+
+def node_number(node: ColumnElement[Any]) -> ColumnElement[int]:
+    """A number for the name of a node, by which rows are told apart where names would be too much."""
+    return func.hashtextextended(node, 0, type_=BigInteger)
 
 
 pools: Final = Table(

@@ -86,18 +86,6 @@ class ClusterShare:
     member_count: int
 
 
-class WorstPairs(NamedTuple):
-    """What is true of the worst pairs of a group.
-
-    `relations` are those there are among the clusters that are hit so; when none of them puts two into one network, a
-    conflict is one of a cluster with itself.
-    """
-
-    severity: Severity
-    kinds: frozenset[AllocationKind]
-    relations: frozenset[Relation]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedClusters:
     """How many clusters something is true for, and the names of the first of them."""

@@ -9,10 +9,26 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, Row, Subquery, and_, case, false, func, literal, null, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Row,
+    Subquery,
+    Text,
+    and_,
+    case,
+    false,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, array
 
 from periplus_hub.access.scope import Scope, owned
 from periplus_hub.addresses.overlaps import tables
+from periplus_hub.addresses.overlaps.engine.uses import KIND_OF, KINDS, USES
 from periplus_hub.addresses.overlaps.model import SEVERITIES, GroupFilter, Severity
 from periplus_hub.addresses.overlaps.repository_acceptances import standing
 from periplus_hub.addresses.overlaps.tables import rank
@@ -156,6 +172,15 @@ def _of_clusters(scope: Scope, now: datetime) -> Listing[Scope]:
     )
 
 
+def _kinds() -> ColumnElement[Any]:
+    """The kinds there are among the uses, each once, in the order of KINDS."""
+    there = (
+        case((_SHARES.c.uses.overlap([use.value for use in USES if KIND_OF[use] is kind]), kind.value))
+        for kind in KINDS
+    )
+    return func.array_remove(array(there), null(), type_=ARRAY(Text)).label("kinds")
+
+
 def _clusters(scope: Scope, now: datetime) -> Listing[Scope]:
     groups = _readable(scope, now)
     own = _own_severity(groups)
@@ -173,7 +198,8 @@ def _clusters(scope: Scope, now: datetime) -> Listing[Scope]:
         name="overlap_group_clusters",
         source=source.join(registrations, registrations.c.id == _SHARES.c.registration_id),
         columns=[
-            *plain(_SHARES, "group_id", "registration_id", "kinds"),
+            *plain(_SHARES, "group_id", "registration_id"),
+            _kinds(),
             registrations.c.name.label("cluster_name"),
             own.label("severity"),
             _SHARES.c.members.label("member_count"),

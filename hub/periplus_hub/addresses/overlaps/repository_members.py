@@ -5,6 +5,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import (
+    BigInteger,
     FromClause,
     Integer,
     Row,
@@ -19,8 +20,7 @@ from sqlalchemy.types import TypeEngine
 
 from periplus_hub.access.scope import Scope
 from periplus_hub.addresses.ipam.repository_graphql import ALLOCATIONS
-from periplus_hub.addresses.ipam.tables import allocations
-from periplus_hub.addresses.overlaps.engine.severity import KINDS
+from periplus_hub.addresses.ipam.tables import allocations, node_number
 from periplus_hub.kit.arrays import array_table
 from periplus_hub.kit.db import ReadConnection
 from periplus_hub.kit.keyset import Listing
@@ -32,23 +32,30 @@ _TYPES: Final[dict[str, TypeEngine[Any]]] = {
     "registration_id": Uuid(),
     "kind": Text(),
     "cidr": Text(),
+    "node": BigInteger(),
+    "use": Integer(),
+    "nth": Integer(),
     "severity": Text(),
 }
 ORDER: Final = "overlap_members"
-"""The order of members: by address, parents first, then by cluster and `severity.KINDS`."""
+"""The order of members: by address, parents first, then by cluster, `uses.USES` and the node's number."""
 
 
 @dataclass(slots=True)
 class Chosen:
     """Members to show, as columns.
 
-    `place` is the group's among those asked for, `severity` None where there is no overlap.
+    `place` is the group's among those asked for, `node` the number of the node that holds it, `use` a position in
+    `uses.USES`; `nth` tells those apart that are equal but for their nodes. `severity` is None without an overlap.
     """
 
     place: list[int] = field(default_factory=list)
     registration_id: list[UUID] = field(default_factory=list)
     kind: list[str] = field(default_factory=list)
     cidr: list[str] = field(default_factory=list)
+    node: list[int] = field(default_factory=list)
+    use: list[int] = field(default_factory=list)
+    nth: list[int] = field(default_factory=list)
     severity: list[str | None] = field(default_factory=list)
 
 
@@ -66,16 +73,18 @@ def _listing(chosen: FromClause) -> Listing[Scope]:
         (chosen.c.registration_id == _TABLE.c.registration_id)
         & (chosen.c.kind == _TABLE.c.kind)
         & (cast(chosen.c.cidr, CIDR) == _TABLE.c.cidr)
+        & (chosen.c.node == case((_TABLE.c.node == "", 0), else_=node_number(_TABLE.c.node)))
     )
     return Listing(
         name=ORDER,
         source=ALLOCATIONS.source.join(chosen, named),
-        columns=[*ALLOCATIONS.columns, chosen.c.severity, chosen.c.place],
+        columns=[*ALLOCATIONS.columns, chosen.c.severity, chosen.c.place, chosen.c.node.label("node_number")],
         order=[
             _TABLE.c.first_key,
             func.masklen(_TABLE.c.cidr, type_=Integer),
             _TABLE.c.registration_id,
-            case({kind.value: number for number, kind in enumerate(KINDS)}, value=_TABLE.c.kind),
+            chosen.c.use,
+            chosen.c.nth,
         ],
         where=ALLOCATIONS.where,
     )

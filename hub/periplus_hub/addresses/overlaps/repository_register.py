@@ -23,12 +23,13 @@ from sqlalchemy import (
 )
 
 from periplus_hub.access.scope import Scope, insert_owned, owned
-from periplus_hub.addresses.ipam.tables import allocations
+from periplus_hub.addresses.ipam.model import Quality, Reach
+from periplus_hub.addresses.ipam.tables import allocations, node_number
 from periplus_hub.addresses.overlaps import tables
 from periplus_hub.addresses.overlaps.engine.cluster_columns import NO_ALLOCATIONS, ClusterColumns
-from periplus_hub.addresses.overlaps.engine.severity import KINDS
 from periplus_hub.addresses.overlaps.engine.stored_groups import Difference, GroupNow, StoredGroup
 from periplus_hub.addresses.overlaps.engine.topology import Topology
+from periplus_hub.addresses.overlaps.engine.uses import KINDS, REACHES, Traits, uses_of_rows
 from periplus_hub.addresses.overlaps.model import Included, RegisterState, RegisterStatus, Relation, Severity
 from periplus_hub.addresses.overlaps.repository_acceptances import compare_again
 from periplus_hub.addresses.overlaps.repository_shares import drop_shares, save_shares, share_digests
@@ -42,7 +43,13 @@ from periplus_hub.kit.db import ReadConnection, WriteConnection
 from periplus_hub.kit.ids import new_id
 from periplus_hub.kit.plans import by_index, looked_up
 
-_KIND_BYTES: Final = {kind.value: literal(bytes((number,)), LargeBinary()) for number, kind in enumerate(KINDS)}
+_BYTES: Final = tuple(literal(bytes((number,)), LargeBinary()) for number in range(len(KINDS)))
+_KIND_BYTES: Final = {kind.value: _BYTES[number] for number, kind in enumerate(KINDS)}
+_REACH_BYTES: Final = {reach.value: _BYTES[number] for number, reach in enumerate(REACHES)}
+_NODE_BYTES: Final = 8
+_NO_NODE: Final = literal(bytes(_NODE_BYTES), LargeBinary())
+_READ: Final = ("registration_id", "kind", "first_key", "last_key", "quality", "reach", "node")
+"""What `_packed_row` packs."""
 _WRITE_AT_ONCE: Final = 2_000
 _KEPT_REVISIONS: Final = 10_000
 
@@ -106,16 +113,25 @@ async def changed_since(c: ReadConnection, scope: Scope, revision: int, upto: in
 
 def _packed_row(rows: FromClause) -> ColumnElement[bytes]:
     """All rows of a cluster as one text of bytes: a row costs no Python object on the way. For `_columns_of_rows`."""
-    kind = case(_KIND_BYTES, value=rows.c.kind)
-    row = rows.c.first_key.op("||")(rows.c.last_key).op("||")(kind)
+    traits = (
+        case(_KIND_BYTES, value=rows.c.kind),
+        case((rows.c.quality == Quality.SEEN.value, _BYTES[1]), else_=_BYTES[0]),
+        case(_REACH_BYTES, value=rows.c.reach, else_=_REACH_BYTES[Reach.UNKNOWN.value]),
+        case((rows.c.node == "", _NO_NODE), else_=func.int8send(node_number(rows.c.node))),
+    )
+    row: ColumnElement[bytes] = rows.c.first_key.op("||")(rows.c.last_key)
+    for each in traits:
+        row = row.op("||")(each)
     return func.string_agg(row, literal(b"", LargeBinary())).label("rows")
 
 
 def _columns_of_rows(rows: bytes) -> ClusterColumns:
     """From what `_packed_row` answers."""
-    array = np.frombuffer(rows, dtype=np.uint8).reshape(-1, 2 * KEY_BYTES + 1)
+    array = np.frombuffer(rows, dtype=np.uint8).reshape(-1, 2 * KEY_BYTES + 3 + _NODE_BYTES)
     prefixes = columns_from_arrays(array[:, :KEY_BYTES], array[:, KEY_BYTES : 2 * KEY_BYTES])
-    return ClusterColumns(prefixes, array[:, 2 * KEY_BYTES].copy())
+    kind, seen, reach = array[:, 2 * KEY_BYTES : -_NODE_BYTES].T
+    node = np.ascontiguousarray(array[:, -_NODE_BYTES:]).view(">i8").reshape(-1).astype(np.int64)
+    return ClusterColumns(prefixes, uses_of_rows(prefixes, Traits(kind, seen > 0, reach, node)), node)
 
 
 async def cluster_columns(c: ReadConnection, scope: Scope, clusters: Sequence[UUID]) -> dict[UUID, ClusterColumns]:
@@ -124,7 +140,7 @@ async def cluster_columns(c: ReadConnection, scope: Scope, clusters: Sequence[UU
     Each cluster's are looked up apart, so that nobody reads all to find those of a few.
     """
     table, asked = allocations, array_table("asked", {"cluster": Uuid()}, [clusters])
-    mine = select(table.c.kind, table.c.first_key, table.c.last_key)
+    mine = select(*(table.c[name] for name in _READ))
     rows = looked_up(mine.where(owned(scope, table), table.c.registration_id == asked.c.cluster), asked)
     statement = (
         select(asked.c.cluster, _packed_row(rows)).select_from(asked.join(rows, true())).group_by(asked.c.cluster)
@@ -135,12 +151,12 @@ async def cluster_columns(c: ReadConnection, scope: Scope, clusters: Sequence[UU
 
 async def columns_about(c: ReadConnection, scope: Scope, roots: Collection[Prefix]) -> dict[UUID, ClusterColumns]:
     """What every cluster uses inside these ranges, and the ranges that lie around them."""
-    table = allocations
-    parents = _ranges([root.keys() for root in roots], "parents")
+    table, outermost = allocations, list(_outermost(roots))
+    parents = _ranges([root.keys() for root in outermost], "parents")
     inside = table.c.first_key.between(parents.c.low, parents.c.high) & (table.c.last_key <= parents.c.high)
-    wider = _ranges({outer.keys() for root in roots for outer in root.around()}, "wider")
+    wider = _ranges({outer.keys() for root in outermost for outer in root.around()}, "wider")
     same = (table.c.first_key == wider.c.low) & (table.c.last_key == wider.c.high)
-    columns = [table.c[name] for name in ("registration_id", "kind", "first_key", "last_key")]
+    columns = [table.c[name] for name in _READ]
     rows = union_all(
         *(
             select(*columns).select_from(ranges.join(table, about)).where(owned(scope, table))
@@ -149,6 +165,15 @@ async def columns_about(c: ReadConnection, scope: Scope, roots: Collection[Prefi
     ).subquery("rows")
     statement = select(rows.c.registration_id, _packed_row(rows)).group_by(rows.c.registration_id)
     return {row.registration_id: _columns_of_rows(row.rows) for row in await c.rows(statement)}
+
+
+def _outermost(roots: Collection[Prefix]) -> Iterator[Prefix]:
+    """Those that lie in no other, so that no row is read twice."""
+    around = None
+    for root in sorted(set(roots)):
+        if around is None or not around.covers(root):
+            around = root
+            yield root
 
 
 def _ranges(keys: Collection[KeyRange], name: str) -> FromClause:

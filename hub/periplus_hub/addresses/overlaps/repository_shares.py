@@ -38,16 +38,16 @@ _TYPES: Final[dict[str, TypeEngine[Any]]] = {
     "group_id": Uuid(),
     "registration_id": Uuid(),
     "severity": Text(),
-    "kinds": Text(),
+    "uses": Text(),
     "members": BigInteger(),
 }
-_CONTENT: Final = ("severity", "kinds", "members")
+_CONTENT: Final = ("severity", "uses", "members")
 
 
 async def share_digests(c: ReadConnection, scope: Scope) -> dict[UUID, int]:
     """The digest of every stored group's shares: PostgreSQL writes the text that `str(Share)` is."""
-    kinds = func.array_to_string(_TABLE.c.kinds, ",")
-    line = func.concat_ws(" ", _TABLE.c.registration_id, _TABLE.c.severity, kinds, _TABLE.c.members)
+    uses = func.array_to_string(_TABLE.c.uses, ",")
+    line = func.concat_ws(" ", _TABLE.c.registration_id, _TABLE.c.severity, uses, _TABLE.c.members)
     lines = func.string_agg(line, aggregate_order_by(literal(";"), _TABLE.c.registration_id))
     statement = select(_TABLE.c.group_id, lines.label("lines")).where(owned(scope, _TABLE)).group_by(_TABLE.c.group_id)
     return {row.group_id: digest_of(row.lines) for row in await c.rows(statement)}
@@ -66,7 +66,7 @@ async def save_shares(c: WriteConnection, scope: Scope, groups: Iterable[tuple[U
         await _delete(c, met.where(incoming.c.group_id.is_(None)))
         values = select(
             literal(scope.tenant_id, Uuid()),
-            *(func.string_to_array(each, ",") if each.name == "kinds" else each for each in incoming.c),
+            *(func.string_to_array(each, ",") if each.name == "uses" else each for each in incoming.c),
         )
         statement = insert(_TABLE).from_select(["tenant_id", *_TYPES], values)
         new = statement.excluded

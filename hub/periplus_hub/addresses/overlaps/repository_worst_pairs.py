@@ -7,9 +7,10 @@ from uuid import UUID
 from sqlalchemy import FromClause, distinct, func, select
 
 from periplus_hub.access.scope import Scope, owned
-from periplus_hub.addresses.ipam.model import AllocationKind
 from periplus_hub.addresses.overlaps import tables
-from periplus_hub.addresses.overlaps.model import Relation, Severity, WorstPairs
+from periplus_hub.addresses.overlaps.engine.causes import WorstPairs
+from periplus_hub.addresses.overlaps.engine.uses import Use
+from periplus_hub.addresses.overlaps.model import Relation, Severity
 from periplus_hub.fleet.tables import domain_connections, registrations
 from periplus_hub.kit.db import ReadConnection
 
@@ -19,10 +20,11 @@ _SHARES: Final = tables.overlap_group_clusters
 
 async def worst_pairs(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, WorstPairs]:
     """What makes each group as bad as it is (without its acceptance): two statements."""
-    kinds = func.array_agg(distinct(func.array_to_string(_SHARES.c.kinds, ",")))
+    sides = func.array_agg(distinct(func.array_to_string(_SHARES.c.uses, ",")))
+    several = func.count(distinct(registrations.c.domain_id)) > 1
     shared = func.count() > func.count(distinct(registrations.c.domain_id))
     statement = (
-        select(_GROUPS.c.id, _GROUPS.c.severity, kinds.label("kinds"), shared.label("shared"))
+        select(_GROUPS.c.id, _GROUPS.c.severity, sides.label("sides"), shared.label("shared"), several.label("several"))
         .select_from(_worst_hit())
         .where(owned(scope, _GROUPS), owned(scope, _SHARES), owned(scope, registrations), _GROUPS.c.id.in_(ids))
         .group_by(_GROUPS.c.id)
@@ -31,8 +33,10 @@ async def worst_pairs(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> d
     return {
         row.id: WorstPairs(
             Severity(row.severity),
-            frozenset(AllocationKind(kind) for kinds in row.kinds for kind in kinds.split(",")),
-            connected.get(row.id, frozenset()) | (frozenset({Relation.SAME}) if row.shared else frozenset()),
+            frozenset(frozenset(map(Use, uses.split(","))) for uses in row.sides),
+            connected.get(row.id, frozenset())
+            | ({Relation.SAME} if row.shared else frozenset())
+            | ({Relation.ISOLATED} if row.several else frozenset()),
         )
         for row in await c.rows(statement)
     }

@@ -18,9 +18,10 @@ from periplus_hub.access.scope import Scope
 from periplus_hub.addresses.overlaps import repository_members, repository_register
 from periplus_hub.addresses.overlaps.engine.cluster_columns import ClusterColumns
 from periplus_hub.addresses.overlaps.engine.register import Members, Register
-from periplus_hub.addresses.overlaps.engine.severity import KIND_BITS, KIND_MASK, KINDS, NO_OVERLAP
+from periplus_hub.addresses.overlaps.engine.severity import NO_OVERLAP
 from periplus_hub.addresses.overlaps.engine.tenant_register import register_of
 from periplus_hub.addresses.overlaps.engine.topology import Topology
+from periplus_hub.addresses.overlaps.engine.uses import KIND_OF, USE_BITS, USE_MASK, USES
 from periplus_hub.addresses.overlaps.model import SEVERITIES, Relation, Severity
 from periplus_hub.addresses.overlaps.repository_members import Chosen
 from periplus_hub.addresses.prefixes.prefix import FAMILY_BITS, Prefix, from_keys, parse
@@ -68,7 +69,7 @@ async def members(
     for row in await repository_members.chosen_rows(c, scope, chosen):
         found[row.place].append(row)
     return {
-        group: MembersPage(Slice(Rows(rows), page.has_next, page.has_previous, repository_members.ORDER, 4), page.total)
+        group: MembersPage(Slice(Rows(rows), page.has_next, page.has_previous, repository_members.ORDER, 5), page.total)
         for group, rows, page in zip(groups, found, pages, strict=True)
     }
 
@@ -78,7 +79,8 @@ class _MemberPosition(NamedTuple):
 
     prefix: Prefix
     cluster: UUID
-    kind: int
+    use: int
+    nth: int
 
 
 class _Page(NamedTuple):
@@ -98,6 +100,7 @@ class _View:
 
     register: Register
     clusters: Sequence[UUID]
+    columns: Mapping[UUID, ClusterColumns]
     wanted: npt.NDArray[np.bool_]
     """By severity code: whether such members are asked for."""
 
@@ -106,7 +109,7 @@ class _View:
         default = Relation.ISOLATED if asked.joined is None else Relation.PLANNED
         register, clusters = register_of(topology, columns, default)
         wanted = [not asked.severities or severity in asked.severities for severity in SEVERITIES]
-        return cls(register, clusters, np.array([*wanted, not asked.severities]))
+        return cls(register, clusters, columns, np.array([*wanted, not asked.severities]))
 
     def choose(self, groups: Sequence[GroupRange], window: Window) -> tuple[Chosen, list[_Page]]:
         """The members of a page of each group, and what surrounds them."""
@@ -129,27 +132,44 @@ class _View:
         """Where the member stands that a cursor stands for, or would stand were it still there; or right behind it."""
         owner = bisect_left(self.clusters, position.cluster)
         known = owner < len(self.clusters) and self.clusters[owner] == position.cluster
-        code = owner << KIND_BITS | (position.kind if known else 0)
-        codes = inside.codes[rows]
-        rest = codes > code if behind and known else codes >= code
+        code = owner << USE_BITS | (position.use if known else 0)
+        codes, nth = inside.codes[rows], _nth(inside)[rows]
+        rest = (codes > code) | (
+            (codes == code) & ((nth > position.nth) if behind and known else (nth >= position.nth))
+        )
         prefix = FamilyPrefixes.of_prefixes([position.prefix])
         for column, value in zip(reversed(inside.prefixes), reversed(prefix), strict=True):
             rest = (column[rows] > value[0]) | ((column[rows] == value[0]) & rest)
         return len(rows) - int(np.count_nonzero(rest))
 
     def _add(self, chosen: Chosen, place: int, inside: Members, rows: npt.NDArray[np.intp]) -> None:
-        family, prefixes = inside.family, inside.prefixes
-        for high, low, length in zip(*(column[rows].tolist() for column in prefixes), strict=True):
-            chosen.cidr.append(str(Prefix(family, high << 64 | low, length)))
-        for code, severity in zip(inside.codes[rows].tolist(), inside.severities[rows].tolist(), strict=True):
+        codes, nth, severities = inside.codes[rows], _nth(inside)[rows], inside.severities[rows]
+        held = {owner: self.columns[self.clusters[owner]].holders() for owner in np.unique(codes >> USE_BITS).tolist()}
+        columns = (*(column[rows] for column in inside.prefixes), codes, nth, severities)
+        for high, low, length, code, number, severity in zip(*(each.tolist() for each in columns), strict=True):
+            prefix, owner, use = Prefix(inside.family, high << 64 | low, length), code >> USE_BITS, code & USE_MASK
             chosen.place.append(place)
-            chosen.registration_id.append(self.clusters[code >> KIND_BITS])
-            chosen.kind.append(KINDS[code & KIND_MASK].value)
+            chosen.registration_id.append(self.clusters[owner])
+            chosen.kind.append(KIND_OF[USES[use]].value)
+            chosen.cidr.append(str(prefix))
+            chosen.node.append(held[owner].node_of(prefix, use, number))
+            chosen.use.append(use)
+            chosen.nth.append(number)
             chosen.severity.append(None if severity == NO_OVERLAP else SEVERITIES[severity].value)
+
+
+def _nth(inside: Members) -> npt.NDArray[np.int64]:
+    """Which of those that are equal but for their nodes each one is."""
+    fresh = np.ones(len(inside.codes), dtype=np.bool_)
+    columns = (*inside.prefixes, inside.codes)
+    fresh[1:] = np.logical_or.reduce([column[1:] != column[:-1] for column in columns])
+    first = np.flatnonzero(fresh)
+    numbers: npt.NDArray[np.int64] = np.arange(len(fresh)) - np.repeat(first, np.diff(first, append=len(fresh)))
+    return numbers
 
 
 def _position_at(cursor: str) -> _MemberPosition:
     match decode_cursor(cursor, repository_members.ORDER):
-        case (bytes(first_key), int(length), UUID() as cluster, int(kind)) if first_key and first_key[0] in FAMILY_BITS:
-            return _MemberPosition(from_keys(first_key, first_key)._replace(length=length), cluster, kind)
+        case (bytes(key), int(length), UUID() as cluster, int(use), int(nth)) if key and key[0] in FAMILY_BITS:
+            return _MemberPosition(from_keys(key, key)._replace(length=length), cluster, use, nth)
     raise other_list()

@@ -10,7 +10,8 @@ from uuid import UUID
 from periplus_hub.access.scope import Scope
 from periplus_hub.addresses.overlaps import repository_acceptances, repository_members, repository_register
 from periplus_hub.addresses.overlaps.engine.explanations import explain_pair
-from periplus_hub.addresses.overlaps.engine.two_clusters import Pair, PairKey, PairView
+from periplus_hub.addresses.overlaps.engine.two_clusters import End, Pair, PairKey, PairView
+from periplus_hub.addresses.overlaps.engine.uses import KIND_OF, USES
 from periplus_hub.addresses.overlaps.model import Explanation, Severity
 from periplus_hub.addresses.overlaps.repository_members import Chosen
 from periplus_hub.kit.cursors import Key, decode_cursor
@@ -87,22 +88,29 @@ async def _rows(c: ReadConnection, scope: Scope, ask: PairAsk, view: PairView, p
     chosen = Chosen(
         place=[0] * len(ends),
         registration_id=[cluster for cluster, _ in ends],
-        kind=[end.kind.value for _, end in ends],
+        kind=[KIND_OF[end.use].value for _, end in ends],
         cidr=[str(end.prefix) for _, end in ends],
+        node=[end.node for _, end in ends],
+        use=[USES.index(end.use) for _, end in ends],
+        nth=[0] * len(ends),
         severity=[None] * len(ends),
     )
     rows = {
-        (row.registration_id, row.kind, row.cidr): row for row in await repository_members.chosen_rows(c, scope, chosen)
+        (row.registration_id, row.kind, row.cidr, row.node_number): row
+        for row in await repository_members.chosen_rows(c, scope, chosen)
     }
     found = []
     for pair in pairs:
-        a = rows.get((ask.a, pair.a.kind.value, str(pair.a.prefix)))
-        b = rows.get((ask.b, pair.b.kind.value, str(pair.b.prefix)))
+        a, b = (rows.get((cluster, *_name(end))) for cluster, end in ((ask.a, pair.a), (ask.b, pair.b)))
         if a is not None and b is not None:
             severity = Severity.INTENDED if pair.accepted else pair.severity
-            told = explain_pair(pair.severity, view.relation, pair.a.kind, pair.b.kind, accepted=pair.accepted)
+            told = explain_pair(pair.severity, view.relation, pair.a.use, pair.b.use, accepted=pair.accepted)
             found.append(PairRow(pair, severity, a, b, told))
     return found
+
+
+def _name(end: End) -> tuple[str, str, int]:
+    return KIND_OF[end.use].value, str(end.prefix), end.node
 
 
 def position_of(row: PairRow) -> Key:
@@ -114,8 +122,9 @@ def position_of(row: PairRow) -> Key:
 def _position_at(after: str) -> PairKey:
     match decode_cursor(after, ORDER):
         case (
-            int(severity), bytes(outer), int(length), int(side), int(kind),
-            bytes(inner), int(inner_length), int(inner_side), int(inner_kind),
+            int(severity), bytes(outer), int(length), int(side), int(use), int(node),
+            bytes(inner), int(inner_length), int(inner_side), int(inner_use), int(inner_node),
         ):  # fmt: skip
-            return severity, (outer, length, side, kind), (inner, inner_length, inner_side, inner_kind)
+            outer_key = (outer, length, side, use, node)
+            return severity, outer_key, (inner, inner_length, inner_side, inner_use, inner_node)
     raise other_list()

@@ -11,12 +11,13 @@ from uuid import UUID
 from periplus_hub.access.scope import Scope
 from periplus_hub.addresses.free import repository
 from periplus_hub.addresses.free.engine.planner import suggestions
-from periplus_hub.addresses.ipam.model import AllocationKind
 from periplus_hub.addresses.overlaps import repository_acceptances, repository_groups, repository_register
+from periplus_hub.addresses.overlaps.engine.causes import WorstPairs
 from periplus_hub.addresses.overlaps.engine.cluster_columns import ClusterColumns
 from periplus_hub.addresses.overlaps.engine.explanations import explain
 from periplus_hub.addresses.overlaps.engine.tenant_register import Share
 from periplus_hub.addresses.overlaps.engine.topology import Topology
+from periplus_hub.addresses.overlaps.engine.uses import Use, kinds_of
 from periplus_hub.addresses.overlaps.engine.what_if import Covered, ListPosition, RankedGroup, WhatIfView
 from periplus_hub.addresses.overlaps.model import (
     SEVERITIES,
@@ -26,7 +27,6 @@ from periplus_hub.addresses.overlaps.model import (
     JoinedGroup,
     OverlapGroup,
     Severity,
-    WorstPairs,
 )
 from periplus_hub.addresses.overlaps.rows import group_of
 from periplus_hub.addresses.overlaps.service_register import batches
@@ -205,7 +205,7 @@ def _share(share: Share, name: str) -> ClusterShare:
         registration_id=share.registration_id,
         cluster_name=name,
         severity=Severity(share.severity),
-        kinds=tuple(map(AllocationKind, share.kinds.split(","))),
+        kinds=kinds_of(map(Use, share.uses.split(","))),
         member_count=share.members,
     )
 

@@ -55,14 +55,14 @@ overlap_group_clusters: Final = Table(
     Column("group_id", Uuid, nullable=False),
     Column("registration_id", Uuid, nullable=False),
     Column("severity", Text, nullable=False),
-    Column("kinds", ARRAY(Text), nullable=False),
+    Column("uses", ARRAY(Text), nullable=False),
     Column("members", BigInteger, nullable=False),
     PrimaryKeyConstraint("tenant_id", "group_id", "registration_id"),
     CheckConstraint("severity IN ('conflict','blocks-federation','latent','intended')", name="severity"),
     Index(None, "tenant_id", "registration_id", "severity"),
 )
-"""What every cluster of a group has in it: the worst severity of any pair it takes part in there, what those of its
-allocations are used for that are as bad, and how many allocations it has."""
+"""What every cluster of a group has in it: the worst severity of any pair it takes part in there, the uses
+(`engine.uses`) of those of its allocations that are as bad, and how many allocations it has."""
 
 overlap_acceptances: Final = Table(
     "overlap_acceptances",

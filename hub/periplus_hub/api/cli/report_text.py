@@ -215,11 +215,14 @@ def _summary(report: Report) -> Text:
 
 def _nothing_found(report: Report) -> str:
     """An all-clear only for what was read whole, computed and current."""
-    if not any(each.state not in _UNKNOWN for each in report.fleet) or (report.complete and len(report.fleet) < 2):  # noqa: PLR2004 - a comparison has two ends
+    if not any(each.state not in _UNKNOWN for each in report.fleet):
         return "nothing to compare yet"
     if not report.complete:
         return "no overlap in what is known, which is not all"
-    return f"{_NO_GROUPS} of those asked for" if report.asked else _NO_GROUPS
+    if report.asked:
+        return f"{_NO_GROUPS} of those asked for"
+    alone = len(report.fleet) == 1
+    return f"{_NO_GROUPS} inside it, and no other cluster to compare it with yet" if alone else _NO_GROUPS
 
 
 def _caveats(report: Report) -> Iterator[Text]:

@@ -234,6 +234,15 @@ def test_one_cluster_is_no_plural_and_none_has_no_table() -> None:
     assert "0 of 0 clusters complete · nothing to compare yet" in nothing
 
 
+def test_a_cluster_alone_is_looked_at_for_what_it_does_wrong_with_itself() -> None:
+    alone = printed(Report(clusters=(cluster("a"),), groups=()))
+    assert "no overlapping address ranges inside it, and no other cluster to compare it with yet" in alone
+    fault = Report(clusters=(cluster("a"),), groups=(group("10.0.0.0/16", Severity.CONFLICT, "a"),))
+    assert "1 of 1 cluster complete · 1 conflict" in printed(fault)
+    assert "to compare" not in printed(fault)
+    assert fault.at_least(Severity.CONFLICT)
+
+
 def test_no_list_of_remedies_begins_with_or() -> None:
     own = {"pod": ("Renumber a.",), "service": ("Or renumber b.", "Or rebuild b.")}
     groups = tuple(

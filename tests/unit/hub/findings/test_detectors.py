@@ -8,8 +8,9 @@ from uuid import UUID
 import pytest
 
 from periplus_hub.addresses.ipam.engine.knowledge import Missing
-from periplus_hub.addresses.ipam.model import AllocationKind
+from periplus_hub.addresses.overlaps.engine.causes import WorstPairs
 from periplus_hub.addresses.overlaps.engine.explanations import explain
+from periplus_hub.addresses.overlaps.engine.uses import Use
 from periplus_hub.addresses.overlaps.model import (
     Included,
     NamedClusters,
@@ -17,7 +18,6 @@ from periplus_hub.addresses.overlaps.model import (
     RegisterStatus,
     Relation,
     Severity,
-    WorstPairs,
 )
 from periplus_hub.findings import facts
 from periplus_hub.findings.detectors.base import Detector
@@ -112,7 +112,7 @@ def source(state: str, **changes: Any) -> Source:
     [(Severity.CONFLICT, FindingSeverity.CRITICAL), (Severity.BLOCKS_FEDERATION, FindingSeverity.WARNING)],
 )
 def test_an_overlap_that_hurts_is_one_finding_per_group(severity: Severity, expected: FindingSeverity) -> None:
-    explanation = explain(WorstPairs(severity, frozenset({AllocationKind.POD}), frozenset({Relation.SAME})))
+    explanation = explain(WorstPairs(severity, frozenset({frozenset({Use.POD})}), frozenset({Relation.SAME})))
     hit = NamedClusters(clusters=7, names=("a", "b", "c", "d", "e"))
     (draft,) = overlaps([group(severity, clusters=9, pairs=499_500)], {A: explanation}, {A: hit})
     assert (draft.severity, draft.fingerprint, draft.registration_id) == (expected, str(A), None)

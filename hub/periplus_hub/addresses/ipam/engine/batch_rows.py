@@ -44,7 +44,7 @@ _TRUST: Final = {"submariner": 1, "kubeadm": 2, "nodes": 3, "observed": 4, "pods
 
 @dataclass(slots=True)
 class AllocationRows:
-    """A cluster's complete set as columns, one row per (kind, cidr)."""
+    """A cluster's complete set as columns, one row per (kind, cidr, node)."""
 
     kind: list[str] = field(default_factory=list)
     cidr: list[str] = field(default_factory=list)
@@ -56,6 +56,7 @@ class AllocationRows:
     name: list[str] = field(default_factory=list)
     node: list[str] = field(default_factory=list)
     quality: list[str] = field(default_factory=list)
+    reach: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,17 +138,23 @@ def trust(source: str) -> int:
 
 
 def _most_trusted(rows: Sequence[_Row], covered: Mapping[str, bool], aside: _Aside) -> list[_Reported]:
-    """By kind and address, each from its most trusted source."""
-    best: dict[tuple[str, Prefix], _Row] = {}
+    """By kind, address and node, each from its most trusted source."""
+    best: dict[tuple[str, Prefix, str], _Row] = {}
     for row in rows:
         prefix = _range_of(row, covered)
         if isinstance(prefix, Reason):
             aside.add(ALLOCATIONS, prefix, [row])
             continue
-        known = best.get((row["kind"], prefix))
-        if known is None or trust(row["source"]) < trust(known["source"]):
-            best[row["kind"], prefix] = row
-    return sorted(((kind, prefix, row) for (kind, prefix), row in best.items()), key=itemgetter(0, 1))
+        key = (row["kind"], prefix, row["node"] or "")
+        known = best.get(key)
+        if known is None or _distrust(row) < _distrust(known):
+            best[key] = row
+    return [(kind, prefix, row) for (kind, prefix, _), row in sorted(best.items(), key=itemgetter(0))]
+
+
+def _distrust(row: _Row) -> tuple[bool, int]:
+    """What is a claim is more than that an address is in use."""
+    return row["quality"] == SEEN, trust(row["source"])
 
 
 def _range_of(row: _Row, covered: Mapping[str, bool]) -> Prefix | Reason:
@@ -185,7 +192,7 @@ def _columns(ranges: Iterable[_Reported]) -> AllocationRows:
         columns.last_key.append(last_key)
         columns.provider.append(row["provider"])
         columns.source.append(row["source"])
-        for name in ("name", "node", "quality"):
+        for name in ("name", "node", "quality", "reach"):
             getattr(columns, name).append(row[name] or "")
     return columns
 

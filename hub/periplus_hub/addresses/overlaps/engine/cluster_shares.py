@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from periplus_hub.addresses.overlaps.engine.pair_counts import Codes, PairCounts
-from periplus_hub.addresses.overlaps.engine.severity import KIND_BITS, KIND_MASK, worst_codes
+from periplus_hub.addresses.overlaps.engine.severity import worst_codes
+from periplus_hub.addresses.overlaps.engine.uses import USE_BITS, USE_MASK
 
 _SEVERITY_BITS: Final = 3
-_LOW_BITS: Final = KIND_BITS + _SEVERITY_BITS
+_LOW_BITS: Final = USE_BITS + _SEVERITY_BITS
 _OWNER_BITS: Final = 28
 
 
@@ -19,22 +20,22 @@ _OWNER_BITS: Final = 28
 class Shares:
     """One row per group and cluster, sorted by both.
 
-    `severity` is the worst of its allocations (a cluster of a group always has one), `kinds` the kinds of those that
-    are as bad: bit i stands for `severity.KINDS[i]`.
+    `severity` is the worst of its allocations (a cluster of a group always has one), `uses` those of the
+    ones that are as bad: bit i stands for `uses.USES[i]`.
     """
 
     group: npt.NDArray[np.int64]
     """The group's place among those asked for."""
     owner: npt.NDArray[np.int64]
     severity: npt.NDArray[np.int64]
-    kinds: npt.NDArray[np.int64]
+    uses: npt.NDArray[np.int64]
     members: npt.NDArray[np.int64]
 
     def renumbered(self, names: Sequence[int]) -> "Shares":
         """With other numbers for the groups."""
         group = np.asarray(names, dtype=np.int64)[self.group]
         order = np.argsort(group, kind="stable")
-        return Shares(group[order], *(each[order] for each in (self.owner, self.severity, self.kinds, self.members)))
+        return Shares(group[order], *(each[order] for each in (self.owner, self.severity, self.uses, self.members)))
 
 
 def shares_of(codes: Codes, pair_counts: PairCounts, sizes: npt.NDArray[np.int64]) -> Shares:
@@ -44,7 +45,7 @@ def shares_of(codes: Codes, pair_counts: PairCounts, sizes: npt.NDArray[np.int64
     # Group, owner, severity and kind of an entry in one number. Sorted, each cluster of a group is one run, and begins
     # with its worst entries.
     groups = np.repeat(np.arange(len(sizes)), sizes) << (_OWNER_BITS + _LOW_BITS)
-    keys = groups | kept >> KIND_BITS << _LOW_BITS | severities << KIND_BITS | kept & KIND_MASK
+    keys = groups | kept >> USE_BITS << _LOW_BITS | severities << USE_BITS | kept & USE_MASK
     keys.sort()
     first = np.flatnonzero(np.diff(keys, prepend=-1))
     count, keys = np.diff(first, append=len(keys)), keys[first]
@@ -52,16 +53,16 @@ def shares_of(codes: Codes, pair_counts: PairCounts, sizes: npt.NDArray[np.int64
     severity = _severity(keys)
     worst = severity[heads]
     as_bad = severity == np.repeat(worst, np.diff(heads, append=len(keys)))
-    bits = np.where(as_bad, np.int64(1) << (keys & KIND_MASK), 0)
+    bits = np.where(as_bad, np.int64(1) << (keys & USE_MASK), 0)
     some = len(heads) > 0
     return Shares(
         group=keys[heads] >> (_OWNER_BITS + _LOW_BITS),
         owner=keys[heads] >> _LOW_BITS & (1 << _OWNER_BITS) - 1,
         severity=worst,
-        kinds=np.bitwise_or.reduceat(bits, heads) if some else heads,
+        uses=np.bitwise_or.reduceat(bits, heads) if some else heads,
         members=np.add.reduceat(count, heads) if some else heads,
     )
 
 
 def _severity(keys: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    return keys >> KIND_BITS & (1 << _SEVERITY_BITS) - 1
+    return keys >> USE_BITS & (1 << _SEVERITY_BITS) - 1

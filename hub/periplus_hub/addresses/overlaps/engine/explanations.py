@@ -1,15 +1,26 @@
 """Why an overlap has its severity, what it breaks and what to do: sentences for a person. Pure."""
 
 from collections.abc import Collection, Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 from periplus_hub.addresses.free.model import FreeRange
 from periplus_hub.addresses.ipam.model import AllocationKind
-from periplus_hub.addresses.overlaps.model import Explanation, NamedClusters, Outgrown, Relation, Severity, WorstPairs
+from periplus_hub.addresses.overlaps.engine.causes import Cause, WorstPairs, causes_of
+from periplus_hub.addresses.overlaps.engine.faults import PODS_OVER_NODES, SERVICES_OVER_OTHERS, faults_of
+from periplus_hub.addresses.overlaps.engine.uses import (
+    KIND_OF,
+    PODS,
+    PODS_HIDDEN,
+    PODS_OF_UNKNOWN_REACH,
+    Use,
+    kinds_of,
+)
+from periplus_hub.addresses.overlaps.model import Explanation, NamedClusters, Outgrown, Relation, Severity
 
 _KIND = AllocationKind
 _ADDRESSES: Final = frozenset({_KIND.NODE, _KIND.LOADBALANCER, _KIND.EXTERNAL})
 _PLANS: Final = frozenset({_KIND.PLANNED, _KIND.RESERVED})
+_NOT_ROUTED: Final = PODS_OF_UNKNOWN_REACH | PODS_HIDDEN
 _ONE_NETWORK: Final = frozenset({Relation.SAME, Relation.FLAT})
 
 _WHY: Final = {
@@ -19,7 +30,15 @@ _WHY: Final = {
     Severity.INTENDED: "The networks are connected through NAT, so each side sees only its own meaning of the range.",
 }
 _WHY_ACCEPTED: Final = "Somebody accepted this overlap; the acceptance has a reason and an end."
-_WHY_SELF: Final = "The service range of a cluster covers pods or nodes of the same cluster."
+_WHY_HIDDEN: Final = (
+    "The clusters are in one network, but pods leave them behind their nodes' addresses, so these ranges never meet."
+)
+_WHY_MANAGED: Final = (
+    "The provider gives this range to the services of every cluster, and nobody reaches it from another cluster."
+)
+_UNKNOWN_REACH: Final = (
+    "Whether all of these pods are reached from outside their cluster is not known; they count as routed until it is."
+)
 
 _BREAKS: Final = {
     _KIND.POD: "Pod traffic to the other cluster stays in, or goes to, the wrong cluster: the route is ambiguous.",
@@ -46,7 +65,17 @@ _TWO_USES: Final = "One address has different owners in different clusters: clie
 _FLAT_ONLY: Final = (
     "Cilium Cluster Mesh, Submariner without Globalnet and VPC peering refuse or misroute such clusters."
 )
-_SELF: Final = "kube-proxy takes traffic for pods or nodes in the service range as service traffic, and drops it."
+_HIDES: Final = (
+    "Where pods are masqueraded, their cluster keeps all traffic for its range: it cannot reach what others have there."
+)
+_NOTHING_MEETS: Final = (
+    "Nothing, as long as no pods are reached directly: Cilium Cluster Mesh, Submariner without Globalnet and routes to "
+    "pods need ranges that differ."
+)
+_MANAGED_MATTERS: Final = (
+    "Nothing, except with Submariner without Globalnet, and with Istio on one flat network: they tell the services of "
+    "two clusters apart by their addresses."
+)
 
 _RENUMBER: Final = {
     _KIND.POD: "Give one of the clusters another pod range, the smaller one if you can choose: most CNIs fix it when "
@@ -58,11 +87,11 @@ _UNCOVER: Final = {
     _KIND.SERVICE: "Give the cluster with the service range another one; moving what it covers touches more.",
     _KIND.POD: "Give the cluster with the pod range another one; moving what it covers touches more.",
 }
-_SELF_MOVE: Final = (
-    "Give the cluster a service range that covers neither its pods nor its nodes: up to Kubernetes 1.32 it is fixed "
-    "when the cluster is made, from 1.33 on ServiceCIDR objects can replace it."
-)
 _NODE_MOVE: Final = "Find out which of them owns the address, and give the other one another."
+_POOL_APART: Final = (
+    "Take what both have out of one of the pools (IPAddressPool of MetalLB, CiliumLoadBalancerIPPool of Cilium): to "
+    "move a single service only moves the collision to the next address."
+)
 _PLAN: Final = "Choose another range for the plan or the reservation; that is free of cost now."
 _NAT: Final = "Or connect them through NAT (Submariner Globalnet, gateways) and record the connection as 'nat'."
 _GATEWAY: Final = "Or join them in a way that never uses the other side's ClusterIPs: gateways, Submariner Globalnet."
@@ -72,6 +101,8 @@ _NOT_WANTED: Final = "Or leave their networks apart, and take back what asks for
 _ACCEPT: Final = "If it is meant, accept the overlap with a reason and an end."
 _ACCEPT_AGAIN: Final = "If that is meant too, accept it again."
 _LATENT: Final = "Nothing now. Use a free range for the next cluster, and renumber before you connect these."
+_LATENT_HIDDEN: Final = "Nothing now. Give one of them another pod range before pods are routed between them."
+_LATENT_MANAGED: Final = "Nothing. To join them with one of these, use Globalnet, or Istio's multi-network."
 _INTENDED: Final = "Nothing, as long as the connection stays a NAT."
 _REVIEW: Final = "Nothing until the acceptance ends; then accept it again or renumber."
 
@@ -81,22 +112,80 @@ def explain(
 ) -> Explanation:
     """For a group, from what is true of its worst pairs."""
     severity = Severity.INTENDED if accepted else pairs.severity
-    note = "" if outgrown is None else f" {_outgrown(outgrown)}"
-    own = pairs.severity is Severity.CONFLICT and not pairs.relations & _ONE_NETWORK
-    why = _WHY_SELF if own else _WHY[severity]
-    remedies = [_REVIEW] if accepted else [_SELF_MOVE] if own else _remedies(pairs)
+    causes = causes_of(pairs)
+    faults, between = faults_of(causes), _between(pairs, {each for each in causes if each.relation is not None})
+    own = bool(faults) and not between.uses
+    why = [*(fault.why for fault in faults), *([] if own else [_why(between)])]
+    remedies = [_REVIEW] if accepted else [*(fault.remedy for fault in faults), *([] if own else _remedies(between))]
+    note = [] if outgrown is None else [_outgrown(outgrown)]
     if severity is not Severity.INTENDED and (outgrown or severity is not Severity.LATENT):
         remedies.append(_ACCEPT if outgrown is None else f"{_outgrown(outgrown)} {_ACCEPT_AGAIN}")
+    renumbered = {PODS_OVER_NODES, SERVICES_OVER_OTHERS} & set(faults) if own else not between.managed
     return Explanation(
-        why=(_WHY_ACCEPTED if accepted else why) + note,
+        why=" ".join([*([_WHY_ACCEPTED] if accepted else why), *note]),
         own=own,
-        breaks=(_SELF,) if own else _breaks(pairs.kinds),
+        breaks=(*(fault.breaks for fault in faults), *(() if own else _breaks(between))),
         remedies=tuple(remedies),
-        suggestions=tuple(free),
+        suggestions=tuple(free) if renumbered else (),
     )
 
 
-def _breaks(kinds: Collection[AllocationKind]) -> tuple[str, ...]:
+class _Between(NamedTuple):
+    """What of a group is between clusters: without uses, nothing."""
+
+    severity: Severity
+    uses: frozenset[Use]
+    relations: frozenset[Relation]
+    unknown_reach: bool
+    """Whether it would be milder, were all pods known to be masqueraded of which nobody knows."""
+    hides: bool
+    """Whether pods that nobody sees from outside collide with what is seen."""
+
+    @property
+    def managed(self) -> bool:
+        """Whether there are only ranges that a provider gives to every cluster."""
+        return self.uses == {Use.SERVICE_MANAGED}
+
+    @property
+    def kinds(self) -> tuple[AllocationKind, ...]:
+        """Of the uses."""
+        return kinds_of(self.uses)
+
+
+def _between(pairs: WorstPairs, among: Collection[Cause]) -> _Between:
+    """From the causes between clusters; from all that is there, where nothing explains the severity any more."""
+    if not among and not causes_of(pairs):
+        return _Between(
+            pairs.severity, frozenset().union(*pairs.sides), pairs.relations, unknown_reach=False, hides=False
+        )
+    in_one_network = [{each.a, each.b} for each in among if each.relation in _ONE_NETWORK]
+    pods = [both for both in in_one_network if both <= PODS]
+    return _Between(
+        pairs.severity,
+        frozenset(use for each in among for use in (each.a, each.b)),
+        frozenset(each.relation for each in among if each.relation is not None),
+        unknown_reach=any(both & PODS_OF_UNKNOWN_REACH and both <= _NOT_ROUTED for both in pods),
+        hides=any(both & PODS_HIDDEN and both - PODS_HIDDEN for both in pods),
+    )
+
+
+def _why(between: _Between) -> str:
+    if between.severity is not Severity.LATENT:
+        return " ".join([_WHY[between.severity], *([_UNKNOWN_REACH] if between.unknown_reach else [])])
+    if between.managed:
+        return _WHY_MANAGED
+    return _WHY_HIDDEN if between.relations and between.relations <= _ONE_NETWORK else _WHY[Severity.LATENT]
+
+
+def _breaks(between: _Between) -> tuple[str, ...]:
+    if between.severity is Severity.LATENT and between.managed:
+        return (_MANAGED_MATTERS,)
+    if between.severity is Severity.LATENT and between.relations and between.relations <= _ONE_NETWORK:
+        return (_NOTHING_MEETS,)
+    return (*_breaks_of(between.kinds), *([_HIDES] if between.hides else []))
+
+
+def _breaks_of(kinds: Collection[AllocationKind]) -> tuple[str, ...]:
     """One kind collides with itself; several hide each other. Which pairs there are is not known here, so no guess."""
     present = [kind for kind in _KIND if kind in kinds]
     flat_only = [_FLAT_ONLY] if _KIND.POD in present else []
@@ -138,32 +227,36 @@ def _names(some: NamedClusters) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
 
 
-def _remedies(pairs: WorstPairs) -> list[str]:
+def _remedies(between: _Between) -> list[str]:
     """Whose range to change, what to do instead, and what to say if the network is not as it is recorded."""
-    if pairs.severity is Severity.INTENDED:
+    if between.severity is Severity.INTENDED:
         return [_INTENDED]
-    if pairs.severity is Severity.LATENT:
-        return [_LATENT]
-    joinable = pairs.relations - {Relation.SAME}
-    services = set(pairs.kinds) == {_KIND.SERVICE}
+    if between.severity is Severity.LATENT:
+        hidden = between.relations and between.relations <= _ONE_NETWORK
+        return [_LATENT_MANAGED if between.managed else _LATENT_HIDDEN if hidden else _LATENT]
+    joinable = between.relations - {Relation.SAME}
+    services = set(between.kinds) == {_KIND.SERVICE}
     ways_out = {
         _GATEWAY: services,
         _NAT: bool(joinable) and not services,
-        _APART: Relation.SAME in pairs.relations,
-        _NOT_CONNECTED: Relation.FLAT in pairs.relations,
-        _NOT_WANTED: Relation.PLANNED in pairs.relations,
+        _APART: Relation.SAME in between.relations,
+        _NOT_CONNECTED: Relation.FLAT in between.relations,
+        _NOT_WANTED: Relation.PLANNED in between.relations,
     }
-    return [*_renumber(pairs.kinds), *(text for text, fits in ways_out.items() if fits)]
+    return [*_renumber(between.uses), *(text for text, fits in ways_out.items() if fits)]
 
 
-def _renumber(kinds: Collection[AllocationKind]) -> list[str]:
-    if _PLANS & set(kinds):
+def _renumber(uses: Collection[Use]) -> list[str]:
+    kinds = frozenset(kinds_of(uses))
+    if _PLANS & kinds:
         return [_PLAN]
     covering = _covering(kinds)
     if covering is not None:
         return [_UNCOVER[covering]]
     found = [text for kind, text in _RENUMBER.items() if kind in kinds]
-    return [*found, _NODE_MOVE] if _ADDRESSES & set(kinds) else found
+    if Use.LOADBALANCER_POOL in uses:
+        return [*found, _POOL_APART]
+    return [*found, _NODE_MOVE] if _ADDRESSES & kinds else found
 
 
 _RELATIONS: Final = {
@@ -176,10 +269,12 @@ _RELATIONS: Final = {
 
 
 def explain_pair(
-    severity: Severity, relation: Relation, a: AllocationKind, b: AllocationKind, *, accepted: bool = False
+    severity: Severity, relation: Relation, one: Use, other: Use, *, accepted: bool = False
 ) -> Explanation:
     """For two allocations of two clusters; `severity` is what it would be without the acceptance."""
-    base = explain(WorstPairs(severity, frozenset({a, b}), frozenset({relation})), accepted=accepted)
+    sides = frozenset({frozenset({one}), frozenset({other})})
+    base = explain(WorstPairs(severity, sides, frozenset({relation})), accepted=accepted)
+    a, b = KIND_OF[one], KIND_OF[other]
     what = f"Both use it for {a.value}s" if a is b else f"One uses it for {a.value}s, the other for {b.value}s"
     return Explanation(
         why=f"{what}; the clusters are {_RELATIONS[relation]}." + (f" {_WHY_ACCEPTED}" if accepted else ""),

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from periplus_hub.addresses.overlaps.engine.pair_counts import Codes, PairCounts, Positions, count_pairs
-from periplus_hub.addresses.overlaps.engine.severity import KIND_BITS, NO_OVERLAP, Relations
+from periplus_hub.addresses.overlaps.engine.severity import NO_OVERLAP, Relations
+from periplus_hub.addresses.overlaps.engine.uses import USE_BITS
 from periplus_hub.addresses.overlaps.model import SEVERITIES, Severity
 from periplus_hub.addresses.prefixes.columns import U64
 from periplus_hub.addresses.prefixes.prefix import IPV4, Prefix
@@ -55,7 +56,7 @@ EMPTY: Final = Forest(
 def build(  # noqa: PLR0917 - columns of one table
     high: U64, low: U64, length: npt.NDArray[np.uint8], codes: Codes, relations: Relations, family: int
 ) -> Forest:
-    """Sort and count the entries of one family; equal (prefix, code) rows count once."""
+    """Sort and count the entries of one family."""
     high, low, length, codes, fresh = _sorted(high, low, length, codes, family)
     first = np.flatnonzero(fresh)
     starts = np.append(first, len(codes)).astype(np.int64)
@@ -70,14 +71,13 @@ def build(  # noqa: PLR0917 - columns of one table
 def _sorted(
     high: U64, low: U64, length: npt.NDArray[np.uint8], codes: Codes, family: int
 ) -> tuple[U64, U64, npt.NDArray[np.uint8], Codes, npt.NDArray[np.bool_]]:
-    """Columns in tree order without repeated rows, and where a new prefix starts."""
+    """Columns in tree order, and where a new prefix starts."""
     if family == IPV4 and (not len(codes) or int(codes.max()) < 1 << _CODE_BITS_V4):
         return _sorted_v4(high, length, codes)
     order = np.lexsort((codes, length, low, high))
     high, low, length, codes = high[order], low[order], length[order], codes[order]
     fresh = _changes(high) | _changes(low) | _changes(length)
-    keep = fresh | _changes(codes)
-    return high[keep], low[keep], length[keep], codes[keep], fresh[keep]
+    return high, low, length, codes, fresh
 
 
 def _sorted_v4(
@@ -85,11 +85,10 @@ def _sorted_v4(
 ) -> tuple[U64, U64, npt.NDArray[np.uint8], Codes, npt.NDArray[np.bool_]]:
     """A whole IPv4 entry packs into 64 bits (address 32, length 6, code 26), so one sort of numbers does it.
 
-    Length 32 fits six bits; a code of 26 bits is 8 million clusters.
+    Length 32 fits six bits; a code of 26 bits is two million clusters.
     """
     packed = high | (length.astype(np.uint64) << np.uint64(_CODE_BITS_V4)) | codes.astype(np.uint64)
     packed.sort()
-    packed = packed[_changes(packed)]
     prefix = packed >> np.uint64(_CODE_BITS_V4)
     out_codes = (packed & np.uint64((1 << _CODE_BITS_V4) - 1)).astype(np.int32)
     out_length = (prefix & np.uint64((1 << _LENGTH_BITS) - 1)).astype(np.uint8)
@@ -143,7 +142,7 @@ def entries_of_others(codes: Codes, of: Trees) -> Positions:
     """The entries inside these trees whose owner has none at the top, in order."""
     of = of.take(np.flatnonzero(of.behind < of.last))
     inner, tops = runs(of.behind, of.last), runs(of.first, of.behind)
-    owners = codes >> KIND_BITS
+    owners = codes >> USE_BITS
     # Tree and owner in one number, so that one lookup answers for all trees.
     numbers = np.arange(len(of.tops)) * (int(owners.max(initial=0)) + 1)
     owned = np.repeat(numbers, of.behind - of.first) + owners[tops]
@@ -181,7 +180,7 @@ def groups_of(forest: Forest, family: int) -> list[GroupStats]:
 def _distinct_owners(codes: Codes, first: Positions, last: Positions) -> list[int]:
     """How many owners each of the disjoint, ordered runs [first, last) of codes has."""
     sizes = last - first
-    owned = np.repeat(np.arange(len(sizes)), sizes) << _OWNER_BITS | (codes[runs(first, last)] >> KIND_BITS)
+    owned = np.repeat(np.arange(len(sizes)), sizes) << _OWNER_BITS | (codes[runs(first, last)] >> USE_BITS)
     owned.sort()
     distinct: list[int] = np.bincount(owned[_changes(owned)] >> _OWNER_BITS, minlength=len(sizes)).tolist()
     return distinct

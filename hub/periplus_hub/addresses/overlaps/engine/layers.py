@@ -18,11 +18,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from periplus_hub.addresses.ipam.model import AllocationKind
 from periplus_hub.addresses.overlaps.engine.chunked_forest import ChunkedForest, ChunkPosition, Entries
 from periplus_hub.addresses.overlaps.engine.forest import Forest, Trees, entries_of_others, runs
 from periplus_hub.addresses.overlaps.engine.pair_counts import PairCounts, Positions
-from periplus_hub.addresses.overlaps.engine.severity import KIND_BITS, KINDS, NO_OVERLAP, Relations
+from periplus_hub.addresses.overlaps.engine.severity import NO_OVERLAP, Relations
+from periplus_hub.addresses.overlaps.engine.uses import USE_BITS, USES, Use
 from periplus_hub.addresses.prefixes.prefix import Prefix
 from periplus_hub.addresses.prefixes.sorted_prefixes import FamilyPrefixes, subtree_ends, subtree_starts
 
@@ -30,16 +30,16 @@ Span = tuple[ChunkPosition, ChunkPosition]
 
 
 class Entry(NamedTuple):
-    """One allocation: a prefix, its cluster's number and its kind."""
+    """One allocation: a prefix, its cluster's number and its use. There may be several that are equal."""
 
     prefix: Prefix
     owner: int
-    kind: AllocationKind
+    use: Use
 
     @property
     def code(self) -> int:
-        """Owner and kind in one integer."""
-        return self.owner << KIND_BITS | KINDS.index(self.kind)
+        """Owner and use in one integer."""
+        return self.owner << USE_BITS | USES.index(self.use)
 
 
 class Step(NamedTuple):
@@ -89,13 +89,11 @@ class Layer:
             np.append(sizes, 0)[at],
         )
 
-    def insert(self, entry: Entry) -> Step | None:
-        """None when it is there already."""
+    def insert(self, entry: Entry) -> Step:
+        """What it does."""
         prefix, forest = entry.prefix, self.forest
         place = forest.bound(prefix.value, prefix.length)
         known = forest.holds(place, prefix.value, prefix.length)
-        if known and self._has(place, entry.code):
-            return None
         ancestors = forest.ancestors(prefix.value, prefix.length)
         in_next_layer = bool(ancestors) and not self._owns(ancestors[-1][0], entry.owner)
         owners_change = not ancestors and self._changes_owners(place, entry, known=known)
@@ -135,8 +133,8 @@ class Layer:
     def _owns(self, place: ChunkPosition, owner: int) -> bool:
         """Whether the cluster has an entry at this prefix."""
         own = self.forest.chunks[place.chunk].own(place.at)
-        spot = int(own.searchsorted(np.int32(owner << KIND_BITS)))
-        return spot < len(own) and int(own[spot]) >> KIND_BITS == owner
+        spot = int(own.searchsorted(np.int32(owner << USE_BITS)))
+        return spot < len(own) and int(own[spot]) >> USE_BITS == owner
 
     def _changes_owners(self, place: ChunkPosition, entry: Entry, *, known: bool) -> bool:
         """Whether others than the entry itself get another owner of their top with it, or without it.
@@ -147,7 +145,7 @@ class Layer:
         if known and self._owns(place, entry.owner):
             return False
         inside = self.forest.entries(place, self.span(entry.prefix)[1]).codes
-        return bool(np.any(inside >> KIND_BITS == entry.owner)) if known else len(inside) > 0
+        return bool(np.any(inside >> USE_BITS == entry.owner)) if known else len(inside) > 0
 
     def _add_pairs(
         self, prefix: Prefix, ancestors: list[tuple[ChunkPosition, int, int]], code: int, step: int

@@ -1,9 +1,9 @@
 """How many pairs every entry of a forest takes part in, per severity, without looking at a pair.
 
-Entries are sorted by (first address, length, owner, kind). Then everything an entry overlaps and that sorts behind it
+Entries are sorted by (first address, length, owner, use). Then everything an entry overlaps and that sorts behind it
 (equals behind it, and all strictly inside) is one contiguous run of positions `(p, end)`, and what it overlaps before
 it are the runs it stands in. So for any class of entries (those of a cluster, of a network domain, of a domain and a
-kind) both sides come from two ranks:
+use) both sides come from two ranks:
 
     pairs(p, class) = #{x of class: x < end(p)} - #{x of class: end(x) <= p} - [p is of class]
 
@@ -11,7 +11,7 @@ All that begins before p's run ends, less what ended before p begins, is what p 
 two binary searches, whether an entry overlaps one other or a million.
 
 Ranks are binary searches among sorted numbers `label << 32 | position`, so all clusters are one search, and all
-domains another. Kinds are looked at only where clusters of one network meet. Pairs that no relation names have the
+domains another. Uses are looked at only where clusters of one network meet. Pairs that no relation names have the
 default relation. Pure numpy; one family at a time.
 """
 
@@ -21,17 +21,14 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from periplus_hub.addresses.ipam.model import AllocationKind
 from periplus_hub.addresses.overlaps.engine.severity import (
     ITSELF,
-    KIND_BITS,
-    KIND_MASK,
-    KINDS,
     NO_OVERLAP,
     SEVERITY_TABLE,
     Relations,
     relation_code,
 )
+from periplus_hub.addresses.overlaps.engine.uses import USE_BITS, USE_MASK, USES
 from periplus_hub.addresses.overlaps.model import Relation
 
 Positions = npt.NDArray[np.int64]
@@ -42,27 +39,13 @@ PairCounts = npt.NDArray[np.int32]
 _LABEL_BITS: Final = 32
 _RADIX_LABELS: Final = 1 << 16
 
-KIND_GROUPS: Final = (
-    tuple(k for k in KINDS if k in (AllocationKind.POD, AllocationKind.NODE)),
-    tuple(k for k in KINDS if k in (AllocationKind.LOADBALANCER, AllocationKind.EXTERNAL)),
-    (AllocationKind.SERVICE,),
-    (AllocationKind.RESERVED, AllocationKind.PLANNED),
-)
-"""Kinds that every row of the severity table treats alike."""
-
-
-def _group_of_kind() -> npt.NDArray[np.int8]:
-    groups = np.zeros(KIND_MASK + 1, dtype=np.int8)
-    for number, group in enumerate(KIND_GROUPS):
-        for kind in group:
-            groups[KINDS.index(kind)] = number
-    return groups
-
-
-_GROUP: Final = _group_of_kind()
-_FIRST_KIND: Final = np.array([KINDS.index(group[0]) for group in KIND_GROUPS])
-_BY_GROUP: Final = SEVERITY_TABLE[:, _FIRST_KIND][:, :, _FIRST_KIND]
-"""[relation, kind group, kind group] -> severity code."""
+_FIRST_USE, _FOUND = np.unique(SEVERITY_TABLE[:, : len(USES)], axis=1, return_index=True, return_inverse=True)[1:]
+USE_GROUPS: Final = len(_FIRST_USE)
+"""How many sets of uses there are that every row of the severity table treats alike."""
+_GROUP: Final = np.zeros(USE_MASK + 1, dtype=np.int8)
+_GROUP[: len(USES)] = _FOUND.reshape(-1)
+_BY_GROUP: Final = SEVERITY_TABLE[:, _FIRST_USE][:, :, _FIRST_USE]
+"""[relation, use group, use group] -> severity code."""
 
 
 def count_pairs(codes: Codes, ends: Positions, relations: Relations) -> PairCounts:
@@ -87,9 +70,9 @@ class _Counter:
     """Counts of entries that have pairs at all; the others, often most, are left out before."""
 
     def __init__(self, codes: Codes, ends: Positions, total: Positions, relations: Relations) -> None:
-        self.owners = (codes >> KIND_BITS).astype(np.int64)
+        self.owners = (codes >> USE_BITS).astype(np.int64)
         self.domains = relations.domains[self.owners]
-        self.groups = _GROUP[codes & KIND_MASK]
+        self.groups = _GROUP[codes & USE_MASK]
         self.ends = ends
         self.unassigned = total
         """Pairs not given to any relation yet."""
@@ -107,8 +90,10 @@ class _Counter:
             met = np.flatnonzero(within > own)
             same = relation_code(Relation.SAME)
             self._assign(met, within[met] - own[met], same, (self.domains, self.owners))
-        self._in_connected_domains()
-        self.counts[int(_BY_GROUP[self.relations.default][0, 0])] += self.unassigned
+        one_network = np.zeros(len(self.owners), dtype=np.int64)
+        met = np.flatnonzero(self.unassigned)
+        self._assign(met, self.unassigned[met], self.relations.default, (one_network, self.domains))
+        self._in_connected_domains(one_network)
         return self.counts[:NO_OVERLAP]
 
     def _within_domains(self) -> Positions | None:
@@ -125,22 +110,28 @@ class _Counter:
         pairs[order] = np.searchsorted(here, end) - np.searchsorted(np.sort(end), here, side="right") - 1
         return pairs
 
-    def _assign(self, chosen: Positions, pairs: Positions, relation: int, labels: tuple[Positions, ...]) -> None:
-        """Give the pairs of chosen entries, all of one relation, to their severities.
+    def _assign(
+        self, chosen: Positions, pairs: Positions, relation: int, labels: tuple[Positions, ...], *, sign: int = 1
+    ) -> None:
+        """Give the pairs of chosen entries, all of one relation, to their severities; with `sign` -1, take them away.
 
-        Most kinds of the other side have one severity: it gets all, and then what is of other kinds is taken out. The
+        Most uses of the other side have one severity: it gets all, and then what is of other uses is taken out. The
         pairs are those with the same first label but without the same second one.
         """
         groups, table = self.groups[chosen], _BY_GROUP[relation]
         usual = np.array([np.bincount(row, minlength=NO_OVERLAP + 1).argmax() for row in table])
-        self.counts[usual[groups], chosen] += pairs
-        for group in range(len(KIND_GROUPS)):
-            unusual = table[:, group] != usual
-            targets, askers = chosen[groups == group], chosen[unusual[groups]]
-            if len(targets) and len(askers):
+        self.counts[usual[groups], chosen] += sign * pairs
+        present = np.bincount(groups, minlength=USE_GROUPS) > 0
+        for group in np.flatnonzero(present):
+            unusual = present & (table[:, group] != usual)
+            if unusual.any():
+                targets, askers = chosen[groups == group], chosen[unusual[groups]]
                 found = self._with_targets(askers, targets, labels[0])
                 for label in labels[1:]:
                     found -= self._with_targets(askers, targets, label)
+                if len(labels) == 1:
+                    found -= self.groups[askers] == group  # itself is no pair; behind a second label it is gone
+                found *= sign
                 self.counts[usual[self.groups[askers]], askers] -= found
                 self.counts[table[self.groups[askers], group], askers] += found
 
@@ -151,15 +142,14 @@ class _Counter:
         until = np.searchsorted(starts, wanted | self.ends[askers])
         return until - np.searchsorted(ends, wanted | askers, side="right")
 
-    def _in_connected_domains(self) -> None:
-        """Take the pairs of connected domains out of the rest."""
+    def _in_connected_domains(self, one_network: Positions) -> None:
+        """Take the pairs of connected domains out of those that have the default."""
         connected = self.relations.connected
         if not connected:
             return
         order = _order(self.domains)
         bounds = np.append(0, np.cumsum(np.bincount(self.domains)))
         inside = dict(enumerate(order[first:last] for first, last in pairwise(bounds.tolist())))
-        one_network = np.zeros(len(order), dtype=np.int64)
         for domain, links in connected.items():
             for other, relation in links.items():
                 both = (inside.get(domain, order[:0]), inside.get(other, order[:0]))
@@ -169,8 +159,9 @@ class _Counter:
     def _between_domains(self, both: Positions, relation: int, one_network: Positions) -> None:
         found = self._with_targets(both, both, one_network) - self._with_targets(both, both, self.domains)
         met = np.flatnonzero(found)
-        self.unassigned[both[met]] -= found[met]
-        self._assign(both[met], found[met], relation, (one_network, self.domains))
+        labels = (one_network, self.domains)
+        self._assign(both[met], found[met], self.relations.default, labels, sign=-1)
+        self._assign(both[met], found[met], relation, labels)
 
 
 def _order(labels: Positions) -> Positions:

@@ -39,7 +39,8 @@ from periplus_hub.addresses.overlaps.engine.forest import (
 )
 from periplus_hub.addresses.overlaps.engine.layers import Entry, Layer, Step, pairs_with_owners
 from periplus_hub.addresses.overlaps.engine.pair_counts import Codes, PairCounts
-from periplus_hub.addresses.overlaps.engine.severity import KIND_BITS, Relations, worst, worst_codes
+from periplus_hub.addresses.overlaps.engine.severity import Relations, worst, worst_codes
+from periplus_hub.addresses.overlaps.engine.uses import USE_BITS
 from periplus_hub.addresses.prefixes.columns import PrefixColumns
 from periplus_hub.addresses.prefixes.prefix import FAMILY_BITS, Prefix
 from periplus_hub.addresses.prefixes.sorted_prefixes import FamilyPrefixes
@@ -56,7 +57,7 @@ _NO_SIZES: Final = np.zeros(0, dtype=np.int64)
 class Members(NamedTuple):
     """Everything inside a group in tree order, one row per allocation.
 
-    `codes` are `owner << 3 | kind`; `severities` are positions in `model.SEVERITIES`, or
+    `codes` are `owner << USE_BITS | use`; `severities` are positions in `model.SEVERITIES`, or
     `severity.NO_OVERLAP` for what overlaps nobody there.
     """
 
@@ -122,7 +123,7 @@ class _Family:
     def _count_members(self, root: Prefix) -> None:
         layer = self.layers[self.depth[root]]
         codes = layer.forest.entries(*layer.span(root)).codes
-        counts = np.bincount(codes >> KIND_BITS)
+        counts = np.bincount(codes >> USE_BITS)
         present = np.flatnonzero(counts)
         self.entries_by_owner[root] = dict(zip(present.tolist(), counts[present].tolist(), strict=True))
         self.groups[root] = self.groups[root]._replace(clusters=len(present), members=len(codes))
@@ -170,10 +171,7 @@ class _Family:
         steps: list[Step] = []
         # No further in than where owners change: from there on `_find_anew` makes the layers again, with the entry.
         while not steps or (steps[-1].in_next_layer and not steps[-1].owners_change):
-            step = self._layer(len(steps)).insert(entry)
-            if step is None:
-                return set()
-            steps.append(step)
+            steps.append(self._layer(len(steps)).insert(entry))
         return self._change_groups(steps, entry.owner, 1)
 
     def remove(self, entry: Entry) -> set[Prefix]:
@@ -268,7 +266,7 @@ class Register:
     """All overlap groups of one tenant, both families."""
 
     def __init__(self, columns: PrefixColumns, codes: Codes, relations: Relations) -> None:
-        """Full build; `codes` are `owner << 3 | kind` per row of `columns`."""
+        """Full build; `codes` are `owner << USE_BITS | use` per row of `columns`."""
         self.relations = relations
         self._families = {family: self._build(columns, codes, family) for family in FAMILY_BITS}
 
@@ -279,7 +277,7 @@ class Register:
         return _Family(forest, family, self.relations)
 
     def insert(self, entry: Entry) -> set[Prefix]:
-        """Add one allocation; returns the roots to look at again. Known entries change nothing."""
+        """Add one allocation; returns the roots to look at again."""
         return self._families[entry.prefix.family].insert(entry)
 
     def remove(self, entry: Entry) -> set[Prefix]:

@@ -1,22 +1,40 @@
-"""How much an overlap of two allocations hurts: a table over (relation of the domains, kind, kind).
+"""How much an overlap of two allocations hurts: a table over (relation of the domains, use, use).
 
-| relation | kinds | severity |
+Between two clusters:
+
+| relation | uses | severity |
 |--|--|--|
-| same or flat-connected domain | pod, node, loadbalancer or external against anything live | `conflict` |
-| same or flat-connected domain | service against service | `blocks-federation` |
+| same or flat-connected domain | managed service ranges against each other | `latent` |
+| same or flat-connected domain | service against service, routed neither | `blocks-federation` |
+| same or flat-connected domain | pods that are masqueraded against such, or against a service range | `latent` |
 | same or flat-connected domain | planned or reserved against anything | `blocks-federation` |
-| planned | any | `blocks-federation` |
+| same or flat-connected domain | anything else | `conflict` |
+| planned | managed service ranges against each other | `latent` |
+| planned | anything else | `blocks-federation` |
 | isolated | any | `latent` |
 | nat | any | `intended` |
-| one cluster with itself | service against pod or node | `conflict` |
-| one cluster with itself | anything else | no overlap: legal nesting |
 
-ClusterIPs never leave a cluster, so two equal service ranges break nothing today, but a clusterset or mesh could not
-tell them apart. Within one cluster nesting is how allocators work (node blocks in their pool, pods in the VPC's
-range on ENI-style CNIs, load balancer addresses in the node range), but a service range that covers pods or nodes
-sends their traffic to kube-proxy (cilium#13766).
+ClusterIPs never leave a cluster unless somebody routes them, so two equal service ranges break nothing today, but a
+clusterset or mesh could not tell them apart. Pods of an overlay leave it behind their nodes' addresses: two overlays
+never meet, but one hides from its own pods whatever others really have there. What nobody knows to be masqueraded
+counts as routed.
 
-Pure. Owners (clusters) and domains are small integers here; codes are `owner << 3 | kind`.
+Within one cluster:
+
+| uses | severity |
+|--|--|
+| service against pod or node | `conflict` |
+| a pod range against a node | `conflict` |
+| what two nodes hold, against itself | `conflict` |
+| a load balancer pool against a service range, pods or a node | `conflict` |
+| anything else | no overlap: legal nesting |
+
+Nesting is how allocators work (node blocks in their pool, addresses of load balancers in the node range), but a service
+range that covers pods or nodes sends their traffic to kube-proxy (cilium#13766), and nodes inside a pod range are
+routed to a bridge (k3s#588). Where pods have addresses of the nodes' own network (ENI-style CNIs) they are only seen,
+address by address, and nothing covers a node.
+
+Pure. Owners (clusters) and domains are small integers here; codes are `owner << USE_BITS | use`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,12 +43,19 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from periplus_hub.addresses.ipam.model import AllocationKind
+from periplus_hub.addresses.overlaps.engine.uses import (
+    NODES,
+    PODS,
+    PODS_HIDDEN,
+    PODS_SEEN,
+    SERVICES,
+    SHARED,
+    USE_BITS,
+    USE_MASK,
+    USES,
+    Use,
+)
 from periplus_hub.addresses.overlaps.model import SEVERITIES, Relation, Severity
-
-KINDS: Final = tuple(AllocationKind)
-KIND_BITS: Final = 3
-KIND_MASK: Final = (1 << KIND_BITS) - 1
 
 ITSELF: Final = 0
 _RELATIONS: Final = (None, *Relation)
@@ -38,13 +63,17 @@ _RELATIONS: Final = (None, *Relation)
 NO_OVERLAP: Final = len(SEVERITIES)
 """The severity code of a pair that is no overlap."""
 
-_SELF_CLASH: Final = frozenset({AllocationKind.POD, AllocationKind.NODE})
-_NOT_LIVE: Final = frozenset({AllocationKind.PLANNED, AllocationKind.RESERVED})
-
-
-def kinds_of(bits: int) -> tuple[AllocationKind, ...]:
-    """The kinds whose bits are set: bit i stands for KINDS[i]."""
-    return tuple(kind for number, kind in enumerate(KINDS) if bits >> number & 1)
+_NOT_LIVE: Final = frozenset({Use.PLANNED, Use.RESERVED})
+_HIDDEN: Final = PODS_HIDDEN | SERVICES - {Use.SERVICE_ROUTED}
+"""Whose addresses nobody outside the cluster ever sees."""
+_FAULTS: Final = (
+    (SERVICES, PODS | NODES),
+    (PODS - PODS_SEEN, NODES),
+    (frozenset({Use.LOADBALANCER_POOL}), SERVICES | PODS | NODES),
+    (SHARED & PODS, SHARED & PODS),
+    (SHARED & NODES, SHARED & NODES),
+)
+"""Uses of one cluster that may not overlap."""
 
 
 def relation_code(relation: Relation) -> int:
@@ -52,27 +81,27 @@ def relation_code(relation: Relation) -> int:
     return _RELATIONS.index(relation)
 
 
-def pair_severity(relation: Relation | None, a: AllocationKind, b: AllocationKind) -> Severity | None:
+def pair_severity(relation: Relation | None, a: Use, b: Use) -> Severity | None:
     """The rule itself; `relation` None means both allocations are one cluster's. None means no overlap."""
     if relation is None:
-        clash = (a in _SELF_CLASH and b is AllocationKind.SERVICE) or (b in _SELF_CLASH and a is AllocationKind.SERVICE)
-        return Severity.CONFLICT if clash else None
-    if relation is Relation.ISOLATED:
-        return Severity.LATENT
+        fault = any((a in one and b in other) or (b in one and a in other) for one, other in _FAULTS)
+        return Severity.CONFLICT if fault else None
     if relation is Relation.NAT:
         return Severity.INTENDED
+    if relation is Relation.ISOLATED or a is b is Use.SERVICE_MANAGED:
+        return Severity.LATENT
     if relation is Relation.PLANNED or a in _NOT_LIVE or b in _NOT_LIVE:
         return Severity.BLOCKS_FEDERATION
-    if a is b is AllocationKind.SERVICE:
-        return Severity.BLOCKS_FEDERATION
-    return Severity.CONFLICT
+    if not {a, b} <= _HIDDEN:
+        return Severity.CONFLICT
+    return Severity.BLOCKS_FEDERATION if {a, b} <= SERVICES else Severity.LATENT
 
 
 def _table() -> npt.NDArray[np.int8]:
-    table = np.full((len(_RELATIONS), KIND_MASK + 1, KIND_MASK + 1), NO_OVERLAP, dtype=np.int8)
+    table = np.full((len(_RELATIONS), USE_MASK + 1, USE_MASK + 1), NO_OVERLAP, dtype=np.int8)
     for code, relation in enumerate(_RELATIONS):
-        for i, a in enumerate(KINDS):
-            for j, b in enumerate(KINDS):
+        for i, a in enumerate(USES):
+            for j, b in enumerate(USES):
                 severity = pair_severity(relation, a, b)
                 if severity is not None:
                     table[code, i, j] = SEVERITIES.index(severity)
@@ -80,7 +109,7 @@ def _table() -> npt.NDArray[np.int8]:
 
 
 SEVERITY_TABLE: Final = _table()
-"""[relation, kind, kind] -> severity code."""
+"""[relation, use, use] -> severity code."""
 
 
 class Relations:
@@ -122,7 +151,7 @@ class Relations:
 
     def severities(self, code: int) -> npt.NDArray[np.int8]:
         """Severity codes of the pairs one allocation would form, by the other allocation's code."""
-        found: npt.NDArray[np.int8] = SEVERITY_TABLE[self.row(code >> KIND_BITS), code & KIND_MASK].reshape(-1)
+        found: npt.NDArray[np.int8] = SEVERITY_TABLE[self.row(code >> USE_BITS), code & USE_MASK].reshape(-1)
         return found
 
 

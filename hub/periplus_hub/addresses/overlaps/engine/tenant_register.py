@@ -9,26 +9,27 @@ import numpy as np
 from periplus_hub.addresses.overlaps.engine.cluster_columns import NO_ALLOCATIONS, ClusterColumns
 from periplus_hub.addresses.overlaps.engine.layers import Entry
 from periplus_hub.addresses.overlaps.engine.register import Register
-from periplus_hub.addresses.overlaps.engine.severity import KIND_BITS, KINDS, Relations, kinds_of
+from periplus_hub.addresses.overlaps.engine.severity import Relations
 from periplus_hub.addresses.overlaps.engine.topology import Topology
+from periplus_hub.addresses.overlaps.engine.uses import USE_BITS, USES, uses_of_bits
 from periplus_hub.addresses.overlaps.model import SEVERITIES, Relation
 from periplus_hub.addresses.prefixes.columns import PrefixColumns
 from periplus_hub.addresses.prefixes.prefix import Prefix
 
-_KINDS_OF: Final[dict[int, str]] = {}
+_USES_OF: Final[dict[int, str]] = {}
 """Names by bits: a few dozen at most."""
 
 
 class Share(NamedTuple):
-    """What one cluster has in a group, as stored; `kinds` are joined by commas. See model.ClusterShare."""
+    """What one cluster has in a group, as stored; `uses` are joined by commas. See model.ClusterShare."""
 
     registration_id: UUID
     severity: str
-    kinds: str
+    uses: str
     members: int
 
     def __str__(self) -> str:
-        return f"{self.registration_id} {self.severity} {self.kinds} {self.members}"
+        return f"{self.registration_id} {self.severity} {self.uses} {self.members}"
 
 
 def register_of(
@@ -44,7 +45,7 @@ def register_of(
     }
     relations = Relations([numbers[topology.domains[c]] for c in clusters], connections, default)
     parts = [columns.get(cluster, NO_ALLOCATIONS) for cluster in clusters]
-    owners = np.repeat(np.arange(len(parts)), [len(part.kind) for part in parts])
+    owners = np.repeat(np.arange(len(parts)), [len(part.use) for part in parts])
     prefixes = [part.prefixes for part in (*parts, NO_ALLOCATIONS)]
     joined = PrefixColumns(
         np.concatenate([part.family for part in prefixes]),
@@ -52,8 +53,8 @@ def register_of(
         np.concatenate([part.low for part in prefixes]),
         np.concatenate([part.length for part in prefixes]),
     )
-    kinds = np.concatenate([part.kind for part in (*parts, NO_ALLOCATIONS)])
-    return Register(joined, (owners << KIND_BITS | kinds).astype(np.int32), relations), clusters
+    uses = np.concatenate([part.use for part in (*parts, NO_ALLOCATIONS)])
+    return Register(joined, (owners << USE_BITS | uses).astype(np.int32), relations), clusters
 
 
 class TenantRegister:
@@ -70,10 +71,10 @@ class TenantRegister:
     def shares(self, roots: Sequence[Prefix]) -> list[list[Share]]:
         """What every cluster has in each of these groups, by cluster."""
         found = self.numbered.shares(roots)
-        columns = (found.group, found.owner, found.severity, found.kinds, found.members)
+        columns = (found.group, found.owner, found.severity, found.uses, found.members)
         shares: list[list[Share]] = [[] for _ in roots]
-        for group, owner, severity, kinds, members in zip(*(column.tolist() for column in columns), strict=True):
-            names = _KINDS_OF.get(kinds) or _KINDS_OF.setdefault(kinds, ",".join(kinds_of(kinds)))
+        for group, owner, severity, uses, members in zip(*(column.tolist() for column in columns), strict=True):
+            names = _USES_OF.get(uses) or _USES_OF.setdefault(uses, ",".join(uses_of_bits(uses)))
             shares[group].append(Share(self.clusters[owner], SEVERITIES[severity].value, names, members))
         return shares
 
@@ -85,8 +86,8 @@ class TenantRegister:
         if number is None:
             return set()
         return self.numbered.change(
-            [Entry(prefix, number, KINDS[kind]) for prefix, kind in before.without(columns)],
-            [Entry(prefix, number, KINDS[kind]) for prefix, kind in columns.without(before)],
+            [Entry(prefix, number, USES[use]) for prefix, use in before.without(columns)],
+            [Entry(prefix, number, USES[use]) for prefix, use in columns.without(before)],
         )
 
     def replace_all(self, sets: Mapping[UUID, ClusterColumns]) -> set[Prefix]:

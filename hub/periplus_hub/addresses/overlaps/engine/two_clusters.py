@@ -1,7 +1,7 @@
 """Every overlapping pair of two clusters, counted whole and listed in pages, without a list of all. Pure.
 
 Entries of both are sorted by address, parents first. What an entry overlaps behind it is one run, so its pairs of each
-kind are differences of running counts; a page looks only at the runs it shows.
+use are differences of running counts; a page looks only at the runs it shows.
 """
 
 from bisect import bisect_left, bisect_right
@@ -11,16 +11,16 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from periplus_hub.addresses.ipam.model import AllocationKind
 from periplus_hub.addresses.overlaps.engine.cluster_columns import ClusterColumns
-from periplus_hub.addresses.overlaps.engine.severity import KINDS, NO_OVERLAP, SEVERITY_TABLE, relation_code
+from periplus_hub.addresses.overlaps.engine.severity import NO_OVERLAP, SEVERITY_TABLE, relation_code
+from periplus_hub.addresses.overlaps.engine.uses import USES, Use
 from periplus_hub.addresses.overlaps.model import SEVERITIES, Relation, Severity
 from periplus_hub.addresses.prefixes.prefix import FAMILY_BITS, Prefix
 from periplus_hub.addresses.prefixes.sorted_prefixes import FamilyPrefixes, subtree_ends, subtree_starts
 
 Positions = npt.NDArray[np.int64]
-EntryKey = tuple[bytes, int, int, int]
-"""`first_key`, length, side and kind: the order of entries."""
+EntryKey = tuple[bytes, int, int, int, int]
+"""`first_key`, length, side, use and node: the order of entries."""
 PairKey = tuple[int, EntryKey, EntryKey]
 """Severity, outer entry, inner entry: the order of pairs."""
 
@@ -31,7 +31,9 @@ class End(NamedTuple):
     """One side of a pair."""
 
     prefix: Prefix
-    kind: AllocationKind
+    use: Use
+    node: int
+    """See `ClusterColumns`."""
 
 
 class Pair(NamedTuple):
@@ -63,10 +65,11 @@ class PairView:
         family, high, low, length = (
             np.concatenate([getattr(part, name) for part in parts]) for name in ("family", "high", "low", "length")
         )
-        side = np.repeat(np.array([0, 1], dtype=np.int8), [len(each.kind) for each in sides])
-        kind = np.concatenate([each.kind for each in sides])
-        order = np.lexsort((kind, side, length, low, high, family))
-        self._family, self._side, self._kind = family[order], side[order], kind[order]
+        side = np.repeat(np.array([0, 1], dtype=np.int8), [len(each.use) for each in sides])
+        use = np.concatenate([each.use for each in sides])
+        node = np.concatenate([each.node for each in sides])
+        order = np.lexsort((node, use, side, length, low, high, family))
+        self._family, self._side, self._use, self._node = family[order], side[order], use[order], node[order]
         self._keys = FamilyPrefixes(high[order], low[order], length[order])
         self._ends = np.concatenate([start + subtree_ends(keys, keys) for _, start, keys in self._families()])
 
@@ -83,7 +86,7 @@ class PairView:
         Two clusters meet at the wider of their outermost ranges: among the entries of both that is the widest around a
         pair.
         """
-        held = np.zeros(len(self._kind), dtype=np.bool_)
+        held = np.zeros(len(self._use), dtype=np.bool_)
         behind = np.append(0, np.maximum.accumulate(self._ends))
         for family, start, keys in self._families():
             of = FamilyPrefixes.of_prefixes([root for root in roots if root.family == family and len(keys.length)])
@@ -95,13 +98,13 @@ class PairView:
 
     def _counted(self) -> Positions:
         """Pairs with what stands behind each entry, by severity: shape (4, entries)."""
-        counts = np.zeros((NO_OVERLAP, len(self._kind)), dtype=np.int64)
+        counts = np.zeros((NO_OVERLAP, len(self._use)), dtype=np.int64)
         for side in (0, 1):
             mine = np.flatnonzero(self._side != side)
-            for kind in np.unique(self._kind[self._side == side]).tolist():
-                running = np.append(0, np.cumsum((self._side == side) & (self._kind == kind)))
+            for use in np.unique(self._use[self._side == side]).tolist():
+                running = np.append(0, np.cumsum((self._side == side) & (self._use == use)))
                 pairs = running[self._ends[mine]] - running[mine + 1]
-                severity = np.where(self._accepted[mine], _INTENDED, self._table[self._kind[mine], kind])
+                severity = np.where(self._accepted[mine], _INTENDED, self._table[self._use[mine], use])
                 counts[severity, mine] += pairs
         return counts
 
@@ -123,7 +126,7 @@ class PairView:
         busy = np.flatnonzero(self._counts[severity])
         start = 0
         if last_shown is not None:
-            at = bisect_left(range(len(self._kind)), last_shown[1], key=self._key)
+            at = bisect_left(range(len(self._use)), last_shown[1], key=self._key)
             start = int(np.searchsorted(busy, at))
         for outer in busy[start:].tolist():
             inner = self._matches(outer, severity)
@@ -136,19 +139,20 @@ class PairView:
         run = slice(outer + 1, int(self._ends[outer]))
         chosen = self._side[run] != self._side[outer]
         if not self._accepted[outer]:
-            chosen &= self._table[self._kind[outer], self._kind[run]] == severity
+            chosen &= self._table[self._use[outer], self._use[run]] == severity
         return np.flatnonzero(chosen) + run.start
 
     def _key(self, at: int) -> EntryKey:
-        return self._prefix(at).keys()[0], int(self._keys.length[at]), int(self._side[at]), int(self._kind[at])
+        key, length = self._prefix(at).keys()[0], int(self._keys.length[at])
+        return key, length, int(self._side[at]), int(self._use[at]), int(self._node[at])
 
     def _prefix(self, at: int) -> Prefix:
         high, low, length = (int(column[at]) for column in self._keys)
         return Prefix(int(self._family[at]), high << 64 | low, length)
 
     def _pair(self, severity: int, outer: int, inner: int) -> Pair:
-        ends = [End(self._prefix(at), KINDS[int(self._kind[at])]) for at in (outer, inner)]
+        ends = [End(self._prefix(at), USES[int(self._use[at])], int(self._node[at])) for at in (outer, inner)]
         a, b = ends if self._side[outer] == 0 else reversed(ends)
-        plain = SEVERITIES[int(self._table[self._kind[outer], self._kind[inner]])]
+        plain = SEVERITIES[int(self._table[self._use[outer], self._use[inner]])]
         key = (severity, self._key(outer), self._key(inner))
         return Pair(a, b, ends[1].prefix, plain, bool(self._accepted[outer]), key)

@@ -9,12 +9,13 @@ from uuid import UUID
 
 import numpy as np
 
-from periplus_hub.addresses.ipam.model import AllocationKind
+from periplus_hub.addresses.overlaps.engine.causes import WorstPairs
 from periplus_hub.addresses.overlaps.engine.cluster_columns import ClusterColumns
 from periplus_hub.addresses.overlaps.engine.forest import GroupStats
 from periplus_hub.addresses.overlaps.engine.tenant_register import Share, TenantRegister
 from periplus_hub.addresses.overlaps.engine.topology import Topology
-from periplus_hub.addresses.overlaps.model import SEVERITIES, GroupFilter, Relation, Severity, WorstPairs
+from periplus_hub.addresses.overlaps.engine.uses import Use
+from periplus_hub.addresses.overlaps.model import SEVERITIES, GroupFilter, Relation, Severity
 from periplus_hub.addresses.prefixes.prefix import Prefix, parse
 
 Covered = Mapping[UUID, Severity]
@@ -69,9 +70,9 @@ class WhatIfView:
         """What is true of the worst pairs of a group with these shares."""
         severity = min((Severity(share.severity) for share in shares), key=SEVERITIES.index)
         worst = [share for share in shares if share.severity == severity.value]
-        kinds = frozenset(AllocationKind(kind) for share in worst for kind in share.kinds.split(","))
+        sides = frozenset(frozenset(map(Use, share.uses.split(","))) for share in worst)
         clusters = [share.registration_id for share in worst]
-        return WorstPairs(severity, kinds, self.topology.relations(clusters, Relation.PLANNED))
+        return WorstPairs(severity, sides, self.topology.relations(clusters, Relation.PLANNED))
 
     def wanted(self, only: GroupFilter) -> list[RankedGroup]:
         """The groups that a filter leaves, worst first."""

@@ -9,13 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from periplus_hub.addresses.free.engine.planner import lowest_free
-from periplus_hub.addresses.ipam.model import AllocationKind
 from periplus_hub.addresses.overlaps.engine.cluster_columns import ClusterColumns
 from periplus_hub.addresses.overlaps.engine.forest import GroupStats
-from periplus_hub.addresses.overlaps.engine.severity import KINDS
 from periplus_hub.addresses.overlaps.engine.stored_groups import GroupNow, StoredGroup, difference
 from periplus_hub.addresses.overlaps.engine.tenant_register import Share, TenantRegister
 from periplus_hub.addresses.overlaps.engine.topology import Topology
+from periplus_hub.addresses.overlaps.engine.uses import USES, Use
 from periplus_hub.addresses.overlaps.model import Relation, Severity
 from periplus_hub.addresses.prefixes.prefix import Prefix, parse
 
@@ -34,14 +33,15 @@ def _prefix(family: int, bits: int, more: int) -> Prefix:
     return Prefix(family, (base.value | bits << (124 - base.length)) >> (128 - length) << (128 - length), length)
 
 
-def _columns(rows: set[tuple[Prefix, AllocationKind]]) -> ClusterColumns:
+def _columns(rows: set[tuple[Prefix, Use, int]]) -> ClusterColumns:
     ordered = sorted(rows, key=str)
-    kinds = np.array([KINDS.index(kind) for _, kind in ordered], dtype=np.uint8)
-    return ClusterColumns(prefix_columns([prefix for prefix, _ in ordered]), kinds)
+    uses = np.array([USES.index(use) for _, use, _ in ordered], dtype=np.uint8)
+    nodes = np.array([node for _, _, node in ordered], dtype=np.int64)
+    return ClusterColumns(prefix_columns([prefix for prefix, _, _ in ordered]), uses, nodes)
 
 
 prefixes = st.builds(_prefix, st.sampled_from([4, 6]), st.integers(0, 15), st.integers(0, 4))
-sets = st.builds(_columns, st.sets(st.tuples(prefixes, st.sampled_from(KINDS)), max_size=8))
+sets = st.builds(_columns, st.sets(st.tuples(prefixes, st.sampled_from(USES), st.integers(0, 2)), max_size=8))
 reports = st.dictionaries(st.sampled_from(CLUSTERS), sets, min_size=1, max_size=3)
 topologies = st.builds(
     Topology,

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from periplus_hub.addresses.ipam.engine.batch_rows import trust
-from periplus_hub.addresses.ipam.model import AllocationKind
 from periplus_hub.addresses.overlaps.engine.cluster_columns import ClusterColumns
 from periplus_hub.addresses.overlaps.engine.explanations import explain_pair
-from periplus_hub.addresses.overlaps.engine.severity import KINDS, pair_severity
+from periplus_hub.addresses.overlaps.engine.severity import pair_severity
 from periplus_hub.addresses.overlaps.engine.stored_groups import StoredGroup, difference, digest_of
 from periplus_hub.addresses.overlaps.engine.tenant_register import TenantRegister
 from periplus_hub.addresses.overlaps.engine.topology import Topology
+from periplus_hub.addresses.overlaps.engine.uses import USES, Use
 from periplus_hub.addresses.overlaps.model import Relation, Severity
 from periplus_hub.addresses.prefixes.prefix import Prefix, parse
 
@@ -25,17 +25,18 @@ from tests.support.prefix_columns import prefix_columns
 A, B, C = (UUID(int=n) for n in (1, 2, 3))
 NET = {A: UUID(int=11), B: UUID(int=12), C: UUID(int=13)}
 POD, SERVICE, NODE, PLANNED = (
-    AllocationKind.POD,
-    AllocationKind.SERVICE,
-    AllocationKind.NODE,
-    AllocationKind.PLANNED,
+    Use.POD,
+    Use.SERVICE,
+    Use.NODE,
+    Use.PLANNED,
 )
 
 
 def columns(*cidrs: str) -> ClusterColumns:
     return ClusterColumns(
         prefix_columns([parse(cidr) for cidr in cidrs]),
-        np.full(len(cidrs), KINDS.index(POD), dtype=np.uint8),
+        np.full(len(cidrs), USES.index(POD), dtype=np.uint8),
+        np.zeros(len(cidrs), dtype=np.int64),
     )
 
 
@@ -128,18 +129,16 @@ def test_the_relations_among_clusters_are_those_of_every_two() -> None:
         (Relation.NAT, POD, POD, Severity.INTENDED),
         (None, SERVICE, POD, Severity.CONFLICT),
         (None, NODE, SERVICE, Severity.CONFLICT),
-        (None, POD, NODE, None),
-        (None, SERVICE, AllocationKind.LOADBALANCER, None),
+        (None, POD, NODE, Severity.CONFLICT),
+        (None, SERVICE, Use.LOADBALANCER, None),
     ],
 )
-def test_the_severity_of_a_pair(
-    relation: Relation | None, a: AllocationKind, b: AllocationKind, expected: Severity | None
-) -> None:
+def test_the_severity_of_a_pair(relation: Relation | None, a: Use, b: Use, expected: Severity | None) -> None:
     assert pair_severity(relation, a, b) is expected
 
 
 def test_severity_does_not_depend_on_who_is_named_first() -> None:
-    for relation, a, b in product([None, *Relation], KINDS, KINDS):
+    for relation, a, b in product([None, *Relation], USES, USES):
         assert pair_severity(relation, a, b) is pair_severity(relation, b, a)
 
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from periplus_hub.addresses.ipam.model import AllocationKind
 from periplus_hub.addresses.overlaps.engine.cluster_columns import ClusterColumns
-from periplus_hub.addresses.overlaps.engine.severity import KINDS, pair_severity
+from periplus_hub.addresses.overlaps.engine.severity import pair_severity
 from periplus_hub.addresses.overlaps.engine.two_clusters import End, Pair, PairKey, PairView
+from periplus_hub.addresses.overlaps.engine.uses import USES, Use
 from periplus_hub.addresses.overlaps.model import SEVERITIES, Relation, Severity
 from periplus_hub.addresses.prefixes.prefix import Prefix, parse
 
@@ -27,14 +27,15 @@ def _prefix(root: str, bits: int, length: int) -> Prefix:
 
 
 prefixes = st.builds(_prefix, st.sampled_from(ROOTS), st.integers(0, 15), st.integers(0, 4))
-sets = st.sets(st.builds(End, prefixes, st.sampled_from(KINDS)), max_size=14)
+sets = st.sets(st.builds(End, prefixes, st.sampled_from(USES), st.integers(0, 2)), max_size=14)
 accepted = st.sampled_from([(), (parse(ROOTS[0]),), tuple(map(parse, ROOTS)), (_prefix(ROOTS[0], 4, 2),)])
 
 
 def columns(ends: set[End]) -> ClusterColumns:
     ordered = list(ends)
-    kinds = np.array([KINDS.index(end.kind) for end in ordered], dtype=np.uint8)
-    return ClusterColumns(prefix_columns([end.prefix for end in ordered]), kinds)
+    uses = np.array([USES.index(end.use) for end in ordered], dtype=np.uint8)
+    nodes = np.array([end.node for end in ordered], dtype=np.int64)
+    return ClusterColumns(prefix_columns([end.prefix for end in ordered]), uses, nodes)
 
 
 def oracle(a: set[End], b: set[End], relation: Relation, roots: tuple[Prefix, ...]) -> dict[tuple[End, End], Severity]:
@@ -43,7 +44,7 @@ def oracle(a: set[End], b: set[End], relation: Relation, roots: tuple[Prefix, ..
         if one.prefix.covers(other.prefix) or other.prefix.covers(one.prefix):
             around = [end.prefix for end in a | b if end.prefix.covers(one.prefix) and end.prefix.covers(other.prefix)]
             held = min(around, key=lambda prefix: prefix.length) in roots
-            found[one, other] = Severity.INTENDED if held else pair_severity(relation, one.kind, other.kind)
+            found[one, other] = Severity.INTENDED if held else pair_severity(relation, one.use, other.use)
     return found  # type: ignore[return-value]  # between two clusters there is always a severity
 
 
@@ -91,9 +92,9 @@ def test_a_page_goes_on_behind_a_pair_that_is_gone(a: set[End], b: set[End], dat
 
 
 def test_the_worst_stand_first_and_pages_are_cut_anywhere() -> None:
-    a = {End(parse("10.0.0.0/8"), AllocationKind.SERVICE), End(parse("192.168.0.0/24"), AllocationKind.POD)}
-    pods = {End(parse(f"10.1.{number}.0/24"), AllocationKind.POD) for number in range(200)}
-    services = {End(parse("10.9.0.0/16"), AllocationKind.SERVICE), End(parse("192.168.0.7/32"), AllocationKind.NODE)}
+    a = {End(parse("10.0.0.0/8"), Use.SERVICE, 0), End(parse("192.168.0.0/24"), Use.POD, 0)}
+    pods = {End(parse(f"10.1.{number}.0/24"), Use.POD, 0) for number in range(200)}
+    services = {End(parse("10.9.0.0/16"), Use.SERVICE, 0), End(parse("192.168.0.7/32"), Use.NODE, 0)}
     view = PairView((columns(a), columns(pods | services)), Relation.SAME, ())
     assert view.counts[Severity.CONFLICT] == 201
     assert view.counts[Severity.BLOCKS_FEDERATION] == 1
@@ -101,7 +102,7 @@ def test_the_worst_stand_first_and_pages_are_cut_anywhere() -> None:
     assert view.page(1_000, None, ())[0][-1].severity is Severity.BLOCKS_FEDERATION
 
 
-@pytest.mark.parametrize("sides", [(set(), set()), ({End(parse("10.0.0.0/8"), AllocationKind.POD)}, set())])
+@pytest.mark.parametrize("sides", [(set(), set()), ({End(parse("10.0.0.0/8"), Use.POD, 0)}, set())])
 def test_nothing_overlaps_nothing(sides: tuple[set[End], set[End]]) -> None:
     view = PairView((columns(sides[0]), columns(sides[1])), Relation.FLAT, ())
     assert (sum(view.counts.values()), view.page(10, None, ())) == (0, ([], False))

@@ -7,10 +7,9 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from periplus_hub.addresses.ipam.model import AllocationKind
 from periplus_hub.addresses.overlaps.engine.cluster_columns import ClusterColumns
-from periplus_hub.addresses.overlaps.engine.severity import KINDS
 from periplus_hub.addresses.overlaps.engine.topology import Topology
+from periplus_hub.addresses.overlaps.engine.uses import USES, Use
 from periplus_hub.addresses.overlaps.engine.what_if import RankedGroup, WhatIfView
 from periplus_hub.addresses.overlaps.model import GroupFilter, Severity
 from periplus_hub.addresses.prefixes.prefix import Prefix, parse
@@ -26,8 +25,8 @@ SIX = "fd00::/64"
 
 
 def columns(*cidrs: str) -> ClusterColumns:
-    kind = np.full(len(cidrs), KINDS.index(AllocationKind.POD), dtype=np.uint8)
-    return ClusterColumns(prefix_columns([parse(cidr) for cidr in cidrs]), kind)
+    use = np.full(len(cidrs), USES.index(Use.POD), dtype=np.uint8)
+    return ClusterColumns(prefix_columns([parse(cidr) for cidr in cidrs]), use, np.zeros(len(cidrs), dtype=np.int64))
 
 
 @pytest.fixture(scope="module")
