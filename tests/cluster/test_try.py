@@ -63,9 +63,11 @@ def test_every_cluster_is_read_whole(apart: Outcome, aws_cluster: ControlPlane, 
 
 
 def shared_ranges(*planes: ControlPlane) -> set[str]:
-    """Pod ranges that nodes of every cluster have: what must be reported."""
+    """Pod ranges that every cluster may use, and those that nodes of every cluster have: what must be reported."""
     per_cluster = [
-        {cidr for node in plane.admin.items("/api/v1/nodes") for cidr in node["spec"]["podCIDRs"]} for plane in planes
+        {cidr for node in plane.admin.items("/api/v1/nodes") for cidr in node["spec"]["podCIDRs"]}
+        | {plane.spec.pod_cidr}
+        for plane in planes
     ]
     return set.intersection(*per_cluster)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -31,6 +32,7 @@ SHOP = (
 
 def populate(admin: ApiClient, spec: ClusterSpec, workloads: Sequence[WorkloadSpec] = SHOP) -> list[WorkloadSpec]:
     """Fills the cluster; `workloads` share `spec.pod_count` pods and are returned as made."""
+    admin.create(_kubeadm_config(spec))
     for node in spec.nodes():
         admin.create_node(node)
     wait_for_nodes(admin, spec.node_count)
@@ -42,6 +44,18 @@ def populate(admin: ApiClient, spec: ClusterSpec, workloads: Sequence[WorkloadSp
         admin.create_deployment(workload)
     wait_for_pods(admin, made)
     return made
+
+
+def _kubeadm_config(spec: ClusterSpec) -> Json:
+    """What kubeadm leaves behind: the control plane's programs are no pods here, so no flag of theirs can be read."""
+    networking = {"podSubnet": spec.pod_cidr, "serviceSubnet": spec.service_cidr}
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "kubeadm-config", "namespace": "kube-system"},
+        # JSON is YAML.
+        "data": {"ClusterConfiguration": json.dumps({"kind": "ClusterConfiguration", "networking": networking})},
+    }
 
 
 def wait_for_nodes(admin: ApiClient, count: int) -> None:
