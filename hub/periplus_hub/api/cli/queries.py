@@ -134,12 +134,6 @@ def slow_sources(client: HubClient) -> list[str]:
     ]
 
 
-def twin_of(known: dict[str, Any] | None) -> str:
-    """The name under which the cluster of a registration that waits is known already."""
-    twin = (known or {}).get("duplicate") or {}
-    return str(twin.get("name") or "another context")
-
-
 def cluster_line(name: str, context: str, known: dict[str, Any] | None) -> ClusterLine:
     """A cluster's answer as a report line."""
     if known is None:

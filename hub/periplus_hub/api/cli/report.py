@@ -62,7 +62,7 @@ class ClusterLine:
 
     name: str
     context: str
-    """Of the kubeconfig; empty for a hub that was there before."""
+    """Of the kubeconfig; empty for a hub that was there before, and for a file that cannot be read."""
     state: ClusterState
     network_domain: str = ""
     """The name of the network its addresses live in."""

@@ -9,6 +9,7 @@ from typing import Final
 from rich.rule import Rule
 
 from periplus_hub.api.cli.report import (
+    SAME_CLUSTER,
     ClusterLine,
     ClusterState,
     GroupLine,
@@ -79,7 +80,7 @@ def _print_clusters(clusters: Sequence[ClusterLine], console: Console) -> None:
     rows = [
         (
             Text(cluster.name, style="bold"),
-            Text(cluster.state, style=_STATE_STYLE[cluster.state]),
+            _state(cluster),
             Text(cluster.network_domain or "–"),
             Text(" ".join(part for part in (cluster.provider, cluster.region) if part) or "–"),
             Text(_VENDOR_SUFFIX.sub("", cluster.version) or "–"),
@@ -92,6 +93,12 @@ def _print_clusters(clusters: Sequence[ClusterLine], console: Console) -> None:
     print_table(columns, rows, console, numbers=3)
 
 
+def _state(cluster: ClusterLine) -> Text:
+    if cluster.reason == SAME_CLUSTER:
+        return Text("same cluster", style="dim")
+    return Text(cluster.state, style=_STATE_STYLE[cluster.state])
+
+
 def _count(number: int | None) -> Text:
     """Unknown is not zero."""
     return Text("?", style="bold magenta") if number is None else Text(f"{number:,}")
@@ -100,7 +107,7 @@ def _count(number: int | None) -> Text:
 def _print_trouble(cluster: ClusterLine, console: Console) -> None:
     if not cluster.message:
         return
-    line = Text.assemble((f"{cluster.name}: ", _STATE_STYLE[cluster.state]), cluster.message)
+    line = Text.assemble((f"{cluster.name}: ", _state(cluster).style), cluster.message)
     if cluster.reason:
         line.append(f" [{cluster.reason}]", style="dim")
     print_labelled(Text("  "), line, console)

@@ -17,11 +17,11 @@ from periplus_hub.api.cli.output import say
 from periplus_hub.api.cli.progress import Progress
 from periplus_hub.api.cli.queries import OverlapAsk
 from periplus_hub.api.cli.report import SAME_CLUSTER, ClusterLine, ClusterState, Report, counted
+from periplus_hub.api.cli.second_paths import SecondPaths
 from periplus_hub.api.hub_client import HubCallError, HubClient
 from periplus_hub.fleet import secrets
 
-_ENDED: Final = frozenset({"settled", "failed", "pending"})
-"""Join tokens here approve by themselves, except a second spoke of one cluster: that one stays pending for good."""
+_ENDED: Final = frozenset({"settled", "failed"})
 _REGISTER_WAIT_S: Final = 20.0
 _SLOW_POLL_S: Final = 1.0
 _SHOWN: Final = 3
@@ -49,6 +49,12 @@ class Fleet:
     token: str
     progress: Progress
     statuses: dict[str, SpokeStatus] = field(default_factory=dict)
+    second_paths: SecondPaths = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Nothing is asked yet."""
+        names = [target.name for target in self.targets]
+        self.second_paths = SecondPaths(self.client, names, self.children.start_spoke_again)
 
     def wait_settled(self, timeout_s: float) -> None:
         """Until every spoke has settled or failed and no kind is slow to list any more, or the time is over."""
@@ -67,11 +73,22 @@ class Fleet:
         self.statuses = {
             target.name: self.children.status(index, target.name) for index, target in enumerate(self.targets)
         }
-        busy = [f"{name} {status.phase}" for name, status in self.statuses.items() if status.phase not in _ENDED]
+        self.second_paths.settle([name for name, status in self.statuses.items() if status.phase == "pending"])
+        busy = [f"{name} {status.phase}" for name, status in self.statuses.items() if not self._has_ended(name)]
         ended = len(self.targets) - len(busy)
         more = f" and {len(busy) - _SHOWN} more" if len(busy) > _SHOWN else ""
         self.progress.show(f"{ended} of {counted(len(self.targets), 'cluster')} done", ", ".join(busy[:_SHOWN]) + more)
         return not busy
+
+    def _has_ended(self, name: str) -> bool:
+        if name in self.second_paths.preferred or self._waits(name):
+            return True
+        return self.statuses[name].phase in _ENDED
+
+    def _waits(self, name: str) -> bool:
+        """For good: join tokens here approve by themselves, except a second spoke of one cluster."""
+        status = self.statuses.get(name, SpokeStatus())
+        return status.phase == "pending" and not self.second_paths.is_taking_over(name)
 
     def _all_listed(self) -> bool:
         """A spoke sends what it has rather than wait for a kind that is slow, which follows when it is there."""
@@ -83,24 +100,25 @@ class Fleet:
     def report(self, *, joined: bool, notes: tuple[str, ...] = ()) -> Report:
         """Ask the hub, and put each context's fate beside it."""
         known = queries.clusters(self.client)
-        lines = tuple(self._line(target, known.get(target.name)) for target in self.targets)
+        lines = tuple(self._line(target, known) for target in self.targets)
         ask = OverlapAsk(joined=() if joined else None)
         groups, as_of = queries.overlap_groups(self.client, ask, {each.name: each.network_domain for each in lines})
         doubt = "" if joined else queries.doubt(self.client)
         copies = copy_notes({each.name: known[each.name] for each in lines if each.name in known})
         return Report(clusters=lines, groups=groups, joined=joined, as_of=as_of, doubt=doubt, notes=(*copies, *notes))
 
-    def _line(self, target: Target, known: dict[str, Any] | None) -> ClusterLine:
+    def _line(self, target: Target, known: dict[str, dict[str, Any]]) -> ClusterLine:
         status = self.statuses.get(target.name, SpokeStatus())
-        line = queries.cluster_line(target.name, target.context, known)
+        line = queries.cluster_line(target.name, target.context, known.get(target.name))
+        if target.name in self.second_paths.preferred or self._waits(target.name):
+            kept = self.second_paths.kept(target.name, known)
+            message = f"same as {kept or 'another context'}: both lead to one cluster, which is read once"
+            twin = _unread(line, SAME_CLUSTER, message, "Nothing, or leave one of the two out with --context.")
+            return replace(twin, state=ClusterState.PENDING)
         if status.phase == "settled":
             return replace(line, remedy=_LONGER) if line.reason == "slow" else line
         if status.phase == "failed":
             return _unread(line, status.reason or "failed", status.message, status.remedy)
-        if status.phase == "pending":
-            message = f"it leads to the same cluster as {queries.twin_of(known)}"
-            twin = _unread(line, SAME_CLUSTER, message, "Nothing, or leave one of the two out with --context.")
-            return replace(twin, state=ClusterState.PENDING)
         message = status.message or f"still {status.phase} when the time was over"
         remedy = status.remedy or _LONGER
         if line.state in {ClusterState.COMPLETE, ClusterState.INCOMPLETE}:

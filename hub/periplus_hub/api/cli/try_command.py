@@ -5,6 +5,7 @@ import hashlib
 import importlib
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -15,10 +16,10 @@ from periplus_contract.text import visible
 from periplus_hub.api.cli.exit_codes import Exit, fail
 from periplus_hub.api.cli.fail_on import FailOn, FailOnOption, leave
 from periplus_hub.api.cli.keep_serving import serve_until_interrupted
-from periplus_hub.api.cli.kubeconfigs import KubeconfigError, merged, named
+from periplus_hub.api.cli.kubeconfigs import KubeconfigError, Unread, merged, named
 from periplus_hub.api.cli.output import say, tell_json
 from periplus_hub.api.cli.progress import Progress
-from periplus_hub.api.cli.report import ClusterState, Report
+from periplus_hub.api.cli.report import ClusterLine, ClusterState, Report
 from periplus_hub.api.cli.temporary_fleet import Target, running
 
 _MAX_NAME: Final = 100
@@ -34,7 +35,7 @@ def _offered(ctx: typer.Context, incomplete: str) -> list[str]:
     given = ctx.params.get("kubeconfig")
     with contextlib.suppress(KubeconfigError):
         found = named([Path(path) for path in given], ()) if given else merged(())
-        names = dict.fromkeys(each.context for each in found)
+        names = dict.fromkeys(each.context for each in found.chosen)
         return [name for name in names if name.startswith(incomplete) and visible(name) == name]
     return []
 
@@ -71,21 +72,38 @@ def try_fleet(
     """
     _no_names(typed.args)
     try:
-        chosen = named(kubeconfig, context or ()) if kubeconfig else merged(context or ())
+        offer = named(kubeconfig, context or ()) if kubeconfig else merged(context or ())
     except KubeconfigError as error:
         fail(error.message, error.remedy)
-    names = cluster_names([each.label for each in chosen])
-    targets = [Target(name, each.context, each.kubeconfig) for name, each in zip(names, chosen, strict=True)]
+    names = cluster_names([each.label for each in offer.chosen])
+    targets = [Target(name, each.context, each.kubeconfig) for name, each in zip(names, offer.chosen, strict=True)]
+    notes = (*offer.notes, *(() if joined else (_APART,)))
     with running(targets, Progress()) as fleet:
         show = printer(as_json=as_json)
         fleet.wait_settled(wait)
-        report = fleet.report(joined=joined, notes=() if joined else (_APART,))
+        report = _with_unread(fleet.report(joined=joined, notes=notes), offer.unread)
         show(report)
         if keep:
             serve_until_interrupted(fleet, err=as_json)
     if keep:
         say("Stopped; nothing is left behind.")
     _leave(report, fail_on)
+
+
+def _with_unread(report: Report, unread: Sequence[Unread]) -> Report:
+    """And what of the kubeconfigs nobody could read: who knows which clusters it leads to."""
+    lines = (
+        ClusterLine(
+            name=each.name,
+            context="",
+            state=ClusterState.UNREAD,
+            reason="bad_kubeconfig",
+            message=each.message,
+            remedy=each.remedy,
+        )
+        for each in unread
+    )
+    return replace(report, clusters=(*report.clusters, *lines))
 
 
 def cluster_names(labels: Sequence[str]) -> list[str]:

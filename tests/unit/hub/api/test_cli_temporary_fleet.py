@@ -53,6 +53,7 @@ class Hub:
         late = self.slow >= 0
         known = {
             "name": "prod",
+            "registration": "PENDING" if self.twin is not None else "ACTIVE",
             "state": "INCOMPLETE" if late else "COMPLETE",
             "lastSeenAt": "2026-01-01T00:00:00Z",
             "networkDomain": {"name": "prod"},
@@ -122,11 +123,14 @@ def test_when_the_time_is_over_the_rest_is_reported_with_what_helps(tmp_path: Pa
     assert (line.state, line.remedy) == (ClusterState.INCOMPLETE, "Give it longer with --wait.")
 
 
-@pytest.mark.parametrize(("twin", "named"), [("stage", "stage"), (None, "another context")])
+@pytest.mark.parametrize(("twin", "named"), [("stage", "stage"), ("", "another context")])
 def test_a_second_context_of_a_cluster_names_the_first(tmp_path: Path, twin: str | None, named: str) -> None:
     doubled = fleet(tmp_path, Hub(twin=twin), "pending", io.StringIO())
     doubled.wait_settled(60)
     report = doubled.report(joined=False)
     (line,) = report.clusters
-    assert (line.reason, line.message) == ("same_cluster", f"it leads to the same cluster as {named}")
+    assert (line.reason, line.message) == (
+        "same_cluster",
+        f"same as {named}: both lead to one cluster, which is read once",
+    )
     assert (line.state, report.fleet, report.unknown()) == (ClusterState.PENDING, (), ())
