@@ -21,6 +21,9 @@ ADMIN = "kubernetes-admin@kubernetes"
 def cluster(uid: str, number: int) -> FakeKube:
     kube = FakeKube()
     kube.add_namespace("kube-system", uid)
+    services = {"metadata": {"name": "kubernetes"}, "spec": {"cidrs": [f"10.{96 + number}.0.0/16"]}}
+    kube.put("/apis/networking.k8s.io/v1/servicecidrs", services)
+    kube.put("/apis/apps/v1/daemonsets", {"metadata": {"name": "kindnet", "namespace": "kube-system"}})
     addresses = [{"type": "InternalIP", "address": f"10.{number}.0.10"}]
     kube.put("/api/v1/nodes", node(f"n{number}", podCIDRs=[f"10.244.{number}.0/24"], addresses=addresses))
     return kube
@@ -50,7 +53,7 @@ async def test_every_file_of_kubeconfig_is_read_or_named(tmp_path: Path) -> None
     lines = {line["name"]: line for line in seen.document["clusters"]}
     read = [f"{ADMIN} ({name}.conf)" for name in ("alpha", "beta", "gamma")]
     assert list(lines) == [*read, str(tmp_path / "broken.conf")]
-    assert {lines[name]["state"] for name in read} == {"complete"}
+    assert {lines[name]["state"] for name in read} == {"complete"}, lines
     assert {lines[name]["context"] for name in read} == {ADMIN}
     assert len({lines[name]["networkDomain"] for name in read}) == 3
     broken = lines[str(tmp_path / "broken.conf")]
@@ -134,7 +137,7 @@ async def test_of_two_paths_to_one_cluster_the_first_is_read_though_it_was_the_s
             seen = await trial
     assert seen.code == 0, seen.err
     first, second = seen.document["clusters"]
-    assert (first["name"], first["state"], first["nodes"]) == ("first", "complete", 1)
+    assert (first["name"], first["state"], first["nodes"]) == ("first", "complete", 1), first
     assert (second["name"], second["state"], second["reason"]) == ("second", "pending", "same_cluster")
     assert second["message"] == "same as first: both lead to one cluster, which is read once"
     assert (seen.document["complete"], seen.document["completeClusters"]) == (True, 1)
