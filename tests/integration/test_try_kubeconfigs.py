@@ -23,9 +23,10 @@ def cluster(uid: str, number: int) -> FakeKube:
     kube.add_namespace("kube-system", uid)
     services = {"metadata": {"name": "kubernetes"}, "spec": {"cidrs": [f"10.{96 + number}.0.0/16"]}}
     kube.put("/apis/networking.k8s.io/v1/servicecidrs", services)
-    kube.put("/apis/apps/v1/daemonsets", {"metadata": {"name": "kindnet", "namespace": "kube-system"}})
+    pods = {"ClusterConfiguration": f"networking: {{podSubnet: 10.{200 + number}.0.0/16}}"}
+    kube.put("/api/v1/configmaps", {"metadata": {"name": "kubeadm-config", "namespace": "kube-system"}, "data": pods})
     addresses = [{"type": "InternalIP", "address": f"10.{number}.0.10"}]
-    kube.put("/api/v1/nodes", node(f"n{number}", podCIDRs=[f"10.244.{number}.0/24"], addresses=addresses))
+    kube.put("/api/v1/nodes", node(f"n{number}", podCIDRs=[f"10.{200 + number}.0.0/24"], addresses=addresses))
     return kube
 
 
