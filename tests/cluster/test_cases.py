@@ -21,7 +21,6 @@ NOT_YET = frozenset(
         "free-ranges-clash-with-each-other",
         "gke-managed-service-range",
         "kubeconfig-proxy-url",
-        "kubeconfig-three-kubeadm-files",
         "metallb-one-pool-two-clusters",
         "nodes-share-one-internal-ip",
         "pod-blocks-over-own-lan",
