@@ -14,7 +14,11 @@ Schema = dict[str, Any]
 
 
 def _member(cluster: str, kind: str, cidr: str, severity: report.Severity) -> report.MemberLine:
-    return report.MemberLine(cluster=cluster, kind=kind, cidr=cidr, severity=severity)
+    source, node = ("nodes", "n7") if kind == "node" else ("kubeadm-config", "")
+    return report.MemberLine(
+        cluster=cluster, kind=kind, cidr=cidr, severity=severity, node=node, source=source,
+        quality="exact" if node else "nominal", reach="unknown",
+    )  # fmt: skip
 
 
 def _hit(cluster: str, kinds: tuple[str, ...], members: int, severity: report.Severity) -> report.HitLine:

@@ -136,7 +136,8 @@ def _ranges(client: HubClient, cluster: str) -> list[dict[str, Any]]:
 def _print_ranges(ranges: list[dict[str, Any]], console: Console) -> None:
     console.print(Text("ranges" if ranges else "ranges: none is known", style="dim"))
     for each in ranges[:_MAX_RANGES]:
-        told = " ".join(filter(None, (each["provider"], each["name"], each["node"])))
+        sure = f"({word(each['quality'])})"
+        told = " ".join(filter(None, (each["provider"], each["source"], each["name"], each["node"], sure)))
         kind = Text(f"  {word(each['allocationKind']):<13}", style="bold")
         print_labelled(kind, Text(f"{each['cidr']:<20} {told}"), console)
     if len(ranges) > _MAX_RANGES:

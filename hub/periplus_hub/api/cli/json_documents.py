@@ -6,7 +6,9 @@ them in capitals, and as texts.
 
 from typing import Any, Final
 
-WORDS: Final = frozenset({"allocationKind", "liveness", "mode", "quality", "registration", "role", "severity", "state"})
+WORDS: Final = frozenset(
+    {"allocationKind", "liveness", "mode", "quality", "reach", "registration", "role", "severity", "state"}
+)
 """Members whose value is one of a few words."""
 COUNTS: Final = frozenset({"clockSkewMs", "rows"})
 """Members whose value is a number, whatever its size."""

@@ -64,7 +64,7 @@ query Cluster($id: ID!) {
 RANGES: Final = """
 query Ranges($first: Int!, $after: String, $cluster: ID) {
   allocations(first: $first, after: $after, cluster: $cluster) {
-    nodes { cidr allocationKind: kind family provider source name node quality since }
+    nodes { cidr allocationKind: kind family provider source name node quality claim reach since }
     pageInfo { hasNextPage endCursor }
   }
 }
@@ -84,7 +84,9 @@ query Overlaps(
       freeRangesNotKnownOf { names count }
       clusterCounts { severity clusters }
       clusters(first: $members) { nodes { clusterName severity kinds memberCount } }
-      members(first: $members) { nodes { clusterName kind cidr severity } }
+      members(first: $members) {
+        nodes { clusterName kind cidr severity node source name quality claim reach }
+      }
     }
     pageInfo { hasNextPage endCursor }
     asOf
@@ -249,7 +251,18 @@ def _severity(name: str) -> Severity:
 
 def _member(node: dict[str, Any]) -> MemberLine:
     severity = None if node["severity"] is None else _severity(node["severity"])
-    return MemberLine(cluster=node["clusterName"], kind=node["kind"].lower(), cidr=node["cidr"], severity=severity)
+    return MemberLine(
+        cluster=node["clusterName"],
+        kind=node["kind"].lower(),
+        cidr=node["cidr"],
+        severity=severity,
+        node=node["node"],
+        source=node["source"],
+        name=node["name"],
+        quality=node["quality"].lower(),
+        claim=node["claim"],
+        reach=node["reach"].lower(),
+    )
 
 
 def _hit(node: dict[str, Any], networks: Mapping[str, str]) -> HitLine:

@@ -90,6 +90,18 @@ class MemberLine:
     kind: str
     cidr: str
     severity: Severity | None
+    node: str = ""
+    """The node that holds it; empty for none."""
+    source: str = ""
+    """Who named it, like IPPool or nodes."""
+    name: str = ""
+    """Its name there."""
+    quality: str = ""
+    """How well it is known: exact, derived, nominal, seen or unknown."""
+    claim: bool = True
+    """Whether an allocator may hand addresses out of it; else these addresses are in use, and nothing more is known."""
+    reach: str = ""
+    """Whether it is reached from outside its cluster: routed, masqueraded or unknown."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,7 @@ from periplus_hub.api.cli.report import (
     alike_together,
     counted,
     minute,
+    some,
 )
 from periplus_hub.api.cli.rich_text import Console, Text
 from periplus_hub.api.cli.tables import print_labelled, print_table, print_text
@@ -154,6 +155,7 @@ def _print_group(group: GroupLine, cidrs: tuple[str, ...], shared: tuple[str, ..
     else:
         print_text(ranges, console)
         items.append(("between", "bold", owners))
+    items += [("known by", "dim", text) for text in _named_by(group)]
     if group.severity is not Severity.INTENDED:
         label = "breaks" if group.severity is Severity.CONFLICT else "would break"
         items += [(label, "red", text) for text in group.breaks]
@@ -166,6 +168,21 @@ def _print_group(group: GroupLine, cidrs: tuple[str, ...], shared: tuple[str, ..
     if group.since:
         items.append(("since", "dim", minute(group.since)))
     _print_items(items, console)
+
+
+def _named_by(group: GroupLine) -> list[str]:
+    """Who named what is hit as the group's severity says, and how well that is known."""
+    names: dict[tuple[str, str, str], list[str]] = {}
+    for each in group.members:
+        if each.severity is group.severity and each.source:
+            known = names.setdefault((each.cluster, each.source, each.quality), [])
+            known += [name for name in [each.name or each.node] if name and name not in known]
+    lines = [
+        f"{cluster}: {source} {some(of, 3)}".rstrip() + f" ({quality})"
+        for (cluster, source, quality), of in names.items()
+    ]
+    more = len(lines) - _MAX_RANGES
+    return [*lines[:_MAX_RANGES], f"and {more} more"] if more > 0 else lines
 
 
 def _unsure(group: GroupLine) -> str:

@@ -95,7 +95,19 @@ def test_the_document_has_the_promised_members() -> None:
     both = ("a", "b")
     own = {"severity": "latent", "memberCount": 1}
     assert found["members"] == [
-        {"cluster": name, "kind": "pod", "cidr": "10.0.0.0/8", "severity": "latent"} for name in both
+        {
+            "cluster": name,
+            "kind": "pod",
+            "cidr": "10.0.0.0/8",
+            "severity": "latent",
+            "node": "",
+            "source": "",
+            "name": "",
+            "quality": "",
+            "claim": True,
+            "reach": "",
+        }
+        for name in both
     ]
     assert found["clusters"] == [{"cluster": name, "networkDomain": name, "kinds": ["pod"], **own} for name in both]
     assert document["summary"] == {"conflict": 0, "blocks-federation": 0, "latent": 1, "intended": 0}
@@ -119,6 +131,23 @@ def test_a_person_sees_severity_owners_consequence_and_remedy() -> None:
     ):
         assert part in text
     assert "as if these clusters were joined" in text
+
+
+def test_who_named_a_range_and_how_well_it_is_known_stands_beside_it() -> None:
+    both = group("192.168.0.0/16", Severity.CONFLICT, "north", "south")
+    pool, nodes, milder = (
+        MemberLine(cluster=cluster, kind="pod", cidr="192.168.0.0/16", severity=severity, **told)
+        for cluster, severity, told in (
+            ("north", Severity.CONFLICT, {"source": "IPPool", "name": "default-ipv4-ippool", "quality": "exact"}),
+            ("south", Severity.CONFLICT, {"source": "nodes", "node": "s1", "quality": "derived"}),
+            ("west", Severity.LATENT, {"source": "kubeadm-config", "quality": "nominal"}),
+        )
+    )
+    others = [replace(nodes, node=f"s{number}") for number in (2, 3, 4)]
+    text = printed(Report(clusters=(), groups=(replace(both, members=(pool, nodes, *others, milder)),)))
+    assert "north: IPPool default-ipv4-ippool (exact)" in text
+    assert "south: nodes s1, s2, s3 and 1 more (derived)" in text
+    assert "kubeadm-config" not in text
 
 
 def mixed(**changes: Any) -> GroupLine:
