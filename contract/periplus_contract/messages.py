@@ -55,7 +55,7 @@ class EnrolRequest(msgspec.Struct, frozen=True, kw_only=True):
     public_key: str
     """Raw Ed25519 public key, base64."""
     cluster_uid: str
-    """kube-system namespace uid. It, the versions and the hash are facts (`is_fact`); empty is unknown."""
+    """kube-system namespace uid. It, the versions and the hashes are facts (`is_fact`); empty is unknown."""
     cluster_name: str
     spoke_version: str
     contract: str
@@ -65,6 +65,9 @@ class EnrolRequest(msgspec.Struct, frozen=True, kw_only=True):
     machines: tuple[str, ...] = ()
     """`uid=address` for each InternalIP of a node that is ready, of the first by name. Two ways to one cluster show the
     same, a copy of the cluster shows others. Empty where nodes cannot be listed."""
+    way: str = ""
+    """A hash of the place a spoke asks from and of the API server's address, proxy and authority: equal ones lead to
+    one cluster. Empty where the place has no name, as in a pod: its API server has one address in every copy."""
 
 
 class EnrolAnswer(msgspec.Struct, frozen=True, kw_only=True):

@@ -84,6 +84,7 @@ def _third() -> None:
         *columns(TEXT, "spoke_version contract kubernetes_version api_ca_sha256", default="''"),
         *columns(INTEGER, "node_count", default="'0'"),
         *columns(TEXTS, "machines", default="'{}'"),
+        *columns(TEXT, "way", default="''"),
         *columns(TIME, "created_at", default="now()"),
         *columns(TIME, "approved_at", null=True),
         *columns(TEXT, "approved_by", null=True),

@@ -30,6 +30,7 @@ class ClusterSource:
 
     def __init__(self, config: SpokeConfig, timer: Timer, rng: random.Random, report: Report) -> None:
         self._cluster_name = config.cluster_name
+        self._vantage = config.vantage
         self._timer = timer
         self._rng = rng
         self._report = report
@@ -76,7 +77,8 @@ class ClusterSource:
 
     async def _identity(self) -> ClusterIdentity:
         found = await self.collectors.identity()
-        return msgspec.structs.replace(found, name=self._cluster_name or found.name)
+        way = await self._kube.way_sha256(self._vantage) if self._vantage else ""
+        return msgspec.structs.replace(found, name=self._cluster_name or found.name, way=way)
 
 
 def credentials(config: SpokeConfig) -> Credentials:

@@ -187,6 +187,14 @@ async def test_a_second_spoke_is_told_from_a_copy_by_the_nodes_of_now(door: Door
     assert (await stored(door, tenant, copy)).duplicate_of is None, "n1 is not ready any more where it was"
 
 
+async def test_one_way_to_an_api_server_is_one_cluster_whoever_may_list_nodes(door: Door, tenant: Scope) -> None:
+    await door.member(tenant, "admin", **one_cluster("n1=192.0.2.1", way="here"))
+    blind = Member(door, "blind", **one_cluster(way="here"))
+    assert (await blind.enrol(await door.join_token(tenant, auto_approve=True))).state == "pending"
+    elsewhere = await door.member(tenant, "elsewhere", **one_cluster(way="there"))
+    assert (await stored(door, tenant, elsewhere)).duplicate_of is None
+
+
 async def test_a_copy_that_calls_itself_the_same_is_another_cluster(door: Door, tenant: Scope) -> None:
     await door.member(tenant, "prod-1", **one_cluster("n1=192.0.2.1"))
     copy = Member(door, "prod-1", **one_cluster("m1=198.51.100.1"))
@@ -269,6 +277,7 @@ async def test_a_credential_with_another_secret_is_unauthenticated(door: Door, t
         {"cluster_uid": "x" * 300},
         {"machines": ("n=192.0.2.1",) * 101},
         {"machines": ("\x1b[2J",)},
+        {"way": "x" * 300},
         {"node_count": -1},
         {"contract": "one"},
     ],

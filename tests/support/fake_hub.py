@@ -152,7 +152,7 @@ class FakeHub:
 
     async def _enroll(self, request: web.Request) -> web.Response:
         ask = await _decode(request, messages.EnrolRequest)
-        if not all(map(messages.is_fact, (ask.kubernetes_version, ask.cluster_uid, *ask.machines))):
+        if not all(map(messages.is_fact, (ask.kubernetes_version, ask.cluster_uid, ask.way, *ask.machines))):
             return problem(problems.MALFORMED_MESSAGE)
         owner = self.used_tokens.setdefault(ask.join_token, ask.public_key)
         if not ask.join_token.startswith("joinid") or owner != ask.public_key:

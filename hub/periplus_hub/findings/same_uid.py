@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from periplus_hub.findings.facts import MACHINES, REGISTRATIONS, Facts
 from periplus_hub.fleet.model import MACHINES_HOLD, Machines, Registration, same_clusters
+
+_NAMED: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,5 +47,7 @@ def told_apart(clusters: Sequence[SameUid]) -> tuple[list[SameUid], list[SameUid
 
 
 def named(registrations: Sequence[Registration]) -> str:
-    """Their names, for a sentence."""
-    return ", ".join(sorted(each.name for each in registrations))
+    """Their names, for a sentence: a golden image can be the start of a thousand."""
+    names = sorted(each.name for each in registrations)
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more

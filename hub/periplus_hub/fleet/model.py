@@ -88,6 +88,13 @@ class Machines:
 
     seen: frozenset[str]
     as_of: datetime
+    way: str = ""
+    """How the API server was reached, from one place to one address; empty is not known."""
+
+    @property
+    def marks(self) -> frozenset[str]:
+        """What no other cluster of its kube-system uid has."""
+        return self.seen | {f"way {self.way}"} if self.way else self.seen
 
 
 MACHINES_HOLD: Final = timedelta(days=1)
@@ -97,9 +104,10 @@ MACHINES_HOLD: Final = timedelta(days=1)
 def is_same_cluster(one: Machines, other: Machines) -> bool | None:
     """Whether two with one kube-system uid are one cluster; None where it cannot be known.
 
-    One machine in common is enough. None in common is two clusters only where both were seen, at about the same time.
+    One machine in common is enough, or one way to both. None in common is two clusters only where both were seen, at
+    about the same time.
     """
-    if one.seen & other.seen:
+    if one.marks & other.marks:
         return True
     known = one.seen and other.seen and abs(one.as_of - other.as_of) <= MACHINES_HOLD
     return False if known else None
@@ -110,8 +118,8 @@ def same_clusters(machines: Mapping[UUID, Machines]) -> list[tuple[UUID, ...]]:
     leader = {each: each for each in machines}
     first_with: dict[str, UUID] = {}
     for registration, each in machines.items():
-        for machine in each.seen:
-            leader[_led_by(leader, registration)] = _led_by(leader, first_with.setdefault(machine, registration))
+        for mark in each.marks:
+            leader[_led_by(leader, registration)] = _led_by(leader, first_with.setdefault(mark, registration))
     found: dict[UUID, list[UUID]] = {}
     for registration in machines:
         found.setdefault(_led_by(leader, registration), []).append(registration)

@@ -39,6 +39,7 @@ class NewRegistration:
     api_ca_sha256: str
     node_count: int
     machines: Sequence[str]
+    way: str
     created_at: datetime
     approved_at: datetime | None
     approved_by: str | None

@@ -165,6 +165,7 @@ class Enrolment:
             api_ca_sha256=request.api_ca_sha256,
             node_count=request.node_count,
             machines=request.machines,
+            way=request.way,
             created_at=now,
             approved_at=now if active else None,
             approved_by=f"join-token:{token.public_id}" if active else None,
@@ -178,7 +179,7 @@ class Enrolment:
         if not live:
             return {}
         known = await self._machines(c, scope, live)
-        mine = Machines(seen=frozenset(request.machines), as_of=self._db.clock.now())
+        mine = Machines(seen=frozenset(request.machines), way=request.way, as_of=self._db.clock.now())
         return {each: is_same_cluster(known[each], mine) for each in live}
 
     async def challenge(self, request: ChallengeRequest) -> Challenge:
@@ -300,9 +301,9 @@ def check_request(request: EnrolRequest) -> None:
         raise _malformed("public_key is of small order: anybody could sign with it")
     if why := why_no_name(request.cluster_name, MAX_CLUSTER_NAME):
         raise SpokeRequestRefusal(problems.BAD_NAME, f"the name {request.cluster_name[:MAX_CLUSTER_NAME]!r} {why}")
-    facts = (request.cluster_uid, request.spoke_version, request.kubernetes_version, request.api_ca_sha256)
+    facts = (request.cluster_uid, request.spoke_version, request.kubernetes_version, request.api_ca_sha256, request.way)
     if not request.cluster_uid or any(not is_fact(fact) for fact in facts):
-        raise _malformed(f"cluster_uid, versions and api_ca_sha256 are at most {MAX_FACT_CHARS} printable characters")
+        raise _malformed(f"cluster_uid, versions and hashes are at most {MAX_FACT_CHARS} printable characters")
     if len(request.machines) > limits.MAX_MACHINES or any(not is_fact(each) for each in request.machines):
         raise _malformed(
             f"machines are at most {limits.MAX_MACHINES} texts of at most {MAX_FACT_CHARS} printable characters"

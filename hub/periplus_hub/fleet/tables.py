@@ -54,6 +54,7 @@ registrations: Final = Table(
     Column("api_ca_sha256", Text, nullable=False, server_default=""),
     Column("node_count", Integer, nullable=False, server_default="0"),
     Column("machines", TextArray(), nullable=False, server_default=text("'{}'")),
+    Column("way", Text, nullable=False, server_default=""),
     created_column(),
     time_column("approved_at"),
     Column("approved_by", Text),
@@ -75,7 +76,8 @@ registrations: Final = Table(
 )
 """`domain_id` is the network domain the cluster's addresses live in; at first one of its own. `epoch` is the latest
 that was heard of, and `older_epoch_heard_at` when an earlier one spoke after it. `machines` are
-the nodes it had when it enrolled. `duplicate_of` names the live registration that was the same cluster then."""
+the nodes it had when it enrolled, `way` how its API server was reached. `duplicate_of` names the live registration that
+was the same cluster then."""
 
 join_tokens: Final = Table(
     "join_tokens",

@@ -32,17 +32,18 @@ async def machines_by_registration(c: ReadConnection, scope: Scope, ids: Sequenc
     """What the inventory has; while it has no nodes, what the spoke told when it joined."""
     table = registrations
     rows = await c.rows(
-        select(table.c.id, table.c.machines, table.c.created_at, table.c.last_seen_at).where(
+        select(table.c.id, table.c.machines, table.c.way, table.c.created_at, table.c.last_seen_at).where(
             owned(scope, table), one_of(table.c.id, ids)
         )
     )
     in_inventory = await _in_inventory(c, scope, ids)
-    return {
-        row.id: Machines(seen=frozenset(in_inventory[row.id]), as_of=row.last_seen_at or row.created_at)
-        if row.id in in_inventory
-        else Machines(seen=frozenset(row.machines), as_of=row.created_at)
-        for row in rows
-    }
+    found = {}
+    for row in rows:
+        seen, as_of = row.machines, row.created_at
+        if row.id in in_inventory:
+            seen, as_of = in_inventory[row.id], row.last_seen_at or row.created_at
+        found[row.id] = Machines(seen=frozenset(seen), way=row.way, as_of=as_of)
+    return found
 
 
 async def _in_inventory(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, list[str]]:

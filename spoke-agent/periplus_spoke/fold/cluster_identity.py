@@ -13,3 +13,5 @@ class ClusterIdentity(msgspec.Struct, frozen=True, kw_only=True):
     node_count: int = 0
     machines: tuple[str, ...] = ()
     """`uid=address` of nodes that are ready: what tells a cluster from a copy of it."""
+    way: str = ""
+    """A hash of how its API server is reached, equal for everybody who reaches this one like that."""

@@ -60,6 +60,7 @@ class SpokeConfig(msgspec.Struct, frozen=True, kw_only=True):
     cluster_name: str = ""
     kubeconfig: Path | None = None
     context: str = ""
+    vantage: str = ""
     status_file: Path | None = None
     log_format: LogFormat = "auto"
     log_level: str = "info"
@@ -191,6 +192,13 @@ SETTINGS: Final = (
     Setting("cluster_name", _name, ALLOWED, "Name of this cluster in the hub; default: the name of the context."),
     Setting("kubeconfig", _path, _FILE, "Kubeconfig to use; default inside a pod: its ServiceAccount."),
     Setting("context", _text, "a context's name", "Context of the kubeconfig; default: its current context."),
+    Setting(
+        "vantage",
+        _text,
+        "a text",
+        "Name of the place this spoke asks from. Spokes that give the same one, and ask an API server at one address, "
+        "are known to read one cluster, even if they cannot list its nodes. 'periplus try' sets it.",
+    ),
     Setting("status_file", _path, _FILE, "File in which the spoke reports its progress, as one JSON object."),
     Setting(
         "log_format",

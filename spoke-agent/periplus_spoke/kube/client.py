@@ -83,6 +83,13 @@ class KubeClient:
         der = ca_bytes(self._configuration) if self._configuration else b""
         return hashlib.sha256(der).hexdigest() if der else ""
 
+    async def way_sha256(self, vantage: str) -> str:
+        """Lower-case hex; equal for clients that reach one API server from one place, which `vantage` names."""
+        await self._ready()
+        found = self._configuration or Configuration()
+        parts = (vantage, found.host, found.proxy or "", found.tls_server_name or "", ca_bytes(found).hex())
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
     async def get(self, path: str, params: Params | None = None, *, accept: str = JSON) -> bytes:
         """The body of a 2xx answer. Raises KubeProblem."""
         return await self._whole("GET", path, params, accept, None)

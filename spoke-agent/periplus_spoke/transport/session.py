@@ -111,6 +111,7 @@ async def enrol(client: HubClient, store: IdentityStore, cluster: ClusterIdentit
         api_ca_sha256=cluster.api_ca_sha256,
         node_count=cluster.node_count,
         machines=cluster.machines,
+        way=cluster.way,
     )
     answer = await ask(client.post("/v1/enroll", msgspec.json.encode(request)), EnrolAnswer)
     registration = Registration(

@@ -178,7 +178,8 @@ class Children:
         arguments = ["periplus_spoke", "run", "--hub", hub_url, "--join-token-file", str(token_file)]
         arguments += ["--state-dir", str(folder / "state"), "--cluster-name", name]
         arguments += ["--kubeconfig", path, "--context", context]
-        arguments += ["--status-file", str(self.status_file(index))]
+        # All of them ask from here, and none of them for longer than this folder is there.
+        arguments += ["--vantage", str(self.folder), "--status-file", str(self.status_file(index))]
         self.spokes[name] = Child.start(name, arguments, folder / "spoke.log", scratch=scratch)
 
     def start_spoke_again(self, name: str) -> None:

@@ -12,7 +12,7 @@ from periplus_hub.fleet.model import Machines, State
 from tests.support.clock import START
 from tests.unit.hub.findings.test_detectors import registration, seen
 
-NAMES = "abcdefgh"
+NAMES = "abcdefghijkl"
 
 
 def found(
@@ -58,6 +58,12 @@ def test_a_copy_is_found_with_what_can_be_done() -> None:
     assert "refuses to delete kube-system" in draft.what_to_do
     assert "authority" not in draft.what_to_do
     assert draft.evidence["same_api_ca"] is False
+
+
+def test_many_copies_are_one_finding_that_can_be_read() -> None:
+    (_, (draft,)) = found(*[(f"n{number}",) for number in range(12)])
+    assert draft.title == "12 clusters have one kube-system uid: a, b, c, d, e, f, g, h, i, j and 2 more"
+    assert len(draft.registration_ids) == 12
 
 
 def test_copies_with_one_authority_are_told_to_change_it() -> None:

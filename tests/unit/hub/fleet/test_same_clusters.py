@@ -14,8 +14,8 @@ LATER = MACHINES_HOLD + timedelta(seconds=1)
 SEEN = st.frozensets(st.sampled_from("abcdefgh"), max_size=3)
 
 
-def machines(*seen: str, after: timedelta = timedelta(0)) -> Machines:
-    return Machines(seen=frozenset(seen), as_of=START + after)
+def machines(*seen: str, after: timedelta = timedelta(0), way: str = "") -> Machines:
+    return Machines(seen=frozenset(seen), as_of=START + after, way=way)
 
 
 def test_one_machine_in_common_is_one_cluster_whenever_it_was_seen() -> None:
@@ -34,9 +34,16 @@ def test_without_nodes_and_at_another_time_it_is_not_known() -> None:
     assert is_same_cluster(machines("a"), machines("b", after=LATER)) is None, "all its nodes may be new ones"
 
 
-@given(st.lists(SEEN, max_size=8))
-def test_clusters_are_the_finest_that_keep_machines_together(seen: list[frozenset[str]]) -> None:
-    given_ = {UUID(int=at): Machines(seen=each, as_of=START) for at, each in enumerate(seen)}
+def test_one_way_leads_to_one_cluster_also_where_nodes_cannot_be_listed() -> None:
+    assert is_same_cluster(machines("a", way="w"), machines(way="w")) is True
+    assert is_same_cluster(machines("a", way="w"), machines(way="v")) is None
+    assert is_same_cluster(machines("a", way="w"), machines("b", way="v")) is False
+    assert is_same_cluster(machines(), machines()) is None, "not knowing the way is no way"
+
+
+@given(st.lists(st.tuples(SEEN, st.sampled_from(["", "", "x", "y"])), max_size=8))
+def test_clusters_are_the_finest_that_keep_machines_together(seen: list[tuple[frozenset[str], str]]) -> None:
+    given_ = {UUID(int=at): Machines(seen=each, as_of=START, way=way) for at, (each, way) in enumerate(seen)}
     found = same_clusters(given_)
     assert sorted(each for cluster in found for each in cluster) == sorted(given_)
     assert [cluster[0] for cluster in found] == sorted(cluster[0] for cluster in found), "the oldest first"

@@ -28,6 +28,29 @@ def patience(trouble: Trouble) -> KubeSettings:
     return KubeSettings(request_timeout_s=0.05 if trouble.hang else 60)
 
 
+async def test_one_way_is_the_same_place_address_and_authority_whoever_asks(tmp_path: Path) -> None:
+    async def way(name: str, vantage: str = "here", **cluster: str) -> str:
+        path = write_kubeconfig(tmp_path / name, "https://10.0.0.1:6443")
+        content = yaml.safe_load(path.read_text())
+        content["clusters"][0]["cluster"] |= cluster
+        content["users"][0]["user"] = {"token": name}
+        path.write_text(yaml.safe_dump(content))
+        client = KubeClient(KubeconfigCredentials(str(path)), SkippingTimer())
+        found = await client.way_sha256(vantage)
+        await client.close()
+        return found
+
+    mine = await way("one")
+    assert await way("another") == mine
+    others = [
+        await way("place", vantage="there"),
+        await way("address", server="https://10.0.0.2:6443"),
+        await way("proxy", **{"proxy-url": "http://127.0.0.1:3128"}),
+        await way("name", **{"tls-server-name": "kubernetes"}),
+    ]
+    assert len({mine, *others}) == 5
+
+
 @pytest.mark.parametrize(
     ("trouble", "reason"),
     [
