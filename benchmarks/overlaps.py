@@ -6,8 +6,8 @@ clusters share a network domain, some domains are connected. A second change row
 one group out of nearly everything.
 
 The full build ends with every group listed and the severity of every cluster in every group; each allocation's own is
-in the register. `change_shares_ms` is what reading that again costs for the groups a change touched, `free_ranges_ms`
-what finding the lowest free range of every size costs; both are done once per refresh, however many changes it holds.
+in the register. `change_shares_ms` is what reading that again costs for the groups a change touched; it is done
+once per refresh, however many changes it holds.
 
 All times are CPU times of the one thread that works, medians; the wall time of the build is shown beside.
 Targets: full build 1 s, one change 1 ms. Run: make bench ROW=overlaps
@@ -25,7 +25,6 @@ from itertools import chain
 import numpy as np
 import numpy.typing as npt
 
-from periplus_hub.addresses.free.engine.planner import free_ranges
 from periplus_hub.addresses.overlaps.engine.cluster_shares import Shares
 from periplus_hub.addresses.overlaps.engine.layers import Entry
 from periplus_hub.addresses.overlaps.engine.register import Register
@@ -33,7 +32,7 @@ from periplus_hub.addresses.overlaps.engine.severity import Relations
 from periplus_hub.addresses.overlaps.engine.uses import Use
 from periplus_hub.addresses.overlaps.model import Relation
 from periplus_hub.addresses.prefixes.columns import PrefixColumns, columns_from_arrays
-from periplus_hub.addresses.prefixes.prefix import IPV4, KEY_BYTES, Prefix, parse
+from periplus_hub.addresses.prefixes.prefix import KEY_BYTES, Prefix, parse
 
 from benchmarks._row import report
 
@@ -140,7 +139,6 @@ def main() -> int:
         else _seconds(lambda: register.remove(stray)) * 1000
         for i in range(6)
     )
-    free_ms = statistics.median(_seconds(lambda: free_ranges(register.prefixes(IPV4), IPV4)) * 1000 for _ in range(5))
     register.insert(stray)
     register.group(stray.prefix)
     under_stray, stray_shares = change_ms(register, [e for e in entries if stray.prefix.covers(e.prefix)], 100)
@@ -159,7 +157,6 @@ def main() -> int:
         "change_under_stray_ms": statistics.median(under_stray),
         "shares_under_stray_ms": statistics.median(stray_shares),
         "stray_10_slash_8_ms": stray_ms,
-        "free_ranges_ms": free_ms,
         "register_mib": size / 2**20,
     }
     rounded = {name: round(value, 3) for name, value in measured.items()}

@@ -9,6 +9,7 @@ from docs.build import (
     configuration,
     database,
     graphql,
+    held_back,
     index,
     metrics,
     performance,
@@ -36,6 +37,9 @@ _SECTIONS: Final = (
     Page(f"{_REFERENCE}configuration.md", "every setting of the hub and the spoke", configuration.render),
     Page(f"{_REFERENCE}graphql.md", "asking over GraphQL: endpoint, roles, limits", graphql.render),
     Page(f"{_REFERENCE}try-report.md", "the JSON that `periplus try --json` prints", try_report.render),
+    Page(
+        f"{_REFERENCE}held-back.md", "ranges that are somebody's already, whoever asks for a free one", held_back.render
+    ),
     Page(f"{_REFERENCE}problems.md", "the problems a hub answers a spoke with, and what to do", problems.render),
     Page(f"{_REFERENCE}metrics.md", "what Prometheus can scrape", metrics.render),
     Page(f"{_REFERENCE}rbac.md", "what a spoke may read in a cluster", rights.render),

@@ -72,7 +72,14 @@ EXAMPLE: Final = report.Report(
                 "Pod traffic to the other cluster stays in, or goes to, the wrong cluster: the route is ambiguous.",
             ),
             remedies=("If their networks do not reach each other, put the clusters into different network domains.",),
-            free_ranges=("10.0.0.0/16",), free_ranges_not_known_of=("lab", "shop-us"), free_ranges_not_known_count=2,
+            moves=(
+                report.MoveLine(
+                    cluster="shop-us", kind="pod", cidr="10.84.112.0/21", why="4 node blocks of /24, growth 2",
+                ),
+            ),
+            move_count=1,
+            free_ranges=("10.84.112.0/21",),
+            free_ranges_not_known_of=("lab", "shop-us"), free_ranges_not_known_count=2,
             cluster_counts=(
                 report.CountLine(severity=report.Severity.CONFLICT, clusters=2),
                 report.CountLine(severity=report.Severity.LATENT, clusters=1),

@@ -11,6 +11,7 @@ def create() -> None:
     _first()
     _second()
     _third()
+    _fourth()
 
 
 def _first() -> None:
@@ -122,14 +123,6 @@ def _third() -> None:
         ["tenant_id", "registration_id", "severity"],
     )
     op.create_table(
-        "free_ranges",
-        *columns(UUID, "tenant_id"),
-        *columns(SMALLINT, "family length"),
-        *columns(CIDR, "cidr", null=True),
-        sa.PrimaryKeyConstraint("tenant_id", "family", "length", name="pk_free_ranges"),
-        tenant("free_ranges"),
-    )
-    op.create_table(
         "overlap_acceptance_clusters",
         *columns(UUID, "tenant_id acceptance_id registration_id"),
         *columns(TEXT, "severity"),
@@ -140,3 +133,25 @@ def _third() -> None:
         ),
         tenant("overlap_acceptance_clusters"),
     )
+
+
+def _fourth() -> None:
+    op.create_table(
+        "range_reservations",
+        *columns(UUID, "tenant_id id"),
+        *columns(CIDR, "cidr"),
+        *columns(BYTES, "first_key last_key"),
+        *columns(TEXT, "kind cluster_name reason reserved_by"),
+        *columns(TIME, "created_at", default="now()"),
+        *columns(TIME, "expires_at"),
+        *columns(TIME, "released_at", null=True),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name="pk_range_reservations"),
+        sa.CheckConstraint("kind IN ('pod','service','node')", name=op.f("ck_range_reservations_kind")),
+        tenant("range_reservations"),
+    )
+    op.create_index(
+        "ix_range_reservations_tenant_id_first_key_last_key",
+        "range_reservations",
+        ["tenant_id", "first_key", "last_key"],
+    )
+    op.create_index("ix_range_reservations_tenant_id_created_at", "range_reservations", ["tenant_id", "created_at"])

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +164,59 @@ async def test_a_conflict_and_its_latent_twin_are_told_apart(terminal: Terminal)
     assert "hr (pod) · lab (pod)" in shown
     assert shown.count("    since             2") == 2
     assert "as of 2" in shown
+
+
+async def test_the_report_says_who_moves_where(terminal: Terminal) -> None:
+    shown = await terminal.report()
+    moves = [move for each in shown["overlapGroups"] for move in each["moves"]]
+    free = [cidr for each in shown["overlapGroups"] for cidr in each["freeRanges"]]
+    assert [(each["cluster"], each["kind"]) for each in moves] == [("shop", "pod"), ("lab", "pod")]
+    assert free == [each["cidr"] for each in moves]
+    assert len({ip_network(each) for each in free}) == 2
+    assert f"{free[0]} for the pods of shop: " in (await terminal.type("overlaps")).stdout
+    assert await terminal.report() | {"asOf": ""} == shown | {"asOf": ""}
+
+
+async def test_a_plan_is_the_same_until_it_is_reserved_and_then_kept(terminal: Terminal) -> None:
+    ask = ("plan", "--cluster", "shop", "--cluster", "new", "--nodes", "5", "--services", "30")
+    first = json.loads((await terminal.type(*ask, "--json")).stdout)
+    assert json.loads((await terminal.type(*ask, "--json")).stdout) == first
+    assert (first["complete"], first["notKnownOf"]) == (True, {"names": [], "count": 0})
+    lines = [(each["clusterName"], each["allocationKind"]) for each in first["proposals"]]
+    assert lines == [(name, kind) for name in ("shop", "new") for kind in ("pod", "service", "node")]
+    taken = json.loads((await terminal.type(*ask, "--reserve", "--expires", "9d", "--json")).stdout)
+    assert [each["cidr"] for each in taken["proposals"]] == [each["cidr"] for each in first["proposals"]]
+    assert all(each["reservation"] for each in taken["proposals"])
+    again = await terminal.type(*ask, "--reserve")
+    assert all(each["cidr"] in again.stdout for each in first["proposals"])
+    known = json.loads((await terminal.type("plan", "reserved", "--json")).stdout)
+    assert len(known) == 6
+    for each in known:
+        assert "is not reserved any more" in (await terminal.type("plan", "release", each["id"])).stdout
+    assert "not reserved any more" in (await terminal.type("plan", "release", known[0]["id"], code=1)).stderr
+    assert json.loads((await terminal.type(*ask, "--json")).stdout) == first
+
+
+@pytest.mark.promise("no-false-all-clear")
+async def test_a_plan_beside_what_is_not_known_ends_with_1(terminal: Terminal) -> None:
+    await terminal.heard("2 hours", "lab")
+    planned = await terminal.type("plan", "--cluster", "shop", code=1)
+    assert "not known of: lab" in planned.stderr
+    assert "shop" in planned.stdout
+    assert json.loads((await terminal.type("plan", "--cluster", "shop", "--json", code=1)).stdout)["notKnownOf"][
+        "names"
+    ] == ["lab"]
+
+
+async def test_a_plan_that_cannot_be_made_says_why(terminal: Terminal) -> None:
+    assert "for which cluster?" in (await terminal.type("plan", code=64)).stderr
+    assert "there is no cluster 'nope'" in (await terminal.type("plan", "--cluster", "nope", code=1)).stderr
+    assert "is no number of days" in (await terminal.type("plan", "--cluster", "a", "--expires", "x", code=64)).stderr
+    huge = ("plan", "--cluster", "new", "--nodes", "900000", "--services", "1", "--reserve")
+    refused = await terminal.type(*huge, code=1)
+    assert "no range for the pods of new: no room in private space for a /8" in refused.stderr
+    assert "nothing was reserved" in refused.stderr
+    assert "No range is reserved." in (await terminal.type("plan", "reserved")).stdout
 
 
 @pytest.mark.promise("no-false-all-clear")

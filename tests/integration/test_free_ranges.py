@@ -1,88 +1,186 @@
-"""Where there is room: kept with the register, about active clusters only, a few rows to read whatever the fleet."""
+"""Where there is room: sized by what clusters have, apart from what is used or reserved, and reserved for a time."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
+from ipaddress import ip_network
+from itertools import combinations
 from typing import Any
 
 import pytest
 
-from periplus_hub.addresses.free.repository import free_space
+from periplus_hub.access.scope import Role, Scope
 from periplus_hub.addresses.ipam.engine.knowledge import FEEDING
-from periplus_hub.addresses.overlaps.jobs import OverlapsJob
 from periplus_hub.fleet.service import revoke
+from periplus_hub.kit.db import Database
 
-from tests.support.batches import START, upsert
-from tests.support.overlap_fleet import Fleet, joined
+from tests.support.batches import upsert
+from tests.support.clock import START, FakeClock
+from tests.support.graphql_hub import door, token_for
+from tests.support.overlap_fleet import Fleet, allocation
 
 POD = ("pod", "10.244.0.0/16")
-ROOM = "{ overlapGroups { nodes { cidr freeRanges } } }"
+SERVICE = ("service", "10.96.0.0/16")
+PLAN = """query Plan(
+  $clusters: [ID!], $newClusters: [String!], $nodes: Int, $services: Int, $kinds: [AllocationKind!]
+) { plan(clusters: $clusters, newClusters: $newClusters, nodes: $nodes, services: $services, kinds: $kinds) {
+  complete notKnownOf { names count }
+  proposals { clusterName kind family cidr why cluster { name } reservation { id cidr } }
+} }"""
+RESERVE = """mutation Reserve($input: ReserveRangeInput!) { reserveRange(input: $input) {
+  __typename ... on RangeReservation { id cidr clusterName kind expiresAt } ... on Problem { code message remedy }
+} }"""
+RELEASE = """mutation Release($id: ID!) { releaseRange(reservation: $id) {
+  __typename ... on RangeReservation { id releasedAt } ... on Problem { code message }
+} }"""
 
 
 @pytest.fixture
-async def fleet(db: Any, tenant: Any) -> AsyncIterator[Fleet]:
-    """Two clusters collide; a third uses the lowest range of their size."""
+async def fleet(db: Database, tenant: Scope) -> AsyncIterator[Fleet]:
+    """Two clusters collide; one of them has three nodes with blocks of their own."""
     opened = Fleet.open(db, tenant)
-    await opened.cluster("a", POD)
-    await opened.cluster("b", POD)
-    await opened.cluster("c", ("node", "10.0.3.7/32"))
-    await opened.settle()
+    await opened.cluster("red", POD, SERVICE)
+    await opened.cluster("tan")
+    blocks = [allocation("pod", f"10.244.{at}.0/25", node=f"tan-{at}") for at in range(3)]
+    await opened.send("tan", {"allocations": [allocation(*POD), allocation(*SERVICE), *blocks]})
     yield opened
     opened.door.intake.close()
 
 
-async def room(fleet: Fleet) -> list[str]:
-    (group,) = (await fleet.ask(ROOM))["overlapGroups"]["nodes"]
-    found: list[str] = group["freeRanges"]
+async def plan(fleet: Fleet, *names: str, after_s: float = 0, **wish: Any) -> dict[str, Any]:
+    given = {"clusters": [fleet.id_of(name) for name in names], **wish}
+    found: dict[str, Any] = (await ask(fleet, PLAN, after_s, **given))["plan"]
     return found
 
 
-async def test_a_range_somebody_touches_is_not_proposed(fleet: Fleet) -> None:
-    assert await room(fleet) == ["10.1.0.0/16"]
-    await fleet.report("b", POD, ("pod", "10.1.9.0/24"))
-    await fleet.settle(60)
-    assert await room(fleet) == ["10.2.0.0/16"]
+async def ask(fleet: Fleet, document: str, after_s: float = 0, **variables: object) -> dict[str, Any]:
+    """So long after the beginning."""
+    token = await token_for(fleet.db, fleet.scope, Role.OPERATOR)
+    return (await door(fleet.db, FakeClock(START + timedelta(seconds=after_s))).ask(document, token, **variables)).good
+
+
+async def ranges(fleet: Fleet, *names: str, **wish: Any) -> list[str]:
+    return [each["cidr"] for each in (await plan(fleet, *names, **wish))["proposals"]]
+
+
+async def reserve(fleet: Fleet, cidr: str, name: str = "tan", until: str = "2026-02-01T00:00:00Z") -> Any:
+    wish = {"cidr": cidr, "kind": "POD", "clusterName": name, "expiresAt": until}
+    return (await ask(fleet, RESERVE, input=wish))["reserveRange"]
+
+
+async def test_what_is_proposed_is_sized_by_the_cluster_and_apart(fleet: Fleet) -> None:
+    found = await plan(fleet, "red", "tan", nodes=3, services=20)
+    lines = [(each["clusterName"], each["kind"], ip_network(each["cidr"]).prefixlen) for each in found["proposals"]]
+    expected = [("POD", 21), ("SERVICE", 24), ("NODE", 28)]
+    assert lines[:3] == [("red", *each) for each in expected]
+    assert lines[3:] == [("tan", *each) for each in [("POD", 22), *expected[1:]]]
+    assert found["proposals"][3]["why"] == "3 node blocks of /25, growth 2"
+    assert found["proposals"][0]["cluster"] == {"name": "red"}
+    networks = [ip_network(each["cidr"]) for each in found["proposals"]]
+    taken = [ip_network(cidr) for _, cidr in (POD, SERVICE)]
+    assert not any(a.overlaps(b) for a, b in combinations([*networks, *taken], 2))
+    assert (await plan(fleet, "tan", "red", nodes=3, services=20)) == found
+
+
+async def test_a_range_that_somebody_took_is_not_proposed_again(fleet: Fleet) -> None:
+    (before,) = await ranges(fleet, "tan", kinds=["POD"])
+    await fleet.cluster("sea", ("node", before.replace("/", ".").rsplit(".", 2)[0] + ".7/32"))
+    (after,) = await ranges(fleet, "tan", kinds=["POD"])
+    assert after != before
+    async with fleet.db.write(fleet.scope) as c:
+        await revoke(c, fleet.scope, fleet.db.clock, fleet.registration("sea"))
+    assert await ranges(fleet, "tan", kinds=["POD"]) == [before]
+
+
+async def test_a_cluster_that_is_not_there_yet_gets_ranges_too(fleet: Fleet) -> None:
+    found = await plan(fleet, newClusters=["new"], nodes=10, services=40)
+    assert [(each["clusterName"], each["cluster"]) for each in found["proposals"]] == [("new", None)] * 3
+    assert all(each["cidr"] for each in found["proposals"])
+    unsized = await plan(fleet, newClusters=["new"])
+    assert [each["cidr"] for each in unsized["proposals"]] == [None] * 3
+    assert all("not known" in each["why"] for each in unsized["proposals"])
 
 
 @pytest.mark.promise("no-false-all-clear")
-async def test_clusters_that_may_use_it_all_the_same_are_named_with_it(fleet: Fleet) -> None:
-    asked = "{ overlapGroups(ifAllJoined: %s) { nodes { freeRanges freeRangesNotKnownOf { names count } } } }"
-    member, spoke = fleet.members["b"]
-    sources = [upsert(each, state="ok", objects=1) for each in FEEDING]
-    for whole, unsure in ((False, ["a", "b", "c"]), (True, ["a", "c"])):
-        if whole:
-            await member.send(spoke.snapshot({"sources": sources}))
-        for joined_all in ("false", "true"):
-            (group,) = (await fleet.ask(asked % joined_all))["overlapGroups"]["nodes"]
-            assert group == {
-                "freeRanges": ["10.1.0.0/16"],
-                "freeRangesNotKnownOf": {"names": unsure, "count": len(unsure)},
-            }
+async def test_whose_addresses_are_not_known_whole_is_named(fleet: Fleet) -> None:
+    assert (await plan(fleet, "tan"))["notKnownOf"] == {"names": ["red", "tan"], "count": 2}
+    member, spoke = fleet.members["red"]
+    await member.send(spoke.snapshot({"sources": [upsert(each, state="ok", objects=1) for each in FEEDING]}))
+    found = await plan(fleet, "tan")
+    assert (found["complete"], found["notKnownOf"]) == (False, {"names": ["tan"], "count": 1})
 
 
-async def test_what_a_revoked_cluster_used_is_free(fleet: Fleet) -> None:
-    async with fleet.db.write(fleet.scope) as c:
-        await revoke(c, fleet.scope, fleet.db.clock, fleet.registration("c"))
-    await fleet.settle(60)
-    assert await room(fleet) == ["10.0.0.0/16"]
-    async with fleet.db.read(fleet.scope) as c:
-        (group,) = (await joined(c, fleet.scope)).groups
-    assert [found.cidr for found in group.explanation.suggestions] == ["10.0.0.0/16"]
+async def test_a_reserved_range_is_its_clusters_until_it_ends(fleet: Fleet) -> None:
+    (mine,) = await ranges(fleet, "tan", kinds=["POD"])
+    made = await reserve(fleet, mine, until="2026-01-03T00:00:00Z")
+    assert (made["__typename"], made["cidr"]) == ("RangeReservation", mine)
+    kept = (await plan(fleet, "tan", kinds=["POD"]))["proposals"][0]
+    assert (kept["cidr"], kept["reservation"]["id"]) == (mine, made["id"])
+    refused = await reserve(fleet, mine, "red")
+    assert (refused["__typename"], refused["message"]) == (
+        "Conflict",
+        f"{mine} is not free: {mine} is reserved for the pods of tan until 2026-01-03 00:00 UTC",
+    )
+    later = (await plan(fleet, "tan", kinds=["POD"], after_s=3 * 86_400))["proposals"][0]
+    assert (later["cidr"], later["reservation"]) == (mine, None)
 
 
-async def test_a_full_private_space_is_said_to_be_full(fleet: Fleet) -> None:
-    spaces = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
-    await fleet.report("c", *(("pod", cidr) for cidr in spaces))
-    await fleet.settle(60)
-    async with fleet.db.read(fleet.scope) as c:
-        groups = (await joined(c, fleet.scope)).groups
-    suggested = {(found.cidr, found.within) for group in groups for found in group.explanation.suggestions}
-    assert suggested == {(None, ", ".join(spaces))}
+async def test_a_reserved_range_can_be_given_back(fleet: Fleet) -> None:
+    (mine,) = await ranges(fleet, "tan", kinds=["POD"])
+    made = await reserve(fleet, mine, "red")
+    assert await ranges(fleet, "tan", kinds=["POD"]) != [mine]
+    assert (await ask(fleet, RELEASE, id=made["id"]))["releaseRange"]["releasedAt"] is not None
+    assert await ranges(fleet, "tan", kinds=["POD"]) == [mine]
+    again = (await ask(fleet, RELEASE, id=made["id"]))["releaseRange"]
+    assert (again["__typename"], again["message"]) == ("Conflict", f"{mine} is not reserved any more")
+
+
+@pytest.mark.parametrize(
+    ("cidr", "until", "kind", "message"),
+    [
+        ("10.244.128.0/24", "2026-02-01", "Conflict", "red uses 10.244.0.0/16 for its pods"),
+        ("10.0.0.0/8", "2026-02-01", "Conflict", "10.0.0.0/8 is not free: "),
+        ("172.17.0.0/20", "2026-02-01", "Invalid", "172.17.0.0/16 is held back for Docker"),
+        ("10.9.0.0/16", "2025-12-01", "Invalid", "the reservation would end at 2025-12-01"),
+        ("10.9.0.0/16", "2030-01-01", "Invalid", "the reservation would end at 2030-01-01"),
+    ],
+)
+async def test_what_cannot_be_reserved_is_refused_with_the_reason(
+    fleet: Fleet, cidr: str, until: str, kind: str, message: str
+) -> None:
+    refused = await reserve(fleet, cidr, until=f"{until}T00:00:00Z")
+    assert refused["__typename"] == kind
+    assert message in refused["message"]
+
+
+async def test_of_two_who_reserve_the_same_at_once_one_gets_it(fleet: Fleet) -> None:
+    answers = await asyncio.gather(*(reserve(fleet, f"10.9.{third}.0/17", f"c{third}") for third in (0, 128)))
+    assert [each["__typename"] for each in answers] == ["RangeReservation"] * 2
+    nested = await asyncio.gather(*(reserve(fleet, f"10.8.0.0/{length}", f"d{length}") for length in (16, 18, 20)))
+    assert sorted(each["__typename"] for each in nested) == ["Conflict", "Conflict", "RangeReservation"]
+
+
+@pytest.mark.parametrize(
+    ("wish", "message"),
+    [
+        ({"clusters": []}, "the plan is for 0 clusters"),
+        ({"newClusters": ["red"]}, "there is a cluster 'red' already"),
+        ({"newClusters": ["ok"], "nodes": -1}, "nodes is -1"),
+        ({"newClusters": ["ok"], "kinds": ["EXTERNAL"]}, "ranges are not planned for external"),
+        ({"newClusters": ["\u202e"]}, "is no name for a cluster"),
+    ],
+)
+async def test_what_cannot_be_planned_is_refused(fleet: Fleet, wish: dict[str, Any], message: str) -> None:
+    answer = await fleet.knock(PLAN, **wish)
+    assert message in answer.errors[0]["message"]
 
 
 @pytest.mark.promise("tenants-are-apart")
-async def test_another_leader_and_another_tenant_have_their_own(fleet: Fleet, other_tenant: Any) -> None:
-    taken_over = OverlapsJob(fleet.db)
-    await fleet.report("c")
-    await taken_over.refresh(fleet.scope.tenant_id, START)
-    assert await room(fleet) == ["10.0.0.0/16"]
-    async with fleet.db.read(fleet.scope) as c:
-        assert (await free_space(c, other_tenant)).first(4, 16) is None
+async def test_another_tenants_addresses_and_reservations_are_not_taken(fleet: Fleet, other_tenant: Scope) -> None:
+    (mine,) = await ranges(fleet, "tan", kinds=["POD"])
+    theirs = Fleet.open(fleet.db, other_tenant)
+    await theirs.cluster("sea", ("pod", mine))
+    assert (await reserve(theirs, "10.9.0.0/16"))["__typename"] == "RangeReservation"
+    theirs.door.intake.close()
+    assert await ranges(fleet, "tan", kinds=["POD"]) == [mine]
+    assert (await reserve(fleet, "10.9.0.0/16"))["__typename"] == "RangeReservation"

@@ -21,8 +21,15 @@ from tests.support.hub_db import make_tenant
 ROLES = {
     Role.VIEWER: set[str](),
     Role.ANALYST: {"findings:write"},
-    Role.OPERATOR: {"findings:write", "domains:write", "overlaps:accept", "fleet:approve"},
-    Role.ADMIN: {"findings:write", "domains:write", "overlaps:accept", "fleet:approve", "tokens:write"},
+    Role.OPERATOR: {"findings:write", "domains:write", "overlaps:accept", "addresses:reserve", "fleet:approve"},
+    Role.ADMIN: {
+        "findings:write",
+        "domains:write",
+        "overlaps:accept",
+        "addresses:reserve",
+        "fleet:approve",
+        "tokens:write",
+    },
 }
 NEWEST = "{ auditEvents(first: 1) { nodes { before after } } }"
 READ_BY_ADMINS = {"apiTokens", "auditEvents", "joinTokens"}

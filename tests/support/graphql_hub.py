@@ -12,6 +12,7 @@ import httpx
 from periplus_hub.access import tables as access
 from periplus_hub.access.scope import Role, Scope, insert_owned
 from periplus_hub.access.service import Authenticator, create_token
+from periplus_hub.addresses.free import tables as free_tables
 from periplus_hub.addresses.ipam import tables as ipam_tables
 from periplus_hub.addresses.overlaps import tables as overlaps_tables
 from periplus_hub.api.graphql_app import GraphQLApp
@@ -92,12 +93,13 @@ class Fleet:
     pending: UUID
     empty_domain: UUID
     api_token: UUID
+    reservation: UUID
 
     @property
     def uuids(self) -> set[str]:
         """Everything that is this tenant's alone."""
         rest = (self.group, self.finding, self.acceptance, self.join_token, self.pending, self.empty_domain)
-        return {str(each) for each in (*self.clusters, *self.domains, *rest, self.api_token)}
+        return {str(each) for each in (*self.clusters, *self.domains, *rest, self.api_token, self.reservation)}
 
     @property
     def ids(self) -> dict[str, str]:
@@ -113,6 +115,7 @@ class Fleet:
             "ApiToken": f"ApiToken:{self.api_token}",
             "OverlapGroup": f"OverlapGroup:{self.group}",
             "OverlapAcceptance": f"OverlapAcceptance:{self.acceptance}",
+            "RangeReservation": f"RangeReservation:{self.reservation}",
             "Finding": f"Finding:{self.finding}",
             "JoinToken": f"JoinToken:{self.join_token}",
             "Pod": f"Pod:{cluster}:pod-0",
@@ -127,7 +130,7 @@ class Fleet:
 async def seed(db: Database, scope: Scope, *, clusters: int = 2, objects: int = 2) -> Fleet:
     """A fleet: every cluster uses 10.244.0.0/16, so all are in one overlap group; ids differ per tenant."""
     ids = [new_id() for _ in range(2 * clusters)]
-    made = Fleet(ids[:clusters], ids[clusters:], *(new_id() for _ in range(7)))
+    made = Fleet(ids[:clusters], ids[clusters:], *(new_id() for _ in range(8)))
     async with db.write(scope) as c:
         for at, (cluster, domain) in enumerate(zip(made.clusters, made.domains, strict=True)):
             await _cluster(c, scope, at, cluster, domain)
@@ -215,6 +218,16 @@ async def _tenant_wide(c: WriteConnection, scope: Scope, made: Fleet) -> None:
     accepted = {"id": made.acceptance, "cidr": "10.99.0.0/16", "reason": "lab", "accepted_by": "me"}
     accepted |= {"severity": "latent", "clusters": count, "expires_at": SEEN + timedelta(days=90)}
     await _put(c, scope, overlaps_tables.overlap_acceptances, accepted)
+    reserved = {key: value for key, value in keys("10.77.0.0/20").items() if key != "family"}
+    reserved |= {
+        "id": made.reservation,
+        "kind": "pod",
+        "cluster_name": "cluster-000",
+        "reason": "",
+        "reserved_by": "me",
+    }
+    reserved |= {"expires_at": SEEN + timedelta(days=3_650)}
+    await _put(c, scope, free_tables.range_reservations, reserved)
     finding = {
         "id": made.finding, "detector": "test", "fingerprint": "x", "severity": "warning", "state": "open",
         "title": "Something", "why": "because", "what_to_do": "this", "evidence": {"cidr": "10.244.0.0/16"},

@@ -18,6 +18,7 @@ class Permission(StrEnum):
     READ = "read"
     DOMAINS_WRITE = "domains:write"
     OVERLAPS_ACCEPT = "overlaps:accept"
+    ADDRESSES_RESERVE = "addresses:reserve"
     FLEET_APPROVE = "fleet:approve"
     TOKENS_WRITE = "tokens:write"
     FINDINGS_WRITE = "findings:write"
@@ -35,7 +36,12 @@ class Role(StrEnum):
 
 _VIEWER: Final = frozenset({Permission.READ, Permission.ADHOC})
 _ANALYST: Final = _VIEWER | {Permission.FINDINGS_WRITE}
-_OPERATOR: Final = _ANALYST | {Permission.DOMAINS_WRITE, Permission.OVERLAPS_ACCEPT, Permission.FLEET_APPROVE}
+_OPERATOR: Final = _ANALYST | {
+    Permission.DOMAINS_WRITE,
+    Permission.OVERLAPS_ACCEPT,
+    Permission.ADDRESSES_RESERVE,
+    Permission.FLEET_APPROVE,
+}
 PERMISSIONS: Final[dict[Role, frozenset[Permission]]] = {
     Role.VIEWER: _VIEWER,
     Role.ANALYST: _ANALYST,

@@ -6,6 +6,9 @@ from typing import Any, Final
 import strawberry
 
 from periplus_hub.access.scope import Scope
+from periplus_hub.addresses.free import repository_reservations
+from periplus_hub.addresses.free.graphql import FreeRangesQuery, ReservationsMutation
+from periplus_hub.addresses.free.graphql_types import RangeReservation
 from periplus_hub.addresses.ipam import repository_graphql as ipam
 from periplus_hub.addresses.ipam.graphql import ClusterAllocations, IpamQuery
 from periplus_hub.addresses.ipam.graphql_knowledge import ClusterKnowledge
@@ -39,14 +42,15 @@ async def _overlaps_changed(_context: Context[Scope], payload: Mapping[str, Any]
 
 
 PART: Final = Part(
-    queries=[OverlapsQuery, IpamQuery, AcceptancesQuery],
-    mutations=[AcceptancesMutation],
+    queries=[OverlapsQuery, IpamQuery, AcceptancesQuery, FreeRangesQuery],
+    mutations=[AcceptancesMutation, ReservationsMutation],
     extensions={Cluster: [ClusterAllocations, ClusterOverlaps, ClusterKnowledge]},
     finders={
         OverlapAcceptance: by_uuid(repository_acceptances.acceptance_rows),
         Allocation: by_parts(ipam.allocation_row),
         Pool: by_parts(ipam.pool_row),
         OverlapGroup: _group,
+        RangeReservation: by_uuid(repository_reservations.reservation_rows),
     },
     topics=[Topic(name=TOPIC, message=OverlapsChanged, read=_overlaps_changed)],
 )

@@ -105,7 +105,7 @@ async def _overlaps(this: Round) -> WorstOverlaps:
     c, scope, asked, nobody = this.c, this.scope, GroupAsk(_HURTS, this.now), (None,)
     page = (await repository_groups.groups(c, scope, nobody, Window(MAX_OVERLAPS), asked))[None]
     groups = [group_of(row) for row in page.rows]
-    explanations = await explain_groups(c, scope, groups, suggest=False)
+    explanations = await explain_groups(c, scope, groups)
     total = (await repository_groups.group_total(c, scope, nobody, asked))[None]
     hit = await worst_hit(c, scope, groups, this.now)
     return WorstOverlaps(groups=groups, explanations=explanations, hit=hit, unlisted=total - len(groups))

@@ -1,35 +1,107 @@
-"""The free ranges that the register found, stored with its revision."""
+"""What a plan is made of: what is taken, and what the clusters it is for have."""
 
-from typing import Final
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID
 
-from sqlalchemy import String, func, select
+import numpy as np
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    LargeBinary,
+    Numeric,
+    Select,
+    case,
+    cast,
+    func,
+    literal,
+    select,
+)
 
-from periplus_hub.access.scope import Scope, insert_owned, owned
-from periplus_hub.addresses.free import tables
-from periplus_hub.addresses.free.engine.planner import FreeRanges, FreeSpace
-from periplus_hub.addresses.prefixes.prefix import parse
-from periplus_hub.kit.db import ReadConnection, WriteConnection
+from periplus_hub.access.scope import Scope, owned
+from periplus_hub.addresses.free.engine.sizing import KINDS, Holding
+from periplus_hub.addresses.ipam.model import AllocationKind, PoolScope
+from periplus_hub.addresses.ipam.tables import allocations, pools
+from periplus_hub.addresses.prefixes.columns import columns_from_arrays
+from periplus_hub.addresses.prefixes.prefix import FAMILY_BITS, KEY_BYTES
+from periplus_hub.addresses.prefixes.sorted_prefixes import FamilyPrefixes
+from periplus_hub.fleet.model import State
+from periplus_hub.fleet.tables import registrations
+from periplus_hub.kit.arrays import one_of
+from periplus_hub.kit.db import ReadConnection
 
-_TABLE: Final = tables.free_ranges
+Holdings = dict[tuple[AllocationKind, int], Holding]
+_POOLS_FOR: Final = {PoolScope.CLUSTER: AllocationKind.POD, PoolScope.SERVICE: AllocationKind.SERVICE}
 
 
-async def free_space(c: ReadConnection, scope: Scope) -> FreeSpace:
-    """What the register last found: a few dozen rows, whatever the fleet."""
-    text = func.text(_TABLE.c.cidr, type_=String).label("cidr")
-    rows = await c.rows(select(_TABLE.c.family, _TABLE.c.length, text).where(owned(scope, _TABLE)))
-    return FreeSpace({(row.family, row.length): row.cidr and parse(row.cidr) for row in rows})
-
-
-async def save_free(c: WriteConnection, scope: Scope, ranges: FreeRanges) -> None:
-    """Store these sizes anew."""
-    if not ranges:
-        return
-    statement = insert_owned(scope, _TABLE)
-    statement = statement.on_conflict_do_update(
-        index_elements=["tenant_id", "family", "length"], set_={"cidr": statement.excluded.cidr}
+async def taken_prefixes(c: ReadConnection, scope: Scope) -> dict[int, FamilyPrefixes]:
+    """Everything that active clusters use or may use, by family. A row costs no Python object on the way."""
+    table = allocations
+    packed = func.string_agg(table.c.first_key.op("||")(table.c.last_key), literal(b"", LargeBinary()))
+    mine = registrations.c.id == table.c.registration_id
+    statement = (
+        select(table.c.family, packed.label("rows"))
+        .select_from(table.join(registrations, mine))
+        .where(owned(scope, table), owned(scope, registrations), registrations.c.state == State.ACTIVE.value)
+        .group_by(table.c.family)
     )
-    rows = [
-        {"family": family, "length": length, "cidr": None if free is None else str(free)}
-        for (family, length), free in ranges.items()
-    ]
-    await c.execute(statement, rows)
+    return {row.family: _prefixes(row.rows) for row in await c.rows(statement)}
+
+
+def _prefixes(rows: bytes) -> FamilyPrefixes:
+    array = np.frombuffer(rows, dtype=np.uint8).reshape(-1, 2, KEY_BYTES)
+    columns = columns_from_arrays(array[:, 0], array[:, 1])
+    return FamilyPrefixes(columns.high, columns.low, columns.length)
+
+
+async def holdings_by_registration(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, Holdings]:
+    """What these clusters have in use of each kind and family: two statements, whatever their number."""
+    found: dict[UUID, Holdings] = defaultdict(dict)
+    for row in await c.rows(_allocated(scope, ids)):
+        held = Holding(addresses=int(row.addresses), node_block=row.node_block)
+        found[row.registration_id][AllocationKind(row.kind), row.family] = held
+    for row in await c.rows(_pooled(scope, ids)):
+        key = (_POOLS_FOR[PoolScope(row.scope)], row.family)
+        known = found[row.registration_id].get(key, Holding())
+        more = max(known.addresses, int(row.addresses))
+        found[row.registration_id][key] = Holding(addresses=more, node_block=known.node_block)
+    return found
+
+
+def _allocated(scope: Scope, ids: Sequence[UUID]) -> Select[Any]:
+    """Ranges of nodes and single addresses; a range that may still be handed out of is not in use."""
+    table = allocations
+    length = func.masklen(table.c.cidr, type_=Integer)
+    bits = case(FAMILY_BITS, value=table.c.family)
+    in_use = (length == bits) | ((table.c.kind == AllocationKind.POD.value) & (table.c.node != ""))
+    block = (table.c.kind == AllocationKind.POD.value) & (table.c.node != "") & (length < bits)
+    size = func.power(literal(2, Numeric), bits - length)
+    return (
+        select(
+            table.c.registration_id,
+            table.c.kind,
+            table.c.family,
+            func.coalesce(func.sum(size).filter(in_use), 0).label("addresses"),
+            func.min(length).filter(block).label("node_block"),
+        )
+        .where(owned(scope, table), one_of(table.c.registration_id, ids))
+        .where(table.c.kind.in_([kind.value for kind in KINDS]))
+        .group_by(table.c.registration_id, table.c.kind, table.c.family)
+    )
+
+
+def _pooled(scope: Scope, ids: Sequence[UUID]) -> Select[Any]:
+    """What allocators handed out of the clusters' pools."""
+    handed_out: ColumnElement[Any] = func.coalesce(pools.c.assigned, pools.c.used)
+    return (
+        select(
+            pools.c.registration_id,
+            pools.c.scope,
+            pools.c.family,
+            func.coalesce(func.sum(cast(handed_out, Numeric)), 0).label("addresses"),
+        )
+        .where(owned(scope, pools), one_of(pools.c.registration_id, ids))
+        .where(pools.c.scope.in_([scope_name.value for scope_name in _POOLS_FOR]))
+        .group_by(pools.c.registration_id, pools.c.scope, pools.c.family)
+    )

@@ -16,6 +16,8 @@ from periplus_hub.kit.graphql_scalars import BigInt, Cidr
 from periplus_hub.kit.graphql_types import Node
 
 strawberry.enum(AllocationKind, name="AllocationKind", description="What a cluster uses a CIDR for.")
+UsedFor = AllocationKind
+"""For modules that know no allocation: from here it has its name in the schema."""
 strawberry.enum(
     Quality,
     name="Quality",

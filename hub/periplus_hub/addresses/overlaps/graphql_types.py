@@ -11,7 +11,6 @@ from sqlalchemy import Row
 
 from periplus_hub.access.graphql import Info
 from periplus_hub.access.scope import Scope
-from periplus_hub.addresses.ipam.graphql_knowledge import NotKnownWhole
 from periplus_hub.addresses.ipam.graphql_types import AllocationFields
 from periplus_hub.addresses.ipam.model import AllocationKind
 from periplus_hub.addresses.overlaps import repository_acceptances, repository_groups, service_explanations
@@ -164,20 +163,19 @@ class OverlapGroup(RowBacked, Node):
 
     @strawberry.field(description="What to do, in sentences.", directives=at_most(4))
     async def remedies(self, info: Info) -> list[str]:
-        """With a free range where one is known."""
+        """A `plan` has ranges to move to."""
         explained = await _explained(self, info)
         return list(explained.remedies) if explained else []
 
-    @strawberry.field(description="Free ranges of its size to move to.", directives=at_most(2))
-    async def free_ranges(self, info: Info) -> list[Cidr]:
-        """Empty when the private space is full."""
+    @strawberry.field(
+        description="What of it needs another range, POD, SERVICE or NODE, before the overlap is over: `plan` proposes "
+        "some. Empty where nothing is to be renumbered.",
+        directives=at_most(2),
+    )
+    async def renumbered(self, info: Info) -> list[AllocationKind]:
+        """Of the clusters that are hit worst."""
         explained = await _explained(self, info)
-        return [Cidr(each.cidr) for each in (explained.suggestions if explained else ()) if each.cidr]
-
-    @strawberry.field(description="Clusters that may use a free range all the same, as not all they use is known.")
-    async def free_ranges_not_known_of(self, info: Info) -> NotKnownWhole:
-        """The same for every group."""
-        return await NotKnownWhole.of(info.context)
+        return list(explained.renumbered) if explained else []
 
     @strawberry.field(description="Its clusters, those it hurts most first, then by name.", directives=paged(50, 1_000))
     async def clusters(

@@ -6,7 +6,6 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from periplus_hub.addresses.free.model import FreeRange
 from periplus_hub.addresses.ipam.model import AllocationKind
 
 MAX_ACCEPTANCE: Final = timedelta(days=731)
@@ -105,7 +104,7 @@ class Outgrown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """Why a group has its severity, in sentences for a person: what breaks, what to do, and where there is room.
+    """Why a group has its severity, in sentences for a person: what breaks, and what to do.
 
     `own` says that clusters collide with themselves and not with each other.
     """
@@ -114,7 +113,8 @@ class Explanation:
     own: bool
     breaks: tuple[str, ...]
     remedies: tuple[str, ...]
-    suggestions: tuple[FreeRange, ...]
+    renumbered: tuple[AllocationKind, ...]
+    """What of pods, services and nodes needs another range before the overlap is over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

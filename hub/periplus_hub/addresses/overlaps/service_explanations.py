@@ -6,32 +6,25 @@ from typing import Final
 from uuid import UUID
 
 from periplus_hub.access.scope import Scope
-from periplus_hub.addresses.free import repository
-from periplus_hub.addresses.free.engine.planner import suggestions
 from periplus_hub.addresses.overlaps import repository_acceptances, repository_groups, repository_worst_pairs
 from periplus_hub.addresses.overlaps.engine.explanations import explain
 from periplus_hub.addresses.overlaps.model import Explanation, GroupFilter, NamedClusters, OverlapGroup
-from periplus_hub.addresses.prefixes.prefix import parse
 from periplus_hub.kit.db import ReadConnection
 from periplus_hub.kit.windows import Window
 
 MAX_NAMED: Final = 20
 
 
-async def explain_groups(
-    c: ReadConnection, scope: Scope, groups: Sequence[OverlapGroup], *, suggest: bool = True
-) -> dict[UUID, Explanation]:
+async def explain_groups(c: ReadConnection, scope: Scope, groups: Sequence[OverlapGroup]) -> dict[UUID, Explanation]:
     """For loaders: a few statements, whatever the number of groups."""
     worst = await repository_worst_pairs.worst_pairs(c, scope, [group.id for group in groups])
     grown = [(group.id, group.acceptance_id) for group in groups if group.acceptance_id and group.outgrown]
     outgrown = await repository_acceptances.outgrown_by_groups(c, scope, grown) if grown else {}
-    space = await repository.free_space(c, scope) if suggest else None
     return {
         group.id: explain(
             worst[group.id],
             accepted=group.accepted,
             outgrown=outgrown.get(group.id),
-            free=() if space is None else suggestions(parse(group.cidr), space),
         )
         for group in groups
         if group.id in worst

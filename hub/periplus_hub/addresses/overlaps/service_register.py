@@ -13,8 +13,6 @@ from typing import Final
 from uuid import UUID
 
 from periplus_hub.access.scope import Scope, system_scope
-from periplus_hub.addresses.free.engine.planner import FreeRanges, lowest_free
-from periplus_hub.addresses.free.repository import save_free
 from periplus_hub.addresses.overlaps import repository_register as repository
 from periplus_hub.addresses.overlaps.engine.cluster_columns import ClusterColumns
 from periplus_hub.addresses.overlaps.engine.stored_groups import StoredGroup, difference
@@ -41,7 +39,6 @@ class _Kept:
 
     register: TenantRegister
     groups: dict[Prefix, StoredGroup]
-    free: FreeRanges
     included: Included
 
 
@@ -116,21 +113,19 @@ class RegisterKeeper:
             register = await asyncio.to_thread(TenantRegister, news.topology, news.columns)
             groups = {group.root: group for group in news.stored or ()}
             roots = {group.root for group in register.numbered.groups()} | groups.keys()
-            kept = _Kept(register, groups, {}, news.status.included)
+            kept = _Kept(register, groups, news.status.included)
         else:
             roots = await asyncio.to_thread(kept.register.replace_all, news.columns)
         changes = await asyncio.to_thread(difference, kept.groups, roots, kept.register, now)
-        free = await asyncio.to_thread(lowest_free, kept.register.numbered.prefixes)
         included = Included(news.status.latest, kept.register.topology.digest)
         async with self._db.write(self._scope) as c:
             if await repository.locked_included(c, self._scope, now) != news.status.included:
                 raise Unavailable("another process keeps the overlap register", "Nothing: the next refresh rereads it.")
-            await save_free(c, self._scope, dict(free.items() - kept.free.items()))
             written = await repository.save(c, self._scope, changes, included, now)
         for group in changes.gone:
             kept.groups.pop(group.root, None)
         kept.groups.update((group.root, group) for group in written)
-        kept.free, kept.included = free, included
+        kept.included = included
         return kept
 
 

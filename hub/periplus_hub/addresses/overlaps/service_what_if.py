@@ -9,8 +9,6 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from periplus_hub.access.scope import Scope
-from periplus_hub.addresses.free import repository
-from periplus_hub.addresses.free.engine.planner import suggestions
 from periplus_hub.addresses.overlaps import repository_acceptances, repository_groups, repository_register
 from periplus_hub.addresses.overlaps.engine.causes import WorstPairs
 from periplus_hub.addresses.overlaps.engine.cluster_columns import ClusterColumns
@@ -156,12 +154,11 @@ def _cut(
 
 async def _page(c: ReadConnection, scope: Scope, cut: _Cut, ask: JoinAsk) -> JoinedPage:
     stored = await _stored(c, scope, [group for group, _, _ in cut.groups], ask.now)
-    space = await repository.free_space(c, scope)
     clusters = {share.registration_id for _, shares, _ in cut.groups for share in shares}
     names = await registration_names(c, scope, clusters)
     groups = []
     for ranked, shares, worst in cut.groups:
-        told = explain(worst, accepted=ranked.accepted, free=suggestions(ranked.stats.root, space))
+        told = explain(worst, accepted=ranked.accepted)
         named = [_share(share, names[share.registration_id]) for share in shares]
         group = _group(ranked, named, stored.get(str(ranked.stats.root)), told)
         groups.append(replace(group, asked=ask.clusters or ()))

@@ -40,6 +40,12 @@ class FamilyPrefixes(NamedTuple):
         """Some of them."""
         return FamilyPrefixes(self.high[rows], self.low[rows], self.length[rows])
 
+    def joined(self, other: "FamilyPrefixes") -> "FamilyPrefixes":
+        """These, then the other's."""
+        return FamilyPrefixes(
+            np.append(self.high, other.high), np.append(self.low, other.low), np.append(self.length, other.length)
+        )
+
     def equal(self, other: "FamilyPrefixes") -> npt.NDArray[np.bool_]:
         """Which are the same as the other's in their place."""
         same: npt.NDArray[np.bool_] = np.logical_and(self.high == other.high, self.low == other.low)

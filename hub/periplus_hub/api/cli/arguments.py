@@ -1,10 +1,13 @@
 """What a person types for an address, a range or a time, looked at before the hub is asked: that answers in GraphQL."""
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from periplus_hub.api.cli.exit_codes import Exit, fail
+
+_MOST_DAYS: Final = 731
 
 
 def address_of(text: str) -> str:
@@ -34,6 +37,14 @@ def time_of(option: str, text: str) -> str:
         return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
     except (ValueError, OverflowError):
         fail(f"{option} {text!r} is no time", "Give one like 2026-01-31T12:00:00Z.", Exit.USAGE)
+
+
+def days_of(option: str, text: str) -> timedelta:
+    """A number of days, like 30d; leaves for anything else."""
+    number = text.removesuffix("d")
+    if not re.fullmatch("[0-9]{1,3}", number) or not 0 < int(number) <= _MOST_DAYS:
+        fail(f"{option} {text!r} is no number of days", f"Give one like 30d, at most {_MOST_DAYS}d.", Exit.USAGE)
+    return timedelta(days=int(number))
 
 
 def _no(text: str, why: str, remedy: str) -> NoReturn:

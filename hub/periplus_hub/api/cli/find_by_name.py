@@ -49,6 +49,7 @@ _WORDS: Final = {
     "JoinToken": ("join token", "periplus join-token list"),
     "NetworkDomain": ("network domain", "periplus domains list"),
     "OverlapAcceptance": ("acceptance", "periplus overlaps accepted"),
+    "RangeReservation": ("reservation", "periplus plan reserved"),
 }
 """What a person calls it, and where it is listed."""
 

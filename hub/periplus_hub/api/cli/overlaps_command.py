@@ -12,6 +12,7 @@ from periplus_hub.api.cli.domains_command import find_domain
 from periplus_hub.api.cli.exit_codes import fail
 from periplus_hub.api.cli.fail_on import FailOnOption, leave
 from periplus_hub.api.cli.hub_connection import JsonOption, TokenFileOption, UrlOption, hub
+from periplus_hub.api.cli.moves import with_moves
 from periplus_hub.api.cli.queries import OverlapAsk
 from periplus_hub.api.cli.report import Report, Severity
 from periplus_hub.api.cli.try_command import printer
@@ -70,6 +71,7 @@ def _report(client: HubClient, ask: OverlapAsk, known: dict[str, dict[str, Any]]
     """Of the clusters that are looked at: all, or those asked about as joined. What is joined is computed anew."""
     lines = tuple(queries.cluster_line(name, "", node) for name, node in known.items())
     groups, as_of = queries.overlap_groups(client, ask, {each.name: each.network_domain for each in lines})
+    groups = with_moves(client, groups, known)
     joined = ask.joined is not None
     doubt = "" if joined else queries.doubt(client)
     notes = copy_notes(known)

@@ -80,8 +80,7 @@ query Overlaps(
     ifJoined: $ifJoined, ifAllJoined: $ifAllJoined
   ) {
     nodes {
-      cidr family severity since breaks remedies freeRanges memberCount clusterCount
-      freeRangesNotKnownOf { names count }
+      cidr family severity since breaks remedies renumbered memberCount clusterCount
       clusterCounts { severity clusters }
       clusters(first: $members) { nodes { clusterName severity kinds memberCount } }
       members(first: $members) {
@@ -235,9 +234,7 @@ def _group(node: dict[str, Any], networks: Mapping[str, str]) -> GroupLine:
         since=node["since"] or "",
         breaks=tuple(node["breaks"]),
         remedies=tuple(node["remedies"]),
-        free_ranges=tuple(node["freeRanges"]),
-        free_ranges_not_known_of=tuple(node["freeRangesNotKnownOf"]["names"]) if node["freeRanges"] else (),
-        free_ranges_not_known_count=node["freeRangesNotKnownOf"]["count"] if node["freeRanges"] else 0,
+        renumbered=tuple(kind.lower() for kind in node["renumbered"]),
         cluster_counts=tuple(
             CountLine(severity=_severity(each["severity"]), clusters=int(each["clusters"]))
             for each in node["clusterCounts"]

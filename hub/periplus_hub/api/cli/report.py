@@ -124,6 +124,19 @@ class CountLine:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MoveLine:
+    """A cluster that has to give up what it uses in a group, the smaller one where there is a choice."""
+
+    cluster: str
+    kind: str
+    """What it uses it for: pod, service or node."""
+    cidr: str | None
+    """A free range to move to, of the size the cluster needs; no other move of the report has any of it."""
+    why: str
+    """What its size follows from, or why there is none."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class GroupLine:
     """One overlap group; of `member_count` members at most the first hundred by address, of clusters the worst hit."""
 
@@ -138,8 +151,14 @@ class GroupLine:
     """When the overlap was first seen, ISO 8601 UTC; empty while it is only asked about."""
     breaks: tuple[str, ...] = ()
     remedies: tuple[str, ...] = ()
+    renumbered: tuple[str, ...] = ()
+    """What of it needs another range, pod, service or node, before the overlap is over."""
+    moves: tuple[MoveLine, ...] = ()
+    """Who would move where, the smallest first; at most three, of `move_count`."""
+    move_count: int = 0
+    """How many ranges have to change before nothing overlaps here; 0 where no range of pods, services or nodes does."""
     free_ranges: tuple[str, ...] = ()
-    """Of the group's size, that nothing known of any cluster touches."""
+    """Those of `moves` that no group before this one names: all of the report are disjoint."""
     free_ranges_not_known_of: tuple[str, ...] = ()
     """Clusters, of the whole fleet, that may use them all the same, as not all they use is known: the first by name."""
     free_ranges_not_known_count: int = 0
@@ -268,6 +287,14 @@ def by_address(cidr: str) -> tuple[int, int, int]:
     """Ranges in the order of their addresses, parents before children."""
     network = ipaddress.ip_network(cidr)
     return network.version, int(network.network_address), network.prefixlen
+
+
+def enclosing(cidrs: Sequence[str]) -> str:
+    """The smallest range that all of these lie in; they are of one family."""
+    networks = [ipaddress.ip_network(cidr) for cidr in cidrs]
+    first, last = min(each.network_address for each in networks), max(each.broadcast_address for each in networks)
+    length = first.max_prefixlen - (int(first) ^ int(last)).bit_length()
+    return str(ipaddress.ip_network((str(first), length), strict=False))
 
 
 def alike_together(groups: Iterable[GroupLine]) -> list[tuple[GroupLine, tuple[str, ...]]]:

@@ -18,6 +18,7 @@ from periplus_hub.api.cli.report import (
     Severity,
     alike_together,
     counted,
+    enclosing,
     minute,
     some,
 )
@@ -145,9 +146,9 @@ def _as_list(remedies: Sequence[str]) -> Iterator[str]:
 
 def _print_group(group: GroupLine, cidrs: tuple[str, ...], shared: tuple[str, ...], console: Console) -> None:
     """Whom it hurts as its severity says, what that breaks and what to do; then, apart, whom it hurts less."""
-    ranges = Text(", ".join(cidrs[:_MAX_RANGES]), style="bold")
+    ranges = Text(", ".join(cidrs), style="bold")
     if len(cidrs) > _MAX_RANGES:
-        ranges.append(f" and {len(cidrs) - _MAX_RANGES} more like it")
+        ranges = Text.assemble((enclosing(cidrs), "bold"), f" ({len(cidrs):,} ranges in it, from {cidrs[0]})")
     owners, items = _owners(group, group.severity), []
     line = Text.assemble(ranges, "   ", owners)
     if line.cell_len <= console.width:
@@ -161,8 +162,7 @@ def _print_group(group: GroupLine, cidrs: tuple[str, ...], shared: tuple[str, ..
         items += [(label, "red", text) for text in group.breaks]
     own = [text for text in group.remedies if text not in shared]
     items += [("do", "green", text) for text in _as_list(own)]
-    if group.severity is not Severity.INTENDED and len(cidrs) == 1:
-        items += [("free", "green", f"{free}{_unsure(group)}") for free in group.free_ranges]
+    items += [("free", "green", text) for text in _free(group)]
     milder = list(Severity)[group.severity.rank + 1 :]
     items += [(_MILDER[each], "bold", _owners(group, each)) for each in milder if group.count(each)]
     if group.since:
@@ -190,6 +190,17 @@ def _unsure(group: GroupLine) -> str:
     names = group.free_ranges_not_known_of[:_MAX_RANGES]
     more = group.free_ranges_not_known_count - len(names)
     return f" (not known of: {', '.join(names)}{f' and {more:,} more' if more else ''})" if names else ""
+
+
+def _free(group: GroupLine) -> Iterator[str]:
+    """Where to move, for what and for whom."""
+    for move in group.moves:
+        whose = f"the {move.kind}s of {move.cluster}"
+        found = f"no free range for {whose}" if move.cidr is None else f"{move.cidr} for {whose}{_unsure(group)}"
+        yield f"{found}: {move.why}"
+    more = group.move_count - len(group.moves)
+    if more:
+        yield f"and {more:,} more ranges have to change: 'periplus plan' proposes them"
 
 
 def _print_items(items: Sequence[tuple[str, str, str]], console: Console) -> None:

@@ -13,6 +13,7 @@ from periplus_hub.api.cli import queries, temporary_folders
 from periplus_hub.api.cli.child_processes import ChildError, Children, HubReady, SpokeStatus, spoke_is_installed
 from periplus_hub.api.cli.copies import copy_notes
 from periplus_hub.api.cli.exit_codes import STOPPING, fail
+from periplus_hub.api.cli.moves import with_moves
 from periplus_hub.api.cli.output import say
 from periplus_hub.api.cli.progress import Progress
 from periplus_hub.api.cli.queries import OverlapAsk
@@ -103,6 +104,8 @@ class Fleet:
         lines = tuple(self._line(target, known) for target in self.targets)
         ask = OverlapAsk(joined=() if joined else None)
         groups, as_of = queries.overlap_groups(self.client, ask, {each.name: each.network_domain for each in lines})
+        strangers = [each.name for each in lines if each.name not in known and each.reason != SAME_CLUSTER]
+        groups = with_moves(self.client, groups, known, strangers)
         doubt = "" if joined else queries.doubt(self.client)
         copies = copy_notes({each.name: known[each.name] for each in lines if each.name in known})
         return Report(clusters=lines, groups=groups, joined=joined, as_of=as_of, doubt=doubt, notes=(*copies, *notes))

@@ -13,6 +13,7 @@ from periplus_hub.api.cli.report import (
     HitLine,
     MemberLine,
     MissingLine,
+    MoveLine,
     Report,
     Severity,
     alike_together,
@@ -197,15 +198,31 @@ def test_clusters_beyond_the_report_are_counted_where_they_belong() -> None:
     assert "also latent for:  1,001 clusters" in printed(Report(clusters=(), groups=(worst,)))
 
 
-def test_a_free_range_is_told_where_one_range_is_meant() -> None:
-    free = replace(group("10.0.0.0/16", Severity.LATENT, "a", "b"), free_ranges=("10.9.0.0/16",))
-    text = printed(Report(clusters=(), groups=(free,)))
-    assert "    free              10.9.0.0/16" in text
-    unsure = replace(free, free_ranges_not_known_of=tuple("bcdef"), free_ranges_not_known_count=12)
-    assert "10.9.0.0/16 (not known of: b, c, d, e and 8 more)" in printed(Report(clusters=(), groups=(unsure,)))
-    unsure = replace(free, free_ranges_not_known_of=("b", "c"), free_ranges_not_known_count=2)
-    assert "10.9.0.0/16 (not known of: b, c)" in printed(Report(clusters=(), groups=(unsure,)))
-    assert "10.9.0.0/16" not in printed(Report(clusters=(), groups=(free, replace(free, cidr="10.1.0.0/16"))))
+def moving(cidr: str, free: str | None = "10.9.0.0/21", count: int = 1) -> GroupLine:
+    """A group in which b has to move its pods."""
+    why = "3 node blocks of /24, growth 2" if free else "no room in private space for a /21: 3 node blocks of /24"
+    move = MoveLine(cluster="b", kind="pod", cidr=free, why=why)
+    return replace(group(cidr, Severity.LATENT, "a", "b"), moves=(move,), move_count=count)
+
+
+def test_a_free_range_says_for_what_and_for_whom_it_is() -> None:
+    both = (cluster("a"), cluster("b"))
+    text = printed(Report(clusters=both, groups=(moving("10.0.0.0/16"),)))
+    assert "    free              10.9.0.0/21 for the pods of b: 3 node blocks of /24, growth 2\n" in text
+    folded = printed(Report(clusters=both, groups=(moving("10.0.0.0/16"), moving("10.1.0.0/16"))))
+    assert folded.count("10.9.0.0/21 for the pods of b") == 1
+    none = printed(Report(clusters=both, groups=(moving("10.0.0.0/16", None),)))
+    assert "no free range for the pods of b: no room in private space for a /21" in none
+    many = printed(Report(clusters=both, groups=(moving("10.0.0.0/16", count=40),)))
+    assert "and 39 more ranges have to change" in many
+
+
+def test_a_free_range_is_qualified_while_not_all_is_known() -> None:
+    many = replace(moving("10.0.0.0/16"), free_ranges_not_known_of=tuple("cdefg"), free_ranges_not_known_count=12)
+    text = printed(Report(clusters=(), groups=(many,)))
+    assert "10.9.0.0/21 for the pods of b (not known of: c, d, e, f and 8 more): 3 node blocks" in text
+    few = replace(moving("10.0.0.0/16"), free_ranges_not_known_of=("c", "d"), free_ranges_not_known_count=2)
+    assert "10.9.0.0/21 for the pods of b (not known of: c, d): 3" in printed(Report(clusters=(), groups=(few,)))
 
 
 def test_the_summary_counts_stories_and_their_ranges() -> None:
@@ -252,7 +269,7 @@ def test_many_ranges_and_owners_are_cut_with_a_count() -> None:
     owners = [f"cluster-{number:02}" for number in range(20)]
     groups = tuple(group(f"10.0.{number}.0/24", Severity.LATENT, *owners) for number in range(9))
     text = printed(Report(clusters=(), groups=groups))
-    assert "and 5 more like it" in text
+    assert "10.0.0.0/20 (9 ranges in it, from 10.0.0.0/24)" in text
     assert "and 8 more" in text
 
 

@@ -1,104 +1,116 @@
-"""Where there is room: the lowest free, aligned range of every size. Pure.
+"""One plan: a range for each use of each cluster, none of which touches another one or anything taken. Pure."""
 
-What is used is rounded out to blocks of the smallest range that is ever proposed, so blocks and gaps fit 64 bits in
-both families, and everything is a few passes over sorted columns.
-"""
-
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Final
+from uuid import UUID
 
-import numpy as np
-
-from periplus_hub.addresses.free.model import FreeRange
-from periplus_hub.addresses.prefixes.columns import U64
+from periplus_hub.addresses.free.engine.allocator import Tier, Want, allocate, ula_networks
+from periplus_hub.addresses.free.engine.held_back import SPACES, Use, held_back
+from periplus_hub.addresses.free.engine.sizing import Demand, need
+from periplus_hub.addresses.free.model import RangeProposal, RangeReservation
+from periplus_hub.addresses.ipam.model import AllocationKind
 from periplus_hub.addresses.prefixes.prefix import IPV4, IPV6, Prefix, parse
 from periplus_hub.addresses.prefixes.sorted_prefixes import FamilyPrefixes
 
-SPACES: Final = {
-    IPV4: tuple(parse(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")),
-    IPV6: (parse("fd00::/8"),),
-}
-"""RFC 1918, then RFC 6598; RFC 4193 for IPv6."""
-_BLOCK: Final = {IPV4: 26, IPV6: 64}
-"""Length of the blocks that what is used is rounded out to."""
-_SMALLEST: Final = {IPV4: 26, IPV6: 112}
-"""Ranges a person plans with; single addresses and small blocks follow from a pool."""
-_HALF: Final = 64
-_ONE: Final = np.uint64(1)
-
-Size = tuple[int, int]
-"""Family and prefix length."""
-FreeRanges = Mapping[Size, Prefix | None]
-"""The lowest free range of each size; None where the private space is full."""
+_PREFERRED_V4: Final = tuple(space for space in SPACES[IPV4] if str(space) in {"10.0.0.0/8", "172.16.0.0/12"})
+_NETWORKS_OF_64S: Final = 16
+"""A /48 holds 2^16 of what IPv6 is counted in."""
+_SPARE_NETWORKS: Final = 2
+_MAX_NETWORKS: Final = 4_096
+_NO_ROOM: Final = {IPV4: "no room in private space", IPV6: "no room in the fleet's own networks"}
 
 
-def free_ranges(used: FamilyPrefixes, family: int) -> dict[Size, Prefix | None]:
-    """Of every length from the largest space's to a block's; `used` are sorted, parents before children."""
-    blocks = _blocks(used, _BLOCK[family])
-    gaps = [_gaps(*blocks, space) for space in SPACES[family]]
-    shortest = min(space.length for space in SPACES[family])
-    return {(family, length): _first(gaps, length, family) for length in range(shortest, _BLOCK[family] + 1)}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What may not be proposed: prefixes of each family in any order, reservations in force, clouds in the fleet."""
+
+    prefixes: Mapping[int, FamilyPrefixes]
+    reservations: Sequence[RangeReservation] = ()
+    providers: frozenset[str] = frozenset()
 
 
-def lowest_free(used: Callable[[int], FamilyPrefixes]) -> FreeRanges:
-    """Of both families; `used` answers what is used of one, sorted, parents before children."""
-    return {size: free for family in SPACES for size, free in free_ranges(used(family), family).items()}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedCluster:
+    """Whom a range is for. A `registration_id` of None is a cluster that is not there yet."""
+
+    name: str
+    registration_id: UUID | None
+    demand: Demand
 
 
-def _blocks(used: FamilyPrefixes, block: int) -> tuple[U64, U64]:
-    """First and last values (their high halves) of the runs of blocks that are in use."""
-    hosts = (_ONE << (np.uint64(_HALF) - np.minimum(used.length, block).astype(np.uint64))) - _ONE
-    starts, reach = used.high & ~hosts, np.maximum.accumulate(used.high | hosts)
-    fresh = np.append(0, np.flatnonzero(starts[1:] > reach[:-1]) + 1)[: len(starts)]
-    return starts[fresh], reach[np.append(fresh[1:], len(starts)) - 1] if len(starts) else reach
+@dataclass(frozen=True, slots=True)
+class _Line:
+    proposal: RangeProposal
+    length: int | None
 
 
-def _gaps(starts: U64, reach: U64, space: Prefix) -> tuple[U64, U64]:
-    """Where nothing is used in a space: first values, and those behind the last."""
-    first, last = np.uint64(space.value >> _HALF), np.uint64(space.last >> _HALF)
-    near = (starts <= last) & (reach >= first)
-    behind = np.append(first, np.clip(reach[near], first, last) + _ONE)
-    before = np.append(np.clip(starts[near], first, last + _ONE), last + _ONE)
-    free = before > behind
-    return behind[free], before[free]
+def propose(
+    clusters: Iterable[PlannedCluster], kinds: Collection[AllocationKind], growth: Decimal, taken: Taken, seed: bytes
+) -> tuple[RangeProposal, ...]:
+    """By cluster, in the order given. `seed` is the fleet's: its IPv6 networks follow from it."""
+    lines = [_kept(line, taken.reservations) for each in clusters for line in _lines(each, kinds, growth)]
+    found: dict[int, Prefix | None] = {}
+    for family in (IPV4, IPV6):
+        open_ones = [at for at, line in enumerate(lines) if line.length is not None and line.proposal.family == family]
+        wants = [_want(lines[at]) for at in open_ones]
+        ranges = allocate(_taken(taken, family), wants, _tiers(family, wants, taken, seed), family)
+        found.update(zip(open_ones, ranges, strict=True))
+    return tuple(_placed(line, found[at]) if at in found else line.proposal for at, line in enumerate(lines))
 
 
-def _first(gaps: Iterable[tuple[U64, U64]], length: int, family: int) -> Prefix | None:
-    size = _ONE << np.uint64(_HALF - length)
-    for behind, before in gaps:
-        aligned = (behind + (size - _ONE)) & ~(size - _ONE)
-        fits = np.flatnonzero(aligned + size <= before)
-        if len(fits):
-            return Prefix(family, int(aligned[fits[0]]) << _HALF, length)
-    return None
+def _lines(cluster: PlannedCluster, kinds: Collection[AllocationKind], growth: Decimal) -> Iterator[_Line]:
+    for kind in kinds:
+        for family in sorted(cluster.demand.families_of(kind)):
+            length, why = need(cluster.demand, kind, family, growth)
+            proposal = RangeProposal(
+                cluster_name=cluster.name,
+                registration_id=cluster.registration_id,
+                kind=kind,
+                family=family,
+                cidr=None,
+                why=why,
+            )
+            yield _Line(proposal, length)
 
 
-class FreeSpace:
-    """Free ranges by size, as they were last computed; empty when they never were."""
-
-    def __init__(self, ranges: FreeRanges) -> None:
-        self._ranges = ranges
-
-    def knows(self, root: Prefix) -> bool:
-        """Whether a range of this size is worth proposing, and known."""
-        return bool(self._ranges) and root.length <= _SMALLEST[root.family]
-
-    def first(self, family: int, length: int) -> Prefix | None:
-        """The lowest free range of this size; None when the private space has none. Smaller ones are cut of a block."""
-        found = self._ranges.get((family, min(length, _BLOCK[family])))
-        return None if found is None else found._replace(length=length)
+def _kept(line: _Line, reservations: Sequence[RangeReservation]) -> _Line:
+    """A cluster that has a reservation large enough needs no other range."""
+    if line.length is None:
+        return line
+    wanted = line.proposal
+    for each in reservations:
+        prefix = parse(each.cidr)
+        same = (each.cluster_name, each.kind, prefix.family) == (wanted.cluster_name, wanted.kind, wanted.family)
+        if same and prefix.length <= line.length:
+            return _Line(replace(wanted, cidr=each.cidr, reservation_id=each.id), None)
+    return line
 
 
-def space_of(free: Prefix) -> Prefix:
-    """The private space a free range is in."""
-    return next(space for space in SPACES[free.family] if space.covers(free))
+def _want(line: _Line) -> Want:
+    proposal = line.proposal
+    return Want(line.length or 0, proposal.cluster_name, proposal.kind.value)
 
 
-def suggestions(root: Prefix, space: FreeSpace) -> tuple[FreeRange, ...]:
-    """The first free range of the same size in private space."""
-    if not space.knows(root):
-        return ()
-    found = space.first(root.family, root.length)
+def _placed(line: _Line, found: Prefix | None) -> RangeProposal:
     if found is None:
-        return (FreeRange(cidr=None, within=", ".join(map(str, SPACES[root.family]))),)
-    return (FreeRange(cidr=str(found), within=str(space_of(found))),)
+        missing = f"{_NO_ROOM[line.proposal.family]} for a /{line.length}: {line.proposal.why}"
+        return replace(line.proposal, why=missing)
+    return replace(line.proposal, cidr=str(found))
+
+
+def _taken(taken: Taken, family: int) -> FamilyPrefixes:
+    reserved = [prefix for prefix in (parse(each.cidr) for each in taken.reservations) if prefix.family == family]
+    known = taken.prefixes.get(family, FamilyPrefixes.of_prefixes(()))
+    return known.joined(FamilyPrefixes.of_prefixes(reserved))
+
+
+def _tiers(family: int, wants: Sequence[Want], taken: Taken, seed: bytes) -> list[Tier]:
+    """IPv4: where the fewest others are, then all of private space. IPv6: the fleet's first /48, then more of them."""
+    never, last = (held_back(use, family, taken.providers) for use in (Use.NEVER, Use.LAST))
+    if family == IPV4:
+        return [Tier(_PREFERRED_V4, (*never, *last)), Tier(SPACES[IPV4], never)]
+    blocks = sum(1 << max(64 - want.length, 0) for want in wants)
+    networks = ula_networks(seed, min(2 * (blocks >> _NETWORKS_OF_64S) + _SPARE_NETWORKS, _MAX_NETWORKS))
+    return [Tier((networks[0],), never), Tier(tuple(sorted(set(networks))), never)]

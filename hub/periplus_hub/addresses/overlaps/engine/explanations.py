@@ -1,12 +1,11 @@
 """Why an overlap has its severity, what it breaks and what to do: sentences for a person. Pure."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import Final, NamedTuple
 
-from periplus_hub.addresses.free.model import FreeRange
 from periplus_hub.addresses.ipam.model import AllocationKind
 from periplus_hub.addresses.overlaps.engine.causes import Cause, WorstPairs, causes_of
-from periplus_hub.addresses.overlaps.engine.faults import PODS_OVER_NODES, SERVICES_OVER_OTHERS, faults_of
+from periplus_hub.addresses.overlaps.engine.faults import PODS_OVER_NODES, SERVICES_OVER_OTHERS, Fault, faults_of
 from periplus_hub.addresses.overlaps.engine.uses import (
     KIND_OF,
     PODS,
@@ -107,9 +106,10 @@ _INTENDED: Final = "Nothing, as long as the connection stays a NAT."
 _REVIEW: Final = "Nothing until the acceptance ends; then accept it again or renumber."
 
 
-def explain(
-    pairs: WorstPairs, *, accepted: bool = False, outgrown: Outgrown | None = None, free: Iterable[FreeRange] = ()
-) -> Explanation:
+_OWN_RENUMBERED: Final = {PODS_OVER_NODES: _KIND.POD, SERVICES_OVER_OTHERS: _KIND.SERVICE}
+
+
+def explain(pairs: WorstPairs, *, accepted: bool = False, outgrown: Outgrown | None = None) -> Explanation:
     """For a group, from what is true of its worst pairs."""
     severity = Severity.INTENDED if accepted else pairs.severity
     causes = causes_of(pairs)
@@ -120,14 +120,23 @@ def explain(
     note = [] if outgrown is None else [_outgrown(outgrown)]
     if severity is not Severity.INTENDED and (outgrown or severity is not Severity.LATENT):
         remedies.append(_ACCEPT if outgrown is None else f"{_outgrown(outgrown)} {_ACCEPT_AGAIN}")
-    renumbered = {PODS_OVER_NODES, SERVICES_OVER_OTHERS} & set(faults) if own else not between.managed
     return Explanation(
         why=" ".join([*([_WHY_ACCEPTED] if accepted else why), *note]),
         own=own,
         breaks=(*(fault.breaks for fault in faults), *(() if own else _breaks(between))),
         remedies=tuple(remedies),
-        suggestions=tuple(free) if renumbered else (),
+        renumbered=() if severity is Severity.INTENDED else _renumbered(faults, between),
     )
+
+
+def _renumbered(faults: Collection[Fault], between: "_Between") -> tuple[AllocationKind, ...]:
+    """What of pods, services and nodes needs another range; not what a provider gives, nor what is only planned."""
+    found = {kind for fault, kind in _OWN_RENUMBERED.items() if fault in faults}
+    kinds = frozenset(between.kinds)
+    if not between.managed and not _PLANS & kinds:
+        covering = _covering(kinds)
+        found |= kinds if covering is None else {covering}
+    return tuple(kind for kind in (_KIND.POD, _KIND.SERVICE, _KIND.NODE) if kind in found)
 
 
 class _Between(NamedTuple):
@@ -281,5 +290,5 @@ def explain_pair(
         own=False,
         breaks=base.breaks,
         remedies=base.remedies,
-        suggestions=(),
+        renumbered=base.renumbered,
     )

@@ -330,11 +330,6 @@ class Register:
         """Everything inside the group rooted at `root`, with the severity of each."""
         return self._families[root.family].members(root)
 
-    def prefixes(self, family: int) -> FamilyPrefixes:
-        """Every distinct prefix of a family, parents before children."""
-        chunks = self._families[family].layers[0].forest
-        return chunks.columns(*chunks.whole())[0]
-
     def nbytes(self) -> int:
         """Memory of the columns, without Python's overhead for the groups."""
         return sum(layer.forest.nbytes() for family in self._families.values() for layer in family.layers)

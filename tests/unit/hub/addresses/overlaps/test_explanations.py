@@ -4,7 +4,7 @@ from itertools import combinations_with_replacement, product
 
 import pytest
 
-from periplus_hub.addresses.free.model import FreeRange
+from periplus_hub.addresses.ipam.model import AllocationKind
 from periplus_hub.addresses.overlaps.engine.causes import WorstPairs, causes_of
 from periplus_hub.addresses.overlaps.engine.explanations import explain, explain_pair
 from periplus_hub.addresses.overlaps.engine.uses import Use
@@ -87,16 +87,19 @@ def test_faults_of_clusters_in_one_network_stay_their_own_beside_what_they_do_to
     assert milder.own
 
 
-def test_what_is_not_of_addresses_to_change_gets_no_free_range() -> None:
-    free = [FreeRange(cidr="10.0.0.0/20", within="10.0.0.0/8")]
+def test_what_needs_another_range_is_said_where_renumbering_helps() -> None:
+    def renumbered(*uses: Use, relations: tuple[Relation, ...] = ()) -> tuple[AllocationKind, ...]:
+        pairs = WorstPairs(Severity.CONFLICT, frozenset({frozenset(uses)}), frozenset(relations))
+        return explain(pairs).renumbered
 
-    def suggested(*uses: Use) -> bool:
-        return bool(
-            explain(WorstPairs(Severity.CONFLICT, frozenset({frozenset(uses)}), frozenset()), free=free).suggestions
-        )
-
-    assert suggested(POD, NODE)
-    assert not suggested(Use.NODE_SHARED)
+    assert renumbered(POD, NODE) == (AllocationKind.POD,)
+    assert renumbered(Use.NODE_SHARED) == ()
+    assert told(Severity.CONFLICT, POD).renumbered == (AllocationKind.POD,)
+    assert told(Severity.BLOCKS_FEDERATION, SERVICE).renumbered == (AllocationKind.SERVICE,)
+    assert told(Severity.LATENT, Use.SERVICE_MANAGED).renumbered == ()
+    assert told(Severity.CONFLICT, SERVICE, POD).renumbered == (AllocationKind.SERVICE,)
+    assert told(Severity.BLOCKS_FEDERATION, Use.PLANNED, POD).renumbered == ()
+    assert told(Severity.INTENDED, POD, relations=(Relation.NAT,)).renumbered == ()
 
 
 def test_pods_behind_their_nodes_addresses_hurt_nobody_in_one_network() -> None:

@@ -8,7 +8,6 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from periplus_hub.addresses.free.engine.planner import lowest_free
 from periplus_hub.addresses.overlaps.engine.cluster_columns import ClusterColumns
 from periplus_hub.addresses.overlaps.engine.forest import GroupStats
 from periplus_hub.addresses.overlaps.engine.stored_groups import GroupNow, StoredGroup, difference
@@ -116,4 +115,3 @@ def test_what_is_stored_is_what_a_new_register_says(history: list[Topology | Set
         groups = {group.root: group for group in anew.numbered.groups()}
         shares = dict(zip(groups, anew.shares(list(groups)), strict=True))
         assert keeper.says() == {root: (kept(groups[root]), shares[root]) for root in groups}
-        assert lowest_free(keeper.register.numbered.prefixes) == lowest_free(anew.numbered.prefixes)

@@ -1,0 +1,92 @@
+"""A plan of free ranges for clusters, there already or not."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from periplus_contract.names import why_no_name
+from periplus_hub.access.scope import Scope
+from periplus_hub.addresses.free import repository
+from periplus_hub.addresses.free.engine.planner import PlannedCluster, Taken, propose
+from periplus_hub.addresses.free.engine.sizing import KINDS, Demand
+from periplus_hub.addresses.free.model import MAX_CLUSTERS, MAX_GROWTH, PlanAsk, RangeProposal
+from periplus_hub.addresses.free.repository_reservations import reservations_in_force
+from periplus_hub.addresses.ipam.model import AllocationKind
+from periplus_hub.fleet.model import Registration, State
+from periplus_hub.fleet.repository import all_registrations
+from periplus_hub.inventory.repository import cluster_facts_by_registration, counts_by_registration
+from periplus_hub.kit.db import ReadConnection
+from periplus_hub.kit.errors import Invalid, NotFound
+
+_LONGEST_NAME: Final = 100
+_MOST: Final = 10_000_000
+
+
+async def plan(c: ReadConnection, scope: Scope, ask: PlanAsk, now: datetime) -> tuple[RangeProposal, ...]:
+    """Pairwise disjoint proposals for all that is asked for, by cluster.
+
+    The same question has the same answer as long as nothing that is known changes.
+    """
+    kinds = _checked(ask)
+    fleet = await all_registrations(c, scope, (State.ACTIVE, State.PENDING))
+    asked = _asked(fleet, ask)
+    facts = await cluster_facts_by_registration(c, scope, [each.id for each in fleet])
+    taken = Taken(
+        prefixes=await repository.taken_prefixes(c, scope),
+        reservations=await reservations_in_force(c, scope, now),
+        providers=frozenset(each.provider for each in facts.values() if each.provider),
+    )
+    clusters = await _clusters(c, scope, asked, ask)
+    return await asyncio.to_thread(propose, clusters, kinds, ask.growth, taken, scope.tenant_id.bytes)
+
+
+def _checked(ask: PlanAsk) -> tuple[AllocationKind, ...]:
+    """What to propose for; raises Invalid."""
+    number = len(ask.clusters) + len(ask.new_clusters)
+    if not 0 < number <= MAX_CLUSTERS:
+        raise Invalid(f"the plan is for {number} clusters", f"Name 1 to {MAX_CLUSTERS} clusters.")
+    if not 1 <= ask.growth <= MAX_GROWTH:
+        raise Invalid(f"growth is {ask.growth}", f"Give 1 for none, 2 for room to double, at most {MAX_GROWTH}.")
+    for name in ("nodes", "pods", "services"):
+        if not 0 <= (getattr(ask, name) or 0) <= _MOST:
+            raise Invalid(f"{name} is {getattr(ask, name)}", f"Give a number up to {_MOST:,}.")
+    if strange := [kind.value for kind in ask.kinds if kind not in KINDS]:
+        raise Invalid(f"ranges are not planned for {strange[0]}", f"Ask for {', '.join(KINDS)}.")
+    return tuple(kind for kind in KINDS if not ask.kinds or kind in ask.kinds)
+
+
+def _asked(fleet: Sequence[Registration], ask: PlanAsk) -> list[Registration]:
+    """The clusters that are there, by name; raises NotFound, and Invalid for a new one that is there."""
+    by_id = {each.id: each for each in fleet}
+    for each in ask.clusters:
+        if each not in by_id:
+            raise NotFound(f"there is no cluster {each}", "Look it up in the list of clusters.")
+    names = {each.name for each in fleet}
+    for name in ask.new_clusters:
+        if name in names:
+            raise Invalid(f"there is a cluster {name!r} already", "Ask for it by its id.")
+        if why := why_no_name(name, _LONGEST_NAME):
+            raise Invalid(f"{name[:_LONGEST_NAME]!r} is no name for a cluster: {why}", "Choose another one.")
+    return sorted((by_id[each] for each in set(ask.clusters)), key=lambda each: each.name)
+
+
+async def _clusters(
+    c: ReadConnection, scope: Scope, asked: Sequence[Registration], ask: PlanAsk
+) -> list[PlannedCluster]:
+    ids = [each.id for each in asked]
+    counts = await counts_by_registration(c, scope, ids)
+    holdings = await repository.holdings_by_registration(c, scope, ids)
+    found = []
+    for each in asked:
+        counted, holds = counts.get(each.id), holdings.get(each.id, {})
+        demand = Demand(holds=holds)
+        if counted is not None:
+            demand = Demand(nodes=counted.nodes, pods=counted.pods, services=counted.services, holds=holds)
+        found.append(PlannedCluster(name=each.name, registration_id=each.id, demand=_told(demand, ask)))
+    new = sorted(set(ask.new_clusters))
+    return found + [PlannedCluster(name=each, registration_id=None, demand=_told(Demand(), ask)) for each in new]
+
+
+def _told(demand: Demand, ask: PlanAsk) -> Demand:
+    return demand.told(nodes=ask.nodes, pods=ask.pods, services=ask.services)

@@ -1,0 +1,107 @@
+"""Reserving free ranges, and giving them back."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from periplus_contract.names import why_no_name
+from periplus_hub.access.scope import Permission, Scope
+from periplus_hub.access.service import audit
+from periplus_hub.addresses.free import repository_reservations as repository
+from periplus_hub.addresses.free.engine.held_back import why_held_back
+from periplus_hub.addresses.free.engine.sizing import KINDS
+from periplus_hub.addresses.free.model import MAX_RESERVATION, RangeReservation
+from periplus_hub.addresses.ipam.model import AllocationKind
+from periplus_hub.addresses.prefixes.prefix import Prefix
+from periplus_hub.addresses.prefixes.typed import wanted_prefix
+from periplus_hub.kit.db import WriteConnection
+from periplus_hub.kit.errors import Conflict, Invalid, NotFound
+from periplus_hub.kit.ids import new_id
+
+_MAX_REASON: Final = 1_000
+_LONGEST_NAME: Final = 100
+_KIND: Final = "RangeReservation"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReservationWish:
+    """What somebody wants to reserve, for whom and until when."""
+
+    cidr: str
+    kind: AllocationKind
+    cluster_name: str
+    reason: str
+    expires_at: datetime
+
+
+async def reserve_range(c: WriteConnection, scope: Scope, wish: ReservationWish, now: datetime) -> RangeReservation:
+    """Take a range that is free; audited. It ends by itself. Raises Conflict where somebody has it, or a part of it."""
+    scope.require(Permission.ADDRESSES_RESERVE)
+    prefix, reason = _checked(wish, now), wish.reason.strip()
+    await repository.lock_reservations(c, scope)
+    await _raise_if_taken(c, scope, prefix, now)
+    made = RangeReservation(
+        id=new_id(),
+        cidr=str(prefix),
+        kind=wish.kind,
+        cluster_name=wish.cluster_name,
+        reason=reason,
+        reserved_by=scope.actor,
+        created_at=now,
+        expires_at=wish.expires_at,
+    )
+    await repository.add_reservation(c, scope, made)
+    after = {
+        "cidr": made.cidr,
+        "kind": made.kind.value,
+        "cluster_name": made.cluster_name,
+        "reason": reason,
+        "expires_at": made.expires_at.isoformat(),
+    }
+    await audit(c, scope, "person:range:reserve", _KIND, str(made.id), after=after)
+    return made
+
+
+def _checked(wish: ReservationWish, now: datetime) -> Prefix:
+    prefix = wanted_prefix(wish.cidr)
+    if wish.kind not in KINDS:
+        raise Invalid(f"a range is not reserved for {wish.kind.value}", f"Say what for: {', '.join(KINDS)}.")
+    if held := why_held_back(prefix, ()):
+        raise Invalid(f"{held.cidr} is held back for {held.holder}: {held.why}", "Take a range that a plan proposes.")
+    if why := why_no_name(wish.cluster_name, _LONGEST_NAME):
+        raise Invalid(f"{wish.cluster_name[:_LONGEST_NAME]!r} is no name for a cluster: {why}", "Choose another one.")
+    if len(wish.reason.strip()) > _MAX_REASON:
+        raise Invalid("the reason is too long", f"Say why in at most {_MAX_REASON} characters.")
+    if not now < wish.expires_at <= now + MAX_RESERVATION:
+        raise Invalid(
+            f"the reservation would end at {wish.expires_at:%Y-%m-%d %H:%M} UTC",
+            f"Choose an end in the future, at most {MAX_RESERVATION.days} days ahead.",
+        )
+    return prefix
+
+
+async def _raise_if_taken(c: WriteConnection, scope: Scope, prefix: Prefix, now: datetime) -> None:
+    remedy = "Take another one: a new plan proposes what is free now."
+    if user := await repository.user_in_the_way(c, scope, prefix):
+        name, used, kind = user
+        raise Conflict(f"{prefix} is not free: {name} uses {used} for its {kind.value}s", remedy)
+    if other := await repository.reservation_in_the_way(c, scope, prefix, now):
+        until = f"{other.expires_at:%Y-%m-%d %H:%M} UTC"
+        whose = f"the {other.kind.value}s of {other.cluster_name}"
+        raise Conflict(f"{prefix} is not free: {other.cidr} is reserved for {whose} until {until}", remedy)
+
+
+async def release_range(c: WriteConnection, scope: Scope, reservation_id: UUID, now: datetime) -> RangeReservation:
+    """Give a reserved range back before its time; audited."""
+    scope.require(Permission.ADDRESSES_RESERVE)
+    known = (await repository.reservations_by_ids(c, scope, [reservation_id])).get(reservation_id)
+    if known is None:
+        raise NotFound(f"there is no reservation {reservation_id}", "Look it up in the list of reservations.")
+    if not await repository.mark_released(c, scope, reservation_id, now):
+        raise Conflict(f"{known.cidr} is not reserved any more", "Nothing: the reservation is over.")
+    was, now_is = {"released_at": None}, {"released_at": now.isoformat()}
+    about = (_KIND, str(reservation_id))
+    detail = {"cidr": known.cidr, "cluster_name": known.cluster_name}
+    await audit(c, scope, "person:range:release", *about, detail=detail, before=was, after=now_is)
+    return replace(known, released_at=now)
