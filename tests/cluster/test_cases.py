@@ -18,7 +18,6 @@ NOT_YET = frozenset(
     {
         "aks-overlay-range-reused",
         "cilium-default-pool-over-nodes",
-        "free-ranges-clash-with-each-other",
         "gke-managed-service-range",
         "kubeconfig-proxy-url",
         "metallb-one-pool-two-clusters",
