@@ -18,10 +18,8 @@ NOT_YET = frozenset(
     {
         "aks-overlay-range-reused",
         "cilium-default-pool-over-nodes",
-        "gke-managed-service-range",
         "kubeconfig-proxy-url",
         "metallb-one-pool-two-clusters",
-        "nodes-share-one-internal-ip",
         "pod-blocks-over-own-lan",
     }
 )
