@@ -36,9 +36,10 @@ class CustomKinds:
             served = self._inventory.facts.groups.get(kind.group, ())
             version = next((version for version in kind.versions if version in served), None)
             name = kind.source
-            if version is None:
+            is_elsewhere = kind.unless in self._inventory.facts.groups
+            if version is None or is_elsewhere:
                 self._found.pop(name, None)
-                if served:
+                if served and not is_elsewhere:
                     self._report(name, _newer(kind, served))
                 continue
             try:

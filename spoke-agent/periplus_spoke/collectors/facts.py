@@ -7,8 +7,8 @@ from typing import Final
 from periplus_contract.tables import IP_ADDRESSES, SERVICE_CIDRS
 from periplus_spoke.collectors import control_plane
 from periplus_spoke.collectors.inventory import Inventory
-from periplus_spoke.collectors.ipam.node_podcidr import CILIUM
 from periplus_spoke.collectors.ipam.registry import CONFIG_MAPS
+from periplus_spoke.fold.cni import CILIUM_CONFIG
 from periplus_spoke.fold.ipam import Flags
 from periplus_spoke.fold.objects import ClusterProperty, ConfigMap
 from periplus_spoke.fold.sources import Source, State
@@ -48,8 +48,8 @@ class Facts:
         await self._try(control_plane.SOURCE, self._control_plane)
         if _ABOUT in self._inventory.facts.groups:
             await self._try(f"{_ABOUT}/clusterproperties", self._properties)
-        self._inventory.facts.cilium_config = self.configs.get(CILIUM)
-        self._inventory.facts.cilium_config_readable = CILIUM in self._inventory.answered
+        self._inventory.facts.cilium_config = self.configs.get(CILIUM_CONFIG)
+        self._inventory.facts.cilium_config_readable = CILIUM_CONFIG in self._inventory.answered
 
     async def _try(self, name: str, ask: Callable[[], Awaitable[int | None]]) -> None:
         try:

@@ -11,7 +11,6 @@ from periplus_contract.tables import IP_ADDRESSES, NODES, PODS, SERVICE_CIDRS, S
 from periplus_spoke.collectors.coverage import Evidence, allocation_covers, pool_covers
 from periplus_spoke.collectors.inventory import Inventory
 from periplus_spoke.collectors.ipam.base import DetectFacts, IpamAdapter
-from periplus_spoke.collectors.ipam.node_podcidr import CILIUM
 from periplus_spoke.collectors.ipam.reading import SERVICE_RANGE, faults_source, read_adapters, service_range
 from periplus_spoke.collectors.ipam.registry import ADAPTERS
 from periplus_spoke.fold.allocations import core_allocations, service_pools, service_ranges
@@ -158,7 +157,7 @@ class Pools:
         known = allocation_covers(
             evidence,
             has_ranges=any(True for _ in service_ranges(view, _told_already)),
-            uses_pod_cidr=uses_pod_cidr(cnis, self.configs.get(CILIUM, {})),
+            uses_pod_cidr=uses_pod_cidr(cnis, self.configs),
         )
         scopes = pool_covers(evidence)
         named = covered(unique([*allocations, *reading.allocations]), known)

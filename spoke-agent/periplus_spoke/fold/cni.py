@@ -6,6 +6,8 @@ from typing import Final
 from periplus_spoke.fold.objects import Node
 
 UNKNOWN: Final = "unknown"
+CILIUM_CONFIG: Final = "kube-system/cilium-config"
+CALICO_CONFIGS: Final = ("kube-system/calico-config", "kube-system/canal-config")
 
 _BY_GROUP: Final = {
     "crd.projectcalico.org": "calico",
@@ -80,11 +82,22 @@ def detect(
     return tuple(sorted(found | running)) or (UNKNOWN,)
 
 
-def uses_pod_cidr(cnis: Iterable[str], cilium_config: Mapping[str, str]) -> bool | None:
-    """Whether pods get their addresses from Node.spec.podCIDRs; None when that is not known."""
+def uses_pod_cidr(cnis: Iterable[str], configs: Mapping[str, Mapping[str, str]]) -> bool | None:
+    """Whether pods get their addresses from Node.spec.podCIDRs; None when that is not known.
+
+    `configs` are ConfigMaps by `namespace/name`.
+    """
     present = set(cnis)
-    if "cilium" in present and cilium_config.get("ipam") == "kubernetes":
+    if "cilium" in present and configs.get(CILIUM_CONFIG, {}).get("ipam") == "kubernetes":
+        return True
+    if "calico" in present and calico_uses_pod_cidr(configs):
         return True
     if present & _USES_POD_CIDR:
         return True
     return False if present & _IGNORES_POD_CIDR else None
+
+
+def calico_uses_pod_cidr(configs: Mapping[str, Mapping[str, str]]) -> bool:
+    """Whether Calico is set up with host-local. `cni_network_config` is JSON but for marks that are filled in later."""
+    texts = (configs.get(name, {}).get("cni_network_config", "") for name in CALICO_CONFIGS)
+    return any('"host-local"' in text and "calico-ipam" not in text for text in texts)

@@ -82,6 +82,8 @@ class WantedKind(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     plural: str
     versions: tuple[str, ...]
     type: type[T]
+    unless: str = ""
+    """An API group that has the same objects and is read instead where it is served."""
 
     @property
     def source(self) -> str:

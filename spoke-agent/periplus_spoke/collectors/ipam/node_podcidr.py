@@ -23,10 +23,9 @@ from periplus_spoke.fold.cidr import (
     parse_cidr,
 )
 from periplus_spoke.fold.cluster_settings import cluster_claims
-from periplus_spoke.fold.cni import uses_pod_cidr
+from periplus_spoke.fold.cni import CALICO_CONFIGS, CILIUM_CONFIG, uses_pod_cidr
 from periplus_spoke.fold.ipam import Allocation, IpamView, Pool, WantedKind
 
-CILIUM: Final = "kube-system/cilium-config"
 _SOURCE: Final = "nodes"
 _HOST_LOCAL_EXCLUDED: Final = {4: 3, 6: 2}
 """Network, gateway and, for IPv4, broadcast address are never handed out (containernetworking host-local)."""
@@ -42,18 +41,18 @@ class NodePodCidr:
 
     name: Final = "node-podcidr"
     kinds: tuple[WantedKind[Any], ...] = ()
-    configs: tuple[str, ...] = (CILIUM,)
+    configs: tuple[str, ...] = (CILIUM_CONFIG, *CALICO_CONFIGS)
 
     def detect(self, facts: DetectFacts) -> bool:
         """Unless the plugin is known to ignore these ranges."""
-        return uses_pod_cidr(facts.cnis, facts.configs.get(CILIUM, {})) is not False
+        return uses_pod_cidr(facts.cnis, facts.configs) is not False
 
     def silent_because(self, view: IpamView) -> str:
         """The plugin is known to take addresses elsewhere, or pods have addresses outside of these ranges."""
         blocks = list(_blocks(view, lambda _: None))
         if not blocks:
             return ""
-        if uses_pod_cidr(view.cnis, view.configs.get(CILIUM, {})) is False:
+        if uses_pod_cidr(view.cnis, view.configs) is False:
             return f"nodes have podCIDRs, but {', '.join(view.cnis)} does not take pod addresses from them"
         if not _believable(view, blocks):
             return "nodes have podCIDRs, but pods have addresses outside of them"
@@ -100,7 +99,7 @@ def _blocks(view: IpamView, fault: Fault) -> Iterator[_Block]:
 
 
 def _believable(view: IpamView, blocks: list[_Block]) -> bool:
-    known = uses_pod_cidr(view.cnis, view.configs.get(CILIUM, {}))
+    known = uses_pod_cidr(view.cnis, view.configs)
     if known is not None:
         return known
     inside = outside = 0

@@ -3,12 +3,14 @@
 from typing import Any, Final
 
 from periplus_spoke.collectors.ipam.base import IpamAdapter
-from periplus_spoke.collectors.ipam.node_podcidr import CILIUM, NodePodCidr
+from periplus_spoke.collectors.ipam.calico import Calico
+from periplus_spoke.collectors.ipam.node_podcidr import NodePodCidr
 from periplus_spoke.collectors.ipam.observed import ObservedPods
 from periplus_spoke.fold import cluster_settings
+from periplus_spoke.fold.cni import CILIUM_CONFIG
 from periplus_spoke.fold.ipam import WantedKind
 
-ADAPTERS: Final[tuple[IpamAdapter, ...]] = (NodePodCidr(),)
+ADAPTERS: Final[tuple[IpamAdapter, ...]] = (Calico(), NodePodCidr())
 LAST_RESORT: Final[IpamAdapter] = ObservedPods()
 """Asked for pod ranges when none of the adapters has any."""
 
@@ -17,6 +19,6 @@ WANTED_KINDS: Final[tuple[WantedKind[Any], ...]] = tuple(
 )
 """Custom kinds that adapters read."""
 CONFIG_MAPS: Final = tuple(
-    dict.fromkeys((CILIUM, *cluster_settings.CONFIG_MAPS, *(name for each in ADAPTERS for name in each.configs)))
+    dict.fromkeys((CILIUM_CONFIG, *cluster_settings.CONFIG_MAPS, *(name for each in ADAPTERS for name in each.configs)))
 )
 """ConfigMaps that are read, as `namespace/name`."""

@@ -78,4 +78,5 @@ def test_the_manifests_are_yaml_and_bind_to_each_other() -> None:
     kinds = [document["kind"] for document in documents]
     assert kinds == ["ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"]
     assert documents[2]["subjects"] == [{"kind": "ServiceAccount", "name": "watcher", "namespace": "net"}]
-    assert documents[3]["rules"][0]["resourceNames"] == ["cilium-config", "kube-proxy", "kubeadm-config"]
+    names = documents[3]["rules"][0]["resourceNames"]
+    assert names == ["calico-config", "canal-config", "cilium-config", "kube-proxy", "kubeadm-config"]

@@ -63,8 +63,20 @@ def test_who_uses_node_ranges() -> None:
     assert uses_pod_cidr(("flannel",), {}) is True
     assert uses_pod_cidr(("calico", "flannel"), {}) is True
     assert uses_pod_cidr(("calico",), {}) is False
-    assert uses_pod_cidr(("cilium",), {"ipam": "kubernetes"}) is True
+    assert uses_pod_cidr(("cilium",), {"kube-system/cilium-config": {"ipam": "kubernetes"}}) is True
     assert uses_pod_cidr(("cilium",), {}) is False
+
+
+@pytest.mark.parametrize(
+    ("ipam", "uses"),
+    [
+        ('"ipam": {"type": "host-local", "subnet": "usePodCidr"}, "mtu": __CNI_MTU__', True),
+        ('"ipam": {"type": "calico-ipam"}, "mtu": __CNI_MTU__', False),
+    ],
+)
+@pytest.mark.parametrize("name", ["kube-system/calico-config", "kube-system/canal-config"])
+def test_calico_may_hand_out_node_ranges(name: str, ipam: str, uses: bool) -> None:
+    assert uses_pod_cidr(("calico",), {name: {"cni_network_config": ipam}}) is uses
 
 
 @pytest.mark.parametrize("text", ["10.0.0.1/8", "0.0.0.0/0", "::/0", "::ffff:10.0.0.0/104", "10.0.0.0", "", "x" * 500])
