@@ -194,8 +194,8 @@ def test_a_pool_is_for_what_its_uses_say(uses: list[str] | None, kind: str, scop
 def test_bad_objects_are_named_and_the_rest_goes_on() -> None:
     shrunk = block("10.1.0.0/26", "n1", tuple(range(40)))
     half: dict[str, object] = {"spec": {"cidr": "10.2.0.0/26", "affinity": "host:n1"}}
-    liar = block("10.3.0.0/26", "n1", (1, 2))
-    liar["spec"]["unallocated"] = [5]  # type: ignore[index]
+    liar: dict[str, Any] = block("10.3.0.0/26", "n1", (1, 2))
+    liar["spec"]["unallocated"] = [5]
     faults: list[str] = []
     seen = view(
         pools=[ip_pool("shrunk", "10.1.0.0/27"), ip_pool("half", "10.2.0.0/24"), ip_pool("liar", "10.3.0.0/24")],
