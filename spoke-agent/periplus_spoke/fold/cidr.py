@@ -76,13 +76,21 @@ def checked(parse: Callable[[str], T], text: str, where: str, fault: Fault) -> T
         return None
 
 
+def merged(blocks: Iterable[Network]) -> list[tuple[int, int]]:
+    """First and last addresses of the stretches that blocks of one family fill, in order and apart."""
+    stretches: list[tuple[int, int]] = []
+    for block in sorted(blocks, key=lambda each: (int(each.network_address), each.prefixlen)):
+        first, last = int(block.network_address), int(block.broadcast_address)
+        if stretches and first <= stretches[-1][1] + 1:
+            stretches[-1] = (stretches[-1][0], max(last, stretches[-1][1]))
+        else:
+            stretches.append((first, last))
+    return stretches
+
+
 def covered(blocks: Iterable[Network]) -> int:
     """How many addresses lie in any of these blocks of one family."""
-    addresses, end = 0, -1
-    for block in sorted(blocks, key=lambda each: (int(each.network_address), each.prefixlen)):
-        if int(block.broadcast_address) > end:  # else it lies in one before it
-            addresses, end = addresses + block.num_addresses, int(block.broadcast_address)
-    return addresses
+    return sum(last - first + 1 for first, last in merged(blocks))
 
 
 def largest_free_block(network: Network, taken: Iterable[Network]) -> int | None:

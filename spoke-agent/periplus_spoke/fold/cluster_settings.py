@@ -1,27 +1,35 @@
 """Cluster-wide ranges from what a cluster was set up with, whatever its network plugin.
 
 In order of trust: flags of a control plane that runs as pods, the arguments that k3s and RKE2 write on their servers,
-kubeadm's configuration, kube-proxy's. A flag is what the allocator itself works with; the others are what somebody
-wrote down when the cluster was made.
+OpenShift's network, the network plugin's own configuration, kubeadm's, kube-proxy's. Flags and what a plugin is
+configured with are what the allocator itself works with; the others are what somebody wrote down when the cluster was
+made.
 """
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from periplus_contract.covers import AllocationKind
+from periplus_spoke.fold import pod_reach
 from periplus_spoke.fold.cidr import Fault, checked, parse_cidr
 from periplus_spoke.fold.flags import flag
-from periplus_spoke.fold.ipam import Allocation, ConfigMaps, IpamView, Quality
+from periplus_spoke.fold.ipam import Allocation, ConfigMaps, IpamView, Quality, Reach, WantedKind
 from periplus_spoke.fold.node_notes import K3S_ARGUMENTS, RKE2_ARGUMENTS
+from periplus_spoke.fold.ovn_objects import OPENSHIFT_NETWORKS, Networks
+from periplus_spoke.fold.yaml_text import yaml_mapping
 
 PROVIDER: Final = "cluster-settings"
 KUBEADM: Final = "kube-system/kubeadm-config"
 KUBE_PROXY: Final = "kube-system/kube-proxy"
-CONFIG_MAPS: Final = (KUBEADM, KUBE_PROXY)
-"""That are read here."""
+OVN_CONFIG: Final = "ovn-kubernetes/ovn-config"
+CONFIG_MAPS: Final = (KUBEADM, KUBE_PROXY, OVN_CONFIG, *pod_reach.CONFIG_MAPS)
+"""That are read here, or for the reach of these ranges."""
+KINDS: Final[tuple[WantedKind[Any], ...]] = (OPENSHIFT_NETWORKS,)
+"""Custom kinds that are read here."""
 CONTROLLERS: Final = "kube-controller-manager"
 API_SERVER: Final = "kube-apiserver"
+_THE_CLUSTER: Final = "cluster"
 _SERVER: Final = "server"
 _KUBEADM_KEYS: Final[Mapping[AllocationKind, str]] = {"pod": "podSubnet", "service": "serviceSubnet"}
 _SERVER_FLAGS: Final[Mapping[AllocationKind, str]] = {"pod": "cluster-cidr", "service": "service-cidr"}
@@ -42,13 +50,14 @@ class Setting(NamedTuple):
 def cluster_claims(view: IpamView, kind: AllocationKind, fault: Fault) -> list[Allocation]:
     """The cluster-wide ranges of a kind, `pod` or `service`, from the most trusted source that names one."""
     by_source: dict[str, list[Allocation]] = {}
+    reach = pod_reach.pod_reach(view) if kind == "pod" else ""
     for setting in _settings(view, fault):
         if setting.kind == kind:
-            by_source.setdefault(setting.source, []).extend(_claims(setting, fault))
+            by_source.setdefault(setting.source, []).extend(_claims(setting, reach, fault))
     return next((claims for claims in by_source.values() if claims), [])
 
 
-def _claims(setting: Setting, fault: Fault) -> Iterator[Allocation]:
+def _claims(setting: Setting, reach: Reach, fault: Fault) -> Iterator[Allocation]:
     for part in setting.text.split(","):
         where = f"{setting.name} of {setting.source}"
         if part.strip() and (network := checked(parse_cidr, part.strip(), where, fault)):
@@ -59,12 +68,15 @@ def _claims(setting: Setting, fault: Fault) -> Iterator[Allocation]:
                 source=setting.source,
                 name=setting.name,
                 quality=setting.quality,
+                reach=reach,
             )
 
 
 def _settings(view: IpamView, fault: Fault) -> Iterator[Setting]:
     yield from _flags(view)
     yield from _servers(view, fault)
+    yield from _openshift(view)
+    yield from _plugins(view)
     networking = kubeadm_networking(view.configs)
     for kind, key in _KUBEADM_KEYS.items():
         yield Setting(kind, networking.get(key, ""), "kubeadm-config", key, "nominal")
@@ -94,6 +106,33 @@ def _servers(view: IpamView, fault: Fault) -> Iterator[Setting]:
                     yield Setting(kind, _DEFAULTS[kind], source, f"{name} by default", "derived")
 
 
+def _openshift(view: IpamView) -> Iterator[Setting]:
+    """What OpenShift's network operator has set up; what it only was told to, where that is all there is."""
+    source = "network.config.openshift.io"
+    for network in view.objects(OPENSHIFT_NETWORKS):
+        told: tuple[tuple[Networks, Quality], ...] = ((network.status, "exact"), (network.spec, "nominal"))
+        for ranges, quality in told if network.metadata.name == _THE_CLUSTER else ():
+            pods = ",".join(each.cidr for each in ranges.cluster_network or ())
+            yield Setting("pod", pods, source, "clusterNetwork", quality)
+            yield Setting("service", ",".join(ranges.service_network or ()), source, "serviceNetwork", quality)
+            if pods:
+                break
+
+
+def _plugins(view: IpamView) -> Iterator[Setting]:
+    """What a network plugin that is at work here says of the whole cluster."""
+    if "flannel" in view.cnis:
+        network = pod_reach.flannel_network(view.configs)
+        for key in ("Network", "IPv6Network"):
+            yield Setting("pod", str(network.get(key) or ""), "kube-flannel-cfg", key, "exact")
+    if "ovn-kubernetes" in view.cnis:
+        # Each range may be followed by the length of the blocks that nodes get: 10.128.0.0/14/23.
+        ranges = (part.split("/") for part in view.configs.get(OVN_CONFIG, {}).get("net_cidr", "").split(","))
+        yield Setting("pod", ",".join("/".join(each[:2]) for each in ranges), "ovn-config", "net_cidr", "exact")
+        services = view.configs.get(OVN_CONFIG, {}).get("svc_cidr", "")
+        yield Setting("service", services, "ovn-config", "svc_cidr", "exact")
+
+
 def _node_arguments(text: str, node: str, fault: Fault) -> tuple[str, ...]:
     if not text:
         return ()
@@ -109,21 +148,9 @@ def _node_arguments(text: str, node: str, fault: Fault) -> tuple[str, ...]:
 
 def kubeadm_networking(configs: ConfigMaps) -> dict[str, str]:
     """`networking` of kubeadm's ClusterConfiguration; empty where it cannot be read."""
-    networking = _yaml(configs.get(KUBEADM, {}).get("ClusterConfiguration", "")).get("networking")
+    networking = yaml_mapping(configs.get(KUBEADM, {}).get("ClusterConfiguration", "")).get("networking")
     return {str(key): str(value or "") for key, value in networking.items()} if isinstance(networking, dict) else {}
 
 
 def _kube_proxy_range(configs: ConfigMaps) -> str:
-    return str(_yaml(configs.get(KUBE_PROXY, {}).get("config.conf", "")).get("clusterCIDR") or "")
-
-
-def _yaml(text: str) -> dict[object, object]:
-    if not text:
-        return {}
-    import yaml  # noqa: PLC0415 - 2 MiB that only clusters made by kubeadm need
-
-    try:
-        document = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError):
-        return {}
-    return document if isinstance(document, dict) else {}
+    return str(yaml_mapping(configs.get(KUBE_PROXY, {}).get("config.conf", "")).get("clusterCIDR") or "")

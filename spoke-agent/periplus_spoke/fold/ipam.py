@@ -69,6 +69,9 @@ class Allocation(msgspec.Struct, kw_only=True, frozen=True, order=True):
     node: str = ""
     quality: Quality = "exact"
     reach: Reach = ""
+    for_some_pods: bool = False
+    """Not told: whether only some pods may use it, of a further network or some namespaces, so that it says nothing
+    about the range of all others."""
 
 
 class WantedKind(msgspec.Struct, Generic[T], frozen=True, kw_only=True):

@@ -5,14 +5,12 @@ addresses it occupies. Which others it may use is not known from them. Its pools
 capacity: that is unknown, not zero.
 """
 
-from collections.abc import Iterator
 from typing import Any, Final
 
 from periplus_spoke.collectors.ipam.base import DetectFacts
-from periplus_spoke.fold.cidr import Address, Fault, checked, exact_cover, parse_address
+from periplus_spoke.collectors.ipam.pod_addresses import pod_addresses, seen_in, uncounted_pools
+from periplus_spoke.fold.cidr import Address, Fault
 from periplus_spoke.fold.ipam import Allocation, IpamView, Pool, WantedKind
-
-_SOURCE: Final = "pods"
 
 
 class ObservedPods:
@@ -39,31 +37,12 @@ class ObservedPods:
 
     def pools(self, view: IpamView, fault: Fault) -> list[Pool]:
         """What is in use, per family."""
-        addresses = list(_addresses(view, fault))
-        return [
-            Pool(
-                provider=self.name,
-                name="pods",
-                family=version,
-                scope="cluster",
-                source=_SOURCE,
-                quality="derived",
-                used=len(same),
-            )
-            for version in (4, 6)
-            if (same := {address for address in addresses if address.version == version})
-        ]
+        return uncounted_pools(self.name, "pods", _addresses(view, fault), has_pods=view.has_pods)
 
     def allocations(self, view: IpamView, fault: Fault) -> list[Allocation]:
         """Every pod address, neighbours joined where they fill a range."""
-        return [
-            Allocation(kind="pod", cidr=str(block), provider=self.name, source=_SOURCE, name="observed", quality="seen")
-            for block in exact_cover(set(_addresses(view, fault)))
-        ]
+        return seen_in(self.name, "observed", _addresses(view, fault))
 
 
-def _addresses(view: IpamView, fault: Fault) -> Iterator[Address]:
-    for pod in view.pods():
-        for text in pod.addresses:
-            if address := checked(parse_address, text, "pod", fault):
-                yield address
+def _addresses(view: IpamView, fault: Fault) -> set[Address]:
+    return {address for _, address in pod_addresses(view, fault)}

@@ -16,6 +16,12 @@ from periplus_spoke.fold.sources import Source
 POD_RANGE: Final = "ipam/pod-range"
 SERVICE_RANGE: Final = "ipam/service-range"
 _FAULTS_SHOWN: Final = 3
+_CHECK: Final = "Run 'periplus-spoke check' there: it names the rights that would tell it."
+_ONLY_THE_CLOUD: Final = {
+    "gke": "No right in the cluster tells it: a cluster with multi-networking has it in the GKENetworkParamSet "
+    "'default', and of any other 'gcloud container clusters describe' shows it as clusterIpv4Cidr.",
+}
+"""What would tell the range, where the cluster itself has it only sometimes."""
 _FAULT: Final = Source(
     state="failed",
     reason="spoke_fault",
@@ -44,7 +50,7 @@ def read_adapters(adapters: Sequence[IpamAdapter], view: IpamView, facts: Detect
         except Exception:  # noqa: BLE001 - a fault in one adapter must not silence the others
             _log.exception("IPAM adapter %s failed", adapter.name)
             reading.sources[f"ipam/{adapter.name}"] = _FAULT
-    pods = [item for item in reading.allocations if item.kind == "pod"]
+    pods = [item for item in reading.allocations if item.kind == "pod" and not item.for_some_pods]
     if not reading.shares_pod_range:
         claimed = cluster_wide(pods)
         named = [item for item in cluster_claims(view, "pod", _told_already) if _family(item) not in claimed]
@@ -60,7 +66,9 @@ def read_adapters(adapters: Sequence[IpamAdapter], view: IpamView, facts: Detect
 
 def cluster_wide(pods: Iterable[Allocation]) -> frozenset[int]:
     """Families of which a range is known that pods of the whole cluster may use."""
-    return frozenset(_family(item) for item in pods if not item.node and item.quality != "seen")
+    return frozenset(
+        _family(item) for item in pods if not item.node and item.quality != "seen" and not item.for_some_pods
+    )
 
 
 def faults_source(faults: Iterable[str], at_us: int) -> Source:
@@ -118,16 +126,13 @@ def _pod_range(pods: Sequence[Allocation], view: IpamView, at_us: int, *, shared
     which = f"which {families} range" if families and known else "which range"
     blocks = " beyond those that its nodes hold now" if any(item.node for item in pods) else ""
     plugin = ", ".join(view.cnis)
-    return _unknown(f"{which} its pods may use{blocks} is not known (network plugin: {plugin})")
+    message = f"{which} its pods may use{blocks} is not known (network plugin: {plugin})"
+    remedies = [_ONLY_THE_CLOUD[name] for name in view.cnis if name in _ONLY_THE_CLOUD]
+    return _unknown(message, *remedies[:1])
 
 
-def _unknown(message: str) -> Source:
-    return Source(
-        state="failed",
-        reason="range_not_known",
-        message=message,
-        remedy="Run 'periplus-spoke check' there: it names the rights that would tell it.",
-    )
+def _unknown(message: str, remedy: str = _CHECK) -> Source:
+    return Source(state="failed", reason="range_not_known", message=message, remedy=remedy)
 
 
 def _family(item: Allocation) -> int:

@@ -2,22 +2,29 @@
 
 from typing import Any, Final
 
+from periplus_spoke.collectors.ipam.aws_vpc_cni import AwsVpcCni
 from periplus_spoke.collectors.ipam.base import IpamAdapter
 from periplus_spoke.collectors.ipam.calico import Calico
+from periplus_spoke.collectors.ipam.metallb import MetalLb
 from periplus_spoke.collectors.ipam.node_podcidr import NodePodCidr
 from periplus_spoke.collectors.ipam.observed import ObservedPods
 from periplus_spoke.fold import cluster_settings
 from periplus_spoke.fold.cni import CILIUM_CONFIG
 from periplus_spoke.fold.ipam import WantedKind
 
-ADAPTERS: Final[tuple[IpamAdapter, ...]] = (Calico(), NodePodCidr())
+ADAPTERS: Final[tuple[IpamAdapter, ...]] = (
+    AwsVpcCni(),
+    Calico(),
+    MetalLb(),
+    NodePodCidr(),
+)
 LAST_RESORT: Final[IpamAdapter] = ObservedPods()
 """Asked for pod ranges when none of the adapters has any."""
 
 WANTED_KINDS: Final[tuple[WantedKind[Any], ...]] = tuple(
-    dict.fromkeys(kind for adapter in ADAPTERS for kind in adapter.kinds)
+    dict.fromkeys((*cluster_settings.KINDS, *(kind for adapter in ADAPTERS for kind in adapter.kinds)))
 )
-"""Custom kinds that adapters read."""
+"""Custom kinds that are read."""
 CONFIG_MAPS: Final = tuple(
     dict.fromkeys((CILIUM_CONFIG, *cluster_settings.CONFIG_MAPS, *(name for each in ADAPTERS for name in each.configs)))
 )
