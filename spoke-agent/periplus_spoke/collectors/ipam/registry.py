@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from periplus_spoke.collectors.ipam.aws_vpc_cni import AwsVpcCni
+from periplus_spoke.collectors.ipam.azure_cni import AzureCni
 from periplus_spoke.collectors.ipam.base import IpamAdapter
 from periplus_spoke.collectors.ipam.calico import Calico
 from periplus_spoke.collectors.ipam.metallb import MetalLb
@@ -14,6 +15,7 @@ from periplus_spoke.fold.ipam import WantedKind
 
 ADAPTERS: Final[tuple[IpamAdapter, ...]] = (
     AwsVpcCni(),
+    AzureCni(),
     Calico(),
     MetalLb(),
     NodePodCidr(),
