@@ -6,6 +6,7 @@ from periplus_spoke.collectors.ipam.aws_vpc_cni import AwsVpcCni
 from periplus_spoke.collectors.ipam.azure_cni import AzureCni
 from periplus_spoke.collectors.ipam.base import IpamAdapter
 from periplus_spoke.collectors.ipam.calico import Calico
+from periplus_spoke.collectors.ipam.gke import Gke
 from periplus_spoke.collectors.ipam.metallb import MetalLb
 from periplus_spoke.collectors.ipam.node_podcidr import NodePodCidr
 from periplus_spoke.collectors.ipam.observed import ObservedPods
@@ -16,6 +17,7 @@ from periplus_spoke.fold.ipam import WantedKind
 ADAPTERS: Final[tuple[IpamAdapter, ...]] = (
     AwsVpcCni(),
     AzureCni(),
+    Gke(),
     Calico(),
     MetalLb(),
     NodePodCidr(),
