@@ -10,6 +10,7 @@ from periplus_spoke.collectors.ipam.gke import Gke
 from periplus_spoke.collectors.ipam.metallb import MetalLb
 from periplus_spoke.collectors.ipam.node_podcidr import NodePodCidr
 from periplus_spoke.collectors.ipam.observed import ObservedPods
+from periplus_spoke.collectors.ipam.ovn_kubernetes import OvnKubernetes
 from periplus_spoke.fold import cluster_settings
 from periplus_spoke.fold.cni import CILIUM_CONFIG
 from periplus_spoke.fold.ipam import WantedKind
@@ -18,6 +19,7 @@ ADAPTERS: Final[tuple[IpamAdapter, ...]] = (
     AwsVpcCni(),
     AzureCni(),
     Gke(),
+    OvnKubernetes(),
     Calico(),
     MetalLb(),
     NodePodCidr(),
