@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from periplus_spoke.collectors.ipam.antrea import Antrea
 from periplus_spoke.collectors.ipam.aws_vpc_cni import AwsVpcCni
 from periplus_spoke.collectors.ipam.azure_cni import AzureCni
 from periplus_spoke.collectors.ipam.base import IpamAdapter
@@ -21,6 +22,7 @@ ADAPTERS: Final[tuple[IpamAdapter, ...]] = (
     Gke(),
     OvnKubernetes(),
     Calico(),
+    Antrea(),
     MetalLb(),
     NodePodCidr(),
 )
