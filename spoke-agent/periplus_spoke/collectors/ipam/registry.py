@@ -12,6 +12,8 @@ from periplus_spoke.collectors.ipam.metallb import MetalLb
 from periplus_spoke.collectors.ipam.node_podcidr import NodePodCidr
 from periplus_spoke.collectors.ipam.observed import ObservedPods
 from periplus_spoke.collectors.ipam.ovn_kubernetes import OvnKubernetes
+from periplus_spoke.collectors.ipam.spiderpool import Spiderpool
+from periplus_spoke.collectors.ipam.whereabouts import Whereabouts
 from periplus_spoke.fold import cluster_settings
 from periplus_spoke.fold.cni import CILIUM_CONFIG
 from periplus_spoke.fold.ipam import WantedKind
@@ -23,6 +25,8 @@ ADAPTERS: Final[tuple[IpamAdapter, ...]] = (
     OvnKubernetes(),
     Calico(),
     Antrea(),
+    Spiderpool(),
+    Whereabouts(),
     MetalLb(),
     NodePodCidr(),
 )

@@ -1,0 +1,133 @@
+"""Spiderpool: pools of addresses of networks outside of the cluster, and the subnets that pools are made from."""
+
+from typing import Any, Final, NamedTuple
+
+from msgspec import field
+
+from periplus_spoke.collectors.ipam.base import DetectFacts
+from periplus_spoke.collectors.ipam.pod_addresses import families_inside
+from periplus_spoke.fold.cidr import Fault, Network, checked, covered
+from periplus_spoke.fold.custom_objects import Named, counted
+from periplus_spoke.fold.ipam import Allocation, IpamView, Pool, WantedKind
+from periplus_spoke.fold.objects import Kept
+from periplus_spoke.fold.spans import parse_span, without
+
+_GROUP: Final = "spiderpool.spidernet.io"
+
+
+class PoolSpec(Kept):
+    """What a pool may hand out."""
+
+    ips: list[str] | None = None
+    exclude_ips: list[str] | None = field(name="excludeIPs", default=None)
+
+
+class PoolStatus(Kept):
+    """Spiderpool's own counters."""
+
+    total_ip_count: int | None = field(name="totalIPCount", default=None)
+    allocated_ip_count: int | None = field(name="allocatedIPCount", default=None)
+
+
+class SpiderRange(Named):
+    """SpiderIPPool or SpiderSubnet."""
+
+    spec: PoolSpec = field(default_factory=PoolSpec)
+    status: PoolStatus = field(default_factory=PoolStatus)
+
+
+POOLS: Final = WantedKind(group=_GROUP, plural="spiderippools", versions=("v2beta1",), type=SpiderRange)
+SUBNETS: Final = WantedKind(group=_GROUP, plural="spidersubnets", versions=("v2beta1",), type=SpiderRange)
+_SOURCES: Final = ((POOLS, "SpiderIPPool"), (SUBNETS, "SpiderSubnet"))
+
+
+class _Range(NamedTuple):
+    source: str
+    pool: SpiderRange
+    networks: list[Network]
+
+
+class Spiderpool:
+    """The adapter."""
+
+    name: Final = "spiderpool"
+    kinds: tuple[WantedKind[Any], ...] = (POOLS, SUBNETS)
+    configs: tuple[str, ...] = ()
+
+    def detect(self, facts: DetectFacts) -> bool:
+        """Where its objects are served."""
+        return _GROUP in facts.groups
+
+    def silent_because(self, view: IpamView) -> str:
+        """Never: it works beside or instead of a network plugin."""
+        del view
+        return ""
+
+    def shares_pod_range(self, view: IpamView) -> bool:
+        """Never: a pool names the addresses that are this cluster's."""
+        del view
+        return False
+
+    def pools(self, view: IpamView, fault: Fault) -> list[Pool]:
+        """One per object, with its own counters."""
+        return [pool for found in _ranges(view, fault) for pool in _pools(found, fault)]
+
+    def allocations(self, view: IpamView, fault: Fault) -> list[Allocation]:
+        """What may be handed out, without what is excluded, as the fewest CIDRs."""
+        ranges = _ranges(view, fault)
+        own = families_inside(view, [network for found in ranges for network in found.networks])
+        return [
+            Allocation(
+                kind="pod",
+                cidr=str(network),
+                provider=self.name,
+                source=found.source,
+                name=found.pool.metadata.name,
+                for_some_pods=network.version not in own,
+            )
+            for found in ranges
+            for network in found.networks
+        ]
+
+
+def _ranges(view: IpamView, fault: Fault) -> list[_Range]:
+    return [
+        _Range(source, pool, _networks(pool.spec, f"{source} {pool.title}", fault))
+        for wanted, source in _SOURCES
+        for pool in view.objects(wanted)
+    ]
+
+
+def _networks(spec: PoolSpec, where: str, fault: Fault) -> list[Network]:
+    included, excluded = (
+        [network for text in texts or () for network in checked(parse_span, text, where, fault) or ()]
+        for texts in (spec.ips, spec.exclude_ips)
+    )
+    return without(included, excluded)
+
+
+def _pools(found: _Range, fault: Fault) -> list[Pool]:
+    families = sorted({network.version for network in found.networks})
+    return [
+        _pool(found, [each for each in found.networks if each.version == family], fault, is_alone=len(families) == 1)
+        for family in families
+    ]
+
+
+def _pool(found: _Range, networks: list[Network], fault: Fault, *, is_alone: bool) -> Pool:
+    where, status = f"status of {found.source} {found.pool.title}", found.pool.status
+    total = counted(status.total_ip_count, where, fault) if is_alone else None
+    used = counted(status.allocated_ip_count, where, fault) if is_alone else None
+    free = total - used if total is not None and used is not None and used <= total else None
+    return Pool(
+        provider=Spiderpool.name,
+        name=found.pool.metadata.name,
+        family=networks[0].version,
+        scope="cluster",
+        source=found.source,
+        quality="nominal" if free is None else "exact",
+        cidrs=tuple(map(str, networks)),
+        capacity=covered(networks) if free is None else total,
+        used=None if free is None else used,
+        free=free,
+    )

@@ -1,0 +1,122 @@
+"""Whereabouts: addresses of further networks that pods are attached to.
+
+Which part of a range may be handed out stands in the configuration of the network, not in its pool.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+
+from msgspec import field
+
+from periplus_spoke.collectors.ipam.base import DetectFacts
+from periplus_spoke.collectors.ipam.pod_addresses import families_inside
+from periplus_spoke.fold.cidr import Fault, Network, checked
+from periplus_spoke.fold.custom_objects import Named
+from periplus_spoke.fold.ipam import Allocation, IpamView, Pool, WantedKind
+from periplus_spoke.fold.objects import Kept
+from periplus_spoke.fold.spans import parse_masked
+
+_GROUP: Final = "whereabouts.cni.cncf.io"
+
+
+class Holder(Kept):
+    """Who holds an address: not kept."""
+
+
+class RangeSpec(Kept):
+    """A range, and its addresses in use by their distance from its begin."""
+
+    range: str = ""
+    allocations: dict[str, Holder] | None = None
+
+
+class RangePool(Named):
+    """IPPool."""
+
+    spec: RangeSpec = field(default_factory=RangeSpec)
+
+
+class SliceSpec(Kept):
+    """A range that nodes get slices of."""
+
+    range: str = ""
+
+
+class SlicePool(Named):
+    """NodeSlicePool."""
+
+    spec: SliceSpec = field(default_factory=SliceSpec)
+
+
+RANGE_POOLS: Final = WantedKind(group=_GROUP, plural="ippools", versions=("v1alpha1",), type=RangePool)
+SLICE_POOLS: Final = WantedKind(group=_GROUP, plural="nodeslicepools", versions=("v1alpha1",), type=SlicePool)
+
+
+class _Range(NamedTuple):
+    name: str
+    source: str
+    network: Network
+    used: int | None
+
+
+class Whereabouts:
+    """The adapter."""
+
+    name: Final = "whereabouts"
+    kinds: tuple[WantedKind[Any], ...] = (RANGE_POOLS, SLICE_POOLS)
+    configs: tuple[str, ...] = ()
+
+    def detect(self, facts: DetectFacts) -> bool:
+        """Where its objects are served."""
+        return _GROUP in facts.groups
+
+    def silent_because(self, view: IpamView) -> str:
+        """Never: it works beside a network plugin."""
+        del view
+        return ""
+
+    def shares_pod_range(self, view: IpamView) -> bool:
+        """Not known, and nothing about the pods' own network."""
+        del view
+        return False
+
+    def pools(self, view: IpamView, fault: Fault) -> list[Pool]:
+        """One per object: addresses in use, out of a number that stands elsewhere."""
+        return [
+            Pool(
+                provider=self.name,
+                name=found.name,
+                family=found.network.version,
+                scope="cluster",
+                source=found.source,
+                quality="exact",
+                cidrs=(str(found.network),),
+                used=found.used,
+            )
+            for found in _ranges(view, fault)
+        ]
+
+    def allocations(self, view: IpamView, fault: Fault) -> list[Allocation]:
+        """Every range, once."""
+        found = {each.network: each for each in _ranges(view, fault)}
+        own = families_inside(view, found)
+        return [
+            Allocation(
+                kind="pod",
+                cidr=str(each.network),
+                provider=self.name,
+                source=each.source,
+                name=each.name,
+                for_some_pods=each.network.version not in own,
+            )
+            for each in found.values()
+        ]
+
+
+def _ranges(view: IpamView, fault: Fault) -> Iterator[_Range]:
+    for pool in view.objects(RANGE_POOLS):
+        if network := checked(parse_masked, pool.spec.range, f"IPPool {pool.title}", fault):
+            yield _Range(pool.metadata.name, "IPPool", network, len(pool.spec.allocations or ()))
+    for sliced in view.objects(SLICE_POOLS):
+        if network := checked(parse_masked, sliced.spec.range, f"NodeSlicePool {sliced.title}", fault):
+            yield _Range(sliced.metadata.name, "NodeSlicePool", network, None)
