@@ -71,7 +71,7 @@ def _unusable(folder: Path) -> str:
 async def _cluster(config: SpokeConfig, stored: Registration | None, timer: Timer, say: Say) -> Exit:
     kube = KubeClient(credentials(config), timer)
     try:
-        report = await cluster.check(kube)
+        report = await cluster.check(kube, timer)
     finally:
         await kube.close()
     for line in report.lines():

@@ -47,7 +47,7 @@ async def test_the_rendered_rights_are_enough(aws_cluster: ControlPlane, tmp_pat
     client = _client(aws_cluster, tmp_path, _token(aws_cluster, "spoke-enough"))
     timer, sink = SystemClock(), BelievingSink()
     collectors = ClusterCollectors(client, CollectConfig(first_snapshot_wait_s=60), timer, random.Random(2))
-    assert (await check(client)).ok
+    assert (await check(client, SystemClock())).ok
     identity = await collectors.identity()
     assert (identity.name, identity.node_count) == (aws_cluster.spec.name, aws_cluster.spec.node_count)
     assert len(identity.api_ca_sha256) == 64
@@ -70,7 +70,7 @@ async def test_the_rendered_rights_are_enough(aws_cluster: ControlPlane, tmp_pat
 async def test_without_rights_check_prints_what_would_grant_them(aws_cluster: ControlPlane, tmp_path: Path) -> None:
     aws_cluster.admin.grant(_POOR, "poor", [{"apiGroups": [""], "resources": ["namespaces"], "verbs": ["get"]}])
     client = _client(aws_cluster, tmp_path, aws_cluster.admin.token_for(_POOR, "poor"))
-    report = await check(client)
+    report = await check(client, SystemClock())
     await client.close()
     lacking = {source.source: source.lacking for source in report.sources if source.lacking}
     assert lacking["pods"] == ("list", "watch")
@@ -99,6 +99,6 @@ async def test_the_manifests_of_the_documentation_make_a_token_that_is_enough(
     wait_for("the token in the Secret", lambda: token() is not None, timeout_s=60)
     given = token() or ""
     client = _client(gcp_cluster, tmp_path, base64.b64decode(given).decode())
-    report = await check(client)
+    report = await check(client, SystemClock())
     await client.close()
     assert report.ok, report.lines()

@@ -4,14 +4,28 @@ from typing import Final
 
 import msgspec
 
+from periplus_spoke.collectors.at_work import AtWork, at_work
 from periplus_spoke.collectors.identity import identify
-from periplus_spoke.collectors.rbac import accesses, render
+from periplus_spoke.collectors.ipam.registry import CONFIG_MAPS
+from periplus_spoke.collectors.rbac import RULES, SYSTEM_NAMESPACE, SYSTEM_RULES, accesses, render
+from periplus_spoke.fold import cluster_settings
 from periplus_spoke.fold.cluster_identity import ClusterIdentity
+from periplus_spoke.kit.clock import Clock
 from periplus_spoke.kube.access import Access, lacking
 from periplus_spoke.kube.client import KubeClient
 from periplus_spoke.kube.discovery import api_groups
 from periplus_spoke.kube.problems import KubeProblem
 
+_ADDRESSES: Final = ("nodes", "pods", "services")
+"""Without these there is next to nothing to see."""
+_RANGES: Final = frozenset(
+    (
+        *("networking.k8s.io/servicecidrs", "networking.k8s.io/ipaddresses", "apps/daemonsets"),
+        *(kind.source for kind in cluster_settings.KINDS),
+        *(name for full in CONFIG_MAPS for name in (full, full.partition("/")[2])),
+    )
+)
+"""What tells ranges of any cluster, and which network plugin it has. ConfigMaps also by the name that a rule has."""
 _ALWAYS_SERVED: Final = frozenset(("", "apps", "batch", "discovery.k8s.io", "networking.k8s.io"))
 
 
@@ -21,6 +35,7 @@ class SourceCheck(msgspec.Struct, frozen=True):
     source: str
     served: bool
     lacking: tuple[str, ...]
+    purpose: str
 
     @property
     def line(self) -> str:
@@ -28,7 +43,7 @@ class SourceCheck(msgspec.Struct, frozen=True):
         if not self.served:
             return f"  absent  {self.source}"
         if self.lacking:
-            return f"  LACKING {self.source}: may not {', '.join(self.lacking)}"
+            return f"  LACKING {self.source}: may not {', '.join(self.lacking)} ({self.purpose})"
         return f"  ok      {self.source}"
 
 
@@ -39,6 +54,8 @@ class CheckReport(msgspec.Struct, frozen=True):
     problem: str
     remedy: str
     sources: tuple[SourceCheck, ...]
+    """What is lacking first, the most important of it at the top."""
+    found: AtWork | None = None
 
     @property
     def ok(self) -> bool:
@@ -54,32 +71,50 @@ class CheckReport(msgspec.Struct, frozen=True):
             head = f"cannot read this cluster: {self.problem}"
         if not self.sources:
             return [head, self.remedy]
-        lines = [head, *(source.line for source in self.sources)]
+        found = [self.found.line] if self.found else []
+        lines = [head, *found, *(source.line for source in self.sources)]
         if self.ok:
             return [*lines, "Everything the spoke reads can be read."]
         advice = "Apply this (and bind it to the user of this context, if that is no ServiceAccount):"
         return [*lines, "", advice, "", *render(namespace).splitlines()]
 
 
-async def check(client: KubeClient) -> CheckReport:
+async def check(client: KubeClient, clock: Clock) -> CheckReport:
     """Ask the API server about every right; changes nothing. Never raises KubeProblem: it is part of the report."""
     try:
         identity = await identify(client)
     except KubeProblem as problem:
         if problem.reason != "forbidden":
             return CheckReport(None, problem.message, problem.remedy, ())
-        return CheckReport(None, problem.message, problem.remedy, await _sources_if_told(client))
+        return await _report_if_told(client, clock, problem)
     try:
-        return CheckReport(identity, "", "", await _sources(client))
+        return await _report(client, clock, identity)
     except KubeProblem as problem:
         return CheckReport(None, problem.message, problem.remedy, ())
 
 
-async def _sources_if_told(client: KubeClient) -> tuple[SourceCheck, ...]:
+async def _report_if_told(client: KubeClient, clock: Clock, why: KubeProblem) -> CheckReport:
     try:
-        return await _sources(client)
+        report = await _report(client, clock, None)
     except KubeProblem:
-        return ()
+        return CheckReport(None, why.message, why.remedy, ())
+    return msgspec.structs.replace(report, problem=why.message, remedy=why.remedy)
+
+
+async def _report(client: KubeClient, clock: Clock, identity: ClusterIdentity | None) -> CheckReport:
+    sources, found = await _sources(client), await at_work(client, clock)
+    return CheckReport(identity, "", "", tuple(sorted(sources, key=lambda each: _rank(each, found))), found)
+
+
+def _rank(source: SourceCheck, found: AtWork) -> tuple[int, int]:
+    """What is lacking before the rest; addresses, then what the allocators at work read, then other ranges."""
+    if not source.lacking or not source.served:
+        return (1, 0)
+    if source.source in _ADDRESSES:
+        return (0, 0)
+    if found.reads(source.source):
+        return (0, 1)
+    return (0, 2 if source.source in _RANGES else 3)
 
 
 async def _sources(client: KubeClient) -> tuple[SourceCheck, ...]:
@@ -91,10 +126,25 @@ async def _sources(client: KubeClient) -> tuple[SourceCheck, ...]:
     for access in wanted:
         verbs.setdefault(_source(access), []).extend([access.verb] if access in denied else [])
     groups_of = {_source(access): access.group for access in wanted}
-    return tuple(SourceCheck(source, groups_of[source] in served, tuple(missing)) for source, missing in verbs.items())
+    purposes = _purposes()
+    return tuple(
+        SourceCheck(source, groups_of[source] in served, tuple(missing), purposes.get(source, ""))
+        for source, missing in verbs.items()
+    )
+
+
+def _purposes() -> dict[str, str]:
+    """What each source is read for, by its name."""
+    found: dict[str, str] = {}
+    for namespace, rules in (("", RULES), (SYSTEM_NAMESPACE, SYSTEM_RULES)):
+        for rule in rules:
+            for resource in rule.resources:
+                for name in rule.names or ("",):
+                    found[_source(Access("", rule.group, resource, namespace, name))] = rule.purpose
+    return found
 
 
 def _source(access: Access) -> str:
     if access.name:
-        return f"{access.namespace}/{access.name}"
+        return f"{access.namespace}/{access.name}" if access.namespace else access.name
     return f"{access.group}/{access.resource}" if access.group else access.resource

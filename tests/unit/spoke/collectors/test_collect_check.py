@@ -11,14 +11,18 @@ from periplus_spoke.collectors.check import check
 from periplus_spoke.collectors.inventory import Inventory
 from periplus_spoke.collectors.rbac import RULES, manifests, render
 from periplus_spoke.fold.text import LabelFilter
+from periplus_spoke.kit.clock import SystemClock
 
-from tests.support.kube_api import FakeKube, Trouble
+from tests.support.kube_api import DEFAULT_COLLECTIONS, FakeKube, Trouble
 from tests.support.kube_session import session
+
+CLOCK = SystemClock()
+POOLS = "/apis/metallb.io/v1beta1/ipaddresspools"
 
 
 async def test_everything_readable(tmp_path: Path) -> None:
     async with session(FakeKube(), tmp_path) as client:
-        report = await check(client)
+        report = await check(client, CLOCK)
     assert report.ok
     assert "ok      pods" in "\n".join(report.lines())
     assert "absent  about.k8s.io/clusterproperties" in "\n".join(report.lines())
@@ -29,7 +33,7 @@ async def test_what_is_lacking_is_named_with_the_manifests(tmp_path: Path) -> No
     fake = FakeKube()
     fake.denied = {("watch", "pods"), ("list", "endpointslices")}
     async with session(fake, tmp_path) as client:
-        report = await check(client)
+        report = await check(client, CLOCK)
     assert not report.ok
     text = "\n".join(report.lines())
     assert "LACKING pods: may not watch" in text
@@ -38,13 +42,49 @@ async def test_what_is_lacking_is_named_with_the_manifests(tmp_path: Path) -> No
     assert all(request.method in {"GET", "POST"} for request in fake.requests)
 
 
+async def test_the_allocators_at_work_are_named(tmp_path: Path) -> None:
+    fake = FakeKube((*DEFAULT_COLLECTIONS, POOLS))
+    fake.put("/apis/apps/v1/daemonsets", {"metadata": {"name": "azure-cns", "namespace": "kube-system"}})
+    async with session(fake, tmp_path) as client:
+        report = await check(client, CLOCK)
+    line = "network plugin: azure-cni; allocators that are read: azure-cni, metallb"
+    assert report.lines()[1] == line
+
+
+async def test_what_is_lacking_stands_first_and_the_most_important_of_it_at_the_top(tmp_path: Path) -> None:
+    fake = FakeKube((*DEFAULT_COLLECTIONS, POOLS, "/apis/acn.azure.com/v1alpha/nodenetworkconfigs"))
+    lacking = ("cronjobs", "servicecidrs", "ipaddresspools", "nodenetworkconfigs", "pods")
+    fake.denied = {("list", plural) for plural in lacking}
+    async with session(fake, tmp_path) as client:
+        report = await check(client, CLOCK)
+    told = [source.source for source in report.sources if source.lacking]
+    assert [source.source for source in report.sources][: len(told)] == told
+    assert told == [
+        "pods",
+        "acn.azure.com/nodenetworkconfigs",
+        "metallb.io/ipaddresspools",
+        "networking.k8s.io/servicecidrs",
+        "batch/cronjobs",
+    ]
+    assert "  LACKING pods: may not list (what has which address)" in report.lines()
+
+
+async def test_where_hardly_anything_may_be_read_the_plugin_is_unknown(tmp_path: Path) -> None:
+    fake = FakeKube()
+    fake.trouble("/apis/apps/v1/daemonsets", Trouble(status=403, times=2))
+    fake.trouble("/api/v1/nodes", Trouble(status=403, times=2))
+    async with session(fake, tmp_path) as client:
+        report = await check(client, CLOCK)
+    assert report.lines()[1].startswith("network plugin: of an unknown kind; allocators that are read: node-podcidr")
+
+
 async def test_what_may_not_even_be_identified_is_told_what_it_lacks(tmp_path: Path) -> None:
     """The remedy of every "forbidden" is this command, so it has to help."""
     fake = FakeKube()
     fake.trouble("/api/v1/namespaces/kube-system", Trouble(status=403, times=2))
     fake.denied = {("get", "namespaces")}
     async with session(fake, tmp_path) as client:
-        report = await check(client)
+        report = await check(client, CLOCK)
     assert not report.ok
     assert report.identity is None
     assert "\n".join(report.lines()).startswith("cannot read this cluster: GET /api/v1/namespaces/kube-system")
@@ -56,7 +96,7 @@ async def test_an_unreachable_cluster_is_the_report(tmp_path: Path) -> None:
     fake = FakeKube()
     fake.trouble("/version", Trouble(status=401, times=2))
     async with session(fake, tmp_path) as client:
-        report = await check(client)
+        report = await check(client, CLOCK)
     assert not report.ok
     assert report.identity is None
     assert "the API server does not accept its token" in "\n".join(report.lines())
@@ -78,5 +118,12 @@ def test_the_manifests_are_yaml_and_bind_to_each_other() -> None:
     kinds = [document["kind"] for document in documents]
     assert kinds == ["ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"]
     assert documents[2]["subjects"] == [{"kind": "ServiceAccount", "name": "watcher", "namespace": "net"}]
-    names = documents[3]["rules"][0]["resourceNames"]
-    assert names == ["calico-config", "canal-config", "cilium-config", "kube-proxy", "kubeadm-config"]
+    assert documents[3]["rules"][0]["resourceNames"] == [
+        "antrea-config",
+        "calico-config",
+        "canal-config",
+        "cilium-config",
+        "kube-flannel-cfg",
+        "kube-proxy",
+        "kubeadm-config",
+    ]
