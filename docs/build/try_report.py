@@ -8,6 +8,7 @@ from typing import Any, Final, get_args, get_origin, get_type_hints
 
 from docs.build.markdown import code, fenced, page, section, summary, table
 from docs.build.source import attribute_docs
+from periplus_hub.addresses.overlaps.model import FederationTarget
 from periplus_hub.api.cli import report
 
 Schema = dict[str, Any]
@@ -71,6 +72,9 @@ EXAMPLE: Final = report.Report(
             breaks=(
                 "Pod traffic to the other cluster stays in, or goes to, the wrong cluster: the route is ambiguous.",
             ),
+            stops=(FederationTarget.CILIUM_CLUSTER_MESH, FederationTarget.SUBMARINER),
+            may_stop=(FederationTarget.VPC_PEERING,),
+            does_not_stop=(FederationTarget.SUBMARINER_GLOBALNET, FederationTarget.SKUPPER),
             remedies=("If their networks do not reach each other, put the clusters into different network domains.",),
             moves=(
                 report.MoveLine(

@@ -97,6 +97,23 @@ async def test_what_is_asked_for_is_what_is_shown(terminal: Terminal) -> None:
     assert "there is no network domain 'nope'" in (await terminal.type("overlaps", "--domain", "nope", code=1)).stderr
 
 
+async def test_every_overlap_says_whom_it_stops(terminal: Terminal) -> None:
+    """Of pods of which nobody knows how they leave their cluster: routes may meet them."""
+    found = (await terminal.report("--joined", "shop,crm"))["overlapGroups"][0]
+    assert found["stops"] == ["cilium-cluster-mesh", "submariner", "istio-flat", "linkerd-flat", "antrea"]
+    assert found["mayStop"] == ["vpc-peering", "transit-gateway", "plain-routing"]
+    assert found["doesNotStop"] == ["submariner-globalnet", "istio-multi-network", "linkerd-gateway", "skupper"]
+    stored = (await terminal.report("--cluster", "shop"))["overlapGroups"][0]
+    assert [stored[name] for name in ("stops", "mayStop")] == [found[name] for name in ("stops", "mayStop")]
+    text = " ".join((await terminal.type("overlaps", "--joined", "shop,crm")).stdout.split())
+    for line in (
+        "stops Cilium Cluster Mesh, Submariner without Globalnet, Istio on one network, Linkerd on a flat network,",
+        "may stop VPC peering, a transit gateway, plain routing",
+        "does not stop Submariner with Globalnet, Istio on several networks, Linkerd with gateways, Skupper",
+    ):
+        assert line in text
+
+
 async def test_some_clusters_are_asked_about_as_joined(terminal: Terminal) -> None:
     pair = await terminal.report("--joined", "shop,crm")
     assert groups(pair) == [("10.1.0.0/24", "blocks-federation")]

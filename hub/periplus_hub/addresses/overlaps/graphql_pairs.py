@@ -12,7 +12,7 @@ from periplus_hub.addresses.ipam.graphql_knowledge import knowledge_of
 from periplus_hub.addresses.ipam.graphql_types import Allocation
 from periplus_hub.addresses.overlaps import service_pairs
 from periplus_hub.addresses.overlaps.engine.two_clusters import PairView
-from periplus_hub.addresses.overlaps.graphql_types import Severities
+from periplus_hub.addresses.overlaps.graphql_types import Severities, StoppedFederations
 from periplus_hub.addresses.overlaps.model import Relation, Severity
 from periplus_hub.addresses.overlaps.service_pairs import PairAsk, PairPage, PairRow
 from periplus_hub.kit.cursors import Key
@@ -34,6 +34,7 @@ class PairOverlap:
     severity: Severity = strawberry.field(description="How much it hurts.")
     why: str = strawberry.field(description="Why it has its severity.")
     breaks: list[str] = strawberry.field(description="What would break.", directives=at_most(4))
+    stopped: StoppedFederations = strawberry.field(description="The ways of joining the two clusters that it stops.")
     remedies: list[str] = strawberry.field(description="What to do.", directives=at_most(4))
     a: Allocation = strawberry.field(description="The first cluster's allocation.")
     b: Allocation = strawberry.field(description="The second cluster's allocation.")
@@ -44,7 +45,8 @@ class PairOverlap:
         told = row.explanation
         return cls(
             key=service_pairs.position_of(row), cidr=Cidr(str(row.pair.cidr)), relation=relation, severity=row.severity,
-            why=told.why, breaks=list(told.breaks), remedies=list(told.remedies), a=row.a, b=row.b,
+            why=told.why, breaks=list(told.breaks), stopped=StoppedFederations.of(told.stopped),
+            remedies=list(told.remedies), a=row.a, b=row.b,
         )  # fmt: skip
 
 

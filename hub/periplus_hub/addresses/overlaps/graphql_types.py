@@ -15,7 +15,15 @@ from periplus_hub.addresses.ipam.graphql_types import AllocationFields
 from periplus_hub.addresses.ipam.model import AllocationKind
 from periplus_hub.addresses.overlaps import repository_acceptances, repository_groups, service_explanations
 from periplus_hub.addresses.overlaps.graphql_pages import JoinedClusters, MemberPages, ReadPages
-from periplus_hub.addresses.overlaps.model import Explanation, GroupFilter, JoinedGroup, Relation, Severity
+from periplus_hub.addresses.overlaps.model import (
+    Explanation,
+    FederationTarget,
+    GroupFilter,
+    JoinedGroup,
+    Relation,
+    Severity,
+    Stopped,
+)
 from periplus_hub.addresses.overlaps.model import OverlapGroup as Group
 from periplus_hub.addresses.overlaps.repository_groups import GroupAsk
 from periplus_hub.addresses.overlaps.rows import group_of
@@ -32,6 +40,11 @@ from periplus_hub.kit.windows import window_of
 strawberry.enum(Severity, name="OverlapSeverity", description="How much an overlap hurts, worst first.")
 strawberry.enum(
     Relation, name="DomainRelation", description="How the network domains of two clusters stand to each other."
+)
+strawberry.enum(
+    FederationTarget,
+    name="FederationTarget",
+    description="A way of joining clusters, by what moves packets or requests between them.",
 )
 Severities = Annotated[list[Severity] | None, strawberry.argument(description="Only these severities.")]
 
@@ -89,6 +102,28 @@ class ClusterCount:
 
     severity: Severity = strawberry.field(description="The clusters' own severity in the group.")
     clusters: BigInt = strawberry.field(description="How many clusters.")
+
+
+@strawberry.type(
+    description="Which ways of joining clusters a group stops. Only what hurts its clusters most is looked at; "
+    "`preflight` looks at everything that clusters use."
+)
+class StoppedFederations:
+    """addresses.model.Stopped."""
+
+    stops: list[FederationTarget] = strawberry.field(description="It stops these.", directives=at_most(8))
+    may_stop: list[FederationTarget] = strawberry.field(
+        description="It stops these or not, depending on what is not known here, like the reach of pods.",
+        directives=at_most(8),
+    )
+    does_not_stop: list[FederationTarget] = strawberry.field(
+        description="It does not stop these; another group may.", directives=at_most(8)
+    )
+
+    @classmethod
+    def of(cls, told: Stopped) -> "StoppedFederations":
+        """As lists."""
+        return cls(stops=list(told.stops), may_stop=list(told.may_stop), does_not_stop=list(told.does_not_stop))
 
 
 async def _explanations(c: ReadConnection, scope: Scope, found: Sequence[Group]) -> dict[Group, Explanation]:
@@ -160,6 +195,14 @@ class OverlapGroup(RowBacked, Node):
         """Empty when nothing would."""
         explained = await _explained(self, info)
         return list(explained.breaks) if explained else []
+
+    @strawberry.field(
+        description="The ways of joining the clusters that are hit worst that it stops, and those it does not stop."
+    )
+    async def stopped(self, info: Info) -> StoppedFederations:
+        """Nothing, where nothing is known."""
+        explained = await _explained(self, info)
+        return StoppedFederations.of(explained.stopped if explained else Stopped())
 
     @strawberry.field(description="What to do, in sentences.", directives=at_most(4))
     async def remedies(self, info: Info) -> list[str]:

@@ -41,6 +41,44 @@ class Relation(StrEnum):
     ISOLATED = "isolated"
 
 
+class FederationTarget(StrEnum):
+    """A way of joining clusters, by what moves packets or requests between them."""
+
+    CILIUM_CLUSTER_MESH = "cilium-cluster-mesh"
+    SUBMARINER = "submariner"
+    SUBMARINER_GLOBALNET = "submariner-globalnet"
+    ISTIO_MULTI_NETWORK = "istio-multi-network"
+    ISTIO_FLAT = "istio-flat"
+    LINKERD_GATEWAY = "linkerd-gateway"
+    LINKERD_FLAT = "linkerd-flat"
+    ANTREA = "antrea"
+    SKUPPER = "skupper"
+    VPC_PEERING = "vpc-peering"
+    TRANSIT_GATEWAY = "transit-gateway"
+    PLAIN_ROUTING = "plain-routing"
+
+    @property
+    def full_name(self) -> str:
+        """Its name for people."""
+        return _FULL_NAMES[self]
+
+
+_FULL_NAMES: Final = {
+    FederationTarget.CILIUM_CLUSTER_MESH: "Cilium Cluster Mesh",
+    FederationTarget.SUBMARINER: "Submariner without Globalnet",
+    FederationTarget.SUBMARINER_GLOBALNET: "Submariner with Globalnet",
+    FederationTarget.ISTIO_MULTI_NETWORK: "Istio on several networks",
+    FederationTarget.ISTIO_FLAT: "Istio on one network",
+    FederationTarget.LINKERD_GATEWAY: "Linkerd with gateways",
+    FederationTarget.LINKERD_FLAT: "Linkerd on a flat network",
+    FederationTarget.ANTREA: "Antrea Multi-cluster",
+    FederationTarget.SKUPPER: "Skupper",
+    FederationTarget.VPC_PEERING: "VPC peering",
+    FederationTarget.TRANSIT_GATEWAY: "a transit gateway",
+    FederationTarget.PLAIN_ROUTING: "plain routing",
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OverlapGroup:
     """An outermost range of a cluster, when others (or the cluster itself) collide with what it uses there.
@@ -103,6 +141,18 @@ class Outgrown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stopped:
+    """Which ways of joining the clusters that a group hits worst it stops; of those that are not named, none is known.
+
+    `may_stop` depends on what is not known, like whether pods are reached from outside their cluster.
+    """
+
+    stops: tuple[FederationTarget, ...] = ()
+    may_stop: tuple[FederationTarget, ...] = ()
+    does_not_stop: tuple[FederationTarget, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
     """Why a group has its severity, in sentences for a person: what breaks, and what to do.
 
@@ -112,6 +162,7 @@ class Explanation:
     why: str
     own: bool
     breaks: tuple[str, ...]
+    stopped: Stopped
     remedies: tuple[str, ...]
     renumbered: tuple[AllocationKind, ...]
     """What of pods, services and nodes needs another range before the overlap is over."""

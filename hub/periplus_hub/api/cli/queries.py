@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from periplus_hub.addresses.overlaps.model import FederationTarget
 from periplus_hub.api.cli.report import (
     ClusterLine,
     ClusterState,
@@ -81,6 +82,7 @@ query Overlaps(
   ) {
     nodes {
       cidr family severity since breaks remedies renumbered memberCount clusterCount
+      stopped { stops mayStop doesNotStop }
       clusterCounts { severity clusters }
       clusters(first: $members) { nodes { clusterName severity kinds memberCount } }
       members(first: $members) {
@@ -233,6 +235,9 @@ def _group(node: dict[str, Any], networks: Mapping[str, str]) -> GroupLine:
         cluster_count=int(node["clusterCount"]),
         since=node["since"] or "",
         breaks=tuple(node["breaks"]),
+        stops=_targets(node["stopped"]["stops"]),
+        may_stop=_targets(node["stopped"]["mayStop"]),
+        does_not_stop=_targets(node["stopped"]["doesNotStop"]),
         remedies=tuple(node["remedies"]),
         renumbered=tuple(kind.lower() for kind in node["renumbered"]),
         cluster_counts=tuple(
@@ -240,6 +245,10 @@ def _group(node: dict[str, Any], networks: Mapping[str, str]) -> GroupLine:
             for each in node["clusterCounts"]
         ),
     )
+
+
+def _targets(names: Sequence[str]) -> tuple[FederationTarget, ...]:
+    return tuple(FederationTarget(each.lower().replace("_", "-")) for each in names)
 
 
 def _severity(name: str) -> Severity:

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
+from periplus_hub.addresses.overlaps.model import FederationTarget
+
 SCHEMA_VERSION: Final = 1
 SAME_CLUSTER: Final = "same_cluster"
 """The reason of a context that leads to a cluster which is read already."""
@@ -150,6 +152,12 @@ class GroupLine:
     since: str = ""
     """When the overlap was first seen, ISO 8601 UTC; empty while it is only asked about."""
     breaks: tuple[str, ...] = ()
+    stops: tuple[FederationTarget, ...] = ()
+    """Ways of joining the clusters that it hits worst which it stops."""
+    may_stop: tuple[FederationTarget, ...] = ()
+    """Ways that it stops or not, depending on what is not known here, like the reach of pods."""
+    does_not_stop: tuple[FederationTarget, ...] = ()
+    """Ways that it does not stop; another group may."""
     remedies: tuple[str, ...] = ()
     renumbered: tuple[str, ...] = ()
     """What of it needs another range, pod, service or node, before the overlap is over."""
@@ -170,7 +178,7 @@ class GroupLine:
     def signature(self) -> tuple[object, ...]:
         """Equal for groups a person would read as one: same clusters, hit alike, with the same consequences."""
         hit = frozenset((each.cluster, each.severity, each.kinds) for each in self.clusters)
-        return (self.severity, self.family, hit, self.breaks)
+        return (self.severity, self.family, hit, self.breaks, self.stops, self.may_stop)
 
     def hit(self, severity: Severity) -> tuple[HitLine, ...]:
         """The clusters that the group hurts exactly so much."""

@@ -160,6 +160,7 @@ def _print_group(group: GroupLine, cidrs: tuple[str, ...], shared: tuple[str, ..
     if group.severity is not Severity.INTENDED:
         label = "breaks" if group.severity is Severity.CONFLICT else "would break"
         items += [(label, "red", text) for text in group.breaks]
+        items += _stopped(group)
     own = [text for text in group.remedies if text not in shared]
     items += [("do", "green", text) for text in _as_list(own)]
     items += [("free", "green", text) for text in _free(group)]
@@ -183,6 +184,14 @@ def _named_by(group: GroupLine) -> list[str]:
     ]
     more = len(lines) - _MAX_RANGES
     return [*lines[:_MAX_RANGES], f"and {more} more"] if more > 0 else lines
+
+
+def _stopped(group: GroupLine) -> Iterator[tuple[str, str, str]]:
+    """Which ways of joining its clusters it stops, for a person."""
+    told = (("stops", "red", group.stops), ("may stop", "magenta", group.may_stop))
+    for label, style, targets in (*told, ("does not stop", "green", group.does_not_stop)):
+        if targets:
+            yield label, style, ", ".join(each.full_name for each in targets)
 
 
 def _unsure(group: GroupLine) -> str:

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 from periplus_hub.addresses.ipam.model import AllocationKind
 from periplus_hub.addresses.overlaps.engine.causes import Cause, WorstPairs, causes_of
 from periplus_hub.addresses.overlaps.engine.faults import PODS_OVER_NODES, SERVICES_OVER_OTHERS, Fault, faults_of
+from periplus_hub.addresses.overlaps.engine.federations import stopped_by, stopped_by_pair
 from periplus_hub.addresses.overlaps.engine.uses import (
     KIND_OF,
     PODS,
@@ -61,9 +62,6 @@ _PLURAL: Final = {
     _KIND.EXTERNAL: "external addresses",
 }
 _TWO_USES: Final = "One address has different owners in different clusters: clients reach either of them."
-_FLAT_ONLY: Final = (
-    "Cilium Cluster Mesh, Submariner without Globalnet and VPC peering refuse or misroute such clusters."
-)
 _HIDES: Final = (
     "Where pods are masqueraded, their cluster keeps all traffic for its range: it cannot reach what others have there."
 )
@@ -124,6 +122,7 @@ def explain(pairs: WorstPairs, *, accepted: bool = False, outgrown: Outgrown | N
         why=" ".join([*([_WHY_ACCEPTED] if accepted else why), *note]),
         own=own,
         breaks=(*(fault.breaks for fault in faults), *(() if own else _breaks(between))),
+        stopped=stopped_by(pairs, causes),
         remedies=tuple(remedies),
         renumbered=() if severity is Severity.INTENDED else _renumbered(faults, between),
     )
@@ -197,9 +196,8 @@ def _breaks(between: _Between) -> tuple[str, ...]:
 def _breaks_of(kinds: Collection[AllocationKind]) -> tuple[str, ...]:
     """One kind collides with itself; several hide each other. Which pairs there are is not known here, so no guess."""
     present = [kind for kind in _KIND if kind in kinds]
-    flat_only = [_FLAT_ONLY] if _KIND.POD in present else []
     if len(present) == 1:
-        return (_BREAKS[present[0]], *flat_only)
+        return (_BREAKS[present[0]],)
     breaks = [_BREAKS[kind] for kind in present if kind in _PLANS]
     live = [kind for kind in present if kind not in _PLANS]
     covering = _covering(kinds)
@@ -210,7 +208,7 @@ def _breaks_of(kinds: Collection[AllocationKind]) -> tuple[str, ...]:
         breaks.append(_BREAKS[live[0]])
     elif live:
         breaks.append(_TWO_USES)
-    return (*breaks, *flat_only)
+    return tuple(breaks)
 
 
 def _covering(kinds: Collection[AllocationKind]) -> AllocationKind | None:
@@ -289,6 +287,7 @@ def explain_pair(
         why=f"{what}; the clusters are {_RELATIONS[relation]}." + (f" {_WHY_ACCEPTED}" if accepted else ""),
         own=False,
         breaks=base.breaks,
+        stopped=stopped_by_pair(one, other),
         remedies=base.remedies,
         renumbered=base.renumbered,
     )

@@ -157,7 +157,6 @@ def test_a_service_range_over_nodes_hides_them_and_nodes_do_not_collide() -> Non
 def test_a_pod_range_over_machines_hides_them() -> None:
     text = breaks(POD, NODE, Use.LOADBALANCER)
     assert "pod range of one cluster covers nodes and load balancers" in text
-    assert "Cilium Cluster Mesh" in text
 
 
 def test_one_address_with_two_uses() -> None:

@@ -1,0 +1,249 @@
+"""The ways of joining clusters, and what two clusters may not both use in each: whom an overlap stops. Pure.
+
+| way | may not overlap between two clusters |
+|--|--|
+| Cilium Cluster Mesh | pods and nodes; services with another's pods or nodes |
+| Submariner without Globalnet | pods and services; pods or services with another's nodes |
+| Submariner with Globalnet, Skupper | nothing |
+| Istio on several networks, Linkerd with gateways | load balancers; pods or services with another's load balancers |
+| Istio on one network | pods; services; pods with another's services |
+| Linkerd on a flat network | pods; services with another's pods |
+| Antrea Multi-cluster | pods; services; pods with another's services; the gateways' nodes |
+| VPC peering, a transit gateway, plain routing | what is reached from outside; pods or services with another's such |
+
+What is only perhaps there (pods whose reach nobody knows, the node of a gateway, an address that a pool may still hand
+out) stops a way only perhaps.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from enum import IntEnum
+from functools import cache
+from itertools import combinations_with_replacement
+from typing import Final, NamedTuple
+
+from periplus_hub.addresses.overlaps.engine.causes import Cause, WorstPairs
+from periplus_hub.addresses.overlaps.engine.severity import pair_severity
+from periplus_hub.addresses.overlaps.engine.uses import (
+    NODES,
+    PODS,
+    PODS_HIDDEN,
+    PODS_OF_UNKNOWN_REACH,
+    SERVICES,
+    USES,
+    Use,
+)
+from periplus_hub.addresses.overlaps.model import SEVERITIES, FederationTarget, Relation, Severity, Stopped
+
+_NOTHING: Final[frozenset[Use]] = frozenset()
+_PLANS: Final = frozenset({Use.PLANNED, Use.RESERVED})
+
+
+class Side(NamedTuple):
+    """What one cluster may not use where another has the rule's other side: for sure, or perhaps."""
+
+    surely: frozenset[Use]
+    perhaps: frozenset[Use] = _NOTHING
+
+
+class Apart(NamedTuple):
+    """Two sets of uses that may not overlap between two clusters. `says` is what it breaks, `source` who says so."""
+
+    id: str
+    one: Side
+    other: Side
+    says: str
+    source: str
+
+
+class Stop(IntEnum):
+    """Whether an overlap stops a way."""
+
+    NO = 0
+    PERHAPS = 1
+    YES = 2
+
+
+_CILIUM: Final = "https://docs.cilium.io/en/stable/network/clustermesh/clustermesh/"
+_SUBMARINER: Final = "https://submariner.io/getting-started/"
+_ISTIO: Final = "https://istio.io/latest/docs/ops/deployment/deployment-models/"
+_LINKERD: Final = "https://linkerd.io/2/features/multicluster/"
+_LINKERD_FLAT: Final = "https://linkerd.io/2/tasks/pod-to-pod-multicluster/"
+_ANTREA: Final = "https://antrea.io/docs/main/docs/multicluster/user-guide/"
+_PEERING: Final = "https://docs.aws.amazon.com/vpc/latest/peering/vpc-peering-basics.html"
+_TRANSIT: Final = "https://docs.aws.amazon.com/vpc/latest/tgw/how-transit-gateways-work.html"
+_ROUTES: Final = "https://www.rfc-editor.org/rfc/rfc1918#section-5"
+
+_POD_SIDE: Final = Side(PODS)
+_SERVICE_SIDE: Final = Side(SERVICES)
+_NODE_SIDE: Final = Side(NODES)
+_PODS_AND_SERVICES: Final = Side(PODS | SERVICES)
+_GATEWAYS: Final = Side(frozenset({Use.LOADBALANCER}), frozenset({Use.LOADBALANCER_POOL}))
+_SEEN_OUTSIDE: Final = Side(
+    NODES | PODS - PODS_HIDDEN - PODS_OF_UNKNOWN_REACH | {Use.SERVICE_ROUTED, Use.LOADBALANCER, Use.EXTERNAL},
+    PODS_OF_UNKNOWN_REACH | {Use.LOADBALANCER_POOL},
+)
+
+
+def _pods(source: str) -> Apart:
+    return Apart("pods-differ", _POD_SIDE, _POD_SIDE, "Traffic to a pod reaches the wrong cluster's, or none.", source)
+
+
+def _services(source: str) -> Apart:
+    says = "A ClusterIP of one cluster means another service in the other."
+    return Apart("services-differ", _SERVICE_SIDE, _SERVICE_SIDE, says, source)
+
+
+def _pods_under_services(source: str) -> Apart:
+    says = "From inside the cluster with the service range, pods of the other are taken for its own services."
+    return Apart("services-hide-pods", _SERVICE_SIDE, _POD_SIDE, says, source)
+
+
+def _gateways(source: str) -> tuple[Apart, ...]:
+    return (
+        Apart(
+            "gateways-differ", _GATEWAYS, _GATEWAYS,
+            "If a gateway gets an address that the other cluster has too, requests go to either of them.", source,
+        ),
+        Apart(
+            "gateways-reachable", _PODS_AND_SERVICES, _GATEWAYS,
+            "Pods cannot reach the other cluster's gateway: their own cluster keeps what goes to its own ranges.",
+            source,
+        ),
+    )  # fmt: skip
+
+
+def _routes(source: str) -> tuple[Apart, ...]:
+    return (
+        Apart(
+            "routes-differ", _SEEN_OUTSIDE, _SEEN_OUTSIDE,
+            "Routers have one next hop for an address, so one of its two owners is not reached.", source,
+        ),
+        Apart(
+            "own-ranges-hide-nothing", _PODS_AND_SERVICES, _SEEN_OUTSIDE,
+            "Pods cannot reach what others have there: their own cluster keeps what goes to its own ranges.", source,
+        ),
+    )  # fmt: skip
+
+
+APART: Final[dict[FederationTarget, tuple[Apart, ...]]] = {
+    FederationTarget.CILIUM_CLUSTER_MESH: (
+        Apart(
+            "pods-and-nodes-differ", Side(PODS | NODES), Side(PODS | NODES),
+            "Cilium knows every pod and node of the mesh by its address: a second owner takes it over.", _CILIUM,
+        ),
+        Apart(
+            "services-hide-pods-and-nodes", _SERVICE_SIDE, Side(PODS | NODES),
+            "From inside the cluster with the service range, pods and nodes of the other are taken for its services.",
+            _CILIUM,
+        ),
+    ),
+    FederationTarget.SUBMARINER: (
+        Apart(
+            "pods-and-services-differ", _PODS_AND_SERVICES, _PODS_AND_SERVICES,
+            "Submariner routes whole pod and service ranges: it refuses a cluster whose ranges another has.",
+            _SUBMARINER,
+        ),
+        Apart(
+            "routes-hide-no-nodes", _PODS_AND_SERVICES, _NODE_SIDE,
+            "Submariner's route to the other cluster's range takes over traffic to nodes that lie in it.", _SUBMARINER,
+        ),
+    ),
+    FederationTarget.SUBMARINER_GLOBALNET: (),
+    FederationTarget.ISTIO_MULTI_NETWORK: _gateways(_ISTIO),
+    FederationTarget.ISTIO_FLAT: (_pods(_ISTIO), _services(_ISTIO), _pods_under_services(_ISTIO)),
+    FederationTarget.LINKERD_GATEWAY: _gateways(_LINKERD),
+    FederationTarget.LINKERD_FLAT: (_pods(_LINKERD_FLAT), _pods_under_services(_LINKERD_FLAT)),
+    FederationTarget.ANTREA: (
+        _pods(_ANTREA),
+        _services(_ANTREA),
+        _pods_under_services(_ANTREA),
+        Apart(
+            "gateway-nodes-differ", Side(_NOTHING, NODES), Side(_NOTHING, NODES),
+            "If these nodes are the clusters' gateways, no tunnel can be built between them.", _ANTREA,
+        ),
+    ),
+    FederationTarget.SKUPPER: (),
+    FederationTarget.VPC_PEERING: _routes(_PEERING),
+    FederationTarget.TRANSIT_GATEWAY: _routes(_TRANSIT),
+    FederationTarget.PLAIN_ROUTING: _routes(_ROUTES),
+}  # fmt: skip
+"""Of each way, what has to be apart."""
+
+
+def stop_of(rule: Apart, a: Use, b: Use) -> Stop:
+    """Whether an overlap of these uses of two clusters breaks the rule. A plan may become anything."""
+    found = Stop.NO
+    for one, other in ((a, b), (b, a)):
+        if one in rule.one.surely and other in rule.other.surely:
+            return Stop.YES
+        if _may_be(one, rule.one) and _may_be(other, rule.other):
+            found = Stop.PERHAPS
+    return found
+
+
+def _may_be(use: Use, side: Side) -> bool:
+    return use in side.surely or use in side.perhaps or use in _PLANS
+
+
+@cache
+def _stop(target: FederationTarget, a: Use, b: Use) -> Stop:
+    return max((stop_of(rule, a, b) for rule in APART[target]), default=Stop.NO)
+
+
+def stopped_by(pairs: WorstPairs, causes: Collection[Cause]) -> Stopped:
+    """Which ways of joining the clusters that a group hits worst it stops.
+
+    `causes` are those of the pairs. Milder pairs of these clusters are not known: what they could stop, the group may.
+    """
+    if not any(cause.relation is not None for cause in causes):
+        return Stopped()
+    milder = frozenset(_milder(pairs))
+    return _stopped({target: _of(target, causes, milder) for target in FederationTarget})
+
+
+def stopped_by_pair(a: Use, b: Use) -> Stopped:
+    """Which ways of joining two clusters an overlap of these two uses stops."""
+    return _stopped({target: _stop(target, a, b) for target in FederationTarget})
+
+
+def _stopped(found: Mapping[FederationTarget, Stop]) -> Stopped:
+    stops, may_stop, does_not_stop = (
+        tuple(target for target, stop in found.items() if stop is wanted)
+        for wanted in (Stop.YES, Stop.PERHAPS, Stop.NO)
+    )
+    return Stopped(stops=stops, may_stop=may_stop, does_not_stop=does_not_stop)
+
+
+def _of(target: FederationTarget, causes: Collection[Cause], milder: Collection[tuple[Use, Use]]) -> Stop:
+    """Every use of a side takes part in one of its causes: if each of them stops the way, one that is there does."""
+    by_use: dict[Use, list[Stop]] = {}
+    for cause in causes:
+        stop = Stop.NO if cause.relation is None else _stop(target, cause.a, cause.b)
+        for use in {cause.a, cause.b}:
+            by_use.setdefault(use, []).append(stop)
+    if any(min(stops) is Stop.YES for stops in by_use.values()):
+        return Stop.YES
+    perhaps = any(max(stops) > Stop.NO for stops in by_use.values())
+    return Stop.PERHAPS if perhaps or any(_stop(target, a, b) for a, b in milder) else Stop.NO
+
+
+def _milder(pairs: WorstPairs) -> Iterator[tuple[Use, Use]]:
+    """Uses that the same clusters may have in milder pairs, which are not told; a plan stops nothing yet.
+
+    Two ranges that a provider gives to every cluster are in a group of what hurts more only if one of them is hit so.
+    """
+    managed = any(Use.SERVICE_MANAGED in side for side in pairs.sides)
+    for relation in pairs.relations:
+        for a, b in _milder_than(pairs.severity, relation):
+            if managed or not a is b is Use.SERVICE_MANAGED or pairs.severity is Severity.CONFLICT:
+                yield a, b
+
+
+@cache
+def _milder_than(severity: Severity, relation: Relation) -> tuple[tuple[Use, Use], ...]:
+    live = [use for use in USES if use not in _PLANS]
+    return tuple(
+        (a, b)
+        for a, b in combinations_with_replacement(live, 2)
+        if (found := pair_severity(relation, a, b)) and SEVERITIES.index(found) > SEVERITIES.index(severity)
+    )
