@@ -34,16 +34,16 @@ class CustomKinds:
         unread = 0
         for kind in self._wanted:
             served = self._inventory.facts.groups.get(kind.group, ())
-            version = next((version for version in kind.versions if version in served), None)
+            versions = [version for version in kind.versions if version in served]
             name = kind.source
             is_elsewhere = kind.unless in self._inventory.facts.groups
-            if version is None or is_elsewhere:
+            if not versions or is_elsewhere:
                 self._found.pop(name, None)
                 if served and not is_elsewhere:
                     self._report(name, _newer(kind, served))
                 continue
             try:
-                self._found[name], misfits = await self._list(kind, version)
+                self._found[name], misfits = await self._list_any(kind, versions)
             except KubeProblem as problem:
                 if problem.reason == "not_found":
                     self._found.pop(name, None)
@@ -53,6 +53,16 @@ class CustomKinds:
                 self._report(name, _odd(name, misfits) if misfits else None, len(self._found[name]))
         self.has_all = not unread
         return dict(self._found)
+
+    async def _list_any(self, kind: WantedKind[Any], versions: Sequence[str]) -> tuple[list[object], list[str]]:
+        """In the first version that has the kind: a group may serve some kinds in fewer versions than others."""
+        for version in versions[:-1]:
+            try:
+                return await self._list(kind, version)
+            except KubeProblem as problem:
+                if problem.reason != "not_found":
+                    raise
+        return await self._list(kind, versions[-1])
 
     async def _list(self, kind: WantedKind[Any], version: str) -> tuple[list[object], list[str]]:
         resource: Resource[Any] = Resource(

@@ -1,7 +1,7 @@
 """CIDRs as clusters write them. What cannot be a range is an error with a reason, never silently left out."""
 
 import ipaddress
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, TypeVar
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -58,13 +58,23 @@ def single(address: Address) -> str:
 
 def exact_cover(addresses: Iterable[Address]) -> list[Network]:
     """The fewest ranges that hold these addresses and no others."""
-    v4, v6 = [], []
+    v4, v6 = set[int](), set[int]()
     for address in addresses:
-        if isinstance(address, ipaddress.IPv4Address):
-            v4.append(ipaddress.IPv4Network(address))
-        else:
-            v6.append(ipaddress.IPv6Network(address))
-    return [*ipaddress.collapse_addresses(v4), *ipaddress.collapse_addresses(v6)]
+        (v4 if isinstance(address, ipaddress.IPv4Address) else v6).add(int(address))
+    found: list[Network] = []
+    for first, last in _runs(v4):
+        found += ipaddress.summarize_address_range(ipaddress.IPv4Address(first), ipaddress.IPv4Address(last))
+    for first, last in _runs(v6):
+        found += ipaddress.summarize_address_range(ipaddress.IPv6Address(first), ipaddress.IPv6Address(last))
+    return found
+
+
+def _runs(numbers: set[int]) -> Iterator[tuple[int, int]]:
+    """First and last of each run of neighbours: tens of thousands of addresses are too many to join pair by pair."""
+    ordered = sorted(numbers)
+    starts = [at for at, number in enumerate(ordered) if not at or ordered[at - 1] != number - 1]
+    for start, after in zip(starts, [*starts[1:], len(ordered)], strict=True):
+        yield ordered[start], ordered[after - 1]
 
 
 def checked(parse: Callable[[str], T], text: str, where: str, fault: Fault) -> T | None:

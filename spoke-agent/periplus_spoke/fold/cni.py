@@ -87,9 +87,11 @@ def uses_pod_cidr(cnis: Iterable[str], configs: Mapping[str, Mapping[str, str]])
 
     `configs` are ConfigMaps by `namespace/name`.
     """
-    present = set(cnis)
-    if "cilium" in present and configs.get(CILIUM_CONFIG, {}).get("ipam") == "kubernetes":
+    present, mode = set(cnis), configs.get(CILIUM_CONFIG, {}).get("ipam")
+    if "cilium" in present and mode == "kubernetes":
         return True
+    if mode == "delegated-plugin":
+        present.discard("cilium")
     if "calico" in present and calico_uses_pod_cidr(configs):
         return True
     if present & _USES_POD_CIDR:

@@ -75,7 +75,7 @@ class Allocation(msgspec.Struct, kw_only=True, frozen=True, order=True):
 
 
 class WantedKind(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
-    """A kind an adapter wants listed, in all namespaces; the first of `versions` that is served is read.
+    """A kind an adapter wants listed, in all namespaces; the first of `versions` that serves it is read.
 
     `type` names the fields that are kept, each with a default: thousands of objects of which everything is kept do not
     fit into a spoke's memory.

@@ -7,6 +7,7 @@ from periplus_spoke.collectors.ipam.aws_vpc_cni import AwsVpcCni
 from periplus_spoke.collectors.ipam.azure_cni import AzureCni
 from periplus_spoke.collectors.ipam.base import IpamAdapter
 from periplus_spoke.collectors.ipam.calico import Calico
+from periplus_spoke.collectors.ipam.cilium import Cilium
 from periplus_spoke.collectors.ipam.gke import Gke
 from periplus_spoke.collectors.ipam.metallb import MetalLb
 from periplus_spoke.collectors.ipam.node_podcidr import NodePodCidr
@@ -24,6 +25,7 @@ ADAPTERS: Final[tuple[IpamAdapter, ...]] = (
     Gke(),
     OvnKubernetes(),
     Calico(),
+    Cilium(),
     Antrea(),
     Spiderpool(),
     Whereabouts(),

@@ -1,0 +1,122 @@
+"""CiliumLoadBalancerIPPools: what services of type LoadBalancer get addresses of."""
+
+import ipaddress
+from collections.abc import Iterator
+from typing import Final, Literal, NamedTuple
+
+from periplus_spoke.fold.cidr import (
+    Address,
+    Fault,
+    ImpossibleCidr,
+    Network,
+    checked,
+    covered,
+    parse_address,
+    parse_cidr,
+    single,
+)
+from periplus_spoke.fold.cidr_index import CidrIndex
+from periplus_spoke.fold.cilium_objects import Block, CiliumLoadBalancerIPPool
+from periplus_spoke.fold.ipam import Allocation, IpamView, Pool, WantedKind
+
+POOLS: Final = WantedKind(
+    group="cilium.io",
+    plural="ciliumloadbalancerippools",
+    versions=("v2", "v2alpha1"),
+    type=CiliumLoadBalancerIPPool,
+)
+_PROVIDER: Final = "cilium"
+_POOL: Final = "CiliumLoadBalancerIPPool"
+_ENDS: Final = 2
+_FAMILIES: Final[tuple[Literal[4, 6], ...]] = (4, 6)
+
+
+class _Range(NamedTuple):
+    """A pool's ranges of one family."""
+
+    pool: CiliumLoadBalancerIPPool
+    family: Literal[4, 6]
+    networks: tuple[Network, ...]
+    reserved: int
+    used: int
+
+
+def pools(view: IpamView, fault: Fault) -> list[Pool]:
+    """One per pool and family. In use is what any service has of it."""
+    return [_pool(each) for each in _ranges(view, fault)]
+
+
+def allocations(view: IpamView, fault: Fault) -> list[Allocation]:
+    """The ranges of pools; of a disabled one while a service has an address of it."""
+    return [
+        Allocation(
+            kind="loadbalancer", cidr=str(network), provider=_PROVIDER, source=_POOL, name=each.pool.metadata.name
+        )
+        for each in _ranges(view, fault)
+        if each.used or not each.pool.spec.disabled
+        for network in each.networks
+    ]
+
+
+def _ranges(view: IpamView, fault: Fault) -> Iterator[_Range]:
+    texts = {text for service in view.services() for text in service.load_balancer_ips}
+    held = [address for text in texts if (address := checked(parse_address, text, "", lambda _: None))]
+    for pool in view.objects(POOLS):
+        spec = pool.spec
+        pieces = [
+            list(_networks(block, pool.metadata.name, fault)) for block in (*(spec.blocks or ()), *(spec.cidrs or ()))
+        ]
+        for family in _FAMILIES:
+            same = [[each for each in piece if each.version == family] for piece in pieces]
+            networks = tuple(dict.fromkeys(network for piece in same for network in piece))
+            if networks:
+                index = CidrIndex((network, network) for network in networks)
+                ends = sum(_kept(piece) for piece in same) if spec.allow_first_last == "No" else 0
+                yield _Range(pool, family, networks, ends, sum(bool(index.around(address)) for address in held))
+
+
+def _kept(piece: list[Network]) -> int:
+    """The first and the last address of a block, if there are others."""
+    return _ENDS if sum(each.num_addresses for each in piece) > _ENDS else 0
+
+
+def _networks(block: Block, name: str, fault: Fault) -> Iterator[Network]:
+    where = f"{_POOL} {name}"
+    if block.cidr:
+        text = block.cidr if "/" in block.cidr else _single(block.cidr)
+        if network := checked(parse_cidr, text, where, fault):
+            yield network
+        return
+    first = checked(parse_address, block.start or "", where, fault)
+    last = checked(parse_address, block.stop or block.start or "", where, fault)
+    if first and last:
+        yield from checked(lambda _: _between(first, last), "", where, fault) or ()
+
+
+def _single(text: str) -> str:
+    address = checked(parse_address, text, "", lambda _: None)
+    return single(address) if address else text
+
+
+def _between(first: Address, last: Address) -> list[Network]:
+    if isinstance(first, ipaddress.IPv4Address) and isinstance(last, ipaddress.IPv4Address) and first <= last:
+        return list(ipaddress.summarize_address_range(first, last))
+    if isinstance(first, ipaddress.IPv6Address) and isinstance(last, ipaddress.IPv6Address) and first <= last:
+        return list(ipaddress.summarize_address_range(first, last))
+    raise ImpossibleCidr(f"{first} to {last} is not a range")
+
+
+def _pool(each: _Range) -> Pool:
+    capacity = max(covered(each.networks) - each.reserved, 0)
+    return Pool(
+        provider=_PROVIDER,
+        name=each.pool.metadata.name,
+        family=each.family,
+        scope="lb",
+        source=_POOL,
+        quality="derived",
+        cidrs=tuple(map(str, each.networks)),
+        capacity=capacity,
+        used=each.used,
+        free=max(capacity - each.used, 0),
+    )
