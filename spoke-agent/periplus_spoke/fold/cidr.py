@@ -51,6 +51,20 @@ def parse_address(text: str) -> Address:
     return address
 
 
+def parse_ranges(text: str) -> list[Network]:
+    """What stands for some addresses: a CIDR, one address, or the first and the last with two dots between."""
+    if "/" in text:
+        return [parse_cidr(text)]
+    first_text, dots, last_text = text.partition("..")
+    first = parse_address(first_text)
+    last = parse_address(last_text) if dots else first
+    if isinstance(first, ipaddress.IPv4Address) and isinstance(last, ipaddress.IPv4Address) and first <= last:
+        return list(ipaddress.summarize_address_range(first, last))
+    if isinstance(first, ipaddress.IPv6Address) and isinstance(last, ipaddress.IPv6Address) and first <= last:
+        return list(ipaddress.summarize_address_range(first, last))
+    raise ImpossibleCidr(f"{first} to {last} is not a range")
+
+
 def single(address: Address) -> str:
     """The /32 or /128 of one address."""
     return f"{address}/{address.max_prefixlen}"
@@ -71,10 +85,14 @@ def exact_cover(addresses: Iterable[Address]) -> list[Network]:
 
 def _runs(numbers: set[int]) -> Iterator[tuple[int, int]]:
     """First and last of each run of neighbours: tens of thousands of addresses are too many to join pair by pair."""
-    ordered = sorted(numbers)
-    starts = [at for at, number in enumerate(ordered) if not at or ordered[at - 1] != number - 1]
-    for start, after in zip(starts, [*starts[1:], len(ordered)], strict=True):
-        yield ordered[start], ordered[after - 1]
+    first = last = None
+    for number in sorted(numbers):
+        if first is not None and last is not None and number != last + 1:
+            yield first, last
+            first = number
+        first, last = number if first is None else first, number
+    if first is not None and last is not None:
+        yield first, last
 
 
 def checked(parse: Callable[[str], T], text: str, where: str, fault: Fault) -> T | None:

@@ -27,7 +27,7 @@ from periplus_spoke.fold.cidr import (
     largest_free_block,
     parse_address,
     parse_cidr,
-    single,
+    parse_ranges,
 )
 from periplus_spoke.fold.cidr_index import CidrIndex, Covering
 from periplus_spoke.fold.cni import CALICO_CONFIGS, calico_uses_pod_cidr
@@ -213,17 +213,8 @@ def _reserved(view: IpamView, fault: Fault) -> Covering:
         network
         for each in _objects(view, RESERVATIONS)
         for text in each.spec.reserved_cidrs or ()
-        if (
-            network := checked(
-                parse_cidr, text if "/" in text else _single(text), f"IPReservation {each.metadata.name}", fault
-            )
-        )
+        for network in checked(parse_ranges, text, f"IPReservation {each.metadata.name}", fault) or ()
     )
-
-
-def _single(text: str) -> str:
-    address = checked(parse_address, text, "", lambda _: None)
-    return single(address) if address else text
 
 
 def _scope(spec: PoolSpec) -> Scope:

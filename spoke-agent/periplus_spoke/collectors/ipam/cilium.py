@@ -317,7 +317,7 @@ def _cloud_addresses(view: IpamView, mode: str, fault: Fault) -> list[Allocation
 
 
 def _reach(config: Mapping[str, str], family: int) -> Reach:
-    """Behind a tunnel nobody reaches pods whose routes are not told; what keeps its address outside is reached there."""
+    """Behind a tunnel nobody reaches pods whose routes are not told; what keeps its address outside, others reach."""
     if not config or config.get("enable-bgp-control-plane") == "true":
         return ""
     is_tunnelled = config.get("routing-mode", "native" if config.get("tunnel") == "disabled" else "tunnel") == "tunnel"

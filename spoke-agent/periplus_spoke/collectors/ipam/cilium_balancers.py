@@ -1,20 +1,9 @@
 """CiliumLoadBalancerIPPools: what services of type LoadBalancer get addresses of."""
 
-import ipaddress
 from collections.abc import Iterator
 from typing import Final, Literal, NamedTuple
 
-from periplus_spoke.fold.cidr import (
-    Address,
-    Fault,
-    ImpossibleCidr,
-    Network,
-    checked,
-    covered,
-    parse_address,
-    parse_cidr,
-    single,
-)
+from periplus_spoke.fold.cidr import Fault, Network, checked, covered, parse_address, parse_ranges
 from periplus_spoke.fold.cidr_index import CidrIndex
 from periplus_spoke.fold.cilium_objects import Block, CiliumLoadBalancerIPPool
 from periplus_spoke.fold.ipam import Allocation, IpamView, Pool, WantedKind
@@ -63,9 +52,7 @@ def _ranges(view: IpamView, fault: Fault) -> Iterator[_Range]:
     held = [address for text in texts if (address := checked(parse_address, text, "", lambda _: None))]
     for pool in view.objects(POOLS):
         spec = pool.spec
-        pieces = [
-            list(_networks(block, pool.metadata.name, fault)) for block in (*(spec.blocks or ()), *(spec.cidrs or ()))
-        ]
+        pieces = [_networks(block, pool.metadata.name, fault) for block in (*(spec.blocks or ()), *(spec.cidrs or ()))]
         for family in _FAMILIES:
             same = [[each for each in piece if each.version == family] for piece in pieces]
             networks = tuple(dict.fromkeys(network for piece in same for network in piece))
@@ -80,30 +67,9 @@ def _kept(piece: list[Network]) -> int:
     return _ENDS if sum(each.num_addresses for each in piece) > _ENDS else 0
 
 
-def _networks(block: Block, name: str, fault: Fault) -> Iterator[Network]:
-    where = f"{_POOL} {name}"
-    if block.cidr:
-        text = block.cidr if "/" in block.cidr else _single(block.cidr)
-        if network := checked(parse_cidr, text, where, fault):
-            yield network
-        return
-    first = checked(parse_address, block.start or "", where, fault)
-    last = checked(parse_address, block.stop or block.start or "", where, fault)
-    if first and last:
-        yield from checked(lambda _: _between(first, last), "", where, fault) or ()
-
-
-def _single(text: str) -> str:
-    address = checked(parse_address, text, "", lambda _: None)
-    return single(address) if address else text
-
-
-def _between(first: Address, last: Address) -> list[Network]:
-    if isinstance(first, ipaddress.IPv4Address) and isinstance(last, ipaddress.IPv4Address) and first <= last:
-        return list(ipaddress.summarize_address_range(first, last))
-    if isinstance(first, ipaddress.IPv6Address) and isinstance(last, ipaddress.IPv6Address) and first <= last:
-        return list(ipaddress.summarize_address_range(first, last))
-    raise ImpossibleCidr(f"{first} to {last} is not a range")
+def _networks(block: Block, name: str, fault: Fault) -> list[Network]:
+    text = block.cidr or f"{block.start or ''}..{block.stop or block.start or ''}"
+    return checked(parse_ranges, text, f"{_POOL} {name}", fault) or []
 
 
 def _pool(each: _Range) -> Pool:

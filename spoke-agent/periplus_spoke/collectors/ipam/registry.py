@@ -9,6 +9,7 @@ from periplus_spoke.collectors.ipam.base import IpamAdapter
 from periplus_spoke.collectors.ipam.calico import Calico
 from periplus_spoke.collectors.ipam.cilium import Cilium
 from periplus_spoke.collectors.ipam.gke import Gke
+from periplus_spoke.collectors.ipam.kube_ovn import KubeOvn
 from periplus_spoke.collectors.ipam.metallb import MetalLb
 from periplus_spoke.collectors.ipam.node_podcidr import NodePodCidr
 from periplus_spoke.collectors.ipam.observed import ObservedPods
@@ -26,6 +27,7 @@ ADAPTERS: Final[tuple[IpamAdapter, ...]] = (
     OvnKubernetes(),
     Calico(),
     Cilium(),
+    KubeOvn(),
     Antrea(),
     Spiderpool(),
     Whereabouts(),
