@@ -11,7 +11,7 @@ from periplus_spoke.collectors.ipam import cilium_balancers
 from periplus_spoke.collectors.ipam.base import DetectFacts
 from periplus_spoke.collectors.ipam.cilium import NODES, POD_POOLS, Cilium
 from periplus_spoke.fold.cni import uses_pod_cidr
-from periplus_spoke.fold.ipam import Allocation, IpamView, Pool
+from periplus_spoke.fold.ipam import Allocation, IpamView, Pool, WantedKind
 
 from tests.support.ipam_contract import IpamAdapterContract, view_of
 from tests.support.kube_objects import node, pod, service
@@ -27,7 +27,7 @@ def cilium_node(name: str, *cidrs: str, **spec: object) -> Object:
 
 def cloud_node(name: str, given_: list[str], used: list[str]) -> Object:
     v4 = {text: {"resource": "eni-1"} for text in given_ if ":" not in text}
-    v6 = {text: {} for text in given_ if ":" in text}
+    v6: dict[str, Object] = {text: {} for text in given_ if ":" in text}
     return {
         "metadata": {"name": name},
         "spec": {"ipam": {"pool": v4, "ipv6-pool": v6}},
@@ -47,6 +47,7 @@ def view(
     ingress: tuple[str, ...] = (),
 ) -> IpamView:
     """What is not given was not read."""
+    custom: dict[WantedKind[Any], list[Object] | None]
     custom = {NODES: nodes, POD_POOLS: pools, cilium_balancers.POOLS: balancers}
     return view_of(
         nodes=[node("n1"), node("n2")],

@@ -1,6 +1,7 @@
 """kube-ovn's Subnets: what is claimed, and counts that are told or counted, and otherwise not known."""
 
 import ipaddress
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from periplus_spoke.collectors.ipam.base import DetectFacts
 from periplus_spoke.collectors.ipam.kube_ovn import IPS, POOLS, SUBNETS, KubeOvn
-from periplus_spoke.fold.ipam import Allocation, IpamView, Pool
+from periplus_spoke.fold.ipam import Allocation, IpamView, Pool, WantedKind
 
 from tests.support.ipam_contract import IpamAdapterContract, view_of
 from tests.support.kube_objects import node, pod
@@ -29,7 +30,7 @@ def view(
     subnets: list[Object] | None = None, pools: list[Object] | None = None, ips: list[Object] | None = None
 ) -> IpamView:
     """What is not given was not read."""
-    given_ = {SUBNETS: subnets, POOLS: pools, IPS: ips}
+    given_: dict[WantedKind[Any], list[Object] | None] = {SUBNETS: subnets, POOLS: pools, IPS: ips}
     custom = {kind: objects for kind, objects in given_.items() if objects is not None}
     return view_of(nodes=[node("n1")], pods=[pod("a", ("10.16.0.9",))], cnis=("kube-ovn",), custom=custom)
 

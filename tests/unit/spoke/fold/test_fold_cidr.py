@@ -29,7 +29,10 @@ def test_ipv6_is_the_same() -> None:
 def test_an_exact_cover_is_what_joining_pair_by_pair_makes(v4: set[int], v6: set[int]) -> None:
     narrow = [ipaddress.IPv4Address("10.0.0.0") + at for at in v4]
     wide = [ipaddress.IPv6Address("fd00::") + at for at in v6]
-    joined = [*ipaddress.collapse_addresses(narrow), *ipaddress.collapse_addresses(wide)]
+    joined = [
+        *ipaddress.collapse_addresses(map(ipaddress.IPv4Network, narrow)),
+        *ipaddress.collapse_addresses(map(ipaddress.IPv6Network, wide)),
+    ]
     assert exact_cover([*wide, *narrow]) == joined
 
 
