@@ -8,18 +8,13 @@ from typing import Final
 
 from msgspec import field
 
+from periplus_spoke.fold.custom_objects import Named
 from periplus_spoke.fold.objects import Kept
 
 _NEVER: Final = frozenset(("", "Never"))
 _HOST: Final = "host:"
 Flag = bool | str | None
 """A boolean that some versions write as text."""
-
-
-class Named(Kept):
-    """The name of an object, and nothing else of its metadata."""
-
-    name: str = ""
 
 
 class PoolSpec(Kept):
@@ -39,10 +34,9 @@ class PoolSpec(Kept):
         return not {self.ipip_mode or "", self.vxlan_mode or ""} <= _NEVER
 
 
-class IPPool(Kept):
+class IPPool(Named):
     """A range that Calico carves blocks out of."""
 
-    metadata: Named = field(default_factory=Named)
     spec: PoolSpec = field(default_factory=PoolSpec)
 
 
@@ -115,10 +109,9 @@ class ReservationSpec(Kept):
     reserved_cidrs: list[str] | None = field(name="reservedCIDRs", default=None)
 
 
-class IPReservation(Kept):
+class IPReservation(Named):
     """Addresses that Calico does not hand out, except those that are already."""
 
-    metadata: Named = field(default_factory=Named)
     spec: ReservationSpec = field(default_factory=ReservationSpec)
 
 

@@ -51,20 +51,6 @@ def parse_address(text: str) -> Address:
     return address
 
 
-def parse_ranges(text: str) -> list[Network]:
-    """What stands for some addresses: a CIDR, one address, or the first and the last with two dots between."""
-    if "/" in text:
-        return [parse_cidr(text)]
-    first_text, dots, last_text = text.partition("..")
-    first = parse_address(first_text)
-    last = parse_address(last_text) if dots else first
-    if isinstance(first, ipaddress.IPv4Address) and isinstance(last, ipaddress.IPv4Address) and first <= last:
-        return list(ipaddress.summarize_address_range(first, last))
-    if isinstance(first, ipaddress.IPv6Address) and isinstance(last, ipaddress.IPv6Address) and first <= last:
-        return list(ipaddress.summarize_address_range(first, last))
-    raise ImpossibleCidr(f"{first} to {last} is not a range")
-
-
 def single(address: Address) -> str:
     """The /32 or /128 of one address."""
     return f"{address}/{address.max_prefixlen}"

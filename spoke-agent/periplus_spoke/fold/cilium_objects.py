@@ -2,13 +2,8 @@
 
 from msgspec import field
 
+from periplus_spoke.fold.custom_objects import Named
 from periplus_spoke.fold.objects import Kept
-
-
-class Named(Kept):
-    """The name of an object, and nothing else of its metadata."""
-
-    name: str = ""
 
 
 class _Owner(Kept):
@@ -86,10 +81,9 @@ class NodeStatus(Kept):
     ipam: UsedIpam = field(default_factory=UsedIpam)
 
 
-class CiliumNode(Kept):
+class CiliumNode(Named):
     """What Cilium gave to a node."""
 
-    metadata: Named = field(default_factory=Named)
     spec: NodeSpec = field(default_factory=NodeSpec)
     status: NodeStatus = field(default_factory=NodeStatus)
 
@@ -105,10 +99,9 @@ class PodPoolSpec(Kept):
     ipv6: _Cidrs | None = None
 
 
-class CiliumPodIPPool(Kept):
+class CiliumPodIPPool(Named):
     """A range that nodes get blocks of, in the mode multi-pool."""
 
-    metadata: Named = field(default_factory=Named)
     spec: PodPoolSpec = field(default_factory=PodPoolSpec)
 
     @property
@@ -134,8 +127,7 @@ class BalancerPoolSpec(Kept):
     allow_first_last: str | None = field(name="allowFirstLastIPs", default=None)
 
 
-class CiliumLoadBalancerIPPool(Kept):
+class CiliumLoadBalancerIPPool(Named):
     """A range that services get load balancer addresses of."""
 
-    metadata: Named = field(default_factory=Named)
     spec: BalancerPoolSpec = field(default_factory=BalancerPoolSpec)

@@ -2,16 +2,11 @@
 
 from msgspec import field
 
+from periplus_spoke.fold.custom_objects import Named
 from periplus_spoke.fold.objects import Kept
 
 Count = int | float | str | None
 """Numbers as versions of kube-ovn write them: plain, quoted, or with an exponent."""
-
-
-class Named(Kept):
-    """The name of an object, and nothing else of its metadata."""
-
-    name: str = ""
 
 
 class SubnetSpec(Kept):
@@ -33,10 +28,9 @@ class SubnetStatus(Kept):
     v6_used: Count = field(name="v6usingIPs", default=None)
 
 
-class Subnet(Kept):
+class Subnet(Named):
     """A range that pods get addresses of."""
 
-    metadata: Named = field(default_factory=Named)
     spec: SubnetSpec = field(default_factory=SubnetSpec)
     status: SubnetStatus = field(default_factory=SubnetStatus)
 
@@ -57,10 +51,9 @@ class PoolStatus(Kept):
     v6_used: Count = field(name="v6UsingIPs", default=None)
 
 
-class IPPool(Kept):
+class IPPool(Named):
     """A part of a Subnet that is kept for some namespaces."""
 
-    metadata: Named = field(default_factory=Named)
     spec: PoolSpec = field(default_factory=PoolSpec)
     status: PoolStatus = field(default_factory=PoolStatus)
 

@@ -27,11 +27,11 @@ from periplus_spoke.fold.cidr import (
     largest_free_block,
     parse_address,
     parse_cidr,
-    parse_ranges,
 )
 from periplus_spoke.fold.cidr_index import CidrIndex, Covering
 from periplus_spoke.fold.cni import CALICO_CONFIGS, calico_uses_pod_cidr
 from periplus_spoke.fold.ipam import Allocation, IpamView, Pool, Reach, T, WantedKind
+from periplus_spoke.fold.spans import parse_span
 
 GROUPS: Final = ("crd.projectcalico.org", "projectcalico.org")
 
@@ -213,7 +213,7 @@ def _reserved(view: IpamView, fault: Fault) -> Covering:
         network
         for each in _objects(view, RESERVATIONS)
         for text in each.spec.reserved_cidrs or ()
-        for network in checked(parse_ranges, text, f"IPReservation {each.metadata.name}", fault) or ()
+        for network in checked(parse_span, text, f"IPReservation {each.metadata.name}", fault) or ()
     )
 
 

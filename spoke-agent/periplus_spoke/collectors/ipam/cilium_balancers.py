@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from typing import Final, Literal, NamedTuple
 
-from periplus_spoke.fold.cidr import Fault, Network, checked, covered, parse_address, parse_ranges
+from periplus_spoke.fold.cidr import Fault, Network, checked, covered, parse_address
 from periplus_spoke.fold.cidr_index import CidrIndex
 from periplus_spoke.fold.cilium_objects import Block, CiliumLoadBalancerIPPool
 from periplus_spoke.fold.ipam import Allocation, IpamView, Pool, WantedKind
+from periplus_spoke.fold.spans import parse_span
 
 POOLS: Final = WantedKind(
     group="cilium.io",
@@ -68,8 +69,8 @@ def _kept(piece: list[Network]) -> int:
 
 
 def _networks(block: Block, name: str, fault: Fault) -> list[Network]:
-    text = block.cidr or f"{block.start or ''}..{block.stop or block.start or ''}"
-    return checked(parse_ranges, text, f"{_POOL} {name}", fault) or []
+    text = block.cidr or f"{block.start or ''}-{block.stop or block.start or ''}"
+    return checked(parse_span, text, f"{_POOL} {name}", fault) or []
 
 
 def _pool(each: _Range) -> Pool:

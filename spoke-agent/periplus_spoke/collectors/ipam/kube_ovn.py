@@ -9,10 +9,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final, Literal, NamedTuple
 
 from periplus_spoke.collectors.ipam.base import DetectFacts
-from periplus_spoke.fold.cidr import Fault, Network, checked, parse_cidr, parse_ranges
+from periplus_spoke.fold.cidr import Fault, Network, checked, parse_cidr
 from periplus_spoke.fold.cidr_index import Covering
 from periplus_spoke.fold.ipam import Allocation, IpamView, Pool, Reach, WantedKind
 from periplus_spoke.fold.kube_ovn_objects import IP, Count, IPPool, Subnet, SubnetSpec, count
+from periplus_spoke.fold.spans import parse_span
 
 _GROUP: Final = "kubeovn.io"
 _VERSIONS: Final = ("v1",)
@@ -165,7 +166,7 @@ def _excluded(each: _Range, where: str, fault: Fault) -> int:
 
 def _pieces(texts: Iterable[str], where: str, fault: Fault) -> Iterator[Network]:
     for text in texts:
-        yield from checked(parse_ranges, text, where, fault) or ()
+        yield from checked(parse_span, text.replace("..", "-"), where, fault) or ()
 
 
 def _ip_pools(view: IpamView, fault: Fault) -> Iterator[Pool]:

@@ -241,7 +241,7 @@ def test_bad_objects_are_named_and_the_rest_goes_on() -> None:
     seen = view(DEFAULTS, nodes, balancers=[balancer_pool("p", {"start": "10.0.0.1", "stop": "fd00::1"})])
     assert len(ADAPTER.pools(seen, faults.append)) == 3
     assert sorted(faults) == [
-        "CiliumLoadBalancerIPPool p: 10.0.0.1 to fd00::1 is not a range",
+        "CiliumLoadBalancerIPPool p: '10.0.0.1-fd00::1' mixes IPv4 and IPv6",
         "CiliumNode n1: '10.0.1.1/24' has host bits set; the range would be 10.0.1.0/24",
         "CiliumNode n2: 172.16.0.0/24 lies in no pool of Cilium",
     ]

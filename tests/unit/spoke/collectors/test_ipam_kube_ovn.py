@@ -165,14 +165,14 @@ def test_bad_objects_are_named_and_the_rest_goes_on() -> None:
         ]
     )
     pools = {pool.name: counts(pool) for pool in ADAPTER.pools(seen, faults.append)}
-    assert sorted(faults) == [
+    assert set(faults) == {
         "Subnet excludes: 'x' is not an address",
-        "Subnet excludes: 10.5.0.9 to 10.5.0.1 is not a range",
+        "Subnet excludes: '10.5.0.9-10.5.0.1' ends before it begins",
         "Subnet negative: '-4' is no number of addresses",
         "Subnet negative: 'many' is no number of addresses",
         "Subnet shrunk: 200 used and 0 free addresses are more than the 6 of 10.2.0.0/29",
         "Subnet twice: 10.4.0.0/24 is a second range of its family",
-    ]
+    }
     assert pools["shrunk"] == (6, 200, None, None)
     assert pools["good"] == (254, 1, 0, 253)
 

@@ -2,11 +2,10 @@
 
 import ipaddress
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from periplus_spoke.fold.cidr import ImpossibleCidr, exact_cover, largest_free_block, parse_ranges
+from periplus_spoke.fold.cidr import exact_cover, largest_free_block
 
 WHOLE = ipaddress.IPv4Network("10.1.0.0/24")
 BLOCKS = [block for length in range(24, 31) for block in WHOLE.subnets(new_prefix=length)]
@@ -34,24 +33,3 @@ def test_an_exact_cover_is_what_joining_pair_by_pair_makes(v4: set[int], v6: set
         *ipaddress.collapse_addresses(map(ipaddress.IPv6Network, wide)),
     ]
     assert exact_cover([*wide, *narrow]) == joined
-
-
-@pytest.mark.parametrize(
-    ("text", "ranges"),
-    [
-        ("10.0.0.0/24", ["10.0.0.0/24"]),
-        ("10.0.0.7", ["10.0.0.7/32"]),
-        ("10.0.0.3..10.0.0.5", ["10.0.0.3/32", "10.0.0.4/31"]),
-        ("fd00::..fd00::1", ["fd00::/127"]),
-    ],
-)
-def test_some_addresses_are_written_in_three_ways(text: str, ranges: list[str]) -> None:
-    assert list(map(str, parse_ranges(text))) == ranges
-
-
-@pytest.mark.parametrize(
-    "text", ["", "..", "10.0.0.5..10.0.0.1", "10.0.0.1..fd00::", "10.0.0.1/24", "10.0.0.1..10.0.0"]
-)
-def test_what_is_no_range_is_said_to_be_none(text: str) -> None:
-    with pytest.raises(ImpossibleCidr):
-        parse_ranges(text)
