@@ -26,6 +26,10 @@ LATEST_S: Final = 4_102_444_800
 """2100-01-01: no time in a header or message is later."""
 MAX_INFLATE_RATIO: Final = 200
 """Beyond the first MiB, a body that inflates by more than this is refused as a bomb."""
+MAX_EVIDENCE: Final = 20
+"""Texts in the `evidence` of one pool; a reader keeps the first so many."""
+MAX_EVIDENCE_LENGTH: Final = 256
+"""Characters of one of them that a reader keeps."""
 MAX_ARROW_MESSAGES: Final = 64
 """Messages of one section's Arrow stream, its schema and its end included."""
 MAX_ARROW_METADATA_BYTES: Final = 64 * 1024

@@ -183,7 +183,9 @@ POOLS: Final = Table(
         Column("scope", UTF8, nullable=False),
         *_texts("node"),
         *_lists("cidrs"),
-        *_texts("capacity", "assigned", "used", "reserved", "cooling", "free", "largest_free_block"),
+        *_texts("capacity", "assigned", "used", "reserved", "cooling", "leaked", "borrowed", "unusable"),
+        *_texts("free", "largest_free_block"),
+        *_lists("evidence"),
         Column("source", UTF8, nullable=False),
         Column("quality", UTF8, nullable=False),
         Column("observed_at", TIMESTAMP, nullable=False),
@@ -191,7 +193,13 @@ POOLS: Final = Table(
 )
 """What an allocator hands addresses out of. `scope` is cluster, node, namespace, lb, service or external;
 `quality` is exact (allocator counters), derived (counted objects) or nominal (CIDR arithmetic only). Counts are
-decimal texts and null when unknown; `largest_free_block` is a prefix length as text."""
+decimal texts and null when unknown; `largest_free_block` is a prefix length as text.
+
+`used`, `reserved`, `cooling`, `leaked`, `unusable` and `free` are parts of the capacity: no address counts in two of
+them. `leaked` is what the allocator holds for pods or nodes that are gone, `cooling` what was given back and waits,
+`unusable` what cannot be handed out though nobody has it. `assigned` is what was handed on, to nodes for example,
+whatever became of it, and `borrowed` is what of the used ones comes from a block of another node: both overlap the
+parts. `evidence` says what is leaked and how it shows, in at most `MAX_EVIDENCE` texts."""
 
 ALLOCATIONS: Final = Table(
     "allocations",

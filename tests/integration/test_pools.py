@@ -56,3 +56,15 @@ async def test_allocations_are_listed_with_filters(fleet: Fleet) -> None:
     assert await found(cluster=fleet.id_of("a"), family=4) == ["10.1.0.0/16", "10.9.0.1/32"]
     assert await found(kinds=["SERVICE"]) == ["10.1.0.0/24"]
     assert await found(within="10.1.0.128/25") == ["10.1.0.0/16", "10.1.0.0/24"]
+
+
+async def test_what_is_leaked_borrowed_and_unusable_is_kept_with_its_evidence(fleet: Fleet) -> None:
+    await fleet.cluster("a")
+    told = [f"10.0.0.{number} of pod web-{number}, gone" for number in range(25)]
+    long = pool("p", leaked="25", borrowed="3", unusable="4", cooling="0", evidence=[*told[:19], "x" * 4_000, *told])
+    await fleet.send("a", {"pools": [long, pool("q"), pool("bad", leaked="-1"), pool("worse", borrowed="many")]})
+    asked = "query($cluster:ID!){pools(cluster:$cluster){nodes{leaked borrowed unusable cooling evidence}}}"
+    found, unknown = (await fleet.ask(asked, cluster=fleet.id_of("a")))["pools"]["nodes"]
+    assert found["evidence"] == [*told[:19], "x" * 256]
+    assert [found[name] for name in ("leaked", "borrowed", "unusable", "cooling")] == ["25", "3", "4", "0"]
+    assert unknown == {"leaked": None, "borrowed": None, "unusable": None, "cooling": None, "evidence": []}

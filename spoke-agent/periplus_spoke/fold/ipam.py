@@ -39,7 +39,10 @@ FINISHED: Final = frozenset(("Succeeded", "Failed"))
 
 
 class Pool(msgspec.Struct, kw_only=True, frozen=True):
-    """One row of the table `pools`; counts of addresses, None for unknown."""
+    """One row of the table `pools`; counts of addresses, None for unknown.
+
+    What each count is, and which of them may not overlap: `periplus_contract.tables.POOLS`.
+    """
 
     provider: str
     name: str
@@ -54,8 +57,12 @@ class Pool(msgspec.Struct, kw_only=True, frozen=True):
     used: int | None = None
     reserved: int | None = None
     cooling: int | None = None
+    leaked: int | None = None
+    borrowed: int | None = None
+    unusable: int | None = None
     free: int | None = None
     largest_free_block: int | None = None
+    evidence: tuple[str, ...] = ()
 
 
 class Allocation(msgspec.Struct, kw_only=True, frozen=True, order=True):

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import strawberry
 
+from periplus_contract.limits import MAX_EVIDENCE
 from periplus_hub.access.graphql import Info
 from periplus_hub.addresses.ipam.model import AllocationKind, PoolScope, Quality, Reach
 from periplus_hub.fleet import repository_graphql as fleet
@@ -87,8 +88,15 @@ class Pool(RowBacked, Node):
     assigned: BigInt | None = strawberry.field(description="Addresses handed out, used or not.")
     used: BigInt | None = strawberry.field(description="Addresses in use.")
     reserved: BigInt | None = strawberry.field(description="Addresses it will never hand out.")
+    cooling: BigInt | None = strawberry.field(description="Addresses given back, which wait until they are free.")
+    leaked: BigInt | None = strawberry.field(description="Addresses held for pods or nodes that are gone.")
+    borrowed: BigInt | None = strawberry.field(description="Of those in use, those from another node's block.")
+    unusable: BigInt | None = strawberry.field(description="Addresses nobody has and nobody can be given.")
     free: BigInt | None = strawberry.field(description="Addresses it can hand out now.")
     largest_free_block: BigInt | None = strawberry.field(description="Prefix length of the largest free block.")
+    evidence: list[str] = strawberry.field(
+        description="What is leaked and how it shows; at most 20.", directives=at_most(MAX_EVIDENCE)
+    )
     source: str = strawberry.field(description="Where the numbers come from.")
     quality: Quality = strawberry.field(description="How well the numbers are known.")
     observed_at: datetime = strawberry.field(description="When they were true.")

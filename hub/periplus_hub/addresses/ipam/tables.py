@@ -18,6 +18,7 @@ from sqlalchemy import (
     Text,
     Uuid,
     func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, CIDR
 
@@ -63,8 +64,9 @@ pools: Final = Table(
     Column("scope", Text, nullable=False),
     Column("node", Text, nullable=False, server_default=""),
     Column("cidrs", ARRAY(CIDR), nullable=False),
-    *(Column(name, Text) for name in ("capacity", "assigned", "used", "reserved", "cooling", "free")),
-    Column("largest_free_block", Text),
+    *(Column(name, Text) for name in ("capacity", "assigned", "used", "reserved", "cooling")),
+    *(Column(name, Text) for name in ("leaked", "borrowed", "unusable", "free", "largest_free_block")),
+    Column("evidence", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("source", Text, nullable=False),
     Column("quality", Text, nullable=False),
     time_column("observed_at", nullable=False),

@@ -14,6 +14,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from periplus_contract.covers import SEEN
+from periplus_contract.limits import MAX_EVIDENCE, MAX_EVIDENCE_LENGTH
 from periplus_contract.rejections import Reason
 from periplus_hub.addresses.ipam.model import AllocationKind
 from periplus_hub.addresses.prefixes.prefix import IPV4, IPV6, BadPrefix, Prefix, parse
@@ -24,7 +25,10 @@ POOLS: Final = "pools"
 
 _KINDS: Final = frozenset(AllocationKind) - {AllocationKind.PLANNED}
 """What a cluster can report; plans are made in the hub."""
-_COUNTS: Final = ("capacity", "assigned", "used", "reserved", "cooling", "free", "largest_free_block")
+_COUNTS: Final = (
+    *("capacity", "assigned", "used", "reserved", "cooling"),
+    *("leaked", "borrowed", "unusable", "free", "largest_free_block"),
+)
 _NO_CLUSTERS: Final = tuple(
     map(parse, ("127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "::1/128", "fe80::/10", "ff00::/8"))
 )
@@ -209,7 +213,8 @@ def _pools(rows: Sequence[Mapping[str, Any]], covered: Collection[str], aside: _
         if reason is not None:
             aside.add(POOLS, reason, [row])
             continue
-        kept[key] = {**row, "node": row["node"] or "", "cidrs": cidrs}
+        evidence = [text[:MAX_EVIDENCE_LENGTH] for text in (row["evidence"] or ())[:MAX_EVIDENCE] if text]
+        kept[key] = {**row, "node": row["node"] or "", "cidrs": cidrs, "evidence": evidence}
     return list(kept.values())
 
 
