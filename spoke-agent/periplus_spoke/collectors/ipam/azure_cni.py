@@ -115,11 +115,18 @@ def _modes(view: IpamView) -> dict[str, Mode]:
     types: dict[str, set[str]] = {}
     for config, container in _containers(view):
         types.setdefault(config.metadata.name, set()).add(container.type)
-    by_subnet: Mode = "vnet" if view.has_objects(CONFIG_KIND) and not _has_others(view) else "unknown"
-    # A node without any of this gets addresses of its own subnet: the oldest mode, which leaves no sign.
+    is_alone = view.has_objects(CONFIG_KIND) and not _has_others(view)
     return {
-        node.name: _mode_by_types(types.get(node.name)) or _mode_by_label(node) or by_subnet for node in view.nodes()
+        node.name: _mode_by_types(types.get(node.name))
+        or _mode_by_label(node)
+        or _mode_by_absence(node, is_alone=is_alone)
+        for node in view.nodes()
     }
+
+
+def _mode_by_absence(node: NodeFacts, *, is_alone: bool) -> Mode:
+    """The oldest mode, addresses of the node's own subnet, leaves no sign; a node with podCIDRs is not in it."""
+    return "vnet" if is_alone and not node.pod_cidrs else "unknown"
 
 
 def _mode_by_types(types: set[str] | None) -> Mode | None:

@@ -128,6 +128,14 @@ def test_pods_in_the_nodes_subnet_leave_no_sign_but_that_nothing_else_is_there()
     assert {item[3] for item in told(unread)} == {""}
 
 
+def test_nodes_with_pod_cidrs_are_not_in_the_mode_that_leaves_no_sign() -> None:
+    kubenet = [node("a", podCIDRs=["10.244.0.0/24"]), node("b", podCIDRs=["10.244.1.0/24"])]
+    view = cluster([], PODS, kubenet)
+    assert not ADAPTER.shares_pod_range(view)
+    assert {item[3] for item in told(view)} == {""}
+    assert read(view).sources[POD_RANGE].reason == "range_not_known"
+
+
 def test_half_way_between_the_modes_each_node_is_its_own() -> None:
     view = cluster([V4, IN_SUBNET[1]], [PODS[0], SUBNET_PODS[1]], [node("a", labels=OVERLAY), node("b")])
     assert ("10.244.0.0/24", "a", "exact", "masqueraded") in told(view)
