@@ -12,6 +12,7 @@ def create() -> None:
     _second()
     _third()
     _fourth()
+    _ranges()
 
 
 def _first() -> None:
@@ -157,3 +158,39 @@ def _fourth() -> None:
         ["tenant_id", "first_key", "last_key"],
     )
     op.create_index("ix_range_reservations_tenant_id_created_at", "range_reservations", ["tenant_id", "created_at"])
+
+
+def _ranges() -> None:
+    op.create_table(
+        "entered_ranges",
+        *columns(UUID, "tenant_id id domain_id"),
+        *columns(CIDR, "cidr"),
+        *columns(SMALLINT, "family"),
+        *columns(BYTES, "first_key last_key"),
+        *columns(TEXT, "use"),
+        *columns(TEXT, "name owner note origin", default="''"),
+        *columns(TEXT, "source"),
+        *columns(TIME, "expires_at", null=True),
+        *columns(TIME, "created_at"),
+        *columns(TEXT, "created_by"),
+        *columns(TIME, "changed_at"),
+        *columns(TEXT, "changed_by"),
+        *columns(TIME, "ended_at", null=True),
+        *columns(TEXT, "ended_by", null=True),
+        sa.PrimaryKeyConstraint("id", name="pk_entered_ranges"),
+        sa.ForeignKeyConstraint(
+            ["domain_id"], ["network_domains.id"], name="fk_entered_ranges_domain_id", ondelete="CASCADE"
+        ),
+        sa.CheckConstraint("source IN ('entered','csv','netbox')", name=op.f("ck_entered_ranges_source")),
+        tenant("entered_ranges"),
+    )
+    op.create_index(
+        "uq_entered_ranges_in_force",
+        "entered_ranges",
+        ["tenant_id", "domain_id", "first_key", "last_key"],
+        unique=True,
+        postgresql_where=sa.text("ended_at IS NULL"),
+    )
+    op.create_index(
+        "ix_entered_ranges_tenant_id_first_key_last_key", "entered_ranges", ["tenant_id", "first_key", "last_key"]
+    )

@@ -11,6 +11,8 @@ import pytest
 
 from periplus_hub.access.scope import Role, Scope
 from periplus_hub.addresses.ipam.engine.knowledge import FEEDING
+from periplus_hub.addresses.ranges.model import RangeUse, Wish
+from periplus_hub.addresses.ranges.service import add_range, remove_range
 from periplus_hub.fleet.service import revoke
 from periplus_hub.kit.db import Database
 
@@ -89,6 +91,20 @@ async def test_a_range_that_somebody_took_is_not_proposed_again(fleet: Fleet) ->
     assert after != before
     async with fleet.db.write(fleet.scope) as c:
         await revoke(c, fleet.scope, fleet.db.clock, fleet.registration("sea"))
+    assert await ranges(fleet, "tan", kinds=["POD"]) == [before]
+
+
+async def test_what_people_entered_is_neither_proposed_nor_reserved(fleet: Fleet) -> None:
+    (before,) = await ranges(fleet, "tan", kinds=["POD"])
+    async with fleet.db.write(fleet.scope) as c:
+        home = await fleet.domain_of(c, fleet.registration("red"))
+        wish = Wish(domain_id=home, cidr=before, use=RangeUse.OFFICE)
+        made = await add_range(c, fleet.scope, wish, START)
+    assert await ranges(fleet, "tan", kinds=["POD"]) != [before]
+    refused = await reserve(fleet, before)
+    assert refused["message"] == f"{before} is not free: {before} is entered in red as office"
+    async with fleet.db.write(fleet.scope) as c:
+        await remove_range(c, fleet.scope, made.id, START)
     assert await ranges(fleet, "tan", kinds=["POD"]) == [before]
 
 

@@ -21,12 +21,20 @@ from tests.support.hub_db import make_tenant
 ROLES = {
     Role.VIEWER: set[str](),
     Role.ANALYST: {"findings:write"},
-    Role.OPERATOR: {"findings:write", "domains:write", "overlaps:accept", "addresses:reserve", "fleet:approve"},
+    Role.OPERATOR: {
+        "findings:write",
+        "domains:write",
+        "overlaps:accept",
+        "addresses:reserve",
+        "ranges:write",
+        "fleet:approve",
+    },
     Role.ADMIN: {
         "findings:write",
         "domains:write",
         "overlaps:accept",
         "addresses:reserve",
+        "ranges:write",
         "fleet:approve",
         "tokens:write",
     },

@@ -24,6 +24,7 @@ OF_TENANT = """{
   networkDomains { nodes { __typename id connections { nodes { __typename id } } } }
   joinTokens { nodes { __typename id } } apiTokens { nodes { __typename id } } auditEvents { nodes { __typename id } }
   overlapAcceptances { nodes { __typename id } } rangeReservations { nodes { __typename id } }
+  ranges { nodes { __typename id } }
 }"""
 AGAIN = "query($id:ID!){node(id:$id){__typename id}}"
 

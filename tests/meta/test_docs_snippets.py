@@ -18,7 +18,7 @@ from tests.meta.test_docs_commands import fault
 
 _BLOCK: Final = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _VARIABLE: Final = re.compile(r"\bPERIPLUS_[A-Z_]+[A-Z]\b")
-_OF_SHELLS: Final = {"PERIPLUS_TOKEN", "PERIPLUS_URL", "PERIPLUS_CA_FILE"}
+_OF_SHELLS: Final = {"PERIPLUS_TOKEN", "PERIPLUS_URL", "PERIPLUS_CA_FILE", "PERIPLUS_NETBOX_TOKEN"}
 """Read by the commands for people, and no settings."""
 
 

@@ -15,6 +15,7 @@ from periplus_hub.access.service import Authenticator, create_token
 from periplus_hub.addresses.free import tables as free_tables
 from periplus_hub.addresses.ipam import tables as ipam_tables
 from periplus_hub.addresses.overlaps import tables as overlaps_tables
+from periplus_hub.addresses.ranges import tables as ranges_tables
 from periplus_hub.api.graphql_app import GraphQLApp
 from periplus_hub.findings import tables as findings
 from periplus_hub.fleet import tables as fleet
@@ -94,12 +95,14 @@ class Fleet:
     empty_domain: UUID
     api_token: UUID
     reservation: UUID
+    entered_range: UUID
 
     @property
     def uuids(self) -> set[str]:
         """Everything that is this tenant's alone."""
-        rest = (self.group, self.finding, self.acceptance, self.join_token, self.pending, self.empty_domain)
-        return {str(each) for each in (*self.clusters, *self.domains, *rest, self.api_token, self.reservation)}
+        decided = (self.acceptance, self.reservation, self.entered_range)
+        rest = (self.group, self.finding, self.join_token, self.pending, self.empty_domain, self.api_token)
+        return {str(each) for each in (*self.clusters, *self.domains, *decided, *rest)}
 
     @property
     def ids(self) -> dict[str, str]:
@@ -116,6 +119,7 @@ class Fleet:
             "OverlapGroup": f"OverlapGroup:{self.group}",
             "OverlapAcceptance": f"OverlapAcceptance:{self.acceptance}",
             "RangeReservation": f"RangeReservation:{self.reservation}",
+            "EnteredRange": f"EnteredRange:{self.entered_range}",
             "Finding": f"Finding:{self.finding}",
             "JoinToken": f"JoinToken:{self.join_token}",
             "Pod": f"Pod:{cluster}:pod-0",
@@ -130,7 +134,7 @@ class Fleet:
 async def seed(db: Database, scope: Scope, *, clusters: int = 2, objects: int = 2) -> Fleet:
     """A fleet: every cluster uses 10.244.0.0/16, so all are in one overlap group; ids differ per tenant."""
     ids = [new_id() for _ in range(2 * clusters)]
-    made = Fleet(ids[:clusters], ids[clusters:], *(new_id() for _ in range(8)))
+    made = Fleet(ids[:clusters], ids[clusters:], *(new_id() for _ in range(9)))
     async with db.write(scope) as c:
         for at, (cluster, domain) in enumerate(zip(made.clusters, made.domains, strict=True)):
             await _cluster(c, scope, at, cluster, domain)
@@ -228,6 +232,8 @@ async def _tenant_wide(c: WriteConnection, scope: Scope, made: Fleet) -> None:
     }
     reserved |= {"expires_at": SEEN + timedelta(days=3_650)}
     await _put(c, scope, free_tables.range_reservations, reserved)
+    entered = {"id": made.entered_range, "domain_id": made.empty_domain, "use": "office", "name": "Berlin"}
+    entered |= {"source": "entered", "created_at": SEEN, "created_by": "me", "changed_at": SEEN, "changed_by": "me"}
     finding = {
         "id": made.finding, "detector": "test", "fingerprint": "x", "severity": "warning", "state": "open",
         "title": "Something", "why": "because", "what_to_do": "this", "evidence": {"cidr": "10.244.0.0/16"},
@@ -244,3 +250,4 @@ async def _tenant_wide(c: WriteConnection, scope: Scope, made: Fleet) -> None:
     await _put(c, scope, fleet.domain_connections, {"domain_a": ends[0], "domain_b": ends[1], "mode": "nat"})
     api_token = {"id": made.api_token, "name": "ci", "role": "viewer", "prefix": str(made.api_token)}
     await _put(c, scope, access.api_tokens, api_token | {"secret_sha256": "x"})
+    await _put(c, scope, ranges_tables.entered_ranges, keys("192.168.40.0/24") | entered)

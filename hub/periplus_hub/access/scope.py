@@ -19,6 +19,7 @@ class Permission(StrEnum):
     DOMAINS_WRITE = "domains:write"
     OVERLAPS_ACCEPT = "overlaps:accept"
     ADDRESSES_RESERVE = "addresses:reserve"
+    RANGES_WRITE = "ranges:write"
     FLEET_APPROVE = "fleet:approve"
     TOKENS_WRITE = "tokens:write"
     FINDINGS_WRITE = "findings:write"
@@ -40,6 +41,7 @@ _OPERATOR: Final = _ANALYST | {
     Permission.DOMAINS_WRITE,
     Permission.OVERLAPS_ACCEPT,
     Permission.ADDRESSES_RESERVE,
+    Permission.RANGES_WRITE,
     Permission.FLEET_APPROVE,
 }
 PERMISSIONS: Final[dict[Role, frozenset[Permission]]] = {

@@ -19,6 +19,10 @@ from periplus_hub.addresses.overlaps.graphql_acceptances import AcceptancesMutat
 from periplus_hub.addresses.overlaps.graphql_types import OverlapAcceptance, OverlapGroup
 from periplus_hub.addresses.overlaps.repository_groups import group_rows
 from periplus_hub.addresses.overlaps.service_register import TOPIC
+from periplus_hub.addresses.ranges.graphql import RangesMutation, RangesQuery
+from periplus_hub.addresses.ranges.graphql_import import ImportMutation
+from periplus_hub.addresses.ranges.graphql_types import EnteredRange
+from periplus_hub.addresses.ranges.repository import range_rows
 from periplus_hub.fleet.graphql import Cluster
 from periplus_hub.kit.graphql import Context, uuid_of
 from periplus_hub.kit.graphql_parts import Part, Topic, by_parts, by_uuid
@@ -42,8 +46,8 @@ async def _overlaps_changed(_context: Context[Scope], payload: Mapping[str, Any]
 
 
 PART: Final = Part(
-    queries=[OverlapsQuery, IpamQuery, AcceptancesQuery, FreeRangesQuery],
-    mutations=[AcceptancesMutation, ReservationsMutation],
+    queries=[OverlapsQuery, IpamQuery, AcceptancesQuery, FreeRangesQuery, RangesQuery],
+    mutations=[AcceptancesMutation, ReservationsMutation, RangesMutation, ImportMutation],
     extensions={Cluster: [ClusterAllocations, ClusterOverlaps, ClusterKnowledge]},
     finders={
         OverlapAcceptance: by_uuid(repository_acceptances.acceptance_rows),
@@ -51,6 +55,7 @@ PART: Final = Part(
         Pool: by_parts(ipam.pool_row),
         OverlapGroup: _group,
         RangeReservation: by_uuid(repository_reservations.reservation_rows),
+        EnteredRange: by_uuid(range_rows),
     },
     topics=[Topic(name=TOPIC, message=OverlapsChanged, read=_overlaps_changed)],
 )

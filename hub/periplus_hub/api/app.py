@@ -12,6 +12,7 @@ from periplus_contract import limits
 from periplus_contract.tables import ALLOCATIONS
 from periplus_hub.addresses.ipam.service_intake import IpamApplier
 from periplus_hub.addresses.overlaps.jobs import OverlapsJob
+from periplus_hub.addresses.ranges.jobs import RangesJob
 from periplus_hub.api.config import HubConfig
 from periplus_hub.api.front_page import front_page
 from periplus_hub.api.graphql_app import GraphQLApp
@@ -47,6 +48,7 @@ def make_jobs(resources: Resources) -> list[Job]:
     """Everything `hub work` does."""
     db, publish, config = resources.databases.jobs, resources.events.publish, resources.config
     return [
+        RangesJob(db),
         OverlapsJob(db, publish),
         FindingsJob(db, publish),
         FleetFiguresJob(db, config.metrics_cluster_limit),

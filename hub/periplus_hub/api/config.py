@@ -21,7 +21,14 @@ from periplus_hub.kit.folders import default_data_dir
 __all__ = ["ConfigError", "HubConfig", "load_config"]
 
 _OTHER_PROGRAMS: Final = frozenset(
-    {"PERIPLUS_CA_FILE", "PERIPLUS_CRASHPOINT", "PERIPLUS_TEST_WORKERS", "PERIPLUS_TOKEN", "PERIPLUS_URL"}
+    {
+        "PERIPLUS_CA_FILE",
+        "PERIPLUS_CRASHPOINT",
+        "PERIPLUS_NETBOX_TOKEN",
+        "PERIPLUS_TEST_WORKERS",
+        "PERIPLUS_TOKEN",
+        "PERIPLUS_URL",
+    }
 )
 _SPOKE_PREFIX: Final = "PERIPLUS_SPOKE_"
 _ORIGIN: Final = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:]+\])(?::\d{1,5})?")

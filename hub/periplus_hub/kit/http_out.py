@@ -34,7 +34,7 @@ class OutboundRefusal(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer, at most MAX_ANSWER_BYTES."""
+    """A whole answer."""
 
     status: int
     headers: Mapping[str, str]
@@ -49,12 +49,17 @@ async def system_resolve(host: str, port: int) -> list[Address]:
 
 @dataclass(frozen=True)
 class Outbound:
-    """`allow` opens private networks on purpose (also to plain HTTP); `deny` closes public ones that are ours."""
+    """`allow` opens private networks on purpose (also to plain HTTP); `deny` closes public ones that are ours.
+
+    A call ends after `timeout_s`, TIMEOUT_S without it.
+    """
 
     allow: Sequence[Network] = ()
     deny: Sequence[Network] = ()
     resolve: Resolve = system_resolve
     trust: ssl.SSLContext = field(default_factory=ssl.create_default_context)
+    max_answer_bytes: int = MAX_ANSWER_BYTES
+    timeout_s: float | None = None
 
     async def get(self, url: str, headers: Mapping[str, str] | None = None) -> Answer:
         """GET, without following redirects; raises OutboundRefusal."""
@@ -65,12 +70,13 @@ class Outbound:
         return await self._send("POST", url, headers, content)
 
     async def _send(self, method: str, url: str, headers: Mapping[str, str] | None, content: bytes | None) -> Answer:
+        timeout_s = self.timeout_s or TIMEOUT_S
         try:
-            async with asyncio.timeout(TIMEOUT_S):
+            async with asyncio.timeout(timeout_s):
                 target = await self._checked(url)
                 return await self._exchange(method, target, headers, content)
         except TimeoutError as error:
-            raise OutboundRefusal(f"{_shown(url)} did not answer within {TIMEOUT_S:.0f} s", "Try later.") from error
+            raise OutboundRefusal(f"{_shown(url)} did not answer within {timeout_s:.0f} s", "Try later.") from error
         except (httpx.HTTPError, OSError) as error:
             raise OutboundRefusal(f"{_shown(url)} cannot be reached: {error}", "Check the address.") from error
 
@@ -106,7 +112,8 @@ class Outbound:
     ) -> Answer:
         # A connection is never kept: it was checked for this name only.
         transport = httpx.AsyncHTTPTransport(verify=self.trust, trust_env=False, limits=_NO_REUSE, retries=0)
-        async with httpx.AsyncClient(transport=transport, trust_env=False, timeout=TIMEOUT_S) as client:
+        timeout_s = self.timeout_s or TIMEOUT_S
+        async with httpx.AsyncClient(transport=transport, trust_env=False, timeout=timeout_s) as client:
             request = client.build_request(
                 method,
                 target.url.copy_with(host=str(target.address), port=target.port),
@@ -119,9 +126,10 @@ class Outbound:
                 body = b""
                 async for chunk in answer.aiter_raw():
                     body += chunk
-                    if len(body) > MAX_ANSWER_BYTES:
+                    if len(body) > self.max_answer_bytes:
                         raise OutboundRefusal(
-                            f"{target.url.host} answers with more than {MAX_ANSWER_BYTES} bytes", "Check the address."
+                            f"{target.url.host} answers with more than {self.max_answer_bytes} bytes",
+                            "Check the address.",
                         )
             finally:
                 await answer.aclose()

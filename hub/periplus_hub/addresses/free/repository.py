@@ -17,6 +17,7 @@ from sqlalchemy import (
     func,
     literal,
     select,
+    union_all,
 )
 
 from periplus_hub.access.scope import Scope, owned
@@ -26,6 +27,8 @@ from periplus_hub.addresses.ipam.tables import allocations, pools
 from periplus_hub.addresses.prefixes.columns import columns_from_arrays
 from periplus_hub.addresses.prefixes.prefix import FAMILY_BITS, KEY_BYTES
 from periplus_hub.addresses.prefixes.sorted_prefixes import FamilyPrefixes
+from periplus_hub.addresses.ranges.repository import in_force
+from periplus_hub.addresses.ranges.tables import entered_ranges
 from periplus_hub.fleet.model import State
 from periplus_hub.fleet.tables import registrations
 from periplus_hub.kit.arrays import one_of
@@ -36,16 +39,21 @@ _POOLS_FOR: Final = {PoolScope.CLUSTER: AllocationKind.POD, PoolScope.SERVICE: A
 
 
 async def taken_prefixes(c: ReadConnection, scope: Scope) -> dict[int, FamilyPrefixes]:
-    """Everything that active clusters use or may use, by family. A row costs no Python object on the way."""
-    table = allocations
-    packed = func.string_agg(table.c.first_key.op("||")(table.c.last_key), literal(b"", LargeBinary()))
+    """Everything that active clusters use or may use, and what people entered, by family.
+
+    A row costs no Python object on the way.
+    """
+    table, columns = allocations, ("family", "first_key", "last_key")
     mine = registrations.c.id == table.c.registration_id
-    statement = (
-        select(table.c.family, packed.label("rows"))
+    used = (
+        select(*(table.c[name] for name in columns))
         .select_from(table.join(registrations, mine))
         .where(owned(scope, table), owned(scope, registrations), registrations.c.state == State.ACTIVE.value)
-        .group_by(table.c.family)
     )
+    entered = select(*(entered_ranges.c[name] for name in columns)).where(*in_force(scope))
+    taken = union_all(used, entered).subquery("taken")
+    packed = func.string_agg(taken.c.first_key.op("||")(taken.c.last_key), literal(b"", LargeBinary()))
+    statement = select(taken.c.family, packed.label("rows")).group_by(taken.c.family)
     return {row.family: _prefixes(row.rows) for row in await c.rows(statement)}
 
 

@@ -13,8 +13,10 @@ from periplus_hub.addresses.free.model import RangeReservation
 from periplus_hub.addresses.ipam.model import AllocationKind
 from periplus_hub.addresses.ipam.tables import allocations
 from periplus_hub.addresses.prefixes.prefix import Prefix, parse
+from periplus_hub.addresses.ranges.repository import in_force
+from periplus_hub.addresses.ranges.tables import entered_ranges
 from periplus_hub.fleet.model import State
-from periplus_hub.fleet.tables import registrations
+from periplus_hub.fleet.tables import network_domains, registrations
 from periplus_hub.kit.db import ReadConnection, WriteConnection, lock_number
 from periplus_hub.kit.keyset import Listing, id_column, plain
 
@@ -80,6 +82,19 @@ async def user_in_the_way(c: ReadConnection, scope: Scope, prefix: Prefix) -> tu
     )
     row = await c.one_or_none(statement)
     return None if row is None else (row.name, parse(row.cidr), AllocationKind(row.kind))
+
+
+async def entered_in_the_way(c: ReadConnection, scope: Scope, prefix: Prefix) -> tuple[str, str, str] | None:
+    """What people entered there: the range, what for, and its network domain's name."""
+    table = entered_ranges
+    statement = (
+        select(func.text(table.c.cidr, type_=String).label("cidr"), table.c.use, network_domains.c.name)
+        .where(*in_force(scope), _overlaps(prefix, table.c.first_key, table.c.last_key))
+        .order_by(table.c.first_key, table.c.last_key.desc(), network_domains.c.name)
+        .limit(1)
+    )
+    row = await c.one_or_none(statement)
+    return None if row is None else (row.cidr, row.use, row.name)
 
 
 async def add_reservation(c: WriteConnection, scope: Scope, reservation: RangeReservation) -> None:

@@ -86,6 +86,9 @@ async def _raise_if_taken(c: WriteConnection, scope: Scope, prefix: Prefix, now:
     if user := await repository.user_in_the_way(c, scope, prefix):
         name, used, kind = user
         raise Conflict(f"{prefix} is not free: {name} uses {used} for its {kind.value}s", remedy)
+    if entered := await repository.entered_in_the_way(c, scope, prefix):
+        cidr, use, domain = entered
+        raise Conflict(f"{prefix} is not free: {cidr} is entered in {domain} as {use}", remedy)
     if other := await repository.reservation_in_the_way(c, scope, prefix, now):
         until = f"{other.expires_at:%Y-%m-%d %H:%M} UTC"
         whose = f"the {other.kind.value}s of {other.cluster_name}"

@@ -16,7 +16,11 @@ from periplus_hub.kit.graphql_prices import at_most
 from periplus_hub.kit.graphql_scalars import BigInt, Cidr
 from periplus_hub.kit.graphql_types import Node
 
-strawberry.enum(AllocationKind, name="AllocationKind", description="What a cluster uses a CIDR for.")
+strawberry.enum(
+    AllocationKind,
+    name="AllocationKind",
+    description="What a CIDR is used for. ENTERED: it is no cluster's, people entered it.",
+)
 UsedFor = AllocationKind
 """For modules that know no allocation: from here it has its name in the schema."""
 strawberry.enum(

@@ -8,7 +8,7 @@ from uuid import UUID
 
 
 class AllocationKind(StrEnum):
-    """What a cluster uses a CIDR for."""
+    """What a CIDR is used for."""
 
     POD = "pod"
     NODE = "node"
@@ -17,6 +17,8 @@ class AllocationKind(StrEnum):
     EXTERNAL = "external"
     RESERVED = "reserved"
     PLANNED = "planned"
+    ENTERED = "entered"
+    """No cluster's: a range that people entered in a network domain."""
 
 
 class Quality(StrEnum):

@@ -28,8 +28,10 @@ from periplus_hub.addresses.overlaps.model import OverlapGroup as Group
 from periplus_hub.addresses.overlaps.repository_groups import GroupAsk
 from periplus_hub.addresses.overlaps.rows import group_of
 from periplus_hub.addresses.overlaps.service_members import GroupRange, MembersAsk
+from periplus_hub.addresses.ranges.graphql_types import EnteredRange
+from periplus_hub.addresses.ranges.repository import range_rows
 from periplus_hub.fleet import repository_graphql as fleet
-from periplus_hub.fleet.graphql import Cluster
+from periplus_hub.fleet.graphql import Cluster, NetworkDomain
 from periplus_hub.kit.db import ReadConnection
 from periplus_hub.kit.graphql import RowBacked, global_id
 from periplus_hub.kit.graphql_prices import at_most, paged
@@ -66,22 +68,40 @@ class OverlapAcceptance(RowBacked, Node):
     withdrawn_at: datetime | None = strawberry.field(description="When it was withdrawn; null while it was not.")
 
 
-@strawberry.type(description="An allocation inside an overlap group.")
+@strawberry.type(description="An allocation, or a range that people entered, inside an overlap group.")
 class OverlapMember(AllocationFields):
     """With what it suffers itself: a group may hold members with milder relations than its worst pair."""
 
+    range_id: strawberry.Private[UUID | None]
     severity: Severity | None = strawberry.field(
         description="The worst of any pair it takes part in, INTENDED while the group is accepted; null when it "
         "overlaps nobody, as a pod range inside its own cluster's node range."
     )
 
+    @strawberry.field(description="The cluster that uses it; null for what people entered.")
+    async def cluster(self, info: Info) -> Cluster | None:
+        """One statement for all members of the answer."""
+        return cast("Cluster | None", await info.context.load(fleet.clusters_by_ids, self.registration_id))
 
-@strawberry.type(description="A cluster in an overlap group, and how much the group hurts it.")
+    @strawberry.field(description="What people entered; null for a cluster's allocation.")
+    async def entered_range(self, info: Info) -> EnteredRange | None:
+        """One statement for all members of the answer."""
+        if self.range_id is None:
+            return None
+        return cast("EnteredRange | None", await info.context.load(range_rows, self.range_id))
+
+
+@strawberry.type(
+    description="A cluster in an overlap group, or what people entered in a network domain, and how much the group "
+    "hurts it."
+)
 class OverlapGroupCluster(RowBacked):
     """addresses.model.ClusterShare."""
 
     registration_id: strawberry.Private[UUID]
-    cluster_name: str = strawberry.field(description="The cluster's name, without asking for the cluster.")
+    cluster_name: str = strawberry.field(
+        description="The cluster's name, without asking for the cluster; 'entered in …' with the domain's."
+    )
     severity: Severity = strawberry.field(
         description="The worst of any pair it takes part in here, or INTENDED while the group is accepted."
     )
@@ -90,10 +110,15 @@ class OverlapGroupCluster(RowBacked):
     )
     member_count: BigInt = strawberry.field(description="How many of its allocations are in the group.")
 
-    @strawberry.field(description="The cluster.")
-    async def cluster(self, info: Info) -> Cluster:
+    @strawberry.field(description="The cluster; null for what people entered in a network domain.")
+    async def cluster(self, info: Info) -> Cluster | None:
         """One statement for all of the answer."""
-        return cast("Cluster", await info.context.load(fleet.clusters_by_ids, self.registration_id))
+        return cast("Cluster | None", await info.context.load(fleet.clusters_by_ids, self.registration_id))
+
+    @strawberry.field(description="The network domain that people entered the ranges in; null for a cluster.")
+    async def entered_in(self, info: Info) -> NetworkDomain | None:
+        """One statement for all of the answer."""
+        return cast("NetworkDomain | None", await info.context.load(fleet.domains_by_ids, self.registration_id))
 
 
 @strawberry.type(description="How many clusters of a group it hurts so much.")
@@ -153,7 +178,9 @@ class OverlapGroup(RowBacked, Node):
         description="The worst pair's, or INTENDED while it is accepted. Each cluster and member has its own."
     )
     accepted: bool = strawberry.field(description="Whether an acceptance in force covers everything in it.")
-    cluster_count: BigInt = strawberry.field(description="How many clusters are in it.")
+    cluster_count: BigInt = strawberry.field(
+        description="How many clusters overlap others in it. What people entered in a network domain counts as one."
+    )
     member_count: BigInt = strawberry.field(description="How many allocations are in it.")
     pair_count: BigInt = strawberry.field(description="How many pairs overlap: counted, never listed.")
     since: datetime | None = strawberry.field(description="Since when; null for what would only be.")

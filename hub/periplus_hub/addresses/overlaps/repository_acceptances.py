@@ -32,10 +32,10 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from periplus_hub.access.scope import Scope, insert_owned, owned
 from periplus_hub.addresses.overlaps import tables
 from periplus_hub.addresses.overlaps.model import Acceptance, NamedClusters, Outgrown, Severity
+from periplus_hub.addresses.overlaps.repository_owners import owners
 from periplus_hub.addresses.overlaps.rows import acceptance_of
 from periplus_hub.addresses.overlaps.tables import rank
 from periplus_hub.addresses.prefixes.prefix import Prefix, parse
-from periplus_hub.fleet.tables import registrations
 from periplus_hub.kit.arrays import array_table
 from periplus_hub.kit.db import ReadConnection, WriteConnection
 from periplus_hub.kit.keyset import Listing, id_column, plain
@@ -164,15 +164,16 @@ async def outgrown_by_groups(
     ids = {"group_id": Uuid(), "acceptance_id": Uuid()}
     asked = array_table("asked", ids, zip(*acceptances, strict=True))
     kinds = {"covered": ~(_came() | _worse()), "came": _came(), "worse": _worse()}
-    names = func.array_agg(registrations.c.name)
+    who = owners(scope)
+    names = func.array_agg(who.c.name)
     counted = [func.count().filter(each).label(f"{name}_count") for name, each in kinds.items()]
     named = [names.filter(each).label(f"{name}_names") for name, each in kinds.items()]
     shares = _SHARES.join(asked, asked.c.group_id == _SHARES.c.group_id)
     source = _compared(scope, shares, asked.c.acceptance_id)
     statement = (
         select(asked.c.group_id, *counted, *named)
-        .select_from(source.join(registrations, registrations.c.id == _SHARES.c.registration_id))
-        .where(owned(scope, _SHARES), owned(scope, registrations))
+        .select_from(source.join(who, who.c.id == _SHARES.c.registration_id))
+        .where(owned(scope, _SHARES))
         .group_by(asked.c.group_id)
     )
     return {row.group_id: Outgrown(**{name: _named(row, name) for name in kinds}) for row in await c.rows(statement)}

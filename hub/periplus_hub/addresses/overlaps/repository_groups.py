@@ -31,9 +31,9 @@ from periplus_hub.addresses.overlaps import tables
 from periplus_hub.addresses.overlaps.engine.uses import KIND_OF, KINDS, USES
 from periplus_hub.addresses.overlaps.model import SEVERITIES, GroupFilter, Severity
 from periplus_hub.addresses.overlaps.repository_acceptances import standing
+from periplus_hub.addresses.overlaps.repository_owners import owners
 from periplus_hub.addresses.overlaps.tables import rank
 from periplus_hub.addresses.prefixes.typed import wanted_prefix
-from periplus_hub.fleet.tables import registrations
 from periplus_hub.kit.db import ReadConnection
 from periplus_hub.kit.keyset import Listing, Slice, id_column, orders, plain
 from periplus_hub.kit.windows import Window
@@ -98,9 +98,8 @@ def _narrowed(scope: Scope, groups: FromClause, only: GroupFilter) -> list[Colum
         first_key, last_key = wanted_prefix(only.within).keys()
         where += [groups.c.first_key <= last_key, groups.c.last_key >= first_key]
     if only.domain_ids:
-        lives = select(registrations.c.id).where(
-            owned(scope, registrations), registrations.c.domain_id.in_(only.domain_ids)
-        )
+        who = owners(scope)
+        lives = select(who.c.id).where(who.c.domain_id.in_(only.domain_ids))
         where.append(_has(scope, groups, _SHARES.c.registration_id.in_(lives)))
     names = [severity.value for severity in only.severities]
     if names and not only.registration_ids:
@@ -182,29 +181,25 @@ def _kinds() -> ColumnElement[Any]:
 
 
 def _clusters(scope: Scope, now: datetime) -> Listing[Scope]:
-    groups = _readable(scope, now)
+    groups, who = _readable(scope, now), owners(scope)
     own = _own_severity(groups)
 
     def where(scope: Scope, only: GroupFilter) -> Sequence[ColumnElement[bool]]:
         names = [severity.value for severity in only.severities]
-        return [
-            owned(scope, _SHARES),
-            owned(scope, registrations),
-            *([_as_bad(groups, names)] if names else []),
-        ]
+        return [owned(scope, _SHARES), *([_as_bad(groups, names)] if names else [])]
 
     source = _SHARES.join(groups, groups.c.group_id == _SHARES.c.group_id)
     return Listing(
         name="overlap_group_clusters",
-        source=source.join(registrations, registrations.c.id == _SHARES.c.registration_id),
+        source=source.join(who, who.c.id == _SHARES.c.registration_id),
         columns=[
             *plain(_SHARES, "group_id", "registration_id"),
             _kinds(),
-            registrations.c.name.label("cluster_name"),
+            who.c.name.label("cluster_name"),
             own.label("severity"),
             _SHARES.c.members.label("member_count"),
         ],
-        order=[rank(own), registrations.c.name, registrations.c.id],
+        order=[rank(own), who.c.name, who.c.id],
         where=where,
         parent=_SHARES.c.group_id,
     )

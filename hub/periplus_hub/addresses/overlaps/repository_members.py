@@ -14,16 +14,24 @@ from sqlalchemy import (
     case,
     cast,
     func,
+    literal,
+    null,
 )
 from sqlalchemy.dialects.postgresql import CIDR
 from sqlalchemy.types import TypeEngine
 
 from periplus_hub.access.scope import Scope
+from periplus_hub.addresses.ipam.model import Quality, Reach
 from periplus_hub.addresses.ipam.repository_graphql import ALLOCATIONS
 from periplus_hub.addresses.ipam.tables import allocations, node_number
+from periplus_hub.addresses.overlaps.engine.uses import KIND_OF, USE_OF_RANGE
+from periplus_hub.addresses.overlaps.repository_owners import KIND_OF_RANGE, NAME_OF_DOMAIN
+from periplus_hub.addresses.ranges.repository import in_force
+from periplus_hub.addresses.ranges.tables import entered_ranges
+from periplus_hub.fleet.tables import network_domains
 from periplus_hub.kit.arrays import array_table
 from periplus_hub.kit.db import ReadConnection
-from periplus_hub.kit.keyset import Listing
+from periplus_hub.kit.keyset import Listing, id_column
 from periplus_hub.kit.windows import Window
 
 _TABLE: Final = allocations
@@ -37,6 +45,8 @@ _TYPES: Final[dict[str, TypeEngine[Any]]] = {
     "nth": Integer(),
     "severity": Text(),
 }
+_ENTERED: Final = frozenset(KIND_OF[use].value for use in USE_OF_RANGE.values())
+"""Kinds that entered ranges are compared as."""
 ORDER: Final = "overlap_members"
 """The order of members: by address, parents first, then by cluster, `uses.USES` and the node's number."""
 
@@ -64,8 +74,16 @@ async def chosen_rows(c: ReadConnection, scope: Scope, chosen: Chosen) -> list[R
     if not chosen.place:
         return []
     asked = array_table("chosen", _TYPES, (getattr(chosen, name) for name in _TYPES))
-    statement = _listing(asked).page_of(scope, None, Window(len(chosen.place)))
-    return list(await c.rows(statement))
+    window = Window(len(chosen.place))
+    rows = list(await c.rows(_listing(asked).page_of(scope, None, window)))
+    if not _ENTERED.isdisjoint(chosen.kind):
+        rows += await c.rows(_entered(asked).page_of(scope, None, window))
+        rows.sort(key=_place)
+    return rows
+
+
+def _place(row: Row[Any]) -> tuple[Any, ...]:
+    return row.order_key_0, row.order_key_1, row.order_key_2, row.order_key_3, row.order_key_4
 
 
 def _listing(chosen: FromClause) -> Listing[Scope]:
@@ -78,7 +96,13 @@ def _listing(chosen: FromClause) -> Listing[Scope]:
     return Listing(
         name=ORDER,
         source=ALLOCATIONS.source.join(chosen, named),
-        columns=[*ALLOCATIONS.columns, chosen.c.severity, chosen.c.place, chosen.c.node.label("node_number")],
+        columns=[
+            *ALLOCATIONS.columns,
+            chosen.c.severity,
+            chosen.c.place,
+            chosen.c.node.label("node_number"),
+            null().label("range_id"),
+        ],
         order=[
             _TABLE.c.first_key,
             func.masklen(_TABLE.c.cidr, type_=Integer),
@@ -87,4 +111,50 @@ def _listing(chosen: FromClause) -> Listing[Scope]:
             chosen.c.nth,
         ],
         where=ALLOCATIONS.where,
+    )
+
+
+def _entered(chosen: FromClause) -> Listing[Scope]:
+    """The same of entered ranges, with the same columns."""
+    table = entered_ranges
+    named = (
+        (chosen.c.registration_id == table.c.domain_id)
+        & (chosen.c.kind == KIND_OF_RANGE)
+        & (cast(chosen.c.cidr, CIDR) == table.c.cidr)
+    )
+    own = {
+        "id": id_column("EnteredRange", table.c.id),
+        "registration_id": table.c.domain_id,
+        "kind": KIND_OF_RANGE,
+        "provider": literal(""),
+        "node": literal(""),
+        "since": table.c.created_at,
+        "quality": literal(Quality.NOMINAL.value),
+        "reach": literal(Reach.UNKNOWN.value),
+        "reach_corrected": literal(value=False),
+        "claim": literal(value=True),
+        "cidr": func.text(table.c.cidr),
+        "cluster_name": NAME_OF_DOMAIN,
+        "domain_id": table.c.domain_id,
+    }
+    names = [str(each.key) for each in ALLOCATIONS.columns]
+    shown = [(own[name] if name in own else table.c[name]).label(name) for name in names]
+    return Listing(
+        name=ORDER,
+        source=table.join(network_domains, network_domains.c.id == table.c.domain_id).join(chosen, named),
+        columns=[
+            *shown,
+            chosen.c.severity,
+            chosen.c.place,
+            chosen.c.node.label("node_number"),
+            table.c.id.label("range_id"),
+        ],
+        order=[
+            table.c.first_key,
+            func.masklen(table.c.cidr, type_=Integer),
+            table.c.domain_id,
+            chosen.c.use,
+            chosen.c.nth,
+        ],
+        where=lambda scope, _asked: in_force(scope),
     )

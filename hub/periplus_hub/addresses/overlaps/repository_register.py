@@ -16,6 +16,7 @@ from sqlalchemy import (
     delete,
     func,
     literal,
+    or_,
     select,
     true,
     union_all,
@@ -29,16 +30,18 @@ from periplus_hub.addresses.overlaps import tables
 from periplus_hub.addresses.overlaps.engine.cluster_columns import NO_ALLOCATIONS, ClusterColumns
 from periplus_hub.addresses.overlaps.engine.stored_groups import Difference, GroupNow, StoredGroup
 from periplus_hub.addresses.overlaps.engine.topology import Topology
-from periplus_hub.addresses.overlaps.engine.uses import KINDS, REACHES, Traits, uses_of_rows
+from periplus_hub.addresses.overlaps.engine.uses import KINDS, REACHES, USE_OF_RANGE, USES, Traits, uses_of_rows
 from periplus_hub.addresses.overlaps.model import Included, RegisterState, RegisterStatus, Relation, Severity
 from periplus_hub.addresses.overlaps.repository_acceptances import compare_again
 from periplus_hub.addresses.overlaps.repository_shares import drop_shares, save_shares, share_digests
 from periplus_hub.addresses.prefixes.columns import columns_from_arrays
 from periplus_hub.addresses.prefixes.prefix import KEY_BYTES, Prefix, from_keys
+from periplus_hub.addresses.ranges.repository import in_force
+from periplus_hub.addresses.ranges.tables import entered_ranges
 from periplus_hub.fleet.model import State
 from periplus_hub.fleet.repository import connections
 from periplus_hub.fleet.tables import allocation_changes, registrations
-from periplus_hub.kit.arrays import array_table
+from periplus_hub.kit.arrays import array_table, one_of
 from periplus_hub.kit.db import ReadConnection, WriteConnection
 from periplus_hub.kit.ids import new_id
 from periplus_hub.kit.plans import by_index, looked_up
@@ -89,19 +92,21 @@ async def register_state(c: ReadConnection, scope: Scope, now: datetime) -> tupl
 
 
 async def topology(c: ReadConnection, scope: Scope) -> Topology:
-    """Active clusters and their domains."""
+    """Active clusters and their domains, and domains with entered ranges."""
     active = select(registrations.c.id, registrations.c.domain_id).where(
         owned(scope, registrations), registrations.c.state == State.ACTIVE.value
     )
+    domain = entered_ranges.c.domain_id
+    entered = select(domain.label("id"), domain).distinct().where(*in_force(scope))
     modes = {
         (connection.domain_a, connection.domain_b): Relation(connection.mode.value)
         for connection in await connections(c, scope)
     }
-    return Topology({row.id: row.domain_id for row in await c.rows(active)}, modes)
+    return Topology({row.id: row.domain_id for row in await c.rows(union_all(active, entered))}, modes)
 
 
 async def changed_since(c: ReadConnection, scope: Scope, revision: int, upto: int) -> list[UUID]:
-    """Clusters with a change in (revision, upto]."""
+    """Owners with a change in (revision, upto]."""
     table = allocation_changes
     statement = (
         select(table.c.registration_id)
@@ -134,8 +139,37 @@ def _columns_of_rows(rows: bytes) -> ClusterColumns:
     return ClusterColumns(prefixes, uses_of_rows(prefixes, Traits(kind, seen > 0, reach, node)), node)
 
 
-async def cluster_columns(c: ReadConnection, scope: Scope, clusters: Sequence[UUID]) -> dict[UUID, ClusterColumns]:
-    """The allocations of some clusters; a cluster without any has an empty entry.
+def _packed_range() -> ColumnElement[bytes]:
+    """All entered ranges of a network domain as one text of bytes. For `_columns_of_ranges`."""
+    uses = {use.value: literal(bytes((USES.index(found),)), LargeBinary()) for use, found in USE_OF_RANGE.items()}
+    row: ColumnElement[bytes] = entered_ranges.c.first_key.op("||")(entered_ranges.c.last_key)
+    row = row.op("||")(case(uses, value=entered_ranges.c.use))
+    return func.string_agg(row, literal(b"", LargeBinary())).label("rows")
+
+
+async def _entered(c: ReadConnection, scope: Scope, which: ColumnElement[bool]) -> dict[UUID, ClusterColumns]:
+    """Entered ranges by their network domain."""
+    domain = entered_ranges.c.domain_id
+    statement = select(domain, _packed_range()).where(*in_force(scope), which).group_by(domain)
+    return {row.domain_id: _columns_of_ranges(row.rows) for row in await c.rows(statement)}
+
+
+def _columns_of_ranges(rows: bytes) -> ClusterColumns:
+    array = np.frombuffer(rows, dtype=np.uint8).reshape(-1, 2 * KEY_BYTES + 1)
+    prefixes = columns_from_arrays(array[:, :KEY_BYTES], array[:, KEY_BYTES : 2 * KEY_BYTES])
+    return ClusterColumns(prefixes, np.ascontiguousarray(array[:, -1]), np.zeros(len(array), dtype=np.int64))
+
+
+async def owner_columns(c: ReadConnection, scope: Scope, owners: Sequence[UUID]) -> dict[UUID, ClusterColumns]:
+    """What some owners have; one that has nothing has an empty entry."""
+    found = await _cluster_columns(c, scope, owners)
+    if rest := [owner for owner in owners if owner not in found]:
+        found |= await _entered(c, scope, one_of(entered_ranges.c.domain_id, rest))
+    return {owner: found.get(owner, NO_ALLOCATIONS) for owner in owners}
+
+
+async def _cluster_columns(c: ReadConnection, scope: Scope, clusters: Sequence[UUID]) -> dict[UUID, ClusterColumns]:
+    """The allocations of those that are clusters and have any.
 
     Each cluster's are looked up apart, so that nobody reads all to find those of a few.
     """
@@ -145,12 +179,11 @@ async def cluster_columns(c: ReadConnection, scope: Scope, clusters: Sequence[UU
     statement = (
         select(asked.c.cluster, _packed_row(rows)).select_from(asked.join(rows, true())).group_by(asked.c.cluster)
     )
-    found = {row.cluster: _columns_of_rows(row.rows) for row in await c.rows(statement)}
-    return {cluster: found.get(cluster, NO_ALLOCATIONS) for cluster in clusters}
+    return {row.cluster: _columns_of_rows(row.rows) for row in await c.rows(statement)}
 
 
 async def columns_about(c: ReadConnection, scope: Scope, roots: Collection[Prefix]) -> dict[UUID, ClusterColumns]:
-    """What every cluster uses inside these ranges, and the ranges that lie around them."""
+    """What every owner has inside these ranges, and the ranges that lie around them."""
     table, outermost = allocations, list(_outermost(roots))
     parents = _ranges([root.keys() for root in outermost], "parents")
     inside = table.c.first_key.between(parents.c.low, parents.c.high) & (table.c.last_key <= parents.c.high)
@@ -164,7 +197,11 @@ async def columns_about(c: ReadConnection, scope: Scope, roots: Collection[Prefi
         )
     ).subquery("rows")
     statement = select(rows.c.registration_id, _packed_row(rows)).group_by(rows.c.registration_id)
-    return {row.registration_id: _columns_of_rows(row.rows) for row in await c.rows(statement)}
+    found = {row.registration_id: _columns_of_rows(row.rows) for row in await c.rows(statement)}
+    first, last = entered_ranges.c.first_key, entered_ranges.c.last_key
+    within = select(1).where(first.between(parents.c.low, parents.c.high), last <= parents.c.high).exists()
+    around = select(1).where(first == wider.c.low, last == wider.c.high).exists()
+    return found | await _entered(c, scope, or_(within, around))
 
 
 def _outermost(roots: Collection[Prefix]) -> Iterator[Prefix]:

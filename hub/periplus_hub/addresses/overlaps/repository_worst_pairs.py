@@ -11,7 +11,8 @@ from periplus_hub.addresses.overlaps import tables
 from periplus_hub.addresses.overlaps.engine.causes import WorstPairs
 from periplus_hub.addresses.overlaps.engine.uses import Use
 from periplus_hub.addresses.overlaps.model import Relation, Severity
-from periplus_hub.fleet.tables import domain_connections, registrations
+from periplus_hub.addresses.overlaps.repository_owners import owners
+from periplus_hub.fleet.tables import domain_connections
 from periplus_hub.kit.db import ReadConnection
 
 _GROUPS: Final = tables.overlap_groups
@@ -21,12 +22,13 @@ _SHARES: Final = tables.overlap_group_clusters
 async def worst_pairs(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, WorstPairs]:
     """What makes each group as bad as it is (without its acceptance): two statements."""
     sides = func.array_agg(distinct(func.array_to_string(_SHARES.c.uses, ",")))
-    several = func.count(distinct(registrations.c.domain_id)) > 1
-    shared = func.count() > func.count(distinct(registrations.c.domain_id))
+    who = owners(scope)
+    several = func.count(distinct(who.c.domain_id)) > 1
+    shared = func.count() > func.count(distinct(who.c.domain_id))
     statement = (
         select(_GROUPS.c.id, _GROUPS.c.severity, sides.label("sides"), shared.label("shared"), several.label("several"))
-        .select_from(_worst_hit())
-        .where(owned(scope, _GROUPS), owned(scope, _SHARES), owned(scope, registrations), _GROUPS.c.id.in_(ids))
+        .select_from(_worst_hit(who))
+        .where(owned(scope, _GROUPS), owned(scope, _SHARES), _GROUPS.c.id.in_(ids))
         .group_by(_GROUPS.c.id)
     )
     connected = await _connected(c, scope, ids)
@@ -42,19 +44,20 @@ async def worst_pairs(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> d
     }
 
 
-def _worst_hit() -> FromClause:
+def _worst_hit(who: FromClause) -> FromClause:
     """Groups with the clusters that they hurt as much as their severity says."""
     mine = (_SHARES.c.group_id == _GROUPS.c.id) & (_SHARES.c.severity == _GROUPS.c.severity)
-    return _GROUPS.join(_SHARES, mine).join(registrations, registrations.c.id == _SHARES.c.registration_id)
+    return _GROUPS.join(_SHARES, mine).join(who, who.c.id == _SHARES.c.registration_id)
 
 
 async def _connected(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, frozenset[Relation]]:
     """How the domains of the clusters of each group that are hit worst are connected."""
+    who = owners(scope)
     homes = (
-        select(_GROUPS.c.id.label("group_id"), registrations.c.domain_id)
+        select(_GROUPS.c.id.label("group_id"), who.c.domain_id)
         .distinct()
-        .select_from(_worst_hit())
-        .where(owned(scope, _GROUPS), owned(scope, _SHARES), owned(scope, registrations), _GROUPS.c.id.in_(ids))
+        .select_from(_worst_hit(who))
+        .where(owned(scope, _GROUPS), owned(scope, _SHARES), _GROUPS.c.id.in_(ids))
         .cte("homes")
     )
     one, other = homes.alias("one"), homes.alias("other")

@@ -52,14 +52,14 @@ async def pair_views(c: ReadConnection, scope: Scope, asks: Sequence[PairAsk]) -
     """For a loader; raises NotFound for a cluster that is not active. What is of an accepted group is intended."""
     topology = await repository_register.topology(c, scope)
     accepted = frozenset(await repository_acceptances.accepted_roots(c, scope, asks[0].now))
-    found = {}
+    found, clusters = {}, set(topology.clusters)
     for ask in asks:
         for cluster in (ask.a, ask.b):
-            if cluster not in topology.domains:
+            if cluster not in clusters:
                 raise NotFound(f"there is no active cluster {cluster}", "Look it up in the list of clusters.")
         if ask.a == ask.b:
             raise Invalid("both clusters are the same", "Name two different clusters.")
-        columns = await repository_register.cluster_columns(c, scope, [ask.a, ask.b])
+        columns = await repository_register.owner_columns(c, scope, [ask.a, ask.b])
         sides = (columns[ask.a], columns[ask.b])
         found[ask] = await asyncio.to_thread(PairView, sides, topology.relation(ask.a, ask.b), accepted)
     return found

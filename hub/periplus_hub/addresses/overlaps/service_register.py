@@ -134,7 +134,7 @@ async def read_columns(db: Database, scope: Scope, clusters: list[UUID]) -> dict
     columns: dict[UUID, ClusterColumns] = {}
     for some in batches(clusters):
         async with db.read(scope) as c:
-            columns |= await repository.cluster_columns(c, scope, some)
+            columns |= await repository.owner_columns(c, scope, some)
     return columns
 
 

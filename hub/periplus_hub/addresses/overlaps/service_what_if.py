@@ -26,10 +26,10 @@ from periplus_hub.addresses.overlaps.model import (
     OverlapGroup,
     Severity,
 )
+from periplus_hub.addresses.overlaps.repository_owners import owner_names
 from periplus_hub.addresses.overlaps.rows import group_of
 from periplus_hub.addresses.overlaps.service_register import batches
 from periplus_hub.addresses.prefixes.typed import wanted_prefix
-from periplus_hub.fleet.repository import registration_names
 from periplus_hub.kit.cursors import decode_cursor
 from periplus_hub.kit.db import ReadConnection
 from periplus_hub.kit.errors import NotFound
@@ -108,15 +108,16 @@ async def _joining(c: ReadConnection, scope: Scope, ask: JoinAsk) -> Joining:
     status = await repository_register.register_status(c, scope)
     topology = await repository_register.topology(c, scope)
     if ask.clusters is not None:
+        known = set(topology.clusters)
         for each in ask.clusters:
-            if each not in topology.domains:
+            if each not in known:
                 raise NotFound(f"there is no active cluster {each}", "Look it up in the list of clusters.")
         topology = topology.only(ask.clusters)
     covered = await repository_acceptances.covered_by_root(c, scope, ask.now)
     made_of = _MadeOf(scope.tenant_id, status.latest, topology, covered)
     columns: dict[UUID, ClusterColumns] = {}
     for some in batches([] if _kept(made_of) else list(topology.domains)):
-        columns |= await repository_register.cluster_columns(c, scope, some)
+        columns |= await repository_register.owner_columns(c, scope, some)
     return Joining(made_of, columns)
 
 
@@ -155,7 +156,7 @@ def _cut(
 async def _page(c: ReadConnection, scope: Scope, cut: _Cut, ask: JoinAsk) -> JoinedPage:
     stored = await _stored(c, scope, [group for group, _, _ in cut.groups], ask.now)
     clusters = {share.registration_id for _, shares, _ in cut.groups for share in shares}
-    names = await registration_names(c, scope, clusters)
+    names = await owner_names(c, scope, clusters)
     groups = []
     for ranked, shares, worst in cut.groups:
         told = explain(worst, accepted=ranked.accepted)

@@ -28,6 +28,7 @@ _COMMANDS: Final = {
     "address": ("address_command", "address"),
     "findings": ("findings_command", "findings"),
     "domains": ("domains_command", "domains"),
+    "ranges": ("ranges_group", "ranges"),
 }
 _EXTRA: Final = {"try": {"allow_extra_args": True}}
 """Commands that say themselves what is wrong with an argument that they do not take."""

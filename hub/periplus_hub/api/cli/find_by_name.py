@@ -45,6 +45,7 @@ def choose(
 _WORDS: Final = {
     "ApiToken": ("API token", "periplus api-token list"),
     "Cluster": ("cluster", "periplus clusters list"),
+    "EnteredRange": ("entered range", "periplus ranges list"),
     "Finding": ("finding", "periplus findings list"),
     "JoinToken": ("join token", "periplus join-token list"),
     "NetworkDomain": ("network domain", "periplus domains list"),

@@ -7,7 +7,19 @@ them in capitals, and as texts.
 from typing import Any, Final
 
 WORDS: Final = frozenset(
-    {"allocationKind", "liveness", "mode", "quality", "reach", "registration", "role", "severity", "state"}
+    {
+        "allocationKind",
+        "liveness",
+        "mode",
+        "quality",
+        "rangeSource",
+        "rangeUse",
+        "reach",
+        "registration",
+        "role",
+        "severity",
+        "state",
+    }
 )
 """Members whose value is one of a few words."""
 COUNTS: Final = frozenset({"clockSkewMs", "rows"})

@@ -34,6 +34,12 @@ def tell_json(value: Any) -> None:  # noqa: ANN401 - JSON
     _write(json_text(value, indent=2), err=False)
 
 
+def tell_text(text: str) -> None:
+    """A text of several lines on standard output; every line shows what can be seen."""
+    for line in text.splitlines():
+        tell(line)
+
+
 def ask(question: str) -> bool:
     """A yes or no from who sits there; no is what a bare Enter says."""
     return bool(typer.confirm(visible(question), err=True))

@@ -23,7 +23,7 @@ from periplus_hub.ingest.model import MAX_SAMPLE_ROWS, Rejected
 ALLOCATIONS: Final = "allocations"
 POOLS: Final = "pools"
 
-_KINDS: Final = frozenset(AllocationKind) - {AllocationKind.PLANNED}
+_KINDS: Final = frozenset(AllocationKind) - {AllocationKind.PLANNED, AllocationKind.ENTERED}
 """What a cluster can report; plans are made in the hub."""
 _COUNTS: Final = (
     *("capacity", "assigned", "used", "reserved", "cooling"),

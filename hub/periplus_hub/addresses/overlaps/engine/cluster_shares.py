@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from periplus_hub.addresses.overlaps.engine.pair_counts import Codes, PairCounts
-from periplus_hub.addresses.overlaps.engine.severity import worst_codes
+from periplus_hub.addresses.overlaps.engine.severity import NO_OVERLAP, worst_codes
 from periplus_hub.addresses.overlaps.engine.uses import USE_BITS, USE_MASK
 
 _SEVERITY_BITS: Final = 3
@@ -18,10 +18,10 @@ _OWNER_BITS: Final = 28
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """One row per group and cluster, sorted by both.
+    """One row per group and cluster that overlaps another there, sorted by both.
 
-    `severity` is the worst of its allocations (a cluster of a group always has one), `uses` those of the
-    ones that are as bad: bit i stands for `uses.USES[i]`.
+    `severity` is the worst of its allocations, `uses` those of the ones that are as bad: bit i stands for
+    `uses.USES[i]`. A cluster that only lives in a network that people entered has no row.
     """
 
     group: npt.NDArray[np.int64]
@@ -55,13 +55,15 @@ def shares_of(codes: Codes, pair_counts: PairCounts, sizes: npt.NDArray[np.int64
     as_bad = severity == np.repeat(worst, np.diff(heads, append=len(keys)))
     bits = np.where(as_bad, np.int64(1) << (keys & USE_MASK), 0)
     some = len(heads) > 0
-    return Shares(
-        group=keys[heads] >> (_OWNER_BITS + _LOW_BITS),
-        owner=keys[heads] >> _LOW_BITS & (1 << _OWNER_BITS) - 1,
-        severity=worst,
-        uses=np.bitwise_or.reduceat(bits, heads) if some else heads,
-        members=np.add.reduceat(count, heads) if some else heads,
+    columns = (
+        keys[heads] >> (_OWNER_BITS + _LOW_BITS),
+        keys[heads] >> _LOW_BITS & (1 << _OWNER_BITS) - 1,
+        worst,
+        np.bitwise_or.reduceat(bits, heads) if some else heads,
+        np.add.reduceat(count, heads) if some else heads,
     )
+    overlapping = worst != NO_OVERLAP
+    return Shares(*(column[overlapping] for column in columns))
 
 
 def _severity(keys: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -8,6 +8,7 @@ from periplus_hub.addresses.overlaps.engine.causes import Cause, WorstPairs, cau
 from periplus_hub.addresses.overlaps.engine.faults import PODS_OVER_NODES, SERVICES_OVER_OTHERS, Fault, faults_of
 from periplus_hub.addresses.overlaps.engine.federations import stopped_by, stopped_by_pair
 from periplus_hub.addresses.overlaps.engine.uses import (
+    ENTERED,
     KIND_OF,
     PODS,
     PODS_HIDDEN,
@@ -29,6 +30,7 @@ _WHY: Final = {
     Severity.LATENT: "The clusters' network domains are isolated: it would hurt if they were ever connected.",
     Severity.INTENDED: "The networks are connected through NAT, so each side sees only its own meaning of the range.",
 }
+_WHY_ENTERED: Final = "A cluster uses, or another network has, what people entered as somebody's in the same network."
 _WHY_ACCEPTED: Final = "Somebody accepted this overlap; the acceptance has a reason and an end."
 _WHY_HIDDEN: Final = (
     "The clusters are in one network, but pods leave them behind their nodes' addresses, so these ranges never meet."
@@ -49,6 +51,10 @@ _BREAKS: Final = {
     _KIND.RESERVED: "A reserved range is already in use elsewhere.",
     _KIND.PLANNED: "A planned range is already in use elsewhere.",
 }
+_BREAKS_ENTERED: Final = (
+    "Hosts in a range that people entered and a cluster, or another network, have the same addresses: traffic for one "
+    "of the two goes to the other, or nowhere."
+)
 _COVERED: Final = {
     _KIND.SERVICE: "A service range of one cluster covers {} of another: from inside, traffic to them can be taken for "
     "service traffic and lost.",
@@ -89,6 +95,10 @@ _POOL_APART: Final = (
     "Take what both have out of one of the pools (IPAddressPool of MetalLB, CiliumLoadBalancerIPPool of Cilium): to "
     "move a single service only moves the collision to the next address."
 )
+_ENTERED_MOVE: Final = (
+    "Give the cluster addresses that nobody has there; where what people entered is wrong or has ended, correct it "
+    "with 'periplus ranges'."
+)
 _PLAN: Final = "Choose another range for the plan or the reservation; that is free of cost now."
 _NAT: Final = "Or connect them through NAT (Submariner Globalnet, gateways) and record the connection as 'nat'."
 _GATEWAY: Final = "Or join them in a way that never uses the other side's ClusterIPs: gateways, Submariner Globalnet."
@@ -112,7 +122,7 @@ def explain(pairs: WorstPairs, *, accepted: bool = False, outgrown: Outgrown | N
     severity = Severity.INTENDED if accepted else pairs.severity
     causes = causes_of(pairs)
     faults, between = faults_of(causes), _between(pairs, {each for each in causes if each.relation is not None})
-    own = bool(faults) and not between.uses
+    own = bool(faults) and not between.uses and not between.entered
     why = [*(fault.why for fault in faults), *([] if own else [_why(between)])]
     remedies = [_REVIEW] if accepted else [*(fault.remedy for fault in faults), *([] if own else _remedies(between))]
     note = [] if outgrown is None else [_outgrown(outgrown)]
@@ -139,10 +149,12 @@ def _renumbered(faults: Collection[Fault], between: "_Between") -> tuple[Allocat
 
 
 class _Between(NamedTuple):
-    """What of a group is between clusters: without uses, nothing."""
+    """What of a group is between clusters: without uses, nothing but what `entered` says."""
 
     severity: Severity
     uses: frozenset[Use]
+    entered: bool
+    """Whether there is also what collides with ranges that people entered."""
     relations: frozenset[Relation]
     unknown_reach: bool
     """Whether it would be milder, were all pods known to be masqueraded of which nobody knows."""
@@ -163,14 +175,17 @@ class _Between(NamedTuple):
 def _between(pairs: WorstPairs, among: Collection[Cause]) -> _Between:
     """From the causes between clusters; from all that is there, where nothing explains the severity any more."""
     if not among and not causes_of(pairs):
+        every = frozenset().union(*pairs.sides)
         return _Between(
-            pairs.severity, frozenset().union(*pairs.sides), pairs.relations, unknown_reach=False, hides=False
+            pairs.severity, every - ENTERED, bool(every & ENTERED), pairs.relations, unknown_reach=False, hides=False
         )
+    entered = [each for each in among if {each.a, each.b} & ENTERED]
     in_one_network = [{each.a, each.b} for each in among if each.relation in _ONE_NETWORK]
     pods = [both for both in in_one_network if both <= PODS]
     return _Between(
         pairs.severity,
-        frozenset(use for each in among for use in (each.a, each.b)),
+        frozenset(use for each in among for use in (each.a, each.b) if each not in entered),
+        bool(entered),
         frozenset(each.relation for each in among if each.relation is not None),
         unknown_reach=any(both & PODS_OF_UNKNOWN_REACH and both <= _NOT_ROUTED for both in pods),
         hides=any(both & PODS_HIDDEN and both - PODS_HIDDEN for both in pods),
@@ -179,7 +194,10 @@ def _between(pairs: WorstPairs, among: Collection[Cause]) -> _Between:
 
 def _why(between: _Between) -> str:
     if between.severity is not Severity.LATENT:
-        return " ".join([_WHY[between.severity], *([_UNKNOWN_REACH] if between.unknown_reach else [])])
+        entered = between.entered and between.severity is Severity.CONFLICT
+        why = [_WHY[between.severity]] if between.uses or not entered else []
+        why += [_WHY_ENTERED] if entered else []
+        return " ".join([*why, *([_UNKNOWN_REACH] if between.unknown_reach else [])])
     if between.managed:
         return _WHY_MANAGED
     return _WHY_HIDDEN if between.relations and between.relations <= _ONE_NETWORK else _WHY[Severity.LATENT]
@@ -190,7 +208,8 @@ def _breaks(between: _Between) -> tuple[str, ...]:
         return (_MANAGED_MATTERS,)
     if between.severity is Severity.LATENT and between.relations and between.relations <= _ONE_NETWORK:
         return (_NOTHING_MEETS,)
-    return (*_breaks_of(between.kinds), *([_HIDES] if between.hides else []))
+    entered = [_BREAKS_ENTERED] if between.entered else []
+    return (*entered, *(_breaks_of(between.kinds) if between.uses else ()), *([_HIDES] if between.hides else []))
 
 
 def _breaks_of(kinds: Collection[AllocationKind]) -> tuple[str, ...]:
@@ -250,7 +269,8 @@ def _remedies(between: _Between) -> list[str]:
         _NOT_CONNECTED: Relation.FLAT in between.relations,
         _NOT_WANTED: Relation.PLANNED in between.relations,
     }
-    return [*_renumber(between.uses), *(text for text, fits in ways_out.items() if fits)]
+    entered = [_ENTERED_MOVE] if between.entered else []
+    return [*entered, *_renumber(between.uses), *(text for text, fits in ways_out.items() if fits)]
 
 
 def _renumber(uses: Collection[Use]) -> list[str]:

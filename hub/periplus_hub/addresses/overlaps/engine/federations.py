@@ -24,6 +24,7 @@ from typing import Final, NamedTuple
 from periplus_hub.addresses.overlaps.engine.causes import Cause, WorstPairs
 from periplus_hub.addresses.overlaps.engine.severity import pair_severity
 from periplus_hub.addresses.overlaps.engine.uses import (
+    ENTERED,
     NODES,
     PODS,
     PODS_HIDDEN,
@@ -79,7 +80,7 @@ _NODE_SIDE: Final = Side(NODES)
 _PODS_AND_SERVICES: Final = Side(PODS | SERVICES)
 _GATEWAYS: Final = Side(frozenset({Use.LOADBALANCER}), frozenset({Use.LOADBALANCER_POOL}))
 _SEEN_OUTSIDE: Final = Side(
-    NODES | PODS - PODS_HIDDEN - PODS_OF_UNKNOWN_REACH | {Use.SERVICE_ROUTED, Use.LOADBALANCER, Use.EXTERNAL},
+    NODES | ENTERED | PODS - PODS_HIDDEN - PODS_OF_UNKNOWN_REACH | {Use.SERVICE_ROUTED, Use.LOADBALANCER, Use.EXTERNAL},
     PODS_OF_UNKNOWN_REACH | {Use.LOADBALANCER_POOL},
 )
 

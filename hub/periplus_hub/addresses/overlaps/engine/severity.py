@@ -14,6 +14,17 @@ Between two clusters:
 | isolated | any | `latent` |
 | nat | any | `intended` |
 
+Ranges that people entered in a network domain are one owner's, like a cluster's. Against clusters of the same domain:
+
+| what people entered | and a cluster's | severity |
+|--|--|--|
+| a VPC, a subnet, an on-premises network | nodes, load balancers, external addresses, seen pods | no overlap |
+| a VPC, an on-premises network | a range of pods that is routed | no overlap |
+| anything else that is there | anything else | `conflict` |
+
+Clusters live in their VPC. What they claim for themselves must not be there already: a routed pod range may be part of
+the VPC, but a subnet of it is somebody's.
+
 ClusterIPs never leave a cluster unless somebody routes them, so two equal service ranges break nothing today, but a
 clusterset or mesh could not tell them apart. Pods of an overlay leave it behind their nodes' addresses: two overlays
 never meet, but one hides from its own pods whatever others really have there. What nobody knows to be masqueraded
@@ -43,7 +54,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from periplus_hub.addresses.ipam.model import AllocationKind
 from periplus_hub.addresses.overlaps.engine.uses import (
+    KIND_OF,
     NODES,
     PODS,
     PODS_HIDDEN,
@@ -76,6 +89,19 @@ _FAULTS: Final = (
 """Uses of one cluster that may not overlap."""
 
 
+_LIVES_IN_NETWORKS: Final = (
+    NODES
+    | PODS_SEEN
+    | frozenset(use for use in USES if KIND_OF[use] in {AllocationKind.LOADBALANCER, AllocationKind.EXTERNAL})
+)
+_ROUTED_PODS: Final = frozenset({Use.POD_ROUTED, Use.POD_SHARED_ROUTED})
+_LIVES_IN: Final = {
+    Use.ENTERED_NETWORK: _LIVES_IN_NETWORKS | _ROUTED_PODS,
+    Use.ENTERED_SUBNET: _LIVES_IN_NETWORKS,
+}
+"""What clusters have inside ranges that people entered in the same network domain, as it should be."""
+
+
 def relation_code(relation: Relation) -> int:
     """The integer the tables are indexed by."""
     return _RELATIONS.index(relation)
@@ -86,6 +112,8 @@ def pair_severity(relation: Relation | None, a: Use, b: Use) -> Severity | None:
     if relation is None:
         fault = any((a in one and b in other) or (b in one and a in other) for one, other in _FAULTS)
         return Severity.CONFLICT if fault else None
+    if relation is Relation.SAME and (a in _LIVES_IN.get(b, ()) or b in _LIVES_IN.get(a, ())):
+        return None
     if relation is Relation.NAT:
         return Severity.INTENDED
     if relation is Relation.ISOLATED or a is b is Use.SERVICE_MANAGED:

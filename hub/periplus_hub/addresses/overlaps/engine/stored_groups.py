@@ -77,7 +77,8 @@ def difference(
 
 def _with_shares(groups: Sequence[GroupStats], register: TenantRegister) -> Iterator[GroupNow]:
     for group, shares in zip(groups, register.shares([group.root for group in groups]), strict=True):
-        yield GroupNow(group, shares, digest_of(";".join(map(str, shares))))
+        # Whoever only lives in a range that people entered is inside the group, and no part of it.
+        yield GroupNow(group._replace(clusters=len(shares)), shares, digest_of(";".join(map(str, shares))))
 
 
 def _root(group: StoredGroup) -> Prefix:

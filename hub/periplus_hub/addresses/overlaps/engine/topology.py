@@ -1,4 +1,4 @@
-"""Which clusters there are in which network domains, and how those are connected. Pure."""
+"""Who has addresses in which network domains, and how those are connected. Pure."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
@@ -11,17 +11,25 @@ from periplus_hub.addresses.overlaps.model import Relation
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """Active clusters with their network domains, and how domains are connected."""
+    """Owners with their network domains, and how domains are connected.
+
+    An owner is an active cluster, or a network domain in which people entered ranges: those are together one owner's.
+    """
 
     domains: Mapping[UUID, UUID]
     connections: Mapping[tuple[UUID, UUID], Relation]
 
     @property
+    def clusters(self) -> list[UUID]:
+        """The owners that are clusters: a domain is in itself."""
+        return [owner for owner, domain in self.domains.items() if owner != domain]
+
+    @property
     def digest(self) -> str:
         """Equal for equal topologies."""
-        clusters = sorted(f"{cluster} {domain}" for cluster, domain in self.domains.items())
+        owners = sorted(f"{owner} {domain}" for owner, domain in self.domains.items())
         connected = sorted(f"{a} {b} {mode}" for (a, b), mode in self.connections.items())
-        return sha256("\n".join([*clusters, "", *connected]).encode()).hexdigest()
+        return sha256("\n".join([*owners, "", *connected]).encode()).hexdigest()
 
     def relation(self, a: UUID, b: UUID) -> Relation:
         """Between two clusters."""
@@ -41,6 +49,7 @@ class Topology:
         return frozenset(found)
 
     def only(self, registrations: Iterable[UUID]) -> "Topology":
-        """Without the other clusters."""
+        """Without the other clusters, and without what people entered where none of these is."""
         kept = set(registrations)
+        kept |= {self.domains[each] for each in kept if each in self.domains}
         return Topology({key: domain for key, domain in self.domains.items() if key in kept}, self.connections)

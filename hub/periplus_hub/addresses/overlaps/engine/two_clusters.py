@@ -98,15 +98,16 @@ class PairView:
 
     def _counted(self) -> Positions:
         """Pairs with what stands behind each entry, by severity: shape (4, entries)."""
-        counts = np.zeros((NO_OVERLAP, len(self._use)), dtype=np.int64)
+        counts = np.zeros((NO_OVERLAP + 1, len(self._use)), dtype=np.int64)
         for side in (0, 1):
             mine = np.flatnonzero(self._side != side)
             for use in np.unique(self._use[self._side == side]).tolist():
                 running = np.append(0, np.cumsum((self._side == side) & (self._use == use)))
                 pairs = running[self._ends[mine]] - running[mine + 1]
-                severity = np.where(self._accepted[mine], _INTENDED, self._table[self._use[mine], use])
+                severity = self._table[self._use[mine], use]
+                severity = np.where(self._accepted[mine] & (severity != NO_OVERLAP), _INTENDED, severity)
                 counts[severity, mine] += pairs
-        return counts
+        return counts[:NO_OVERLAP]
 
     def page(self, first: int, after: PairKey | None, severities: Collection[Severity]) -> tuple[list[Pair], bool]:
         """`first` pairs behind the key, whether its own is still there or not, and whether there are more."""
@@ -138,8 +139,8 @@ class PairView:
     def _matches(self, outer: int, severity: int) -> Positions:
         run = slice(outer + 1, int(self._ends[outer]))
         chosen = self._side[run] != self._side[outer]
-        if not self._accepted[outer]:
-            chosen &= self._table[self._use[outer], self._use[run]] == severity
+        found = self._table[self._use[outer], self._use[run]]
+        chosen &= found != NO_OVERLAP if self._accepted[outer] else found == severity
         return np.flatnonzero(chosen) + run.start
 
     def _key(self, at: int) -> EntryKey:

@@ -9,6 +9,7 @@ A use is a kind with traits:
 | shared | pod, node | two nodes of one cluster hold the same, or one what lies in the other's |
 | managed | service | the provider gives this range to every cluster |
 | pool | loadbalancer | what a controller may hand out, not an address that it did |
+| network, subnet | entered | people said that clusters of its network domain live in it |
 
 Pure. Rows of one cluster in columns; nobody's rows are looked at one by one but those of nodes that share.
 """
@@ -26,6 +27,7 @@ from periplus_hub.addresses.ipam.model import AllocationKind, Reach
 from periplus_hub.addresses.prefixes.columns import PrefixColumns
 from periplus_hub.addresses.prefixes.prefix import FAMILY_BITS, Prefix, parse
 from periplus_hub.addresses.prefixes.sorted_prefixes import FamilyPrefixes, subtree_ends
+from periplus_hub.addresses.ranges.model import RangeUse
 
 KINDS: Final = tuple(AllocationKind)
 REACHES: Final = (Reach.UNKNOWN, Reach.ROUTED, Reach.MASQUERADED)
@@ -55,6 +57,9 @@ class Use(StrEnum):
     EXTERNAL = "external"
     RESERVED = "reserved"
     PLANNED = "planned"
+    ENTERED = "entered"
+    ENTERED_NETWORK = "entered/network"
+    ENTERED_SUBNET = "entered/subnet"
 
 
 USES: Final = tuple(Use)
@@ -73,6 +78,22 @@ PODS_HIDDEN: Final = frozenset({Use.POD_MASQUERADED, Use.POD_SHARED_MASQUERADED,
 PODS_OF_UNKNOWN_REACH: Final = frozenset({Use.POD, Use.POD_SHARED, Use.POD_SEEN})
 NODES: Final = frozenset({Use.NODE, Use.NODE_SHARED})
 SERVICES: Final = frozenset(use for use in USES if KIND_OF[use] is AllocationKind.SERVICE)
+ENTERED: Final = frozenset({Use.ENTERED, Use.ENTERED_NETWORK, Use.ENTERED_SUBNET})
+"""No cluster's: ranges that people entered."""
+USE_OF_RANGE: Final[Mapping[RangeUse, Use]] = MappingProxyType(
+    {
+        RangeUse.VPC: Use.ENTERED_NETWORK,
+        RangeUse.ON_PREMISES: Use.ENTERED_NETWORK,
+        RangeUse.SUBNET: Use.ENTERED_SUBNET,
+        RangeUse.PLANNED_POD: Use.PLANNED,
+        RangeUse.PLANNED_SERVICE: Use.PLANNED,
+        RangeUse.PLANNED_NODE: Use.PLANNED,
+        RangeUse.RESERVED: Use.RESERVED,
+        **dict.fromkeys(
+            (RangeUse.OFFICE, RangeUse.VPN, RangeUse.PARTNER, RangeUse.DOCKER, RangeUse.OTHER), Use.ENTERED
+        ),
+    }
+)
 MANAGED_RANGES: Final = (parse("34.118.224.0/20"),)
 """GKE's own range for services, of every cluster made with its defaults since 1.29."""
 

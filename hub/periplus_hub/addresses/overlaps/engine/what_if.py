@@ -47,9 +47,12 @@ class WhatIfView:
         self.topology = topology
         self._register = TenantRegister(topology, columns, Relation.PLANNED)
         held = self._held(covered)
+        found = list(self._register.numbered.groups())
+        hit = self._register.numbered.shares([stats.root for stats in found]).group
+        counts = np.bincount(hit, minlength=len(found)).tolist()
         groups = [
             RankedGroup(stats, Severity.INTENDED if stats.root in held else stats.severity, stats.root in held)
-            for stats in self._register.numbered.groups()
+            for stats in (each._replace(clusters=count) for each, count in zip(found, counts, strict=True))
         ]
         self.groups = sorted(groups, key=_key)
 

@@ -3,7 +3,7 @@
 from itertools import product
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from periplus_hub.addresses.overlaps.engine.causes import WorstPairs
@@ -94,6 +94,8 @@ def test_nothing_is_said_of_two_clusters_that_one_of_their_pairs_denies(
     pairs: list[tuple[Use, Use]], relation: Relation
 ) -> None:
     """Two clusters with these pairs; the explanation is given the worst of them only."""
+    pairs = [pair for pair in pairs if pair_severity(relation, *pair) is not None]
+    assume(pairs)
     severities = [pair_severity(relation, a, b) for a, b in pairs]
     worst = min((each for each in severities if each), key=SEVERITIES.index)
     hit = [pair for pair, severity in zip(pairs, severities, strict=True) if severity is worst]

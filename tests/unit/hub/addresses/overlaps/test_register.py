@@ -105,6 +105,8 @@ def naive_shares(roots: Sequence[Prefix], of_entries: Severities, entries: Seque
         inside = [(entry, severity) for (of, entry), severity in of_entries.items() if of == root]
         for owner in sorted({entry.owner for entry, _ in inside}):
             own = [(entry, severity) for entry, severity in inside if entry.owner == owner]
+            if not any(severity for _, severity in own):
+                continue  # it only lives there
             worst = min((severity for _, severity in own if severity), key=SEVERITIES.index)
             uses = frozenset(entry.use for entry, severity in own if severity is worst)
             shares.append((root, owner, worst, uses, sum(entries.count(entry) for entry, _ in own)))

@@ -44,8 +44,10 @@ def oracle(a: set[End], b: set[End], relation: Relation, roots: tuple[Prefix, ..
         if one.prefix.covers(other.prefix) or other.prefix.covers(one.prefix):
             around = [end.prefix for end in a | b if end.prefix.covers(one.prefix) and end.prefix.covers(other.prefix)]
             held = min(around, key=lambda prefix: prefix.length) in roots
-            found[one, other] = Severity.INTENDED if held else pair_severity(relation, one.use, other.use)
-    return found  # type: ignore[return-value]  # between two clusters there is always a severity
+            severity = pair_severity(relation, one.use, other.use)
+            if severity is not None:
+                found[one, other] = Severity.INTENDED if held else severity
+    return found
 
 
 def pages(view: PairView, first: int, *severities: Severity) -> list[Pair]:

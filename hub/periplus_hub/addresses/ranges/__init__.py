@@ -1,0 +1,1 @@
+"""What no API server tells: ranges that people enter."""

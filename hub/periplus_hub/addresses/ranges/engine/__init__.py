@@ -1,0 +1,1 @@
+"""Computations about entered ranges."""

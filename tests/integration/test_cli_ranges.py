@@ -1,0 +1,103 @@
+"""Entered ranges from the command line, against a real hub."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from periplus_hub.access.scope import system_scope
+from periplus_hub.access.service_tenants import ensure_default_tenant
+from periplus_hub.api.start_process import start
+from periplus_hub.fleet.service import create_domain
+from periplus_hub.kit.db import Database
+
+from tests.support.hub_process import config_for, hub
+from tests.support.terminal import Terminal
+
+
+@pytest.fixture
+async def terminal(database_url: str, db: Database, tmp_path: Path) -> AsyncIterator[Terminal]:
+    scope = system_scope(await ensure_default_tenant(db), "test")
+    async with db.write(scope) as c:
+        for name in ("vpc", "office"):
+            await create_domain(c, scope, name)
+    config = config_for(database_url, tmp_path)
+    async with hub(config) as ready:
+        token = str(await start("admin_token", config))
+        yield Terminal({"PERIPLUS_URL": ready["api_url"], "PERIPLUS_TOKEN": token, "COLUMNS": "200"})
+
+
+async def test_a_range_is_entered_listed_and_removed(terminal: Terminal) -> None:
+    assert (await terminal.type("ranges", "list")).stdout == "No range is entered.\n"
+    told = ("--name", "production", "--owner", "network team", "--expires", "2099-01-31")
+    refused = await terminal.type("ranges", "add", "10.20.0.0/16", "--domain", "vpc", "--use", "vpc", *told, code=1)
+    assert "would expire at 2099-01-31" in refused.stderr
+    await terminal.type("ranges", "add", "10.20.0.0/16", "--domain", "vpc", "--use", "on-premises", *told[:4])
+    await terminal.type("ranges", "add", "10.20.0.0/16", "--domain", "office", "--use", "office")
+    found = await terminal.listed()
+    assert [(each["cidr"], each["rangeUse"], each["networkDomain"]["name"], each["rangeSource"]) for each in found] == [
+        ("10.20.0.0/16", "on-premises", "vpc", "entered"),
+        ("10.20.0.0/16", "office", "office", "entered"),
+    ]
+    again = await terminal.type("ranges", "add", "10.20.0.0/16", "--domain", "vpc", "--use", "vpc", code=1)
+    assert "10.20.0.0/16 is entered in this network domain already" in again.stderr
+    two = await terminal.type("ranges", "remove", "10.20.0.0/16", code=1)
+    assert "2 entered ranges are called '10.20.0.0/16'" in two.stderr
+    gone = await terminal.type("ranges", "remove", "10.20.0.0/16", "--domain", "vpc")
+    assert gone.stdout == "10.20.0.0/16 is not entered in vpc any more\n"
+    assert [each["networkDomain"]["name"] for each in await terminal.listed()] == ["office"]
+    ended = await terminal.listed("--ended", "--domain", "vpc")
+    assert [(each["cidr"], each["endedAt"] is None) for each in ended] == [("10.20.0.0/16", False)]
+
+
+async def test_what_is_no_range_use_or_time_is_said_with_what_is(terminal: Terminal) -> None:
+    add = ("ranges", "add", "10.20.0.0/16", "--domain", "vpc", "--use")
+    assert "--use 'home' is none of vpc, subnet" in (await terminal.type(*add, "home", code=64)).stderr
+    late = await terminal.type(*add, "vpc", "--expires", "tomorrow", code=64)
+    assert "--expires: 'tomorrow' is no time" in late.stderr
+    assert "10.20.0.1/16" in (await terminal.type("ranges", "add", "10.20.0.1/16", *add[3:], "vpc", code=64)).stderr
+    wide = await terminal.type("ranges", "add", "10.0.0.0/7", *add[3:], "vpc", code=1)
+    assert "'10.0.0.0/7' is wider than /8" in wide.stderr
+
+
+CSV = """cidr,domain,use,name,owner,note,expires_at
+10.1.0.0/16,vpc,vpc,production,network team,"peered, since May",
+10.2.0.0/16,vpc,planned-pod,shop,,,2030-01-31
+fd00:2::/48,office,office,Berlin,,,
+"""
+
+
+async def test_what_is_exported_is_imported_as_the_same(terminal: Terminal, tmp_path: Path) -> None:
+    file = tmp_path / "ranges.csv"
+    file.write_text(CSV, encoding="utf-8-sig")
+    tried = await terminal.type("ranges", "import", str(file))
+    assert "+ 10.1.0.0/16 in vpc\n" in tried.stdout
+    assert "3 would be new, 0 would be changed, 0 are there just so" in tried.stdout
+    assert await terminal.listed() == [], "nothing is entered without --apply"
+    assert "3 are new" in (await terminal.type("ranges", "import", str(file), "--apply")).stdout
+    assert {each["rangeSource"] for each in await terminal.listed()} == {"csv"}
+    file.write_text((await terminal.type("ranges", "export")).stdout, encoding="utf-8")
+    again = await terminal.type("ranges", "import", str(file), "--apply")
+    assert again.stdout == "0 are new, 0 are changed, 3 are there just so\n"
+    file.write_text(file.read_text(encoding="utf-8").replace("Berlin", "Bern"), encoding="utf-8")
+    told = (await terminal.type("ranges", "import", str(file), "--apply")).stdout
+    assert told == "~ fd00:2::/48 in office\n0 are new, 1 are changed, 2 are there just so\n"
+    assert [each["name"] for each in await terminal.listed("--domain", "office")] == ["Bern"]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (CSV.replace("10.2.0.0/16", "10.2.0.1/16").encode(), "ranges.csv:3: '10.2.0.1/16' is refused (host_bits)"),
+        (CSV.encode("utf-16"), "ranges.csv:1: this is UTF-16"),
+        (CSV.replace("Berlin", "Köln").encode("latin-1"), "ranges.csv:4: byte 0xf6 is no UTF-8"),
+        (CSV.encode() + b"10.3.0.0/16,vpc,vpc,,,,\n" * 2_000, "is more than one import takes"),
+    ],
+)
+async def test_a_file_with_a_fault_changes_nothing(
+    terminal: Terminal, tmp_path: Path, content: bytes, told: str
+) -> None:
+    file = tmp_path / "ranges.csv"
+    file.write_bytes(content)
+    assert told in (await terminal.type("ranges", "import", str(file), "--apply", code=1)).stderr
+    assert await terminal.listed() == []
