@@ -1,6 +1,6 @@
 """The twelve clusters of the demonstration and the network story they tell.
 
-Ranges are the defaults people really meet: flannel's and kubenet's 10.244.0.0/16, k3s's 10.42/10.43, kubeadm's
+Ranges are the defaults people really meet: flannel's and Azure's 10.244.0.0/16, k3s's 10.42/10.43, kubeadm's
 10.96.0.0/12, AKS's service range 10.0.0.0/16 that covers somebody's machines, GKE's 10.8.0.0/14.
 """
 
@@ -8,26 +8,46 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 Provider = Literal["aws", "gcp", "azure", "metal"]
+Cni = Literal[
+    "flannel",
+    "cilium-kubernetes",
+    "calico",
+    "aws-vpc-cni",
+    "azure-overlay",
+    "gke",
+    "gke-multi-network",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
 class DemoCluster:
-    """One simulated cluster. `node_cidr` is where its machines live, `pod_block_bits` a node's pod block."""
+    """One simulated cluster."""
 
     name: str
     provider: Provider
     account: str
     region: str
     zones: tuple[str, ...]
-    cni: Literal["flannel", "cilium-kubernetes", "gke", "kubenet"]
+    cni: Cni
     version: str
     node_cidr: str
+    """Where its machines live."""
     pod_cidrs: tuple[str, ...]
+    """Where its pods have addresses."""
     service_cidrs: tuple[str, ...]
     nodes: int
     apps: tuple[str, ...]
-    pod_block_bits: int = 24
+    pod_block_bits: tuple[int, int] = (24, 64)
+    """How long the prefix of a node's block is, for IPv4 and IPv6."""
     kubeadm: bool = False
+    k3s_server: tuple[str, ...] = ()
+    """What its servers were started with, if they are of k3s."""
+    balancer_addresses: tuple[str, ...] = ()
+    """Of the pool from which MetalLB gives addresses to services, if it runs there."""
+
+    def block_bits(self, version: int) -> int:
+        """How long the prefix of a node's block is in a family of addresses."""
+        return self.pod_block_bits[version == _IPV6]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +69,8 @@ class DemoConnection:
     note: str
 
 
+_IPV6: Final = 6
+_K3S: Final = ("--flannel-backend", "none", "--disable-network-policy")
 _SHOP: Final = ("storefront", "cart", "checkout", "search", "catalogue", "inventory")
 _DATA: Final = ("ingest", "warehouse", "scheduler", "dashboards")
 _BACK: Final = ("crm", "mailer", "reports", "auth")
@@ -68,6 +90,7 @@ CLUSTERS: Final[tuple[DemoCluster, ...]] = (
         service_cidrs=("10.43.0.0/16",),
         nodes=9,
         apps=_SHOP,
+        k3s_server=_K3S,
     ),
     DemoCluster(
         name="shop-frankfurt",
@@ -82,6 +105,7 @@ CLUSTERS: Final[tuple[DemoCluster, ...]] = (
         service_cidrs=("10.43.0.0/16",),
         nodes=7,
         apps=_SHOP,
+        k3s_server=_K3S,
     ),
     DemoCluster(
         name="payments-dublin",
@@ -133,7 +157,7 @@ CLUSTERS: Final[tuple[DemoCluster, ...]] = (
         account="acme-ml",
         region="us-central1",
         zones=("us-central1-a", "us-central1-b"),
-        cni="gke",
+        cni="gke-multi-network",
         version="v1.35.3-gke.1100",
         node_cidr="10.128.0.0/20",
         pod_cidrs=("10.8.0.0/14",),
@@ -147,7 +171,7 @@ CLUSTERS: Final[tuple[DemoCluster, ...]] = (
         account="6f2c1d1e-0000-4000-8000-00000000c4a1",
         region="westeurope",
         zones=("westeurope-1", "westeurope-2"),
-        cni="kubenet",
+        cni="azure-overlay",
         version="v1.35.2",
         node_cidr="10.224.0.0/16",
         pod_cidrs=("10.244.0.0/16",),
@@ -161,7 +185,7 @@ CLUSTERS: Final[tuple[DemoCluster, ...]] = (
         account="6f2c1d1e-0000-4000-8000-00000000c4a1",
         region="northeurope",
         zones=("northeurope-1", "northeurope-2"),
-        cni="kubenet",
+        cni="azure-overlay",
         version="v1.34.5",
         node_cidr="10.225.0.0/16",
         pod_cidrs=("10.244.0.0/16",),

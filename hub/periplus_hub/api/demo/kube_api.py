@@ -7,7 +7,7 @@ one's own permissions. Nothing can be written to it.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from starlette.applications import Starlette
@@ -15,27 +15,26 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from periplus_hub.api.demo import objects
+from periplus_hub.api.demo import objects, plugins
+from periplus_hub.api.demo.allocators import Served, custom_kinds
 from periplus_hub.api.demo.fleet import DemoCluster
-from periplus_hub.api.demo.objects import Object
+from periplus_hub.api.demo.names import Object
 
-RESOURCES: Final[dict[str, tuple[str, Callable[[DemoCluster], list[Object]]]]] = {
-    "/api/v1/namespaces": ("Namespace", objects.namespaces),
-    "/api/v1/nodes": ("Node", objects.nodes),
-    "/api/v1/pods": ("Pod", objects.pods),
-    "/api/v1/services": ("Service", objects.services),
-    "/apis/apps/v1/deployments": ("Deployment", objects.deployments),
-    "/apis/apps/v1/replicasets": ("ReplicaSet", objects.replica_sets),
-    "/apis/apps/v1/daemonsets": ("DaemonSet", objects.daemon_sets),
-    "/apis/apps/v1/statefulsets": ("StatefulSet", lambda _: []),
-    "/apis/batch/v1/jobs": ("Job", lambda _: []),
-    "/apis/batch/v1/cronjobs": ("CronJob", lambda _: []),
-    "/apis/discovery.k8s.io/v1/endpointslices": ("EndpointSlice", objects.endpoint_slices),
-    "/apis/networking.k8s.io/v1/servicecidrs": ("ServiceCIDR", objects.service_cidrs),
-    "/apis/networking.k8s.io/v1/ipaddresses": ("IPAddress", objects.ip_addresses),
-    "/apis/apiextensions.k8s.io/v1/customresourcedefinitions": ("CustomResourceDefinition", lambda _: []),
+CORE: Final[Mapping[str, Served]] = {
+    "/api/v1/namespaces": Served("Namespace", objects.namespaces),
+    "/api/v1/nodes": Served("Node", objects.nodes),
+    "/api/v1/pods": Served("Pod", objects.pods),
+    "/api/v1/services": Served("Service", objects.services),
+    "/apis/apps/v1/deployments": Served("Deployment", objects.deployments),
+    "/apis/apps/v1/replicasets": Served("ReplicaSet", objects.replica_sets),
+    "/apis/apps/v1/daemonsets": Served("DaemonSet", objects.daemon_sets),
+    "/apis/apps/v1/statefulsets": Served("StatefulSet", lambda _: []),
+    "/apis/batch/v1/jobs": Served("Job", lambda _: []),
+    "/apis/batch/v1/cronjobs": Served("CronJob", lambda _: []),
+    "/apis/discovery.k8s.io/v1/endpointslices": Served("EndpointSlice", objects.endpoint_slices),
+    "/apis/networking.k8s.io/v1/servicecidrs": Served("ServiceCIDR", objects.service_cidrs),
+    "/apis/networking.k8s.io/v1/ipaddresses": Served("IPAddress", objects.ip_addresses),
 }
-_GROUPS: Final = {"apps": "v1", "batch": "v1", "discovery.k8s.io": "v1", "networking.k8s.io": "v1"}
 _BOOKMARK_S: Final = 30.0
 _REVISION: Final = "1000"
 
@@ -78,19 +77,19 @@ class SimulatedFleet:
 
     async def _groups(self, cluster: DemoCluster, _: Request) -> Response:
         groups = []
-        for name, version in _groups_of(cluster).items():
-            served = {"groupVersion": f"{name}/{version}", "version": version}
-            groups.append({"name": name, "versions": [served], "preferredVersion": served})
+        for name, versions in _groups_of(cluster).items():
+            served = [{"groupVersion": f"{name}/{version}", "version": version} for version in versions]
+            groups.append({"name": name, "versions": served, "preferredVersion": served[0]})
         return JSONResponse({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})
 
     async def _group_resources(self, cluster: DemoCluster, request: Request) -> Response:
         group, version = request.path_params["group"], request.path_params["version"]
-        if _groups_of(cluster).get(group) != version:
+        if version not in _groups_of(cluster).get(group, ()):
             return _status(404, "NotFound", f"the server does not serve {group}/{version}")
-        return _resource_list(f"/apis/{group}/{version}/", f"{group}/{version}")
+        return _resource_list(cluster, f"/apis/{group}/{version}/", f"{group}/{version}")
 
-    async def _core_resources(self, _: DemoCluster, __: Request) -> Response:
-        return _resource_list("/api/v1/", "v1")
+    async def _core_resources(self, cluster: DemoCluster, _: Request) -> Response:
+        return _resource_list(cluster, "/api/v1/", "v1")
 
     async def _namespace(self, cluster: DemoCluster, request: Request) -> Response:
         wanted = request.path_params["namespace"]
@@ -101,7 +100,7 @@ class SimulatedFleet:
 
     async def _config_map(self, cluster: DemoCluster, request: Request) -> Response:
         name = request.path_params["name"]
-        found = objects.config_maps(cluster).get(name)
+        found = plugins.config_maps(cluster).get(name)
         if found is None or request.path_params["namespace"] != "kube-system":
             return _status(404, "NotFound", f'configmaps "{name}" not found')
         return JSONResponse({"kind": "ConfigMap", "apiVersion": "v1"} | found)
@@ -117,16 +116,16 @@ class SimulatedFleet:
 
     async def _list(self, cluster: DemoCluster, request: Request) -> Response:
         resource = "/" + request.path_params["rest"]
-        if resource not in RESOURCES:
+        served = _served_by(cluster).get(resource)
+        if served is None:
             return _status(404, "NotFound", "the server could not find the requested resource")
         if request.query_params.get("watch", "").lower() in {"true", "1"}:
-            kind = RESOURCES[resource][0]
-            return StreamingResponse(self._watch(kind, resource), media_type="application/json")
-        return _page(cluster, resource, request)
+            watch = self._watch(served.kind, _version_of(resource))
+            return StreamingResponse(watch, media_type="application/json")
+        return _page(served.kind, _version_of(resource), served.objects(cluster), request)
 
-    async def _watch(self, kind: str, resource: str) -> AsyncIterator[bytes]:
+    async def _watch(self, kind: str, version: str) -> AsyncIterator[bytes]:
         """Bookmarks only: the demonstration's clusters hold still."""
-        version = resource.removeprefix("/apis/").removeprefix("/api/").rpartition("/")[0]
         bookmark = {"kind": kind, "apiVersion": version, "metadata": {"resourceVersion": _REVISION}}
         line = json.dumps({"type": "BOOKMARK", "object": bookmark}).encode() + b"\n"
         while not self.closing.is_set():
@@ -137,22 +136,33 @@ class SimulatedFleet:
                 continue
 
 
-def _groups_of(cluster: DemoCluster) -> dict[str, str]:
-    return _GROUPS | ({"cilium.io": "v2"} if cluster.cni == "cilium-kubernetes" else {})
+def _served_by(cluster: DemoCluster) -> Mapping[str, Served]:
+    return {**CORE, **custom_kinds(cluster)}
 
 
-def _resource_list(prefix: str, version: str) -> Response:
+def _version_of(path: str) -> str:
+    return path.removeprefix("/apis/").removeprefix("/api/").rpartition("/")[0]
+
+
+def _groups_of(cluster: DemoCluster) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for path in _served_by(cluster):
+        group, separator, version = _version_of(path).partition("/")
+        if separator and version not in found.setdefault(group, []):
+            found[group].append(version)
+    return found
+
+
+def _resource_list(cluster: DemoCluster, prefix: str, version: str) -> Response:
     resources = [
-        {"name": path.removeprefix(prefix), "kind": kind, "verbs": ["get", "list", "watch"], "namespaced": False}
-        for path, (kind, _) in RESOURCES.items()
+        {"name": path.removeprefix(prefix), "kind": served.kind, "verbs": ["get", "list", "watch"], "namespaced": False}
+        for path, served in _served_by(cluster).items()
         if path.startswith(prefix)
     ]
     return JSONResponse({"kind": "APIResourceList", "groupVersion": version, "resources": resources})
 
 
-def _page(cluster: DemoCluster, resource: str, request: Request) -> Response:
-    kind, make = RESOURCES[resource]
-    items = make(cluster)
+def _page(kind: str, version: str, items: list[Object], request: Request) -> Response:
     start = int(request.query_params.get("continue") or 0)
     limit = int(request.query_params.get("limit") or len(items) or 1)
     metadata: dict[str, Any] = {"resourceVersion": _REVISION}
@@ -163,8 +173,6 @@ def _page(cluster: DemoCluster, resource: str, request: Request) -> Response:
     if "PartialObjectMetadataList" in request.headers.get("accept", ""):
         page = [{"metadata": item["metadata"]} for item in page]
         kind, version = "PartialObjectMetadata", "meta.k8s.io/v1"
-    else:
-        version = resource.removeprefix("/apis/").removeprefix("/api/").rpartition("/")[0]
     return JSONResponse({"kind": f"{kind}List", "apiVersion": version, "metadata": metadata, "items": page})
 
 

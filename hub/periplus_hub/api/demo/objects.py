@@ -1,46 +1,16 @@
 """Kubernetes objects of a demonstration cluster, as an API server would return them. Pure and deterministic."""
 
-import hashlib
 import ipaddress
 import itertools
-import json
 from collections.abc import Iterator
-from typing import Any, Final
-from uuid import UUID
+from typing import Final
 
+from periplus_hub.api.demo import plugins
 from periplus_hub.api.demo.fleet import CLUSTERS, DemoCluster
+from periplus_hub.api.demo.names import SYSTEM, Network, Object, meta, networks, stable_uid
 
-# A decoded JSON object; its shape is Kubernetes' own.
-Object = dict[str, Any]
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-CREATED: Final = "2026-06-01T08:00:00Z"
 STARTED: Final = "2026-11-01T09:30:00Z"
 _NAMESPACES: Final = ("default", "kube-system", "kube-public", "shop", "platform")
-
-
-def stable_uid(*parts: str) -> str:
-    """A uid that is the same in every run, so that a demonstration can be repeated."""
-    digest = hashlib.sha256("/".join(parts).encode()).digest()
-    return str(UUID(bytes=digest[:16], version=4))
-
-
-def meta(cluster: DemoCluster, kind: str, name: str, namespace: str = "", **more: object) -> Object:
-    """`metadata` with everything a spoke may look at."""
-    found: Object = {
-        "name": name,
-        "uid": stable_uid(cluster.name, kind, namespace, name),
-        "resourceVersion": "1000",
-        "creationTimestamp": CREATED,
-        "labels": {},
-    }
-    if namespace:
-        found["namespace"] = namespace
-    return found | more
-
-
-def _networks(cidrs: tuple[str, ...]) -> list[Network]:
-    return [ipaddress.ip_network(cidr) for cidr in cidrs]
 
 
 def _provider_id(cluster: DemoCluster, zone: str, name: str) -> str:
@@ -58,55 +28,51 @@ def _provider_id(cluster: DemoCluster, zone: str, name: str) -> str:
 
 
 def _node_labels(cluster: DemoCluster, zone: str, name: str) -> dict[str, str]:
-    labels = {
+    return {
         "kubernetes.io/hostname": name,
         "kubernetes.io/os": "linux",
         "topology.kubernetes.io/region": cluster.region,
         "topology.kubernetes.io/zone": zone,
         "node.kubernetes.io/instance-type": "metal" if cluster.provider == "metal" else "standard-4",
-    }
-    if cluster.cni == "gke":
-        labels["cloud.google.com/gke-nodepool"] = "default-pool"
-    return labels
+    } | plugins.labels(cluster)
+
+
+def pod_blocks(cluster: DemoCluster) -> dict[str, tuple[Network, ...]]:
+    """Of each node by name, the block per family that its pods get addresses of."""
+    carved: list[Iterator[Network]] = [
+        each.subnets(new_prefix=cluster.block_bits(each.version)) for each in networks(cluster.pod_cidrs)
+    ]
+    names = (f"{cluster.name}-node-{index + 1}" for index in range(cluster.nodes))
+    return {name: tuple(next(blocks) for blocks in carved) for name in names}
 
 
 def nodes(cluster: DemoCluster) -> list[Object]:
-    """Nodes with addresses out of the machine range and one pod block per family."""
+    """Nodes with addresses out of the machine range, and their blocks where the plugin takes those."""
     machines = ipaddress.ip_network(cluster.node_cidr).hosts()
-    hosts = list(itertools.islice(machines, 9, 9 + cluster.nodes))
-    blocks = [_blocks(network, cluster) for network in _networks(cluster.pod_cidrs)]
-    made = []
-    for index in range(cluster.nodes):
-        name, zone = f"{cluster.name}-node-{index + 1}", cluster.zones[index % len(cluster.zones)]
-        annotations = {}
-        if cluster.cni == "flannel":
-            annotations = {"flannel.alpha.coreos.com/kube-subnet-manager": "true"}
-        pod_cidrs = [str(next(block)) for block in blocks]
-        metadata = meta(cluster, "Node", name, labels=_node_labels(cluster, zone, name), annotations=annotations)
-        addresses = [{"type": "InternalIP", "address": str(hosts[index])}, {"type": "Hostname", "address": name}]
-        made.append(
-            {
-                "metadata": metadata,
-                "spec": {
-                    "podCIDR": pod_cidrs[0],
-                    "podCIDRs": pod_cidrs,
-                    "providerID": _provider_id(cluster, zone, name),
-                },
-                "status": {
-                    "addresses": addresses,
-                    "allocatable": {"pods": "110"},
-                    "capacity": {"pods": "110"},
-                    "conditions": [{"type": "Ready", "status": "True"}],
-                    "nodeInfo": {"kubeletVersion": cluster.version},
-                },
-            }
-        )
-    return made
+    hosts = itertools.islice(machines, 9, 9 + cluster.nodes)
+    blocks = pod_blocks(cluster).items()
+    return [
+        _node(cluster, index, str(host), *block) for index, (host, block) in enumerate(zip(hosts, blocks, strict=True))
+    ]
 
 
-def _blocks(network: Network, cluster: DemoCluster) -> Iterator[Network]:
-    bits = cluster.pod_block_bits if isinstance(network, ipaddress.IPv4Network) else 64
-    yield from network.subnets(new_prefix=bits)
+def _node(cluster: DemoCluster, index: int, address: str, name: str, blocks: tuple[Network, ...]) -> Object:
+    zone = cluster.zones[index % len(cluster.zones)]
+    spec: Object = {"providerID": _provider_id(cluster, zone, name)}
+    if cluster.cni in plugins.TAKES_POD_CIDRS:
+        spec |= {"podCIDR": str(blocks[0]), "podCIDRs": [str(block) for block in blocks]}
+    labels, annotations = _node_labels(cluster, zone, name), plugins.annotations(cluster, index)
+    return {
+        "metadata": meta(cluster, "Node", name, labels=labels, annotations=annotations),
+        "spec": spec,
+        "status": {
+            "addresses": [{"type": "InternalIP", "address": address}, {"type": "Hostname", "address": name}],
+            "allocatable": {"pods": "110"},
+            "capacity": {"pods": "110"},
+            "conditions": [{"type": "Ready", "status": "True"}],
+            "nodeInfo": {"kubeletVersion": cluster.version},
+        },
+    }
 
 
 def namespaces(cluster: DemoCluster) -> list[Object]:
@@ -165,19 +131,21 @@ def replica_sets(cluster: DemoCluster) -> list[Object]:
 
 def pods(cluster: DemoCluster) -> list[Object]:
     """Pods spread over the nodes, addressed out of their node's blocks, plus one host-network agent per node."""
-    machines = nodes(cluster)
-    next_host = {node["metadata"]["name"]: itertools.count(10) for node in machines}
-    round_robin = itertools.cycle(machines)
+    blocks = pod_blocks(cluster)
+    offsets = {node: itertools.count(10) for node in blocks}
+    round_robin = itertools.cycle(blocks)
     made = []
     for app in cluster.apps:
         for index in range(_replicas(cluster, app)):
             node = next(round_robin)
-            made.append(_pod(cluster, app, index, node, next(next_host[node["metadata"]["name"]])))
-    made.extend(_agent(cluster, node) for node in machines)
+            offset = next(offsets[node])
+            addresses = [str(block.network_address + offset) for block in blocks[node]]
+            made.append(_pod(cluster, app, index, node, addresses))
+    made.extend(_agent(cluster, node) for node in nodes(cluster))
     return made
 
 
-def _pod(cluster: DemoCluster, app: str, index: int, node: Object, offset: int) -> Object:
+def _pod(cluster: DemoCluster, app: str, index: int, node: str, addresses: list[str]) -> Object:
     namespace = _namespace_of(app)
     name = f"{app}-7d9c5-{stable_uid(cluster.name, app, str(index))[:5]}"
     owner = {
@@ -187,48 +155,47 @@ def _pod(cluster: DemoCluster, app: str, index: int, node: Object, offset: int) 
         "uid": stable_uid(cluster.name, "ReplicaSet", namespace, f"{app}-7d9c5"),
         "controller": True,
     }
-    blocks = _networks(tuple(node["spec"]["podCIDRs"]))
-    addresses = [{"ip": str(block.network_address + offset)} for block in blocks]
     return {
         "metadata": meta(cluster, "Pod", name, namespace, ownerReferences=[owner], labels={"app": app}),
-        "spec": {"nodeName": node["metadata"]["name"]},
+        "spec": {"nodeName": node},
         "status": {
             "phase": "Running",
-            "podIP": addresses[0]["ip"],
-            "podIPs": addresses,
+            "podIP": addresses[0],
+            "podIPs": [{"ip": address} for address in addresses],
             "startTime": STARTED,
         },
     }
 
 
 def _agent(cluster: DemoCluster, node: Object) -> Object:
-    name = f"node-agent-{stable_uid(str(node['metadata']['name']))[:5]}"
+    agent = plugins.AGENTS[cluster.cni]
+    name = f"{agent}-{stable_uid(str(node['metadata']['name']))[:5]}"
     address = node["status"]["addresses"][0]["address"]
     owner = {
         "apiVersion": "apps/v1",
         "kind": "DaemonSet",
-        "name": "node-agent",
-        "uid": stable_uid(cluster.name, "DaemonSet", "kube-system", "node-agent"),
+        "name": agent,
+        "uid": stable_uid(cluster.name, "DaemonSet", SYSTEM, agent),
         "controller": True,
     }
     return {
-        "metadata": meta(cluster, "Pod", name, "kube-system", ownerReferences=[owner]),
+        "metadata": meta(cluster, "Pod", name, SYSTEM, ownerReferences=[owner]),
         "spec": {"nodeName": node["metadata"]["name"], "hostNetwork": True},
         "status": {"phase": "Running", "podIP": address, "podIPs": [{"ip": address}], "startTime": STARTED},
     }
 
 
 def daemon_sets(cluster: DemoCluster) -> list[Object]:
-    """The one node agent every cluster runs."""
-    return [{"metadata": meta(cluster, "DaemonSet", "node-agent", "kube-system"), "spec": {}}]
+    """The agent of the network plugin."""
+    return [{"metadata": meta(cluster, "DaemonSet", plugins.AGENTS[cluster.cni], SYSTEM), "spec": {}}]
 
 
 def services(cluster: DemoCluster) -> list[Object]:
     """A ClusterIP per app and family, and one load balancer for the first app."""
-    networks = _networks(cluster.service_cidrs)
+    ranges = networks(cluster.service_cidrs)
     made = []
     for index, app in enumerate(cluster.apps):
-        cluster_ips = [str(network.network_address + 20 + index) for network in networks]
+        cluster_ips = [str(network.network_address + 20 + index) for network in ranges]
         port = {"name": "http", "protocol": "TCP", "port": 80, "targetPort": 8080, "appProtocol": "http"}
         spec: Object = {
             "type": "LoadBalancer" if index == 0 else "ClusterIP",
@@ -236,7 +203,7 @@ def services(cluster: DemoCluster) -> list[Object]:
             "clusterIPs": cluster_ips,
             "ports": [port],
             "selector": {"app": app},
-            "ipFamilies": [f"IPv{network.version}" for network in networks],
+            "ipFamilies": [f"IPv{network.version}" for network in ranges],
         }
         ingress = [{"ip": _load_balancer(cluster)}] if index == 0 else []
         metadata = meta(cluster, "Service", app, _namespace_of(app), labels={"app": app})
@@ -307,26 +274,3 @@ def ip_addresses(cluster: DemoCluster) -> list[Object]:
             for address in service["spec"]["clusterIPs"]
         )
     return made
-
-
-def config_maps(cluster: DemoCluster) -> dict[str, Object]:
-    """Named ConfigMaps of kube-system a spoke may read, by name."""
-    found: dict[str, Object] = {}
-    if cluster.kubeadm:
-        networking = {
-            "podSubnet": ",".join(cluster.pod_cidrs),
-            "serviceSubnet": ",".join(cluster.service_cidrs),
-            "dnsDomain": "cluster.local",
-        }
-        # JSON is YAML, and needs no YAML writer.
-        document = json.dumps({"clusterName": cluster.name, "networking": networking})
-        found["kubeadm-config"] = _config_map(cluster, "kubeadm-config", {"ClusterConfiguration": document})
-    if cluster.cni == "cilium-kubernetes":
-        found["cilium-config"] = _config_map(
-            cluster, "cilium-config", {"ipam": "kubernetes", "cluster-name": cluster.name, "routing-mode": "tunnel"}
-        )
-    return found
-
-
-def _config_map(cluster: DemoCluster, name: str, data: dict[str, str]) -> Object:
-    return {"metadata": meta(cluster, "ConfigMap", name, "kube-system"), "data": data}

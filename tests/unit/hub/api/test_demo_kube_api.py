@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from periplus_hub.api.demo import objects
-from periplus_hub.api.demo.fleet import CLUSTERS, CONNECTIONS, DOMAINS
+from periplus_hub.api.demo.fleet import CLUSTERS, CONNECTIONS, DOMAINS, DemoCluster
 from periplus_hub.api.demo.kube_api import SimulatedFleet, kubeconfig
 
 
@@ -52,7 +52,7 @@ async def test_secrets_are_refused_in_reviews(api: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize("cluster", CLUSTERS, ids=lambda cluster: cluster.name)
-def test_addresses_lie_in_their_ranges(cluster: "objects.DemoCluster") -> None:
+def test_addresses_lie_in_their_ranges(cluster: DemoCluster) -> None:
     machines = ipaddress.ip_network(cluster.node_cidr)
     ranges = [ipaddress.ip_network(cidr) for cidr in cluster.pod_cidrs]
     seen: set[str] = set()
