@@ -1,5 +1,7 @@
 """`periplus demo`: twelve simulated clusters through real spokes and a real hub."""
 
+from ipaddress import ip_network
+from itertools import combinations
 from typing import Any
 
 import pytest
@@ -50,7 +52,8 @@ def test_one_cluster_cannot_tell_its_pod_range_and_says_who_can(demo: Outcome) -
         ("blocks-federation", "10.8.", {"analytics-eemshaven", "training-iowa"}),
         ("latent", "10.244.", {"crm-amsterdam", "hr-dublin", "factory-berlin"}),
         ("latent", "fd00:10:244:", {"platform-lab", "platform-stage"}),
-        ("intended", "192.168.10.", {"factory-berlin", "factory-poznan"}),
+        ("intended", "172.16.10.", {"factory-berlin", "factory-poznan"}),
+        ("conflict", "192.168.", {"platform-lab", "platform-stage"}),
     ],
 )
 def test_the_story_is_told(demo: Outcome, severity: str, address: str, expected: set[str]) -> None:
@@ -70,11 +73,43 @@ def test_whom_a_conflict_does_not_hurt_yet_is_latent_in_it(demo: Outcome) -> Non
     (found,) = [group for group in demo.document["overlapGroups"] if group["cidr"] == "10.0.0.0/16"]
     assert {hit["cluster"]: (hit["severity"], hit["kinds"]) for hit in found["clusters"]} == {
         "crm-amsterdam": ("conflict", ["service"]),
-        "payments-dublin": ("conflict", ["node"]),
+        "payments-dublin": ("conflict", ["pod", "node"]),
         "shop-dublin": ("conflict", ["node"]),
         "hr-dublin": ("latent", ["service"]),
     }
     assert {member["severity"] for member in found["members"] if member["cluster"] == "hr-dublin"} == {"latent"}
+
+
+def test_pods_of_a_cluster_over_its_own_nodes_are_a_fault_inside_it(demo: Outcome) -> None:
+    (found,) = [group for group in demo.document["overlapGroups"] if group["cidr"] == "192.168.0.0/16"]
+    assert {hit["cluster"]: hit["kinds"] for hit in found["clusters"]}["platform-lab"] == ["pod", "node"]
+    assert any("A node inside the pod range cannot be reached" in text for text in found["breaks"])
+
+
+def test_pods_that_two_overlays_of_one_network_hide_are_latent(demo: Outcome) -> None:
+    (found,) = [group for group in demo.document["overlapGroups"] if group["cidr"] == "fd00:10:244::/56"]
+    assert found["severity"] == "latent"
+    assert {hit["networkDomain"] for hit in found["clusters"]} == {"lab-lan"}
+    assert {member["reach"] for member in found["members"]} == {"masqueraded"}
+
+
+def test_pools_of_many_allocators_are_named(demo: Outcome) -> None:
+    sources = {
+        (member["cluster"], member["source"]) for group in demo.document["overlapGroups"] for member in group["members"]
+    }
+    assert sources >= {
+        ("platform-lab", "IPPool"),
+        ("factory-berlin", "IPAddressPool"),
+        ("crm-amsterdam", "NodeNetworkConfig"),
+        ("training-iowa", "GKENetworkParamSet"),
+        ("shop-dublin", "k3s server"),
+    }
+
+
+def test_free_ranges_of_the_whole_report_fit_together(demo: Outcome) -> None:
+    free = [ip_network(text) for group in demo.document["overlapGroups"] for text in group["freeRanges"]]
+    assert len(free) > 5
+    assert not any(one.overlaps(other) for one, other in combinations(free, 2) if one.version == other.version)
 
 
 def test_groups_only_hold_overlapping_neighbours(demo: Outcome) -> None:

@@ -305,6 +305,14 @@ def enclosing(cidrs: Sequence[str]) -> str:
     return str(ipaddress.ip_network((str(first), length), strict=False))
 
 
+def encloses(outer: str, inner: str) -> bool:
+    """Whether all of the second range lies in the first."""
+    one, other = ipaddress.ip_network(outer), ipaddress.ip_network(inner)
+    if one.version != other.version or one.prefixlen > other.prefixlen:
+        return False
+    return other.supernet(new_prefix=one.prefixlen) == one
+
+
 def alike_together(groups: Iterable[GroupLine]) -> list[tuple[GroupLine, tuple[str, ...]]]:
     """Groups to print: the first of each kind alike, with all ranges that share its story."""
     together: dict[tuple[object, ...], tuple[GroupLine, list[str]]] = {}

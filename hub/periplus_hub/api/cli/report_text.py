@@ -14,10 +14,12 @@ from periplus_hub.api.cli.report import (
     ClusterState,
     GroupLine,
     HitLine,
+    MemberLine,
     Report,
     Severity,
     alike_together,
     counted,
+    encloses,
     enclosing,
     minute,
     some,
@@ -174,10 +176,9 @@ def _print_group(group: GroupLine, cidrs: tuple[str, ...], shared: tuple[str, ..
 def _named_by(group: GroupLine) -> list[str]:
     """Who named what is hit as the group's severity says, and how well that is known."""
     names: dict[tuple[str, str, str], list[str]] = {}
-    for each in group.members:
-        if each.severity is group.severity and each.source:
-            known = names.setdefault((each.cluster, each.source, each.quality), [])
-            known += [name for name in [each.name or each.node] if name and name not in known]
+    for each in _telling([each for each in group.members if each.severity is group.severity and each.source]):
+        known = names.setdefault((each.cluster, each.source, each.quality), [])
+        known += [name for name in [each.name or each.node] if name and name not in known]
     lines = [
         f"{cluster}: {source} {some(of, 3)}".rstrip() + f" ({quality})"
         for (cluster, source, quality), of in names.items()
@@ -194,19 +195,25 @@ def _stopped(group: GroupLine) -> Iterator[tuple[str, str, str]]:
             yield label, style, ", ".join(each.full_name for each in targets)
 
 
-def _unsure(group: GroupLine) -> str:
-    """Of whom it is not known whether they use a free range."""
-    names = group.free_ranges_not_known_of[:_MAX_RANGES]
-    more = group.free_ranges_not_known_count - len(names)
-    return f" (not known of: {', '.join(names)}{f' and {more:,} more' if more else ''})" if names else ""
+def _telling(members: Sequence[MemberLine]) -> Iterator[MemberLine]:
+    """Without what nodes hold of a range, and addresses in use in it: the range of the cluster says it all."""
+    whole = [each for each in members if each.claim and not each.node]
+    for each in members:
+        if each in whole or not any(_says_all(one, each) for one in whole):
+            yield each
+
+
+def _says_all(whole: MemberLine, part: MemberLine) -> bool:
+    return (whole.cluster, whole.kind) == (part.cluster, part.kind) and encloses(whole.cidr, part.cidr)
 
 
 def _free(group: GroupLine) -> Iterator[str]:
     """Where to move, for what and for whom."""
     for move in group.moves:
         whose = f"the {move.kind}s of {move.cluster}"
-        found = f"no free range for {whose}" if move.cidr is None else f"{move.cidr} for {whose}{_unsure(group)}"
-        yield f"{found}: {move.why}"
+        found = f"no free range for {whose}" if move.cidr is None else f"{move.cidr} for {whose}"
+        unsure = ", as far as is known" if move.cidr and group.free_ranges_not_known_count else ""
+        yield f"{found}{unsure}: {move.why}"
     more = group.move_count - len(group.moves)
     if more:
         yield f"and {more:,} more ranges have to change: 'periplus plan' proposes them"
@@ -273,10 +280,22 @@ def _caveats(report: Report) -> Iterator[Text]:
     """What the summary does not hold for, and the instant it stands for."""
     if unknown := report.unknown():
         yield Text.assemble(("not known: ", "bold magenta"), "; ".join(unknown[:_MAX_OWNERS]), _more(unknown))
+    if unsure := _may_use_free_ranges(report.groups):
+        yield Text.assemble(("free ranges: ", "bold magenta"), unsure)
     if report.asked:
         yield Text(f"only {report.asked}")
     if report.as_of:
         yield Text(f"as of {minute(report.as_of)}", style="dim")
+
+
+def _may_use_free_ranges(groups: Sequence[GroupLine]) -> str:
+    """Whom a free range is not known not to be used by; of one plan, so every group that has any says the same."""
+    unsure = max(groups, key=lambda group: group.free_ranges_not_known_count, default=None)
+    if unsure is None or not unsure.free_ranges_not_known_count:
+        return ""
+    names = unsure.free_ranges_not_known_of[:_MAX_RANGES]
+    more = unsure.free_ranges_not_known_count - len(names)
+    return f"whether they are free is not known of {', '.join(names)}{f' and {more:,} more' if more else ''}"
 
 
 def _more(unknown: Sequence[str]) -> str:

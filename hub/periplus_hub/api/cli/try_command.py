@@ -130,7 +130,12 @@ def printer(*, as_json: bool) -> Callable[[Report], None]:
         return lambda report: tell_json(report.document())
     render = importlib.import_module("periplus_hub.api.cli.report_text")
     console = importlib.import_module("periplus_hub.api.cli.tables").standard_output()
-    return lambda report: render.print_report(report, console)
+    return lambda report: render.print_report(_without_ages(report), console)
+
+
+def _without_ages(report: Report) -> Report:
+    """To a hub that started a moment ago every overlap is as old as itself."""
+    return replace(report, groups=tuple(replace(group, since="") for group in report.groups))
 
 
 def _leave(report: Report, fail_on: FailOn | None) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from periplus_hub.api.demo import objects
-from periplus_hub.api.demo.fleet import DemoCluster
+from periplus_hub.api.demo.fleet import Cni, DemoCluster
 from periplus_hub.api.demo.names import Network, Object, meta, networks
 
 
@@ -19,21 +19,7 @@ class Served(NamedTuple):
 
 def custom_kinds(cluster: DemoCluster) -> Mapping[str, Served]:
     """By the path of their list."""
-    found: dict[str, Served] = {}
-    match cluster.cni:
-        case "azure-overlay":
-            found |= _AZURE
-        case "aws-vpc-cni":
-            found |= _AWS
-        case "gke-multi-network":
-            found |= _GKE
-        case "calico":
-            found |= _CALICO
-        case "cilium-kubernetes":
-            found |= _CILIUM
-        case _:
-            pass
-    return found | (_METALLB if cluster.balancer_addresses else {})
+    return _OF_PLUGINS.get(cluster.cni, {}) | (_METALLB if cluster.balancer_addresses else {})
 
 
 def _none(_: DemoCluster) -> list[Object]:
@@ -109,13 +95,31 @@ def _ipam_block(cluster: DemoCluster, node: str, block: Network, used: list[str]
     return {"metadata": meta(cluster, "IPAMBlock", name), "spec": spec}
 
 
+def _cilium_nodes(cluster: DemoCluster) -> list[Object]:
+    """What Cilium's operator gave to each node, or Kubernetes did and Cilium repeats."""
+    return [
+        {
+            "metadata": meta(cluster, "CiliumNode", node),
+            "spec": {
+                "addresses": [{"type": "CiliumInternalIP", "ip": str(blocks[0].network_address + 1)}],
+                "ipam": {"podCIDRs": [str(block) for block in blocks]},
+            },
+        }
+        for node, blocks in objects.pod_blocks(cluster).items()
+    ]
+
+
 def _address_pools(cluster: DemoCluster) -> list[Object]:
     """MetalLB's pool."""
     metadata = meta(cluster, "IPAddressPool", "site", "metallb-system")
     return [{"metadata": metadata, "spec": {"addresses": list(cluster.balancer_addresses)}}]
 
 
-_CILIUM: Final = {"/apis/cilium.io/v2/ciliumnodes": Served("CiliumNode", _none)}
+_CILIUM: Final = {
+    "/apis/cilium.io/v2/ciliumnodes": Served("CiliumNode", _cilium_nodes),
+    "/apis/cilium.io/v2/ciliumloadbalancerippools": Served("CiliumLoadBalancerIPPool", _none),
+    "/apis/cilium.io/v2alpha1/ciliumpodippools": Served("CiliumPodIPPool", _none),
+}
 _AWS: Final = {"/apis/crd.k8s.amazonaws.com/v1alpha1/eniconfigs": Served("ENIConfig", _none)}
 _AZURE: Final = {"/apis/acn.azure.com/v1alpha/nodenetworkconfigs": Served("NodeNetworkConfig", _node_network_configs)}
 _GKE: Final = {"/apis/networking.gke.io/v1/gkenetworkparamsets": Served("GKENetworkParamSet", _param_sets)}
@@ -126,4 +130,12 @@ _CALICO: Final = {
     "/apis/crd.projectcalico.org/v1/blockaffinities": Served("BlockAffinity", _none),
     "/apis/crd.projectcalico.org/v1/ipreservations": Served("IPReservation", _none),
     "/apis/crd.projectcalico.org/v1/bgppeers": Served("BGPPeer", _none),
+}
+_OF_PLUGINS: Final[dict[Cni, dict[str, Served]]] = {
+    "azure-overlay": _AZURE,
+    "aws-vpc-cni": _AWS,
+    "gke-multi-network": _GKE,
+    "calico": _CALICO,
+    "cilium-kubernetes": _CILIUM,
+    "cilium-cluster-pool": _CILIUM,
 }

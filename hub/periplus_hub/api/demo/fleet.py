@@ -1,7 +1,8 @@
 """The twelve clusters of the demonstration and the network story they tell.
 
 Ranges are the defaults people really meet: flannel's and Azure's 10.244.0.0/16, k3s's 10.42/10.43, kubeadm's
-10.96.0.0/12, AKS's service range 10.0.0.0/16 that covers somebody's machines, GKE's 10.8.0.0/14.
+10.96.0.0/12, AKS's service range 10.0.0.0/16 that covers somebody's machines, GKE's 10.8.0.0/14, and Calico's
+192.168.0.0/16, in which the machines of a lab are.
 """
 
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ Provider = Literal["aws", "gcp", "azure", "metal"]
 Cni = Literal[
     "flannel",
     "cilium-kubernetes",
+    "cilium-cluster-pool",
     "calico",
     "aws-vpc-cni",
     "azure-overlay",
@@ -113,14 +115,14 @@ CLUSTERS: Final[tuple[DemoCluster, ...]] = (
         account="444455556666",
         region="eu-west-1",
         zones=("eu-west-1a", "eu-west-1b"),
-        cni="cilium-kubernetes",
-        version="v1.36.1",
+        cni="aws-vpc-cni",
+        version="v1.35.4-eks-3abbec1",
         node_cidr="10.0.16.0/20",
-        pod_cidrs=("10.64.0.0/16",),
+        pod_cidrs=("10.0.20.0/22",),
         service_cidrs=("172.20.0.0/16",),
         nodes=5,
         apps=("payments", "ledger", "fraud"),
-        kubeadm=True,
+        pod_block_bits=(28, 64),
     ),
     DemoCluster(
         name="data-virginia",
@@ -128,14 +130,13 @@ CLUSTERS: Final[tuple[DemoCluster, ...]] = (
         account="777788889999",
         region="us-east-1",
         zones=("us-east-1a", "us-east-1b", "us-east-1d"),
-        cni="flannel",
+        cni="cilium-cluster-pool",
         version="v1.34.6",
         node_cidr="10.2.0.0/20",
         pod_cidrs=("10.65.0.0/16",),
         service_cidrs=("172.21.0.0/16",),
         nodes=8,
         apps=_DATA,
-        kubeadm=True,
     ),
     DemoCluster(
         name="analytics-eemshaven",
@@ -201,12 +202,13 @@ CLUSTERS: Final[tuple[DemoCluster, ...]] = (
         zones=("hall-1", "hall-2"),
         cni="flannel",
         version="v1.33.9",
-        node_cidr="192.168.10.0/24",
+        node_cidr="172.16.10.0/24",
         pod_cidrs=("10.244.0.0/16",),
         service_cidrs=("10.96.0.0/12",),
         nodes=4,
         apps=_EDGE,
         kubeadm=True,
+        balancer_addresses=("172.16.10.240-172.16.10.250",),
     ),
     DemoCluster(
         name="factory-poznan",
@@ -216,12 +218,13 @@ CLUSTERS: Final[tuple[DemoCluster, ...]] = (
         zones=("hall-1",),
         cni="flannel",
         version="v1.33.9",
-        node_cidr="192.168.10.0/24",
+        node_cidr="172.16.10.0/24",
         pod_cidrs=("10.245.0.0/16",),
         service_cidrs=("10.96.0.0/12",),
         nodes=4,
         apps=_EDGE,
         kubeadm=True,
+        balancer_addresses=("172.16.10.240-172.16.10.250",),
     ),
     DemoCluster(
         name="platform-lab",
@@ -229,14 +232,14 @@ CLUSTERS: Final[tuple[DemoCluster, ...]] = (
         account="",
         region="lab",
         zones=("rack-1",),
-        cni="flannel",
+        cni="calico",
         version="v1.36.3",
         node_cidr="192.168.20.0/24",
-        pod_cidrs=("10.246.0.0/16", "fd00:10:244::/56"),
+        pod_cidrs=("192.168.0.0/16", "fd00:10:244::/56"),
         service_cidrs=("10.112.0.0/16", "fd00:10:96::/112"),
         nodes=3,
         apps=_EDGE,
-        kubeadm=True,
+        pod_block_bits=(26, 122),
     ),
     DemoCluster(
         name="platform-stage",
@@ -265,6 +268,11 @@ DOMAINS: Final[tuple[DemoDomain, ...]] = (
         name="azure-hub",
         description="Azure virtual networks peered in a hub and spoke",
         clusters=("crm-amsterdam",),
+    ),
+    DemoDomain(
+        name="lab-lan",
+        description="The racks of the lab, one local network",
+        clusters=("platform-lab", "platform-stage"),
     ),
 )
 

@@ -11,6 +11,7 @@ TAKES_POD_CIDRS: Final[frozenset[Cni]] = frozenset(("flannel", "cilium-kubernete
 AGENTS: Final[dict[Cni, str]] = {
     "flannel": "kube-flannel-ds",
     "cilium-kubernetes": "cilium",
+    "cilium-cluster-pool": "cilium",
     "aws-vpc-cni": "aws-node",
     "azure-overlay": "azure-cns",
     "gke": "netd",
@@ -18,6 +19,20 @@ AGENTS: Final[dict[Cni, str]] = {
     "calico": "calico-node",
 }
 """The DaemonSet that the plugin runs."""
+_CILIUM: Final[dict[Cni, dict[str, str]]] = {
+    "cilium-kubernetes": {
+        "ipam": "kubernetes",
+        "routing-mode": "native",
+        "ipv4-native-routing-cidr": "10.0.0.0/8",
+    },
+    "cilium-cluster-pool": {
+        "ipam": "cluster-pool",
+        "cluster-pool-ipv4-mask-size": "24",
+        "enable-ipv6": "false",
+        "routing-mode": "tunnel",
+        "tunnel-protocol": "vxlan",
+    },
+}
 _SERVERS: Final = 3
 """Nodes of k3s that are servers; the others are agents."""
 
@@ -60,13 +75,10 @@ def config_maps(cluster: DemoCluster) -> dict[str, Object]:
         # JSON is YAML, and needs no YAML writer.
         document = json.dumps({"clusterName": cluster.name, "networking": networking})
         found["kubeadm-config"] = _config_map(cluster, "kubeadm-config", {"ClusterConfiguration": document})
-    if cluster.cni == "cilium-kubernetes":
-        settings = {
-            "ipam": "kubernetes",
-            "cluster-name": cluster.name,
-            "routing-mode": "native",
-            "ipv4-native-routing-cidr": "10.0.0.0/8",
-        }
+    if cluster.cni in _CILIUM:
+        settings = _CILIUM[cluster.cni] | {"cluster-name": cluster.name}
+        if cluster.cni == "cilium-cluster-pool":
+            settings["cluster-pool-ipv4-cidr"] = " ".join(cluster.pod_cidrs)
         found["cilium-config"] = _config_map(cluster, "cilium-config", settings)
     return found
 

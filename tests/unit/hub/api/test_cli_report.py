@@ -151,6 +151,24 @@ def test_who_named_a_range_and_how_well_it_is_known_stands_beside_it() -> None:
     assert "kubeadm-config" not in text
 
 
+def test_what_nodes_hold_of_a_range_that_their_cluster_names_is_not_named_again() -> None:
+    both = group("10.42.0.0/16", Severity.CONFLICT, "north", "south")
+    members = [
+        MemberLine(cluster=cluster, kind=kind, cidr=cidr, severity=Severity.CONFLICT, **told)
+        for cluster, kind, cidr, told in (
+            ("north", "pod", "10.42.0.0/16", {"source": "k3s server", "quality": "derived"}),
+            ("north", "pod", "10.42.1.0/24", {"source": "nodes", "node": "n1", "quality": "exact"}),
+            ("north", "node", "10.42.9.9/32", {"source": "nodes", "node": "n2", "quality": "exact"}),
+            ("north", "pod", "10.43.0.7/32", {"source": "pods", "name": "vpc", "quality": "seen", "claim": False}),
+            ("south", "pod", "10.42.2.0/24", {"source": "nodes", "node": "s1", "quality": "exact"}),
+        )
+    ]
+    text = printed(Report(clusters=(), groups=(replace(both, members=tuple(members)),)))
+    assert "n1" not in text
+    for line in ("north: k3s server", "north: nodes n2", "north: pods vpc (seen)", "south: nodes s1"):
+        assert line in text
+
+
 def mixed(**changes: Any) -> GroupLine:
     conflict = group("10.0.0.0/16", Severity.CONFLICT, "shop", "crm")
     clusters = (*conflict.clusters, hit("lab", Severity.BLOCKS_FEDERATION), hit("hr", Severity.LATENT, "pod", "node"))
@@ -220,9 +238,12 @@ def test_a_free_range_says_for_what_and_for_whom_it_is() -> None:
 def test_a_free_range_is_qualified_while_not_all_is_known() -> None:
     many = replace(moving("10.0.0.0/16"), free_ranges_not_known_of=tuple("cdefg"), free_ranges_not_known_count=12)
     text = printed(Report(clusters=(), groups=(many,)))
-    assert "10.9.0.0/21 for the pods of b (not known of: c, d, e, f and 8 more): 3 node blocks" in text
+    assert "10.9.0.0/21 for the pods of b, as far as is known: 3 node blocks" in text
+    assert "free ranges: whether they are free is not known of c, d, e, f and 8 more\n" in text
     few = replace(moving("10.0.0.0/16"), free_ranges_not_known_of=("c", "d"), free_ranges_not_known_count=2)
-    assert "10.9.0.0/21 for the pods of b (not known of: c, d): 3" in printed(Report(clusters=(), groups=(few,)))
+    none = group("10.2.0.0/16", Severity.LATENT, "a", "b")
+    assert printed(Report(clusters=(), groups=(none, few))).count("whether they are free is not known of c, d\n") == 1
+    assert "as far as is known" not in printed(Report(clusters=(), groups=(moving("10.0.0.0/16"), none)))
 
 
 def test_the_summary_counts_stories_and_their_ranges() -> None:
