@@ -30,7 +30,7 @@ def demo(
     with simulated_kubernetes() as path:
         targets = [Target(cluster.name, cluster.name, str(path)) for cluster in CLUSTERS]
         with running(targets, Progress()) as fleet:
-            show = printer(as_json=as_json)
+            show = printer(as_json=as_json, is_new=True)
             fleet.wait_settled(_PATIENCE_S)
             make_domains(fleet)
             fleet.wait_compared()

@@ -23,6 +23,7 @@ from periplus_hub.api.cli.report import ClusterLine, ClusterState, Report
 from periplus_hub.api.cli.temporary_fleet import Target, running
 
 _MAX_NAME: Final = 100
+_TWO: Final = 2
 _OTHER: Final = re.compile(r"[^A-Za-z0-9._:/@+()-]+")
 _APART: Final = (
     "Each cluster counts as a network of its own, so what two of them share is at most latent. "
@@ -77,9 +78,9 @@ def try_fleet(
         fail(error.message, error.remedy)
     names = cluster_names([each.label for each in offer.chosen])
     targets = [Target(name, each.context, each.kubeconfig) for name, each in zip(names, offer.chosen, strict=True)]
-    notes = (*offer.notes, *(() if joined else (_APART,)))
+    notes = (*offer.notes, *(() if joined or len(targets) < _TWO else (_APART,)))
     with running(targets, Progress()) as fleet:
-        show = printer(as_json=as_json)
+        show = printer(as_json=as_json, is_new=True)
         fleet.wait_settled(wait)
         report = _with_unread(fleet.report(joined=joined, notes=notes), offer.unread)
         show(report)
@@ -124,17 +125,19 @@ def _digest(label: str) -> str:
     return hashlib.sha256(label.encode(errors="surrogatepass")).hexdigest()[:8]
 
 
-def printer(*, as_json: bool) -> Callable[[Report], None]:
-    """How a report goes to standard output. What that needs is loaded now, while spokes are still reading."""
+def printer(*, as_json: bool, is_new: bool = False) -> Callable[[Report], None]:
+    """How a report goes to standard output. What that needs is loaded now, while spokes are still reading.
+
+    To a hub that is new every overlap is as old as itself: ages would say nothing.
+    """
     if as_json:
         return lambda report: tell_json(report.document())
     render = importlib.import_module("periplus_hub.api.cli.report_text")
     console = importlib.import_module("periplus_hub.api.cli.tables").standard_output()
-    return lambda report: render.print_report(_without_ages(report), console)
+    return lambda report: render.print_report(_without_ages(report) if is_new else report, console)
 
 
 def _without_ages(report: Report) -> Report:
-    """To a hub that started a moment ago every overlap is as old as itself."""
     return replace(report, groups=tuple(replace(group, since="") for group in report.groups))
 
 
