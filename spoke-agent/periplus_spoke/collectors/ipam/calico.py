@@ -175,7 +175,7 @@ def _blocks(view: IpamView, fault: Fault) -> Iterator[_Block]:
     """Each address once. Where blocks are not read, what nodes hold is all there is."""
     found = _told_blocks(view, fault) if _has(view, BLOCKS) else _told_affinities(view, fault)
     last: _Block | None = None
-    for block in sorted(found, key=lambda each: (each.network.version, each.network)):
+    for block in sorted(found, key=_place):
         if last and last.network.overlaps(block.network):
             if last != block:
                 fault(f"{block.source} {block.network} overlaps {last.network}")
@@ -184,17 +184,21 @@ def _blocks(view: IpamView, fault: Fault) -> Iterator[_Block]:
         yield block
 
 
+def _place(block: _Block) -> tuple[int, int, int]:
+    return block.network.version, int(block.network.network_address), block.network.prefixlen
+
+
 def _told_blocks(view: IpamView, fault: Fault) -> Iterator[_Block]:
     for block in _objects(view, BLOCKS):
         spec = block.spec
         if is_set(spec.deleted) or not (network := checked(parse_cidr, spec.cidr, _BLOCK, fault)):
             continue
-        where, taken = f"{_BLOCK} {network}", spec.taken.bit_count()
+        taken = spec.taken.bit_count()
         is_whole = spec.size == network.num_addresses
         if not is_whole:
-            fault(f"{where} tells of {max(spec.size, 0)} of its {network.num_addresses} addresses")
+            fault(f"{_BLOCK} {network} tells of {max(spec.size, 0)} of its {network.num_addresses} addresses")
         elif spec.free >= 0 and spec.free + taken != spec.size:
-            fault(f"{where}: of {spec.size} addresses {taken} are allocated and {spec.free} are not")
+            fault(f"{_BLOCK} {network}: of {spec.size} addresses {taken} are allocated and {spec.free} are not")
         yield _Block(network, spec.node, _BLOCK, spec.taken if is_whole else None, spec.cooling if is_whole else 0)
 
 
