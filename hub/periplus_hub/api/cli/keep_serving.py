@@ -19,6 +19,13 @@ EXAMPLE_QUERY: Final = (
     "{ nodes { cidr severity breaks members(first: 10) { nodes { clusterName kind cidr } } } } }"
 )
 
+_COMMANDS: Final = (
+    "clusters list",
+    "overlaps --severity conflict",
+    "plan --cluster new-cluster --nodes 40 --services 200",
+)
+"""That say something of every fleet."""
+
 
 def serve_until_interrupted(fleet: Fleet, *, err: bool) -> None:
     """Say where the hub is, and block until a signal says stop; leaves with an error when the hub dies.
@@ -55,7 +62,7 @@ def _invitation(fleet: Fleet) -> list[tuple[str, bool]]:
         ("", False),
         ("Or with the command line, in another terminal:", True),
         (f"export PERIPLUS_URL={url} PERIPLUS_TOKEN={fleet.token}", False),
-        (f"{_program()} clusters list", False),
+        *((f"{_program()} {command}", False) for command in _COMMANDS),
         ("", False),
         (f"Serving {url} until Ctrl-C, which stops and removes everything.", True),
     ]

@@ -23,7 +23,6 @@ from periplus_hub.api.cli.report import ClusterLine, ClusterState, Report
 from periplus_hub.api.cli.temporary_fleet import Target, running
 
 _MAX_NAME: Final = 100
-_TWO: Final = 2
 _OTHER: Final = re.compile(r"[^A-Za-z0-9._:/@+()-]+")
 _APART: Final = (
     "Each cluster counts as a network of its own, so what two of them share is at most latent. "
@@ -78,7 +77,7 @@ def try_fleet(
         fail(error.message, error.remedy)
     names = cluster_names([each.label for each in offer.chosen])
     targets = [Target(name, each.context, each.kubeconfig) for name, each in zip(names, offer.chosen, strict=True)]
-    notes = (*offer.notes, *(() if joined or len(targets) < _TWO else (_APART,)))
+    notes = (*offer.notes, *(() if joined or len(targets) == 1 else (_APART,)))
     with running(targets, Progress()) as fleet:
         show = printer(as_json=as_json, is_new=True)
         fleet.wait_settled(wait)

@@ -51,6 +51,7 @@ class SimulatedFleet:
             ("/apis/authorization.k8s.io/v1/{review}", self._review, ["POST"]),
             ("/api/v1/namespaces/{namespace}", self._namespace, ["GET"]),
             ("/api/v1/namespaces/{namespace}/configmaps/{name}", self._config_map, ["GET"]),
+            ("/api/v1/namespaces/{namespace}/pods", self._pods_of, ["GET"]),
             ("/apis/{group}/{version}", self._group_resources, ["GET"]),
             ("/api/v1", self._core_resources, ["GET"]),
             ("/{rest:path}", self._list, ["GET"]),
@@ -105,6 +106,15 @@ class SimulatedFleet:
             return _status(404, "NotFound", f'configmaps "{name}" not found')
         return JSONResponse({"kind": "ConfigMap", "apiVersion": "v1"} | found)
 
+    async def _pods_of(self, cluster: DemoCluster, request: Request) -> Response:
+        wanted, selector = request.path_params["namespace"], request.query_params.get("labelSelector", "")
+        pods = [
+            pod
+            for pod in objects.pods(cluster)
+            if pod["metadata"]["namespace"] == wanted and _selects(selector, pod["metadata"]["labels"])
+        ]
+        return _page("Pod", "v1", pods, request)
+
     async def _review(self, _: DemoCluster, request: Request) -> Response:
         asked = json.loads(await request.body())
         if request.path_params["review"] == "selfsubjectrulesreviews":
@@ -151,6 +161,12 @@ def _groups_of(cluster: DemoCluster) -> dict[str, list[str]]:
         if separator and version not in found.setdefault(group, []):
             found[group].append(version)
     return found
+
+
+def _selects(selector: str, labels: Mapping[str, str]) -> bool:
+    """Of the language of selectors what a spoke asks: `key in (a,b)`, or nothing."""
+    key, separator, values = selector.partition(" in ")
+    return not separator or labels.get(key) in values.strip("()").split(",")
 
 
 def _resource_list(cluster: DemoCluster, prefix: str, version: str) -> Response:

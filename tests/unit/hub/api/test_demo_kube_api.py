@@ -37,6 +37,31 @@ async def test_metadata_only_lists_leave_the_rest_out(api: httpx.AsyncClient) ->
     assert all(item.keys() == {"metadata"} for item in body["items"])
 
 
+async def test_pods_of_a_namespace_are_chosen_by_their_labels(api: httpx.AsyncClient) -> None:
+    async def names(namespace: str, **asked: str) -> set[str]:
+        found = (await api.get(f"/api/v1/namespaces/{namespace}/pods", params=asked)).json()["items"]
+        return {pod["metadata"]["name"].partition("-")[0] for pod in found}
+
+    assert await names("kube-system") == {"cilium"}
+    assert await names("kube-system", labelSelector="component in (kube-apiserver)") == set()
+    assert await names("shop", labelSelector="app in (cart,search)") == {"cart", "search"}
+
+
+@pytest.mark.parametrize("cluster", CLUSTERS, ids=lambda cluster: cluster.name)
+async def test_every_group_that_is_announced_is_served(cluster: DemoCluster) -> None:
+    transport = httpx.ASGITransport(SimulatedFleet(CLUSTERS).app)
+    base_url = f"http://api/clusters/{cluster.name}"
+    async with httpx.AsyncClient(transport=transport, base_url=base_url) as api:
+        for group in (await api.get("/apis")).json()["groups"]:
+            for version in group["versions"]:
+                prefix = f"/apis/{version['groupVersion']}"
+                resources = (await api.get(prefix)).json()["resources"]
+                assert resources
+                for resource in resources:
+                    found = (await api.get(f"{prefix}/{resource['name']}")).json()
+                    assert found["kind"] == f"{resource['kind']}List"
+
+
 async def test_what_does_not_exist_is_a_status_404(api: httpx.AsyncClient) -> None:
     for path in ("/apis/metallb.io/v1beta1", "/api/v1/nonsense", "/api/v1/namespaces/kube-system/configmaps/absent"):
         answer = await api.get(path)
