@@ -8,17 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from typer.testing import CliRunner, Result
 
-from periplus_hub.access.scope import system_scope
+from periplus_hub.access.scope import insert_owned, system_scope
 from periplus_hub.access.service_tenants import ensure_default_tenant
 from periplus_hub.api.cli import command_line
 from periplus_hub.api.start_process import start
+from periplus_hub.fleet import tables as fleet
 from periplus_hub.fleet.model import Mode
 from periplus_hub.fleet.service import connect, create_domain
+from periplus_hub.inventory import tables as inventory
 from periplus_hub.kit.db import Database
 
-from tests.support.graphql_hub import seed
+from tests.support.graphql_hub import SEEN, seed
 from tests.support.hub_process import config_for, hub
 
 
@@ -65,6 +68,25 @@ async def test_clusters_are_shown_with_what_was_set_aside(terminal: Terminal) ->
     text = (await terminal.type("clusters", "show", "cluster-000")).stdout
     assert "2026-01-01 00:00 UTC  2 rows of pods: bad_address" in text
     assert "set aside" not in (await terminal.type("clusters", "show", "pending")).stdout
+
+
+async def test_what_a_cluster_does_not_have_is_named_in_one_line(terminal: Terminal, db: Database) -> None:
+    scope = system_scope(await ensure_default_tenant(db), "test")
+    told = {"state": "absent", "message": "GET /long/path: not found", "remedy": "Nothing.", "observed_at": SEEN}
+    named = select(fleet.registrations.c.id).where(fleet.registrations.c.name == "cluster-000")
+    async with db.write(scope) as c:
+        cluster = (await c.execute(named)).scalar_one()
+        for name, reason in (
+            ("batch/jobs", "not_found"),
+            ("metallb.io/x", "not_found"),
+            ("ipam/x", "not_used_for_pods"),
+        ):
+            row = told | {"registration_id": cluster, "uid": name, "reason": reason}
+            await c.execute(insert_owned(scope, inventory.sources, row))
+    text = (await terminal.type("clusters", "show", "cluster-000")).stdout
+    assert "  absent    batch/jobs, metallb.io/x\n" in text
+    assert "  absent    ipam/x — GET /long/path: not found. Nothing.\n" in text
+    assert text.count("GET /long/path") == 1
 
 
 async def test_a_cluster_goes_into_a_domain_and_gets_its_own_back(terminal: Terminal) -> None:

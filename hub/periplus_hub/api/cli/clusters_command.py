@@ -36,6 +36,8 @@ REVOKE: Final = APPROVE.replace("approveCluster", "revokeCluster").replace("Appr
 _COLUMNS: Final = ("cluster", "state", "last heard", "domain", "where", "version", "cni", "nodes", "pods", "services")
 _NUMBERS: Final = 3
 _MAX_RANGES: Final = 50
+_NOT_THERE: Final = ("ABSENT", "not_found")
+"""State and reason of a source that a cluster does not have."""
 _LABEL_WIDTH: Final = len("last heard") + 1
 
 NameArgument = Annotated[str, typer.Argument(help="The cluster's name or id.")]
@@ -137,7 +139,9 @@ def _print_ranges(ranges: list[dict[str, Any]], console: Console) -> None:
     console.print(Text("ranges" if ranges else "ranges: none is known", style="dim"))
     for each in ranges[:_MAX_RANGES]:
         sure = f"({word(each['quality'])})"
-        told = " ".join(filter(None, (each["provider"], each["source"], each["name"], each["node"], sure)))
+        told = " ".join(
+            dict.fromkeys(filter(None, (each["provider"], each["source"], each["name"], each["node"], sure)))
+        )
         kind = Text(f"  {word(each['allocationKind']):<13}", style="bold")
         print_labelled(kind, Text(f"{each['cidr']:<20} {told}"), console)
     if len(ranges) > _MAX_RANGES:
@@ -150,11 +154,24 @@ def _missing(node: dict[str, Any]) -> str:
 
 
 def _print_sources(found: dict[str, Any], console: Console) -> None:
+    """What a cluster does not have is most of what a spoke knows to read: the names are enough."""
     console.print(Text("sources", style="dim"))
+    missing = {each["source"] for each in found["missing"]}
+    absent = [
+        source["name"]
+        for source in found["sources"]
+        if (source["state"], source["reason"]) == _NOT_THERE and source["name"] not in missing
+    ]
     for source in found["sources"]:
-        why = f" — {source['message']}. {source['remedy'] or ''}" if source["message"] else ""
-        state = Text(f"  {source['state'].lower():<10}", style="bold")
-        print_labelled(state, Text(f"{source['name']}{why}"), console)
+        if source["name"] not in absent:
+            why = f" — {source['message']}. {source['remedy'] or ''}" if source["message"] else ""
+            _print_source(source["state"].lower(), f"{source['name']}{why}", console)
+    if absent:
+        _print_source("absent", ", ".join(absent), console)
+
+
+def _print_source(state: str, text: str, console: Console) -> None:
+    print_labelled(Text(f"  {state:<10}", style="bold"), Text(text), console)
 
 
 def _print_quarantine(found: dict[str, Any], console: Console) -> None:
