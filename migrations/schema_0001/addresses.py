@@ -3,7 +3,21 @@
 import sqlalchemy as sa
 from alembic import op
 
-from schema_0001.columns import BIGINT, BOOLEAN, BYTES, CIDR, CIDRS, SMALLINT, TEXT, TEXTS, TIME, UUID, columns, tenant
+from schema_0001.columns import (
+    BIGINT,
+    BOOLEAN,
+    BYTES,
+    CIDR,
+    CIDRS,
+    INTEGER,
+    SMALLINT,
+    TEXT,
+    TEXTS,
+    TIME,
+    UUID,
+    columns,
+    tenant,
+)
 
 
 def create() -> None:
@@ -90,6 +104,10 @@ def _second() -> None:
         *columns(TEXT, "capacity assigned used reserved cooling leaked borrowed unusable", null=True),
         *columns(TEXT, "free largest_free_block", null=True),
         *columns(TEXTS, "evidence", default="'{}'"),
+        *columns(INTEGER, "taken_ppm", null=True),
+        *columns(TEXT, "limited_by", default="'unknown'"),
+        *columns(TEXT, "idle unaccounted", null=True),
+        *columns(TEXTS, "contradictions", default="'{}'"),
         *columns(TEXT, "source quality"),
         *columns(TIME, "observed_at"),
         sa.PrimaryKeyConstraint("tenant_id", "registration_id", "provider", "name", "family", "node", name="pk_pools"),

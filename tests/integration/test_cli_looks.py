@@ -40,6 +40,7 @@ NAMED: tuple[tuple[Table, str, bool], ...] = (
     (findings, "what_to_do", False),
     (overlaps_tables.overlap_acceptances, "reason", False),
     (ipam_tables.allocations, "name", False),
+    (inventory.nodes, "name", True),
     (inventory.sources, "message", False),
     (inventory.sources, "remedy", False),
 )
@@ -61,6 +62,7 @@ class Terminal:
         """Everything that lists or reports."""
         listings = [(name, "list") for name in ("clusters", "domains", "findings", "api-token")]
         shown = [("clusters", "show", self.fleet.ids["Cluster"]), ("address", "10.244.0.1"), ("overlaps", "accepted")]
+        shown += [("pools",), ("pools", "--by", "node"), ("pools", "--by", "team")]
         return [*listings, *shown, ("join-token", "list", "--all"), ("overlaps",), ("overlaps", "--joined", "all")]
 
 

@@ -7,10 +7,21 @@ import strawberry
 
 from periplus_hub.access.graphql import Info
 from periplus_hub.addresses.ipam import repository_graphql as repository
-from periplus_hub.addresses.ipam.graphql_arguments import ClusterFilterArgument, Family, Kinds, Within, family_of
+from periplus_hub.addresses.ipam.graphql_arguments import (
+    ClusterFilterArgument,
+    Family,
+    Fills,
+    Kinds,
+    LeastTaken,
+    Providers,
+    Scopes,
+    Within,
+    family_of,
+    ppm_of,
+)
 from periplus_hub.addresses.ipam.graphql_orders import PoolOrder
 from periplus_hub.addresses.ipam.graphql_types import Allocation, Pool
-from periplus_hub.addresses.ipam.model import AllocationFilter
+from periplus_hub.addresses.ipam.model import AllocationFilter, PoolFilter
 from periplus_hub.fleet.graphql_asked import cluster_asked, or_revoked
 from periplus_hub.kit.graphql_prices import paged
 from periplus_hub.kit.graphql_types import After, Before, Connection, First, Last, Pages, order_of
@@ -100,13 +111,23 @@ class IpamQuery:
         last: Last = None,
         before: Before = None,
         cluster: ClusterFilterArgument = None,
+        scopes: Scopes = None,
+        providers: Providers = None,
+        fills: Fills = None,
+        least_taken: LeastTaken = None,
         order_by: Annotated[
             PoolOrder | None, strawberry.argument(description="In which order; null is by cluster.")
         ] = None,
     ) -> Connection[Pool]:
         """Latest samples."""
-        asked = await cluster_asked(info.context, cluster)
+        asked = PoolFilter(
+            registration_ids=await cluster_asked(info.context, cluster),
+            scopes=tuple(scopes or ()),
+            providers=tuple(providers or ()),
+            fills=tuple(fills or ()),
+            least_taken_ppm=ppm_of(least_taken),
+        )
         order = order_of(order_by)
         listing = repository.POOLS if order is None else repository.POOL_ORDERS[order]
-        pages = Pages(info.context, listing, None, window_of(first, after, last, before), asked or None)
-        return Connection(pages=await or_revoked(asked, pages))
+        pages = Pages(info.context, listing, None, window_of(first, after, last, before), asked)
+        return Connection(pages=await or_revoked(asked.registration_ids, pages))

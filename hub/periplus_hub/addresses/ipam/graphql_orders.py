@@ -15,6 +15,7 @@ class PoolOrderField(StrEnum):
     CAPACITY = "capacity"
     USED = "used"
     FREE = "free"
+    TAKEN = "taken"
     OBSERVED_AT = "observed-at"
 
 

@@ -8,7 +8,7 @@ import strawberry
 
 from periplus_contract.limits import MAX_EVIDENCE
 from periplus_hub.access.graphql import Info
-from periplus_hub.addresses.ipam.model import AllocationKind, PoolScope, Quality, Reach
+from periplus_hub.addresses.ipam.model import AllocationKind, PoolFill, PoolLimit, PoolScope, Quality, Reach
 from periplus_hub.fleet import repository_graphql as fleet
 from periplus_hub.fleet.graphql import Cluster, NetworkDomain
 from periplus_hub.kit.graphql import RowBacked
@@ -35,6 +35,17 @@ strawberry.enum(
     name="Reach",
     description="ROUTED: reached from outside the cluster as it is. MASQUERADED: not, and what leaves the cluster has "
     "the address of a node. UNKNOWN: nobody said; where clusters are compared it counts as routed.",
+)
+strawberry.enum(
+    PoolFill,
+    name="PoolFill",
+    description="How much of a pool is taken. NEAR_EXHAUSTION: nine tenths and more. UNKNOWN is not AMPLE.",
+)
+strawberry.enum(
+    PoolLimit,
+    name="PoolLimit",
+    description="What there is nothing of first. BLOCKS: nothing free is as large as the blocks that nodes take. PODS: "
+    "a node takes no more pods.",
 )
 strawberry.enum(PoolScope, name="PoolScope", description="What a pool hands addresses out for.")
 
@@ -98,6 +109,18 @@ class Pool(RowBacked, Node):
     unusable: BigInt | None = strawberry.field(description="Addresses nobody has and nobody can be given.")
     free: BigInt | None = strawberry.field(description="Addresses it can hand out now.")
     largest_free_block: BigInt | None = strawberry.field(description="Prefix length of the largest free block.")
+    taken: float | None = strawberry.field(
+        description="How much of its capacity cannot be handed out now, from 0 to 1: 1 only where nothing can. At "
+        "least so much where free is unknown."
+    )
+    fill: PoolFill = strawberry.field(description="The same in a word.")
+    limited_by: PoolLimit = strawberry.field(description="What there is nothing of first.")
+    idle: BigInt | None = strawberry.field(description="Addresses that nodes hold in whole blocks and do not use.")
+    unaccounted: BigInt | None = strawberry.field(description="Addresses of its capacity that nobody told about.")
+    contradictions: list[str] = strawberry.field(
+        description="Which of its numbers cannot be true together; then nothing is said of its fill.",
+        directives=at_most(4),
+    )
     evidence: list[str] = strawberry.field(
         description="What is leaked and how it shows; at most 20.", directives=at_most(MAX_EVIDENCE)
     )

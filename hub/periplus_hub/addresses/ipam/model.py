@@ -1,7 +1,6 @@
 """Allocations and pools as values, and the small rules about them. Pure."""
 
 from dataclasses import dataclass
-from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
@@ -56,11 +55,42 @@ class PoolFill(StrEnum):
 
     AMPLE = "ample"
     NEAR_EXHAUSTION = "near-exhaustion"
-    """`NEARLY_ALL` and more."""
+    """`NEARLY_ALL_PPM` and more."""
     UNKNOWN = "unknown"
 
 
-NEARLY_ALL: Final = Decimal("0.9")
+class PoolLimit(StrEnum):
+    """What there is nothing of first."""
+
+    ADDRESSES = "addresses"
+    BLOCKS = "blocks"
+    """Nothing free is as large as the blocks that nodes take."""
+    PODS = "pods"
+    """A node takes no more pods."""
+    UNKNOWN = "unknown"
+
+
+class PoolUseBy(StrEnum):
+    """Whose use of addresses is told."""
+
+    NODE = "node"
+    NAMESPACE = "namespace"
+    TEAM = "team"
+
+
+FULL_PPM: Final = 1_000_000
+NEARLY_ALL_PPM: Final = 900_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolFilter:
+    """Conjunction of what is given; an empty tuple means any. What is unknown is not at least full."""
+
+    registration_ids: tuple[UUID, ...] = ()
+    scopes: tuple[PoolScope, ...] = ()
+    providers: tuple[str, ...] = ()
+    fills: tuple[PoolFill, ...] = ()
+    least_taken_ppm: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

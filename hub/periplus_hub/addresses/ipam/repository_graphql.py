@@ -3,14 +3,22 @@
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any, Final
-from uuid import UUID
 
-from sqlalchemy import ColumnElement, Integer, Row, Text, case, cast, func, literal
+from sqlalchemy import ColumnElement, Float, Integer, Row, Text, case, cast, func, literal
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from periplus_hub.access.scope import Scope, owned
 from periplus_hub.addresses.ipam import tables
-from periplus_hub.addresses.ipam.model import AllocationFilter, PoolScope, Quality, Reach
+from periplus_hub.addresses.ipam.model import (
+    FULL_PPM,
+    AllocationFilter,
+    PoolFilter,
+    PoolLimit,
+    PoolScope,
+    Quality,
+    Reach,
+)
+from periplus_hub.addresses.ipam.repository_pools import FILL
 from periplus_hub.addresses.prefixes.typed import wanted_prefix
 from periplus_hub.fleet.model import State
 from periplus_hub.fleet.tables import registrations
@@ -53,9 +61,21 @@ def _allocations_of(scope: Scope, only: AllocationFilter | None) -> Sequence[Col
     return where
 
 
-def _pools_of(scope: Scope, only: Sequence[UUID] | None) -> Sequence[ColumnElement[bool]]:
+def _pools_of(scope: Scope, only: PoolFilter | None) -> Sequence[ColumnElement[bool]]:
     where = [owned(scope, _pools)]
-    return [*where, _pools.c.registration_id.in_(only)] if only else where
+    if only is None:
+        return where
+    if only.registration_ids:
+        where.append(_pools.c.registration_id.in_(only.registration_ids))
+    if only.scopes:
+        where.append(_known(_pools.c.scope, PoolScope).in_([scope.value for scope in only.scopes]))
+    if only.providers:
+        where.append(_pools.c.provider.in_(only.providers))
+    if only.fills:
+        where.append(FILL.in_([fill.value for fill in only.fills]))
+    if only.least_taken_ppm is not None:
+        where.append(_pools.c.taken_ppm >= only.least_taken_ppm)
+    return where
 
 
 ALLOCATION_ID: Final = Identity(
@@ -108,6 +128,10 @@ POOLS: Final = Listing[Scope](
         POOL_ID.column,
         *plain(_pools, "registration_id", "provider", "name", "family", "node", "source"),
         _known(_pools.c.scope, PoolScope),
+        _known(_pools.c.limited_by, PoolLimit),
+        FILL.label("fill"),
+        (cast(_pools.c.taken_ppm, Float) / FULL_PPM).label("taken"),
+        *plain(_pools, "idle", "unaccounted", "contradictions"),
         _known(_pools.c.quality, Quality),
         *plain(_pools, "capacity", "assigned", "used", "reserved", "cooling", "leaked", "borrowed", "unusable"),
         *plain(_pools, "free", "largest_free_block", "evidence"),
@@ -123,6 +147,7 @@ POOL_ORDERS: Final = orders(
     {
         "name": _pools.c.name,
         "observed-at": _pools.c.observed_at,
+        "taken": func.coalesce(_pools.c.taken_ppm, -1, type_=Integer),
         **{name: _as_number(_pools.c[name]) for name in ("capacity", "used", "free")},
     },
     [each for each in POOLS.order if each.key != "name"],

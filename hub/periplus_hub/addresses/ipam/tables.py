@@ -11,6 +11,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Index,
+    Integer,
     LargeBinary,
     PrimaryKeyConstraint,
     SmallInteger,
@@ -67,9 +68,14 @@ pools: Final = Table(
     *(Column(name, Text) for name in ("capacity", "assigned", "used", "reserved", "cooling")),
     *(Column(name, Text) for name in ("leaked", "borrowed", "unusable", "free", "largest_free_block")),
     Column("evidence", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("taken_ppm", Integer),
+    Column("limited_by", Text, nullable=False, server_default="unknown"),
+    *(Column(name, Text) for name in ("idle", "unaccounted")),
+    Column("contradictions", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("source", Text, nullable=False),
     Column("quality", Text, nullable=False),
     time_column("observed_at", nullable=False),
     PrimaryKeyConstraint("tenant_id", "registration_id", "provider", "name", "family", "node"),
 )
-"""Latest sample per pool. Counts are decimal text: an IPv6 pool overflows 64 bits; null is unknown."""
+"""Latest sample per pool. Counts are decimal text: an IPv6 pool overflows 64 bits; null is unknown.
+From `taken_ppm` to `contradictions` it is what follows from the counts (`addresses.ipam.engine.pool_account`)."""

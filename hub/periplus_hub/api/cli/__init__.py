@@ -20,6 +20,7 @@ _COMMANDS: Final = {
     "demo": ("demo_command", "demo"),
     "try": ("try_command", "try_fleet"),
     "overlaps": ("overlaps_command", "overlaps"),
+    "pools": ("pools_command", "pools"),
     "plan": ("plan_command", "plan"),
     "hub": ("hub_command", "hub_commands"),
     "join-token": ("tokens_command", "join_tokens"),

@@ -9,6 +9,8 @@ from typing import Any, Final
 WORDS: Final = frozenset(
     {
         "allocationKind",
+        "fill",
+        "limitedBy",
         "liveness",
         "mode",
         "quality",
@@ -17,12 +19,16 @@ WORDS: Final = frozenset(
         "reach",
         "registration",
         "role",
+        "scope",
         "severity",
         "state",
     }
 )
 """Members whose value is one of a few words."""
-COUNTS: Final = frozenset({"clockSkewMs", "rows"})
+COUNTS: Final = frozenset(
+    {"clockSkewMs", "rows", "capacity", "assigned", "used", "reserved", "cooling", "leaked", "borrowed", "unusable"}
+    | {"free", "idle", "unaccounted", "largestFreeBlock", "podsAllocatable", "ipv4Addresses", "ipv6Addresses"}
+)
 """Members whose value is a number, whatever its size."""
 
 

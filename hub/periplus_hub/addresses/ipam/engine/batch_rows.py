@@ -16,6 +16,7 @@ import pyarrow as pa
 from periplus_contract.covers import SEEN
 from periplus_contract.limits import MAX_EVIDENCE, MAX_EVIDENCE_LENGTH
 from periplus_contract.rejections import Reason
+from periplus_hub.addresses.ipam.engine.pool_account import accounted
 from periplus_hub.addresses.ipam.model import AllocationKind
 from periplus_hub.addresses.prefixes.prefix import IPV4, IPV6, BadPrefix, Prefix, parse
 from periplus_hub.ingest.model import MAX_SAMPLE_ROWS, Rejected
@@ -203,8 +204,9 @@ def _columns(ranges: Iterable[_Reported]) -> AllocationRows:
 
 def _pools(rows: Sequence[Mapping[str, Any]], covered: Collection[str], aside: _Aside) -> list[dict[str, Any]]:
     kept: dict[tuple[str, str, int, str], dict[str, Any]] = {}
+    ranges: list[list[Prefix]] = []
     for row in rows:
-        reason, cidrs = _pool_fault(row)
+        reason, own = _pool_fault(row)
         if row["scope"] not in covered:
             reason = Reason.NOT_COVERED
         key = (row["provider"], row["name"], row["family"], row["node"] or "")
@@ -214,17 +216,18 @@ def _pools(rows: Sequence[Mapping[str, Any]], covered: Collection[str], aside: _
             aside.add(POOLS, reason, [row])
             continue
         evidence = [text[:MAX_EVIDENCE_LENGTH] for text in (row["evidence"] or ())[:MAX_EVIDENCE] if text]
-        kept[key] = {**row, "node": row["node"] or "", "cidrs": cidrs, "evidence": evidence}
-    return list(kept.values())
+        kept[key] = {**row, "node": row["node"] or "", "cidrs": list(map(str, own)), "evidence": evidence}
+        ranges.append(own)
+    return accounted(list(kept.values()), ranges)
 
 
-def _pool_fault(row: Mapping[str, Any]) -> tuple[str | None, list[str]]:
+def _pool_fault(row: Mapping[str, Any]) -> tuple[str | None, list[Prefix]]:
     if row["family"] not in {4, 6}:
         return Reason.BAD_FAMILY, []
     if not all(_is_count(row[name]) for name in _COUNTS):
         return Reason.BAD_COUNT, []
     try:
-        return None, [str(parse(cidr)) for cidr in row["cidrs"] or ()]
+        return None, [parse(cidr) for cidr in row["cidrs"] or ()]
     except BadPrefix as error:
         return error.reason, []
 
