@@ -4,7 +4,7 @@ import pytest
 
 from periplus_hub.access.scope import Role, Scope
 from periplus_hub.fleet import service
-from periplus_hub.inventory.graphql import MAX_CANDIDATES
+from periplus_hub.inventory.graphql_owners import MAX_CANDIDATES
 from periplus_hub.kit.db import Database
 
 from tests.support.clock import FakeClock
