@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,22 @@ from tests.support.kube_objects import node, pod
 MAY_LIST = {"/api/v1/namespaces", "/api/v1/pods"}
 
 
-def cluster(uid: str, node_address: str, pod_range: str) -> FakeKube:
+def cluster(uid: str, node_address: str, node_range: str) -> FakeKube:
+    """Made by kubeadm: the /16 around the range of its node is what its pods may use."""
+    kube = silent_cluster(uid, node_address, node_range)
+    pods = ip_network(node_range).supernet(new_prefix=16)
+    settings = {"ClusterConfiguration": f"networking: {{podSubnet: {pods}}}"}
+    metadata = {"name": "kubeadm-config", "namespace": "kube-system"}
+    kube.put("/api/v1/configmaps", {"metadata": metadata, "data": settings})
+    return kube
+
+
+def silent_cluster(uid: str, node_address: str, node_range: str) -> FakeKube:
+    """Nothing in it says which range its pods may use; only what its node holds now."""
     kube = FakeKube()
     kube.add_namespace("kube-system", uid)
     kube.put("/apis/networking.k8s.io/v1/servicecidrs", service_range(f"10.{len(uid)}.0.0/16"))
-    kube.put("/api/v1/nodes", node("n1", podCIDRs=[pod_range], addresses=[internal(node_address)]))
+    kube.put("/api/v1/nodes", node("n1", podCIDRs=[node_range], addresses=[internal(node_address)]))
     return kube
 
 
@@ -112,3 +124,29 @@ async def test_a_threshold_that_is_met_wins_over_what_is_missing(tmp_path: Path)
     seen = await tried(tmp_path, "--joined", "--fail-on", "blocks-federation", one=one, two=two)
     assert seen.code == 2, (seen.out, seen.err)
     assert "1 of 2 clusters complete" in seen.out
+
+
+@pytest.mark.promise("no-false-all-clear")
+async def test_a_pod_range_that_nobody_says_is_no_all_clear(tmp_path: Path) -> None:
+    """Everything was read; but what the pods of `silent` get tomorrow may be what `whole` has today."""
+    whole, silent = cluster("w", "192.168.0.1", "10.42.0.0/24"), silent_cluster("si", "192.168.1.1", "10.43.0.0/24")
+    seen = await tried(tmp_path, "--fail-on", "latent", whole=whole, silent=silent)
+    assert seen.code == 1, (seen.out, seen.err)
+    assert "no overlapping address ranges" not in seen.out
+    assert "1 of 2 clusters complete · no overlap in what is known, which is not all" in seen.out
+    assert "[range_not_known]" in seen.out
+    assert "silent (incomplete: ipam/pod-range)" in seen.err
+    (states,) = (line.split()[1] for line in seen.out.splitlines() if line.split()[:1] == ["silent"])
+    assert states == "incomplete"
+
+
+@pytest.mark.promise("no-false-all-clear")
+async def test_the_document_says_that_a_pod_range_is_not_known(tmp_path: Path) -> None:
+    whole, silent = cluster("w", "192.168.0.1", "10.42.0.0/24"), silent_cluster("si", "192.168.1.1", "10.43.0.0/24")
+    seen = (await tried(tmp_path, "--json", "--fail-on", "conflict", whole=whole, silent=silent)).document
+    lines = {each["name"]: each for each in seen["clusters"]}
+    assert {name: line["state"] for name, line in lines.items()} == {"whole": "complete", "silent": "incomplete"}
+    (missing,) = lines["silent"]["missing"]
+    assert (missing["source"], missing["state"], missing["reason"]) == ("ipam/pod-range", "failed", "range_not_known")
+    assert (seen["complete"], seen["completeClusters"]) == (False, 1)
+    assert seen["unknown"] == ["silent (incomplete: ipam/pod-range)"]
