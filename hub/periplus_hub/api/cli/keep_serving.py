@@ -22,6 +22,7 @@ EXAMPLE_QUERY: Final = (
 _COMMANDS: Final = (
     "clusters list",
     "overlaps --severity conflict",
+    "pools",
     "plan --cluster new-cluster --nodes 40 --services 200",
 )
 """That say something of every fleet."""

@@ -170,7 +170,8 @@ def _read(path: Path) -> _File:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         msg = f"there is no kubeconfig at {path}"
-        raise KubeconfigError(msg, "Give one with --kubeconfig, or set KUBECONFIG.") from error
+        remedy = "Give one with --kubeconfig, or set KUBECONFIG. 'periplus demo' needs none."
+        raise KubeconfigError(msg, remedy) from error
     except OSError as error:
         msg = f"the kubeconfig {path} cannot be read: {error.strerror}"
         remedy = "Name a file in it." if path.is_dir() else "Check its permissions."

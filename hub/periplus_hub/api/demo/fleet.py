@@ -208,7 +208,7 @@ CLUSTERS: Final[tuple[DemoCluster, ...]] = (
         nodes=4,
         apps=_EDGE,
         kubeadm=True,
-        balancer_addresses=("172.16.10.240-172.16.10.250",),
+        balancer_addresses=("172.16.10.240/32",),  # and it is taken: the pool is full
     ),
     DemoCluster(
         name="factory-poznan",

@@ -161,8 +161,9 @@ def test_bad_files_are_named(tmp_path: Path, text: str, part: str) -> None:
 
 
 def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
-    with pytest.raises(KubeconfigError, match="no kubeconfig at"):
+    with pytest.raises(KubeconfigError, match="no kubeconfig at") as caught:
         contexts(tmp_path / "absent")
+    assert "'periplus demo'" in caught.value.remedy
     with pytest.raises(KubeconfigError, match="cannot be read"):
         contexts(tmp_path)
 
