@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import insert
 
 from periplus_hub.access.scope import Scope
+from periplus_hub.addresses.ipam.repository_pools import clusters_with_full_nodes, short_pools
 from periplus_hub.inventory.tables import nodes
 from periplus_hub.kit.db import Database, count_statements
 
@@ -108,7 +109,14 @@ async def test_a_node_is_limited_by_what_it_has_fewer_left_of(fleet: Fleet) -> N
     pods = [pod_row(f"p{at}", f"10.0.1.{at}", node="by-pods") for at in range(8)]
     pods += [pod_row("host", "10.9.0.1", node="by-pods", host_network=True)]
     pods += [pod_row("done", "10.0.1.99", node="by-pods", phase="Succeeded")]
-    machines = {"by-pods": 10, "by-addresses": 110, "no-pools": 4, "nobody-knows": None, "unknown-free": 110}
+    machines = {
+        "by-pods": 10,
+        "by-addresses": 110,
+        "no-pools": 4,
+        "takes-more": 110,
+        "nobody-knows": None,
+        "unknown-free": 110,
+    }
     made = [node(name, name=name, pods_allocatable=most) for name, most in machines.items()]
     await inventory(fleet, "a", nodes=made, pods=pods)
     rows = [
@@ -117,6 +125,8 @@ async def test_a_node_is_limited_by_what_it_has_fewer_left_of(fleet: Fleet) -> N
         pool(
             "r", family=6, scope="node", node="by-addresses", cidrs=["fd00::/64"], capacity=str(2**64), free=str(2**64)
         ),
+        pool("grows", capacity="1024", used="60", free="964"),
+        pool("grows", scope="node", node="takes-more", cidrs=["10.0.4.0/26"], capacity="64", used="64", free="0"),
         pool("r", scope="node", node="unknown-free", cidrs=["10.0.3.0/24"], capacity="254"),
     ]
     await fleet.send("a", {"pools": rows})
@@ -126,6 +136,7 @@ async def test_a_node_is_limited_by_what_it_has_fewer_left_of(fleet: Fleet) -> N
         "by-pods": ("PODS", 0.9),
         "by-addresses": ("ADDRESSES", 0.5),
         "no-pools": ("PODS", 0.0),
+        "takes-more": ("UNKNOWN", None),
         "nobody-knows": ("UNKNOWN", None),
         "unknown-free": ("UNKNOWN", None),
     }
@@ -196,3 +207,27 @@ async def test_two_nodes_of_one_name_are_both_listed(fleet: Fleet) -> None:
         await c.execute(insert(nodes).values([own | {"uid": "1"}, own | {"uid": "2"}]))
     found = (await fleet.ask(USE, by="NODE", first=1))["poolUse"]
     assert (found["totalCount"], len(found["nodes"])) == (2, 1)
+
+
+async def test_pools_and_nodes_that_are_short_become_findings(fleet: Fleet, db: Database, tenant: Scope) -> None:
+    for name in "abc":
+        await fleet.cluster(name)
+    full = {"scope": "node", "cidrs": ["10.0.1.0/24"], "capacity": "254", "used": "254", "free": "0"}
+    await fleet.send("a", {"pools": [pool("own", node="n", **full), pool("short", capacity="10", used="9", free="1")]})
+    await fleet.send("b", {"pools": [pool("grows", node="n", **full), pool("grows", capacity="512", free="256")]})
+    await fleet.send("c", {"pools": [pool("odd", capacity="10", used="9", free="9")]})
+    async with db.read(tenant) as c:
+        short, nodes_full = await short_pools(c, tenant, 1), await clusters_with_full_nodes(c, tenant)
+        everything = await short_pools(c, tenant, 10)
+    assert ([each.name for each in short.pools], short.unlisted) == (["short"], 1)
+    assert [(each.name, each.is_contradictory) for each in everything.pools] == [("short", False), ("odd", True)]
+    assert nodes_full == {fleet.registration("a")}
+
+
+async def test_nobody_else_hears_of_pools_that_are_short(fleet: Fleet, db: Database, other_tenant: Scope) -> None:
+    await fleet.cluster("a")
+    full = pool("own", node="n", scope="node", cidrs=["10.0.1.0/24"], capacity="2", used="2", free="0")
+    await fleet.send("a", {"pools": [full, pool("short", capacity="10", used="9", free="1")]})
+    async with db.read(other_tenant) as c:
+        assert (await short_pools(c, other_tenant, 10)).pools == []
+        assert await clusters_with_full_nodes(c, other_tenant) == frozenset()

@@ -1,11 +1,13 @@
 """What detectors look at. Pure: `service_facts.py` knows where each comes from."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar, cast
 from uuid import UUID
 
 from periplus_hub.addresses.ipam.engine.knowledge import Missing
+from periplus_hub.addresses.ipam.model import ShortPools
 from periplus_hub.addresses.overlaps.model import Explanation, NamedClusters, OverlapGroup, RegisterStatus
 from periplus_hub.findings.listening import Listening
 from periplus_hub.fleet.model import Machines, Registration
@@ -42,6 +44,8 @@ class Facts:
 
 MAX_OVERLAPS: Final = 1_000
 """Groups that are looked at one by one."""
+MAX_POOLS: Final = 1_000
+"""Pools that are looked at one by one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,5 +71,9 @@ RECENT_BATCHES: Final[Fact[Mapping[UUID, Sequence[RecentBatch]]]] = Fact("recent
 """In the order of arrival, only of clusters that were heard lately in more than one epoch."""
 REGISTER: Final[Fact[RegisterStatus]] = Fact("register of overlaps")
 OVERLAPS: Final[Fact[WorstOverlaps]] = Fact("worst overlaps")
+SHORT_POOLS: Final[Fact[ShortPools]] = Fact("short pools")
+"""Pools that are nearly full or whose numbers contradict each other, the fullest first."""
+FULL_NODES: Final[Fact[AbstractSet[UUID]]] = Fact("full nodes")
+"""Clusters with nodes that have no address left and can get no further block."""
 LISTENING: Final[Fact[Listening]] = Fact("listening")
 """Whether silence means anything."""

@@ -2,13 +2,16 @@
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar, cast
 from uuid import UUID
 
 from periplus_hub.access.scope import Scope
 from periplus_hub.addresses.ipam.engine.knowledge import Evidence, Missing, known
+from periplus_hub.addresses.ipam.model import ShortPools
 from periplus_hub.addresses.ipam.repository_knowledge import evidence_by_registration
+from periplus_hub.addresses.ipam.repository_pools import clusters_with_full_nodes, short_pools
 from periplus_hub.addresses.overlaps import repository_groups
 from periplus_hub.addresses.overlaps.model import GroupFilter, RegisterStatus, Severity
 from periplus_hub.addresses.overlaps.repository_groups import GroupAsk
@@ -16,7 +19,7 @@ from periplus_hub.addresses.overlaps.repository_register import register_status
 from periplus_hub.addresses.overlaps.rows import group_of
 from periplus_hub.addresses.overlaps.service_explanations import explain_groups, worst_hit
 from periplus_hub.findings import facts
-from periplus_hub.findings.facts import MAX_OVERLAPS, Fact, Facts, WorstOverlaps
+from periplus_hub.findings.facts import MAX_OVERLAPS, MAX_POOLS, Fact, Facts, WorstOverlaps
 from periplus_hub.findings.listening import Listening, is_nobody_heard
 from periplus_hub.fleet.model import Machines, Registration, State
 from periplus_hub.fleet.repository import all_registrations
@@ -111,6 +114,14 @@ async def _overlaps(this: Round) -> WorstOverlaps:
     return WorstOverlaps(groups=groups, explanations=explanations, hit=hit, unlisted=total - len(groups))
 
 
+async def _short_pools(this: Round) -> ShortPools:
+    return await short_pools(this.c, this.scope, MAX_POOLS)
+
+
+async def _full_nodes(this: Round) -> AbstractSet[UUID]:
+    return await clusters_with_full_nodes(this.c, this.scope)
+
+
 async def _listening(this: Round) -> Listening:
     nobody = is_nobody_heard(await this.know(facts.REGISTRATIONS), this.now)
     tenant = this.scope.tenant_id
@@ -127,5 +138,7 @@ _LOADERS: Final[Mapping[Fact[Any], Callable[[Round], Awaitable[Any]]]] = {
     facts.REGISTER: _register,
     facts.OVERLAPS: _overlaps,
     facts.LISTENING: _listening,
+    facts.SHORT_POOLS: _short_pools,
+    facts.FULL_NODES: _full_nodes,
     _EVIDENCE: _evidence,
 }

@@ -41,7 +41,8 @@ class PoolUse(RowBacked):
     )
     free: BigInt | None = strawberry.field(description="Those of them that can be handed out now.")
     limited_by: PoolLimit = strawberry.field(
-        description="PODS or ADDRESSES, whichever a node has fewer left of. UNKNOWN for namespaces and teams."
+        description="PODS or ADDRESSES, whichever a node has fewer left of. UNKNOWN where it may take more from a "
+        "pool, and for namespaces and teams."
     )
     taken: float | None = strawberry.field(description="How much of that is taken, from 0 to 1.")
 

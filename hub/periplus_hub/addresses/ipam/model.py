@@ -1,5 +1,6 @@
 """Allocations and pools as values, and the small rules about them. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -80,6 +81,34 @@ class PoolUseBy(StrEnum):
 
 FULL_PPM: Final = 1_000_000
 NEARLY_ALL_PPM: Final = 900_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShortPool:
+    """A pool that wants looking at."""
+
+    registration_id: UUID
+    provider: str
+    name: str
+    family: int
+    scope: str
+    taken_ppm: int | None
+    limited_by: PoolLimit
+    capacity: str | None
+    is_contradictory: bool
+
+    @property
+    def key(self) -> str:
+        """Its own, whatever its name is."""
+        return f"{self.registration_id}/{self.family}/{self.provider}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShortPools:
+    """The fullest of them; of the others only the number is known."""
+
+    pools: Sequence[ShortPool]
+    unlisted: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

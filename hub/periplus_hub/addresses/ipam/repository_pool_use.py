@@ -18,6 +18,7 @@ from sqlalchemy import (
     func,
     literal,
     null,
+    or_,
     select,
 )
 from sqlalchemy.dialects.postgresql import distinct_on
@@ -86,7 +87,12 @@ def _room() -> Subquery:
     """By node what its own pools hold: of the family of which less is free, as a pod takes one of each."""
     keys = (_pools.c.tenant_id, _pools.c.registration_id, _pools.c.node)
     by_family = (
-        select(*keys, _sum("capacity").label("capacity"), _sum("free").label("free"))
+        select(
+            *keys,
+            _sum("capacity").label("capacity"),
+            _sum("free").label("free"),
+            func.bool_or(tables.has_more()).label("has_more"),
+        )
         .where(_pools.c.scope == PoolScope.NODE.value)
         .group_by(*keys, _pools.c.family)
         .subquery("by_family")
@@ -109,8 +115,13 @@ def _of_nodes() -> Subquery:
     pods_left = func.greatest(_nodes.c.pods_allocatable - pods, 0)
     addresses_taken = _share(room.c.capacity - room.c.free, room.c.capacity)
     pods_taken = _share(pods, _nodes.c.pods_allocatable)
-    unknown = _nodes.c.pods_allocatable.is_(None) | (room.c.node.is_not(None) & room.c.free.is_(None))
     by_addresses = and_(room.c.node.is_not(None), room.c.free < pods_left)
+    # How many more addresses such a node could get, nobody tells.
+    unknown = or_(
+        _nodes.c.pods_allocatable.is_(None),
+        and_(room.c.node.is_not(None), room.c.free.is_(None)),
+        and_(by_addresses, room.c.has_more),
+    )
     limit = case(
         (unknown, literal(PoolLimit.UNKNOWN.value)),
         (by_addresses, literal(PoolLimit.ADDRESSES.value)),

@@ -1,12 +1,22 @@
 """How full the pools of the fleet are."""
 
+from collections.abc import Set as AbstractSet
 from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, case, func, literal, select
 
 from periplus_hub.access.scope import Scope, owned
 from periplus_hub.addresses.ipam import tables
-from periplus_hub.addresses.ipam.model import NEARLY_ALL_PPM, PoolFill
+from periplus_hub.addresses.ipam.model import (
+    FULL_PPM,
+    NEARLY_ALL_PPM,
+    PoolFill,
+    PoolLimit,
+    PoolScope,
+    ShortPool,
+    ShortPools,
+)
 from periplus_hub.fleet.model import State
 from periplus_hub.fleet.tables import registrations
 from periplus_hub.kit.db import ReadConnection
@@ -33,3 +43,45 @@ async def pools_by_fill(c: ReadConnection, scope: Scope) -> dict[PoolFill, int]:
     rows = await c.rows(select(asked.c.fill, func.count().label("pools")).group_by(asked.c.fill))
     found = {row.fill: int(row.pools) for row in rows}
     return {each: found.get(each.value, 0) for each in PoolFill}
+
+
+async def short_pools(c: ReadConnection, scope: Scope, most: int) -> ShortPools:
+    """Of active clusters, but for pools of nodes: nearly full, or with numbers that contradict each other."""
+    columns = [_pools.c[name] for name in ("registration_id", "provider", "name", "family", "scope", "taken_ppm")]
+    is_contradictory = func.cardinality(_pools.c.contradictions) > 0
+    owner = owned(scope, registrations) & (registrations.c.id == _pools.c.registration_id)
+    is_short = (_pools.c.taken_ppm >= NEARLY_ALL_PPM) | is_contradictory
+    statement = (
+        select(
+            *columns,
+            _pools.c.limited_by,
+            _pools.c.capacity,
+            is_contradictory.label("is_contradictory"),
+            func.count().over().label("all_of_them"),
+        )
+        .select_from(_pools.join(registrations, owner))
+        .where(owned(scope, _pools), registrations.c.state == State.ACTIVE.value)
+        .where(_pools.c.scope != PoolScope.NODE.value, is_short)
+        .order_by(_pools.c.taken_ppm.desc().nulls_last(), *columns[:4])
+        .limit(most)
+    )
+    rows = await c.rows(statement)
+    names = tuple(ShortPool.__dataclass_fields__)
+    found = [
+        ShortPool(**{name: getattr(row, name) for name in names} | {"limited_by": PoolLimit(row.limited_by)})
+        for row in rows
+    ]
+    return ShortPools(pools=found, unlisted=rows[0].all_of_them - len(rows) if rows else 0)
+
+
+async def clusters_with_full_nodes(c: ReadConnection, scope: Scope) -> AbstractSet[UUID]:
+    """Active clusters with nodes whose own pools have nothing left, and no pool has more for them."""
+    owner = owned(scope, registrations) & (registrations.c.id == _pools.c.registration_id)
+    statement = (
+        select(_pools.c.registration_id)
+        .distinct()
+        .select_from(_pools.join(registrations, owner))
+        .where(owned(scope, _pools), registrations.c.state == State.ACTIVE.value)
+        .where(_pools.c.scope == PoolScope.NODE.value, _pools.c.taken_ppm >= FULL_PPM, ~tables.has_more())
+    )
+    return frozenset(row.registration_id for row in await c.rows(statement))

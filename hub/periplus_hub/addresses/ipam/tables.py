@@ -18,11 +18,13 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    exists,
     func,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, CIDR
 
+from periplus_hub.addresses.ipam.model import FULL_PPM, PoolScope
 from periplus_hub.kit.tables import metadata, tenant_column, time_column
 
 allocations: Final = Table(
@@ -79,3 +81,11 @@ pools: Final = Table(
 )
 """Latest sample per pool. Counts are decimal text: an IPv6 pool overflows 64 bits; null is unknown.
 From `taken_ppm` to `contradictions` it is what follows from the counts (`addresses.ipam.engine.pool_account`)."""
+
+
+def has_more() -> ColumnElement[bool]:
+    """Whether a row of `pools` is what a node holds of a pool of the cluster that has more for it."""
+    whole = pools.alias("whole")
+    same = [whole.c[name] == pools.c[name] for name in ("tenant_id", "registration_id", "provider", "name", "family")]
+    is_full = func.coalesce(whole.c.taken_ppm, 0) >= FULL_PPM
+    return exists().where(*same, whole.c.scope != PoolScope.NODE.value, ~is_full).correlate(pools)

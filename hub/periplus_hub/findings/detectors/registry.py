@@ -4,8 +4,11 @@ from typing import Final
 
 from periplus_hub.findings.detectors.base import Detector
 from periplus_hub.findings.detectors.clock_skew import ClockSkew
+from periplus_hub.findings.detectors.contradictory_pools import ContradictoryPools
 from periplus_hub.findings.detectors.copied_cluster import CopiedCluster
 from periplus_hub.findings.detectors.duplicate_identity import DuplicateIdentity
+from periplus_hub.findings.detectors.full_nodes import FullNodes
+from periplus_hub.findings.detectors.full_pools import FullPools
 from periplus_hub.findings.detectors.overlaps import Overlaps
 from periplus_hub.findings.detectors.shared_identity import SharedIdentity
 from periplus_hub.findings.detectors.silent_fleet import SilentFleet
@@ -23,4 +26,7 @@ DETECTORS: Final[tuple[Detector, ...]] = (
     SharedIdentity(),
     UnkeptRegister(),
     ClockSkew(),
+    FullPools(),
+    FullNodes(),
+    ContradictoryPools(),
 )
