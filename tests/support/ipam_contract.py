@@ -100,8 +100,10 @@ class IpamAdapterContract(ABC):
                 counts = (pool.capacity, pool.assigned, pool.used, pool.reserved, pool.cooling, pool.free)
                 assert all(count is None or count >= 0 for count in counts)
                 assert all(parse_cidr(cidr).version == pool.family for cidr in pool.cidrs)
-                if pool.capacity is not None and pool.free is not None:
-                    assert pool.free <= pool.capacity
+                if pool.capacity is not None:
+                    parts = (pool.used, pool.reserved, pool.cooling, pool.leaked, pool.unusable, pool.free)
+                    assert sum(count or 0 for count in parts) <= pool.capacity, pool
+                    assert (pool.assigned or 0) <= pool.capacity, pool
 
     def test_allocations_are_its_own_and_in_canonical_form(self) -> None:
         for view in self.views():

@@ -140,7 +140,7 @@ def service_pools(view: IpamView, fault: Fault) -> list[Pool]:
 
 
 def _service_pool(item: ServiceRange, used: int, *, exact: bool) -> Pool:
-    capacity = service_capacity(item.network)
+    usable = service_capacity(item.network)
     return Pool(
         provider=PROVIDER,
         name=item.name,
@@ -149,10 +149,10 @@ def _service_pool(item: ServiceRange, used: int, *, exact: bool) -> Pool:
         source=item.source,
         quality="exact" if exact else "derived",
         cidrs=(str(item.network),),
-        capacity=capacity,
+        capacity=item.network.num_addresses,
         used=used,
-        reserved=item.network.num_addresses - capacity,
-        free=max(capacity - used, 0),
+        reserved=item.network.num_addresses - usable,
+        free=max(usable - used, 0),
     )
 
 

@@ -232,8 +232,8 @@ def _node_pools(blocks: list[_Block], pods: _Pods) -> Iterator[Pool]:
     used = pods.inside((network, key) for key, networks in held.items() for network in networks)
     for key, networks in held.items():
         node, pool, family = key
-        capacity = sum(map(_usable, networks))
-        count = None if used is None else min(used.get(key, 0), capacity)
+        usable, size = sum(map(_usable, networks)), covered(networks)
+        count = None if used is None else min(used.get(key, 0), usable)
         yield Pool(
             provider=Cilium.name,
             name=pool or node,
@@ -243,10 +243,11 @@ def _node_pools(blocks: list[_Block], pods: _Pods) -> Iterator[Pool]:
             source=_NODE,
             quality="derived",
             cidrs=tuple(map(str, networks)),
-            capacity=capacity,
-            assigned=covered(networks),
+            capacity=size,
+            assigned=size,
             used=count,
-            free=None if count is None else capacity - count,
+            reserved=size - usable,
+            free=None if count is None else usable - count,
         )
 
 

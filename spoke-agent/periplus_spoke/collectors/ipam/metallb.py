@@ -116,8 +116,8 @@ def _told_by_services(_: str) -> None:
 def _pool(pool: AddressPool, networks: list[Network], balancers: set[Address] | None, fault: Fault) -> Pool:
     family = networks[0].version
     avoided = _buggy(networks) if pool.spec.avoid_buggy_ips and family == _IPV4 else 0
-    capacity = covered(networks) - avoided
-    counters = _counters(pool, family, capacity, fault)
+    usable = covered(networks) - avoided
+    counters = _counters(pool, family, usable, fault)
     used = None if balancers is None else sum(any(each in network for network in networks) for each in balancers)
     if counters:
         used = counters.assigned
@@ -129,14 +129,14 @@ def _pool(pool: AddressPool, networks: list[Network], balancers: set[Address] | 
         source=_SOURCE,
         quality="exact" if counters else "derived",
         cidrs=tuple(map(str, networks)),
-        capacity=capacity,
+        capacity=usable + avoided,
         used=used,
         reserved=avoided,
-        free=None if used is None else max(capacity - used, 0),
+        free=None if used is None else max(usable - used, 0),
     )
 
 
-def _counters(pool: AddressPool, family: Literal[4, 6], capacity: int, fault: Fault) -> _Counters | None:
+def _counters(pool: AddressPool, family: Literal[4, 6], usable: int, fault: Fault) -> _Counters | None:
     """MetalLB's own, unless they are of another state of the pool: then services are counted."""
     status, where = pool.status, f"status of IPAddressPool {pool.title}"
     pairs = {
@@ -144,7 +144,7 @@ def _counters(pool: AddressPool, family: Literal[4, 6], capacity: int, fault: Fa
         6: (status.assigned_ipv6, status.available_ipv6),
     }
     assigned, available = (counted(each, where, fault) for each in pairs[family])
-    if assigned is None or available is None or assigned + available != capacity:
+    if assigned is None or available is None or assigned + available != usable:
         return None
     return _Counters(assigned, available)
 

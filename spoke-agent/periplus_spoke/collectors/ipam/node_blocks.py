@@ -72,7 +72,8 @@ class Blocks:
         return [network for network in self.by_node.get(node or "", ()) if address in network]
 
     def _pool(self, block: Block, used: int | None) -> Pool:
-        capacity = max(block.network.num_addresses - self._excluded[block.network.version], 0)
+        size = block.network.num_addresses
+        excluded = min(self._excluded[block.network.version], size)
         return Pool(
             provider=self._provider,
             name=block.node,
@@ -82,11 +83,11 @@ class Blocks:
             source=self._source,
             quality="derived",
             cidrs=(str(block.network),),
-            capacity=capacity,
-            assigned=block.network.num_addresses,
+            capacity=size,
+            assigned=size,
             used=used,
-            reserved=block.network.num_addresses - capacity,
-            free=None if used is None else max(capacity - used, 0),
+            reserved=excluded,
+            free=None if used is None else max(size - excluded - used, 0),
         )
 
 

@@ -127,7 +127,7 @@ def test_use_is_unknown_where_pods_may_not_be_read() -> None:
     batch = Pools(inventory).batch(1, 60)
     assert batch is not None
     pools = next(section for section in batch.sections if section.table.name == "pools")
-    assert (pools.columns["capacity"], pools.columns["used"], pools.columns["free"]) == (["253"], [None], [None])
+    assert (pools.columns["capacity"], pools.columns["used"], pools.columns["free"]) == (["256"], [None], [None])
 
 
 def test_plugins_do_not_change_with_the_health_of_a_watch() -> None:

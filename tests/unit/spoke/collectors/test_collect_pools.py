@@ -75,7 +75,7 @@ def test_service_pools_are_exact_with_ipaddress_objects() -> None:
     inventory.service_cidr(decode(ServiceCidr, cidr, "c"), 1)
     pools = Pools(inventory)
     (derived,) = [row for row in rows(batch_of(pools), "pools") if row["scope"] == "service"]
-    assert (derived["quality"], derived["capacity"], derived["used"], derived["free"]) == ("derived", "254", "1", "253")
+    assert (derived["quality"], derived["capacity"], derived["used"], derived["free"]) == ("derived", "256", "1", "253")
     assert derived["reserved"] == "2"
     for index in (1, 10):
         inventory.ip_address(decode(IpAddress, {"metadata": {"name": f"10.96.0.{index}"}}, str(index)), 2)

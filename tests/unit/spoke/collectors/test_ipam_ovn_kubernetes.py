@@ -97,7 +97,7 @@ def test_blocks_are_the_nodes_and_hidden_behind_them() -> None:
         ("10.131.0.0/23", "n2", "masqueraded"),
     }
     pools = {(pool.name, pool.family): pool for pool in ADAPTER.pools(cluster(), lambda _: None)}
-    assert (pools["n1", 4].capacity, pools["n1", 4].used, pools["n1", 4].free) == (508, 1, 507)
+    assert (pools["n1", 4].capacity, pools["n1", 4].used, pools["n1", 4].free) == (512, 1, 507)
     assert (pools["clusterNetwork", 4].assigned, pools["clusterNetwork", 4].largest_free_block) == (1024, 15)
 
 
