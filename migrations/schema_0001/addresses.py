@@ -113,6 +113,18 @@ def _second() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "registration_id", "provider", "name", "family", "node", name="pk_pools"),
         tenant("pools"),
     )
+    op.create_table(
+        "pool_history",
+        *columns(UUID, "tenant_id registration_id"),
+        *columns(TEXT, "provider name"),
+        *columns(SMALLINT, "family"),
+        *columns(TIME, "hour"),
+        *columns(TEXT, "capacity free"),
+        sa.PrimaryKeyConstraint(
+            "tenant_id", "registration_id", "provider", "name", "family", "hour", name="pk_pool_history"
+        ),
+        tenant("pool_history"),
+    )
 
 
 def _third() -> None:

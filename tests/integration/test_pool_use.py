@@ -1,18 +1,22 @@
 """Which pools are full, and who uses them: nodes by what is short first, namespaces, teams."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import delete, func, insert, select
 
 from periplus_hub.access.scope import Scope
+from periplus_hub.addresses.ipam.repository_pool_history import history_before, remember_pools
 from periplus_hub.addresses.ipam.repository_pools import clusters_with_full_nodes, short_pools
+from periplus_hub.addresses.ipam.tables import pool_history
 from periplus_hub.inventory.tables import nodes
 from periplus_hub.kit.db import Database, count_statements
 
 from tests.support.batches import node, upsert
 from tests.support.batches import pod as pod_row
+from tests.support.clock import START
 from tests.support.overlap_fleet import Fleet, pool
 
 POOLS = """query Pools(
@@ -217,8 +221,8 @@ async def test_pools_and_nodes_that_are_short_become_findings(fleet: Fleet, db: 
     await fleet.send("b", {"pools": [pool("grows", node="n", **full), pool("grows", capacity="512", free="256")]})
     await fleet.send("c", {"pools": [pool("odd", capacity="10", used="9", free="9")]})
     async with db.read(tenant) as c:
-        short, nodes_full = await short_pools(c, tenant, 1), await clusters_with_full_nodes(c, tenant)
-        everything = await short_pools(c, tenant, 10)
+        short, nodes_full = await short_pools(c, tenant, 1, START), await clusters_with_full_nodes(c, tenant)
+        everything = await short_pools(c, tenant, 10, START)
     assert ([each.name for each in short.pools], short.unlisted) == (["short"], 1)
     assert [(each.name, each.is_contradictory) for each in everything.pools] == [("short", False), ("odd", True)]
     assert nodes_full == {fleet.registration("a")}
@@ -229,5 +233,50 @@ async def test_nobody_else_hears_of_pools_that_are_short(fleet: Fleet, db: Datab
     full = pool("own", node="n", scope="node", cidrs=["10.0.1.0/24"], capacity="2", used="2", free="0")
     await fleet.send("a", {"pools": [full, pool("short", capacity="10", used="9", free="1")]})
     async with db.read(other_tenant) as c:
-        assert (await short_pools(c, other_tenant, 10)).pools == []
+        assert (await short_pools(c, other_tenant, 10, START)).pools == []
         assert await clusters_with_full_nodes(c, other_tenant) == frozenset()
+
+
+async def remembered(fleet: Fleet, hours_ago: float, free: str, capacity: str = "1000", **other: Any) -> None:
+    row = {"provider": "kubernetes", "name": "p", "family": 4, "scope": "cluster", "contradictions": []} | other
+    async with fleet.db.write(fleet.scope) as c:
+        told = [row | {"free": free, "capacity": capacity}]
+        await remember_pools(c, fleet.scope, fleet.registration("a"), told, START - timedelta(hours=hours_ago))
+
+
+async def speed(fleet: Fleet) -> list[tuple[int | None, int | None]]:
+    async with fleet.db.read(fleet.scope) as c:
+        return [(each.hours_left, each.history_hours) for each in (await short_pools(c, fleet.scope, 9, START)).pools]
+
+
+async def test_how_fast_a_pool_fills_is_told_from_what_it_had_free(fleet: Fleet) -> None:
+    await fleet.cluster("a")
+    await fleet.send("a", {"pools": [pool("p", capacity="1000", used="600", free="400")]})
+    assert await speed(fleet) == [], "nothing is known of its past"
+    await remembered(fleet, 23, "900")
+    assert await speed(fleet) == [], "a sample of less than a day says nothing"
+    await remembered(fleet, 48, "600")
+    assert await speed(fleet) == [(96, 48)], "200 in two days, and 400 are left"
+    await remembered(fleet, 24 * 8, "400")
+    assert await speed(fleet) == [(96, 48)], "what is older than a week does not count"
+    await remembered(fleet, 24 * 5, "520")
+    assert await speed(fleet) == [], "120 in five days: more than a week is left"
+    await remembered(fleet, 60, "9", capacity="500")
+    assert await speed(fleet) == [(96, 48)], "since it was made larger"
+    await remembered(fleet, 48, "300")
+    assert await speed(fleet) == [], "there is more free than then"
+
+
+async def test_of_an_hour_the_last_sample_is_kept_and_for_so_long(fleet: Fleet) -> None:
+    await fleet.cluster("a")
+    for minutes, free in ((0, "5"), (30, "4"), (60, "3")):
+        await remembered(fleet, -minutes / 60, free)
+    await remembered(fleet, 0, "9", scope="node", name="of-a-node")
+    await remembered(fleet, 0, "9", name="odd", contradictions=["its parts are 3 addresses, of 2"])
+    table, registration = pool_history, fleet.registration("a")
+    async with fleet.db.write(fleet.scope) as c:
+        kept = await c.rows(select(table.c.free).order_by(table.c.hour))
+        assert [row.free for row in kept] == ["4", "3"]
+        for stale, condition in history_before(fleet.scope, registration, START + timedelta(hours=1)):
+            await c.execute(delete(stale).where(condition))
+        assert await c.scalar(select(func.count()).select_from(table)) == 1

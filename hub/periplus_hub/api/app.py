@@ -10,6 +10,7 @@ from starlette.types import ASGIApp
 
 from periplus_contract import limits
 from periplus_contract.tables import ALLOCATIONS
+from periplus_hub.addresses.ipam.repository_pool_history import history_before
 from periplus_hub.addresses.ipam.service_intake import IpamApplier
 from periplus_hub.addresses.overlaps.jobs import OverlapsJob
 from periplus_hub.addresses.ranges.jobs import RangesJob
@@ -59,6 +60,7 @@ def make_jobs(resources: Resources) -> list[Job]:
 def make_retention(db: Database, config: HubConfig) -> RetentionJob:
     """Every slice's rule of what it may forget, and after how many days."""
     clusters = [ClusterRule(config.ledger_days, records_before), ClusterRule(config.identity_days, identities_before)]
+    clusters.append(ClusterRule(config.pool_history_days, history_before))
     return RetentionJob(db, clusters, [TenantRule(config.ledger_days, resolved_before)])
 
 

@@ -72,7 +72,7 @@ RECENT_BATCHES: Final[Fact[Mapping[UUID, Sequence[RecentBatch]]]] = Fact("recent
 REGISTER: Final[Fact[RegisterStatus]] = Fact("register of overlaps")
 OVERLAPS: Final[Fact[WorstOverlaps]] = Fact("worst overlaps")
 SHORT_POOLS: Final[Fact[ShortPools]] = Fact("short pools")
-"""Pools that are nearly full or whose numbers contradict each other, the fullest first."""
+"""Pools that are nearly full, or soon at their own speed, or whose numbers contradict each other, the fullest first."""
 FULL_NODES: Final[Fact[AbstractSet[UUID]]] = Fact("full nodes")
 """Clusters with nodes that have no address left and can get no further block."""
 LISTENING: Final[Fact[Listening]] = Fact("listening")

@@ -115,7 +115,7 @@ async def _overlaps(this: Round) -> WorstOverlaps:
 
 
 async def _short_pools(this: Round) -> ShortPools:
-    return await short_pools(this.c, this.scope, MAX_POOLS)
+    return await short_pools(this.c, this.scope, MAX_POOLS, this.now)
 
 
 async def _full_nodes(this: Round) -> AbstractSet[UUID]:

@@ -16,3 +16,10 @@ class IpamConfig(BaseModel):
         "If there are more, those with the highest addresses are set aside as `too_many_ranges`, and the cluster is "
         "incomplete. The default is two addresses for each of the 150,000 pods that Kubernetes supports.",
     )
+    pool_history_days: int = Field(
+        default=14,
+        ge=8,
+        le=365,
+        description="How long the hub keeps what pools had free, one sample an hour for each of at most 200 pools of a "
+        "cluster. Pools of nodes have none. How fast a pool fills is told from the last seven days.",
+    )

@@ -81,6 +81,8 @@ class PoolUseBy(StrEnum):
 
 FULL_PPM: Final = 1_000_000
 NEARLY_ALL_PPM: Final = 900_000
+SOON_HOURS: Final = 7 * 24
+"""A pool that is full sooner, at its own speed, wants looking at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +98,10 @@ class ShortPool:
     limited_by: PoolLimit
     capacity: str | None
     is_contradictory: bool
+    hours_left: int | None = None
+    """Until nothing is free, as fast as in the days before; None where it does not fill or that is unknown."""
+    history_hours: int | None = None
+    """How long ago the sample is that this rests on; None where there is none that is a day old or more."""
 
     @property
     def key(self) -> str:

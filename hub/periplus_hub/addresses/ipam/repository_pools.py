@@ -1,26 +1,31 @@
 """How full the pools of the fleet are."""
 
 from collections.abc import Set as AbstractSet
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, func, literal, select
+from sqlalchemy import ColumnElement, Integer, Row, case, cast, func, literal, select, true
 
 from periplus_hub.access.scope import Scope, owned
 from periplus_hub.addresses.ipam import tables
 from periplus_hub.addresses.ipam.model import (
     FULL_PPM,
     NEARLY_ALL_PPM,
+    SOON_HOURS,
     PoolFill,
     PoolLimit,
     PoolScope,
     ShortPool,
     ShortPools,
 )
+from periplus_hub.addresses.ipam.repository_pool_history import first_sample
 from periplus_hub.fleet.model import State
 from periplus_hub.fleet.tables import registrations
 from periplus_hub.kit.db import ReadConnection
 
+_HOUR_S: Final = 3_600
+_MAX_HOURS: Final = 1_000_000
 _pools: Final = tables.pools
 FILL: Final[ColumnElement[Any]] = case(
     (_pools.c.taken_ppm.is_(None), literal(PoolFill.UNKNOWN.value)),
@@ -45,33 +50,37 @@ async def pools_by_fill(c: ReadConnection, scope: Scope) -> dict[PoolFill, int]:
     return {each: found.get(each.value, 0) for each in PoolFill}
 
 
-async def short_pools(c: ReadConnection, scope: Scope, most: int) -> ShortPools:
-    """Of active clusters, but for pools of nodes: nearly full, or with numbers that contradict each other."""
+async def short_pools(c: ReadConnection, scope: Scope, most: int, now: datetime) -> ShortPools:
+    """Of active clusters: nearly full, full within days at their own speed, or contradictory. None is a node's."""
     columns = [_pools.c[name] for name in ("registration_id", "provider", "name", "family", "scope", "taken_ppm")]
     is_contradictory = func.cardinality(_pools.c.contradictions) > 0
     owner = owned(scope, registrations) & (registrations.c.id == _pools.c.registration_id)
-    is_short = (_pools.c.taken_ppm >= NEARLY_ALL_PPM) | is_contradictory
+    sample = first_sample(scope, now)
+    hours_left = func.floor(sample.c.left_s / _HOUR_S)
+    is_short = (_pools.c.taken_ppm >= NEARLY_ALL_PPM) | is_contradictory | (hours_left < SOON_HOURS)
     statement = (
         select(
             *columns,
             _pools.c.limited_by,
             _pools.c.capacity,
             is_contradictory.label("is_contradictory"),
+            cast(func.least(hours_left, _MAX_HOURS), Integer).label("hours_left"),
+            cast(func.floor(sample.c.passed_s / _HOUR_S), Integer).label("history_hours"),
             func.count().over().label("all_of_them"),
         )
-        .select_from(_pools.join(registrations, owner))
+        .select_from(_pools.join(registrations, owner).outerjoin(sample, true()))
         .where(owned(scope, _pools), registrations.c.state == State.ACTIVE.value)
         .where(_pools.c.scope != PoolScope.NODE.value, is_short)
         .order_by(_pools.c.taken_ppm.desc().nulls_last(), *columns[:4])
         .limit(most)
     )
     rows = await c.rows(statement)
-    names = tuple(ShortPool.__dataclass_fields__)
-    found = [
-        ShortPool(**{name: getattr(row, name) for name in names} | {"limited_by": PoolLimit(row.limited_by)})
-        for row in rows
-    ]
-    return ShortPools(pools=found, unlisted=rows[0].all_of_them - len(rows) if rows else 0)
+    return ShortPools(pools=[_short(row) for row in rows], unlisted=rows[0].all_of_them - len(rows) if rows else 0)
+
+
+def _short(row: Row[Any]) -> ShortPool:
+    values = {name: getattr(row, name) for name in ShortPool.__dataclass_fields__}
+    return ShortPool(**values | {"limited_by": PoolLimit(row.limited_by)})
 
 
 async def clusters_with_full_nodes(c: ReadConnection, scope: Scope) -> AbstractSet[UUID]:

@@ -13,6 +13,7 @@ from periplus_hub.addresses.ipam.engine.batch_rows import (
     covered_scopes,
     prepare,
 )
+from periplus_hub.addresses.ipam.repository_pool_history import remember_pools
 from periplus_hub.fleet.repository_changes import record_change
 from periplus_hub.ingest.model import DecodedBatch, Rejected
 from periplus_hub.kit.db import WriteConnection
@@ -42,6 +43,7 @@ class IpamApplier:
         scopes = covered_scopes(batch.covers)
         if scopes:
             await repository_intake.replace_pools(c, scope, cluster, rows.pools, scopes)
+            await remember_pools(c, scope, cluster, rows.pools, batch.received_at)
         kinds = covered_kinds(batch.covers)
         if kinds:
             changed = await repository_intake.replace_allocations(

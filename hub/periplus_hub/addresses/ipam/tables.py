@@ -89,3 +89,19 @@ def has_more() -> ColumnElement[bool]:
     same = [whole.c[name] == pools.c[name] for name in ("tenant_id", "registration_id", "provider", "name", "family")]
     is_full = func.coalesce(whole.c.taken_ppm, 0) >= FULL_PPM
     return exists().where(*same, whole.c.scope != PoolScope.NODE.value, ~is_full).correlate(pools)
+
+
+pool_history: Final = Table(
+    "pool_history",
+    metadata,
+    tenant_column(),
+    Column("registration_id", Uuid, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("family", SmallInteger, nullable=False),
+    time_column("hour", nullable=False),
+    Column("capacity", Text, nullable=False),
+    Column("free", Text, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "registration_id", "provider", "name", "family", "hour"),
+)
+"""The last sample of each hour of pools that are not a node's and tell what is free: how fast they fill."""

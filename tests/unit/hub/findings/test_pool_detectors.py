@@ -44,7 +44,7 @@ def of_pools(detector: Any, *pools: ShortPool, unlisted: int = 0) -> Any:
 def test_a_pool_that_is_nearly_full_is_a_finding(taken_ppm: int, limit: PoolLimit, severity: Any, said: str) -> None:
     (draft,) = of_pools(FullPools(), replace(POOL, taken_ppm=taken_ppm, limited_by=limit))
     assert (draft.severity, draft.title, draft.registration_id) == (severity, f"prod-1: pool default {said}", A)
-    assert "How fast it fills is not known" in draft.why
+    assert ("How fast it fills is not known" in draft.why) == (taken_ppm < 1_000_000)
     assert draft.what_to_do
 
 
@@ -80,3 +80,30 @@ def test_nodes_without_an_address_left_are_a_finding_of_their_cluster() -> None:
     (draft,) = seen(FullNodes(), known) or []
     assert (draft.registration_id, draft.title) == (A, "prod-1: nodes have no address left for another pod")
     assert seen(FullNodes(), known | {facts.FULL_NODES: frozenset()}) == []
+
+
+@pytest.mark.parametrize(
+    ("hours_left", "said"),
+    [
+        (23, "prod-1: pool default will soon be full: As fast as in the last 3 days, nothing is left within a day."),
+        (24, "prod-1: pool default will soon be full: As fast as in the last 3 days, nothing is left within 3 days."),
+        (167, "prod-1: pool default will soon be full: As fast as in the last 3 days, nothing is left within 7 days."),
+    ],
+)
+def test_a_pool_that_is_full_within_days_at_its_own_speed_is_a_finding(hours_left: int, said: str) -> None:
+    half = replace(POOL, taken_ppm=500_000, hours_left=hours_left, history_hours=3 * 24 + 5)
+    (draft,) = of_pools(FullPools(), half)
+    assert f"{draft.title}: {draft.why.removeprefix('It fills fast. ')}" == said
+    assert draft.severity is FindingSeverity.WARNING
+    assert (draft.evidence["full_within_days"], draft.evidence["days_of_history"]) != (None, None)
+
+
+def test_one_that_is_full_in_a_week_is_none_and_a_full_one_says_whether_it_fills() -> None:
+    assert of_pools(FullPools(), replace(POOL, taken_ppm=500_000, hours_left=168, history_hours=72)) == []
+    slow, still = of_pools(
+        FullPools(),
+        replace(POOL, hours_left=168, history_hours=24),
+        replace(POOL, name="other", hours_left=None, history_hours=24),
+    )
+    assert "As fast as in the last day, it is not full within a week." in slow.why
+    assert "In the last day it did not fill." in still.why
