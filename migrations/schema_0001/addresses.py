@@ -129,6 +129,16 @@ def _second() -> None:
 
 def _third() -> None:
     op.create_table(
+        "reach_corrections",
+        *columns(UUID, "tenant_id registration_id"),
+        *columns(TEXT, "kind reach reason set_by"),
+        *columns(TIME, "set_at"),
+        sa.PrimaryKeyConstraint("tenant_id", "registration_id", "kind", name="pk_reach_corrections"),
+        sa.CheckConstraint("kind IN ('pod','service')", name=op.f("ck_reach_corrections_kind")),
+        sa.CheckConstraint("reach IN ('routed','masqueraded')", name=op.f("ck_reach_corrections_reach")),
+        tenant("reach_corrections"),
+    )
+    op.create_table(
         "register_state",
         *columns(UUID, "tenant_id"),
         *columns(BIGINT, "revision"),

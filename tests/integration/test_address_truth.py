@@ -23,6 +23,16 @@ GROUPS = """query($joined: Boolean! = false, $first: Int! = 50, $after: String) 
 }"""
 ALLOCATIONS = "{ allocations { nodes { id cidr kind node quality claim reach source name } } }"
 AGAIN = "query($id: ID!) { node(id: $id) { ... on Allocation { cidr node } } }"
+SET_REACH = """mutation($ids: [ID!]!, $reach: Reach!, $reason: String!) {
+  setReach(clusters: $ids, kind: POD, reach: $reach, reason: $reason) {
+    __typename ... on CorrectedReach { clusters { reachCorrections { kind reach reason } } }
+    ... on Problem { message remedy }
+  }
+}"""
+CLEAR_REACH = """mutation($ids: [ID!]!) {
+  clearReach(clusters: $ids, kind: POD) { __typename ... on Problem { message remedy } }
+}"""
+CORRECTED = "{ allocations { nodes { reach reachCorrected } } }"
 BETWEEN = """query($a: ID!, $b: ID!, $after: String) { overlapsBetween(clusterA: $a, clusterB: $b) {
   severity total overlaps(first: 1, after: $after) {
     nodes { severity why a { cidr node } b { cidr node } } pageInfo { hasNextPage endCursor }
@@ -162,6 +172,36 @@ async def test_overlays_in_one_network_hurt_nobody_until_somebody_joins_them(fle
     assert "not known" in group["why"]
     reaches = {each["clusterName"]: each["reach"] for each in group["members"]["nodes"]}
     assert reaches == {"blue": "MASQUERADED", "green": "UNKNOWN"}
+
+
+@pytest.mark.promise("changes-are-audited")
+async def test_a_person_who_knows_better_corrects_the_reach_and_the_overlaps_follow(fleet: Fleet) -> None:
+    for name in ("blue", "green"):
+        await holds(fleet, name, pods("10.244.0.0/16", reach="routed"))
+    await one_network(fleet, "blue", "green")
+    before = (await groups(fleet))["10.244.0.0/16"]
+    assert before["severity"] == "CONFLICT"
+    ids = [fleet.id_of("blue"), fleet.id_of("green")]
+    said = (await fleet.ask(SET_REACH, ids=ids, reach="MASQUERADED", reason="  it is an overlay "))["setReach"]
+    correction = {"kind": "POD", "reach": "MASQUERADED", "reason": "it is an overlay"}
+    assert [each["reachCorrections"] for each in said["clusters"]] == [[correction]] * 2
+    group = (await groups(fleet, 60))["10.244.0.0/16"]
+    assert group["severity"] == "LATENT"
+    assert {each["reach"] for each in group["members"]["nodes"]} == {"MASQUERADED"}
+    rows = (await fleet.ask(CORRECTED))["allocations"]["nodes"]
+    assert rows == [{"reach": "MASQUERADED", "reachCorrected": True}] * 2
+    await fleet.ask(CLEAR_REACH, ids=ids[:1])
+    assert (await groups(fleet, 120))["10.244.0.0/16"]["severity"] == "CONFLICT"
+
+
+async def test_what_cannot_be_said_of_reach_is_refused(fleet: Fleet) -> None:
+    await holds(fleet, "blue", pods("10.244.0.0/16"))
+    ids = [fleet.id_of("blue")]
+    for asked in ({"reach": "UNKNOWN", "reason": "who knows"}, {"reach": "ROUTED", "reason": " x "}):
+        assert (await fleet.ask(SET_REACH, ids=ids, **asked))["setReach"]["__typename"] == "Invalid"
+    node = await fleet.ask(SET_REACH.replace("POD", "NODE"), ids=ids, reach="ROUTED", reason="nodes are")
+    assert "POD or SERVICE" in node["setReach"]["remedy"]
+    assert "nobody corrected" in (await fleet.ask(CLEAR_REACH, ids=ids))["clearReach"]["message"]
 
 
 async def test_joining_isolated_overlays_is_not_possible_as_they_are(fleet: Fleet) -> None:

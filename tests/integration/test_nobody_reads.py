@@ -168,6 +168,9 @@ def calls(ids: dict[str, str]) -> dict[tuple[str, ...], tuple[tuple[str, ...], i
         ("domains", "connect"): (("vpc", ids["NetworkDomain"]), 0),
         ("domains", "disconnect"): (("vpc", ids["NetworkDomain"]), 0),
         ("domains", "delete"): (("vpc",), 0),
+        ("reach", "set"): (("pod", "masqueraded", ids["Cluster"], "--reason", "an overlay"), 0),
+        ("reach", "clear"): (("pod", ids["Cluster"]), 0),
+        ("reach", "list"): (none, 0),
     }
     spoke_side = {("run",): (none, USAGE), ("once",): (none, USAGE), ("check",): (kubeconfig, 3)}
     return {("periplus_hub", *words): call for words, call in hub_side.items()} | {

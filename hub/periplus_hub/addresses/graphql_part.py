@@ -13,6 +13,7 @@ from periplus_hub.addresses.ipam import repository_graphql as ipam
 from periplus_hub.addresses.ipam.graphql import ClusterAllocations, IpamQuery
 from periplus_hub.addresses.ipam.graphql_knowledge import ClusterKnowledge
 from periplus_hub.addresses.ipam.graphql_pool_use import PoolUseQuery
+from periplus_hub.addresses.ipam.graphql_reach import ClusterReach, ReachMutation
 from periplus_hub.addresses.ipam.graphql_types import Allocation, Pool
 from periplus_hub.addresses.overlaps import repository_acceptances
 from periplus_hub.addresses.overlaps.graphql import ClusterOverlaps, OverlapsQuery
@@ -48,8 +49,8 @@ async def _overlaps_changed(_context: Context[Scope], payload: Mapping[str, Any]
 
 PART: Final = Part(
     queries=[OverlapsQuery, IpamQuery, PoolUseQuery, AcceptancesQuery, FreeRangesQuery, RangesQuery],
-    mutations=[AcceptancesMutation, ReservationsMutation, RangesMutation, ImportMutation],
-    extensions={Cluster: [ClusterAllocations, ClusterOverlaps, ClusterKnowledge]},
+    mutations=[AcceptancesMutation, ReservationsMutation, RangesMutation, ImportMutation, ReachMutation],
+    extensions={Cluster: [ClusterAllocations, ClusterOverlaps, ClusterKnowledge, ClusterReach]},
     finders={
         OverlapAcceptance: by_uuid(repository_acceptances.acceptance_rows),
         Allocation: by_parts(ipam.allocation_row),

@@ -70,6 +70,7 @@ class AllocationFields(RowBacked):
         "is said of those around them."
     )
     reach: Reach = strawberry.field(description="Whether its addresses are reached from outside the cluster.")
+    reach_corrected: bool = strawberry.field(description="Whether a person said so, over what the cluster tells.")
     since: datetime = strawberry.field(description="When the hub first saw it.")
 
     @strawberry.field(description="The cluster that uses it.")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Float, Integer, Row, Text, case, cast, func, literal
+from sqlalchemy import ColumnElement, Float, Integer, Row, Text, and_, case, cast, func, literal
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from periplus_hub.access.scope import Scope, owned
@@ -30,6 +30,11 @@ _DIGITS: Final = 40
 """All addresses of IPv6 are a number of 39."""
 _allocations: Final = tables.allocations
 _pools: Final = tables.pools
+_corrections: Final = tables.reach_corrections
+_CORRECTED: Final = and_(
+    *(_corrections.c[name] == _allocations.c[name] for name in ("tenant_id", "registration_id", "kind"))
+)
+_REACH: Final = func.coalesce(_corrections.c.reach, _allocations.c.reach)
 
 
 def _as_number(column: ColumnElement[Any]) -> ColumnElement[str]:
@@ -38,9 +43,11 @@ def _as_number(column: ColumnElement[Any]) -> ColumnElement[str]:
     return case((column.is_(None), literal("")), else_=padded).collate("C")
 
 
-def _known(column: ColumnElement[Any], words: type[StrEnum]) -> ColumnElement[Any]:
+def _known(column: ColumnElement[Any], words: type[StrEnum], name: str | None = None) -> ColumnElement[Any]:
     """The column's word, or `unknown` for one that we do not know."""
-    return case((column.in_([word.value for word in words]), column), else_=literal("unknown")).label(column.key)
+    return case((column.in_([word.value for word in words]), column), else_=literal("unknown")).label(
+        name or column.key
+    )
 
 
 def _allocations_of(scope: Scope, only: AllocationFilter | None) -> Sequence[ColumnElement[bool]]:
@@ -100,12 +107,15 @@ POOL_ID: Final = Identity(
 
 ALLOCATIONS: Final = Listing[Scope](
     name="allocations",
-    source=_allocations.join(registrations, registrations.c.id == _allocations.c.registration_id),
+    source=_allocations.join(registrations, registrations.c.id == _allocations.c.registration_id).outerjoin(
+        _corrections, _CORRECTED
+    ),
     columns=[
         ALLOCATION_ID.column,
         *plain(_allocations, "registration_id", "kind", "family", "provider", "source", "name", "node", "since"),
         _known(_allocations.c.quality, Quality),
-        _known(_allocations.c.reach, Reach),
+        _known(_REACH, Reach, "reach"),
+        _corrections.c.reach.is_not(None).label("reach_corrected"),
         (_allocations.c.quality != Quality.SEEN.value).label("claim"),
         func.text(_allocations.c.cidr).label("cidr"),
         registrations.c.name.label("cluster_name"),

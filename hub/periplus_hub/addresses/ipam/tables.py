@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
+    CheckConstraint,
     Column,
     ColumnElement,
     Index,
@@ -49,6 +50,23 @@ allocations: Final = Table(
 )
 """Live CIDRs only: the same (kind, cidr, node) of one cluster from several sources is one row, the most trusted source
 named. What two nodes hold is two rows."""
+
+
+reach_corrections: Final = Table(
+    "reach_corrections",
+    metadata,
+    tenant_column(),
+    Column("registration_id", Uuid, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("reach", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("set_by", Text, nullable=False),
+    time_column("set_at", nullable=False),
+    PrimaryKeyConstraint("tenant_id", "registration_id", "kind"),
+    CheckConstraint("kind IN ('pod','service')", name="kind"),
+    CheckConstraint("reach IN ('routed','masqueraded')", name="reach"),
+)
+"""What people say of the reach of a cluster's addresses, over what the cluster tells."""
 
 
 def node_number(node: ColumnElement[Any]) -> ColumnElement[int]:

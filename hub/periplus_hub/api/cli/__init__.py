@@ -30,6 +30,7 @@ _COMMANDS: Final = {
     "findings": ("findings_command", "findings"),
     "domains": ("domains_command", "domains"),
     "ranges": ("ranges_group", "ranges"),
+    "reach": ("reach_command", "reach"),
 }
 _EXTRA: Final = {"try": {"allow_extra_args": True}}
 """Commands that say themselves what is wrong with an argument that they do not take."""

@@ -103,6 +103,9 @@ _PLAN: Final = "Choose another range for the plan or the reservation; that is fr
 _NAT: Final = "Or connect them through NAT (Submariner Globalnet, gateways) and record the connection as 'nat'."
 _GATEWAY: Final = "Or join them in a way that never uses the other side's ClusterIPs: gateways, Submariner Globalnet."
 _APART: Final = "If their networks do not reach each other, put the clusters into different network domains."
+_SAY_REACH: Final = (
+    "If the pods of one leave it behind its nodes' addresses, say so: 'periplus reach set pod masqueraded CLUSTER'."
+)
 _NOT_CONNECTED: Final = "If the networks are not connected any more, disconnect their network domains."
 _NOT_WANTED: Final = "Or leave their networks apart, and take back what asks for joining them, if anything does."
 _ACCEPT: Final = "If it is meant, accept the overlap with a reason and an end."
@@ -264,6 +267,7 @@ def _remedies(between: _Between) -> list[str]:
     services = set(between.kinds) == {_KIND.SERVICE}
     ways_out = {
         _GATEWAY: services,
+        _SAY_REACH: between.unknown_reach,
         _NAT: bool(joinable) and not services,
         _APART: Relation.SAME in between.relations,
         _NOT_CONNECTED: Relation.FLAT in between.relations,
