@@ -13,7 +13,7 @@ from tests.support.overlap_fleet import Fleet, allocation
 
 GROUPS = """query($joined: Boolean! = false, $first: Int! = 50, $after: String) {
   overlapGroups(ifAllJoined: $joined) { nodes {
-    cidr severity why breaks remedies freeRanges clusterCount memberCount pairCount
+    cidr severity why breaks remedies clusterCount memberCount pairCount
     clusters { nodes { clusterName severity kinds memberCount } }
     members(first: $first, after: $after) {
       nodes { clusterName kind cidr node source quality claim reach severity } totalCount
@@ -84,7 +84,6 @@ async def test_three_machines_with_one_address_are_three_rows_and_a_conflict(fle
     )
     assert "report the same address" in group["why"]
     assert "--node-ip" in group["remedies"][0]
-    assert group["freeRanges"] == []
     members = group["members"]["nodes"]
     assert {each["node"] for each in members} == {"lab-1", "lab-2", "lab-3"}
     assert {each["severity"] for each in members} == {"CONFLICT"}
@@ -221,7 +220,6 @@ async def test_a_service_range_of_the_provider_is_told_by_what_it_hinders(fleet:
     assert "Submariner without Globalnet" in group["breaks"][0]
     assert "Istio" in group["breaks"][0]
     assert "service range" not in " ".join(group["remedies"])
-    assert group["freeRanges"] == []
 
 
 async def test_one_pool_in_two_clusters_is_a_conflict_of_the_pools(fleet: Fleet) -> None:
