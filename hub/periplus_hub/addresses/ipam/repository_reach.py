@@ -8,13 +8,14 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, FromClause, Row, delete, func, select
 
 from periplus_hub.access.scope import Scope, insert_owned, owned
-from periplus_hub.addresses.ipam.model import AllocationKind, Reach
+from periplus_hub.addresses.ipam.model import AllocationKind
 from periplus_hub.addresses.ipam.tables import reach_corrections
 from periplus_hub.kit.arrays import one_of
 from periplus_hub.kit.db import ReadConnection, WriteConnection
 
 _TABLE: Final = reach_corrections
-_OF: Final = "="
+SAYS: Final = "="
+"""Between kind and reach in what `corrections_of` answers."""
 
 
 async def corrections_by_clusters(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, list[Row[Any]]]:
@@ -27,17 +28,11 @@ async def corrections_by_clusters(c: ReadConnection, scope: Scope, ids: Sequence
 
 
 def corrections_of(scope: Scope, clusters: FromClause, name: str) -> ColumnElement[list[str] | None]:
-    """Within a statement about clusters, for `corrected_reach`: what was said of each, by the column with its id."""
-    each = _TABLE.c.kind + _OF + _TABLE.c.reach
+    """Within a statement about clusters: what was said of each, by the column with its id."""
+    each = _TABLE.c.kind + SAYS + _TABLE.c.reach
     mine = (owned(scope, _TABLE), _TABLE.c.registration_id == clusters.c[name])
     said = select(func.array_agg(each)).where(*mine).correlate(clusters).scalar_subquery()
     return said.label("corrections")
-
-
-def corrected_reach(said: Sequence[str] | None) -> dict[AllocationKind, Reach]:
-    """From what `corrections_of` answers."""
-    pairs = (each.split(_OF) for each in said or ())
-    return {AllocationKind(kind): Reach(reach) for kind, reach in pairs}
 
 
 async def put_corrections(

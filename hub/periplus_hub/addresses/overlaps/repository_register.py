@@ -1,6 +1,6 @@
 """Reading what the register takes in, and storing its groups."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any, Final, TypeVar
@@ -25,7 +25,7 @@ from sqlalchemy import (
 
 from periplus_hub.access.scope import Scope, insert_owned, owned
 from periplus_hub.addresses.ipam.model import AllocationKind, Quality, Reach
-from periplus_hub.addresses.ipam.repository_reach import corrected_reach, corrections_of
+from periplus_hub.addresses.ipam.repository_reach import SAYS, corrections_of
 from periplus_hub.addresses.ipam.tables import allocations, node_number
 from periplus_hub.addresses.overlaps import tables
 from periplus_hub.addresses.overlaps.engine.cluster_columns import NO_ALLOCATIONS, ClusterColumns
@@ -131,13 +131,13 @@ def _packed_row(rows: FromClause) -> ColumnElement[bytes]:
     return func.string_agg(row, literal(b"", LargeBinary())).label("rows")
 
 
-def _columns_of_rows(rows: bytes, corrected: Mapping[AllocationKind, Reach]) -> ClusterColumns:
-    """From what `_packed_row` answers; what people corrected wins over what the cluster tells."""
+def _columns_of_rows(rows: bytes, corrected: Sequence[str] | None) -> ClusterColumns:
+    """From what `_packed_row` and `corrections_of` answer; what people corrected wins over what the cluster tells."""
     array = np.frombuffer(rows, dtype=np.uint8).reshape(-1, 2 * KEY_BYTES + 3 + _NODE_BYTES)
     prefixes = columns_from_arrays(array[:, :KEY_BYTES], array[:, KEY_BYTES : 2 * KEY_BYTES])
     kind, seen, reach = array[:, 2 * KEY_BYTES : -_NODE_BYTES].T.copy()
-    for of_kind, said in corrected.items():
-        reach[kind == KINDS.index(of_kind)] = REACHES.index(said)
+    for of_kind, said in (each.split(SAYS) for each in corrected or ()):
+        reach[kind == KINDS.index(AllocationKind(of_kind))] = REACHES.index(Reach(said))
     node = np.ascontiguousarray(array[:, -_NODE_BYTES:]).view(">i8").reshape(-1).astype(np.int64)
     return ClusterColumns(prefixes, uses_of_rows(prefixes, Traits(kind, seen > 0, reach, node)), node)
 
@@ -184,9 +184,7 @@ async def _cluster_columns(c: ReadConnection, scope: Scope, clusters: Sequence[U
         .select_from(asked.join(rows, true()))
         .group_by(asked.c.cluster)
     )
-    return {
-        row.cluster: _columns_of_rows(row.rows, corrected_reach(row.corrections)) for row in await c.rows(statement)
-    }
+    return {row.cluster: _columns_of_rows(row.rows, row.corrections) for row in await c.rows(statement)}
 
 
 async def columns_about(c: ReadConnection, scope: Scope, roots: Collection[Prefix]) -> dict[UUID, ClusterColumns]:
@@ -205,10 +203,7 @@ async def columns_about(c: ReadConnection, scope: Scope, roots: Collection[Prefi
     ).subquery("rows")
     corrections = corrections_of(scope, rows, "registration_id")
     statement = select(rows.c.registration_id, _packed_row(rows), corrections).group_by(rows.c.registration_id)
-    found = {
-        row.registration_id: _columns_of_rows(row.rows, corrected_reach(row.corrections))
-        for row in await c.rows(statement)
-    }
+    found = {row.registration_id: _columns_of_rows(row.rows, row.corrections) for row in await c.rows(statement)}
     first, last = entered_ranges.c.first_key, entered_ranges.c.last_key
     within = select(1).where(first.between(parents.c.low, parents.c.high), last <= parents.c.high).exists()
     around = select(1).where(first == wider.c.low, last == wider.c.high).exists()
