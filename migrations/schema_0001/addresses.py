@@ -128,16 +128,17 @@ def _second() -> None:
 
 
 def _third() -> None:
-    op.create_table(
-        "reach_corrections",
-        *columns(UUID, "tenant_id registration_id"),
-        *columns(TEXT, "kind reach reason set_by"),
-        *columns(TIME, "set_at"),
-        sa.PrimaryKeyConstraint("tenant_id", "registration_id", "kind", name="pk_reach_corrections"),
-        sa.CheckConstraint("kind IN ('pod','service')", name=op.f("ck_reach_corrections_kind")),
-        sa.CheckConstraint("reach IN ('routed','masqueraded')", name=op.f("ck_reach_corrections_reach")),
-        tenant("reach_corrections"),
-    )
+    for name, subject in (("reach_corrections", "registration_id"), ("domain_reach_corrections", "domain_id")):
+        op.create_table(
+            name,
+            *columns(UUID, f"tenant_id {subject}"),
+            *columns(TEXT, "kind reach reason set_by"),
+            *columns(TIME, "set_at"),
+            sa.PrimaryKeyConstraint("tenant_id", subject, "kind", name=f"pk_{name}"),
+            sa.CheckConstraint("kind IN ('pod','service')", name=op.f(f"ck_{name}_kind")),
+            sa.CheckConstraint("reach IN ('routed','masqueraded')", name=op.f(f"ck_{name}_reach")),
+            tenant(name),
+        )
     op.create_table(
         "register_state",
         *columns(UUID, "tenant_id"),

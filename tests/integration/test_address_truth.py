@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from periplus_hub.fleet.service import move_clusters
+from periplus_hub.fleet.service import isolate_clusters, move_clusters
 
 from tests.support.batches import START
 from tests.support.overlap_fleet import Fleet, allocation
@@ -32,6 +32,16 @@ SET_REACH = """mutation($ids: [ID!]!, $reach: Reach!, $reason: String!) {
 CLEAR_REACH = """mutation($ids: [ID!]!) {
   clearReach(clusters: $ids, kind: POD) { __typename ... on Problem { message remedy } }
 }"""
+SET_OF_DOMAIN = """mutation($id: ID!, $reach: Reach!) {
+  setReach(domains: [$id], kind: POD, reach: $reach, reason: "all of them are overlays") {
+    __typename ... on CorrectedReach { domains { reachCorrections { kind reach } } clusters { id } }
+    ... on Problem { message remedy }
+  }
+}"""
+CLEAR_OF_DOMAIN = """mutation($id: ID!) {
+  clearReach(domains: [$id], kind: POD) { __typename ... on Problem { message remedy } }
+}"""
+OF_WHOM = "{ allocations { nodes { reach reachCorrected cluster { name } } } }"
 CORRECTED = "{ allocations { nodes { reach reachCorrected } } }"
 BETWEEN = """query($a: ID!, $b: ID!, $after: String) { overlapsBetween(clusterA: $a, clusterB: $b) {
   severity total overlaps(first: 1, after: $after) {
@@ -191,6 +201,67 @@ async def test_a_person_who_knows_better_corrects_the_reach_and_the_overlaps_fol
     assert rows == [{"reach": "MASQUERADED", "reachCorrected": True}] * 2
     await fleet.ask(CLEAR_REACH, ids=ids[:1])
     assert (await groups(fleet, 120))["10.244.0.0/16"]["severity"] == "CONFLICT"
+
+
+async def reaches(fleet: Fleet) -> dict[str, tuple[str, bool]]:
+    """Of the one allocation of each cluster: its reach, and whether a person said so."""
+    rows = (await fleet.ask(OF_WHOM))["allocations"]["nodes"]
+    return {each["cluster"]["name"]: (each["reach"], each["reachCorrected"]) for each in rows}
+
+
+@pytest.mark.promise("changes-are-audited")
+async def test_what_is_said_of_a_domain_holds_for_clusters_that_join_it_later(fleet: Fleet) -> None:
+    for name in ("blue", "green", "late"):
+        await holds(fleet, name, pods("10.244.0.0/16", reach="routed"))
+    await one_network(fleet, "blue", "green")
+    async with fleet.db.read(fleet.scope) as c:
+        home = f"NetworkDomain:{await fleet.domain_of(c, fleet.registration('blue'))}"
+    assert (await groups(fleet))["10.244.0.0/16"]["severity"] == "CONFLICT"
+    said = (await fleet.ask(SET_OF_DOMAIN, id=home, reach="MASQUERADED"))["setReach"]
+    assert said["domains"] == [{"reachCorrections": [{"kind": "POD", "reach": "MASQUERADED"}]}]
+    assert (await groups(fleet, 60))["10.244.0.0/16"]["severity"] == "LATENT"
+    assert await reaches(fleet) == dict.fromkeys(("blue", "green"), ("MASQUERADED", True)) | {"late": ("ROUTED", False)}
+    await one_network(fleet, "blue", "late")
+    group = (await groups(fleet, 120))["10.244.0.0/16"]
+    assert (group["severity"], group["clusterCount"]) == ("LATENT", "3")
+    assert {each["reach"] for each in group["members"]["nodes"]} == {"MASQUERADED"}
+    assert (await reaches(fleet))["late"] == ("MASQUERADED", True)
+    assert (await fleet.ask(CLEAR_OF_DOMAIN, id=home))["clearReach"]["__typename"] == "CorrectedReach"
+    assert (await groups(fleet, 180))["10.244.0.0/16"]["severity"] == "CONFLICT"
+    assert set((await reaches(fleet)).values()) == {("ROUTED", False)}
+    assert "nobody corrected" in (await fleet.ask(CLEAR_OF_DOMAIN, id=home))["clearReach"]["message"]
+
+
+async def test_what_is_said_of_a_cluster_wins_over_what_is_said_of_its_domain(fleet: Fleet) -> None:
+    for name in ("blue", "green"):
+        await holds(fleet, name, pods("10.244.0.0/16"))
+    await one_network(fleet, "blue", "green")
+    async with fleet.db.read(fleet.scope) as c:
+        home = f"NetworkDomain:{await fleet.domain_of(c, fleet.registration('blue'))}"
+    await fleet.ask(SET_REACH, ids=[fleet.id_of("blue")], reach="ROUTED", reason="BGP to the fabric")
+    await fleet.ask(SET_OF_DOMAIN, id=home, reach="MASQUERADED")
+    assert await reaches(fleet) == {"blue": ("ROUTED", True), "green": ("MASQUERADED", True)}
+    group = (await groups(fleet))["10.244.0.0/16"]
+    assert group["severity"] == "CONFLICT"
+    assert {each["clusterName"]: each["reach"] for each in group["members"]["nodes"]} == {
+        "blue": "ROUTED",
+        "green": "MASQUERADED",
+    }
+    await fleet.ask(CLEAR_REACH, ids=[fleet.id_of("blue")])
+    assert (await groups(fleet, 60))["10.244.0.0/16"]["severity"] == "LATENT"
+    assert await reaches(fleet) == dict.fromkeys(("blue", "green"), ("MASQUERADED", True))
+
+
+async def test_a_cluster_that_leaves_a_domain_leaves_what_was_said_of_it(fleet: Fleet) -> None:
+    for name in ("blue", "green"):
+        await holds(fleet, name, pods("10.244.0.0/16", reach="routed"))
+    await one_network(fleet, "blue", "green")
+    async with fleet.db.read(fleet.scope) as c:
+        home = await fleet.domain_of(c, fleet.registration("blue"))
+    await fleet.ask(SET_OF_DOMAIN, id=f"NetworkDomain:{home}", reach="MASQUERADED")
+    async with fleet.db.write(fleet.scope) as c:
+        await isolate_clusters(c, fleet.scope, [fleet.registration("green")], now=START)
+    assert await reaches(fleet) == {"blue": ("MASQUERADED", True), "green": ("ROUTED", False)}
 
 
 async def test_what_cannot_be_said_of_reach_is_refused(fleet: Fleet) -> None:

@@ -13,7 +13,7 @@ from periplus_hub.addresses.ipam import repository_graphql as ipam
 from periplus_hub.addresses.ipam.graphql import ClusterAllocations, IpamQuery
 from periplus_hub.addresses.ipam.graphql_knowledge import ClusterKnowledge
 from periplus_hub.addresses.ipam.graphql_pool_use import PoolUseQuery
-from periplus_hub.addresses.ipam.graphql_reach import ClusterReach, ReachMutation
+from periplus_hub.addresses.ipam.graphql_reach import ClusterReach, DomainReach, ReachMutation
 from periplus_hub.addresses.ipam.graphql_types import Allocation, Pool
 from periplus_hub.addresses.overlaps import repository_acceptances
 from periplus_hub.addresses.overlaps.graphql import ClusterOverlaps, OverlapsQuery
@@ -25,7 +25,7 @@ from periplus_hub.addresses.ranges.graphql import RangesMutation, RangesQuery
 from periplus_hub.addresses.ranges.graphql_import import ImportMutation
 from periplus_hub.addresses.ranges.graphql_types import EnteredRange
 from periplus_hub.addresses.ranges.repository import range_rows
-from periplus_hub.fleet.graphql import Cluster
+from periplus_hub.fleet.graphql import Cluster, NetworkDomain
 from periplus_hub.kit.graphql import Context, uuid_of
 from periplus_hub.kit.graphql_parts import Part, Topic, by_parts, by_uuid
 from periplus_hub.kit.graphql_scalars import BigInt
@@ -50,7 +50,10 @@ async def _overlaps_changed(_context: Context[Scope], payload: Mapping[str, Any]
 PART: Final = Part(
     queries=[OverlapsQuery, IpamQuery, PoolUseQuery, AcceptancesQuery, FreeRangesQuery, RangesQuery],
     mutations=[AcceptancesMutation, ReservationsMutation, RangesMutation, ImportMutation, ReachMutation],
-    extensions={Cluster: [ClusterAllocations, ClusterOverlaps, ClusterKnowledge, ClusterReach]},
+    extensions={
+        Cluster: [ClusterAllocations, ClusterOverlaps, ClusterKnowledge, ClusterReach],
+        NetworkDomain: [DomainReach],
+    },
     finders={
         OverlapAcceptance: by_uuid(repository_acceptances.acceptance_rows),
         Allocation: by_parts(ipam.allocation_row),

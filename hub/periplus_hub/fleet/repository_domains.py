@@ -75,6 +75,13 @@ async def clusters_in(c: ReadConnection, scope: Scope, domain_id: UUID) -> int:
     return int(await c.scalar(statement) or 0)
 
 
+async def active_in(c: ReadConnection, scope: Scope, domain_ids: Sequence[UUID]) -> list[UUID]:
+    """The active clusters in these domains."""
+    mine = (registrations.c.domain_id.in_(domain_ids), registrations.c.state == State.ACTIVE.value)
+    statement = select(registrations.c.id).where(owned(scope, registrations), *mine).order_by(registrations.c.id)
+    return [row.id for row in await c.rows(statement)]
+
+
 async def end_domains(c: WriteConnection, scope: Scope, domain_ids: Sequence[UUID], now: datetime) -> None:
     """End domains, and their connections with them."""
     table, ends = domain_connections, network_domains.c.id.in_(domain_ids)

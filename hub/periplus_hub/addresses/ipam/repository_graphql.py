@@ -34,7 +34,14 @@ _corrections: Final = tables.reach_corrections
 _CORRECTED: Final = and_(
     *(_corrections.c[name] == _allocations.c[name] for name in ("tenant_id", "registration_id", "kind"))
 )
-_REACH: Final = func.coalesce(_corrections.c.reach, _allocations.c.reach)
+_of_domains: Final = tables.domain_reach_corrections
+_CORRECTED_FOR_DOMAIN: Final = and_(
+    _of_domains.c.tenant_id == _allocations.c.tenant_id,
+    _of_domains.c.domain_id == registrations.c.domain_id,
+    _of_domains.c.kind == _allocations.c.kind,
+)
+_SAID_BY_PEOPLE: Final = func.coalesce(_corrections.c.reach, _of_domains.c.reach)
+_REACH: Final = func.coalesce(_SAID_BY_PEOPLE, _allocations.c.reach)
 
 
 def _as_number(column: ColumnElement[Any]) -> ColumnElement[str]:
@@ -107,15 +114,15 @@ POOL_ID: Final = Identity(
 
 ALLOCATIONS: Final = Listing[Scope](
     name="allocations",
-    source=_allocations.join(registrations, registrations.c.id == _allocations.c.registration_id).outerjoin(
-        _corrections, _CORRECTED
-    ),
+    source=_allocations.join(registrations, registrations.c.id == _allocations.c.registration_id)
+    .outerjoin(_corrections, _CORRECTED)
+    .outerjoin(_of_domains, _CORRECTED_FOR_DOMAIN),
     columns=[
         ALLOCATION_ID.column,
         *plain(_allocations, "registration_id", "kind", "family", "provider", "source", "name", "node", "since"),
         _known(_allocations.c.quality, Quality),
         _known(_REACH, Reach, "reach"),
-        _corrections.c.reach.is_not(None).label("reach_corrected"),
+        _SAID_BY_PEOPLE.is_not(None).label("reach_corrected"),
         (_allocations.c.quality != Quality.SEEN.value).label("claim"),
         func.text(_allocations.c.cidr).label("cidr"),
         registrations.c.name.label("cluster_name"),

@@ -1,52 +1,89 @@
-"""What people say of the reach of a cluster's addresses, over what its spoke tells."""
+"""What people say of the reach of addresses, of clusters and of all clusters of a domain, over what spokes tell."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, Row, delete, func, select
+from sqlalchemy import Column, ColumnElement, FromClause, Row, Table, delete, func, select
 
 from periplus_hub.access.scope import Scope, insert_owned, owned
 from periplus_hub.addresses.ipam.model import AllocationKind
-from periplus_hub.addresses.ipam.tables import reach_corrections
+from periplus_hub.addresses.ipam.tables import domain_reach_corrections, reach_corrections
+from periplus_hub.fleet.tables import registrations
 from periplus_hub.kit.arrays import one_of
 from periplus_hub.kit.db import ReadConnection, WriteConnection
 
-_TABLE: Final = reach_corrections
 SAYS: Final = "="
 """Between kind and reach in what `corrections_of` answers."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Subjects:
+    """What corrections are about: clusters, or network domains with whatever clusters are in them."""
+
+    table: Table
+    column: Column[Any]
+    """Their ids."""
+
+
+CLUSTERS: Final = Subjects(reach_corrections, reach_corrections.c.registration_id)
+DOMAINS: Final = Subjects(domain_reach_corrections, domain_reach_corrections.c.domain_id)
+
+
 async def corrections_by_clusters(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, list[Row[Any]]]:
-    """By cluster, those of pods first."""
+    """By cluster, those of pods first; what was said of its domain is not among them."""
+    return await corrections(c, scope, CLUSTERS, ids)
+
+
+async def corrections_by_domains(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, list[Row[Any]]]:
+    """By network domain, those of pods first."""
+    return await corrections(c, scope, DOMAINS, ids)
+
+
+async def corrections(c: ReadConnection, scope: Scope, of: Subjects, ids: Sequence[UUID]) -> dict[UUID, list[Row[Any]]]:
+    """By subject, those of pods first."""
     found: dict[UUID, list[Row[Any]]] = {each: [] for each in ids}
-    mine = (owned(scope, _TABLE), one_of(_TABLE.c.registration_id, ids))
-    for row in await c.rows(select(_TABLE).where(*mine).order_by(_TABLE.c.registration_id, _TABLE.c.kind)):
-        found[row.registration_id].append(row)
+    mine = (owned(scope, of.table), one_of(of.column, ids))
+    statement = select(of.table, of.column.label("subject")).where(*mine).order_by(of.column, of.table.c.kind)
+    for row in await c.rows(statement):
+        found[row.subject].append(row)
     return found
 
 
 def corrections_of(scope: Scope, clusters: FromClause, name: str) -> ColumnElement[list[str] | None]:
-    """Within a statement about clusters: what was said of each, by the column with its id."""
-    each = _TABLE.c.kind + SAYS + _TABLE.c.reach
-    mine = (owned(scope, _TABLE), _TABLE.c.registration_id == clusters.c[name])
-    said = select(func.array_agg(each)).where(*mine).correlate(clusters).scalar_subquery()
-    return said.label("corrections")
+    """Within a statement about clusters: what was said of each, by the column with its id.
+
+    A cluster's own come last: they win over those of its domain.
+    """
+    cluster, domains = clusters.c[name], DOMAINS.table
+    own = select(_said(CLUSTERS)).where(owned(scope, CLUSTERS.table), CLUSTERS.column == cluster)
+    home = registrations.join(domains, DOMAINS.column == registrations.c.domain_id)
+    mine = (owned(scope, registrations), owned(scope, domains), registrations.c.id == cluster)
+    of_domain = select(_said(DOMAINS)).select_from(home).where(*mine)
+    both = (each.correlate(clusters).scalar_subquery() for each in (of_domain, own))
+    return func.array_cat(*both).label("corrections")
+
+
+def _said(of: Subjects) -> ColumnElement[Sequence[str]]:
+    return func.array_agg(of.table.c.kind + SAYS + of.table.c.reach)
 
 
 async def put_corrections(
-    c: WriteConnection, scope: Scope, ids: Sequence[UUID], correction: Mapping[str, str], now: datetime
+    c: WriteConnection, scope: Scope, of: Subjects, ids: Sequence[UUID], correction: Mapping[str, object]
 ) -> None:
-    """`correction` has kind, reach and reason. It takes the place of the one before."""
-    values = [{"registration_id": each, "set_by": scope.actor, "set_at": now, **correction} for each in ids]
-    statement = insert_owned(scope, _TABLE)
+    """`correction` has kind, reach, reason and set_at. It takes the place of the one before."""
+    values = [{of.column.name: each, "set_by": scope.actor, **correction} for each in ids]
+    statement = insert_owned(scope, of.table)
     new = {name: statement.excluded[name] for name in ("reach", "reason", "set_by", "set_at")}
-    keys = ["tenant_id", "registration_id", "kind"]
-    await c.execute(statement.on_conflict_do_update(index_elements=keys, set_=new), values)
+    await c.execute(
+        statement.on_conflict_do_update(index_elements=["tenant_id", of.column.name, "kind"], set_=new), values
+    )
 
 
-async def drop_corrections(c: WriteConnection, scope: Scope, ids: Sequence[UUID], kind: AllocationKind) -> None:
+async def drop_corrections(
+    c: WriteConnection, scope: Scope, of: Subjects, ids: Sequence[UUID], kind: AllocationKind
+) -> None:
     """What the spokes tell holds again."""
-    mine = (owned(scope, _TABLE), one_of(_TABLE.c.registration_id, ids), _TABLE.c.kind == kind.value)
-    await c.execute(delete(_TABLE).where(*mine))
+    mine = (owned(scope, of.table), one_of(of.column, ids), of.table.c.kind == kind.value)
+    await c.execute(delete(of.table).where(*mine))

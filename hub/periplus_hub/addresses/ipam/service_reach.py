@@ -1,6 +1,6 @@
-"""Correcting whether a cluster's pods or services are reached from outside it."""
+"""Correcting whether pods or services are reached from outside: of clusters, or of all clusters of a network domain."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -10,95 +10,127 @@ from periplus_hub.access.scope import Permission, Scope
 from periplus_hub.access.service import audit
 from periplus_hub.addresses.ipam import repository_reach as repository
 from periplus_hub.addresses.ipam.model import AllocationKind, Reach
+from periplus_hub.addresses.ipam.repository_reach import CLUSTERS, DOMAINS, Subjects
 from periplus_hub.fleet.model import State
 from periplus_hub.fleet.repository import registrations_by_ids
 from periplus_hub.fleet.repository_changes import record_change
+from periplus_hub.fleet.repository_domains import active_in, lock_domain
 from periplus_hub.kit.db import WriteConnection
 from periplus_hub.kit.errors import Conflict, Invalid, NotFound
+from periplus_hub.kit.node_ids import node_id
 
 CORRECTABLE: Final = (AllocationKind.POD, AllocationKind.SERVICE)
 MAX_AT_ONCE: Final = 1_000
 _MAX_REASON: Final = 1_000
 _MIN_REASON: Final = 3
+_KINDS: Final = {CLUSTERS: "Cluster", DOMAINS: "NetworkDomain"}
+
+_Said = Mapping[UUID, tuple[str, str]]
+"""By subject, reach and reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReachCorrection:
-    """What a person says of the addresses of one kind of these clusters."""
+class Corrected:
+    """Of whom something is said: of these clusters, and of all that are in these domains, now or later."""
 
     clusters: tuple[UUID, ...]
+    domains: tuple[UUID, ...]
     kind: AllocationKind
-    reach: Reach
-    reason: str
 
 
-async def set_reach(c: WriteConnection, scope: Scope, asked: ReachCorrection, now: datetime) -> None:
-    """It wins over what the clusters tell until somebody clears it; audited. The overlaps follow."""
+async def set_reach(
+    c: WriteConnection, scope: Scope, whom: Corrected, reach: Reach, reason: str, *, now: datetime
+) -> None:
+    """It wins over what the clusters tell until somebody clears it; audited. The overlaps follow.
+
+    What is said of a cluster wins over what is said of its domain.
+    """
     scope.require(Permission.DOMAINS_WRITE)
-    if asked.reach is Reach.UNKNOWN:
+    if reach is Reach.UNKNOWN:
         raise Invalid("unknown is nothing to say", "Say routed or masqueraded, or clear what was said.")
-    reason = asked.reason.strip()
+    reason = reason.strip()
     if not _MIN_REASON <= len(reason) <= _MAX_REASON:
         raise Invalid("the reason is too short or too long", f"Say why in {_MIN_REASON} to {_MAX_REASON} characters.")
-    ids = await _correctable(c, scope, asked.clusters, asked.kind)
-    known = await _known(c, scope, ids, asked.kind)
-    changed = [each for each in ids if known.get(each) != (asked.reach.value, reason)]
-    if not changed:
-        return
-    correction = {"kind": asked.kind.value, "reach": asked.reach.value, "reason": reason}
-    await repository.put_corrections(c, scope, changed, correction, now)
-    after = dict.fromkeys(map(str, changed), asked.reach.value)
-    await _audit(c, scope, "set", asked.kind, ({each: known.get(UUID(each), (None,))[0] for each in after}, after))
-    await record_change(c, scope, changed, now)
+    changes: dict[Subjects, _Said] = {}
+    for of, ids in (await _correctable(c, scope, whom)).items():
+        known = await _known(c, scope, of, ids, whom.kind)
+        changed = [each for each in ids if known.get(each) != (reach.value, reason)]
+        if changed:
+            correction = {"kind": whom.kind.value, "reach": reach.value, "reason": reason, "set_at": now}
+            await repository.put_corrections(c, scope, of, changed, correction)
+            changes[of] = {each: known.get(each, ("", "")) for each in changed}
+    if changes:
+        await _note(c, scope, "set", whom.kind, changes, reach=reach)
+        await _record(c, scope, changes, now)
 
 
-async def clear_reach(
-    c: WriteConnection, scope: Scope, clusters: Sequence[UUID], kind: AllocationKind, now: datetime
-) -> None:
-    """What the clusters tell holds again; audited. Raises Conflict where nobody said anything."""
+async def clear_reach(c: WriteConnection, scope: Scope, whom: Corrected, *, now: datetime) -> None:
+    """What the clusters tell holds again, or what is said of their domain; audited.
+
+    Raises Conflict where nobody said anything.
+    """
     scope.require(Permission.DOMAINS_WRITE)
-    ids = await _correctable(c, scope, clusters, kind)
-    known = await _known(c, scope, ids, kind)
-    if not known:
-        raise Conflict(f"nobody corrected the reach of these {kind.value}s", "Nothing: what the clusters tell holds.")
-    await repository.drop_corrections(c, scope, list(known), kind)
-    before = {str(each): reach for each, (reach, _) in known.items()}
-    await _audit(c, scope, "clear", kind, (before, dict.fromkeys(before)))
-    await record_change(c, scope, list(known), now)
+    changes: dict[Subjects, _Said] = {}
+    for of, ids in (await _correctable(c, scope, whom)).items():
+        if known := await _known(c, scope, of, ids, whom.kind):
+            await repository.drop_corrections(c, scope, of, list(known), whom.kind)
+            changes[of] = known
+    if not changes:
+        raise Conflict(
+            f"nobody corrected the reach of these {whom.kind.value}s", "Nothing: what the clusters tell holds."
+        )
+    await _note(c, scope, "clear", whom.kind, changes)
+    await _record(c, scope, changes, now)
 
 
-async def _correctable(c: WriteConnection, scope: Scope, clusters: Sequence[UUID], kind: AllocationKind) -> list[UUID]:
-    """These clusters, each once; raises where one is not there, or nothing can be said of the kind."""
-    if kind not in CORRECTABLE:
-        raise Invalid(f"the reach of {kind.value}s is not to be corrected", "Say POD or SERVICE.")
-    ids = list(dict.fromkeys(clusters))
-    if not 1 <= len(ids) <= MAX_AT_ONCE:
-        raise Invalid(f"{len(ids)} clusters cannot be corrected at once", f"Name 1 to {MAX_AT_ONCE}.")
-    members = await registrations_by_ids(c, scope, ids)
-    for each in ids:
+async def _correctable(c: WriteConnection, scope: Scope, whom: Corrected) -> dict[Subjects, list[UUID]]:
+    """Each once, domains locked; raises where one is not there, or nothing can be said of the kind."""
+    if whom.kind not in CORRECTABLE:
+        raise Invalid(f"the reach of {whom.kind.value}s is not to be corrected", "Say POD or SERVICE.")
+    clusters, domains = (list(dict.fromkeys(each)) for each in (whom.clusters, whom.domains))
+    if not 1 <= len(clusters) + len(domains) <= MAX_AT_ONCE:
+        raise Invalid(
+            f"{len(clusters) + len(domains)} clusters and network domains cannot be corrected at once",
+            f"Name 1 to {MAX_AT_ONCE}.",
+        )
+    members = await registrations_by_ids(c, scope, clusters)
+    for each in clusters:
         if each not in members:
             raise NotFound(f"there is no cluster {each}", "Look it up in the list of clusters.")
         if members[each].state is State.REVOKED:
             raise Conflict(f"{members[each].name!r} is revoked", "Name the registration the cluster has now.")
-    return ids
+    for each in sorted(domains):
+        if await lock_domain(c, scope, each) is None:
+            raise NotFound(f"there is no network domain {each}", "Look it up in the list of network domains.")
+    return {of: ids for of, ids in ((CLUSTERS, clusters), (DOMAINS, domains)) if ids}
 
 
 async def _known(
-    c: WriteConnection, scope: Scope, ids: Sequence[UUID], kind: AllocationKind
+    c: WriteConnection, scope: Scope, of: Subjects, ids: Sequence[UUID], kind: AllocationKind
 ) -> dict[UUID, tuple[str, str]]:
     """Reach and reason of those that were corrected."""
-    rows = await repository.corrections_by_clusters(c, scope, ids)
-    return {each: (row.reach, row.reason) for each, of in rows.items() for row in of if row.kind == kind.value}
+    rows = await repository.corrections(c, scope, of, ids)
+    return {each: (row.reach, row.reason) for each, found in rows.items() for row in found if row.kind == kind.value}
 
 
-async def _audit(
+async def _note(
     c: WriteConnection,
     scope: Scope,
     verb: str,
     kind: AllocationKind,
-    change: tuple[Mapping[str, str | None], Mapping[str, str | None]],
+    changes: Mapping[Subjects, _Said],
+    *,
+    reach: Reach | None = None,
 ) -> None:
-    before, after = change
-    about = ("Cluster", next(iter(after)))
-    detail = {"kind": kind.value}
-    await audit(c, scope, f"person:reach:{verb}", *about, detail=detail, before=before, after=after)
+    """`changes` has what was said before; `reach` is what is said now."""
+    of, first = next((of, next(iter(said))) for of, said in changes.items())
+    before = {node_id(_KINDS[of], each): was or None for of, said in changes.items() for each, (was, _) in said.items()}
+    after = dict.fromkeys(before, reach and reach.value)
+    about = (_KINDS[of], str(first))
+    await audit(c, scope, f"person:reach:{verb}", *about, detail={"kind": kind.value}, before=before, after=after)
+
+
+async def _record(c: WriteConnection, scope: Scope, changes: Mapping[Subjects, Iterable[UUID]], now: datetime) -> None:
+    clusters = list(changes.get(CLUSTERS, ()))
+    clusters += await active_in(c, scope, list(changes.get(DOMAINS, ())))
+    await record_change(c, scope, list(dict.fromkeys(clusters)), now)

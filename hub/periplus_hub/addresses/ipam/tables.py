@@ -52,21 +52,27 @@ allocations: Final = Table(
 named. What two nodes hold is two rows."""
 
 
-reach_corrections: Final = Table(
-    "reach_corrections",
-    metadata,
-    tenant_column(),
-    Column("registration_id", Uuid, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("reach", Text, nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("set_by", Text, nullable=False),
-    time_column("set_at", nullable=False),
-    PrimaryKeyConstraint("tenant_id", "registration_id", "kind"),
-    CheckConstraint("kind IN ('pod','service')", name="kind"),
-    CheckConstraint("reach IN ('routed','masqueraded')", name="reach"),
-)
+def _corrections(name: str, subject: str) -> Table:
+    return Table(
+        name,
+        metadata,
+        tenant_column(),
+        Column(subject, Uuid, nullable=False),
+        Column("kind", Text, nullable=False),
+        Column("reach", Text, nullable=False),
+        Column("reason", Text, nullable=False),
+        Column("set_by", Text, nullable=False),
+        time_column("set_at", nullable=False),
+        PrimaryKeyConstraint("tenant_id", subject, "kind"),
+        CheckConstraint("kind IN ('pod','service')", name="kind"),
+        CheckConstraint("reach IN ('routed','masqueraded')", name="reach"),
+    )
+
+
+reach_corrections: Final = _corrections("reach_corrections", "registration_id")
 """What people say of the reach of a cluster's addresses, over what the cluster tells."""
+domain_reach_corrections: Final = _corrections("domain_reach_corrections", "domain_id")
+"""The same of all clusters of a network domain, now or later; what is said of a cluster itself wins over it."""
 
 
 def node_number(node: ColumnElement[Any]) -> ColumnElement[int]:

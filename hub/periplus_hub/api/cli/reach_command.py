@@ -21,41 +21,55 @@ reach = typer.Typer(
 )
 
 SET: Final = """
-mutation SetReach($clusters: [ID!]!, $kind: AllocationKind!, $reach: Reach!, $reason: String!) {
-  setReach(clusters: $clusters, kind: $kind, reach: $reach, reason: $reason) {
+mutation SetReach($clusters: [ID!]!, $domains: [ID!]!, $kind: AllocationKind!, $reach: Reach!, $reason: String!) {
+  setReach(clusters: $clusters, domains: $domains, kind: $kind, reach: $reach, reason: $reason) {
     __typename
-    ... on CorrectedReach { clusters { name } }
+    ... on CorrectedReach { clusters { name } domains { name } }
     ... on Problem { message remedy }
   }
 }
 """
 CLEAR: Final = """
-mutation ClearReach($clusters: [ID!]!, $kind: AllocationKind!) {
-  clearReach(clusters: $clusters, kind: $kind) {
+mutation ClearReach($clusters: [ID!]!, $domains: [ID!]!, $kind: AllocationKind!) {
+  clearReach(clusters: $clusters, domains: $domains, kind: $kind) {
     __typename
-    ... on CorrectedReach { clusters { name } }
+    ... on CorrectedReach { clusters { name } domains { name } }
     ... on Problem { message remedy }
   }
 }
 """
-CORRECTIONS: Final = """
-query Corrections($first: Int!, $after: String) {
+_CORRECTION: Final = "fragment Correction on ReachCorrection { allocationKind: kind reach reason setBy setAt }"
+OF_CLUSTERS: Final = (
+    """
+query CorrectionsOfClusters($first: Int!, $after: String) {
   clusters(first: $first, after: $after, states: [PENDING, ACTIVE]) {
-    nodes { id name networkDomain { id } reachCorrections { allocationKind: kind reach reason setBy setAt } }
+    nodes { name reachCorrections { ...Correction } }
     pageInfo { hasNextPage endCursor }
   }
 }
 """
+    + _CORRECTION
+)
+OF_DOMAINS: Final = (
+    """
+query CorrectionsOfDomains($first: Int!, $after: String) {
+  networkDomains(first: $first, after: $after) {
+    nodes { name reachCorrections { ...Correction } }
+    pageInfo { hasNextPage endCursor }
+  }
+}
+"""
+    + _CORRECTION
+)
 _KINDS: Final = ("pod", "service")
 _REACHES: Final = ("routed", "masqueraded")
 
 KindArgument = Annotated[str, typer.Argument(help="Of which addresses: pod or service.")]
 ClustersArgument = Annotated[list[str] | None, typer.Argument(help="Clusters (names or ids).")]
-DomainOption = Annotated[str | None, typer.Option(help="All clusters that are in this network domain now.")]
-
-
-def _nodes(client: HubClient) -> list[dict[str, Any]]:
-    return [node for page in queries.pages(client, CORRECTIONS, "clusters", {"first": 200}) for node in page["nodes"]]
+DomainOption = Annotated[
+    str | None,
+    typer.Option(help="All clusters of this network domain, now or later. What is said of a cluster wins."),
+]
 
 
 def _one_of(what: str, given: str, words: tuple[str, ...]) -> str:
@@ -64,14 +78,18 @@ def _one_of(what: str, given: str, words: tuple[str, ...]) -> str:
     return given.upper()
 
 
-def _ids(client: HubClient, clusters: list[str] | None, domain: str | None) -> list[str]:
-    ids = [find(client, name)["id"] for name in clusters or []]
-    if domain is not None:
-        home = find_domain(client, domain)["id"]
-        ids += [node["id"] for node in _nodes(client) if node["networkDomain"]["id"] == home]
-    if not ids:
-        fail("no cluster is named", "Name clusters, or a network domain with clusters in it: --domain.", Exit.USAGE)
-    return ids
+def _whom(client: HubClient, clusters: list[str] | None, domain: str | None) -> dict[str, list[str]]:
+    if not clusters and domain is None:
+        fail("nobody is named", "Name clusters, or a network domain: --domain.", Exit.USAGE)
+    domains = [] if domain is None else [find_domain(client, domain)["id"]]
+    return {"clusters": [find(client, name)["id"] for name in clusters or []], "domains": domains}
+
+
+def _named(result: dict[str, Any]) -> list[str]:
+    return [
+        *(each["name"] for each in result["clusters"]),
+        *(f"all clusters in {each['name']}" for each in result["domains"]),
+    ]
 
 
 @reach.command("set")
@@ -88,10 +106,9 @@ def set_reach(
     """Say that addresses are reached from outside as they are, or only masqueraded. It wins over what clusters tell."""
     asked = {"kind": _one_of("the kind", kind, _KINDS), "reach": _one_of("the reach", how, _REACHES), "reason": reason}
     with hub(url, token_file) as client:
-        ids = _ids(client, clusters, domain)
-        result = queries.outcome(client.ask(SET, {"clusters": ids, **asked}), "setReach")
-    for cluster in result["clusters"]:
-        tell(f"the {kind}s of {cluster['name']} are {how}")
+        result = queries.outcome(client.ask(SET, {**_whom(client, clusters, domain), **asked}), "setReach")
+    for name in _named(result):
+        tell(f"the {kind}s of {name} are {how}")
 
 
 @reach.command("clear")
@@ -103,23 +120,29 @@ def clear_reach(
     url: UrlOption = None,
     token_file: TokenFileOption = None,
 ) -> None:
-    """Take back what was said: what the clusters tell holds again."""
+    """Take back what was said: what is said of the network domain holds again, or what the clusters tell."""
     asked = _one_of("the kind", kind, _KINDS)
     with hub(url, token_file) as client:
-        ids = _ids(client, clusters, domain)
-        result = queries.outcome(client.ask(CLEAR, {"clusters": ids, "kind": asked}), "clearReach")
-    for cluster in result["clusters"]:
-        tell(f"of the {kind}s of {cluster['name']} holds what it tells")
+        result = queries.outcome(client.ask(CLEAR, {**_whom(client, clusters, domain), "kind": asked}), "clearReach")
+    for name in _named(result):
+        tell(f"what was said of the {kind}s of {name} is taken back")
 
 
 @reach.command("list")
 def list_corrections(*, url: UrlOption = None, token_file: TokenFileOption = None, as_json: JsonOption = False) -> None:
-    """What people said, by cluster."""
+    """What people said, of clusters and of network domains."""
     with hub(url, token_file) as client:
-        found = [{"cluster": node["name"], **each} for node in _nodes(client) for each in node["reachCorrections"]]
+        found = [
+            {"of": of, "name": node["name"], **each}
+            for of, query, root in (("cluster", OF_CLUSTERS, "clusters"), ("domain", OF_DOMAINS, "networkDomains"))
+            for page in queries.pages(client, query, root, {"first": 200})
+            for node in page["nodes"]
+            for each in node["reachCorrections"]
+        ]
     rows: list[tuple[str, ...]] = [
         (
-            each["cluster"],
+            each["of"],
+            each["name"],
             word(each["allocationKind"]),
             word(each["reach"]),
             each["setBy"],
@@ -128,5 +151,5 @@ def list_corrections(*, url: UrlOption = None, token_file: TokenFileOption = Non
         )
         for each in found
     ]
-    columns = ("cluster", "kind", "reach", "by", "at", "reason")
+    columns = ("of", "name", "kind", "reach", "by", "at", "reason")
     Listing(columns, rows, found, "Nobody corrected anything.").show(as_json=as_json)
