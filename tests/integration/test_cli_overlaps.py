@@ -257,3 +257,23 @@ async def test_overlaps_that_were_never_computed_are_not_none(database_url: str,
             assert "never computed" in refused.stderr
             assert "periplus hub work" in refused.stderr
         await asker.type("overlaps", "--joined", "shop,crm", "--fail-on", "latent", code=2)
+
+
+async def test_preflight_ends_as_its_verdict_says_and_writes_a_file_for_ci(terminal: Terminal, tmp_path: Path) -> None:
+    file = tmp_path / "report.xml"
+    asked = ("preflight", "--cluster", "shop,crm", "--into")
+    found = json.loads((await terminal.type(*asked, "submariner", "--json", "--junit", str(file), code=2)).stdout)
+    assert (found["verdict"], [way["target"] for way in found["ways"]]) == ("fail", ["submariner"])
+    assert found["ways"][0]["rules"][0]["ranges"][0]["uses"][0] == {"clusterName": "crm", "kinds": ["pod"]}
+    assert b'<failure message="No two clusters' in file.read_bytes()
+    assert "Skupper: pass" in (await terminal.type(*asked, "skupper")).stdout
+    await terminal.type(*asked, "plain-routing", code=1)
+    text = (await terminal.type("preflight", "--into", "all", code=2)).stdout
+    assert "4 clusters (crm, hr, lab, shop)" in text
+    planned = ("--plan", "new:pod=10.9.0.0/24,service=10.8.0.0/24,node=10.7.0.0/24")
+    await terminal.type("preflight", "--cluster", "shop", *planned, "--into", "submariner")
+    nowhere = ("--junit", str(tmp_path / "none" / "report.xml"))
+    assert "cannot be written" in (await terminal.type(*asked, "skupper", *nowhere, code=1)).stderr
+    assert (
+        "no cluster 'nope'" in (await terminal.type("preflight", "--into", "all", "--cluster", "nope", code=1)).stderr
+    )

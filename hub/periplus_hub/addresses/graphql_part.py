@@ -21,6 +21,7 @@ from periplus_hub.addresses.overlaps.graphql_acceptances import AcceptancesMutat
 from periplus_hub.addresses.overlaps.graphql_types import OverlapAcceptance, OverlapGroup
 from periplus_hub.addresses.overlaps.repository_groups import group_rows
 from periplus_hub.addresses.overlaps.service_register import TOPIC
+from periplus_hub.addresses.preflight.graphql import PreflightQuery
 from periplus_hub.addresses.ranges.graphql import RangesMutation, RangesQuery
 from periplus_hub.addresses.ranges.graphql_import import ImportMutation
 from periplus_hub.addresses.ranges.graphql_types import EnteredRange
@@ -48,7 +49,7 @@ async def _overlaps_changed(_context: Context[Scope], payload: Mapping[str, Any]
 
 
 PART: Final = Part(
-    queries=[OverlapsQuery, IpamQuery, PoolUseQuery, AcceptancesQuery, FreeRangesQuery, RangesQuery],
+    queries=[OverlapsQuery, PreflightQuery, IpamQuery, PoolUseQuery, AcceptancesQuery, FreeRangesQuery, RangesQuery],
     mutations=[AcceptancesMutation, ReservationsMutation, RangesMutation, ImportMutation, ReachMutation],
     extensions={
         Cluster: [ClusterAllocations, ClusterOverlaps, ClusterKnowledge, ClusterReach],

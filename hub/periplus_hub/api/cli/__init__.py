@@ -21,6 +21,7 @@ _COMMANDS: Final = {
     "try": ("try_command", "try_fleet"),
     "overlaps": ("overlaps_command", "overlaps"),
     "pools": ("pools_command", "pools"),
+    "preflight": ("preflight_command", "preflight"),
     "plan": ("plan_command", "plan"),
     "hub": ("hub_command", "hub_commands"),
     "join-token": ("tokens_command", "join_tokens"),
@@ -43,7 +44,7 @@ def command_line(*names: str) -> typer.Typer:
         name="periplus",
         no_args_is_help=True,
         rich_markup_mode=None,
-        epilog="Exit codes: 0 done, 1 failed, 2 --fail-on met, 64 usage, 130 interrupted.",
+        epilog="Exit codes: 0 done, 1 failed, 2 --fail-on met or pre-flight failed, 64 usage, 130 interrupted.",
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["--help", "-h"]},
     )

@@ -30,7 +30,7 @@ class Exit(IntEnum):
     but not all is known: a cluster is incomplete, stale or unread, or the overlaps are not computed or not current.
     With `plan` also: there is no range, or not all is known."""
     THRESHOLD = 2
-    """`--fail-on` found an overlap at or above its severity."""
+    """`--fail-on` found an overlap at or above its severity, or a rule of pre-flight fails."""
     CLUSTER_UNREACHABLE = 3
     """`periplus-spoke`: the Kubernetes API server cannot be read."""
     HUB_REFUSED = 4

@@ -19,6 +19,7 @@ from collections.abc import Collection, Iterator, Mapping
 from enum import IntEnum
 from functools import cache
 from itertools import combinations_with_replacement
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from periplus_hub.addresses.overlaps.engine.causes import Cause, WorstPairs
@@ -47,13 +48,16 @@ class Side(NamedTuple):
 
 
 class Apart(NamedTuple):
-    """Two sets of uses that may not overlap between two clusters. `says` is what it breaks, `source` who says so."""
+    """Two sets of uses that may not overlap between two clusters.
+
+    `asks` says that as a demand, `breaks` what happens otherwise.
+    """
 
     id: str
     one: Side
     other: Side
-    says: str
-    source: str
+    asks: str
+    breaks: str
 
 
 class Stop(IntEnum):
@@ -64,15 +68,21 @@ class Stop(IntEnum):
     YES = 2
 
 
-_CILIUM: Final = "https://docs.cilium.io/en/stable/network/clustermesh/clustermesh/"
-_SUBMARINER: Final = "https://submariner.io/getting-started/"
-_ISTIO: Final = "https://istio.io/latest/docs/ops/deployment/deployment-models/"
-_LINKERD: Final = "https://linkerd.io/2/features/multicluster/"
-_LINKERD_FLAT: Final = "https://linkerd.io/2/tasks/pod-to-pod-multicluster/"
-_ANTREA: Final = "https://antrea.io/docs/main/docs/multicluster/user-guide/"
-_PEERING: Final = "https://docs.aws.amazon.com/vpc/latest/peering/vpc-peering-basics.html"
-_TRANSIT: Final = "https://docs.aws.amazon.com/vpc/latest/tgw/how-transit-gateways-work.html"
-_ROUTES: Final = "https://www.rfc-editor.org/rfc/rfc1918#section-5"
+SOURCES: Final[Mapping[FederationTarget, str]] = MappingProxyType({
+    FederationTarget.CILIUM_CLUSTER_MESH: "https://docs.cilium.io/en/stable/network/clustermesh/clustermesh/",
+    FederationTarget.SUBMARINER: "https://submariner.io/getting-started/",
+    FederationTarget.SUBMARINER_GLOBALNET: "https://submariner.io/getting-started/architecture/globalnet/",
+    FederationTarget.ISTIO_MULTI_NETWORK: "https://istio.io/latest/docs/ops/deployment/deployment-models/",
+    FederationTarget.ISTIO_FLAT: "https://istio.io/latest/docs/ops/deployment/deployment-models/",
+    FederationTarget.LINKERD_GATEWAY: "https://linkerd.io/2/features/multicluster/",
+    FederationTarget.LINKERD_FLAT: "https://linkerd.io/2/tasks/pod-to-pod-multicluster/",
+    FederationTarget.ANTREA: "https://antrea.io/docs/main/docs/multicluster/user-guide/",
+    FederationTarget.SKUPPER: "https://skupper.io/docs/overview/",
+    FederationTarget.VPC_PEERING: "https://docs.aws.amazon.com/vpc/latest/peering/vpc-peering-basics.html",
+    FederationTarget.TRANSIT_GATEWAY: "https://docs.aws.amazon.com/vpc/latest/tgw/how-transit-gateways-work.html",
+    FederationTarget.PLAIN_ROUTING: "https://www.rfc-editor.org/rfc/rfc1918",
+})  # fmt: skip
+"""Of each way, who says what it needs."""
 
 _POD_SIDE: Final = Side(PODS)
 _SERVICE_SIDE: Final = Side(SERVICES)
@@ -84,90 +94,93 @@ _SEEN_OUTSIDE: Final = Side(
     PODS_OF_UNKNOWN_REACH | {Use.LOADBALANCER_POOL},
 )
 
+_PODS_DIFFER: Final = Apart(
+    "pods-differ", _POD_SIDE, _POD_SIDE,
+    "No two clusters use the same addresses for pods.",
+    "Traffic to a pod reaches the wrong cluster's, or none.",
+)  # fmt: skip
+_SERVICES_DIFFER: Final = Apart(
+    "services-differ", _SERVICE_SIDE, _SERVICE_SIDE,
+    "No two clusters use the same addresses for services.",
+    "A ClusterIP of one cluster means another service in the other.",
+)  # fmt: skip
+_NO_PODS_HIDDEN: Final = Apart(
+    "services-hide-no-pods", _SERVICE_SIDE, _POD_SIDE,
+    "No service range covers pods of another cluster.",
+    "From inside the cluster with the service range, pods of the other are taken for its own services.",
+)  # fmt: skip
+_GATEWAYS_REACHED: Final = (
+    Apart(
+        "gateways-differ", _GATEWAYS, _GATEWAYS,
+        "No two clusters use the same addresses for load balancers, of which the gateways are some.",
+        "If a gateway gets an address that the other cluster has too, requests go to either of them.",
+    ),
+    Apart(
+        "gateways-not-hidden", _PODS_AND_SERVICES, _GATEWAYS,
+        "No pod or service range covers load balancers of another cluster.",
+        "Pods cannot reach the other cluster's gateway: their own cluster keeps what goes to its own ranges.",
+    ),
+)  # fmt: skip
+_ROUTED: Final = (
+    Apart(
+        "routes-differ", _SEEN_OUTSIDE, _SEEN_OUTSIDE,
+        "No two clusters use the same addresses where they are reached from outside: nodes, load balancers, routed "
+        "pods and services.",
+        "Routers have one next hop for an address, so one of its two owners is not reached.",
+    ),
+    Apart(
+        "routes-not-hidden", _PODS_AND_SERVICES, _SEEN_OUTSIDE,
+        "No pod or service range covers what another cluster is reached at.",
+        "Pods cannot reach what others have there: their own cluster keeps what goes to its own ranges.",
+    ),
+)  # fmt: skip
 
-def _pods(source: str) -> Apart:
-    return Apart("pods-differ", _POD_SIDE, _POD_SIDE, "Traffic to a pod reaches the wrong cluster's, or none.", source)
 
-
-def _services(source: str) -> Apart:
-    says = "A ClusterIP of one cluster means another service in the other."
-    return Apart("services-differ", _SERVICE_SIDE, _SERVICE_SIDE, says, source)
-
-
-def _pods_under_services(source: str) -> Apart:
-    says = "From inside the cluster with the service range, pods of the other are taken for its own services."
-    return Apart("services-hide-pods", _SERVICE_SIDE, _POD_SIDE, says, source)
-
-
-def _gateways(source: str) -> tuple[Apart, ...]:
-    return (
-        Apart(
-            "gateways-differ", _GATEWAYS, _GATEWAYS,
-            "If a gateway gets an address that the other cluster has too, requests go to either of them.", source,
-        ),
-        Apart(
-            "gateways-reachable", _PODS_AND_SERVICES, _GATEWAYS,
-            "Pods cannot reach the other cluster's gateway: their own cluster keeps what goes to its own ranges.",
-            source,
-        ),
-    )  # fmt: skip
-
-
-def _routes(source: str) -> tuple[Apart, ...]:
-    return (
-        Apart(
-            "routes-differ", _SEEN_OUTSIDE, _SEEN_OUTSIDE,
-            "Routers have one next hop for an address, so one of its two owners is not reached.", source,
-        ),
-        Apart(
-            "own-ranges-hide-nothing", _PODS_AND_SERVICES, _SEEN_OUTSIDE,
-            "Pods cannot reach what others have there: their own cluster keeps what goes to its own ranges.", source,
-        ),
-    )  # fmt: skip
-
-
-APART: Final[dict[FederationTarget, tuple[Apart, ...]]] = {
+APART: Final[Mapping[FederationTarget, tuple[Apart, ...]]] = MappingProxyType({
     FederationTarget.CILIUM_CLUSTER_MESH: (
         Apart(
             "pods-and-nodes-differ", Side(PODS | NODES), Side(PODS | NODES),
-            "Cilium knows every pod and node of the mesh by its address: a second owner takes it over.", _CILIUM,
+            "No two clusters use the same addresses for pods or nodes.",
+            "Cilium knows every pod and node of the mesh by its address: a second owner takes it over.",
         ),
         Apart(
-            "services-hide-pods-and-nodes", _SERVICE_SIDE, Side(PODS | NODES),
+            "services-hide-no-pods-or-nodes", _SERVICE_SIDE, Side(PODS | NODES),
+            "No service range covers pods or nodes of another cluster.",
             "From inside the cluster with the service range, pods and nodes of the other are taken for its services.",
-            _CILIUM,
         ),
     ),
     FederationTarget.SUBMARINER: (
         Apart(
             "pods-and-services-differ", _PODS_AND_SERVICES, _PODS_AND_SERVICES,
+            "No two clusters use the same addresses for pods or services.",
             "Submariner routes whole pod and service ranges: it refuses a cluster whose ranges another has.",
-            _SUBMARINER,
         ),
         Apart(
             "routes-hide-no-nodes", _PODS_AND_SERVICES, _NODE_SIDE,
-            "Submariner's route to the other cluster's range takes over traffic to nodes that lie in it.", _SUBMARINER,
+            "No pod or service range covers nodes of another cluster.",
+            "Submariner's route to the other cluster's range takes over traffic to nodes that lie in it.",
         ),
     ),
     FederationTarget.SUBMARINER_GLOBALNET: (),
-    FederationTarget.ISTIO_MULTI_NETWORK: _gateways(_ISTIO),
-    FederationTarget.ISTIO_FLAT: (_pods(_ISTIO), _services(_ISTIO), _pods_under_services(_ISTIO)),
-    FederationTarget.LINKERD_GATEWAY: _gateways(_LINKERD),
-    FederationTarget.LINKERD_FLAT: (_pods(_LINKERD_FLAT), _pods_under_services(_LINKERD_FLAT)),
+    FederationTarget.ISTIO_MULTI_NETWORK: _GATEWAYS_REACHED,
+    FederationTarget.ISTIO_FLAT: (_PODS_DIFFER, _SERVICES_DIFFER, _NO_PODS_HIDDEN),
+    FederationTarget.LINKERD_GATEWAY: _GATEWAYS_REACHED,
+    FederationTarget.LINKERD_FLAT: (_PODS_DIFFER, _NO_PODS_HIDDEN),
     FederationTarget.ANTREA: (
-        _pods(_ANTREA),
-        _services(_ANTREA),
-        _pods_under_services(_ANTREA),
+        _PODS_DIFFER,
+        _SERVICES_DIFFER,
+        _NO_PODS_HIDDEN,
         Apart(
             "gateway-nodes-differ", Side(_NOTHING, NODES), Side(_NOTHING, NODES),
-            "If these nodes are the clusters' gateways, no tunnel can be built between them.", _ANTREA,
+            "No two clusters have nodes with the same addresses as gateways.",
+            "If these nodes are the clusters' gateways, no tunnel can be built between them.",
         ),
     ),
     FederationTarget.SKUPPER: (),
-    FederationTarget.VPC_PEERING: _routes(_PEERING),
-    FederationTarget.TRANSIT_GATEWAY: _routes(_TRANSIT),
-    FederationTarget.PLAIN_ROUTING: _routes(_ROUTES),
-}  # fmt: skip
+    FederationTarget.VPC_PEERING: _ROUTED,
+    FederationTarget.TRANSIT_GATEWAY: _ROUTED,
+    FederationTarget.PLAIN_ROUTING: _ROUTED,
+})  # fmt: skip
 """Of each way, what has to be apart."""
 
 
@@ -177,12 +190,13 @@ def stop_of(rule: Apart, a: Use, b: Use) -> Stop:
     for one, other in ((a, b), (b, a)):
         if one in rule.one.surely and other in rule.other.surely:
             return Stop.YES
-        if _may_be(one, rule.one) and _may_be(other, rule.other):
+        if may_be(one, rule.one) and may_be(other, rule.other):
             found = Stop.PERHAPS
     return found
 
 
-def _may_be(use: Use, side: Side) -> bool:
+def may_be(use: Use, side: Side) -> bool:
+    """Whether a cluster may have a side of a rule with this use."""
     return use in side.surely or use in side.perhaps or use in _PLANS
 
 
