@@ -150,3 +150,17 @@ async def test_the_document_says_that_a_pod_range_is_not_known(tmp_path: Path) -
     assert (missing["source"], missing["state"], missing["reason"]) == ("ipam/pod-range", "failed", "range_not_known")
     assert (seen["complete"], seen["completeClusters"]) == (False, 1)
     assert seen["unknown"] == ["silent (incomplete: ipam/pod-range)"]
+
+
+@pytest.mark.promise("preflight-passes-what-is-known")
+async def test_preflight_passes_only_clusters_that_were_read_whole(tmp_path: Path) -> None:
+    """The document of pre-flight stands for the report's; its verdict decides the exit code."""
+    one, two = cluster("w", "192.168.0.1", "10.42.0.0/24"), cluster("bl", "192.168.1.1", "10.43.0.0/24")
+    forbid(two, "/api/v1/nodes")
+    seen = await tried(tmp_path, "--preflight", "skupper", one=one, two=two)
+    assert (seen.code, "Skupper: pass" in seen.out) == (0, True), (seen.out, seen.err)
+    seen = await tried(tmp_path, "--preflight", "submariner", "--json", one=one, two=two)
+    assert (seen.code, seen.document["verdict"]) == (1, "unknown"), (seen.out, seen.err)
+    assert "two" in seen.document["notKnownWhole"]["names"]
+    seen = await tried(tmp_path, "--preflight", "submariner", "--fail-on", "latent", one=one, two=two)
+    assert (seen.code, "both decide the exit code" in seen.err) == (64, True)

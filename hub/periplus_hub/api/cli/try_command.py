@@ -13,14 +13,17 @@ import typer
 
 from periplus_contract.names import are_alike, is_id, why_no_name
 from periplus_contract.text import visible
+from periplus_hub.api.cli import try_preflight
 from periplus_hub.api.cli.exit_codes import Exit, fail
 from periplus_hub.api.cli.fail_on import FailOn, FailOnOption, leave
 from periplus_hub.api.cli.keep_serving import serve_until_interrupted
 from periplus_hub.api.cli.kubeconfigs import KubeconfigError, Unread, merged, named
 from periplus_hub.api.cli.output import say, tell_json
+from periplus_hub.api.cli.preflight_command import leave as leave_preflight
 from periplus_hub.api.cli.progress import Progress
 from periplus_hub.api.cli.report import ClusterLine, ClusterState, Report
 from periplus_hub.api.cli.temporary_fleet import Target, running
+from periplus_hub.api.cli.try_preflight import PreflightOption
 
 _MAX_NAME: Final = 100
 _OTHER: Final = re.compile(r"[^A-Za-z0-9._:/@+()-]+")
@@ -63,6 +66,7 @@ def try_fleet(
     joined: Annotated[bool, typer.Option("--joined", help="Ask: and if I put them all into one network?")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Go on serving the hub until Ctrl-C.")] = False,
     fail_on: FailOnOption = None,
+    preflight: PreflightOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document for scripts.")] = False,
     wait: Annotated[float, typer.Option(min=1, max=3600, help="Seconds to wait for slow clusters.")] = 60,
 ) -> None:
@@ -71,6 +75,7 @@ def try_fleet(
     Starts a hub in a temporary folder and one read-only spoke per context. Nothing is written to any cluster.
     """
     _no_names(typed.args)
+    try_preflight.one_question(preflight, fail_on)
     try:
         offer = named(kubeconfig, context or ()) if kubeconfig else merged(context or ())
     except KubeconfigError as error:
@@ -82,11 +87,17 @@ def try_fleet(
         show = printer(as_json=as_json, is_new=True)
         fleet.wait_settled(wait)
         report = _with_unread(fleet.report(joined=joined, notes=notes), offer.unread)
-        show(report)
+        judged = try_preflight.judge_report(fleet.client, report, preflight) if preflight else None
+        if judged is None or not as_json:
+            show(report)
+        if judged is not None:
+            try_preflight.show(judged, as_json=as_json)
         if keep:
             serve_until_interrupted(fleet, err=as_json)
     if keep:
         say("Stopped; nothing is left behind.")
+    if judged is not None:
+        leave_preflight(judged)
     _leave(report, fail_on)
 
 
