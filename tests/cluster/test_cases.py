@@ -13,14 +13,6 @@ from tests.cluster.rig.toolchain import Tools
 FOLDER = Path(__file__).parents[1] / "cases" / "overlaps"
 CASES = {case.id: case for case in map(read_case, read_folder(FOLDER))}
 
-# Cases that are answered wrongly today. One that is answered right has to leave the list, which ends empty.
-NOT_YET = frozenset(
-    {
-        "kubeconfig-proxy-url",
-    }
-)
-
-
 @pytest.fixture(scope="module")
 def found(request: pytest.FixtureRequest, tools: Tools) -> Iterator[dict[str, Future[list[str]]]]:
     """All chosen cases, begun at once: they share API servers, and run side by side."""
@@ -32,12 +24,4 @@ def found(request: pytest.FixtureRequest, tools: Tools) -> Iterator[dict[str, Fu
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_answer_is_the_expected_one(name: str, found: dict[str, Future[list[str]]]) -> None:
-    differences = found[name].result()
-    if name in NOT_YET:
-        assert differences, f"{name} is answered right: take it out of NOT_YET"
-    else:
-        assert differences == [], CASES[name].why
-
-
-def test_what_is_not_yet_right_is_a_case() -> None:
-    assert CASES.keys() >= NOT_YET
+    assert found[name].result() == [], CASES[name].why

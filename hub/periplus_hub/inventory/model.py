@@ -162,7 +162,7 @@ def decide(holders: list[Owner]) -> list[Ownership]:
     listening: dict[tuple[UUID, UUID], list[Owner]] = {}
     by_domain: dict[UUID, dict[tuple[UUID, str, str], Owner]] = {}
     for each in sorted(holders, key=lambda each: each.valid_from):
-        if each.role in _LISTENING and _cluster_of(each) in machines:
+        if each.kind == "service" and each.role in _LISTENING and _cluster_of(each) in machines:
             listening.setdefault(_cluster_of(each), []).append(each)
         else:
             who = (each.registration_id, each.kind, each.uid)
