@@ -72,7 +72,8 @@ async def lose_patience(pair: Pair) -> None:
 async def test_what_the_promoted_standby_lacks_comes_again(pair: Pair, tmp_path: Path) -> None:
     await pair.synchronous()
     kube, token = FakeKube(), await join_token(pair)
-    kube.put("/api/v1/nodes", node("n1"))
+    # With a range of its own, another pod changes no allocation: the batch that is lost is the last one sent.
+    kube.put("/api/v1/nodes", node("n1", podCIDR="10.0.0.0/24"))
     kube.put(PODS, pod("a", ("10.0.0.1",)))
     async with (
         hub(config_for(pair.url(), tmp_path, settle_after_s=3_600)) as ready,

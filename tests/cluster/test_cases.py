@@ -13,6 +13,7 @@ from tests.cluster.rig.toolchain import Tools
 FOLDER = Path(__file__).parents[1] / "cases" / "overlaps"
 CASES = {case.id: case for case in map(read_case, read_folder(FOLDER))}
 
+
 @pytest.fixture(scope="module")
 def found(request: pytest.FixtureRequest, tools: Tools) -> Iterator[dict[str, Future[list[str]]]]:
     """All chosen cases, begun at once: they share API servers, and run side by side."""

@@ -160,6 +160,20 @@ async def test_only_the_newest_life_of_a_spoke_is_asked_for_what_the_hub_lost(do
     assert not await asked(next_one, last_seq=0)
 
 
+@pytest.mark.promise("restores-are-refilled")
+async def test_a_lost_batch_is_missed_although_a_later_one_came(door: Door, tenant: Scope) -> None:
+    """A failover loses what only the old primary had; what the spoke sends next comes to the new one."""
+    member = await door.member(tenant)
+    spoke = Spoke(member.registration)
+    await member.send(spoke.snapshot({"pods": [pod("a")]}))
+    spoke.snapshot({"pods": [pod("b")]})  # accepted, and lost
+    await member.send(spoke.snapshot({"pods": [pod("c")]}))
+    assert (await member.beat(last_seq=3, oldest_held_seq=2)).wants_snapshot
+    assert not (await member.beat(last_seq=3, oldest_held_seq=2, queued_batches=1)).wants_snapshot
+    assert not (await member.beat(last_seq=3, oldest_held_seq=1)).wants_snapshot
+    assert not (await member.beat(last_seq=3, oldest_held_seq=4)).wants_snapshot
+
+
 @pytest.mark.promise("settled-then-deleted")
 async def test_settled_is_the_unbroken_run_of_old_enough_batches(db: Database, tenant: Scope, clock: FakeClock) -> None:
     door = open_door(db, IngestConfig(settle_after_s=120))

@@ -1,15 +1,15 @@
 """SQL of the accounting, statements and quarantine that are written with the ledger, and of forgetting them all."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import delete, func, insert, literal_column, select
+from sqlalchemy import delete, insert, literal_column, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from periplus_contract.outcomes import Outcome
 from periplus_hub.access.scope import Scope, owned
-from periplus_hub.ingest.model import DecodedBatch, Rejected
+from periplus_hub.ingest.model import BatchKey, DecodedBatch, Rejected
 from periplus_hub.ingest.tables import batches, beats, outcomes, quarantine, statements
 from periplus_hub.kit.db import ReadConnection, WriteConnection
 from periplus_hub.kit.ids import new_id
@@ -17,10 +17,11 @@ from periplus_hub.kit.ids import new_id
 HOUR_S: Final = 3600
 
 
-async def latest_seq(c: ReadConnection, scope: Scope, registration_id: UUID, epoch: UUID) -> int:
-    """The highest seq received in the epoch, 0 for none."""
-    of_epoch = (batches.c.registration_id == registration_id, batches.c.epoch == epoch)
-    return int(await c.scalar(select(func.max(batches.c.seq)).where(owned(scope, batches), *of_epoch)) or 0)
+async def received(c: ReadConnection, scope: Scope, key: BatchKey, seqs: Collection[int]) -> set[int]:
+    """Those of the numbers that batches of this registration and epoch came with."""
+    of_epoch = (batches.c.registration_id == key.registration_id, batches.c.epoch == key.epoch)
+    asked = select(batches.c.seq).where(owned(scope, batches), *of_epoch, batches.c.seq.in_(list(seqs)))
+    return {row.seq for row in await c.rows(asked)}
 
 
 async def advance_statements(

@@ -94,7 +94,10 @@ async def _has_lost(
         return True
     if chain.epoch != key.epoch:
         return False
-    return await repository.latest_seq(c, scope, key.registration_id, key.epoch) < beat.last_seq
+    # With nothing queued, all that the spoke holds was accepted once. Its last batch may be here and one before it not:
+    # that came while a failover lost the one before.
+    held = {beat.last_seq, min(beat.oldest_held_seq, beat.last_seq)}
+    return await repository.received(c, scope, key, held) != held
 
 
 def _checked(principal: SpokePrincipal, beat: Heartbeat) -> BatchKey:
