@@ -70,6 +70,11 @@ def test_an_address_of_a_node_is_the_nodes_and_services_only_listen_there() -> N
         ]
 
 
+def test_a_node_does_not_listen_on_its_own_external_address() -> None:
+    ((owner,),) = (verdict.owners for verdict in decide([an_owner("n1", role="ExternalIP")]))
+    assert (owner.uid, owner.rule, owner.services) == ("n1", "node-address", ())
+
+
 def test_a_service_that_listens_in_two_roles_is_named_once() -> None:
     ((owner,),) = (
         verdict.owners
