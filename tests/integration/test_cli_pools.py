@@ -52,7 +52,7 @@ async def test_the_fullest_pools_come_first_and_doubts_are_said(terminal: Termin
     assert max(map(len, lines)) <= 80
     full = await terminal.type("pools", "--full", "0.9")
     assert [line.split()[0] for line in full.stdout.splitlines()] == ["POOL", "nearly"]
-    assert "how full 1 pool is, is not known and not known whole: a" in full.stderr
+    assert "it is not known how full 1 pool is and not known whole: a" in full.stderr
     odd = (await terminal.type("pools", "--cluster", "a")).stderr
     assert "what is told of odd of a contradicts itself: its parts are 16 addresses, of 10" in odd
     (found,) = await terminal.documents("pools", "--scope", "node")

@@ -88,7 +88,10 @@ async def test_what_is_exported_is_imported_as_the_same(terminal: Terminal, tmp_
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (CSV.replace("10.2.0.0/16", "10.2.0.1/16").encode(), "ranges.csv:3: '10.2.0.1/16' is refused (host_bits)"),
+        (
+            CSV.replace("10.2.0.0/16", "10.2.0.1/16").encode(),
+            "' is refused (host_bits). Clear the bits behind the prefix length, or make the length longer.\n",
+        ),
         (CSV.encode("utf-16"), "ranges.csv:1: this is UTF-16"),
         (CSV.replace("Berlin", "Köln").encode("latin-1"), "ranges.csv:4: byte 0xf6 is no UTF-8"),
         (CSV.encode() + b"10.3.0.0/16,vpc,vpc,,,,\n" * 2_000, "is more than one import takes"),

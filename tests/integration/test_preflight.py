@@ -194,6 +194,17 @@ async def test_a_planned_cluster_is_judged_by_what_its_plan_says(fleet: Fleet) -
         ((), [{"name": "red"}], "two clusters are called 'red'"),
         (("red",), [{"name": "a\tb"}], "no name for a cluster"),
         (("red",), [{"name": f"new-{number}"} for number in range(51)], "51 clusters are planned"),
+        (("red",), [{"name": "new", "services": ["0.0.0.0/0"]}], "'0.0.0.0/0' is refused"),
+        (
+            ("red",),
+            [{"name": "new", "pods": ["10.64.0.0/16"], "services": ["10.64.8.0/24"]}],
+            "the plan of new has 10.64.8.0/24 for services and 10.64.0.0/16 for pods",
+        ),
+        (
+            ("red",),
+            [{"name": "new", "nodes": ["10.66.0.0/24"], "services": ["10.64.0.0/14"]}],
+            "the plan of new has 10.64.0.0/14 for services and 10.66.0.0/24 for nodes",
+        ),
     ],
 )
 async def test_questions_without_an_answer_are_refused(

@@ -17,9 +17,10 @@ from periplus_hub.addresses.overlaps.engine.cluster_columns import NO_ALLOCATION
 from periplus_hub.addresses.overlaps.engine.uses import NODES, USES
 from periplus_hub.addresses.overlaps.repository_register import owner_columns
 from periplus_hub.addresses.overlaps.service_register import batches
+from periplus_hub.addresses.prefixes.typed import wanted_prefix
 from periplus_hub.addresses.preflight.engine.judge import judge
 from periplus_hub.addresses.preflight.engine.parties import Party
-from periplus_hub.addresses.preflight.engine.plans import columns_of
+from periplus_hub.addresses.preflight.engine.plans import columns_of, services_among_others
 from periplus_hub.addresses.preflight.model import MAX_PLANNED, PlannedCluster, Preflight
 from periplus_hub.fleet.model import Registration, State
 from periplus_hub.fleet.repository import all_registrations
@@ -71,8 +72,7 @@ def _asked(fleet: Sequence[Registration], ask: PreflightAsk) -> list[Registratio
         raise Invalid(f"{len(ask.planned)} clusters are planned", f"Ask about at most {MAX_PLANNED} at once.")
     names = [each.name for each in members]
     for planned in ask.planned:
-        if why := why_no_name(planned.name, _LONGEST_NAME):
-            raise Invalid(f"{planned.name[:_LONGEST_NAME]!r} is no name for a cluster: {why}", "Choose another one.")
+        _check_plan(planned)
         if planned.name in names:
             raise Invalid(f"two clusters are called {planned.name!r}", "Give the planned one a name of its own.")
         names.append(planned.name)
@@ -80,6 +80,17 @@ def _asked(fleet: Sequence[Registration], ask: PreflightAsk) -> list[Registratio
         what = f"{names[0]!r} is alone" if names else "there is no cluster"
         raise Invalid(f"{what}: joining takes two", "Name at least two clusters, or describe a planned one.")
     return members
+
+
+def _check_plan(planned: PlannedCluster) -> None:
+    """Rules are about two clusters; what no cluster of its own can have is refused here, lest it passes."""
+    if why := why_no_name(planned.name, _LONGEST_NAME):
+        raise Invalid(f"{planned.name[:_LONGEST_NAME]!r} is no name for a cluster: {why}", "Choose another one.")
+    prefixes = {kind: [wanted_prefix(cidr) for cidr in cidrs] for kind, cidrs in planned.cidrs.items()}
+    if fault := services_among_others(prefixes):
+        raise Invalid(
+            f"the plan of {planned.name} has {fault}", "Give its services a range apart from its pods and nodes."
+        )
 
 
 def _party(

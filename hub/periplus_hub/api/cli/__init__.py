@@ -92,7 +92,7 @@ def _run() -> int:
     except TyperException as error:
         # typer calls every usage error 2, which is taken by --fail-on here
         usage = error.exit_code == _TYPER_USAGE
-        if message := error.format_message().replace("Value error, ", ""):
+        if message := error.format_message().replace("Value error, ", "").expandtabs(2):
             for line in message.splitlines():
                 say(line)
         if usage and len(sys.argv) > 1:

@@ -194,7 +194,9 @@ def _tell_contradictions(rows: list[dict[str, Any]]) -> None:
 def _leave(shown: list[dict[str, Any]], every: list[dict[str, Any]], unread: Sequence[str], by: By) -> None:
     """0 is said of nothing full only where all is known."""
     unknown = sum(each["taken"] is None for each in every)
-    doubts = [f"how full {counted(unknown, by.value)} is, is not known"] if unknown else []
+    doubts = (
+        [f"it is not known how full {counted(unknown, by.value)} {'is' if unknown == 1 else 'are'}"] if unknown else []
+    )
     doubts += [f"not known whole: {some(unread)}"] if unread else []
     if not every:
         doubts.append(f"no {by.value} is known")

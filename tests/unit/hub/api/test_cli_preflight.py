@@ -1,12 +1,14 @@
 """`periplus preflight`: what is typed, and what people and CI servers read."""
 
 import io
+import sys
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
 import typer
 
+from periplus_hub.api.cli import main
 from periplus_hub.api.cli.junit import junit
 from periplus_hub.api.cli.preflight_command import planned_cluster
 from periplus_hub.api.cli.preflight_text import print_preflight
@@ -87,3 +89,13 @@ def test_a_plan_that_cannot_be_read_is_refused(text: str) -> None:
     with pytest.raises(typer.Exit) as refused:
         planned_cluster(text)
     assert refused.value.exit_code == 64
+
+
+def test_the_ways_to_choose_from_are_listed_a_line_each(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["periplus", "preflight"])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 64
+    assert "\n  submariner,\n" in capsys.readouterr().err

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, time
 from typing import Final, NamedTuple
 
 from periplus_contract.text import visible
-from periplus_hub.addresses.prefixes.prefix import FAMILY_BITS, IPV4, BadPrefix, Prefix, parse
+from periplus_hub.addresses.prefixes.prefix import FAMILY_BITS, IPV4, REMEDIES, BadPrefix, Prefix, parse
 from periplus_hub.addresses.ranges.model import MAX_LIFETIME, MAX_NAME, MAX_NOTE, MAX_OWNER, WIDEST, RangeUse
 
 LONGEST: Final = {"name": MAX_NAME, "owner": MAX_OWNER, "note": MAX_NOTE}
@@ -31,7 +31,7 @@ def range_of(text: str) -> Prefix | Broken:
     try:
         prefix = parse(text)
     except BadPrefix as error:
-        return Broken(str(error), "Write a CIDR such as 10.0.0.0/16.")
+        return Broken(f"{shown} is refused ({error.reason})", REMEDIES[error.reason])
     if prefix.length < WIDEST[prefix.family]:
         widest = f"/{WIDEST[prefix.family]}"
         return Broken(
