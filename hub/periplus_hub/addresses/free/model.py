@@ -12,6 +12,8 @@ MAX_RESERVATION: Final = timedelta(days=731)
 """What nobody built within two years is no plan any more."""
 MAX_CLUSTERS: Final = 500
 """Of one plan."""
+MAX_COUNT: Final = 10_000_000
+"""Of the nodes, pods or services of one cluster."""
 MAX_GROWTH: Final = Decimal(100)
 
 

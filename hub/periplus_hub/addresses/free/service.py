@@ -10,7 +10,7 @@ from periplus_hub.access.scope import Scope
 from periplus_hub.addresses.free import repository
 from periplus_hub.addresses.free.engine.planner import PlannedCluster, Taken, propose
 from periplus_hub.addresses.free.engine.sizing import KINDS, Demand
-from periplus_hub.addresses.free.model import MAX_CLUSTERS, MAX_GROWTH, PlanAsk, RangeProposal
+from periplus_hub.addresses.free.model import MAX_CLUSTERS, MAX_COUNT, MAX_GROWTH, PlanAsk, RangeProposal
 from periplus_hub.addresses.free.repository_reservations import reservations_in_force
 from periplus_hub.addresses.ipam.model import AllocationKind
 from periplus_hub.fleet.model import Registration, State
@@ -20,7 +20,6 @@ from periplus_hub.kit.db import ReadConnection
 from periplus_hub.kit.errors import Invalid, NotFound
 
 _LONGEST_NAME: Final = 100
-_MOST: Final = 10_000_000
 
 
 async def plan(c: ReadConnection, scope: Scope, ask: PlanAsk, now: datetime) -> tuple[RangeProposal, ...]:
@@ -49,8 +48,8 @@ def _checked(ask: PlanAsk) -> tuple[AllocationKind, ...]:
     if not 1 <= ask.growth <= MAX_GROWTH:
         raise Invalid(f"growth is {ask.growth}", f"Give 1 for none, 2 for room to double, at most {MAX_GROWTH}.")
     for name in ("nodes", "pods", "services"):
-        if not 0 <= (getattr(ask, name) or 0) <= _MOST:
-            raise Invalid(f"{name} is {getattr(ask, name)}", f"Give a number up to {_MOST:,}.")
+        if not 0 <= (getattr(ask, name) or 0) <= MAX_COUNT:
+            raise Invalid(f"{name} is {getattr(ask, name)}", f"Give a number up to {MAX_COUNT:,}.")
     if strange := [kind.value for kind in ask.kinds if kind not in KINDS]:
         raise Invalid(f"ranges are not planned for {strange[0]}", f"Ask for {', '.join(KINDS)}.")
     return tuple(kind for kind in KINDS if not ask.kinds or kind in ask.kinds)

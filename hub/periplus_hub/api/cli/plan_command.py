@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from periplus_contract.names import is_id
+from periplus_hub.addresses.free.model import MAX_COUNT
 from periplus_hub.api.cli import queries
 from periplus_hub.api.cli.arguments import days_of
 from periplus_hub.api.cli.clusters_command import find
@@ -50,9 +51,15 @@ def plan_ranges(
         list[str] | None,
         typer.Option(metavar="<name>", help="For this cluster, or one that is not there yet. Repeatable."),
     ] = None,
-    nodes: Annotated[int | None, typer.Option(min=0, help="Each has so many nodes. Default: as now.")] = None,
-    pods: Annotated[int | None, typer.Option(min=0, help="Each has so many pods. Default: as now.")] = None,
-    services: Annotated[int | None, typer.Option(min=0, help="Each has so many services. Default: as now.")] = None,
+    nodes: Annotated[
+        int | None, typer.Option(min=0, max=MAX_COUNT, help="Each has so many nodes. Default: as now.")
+    ] = None,
+    pods: Annotated[
+        int | None, typer.Option(min=0, max=MAX_COUNT, help="Each has so many pods. Default: as now.")
+    ] = None,
+    services: Annotated[
+        int | None, typer.Option(min=0, max=MAX_COUNT, help="Each has so many services. Default: as now.")
+    ] = None,
     growth: Annotated[float, typer.Option(min=1, max=100, help="How many times that there must be room for.")] = 2,
     reserve: Annotated[bool, typer.Option("--reserve", help="Take the ranges: no later plan proposes them.")] = False,
     expires: Annotated[str, typer.Option(metavar="<days>", help="With --reserve: for how long, like 30d.")] = "30d",

@@ -93,6 +93,7 @@ def _summary(found: dict[str, Any]) -> Iterator[Text]:
         yield Text.assemble(("not known whole: ", "bold magenta"), f"{counted(unknown['count'], 'cluster')}: {names}")
     for text in found.get("notJudged", ()):
         yield Text.assemble(("not judged: ", "bold magenta"), text)
+    yield Text("not looked at: ranges that people entered, and reservations", style="dim")
     yield Text(f"as of {minute(found['asOf'])}", style="dim")
 
 

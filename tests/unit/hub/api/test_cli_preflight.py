@@ -71,6 +71,10 @@ def test_one_way_that_passes_shows_its_rules() -> None:
     assert "✓ none? [none]" in printed(WAYS[2])
 
 
+def test_no_verdict_is_shown_without_what_was_not_looked_at() -> None:
+    assert "not looked at: ranges that people entered, and reservations" in printed(WAYS[2])
+
+
 @pytest.mark.parametrize(
     ("text", "planned"),
     [
