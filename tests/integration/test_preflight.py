@@ -172,6 +172,7 @@ async def test_revoked_clusters_are_not_joined(fleet: Fleet) -> None:
     assert (await judged(fleet))["clusters"]["names"] == ["jet", "red"]
     refused = await knock(fleet, "red", "tan")
     assert refused.codes == ["not-found"]
+    assert refused.errors[0]["message"] == "'tan' is revoked"
 
 
 async def test_a_planned_cluster_is_judged_by_what_its_plan_says(fleet: Fleet) -> None:

@@ -63,10 +63,12 @@ async def judged(found: Sequence[Party]) -> Preflight:
 
 
 def _asked(fleet: Sequence[Registration], ask: PreflightAsk) -> list[Registration]:
+    names_of = {each.id: each.name for each in fleet}
     live = {each.id: each for each in fleet if each.state is not State.REVOKED}
-    for each in ask.clusters or ():
-        if each not in live:
-            raise NotFound(f"there is no cluster {each} that is not revoked", "Look it up in the list of clusters.")
+    for asked in ask.clusters or ():
+        if asked not in live:
+            why = f"{names_of[asked]!r} is revoked" if asked in names_of else f"there is no cluster {asked}"
+            raise NotFound(why, "Look it up in the list of clusters.")
     members = [live[each] for each in (live if ask.clusters is None else dict.fromkeys(ask.clusters))]
     if len(ask.planned) > MAX_PLANNED:
         raise Invalid(f"{len(ask.planned)} clusters are planned", f"Ask about at most {MAX_PLANNED} at once.")
