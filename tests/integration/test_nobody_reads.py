@@ -131,17 +131,42 @@ async def desk(database_url: str, db: Database, tmp_path: Path) -> AsyncIterator
         yield Desk(env, fleet)
 
 
-def calls(ids: dict[str, str]) -> dict[tuple[str, ...], tuple[tuple[str, ...], int]]:
-    """For each command, by the words that name it, further arguments and the code it ends with."""
+Calls = dict[tuple[str, ...], tuple[tuple[str, ...], int]]
+
+
+def address_calls(ids: dict[str, str]) -> Calls:
+    """Of the commands about addresses, as `calls`."""
     none: tuple[str, ...] = ()
-    missing, kubeconfig = ("--config", "/nowhere"), ("--kubeconfig", "/nowhere")
-    hub_side: dict[tuple[str, ...], tuple[tuple[str, ...], int]] = {
-        ("demo",): (("--once",), 0),
-        ("try",): (kubeconfig, 1),
+    return {
         ("overlaps",): (("--fail-on", "latent"), 2),
         ("overlaps", "accept"): (("10.244.0.0/16", "--reason", "a lab"), 0),
         ("overlaps", "accepted"): (none, 0),
         ("overlaps", "withdraw"): ((ids["OverlapAcceptance"],), 0),
+        ("address",): (("10.244.0.1",), 0),
+        ("reach", "set"): (("pod", "masqueraded", ids["Cluster"], "--reason", "an overlay"), 0),
+        ("reach", "clear"): (("pod", ids["Cluster"]), 0),
+        ("reach", "list"): (none, 0),
+        ("pools",): (none, 0),
+        ("plan",): (("--cluster", "not-there-yet"), 1),
+        ("plan", "reserved"): (none, 0),
+        ("plan", "release"): (("none-such",), 1),
+        ("preflight",): (("--into", "skupper"), 0),
+        ("ranges", "add"): (("10.200.0.0/16", "--domain", ids["NetworkDomain"], "--use", "office"), 0),
+        ("ranges", "list"): (none, 0),
+        ("ranges", "export"): (none, 0),
+        ("ranges", "import"): (("/nowhere",), 1),
+        ("ranges", "import-netbox"): (("http://127.0.0.1:1",), USAGE),
+        ("ranges", "remove"): (("10.200.0.0/16",), 0),
+    }
+
+
+def calls(ids: dict[str, str]) -> Calls:
+    """For each command, by the words that name it, further arguments and the code it ends with."""
+    none: tuple[str, ...] = ()
+    missing, kubeconfig = ("--config", "/nowhere"), ("--kubeconfig", "/nowhere")
+    hub_side: Calls = address_calls(ids) | {
+        ("demo",): (("--once",), 0),
+        ("try",): (kubeconfig, 1),
         ("hub", "serve"): (missing, USAGE),
         ("hub", "work"): (missing, USAGE),
         ("hub", "migrate"): (none, 0),
@@ -158,7 +183,6 @@ def calls(ids: dict[str, str]) -> dict[tuple[str, ...], tuple[tuple[str, ...], i
         ("clusters", "show"): ((ids["Cluster"],), 0),
         ("clusters", "approve"): ((ids["Cluster"],), 0),
         ("clusters", "revoke"): ((ids["Cluster2"], "--yes"), 0),
-        ("address",): (("10.244.0.1",), 0),
         ("findings", "list"): (none, 0),
         ("findings", "ack"): ((ids["Finding"],), 0),
         ("domains", "list"): (none, 0),
@@ -168,20 +192,6 @@ def calls(ids: dict[str, str]) -> dict[tuple[str, ...], tuple[tuple[str, ...], i
         ("domains", "connect"): (("vpc", ids["NetworkDomain"]), 0),
         ("domains", "disconnect"): (("vpc", ids["NetworkDomain"]), 0),
         ("domains", "delete"): (("vpc",), 0),
-        ("reach", "set"): (("pod", "masqueraded", ids["Cluster"], "--reason", "an overlay"), 0),
-        ("reach", "clear"): (("pod", ids["Cluster"]), 0),
-        ("reach", "list"): (none, 0),
-        ("pools",): (none, 0),
-        ("plan",): (("--cluster", "not-there-yet"), 1),
-        ("plan", "reserved"): (none, 0),
-        ("plan", "release"): (("none-such",), 1),
-        ("preflight",): (("--into", "skupper"), 0),
-        ("ranges", "add"): (("10.200.0.0/16", "--domain", ids["NetworkDomain"], "--use", "office"), 0),
-        ("ranges", "list"): (none, 0),
-        ("ranges", "export"): (none, 0),
-        ("ranges", "import"): (("/nowhere",), 1),
-        ("ranges", "import-netbox"): (("http://127.0.0.1:1",), USAGE),
-        ("ranges", "remove"): (("10.200.0.0/16",), 0),
     }
     spoke_side = {("run",): (none, USAGE), ("once",): (none, USAGE), ("check",): (kubeconfig, 3)}
     return {("periplus_hub", *words): call for words, call in hub_side.items()} | {
