@@ -19,7 +19,10 @@ const output = await codegen({
   schema: parse(printSchema(schema)),
   schemaAst: schema,
   documents,
-  config: { strictScalars: true, scalars: { BigInt: text, Cidr: text, DateTime: text, IpAddress: text, JSON: "unknown" } },
+  config: {
+    strictScalars: true,
+    scalars: { BigInt: text, Cidr: text, DateTime: text, Decimal: text, IpAddress: text, JSON: "unknown" },
+  },
   plugins: [{ typescript: {} }, { operations: {} }],
   pluginMap: { typescript, operations },
 });

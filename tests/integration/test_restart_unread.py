@@ -212,8 +212,9 @@ async def test_a_kind_that_was_never_readable_holds_back_only_what_is_made_of_it
         pass
     found = await cluster.known()
     assert {(kind, cidr, source) for kind, cidr, source, _ in found["allocations"]} == {
-        ("pod", "10.244.0.0/24", "pods"),
-        ("service", "10.96.0.0/24", "services"),
+        ("pod", "10.244.0.5/32", "pods"),
+        ("pod", "10.244.0.66/32", "pods"),
+        ("service", "10.96.0.10/32", "services"),
         ("loadbalancer", "198.51.100.4/32", "services"),
         ("external", "203.0.113.7/32", "services"),
     }

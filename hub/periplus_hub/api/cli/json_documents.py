@@ -10,6 +10,7 @@ WORDS: Final = frozenset(
     {
         "allocationKind",
         "fill",
+        "kinds",
         "limitedBy",
         "liveness",
         "mode",
@@ -22,9 +23,11 @@ WORDS: Final = frozenset(
         "scope",
         "severity",
         "state",
+        "target",
+        "verdict",
     }
 )
-"""Members whose value is one of a few words."""
+"""Members whose value is one of a few words, or a list of such."""
 COUNTS: Final = frozenset(
     {"clockSkewMs", "rows", "capacity", "assigned", "used", "reserved", "cooling", "leaked", "borrowed", "unusable"}
     | {"free", "idle", "unaccounted", "largestFreeBlock", "podsAllocatable", "ipv4Addresses", "ipv6Addresses"}
@@ -49,6 +52,8 @@ def word(name: str) -> str:
 def _member(name: str, value: Any) -> Any:  # noqa: ANN401 - JSON
     if isinstance(value, str) and name in WORDS:
         return word(value)
+    if isinstance(value, list) and name in WORDS:
+        return [word(each) for each in value]
     if isinstance(value, str) and name in COUNTS:
         return int(value)
     return document(value)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from periplus_hub.addresses.overlaps.model import FederationTarget
-from periplus_hub.api.cli.json_documents import word
+from periplus_hub.api.cli.json_documents import document
 from periplus_hub.api.hub_client import HubClient
 
 PREFLIGHT: Final = """
@@ -23,7 +23,6 @@ query Preflight($into: [FederationTarget!], $clusters: [ID!], $planned: [Planned
   }
 }
 """
-_WORDS: Final = frozenset({"target", "verdict"})
 
 
 def ask_preflight(
@@ -38,19 +37,5 @@ def ask_preflight(
         "clusters": clusters,
         "planned": list(planned),
     }
-    found: dict[str, Any] = _document(client.ask(PREFLIGHT, variables)["preflight"])
+    found: dict[str, Any] = document(client.ask(PREFLIGHT, variables)["preflight"])
     return found
-
-
-def _document(answer: Any) -> Any:  # noqa: ANN401 - JSON
-    if isinstance(answer, list):
-        return [_document(each) for each in answer]
-    if not isinstance(answer, dict):
-        return answer
-    return {name: _member(name, value) for name, value in answer.items()}
-
-
-def _member(name: str, value: Any) -> Any:  # noqa: ANN401 - JSON
-    if name == "kinds":
-        return [word(each) for each in value]
-    return word(value) if name in _WORDS else _document(value)
