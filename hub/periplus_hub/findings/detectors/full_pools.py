@@ -104,8 +104,7 @@ def _why(pool: ShortPool, *, is_full: bool) -> str:
 _NEARLY: Final = "What can be handed out is nearly used up."
 _FILLS: Final = "It fills fast."
 _REMEDY: Final = {
-    False: "Give the allocator a further range ('periplus plan' proposes one), or free what is leaked: see "
-    "'periplus pools --json'.",
+    False: "Give the allocator a further range ('periplus plan' proposes one), or free addresses that nothing needs.",
     True: "Give the allocator a further range ('periplus plan' proposes one), or let it take smaller blocks.",
 }
 _UNLISTED: Final = FindingDraft(

@@ -130,6 +130,13 @@ def _vpc_ranges(target: FederationTarget, parties: Sequence[Party]) -> RuleResul
     return _result(target, "vpc-ranges-differ", "No two VPCs have overlapping CIDR blocks.", [], lacks)
 
 
+def _other_networks(target: FederationTarget, parties: Sequence[Party]) -> RuleResult:
+    where = "Compare by hand what else they carry; 'periplus overlaps' compares the ranges that people entered."
+    lacks = [f"No API server tells what other networks are routed between {_names(parties)}. {where}"]
+    asks = "No cluster uses addresses of another network that the same routers know."
+    return _result(target, "other-networks-differ", asks, [], lacks)
+
+
 CONDITIONS: Final[Mapping[FederationTarget, tuple[Condition, ...]]] = MappingProxyType({
     _T.CILIUM_CLUSTER_MESH: (_runs("cilium", "Cilium"), _mesh_names, _mesh_size),
     _T.SUBMARINER: (_ipv4,),
@@ -139,5 +146,6 @@ CONDITIONS: Final[Mapping[FederationTarget, tuple[Condition, ...]]] = MappingPro
     _T.ANTREA: (_runs("antrea", "Antrea"),),
     _T.VPC_PEERING: (_vpc_ranges,),
     _T.TRANSIT_GATEWAY: (_vpc_ranges,),
+    _T.PLAIN_ROUTING: (_other_networks,),
 })  # fmt: skip
 """Of each way, what it needs beside ranges that differ."""
