@@ -28,8 +28,8 @@ from periplus_spoke.collectors.inventory import Inventory
 from periplus_spoke.collectors.ipam.base import IpamAdapter
 from periplus_spoke.collectors.ipam.calico import Calico
 from periplus_spoke.collectors.ipam.cilium import Cilium
-from periplus_spoke.fold.ipam import IpamView
-from periplus_spoke.fold.text import LabelFilter
+from periplus_spoke.conversion.ipam import IpamView
+from periplus_spoke.conversion.text import LabelFilter
 from periplus_spoke.kit.clock import SystemClock
 from periplus_spoke.kube.client import KubeClient
 from periplus_spoke.kube.discovery import api_groups

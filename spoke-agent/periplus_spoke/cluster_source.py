@@ -9,8 +9,8 @@ import msgspec
 
 from periplus_spoke.collectors.cluster_collectors import ClusterCollectors
 from periplus_spoke.collectors.config import CollectConfig
-from periplus_spoke.fold.cluster_identity import ClusterIdentity
-from periplus_spoke.fold.text import DEFAULT_LABEL_KEYS
+from periplus_spoke.conversion.cluster_identity import ClusterIdentity
+from periplus_spoke.conversion.text import DEFAULT_LABEL_KEYS
 from periplus_spoke.kit.backoff import Backoff
 from periplus_spoke.kit.clock import Timer
 from periplus_spoke.kit.config import SpokeConfig

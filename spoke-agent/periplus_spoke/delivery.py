@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from periplus_spoke.collectors.group import CollectorGroup
-from periplus_spoke.fold.cluster_identity import ClusterIdentity
+from periplus_spoke.conversion.cluster_identity import ClusterIdentity
 from periplus_spoke.kit.change_signal import ChangeSignal
 from periplus_spoke.kit.clock import Timer
 from periplus_spoke.kit.config import SpokeConfig, why_no_token

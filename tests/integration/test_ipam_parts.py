@@ -24,7 +24,7 @@ from periplus_hub.ingest.settlement import Settlement
 from periplus_hub.ingest.tables import statement_parts
 from periplus_hub.kit.db import count_statements
 from periplus_hub.spoke_http.refusal import SpokeRequestRefusal
-from periplus_spoke.fold.ipam import Allocation, Statement, ipam_batch
+from periplus_spoke.conversion.ipam import Allocation, Statement, ipam_batch
 from periplus_spoke.kit.change_signal import ChangeSignal
 from periplus_spoke.kit.clock import SystemClock
 from periplus_spoke.outbox.filesystem import FolderFileSystem

@@ -17,7 +17,7 @@ from periplus_hub.inventory import tables
 from periplus_hub.kit.db import Database
 from periplus_spoke.collectors.cluster_collectors import ClusterCollectors
 from periplus_spoke.collectors.config import CollectConfig
-from periplus_spoke.fold.records import Sealable
+from periplus_spoke.conversion.records import Sealable
 from periplus_spoke.kit.change_signal import ChangeSignal
 from periplus_spoke.kit.clock import SystemClock
 from periplus_spoke.kube.client import KubeClient, KubeSettings

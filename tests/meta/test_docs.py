@@ -79,10 +79,11 @@ def test_a_name_of_nothing_is_found_and_placeholders_are_not(tmp_path: Path) -> 
     page = tmp_path / "page.md"
     page.write_text(
         "`hub/periplus_hub/kit/db.py` `periplus_hub.kit.db` `periplus_hub.kit.db.Database` `tests/meta/` `make check`\n"
-        "`hub/periplus_hub/gone.py` `periplus_hub.gone.db` `periplus_spoke.fold.gone` `hub/periplus_hub/<slice>/x.py`\n"
+        "`hub/periplus_hub/gone.py` `periplus_hub.gone.db` `periplus_spoke.conversion.gone`\n"
+        "`hub/periplus_hub/<slice>/x.py`\n"
     )
     assert list(absent_names(page, ROOT)) == [
-        "hub/periplus_hub/gone.py", "periplus_hub.gone.db", "periplus_spoke.fold.gone",
+        "hub/periplus_hub/gone.py", "periplus_hub.gone.db", "periplus_spoke.conversion.gone",
     ]  # fmt: skip
 
 

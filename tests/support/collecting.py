@@ -6,7 +6,7 @@ from typing import Any
 
 from periplus_contract.covers import workloads
 from periplus_contract.tables import TABLES, WORKLOADS, Kind
-from periplus_spoke.fold.records import Sealable
+from periplus_spoke.conversion.records import Sealable
 
 WORKLOAD_KINDS = ("Deployment", "StatefulSet", "DaemonSet", "CronJob", "ReplicaSet", "Job")
 EVERYTHING = frozenset(

@@ -8,8 +8,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 from periplus_spoke.collectors.base import Collector
-from periplus_spoke.fold.arrow import encode_sections
-from periplus_spoke.fold.records import Sealable
+from periplus_spoke.conversion.arrow import encode_sections
+from periplus_spoke.conversion.records import Sealable
 from periplus_spoke.outbox.model import WINDOWED
 
 PATIENCE_S = 60

@@ -26,8 +26,8 @@ from periplus_hub.ingest import header_checks
 from periplus_hub.ingest.decode import decode
 from periplus_hub.ingest.kinds import ORDERS
 from periplus_hub.ingest.model import SealedBatch
-from periplus_spoke.fold.arrow import encode_sections
-from periplus_spoke.fold.records import Cell, SectionRows
+from periplus_spoke.conversion.arrow import encode_sections
+from periplus_spoke.conversion.records import Cell, SectionRows
 
 from tests.support.clock import START
 

@@ -9,10 +9,10 @@ import msgspec
 from periplus_contract.tables import IP_ADDRESSES, NODES, PODS, SERVICE_CIDRS, SERVICES
 from periplus_spoke.collectors.inventory import Inventory
 from periplus_spoke.collectors.ipam.base import DetectFacts, IpamAdapter
-from periplus_spoke.fold.cidr import parse_cidr
-from periplus_spoke.fold.ipam import ConfigMaps, Flags, IpamView, WantedKind
-from periplus_spoke.fold.objects import Node, Pod, Service, ServiceCidr
-from periplus_spoke.fold.text import LabelFilter
+from periplus_spoke.conversion.cidr import parse_cidr
+from periplus_spoke.conversion.ipam import ConfigMaps, Flags, IpamView, WantedKind
+from periplus_spoke.conversion.objects import Node, Pod, Service, ServiceCidr
+from periplus_spoke.conversion.text import LabelFilter
 
 from tests.support.decoding import decode
 

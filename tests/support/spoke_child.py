@@ -16,8 +16,8 @@ from typing import Final
 from periplus_contract.column_types import TIMESTAMP, UTF8
 from periplus_contract.covers import EVERY_ALLOCATION
 from periplus_contract.tables import ALLOCATIONS, Column, Kind, Table
-from periplus_spoke.fold.cluster_identity import ClusterIdentity
-from periplus_spoke.fold.records import Cell, Sealable, SectionRows
+from periplus_spoke.conversion.cluster_identity import ClusterIdentity
+from periplus_spoke.conversion.records import Cell, Sealable, SectionRows
 from periplus_spoke.kit.change_signal import ChangeSignal
 from periplus_spoke.kit.clock import SystemClock
 from periplus_spoke.outbox.filesystem import FolderFileSystem

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from periplus_spoke.fold.cluster_identity import ClusterIdentity
+from periplus_spoke.conversion.cluster_identity import ClusterIdentity
 from periplus_spoke.kit.change_signal import ChangeSignal
 from periplus_spoke.outbox.outbox import Outbox
 from periplus_spoke.outbox.thread import OutboxThread

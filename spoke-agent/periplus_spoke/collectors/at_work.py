@@ -12,9 +12,9 @@ from periplus_spoke.collectors.facts import Facts
 from periplus_spoke.collectors.inventory import Inventory
 from periplus_spoke.collectors.ipam.base import DetectFacts, IpamAdapter
 from periplus_spoke.collectors.ipam.registry import ADAPTERS
-from periplus_spoke.fold.cni import UNKNOWN
-from periplus_spoke.fold.objects import Thing
-from periplus_spoke.fold.text import LabelFilter
+from periplus_spoke.conversion.cni import UNKNOWN
+from periplus_spoke.conversion.objects import Thing
+from periplus_spoke.conversion.text import LabelFilter
 from periplus_spoke.kit.clock import Clock
 from periplus_spoke.kube.client import KubeClient
 from periplus_spoke.kube.lists import PageDecoder, pages

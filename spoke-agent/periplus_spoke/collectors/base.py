@@ -4,7 +4,7 @@ import asyncio
 from typing import Protocol
 
 from periplus_contract.tables import Kind
-from periplus_spoke.fold.records import Sealable
+from periplus_spoke.conversion.records import Sealable
 
 
 class Sink(Protocol):

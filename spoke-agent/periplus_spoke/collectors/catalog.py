@@ -19,7 +19,16 @@ from periplus_contract.tables import (
     Table,
 )
 from periplus_spoke.collectors.inventory import Inventory
-from periplus_spoke.fold.objects import EndpointSlice, IpAddress, Node, Pod, Replicated, Service, ServiceCidr, Thing
+from periplus_spoke.conversion.objects import (
+    EndpointSlice,
+    IpAddress,
+    Node,
+    Pod,
+    Replicated,
+    Service,
+    ServiceCidr,
+    Thing,
+)
 from periplus_spoke.kube.lists import Resource
 
 T = TypeVar("T", bound=Thing)

@@ -8,8 +8,8 @@ from periplus_spoke.collectors.at_work import AtWork, at_work
 from periplus_spoke.collectors.identity import identify
 from periplus_spoke.collectors.ipam.registry import CONFIG_MAPS
 from periplus_spoke.collectors.rbac import RULES, SYSTEM_NAMESPACE, SYSTEM_RULES, accesses, render
-from periplus_spoke.fold import cluster_settings
-from periplus_spoke.fold.cluster_identity import ClusterIdentity
+from periplus_spoke.conversion import cluster_settings
+from periplus_spoke.conversion.cluster_identity import ClusterIdentity
 from periplus_spoke.kit.clock import Clock
 from periplus_spoke.kube.access import Access, lacking
 from periplus_spoke.kube.client import KubeClient

@@ -8,7 +8,7 @@ from periplus_spoke.collectors.cluster_reader import ClusterReader
 from periplus_spoke.collectors.config import CollectConfig
 from periplus_spoke.collectors.group import CollectorGroup
 from periplus_spoke.collectors.registry import CLUSTER_COLLECTORS
-from periplus_spoke.fold.cluster_identity import ClusterIdentity
+from periplus_spoke.conversion.cluster_identity import ClusterIdentity
 from periplus_spoke.kit.clock import Timer
 from periplus_spoke.kube.client import KubeClient
 

@@ -15,8 +15,8 @@ from periplus_spoke.collectors.ipam.registry import WANTED_KINDS
 from periplus_spoke.collectors.listener import KindListener
 from periplus_spoke.collectors.pools import Pools
 from periplus_spoke.collectors.waiting import first_of
-from periplus_spoke.fold.cluster_identity import ClusterIdentity
-from periplus_spoke.fold.text import LabelFilter
+from periplus_spoke.conversion.cluster_identity import ClusterIdentity
+from periplus_spoke.conversion.text import LabelFilter
 from periplus_spoke.kit.change_signal import ChangeSignal
 from periplus_spoke.kit.clock import Timer
 from periplus_spoke.kube.client import KubeClient

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from periplus_spoke.fold.text import DEFAULT_LABEL_KEYS
+from periplus_spoke.conversion.text import DEFAULT_LABEL_KEYS
 
 
 class CollectConfig(msgspec.Struct, frozen=True, kw_only=True):

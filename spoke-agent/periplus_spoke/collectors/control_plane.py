@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from periplus_spoke.fold.ipam import Flags
-from periplus_spoke.fold.objects import StartedPod
+from periplus_spoke.conversion.ipam import Flags
+from periplus_spoke.conversion.objects import StartedPod
 from periplus_spoke.kube.client import KubeClient
 from periplus_spoke.kube.discovery import read_items
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from periplus_spoke.collectors.inventory import Inventory
-from periplus_spoke.fold.ipam import WantedKind
-from periplus_spoke.fold.sources import Source, State
+from periplus_spoke.conversion.ipam import WantedKind
+from periplus_spoke.conversion.sources import Source, State
 from periplus_spoke.kit.clock import Clock
 from periplus_spoke.kube.client import KubeClient
 from periplus_spoke.kube.lists import PageDecoder, Resource, pages

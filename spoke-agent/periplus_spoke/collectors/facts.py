@@ -8,10 +8,10 @@ from periplus_contract.tables import IP_ADDRESSES, SERVICE_CIDRS
 from periplus_spoke.collectors import control_plane
 from periplus_spoke.collectors.inventory import Inventory
 from periplus_spoke.collectors.ipam.registry import CONFIG_MAPS
-from periplus_spoke.fold.cni import CILIUM_CONFIG
-from periplus_spoke.fold.ipam import Flags
-from periplus_spoke.fold.objects import ClusterProperty, ConfigMap
-from periplus_spoke.fold.sources import Source, State
+from periplus_spoke.conversion.cni import CILIUM_CONFIG
+from periplus_spoke.conversion.ipam import Flags
+from periplus_spoke.conversion.objects import ClusterProperty, ConfigMap
+from periplus_spoke.conversion.sources import Source, State
 from periplus_spoke.kit.clock import Clock
 from periplus_spoke.kube.client import KubeClient
 from periplus_spoke.kube.discovery import LEFT_OUT_REMEDY, api_groups, listable, read, server_version

@@ -7,8 +7,8 @@ from typing import Final
 from periplus_contract.limits import MAX_MACHINES
 from periplus_contract.messages import is_fact
 from periplus_contract.text import visible
-from periplus_spoke.fold.cluster_identity import ClusterIdentity
-from periplus_spoke.fold.objects import ConfigMap, Node, Thing
+from periplus_spoke.conversion.cluster_identity import ClusterIdentity
+from periplus_spoke.conversion.objects import ConfigMap, Node, Thing
 from periplus_spoke.kube.client import KubeClient
 from periplus_spoke.kube.discovery import LEFT_OUT_REMEDY, first_page, read, server_version
 from periplus_spoke.kube.problems import KubeProblem

@@ -16,16 +16,16 @@ from periplus_contract.tables import (
     WORKLOADS,
 )
 from periplus_spoke.collectors.coverage import Evidence, inventory_covers
-from periplus_spoke.fold import rows
-from periplus_spoke.fold.cluster import ClusterAsRead, NodeHints, cluster_row, is_aks
-from periplus_spoke.fold.cni import UNKNOWN, detect, node_signs
-from periplus_spoke.fold.node_location import location_of
-from periplus_spoke.fold.node_notes import node_notes
-from periplus_spoke.fold.objects import EndpointSlice, IpAddress, Node, Pod, Service, ServiceCidr, Thing
-from periplus_spoke.fold.owners import Owners
-from periplus_spoke.fold.sources import Source
-from periplus_spoke.fold.state import InventoryState
-from periplus_spoke.fold.text import LabelFilter, shared
+from periplus_spoke.conversion import rows
+from periplus_spoke.conversion.cluster import ClusterAsRead, NodeHints, cluster_row, is_aks
+from periplus_spoke.conversion.cni import UNKNOWN, detect, node_signs
+from periplus_spoke.conversion.node_location import location_of
+from periplus_spoke.conversion.node_notes import node_notes
+from periplus_spoke.conversion.objects import EndpointSlice, IpAddress, Node, Pod, Service, ServiceCidr, Thing
+from periplus_spoke.conversion.owners import Owners
+from periplus_spoke.conversion.sources import Source
+from periplus_spoke.conversion.state import InventoryState
+from periplus_spoke.conversion.text import LabelFilter, shared
 
 _DAEMONSET: Final = "DaemonSet"
 _MIDDLES: Final = {"apps/replicasets": "ReplicaSet", "batch/jobs": "Job"}

@@ -6,7 +6,7 @@ from typing import Generic
 
 from periplus_spoke.collectors.catalog import T, Watched
 from periplus_spoke.collectors.inventory import Inventory
-from periplus_spoke.fold.sources import Source
+from periplus_spoke.conversion.sources import Source
 from periplus_spoke.kit.clock import Clock
 from periplus_spoke.kube.problems import KubeProblem
 from periplus_spoke.kube.reflector import State

@@ -13,9 +13,9 @@ from periplus_spoke.collectors.inventory import Inventory
 from periplus_spoke.collectors.ipam.base import DetectFacts, IpamAdapter
 from periplus_spoke.collectors.ipam.reading import SERVICE_RANGE, faults_source, read_adapters, service_range
 from periplus_spoke.collectors.ipam.registry import ADAPTERS
-from periplus_spoke.fold.allocations import core_allocations, service_pools, service_ranges
-from periplus_spoke.fold.cni import uses_pod_cidr
-from periplus_spoke.fold.ipam import (
+from periplus_spoke.conversion.allocations import core_allocations, service_pools, service_ranges
+from periplus_spoke.conversion.cni import uses_pod_cidr
+from periplus_spoke.conversion.ipam import (
     Allocation,
     ConfigMaps,
     Flags,
@@ -27,9 +27,9 @@ from periplus_spoke.fold.ipam import (
     ipam_batch,
     unique,
 )
-from periplus_spoke.fold.records import Sealable
-from periplus_spoke.fold.rows import positions
-from periplus_spoke.fold.sources import Source
+from periplus_spoke.conversion.records import Sealable
+from periplus_spoke.conversion.rows import positions
+from periplus_spoke.conversion.sources import Source
 
 _READ: Final = (NODES, PODS, SERVICES, SERVICE_CIDRS, IP_ADDRESSES)
 _BOUNDS: Final = (SERVICES, SERVICE_CIDRS)

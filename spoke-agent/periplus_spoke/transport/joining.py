@@ -6,7 +6,7 @@ from typing import Final
 
 from periplus_contract import problems
 from periplus_contract.problems import Verdict
-from periplus_spoke.fold.cluster_identity import ClusterIdentity
+from periplus_spoke.conversion.cluster_identity import ClusterIdentity
 from periplus_spoke.kit.backoff import Backoff
 from periplus_spoke.kit.clock import Timer
 from periplus_spoke.kit.config import JOIN_TOKEN_VARIABLE

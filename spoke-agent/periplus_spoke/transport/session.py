@@ -25,7 +25,7 @@ from periplus_contract.messages import (
     proof_bytes,
 )
 from periplus_contract.version import CONTRACT, Version, best_common
-from periplus_spoke.fold.cluster_identity import ClusterIdentity
+from periplus_spoke.conversion.cluster_identity import ClusterIdentity
 from periplus_spoke.kit.clock import Clock
 from periplus_spoke.kit.errors import HubRefusedForGoodError
 from periplus_spoke.kit.version import VERSION

@@ -7,9 +7,9 @@ from typing import Final
 
 from periplus_contract.limits import MAX_IPAM_PARTS, MAX_ROWS, MAX_SNAPSHOT_PARTS
 from periplus_contract.tables import Kind
-from periplus_spoke.fold.arrow import encode_sections
-from periplus_spoke.fold.cutting import at_most, within_limits
-from periplus_spoke.fold.records import Sealable
+from periplus_spoke.conversion.arrow import encode_sections
+from periplus_spoke.conversion.cutting import at_most, within_limits
+from periplus_spoke.conversion.records import Sealable
 from periplus_spoke.kit.change_signal import ChangeSignal
 from periplus_spoke.kit.clock import Clock
 from periplus_spoke.outbox.model import Draft

@@ -8,10 +8,10 @@ import zstandard
 
 from periplus_contract.batch import Section, offsets
 from periplus_contract.tables import Column, Table
-from periplus_spoke.fold.arrow import encode_sections
-from periplus_spoke.fold.cutting import halves
-from periplus_spoke.fold.ready import ReadyColumn
-from periplus_spoke.fold.records import SectionRows
+from periplus_spoke.conversion.arrow import encode_sections
+from periplus_spoke.conversion.cutting import halves
+from periplus_spoke.conversion.ready import ReadyColumn
+from periplus_spoke.conversion.records import SectionRows
 from periplus_spoke.outbox.model import Draft, Opened
 
 

@@ -12,9 +12,9 @@ from periplus_contract.rejections import Reason
 from periplus_contract.tables import TABLES, Column, Table
 from periplus_hub.ingest.columns import check_rows
 from periplus_hub.ingest.decode import arrow_schema
-from periplus_spoke.fold.arrow import encode_sections
-from periplus_spoke.fold.ready import ReadyColumn
-from periplus_spoke.fold.records import SectionRows, Values
+from periplus_spoke.conversion.arrow import encode_sections
+from periplus_spoke.conversion.ready import ReadyColumn
+from periplus_spoke.conversion.records import SectionRows, Values
 
 PORT = ColumnType(
     word="uint16",
@@ -41,7 +41,7 @@ def test_a_new_type_is_written_read_and_checked_by_its_line_alone() -> None:
 
 
 def test_a_new_type_goes_in_ready_and_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("periplus_spoke.fold.ready.COLUMN_TYPES", (*COLUMN_TYPES, PORT, PORTS))
+    monkeypatch.setattr("periplus_spoke.conversion.ready.COLUMN_TYPES", (*COLUMN_TYPES, PORT, PORTS))
     lists = ReadyColumn(pa.array([[1], [2, 3], []], PORTS.arrow(pa)))
     assert sent({"port": array("H", [1, 2, 3])[1:], "ports": lists[1:]}, 2).to_pydict() == {
         "port": [2, 3],

@@ -14,9 +14,9 @@ from periplus_contract.column_types import INT64, TIMESTAMP
 from periplus_contract.tables import Column, Kind, Table
 from periplus_spoke.collectors.base import Collector, Sink
 from periplus_spoke.collectors.group import CollectorGroup
+from periplus_spoke.conversion.cluster_identity import ClusterIdentity
+from periplus_spoke.conversion.records import Sealable, SectionRows
 from periplus_spoke.delivery import Delivery
-from periplus_spoke.fold.cluster_identity import ClusterIdentity
-from periplus_spoke.fold.records import Sealable, SectionRows
 from periplus_spoke.kit.clock import SystemClock
 from periplus_spoke.kit.config import SpokeConfig
 from periplus_spoke.progress import Goal, Progress

@@ -10,11 +10,11 @@ from msgspec import field
 
 from periplus_contract.covers import AllocationKind, Scope
 from periplus_spoke.collectors.ipam.base import DetectFacts
-from periplus_spoke.fold.cidr import Fault, Network, checked, covered, parse_address
-from periplus_spoke.fold.custom_objects import Named, counted
-from periplus_spoke.fold.ipam import Allocation, IpamView, Pool, WantedKind
-from periplus_spoke.fold.objects import Kept
-from periplus_spoke.fold.spans import parse_masked, span_cover
+from periplus_spoke.conversion.cidr import Fault, Network, checked, covered, parse_address
+from periplus_spoke.conversion.custom_objects import Named, counted
+from periplus_spoke.conversion.ipam import Allocation, IpamView, Pool, WantedKind
+from periplus_spoke.conversion.objects import Kept
+from periplus_spoke.conversion.spans import parse_masked, span_cover
 
 _FAMILIES: Final[tuple[Literal[4, 6], ...]] = (4, 6)
 

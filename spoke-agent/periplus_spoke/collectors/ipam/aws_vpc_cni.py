@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from periplus_spoke.collectors.ipam.base import DetectFacts
 from periplus_spoke.collectors.ipam.pod_addresses import pod_addresses, seen_in, uncounted_pools
-from periplus_spoke.fold.cidr import Address, Fault
-from periplus_spoke.fold.cni import CILIUM_CONFIG
-from periplus_spoke.fold.custom_objects import Named
-from periplus_spoke.fold.ipam import Allocation, IpamView, Pool, Reach, WantedKind
+from periplus_spoke.conversion.cidr import Address, Fault
+from periplus_spoke.conversion.cni import CILIUM_CONFIG
+from periplus_spoke.conversion.custom_objects import Named
+from periplus_spoke.conversion.ipam import Allocation, IpamView, Pool, Reach, WantedKind
 
 ENI_CONFIGS: Final = WantedKind(group="crd.k8s.amazonaws.com", plural="eniconfigs", versions=("v1alpha1",), type=Named)
 AWS_VPC_CNI: Final = "aws-vpc-cni"

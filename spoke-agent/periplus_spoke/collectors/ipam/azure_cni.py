@@ -12,12 +12,12 @@ from msgspec import field
 from periplus_spoke.collectors.ipam.base import DetectFacts
 from periplus_spoke.collectors.ipam.node_blocks import NOTHING_EXCLUDED, Block, Blocks, range_pool
 from periplus_spoke.collectors.ipam.pod_addresses import pod_addresses, seen_in
-from periplus_spoke.fold.cidr import Address, Fault, Network, checked, parse_cidr
-from periplus_spoke.fold.custom_objects import Named
-from periplus_spoke.fold.ipam import Allocation, IpamView, NodeFacts, Pool, Reach, WantedKind
-from periplus_spoke.fold.node_notes import AKS_NETWORK, AKS_SUBNET
-from periplus_spoke.fold.objects import Kept
-from periplus_spoke.fold.spans import parse_masked
+from periplus_spoke.conversion.cidr import Address, Fault, Network, checked, parse_cidr
+from periplus_spoke.conversion.custom_objects import Named
+from periplus_spoke.conversion.ipam import Allocation, IpamView, NodeFacts, Pool, Reach, WantedKind
+from periplus_spoke.conversion.node_notes import AKS_NETWORK, AKS_SUBNET
+from periplus_spoke.conversion.objects import Kept
+from periplus_spoke.conversion.spans import parse_masked
 
 AZURE_CNI: Final = "azure-cni"
 _SOURCE: Final = "NodeNetworkConfig"

@@ -5,8 +5,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-from periplus_spoke.fold.cidr import Fault
-from periplus_spoke.fold.ipam import Allocation, ConfigMaps, IpamView, Pool, WantedKind
+from periplus_spoke.conversion.cidr import Fault
+from periplus_spoke.conversion.ipam import Allocation, ConfigMaps, IpamView, Pool, WantedKind
 
 
 class DetectFacts(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from periplus_contract.covers import AllocationKind, Scope
 from periplus_spoke.collectors.ipam.base import DetectFacts
-from periplus_spoke.fold.calico_objects import (
+from periplus_spoke.conversion.calico_objects import (
     BGPPeer,
     BlockAffinity,
     IPAMBlock,
@@ -20,7 +20,7 @@ from periplus_spoke.fold.calico_objects import (
     PoolSpec,
     is_set,
 )
-from periplus_spoke.fold.cidr import (
+from periplus_spoke.conversion.cidr import (
     Fault,
     Network,
     checked,
@@ -28,10 +28,10 @@ from periplus_spoke.fold.cidr import (
     parse_address,
     parse_cidr,
 )
-from periplus_spoke.fold.cidr_index import CidrIndex, Covering
-from periplus_spoke.fold.cni import CALICO_CONFIGS, calico_uses_pod_cidr
-from periplus_spoke.fold.ipam import Allocation, IpamView, Pool, Reach, T, WantedKind
-from periplus_spoke.fold.spans import parse_span
+from periplus_spoke.conversion.cidr_index import CidrIndex, Covering
+from periplus_spoke.conversion.cni import CALICO_CONFIGS, calico_uses_pod_cidr
+from periplus_spoke.conversion.ipam import Allocation, IpamView, Pool, Reach, T, WantedKind
+from periplus_spoke.conversion.spans import parse_span
 
 GROUPS: Final = ("crd.projectcalico.org", "projectcalico.org")
 

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from periplus_spoke.collectors.ipam import cilium_balancers
 from periplus_spoke.collectors.ipam.base import DetectFacts
-from periplus_spoke.fold.cidr import (
+from periplus_spoke.conversion.cidr import (
     Address,
     Fault,
     Network,
@@ -23,10 +23,10 @@ from periplus_spoke.fold.cidr import (
     parse_address,
     parse_cidr,
 )
-from periplus_spoke.fold.cidr_index import CidrIndex
-from periplus_spoke.fold.cilium_objects import CiliumNode, CiliumPodIPPool
-from periplus_spoke.fold.cni import CILIUM_CONFIG
-from periplus_spoke.fold.ipam import Allocation, IpamView, Pool, Quality, Reach, WantedKind
+from periplus_spoke.conversion.cidr_index import CidrIndex
+from periplus_spoke.conversion.cilium_objects import CiliumNode, CiliumPodIPPool
+from periplus_spoke.conversion.cni import CILIUM_CONFIG
+from periplus_spoke.conversion.ipam import Allocation, IpamView, Pool, Quality, Reach, WantedKind
 
 NODES: Final = WantedKind(group="cilium.io", plural="ciliumnodes", versions=("v2",), type=CiliumNode)
 POD_POOLS: Final = WantedKind(

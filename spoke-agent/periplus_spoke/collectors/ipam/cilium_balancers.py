@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import Final, Literal, NamedTuple
 
-from periplus_spoke.fold.cidr import Fault, Network, checked, covered, parse_address
-from periplus_spoke.fold.cidr_index import CidrIndex
-from periplus_spoke.fold.cilium_objects import Block, CiliumLoadBalancerIPPool
-from periplus_spoke.fold.ipam import Allocation, IpamView, Pool, WantedKind
-from periplus_spoke.fold.spans import parse_span
+from periplus_spoke.conversion.cidr import Fault, Network, checked, covered, parse_address
+from periplus_spoke.conversion.cidr_index import CidrIndex
+from periplus_spoke.conversion.cilium_objects import Block, CiliumLoadBalancerIPPool
+from periplus_spoke.conversion.ipam import Allocation, IpamView, Pool, WantedKind
+from periplus_spoke.conversion.spans import parse_span
 
 POOLS: Final = WantedKind(
     group="cilium.io",

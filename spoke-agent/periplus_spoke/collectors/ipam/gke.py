@@ -10,10 +10,10 @@ from typing import Any, Final, NamedTuple
 from msgspec import field
 
 from periplus_spoke.collectors.ipam.base import DetectFacts
-from periplus_spoke.fold.cidr import Fault, Network, checked, parse_cidr
-from periplus_spoke.fold.custom_objects import Named
-from periplus_spoke.fold.ipam import Allocation, IpamView, Pool, WantedKind
-from periplus_spoke.fold.objects import Kept
+from periplus_spoke.conversion.cidr import Fault, Network, checked, parse_cidr
+from periplus_spoke.conversion.custom_objects import Named
+from periplus_spoke.conversion.ipam import Allocation, IpamView, Pool, WantedKind
+from periplus_spoke.conversion.objects import Kept
 
 _SOURCE: Final = "GKENetworkParamSet"
 _DEFAULT: Final = "default"

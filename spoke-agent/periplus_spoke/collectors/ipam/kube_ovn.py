@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final, Literal, NamedTuple
 
 from periplus_spoke.collectors.ipam.base import DetectFacts
-from periplus_spoke.fold.cidr import Fault, Network, checked, parse_cidr
-from periplus_spoke.fold.cidr_index import Covering
-from periplus_spoke.fold.ipam import Allocation, IpamView, Pool, Reach, WantedKind
-from periplus_spoke.fold.kube_ovn_objects import IP, Count, IPPool, Subnet, SubnetSpec, count
-from periplus_spoke.fold.spans import parse_span
+from periplus_spoke.conversion.cidr import Fault, Network, checked, parse_cidr
+from periplus_spoke.conversion.cidr_index import Covering
+from periplus_spoke.conversion.ipam import Allocation, IpamView, Pool, Reach, WantedKind
+from periplus_spoke.conversion.kube_ovn_objects import IP, Count, IPPool, Subnet, SubnetSpec, count
+from periplus_spoke.conversion.spans import parse_span
 
 _GROUP: Final = "kubeovn.io"
 _VERSIONS: Final = ("v1",)

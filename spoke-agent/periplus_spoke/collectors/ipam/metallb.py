@@ -6,11 +6,11 @@ from typing import Any, Final, Literal, NamedTuple
 from msgspec import field
 
 from periplus_spoke.collectors.ipam.base import DetectFacts
-from periplus_spoke.fold.cidr import Address, Fault, Network, checked, covered, merged, parse_address
-from periplus_spoke.fold.custom_objects import Named, counted
-from periplus_spoke.fold.ipam import Allocation, IpamView, Pool, WantedKind
-from periplus_spoke.fold.objects import Kept
-from periplus_spoke.fold.spans import parse_span
+from periplus_spoke.conversion.cidr import Address, Fault, Network, checked, covered, merged, parse_address
+from periplus_spoke.conversion.custom_objects import Named, counted
+from periplus_spoke.conversion.ipam import Allocation, IpamView, Pool, WantedKind
+from periplus_spoke.conversion.objects import Kept
+from periplus_spoke.conversion.spans import parse_span
 
 _SOURCE: Final = "IPAddressPool"
 _BYTE: Final = 256

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from periplus_spoke.fold.cidr import (
+from periplus_spoke.conversion.cidr import (
     Address,
     Network,
     checked,
@@ -15,7 +15,7 @@ from periplus_spoke.fold.cidr import (
     largest_free_block,
     parse_address,
 )
-from periplus_spoke.fold.ipam import Allocation, IpamView, Pool, PoolQuality, Reach
+from periplus_spoke.conversion.ipam import Allocation, IpamView, Pool, PoolQuality, Reach
 
 HOST_LOCAL_EXCLUDED: Final[Mapping[int, int]] = {4: 3, 6: 2}
 """Network, gateway and, for IPv4, broadcast address are never handed out (containernetworking host-local)."""

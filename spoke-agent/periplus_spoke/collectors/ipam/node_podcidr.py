@@ -9,11 +9,11 @@ from typing import Any, Final
 
 from periplus_spoke.collectors.ipam.base import DetectFacts
 from periplus_spoke.collectors.ipam.node_blocks import HOST_LOCAL_EXCLUDED, Block, Blocks, range_pool, told_addresses
-from periplus_spoke.fold.cidr import Fault, Network, checked, parse_cidr
-from periplus_spoke.fold.cluster_settings import cluster_claims
-from periplus_spoke.fold.cni import CALICO_CONFIGS, CILIUM_CONFIG, uses_pod_cidr
-from periplus_spoke.fold.ipam import Allocation, IpamView, Pool, WantedKind
-from periplus_spoke.fold.pod_reach import pod_reach
+from periplus_spoke.conversion.cidr import Fault, Network, checked, parse_cidr
+from periplus_spoke.conversion.cluster_settings import cluster_claims
+from periplus_spoke.conversion.cni import CALICO_CONFIGS, CILIUM_CONFIG, uses_pod_cidr
+from periplus_spoke.conversion.ipam import Allocation, IpamView, Pool, WantedKind
+from periplus_spoke.conversion.pod_reach import pod_reach
 
 _SOURCE: Final = "nodes"
 

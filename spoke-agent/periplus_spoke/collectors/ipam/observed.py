@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from periplus_spoke.collectors.ipam.base import DetectFacts
 from periplus_spoke.collectors.ipam.pod_addresses import pod_addresses, seen_in, uncounted_pools
-from periplus_spoke.fold.cidr import Address, Fault
-from periplus_spoke.fold.ipam import Allocation, IpamView, Pool, WantedKind
+from periplus_spoke.conversion.cidr import Address, Fault
+from periplus_spoke.conversion.ipam import Allocation, IpamView, Pool, WantedKind
 
 
 class ObservedPods:

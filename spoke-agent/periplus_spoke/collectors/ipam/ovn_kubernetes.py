@@ -9,18 +9,18 @@ from typing import Any, Final, NamedTuple
 
 from periplus_spoke.collectors.ipam.base import DetectFacts
 from periplus_spoke.collectors.ipam.node_blocks import Block, Blocks, range_pool
-from periplus_spoke.fold.cidr import Fault, Network, checked, parse_cidr
-from periplus_spoke.fold.cluster_settings import cluster_claims
-from periplus_spoke.fold.ipam import Allocation, IpamView, Pool, Reach, WantedKind
-from periplus_spoke.fold.node_notes import OVN_SUBNETS
-from periplus_spoke.fold.ovn_objects import (
+from periplus_spoke.conversion.cidr import Fault, Network, checked, parse_cidr
+from periplus_spoke.conversion.cluster_settings import cluster_claims
+from periplus_spoke.conversion.ipam import Allocation, IpamView, Pool, Reach, WantedKind
+from periplus_spoke.conversion.node_notes import OVN_SUBNETS
+from periplus_spoke.conversion.ovn_objects import (
     CLUSTER_USER_NETWORKS,
     ROUTE_ADVERTISEMENTS,
     USER_NETWORKS,
     NetworkSpec,
 )
-from periplus_spoke.fold.pod_reach import ovn_reach
-from periplus_spoke.fold.spans import without
+from periplus_spoke.conversion.pod_reach import ovn_reach
+from periplus_spoke.conversion.spans import without
 
 OVN_KUBERNETES: Final = "ovn-kubernetes"
 _SOURCE: Final = "node-subnets"

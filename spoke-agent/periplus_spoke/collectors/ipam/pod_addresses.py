@@ -4,8 +4,8 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from operator import itemgetter
 
-from periplus_spoke.fold.cidr import Address, Fault, Network, checked, exact_cover, merged, parse_address
-from periplus_spoke.fold.ipam import Allocation, IpamView, Pool, Reach
+from periplus_spoke.conversion.cidr import Address, Fault, Network, checked, exact_cover, merged, parse_address
+from periplus_spoke.conversion.ipam import Allocation, IpamView, Pool, Reach
 
 
 def pod_addresses(view: IpamView, fault: Fault) -> Iterator[tuple[str, Address]]:

@@ -9,9 +9,9 @@ import msgspec
 
 from periplus_spoke.collectors.ipam.base import DetectFacts, IpamAdapter
 from periplus_spoke.collectors.ipam.registry import LAST_RESORT
-from periplus_spoke.fold.cluster_settings import cluster_claims
-from periplus_spoke.fold.ipam import Allocation, IpamView, Pool
-from periplus_spoke.fold.sources import Source
+from periplus_spoke.conversion.cluster_settings import cluster_claims
+from periplus_spoke.conversion.ipam import Allocation, IpamView, Pool
+from periplus_spoke.conversion.sources import Source
 
 POD_RANGE: Final = "ipam/pod-range"
 SERVICE_RANGE: Final = "ipam/service-range"

@@ -16,9 +16,9 @@ from periplus_spoke.collectors.ipam.observed import ObservedPods
 from periplus_spoke.collectors.ipam.ovn_kubernetes import OvnKubernetes
 from periplus_spoke.collectors.ipam.spiderpool import Spiderpool
 from periplus_spoke.collectors.ipam.whereabouts import Whereabouts
-from periplus_spoke.fold import cluster_settings
-from periplus_spoke.fold.cni import CILIUM_CONFIG
-from periplus_spoke.fold.ipam import WantedKind
+from periplus_spoke.conversion import cluster_settings
+from periplus_spoke.conversion.cni import CILIUM_CONFIG
+from periplus_spoke.conversion.ipam import WantedKind
 
 ADAPTERS: Final[tuple[IpamAdapter, ...]] = (
     AwsVpcCni(),

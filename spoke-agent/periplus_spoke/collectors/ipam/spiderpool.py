@@ -6,11 +6,11 @@ from msgspec import field
 
 from periplus_spoke.collectors.ipam.base import DetectFacts
 from periplus_spoke.collectors.ipam.pod_addresses import families_inside
-from periplus_spoke.fold.cidr import Fault, Network, checked, covered
-from periplus_spoke.fold.custom_objects import Named, counted
-from periplus_spoke.fold.ipam import Allocation, IpamView, Pool, WantedKind
-from periplus_spoke.fold.objects import Kept
-from periplus_spoke.fold.spans import parse_span, without
+from periplus_spoke.conversion.cidr import Fault, Network, checked, covered
+from periplus_spoke.conversion.custom_objects import Named, counted
+from periplus_spoke.conversion.ipam import Allocation, IpamView, Pool, WantedKind
+from periplus_spoke.conversion.objects import Kept
+from periplus_spoke.conversion.spans import parse_span, without
 
 _GROUP: Final = "spiderpool.spidernet.io"
 

@@ -10,7 +10,7 @@ from periplus_spoke.collectors.catalog import catalog, service_catalog
 from periplus_spoke.collectors.check import check
 from periplus_spoke.collectors.inventory import Inventory
 from periplus_spoke.collectors.rbac import RULES, manifests, render
-from periplus_spoke.fold.text import LabelFilter
+from periplus_spoke.conversion.text import LabelFilter
 from periplus_spoke.kit.clock import SystemClock
 
 from tests.support.kube_api import DEFAULT_COLLECTIONS, FakeKube, Trouble

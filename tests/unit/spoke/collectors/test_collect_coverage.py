@@ -8,9 +8,9 @@ from periplus_contract.covers import EVERY_ALLOCATION, EVERY_POOL, IPAM
 from periplus_spoke.collectors.coverage import PLUGIN_FACTS, Evidence, allocation_covers, pool_covers
 from periplus_spoke.collectors.inventory import Inventory
 from periplus_spoke.collectors.pools import Pools
-from periplus_spoke.fold.objects import Node, Pod, Thing
-from periplus_spoke.fold.sources import Source
-from periplus_spoke.fold.text import LabelFilter
+from periplus_spoke.conversion.objects import Node, Pod, Thing
+from periplus_spoke.conversion.sources import Source
+from periplus_spoke.conversion.text import LabelFilter
 
 from tests.support.collecting import EVERYTHING
 from tests.support.decoding import decode

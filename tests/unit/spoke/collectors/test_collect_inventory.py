@@ -4,10 +4,10 @@ from typing import Any
 
 from periplus_contract.tables import PODS
 from periplus_spoke.collectors.inventory import Inventory
-from periplus_spoke.fold.objects import Pod, Thing
-from periplus_spoke.fold.rows import positions
-from periplus_spoke.fold.sources import Source
-from periplus_spoke.fold.text import LabelFilter
+from periplus_spoke.conversion.objects import Pod, Thing
+from periplus_spoke.conversion.rows import positions
+from periplus_spoke.conversion.sources import Source
+from periplus_spoke.conversion.text import LabelFilter
 
 from tests.support.decoding import decode
 from tests.support.kube_objects import owned_by, pod

@@ -9,11 +9,11 @@ from periplus_spoke.collectors.coverage import PLUGIN_FACTS
 from periplus_spoke.collectors.inventory import Inventory
 from periplus_spoke.collectors.ipam.base import DetectFacts, WantedKind
 from periplus_spoke.collectors.pools import Pools
-from periplus_spoke.fold.cidr import Fault
-from periplus_spoke.fold.ipam import Allocation, IpamView, Pool
-from periplus_spoke.fold.objects import IpAddress, Node, Pod, Service, ServiceCidr
-from periplus_spoke.fold.records import Sealable
-from periplus_spoke.fold.text import LabelFilter
+from periplus_spoke.conversion.cidr import Fault
+from periplus_spoke.conversion.ipam import Allocation, IpamView, Pool
+from periplus_spoke.conversion.objects import IpAddress, Node, Pod, Service, ServiceCidr
+from periplus_spoke.conversion.records import Sealable
+from periplus_spoke.conversion.text import LabelFilter
 
 from tests.support.collecting import EVERYTHING
 from tests.support.decoding import decode

@@ -7,7 +7,7 @@ from typing import cast
 from periplus_spoke.collectors.custom import CustomKinds
 from periplus_spoke.collectors.inventory import Inventory
 from periplus_spoke.collectors.ipam.calico import POOLS
-from periplus_spoke.fold.text import LabelFilter
+from periplus_spoke.conversion.text import LabelFilter
 from periplus_spoke.kit.clock import SystemClock
 from periplus_spoke.kube.client import KubeClient
 

@@ -6,8 +6,8 @@ from periplus_spoke.collectors.ipam.aws_vpc_cni import ENI_CONFIGS, AwsVpcCni
 from periplus_spoke.collectors.ipam.base import DetectFacts
 from periplus_spoke.collectors.ipam.reading import POD_RANGE, read_adapters
 from periplus_spoke.collectors.ipam.registry import ADAPTERS
-from periplus_spoke.fold.cni import CILIUM_CONFIG
-from periplus_spoke.fold.ipam import IpamView
+from periplus_spoke.conversion.cni import CILIUM_CONFIG
+from periplus_spoke.conversion.ipam import IpamView
 
 from tests.support.ipam_contract import IpamAdapterContract, view_of
 from tests.support.kube_objects import Object, node, pod

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from periplus_spoke.collectors.ipam.base import DetectFacts
 from periplus_spoke.collectors.ipam.calico import AFFINITIES, BLOCKS, PEERS, POOLS, RESERVATIONS, Calico
-from periplus_spoke.fold.ipam import IpamView, Pool, WantedKind
+from periplus_spoke.conversion.ipam import IpamView, Pool, WantedKind
 
 from tests.support.ipam_contract import IpamAdapterContract, view_of
 from tests.support.kube_objects import node, pod

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from periplus_spoke.collectors.ipam import cilium_balancers
 from periplus_spoke.collectors.ipam.base import DetectFacts
 from periplus_spoke.collectors.ipam.cilium import NODES, POD_POOLS, Cilium
-from periplus_spoke.fold.cni import uses_pod_cidr
-from periplus_spoke.fold.ipam import Allocation, IpamView, Pool, WantedKind
+from periplus_spoke.conversion.cni import uses_pod_cidr
+from periplus_spoke.conversion.ipam import Allocation, IpamView, Pool, WantedKind
 
 from tests.support.ipam_contract import IpamAdapterContract, view_of
 from tests.support.kube_objects import node, pod, service

@@ -6,7 +6,7 @@ from periplus_spoke.collectors.ipam.base import DetectFacts
 from periplus_spoke.collectors.ipam.gke import PARAM_SETS, Gke
 from periplus_spoke.collectors.ipam.reading import POD_RANGE, Reading, read_adapters
 from periplus_spoke.collectors.ipam.registry import ADAPTERS
-from periplus_spoke.fold.ipam import IpamView
+from periplus_spoke.conversion.ipam import IpamView
 
 from tests.support.ipam_contract import IpamAdapterContract, view_of
 from tests.support.kube_objects import Object, node, pod

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from periplus_spoke.collectors.ipam.base import DetectFacts
 from periplus_spoke.collectors.ipam.kube_ovn import IPS, POOLS, SUBNETS, KubeOvn
-from periplus_spoke.fold.ipam import Allocation, IpamView, Pool, WantedKind
+from periplus_spoke.conversion.ipam import Allocation, IpamView, Pool, WantedKind
 
 from tests.support.ipam_contract import IpamAdapterContract, view_of
 from tests.support.kube_objects import node, pod

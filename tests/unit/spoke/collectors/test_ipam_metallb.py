@@ -11,7 +11,7 @@ from periplus_spoke.collectors.ipam.base import DetectFacts
 from periplus_spoke.collectors.ipam.metallb import POOL_KIND, MetalLb
 from periplus_spoke.collectors.ipam.reading import read_adapters
 from periplus_spoke.collectors.ipam.registry import ADAPTERS
-from periplus_spoke.fold.ipam import IpamView, Pool
+from periplus_spoke.conversion.ipam import IpamView, Pool
 
 from tests.support.ipam_contract import IpamAdapterContract, view_of
 from tests.support.kube_objects import Object, service

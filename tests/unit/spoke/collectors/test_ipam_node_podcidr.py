@@ -3,7 +3,7 @@
 from periplus_spoke.collectors.ipam.base import DetectFacts
 from periplus_spoke.collectors.ipam.node_podcidr import NodePodCidr
 from periplus_spoke.collectors.ipam.observed import ObservedPods
-from periplus_spoke.fold.ipam import IpamView
+from periplus_spoke.conversion.ipam import IpamView
 
 from tests.support.ipam_contract import IpamAdapterContract, view_of
 from tests.support.kube_objects import node, pod

@@ -9,9 +9,9 @@ from periplus_spoke.collectors.ipam.base import DetectFacts
 from periplus_spoke.collectors.ipam.ovn_kubernetes import OvnKubernetes
 from periplus_spoke.collectors.ipam.reading import POD_RANGE, Reading, read_adapters
 from periplus_spoke.collectors.ipam.registry import ADAPTERS
-from periplus_spoke.fold.cluster_settings import OVN_CONFIG, cluster_claims
-from periplus_spoke.fold.ipam import IpamView
-from periplus_spoke.fold.ovn_objects import (
+from periplus_spoke.conversion.cluster_settings import OVN_CONFIG, cluster_claims
+from periplus_spoke.conversion.ipam import IpamView
+from periplus_spoke.conversion.ovn_objects import (
     CLUSTER_USER_NETWORKS,
     OPENSHIFT_NETWORKS,
     ROUTE_ADVERTISEMENTS,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from periplus_spoke.fold.objects import Pod
+from periplus_spoke.conversion.objects import Pod
 from periplus_spoke.kube.client import KubeClient, KubeSettings
 from periplus_spoke.kube.discovery import api_groups, first_page, listable, server_version
 from periplus_spoke.kube.kubeconfig import KubeconfigCredentials

@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from periplus_spoke.fold.objects import Pod
+from periplus_spoke.conversion.objects import Pod
 from periplus_spoke.kube.access import Access, lacking
 from periplus_spoke.kube.client import KubeClient
 from periplus_spoke.kube.discovery import api_groups, listable, server_version

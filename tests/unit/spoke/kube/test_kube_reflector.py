@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from periplus_spoke.fold.objects import Pod
+from periplus_spoke.conversion.objects import Pod
 from periplus_spoke.kube.client import KubeSettings
 from periplus_spoke.kube.lists import Resource
 from periplus_spoke.kube.problems import KubeProblem

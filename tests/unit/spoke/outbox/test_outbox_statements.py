@@ -8,8 +8,8 @@ import pytest
 from periplus_contract.batch import PartMark
 from periplus_contract.limits import MAX_IPAM_PARTS
 from periplus_contract.tables import ALLOCATIONS, Kind
-from periplus_spoke.fold import cutting
-from periplus_spoke.fold.records import Cell, Sealable, SectionRows
+from periplus_spoke.conversion import cutting
+from periplus_spoke.conversion.records import Cell, Sealable, SectionRows
 from periplus_spoke.kit.change_signal import ChangeSignal
 from periplus_spoke.outbox.outbox import Outbox
 from periplus_spoke.outbox.planning import Lane, Policy

@@ -13,7 +13,7 @@ from periplus_contract import problems
 from periplus_contract.batch import offsets
 from periplus_contract.column_types import BOOL, INT64, TIMESTAMP, UTF8, UTF8_LIST
 from periplus_contract.tables import NAMESPACES, Column, Kind, Table
-from periplus_spoke.fold.records import Cell, Sealable, SectionRows
+from periplus_spoke.conversion.records import Cell, Sealable, SectionRows
 from periplus_spoke.kit.change_signal import ChangeSignal
 from periplus_spoke.outbox.filesystem import FolderFileSystem
 from periplus_spoke.outbox.model import Opened, Status

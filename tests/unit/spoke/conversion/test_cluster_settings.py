@@ -1,0 +1,90 @@
+"""Cluster-wide ranges from what a cluster was set up with."""
+
+import json
+
+import pytest
+
+from periplus_contract.covers import AllocationKind
+from periplus_spoke.conversion.cluster_settings import KUBE_PROXY, KUBEADM, cluster_claims, kubeadm_networking
+from periplus_spoke.conversion.flags import flag
+from periplus_spoke.conversion.ipam import IpamView
+
+from tests.support.ipam_contract import view_of
+from tests.support.kube_objects import node
+
+CONTROLLERS = "kube-controller-manager"
+KUBEADM_CONFIG = {KUBEADM: {"ClusterConfiguration": "networking: {podSubnet: 10.2.0.0/16, serviceSubnet: 10.3.0.0/16}"}}
+
+
+def claims(view: IpamView, kind: AllocationKind = "pod") -> list[tuple[str, str, str, str]]:
+    faults: list[str] = []
+    found = cluster_claims(view, kind, faults.append)
+    assert faults == []
+    return [(item.cidr, item.source, item.name, item.quality) for item in found]
+
+
+def server(*arguments: str, name: str = "n1", key: str = "k3s.io/node-args") -> dict[str, object]:
+    return node(name, annotations={key: json.dumps(arguments)})
+
+
+def test_flags_of_the_control_plane_are_what_the_allocator_works_with() -> None:
+    flags = {
+        CONTROLLERS: (CONTROLLERS, "--cluster-cidr=10.1.0.0/16,fd01::/48", "--service-cluster-ip-range", "10.9.0.0/16")
+    }
+    view = view_of(flags=flags, configs=KUBEADM_CONFIG)
+    found = claims(view)
+    assert found == [
+        ("10.1.0.0/16", CONTROLLERS, "--cluster-cidr", "exact"),
+        ("fd01::/48", CONTROLLERS, "--cluster-cidr", "exact"),
+    ]
+    assert claims(view, "service") == [("10.9.0.0/16", CONTROLLERS, "--service-cluster-ip-range", "exact")]
+
+
+def test_kubeadm_and_kube_proxy_are_what_somebody_wrote_down() -> None:
+    proxy = {KUBE_PROXY: {"config.conf": "clusterCIDR: 10.8.0.0/16"}}
+    assert claims(view_of(configs=KUBEADM_CONFIG | proxy)) == [
+        ("10.2.0.0/16", "kubeadm-config", "podSubnet", "nominal")
+    ]
+    assert claims(view_of(configs=proxy)) == [("10.8.0.0/16", "kube-proxy", "clusterCIDR", "nominal")]
+    assert claims(view_of(configs=proxy), "service") == []
+
+
+@pytest.mark.parametrize(("key", "product"), [("k3s.io/node-args", "k3s"), ("rke2.io/node-args", "rke2")])
+def test_servers_of_k3s_and_rke2_write_their_arguments_on_their_node(key: str, product: str) -> None:
+    plain = view_of(nodes=[server("agent", name="n0", key=key), server("server", key=key)])
+    source = f"{product} server"
+    assert claims(plain) == [("10.42.0.0/16", source, "cluster-cidr by default", "derived")]
+    assert claims(plain, "service") == [("10.43.0.0/16", source, "service-cidr by default", "derived")]
+    given = view_of(nodes=[server("server", "--cluster-cidr", "10.50.0.0/16,fd02::/56", key=key)])
+    assert [claim[0] for claim in claims(given)] == ["10.50.0.0/16", "fd02::/56"]
+
+
+def test_agents_alone_do_not_tell_what_their_servers_were_given() -> None:
+    assert claims(view_of(nodes=[server("agent")])) == []
+
+
+@pytest.mark.parametrize("text", ["rubbish", "[1]", "{}", "[" * 10_000])
+def test_arguments_that_are_none_are_named(text: str) -> None:
+    faults: list[str] = []
+    view = view_of(nodes=[node("n1", annotations={"k3s.io/node-args": text})])
+    assert cluster_claims(view, "pod", faults.append) == []
+    assert faults == ["node-args of node n1: not a list of texts"]
+
+
+def test_impossible_ranges_are_named_and_the_next_source_counts() -> None:
+    faults: list[str] = []
+    view = view_of(flags={CONTROLLERS: ("--cluster-cidr=10.1.0.1/16,x",)}, configs=KUBEADM_CONFIG)
+    assert [item.cidr for item in cluster_claims(view, "pod", faults.append)] == ["10.2.0.0/16"]
+    assert len(faults) == 2
+    assert all("--cluster-cidr of kube-controller-manager" in fault for fault in faults)
+
+
+def test_kubeadm_configurations_of_any_shape() -> None:
+    for text in ("", "a: [", "7", "networking: 3", "networking: {}", "networking: [a]"):
+        assert kubeadm_networking({KUBEADM: {"ClusterConfiguration": text}}) == {}
+    assert kubeadm_networking({}) == {}
+
+
+def test_the_last_of_equal_flags_counts() -> None:
+    assert flag(("--a", "1", "--a=2", "--ab=3"), "a") == "2"
+    assert flag(("--a",), "a") == ""
