@@ -30,6 +30,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """Source names."""
     has_custom: bool = True
     """Whether every custom kind that an adapter wants was read."""
+    lacks_balancer_ranges: bool = False
+    """Whether a kind that says which addresses load balancers are given is served, and was never read."""
 
     def done(self, cover: str, source: str = "") -> bool:
         """Listed whole, or refused: it says no more."""
@@ -61,7 +63,7 @@ def allocation_covers(seen: Evidence, *, has_ranges: bool, uses_pod_cidr: bool |
     if services:
         found.append(covers.allocations("external"))
     if services and seen.has_custom:
-        found.append(covers.allocations("loadbalancer"))
+        found.append(covers.allocations("loadbalancer", seen=seen.lacks_balancer_ranges))
     if (has_ranges and (ranges or "networking.k8s.io/servicecidrs" in seen.refused)) or (ranges and services):
         found.append(covers.allocations("service"))
     elif services and "networking.k8s.io/servicecidrs" in seen.refused:

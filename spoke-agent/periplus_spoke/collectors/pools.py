@@ -62,6 +62,8 @@ class Pools:
     def __init__(self, inventory: Inventory, adapters: Sequence[IpamAdapter] = ADAPTERS) -> None:
         self._inventory = inventory
         self._adapters = adapters
+        kinds = (kind for adapter in adapters for kind in adapter.kinds)
+        self._balancer_sources = tuple(kind.source for kind in kinds if kind.has_balancer_ranges)
         self._seen: tuple[object, ...] = ()
         self._result = _Result([], (), [], (), digest((), ()))
         self._bounds: tuple[object, ...] = ()
@@ -132,7 +134,14 @@ class Pools:
             self._result = self._compute(cnis, at_us)
 
     def _evidence(self) -> Evidence:
-        return msgspec.structs.replace(self._inventory.evidence(), has_custom=self.has_custom)
+        lacks = any(map(self._is_unread, self._balancer_sources))
+        return msgspec.structs.replace(
+            self._inventory.evidence(), has_custom=self.has_custom, lacks_balancer_ranges=lacks
+        )
+
+    def _is_unread(self, source: str) -> bool:
+        known = self._inventory.sources.get(source)
+        return known is not None and known.state not in {"ok", "absent"} and source not in self.custom
 
     def _compute(self, cnis: tuple[str, ...], at_us: int) -> _Result:
         tables = {table.name: self._inventory.state.rows(table) for table in _READ}

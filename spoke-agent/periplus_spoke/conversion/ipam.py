@@ -94,6 +94,8 @@ class WantedKind(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     type: type[T]
     unless: str = ""
     """An API group that has the same objects and is read instead where it is served."""
+    has_balancer_ranges: bool = False
+    """Whether an object of it may say which addresses load balancers are given."""
 
     @property
     def source(self) -> str:

@@ -56,7 +56,9 @@ class AntreaPool(Named):
 _GROUP: Final = "crd.antrea.io"
 _VERSIONS: Final = ("v1beta1", "v1alpha2")
 POD_POOLS: Final = WantedKind(group=_GROUP, plural="ippools", versions=_VERSIONS, type=AntreaPool)
-EXTERNAL_POOLS: Final = WantedKind(group=_GROUP, plural="externalippools", versions=_VERSIONS, type=AntreaPool)
+EXTERNAL_POOLS: Final = WantedKind(
+    group=_GROUP, plural="externalippools", versions=_VERSIONS, type=AntreaPool, has_balancer_ranges=True
+)
 
 
 class _Use(NamedTuple):

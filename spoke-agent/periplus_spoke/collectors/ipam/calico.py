@@ -9,6 +9,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
 from periplus_contract.covers import AllocationKind, Scope
 from periplus_spoke.collectors.ipam.base import DetectFacts
 from periplus_spoke.conversion.calico_objects import (
@@ -36,16 +38,14 @@ from periplus_spoke.conversion.spans import parse_span
 GROUPS: Final = ("crd.projectcalico.org", "projectcalico.org")
 
 
-def _kinds(plural: str, kind: type[T]) -> tuple[WantedKind[T], WantedKind[T]]:
+def _kinds(plural: str, kind: type[T], *, has_balancer_ranges: bool = False) -> tuple[WantedKind[T], WantedKind[T]]:
     """In either API group: where both are served, the second is an API server in front of the first."""
     stored, shown = GROUPS
-    return (
-        WantedKind(group=stored, plural=plural, versions=("v1",), type=kind),
-        WantedKind(group=shown, plural=plural, versions=("v3",), type=kind, unless=stored),
-    )
+    read = WantedKind(group=stored, plural=plural, versions=("v1",), type=kind, has_balancer_ranges=has_balancer_ranges)
+    return read, msgspec.structs.replace(read, group=shown, versions=("v3",), unless=stored)
 
 
-POOLS: Final = _kinds("ippools", IPPool)
+POOLS: Final = _kinds("ippools", IPPool, has_balancer_ranges=True)
 BLOCKS: Final = _kinds("ipamblocks", IPAMBlock)
 AFFINITIES: Final = _kinds("blockaffinities", BlockAffinity)
 RESERVATIONS: Final = _kinds("ipreservations", IPReservation)

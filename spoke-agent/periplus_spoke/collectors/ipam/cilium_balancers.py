@@ -14,6 +14,7 @@ POOLS: Final = WantedKind(
     plural="ciliumloadbalancerippools",
     versions=("v2", "v2alpha1"),
     type=CiliumLoadBalancerIPPool,
+    has_balancer_ranges=True,
 )
 _PROVIDER: Final = "cilium"
 _POOL: Final = "CiliumLoadBalancerIPPool"

@@ -41,7 +41,13 @@ class AddressPool(Named):
     status: PoolStatus = field(default_factory=PoolStatus)
 
 
-POOL_KIND: Final = WantedKind(group="metallb.io", plural="ipaddresspools", versions=("v1beta1",), type=AddressPool)
+POOL_KIND: Final = WantedKind(
+    group="metallb.io",
+    plural="ipaddresspools",
+    versions=("v1beta1",),
+    type=AddressPool,
+    has_balancer_ranges=True,
+)
 
 
 class _Counters(NamedTuple):

@@ -1,5 +1,7 @@
 """Which kinds may be called complete, whatever could and could not be read."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,8 +9,9 @@ from hypothesis import strategies as st
 from periplus_contract.covers import EVERY_ALLOCATION, EVERY_POOL, IPAM
 from periplus_spoke.collectors.coverage import PLUGIN_FACTS, Evidence, allocation_covers, pool_covers
 from periplus_spoke.collectors.inventory import Inventory
+from periplus_spoke.collectors.ipam.registry import WANTED_KINDS
 from periplus_spoke.collectors.pools import Pools
-from periplus_spoke.conversion.objects import Node, Pod, Thing
+from periplus_spoke.conversion.objects import Node, Pod, Service, Thing
 from periplus_spoke.conversion.sources import Source
 from periplus_spoke.conversion.text import LabelFilter
 
@@ -82,6 +85,40 @@ def test_service_ranges() -> None:
     refused = evidence(refused=("service_cidrs",))
     assert kinds(refused) == EVERY_KIND
     assert kinds(refused, has_ranges=False) == EVERY_KIND - {"service"} | {"service/seen"}
+
+
+def balancers(pools: Pools) -> set[str]:
+    batch = pools.batch(1, 60, complete=True)
+    assert batch is not None
+    section = next(each for each in batch.sections if each.table.name == "allocations")
+    rows = zip(section.columns["kind"], section.columns["cidr"], strict=True)
+    assert {cidr for kind, cidr in rows if kind == "loadbalancer"} == {"192.0.2.7/32"}
+    return {cover for cover in batch.covers if "loadbalancer" in cover}
+
+
+@pytest.mark.parametrize("kind", sorted({each.source for each in WANTED_KINDS if each.has_balancer_ranges}))
+@pytest.mark.parametrize(("state", "reason"), [("forbidden", "forbidden"), ("failed", "unknown_version")])
+def test_ranges_of_load_balancers_that_were_never_read_are_not_all_there_is(kind: str, state: Any, reason: str) -> None:
+    inventory = cluster("nodes", "pods", "services")
+    balancer = {"metadata": {"name": "web"}, "spec": {"type": "LoadBalancer"}}
+    balancer["status"] = {"loadBalancer": {"ingress": [{"ip": "192.0.2.7"}]}}
+    inventory.service(decode(Service, balancer, "web"), 1)
+    pools = Pools(inventory)
+    assert balancers(pools) == {"allocations/loadbalancer"}
+    inventory.report(kind, Source(state=state, reason=reason), 1)
+    assert balancers(pools) == {"allocations/loadbalancer/seen"}
+    inventory.report(kind, Source(state="absent"), 1)
+    assert balancers(pools) == {"allocations/loadbalancer"}
+
+
+def test_ranges_of_load_balancers_that_were_read_before_are_still_known() -> None:
+    inventory = cluster("nodes", "pods", "services")
+    pools = Pools(inventory)
+    pools.custom = {"metallb.io/ipaddresspools": ()}
+    inventory.report("metallb.io/ipaddresspools", Source(state="forbidden"), 1)
+    batch = pools.batch(1, 60)
+    assert batch is not None
+    assert "allocations/loadbalancer" in batch.covers
 
 
 @given(st.sets(st.sampled_from(sorted(SOURCES))), st.sets(st.sampled_from(sorted(SOURCES))))
