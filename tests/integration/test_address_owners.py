@@ -67,6 +67,20 @@ async def test_both_addresses_of_a_pod_are_its_own_when_asked_together(
     }
 
 
+async def test_an_address_that_many_have_takes_no_owner_from_another(
+    door: Door, tenant: Scope, member: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("periplus_hub.inventory.repository_owners.MAX_OWNERS", 2)
+    shared = [pod(uid, "10.1.0.1") for uid in ("a", "b", "c")]
+    await member.send(Spoke(member.registration).snapshot({"pods": [*shared, pod("d", "10.1.0.2")]}))
+    async with door.db.read(tenant) as c:
+        found = await address_owners(c, tenant, ["10.1.0.1", "10.1.0.2"], None, START)
+    assert {ip: [owner.uid for each in said for owner in each.owners] for ip, said in found.items()} == {
+        "10.1.0.1": ["a", "b"],
+        "10.1.0.2": ["d"],
+    }
+
+
 @pytest.mark.promise("owners-are-not-guessed")
 @pytest.mark.parametrize("as_snapshot", [False, True])
 async def test_a_pod_that_changed_its_address_had_each_in_its_time(

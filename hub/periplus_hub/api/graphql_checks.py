@@ -129,6 +129,7 @@ class Buckets:
     def spend(self, principal: str, cost: float, now_s: float) -> float:
         """Take `cost` from the principal's bucket and say what is left; raises GraphQLRefusal when it holds less."""
         limits = self._limits
+        # Taken out and put back at the end: the front of the dict is who has not asked for the longest.
         level, at_s = self._levels.pop(principal, (limits.bucket, now_s))
         level = min(limits.bucket, level + (now_s - at_s) * limits.refill_per_s)
         enough = level >= cost
@@ -160,6 +161,7 @@ class RequestChecks:
 
     async def admit(self, request: Request, principal: str, *, now_s: float, ad_hoc: bool) -> Admitted:
         """Let the operation in or raise GraphQLRefusal. `ad_hoc` says whether unknown documents are allowed."""
+        # Before it is parsed: a document that is refused afterwards has cost the hub as much as one that is not.
         if not self._documents.knows(request.query):
             self._buckets.spend(principal, self.limits.new_document_cost, now_s)
         prepared = await self._documents.prepare(request.query)

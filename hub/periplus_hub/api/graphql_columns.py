@@ -69,6 +69,7 @@ def _lists(inner: Completer, *, required: bool) -> Completer:
         lists: list[Any] = [value for value in column if value is not None] if _NULL in kinds else list(column)
         items = list(chain.from_iterable(lists))
         completed = inner(items)
+        # Nothing changed, so neither do the lists; a tuple has to become a list, as the stock path makes it.
         if completed is items and tuple not in kinds:
             return list(column)
         each = iter(completed)
@@ -85,6 +86,8 @@ def _leaf(leaf: GraphQLLeafType, *, required: bool) -> Completer:
         nulls = _NULL in kinds
         if required and nulls:
             raise NotColumnarError
+        # `bool` is an `int` and a string scalar's subclass may write itself otherwise: only exactly the leaf's own
+        # class is taken as it is.
         kinds.discard(_NULL)
         if exact is not None and kinds <= {exact}:
             if kinds and not _in_range(leaf, column, nulls=nulls):

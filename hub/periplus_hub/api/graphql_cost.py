@@ -121,11 +121,14 @@ class Pricing:
         if price.size is None:
             return price.weight + self._selections(node.selection_set, inner, None)
         if price.size.of_page:
+            # `nodes` and `edges` have no size of their own: it is that of the page they are in.
             rows = size if size is not None else price.size.assumed_size
             return price.weight + rows * (ROW + self._selections(node.selection_set, inner, None))
         if is_leaf_type(inner) or price.texts:
             return price.weight
         rows = self._asked(node, price.size)
+        # A connection multiplies nothing itself. Its size goes on to `nodes` and `edges` below, so that `totalCount`
+        # and `pageInfo` stay cheap.
         if price.size.slicing_arguments:
             return price.weight + self._selections(node.selection_set, inner, rows)
         return price.weight + rows * (ROW + self._selections(node.selection_set, inner, None))
@@ -135,6 +138,7 @@ class Pricing:
         given = {argument.name.value: argument.value for argument in node.arguments or ()}
         names = [name for name in size.slicing_arguments or () if name in given]
         counts = [self._count(node, name, given[name], size) for name in names]
+        # Both may be given. What is read is the smaller, what is paid the larger: nothing is to be had by naming two.
         return max((count for count in counts if count is not None), default=size.assumed_size)
 
     def _count(self, node: FieldNode, name: str, given: ValueNode, size: ListSize) -> int | None:

@@ -61,6 +61,7 @@ class _Plan:
     def complete(self, rows: Sequence[object], info: GraphQLResolveInfo[Any]) -> list[object]:
         """The completed rows; raises NotColumnarError when the stock path must decide."""
         kinds = set(map(type, rows))
+        # By class and not by row: a list has few classes and many rows.
         if any(kind is _NULL or issubclass(kind, Exception) or hasattr(kind, "__await__") for kind in kinds):
             raise NotColumnarError
         is_type_of = self.object_type.is_type_of
@@ -202,6 +203,7 @@ class CompiledExecutor(StrawberryGraphQLCoreExecutionContext):
 def _row_type(names: tuple[str, ...]) -> type[msgspec.Struct]:
     """A row with these response names; its attributes are numbered, because not every name may be one."""
     attributes = {f"at_{number}": name for number, name in enumerate(names)}
+    # A row holds only what JSON has, so no cycle goes through it.
     return msgspec.defstruct("Row", attributes, rename=attributes, gc=False)
 
 

@@ -125,6 +125,7 @@ def check_shape(document: DocumentNode, limits: Limits) -> Shape:
         raise over("too-many-fragments", "fragments", limit=limits.fragments, found=found, remedy=remedy)
     walk = _Walk(fragments, limits)
     for name in fragments:
+        # Also fragments that nothing spreads: validation would walk them all the same.
         _check_measures(walk.fragment(name), limits, _SUMS)
     shape = walk.selections(operation.selection_set, len(operation.directives or ()))
     _check_roots(walk.roots(operation.selection_set, frozenset()), limits)

@@ -182,6 +182,8 @@ class Connection:
     def _start(self, identity: str, payload: object) -> None:
         if identity in self.running:
             raise _Closed(_TWICE, f"subscriber for {identity} already exists")
+        # Ended ones count until they are gone: else who subscribes and completes in a loop would hold tasks without
+        # end.
         if len(self.running) >= MAX_SUBSCRIPTIONS or len(self.tasks) >= 2 * MAX_SUBSCRIPTIONS:
             raise _Closed(_TOO_MANY, f"at most {MAX_SUBSCRIPTIONS} subscriptions per connection")
         task = asyncio.ensure_future(self._subscription(identity, payload))  # allowed: ended by complete or _stop

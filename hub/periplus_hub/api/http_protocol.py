@@ -238,6 +238,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def _obey_absolute_target(self) -> None:
         host = http_head.host_of_target(self.url)
         if host is not None:
+            # RFC 9112 3.2.2: an absolute target says which host is meant, whatever the header says.
             self.headers[:] = [(b"host", host), *(each for each in self.headers if each[0] != b"host")]
 
     def _await_headers(self) -> None:
@@ -262,6 +263,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._pace = None
 
     def _check_pace(self) -> None:
+        # A client that may not send more, because we have not taken what is here, is not slow.
         waits_for_us = self.flow.read_paused or bool(self.cycle.body) or self.cycle.waiting_for_100_continue
         if self._paced_bytes < BODY_PACE_BYTES and not waits_for_us:
             self._refuse(_SLOW_BODY)
@@ -287,6 +289,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._headers_done()
         if self._over:
             return
+        # Before the answer is written: it may call back into this very protocol.
         self._deaf = True
         self._refusals.count(trouble.reason)
         if not self._answering:

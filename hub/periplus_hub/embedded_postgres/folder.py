@@ -57,6 +57,7 @@ class DataFolder:
                     "Move them away, or choose another --data-dir.",
                     slug="data-folder",
                 )
+            # Before the first file: a try that is cut off leaves a folder that says that it may be emptied.
             self._marker.touch()
         shutil.rmtree(self.cluster)
         self.cluster.mkdir(mode=_PRIVATE)
@@ -133,6 +134,7 @@ class DataFolder:
         """A folder only the server's account can enter, with a path short enough for a socket."""
         folder = self.root / "run"
         if len(os.fsencode(folder / SOCKET_FILES[-1])) > _SOCKET_PATH_BYTES:
+            # The kernel takes no longer path for a socket, however short the working directory is.
             folder = Path(tempfile.mkdtemp(prefix="periplus-", dir="/tmp"))
         folder.mkdir(mode=_PRIVATE, exist_ok=True)
         account.owns(folder)

@@ -91,6 +91,8 @@ class Server:
         )
         if self.process.stderr is None:
             raise AssertionError("a pipe was asked for")
+        # Two threads, because two things end: the postmaster, after which no connection is taken, and the last of its
+        # processes, which hold the pipe, after which the files are at rest.
         threading.Thread(target=self._listen, args=(self.process.stderr,), name="postgres-log", daemon=True).start()
         threading.Thread(target=self._await_death, name="postgres-death", daemon=True).start()
 
@@ -115,6 +117,8 @@ class Server:
 
     async def stop(self, timeout_s: float) -> None:
         """Fast shutdown; an immediate one when that takes too long. Returns when every process is gone."""
+        # PostgreSQL's words for them: fast (roll back and write a checkpoint), immediate (recover at the next start),
+        # and what needs no cooperation.
         for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
             with contextlib.suppress(ProcessLookupError):
                 self.process.send_signal(number)
@@ -128,6 +132,7 @@ class Server:
             lines = read_own(self._pid_file, self._uid).splitlines()
         except OSError:
             return False
+        # The pid too: the file of an earlier server says ready as well.
         return lines[:1] == [str(self.process.pid)] and [line.strip() for line in lines[7:8]] == ["ready"]
 
     def _hear(self, line: str) -> None:

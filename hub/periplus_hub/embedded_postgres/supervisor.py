@@ -71,6 +71,7 @@ class EmbeddedPostgres:
         account = server_account(self._wanted_account)
         await asyncio.to_thread(self.folder.prepare, account)
         try:
+            # Before anything of the server is looked at: only whoever holds it may end processes and remove files here.
             self._lock = FolderLock(self.folder)
             self._socket = self.folder.socket_folder(account)
             binaries = await asyncio.to_thread(self._make_files, account, self._socket)
@@ -96,6 +97,7 @@ class EmbeddedPostgres:
             _log.error("postgres_died", code=self._server.process.returncode, failures=failures)
             await asyncio.sleep(restart_wait_s(failures))
             with contextlib.suppress(Refusal, OSError):  # the server logged why; the next round tries again
+                # What outlived the postmaster still writes, and a new one beside it would ruin the files.
                 await asyncio.to_thread(clear_leftovers, self.folder, self._socket)
                 await self._run(self._binaries, self._account)
                 _log.warning("postgres_restarted", pid=self.pid)
@@ -133,6 +135,8 @@ class EmbeddedPostgres:
             try:
                 return await self._server.until_ready(_QUIET_S)
             except Refusal as refusal:
+                # Processes that /proc does not show us (another namespace, another account) still hold the memory. They
+                # are not ours to end, and end by themselves when they notice that their postmaster has gone.
                 if STILL_ATTACHED not in refusal.message or asyncio.get_running_loop().time() > until_s:
                     raise
             await asyncio.sleep(_ATTACHED_POLL_S)

@@ -42,6 +42,7 @@ def told_apart(clusters: Sequence[SameUid]) -> tuple[list[SameUid], list[SameUid
     """Of clusters with one uid, those that are several for sure, and those that may be one of the others."""
     shown = [each for each in clusters if each.machines.seen]
     latest = max((each.machines.as_of for each in shown), default=None)
+    # Nodes are replaced in time, so only what was seen about the same time tells two clusters apart.
     apart = [each for each in shown if latest is not None and latest - each.machines.as_of <= MACHINES_HOLD]
     return (apart if len(apart) > 1 else []), [each for each in clusters if each not in apart]
 

@@ -83,6 +83,7 @@ def _updated(finding: Finding, draft: FindingDraft, now: datetime) -> Finding:
     )
     if said == finding:
         return finding
+    # Ranks count from the worst.
     if _RANK[draft.severity] < _RANK[finding.severity]:
         said = replace(said, state=FindingState.OPEN, acknowledged_by=None, acknowledged_at=None)
     return replace(said, changed_at=now)

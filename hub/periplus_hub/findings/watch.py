@@ -61,6 +61,7 @@ class RegisterWatch:
         told = {
             tenant: status
             for tenant, status in left.items()
+            # By the clock that nobody sets: a corrected wall clock neither hurries nor hides it.
             if looked_at_s - self._seen_unkept_at_s[tenant] >= PATIENCE_S
         }
         _unkept.set(bool(told))

@@ -21,6 +21,8 @@ async def record_change(c: WriteConnection, scope: Scope, registration_ids: Sequ
     Revisions of one tenant are handed out and committed one after the other (the lock holds until commit), so whoever
     sees revision N sees everything below it. Call it last: whoever holds the lock waits for no row.
     """
+    # A sequence alone would not do: a transaction with a lower number may commit after one with a higher, and whoever
+    # had read the higher would never look at it.
     await c.execute(_LOCK, {"number": lock_number(f"allocation_changes {scope.tenant_id}")})
     revision = 0
     for registration_id in registration_ids:

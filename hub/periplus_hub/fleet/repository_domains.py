@@ -135,6 +135,7 @@ def domain_at(scope: Scope, at: datetime) -> ColumnElement[UUID]:
         .correlate(registrations)
         .scalar_subquery()
     )
+    # The first move after that time left the domain that is meant; without one, it is where the cluster is now.
     return func.coalesce(left, registrations.c.domain_id)
 
 

@@ -312,6 +312,7 @@ async def connect(
     if pair[0] == pair[1]:
         raise Invalid("a domain is not connected to itself", "Name two different domains.")
     _check_note(note)
+    # In one order, so that two who connect the same domains the other way round do not wait for each other.
     for domain_id in sorted(pair):
         await _lock_domain(c, scope, domain_id)
     was = await store.connection(c, scope, pair)

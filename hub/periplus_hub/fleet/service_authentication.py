@@ -54,6 +54,7 @@ class SpokeAuthenticator:
         if known is None or known.until_s <= self._db.clock.monotonic_s():
             known = await self._look_up(*parsed)
             self._remember(key, known)
+        # Also of what is remembered: the memory may outlive the credential.
         if known.expires_at <= self._db.clock.now():
             raise SpokeRequestRefusal(problems.UNAUTHENTICATED, "the credential has expired")
         refuse_unless_active(known.principal.state.value, known.principal.name)

@@ -88,6 +88,7 @@ class Enrolment:
         Raises SpokeRequestRefusal: proof-refused, name-taken, unsupported-version, malformed-message.
         """
         check_request(request)
+        # Made outside the unit, so that a unit that runs twice makes one registration.
         registration_id = new_id()
         async with self._db.read(EVERY_TENANT) as c:
             token = await _known_token(c, request.join_token)
@@ -141,6 +142,8 @@ class Enrolment:
             return await _earlier_use(c, token.public_id, request.public_key), False
         name = token.cluster_name or request.cluster_name
         alike = await self._alike(c, scope, request)
+        # Only what is shown to be this same cluster waits for a person. Not known (None) is read and compared like any
+        # other, because a copy that is left out collides unseen.
         twin = next((each for each, is_same in alike.items() if is_same), None)
         if (holder := await store.name_holder(c, scope, name)) is not None:
             raise _name_taken(name, is_bound=token.cluster_name is not None, is_itself=alike.get(holder, False))
@@ -205,6 +208,7 @@ class Enrolment:
         async with self._room, self._db.write(_scope(known)) as c:
             fresh = await store.system_take_challenge(c, request.nonce[:MAX_FACT_CHARS], known.id, self._db.clock.now())
             row = await store.system_registration_by_id(c, known.id)
+        # Before the state and the freshness are told: whoever cannot sign learns nothing of the registration.
         if row is None or not await self._proven(row, request):
             raise _proof_refused("the proof is not accepted", _of_cluster(row, "wrong signature"))
         refuse_unless_active(row.state, row.name, await self._why_pending(row))

@@ -47,6 +47,8 @@ class Admission:
             clock,
             Shares(
                 total=rooms,
+                # An eighth is never given to large batches, so that the small ones, which most are, never wait behind
+                # snapshots alone.
                 big=rooms // 8 * 7,
                 each_tenant=rooms,
                 each_member=rooms // 2,

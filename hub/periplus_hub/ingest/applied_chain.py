@@ -41,6 +41,7 @@ def advance(chain: AppliedChain | None, epoch: UUID, seq: int, mark: ChainMark) 
     if chain is None or epoch != chain.epoch:
         return Step.GAP, chain
     if mark.mode == "snapshot":
+        # `parts_left` counts down, so the number of parts has to be the one that the snapshot began with.
         expected = chain.parts_left > 0 and seq == chain.last_seq + 1 and mark.parts - mark.part + 1 == chain.parts_left
         # A part of another snapshot with as many parts would fit by its number; it began at another seq.
         if not expected or seq - mark.part + 1 != chain.snapshot_seq:

@@ -129,6 +129,8 @@ def _read(stream: memoryview, section: Section, contract: Table) -> pa.Table:
         raise _invalid(f"section {section.table!r} is not a valid Arrow stream") from error
     if raw.num_rows != section.rows:
         raise _invalid(f"section {section.table!r} has {raw.num_rows} rows, the header says {section.rows}")
+    # Arrow lets two columns, or two batches, point to the same bytes. A small body could then unfold to many times the
+    # memory that was reserved for it.
     if raw.nbytes > len(stream):
         raise _invalid(f"section {section.table!r} uses bytes more than once")
     return _under_our_names(raw, contract)

@@ -103,6 +103,8 @@ def _reported(registration_id: UUID, outcome: Outcome) -> dict[str, Any]:
 
 async def _add_outcomes(c: WriteConnection, scope: Scope, rows: Sequence[Mapping[str, Any]]) -> None:
     if rows:
+        # Row by row, not as one INSERT of many rows: a header may name the hour of its own rows, and one statement must
+        # not meet a row twice.
         await c.execute(_ADD_OUTCOME, [{"tenant_id": scope.tenant_id, **row} for row in rows])
 
 

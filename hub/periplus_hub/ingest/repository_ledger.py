@@ -87,6 +87,8 @@ def _lock_statement(scope: Scope) -> Select[Any]:
         select(table.c.id, table.c.state)
         .where(owned(scope, table), table.c.id == any_(bindparam("ids", type_=ARRAY(Uuid))))
         .order_by(table.c.id)
+        # FOR NO KEY UPDATE: rows that refer to a registration may be inserted meanwhile, as their foreign key only asks
+        # that it stays.
         .with_for_update(key_share=True)
     )
 
@@ -151,6 +153,8 @@ def _putting() -> Any:  # noqa: ANN401 - SQLAlchemy's Insert of a dialect, gener
     new = statement.excluded
     names = ("epoch", "last_seq", "parts_left", "snapshot_seq")
     changed: dict[str, ColumnElement[Any]] = {name: new[name] for name in names}
+    # The first whole snapshot's time stays; a later snapshot that is still incomplete does not make counts unknown
+    # again.
     changed["complete_since"] = func.coalesce(chains.c.complete_since, new.complete_since)
     return statement.on_conflict_do_update(index_elements=["tenant_id", "registration_id"], set_=changed)
 
@@ -195,6 +199,8 @@ def _settled_statement(scope: Scope) -> Select[Any]:
         .limit(MAX_HELD)
         .lateral("run")
     )
+    # While no number is missing, seq and position grow together. `newest` only grows as well, so one late batch ends
+    # the run too: both conditions hold for a beginning of it and for nothing after.
     unbroken = run.c.seq - run.c.position == asked.c.oldest - 1
     return (
         select(asked.c.id, func.max(run.c.seq).label("through"))

@@ -81,10 +81,13 @@ class Intake:
             unread = self._checked(principal, sealed, counted)
             earlier = await self._earlier_parts(unread)
             size = unread.header.inflated_bytes + sum(part.inflated_bytes for part in earlier)
+            # The header's own figure of what the body inflates to. Decoding refuses a body that inflates to more, so
+            # the promise holds before a byte of it is inflated.
             async with self.admission.room(principal, size):
                 decoded = await self._decoding.decode(unread, earlier, size)
                 applied = await self._store(decoded)
             crashpoint("ingest.after_commit")
+            # After the commit: a listener that reads the database finds the rows.
             await self._tell(decoded, applied)
             counted.answer, counted.rejected = self._answer(decoded, applied), applied.rejected
             crashpoint("ingest.before_answer")

@@ -37,6 +37,7 @@ class Committing:
             return await db.retrying_write(scope, unit)
 
     async def _write(self, c: WriteConnection, scope: Scope, group: Sequence[DecodedBatch]) -> dict[UUID, Verdict]:
+        # First of all: what standbys are asked about must be in the log before anything this transaction writes.
         flushed = await self._settlement.flushed(c, scope, [batch.key for batch in group])
         verdicts = await apply_group(c, scope, group, self._kinds, self._keep)
         taken = [(batch, verdict) for batch in group if isinstance(verdict := verdicts[batch.registration_id], Applied)]

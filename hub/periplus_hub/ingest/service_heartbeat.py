@@ -64,6 +64,7 @@ class Heartbeats:
         flushed = await self._settlement.flushed(c, scope, [key])
         state = (await repository_ledger.lock(c, scope, [key])).get(registration_id)
         refuse_unless_active("revoked" if state is None else state.state, principal.name)
+        # Under the lock of the registration, so of two copies of one heartbeat the second finds the first.
         if await repository.is_first_beat(c, scope, registration_id, key.epoch, beat.monotonic_us):
             await repository.account_reported(c, scope, registration_id, beat.outcomes)
         await record_contact(c, scope, {registration_id: contact})

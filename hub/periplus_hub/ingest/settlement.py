@@ -66,6 +66,7 @@ class Settlement:
         found = await self._ask_server(c)
         if not self._by_flush(found):
             return None
+        # Without an age: the standbys' disks, not time, tell what can be lost.
         shown = await settled_through(c, scope, keys, cutoff=self._clock.now())
         found = await self._ask_server(c)  # after the ledger, so that what it showed is in the log before `written`
         return {each.registration_id: self._proven(each, shown[each.registration_id], found) for each in keys}
@@ -76,6 +77,8 @@ class Settlement:
         """The watermarks as the caller's transaction leaves the ledger; `flushed` is what it was told at its start."""
         if flushed is not None:
             return {each.registration_id: flushed[each.registration_id] for each in keys}
+        # This process has to have seen the same history for that long itself: a log that was taken over a moment ago
+        # may lack what an old ledger row promises.
         lasted = timedelta(seconds=self._clock.monotonic_s() - self._history_since_s)
         if lasted < self._after:
             return {each.registration_id: _nothing(each) for each in keys}

@@ -53,6 +53,7 @@ async def _in_inventory(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) ->
     found: dict[UUID, list[str]] = {}
     for row in await c.rows(statement.where(owned(scope, nodes), one_of(nodes.c.registration_id, ids))):
         seen = found.setdefault(row.registration_id, [])
+        # A node that is not ready may be one that an etcd backup brought along and no machine runs: it tells nothing.
         if row.ready is not False:
             internal = (each.removeprefix(_ADDRESS) for each in row.addresses if each.startswith(_ADDRESS))
             seen.extend(f"{row.uid}={address}" for address in internal)

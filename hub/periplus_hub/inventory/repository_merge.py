@@ -179,6 +179,7 @@ def _columns_of(table: Table) -> str:
 def _merge(stage: str, table: Table) -> str:
     columns = _columns_of(table)
     is_pods = table is tables.pods
+    # Both parts of the statement see the table as it was before: `grown` still finds the row that `merged` overwrites.
     known = "uid, x.ipv4, x.ipv6, x.host_network, x.valid_from, x.valid_to" if is_pods else "uid"
     return (
         f"WITH grown AS (SELECT s.registration_id, count(*) FILTER (WHERE {_live('s', table)})"
@@ -238,6 +239,8 @@ class Merge:
 
     async def stage(self, section: str, prepared: Sequence[PreparedTable]) -> None:
         """Into the session's temporary table, in place of what the group had in it before."""
+        # The temporary tables live as long as the session and empty themselves at the commit; a section may be staged
+        # twice in one transaction, for clusters that are added and those that are merged.
         if section in self._staged:
             await self._raw.execute(f"TRUNCATE {STATEMENTS[section].stage}")
         self._staged.add(section)
@@ -251,6 +254,7 @@ class Merge:
         """Staged rows into the table; both halves of the statement see it as it was before."""
         rows = await self._raw.fetch(STATEMENTS[section].merge, self._tenant_id)
         for row in rows:
+            # Text and not JSON values on the way back: they go straight into the next statement.
             if row["addresses_left"] is not None:
                 await self._raw.execute(_KEEP_LEFT, self._tenant_id, row["addresses_left"])
         return Counter({row["registration_id"]: row["rows"] for row in rows})

@@ -50,15 +50,18 @@ async def address_owners(
     addresses = {ip: parse_address(ip) for ip in ips}
     owners = union_all(*_owners(scope, list(set(addresses.values())), at)).subquery()
     domain = domain_at(scope, at)
-    statement = (
-        select(domain.label("domain_id"), owners)
+    # Of each address apart: one that a whole fleet has must not leave another without owners that there are.
+    strongest = (case(_READ_FIRST, value=owners.c.kind), owners.c.registration_id, owners.c.uid)
+    place = func.row_number().over(partition_by=owners.c.ip, order_by=strongest)
+    there = (
+        select(domain.label("domain_id"), owners, place.label("place"))
         .join_from(owners, registrations, registrations.c.id == owners.c.registration_id)
         .where(owned(scope, registrations), or_(registrations.c.revoked_at.is_(None), registrations.c.revoked_at > at))
-        .order_by(case(_READ_FIRST, value=owners.c.kind), owners.c.registration_id, owners.c.uid)
-        .limit(MAX_OWNERS)
     )
     if domain_id is not None:
-        statement = statement.where(domain == domain_id)
+        there = there.where(domain == domain_id)
+    ranked = there.subquery("ranked")
+    statement = select(ranked).where(ranked.c.place <= MAX_OWNERS).order_by(ranked.c.place)
     by_address: dict[str, list[Owner]] = {}
     for row in await c.rows(statement):
         by_address.setdefault(str(row.ip), []).append(_owner(row))
@@ -93,7 +96,8 @@ def _owners(scope: Scope, wanted: Wanted, at: datetime) -> Iterator[Select[Any]]
 
 
 def _owner(row: Row[Any]) -> Owner:
-    fields = {name: value for name, value in row._mapping.items() if name != "ip"}  # noqa: SLF001 - public name
+    named = row._mapping  # noqa: SLF001 - public name
+    fields = {name: value for name, value in named.items() if name not in {"ip", "place"}}
     return Owner(**fields)
 
 

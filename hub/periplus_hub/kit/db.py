@@ -202,6 +202,8 @@ class Database:
 
         `work` must be safe to run twice: its first commit may have happened although its answer was lost.
         """
+        # Once is enough for a connection that was stale. If it is more than that, whoever asked has a deadline of its
+        # own and tries again later.
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 async with self.write(whose) as c:
@@ -219,6 +221,7 @@ class Database:
         """
         async with self._writers.connect() as plain:
             connection = await plain.execution_options(isolation_level="AUTOCOMMIT")
+            # Asked on the very session that will hold the lock: another one may be to another server.
             if not await _takes_writes(connection):
                 await connection.invalidate()
                 await self.dispose()

@@ -104,6 +104,7 @@ class EventBridge:
 
     def _received(self, _connection: object, _pid: int, _channel: str, message: Any) -> None:  # noqa: ANN401 - asyncpg's signature
         origin, tenant_id, topic, payload = json.loads(message)
+        # PostgreSQL tells those who listen of their own too, and these were delivered when they were published.
         if origin == self._origin:
             return
         if topic == LAGGED:

@@ -55,6 +55,7 @@ class Subscription:
         """Queue the event; a full queue is emptied, and the listener told so."""
         if self._queue.full():
             self._lagged = True
+            # All of it, not only the oldest: whoever reads everything again needs none of what was before.
             while not self._queue.empty():
                 self._queue.get_nowait()
         self._queue.put_nowait(event)

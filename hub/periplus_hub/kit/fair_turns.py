@@ -39,6 +39,8 @@ class FairTurns:
             finally:
                 used = self._clock.monotonic_s() - began_s if price is None else price
         finally:
+            # `_call` took it out when it was its turn: then it holds a share, also if the task was cancelled before it
+            # knew.
             if self._turns.pop(ticket, None) is None:
                 self.queue.end(ticket, used)
             else:

@@ -111,6 +111,7 @@ async def done_and_failed(work: Iterable[Coroutine[Any, Any, T]]) -> tuple[list[
     done: list[T] = []
     failed: list[Exception] = []
     for each in work:
+        # In a task of its own, so that what fails is held and a cancellation of the whole still gets through.
         outcomes: tuple[T | BaseException] = await asyncio.gather(each, return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, Exception):

@@ -165,6 +165,7 @@ class Listing(Generic[S_contra]):
             raise other_list()
         left = tuple_(*self.order)
         right = tuple_(*values, types=[column.type for column in self.order])
+        # A comparison of rows, which an index of these columns answers as one range.
         return left < right if falling else left > right
 
     def cut(self, rows: Sequence[Row[Any]], window: Window) -> Slice:

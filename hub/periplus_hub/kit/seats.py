@@ -64,6 +64,7 @@ class Seat:
         if not self.known:
             self._seats.assign(self, "")
         self._stop_waiting()
+        # At the end of its line, as it begins to wait only now.
         for share in () if self.free else self.shares:
             (share.idle if self.who else share.strangers)[self] = None
 
@@ -173,6 +174,7 @@ class Seats:
         """What stands for the address, unless it is a proxy's."""
         found = ip_address(address.partition("%")[0])
         if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
+            # One address in two spellings must not have two shares.
             found = found.ipv4_mapped
         if any(found in proxy for proxy in self._sizes.proxies):
             return None

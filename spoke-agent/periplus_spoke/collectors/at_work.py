@@ -48,6 +48,7 @@ async def at_work(client: KubeClient, clock: Clock) -> AtWork:
     facts = Facts(client, inventory, clock)
     await facts.refresh()
     for watched in catalog(inventory):
+        # What shows a plugin best costs least: pods and services are many, and say nothing about it.
         if watched.covers in (NODES.name, _DAEMONSETS):
             with suppress(KubeProblem):
                 await _look(client, watched, inventory)

@@ -136,5 +136,6 @@ class ClusterReader:
 
     async def _all_answered(self, known: asyncio.Event) -> None:
         await known.wait()
+        # A copy: a kind that is served only now may join while this waits.
         for listener in list(self._listeners.values()):
             await listener.answered.wait()

@@ -68,6 +68,8 @@ def allocation_covers(seen: Evidence, *, has_ranges: bool, uses_pod_cidr: bool |
         found.append(covers.allocations("service"))
     elif services and "networking.k8s.io/servicecidrs" in seen.refused:
         found.append(covers.allocations("service", seen=True))
+    # Nodes' ranges alone may be told as complete where the plugin is known to use them; else only pods show what is
+    # used.
     if nodes and seen.knows_plugin and (pods or uses_pod_cidr):
         found += [covers.allocations("pod"), covers.allocations("reserved")]
     elif pods and NODES.name in seen.refused:

@@ -47,6 +47,8 @@ class CustomKinds:
             except KubeProblem as problem:
                 if problem.reason == "not_found":
                     self._found.pop(name, None)
+                # A kind that was read once and fails now counts as read: what it was is told, and its source says since
+                # when.
                 unread += name not in self._found and problem.reason not in _LAST_WORDS
                 self._report(name, problem)
             else:

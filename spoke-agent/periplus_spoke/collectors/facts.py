@@ -111,6 +111,7 @@ class Facts:
         try:
             found = await read(self._client, f"/api/v1/namespaces/{namespace}/configmaps/{short}", ConfigMap)
         except KubeProblem as problem:
+            # Only what is gone for sure is forgotten: a request that failed says nothing about the ConfigMap.
             if problem.reason == "not_found":
                 self.configs.pop(name, None)
             raise

@@ -89,6 +89,7 @@ class Inventory:
     def pod(self, pod: Pod, at_us: int) -> None:
         """core/v1 Pod."""
         uid = shared(pod.metadata.uid) or ""
+        # A ReplicaSet may be gone while its pods still end: what was known of them must not get lost with it.
         kind, name, ended = rows.workload_and_end(self.state.rows(PODS).get(uid))
         workload = self.owners.workload(pod, (kind, name) if kind and name else None)
         row = rows.pod_row(pod, workload, self._labels, rows.pod_end(pod, ended, at_us))
@@ -113,6 +114,7 @@ class Inventory:
 
     def middle(self, thing: Thing, kind: str, api_group: str, at_us: int) -> None:
         """A ReplicaSet or Job: a workload only when nothing owns it."""
+        # Pods that came before what stands between them and their workload were told without one: they are told again.
         for pod in self.owners.learn(kind, thing.metadata):
             self.pod(pod, at_us)
         if thing.metadata.controller() is None:

@@ -106,6 +106,7 @@ class Pools:
         self.refresh(at_us)
         result = self._result
         tell = complete or result.digest != self._told
+        # Told with this batch: the outbox keeps it or says that everything is to be told again.
         self._told = result.digest
         start_s = at_us // _MICROS
         statement = Statement(
@@ -129,6 +130,7 @@ class Pools:
         tables = (state.revisions[table.name] for table in _READ)
         settings = (self.configs, self.flags, self.custom, self._inventory.node_notes_revision)
         seen = (*tables, cnis, *settings, self._evidence())
+        # Before it is computed: an adapter that fails is not asked again until something it looks at has changed.
         if seen != self._seen:
             self._seen = seen
             self._result = self._compute(cnis, at_us)

@@ -80,6 +80,7 @@ def _service_ranges(view: IpamView, fault: Fault) -> Iterator[Allocation]:
             quality=item.quality,
         )
     if not ranges:
+        # Exactly the addresses that are in use, never a range guessed around them.
         for block in exact_cover(cluster_ips(view, fault)):
             yield Allocation(
                 kind="service",
@@ -117,6 +118,7 @@ def cluster_ips(view: IpamView, fault: Fault) -> set[Address]:
 def service_pools(view: IpamView, fault: Fault) -> list[Pool]:
     """A pool per service range and family; without ranges, a pool of unknown size that counts what is used."""
     exact = [checked(parse_address, text, f"IPAddress {text}", fault) for text in view.service_addresses()]
+    # IPAddress objects are what the API server itself counts by; services may be missing some of a moment ago.
     used = {address for address in exact if address} or cluster_ips(view, fault)
     ranges = list(service_ranges(view, fault))
     pools = [

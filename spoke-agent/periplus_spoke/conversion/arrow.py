@@ -30,6 +30,7 @@ def encode_sections(sections: Sequence[SectionRows]) -> tuple[bytes, int, tuple[
     headers = tuple(
         Section(table=section.table.name, rows=section.rows, inflated_bytes=len(stream)) for section, stream in streams
     )
+    # One frame over all tables: small ones compress by what they have in common.
     inflated = b"".join(stream for _, stream in streams)
     return compressor.compress(inflated), len(inflated), headers
 
@@ -116,6 +117,7 @@ def _validity(values: Sequence[Cell]) -> tuple[bytes | None, int]:
 
 def _bits(flags: Iterable[bool]) -> bytes:
     """An Arrow bitmap: least significant bit first."""
+    # By way of one number in base 2: Python has no quicker one to put bits together.
     digits = ["1" if flag else "0" for flag in flags]
     if not digits:
         return b""

@@ -54,6 +54,8 @@ def cluster_claims(view: IpamView, kind: AllocationKind, fault: Fault) -> list[A
     for setting in _settings(view, fault):
         if setting.kind == kind:
             by_source.setdefault(setting.source, []).extend(_claims(setting, reach, fault))
+    # Sources were asked in order of trust and a dict keeps it. One that names ranges of which none can be one does not
+    # hide the next.
     return next((claims for claims in by_source.values() if claims), [])
 
 
@@ -96,6 +98,7 @@ def _servers(view: IpamView, fault: Fault) -> Iterator[Setting]:
     for node in sorted(view.nodes()):
         for key, product in ((K3S_ARGUMENTS, "k3s"), (RKE2_ARGUMENTS, "rke2")):
             arguments = _node_arguments(node.notes.get(key, ""), node.name, fault)
+            # Agents have the same annotation, and their arguments name no ranges.
             if not arguments or arguments[0] != _SERVER:
                 continue
             for kind, name in _SERVER_FLAGS.items():

@@ -67,6 +67,7 @@ def _of_flannel(view: IpamView) -> Reach:
     if not backends and isinstance(backend, dict):
         backends = {str(backend.get("Type"))}
     reaches = {_BACKENDS.get(each.lower(), "") for each in backends}
+    # Nodes that differ, as in the middle of a change, say nothing about all pods.
     return reaches.pop() if len(reaches) == 1 else ""
 
 
@@ -77,5 +78,7 @@ def _of_antrea(configs: ConfigMaps) -> Reach:
     settings = yaml_mapping(text)
     mode = str(settings.get("trafficEncapMode") or "encap").lower()
     if mode == "noencap":
+        # Without encapsulation pods are routed between nodes; whether they keep their addresses beyond is another
+        # setting, and its default depends on the release.
         return "routed" if settings.get("noSNAT") is True else ""
     return "masqueraded" if mode in ("encap", "hybrid") else ""

@@ -60,6 +60,7 @@ class InventoryState:
     def put(self, table: Table, uid: str, row: Row, at_us: int) -> None:
         """Set the one row of an object."""
         rows = self._rows[table.name]
+        # Nodes and leases are written every few seconds without a change that a row shows: those are no news.
         if rows.get(uid) == row:
             return
         rows[uid] = row

@@ -156,6 +156,7 @@ class KubeClient:
     @asynccontextmanager
     async def _answer(self, request: Request) -> AsyncIterator[aiohttp.ClientResponse]:
         """A 2xx answer, its body unread; a 401, or a broken trust, renews the credentials and asks once more."""
+        # Once more and no further: a server that refuses fresh credentials too means it.
         for last in (False, True):
             generation = await self._ready()
             try:
@@ -231,10 +232,13 @@ class KubeClient:
     async def _renew(self, seen: int) -> None:
         """Load the credentials again, unless that has happened since generation `seen`."""
         async with self._lock:
+            # Many requests meet the same 401 at once: the first renews, and the others find another generation.
             if self._generation != seen:
                 return
             fresh = await self._credentials.load()
             made_of = fresh.identity()
+            # A new token goes into the next request's head. Connections are made anew only for what TLS is made of, as
+            # every watch would break with them.
             if self._session is None or made_of != self._made_of:
                 try:
                     session = Session(fresh)

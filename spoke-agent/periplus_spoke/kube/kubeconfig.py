@@ -40,6 +40,7 @@ class KubeconfigCredentials:
         configuration = Configuration(acting_as=impersonation.headers(user.content if user else {}))
         try:
             alone = _alone(entries["contexts"][context], cluster, user)
+            # One context alone: the library would read, and trip over, entries that this context does not use.
             loader = _Loader(config_dict=alone, active_context=context, config_base_path=None)
             loader.need_no_user()
             loader.plugin_files = self._plugin_files

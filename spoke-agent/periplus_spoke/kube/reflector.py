@@ -115,6 +115,7 @@ class Reflector(Generic[T]):
                 self._listener.upsert(thing)
             for message, uid in page.misfits:
                 self._listener.misfit(message, uid)
+            # All pages are of one version, as the server reads the later ones as of the first.
             version = page.metadata.resource_version
         self._listener.list_ended()
         self._version = version
@@ -138,6 +139,7 @@ class Reflector(Generic[T]):
                 self._hear(line)
                 heard = True
         finally:
+            # Whatever ended the loop, the connection is given back now and not whenever the generator is collected.
             await lines.aclose()
         # A server that ends every watch at once must not be asked in a tight loop.
         short = self._timer.monotonic_us() - started_us <= _MICROS
@@ -196,6 +198,8 @@ class Reflector(Generic[T]):
         if problem.reason in {"forbidden", "not_found"}:
             self._version = ""
             self._listener.state_changed("forbidden" if problem.reason == "forbidden" else "absent", problem)
+            # Rights are granted and kinds installed by people: minutes are soon enough, and every try is a line in the
+            # cluster's audit log.
             return self._rng.uniform(*_REFUSED_S)
         self._failures += 1
         if self._failures > 1 or not self._version:
@@ -207,5 +211,6 @@ class Reflector(Generic[T]):
         return self._backoff_s()
 
     def _backoff_s(self) -> float:
+        # Full jitter from zero: the reflectors of one cluster fail together, and must not come back together.
         ceiling = min(_BACKOFF_CAP_S, 2.0 ** min(self._failures, _BACKOFF_STEPS))
         return self._rng.uniform(0, ceiling)

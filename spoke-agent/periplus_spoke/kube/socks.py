@@ -53,6 +53,7 @@ class SocksConnector(aiohttp.TCPConnector):
 
     async def _wrap_create_connection(self, *args: Any, **options: Any) -> tuple[Transport, ResponseHandler]:
         """What aiohttp calls when it has addresses, and no part of what it promises: tests fail when that changes."""
+        # The name itself, as `_Unresolved` hands it on.
         host, port = options.pop("addr_infos")[0][4][:2]
         async with asyncio.timeout(options["timeout"].sock_connect):
             opened = await _opened(self._proxy, host, port)
@@ -87,6 +88,7 @@ async def _dialled(proxy: Proxy) -> socket.socket:
         dialled = socket.socket(family, kind, protocol)
         with contextlib.ExitStack() as undo:
             undo.callback(dialled.close)
+            # The loop's calls want a socket that never blocks.
             dialled.settimeout(0)
             try:
                 await loop.sock_connect(dialled, address)

@@ -107,6 +107,7 @@ class Accounts:
         for outcome in outcomes:
             hour = Hour(outcome.kind, outcome.hour_start_s)
             left = _combine(self._pending.get(hour), outcome, -1)
+            # More is told than owed after accounts were lost and began again with what is held.
             dropped = {reason: rows for reason, rows in left.dropped.items() if rows > 0}
             self._put(hour, msgspec.structs.replace(left, collected=max(left.collected, 0), dropped=dropped))
 
@@ -117,6 +118,8 @@ class Accounts:
         if hour is not None:
             own = Outcome(hour_start_s=hour.start_s, kind=hour.kind, collected=collected)
             own = _combine(owed.pop(hour, None), own, 1)
+            # A batch always tells of its own rows: else the hub would count rows as settled that nobody told it were
+            # collected.
             mine = [] if _is_empty(own) else [own]
         older = sorted(owed, key=lambda key: (key.start_s, key.kind))
         return (*mine, *(owed[key] for key in older[: limit - len(mine)]))

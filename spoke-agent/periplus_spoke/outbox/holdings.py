@@ -45,6 +45,7 @@ class Holdings:
         self._registration = registration
         self._provisional: tuple[str, ...] = ()
         self.store = SealedStore(files)
+        # Until the first `save` below the old state stands on disk. Dying anywhere before it repeats the same recovery.
         recovered = recover(files, registration)
         state = recovered.state or State(epoch="")
         self.accounts = Accounts(state.totals, state.pending)
@@ -53,7 +54,9 @@ class Holdings:
         self._count(recovered)
         self.epoch = self._mint({state.epoch, *recovered.epochs})
         self.high_water = 0
+        # Later than any file that was found: all of them are in the accounts now.
         self._counted = BatchId(self.epoch, 0)
+        # Before the first save: a state that forgot them would take the halves of an exchange for batches.
         self.store.mark_for_deletion(recovered.leftovers)
         self.store.restore()
         self._let_go(recovered.damaged, BAD_SUFFIX)
@@ -63,6 +66,8 @@ class Holdings:
         for name in [*(entry.name for entry in self.entries.values()), *recovered.damaged]:
             if recovered.state is None:
                 self.accounts.found(hour_key(name), name.rows)
+            # Sealing does not store the state, so what was sealed since is entered here, once: the next state counts
+            # it.
             elif name.id > self._counted:
                 self.accounts.collect(hour_key(name), name.rows)
         for entry in self.entries.values():
@@ -103,6 +108,7 @@ class Holdings:
             return self.accounts
         accounts = self.accounts.copy()
         for entry in volatile:
+            # Its outcomes are owed again: they were told by a header that a restart has never seen.
             accounts.forget(hour_key(entry.name), entry.name.rows, entry.outcomes)
         return accounts
 
@@ -236,6 +242,8 @@ class Holdings:
         return True
 
     def _resealed(self, draft: Draft, untold: Accounts) -> tuple[Entry, bytes]:
+        # A header holds so many at most. What two headers told need not fit into the one that replaces them; `_commit`
+        # owes the rest again.
         outcomes = untold.owed(MAX_OUTCOMES)
         untold.told(outcomes)
         # Also an exchange that fails uses its numbers up: files of these names may be on disk until they are deleted.
@@ -244,12 +252,14 @@ class Holdings:
 
     def _commit(self, old: Sequence[Entry], new: Sequence[Entry], untold: Accounts) -> bool:
         before = self.accounts, self.entries, self._counted
+        # Changed on copies: a disk that refuses the commit must leave no trace in memory either.
         self.accounts, self.entries = self.accounts.copy(), dict(self.entries)
         self.accounts.owe(untold.pending())
         for entry in old:
             self.accounts.fold(hour_key(entry.name), entry.name.rows)
             del self.entries[entry.id]
         for entry in new:
+            # What the new ones hold is still queued, so only the difference has gone.
             self.accounts.fold(hour_key(entry.name), -entry.name.rows)
             self.entries[entry.id] = entry
             self._counted = entry.id

@@ -72,6 +72,7 @@ class Outbox:
             self._held.refuse_draft(draft, reason)
 
     def _seal(self, draft: Draft) -> None:
+        # Room first: making it may let the chain or earlier parts go, which decides whether this draft still connects.
         size = len(draft.body) + _HEADER_ALLOWANCE
         if not self._make_room(size):
             self._refuse(draft, "outbox_full")
@@ -156,6 +157,7 @@ class Outbox:
         opened = [(entry, self._open(entry)) for entry in batches]
         whole = [(entry, batch) for entry, batch in opened if batch is not None]
         fold = self._policy.fold
+        # Reading may have set damaged ones aside, so only those that are whole are exchanged for their sum.
         draft = fold([batch for _, batch in whole]) if fold and whole else None
         if draft is None or not self._held.exchange([entry for entry, _ in whole], (draft,)):
             self._held.release([entry for entry in batches if entry.id in self._held.entries], "outbox_full")
@@ -213,6 +215,8 @@ class Outbox:
         Only batches whose acceptance we were told of go: a watermark beyond them, or of an epoch we do not have,
         deletes nothing.
         """
+        # Entries are in the order of sealing, so within an epoch their numbers only grow and the first later one ends
+        # the run.
         mine = (identity for identity in self._held.entries if identity.epoch == epoch)
         covered = self._of(takewhile(lambda identity: identity.seq <= through, mine))
         done = [entry for entry in covered if entry.status is Status.ACCEPTED]
@@ -284,6 +288,7 @@ class Outbox:
         return entry
 
     def _replace_inventory(self, failed: BatchId) -> None:
+        # Asked before anything is dropped: whether a later snapshot is queued decides if one has to be made.
         queued = self._queued_inventory()
         self._drop_certain(self._of(planning.replaceable_inventory(queued, failed)))
         if not any(entry.starts_snapshot and entry.id > failed for entry in queued):

@@ -11,9 +11,10 @@ from typing import Final, NamedTuple, Protocol
 import msgspec
 
 from periplus_contract.tables import Kind
-from periplus_spoke.outbox.model import FOLDABLE, WINDOWED, BatchId, Draft, Entry, Opened, Status
+from periplus_spoke.outbox.model import FOLDABLE, HOUR_S, WINDOWED, BatchId, Draft, Entry, Opened, Status
 
 FOLD: Final = 5
+"""How many windows become one; a minute's five minutes still divide an hour, for which rows are accounted."""
 LARGEST_WINDOW_S: Final = 300
 """A window this long or longer is not folded again."""
 
@@ -78,6 +79,8 @@ def choose(entries: Iterable[Entry], lane: Lane, withheld: Collection[Kind] = ()
 def _sendable(entries: Iterable[Entry], withheld: Collection[Kind]) -> Iterator[Entry]:
     entries = list(entries)
     in_flight = {entry.kind for entry in entries if entry.status is Status.IN_FLIGHT}
+    # One at a time: were two links of a chain in flight, the second could arrive first and be refused for a gap that
+    # there is not.
     waiting = (in_flight - WINDOWED).union(withheld)
     return (entry for entry in entries if entry.status is Status.QUEUED and entry.name.kind not in waiting)
 
@@ -93,13 +96,17 @@ def relief(entries: Sequence[Entry], missing_bytes: int, missing_files: int, *, 
     Batches in flight always stay, and those in doubt go last.
     """
     queued = [entry for entry in entries if entry.status not in (Status.IN_FLIGHT, Status.ACCEPTED)]
+    # What is in doubt may be in the hub's ledger already. Dropped here, its rows would be settled there and dropped
+    # here, and the sum of the outcomes would exceed what was collected.
     certain = [entry for entry in queued if not entry.in_doubt]
     accepted = (entry for entry in entries if entry.status is Status.ACCEPTED)
     steps: tuple[Callable[[], Relief], ...] = (
+        # Our copy of these only guards against a failover, so it is the first to go and costs nobody a row.
         lambda: Relief(Step.RELEASE, _enough(accepted, missing_bytes, missing_files)),
         lambda: Relief(Step.SUPERSEDE, superseded_ipam(certain)),
         lambda: Relief(Step.FOLD, foldable(certain) if can_fold else ()),
         lambda: Relief(Step.DROP, _enough(_windowed(certain), missing_bytes, missing_files)),
+        # Inventory after windows: a chain that is given up costs a whole snapshot, which needs room too.
         lambda: Relief(Step.RESNAPSHOT, replaceable_inventory(certain)),
         lambda: Relief(Step.DROP, _enough(_windowed(queued), missing_bytes, missing_files)),
         lambda: Relief(Step.RESNAPSHOT, replaceable_inventory(queued)),
@@ -128,7 +135,7 @@ def superseded_ipam(queued: Iterable[Entry]) -> tuple[BatchId, ...]:
 def foldable(queued: Iterable[Entry]) -> tuple[BatchId, ...]:
     """The oldest batches of one kind that lie in one window of five times their length."""
     candidates = sorted(
-        (entry for entry in queued if entry.kind in FOLDABLE and 0 < entry.window_s * FOLD <= LARGEST_WINDOW_S),
+        (entry for entry in queued if entry.kind in FOLDABLE and _has_coarser(entry.window_s)),
         key=_coarse,
     )
     for _, group in groupby(candidates, key=_coarse):
@@ -136,6 +143,12 @@ def foldable(queued: Iterable[Entry]) -> tuple[BatchId, ...]:
         if len(batches) > 1:
             return batches
     return ()
+
+
+def _has_coarser(window_s: int) -> bool:
+    coarser_s = window_s * FOLD
+    # One that does not divide the hour would move rows into another hour's account, which may then hold less than none.
+    return 0 < coarser_s <= LARGEST_WINDOW_S and HOUR_S % coarser_s == 0
 
 
 def _coarse(entry: Entry) -> tuple[int, str, int]:

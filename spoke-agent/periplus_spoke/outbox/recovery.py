@@ -40,6 +40,8 @@ def recover(files: FileSystem, registration: str) -> Recovered:
     state = _read_state(files, names)
     gone = {name for name in names if name.endswith(".tmp")}
     if state is not None:
+        # The old halves of a committed exchange, the new halves of one that was not: whichever it was, the state names
+        # it.
         gone |= {*state.removing, *state.replacing}.intersection(names)
     entries, damaged, epochs = [], [], set()
     for name in sorted(set(names) - gone):
@@ -80,10 +82,12 @@ def _read_entry(files: FileSystem, name: str, file_name: FileName, registration:
     except (OSError, DamagedBatchError) as error:
         _log.warning("a batch file is damaged", extra={"file": name, "error": str(error)})
         return None
+    # The name accounts for a file whose content is lost, so it has to have said the same as the header all along.
     if entry.name != file_name or entry.size > MAX_COMPRESSED_BYTES:
         _log.warning("a batch file is not what its name says", extra={"file": name, "bytes": entry.size})
         return None
     if header.registration != registration:
+        # Its credential would be refused with another registration's batches: it is sealed again under ours.
         entry.status = Status.FOREIGN
     return entry
 

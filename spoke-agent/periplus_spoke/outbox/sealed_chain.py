@@ -40,5 +40,6 @@ class SealedChain:
         """Remember what was sealed."""
         self._last_seq = seq
         if draft.mode == "snapshot":
+            # After the last part this is one more than there are parts, which is what `complete` looks for.
             self._expected_part = draft.part + 1
             self._parts = draft.parts

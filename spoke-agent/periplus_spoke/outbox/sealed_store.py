@@ -50,6 +50,8 @@ class SealedStore:
 
     def _save_without_ballast(self, data: bytes) -> bool:
         try:
+            # Its blocks are the room for the state. Without it nothing could ever be deleted from a full disk, as
+            # deletions are announced by a state first.
             self._files.remove(BALLAST_NAME)
             store(self._files, states.STATE_NAME, data)
         except OSError as error:
@@ -61,6 +63,8 @@ class SealedStore:
         temporary = name + ".tmp"
         try:
             self._files.write(temporary, sealed)
+            # The content is durable under a name that recovery deletes. Only the rename makes it a batch, so a batch is
+            # never half a file.
             crashpoint("outbox_before_rename")
             self._files.rename(temporary, name)
             crashpoint("outbox_before_folder_sync")
@@ -102,6 +106,7 @@ class SealedStore:
     def _bound_aside(self) -> None:
         aside = sorted(name for name in self._files.names() if name.endswith((BAD_SUFFIX, DEAD_SUFFIX)))
         sizes = {name: self._files.size(name) for name in aside}
+        # By name, which begins with the epoch: the oldest come first.
         total = sum(sizes.values())
         for name in aside:
             if total <= ASIDE_BYTES:

@@ -19,6 +19,7 @@ class OutboxThread:
     async def run(self, operation: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run an operation to its end, even when the caller is cancelled meanwhile."""
         loop = asyncio.get_running_loop()
+        # Cancelling would leave the thread at work while its caller believes that nothing happened.
         return await asyncio.shield(loop.run_in_executor(self._thread, partial(operation, *args, **kwargs)))
 
     def close(self) -> None:

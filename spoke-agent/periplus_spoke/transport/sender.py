@@ -109,6 +109,8 @@ class Sender:
     async def _turn(self, lane: Lane, waits: Waits) -> float | None:
         """Send one batch. Seconds to wait before the next turn, or None: wait for the next change."""
         pacer, thread, outbox = self._context.pacer, self._context.thread, self._context.outbox
+        # A place before a batch: one that is chosen counts as in flight, and would hold up its kind while it waits for
+        # a place.
         if not pacer.reserve():
             return None
         try:
@@ -190,6 +192,7 @@ class Sender:
         bearer = await self._session.bearer()
         judged = await self._once(answer, path, body, content_type, bearer)
         if isinstance(judged, HubRefusal) and judged.problem.verdict is Verdict.RENEW:
+            # By its text: the other lane may have renewed it meanwhile, and that one is good.
             self._session.reject(bearer)
             judged = await self._once(answer, path, body, content_type, await self._session.bearer())
         return judged

@@ -161,6 +161,7 @@ class Session:
 
     async def _renew(self) -> None:
         mine = self.registration
+        # Every time: what answers at this address may be another hub by now, or the same one in another release.
         hub = await describe(self._client)
         check_hub(mine, hub.hub_id)
         body = msgspec.json.encode(ChallengeRequest(registration=mine.registration))

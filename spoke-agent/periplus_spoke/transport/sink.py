@@ -55,6 +55,7 @@ class OutboxSink:
         """Seal one observation; the parts of a snapshot or an ipam statement get consecutive numbers."""
         async with self._one_at_a_time:
             self._grow()
+            # Encoding takes tenths of a second for a large cluster; the watches go on meanwhile.
             drafts = await asyncio.to_thread(self._drafts, sealable)
             if sealable.kind is Kind.IPAM and len(drafts) > MAX_IPAM_PARTS:
                 _log.error("this cluster has more ranges than the wire takes", extra={"rows": sealable.rows})
@@ -65,6 +66,8 @@ class OutboxSink:
 
     def _drafts(self, sealable: Sealable) -> list[Draft]:
         whole = within_limits(sealable)
+        # A hub that wants less than that can never take the whole of it: batches of this size are tried again all the
+        # same, and refused one by one.
         most_rows = max(self._most_rows, _fewest_rows(whole))
         parts = [piece for part in whole for piece in at_most(part, most_rows)]
         return [_encode(part, index, len(parts)) for index, part in enumerate(parts, start=1)]

@@ -25,6 +25,8 @@ def halve(opened: Opened) -> tuple[Draft, ...]:
 
 def _draft(opened: Opened, sections: Sequence[SectionRows]) -> Draft:
     body, inflated_bytes, encoded = encode_sections(sections)
+    # Without a mark: only batches that stand alone are halved. A snapshot or a statement of parts is told anew in
+    # smaller ones, because a half would be no part of it.
     return Draft(
         kind=opened.header.kind,
         window_start_s=opened.header.window_start_s,

@@ -72,6 +72,7 @@ async def holdings_by_registration(c: ReadConnection, scope: Scope, ids: Sequenc
     for row in await c.rows(_pooled(scope, ids)):
         key = (_POOLS_FOR[PoolScope(row.scope)], row.family)
         known = found[row.registration_id].get(key, Holding())
+        # Two views of the same addresses, so the larger and not the sum.
         more = max(known.addresses, int(row.addresses))
         found[row.registration_id][key] = Holding(addresses=more, node_block=known.node_block)
     return found

@@ -73,6 +73,7 @@ def first_sample(scope: Scope, now: datetime) -> LateralFromClause:
     return (
         select(passed_s.label("passed_s"), (free * passed_s / used_up).label("left_s"))
         .where(owned(scope, table), *same, table.c.hour >= now - LOOKED_BACK, table.c.hour <= now - SHORTEST)
+        # Before the capacity changed, what was free says nothing of how fast it is used up.
         .where(table.c.hour > func.coalesce(resized, now - LOOKED_BACK - SHORTEST))
         .order_by(table.c.hour)
         .limit(1)

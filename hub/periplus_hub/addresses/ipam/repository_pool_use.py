@@ -100,6 +100,7 @@ def _room() -> Subquery:
     columns = by_family.c
     owner = (columns.tenant_id, columns.registration_id, columns.node)
     first = distinct_on(*owner)
+    # Unknown before known: nobody can say that the other family is the scarcer one.
     return select(*columns).ext(first).order_by(*owner, columns.free.asc().nulls_first()).subquery("room")
 
 

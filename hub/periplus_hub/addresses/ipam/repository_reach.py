@@ -61,6 +61,7 @@ def corrections_of(scope: Scope, clusters: FromClause, name: str) -> ColumnEleme
     home = registrations.join(domains, DOMAINS.column == registrations.c.domain_id)
     mine = (owned(scope, registrations), owned(scope, domains), registrations.c.id == cluster)
     of_domain = select(_said(DOMAINS)).select_from(home).where(*mine)
+    # In this order: readers apply them one after the other, and the last word counts.
     both = (each.correlate(clusters).scalar_subquery() for each in (of_domain, own))
     return func.array_cat(*both).label("corrections")
 

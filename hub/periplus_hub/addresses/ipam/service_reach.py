@@ -132,5 +132,6 @@ async def _note(
 
 async def _record(c: WriteConnection, scope: Scope, changes: Mapping[Subjects, Iterable[UUID]], now: datetime) -> None:
     clusters = list(changes.get(CLUSTERS, ()))
+    # Also of domains that are empty of clusters now: then nothing collides otherwise, and there is no revision.
     clusters += await active_in(c, scope, list(changes.get(DOMAINS, ())))
     await record_change(c, scope, list(dict.fromkeys(clusters)), now)

@@ -77,6 +77,7 @@ async def locked_group(c: WriteConnection, scope: Scope, root: Prefix) -> Accept
     statement = select(_GROUPS.c.id, _GROUPS.c.severity, _GROUPS.c.clusters, _GROUPS.c.changed_at)
     first_key, last_key = root.keys()
     rooted = statement.where(owned(scope, _GROUPS), _GROUPS.c.first_key == first_key, _GROUPS.c.last_key == last_key)
+    # A share lock: the register waits with a change of the group, and others may accept it meanwhile.
     row = await c.one_or_none(rooted.with_for_update(read=True))
     return None if row is None else Acceptable(row.id, Severity(row.severity), row.clusters, row.changed_at)
 

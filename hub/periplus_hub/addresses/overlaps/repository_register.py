@@ -138,6 +138,7 @@ def _columns_of_rows(rows: bytes, corrected: Sequence[str] | None) -> ClusterCol
     kind, seen, reach = array[:, 2 * KEY_BYTES : -_NODE_BYTES].T.copy()
     for of_kind, said in (each.split(SAYS) for each in corrected or ()):
         reach[kind == KINDS.index(AllocationKind(of_kind))] = REACHES.index(Reach(said))
+    # PostgreSQL sends integers with the most significant byte first.
     node = np.ascontiguousarray(array[:, -_NODE_BYTES:]).view(">i8").reshape(-1).astype(np.int64)
     return ClusterColumns(prefixes, uses_of_rows(prefixes, Traits(kind, seen > 0, reach, node)), node)
 

@@ -23,6 +23,8 @@ async def worst_pairs(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> d
     """What makes each group as bad as it is (without its acceptance): two statements."""
     sides = func.array_agg(distinct(func.array_to_string(_SHARES.c.uses, ",")))
     who = owners(scope)
+    # Two domains may be isolated whatever connections there are among the others, so this may say more than there is,
+    # and never less: the rules then find nothing that fits it.
     several = func.count(distinct(who.c.domain_id)) > 1
     shared = func.count() > func.count(distinct(who.c.domain_id))
     statement = (

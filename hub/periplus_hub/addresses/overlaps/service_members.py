@@ -62,6 +62,7 @@ async def members(
     topology = await repository_register.topology(c, scope)
     if asked.joined:
         topology = topology.only(asked.joined)
+    # Also what lies around the groups: an owner whose outermost range is further out has its pairs in another group.
     columns = await repository_register.columns_about(c, scope, [parse(group.cidr) for group in groups])
     view = await asyncio.to_thread(_View.of, topology, columns, asked)
     chosen, pages = await asyncio.to_thread(view.choose, groups, window.checked())
@@ -132,12 +133,14 @@ class _View:
         """Where the member stands that a cursor stands for, or would stand were it still there; or right behind it."""
         owner = bisect_left(self.clusters, position.cluster)
         known = owner < len(self.clusters) and self.clusters[owner] == position.cluster
+        # A cluster that has gone since stands where it would be sorted: before the next one's first use.
         code = owner << USE_BITS | (position.use if known else 0)
         codes, nth = inside.codes[rows], _nth(inside)[rows]
         rest = (codes > code) | (
             (codes == code) & ((nth > position.nth) if behind and known else (nth >= position.nth))
         )
         prefix = FamilyPrefixes.of_prefixes([position.prefix])
+        # A comparison of tuples, from the last column to the first: whoever is equal so far is decided by what follows.
         for column, value in zip(reversed(inside.prefixes), reversed(prefix), strict=True):
             rest = (column[rows] > value[0]) | ((column[rows] == value[0]) & rest)
         return len(rows) - int(np.count_nonzero(rest))

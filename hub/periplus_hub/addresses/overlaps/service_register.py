@@ -88,6 +88,8 @@ class RegisterKeeper:
         Only what is not known here is read: a domain that moves brings no allocations.
         """
         async with self._db.read(self._scope) as c:
+            # Before the topology and the allocations: what is committed between the statements is then read twice, and
+            # never left out.
             status = await repository.register_status(c, self._scope)
             topology = await repository.topology(c, self._scope)
             kept = self._kept
@@ -119,6 +121,8 @@ class RegisterKeeper:
         changes = await asyncio.to_thread(difference, kept.groups, roots, kept.register, now)
         included = Included(news.status.latest, kept.register.topology.digest)
         async with self._db.write(self._scope) as c:
+            # Only what is still stored as it was read may be written over: a difference to anything else would leave
+            # groups behind that nobody has any more.
             if await repository.locked_included(c, self._scope, now) != news.status.included:
                 raise Unavailable("another process keeps the overlap register", "Nothing: the next refresh rereads it.")
             written = await repository.save(c, self._scope, changes, included, now)

@@ -116,6 +116,8 @@ async def _joining(c: ReadConnection, scope: Scope, ask: JoinAsk) -> Joining:
     covered = await repository_acceptances.covered_by_root(c, scope, ask.now)
     made_of = _MadeOf(scope.tenant_id, status.latest, topology, covered)
     columns: dict[UUID, ClusterColumns] = {}
+    # What is committed from here on may be in the view too. It belongs to a later revision, so the next question makes
+    # a new one.
     for some in batches([] if _kept(made_of) else list(topology.domains)):
         columns |= await repository_register.owner_columns(c, scope, some)
     return Joining(made_of, columns)

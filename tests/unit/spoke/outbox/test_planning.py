@@ -38,7 +38,9 @@ def test_as_many_go_as_bytes_and_files_ask_for(missing_bytes: int, missing_files
     assert found == Relief(Step.RELEASE, ids(*range(1, gone + 1)))
 
 
-@pytest.mark.parametrize(("window_s", "folds"), [(10, True), (60, True), (61, False), (300, False), (0, False)])
+@pytest.mark.parametrize(
+    ("window_s", "folds"), [(10, True), (60, True), (7, False), (61, False), (300, False), (0, False)]
+)
 def test_windows_are_folded_up_to_five_minutes(window_s: int, folds: bool) -> None:
     held = [entry(seq, window_s=window_s, start_s=seq * window_s) for seq in range(3)]
     assert foldable(held) == (ids(0, 1, 2) if folds else ())

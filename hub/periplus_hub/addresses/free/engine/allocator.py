@@ -67,6 +67,7 @@ def allocate(taken: FamilyPrefixes, wants: Sequence[Want], tiers: Sequence[Tier]
     for length in sorted({want.length for want in wants}):
         waiting = [each for each in order if wants[each].length == length]
         size = _ONE << np.uint64(max(_HALF - length, 0))
+        # What is placed in one tier is taken in all of them, because their spaces overlap.
         for number, tier in enumerate(tiers):
             slots = _slots(used[number], tier.spaces, size)
             places = _place([_positions(wants[each].near, tiers[0].spaces) for each in waiting], slots, size)
@@ -122,6 +123,7 @@ def _place(positions: Sequence[Sequence[int]], slots: _Slots, size: np.uint64) -
     wished = np.array(positions[:total], dtype=np.uint64)
     if not len(wished):
         return np.zeros(0, dtype=np.uint64)
+    # The gap that a wish lies in or before: the first whose end is behind the wish rounded up to a block.
     gap = np.searchsorted(slots.first + slots.number * size, wished + (size - _ONE), side="right")
     is_behind = gap < len(slots.first)
     gap = np.where(is_behind, gap, 0)
@@ -145,6 +147,8 @@ def _apart(wished: Iterable[int], total: int) -> list[int]:
             path.append(number)
             number = following[number]
         given.append(number)
+        # Whoever walks here later jumps over all that was passed, so that a thousand wishes for one place are not a
+        # thousand walks of a thousand steps. There are at most `total` wishes, so every walk ends.
         for passed in (*path, number):
             following[passed] = (number + 1) % total
     return given

@@ -113,4 +113,5 @@ def _tiers(family: int, wants: Sequence[Want], taken: Taken, seed: bytes) -> lis
         return [Tier(_PREFERRED_V4, (*never, *last)), Tier(SPACES[IPV4], never)]
     blocks = sum(1 << max(64 - want.length, 0) for want in wants)
     networks = ula_networks(seed, min(2 * (blocks >> _NETWORKS_OF_64S) + _SPARE_NETWORKS, _MAX_NETWORKS))
+    # Twice as many networks as the blocks fill, as blocks of several sizes do not fill one to its end.
     return [Tier((networks[0],), never), Tier(tuple(sorted(set(networks))), never)]

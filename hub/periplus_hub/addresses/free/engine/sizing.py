@@ -99,6 +99,7 @@ def _pods(demand: Demand, family: int, growth: Decimal) -> tuple[int, str] | Non
     holding = demand.holds.get((AllocationKind.POD, family), _NOTHING)
     length = holding.node_block or _NODE_BLOCK[family]
     block = 1 << (FAMILY_BITS[family] - length)
+    # Blocks that are held and have no node any more count as well: the allocator may not give them to others.
     held = -(-holding.addresses // block) if holding.node_block else 0
     by_pods = None if demand.pods is None else -(-_grown(demand.pods, growth) // block)
     by_nodes = None if demand.nodes is None else _grown(max(demand.nodes, held), growth)

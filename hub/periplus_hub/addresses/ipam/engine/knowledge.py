@@ -117,6 +117,7 @@ def missing_sources(seen: Evidence) -> Iterator[Missing]:
     others = sorted(by_name.keys() - NOT_FEEDING - set(FEEDING))
     lacking = [name for name in (*FEEDING, *others) if not _is_known(name, by_name, seen)]
     yield from (_missing(name, by_name.get(name)) for name in lacking)
+    # What follows from a source that is missing is not named a second time.
     if not lacking:
         yield from (_unstated(cover) for cover in _STATED if cover not in seen.stated)
     if seen.rows_aside:
@@ -130,6 +131,8 @@ def _is_known(name: str, by_name: Mapping[str, Source], seen: Evidence) -> bool:
     if source is not None and source.state in _READ and not (source.state == "ok" and source.reason):
         return True
     nodes = by_name.get(NODES)
+    # Pods are read for their addresses. Where nodes' ranges are known from whoever hands them out, every pod lies in
+    # one.
     node_ranges = AllocationKind.POD in seen.exact and nodes is not None and nodes.state == "ok"
     return name == PODS and node_ranges
 

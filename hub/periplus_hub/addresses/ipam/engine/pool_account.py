@@ -54,6 +54,8 @@ def account(counts: Counts, node_block: int | None = None) -> Account:
     if capacity is None:
         return Account(contradictions=wrong)
     if wrong:
+        # Numbers that contradict each other say nothing, but for one thing: more in use than there is, and nothing
+        # free, is full whichever of the two is wrong.
         beyond = counts.used is not None and counts.used >= capacity
         full = Account(taken_ppm=FULL_PPM, limit=PoolLimit.ADDRESSES, contradictions=wrong)
         return full if beyond and not counts.free else Account(contradictions=wrong)
@@ -106,6 +108,7 @@ def _fullness(counts: Counts, capacity: int, node_block: int | None) -> tuple[in
         known = counts.used is not None or counts.assigned is not None
         return (told * FULL_PPM // capacity, PoolLimit.ADDRESSES) if known else (None, PoolLimit.UNKNOWN)
     block = counts.largest_free_block
+    # Free addresses in pieces that are smaller than what a node takes are free for nobody.
     if counts.free and node_block and block is not None and block > node_block and _hands_out_blocks(counts):
         return FULL_PPM, PoolLimit.BLOCKS
     return (capacity - counts.free) * FULL_PPM // capacity, PoolLimit.ADDRESSES
@@ -119,6 +122,7 @@ def accounted(pools: Sequence[Mapping[str, Any]], ranges: Sequence[Sequence[Pref
 
 def _columns(row: Mapping[str, Any], blocks: Mapping[tuple[str, ...], int]) -> dict[str, Any]:
     told = {name: None if row[name] is None else int(row[name]) for name in Counts.__dataclass_fields__}
+    # By name first: clusters may have pools whose nodes take blocks of different lengths.
     keys = [_key(row), _key(row)[1:]] if row["scope"] == "cluster" else []
     block = next((blocks[key] for key in keys if key in blocks), None)
     found = account(Counts(**told), block)

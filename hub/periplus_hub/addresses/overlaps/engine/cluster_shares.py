@@ -47,6 +47,7 @@ def shares_of(codes: Codes, pair_counts: PairCounts, sizes: npt.NDArray[np.int64
     groups = np.repeat(np.arange(len(sizes)), sizes) << (_OWNER_BITS + _LOW_BITS)
     keys = groups | kept >> USE_BITS << _LOW_BITS | severities << USE_BITS | kept & USE_MASK
     keys.sort()
+    # Severity above use in the number: the first entry of a cluster's run is its worst, whatever it is used for.
     first = np.flatnonzero(np.diff(keys, prepend=-1))
     count, keys = np.diff(first, append=len(keys)), keys[first]
     heads = np.flatnonzero(np.diff(keys >> _LOW_BITS, prepend=-1))

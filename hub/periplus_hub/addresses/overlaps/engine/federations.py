@@ -188,6 +188,7 @@ def stop_of(rule: Apart, a: Use, b: Use) -> Stop:
     """Whether an overlap of these uses of two clusters breaks the rule. A plan may become anything."""
     found = Stop.NO
     for one, other in ((a, b), (b, a)):
+        # A rule has two sides, and a pair no order: either use may be on either side.
         if one in rule.one.surely and other in rule.other.surely:
             return Stop.YES
         if may_be(one, rule.one) and may_be(other, rule.other):
@@ -236,6 +237,8 @@ def _of(target: FederationTarget, causes: Collection[Cause], milder: Collection[
         stop = Stop.NO if cause.relation is None else _stop(target, cause.a, cause.b)
         for use in {cause.a, cause.b}:
             by_use.setdefault(use, []).append(stop)
+    # Which of a use's causes is there is not known, only that one is. So only what all of them stop is stopped for
+    # sure.
     if any(min(stops) is Stop.YES for stops in by_use.values()):
         return Stop.YES
     perhaps = any(max(stops) > Stop.NO for stops in by_use.values())

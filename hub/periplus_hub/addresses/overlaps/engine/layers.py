@@ -144,6 +144,8 @@ class Layer:
         """
         if known and self._owns(place, entry.owner):
             return False
+        # What the entry's owner has inside an owned top is counted in this layer only; what others have, in the next
+        # one too. So it matters whose the top is, and not how often it is held.
         inside = self.forest.entries(place, self.span(entry.prefix)[1]).codes
         return bool(np.any(inside >> USE_BITS == entry.owner)) if known else len(inside) > 0
 
@@ -153,6 +155,8 @@ class Layer:
         """Tell everything that the entry overlaps that it has a pair more or less; returns the entry's own pairs."""
         severities = self._relations.severities(code)
         total = np.zeros(NO_OVERLAP, dtype=np.int32)
+        # Inside and equal are one run of the tree order; around are at most as many as an address has bits. What
+        # overlaps a prefix is nothing else.
         for chunk, first, last in self.forest.spans(*self.span(prefix)):
             total += chunk.add_pairs(first, last, severities, step)
         for place, _, _ in ancestors:

@@ -99,8 +99,10 @@ class _Family:
                 pair_counts = forest.pair_counts.copy(order="A")
                 pair_counts[rows] -= inner.pair_counts
                 forest = replace(forest, pair_counts=pair_counts)
+            # Its own layer stands by now, which counting the members of its groups needs; those behind do not yet.
             yield depth, groups_of(forest, self.family)
             depth += 1
+            # An empty layer that exists is spliced all the same: what it held around this range before has to go.
             if depth == len(self.layers) and not len(rows):
                 return
             layer = self._layer(depth)
@@ -155,6 +157,7 @@ class _Family:
         if depth + 1 == len(self.layers):
             return entries
         behind = self.layers[depth + 1]
+        # One tree, by position: its top, its first entry, the first that is not the top's own, its end.
         bounds = (0, 0, int(layer.forest.chunks[start.chunk].sizes[start.at]), len(entries.codes))
         of = Trees(*(np.array([bound]) for bound in bounds))
         return pairs_with_owners(entries, of, behind.forest.entries(*behind.span(root)))
@@ -204,6 +207,7 @@ class _Family:
     def _find_anew(self, depth: int, around: Prefix) -> set[Prefix]:
         """Find anew what is inside a range from a layer on; returns the roots of which the group is another now."""
         start = bisect_left(self.order, around)
+        # Length 0 sorts before every prefix that begins at the same address, so this is right behind the subtree.
         stop = bisect_left(self.order, Prefix(around.family, around.last + 1, 0))
         before = {root: self._forget(root) for root in self.order[start:stop]}
         chunks, span = self.layers[depth].forest, self.layers[depth].span(around)
@@ -212,6 +216,8 @@ class _Family:
             self._add_groups(number, groups)
             now |= {group.root: group for group in groups}
         self.order[start:stop] = sorted(now)
+        # Only from the innermost out: a layer is empty only if all behind it are, as each holds a part of the one
+        # before.
         while not self.layers[-1].forest.chunks and len(self.layers) > 1:
             self.layers.pop()
         return {root for root in before.keys() | now.keys() if before.get(root) != now.get(root)}
@@ -219,6 +225,8 @@ class _Family:
     def _change_group(self, depth: int, root: Prefix, pairs: PairCounts, owner: int, members: int) -> bool:
         """A change inside a top that stays; whether it changes a group."""
         group = self.groups.get(root)
+        # Both sides of a pair are in one group, so what the entry came or went with is what the group gains or loses:
+        # unlike the counts of a forest, not to be halved.
         total = tuple(map(int, pairs)) if group is None else _sum(group.pairs, pairs.tolist())
         severity = worst(total)
         if severity is None:

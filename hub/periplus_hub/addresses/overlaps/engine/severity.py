@@ -114,6 +114,8 @@ def pair_severity(relation: Relation | None, a: Use, b: Use) -> Severity | None:
         return Severity.CONFLICT if fault else None
     if relation is Relation.SAME and (a in _LIVES_IN.get(b, ()) or b in _LIVES_IN.get(a, ())):
         return None
+    # The order of these questions is the table above, read from the relation that makes most harmless to the uses that
+    # make it worse. Managed ranges come before what is planned: joining moves neither.
     if relation is Relation.NAT:
         return Severity.INTENDED
     if relation is Relation.ISOLATED or a is b is Use.SERVICE_MANAGED:
@@ -173,6 +175,7 @@ class Relations:
         row = np.full(len(self.domains), self.default, dtype=np.int8)
         for other, code in self.connected.get(domain, {}).items():
             row[self.domains == other] = code
+        # From the weakest statement to the strongest: what nobody said, connections, one domain, the owner itself.
         row[self.domains == domain] = relation_code(Relation.SAME)
         row[owner] = ITSELF
         return row
@@ -194,6 +197,7 @@ def worst(pairs: Sequence[int]) -> Severity | None:
 def worst_codes(pairs: npt.NDArray[np.int32]) -> npt.NDArray[np.int8]:
     """The code of the worst severity that has a pair, per row of pairs by severity; NO_OVERLAP where there is none."""
     codes = np.full(len(pairs), NO_OVERLAP, dtype=np.int8)
+    # From the mildest to the worst, so that the worst overwrites.
     for severity in reversed(range(NO_OVERLAP)):
         codes[pairs[:, severity] > 0] = severity
     return codes

@@ -15,6 +15,7 @@ from periplus_hub.addresses.prefixes.prefix import Prefix
 
 def digest_of(shares: str) -> int:
     """A number for the shares of a group, joined by semicolons in the order of their clusters, to compare them by."""
+    # Python salts it, so it is another in every process: compared with what this process read, never stored.
     return hash(shares)
 
 
@@ -87,6 +88,8 @@ def _root(group: StoredGroup) -> Prefix:
 
 def _inherited(roots: Iterable[Prefix], gone: Iterable[StoredGroup]) -> dict[Prefix, datetime]:
     """By new root, the oldest `since` of every vanished group inside or around it."""
+    # One walk in tree order over both: what is on the stack lies around what comes next, so every pair of old and new
+    # that nest meets once.
     oldest = dict.fromkeys(roots, datetime.max.replace(tzinfo=UTC))
     starts = [(group.root, group.since) for group in gone] + [(root, None) for root in oldest]
     around: list[tuple[Prefix, datetime | None]] = []

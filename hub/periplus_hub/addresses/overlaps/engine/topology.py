@@ -36,6 +36,7 @@ class Topology:
         pair = (self.domains[a], self.domains[b])
         if pair[0] == pair[1]:
             return Relation.SAME
+        # A connection has no direction, and is stored under whichever order it came in.
         return self.connections.get(pair) or self.connections.get((pair[1], pair[0])) or Relation.ISOLATED
 
     def relations(self, clusters: Collection[UUID], default: Relation = Relation.ISOLATED) -> frozenset[Relation]:
@@ -44,6 +45,7 @@ class Topology:
         found = {Relation.SAME} if len(homes) < len(clusters) else set()
         modes = [mode for (a, b), mode in self.connections.items() if a in homes and b in homes]
         found.update(modes)
+        # Fewer connections than pairs of domains: some two are not connected, and have the default.
         if len(modes) < len(homes) * (len(homes) - 1) // 2:
             found.add(default)
         return frozenset(found)

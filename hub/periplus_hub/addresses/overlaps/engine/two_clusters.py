@@ -93,6 +93,8 @@ class PairView:
             found = np.minimum(subtree_starts(keys, of), len(keys.length) - 1)
             same = keys.take(found).equal(of)
             for at in (start + found[same]).tolist():
+                # A root inside another entry of these two is not where they meet: their pairs belong to the group
+                # further out.
                 held[at : self._ends[at]] = at >= behind[at]
         return held
 
@@ -105,6 +107,7 @@ class PairView:
                 running = np.append(0, np.cumsum((self._side == side) & (self._use == use)))
                 pairs = running[self._ends[mine]] - running[mine + 1]
                 severity = self._table[self._use[mine], use]
+                # What is no overlap stays none: an acceptance makes nothing of it.
                 severity = np.where(self._accepted[mine] & (severity != NO_OVERLAP), _INTENDED, severity)
                 counts[severity, mine] += pairs
         return counts[:NO_OVERLAP]

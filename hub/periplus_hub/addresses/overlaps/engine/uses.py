@@ -100,6 +100,8 @@ MANAGED_RANGES: Final = (parse("34.118.224.0/20"),)
 _PLAIN: Final = {
     (AllocationKind.POD, False): (Use.POD, Use.POD_ROUTED, Use.POD_MASQUERADED),
     (AllocationKind.POD, True): (Use.POD_SEEN, Use.POD_SEEN_ROUTED, Use.POD_SEEN_MASQUERADED),
+    # Nobody reaches a ClusterIP from outside unless it is routed, so masqueraded and unknown are the same for a
+    # service.
     (AllocationKind.SERVICE, False): (Use.SERVICE, Use.SERVICE_ROUTED, Use.SERVICE),
     (AllocationKind.SERVICE, True): (Use.SERVICE, Use.SERVICE_ROUTED, Use.SERVICE),
     (AllocationKind.LOADBALANCER, False): (Use.LOADBALANCER_POOL,) * len(REACHES),
@@ -165,6 +167,7 @@ def uses_of_rows(prefixes: PrefixColumns, traits: Traits) -> npt.NDArray[np.uint
         for family in FAMILY_BITS:
             of_both = can_be_shared & (traits.kind == KINDS.index(kind)) & (prefixes.family == family)
             rows = np.flatnonzero(of_both)
+            # Pods and nodes apart: a node's address inside the pod range is a fault of its own, and not held twice.
             shared = rows[_held_twice(prefixes.take(rows), traits.node[rows])]
             uses[shared] = _SHARED_TABLE[uses[shared]]
     return uses
@@ -189,6 +192,7 @@ def _held_twice(prefixes: PrefixColumns, node: npt.NDArray[np.int64]) -> npt.NDA
     tops = np.flatnonzero(is_top)
     if len(tops) == len(order):
         return tops[:0]
+    # A tree held by one node alone has no row that counts, and nearly all are: only the others are walked.
     mixed = np.minimum.reduceat(holder, tops) != np.maximum.reduceat(holder, tops)
     found: set[int] = set()
     for top in tops[mixed].tolist():

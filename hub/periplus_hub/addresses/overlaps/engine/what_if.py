@@ -84,6 +84,8 @@ class WhatIfView:
             around = parse(only.within)
             found = [group for group in found if around.covers(group.stats.root) or group.stats.root.covers(around)]
         if only.severities and not only.registration_ids:
+            # Without clusters the group's own severity is meant, with them the cluster's in the group: it may be hit
+            # less than others.
             found = [group for group in found if group.severity in only.severities]
         for cluster in only.registration_ids:
             found = self._with_one_of(found, {cluster}, only.severities)

@@ -61,6 +61,7 @@ class AllRows:
         self._rank[self._by_owner] = np.arange(len(order))
         width = len(order) + 1
         places = self.owner[self._by_owner] * width + self._by_owner
+        # Owner and place in one number: where a row's run ends among the rows of its own cluster, for all rows at once.
         self._own_ends = np.searchsorted(places, self.owner * width + self._ends)
 
     def _families(self) -> Iterator[tuple[int, FamilyPrefixes]]:
@@ -88,6 +89,7 @@ class AllRows:
         one, other = (np.array(uses(side), dtype=np.bool_)[self.use] for side in (rule.one, rule.other))
         hit = np.zeros(len(self.use), dtype=np.bool_)
         for outer, inner in ((one, other), (other, one)):
+            # Both ends of each pair: the wider one has the other behind it, the narrower one has it around.
             hit |= outer & (self._behind(inner) > 0)
             hit |= inner & (self._around(outer) > 0)
         return self._ranges(hit)
@@ -126,6 +128,7 @@ class AllRows:
         width = int(self.owner.max()) + 1
         owners = np.bincount(np.unique(top * width + self.owner[rows]) // width, minlength=total)
         tops = rows[is_top]
+        # Stable, so that of as many clusters those by address come first: the same question has the same answer.
         most = np.argsort(-owners, kind="stable")[:MOST_RANGES].tolist()
         starts = np.append(np.flatnonzero(is_top), len(rows))
         ranges = tuple(self._range(int(tops[at]), rows[starts[at] : starts[at + 1]]) for at in most)

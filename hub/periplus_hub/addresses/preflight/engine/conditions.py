@@ -112,6 +112,7 @@ def uses_of(party: Party) -> frozenset[Use]:
 def _pods_routed(target: FederationTarget, parties: Sequence[Party]) -> RuleResult:
     uses = [(each, uses_of(each)) for each in _built(parties)]
     hidden = _names([each for each, found in uses if found & PODS_HIDDEN])
+    # A cluster of whose pods nothing is known may hide them as well as any other.
     unknown = _names([each for each, found in uses if found & PODS_OF_UNKNOWN_REACH or not _pod_families(each)])
     because = [f"Pods of {hidden} leave their cluster behind the addresses of its nodes."] if hidden else []
     lacks = [reach_not_known(unknown)] if unknown else []

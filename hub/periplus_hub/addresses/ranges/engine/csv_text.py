@@ -109,6 +109,7 @@ def _rows(text: str, found: ReadRanges) -> Iterator[tuple[int, list[str]]]:
                 )
                 return
             yield line, [cell.strip() for cell in cells]
+        # A row may span lines, where a text has line ends in quotes: it is told by the one that it begins in.
         line = reader.line_num + 1
 
 
