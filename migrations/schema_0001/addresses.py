@@ -36,7 +36,7 @@ def _first() -> None:
         *columns(BIGINT, "revision", identity=True),
         *columns(UUID, "registration_id"),
         *columns(TIME, "at"),
-        sa.PrimaryKeyConstraint("tenant_id", "revision", name="pk_allocation_changes"),
+        sa.PrimaryKeyConstraint("tenant_id", "revision", "registration_id", name="pk_allocation_changes"),
         tenant("allocation_changes"),
     )
     op.create_table(
@@ -135,7 +135,7 @@ def _third() -> None:
             *columns(TEXT, "kind reach reason set_by"),
             *columns(TIME, "set_at"),
             sa.PrimaryKeyConstraint("tenant_id", subject, "kind", name=f"pk_{name}"),
-            sa.CheckConstraint("kind IN ('pod','service')", name=op.f(f"ck_{name}_kind")),
+            sa.CheckConstraint("kind IN ('pod','service','node')", name=op.f(f"ck_{name}_kind")),
             sa.CheckConstraint("reach IN ('routed','masqueraded')", name=op.f(f"ck_{name}_reach")),
             tenant(name),
         )

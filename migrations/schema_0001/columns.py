@@ -30,7 +30,7 @@ def columns(
     identity: bool = False,
 ) -> "list[sa.Column[Any]]":
     """Columns of one type, by their names between blanks."""
-    server_default = sa.Identity(always=True) if identity else default and sa.text(default)
+    server_default = sa.Identity() if identity else default and sa.text(default)
     return [sa.Column(name, kind, nullable=null, server_default=server_default) for name in names.split()]
 
 

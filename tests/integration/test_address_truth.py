@@ -269,8 +269,8 @@ async def test_what_cannot_be_said_of_reach_is_refused(fleet: Fleet) -> None:
     ids = [fleet.id_of("blue")]
     for asked in ({"reach": "UNKNOWN", "reason": "who knows"}, {"reach": "ROUTED", "reason": " x "}):
         assert (await fleet.ask(SET_REACH, ids=ids, **asked))["setReach"]["__typename"] == "Invalid"
-    node = await fleet.ask(SET_REACH.replace("POD", "NODE"), ids=ids, reach="ROUTED", reason="nodes are")
-    assert "POD or SERVICE" in node["setReach"]["remedy"]
+    external = await fleet.ask(SET_REACH.replace("POD", "EXTERNAL"), ids=ids, reach="ROUTED", reason="they are")
+    assert "POD, SERVICE or NODE" in external["setReach"]["remedy"]
     assert "nobody corrected" in (await fleet.ask(CLEAR_REACH, ids=ids))["clearReach"]["message"]
 
 

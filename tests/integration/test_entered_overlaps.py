@@ -68,6 +68,7 @@ LIVES_THERE = [
     (RangeUse.SUBNET, allocation("node", "10.0.1.1/32")),
 ]
 COLLIDES = [
+    (RangeUse.VPC, allocation("node", "10.0.1.1/32", reach="masqueraded")),
     (RangeUse.VPC, allocation("service", "10.0.64.0/18")),
     (RangeUse.VPC, allocation("pod", "10.0.64.0/18")),
     (RangeUse.VPC, allocation("pod", "10.0.64.0/18", reach="masqueraded")),

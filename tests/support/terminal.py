@@ -21,6 +21,10 @@ class Terminal:
         assert result.exit_code == code, (result.output, result.exception)
         return result
 
+    async def documents(self, *arguments: str) -> Any:
+        """What a program is told."""
+        return json.loads((await self.type(*arguments, "--json")).stdout)
+
     async def listed(self, *arguments: str) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = json.loads((await self.type("ranges", "list", *arguments, "--json")).stdout)
+        found: list[dict[str, Any]] = await self.documents("ranges", "list", *arguments)
         return found

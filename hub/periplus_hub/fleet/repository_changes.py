@@ -16,7 +16,7 @@ _LOCK: Final = text("SELECT pg_advisory_xact_lock(:number)")
 
 
 async def record_change(c: WriteConnection, scope: Scope, registration_ids: Sequence[UUID], now: datetime) -> int:
-    """Say that these clusters' allocations, domains or states changed; returns the last revision, 0 for no clusters.
+    """Say that these clusters' allocations, domains or states changed; returns the revision, 0 for no clusters.
 
     Revisions of one tenant are handed out and committed one after the other (the lock holds until commit), so whoever
     sees revision N sees everything below it. Call it last: whoever holds the lock waits for no row.
@@ -24,11 +24,14 @@ async def record_change(c: WriteConnection, scope: Scope, registration_ids: Sequ
     # A sequence alone would not do: a transaction with a lower number may commit after one with a higher, and whoever
     # had read the higher would never look at it.
     await c.execute(_LOCK, {"number": lock_number(f"allocation_changes {scope.tenant_id}")})
-    revision = 0
-    for registration_id in registration_ids:
-        values = {"registration_id": registration_id, "at": now}
-        added = insert_owned(scope, allocation_changes).values(**values).returning(allocation_changes.c.revision)
-        revision = int(await c.scalar(added))
+    ids = list(dict.fromkeys(registration_ids))
+    if not ids:
+        return 0
+    first = {"registration_id": ids[0], "at": now}
+    added = insert_owned(scope, allocation_changes).values(**first).returning(allocation_changes.c.revision)
+    revision = int(await c.scalar(added))
+    if rest := [{"registration_id": each, "at": now, "revision": revision} for each in ids[1:]]:
+        await c.execute(insert_owned(scope, allocation_changes), rest)
     return revision
 
 

@@ -152,13 +152,13 @@ allocation_changes: Final = Table(
     "allocation_changes",
     metadata,
     tenant_column(),
-    Column("revision", BigInteger, Identity(always=True), nullable=False),
+    Column("revision", BigInteger, Identity(), nullable=False),
     Column("registration_id", Uuid, nullable=False),
     time_column("at", nullable=False),
-    PrimaryKeyConstraint("tenant_id", "revision"),
+    PrimaryKeyConstraint("tenant_id", "revision", "registration_id"),
 )
-"""One row per change of a cluster's allocations, state, domain or connections: what the overlap register still has to
-take in."""
+"""Changes of clusters' allocations, states, domains or connections: what the overlap register still has to take in. A
+change of several clusters is one revision, with a row for each."""
 
 domain_connections: Final = Table(
     "domain_connections",

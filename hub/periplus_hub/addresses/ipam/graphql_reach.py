@@ -1,6 +1,6 @@
-"""Correcting whether a cluster's pods or services are reached from outside it."""
+"""Correcting whether a cluster's pods, services or nodes are reached from outside it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -26,7 +26,7 @@ CorrectedDomains = Annotated[
     list[strawberry.ID] | None,
     strawberry.argument(description="Of all clusters that are in which network domains, now or later."),
 ]
-CorrectedKind = Annotated[AllocationKind, strawberry.argument(description="Of which addresses: POD or SERVICE.")]
+CorrectedKind = Annotated[AllocationKind, strawberry.argument(description="Of which addresses: POD, SERVICE or NODE.")]
 
 
 @strawberry.type(description="What a person says of the reach of a cluster's addresses, over what the cluster tells.")
@@ -49,7 +49,7 @@ class ClusterReach:
     @strawberry.field(
         description="What people say of the reach of its addresses, over what it tells and over what is said of its "
         "network domain.",
-        directives=at_most(2),
+        directives=at_most(3),
     )
     async def reach_corrections(self, info: Info) -> list[ReachCorrection]:
         """One statement for all clusters of the answer."""
@@ -64,7 +64,7 @@ class DomainReach:
 
     @strawberry.field(
         description="What people say of the reach of the addresses of all its clusters, over what they tell.",
-        directives=at_most(2),
+        directives=at_most(3),
     )
     async def reach_corrections(self, info: Info) -> list[ReachCorrection]:
         """One statement for all domains of the answer."""
@@ -88,9 +88,16 @@ def _corrections(rows: Sequence[Any] | None) -> list[ReachCorrection]:
 class CorrectedReach:
     """What setReach and clearReach answer."""
 
-    clusters: list[Cluster] = strawberry.field(description="The clusters as they are now.", directives=at_most(10))
+    clusters: list[Cluster] = strawberry.field(description="The clusters that changed.", directives=at_most(10))
     domains: list[NetworkDomain] = strawberry.field(
-        description="The network domains as they are now.", directives=at_most(10)
+        description="The network domains that changed.", directives=at_most(10)
+    )
+    same_clusters: list[Cluster] = strawberry.field(
+        description="Clusters of which just that was said already, or nothing that could be taken back.",
+        directives=at_most(10),
+    )
+    same_domains: list[NetworkDomain] = strawberry.field(
+        description="Network domains of which it was so.", directives=at_most(10)
     )
 
 
@@ -100,7 +107,7 @@ class ReachMutation:
 
     @mutation(
         Permission.DOMAINS_WRITE,
-        "Say whether pods or services of clusters are reached from outside them. It wins over what they tell; what is "
+        "Say whether pods, services or nodes of clusters are reached from outside them. It wins over what they tell; what is "
         "said of a cluster wins over what is said of its network domain.",
         answers="The clusters and network domains, or why nothing changed.",
     )
@@ -117,8 +124,8 @@ class ReachMutation:
         """The overlaps follow."""
         whom, context = _whom(clusters, domains, kind), info.context
         async with context.write() as c:
-            await service_reach.set_reach(c, context.scope, whom, reach, reason, now=context.clock.now())
-            return await _as_they_are(c, context.scope, whom)
+            changed = await service_reach.set_reach(c, context.scope, whom, reach, reason, now=context.clock.now())
+            return await _as_they_are(c, context.scope, whom, changed)
 
     @mutation(
         Permission.DOMAINS_WRITE,
@@ -131,8 +138,8 @@ class ReachMutation:
         """The overlaps follow."""
         whom, context = _whom(clusters, domains, kind), info.context
         async with context.write() as c:
-            await service_reach.clear_reach(c, context.scope, whom, now=context.clock.now())
-            return await _as_they_are(c, context.scope, whom)
+            changed = await service_reach.clear_reach(c, context.scope, whom, now=context.clock.now())
+            return await _as_they_are(c, context.scope, whom, changed)
 
 
 def _whom(
@@ -145,10 +152,14 @@ def _whom(
     )
 
 
-async def _as_they_are(c: WriteConnection, scope: Scope, whom: service_reach.Corrected) -> CorrectedReach:
+async def _as_they_are(
+    c: WriteConnection, scope: Scope, whom: service_reach.Corrected, changed: Collection[UUID]
+) -> CorrectedReach:
     clusters = await fleet.clusters_by_ids(c, scope, whom.clusters)
     domains = await fleet.domains_by_ids(c, scope, whom.domains)
     return CorrectedReach(
-        clusters=[from_row(Cluster, clusters[each]) for each in whom.clusters],
-        domains=[from_row(NetworkDomain, domains[each]) for each in whom.domains],
+        clusters=[from_row(Cluster, clusters[each]) for each in whom.clusters if each in changed],
+        domains=[from_row(NetworkDomain, domains[each]) for each in whom.domains if each in changed],
+        same_clusters=[from_row(Cluster, clusters[each]) for each in whom.clusters if each not in changed],
+        same_domains=[from_row(NetworkDomain, domains[each]) for each in whom.domains if each not in changed],
     )

@@ -32,17 +32,17 @@ DOMAINS: Final = Subjects(domain_reach_corrections, domain_reach_corrections.c.d
 
 
 async def corrections_by_clusters(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, list[Row[Any]]]:
-    """By cluster, those of pods first; what was said of its domain is not among them."""
+    """By cluster and kind; what was said of its domain is not among them."""
     return await corrections(c, scope, CLUSTERS, ids)
 
 
 async def corrections_by_domains(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, list[Row[Any]]]:
-    """By network domain, those of pods first."""
+    """By network domain and kind."""
     return await corrections(c, scope, DOMAINS, ids)
 
 
 async def corrections(c: ReadConnection, scope: Scope, of: Subjects, ids: Sequence[UUID]) -> dict[UUID, list[Row[Any]]]:
-    """By subject, those of pods first."""
+    """By subject and kind."""
     found: dict[UUID, list[Row[Any]]] = {each: [] for each in ids}
     mine = (owned(scope, of.table), one_of(of.column, ids))
     statement = select(of.table, of.column.label("subject")).where(*mine).order_by(of.column, of.table.c.kind)

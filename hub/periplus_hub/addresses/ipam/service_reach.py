@@ -1,4 +1,4 @@
-"""Correcting whether pods or services are reached from outside: of clusters, or of all clusters of a network domain."""
+"""Correcting whether addresses are reached from outside: of clusters, or of all clusters of a network domain."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from periplus_hub.kit.db import WriteConnection
 from periplus_hub.kit.errors import Conflict, Invalid, NotFound
 from periplus_hub.kit.node_ids import node_id
 
-CORRECTABLE: Final = (AllocationKind.POD, AllocationKind.SERVICE)
+CORRECTABLE: Final = (AllocationKind.POD, AllocationKind.SERVICE, AllocationKind.NODE)
 MAX_AT_ONCE: Final = 1_000
 _MAX_REASON: Final = 1_000
 _MIN_REASON: Final = 3
@@ -40,10 +40,10 @@ class Corrected:
 
 async def set_reach(
     c: WriteConnection, scope: Scope, whom: Corrected, reach: Reach, reason: str, *, now: datetime
-) -> None:
+) -> frozenset[UUID]:
     """It wins over what the clusters tell until somebody clears it; audited. The overlaps follow.
 
-    What is said of a cluster wins over what is said of its domain.
+    What is said of a cluster wins over what is said of its domain. Returns of whom just that was not said before.
     """
     scope.require(Permission.DOMAINS_WRITE)
     if reach is Reach.UNKNOWN:
@@ -62,12 +62,13 @@ async def set_reach(
     if changes:
         await _note(c, scope, "set", whom.kind, changes, reach=reach)
         await _record(c, scope, changes, now)
+    return frozenset().union(*changes.values())
 
 
-async def clear_reach(c: WriteConnection, scope: Scope, whom: Corrected, *, now: datetime) -> None:
+async def clear_reach(c: WriteConnection, scope: Scope, whom: Corrected, *, now: datetime) -> frozenset[UUID]:
     """What the clusters tell holds again, or what is said of their domain; audited.
 
-    Raises Conflict where nobody said anything.
+    Returns of whom something had been said; raises Conflict where nobody said anything of anybody.
     """
     scope.require(Permission.DOMAINS_WRITE)
     changes: dict[Subjects, _Said] = {}
@@ -81,12 +82,13 @@ async def clear_reach(c: WriteConnection, scope: Scope, whom: Corrected, *, now:
         )
     await _note(c, scope, "clear", whom.kind, changes)
     await _record(c, scope, changes, now)
+    return frozenset().union(*changes.values())
 
 
 async def _correctable(c: WriteConnection, scope: Scope, whom: Corrected) -> dict[Subjects, list[UUID]]:
     """Each once, domains locked; raises where one is not there, or nothing can be said of the kind."""
     if whom.kind not in CORRECTABLE:
-        raise Invalid(f"the reach of {whom.kind.value}s is not to be corrected", "Say POD or SERVICE.")
+        raise Invalid(f"the reach of {whom.kind.value}s is not to be corrected", "Say POD, SERVICE or NODE.")
     clusters, domains = (list(dict.fromkeys(each)) for each in (whom.clusters, whom.domains))
     if not 1 <= len(clusters) + len(domains) <= MAX_AT_ONCE:
         raise Invalid(

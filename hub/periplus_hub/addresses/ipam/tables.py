@@ -64,7 +64,7 @@ def _corrections(name: str, subject: str) -> Table:
         Column("set_by", Text, nullable=False),
         time_column("set_at", nullable=False),
         PrimaryKeyConstraint("tenant_id", subject, "kind"),
-        CheckConstraint("kind IN ('pod','service')", name="kind"),
+        CheckConstraint("kind IN ('pod','service','node')", name="kind"),
         CheckConstraint("reach IN ('routed','masqueraded')", name="reach"),
     )
 

@@ -1,6 +1,7 @@
 """What a person types for an address, a range or a time, looked at before the hub is asked: that answers in GraphQL."""
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
 from typing import Final, NoReturn
@@ -37,6 +38,12 @@ def time_of(option: str, text: str) -> str:
         return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
     except (ValueError, OverflowError):
         fail(f"{option} {text!r} is no time", "Give one like 2026-01-31T12:00:00Z.", Exit.USAGE)
+
+
+def names_of(given: Iterable[str] | None) -> list[str]:
+    """Names typed apart, with commas between them, or both; each once. No name has a comma."""
+    names = (name.strip() for text in given or () for name in text.split(","))
+    return list(dict.fromkeys(filter(None, names)))
 
 
 def days_of(option: str, text: str) -> timedelta:

@@ -1,6 +1,6 @@
 """`periplus clusters …`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from shlex import quote
 from typing import Annotated, Any, Final
 
@@ -8,6 +8,7 @@ import typer
 
 from periplus_contract.limits import MAX_CLOCK_AHEAD_S, SKEW_WARNING_S
 from periplus_hub.api.cli import queries
+from periplus_hub.api.cli.arguments import names_of
 from periplus_hub.api.cli.confirmation import YesOption, confirm
 from periplus_hub.api.cli.copies import copy_notes
 from periplus_hub.api.cli.find_by_name import choose
@@ -46,6 +47,14 @@ NameArgument = Annotated[str, typer.Argument(help="The cluster's name or id.")]
 def find(client: HubClient, text: str) -> dict[str, Any]:
     """The cluster with this id, or else this name; leaves when there is none. A name means the live one."""
     return choose("Cluster", text, _all(client), is_live=lambda node: node["state"] != "REVOKED")
+
+
+def find_each(client: HubClient, given: Iterable[str] | None) -> list[dict[str, Any]]:
+    """Those that are named, each once, by what a person typed: names or ids, apart or with commas between them."""
+    names = names_of(given)
+    known = list(_all(client)) if names else []
+    found = (choose("Cluster", name, known, is_live=lambda node: node["state"] != "REVOKED") for name in names)
+    return list({node["id"]: node for node in found}.values())
 
 
 def _all(client: HubClient) -> Iterator[dict[str, Any]]:

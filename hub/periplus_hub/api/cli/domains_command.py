@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from periplus_hub.api.cli import domain_changes, queries
-from periplus_hub.api.cli.clusters_command import find
+from periplus_hub.api.cli.clusters_command import find_each
 from periplus_hub.api.cli.exit_codes import Exit, fail
 from periplus_hub.api.cli.find_by_name import choose
 from periplus_hub.api.cli.hub_connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
@@ -150,8 +150,9 @@ def move(
     """Move clusters into a domain."""
     with hub(url, token_file) as client:
         target = find_domain(client, domain)
-        domain_changes.move_clusters(client, target["id"], [find(client, name)["id"] for name in clusters])
-    tell(f"moved {', '.join(clusters)} into {target['name']}")
+        found = find_each(client, clusters)
+        domain_changes.move_clusters(client, target["id"], [each["id"] for each in found])
+    tell(f"moved {', '.join(each['name'] for each in found)} into {target['name']}")
 
 
 @domains.command("isolate")
@@ -163,7 +164,7 @@ def isolate(
 ) -> None:
     """Give each cluster a domain of its own again, isolated from all others: the way back from 'move'."""
     with hub(url, token_file) as client:
-        ids = [find(client, name)["id"] for name in clusters]
+        ids = [each["id"] for each in find_each(client, clusters)]
         result = queries.outcome(client.ask(ISOLATE, {"clusters": ids}), "isolateClusters")
     for cluster in result["clusters"]:
         tell(f"{cluster['name']} is in {cluster['networkDomain']['name']}")

@@ -6,7 +6,8 @@ import typer
 
 from periplus_hub.api.cli import queries
 from periplus_hub.api.cli.acceptances_command import accept, accepted, withdraw
-from periplus_hub.api.cli.clusters_command import find
+from periplus_hub.api.cli.arguments import names_of
+from periplus_hub.api.cli.clusters_command import find, find_each
 from periplus_hub.api.cli.copies import copy_notes
 from periplus_hub.api.cli.domains_command import find_domain
 from periplus_hub.api.cli.exit_codes import fail
@@ -79,14 +80,13 @@ def _report(client: HubClient, ask: OverlapAsk, known: dict[str, dict[str, Any]]
 
 
 def _joined(client: HubClient, given: list[str]) -> list[dict[str, Any]]:
-    """The clusters named, each once; empty is all. One with a comma in its name is named by its id."""
-    names = [name for text in given for name in text.split(",") if name]
-    if names == [_ALL]:
+    """The clusters named, each once; empty is all."""
+    if names_of(given) == [_ALL]:
         return []
-    found = {node["id"]: node for node in (find(client, name) for name in names)}
+    found = find_each(client, given)
     if len(found) < _TWO:
         fail(
             f"--joined {','.join(given)!r} names {'one cluster' if found else 'no cluster'}",
             "Name at least two, as in --joined a,b, or all: --joined all.",
         )
-    return list(found.values())
+    return found

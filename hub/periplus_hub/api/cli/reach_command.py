@@ -5,39 +5,45 @@ from typing import Annotated, Any, Final
 import typer
 
 from periplus_hub.api.cli import queries
-from periplus_hub.api.cli.clusters_command import find
+from periplus_hub.api.cli.arguments import names_of
+from periplus_hub.api.cli.clusters_command import find_each
 from periplus_hub.api.cli.domains_command import find_domain
 from periplus_hub.api.cli.exit_codes import Exit, fail
 from periplus_hub.api.cli.hub_connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
-from periplus_hub.api.cli.json_documents import word
-from periplus_hub.api.cli.output import tell
+from periplus_hub.api.cli.json_documents import document, word
+from periplus_hub.api.cli.output import tell, tell_json
 from periplus_hub.api.cli.tables import when
 from periplus_hub.api.hub_client import HubClient
 
 reach = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Whether pods and services are reached from outside their clusters, where what a cluster tells is wrong.",
+    help="Whether pods, services and nodes are reached from outside their clusters, where what a cluster tells is wrong.",
 )
 
+_CORRECTED: Final = """
+fragment Corrected on CorrectedReach {
+  clusters { id name } domains { id name } sameClusters { id name } sameDomains { id name }
+}
+"""
 SET: Final = """
 mutation SetReach($clusters: [ID!]!, $domains: [ID!]!, $kind: AllocationKind!, $reach: Reach!, $reason: String!) {
   setReach(clusters: $clusters, domains: $domains, kind: $kind, reach: $reach, reason: $reason) {
     __typename
-    ... on CorrectedReach { clusters { name } domains { name } }
+    ... on CorrectedReach { ...Corrected }
     ... on Problem { message remedy }
   }
 }
-"""
+""" + _CORRECTED
 CLEAR: Final = """
 mutation ClearReach($clusters: [ID!]!, $domains: [ID!]!, $kind: AllocationKind!) {
   clearReach(clusters: $clusters, domains: $domains, kind: $kind) {
     __typename
-    ... on CorrectedReach { clusters { name } domains { name } }
+    ... on CorrectedReach { ...Corrected }
     ... on Problem { message remedy }
   }
 }
-"""
+""" + _CORRECTED
 _CORRECTION: Final = "fragment Correction on ReachCorrection { allocationKind: kind reach reason setBy setAt }"
 OF_CLUSTERS: Final = (
     """
@@ -61,11 +67,11 @@ query CorrectionsOfDomains($first: Int!, $after: String) {
 """
     + _CORRECTION
 )
-_KINDS: Final = ("pod", "service")
+_KINDS: Final = ("pod", "service", "node")
 _REACHES: Final = ("routed", "masqueraded")
 
-KindArgument = Annotated[str, typer.Argument(help="Of which addresses: pod or service.")]
-ClustersArgument = Annotated[list[str] | None, typer.Argument(help="Clusters (names or ids).")]
+KindArgument = Annotated[str, typer.Argument(help="Of which addresses: pod, service or node.")]
+ClustersArgument = Annotated[list[str] | None, typer.Argument(help="Clusters: names or ids, a,b or a b.")]
 DomainOption = Annotated[
     str | None,
     typer.Option(help="All clusters of this network domain, now or later. What is said of a cluster wins."),
@@ -79,17 +85,25 @@ def _one_of(what: str, given: str, words: tuple[str, ...]) -> str:
 
 
 def _whom(client: HubClient, clusters: list[str] | None, domain: str | None) -> dict[str, list[str]]:
-    if not clusters and domain is None:
+    if not names_of(clusters) and domain is None:
         fail("nobody is named", "Name clusters, or a network domain: --domain.", Exit.USAGE)
     domains = [] if domain is None else [find_domain(client, domain)["id"]]
-    return {"clusters": [find(client, name)["id"] for name in clusters or []], "domains": domains}
+    return {"clusters": [each["id"] for each in find_each(client, clusters)], "domains": domains}
 
 
-def _named(result: dict[str, Any]) -> list[str]:
-    return [
-        *(each["name"] for each in result["clusters"]),
-        *(f"all clusters in {each['name']}" for each in result["domains"]),
-    ]
+def _named(clusters: list[dict[str, Any]], domains: list[dict[str, Any]]) -> list[str]:
+    return [*(each["name"] for each in clusters), *(f"all clusters in {each['name']}" for each in domains)]
+
+
+def _tell(result: dict[str, Any], changed: str, same: str, *, as_json: bool) -> None:
+    """What changed and what was so already; the texts have a place for the name."""
+    if as_json:
+        tell_json(document({name: value for name, value in result.items() if name != "__typename"}))
+        return
+    for name in _named(result["clusters"], result["domains"]):
+        tell(changed.format(name))
+    for name in _named(result["sameClusters"], result["sameDomains"]):
+        tell(same.format(name))
 
 
 @reach.command("set")
@@ -102,13 +116,14 @@ def set_reach(
     domain: DomainOption = None,
     url: UrlOption = None,
     token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Say that addresses are reached from outside as they are, or only masqueraded. It wins over what clusters tell."""
     asked = {"kind": _one_of("the kind", kind, _KINDS), "reach": _one_of("the reach", how, _REACHES), "reason": reason}
     with hub(url, token_file) as client:
         result = queries.outcome(client.ask(SET, {**_whom(client, clusters, domain), **asked}), "setReach")
-    for name in _named(result):
-        tell(f"the {kind}s of {name} are {how}")
+    said = f"the {kind}s of {{}} are {how}"
+    _tell(result, said, f"{said}: that was said already, for the same reason", as_json=as_json)
 
 
 @reach.command("clear")
@@ -119,13 +134,14 @@ def clear_reach(
     domain: DomainOption = None,
     url: UrlOption = None,
     token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Take back what was said: what is said of the network domain holds again, or what the clusters tell."""
     asked = _one_of("the kind", kind, _KINDS)
     with hub(url, token_file) as client:
         result = queries.outcome(client.ask(CLEAR, {**_whom(client, clusters, domain), "kind": asked}), "clearReach")
-    for name in _named(result):
-        tell(f"what was said of the {kind}s of {name} is taken back")
+    taken_back = f"what was said of the {kind}s of {{}} is taken back"
+    _tell(result, taken_back, f"nothing was said of the {kind}s of {{}}", as_json=as_json)
 
 
 @reach.command("list")

@@ -10,6 +10,8 @@ from periplus_hub.addresses.overlaps.engine.federations import stopped_by, stopp
 from periplus_hub.addresses.overlaps.engine.uses import (
     ENTERED,
     KIND_OF,
+    NODES,
+    NODES_HIDDEN,
     PODS,
     PODS_HIDDEN,
     PODS_OF_UNKNOWN_REACH,
@@ -22,6 +24,7 @@ _KIND = AllocationKind
 _ADDRESSES: Final = frozenset({_KIND.NODE, _KIND.LOADBALANCER, _KIND.EXTERNAL})
 _PLANS: Final = frozenset({_KIND.PLANNED, _KIND.RESERVED})
 _NOT_ROUTED: Final = PODS_OF_UNKNOWN_REACH | PODS_HIDDEN
+_MASQUERADED: Final = PODS_HIDDEN | NODES_HIDDEN
 _ONE_NETWORK: Final = frozenset({Relation.SAME, Relation.FLAT})
 
 _WHY: Final = {
@@ -34,6 +37,9 @@ _WHY_ENTERED: Final = "A cluster uses, or another network has, what people enter
 _WHY_ACCEPTED: Final = "Somebody accepted this overlap; the acceptance has a reason and an end."
 _WHY_HIDDEN: Final = (
     "The clusters are in one network, but pods leave them behind their nodes' addresses, so these ranges never meet."
+)
+_WHY_NODES_HIDDEN: Final = (
+    "The clusters are in one network, but their nodes are behind routers that translate, so these addresses never meet."
 )
 _WHY_MANAGED: Final = (
     "The provider gives this range to the services of every cluster, and nobody reaches it from another cluster."
@@ -69,11 +75,16 @@ _PLURAL: Final = {
 }
 _TWO_USES: Final = "One address has different owners in different clusters: clients reach either of them."
 _HIDES: Final = (
-    "Where pods are masqueraded, their cluster keeps all traffic for its range: it cannot reach what others have there."
+    "Where pods or nodes are masqueraded, their cluster keeps all traffic for its range: it cannot reach what others "
+    "have there."
 )
 _NOTHING_MEETS: Final = (
     "Nothing, as long as no pods are reached directly: Cilium Cluster Mesh, Submariner without Globalnet and routes to "
     "pods need ranges that differ."
+)
+_NODES_STAY_APART: Final = (
+    "Nothing, as long as nobody outside reaches nodes directly: tunnels between clusters, node ports and routes to nodes "
+    "need addresses that differ."
 )
 _MANAGED_MATTERS: Final = (
     "Nothing, except with Submariner without Globalnet, and with Istio on one flat network: they tell the services of "
@@ -106,12 +117,17 @@ _APART: Final = "If their networks do not reach each other, put the clusters int
 _SAY_REACH: Final = (
     "If the pods of one leave it behind its nodes' addresses, say so: 'periplus reach set pod masqueraded CLUSTER'."
 )
+_SAY_NODES: Final = (
+    "If nobody outside reaches these nodes by their addresses, because routers translate, say so of each cluster: "
+    "'periplus reach set node masqueraded CLUSTER'."
+)
 _NOT_CONNECTED: Final = "If the networks are not connected any more, disconnect their network domains."
 _NOT_WANTED: Final = "Or leave their networks apart, and take back what asks for joining them, if anything does."
 _ACCEPT: Final = "If it is meant, accept the overlap with a reason and an end."
 _ACCEPT_AGAIN: Final = "If that is meant too, accept it again."
 _LATENT: Final = "Nothing now. Use a free range for the next cluster, and renumber before you connect these."
 _LATENT_HIDDEN: Final = "Nothing now. Give one of them another pod range before pods are routed between them."
+_LATENT_NODES: Final = "Nothing now. Give the nodes of one of them other addresses before nodes are reached directly."
 _LATENT_MANAGED: Final = "Nothing. To join them with one of these, use Globalnet, or Istio's multi-network."
 _INTENDED: Final = "Nothing, as long as the connection stays a NAT."
 _REVIEW: Final = "Nothing until the acceptance ends; then accept it again or renumber."
@@ -162,12 +178,19 @@ class _Between(NamedTuple):
     unknown_reach: bool
     """Whether it would be milder, were all pods known to be masqueraded of which nobody knows."""
     hides: bool
-    """Whether pods that nobody sees from outside collide with what is seen."""
+    """Whether pods or nodes that nobody sees from outside collide with such that are seen."""
+    seen_nodes: bool
+    """Whether nodes collide in one network that would not, were they known to be masqueraded."""
 
     @property
     def managed(self) -> bool:
         """Whether there are only ranges that a provider gives to every cluster."""
         return self.uses == {Use.SERVICE_MANAGED}
+
+    @property
+    def never_meet(self) -> bool:
+        """Whether, where it hurts nobody yet, that is because what collides stays inside its clusters."""
+        return bool(self.relations) and self.relations <= _ONE_NETWORK
 
     @property
     def kinds(self) -> tuple[AllocationKind, ...]:
@@ -180,18 +203,25 @@ def _between(pairs: WorstPairs, among: Collection[Cause]) -> _Between:
     if not among and not causes_of(pairs):
         every = frozenset().union(*pairs.sides)
         return _Between(
-            pairs.severity, every - ENTERED, bool(every & ENTERED), pairs.relations, unknown_reach=False, hides=False
+            pairs.severity,
+            every - ENTERED,
+            bool(every & ENTERED),
+            pairs.relations,
+            unknown_reach=False,
+            hides=False,
+            seen_nodes=False,
         )
     entered = [each for each in among if {each.a, each.b} & ENTERED]
     in_one_network = [{each.a, each.b} for each in among if each.relation in _ONE_NETWORK]
-    pods = [both for both in in_one_network if both <= PODS]
+    alike = [both for both in in_one_network if both <= PODS or both <= NODES]
     return _Between(
         pairs.severity,
         frozenset(use for each in among for use in (each.a, each.b) if each not in entered),
         bool(entered),
         frozenset(each.relation for each in among if each.relation is not None),
-        unknown_reach=any(both & PODS_OF_UNKNOWN_REACH and both <= _NOT_ROUTED for both in pods),
-        hides=any(both & PODS_HIDDEN and both - PODS_HIDDEN for both in pods),
+        unknown_reach=any(both & PODS_OF_UNKNOWN_REACH and both <= _NOT_ROUTED for both in alike),
+        hides=any(both & _MASQUERADED and both - _MASQUERADED for both in alike),
+        seen_nodes=any(both <= NODES and both - NODES_HIDDEN for both in alike),
     )
 
 
@@ -203,14 +233,16 @@ def _why(between: _Between) -> str:
         return " ".join([*why, *([_UNKNOWN_REACH] if between.unknown_reach else [])])
     if between.managed:
         return _WHY_MANAGED
-    return _WHY_HIDDEN if between.relations and between.relations <= _ONE_NETWORK else _WHY[Severity.LATENT]
+    if not between.never_meet:
+        return _WHY[Severity.LATENT]
+    return _WHY_NODES_HIDDEN if _KIND.NODE in between.kinds else _WHY_HIDDEN
 
 
 def _breaks(between: _Between) -> tuple[str, ...]:
     if between.severity is Severity.LATENT and between.managed:
         return (_MANAGED_MATTERS,)
-    if between.severity is Severity.LATENT and between.relations and between.relations <= _ONE_NETWORK:
-        return (_NOTHING_MEETS,)
+    if between.severity is Severity.LATENT and between.never_meet:
+        return (_NODES_STAY_APART if _KIND.NODE in between.kinds else _NOTHING_MEETS,)
     entered = [_BREAKS_ENTERED] if between.entered else []
     return (*entered, *(_breaks_of(between.kinds) if between.uses else ()), *([_HIDES] if between.hides else []))
 
@@ -261,13 +293,13 @@ def _remedies(between: _Between) -> list[str]:
     if between.severity is Severity.INTENDED:
         return [_INTENDED]
     if between.severity is Severity.LATENT:
-        hidden = between.relations and between.relations <= _ONE_NETWORK
-        return [_LATENT_MANAGED if between.managed else _LATENT_HIDDEN if hidden else _LATENT]
+        return [_latent(between)]
     joinable = between.relations - {Relation.SAME}
     services = set(between.kinds) == {_KIND.SERVICE}
     ways_out = {
         _GATEWAY: services,
         _SAY_REACH: between.unknown_reach,
+        _SAY_NODES: between.seen_nodes,
         _NAT: bool(joinable) and not services,
         _APART: Relation.SAME in between.relations,
         _NOT_CONNECTED: Relation.FLAT in between.relations,
@@ -275,6 +307,14 @@ def _remedies(between: _Between) -> list[str]:
     }
     entered = [_ENTERED_MOVE] if between.entered else []
     return [*entered, *_renumber(between.uses), *(text for text, fits in ways_out.items() if fits)]
+
+
+def _latent(between: _Between) -> str:
+    if between.managed:
+        return _LATENT_MANAGED
+    if not between.never_meet:
+        return _LATENT
+    return _LATENT_NODES if _KIND.NODE in between.kinds else _LATENT_HIDDEN
 
 
 def _renumber(uses: Collection[Use]) -> list[str]:

@@ -27,6 +27,7 @@ from periplus_hub.addresses.overlaps.engine.severity import pair_severity
 from periplus_hub.addresses.overlaps.engine.uses import (
     ENTERED,
     NODES,
+    NODES_HIDDEN,
     PODS,
     PODS_HIDDEN,
     PODS_OF_UNKNOWN_REACH,
@@ -90,7 +91,10 @@ _NODE_SIDE: Final = Side(NODES)
 _PODS_AND_SERVICES: Final = Side(PODS | SERVICES)
 _GATEWAYS: Final = Side(frozenset({Use.LOADBALANCER}), frozenset({Use.LOADBALANCER_POOL}))
 _SEEN_OUTSIDE: Final = Side(
-    NODES | ENTERED | PODS - PODS_HIDDEN - PODS_OF_UNKNOWN_REACH | {Use.SERVICE_ROUTED, Use.LOADBALANCER, Use.EXTERNAL},
+    NODES - NODES_HIDDEN
+    | ENTERED
+    | PODS - PODS_HIDDEN - PODS_OF_UNKNOWN_REACH
+    | {Use.SERVICE_ROUTED, Use.LOADBALANCER, Use.EXTERNAL},
     PODS_OF_UNKNOWN_REACH | {Use.LOADBALANCER_POOL},
 )
 

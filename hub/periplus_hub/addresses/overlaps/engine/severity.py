@@ -6,7 +6,7 @@ Between two clusters:
 |--|--|--|
 | same or flat-connected domain | managed service ranges against each other | `latent` |
 | same or flat-connected domain | service against service, routed neither | `blocks-federation` |
-| same or flat-connected domain | pods that are masqueraded against such, or against a service range | `latent` |
+| same or flat-connected domain | masqueraded pods or nodes against such, or against a service range | `latent` |
 | same or flat-connected domain | planned or reserved against anything | `blocks-federation` |
 | same or flat-connected domain | anything else | `conflict` |
 | planned | managed service ranges against each other | `latent` |
@@ -18,7 +18,7 @@ Ranges that people entered in a network domain are one owner's, like a cluster's
 
 | what people entered | and a cluster's | severity |
 |--|--|--|
-| a VPC, a subnet, an on-premises network | nodes, load balancers, external addresses, seen pods | no overlap |
+| a VPC, a subnet, an on-premises network | nodes that are not masqueraded, load balancers, external addresses, seen pods | no overlap |
 | a VPC, an on-premises network | a range of pods that is routed | no overlap |
 | anything else that is there | anything else | `conflict` |
 
@@ -27,8 +27,8 @@ the VPC, but a subnet of it is somebody's.
 
 ClusterIPs never leave a cluster unless somebody routes them, so two equal service ranges break nothing today, but a
 clusterset or mesh could not tell them apart. Pods of an overlay leave it behind their nodes' addresses: two overlays
-never meet, but one hides from its own pods whatever others really have there. What nobody knows to be masqueraded
-counts as routed.
+never meet, but one hides from its own pods whatever others really have there; so do nodes behind a router that
+translates. What nobody knows to be masqueraded counts as routed.
 
 Within one cluster:
 
@@ -58,6 +58,7 @@ from periplus_hub.addresses.ipam.model import AllocationKind
 from periplus_hub.addresses.overlaps.engine.uses import (
     KIND_OF,
     NODES,
+    NODES_HIDDEN,
     PODS,
     PODS_HIDDEN,
     PODS_SEEN,
@@ -77,7 +78,7 @@ NO_OVERLAP: Final = len(SEVERITIES)
 """The severity code of a pair that is no overlap."""
 
 _NOT_LIVE: Final = frozenset({Use.PLANNED, Use.RESERVED})
-_HIDDEN: Final = PODS_HIDDEN | SERVICES - {Use.SERVICE_ROUTED}
+_HIDDEN: Final = PODS_HIDDEN | NODES_HIDDEN | SERVICES - {Use.SERVICE_ROUTED}
 """Whose addresses nobody outside the cluster ever sees."""
 _FAULTS: Final = (
     (SERVICES, PODS | NODES),
@@ -90,7 +91,7 @@ _FAULTS: Final = (
 
 
 _LIVES_IN_NETWORKS: Final = (
-    NODES
+    NODES - NODES_HIDDEN
     | PODS_SEEN
     | frozenset(use for use in USES if KIND_OF[use] in {AllocationKind.LOADBALANCER, AllocationKind.EXTERNAL})
 )

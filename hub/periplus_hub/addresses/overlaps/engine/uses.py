@@ -5,6 +5,7 @@ A use is a kind with traits:
 | trait | of | means |
 |--|--|--|
 | routed, masqueraded, neither | pod, service | whether it is reached from outside its cluster; neither is unknown |
+| masqueraded | node | nobody outside its cluster reaches it by this address; a node counts as reached until somebody says so |
 | seen | pod | addresses in use and no range, so nothing that may still be handed out |
 | shared | pod, node | two nodes of one cluster hold the same, or one what lies in the other's |
 | managed | service | the provider gives this range to every cluster |
@@ -48,7 +49,9 @@ class Use(StrEnum):
     POD_SEEN_ROUTED = "pod/seen-routed"
     POD_SEEN_MASQUERADED = "pod/seen-masqueraded"
     NODE = "node"
+    NODE_MASQUERADED = "node/masqueraded"
     NODE_SHARED = "node/shared"
+    NODE_SHARED_MASQUERADED = "node/shared-masqueraded"
     SERVICE = "service"
     SERVICE_ROUTED = "service/routed"
     SERVICE_MANAGED = "service/managed"
@@ -69,14 +72,18 @@ USE_MASK: Final = (1 << USE_BITS) - 1
 KIND_OF: Final[Mapping[Use, AllocationKind]] = MappingProxyType(
     {use: AllocationKind(use.value.partition(_NAME)[0]) for use in USES}
 )
-SHARED: Final = frozenset({Use.POD_SHARED, Use.POD_SHARED_ROUTED, Use.POD_SHARED_MASQUERADED, Use.NODE_SHARED})
+SHARED: Final = frozenset(
+    {Use.POD_SHARED, Use.POD_SHARED_ROUTED, Use.POD_SHARED_MASQUERADED, Use.NODE_SHARED, Use.NODE_SHARED_MASQUERADED}
+)
 """Two nodes of one cluster hold it."""
 PODS: Final = frozenset(use for use in USES if KIND_OF[use] is AllocationKind.POD)
 PODS_SEEN: Final = frozenset({Use.POD_SEEN, Use.POD_SEEN_ROUTED, Use.POD_SEEN_MASQUERADED})
 PODS_HIDDEN: Final = frozenset({Use.POD_MASQUERADED, Use.POD_SHARED_MASQUERADED, Use.POD_SEEN_MASQUERADED})
 """Nobody outside their cluster sees these pods' addresses."""
 PODS_OF_UNKNOWN_REACH: Final = frozenset({Use.POD, Use.POD_SHARED, Use.POD_SEEN})
-NODES: Final = frozenset({Use.NODE, Use.NODE_SHARED})
+NODES: Final = frozenset(use for use in USES if KIND_OF[use] is AllocationKind.NODE)
+NODES_HIDDEN: Final = frozenset({Use.NODE_MASQUERADED, Use.NODE_SHARED_MASQUERADED})
+"""Nobody outside their cluster reaches these nodes by their addresses."""
 SERVICES: Final = frozenset(use for use in USES if KIND_OF[use] is AllocationKind.SERVICE)
 ENTERED: Final = frozenset({Use.ENTERED, Use.ENTERED_NETWORK, Use.ENTERED_SUBNET})
 """No cluster's: ranges that people entered."""
@@ -100,6 +107,8 @@ MANAGED_RANGES: Final = (parse("34.118.224.0/20"),)
 _PLAIN: Final = {
     (AllocationKind.POD, False): (Use.POD, Use.POD_ROUTED, Use.POD_MASQUERADED),
     (AllocationKind.POD, True): (Use.POD_SEEN, Use.POD_SEEN_ROUTED, Use.POD_SEEN_MASQUERADED),
+    (AllocationKind.NODE, False): (Use.NODE, Use.NODE, Use.NODE_MASQUERADED),
+    (AllocationKind.NODE, True): (Use.NODE, Use.NODE, Use.NODE_MASQUERADED),
     # Nobody reaches a ClusterIP from outside unless it is routed, so masqueraded and unknown are the same for a
     # service.
     (AllocationKind.SERVICE, False): (Use.SERVICE, Use.SERVICE_ROUTED, Use.SERVICE),
@@ -112,6 +121,7 @@ _SHARED_OF: Final = {
     Use.POD_ROUTED: Use.POD_SHARED_ROUTED,
     Use.POD_MASQUERADED: Use.POD_SHARED_MASQUERADED,
     Use.NODE: Use.NODE_SHARED,
+    Use.NODE_MASQUERADED: Use.NODE_SHARED_MASQUERADED,
 }
 
 

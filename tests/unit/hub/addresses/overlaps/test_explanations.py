@@ -110,6 +110,17 @@ def test_pods_behind_their_nodes_addresses_hurt_nobody_in_one_network() -> None:
     assert "isolated" in told(Severity.LATENT, Use.POD_MASQUERADED, relations=(Relation.ISOLATED,)).why
 
 
+def test_nodes_behind_routers_that_translate_hurt_nobody_in_one_network() -> None:
+    found = told(Severity.LATENT, Use.NODE_MASQUERADED)
+    assert "routers that translate" in found.why
+    assert "pod" not in " ".join((found.why, *found.breaks, *found.remedies)).lower()
+    seen = told(Severity.CONFLICT, NODE)
+    assert any("reach set node masqueraded" in each for each in seen.remedies)
+    half = told(Severity.CONFLICT, NODE, Use.NODE_MASQUERADED)
+    assert "cannot reach what others have there" in " ".join(half.breaks)
+    assert not any("reach set node" in each for each in told(Severity.CONFLICT, POD).remedies)
+
+
 def test_pods_of_which_nobody_knows_whether_they_are_routed_are_called_so() -> None:
     assert "is not known" in told(Severity.CONFLICT, POD).why
     assert "is not known" in told(Severity.CONFLICT, POD, Use.POD_MASQUERADED).why

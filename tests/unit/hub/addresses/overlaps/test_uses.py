@@ -50,6 +50,14 @@ def test_a_pod_range_is_known_by_its_reach_and_by_whether_it_is_a_claim() -> Non
     assert uses(row, seen=True, reach=Reach.MASQUERADED) == [Use.POD_SEEN_MASQUERADED]
 
 
+def test_a_node_is_reached_by_its_address_unless_somebody_knows_better() -> None:
+    row = (NODE, "10.0.0.1/32", 1)
+    assert uses(row) == uses(row, reach=Reach.ROUTED) == [Use.NODE]
+    assert uses(row, reach=Reach.MASQUERADED) == [Use.NODE_MASQUERADED]
+    twice = [(NODE, "10.0.2.15/32", 1), (NODE, "10.0.2.15/32", 2)]
+    assert uses(*twice, reach=Reach.MASQUERADED) == [Use.NODE_SHARED_MASQUERADED] * 2
+
+
 def test_a_pool_is_told_from_an_address_that_a_load_balancer_has() -> None:
     assert uses((BALANCER, "10.0.0.0/24", 0), (BALANCER, "10.0.0.1/32", 0)) == [Use.LOADBALANCER_POOL] * 2
     assert uses((BALANCER, "10.0.0.1/32", 0), seen=True) == [Use.LOADBALANCER]
