@@ -108,7 +108,8 @@ async def test_an_overlap_is_accepted_and_withdrawn(terminal: Terminal) -> None:
     first, *_ = await terminal.documents("overlaps", "accepted")
     assert (first["cidr"], first["reason"], first["withdrawnAt"]) == ("10.244.0.0/16", "a lab", None)
     assert (await terminal.type("overlaps", "withdraw", first["id"])).stdout.endswith("not accepted any more\n")
-    assert "withdrawn" in (await terminal.type("overlaps", "accepted")).stdout
+    assert first["id"] not in (await terminal.type("overlaps", "accepted")).stdout
+    assert "withdrawn 2" in (await terminal.type("overlaps", "accepted", "--ended")).stdout
     assert (
         "no overlap" in (await terminal.type("overlaps", "accept", "192.0.2.0/24", "--reason", "none", code=1)).stderr
     )

@@ -141,6 +141,26 @@ async def test_a_reserved_range_is_its_clusters_until_it_ends(fleet: Fleet) -> N
     assert (later["cidr"], later["reservation"]) == (mine, None)
 
 
+RENEW = """mutation Renew($id: ID!, $reason: String, $until: DateTime) {
+  renewReservation(reservation: $id, reason: $reason, expiresAt: $until) {
+    __typename ... on RangeReservation { id cidr reason expiresAt } ... on Problem { code message }
+  }
+}"""
+
+
+@pytest.mark.promise("changes-are-audited")
+async def test_a_reservation_gets_another_end_or_reason_as_long_as_it_is_in_force(fleet: Fleet) -> None:
+    made = await reserve(fleet, "10.9.0.0/16")
+    renewed = (await ask(fleet, RENEW, id=made["id"], until="2026-05-01T00:00:00Z"))["renewReservation"]
+    assert (renewed["cidr"], renewed["reason"], renewed["expiresAt"][:10]) == ("10.9.0.0/16", "", "2026-05-01")
+    renewed = (await ask(fleet, RENEW, id=made["id"], reason=" moves in May "))["renewReservation"]
+    assert (renewed["reason"], renewed["expiresAt"][:10]) == ("moves in May", "2026-05-01")
+    for wrong in ({"until": "2025-01-01T00:00:00Z"}, {"until": "2030-01-01T00:00:00Z"}, {"reason": "x" * 1_001}):
+        assert (await ask(fleet, RENEW, id=made["id"], **wrong))["renewReservation"]["code"] == "invalid"
+    late = (await ask(fleet, RENEW, after_s=200 * 86_400, id=made["id"], reason="late"))["renewReservation"]
+    assert (late["code"], late["message"]) == ("conflict", "10.9.0.0/16 is not reserved any more")
+
+
 async def test_a_reserved_range_can_be_given_back(fleet: Fleet) -> None:
     (mine,) = await ranges(fleet, "tan", kinds=["POD"])
     made = await reserve(fleet, mine, "red")

@@ -33,6 +33,7 @@ Nodes = Annotated[int | None, strawberry.argument(description="Each has so many 
 Pods = Annotated[int | None, strawberry.argument(description="Each has so many pods. Left out: as now.")]
 Services = Annotated[int | None, strawberry.argument(description="Each has so many services. Left out: as now.")]
 Growth = Annotated[Decimal, strawberry.argument(description="How many times that there must be room for, 1 to 100.")]
+Ended = Annotated[bool, strawberry.argument(description="Also those that were released or expired.")]
 Uses = Annotated[list[UsedFor] | None, strawberry.argument(description="Only for these: POD, SERVICE, NODE.")]
 
 
@@ -79,13 +80,21 @@ class FreeRangesQuery:
         )
         return AddressPlan.of(await info.context.read(service.plan, ask, info.context.now))
 
-    @strawberry.field(description="Reservations of ranges, newest first, ended ones too.", directives=paged())
+    @strawberry.field(description="Reservations of ranges, newest first.", directives=paged())
     async def range_reservations(
-        self, info: Info, *, first: First = None, after: After = None, last: Last = None, before: Before = None
+        self,
+        info: Info,
+        *,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+        ended: Ended = False,
     ) -> Connection[RangeReservation]:
-        """Who means to use what."""
-        window = window_of(first, after, last, before)
-        return Connection(pages=Pages(info.context, repository_reservations.RESERVATIONS, None, window))
+        """Who means to use what: what is in force, unless the ended ones are asked for too."""
+        window, context = window_of(first, after, last, before), info.context
+        listing = repository_reservations.RESERVATIONS
+        return Connection(pages=Pages(context, listing, None, window, None if ended else context.now))
 
 
 @strawberry.type
@@ -114,6 +123,34 @@ class ReservationsMutation:
         async with context.write() as c:
             made = await service_reservations.reserve_range(c, context.scope, wish, context.clock.now())
             row = await repository_reservations.reservation_row(c, context.scope, made.id)
+            return from_row(RangeReservation, row)
+
+    @mutation(
+        Permission.ADDRESSES_RESERVE,
+        "Give a reservation another reason or another end.",
+        answers="The reservation, or why nothing changed.",
+    )
+    async def renew_reservation(
+        self,
+        info: Info,
+        reservation: Annotated[strawberry.ID, strawberry.argument(description="The reservation's id.")],
+        *,
+        reason: Annotated[
+            str | None, strawberry.argument(description="Why, up to 1,000 characters. Left out: as it was.")
+        ] = None,
+        expires_at: Annotated[
+            datetime | None,
+            strawberry.argument(description="Until when, at most two years ahead; or as it was."),
+        ] = None,
+    ) -> RangeReservation:
+        """The range stays reserved."""
+        context = info.context
+        identity = uuid_of(reservation, "RangeReservation")
+        async with context.write() as c:
+            await service_reservations.renew_reservation(
+                c, context.scope, identity, context.clock.now(), reason=reason, expires_at=expires_at
+            )
+            row = await repository_reservations.reservation_row(c, context.scope, identity)
             return from_row(RangeReservation, row)
 
     @mutation(

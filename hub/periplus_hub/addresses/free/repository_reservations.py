@@ -112,8 +112,15 @@ async def mark_released(c: WriteConnection, scope: Scope, reservation_id: UUID, 
     return (await c.execute(statement.values(released_at=now))).rowcount > 0
 
 
-def _reservations_of(scope: Scope, _asked: object) -> Sequence[ColumnElement[bool]]:
-    return [owned(scope, _TABLE)]
+async def change_reservation(c: WriteConnection, scope: Scope, new: RangeReservation, now: datetime) -> bool:
+    """Give one that is in force this reason and end; False when it is not."""
+    statement = update(_TABLE).where(*_in_force(scope, now), _TABLE.c.id == new.id)
+    return (await c.execute(statement.values(reason=new.reason, expires_at=new.expires_at))).rowcount > 0
+
+
+def _reservations_of(scope: Scope, in_force_at: datetime | None) -> Sequence[ColumnElement[bool]]:
+    """All there ever were, or those in force at a time."""
+    return [owned(scope, _TABLE)] if in_force_at is None else _in_force(scope, in_force_at)
 
 
 RESERVATIONS: Final = Listing[Scope](
@@ -123,7 +130,6 @@ RESERVATIONS: Final = Listing[Scope](
         id_column("RangeReservation", _TABLE.c.id),
         func.text(_TABLE.c.cidr).label("cidr"),
         *plain(_TABLE, "kind", "cluster_name", "reason", "reserved_by", "created_at", "expires_at", "released_at"),
-        _TABLE.c.id.label("reservation_id"),
     ],
     order=plain(_TABLE, "created_at", "id"),
     where=_reservations_of,
@@ -138,5 +144,4 @@ async def reservation_row(c: ReadConnection, scope: Scope, reservation_id: UUID)
 
 async def reservation_rows(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, Row[Any]]:
     """For loaders: those that exist, by id."""
-    statement = select(*RESERVATIONS.columns).where(*_reservations_of(scope, None), _TABLE.c.id.in_(ids))
-    return {row.reservation_id: row for row in await c.rows(statement)}
+    return await RESERVATIONS.named(c, scope, _TABLE.c.id, ids)

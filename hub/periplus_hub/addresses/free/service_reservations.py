@@ -18,8 +18,8 @@ from periplus_hub.addresses.prefixes.typed import wanted_prefix
 from periplus_hub.kit.db import WriteConnection
 from periplus_hub.kit.errors import Conflict, Invalid, NotFound
 from periplus_hub.kit.ids import new_id
+from periplus_hub.kit.reasons import check_end, wanted_reason
 
-_MAX_REASON: Final = 1_000
 _LONGEST_NAME: Final = 100
 _KIND: Final = "RangeReservation"
 
@@ -38,7 +38,7 @@ class ReservationWish:
 async def reserve_range(c: WriteConnection, scope: Scope, wish: ReservationWish, now: datetime) -> RangeReservation:
     """Take a range that is free; audited. It ends by itself. Raises Conflict where somebody has it, or a part of it."""
     scope.require(Permission.ADDRESSES_RESERVE)
-    prefix, reason = _checked(wish, now), wish.reason.strip()
+    prefix, reason = _checked(wish, now), wanted_reason(wish.reason, needed=False)
     await repository.lock_reservations(c, scope)
     await _raise_if_taken(c, scope, prefix, now)
     made = RangeReservation(
@@ -71,13 +71,7 @@ def _checked(wish: ReservationWish, now: datetime) -> Prefix:
         raise Invalid(f"{held.cidr} is held back for {held.holder}: {held.why}", "Take a range that a plan proposes.")
     if why := why_no_name(wish.cluster_name, _LONGEST_NAME):
         raise Invalid(f"{wish.cluster_name[:_LONGEST_NAME]!r} is no name for a cluster: {why}", "Choose another one.")
-    if len(wish.reason.strip()) > _MAX_REASON:
-        raise Invalid("the reason is too long", f"Say why in at most {_MAX_REASON} characters.")
-    if not now < wish.expires_at <= now + MAX_RESERVATION:
-        raise Invalid(
-            f"the reservation would end at {wish.expires_at:%Y-%m-%d %H:%M} UTC",
-            f"Choose an end in the future, at most {MAX_RESERVATION.days} days ahead.",
-        )
+    check_end("reservation", wish.expires_at, now, MAX_RESERVATION)
     return prefix
 
 
@@ -95,12 +89,45 @@ async def _raise_if_taken(c: WriteConnection, scope: Scope, prefix: Prefix, now:
         raise Conflict(f"{prefix} is not free: {other.cidr} is reserved for {whose} until {until}", remedy)
 
 
-async def release_range(c: WriteConnection, scope: Scope, reservation_id: UUID, now: datetime) -> RangeReservation:
-    """Give a reserved range back before its time; audited."""
+async def renew_reservation(
+    c: WriteConnection,
+    scope: Scope,
+    reservation_id: UUID,
+    now: datetime,
+    *,
+    reason: str | None = None,
+    expires_at: datetime | None = None,
+) -> None:
+    """Give one that is in force another reason or end, audited; None leaves it. Raises Conflict for one that ended."""
     scope.require(Permission.ADDRESSES_RESERVE)
+    known = await _known(c, scope, reservation_id)
+    new = replace(
+        known,
+        reason=known.reason if reason is None else wanted_reason(reason, needed=False),
+        expires_at=expires_at or known.expires_at,
+    )
+    if expires_at is not None:
+        check_end("reservation", expires_at, now, MAX_RESERVATION)
+    if not await repository.change_reservation(c, scope, new, now):
+        raise Conflict(f"{known.cidr} is not reserved any more", "Reserve it again: a new plan proposes what is free.")
+    if new == known:
+        return
+    detail = {"cidr": known.cidr, "cluster_name": known.cluster_name}
+    was, now_is = ({"reason": each.reason, "expires_at": each.expires_at.isoformat()} for each in (known, new))
+    await audit(c, scope, "person:range:renew", _KIND, str(reservation_id), detail=detail, before=was, after=now_is)
+
+
+async def _known(c: WriteConnection, scope: Scope, reservation_id: UUID) -> RangeReservation:
     known = (await repository.reservations_by_ids(c, scope, [reservation_id])).get(reservation_id)
     if known is None:
         raise NotFound(f"there is no reservation {reservation_id}", "Look it up in the list of reservations.")
+    return known
+
+
+async def release_range(c: WriteConnection, scope: Scope, reservation_id: UUID, now: datetime) -> RangeReservation:
+    """Give a reserved range back before its time; audited."""
+    scope.require(Permission.ADDRESSES_RESERVE)
+    known = await _known(c, scope, reservation_id)
     if not await repository.mark_released(c, scope, reservation_id, now):
         raise Conflict(f"{known.cidr} is not reserved any more", "Nothing: the reservation is over.")
     was, now_is = {"released_at": None}, {"released_at": now.isoformat()}

@@ -107,8 +107,8 @@ class ReachMutation:
 
     @mutation(
         Permission.DOMAINS_WRITE,
-        "Say whether pods, services or nodes of clusters are reached from outside them. It wins over what they tell; what is "
-        "said of a cluster wins over what is said of its network domain.",
+        "Say whether pods, services or nodes of clusters are reached from outside them. It wins over what they tell; "
+        "what is said of a cluster wins over what is said of its network domain.",
         answers="The clusters and network domains, or why nothing changed.",
     )
     async def set_reach(

@@ -18,11 +18,10 @@ from periplus_hub.fleet.repository_domains import active_in, lock_domain
 from periplus_hub.kit.db import WriteConnection
 from periplus_hub.kit.errors import Conflict, Invalid, NotFound
 from periplus_hub.kit.node_ids import node_id
+from periplus_hub.kit.reasons import wanted_reason
 
 CORRECTABLE: Final = (AllocationKind.POD, AllocationKind.SERVICE, AllocationKind.NODE)
 MAX_AT_ONCE: Final = 1_000
-_MAX_REASON: Final = 1_000
-_MIN_REASON: Final = 3
 _KINDS: Final = {CLUSTERS: "Cluster", DOMAINS: "NetworkDomain"}
 
 _Said = Mapping[UUID, tuple[str, str]]
@@ -48,9 +47,7 @@ async def set_reach(
     scope.require(Permission.DOMAINS_WRITE)
     if reach is Reach.UNKNOWN:
         raise Invalid("unknown is nothing to say", "Say routed or masqueraded, or clear what was said.")
-    reason = reason.strip()
-    if not _MIN_REASON <= len(reason) <= _MAX_REASON:
-        raise Invalid("the reason is too short or too long", f"Say why in {_MIN_REASON} to {_MAX_REASON} characters.")
+    reason = wanted_reason(reason)
     changes: dict[Subjects, _Said] = {}
     for of, ids in (await _correctable(c, scope, whom)).items():
         known = await _known(c, scope, of, ids, whom.kind)

@@ -16,6 +16,8 @@ from periplus_hub.kit.graphql_scalars import Cidr
 from periplus_hub.kit.graphql_types import After, Before, Connection, First, Last, Pages
 from periplus_hub.kit.windows import window_of
 
+Ended = Annotated[bool, strawberry.argument(description="Also those that were withdrawn or expired.")]
+
 
 @strawberry.input(description="Which overlap is meant, and why.")
 class AcceptOverlapInput:
@@ -74,11 +76,18 @@ class AcceptancesMutation:
 class AcceptancesQuery:
     """Root fields about acceptances."""
 
-    @strawberry.field(description="Acceptances of overlaps, newest first, ended ones too.", directives=paged())
+    @strawberry.field(description="Acceptances of overlaps, newest first.", directives=paged())
     async def overlap_acceptances(
-        self, info: Info, *, first: First = None, after: After = None, last: Last = None, before: Before = None
+        self,
+        info: Info,
+        *,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+        ended: Ended = False,
     ) -> Connection[OverlapAcceptance]:
-        """Who said which overlap is meant."""
-        return Connection(
-            pages=Pages(info.context, repository_acceptances.ACCEPTANCES, None, window_of(first, after, last, before))
-        )
+        """Who said which overlap is meant: what is in force, unless the ended ones are asked for too."""
+        window, context = window_of(first, after, last, before), info.context
+        listing = repository_acceptances.ACCEPTANCES
+        return Connection(pages=Pages(context, listing, None, window, None if ended else context.now))

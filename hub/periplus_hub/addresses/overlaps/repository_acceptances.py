@@ -214,8 +214,9 @@ async def acceptances_by_ids(c: ReadConnection, scope: Scope, ids: Sequence[UUID
     return {row.id: acceptance_of(row) for row in await c.rows(statement)}
 
 
-def _acceptances_of(scope: Scope, _asked: object) -> Sequence[ColumnElement[bool]]:
-    return [owned(scope, _TABLE)]
+def _acceptances_of(scope: Scope, in_force_at: datetime | None) -> Sequence[ColumnElement[bool]]:
+    """All there ever were, or those in force at a time."""
+    return [owned(scope, _TABLE)] if in_force_at is None else _in_force(scope, in_force_at)
 
 
 ACCEPTANCES: Final = Listing[Scope](
@@ -226,7 +227,6 @@ ACCEPTANCES: Final = Listing[Scope](
         func.text(_TABLE.c.cidr).label("cidr"),
         *plain(_TABLE, "reason", "accepted_by", "severity", "created_at", "expires_at", "withdrawn_at"),
         _TABLE.c.clusters.label("cluster_count"),
-        _TABLE.c.id.label("acceptance_id"),
     ],
     order=plain(_TABLE, "created_at", "id"),
     where=_acceptances_of,
@@ -241,5 +241,4 @@ async def acceptance_row(c: ReadConnection, scope: Scope, acceptance_id: UUID) -
 
 async def acceptance_rows(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, Row[Any]]:
     """For loaders: those that exist, by id."""
-    statement = select(*ACCEPTANCES.columns).where(*_acceptances_of(scope, None), _TABLE.c.id.in_(ids))
-    return {row.acceptance_id: row for row in await c.rows(statement)}
+    return await ACCEPTANCES.named(c, scope, _TABLE.c.id, ids)

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
 from uuid import UUID
 
 from periplus_hub.access.scope import Permission, Scope
@@ -13,13 +12,9 @@ from periplus_hub.addresses.overlaps.repository_acceptances import Acceptable
 from periplus_hub.addresses.prefixes.prefix import Prefix
 from periplus_hub.addresses.prefixes.typed import wanted_prefix
 from periplus_hub.kit.db import WriteConnection
-from periplus_hub.kit.errors import Conflict, Invalid, NotFound
+from periplus_hub.kit.errors import Conflict, NotFound
 from periplus_hub.kit.ids import new_id
-
-_MAX_REASON: Final = 1_000
-
-
-_MIN_REASON: Final = 3
+from periplus_hub.kit.reasons import check_end, wanted_reason
 
 
 async def accept_overlap(  # noqa: PLR0917 - what an acceptance consists of
@@ -38,14 +33,8 @@ async def accept_overlap(  # noqa: PLR0917 - what an acceptance consists of
     """
     scope.require(Permission.OVERLAPS_ACCEPT)
     root = wanted_prefix(cidr)
-    reason = reason.strip()
-    if not _MIN_REASON <= len(reason) <= _MAX_REASON:
-        raise Invalid("the reason is too short or too long", f"Say why in {_MIN_REASON} to {_MAX_REASON} characters.")
-    if not now < expires_at <= now + MAX_ACCEPTANCE:
-        raise Invalid(
-            f"the acceptance would end at {expires_at:%Y-%m-%d %H:%M} UTC",
-            f"Choose an end in the future, at most {MAX_ACCEPTANCE.days} days ahead.",
-        )
+    reason = wanted_reason(reason)
+    check_end("acceptance", expires_at, now, MAX_ACCEPTANCE)
     group = await _still_as_seen(c, scope, root, seen)
     acceptance = Acceptance(
         id=new_id(),

@@ -8,7 +8,8 @@ import typer
 from periplus_hub.api.cli import queries
 from periplus_hub.api.cli.arguments import range_of
 from periplus_hub.api.cli.find_by_name import choose
-from periplus_hub.api.cli.hub_connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
+from periplus_hub.api.cli.hub_connection import EndedOption, JsonOption, Listing, TokenFileOption, UrlOption, hub
+from periplus_hub.api.cli.lasting import until
 from periplus_hub.api.cli.output import tell
 from periplus_hub.api.cli.tables import when
 from periplus_hub.api.hub_client import HubClient
@@ -24,8 +25,8 @@ mutation Accept($cidr: Cidr!, $reason: String!, $until: DateTime!) {
 }
 """
 ACCEPTED: Final = """
-query Accepted($first: Int!, $after: String) {
-  overlapAcceptances(first: $first, after: $after) {
+query Accepted($first: Int!, $after: String, $ended: Boolean!) {
+  overlapAcceptances(first: $first, after: $after, ended: $ended) {
     nodes { id cidr reason acceptedBy createdAt expiresAt withdrawnAt }
     pageInfo { hasNextPage endCursor }
   }
@@ -40,7 +41,7 @@ mutation Withdraw($acceptance: ID!) {
   }
 }
 """
-_COLUMNS: Final = ("range", "id", "state", "until", "by", "reason")
+_COLUMNS: Final = ("range", "id", "until", "by", "reason")
 
 
 def accept(
@@ -60,10 +61,16 @@ def accept(
     tell(f"{result['cidr']} is accepted until {when(result['expiresAt'])} ({result['id']})")
 
 
-def accepted(*, url: UrlOption = None, token_file: TokenFileOption = None, as_json: JsonOption = False) -> None:
-    """What was accepted, newest first, with what has ended."""
+def accepted(
+    *,
+    ended: EndedOption = False,
+    url: UrlOption = None,
+    token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What is accepted, newest first."""
     with hub(url, token_file) as client:
-        known = _acceptances(client)
+        known = _acceptances(client, ended=ended)
     Listing(_COLUMNS, [_row(node) for node in known], known, "No overlap is accepted.").show(as_json=as_json)
 
 
@@ -75,16 +82,16 @@ def withdraw(
 ) -> None:
     """End an acceptance before its time: the overlap has its own severity again."""
     with hub(url, token_file) as client:
-        found = choose("OverlapAcceptance", identity, _acceptances(client), key="id")
+        found = choose("OverlapAcceptance", identity, _acceptances(client, ended=True), key="id")
         result = queries.outcome(client.ask(WITHDRAW, {"acceptance": found["id"]}), "withdrawAcceptance")
     tell(f"{result['cidr']} is not accepted any more")
 
 
-def _acceptances(client: HubClient) -> list[dict[str, Any]]:
-    pages = queries.pages(client, ACCEPTED, "overlapAcceptances", {"first": 200})
+def _acceptances(client: HubClient, *, ended: bool) -> list[dict[str, Any]]:
+    pages = queries.pages(client, ACCEPTED, "overlapAcceptances", {"first": 200, "ended": ended})
     return [node for page in pages for node in page["nodes"]]
 
 
 def _row(node: dict[str, Any]) -> tuple[str, ...]:
-    state = f"withdrawn {when(node['withdrawnAt'])}" if node["withdrawnAt"] else "accepted"
-    return (node["cidr"], node["id"], state, when(node["expiresAt"]), node["acceptedBy"], node["reason"])
+    lasts = until(node["expiresAt"], node["withdrawnAt"], "withdrawn")
+    return (node["cidr"], node["id"], lasts, node["acceptedBy"], node["reason"])

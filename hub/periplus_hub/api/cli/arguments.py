@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
 from typing import Final, NoReturn
 
+import typer
+
 from periplus_hub.api.cli.exit_codes import Exit, fail
 
 _MOST_DAYS: Final = 731
@@ -44,6 +46,20 @@ def names_of(given: Iterable[str] | None) -> list[str]:
     """Names typed apart, with commas between them, or both; each once. No name has a comma."""
     names = (name.strip() for text in given or () for name in text.split(","))
     return list(dict.fromkeys(filter(None, names)))
+
+
+def nothing_before(context: typer.Context) -> None:
+    """Leaves for options of a group that stand before one of its commands: they would say nothing there."""
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    given = [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
+    if given:
+        option = next(each for each in context.command.params if each.name == given[0]).opts[0]
+        command = context.invoked_subcommand
+        fail(
+            f"{option} before {command!r} says nothing",
+            f"Put what {command!r} takes behind it: see '{context.command_path} {command} --help'.",
+            Exit.USAGE,
+        )
 
 
 def days_of(option: str, text: str) -> timedelta:

@@ -26,6 +26,8 @@ TokenFileOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
 
+EndedOption = Annotated[bool, typer.Option("--ended", help="Also what ended.")]
+
 
 _OTHER_FOLDER: Final = "Where a hub keeps its data elsewhere, PERIPLUS_DATA_DIR has to name the same folder here."
 

@@ -15,7 +15,7 @@ query Plan(
     clusters: $clusters, newClusters: $newClusters, nodes: $nodes, pods: $pods, services: $services, growth: $growth
   ) {
     complete notKnownOf { names count }
-    proposals { cluster { id } clusterName allocationKind: kind family cidr why reservation { id expiresAt } }
+    proposals { cluster { id } clusterName allocationKind: kind family cidr why reservation { id reason expiresAt } }
   }
 }
 """

@@ -6,7 +6,7 @@ import typer
 
 from periplus_hub.api.cli import queries
 from periplus_hub.api.cli.acceptances_command import accept, accepted, withdraw
-from periplus_hub.api.cli.arguments import names_of
+from periplus_hub.api.cli.arguments import names_of, nothing_before
 from periplus_hub.api.cli.clusters_command import find, find_each
 from periplus_hub.api.cli.copies import copy_notes
 from periplus_hub.api.cli.domains_command import find_domain
@@ -50,6 +50,7 @@ def show_overlaps(
 ) -> None:
     """The overlap register: groups by severity, what each would break, what to do."""
     if context.invoked_subcommand is not None:
+        nothing_before(context)
         return
     show = printer(as_json=as_json)
     with hub(url, token_file) as client:

@@ -11,10 +11,10 @@ from periplus_hub.api.cli.arguments import range_of
 from periplus_hub.api.cli.domains_command import find_domain
 from periplus_hub.api.cli.exit_codes import Exit, fail
 from periplus_hub.api.cli.find_by_name import choose
-from periplus_hub.api.cli.hub_connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
+from periplus_hub.api.cli.hub_connection import EndedOption, JsonOption, Listing, TokenFileOption, UrlOption, hub
 from periplus_hub.api.cli.json_documents import word
+from periplus_hub.api.cli.lasting import until
 from periplus_hub.api.cli.output import tell
-from periplus_hub.api.cli.tables import when
 from periplus_hub.api.hub_client import HubClient
 
 RANGES: Final = """
@@ -74,7 +74,7 @@ def list_ranges(
     *,
     domain: DomainOption = None,
     within: Annotated[str | None, typer.Option(help="Only what lies inside or around this range.")] = None,
-    ended: Annotated[bool, typer.Option("--ended", help="Also those that ended.")] = False,
+    ended: EndedOption = False,
     url: UrlOption = None,
     token_file: TokenFileOption = None,
     as_json: JsonOption = False,
@@ -111,11 +111,10 @@ def all_ranges(client: HubClient, domain: str | None, only: dict[str, Any] | Non
 
 
 def _row(node: dict[str, Any]) -> tuple[str, ...]:
-    until = f"ended {when(node['endedAt'])}" if node["endedAt"] else when(node["expiresAt"], "–")
-    domain = node["networkDomain"]["name"]
+    lasts, domain = until(node["expiresAt"], node["endedAt"], "ended"), node["networkDomain"]["name"]
     return (
         *(node["cidr"], node["id"], word(node["rangeUse"]), domain),
-        *(node["name"], node["owner"], until, word(node["rangeSource"])),
+        *(node["name"], node["owner"], lasts, word(node["rangeSource"])),
     )
 
 

@@ -18,7 +18,7 @@ from periplus_hub.api.hub_client import HubClient
 reach = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Whether pods, services and nodes are reached from outside their clusters, where what a cluster tells is wrong.",
+    help="Whether pods, services and nodes are reached from outside, where what their cluster tells is wrong.",
 )
 
 _CORRECTED: Final = """
@@ -26,7 +26,8 @@ fragment Corrected on CorrectedReach {
   clusters { id name } domains { id name } sameClusters { id name } sameDomains { id name }
 }
 """
-SET: Final = """
+SET: Final = (
+    """
 mutation SetReach($clusters: [ID!]!, $domains: [ID!]!, $kind: AllocationKind!, $reach: Reach!, $reason: String!) {
   setReach(clusters: $clusters, domains: $domains, kind: $kind, reach: $reach, reason: $reason) {
     __typename
@@ -34,8 +35,11 @@ mutation SetReach($clusters: [ID!]!, $domains: [ID!]!, $kind: AllocationKind!, $
     ... on Problem { message remedy }
   }
 }
-""" + _CORRECTED
-CLEAR: Final = """
+"""
+    + _CORRECTED
+)
+CLEAR: Final = (
+    """
 mutation ClearReach($clusters: [ID!]!, $domains: [ID!]!, $kind: AllocationKind!) {
   clearReach(clusters: $clusters, domains: $domains, kind: $kind) {
     __typename
@@ -43,7 +47,9 @@ mutation ClearReach($clusters: [ID!]!, $domains: [ID!]!, $kind: AllocationKind!)
     ... on Problem { message remedy }
   }
 }
-""" + _CORRECTED
+"""
+    + _CORRECTED
+)
 _CORRECTION: Final = "fragment Correction on ReachCorrection { allocationKind: kind reach reason setBy setAt }"
 OF_CLUSTERS: Final = (
     """

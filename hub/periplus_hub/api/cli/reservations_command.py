@@ -5,16 +5,17 @@ from typing import Annotated, Any, Final
 import typer
 
 from periplus_hub.api.cli import queries
+from periplus_hub.api.cli.arguments import names_of
 from periplus_hub.api.cli.find_by_name import choose
-from periplus_hub.api.cli.hub_connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
+from periplus_hub.api.cli.hub_connection import EndedOption, JsonOption, Listing, TokenFileOption, UrlOption, hub
 from periplus_hub.api.cli.json_documents import word
+from periplus_hub.api.cli.lasting import until
 from periplus_hub.api.cli.output import tell
-from periplus_hub.api.cli.tables import when
 from periplus_hub.api.hub_client import HubClient
 
 RESERVED: Final = """
-query Reserved($first: Int!, $after: String) {
-  rangeReservations(first: $first, after: $after) {
+query Reserved($first: Int!, $after: String, $ended: Boolean!) {
+  rangeReservations(first: $first, after: $after, ended: $ended) {
     nodes { id cidr allocationKind: kind clusterName reason reservedBy createdAt expiresAt releasedAt }
     pageInfo { hasNextPage endCursor }
   }
@@ -29,14 +30,25 @@ mutation Release($reservation: ID!) {
   }
 }
 """
-_COLUMNS: Final = ("range", "id", "cluster", "for", "until", "released", "by", "reason")
+_COLUMNS: Final = ("range", "id", "cluster", "for", "until", "by", "reason")
 
 
-def reserved(*, url: UrlOption = None, token_file: TokenFileOption = None, as_json: JsonOption = False) -> None:
-    """What was reserved, newest first, with what has ended."""
+def reserved(
+    *,
+    cluster: Annotated[
+        list[str] | None, typer.Option(metavar="<names>", help="Only for these, a,b. Repeatable.")
+    ] = None,
+    ended: EndedOption = False,
+    url: UrlOption = None,
+    token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What is reserved, newest first."""
+    names = names_of(cluster)
     with hub(url, token_file) as client:
-        known = _reservations(client)
-    Listing(_COLUMNS, [_row(node) for node in known], known, "No range is reserved.").show(as_json=as_json)
+        known = [each for each in _reservations(client, ended=ended) if not names or each["clusterName"] in names]
+    empty = f"No range is reserved{' for ' if names else ''}{', '.join(names)}."
+    Listing(_COLUMNS, [_row(node) for node in known], known, empty).show(as_json=as_json)
 
 
 def release(
@@ -47,13 +59,13 @@ def release(
 ) -> None:
     """Give a reserved range back before its time: it is free again."""
     with hub(url, token_file) as client:
-        found = choose("RangeReservation", identity, _reservations(client), key="id")
+        found = choose("RangeReservation", identity, _reservations(client, ended=True), key="id")
         result = queries.outcome(client.ask(RELEASE, {"reservation": found["id"]}), "releaseRange")
     tell(f"{result['cidr']} is not reserved any more")
 
 
-def _reservations(client: HubClient) -> list[dict[str, Any]]:
-    pages = queries.pages(client, RESERVED, "rangeReservations", {"first": 200})
+def _reservations(client: HubClient, *, ended: bool) -> list[dict[str, Any]]:
+    pages = queries.pages(client, RESERVED, "rangeReservations", {"first": 200, "ended": ended})
     return [node for page in pages for node in page["nodes"]]
 
 
@@ -63,8 +75,7 @@ def _row(node: dict[str, Any]) -> tuple[str, ...]:
         node["id"],
         node["clusterName"],
         f"{word(node['allocationKind'])}s",
-        when(node["expiresAt"]),
-        when(node["releasedAt"], "–"),
+        until(node["expiresAt"], node["releasedAt"], "released"),
         node["reservedBy"],
         node["reason"],
     )

@@ -83,8 +83,8 @@ _NOTHING_MEETS: Final = (
     "pods need ranges that differ."
 )
 _NODES_STAY_APART: Final = (
-    "Nothing, as long as nobody outside reaches nodes directly: tunnels between clusters, node ports and routes to nodes "
-    "need addresses that differ."
+    "Nothing, as long as nobody outside reaches nodes directly: tunnels between clusters, node ports and routes to "
+    "nodes need addresses that differ."
 )
 _MANAGED_MATTERS: Final = (
     "Nothing, except with Submariner without Globalnet, and with Istio on one flat network: they tell the services of "

@@ -18,7 +18,8 @@ Ranges that people entered in a network domain are one owner's, like a cluster's
 
 | what people entered | and a cluster's | severity |
 |--|--|--|
-| a VPC, a subnet, an on-premises network | nodes that are not masqueraded, load balancers, external addresses, seen pods | no overlap |
+| a VPC, a subnet, an on-premises network | load balancers, external addresses, seen pods | no overlap |
+| a VPC, a subnet, an on-premises network | nodes that are not masqueraded | no overlap |
 | a VPC, an on-premises network | a range of pods that is routed | no overlap |
 | anything else that is there | anything else | `conflict` |
 

@@ -5,7 +5,7 @@ A use is a kind with traits:
 | trait | of | means |
 |--|--|--|
 | routed, masqueraded, neither | pod, service | whether it is reached from outside its cluster; neither is unknown |
-| masqueraded | node | nobody outside its cluster reaches it by this address; a node counts as reached until somebody says so |
+| masqueraded | node | nobody outside its cluster reaches it by this address; nobody knows that before it is said |
 | seen | pod | addresses in use and no range, so nothing that may still be handed out |
 | shared | pod, node | two nodes of one cluster hold the same, or one what lies in the other's |
 | managed | service | the provider gives this range to every cluster |

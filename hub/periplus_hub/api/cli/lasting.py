@@ -1,0 +1,14 @@
+"""Until when something holds that somebody said for a time, in lists."""
+
+from datetime import datetime
+
+from periplus_hub.api.cli.tables import when
+from periplus_hub.kit.clock import SystemClock
+
+
+def until(expires_at: str | None, ended_at: str | None, how: str) -> str:
+    """Its end, or since when it does not hold any more; `how` says what ended it before its time, like released."""
+    if ended_at is not None:
+        return f"{how} {when(ended_at)}"
+    is_over = expires_at is not None and datetime.fromisoformat(expires_at) <= SystemClock().now()
+    return f"expired {when(expires_at)}" if is_over else when(expires_at, "–")
