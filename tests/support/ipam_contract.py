@@ -1,7 +1,7 @@
 """What every IPAM adapter must hold, whatever it reads. Subclass it, name the adapter, and give it views."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -32,6 +32,7 @@ def view_of(
     configs: ConfigMaps | None = None,
     custom: Mapping[WantedKind[Any], Sequence[dict[str, object]]] | None = None,
     flags: Flags | None = None,
+    absent: Collection[WantedKind[Any]] = (),
 ) -> IpamView:
     """A view on Kubernetes objects given as JSON."""
     inventory = Inventory(LabelFilter())
@@ -47,7 +48,8 @@ def view_of(
     objects = {
         kind.source: [msgspec.convert(thing, kind.type) for thing in things] for kind, things in (custom or {}).items()
     }
-    return IpamView(tables, cnis, configs or {}, objects, flags=flags, notes=inventory.node_notes)
+    sources = frozenset(kind.source for kind in absent)
+    return IpamView(tables, cnis, configs or {}, objects, flags=flags, notes=inventory.node_notes, absent=sources)
 
 
 class IpamAdapterContract(ABC):

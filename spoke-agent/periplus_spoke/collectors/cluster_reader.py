@@ -119,6 +119,7 @@ class ClusterReader:
             try:
                 self.pools.custom = await self._custom.read()
                 self.pools.has_custom = self._custom.has_all
+                self.pools.absent = self._custom.absent
             except Exception:  # noqa: BLE001 - objects of strangers must not stop the watches
                 _log.exception("reading custom resources failed")
             known.set()

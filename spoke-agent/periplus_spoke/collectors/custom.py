@@ -28,10 +28,13 @@ class CustomKinds:
         self._found: dict[str, Sequence[object]] = {}
         self.has_all = False
         """Whether every wanted kind that is served and may be read has been read, now or earlier."""
+        self.absent: frozenset[str] = frozenset()
+        """Source names of kinds that the API server does not serve, so that there is no object of them."""
 
     async def read(self) -> Mapping[str, Sequence[object]]:
         """Objects by source name; of a kind that fails what it was, and its place in `sources`."""
         unread = 0
+        absent: set[str] = set()
         for kind in self._wanted:
             served = self._inventory.facts.groups.get(kind.group, ())
             versions = [version for version in kind.versions if version in served]
@@ -39,6 +42,8 @@ class CustomKinds:
             is_elsewhere = kind.unless in self._inventory.facts.groups
             if not versions or is_elsewhere:
                 self._found.pop(name, None)
+                if not served and self._inventory.facts.groups:  # without any group, nobody could ask which there are
+                    absent.add(name)
                 if served and not is_elsewhere:
                     self._report(name, _newer(kind, served))
                 continue
@@ -47,6 +52,7 @@ class CustomKinds:
             except KubeProblem as problem:
                 if problem.reason == "not_found":
                     self._found.pop(name, None)
+                    absent.add(name)
                 # A kind that was read once and fails now counts as read: what it was is told, and its source says since
                 # when.
                 unread += name not in self._found and problem.reason not in _LAST_WORDS
@@ -54,6 +60,7 @@ class CustomKinds:
             else:
                 self._report(name, _odd(name, misfits) if misfits else None, len(self._found[name]))
         self.has_all = not unread
+        self.absent = frozenset(absent)
         return dict(self._found)
 
     async def _list_any(self, kind: WantedKind[Any], versions: Sequence[str]) -> tuple[list[object], list[str]]:

@@ -5,10 +5,11 @@ from functools import partial
 from typing import Final
 
 from periplus_contract.tables import IP_ADDRESSES, SERVICE_CIDRS
-from periplus_spoke.collectors import control_plane
+from periplus_spoke.collectors import aws_node, control_plane
 from periplus_spoke.collectors.inventory import Inventory
+from periplus_spoke.collectors.ipam.aws_vpc_cni import AWS_NODE
 from periplus_spoke.collectors.ipam.registry import CONFIG_MAPS
-from periplus_spoke.conversion.cni import CILIUM_CONFIG
+from periplus_spoke.conversion.cni import AWS_GROUPS, CILIUM_CONFIG
 from periplus_spoke.conversion.ipam import Flags
 from periplus_spoke.conversion.objects import ClusterProperty, ConfigMap
 from periplus_spoke.conversion.sources import Source, State
@@ -34,7 +35,7 @@ class Facts:
         self._clock = clock
         self.configs: dict[str, dict[str, str]] = {}
         self.flags: Flags = {}
-        """Of the control plane, where it runs as pods of the cluster."""
+        """Of the control plane, where it runs as pods of the cluster, and of aws-node."""
         self.service_version = ""
         """The version that serves ServiceCIDR and IPAddress; empty when none does."""
 
@@ -46,6 +47,8 @@ class Facts:
         for name in CONFIG_MAPS:
             await self._try(name, partial(self._config, name))
         await self._try(control_plane.SOURCE, self._control_plane)
+        if not AWS_GROUPS.isdisjoint(self._inventory.facts.groups):
+            await self._try(aws_node.SOURCE, self._aws_node)
         if _ABOUT in self._inventory.facts.groups:
             await self._try(f"{_ABOUT}/clusterproperties", self._properties)
         self._inventory.facts.cilium_config = self.configs.get(CILIUM_CONFIG)
@@ -119,14 +122,26 @@ class Facts:
         return 1
 
     async def _control_plane(self) -> int:
-        self.flags = await control_plane.control_plane_flags(self._client)
-        if not self.flags:
+        flags = await control_plane.control_plane_flags(self._client)
+        kept = {name: texts for name, texts in self.flags.items() if name == AWS_NODE}
+        self.flags = {**kept, **flags}
+        if not flags:
             raise KubeProblem(
                 "not_found",
                 "the control plane does not run as pods of this cluster",
                 "Nothing, where other sources tell the ranges it hands out.",
             )
-        return len(self.flags)
+        return len(flags)
+
+    async def _aws_node(self) -> int:
+        others = {name: texts for name, texts in self.flags.items() if name != AWS_NODE}
+        try:
+            self.flags = {**others, AWS_NODE: await aws_node.aws_node_settings(self._client)}
+        except KubeProblem as problem:
+            if problem.reason == "not_found":
+                self.flags = others
+            raise
+        return 1
 
     async def _properties(self) -> int:
         version = self._inventory.facts.groups[_ABOUT][0]

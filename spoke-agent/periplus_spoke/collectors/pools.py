@@ -75,6 +75,8 @@ class Pools:
         self.custom: Mapping[str, Sequence[object]] = {}
         self.has_custom = True
         """Whether `custom` has every kind that is served."""
+        self.absent: frozenset[str] = frozenset()
+        """Sources of kinds that the API server does not serve."""
 
     def allocations_changed(self, at_us: int) -> bool:
         """Whether the allocations, or the kinds of which all are known, are not those last told.
@@ -128,7 +130,7 @@ class Pools:
         state = self._inventory.state
         cnis = self._inventory.cnis()
         tables = (state.revisions[table.name] for table in _READ)
-        settings = (self.configs, self.flags, self.custom, self._inventory.node_notes_revision)
+        settings = (self.configs, self.flags, self.custom, self.absent, self._inventory.node_notes_revision)
         seen = (*tables, cnis, *settings, self._evidence())
         # Before it is computed: an adapter that fails is not asked again until something it looks at has changed.
         if seen != self._seen:
@@ -156,6 +158,7 @@ class Pools:
             has_pods=PODS.name in evidence.listed,
             flags=self.flags,
             notes=self._inventory.node_notes,
+            absent=self.absent,
         )
         facts = DetectFacts(cnis=cnis, groups=self._inventory.facts.groups, configs=self.configs)
         faults: list[str] = []

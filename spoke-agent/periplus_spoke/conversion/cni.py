@@ -32,7 +32,7 @@ _BY_DAEMONSET: Final = {
     "weave-net": "weave",
 }
 _SYSTEM_NAMESPACES: Final = frozenset(("kube-system", "kube-flannel", "calico-system", "cilium", "tigera-operator"))
-_AWS_GROUPS: Final = frozenset(("crd.k8s.amazonaws.com", "vpcresources.k8s.aws"))
+AWS_GROUPS: Final = frozenset(("crd.k8s.amazonaws.com", "vpcresources.k8s.aws"))
 
 _USES_POD_CIDR: Final = frozenset(("flannel", "kindnet", "kubenet", "gke", "antrea", "kube-router"))
 _IGNORES_POD_CIDR: Final = frozenset(
@@ -77,7 +77,7 @@ def detect(
     }
     if "v2" in groups.get("cilium.io", ()) and (has_cilium_config or (has_cilium_config is None and not daemonsets)):
         found.add("cilium")
-    if daemonsets is None and not _AWS_GROUPS.isdisjoint(groups):
+    if daemonsets is None and not AWS_GROUPS.isdisjoint(groups):
         found.add("aws-vpc-cni")
     return tuple(sorted(found | running)) or (UNKNOWN,)
 

@@ -32,7 +32,8 @@ ConfigMaps = Mapping[str, Mapping[str, str]]
 """`namespace/name` to data, of those that could be read."""
 
 Flags = Mapping[str, tuple[str, ...]]
-"""Component of the control plane (`kube-controller-manager`) to its arguments, of those that run as pods here."""
+"""Component (`kube-controller-manager`) to its arguments, of those of the control plane that run as pods here; and
+`aws-node` to its settings, `NAME=value` each."""
 T = TypeVar("T")
 
 FINISHED: Final = frozenset(("Succeeded", "Failed"))
@@ -145,6 +146,7 @@ class IpamView:
         has_pods: bool = True,
         flags: Flags | None = None,
         notes: Mapping[str, Mapping[str, str]] | None = None,
+        absent: Collection[str] = (),
     ) -> None:
         self._tables = tables
         self.has_pods = has_pods
@@ -154,6 +156,7 @@ class IpamView:
         self._custom = custom
         self.flags = flags or {}
         self._notes = notes or {}
+        self._absent = absent
 
     def objects(self, kind: WantedKind[T]) -> Sequence[T]:
         """All objects of a kind that an adapter asked for; none where it is not served or may not be read."""
@@ -162,6 +165,10 @@ class IpamView:
     def has_objects(self, kind: WantedKind[Any]) -> bool:
         """Whether the kind was read, if only as empty."""
         return kind.source in self._custom
+
+    def has_none(self, kind: WantedKind[Any]) -> bool:
+        """Whether there is surely no object of the kind: none was listed, or the API server does not serve it."""
+        return kind.source in self._absent or (self.has_objects(kind) and not self.objects(kind))
 
     def nodes(self) -> Iterator[NodeFacts]:
         """All nodes."""

@@ -330,6 +330,43 @@ class StartedPod(Thing):
     spec: CommandsSpec = field(default_factory=CommandsSpec)
 
 
+class EnvVar(Kept):
+    """core/v1 EnvVar; what it takes from elsewhere is empty here."""
+
+    name: str = ""
+    value: str = ""
+
+
+class EnvContainer(Kept):
+    """The environment of a core/v1 Container."""
+
+    env: list[EnvVar] | None = None
+
+
+class EnvSpec(Kept):
+    """The environments of a core/v1 PodSpec."""
+
+    containers: list[EnvContainer] | None = None
+
+
+class EnvTemplate(Kept):
+    """core/v1 PodTemplateSpec."""
+
+    spec: EnvSpec = field(default_factory=EnvSpec)
+
+
+class EnvDaemonSetSpec(Kept):
+    """apps/v1 DaemonSetSpec."""
+
+    template: EnvTemplate = field(default_factory=EnvTemplate)
+
+
+class SetUpDaemonSet(Thing):
+    """apps/v1 DaemonSet, of which it matters what its containers are set up with."""
+
+    spec: EnvDaemonSetSpec = field(default_factory=EnvDaemonSetSpec)
+
+
 class ConfigMap(Thing):
     """core/v1 ConfigMap."""
 

@@ -4,20 +4,30 @@ How many a subnet still has is known to EC2 alone, and so is the range of a subn
 """
 
 from collections.abc import Mapping
+from ipaddress import IPv4Network
 from typing import Any, Final
 
 from periplus_spoke.collectors.ipam.base import DetectFacts
-from periplus_spoke.collectors.ipam.pod_addresses import pod_addresses, seen_in, uncounted_pools
-from periplus_spoke.conversion.cidr import Address, Fault
+from periplus_spoke.collectors.ipam.pod_addresses import families_inside, pod_addresses, seen_in, uncounted_pools
+from periplus_spoke.conversion.cidr import Address, Fault, checked, parse_address
 from periplus_spoke.conversion.cni import CILIUM_CONFIG
 from periplus_spoke.conversion.custom_objects import Named
 from periplus_spoke.conversion.ipam import Allocation, IpamView, Pool, Reach, WantedKind
 
 ENI_CONFIGS: Final = WantedKind(group="crd.k8s.amazonaws.com", plural="eniconfigs", versions=("v1alpha1",), type=Named)
 AWS_VPC_CNI: Final = "aws-vpc-cni"
+AWS_NODE: Final = "aws-node"
+"""Its DaemonSet, and its settings among the flags of an IpamView."""
+CUSTOM_NETWORKING: Final = "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG"
+EXTERNAL_SNAT: Final = "AWS_VPC_K8S_CNI_EXTERNALSNAT"
+EXCLUDED_FROM_SNAT: Final = "AWS_VPC_K8S_CNI_EXCLUDE_SNAT_CIDRS"
+SETTINGS: Final = frozenset((CUSTOM_NETWORKING, EXTERNAL_SNAT, EXCLUDED_FROM_SNAT))
+"""Environment variables that are read; of all others not even the names are kept."""
 _IPV4: Final = 4
 _CILIUMS_OWN: Final = frozenset(("cluster-pool", "multi-pool", "kubernetes"))
 """Values of Cilium's `ipam` with which pods get no addresses of the VPC."""
+_FOR_PODS: Final = (IPv4Network("100.64.0.0/10"), IPv4Network("198.19.0.0/16"))
+"""Ranges that AWS names for subnets of ENIConfigs (docs.aws.amazon.com/eks/latest/best-practices/custom-networking)."""
 _HYBRID: Final = "eks-hybrid:"
 """Provider id of nodes outside AWS; their pods have addresses of another plugin."""
 
@@ -80,7 +90,34 @@ def _hybrid_nodes(view: IpamView) -> frozenset[str]:
 
 
 def _reach(view: IpamView, family: int) -> Reach:
-    # An address of the VPC is routed in it. Subnets of an ENIConfig are often the same in other VPCs, and hidden from
-    # them behind the node: whether they are is an environment variable of aws-node, which the spoke does not read.
-    custom = not view.has_objects(ENI_CONFIGS) or bool(view.objects(ENI_CONFIGS))
-    return "" if family == _IPV4 and custom else "routed"
+    """An address of the VPC is routed in it. Subnets of ENIConfigs are often the same in other VPCs, and hidden there.
+
+    aws-node translates what leaves the VPC to the node's address unless it is told that something else does, or for
+    which ranges it is not to (github.com/aws/amazon-vpc-cni-k8s, README: AWS_VPC_K8S_CNI_EXTERNALSNAT,
+    AWS_VPC_K8S_CNI_EXCLUDE_SNAT_CIDRS).
+    """
+    if family != _IPV4 or view.has_none(ENI_CONFIGS):
+        return "routed"
+    if AWS_NODE not in view.flags:
+        return ""
+    settings = dict(text.partition("=")[::2] for text in view.flags[AWS_NODE])
+    if _is_true(settings.get(EXTERNAL_SNAT, "")):
+        return "routed"
+    has_own_subnets = _is_true(settings.get(CUSTOM_NETWORKING, "")) or _are_apart(view)
+    return "masqueraded" if has_own_subnets and not settings.get(EXCLUDED_FROM_SNAT) else ""
+
+
+def _is_true(text: str) -> bool:
+    return text.lower() in ("true", "1", "t")  # as Go's strconv.ParseBool
+
+
+def _are_apart(view: IpamView) -> bool:
+    """Whether pods, and no nodes, have addresses of ranges that AWS names for subnets of pods alone."""
+    texts = {text for node in view.nodes() for text in node.addresses}
+    nodes = [address for text in texts if (address := checked(parse_address, text, "node", _told_elsewhere))]
+    has_nodes_there = any(address in home for address in nodes for home in _FOR_PODS)
+    return _IPV4 in families_inside(view, _FOR_PODS) and not has_nodes_there
+
+
+def _told_elsewhere(_: str) -> None:
+    """By the adapter that tells the addresses of nodes."""

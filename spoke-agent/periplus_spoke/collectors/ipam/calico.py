@@ -144,6 +144,11 @@ def _has(view: IpamView, kinds: tuple[WantedKind[T], ...]) -> bool:
     return any(view.has_objects(kind) for kind in kinds)
 
 
+def _knows(view: IpamView, kinds: tuple[WantedKind[T], ...]) -> bool:
+    """Whether all objects of the kind are known, if only because there are none."""
+    return _has(view, kinds) or all(map(view.has_none, kinds))
+
+
 class _Reading(NamedTuple):
     ranges: list[_Range]
     orphans: list[_Block]
@@ -258,7 +263,7 @@ def _hands_out(each: _Range, view: IpamView) -> bool:
 
 def _reach(spec: PoolSpec, view: IpamView) -> Reach:
     """From the pool's settings; nothing where a router that they do not name may know the way."""
-    is_private = bool(spec.disable_bgp_export) or (_has(view, PEERS) and not _objects(view, PEERS))
+    is_private = bool(spec.disable_bgp_export) or (not _objects(view, PEERS) and _knows(view, PEERS))
     if spec.nat_outgoing:
         return "masqueraded" if is_private and spec.is_encapsulated else ""
     if spec.disable_bgp_export:

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import pytest
+
 from periplus_spoke.collectors.ipam.aws_vpc_cni import ENI_CONFIGS, AwsVpcCni
 from periplus_spoke.collectors.ipam.base import DetectFacts
 from periplus_spoke.collectors.ipam.reading import POD_RANGE, read_adapters
@@ -29,11 +31,15 @@ def cluster(
     pods: Sequence[Object] = PODS,
     nodes: Sequence[Object] = NODES,
     cnis: Sequence[str] = ("aws-vpc-cni",),
+    *,
     eni_configs: Sequence[Object] | None = (),
     cilium: dict[str, str] | None = None,
+    settings: tuple[str, ...] | None = None,
 ) -> IpamView:
     custom = None if eni_configs is None else {ENI_CONFIGS: eni_configs}
-    return view_of(nodes=nodes, pods=pods, cnis=cnis, custom=custom, configs={CILIUM_CONFIG: cilium or {}})
+    flags = None if settings is None else {"aws-node": settings}
+    configs = {CILIUM_CONFIG: cilium or {}}
+    return view_of(nodes=nodes, pods=pods, cnis=cnis, custom=custom, configs=configs, flags=flags)
 
 
 def facts(*cnis: str) -> DetectFacts:
@@ -70,6 +76,35 @@ def test_how_pods_of_another_subnet_leave_the_vpc_is_not_known() -> None:
     dual = [pod("v6", ("100.64.3.30", "2a05:d014::30"))]
     assert told(cluster(dual, eni_configs=CUSTOM)) == [("100.64.3.30/32", ""), ("2a05:d014::30/128", "routed")]
     assert told(cluster(dual, eni_configs=None))[0] == ("100.64.3.30/32", "")
+
+
+CUSTOM_NETWORKING = "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG=true"
+OWN_SUBNETS = [pod("a", ("100.64.3.30",), node="a"), pod("b", ("198.19.0.7",), node="b")]
+
+
+@pytest.mark.parametrize(
+    ("pods", "settings", "reach"),
+    [
+        (PODS, (CUSTOM_NETWORKING,), "masqueraded"),
+        (PODS, (CUSTOM_NETWORKING, "AWS_VPC_K8S_CNI_EXTERNALSNAT=false"), "masqueraded"),
+        (PODS, (CUSTOM_NETWORKING, "AWS_VPC_K8S_CNI_EXTERNALSNAT=true"), "routed"),
+        (PODS, (CUSTOM_NETWORKING, "AWS_VPC_K8S_CNI_EXCLUDE_SNAT_CIDRS=10.0.0.0/8"), ""),
+        (PODS, (), ""),
+        (OWN_SUBNETS, (), "masqueraded"),
+        ([*OWN_SUBNETS, *PODS], (), ""),
+    ],
+)
+def test_aws_node_says_how_pods_of_other_subnets_leave_the_vpc(
+    pods: Sequence[Object], settings: tuple[str, ...], reach: str
+) -> None:
+    found = told(cluster(pods, eni_configs=CUSTOM, settings=settings))
+    assert found
+    assert {each for _, each in found} == {reach}
+
+
+def test_pods_beside_nodes_in_a_range_for_pods_are_not_told_apart() -> None:
+    nodes = [*NODES, node("c", addresses=[{"type": "InternalIP", "address": "100.64.1.9"}])]
+    assert {each for _, each in told(cluster(OWN_SUBNETS, nodes, eni_configs=CUSTOM, settings=()))} == {""}
 
 
 def test_what_pods_use_is_unknown_where_pods_cannot_be_read() -> None:

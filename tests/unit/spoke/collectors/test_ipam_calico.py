@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -45,7 +46,7 @@ def affinity(cidr: str, owner: str, **spec: object) -> dict[str, object]:
     return {"spec": {"cidr": cidr, "node": owner, "state": "confirmed", **spec}}
 
 
-def view(**custom: list[dict[str, object]]) -> IpamView:
+def view(*, absent: Sequence[WantedKind[Any]] = (), **custom: list[dict[str, object]]) -> IpamView:
     """`pools`, `blocks` …: kinds that are named were read, and the others were not."""
     kinds = {"pools": POOLS, "blocks": BLOCKS, "affinities": AFFINITIES, "reservations": RESERVATIONS, "peers": PEERS}
     return view_of(
@@ -53,6 +54,7 @@ def view(**custom: list[dict[str, object]]) -> IpamView:
         pods=[pod("a", ("10.1.0.1",)), pod("b", ("10.1.0.65",), node="n2")],
         cnis=("calico",),
         custom={kinds[name][0]: objects for name, objects in custom.items()},
+        absent=absent,
     )
 
 
@@ -172,8 +174,11 @@ def test_reach_follows_from_the_settings(spec: dict[str, object], peers: list[di
 
 
 def test_who_may_be_told_the_routes_is_not_known_where_peers_are_not_read() -> None:
-    seen = view(pools=[ip_pool("p", "10.1.0.0/16", natOutgoing=True, ipipMode="Always")], blocks=[])
-    assert {found for _, _, _, found in claims(seen)} == {""}
+    pools = [ip_pool("p", "10.1.0.0/16", natOutgoing=True, ipipMode="Always")]
+    assert {found for _, _, _, found in claims(view(pools=pools, blocks=[]))} == {""}
+    half = view(absent=PEERS[1:], pools=pools, blocks=[])
+    assert {found for _, _, _, found in claims(half)} == {""}
+    assert {found for _, _, _, found in claims(view(absent=PEERS, pools=pools, blocks=[]))} == {"masqueraded"}
 
 
 @pytest.mark.parametrize(
