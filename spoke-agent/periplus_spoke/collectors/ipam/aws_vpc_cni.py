@@ -113,7 +113,7 @@ def _is_true(text: str) -> bool:
 
 def _are_apart(view: IpamView) -> bool:
     """Whether pods, and no nodes, have addresses of ranges that AWS names for subnets of pods alone."""
-    texts = {text for node in view.nodes() for text in node.addresses}
+    texts = {text.partition("=")[2] for node in view.nodes() for text in node.addresses}  # InternalIP=10.0.0.1
     nodes = [address for text in texts if (address := checked(parse_address, text, "node", _told_elsewhere))]
     has_nodes_there = any(address in home for address in nodes for home in _FOR_PODS)
     return _IPV4 in families_inside(view, _FOR_PODS) and not has_nodes_there
