@@ -235,3 +235,13 @@ def _ranges() -> None:
     op.create_index(
         "ix_entered_ranges_tenant_id_first_key_last_key", "entered_ranges", ["tenant_id", "first_key", "last_key"]
     )
+    op.create_table(
+        "range_import_parts",
+        *columns(UUID, "tenant_id import_id"),
+        *columns(INTEGER, "number"),
+        *columns(BYTES, "content"),
+        *columns(TEXT, "created_by"),
+        *columns(TIME, "created_at"),
+        sa.PrimaryKeyConstraint("tenant_id", "import_id", "number", name="pk_range_import_parts"),
+        tenant("range_import_parts"),
+    )

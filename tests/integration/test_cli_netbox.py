@@ -75,6 +75,12 @@ async def test_an_answer_that_is_none_is_said_without_the_token(
     assert "secret" not in refused.value.message
 
 
+async def test_a_netbox_that_does_not_answer_is_said(box: NetBox) -> None:
+    box.is_silent = True
+    with pytest.raises(Refusal, match="did not answer within"):
+        await read_prefixes(outbound(ssl.create_default_context(), timeout_s=0.2), box.url, TOKEN, [])
+
+
 async def test_a_netbox_outside_is_only_asked_over_tls() -> None:
     with pytest.raises(Refusal, match="not encrypted"):
         await read_prefixes(HTTP, "http://198.41.0.4", TOKEN, [])
@@ -89,12 +95,13 @@ async def test_prefixes_are_entered_changed_and_removed_as_netbox_has_them(termi
         prefix(5, "10.9.0.0/16", vrf="lab"),
     ]
     command = ("ranges", "import-netbox", box.url, "--vrf", "prod=vpc", "--no-vrf", "office")
-    tried = await terminal.type(*command)
+    tried = await terminal.type(*command, code=1)
     assert "3 would be new" in tried.stdout
     assert "10.0.0.0/7: '10.0.0.0/7' is wider than /8" in tried.stderr
     assert "1 prefixes of VRF 'lab': give --vrf 'lab=DOMAIN'" in tried.stderr
     assert await terminal.listed() == []
-    assert "3 are new" in (await terminal.type(*command, "--apply")).stdout
+    assert f"1 prefix of {box.url} cannot be entered" in tried.stderr
+    assert "3 are new" in (await terminal.type(*command, "--apply", code=1)).stdout
     found = {each["cidr"]: each for each in await terminal.listed()}
     assert {cidr: (each["rangeUse"], each["networkDomain"]["name"]) for cidr, each in found.items()} == {
         "10.0.0.0/8": ("vpc", "vpc"),
@@ -103,6 +110,7 @@ async def test_prefixes_are_entered_changed_and_removed_as_netbox_has_them(termi
     }
     assert (found["10.1.0.0/16"]["owner"], found["10.0.0.0/8"]["name"]) == ("network team", "all of prod")
     assert {each["origin"] for each in found.values()} == {box.url}
+    box.prefixes = [each for each in box.prefixes if each["id"] != 4]
     again = await terminal.type(*command, "--apply")
     assert again.stdout == "0 are new, 0 are changed, 3 are there just so\n"
     box.prefixes = box.prefixes[1:2]

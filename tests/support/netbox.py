@@ -36,12 +36,17 @@ class NetBox:
     """The most rows that it gives at once, whatever is asked for."""
     instead: tuple[int, bytes, dict[str, str]] | None = None
     """What it answers, whatever it is asked."""
+    is_silent: bool = False
+    """Whether it takes questions and does not answer them, until it is stopped."""
+    stopped: threading.Event = field(default_factory=threading.Event)
     asked: list[str] = field(default_factory=list)
     url: str = ""
 
     def answer(self, path: str, token: str | None) -> tuple[int, bytes, dict[str, str]]:
         """Status, body and headers."""
         self.asked.append(path)
+        if self.is_silent:
+            self.stopped.wait()
         parts = urlsplit(path)
         if self.instead is not None:
             return self.instead
@@ -83,6 +88,7 @@ def netbox() -> Iterator[NetBox]:
     try:
         yield box
     finally:
+        box.stopped.set()
         server.shutdown()
         server.server_close()
         thread.join()

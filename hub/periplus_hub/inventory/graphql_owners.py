@@ -1,5 +1,6 @@
 """Whose an address was."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Final, cast
 from uuid import UUID
@@ -102,10 +103,20 @@ class AddressOwner:
         return cast("NetworkDomain", await info.context.load(fleet.domains_by_ids, self.domain_id))
 
 
+@dataclass(frozen=True, slots=True)
+class AskedAddress:
+    """What an answer is about: an address, in a network domain or in all, at a time."""
+
+    ip: str
+    domain_id: UUID | None
+    at: datetime
+
+
 @strawberry.type(description="Exactly one thing had the address.")
 class AddressOwned:
     """The good case."""
 
+    asked: strawberry.Private[AskedAddress]
     owner: AddressOwner = strawberry.field(description="Who.")
 
 
@@ -113,6 +124,7 @@ class AddressOwned:
 class AddressAmbiguous:
     """Name a network domain to narrow it down."""
 
+    asked: strawberry.Private[AskedAddress]
     candidates: list[AddressOwner] = strawberry.field(
         description=f"The first {MAX_CANDIDATES} of them; name a network domain to see others.",
         directives=at_most(MAX_CANDIDATES),
@@ -127,6 +139,7 @@ class AddressAmbiguous:
 class AddressUnknown:
     """Zero is not unknown: the reason says what was looked at."""
 
+    asked: strawberry.Private[AskedAddress]
     reason: str = strawberry.field(description="Why there is no answer.")
 
 
@@ -155,11 +168,12 @@ class OwnerQuery:
         """Two owners of equal rank, or owners in two domains, are ambiguous."""
         context = info.context
         now = context.now
-        if at is not None and at - now > _AHEAD:
-            text = f"{shown(at)} is in the future (it is {shown(now)}): nobody knows yet who will have {ip}"
-            return AddressUnknown(reason=text)
         when = min(at or now, now)
         domain_id = None if domain is None else uuid_of(domain, "NetworkDomain")
+        asked = AskedAddress(ip, domain_id, when)
+        if at is not None and at - now > _AHEAD:
+            text = f"{shown(at)} is in the future (it is {shown(now)}): nobody knows yet who will have {ip}"
+            return AddressUnknown(asked=asked, reason=text)
 
         async def read(c: ReadConnection, scope: Scope) -> tuple[list[Ownership], datetime | None]:
             found = await repository_owners.address_owner(c, scope, ip, domain_id, when)
@@ -172,8 +186,11 @@ class OwnerQuery:
         owners = [AddressOwner.of(owner) for ownership in found for owner in ownership.owners]
         if not owners:
             kept_days = context.setting(InventoryConfig).identity_days
-            return AddressUnknown(reason=why_unknown(looked, when, now, first_at, kept_days=kept_days))
+            reason = why_unknown(looked, when, now, first_at, kept_days=kept_days)
+            return AddressUnknown(asked=asked, reason=reason)
         if len(owners) == 1:
-            return AddressOwned(owner=owners[0])
+            return AddressOwned(asked=asked, owner=owners[0])
         many = "several network domains use it" if len(found) > 1 else "several things of equal rank have it"
-        return AddressAmbiguous(candidates=owners[:MAX_CANDIDATES], candidate_count=len(owners), reason=many)
+        return AddressAmbiguous(
+            asked=asked, candidates=owners[:MAX_CANDIDATES], candidate_count=len(owners), reason=many
+        )

@@ -73,15 +73,21 @@ def _without_zone(value: object) -> TypeGuard[str]:
 
 
 def _parse_cidr(value: object) -> str:
-    """Canonical text; host bits beyond the prefix are an error, because they are usually a typing mistake."""
+    """Canonical text. Host bits beyond the prefix, and a length left out, are usually typing mistakes: an error."""
     try:
         network: IPv4Network | IPv6Network | None = ip_network(value) if _without_zone(value) else None
     except ValueError:
         network = None
-    if network is None:
-        msg = f"{str(value)[:80]!r} is not a CIDR like 10.0.0.0/16 (no bits set beyond the prefix)"
+    if network is None or not _has_length(str(value)):
+        msg = f"{str(value)[:80]!r} is not a CIDR like 10.0.0.0/16 (with its length, and no bits set beyond)"
         raise GraphQLError(msg)
     return str(network)
+
+
+def _has_length(text: str) -> bool:
+    """Whether a number stands behind the address, and no mask."""
+    length = text.partition("/")[2]
+    return length.isascii() and length.isdecimal()
 
 
 def _parse_ip(value: object) -> str:

@@ -13,10 +13,13 @@ from periplus_hub.addresses.ranges.engine.csv_text import MAX_TROUBLES
 from periplus_hub.addresses.ranges.model import RangeSource
 from periplus_hub.addresses.ranges.service_import import ImportAsk, ImportedRanges
 from periplus_hub.fleet.model import DOMAINS_TOPIC
+from periplus_hub.kit.graphql import uuid_of
 from periplus_hub.kit.graphql_prices import at_most
 from periplus_hub.kit.graphql_scalars import Cidr
+from periplus_hub.kit.node_ids import node_id
 
 _SHOWN: Final = 1_000
+_PART: Final = "RangeImport"
 
 
 @strawberry.input(description="Ranges as CSV.")
@@ -26,6 +29,14 @@ class ImportRangesInput:
     text: list[str] = strawberry.field(
         description="The CSV, cut anywhere: one text has at most 8,192 characters. The first line names the columns: "
         "cidr, domain, use, and any of name, owner, note, expires_at."
+    )
+    more: bool = strawberry.field(
+        default=False,
+        description="Whether this is not all: then it is only kept, and the answer's `awaits` is what the next part "
+        "`continues`. An import may have 8 MiB.",
+    )
+    continues: strawberry.ID | None = strawberry.field(
+        default=None, description="What the answer to the part before awaits; null for the first part."
     )
     source: RangeSource = strawberry.field(default=RangeSource.CSV, description="CSV or NETBOX.")
     origin: str = strawberry.field(default="", description="The address of the NetBox, else empty.")
@@ -55,6 +66,9 @@ class RangeImport:
     """addresses.ranges.service_import.ImportedRanges."""
 
     applied: bool = strawberry.field(description="Whether the ranges are entered now.")
+    awaits: strawberry.ID | None = strawberry.field(
+        description="What the next part has to continue; null when that was all. After an hour it is forgotten."
+    )
     added: int = strawberry.field(description="How many are new.")
     changed: int = strawberry.field(description="How many were there and said something else.")
     same: int = strawberry.field(description="How many are there just so.")
@@ -70,6 +84,7 @@ class RangeImport:
         """The answer."""
         return cls(
             applied=done.applied,
+            awaits=None if done.awaits is None else strawberry.ID(node_id(_PART, done.awaits)),
             added=len(done.changes.added),
             changed=len(done.changes.changed),
             same=done.changes.same,
@@ -103,7 +118,14 @@ class ImportMutation:
     ) -> RangeImport:
         """They count at once."""
         context = info.context
-        ask = ImportAsk(text="".join(input.text), source=input.source, origin=input.origin, apply=input.apply)
+        ask = ImportAsk(
+            text="".join(input.text),
+            source=input.source,
+            origin=input.origin,
+            apply=input.apply,
+            continues=None if input.continues is None else uuid_of(input.continues, _PART),
+            more=input.more,
+        )
         async with context.write() as c:
             done = await service_import.import_ranges(c, context.scope, ask, context.clock.now())
         for domain_id in {wish.domain_id for wish in done.changes.added} if done.applied else ():

@@ -82,3 +82,5 @@ class RangeFilter:
     within: str | None = None
     ended: bool = False
     """Also those that ended."""
+    at: datetime | None = None
+    """Only those that counted at this time, whether they ended since or not."""

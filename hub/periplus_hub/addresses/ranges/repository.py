@@ -116,7 +116,9 @@ def _ranges_of(scope: Scope, only: RangeFilter | None) -> Sequence[ColumnElement
     where = [owned(scope, _TABLE), owned(scope, network_domains)]
     if only is None:
         return where
-    if not only.ended:
+    if only.at is not None:
+        where += [_TABLE.c.created_at <= only.at, or_(_TABLE.c.ended_at.is_(None), _TABLE.c.ended_at > only.at)]
+    elif not only.ended:
         where.append(_TABLE.c.ended_at.is_(None))
     if only.domain_ids:
         where.append(_TABLE.c.domain_id.in_(only.domain_ids))

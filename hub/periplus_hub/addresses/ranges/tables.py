@@ -1,8 +1,21 @@
-"""Ranges that people entered."""
+"""Ranges that people entered, and imports of which parts are still to come."""
 
 from typing import Final
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, LargeBinary, SmallInteger, Table, Text, Uuid, text
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
 from sqlalchemy.dialects.postgresql import CIDR
 
 from periplus_hub.kit.tables import metadata, tenant_column, time_column
@@ -41,3 +54,17 @@ entered_ranges: Final = Table(
 )
 """A range counts until `ended_at` is set: when it was removed, expired, or its network domain was deleted. A domain has
 a range once, whatever for. `first_key` and `last_key` are as those of allocations."""
+
+range_import_parts: Final = Table(
+    "range_import_parts",
+    metadata,
+    tenant_column(),
+    Column("import_id", Uuid, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("created_by", Text, nullable=False),
+    time_column("created_at", nullable=False),
+    PrimaryKeyConstraint("tenant_id", "import_id", "number"),
+)
+"""The text of an import as far as it came, in UTF-8: one question takes less than a large import has. It goes with the
+last part, or when no other has come for an hour."""

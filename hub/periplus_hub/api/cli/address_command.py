@@ -10,8 +10,8 @@ from periplus_hub.api.cli.arguments import address_of, time_of
 from periplus_hub.api.cli.domains_command import find_domain
 from periplus_hub.api.cli.exit_codes import Exit, fail
 from periplus_hub.api.cli.hub_connection import JsonOption, TokenFileOption, UrlOption, hub
-from periplus_hub.api.cli.json_documents import document
-from periplus_hub.api.cli.output import tell_json
+from periplus_hub.api.cli.json_documents import document, word
+from periplus_hub.api.cli.output import tell, tell_json
 from periplus_hub.api.cli.report import some
 from periplus_hub.api.cli.rich_text import Text
 from periplus_hub.api.cli.tables import print_table, print_text, standard_output, when
@@ -20,10 +20,15 @@ OWNER: Final = """
 query Owner($ip: IpAddress!, $domain: ID, $at: DateTime) {
   addressOwner(ip: $ip, domain: $domain, at: $at) {
     __typename
-    ... on AddressOwned { owner { ...Owner } }
-    ... on AddressAmbiguous { reason candidateCount candidates { ...Owner } }
-    ... on AddressUnknown { reason }
+    ... on AddressOwned { owner { ...Owner } enteredRanges(first: 100) { ...Around } }
+    ... on AddressAmbiguous {
+      reason candidateCount candidates { ...Owner } enteredRanges(first: 100) { ...Around }
+    }
+    ... on AddressUnknown { reason enteredRanges(first: 100) { ...Around } }
   }
+}
+fragment Around on EnteredRangeConnection {
+  nodes { id cidr rangeUse: use name owner networkDomain { id name } }
 }
 fragment Owner on AddressOwner {
   kind namespace name workloadKind workloadName node zone validFrom validTo rule
@@ -50,6 +55,7 @@ def address(
 ) -> None:
     """Show who has an address, or had it at a time. If several owners are equally likely, all are shown.
 
+    Ranges that people entered around the address are named too, with whom to ask about them.
     An address of a node belongs to the node; services that listen on it (load balancers that publish nodes' addresses,
     external IPs, node ports) are named beside it.
     """
@@ -59,10 +65,14 @@ def address(
         found = client.ask(OWNER, asked | {"domain": inside})["addressOwner"]
         unknown = [name for name, node in queries.clusters(client).items() if node["state"] != "COMPLETE"]
     owners = [found["owner"]] if "owner" in found else found.get("candidates", [])
+    around = found["enteredRanges"]["nodes"]
     if as_json:
-        tell_json(document({"owners": owners, "reason": found.get("reason"), "notKnownWhole": unknown}))
+        told = {"owners": owners, "enteredRanges": around, "reason": found.get("reason"), "notKnownWhole": unknown}
+        tell_json(document(told))
     elif owners:
         _print(found, owners)
+    for each in () if as_json else around:
+        tell(_around(asked["ip"], each))
     if not owners and not as_json:
         fail(found["reason"], _remedy(unknown))
     if not owners:
@@ -82,6 +92,14 @@ def _print(found: dict[str, Any], owners: list[dict[str, Any]]) -> None:
     for each in owners:
         if each["serviceCount"]:
             print_text(Text(_listening(each)), console)
+
+
+def _around(ip: str | None, entered: dict[str, Any]) -> str:
+    """What people say of the address."""
+    named = f", {entered['name']}" if entered["name"] else ""
+    whom = f"ask {entered['owner']}" if entered["owner"] else "whom to ask is not said"
+    use, domain = word(entered["rangeUse"]), entered["networkDomain"]["name"]
+    return f"{ip} lies in {entered['cidr']}, entered in {domain} as {use}{named}: {whom}"
 
 
 def _listening(owner: dict[str, Any]) -> str:

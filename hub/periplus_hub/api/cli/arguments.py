@@ -24,13 +24,24 @@ def address_of(text: str) -> str:
 
 
 def range_of(text: str) -> str:
-    """A CIDR; leaves for anything else."""
+    """A CIDR; leaves for anything else, and for what only may be meant as one."""
+    address, slash, length = text.partition("/")
     try:
-        return str(ip_network(text))
+        meant = ip_network(text)
     except ValueError as error:
         if "host bits set" in str(error):
             _no(text, "is an address in a range", f"Do you mean {ip_network(text, strict=False)}?")
         _no(text, "is no range of addresses", "Give one like 10.0.0.0/16 or fd00::/48.")
+    if not slash:
+        _no(text, "has no length", f"Say how long its prefix is, as {address}/16; this address alone is {meant}.")
+    if not (length.isascii() and length.isdecimal()):
+        _no(text, "has a mask where its length stands", f"Do you mean {meant}?")
+    return str(meant)
+
+
+def range_or_address(text: str) -> str:
+    """A CIDR, or an address, which means just that one; leaves for anything else."""
+    return range_of(text) if "/" in text else str(ip_network(address_of(text)))
 
 
 def time_of(option: str, text: str) -> str:

@@ -48,9 +48,9 @@ class NetBoxPrefix:
     tenant: str
 
 
-def outbound(trust: ssl.SSLContext) -> Outbound:
+def outbound(trust: ssl.SSLContext, timeout_s: float = _TIMEOUT_S) -> Outbound:
     """Whom to call, and for how long: a NetBox may be slow."""
-    return Outbound(allow=_PRIVATE, trust=trust, max_answer_bytes=_MAX_ANSWER_BYTES, timeout_s=_TIMEOUT_S)
+    return Outbound(allow=_PRIVATE, trust=trust, max_answer_bytes=_MAX_ANSWER_BYTES, timeout_s=timeout_s)
 
 
 async def read_prefixes(http: Outbound, url: str, token: str, statuses: Sequence[str]) -> list[NetBoxPrefix]:

@@ -299,6 +299,11 @@ def outcome(data: dict[str, Any], field: str) -> dict[str, Any]:
     return result
 
 
+def told(result: dict[str, Any]) -> dict[str, Any]:
+    """What a mutation answered, for programs: which member of the union it was says nothing by then."""
+    return {name: value for name, value in result.items() if name != "__typename"}
+
+
 def create_join_token(
     client: HubClient, cluster_name: str | None, *, auto_approve: bool, domain: str | None = None
 ) -> str:

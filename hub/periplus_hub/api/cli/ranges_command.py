@@ -7,14 +7,14 @@ import typer
 from periplus_hub.addresses.ranges.engine.rules import USES, Broken, time_of
 from periplus_hub.addresses.ranges.model import RangeUse
 from periplus_hub.api.cli import queries
-from periplus_hub.api.cli.arguments import range_of
+from periplus_hub.api.cli.arguments import range_of, range_or_address
 from periplus_hub.api.cli.domains_command import find_domain
 from periplus_hub.api.cli.exit_codes import Exit, fail
 from periplus_hub.api.cli.find_by_name import choose
 from periplus_hub.api.cli.hub_connection import EndedOption, JsonOption, Listing, TokenFileOption, UrlOption, hub
-from periplus_hub.api.cli.json_documents import word
+from periplus_hub.api.cli.json_documents import document, word
 from periplus_hub.api.cli.lasting import until
-from periplus_hub.api.cli.output import tell
+from periplus_hub.api.cli.output import tell, tell_json
 from periplus_hub.api.hub_client import HubClient
 
 RANGES: Final = """
@@ -31,12 +31,20 @@ query Ranges($first: Int!, $after: String, $domain: ID, $within: Cidr, $ended: B
 """
 ADD: Final = """
 mutation AddRange($input: AddRangeInput!) {
-  addRange(input: $input) { __typename ... on EnteredRange { id cidr domainName } ... on Problem { message remedy } }
+  addRange(input: $input) {
+    __typename
+    ... on EnteredRange { id cidr rangeUse: use name owner note domainName expiresAt }
+    ... on Problem { message remedy }
+  }
 }
 """
 REMOVE: Final = """
 mutation RemoveRange($range: ID!) {
-  removeRange(range: $range) { __typename ... on EnteredRange { cidr domainName } ... on Problem { message remedy } }
+  removeRange(range: $range) {
+    __typename
+    ... on EnteredRange { id cidr rangeUse: use name owner note domainName endedAt }
+    ... on Problem { message remedy }
+  }
 }
 """
 _COLUMNS: Final = ("range", "id", "for", "domain", "name", "owner", "until", "source")
@@ -56,10 +64,11 @@ def add(
     ] = None,
     url: UrlOption = None,
     token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Enter a range: from now on it is compared with what clusters use."""
     meant = range_of(cidr)
-    if use not in set(RangeUse):
+    if use.lower() not in set(RangeUse):
         fail(f"--use {use!r} is none of {USES}", code=Exit.USAGE)
     wish = {"cidr": meant, "use": use.upper().replace("-", "_"), "name": name, "owner": owner, "note": note}
     if expires is not None:
@@ -67,20 +76,23 @@ def add(
     with hub(url, token_file) as client:
         wish["domain"] = find_domain(client, domain)["id"]
         made = queries.outcome(client.ask(ADD, {"input": wish}), "addRange")
-    tell(f"entered {made['cidr']} in {made['domainName']} ({made['id']})")
+    if as_json:
+        tell_json(document(queries.told(made)))
+    else:
+        tell(f"entered {made['cidr']} in {made['domainName']} ({made['id']})")
 
 
 def list_ranges(
     *,
     domain: DomainOption = None,
-    within: Annotated[str | None, typer.Option(help="Only what lies inside or around this range.")] = None,
+    within: Annotated[str | None, typer.Option(help="Only what lies inside or around this range or address.")] = None,
     ended: EndedOption = False,
     url: UrlOption = None,
     token_file: TokenFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """What people entered, by address."""
-    around = None if within is None else range_of(within)
+    around = None if within is None else range_or_address(within)
     with hub(url, token_file) as client:
         known = all_ranges(client, domain, {"within": around, "ended": ended})
     Listing(_COLUMNS, [_row(each) for each in known], known, "No range is entered.").show(as_json=as_json)
@@ -94,12 +106,16 @@ def remove(
     domain: DomainOption = None,
     url: UrlOption = None,
     token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Take an entered range out again; where several network domains have it, name one."""
     with hub(url, token_file) as client:
         found = choose("EnteredRange", identity, all_ranges(client, domain), key="cidr")
         gone = queries.outcome(client.ask(REMOVE, {"range": found["id"]}), "removeRange")
-    tell(f"{gone['cidr']} is not entered in {gone['domainName']} any more")
+    if as_json:
+        tell_json(document(queries.told(gone)))
+    else:
+        tell(f"{gone['cidr']} is not entered in {gone['domainName']} any more")
 
 
 def all_ranges(client: HubClient, domain: str | None, only: dict[str, Any] | None = None) -> list[dict[str, Any]]:

@@ -2,17 +2,18 @@
 
 import codecs
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
-from periplus_hub.addresses.ranges.engine.csv_text import COLUMNS, write_csv
+from periplus_hub.addresses.ranges.engine.csv_text import COLUMNS, MAX_TROUBLES, write_csv
 from periplus_hub.api.cli import queries
 from periplus_hub.api.cli.exit_codes import Exit, fail
-from periplus_hub.api.cli.hub_connection import TokenFileOption, UrlOption, hub
+from periplus_hub.api.cli.hub_connection import JsonOption, TokenFileOption, UrlOption, hub
 from periplus_hub.api.cli.json_documents import word
-from periplus_hub.api.cli.output import say, say_labelled, tell, tell_text
+from periplus_hub.api.cli.output import say, say_labelled, tell, tell_json, tell_text
 from periplus_hub.api.cli.ranges_command import DomainOption, all_ranges
 from periplus_hub.api.hub_client import HubClient
 
@@ -21,17 +22,20 @@ mutation ImportRanges($input: ImportRangesInput!) {
   importRanges(input: $input) {
     __typename
     ... on RangeImport {
-      applied added changed same troubles { line message remedy } changes { cidr domainName isNew }
+      applied awaits added changed same troubles { line message remedy } changes { cidr domainName isNew }
     }
     ... on Problem { message remedy }
   }
 }
 """
-_PIECE: Final = 8_000
+_PIECE: Final = 2_000
+"""Characters of a text; the hub takes four times as many, but each may be twelve on its way."""
 _PLAIN: Final = ("name", "owner", "note", "expiresAt")
 """Members of a range that are cells as they are, in the order of COLUMNS."""
-MAX_SENT: Final = 24_000
+_MAX_SENT: Final = 24_000
 """A question to the hub has 32 KiB."""
+_MAX_FILE_BYTES: Final = 8 * 1024 * 1024
+"""What the hub takes as one import."""
 _MARKS: Final = {
     codecs.BOM_UTF32_LE: "UTF-32",
     codecs.BOM_UTF32_BE: "UTF-32",
@@ -52,22 +56,21 @@ def import_csv(
     ] = False,
     url: UrlOption = None,
     token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Enter the ranges of a CSV file: all of them, or none when one has a fault. What the file does not name stays."""
     text = _text_of(file)
-    if sent_size(text) > MAX_SENT:
-        lines = max(1, len(text.splitlines()) * MAX_SENT // sent_size(text))
-        fail(
-            f"{file} is more than one import takes",
-            f"Divide it into files of at most {lines} lines, each with the heading.",
-        )
     with hub(url, token_file) as client:
         done = import_text(client, text, {"source": "CSV", "apply": apply})
-    if done["troubles"]:
-        for each in done["troubles"][:_SHOWN]:
+    if as_json:
+        tell_json({name: value for name, value in queries.told(done).items() if name != "awaits"})
+    if found := done["troubles"]:
+        for each in found:
             say(f"{file}:{each['line']}: {each['message']}. {each['remedy']}")
-        fail(f"nothing is entered: {file} has {_number(len(done['troubles']), 'fault')}")
-    tell_changes([done], applied=apply)
+        at_least = "at least " if len(found) >= MAX_TROUBLES else ""
+        fail(f"nothing is entered: {file} has {at_least}{_number(len(found), 'fault')}")
+    if not as_json:
+        tell_changes(done)
 
 
 def export_csv(*, domain: DomainOption = None, url: UrlOption = None, token_file: TokenFileOption = None) -> None:
@@ -82,38 +85,53 @@ def export_csv(*, domain: DomainOption = None, url: UrlOption = None, token_file
 
 
 def import_text(client: HubClient, text: str, how: dict[str, Any]) -> dict[str, Any]:
-    """The hub's answer to one import."""
-    pieces = [text[at : at + _PIECE] for at in range(0, len(text), _PIECE)]
-    return queries.outcome(client.ask(IMPORT, {"input": {"text": pieces, **how}}), "importRanges")
+    """The hub's answer to one import, sent in as many questions as it takes."""
+    parts = list(_parts(text))
+    awaits, done = None, dict[str, Any]()
+    for number, part in enumerate(parts, start=1):
+        asked = {"text": part, "continues": awaits, "more": number < len(parts), **how}
+        done = queries.outcome(client.ask(IMPORT, {"input": asked}), "importRanges")
+        awaits = done["awaits"]
+    return done
 
 
-def sent_size(text: str) -> int:
-    """How many bytes a text takes on its way to the hub."""
-    return len(json.dumps(text))
+def _parts(text: str) -> Iterator[list[str]]:
+    """Pieces of the text, as many at once as one question takes; one part without any for no text."""
+    part: list[str] = []
+    size = 0
+    for at in range(0, len(text), _PIECE):
+        piece = text[at : at + _PIECE]
+        sent = len(json.dumps(piece))
+        if size + sent > _MAX_SENT:
+            yield part
+            part, size = [], 0
+        part.append(piece)
+        size += sent
+    yield part
 
 
-def tell_changes(done: list[dict[str, Any]], *, applied: bool) -> None:
-    """What imports changed, or would."""
-    changes = [change for each in done for change in each["changes"]]
-    for each in changes[:_SHOWN]:
+def tell_changes(done: dict[str, Any]) -> None:
+    """What an import changed, or would."""
+    for each in done["changes"][:_SHOWN]:
         tell(f"{'+' if each['isNew'] else '~'} {each['cidr']} in {each['domainName']}")
-    if len(changes) > _SHOWN:
-        tell(f"and {len(changes) - _SHOWN:,} more")
-    added, changed, same = (sum(each[name] for each in done) for name in ("added", "changed", "same"))
-    verb = "are" if applied else "would be"
+    added, changed, same = (done[name] for name in ("added", "changed", "same"))
+    if added + changed > _SHOWN:
+        tell(f"and {added + changed - _SHOWN:,} more")
+    verb = "are" if done["applied"] else "would be"
     tell(f"{added:,} {verb} new, {changed:,} {verb} changed, {same:,} are there just so")
-    if not applied and (added or changed):
+    if not done["applied"] and (added or changed):
         say_labelled("note", "nothing is entered yet: say --apply")
 
 
 def _text_of(file: Path) -> str:
     """Leaves for what cannot be read as UTF-8."""
     try:
-        content = file.read_bytes() if file.stat().st_size <= 4 * MAX_SENT else None
+        content = file.read_bytes() if file.stat().st_size <= _MAX_FILE_BYTES else None
     except OSError as error:
         fail(f"{file} cannot be read: {error.strerror}", "Check the path.")
     if content is None:
-        fail(f"{file} is more than one import takes", "Divide it into several files, each with the heading.")
+        told = f"{file} is larger than {_MAX_FILE_BYTES >> 20} MiB, the most that one import takes"
+        fail(told, "Divide it into several files, each with the heading.")
     found = next((name for mark, name in _MARKS.items() if content.startswith(mark)), None)
     if found is not None:
         fail(f"{file}:1: this is {found}", "Save it as UTF-8.", Exit.FAILED)

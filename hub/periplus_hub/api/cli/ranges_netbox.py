@@ -3,7 +3,7 @@
 import asyncio
 import os
 import ssl
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -20,7 +20,7 @@ from periplus_hub.api.cli.hub_connection import TokenFileOption, UrlOption, hub
 from periplus_hub.api.cli.netbox import NetBoxPrefix, outbound, read_prefixes
 from periplus_hub.api.cli.output import say_labelled, tell
 from periplus_hub.api.cli.ranges_command import REMOVE, all_ranges
-from periplus_hub.api.cli.ranges_files import MAX_SENT, import_text, sent_size, tell_changes
+from periplus_hub.api.cli.ranges_files import import_text, tell_changes
 from periplus_hub.api.hub_client import HubClient
 from periplus_hub.kit.errors import Refusal
 
@@ -55,7 +55,10 @@ def import_netbox(
     url: UrlOption = None,
     token_file: TokenFileOption = None,
 ) -> None:
-    """Enter the prefixes of a NetBox, as often as you like: what is there just so stays, and what vanished is named."""
+    """Enter the prefixes of a NetBox, as often as you like: what is there just so stays, and what vanished is named.
+
+    Ends with 1 where prefixes that were asked for cannot be entered; all others are.
+    """
     if use not in set(RangeUse):
         fail(f"--use {use!r} is none of {USES}", code=Exit.USAGE)
     homes = _homes(vrf or [], no_vrf)
@@ -63,15 +66,18 @@ def import_netbox(
     prefixes = _read(origin, _token(netbox_token_file), netbox_ca_file, status or [])
     with hub(url, token_file) as client:
         names = {vrf_name: find_domain(client, domain)["name"] for vrf_name, domain in homes.items()}
-        rows = list(_rows(prefixes, names, origin, use))
+        rows, refused = _rows(prefixes, names, origin, use)
         known = [
             each for each in all_ranges(client, None) if (each["rangeSource"], each["origin"]) == ("NETBOX", origin)
         ]
         how = {"source": "NETBOX", "origin": origin, "apply": apply}
-        done = [_imported(client, text, how) for text in _texts(rows)]
+        done = _imported(client, write_csv(rows), how)
         vanished = _vanished(known, rows, set(names.values()))
-        tell_changes(done, applied=apply)
+        tell_changes(done)
         _tell_vanished(client, vanished, remove=apply and remove_vanished)
+    if refused:
+        told = f"{refused:,} {'prefix' if refused == 1 else 'prefixes'} of {origin} cannot be entered"
+        fail(told, "Each is named above, with what is wrong. Correct them in NetBox, or narrow with --status or --vrf.")
 
 
 def _homes(vrfs: Sequence[str], no_vrf: str | None) -> dict[str, str]:
@@ -114,8 +120,10 @@ def _read(origin: str, token: str, ca_file: Path | None, statuses: Sequence[str]
         fail(f"{ca_file} cannot be used: {error.strerror or error}", "Check --netbox-ca-file.")
 
 
-def _rows(prefixes: Iterable[NetBoxPrefix], homes: Mapping[str, str], origin: str, use: str) -> Iterator[Row]:
-    """One for each prefix that can be entered; the others are named."""
+def _rows(prefixes: Iterable[NetBoxPrefix], homes: Mapping[str, str], origin: str, use: str) -> tuple[list[Row], int]:
+    """One for each prefix that can be entered, and how many cannot; those are named, and so are VRFs left out."""
+    rows: list[Row] = []
+    refused = 0
     unmapped: dict[str, int] = {}
     seen: set[tuple[str, str]] = set()
     for each in prefixes:
@@ -124,6 +132,7 @@ def _rows(prefixes: Iterable[NetBoxPrefix], homes: Mapping[str, str], origin: st
             continue
         prefix, domain = range_of(each.cidr), homes[each.vrf]
         if isinstance(prefix, Broken):
+            refused += 1
             say_labelled("not taken", f"{each.cidr}: {prefix.message}")
         elif (str(prefix), domain) in seen:
             say_labelled("not taken", f"{each.cidr}: it is there twice for {domain}")
@@ -131,10 +140,11 @@ def _rows(prefixes: Iterable[NetBoxPrefix], homes: Mapping[str, str], origin: st
             seen.add((str(prefix), domain))
             link = f"{origin}/ipam/prefixes/{each.number}/"
             texts = (_plain(each.description, MAX_NAME), _plain(each.tenant, MAX_OWNER), link)
-            yield (str(prefix), domain, _use_of(each, use), *texts, "")
+            rows.append((str(prefix), domain, _use_of(each, use), *texts, ""))
     for vrf, count in unmapped.items():
         told, option = (f"of VRF {vrf!r}", f"--vrf '{vrf}=DOMAIN'") if vrf else ("without a VRF", "--no-vrf DOMAIN")
         say_labelled("not taken", f"{count:,} prefixes {told}: give {option}")
+    return rows, refused
 
 
 def _use_of(prefix: NetBoxPrefix, use: str) -> str:
@@ -144,18 +154,6 @@ def _use_of(prefix: NetBoxPrefix, use: str) -> str:
 def _plain(text: str, longest: int) -> str:
     """One line of what can be seen."""
     return "".join(character if visible(character) == character else " " for character in text)[:longest].strip()
-
-
-def _texts(rows: Sequence[Row]) -> Iterator[str]:
-    """As few texts as the hub takes one by one."""
-    some: list[Row] = []
-    for row in rows:
-        if sent_size(write_csv([*some, row])) > MAX_SENT:
-            yield write_csv(some)
-            some = []
-        some.append(row)
-    if some:
-        yield write_csv(some)
 
 
 def _imported(client: HubClient, text: str, how: dict[str, Any]) -> dict[str, Any]:

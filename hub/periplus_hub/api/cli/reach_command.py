@@ -104,7 +104,7 @@ def _named(clusters: list[dict[str, Any]], domains: list[dict[str, Any]]) -> lis
 def _tell(result: dict[str, Any], changed: str, same: str, *, as_json: bool) -> None:
     """What changed and what was so already; the texts have a place for the name."""
     if as_json:
-        tell_json(document({name: value for name, value in result.items() if name != "__typename"}))
+        tell_json(document(queries.told(result)))
         return
     for name in _named(result["clusters"], result["domains"]):
         tell(changed.format(name))

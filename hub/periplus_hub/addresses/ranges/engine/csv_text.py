@@ -56,7 +56,10 @@ class _Faulty(Exception):
 
 
 def read_csv(text: str, domains: Mapping[str, UUID], now: datetime) -> ReadRanges:
-    """Every row of the text. `domains` are the network domains there are, by name and by id."""
+    """Every row of the text. `domains` are the network domains there are, by name and by id.
+
+    Columns and uses are taken in any case: who writes them in a spreadsheet does not choose it.
+    """
     found = ReadRanges()
     rows = _rows(text, found)
     heading = next(rows, None)
@@ -64,7 +67,8 @@ def read_csv(text: str, domains: Mapping[str, UUID], now: datetime) -> ReadRange
         if not found.troubles:
             found.troubles.append(Trouble(1, "there is no line", f"Begin with the columns: {','.join(COLUMNS)}."))
         return found
-    if broken := _heading_trouble(heading[1]):
+    columns = [cell.lower() for cell in heading[1]]
+    if broken := _heading_trouble(columns):
         found.troubles.append(Trouble(heading[0], broken.message, broken.remedy))
         return found
     lines: dict[tuple[UUID, str], int] = {}
@@ -72,7 +76,7 @@ def read_csv(text: str, domains: Mapping[str, UUID], now: datetime) -> ReadRange
         if len(found.troubles) >= MAX_TROUBLES:
             break
         try:
-            wish = _wish(_by_column(heading[1], cells), domains, now)
+            wish = _wish(_by_column(columns, cells), domains, now)
             _once(lines, wish, line)
         except _Faulty as fault:
             found.troubles.append(Trouble(line, fault.broken.message, fault.broken.remedy))
@@ -142,7 +146,7 @@ def _wish(cells: Mapping[str, str], domains: Mapping[str, UUID], now: datetime) 
     if domain_id is None:
         named = repr(visible(cells["domain"][:_SHOWN]))
         raise _Faulty(Broken(f"there is no network domain {named}", "Make it first, or take its name from the list."))
-    if cells["use"] not in set(RangeUse):
+    if cells["use"].lower() not in set(RangeUse):
         raise _Faulty(Broken(f"{visible(cells['use'][:_SHOWN])!r} is no use of a range", f"Write one of {USES}."))
     for column in LONGEST:
         if broken := text_trouble(column, cells[column]):
@@ -153,7 +157,7 @@ def _wish(cells: Mapping[str, str], domains: Mapping[str, UUID], now: datetime) 
     return Wish(
         domain_id=domain_id,
         cidr=str(prefix),
-        use=RangeUse(cells["use"]),
+        use=RangeUse(cells["use"].lower()),
         name=cells["name"],
         owner=cells["owner"],
         note=cells["note"],

@@ -29,6 +29,21 @@ def test_columns_may_be_missing_or_in_another_order() -> None:
     assert read.wishes == [Wish(domain_id=VPC, cidr="10.0.0.0/16", use=RangeUse.VPC, note="a, b")]
 
 
+def test_columns_and_uses_are_taken_in_any_case() -> None:
+    read = read_csv("CIDR,Domain,Use,Expires_At\n10.0.0.0/16,vpc,On-Premises,\n", DOMAINS, NOW)
+    assert read.troubles == []
+    assert read.wishes == [Wish(domain_id=VPC, cidr="10.0.0.0/16", use=RangeUse.ON_PREMISES)]
+    assert troubles("CIDR,domain,use,cidr\n") == [(1, "the column 'cidr' is there twice")]
+
+
+def test_families_are_mixed_and_each_is_looked_at_by_its_own_rules() -> None:
+    lines = ["10.0.0.0/16,vpc,vpc", "fd00:1::/48,vpc,vpc", "fd00:1::1/48,vpc,vpc", "::ffff:10.0.0.0/112,vpc,vpc"]
+    found = troubles("cidr,domain,use\n" + "\n".join(lines))
+    assert [line for line, _ in found] == [4, 5]
+    assert "host_bits" in found[0][1]
+    assert "ipv4_mapped" in found[1][1]
+
+
 @pytest.mark.parametrize(
     ("line", "told"),
     [
