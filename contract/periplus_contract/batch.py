@@ -71,7 +71,28 @@ class PartMark(msgspec.Struct, frozen=True, kw_only=True):
     parts: int
 
 
-Mark = InventoryMark | PartMark
+class FlowsMark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How much of what passed the rows of a flows batch tell.
+
+    Numbers add up over all batches of a window: where a window takes several, each fact stands in one of them. A source
+    that saw nothing pass sends a batch without rows: its silence would say that it is gone.
+    """
+
+    node: str = ""
+    """The node whose connections were read; empty for a source that sees the whole cluster."""
+    observed: int = 0
+    """Connections, events or series that the source had."""
+    unmeasured: int = 0
+    """Those of them whose bytes the source cannot tell."""
+    other_rows: int = 0
+    """Rows beyond the spoke's row budget: their sums are in the rows between peers of kind `other`."""
+    lost: dict[str, int] = {}
+    """What was not seen, by reason: `LOST_…` of the [words of flows](#words-of-flows)."""
+    conditions: tuple[str, ...] = ()
+    """What keeps the source from telling more, and a person can change, like `accounting_off`."""
+
+
+Mark = InventoryMark | PartMark | FlowsMark
 """What a kind adds to the header of its batches. A kind that adds something brings a struct and is named here."""
 
 
@@ -112,6 +133,7 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     inventory: InventoryMark | None = None
     ipam: PartMark | None = None
     """Only in ipam batches that are one part of several."""
+    flows: FlowsMark | None = None
     covers: tuple[str, ...] = ()
     """What an inventory snapshot or an ipam batch states completely, by names of `periplus_contract.covers`: what is
     known of it and not named here has ended. The rest was not read whole and stays as known. Names a reader does not

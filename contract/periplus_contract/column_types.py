@@ -57,12 +57,13 @@ class ColumnType:
 UTF8: Final = ColumnType(word="utf8", arrow=lambda arrow: arrow.string(), layout=Layout.TEXTS)
 BOOL: Final = ColumnType(word="bool", arrow=lambda arrow: arrow.bool_(), layout=Layout.BITS)
 INT64: Final = ColumnType(word="int64", arrow=lambda arrow: arrow.int64(), layout=Layout.NUMBERS, code="q")
+TIME_BOUNDS: Final = Bounds(EARLIEST_US, LATEST_US, Reason.BAD_TIME)
 TIMESTAMP: Final = ColumnType(
     word="timestamp",
     arrow=lambda arrow: arrow.timestamp("us", "UTC"),
     layout=Layout.NUMBERS,
     code="q",
-    bounds=Bounds(EARLIEST_US, LATEST_US, Reason.BAD_TIME),
+    bounds=TIME_BOUNDS,
 )
 UTF8_LIST: Final = ColumnType(
     word="list<utf8>", arrow=lambda arrow: arrow.list_(arrow.string()), layout=Layout.LISTS, item=UTF8

@@ -22,6 +22,12 @@ MAX_COVER_LENGTH: Final = 128
 """Characters of one of them."""
 MAX_WINDOW_S: Final = 24 * 3600
 """Longest window of a batch."""
+MAX_MEASURE: Final = 2**53
+"""Largest measure of one row of flows: more bytes than pass through any machine in a day."""
+MAX_SAMPLING: Final = 1_000_000
+"""Largest `sampling` of a row of flows."""
+MAX_FLOW_NOTES: Final = 32
+"""Reasons in `lost`, and words in `conditions`, of what a flows batch says of itself."""
 LATEST_S: Final = 4_102_444_800
 """2100-01-01: no time in a header or message is later."""
 MAX_INFLATE_RATIO: Final = 200

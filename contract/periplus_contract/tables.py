@@ -12,12 +12,17 @@ names, mean nothing.
 
 Inventory rows carry `op` (`upsert` or `delete`), `uid` (unique within its table and cluster) and `observed_at`.
 A delete fills only those (and `ended_at` for pods). Labels and selectors are `key=value` texts.
+
+Flows are two sections: `peers` has each end once, and a row of `flows` names its ends by their row numbers there, from
+0. A measure that a source cannot know is null, never zero.
 """
 
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from periplus_contract.column_types import BOOL, INT64, TIMESTAMP, UTF8, UTF8_LIST, ColumnType
+from periplus_contract.column_types import BOOL, INT64, TIMESTAMP, UTF8, UTF8_LIST, Bounds, ColumnType
+from periplus_contract.limits import LATEST_S, MAX_MEASURE, MAX_SAMPLING, MAX_WINDOW_S
+from periplus_contract.rejections import Reason
 
 
 class Kind(StrEnum):
@@ -36,6 +41,10 @@ class Column(NamedTuple):
     name: str
     type: ColumnType
     nullable: bool = True
+    bounds: Bounds | None = None
+    """Of numbers: what is allowed here, where that is less than what the type allows."""
+    refers_to: str = ""
+    """The table whose rows its numbers are, in the same batch, from 0."""
 
 
 class Table(NamedTuple):
@@ -43,6 +52,8 @@ class Table(NamedTuple):
 
     name: str
     columns: tuple[Column, ...]
+    has_windows: bool = False
+    """Each row has its own `window_start` and `window_s`, which must lie within the window of its batch."""
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -64,6 +75,18 @@ def _times(*names: str) -> tuple[Column, ...]:
 
 def _flags(*names: str) -> tuple[Column, ...]:
     return tuple(Column(name, BOOL) for name in names)
+
+
+def _within(name: str, least: int, most: int) -> Column:
+    return Column(name, INT64, nullable=False, bounds=Bounds(least, most, Reason.OUT_OF_RANGE))
+
+
+def _reference(name: str, to: Table) -> Column:
+    return Column(name, INT64, nullable=False, refers_to=to.name)
+
+
+def _measures(*names: str) -> tuple[Column, ...]:
+    return tuple(Column(name, INT64, bounds=Bounds(0, MAX_MEASURE, Reason.OUT_OF_RANGE)) for name in names)
 
 
 _OBJECT: Final = (
@@ -222,6 +245,47 @@ together hold the addresses in use and no others. `reach` is routed where addres
 the cluster as they are, masqueraded where they are not and leave it behind the nodes' addresses, and null for
 unknown. Rows that differ only in `node` are different: a range that two nodes hold is two rows."""
 
+PEERS: Final = Table(
+    "peers",
+    (
+        Column("address_high", INT64, nullable=False),
+        Column("address_low", INT64, nullable=False),
+        Column("namespace", UTF8, nullable=False),
+        Column("kind", UTF8, nullable=False),
+        Column("workload", UTF8, nullable=False),
+    ),
+)
+"""The ends of flows. An address is 128 bits in two halves, each a number in two's complement; an IPv4 address is
+`::ffff:a.b.c.d`, and `::` is no address. An end that is known only by its address has '' for `namespace`, `kind` and
+`workload`. The kind `other` with no address is all ends beyond the row budget of a spoke together."""
+
+FLOWS: Final = Table(
+    "flows",
+    (
+        _reference("src", PEERS),
+        _reference("dst", PEERS),
+        _within("window_start", 0, LATEST_S),
+        _within("window_s", 1, MAX_WINDOW_S),
+        _within("dst_port", 0, 65_535),
+        _within("protocol", 0, 255),
+        _within("verdict", 0, 255),
+        _within("reporter", 1, 3),
+        _within("collector", 1, 65_535),
+        *_measures("bytes_tx", "bytes_rx", "packets_tx", "packets_rx", "connections_opened", "connections_closed"),
+        *_measures("failures_refused", "failures_timeout", "failures_other", "rtt_us_sum", "rtt_count", "retransmits"),
+        _within("sampling", 1, MAX_SAMPLING),
+        Column("policy", UTF8, nullable=False),
+        Column("drop_reason", UTF8, nullable=False),
+    ),
+    has_windows=True,
+)
+"""What passed between two ends in a window, as one reporter saw it. `src` is who opened the connection, and tx is from
+`src` to `dst`. `window_start` is in seconds since 1970, UTC. `protocol` is IANA's number, and `dst_port` 0 where it has
+no ports, or for several. `verdict`, `reporter` and `collector` are the [words of flows](#words-of-flows). Measures are
+deltas of the window; one that is null is not known, though something may have passed. `sampling` is the rate that
+measures were scaled up by, once, before they were sent: 1 says that every packet was counted. `policy` and
+`drop_reason` are '' where not known. Rows that differ in nothing but their measures add up."""
+
 TABLES: Final[dict[Kind, tuple[Table, ...]]] = {
     Kind.INVENTORY: (
         CLUSTER,
@@ -236,7 +300,7 @@ TABLES: Final[dict[Kind, tuple[Table, ...]]] = {
         IP_ADDRESSES,
     ),
     Kind.IPAM: (POOLS, ALLOCATIONS),
-    Kind.FLOWS: (),
+    Kind.FLOWS: (PEERS, FLOWS),
     Kind.DNS: (),
     Kind.EVENTS: (),
 }

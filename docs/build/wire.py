@@ -10,12 +10,26 @@ import periplus_contract
 from docs.build.markdown import bullets, code, fenced, page, prose, section, summary, table
 from docs.build.source import attribute_docs, constants
 from docs.build.types import struct_section
-from periplus_contract import batch, column_types, covers, limits, messages, outcomes, rejections, tables, version
+from periplus_contract import (
+    batch,
+    column_types,
+    covers,
+    flow_words,
+    limits,
+    messages,
+    outcomes,
+    rejections,
+    tables,
+    version,
+)
 
 
 def render() -> str:
     """The page."""
-    envelope = (struct_section(struct) for struct in (batch.Header, batch.Section, batch.InventoryMark, batch.PartMark))
+    envelope = (
+        struct_section(struct)
+        for struct in (batch.Header, batch.Section, batch.InventoryMark, batch.PartMark, batch.FlowsMark)
+    )
     return page(
         "The wire",
         prose(periplus_contract.__doc__),
@@ -28,6 +42,7 @@ def render() -> str:
         section("Accounting", _text_and_block(outcomes), struct_section(outcomes.Outcome), _drop_reasons()),
         section("Rejected rows", prose(rejections.__doc__), _reasons()),
         section("Tables", prose(tables.__doc__), *_kinds(), _column_types()),
+        section("Words of flows", *_flow_words()),
     )
 
 
@@ -94,9 +109,35 @@ def _kinds() -> list[str]:
 
 def _table(found: tables.Table) -> str:
     docs = attribute_docs(tables)
-    rows = [
-        (code(column.name), code(column.type.word), "" if column.nullable else "filled in every row")
-        for column in found.columns
-    ]
+    rows = [(code(column.name), code(column.type.word), _demands(column)) for column in found.columns]
     name = next(name for name, value in constants(tables) if value is found)
     return section(f"`{found.name}`", docs.get(name, ""), table(("column", "type", ""), rows), level=4)
+
+
+def _demands(column: tables.Column) -> str:
+    demands = [] if column.nullable else ["filled in every row"]
+    demands += [f"{column.bounds.least:,} to {column.bounds.most:,}"] if column.bounds else []
+    demands += [f"a row of `{column.refers_to}`"] if column.refers_to else []
+    return "; ".join(demands)
+
+
+def _flow_words() -> list[str]:
+    docs = attribute_docs(flow_words)
+    enums = (flow_words.Verdict, flow_words.Reporter, flow_words.FlowCollector)
+    tables_of_words = [
+        section(
+            f"`{enum.__name__}`",
+            prose(enum.__doc__),
+            table(
+                ("number", "word", "meaning"),
+                [(str(word.value), word.name.lower(), docs.get(f"{enum.__name__}.{word.name}", "")) for word in enum],
+            ),
+            level=3,
+        )
+        for enum in enums
+    ]
+    texts = table(
+        ("name", "text", "meaning"),
+        [(code(name), code(str(value)), docs.get(name, "")) for name, value in constants(flow_words)],
+    )
+    return [prose(flow_words.__doc__), *tables_of_words, texts]

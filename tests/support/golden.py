@@ -6,7 +6,9 @@ that exists is never written again: it is what spokes out there send.
 
 import hashlib
 import json
+import struct
 from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -15,11 +17,11 @@ import msgspec
 
 import periplus_contract
 from periplus_contract import batch as contract
-from periplus_contract import covers
-from periplus_contract.batch import Header, InventoryMark, PartMark
+from periplus_contract import covers, flow_words
+from periplus_contract.batch import FlowsMark, Header, InventoryMark, Mark, PartMark
 from periplus_contract.column_types import Layout
 from periplus_contract.outcomes import Outcome
-from periplus_contract.tables import ALLOCATIONS, POOLS, TABLES, Column, Kind, Table
+from periplus_contract.tables import ALLOCATIONS, FLOWS, PEERS, POOLS, TABLES, Column, Kind, Table
 from periplus_contract.version import CONTRACT
 from periplus_hub.fleet.model import SpokePrincipal, State
 from periplus_hub.ingest import header_checks
@@ -34,7 +36,8 @@ from tests.support.clock import START
 FOLDER = Path(periplus_contract.__file__).parent / "golden"
 REGISTRATION = UUID("01950000-0000-7000-8000-0000000000aa")
 EPOCH = "01950000-0000-7000-8000-000000000001"
-START_US = int(START.timestamp()) * 1_000_000
+START_S = int(START.timestamp())
+START_US = START_S * 1_000_000
 MARKS = {
     "inventory-snapshot": InventoryMark(mode="snapshot"),
     "inventory-part": InventoryMark(mode="snapshot", part=2, parts=3),
@@ -77,9 +80,10 @@ def none_of(table: Table) -> SectionRows:
 def seal(
     kind: Kind,
     given: list[SectionRows],
-    mark: InventoryMark | None = None,
-    part: PartMark | None = None,
+    mark: Mark | None = None,
+    *,
     stated: tuple[str, ...] = (),
+    window_s: int = 0,
 ) -> bytes:
     """A whole batch by the spoke's encoder."""
     body, inflated, sections = encode_sections(given)
@@ -89,7 +93,8 @@ def seal(
         epoch=EPOCH,
         seq=7,
         kind=kind,
-        window_start_s=START_US // 1_000_000,
+        window_start_s=START_S,
+        window_s=window_s,
         rows=sum(part.rows for part in sections),
         sections=sections,
         inflated_bytes=inflated,
@@ -100,9 +105,8 @@ def seal(
         outcomes=(
             Outcome(hour_start_s=START_US // 1_000_000, kind=kind, collected=9, folded=2, dropped={"outbox_full": 1}),
         ),
-        inventory=mark,
-        ipam=part,
         covers=stated,
+        **contract.kind_fields(kind, mark),
     )
     return contract.seal(header, body)
 
@@ -117,16 +121,67 @@ def current() -> Iterator[tuple[str, bytes]]:
     yield "ipam", seal(Kind.IPAM, [pools, allocations], stated=("pools/node", "allocations/pod/derived"))
     yield "ipam-pools-only", seal(Kind.IPAM, [pools], stated=covers.EVERY_POOL)
     yield "ipam-none-left", seal(Kind.IPAM, [none_of(POOLS), none_of(ALLOCATIONS)], stated=every)
-    yield "ipam-part", seal(Kind.IPAM, [allocations], None, PartMark(part=2, parts=3), every)
+    yield "ipam-part", seal(Kind.IPAM, [allocations], PartMark(part=2, parts=3), stated=every)
+    known = FlowsMark(
+        node="node-1",
+        observed=9,
+        unmeasured=1,
+        other_rows=3,
+        lost={flow_words.LOST_EVICTED: 2, flow_words.LOST_OVERRUN: 1},
+        conditions=(flow_words.ACCOUNTING_OFF,),
+    )
+    yield "flows", seal(Kind.FLOWS, [peers(), flows()], known, window_s=60)
+    yield "flows-none", seal(Kind.FLOWS, [none_of(PEERS), none_of(FLOWS)], FlowsMark(node="node-1"), window_s=60)
 
 
-def read(sealed: bytes) -> dict[str, Any]:
-    """What the hub makes of a batch, as JSON can hold it."""
+def peers() -> SectionRows:
+    """An end of each sort: a workload, an IPv4 and an IPv6 address, and the rest."""
+    halves = [_halves(text) for text in ("10.244.1.7", "192.0.2.9", "2001:db8::ffff:ffff:ffff:ffff", "::")]
+    columns: dict[str, list[Cell]] = {
+        "address_high": [high for high, _ in halves],
+        "address_low": [low for _, low in halves],
+        "namespace": ["shop", "", "", ""],
+        "kind": ["Deployment", "", "", flow_words.OTHER],
+        "workload": ["cart ö", "", "", ""],
+    }
+    return SectionRows(table=PEERS, columns=columns, rows=4)
+
+
+def flows() -> SectionRows:
+    """A row with every measure, one that knows only of connections, and the rest."""
+    columns: dict[str, list[Cell]] = {
+        "src": [0, 1, 3],
+        "dst": [1, 2, 3],
+        "window_start": [START_S, START_S + 15, START_S],
+        "window_s": [60, 15, 60],
+        "dst_port": [443, 53, 0],
+        "protocol": [6, 17, 6],
+        "verdict": [flow_words.Verdict.FORWARDED, flow_words.Verdict.UNKNOWN, flow_words.Verdict.DROPPED],
+        "reporter": [flow_words.Reporter.CLIENT, flow_words.Reporter.SERVER, flow_words.Reporter.BOTH],
+        "collector": [flow_words.FlowCollector.CONNTRACK] * 3,
+        "sampling": [1, 1, 50],
+        "policy": ["", "", "deny-all"],
+        "drop_reason": ["", "", "policy denied"],
+        "connections_opened": [2, 1, 40],
+    }
+    for number, column in enumerate(column for column in FLOWS.columns if column.nullable):
+        columns.setdefault(column.name, [2**40 + number, None, number])
+    return SectionRows(table=FLOWS, columns=columns, rows=3)
+
+
+def _halves(text: str) -> tuple[int, int]:
+    address = ip_address(text)
+    number = int(address) if address.version == 6 else 0xFFFF << 32 | int(address)
+    return struct.unpack("!qq", number.to_bytes(16))
+
+
+def unread(sealed: bytes) -> SealedBatch:
+    """A batch whose header the hub has checked."""
     header, body = contract.unseal(sealed)
     epoch = header_checks.check(header, REGISTRATION, REGISTRATION)
     ORDERS[header.kind].check(header)
     principal = SpokePrincipal(tenant_id=REGISTRATION, registration_id=REGISTRATION, name="golden", state=State.ACTIVE)
-    unread = SealedBatch(
+    return SealedBatch(
         principal=principal,
         header=header,
         epoch=epoch,
@@ -135,7 +190,12 @@ def read(sealed: bytes) -> dict[str, Any]:
         sealed_bytes=len(sealed),
         received_at=START,
     )
-    decoded = decode(unread)
+
+
+def read(sealed: bytes) -> dict[str, Any]:
+    """What the hub makes of a batch, as JSON can hold it."""
+    given = unread(sealed)
+    header, decoded = given.header, decode(given)
     rows = {
         name: json.loads(json.dumps(table.to_pylist(), default=lambda value: value.isoformat()))
         for name, table in decoded.tables.items()

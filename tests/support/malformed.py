@@ -159,7 +159,7 @@ def broken_headers() -> Iterator[Case]:
     yield "epoch: the last there is", "invalid-batch", with_header(epoch="ffffffff-ffff-7fff-bfff-ffffffffffff")
     yield "version: next major", "unsupported-version", with_header(contract="2.0")
     yield "version: none", "invalid-batch", with_header(contract="newest")
-    yield "kind not taken", "unsupported-kind", lambda spoke: spoke.seal(Kind.FLOWS, [])
+    yield "kind not taken", "unsupported-kind", lambda spoke: spoke.seal(Kind.DNS, [])
     yield "other registration", "wrong-identity", with_header(registration="01950000-0000-7000-8000-00000000dead")
     yield "sha256 of other bytes", "malformed-batch", with_header(sha256=hashlib.sha256(b"").hexdigest())
 

@@ -4,8 +4,8 @@ Every check first asks the cheap whole-column question (is anything wrong at all
 answer is yes. Rows that fail are set aside by reason; the others go on.
 """
 
-from collections.abc import Callable, Iterator
-from typing import Final
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from periplus_contract import limits
-from periplus_contract.column_types import TIMESTAMP, ColumnType, Layout
+from periplus_contract.column_types import TIME_BOUNDS, TIMESTAMP, Bounds, ColumnType, Layout
 from periplus_contract.rejections import Reason
 from periplus_contract.tables import Column, Table
 from periplus_hub.ingest.model import MAX_SAMPLE_ROWS, Rejected
@@ -27,19 +27,24 @@ OPS: Final = pa.array(["upsert", "delete"])
 _UPSERT: Final = b"upsert"
 
 
-def check_rows(table: pa.Table, contract: Table) -> tuple[pa.Table, list[Rejected]]:
+class Checked(NamedTuple):
     """The rows that keep the contract, and what was set aside; a row counts under its first reason only."""
-    if table.num_rows == 0:
-        return table, []
-    rejected = []
-    for reason, mask in _problems(table, contract):
-        rejected.append((reason, mask))
-    if not rejected:
-        return table, []
-    return _set_aside(table, contract.name, rejected)
+
+    rows: pa.Table
+    rejected: list[Rejected]
+    kept: Mask | None
+    """Which of the rows that came these are; None for all."""
 
 
-def _set_aside(table: pa.Table, name: str, problems: list[tuple[Reason, Mask]]) -> tuple[pa.Table, list[Rejected]]:
+def check_rows(table: pa.Table, contract: Table) -> Checked:
+    """Every check that looks at one row alone."""
+    return set_aside(table, contract.name, list(_problems(table, contract)) if table.num_rows else [])
+
+
+def set_aside(table: pa.Table, name: str, problems: Sequence[tuple[Reason, Mask]]) -> Checked:
+    """Without the rows that any of the masks has."""
+    if not problems:
+        return Checked(table, [], None)
     bad = np.zeros(table.num_rows, dtype=np.bool_)
     entries: dict[Reason, Rejected] = {}
     for reason, mask in problems:
@@ -52,7 +57,7 @@ def _set_aside(table: pa.Table, name: str, problems: list[tuple[Reason, Mask]]) 
         known = entries.get(reason)
         total = count + (known.rows if known else 0)
         entries[reason] = Rejected(table=name, reason=reason, rows=total, sample=known.sample if known else sample)
-    return table.filter(pa.array(~bad)), list(entries.values())
+    return Checked(table.filter(pa.array(~bad)), list(entries.values()), ~bad)
 
 
 def _sample(table: pa.Table, mask: Mask) -> str:
@@ -64,7 +69,7 @@ def _sample(table: pa.Table, mask: Mask) -> str:
 def _shown(values: pa.ChunkedArray) -> pa.ChunkedArray:
     """Times that do not fit stay numbers: some are beyond what Python can write."""
     is_time = pa.types.is_timestamp(values.type)
-    fit = not is_time or all(_lies_within_bounds(TIMESTAMP, chunk) for chunk in values.chunks)
+    fit = not is_time or all(_lies_within(TIME_BOUNDS, TIMESTAMP, chunk) for chunk in values.chunks)
     return values if fit else values.cast(pa.int64())
 
 
@@ -141,21 +146,21 @@ def _rows_of(lists: pa.Array, bad_elements: pa.Array) -> Mask:
 
 
 def _number(column: Column, values: pa.ChunkedArray) -> Iterator[tuple[Reason, Mask]]:
-    bounds = column.type.bounds
+    bounds = column.bounds or column.type.bounds
     if bounds is None or values.null_count == len(values):
         return
-    if not all(_lies_within_bounds(column.type, chunk) for chunk in values.chunks):
+    if not all(_lies_within(bounds, column.type, chunk) for chunk in values.chunks):
         raw = values.cast(pa.from_numpy_dtype(np.dtype(column.type.code).str))
         yield bounds.reason, _mask(pc.or_(pc.less(raw, bounds.least), pc.greater(raw, bounds.most)))
 
 
-def _lies_within_bounds(of: ColumnType, chunk: pa.Array) -> bool:
+def _lies_within(bounds: Bounds, of: ColumnType, chunk: pa.Array) -> bool:
     """As `_look`: what lies behind nulls may be a false alarm."""
     data, number = chunk.buffers()[1], np.dtype(of.code)
-    if of.bounds is None or data is None or not len(chunk):
+    if data is None or not len(chunk):
         return True
     raw = np.frombuffer(data, number, len(chunk), chunk.offset * number.itemsize)
-    return bool(raw.min() >= of.bounds.least and raw.max() <= of.bounds.most)
+    return bool(raw.min() >= bounds.least and raw.max() <= bounds.most)
 
 
 def _nothing(_column: Column, _values: pa.ChunkedArray) -> Iterator[tuple[Reason, Mask]]:

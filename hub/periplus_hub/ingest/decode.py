@@ -11,11 +11,12 @@ from periplus_contract import limits, problems
 from periplus_contract.batch import Header, Section, offsets
 from periplus_contract.column_types import ColumnType
 from periplus_contract.rejections import Reason
-from periplus_contract.tables import Column, Kind, Table, table
+from periplus_contract.tables import Column, Table, table
 from periplus_hub.ingest.columns import check_rows
 from periplus_hub.ingest.inflate import inflate
 from periplus_hub.ingest.ipc import check_framing
 from periplus_hub.ingest.model import DecodedBatch, Rejected, SealedBatch, WaitingPart, section_names
+from periplus_hub.ingest.relations import CheckedSections, relate
 from periplus_hub.spoke_http.refusal import SpokeRequestRefusal
 
 _ONE_THREAD: Final = pa.ipc.IpcReadOptions(use_threads=False)
@@ -36,7 +37,7 @@ def arrow_schema(contract: Table) -> pa.Schema:
 def decode(sealed: SealedBatch) -> DecodedBatch:
     """Inflate, read and check every section; raises SpokeRequestRefusal when the whole batch breaks the contract."""
     header = sealed.header
-    tables, rejected = _sections(header.kind, sealed.body, header.inflated_bytes, header.sections)
+    tables, rejected = _sections(header, sealed.body, header.inflated_bytes, header.sections)
     return DecodedBatch(
         principal=sealed.principal,
         header=header,
@@ -62,7 +63,7 @@ def with_earlier(last: DecodedBatch, earlier: Sequence[WaitingPart]) -> DecodedB
     sections = last.sections
     rejected: list[Rejected] = []
     for part in reversed(earlier):
-        tables, aside = _sections(last.header.kind, memoryview(part.body), part.inflated_bytes, part.sections)
+        tables, aside = _sections(last.header, memoryview(part.body), part.inflated_bytes, part.sections)
         sections |= section_names(part.sections)
         rejected += aside
         for name, rows in tables.items():
@@ -74,19 +75,19 @@ def with_earlier(last: DecodedBatch, earlier: Sequence[WaitingPart]) -> DecodedB
 
 
 def _sections(
-    kind: Kind, compressed: memoryview, inflated_bytes: int, sections: tuple[Section, ...]
+    header: Header, compressed: memoryview, inflated_bytes: int, sections: tuple[Section, ...]
 ) -> tuple[dict[str, pa.Table], list[Rejected]]:
     body = memoryview(inflate(compressed, inflated_bytes))
-    tables: dict[str, pa.Table] = {}
-    rejected: list[Rejected] = []
+    found, contracts = CheckedSections(), {}
     for section, start, end in offsets(sections):
-        contract = table(kind, section.table)
+        contract = table(header.kind, section.table)
         if contract is None:
-            rejected.append(Rejected(table=section.table[:64], reason=Reason.UNKNOWN_TABLE, rows=section.rows))
+            found.rejected.append(Rejected(table=section.table[:64], reason=Reason.UNKNOWN_TABLE, rows=section.rows))
             continue
-        tables[contract.name], aside = check_rows(_read(body[start:end], section, contract), contract)
-        rejected += aside
-    return tables, rejected
+        contracts[contract.name] = contract
+        found.add(contract.name, section.rows, check_rows(_read(body[start:end], section, contract), contract))
+    relate(found, contracts, header)
+    return found.tables, found.rejected
 
 
 def set_all_aside(sealed: SealedBatch, reason: Reason, sample: str) -> DecodedBatch:

@@ -5,11 +5,36 @@ from dataclasses import dataclass
 from typing import Final
 
 from periplus_contract import covers, limits, problems
+from periplus_contract.batch import Header
 from periplus_contract.tables import Kind
 from periplus_hub.ingest.appliers import Applier
 from periplus_hub.ingest.service_order import Order, Unordered
 from periplus_hub.ingest.service_order_chain import SnapshotChain
 from periplus_hub.ingest.service_order_statements import NewestStatements
+from periplus_hub.spoke_http.refusal import SpokeRequestRefusal
+
+
+def _check_flows(header: Header) -> None:
+    """What it says of its own completeness is summed like a measure."""
+    mark = header.flows
+    if mark is None:
+        raise _invalid("a batch of flows must say how much of what passed it tells")
+    counts = (mark.observed, mark.unmeasured, mark.other_rows, *mark.lost.values())
+    if not all(0 <= count <= limits.MAX_ROWS_PER_OUTCOME for count in counts):
+        raise _invalid("a batch of flows counts fewer than nothing, or absurdly much")
+    if max(len(mark.lost), len(mark.conditions)) > limits.MAX_FLOW_NOTES:
+        raise _invalid("a batch of flows gives too many reasons")
+    texts = (
+        (mark.node, limits.MAX_KEY_BYTES),
+        *((each, limits.MAX_REASON_LENGTH) for each in (*mark.lost, *mark.conditions)),
+    )
+    if any(len(text) > longest or "\0" in text for text, longest in texts):
+        raise _invalid("a batch of flows gives a too long node or reason")
+
+
+def _invalid(detail: str) -> SpokeRequestRefusal:
+    return SpokeRequestRefusal(problems.INVALID_BATCH, detail)
+
 
 ORDERS: Final[Mapping[Kind, Order]] = {
     Kind.INVENTORY: SnapshotChain(
@@ -21,7 +46,7 @@ ORDERS: Final[Mapping[Kind, Order]] = {
         gap=problems.IPAM_GAP,
         max_parts=limits.MAX_IPAM_PARTS,
     ),
-    Kind.FLOWS: Unordered(),
+    Kind.FLOWS: Unordered(_check_flows),
     Kind.DNS: Unordered(),
     Kind.EVENTS: Unordered(),
 }

@@ -5,7 +5,7 @@ whatever its kind; the rest is answered by the order of its kind.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 from uuid import UUID
@@ -73,6 +73,15 @@ class Unordered(Order):
     """Every batch holds for itself, whenever it comes: a sum of them is the same in any order."""
 
     windowed = True
+
+    def __init__(self, check: Callable[[Header], None] | None = None) -> None:
+        """`check` raises SpokeRequestRefusal for what only headers of this kind can have wrong."""
+        self._check = check
+
+    def check(self, header: Header) -> None:
+        """Wherever it stands is right."""
+        if self._check is not None:
+            self._check(header)
 
     async def judge(
         self, c: WriteConnection, scope: Scope, group: Sequence[tuple[DecodedBatch, LedgerState]]

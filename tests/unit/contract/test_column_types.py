@@ -35,7 +35,7 @@ def sent(columns: dict[str, Values], rows: int) -> pa.Table:
 def test_a_new_type_is_written_read_and_checked_by_its_line_alone() -> None:
     table = sent({"port": [80, None, 65_535, 443], "ports": [[80, 443], [], None, [65_535]]}, 4)
     assert table.schema.equals(arrow_schema(TOY))
-    good, rejected = check_rows(table, TOY)
+    good, rejected, _ = check_rows(table, TOY)
     assert good.to_pydict() == {"port": [80, None], "ports": [[80, 443], []]}
     assert [(each.reason, each.rows) for each in rejected] == [(Reason.BAD_COUNT, 2)]
 

@@ -14,6 +14,7 @@ from periplus_contract import limits
 from periplus_contract.batch import (
     MAGIC,
     DamagedBatchError,
+    FlowsMark,
     Header,
     InventoryMark,
     Mark,
@@ -178,7 +179,7 @@ def test_offsets_tile_the_body(sections: tuple[Section, ...]) -> None:
         (Kind.INVENTORY, InventoryMark(mode="delta", after_seq=3)),
         (Kind.IPAM, PartMark(part=1, parts=2)),
         (Kind.IPAM, None),
-        (Kind.FLOWS, None),
+        (Kind.FLOWS, FlowsMark(node="node-1", observed=3, lost={"evicted": 1})),
     ],
 )
 def test_what_a_kind_adds_stands_under_its_own_name(kind: Kind, mark: Mark | None) -> None:

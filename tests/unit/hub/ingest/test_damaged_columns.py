@@ -36,7 +36,7 @@ def with_column(name: str, values: pa.Array) -> pa.Table:
 @pytest.mark.parametrize("micros", [2**63 - 1, -(2**63), 253_402_300_800_000_000, -62_135_596_800_000_001])
 def test_a_time_that_python_cannot_write_is_set_aside_and_shown(micros: int) -> None:
     times = pa.array([1_767_225_600_000_000, micros]).cast(pa.timestamp("us", tz="UTC"))
-    kept, (aside,) = check_rows(with_column("observed_at", times), PODS)
+    kept, (aside,), _ = check_rows(with_column("observed_at", times), PODS)
     assert (kept.num_rows, aside.reason, aside.rows) == (1, Reason.BAD_TIME, 1)
     assert str(micros) in aside.sample
 
@@ -49,17 +49,17 @@ def test_buffers_may_be_longer_than_what_they_hold(extra: int) -> None:
     times = np.array([1_767_225_600_000_000] * 2, np.int64).tobytes() + b"\0" * extra
     seen = pa.Array.from_buffers(pa.timestamp("us", tz="UTC"), 2, [None, pa.py_buffer(times)])
     for table in (with_column("op", ops), with_column("observed_at", seen)):
-        kept, aside = check_rows(table, PODS)
+        kept, aside, _ = check_rows(table, PODS)
         assert (kept.num_rows, aside) == (2, [])
 
 
 @pytest.mark.promise("the-rest-goes-on")
 def test_a_row_with_too_long_a_list_is_set_aside_and_the_rest_goes_on() -> None:
     longest = [["x=y"] * MAX_LIST_ITEMS, ["x=y"] * (MAX_LIST_ITEMS + 1)]
-    kept, (aside,) = check_rows(with_column("labels", pa.array(longest)), PODS)
+    kept, (aside,), _ = check_rows(with_column("labels", pa.array(longest)), PODS)
     assert (kept.column("uid").to_pylist(), aside.reason, aside.rows) == (["a"], Reason.TOO_MANY_ITEMS, 1)
     shared = pa.array([["x=y"] * MAX_LIST_ITEMS] * 2)
-    assert check_rows(with_column("labels", shared), PODS)[1] == []
+    assert check_rows(with_column("labels", shared), PODS).rejected == []
 
 
 def mutated(chance: random.Random, raw: bytes) -> bytes:
@@ -79,7 +79,7 @@ def mutated(chance: random.Random, raw: bytes) -> bytes:
 def outcome(header: Header, raw: bytes) -> str:
     body = memoryview(zstandard.compress(raw, 1))
     try:
-        _, aside = decode._sections(header.kind, body, len(raw), header.sections)
+        _, aside = decode._sections(header, body, len(raw), header.sections)
     except SpokeRequestRefusal as refused:
         return refused.problem.slug
     return "set aside" if aside else "taken"

@@ -1,0 +1,61 @@
+"""The numbers of flows that stand for words.
+
+A reader keeps a number that it does not know as it is, and shows it as unknown: later minors add some.
+"""
+
+from enum import IntEnum
+from typing import Final
+
+
+class Verdict(IntEnum):
+    """What became of the packets."""
+
+    UNKNOWN = 0
+    FORWARDED = 1
+    DROPPED = 2
+    ERROR = 3
+    AUDITED = 4
+    """Forwarded, though a policy would have dropped them if it were enforced."""
+
+
+class Reporter(IntEnum):
+    """Who saw the flow."""
+
+    CLIENT = 1
+    """Whoever watches `src`."""
+    SERVER = 2
+    """Whoever watches `dst`."""
+    BOTH = 3
+    """Both, and the spoke has merged what they saw: each byte once."""
+
+
+class FlowCollector(IntEnum):
+    """Which source the row comes from."""
+
+    CONNTRACK = 1
+    HUBBLE = 2
+    ISTIO = 3
+    OBI = 4
+    """Beyla, or OpenTelemetry's eBPF instrumentation, which it became."""
+    NETOBSERV = 5
+    RETINA = 6
+    SUBMARINER = 7
+    CILIUM_MESH = 8
+
+
+OTHER: Final = "other"
+"""The `kind` of the peer that stands for all beyond a spoke's row budget."""
+
+LOST_EVICTED: Final = "evicted"
+"""Connections that vanished between two readings without telling their last counts."""
+LOST_OVERRUN: Final = "overrun"
+"""Times at which the source had more to tell than it kept, so that an unknown number of events is lost."""
+LOST_RESET: Final = "counter_reset"
+"""Counters that went backwards: what they had counted since the reading before is lost."""
+LOST_UNREADABLE: Final = "unreadable"
+"""Entries or messages of the source that do not say what they should."""
+LOST_UNREAD: Final = "unread"
+"""Readings that failed or were cut short."""
+
+ACCOUNTING_OFF: Final = "accounting_off"
+"""The node's kernel does not count bytes of connections: net.netfilter.nf_conntrack_acct is 0."""
