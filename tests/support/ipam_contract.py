@@ -6,12 +6,14 @@ from typing import Any
 
 import msgspec
 
+from periplus_contract.limits import MAX_EVIDENCE
 from periplus_contract.tables import IP_ADDRESSES, NODES, PODS, SERVICE_CIDRS, SERVICES
 from periplus_spoke.collectors.inventory import Inventory
 from periplus_spoke.collectors.ipam.base import DetectFacts, IpamAdapter
 from periplus_spoke.conversion.cidr import parse_cidr
 from periplus_spoke.conversion.ipam import ConfigMaps, Flags, IpamView, WantedKind
 from periplus_spoke.conversion.objects import Node, Pod, Service, ServiceCidr
+from periplus_spoke.conversion.presence import Listing
 from periplus_spoke.conversion.text import LabelFilter
 
 from tests.support.decoding import decode
@@ -33,8 +35,9 @@ def view_of(
     custom: Mapping[WantedKind[Any], Sequence[dict[str, object]]] | None = None,
     flags: Flags | None = None,
     absent: Collection[WantedKind[Any]] = (),
+    listing: Listing | None = None,
 ) -> IpamView:
-    """A view on Kubernetes objects given as JSON."""
+    """A view on Kubernetes objects given as JSON; who is missing can be told where there is a `listing`."""
     inventory = Inventory(LabelFilter())
     for index, thing in enumerate(nodes):
         inventory.node(decode(Node, thing, f"node-{index}"), 1)
@@ -48,8 +51,16 @@ def view_of(
     objects = {
         kind.source: [msgspec.convert(thing, kind.type) for thing in things] for kind, things in (custom or {}).items()
     }
-    sources = frozenset(kind.source for kind in absent)
-    return IpamView(tables, cnis, configs or {}, objects, flags=flags, notes=inventory.node_notes, absent=sources)
+    return IpamView(
+        tables,
+        cnis,
+        configs or {},
+        objects,
+        flags=flags,
+        notes=inventory.node_notes,
+        absent=frozenset(kind.source for kind in absent),
+        listing=listing,
+    )
 
 
 class IpamAdapterContract(ABC):
@@ -99,9 +110,13 @@ class IpamAdapterContract(ABC):
                 assert pool.provider == self.adapter.name
                 assert (pool.scope in _SCOPES, pool.quality in _QUALITIES) == (True, True)
                 assert (pool.scope == "node") == (pool.node is not None)
-                counts = (pool.capacity, pool.assigned, pool.used, pool.reserved, pool.cooling, pool.free)
+                overlapping = (pool.capacity, pool.assigned, pool.borrowed)
+                counts = (*overlapping, pool.used, pool.reserved, pool.cooling, pool.leaked, pool.unusable, pool.free)
                 assert all(count is None or count >= 0 for count in counts)
                 assert all(parse_cidr(cidr).version == pool.family for cidr in pool.cidrs)
+                assert (pool.borrowed or 0) <= (pool.used or 0)
+                assert bool(pool.evidence) is bool(pool.leaked)
+                assert len(pool.evidence) <= MAX_EVIDENCE
                 if pool.capacity is not None:
                     parts = (pool.used, pool.reserved, pool.cooling, pool.leaked, pool.unusable, pool.free)
                     assert sum(count or 0 for count in parts) <= pool.capacity, pool

@@ -3,8 +3,10 @@
 import asyncio
 import logging
 import random
+from collections.abc import Iterable
 from typing import Any, Final
 
+from periplus_contract.tables import NODES, PODS
 from periplus_spoke.collectors.catalog import SERVICE_CIDRS_SOURCE, Watched, catalog, service_catalog
 from periplus_spoke.collectors.config import CollectConfig
 from periplus_spoke.collectors.custom import CustomKinds
@@ -105,6 +107,7 @@ class ClusterReader:
                 await self._timer.sleep(_RESTART_S)
 
     async def _keep_facts(self, group: asyncio.TaskGroup, known: asyncio.Event) -> None:
+        listed = group.create_task(self._nodes_and_pods())
         while True:
             try:
                 await self._facts.refresh()
@@ -116,15 +119,22 @@ class ClusterReader:
                 self.inventory.listed -= SERVICE_COVERS  # served only now, after an upgrade
                 for watched in service_catalog(self.inventory, self._facts.service_version):
                     self._watch(group, watched)
+            await listed  # before the objects that name them: else what went in between would look forgotten
             try:
                 self.pools.custom = await self._custom.read()
                 self.pools.has_custom = self._custom.has_all
                 self.pools.absent = self._custom.absent
+                self.pools.listing = self._custom.listing
             except Exception:  # noqa: BLE001 - objects of strangers must not stop the watches
                 _log.exception("reading custom resources failed")
             known.set()
             self.changes.notify_all()
             await self._timer.sleep(self._config.facts_interval_s)
+
+    async def _nodes_and_pods(self) -> None:
+        """Return when both have been listed or have failed, at the latest after the configured wait."""
+        listeners = [self._listeners[table.name] for table in (NODES, PODS)]
+        await first_of(_answered(listeners), self._timer.sleep(self._config.first_snapshot_wait_s))
 
     async def _wait_for_lists(self, known: asyncio.Event, started_us: int) -> None:
         """Return when every kind has been listed or has failed, at the latest after the configured wait."""
@@ -138,5 +148,9 @@ class ClusterReader:
     async def _all_answered(self, known: asyncio.Event) -> None:
         await known.wait()
         # A copy: a kind that is served only now may join while this waits.
-        for listener in list(self._listeners.values()):
-            await listener.answered.wait()
+        await _answered(list(self._listeners.values()))
+
+
+async def _answered(listeners: Iterable[KindListener[Any]]) -> None:
+    for listener in listeners:
+        await listener.answered.wait()

@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from periplus_contract.tables import NODES, PODS
 from periplus_spoke.collectors.inventory import Inventory
 from periplus_spoke.conversion.ipam import WantedKind
+from periplus_spoke.conversion.presence import GRACE_US, Listing
 from periplus_spoke.conversion.sources import Source, State
 from periplus_spoke.kit.clock import Clock
 from periplus_spoke.kube.client import KubeClient
@@ -30,11 +32,15 @@ class CustomKinds:
         """Whether every wanted kind that is served and may be read has been read, now or earlier."""
         self.absent: frozenset[str] = frozenset()
         """Source names of kinds that the API server does not serve, so that there is no object of them."""
+        self.listing: Listing | None = None
+        """Of the last reading."""
 
     async def read(self) -> Mapping[str, Sequence[object]]:
         """Objects by source name; of a kind that fails what it was, and its place in `sources`."""
         unread = 0
         absent: set[str] = set()
+        began_us = self._clock.wall_us()
+        stale = set() if self._inventory.is_current(PODS, NODES) else {kind.source for kind in self._wanted}
         for kind in self._wanted:
             served = self._inventory.facts.groups.get(kind.group, ())
             versions = [version for version in kind.versions if version in served]
@@ -53,6 +59,7 @@ class CustomKinds:
                 if problem.reason == "not_found":
                     self._found.pop(name, None)
                     absent.add(name)
+                stale.add(name)
                 # A kind that was read once and fails now counts as read: what it was is told, and its source says since
                 # when.
                 unread += name not in self._found and problem.reason not in _LAST_WORDS
@@ -61,6 +68,8 @@ class CustomKinds:
                 self._report(name, _odd(name, misfits) if misfits else None, len(self._found[name]))
         self.has_all = not unread
         self.absent = frozenset(absent)
+        self.listing = Listing(began_us=began_us, stale=frozenset(stale))
+        self._inventory.departures.forget_before(began_us - GRACE_US)
         return dict(self._found)
 
     async def _list_any(self, kind: WantedKind[Any], versions: Sequence[str]) -> tuple[list[object], list[str]]:

@@ -14,6 +14,7 @@ from periplus_contract.tables import (
     SERVICES,
     SOURCES,
     WORKLOADS,
+    Table,
 )
 from periplus_spoke.collectors.coverage import Evidence, inventory_covers
 from periplus_spoke.conversion import rows
@@ -23,6 +24,7 @@ from periplus_spoke.conversion.node_location import location_of
 from periplus_spoke.conversion.node_notes import node_notes
 from periplus_spoke.conversion.objects import EndpointSlice, IpAddress, Node, Pod, Service, ServiceCidr, Thing
 from periplus_spoke.conversion.owners import Owners
+from periplus_spoke.conversion.presence import Departures
 from periplus_spoke.conversion.sources import Source
 from periplus_spoke.conversion.state import InventoryState
 from periplus_spoke.conversion.text import LabelFilter, shared
@@ -38,6 +40,7 @@ class Inventory:
     def __init__(self, labels: LabelFilter) -> None:
         self.state = InventoryState()
         self.owners = Owners()
+        self.departures = Departures()
         self.facts = ClusterAsRead()
         self.sources: dict[str, Source] = {}
         self.listed: set[str] = set()
@@ -76,7 +79,9 @@ class Inventory:
     def forget_node(self, uid: str, at_us: int) -> None:
         """A node is gone."""
         self._hints.pop(uid, None)
-        self._note(self._node_names.pop(uid, ""), {})
+        name = self._node_names.pop(uid, "")
+        self.departures.note(name, at_us)
+        self._note(name, {})
         self.state.drop(NODES, uid, at_us)
 
     def _note(self, name: str, notes: dict[str, str]) -> None:
@@ -98,6 +103,8 @@ class Inventory:
     def forget_pod(self, uid: str, at_us: int) -> None:
         """A pod is gone."""
         self.owners.forget_pod(uid)
+        if row := self.state.rows(PODS).get(uid):
+            self.departures.note(rows.pod_name(row), at_us)
         self.state.drop(PODS, uid, at_us)
 
     def workload(self, thing: Thing, kind: str, api_group: str, at_us: int) -> None:
@@ -158,6 +165,13 @@ class Inventory:
     def covers(self) -> tuple[str, ...]:
         """What a snapshot states completely now."""
         return inventory_covers(frozenset(self.listed))
+
+    def is_current(self, *tables: Table) -> bool:
+        """Whether all objects of these tables are known, with no doubt whether one is missing."""
+        found = [self.sources.get(table.name) for table in tables]
+        return {table.name for table in tables} <= self.listed and all(
+            source is not None and source.state == "ok" and not source.reason for source in found
+        )
 
     def evidence(self) -> Evidence:
         """How far everything was read."""

@@ -27,6 +27,7 @@ from periplus_spoke.conversion.ipam import (
     ipam_batch,
     unique,
 )
+from periplus_spoke.conversion.presence import GRACE_US, Listing
 from periplus_spoke.conversion.records import Sealable
 from periplus_spoke.conversion.rows import positions
 from periplus_spoke.conversion.sources import Source
@@ -77,6 +78,8 @@ class Pools:
         """Whether `custom` has every kind that is served."""
         self.absent: frozenset[str] = frozenset()
         """Sources of kinds that the API server does not serve."""
+        self.listing: Listing | None = None
+        """How `custom` was listed."""
 
     def allocations_changed(self, at_us: int) -> bool:
         """Whether the allocations, or the kinds of which all are known, are not those last told.
@@ -131,7 +134,7 @@ class Pools:
         cnis = self._inventory.cnis()
         tables = (state.revisions[table.name] for table in _READ)
         settings = (self.configs, self.flags, self.custom, self.absent, self._inventory.node_notes_revision)
-        seen = (*tables, cnis, *settings, self._evidence())
+        seen = (*tables, cnis, *settings, self._evidence(), self.listing, self._inventory.is_current(NODES, PODS))
         # Before it is computed: an adapter that fails is not asked again until something it looks at has changed.
         if seen != self._seen:
             self._seen = seen
@@ -147,6 +150,13 @@ class Pools:
         known = self._inventory.sources.get(source)
         return known is not None and known.state not in {"ok", "absent"} and source not in self.custom
 
+    def _departures(self) -> Listing | None:
+        """The listing with who went since; None while it is not known who is there."""
+        if self.listing is None or not self._inventory.is_current(NODES, PODS):
+            return None
+        departed = self._inventory.departures.since(self.listing.began_us - GRACE_US)
+        return None if departed is None else msgspec.structs.replace(self.listing, departed=departed)
+
     def _compute(self, cnis: tuple[str, ...], at_us: int) -> _Result:
         tables = {table.name: self._inventory.state.rows(table) for table in _READ}
         evidence = self._evidence()
@@ -159,6 +169,7 @@ class Pools:
             flags=self.flags,
             notes=self._inventory.node_notes,
             absent=self.absent,
+            listing=self._departures(),
         )
         facts = DetectFacts(cnis=cnis, groups=self._inventory.facts.groups, configs=self.configs)
         faults: list[str] = []

@@ -1,10 +1,11 @@
 """Calico's objects of address management, as small as they can be kept.
 
 An IPAMBlock says of each of its addresses who has it; thousands of blocks come to hundreds of megabytes of that. A
-block is reduced the moment it is decoded, to one bit for each address.
+block is reduced the moment it is decoded, to a few bits for each address and one text of all who have one.
 """
 
-from typing import Final
+from collections.abc import Iterator
+from typing import Final, NamedTuple
 
 from msgspec import field
 
@@ -13,6 +14,11 @@ from periplus_spoke.conversion.objects import Kept
 
 _NEVER: Final = frozenset(("", "Never"))
 _HOST: Final = "host:"
+_FOR_WINDOWS: Final = "windows-reserved-ipam-handle"
+_TUNNEL: Final = "TunnelAddress"
+_SECOND: Final = len("2026-03-01 10:00:00")
+_NOBODY: Final = "-"
+_SAME: Final = "="
 Flag = bool | str | None
 """A boolean that some versions write as text."""
 
@@ -40,10 +46,34 @@ class IPPool(Named):
     spec: PoolSpec = field(default_factory=PoolSpec)
 
 
-class _Attribute(Kept):
-    """Who has an address."""
+class _Owner(Kept):
+    """Who has an address: a pod, or a node for one of its tunnels."""
 
+    pod: str | None = None
+    namespace: str | None = None
+    node: str | None = None
+    type: str | None = None
+    timestamp: str | None = None
+    vmi: str | None = field(name="vmi-name", default=None)
+
+
+class _Attribute(Kept):
+    """Why an address is not free."""
+
+    handle: str | None = field(name="handle_id", default=None)
+    secondary: _Owner | None = None
     released_at: str | None = None
+
+
+class Holder(NamedTuple):
+    """Who has one address of a block."""
+
+    ordinal: int
+    pod: str
+    """`namespace/name`; empty where it is the node itself."""
+    node: str
+    since: str
+    """ISO 8601 in UTC without a zone; empty for long ago."""
 
 
 class BlockSpec(Kept):
@@ -63,23 +93,60 @@ class BlockSpec(Kept):
     """A bit for each address, the lowest for the first: set where it is not free."""
     cooling: int = 0
     """Of those, the ones that were released and wait before they are handed out again."""
+    withheld: int = 0
+    """Of the taken, the ones that nobody can have: Windows needs the ends of a block."""
+    lent: int = 0
+    """Of the taken, the ones that are in use on another node than the block's."""
+    held_by: str = ""
+    """All `holders` as lines: a tenth of what they cost as objects."""
 
     def __post_init__(self) -> None:
         self.size = -1 if self.allocations is None else len(self.allocations)
         self.free = -1 if self.unallocated is None else len(self.unallocated)
-        self.taken = self.cooling = 0
-        attributes = self.attributes or []
+        self.taken = self.cooling = self.withheld = self.lent = 0
+        attributes, lines = self.attributes or [], list[str]()
         for ordinal, index in enumerate(self.allocations or ()):
             if index is not None:
                 self.taken |= 1 << ordinal
-                if 0 <= index < len(attributes) and attributes[index].released_at:
-                    self.cooling |= 1 << ordinal
+                if 0 <= index < len(attributes):
+                    self._take(ordinal, attributes[index], lines)
+        self.held_by = "\n".join(lines)
         self.allocations = self.unallocated = self.attributes = None
+
+    def _take(self, ordinal: int, attribute: _Attribute, lines: list[str]) -> None:
+        owner = attribute.secondary
+        if attribute.released_at:
+            self.cooling |= 1 << ordinal
+        elif (attribute.handle or "").lower() == _FOR_WINDOWS:
+            self.withheld |= 1 << ordinal
+        elif owner:
+            is_own = (owner.node or "") == self.node
+            if self.node and owner.node and not is_own:
+                self.lent |= 1 << ordinal
+            if line := _line(owner, _SAME if is_own else owner.node or _NOBODY):
+                lines.append(f"{ordinal} {line}")
+
+    def holders(self) -> Iterator[Holder]:
+        """Pods and nodes that have an address; no virtual machines, which keep theirs while they have no pod."""
+        for line in self.held_by.splitlines():
+            ordinal, pod, since, node = line.split(" ")
+            where = self.node if node == _SAME else node
+            yield Holder(int(ordinal), *("" if part == _NOBODY else part for part in (pod, where, since)))
 
     @property
     def node(self) -> str:
         """The node that it belongs to; empty for a block of load balancers, and for one that lost its node."""
         return (self.affinity or "").removeprefix(_HOST) if (self.affinity or "").startswith(_HOST) else ""
+
+
+def _line(owner: _Owner, node: str) -> str:
+    """Its parts are names, which have no spaces; empty where there is nobody to look for."""
+    is_pod = bool(owner.pod and owner.namespace and not owner.vmi)
+    if not is_pod and not (owner.node and (owner.type or "").endswith(_TUNNEL)):
+        return ""
+    since = (owner.timestamp or "")[:_SECOND].replace(" ", "T")
+    parts = (f"{owner.namespace}/{owner.pod}" if is_pod else _NOBODY, since or _NOBODY, node)
+    return " ".join(parts) if all(part.isprintable() and " " not in part for part in parts) else ""
 
 
 class IPAMBlock(Kept):
@@ -113,6 +180,18 @@ class IPReservation(Named):
     """Addresses that Calico does not hand out, except those that are already."""
 
     spec: ReservationSpec = field(default_factory=ReservationSpec)
+
+
+class IPAMConfigSpec(Kept):
+    """Of Calico's settings of address management."""
+
+    strict_affinity: bool | None = None
+
+
+class IPAMConfig(Kept):
+    """The settings; the kind has another name in each API group."""
+
+    spec: IPAMConfigSpec = field(default_factory=IPAMConfigSpec)
 
 
 class BGPPeer(Kept):

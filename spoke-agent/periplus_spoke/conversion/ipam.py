@@ -20,8 +20,9 @@ from periplus_contract.tables import (
     Kind,
     Table,
 )
+from periplus_spoke.conversion.presence import Listing, Presence
 from periplus_spoke.conversion.records import Cell, Sealable, SectionRows
-from periplus_spoke.conversion.rows import Row, positions
+from periplus_spoke.conversion.rows import Row, pod_name, positions
 
 PoolQuality = Literal["exact", "derived", "nominal"]
 Quality = Literal["exact", "derived", "nominal", "seen"]
@@ -147,6 +148,7 @@ class IpamView:
         flags: Flags | None = None,
         notes: Mapping[str, Mapping[str, str]] | None = None,
         absent: Collection[str] = (),
+        listing: Listing | None = None,
     ) -> None:
         self._tables = tables
         self.has_pods = has_pods
@@ -157,6 +159,8 @@ class IpamView:
         self.flags = flags or {}
         self._notes = notes or {}
         self._absent = absent
+        self._listing = listing
+        self._presence: Presence | None = None
 
     def objects(self, kind: WantedKind[T]) -> Sequence[T]:
         """All objects of a kind that an adapter asked for; none where it is not served or may not be read."""
@@ -169,6 +173,19 @@ class IpamView:
     def has_none(self, kind: WantedKind[Any]) -> bool:
         """Whether there is surely no object of the kind: none was listed, or the API server does not serve it."""
         return kind.source in self._absent or (self.has_objects(kind) and not self.objects(kind))
+
+    def presence(self, *kinds: WantedKind[Any]) -> Presence | None:
+        """Which pods and nodes are there, for what these kinds say of them; None where that cannot be told.
+
+        It can where pods, nodes and these kinds were read whole, one after the other.
+        """
+        if self._listing is None or any(kind.source in self._listing.stale for kind in kinds):
+            return None
+        if self._presence is None:
+            node = positions(PODS)["node"]
+            pods = {pod_name(row): cast("str", row[node] or "") for row in self._tables[PODS.name].values()}
+            self._presence = Presence(pods, frozenset(each.name for each in self.nodes()), self._listing)
+        return self._presence
 
     def nodes(self) -> Iterator[NodeFacts]:
         """All nodes."""

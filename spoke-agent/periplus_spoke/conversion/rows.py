@@ -146,6 +146,11 @@ def pod_row(pod: Pod, workload: tuple[str, str] | None, labels: LabelFilter, end
 _POD: Final = positions(PODS)
 
 
+def pod_name(row: Row) -> str:
+    """`namespace/name` of a pod's row."""
+    return f"{row[_POD['namespace']]}/{row[_POD['name']]}"
+
+
 def workload_and_end(row: Row | None) -> tuple[str | None, str | None, int | None]:
     """What a pod's row says that its next one must not forget: kind and name of its workload, and its end."""
     if row is None:

@@ -2,17 +2,22 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from periplus_contract.tables import SOURCES
 from periplus_spoke.collectors.coverage import PLUGIN_FACTS
 from periplus_spoke.collectors.inventory import Inventory
 from periplus_spoke.collectors.ipam.base import DetectFacts, WantedKind
+from periplus_spoke.collectors.ipam.calico_ranges import BLOCKS, POOLS
 from periplus_spoke.collectors.pools import Pools
+from periplus_spoke.conversion.calico_objects import IPAMBlock, IPPool
 from periplus_spoke.conversion.cidr import Fault
 from periplus_spoke.conversion.ipam import Allocation, IpamView, Pool
 from periplus_spoke.conversion.objects import IpAddress, Node, Pod, Service, ServiceCidr
+from periplus_spoke.conversion.presence import GRACE_US, Listing
 from periplus_spoke.conversion.records import Sealable
+from periplus_spoke.conversion.sources import Source
 from periplus_spoke.conversion.text import LabelFilter
 
 from tests.support.collecting import EVERYTHING
@@ -132,6 +137,37 @@ def test_impossible_cidrs_become_a_fact_and_heal() -> None:
     inventory.node(decode(Node, node("n2", podCIDRs=["10.244.1.0/24"]), "n2"), 3)
     batch_of(pools)
     assert inventory.state.rows(SOURCES)["ipam/node-podcidr"][0] == "ok"
+
+
+def leaking(pools: Pools) -> list[tuple[object, object]]:
+    """(leaked, evidence) of the cluster's pools."""
+    batch = pools.batch(T0, 60)
+    assert batch is not None
+    return [(row["leaked"], row["evidence"]) for row in rows(batch, "pools") if row["scope"] == "cluster"]
+
+
+def test_a_pod_is_missed_only_once_the_blocks_were_listed_long_after_it_went() -> None:
+    inventory = shop()
+    for name in ("pods", "nodes"):
+        inventory.report(name, Source(state="ok"), T0)
+    inventory.facts.groups = {"crd.projectcalico.org": ("v1",)}
+    pools = Pools(inventory)
+    held = {"secondary": {"namespace": "default", "pod": "a", "node": "n1"}}
+    spec = {"cidr": "10.244.0.0/30", "affinity": "host:n1", "allocations": [0, *[None] * 3], "attributes": [held]}
+    block = msgspec.convert({"spec": spec}, IPAMBlock)
+    pool = msgspec.convert({"metadata": {"name": "p"}, "spec": {"cidr": "10.244.0.0/24"}}, IPPool)
+    pools.custom = {POOLS[0].source: [pool], BLOCKS[0].source: [block]}
+    assert leaking(pools) == [(None, ())]
+    pools.listing = Listing(began_us=T0)
+    assert leaking(pools) == [("0", ())]
+    inventory.forget_pod("a", T0 + 1)
+    assert leaking(pools) == [("0", ())]
+    pools.listing = Listing(began_us=T0 + GRACE_US)
+    assert leaking(pools) == [("0", ())]
+    pools.listing = Listing(began_us=T0 + GRACE_US + 2)
+    assert leaking(pools) == [("1", ("10.244.0.0: pod default/a is not there",))]
+    inventory.report("pods", Source(state="failed", reason="server_error"), T0)
+    assert leaking(pools) == [(None, ())]
 
 
 class Failing:

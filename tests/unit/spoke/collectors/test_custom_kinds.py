@@ -6,11 +6,15 @@ from typing import cast
 
 from periplus_spoke.collectors.custom import CustomKinds
 from periplus_spoke.collectors.inventory import Inventory
-from periplus_spoke.collectors.ipam.calico import POOLS
+from periplus_spoke.collectors.ipam.calico_ranges import BLOCKS, POOLS
+from periplus_spoke.conversion.presence import GRACE_US, Listing
+from periplus_spoke.conversion.sources import Source
 from periplus_spoke.conversion.text import LabelFilter
 from periplus_spoke.kit.clock import SystemClock
 from periplus_spoke.kube.client import KubeClient
 from periplus_spoke.kube.problems import KubeProblem
+
+from tests.support.clock import FakeClock
 
 
 class EveryKind:
@@ -18,10 +22,13 @@ class EveryKind:
 
     def __init__(self) -> None:
         self.paths: list[str] = []
+        self.failing = "nothing"
 
     async def get(self, path: str, params: Mapping[str, str], accept: str) -> bytes:
         del params, accept
         self.paths.append(path)
+        if path.endswith(self.failing):
+            raise KubeProblem("server_error", "scripted")
         return json.dumps({"metadata": {}, "items": [{"metadata": {"name": "p"}}]}).encode()
 
 
@@ -68,3 +75,29 @@ async def test_where_two_groups_have_the_same_objects_they_are_read_once() -> No
     assert await paths_read(stored | shown) == (["/apis/crd.projectcalico.org/v1/ippools"], 1)
     assert await paths_read(shown) == (["/apis/projectcalico.org/v3/ippools"], 1)
     assert await paths_read({}) == ([], 0)
+
+
+async def test_who_is_missing_can_be_told_only_of_kinds_that_were_read_after_pods_and_nodes() -> None:
+    clock, inventory = FakeClock(), Inventory(LabelFilter())
+    now_us = clock.wall_us()
+    client = EveryKind()
+    inventory.facts.groups = {"crd.projectcalico.org": ("v1",)}
+    kinds = CustomKinds(cast("KubeClient", client), inventory, clock, (*POOLS, *BLOCKS))
+    everything = {kind.source for kind in (*POOLS, *BLOCKS)}
+    assert kinds.listing is None
+    await kinds.read()
+    assert kinds.listing == Listing(began_us=now_us, stale=frozenset(everything))
+    inventory.listed |= {"pods", "nodes"}
+    for name in ("pods", "nodes"):
+        inventory.report(name, Source(state="ok"), 0)
+    inventory.departures.note("shop/long-gone", now_us - GRACE_US - 1)
+    inventory.departures.note("shop/gone", now_us - GRACE_US)
+    await kinds.read()
+    assert kinds.listing == Listing(began_us=now_us)
+    assert inventory.departures.since(0) == {"shop/gone"}
+    client.failing = "ipamblocks"
+    await kinds.read()
+    assert kinds.listing == Listing(began_us=now_us, stale=frozenset({"crd.projectcalico.org/ipamblocks"}))
+    inventory.report("pods", Source(state="ok", reason="unknown_shape"), 0)
+    await kinds.read()
+    assert kinds.listing == Listing(began_us=now_us, stale=frozenset(everything))

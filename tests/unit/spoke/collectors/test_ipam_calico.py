@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from periplus_spoke.collectors.ipam.base import DetectFacts
-from periplus_spoke.collectors.ipam.calico import AFFINITIES, BLOCKS, PEERS, POOLS, RESERVATIONS, Calico
+from periplus_spoke.collectors.ipam.calico import Calico
+from periplus_spoke.collectors.ipam.calico_ranges import AFFINITIES, BLOCKS, PEERS, POOLS, RESERVATIONS
 from periplus_spoke.conversion.ipam import IpamView, Pool, WantedKind
 
 from tests.support.ipam_contract import IpamAdapterContract, view_of
