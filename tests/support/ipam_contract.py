@@ -36,6 +36,7 @@ def view_of(
     flags: Flags | None = None,
     absent: Collection[WantedKind[Any]] = (),
     listing: Listing | None = None,
+    groups: Collection[str] = (),
 ) -> IpamView:
     """A view on Kubernetes objects given as JSON; who is missing can be told where there is a `listing`."""
     inventory = Inventory(LabelFilter())
@@ -60,6 +61,7 @@ def view_of(
         notes=inventory.node_notes,
         absent=frozenset(kind.source for kind in absent),
         listing=listing,
+        groups=groups,
     )
 
 

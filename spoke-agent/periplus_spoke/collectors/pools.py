@@ -170,6 +170,7 @@ class Pools:
             notes=self._inventory.node_notes,
             absent=self.absent,
             listing=self._departures(),
+            groups=self._inventory.facts.groups,
         )
         facts = DetectFacts(cnis=cnis, groups=self._inventory.facts.groups, configs=self.configs)
         faults: list[str] = []

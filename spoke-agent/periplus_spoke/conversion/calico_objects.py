@@ -11,13 +11,13 @@ from msgspec import field
 
 from periplus_spoke.conversion.custom_objects import Named
 from periplus_spoke.conversion.objects import Kept
+from periplus_spoke.conversion.packed import packed, packed_line, unpacked
 
 _NEVER: Final = frozenset(("", "Never"))
 _HOST: Final = "host:"
 _FOR_WINDOWS: Final = "windows-reserved-ipam-handle"
 _TUNNEL: Final = "TunnelAddress"
 _SECOND: Final = len("2026-03-01 10:00:00")
-_NOBODY: Final = "-"
 _SAME: Final = "="
 Flag = bool | str | None
 """A boolean that some versions write as text."""
@@ -98,7 +98,7 @@ class BlockSpec(Kept):
     lent: int = 0
     """Of the taken, the ones that are in use on another node than the block's."""
     held_by: str = ""
-    """All `holders` as lines: a tenth of what they cost as objects."""
+    """All `holders`, packed."""
 
     def __post_init__(self) -> None:
         self.size = -1 if self.allocations is None else len(self.allocations)
@@ -110,7 +110,7 @@ class BlockSpec(Kept):
                 self.taken |= 1 << ordinal
                 if 0 <= index < len(attributes):
                     self._take(ordinal, attributes[index], lines)
-        self.held_by = "\n".join(lines)
+        self.held_by = packed(lines)
         self.allocations = self.unallocated = self.attributes = None
 
     def _take(self, ordinal: int, attribute: _Attribute, lines: list[str]) -> None:
@@ -123,15 +123,12 @@ class BlockSpec(Kept):
             is_own = (owner.node or "") == self.node
             if self.node and owner.node and not is_own:
                 self.lent |= 1 << ordinal
-            if line := _line(owner, _SAME if is_own else owner.node or _NOBODY):
-                lines.append(f"{ordinal} {line}")
+            lines.append(_line(ordinal, owner, _SAME if is_own else owner.node or ""))
 
     def holders(self) -> Iterator[Holder]:
         """Pods and nodes that have an address; no virtual machines, which keep theirs while they have no pod."""
-        for line in self.held_by.splitlines():
-            ordinal, pod, since, node = line.split(" ")
-            where = self.node if node == _SAME else node
-            yield Holder(int(ordinal), *("" if part == _NOBODY else part for part in (pod, where, since)))
+        for ordinal, pod, node, since in unpacked(self.held_by):
+            yield Holder(int(ordinal), pod, self.node if node == _SAME else node, since)
 
     @property
     def node(self) -> str:
@@ -139,14 +136,13 @@ class BlockSpec(Kept):
         return (self.affinity or "").removeprefix(_HOST) if (self.affinity or "").startswith(_HOST) else ""
 
 
-def _line(owner: _Owner, node: str) -> str:
-    """Its parts are names, which have no spaces; empty where there is nobody to look for."""
+def _line(ordinal: int, owner: _Owner, node: str) -> str:
+    """Nothing where there is nobody to look for."""
     is_pod = bool(owner.pod and owner.namespace and not owner.vmi)
     if not is_pod and not (owner.node and (owner.type or "").endswith(_TUNNEL)):
         return ""
-    since = (owner.timestamp or "")[:_SECOND].replace(" ", "T")
-    parts = (f"{owner.namespace}/{owner.pod}" if is_pod else _NOBODY, since or _NOBODY, node)
-    return " ".join(parts) if all(part.isprintable() and " " not in part for part in parts) else ""
+    pod = f"{owner.namespace}/{owner.pod}" if is_pod else ""
+    return packed_line(str(ordinal), pod, node, (owner.timestamp or "")[:_SECOND].replace(" ", "T"))
 
 
 class IPAMBlock(Kept):

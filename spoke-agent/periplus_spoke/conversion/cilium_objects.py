@@ -1,13 +1,20 @@
 """Cilium's objects of address management, as small as they can be kept."""
 
+from typing import Final
+
 from msgspec import field
 
 from periplus_spoke.conversion.custom_objects import Named
-from periplus_spoke.conversion.objects import Kept
+from periplus_spoke.conversion.objects import Kept, Owner
+from periplus_spoke.conversion.packed import packed, packed_line
+
+_NODE: Final = "Node"
 
 
 class _Owner(Kept):
-    """Who has an address; nobody asks."""
+    """Who has an address: `namespace/name` of a pod, or a word for Cilium itself."""
+
+    owner: str | None = None
 
 
 class PoolBlocks(Kept):
@@ -67,11 +74,13 @@ class UsedIpam(Kept):
 
     used: dict[str, _Owner] | None = None
     ipv6_used: dict[str, _Owner] | None = field(name="ipv6-used", default=None)
-    addresses: tuple[str, ...] = ()
-    """Of both."""
+    held_by: str = ""
+    """Address and owner of each of both, packed."""
 
     def __post_init__(self) -> None:
-        self.addresses = (*(self.used or ()), *(self.ipv6_used or ()))
+        both = (*(self.used or {}).items(), *(self.ipv6_used or {}).items())
+        # An agent that was started again writes a remark after the name.
+        self.held_by = packed(packed_line(ip, (each.owner or "").partition(" ")[0]) for ip, each in both)
         self.used = self.ipv6_used = None
 
 
@@ -81,9 +90,21 @@ class NodeStatus(Kept):
     ipam: UsedIpam = field(default_factory=UsedIpam)
 
 
-class CiliumNode(Named):
+class _OwnedName(Kept):
+    name: str = ""
+    owner_references: list[Owner] | None = None
+    node: str = ""
+    """The Kubernetes node that it is of; empty for a machine that is none."""
+
+    def __post_init__(self) -> None:
+        self.node = next((each.name for each in self.owner_references or () if each.kind == _NODE), "")
+        self.owner_references = None
+
+
+class CiliumNode(Kept):
     """What Cilium gave to a node."""
 
+    metadata: _OwnedName = field(default_factory=_OwnedName)
     spec: NodeSpec = field(default_factory=NodeSpec)
     status: NodeStatus = field(default_factory=NodeStatus)
 

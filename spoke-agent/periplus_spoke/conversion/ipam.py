@@ -149,6 +149,7 @@ class IpamView:
         notes: Mapping[str, Mapping[str, str]] | None = None,
         absent: Collection[str] = (),
         listing: Listing | None = None,
+        groups: Collection[str] = (),
     ) -> None:
         self._tables = tables
         self.has_pods = has_pods
@@ -160,6 +161,7 @@ class IpamView:
         self._notes = notes or {}
         self._absent = absent
         self._listing = listing
+        self._groups = groups
         self._presence: Presence | None = None
 
     def objects(self, kind: WantedKind[T]) -> Sequence[T]:
@@ -173,6 +175,10 @@ class IpamView:
     def has_none(self, kind: WantedKind[Any]) -> bool:
         """Whether there is surely no object of the kind: none was listed, or the API server does not serve it."""
         return kind.source in self._absent or (self.has_objects(kind) and not self.objects(kind))
+
+    def serves(self, group: str) -> bool:
+        """Whether the API server has an API group."""
+        return group in self._groups
 
     def presence(self, *kinds: WantedKind[Any]) -> Presence | None:
         """Which pods and nodes are there, for what these kinds say of them; None where that cannot be told.

@@ -64,6 +64,15 @@ class IPSpec(Kept):
     subnet: str = ""
     v4: str | None = field(name="v4IpAddress", default=None)
     v6: str | None = field(name="v6IpAddress", default=None)
+    pod_name: str | None = None
+    namespace: str | None = None
+    pod_type: str | None = None
+    pod: str = ""
+    """`namespace/name`; empty for nodes, and for pods of StatefulSets and virtual machines, which keep addresses."""
+
+    def __post_init__(self) -> None:
+        self.pod = f"{self.namespace}/{self.pod_name}" if self.namespace and self.pod_name and not self.pod_type else ""
+        self.pod_name = self.namespace = self.pod_type = None
 
 
 class IP(Kept):

@@ -4,13 +4,16 @@ A NodeNetworkConfig says what a node holds. In an overlay that is a block of the
 behind the node's address. Otherwise it is addresses of a subnet that others use as well.
 """
 
-from collections.abc import Iterator
+import ipaddress
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
+import msgspec
 from msgspec import field
 
 from periplus_spoke.collectors.ipam.base import DetectFacts
-from periplus_spoke.collectors.ipam.node_blocks import NOTHING_EXCLUDED, Block, Blocks, range_pool
+from periplus_spoke.collectors.ipam.leaks import combined, evidence
+from periplus_spoke.collectors.ipam.node_blocks import NOTHING_EXCLUDED, Block, Blocks, is_within, range_pool
 from periplus_spoke.collectors.ipam.pod_addresses import pod_addresses, seen_in
 from periplus_spoke.conversion.cidr import Address, Fault, Network, checked, parse_cidr
 from periplus_spoke.conversion.custom_objects import Named
@@ -91,14 +94,40 @@ class AzureCni:
 
     def pools(self, view: IpamView, fault: Fault) -> list[Pool]:
         """Of an overlay a pool per block and for the range; of the VNet one per node and one per subnet."""
-        nodes = _blocks(view, fault).pools(view)
-        overlay = [range_pool(self.name, claim, nodes) for claim in _ranges(view, fault)]
+        lost = _lost_nodes(view)
+        nodes = [_with_leaks(pool, lost) for pool in _blocks(view, fault).pools(view)]
+        overlay = [_overlay_pool(claim, nodes) for claim in _ranges(view, fault)]
         return [*nodes, *overlay, *_subnet_pools(view, fault)]
 
     def allocations(self, view: IpamView, fault: Fault) -> list[Allocation]:
         """The range of an overlay and its blocks; addresses of all pods that lie in none."""
         blocks = _blocks(view, fault)
         return [*_ranges(view, fault), *blocks.allocations(), *_seen(view, blocks, fault)]
+
+
+def _lost_nodes(view: IpamView) -> dict[str, str] | None:
+    """Nodes that are gone and still hold addresses, with why; None where that cannot be told."""
+    presence = view.presence(CONFIG_KIND)
+    if presence is None:
+        return None
+    names = (config.metadata.name for config in view.objects(CONFIG_KIND))
+    return {name: why for name in names if (why := presence.lost_node(name))}
+
+
+def _with_leaks(pool: Pool, lost: Mapping[str, str] | None) -> Pool:
+    """A node's block; all that no pod has of it is leaked where the node is gone."""
+    if lost is None or pool.free is None:
+        return pool
+    leaked, why = (pool.free, lost[pool.name]) if pool.name in lost else (0, "")
+    told = evidence((cidr, why) for cidr in pool.cidrs if leaked)
+    return msgspec.structs.replace(pool, leaked=leaked, free=pool.free - leaked, evidence=told)
+
+
+def _overlay_pool(claim: Allocation, nodes: Sequence[Pool]) -> Pool:
+    whole, network = range_pool(AZURE_CNI, claim, nodes), ipaddress.ip_network(claim.cidr)
+    parts = [pool for pool in nodes if is_within(ipaddress.ip_network(pool.cidrs[0]), network)]
+    leaked = None if any(pool.leaked is None for pool in parts) else sum(pool.leaked or 0 for pool in parts)
+    return msgspec.structs.replace(whole, leaked=leaked, evidence=combined(pool.evidence for pool in parts))
 
 
 def _has_others(view: IpamView) -> bool:

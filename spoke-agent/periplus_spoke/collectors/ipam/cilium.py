@@ -7,11 +7,13 @@ clouds, pods have addresses of the cloud's network. In `kubernetes` they have th
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final, Literal, NamedTuple
 
-from periplus_spoke.collectors.ipam import cilium_balancers
+from periplus_spoke.collectors.ipam import cilium_balancers, cilium_clouds
 from periplus_spoke.collectors.ipam.base import DetectFacts
+from periplus_spoke.collectors.ipam.cilium_clouds import NODES, checked_addresses, lost_nodes
+from periplus_spoke.collectors.ipam.leaks import evidence
 from periplus_spoke.conversion.cidr import (
     Address,
     Fault,
@@ -24,11 +26,10 @@ from periplus_spoke.conversion.cidr import (
     parse_cidr,
 )
 from periplus_spoke.conversion.cidr_index import CidrIndex
-from periplus_spoke.conversion.cilium_objects import CiliumNode, CiliumPodIPPool
+from periplus_spoke.conversion.cilium_objects import CiliumPodIPPool
 from periplus_spoke.conversion.cni import CILIUM_CONFIG
 from periplus_spoke.conversion.ipam import Allocation, IpamView, Pool, Quality, Reach, WantedKind
 
-NODES: Final = WantedKind(group="cilium.io", plural="ciliumnodes", versions=("v2",), type=CiliumNode)
 POD_POOLS: Final = WantedKind(
     group="cilium.io", plural="ciliumpodippools", versions=("v2alpha1",), type=CiliumPodIPPool
 )
@@ -81,14 +82,15 @@ class Cilium:
         balancers = cilium_balancers.pools(view, fault)
         mode = _mode(view)
         if mode in _CLOUDS:
-            return [*_cloud_pools(view, fault), *balancers]
+            return [*cilium_clouds.pools(view, fault), *balancers]
         if mode not in {"cluster-pool", "multi-pool"}:
             return balancers
         ranges, blocks = _ranges(view, mode, fault), _blocks(view, mode, fault)
         _name_strangers(ranges, blocks, fault)
-        pods = _Pods(view)
-        clusters = [_cluster_pool(each, blocks, pods, is_read=view.has_objects(NODES)) for each in ranges]
-        return [*clusters, *_node_pools(blocks, pods), *balancers]
+        nodes = lost_nodes(view)
+        pods = _Pods(view, nodes or {})
+        clusters = [_cluster_pool(each, blocks, pods, nodes, is_read=view.has_objects(NODES)) for each in ranges]
+        return [*clusters, *_node_pools(blocks, pods, nodes), *balancers]
 
     def allocations(self, view: IpamView, fault: Fault) -> list[Allocation]:
         """The pools, and what each node holds of them; in clouds the addresses that nodes have."""
@@ -176,9 +178,9 @@ def _name_strangers(ranges: list[_Range], blocks: list[_Block], fault: Fault) ->
 class _Pods:
     """Addresses that pods have, and Cilium itself on its nodes."""
 
-    def __init__(self, view: IpamView) -> None:
+    def __init__(self, view: IpamView, lost: Collection[str]) -> None:
         texts = [text for pod in view.pods() for text in pod.addresses]
-        texts += [text for node in view.objects(NODES) for text in node.spec.own]
+        texts += [text for node in view.objects(NODES) for text in node.spec.own if node.metadata.name not in lost]
         self._all = set(_addresses(texts))
         self._is_known = view.has_pods
 
@@ -199,7 +201,16 @@ def _addresses(texts: Iterable[str]) -> Iterator[Address]:
             yield address
 
 
-def _cluster_pool(each: _Range, blocks: list[_Block], pods: _Pods, *, is_read: bool) -> Pool:
+def _lost_blocks(blocks: Iterable[_Block], nodes: Mapping[str, str]) -> dict[Network, str]:
+    """Blocks of nodes that are gone, with why, which no other node was given since."""
+    living = CidrIndex((block.network, block) for block in blocks if block.node not in nodes)
+    lost = {block.network: nodes[block.node] for block in blocks if block.node in nodes}
+    return {network: why for network, why in lost.items() if not living.overlapping(network)}
+
+
+def _cluster_pool(
+    each: _Range, blocks: list[_Block], pods: _Pods, nodes: Mapping[str, str] | None, *, is_read: bool
+) -> Pool:
     key = (each.name,)
     used = pods.inside((network, key) for network in each.networks)
     index = CidrIndex((network, network) for network in each.networks)
@@ -207,8 +218,12 @@ def _cluster_pool(each: _Range, blocks: list[_Block], pods: _Pods, *, is_read: b
     for block in blocks:
         for home in index.overlapping(block.network):
             inside[home].add(block.network if home.prefixlen <= block.network.prefixlen else home)
-    capacity, assigned = covered(each.networks), covered(set().union(*inside.values()))
+    within = set().union(*inside.values())
+    capacity, assigned = covered(each.networks), covered(within)
     largest = [length for home, parts in inside.items() if (length := largest_free_block(home, parts)) is not None]
+    lost = {block: why for block, why in _lost_blocks(blocks, nodes or {}).items() if block in within}
+    in_lost = pods.inside((block, key) for block in lost)
+    leaked = None if nodes is None or in_lost is None else covered(lost) - in_lost.get(key, 0)
     return Pool(
         provider=Cilium.name,
         name=each.name,
@@ -220,12 +235,14 @@ def _cluster_pool(each: _Range, blocks: list[_Block], pods: _Pods, *, is_read: b
         capacity=capacity,
         assigned=assigned if is_read else None,
         used=None if used is None else used.get(key, 0),
+        leaked=leaked,
+        evidence=evidence(lost.items()) if leaked else (),
         free=capacity - assigned if is_read else None,  # what a node has is handed out to no other, used or not
         largest_free_block=min(largest, default=None) if is_read else None,
     )
 
 
-def _node_pools(blocks: list[_Block], pods: _Pods) -> Iterator[Pool]:
+def _node_pools(blocks: list[_Block], pods: _Pods, nodes: Mapping[str, str] | None) -> Iterator[Pool]:
     held: dict[tuple[str, str, str], list[Network]] = defaultdict(list)
     for block in blocks:
         held[block.node, block.pool, str(block.network.version)].append(block.network)
@@ -234,6 +251,8 @@ def _node_pools(blocks: list[_Block], pods: _Pods) -> Iterator[Pool]:
         node, pool, family = key
         usable, size = sum(map(_usable, networks)), covered(networks)
         count = None if used is None else min(used.get(key, 0), usable)
+        rest = None if count is None else usable - count
+        why = (nodes or {}).get(node) if rest else None
         yield Pool(
             provider=Cilium.name,
             name=pool or node,
@@ -247,7 +266,9 @@ def _node_pools(blocks: list[_Block], pods: _Pods) -> Iterator[Pool]:
             assigned=size,
             used=count,
             reserved=size - usable,
-            free=None if count is None else usable - count,
+            leaked=None if nodes is None else rest if why else 0,
+            free=0 if why else rest,
+            evidence=evidence((network, why) for network in networks if why),
         )
 
 
@@ -257,59 +278,12 @@ def _usable(network: Network) -> int:
     return size - _KEPT if size > _KEPT else size
 
 
-def _cloud_pools(view: IpamView, fault: Fault) -> list[Pool]:
-    """What each node has of the cloud's network, and all of it; how much the network has left, only the cloud knows."""
-    nodes: list[Pool] = []
-    for node in view.objects(NODES):
-        name = node.metadata.name
-        texts, used_texts = node.spec.ipam.addresses, node.status.ipam.addresses
-        has, used = _checked_addresses(texts, name, fault), _checked_addresses(used_texts, name, fault)
-        for family in _POOL_KEYS:
-            mine = {address for address in has if address.version == family}
-            taken = {address for address in used if address.version == family}
-            if strange := len(taken - mine):
-                fault(f"{_NODE} {name}: {strange} addresses are in use that it was not given")
-            if mine:
-                nodes.append(_cloud_pool(name, family, len(mine), len(taken & mine), node=name))
-    clusters = [
-        _cloud_pool(
-            "all nodes", family, None, sum(pool.used or 0 for pool in same), assigned=sum(p.capacity or 0 for p in same)
-        )
-        for family in _POOL_KEYS
-        if (same := [pool for pool in nodes if pool.family == family])
-    ]
-    return [*clusters, *nodes]
-
-
-def _cloud_pool(
-    name: str, family: Literal[4, 6], capacity: int | None, used: int, *, node: str | None = None, assigned: int = 0
-) -> Pool:
-    return Pool(
-        provider=Cilium.name,
-        name=name,
-        family=family,
-        scope="node" if node else "cluster",
-        node=node,
-        source=_NODE,
-        quality="exact",
-        capacity=capacity,
-        assigned=assigned if capacity is None else capacity,
-        used=used,
-        free=None if capacity is None else capacity - used,
-    )
-
-
-def _checked_addresses(texts: Iterable[str], node: str, fault: Fault) -> list[Address]:
-    found = (checked(parse_address, text, f"{_NODE} {node}", fault) for text in texts)
-    return [address for address in found if address]
-
-
 def _cloud_addresses(view: IpamView, mode: str, fault: Fault) -> list[Allocation]:
     """The addresses that nodes were given of the cloud's network, and those that pods have where nodes are not read."""
     given = {
         address
         for node in view.objects(NODES)
-        for address in _checked_addresses(node.spec.ipam.addresses, node.metadata.name, fault)
+        for address in checked_addresses(node.spec.ipam.addresses, node.metadata.name, fault)
     }
     source = _NODE
     if not view.has_objects(NODES):

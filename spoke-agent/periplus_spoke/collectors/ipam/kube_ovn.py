@@ -4,11 +4,12 @@ Subnets of different VPCs may have the same addresses. A pod is therefore counte
 by where its address lies.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, Literal, NamedTuple
 
 from periplus_spoke.collectors.ipam.base import DetectFacts
+from periplus_spoke.collectors.ipam.leaks import evidence
 from periplus_spoke.conversion.cidr import Fault, Network, checked, parse_cidr
 from periplus_spoke.conversion.cidr_index import Covering
 from periplus_spoke.conversion.ipam import Allocation, IpamView, Pool, Reach, WantedKind
@@ -28,6 +29,7 @@ _JOIN: Final = "join"
 """The Subnet between nodes and pods; no pod is in it."""
 _ENDS: Final = 2
 _V4_BITS: Final = 32
+_Leaks = dict[tuple[str, int], list[tuple[str, str]]]
 
 
 class _Range(NamedTuple):
@@ -67,8 +69,8 @@ class KubeOvn:
 
     def pools(self, view: IpamView, fault: Fault) -> list[Pool]:
         """One per Subnet and family, and one per IPPool and family."""
-        counted = _counted(view)
-        subnets = [_subnet_pool(each, counted, fault) for each in _ranges(view, fault)]
+        counted, leaks = _counted(view), _leaks(view)
+        subnets = [_subnet_pool(each, counted, leaks, fault) for each in _ranges(view, fault)]
         return [*subnets, *_ip_pools(view, fault)]
 
     def allocations(self, view: IpamView, fault: Fault) -> list[Allocation]:
@@ -119,7 +121,21 @@ def _counted(view: IpamView) -> Counter[tuple[str, int]] | None:
     return found
 
 
-def _subnet_pool(each: _Range, counted: Counter[tuple[str, int]] | None, fault: Fault) -> Pool:
+def _leaks(view: IpamView) -> _Leaks | None:
+    """IPs whose pod is gone, as (address, why) for each Subnet and family; None where that cannot be told."""
+    presence = view.presence(IPS) if view.has_objects(IPS) else None
+    if presence is None:
+        return None
+    found: _Leaks = defaultdict(list)
+    for each in view.objects(IPS):
+        if each.spec.pod and (why := presence.lost_pod(each.spec.pod)):
+            for family, address in ((4, each.spec.v4), (6, each.spec.v6)):
+                if address:
+                    found[each.spec.subnet, family].append((address, why))
+    return found
+
+
+def _subnet_pool(each: _Range, counted: Counter[tuple[str, int]] | None, leaks: _Leaks | None, fault: Fault) -> Pool:
     name, network = each.subnet.metadata.name, each.network
     where = f"{_SUBNET} {name}"
     capacity = network.num_addresses - _ENDS if network.num_addresses > _ENDS else network.num_addresses
@@ -137,6 +153,7 @@ def _subnet_pool(each: _Range, counted: Counter[tuple[str, int]] | None, fault: 
         free = reserved = None
     else:
         reserved = capacity - used - free
+    lost = [] if leaks is None or used is None else leaks.get((name, each.family), [])[:used]
     return Pool(
         provider=KubeOvn.name,
         name=name,
@@ -146,9 +163,11 @@ def _subnet_pool(each: _Range, counted: Counter[tuple[str, int]] | None, fault: 
         quality=quality,
         cidrs=(str(network),),
         capacity=capacity,
-        used=used,
+        used=None if used is None else used - len(lost),
         reserved=reserved,
+        leaked=None if leaks is None or used is None else len(lost),
         free=free,
+        evidence=evidence(lost),
     )
 
 

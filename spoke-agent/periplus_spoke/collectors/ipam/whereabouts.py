@@ -9,25 +9,41 @@ from typing import Any, Final, NamedTuple
 from msgspec import field
 
 from periplus_spoke.collectors.ipam.base import DetectFacts
+from periplus_spoke.collectors.ipam.leaks import evidence
 from periplus_spoke.collectors.ipam.pod_addresses import families_inside
-from periplus_spoke.conversion.cidr import Fault, Network, checked
+from periplus_spoke.conversion.cidr import Address, Fault, Network, checked
 from periplus_spoke.conversion.custom_objects import Named
 from periplus_spoke.conversion.ipam import Allocation, IpamView, Pool, WantedKind
 from periplus_spoke.conversion.objects import Kept
+from periplus_spoke.conversion.packed import packed, packed_line, unpacked
+from periplus_spoke.conversion.presence import Presence
 from periplus_spoke.conversion.spans import parse_masked
 
 _GROUP: Final = "whereabouts.cni.cncf.io"
+_MOST_DIGITS: Final = 39
 
 
-class Holder(Kept):
-    """Who holds an address: not kept."""
+class _Holder(Kept):
+    """Who holds an address."""
+
+    podref: str | None = None
 
 
 class RangeSpec(Kept):
     """A range, and its addresses in use by their distance from its begin."""
 
     range: str = ""
-    allocations: dict[str, Holder] | None = None
+    allocations: dict[str, _Holder] | None = None
+    used: int = 0
+    held_by: str = ""
+    """Distance and pod of each address in use, packed."""
+
+    def __post_init__(self) -> None:
+        holders = self.allocations or {}
+        self.used = len(holders)
+        told = ((at, each.podref or "") for at, each in holders.items() if at.isdigit() and len(at) <= _MOST_DIGITS)
+        self.held_by = packed(packed_line(at, pod) for at, pod in told)
+        self.allocations = None
 
 
 class RangePool(Named):
@@ -57,6 +73,7 @@ class _Range(NamedTuple):
     source: str
     network: Network
     used: int | None
+    held_by: str = ""
 
 
 class Whereabouts:
@@ -82,19 +99,7 @@ class Whereabouts:
 
     def pools(self, view: IpamView, fault: Fault) -> list[Pool]:
         """One per object: addresses in use, out of a number that stands elsewhere."""
-        return [
-            Pool(
-                provider=self.name,
-                name=found.name,
-                family=found.network.version,
-                scope="cluster",
-                source=found.source,
-                quality="exact",
-                cidrs=(str(found.network),),
-                used=found.used,
-            )
-            for found in _ranges(view, fault)
-        ]
+        return [_pool(found, view.presence(RANGE_POOLS)) for found in _ranges(view, fault)]
 
     def allocations(self, view: IpamView, fault: Fault) -> list[Allocation]:
         """Every range, once."""
@@ -116,7 +121,31 @@ class Whereabouts:
 def _ranges(view: IpamView, fault: Fault) -> Iterator[_Range]:
     for pool in view.objects(RANGE_POOLS):
         if network := checked(parse_masked, pool.spec.range, f"IPPool {pool.title}", fault):
-            yield _Range(pool.metadata.name, "IPPool", network, len(pool.spec.allocations or ()))
+            yield _Range(pool.metadata.name, "IPPool", network, pool.spec.used, pool.spec.held_by)
     for sliced in view.objects(SLICE_POOLS):
         if network := checked(parse_masked, sliced.spec.range, f"NodeSlicePool {sliced.title}", fault):
             yield _Range(sliced.metadata.name, "NodeSlicePool", network, None)
+
+
+def _pool(found: _Range, presence: Presence | None) -> Pool:
+    leaks = [] if presence is None else list(_leaks(found, presence))
+    return Pool(
+        provider=Whereabouts.name,
+        name=found.name,
+        family=found.network.version,
+        scope="cluster",
+        source=found.source,
+        quality="exact",
+        cidrs=(str(found.network),),
+        used=None if found.used is None else found.used - len(leaks),
+        leaked=None if presence is None or found.used is None else len(leaks),
+        evidence=evidence(leaks),
+    )
+
+
+def _leaks(found: _Range, presence: Presence) -> Iterator[tuple[Address, str]]:
+    """Nothing says since when a pod has an address; pods are seen before they get one."""
+    for distance, pod in unpacked(found.held_by):
+        at = int(distance)
+        if "/" in pod and at < found.network.num_addresses and (why := presence.lost_pod(pod)):
+            yield found.network[at], why
