@@ -1,6 +1,7 @@
 """Allocations and service pools that every cluster has, whatever its network plugin."""
 
 import ipaddress
+from collections import Counter
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
@@ -21,7 +22,8 @@ from periplus_spoke.conversion.ipam import Allocation, IpamView, Pool, Quality
 PROVIDER: Final = "kubernetes"
 _SERVICE_CIDR: Final = "servicecidr"
 _SERVICES: Final = "services"
-_NODE_TYPES: Final = frozenset(("InternalIP", "ExternalIP"))
+_EXTERNAL_IP: Final = "ExternalIP"
+_NODE_TYPES: Final = frozenset(("InternalIP", _EXTERNAL_IP))
 
 
 class ServiceRange(NamedTuple):
@@ -44,13 +46,19 @@ def core_allocations(view: IpamView, fault: Fault) -> list[Allocation]:
 
 
 def _node_addresses(view: IpamView, fault: Fault) -> Iterator[Allocation]:
+    found: list[tuple[str, Address, str]] = []
     for node in view.nodes():
         for text in node.addresses:
             kind, _, value = text.partition("=")
             if kind in _NODE_TYPES and (address := checked(parse_address, value, f"node {node.name}", fault)):
-                yield Allocation(
-                    kind="node", cidr=single(address), provider=PROVIDER, source="nodes", name=node.name, node=node.name
-                )
+                found.append((kind, address, node.name))
+    # Nodes behind one NAT have its address as their ExternalIP: it is theirs together, and that is no fault.
+    holders = Counter(address for kind, address, _ in found if kind == _EXTERNAL_IP)
+    for kind, address, name in found:
+        node_name = "" if kind == _EXTERNAL_IP and holders[address] > 1 else name
+        yield Allocation(
+            kind="node", cidr=single(address), provider=PROVIDER, source="nodes", name=name, node=node_name
+        )
 
 
 def _service_addresses(view: IpamView, fault: Fault, kind: AllocationKind) -> Iterator[Allocation]:

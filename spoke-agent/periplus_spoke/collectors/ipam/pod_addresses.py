@@ -18,15 +18,27 @@ def pod_addresses(view: IpamView, fault: Fault) -> Iterator[tuple[str, Address]]
 
 def families_inside(view: IpamView, networks: Iterable[Network]) -> frozenset[int]:
     """Families that pods have addresses of, all of them inside these networks: there they are the pods' own."""
-    by_family: dict[int, list[Network]] = {4: [], 6: []}
-    for network in networks:
-        by_family[network.version].append(network)
-    stretches = {family: merged(same) for family, same in by_family.items()}
+    stretches = _stretches(networks)
     inside: set[int] = set()
     outside: set[int] = set()
     for _, address in pod_addresses(view, _told_elsewhere):
         (inside if _is_inside(int(address), stretches[address.version]) else outside).add(address.version)
     return frozenset(inside - outside)
+
+
+def addresses_outside(view: IpamView, networks: Iterable[Network]) -> set[Address]:
+    """What pods have outside of all these networks."""
+    stretches = _stretches(networks)
+    addresses = (address for _, address in pod_addresses(view, _told_elsewhere))
+    return {address for address in addresses if not _is_inside(int(address), stretches[address.version])}
+
+
+def _stretches(networks: Iterable[Network]) -> dict[int, list[tuple[int, int]]]:
+    """By family."""
+    by_family: dict[int, list[Network]] = {4: [], 6: []}
+    for network in networks:
+        by_family[network.version].append(network)
+    return {family: merged(same) for family, same in by_family.items()}
 
 
 def _is_inside(address: int, stretches: list[tuple[int, int]]) -> bool:

@@ -2,13 +2,15 @@
 
 import ipaddress
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 import msgspec
 
 from periplus_spoke.collectors.ipam.base import DetectFacts, IpamAdapter
+from periplus_spoke.collectors.ipam.pod_addresses import addresses_outside, seen_in
 from periplus_spoke.collectors.ipam.registry import LAST_RESORT
+from periplus_spoke.conversion.cidr import Address
 from periplus_spoke.conversion.cluster_settings import cluster_claims
 from periplus_spoke.conversion.ipam import Allocation, IpamView, Pool
 from periplus_spoke.conversion.sources import Source
@@ -60,8 +62,27 @@ def read_adapters(adapters: Sequence[IpamAdapter], view: IpamView, facts: Detect
         reading.pools += LAST_RESORT.pools(view, _told_already)
         pods = LAST_RESORT.allocations(view, _told_already)
         reading.allocations += pods
-    reading.sources[POD_RANGE] = _pod_range(pods, view, at_us, shared=reading.shares_pod_range)
+    strays = _strays(view, reading.allocations)
+    reading.allocations += seen_in(LAST_RESORT.name, "observed", strays)
+    reading.sources[POD_RANGE] = (
+        _strays_source(strays) if strays else _pod_range(pods, view, at_us, shared=reading.shares_pod_range)
+    )
     return reading
+
+
+def _strays(view: IpamView, allocations: Iterable[Allocation]) -> set[Address]:
+    """What pods have outside of everything that is told of pods: it was handed out of something that nobody tells."""
+    return addresses_outside(view, [ipaddress.ip_network(item.cidr) for item in allocations if item.kind == "pod"])
+
+
+def _strays_source(strays: Collection[Address]) -> Source:
+    first = min(strays, key=lambda address: (address.version, int(address)))
+    return _unknown(
+        f"pods have addresses outside of every range that is told ({len(strays)}, such as {first}): which other range "
+        "they may use is not known",
+        "Where their pool was deleted or made smaller, restart these pods. Otherwise 'periplus-spoke check' names the "
+        "rights that would tell which allocator gave them these addresses.",
+    )
 
 
 def cluster_wide(pods: Iterable[Allocation]) -> frozenset[int]:
