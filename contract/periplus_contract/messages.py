@@ -2,6 +2,7 @@
 
     GET  /v1/contract     -> ContractDescription                                 (no authentication)
     POST /v1/enroll       EnrolRequest -> EnrolAnswer                            (join token inside)
+    POST /v1/enroll-agent AgentEnrolRequest -> EnrolAnswer                       (join token for agents inside)
     POST /v1/challenge    ChallengeRequest -> Challenge                          (no authentication, says nothing)
     POST /v1/credential   CredentialRequest -> Credential                        (proof inside)
     POST /v1/batches      a sealed batch, application/vnd.periplus.batch -> BatchAnswer   (Bearer credential)
@@ -12,6 +13,10 @@ each credential ends, it asks for a challenge, signs it and asks for a credentia
 cluster, that last request is answered with the problem `pending-approval` and with `Retry-After`: the spoke asks again
 then, with a fresh challenge, for a nonce is good once. Enrolling again with the same key and join token answers as the
 first time did, so an answer that got lost costs nothing.
+
+An agent of a node joins likewise, with a join token that a person made for the agents of one cluster. The token says
+which cluster that is, so the agent needs no API server and waits for nobody. From then on its id stands wherever a
+spoke's registration does: in challenge, proof and credential, and in the header of its batches.
 """
 
 from typing import Final, Literal
@@ -70,10 +75,25 @@ class EnrolRequest(msgspec.Struct, frozen=True, kw_only=True):
     one cluster. Empty where the place has no name, as in a pod: its API server has one address in every copy."""
 
 
+class AgentEnrolRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """An agent of one node asks to join the cluster that its join token is for."""
+
+    join_token: str
+    """`id.secret`. Good for many agents, of one cluster."""
+    public_key: str
+    """Raw Ed25519 public key, base64."""
+    node_name: str
+    """As Kubernetes calls the node. A node has one agent: another one is refused while that is heard, and else takes
+    its place."""
+    spoke_version: str
+    contract: str
+
+
 class EnrolAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """The registration this key now belongs to."""
+    """The registration, or the agent, this key now belongs to."""
 
     registration: str
+    """Of an agent, its own id."""
     cluster_name: str
     state: Literal["pending", "active"]
     hub_id: str
@@ -104,7 +124,7 @@ class CredentialRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Credential(msgspec.Struct, frozen=True, kw_only=True):
-    """A bearer credential for this registration, at most 24 h; renewed only with a fresh proof."""
+    """A bearer credential for this registration or agent, at most 24 h; renewed only with a fresh proof."""
 
     credential: str
     expires_at_us: int

@@ -128,6 +128,27 @@ BAD_NAME: Final = ProblemType(
     "No cluster can have this name",
     "Start the spoke with another --cluster-name.",
 )
+NODE_HAS_AGENT: Final = ProblemType(
+    "node-has-agent",
+    409,
+    Verdict.RETRY,
+    "Another agent of this node is being heard",
+    "Nothing where the old agent has just ended; else run one agent on each node, or revoke the other one.",
+)
+TOO_MANY_AGENTS: Final = ProblemType(
+    "too-many-agents",
+    409,
+    Verdict.HOLD,
+    "The cluster has as many agents as it may have",
+    "Look for names that are no nodes in 'periplus agents list'; withdraw the join token they came with, revoke them.",
+)
+NOT_OF_AGENTS: Final = ProblemType(
+    "not-of-agents",
+    403,
+    Verdict.DEAD_LETTER,
+    "An agent of a node may not send this kind of batch",
+    "Run the spoke of the cluster as well: what is not of one node is its to send.",
+)
 TOO_LARGE: Final = ProblemType(
     "too-large", 413, Verdict.SPLIT, "The batch exceeds a limit of the wire", "Nothing: the spoke splits it."
 )
@@ -158,6 +179,9 @@ ALL: Final = (
     IPAM_GAP,
     NAME_TAKEN,
     BAD_NAME,
+    NODE_HAS_AGENT,
+    TOO_MANY_AGENTS,
+    NOT_OF_AGENTS,
     TOO_LARGE,
     UNSUPPORTED_VERSION,
     UNSUPPORTED_KIND,

@@ -11,6 +11,8 @@ def create() -> None:
     _first()
     _second()
     _third()
+    _agents()
+    _credentials()
     _fourth()
 
 
@@ -18,7 +20,7 @@ def _first() -> None:
     op.create_table(
         "challenges",
         *columns(TEXT, "nonce"),
-        *columns(UUID, "registration_id"),
+        *columns(UUID, "sender_id"),
         *columns(TIME, "expires_at"),
         sa.PrimaryKeyConstraint("nonce", name="pk_challenges"),
     )
@@ -34,7 +36,9 @@ def _first() -> None:
     op.execute("INSERT INTO hub_identity (hub_id) VALUES (gen_random_uuid())")
     op.create_table(
         "join_tokens",
-        *columns(UUID, "tenant_id id"),
+        *columns(UUID, "tenant_id"),
+        *columns(UUID, "registration_id", null=True),
+        *columns(UUID, "id"),
         *columns(TEXT, "public_id secret_sha256"),
         *columns(TEXT, "cluster_name", null=True),
         *columns(UUID, "domain_id", null=True),
@@ -103,18 +107,60 @@ def _third() -> None:
     op.create_index("ix_registrations_tenant_id_cluster_uid", "registrations", ["tenant_id", "cluster_uid"])
     op.create_index("ix_registrations_tenant_id_domain_id", "registrations", ["tenant_id", "domain_id"])
     _live_names("registrations", "state <> 'revoked'")
+
+
+def _agents() -> None:
+    op.create_table(
+        "agents",
+        *columns(UUID, "tenant_id registration_id id"),
+        *columns(TEXT, "node_name public_key join_token spoke_version contract"),
+        *columns(TIME, "joined_at heard_at"),
+        *columns(BIGINT, "clock_skew_ms queued_batches queued_bytes", null=True),
+        *columns(INTEGER, "earlier"),
+        *columns(TIME, "ended_at", null=True),
+        *columns(TEXT, "end_reason ended_by", null=True),
+        sa.PrimaryKeyConstraint("id", name="pk_agents"),
+        sa.UniqueConstraint(
+            "tenant_id",
+            "registration_id",
+            "public_key",
+            name="uq_agents_tenant_id_registration_id_public_key",
+        ),
+        sa.CheckConstraint("end_reason IN ('superseded','revoked')", name=op.f("ck_agents_end_reason")),
+        sa.CheckConstraint("(ended_at IS NULL) = (end_reason IS NULL)", name=op.f("ck_agents_ended")),
+        sa.ForeignKeyConstraint(
+            ["registration_id"], ["registrations.id"], name="fk_agents_registration_id", ondelete="CASCADE"
+        ),
+        tenant("agents"),
+    )
+    op.create_index(
+        "uq_agents_live_node",
+        "agents",
+        ["tenant_id", "registration_id", "node_name"],
+        unique=True,
+        postgresql_where=sa.text("ended_at IS NULL"),
+    )
+
+
+def _credentials() -> None:
     op.create_table(
         "credentials",
         *columns(UUID, "tenant_id registration_id"),
+        *columns(UUID, "agent_id", null=True),
         *columns(TEXT, "prefix secret_sha256"),
         *columns(TIME, "issued_at expires_at"),
         sa.PrimaryKeyConstraint("prefix", name="pk_credentials"),
         sa.ForeignKeyConstraint(
             ["registration_id"], ["registrations.id"], name="fk_credentials_registration_id", ondelete="CASCADE"
         ),
+        sa.ForeignKeyConstraint(["agent_id"], ["agents.id"], name="fk_credentials_agent_id", ondelete="CASCADE"),
         tenant("credentials"),
     )
-    op.create_index("ix_credentials_tenant_id_registration_id", "credentials", ["tenant_id", "registration_id"])
+    op.create_index(
+        "ix_credentials_tenant_id_registration_id_agent_id",
+        "credentials",
+        ["tenant_id", "registration_id", "agent_id"],
+    )
 
 
 def _fourth() -> None:

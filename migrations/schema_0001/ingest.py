@@ -15,14 +15,14 @@ def create() -> None:
 def _first() -> None:
     op.create_table(
         "batches",
-        *columns(UUID, "tenant_id registration_id epoch"),
+        *columns(UUID, "tenant_id registration_id sender_id epoch"),
         *columns(BIGINT, "seq"),
         *columns(TEXT, "kind sha256"),
         *columns(INTEGER, "rows rejected_rows"),
         *columns(BIGINT, "window_start"),
         *columns(INTEGER, "sealed_bytes"),
         *columns(TIME, "received_at"),
-        sa.PrimaryKeyConstraint("tenant_id", "registration_id", "epoch", "seq", name="pk_batches"),
+        sa.PrimaryKeyConstraint("tenant_id", "sender_id", "epoch", "seq", name="pk_batches"),
         tenant("batches"),
     )
     op.create_index(
@@ -30,9 +30,9 @@ def _first() -> None:
     )
     op.create_table(
         "heartbeats",
-        *columns(UUID, "tenant_id registration_id epoch"),
+        *columns(UUID, "tenant_id registration_id sender_id epoch"),
         *columns(BIGINT, "monotonic_us"),
-        sa.PrimaryKeyConstraint("tenant_id", "registration_id", name="pk_heartbeats"),
+        sa.PrimaryKeyConstraint("tenant_id", "registration_id", "sender_id", name="pk_heartbeats"),
         tenant("heartbeats"),
     )
     op.create_table(
@@ -60,7 +60,9 @@ def _second() -> None:
     )
     op.create_table(
         "quarantine",
-        *columns(UUID, "tenant_id id registration_id epoch"),
+        *columns(UUID, "tenant_id id registration_id"),
+        *columns(UUID, "agent_id", null=True),
+        *columns(UUID, "epoch"),
         *columns(BIGINT, "seq"),
         *columns(TEXT, "kind reason"),
         *columns(INTEGER, "rows"),

@@ -178,9 +178,9 @@ def _halves(text: str) -> tuple[int, int]:
 def unread(sealed: bytes) -> SealedBatch:
     """A batch whose header the hub has checked."""
     header, body = contract.unseal(sealed)
-    epoch = header_checks.check(header, REGISTRATION, REGISTRATION)
-    ORDERS[header.kind].check(header)
     principal = SpokePrincipal(tenant_id=REGISTRATION, registration_id=REGISTRATION, name="golden", state=State.ACTIVE)
+    epoch = header_checks.check(header, principal)
+    ORDERS[header.kind].check(header)
     return SealedBatch(
         principal=principal,
         header=header,

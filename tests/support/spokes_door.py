@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from periplus_contract import problems
 from periplus_contract.messages import (
     BATCH_CONTENT_TYPE,
+    AgentEnrolRequest,
     BatchAnswer,
     Challenge,
     ChallengeRequest,
@@ -28,6 +29,7 @@ from periplus_hub.access.scope import Scope
 from periplus_hub.access.service_refusal_trail import RefusalTrail
 from periplus_hub.fleet.routes import enrolment_router
 from periplus_hub.fleet.service import create_join_token
+from periplus_hub.fleet.service_agents import create_agents_token
 from periplus_hub.fleet.service_authentication import SpokeAuthenticator
 from periplus_hub.fleet.service_enrolment import Enrolment
 from periplus_hub.ingest.config import IngestConfig
@@ -84,6 +86,17 @@ class Door:
         """An enrolled, active spoke with a credential."""
         found = Member(self, name, **facts)
         await found.enrol(await self.join_token(scope, auto_approve=True))
+        await found.renew()
+        return found
+
+    async def agents_token(self, scope: Scope, cluster: UUID, **options: Any) -> str:
+        async with self.db.write(scope) as c:
+            return (await create_agents_token(c, scope, self.db.clock, cluster, **options)).text
+
+    async def agent(self, scope: Scope, cluster: UUID, node: str = "node-1") -> "NodeMember":
+        """An agent of a node of this cluster, with a credential."""
+        found = NodeMember(self, node)
+        await found.enrol(await self.agents_token(scope, cluster))
         await found.renew()
         return found
 
@@ -174,3 +187,15 @@ class Member:
         body = msgspec.json.encode(Heartbeat(**{**fields, **changes}))
         response = await self.door.http.post("/v1/heartbeat", content=body, headers=self.headers)
         return read(response, HeartbeatAnswer)
+
+
+class NodeMember(Member):
+    """An agent's side of it: `registration` is its own id."""
+
+    async def enrol(self, join_token: str, **changes: Any) -> EnrolAnswer:
+        public_key = base64.b64encode(self.key.public_key().public_bytes_raw()).decode()
+        facts = {"public_key": public_key, "node_name": self.name, "spoke_version": "0.1.0", "contract": "1.0"}
+        request = AgentEnrolRequest(join_token=join_token, **{**facts, **changes})
+        response = await self.door.http.post("/v1/enroll-agent", content=msgspec.json.encode(request))
+        self.enrolled = read(response, EnrolAnswer)
+        return self.enrolled

@@ -28,6 +28,7 @@ from periplus_hub.findings.jobs_figures import FleetFiguresJob
 from periplus_hub.findings.repository import resolved_before
 from periplus_hub.fleet.jobs import ClusterRule, RetentionJob, TenantRule
 from periplus_hub.fleet.model import CLUSTERS_TOPIC, DOMAINS_TOPIC
+from periplus_hub.fleet.repository_retention import silent_agents
 from periplus_hub.fleet.routes import enrolment_router
 from periplus_hub.ingest.appliers import Listener
 from periplus_hub.ingest.model import Committed
@@ -61,6 +62,7 @@ def make_retention(db: Database, config: HubConfig) -> RetentionJob:
     """Every slice's rule of what it may forget, and after how many days."""
     clusters = [ClusterRule(config.ledger_days, records_before), ClusterRule(config.identity_days, identities_before)]
     clusters.append(ClusterRule(config.pool_history_days, history_before))
+    clusters.append(ClusterRule(config.agent_days, silent_agents))
     return RetentionJob(db, clusters, [TenantRule(config.ledger_days, resolved_before)])
 
 

@@ -13,6 +13,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from periplus_contract.log_lines import LogFormat
 from periplus_hub.addresses.ipam.config import IpamConfig
+from periplus_hub.fleet.config import FleetConfig
 from periplus_hub.ingest.config import IngestConfig
 from periplus_hub.inventory.config import InventoryConfig
 from periplus_hub.kit.config import ConfigError, Settings, read_settings
@@ -224,7 +225,7 @@ class ProcessConfig(Settings):
     )
 
 
-class HubConfig(StoreConfig, ListenerConfig, ProcessConfig, IngestConfig, InventoryConfig, IpamConfig):
+class HubConfig(StoreConfig, ListenerConfig, ProcessConfig, FleetConfig, IngestConfig, InventoryConfig, IpamConfig):
     """The sum of all slices' settings."""
 
     @model_validator(mode="after")

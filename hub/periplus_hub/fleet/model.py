@@ -13,6 +13,13 @@ DOMAINS_TOPIC: Final = "domains"
 """Topic of the event that a network domain was connected otherwise; its payload names the `id` of one end."""
 CONNECTED_WITHIN: Final = timedelta(seconds=90)
 """A spoke speaks at least every 30 s: three silences make it stale."""
+MAX_AGENTS: Final = 10_000
+"""Agents of one cluster that were heard, or joined, within AGENTS_COUNT_FOR: Kubernetes is made for 5,000 nodes, and an
+autoscaler may replace all of them in that time. No more strangers can a join token bring in that leaked."""
+AGENTS_COUNT_FOR: Final = timedelta(days=1)
+AGENT_TOKEN_DAYS: Final = 30
+MAX_AGENT_TOKEN_DAYS: Final = 366
+"""Nodes come at any time, so the join token of agents lives longer than that of a spoke, and ends all the same."""
 
 
 class State(StrEnum):
@@ -29,6 +36,14 @@ class Liveness(StrEnum):
     NEVER = "never"
     CONNECTED = "connected"
     STALE = "stale"
+
+
+class AgentEnd(StrEnum):
+    """Why an agent may not send any more."""
+
+    SUPERSEDED = "superseded"
+    """Another agent of its node took its place."""
+    REVOKED = "revoked"
 
 
 class Mode(StrEnum):
@@ -163,6 +178,8 @@ class JoinToken:
     id: UUID
     public_id: str
     cluster_name: str | None
+    registration_id: UUID | None
+    """The cluster whose agents join with it; None is a token for one spoke."""
     domain_id: UUID | None
     """The network domain the cluster lands in; None leaves that to the hub."""
     auto_approve: bool
@@ -173,14 +190,52 @@ class JoinToken:
     used_by_registration: UUID | None
 
 
+@dataclass(frozen=True, slots=True)
+class NewJoinToken:
+    """A join token with its secret, which is never shown again."""
+
+    token: JoinToken
+    text: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpokePrincipal:
-    """Who sends: read from the credential, never from the message."""
+    """Who sends: read from the credential, never from the message.
+
+    Whoever it is, what it sends is the cluster's with the `registration_id`: an agent cannot name another one.
+    """
 
     tenant_id: UUID
     registration_id: UUID
     name: str
+    """The cluster's."""
     state: State
+    """Of an agent: revoked when it was ended, or the cluster was."""
+    agent_id: UUID | None = None
+    """None is the spoke of the cluster."""
+    node_name: str = ""
+    """Of an agent."""
+
+    @property
+    def sender_id(self) -> UUID:
+        """Whose batches form one sequence: the agent's id, or the registration's."""
+        return self.registration_id if self.agent_id is None else self.agent_id
+
+    @property
+    def title(self) -> str:
+        """How a sentence about it begins."""
+        if self.agent_id is None:
+            return f"registration of {self.name!r}"
+        return f"the agent of node {self.node_name!r} of {self.name!r}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject(SpokePrincipal):
+    """The same with what its proofs are held against."""
+
+    public_key: str
+    method: str
+    duplicate_of: UUID | None
 
 
 def ordered_pair(a: UUID, b: UUID) -> tuple[UUID, UUID]:

@@ -10,15 +10,38 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, Uuid, bindparam, case, delete, func, insert, literal, null, select, union_all, update
 
 from periplus_hub.access.scope import Scope, owned
-from periplus_hub.fleet.model import State
-from periplus_hub.fleet.tables import challenges, credentials, hub_identity, join_tokens, registrations
+from periplus_hub.fleet.model import SpokePrincipal, State, Subject
+from periplus_hub.fleet.tables import agents, challenges, credentials, hub_identity, join_tokens, registrations
 from periplus_hub.kit.db import ReadConnection, WriteConnection
 
 MAX_LIVE_CREDENTIALS: Final = 4
 MAX_LIVE_CHALLENGES: Final = 8
+AGENT_STATE: Final = case((agents.c.ended_at.is_not(None), State.REVOKED.value), else_=registrations.c.state)
+"""Of an agent, with its registration: both have to be good."""
+_PRINCIPAL: Final = (
+    registrations.c.tenant_id,
+    registrations.c.id.label("registration_id"),
+    registrations.c.name,
+    AGENT_STATE.label("state"),
+    agents.c.id.label("agent_id"),
+    func.coalesce(agents.c.node_name, "").label("node_name"),
+)
+"""The columns of a SpokePrincipal: of registrations, with the agent where it is one."""
+_SENDER: Final = bindparam("sender_id", type_=Uuid)
+_SUBJECT: Final = union_all(
+    select(
+        *(registrations.c.tenant_id, registrations.c.id.label("registration_id"), registrations.c.name),
+        *(registrations.c.state, null().label("agent_id"), literal("").label("node_name")),
+        *(registrations.c.public_key, registrations.c.method, registrations.c.duplicate_of),
+    ).where(registrations.c.id == _SENDER),
+    select(*(*_PRINCIPAL, agents.c.public_key, literal("token").label("method"), registrations.c.duplicate_of))
+    .join_from(agents, registrations, registrations.c.id == agents.c.registration_id)
+    .where(agents.c.id == _SENDER),
+)
+"""The columns of a Subject."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,58 +129,59 @@ async def add_registration(c: WriteConnection, scope: Scope, new: NewRegistratio
     await c.execute(insert(registrations).values({**values, "state": new.state.value, "tenant_id": scope.tenant_id}))
 
 
-async def system_add_challenge(c: WriteConnection, nonce: str, registration_id: UUID, expires_at: datetime) -> None:
-    """Remember a nonce, and forget all but the registration's newest few: asking costs the asker nothing."""
+async def hold_token(c: WriteConnection, scope: Scope, token_id: UUID, now: datetime) -> bool:
+    """Keep a token for agents from being withdrawn while one joins; False when its time is over, or it is gone."""
+    mine = (owned(scope, join_tokens), join_tokens.c.id == token_id, join_tokens.c.expires_at > now)
+    held = select(join_tokens.c.id).where(*mine).with_for_update(read=True, key_share=True)
+    return await c.scalar(held) is not None
+
+
+async def system_subject_by_id(c: ReadConnection, sender_id: UUID) -> Subject | None:
+    """The registration or the agent with this id, whatever its state."""
+    row = await c.one_or_none(_SUBJECT, {"sender_id": sender_id})
+    return None if row is None else Subject(**(dict(row._mapping) | {"state": State(row.state)}))  # noqa: SLF001 - SQLAlchemy's public name
+
+
+async def system_add_challenge(c: WriteConnection, nonce: str, sender_id: UUID, expires_at: datetime) -> None:
+    """Remember a nonce, and forget all but the sender's newest few: asking costs the asker nothing."""
+    mine = challenges.c.sender_id == sender_id
     kept = (
-        select(challenges.c.nonce)
-        .where(challenges.c.registration_id == registration_id)
-        .order_by(challenges.c.expires_at.desc())
-        .limit(MAX_LIVE_CHALLENGES - 1)
+        select(challenges.c.nonce).where(mine).order_by(challenges.c.expires_at.desc()).limit(MAX_LIVE_CHALLENGES - 1)
     )
-    await c.execute(
-        delete(challenges).where(challenges.c.registration_id == registration_id, challenges.c.nonce.not_in(kept))
-    )
-    await c.execute(insert(challenges).values(nonce=nonce, registration_id=registration_id, expires_at=expires_at))
+    await c.execute(delete(challenges).where(mine, challenges.c.nonce.not_in(kept)))
+    await c.execute(insert(challenges).values(nonce=nonce, sender_id=sender_id, expires_at=expires_at))
 
 
-async def system_take_challenge(c: WriteConnection, nonce: str, registration_id: UUID, now: datetime) -> bool:
-    """Use up the nonce; True when it was this registration's and in time."""
+async def system_take_challenge(c: WriteConnection, nonce: str, sender_id: UUID, now: datetime) -> bool:
+    """Use up the nonce; True when it was this sender's and in time."""
     statement = (
-        delete(challenges)
-        .where(challenges.c.nonce == nonce)
-        .returning(challenges.c.registration_id, challenges.c.expires_at)
+        delete(challenges).where(challenges.c.nonce == nonce).returning(challenges.c.sender_id, challenges.c.expires_at)
     )
     row = await c.one_or_none(statement)
-    return row is not None and row.registration_id == registration_id and row.expires_at > now
+    return row is not None and row.sender_id == sender_id and row.expires_at > now
 
 
-async def add_credential(c: WriteConnection, scope: Scope, registration_id: UUID, values: dict[str, object]) -> None:
+async def add_credential(c: WriteConnection, scope: Scope, owner: SpokePrincipal, values: dict[str, object]) -> None:
     """Write a credential and drop all but the newest few: a restarted spoke asks anew and forgets the old."""
+    of_owner = credentials.c.agent_id.is_not_distinct_from(owner.agent_id)
+    mine = owned(scope, credentials) & (credentials.c.registration_id == owner.registration_id) & of_owner
     kept = (
         select(credentials.c.prefix)
-        .where(owned(scope, credentials), credentials.c.registration_id == registration_id)
+        .where(mine)
         .order_by(credentials.c.issued_at.desc())
         .limit(MAX_LIVE_CREDENTIALS - 1)
     )
-    mine = owned(scope, credentials) & (credentials.c.registration_id == registration_id)
     await c.execute(delete(credentials).where(mine, credentials.c.prefix.not_in(kept)))
-    await c.execute(
-        insert(credentials).values({**values, "registration_id": registration_id, "tenant_id": scope.tenant_id})
-    )
+    whose = {"registration_id": owner.registration_id, "agent_id": owner.agent_id, "tenant_id": scope.tenant_id}
+    await c.execute(insert(credentials).values({**values, **whose}))
 
 
 async def system_credential_by_prefix(c: ReadConnection, prefix: str) -> Row[Any] | None:
-    """The credential with its registration's tenant, name and state as of now."""
+    """The credential with whose it is, and in which state, as of now."""
     statement = (
-        select(
-            credentials.c.secret_sha256,
-            credentials.c.expires_at,
-            registrations.c.id,
-            registrations.c.tenant_id,
-            registrations.c.name,
-            registrations.c.state,
-        )
+        select(credentials.c.secret_sha256, credentials.c.expires_at, *_PRINCIPAL)
         .join(registrations, registrations.c.id == credentials.c.registration_id)
+        .outerjoin(agents, agents.c.id == credentials.c.agent_id)
         .where(credentials.c.prefix == prefix)
     )
     return await c.one_or_none(statement)

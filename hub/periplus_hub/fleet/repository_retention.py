@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import exists, or_, select
 
 from periplus_hub.access.scope import Scope, owned, system_scope
-from periplus_hub.fleet.tables import credentials, domain_moves, join_tokens, network_domains, registrations
+from periplus_hub.fleet.tables import agents, credentials, domain_moves, join_tokens, network_domains, registrations
 from periplus_hub.kit.db import ReadConnection
 from periplus_hub.kit.purge import Stale
 from periplus_hub.kit.tables import metadata
@@ -46,6 +46,13 @@ def leftovers(scope: Scope, before: datetime) -> Sequence[Stale]:
         (join_tokens, owned(scope, join_tokens) & (join_tokens.c.expires_at < before)),
         (domain_moves, owned(scope, domain_moves) & (domain_moves.c.left_at < before)),
         (network_domains, owned(scope, network_domains) & (network_domains.c.ended_at < before) & ~or_(lived, left)),
+    ]
+
+
+def silent_agents(scope: Scope, registration_id: UUID, before: datetime) -> Sequence[Stale]:
+    """Agents of nodes that were last heard before, whether they ended or their node is gone."""
+    return [
+        (agents, owned(scope, agents) & (agents.c.registration_id == registration_id) & (agents.c.heard_at < before))
     ]
 
 

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 
 from periplus_contract import limits
 from periplus_contract.messages import (
+    AgentEnrolRequest,
     ChallengeRequest,
     ContractDescription,
     CredentialRequest,
@@ -34,13 +35,17 @@ def enrolment_router(enrolment: Enrolment, clock: Clock, refusals: RefusalTrail)
     async def enroll(request: Request) -> Response:
         return await answering(_handle(request, EnrolRequest, enrolment.enrol), refusals)
 
+    @router.post("/v1/enroll-agent")
+    async def enroll_agent(request: Request) -> Response:
+        return await answering(_handle(request, AgentEnrolRequest, enrolment.agents.enrol), refusals)
+
     @router.post("/v1/challenge")
     async def challenge(request: Request) -> Response:
-        return await answering(_handle(request, ChallengeRequest, enrolment.challenge), refusals)
+        return await answering(_handle(request, ChallengeRequest, enrolment.credentials.challenge), refusals)
 
     @router.post("/v1/credential")
     async def credential(request: Request) -> Response:
-        return await answering(_handle(request, CredentialRequest, enrolment.credential), refusals)
+        return await answering(_handle(request, CredentialRequest, enrolment.credentials.credential), refusals)
 
     return router
 

@@ -14,7 +14,7 @@ from periplus_hub.access.scope import Permission, Scope
 from periplus_hub.access.service import audit
 from periplus_hub.fleet import repository, secrets
 from periplus_hub.fleet import repository_domains as store
-from periplus_hub.fleet.model import JoinToken, Mode, NetworkDomain, Registration, State
+from periplus_hub.fleet.model import JoinToken, Mode, NetworkDomain, NewJoinToken, Registration, State
 from periplus_hub.fleet.repository_changes import record_change, record_domain_change
 from periplus_hub.fleet.repository_enrolment import system_token_by_public_id
 from periplus_hub.fleet.repository_names import domain_alike, domain_called
@@ -45,14 +45,6 @@ class NamedTerms:
     cluster_name: str | None = None
     domain: str | None = None
     auto_approve: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class NewJoinToken:
-    """A join token with its secret, which is never shown again."""
-
-    token: JoinToken
-    text: str
 
 
 async def create_join_token(
@@ -111,6 +103,7 @@ async def _add_join_token(
         id=new_id(),
         public_id=minted.public_id,
         cluster_name=terms.cluster_name,
+        registration_id=None,
         domain_id=terms.domain_id,
         auto_approve=terms.auto_approve,
         created_by=scope.actor,

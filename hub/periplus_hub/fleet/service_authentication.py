@@ -8,14 +8,17 @@ its registration, and nothing a spoke sends has an effect without one.
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Row
 
 from periplus_contract import problems
 from periplus_hub.access.model import RefusedAttempt
 from periplus_hub.fleet import repository_enrolment as store
 from periplus_hub.fleet import secrets
 from periplus_hub.fleet.model import SpokePrincipal, State
-from periplus_hub.fleet.service_enrolment import refuse_unless_active
+from periplus_hub.fleet.service_refusals import refuse_unless_active
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.tenancy import EVERY_TENANT
 from periplus_hub.spoke_http.refusal import SpokeRequestRefusal
@@ -57,18 +60,23 @@ class SpokeAuthenticator:
         # Also of what is remembered: the memory may outlive the credential.
         if known.expires_at <= self._db.clock.now():
             raise SpokeRequestRefusal(problems.UNAUTHENTICATED, "the credential has expired")
-        refuse_unless_active(known.principal.state.value, known.principal.name)
+        refuse_unless_active(known.principal.state, known.principal.title)
         return known.principal
 
     async def _look_up(self, public_id: str, secret: str) -> _Known:
         async with self._db.read(EVERY_TENANT) as c:
             row = await store.system_credential_by_prefix(c, public_id)
         if row is None or not secrets.matches(secret, row.secret_sha256):
-            about = ("unknown credential",) if row is None else ("wrong secret", "Cluster", str(row.id), row.tenant_id)
+            about = ("unknown credential",) if row is None else ("wrong secret", *_whose(row))
             detail = "the credential is not known here"
             raise SpokeRequestRefusal(problems.UNAUTHENTICATED, detail, audited=RefusedAttempt(_REFUSED, *about))
         principal = SpokePrincipal(
-            tenant_id=row.tenant_id, registration_id=row.id, name=row.name, state=State(row.state)
+            tenant_id=row.tenant_id,
+            registration_id=row.registration_id,
+            name=row.name,
+            state=State(row.state),
+            agent_id=row.agent_id,
+            node_name=row.node_name,
         )
         return _Known(principal, row.expires_at, self._db.clock.monotonic_s() + CACHE_S)
 
@@ -77,3 +85,10 @@ class SpokeAuthenticator:
         self._known.move_to_end(key)
         while len(self._known) > MAX_CACHED:
             self._known.popitem(last=False)
+
+
+def _whose(row: Row[Any]) -> tuple[str, str, UUID]:
+    """As the audit trail names it."""
+    if row.agent_id is not None:
+        return "NodeAgent", str(row.agent_id), row.tenant_id
+    return "Cluster", str(row.registration_id), row.tenant_id

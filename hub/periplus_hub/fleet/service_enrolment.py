@@ -1,4 +1,4 @@
-"""How a spoke becomes a registration, proves itself and is recognised.
+"""How a spoke becomes a registration.
 
 The join token decides the tenant, the hub decides name, id and state: what a request says of itself is a wish or a
 fact to show, never an authority. Answers to strangers do not tell whether a registration exists.
@@ -6,7 +6,6 @@ fact to show, never an authority. Answers to strangers do not tell whether a reg
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import timedelta
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
@@ -17,39 +16,38 @@ from sqlalchemy.exc import IntegrityError
 from periplus_contract import limits, problems
 from periplus_contract.messages import (
     MAX_FACT_CHARS,
-    Challenge,
-    ChallengeRequest,
-    Credential,
-    CredentialRequest,
     EnrolAnswer,
     EnrolRequest,
     is_fact,
 )
 from periplus_contract.names import MAX_CLUSTER_NAME, why_no_name
-from periplus_contract.version import CONTRACT, Version, accepts
-from periplus_hub.access.model import RefusedAttempt
 from periplus_hub.access.scope import Scope, system_scope
 from periplus_hub.access.service import audit
 from periplus_hub.fleet import repository_enrolment as store
-from periplus_hub.fleet import secrets
 from periplus_hub.fleet.model import CLUSTERS_TOPIC, Machines, State, is_same_cluster
-from periplus_hub.fleet.proofs import KEY_BYTES, PROOFS, decode_base64, is_of_small_order
 from periplus_hub.fleet.repository_changes import record_change
 from periplus_hub.fleet.repository_domains import add_implicit_domain
 from periplus_hub.fleet.repository_names import cluster_alike
+from periplus_hub.fleet.service_agents import AgentEnrolment
+from periplus_hub.fleet.service_credentials import Credentials, why_pending
 from periplus_hub.fleet.service_placement import landing_domain, told
+from periplus_hub.fleet.service_refusals import (
+    POLL_AFTER_S,
+    check_contract,
+    check_key,
+    known_token,
+    malformed,
+    of_token,
+    proof_refused,
+)
 from periplus_hub.kit.db import Database, ReadConnection, WriteConnection
 from periplus_hub.kit.errors import Refusal
 from periplus_hub.kit.events import Events
-from periplus_hub.kit.ids import new_id, random_token
+from periplus_hub.kit.ids import new_id
 from periplus_hub.kit.node_ids import node_id
 from periplus_hub.kit.tenancy import EVERY_TENANT, NO_TENANT
 from periplus_hub.spoke_http.refusal import SpokeRequestRefusal
 
-POLL_AFTER_S: Final = 15
-_NONCE_BYTES: Final = 24
-_JOINING: Final = "spoke:join-token:refuse"
-_PROOF: Final = "spoke:proof:refuse"
 _WRITERS: Final = 2
 """Writing transactions these calls hold at once: strangers may knock, and must not take an ingest's last connection."""
 
@@ -60,7 +58,7 @@ _log: Final = structlog.get_logger(__name__)
 
 
 class Enrolment:
-    """The three calls of a spoke that has no credential."""
+    """The calls of spokes and agents that have no credential: `agents` and `credentials` are parts of it."""
 
     def __init__(self, db: Database, events: Events, machines: MachinesNow) -> None:
         self._db = db
@@ -68,6 +66,8 @@ class Enrolment:
         self._events = events
         self._hub_id: str | None = None
         self._room = asyncio.Semaphore(_WRITERS)
+        self.agents = AgentEnrolment(db, events, self._room, self.hub_id)
+        self.credentials = Credentials(db, self._room, self.hub_id)
 
     async def hub_id(self) -> str:
         """Made with the database; raises Refusal when it was removed from there."""
@@ -91,7 +91,7 @@ class Enrolment:
         # Made outside the unit, so that a unit that runs twice makes one registration.
         registration_id = new_id()
         async with self._db.read(EVERY_TENANT) as c:
-            token = await _known_token(c, request.join_token)
+            token = await known_token(c, request.join_token)
         scope = system_scope(token.tenant_id, f"spoke:{registration_id}")
         try:
             async with self._room:
@@ -117,26 +117,18 @@ class Enrolment:
         scope = _scope(row)
         async with self._db.read(scope) as c:
             placed = await told(c, scope, row)
-        return "; ".join(filter(None, (named, placed, await self._why_pending(row))))
-
-    async def _why_pending(self, row: Row[Any]) -> str:
-        """Empty unless something else than the wish to look at every cluster holds it up."""
-        if row.state != State.PENDING.value or row.duplicate_of is None:
-            return ""
-        async with self._db.read(_scope(row)) as c:
-            twin = await store.system_registration_by_id(c, row.duplicate_of)
-        if twin is None or twin.state == State.REVOKED.value:
-            return ""
-        return (
-            f"this same cluster is registered as {twin.name!r} already: revoke that one if its spoke is gone, "
-            f"then approve {row.name!r}"
-        )
+            subject = await store.system_subject_by_id(c, row.id)
+            held_up = "" if subject is None else await why_pending(c, subject)
+        return "; ".join(filter(None, (named, placed, held_up)))
 
     async def _enrol(
         self, c: WriteConnection, scope: Scope, request: EnrolRequest, registration_id: UUID
     ) -> tuple[Row[Any], bool]:
         """The registration, and whether it is new."""
-        token = await _known_token(c, request.join_token)
+        token = await known_token(c, request.join_token)
+        if token.registration_id is not None:
+            detail = f"join token {token.public_id} is for agents of nodes, not for the spoke of a cluster"
+            raise proof_refused(detail, of_token(token, "a spoke with a token for agents"))
         now = self._db.clock.now()
         if not await store.system_use_token(c, token.id, registration_id, now):
             return await _earlier_use(c, token.public_id, request.public_key), False
@@ -185,66 +177,6 @@ class Enrolment:
         mine = Machines(seen=frozenset(request.machines), way=request.way, as_of=self._db.clock.now())
         return {each: is_same_cluster(known[each], mine) for each in live}
 
-    async def challenge(self, request: ChallengeRequest) -> Challenge:
-        """Something fresh to sign; for unknown and revoked registrations it is just never accepted."""
-        nonce = random_token(_NONCE_BYTES)
-        registration_id = _uuid(request.registration)
-        row = None if registration_id is None else await self._registration(registration_id)
-        if row is not None and row.state != State.REVOKED.value:
-            async with self._room, self._db.write(NO_TENANT) as c:
-                expires_at = self._db.clock.now() + timedelta(seconds=limits.CHALLENGE_LIFETIME_S)
-                await store.system_add_challenge(c, nonce, row.id, expires_at)
-        return Challenge(nonce=nonce)
-
-    async def credential(self, request: CredentialRequest) -> Credential:
-        """A bearer credential for a fresh proof; raises SpokeRequestRefusal: proof-refused, pending-approval, revoked.
-
-        The nonce is used up in its own transaction, so a wrong signature cannot be tried twice.
-        """
-        registration_id = _uuid(request.registration)
-        known = None if registration_id is None else await self._registration(registration_id)
-        if known is None:
-            raise _proof_refused("the proof is not accepted", RefusedAttempt(_PROOF, "unknown registration"))
-        async with self._room, self._db.write(_scope(known)) as c:
-            fresh = await store.system_take_challenge(c, request.nonce[:MAX_FACT_CHARS], known.id, self._db.clock.now())
-            row = await store.system_registration_by_id(c, known.id)
-        # Before the state and the freshness are told: whoever cannot sign learns nothing of the registration.
-        if row is None or not await self._proven(row, request):
-            raise _proof_refused("the proof is not accepted", _of_cluster(row, "wrong signature"))
-        refuse_unless_active(row.state, row.name, await self._why_pending(row))
-        if not fresh:
-            detail = "the challenge is unknown, used or too old; ask for a new one"
-            raise _proof_refused(detail, _of_cluster(row, "no fresh challenge"))
-        return await self._issue(row)
-
-    async def _registration(self, registration_id: UUID) -> Row[Any] | None:
-        async with self._db.read(EVERY_TENANT) as c:
-            return await store.system_registration_by_id(c, registration_id)
-
-    async def _proven(self, row: Row[Any], request: CredentialRequest) -> bool:
-        proof = PROOFS.get(row.method)
-        return proof is not None and proof.check(row.public_key, await self.hub_id(), request)
-
-    async def _issue(self, row: Row[Any]) -> Credential:
-        minted = secrets.mint(secrets.CREDENTIAL_PREFIX)
-        issued_at = self._db.clock.now()
-        expires_at = issued_at + timedelta(seconds=limits.CREDENTIAL_LIFETIME_S)
-        values = {
-            "prefix": minted.public_id,
-            "secret_sha256": minted.secret_sha256,
-            "issued_at": issued_at,
-            "expires_at": expires_at,
-        }
-        scope = _scope(row)
-        async with self._room, self._db.write(scope) as c:
-            await store.add_credential(c, scope, row.id, values)
-        renew_after = issued_at + (expires_at - issued_at) / 2
-        return Credential(
-            credential=minted.text,
-            expires_at_us=int(expires_at.timestamp() * 1_000_000),
-            renew_after_us=int(renew_after.timestamp() * 1_000_000),
-        )
-
 
 async def _write(c: WriteConnection, scope: Scope, new: store.NewRegistration, *, has_own_domain: bool) -> Row[Any]:
     if has_own_domain:
@@ -264,92 +196,38 @@ async def _write(c: WriteConnection, scope: Scope, new: store.NewRegistration, *
     return row
 
 
-async def _known_token(c: ReadConnection, text: str) -> Row[Any]:
-    parsed = secrets.parse(text)
-    token = None if parsed is None else await store.system_token_by_public_id(c, parsed[0])
-    if parsed is None or token is None:
-        raise _proof_refused("the join token is not known here", RefusedAttempt(_JOINING, "unknown join token"))
-    if not secrets.matches(parsed[1], token.secret_sha256):
-        raise _proof_refused("the join token is not known here", _of_token(token, "wrong secret"))
-    return token
-
-
 async def _earlier_use(c: WriteConnection, public_id: str, public_key: str) -> Row[Any]:
     """The registration this token and key made before, else the reason why the token is no good."""
     token = await store.system_token_by_public_id(c, public_id)
     if token is None or token.used_at is None:
-        raise _proof_refused(f"join token {public_id} has expired", token and _of_token(token, "expired"))
+        raise proof_refused(f"join token {public_id} has expired", token and of_token(token, "expired"))
     row = await store.system_registration_by_id(c, token.used_by_registration)
     if row is None or row.public_key != public_key:
-        raise _proof_refused(f"join token {public_id} was used already", _of_token(token, "used by another key"))
+        raise proof_refused(f"join token {public_id} was used already", of_token(token, "used by another key"))
     if row.state == State.REVOKED.value:
         raise SpokeRequestRefusal(problems.REVOKED, f"registration {row.id} ({row.name}) is revoked")
     return row
 
 
-def refuse_unless_active(state: str, name: str, why_pending: str = "") -> None:
-    """Raise the problem of a registration that may not send."""
-    if state == State.PENDING.value:
-        detail = why_pending or f"registration of {name!r} waits for approval"
-        raise SpokeRequestRefusal(problems.PENDING, detail, retry_after_s=POLL_AFTER_S)
-    if state != State.ACTIVE.value:
-        raise SpokeRequestRefusal(problems.REVOKED, f"registration of {name!r} is revoked")
-
-
 def check_request(request: EnrolRequest) -> None:
     """Raise SpokeRequestRefusal for facts that cannot be stored or shown."""
-    key = decode_base64(request.public_key, KEY_BYTES)
-    if key is None:
-        raise _malformed("public_key must be 32 bytes in base64")
-    if is_of_small_order(key):
-        raise _malformed("public_key is of small order: anybody could sign with it")
+    check_key(request.public_key)
     if why := why_no_name(request.cluster_name, MAX_CLUSTER_NAME):
         raise SpokeRequestRefusal(problems.BAD_NAME, f"the name {request.cluster_name[:MAX_CLUSTER_NAME]!r} {why}")
     facts = (request.cluster_uid, request.spoke_version, request.kubernetes_version, request.api_ca_sha256, request.way)
     if not request.cluster_uid or any(not is_fact(fact) for fact in facts):
-        raise _malformed(f"cluster_uid, versions and hashes are at most {MAX_FACT_CHARS} printable characters")
+        raise malformed(f"cluster_uid, versions and hashes are at most {MAX_FACT_CHARS} printable characters")
     if len(request.machines) > limits.MAX_MACHINES or any(not is_fact(each) for each in request.machines):
-        raise _malformed(
+        raise malformed(
             f"machines are at most {limits.MAX_MACHINES} texts of at most {MAX_FACT_CHARS} printable characters"
         )
     if not 0 <= request.node_count <= 1_000_000:  # noqa: PLR2004 - far above any cluster
-        raise _malformed("node_count must be 0 to 1000000")
-    try:
-        version = Version.parse(request.contract)
-    except ValueError as error:
-        raise _malformed(str(error)) from error
-    if not accepts(version):
-        detail = f"contract {request.contract[:32]} is not accepted; this hub is {CONTRACT}"
-        raise SpokeRequestRefusal(problems.UNSUPPORTED_VERSION, detail)
+        raise malformed("node_count must be 0 to 1000000")
+    check_contract(request.contract)
 
 
 def _scope(registration: Row[Any]) -> Scope:
     return system_scope(registration.tenant_id, f"spoke:{registration.id}")
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
-
-
-def _malformed(detail: str) -> SpokeRequestRefusal:
-    return SpokeRequestRefusal(problems.MALFORMED_MESSAGE, detail)
-
-
-def _proof_refused(detail: str, audited: RefusedAttempt | None) -> SpokeRequestRefusal:
-    return SpokeRequestRefusal(problems.PROOF_REFUSED, detail, audited=audited)
-
-
-def _of_token(token: Row[Any], reason: str) -> RefusedAttempt:
-    return RefusedAttempt(_JOINING, reason, "JoinToken", str(token.id), token.tenant_id)
-
-
-def _of_cluster(row: Row[Any] | None, reason: str) -> RefusedAttempt:
-    if row is None:
-        return RefusedAttempt(_PROOF, reason)
-    return RefusedAttempt(_PROOF, reason, "Cluster", str(row.id), row.tenant_id)
 
 
 def _name_taken(name: str, *, is_bound: bool = False, is_itself: bool | None = False) -> SpokeRequestRefusal:

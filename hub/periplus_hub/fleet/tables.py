@@ -1,4 +1,4 @@
-"""Registrations, join tokens, credentials, network domains and their connections."""
+"""Registrations, agents of nodes, join tokens, credentials, network domains and their connections."""
 
 from typing import Final
 
@@ -14,6 +14,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
+    UniqueConstraint,
     Uuid,
     text,
 )
@@ -79,10 +80,39 @@ that was heard of, and `older_epoch_heard_at` when an earlier one spoke after it
 the nodes it had when it enrolled, `way` how its API server was reached. `duplicate_of` names the live registration that
 was the same cluster then."""
 
+agents: Final = Table(
+    "agents",
+    metadata,
+    tenant_column(),
+    Column("registration_id", Uuid, ForeignKey("registrations.id", ondelete="CASCADE"), nullable=False),
+    Column("id", Uuid, primary_key=True),
+    Column("node_name", Text, nullable=False),
+    Column("public_key", Text, nullable=False),
+    Column("join_token", Text, nullable=False),
+    Column("spoke_version", Text, nullable=False),
+    Column("contract", Text, nullable=False),
+    time_column("joined_at", nullable=False),
+    time_column("heard_at", nullable=False),
+    Column("clock_skew_ms", BigInteger),
+    Column("queued_batches", BigInteger),
+    Column("queued_bytes", BigInteger),
+    Column("earlier", Integer, nullable=False),
+    time_column("ended_at"),
+    Column("end_reason", Text),
+    Column("ended_by", Text),
+    CheckConstraint("end_reason IN ('superseded','revoked')", name="end_reason"),
+    CheckConstraint("(ended_at IS NULL) = (end_reason IS NULL)", name="ended"),
+    UniqueConstraint("tenant_id", "registration_id", "public_key"),
+    Index("uq_agents_live_node", "tenant_id", "registration_id", "node_name", unique=True, postgresql_where=_NOT_ENDED),
+)
+"""Agents of the nodes of a cluster: they send for its registration, and are no clusters. `join_token` is the public id
+of the token they came with. `earlier` counts the agents of the same node before this one."""
+
 join_tokens: Final = Table(
     "join_tokens",
     metadata,
     tenant_column(),
+    Column("registration_id", Uuid),
     Column("id", Uuid, primary_key=True),
     Column("public_id", Text, nullable=False, unique=True),
     Column("secret_sha256", Text, nullable=False),
@@ -96,28 +126,32 @@ join_tokens: Final = Table(
     Column("used_by_registration", Uuid),
     Index(None, "tenant_id", "created_at"),
 )
-"""`domain_id` is the network domain the cluster lands in; null leaves that to the hub."""
+"""With a `registration_id` it is for agents of that cluster, as many as come; without one for one cluster, and
+`domain_id` is the network domain that lands in; null leaves that to the hub."""
 
 challenges: Final = Table(
     "challenges",
     metadata,
     Column("nonce", Text, primary_key=True),
-    Column("registration_id", Uuid, nullable=False),
+    Column("sender_id", Uuid, nullable=False),
     time_column("expires_at", nullable=False),
 )
-"""Single use: taken with DELETE … RETURNING. No tenant: the asker is nobody yet."""
+"""Single use: taken with DELETE … RETURNING. No tenant: the asker is nobody yet. `sender_id` is a registration's id, or
+an agent's."""
 
 credentials: Final = Table(
     "credentials",
     metadata,
     tenant_column(),
     Column("registration_id", Uuid, ForeignKey("registrations.id", ondelete="CASCADE"), nullable=False),
+    Column("agent_id", Uuid, ForeignKey("agents.id", ondelete="CASCADE")),
     Column("prefix", Text, primary_key=True),
     Column("secret_sha256", Text, nullable=False),
     time_column("issued_at", nullable=False),
     time_column("expires_at", nullable=False),
-    Index(None, "tenant_id", "registration_id"),
+    Index(None, "tenant_id", "registration_id", "agent_id"),
 )
+"""Of a registration's spoke, or with an `agent_id` of that agent of it."""
 
 network_domains: Final = Table(
     "network_domains",

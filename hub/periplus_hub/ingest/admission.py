@@ -65,8 +65,8 @@ class Admission:
     @contextmanager
     def slot(self, principal: SpokePrincipal) -> Iterator[None]:
         """Room for one more batch of this spoke as it comes; raises slow-down or overloaded."""
-        registration_id, tenant_id = principal.registration_id, principal.tenant_id
-        if self._batches[registration_id] >= self._max_per_spoke:
+        sender_id, tenant_id = principal.sender_id, principal.tenant_id
+        if self._batches[sender_id] >= self._max_per_spoke:
             _turned_away.labels("spoke").inc()
             detail = f"{self._max_per_spoke} batches of this spoke are in flight already"
             raise SpokeRequestRefusal(problems.SLOW_DOWN, detail, retry_after_s=RETRY_AFTER_S)
@@ -75,7 +75,7 @@ class Admission:
             if self._batches[who] >= most:
                 _turned_away.labels(limit).inc()
                 raise _overloaded(f"{self._batches[who]} batches are in flight")
-        held = (None, tenant_id, registration_id)
+        held = (None, tenant_id, sender_id)
         self._batches.update(held)
         self._show()
         try:

@@ -19,8 +19,10 @@ class Applier(Protocol):
     async def apply(self, c: WriteConnection, group: Sequence[DecodedBatch]) -> None:
         """Write the batches' rows in the transaction of their ledger rows.
 
-        All are of one tenant and each of another registration. A batch comes at most once, and as the order of its
-        kind says (`periplus_hub.ingest.kinds`).
+        All are of one tenant and each of another sender: of kinds that agents of nodes send, several may be of one
+        cluster. `registration_id` of a batch is the cluster whose rows they are, whoever sent them, and
+        `principal.agent_id` the agent, if one did. A batch comes at most once, and as the order of its kind says
+        (`periplus_hub.ingest.kinds`).
         """
         ...
 

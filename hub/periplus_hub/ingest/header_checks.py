@@ -13,15 +13,16 @@ from periplus_contract.batch import Header, Section, is_epoch
 from periplus_contract.outcomes import Outcome
 from periplus_contract.version import CONTRACT, Version, accepts
 from periplus_hub.access.model import RefusedAttempt
+from periplus_hub.fleet.model import SpokePrincipal
 from periplus_hub.spoke_http.refusal import SpokeRequestRefusal
 
 MAX_INT: Final = 2**63 - 1
 
 
-def check(header: Header, registration_id: UUID, tenant_id: UUID) -> UUID:
+def check(header: Header, principal: SpokePrincipal) -> UUID:
     """The batch's epoch; raises SpokeRequestRefusal naming the first thing that is wrong."""
     _check_version(header.contract)
-    _check_identity(header, registration_id, tenant_id)
+    _check_identity(header, principal)
     if not tables.TABLES[header.kind]:
         raise SpokeRequestRefusal(problems.UNSUPPORTED_KIND, f"kind {header.kind.value!r} is not taken by this hub")
     epoch = _epoch(header.epoch)
@@ -48,11 +49,13 @@ def _check_version(text: str) -> None:
         )
 
 
-def _check_identity(header: Header, registration_id: UUID, tenant_id: UUID) -> None:
-    if header.registration != str(registration_id):
-        detail = f"the batch names registration {header.registration[:64]!r}; its credential is for {registration_id}"
+def _check_identity(header: Header, principal: SpokePrincipal) -> None:
+    own_id = str(principal.sender_id)
+    if header.registration != own_id:
+        detail = f"the batch names registration {header.registration[:64]!r}; its credential is for {own_id}"
+        kind = "Cluster" if principal.agent_id is None else "NodeAgent"
         audited = RefusedAttempt(
-            "spoke:registration:refuse", "a batch of another registration", "Cluster", str(registration_id), tenant_id
+            "spoke:registration:refuse", "a batch of another registration", kind, own_id, principal.tenant_id
         )
         raise SpokeRequestRefusal(problems.WRONG_IDENTITY, detail, audited=audited)
 

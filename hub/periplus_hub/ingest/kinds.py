@@ -50,6 +50,9 @@ ORDERS: Final[Mapping[Kind, Order]] = {
     Kind.DNS: Unordered(),
     Kind.EVENTS: Unordered(),
 }
+OF_AGENTS: Final = frozenset({Kind.FLOWS})
+"""Kinds that an agent of a node may send. What a whole cluster has, and what one batch says of what came before it, is
+for the cluster's spoke: two that tell it would contradict each other."""
 OF_A_MOMENT: Final = tuple(kind for kind, order in ORDERS.items() if not order.windowed)
 """Kinds whose batches say by their window when they were made."""
 

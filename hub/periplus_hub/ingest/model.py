@@ -54,7 +54,9 @@ class WaitingPart:
 class BatchKey:
     """A batch's key, known before anything of it is looked at. A heartbeat stands at seq 0, where no batch is."""
 
-    registration_id: UUID
+    sender_id: UUID
+    is_agent: bool
+    """Whether the sender is an agent of a node, else it is the registration of a cluster."""
     epoch: UUID
     seq: int
     oldest_held: int
@@ -99,18 +101,18 @@ class DecodedBatch:
 
     @property
     def registration_id(self) -> UUID:
-        """Whose it is."""
+        """The cluster whose it is, whoever sent it."""
         return self.principal.registration_id
+
+    @property
+    def sender_id(self) -> UUID:
+        """Who numbered it: the cluster's spoke, or an agent of one of its nodes."""
+        return self.principal.sender_id
 
     @property
     def key(self) -> BatchKey:
         """Its key in the ledger."""
-        return BatchKey(
-            registration_id=self.registration_id,
-            epoch=self.epoch,
-            seq=self.header.seq,
-            oldest_held=self.header.oldest_held_seq,
-        )
+        return key_of(self.principal, self.epoch, self.header.seq, self.header.oldest_held_seq)
 
     def rows_missed(self, table: str) -> int:
         """Rows of a table that were set aside of all its statement, but for those without which nothing is missing."""
@@ -146,6 +148,12 @@ class RecentBatch:
     epoch: UUID
     window_start_s: int
     received_at: datetime
+
+
+def key_of(principal: SpokePrincipal, epoch: UUID, seq: int, oldest_held: int) -> BatchKey:
+    """Of a batch or heartbeat of this sender."""
+    is_agent = principal.agent_id is not None
+    return BatchKey(sender_id=principal.sender_id, is_agent=is_agent, epoch=epoch, seq=seq, oldest_held=oldest_held)
 
 
 def is_last(mark: PartMark) -> bool:

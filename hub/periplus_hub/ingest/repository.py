@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from periplus_contract.outcomes import Outcome
 from periplus_hub.access.scope import Scope, owned
+from periplus_hub.fleet.model import SpokePrincipal
 from periplus_hub.ingest.model import BatchKey, DecodedBatch, Rejected
 from periplus_hub.ingest.tables import batches, beats, outcomes, quarantine, statements
 from periplus_hub.kit.db import ReadConnection, WriteConnection
@@ -18,8 +19,8 @@ HOUR_S: Final = 3600
 
 
 async def received(c: ReadConnection, scope: Scope, key: BatchKey, seqs: Collection[int]) -> set[int]:
-    """Those of the numbers that batches of this registration and epoch came with."""
-    of_epoch = (batches.c.registration_id == key.registration_id, batches.c.epoch == key.epoch)
+    """Those of the numbers that batches of this sender and epoch came with."""
+    of_epoch = (batches.c.sender_id == key.sender_id, batches.c.epoch == key.epoch)
     asked = select(batches.c.seq).where(owned(scope, batches), *of_epoch, batches.c.seq.in_(list(seqs)))
     return {row.seq for row in await c.rows(asked)}
 
@@ -101,11 +102,13 @@ def _reported(registration_id: UUID, outcome: Outcome) -> dict[str, Any]:
     }
 
 
-async def _add_outcomes(c: WriteConnection, scope: Scope, rows: Sequence[Mapping[str, Any]]) -> None:
-    if rows:
+async def _add_outcomes(c: WriteConnection, scope: Scope, rows: Iterable[Mapping[str, Any]]) -> None:
+    """In one order everywhere: agents of one cluster add to the same hours, and must not wait in a circle."""
+    added = sorted(rows, key=lambda row: (row["registration_id"], row["hour_start"], row["kind"]))
+    if added:
         # Row by row, not as one INSERT of many rows: a header may name the hour of its own rows, and one statement must
         # not meet a row twice.
-        await c.execute(_ADD_OUTCOME, [{"tenant_id": scope.tenant_id, **row} for row in rows])
+        await c.execute(_ADD_OUTCOME, [{"tenant_id": scope.tenant_id, **row} for row in added])
 
 
 def _adding() -> Any:  # noqa: ANN401 - SQLAlchemy's Insert of a dialect, generic in what it returns
@@ -127,16 +130,20 @@ _ADD_OUTCOME: Final = _adding()
 
 
 async def is_first_beat(
-    c: WriteConnection, scope: Scope, registration_id: UUID, epoch: UUID, monotonic_us: int
+    c: WriteConnection, scope: Scope, principal: SpokePrincipal, epoch: UUID, monotonic_us: int
 ) -> bool:
     """Whether this is another heartbeat than the one booked last; notes it. A retry has the same age."""
     table = beats
     statement = upsert(table).values(
-        tenant_id=scope.tenant_id, registration_id=registration_id, epoch=epoch, monotonic_us=monotonic_us
+        tenant_id=scope.tenant_id,
+        registration_id=principal.registration_id,
+        sender_id=principal.sender_id,
+        epoch=epoch,
+        monotonic_us=monotonic_us,
     )
     new = statement.excluded
     statement = statement.on_conflict_do_update(
-        index_elements=["tenant_id", "registration_id"],
+        index_elements=["tenant_id", "registration_id", "sender_id"],
         set_={"epoch": new.epoch, "monotonic_us": new.monotonic_us},
         where=(table.c.epoch != new.epoch) | (table.c.monotonic_us != new.monotonic_us),
     )
@@ -153,6 +160,7 @@ async def set_aside(
             "tenant_id": scope.tenant_id,
             "id": new_id(),
             "registration_id": batch.registration_id,
+            "agent_id": batch.principal.agent_id,
             "epoch": batch.epoch,
             "seq": batch.header.seq,
             "kind": batch.header.kind.value,

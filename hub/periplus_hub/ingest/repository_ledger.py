@@ -1,6 +1,6 @@
 """SQL of a group of batches in their one transaction: who stands where, what is entered, what is settled.
 
-A group holds at most one batch per registration, all of one tenant; every function is one round trip for all of them.
+A group holds at most one batch of each sender, all of one tenant; every function is one round trip for all of them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,7 +25,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from periplus_hub.access.scope import Scope, owned, system_scope
-from periplus_hub.fleet.tables import registrations
+from periplus_hub.fleet.repository_enrolment import AGENT_STATE
+from periplus_hub.fleet.tables import agents, registrations
 from periplus_hub.ingest.applied_chain import AppliedChain
 from periplus_hub.ingest.model import BatchKey, DecodedBatch
 from periplus_hub.ingest.tables import batches, chains
@@ -39,25 +40,28 @@ MAX_HELD: Final = 4_096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerState:
-    """What is known of a registration as its next batch arrives; its row is locked."""
+    """What is known of a sender as its next batch arrives; its row is locked."""
 
     state: str
     chain: AppliedChain | None
+    """Of an agent there is none: it sends nothing that stands on what came before."""
     entered_sha256: str | None
     """Of the batch with this key that is in the ledger already."""
 
 
 async def lock(c: WriteConnection, scope: Scope, keys: Sequence[BatchKey]) -> dict[UUID, LedgerState]:
-    """Hold the registrations, and read where they stand; unknown ones are missing.
+    """Hold the senders, and read where they stand; unknown ones are missing.
 
-    A registration's batches and heartbeats are applied one after the other, whatever the replica. So the reading is a
+    A sender's batches and heartbeats are applied one after the other, whatever the replica. So the reading is a
     statement of its own: one that waits for a lock goes on with what it saw before it waited.
     """
-    ids = [each.registration_id for each in keys]
-    locked = await c.rows(_lock_statement(_anyone(scope)), {"ids": ids})
-    states = {row.id: row.state for row in locked}
+    states: dict[UUID, str] = {}
+    for are_agents, statement in ((False, _lock_registrations), (True, _lock_agents)):
+        ids = [each.sender_id for each in keys if each.is_agent is are_agents]
+        if ids:
+            states |= {row.id: row.state for row in await c.rows(statement(_anyone(scope)), {"ids": ids})}
     epochs, seqs = [each.epoch for each in keys], [each.seq for each in keys]
-    asked = {"asked_id": ids, "asked_epoch": epochs, "asked_seq": seqs}
+    asked = {"asked_id": [each.sender_id for each in keys], "asked_epoch": epochs, "asked_seq": seqs}
     found = await c.rows(_state_statement(_anyone(scope)), asked)
     return {row.id: _state(row, states[row.id]) for row in found if row.id in states}
 
@@ -77,7 +81,7 @@ def _anyone(scope: Scope) -> Scope:
 
 
 @lru_cache(maxsize=256)
-def _lock_statement(scope: Scope) -> Select[Any]:
+def _lock_registrations(scope: Scope) -> Select[Any]:
     """Built once per tenant: building a statement costs more than running it.
 
     In the order of ids, so that two groups never wait for each other in a circle.
@@ -94,12 +98,25 @@ def _lock_statement(scope: Scope) -> Select[Any]:
 
 
 @lru_cache(maxsize=256)
+def _lock_agents(scope: Scope) -> Select[Any]:
+    """The same of agents. Their cluster is read and not held: a thousand agents do not wait for each other."""
+    return (
+        select(agents.c.id, AGENT_STATE.label("state"))
+        .join_from(agents, registrations, registrations.c.id == agents.c.registration_id)
+        .where(owned(scope, agents), owned(scope, registrations))
+        .where(agents.c.id == any_(bindparam("ids", type_=ARRAY(Uuid))))
+        .order_by(agents.c.id)
+        .with_for_update(key_share=True, of=agents)
+    )
+
+
+@lru_cache(maxsize=256)
 def _state_statement(scope: Scope) -> Select[Any]:
     asked = array_table("asked", {"id": Uuid(), "epoch": Uuid(), "seq": BigInteger()})
     own = owned(scope, chains) & (chains.c.registration_id == asked.c.id)
     same = (
         owned(scope, batches)
-        & (batches.c.registration_id == asked.c.id)
+        & (batches.c.sender_id == asked.c.id)
         & (batches.c.epoch == asked.c.epoch)
         & (batches.c.seq == asked.c.seq)
     )
@@ -119,6 +136,7 @@ def _ledger_row(scope: Scope, batch: DecodedBatch) -> dict[str, Any]:
     return {
         "tenant_id": scope.tenant_id,
         "registration_id": batch.registration_id,
+        "sender_id": batch.sender_id,
         "epoch": batch.epoch,
         "seq": header.seq,
         "kind": header.kind.value,
@@ -171,13 +189,13 @@ async def settled_through(
     again what the hub does not have.
     """
     asked = {
-        "asked_id": [each.registration_id for each in keys],
+        "asked_id": [each.sender_id for each in keys],
         "asked_epoch": [each.epoch for each in keys],
         "asked_oldest": [each.oldest_held for each in keys],
         "cutoff": cutoff,
     }
     found = {row.id: int(row.through) for row in await c.rows(_settled_statement(_anyone(scope)), asked)}
-    return {each.registration_id: found.get(each.registration_id, each.oldest_held - 1) for each in keys}
+    return {each.sender_id: found.get(each.sender_id, each.oldest_held - 1) for each in keys}
 
 
 @lru_cache(maxsize=256)
@@ -191,7 +209,7 @@ def _settled_statement(scope: Scope) -> Select[Any]:
         )
         .where(
             owned(scope, batches),
-            batches.c.registration_id == asked.c.id,
+            batches.c.sender_id == asked.c.id,
             batches.c.epoch == asked.c.epoch,
             batches.c.seq >= asked.c.oldest,
         )

@@ -33,7 +33,7 @@ def batch_routes(authenticator: SpokeAuthenticator, intake: Intake, refusals: Re
 
 async def _known(request: Request, authenticator: SpokeAuthenticator) -> SpokePrincipal:
     principal = await authenticator.authenticate(request.headers.get("authorization", ""))
-    recognised(request.scope, f"spoke/{principal.registration_id}")
+    recognised(request.scope, f"spoke/{principal.sender_id}")
     return principal
 
 

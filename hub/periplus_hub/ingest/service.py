@@ -13,6 +13,7 @@ from periplus_contract import batch as contract
 from periplus_contract import problems
 from periplus_contract.messages import BatchAnswer, Heartbeat, HeartbeatAnswer, Pace
 from periplus_contract.tables import Kind
+from periplus_hub.access.model import RefusedAttempt
 from periplus_hub.access.scope import system_scope
 from periplus_hub.fleet.model import SpokePrincipal
 from periplus_hub.ingest import header_checks, repository_parts
@@ -20,7 +21,7 @@ from periplus_hub.ingest.admission import Admission
 from periplus_hub.ingest.appliers import Applier, Listener
 from periplus_hub.ingest.config import IngestConfig
 from periplus_hub.ingest.counting import Counted, counting
-from periplus_hub.ingest.kinds import ORDERS, taken_kinds
+from periplus_hub.ingest.kinds import OF_AGENTS, ORDERS, taken_kinds
 from periplus_hub.ingest.model import (
     Committed,
     DecodedBatch,
@@ -101,7 +102,9 @@ class Intake:
         except contract.DamagedBatchError as error:
             raise SpokeRequestRefusal(problems.MALFORMED_BATCH, str(error)) from error
         counted.kind, counted.rows = header.kind.value, header.rows
-        epoch = header_checks.check(header, principal.registration_id, principal.tenant_id)
+        epoch = header_checks.check(header, principal)
+        if principal.agent_id is not None and header.kind not in OF_AGENTS:
+            raise _not_of_agents(principal, header.kind)
         if header.kind not in self._kinds:
             raise SpokeRequestRefusal(problems.UNSUPPORTED_KIND, f"kind {header.kind.value!r} is not taken by this hub")
         self._kinds[header.kind].order.check(header)
@@ -159,3 +162,11 @@ class Intake:
     async def heartbeat(self, principal: SpokePrincipal, beat: Heartbeat) -> HeartbeatAnswer:
         """Note that a quiet spoke lives."""
         return await self._heartbeats.note(principal, beat)
+
+
+def _not_of_agents(principal: SpokePrincipal, kind: Kind) -> SpokeRequestRefusal:
+    audited = RefusedAttempt(
+        "spoke:agent:refuse", "a batch of a kind of clusters", "NodeAgent", str(principal.agent_id), principal.tenant_id
+    )
+    detail = f"{principal.title} may not send batches of kind {kind.value!r}"
+    return SpokeRequestRefusal(problems.NOT_OF_AGENTS, detail, audited=audited)

@@ -6,7 +6,7 @@ from uuid import UUID
 from periplus_contract import problems
 from periplus_contract.tables import Kind
 from periplus_hub.access.scope import Scope
-from periplus_hub.fleet.service_enrolment import refuse_unless_active
+from periplus_hub.fleet.service_refusals import refuse_unless_active
 from periplus_hub.ingest import repository, repository_ledger
 from periplus_hub.ingest.kinds import TakenKind
 from periplus_hub.ingest.model import DecodedBatch
@@ -24,7 +24,7 @@ async def apply_group(
     kinds: Mapping[Kind, TakenKind],
     keep: int,
 ) -> dict[UUID, Verdict]:
-    """Ledger, rows and accounting of one batch of each registration; `keep` quarantine entries of each.
+    """Ledger, rows and accounting of one batch of each sender; `keep` quarantine entries of each cluster.
 
     Of a refused batch (revoked, batch-conflict, a gap) nothing is written; the others do not notice.
     """
@@ -32,10 +32,10 @@ async def apply_group(
     verdicts: dict[UUID, Verdict] = {}
     new: list[tuple[DecodedBatch, LedgerState]] = []
     for batch in group:
-        state = states.get(batch.registration_id)
+        state = states.get(batch.sender_id)
         known = _known(batch, state)
         if known is not None:
-            verdicts[batch.registration_id] = known
+            verdicts[batch.sender_id] = known
         elif state is not None:
             new.append((batch, state))
     for kind, taken in kinds.items():
@@ -43,16 +43,16 @@ async def apply_group(
         if of_kind:
             verdicts |= await taken.order.judge(c, scope, of_kind)
     crashpoint("ingest.before_ledger")
-    entering = [(batch, verdict) for batch, _ in new if isinstance(verdict := verdicts[batch.registration_id], Applied)]
+    entering = [(batch, verdict) for batch, _ in new if isinstance(verdict := verdicts[batch.sender_id], Applied)]
     if entering:
         await _write(c, scope, entering, kinds, keep)
     return verdicts
 
 
 def _known(batch: DecodedBatch, state: LedgerState | None) -> Verdict | None:
-    """What is said of a batch whatever its kind; None of one that is new, from a cluster that may send."""
+    """What is said of a batch whatever its kind; None of one that is new, from one that may send."""
     try:
-        refuse_unless_active("revoked" if state is None else state.state, batch.principal.name)
+        refuse_unless_active("revoked" if state is None else state.state, batch.principal.title)
     except SpokeRequestRefusal as refused:
         return refused
     if state is None or state.entered_sha256 is None:
@@ -84,6 +84,7 @@ async def _write(
 
 
 async def _set_aside(c: WriteConnection, scope: Scope, batches: Iterable[DecodedBatch], keep: int) -> None:
-    for batch in batches:
+    # In one order everywhere: agents of one cluster drop the oldest of the same entries.
+    for batch in sorted(batches, key=lambda each: each.registration_id):
         if batch.rejected:
             await repository.set_aside(c, scope, batch, batch.rejected, keep)

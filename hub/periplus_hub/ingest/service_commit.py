@@ -5,7 +5,8 @@ from uuid import UUID
 
 from periplus_contract.tables import Kind
 from periplus_hub.access.scope import Scope, system_scope
-from periplus_hub.fleet.repository_liveness import Contact, record_contact
+from periplus_hub.fleet.repository_agents import record_contacts
+from periplus_hub.fleet.repository_liveness import Contact
 from periplus_hub.ingest.counting import timing_group
 from periplus_hub.ingest.kinds import TakenKind
 from periplus_hub.ingest.model import DecodedBatch
@@ -27,7 +28,7 @@ class Committing:
         self._keep = keep
 
     async def commit(self, db: Database, group: Sequence[DecodedBatch]) -> dict[UUID, Verdict]:
-        """All of the group, which is of one tenant, or nothing; by registration."""
+        """All of the group, which is of one tenant, or nothing; by sender."""
         scope = system_scope(group[0].principal.tenant_id, "spokes")
 
         async def unit(c: WriteConnection) -> dict[UUID, Verdict]:
@@ -40,12 +41,12 @@ class Committing:
         # First of all: what standbys are asked about must be in the log before anything this transaction writes.
         flushed = await self._settlement.flushed(c, scope, [batch.key for batch in group])
         verdicts = await apply_group(c, scope, group, self._kinds, self._keep)
-        taken = [(batch, verdict) for batch in group if isinstance(verdict := verdicts[batch.registration_id], Applied)]
+        taken = [(batch, verdict) for batch in group if isinstance(verdict := verdicts[batch.sender_id], Applied)]
         if taken:
-            await record_contact(c, scope, {batch.registration_id: _contact(batch) for batch, _ in taken})
+            await record_contacts(c, scope, [(batch.principal, _contact(batch)) for batch, _ in taken])
             settled = await self._settlement.through(c, scope, [batch.key for batch, _ in taken], flushed)
             for batch, applied in taken:
-                applied.settled_through = settled[batch.registration_id]
+                applied.settled_through = settled[batch.sender_id]
         crashpoint("ingest.before_commit")
         return verdicts
 

@@ -66,8 +66,8 @@ class _Waiting:
     alone: bool = False
 
     @property
-    def registration_id(self) -> UUID:
-        return self.batch.registration_id
+    def sender_id(self) -> UUID:
+        return self.batch.sender_id
 
     @property
     def tenant(self) -> UUID:
@@ -101,10 +101,10 @@ class Groups:
         self._patient = patient
         self._turns = Turns()
         self._lines: dict[UUID, deque[_Waiting]] = {}
-        """Of each registration, oldest first: the first goes before the second may."""
+        """Of each sender, oldest first: the first goes before the second may."""
         self._writing: set[UUID] = set()
         self._slow: set[UUID] = set()
-        """Registrations whose last batch took too long."""
+        """Senders whose last batch took too long."""
         self._running: dict[Lane, set[asyncio.Task[None]]] = {lane: set() for lane in Lane}
         self._pace: dict[Lane, _Pace] = {lane: _Pace() for lane in Lane}
         self._numbers = 0
@@ -114,7 +114,7 @@ class Groups:
         """Committed; raises the batch's own refusal, or what kept its group from being written."""
         self._numbers += 1
         waiting = _Waiting(batch, asyncio.get_running_loop().create_future(), self._numbers)
-        self._lines.setdefault(waiting.registration_id, deque()).append(waiting)
+        self._lines.setdefault(waiting.sender_id, deque()).append(waiting)
         with _waiting.track_inprogress():
             self._start_lanes()
             return await waiting.verdict
@@ -151,48 +151,48 @@ class Groups:
         return ended_s
 
     def _heads(self, lane: Lane) -> Iterator[_Waiting]:
-        """The next of each registration that is not being written, where it belongs to this lane."""
-        for registration_id, line in self._lines.items():
-            if registration_id not in self._writing and self._lane_of(line[0]) is lane:
+        """The next of each sender that is not being written, where it belongs to this lane."""
+        for sender_id, line in self._lines.items():
+            if sender_id not in self._writing and self._lane_of(line[0]) is lane:
                 yield line[0]
 
     def _lane_of(self, waiting: _Waiting) -> Lane:
-        if waiting.registration_id in self._slow:
+        if waiting.sender_id in self._slow:
             return Lane.SLOW
         return Lane.SMALL if waiting.batch.header.rows <= SMALL_ROWS else Lane.LARGE
 
     def _take(self, lane: Lane) -> list[_Waiting]:
-        """In turn: batches of one tenant, one of each registration, none of a registration being written."""
+        """In turn: of one tenant, one of each sender, none of a sender being written. Agents share a cluster's turn."""
         heads = sorted(
-            self._heads(lane), key=lambda each: (self._turns.rank(each.tenant, each.registration_id), each.number)
+            self._heads(lane), key=lambda each: (self._turns.rank(each.tenant, each.batch.registration_id), each.number)
         )
         group: list[_Waiting] = []
         rows = 0
         for each in heads:
             if group and (each.alone or each.tenant != group[0].tenant or rows + each.batch.header.rows > MAX_ROWS):
                 continue
-            line = self._lines[each.registration_id]
+            line = self._lines[each.sender_id]
             line.popleft()
             if not line:
-                del self._lines[each.registration_id]
+                del self._lines[each.sender_id]
             if each.verdict.done():  # who asked has gone
                 continue
             group.append(each)
             rows += each.batch.header.rows
-            self._turns.start(each.tenant, each.registration_id)
-            self._turns.charge(each.tenant, each.registration_id, each.batch.header.rows + _BATCH)
+            self._turns.start(each.tenant, each.batch.registration_id)
+            self._turns.charge(each.tenant, each.batch.registration_id, each.batch.header.rows + _BATCH)
             if each.alone or lane is Lane.SLOW or len(group) == MAX_BATCHES:
                 break
         return group
 
     async def _write(self, group: Sequence[_Waiting], lane: Lane) -> None:
-        registrations = {each.registration_id for each in group}
-        self._writing |= registrations
+        senders = {each.sender_id for each in group}
+        self._writing |= senders
         try:
             await self._settle(group, lane)
         finally:
-            self._writing -= registrations
-            # What these clusters sent meanwhile was hidden from all lanes, and a lane that saw nothing else has ended.
+            self._writing -= senders
+            # What they sent meanwhile was hidden from all lanes, and a lane that saw nothing else has ended.
             self._start_lanes()
 
     async def _settle(self, group: Sequence[_Waiting], lane: Lane) -> None:
@@ -205,9 +205,9 @@ class Groups:
             return
         # Half of the limit: a cluster whose batches take about as long as it would go to and fro between the lanes.
         if lane is Lane.SLOW and loop.time() - began_s < TOGETHER_S / 2:
-            self._slow.discard(group[0].registration_id)
+            self._slow.discard(group[0].sender_id)
         for each in group:
-            each.answer(verdicts[each.registration_id])
+            each.answer(verdicts[each.sender_id])
 
     async def _settle_apart(self, group: Sequence[_Waiting], lane: Lane, error: Exception) -> None:
         """A group that fails may fail for one of its batches: each tries again alone, unless it is no batch's fault.
@@ -229,10 +229,10 @@ class Groups:
     def _come_again(self, waiting: _Waiting, *, slow: bool) -> None:
         waiting.alone = True
         if slow:
-            self._slow.add(waiting.registration_id)
+            self._slow.add(waiting.sender_id)
             _slow.inc()
-        # In front: what its cluster sent later may build on it.
-        self._lines.setdefault(waiting.registration_id, deque()).appendleft(waiting)
+        # In front: what its sender sent later may build on it.
+        self._lines.setdefault(waiting.sender_id, deque()).appendleft(waiting)
 
 
 def _fails_for_all(error: Exception) -> bool:

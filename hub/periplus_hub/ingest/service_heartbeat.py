@@ -8,11 +8,12 @@ from periplus_contract import limits, problems
 from periplus_contract.messages import Heartbeat, HeartbeatAnswer, Pace
 from periplus_hub.access.scope import Scope, system_scope
 from periplus_hub.fleet.model import SpokePrincipal
-from periplus_hub.fleet.repository_liveness import Contact, record_contact
-from periplus_hub.fleet.service_enrolment import refuse_unless_active
+from periplus_hub.fleet.repository_agents import record_contacts
+from periplus_hub.fleet.repository_liveness import Contact
+from periplus_hub.fleet.service_refusals import refuse_unless_active
 from periplus_hub.ingest import header_checks, repository, repository_ledger
 from periplus_hub.ingest.applied_chain import AppliedChain
-from periplus_hub.ingest.model import BatchKey
+from periplus_hub.ingest.model import BatchKey, key_of
 from periplus_hub.ingest.service_verdicts import verdict_on
 from periplus_hub.ingest.settlement import Settlement
 from periplus_hub.kit.clock import unix_us
@@ -59,21 +60,20 @@ class Heartbeats:
     async def _write(
         self, c: WriteConnection, principal: SpokePrincipal, beat: Heartbeat, key: BatchKey, contact: Contact
     ) -> HeartbeatAnswer:
-        registration_id = key.registration_id
         scope = _scope(principal)
         flushed = await self._settlement.flushed(c, scope, [key])
-        state = (await repository_ledger.lock(c, scope, [key])).get(registration_id)
-        refuse_unless_active("revoked" if state is None else state.state, principal.name)
-        # Under the lock of the registration, so of two copies of one heartbeat the second finds the first.
-        if await repository.is_first_beat(c, scope, registration_id, key.epoch, beat.monotonic_us):
-            await repository.account_reported(c, scope, registration_id, beat.outcomes)
-        await record_contact(c, scope, {registration_id: contact})
+        state = (await repository_ledger.lock(c, scope, [key])).get(key.sender_id)
+        refuse_unless_active("revoked" if state is None else state.state, principal.title)
+        # Under the lock of the sender, so of two copies of one heartbeat the second finds the first.
+        if await repository.is_first_beat(c, scope, principal, key.epoch, beat.monotonic_us):
+            await repository.account_reported(c, scope, principal.registration_id, beat.outcomes)
+        await record_contacts(c, scope, [(principal, contact)])
         chain = None if state is None else state.chain
         lost = await _has_lost(c, scope, key, beat, chain)
         settled = await self._settlement.through(c, scope, [key], flushed)
         return HeartbeatAnswer(
             epoch=beat.epoch,
-            settled_through=settled[registration_id],
+            settled_through=settled[key.sender_id],
             pace=self._pace,
             time_us=unix_us(self._db.clock.now()),
             wants_snapshot=lost,
@@ -82,14 +82,17 @@ class Heartbeats:
 
 
 def _scope(principal: SpokePrincipal) -> Scope:
-    return system_scope(principal.tenant_id, f"spoke:{principal.registration_id}")
+    return system_scope(principal.tenant_id, f"spoke:{principal.sender_id}")
 
 
 async def _has_lost(
     c: WriteConnection, scope: Scope, key: BatchKey, beat: Heartbeat, chain: AppliedChain | None
 ) -> bool:
-    """Whether the spoke sent all of its epoch, and the hub does not have it. Of an earlier life nothing is restored."""
-    if beat.last_seq == 0 or beat.queued_batches > 0:
+    """Whether the spoke sent all of its epoch, and the hub does not have it. Of an earlier life nothing is restored.
+
+    An agent of a node has nothing that it could state again.
+    """
+    if key.is_agent or beat.last_seq == 0 or beat.queued_batches > 0:
         return False
     if chain is None or chain.epoch.bytes < key.epoch.bytes:
         return True
@@ -114,4 +117,4 @@ def _checked(principal: SpokePrincipal, beat: Heartbeat) -> BatchKey:
     for outcome in beat.outcomes:
         header_checks.check_outcome(outcome)
     epoch = UUID(beat.epoch)
-    return BatchKey(registration_id=principal.registration_id, epoch=epoch, seq=0, oldest_held=beat.oldest_held_seq)
+    return key_of(principal, epoch, 0, beat.oldest_held_seq)

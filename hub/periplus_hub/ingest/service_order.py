@@ -60,7 +60,7 @@ class Order(ABC):
     async def judge(
         self, c: WriteConnection, scope: Scope, group: Sequence[tuple[DecodedBatch, LedgerState]]
     ) -> dict[UUID, Verdict]:
-        """What becomes of batches that are new to the ledger, by registration. Nothing of them is written yet."""
+        """What becomes of batches that are new to the ledger, by sender. Nothing of them is written yet."""
 
     @abstractmethod
     async def write(
@@ -88,7 +88,7 @@ class Unordered(Order):
     ) -> dict[UUID, Verdict]:
         """All are taken."""
         del c, scope
-        return {batch.registration_id: taken(batch, state) for batch, state in group}
+        return {batch.sender_id: taken(batch, state) for batch, state in group}
 
     async def write(
         self, c: WriteConnection, scope: Scope, group: Sequence[tuple[DecodedBatch, Applied]], applier: Applier
@@ -116,5 +116,7 @@ def epoch_of(chain: AppliedChain | None) -> UUID | None:
 
 def _misses_snapshot(chain: AppliedChain | None, batch: DecodedBatch) -> bool:
     """Everything before this batch is done with, and still there is no snapshot of its epoch: it got lost."""
+    if batch.principal.agent_id is not None:
+        return False
     alone = batch.header.oldest_held_seq >= batch.header.seq
     return alone and (chain is None or chain.epoch.bytes < batch.epoch.bytes)

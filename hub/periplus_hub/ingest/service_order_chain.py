@@ -48,7 +48,7 @@ class SnapshotChain(Order):
     ) -> dict[UUID, Verdict]:
         """The ledger's state has the chain already."""
         del c, scope
-        return {batch.registration_id: self._judged(batch, state.chain) for batch, state in group}
+        return {batch.sender_id: self._judged(batch, state.chain) for batch, state in group}
 
     def _judged(self, batch: DecodedBatch, chain: AppliedChain | None) -> Verdict:
         mark = self._mark_of(batch.header)

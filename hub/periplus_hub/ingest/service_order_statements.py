@@ -57,25 +57,23 @@ class NewestStatements(Order):
     ) -> dict[UUID, Verdict]:
         """Every part of a statement stands on all of those before it."""
         missing = await self._missing(c, scope, [batch for batch, _ in group if not batch.is_set_aside])
-        return {
-            batch.registration_id: missing.get(batch.registration_id) or taken(batch, state) for batch, state in group
-        }
+        return {batch.sender_id: missing.get(batch.sender_id) or taken(batch, state) for batch, state in group}
 
     async def _missing(
         self, c: WriteConnection, scope: Scope, batches: Sequence[DecodedBatch]
     ) -> dict[UUID, SpokeRequestRefusal]:
         parts = [(batch, mark) for batch in batches if (mark := self.part_of(batch.header)) is not None]
-        here = {batch.registration_id: batch.earlier_parts for batch, mark in parts if is_last(mark)}
+        here = {batch.sender_id: batch.earlier_parts for batch, mark in parts if is_last(mark)}
         waiting = [parts_before(batch, mark) for batch, mark in parts if 1 < mark.part < mark.parts]
         if waiting:
             here |= await repository_parts.count_waiting(c, scope, waiting)
         refused = {}
         for batch, mark in parts:
-            found = here.get(batch.registration_id, 0)
+            found = here.get(batch.sender_id, 0)
             if found != mark.part - 1:
                 which = f"part {mark.part} of {mark.parts} is seq {batch.header.seq}"
                 detail = f"{which}; of those before it {found} are here"
-                refused[batch.registration_id] = SpokeRequestRefusal(self._gap, detail)
+                refused[batch.sender_id] = SpokeRequestRefusal(self._gap, detail)
         return refused
 
     async def write(

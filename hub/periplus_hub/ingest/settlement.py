@@ -36,7 +36,7 @@ _MOST_SIGHTINGS: Final = 50_000
 _log: Final = structlog.get_logger(__name__)
 
 Through = Mapping[UUID, int]
-"""The seq up to which each registration's spoke may delete."""
+"""The seq up to which each sender may delete."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,19 +69,19 @@ class Settlement:
         # Without an age: the standbys' disks, not time, tell what can be lost.
         shown = await settled_through(c, scope, keys, cutoff=self._clock.now())
         found = await self._ask_server(c)  # after the ledger, so that what it showed is in the log before `written`
-        return {each.registration_id: self._proven(each, shown[each.registration_id], found) for each in keys}
+        return {each.sender_id: self._proven(each, shown[each.sender_id], found) for each in keys}
 
     async def through(
         self, c: ReadConnection, scope: Scope, keys: Sequence[BatchKey], flushed: Through | None
     ) -> Through:
         """The watermarks as the caller's transaction leaves the ledger; `flushed` is what it was told at its start."""
         if flushed is not None:
-            return {each.registration_id: flushed[each.registration_id] for each in keys}
+            return {each.sender_id: flushed[each.sender_id] for each in keys}
         # This process has to have seen the same history for that long itself: a log that was taken over a moment ago
         # may lack what an old ledger row promises.
         lasted = timedelta(seconds=self._clock.monotonic_s() - self._history_since_s)
         if lasted < self._after:
-            return {each.registration_id: _nothing(each) for each in keys}
+            return {each.sender_id: _nothing(each) for each in keys}
         return await settled_through(c, scope, keys, cutoff=self._clock.now() - self._after)
 
     async def _ask_server(self, c: ReadConnection) -> Replication:
@@ -111,7 +111,7 @@ class Settlement:
 
     def _proven(self, key: BatchKey, shown: int, found: Replication) -> int:
         """Under load the log is always ahead of the standbys: then what was shown earlier is what they have by now."""
-        life, nothing = (key.registration_id, key.epoch), _nothing(key)
+        life, nothing = (key.sender_id, key.epoch), _nothing(key)
         flushed = -1 if found.flushed is None else found.flushed
         now, earlier = _Sighting(found.written, shown), self._sightings.pop(life, None)
         if flushed >= now.written:

@@ -22,6 +22,7 @@ batches: Final = Table(
     metadata,
     tenant_column(),
     Column("registration_id", Uuid, nullable=False),
+    Column("sender_id", Uuid, nullable=False),
     Column("epoch", Uuid, nullable=False),
     Column("seq", BigInteger, nullable=False),
     Column("kind", Text, nullable=False),
@@ -31,9 +32,11 @@ batches: Final = Table(
     Column("window_start", BigInteger, nullable=False),
     Column("sealed_bytes", Integer, nullable=False),
     time_column("received_at", nullable=False),
-    PrimaryKeyConstraint("tenant_id", "registration_id", "epoch", "seq"),
+    PrimaryKeyConstraint("tenant_id", "sender_id", "epoch", "seq"),
     Index(None, "tenant_id", "registration_id", "received_at"),
 )
+"""`registration_id` is the cluster whose rows they are. `sender_id` is who numbered them: the same, or an agent of one
+of its nodes."""
 
 chains: Final = Table(
     "chains",
@@ -88,9 +91,10 @@ beats: Final = Table(
     metadata,
     tenant_column(),
     Column("registration_id", Uuid, nullable=False),
+    Column("sender_id", Uuid, nullable=False),
     Column("epoch", Uuid, nullable=False),
     Column("monotonic_us", BigInteger, nullable=False),
-    PrimaryKeyConstraint("tenant_id", "registration_id"),
+    PrimaryKeyConstraint("tenant_id", "registration_id", "sender_id"),
 )
 """The last heartbeat whose outcomes were booked. A spoke's age never repeats, so a retried heartbeat is known."""
 
@@ -100,6 +104,7 @@ quarantine: Final = Table(
     tenant_column(),
     Column("id", Uuid, primary_key=True),
     Column("registration_id", Uuid, nullable=False),
+    Column("agent_id", Uuid),
     Column("epoch", Uuid, nullable=False),
     Column("seq", BigInteger, nullable=False),
     Column("kind", Text, nullable=False),
@@ -111,7 +116,7 @@ quarantine: Final = Table(
     Index(None, "tenant_id", "registration_id", "at"),
 )
 """Rows that broke the contract, counted by batch, table and reason, with the first few as a sample. A batch whose
-window lies in the future is set aside whole."""
+window lies in the future is set aside whole. `agent_id` where an agent of a node sent it."""
 
 outcomes: Final = Table(
     "outcomes",
@@ -127,4 +132,5 @@ outcomes: Final = Table(
     Column("dropped", JSON, nullable=False),
     PrimaryKeyConstraint("tenant_id", "registration_id", "hour_start", "kind"),
 )
-"""Sums per registration-hour; each batch's share is added in the transaction of its ledger row, so once."""
+"""Sums per registration-hour, with what its agents sent; each batch's share is added in the transaction of its ledger
+row, so once."""

@@ -34,8 +34,8 @@ Whose: TypeAlias = OfTenant | Unscoped
 NO_TENANT: Final = Unscoped.NO_TENANT
 """No tenant's rows: for locks, probes, the schema's version, and tables without tenants."""
 EVERY_TENANT: Final = Unscoped.EVERY_TENANT
-"""To look up who somebody is and which tenants there are. Reads tenants, tokens, credentials and registrations
-whosever they are; reads nothing else and writes nothing."""
+"""To look up who somebody is and which tenants there are. Reads tenants, tokens, credentials, registrations
+and agents whosever they are; reads nothing else and writes nothing."""
 
 
 async def tell(connection: AsyncConnection, whose: Whose) -> None:

@@ -7,7 +7,7 @@ from periplus_hub.ingest.settlement import Settlement
 
 from tests.support.clock import FakeClock
 
-KEY = BatchKey(registration_id=UUID(int=1), epoch=UUID(int=2), seq=9, oldest_held=1)
+KEY = BatchKey(sender_id=UUID(int=1), is_agent=False, epoch=UUID(int=2), seq=9, oldest_held=1)
 
 
 def look(written: int, flushed: int | None) -> Replication:
