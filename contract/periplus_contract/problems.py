@@ -84,7 +84,11 @@ PENDING: Final = ProblemType(
     "Approve it with 'periplus clusters approve'.",
 )
 REVOKED: Final = ProblemType(
-    "revoked", 403, Verdict.HOLD, "The registration is revoked", "Enrol again with a new join token."
+    "revoked",
+    403,
+    Verdict.HOLD,
+    "The registration is revoked",
+    "Enrol again with a new join token; an agent of a node also with an empty state folder.",
 )
 WRONG_IDENTITY: Final = ProblemType(
     "wrong-identity",

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from periplus_spoke.collectors.group import CollectorGroup
-from periplus_spoke.conversion.cluster_identity import ClusterIdentity
+from periplus_spoke.conversion.node_identity import NodeIdentity
 from periplus_spoke.kit.change_signal import ChangeSignal
 from periplus_spoke.kit.clock import Timer
 from periplus_spoke.kit.config import SpokeConfig, why_no_token
@@ -22,12 +22,12 @@ from periplus_spoke.outbox.planning import Policy
 from periplus_spoke.outbox.thread import OutboxThread
 from periplus_spoke.transport.client import HubClient
 from periplus_spoke.transport.context import SenderContext
-from periplus_spoke.transport.identity import IdentityStore, Registration, other_name
+from periplus_spoke.transport.identity import IdentityStore, Registration, check_node, other_name
 from periplus_spoke.transport.joining import Joining
 from periplus_spoke.transport.pacer import Pacer
 from periplus_spoke.transport.report import Report
 from periplus_spoke.transport.sender import Sender
-from periplus_spoke.transport.session import Session
+from periplus_spoke.transport.session import Identity, Session
 from periplus_spoke.transport.sink import LateSink, OutboxSink
 
 
@@ -81,8 +81,11 @@ class Delivery:
         """The registration of an earlier life, good or not."""
         return self._store.registration()
 
-    async def join(self, cluster: ClusterIdentity, join_token: str) -> Registration:
-        """Stay the registration the hub knows, or enrol, however long that takes. Raises SpokeError."""
+    async def join(self, who: Identity, join_token: str) -> Registration:
+        """Stay the registration the hub knows, or enrol, however long that takes. Raises SpokeError.
+
+        With a `NodeIdentity` it is an agent of that node, of the cluster that the join token is for.
+        """
         joining = Joining(
             client=self._client,
             store=self._store,
@@ -93,10 +96,12 @@ class Delivery:
             rng=self._rng,
         )
         stored = self._store.registration()
+        if stored is not None and isinstance(who, NodeIdentity):
+            check_node(stored, who.name)
         if stored is not None and await joining.stay(stored):
             return stored
         self._report.update(phase="enrolling")
-        return await joining.enrol(cluster)
+        return await joining.enrol(who)
 
     async def open(self, registration: Registration, collectors: CollectorGroup) -> SenderContext:
         """Open the outbox and let the sink lead into it. Raises SpokeError."""

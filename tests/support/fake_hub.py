@@ -51,6 +51,8 @@ class FakeHub:
         self.keys: dict[str, str] = {}
         """Public key to registration."""
         self.used_tokens: dict[str, str] = {}
+        self.nodes: list[str] = []
+        """For which an agent enrolled, once for each request."""
         self.nonces: set[str] = set()
         self.credentials: set[str] = set()
         self.ledger: dict[Row, Header] = {}
@@ -76,6 +78,7 @@ class FakeHub:
         app = web.Application(client_max_size=4 * 1024 * 1024)
         app.router.add_get("/v1/contract", self._route(self._contract))
         app.router.add_post("/v1/enroll", self._route(self._enroll))
+        app.router.add_post("/v1/enroll-agent", self._route(self._enroll_agent))
         app.router.add_post("/v1/challenge", self._route(self._challenge))
         app.router.add_post("/v1/credential", self._route(self._credential))
         app.router.add_post("/v1/batches", self._route(self._batches))
@@ -163,6 +166,22 @@ class FakeHub:
                 registration=registration,
                 cluster_name=ask.cluster_name,
                 state="active" if self.approved else "pending",
+                hub_id=self.hub_id,
+                poll_after_s=5,
+            )
+        )
+
+    async def _enroll_agent(self, request: web.Request) -> web.Response:
+        ask = await _decode(request, messages.AgentEnrolRequest)
+        if not ask.join_token.startswith("agents"):
+            return problem(problems.PROOF_REFUSED)
+        self.keys[ask.public_key] = self.registration
+        self.nodes.append(ask.node_name)
+        return _json(
+            messages.EnrolAnswer(
+                registration=self.registration,
+                cluster_name="prod-1",
+                state="active",
                 hub_id=self.hub_id,
                 poll_after_s=5,
             )

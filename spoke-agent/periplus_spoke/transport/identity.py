@@ -25,6 +25,8 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True):
     cluster_name: str
     token_sha256: str = ""
     """Of the join token used, so that a newer one is recognised as such."""
+    node_name: str = ""
+    """Of an agent of a node; then `registration` is the agent's own id, and `cluster_uid` is not known."""
 
 
 class IdentityStore:
@@ -109,6 +111,18 @@ def check_cluster(registration: Registration, cluster_uid: str) -> None:
             f"this cluster is {cluster_uid}",
             "Give each cluster its own --state-dir; start with an empty one to enrol this cluster.",
         )
+
+
+def check_node(registration: Registration, node_name: str) -> None:
+    """Refuse a state folder of a cluster's spoke, or of another node, as in a copied disk."""
+    if registration.node_name == node_name:
+        return
+    owner = f"node {registration.node_name!r}" if registration.node_name else "the spoke"
+    raise SpokeError(
+        "foreign_state",
+        f"the state folder belongs to {owner} of cluster {registration.cluster_name!r}, this is node {node_name!r}",
+        "Give each node a --state-dir of its own; start with an empty one to join with this node.",
+    )
 
 
 def check_hub(registration: Registration, hub_id: str) -> None:

@@ -6,7 +6,6 @@ from typing import Final
 
 from periplus_contract import problems
 from periplus_contract.problems import Verdict
-from periplus_spoke.conversion.cluster_identity import ClusterIdentity
 from periplus_spoke.kit.backoff import Backoff
 from periplus_spoke.kit.clock import Timer
 from periplus_spoke.kit.config import JOIN_TOKEN_VARIABLE
@@ -14,7 +13,7 @@ from periplus_spoke.kit.errors import ConfigError, HubRefusedForGoodError
 from periplus_spoke.transport.client import HubClient, NoAnswerError
 from periplus_spoke.transport.identity import IdentityStore, Registration, check_hub
 from periplus_spoke.transport.report import Report
-from periplus_spoke.transport.session import HubRefusalError, Session, describe, enrol, token_sha256
+from periplus_spoke.transport.session import HubRefusalError, Identity, Session, describe, enrol, token_sha256
 from periplus_spoke.transport.verdicts import HubRefusal
 
 _KEEPS_TRYING: Final = "Nothing: the spoke tries again."
@@ -36,12 +35,13 @@ class Joining:
     async def stay(self, stored: Registration) -> bool:
         """Whether the stored registration is still good; also when the hub cannot be asked.
 
-        It is not when the hub has ended it and a join token is given that was not used for it: then enrol again.
-        Raises SpokeError when another hub answers.
+        It is not when the hub has ended it and a join token is given that was not used for it, or that is for many, as
+        that of an agent of a node: then enrol again. Raises SpokeError when another hub answers.
         """
         try:
             check_hub(stored, (await describe(self.client)).hub_id)
-            if self.join_token and token_sha256(self.join_token) != stored.token_sha256:
+            is_used_up = not stored.node_name and token_sha256(self.join_token) == stored.token_sha256
+            if self.join_token and not is_used_up:
                 await Session(self.client, self.store, stored, self.timer).bearer()
         except NoAnswerError as error:
             self.report.trouble(error.reason, error.message, error.remedy or _KEEPS_TRYING)
@@ -49,7 +49,7 @@ class Joining:
             return error.refusal.problem not in _LOST
         return True
 
-    async def enrol(self, cluster: ClusterIdentity) -> Registration:
+    async def enrol(self, who: Identity) -> Registration:
         """Enrol, however long the hub cannot be reached. Raises HubRefusedForGoodError or ConfigError."""
         if not self.join_token:
             raise ConfigError(
@@ -62,7 +62,7 @@ class Joining:
         while True:
             try:
                 await describe(self.client)
-                return await enrol(self.client, self.store, cluster, self.join_token)
+                return await enrol(self.client, self.store, who, self.join_token)
             except HubRefusalError as error:
                 wait_s = backoff.next_s(self._retry_after(error.refusal))
             except NoAnswerError as error:

@@ -15,6 +15,7 @@ import msgspec
 from periplus_contract import problems
 from periplus_contract.limits import CREDENTIAL_LIFETIME_S
 from periplus_contract.messages import (
+    AgentEnrolRequest,
     Challenge,
     ChallengeRequest,
     ContractDescription,
@@ -26,6 +27,7 @@ from periplus_contract.messages import (
 )
 from periplus_contract.version import CONTRACT, Version, best_common
 from periplus_spoke.conversion.cluster_identity import ClusterIdentity
+from periplus_spoke.conversion.node_identity import NodeIdentity
 from periplus_spoke.kit.clock import Clock
 from periplus_spoke.kit.errors import HubRefusedForGoodError
 from periplus_spoke.kit.version import VERSION
@@ -94,38 +96,57 @@ def _not_the_listener(url: str, reply: Reply, answer: NoVerdict) -> NoAnswerErro
     )
 
 
-async def enrol(client: HubClient, store: IdentityStore, cluster: ClusterIdentity, join_token: str) -> Registration:
+Identity = ClusterIdentity | NodeIdentity
+"""Who enrols: the spoke of a cluster, or an agent of a node."""
+
+
+async def enrol(client: HubClient, store: IdentityStore, who: Identity, join_token: str) -> Registration:
     """Enrol and remember the registration, pending or active. Raises HubRefusalError or NoAnswerError.
 
     Safe to repeat with the same token and key: a lost answer must not cost the token.
     """
-    request = EnrolRequest(
-        method="token",
-        join_token=join_token,
-        public_key=await store.public_key(),
-        cluster_uid=cluster.uid,
-        cluster_name=cluster.name,
-        spoke_version=VERSION,
-        contract=str(CONTRACT),
-        kubernetes_version=cluster.kubernetes_version,
-        api_ca_sha256=cluster.api_ca_sha256,
-        node_count=cluster.node_count,
-        machines=cluster.machines,
-        way=cluster.way,
-    )
-    answer = await ask(client.post("/v1/enroll", msgspec.json.encode(request)), EnrolAnswer)
+    public_key = await store.public_key()
+    path, request = _enrolment(who, join_token, public_key)
+    answer = await ask(client.post(path, msgspec.json.encode(request)), EnrolAnswer)
     registration = Registration(
         registration=answer.registration,
         hub_id=answer.hub_id,
-        cluster_uid=cluster.uid,
+        cluster_uid=who.uid if isinstance(who, ClusterIdentity) else "",
         cluster_name=answer.cluster_name,
         token_sha256=token_sha256(join_token),
+        node_name=who.name if isinstance(who, NodeIdentity) else "",
     )
     store.remember(registration)
     if answer.notice:
         _log.warning(answer.notice)
     _log.info("enrolled", extra={"registration": answer.registration, "state": answer.state})
     return registration
+
+
+def _enrolment(who: Identity, join_token: str, public_key: str) -> tuple[str, msgspec.Struct]:
+    """Where to ask, and what."""
+    if isinstance(who, NodeIdentity):
+        return "/v1/enroll-agent", AgentEnrolRequest(
+            join_token=join_token,
+            public_key=public_key,
+            node_name=who.name,
+            spoke_version=VERSION,
+            contract=str(CONTRACT),
+        )
+    return "/v1/enroll", EnrolRequest(
+        method="token",
+        join_token=join_token,
+        public_key=public_key,
+        cluster_uid=who.uid,
+        cluster_name=who.name,
+        spoke_version=VERSION,
+        contract=str(CONTRACT),
+        kubernetes_version=who.kubernetes_version,
+        api_ca_sha256=who.api_ca_sha256,
+        node_count=who.node_count,
+        machines=who.machines,
+        way=who.way,
+    )
 
 
 def token_sha256(join_token: str) -> str:

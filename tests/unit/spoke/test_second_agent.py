@@ -14,7 +14,7 @@ from periplus_contract.column_types import INT64, TIMESTAMP
 from periplus_contract.tables import Column, Kind, Table
 from periplus_spoke.collectors.base import Collector, Sink
 from periplus_spoke.collectors.group import CollectorGroup
-from periplus_spoke.conversion.cluster_identity import ClusterIdentity
+from periplus_spoke.conversion.node_identity import NodeIdentity
 from periplus_spoke.conversion.records import Sealable, SectionRows
 from periplus_spoke.delivery import Delivery
 from periplus_spoke.kit.clock import SystemClock
@@ -23,11 +23,12 @@ from periplus_spoke.progress import Goal, Progress
 from periplus_spoke.transport.report import Report
 
 from tests.support.collector_contract import PATIENCE_S, CollectorContract
-from tests.support.fake_hub import JOIN_TOKEN, FakeHub
+from tests.support.fake_hub import FakeHub
 
 CONNECTIONS = Table("flows", (Column("window_start", TIMESTAMP, nullable=False), Column("bytes_tx", INT64)))
 HOUR_S = 1_767_225_600
 WINDOW_S = 60
+AGENTS_TOKEN = "agents.of-prod-1"
 
 
 class ToyConnections:
@@ -67,7 +68,7 @@ async def run_node(config: SpokeConfig, report: Report) -> None:
     collectors, progress = CollectorGroup([ToyConnections()]), Progress(Goal(ends=True))
     async with Delivery(config, timer, rng, report) as delivery, asyncio.TaskGroup() as group:
         collecting = group.create_task(collectors.run(delivery.sink))
-        registration = await delivery.join(ClusterIdentity(uid="uid-1", name="prod-1"), JOIN_TOKEN)
+        registration = await delivery.join(NodeIdentity(name="node-1"), AGENTS_TOKEN)
         context = await delivery.open(registration, collectors)
         sending = group.create_task(delivery.send(context, registration, quiet_s=0.2))
         await progress.follow(context, collectors, lambda: None)
@@ -84,5 +85,6 @@ async def test_a_second_agent_is_composed_without_an_api_server(tmp_path: Path) 
     for row, header in hub.ledger.items():
         body = zstandard.decompress(hub.bodies[row], max_output_size=header.inflated_bytes)
         assert pa.ipc.open_stream(body).read_all()["bytes_tx"].to_pylist() == [0, 1, 2, 3]
+    assert hub.nodes == ["node-1"]
     assert (report.status.phase, report.status.registration) == ("settled", hub.registration)
     assert (hub.conflicts, hub.gaps) == (0, 0)
