@@ -8,7 +8,7 @@ import base64
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Literal, Self, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -161,15 +161,7 @@ class FakeHub:
         if not ask.join_token.startswith("joinid") or owner != ask.public_key:
             return problem(problems.PROOF_REFUSED)
         registration = self.keys.setdefault(ask.public_key, self.registration)
-        return _json(
-            messages.EnrolAnswer(
-                registration=registration,
-                cluster_name=ask.cluster_name,
-                state="active" if self.approved else "pending",
-                hub_id=self.hub_id,
-                poll_after_s=5,
-            )
-        )
+        return self._enrolled(registration, ask.cluster_name, "active" if self.approved else "pending")
 
     async def _enroll_agent(self, request: web.Request) -> web.Response:
         ask = await _decode(request, messages.AgentEnrolRequest)
@@ -177,13 +169,12 @@ class FakeHub:
             return problem(problems.PROOF_REFUSED)
         self.keys[ask.public_key] = self.registration
         self.nodes.append(ask.node_name)
+        return self._enrolled(self.registration, "prod-1", "active")
+
+    def _enrolled(self, registration: str, cluster: str, state: Literal["pending", "active"]) -> web.Response:
         return _json(
             messages.EnrolAnswer(
-                registration=self.registration,
-                cluster_name="prod-1",
-                state="active",
-                hub_id=self.hub_id,
-                poll_after_s=5,
+                registration=registration, cluster_name=cluster, state=state, hub_id=self.hub_id, poll_after_s=5
             )
         )
 
