@@ -16,7 +16,7 @@ from tests.support.graphql_hub import door, keys, seed, token_for
 
 _LISTED = (
     *("namespaces", "nodes", "pods", "services", "workloads", "endpoints", "allocations", "pools"),
-    *("completeness", "quarantine", "overlapGroups", "findings"),
+    *("completeness", "quarantine", "overlapGroups", "findings", "agents"),
 )
 _LISTS = " ".join(f"{name}{{nodes{{__typename id}}}}" for name in _LISTED)
 OF_CLUSTER = f"query($c:ID!){{cluster(id:$c){{__typename id {_LISTS}}}}}"

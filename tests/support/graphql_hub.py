@@ -96,12 +96,13 @@ class Fleet:
     api_token: UUID
     reservation: UUID
     entered_range: UUID
+    agent: UUID
 
     @property
     def uuids(self) -> set[str]:
         """Everything that is this tenant's alone."""
         decided = (self.acceptance, self.reservation, self.entered_range)
-        rest = (self.group, self.finding, self.join_token, self.pending, self.empty_domain, self.api_token)
+        rest = (self.group, self.finding, self.join_token, self.pending, self.empty_domain, self.api_token, self.agent)
         return {str(each) for each in (*self.clusters, *self.domains, *decided, *rest)}
 
     @property
@@ -122,6 +123,7 @@ class Fleet:
             "EnteredRange": f"EnteredRange:{self.entered_range}",
             "Finding": f"Finding:{self.finding}",
             "JoinToken": f"JoinToken:{self.join_token}",
+            "NodeAgent": f"NodeAgent:{self.agent}",
             "Pod": f"Pod:{cluster}:pod-0",
             "KubernetesNode": f"KubernetesNode:{cluster}:node-0",
             "Namespace": f"Namespace:{cluster}:namespace-0",
@@ -134,7 +136,7 @@ class Fleet:
 async def seed(db: Database, scope: Scope, *, clusters: int = 2, objects: int = 2) -> Fleet:
     """A fleet: every cluster uses 10.244.0.0/16, so all are in one overlap group; ids differ per tenant."""
     ids = [new_id() for _ in range(2 * clusters)]
-    made = Fleet(ids[:clusters], ids[clusters:], *(new_id() for _ in range(9)))
+    made = Fleet(ids[:clusters], ids[clusters:], *(new_id() for _ in range(10)))
     async with db.write(scope) as c:
         for at, (cluster, domain) in enumerate(zip(made.clusters, made.domains, strict=True)):
             await _cluster(c, scope, at, cluster, domain)
@@ -246,6 +248,9 @@ async def _tenant_wide(c: WriteConnection, scope: Scope, made: Fleet) -> None:
     token = {"id": made.join_token, "public_id": str(made.join_token), "secret_sha256": "x", "auto_approve": False}
     token |= {"created_by": "me", "expires_at": SEEN + timedelta(hours=1)}
     await _put(c, scope, fleet.join_tokens, token)
+    agent = {"id": made.agent, "registration_id": made.clusters[0], "node_name": "name-0", "public_key": "key"}
+    agent |= {"join_token": "ppj_0", "spoke_version": "0.1.0", "contract": "1.0", "earlier": 0}
+    await _put(c, scope, fleet.agents, agent | {"joined_at": SEEN, "heard_at": SEEN})
     pending = {"id": made.pending, "name": "pending", "cluster_uid": "x", "state": "pending", "public_key": "key"}
     await _put(c, scope, fleet.registrations, pending | {"domain_id": made.domains[0], "method": "join-token"})
     await _put(c, scope, fleet.network_domains, {"id": made.empty_domain, "name": "empty"})

@@ -133,11 +133,14 @@ class Cluster(RowBacked, Node):
         return cast("Cluster | None", await info.context.load(repository.duplicates_by_ids, self.registration_id))
 
 
-@strawberry.type(description="A single-use token with which a spoke joins; its secret is shown once, when made.")
+@strawberry.type(
+    description="A token with which one spoke joins, or the agents of one cluster; its secret is shown once, when made."
+)
 class JoinToken(RowBacked, Node):
     """fleet.model.JoinToken."""
 
     used_by_registration: strawberry.Private[UUID | None]
+    registration_id: strawberry.Private[UUID | None]
     domain_id: strawberry.Private[UUID | None]
     public_id: str = strawberry.field(description="The part before the dot, as it appears in logs.")
     cluster_name: str | None = strawberry.field(description="Name the cluster gets; null leaves it to its spoke.")
@@ -145,9 +148,9 @@ class JoinToken(RowBacked, Node):
     created_by: str = strawberry.field(description="Who made it.")
     created_at: datetime = strawberry.field(description="When it was made.")
     expires_at: datetime = strawberry.field(description="When it stops being accepted.")
-    used_at: datetime | None = strawberry.field(description="When it was used.")
+    used_at: datetime | None = strawberry.field(description="When it was used; never of one for agents.")
 
-    @strawberry.field(description="Whether a spoke may still join with it.", directives=[Cost(weight=0)])
+    @strawberry.field(description="Whether somebody may still join with it.", directives=[Cost(weight=0)])
     def usable(self, info: Info) -> bool:
         """Not used and not expired."""
         return self.used_at is None and info.context.now < self.expires_at
@@ -158,6 +161,13 @@ class JoinToken(RowBacked, Node):
         if self.domain_id is None:
             return None
         return cast("NetworkDomain | None", await info.context.load(repository.domains_by_ids, self.domain_id))
+
+    @strawberry.field(description="The cluster whose agents join with it; null is a token for one spoke.")
+    async def agents_of(self, info: Info) -> Cluster | None:
+        """One statement for all tokens of the answer."""
+        if self.registration_id is None:
+            return None
+        return cast("Cluster | None", await info.context.load(repository.clusters_by_ids, self.registration_id))
 
     @strawberry.field(description="The cluster that joined with it.")
     async def used_by(self, info: Info) -> Cluster | None:
@@ -270,7 +280,7 @@ class FleetQuery:
         after: After = None,
         last: Last = None,
         before: Before = None,
-        usable: Annotated[bool, strawberry.argument(description="Only those a spoke may still join with.")] = False,
+        usable: Annotated[bool, strawberry.argument(description="Only those somebody may still join with.")] = False,
     ) -> Connection[JoinToken]:
         """Without their secrets."""
         context = info.context

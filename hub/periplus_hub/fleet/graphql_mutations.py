@@ -30,7 +30,7 @@ _log: Final = structlog.get_logger(__name__)
 class CreatedJoinToken:
     """Carries the secret."""
 
-    token: str = strawberry.field(description="Give it to one spoke: single use, valid for an hour.")
+    token: str = strawberry.field(description="What joins with it: one spoke within the hour, or agents until it ends.")
     join_token: JoinToken = strawberry.field(description="The token as it is listed from now on.")
 
     @strawberry.field(description="When it stops being accepted.")

@@ -8,8 +8,11 @@ from periplus_hub.access.graphql_rights import only_with
 from periplus_hub.access.scope import Permission
 from periplus_hub.fleet import repository_graphql as repository
 from periplus_hub.fleet.graphql import Cluster, DomainLink, FleetQuery, JoinToken, NetworkDomain
+from periplus_hub.fleet.graphql_agent_mutations import AgentMutation
+from periplus_hub.fleet.graphql_agents import ClusterAgents, NodeAgent
 from periplus_hub.fleet.graphql_mutations import FleetMutation
 from periplus_hub.fleet.model import CLUSTERS_TOPIC
+from periplus_hub.fleet.repository_graphql_agents import agents_by_ids
 from periplus_hub.kit.graphql_parts import Part, Topic, about, by_parts, by_uuid
 
 
@@ -22,9 +25,11 @@ class ClusterChanged:
 
 PART: Final = Part(
     queries=[FleetQuery],
-    mutations=[FleetMutation],
+    mutations=[FleetMutation, AgentMutation],
+    extensions={Cluster: [ClusterAgents]},
     finders={
         Cluster: by_uuid(repository.clusters_by_ids),
+        NodeAgent: by_uuid(agents_by_ids),
         NetworkDomain: by_uuid(repository.domains_by_ids),
         DomainLink: by_parts(repository.link_row),
         JoinToken: only_with(Permission.FLEET_APPROVE, by_uuid(repository.join_tokens_by_ids)),

@@ -136,7 +136,7 @@ JOIN_TOKENS: Final = Listing[Scope](
     columns=[
         id_column("JoinToken", _tokens.c.id),
         *plain(_tokens, "public_id", "cluster_name", "domain_id", "auto_approve", "created_by", "created_at"),
-        *plain(_tokens, "expires_at", "used_at", "used_by_registration"),
+        *plain(_tokens, "expires_at", "used_at", "used_by_registration", "registration_id"),
     ],
     order=[_tokens.c.created_at, _tokens.c.id],
     where=_tokens_of,

@@ -11,7 +11,9 @@ from periplus_contract.tables import Kind
 from periplus_hub.access.graphql import Info
 from periplus_hub.fleet import repository_graphql as fleet
 from periplus_hub.fleet.graphql import Cluster
+from periplus_hub.fleet.graphql_agents import NodeAgent
 from periplus_hub.fleet.graphql_asked import cluster_asked, or_revoked
+from periplus_hub.fleet.repository_graphql_agents import agents_by_ids
 from periplus_hub.ingest.repository_graphql import (
     COMPLETENESS,
     QUARANTINE,
@@ -73,6 +75,7 @@ class QuarantineEntry(RowBacked, Node):
     """A row of the table `quarantine`."""
 
     registration_id: strawberry.Private[UUID]
+    agent_id: strawberry.Private[UUID | None]
     sample_bytes: strawberry.Private[bytes]
     at: datetime = strawberry.field(description="When they arrived.")
     kind: str = strawberry.field(description=f"The batch's kind: {_KINDS}.")
@@ -86,6 +89,13 @@ class QuarantineEntry(RowBacked, Node):
     def sample(self) -> str:
         """It is whatever came, so nothing is taken for granted of it."""
         return self.sample_bytes.decode(errors="replace")
+
+    @strawberry.field(description="The agent of a node that sent them; null where the spoke did, or it is forgotten.")
+    async def agent(self, info: Info) -> NodeAgent | None:
+        """One statement for all entries of the answer."""
+        if self.agent_id is None:
+            return None
+        return cast("NodeAgent | None", await info.context.load(agents_by_ids, self.agent_id))
 
     @strawberry.field(description="The cluster.")
     async def cluster(self, info: Info) -> Cluster:

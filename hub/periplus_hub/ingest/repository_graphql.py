@@ -67,7 +67,7 @@ QUARANTINE: Final = Listing[Scope](
     source=quarantine,
     columns=[
         QUARANTINE_ID.column,
-        *plain(quarantine, "registration_id", "kind", "reason", "rows", "seq", "at"),
+        *plain(quarantine, "registration_id", "agent_id", "kind", "reason", "rows", "seq", "at"),
         cast(quarantine.c.epoch, Text).label("epoch"),
         quarantine.c.detail.label("section"),
         quarantine.c.sample.label("sample_bytes"),

@@ -28,7 +28,7 @@ class Part:
     queries: Sequence[type] = ()
     mutations: Sequence[type] = ()
     extensions: Mapping[type, Sequence[type]] = field(default_factory=dict)
-    """By type of a slice below: types whose fields it gets."""
+    """By type of a slice below, or of a module below: types whose fields it gets."""
     finders: Mapping[type[Node], Finder] = field(default_factory=dict)
     """How the rows of each type that has an id are found again by it."""
     topics: Sequence[Topic] = ()

@@ -27,6 +27,7 @@ _COMMANDS: Final = {
     "join-token": ("tokens_command", "join_tokens"),
     "api-token": ("tokens_command", "api_tokens"),
     "clusters": ("clusters_command", "clusters"),
+    "agents": ("agents_command", "agents"),
     "address": ("address_command", "address"),
     "findings": ("findings_command", "findings"),
     "domains": ("domains_command", "domains"),

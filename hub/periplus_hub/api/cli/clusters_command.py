@@ -96,6 +96,20 @@ def clock_note(node: dict[str, Any]) -> str:
     return f"{abs(skew_s):.0f} s {'ahead of' if skew_s > 0 else 'behind'} the hub's{lost}"
 
 
+def agents_note(node: dict[str, Any]) -> str:
+    """Of how many nodes an agent tells, and of which nothing new comes; empty where no agent ever joined."""
+    known = node["agentCounts"]
+    if known is None:
+        return ""
+    nodes = (node["counts"] or {}).get("nodes")
+    of_nodes = "; how many nodes it has is not known" if nodes is None else f" of {nodes:,} nodes"
+    told = [f"{known['connected']:,} heard{of_nodes}"]
+    if known["stale"]:
+        told.append(f"{known['stale']:,} silent, so of their nodes newer data is missing")
+    told.extend(f"{known[end]:,} {end}" for end in ("superseded", "revoked") if known[end])
+    return f"{'; '.join(told)} ('periplus agents list {quote(node['name'])}')"
+
+
 def _row(node: dict[str, Any]) -> tuple[str, ...]:
     facts, counts = node["facts"] or {}, node["counts"] or {}
     where = " ".join(facts.get(part) or "" for part in ("provider", "region")).strip()
@@ -131,6 +145,7 @@ def show_cluster(
         ("why", why_pending(found)),
         ("copies", " ".join(copy_notes({found["name"]: found}))),
         ("clock", clock_note(found)),
+        ("agents", agents_note(found)),
     ):
         if cell:
             print_labelled(Text(f"{column:<{_LABEL_WIDTH}}", style="dim"), Text(cell), console)
@@ -191,6 +206,7 @@ def _print_quarantine(found: dict[str, Any], console: Console) -> None:
     console.print(Text(f"set aside (rows that broke the contract{shown})", style="dim"))
     for entry in entries:
         rows = f"{entry['rows']} row{'' if entry['rows'] == '1' else 's'} of {entry['section']}"
+        rows += f" from node {entry['agent']['nodeName']}" if entry["agent"] else ""
         told = Text.assemble(f"{rows}: ", (entry["reason"], "bold"))
         print_labelled(Text(f"  {when(entry['at'])}  ", style="dim"), told, console)
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 WORDS: Final = frozenset(
     {
         "allocationKind",
+        "end",
         "fill",
         "kinds",
         "limitedBy",
@@ -29,7 +30,8 @@ WORDS: Final = frozenset(
 )
 """Members whose value is one of a few words, or a list of such."""
 COUNTS: Final = frozenset(
-    {"clockSkewMs", "rows", "capacity", "assigned", "used", "reserved", "cooling", "leaked", "borrowed", "unusable"}
+    {"clockSkewMs", "queuedBatches", "queuedBytes", "rows"}
+    | {"capacity", "assigned", "used", "reserved", "cooling", "leaked", "borrowed", "unusable"}
     | {"free", "idle", "unaccounted", "largestFreeBlock", "podsAllocatable", "ipv4Addresses", "ipv6Addresses"}
 )
 """Members whose value is a number, whatever its size."""

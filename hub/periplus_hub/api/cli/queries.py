@@ -55,7 +55,8 @@ CLUSTER: Final = (
 query Cluster($id: ID!) {
   cluster(id: $id) {
     ...Facts
-    quarantine(first: 10) { nodes { at kind section reason rows } totalCount }
+    agentCounts { connected stale superseded revoked lastSeenAt }
+    quarantine(first: 10) { nodes { at kind section reason rows agent { nodeName } } totalCount }
   }
 }
 """

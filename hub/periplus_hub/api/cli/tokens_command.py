@@ -7,6 +7,7 @@ import typer
 
 from periplus_contract.names import is_id
 from periplus_hub.api.cli import queries
+from periplus_hub.api.cli.clusters_command import find
 from periplus_hub.api.cli.confirmation import YesOption, confirm
 from periplus_hub.api.cli.domains_command import find_domain
 from periplus_hub.api.cli.find_by_name import choose
@@ -16,9 +17,10 @@ from periplus_hub.api.cli.output import tell
 from periplus_hub.api.cli.secret_output import handing_out
 from periplus_hub.api.cli.tables import when
 from periplus_hub.api.hub_client import HubClient
+from periplus_hub.fleet.model import AGENT_TOKEN_DAYS, MAX_AGENT_TOKEN_DAYS
 
 join_tokens = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="Tokens with which a spoke joins the fleet."
+    no_args_is_help=True, rich_markup_mode=None, help="Tokens with which a spoke joins the fleet, or agents a cluster."
 )
 api_tokens = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Tokens with which people and programs ask the hub."
@@ -29,7 +31,7 @@ query JoinTokens($first: Int!, $after: String, $usable: Boolean!) {
   joinTokens(first: $first, after: $after, usable: $usable) {
     nodes {
       id publicId clusterName networkDomain { id name } autoApprove usable createdBy createdAt expiresAt
-      usedAt usedBy { id name }
+      usedAt usedBy { id name } agentsOf { id name }
     }
     pageInfo { hasNextPage endCursor }
   }
@@ -40,6 +42,15 @@ mutation WithdrawJoinToken($token: ID!) {
   withdrawJoinToken(token: $token) {
     __typename
     ... on WithdrawnJoinToken { id publicId }
+    ... on Problem { message remedy }
+  }
+}
+"""
+CREATE_AGENTS: Final = """
+mutation CreateAgentsToken($cluster: ID!, $days: Int!) {
+  createAgentsToken(cluster: $cluster, lifetimeDays: $days) {
+    __typename
+    ... on CreatedJoinToken { token }
     ... on Problem { message remedy }
   }
 }
@@ -87,13 +98,29 @@ def create_join_token(
         typer.Option(help="Network domain of the cluster. Default: the one it was in before, else one of its own."),
     ] = None,
     auto_approve: Annotated[bool, typer.Option(help="The cluster needs no approval by a person.")] = False,
+    agents_of: Annotated[
+        str | None, typer.Option(help="Make it for the agents of the nodes of this active cluster instead.")
+    ] = None,
+    days: Annotated[
+        int | None,
+        typer.Option(min=1, max=MAX_AGENT_TOKEN_DAYS, help="How long one of --agents-of lives. Default: 30."),
+    ] = None,
     out: OutOption = None,
     force: ForceOption = False,
     url: UrlOption = None,
     token_file: TokenFileOption = None,
 ) -> None:
-    """Make a join token: single use, valid for one hour, shown once."""
+    """Make a join token, shown once: for one spoke within the hour, or with --agents-of for agents of many nodes."""
+    if agents_of is not None and (cluster_name or domain or auto_approve):
+        raise typer.BadParameter("a token for agents names no cluster, domain or approval: their cluster has them")
+    if agents_of is None and days is not None:
+        raise typer.BadParameter("--days is for tokens of --agents-of: one for a spoke lives an hour")
     with handing_out(out, force=force) as hand_out, hub(url, token_file) as client:
+        if agents_of is not None:
+            found = find(client, agents_of)["id"]
+            variables = {"cluster": found, "days": days or AGENT_TOKEN_DAYS}
+            hand_out(str(queries.outcome(client.ask(CREATE_AGENTS, variables), "createAgentsToken")["token"]))
+            return
         landing = None if domain is None else find_domain(client, domain)["id"]
         hand_out(queries.create_join_token(client, cluster_name, auto_approve=auto_approve, domain=landing))
 
@@ -106,7 +133,7 @@ def list_join_tokens(
     token_file: TokenFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Join tokens a spoke may still use, newest first. Their secrets are not kept and not shown."""
+    """Join tokens somebody may still use, newest first. Their secrets are not kept and not shown."""
     with hub(url, token_file) as client:
         documents = _nodes(client, JOIN_TOKENS, "joinTokens", usable=not everything)
     columns = ("id", "for", "domain", "state", "approval", "made by", "expires")
@@ -121,7 +148,8 @@ def _join_row(node: dict[str, Any]) -> tuple[str, ...]:
     approval = "automatic" if node["autoApprove"] else "by a person"
     domain = node["networkDomain"]["name"] if node["networkDomain"] else "–"
     made = (node["createdBy"], when(node["expiresAt"]))
-    return (node["publicId"], node["clusterName"] or "any", domain, state, approval, *made)
+    whom = f"agents of {node['agentsOf']['name']}" if node["agentsOf"] else node["clusterName"] or "any"
+    return (node["publicId"], whom, domain, state, approval, *made)
 
 
 @join_tokens.command("withdraw")
@@ -131,7 +159,7 @@ def withdraw_join_token(
     url: UrlOption = None,
     token_file: TokenFileOption = None,
 ) -> None:
-    """Take back a join token that was not used: nobody can join with it any more."""
+    """Take back a join token: nobody can join with it any more. One for a spoke must be unused."""
     with hub(url, token_file) as client:
         known = _nodes(client, JOIN_TOKENS, "joinTokens", usable=False)
         found = choose("JoinToken", identity, known, key="publicId")
