@@ -39,7 +39,7 @@ class NodeAgent(RowBacked, Node):
         description="How many agents of this node were superseded before it, one by one; each had lost its state."
     )
     end: AgentEnd | None = strawberry.field(
-        description="Why it may not send any more; null while nobody ended it. Those of a revoked cluster may not either."
+        description="Why it may not send any more; null while nobody ended it. Of a revoked cluster none may."
     )
     ended_at: datetime | None = strawberry.field(description="When it ended.")
     ended_by: str | None = strawberry.field(description="Who ended it: a person, or the agent that follows it.")
