@@ -150,8 +150,8 @@ NOT_OF_AGENTS: Final = ProblemType(
     "not-of-agents",
     403,
     Verdict.DEAD_LETTER,
-    "An agent of a node may not send this kind of batch",
-    "Run the spoke of the cluster as well: what is not of one node is its to send.",
+    "An agent of a node may not send this batch",
+    "Run an agent on each node and the spoke in the cluster: each tells only of its own.",
 )
 TOO_LARGE: Final = ProblemType(
     "too-large", 413, Verdict.SPLIT, "The batch exceeds a limit of the wire", "Nothing: the spoke splits it."

@@ -58,8 +58,10 @@ async def test_what_an_agent_sends_is_its_clusters(door: Door, tenant: Scope, ke
 async def test_agents_number_their_batches_each_for_itself(door: Door, tenant: Scope, kept: Connections) -> None:
     cluster = await door.member(tenant)
     members = [await door.agent(tenant, cluster.registration, f"node-{number}") for number in range(4)]
-    spokes = [Spoke(member.registration) for member in (*members, cluster)]
-    batches_of_all = [flows(spoke, f"of {number}") for number, spoke in enumerate(spokes)]
+    batches_of_all = [
+        flows(Spoke(member.registration), f"of {number}", node=member.name)
+        for number, member in enumerate((*members, cluster))
+    ]
     sent = list(zip((*members, cluster), batches_of_all, strict=True))
     answers = await asyncio.gather(*(member.send(batch) for member, batch in sent))
     assert {answer.result for answer in answers} == {"accepted"}
@@ -77,7 +79,7 @@ async def test_the_accounts_of_a_cluster_are_the_sum_of_all_who_send_for_it(door
         outcomes = tuple(
             Outcome(hour_start_s=hour, kind=Kind.FLOWS, collected=3, dropped={"late": 1}) for hour in ordered
         )
-        sent.append(member.send(flows(Spoke(member.registration, outcomes=outcomes), "a", None)))
+        sent.append(member.send(flows(Spoke(member.registration, outcomes=outcomes), "a", None, node=member.name)))
     await asyncio.gather(*sent)
     found = await completeness(door.db, tenant, cluster.registration)
     told = [(each.collected, each.settled, each.rejected, each.dropped) for each in found]
@@ -108,6 +110,16 @@ async def test_an_agent_speaks_for_no_other(door: Door, tenant: Scope, kept: Con
     assert kept.rows == []
 
 
+async def test_an_agent_tells_of_its_own_node(door: Door, tenant: Scope, kept: Connections) -> None:
+    cluster = await door.member(tenant)
+    agent = await door.agent(tenant, cluster.registration, "node-1")
+    spoke = Spoke(agent.registration)
+    for node in ("node-2", ""):
+        assert await refusal(agent.send(flows(spoke, "10.0.0.1", node=node))) == "not-of-agents"
+    assert kept.rows == []
+    assert (await cluster.send(flows(Spoke(cluster.registration), "10.0.0.1", node=""))).result == "accepted"
+
+
 async def test_a_heartbeat_of_an_agent_says_nothing_of_the_spoke(door: Door, tenant: Scope, clock: FakeClock) -> None:
     cluster = await door.member(tenant)
     agent = await door.agent(tenant, cluster.registration)
@@ -134,7 +146,7 @@ async def test_a_silent_agent_is_forgotten_and_what_it_sent_stays(door: Door, te
     cluster = await door.member(tenant)
     gone, there = [await door.agent(tenant, cluster.registration, node) for node in ("node-1", "node-2")]
     for member in (gone, there):
-        await member.send(flows(Spoke(member.registration), "a"))
+        await member.send(flows(Spoke(member.registration), "a", node=member.name))
         await member.beat()
     clock.advance(3 * 86_400)
     await there.renew()

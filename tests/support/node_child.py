@@ -15,7 +15,7 @@ from periplus_contract.tables import Column, Kind, Table
 from periplus_spoke.collectors.base import Sink
 from periplus_spoke.collectors.group import CollectorGroup
 from periplus_spoke.conversion.node_identity import NodeIdentity
-from periplus_spoke.conversion.records import Sealable, SectionRows
+from periplus_spoke.conversion.records import Sealable, SectionRows, Values
 from periplus_spoke.delivery import Delivery
 from periplus_spoke.kit.clock import SystemClock
 from periplus_spoke.kit.config import SpokeConfig
@@ -46,7 +46,7 @@ class Connections:
     async def run(self, sink: Sink) -> None:
         for window in range(WINDOWS):
             ids = [f"{self._run}-{window}-{row}" for row in range(ROWS)]
-            columns = {"id": list(ids), "bytes_tx": array("q", range(ROWS))}
+            columns: dict[str, Values] = {"id": list(ids), "bytes_tx": array("q", range(ROWS))}
             section = SectionRows(table=TABLE, columns=columns, rows=ROWS)
             start_s = HOUR_S + 60 * window
             await sink.emit(Sealable(kind=Kind.FLOWS, window_start_s=start_s, window_s=60, sections=(section,)))

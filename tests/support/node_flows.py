@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
+from periplus_contract.batch import FlowsMark
 from periplus_contract.column_types import UTF8
 from periplus_contract.tables import Column, Kind, Table
 from periplus_hub.access.scope import Scope
@@ -38,8 +39,10 @@ class Connections:
         ]
 
 
-def flows(spoke: Spoke, *to: str | None) -> bytes:
-    return spoke.seal(Kind.FLOWS, [section(Kind.FLOWS, "connections", [{"to": each} for each in to])])
+def flows(spoke: Spoke, *to: str | None, node: str = "node-1") -> bytes:
+    """A batch of what this node sent to somebody."""
+    parts = [section(Kind.FLOWS, "connections", [{"to": each} for each in to])]
+    return spoke.seal(Kind.FLOWS, parts, flows=FlowsMark(node=node))
 
 
 async def refusal(work: object) -> str:

@@ -1,6 +1,6 @@
 """Every kind of batch, and how its batches stand to each other. No other file of this slice names one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -50,9 +50,11 @@ ORDERS: Final[Mapping[Kind, Order]] = {
     Kind.DNS: Unordered(),
     Kind.EVENTS: Unordered(),
 }
-OF_AGENTS: Final = frozenset({Kind.FLOWS})
-"""Kinds that an agent of a node may send. What a whole cluster has, and what one batch says of what came before it, is
-for the cluster's spoke: two that tell it would contradict each other."""
+OF_AGENTS: Final[Mapping[Kind, Callable[[Header], str]]] = {
+    Kind.FLOWS: lambda header: "" if header.flows is None else header.flows.node,
+}
+"""Kinds that an agent of a node may send, and the node that a batch says it is of. What a whole cluster has, and what
+stands on a batch before it, is for the cluster's spoke: two that tell it would contradict each other."""
 OF_A_MOMENT: Final = tuple(kind for kind, order in ORDERS.items() if not order.windowed)
 """Kinds whose batches say by their window when they were made."""
 

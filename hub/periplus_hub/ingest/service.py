@@ -12,6 +12,7 @@ from functools import partial
 from periplus_contract import batch as contract
 from periplus_contract import problems
 from periplus_contract.messages import BatchAnswer, Heartbeat, HeartbeatAnswer, Pace
+from periplus_contract.names import MAX_NODE_NAME
 from periplus_contract.tables import Kind
 from periplus_hub.access.model import RefusedAttempt
 from periplus_hub.access.scope import system_scope
@@ -104,10 +105,12 @@ class Intake:
         counted.kind, counted.rows = header.kind.value, header.rows
         epoch = header_checks.check(header, principal)
         if principal.agent_id is not None and header.kind not in OF_AGENTS:
-            raise _not_of_agents(principal, header.kind)
+            raise _not_of_agents(principal, f"batches of kind {header.kind.value!r}")
         if header.kind not in self._kinds:
             raise SpokeRequestRefusal(problems.UNSUPPORTED_KIND, f"kind {header.kind.value!r} is not taken by this hub")
         self._kinds[header.kind].order.check(header)
+        if principal.agent_id is not None and (node := OF_AGENTS[header.kind](header)) != principal.node_name:
+            raise _not_of_agents(principal, f"batches of node {node[:MAX_NODE_NAME]!r}")
         return SealedBatch(
             principal=principal,
             header=header,
@@ -164,9 +167,9 @@ class Intake:
         return await self._heartbeats.note(principal, beat)
 
 
-def _not_of_agents(principal: SpokePrincipal, kind: Kind) -> SpokeRequestRefusal:
+def _not_of_agents(principal: SpokePrincipal, what: str) -> SpokeRequestRefusal:
     audited = RefusedAttempt(
-        "spoke:agent:refuse", "a batch of a kind of clusters", "NodeAgent", str(principal.agent_id), principal.tenant_id
+        *("spoke:agent:refuse", "a batch that is not an agent's", "NodeAgent"),
+        *(str(principal.agent_id), principal.tenant_id),
     )
-    detail = f"{principal.title} may not send batches of kind {kind.value!r}"
-    return SpokeRequestRefusal(problems.NOT_OF_AGENTS, detail, audited=audited)
+    return SpokeRequestRefusal(problems.NOT_OF_AGENTS, f"{principal.title} may not send {what}", audited=audited)
