@@ -9,23 +9,19 @@ from sqlalchemy import insert
 
 from periplus_hub.access.scope import system_scope
 from periplus_hub.access.service_tenants import ensure_default_tenant
-from periplus_hub.api.start_process import start
 from periplus_hub.inventory.tables import addresses
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.graphql import uuid_of
 
-from tests.integration.test_cli_fleet import Terminal
 from tests.support.graphql_hub import SEEN, seed
-from tests.support.hub_process import config_for, hub
+from tests.support.terminal import Terminal, asking
 
 
 @pytest.fixture
 async def terminal(database_url: str, db: Database, tmp_path: Path) -> AsyncIterator[Terminal]:
     await seed(db, system_scope(await ensure_default_tenant(db), "test"))
-    config = config_for(database_url, tmp_path)
-    async with hub(config) as ready:
-        token = str(await start("admin_token", config))
-        yield Terminal({"PERIPLUS_URL": ready["api_url"], "PERIPLUS_TOKEN": token, "COLUMNS": "200"})
+    async with asking(database_url, tmp_path) as env:
+        yield Terminal(env)
 
 
 async def test_an_address_has_an_owner_or_several_or_none(terminal: Terminal) -> None:

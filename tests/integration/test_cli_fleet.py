@@ -1,20 +1,13 @@
 """Clusters and network domains from the command line, against a real hub."""
 
-import asyncio
-import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import select
-from typer.testing import CliRunner, Result
 
 from periplus_hub.access.scope import insert_owned, system_scope
 from periplus_hub.access.service_tenants import ensure_default_tenant
-from periplus_hub.api.cli import command_line
-from periplus_hub.api.start_process import start
 from periplus_hub.fleet import tables as fleet
 from periplus_hub.fleet.model import Mode
 from periplus_hub.fleet.service import connect, create_domain
@@ -22,35 +15,20 @@ from periplus_hub.inventory import tables as inventory
 from periplus_hub.kit.db import Database
 
 from tests.support.graphql_hub import SEEN, seed
-from tests.support.hub_process import config_for, hub
+from tests.support.terminal import Terminal, asking
 
 
-@dataclass
-class Terminal:
-    """Somebody who types."""
-
-    env: dict[str, str]
-
-    async def type(self, *arguments: str, code: int = 0) -> Result:
-        result = await asyncio.to_thread(CliRunner().invoke, command_line(), arguments, env=self.env)
-        assert result.exit_code == code, (result.output, result.exception)
-        return result
-
-    async def documents(self, *arguments: str) -> Any:
-        return json.loads((await self.type(*arguments, "--json")).stdout)
-
+class DomainsTerminal(Terminal):
     async def domains(self) -> dict[str, list[str]]:
         listed = await self.documents("domains", "list")
         return {each["name"]: [cluster["name"] for cluster in each["clusters"]] for each in listed}
 
 
 @pytest.fixture
-async def terminal(database_url: str, db: Database, tmp_path: Path) -> AsyncIterator[Terminal]:
+async def terminal(database_url: str, db: Database, tmp_path: Path) -> AsyncIterator[DomainsTerminal]:
     await seed(db, system_scope(await ensure_default_tenant(db), "test"))
-    config = config_for(database_url, tmp_path)
-    async with hub(config) as ready:
-        token = str(await start("admin_token", config))
-        yield Terminal({"PERIPLUS_URL": ready["api_url"], "PERIPLUS_TOKEN": token, "COLUMNS": "200"})
+    async with asking(database_url, tmp_path) as env:
+        yield DomainsTerminal(env)
 
 
 async def test_clusters_are_shown_with_what_was_set_aside(terminal: Terminal) -> None:
@@ -89,7 +67,7 @@ async def test_what_a_cluster_does_not_have_is_named_in_one_line(terminal: Termi
     assert text.count("GET /long/path") == 1
 
 
-async def test_a_cluster_goes_into_a_domain_and_gets_its_own_back(terminal: Terminal) -> None:
+async def test_a_cluster_goes_into_a_domain_and_gets_its_own_back(terminal: DomainsTerminal) -> None:
     await terminal.type("domains", "create", "vpc", "--description", "shared")
     await terminal.type("domains", "move", "vpc", "cluster-000", "cluster-001")
     assert (await terminal.domains())["vpc"] == ["cluster-000", "cluster-001"]

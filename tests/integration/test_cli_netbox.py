@@ -6,17 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from periplus_hub.access.scope import system_scope
-from periplus_hub.access.service_tenants import ensure_default_tenant
 from periplus_hub.api.cli.netbox import outbound, read_prefixes
-from periplus_hub.api.start_process import start
-from periplus_hub.fleet.service import create_domain
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.errors import Refusal
 
-from tests.support.hub_process import config_for, hub
 from tests.support.netbox import TOKEN, NetBox, netbox, prefix
-from tests.support.terminal import Terminal
+from tests.support.terminal import RangesTerminal as Terminal
+from tests.support.terminal import ranges_terminal
 
 HTTP = outbound(ssl.create_default_context())
 
@@ -29,14 +25,9 @@ def box() -> Iterator[NetBox]:
 
 @pytest.fixture
 async def terminal(database_url: str, db: Database, tmp_path: Path) -> AsyncIterator[Terminal]:
-    scope = system_scope(await ensure_default_tenant(db), "test")
-    async with db.write(scope) as c:
-        for name in ("vpc", "office"):
-            await create_domain(c, scope, name)
-    config = config_for(database_url, tmp_path)
-    async with hub(config) as ready:
-        env = {"PERIPLUS_URL": ready["api_url"], "PERIPLUS_TOKEN": str(await start("admin_token", config))}
-        yield Terminal(env | {"PERIPLUS_NETBOX_TOKEN": TOKEN, "COLUMNS": "200"})
+    async with ranges_terminal(database_url, db, tmp_path) as found:
+        found.env["PERIPLUS_NETBOX_TOKEN"] = TOKEN
+        yield found
 
 
 async def test_every_page_is_read_and_no_other_address_is_asked(box: NetBox) -> None:

@@ -4,48 +4,34 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import func, text, update
-from typer.testing import CliRunner, Result
 
 from periplus_hub.access.scope import system_scope
 from periplus_hub.access.service_tenants import ensure_default_tenant
 from periplus_hub.addresses.ipam.engine.knowledge import FEEDING
-from periplus_hub.api.cli import command_line
-from periplus_hub.api.start_process import start
 from periplus_hub.fleet.tables import registrations
 from periplus_hub.inventory import tables as inventory
 from periplus_hub.kit.db import Database
 
 from tests.support.batches import upsert
-from tests.support.hub_process import config_for, hub
 from tests.support.overlap_fleet import Fleet
+from tests.support.terminal import FleetTerminal as Terminal
+from tests.support.terminal import asking
 
 RANGES = {"shop": "10.1.0.0/24", "crm": "10.1.0.0/24", "hr": "10.2.0.0/24", "lab": "10.2.0.0/24"}
 """shop and crm collide, hr and lab collide."""
 
 
-@dataclass
-class Terminal:
-    """Somebody who types, beside the fleet they ask about."""
-
-    env: dict[str, str]
-    fleet: Fleet
-
-    async def type(self, *arguments: str, code: int = 0) -> Result:
-        result = await asyncio.to_thread(CliRunner().invoke, command_line(), arguments, env=self.env)
-        assert result.exit_code == code, (result.output, result.stderr, result.exception)
-        return result
-
+class Terminal(Terminal):
     async def report(self, *arguments: str) -> Any:
-        return json.loads((await self.type("overlaps", *arguments, "--json")).stdout)
+        return await self.documents("overlaps", *arguments)
 
-    async def folded_in(self) -> None:
+    async def follows(self) -> None:
         """Until the groups follow from the domains as they are; the hub's own job does it."""
         async with asyncio.timeout(30):
             while True:
@@ -70,10 +56,7 @@ async def terminal(database_url: str, db: Database, tmp_path: Path) -> AsyncIter
         await member.send(spoke.snapshot({"sources": sources}))
     await fleet.settle()
     fleet.door.intake.close()
-    config = config_for(database_url, tmp_path, all_in_one=True)
-    async with hub(config) as ready:
-        token = str(await start("admin_token", config))
-        env = {"PERIPLUS_URL": ready["api_url"], "PERIPLUS_TOKEN": token, "COLUMNS": "200"}
+    async with asking(database_url, tmp_path, all_in_one=True) as env:
         found = Terminal(env, fleet)
         await found.heard("1 second", *RANGES)
         yield found
@@ -175,7 +158,7 @@ async def test_a_silent_cluster_that_was_incomplete_before_has_both_reasons_ever
 async def test_a_conflict_and_its_latent_twin_are_told_apart(terminal: Terminal) -> None:
     await terminal.type("domains", "create", "vpc")
     await terminal.type("domains", "move", "vpc", "shop", "crm")
-    await terminal.folded_in()
+    await terminal.follows()
     shown = (await terminal.type("overlaps")).stdout
     assert "vpc: crm (pod), shop (pod)" in shown
     assert "hr (pod) · lab (pod)" in shown
@@ -245,10 +228,7 @@ async def test_overlaps_that_were_never_computed_are_not_none(database_url: str,
         member, spoke = fleet.members[name]
         await member.send(spoke.snapshot({"sources": [upsert(each, state="ok", objects=1) for each in FEEDING]}))
     fleet.door.intake.close()
-    config = config_for(database_url, tmp_path, all_in_one=False)
-    async with hub(config) as ready:
-        token = str(await start("admin_token", config))
-        env = {"PERIPLUS_URL": ready["api_url"], "PERIPLUS_TOKEN": token, "COLUMNS": "200"}
+    async with asking(database_url, tmp_path) as env:
         asker = Terminal(env, fleet)
         await asker.heard("1 second", *RANGES)
         for options in ((), ("--fail-on", "conflict"), ("--json",)):

@@ -7,14 +7,12 @@ import pytest
 
 from periplus_hub.access.scope import system_scope
 from periplus_hub.access.service_tenants import ensure_default_tenant
-from periplus_hub.api.start_process import start
 from periplus_hub.kit.db import Database
 
-from tests.integration.test_cli_fleet import Terminal
 from tests.support.batches import node, upsert
 from tests.support.batches import pod as pod_row
-from tests.support.hub_process import config_for, hub
 from tests.support.overlap_fleet import Fleet, pool
+from tests.support.terminal import Terminal, asking
 
 
 @pytest.fixture
@@ -27,10 +25,8 @@ async def fleet(db: Database) -> AsyncIterator[Fleet]:
 
 @pytest.fixture
 async def terminal(database_url: str, fleet: Fleet, tmp_path: Path) -> AsyncIterator[Terminal]:
-    config = config_for(database_url, tmp_path)
-    async with hub(config) as ready:
-        token = str(await start("admin_token", config))
-        yield Terminal({"PERIPLUS_URL": ready["api_url"], "PERIPLUS_TOKEN": token, "COLUMNS": "80"})
+    async with asking(database_url, tmp_path) as env:
+        yield Terminal(env | {"COLUMNS": "80"})
 
 
 async def test_the_fullest_pools_come_first_and_doubts_are_said(terminal: Terminal, fleet: Fleet) -> None:

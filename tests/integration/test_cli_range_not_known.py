@@ -1,27 +1,23 @@
 """A cluster that was read whole, and nobody there says which range its pods may use: no all-clear from `overlaps`."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import func, update
-from typer.testing import CliRunner, Result
 
 from periplus_hub.access.scope import system_scope
 from periplus_hub.access.service_tenants import ensure_default_tenant
 from periplus_hub.addresses.ipam.engine.knowledge import FEEDING
-from periplus_hub.api.cli import command_line
-from periplus_hub.api.start_process import start
 from periplus_hub.fleet.tables import registrations
 from periplus_hub.kit.db import Database
 
 from tests.support.batches import upsert
-from tests.support.hub_process import config_for, hub
 from tests.support.overlap_fleet import Fleet
+from tests.support.terminal import FleetTerminal as Terminal
+from tests.support.terminal import asking
 
 RANGES = {"shop": "10.1.0.0/24", "crm": "10.2.0.0/24"}
 """No two of them overlap, as far as anybody knows."""
@@ -34,18 +30,7 @@ ALL_CLEAR = "no overlapping address ranges"
 pytestmark = pytest.mark.promise("no-false-all-clear")
 
 
-@dataclass
-class Terminal:
-    """Somebody who types, beside the fleet they ask about."""
-
-    env: dict[str, str]
-    fleet: Fleet
-
-    async def type(self, *arguments: str, code: int = 0) -> Result:
-        result = await asyncio.to_thread(CliRunner().invoke, command_line(), arguments, env=self.env)
-        assert result.exit_code == code, (result.output, result.stderr, result.exception)
-        return result
-
+class Terminal(Terminal):
     async def tells(self, name: str, **pod_range: str) -> None:
         """The cluster was read whole; `pod_range` is how it went with the range of its pods."""
         member, spoke = self.fleet.members[name]
@@ -63,10 +48,8 @@ async def terminal(database_url: str, db: Database, tmp_path: Path) -> AsyncIter
         await fleet.cluster(name, ("pod", cidr))
         await found.tells(name, state="ok")
     await fleet.settle()
-    config = config_for(database_url, tmp_path, all_in_one=True)
-    async with hub(config) as ready:
-        token = str(await start("admin_token", config))
-        found.env = {"PERIPLUS_URL": ready["api_url"], "PERIPLUS_TOKEN": token, "COLUMNS": "200"}
+    async with asking(database_url, tmp_path, all_in_one=True) as env:
+        found.env = env
         yield found
     fleet.door.intake.close()
 

@@ -6,26 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from periplus_hub.access.scope import system_scope
-from periplus_hub.access.service_tenants import ensure_default_tenant
-from periplus_hub.api.start_process import start
-from periplus_hub.fleet.service import create_domain
 from periplus_hub.kit.db import Database
 
-from tests.support.hub_process import config_for, hub
-from tests.support.terminal import Terminal
+from tests.support.terminal import RangesTerminal as Terminal
+from tests.support.terminal import ranges_terminal
 
 
 @pytest.fixture
 async def terminal(database_url: str, db: Database, tmp_path: Path) -> AsyncIterator[Terminal]:
-    scope = system_scope(await ensure_default_tenant(db), "test")
-    async with db.write(scope) as c:
-        for name in ("vpc", "office"):
-            await create_domain(c, scope, name)
-    config = config_for(database_url, tmp_path)
-    async with hub(config) as ready:
-        token = str(await start("admin_token", config))
-        yield Terminal({"PERIPLUS_URL": ready["api_url"], "PERIPLUS_TOKEN": token, "COLUMNS": "200"})
+    async with ranges_terminal(database_url, db, tmp_path) as found:
+        yield found
 
 
 async def test_a_range_is_entered_listed_and_removed(terminal: Terminal) -> None:

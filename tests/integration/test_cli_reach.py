@@ -7,12 +7,10 @@ import pytest
 
 from periplus_hub.access.scope import system_scope
 from periplus_hub.access.service_tenants import ensure_default_tenant
-from periplus_hub.api.start_process import start
 from periplus_hub.kit.db import Database
 
 from tests.support.graphql_hub import seed
-from tests.support.hub_process import config_for, hub
-from tests.support.terminal import Terminal
+from tests.support.terminal import Terminal, asking
 
 SAY = ("reach", "set", "node", "masqueraded", "--reason", "behind a router")
 
@@ -20,10 +18,8 @@ SAY = ("reach", "set", "node", "masqueraded", "--reason", "behind a router")
 @pytest.fixture
 async def terminal(database_url: str, db: Database, tmp_path: Path) -> AsyncIterator[Terminal]:
     await seed(db, system_scope(await ensure_default_tenant(db), "test"), clusters=3)
-    config = config_for(database_url, tmp_path)
-    async with hub(config) as ready:
-        token = str(await start("admin_token", config))
-        yield Terminal({"PERIPLUS_URL": ready["api_url"], "PERIPLUS_TOKEN": token, "COLUMNS": "200"})
+    async with asking(database_url, tmp_path) as env:
+        yield Terminal(env)
 
 
 async def test_only_what_was_said_is_taken_back(terminal: Terminal) -> None:

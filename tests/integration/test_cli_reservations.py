@@ -13,15 +13,13 @@ from periplus_hub.access.scope import system_scope
 from periplus_hub.access.service_tenants import ensure_default_tenant
 from periplus_hub.addresses.free.tables import range_reservations
 from periplus_hub.addresses.ipam.engine.knowledge import FEEDING
-from periplus_hub.api.start_process import start
 from periplus_hub.fleet.tables import registrations
 from periplus_hub.kit.clock import SystemClock
 from periplus_hub.kit.db import Database
 
 from tests.support.batches import upsert
-from tests.support.hub_process import config_for, hub
 from tests.support.overlap_fleet import Fleet
-from tests.support.terminal import Terminal
+from tests.support.terminal import Terminal, asking
 
 PLAN = ("plan", "--cluster", "shop", "--nodes", "3", "--services", "20")
 
@@ -37,10 +35,8 @@ async def terminal(database_url: str, db: Database, tmp_path: Path) -> AsyncIter
     await fleet.settle()
     await heard(db, fleet, "1 second")
     fleet.door.intake.close()
-    config = config_for(database_url, tmp_path)
-    async with hub(config) as ready:
-        token = str(await start("admin_token", config))
-        yield Terminal({"PERIPLUS_URL": ready["api_url"], "PERIPLUS_TOKEN": token, "COLUMNS": "200"})
+    async with asking(database_url, tmp_path) as env:
+        yield Terminal(env)
 
 
 async def heard(db: Database, fleet: Fleet, ago: str) -> None:

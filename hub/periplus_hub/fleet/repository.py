@@ -1,6 +1,6 @@
 """What people may ask about the fleet. Every function is one statement, whatever the number of ids."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -47,13 +47,6 @@ async def registrations_by_ids(c: ReadConnection, scope: Scope, ids: Sequence[UU
     asked = one_of(tables.registrations.c.id, ids)
     rows = await c.rows(readable_registrations(scope).where(asked))
     return {row.id: _registration(row) for row in rows}
-
-
-async def registration_names(c: ReadConnection, scope: Scope, ids: Collection[UUID]) -> dict[UUID, str]:
-    """Of those that exist, by id."""
-    table = tables.registrations
-    rows = await c.rows(select(table.c.id, table.c.name).where(owned(scope, table), table.c.id.in_(ids)))
-    return {row.id: row.name for row in rows}
 
 
 async def all_registrations(c: ReadConnection, scope: Scope, states: Sequence[State] = ()) -> list[Registration]:

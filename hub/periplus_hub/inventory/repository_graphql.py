@@ -12,22 +12,10 @@ from periplus_hub.inventory.model import InventoryFilter
 from periplus_hub.kit.db import ReadConnection
 from periplus_hub.kit.keyset import Listing, contains_text, id_column, plain
 
-_UNPARSED: Final = {
-    "labels": "label_texts",
-    "selector": "selector_texts",
-    "addresses": "address_texts",
-    "ports": "port_texts",
-}
-
 
 def _texts(table: Table, *names: str) -> list[ColumnElement[Any]]:
     """Texts every object of Kubernetes has; a spoke that did not fill them gives the empty text."""
     return [func.coalesce(table.c[name], "").label(name) for name in names]
-
-
-def _unparsed(table: Table, *names: str) -> list[ColumnElement[Any]]:
-    """Columns whose texts are objects to GraphQL, under the names that say so: see inventory.graphql_texts."""
-    return [table.c[name].label(_UNPARSED[name]) for name in names]
 
 
 def _narrowed(table: Table) -> Callable[[Scope, InventoryFilter | None], Sequence[ColumnElement[bool]]]:

@@ -1,6 +1,5 @@
 """From the inventory to ipam batches: which adapters speak, what is impossible, what has changed."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -30,23 +29,13 @@ from periplus_spoke.conversion.ipam import (
 from periplus_spoke.conversion.presence import GRACE_US, Listing
 from periplus_spoke.conversion.records import Sealable
 from periplus_spoke.conversion.rows import positions
-from periplus_spoke.conversion.sources import Source
 
 _READ: Final = (NODES, PODS, SERVICES, SERVICE_CIDRS, IP_ADDRESSES)
 _BOUNDS: Final = (SERVICES, SERVICE_CIDRS)
 """With the nodes' addresses and ranges, what allocations are made of; pods only tell which ranges are believed."""
 _NODE_CELLS: Final = tuple(positions(NODES)[name] for name in ("name", "addresses", "pod_cidrs"))
 _MICROS: Final = 1_000_000
-_FAULTS_SHOWN: Final = 3
 _CORE: Final = "ipam/kubernetes"
-_FAULT: Final = Source(
-    state="failed",
-    reason="spoke_fault",
-    message="this IPAM adapter failed",
-    remedy="Report it with the spoke's log.",
-)
-
-_log: Final = logging.getLogger(__name__)
 
 
 class _Result(msgspec.Struct):

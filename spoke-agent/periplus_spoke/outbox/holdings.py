@@ -10,7 +10,6 @@ writes them, then commits by storing the old ones as to be deleted. Whatever mom
 the state and knows which half to keep. What is only in memory is left out of the stored accounts.
 """
 
-import logging
 import random
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -32,8 +31,6 @@ from periplus_spoke.outbox.state import State
 _SECOND_US: Final = 1_000_000
 _LATEST_WALL_US: Final = 4_070_908_800_000_000
 """2099-01-01: a year of epochs is left, should a clock that is later go on to be right."""
-
-_log: Final = logging.getLogger(__name__)
 
 
 class Holdings:

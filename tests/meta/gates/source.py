@@ -43,12 +43,18 @@ def parse(text: str, path: str = "hub/periplus_hub/example.py") -> Module:
     return Module(path, text, ast.parse(text, path))
 
 
-def modules(*roots: str) -> Iterator[Module]:
-    """Every Python file below `roots`; folders that do not exist yet hold none."""
+def texts(*roots: str) -> Iterator[tuple[str, str]]:
+    """Path and text of every Python file below `roots`; folders that do not exist yet hold none."""
     for root in roots:
         for path in sorted((ROOT / root).rglob("*.py")):
             if not _NEVER_OURS.intersection(path.parts):
-                yield parse(path.read_text(encoding="utf-8"), path.relative_to(ROOT).as_posix())
+                yield path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")
+
+
+def modules(*roots: str) -> Iterator[Module]:
+    """The same, parsed."""
+    for path, text in texts(*roots):
+        yield parse(text, path)
 
 
 def violations(gate: Gate, *roots: str) -> list[str]:

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from periplus_hub.addresses.prefixes.columns import U64
 from periplus_hub.addresses.prefixes.prefix import Prefix
@@ -23,7 +22,6 @@ _ONE: Final = np.uint64(1)
 _NEAR: Final = np.uint64(1 << 48)
 """Of IPv4 a /16, of IPv6 far more than a fleet has."""
 _TRIES: Final = 16
-Indexes = npt.NDArray[np.int64]
 
 
 class Want(NamedTuple):

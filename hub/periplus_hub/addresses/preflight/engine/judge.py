@@ -35,7 +35,6 @@ _MOST_TOLD: Final = 4
 _MOST_RENUMBERED: Final = 3
 _GLOBAL: Final = parse("242.0.0.0/8")
 """What Submariner hands out with Globalnet, unless the broker was told another."""
-_ALL_LIVE: Final = (*PLANNED_KINDS, AllocationKind.LOADBALANCER)
 _NOTHING_APART: Final = "Nothing has to be apart: addresses of one cluster are never used in another."
 _RANGES: Final = {
     AllocationKind.POD: "pod range",
