@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from periplus_spoke.cluster_source import credentials
-from periplus_spoke.collectors import check as cluster
+from periplus_spoke.collectors import rights_check as cluster
 from periplus_spoke.kit.clock import Timer
 from periplus_spoke.kit.config import JOIN_TOKEN_VARIABLE, SpokeConfig, why_no_token
 from periplus_spoke.kit.errors import Exit, SpokeError

@@ -12,10 +12,10 @@ import pytest
 import yaml
 
 from periplus_contract.tables import Kind
-from periplus_spoke.collectors.check import check
 from periplus_spoke.collectors.cluster_collectors import ClusterCollectors
 from periplus_spoke.collectors.config import CollectConfig
 from periplus_spoke.collectors.rbac import manifests, render
+from periplus_spoke.collectors.rights_check import check
 from periplus_spoke.kit.clock import SystemClock
 from periplus_spoke.kube.client import KubeClient
 from periplus_spoke.kube.kubeconfig import KubeconfigCredentials

@@ -10,11 +10,11 @@ from structlog.typing import EventDict
 
 from periplus_hub.access.scope import Scope, insert_owned, owned
 from periplus_hub.access.tables import api_tokens
+from periplus_hub.kit.commit_probe import commit_something
 from periplus_hub.kit.db import Database, WriteConnection, count_statements
 from periplus_hub.kit.errors import Unavailable
 from periplus_hub.kit.ids import new_id
 from periplus_hub.kit.keyset import Listing
-from periplus_hub.kit.probe import commit_something
 from periplus_hub.kit.tenancy import NO_TENANT
 from periplus_hub.kit.windows import Window
 

@@ -8,9 +8,9 @@ from sqlalchemy.exc import DBAPIError
 from periplus_hub.embedded_postgres.account import server_account
 from periplus_hub.embedded_postgres.folder import DataFolder
 from periplus_hub.embedded_postgres.supervisor import EmbeddedPostgres, running_urls
+from periplus_hub.kit.commit_probe import commit_something
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.errors import Refusal, Unavailable
-from periplus_hub.kit.probe import commit_something
 from periplus_hub.kit.tasks import beside
 
 from tests.support.clock import FakeClock

@@ -16,7 +16,7 @@ from periplus_hub.api.cli import command_line
 from periplus_hub.api.health import Health
 from periplus_hub.api.start_process import start
 from periplus_hub.findings.jobs import FindingsJob
-from periplus_hub.findings.watch import PATIENCE_S, RegisterWatch
+from periplus_hub.findings.register_watch import PATIENCE_S, RegisterWatch
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.jobs import JobRunner, lead, somebody_leads
 from periplus_hub.kit.metrics import REGISTRY

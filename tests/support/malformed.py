@@ -14,8 +14,8 @@ from periplus_contract import batch as contract
 from periplus_contract.batch import InventoryMark, Section
 from periplus_contract.outcomes import Outcome
 from periplus_contract.tables import PODS, Kind
+from periplus_hub.ingest.arrow_framing import _slot
 from periplus_hub.ingest.decode import arrow_schema
-from periplus_hub.ingest.ipc import _slot
 
 from tests.support.batches import Spoke, pod, stream
 

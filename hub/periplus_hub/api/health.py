@@ -15,10 +15,10 @@ from starlette.routing import Route
 from periplus_contract.problems import CONTENT_TYPE as PROBLEM
 from periplus_hub.ingest.tables import batches
 from periplus_hub.kit import metrics
+from periplus_hub.kit.commit_probe import commit_something
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.db_errors import is_no_room, is_read_only
 from periplus_hub.kit.errors import Unavailable
-from periplus_hub.kit.probe import commit_something
 
 _KEPT_S: Final = 1.0
 _PROBE_S: Final = 3.0

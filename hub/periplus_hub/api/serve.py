@@ -20,7 +20,7 @@ from periplus_hub.api.open_files import make_room
 from periplus_hub.api.process_resources import Resources, migrated, open_resources, past_row_security
 from periplus_hub.api.ready_file import OF_THE_FILE, ensure_admin_token, write_private, write_ready_file
 from periplus_hub.api.tracing import tracing
-from periplus_hub.findings.watch import RegisterWatch
+from periplus_hub.findings.register_watch import RegisterWatch
 from periplus_hub.kit.db_urls import Urls
 from periplus_hub.kit.errors import Refusal
 from periplus_hub.kit.jobs import JobRunner, lead

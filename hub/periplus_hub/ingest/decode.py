@@ -12,9 +12,9 @@ from periplus_contract.batch import Header, Section, offsets
 from periplus_contract.column_types import ColumnType
 from periplus_contract.rejections import Reason
 from periplus_contract.tables import Column, Table, table
+from periplus_hub.ingest.arrow_framing import check_framing
 from periplus_hub.ingest.columns import check_rows
 from periplus_hub.ingest.inflate import inflate
-from periplus_hub.ingest.ipc import check_framing
 from periplus_hub.ingest.model import DecodedBatch, Rejected, SealedBatch, WaitingPart, section_names
 from periplus_hub.ingest.relations import CheckedSections, relate
 from periplus_hub.spoke_http.refusal import SpokeRequestRefusal

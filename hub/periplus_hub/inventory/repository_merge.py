@@ -23,7 +23,7 @@ from sqlalchemy import Table
 from periplus_contract.tables import WORKLOADS
 from periplus_hub.access.scope import Scope
 from periplus_hub.inventory import tables
-from periplus_hub.inventory.encode import COPY_HEADER, COPY_TRAILER, CURRENT, Gone, PreparedTable
+from periplus_hub.inventory.copy_encoding import COPY_HEADER, COPY_TRAILER, CURRENT, Gone, PreparedTable
 
 Raw: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 Grown: TypeAlias = "Counter[UUID]"

@@ -20,7 +20,7 @@ from periplus_hub.fleet.repository_domains import domain_at
 from periplus_hub.fleet.tables import registrations
 from periplus_hub.ingest.tables import chains
 from periplus_hub.inventory import tables
-from periplus_hub.inventory.addresses import parse_address
+from periplus_hub.inventory.address_text import parse_address
 from periplus_hub.inventory.model import ListeningService, Owner, Ownership, decide, listed
 from periplus_hub.kit.db import ReadConnection
 

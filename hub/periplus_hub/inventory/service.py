@@ -16,7 +16,7 @@ from periplus_contract.tables import WORKLOADS, Kind
 from periplus_hub.access.scope import system_scope
 from periplus_hub.ingest.model import DecodedBatch, Rejected
 from periplus_hub.inventory import repository_identities as identities
-from periplus_hub.inventory.encode import CURRENT, PreparedTable, prepare
+from periplus_hub.inventory.copy_encoding import CURRENT, PreparedTable, prepare
 from periplus_hub.inventory.repository_merge import COUNTED, Covered, Grown, Merge, Raw
 from periplus_hub.kit.db import WriteConnection
 

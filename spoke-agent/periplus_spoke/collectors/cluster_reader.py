@@ -7,16 +7,16 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from periplus_contract.tables import NODES, PODS
-from periplus_spoke.collectors.catalog import SERVICE_CIDRS_SOURCE, Watched, catalog, service_catalog
 from periplus_spoke.collectors.config import CollectConfig
 from periplus_spoke.collectors.custom import CustomKinds
 from periplus_spoke.collectors.facts import SERVICE_COVERS, Facts
 from periplus_spoke.collectors.identity import identify
 from periplus_spoke.collectors.inventory import Inventory
 from periplus_spoke.collectors.ipam.registry import WANTED_KINDS
-from periplus_spoke.collectors.listener import KindListener
+from periplus_spoke.collectors.kind_listener import KindListener
 from periplus_spoke.collectors.pools import Pools
 from periplus_spoke.collectors.waiting import first_of
+from periplus_spoke.collectors.watched_kinds import SERVICE_CIDRS_SOURCE, Watched, catalog, service_catalog
 from periplus_spoke.conversion.cluster_identity import ClusterIdentity
 from periplus_spoke.conversion.text import LabelFilter
 from periplus_spoke.kit.change_signal import ChangeSignal

@@ -18,15 +18,15 @@ from periplus_contract.tables import (
 )
 from periplus_spoke.collectors.coverage import Evidence, inventory_covers
 from periplus_spoke.conversion import rows
-from periplus_spoke.conversion.cluster import ClusterAsRead, NodeHints, cluster_row, is_aks
+from periplus_spoke.conversion.cluster_row import ClusterAsRead, NodeHints, cluster_row, is_aks
 from periplus_spoke.conversion.cni import UNKNOWN, detect, node_signs
+from periplus_spoke.conversion.inventory_state import InventoryState
 from periplus_spoke.conversion.node_location import location_of
 from periplus_spoke.conversion.node_notes import node_notes
 from periplus_spoke.conversion.objects import EndpointSlice, IpAddress, Node, Pod, Service, ServiceCidr, Thing
 from periplus_spoke.conversion.owners import Owners
 from periplus_spoke.conversion.presence import Departures
 from periplus_spoke.conversion.sources import Source
-from periplus_spoke.conversion.state import InventoryState
 from periplus_spoke.conversion.text import LabelFilter, shared
 
 _DAEMONSET: Final = "DaemonSet"

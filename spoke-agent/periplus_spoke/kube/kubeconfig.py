@@ -15,9 +15,9 @@ from kubernetes_asyncio.config.kube_config import ConfigNode, KubeConfigLoader
 
 from periplus_spoke.kube import impersonation
 from periplus_spoke.kube.connection import BEARER, Configuration
+from periplus_spoke.kube.credential_plugin import run_plugin
 from periplus_spoke.kube.kubeconfig_checks import FILES, check
 from periplus_spoke.kube.kubeconfig_files import KINDS, Entry, KubeconfigFiles
-from periplus_spoke.kube.plugin import run_plugin
 from periplus_spoke.kube.problems import KubeProblem
 
 

@@ -39,7 +39,7 @@ from periplus_hub.addresses.prefixes.prefix import Prefix, parse
 from periplus_hub.kit.arrays import array_table
 from periplus_hub.kit.db import ReadConnection, WriteConnection
 from periplus_hub.kit.keyset import Listing, id_column, plain
-from periplus_hub.kit.plans import looked_up
+from periplus_hub.kit.query_plans import looked_up
 
 _TABLE: Final = tables.overlap_acceptances
 _PLACE: Final[ColumnElement[Any]] = literal_column("overlap_acceptances.ctid")

@@ -45,7 +45,7 @@ from periplus_hub.fleet.tables import allocation_changes, registrations
 from periplus_hub.kit.arrays import array_table, one_of
 from periplus_hub.kit.db import ReadConnection, WriteConnection
 from periplus_hub.kit.ids import new_id
-from periplus_hub.kit.plans import by_index, looked_up
+from periplus_hub.kit.query_plans import by_index, looked_up
 
 _BYTES: Final = tuple(literal(bytes((number,)), LargeBinary()) for number in range(len(KINDS)))
 _KIND_BYTES: Final = {kind.value: _BYTES[number] for number, kind in enumerate(KINDS)}

@@ -29,7 +29,7 @@ from periplus_hub.addresses.overlaps.engine.stored_groups import digest_of
 from periplus_hub.addresses.overlaps.engine.tenant_register import Share
 from periplus_hub.kit.arrays import array_table
 from periplus_hub.kit.db import ReadConnection, WriteConnection
-from periplus_hub.kit.plans import looked_up
+from periplus_hub.kit.query_plans import looked_up
 
 _TABLE: Final = tables.overlap_group_clusters
 _PLACE: Final[ColumnElement[Any]] = literal_column("overlap_group_clusters.ctid")

@@ -6,7 +6,7 @@ from periplus_hub.access.graphql import Info
 from periplus_hub.addresses.ranges.graphql_types import EnteredRange
 from periplus_hub.addresses.ranges.model import RangeFilter
 from periplus_hub.addresses.ranges.repository import RANGES
-from periplus_hub.inventory.addresses import parse_address
+from periplus_hub.inventory.address_text import parse_address
 from periplus_hub.inventory.graphql_owners import AskedAddress
 from periplus_hub.kit.graphql_prices import paged
 from periplus_hub.kit.graphql_types import After, Before, Connection, First, Last, Pages

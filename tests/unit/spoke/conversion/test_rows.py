@@ -17,7 +17,7 @@ from periplus_contract.tables import (
     Table,
 )
 from periplus_spoke.conversion import rows
-from periplus_spoke.conversion.cluster import ClusterAsRead, NodeHints, cluster_row
+from periplus_spoke.conversion.cluster_row import ClusterAsRead, NodeHints, cluster_row
 from periplus_spoke.conversion.node_location import NodeLocation, from_provider_id, location_of, majority
 from periplus_spoke.conversion.objects import (
     EndpointSlice,

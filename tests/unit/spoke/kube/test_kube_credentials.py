@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
+from periplus_spoke.kube.credential_plugin import run_plugin
 from periplus_spoke.kube.credentials import InClusterCredentials
 from periplus_spoke.kube.kubeconfig import KubeconfigCredentials
-from periplus_spoke.kube.plugin import run_plugin
 from periplus_spoke.kube.problems import KubeProblem
 
 from tests.support.kube_api import write_kubeconfig

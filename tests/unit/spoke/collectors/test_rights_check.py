@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import yaml
 
-from periplus_spoke.collectors.catalog import catalog, service_catalog
-from periplus_spoke.collectors.check import check
 from periplus_spoke.collectors.inventory import Inventory
 from periplus_spoke.collectors.rbac import RULES, manifests, render
+from periplus_spoke.collectors.rights_check import check
+from periplus_spoke.collectors.watched_kinds import catalog, service_catalog
 from periplus_spoke.conversion.text import LabelFilter
 from periplus_spoke.kit.clock import SystemClock
 

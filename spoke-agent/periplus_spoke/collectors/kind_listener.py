@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Generic
 
-from periplus_spoke.collectors.catalog import T, Watched
 from periplus_spoke.collectors.inventory import Inventory
+from periplus_spoke.collectors.watched_kinds import T, Watched
 from periplus_spoke.conversion.sources import Source
 from periplus_spoke.kit.clock import Clock
 from periplus_spoke.kube.problems import KubeProblem

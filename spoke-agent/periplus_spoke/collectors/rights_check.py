@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from periplus_spoke.collectors.at_work import AtWork, at_work
+from periplus_spoke.collectors.allocators_at_work import AtWork, at_work
 from periplus_spoke.collectors.identity import identify
 from periplus_spoke.collectors.ipam.registry import CONFIG_MAPS
 from periplus_spoke.collectors.rbac import RULES, SYSTEM_NAMESPACE, SYSTEM_RULES, accesses, render

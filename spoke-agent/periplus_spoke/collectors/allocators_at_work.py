@@ -7,11 +7,11 @@ import msgspec
 
 from periplus_contract import covers
 from periplus_contract.tables import NODES
-from periplus_spoke.collectors.catalog import Watched, catalog
 from periplus_spoke.collectors.facts import Facts
 from periplus_spoke.collectors.inventory import Inventory
 from periplus_spoke.collectors.ipam.base import DetectFacts, IpamAdapter
 from periplus_spoke.collectors.ipam.registry import ADAPTERS
+from periplus_spoke.collectors.watched_kinds import Watched, catalog
 from periplus_spoke.conversion.cni import UNKNOWN
 from periplus_spoke.conversion.objects import Thing
 from periplus_spoke.conversion.text import LabelFilter

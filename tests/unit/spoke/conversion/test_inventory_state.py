@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from periplus_contract.tables import ENDPOINTS, NAMESPACES, PODS, Table
 from periplus_spoke.conversion.cutting import within_limits
+from periplus_spoke.conversion.inventory_state import InventoryState
 from periplus_spoke.conversion.records import Cell, Sealable
 from periplus_spoke.conversion.rows import Row, positions
-from periplus_spoke.conversion.state import InventoryState
 
 UIDS = ("a", "b", "c", "d")
 Believed = dict[str, dict[str, Row]]
