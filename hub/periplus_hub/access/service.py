@@ -79,6 +79,7 @@ class Authenticator:
             return None
         found = await self._row(prefix)
         digest = hashlib.sha256(secret.encode()).hexdigest()
+        # Which of the two it was is told nowhere but in the trail, and takes the same time.
         if found is None or not hmac.compare_digest(found.secret_sha256, digest):
             self._refuse("unknown token" if found is None else "wrong secret", found)
             return None
@@ -105,6 +106,7 @@ class Authenticator:
         known, row = self._remembered(prefix)
         if known:
             return row
+        # It was ours a moment ago, so it does not queue behind what strangers make up.
         if prefix in self._cache:
             return await self._read(prefix)
         if self._waiting >= _MAX_WAITING:

@@ -121,6 +121,7 @@ class RefusalTrail:
         due = {}
         for key, count in self._counts.items():
             if count.is_chosen or (is_over and count.times and key == _together(key[0])):
+                # A copy: what is counted while it is written belongs to the next time.
                 due[key] = replace(count)
                 count.is_chosen = False
         return due

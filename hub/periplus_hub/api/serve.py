@@ -96,6 +96,7 @@ async def _serve(resources: Resources, stop: asyncio.Event) -> None:
         "metrics": metrics_app(resources, health),
     }
     try:
+        # Last of what can fail: nobody may be answered by a hub that then does not start.
         listeners = bind(make_room(config), apps, resources.clock)
         jobs = [JobRunner([watch], resources.clock).run(), *(_leading(resources, runner) if config.works else ())]
         books = (resources.authenticator.keep_writing_uses(), resources.refusals.keep_writing())

@@ -200,6 +200,8 @@ class _History:
         groups, times = groups[by_time], times[by_time]
         owner = _holders(names, ranks[by_time], sign[by_time])
         last = np.ones(len(times), dtype=np.bool_)
+        # Of events at one time only the state after the last counts: who hands over to whom leaves no moment with two
+        # or none.
         last[:-1] = (groups[1:] != groups[:-1]) | (times[1:] != times[:-1])
         self._times, self._owner = times[last], owner[last]
         number = int(group[-1]) + 1 if len(group) else 0
@@ -227,6 +229,7 @@ def _holders(names: Ints, rank: Ints, sign: Ints) -> Ints:
     the sum of squares is the square of the sum exactly when all ranks are equal.
     """
     count, total, square = np.cumsum(sign), np.cumsum(sign * rank), np.cumsum(sign * rank * rank)
+    # Where a prefix has so many holders that a product leaves 64 bits, both sides wrap alike: equal ranks stay equal.
     same = (count > 0) & (count * square == total * total)
     owner = np.where(count == 0, UNKNOWN, AMBIGUOUS)
     owner[same] = names[total[same] // count[same]]
@@ -261,6 +264,7 @@ class _Bounds:
         for level in np.unique(length):
             members = np.flatnonzero(length == level)
             low, size = self._from[members], self._to[members] - self._from[members]
+            # Prefixes of one length never overlap, so all of them paint at once.
             parent[members] = innermost[low]
             offset = np.arange(size.sum()) - np.repeat(np.cumsum(size) - size, size)
             innermost[np.repeat(low, size) + offset] = np.repeat(members, size)

@@ -41,6 +41,7 @@ class Connector:
                 if host == hosts[-1]:
                     raise
             else:
+                # A failover is met once: all who connect after it begin with the host that answered.
                 self._hosts.remove(host)
                 self._hosts.insert(0, host)
                 return connection

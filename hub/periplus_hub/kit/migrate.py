@@ -88,6 +88,7 @@ async def upgrade(url: str, role: str) -> None:
             if revision == known_revisions()[-1]:
                 _refuse_drift(drift(await connection.execute(COLUMNS), await connection.scalars(INDEXES)))
             _refuse_unknown(revision)
+            # Asked under the lock: of hubs that start together the first migrates, and the others find it done.
             if revision is None or revision in known_revisions()[:-1]:
                 await connection.run_sync(_apply)
                 _log.info("migrated", before=revision, now=known_revisions()[-1])
@@ -195,6 +196,7 @@ def _apply(connection: Connection) -> None:
     from alembic import command  # noqa: PLC0415 - see above
     from alembic.config import Config  # noqa: PLC0415 - see above
 
+    # Alembic makes its own transaction, one for each revision; the lock is the session's and stays.
     connection.commit()
     config = Config()
     folder = str(migrations_folder()).replace("%", "%%")

@@ -61,6 +61,7 @@ class Fleet:
         """Until every spoke has settled or failed and no kind is slow to list any more, or the time is over."""
         until = time.monotonic() + timeout_s
         self.children.wait_for(self._all_ended, timeout_s)
+        # After they settled and not instead: a kind that is slow is told later, and the comparison should have it.
         self.children.wait_for(self._all_listed, until - time.monotonic(), _SLOW_POLL_S)
         self.wait_compared()
 
