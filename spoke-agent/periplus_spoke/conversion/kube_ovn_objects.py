@@ -17,6 +17,7 @@ class SubnetSpec(Kept):
     vpc: str | None = None
     nat_outgoing: bool | None = None
     vlan: str | None = None
+    provider: str | None = None
 
 
 class SubnetStatus(Kept):

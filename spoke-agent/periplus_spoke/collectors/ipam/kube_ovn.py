@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from periplus_spoke.collectors.ipam.base import DetectFacts
 from periplus_spoke.collectors.ipam.leaks import evidence
+from periplus_spoke.collectors.ipam.pod_addresses import addresses_outside
 from periplus_spoke.conversion.cidr import Fault, Network, checked, parse_cidr
 from periplus_spoke.conversion.cidr_index import Covering
 from periplus_spoke.conversion.ipam import Allocation, IpamView, Pool, Reach, WantedKind
@@ -25,6 +26,8 @@ _SUBNET: Final = "Subnet"
 _POOL: Final = "IPPool"
 _OWN_VPCS: Final = frozenset((None, "", "ovn-cluster"))
 """The VPC that the cluster's own network is in."""
+_OWN_PROVIDERS: Final = frozenset((None, "", "ovn"))
+"""The provider of Subnets for pods' first interface; others name the further network that pods are attached to."""
 _JOIN: Final = "join"
 """The Subnet between nodes and pods; no pod is in it."""
 _ENDS: Final = 2
@@ -75,6 +78,10 @@ class KubeOvn:
 
     def allocations(self, view: IpamView, fault: Fault) -> list[Allocation]:
         """The Subnets; no node holds a part of one."""
+        ranges = list(_ranges(view, fault))
+        # kube-ovn may only attach further networks, or give addresses for another plugin's. Its Subnets then do not
+        # say where the other pods are, and the cluster's range must not pass for known.
+        beside = {address.version for address in addresses_outside(view, [each.network for each in ranges])}
         return [
             Allocation(
                 kind="reserved" if each.subnet.metadata.name == _JOIN else "pod",
@@ -83,8 +90,9 @@ class KubeOvn:
                 source=_SUBNET,
                 name=each.subnet.metadata.name,
                 reach=_reach(each.subnet.spec),
+                for_some_pods=each.family in beside or not _is_default_network(each.subnet.spec),
             )
-            for each in _ranges(view, fault)
+            for each in ranges
         ]
 
 
@@ -101,6 +109,11 @@ def _ranges(view: IpamView, fault: Fault) -> Iterator[_Range]:
                 is_v4 = network.max_prefixlen == _V4_BITS
                 used, free = (status.v4_used, status.v4_free) if is_v4 else (status.v6_used, status.v6_free)
                 yield _Range(subnet, network, used, free)
+
+
+def _is_default_network(spec: SubnetSpec) -> bool:
+    """Whether pods that ask for no other network may be in it."""
+    return spec.provider in _OWN_PROVIDERS and spec.vpc in _OWN_VPCS
 
 
 def _reach(spec: SubnetSpec) -> Reach:

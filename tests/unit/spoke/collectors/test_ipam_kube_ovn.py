@@ -109,6 +109,27 @@ def test_a_subnet_is_a_claim_of_the_cluster() -> None:
     assert claims(view([subnet("lan", "172.16.0.0/24", vlan="vlan1")]))[0][3] == "routed"
 
 
+def test_only_the_default_network_says_what_pods_of_the_whole_cluster_may_use() -> None:
+    attached = [
+        subnet("own", "10.16.0.0/16", provider="ovn"),
+        subnet("lan", "172.16.0.0/24", provider="lan.default"),
+        subnet("second", "172.17.0.0/24", provider="second.default.ovn"),
+        subnet("red", "172.18.0.0/24", vpc="red"),
+    ]
+    assert {item.name: item.for_some_pods for item in of(view(attached))} == {
+        "own": False,
+        "lan": True,
+        "second": True,
+        "red": True,
+    }
+
+
+def test_beside_another_plugin_subnets_are_of_some_pods() -> None:
+    """The pod of the view has an address of neither."""
+    found = of(view([subnet("ovn-default", "10.17.0.0/16,fd00::/64", provider="ovn")]))
+    assert {item.cidr: item.for_some_pods for item in found} == {"10.17.0.0/16": True, "fd00::/64": False}
+
+
 def test_the_parts_of_a_subnet_are_its_capacity() -> None:
     found = pools_of(healthy())
     assert counts(found["ovn-default", 4]) == (65_534, 20, 1, 65_513)
