@@ -42,6 +42,7 @@ class Progress:
         pending = report.status.phase == "pending"
         report.update(phase="pending" if pending else "sending", objects=count_objects())
         while True:
+            # Taken before the figures are read: a change in between would otherwise be waited for in vain.
             changed = context.changes.next_change()
             depth = await context.thread.run(context.outbox.depth)
             status = report.status

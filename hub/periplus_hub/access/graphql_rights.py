@@ -42,6 +42,7 @@ def only_with(needs: Permission, finder: Finder) -> Finder:
     """Finds for those with the right alone: for everybody else there is no such thing."""
 
     async def find(context: Context[Scope], node_id: str) -> object | None:
+        # Null and not a refusal: a refusal would tell which ids exist.
         return await finder(context, node_id) if context.scope.allows(needs) else None
 
     return find
@@ -55,7 +56,10 @@ def _attempted(needs: Permission, change: Change) -> Change:
             context.scope.require(needs)
             return await change(self, info, **arguments)
         except Refusal as refusal:
+            # The session rolls back at the refusal, since the change raised inside it: a member of the answer that says
+            # no and a change that stays cannot both be.
             return problem_of(refusal)
+        # What the answer's fields read would otherwise come from loaders that were filled before the change.
         finally:
             context.begin()
 

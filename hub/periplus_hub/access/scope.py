@@ -93,6 +93,8 @@ def system_scope(tenant_id: UUID, actor: str) -> Scope:
 
 def owned(scope: Scope, table: FromClause) -> ColumnElement[bool]:
     """The condition that `table`'s rows belong to the scope's tenant."""
+    # Loud, because the alternative is a query over all tenants. Row security would still hide the others' rows; this is
+    # the first of the two fences and does not count on the second.
     if "tenant_id" not in table.c:
         raise TypeError(f"{table} has no tenant")
     condition: ColumnElement[bool] = table.c.tenant_id == scope.tenant_id
@@ -106,6 +108,7 @@ def insert_owned(
 
     Without `values` it is open for `.values(…)`, or takes its rows as the parameters of `execute(statement, [{…}, …])`.
     """
+    # Last in the merges below: values that name another tenant lose.
     preset = {"tenant_id": scope.tenant_id}
     if values is None:
         return insert(table).values(preset)

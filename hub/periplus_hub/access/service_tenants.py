@@ -21,6 +21,8 @@ _MAX_NAME: Final = 100
 
 async def ensure_default_tenant(db: Database) -> UUID:
     """The tenant a hub works for that was never told of another."""
+    # Two processes may start on one empty database. `add_tenant` leaves the name to the first, and the other finds it
+    # on its second round.
     while (found := await _tenant_called(db, DEFAULT_TENANT)) is None:
         scope = system_scope(new_id(), _ACTOR)
         async with db.write(scope) as c:
@@ -65,6 +67,7 @@ async def _tenant_called(db: Database, name: str) -> UUID | None:
 
 async def _replace_token(c: WriteConnection, scope: Scope, name: str, db: Database) -> str:
     now = db.clock.now()
+    # In one session with the new one: whoever lost a token runs this again, and is never left with two or with none.
     for earlier in await repository.tokens(c, scope):
         if earlier.name == name and earlier.revoked_at is None:
             await revoke_token(c, scope, earlier.id, now=now)

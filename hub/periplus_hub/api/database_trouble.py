@@ -56,6 +56,8 @@ def _said(error: BaseException) -> str:
 
 def _remedy(error: BaseException, setting: str) -> str:
     """Empty for what is no trouble with reaching the database."""
+    # The first in this order counts: TLS trouble and a refused login are connection trouble as well, with a worse
+    # remedy.
     cause = first_cause(error)
     if trouble := _TLS.get(tls_trouble(cause)[0]):
         return trouble.format(setting)

@@ -56,6 +56,7 @@ class Compressor:
 def coding_for(accepted: str) -> str:
     """The coding with the highest weight in an `Accept-Encoding` (RFC 9110 §12.5.3); "" when none of ours is wanted."""
     weights: dict[str, float] = {}
+    # Twenty are more than any client sends. `max` takes the first of equals, so `*` and equal weights give zstd.
     for part in accepted.lower().split(",")[:20]:
         name, _, parameter = part.partition(";")
         weights[name.strip()] = _weight(parameter)
@@ -78,4 +79,5 @@ def _weight(parameter: str) -> float:
 def with_cost(body: bytes, cost: float, left: float) -> bytes:
     """The answer, which is a JSON object with members, with what it cost and what is left of the budget."""
     told = {"cost": {"spent": round(cost, 1), "left": max(0, int(left))}}
+    # As bytes: decoding a few MiB to add two numbers would double what the answer costs the loop.
     return body[:-1] + b',"extensions":' + msgspec.json.encode(told) + b"}"

@@ -60,11 +60,15 @@ class Operations:
     def rest_s(self) -> float:
         """How long the next dear operation lets others go before it."""
         now_s = self._clock.monotonic_s()
+        # Only while somebody else would feel it: a fleet whose only asker exports everything is not slowed down for
+        # nobody.
         return max(self._rest_until_s - now_s, 0.0) if now_s - self._short_at_s < _LATELY_S else 0.0
 
     @asynccontextmanager
     async def _working(self, *, dear: bool) -> AsyncIterator[None]:
         if dear:
+            # It rests inside its turn and holds its place: if it gave the place back, the next dear one would take it
+            # and rest less.
             await asyncio.sleep(self.rest_s())
         began_s = self._clock.monotonic_s()
         try:
@@ -91,6 +95,7 @@ class Operations:
                         yield
         except TooManyWaitError as error:
             raise _too_many(error) from None
+        # An asker that goes away while it waits would otherwise be counted as waiting for ever.
         finally:
             if waits:
                 _waiting.dec()

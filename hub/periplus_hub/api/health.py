@@ -54,6 +54,7 @@ class Health:
         """Why the hub is not ready, or None."""
         if self.draining:
             return "the hub is stopping"
+        # One probe at a time: a database that hangs would otherwise collect one connection for each prober.
         async with self._lock:
             now_s = self._db.clock.monotonic_s()
             if now_s - self._asked_s >= _KEPT_S:
@@ -65,6 +66,7 @@ class Health:
     async def _probe(self) -> str | None:
         try:
             async with asyncio.timeout(_PROBE_S):
+                # A commit and not a SELECT: a full disk and a standby still answer those, and no batch could be taken.
                 await commit_something(self._db, batches)
         except TimeoutError:
             return f"the database did not commit within {_PROBE_S:.0f} s"

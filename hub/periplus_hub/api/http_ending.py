@@ -51,6 +51,8 @@ class EndingTransport:
         self._closing = True
         if self._still_sends():
             self._linger = self._loop.call_later(LINGER_S, self._close)
+            # Half closed: the client sees the end of the answer, and what it still sends is read. Bytes that arrive at
+            # a closed socket make the kernel send a reset, and the reset throws away what the client had not read yet.
             if self._transport.can_write_eof():
                 self._transport.write_eof()
             self._transport.resume_reading()
@@ -97,6 +99,7 @@ class EndingTransport:
         unsent_bytes = self._transport.get_write_buffer_size()
         if unsent_bytes == 0:
             return
+        # `abort`, since `close` would wait for the buffer to empty, and that is what the client refuses.
         if self._unsent_bytes - unsent_bytes < FLUSH_BYTES:
             self._transport.abort()
         else:

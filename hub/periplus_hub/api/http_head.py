@@ -106,6 +106,7 @@ def _of_host(head: Head) -> Trouble | None:
 
 def _is_authority(text: bytes) -> bool:
     found = _AUTHORITY.fullmatch(text)
+    # `Host: name:` with nothing behind the colon is allowed (RFC 3986, 3.2.3).
     if found is None or int(found["port"] or 0) > _MOST_PORT:
         return False
     try:
@@ -118,6 +119,8 @@ def _of_framing(head: Head) -> Trouble | None:
     codings, lengths = head.values(b"transfer-encoding"), head.values(b"content-length")
     if codings and head.version == "1.0":
         return bad_request("HTTP/1.0 has no Transfer-Encoding", "Send Content-Length, or HTTP/1.1.")
+    # RFC 9112, 6.1 lets a server read Transfer-Encoding and forget the length. A proxy that does the other sees a
+    # second request in the body (request smuggling), so there is no telling here who is right.
     if codings and lengths:
         return bad_request("Transfer-Encoding and Content-Length are both there", "Send one of them.")
     if codings and (trouble := _of_codings(codings)):
@@ -130,6 +133,7 @@ def _of_framing(head: Head) -> Trouble | None:
 def _of_codings(lines: Sequence[bytes]) -> Trouble | None:
     *inner, last = (coding.strip(b" \t").lower() for coding in b",".join(lines).split(b","))
     remedy = "Send the body chunked, or with its length."
+    # Also for "chunked, " and "chunked, chunked": parsers differ over them.
     if last != b"chunked" or not {b"", b"chunked"}.isdisjoint(inner):
         return bad_request("where the body ends cannot be told from Transfer-Encoding", remedy)
     if inner or len(lines) > 1:

@@ -26,6 +26,7 @@ class Account:
         """Arguments of `subprocess` that start a child as this account, without the hub's groups."""
         if not self.borrowed:
             return {}
+        # The groups must go as well: a child of root keeps root's, and with them what they may read.
         return {"user": self.uid, "group": self.gid, "extra_groups": []}
 
     def owns(self, path: Path) -> None:
@@ -43,6 +44,8 @@ class Account:
         return None
 
     def _may_pass(self, found: os.stat_result) -> bool:
+        # As the kernel decides: the first class that fits counts alone, so an owner without x is kept out though others
+        # may.
         if found.st_uid == self.uid:
             return bool(found.st_mode & stat.S_IXUSR)
         if found.st_gid == self.gid:
@@ -59,6 +62,7 @@ def server_account(wanted: str | None = None) -> Account:
             entry = pwd.getpwnam(name)
         except KeyError:
             continue
+        # An account of another name with root's uid is root, and the server refuses it.
         if entry.pw_uid != 0:
             return Account(name, entry.pw_uid, entry.pw_gid, borrowed=True)
     asked = f"the account '{wanted}' does not exist or is root" if wanted else "there is no account postgres or nobody"

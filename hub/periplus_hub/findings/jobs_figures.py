@@ -132,9 +132,13 @@ class FleetFiguresJob:
         clock, began_s = self._db.clock, self._db.clock.monotonic_s()
         async with self._db.read(EVERY_TENANT) as c:
             tenants = await system_tenants(c)
+        # One tenant that cannot be read must not blind the metrics of all others; that it is missing from the sums is a
+        # gauge.
         figures, failed = await done_and_failed(self._tenant(tenant, now) for tenant in tenants)
         until_s = began_s + _TURNS_MISSED * self.interval_s
         sums = samples(figures, now, self._cluster_limit) if figures or not failed else {}
+        # Figures that nobody renews vanish instead of standing still: an alert on a frozen "0 critical" would never
+        # ring.
         PICTURE.show({**sums, _uncounted: {(): len(failed)}}, lambda: clock.monotonic_s() <= until_s)
         raise_failed(failed)
 
@@ -177,6 +181,7 @@ def samples(figures: Iterable[TenantFigures], now: datetime, cluster_limit: int)
 
 def _of_findings(counts: Sequence[Mapping[tuple[FindingState, FindingSeverity], int] | None]) -> Samples:
     known = [each for each in counts if each is not None]
+    # Absent, not 0: tenants that nobody looked at lately would be counted as without findings.
     if len(known) < len(counts):
         return {}
     return {_findings: {(state.value, severity.value): count for (state, severity), count in _sum(known).items()}}
@@ -195,6 +200,7 @@ def _of_registers(figures: Iterable[TenantFigures]) -> Samples:
     every = list(figures)
     states = {_registers: _by_label(RegisterState, Counter(each.register for each in every))}
     computed = [each.register_at for each in every if each.register_at is not None]
+    # The same: no groups is only good news when every register was computed.
     if not computed or len(computed) < len(every):
         return states
     groups = _by_label(Severity, _sum(each.groups for each in every))
@@ -203,6 +209,7 @@ def _of_registers(figures: Iterable[TenantFigures]) -> Samples:
 
 def _of_each_cluster(figures: Iterable[TenantFigures], limit: int) -> Samples:
     named = list(_named(figures))
+    # All or none. With some left out, a sum over the series would look like the fleet.
     if len(named) > limit:
         return {_left_out: {(): 1}}
     return {

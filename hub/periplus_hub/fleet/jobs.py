@@ -57,6 +57,8 @@ class RetentionJob:
             tenants = [system_scope(tenant, "job:retention") for tenant in await system_tenant_ids(c)]
         await one_after_another(
             chain(
+                # One after another: purging is the one thing that may wait, and never takes more than one writer's
+                # connection.
                 [self._forget_challenges(now)],
                 self._of_clusters(clusters, now),
                 (self._forget(scope, registration_id) for scope, registration_id in left),

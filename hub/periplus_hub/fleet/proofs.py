@@ -45,11 +45,15 @@ class TokenKeyProof:
 
     def check(self, public_key: str, hub_id: str, request: CredentialRequest) -> bool:
         """Whether the signature is this key's."""
+        # The stored key was refused at enrolment if anybody can sign under it (`is_of_small_order`); OpenSSL does not
+        # look.
         key = decode_base64(public_key, KEY_BYTES)
         signature = decode_base64(request.signature, SIGNATURE_BYTES)
         if key is None or signature is None:
             return False
         try:
+            # The hub's id is signed too: a hub that was asked cannot pass the answer on to another hub and be taken for
+            # the spoke.
             Ed25519PublicKey.from_public_bytes(key).verify(
                 signature, proof_bytes(hub_id, request.registration, request.nonce)
             )

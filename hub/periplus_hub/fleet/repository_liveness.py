@@ -61,8 +61,12 @@ def _contact_statement(scope: Scope) -> Update:
         update(table)
         .where(owned(scope, table), table.c.id == bindparam("registration_id"))
         .values(
+            # Greatest and not the newest statement: words of one spoke are taken by several processes, whose
+            # transactions end in any order.
             last_seen_at=func.greatest(table.c.last_seen_at, heard_at),
             epoch=func.greatest(table.c.epoch, heard_epoch),
+            # Epochs are UUIDv7 and grow with time. To hear an older life after a newer one means that two spokes run
+            # with one registration, or one with an old copy of its folder (ADR 12); a finding is made of it.
             older_epoch_heard_at=case((heard_epoch < table.c.epoch, heard_at), else_=table.c.older_epoch_heard_at),
             clock_skew_ms=case(
                 (or_(bindparam("exact", type_=Boolean), shows_more), skew_ms), else_=table.c.clock_skew_ms

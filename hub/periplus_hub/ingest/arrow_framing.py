@@ -31,6 +31,8 @@ def _invalid(detail: str) -> SpokeRequestRefusal:
 
 def _walk(stream: memoryview) -> None:
     position, wanted = 0, _SCHEMA
+    # Each message may be of a few bytes and each costs Arrow an object, so their number is bounded and not only their
+    # size.
     for _ in range(limits.MAX_ARROW_MESSAGES):
         if position == len(stream) and wanted == _RECORD_BATCH:
             return
@@ -39,6 +41,8 @@ def _walk(stream: memoryview) -> None:
         if marker != _CONTINUATION or not 0 <= size <= limits.MAX_ARROW_METADATA_BYTES:
             raise _invalid("a section's Arrow stream has no valid message where one should start")
         if size == 0:
+            # Arrow would read up to this end and no further: rows behind it would be counted by nobody, and looked at
+            # by nobody.
             if position != len(stream) or wanted == _SCHEMA:
                 raise _invalid("a section's Arrow stream ends before its section does")
             return
@@ -58,6 +62,8 @@ def _body_length(metadata: memoryview, wanted: int) -> int:
     if kind == _RECORD_BATCH:
         offset = _slot(metadata, root, 2)
         (relative,) = struct.unpack_from("<I", metadata, offset)
+        # Field 3 of RecordBatch is its BodyCompression (Message.fbs of Arrow): a small buffer that inflates to
+        # anything.
         if offset == 0 or _slot(metadata, offset + relative, 3):
             raise _invalid("Arrow buffers are compressed inside the compressed body")
     length = _field(metadata, root, 3, "<q")
@@ -69,6 +75,8 @@ def _body_length(metadata: memoryview, wanted: int) -> int:
 def _slot(metadata: memoryview, table: int, field: int) -> int:
     """Where field number `field` of a flatbuffers table lies, or 0 when it is not set."""
     (back,) = struct.unpack_from("<i", metadata, table)
+    # Offsets come from the sender. Those beyond the end are a struct.error; a negative one would count from the end in
+    # Python and read something else than Arrow does.
     vtable = table - back
     if vtable < 0:
         raise _invalid("Arrow metadata points outside itself")

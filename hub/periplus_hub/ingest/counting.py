@@ -49,6 +49,7 @@ class Counted:
 def counting() -> Iterator[Counted]:
     """Count a batch by how the block ends."""
     counted = Counted()
+    # Before the block: what ends by a cancelled request or a fault has no answer, and must be counted all the same.
     answer = "failed"
     try:
         yield counted

@@ -50,6 +50,7 @@ COMPLETENESS: Final = Listing[Scope](
         func.to_timestamp(outcomes.c.hour_start).label("hour_start"),
         cast(outcomes.c.dropped, JSONB).label("dropped_by_reason"),
     ],
+    # The hour alone does not tell rows apart, and a page must not end between two that look the same to its cursor.
     order=plain(outcomes, "hour_start", "registration_id", "kind"),
     where=_of,
     parent=outcomes.c.registration_id,

@@ -68,6 +68,7 @@ async def put(c: WriteConnection, scope: Scope, batch: DecodedBatch) -> None:
 
 async def forget_up_to(c: WriteConnection, scope: Scope, batch: DecodedBatch) -> None:
     """Parts no later than this batch are applied, or will never be whole."""
+    # Of earlier epochs too: a spoke that began a new life sends no rest of a statement of its old one.
     here = tuple_(statement_parts.c.epoch, statement_parts.c.seq) <= tuple_(batch.epoch, batch.header.seq)
     own = statement_parts.c.registration_id == batch.registration_id
     await c.execute(delete(statement_parts).where(owned(scope, statement_parts), own, here))

@@ -53,14 +53,19 @@ def encode_cursor(values: Key, order: str = "") -> str:
 def decode_cursor(cursor: str, order: str = "") -> Key:
     """The sort key; raises Invalid for text that no page of this order gave out."""
     try:
+        # Cut before decoding: what is too long fails there as any other rubbish.
         packed = cursor[:_MAX_CURSOR] + "=" * (-len(cursor) % 4)
         checksum, *parts = json.loads(base64.b64decode(packed, altchars=b"-_", validate=True))
         values = tuple(_READ[kind](value) for kind, value in parts)
+        # Written again it must be the same: `bool("no")` and an offset other than UTC would pass, and start the page
+        # elsewhere.
         genuine = [[*_write(value)] for value in values] == parts and all(map(_storable, values))
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise Invalid(f"'{cursor[:40]}' is not a cursor", _REMEDY) from error
     if not genuine:
         raise Invalid(f"'{cursor[:40]}' is not a cursor", _REMEDY)
+    # No secret and no guard. It tells a mistaken cursor from a page that begins in the middle of nowhere; what a cursor
+    # may show is decided by the scope alone.
     if checksum != zlib.crc32(order.encode()):
         raise Invalid(f"the cursor '{cursor[:40]}' belongs to another list or order", _REMEDY)
     return values
@@ -72,6 +77,7 @@ def _storable(value: object) -> bool:
 
 
 def _write(value: object) -> tuple[str, Any]:
+    # In this order: a bool is an int too, and would come back as one.
     for kind, (of, convert) in _WRITE.items():
         if isinstance(value, of):
             return kind, convert(value)

@@ -31,9 +31,11 @@ async def read_message(request: Request, kind: type[Message]) -> Message:
 
 async def read_bounded(request: Request, most: int) -> bytes:
     """The body; raises SpokeRequestRefusal (too-large) as soon as more than `most` bytes are declared or seen."""
+    # Before a byte is read; but a chunked body declares nothing, so `_read` counts as well.
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > most:
         raise _too_large(int(declared), most)
+    # A few bytes that unpack to gigabytes would pass every limit on what is read.
     encoding = request.headers.get("content-encoding", "identity")
     if encoding != "identity":
         raise SpokeRequestRefusal(problems.MALFORMED_MESSAGE, f"content encoding {encoding[:32]!r} is not taken")

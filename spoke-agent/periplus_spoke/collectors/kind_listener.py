@@ -44,6 +44,7 @@ class KindListener(Generic[T]):
         if not uid:
             self.misfit("an object has no uid", "")
             return
+        # It can be read again; while it could not, its row stayed as it was.
         self._odd.discard(uid)
         if self._seen is not None:
             self._seen.add(uid)
@@ -58,6 +59,7 @@ class KindListener(Generic[T]):
 
     def list_ended(self) -> None:
         """Forget what the list did not name; unless some of it has no name, then nothing is sure to be gone."""
+        # An empty list forgets everything, and that is meant: a list that failed half-way never ends here.
         seen, self._seen = self._seen, None
         if seen is not None and not self._nameless:
             at_us = self._clock.wall_us()
@@ -83,6 +85,7 @@ class KindListener(Generic[T]):
                 as_of_us=known.as_of_us if known else None,
             )
             self._inventory.report(self.name, source, at_us, quietly=True)
+        # A failure is an answer too: the first picture must not wait for what may not be read.
         self.answered.set()
         self._wake()
 

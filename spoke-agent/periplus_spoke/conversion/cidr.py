@@ -20,6 +20,8 @@ class ImpossibleCidr(ValueError):
 def parse_cidr(text: str) -> Network:
     """A network in canonical form. Host bits, /0 and IPv4-mapped ranges are impossible."""
     try:
+        # Strict, and nothing is corrected: 10.1.2.3/16 may be meant as 10.1.0.0/16 or as one address, and either would
+        # be a claim that nobody made. Formats of which host bits are a habit are read by `spans.parse_masked`.
         network = ipaddress.ip_network(text)
     except ValueError:
         raise ImpossibleCidr(_why(text)) from None
@@ -27,6 +29,7 @@ def parse_cidr(text: str) -> Network:
         raise ImpossibleCidr(f"{text!r} has no prefix length")
     if network.prefixlen == 0:
         raise ImpossibleCidr(f"{text!r} is every address there is")
+    # The same addresses have a second spelling as IPv4, and the two would never be found to overlap.
     if isinstance(network, ipaddress.IPv6Network) and network.overlaps(_MAPPED):
         raise ImpossibleCidr(f"{text!r} holds IPv4-mapped addresses")
     return network
@@ -111,6 +114,8 @@ def largest_free_block(network: Network, taken: Iterable[Network]) -> int | None
     """Prefix length of the largest block of `network` that touches none of `taken`, which lie in it; None when full."""
     first, best = int(network.network_address), -1
     for start, after in sorted((int(each.network_address), int(each.broadcast_address) + 1) for each in taken):
+        # A gap before each taken stretch, in order. They may overlap or lie in one another, hence the `max` below:
+        # `first` never goes back.
         best = max(best, _largest_inside(first, start))
         first = max(first, after)
     best = max(best, _largest_inside(first, int(network.broadcast_address) + 1))
@@ -119,6 +124,7 @@ def largest_free_block(network: Network, taken: Iterable[Network]) -> int | None
 
 def _largest_inside(first: int, after: int) -> int:
     """Bits of the largest aligned power of two within [first, after); -1 for nothing."""
+    # From the largest power of two that fits down to the first that fits where its alignment puts it.
     bits = max(after - first, 0).bit_length() - 1
     while bits >= 0 and ((first + (1 << bits) - 1) >> bits << bits) + (1 << bits) > after:
         bits -= 1

@@ -36,6 +36,8 @@ class CidrIndex(Generic[T]):
     def overlapping(self, network: Network) -> list[T]:
         """Items whose range shares addresses with this one, the widest first."""
         family, first = network.version, int(network.network_address)
+        # CIDRs either hold one another or are apart. So what overlaps is what lies around the first address, or begins
+        # inside and is longer.
         wide = self._around(family, first, network.prefixlen)
         start = bisect_left(self._firsts[family], first)
         end = bisect_right(self._firsts[family], int(network.broadcast_address))
@@ -43,6 +45,8 @@ class CidrIndex(Generic[T]):
 
     def _around(self, family: int, first: int, longest: int) -> list[T]:
         found: list[T] = []
+        # One look-up for each prefix length there is, at most 128: independent of how many ranges there are, and of how
+        # they lie inside one another.
         for length in self._lengths[family]:
             if length <= longest:
                 bits = BITS[family] - length

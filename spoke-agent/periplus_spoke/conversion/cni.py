@@ -75,6 +75,8 @@ def detect(
         for namespace, name in daemonsets or ()
         if namespace in _SYSTEM_NAMESPACES and name in _BY_DAEMONSET
     }
+    # Version v2, since Tetragon serves v1alpha1 only. With daemonsets told and none of them Cilium, the CRDs are left
+    # over.
     if "v2" in groups.get("cilium.io", ()) and (has_cilium_config or (has_cilium_config is None and not daemonsets)):
         found.add("cilium")
     if daemonsets is None and not AWS_GROUPS.isdisjoint(groups):
@@ -90,12 +92,14 @@ def uses_pod_cidr(cnis: Iterable[str], configs: Mapping[str, Mapping[str, str]])
     present, mode = set(cnis), configs.get(CILIUM_CONFIG, {}).get("ipam")
     if "cilium" in present and mode == "kubernetes":
         return True
+    # Cilium is there and another plugin gives the addresses, so it says nothing for or against podCIDRs.
     if mode == "delegated-plugin":
         present.discard("cilium")
     if "calico" in present and calico_uses_pod_cidr(configs):
         return True
     if present & _USES_POD_CIDR:
         return True
+    # After those that use them: canal is flannel for the addresses and Calico for policies alone.
     return False if present & _IGNORES_POD_CIDR else None
 
 

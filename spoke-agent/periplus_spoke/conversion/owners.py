@@ -61,6 +61,8 @@ class Owners:
         if owner.kind not in _MIDDLE:
             return _top(owner.kind, owner.name)
         top = self._tops[owner.kind].get(owner.uid)
+        # Lists arrive in any order, so pods may come before their ReplicaSets. They wait here instead of being told
+        # twice.
         if top is None:
             self._waiting.setdefault(owner.uid, {})[pod.metadata.uid] = pod
         if top is None and before is None and owner.kind in self._refused:

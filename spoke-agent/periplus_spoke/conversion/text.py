@@ -58,6 +58,8 @@ class Sharing(Generic[T]):
     def one(self, value: T) -> T:
         """The value seen first among those equal to `value`."""
         if len(self._known) >= self._most:
+            # Whole, and not the oldest: keeping an order would cost each look-up more than filling it again costs now
+            # and then.
             self._known.clear()
         return self._known.setdefault(value, value)
 

@@ -18,7 +18,10 @@ def open_own(path: Path, flags: int) -> int:
 
     Raises OSError, with EPERM for what is somebody else's or no plain file.
     """
+    # No O_TRUNC: what is somebody else's is found out only behind the open, and must not be emptied by it. O_NONBLOCK,
+    # or opening a pipe that somebody put here would wait for its other end.
     descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    # Of the open file and not of the path: between looking and opening the path could be exchanged.
     found = os.fstat(descriptor)
     if stat.S_ISREG(found.st_mode) and found.st_uid in {_ROOT, os.geteuid()}:
         return descriptor
@@ -40,6 +43,7 @@ def write_own(path: Path, content: bytes, *, durable: bool = True) -> None:
         os.ftruncate(descriptor, 0)
         view = memoryview(content)
         while view:
+            # A write may end early without an error, when the disk fills up.
             view = view[os.write(descriptor, view) :]
         if durable:
             os.fdatasync(descriptor)

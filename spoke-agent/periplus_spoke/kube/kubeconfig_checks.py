@@ -123,6 +123,8 @@ def _of_context(context: str, entries: _Entries) -> Iterator[str]:
         if not name and kind == "cluster":
             yield "it names no cluster"
         elif name and name not in entries[f"{kind}s"]:
+            # A name that leads nowhere is a damaged file. To ask as nobody instead would end in a "forbidden" that
+            # explains nothing.
             yield f"there is no {kind} {name!r} in the file, which the context names"
         elif name:
             content, path = entries[f"{kind}s"][name].content, entries[f"{kind}s"][name].path
@@ -179,6 +181,7 @@ def _of_cluster(what: str, cluster: _Values) -> Iterator[str]:
             yield f"proxy-url of {what} {error}"
     if data := cluster.get(_CERTIFICATE):
         try:
+            # Read by what will read it: PEM that looks well may still hold no certificate.
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=base64.b64decode(data).decode())
         except (ssl.SSLError, ValueError):
             yield f"{_CERTIFICATE} of {what} holds no certificate that can be read"

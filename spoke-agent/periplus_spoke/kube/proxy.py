@@ -65,6 +65,7 @@ def of_environment(server: str, environment: Mapping[str, str]) -> tuple[str, st
     if not variable or _is_local(host) or _is_excepted(host, port, exceptions):
         return "", ""
     url = environment[variable]
+    # As Go does, whose rules kubectl follows: `proxy:3128` means HTTP.
     return variable, url if "://" in url else f"http://{url}"
 
 
@@ -104,6 +105,7 @@ def _matches(rule: str, host: str, port: int) -> bool:
         return address == one
     domain = named.removeprefix("*") if named.startswith("*.") else named
     if domain.startswith("."):
+        # Go's rule: a leading dot is for what lies below the domain and not for the domain itself.
         return host.endswith(domain)
     return bool(domain) and (host == domain or host.endswith(f".{domain}"))
 

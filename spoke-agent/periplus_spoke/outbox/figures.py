@@ -64,6 +64,7 @@ def accounts(held: Holdings) -> Mapping[Hour, tuple[Total, int]]:
 
 def _older(held: Holdings) -> tuple[EpochDepth, ...]:
     """Every heartbeat and answer asks, of ten thousand batches too: by epoch, as each one's numbers only grow."""
+    # A dict keeps the last value of a key: read forwards that is each epoch's newest number, read backwards its oldest.
     last, first = dict(iter(held.entries)), dict(reversed(held.entries))
     accepted = {entry.name.id.epoch for entry in held.entries.values() if entry.status is Status.ACCEPTED}
     return tuple(

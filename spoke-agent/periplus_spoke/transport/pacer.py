@@ -38,6 +38,8 @@ class Pacer:
 
     def set_pace(self, pace: Pace) -> None:
         """Follow the hub's wish within one or two in flight and at most a minute between starts."""
+        # Held against bounds: a hub that asks for none at all, or for an hour between two, would stop the spoke for
+        # good.
         self._most_in_flight = min(max(pace.max_in_flight, 1), _LANES)
         self._interval_us = min(max(pace.min_interval_ms, 0), _LONGEST_INTERVAL_MS) * 1_000
 

@@ -55,6 +55,7 @@ class Report:
     def update(self, **changes: object) -> None:
         """Change fields of the status and write it when anything did change."""
         status = msgspec.structs.replace(self.status, **changes)
+        # At "connecting" also when nothing changed: the file of an earlier run would be read as this one's.
         if status != self.status or changes.get("phase") == "connecting":
             self.status = status
             self._write()
@@ -76,6 +77,7 @@ class Report:
     def set_aside(self, rejected: Mapping[str, int]) -> None:
         """Rows the hub has but does not use, by its reason."""
         for reason, rows in rejected.items():
+            # Reasons become labels of a metric: with an endless number of them whoever scrapes would run out of memory.
             known = reason in self.rejected or len(self.rejected) < _MOST_REASONS
             self.rejected[reason[:_LONGEST_REASON] if known else "other"] += rows
         counts = ", ".join(f"{reason} {rows}" for reason, rows in sorted(self.rejected.items()))

@@ -47,6 +47,7 @@ async def sign_apart(private: str, message: bytes) -> Signed:
     except TimeoutError as error:
         raise _failed(f"no answer within {_PATIENCE_S:g} s") from error
     finally:
+        # Also when this task is cancelled: the child has the private key in its memory and must not outlive us.
         if child.returncode is None:
             child.kill()
             await child.wait()

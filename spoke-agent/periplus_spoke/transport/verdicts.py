@@ -51,6 +51,8 @@ def judge(reply: Reply, answer: type[T]) -> T | HubRefusal | NoVerdict:
             return msgspec.json.decode(reply.body, type=answer)
         except _NOT_JSON:
             return NoVerdict(f"the answer is no {answer.__name__}", reply.retry_after_s)
+    # A proxy's 413 or 403 must not give up a batch: only the hub decides what is dropped, and it says so in its own
+    # words.
     if reply.status >= _CLIENT_ERROR and reply.content_type == CONTENT_TYPE:
         refusal = _refusal(reply)
         if refusal is not None:

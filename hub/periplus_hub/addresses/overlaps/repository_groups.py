@@ -54,6 +54,8 @@ class GroupAsk(NamedTuple):
 
 def _readable(scope: Scope, now: datetime) -> Subquery:
     """Groups with their severity as of `now`, and the columns they are listed by."""
+    # An acceptance ends by the clock without anybody writing: a severity stored with the group would go on hiding it.
+    # So it is decided here, at each reading, and every list and count below reads through this.
     held = standing(scope, now)
     accepted = func.coalesce(held.c.covers, false())
     severity = case((accepted, literal(_INTENDED)), else_=_GROUPS.c.severity)
@@ -65,6 +67,7 @@ def _readable(scope: Scope, now: datetime) -> Subquery:
             *plain(_GROUPS, "family", "first_key", "last_key", "since", "changed_at"),
             severity.label("severity"),
             rank(severity).label("rank"),
+            # A cursor compares whole rows in one direction, so what falls is listed as its negative.
             (-_GROUPS.c.clusters).label("fewer_clusters"),
             _GROUPS.c.clusters.label("cluster_count"),
             _GROUPS.c.members.label("member_count"),
@@ -96,12 +99,15 @@ def _narrowed(scope: Scope, groups: FromClause, only: GroupFilter) -> list[Colum
         where.append(groups.c.family == only.family)
     if only.within is not None:
         first_key, last_key = wanted_prefix(only.within).keys()
+        # Whatever meets the range, also what lies around it: who asks about 10.1.0.0/16 must hear of a 10.0.0.0/8.
         where += [groups.c.first_key <= last_key, groups.c.last_key >= first_key]
     if only.domain_ids:
         who = owners(scope)
         lives = select(who.c.id).where(who.c.domain_id.in_(only.domain_ids))
         where.append(_has(scope, groups, _SHARES.c.registration_id.in_(lives)))
     names = [severity.value for severity in only.severities]
+    # With clusters named, the severity asked for is theirs in the group: a group that is critical between two others
+    # may hurt them little.
     if names and not only.registration_ids:
         where.append(groups.c.severity.in_(names))
     for each in only.registration_ids:
@@ -120,6 +126,7 @@ def _own_severity(groups: FromClause) -> ColumnElement[Any]:
 
 def _as_bad(groups: FromClause, names: Sequence[str]) -> ColumnElement[bool]:
     """Whether the cluster's own severity is one of these; says it so that an index can help."""
+    # Compared as stored, not as the CASE that is shown: an index has the column and not the expression.
     raw = and_(~groups.c.accepted, _SHARES.c.severity.in_(names))
     return or_(raw, groups.c.accepted) if _INTENDED in names else raw
 

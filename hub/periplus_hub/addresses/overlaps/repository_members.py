@@ -77,6 +77,7 @@ async def chosen_rows(c: ReadConnection, scope: Scope, chosen: Chosen) -> list[R
     window = Window(len(chosen.place))
     rows = list(await c.rows(_listing(asked).page_of(scope, None, window)))
     if not _ENTERED.isdisjoint(chosen.kind):
+        # A statement of its own, and sorted here: few questions have entered ranges, and the others pay nothing.
         rows += await c.rows(_entered(asked).page_of(scope, None, window))
         rows.sort(key=_place)
     return rows
@@ -91,6 +92,7 @@ def _listing(chosen: FromClause) -> Listing[Scope]:
         (chosen.c.registration_id == _TABLE.c.registration_id)
         & (chosen.c.kind == _TABLE.c.kind)
         & (cast(chosen.c.cidr, CIDR) == _TABLE.c.cidr)
+        # Nodes are compared by their number, as the register has them: it never sees a name, and names may be long.
         & (chosen.c.node == case((_TABLE.c.node == "", 0), else_=node_number(_TABLE.c.node)))
     )
     return Listing(
@@ -137,6 +139,7 @@ def _entered(chosen: FromClause) -> Listing[Scope]:
         "cluster_name": NAME_OF_DOMAIN,
         "domain_id": table.c.domain_id,
     }
+    # From the other list and not written out again: a column added there must come here in the same place.
     names = [str(each.key) for each in ALLOCATIONS.columns]
     shown = [(own[name] if name in own else table.c[name]).label(name) for name in names]
     return Listing(

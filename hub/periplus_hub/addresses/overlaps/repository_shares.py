@@ -59,6 +59,7 @@ async def save_shares(c: WriteConnection, scope: Scope, groups: Iterable[tuple[U
     To be run `by_index`. Old and new meet in a full join, which PostgreSQL hashes or merges and never loops over.
     """
     for some in _batched(groups):
+        # Only what differs is written: a row that is written again is a dead row for VACUUM and a page for the WAL.
         incoming = _incoming(some)
         known = _known([group_id for group_id, _ in some], scope)
         same = (incoming.c.group_id == known.c.group_id) & (incoming.c.registration_id == known.c.registration_id)
@@ -87,6 +88,8 @@ async def drop_shares(c: WriteConnection, scope: Scope, group_ids: Sequence[UUID
 
 async def _delete(c: WriteConnection, rows: Select[Any]) -> None:
     """Rows by their `place`."""
+    # By ctid, which the join just read: through the index every row would be looked for twice. Safe within one
+    # statement, which has one snapshot; the group's id beside it keeps the plan on the tenant's own rows.
     gone = rows.cte("gone").prefix_with("MATERIALIZED")
     await c.execute(delete(_TABLE).where(gone.c.place == _PLACE, gone.c.group_id == _TABLE.c.group_id))
 

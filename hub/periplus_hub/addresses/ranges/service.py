@@ -29,6 +29,8 @@ async def add_range(c: WriteConnection, scope: Scope, wish: Wish, now: datetime)
     for broken in (*checks, expiry_trouble(wish.expires_at, now)):
         if broken is not None:
             raise Invalid(*broken)
+    # Before reading what is there: two people who enter one range would otherwise both see it missing. Ranges before
+    # domains, in every function here, or two of them wait for each other.
     await repository.lock_ranges(c, scope)
     await hold_domains(c, scope, [wish.domain_id])
     known = await repository.ranges_in_force(c, scope, [wish.domain_id])
@@ -73,10 +75,12 @@ async def end(c: WriteConnection, scope: Scope, ranges: Sequence[EnteredRange], 
 
 async def hold_domains(c: WriteConnection, scope: Scope, domain_ids: Iterable[UUID]) -> None:
     """Against being deleted meanwhile. One that came with a cluster stays from now on when the cluster leaves it."""
+    # In order, so that two imports that name the same domains do not wait for each other.
     for domain_id in sorted(set(domain_ids)):
         row = await lock_domain(c, scope, domain_id)
         if row is None:
             raise NotFound(f"there is no network domain {domain_id}", "List the domains and take an id from there.")
+        # It would go with its cluster, and the ranges in it with the domain.
         if row.implicit:
             await change_domain(c, scope, domain_id, {"implicit": False})
 

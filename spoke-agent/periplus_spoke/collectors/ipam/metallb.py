@@ -150,6 +150,8 @@ def _counters(pool: AddressPool, family: Literal[4, 6], usable: int, fault: Faul
         6: (status.assigned_ipv6, status.available_ipv6),
     }
     assigned, available = (counted(each, where, fault) for each in pairs[family])
+    # MetalLB counts after it has taken in a pool. Just after the pool changed its status is the old one's, and the sum
+    # shows it.
     if assigned is None or available is None or assigned + available != usable:
         return None
     return _Counters(assigned, available)
@@ -159,6 +161,8 @@ def _buggy(networks: list[Network]) -> int:
     """How many of these addresses end in .0 or .255, each once."""
     found = 0
     for first, last in merged(networks):
+        # How many numbers up to `last` end in this byte, less those before `first`: a range may be a /8, and is not
+        # walked.
         for byte in (0, _BYTE - 1):
             found += (last - byte) // _BYTE - (first - 1 - byte) // _BYTE
     return found

@@ -84,6 +84,7 @@ class Blocks:
             quality="derived",
             cidrs=(str(block.network),),
             capacity=size,
+            # All of it counts as assigned: what a node holds is handed out to no other node, used or not.
             assigned=size,
             used=used,
             reserved=excluded,
@@ -102,6 +103,7 @@ def range_pool(provider: str, claim: Allocation, nodes: Sequence[Pool], quality:
     """The pool of a range that nodes hold blocks of. Free is what no node was given, used or not."""
     network = ipaddress.ip_network(claim.cidr)
     inside = [pool for pool in nodes if is_within(ipaddress.ip_network(pool.cidrs[0]), network)]
+    # Not known for one is not known for the sum: a sum of the others would look like a number.
     used = None if any(pool.used is None for pool in nodes) else sum(pool.used or 0 for pool in inside)
     blocks = {ipaddress.ip_network(pool.cidrs[0]) for pool in inside}
     assigned = covered(blocks)

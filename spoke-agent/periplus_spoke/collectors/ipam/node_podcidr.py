@@ -80,6 +80,8 @@ def _believable(view: IpamView, blocks: list[Block]) -> bool:
     for count, is_inside in _witnesses(view, blocks):
         inside += count if is_inside else 0
         outside += 0 if is_inside else count
+    # By majority: a pod that was made before its node got another block, or one with an address of a further network,
+    # is no proof. Without pods there are no witnesses against the ranges, and they are told.
     return inside >= outside
 
 

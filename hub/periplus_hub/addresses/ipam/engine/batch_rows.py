@@ -109,6 +109,8 @@ def prepare(
     aside = _Aside()
     allocations = arrived[ALLOCATIONS].to_pylist() if ALLOCATIONS in arrived else []
     pools = arrived[POOLS].to_pylist() if POOLS in arrived else []
+    # Only what `covers` names is replaced in the tables. A row outside it would be added and could never be taken away
+    # again, so it is set aside.
     ranges = _most_trusted(allocations, covered_kinds(covers), aside)
     rows = IpamRows(
         _columns(_bounded(ranges, max_of_a_kind, aside)), tuple(_pools(pools, covered_scopes(covers), aside))
@@ -159,6 +161,7 @@ def _most_trusted(rows: Sequence[_Row], covered: Mapping[str, bool], aside: _Asi
 
 def _distrust(row: _Row) -> tuple[bool, int]:
     """What is a claim is more than that an address is in use."""
+    # One row a key: the table has one, and a claim that is taken for an address in use would be forgiven overlaps.
     return row["quality"] == SEEN, trust(row["source"])
 
 
@@ -172,6 +175,7 @@ def _range_of(row: _Row, covered: Mapping[str, bool]) -> Prefix | Reason:
         prefix = parse(row["cidr"])
     except BadPrefix as error:
         return error.reason
+    # Every node has these. As allocations they would make each cluster collide with each other one.
     if any(space.covers(prefix) for space in _NO_CLUSTERS):
         return Reason.NO_RANGE_OF_A_CLUSTER
     return Reason.TOO_WIDE if prefix.length < _SHORTEST[prefix.family] else prefix
@@ -209,6 +213,7 @@ def _pools(rows: Sequence[Mapping[str, Any]], covered: Collection[str], aside: _
         reason, own = _pool_fault(row)
         if row["scope"] not in covered:
             reason = Reason.NOT_COVERED
+        # The first of two is kept: adding them up, or choosing the fuller, would be a guess, and the fault is told.
         key = (row["provider"], row["name"], row["family"], row["node"] or "")
         if reason is None and key in kept:
             reason = Reason.DUPLICATE_POOL

@@ -42,6 +42,8 @@ class ClusterColumns:
     def packed(self) -> npt.NDArray[np.void]:
         """Rows as values that compare as wholes."""
         columns = self.prefixes
+        # Compared as bytes: one sort of whole rows instead of a comparison for each column. The dtype has no padding,
+        # whose bytes would be anybody's guess.
         rows = np.empty(len(self.use), dtype=_ROW)
         for name, column in (("high", columns.high), ("low", columns.low), ("family", columns.family)):
             rows[name] = column
@@ -65,6 +67,8 @@ class Holders(NamedTuple):
     def node_of(self, prefix: Prefix, use: int, nth: int) -> int:
         """The node of the nth row, counted from 0, of those with this prefix and use."""
         columns, high, low = self.prefixes, prefix.value >> 64, prefix.value & _LOW
+        # Two searches that halve, then a comparison of the rows that share the upper half: for IPv4 those that begin
+        # at this address, for IPv6 those of this /64.
         start, stop = np.searchsorted(columns.family, [prefix.family, prefix.family + 1])
         of_family = columns.high[start:stop]
         near = slice(

@@ -36,6 +36,7 @@ def register_of(
     topology: Topology, columns: Mapping[UUID, ClusterColumns], default: Relation = Relation.ISOLATED
 ) -> tuple[Register, list[UUID]]:
     """A full build, and the clusters by their number in it."""
+    # In a fixed order: the same clusters then have the same numbers on every build, and two registers can be compared.
     clusters = sorted(topology.domains)
     numbers = {domain: number for number, domain in enumerate(dict.fromkeys(topology.domains[c] for c in clusters))}
     connections = {
@@ -46,6 +47,7 @@ def register_of(
     relations = Relations([numbers[topology.domains[c]] for c in clusters], connections, default)
     parts = [columns.get(cluster, NO_ALLOCATIONS) for cluster in clusters]
     owners = np.repeat(np.arange(len(parts)), [len(part.use) for part in parts])
+    # The empty one lets a tenant without clusters through: nothing cannot be concatenated.
     prefixes = [part.prefixes for part in (*parts, NO_ALLOCATIONS)]
     joined = PrefixColumns(
         np.concatenate([part.family for part in prefixes]),
@@ -81,6 +83,7 @@ class TenantRegister:
     def replace(self, cluster: UUID, columns: ClusterColumns) -> set[Prefix]:
         """The cluster's set is this now; returns the roots to look at again. Inactive clusters have no number."""
         before = self.columns.get(cluster, NO_ALLOCATIONS)
+        # Kept for inactive clusters too. What they have does not count now, and is the "before" of the next difference.
         self.columns[cluster] = columns
         number = self._numbers.get(cluster)
         if number is None:

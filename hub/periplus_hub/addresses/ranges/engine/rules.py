@@ -23,9 +23,11 @@ class Broken(NamedTuple):
 def range_of(text: str) -> Prefix | Broken:
     """The prefix that a person typed."""
     shown = repr(visible(text[:_SHOWN]))
+    # Before `parse`, which would call it bad: two ranges on one line deserve the better word.
     if any(divider in text.strip() for divider in _SEVERAL):
         return Broken(f"{shown} is not one range", "Write one range to a line, whichever its family.")
     address, slash, length = text.partition("/")
+    # Four digits are enough to be too many, and `int` has an error of its own for thousands of them.
     if slash and ":" not in address and length.isdecimal() and int(length[:4]) > FAMILY_BITS[IPV4]:
         return Broken(f"{shown} has an IPv4 address and a length of IPv6", "Write a length of at most 32.")
     try:
@@ -65,6 +67,7 @@ def time_of(text: str) -> datetime | Broken:
         if len(text) == len("2026-01-31"):
             return datetime.combine(date.fromisoformat(text), time(), UTC)
         found = datetime.fromisoformat(text)
+        # Without an offset it would mean one time here and another where the hub runs.
         if found.tzinfo is not None:
             return found.astimezone(UTC)
     except (ValueError, OverflowError):
