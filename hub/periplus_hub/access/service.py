@@ -90,6 +90,7 @@ class Authenticator:
         plain = role_scope(found.tenant_id, f"token:{found.token.name}", Role(found.token.role))
         scope = replace(plain, forbidden=partial(self._forbid, found, plain))
         used = found.token.last_used_at
+        # Not at every use: a row written for each question would make each question a write.
         if used is None or now - used >= _USED_EVERY:
             self._uses[found.token.id] = (scope, now)
         return scope
@@ -133,6 +134,7 @@ class Authenticator:
             found = await repository.system_token_by_prefix(c, prefix)
         if found is None:
             self._cache.pop(prefix, None)
+            # Remembered too: who tries one wrong token again and again would otherwise ask the database each time.
             self._unknown[prefix] = now_s
             while len(self._unknown) > _CACHED_STRANGERS:
                 self._unknown.popitem(last=False)

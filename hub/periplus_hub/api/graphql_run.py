@@ -98,6 +98,8 @@ class Runner:
                     yield
                     await context.settle()
                 finally:
+                    # Loaders and statements of this operation end here, also after the deadline: they would hold
+                    # connections of others.
                     await context.abandon()
         except TimeoutError:
             if waits:
@@ -128,6 +130,8 @@ class Runner:
         asked = (admitted.prepared.digest, msgspec.json.encode(variables))
         kept = self.introspections.get(asked)
         if kept is None:
+            # Without a context: introspection reads the schema and nothing of a tenant, so answers may be kept for
+            # everybody.
             result = await asyncio.to_thread(execute, self.schema, document, variable_values=variables)
             kept = self.serialise(cast("ExecutionResult", result), "")
             self.introspections[asked] = kept

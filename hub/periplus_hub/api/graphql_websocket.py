@@ -130,6 +130,7 @@ class Connection:
     async def _check(self) -> None:
         try:
             self.scope = await self.entrance.authenticate(self.token)
+        # One word for all four, as on HTTP: which of them it is tells a stranger what he got right.
         except GraphQLRefusal:
             raise _Closed(_FORBIDDEN, "the token is missing, unknown, expired or revoked") from None
         except (*DATABASE_ERRORS, Unavailable) as error:  # no word on the token, so neither in nor out
@@ -139,6 +140,7 @@ class Connection:
 
     async def _next_message(self) -> Mapping[str, Any]:
         """The next message; while there is none, the token is checked again and again."""
+        # One receive that is waited for again and again: cancelling it each time would lose the message it was reading.
         waiting = asyncio.ensure_future(self._receive())  # allowed: ended below, its failure is raised
         try:
             while True:

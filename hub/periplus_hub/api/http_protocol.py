@@ -123,10 +123,13 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             return
         if in_headers and self._in_headers:
             self._header_bytes += len(data)
+            # Counted as it comes, for a head that never ends; one that came whole is measured in `_too_much`.
             if self._header_bytes > MAX_HEADER_BYTES:
                 self._refuse(_TOO_LARGE)
         elif in_body and self._in_body:
             self._paced_bytes += len(data)
+            # What the parser took without giving it on as body: the body has its own limit in the application, and this
+            # has none.
             self._framing_bytes += len(data) - self._body_bytes
             if self._framing_bytes > MAX_FRAMING_BYTES:
                 self._refuse(bad_request("chunk sizes and trailers are too long", "Send larger chunks."))
@@ -178,6 +181,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """As on_body."""
         if not self._over:
             self._in_body = False
+            # Kept open only if the body came whole before the answer began: else its rest would be read as the next
+            # request.
             if self._pace is not None and not self.cycle.response_started:
                 self.cycle.keep_alive = self._stays_open and not self._stopping
             self._body_done()
@@ -299,6 +304,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         else:
             unanswered = not (self.pipeline or self.cycle.response_started)
             self._end_with(error_answer(trouble) if unanswered else b"")
+            # The application waits for a body that will not come: it is told that the client left, or it would wait for
+            # ever.
             self.cycle.disconnected = True
             self.cycle.message_event.set()
 

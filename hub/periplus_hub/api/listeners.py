@@ -112,6 +112,8 @@ async def _all_started(listeners: list[Listener]) -> None:
 
 
 def _listener(config: HubConfig, name: str, app: ASGIApp, clock: Clock) -> Listener:
+    # Metrics are for scrapers on the machine or the pod's network, which know no certificate of ours; they hold no
+    # names of tenants unless somebody lets them.
     secure = name != "metrics" and config.tls_certificate is not None
     server = Server(
         _server_config(config, app, secure=secure), ListenerConnections.of(name, _sizes(config, name), clock)
@@ -190,6 +192,8 @@ def _server_config(config: HubConfig, app: ASGIApp, *, secure: bool) -> uvicorn.
         lifespan="off",
         log_config=None,
         access_log=False,
+        # Nothing that a client writes about itself is believed; proxies that may are named in `proxies` and looked at
+        # in `seats`.
         proxy_headers=False,
         server_header=False,
         timeout_keep_alive=_KEEP_ALIVE_S,

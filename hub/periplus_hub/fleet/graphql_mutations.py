@@ -217,6 +217,7 @@ class FleetMutation:
         async with context.write() as c:
             await service.move_clusters(c, context.scope, target, moved, now=context.clock.now())
             found = await _domain(c, context.scope, target)
+        # After the session: who is told before the commit would read the old state and hear no second time.
         for each in moved:
             context.announce(context.scope.tenant_id, CLUSTERS_TOPIC, id=str(each))
         return found

@@ -121,6 +121,8 @@ async def _node_ports(
         owned(scope, services),
         services.c.registration_id.in_(clusters),
         func.array_to_string(services.c.ports, ",").regexp_match(_HAS_NODE_PORT),
+        # Services are kept as they are now. One made since did not listen then; one that is gone since is not known to
+        # have.
         or_(services.c.created_at.is_(None), services.c.created_at <= at),
     )
     found: dict[UUID, list[ListeningService]] = {}

@@ -91,6 +91,7 @@ class Outbound:
         addresses = await self.resolve(parsed.host, port)
         if not addresses:
             raise OutboundRefusal(f"{parsed.host} has no address", "Check the name.")
+        # All of them and not only the one that is used: a name that also leads inside is somebody's try.
         for address in addresses:
             self._check(parsed, address)
         return _Target(parsed, port, addresses[0])
@@ -104,6 +105,8 @@ class Outbound:
                 f"{url.host} leads to {address}, which the hub does not call",
                 "Use a public address, or have an operator allow the receiver's network.",
             )
+        # Without TLS nobody checks that it is the receiver who answers, and what is sent may say where the fleet is
+        # weak.
         if url.scheme != "https" and not opened:
             raise OutboundRefusal(f"{_shown(str(url))} is not encrypted", "Use https.")
 
@@ -126,6 +129,7 @@ class Outbound:
                 body = b""
                 async for chunk in answer.aiter_raw():
                     body += chunk
+                    # Raw, as it came: unpacking could turn a few bytes into gigabytes before anybody counts.
                     if len(body) > self.max_answer_bytes:
                         raise OutboundRefusal(
                             f"{target.url.host} answers with more than {self.max_answer_bytes} bytes",

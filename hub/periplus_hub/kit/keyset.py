@@ -161,6 +161,7 @@ class Listing(Generic[S_contra]):
 
     def _beyond(self, cursor: str, *, falling: bool) -> ColumnElement[bool]:
         values = reader(self.name)(cursor)
+        # Compared by PostgreSQL with the wrong type or out of its range, a value would be a fault of ours in the log.
         if len(values) != len(self.order) or not all(map(_fits, values, self.order)):
             raise other_list()
         left = tuple_(*self.order)

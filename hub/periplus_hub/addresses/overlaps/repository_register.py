@@ -81,6 +81,8 @@ async def register_status(c: ReadConnection, scope: Scope) -> RegisterStatus:
     if row is None:
         return RegisterStatus(included=Included(0, ""), latest=0, at=None)
     revision = row.revision or 0
+    # Changes are forgotten after a while (`_KEPT_REVISIONS`), so the newest that is left may be older than what is
+    # included.
     latest_known = max(row.latest or 0, revision)
     return RegisterStatus(included=Included(revision, row.topology or ""), latest=latest_known, at=row.at)
 
@@ -88,6 +90,7 @@ async def register_status(c: ReadConnection, scope: Scope) -> RegisterStatus:
 async def register_state(c: ReadConnection, scope: Scope, now: datetime) -> tuple[RegisterStatus, RegisterState]:
     """How far the stored groups are, and what they may be taken for."""
     status = await register_status(c, scope)
+    # Only then: what is behind is behind whatever the topology says, and reading that costs more than all else here.
     digest = (await topology(c, scope)).digest if status.current else ""
     return status, status.state(now, digest)
 
@@ -98,6 +101,7 @@ async def topology(c: ReadConnection, scope: Scope) -> Topology:
         owned(scope, registrations), registrations.c.state == State.ACTIVE.value
     )
     domain = entered_ranges.c.domain_id
+    # A domain stands for itself here, as if it were a cluster: its id is an owner's beside those of registrations.
     entered = select(domain.label("id"), domain).distinct().where(*in_force(scope))
     modes = {
         (connection.domain_a, connection.domain_b): Relation(connection.mode.value)
@@ -137,6 +141,8 @@ def _columns_of_rows(rows: bytes, corrected: Sequence[str] | None) -> ClusterCol
     prefixes = columns_from_arrays(array[:, :KEY_BYTES], array[:, KEY_BYTES : 2 * KEY_BYTES])
     kind, seen, reach = array[:, 2 * KEY_BYTES : -_NODE_BYTES].T.copy()
     for of_kind, said in (each.split(SAYS) for each in corrected or ()):
+        # After the rows and over all of a kind: a correction outlives what the cluster tells, and holds for what it
+        # tells next.
         reach[kind == KINDS.index(AllocationKind(of_kind))] = REACHES.index(Reach(said))
     # PostgreSQL sends integers with the most significant byte first.
     node = np.ascontiguousarray(array[:, -_NODE_BYTES:]).view(">i8").reshape(-1).astype(np.int64)
@@ -193,6 +199,8 @@ async def columns_about(c: ReadConnection, scope: Scope, roots: Collection[Prefi
     table, outermost = allocations, list(_outermost(roots))
     parents = _ranges([root.keys() for root in outermost], "parents")
     inside = table.c.first_key.between(parents.c.low, parents.c.high) & (table.c.last_key <= parents.c.high)
+    # Each named with both its keys. "Begins before and ends behind" would be a scan of all that begins before; there
+    # are at most 127 wider ranges, and the index has each.
     wider = _ranges({outer.keys() for root in outermost for outer in root.around()}, "wider")
     same = (table.c.first_key == wider.c.low) & (table.c.last_key == wider.c.high)
     columns = [table.c[name] for name in _READ]
@@ -247,6 +255,7 @@ async def stored_groups(c: ReadConnection, scope: Scope) -> list[StoredGroup]:
 async def locked_included(c: WriteConnection, scope: Scope, now: datetime) -> Included:
     """What the stored groups include, locked until the end of the transaction; made when there is nothing."""
     table = tables.register_state
+    # A row there is nothing to lock of otherwise: two processes would both take the register for theirs to write first.
     await c.execute(insert_owned(scope, table).values(revision=0, at=now).on_conflict_do_nothing())
     (row,) = await c.rows(select(table.c.revision, table.c.topology).where(owned(scope, table)).with_for_update())
     return Included(row.revision, row.topology)
@@ -256,6 +265,7 @@ async def confirm(c: WriteConnection, scope: Scope, included: Included, now: dat
     """Say that the stored groups were found to be right, unless somebody else wrote others meanwhile."""
     state = tables.register_state
     same = (owned(scope, state), state.c.revision == included.revision, state.c.topology == included.topology)
+    # Never backwards: the process that confirms may have read before another one confirmed.
     await c.execute(update(state).where(*same, state.c.at < now).values(at=now))
 
 

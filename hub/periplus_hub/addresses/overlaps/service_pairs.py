@@ -102,6 +102,7 @@ async def _rows(c: ReadConnection, scope: Scope, ask: PairAsk, view: PairView, p
     found = []
     for pair in pairs:
         a, b = (rows.get((cluster, *_name(end))) for cluster, end in ((ask.a, pair.a), (ask.b, pair.b)))
+        # The rows are read after the view was computed, and one may have gone meanwhile.
         if a is not None and b is not None:
             severity = Severity.INTENDED if pair.accepted else pair.severity
             told = explain_pair(pair.severity, view.relation, pair.a.use, pair.b.use, accepted=pair.accepted)

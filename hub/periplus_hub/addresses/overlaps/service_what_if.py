@@ -105,6 +105,8 @@ async def joinings(c: ReadConnection, scope: Scope, asks: Sequence[JoinAsk]) -> 
 
 
 async def _joining(c: ReadConnection, scope: Scope, ask: JoinAsk) -> Joining:
+    # The revision first: what is read after it is of this revision or later, never of an earlier one that is called
+    # this.
     status = await repository_register.register_status(c, scope)
     topology = await repository_register.topology(c, scope)
     if ask.clusters is not None:
@@ -182,6 +184,7 @@ def _group(
     stats = ranked.stats
     shares = sorted(found, key=lambda share: SEVERITIES.index(share.severity))
     if ranked.accepted:
+        # After sorting: the order is by what each would be, so that the cluster that is hurt most stays first.
         shares = [replace(share, severity=Severity.INTENDED) for share in shares]
     return JoinedGroup(
         id=now.id if now else None,

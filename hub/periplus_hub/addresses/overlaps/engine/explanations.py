@@ -141,10 +141,12 @@ def explain(pairs: WorstPairs, *, accepted: bool = False, outgrown: Outgrown | N
     severity = Severity.INTENDED if accepted else pairs.severity
     causes = causes_of(pairs)
     faults, between = faults_of(causes), _between(pairs, {each for each in causes if each.relation is not None})
+    # With anything between clusters beside it, the fault is one sentence among others and not the explanation.
     own = bool(faults) and not between.uses and not between.entered
     why = [*(fault.why for fault in faults), *([] if own else [_why(between)])]
     remedies = [_REVIEW] if accepted else [*(fault.remedy for fault in faults), *([] if own else _remedies(between))]
     note = [] if outgrown is None else [_outgrown(outgrown)]
+    # Nobody is asked to accept what hurts nobody; but what once was accepted and has grown is said whatever it is now.
     if severity is not Severity.INTENDED and (outgrown or severity is not Severity.LATENT):
         remedies.append(_ACCEPT if outgrown is None else f"{_outgrown(outgrown)} {_ACCEPT_AGAIN}")
     return Explanation(
@@ -200,6 +202,8 @@ class _Between(NamedTuple):
 
 def _between(pairs: WorstPairs, among: Collection[Cause]) -> _Between:
     """From the causes between clusters; from all that is there, where nothing explains the severity any more."""
+    # The severity is stored and the relations are of now: between a change and the register's next run nothing may
+    # explain it. Said of everything that is there, the words are vague and not wrong.
     if not among and not causes_of(pairs):
         every = frozenset().union(*pairs.sides)
         return _Between(
@@ -295,6 +299,7 @@ def _remedies(between: _Between) -> list[str]:
     if between.severity is Severity.LATENT:
         return [_latent(between)]
     joinable = between.relations - {Relation.SAME}
+    # What collides in services alone is only met by who uses the other side's ClusterIPs.
     services = set(between.kinds) == {_KIND.SERVICE}
     ways_out = {
         _GATEWAY: services,
