@@ -23,6 +23,11 @@ _GROUP: Final = "whereabouts.cni.cncf.io"
 _MOST_DIGITS: Final = 39
 
 
+def _is_distance(text: str) -> bool:
+    """`int` has an error for superscripts, which are digits too, and one for thousands of digits."""
+    return text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
+
+
 class _Holder(Kept):
     """Who holds an address."""
 
@@ -41,7 +46,7 @@ class RangeSpec(Kept):
     def __post_init__(self) -> None:
         holders = self.allocations or {}
         self.used = len(holders)
-        told = ((at, each.podref or "") for at, each in holders.items() if at.isdigit() and len(at) <= _MOST_DIGITS)
+        told = ((at, each.podref or "") for at, each in holders.items() if _is_distance(at))
         self.held_by = packed(packed_line(at, pod) for at, pod in told)
         self.allocations = None
 

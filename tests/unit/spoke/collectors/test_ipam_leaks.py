@@ -38,7 +38,8 @@ def view(custom: Mapping[WantedKind[Any], list[Object]], listing: Listing | None
 def whereabouts(**more: Any) -> IpamView:
     holders: dict[str, Object] = {"1": {"podref": "default/a"}, "2": {"podref": "default/gone"}, "3": {"podref": ""}}
     holders |= {"4": {"id": "x"}, "900": {"podref": "default/gone"}, "9" * 5_000: {"podref": "default/gone"}}
-    spec = {"range": "10.9.0.0/24", "allocations": {**holders, "five": {"podref": "default/gone"}}}
+    holders |= {"five": {"podref": "default/gone"}, "\N{SUPERSCRIPT TWO}": {"podref": "default/gone"}}
+    spec = {"range": "10.9.0.0/24", "allocations": holders}
     return view({RANGE_POOLS: [{"metadata": {"name": "lan"}, "spec": spec}]}, **more)
 
 
@@ -179,7 +180,7 @@ def test_leaks_are_told_only_where_pods_and_nodes_are_known_whole(case: str) -> 
 
 def test_an_allocation_of_whereabouts_is_leaked_with_its_pod() -> None:
     (found,) = pools("whereabouts").values()
-    assert (found.used, found.leaked, found.evidence) == (6, 1, (f"10.9.0.2: {GONE}",))
+    assert (found.used, found.leaked, found.evidence) == (7, 1, (f"10.9.0.2: {GONE}",))
 
 
 def test_an_ip_of_kube_ovn_is_leaked_with_its_pod_unless_that_may_come_back() -> None:
