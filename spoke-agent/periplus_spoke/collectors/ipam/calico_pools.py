@@ -187,11 +187,13 @@ def _count(each: Range, blocks: Sequence[Block], situation: _Situation) -> _Coun
     for block in blocks:
         part = _within(each.network, block.network)
         found["assigned"] += part.num_addresses
-        stuck = situation.stuck(block)
-        knows_stuck &= stuck is not None
+        # Before anything that has a bit for each address: an IPv6 CIDR has any number of them, and only a block that
+        # told of each is known to be small.
         if block.spec is None:
             is_told = False
             continue
+        stuck = situation.stuck(block)
+        knows_stuck &= stuck is not None
         shift = int(part.network_address) - int(block.network.network_address)
         for name, bits in _parts(block.spec, situation.lost(block), stuck or 0, situation.reserved.mask(block.network)):
             found[name] += (bits >> shift & (1 << part.num_addresses) - 1).bit_count()

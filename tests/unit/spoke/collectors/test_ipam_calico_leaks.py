@@ -171,6 +171,14 @@ def test_a_block_of_a_node_that_is_gone_is_lost_where_nodes_may_not_borrow(
     assert (found["n9"].unusable, found["n9"].free) == (unusable, free - 192)
 
 
+def test_a_block_of_endless_addresses_that_tells_of_none_costs_nothing() -> None:
+    """It would be a mask of 2^96 bits."""
+    wide = {"metadata": {"name": "w"}, "spec": {"cidr": "fd00::/32", "affinity": "host:n9", "allocations": [None]}}
+    pool = {POOLS[0]: [{"metadata": {"name": "p"}, "spec": {"cidr": "fd00::/16"}}]}
+    found = pools(view(wide, strict=True, custom=pool))
+    assert (found["p"].assigned, found["p"].used, found["p"].unusable) == (2**96, None, None)
+
+
 def test_without_knowing_the_nodes_it_is_not_known_which_blocks_are_lost() -> None:
     held = block("10.1.0.64/26", {}, "n9")
     assert pools(view(held, strict=True, listing=None))["p"].unusable is None
