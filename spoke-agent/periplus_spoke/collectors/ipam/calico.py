@@ -59,6 +59,7 @@ class Calico:
         if calico_uses_pod_cidr(view.configs):
             return "there are IPPools, but Calico is set up to take pod addresses from the nodes' podCIDRs"
         others = set(view.cnis) - {self.name}
+        # Four signs together, because a pool that is wrongly taken for unused is a range that nobody compares.
         if has(view, BLOCKS) and not objects(view, BLOCKS) and others and not _hold_pods(view, pools):
             return f"there are IPPools, but no block of them is in use beside {', '.join(sorted(others))}"
         return ""
@@ -118,6 +119,7 @@ def _hands_out(each: Range, view: IpamView) -> bool:
 
 def _reach(spec: PoolSpec, view: IpamView) -> Reach:
     """From the pool's settings; nothing where a router that they do not name may know the way."""
+    # Without knowing the peers nothing is private: a router that learned the routes reaches pods past any NAT.
     is_private = bool(spec.disable_bgp_export) or (not objects(view, PEERS) and knows(view, PEERS))
     if spec.nat_outgoing:
         return "masqueraded" if is_private and spec.is_encapsulated else ""

@@ -87,6 +87,7 @@ def pools(view: IpamView, fault: Fault) -> list[Pool]:
 def _leaks(block: Block, presence: Presence | None) -> Iterator[tuple[Holder, str]]:
     """Addresses of a block that are held for nobody who is there, and how that shows."""
     for holder in block.spec.holders() if block.spec and presence else ():
+        # Texts of one form in UTC compare as times do; an empty one, of old releases, is older than all.
         if presence and holder.since <= presence.young_after:
             why = presence.lost_pod(holder.pod, holder.node) if holder.pod else presence.lost_node(holder.node)
             if why:
@@ -114,6 +115,7 @@ def _scope(spec: PoolSpec) -> Scope:
 
 def _cluster_pool(each: Range, counts: _Counts, situation: _Situation, *, is_read: bool) -> Pool:
     network, reserved = each.network, situation.reserved
+    # Blocks count as a whole: a new block is carved from what no block has, however empty the others are.
     set_aside = [_within(network, block.network) for block in each.blocks] + list(reserved.networks(network))
     blocked = None if counts.reserved is None else reserved.count(network) - counts.reserved_in_use
     whole = counts._replace(reserved=blocked)

@@ -116,6 +116,7 @@ def read_ranges(view: IpamView, fault: Fault) -> Reading:
                 fault(f"{block.source} {block.network} reaches beyond {POOL} {home.name}")
         if not homes and block.in_use:
             orphans.append(block)
+            # Where pools may not be read every block looks like an orphan, and that is no fault of the cluster's.
             if has(view, POOLS):
                 fault(f"{block.source} {block.network} is in use and lies in no {POOL}")
     return Reading(ranges, orphans)
@@ -134,6 +135,7 @@ def _blocks(view: IpamView, fault: Fault) -> Iterator[Block]:
     """Each address once. Where blocks are not read, what nodes hold is all there is."""
     found = _told_blocks(view, fault) if has(view, BLOCKS) else _told_affinities(view, fault)
     last: Block | None = None
+    # CIDRs in this order either lie in the last one or are apart from it, so one look back finds every overlap.
     for block in sorted(found, key=_place):
         if last and last.network.overlaps(block.network):
             if last != block:
@@ -153,6 +155,8 @@ def _told_blocks(view: IpamView, fault: Fault) -> Iterator[Block]:
         if is_set(spec.deleted) or not (network := checked(parse_cidr, spec.cidr, BLOCK, fault)):
             continue
         taken = spec.taken.bit_count()
+        # Otherwise no bit of it can be told to be an address's. It still counts as handed out: forgetting it would call
+        # its addresses free.
         is_whole = spec.size == network.num_addresses
         if not is_whole:
             fault(f"{BLOCK} {network} tells of {max(spec.size, 0)} of its {network.num_addresses} addresses")

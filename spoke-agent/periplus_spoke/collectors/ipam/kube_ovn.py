@@ -165,6 +165,8 @@ def _subnet_pool(each: _Range, counted: Counter[tuple[str, int]] | None, leaks: 
         fault(f"{where}: {used} used and {free} free addresses are more than the {capacity} of {network}")
         free = reserved = None
     else:
+        # What kube-ovn excludes and what is in use overlap, and only it knows where. The rest of its own two numbers
+        # adds up in any case.
         reserved = capacity - used - free
     lost = [] if leaks is None or used is None else leaks.get((name, each.family), [])[:used]
     return Pool(
