@@ -94,7 +94,10 @@ class Documents:
         return prepared
 
     async def _prepare_new(self, text: str, digest: str) -> Prepared:
+        # On the loop: measured before it is parsed, it cannot take long, and a thread would cost more.
         document = parse_measured(text, self._limits)
+        # One at a time: checking is pure Python, and two threads of it would take turns at one interpreter anyway, each
+        # the longer.
         async with self._one_at_a_time:
             await asyncio.to_thread(check_valid, self._schema, document, self._limits)
         schema_only = introspects(document, self._limits)
@@ -136,6 +139,7 @@ def check_valid(schema: GraphQLSchema, document: DocumentNode, limits: Limits) -
 
 
 def _validate_in_time(schema: GraphQLSchema, document: DocumentNode, limits: Limits) -> list[GraphQLError]:
+    # The thread's own time: on a busy machine the clock on the wall would refuse what costs little.
     rules = (*specified_rules, _deadline_rule(thread_time() + limits.validation_s))
     errors = validate(schema, document, rules, max_errors=limits.validation_errors, hide_suggestions=True)
     if len(errors) == 1 and isinstance(errors[0], ValidationAbortedError):

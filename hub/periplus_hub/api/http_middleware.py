@@ -114,6 +114,7 @@ class _Body:
     async def __call__(self) -> Message:
         if self._complete:  # what is awaited now is the client's leaving, and that may take its time
             return await self._receive()
+        # Here and not before: who reads no body, like a refusal of the token, need not refuse it either.
         self._refuse_larger(self._declared)
         try:
             async with asyncio.timeout_at(self._until):

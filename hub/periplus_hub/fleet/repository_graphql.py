@@ -89,6 +89,7 @@ def _connections_of(scope: Scope, _asked: object) -> Sequence[ColumnElement[bool
 
 
 def _tokens_of(scope: Scope, usable_at: datetime | None) -> Sequence[ColumnElement[bool]]:
+    # In the listing and not in the field, so that no new way to the list can forget it.
     scope.require(Permission.FLEET_APPROVE)
     if usable_at is None:
         return [owned(scope, _tokens)]
@@ -165,6 +166,7 @@ async def duplicates_by_ids(c: ReadConnection, scope: Scope, ids: Sequence[UUID]
         .where(owned(scope, mine), owned(scope, other), mine.c.id.in_(ids), mine.c.state != live, other.c.state != live)
         .order_by(other.c.created_at.desc(), other.c.id.desc())
     )
+    # The last of a key stays in a dict, and rows come newest first: so it is the oldest.
     return {row.of: row for row in await c.rows(statement)}
 
 

@@ -106,6 +106,7 @@ def _lines(error: ValidationError, given: Mapping[str, _Given], kind: type[BaseM
             meant = f"do you mean {near[0]}? Known" if near else "known"
             lines.append(f"{source}: there is no such setting; {meant} are {', '.join(sorted(kind.model_fields))}")
             continue
+        # By the name of the setting and on the safe side: a URL of a database holds its password.
         shown = "its value" if _SECRET.search(key) else repr(problem["input"])
         allowed = str(problem.get("ctx", {}).get("error", "")) or problem["msg"]
         lines.append(f"{source}: {shown} is not allowed: {allowed}" if key else allowed)

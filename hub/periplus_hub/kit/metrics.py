@@ -101,6 +101,7 @@ class Picture(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """For a scrape."""
+        # Decided at the scrape: whoever stopped counting does not come by to take the figures away.
         if not self._is_of_now():
             return
         for metric, values in self._samples.items():

@@ -87,8 +87,10 @@ class InventoryCollector:
         self._inventory.tell_cluster(at_us)
         self._inventory.tell_sources(at_us)
         snapshot = self._inventory.state.snapshot(at_us, self._covered)
+        # Before it is emitted: what changes while it is on its way belongs to the first delta behind it.
         self._cluster.snapshot_taken()
         await sink.emit(snapshot)
+        # Asked for again meanwhile: what was emitted is not what was wanted.
         if not self._wants_snapshot:
             self.settled.set()
 

@@ -87,6 +87,8 @@ async def _finish(process: asyncio.subprocess.Process, command: str, timeout_s: 
         ) from error
     finally:
         if process.returncode is None:
+            # The whole group: plugins are often scripts, and what they started would go on holding the pipes and the
+            # login.
             os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
     return process.returncode or 0, out, err

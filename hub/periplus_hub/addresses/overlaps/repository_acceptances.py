@@ -111,6 +111,8 @@ def _came() -> ColumnElement[bool]:
 async def compare_again(c: WriteConnection, scope: Scope, group_ids: Sequence[UUID]) -> None:
     """These groups changed: note whether their acceptances cover them now. To be run `by_index`."""
     held = _held(scope, group_ids)
+    # Compared when a group is written and kept in `covers`, not at each reading: lists ask for thousands of groups, and
+    # a group changes seldom. Only the end by the clock is left to the reading.
     beyond = (
         select(literal(1))
         .select_from(_compared(scope, _SHARES, _TABLE.c.id))
