@@ -134,6 +134,7 @@ class CountingHandler(logging.StreamHandler[TextIO]):
             key = _OTHERS
         count = self._seen.get(key, (0, record))[0] + 1
         self._seen[key] = count, record
+        # The first with its traceback, the next few without: they would be the same, and a page each.
         if count == 1:
             super().emit(record)
         elif count <= TOLD:

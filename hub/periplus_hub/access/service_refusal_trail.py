@@ -67,6 +67,7 @@ class RefusalTrail:
         if self._hour_since_s is None:
             self._hour_since_s = self.db.clock.monotonic_s()
         key = (refused, source_address.get())
+        # A stranger chooses the address and the reason's subject, so nothing here may grow with what strangers send.
         if key not in self._counts and len(self._counts) >= MOST_KEPT:
             key = _together(refused)
         self._add(key, 1, self.db.clock.now())
@@ -82,6 +83,7 @@ class RefusalTrail:
         for tenant in {key[0].tenant_id or default for key in due}:
             mine = {key: count for key, count in due.items() if (key[0].tenant_id or default) == tenant}
             await self._write_of(tenant, mine)
+            # Only behind the commit: a tenant whose rows could not be written has its share of the hour still.
             self._written[tenant] = written[tenant]
         if is_over:
             self._begin_hour()

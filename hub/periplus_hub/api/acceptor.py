@@ -73,6 +73,7 @@ class Acceptor:
                 self._connections.refusals.count("no-room")
                 _log.debug("not_accepted", error=str(error))
                 self._loop.remove_reader(self._listening)
+                # The connection stays in the queue, and the loop would call again at once, and again, at full speed.
                 self._loop.call_later(_PAUSE_S, self._open)
                 return
             found.settimeout(0)

@@ -69,6 +69,7 @@ def _staged(root: Path, parent: Path) -> Path:
             part.rename(target)
         except OSError:  # another hub was faster; its copy is the same
             shutil.rmtree(part)
+    # `/tmp` is everybody's: who knows the name could have put programs of his own there, and the hub would run them.
     if target.lstat().st_uid != os.geteuid():
         raise Refusal(
             f"{target} belongs to another user", "Remove it, or set TMPDIR to another folder.", slug="foreign-folder"

@@ -40,6 +40,7 @@ def _readable(scope: Scope) -> Select[Any]:
 
 async def locked_live(c: WriteConnection, scope: Scope, detector: str) -> dict[str, Finding]:
     """A detector's live findings by fingerprint; nobody else reconciles them until the transaction ends."""
+    # Row locks hold nothing where there are no findings yet, and two processes would each add the same one.
     await c.execute(select(func.pg_advisory_xact_lock(lock_number(f"findings {scope.tenant_id} {detector}"))))
     rows = await c.rows(_readable(scope).where(_LIVE, _TABLE.c.detector == detector).with_for_update())
     return {row.fingerprint: _finding(row) for row in rows}

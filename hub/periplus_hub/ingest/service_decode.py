@@ -74,6 +74,7 @@ class Decoding:
 
     def _decoded(self, sealed: SealedBatch, earlier: Sequence[WaitingPart]) -> DecodedBatch:
         header = sealed.header
+        # In the worker: on the loop a few MiB of it would hold up every other batch.
         if hashlib.sha256(sealed.body).hexdigest() != header.sha256:
             raise SpokeRequestRefusal(problems.MALFORMED_BATCH, "body does not have the sha256 its header names")
         ahead_s = header.window_start_s - sealed.received_at.timestamp()
@@ -82,6 +83,8 @@ class Decoding:
         kind, decoded = self._kinds[header.kind], decode(sealed)
         part = kind.order.part_of(header)
         if part is not None and not is_last(part):
+            # Decoded and checked although it waits: what breaks the contract is refused while the spoke still has the
+            # batch, and not when the last part comes.
             return as_waiting(decoded, sealed.body)
         whole = with_earlier(decoded, earlier) if earlier else decoded
         if isinstance(kind.applier, Preparing):

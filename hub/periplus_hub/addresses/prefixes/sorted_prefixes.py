@@ -87,6 +87,8 @@ def subtree_ends(prefixes: FamilyPrefixes, of: FamilyPrefixes) -> npt.NDArray[np
     high_hosts = np.where(outer == 0, np.uint64(2**64 - 1), _ones(np.uint64(_HALF) - outer))
     inner = (np.maximum(of.length, _HALF) - _HALF).astype(np.uint64)
     low_hosts = _ones(np.uint64(_HALF) - inner)
+    # All of IPv4, and IPv6 that ends at /64: one column of integers, which numpy searches several times faster than
+    # texts of 16 bytes.
     if _fits_high(prefixes) and _fits_high(of):
         return np.searchsorted(prefixes.high, of.high | high_hosts, side="right").astype(np.int64)
     lasts = _texts(of.high | high_hosts, of.low | low_hosts)

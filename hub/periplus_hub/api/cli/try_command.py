@@ -121,6 +121,8 @@ def cluster_names(labels: Sequence[str]) -> list[str]:
     """The contexts' names, changed to what a hub takes without losing what tells them apart."""
     names: list[str] = []
     for label in labels:
+        # By a digest of the label and not by a number: the same context has the same name on every run, whichever
+        # others there are.
         is_fine = not why_no_name(label, _MAX_NAME) and not any(are_alike(label, name) for name in names)
         names.append(label if is_fine else _renamed(label))
     return names
@@ -153,6 +155,7 @@ def _without_ages(report: Report) -> Report:
 
 def _leave(report: Report, fail_on: FailOn | None) -> None:
     leave(report, fail_on)
+    # A report without overlaps about clusters of which none was read must not end like good news in a script.
     known = {ClusterState.COMPLETE, ClusterState.INCOMPLETE, ClusterState.STALE}
     if not any(cluster.state in known for cluster in report.clusters):
         raise typer.Exit(int(Exit.FAILED))
