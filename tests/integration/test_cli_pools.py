@@ -55,6 +55,15 @@ async def test_the_fullest_pools_come_first_and_doubts_are_said(terminal: Termin
     assert (found["free"], found["limitedBy"], found["fill"]) == (2**63, "addresses", "ample")
 
 
+async def test_of_a_cluster_that_is_not_known_whole_nothing_full_is_no_news(terminal: Terminal, fleet: Fleet) -> None:
+    """However it is named."""
+    await fleet.send("a", {"pools": [pool("quiet", capacity="200", used="1", free="199")]})
+    identity = str(fleet.registration("a"))
+    for named in ("a", identity, identity.upper(), f"Cluster:{identity}"):
+        nothing = await terminal.type("pools", "--cluster", named, "--full", "0.9", code=1)
+        assert "nothing is known to be so full, but not known whole: a" in nothing.stderr
+
+
 async def test_nodes_namespaces_and_teams_are_listed(terminal: Terminal, fleet: Fleet) -> None:
     member, spoke = fleet.members["a"]
     pods = [pod_row(str(at), f"10.0.0.{at}", node="busy") for at in range(9)]

@@ -80,7 +80,7 @@ def pools(
     with hub(url, token_file) as client:
         concerned = None if cluster is None else find(client, cluster)["id"]
         every = _rows(client, by, concerned, scope or [])
-        unread = [] if full is None else _not_whole(client, cluster)
+        unread = [] if full is None else _not_whole(client, concerned)
     shown = every if full is None else [each for each in every if _is_full(each, full)]
     _listing(by, shown, full).show(as_json=as_json)
     _tell_contradictions(shown)
@@ -111,7 +111,7 @@ def _is_full(row: dict[str, Any], least: float) -> bool:
 
 def _not_whole(client: HubClient, only: str | None) -> list[str]:
     known = queries.clusters(client).items()
-    return [name for name, node in known if node["state"] != "COMPLETE" and only in {None, name, node["id"]}]
+    return [name for name, node in known if node["state"] != "COMPLETE" and only in {None, node["id"]}]
 
 
 def _listing(by: By, rows: list[dict[str, Any]], full: float | None) -> Listing:
