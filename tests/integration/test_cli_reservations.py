@@ -122,6 +122,8 @@ async def test_reservations_are_those_of_the_clusters_named(terminal: Terminal) 
     await terminal.type("plan", "--cluster", "crm,new", "--nodes", "1", "--services", "1", "--reserve")
     assert {each["clusterName"] for each in await reserved(terminal, "--cluster", "crm,new")} == {"crm", "new"}
     assert await reserved(terminal, "--cluster", "hr") == []
+    (crm,) = [each["id"] for each in await terminal.documents("clusters", "list") if each["name"] == "crm"]
+    assert {each["clusterName"] for each in await reserved(terminal, "--cluster", f"new,{crm}")} == {"crm", "new"}
     before = await terminal.type("plan", "--cluster", "crm", "reserved", code=64)
     assert "--cluster before 'reserved' says nothing" in before.stderr
     assert "behind it" in before.stderr

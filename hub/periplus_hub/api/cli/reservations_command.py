@@ -4,8 +4,10 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from periplus_contract.names import is_id
 from periplus_hub.api.cli import queries
 from periplus_hub.api.cli.arguments import names_of
+from periplus_hub.api.cli.clusters_command import find_each
 from periplus_hub.api.cli.find_by_name import choose
 from periplus_hub.api.cli.hub_connection import EndedOption, JsonOption, Listing, TokenFileOption, UrlOption, hub
 from periplus_hub.api.cli.json_documents import word
@@ -44,8 +46,8 @@ def reserved(
     as_json: JsonOption = False,
 ) -> None:
     """What is reserved, newest first."""
-    names = names_of(cluster)
     with hub(url, token_file) as client:
+        names = _names(client, names_of(cluster))
         known = [each for each in _reservations(client, ended=ended) if not names or each["clusterName"] in names]
     empty = f"No range is reserved{' for ' if names else ''}{', '.join(names)}."
     Listing(_COLUMNS, [_row(node) for node in known], known, empty).show(as_json=as_json)
@@ -62,6 +64,12 @@ def release(
         found = choose("RangeReservation", identity, _reservations(client, ended=True), key="id")
         result = queries.outcome(client.ask(RELEASE, {"reservation": found["id"]}), "releaseRange")
     tell(f"{result['cidr']} is not reserved any more")
+
+
+def _names(client: HubClient, typed: list[str]) -> list[str]:
+    """Ids by the names of their clusters: a reservation only has a name, also of a cluster that is not there yet."""
+    there = find_each(client, [each for each in typed if is_id(each)])
+    return [*(each for each in typed if not is_id(each)), *(each["name"] for each in there)]
 
 
 def _reservations(client: HubClient, *, ended: bool) -> list[dict[str, Any]]:
