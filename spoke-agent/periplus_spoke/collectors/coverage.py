@@ -12,10 +12,11 @@ from periplus_contract import covers
 from periplus_contract.tables import CLUSTER, IP_ADDRESSES, NODES, PODS, SERVICE_CIDRS, SERVICES, SOURCES
 from periplus_spoke.collectors.control_plane import SOURCE as CONTROL_PLANE
 from periplus_spoke.collectors.ipam.registry import CONFIG_MAPS
+from periplus_spoke.collectors.kube_proxy import SOURCE as KUBE_PROXY
 
 _DAEMONSETS: Final = covers.workloads("DaemonSet")
 _POD_SCOPES: Final = tuple(scope for scope in covers.POOL_SCOPES if scope != "service")
-PLUGIN_FACTS: Final = ("apis", *CONFIG_MAPS, CONTROL_PLANE)
+PLUGIN_FACTS: Final = ("apis", *CONFIG_MAPS, CONTROL_PLANE, KUBE_PROXY)
 """What says which plugin there is and how it is configured, beside the DaemonSets."""
 
 

@@ -1,14 +1,17 @@
 """What is asked now and then instead of watched: version, API groups, configuration maps, cluster properties."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
 from periplus_contract.tables import IP_ADDRESSES, SERVICE_CIDRS
-from periplus_spoke.collectors import aws_node, control_plane
+from periplus_spoke.collectors import aws_node, control_plane, kube_proxy
 from periplus_spoke.collectors.inventory import Inventory
 from periplus_spoke.collectors.ipam.aws_vpc_cni import AWS_NODE
+from periplus_spoke.collectors.ipam.metallb import OLD_CONFIG, POOL_KIND
 from periplus_spoke.collectors.ipam.registry import CONFIG_MAPS
+from periplus_spoke.conversion.cluster_settings import KUBE_PROXY_PODS
 from periplus_spoke.conversion.cni import AWS_GROUPS, CILIUM_CONFIG
 from periplus_spoke.conversion.ipam import Flags
 from periplus_spoke.conversion.objects import ClusterProperty, ConfigMap
@@ -24,6 +27,10 @@ _SERVICE_VERSIONS: Final = ("v1", "v1beta1")
 SERVICE_COVERS: Final = frozenset((SERVICE_CIDRS.name, IP_ADDRESSES.name))
 """Where neither is served there are none."""
 _ABOUT: Final = "about.k8s.io"
+_SPEAKER: Final = "speaker"
+"""MetalLB's DaemonSet."""
+_OF_THEIR_OWN: Final = frozenset((AWS_NODE, KUBE_PROXY_PODS))
+"""Are asked for apart from the control plane."""
 
 
 class Facts:
@@ -35,7 +42,7 @@ class Facts:
         self._clock = clock
         self.configs: dict[str, dict[str, str]] = {}
         self.flags: Flags = {}
-        """Of the control plane, where it runs as pods of the cluster, and of aws-node."""
+        """Of the control plane and of kube-proxy, where they run as pods of the cluster, and of aws-node."""
         self.service_version = ""
         """The version that serves ServiceCIDR and IPAddress; empty when none does."""
 
@@ -46,7 +53,9 @@ class Facts:
         await self._try(f"{NETWORKING}/servicecidrs", self._service_kinds)
         for name in CONFIG_MAPS:
             await self._try(name, partial(self._config, name))
+        await self._old_metallb()
         await self._try(control_plane.SOURCE, self._control_plane)
+        await self._try(kube_proxy.SOURCE, self._kube_proxy)
         if not AWS_GROUPS.isdisjoint(self._inventory.facts.groups):
             await self._try(aws_node.SOURCE, self._aws_node)
         if _ABOUT in self._inventory.facts.groups:
@@ -121,9 +130,31 @@ class Facts:
         self.configs[name] = found.data or {}
         return 1
 
+    async def _old_metallb(self) -> None:
+        """Where MetalLB still has a ConfigMap. That it may not be read matters only where it runs."""
+        namespace, _, _ = OLD_CONFIG.partition("/")
+        if self._inventory.runs(namespace, _SPEAKER) or OLD_CONFIG in self._inventory.sources:
+            await self._try(OLD_CONFIG, partial(self._old_metallb_config, namespace))
+        else:
+            with suppress(KubeProblem):
+                await self._old_metallb_config(namespace)
+
+    async def _old_metallb_config(self, namespace: str) -> int:
+        if POOL_KIND.group in self._inventory.facts.groups:
+            self.configs.pop(OLD_CONFIG, None)
+            raise KubeProblem("not_found", "MetalLB has its pools in objects here", "Nothing.")
+        try:
+            return await self._config(OLD_CONFIG)
+        except KubeProblem as problem:
+            if problem.reason != "forbidden":
+                raise
+            role = f"kubectl -n {namespace} create role periplus-spoke --verb=get --resource=configmaps"
+            remedy = f"Let the spoke read it: '{role} --resource-name=config', and bind that to its ServiceAccount."
+            raise KubeProblem(problem.reason, problem.message, remedy) from problem
+
     async def _control_plane(self) -> int:
         flags = await control_plane.control_plane_flags(self._client)
-        kept = {name: texts for name, texts in self.flags.items() if name == AWS_NODE}
+        kept = {name: texts for name, texts in self.flags.items() if name in _OF_THEIR_OWN}
         self.flags = {**kept, **flags}
         if not flags:
             raise KubeProblem(
@@ -133,10 +164,16 @@ class Facts:
             )
         return len(flags)
 
+    async def _kube_proxy(self) -> int:
+        return await self._keep_flags(KUBE_PROXY_PODS, kube_proxy.kube_proxy_flags)
+
     async def _aws_node(self) -> int:
-        others = {name: texts for name, texts in self.flags.items() if name != AWS_NODE}
+        return await self._keep_flags(AWS_NODE, aws_node.aws_node_settings)
+
+    async def _keep_flags(self, name: str, read_flags: Callable[[KubeClient], Awaitable[tuple[str, ...]]]) -> int:
+        others = {each: texts for each, texts in self.flags.items() if each != name}
         try:
-            self.flags = {**others, AWS_NODE: await aws_node.aws_node_settings(self._client)}
+            self.flags = {**others, name: await read_flags(self._client)}
         except KubeProblem as problem:
             if problem.reason == "not_found":
                 self.flags = others

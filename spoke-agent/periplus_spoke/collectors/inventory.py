@@ -152,6 +152,10 @@ class Inventory:
         """networking/v1 IPAddress."""
         self.state.put(IP_ADDRESSES, thing.metadata.uid, rows.ip_address_row(thing), at_us)
 
+    def runs(self, namespace: str, daemonset: str) -> bool:
+        """Whether a DaemonSet is known to be there."""
+        return (namespace, daemonset) in self._daemonsets.values()
+
     def cnis(self) -> tuple[str, ...]:
         """Network plugins with a sign, or `unknown`."""
         readable = covers.workloads(_DAEMONSET) in self.listed

@@ -93,6 +93,11 @@ def checked(parse: Callable[[str], T], text: str, where: str, fault: Fault) -> T
         return None
 
 
+def is_within(inner: Network, outer: Network) -> bool:
+    """Whether one range holds all of the other."""
+    return inner.version == outer.version and inner.network_address in outer and inner.broadcast_address in outer
+
+
 def merged(blocks: Iterable[Network]) -> list[tuple[int, int]]:
     """First and last addresses of the stretches that blocks of one family fill, in order and apart."""
     stretches: list[tuple[int, int]] = []

@@ -3,7 +3,8 @@
 In order of trust: flags of a control plane that runs as pods, the arguments that k3s and RKE2 write on their servers,
 OpenShift's network, the network plugin's own configuration, kubeadm's, kube-proxy's. Flags and what a plugin is
 configured with are what the allocator itself works with; the others are what somebody wrote down when the cluster was
-made.
+made. What kube-proxy is started with hands out nothing and is wrong in many clusters, so it counts only where every
+node and every pod agrees with it.
 """
 
 import json
@@ -12,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from periplus_contract.covers import AllocationKind
 from periplus_spoke.conversion import pod_reach
-from periplus_spoke.conversion.cidr import Fault, checked, parse_cidr
+from periplus_spoke.conversion.cidr import Fault, ImpossibleCidr, checked, is_within, parse_address, parse_cidr
 from periplus_spoke.conversion.flags import flag
 from periplus_spoke.conversion.ipam import Allocation, ConfigMaps, IpamView, Quality, Reach, WantedKind
 from periplus_spoke.conversion.node_notes import K3S_ARGUMENTS, RKE2_ARGUMENTS
@@ -27,6 +28,7 @@ CONFIG_MAPS: Final = (KUBEADM, KUBE_PROXY, OVN_CONFIG, *pod_reach.CONFIG_MAPS)
 """That are read here, or for the reach of these ranges."""
 KINDS: Final[tuple[WantedKind[Any], ...]] = (OPENSHIFT_NETWORKS,)
 """Custom kinds that are read here."""
+KUBE_PROXY_PODS: Final = "kube-proxy"
 CONTROLLERS: Final = "kube-controller-manager"
 API_SERVER: Final = "kube-apiserver"
 _THE_CLUSTER: Final = "cluster"
@@ -83,6 +85,38 @@ def _settings(view: IpamView, fault: Fault) -> Iterator[Setting]:
     for kind, key in _KUBEADM_KEYS.items():
         yield Setting(kind, networking.get(key, ""), "kubeadm-config", key, "nominal")
     yield Setting("pod", _kube_proxy_range(view.configs), "kube-proxy", "clusterCIDR", "nominal")
+    given = flag(view.flags.get(KUBE_PROXY_PODS, ()), "cluster-cidr")
+    agreed = ",".join(part for part in given.split(",") if _is_borne_out(part.strip(), view))
+    yield Setting("pod", agreed, "kube-proxy pods", "--cluster-cidr", "derived")
+
+
+def _is_borne_out(text: str, view: IpamView) -> bool:
+    """Whether every node has a podCIDR in this range, and every pod its address.
+
+    AKS starts kube-proxy with a range that no pod is in where pods get addresses of the VNet, and others give it the
+    range of services. Such nodes have no podCIDR, or pods elsewhere. What is no range is told as any other is.
+    """
+    try:
+        network = parse_cidr(text)
+    except ImpossibleCidr:
+        return bool(text)
+    blocks = [
+        [each for text in node.pod_cidrs if (each := checked(parse_cidr, text, "", _told_elsewhere))]
+        for node in view.nodes()
+    ]
+    same = [[each for each in of_node if each.version == network.version] for of_node in blocks]
+    texts = (text for pod in view.pods() for text in pod.addresses)
+    pods = (address for text in texts if (address := checked(parse_address, text, "", _told_elsewhere)))
+    return (
+        view.has_pods
+        and bool(same)
+        and all(of_node and all(is_within(each, network) for each in of_node) for of_node in same)
+        and all(each in network for each in pods if each.version == network.version)
+    )
+
+
+def _told_elsewhere(_: str) -> None:
+    """By the adapters that tell these blocks and addresses."""
 
 
 def _flags(view: IpamView) -> Iterator[Setting]:

@@ -13,9 +13,9 @@ from msgspec import field
 
 from periplus_spoke.collectors.ipam.base import DetectFacts
 from periplus_spoke.collectors.ipam.leaks import combined, evidence
-from periplus_spoke.collectors.ipam.node_blocks import NOTHING_EXCLUDED, Block, Blocks, is_within, range_pool
+from periplus_spoke.collectors.ipam.node_blocks import NOTHING_EXCLUDED, Block, Blocks, range_pool
 from periplus_spoke.collectors.ipam.pod_addresses import pod_addresses, seen_in
-from periplus_spoke.conversion.cidr import Address, Fault, Network, checked, parse_cidr
+from periplus_spoke.conversion.cidr import Address, Fault, Network, checked, is_within, parse_cidr
 from periplus_spoke.conversion.custom_objects import Named
 from periplus_spoke.conversion.ipam import Allocation, IpamView, NodeFacts, Pool, Reach, WantedKind
 from periplus_spoke.conversion.node_notes import AKS_NETWORK, AKS_SUBNET

@@ -12,6 +12,7 @@ from periplus_spoke.conversion.cidr import (
     Network,
     checked,
     covered,
+    is_within,
     largest_free_block,
     parse_address,
 )
@@ -121,11 +122,6 @@ def range_pool(provider: str, claim: Allocation, nodes: Sequence[Pool], quality:
         free=network.num_addresses - assigned,
         largest_free_block=largest_free_block(network, blocks),
     )
-
-
-def is_within(inner: Network, outer: Network) -> bool:
-    """Whether one range holds all of the other."""
-    return inner.version == outer.version and inner.network_address in outer and inner.broadcast_address in outer
 
 
 def _told_elsewhere(_: str) -> None:

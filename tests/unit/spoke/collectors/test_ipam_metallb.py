@@ -4,11 +4,12 @@ import ipaddress
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from periplus_spoke.collectors.ipam.base import DetectFacts
-from periplus_spoke.collectors.ipam.metallb import POOL_KIND, MetalLb
+from periplus_spoke.collectors.ipam.metallb import OLD_CONFIG, OLD_POOL_KIND, POOL_KIND, MetalLb
 from periplus_spoke.collectors.ipam.reading import read_adapters
 from periplus_spoke.collectors.ipam.registry import ADAPTERS
 from periplus_spoke.conversion.ipam import IpamView, Pool
@@ -139,3 +140,68 @@ def test_its_pools_say_nothing_about_pods() -> None:
 def test_thousands_of_pools() -> None:
     pools = [address_pool(f"p{n}", f"10.{n // 250}.{n % 250}.0/28") for n in range(5000)]
     assert len(ADAPTER.pools(cluster(pools, SERVICES), lambda _: None)) == 5000
+
+
+CONFIG = """
+address-pools:
+- name: lan
+  protocol: layer2
+  addresses: [172.25.140.0-172.25.140.255, "fd00::/124"]
+  avoid-buggy-ips: true
+- {name: wan, protocol: bgp, addresses: [203.0.113.0/28], auto-assign: false}
+peers: []
+"""
+
+
+def before_0_13(config: str, **custom: Any) -> IpamView:
+    return view_of(services=SERVICES, configs={OLD_CONFIG: {"config": config}}, **custom)
+
+
+def test_before_0_13_pools_are_written_in_a_config_map() -> None:
+    faults: list[str] = []
+    pools = ADAPTER.pools(before_0_13(CONFIG), faults.append)
+    assert [(pool.name, pool.family, pool.capacity, pool.reserved, pool.used) for pool in pools] == [
+        ("lan", 4, 256, 2, 2),
+        ("lan", 6, 16, 0, 0),
+        ("wan", 4, 16, 0, 0),
+    ]
+    claimed = ADAPTER.allocations(before_0_13(CONFIG), faults.append)
+    assert [(item.cidr, item.source, item.name) for item in claimed] == [
+        ("172.25.140.0/24", "ConfigMap", "lan"),
+        ("fd00::/124", "ConfigMap", "lan"),
+        ("203.0.113.0/28", "ConfigMap", "wan"),
+    ]
+    assert faults == []
+    assert ADAPTER.detect(DetectFacts(cnis=(), groups={}, configs={OLD_CONFIG: {}}))
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ("", 0),
+        ("peers: []", 0),
+        ("a: [", 1),
+        ("[1, 2]", 1),
+        ("address-pools: {name: lan}", 1),
+        ("address-pools: [3, {name: lan}, {name: lan, addresses: 10.0.0.0/24}]", 3),
+        ("address-pools: [{name: lan, addresses: [rubbish, 10.0.0.9-10.0.0.1, null]}]", 3),
+    ],
+)
+def test_a_config_map_of_any_shape_is_named_where_it_is_wrong(config: str, told: int) -> None:
+    faults: list[str] = []
+    assert ADAPTER.allocations(before_0_13(config), faults.append) == []
+    assert len(faults) == told
+    assert all(fault.startswith("ConfigMap") for fault in faults)
+
+
+def test_a_config_map_that_was_left_behind_does_not_count() -> None:
+    assert ADAPTER.allocations(before_0_13(CONFIG, custom={POOL_KIND: []}), lambda _: None) == []
+
+
+def test_address_pools_of_0_13_are_read_beside_the_newer_kind() -> None:
+    old = address_pool("old", "10.1.0.0/28", protocol="layer2")
+    view = view_of(custom={POOL_KIND: [LAN], OLD_POOL_KIND: [old]})
+    assert {(item.source, item.name) for item in ADAPTER.allocations(view, lambda _: None)} == {
+        ("IPAddressPool", "lan"),
+        ("AddressPool", "old"),
+    }

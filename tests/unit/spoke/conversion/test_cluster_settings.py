@@ -10,7 +10,7 @@ from periplus_spoke.conversion.flags import flag
 from periplus_spoke.conversion.ipam import IpamView
 
 from tests.support.ipam_contract import view_of
-from tests.support.kube_objects import node
+from tests.support.kube_objects import node, pod
 
 CONTROLLERS = "kube-controller-manager"
 KUBEADM_CONFIG = {KUBEADM: {"ClusterConfiguration": "networking: {podSubnet: 10.2.0.0/16, serviceSubnet: 10.3.0.0/16}"}}
@@ -88,3 +88,52 @@ def test_kubeadm_configurations_of_any_shape() -> None:
 def test_the_last_of_equal_flags_counts() -> None:
     assert flag(("--a", "1", "--a=2", "--ab=3"), "a") == "2"
     assert flag(("--a",), "a") == ""
+
+
+PROXY = "kube-proxy"
+
+
+def proxied(cidr: str, pods: list[dict[str, object]], *nodes: dict[str, object]) -> IpamView:
+    return view_of(nodes=nodes, pods=pods, flags={PROXY: ("kube-proxy", f"--cluster-cidr={cidr}")})
+
+
+@pytest.mark.parametrize(
+    ("cidr", "pods", "nodes", "found"),
+    [
+        ("10.1.0.0/16", ["10.1.0.9"], [["10.1.0.0/24"], ["10.1.1.0/24"]], ["10.1.0.0/16"]),
+        ("10.1.0.0/16", [], [["10.1.0.0/24"]], ["10.1.0.0/16"]),
+        ("10.1.0.0/16", ["10.1.0.9"], [["10.1.0.0/24"], ["10.2.1.0/24"]], []),
+        ("10.1.0.0/16", ["10.1.0.9"], [["10.1.0.0/24"], []], []),
+        ("10.1.0.0/16", ["10.9.0.9"], [["10.1.0.0/24"]], []),
+        ("10.1.0.0/16", [], [], []),
+        ("10.224.0.0/12", ["10.224.0.9"], [[], []], []),
+        ("10.96.0.0/12", ["10.1.0.9"], [["10.1.0.0/24"]], []),
+        ("10.1.0.0/16,fd00::/48", ["10.1.0.9"], [["10.1.0.0/24", "fd00::/64"]], ["10.1.0.0/16", "fd00::/48"]),
+        ("10.1.0.0/16, fd00::/48", ["10.1.0.9"], [["10.1.0.0/24"]], ["10.1.0.0/16"]),
+        ("fd00::/48", ["fd00::9"], [["10.1.0.0/24", "fd00::/64"]], ["fd00::/48"]),
+        ("", ["10.1.0.9"], [["10.1.0.0/24"]], []),
+    ],
+)
+def test_what_kube_proxy_is_started_with_counts_where_all_nodes_and_pods_are_in_it(
+    cidr: str, pods: list[str], nodes: list[list[str]], found: list[str]
+) -> None:
+    given = [node(f"n{at}", podCIDRs=blocks) for at, blocks in enumerate(nodes)]
+    view = proxied(cidr, [pod("a", (text,)) for text in pods], *given)
+    assert claims(view) == [(text, "kube-proxy pods", "--cluster-cidr", "derived") for text in found]
+
+
+def test_anything_else_counts_more_than_what_kube_proxy_is_started_with() -> None:
+    view = view_of(
+        nodes=[node("n1", podCIDRs=["10.2.0.0/24"])],
+        flags={PROXY: ("--cluster-cidr=10.2.0.0/15",)},
+        configs=KUBEADM_CONFIG,
+    )
+    assert [claim[1] for claim in claims(view)] == ["kubeadm-config"]
+
+
+def test_what_is_no_range_is_named() -> None:
+    faults: list[str] = []
+    view = proxied("10.1.0.1/16,rubbish,0.0.0.0/0,10.1.0.0/16,", [], node("n1", podCIDRs=["10.1.0.0/24"]))
+    assert [item.cidr for item in cluster_claims(view, "pod", faults.append)] == ["10.1.0.0/16"]
+    assert len(faults) == 3
+    assert all(fault.startswith("--cluster-cidr of kube-proxy pods: ") for fault in faults)
