@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
+
 from periplus_contract.tables import NODES, PODS
 from periplus_spoke.collectors.inventory import Inventory
 from periplus_spoke.conversion.ipam import WantedKind
@@ -10,11 +12,22 @@ from periplus_spoke.conversion.presence import GRACE_US, Listing
 from periplus_spoke.conversion.sources import Source, State
 from periplus_spoke.kit.clock import Clock
 from periplus_spoke.kube.client import KubeClient
+from periplus_spoke.kube.discovery import listable
 from periplus_spoke.kube.lists import PageDecoder, Resource, pages
 from periplus_spoke.kube.problems import KubeProblem
 
 _LAST_WORDS: Final[dict[str, State]] = {"forbidden": "forbidden", "not_found": "absent"}
 """Reasons after which a kind says no more until the reason is gone, with the state they are."""
+
+
+class _Round(msgspec.Struct):
+    """What one reading of all kinds comes to."""
+
+    unread: int = 0
+    absent: set[str] = msgspec.field(default_factory=set)
+    stale: set[str] = msgspec.field(default_factory=set)
+    listable: dict[tuple[str, str], frozenset[str]] = msgspec.field(default_factory=dict)
+    """Plurals by group and version, of those that were asked."""
 
 
 class CustomKinds:
@@ -34,13 +47,13 @@ class CustomKinds:
         """Source names of kinds that the API server does not serve, so that there is no object of them."""
         self.listing: Listing | None = None
         """Of the last reading."""
+        self._round = _Round()
 
     async def read(self) -> Mapping[str, Sequence[object]]:
         """Objects by source name; of a kind that fails what it was, and its place in `sources`."""
-        unread = 0
-        absent: set[str] = set()
+        is_after = self._inventory.is_current(PODS, NODES)
         began_us = self._clock.wall_us()
-        stale = set() if self._inventory.is_current(PODS, NODES) else {kind.source for kind in self._wanted}
+        self._round = _Round(stale=set() if is_after else {kind.source for kind in self._wanted})
         for kind in self._wanted:
             served = self._inventory.facts.groups.get(kind.group, ())
             versions = [version for version in kind.versions if version in served]
@@ -49,28 +62,51 @@ class CustomKinds:
             if not versions or is_elsewhere:
                 self._found.pop(name, None)
                 if not served and self._inventory.facts.groups:  # without any group, nobody could ask which there are
-                    absent.add(name)
+                    self._round.absent.add(name)
                 if served and not is_elsewhere:
                     self._report(name, _newer(kind, served))
                 continue
             try:
                 self._found[name], misfits = await self._list_any(kind, versions)
             except KubeProblem as problem:
-                if problem.reason == "not_found":
-                    self._found.pop(name, None)
-                    absent.add(name)
-                stale.add(name)
-                # A kind that was read once and fails now counts as read: what it was is told, and its source says since
-                # when.
-                unread += name not in self._found and problem.reason not in _LAST_WORDS
-                self._report(name, problem)
+                await self._not_read(kind, served, problem)
             else:
                 self._report(name, _odd(name, misfits) if misfits else None, len(self._found[name]))
-        self.has_all = not unread
-        self.absent = frozenset(absent)
-        self.listing = Listing(began_us=began_us, stale=frozenset(stale))
+        self.has_all = not self._round.unread
+        self.absent = frozenset(self._round.absent)
+        self.listing = Listing(began_us=began_us, stale=frozenset(self._round.stale))
         self._inventory.departures.forget_before(began_us - GRACE_US)
         return dict(self._found)
+
+    async def _not_read(self, kind: WantedKind[Any], served: Sequence[str], problem: KubeProblem) -> None:
+        name = kind.source
+        self._round.stale.add(name)
+        if problem.reason == "not_found":
+            self._found.pop(name, None)
+            try:
+                newer = await self._newer_versions(kind, served)
+            except KubeProblem as other:
+                problem = other
+            else:
+                if newer:
+                    self._report(name, _newer(kind, newer))
+                    return
+                self._round.absent.add(name)
+        # A kind that was read once and fails now counts as read: what it was is told, and its source says since when.
+        self._round.unread += name not in self._found and problem.reason not in _LAST_WORDS
+        self._report(name, problem)
+
+    async def _newer_versions(self, kind: WantedKind[Any], served: Sequence[str]) -> list[str]:
+        """In which versions that the spoke does not read the kind is there: its group may serve it in those alone."""
+        found: list[str] = []
+        for version in served:
+            if version not in kind.versions:
+                key = (kind.group, version)
+                if key not in self._round.listable:
+                    self._round.listable[key] = await listable(self._client, *key)
+                if kind.plural in self._round.listable[key]:
+                    found.append(version)
+        return found
 
     async def _list_any(self, kind: WantedKind[Any], versions: Sequence[str]) -> tuple[list[object], list[str]]:
         """In the first version that has the kind: a group may serve some kinds in fewer versions than others."""

@@ -26,7 +26,13 @@ class IpamAdapter(Protocol):
 
     @property
     def kinds(self) -> tuple[WantedKind[Any], ...]:
-        """Custom kinds it reads, beyond what the inventory has. The spoke's rights follow from them."""
+        """Custom kinds it reads, beyond what the inventory has. The spoke's rights follow from them.
+
+        They are listed every ten minutes, after pods and nodes, and not watched, so a pool that fills between is seen
+        that much later. The kinds that tell what is in use change with every pod (an IPAMBlock of Calico is 10 KiB each
+        time), every watch needs a connection and a right of its own, and what an allocator holds can be compared with
+        the pods that are there only if both are known as of one moment (`conversion.presence`).
+        """
 
     @property
     def configs(self) -> tuple[str, ...]:

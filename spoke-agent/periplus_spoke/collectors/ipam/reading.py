@@ -1,8 +1,8 @@
 """What all adapters together say of a cluster's pods: pools, ranges, and whether the range pods may use is known."""
 
-import ipaddress
 import logging
 from collections.abc import Collection, Iterable, Sequence
+from ipaddress import ip_network
 from typing import Final
 
 import msgspec
@@ -10,7 +10,8 @@ import msgspec
 from periplus_spoke.collectors.ipam.base import DetectFacts, IpamAdapter
 from periplus_spoke.collectors.ipam.pod_addresses import addresses_outside, seen_in
 from periplus_spoke.collectors.ipam.registry import LAST_RESORT
-from periplus_spoke.conversion.cidr import Address
+from periplus_spoke.conversion.cidr import Address, Network, is_within
+from periplus_spoke.conversion.cidr_index import CidrIndex
 from periplus_spoke.conversion.cluster_settings import cluster_claims
 from periplus_spoke.conversion.ipam import Allocation, IpamView, Pool
 from periplus_spoke.conversion.sources import Source
@@ -54,8 +55,12 @@ def read_adapters(adapters: Sequence[IpamAdapter], view: IpamView, facts: Detect
             reading.sources[f"ipam/{adapter.name}"] = _FAULT
     pods = [item for item in reading.allocations if item.kind == "pod" and not item.for_some_pods]
     if not reading.shares_pod_range:
-        claimed = cluster_wide(pods)
-        named = [item for item in cluster_claims(view, "pod", _told_already) if _family(item) not in claimed]
+        claimed, blocks = cluster_wide(pods), _blocks_beyond(pods)
+        named = [
+            item
+            for item in cluster_claims(view, "pod", _told_already)
+            if _family(item) not in claimed or any(is_within(block, ip_network(item.cidr)) for block in blocks)
+        ]
         reading.allocations += named
         pods += named
     if not pods:
@@ -72,7 +77,7 @@ def read_adapters(adapters: Sequence[IpamAdapter], view: IpamView, facts: Detect
 
 def _strays(view: IpamView, allocations: Iterable[Allocation]) -> set[Address]:
     """What pods have outside of everything that is told of pods: it was handed out of something that nobody tells."""
-    return addresses_outside(view, [ipaddress.ip_network(item.cidr) for item in allocations if item.kind == "pod"])
+    return addresses_outside(view, [ip_network(item.cidr) for item in allocations if item.kind == "pod"])
 
 
 def _strays_source(strays: Collection[Address]) -> Source:
@@ -87,9 +92,18 @@ def _strays_source(strays: Collection[Address]) -> Source:
 
 def cluster_wide(pods: Iterable[Allocation]) -> frozenset[int]:
     """Families of which a range is known that pods of the whole cluster may use."""
-    return frozenset(
-        _family(item) for item in pods if not item.node and item.quality != "seen" and not item.for_some_pods
-    )
+    return frozenset(_family(item) for item in pods if _is_wide(item))
+
+
+def _blocks_beyond(pods: Sequence[Allocation]) -> list[Network]:
+    """Blocks of nodes that lie in no range of the whole cluster: two plugins are at work, or a range is missing."""
+    wide = CidrIndex((each, each) for each in (ip_network(item.cidr) for item in pods if _is_wide(item)))
+    blocks = [ip_network(item.cidr) for item in pods if item.node and item.quality != "seen"]
+    return [block for block in blocks if not any(is_within(block, each) for each in wide.overlapping(block))]
+
+
+def _is_wide(item: Allocation) -> bool:
+    return not item.node and item.quality != "seen" and not item.for_some_pods
 
 
 def faults_source(faults: Iterable[str], at_us: int) -> Source:
@@ -139,7 +153,7 @@ def _ask(adapter: IpamAdapter, view: IpamView, facts: DetectFacts, at_us: int, r
 
 
 def _pod_range(pods: Sequence[Allocation], view: IpamView, at_us: int, *, shared: bool) -> Source:
-    known = cluster_wide(pods)
+    known = cluster_wide(pods) - {block.version for block in _blocks_beyond(pods)}
     lacking = frozenset(_family(item) for item in pods) - known
     if shared or (known and not lacking):
         return Source(state="ok", as_of_us=at_us)
@@ -157,7 +171,7 @@ def _unknown(message: str, remedy: str = _CHECK) -> Source:
 
 
 def _family(item: Allocation) -> int:
-    return ipaddress.ip_network(item.cidr).version
+    return ip_network(item.cidr).version
 
 
 def _told_already(_: str) -> None:

@@ -101,3 +101,36 @@ async def test_who_is_missing_can_be_told_only_of_kinds_that_were_read_after_pod
     inventory.report("pods", Source(state="ok", reason="unknown_shape"), 0)
     await kinds.read()
     assert kinds.listing == Listing(began_us=now_us, stale=frozenset(everything))
+
+
+class Moved:
+    """A client of an API server that has IPPools in v2 alone, while their group has v1 too."""
+
+    def __init__(self) -> None:
+        self.refused = False
+        self.asked = 0
+
+    async def get(self, path: str, params: Mapping[str, str], accept: str) -> bytes:
+        del params, accept
+        if path == "/apis/crd.projectcalico.org/v2":
+            self.asked += 1
+            if self.refused:
+                raise KubeProblem("server_error", path, "")
+            return json.dumps({"resources": [{"name": "ippools", "verbs": ["list"]}]}).encode()
+        raise KubeProblem("not_found", path, "")
+
+
+async def test_a_kind_that_moved_to_a_newer_version_than_its_group_is_not_taken_for_absent() -> None:
+    inventory, client = Inventory(LabelFilter()), Moved()
+    inventory.facts.groups = {"crd.projectcalico.org": ("v2", "v1")}
+    kinds = CustomKinds(cast("KubeClient", client), inventory, SystemClock(), (POOLS[0], BLOCKS[0]))
+    assert await kinds.read() == {}
+    assert kinds.absent == {"crd.projectcalico.org/ipamblocks"}
+    told = inventory.sources["crd.projectcalico.org/ippools"]
+    assert (told.state, told.reason) == ("failed", "unknown_version")
+    assert told.message == "crd.projectcalico.org is served as v2, and this spoke reads v1"
+    assert client.asked == 1
+    client.refused = True
+    await kinds.read()
+    assert (kinds.absent, kinds.has_all) == (frozenset(), False)
+    assert inventory.sources["crd.projectcalico.org/ippools"].reason == "server_error"
