@@ -52,9 +52,12 @@ OBJECTS: list[dict[str, Any]] = [
         "spec": {
             "cidr": "10.1.0.0/30",
             "affinity": "host:n1",
-            "allocations": [0, None, None, None],
-            "unallocated": [1, 2, 3],
-            "attributes": [{"handle_id": "k8s-pod-network.1", "secondary": {"pod": "a", "namespace": "default"}}],
+            "allocations": [0, 1, None, None],
+            "unallocated": [2, 3],
+            "attributes": [
+                {"handle_id": "k8s-pod-network.1", "secondary": {"pod": "a", "namespace": "default", "node": "n1"}},
+                {"handle_id": "ipip-tunnel-addr-n1", "secondary": {"node": "n1", "type": "ipipTunnelAddress"}},
+            ],
             "strictAffinity": False,
         },
     },
@@ -63,6 +66,12 @@ OBJECTS: list[dict[str, Any]] = [
         "kind": "BlockAffinity",
         "metadata": {"name": "n1-10-1-0-0-30"},
         "spec": {"cidr": "10.1.0.0/30", "node": "n1", "state": "confirmed", "deleted": "false"},
+    },
+    {
+        "apiVersion": _CALICO,
+        "kind": "IPAMConfig",
+        "metadata": {"name": "default"},
+        "spec": {"strictAffinity": False, "autoAllocateBlocks": True},
     },
     {
         "apiVersion": _CALICO,
@@ -157,5 +166,13 @@ async def test_objects_that_the_vendors_kinds_allow_are_read(plane: ControlPlane
         ("loadbalancer", "172.19.0.2/32", "CiliumLoadBalancerIPPool", None),
     }
     pools = {row["name"]: row for row in sink.tables["pools"].values() if row["scope"] == "cluster"}
-    assert (pools["default-ipv4-ippool"]["used"], pools["default-ipv4-ippool"]["reserved"]) == ("1", "2")
+    calico = pools["default-ipv4-ippool"]
+    assert [calico[name] for name in ("used", "reserved", "leaked", "borrowed", "unusable")] == [
+        "1",
+        "2",
+        "1",
+        "0",
+        "0",
+    ]
+    assert tuple(calico["evidence"]) == ("10.1.0.0: pod default/a is not there",)
     assert pools["default"]["used"] == "2"

@@ -1,7 +1,9 @@
 """What Calico holds for pods and nodes that are gone, what nodes lend each other, and what nobody can be given."""
 
+import sys
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +17,7 @@ from periplus_spoke.collectors.ipam.calico_ranges import (
     RESERVATIONS,
     SETTINGS,
 )
+from periplus_spoke.conversion.calico_objects import IPAMBlock
 from periplus_spoke.conversion.ipam import IpamView, Pool
 from periplus_spoke.conversion.presence import Listing
 
@@ -209,6 +212,18 @@ def test_holders_do_not_fit_into_a_pool_that_is_smaller_than_the_block() -> None
     seen = view(block("10.1.0.0/26", {3: of_pod("default/x"), 9: of_pod("default/y")}), custom=small)
     found = pools(seen)["p"]
     assert (found.leaked, found.evidence) == (1, ("10.1.0.3: pod default/x is not there",))
+
+
+def test_who_has_the_addresses_of_five_thousand_pods_is_kept_in_half_a_mebibyte() -> None:
+    names = (f"a-namespace/a-deployment-7d4b9c6f5d-{at:05}" for at in range(5_000))
+    blocks = [
+        block("10.1.0.0/26", {at: of_pod(next(names)) for at in range(50)}, owner=f"node-{n}") for n in range(100)
+    ]
+    kept = [msgspec.convert(each, IPAMBlock).spec for each in blocks]
+    fields = ((getattr(spec, name) for name in spec.__struct_fields__) for spec in kept)
+    size = sum(sys.getsizeof(spec) + sum(map(sys.getsizeof, values)) for spec, values in zip(kept, fields, strict=True))
+    assert sum(len(list(spec.holders())) for spec in kept) == 5_000
+    assert size < 512 * 1_024
 
 
 HOLDERS = {
