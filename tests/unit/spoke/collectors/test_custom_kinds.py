@@ -2,11 +2,15 @@
 
 import json
 from collections.abc import Mapping
-from typing import cast
+from typing import Any, cast
+
+import pytest
 
 from periplus_spoke.collectors.custom import CustomKinds
 from periplus_spoke.collectors.inventory import Inventory
 from periplus_spoke.collectors.ipam.calico_ranges import BLOCKS, POOLS
+from periplus_spoke.collectors.ipam.registry import WANTED_KINDS
+from periplus_spoke.conversion.ipam import WantedKind
 from periplus_spoke.conversion.presence import GRACE_US, Listing
 from periplus_spoke.conversion.sources import Source
 from periplus_spoke.conversion.text import LabelFilter
@@ -134,3 +138,25 @@ async def test_a_kind_that_moved_to_a_newer_version_than_its_group_is_not_taken_
     await kinds.read()
     assert (kinds.absent, kinds.has_all) == (frozenset(), False)
     assert inventory.sources["crd.projectcalico.org/ippools"].reason == "server_error"
+
+
+class PreviousVersion:
+    """A client of an API server that has each kind only in the last of the versions that the spoke reads."""
+
+    def __init__(self, kind: WantedKind[Any]) -> None:
+        self.path = f"/apis/{kind.group}/{kind.versions[-1]}/{kind.plural}"
+
+    async def get(self, path: str, params: Mapping[str, str], accept: str) -> bytes:
+        del params, accept
+        if path != self.path:
+            raise KubeProblem("not_found", path, "")
+        return json.dumps({"metadata": {}, "items": [{"metadata": {"name": "p"}}]}).encode()
+
+
+@pytest.mark.parametrize("kind", WANTED_KINDS, ids=lambda kind: kind.source)
+async def test_every_kind_is_read_in_the_oldest_version_that_is_known(kind: WantedKind[Any]) -> None:
+    inventory = Inventory(LabelFilter())
+    inventory.facts.groups = {kind.group: kind.versions}
+    kinds = CustomKinds(cast("KubeClient", PreviousVersion(kind)), inventory, SystemClock(), (kind,))
+    assert len((await kinds.read())[kind.source]) == 1
+    assert inventory.sources[kind.source].state == "ok"
