@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from periplus_spoke.collectors.ipam.antrea import POD_POOLS as POD_POOLS_OF_ANTREA
+from periplus_spoke.collectors.ipam.antrea import Antrea
 from periplus_spoke.collectors.ipam.azure_cni import CONFIG_KIND, AzureCni
 from periplus_spoke.collectors.ipam.base import DetectFacts, IpamAdapter
 from periplus_spoke.collectors.ipam.cilium import NODES, POD_POOLS, Cilium
@@ -71,6 +73,23 @@ def spiderpool(**more: Any) -> IpamView:
     )
 
 
+def antrea(**more: Any) -> IpamView:
+    def held(address: str, pod_name: str, **owner: Any) -> Object:
+        pod_ = {"name": pod_name, "namespace": "default", "containerID": "c", "ifName": "eth0"}
+        return {"ipAddress": address, "phase": "Allocated", "owner": {"pod": pod_, **owner}}
+
+    addresses = [
+        held("10.9.0.1", "a"),
+        held("10.9.0.2", "gone"),
+        held("10.9.0.3", "web-0", statefulSet={"name": "web", "namespace": "default", "index": 0}),
+        {"ipAddress": "10.9.0.4", "phase": "Reserved", "owner": {"statefulSet": {"name": "web"}}},
+        {"ipAddress": "10.9.0.5"},
+    ]
+    status = {"usage": {"total": 16, "used": 5}, "ipAddresses": addresses}
+    pool_ = {"metadata": {"name": "p"}, "spec": {"ipRanges": [{"cidr": "10.9.0.0/28"}]}, "status": status}
+    return view({POD_POOLS_OF_ANTREA: [pool_]}, cnis=("antrea",), **more)
+
+
 def cilium_node(name: str, ipam: Object, status: Object | None = None, owner: str = "Node", **spec: Any) -> Object:
     owners = [{"apiVersion": "v1", "kind": owner, "name": name, "uid": "u"}]
     meta = {"name": name, "ownerReferences": owners}
@@ -132,6 +151,7 @@ CASES: dict[str, tuple[IpamAdapter, Make]] = {
     "multi-pool": (Cilium(), multi_pool),
     "cloud": (Cilium(), cloud),
     "azure": (AzureCni(), azure),
+    "antrea": (Antrea(), antrea),
 }
 
 
@@ -181,6 +201,11 @@ def test_leaks_are_told_only_where_pods_and_nodes_are_known_whole(case: str) -> 
 def test_an_allocation_of_whereabouts_is_leaked_with_its_pod() -> None:
     (found,) = pools("whereabouts").values()
     assert (found.used, found.leaked, found.evidence) == (7, 1, (f"10.9.0.2: {GONE}",))
+
+
+def test_an_address_of_antrea_is_leaked_with_its_pod_unless_that_may_come_back() -> None:
+    (found,) = pools("antrea").values()
+    assert (found.used, found.leaked, found.free, found.evidence) == (4, 1, 11, (f"10.9.0.2: {GONE}",))
 
 
 def test_an_ip_of_kube_ovn_is_leaked_with_its_pod_unless_that_may_come_back() -> None:
