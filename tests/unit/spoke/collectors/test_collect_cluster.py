@@ -18,7 +18,7 @@ from periplus_spoke.kube.kubeconfig import KubeconfigCredentials
 from periplus_spoke.kube.problems import KubeProblem
 
 from tests.support.collecting import BelievingSink
-from tests.support.kube_api import FakeKube, Trouble, write_kubeconfig
+from tests.support.kube_api import DEFAULT_COLLECTIONS, FakeKube, Trouble, write_kubeconfig
 from tests.support.kube_objects import endpoint_slice, node, owned_by, pod, service
 
 QUICK = CollectConfig(delta_interval_s=0.02, first_snapshot_wait_s=10)
@@ -258,3 +258,36 @@ async def test_one_odd_object_does_not_keep_the_vanished_alive(tmp_path: Path) -
         await hub.until(lambda h: h.named("pods") == {"web-5d4-x", "odd"})
         await hub.until(lambda h: "1 objects were left out" in str(h.source("pods")["message"]))
     assert hub.named("pods") == {"web-5d4-x", "odd"}, "what was known of it stays"
+
+
+async def test_what_allocators_hold_is_compared_with_the_pods_that_are_there(tmp_path: Path) -> None:
+    calico = "/apis/crd.projectcalico.org/v1"
+    fake = FakeKube((*DEFAULT_COLLECTIONS, f"{calico}/ippools", f"{calico}/ipamblocks"))
+    fake.extra_groups = {"crd.projectcalico.org": ("v1",)}
+    fake.put("/api/v1/nodes", node("n1"))
+    fake.put("/api/v1/pods", pod("web", ("10.1.0.0",)))
+    holders = [{"secondary": {"namespace": "default", "pod": name, "node": "n1"}} for name in ("web", "gone")]
+    spec = {"cidr": "10.1.0.0/30", "affinity": "host:n1", "allocations": [0, 1, None, None], "attributes": holders}
+    fake.put(f"{calico}/ippools", {"metadata": {"name": "p"}, "spec": {"cidr": "10.1.0.0/24"}})
+    fake.put(f"{calico}/ipamblocks", {"metadata": {"name": "b"}, "spec": spec})
+    async with collecting(fake, tmp_path) as (hub, collectors):
+        await collectors.wait_until_settled()
+        (pool,) = [row for row in hub.tables["pools"].values() if row["scope"] == "cluster"]
+        assert (pool["used"], pool["leaked"], pool["evidence"]) == (
+            "1",
+            "1",
+            ("10.1.0.1: pod default/gone is not there",),
+        )
+    paths = [request.path for request in fake.requests]
+    assert paths.index("/api/v1/pods") < paths.index(f"{calico}/ipamblocks")
+
+
+async def test_allocators_are_read_also_where_pods_may_not_be(tmp_path: Path) -> None:
+    calico = "/apis/crd.projectcalico.org/v1"
+    fake = FakeKube((*DEFAULT_COLLECTIONS, f"{calico}/ippools"))
+    fake.extra_groups = {"crd.projectcalico.org": ("v1",)}
+    fake.trouble("/api/v1/pods", Trouble(status=403, times=100))
+    fake.put(f"{calico}/ippools", {"metadata": {"name": "p"}, "spec": {"cidr": "10.1.0.0/24"}})
+    async with collecting(fake, tmp_path) as (hub, collectors):
+        await collectors.wait_until_settled()
+        assert hub.source("crd.projectcalico.org/ippools")["state"] == "ok"
