@@ -26,7 +26,7 @@ from periplus_spoke.transport.answers import HOLD_S, Answers
 from periplus_spoke.transport.client import HubClient, NoAnswerError
 from periplus_spoke.transport.context import SenderContext
 from periplus_spoke.transport.report import RowCount
-from periplus_spoke.transport.session import HubRefusalError, Session
+from periplus_spoke.transport.session import ForgottenError, HubRefusalError, Session
 from periplus_spoke.transport.verdicts import HubRefusal, NoVerdict, judge
 
 QUIET_S: Final = 30.0
@@ -141,6 +141,8 @@ class Sender:
             self._context.report.counters["retries"] += 1
             self._context.report.trouble(error.reason, error.message, error.remedy or "Nothing: the spoke tries again.")
             return wait_s
+        except ForgottenError:
+            raise
         except SpokeError as error:
             # Another hub answers at this address, or nothing can be signed: keep everything, look again later.
             self._context.pacer.pause_for(HOLD_S)

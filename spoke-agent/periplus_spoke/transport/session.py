@@ -52,6 +52,10 @@ class HubRefusalError(Exception):
         self.refusal = refusal
 
 
+class ForgottenError(HubRefusedForGoodError):
+    """The hub does not know this agent of a node any more. Started again it joins anew, as its token is for many."""
+
+
 async def ask(request: Awaitable[Reply], answer: type[T]) -> T:
     """The decoded answer. Raises HubRefusalError for a verdict and NoAnswerError for anything else."""
     judged = judge(await request, answer)
@@ -165,6 +169,7 @@ class Session:
         self._credential = ""
         self._renew_at_us = 0
         self._busy = asyncio.Lock()
+        self._is_doubted = False
         self.registration = registration
 
     async def bearer(self) -> str:
@@ -193,7 +198,15 @@ class Session:
             nonce=challenge.nonce,
             signature=await self._store.signature(self._key, proof),
         )
-        credential = await ask(self._client.post("/v1/credential", msgspec.json.encode(request)), Credential)
+        try:
+            credential = await ask(self._client.post("/v1/credential", msgspec.json.encode(request)), Credential)
+        except HubRefusalError as error:
+            if self._is_forgotten(error.refusal):
+                raise ForgottenError(
+                    "forgotten", "the hub does not know this agent any more", "Start it again with a join token."
+                ) from error
+            raise
+        self._is_doubted = False
         if not _is_token(credential.credential):
             raise NoAnswerError("hub_unreachable", "the hub's credential is no bearer token")
         self._credential = credential.credential
@@ -201,6 +214,12 @@ class Session:
         span_us = credential.renew_after_us - hub.time_us
         self._renew_at_us = self._clock.monotonic_us() + min(max(span_us, _SOONEST_US), _LATEST_US)
         _log.info("credential renewed")
+
+    def _is_forgotten(self, refusal: HubRefusal) -> bool:
+        """Of an agent of a node, refused twice: once may be a challenge that got lost."""
+        is_refused = bool(self.registration.node_name) and refusal.problem is problems.PROOF_REFUSED
+        was_doubted, self._is_doubted = self._is_doubted, is_refused
+        return is_refused and was_doubted
 
 
 def _is_token(text: str) -> bool:

@@ -15,7 +15,7 @@ from periplus_spoke.transport.client import HubClient
 from periplus_spoke.transport.identity import IdentityStore, Registration, check_cluster, check_node
 from periplus_spoke.transport.joining import Joining
 from periplus_spoke.transport.report import Report
-from periplus_spoke.transport.session import Identity
+from periplus_spoke.transport.session import ForgottenError, HubRefusalError, Identity, Session
 
 from tests.support.clock import FakeClock
 from tests.support.fake_hub import JOIN_TOKEN, FakeHub, lose_answer, refuse
@@ -135,3 +135,32 @@ async def test_a_delivery_of_a_node_keeps_to_its_node(tmp_path: Path) -> None:
         async with Delivery(empty, clock, random.Random(1), Report()) as delivery:
             with pytest.raises(ConfigError, match="no join token"):
                 await delivery.join(NODE, "")
+
+
+async def test_an_agent_that_was_forgotten_while_it_ran_ends_so_that_it_joins_again(tmp_path: Path) -> None:
+    clock = ImpatientClock()
+    async with FakeHub(clock) as hub:
+        config = SpokeConfig(hub=hub.url, state_dir=tmp_path / "state")
+        async with Delivery(config, clock, random.Random(1), Report()) as delivery:
+            joined = await delivery.join(NODE, TOKEN)
+            context = await delivery.open(joined, CollectorGroup([]))
+            hub.keys.clear()
+            with pytest.raises(ExceptionGroup) as ended:
+                await delivery.send(context, joined, quiet_s=0.1)
+            assert ended.value.subgroup(ForgottenError)
+        async with Delivery(config, clock, random.Random(1), Report()) as delivery:
+            await delivery.join(NODE, TOKEN)
+    assert (hub.nodes, len(hub.keys)) == (["node-1", "node-1"], 1)
+
+
+async def test_a_revoked_agent_holds_what_it_has_and_asks_on(tmp_path: Path) -> None:
+    clock = FakeClock()
+    async with FakeHub(clock) as hub, HubClient(hub.url, clock) as client:
+        stored = await joining(client, tmp_path, clock).enrol(NODE)
+        session = Session(client, IdentityStore(tmp_path, sign_here), stored, clock)
+        hub.revoked = True
+        for _ in range(3):
+            with pytest.raises(HubRefusalError):
+                await session.bearer()
+        hub.revoked = False
+        await session.bearer()
