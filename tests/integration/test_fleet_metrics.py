@@ -19,6 +19,8 @@ from periplus_hub.access.service_tenants import ensure_default_tenant
 from periplus_hub.addresses.ipam.engine.knowledge import FEEDING
 from periplus_hub.findings.jobs import FindingsJob
 from periplus_hub.findings.jobs_figures import FleetFiguresJob
+from periplus_hub.fleet.service import revoke
+from periplus_hub.fleet.service_agents import revoke_agent
 from periplus_hub.fleet.tables import registrations
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.metrics import exposition
@@ -185,6 +187,24 @@ async def test_pools_are_counted_by_how_full_they_are(fleet: Fleet, clock: FakeC
     )
     await count(fleet, clock)
     assert figures("pools/") == {"pools/ample": 1, "pools/near-exhaustion": 3, "pools/unknown": 2}
+
+
+async def test_agents_of_nodes_are_counted_by_whether_they_are_heard(fleet: Fleet, clock: FakeClock) -> None:
+    await count(fleet, clock)
+    assert figures("node_agents/") == {"node_agents/connected": 0, "node_agents/stale": 0}
+    await fleet.cluster("shop", ("pod", "10.1.0.0/16"))
+    shop = fleet.members["shop"][0].registration
+    agents = [await fleet.door.agent(fleet.scope, shop, f"node-{number}") for number in range(3)]
+    clock.advance(91)
+    await agents[0].beat()
+    async with fleet.db.write(fleet.scope) as c:
+        await revoke_agent(c, fleet.scope, clock, agents[1].registration)
+    await count(fleet, clock)
+    assert figures("node_agents/") == {"node_agents/connected": 1, "node_agents/stale": 1}
+    async with fleet.db.write(fleet.scope) as c:
+        await revoke(c, fleet.scope, clock, shop)
+    await count(fleet, clock)
+    assert figures("node_agents/") == {"node_agents/connected": 0, "node_agents/stale": 0}
 
 
 async def test_no_cluster_is_named_unless_asked_and_none_of_many(fleet: Fleet, clock: FakeClock) -> None:

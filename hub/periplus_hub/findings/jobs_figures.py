@@ -23,8 +23,9 @@ from periplus_hub.addresses.overlaps.repository_groups import severity_counts
 from periplus_hub.addresses.overlaps.repository_register import register_state
 from periplus_hub.findings.model import FindingSeverity, FindingState
 from periplus_hub.findings.repository import last_round, live_counts
-from periplus_hub.fleet.model import Registration, State
+from periplus_hub.fleet.model import Liveness, Registration, State
 from periplus_hub.fleet.repository import all_registrations
+from periplus_hub.fleet.repository_agents import agents_by_liveness
 from periplus_hub.kit.db import Database, ReadConnection
 from periplus_hub.kit.jobs import done_and_failed, raise_failed
 from periplus_hub.kit.metrics import Picture, Samples
@@ -79,6 +80,11 @@ _pools: Final = PICTURE.gauge(
     "Address pools of active clusters by fill: ample, near-exhaustion (nine tenths and more are taken), or unknown.",
     ("fill",),
 )
+_agents: Final = PICTURE.gauge(
+    "periplus_node_agents",
+    "Agents of nodes of active clusters that did not end: connected (heard within 90 seconds) or stale.",
+    ("liveness",),
+)
 _counted_at: Final = PICTURE.gauge(
     "periplus_fleet_counted_timestamp_seconds", "When these figures of the fleet were counted, as a Unix time."
 )
@@ -115,6 +121,7 @@ class TenantFigures:
     findings: Mapping[tuple[FindingState, FindingSeverity], int] | None
     """None while the detectors have not looked lately."""
     pools: Mapping[PoolFill, int]
+    agents: Mapping[Liveness, int]
 
 
 class FleetFiguresJob:
@@ -160,6 +167,7 @@ async def _count(c: ReadConnection, scope: Scope, tenant: str, now: datetime) ->
         groups=await severity_counts(c, scope, now),
         findings=await live_counts(c, scope) if (await last_round(c, scope)).is_current(now) else None,
         pools=await pools_by_fill(c, scope),
+        agents=await agents_by_liveness(c, scope, now),
     )
 
 
@@ -174,6 +182,7 @@ def samples(figures: Iterable[TenantFigures], now: datetime, cluster_limit: int)
         **_of_registers(every),
         **_of_findings([each.findings for each in every]),
         _pools: _by_label(PoolFill, _sum(each.pools for each in every)),
+        _agents: {(each.value,): count for each, count in _sum(each.agents for each in every).items()},
         _counted_at: {(): now.timestamp()},
         **(_of_each_cluster(every, cluster_limit) if cluster_limit else {}),
     }

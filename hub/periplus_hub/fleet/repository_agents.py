@@ -10,9 +10,9 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Row, Text, Update, Uuid, bindparam, case, delete, func, insert, or_, select, update
 
 from periplus_hub.access.scope import Scope, owned, system_scope
-from periplus_hub.fleet.model import AgentEnd, SpokePrincipal
+from periplus_hub.fleet.model import CONNECTED_WITHIN, AgentEnd, Liveness, SpokePrincipal, State
 from periplus_hub.fleet.repository_liveness import Contact, record_contact
-from periplus_hub.fleet.tables import agents, credentials
+from periplus_hub.fleet.tables import agents, credentials, registrations
 from periplus_hub.kit.db import ReadConnection, WriteConnection
 from periplus_hub.kit.tables import UTC_TIME
 
@@ -60,6 +60,19 @@ async def agents_heard_since(c: ReadConnection, scope: Scope, registration_id: U
     """How many agents of the cluster that did not end were heard, or joined, after that."""
     own = (owned(scope, agents), agents.c.registration_id == registration_id, agents.c.ended_at.is_(None))
     return int(await c.scalar(select(func.count()).select_from(agents).where(*own, agents.c.heard_at > since)))
+
+
+async def agents_by_liveness(c: ReadConnection, scope: Scope, now: datetime) -> dict[Liveness, int]:
+    """How many agents of active clusters did not end, by whether they are heard."""
+    heard = agents.c.heard_at >= now - CONNECTED_WITHIN
+    statement = (
+        select(func.count().filter(heard).label("connected"), func.count().filter(~heard).label("stale"))
+        .join_from(agents, registrations, registrations.c.id == agents.c.registration_id)
+        .where(owned(scope, agents), owned(scope, registrations), agents.c.ended_at.is_(None))
+        .where(registrations.c.state == State.ACTIVE.value)
+    )
+    (row,) = await c.rows(statement)
+    return {Liveness.CONNECTED: row.connected, Liveness.STALE: row.stale}
 
 
 async def add_agent(c: WriteConnection, scope: Scope, new: NewAgent) -> None:
