@@ -110,6 +110,8 @@ class AgentEnrolment:
         now = self._db.clock.now()
         if not await hold_token(c, scope, token.id, now):
             raise proof_refused(f"join token {token.public_id} has expired", of_token(token, "expired"))
+        # Before anything is read of them: a DaemonSet starts a thousand at once, and two that see room for the last one
+        # would both take it.
         await store.lock_agents_of(c, scope, token.registration_id)
         cluster = await system_registration_by_id(c, token.registration_id)
         if cluster is None:
@@ -117,6 +119,7 @@ class AgentEnrolment:
                 "the cluster of the join token is no more", of_token(token, "of a cluster that is gone")
             )
         refuse_unless_active(cluster.state, f"registration of {cluster.name!r}")
+        # The key first: who asks again because an answer was lost must not find the node taken by itself.
         known = await store.agent_with_key(c, scope, cluster.id, request.public_key)
         if known is not None:
             return _as_before(known, request), cluster, False
@@ -145,6 +148,8 @@ class AgentEnrolment:
         there = await store.live_agent_of_node(c, scope, cluster.id, node)
         if there is not None:
             silent_s = max((now - there.heard_at).total_seconds(), 0.0)
+            # An agent that lost its key with its node's disk is silent soon. One that is heard is there, whoever else
+            # has the token.
             if silent_s <= CONNECTED_WITHIN.total_seconds():
                 detail = f"node {node!r} of {cluster.name!r} has an agent that was heard {silent_s:.0f} s ago"
                 retry_after_s = math.ceil(CONNECTED_WITHIN.total_seconds() - silent_s) + 1

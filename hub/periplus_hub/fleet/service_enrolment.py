@@ -130,6 +130,7 @@ class Enrolment:
             detail = f"join token {token.public_id} is for agents of nodes, not for the spoke of a cluster"
             raise proof_refused(detail, of_token(token, "a spoke with a token for agents"))
         now = self._db.clock.now()
+        # One statement that uses the token if nobody has: of two spokes with one token only one comes further.
         if not await store.system_use_token(c, token.id, registration_id, now):
             return await _earlier_use(c, token.public_id, request.public_key), False
         name = token.cluster_name or request.cluster_name
@@ -143,6 +144,8 @@ class Enrolment:
             raise SpokeRequestRefusal(
                 problems.NAME_TAKEN, f"{name!r} reads like {other!r}, another cluster of this fleet"
             )
+        # A token that approves by itself is for a new cluster. It is no word on whether a second spoke may speak for an
+        # old one.
         active = token.auto_approve and twin is None
         landing = await landing_domain(c, scope, token, name, request.cluster_uid)
         new = store.NewRegistration(

@@ -77,6 +77,8 @@ class _Application:
 
     async def run(self) -> None:
         """Apply each batch as its mark says."""
+        # A group has one batch of each cluster, so their order among clusters means nothing, and each statement takes
+        # many.
         deltas = [each for each in self._group if each.mark.mode == "delta"]
         snapshots = [each for each in self._group if each.mark.mode != "delta"]
         if snapshots:
@@ -98,6 +100,8 @@ class _Application:
         if whole:
             await self._replace(whole)
         for part in snapshots:
+            # One by one: the temporary tables hold one part, and what its uids are is noted per cluster for the last
+            # part.
             if part.mark.parts > 1 and part not in new:
                 await self._replace_part(part)
 
@@ -138,6 +142,8 @@ class _Application:
 
     async def _replace_part(self, part: _Given) -> None:
         """Its rows now; what no part named ends with the last one."""
+        # An earlier snapshot that never came to its end may have left uids: what it named would be kept alive by this
+        # one.
         if part.mark.part == 1:
             await self._merge.forget_uids(part.registration_id)
         await self._merge.make_stages(CURRENT)

@@ -27,6 +27,7 @@ async def remember_pools(
 ) -> None:
     """Keep what is free, as of this hour. Of numbers that contradict each other nothing is kept."""
     told = [row for row in rows if row["scope"] != PoolScope.NODE.value and _is_known(row)]
+    # In order, so that it is the same pools each time: a past with gaps says nothing of how fast they fill.
     told = sorted(told, key=lambda row: (row["provider"], row["name"], row["family"]))[:MOST_OF_A_CLUSTER]
     if not told:
         return
