@@ -13,6 +13,7 @@ from periplus_spoke.collectors.ipam.base import DetectFacts, IpamAdapter
 from periplus_spoke.collectors.ipam.reading import SERVICE_RANGE, faults_source, read_adapters, service_range
 from periplus_spoke.collectors.ipam.registry import ADAPTERS
 from periplus_spoke.conversion.allocations import core_allocations, service_pools, service_ranges
+from periplus_spoke.conversion.cidr import told_elsewhere
 from periplus_spoke.conversion.cni import uses_pod_cidr
 from periplus_spoke.conversion.ipam import (
     Allocation,
@@ -171,14 +172,10 @@ class Pools:
             self._inventory.report(name, source, at_us, quietly=True)
         known = allocation_covers(
             evidence,
-            has_ranges=any(True for _ in service_ranges(view, _told_already)),
+            has_ranges=any(True for _ in service_ranges(view, told_elsewhere)),
             uses_pod_cidr=uses_pod_cidr(cnis, self.configs),
         )
         scopes = pool_covers(evidence)
         named = covered(unique([*allocations, *reading.allocations]), known)
         sampled = [pool for pool in (*pools, *reading.pools) if pool_cover(pool.scope) in scopes]
         return _Result(sampled, scopes, named, known, digest(named, known))
-
-
-def _told_already(_: str) -> None:
-    """Faults that another reader of the same objects has told."""

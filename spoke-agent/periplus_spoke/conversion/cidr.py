@@ -84,6 +84,10 @@ def _runs(numbers: set[int]) -> Iterator[tuple[int, int]]:
         yield first, last
 
 
+def told_elsewhere(_: str) -> None:
+    """The `Fault` of who looks at objects a second time: another reader of them tells what in them cannot be."""
+
+
 def checked(parse: Callable[[str], T], text: str, where: str, fault: Fault) -> T | None:
     """`text` parsed, or None after telling `fault` where it stands."""
     try:

@@ -13,7 +13,15 @@ from typing import Any, Final, NamedTuple
 
 from periplus_contract.covers import AllocationKind
 from periplus_spoke.conversion import pod_reach
-from periplus_spoke.conversion.cidr import Fault, ImpossibleCidr, checked, is_within, parse_address, parse_cidr
+from periplus_spoke.conversion.cidr import (
+    Fault,
+    ImpossibleCidr,
+    checked,
+    is_within,
+    parse_address,
+    parse_cidr,
+    told_elsewhere,
+)
 from periplus_spoke.conversion.flags import flag
 from periplus_spoke.conversion.ipam import Allocation, ConfigMaps, IpamView, Quality, Reach, WantedKind
 from periplus_spoke.conversion.node_notes import K3S_ARGUMENTS, RKE2_ARGUMENTS
@@ -101,22 +109,18 @@ def _is_borne_out(text: str, view: IpamView) -> bool:
     except ImpossibleCidr:
         return bool(text)
     blocks = [
-        [each for text in node.pod_cidrs if (each := checked(parse_cidr, text, "", _told_elsewhere))]
+        [each for text in node.pod_cidrs if (each := checked(parse_cidr, text, "", told_elsewhere))]
         for node in view.nodes()
     ]
     same = [[each for each in of_node if each.version == network.version] for of_node in blocks]
     texts = (text for pod in view.pods() for text in pod.addresses)
-    pods = (address for text in texts if (address := checked(parse_address, text, "", _told_elsewhere)))
+    pods = (address for text in texts if (address := checked(parse_address, text, "", told_elsewhere)))
     return (
         view.has_pods
         and bool(same)
         and all(of_node and all(is_within(each, network) for each in of_node) for of_node in same)
         and all(each in network for each in pods if each.version == network.version)
     )
-
-
-def _told_elsewhere(_: str) -> None:
-    """By the adapters that tell these blocks and addresses."""
 
 
 def _flags(view: IpamView) -> Iterator[Setting]:

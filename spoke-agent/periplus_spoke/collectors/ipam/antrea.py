@@ -11,7 +11,7 @@ from msgspec import field
 from periplus_contract.covers import AllocationKind, Scope
 from periplus_spoke.collectors.ipam.base import DetectFacts
 from periplus_spoke.collectors.ipam.leaks import evidence
-from periplus_spoke.conversion.cidr import Fault, Network, checked, covered, parse_address
+from periplus_spoke.conversion.cidr import Fault, Network, checked, covered, parse_address, told_elsewhere
 from periplus_spoke.conversion.custom_objects import Named, counted
 from periplus_spoke.conversion.ipam import Allocation, IpamView, Pool, WantedKind
 from periplus_spoke.conversion.objects import Kept
@@ -180,7 +180,7 @@ def _leaks(pool: AntreaPool, presence: Presence | None) -> list[tuple[str, str]]
 
 def _pool(use: _Use, pool: AntreaPool, networks: list[Network], presence: Presence | None, fault: Fault) -> Pool:
     where = f"status of {use.source} {pool.title}"
-    mixed = len({each.version for each in _networks(use, pool, _told_already)}) > 1  # counters are of both together
+    mixed = len({each.version for each in _networks(use, pool, told_elsewhere)}) > 1  # counters are of both together
     total = None if mixed else counted(pool.status.usage.total, where, fault)
     used = None if mixed else counted(pool.status.usage.used, where, fault)
     is_counted = total is not None and used is not None and used <= total
@@ -200,7 +200,3 @@ def _pool(use: _Use, pool: AntreaPool, networks: list[Network], presence: Presen
         free=total - used if total is not None and used is not None and is_counted else None,
         evidence=evidence(lost),
     )
-
-
-def _told_already(_: str) -> None:
-    """Faults that another reader of the same objects has told."""

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from periplus_spoke.collectors.ipam.base import DetectFacts
 from periplus_spoke.collectors.ipam.pod_addresses import families_inside, pod_addresses, seen_in, uncounted_pools
-from periplus_spoke.conversion.cidr import Address, Fault, checked, parse_address
+from periplus_spoke.conversion.cidr import Address, Fault, checked, parse_address, told_elsewhere
 from periplus_spoke.conversion.cni import CILIUM_CONFIG
 from periplus_spoke.conversion.custom_objects import Named
 from periplus_spoke.conversion.ipam import Allocation, IpamView, Pool, Reach, WantedKind
@@ -114,10 +114,6 @@ def _is_true(text: str) -> bool:
 def _are_apart(view: IpamView) -> bool:
     """Whether pods, and no nodes, have addresses of ranges that AWS names for subnets of pods alone."""
     texts = {text.partition("=")[2] for node in view.nodes() for text in node.addresses}  # InternalIP=10.0.0.1
-    nodes = [address for text in texts if (address := checked(parse_address, text, "node", _told_elsewhere))]
+    nodes = [address for text in texts if (address := checked(parse_address, text, "node", told_elsewhere))]
     has_nodes_there = any(address in home for address in nodes for home in _FOR_PODS)
     return _IPV4 in families_inside(view, _FOR_PODS) and not has_nodes_there
-
-
-def _told_elsewhere(_: str) -> None:
-    """By the adapter that tells the addresses of nodes."""

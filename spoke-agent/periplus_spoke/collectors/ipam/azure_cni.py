@@ -15,7 +15,7 @@ from periplus_spoke.collectors.ipam.base import DetectFacts
 from periplus_spoke.collectors.ipam.leaks import combined, evidence
 from periplus_spoke.collectors.ipam.node_blocks import NOTHING_EXCLUDED, Block, Blocks, range_pool
 from periplus_spoke.collectors.ipam.pod_addresses import pod_addresses, seen_in
-from periplus_spoke.conversion.cidr import Address, Fault, Network, checked, is_within, parse_cidr
+from periplus_spoke.conversion.cidr import Address, Fault, Network, checked, is_within, parse_cidr, told_elsewhere
 from periplus_spoke.conversion.custom_objects import Named
 from periplus_spoke.conversion.ipam import Allocation, IpamView, NodeFacts, Pool, Reach, WantedKind
 from periplus_spoke.conversion.node_notes import AKS_NETWORK, AKS_SUBNET
@@ -220,7 +220,7 @@ def _subnet_pools(view: IpamView, fault: Fault) -> Iterator[Pool]:
         if network:
             key = (container.subnet_name, network)
             subnets[key] = subnets.get(key, False) or container.status == _SUBNET_FULL
-    addresses = {address for _, address in pod_addresses(view, _told_already)} if subnets else set()
+    addresses = {address for _, address in pod_addresses(view, told_elsewhere)} if subnets else set()
     for (name, network), is_full in subnets.items():
         yield Pool(
             provider=AZURE_CNI,
@@ -235,7 +235,3 @@ def _subnet_pools(view: IpamView, fault: Fault) -> Iterator[Pool]:
             reserved=min(_RESERVED_BY_AZURE, network.num_addresses),
             free=0 if is_full else None,
         )
-
-
-def _told_already(_: str) -> None:
-    """Faults that another reader of the same objects has told."""

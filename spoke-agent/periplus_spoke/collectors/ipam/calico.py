@@ -31,7 +31,7 @@ from periplus_spoke.collectors.ipam.calico_ranges import (
     read_ranges,
 )
 from periplus_spoke.conversion.calico_objects import IPPool, PoolSpec
-from periplus_spoke.conversion.cidr import Fault, checked, parse_address, parse_cidr
+from periplus_spoke.conversion.cidr import Fault, checked, parse_address, parse_cidr, told_elsewhere
 from periplus_spoke.conversion.cidr_index import CidrIndex
 from periplus_spoke.conversion.cni import CALICO_CONFIGS, calico_uses_pod_cidr
 from periplus_spoke.conversion.ipam import Allocation, IpamView, Pool, Reach, WantedKind
@@ -143,8 +143,8 @@ def _block_of(block: Block, reach: Reach) -> Allocation:
 
 def _hold_pods(view: IpamView, pools: Iterable[IPPool]) -> bool:
     """Whether any pod has an address of these pools."""
-    networks = (checked(parse_cidr, pool.spec.cidr, "", lambda _: None) for pool in pools)
+    networks = (checked(parse_cidr, pool.spec.cidr, "", told_elsewhere) for pool in pools)
     index = CidrIndex((network, network) for network in networks if network)
     texts = (text for pod in view.pods() for text in pod.addresses)
-    addresses = (checked(parse_address, text, "", lambda _: None) for text in texts)
+    addresses = (checked(parse_address, text, "", told_elsewhere) for text in texts)
     return any(address and index.around(address) for address in addresses)

@@ -21,7 +21,7 @@ from periplus_spoke.collectors.ipam.calico_ranges import (
 )
 from periplus_spoke.collectors.ipam.leaks import evidence
 from periplus_spoke.conversion.calico_objects import BlockSpec, Holder, PoolSpec
-from periplus_spoke.conversion.cidr import Fault, Network, checked, largest_free_block, parse_address
+from periplus_spoke.conversion.cidr import Fault, Network, checked, largest_free_block, parse_address, told_elsewhere
 from periplus_spoke.conversion.cidr_index import CidrIndex, Covering
 from periplus_spoke.conversion.ipam import IpamView, Pool
 from periplus_spoke.conversion.presence import Presence
@@ -232,6 +232,6 @@ def _pods_of(view: IpamView, ranges: Sequence[Range]) -> Counter[str]:
     found: Counter[str] = Counter()
     for pod in view.pods():
         for text in pod.addresses:
-            if address := checked(parse_address, text, "", lambda _: None):
+            if address := checked(parse_address, text, "", told_elsewhere):
                 found.update(index.around(address))
     return found

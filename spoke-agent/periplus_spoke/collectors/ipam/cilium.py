@@ -24,6 +24,7 @@ from periplus_spoke.conversion.cidr import (
     largest_free_block,
     parse_address,
     parse_cidr,
+    told_elsewhere,
 )
 from periplus_spoke.conversion.cidr_index import CidrIndex
 from periplus_spoke.conversion.cilium_objects import CiliumPodIPPool
@@ -197,7 +198,7 @@ class _Pods:
 
 def _addresses(texts: Iterable[str]) -> Iterator[Address]:
     for text in texts:
-        if address := checked(parse_address, text, "", lambda _: None):
+        if address := checked(parse_address, text, "", told_elsewhere):
             yield address
 
 

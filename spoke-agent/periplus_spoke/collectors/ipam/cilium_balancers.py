@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final, Literal, NamedTuple
 
-from periplus_spoke.conversion.cidr import Fault, Network, checked, covered, parse_address
+from periplus_spoke.conversion.cidr import Fault, Network, checked, covered, parse_address, told_elsewhere
 from periplus_spoke.conversion.cidr_index import CidrIndex
 from periplus_spoke.conversion.cilium_objects import Block, CiliumLoadBalancerIPPool
 from periplus_spoke.conversion.ipam import Allocation, IpamView, Pool, WantedKind
@@ -51,7 +51,7 @@ def allocations(view: IpamView, fault: Fault) -> list[Allocation]:
 
 def _ranges(view: IpamView, fault: Fault) -> Iterator[_Range]:
     texts = {text for service in view.services() for text in service.load_balancer_ips}
-    held = [address for text in texts if (address := checked(parse_address, text, "", lambda _: None))]
+    held = [address for text in texts if (address := checked(parse_address, text, "", told_elsewhere))]
     for pool in view.objects(POOLS):
         spec = pool.spec
         pieces = [_networks(block, pool.metadata.name, fault) for block in (*(spec.blocks or ()), *(spec.cidrs or ()))]

@@ -9,7 +9,16 @@ from typing import Any, Final, Literal, NamedTuple
 from msgspec import field
 
 from periplus_spoke.collectors.ipam.base import DetectFacts
-from periplus_spoke.conversion.cidr import Address, Fault, Network, checked, covered, merged, parse_address
+from periplus_spoke.conversion.cidr import (
+    Address,
+    Fault,
+    Network,
+    checked,
+    covered,
+    merged,
+    parse_address,
+    told_elsewhere,
+)
 from periplus_spoke.conversion.custom_objects import Named, ObjectName, counted
 from periplus_spoke.conversion.ipam import Allocation, IpamView, Pool, WantedKind
 from periplus_spoke.conversion.objects import Kept
@@ -166,12 +175,8 @@ def _balancer_addresses(view: IpamView) -> set[Address] | None:
     """Distinct: services may share one. None where services cannot be read; a cluster that has none does not exist."""
     services = list(view.services())
     texts = [text for service in services for text in service.load_balancer_ips]
-    found = {checked(parse_address, text, "", _told_by_services) for text in texts}
+    found = {checked(parse_address, text, "", told_elsewhere) for text in texts}
     return {address for address in found if address} if services else None
-
-
-def _told_by_services(_: str) -> None:
-    """What is no address at a service is told with the services."""
 
 
 def _pool(told: _Told, networks: list[Network], balancers: set[Address] | None, fault: Fault) -> Pool:

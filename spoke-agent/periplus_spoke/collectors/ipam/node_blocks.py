@@ -15,6 +15,7 @@ from periplus_spoke.conversion.cidr import (
     is_within,
     largest_free_block,
     parse_address,
+    told_elsewhere,
 )
 from periplus_spoke.conversion.ipam import Allocation, IpamView, Pool, PoolQuality, Reach
 
@@ -96,7 +97,7 @@ class Blocks:
 def told_addresses(texts: Iterable[str]) -> Iterator[Address]:
     """Addresses of a pod; what is none is told elsewhere."""
     for text in texts:
-        if address := checked(parse_address, text, "pod", _told_elsewhere):
+        if address := checked(parse_address, text, "pod", told_elsewhere):
             yield address
 
 
@@ -122,7 +123,3 @@ def range_pool(provider: str, claim: Allocation, nodes: Sequence[Pool], quality:
         free=network.num_addresses - assigned,
         largest_free_block=largest_free_block(network, blocks),
     )
-
-
-def _told_elsewhere(_: str) -> None:
-    """By the adapter that tells these addresses, or with the pods."""

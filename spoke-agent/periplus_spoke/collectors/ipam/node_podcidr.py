@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from periplus_spoke.collectors.ipam.base import DetectFacts
 from periplus_spoke.collectors.ipam.node_blocks import HOST_LOCAL_EXCLUDED, Block, Blocks, range_pool, told_addresses
-from periplus_spoke.conversion.cidr import Fault, Network, checked, parse_cidr
+from periplus_spoke.conversion.cidr import Fault, Network, checked, parse_cidr, told_elsewhere
 from periplus_spoke.conversion.cluster_settings import cluster_claims
 from periplus_spoke.conversion.cni import CALICO_CONFIGS, CILIUM_CONFIG, uses_pod_cidr
 from periplus_spoke.conversion.ipam import Allocation, IpamView, Pool, WantedKind
@@ -31,7 +31,7 @@ class NodePodCidr:
 
     def silent_because(self, view: IpamView) -> str:
         """The plugin is known to take addresses elsewhere, or pods have addresses outside of these ranges."""
-        blocks = list(_blocks(view, lambda _: None))
+        blocks = list(_blocks(view, told_elsewhere))
         if not blocks:
             return ""
         if uses_pod_cidr(view.cnis, view.configs) is False:

@@ -4,7 +4,16 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from operator import itemgetter
 
-from periplus_spoke.conversion.cidr import Address, Fault, Network, checked, exact_cover, merged, parse_address
+from periplus_spoke.conversion.cidr import (
+    Address,
+    Fault,
+    Network,
+    checked,
+    exact_cover,
+    merged,
+    parse_address,
+    told_elsewhere,
+)
 from periplus_spoke.conversion.ipam import Allocation, IpamView, Pool, Reach
 
 
@@ -21,7 +30,7 @@ def families_inside(view: IpamView, networks: Iterable[Network]) -> frozenset[in
     stretches = _stretches(networks)
     inside: set[int] = set()
     outside: set[int] = set()
-    for _, address in pod_addresses(view, _told_elsewhere):
+    for _, address in pod_addresses(view, told_elsewhere):
         (inside if _is_inside(int(address), stretches[address.version]) else outside).add(address.version)
     return frozenset(inside - outside)
 
@@ -29,7 +38,7 @@ def families_inside(view: IpamView, networks: Iterable[Network]) -> frozenset[in
 def addresses_outside(view: IpamView, networks: Iterable[Network]) -> set[Address]:
     """What pods have outside of all these networks."""
     stretches = _stretches(networks)
-    addresses = (address for _, address in pod_addresses(view, _told_elsewhere))
+    addresses = (address for _, address in pod_addresses(view, told_elsewhere))
     return {address for address in addresses if not _is_inside(int(address), stretches[address.version])}
 
 
@@ -44,10 +53,6 @@ def _stretches(networks: Iterable[Network]) -> dict[int, list[tuple[int, int]]]:
 def _is_inside(address: int, stretches: list[tuple[int, int]]) -> bool:
     at = bisect_right(stretches, address, key=itemgetter(0)) - 1
     return at >= 0 and address <= stretches[at][1]
-
-
-def _told_elsewhere(_: str) -> None:
-    """By the adapter that tells these addresses."""
 
 
 def seen_in(provider: str, name: str, addresses: Iterable[Address], reach: Reach = "") -> list[Allocation]:

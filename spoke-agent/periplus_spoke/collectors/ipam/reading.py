@@ -10,7 +10,7 @@ import msgspec
 from periplus_spoke.collectors.ipam.base import DetectFacts, IpamAdapter
 from periplus_spoke.collectors.ipam.pod_addresses import addresses_outside, seen_in
 from periplus_spoke.collectors.ipam.registry import LAST_RESORT
-from periplus_spoke.conversion.cidr import Address, Network, is_within
+from periplus_spoke.conversion.cidr import Address, Network, is_within, told_elsewhere
 from periplus_spoke.conversion.cidr_index import CidrIndex
 from periplus_spoke.conversion.cluster_settings import cluster_claims
 from periplus_spoke.conversion.ipam import Allocation, IpamView, Pool
@@ -58,14 +58,14 @@ def read_adapters(adapters: Sequence[IpamAdapter], view: IpamView, facts: Detect
         claimed, blocks = cluster_wide(pods), _blocks_beyond(pods)
         named = [
             item
-            for item in cluster_claims(view, "pod", _told_already)
+            for item in cluster_claims(view, "pod", told_elsewhere)
             if _family(item) not in claimed or any(is_within(block, ip_network(item.cidr)) for block in blocks)
         ]
         reading.allocations += named
         pods += named
     if not pods:
-        reading.pools += LAST_RESORT.pools(view, _told_already)
-        pods = LAST_RESORT.allocations(view, _told_already)
+        reading.pools += LAST_RESORT.pools(view, told_elsewhere)
+        pods = LAST_RESORT.allocations(view, told_elsewhere)
         reading.allocations += pods
     strays = _strays(view, reading.allocations)
     reading.allocations += seen_in(LAST_RESORT.name, "observed", strays)
@@ -172,7 +172,3 @@ def _unknown(message: str, remedy: str = _CHECK) -> Source:
 
 def _family(item: Allocation) -> int:
     return ip_network(item.cidr).version
-
-
-def _told_already(_: str) -> None:
-    """Faults that another reader of the same objects has told."""
