@@ -83,16 +83,16 @@ async def test_what_is_asked_for_is_what_is_shown(terminal: Terminal) -> None:
 async def test_every_overlap_says_whom_it_stops(terminal: Terminal) -> None:
     """Of pods of which nobody knows how they leave their cluster: routes may meet them."""
     found = (await terminal.report("--joined", "shop,crm"))["overlapGroups"][0]
-    assert found["stops"] == ["cilium-cluster-mesh", "submariner", "istio-flat", "linkerd-flat", "antrea"]
-    assert found["mayStop"] == ["vpc-peering", "transit-gateway", "plain-routing"]
+    assert found["stops"] == ["cilium-cluster-mesh", "submariner", "istio-flat", "linkerd-flat"]
+    assert found["mayStop"] == ["antrea", "vpc-peering", "transit-gateway", "plain-routing"]
     assert found["doesNotStop"] == ["submariner-globalnet", "istio-multi-network", "linkerd-gateway", "skupper"]
     stored = (await terminal.report("--cluster", "shop"))["overlapGroups"][0]
     assert [stored[name] for name in ("stops", "mayStop")] == [found[name] for name in ("stops", "mayStop")]
     text = " ".join((await terminal.type("overlaps", "--joined", "shop,crm")).stdout.split())
     for line in (
-        "stops Cilium Cluster Mesh, Submariner without Globalnet, Istio on one network, Linkerd on a flat network,",
-        "may stop VPC peering, a transit gateway, plain routing",
-        "does not stop Submariner with Globalnet, Istio on several networks, Linkerd with gateways, Skupper",
+        "stops all meshes on a flat network (4)",
+        "may stop all routes between networks (3), Antrea Multi-cluster",
+        "does not stop ways behind gateways or translation (4)",
     ):
         assert line in text
 
@@ -211,7 +211,10 @@ async def test_a_plan_beside_what_is_not_known_ends_with_1(terminal: Terminal) -
 async def test_a_plan_that_cannot_be_made_says_why(terminal: Terminal) -> None:
     assert "for which cluster?" in (await terminal.type("plan", code=64)).stderr
     assert "there is no cluster 'nope'" in (await terminal.type("plan", "--cluster", "nope", code=1)).stderr
-    assert "is no number of days" in (await terminal.type("plan", "--cluster", "a", "--expires", "x", code=64)).stderr
+    assert (
+        "is no number of days"
+        in (await terminal.type("plan", "--cluster", "a", "--reserve", "--expires", "x", code=64)).stderr
+    )
     huge = ("plan", "--cluster", "new", "--nodes", "900000", "--services", "1", "--reserve")
     refused = await terminal.type(*huge, code=1)
     assert "no range for the pods of new: no room in private space for a /8" in refused.stderr
@@ -257,3 +260,33 @@ async def test_preflight_ends_as_its_verdict_says_and_writes_a_file_for_ci(termi
     assert (
         "no cluster 'nope'" in (await terminal.type("preflight", "--into", "all", "--cluster", "nope", code=1)).stderr
     )
+
+
+async def test_preflight_trusts_what_is_entered_and_whoever_asks(terminal: Terminal, tmp_path: Path) -> None:
+    """Clusters by id, a plan in a network, and the word that all networks are entered."""
+    file, shop = tmp_path / "report.xml", terminal.fleet.id_of("shop")
+    asked = ("preflight", "--cluster", f"{shop},hr", "--cluster", "shop", "--into", "plain-routing", "--json")
+    found = json.loads((await terminal.type(*asked, "--junit", str(file), code=1)).stdout)
+    assert (found["clusters"]["names"], len(found["notLookedAt"])) == (["hr", "shop"], 1)
+    assert "Firewalls" in found["notLookedAt"][0]
+    assert b'<property name="not looked at" value="Firewalls' in file.read_bytes()
+    (rule,) = (each for each in found["ways"][0]["rules"] if each["name"] == "other-networks-known")
+    assert (rule["verdict"], "--networks-entered" in rule["lacks"][0]) == ("unknown", True)
+    trusted = json.loads((await terminal.type(*asked, "--networks-entered")).stdout)
+    assert trusted["verdict"] == "pass"
+    office = ("ranges", "add", "10.1.0.0/25", "--domain", "hr", "--use", "office", "--owner", "ann", "--note", "ask")
+    await terminal.type(*office)
+    text = " ".join(
+        (await terminal.type("preflight", "--cluster", "shop,hr", "--into", "submariner", code=2)).stdout.split()
+    )
+    assert "10.1.0.0/25: 10.1.0.0/25 office of ann in hr (ask) · shop (pod)" in text
+    assert "Where what people entered is wrong or over" in text
+    planned = "new:domain=hr,pod=10.9.0.0/24,service=10.8.0.0/24,node=10.7.0.0/24"
+    await terminal.type("preflight", "--cluster", "hr", "--plan", planned, "--into", "submariner")
+    nowhere = await terminal.type("preflight", "--plan", "new:domain=nope", "--into", "submariner", code=1)
+    assert "there is no network domain 'nope'" in nowhere.stderr
+    await terminal.type("plan", "--cluster", "new", "--nodes", "2", "--services", "9", "--reserve")
+    named = json.loads(
+        (await terminal.type("preflight", "--cluster", "hr", "--plan", "new", "--into", "submariner", "--json")).stdout
+    )
+    assert (named["verdict"], named["notKnownWhole"]["count"]) == ("pass", 0)

@@ -1,12 +1,16 @@
 """Pre-flight through the GraphQL door: what passes, what fails, what nobody can say; of whom, and at what cost."""
 
 from collections.abc import AsyncIterator, Iterable
+from ipaddress import ip_network
+from itertools import combinations
 from typing import Any
 
 import pytest
 
 from periplus_hub.access.scope import Role, Scope
 from periplus_hub.addresses.ipam.engine.knowledge import FEEDING
+from periplus_hub.addresses.ranges.model import RangeUse, Wish
+from periplus_hub.addresses.ranges.service import add_range
 from periplus_hub.fleet.service import revoke
 from periplus_hub.kit.db import Database, count_statements
 
@@ -17,14 +21,18 @@ from tests.support.hub_db import make_tenant
 from tests.support.overlap_fleet import Fleet, allocation
 from tests.support.spokes_door import Member
 
-PREFLIGHT = """query Preflight($into: [FederationTarget!], $clusters: [ID!], $planned: [PlannedClusterInput!]) {
-  preflight(into: $into, clusters: $clusters, planned: $planned) {
-    verdict clusters { count names } notKnownWhole { count names }
-    ways { target name verdict waysOut rules {
-      name asks verdict source because lacks rangeCount ranges { cidr clusterCount uses { clusterName kinds } }
+PREFLIGHT = """query Preflight(
+  $into: [FederationTarget!], $clusters: [ID!], $planned: [PlannedClusterInput!], $networksEntered: Boolean! = false
+) {
+  preflight(into: $into, clusters: $clusters, planned: $planned, networksEntered: $networksEntered) {
+    verdict notLookedAt clusters { count names } notKnownWhole { count names }
+    ways { target name verdict waysOut moveCount moves { clusterName kind cidr why insteadOf } rules {
+      name asks verdict source because lacks trusts rangeCount
+      ranges { cidr clusterCount uses { clusterName kinds } entered { cidr what name owner note networkDomain } }
     } }
   }
 }"""
+PLAN = "query($clusters: [ID!]) { plan(clusters: $clusters) { proposals { kind cidr } } }"
 RANGES = {
     "red": (("pod", "10.244.0.0/16"), ("service", "10.96.0.0/16"), ("node", "10.0.1.5/32")),
     "tan": (("pod", "10.244.0.0/16"), ("service", "10.97.0.0/16"), ("node", "10.0.2.5/32")),
@@ -102,15 +110,19 @@ async def test_what_is_in_the_way_is_told_with_what_to_do_the_cheapest_first(fle
     found = await judged(fleet, into=["CILIUM_CLUSTER_MESH"])
     pods = rule(found, "CILIUM_CLUSTER_MESH", "pods-and-nodes-differ")
     uses = [{"clusterName": name, "kinds": ["POD"]} for name in ("red", "tan")]
-    assert pods["ranges"] == [{"cidr": "10.244.0.0/16", "clusterCount": 2, "uses": uses}]
+    assert pods["ranges"] == [{"cidr": "10.244.0.0/16", "clusterCount": 2, "uses": uses, "entered": []}]
     assert (pods["verdict"], pods["rangeCount"]) == ("FAIL", 1)
     assert pods["source"] == "https://docs.cilium.io/en/stable/network/clustermesh/clustermesh/"
     (way,) = found["ways"]
-    others = "Submariner with Globalnet, Istio on several networks, Linkerd with gateways, Skupper"
+    others = "Submariner with Globalnet, Skupper, Linkerd with gateways, Istio on several networks"
+    (move,) = way["moves"]
+    assert (move["clusterName"], move["kind"], move["insteadOf"]) == ("red", "POD", ["10.244.0.0/16"])
     assert way["waysOut"] == [
         f"Join them in a way that passes as they are: {others}.",
-        "Of 10.244.0.0/16: give red another pod range; 'periplus plan --cluster red' proposes what is free.",
+        f"Give red {move['cidr']} for its pods ({move['why']}); in the way is what it has in 10.244.0.0/16.",
     ]
+    plan = await fleet.ask(PLAN, clusters=[fleet.id_of("red")])
+    assert move["cidr"] in [each["cidr"] for each in plan["plan"]["proposals"] if each["kind"] == "POD"]
 
 
 @pytest.mark.promise("preflight-passes-what-is-known")
@@ -122,7 +134,9 @@ async def test_what_is_not_known_passes_nothing_and_hides_no_failure(fleet: Flee
     assert "CILIUM_CLUSTER_MESH" in verdicts(found)["FAIL"]
     hidden = rule(found, "CILIUM_CLUSTER_MESH", "services-hide-no-pods-or-nodes")
     assert hidden["verdict"] == "UNKNOWN"
-    assert "Not all addresses of tan are known without nodes:" in hidden["lacks"][0]
+    assert hidden["lacks"][0].startswith(
+        "Not all pods and nodes of tan are known without nodes (forbidden). It takes the right to list and watch nodes."
+    )
 
 
 async def test_unknown_reach_leaves_routes_open_and_masqueraded_pods_are_no_flat_network(fleet: Fleet) -> None:
@@ -225,9 +239,38 @@ async def test_another_tenant_sees_none_of_it(fleet: Fleet, db: Database) -> Non
 @pytest.mark.promise("statements-do-not-grow")
 async def test_statements_do_not_grow_with_the_clusters(fleet: Fleet) -> None:
     with count_statements() as few:
-        await judged(fleet, "red", "tan")
+        await judged(fleet)
     for number in range(6):
         await fleet.cluster(f"more-{number}", ("pod", f"10.{number}.0.0/16"))
     with count_statements() as many:
         await judged(fleet)
     assert many.total == few.total
+
+
+async def test_what_is_not_built_yet_moves_first_and_all_moves_are_apart(fleet: Fleet) -> None:
+    """tan collides with red, and a plan with both; its service range is as large as planned."""
+    plan = {"name": "new", "pods": ["10.244.0.0/20"], "services": ["10.96.0.0/18"], "nodes": ["10.66.0.0/24"]}
+    (way,) = (await judged(fleet, "red", "tan", planned=[plan], into=["SUBMARINER"]))["ways"]
+    told = [(each["clusterName"], each["kind"], each["cidr"].rpartition("/")[2]) for each in way["moves"]]
+    assert told[:2] == [("new", "SERVICE", "18"), ("new", "POD", "20")]
+    assert [each[:2] for each in told[2:]] == [("red", "POD")]
+    ranges = [ip_network(each["cidr"]) for each in way["moves"]]
+    assert not any(a.overlaps(b) for a, b in combinations(ranges, 2))
+    assert way["waysOut"][0].startswith("Give new ")
+    assert way["waysOut"][1].startswith("Submariner with Globalnet passes as things are")
+    assert way["waysOut"][-1].startswith("Give red ")
+
+
+async def test_clusters_in_what_people_entered_all_move_and_nothing_is_proposed_for_one_that_passes(
+    fleet: Fleet,
+) -> None:
+    async with fleet.db.write(fleet.scope) as c:
+        wish = Wish(
+            domain_id=await fleet.domain_of(c, fleet.registration("jet")), cidr="10.244.0.0/15", use=RangeUse.OFFICE
+        )
+        await add_range(c, fleet.scope, wish, START)
+    (way,) = (await judged(fleet, into=["LINKERD_FLAT"]))["ways"]
+    assert [each["clusterName"] for each in way["moves"]] == ["jet", "red", "tan"]
+    assert any("'periplus ranges remove'" in each for each in way["waysOut"])
+    (way,) = (await judged(fleet, into=["SKUPPER"]))["ways"]
+    assert (way["moves"], way["moveCount"], way["waysOut"]) == ([], 0, [])

@@ -1,9 +1,11 @@
 """A plan of free ranges for clusters, there already or not."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from periplus_contract.names import why_no_name
 from periplus_hub.access.scope import Scope
@@ -13,6 +15,8 @@ from periplus_hub.addresses.free.engine.sizing import KINDS, Demand
 from periplus_hub.addresses.free.model import MAX_CLUSTERS, MAX_COUNT, MAX_GROWTH, PlanAsk, RangeProposal
 from periplus_hub.addresses.free.repository_reservations import reservations_in_force
 from periplus_hub.addresses.ipam.model import AllocationKind
+from periplus_hub.addresses.prefixes.prefix import FAMILY_BITS, Prefix
+from periplus_hub.addresses.prefixes.sorted_prefixes import FamilyPrefixes
 from periplus_hub.fleet.model import Registration, State
 from periplus_hub.fleet.repository import all_registrations
 from periplus_hub.inventory.repository import cluster_facts_by_registration, counts_by_registration
@@ -30,14 +34,48 @@ async def plan(c: ReadConnection, scope: Scope, ask: PlanAsk, now: datetime) -> 
     kinds = _checked(ask)
     fleet = await all_registrations(c, scope, (State.ACTIVE, State.PENDING))
     asked = _asked(fleet, ask)
+    taken = await _taken(c, scope, fleet, now)
+    clusters = await _clusters(c, scope, asked, ask)
+    return await asyncio.to_thread(propose, clusters, kinds, ask.growth, taken, scope.tenant_id.bytes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moves:
+    """Who needs other ranges: clusters that are there, for these kinds, and ones that are not there yet.
+
+    `taken` is what may not be proposed beside all that is known.
+    """
+
+    clusters: Mapping[UUID, frozenset[AllocationKind]]
+    new: tuple[PlannedCluster, ...] = ()
+    taken: tuple[Prefix, ...] = ()
+
+
+async def places(c: ReadConnection, scope: Scope, moves: Moves, now: datetime) -> tuple[RangeProposal, ...]:
+    """Pairwise disjoint proposals, sized as `plan` sizes them."""
+    fleet = await all_registrations(c, scope, (State.ACTIVE, State.PENDING))
+    asked = sorted((each for each in fleet if each.id in moves.clusters), key=lambda each: each.name)
+    taken = await _taken(c, scope, fleet, now)
+    more = {family: [each for each in moves.taken if each.family == family] for family in FAMILY_BITS}
+    none = FamilyPrefixes.of_prefixes(())
+    prefixes = {
+        family: taken.prefixes.get(family, none).joined(FamilyPrefixes.of_prefixes(some))
+        for family, some in more.items()
+    }
+    found = await _clusters(c, scope, asked, PlanAsk())
+    clusters = [replace(each, only=moves.clusters[each.registration_id]) for each in found if each.registration_id]
+    whom, all_taken = [*clusters, *moves.new], replace(taken, prefixes=prefixes)
+    return await asyncio.to_thread(propose, whom, KINDS, PlanAsk().growth, all_taken, scope.tenant_id.bytes)
+
+
+async def _taken(c: ReadConnection, scope: Scope, fleet: Sequence[Registration], now: datetime) -> Taken:
+    """All that is in use, entered or reserved, and the clouds of the fleet."""
     facts = await cluster_facts_by_registration(c, scope, [each.id for each in fleet])
-    taken = Taken(
+    return Taken(
         prefixes=await repository.taken_prefixes(c, scope),
         reservations=await reservations_in_force(c, scope, now),
         providers=frozenset(each.provider for each in facts.values() if each.provider),
     )
-    clusters = await _clusters(c, scope, asked, ask)
-    return await asyncio.to_thread(propose, clusters, kinds, ask.growth, taken, scope.tenant_id.bytes)
 
 
 def _checked(ask: PlanAsk) -> tuple[AllocationKind, ...]:

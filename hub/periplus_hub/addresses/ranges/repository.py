@@ -49,6 +49,13 @@ async def ranges_in_force(
     return [_range(row) for row in await c.rows(statement)]
 
 
+async def count_elsewhere(c: ReadConnection, scope: Scope, domain_ids: Sequence[UUID], now: datetime) -> int:
+    """How many are in force in other network domains."""
+    lasts = or_(_TABLE.c.expires_at.is_(None), _TABLE.c.expires_at > now)
+    statement = select(func.count()).where(*in_force(scope), ~one_of(_TABLE.c.domain_id, domain_ids), lasts)
+    return int(await c.scalar(statement) or 0)
+
+
 async def range_by_id(c: ReadConnection, scope: Scope, range_id: UUID) -> EnteredRange | None:
     """Also one that ended."""
     row = await c.one_or_none(_READ.where(owned(scope, _TABLE), _TABLE.c.id == range_id))

@@ -46,14 +46,18 @@ NameArgument = Annotated[str, typer.Argument(help="The cluster's name or id.")]
 
 def find(client: HubClient, text: str) -> dict[str, Any]:
     """The cluster with this id, or else this name; leaves when there is none. A name means the live one."""
-    return choose("Cluster", text, _all(client), is_live=lambda node: node["state"] != "REVOKED")
+    return choose("Cluster", text, _all(client), is_live=_is_live)
+
+
+def _is_live(node: dict[str, Any]) -> bool:
+    return bool(node["state"] != "REVOKED")
 
 
 def find_each(client: HubClient, given: Iterable[str] | None) -> list[dict[str, Any]]:
     """Those that are named, each once, by what a person typed: names or ids, apart or with commas between them."""
     names = names_of(given)
     known = list(_all(client)) if names else []
-    found = (choose("Cluster", name, known, is_live=lambda node: node["state"] != "REVOKED") for name in names)
+    found = (choose("Cluster", name, known, is_live=_is_live) for name in names)
     return list({node["id"]: node for node in found}.values())
 
 

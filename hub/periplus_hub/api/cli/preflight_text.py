@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
+from periplus_hub.api.cli.junit import range_line
 from periplus_hub.api.cli.report import counted, minute, some
 from periplus_hub.api.cli.rich_text import Console, Text
 from periplus_hub.api.cli.tables import print_labelled, print_table, print_text
@@ -44,6 +45,7 @@ def _print_way(way: dict[str, Any], told: set[str], console: Console) -> None:
     for rule in way["rules"]:
         mark = Text(f"  {_MARK[rule['verdict']]} ", style=_STYLE[rule["verdict"]])
         print_labelled(mark, Text.assemble(rule["asks"], (f" [{rule['name']}]", "dim")), console)
+        _print_items((("trusting", "dim", text) for text in rule["trusts"]), console)
         if rule["verdict"] != "pass":
             _print_items(_details(rule, told), console)
             told.update(rule["lacks"])
@@ -53,7 +55,7 @@ def _print_way(way: dict[str, Any], told: set[str], console: Console) -> None:
 def _details(rule: dict[str, Any], told: set[str]) -> Iterator[tuple[str, str, str]]:
     fails = rule["verdict"] == "fail"
     for each in rule["ranges"][:_SHOWN]:
-        yield "in the way" if fails else "perhaps", _STYLE[rule["verdict"]], _range(each)
+        yield "in the way" if fails else "perhaps", _STYLE[rule["verdict"]], range_line(each, most=_USES)
     more = rule["rangeCount"] - len(rule["ranges"][:_SHOWN])
     if more:
         yield "", "dim", f"and {counted(more, 'more range')}"
@@ -65,12 +67,6 @@ def _details(rule: dict[str, Any], told: set[str]) -> Iterator[tuple[str, str, s
     if told.intersection(rule["lacks"]):
         yield "not known", "magenta", "as above"
     yield "source", "dim", rule["source"]
-
-
-def _range(found: dict[str, Any]) -> str:
-    uses = [f"{use['clusterName']} ({', '.join(use['kinds'])})" for use in found["uses"][:_USES]]
-    more = found["clusterCount"] - len(uses)
-    return f"{found['cidr']}   {' · '.join([*uses, f'and {more:,} more'] if more else uses)}"
 
 
 def _print_items(items: Iterator[tuple[str, str, str]], console: Console) -> None:
@@ -93,7 +89,8 @@ def _summary(found: dict[str, Any]) -> Iterator[Text]:
         yield Text.assemble(("not known whole: ", "bold magenta"), f"{counted(unknown['count'], 'cluster')}: {names}")
     for text in found.get("notJudged", ()):
         yield Text.assemble(("not judged: ", "bold magenta"), text)
-    yield Text("not looked at: ranges that people entered, and reservations", style="dim")
+    for text in found["notLookedAt"]:
+        yield Text(f"not looked at: {text}", style="dim")
     yield Text(f"as of {minute(found['asOf'])}", style="dim")
 
 

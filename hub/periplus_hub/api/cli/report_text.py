@@ -26,6 +26,7 @@ from periplus_hub.api.cli.report import (
 )
 from periplus_hub.api.cli.rich_text import Console, Text
 from periplus_hub.api.cli.tables import print_labelled, print_table, print_text
+from periplus_hub.api.cli.ways_words import ways_words
 
 # Foregrounds are the terminal's own, bold, dim, red, green or magenta: the rest is hard to read on light or on dark.
 _STYLE: Final = {
@@ -192,7 +193,7 @@ def _stopped(group: GroupLine) -> Iterator[tuple[str, str, str]]:
     told = (("stops", "red", group.stops), ("may stop", "magenta", group.may_stop))
     for label, style, targets in (*told, ("does not stop", "green", group.does_not_stop)):
         if targets:
-            yield label, style, ", ".join(each.full_name for each in targets)
+            yield label, style, ways_words(targets)
 
 
 def _telling(members: Sequence[MemberLine]) -> Iterator[MemberLine]:

@@ -1,14 +1,14 @@
 """One plan: a range for each use of each cluster, none of which touches another one or anything taken. Pure."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
 from periplus_hub.addresses.free.engine.allocator import Tier, Want, allocate, ula_networks
 from periplus_hub.addresses.free.engine.held_back import SPACES, Use, held_back
-from periplus_hub.addresses.free.engine.sizing import Demand, need
+from periplus_hub.addresses.free.engine.sizing import Demand, Need, need
 from periplus_hub.addresses.free.model import RangeProposal, RangeReservation
 from periplus_hub.addresses.ipam.model import AllocationKind
 from periplus_hub.addresses.prefixes.prefix import IPV4, IPV6, Prefix, parse
@@ -38,6 +38,10 @@ class PlannedCluster:
     name: str
     registration_id: UUID | None
     demand: Demand
+    only: frozenset[AllocationKind] = frozenset()
+    """Of the kinds asked for, those that it needs; empty is all."""
+    lengths: Mapping[tuple[AllocationKind, int], int] = field(default_factory=dict)
+    """Of kinds and families, how long a range has to be, whatever the demand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +66,8 @@ def propose(
 
 def _lines(cluster: PlannedCluster, kinds: Collection[AllocationKind], growth: Decimal) -> Iterator[_Line]:
     for kind in kinds:
-        for family in sorted(cluster.demand.families_of(kind)):
-            length, why = need(cluster.demand, kind, family, growth)
+        for family in sorted(cluster.demand.families_of(kind)) if kind in (cluster.only or kinds) else ():
+            length, why = _need(cluster, kind, family, growth)
             proposal = RangeProposal(
                 cluster_name=cluster.name,
                 registration_id=cluster.registration_id,
@@ -73,6 +77,11 @@ def _lines(cluster: PlannedCluster, kinds: Collection[AllocationKind], growth: D
                 why=why,
             )
             yield _Line(proposal, length)
+
+
+def _need(cluster: PlannedCluster, kind: AllocationKind, family: int, growth: Decimal) -> Need:
+    length = cluster.lengths.get((kind, family))
+    return need(cluster.demand, kind, family, growth) if length is None else Need(length, "as large as planned")
 
 
 def _kept(line: _Line, reservations: Sequence[RangeReservation]) -> _Line:

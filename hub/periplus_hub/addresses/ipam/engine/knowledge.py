@@ -119,7 +119,7 @@ def missing_sources(seen: Evidence) -> Iterator[Missing]:
     yield from (_missing(name, by_name.get(name)) for name in lacking)
     # What follows from a source that is missing is not named a second time.
     if not lacking:
-        yield from (_unstated(cover) for cover in _STATED if cover not in seen.stated)
+        yield from (unstated(cover) for cover in _STATED if cover not in seen.stated)
     if seen.rows_aside:
         yield _aside(seen.rows_aside)
     if (seen.registration.clock_skew_ms or 0) > MAX_CLOCK_AHEAD_S * 1_000:
@@ -155,7 +155,8 @@ def _missing(name: str, source: Source | None) -> Missing:
     )
 
 
-def _unstated(cover: str) -> Missing:
+def unstated(cover: str) -> Missing:
+    """That the allocations of this cover never came, though nothing they are made of is missing."""
     kind = cover.removeprefix(f"{ALLOCATIONS.name}/")
     return Missing(
         source=cover,

@@ -8,11 +8,25 @@
 | Istio on several networks, Linkerd with gateways | load balancers; pods or services with another's load balancers |
 | Istio on one network | pods; services; pods with another's services |
 | Linkerd on a flat network | pods; services with another's pods |
-| Antrea Multi-cluster | pods; services; pods with another's services; the gateways' nodes |
+| Antrea Multi-cluster | services or pods, as it is configured; pods with another's services; the gateways' nodes |
 | VPC peering, a transit gateway, plain routing | what is reached from outside; pods or services with another's such |
 
-What is only perhaps there (pods whose reach nobody knows, the node of a gateway, an address that a pool may still hand
-out) stops a way only perhaps.
+The pages in `SOURCES` say it in these words:
+
+* Cilium: "PodCIDR ranges in all clusters and all nodes must be non-conflicting and unique IP addresses."
+* Submariner: "Non-overlapping Pod and Service CIDRs between clusters", "Worker node IPs on all connected clusters must
+  be outside of the Pod/Service CIDR ranges." Nodes of two clusters may have equal addresses there.
+* Istio: "Overlapping IP or VIP ranges for service endpoints" take several networks, joined by gateways.
+* Linkerd: a flat network is one where pods "must be able to address and connect to pods in the other cluster"; else
+  only the "gateway IP of the destination cluster" has to be reached.
+* Antrea: "The ClusterIP endpoint type requires that Service CIDRs … must not overlap", "The PodIP endpoint type
+  requires Pod CIDRs not to overlap"; all clusters of a set have one type.
+* AWS: no peering of "VPCs that have matching or overlapping IPv4 or IPv6 CIDR blocks"; a transit gateway has no
+  "routing between VPCs with identical CIDRs".
+
+That a service range hides what it covers, and that a router has one next hop for an address, follows from no page but
+from how kube-proxy and routers work. What is only perhaps there (pods whose reach nobody knows, the node of a gateway,
+an address that a pool may still hand out), or matters only as something is configured, stops a way only perhaps.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -51,7 +65,8 @@ class Side(NamedTuple):
 class Apart(NamedTuple):
     """Two sets of uses that may not overlap between two clusters.
 
-    `asks` says that as a demand, `breaks` what happens otherwise.
+    `asks` says that as a demand, `breaks` what happens otherwise; `depends` on what nobody told it depends whether it
+    does, where the uses are only perhaps in the way.
     """
 
     id: str
@@ -59,6 +74,7 @@ class Apart(NamedTuple):
     other: Side
     asks: str
     breaks: str
+    depends: str = ""
 
 
 class Stop(IntEnum):
@@ -75,17 +91,19 @@ SOURCES: Final[Mapping[FederationTarget, str]] = MappingProxyType({
     FederationTarget.SUBMARINER_GLOBALNET: "https://submariner.io/getting-started/architecture/globalnet/",
     FederationTarget.ISTIO_MULTI_NETWORK: "https://istio.io/latest/docs/ops/deployment/deployment-models/",
     FederationTarget.ISTIO_FLAT: "https://istio.io/latest/docs/ops/deployment/deployment-models/",
-    FederationTarget.LINKERD_GATEWAY: "https://linkerd.io/2/features/multicluster/",
+    FederationTarget.LINKERD_GATEWAY: "https://linkerd.io/2/reference/multicluster/",
     FederationTarget.LINKERD_FLAT: "https://linkerd.io/2/tasks/pod-to-pod-multicluster/",
     FederationTarget.ANTREA: "https://antrea.io/docs/main/docs/multicluster/user-guide/",
     FederationTarget.SKUPPER: "https://skupper.io/docs/overview/",
     FederationTarget.VPC_PEERING: "https://docs.aws.amazon.com/vpc/latest/peering/vpc-peering-basics.html",
-    FederationTarget.TRANSIT_GATEWAY: "https://docs.aws.amazon.com/vpc/latest/tgw/how-transit-gateways-work.html",
+    FederationTarget.TRANSIT_GATEWAY: "https://docs.aws.amazon.com/vpc/latest/tgw/tgw-vpc-attachments.html",
     FederationTarget.PLAIN_ROUTING: "https://www.rfc-editor.org/rfc/rfc1918",
 })  # fmt: skip
 """Of each way, who says what it needs."""
 
 _POD_SIDE: Final = Side(PODS)
+_PODS_PERHAPS: Final = Side(_NOTHING, PODS)
+_SERVICES_PERHAPS: Final = Side(_NOTHING, SERVICES)
 _SERVICE_SIDE: Final = Side(SERVICES)
 _NODE_SIDE: Final = Side(NODES)
 _PODS_AND_SERVICES: Final = Side(PODS | SERVICES)
@@ -171,13 +189,26 @@ APART: Final[Mapping[FederationTarget, tuple[Apart, ...]]] = MappingProxyType({
     FederationTarget.LINKERD_GATEWAY: _GATEWAYS_REACHED,
     FederationTarget.LINKERD_FLAT: (_PODS_DIFFER, _NO_PODS_HIDDEN),
     FederationTarget.ANTREA: (
-        _PODS_DIFFER,
-        _SERVICES_DIFFER,
+        Apart(
+            "pods-differ", _PODS_PERHAPS, _PODS_PERHAPS,
+            "No two clusters use the same addresses for pods, if endpointIPType is PodIP or pods are routed.",
+            "With PodIP, or enablePodToPodConnectivity, traffic to a pod reaches the wrong cluster's, or none.",
+            "Whether endpointIPType of antrea-mc-controller-config is PodIP, or enablePodToPodConnectivity set, is not "
+            "known: with ClusterIP, the default, pods may overlap.",
+        ),
+        Apart(
+            "services-differ", _SERVICES_PERHAPS, _SERVICES_PERHAPS,
+            "No two clusters use the same addresses for services, if endpointIPType is ClusterIP.",
+            "With ClusterIP, the default, an exported service is reached at an address that means another one here.",
+            "Whether endpointIPType of antrea-mc-controller-config is ClusterIP, the default, is not known: with PodIP "
+            "services may overlap.",
+        ),
         _NO_PODS_HIDDEN,
         Apart(
             "gateway-nodes-differ", Side(_NOTHING, NODES), Side(_NOTHING, NODES),
             "No two clusters have nodes with the same addresses as gateways.",
             "If these nodes are the clusters' gateways, no tunnel can be built between them.",
+            "Which nodes are the gateways is not known: choose others than these.",
         ),
     ),
     FederationTarget.SKUPPER: (),
@@ -186,6 +217,24 @@ APART: Final[Mapping[FederationTarget, tuple[Apart, ...]]] = MappingProxyType({
     FederationTarget.PLAIN_ROUTING: _ROUTED,
 })  # fmt: skip
 """Of each way, what has to be apart."""
+
+_TRANSLATED: Final = Side(_NOTHING)
+_REACHED_OUTSIDE: Final = _SEEN_OUTSIDE._replace(surely=_SEEN_OUTSIDE.surely - ENTERED)
+REACHED: Final[Mapping[FederationTarget, Side]] = MappingProxyType({
+    FederationTarget.CILIUM_CLUSTER_MESH: Side(PODS | NODES),
+    FederationTarget.SUBMARINER: _PODS_AND_SERVICES,
+    FederationTarget.SUBMARINER_GLOBALNET: _TRANSLATED,
+    FederationTarget.ISTIO_MULTI_NETWORK: _GATEWAYS,
+    FederationTarget.ISTIO_FLAT: Side(PODS, SERVICES),
+    FederationTarget.LINKERD_GATEWAY: _GATEWAYS,
+    FederationTarget.LINKERD_FLAT: _POD_SIDE,
+    FederationTarget.ANTREA: Side(_NOTHING, PODS | SERVICES | NODES),
+    FederationTarget.SKUPPER: _TRANSLATED,
+    FederationTarget.VPC_PEERING: _REACHED_OUTSIDE,
+    FederationTarget.TRANSIT_GATEWAY: _REACHED_OUTSIDE,
+    FederationTarget.PLAIN_ROUTING: _REACHED_OUTSIDE,
+})  # fmt: skip
+"""Of each way, at what of its own addresses a cluster is reached from the others, and so from their networks."""
 
 
 def stop_of(rule: Apart, a: Use, b: Use) -> Stop:
@@ -206,7 +255,8 @@ def may_be(use: Use, side: Side) -> bool:
 
 
 @cache
-def _stop(target: FederationTarget, a: Use, b: Use) -> Stop:
+def way_stop(target: FederationTarget, a: Use, b: Use) -> Stop:
+    """Whether an overlap of these uses of two clusters stops a way of joining them."""
     return max((stop_of(rule, a, b) for rule in APART[target]), default=Stop.NO)
 
 
@@ -223,7 +273,7 @@ def stopped_by(pairs: WorstPairs, causes: Collection[Cause]) -> Stopped:
 
 def stopped_by_pair(a: Use, b: Use) -> Stopped:
     """Which ways of joining two clusters an overlap of these two uses stops."""
-    return _stopped({target: _stop(target, a, b) for target in FederationTarget})
+    return _stopped({target: way_stop(target, a, b) for target in FederationTarget})
 
 
 def _stopped(found: Mapping[FederationTarget, Stop]) -> Stopped:
@@ -238,7 +288,7 @@ def _of(target: FederationTarget, causes: Collection[Cause], milder: Collection[
     """Every use of a side takes part in one of its causes: if each of them stops the way, one that is there does."""
     by_use: dict[Use, list[Stop]] = {}
     for cause in causes:
-        stop = Stop.NO if cause.relation is None else _stop(target, cause.a, cause.b)
+        stop = Stop.NO if cause.relation is None else way_stop(target, cause.a, cause.b)
         for use in {cause.a, cause.b}:
             by_use.setdefault(use, []).append(stop)
     # Which of a use's causes is there is not known, only that one is. So only what all of them stop is stopped for
@@ -246,7 +296,7 @@ def _of(target: FederationTarget, causes: Collection[Cause], milder: Collection[
     if any(min(stops) is Stop.YES for stops in by_use.values()):
         return Stop.YES
     perhaps = any(max(stops) > Stop.NO for stops in by_use.values())
-    return Stop.PERHAPS if perhaps or any(_stop(target, a, b) for a, b in milder) else Stop.NO
+    return Stop.PERHAPS if perhaps or any(way_stop(target, a, b) for a, b in milder) else Stop.NO
 
 
 def _milder(pairs: WorstPairs) -> Iterator[tuple[Use, Use]]:

@@ -50,6 +50,7 @@ Pure. Owners (clusters) and domains are small integers here; codes are `owner <<
 """
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -97,10 +98,9 @@ _LIVES_IN_NETWORKS: Final = (
     | frozenset(use for use in USES if KIND_OF[use] in {AllocationKind.LOADBALANCER, AllocationKind.EXTERNAL})
 )
 _ROUTED_PODS: Final = frozenset({Use.POD_ROUTED, Use.POD_SHARED_ROUTED})
-_LIVES_IN: Final = {
-    Use.ENTERED_NETWORK: _LIVES_IN_NETWORKS | _ROUTED_PODS,
-    Use.ENTERED_SUBNET: _LIVES_IN_NETWORKS,
-}
+LIVES_IN: Final[Mapping[Use, frozenset[Use]]] = MappingProxyType(
+    {Use.ENTERED_NETWORK: _LIVES_IN_NETWORKS | _ROUTED_PODS, Use.ENTERED_SUBNET: _LIVES_IN_NETWORKS}
+)
 """What clusters have inside ranges that people entered in the same network domain, as it should be."""
 
 
@@ -114,7 +114,7 @@ def pair_severity(relation: Relation | None, a: Use, b: Use) -> Severity | None:
     if relation is None:
         fault = any((a in one and b in other) or (b in one and a in other) for one, other in _FAULTS)
         return Severity.CONFLICT if fault else None
-    if relation is Relation.SAME and (a in _LIVES_IN.get(b, ()) or b in _LIVES_IN.get(a, ())):
+    if relation is Relation.SAME and (a in LIVES_IN.get(b, ()) or b in LIVES_IN.get(a, ())):
         return None
     # The order of these questions is the table above, read from the relation that makes most harmless to the uses that
     # make it worse. Managed ranges come before what is planned: joining moves neither.

@@ -34,6 +34,8 @@ KINDS: Final = tuple(AllocationKind)
 REACHES: Final = (Reach.UNKNOWN, Reach.ROUTED, Reach.MASQUERADED)
 """Positions are what `Traits.reach` holds."""
 _NAME: Final = "/"
+_TWO: Final = 2
+_HALF: Final = 64
 
 
 class Use(StrEnum):
@@ -177,6 +179,8 @@ def uses_of_rows(prefixes: PrefixColumns, traits: Traits) -> npt.NDArray[np.uint
         for family in FAMILY_BITS:
             of_both = can_be_shared & (traits.kind == KINDS.index(kind)) & (prefixes.family == family)
             rows = np.flatnonzero(of_both)
+            if len(rows) < _TWO:
+                continue
             # Pods and nodes apart: a node's address inside the pod range is a fault of its own, and not held twice.
             shared = rows[_held_twice(prefixes.take(rows), traits.node[rows])]
             uses[shared] = _SHARED_TABLE[uses[shared]]
@@ -195,19 +199,29 @@ def _held_twice(prefixes: PrefixColumns, node: npt.NDArray[np.int64]) -> npt.NDA
     """Which rows of one family overlap one of another node."""
     order = np.lexsort((node, prefixes.length, prefixes.low, prefixes.high))
     sorted_rows = FamilyPrefixes(prefixes.high[order], prefixes.low[order], prefixes.length[order])
+    if not _any_in_another(sorted_rows):
+        return order[:0]
     ends, holder = subtree_ends(sorted_rows, sorted_rows), node[order]
     positions = np.arange(len(order))
     is_top = np.ones(len(order), dtype=np.bool_)
     is_top[1:] = positions[1:] >= np.maximum.accumulate(ends)[:-1]
     tops = np.flatnonzero(is_top)
-    if len(tops) == len(order):
-        return tops[:0]
     # A tree held by one node alone has no row that counts, and nearly all are: only the others are walked.
     mixed = np.minimum.reduceat(holder, tops) != np.maximum.reduceat(holder, tops)
     found: set[int] = set()
     for top in tops[mixed].tolist():
         found |= _overlapping(range(top, int(ends[top])), ends, holder)
     return order[sorted(found)]
+
+
+def _any_in_another(rows: FamilyPrefixes) -> bool:
+    """Of rows in order: what has another in it has the next one in it."""
+    length = rows.length[:-1].astype(np.int64)
+    beyond = np.clip(_HALF - length, 0, _HALF - 1).astype(np.uint64)
+    same = (rows.high[:-1] ^ rows.high[1:]) >> beyond == 0
+    beyond = np.clip(2 * _HALF - length, 0, _HALF - 1).astype(np.uint64)
+    same &= (length <= _HALF) | ((rows.low[:-1] ^ rows.low[1:]) >> beyond == 0)
+    return bool(same.any())
 
 
 def _overlapping(tree: range, ends: npt.NDArray[np.int64], holder: npt.NDArray[np.int64]) -> set[int]:

@@ -14,13 +14,15 @@ import numpy.typing as npt
 from periplus_hub.addresses.ipam.model import AllocationKind
 from periplus_hub.addresses.overlaps.engine.cluster_columns import NO_ALLOCATIONS, ClusterColumns
 from periplus_hub.addresses.overlaps.engine.federations import Apart, Side, may_be
-from periplus_hub.addresses.overlaps.engine.uses import USES, Use, kinds_of
-from periplus_hub.addresses.prefixes.prefix import FAMILY_BITS, Prefix
+from periplus_hub.addresses.overlaps.engine.uses import USE_BITS, USES, Use, kinds_of
+from periplus_hub.addresses.prefixes.columns import PrefixColumns
+from periplus_hub.addresses.prefixes.prefix import FAMILY_BITS, IPV4, Prefix
 from periplus_hub.addresses.prefixes.sorted_prefixes import FamilyPrefixes, subtree_ends
+from periplus_hub.addresses.preflight.engine.touching import Chosen, Positions, Touching, touching
 
 MOST_RANGES: Final = 20
-Positions = npt.NDArray[np.int64]
-Chosen = npt.NDArray[np.bool_]
+_HALF: Final = np.uint64(32)
+_LENGTH_BITS: Final = np.uint64(6)
 
 
 class Collided(NamedTuple):
@@ -41,20 +43,31 @@ class Collisions:
 NO_COLLISIONS: Final = Collisions()
 
 
+class _Rows(NamedTuple):
+    """Of all owners, in any order."""
+
+    prefixes: PrefixColumns
+    use: npt.NDArray[np.uint8]
+    owner: Positions
+
+    def take(self, rows: Chosen | Positions) -> "_Rows":
+        return _Rows(self.prefixes.take(rows), self.use[rows], self.owner[rows])
+
+
 class AllRows:
-    """The rows of clusters, sorted once; owners are positions in `columns`."""
+    """The rows of clusters, sorted once; owners are positions in `columns`.
+
+    What lies in a row of the same cluster and use is left out: it collides with nobody but where that one does, which
+    is further out.
+    """
 
     def __init__(self, columns: Sequence[ClusterColumns]) -> None:
-        parts = [NO_ALLOCATIONS, *columns]
-        family = np.concatenate([each.prefixes.family for each in parts])
-        length = np.concatenate([each.prefixes.length for each in parts])
-        high = np.concatenate([each.prefixes.high for each in parts])
-        low = np.concatenate([each.prefixes.low for each in parts])
-        use = np.concatenate([each.use for each in parts])
-        owner = np.repeat(np.arange(len(columns), dtype=np.int64), [len(each.use) for each in columns])
-        order = np.lexsort((owner, use, length, low, high, family))
-        self.family, self.use, self.owner = family[order], use[order], owner[order]
-        self.keys = FamilyPrefixes(high[order], low[order], length[order])
+        rows = _outermost(_all(columns))
+        prefixes = rows.prefixes
+        order = np.lexsort((rows.owner, rows.use, prefixes.length, prefixes.low, prefixes.high, prefixes.family))
+        self.family, self.use, self.owner = prefixes.family[order], rows.use[order], rows.owner[order]
+        self.keys = FamilyPrefixes(prefixes.high[order], prefixes.low[order], prefixes.length[order])
+        self._present = np.bincount(self.use, minlength=len(USES)) > 0
         self._ends = np.concatenate([start + subtree_ends(keys, keys) for start, keys in self._families()])
         self._by_owner = np.argsort(self.owner, kind="stable")
         self._rank = np.empty(len(order), dtype=np.int64)
@@ -72,11 +85,16 @@ class AllRows:
 
     def surely(self, rule: Apart) -> Collisions:
         """Where the rule is broken."""
-        return self._told(rule, lambda side: [use in side.surely for use in USES])
+        return self._told(_surely, rule)
 
     def perhaps(self, rule: Apart) -> Collisions:
         """Where it is broken, or would be if what is perhaps there is."""
-        return self._told(rule, lambda side: [may_be(use, side) for use in USES])
+        return self._told(_perhaps, rule)
+
+    def is_sure(self, rule: Apart) -> bool:
+        """Whether nothing that is there is only perhaps on a side of the rule."""
+        doubtful = [_perhaps(side) & ~_surely(side) & self._present for side in (rule.one, rule.other)]
+        return not any(bool(each.any()) for each in doubtful)
 
     def inside(self, prefix: Prefix) -> Collisions:
         """Every owner's own rows that touch a range, each owner's as a range in the way."""
@@ -85,10 +103,15 @@ class AllRows:
         same = (self.family == prefix.family) & ((self.keys.high >> shift) == (np.uint64(prefix.value >> 64) >> shift))
         return self._ranges(same)
 
-    def _told(self, rule: Apart, uses: Callable[[Side], list[bool]]) -> Collisions:
-        one, other = (np.array(uses(side), dtype=np.bool_)[self.use] for side in (rule.one, rule.other))
+    def touching(self, ranges: Sequence[Prefix]) -> Touching:
+        """What of whom lies in or around each of these ranges."""
+        return touching(list(self._families()), self.owner, self.use, ranges)
+
+    def _told(self, uses: "Callable[[Side], Chosen]", rule: Apart) -> Collisions:
+        one, other = (uses(side)[self.use] for side in (rule.one, rule.other))
         hit = np.zeros(len(self.use), dtype=np.bool_)
-        for outer, inner in ((one, other), (other, one)):
+        pairs = ((one, other),) if rule.one == rule.other else ((one, other), (other, one))
+        for outer, inner in pairs:
             # Both ends of each pair: the wider one has the other behind it, the narrower one has it around.
             hit |= outer & (self._behind(inner) > 0)
             hit |= inner & (self._around(outer) > 0)
@@ -142,3 +165,42 @@ class AllRows:
         high, low, length = (int(column[top]) for column in self.keys)
         prefix = Prefix(int(self.family[top]), high << 64 | low, length)
         return Collided(prefix, tuple((owner, kinds_of(found)) for owner, found in uses.items()))
+
+
+def _surely(side: Side) -> Chosen:
+    return np.array([use in side.surely for use in USES], dtype=np.bool_)
+
+
+def _perhaps(side: Side) -> Chosen:
+    return np.array([may_be(use, side) for use in USES], dtype=np.bool_)
+
+
+def _all(columns: Sequence[ClusterColumns]) -> _Rows:
+    parts = [NO_ALLOCATIONS, *columns]
+    prefixes = PrefixColumns(
+        np.concatenate([each.prefixes.family for each in parts]),
+        np.concatenate([each.prefixes.high for each in parts]),
+        np.concatenate([each.prefixes.low for each in parts]),
+        np.concatenate([each.prefixes.length for each in parts]),
+    )
+    owner = np.repeat(np.arange(len(columns), dtype=np.int64), [len(each.use) for each in columns])
+    return _Rows(prefixes, np.concatenate([each.use for each in parts]), owner)
+
+
+def _outermost(rows: _Rows) -> _Rows:
+    """Without IPv4 rows that lie in one of the same owner and use: of many clusters, most are blocks of nodes.
+
+    Owner, use, address and length make one number, by which they are sorted. IPv6 addresses are too long for that.
+    """
+    prefixes, short = rows.prefixes, np.flatnonzero(rows.prefixes.family == IPV4)
+    length = prefixes.length[short].astype(np.uint64)
+    group = (rows.owner[short].astype(np.uint64) << np.uint64(USE_BITS)) | rows.use[short]
+    first = (group << _HALF) | (prefixes.high[short] >> _HALF)
+    order = np.argsort((first << _LENGTH_BITS) | length, kind="stable")
+    first, length = first[order], length[order]
+    last = first | ((np.uint64(1) << (_HALF - length)) - np.uint64(1))
+    inside = np.zeros(len(order), dtype=np.bool_)
+    inside[1:] = first[1:] <= np.maximum.accumulate(last)[:-1]
+    kept = np.ones(len(rows.use), dtype=np.bool_)
+    kept[short[order[inside]]] = False
+    return rows.take(kept)

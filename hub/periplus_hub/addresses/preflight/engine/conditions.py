@@ -1,4 +1,4 @@
-"""The rules of ways of joining that are no matter of overlaps: what clusters run, how many they are. Pure.
+"""The rules of ways of joining that are no matter of ranges: what clusters run, how many they are. Pure.
 
 Clusters that are planned are taken to be built as the way needs them.
 """
@@ -8,13 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-import numpy as np
-
 from periplus_hub.addresses.ipam.model import AllocationKind
 from periplus_hub.addresses.overlaps.engine.federations import SOURCES
-from periplus_hub.addresses.overlaps.engine.uses import KIND_OF, PODS_HIDDEN, PODS_OF_UNKNOWN_REACH, USES, Use
+from periplus_hub.addresses.overlaps.engine.uses import PODS, PODS_HIDDEN, PODS_OF_UNKNOWN_REACH
 from periplus_hub.addresses.overlaps.model import FederationTarget
 from periplus_hub.addresses.prefixes.prefix import IPV4
+from periplus_hub.addresses.preflight.engine.lacks import not_known, reach_not_known
 from periplus_hub.addresses.preflight.engine.parties import Party
 from periplus_hub.addresses.preflight.engine.words import listed
 from periplus_hub.addresses.preflight.model import RuleResult, Verdict
@@ -23,7 +22,7 @@ _T = FederationTarget
 _DEFAULT_MESH: Final = 255
 _LARGEST_MESH: Final = 511
 _CILIUM_ALIAS: Final = "cilium="
-_FAMILY_BITS: Final = 3
+_PODS: Final = (AllocationKind.POD,)
 
 Condition = Callable[[FederationTarget, Sequence[Party]], RuleResult]
 
@@ -89,53 +88,38 @@ def _cilium_name(party: Party) -> str:
 
 
 def _ipv4(target: FederationTarget, parties: Sequence[Party]) -> RuleResult:
-    families = [(each, _pod_families(each)) for each in parties]
-    without = _names([each for each, found in families if found and IPV4 not in found])
-    unknown = _names([each for each, found in families if not found])
-    because = [f"Pods of {without} have IPv6 addresses only."] if without else []
+    """A cluster of which not all pods are known may have IPv4 addresses that nobody told of."""
+    families = [(each, each.pod_families) for each in parties]
+    without = [each for each, found in families if found and IPV4 not in found]
+    surely = _names([each for each in without if not each.unknown(_PODS)])
+    unknown = _names([each for each, found in families if not found and not each.unknown(_PODS)])
+    because = [f"Pods of {surely} have IPv6 addresses only."] if surely else []
     lacks = [f"No pods of {unknown} are known."] if unknown else []
+    lacks += not_known([each for each, found in families if IPV4 not in found], _PODS)
     return _result(target, "pods-have-ipv4", "Pods of every cluster have IPv4 addresses.", because, lacks)
 
 
-def _pod_families(party: Party) -> set[int]:
-    columns = party.columns
-    found = np.unique(columns.use.astype(np.int64) << _FAMILY_BITS | columns.prefixes.family).tolist()
-    mask = (1 << _FAMILY_BITS) - 1
-    return {each & mask for each in found if KIND_OF[USES[each >> _FAMILY_BITS]] is AllocationKind.POD}
-
-
-def uses_of(party: Party) -> frozenset[Use]:
-    """What a cluster uses addresses for."""
-    return frozenset(USES[use] for use in np.unique(party.columns.use).tolist())
-
-
 def _pods_routed(target: FederationTarget, parties: Sequence[Party]) -> RuleResult:
-    uses = [(each, uses_of(each)) for each in _built(parties)]
-    hidden = _names([each for each, found in uses if found & PODS_HIDDEN])
+    built = _built(parties)
+    hidden = _names([each for each in built if each.uses & PODS_HIDDEN])
     # A cluster of whose pods nothing is known may hide them as well as any other.
-    unknown = _names([each for each, found in uses if found & PODS_OF_UNKNOWN_REACH or not _pod_families(each)])
+    untold = [each for each in built if not each.uses & PODS and not each.unknown(_PODS)]
+    unknown = _names([each for each in built if each.uses & PODS_OF_UNKNOWN_REACH or each in untold])
     because = [f"Pods of {hidden} leave their cluster behind the addresses of its nodes."] if hidden else []
     lacks = [reach_not_known(unknown)] if unknown else []
+    lacks += not_known(built, _PODS)
     asks = "Pods of every cluster are reached from outside as they are."
     return _result(target, "pods-routed", asks, because, lacks)
 
 
-def reach_not_known(names: str) -> str:
-    """Of these clusters' pods."""
-    return f"Whether pods of {names} are reached from outside as they are, or leave behind their nodes, is not known."
-
-
-def _vpc_ranges(target: FederationTarget, parties: Sequence[Party]) -> RuleResult:
-    compare = "Compare the CIDR blocks of the VPCs by hand: all that is in them counts, used by clusters or not."
-    lacks = [f"No API server tells the VPC ranges of {_names(parties)}. {compare}"]
-    return _result(target, "vpc-ranges-differ", "No two VPCs have overlapping CIDR blocks.", [], lacks)
-
-
-def _other_networks(target: FederationTarget, parties: Sequence[Party]) -> RuleResult:
-    where = "Compare by hand what else they carry; 'periplus overlaps' compares the ranges that people entered."
-    lacks = [f"No API server tells what other networks are routed between {_names(parties)}. {where}"]
-    asks = "No cluster uses addresses of another network that the same routers know."
-    return _result(target, "other-networks-differ", asks, [], lacks)
+def _one_cloud(target: FederationTarget, parties: Sequence[Party]) -> RuleResult:
+    clouds: dict[str, list[str]] = {}
+    for each in parties:
+        if each.provider:
+            clouds.setdefault(each.provider, []).append(each.name)
+    told = [f"{listed(names)} on {cloud}" for cloud, names in sorted(clouds.items())]
+    because = [f"Networks of two clouds are not peered: {listed(told)}."] if len(clouds) > 1 else []
+    return _result(target, "one-cloud", "No two clusters are known to run on different clouds.", because, [])
 
 
 CONDITIONS: Final[Mapping[FederationTarget, tuple[Condition, ...]]] = MappingProxyType({
@@ -145,8 +129,6 @@ CONDITIONS: Final[Mapping[FederationTarget, tuple[Condition, ...]]] = MappingPro
     _T.ISTIO_FLAT: (_pods_routed,),
     _T.LINKERD_FLAT: (_pods_routed,),
     _T.ANTREA: (_runs("antrea", "Antrea"),),
-    _T.VPC_PEERING: (_vpc_ranges,),
-    _T.TRANSIT_GATEWAY: (_vpc_ranges,),
-    _T.PLAIN_ROUTING: (_other_networks,),
+    _T.VPC_PEERING: (_one_cloud,),
 })  # fmt: skip
 """Of each way, what it needs beside ranges that differ."""

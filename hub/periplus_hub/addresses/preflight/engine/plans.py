@@ -16,6 +16,7 @@ _USES: Final = {
     AllocationKind.POD: Use.POD,
     AllocationKind.SERVICE: Use.SERVICE,
     AllocationKind.NODE: Use.NODE,
+    AllocationKind.LOADBALANCER: Use.LOADBALANCER_POOL,
 }
 _LOW: Final = (1 << 64) - 1
 

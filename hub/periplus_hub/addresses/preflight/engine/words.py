@@ -1,9 +1,30 @@
 """Names in sentences. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
+from periplus_hub.addresses.ipam.model import AllocationKind
+
 _SHOWN: Final = 4
+RANGES: Final[Mapping[AllocationKind, str]] = MappingProxyType(
+    {
+        AllocationKind.POD: "pod range",
+        AllocationKind.SERVICE: "service range",
+        AllocationKind.NODE: "range for nodes",
+        AllocationKind.LOADBALANCER: "range for load balancers",
+        AllocationKind.EXTERNAL: "external addresses",
+    }
+)
+PLURALS: Final[Mapping[AllocationKind, str]] = MappingProxyType(
+    {
+        AllocationKind.POD: "pods",
+        AllocationKind.SERVICE: "services",
+        AllocationKind.NODE: "nodes",
+        AllocationKind.LOADBALANCER: "load balancers",
+        AllocationKind.EXTERNAL: "external addresses",
+    }
+)
 
 
 def listed(names: Sequence[str]) -> str:

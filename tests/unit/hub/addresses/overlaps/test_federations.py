@@ -18,8 +18,8 @@ ALL = frozenset(T)
 GATEWAYS = {T.ISTIO_MULTI_NETWORK, T.LINKERD_GATEWAY}
 TRANSLATED = {T.SUBMARINER_GLOBALNET, T.SKUPPER}
 ROUTES = {T.VPC_PEERING, T.TRANSIT_GATEWAY, T.PLAIN_ROUTING}
-PODS_MEET = {T.CILIUM_CLUSTER_MESH, T.SUBMARINER, T.ISTIO_FLAT, T.LINKERD_FLAT, T.ANTREA}
-SERVICES_MEET = {T.SUBMARINER, T.ISTIO_FLAT, T.ANTREA}
+PODS_MEET = {T.CILIUM_CLUSTER_MESH, T.SUBMARINER, T.ISTIO_FLAT, T.LINKERD_FLAT}
+SERVICES_MEET = {T.SUBMARINER, T.ISTIO_FLAT}
 
 
 def stopped(one: Use, other: Use) -> Stopped:
@@ -32,20 +32,21 @@ def stopped(one: Use, other: Use) -> Stopped:
     [
         # docs.cilium.io, clustermesh: PodCIDRs of all clusters and all nodes' addresses are unique. submariner.io,
         # getting-started: pod and service CIDRs do not overlap, but with Globalnet. istio.io, deployment-models: what
-        # may overlap are endpoints of different networks.
-        (Use.POD_ROUTED, Use.POD_ROUTED, PODS_MEET | ROUTES, set()),
-        (Use.POD, Use.POD, PODS_MEET, ROUTES),
-        (Use.POD_MASQUERADED, Use.POD_MASQUERADED, PODS_MEET, set()),
-        (Use.POD_MASQUERADED, Use.POD_ROUTED, PODS_MEET | ROUTES, set()),
-        # Cilium asks nothing of service ranges; antrea.io, policy-only-mode: ClusterIP ranges must not overlap.
-        (Use.SERVICE, Use.SERVICE, SERVICES_MEET, set()),
-        (Use.SERVICE_MANAGED, Use.SERVICE_MANAGED, SERVICES_MEET, set()),
-        (Use.SERVICE_ROUTED, Use.SERVICE_ROUTED, SERVICES_MEET | ROUTES, set()),
+        # may overlap are endpoints of different networks. antrea.io, user-guide: pods differ where endpointIPType is
+        # PodIP, services where it is ClusterIP.
+        (Use.POD_ROUTED, Use.POD_ROUTED, PODS_MEET | ROUTES, {T.ANTREA}),
+        (Use.POD, Use.POD, PODS_MEET, ROUTES | {T.ANTREA}),
+        (Use.POD_MASQUERADED, Use.POD_MASQUERADED, PODS_MEET, {T.ANTREA}),
+        (Use.POD_MASQUERADED, Use.POD_ROUTED, PODS_MEET | ROUTES, {T.ANTREA}),
+        # Cilium asks nothing of service ranges.
+        (Use.SERVICE, Use.SERVICE, SERVICES_MEET, {T.ANTREA}),
+        (Use.SERVICE_MANAGED, Use.SERVICE_MANAGED, SERVICES_MEET, {T.ANTREA}),
+        (Use.SERVICE_ROUTED, Use.SERVICE_ROUTED, SERVICES_MEET | ROUTES, {T.ANTREA}),
         # docs.aws.amazon.com, vpc-peering-basics: VPCs whose CIDR blocks overlap are not peered.
         (Use.NODE, Use.NODE, {T.CILIUM_CLUSTER_MESH} | ROUTES, {T.ANTREA}),
         (Use.SERVICE, Use.NODE, {T.CILIUM_CLUSTER_MESH, T.SUBMARINER} | ROUTES, set()),
         (Use.POD, Use.NODE, {T.CILIUM_CLUSTER_MESH, T.SUBMARINER} | ROUTES, set()),
-        (Use.SERVICE, Use.POD, PODS_MEET, ROUTES),
+        (Use.SERVICE, Use.POD, PODS_MEET | {T.ANTREA}, ROUTES),
         # istio.io and linkerd.io, multicluster: all that has to be reached is the other side's gateway.
         (Use.LOADBALANCER, Use.LOADBALANCER, GATEWAYS | ROUTES, set()),
         (Use.LOADBALANCER_POOL, Use.LOADBALANCER_POOL, set(), GATEWAYS | ROUTES),

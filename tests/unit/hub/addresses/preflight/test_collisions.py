@@ -11,12 +11,14 @@ from periplus_hub.addresses.ipam.model import AllocationKind
 from periplus_hub.addresses.overlaps.engine.cluster_columns import ClusterColumns
 from periplus_hub.addresses.overlaps.engine.federations import APART, Apart, Stop, stop_of
 from periplus_hub.addresses.overlaps.engine.uses import USES, Use, kinds_of
+from periplus_hub.addresses.overlaps.model import FederationTarget
 from periplus_hub.addresses.prefixes.prefix import Prefix, parse
 from periplus_hub.addresses.preflight.engine.collisions import MOST_RANGES, AllRows, Collisions
 
 from tests.support.prefix_columns import prefix_columns
 
-RULES = sorted({rule for rules in APART.values() for rule in rules}, key=lambda rule: rule.id)
+RULES = sorted({rule for rules in APART.values() for rule in rules}, key=lambda rule: (rule.id, rule.asks))
+PODS_DIFFER = next(rule for rule in APART[FederationTarget.LINKERD_FLAT] if rule.id == "pods-differ")
 ROOTS = ("10.0.0.0/28", "fd00::/124")
 
 
@@ -81,6 +83,23 @@ def test_ranges_in_the_way_are_those_of_the_oracle(fleet: "list[set[tuple[Prefix
         assert owners == sorted(owners, reverse=True)
 
 
+@given(fleets, st.lists(prefixes, max_size=5))
+def test_what_touches_a_range_is_what_lies_in_it_or_around_it(
+    fleet: "list[set[tuple[Prefix, Use]]]", ranges: list[Prefix]
+) -> None:
+    found = AllRows([columns(cluster) for cluster in fleet]).touching(ranges)
+    told = set(zip(found.range.tolist(), found.owner.tolist(), found.use.tolist(), strict=True))
+    assert len(told) == len(found.range)
+    expected = {
+        (number, owner, USES.index(use))
+        for number, range_ in enumerate(ranges)
+        for owner, cluster in enumerate(fleet)
+        for prefix, use in cluster
+        if range_.covers(prefix) or prefix.covers(range_)
+    }
+    assert told == expected
+
+
 def test_nobody_collides_with_nobody() -> None:
     assert AllRows([columns(set()), columns(set())]).surely(RULES[0]) == Collisions()
 
@@ -88,7 +107,7 @@ def test_nobody_collides_with_nobody() -> None:
 def test_of_many_ranges_those_of_most_clusters_are_told_and_all_are_counted() -> None:
     pods = [parse(f"10.{number}.0.0/16") for number in range(30)]
     everywhere = parse("172.16.0.0/16")
-    rule = next(rule for rule in RULES if rule.id == "pods-differ")
+    rule = PODS_DIFFER
     fleet = [{(each, Use.POD) for each in pods}, {(each, Use.POD) for each in [*pods, everywhere]}]
     fleet += [{(everywhere, Use.POD)}, {(everywhere, Use.POD)}]
     found = AllRows([columns(cluster) for cluster in fleet]).surely(rule)
@@ -97,7 +116,7 @@ def test_of_many_ranges_those_of_most_clusters_are_told_and_all_are_counted() ->
 
 
 def test_a_thousand_clusters_on_one_default_are_one_range() -> None:
-    rule = next(rule for rule in RULES if rule.id == "pods-differ")
+    rule = PODS_DIFFER
     nodes = [parse(f"10.244.{number}.0/24") for number in range(50)]
     default = {(parse("10.244.0.0/16"), Use.POD), *product(nodes, [Use.POD])}
     (found,) = AllRows([columns(default)] * 1_000).surely(rule).ranges
