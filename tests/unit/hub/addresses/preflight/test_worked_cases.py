@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from periplus_hub.addresses.ipam.model import AllocationKind
-from periplus_hub.addresses.overlaps.engine.uses import Use
+from periplus_hub.addresses.overlaps.engine.federations import APART, Apart
+from periplus_hub.addresses.overlaps.engine.uses import Use, kinds_of
 from periplus_hub.addresses.overlaps.model import FederationTarget
 from periplus_hub.addresses.preflight.engine.judge import answer, judge
 from periplus_hub.addresses.preflight.engine.parties import Party
@@ -24,6 +25,7 @@ from periplus_hub.addresses.ranges.model import RangeUse
 from tests.support.preflight_cases import (
     A_ROWS,
     B_ROWS,
+    FORBIDDEN,
     LAB,
     US,
     cluster,
@@ -262,3 +264,26 @@ def test_a_plan_in_a_network_lives_in_its_vpc_and_elsewhere_collides_with_it() -
     assert verdict(planned("new", rows, *kinds, domain_id=one.domain_id)) == (PASS, PASS)
     assert verdict(planned("new", rows, *kinds, domain_id=US)) == (FAIL, FAIL)
     assert verdict(planned("new", rows, *kinds)) == (UNKNOWN, UNKNOWN)
+
+
+@pytest.mark.promise("preflight-passes-what-is-known")
+@pytest.mark.parametrize("kind", [POD, SERVICE, NODE, AllocationKind.LOADBALANCER, AllocationKind.EXTERNAL])
+def test_no_rule_about_what_is_not_known_of_one_cluster_passes_and_all_others_stand(kind: AllocationKind) -> None:
+    """The rules that are about a kind, and only these, change where a cluster lacks it; each names what is missing."""
+    whole = judge(question(cluster("a", A_ROWS), cluster("b", B_ROWS, **IN_US), spoken_for=VPCS))
+    lacks = judge(question(cluster("a", A_ROWS), cluster("b", B_ROWS, **IN_US, **lacking(kind)), spoken_for=VPCS))
+    for target in T:
+        about = {rule.id for rule in APART[target] if kind in kinds_of(_uses(rule))}
+        before = {rule.id: rule.verdict for rule in whole.ways[target]}
+        for rule in lacks.ways[target]:
+            if rule.id in about:
+                assert (rule.verdict, len(rule.lacks)) == (UNKNOWN, 1), (target, rule.id)
+                assert f"of b are known without {FORBIDDEN.source} (forbidden)" in rule.lacks[0]
+            elif rule.id in {each.id for each in APART[target]}:
+                assert rule.verdict is before[rule.id], (target, rule.id)
+            elif before[rule.id] is PASS:
+                assert rule.verdict in {PASS, UNKNOWN}
+
+
+def _uses(rule: Apart) -> frozenset[Use]:
+    return frozenset().union(*(side.surely | side.perhaps for side in (rule.one, rule.other)))
