@@ -22,6 +22,7 @@ from periplus_spoke.outbox.planning import Policy
 from periplus_spoke.outbox.thread import OutboxThread
 from periplus_spoke.transport.client import HubClient
 from periplus_spoke.transport.context import SenderContext
+from periplus_spoke.transport.folding import fold_flows
 from periplus_spoke.transport.identity import IdentityStore, Registration, check_node, other_name
 from periplus_spoke.transport.joining import Joining
 from periplus_spoke.transport.pacer import Pacer
@@ -132,6 +133,7 @@ class Delivery:
             max_bytes=config.outbox_max_bytes,
             max_files=config.outbox_max_files,
             max_memory_bytes=config.memory_max_bytes,
+            fold=fold_flows,
         )
         try:
             return Outbox(FolderFileSystem(folder), self._timer, self._rng, registration.registration, policy)

@@ -68,6 +68,8 @@ def _column(of: ColumnType, values: "Values | None", rows: int) -> ArrowObject:
         if values.typecode != of.code:
             raise _misfit(of)
         return _array(of, rows, [None, values])
+    if values is None and of.layout is Layout.NUMBERS:
+        return _array(of, rows, [bytes((rows + 7) // 8), bytes(rows * array(of.code).itemsize)], rows)
     return _from_cells(of, [None] * rows if values is None else values)
 
 

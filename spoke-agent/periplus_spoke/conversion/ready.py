@@ -38,6 +38,10 @@ class ReadyColumn:
         """The array as the writer takes it: it refuses those that begin within their buffers."""
         return self.array if self.array.offset == 0 else self[:].array
 
+    def cells(self) -> list[Any]:
+        """One by one, for what has to look at them."""
+        return list(nanoarrow.Array(self.aligned()).to_pylist())
+
     def content_bytes(self) -> list[int]:
         """Of each value, what `SectionRows` does not count by the type alone: texts and items."""
         return _content_bytes(self.aligned(), self.type)

@@ -1,11 +1,12 @@
 """What collectors hand to the outbox: columns of one observation, not yet Arrow, not yet sealed."""
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias
 
 import msgspec
 
+from periplus_contract.batch import FlowsMark
 from periplus_contract.tables import Kind, Table
 from periplus_spoke.conversion.ready import ReadyColumn
 
@@ -33,6 +34,26 @@ class SectionRows(msgspec.Struct, frozen=True, kw_only=True):
         columns = {name: values[start:end] for name, values in self.columns.items()}
         return SectionRows(table=self.table, columns=columns, rows=end - start)
 
+    def take(self, rows: Sequence[int]) -> "SectionRows":
+        """The rows of these numbers, in this order."""
+        return SectionRows(
+            table=self.table, columns={name: _taken(each, rows) for name, each in self.columns.items()}, rows=len(rows)
+        )
+
+
+def cells(values: Values) -> "Sequence[Cell]":
+    """A column, cell by cell."""
+    return values.cells() if isinstance(values, ReadyColumn) else values
+
+
+def _taken(values: Values, rows: Sequence[int]) -> Values:
+    if isinstance(values, array):
+        numbers = values[:0]
+        numbers.extend(values[row] for row in rows)
+        return numbers
+    of = cells(values)
+    return [of[row] for row in rows]
+
 
 class Sealable(msgspec.Struct, frozen=True, kw_only=True):
     """One batch without its place in the epoch: the outbox gives it seq, parts and sha256."""
@@ -46,6 +67,8 @@ class Sealable(msgspec.Struct, frozen=True, kw_only=True):
     """Only for inventory."""
     covers: tuple[str, ...] = ()
     """What it states completely, by names of `periplus_contract.covers`."""
+    flows: FlowsMark | None = None
+    """Only for flows, and always for those."""
 
     @property
     def rows(self) -> int:

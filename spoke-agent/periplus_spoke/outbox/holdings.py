@@ -11,6 +11,7 @@ the state and knows which half to keep. What is only in memory is left out of th
 """
 
 import random
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -220,7 +221,8 @@ class Holdings:
     def exchange(self, old: Sequence[Entry], drafts: Sequence[Draft]) -> bool:
         """Put drafts in the place of batches the hub does not have; all or nothing, also across a crash.
 
-        Rows that became fewer count as folded. False when the disk refuses: then nothing changed.
+        Rows that became fewer count as folded, and rows that became more as collected, as where two halves of a batch
+        both need a row that others refer to. False when the disk refuses: then nothing changed.
         """
         if self.store.refusal:
             return False
@@ -245,21 +247,26 @@ class Holdings:
         untold.told(outcomes)
         # Also an exchange that fails uses its numbers up: files of these names may be on disk until they are deleted.
         self.high_water += 1
-        return self._sealed(draft, self.high_water, None, outcomes)
+        return self._sealed(draft, self.high_water, draft.own_mark, outcomes)
 
     def _commit(self, old: Sequence[Entry], new: Sequence[Entry], untold: Accounts) -> bool:
         before = self.accounts, self.entries, self._counted
         # Changed on copies: a disk that refuses the commit must leave no trace in memory either.
         self.accounts, self.entries = self.accounts.copy(), dict(self.entries)
         self.accounts.owe(untold.pending())
+        fewer: Counter[Hour] = Counter()
         for entry in old:
-            self.accounts.fold(hour_key(entry.name), entry.name.rows)
+            fewer[hour_key(entry.name)] += entry.name.rows
             del self.entries[entry.id]
         for entry in new:
-            # What the new ones hold is still queued, so only the difference has gone.
-            self.accounts.fold(hour_key(entry.name), -entry.name.rows)
+            fewer[hour_key(entry.name)] -= entry.name.rows
             self.entries[entry.id] = entry
             self._counted = entry.id
+        for hour, rows in fewer.items():
+            if rows >= 0:
+                self.accounts.fold(hour, rows)
+            else:
+                self.accounts.collect(hour, -rows)
         gone = tuple(entry.name.text() for entry in old)
         if not self.save(gone):
             self.accounts, self.entries, self._counted = before

@@ -7,7 +7,7 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
-from periplus_contract.batch import Header, InventoryMark, Mark, PartMark, Section, is_epoch
+from periplus_contract.batch import FlowsMark, Header, InventoryMark, Mark, PartMark, Section, is_epoch
 from periplus_contract.outcomes import Outcome
 from periplus_contract.tables import Kind
 
@@ -83,6 +83,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
     part: int = 1
     parts: int = 1
     covers: tuple[str, ...] = ()
+    flows: FlowsMark | None = None
 
     @classmethod
     def of(cls, header: Header, body: memoryview) -> "Draft":
@@ -96,6 +97,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
             inflated_bytes=header.inflated_bytes,
             body=bytes(body),
             covers=header.covers,
+            flows=header.flows,
         )
 
     @property
@@ -104,9 +106,9 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
         return self.kind is Kind.IPAM and self.parts > 1
 
     @property
-    def part_mark(self) -> PartMark | None:
-        """What that adds to the header."""
-        return PartMark(part=self.part, parts=self.parts) if self.is_part else None
+    def own_mark(self) -> PartMark | FlowsMark | None:
+        """What its kind adds to the header, whatever stands before it; of inventory the chain knows that."""
+        return PartMark(part=self.part, parts=self.parts) if self.is_part else self.flows
 
 
 class Opened(NamedTuple):

@@ -94,7 +94,7 @@ class Outbox:
     def _add(self, draft: Draft) -> None:
         inventory = draft.kind is Kind.INVENTORY
         try:
-            entry = self._held.add(draft, self._chain.mark(draft) if inventory else draft.part_mark)
+            entry = self._held.add(draft, self._chain.mark(draft) if inventory else draft.own_mark)
         except ValueError:
             _log.exception("a batch exceeds the wire's limits", extra={"kind": draft.kind.value, "rows": draft.rows})
             self._refuse(draft, "too_large")

@@ -70,7 +70,7 @@ class OutboxSink:
         # same, and refused one by one.
         most_rows = max(self._most_rows, _fewest_rows(whole))
         parts = [piece for part in whole for piece in at_most(part, most_rows)]
-        return [_encode(part, index, len(parts)) for index, part in enumerate(parts, start=1)]
+        return [draft_of(part, index, len(parts)) for index, part in enumerate(parts, start=1)]
 
 
 class LateSink:
@@ -92,7 +92,8 @@ class LateSink:
         await self._sink.emit(sealable)
 
 
-def _encode(part: Sealable, index: int, parts: int) -> Draft:
+def draft_of(part: Sealable, index: int = 1, parts: int = 1) -> Draft:
+    """One batch, encoded; `index` of so many `parts`, where its kind numbers them."""
     body, inflated_bytes, sections = encode_sections(part.sections)
     numbered = part.mode == "snapshot" or part.kind is Kind.IPAM
     return Draft(
@@ -107,6 +108,7 @@ def _encode(part: Sealable, index: int, parts: int) -> Draft:
         part=index if numbered else 1,
         parts=parts if numbered else 1,
         covers=part.covers,
+        flows=part.flows,
     )
 
 
