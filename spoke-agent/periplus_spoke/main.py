@@ -3,11 +3,14 @@
 import argparse
 import asyncio
 import os
+import platform
 import random
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NoReturn
+
+import msgspec
 
 from periplus_contract.native_stderr import separate_native_stderr
 from periplus_contract.streams import output_problem
@@ -36,6 +39,7 @@ what it has not delivered in its state folder, and connects to nothing but the A
 """
 _COMMANDS: Final = {
     "run": "collect and send until stopped: what the Deployment in a cluster runs",
+    "node": "read the connections of this node and send them until stopped: what the DaemonSet on each node runs",
     "once": "send one complete picture, wait until the hub has it safe, and end",
     "check": "look at configuration, cluster and hub, say what is missing, change nothing",
 }
@@ -84,6 +88,12 @@ async def _command(options: argparse.Namespace, config: SpokeConfig, token: str)
         from periplus_spoke.checks import check  # noqa: PLC0415 - see the module's docstring
 
         return await check(config, token, timer, tell)
+    if options.command == "node":
+        from periplus_spoke.node_agent import NodeAgent  # noqa: PLC0415 - see the module's docstring
+
+        name = config.node_name or platform.node().lower()
+        await NodeAgent(msgspec.structs.replace(config, node_name=name), token, timer, rng).run()
+        return Exit.OK
     from periplus_spoke.agent import Agent  # noqa: PLC0415 - see the module's docstring
 
     agent = Agent(config, token, timer, rng)

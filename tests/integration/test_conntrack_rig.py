@@ -4,9 +4,8 @@ A node with two pods, a node with one, and a cable between them; a virtual addre
 """
 
 import socket
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
 import pytest
@@ -22,6 +21,7 @@ from tests.support import nftables
 from tests.support.flow_rows import as_read
 from tests.support.golden import START_S
 from tests.support.namespaces import Namespace, Network, wire_pod
+from tests.support.traffic import TcpServer, ask, connect, payload
 
 PODS = {"client": ("10.1.1.2", "fd01::2"), "near": ("10.1.1.3", "fd01::3"), "far": ("10.1.2.2", "fd02::2")}
 NODES = ("192.168.77.1", "fd77::1"), ("192.168.77.2", "fd77::2")
@@ -29,7 +29,7 @@ SERVICES = {"near": ("10.96.0.1", "fd96::1"), "far": ("10.96.0.2", "fd96::2"), "
 PORT, SERVICE_PORT = 8080, 80
 FAMILIES = (socket.AF_INET, socket.AF_INET6)
 HEADERS = {socket.AF_INET: 20, socket.AF_INET6: 40}
-TCP_HEADER, SYN_EXTRA, UDP_HEADER = 32, 8, 8
+UDP_HEADER = 8
 
 
 @dataclass
@@ -121,46 +121,12 @@ def peer(address: str) -> Peer:
     return Peer(high - 2**64 if high >= 2**63 else high, low - 2**64 if low >= 2**63 else low)
 
 
-class TcpServer:
-    """Answers every request of one line with as many bytes as it asks for."""
-
-    def __init__(self, pod: Namespace, family: socket.AddressFamily, address: str) -> None:
-        self._listening = pod.run(lambda: socket.create_server((address, PORT), family=family))
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    def _serve(self) -> None:
-        with suppress(OSError):
-            while True:
-                connection, _ = self._listening.accept()
-                threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
-
-    def _answer(self, connection: socket.socket) -> None:
-        with connection, connection.makefile("rb") as lines:
-            for line in lines:
-                connection.sendall(b"x" * int(line))
-
-    def close(self) -> None:
-        self._listening.shutdown(socket.SHUT_RDWR)
-        self._listening.close()
-
-
-def ask(connection: socket.socket, octets: int) -> int:
-    """Bytes sent for that many in return."""
-    request = b"%d\n" % octets
-    connection.sendall(request)
-    left = octets
-    while left:
-        left -= len(connection.recv(left))
-    return len(request)
-
-
-def payload(row: dict[str, object], family: socket.AddressFamily, direction: str, connections: int) -> int:
-    """What the sockets sent: bytes without the headers that TCP put before each packet."""
+def sent_in(row: dict[str, object], family: socket.AddressFamily, direction: str, connections: int) -> int:
+    """What the sockets sent of it."""
     octets, packets = row[f"bytes_{direction}"], row[f"packets_{direction}"]
     assert isinstance(octets, int)
     assert isinstance(packets, int)
-    return octets - packets * (HEADERS[family] + TCP_HEADER) - connections * SYN_EXTRA
+    return payload(family, octets, packets, connections)
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=["ipv4", "ipv6"])
@@ -171,24 +137,24 @@ def test_each_byte_behind_a_service_counts_where_the_client_is(
     version = FAMILIES.index(family)
     client, answers = PODS["client"][version], PODS[server][version]
     near, far = read(rig.first), read(rig.second)
-    with closing(TcpServer(rig.pods[server], family, answers)):
+    with closing(TcpServer(rig.pods[server], family, answers, PORT)):
         where = (SERVICES[server][version], SERVICE_PORT)
         sent = 0
         for number in range(3):
-            with rig.pods["client"].run(lambda: socket.create_connection(where, timeout=10)) as connection:
+            with connect(rig.pods["client"], *where) as connection:
                 sent += ask(connection, 100_000 + number)
                 near.read()  # in the middle of it: what passed so far counts once
                 sent += ask(connection, 7)
         rows = [row for row in near.rows() if row["src"] == peer(client) and row["dst"] == peer(answers)]
         [row] = rows
-        assert payload(row, family, "tx", 3) == sent
-        assert payload(row, family, "rx", 3) == 3 * 100_007 + 3
+        assert sent_in(row, family, "tx", 3) == sent
+        assert sent_in(row, family, "rx", 3) == 3 * 100_007 + 3
         assert (row["dst_port"], row["protocol"], row["connections_opened"]) == (PORT, socket.IPPROTO_TCP, 3)
         assert row["reporter"] == (Reporter.BOTH if server == "near" else Reporter.CLIENT)
         if server == "far":
             [other] = [row for row in far.rows() if row["dst"] == peer(answers)]
             assert (other["src"], other["reporter"]) == (peer(client), Reporter.SERVER)
-            assert (payload(other, family, "tx", 3), payload(other, family, "rx", 3)) == (sent, 3 * 100_007 + 3)
+            assert (sent_in(other, family, "tx", 3), sent_in(other, family, "rx", 3)) == (sent, 3 * 100_007 + 3)
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=["ipv4", "ipv6"])
@@ -219,24 +185,24 @@ def test_a_pod_that_reaches_itself_by_its_service_is_both_ends(
 ) -> None:
     version = FAMILIES.index(family)
     own, reader = PODS["client"][version], read(rig.first)
-    with closing(TcpServer(rig.pods["client"], family, own)):
+    with closing(TcpServer(rig.pods["client"], family, own, PORT)):
         where = (SERVICES["client"][version], SERVICE_PORT)
-        with rig.pods["client"].run(lambda: socket.create_connection(where, timeout=10)) as connection:
+        with connect(rig.pods["client"], *where) as connection:
             sent = ask(connection, 5_000)
             [row] = [row for row in reader.rows() if row["dst"] == peer(own)]
     assert (row["src"], row["reporter"]) == (peer(own), Reporter.BOTH)
-    assert (payload(row, family, "tx", 1), payload(row, family, "rx", 1)) == (sent, 5_000)
+    assert (sent_in(row, family, "tx", 1), sent_in(row, family, "rx", 1)) == (sent, 5_000)
 
 
 def test_one_connection_that_is_used_again_counts_what_is_new(rig: Rig, read: Read) -> None:
-    with closing(TcpServer(rig.pods["near"], socket.AF_INET, PODS["near"][0])):
+    with closing(TcpServer(rig.pods["near"], socket.AF_INET, PODS["near"][0], PORT)):
         where = (SERVICES["near"][0], SERVICE_PORT)
-        with rig.pods["client"].run(lambda: socket.create_connection(where, timeout=10)) as connection:
+        with connect(rig.pods["client"], *where) as connection:
             ask(connection, 90_000)
             reader = read(rig.first)  # its first reading finds the connection, and counts nothing of it
             sent = ask(connection, 1_234)
             [row] = [row for row in reader.rows() if row["dst"] == peer(PODS["near"][0])]
-    assert (payload(row, socket.AF_INET, "tx", 0), payload(row, socket.AF_INET, "rx", 0)) == (sent, 1_234)
+    assert (sent_in(row, socket.AF_INET, "tx", 0), sent_in(row, socket.AF_INET, "rx", 0)) == (sent, 1_234)
     assert row["connections_opened"] == 0
 
 
@@ -257,9 +223,9 @@ def test_without_accounting_a_connection_has_no_bytes(rig: Rig, read: Read) -> N
     try:
         reader = read(rig.first)
         assert rig.first.run(is_accounting) is False
-        with closing(TcpServer(rig.pods["near"], socket.AF_INET, PODS["near"][0])):
+        with closing(TcpServer(rig.pods["near"], socket.AF_INET, PODS["near"][0], PORT)):
             where = (PODS["near"][0], PORT)
-            with rig.pods["client"].run(lambda: socket.create_connection(where, timeout=10)) as connection:
+            with connect(rig.pods["client"], *where) as connection:
                 ask(connection, 10)
                 [row] = [row for row in reader.rows() if row["bytes_tx"] is None]
         assert (row["dst"], row["bytes_rx"], row["connections_opened"]) == (peer(PODS["near"][0]), None, 1)

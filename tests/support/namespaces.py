@@ -38,6 +38,11 @@ class Namespace:
         """The result of `work`, done inside. A socket that it opens stays inside, whoever uses it."""
         return self._thread.submit(work).result(60)
 
+    def run_for_long(self, work: Callable[[], T]) -> T:
+        """The same in a further thread of its own, however long it takes."""
+        with ThreadPoolExecutor(1, initializer=self._enter) as thread:
+            return thread.submit(work).result()
+
     def ip(self, *words: str) -> None:
         """The command `ip`, inside."""
         _ip("-n", self.name, *words)

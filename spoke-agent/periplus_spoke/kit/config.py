@@ -7,7 +7,7 @@ bad value stops the start with the key, the value and what is allowed.
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
@@ -74,6 +74,11 @@ class SpokeConfig(msgspec.Struct, frozen=True, kw_only=True):
     outbox_max_bytes: int = 512 * 1024 * 1024
     outbox_max_files: int = 20_000
     memory_max_bytes: int = 64 * 1024 * 1024
+    node_name: str = ""
+    local_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    conntrack_interval_s: int = 30
+    conntrack_max_connections: int = 1_000_000
+    flow_row_budget: int = 10_000
 
     @classmethod
     def default_of(cls, name: str) -> object:
@@ -169,6 +174,17 @@ def _list(value: object) -> tuple[str, ...]:
     return tuple(item.strip() for item in items)
 
 
+def _networks(value: object) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(map(ip_network, _list(value)))
+
+
+def _period_of_a_minute(value: object) -> int:
+    number = _whole(5, 60)(value)
+    if 60 % number:
+        raise ValueError
+    return number
+
+
 _MIB: Final = 1024 * 1024
 _FILE: Final = "a path"
 
@@ -242,6 +258,36 @@ SETTINGS: Final = (
         _whole(_MIB, 1 << 30),
         "1 MiB to 1 GiB in bytes",
         "Limit of the batches kept in memory while the disk fails.",
+    ),
+    Setting(
+        "node_name",
+        _text,
+        "a node's name",
+        "Name of this node in Kubernetes ('node' only); default: the name of the machine.",
+    ),
+    Setting(
+        "local_networks",
+        _networks,
+        "CIDRs, comma-separated",
+        "Addresses of this node's pods beside those that its routes show ('node' only).",
+    ),
+    Setting(
+        "conntrack_interval_s",
+        _period_of_a_minute,
+        "5, 6, 10, 12, 15, 20, 30 or 60 seconds",
+        "How often the kernel's table of connections is read ('node' only).",
+    ),
+    Setting(
+        "conntrack_max_connections",
+        _whole(1_000, 10_000_000),
+        "1000 to 10000000",
+        "Connections whose counters are remembered; further ones count as not measured ('node' only).",
+    ),
+    Setting(
+        "flow_row_budget",
+        _whole(100, 40_000),
+        "100 to 40000",
+        "Rows about flows in one minute; the smallest beyond that are summed in rows of their own ('node' only).",
     ),
 )
 _BY_NAME: Final = {setting.name: setting for setting in SETTINGS}
