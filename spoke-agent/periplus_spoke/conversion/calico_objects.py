@@ -104,31 +104,32 @@ class BlockSpec(Kept):
         self.size = -1 if self.allocations is None else len(self.allocations)
         self.free = -1 if self.unallocated is None else len(self.unallocated)
         self.taken = self.cooling = self.withheld = self.lent = 0
-        attributes, lines = self.attributes or [], list[str]()
+        attributes, lines, node = self.attributes or [], list[str](), self.node
         for ordinal, index in enumerate(self.allocations or ()):
             if index is not None:
                 self.taken |= 1 << ordinal
                 if 0 <= index < len(attributes):
-                    self._take(ordinal, attributes[index], lines)
+                    self._take(ordinal, attributes[index], node, lines)
         self.held_by = packed(lines)
         self.allocations = self.unallocated = self.attributes = None
 
-    def _take(self, ordinal: int, attribute: _Attribute, lines: list[str]) -> None:
+    def _take(self, ordinal: int, attribute: _Attribute, node: str, lines: list[str]) -> None:
         owner = attribute.secondary
         if attribute.released_at:
             self.cooling |= 1 << ordinal
         elif (attribute.handle or "").lower() == _FOR_WINDOWS:
             self.withheld |= 1 << ordinal
         elif owner:
-            is_own = (owner.node or "") == self.node
-            if self.node and owner.node and not is_own:
+            is_own = (owner.node or "") == node
+            if node and owner.node and not is_own:
                 self.lent |= 1 << ordinal
             lines.append(_line(ordinal, owner, _SAME if is_own else owner.node or ""))
 
     def holders(self) -> Iterator[Holder]:
         """Pods and nodes that have an address; no virtual machines, which keep theirs while they have no pod."""
+        own = self.node
         for ordinal, pod, node, since in unpacked(self.held_by):
-            yield Holder(int(ordinal), pod, self.node if node == _SAME else node, since)
+            yield Holder(int(ordinal), pod, own if node == _SAME else node, since)
 
     @property
     def node(self) -> str:

@@ -9,9 +9,8 @@ _SPACE: Final = " "
 
 def packed_line(*words: str) -> str:
     """A line of words, some of them empty; nothing where one is no word, as no name or address is."""
-    if any(_SPACE in word or not word.isprintable() for word in words):
-        return ""
-    return _SPACE.join(word or _NOTHING for word in words)
+    line = _SPACE.join([word or _NOTHING for word in words])
+    return line if line.isprintable() and line.count(_SPACE) == len(words) - 1 else ""
 
 
 def packed(lines: Iterable[str]) -> str:
