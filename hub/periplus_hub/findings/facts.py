@@ -75,5 +75,7 @@ SHORT_POOLS: Final[Fact[ShortPools]] = Fact("short pools")
 """Pools that are nearly full, or soon at their own speed, or whose numbers contradict each other, the fullest first."""
 FULL_NODES: Final[Fact[AbstractSet[UUID]]] = Fact("full nodes")
 """Clusters with nodes that have no address left and can get no further block."""
+SILENT_NODES: Final[Fact[Mapping[UUID, str]]] = Fact("silent nodes")
+"""By cluster that has agents of nodes, the first node that is ready and of which none is heard."""
 LISTENING: Final[Fact[Listening]] = Fact("listening")
 """Whether silence means anything."""

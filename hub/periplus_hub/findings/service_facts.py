@@ -28,6 +28,7 @@ from periplus_hub.ingest.model import RecentBatch
 from periplus_hub.ingest.repository_recent_batches import recent_batches
 from periplus_hub.inventory.model import Source
 from periplus_hub.inventory.repository_machines import machines_by_registration
+from periplus_hub.inventory.repository_silent_nodes import silent_nodes
 from periplus_hub.kit.db import ReadConnection
 from periplus_hub.kit.windows import Window
 
@@ -122,6 +123,10 @@ async def _full_nodes(this: Round) -> AbstractSet[UUID]:
     return await clusters_with_full_nodes(this.c, this.scope)
 
 
+async def _silent_nodes(this: Round) -> Mapping[UUID, str]:
+    return await silent_nodes(this.c, this.scope, this.now)
+
+
 async def _listening(this: Round) -> Listening:
     nobody = is_nobody_heard(await this.know(facts.REGISTRATIONS), this.now)
     tenant = this.scope.tenant_id
@@ -140,5 +145,6 @@ _LOADERS: Final[Mapping[Fact[Any], Callable[[Round], Awaitable[Any]]]] = {
     facts.LISTENING: _listening,
     facts.SHORT_POOLS: _short_pools,
     facts.FULL_NODES: _full_nodes,
+    facts.SILENT_NODES: _silent_nodes,
     _EVIDENCE: _evidence,
 }

@@ -12,6 +12,7 @@ from periplus_hub.findings.detectors.full_pools import FullPools
 from periplus_hub.findings.detectors.overlaps import Overlaps
 from periplus_hub.findings.detectors.shared_identity import SharedIdentity
 from periplus_hub.findings.detectors.silent_fleet import SilentFleet
+from periplus_hub.findings.detectors.silent_nodes import SilentNodes
 from periplus_hub.findings.detectors.stale_clusters import StaleClusters
 from periplus_hub.findings.detectors.unkept_register import UnkeptRegister
 from periplus_hub.findings.detectors.unreadable_sources import UnreadableSources
@@ -29,4 +30,5 @@ DETECTORS: Final[tuple[Detector, ...]] = (
     FullPools(),
     FullNodes(),
     ContradictoryPools(),
+    SilentNodes(),
 )
