@@ -3,7 +3,7 @@
 Revision ID: expand_0001
 """
 
-from schema_0001 import access, addresses, findings, fleet, ingest, inventory, row_security
+from schema_0001 import access, addresses, findings, fleet, flows, ingest, inventory, row_security
 
 revision = "expand_0001"
 down_revision = None
@@ -19,6 +19,7 @@ def upgrade() -> None:
     addresses.create()
     ingest.create()
     findings.create()
+    flows.create()
     row_security.create()
 
 

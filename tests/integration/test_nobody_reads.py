@@ -185,6 +185,8 @@ def calls(ids: dict[str, str]) -> Calls:
         ("clusters", "revoke"): ((ids["Cluster2"], "--yes"), 0),
         ("agents", "list"): ((ids["Cluster"],), 0),
         ("agents", "revoke"): ((ids["Cluster"], "name-0", "--yes"), 0),
+        ("dependencies",): (("--cross-cluster",), 0),
+        ("coverage",): (none, 0),
         ("findings", "list"): (none, 0),
         ("findings", "ack"): ((ids["Finding"],), 0),
         ("domains", "list"): (none, 0),

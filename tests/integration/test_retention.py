@@ -20,6 +20,7 @@ from periplus_hub.fleet.service import create_domain, move_clusters, revoke
 from periplus_hub.ingest.repository_retention import records_before
 from periplus_hub.inventory.config import InventoryConfig
 from periplus_hub.inventory.model import InventoryFilter
+from periplus_hub.kit.column_store import ColumnStore
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.purge import Stale
 
@@ -45,7 +46,9 @@ async def door(db: Database) -> AsyncIterator[Door]:
 
 def jobs(db: Database | None = None, **settings: Any) -> dict[str, Any]:
     events = SimpleNamespace(publish=lambda *_: None)
-    resources = SimpleNamespace(databases=SimpleNamespace(jobs=db), config=HubConfig(**settings), events=events)
+    config = HubConfig(**settings)
+    columns = ColumnStore(config.flow_store, memory_bytes=config.flow_store_memory_bytes)
+    resources = SimpleNamespace(databases=SimpleNamespace(jobs=db), config=config, events=events, columns=columns)
     return {job.name: job for job in make_jobs(cast("Any", resources))}
 
 

@@ -30,6 +30,9 @@ from periplus_hub.fleet.jobs import ClusterRule, RetentionJob, TenantRule
 from periplus_hub.fleet.model import CLUSTERS_TOPIC, DOMAINS_TOPIC
 from periplus_hub.fleet.repository_retention import silent_agents
 from periplus_hub.fleet.routes import enrolment_router
+from periplus_hub.flows.jobs import FlowRetentionJob, FlowRingJob, RollUpJob
+from periplus_hub.flows.loading import FlowLoadJob
+from periplus_hub.flows.service_intake import FlowsApplier
 from periplus_hub.ingest.appliers import Listener
 from periplus_hub.ingest.model import Committed
 from periplus_hub.ingest.repository_retention import records_before
@@ -39,6 +42,7 @@ from periplus_hub.inventory.repository_retention import identities_before
 from periplus_hub.inventory.service import InventoryApplier
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.events import Events
+from periplus_hub.kit.ids import new_id
 from periplus_hub.kit.jobs import Job, JobRunner
 
 _SPOKES_BODY: Final = 2 * limits.MAX_COMPRESSED_BYTES
@@ -49,12 +53,16 @@ _API_BODY: Final = 256 * 1024
 def make_jobs(resources: Resources) -> list[Job]:
     """Everything `hub work` does."""
     db, publish, config = resources.databases.jobs, resources.events.publish, resources.config
+    store = resources.columns
     return [
         RangesJob(db),
         OverlapsJob(db, publish),
         FindingsJob(db, publish),
         FleetFiguresJob(db, config.metrics_cluster_limit),
         make_retention(db, config),
+        FlowRingJob(db, store),
+        RollUpJob(db, store, config),
+        FlowRetentionJob(db, store, config),
     ]
 
 
@@ -66,9 +74,15 @@ def make_retention(db: Database, config: HubConfig) -> RetentionJob:
     return RetentionJob(db, clusters, [TenantRule(config.ledger_days, resolved_before)])
 
 
-def make_intake(resources: Resources, listeners: Sequence[Listener] = ()) -> Intake:
+def make_flow_loading(resources: Resources) -> tuple[FlowsApplier, FlowLoadJob]:
+    """What takes flows, and what takes them on to the flow store: both in every process that serves spokes."""
+    applier = FlowsApplier(new_id())
+    return applier, FlowLoadJob(resources.databases.jobs, resources.columns, applier, resources.config)
+
+
+def make_intake(resources: Resources, flows: FlowsApplier, listeners: Sequence[Listener] = ()) -> Intake:
     """The door for batches with every slice that keeps what comes in."""
-    databases, appliers = resources.databases, (InventoryApplier(), IpamApplier(resources.config))
+    databases, appliers = resources.databases, (InventoryApplier(), IpamApplier(resources.config), flows)
     return Intake(databases.batches, resources.config, appliers, tuple(listeners), slow_db=databases.slow_batches)
 
 
@@ -83,7 +97,12 @@ def spokes_app(resources: Resources, intake: Intake) -> ASGIApp:
 def api_app(resources: Resources, health: Health) -> ASGIApp:
     """What people and programs ask."""
     graphql = GraphQLApp(
-        resources.databases.questions, resources.clock, resources.authenticator, resources.events, resources.config
+        resources.databases.questions,
+        resources.clock,
+        resources.authenticator,
+        resources.events,
+        resources.config,
+        resources.columns,
     )
     crossing = across_origins(graphql, resources.config.api_origins)
     routes = [

@@ -14,6 +14,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from periplus_contract.log_lines import LogFormat
 from periplus_hub.addresses.ipam.config import IpamConfig
 from periplus_hub.fleet.config import FleetConfig
+from periplus_hub.flows.config import FlowsConfig
 from periplus_hub.ingest.config import IngestConfig
 from periplus_hub.inventory.config import InventoryConfig
 from periplus_hub.kit.config import ConfigError, Settings, read_settings
@@ -225,7 +226,9 @@ class ProcessConfig(Settings):
     )
 
 
-class HubConfig(StoreConfig, ListenerConfig, ProcessConfig, FleetConfig, IngestConfig, InventoryConfig, IpamConfig):
+class HubConfig(
+    StoreConfig, ListenerConfig, ProcessConfig, FleetConfig, IngestConfig, InventoryConfig, IpamConfig, FlowsConfig
+):
     """The sum of all slices' settings."""
 
     @model_validator(mode="after")
@@ -235,6 +238,13 @@ class HubConfig(StoreConfig, ListenerConfig, ProcessConfig, FleetConfig, IngestC
         if self.embedded and self.all_in_one is False:
             raise ValueError("the embedded store belongs to one process: leave all_in_one, or set database_url")
         return self
+
+    @property
+    def flow_store(self) -> str:
+        """The URL of the flow store."""
+        if self.flow_store_url is not None:
+            return self.flow_store_url.get_secret_value()
+        return f"chdb://{self.data_dir.absolute()}/flows"
 
     @property
     def works(self) -> bool:

@@ -32,6 +32,7 @@ from periplus_hub.api.graphql_websocket import Connection
 from periplus_hub.api.problems import BodyTooLargeError, BodyTooSlowError
 from periplus_hub.api.schema import Assembled, assemble
 from periplus_hub.kit.clock import Clock
+from periplus_hub.kit.column_store import ColumnStore
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.errors import Refusal
 from periplus_hub.kit.events import Events
@@ -53,6 +54,7 @@ class GraphQLApp:
     authenticator: Authenticator
     events: Events | None = None
     settings: object = None
+    columns: ColumnStore | None = None
     limits: Limits = LIMITS
     trusted: Iterable[str] = ()
     parts: tuple[Part, ...] = PARTS
@@ -144,6 +146,7 @@ class GraphQLApp:
             request_id,
             finders=self.assembled.finders,
             settings=self.settings,
+            columns=self.columns,
             still_valid=check,
         )
 

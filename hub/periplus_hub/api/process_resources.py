@@ -17,6 +17,7 @@ from periplus_hub.fleet.service_authentication import SpokeAuthenticator
 from periplus_hub.fleet.service_enrolment import Enrolment
 from periplus_hub.inventory.repository_machines import machines_by_registration
 from periplus_hub.kit.clock import Clock, SystemClock
+from periplus_hub.kit.column_store import ColumnStore
 from periplus_hub.kit.db_errors import is_store_trouble
 from periplus_hub.kit.db_urls import Urls
 from periplus_hub.kit.event_bridge import EventBridge
@@ -48,6 +49,7 @@ class Resources:
     authenticator: Authenticator
     spoke_authenticator: SpokeAuthenticator
     enrolment: Enrolment
+    columns: ColumnStore
 
 
 async def migrated(urls: Urls) -> None:
@@ -68,6 +70,7 @@ async def open_resources(config: HubConfig, urls: Urls) -> AsyncIterator[Resourc
     databases = open_databases(urls.hub, clock, config)
     events = Events()
     enrolment = Enrolment(databases.enrolment, events, machines_by_registration)
+    columns = ColumnStore(config.flow_store, memory_bytes=config.flow_store_memory_bytes)
     try:
         with naming_the_database():
             await check_schema(databases.questions)
@@ -84,8 +87,10 @@ async def open_resources(config: HubConfig, urls: Urls) -> AsyncIterator[Resourc
                 authenticator=Authenticator(databases.doors, refusals.note),
                 spoke_authenticator=SpokeAuthenticator(databases.doors),
                 enrolment=enrolment,
+                columns=columns,
             )
     finally:
+        await columns.close()
         await databases.dispose()
 
 

@@ -12,7 +12,16 @@ import structlog
 from periplus_hub.access.service_tenants import DEFAULT_TENANT, create_tenant, make_admin_token, tenants
 from periplus_hub.addresses.overlaps.jobs import OverlapsJob
 from periplus_hub.api import join_tokens
-from periplus_hub.api.app import api_app, following, make_intake, make_jobs, metrics_app, nudging, spokes_app
+from periplus_hub.api.app import (
+    api_app,
+    following,
+    make_flow_loading,
+    make_intake,
+    make_jobs,
+    metrics_app,
+    nudging,
+    spokes_app,
+)
 from periplus_hub.api.config import HubConfig
 from periplus_hub.api.health import Health
 from periplus_hub.api.listeners import Listener, bind, serving
@@ -87,9 +96,11 @@ async def _serve(resources: Resources, stop: asyncio.Event) -> None:
         await join_tokens.admit(resources.databases.questions, join_tokens.read(config.join_tokens_file))
     watch = RegisterWatch(resources.databases.jobs, resources.events.publish)
     unbound = await past_row_security(resources)
-    health = Health(resources.databases.doors, lambda: watch.degraded() | unbound)
+    flows, loading = make_flow_loading(resources)
+    health = Health(resources.databases.doors, lambda: watch.degraded() | loading.degraded() | unbound)
     runner = JobRunner(make_jobs(resources), resources.clock)
-    intake = make_intake(resources, (nudging(runner, OverlapsJob.name),) if config.works else ())
+    nudges = (nudging(runner, OverlapsJob.name),) if config.works else ()
+    intake = make_intake(resources, flows, (loading.heard, *nudges))
     apps = {
         "spokes": spokes_app(resources, intake),
         "api": api_app(resources, health),
@@ -98,7 +109,10 @@ async def _serve(resources: Resources, stop: asyncio.Event) -> None:
     try:
         # Last of what can fail: nobody may be answered by a hub that then does not start.
         listeners = bind(make_room(config), apps, resources.clock)
-        jobs = [JobRunner([watch], resources.clock).run(), *(_leading(resources, runner) if config.works else ())]
+        jobs = [
+            JobRunner([watch, loading], resources.clock).run(),
+            *(_leading(resources, runner) if config.works else ()),
+        ]
         books = (resources.authenticator.keep_writing_uses(), resources.refusals.keep_writing())
         async with beside(*books, *jobs), serving(listeners):
             await _run(resources, listeners, health, stop)

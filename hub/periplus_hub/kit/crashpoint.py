@@ -17,6 +17,13 @@ NAMES: Final = (
     "ingest.before_commit",
     "ingest.after_commit",
     "ingest.before_answer",
+    "flows.after_named",
+    "flows.after_insert",
+    "flows.after_loaded",
+    "flows.before_truncate",
+    "flows.after_truncate",
+    "flows.before_replace",
+    "flows.after_replace",
 )
 
 

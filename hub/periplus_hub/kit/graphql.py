@@ -14,8 +14,9 @@ from strawberry.dataloader import DataLoader
 from strawberry.types.base import get_object_definition
 
 from periplus_hub.kit.clock import Clock
+from periplus_hub.kit.column_store import ColumnStore
 from periplus_hub.kit.db import Database, ReadConnection, WriteConnection
-from periplus_hub.kit.errors import Invalid
+from periplus_hub.kit.errors import Invalid, Unavailable
 from periplus_hub.kit.events import Events
 from periplus_hub.kit.node_ids import node_id, uuid_part
 from periplus_hub.kit.tenancy import OfTenant
@@ -45,6 +46,7 @@ class Context(Generic[V]):
     request_id: str
     loaders: dict[Hashable, DataLoader[Any, Any]] = field(default_factory=dict)
     readers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_READERS))
+    columns: ColumnStore | None = None
     finders: Mapping[str, "Finder"] = field(default_factory=dict)
     """By kind: how `find` finds the thing an id names."""
     settings: object = None
@@ -91,6 +93,17 @@ class Context(Generic[V]):
         self.reading.add(reading)
         reading.add_done_callback(self._ended)
         return await asyncio.shield(reading)
+
+    async def ask(
+        self,
+        ask: Callable[Concatenate[V, ColumnStore, P], Awaitable[S]],
+        *args: P.args,
+        **named: P.kwargs,
+    ) -> S:
+        """What the repository function `ask` finds for the asker in the column store."""
+        if self.columns is None:
+            raise Unavailable("this process has no flow store", "Ask a hub that serves.")
+        return await ask(self.scope, self.columns, *args, **named)
 
     async def find(self, node_id: str) -> object | None:
         """The thing with this id, as an instance of its type; None when there is none, or not for the asker.

@@ -33,6 +33,8 @@ _COMMANDS: Final = {
     "domains": ("domains_command", "domains"),
     "ranges": ("ranges_group", "ranges"),
     "reach": ("reach_command", "reach"),
+    "dependencies": ("dependencies_command", "dependencies"),
+    "coverage": ("dependencies_command", "coverage"),
 }
 _EXTRA: Final = {"try": {"allow_extra_args": True}}
 """Commands that say themselves what is wrong with an argument that they do not take."""

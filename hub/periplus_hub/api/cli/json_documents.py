@@ -15,6 +15,7 @@ WORDS: Final = frozenset(
         "limitedBy",
         "liveness",
         "mode",
+        "onlySeenBy",
         "quality",
         "rangeSource",
         "rangeUse",
@@ -33,6 +34,7 @@ COUNTS: Final = frozenset(
     {"clockSkewMs", "queuedBatches", "queuedBytes", "rows"}
     | {"capacity", "assigned", "used", "reserved", "cooling", "leaked", "borrowed", "unusable"}
     | {"free", "idle", "unaccounted", "largestFreeBlock", "podsAllocatable", "ipv4Addresses", "ipv6Addresses"}
+    | {"bytesTx", "bytesRx", "packetsTx", "packetsRx", "connectionsOpened", "failures", "retransmits", "rejected"}
 )
 """Members whose value is a number, whatever its size."""
 

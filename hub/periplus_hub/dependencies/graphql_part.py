@@ -1,0 +1,8 @@
+"""The dependencies slice's part of the GraphQL API."""
+
+from typing import Final
+
+from periplus_hub.dependencies.graphql import DependenciesQuery
+from periplus_hub.kit.graphql_parts import Part
+
+PART: Final = Part(queries=[DependenciesQuery])

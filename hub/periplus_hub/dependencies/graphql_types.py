@@ -1,0 +1,287 @@
+"""Edges and coverage as GraphQL types."""
+
+from datetime import UTC, datetime
+from typing import cast
+from uuid import UUID
+
+import strawberry
+
+from periplus_hub.access.graphql import Info
+from periplus_hub.dependencies.model import (
+    ClusterCoverage,
+    Coverage,
+    Edge,
+    EdgeEnd,
+    EdgeLevel,
+    Edges,
+    EdgeSide,
+    EdgeState,
+    one_sided,
+    state_of,
+)
+from periplus_hub.fleet import repository_graphql as fleet
+from periplus_hub.fleet.graphql import Cluster
+from periplus_hub.kit.graphql_prices import Cost, ListSize, at_most
+from periplus_hub.kit.graphql_scalars import BigInt
+
+MOST_CLUSTERS = 1_000
+"""Of a list of clusters; their number is told beside it."""
+
+strawberry.enum(EdgeLevel, name="DependencyLevel", description="What the ends of a dependency are.")
+strawberry.enum(
+    EdgeState,
+    name="DependencyState",
+    description="ACTIVE; NEW: first seen within a day, and the cluster had told flows without it before; SILENT: "
+    "nothing passed for an hour while the cluster told of others; UNKNOWN: its clusters tell nothing at present.",
+)
+strawberry.enum(EdgeSide, name="DependencySide", description="An end: who opens connections, or who takes them.")
+
+
+@strawberry.type(description="An end of a dependency.")
+class DependencyEnd:
+    """dependencies.model.EdgeEnd."""
+
+    registration_id: strawberry.Private[UUID | None]
+    namespace: str = strawberry.field(description="Its namespace; empty where it has none.")
+    kind: str = strawberry.field(
+        description="A workload's kind, Service, Node; other: what is beyond the row budget of a spoke; external: a "
+        "range of public addresses; address: an address of nobody known; ambiguous: an address that several had."
+    )
+    name: str = strawberry.field(description="Its name, or the address or range.")
+    rules: list[str] = strawberry.field(
+        description="How it was found out whose the address was: told (by the source), own-…, domain-…, flat-…, nat-… "
+        "(pod, node or service of the cluster itself, of its network domain, of a domain connected with it), public, "
+        "outside, unknown. With -port: the workload behind a port of a service or node.",
+        directives=at_most(4),
+    )
+
+    @classmethod
+    def of(cls, end: EdgeEnd) -> "DependencyEnd":
+        """The same as a GraphQL type."""
+        return cls(
+            registration_id=end.registration_id,
+            namespace=end.namespace,
+            kind=end.kind,
+            name=end.name,
+            rules=list(end.rules),
+        )
+
+    @strawberry.field(description="Its cluster; null where it is in none, or it is not known in which.")
+    async def cluster(self, info: Info) -> Cluster | None:
+        """One statement for all ends of the answer."""
+        if self.registration_id is None:
+            return None
+        return cast("Cluster | None", await info.context.load(fleet.clusters_by_ids, self.registration_id))
+
+
+@strawberry.type(description="A port, of a protocol.")
+class DependencyPort:
+    """Numbers as they are on the wire."""
+
+    protocol: int = strawberry.field(description="IANA's number: 6 is TCP, 17 UDP.")
+    port: int = strawberry.field(description="0 where the protocol has none.")
+
+
+@strawberry.type(
+    description="What passed from one end to the other in the asked time, each byte once. Null is not known."
+)
+class Dependency:
+    """dependencies.model.Edge."""
+
+    source: DependencyEnd = strawberry.field(description="Who opens the connections.")
+    destination: DependencyEnd = strawberry.field(description="Who takes them.")
+    ports: list[DependencyPort] = strawberry.field(
+        description="Ports of the destination, at most 64.", directives=at_most(4)
+    )
+    bytes_tx: BigInt | None = strawberry.field(description="Bytes from the source to the destination.")
+    bytes_rx: BigInt | None = strawberry.field(description="Bytes back.")
+    packets_tx: BigInt | None = strawberry.field(description="Packets from the source to the destination.")
+    packets_rx: BigInt | None = strawberry.field(description="Packets back.")
+    connections_opened: BigInt | None = strawberry.field(description="Connections that began.")
+    failures: BigInt | None = strawberry.field(description="Connections that were refused, timed out or failed else.")
+    retransmits: BigInt | None = strawberry.field(description="Packets sent again.")
+    rtt_us: float | None = strawberry.field(description="Mean round trip, in microseconds.")
+    is_part_unmeasured: bool = strawberry.field(
+        description="Some of it could not be measured: sums are at least so much."
+    )
+    sampling: int = strawberry.field(description="The coarsest rate that numbers were scaled up by; 1 is all counted.")
+    first_seen: datetime = strawberry.field(description="Since when it is seen, at most a week before the asked time.")
+    last_seen: datetime = strawberry.field(description="The end of the last window in which anything passed.")
+    state: EdgeState = strawberry.field(description="Whether it is there.")
+    silent_since: datetime | None = strawberry.field(description="Of a silent one: lastSeen.")
+    only_seen_by: EdgeSide | None = strawberry.field(
+        description="The only end whose cluster reported it, though the other's told flows of the time too."
+    )
+
+    @classmethod
+    def of(cls, edge: Edge, coverage: Coverage) -> "Dependency":
+        """The same as a GraphQL type, judged by what was told of the time."""
+        state = state_of(edge, coverage)
+        numbers = {
+            name: _big(getattr(edge, name))
+            for name in (
+                *("bytes_tx", "bytes_rx", "packets_tx", "packets_rx"),
+                *("connections_opened", "failures", "retransmits"),
+            )
+        }
+        return cls(
+            source=DependencyEnd.of(edge.src),
+            destination=DependencyEnd.of(edge.dst),
+            ports=[DependencyPort(protocol=protocol, port=port) for protocol, port in edge.ports],
+            **numbers,
+            rtt_us=edge.rtt_us,
+            is_part_unmeasured=edge.is_part_unmeasured,
+            sampling=edge.sampling,
+            first_seen=edge.first_seen,
+            last_seen=edge.last_seen,
+            state=state,
+            silent_since=edge.last_seen if state is EdgeState.SILENT else None,
+            only_seen_by=one_sided(edge, coverage),
+        )
+
+
+def _big(number: int | None) -> BigInt | None:
+    return None if number is None else BigInt(number)
+
+
+@strawberry.type(description="Rows of flows that were given up, for one reason.")
+class LostFlows:
+    """Of the accounting of batches."""
+
+    reason: str = strawberry.field(description="Why, like outbox_full.")
+    rows: BigInt = strawberry.field(description="How many rows.")
+
+
+@strawberry.type(description="What one cluster told of flows in the asked time.")
+class ClusterFlowCoverage:
+    """dependencies.model.ClusterCoverage."""
+
+    registration_id: strawberry.Private[UUID]
+    ratio: float | None = strawberry.field(
+        description="The share of the minutes that it told, from 0 to 1; null where none was to be told yet."
+    )
+    told_from: datetime | None = strawberry.field(
+        description="The first hour it told flows of, at most a week before the asked time; null: it told none."
+    )
+    told_until: datetime | None = strawberry.field(description="The end of the last window it told.")
+    sampling: int = strawberry.field(description="The coarsest rate that its numbers were scaled up by.")
+    rows: BigInt = strawberry.field(description="Rows that are here.")
+    rejected: BigInt = strawberry.field(description="Rows that broke the contract.")
+
+    @strawberry.field(description="The cluster.")
+    async def cluster(self, info: Info) -> Cluster:
+        """One statement for all clusters of the answer."""
+        return cast("Cluster", await info.context.load(fleet.clusters_by_ids, self.registration_id))
+
+    @classmethod
+    def of(cls, told: ClusterCoverage) -> "ClusterFlowCoverage":
+        """The same as a GraphQL type."""
+        return cls(
+            registration_id=told.registration_id,
+            ratio=told.ratio,
+            told_from=_moment(told.told_from),
+            told_until=_moment(told.told_until),
+            sampling=told.sampling,
+            rows=BigInt(told.rows),
+            rejected=BigInt(told.rejected),
+        )
+
+
+def _moment(seconds: int | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+@strawberry.type(description="How much of the flows that there were the answer is made of.")
+class FlowCoverage:
+    """dependencies.model.Coverage."""
+
+    told: strawberry.Private[Coverage]
+
+    @strawberry.field(
+        description="The share of the minutes that active clusters told, times the share of their rows that are here; "
+        "null where nothing was to be told yet. A cluster without a source of flows counts with nothing.",
+        directives=[Cost(weight=0)],
+    )
+    def ratio(self) -> float | None:
+        """Of all clusters."""
+        return self.told.ratio
+
+    @strawberry.field(
+        description="The coarsest rate that numbers were scaled up by; 1 is all counted.", directives=[Cost(weight=0)]
+    )
+    def sampling(self) -> int:
+        """Of all clusters."""
+        return self.told.sampling
+
+    @strawberry.field(description="How many clusters told flows once, and not of late.", directives=[Cost(weight=0)])
+    def late_count(self) -> int:
+        """Of lateClusters."""
+        return len(self.told.late)
+
+    @strawberry.field(
+        description=f"The first {MOST_CLUSTERS:,} of them: what passes there now is not known.",
+        directives=at_most(10),
+    )
+    async def late_clusters(self, info: Info) -> list[Cluster]:
+        """One statement."""
+        return await _clusters(info, self.told.late)
+
+    @strawberry.field(
+        description="How many active clusters told no flows, of the asked time or the week before.",
+        directives=[Cost(weight=0)],
+    )
+    def without_flows_count(self) -> int:
+        """Of clustersWithoutFlows."""
+        return len(self.told.without_flows)
+
+    @strawberry.field(
+        description=f"The first {MOST_CLUSTERS:,} of them: no source of flows is known of them.",
+        directives=at_most(10),
+    )
+    async def clusters_without_flows(self, info: Info) -> list[Cluster]:
+        """One statement."""
+        return await _clusters(info, self.told.without_flows)
+
+    @strawberry.field(description="Rows that spokes gave up, by reason, most first.", directives=at_most(4))
+    def dropped_by_reason(self) -> list[LostFlows]:
+        """Of all clusters."""
+        most = sorted(self.told.dropped.items(), key=lambda each: (-each[1], each[0]))
+        return [LostFlows(reason=reason, rows=BigInt(rows)) for reason, rows in most]
+
+    @strawberry.field(
+        description=f"What each active cluster told, by name; the first {MOST_CLUSTERS:,}.", directives=at_most(100)
+    )
+    def clusters(self) -> list[ClusterFlowCoverage]:
+        """Of this tenant."""
+        return [ClusterFlowCoverage.of(each) for each in self.told.clusters[:MOST_CLUSTERS]]
+
+
+async def _clusters(info: Info, ids: list[UUID]) -> list[Cluster]:
+    found = [await info.context.load(fleet.clusters_by_ids, each) for each in ids[:MOST_CLUSTERS]]
+    return [cast("Cluster", each) for each in found if each is not None]
+
+
+@strawberry.type(description="The heaviest dependencies of the asked time, and of what they are made.")
+class Dependencies:
+    """dependencies.model.Edges."""
+
+    edges: list[Dependency] = strawberry.field(
+        description="As many as were asked for, by bytes both ways.",
+        directives=[Cost(weight=0), ListSize(assumed_size=100, of_page=True)],
+    )
+    edge_count: int = strawberry.field(description="How many there are.")
+    unresolved_count: int = strawberry.field(
+        description="Of all, those with an end that is ambiguous or an address of nobody known: they may cross "
+        "clusters, and it is not known."
+    )
+    coverage: FlowCoverage = strawberry.field(description="How complete the answer is.")
+
+    @classmethod
+    def of(cls, found: Edges, coverage: Coverage) -> "Dependencies":
+        """The same as a GraphQL type."""
+        return cls(
+            edges=[Dependency.of(each, coverage) for each in found.edges],
+            edge_count=found.count,
+            unresolved_count=found.unresolved,
+            coverage=FlowCoverage(told=coverage),
+        )

@@ -1,0 +1,196 @@
+"""Dependencies and coverage, as values. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Final
+from uuid import UUID
+
+QUIET_S: Final = 3_600
+"""An edge without a row for so long, while its clusters tell of others, is silent."""
+LATE_S: Final = 900
+"""A cluster that tells nothing for so long is late: what passes there now is not known."""
+HISTORY_S: Final = 3_600
+"""An edge is new only where its clusters had told flows without it for so long before."""
+RECENT_S: Final = 86_400
+"""What is first seen longer ago is not new any more."""
+LOOK_BACK_S: Final = 7 * 86_400
+"""How far before the asked time first and last sight of an edge are looked for."""
+GRACE_S: Final = 120
+"""What a spoke has not sent yet because its window is not over is not missing."""
+
+
+class EdgeLevel(Enum):
+    """What the ends of an edge are."""
+
+    CLUSTER = "cluster"
+    NAMESPACE = "namespace"
+    WORKLOAD = "workload"
+
+
+class EdgeState(Enum):
+    """Whether an edge is there."""
+
+    ACTIVE = "active"
+    NEW = "new"
+    SILENT = "silent"
+    UNKNOWN = "unknown"
+
+
+class EdgeSide(Enum):
+    """An end of an edge."""
+
+    CLIENT = "client"
+    SERVER = "server"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeEnd:
+    """A workload, a service or node, or an address that nobody is known for; of a coarser level parts are empty."""
+
+    registration_id: UUID | None
+    namespace: str
+    kind: str
+    name: str
+    rules: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """What passed between two ends in the asked time. `bytes_…` are None where no source counted any."""
+
+    src: EdgeEnd
+    dst: EdgeEnd
+    ports: tuple[tuple[int, int], ...]
+    """(IANA's number of the protocol, port)."""
+    bytes_tx: int | None
+    bytes_rx: int | None
+    packets_tx: int | None
+    packets_rx: int | None
+    connections_opened: int | None
+    failures: int | None
+    rtt_us: float | None
+    retransmits: int | None
+    is_part_unmeasured: bool
+    """Some rows could not tell every measure, so that sums are at least so much."""
+    reported_by: frozenset[EdgeSide]
+    sampling: int
+    first_seen: datetime
+    last_seen: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeFilter:
+    """Which edges are asked for: all conditions together. `of…` is about either end."""
+
+    since: datetime
+    until: datetime
+    level: EdgeLevel = EdgeLevel.WORKLOAD
+    cross_cluster: bool = False
+    of_clusters: tuple[UUID, ...] = ()
+    of_namespace: str | None = None
+    of_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edges:
+    """The heaviest edges, and how many there are."""
+
+    edges: tuple[Edge, ...]
+    count: int
+    unresolved: int
+    """Of all: those with an end that several may be, or that is an address of nobody known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterCoverage:
+    """What one active cluster told of the asked time."""
+
+    registration_id: UUID
+    minutes_told: int
+    minutes_expected: int
+    told_from: int | None
+    """The first hour it told flows of, as far as is looked back; None when it never did."""
+    told_until: int | None
+    sampling: int
+    rows: int
+    rejected: int
+
+    @property
+    def ratio(self) -> float | None:
+        """None where nothing was expected yet."""
+        return min(1.0, self.minutes_told / self.minutes_expected) if self.minutes_expected else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """How much of what should be known the answer is made of."""
+
+    clusters: tuple[ClusterCoverage, ...]
+    collected: int
+    settled: int
+    rejected: int
+    dropped: Mapping[str, int]
+    now: datetime
+
+    @property
+    def ratio(self) -> float | None:
+        """The share of minutes that clusters told, times the share of their rows that are here; None for no cluster."""
+        expected = sum(each.minutes_expected for each in self.clusters)
+        if not expected:
+            return None
+        told = sum(min(each.minutes_told, each.minutes_expected) for each in self.clusters)
+        lost = self.rejected + sum(self.dropped.values())
+        rows = max(self.collected, self.settled + sum(self.dropped.values()))
+        return told / expected * (1 - lost / rows if rows else 1.0)
+
+    @property
+    def sampling(self) -> int:
+        """The coarsest."""
+        return max((each.sampling for each in self.clusters), default=1)
+
+    @property
+    def late(self) -> list[UUID]:
+        """Clusters that told flows once, and have not for a while."""
+        return [each.registration_id for each in self.clusters if self._is_late(each)]
+
+    @property
+    def without_flows(self) -> list[UUID]:
+        """Clusters that never told any: no source of flows is known of them."""
+        return [each.registration_id for each in self.clusters if each.told_until is None]
+
+    def _is_late(self, cluster: ClusterCoverage) -> bool:
+        return cluster.told_until is not None and self.now.timestamp() - cluster.told_until > LATE_S
+
+
+def state_of(edge: Edge, coverage: Coverage) -> EdgeState:
+    """Whether an edge is there, held against what its own clusters have told since; a silent spoke is no sign."""
+    told = {each.registration_id: each for each in coverage.clusters}
+    ends = [told[end.registration_id] for end in _telling(edge) if end.registration_id in told]
+    until = max((each.told_until for each in ends if each.told_until is not None), default=None)
+    since = min((each.told_from for each in ends if each.told_from is not None), default=None)
+    if until is None or since is None:
+        return EdgeState.UNKNOWN
+    if until - edge.last_seen.timestamp() > QUIET_S:
+        return EdgeState.SILENT
+    if coverage.now.timestamp() - until > LATE_S:
+        return EdgeState.UNKNOWN
+    is_recent = coverage.now.timestamp() - edge.first_seen.timestamp() <= RECENT_S
+    return EdgeState.NEW if is_recent and edge.first_seen.timestamp() - since >= HISTORY_S else EdgeState.ACTIVE
+
+
+def one_sided(edge: Edge, coverage: Coverage) -> EdgeSide | None:
+    """The only side that reported the edge, where the other one's cluster told flows of that time, too."""
+    if len(edge.reported_by) != 1 or edge.src.registration_id == edge.dst.registration_id:
+        return None
+    [side] = edge.reported_by
+    other = edge.dst if side is EdgeSide.CLIENT else edge.src
+    told = next((each for each in coverage.clusters if each.registration_id == other.registration_id), None)
+    return side if told is not None and told.minutes_told else None
+
+
+def _telling(edge: Edge) -> list[EdgeEnd]:
+    """The ends whose clusters report the edge."""
+    sides = [(EdgeSide.CLIENT, edge.src), (EdgeSide.SERVER, edge.dst)]
+    return [end for side, end in sides if side in edge.reported_by]

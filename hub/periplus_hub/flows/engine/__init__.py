@@ -1,0 +1,1 @@
+"""Computations over columns of flows. Pure."""

@@ -1,0 +1,220 @@
+"""Whose an address was, from where somebody stands: ranked lookups over distinct addresses, in columns.
+
+Each rank is an index of its own (`IdentityIndex`). The first rank in which anything had the address decides; two owners
+of one rank are ambiguous, with both as candidates, and nobody guesses. The rule that decided is part of the answer.
+
+A window is as fine as time is known here: who had an address in any moment of a window counts for all of it, so what
+changed hands within one is ambiguous for that window.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from periplus_hub.flows.engine.external import outside
+from periplus_hub.flows.model import MINUTE_S, Fleet
+from periplus_hub.inventory.identity import AMBIGUOUS, FOREVER, UNKNOWN, Addresses, Entries, IdentityIndex
+
+Ints = npt.NDArray[np.int64]
+Words = npt.NDArray[np.uint64]
+
+NOBODY: Final = UUID(int=0)
+MOST_CANDIDATES: Final = 10
+_BITS: Final = 128
+_WINDOW_US: Final = MINUTE_S * 1_000_000
+_SEPARATOR: Final = "\x1f"
+_POD: Final = ("pod",)
+_NODE: Final = ("internalip", "externalip")
+_OUTSIDE: Final = ("published", "externalip")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Questions:
+    """Who was an address, seen from a cluster (its number in `Owners.clusters`), at a time in microseconds."""
+
+    cluster: Ints
+    address: Addresses
+    time_us: Ints
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """Per question: the owner's number, UNKNOWN or AMBIGUOUS, and the number of the rule that decided."""
+
+    owner: Ints
+    rule: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """Who had an address within a group of clusters. Group numbers are the caller's."""
+
+    index: IdentityIndex | None
+
+    def ask(self, group: Ints, asked: Questions) -> Ints:
+        """Owners of the addresses in these groups; a group below 0 has nobody."""
+        if self.index is None:
+            return np.full(len(group), UNKNOWN, dtype=np.int64)
+        return np.where(group >= 0, self.index.owners(np.maximum(group, 0), asked.address, asked.time_us), UNKNOWN)
+
+    def everybody(self, groups: Iterable[int], address: int, time_us: int) -> list[int]:
+        """Every owner in any of the groups: to explain an ambiguity."""
+        if self.index is None:
+            return []
+        return sorted({each for group in groups for each in self.index.every_owner(group, address, time_us)})
+
+
+@dataclass(frozen=True, slots=True)
+class _Rank:
+    """One lookup: its rule, where it looks, and in which groups for each cluster that may ask."""
+
+    rule: str
+    layer: _Layer
+    groups: Sequence[Sequence[int]]
+    public_only: bool = False
+
+    def ask(self, asked: Questions) -> Ints:
+        """What all the groups say: one owner, or several."""
+        found = np.full(len(asked.cluster), UNKNOWN, dtype=np.int64)
+        for column in _columns_of(self.groups):
+            group = np.where(asked.cluster >= 0, column[np.maximum(asked.cluster, 0)], UNKNOWN)
+            said = self.layer.ask(group, asked)
+            several = (said != UNKNOWN) & (found != UNKNOWN) & (found != said)
+            found = np.where(several, AMBIGUOUS, np.where(found == UNKNOWN, said, found))
+        return np.where(outside(asked.address), found, UNKNOWN) if self.public_only else found
+
+
+class Owners:
+    """Identities of one hour, ready for questions."""
+
+    def __init__(self, identities: pa.Table, fleet: Fleet) -> None:
+        """`identities` as `repository_inventory.identities` reads them."""
+        self.clusters = {place.registration_id: number for number, place in enumerate(fleet.clusters)}
+        self.names = _Names(identities)
+        self._rows = _Rows(identities, self.names, self.clusters)
+        self._ranks = _ranks(self._rows, fleet)
+        self.rules = [rank.rule for rank in self._ranks]
+
+    def answer(self, asked: Questions) -> Answers:
+        """By the first rank that knows."""
+        owner = np.full(len(asked.cluster), UNKNOWN, dtype=np.int64)
+        rule = np.full(len(asked.cluster), UNKNOWN, dtype=np.int64)
+        for number, rank in enumerate(self._ranks):
+            found = rank.ask(asked)
+            fresh = (owner == UNKNOWN) & (found != UNKNOWN)
+            owner[fresh], rule[fresh] = found[fresh], number
+        return Answers(owner=owner, rule=rule)
+
+    def candidates(self, cluster: int, address: int, time_us: int, rule: int) -> list[int]:
+        """Everybody an ambiguous address may have been, by the rule that found that out; at most MOST_CANDIDATES."""
+        rank = self._ranks[rule]
+        return rank.layer.everybody(rank.groups[cluster], address, time_us)[:MOST_CANDIDATES]
+
+    def changing(self, first_us: int, last_us: int) -> Addresses:
+        """Addresses that came to somebody or were given up within the time: their owner may differ between windows."""
+        rows = self._rows
+        changes = ((rows.since_us > first_us) & (rows.since_us < last_us)) | (
+            (rows.until_us > first_us) & (rows.until_us < last_us)
+        )
+        return Addresses(rows.address.high[changes], rows.address.low[changes])
+
+
+def _ranks(rows: "_Rows", fleet: Fleet) -> list[_Rank]:
+    """Best first: the asker's own cluster, its network domain, domains that are connected with it, public addresses."""
+    domains = {each: number for number, each in enumerate(sorted({place.domain_id for place in fleet.clusters}))}
+    domain_of = [domains[place.domain_id] for place in fleet.clusters]
+    itself = [[number] for number in range(len(fleet.clusters))]
+    found = [
+        _Rank(f"own-{name}", rows.layer(layers, range(len(itself))), itself)
+        for name, layers in (("pod", _POD), ("node", _NODE), ("service", ("clusterip", "published")))
+    ]
+    across = [(name, rows.layer(layers, domain_of)) for name, layers in _ACROSS]
+    found += [_Rank(f"domain-{name}", layer, [[each] for each in domain_of]) for name, layer in across]
+    for mode, pairs in (("flat", fleet.flat), ("nat", fleet.nat)):
+        near = _neighbours(pairs, domains)
+        groups = [near.get(each, []) for each in domain_of]
+        # Behind NAT only nodes and what services publish show.
+        found += [_Rank(f"{mode}-{name}", layer, groups) for name, layer in across if mode == "flat" or name != "pod"]
+    everywhere = rows.layer(_OUTSIDE, [0] * len(itself))
+    return [*found, _Rank("public", everywhere, [[0]] * len(itself), public_only=True)]
+
+
+_ACROSS: Final = (("pod", _POD), ("node", _NODE), ("service", ("published",)))
+"""What can be reached in another cluster of the domain; ClusterIPs have a meaning in their own cluster only."""
+
+
+def _columns_of(groups: Sequence[Sequence[int]]) -> Iterator[Ints]:
+    """The first group of each cluster, the second, and so on; UNKNOWN where it has no more."""
+    for position in range(max(map(len, groups), default=0)):
+        yield np.array([each[position] if position < len(each) else UNKNOWN for each in groups], dtype=np.int64)
+
+
+class _Names:
+    """Owners by number. Pods of one workload are one owner: that an address goes from one to the other changes none."""
+
+    def __init__(self, identities: pa.Table) -> None:
+        parts = [
+            identities.column(name).combine_chunks() for name in ("registration_id", "namespace", "kind", "workload")
+        ]
+        encoded = pc.binary_join_element_wise(*parts, _SEPARATOR).dictionary_encode()
+        self.codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+        split = [text.split(_SEPARATOR) for text in encoded.dictionary.to_pylist()]
+        self.registration = [UUID(each[0]) for each in split]
+        self.namespace = [each[1] for each in split]
+        self.kind = [each[2] for each in split]
+        self.workload = [each[3] for each in split]
+
+
+class _Rows:
+    """The identities as numbers."""
+
+    def __init__(self, identities: pa.Table, names: _Names, clusters: dict[UUID, int]) -> None:
+        registration = identities.column("registration_id").combine_chunks().dictionary_encode()
+        number = [clusters.get(UUID(text), UNKNOWN) for text in registration.dictionary.to_pylist()]
+        of_row = np.array([*number, UNKNOWN], dtype=np.int64)[registration.indices.to_numpy(zero_copy_only=False)]
+        known = of_row != UNKNOWN
+        self._layers = np.asarray(identities.column("layer").to_numpy(zero_copy_only=False))[known]
+        self.cluster = of_row[known]
+        self.owner = names.codes[known]
+        self.address = _addresses(identities.column("address"), known)
+        self.since_us = identities.column("since").to_numpy()[known] // _WINDOW_US * _WINDOW_US
+        until = identities.column("until").to_numpy()[known]
+        self.until_us = np.where(until > FOREVER // 4, FOREVER, -(-until // _WINDOW_US) * _WINDOW_US)
+
+    def layer(self, layers: Sequence[str], group_of_cluster: Sequence[int]) -> _Layer:
+        """Those of these layers; the group of each cluster is given."""
+        mine = np.isin(self._layers, layers)
+        if not mine.any():
+            return _Layer(None)
+        entries = Entries(
+            bits=_BITS,
+            domain=np.array(group_of_cluster, dtype=np.int64)[self.cluster[mine]],
+            first=Addresses(self.address.high[mine], self.address.low[mine]),
+            length=np.full(int(mine.sum()), _BITS, dtype=np.int64),
+            since_us=self.since_us[mine],
+            until_us=self.until_us[mine],
+            owner=self.owner[mine],
+        )
+        return _Layer(IdentityIndex(entries))
+
+
+def _neighbours(pairs: frozenset[tuple[UUID, UUID]], domains: dict[UUID, int]) -> dict[int, list[int]]:
+    near: dict[int, list[int]] = {}
+    for one, other in sorted(pairs):
+        if one in domains and other in domains:
+            near.setdefault(domains[one], []).append(domains[other])
+            near.setdefault(domains[other], []).append(domains[one])
+    return near
+
+
+def _addresses(texts: pa.ChunkedArray, known: npt.NDArray[np.bool_]) -> Addresses:
+    """From 32 hexadecimal digits each."""
+    joined = "".join(texts.filter(pa.array(known)).to_pylist())
+    words = np.frombuffer(bytes.fromhex(joined), dtype=">u8").astype(np.uint64).reshape(-1, 2)
+    return Addresses(np.ascontiguousarray(words[:, 0]), np.ascontiguousarray(words[:, 1]))

@@ -1,0 +1,84 @@
+"""Work on flows that comes round in the leader. What every process does is in `loading`."""
+
+from datetime import datetime, timedelta
+
+from periplus_hub.access.repository import system_tenant_ids
+from periplus_hub.access.scope import Scope, system_scope
+from periplus_hub.flows import repository_blocks, repository_rows
+from periplus_hub.flows.config import FlowsConfig
+from periplus_hub.flows.service_ring import turn
+from periplus_hub.flows.service_rollup import RollUp
+from periplus_hub.kit.column_store import ColumnStore
+from periplus_hub.kit.db import Database
+from periplus_hub.kit.jobs import one_after_another
+from periplus_hub.kit.tenancy import EVERY_TENANT
+
+
+class FlowRingJob:
+    """Empties the inbox behind the loaders."""
+
+    name = "flows.ring"
+
+    def __init__(self, db: Database, store: ColumnStore) -> None:
+        self.interval_s = 20.0
+        self._db = db
+        self._store = store
+
+    async def run(self, now: datetime) -> None:
+        """One turn of the ring."""
+        del now
+        await turn(self._db, self._store)
+
+
+class RollUpJob:
+    """Makes the edges of hours whose rows or identities changed."""
+
+    name = "flows.rollup"
+
+    def __init__(self, db: Database, store: ColumnStore, config: FlowsConfig) -> None:
+        self.interval_s = 3.0
+        self._db = db
+        self._rollup = RollUp(db, store)
+        self._raw_days = config.flow_raw_days
+
+    async def run(self, now: datetime) -> None:
+        """Every tenant in turn."""
+        await one_after_another(self.refresh(scope, now) for scope in await _tenants(self._db))
+
+    async def refresh(self, scope: Scope, now: datetime) -> None:
+        """One tenant. An hour whose rows begin to be deleted keeps its edges as they are."""
+        await self._rollup.follow_inventory(scope)
+        kept_from = (now - timedelta(days=self._raw_days - 1)).replace(hour=0, minute=0, second=0, microsecond=0)
+        await self._rollup.refresh(scope, int(kept_from.timestamp()))
+
+
+class FlowRetentionJob:
+    """Deletes what the flow store has kept for long enough, whole partitions at once."""
+
+    name = "flows.retention"
+    interval_s = 3600.0
+
+    def __init__(self, db: Database, store: ColumnStore, config: FlowsConfig) -> None:
+        self._db = db
+        self._store = store
+        self._config = config
+
+    async def run(self, now: datetime) -> None:
+        """Every tenant in turn."""
+        await one_after_another(self._forget(scope, now) for scope in await _tenants(self._db))
+
+    async def _forget(self, scope: Scope, now: datetime) -> None:
+        raw_before = int((now - timedelta(days=self._config.flow_raw_days)).timestamp())
+        edges_before = int((now - timedelta(days=self._config.flow_hourly_days)).timestamp())
+        async with self._db.read(scope) as c:
+            if not await repository_blocks.has_hours(c, scope):
+                return
+        await repository_rows.drop_before(scope, self._store, raw_before)
+        await repository_rows.drop_hours_before(scope, self._store, edges_before)
+        async with self._db.write(scope) as c:
+            await repository_blocks.forget_before(c, scope, raw_s=raw_before, edges_s=edges_before)
+
+
+async def _tenants(db: Database) -> list[Scope]:
+    async with db.read(EVERY_TENANT) as c:
+        return [system_scope(tenant, "job:flows") for tenant in await system_tenant_ids(c)]

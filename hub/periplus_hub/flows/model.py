@@ -1,0 +1,148 @@
+"""Flows on their way into the store, as values. Pure."""
+
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+DAY_S: Final = 86_400
+HOUR_S: Final = 3_600
+MINUTE_S: Final = 60
+
+MEASURES: Final = (
+    "bytes_tx",
+    "bytes_rx",
+    "packets_tx",
+    "packets_rx",
+    "connections_opened",
+    "connections_closed",
+    "failures_refused",
+    "failures_timeout",
+    "failures_other",
+    "rtt_us_sum",
+    "rtt_count",
+    "retransmits",
+)
+"""In the order of the bits that say which of a row's measures are not known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayOfBatch:
+    """The rows of one batch whose windows start on one UTC day: what the inbox keeps as a row."""
+
+    day: int
+    """Days since 1970."""
+    rows: int
+    first_window: int
+    last_window: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HourOfBatch:
+    """What a batch says of one UTC hour that its window touches."""
+
+    hour: int
+    minutes: int
+    """A bit for each minute of the hour that the batch's window covers."""
+    last_window: int
+    rows: int
+    sampling: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowRows:
+    """A batch as the applier prepared it."""
+
+    days: tuple[DayOfBatch, ...]
+    hours: tuple[HourOfBatch, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A row of the inbox that is in no block yet."""
+
+    id: UUID
+    inbox: int
+    day: int
+    rows: int
+    first_window: int
+    last_window: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A row of the inbox with its rows, for a block."""
+
+    id: UUID
+    registration_id: UUID
+    epoch: UUID
+    seq: int
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """Rows of the inbox that enter the store together."""
+
+    id: int
+    rows: int
+    first_window: int
+    last_window: int
+    members: tuple[UUID, ...]
+    attempt: int = 0
+
+    @property
+    def token(self) -> str:
+        """What the store knows an insert of it by. Each attempt that follows a lost one has another."""
+        return f"{self.id}/{self.attempt}" if self.attempt else str(self.id)
+
+    @property
+    def hours(self) -> range:
+        """The hours in which its rows may lie."""
+        return range(self.first_window // HOUR_S * HOUR_S, self.last_window + 1, HOUR_S)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirtyHour:
+    """An hour whose edges are not those of its rows and identities, which have these versions."""
+
+    hour: int
+    raw_version: int
+    identity_version: int
+
+
+def grouped(waiting: list[Waiting], most_rows: int) -> list[list[Waiting]]:
+    """What waits, in the blocks that it goes into.
+
+    Each is of one day, so that it is all or nothing in the store, and of one inbox, which is emptied at once.
+    """
+    blocks: list[list[Waiting]] = []
+    rows = 0
+    for each in sorted(waiting, key=lambda each: (each.inbox, each.day, each.id)):
+        if not blocks or _place(blocks[-1][0]) != _place(each) or rows + each.rows > most_rows:
+            blocks.append([])
+            rows = 0
+        blocks[-1].append(each)
+        rows += each.rows
+    return blocks
+
+
+def _place(each: Waiting) -> tuple[int, int]:
+    return each.inbox, each.day
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterPlace:
+    """In which network domain a cluster was."""
+
+    registration_id: UUID
+    domain_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fleet:
+    """Where clusters were, and which pairs of domains are connected: flat, or through NAT."""
+
+    clusters: tuple[ClusterPlace, ...]
+    flat: frozenset[tuple[UUID, UUID]]
+    nat: frozenset[tuple[UUID, UUID]]

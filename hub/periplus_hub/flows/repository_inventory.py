@@ -1,0 +1,150 @@
+"""What the inventory says about an hour, in columns: who had which address when, and what stood behind services.
+
+COPY writes it as text and Arrow reads that: a million rows never become objects.
+"""
+
+import io
+from datetime import UTC, datetime
+from typing import Final
+
+import pyarrow as pa
+from pyarrow import csv
+from sqlalchemy import or_, select
+
+from periplus_hub.access.scope import Scope, owned
+from periplus_hub.fleet.model import State
+from periplus_hub.fleet.repository_domains import domain_at
+from periplus_hub.fleet.tables import domain_connections, registrations
+from periplus_hub.flows.model import HOUR_S, ClusterPlace, Fleet
+from periplus_hub.kit.db import ReadConnection
+
+_HEX: Final = (
+    "CASE family({ip}) WHEN 4 THEN '00000000000000000000ffff' || right(encode(inet_send({ip}), 'hex'), 8)"
+    " ELSE right(encode(inet_send({ip}), 'hex'), 32) END"
+)
+_US: Final = "(extract(epoch FROM {time}) * 1000000)::bigint"
+_FOREVER: Final = 2**62
+_IDENTITIES_OF: Final = """
+    SELECT registration_id, 'pod' AS layer, {hex_held_ip} AS address,
+           coalesce(namespace, '') AS namespace,
+           CASE WHEN workload_name IS NULL THEN 'Pod' ELSE coalesce(workload_kind, '') END AS kind,
+           coalesce(workload_name, name, '') AS workload,
+           {us_valid_from} AS since, coalesce({us_valid_to}, {forever}) AS until
+    FROM pods, LATERAL (VALUES (ipv4), (ipv6)) AS held(ip)
+    WHERE tenant_id = $1 AND held.ip IS NOT NULL AND NOT host_network AND valid_from < $3
+      AND (valid_to IS NULL OR valid_to > $2)
+    UNION ALL
+    SELECT p.registration_id, 'pod', {hex_a_ip}, coalesce(p.namespace, ''),
+           CASE WHEN p.workload_name IS NULL THEN 'Pod' ELSE coalesce(p.workload_kind, '') END,
+           coalesce(p.workload_name, p.name, ''),
+           {us_a_valid_from}, coalesce({us_a_valid_to}, {forever})
+    FROM endpoint_addresses a JOIN pods p
+      ON p.tenant_id = a.tenant_id AND p.registration_id = a.registration_id AND p.uid = a.owner_uid
+    WHERE a.tenant_id = $1 AND a.owner_kind = 'pod' AND a.valid_from < $3
+      AND (a.valid_to IS NULL OR a.valid_to > $2)
+    UNION ALL
+    SELECT registration_id,
+           CASE WHEN owner_kind = 'node' THEN lower(role) WHEN role = 'ClusterIP' THEN 'clusterip' ELSE 'published' END,
+           {hex_ip}, coalesce(namespace, ''),
+           CASE owner_kind WHEN 'node' THEN 'Node' ELSE 'Service' END, coalesce(name, ''),
+           {us_valid_from}, coalesce({us_valid_to}, {forever})
+    FROM endpoint_addresses
+    WHERE tenant_id = $1 AND owner_kind <> 'pod' AND valid_from < $3 AND (valid_to IS NULL OR valid_to > $2)
+"""
+"""`layer` is pod, internalip or externalip of a node, clusterip, or published: what a service has outside."""
+_IDENTITIES: Final = _IDENTITIES_OF.format(
+    **{f"hex_{name.replace('.', '_')}": _HEX.format(ip=name) for name in ("held.ip", "a.ip", "ip")},
+    **{
+        f"us_{name.replace('.', '_')}": _US.format(time=name)
+        for name in ("valid_from", "valid_to", "a.valid_from", "a.valid_to")
+    },
+    forever=_FOREVER,
+)
+_PORTS: Final = """
+    WITH backing AS (
+      SELECT e.registration_id, e.namespace, e.service, min(p.workload_kind) AS kind, min(p.workload_name) AS workload
+      FROM endpoints e JOIN pods p
+        ON p.tenant_id = e.tenant_id AND p.registration_id = e.registration_id AND p.uid = e.target_uid
+      WHERE e.tenant_id = $1 AND p.workload_name IS NOT NULL
+      GROUP BY e.registration_id, e.namespace, e.service
+      HAVING count(DISTINCT (p.workload_kind, p.workload_name)) = 1),
+    named AS (
+      SELECT DISTINCT e.registration_id, e.namespace, e.service, split_part(port, '|', 1) AS name,
+             split_part(port, '|', 2) AS protocol, split_part(port, '|', 3) AS number
+      FROM endpoints e, unnest(e.ports) AS port WHERE e.tenant_id = $1),
+    listed AS (
+      SELECT s.registration_id, s.namespace, s.name, split_part(port, '|', 1) AS port_name,
+             split_part(port, '|', 2) AS protocol, split_part(port, '|', 3) AS port, split_part(port, '|', 4) AS target,
+             split_part(port, '|', 5) AS node_port, s.cluster_ips <> '{}' OR s.load_balancer_ips <> '{}' AS addressed
+      FROM services s, unnest(s.ports) AS port WHERE s.tenant_id = $1),
+    resolved AS (
+      SELECT l.*, CASE WHEN l.target ~ '^[0-9]+$' AND l.target <> '0' THEN l.target ELSE coalesce(
+          (SELECT min(n.number) FROM named n WHERE n.registration_id = l.registration_id AND n.namespace = l.namespace
+             AND n.service = l.name AND n.name = l.port_name AND n.protocol = l.protocol
+           HAVING count(DISTINCT n.number) = 1), l.port) END AS to_port, b.kind AS to_kind, b.workload AS to_workload
+      FROM listed l LEFT JOIN backing b
+        ON b.registration_id = l.registration_id AND b.namespace = l.namespace AND b.service = l.name)
+    SELECT registration_id, 'Service' AS kind, coalesce(namespace, '') AS namespace, coalesce(name, '') AS workload,
+           port, protocol, coalesce(namespace, '') AS to_namespace, coalesce(to_kind, 'Service') AS to_kind,
+           coalesce(to_workload, name, '') AS to_workload, to_port FROM resolved WHERE port ~ '^[0-9]+$'
+    UNION ALL
+    SELECT registration_id, 'Node', '', '', node_port, protocol, coalesce(namespace, ''),
+           coalesce(to_kind, 'Service'), coalesce(to_workload, name, ''), to_port
+    FROM resolved WHERE node_port ~ '^[0-9]+$' AND node_port <> '0'
+"""
+"""What is behind a service's port, or a port on every node: the workload where there is one alone, else the service."""
+_TEXT: Final = pa.string()
+_NUMBER: Final = pa.int64()
+_IDENTITY_TYPES: Final = {
+    **dict.fromkeys(("registration_id", "layer", "address", "namespace", "kind", "workload"), _TEXT),
+    **dict.fromkeys(("since", "until"), _NUMBER),
+}
+_PORT_TYPES: Final = {
+    **dict.fromkeys(("registration_id", "kind", "namespace", "workload", "protocol"), _TEXT),
+    **dict.fromkeys(("to_namespace", "to_kind", "to_workload"), _TEXT),
+    **dict.fromkeys(("port", "to_port"), _NUMBER),
+}
+
+
+async def identities(c: ReadConnection, scope: Scope, hour: int) -> pa.Table:
+    """Everything that had an address in the hour: where, what, from when until when in microseconds.
+
+    Of revoked clusters too: what they were then, they were.
+    """
+    raw = await c.raw()
+    output = io.BytesIO()
+    between = (datetime.fromtimestamp(each, UTC) for each in (hour, hour + HOUR_S))
+    await raw.copy_from_query(_IDENTITIES, scope.tenant_id, *between, output=output, format="csv", header=True)
+    return _columns(output, _IDENTITY_TYPES)
+
+
+async def ports(c: ReadConnection, scope: Scope) -> pa.Table:
+    """What stands behind the ports of services, as it is now: what was before is not kept."""
+    raw = await c.raw()
+    output = io.BytesIO()
+    await raw.copy_from_query(_PORTS, scope.tenant_id, output=output, format="csv", header=True)
+    return _columns(output, _PORT_TYPES)
+
+
+async def fleet_at(c: ReadConnection, scope: Scope, hour: int) -> Fleet:
+    """Which cluster was in which network domain when the hour began, and which domains are connected."""
+    at = datetime.fromtimestamp(hour, UTC)
+    domain = domain_at(scope, at).label("domain_id")
+    known = (owned(scope, registrations), registrations.c.state != State.PENDING.value)
+    there = or_(registrations.c.revoked_at.is_(None), registrations.c.revoked_at > at)
+    clusters = await c.rows(select(registrations.c.id, domain, there.label("there")).where(*known))
+    table = domain_connections
+    connected = await c.rows(
+        select(table.c.domain_a, table.c.domain_b, table.c.mode).where(owned(scope, table), table.c.mode != "planned")
+    )
+    return Fleet(
+        clusters=tuple(ClusterPlace(registration_id=row.id, domain_id=row.domain_id) for row in clusters if row.there),
+        flat=frozenset((row.domain_a, row.domain_b) for row in connected if row.mode == "flat"),
+        nat=frozenset((row.domain_a, row.domain_b) for row in connected if row.mode == "nat"),
+    )
+
+
+def _columns(output: io.BytesIO, types: dict[str, pa.DataType]) -> pa.Table:
+    output.seek(0)
+    options = csv.ConvertOptions(column_types=types, strings_can_be_null=False)
+    return csv.read_csv(output, convert_options=options)

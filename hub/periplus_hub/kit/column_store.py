@@ -1,0 +1,244 @@
+"""Rows by the million, in columns: ClickHouse, as the engine in this process (`chdb:///folder`) or a server.
+
+Each tenant has a database of its own in the store, and only this module says which: a statement names no database, and
+a call names the tenant (`OfTenant`). So no statement can read or write rows of another tenant, whatever it says.
+
+The engine is loaded with the first call. It costs memory for good, and a hub whose spokes send nothing for it goes
+without.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import pyarrow as pa
+import structlog
+
+from periplus_hub.kit.column_store_schema import bring_up_to_date
+from periplus_hub.kit.errors import Refusal, Unavailable
+from periplus_hub.kit.ids import new_id
+from periplus_hub.kit.tenancy import OfTenant
+
+T = TypeVar("T")
+
+EMBEDDED: Final = "chdb"
+_TEMPORARY: Final = "TMPDIR"
+_LOCK_FILE: Final = "periplus.lock"
+_CLIENTS_OF_A_LANE: Final = 32
+"""Of the tenants that a lane asked about last. A client costs little memory, and some milliseconds to make."""
+_BUSY: Final = frozenset({159, 202, 209, 210, 241, 242, 243, 252, 425, 473, 999})
+"""Codes of the engine that say not now: timeouts, memory, disk, too many parts or queries, read-only, Keeper."""
+
+_log: Final = structlog.get_logger(__name__)
+
+
+class ColumnStore:
+    """The store. It opens itself when it is first asked, and is closed once.
+
+    A client of the store does one thing at a time, so each sort of work has a lane (`lane`) with clients of its own.
+    """
+
+    def __init__(self, url: str, *, memory_bytes: int, timeout_s: float = 60.0) -> None:
+        """`memory_bytes` is what the embedded engine may use; a server has settings of its own."""
+        self._url = url
+        self._memory_bytes = memory_bytes
+        self._timeout_s = timeout_s
+        self._opening = threading.Lock()
+        self._ready: set[UUID] = set()
+        self._lock_file: int | None = None
+        self._lanes: dict[str, _Lane] = {}
+        self.trouble: str | None = None
+        """Why the last call found no store; None while all is well."""
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the engine is in this process, which then is the only one with the folder."""
+        return urlsplit(self._url).scheme == EMBEDDED
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anything was asked of it yet."""
+        return bool(self._ready)
+
+    def claim(self) -> str:
+        """Which store it is: for the embedded one its folder's own name, ours alone from now on; a server has none.
+
+        Raises Unavailable while another process has the folder.
+        """
+        if not self.is_embedded:
+            return ""
+        with self._opening:
+            self._prepare_folder()
+            return os.pread(self._lock_file or 0, 64, 0).decode("ascii")
+
+    async def query(
+        self, whose: OfTenant, statement: str, parameters: Mapping[str, Any] | None = None, *, lane: str = "questions"
+    ) -> pa.Table:
+        """What a SELECT finds, in columns. `{name:Type}` in the statement is a parameter."""
+        return await self._do(whose, lane, lambda client: client.query_arrow(statement, parameters=parameters))
+
+    async def command(
+        self, whose: OfTenant, statement: str, parameters: Mapping[str, Any] | None = None, *, lane: str
+    ) -> None:
+        """Run a statement that answers nothing."""
+        await self._do(whose, lane, lambda client: client.command(statement, parameters=parameters))
+
+    async def insert(self, whose: OfTenant, table: str, rows: pa.Table, *, lane: str, token: str = "") -> None:
+        """Insert all rows as one block. The store skips a block whose token it knows, so its answer proves nothing."""
+        settings = {
+            **({"insert_deduplication_token": token} if token else {}),
+            "max_insert_block_size": rows.num_rows + 1,
+            "min_insert_block_size_rows": rows.num_rows + 1,
+            "min_insert_block_size_bytes": 0,
+        }
+        await self._do(whose, lane, lambda client: client.insert_arrow(table, rows, settings=settings))
+
+    async def close(self) -> None:
+        """Close all clients, and the engine with the last."""
+        for lane in self._lanes.values():
+            await lane.close()
+        self._lanes.clear()
+        self._ready.clear()
+        if self._lock_file is not None:
+            os.close(self._lock_file)
+            self._lock_file = None
+
+    async def _do(self, whose: OfTenant, lane: str, work: Callable[[Any], T]) -> T:
+        found = self._lanes.setdefault(lane, _Lane(lane))
+        try:
+            done = await found.run(lambda: work(self._client(found, whose.tenant_id)))
+        except Unavailable as error:
+            self.trouble = error.message
+            raise
+        self.trouble = None
+        return done
+
+    def _client(self, lane: "_Lane", tenant_id: UUID) -> Any:  # noqa: ANN401 - the library's client is not typed
+        database = database_of(tenant_id)
+        client = lane.clients.pop(database, None)
+        if client is None:
+            with self._opening, _as_refusals():
+                client = self._connect(database, tenant_id)
+        lane.clients[database] = client  # the newest last
+        while len(lane.clients) > _CLIENTS_OF_A_LANE:
+            lane.clients.pop(next(iter(lane.clients))).close()
+        return client
+
+    def _connect(self, database: str, tenant_id: UUID) -> Any:  # noqa: ANN401 - as above
+        import clickhouse_connect  # noqa: PLC0415 - 300 MB with the engine, for hubs that need it
+
+        given: dict[str, Any] = {"dsn": self._url, "send_receive_timeout": self._timeout_s}
+        if self.is_embedded:
+            options = {"max_server_memory_usage": str(self._memory_bytes)}
+            given = {"interface": EMBEDDED, "path": self._prepare_folder(), "chdb_options": options}
+        if tenant_id not in self._ready:
+            with contextlib.closing(clickhouse_connect.get_client(**given)) as client:
+                client.command(f"CREATE DATABASE IF NOT EXISTS {database}")
+        client = clickhouse_connect.get_client(**given, database=database)
+        if tenant_id not in self._ready:
+            bring_up_to_date(client)
+            self._ready.add(tenant_id)
+        return client
+
+    def _prepare_folder(self) -> str:
+        """The engine's folder, ours alone; what an insert of a killed process left in it is removed."""
+        folder = Path(urlsplit(self._url).path)
+        if self._lock_file is None:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock_file = _locked(folder)
+            temporary = folder.with_name(f"{folder.name}-tmp")
+            shutil.rmtree(temporary, ignore_errors=True)
+            temporary.mkdir()
+            # The library hands rows to the engine in a file that it makes where this says.
+            os.environ[_TEMPORARY] = tempfile.tempdir = str(temporary)
+        return str(folder)
+
+
+class _Lane:
+    """A thread, and the clients that only it uses."""
+
+    def __init__(self, name: str) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"store-{name}")
+        self.clients: dict[str, Any] = {}
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Do it when all before it is done."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, _translated, work)
+
+    async def close(self) -> None:
+        """After what is being done."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._close_clients)
+        self._thread.shutdown()
+
+    def _close_clients(self) -> None:
+        for client in self.clients.values():
+            client.close()
+        self.clients.clear()
+
+
+def database_of(tenant_id: UUID) -> str:
+    """The tenant's database. Its name is no word that a statement could have."""
+    return f"periplus_{tenant_id.hex}"
+
+
+def _translated(work: Callable[[], T]) -> T:
+    with _as_refusals():
+        return work()
+
+
+@contextlib.contextmanager
+def _as_refusals() -> Iterator[None]:
+    """What the library raises while the store is away, full or slow, as Unavailable; a wrong statement stays a bug."""
+    try:
+        yield
+    except Refusal:
+        raise
+    except Exception as error:
+        if not _is_trouble(error):
+            raise
+        _log.warning("flow_store_trouble", error=str(error)[:500])
+        raise Unavailable(
+            f"the flow store cannot be used: {_first_line(error)}",
+            "Look at PERIPLUS_FLOW_STORE_URL, its disk and its log; what spokes sent waits in PostgreSQL.",
+        ) from error
+
+
+def _is_trouble(error: Exception) -> bool:
+    code = getattr(error, "code", None)
+    if isinstance(code, int):
+        return code in _BUSY
+    return isinstance(error, OSError) or type(error).__name__ in {"OperationalError", "ProgrammingError"}
+
+
+def _first_line(error: Exception) -> str:
+    """Without the URL, which may hold a password: the library quotes hosts only."""
+    return (str(error) or type(error).__name__).splitlines()[0][:200]
+
+
+def _locked(folder: Path) -> int:
+    """The folder's lock, held until the file is closed; the engine's own would only say 'bad arguments'.
+
+    The file holds the name of the store, which no other folder has.
+    """
+    lock = os.open(folder.with_name(f"{folder.name}.{_LOCK_FILE}"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        raise Unavailable(
+            f"another process uses the flow store in {folder}",
+            "One hub at a time can have the folder: stop the other, or give this one another data_dir.",
+        ) from error
+    if not os.pread(lock, 1, 0):
+        os.write(lock, new_id().hex.encode())
+    return lock

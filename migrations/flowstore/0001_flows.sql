@@ -1,0 +1,117 @@
+-- The flow store of one tenant: raw rows as spokes told them, who their addresses were, and edges.
+-- Statements run in the tenant's own database and name none. Tables that end in _next are where a partition is made
+-- before it replaces the one that people read.
+
+CREATE TABLE IF NOT EXISTS flows (
+  block UInt64 CODEC(Delta, ZSTD(1)),
+  registration UUID,
+  epoch UUID CODEC(ZSTD(1)),
+  seq UInt64 CODEC(Delta, ZSTD(1)),
+  window_start DateTime('UTC') CODEC(Delta, ZSTD(1)),
+  window_s UInt32 CODEC(ZSTD(1)),
+  reporter UInt8 CODEC(ZSTD(1)),
+  collector UInt16 CODEC(ZSTD(1)),
+  protocol UInt8 CODEC(ZSTD(1)),
+  verdict UInt8 CODEC(ZSTD(1)),
+  src_address IPv6 CODEC(ZSTD(1)),
+  src_namespace LowCardinality(String),
+  src_kind LowCardinality(String),
+  src_workload LowCardinality(String),
+  dst_address IPv6 CODEC(ZSTD(1)),
+  dst_namespace LowCardinality(String),
+  dst_kind LowCardinality(String),
+  dst_workload LowCardinality(String),
+  dst_port UInt16 CODEC(ZSTD(1)),
+  bytes_tx UInt64 CODEC(ZSTD(1)),
+  bytes_rx UInt64 CODEC(ZSTD(1)),
+  packets_tx UInt64 CODEC(ZSTD(1)),
+  packets_rx UInt64 CODEC(ZSTD(1)),
+  connections_opened UInt64 CODEC(ZSTD(1)),
+  connections_closed UInt64 CODEC(ZSTD(1)),
+  failures_refused UInt64 CODEC(ZSTD(1)),
+  failures_timeout UInt64 CODEC(ZSTD(1)),
+  failures_other UInt64 CODEC(ZSTD(1)),
+  rtt_us_sum UInt64 CODEC(ZSTD(1)),
+  rtt_count UInt64 CODEC(ZSTD(1)),
+  retransmits UInt64 CODEC(ZSTD(1)),
+  unmeasured UInt16 CODEC(ZSTD(1)),
+  sampling UInt32 CODEC(ZSTD(1)),
+  policy LowCardinality(String),
+  drop_reason LowCardinality(String)
+) ENGINE = MergeTree
+PARTITION BY toYYYYMMDD(window_start)
+ORDER BY (toStartOfHour(window_start), registration, src_namespace, src_workload, dst_namespace, dst_workload,
+  dst_address, dst_port, window_start)
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+
+CREATE TABLE IF NOT EXISTS flow_identities (
+  hour DateTime('UTC'),
+  registration UUID,
+  address IPv6,
+  since DateTime('UTC'),
+  slices UInt16,
+  owner UUID,
+  namespace LowCardinality(String),
+  kind LowCardinality(String),
+  workload LowCardinality(String),
+  rule LowCardinality(String),
+  candidates Array(Tuple(registration UUID, namespace String, kind String, workload String))
+) ENGINE = MergeTree PARTITION BY toUnixTimestamp(hour) ORDER BY (registration, address, since);
+
+CREATE TABLE IF NOT EXISTS flow_identities_next AS flow_identities;
+
+-- What stands behind the ports of services, while an hour is being made.
+CREATE TABLE IF NOT EXISTS flow_ports (
+  registration UUID,
+  namespace LowCardinality(String),
+  kind LowCardinality(String),
+  workload LowCardinality(String),
+  port UInt16,
+  protocol UInt8,
+  to_namespace LowCardinality(String),
+  to_kind LowCardinality(String),
+  to_workload LowCardinality(String),
+  to_port UInt16
+) ENGINE = MergeTree ORDER BY (registration, kind, namespace, workload, port, protocol);
+
+CREATE TABLE IF NOT EXISTS edges_hourly (
+  hour DateTime('UTC'),
+  src_registration UUID,
+  src_namespace LowCardinality(String),
+  src_kind LowCardinality(String),
+  src_workload LowCardinality(String),
+  dst_registration UUID,
+  dst_namespace LowCardinality(String),
+  dst_kind LowCardinality(String),
+  dst_workload LowCardinality(String),
+  dst_port UInt16,
+  protocol UInt8,
+  verdict UInt8,
+  src_rule LowCardinality(String),
+  dst_rule LowCardinality(String),
+  bytes_tx UInt64,
+  bytes_rx UInt64,
+  packets_tx UInt64,
+  packets_rx UInt64,
+  connections_opened UInt64,
+  connections_closed UInt64,
+  failures_refused UInt64,
+  failures_timeout UInt64,
+  failures_other UInt64,
+  rtt_us_sum UInt64,
+  rtt_count UInt64,
+  retransmits UInt64,
+  measured UInt16,
+  unmeasured UInt16,
+  client_bytes UInt64,
+  server_bytes UInt64,
+  reporters UInt8,
+  windows UInt32,
+  sampling UInt32,
+  first_window DateTime('UTC'),
+  last_window DateTime('UTC')
+) ENGINE = MergeTree PARTITION BY toUnixTimestamp(hour)
+ORDER BY (src_registration, src_namespace, src_kind, src_workload, dst_registration, dst_namespace, dst_kind,
+  dst_workload, dst_port, protocol, verdict);
+
+CREATE TABLE IF NOT EXISTS edges_next AS edges_hourly;

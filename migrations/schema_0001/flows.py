@@ -1,0 +1,95 @@
+"""Tables of the flows slice in revision expand_0001."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from schema_0001.columns import BIGINT, BYTES, INTEGER, SMALLINT, TEXT, TEXTS, TIME, UUID, columns, tenant
+
+_RING = 4
+
+
+def create() -> None:
+    """In the order of their references."""
+    for number in range(_RING):
+        _inbox(f"flow_inbox_{number}")
+    op.create_table(
+        "flow_ring",
+        *columns(SMALLINT, "active"),
+        *columns(BIGINT, "number"),
+        *columns(TIME, "since"),
+        sa.PrimaryKeyConstraint("number", name="pk_flow_ring"),
+    )
+    op.execute("INSERT INTO flow_ring (active, number, since) VALUES (0, 0, now())")
+    op.create_table(
+        "flow_loaders",
+        *columns(UUID, "id"),
+        *columns(TEXT, "store"),
+        *columns(UUID, "heir", null=True),
+        *columns(TIME, "lease_until"),
+        sa.PrimaryKeyConstraint("id", name="pk_flow_loaders"),
+    )
+    _blocks()
+    _hours()
+
+
+def _inbox(name: str) -> None:
+    op.create_table(
+        name,
+        *columns(UUID, "tenant_id id owner registration_id epoch"),
+        *columns(BIGINT, "seq day"),
+        *columns(INTEGER, "rows"),
+        *columns(BIGINT, "first_window last_window"),
+        *columns(BYTES, "body"),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=f"pk_{name}"),
+        tenant(name),
+    )
+    # The bodies are compressed already.
+    op.execute(f"ALTER TABLE {name} ALTER COLUMN body SET STORAGE EXTERNAL")
+
+
+def _blocks() -> None:
+    op.create_table(
+        "flow_blocks",
+        *columns(UUID, "tenant_id"),
+        *columns(BIGINT, "id"),
+        *columns(UUID, "owner"),
+        *columns(TEXT, "state"),
+        *columns(INTEGER, "attempt", default="0"),
+        *columns(BIGINT, "rows day first_window last_window"),
+        sa.Column("members", sa.ARRAY(UUID), nullable=False),
+        *columns(TIME, "named_at"),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name="pk_flow_blocks"),
+        tenant("flow_blocks"),
+    )
+    for name, where in (("open", "state <> 'loaded'"), ("held", "cardinality(members) > 0")):
+        op.create_index(f"ix_flow_blocks_{name}", "flow_blocks", ["tenant_id", "id"], postgresql_where=sa.text(where))
+
+
+def _hours() -> None:
+    op.create_table(
+        "flow_hours",
+        *columns(UUID, "tenant_id"),
+        *columns(BIGINT, "hour"),
+        *columns(BIGINT, "raw_version identity_version", default="0"),
+        *columns(BIGINT, "rolled_raw rolled_identity", null=True),
+        *columns(TIME, "rolled_at", null=True),
+        sa.PrimaryKeyConstraint("tenant_id", "hour", name="pk_flow_hours"),
+        tenant("flow_hours"),
+    )
+    op.create_table(
+        "flow_marks",
+        *columns(UUID, "tenant_id registration_id"),
+        *columns(BIGINT, "told_until"),
+        *columns(TIME, "looked_at"),
+        sa.PrimaryKeyConstraint("tenant_id", "registration_id", name="pk_flow_marks"),
+        tenant("flow_marks"),
+    )
+    op.create_table(
+        "flow_coverage",
+        *columns(UUID, "tenant_id registration_id"),
+        *columns(BIGINT, "hour minutes last_window rows rejected"),
+        *columns(INTEGER, "sampling"),
+        *columns(TEXTS, "conditions"),
+        sa.PrimaryKeyConstraint("tenant_id", "registration_id", "hour", name="pk_flow_coverage"),
+        tenant("flow_coverage"),
+    )
