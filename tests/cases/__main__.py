@@ -1,4 +1,4 @@
-"""Runs folders of cases: `python -m tests.cases overlaps FOLDER...`; one line for each case.
+"""Runs folders of cases: `python -m tests.cases overlaps|flows FOLDER...`; one line for each case.
 
 Exit code 0: all are as they should be; 1: some differ; 2: bad arguments, or a case that cannot be read or posted.
 """
@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from tests.cases.case import Case, UnreadableCase, read_case, read_folder, unknown_members
+from tests.cases.flow_case import read_flow_case
 from tests.cases.running import AT_A_TIME, running
 from tests.cluster.rig.build import ensure_tools
 from tests.cluster.rig.golang import ToolchainError
@@ -26,7 +27,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     overlaps = kinds.add_parser("overlaps", help="situations of address ranges, posted to real control planes")
     overlaps.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="holds a JSON file for each case")
     overlaps.add_argument("--at-a-time", type=int, default=AT_A_TIME, metavar="N", help="cases side by side (2)")
+    flows = kinds.add_parser("flows", help="what clusters contained and reported, sent to a hub")
+    flows.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="holds a JSON file for each case")
+    flows.set_defaults(run=_flows)
     asked = parser.parse_args(arguments)
+    if "run" in asked:
+        return int(asked.run(asked.folders))
     try:
         cases = [_read(path) for folder in asked.folders for path in read_folder(folder)]
         tools = ensure_tools(_say)
@@ -35,6 +41,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return UNREADABLE
     with running(cases, tools, max(1, asked.at_a_time)) as found:
         return max(_told(case, differences) for case, differences in zip(cases, found, strict=True))
+
+
+def _flows(folders: Sequence[Path]) -> int:
+    from tests.cases.running_flows import run  # noqa: PLC0415 - the engine of flows, which other cases do without
+
+    try:
+        cases = [read_flow_case(path) for folder in folders for path in read_folder(folder)]
+    except UnreadableCase as error:
+        _say(str(error))
+        return UNREADABLE
+    worst = FINE
+    for case, differences in zip(cases, run(cases), strict=True):
+        _tell(case.id, differences)
+        worst = max(worst, DIFFERENT if differences else FINE)
+    return worst
 
 
 def _read(path: Path) -> Case:
@@ -50,10 +71,14 @@ def _told(case: Case, found: Future[list[str]]) -> int:
     except UnreadableCase as error:
         _say(str(error))
         return UNREADABLE
-    told = " ".join("; ".join(differences).split()) or "ok"
-    sys.stdout.write(f"{case.id}: {told}\n")
-    sys.stdout.flush()
+    _tell(case.id, differences)
     return DIFFERENT if differences else FINE
+
+
+def _tell(case_id: str, differences: Sequence[str]) -> None:
+    told = " ".join("; ".join(differences).split()) or "ok"
+    sys.stdout.write(f"{case_id}: {told}\n")
+    sys.stdout.flush()
 
 
 def _say(text: str) -> None:

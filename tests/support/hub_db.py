@@ -100,7 +100,7 @@ def postgres(open_folder: Path) -> Iterator[PostgresForTests]:
         runner.run(server.start())
         try:
             found = PostgresForTests(server)
-            runner.run(_make_template(found))
+            runner.run(make_template(found))
             yield found
         finally:
             runner.run(server.stop())
@@ -156,7 +156,8 @@ async def make_tenant(db: object, name: str) -> object:
     return cast("object", scope)
 
 
-async def _make_template(server: PostgresForTests) -> None:
+async def make_template(server: PostgresForTests) -> None:
+    """What copies are made of: the whole schema and no rows."""
     await server.admin(f"CREATE DATABASE {_TEMPLATE}")
     await migrate(server.urls(_TEMPLATE).hub)
 

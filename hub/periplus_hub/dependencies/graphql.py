@@ -15,7 +15,7 @@ from periplus_hub.kit.errors import Invalid
 from periplus_hub.kit.graphql_prices import Cost, ListSize
 
 DEFAULT_PERIOD: Final = timedelta(hours=24)
-MOST_EDGES: Final = 10_000
+MOST_EDGES: Final = 1_000
 
 Since = Annotated[
     datetime | None,

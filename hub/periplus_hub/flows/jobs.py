@@ -1,6 +1,7 @@
 """Work on flows that comes round in the leader. What every process does is in `loading`."""
 
 from datetime import datetime, timedelta
+from typing import Final
 
 from periplus_hub.access.repository import system_tenant_ids
 from periplus_hub.access.scope import Scope, system_scope
@@ -12,6 +13,10 @@ from periplus_hub.kit.column_store import ColumnStore
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.jobs import one_after_another
 from periplus_hub.kit.tenancy import EVERY_TENANT
+
+PAUSE_S: Final = 3.0
+PAUSE_SHARE: Final = 4.0
+LONGEST_PAUSE_S: Final = 120.0
 
 
 class FlowRingJob:
@@ -36,14 +41,16 @@ class RollUpJob:
     name = "flows.rollup"
 
     def __init__(self, db: Database, store: ColumnStore, config: FlowsConfig) -> None:
-        self.interval_s = 3.0
+        self.interval_s = PAUSE_S
         self._db = db
         self._rollup = RollUp(db, store)
         self._raw_days = config.flow_raw_days
 
     async def run(self, now: datetime) -> None:
-        """Every tenant in turn."""
+        """Every tenant in turn. The more it takes, the longer is the pause: an hour that goes on is made many times."""
+        began_s = self._db.clock.monotonic_s()
         await one_after_another(self.refresh(scope, now) for scope in await _tenants(self._db))
+        self.interval_s = min(max(PAUSE_S, PAUSE_SHARE * (self._db.clock.monotonic_s() - began_s)), LONGEST_PAUSE_S)
 
     async def refresh(self, scope: Scope, now: datetime) -> None:
         """One tenant. An hour whose rows begin to be deleted keeps its edges as they are."""

@@ -32,7 +32,6 @@ from periplus_hub.kit.tenancy import OfTenant
 T = TypeVar("T")
 
 EMBEDDED: Final = "chdb"
-_TEMPORARY: Final = "TMPDIR"
 _LOCK_FILE: Final = "periplus.lock"
 _CLIENTS_OF_A_LANE: Final = 32
 """Of the tenants that a lane asked about last. A client costs little memory, and some milliseconds to make."""
@@ -56,6 +55,8 @@ class ColumnStore:
         self._opening = threading.Lock()
         self._ready: set[UUID] = set()
         self._lock_file: int | None = None
+        self._temporary = Path()
+        self._others_temporary: str | None = None
         self._lanes: dict[str, _Lane] = {}
         self.trouble: str | None = None
         """Why the last call found no store; None while all is well."""
@@ -108,6 +109,8 @@ class ColumnStore:
         for lane in self._lanes.values():
             await lane.close()
         self._lanes.clear()
+        if self._ready and self.is_embedded:
+            tempfile.tempdir = self._others_temporary
         self._ready.clear()
         if self._lock_file is not None:
             os.close(self._lock_file)
@@ -141,6 +144,7 @@ class ColumnStore:
         if self.is_embedded:
             options = {"max_server_memory_usage": str(self._memory_bytes)}
             given = {"interface": EMBEDDED, "path": self._prepare_folder(), "chdb_options": options}
+            self._use_own_temporary()
         if tenant_id not in self._ready:
             with contextlib.closing(clickhouse_connect.get_client(**given)) as client:
                 client.command(f"CREATE DATABASE IF NOT EXISTS {database}")
@@ -150,17 +154,20 @@ class ColumnStore:
             self._ready.add(tenant_id)
         return client
 
+    def _use_own_temporary(self) -> None:
+        """The library hands rows to the engine in files; what a kill leaves of them goes with the next start."""
+        if not self._ready:
+            self._temporary.mkdir(exist_ok=True)
+            self._others_temporary, tempfile.tempdir = tempfile.tempdir, str(self._temporary)
+
     def _prepare_folder(self) -> str:
         """The engine's folder, ours alone; what an insert of a killed process left in it is removed."""
         folder = Path(urlsplit(self._url).path)
         if self._lock_file is None:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock_file = _locked(folder)
-            temporary = folder.with_name(f"{folder.name}-tmp")
-            shutil.rmtree(temporary, ignore_errors=True)
-            temporary.mkdir()
-            # The library hands rows to the engine in a file that it makes where this says.
-            os.environ[_TEMPORARY] = tempfile.tempdir = str(temporary)
+            self._temporary = folder.with_name(f"{folder.name}-tmp")
+            shutil.rmtree(self._temporary, ignore_errors=True)
         return str(folder)
 
 

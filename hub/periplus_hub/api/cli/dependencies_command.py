@@ -77,7 +77,7 @@ def dependencies(
     ] = False,
     by: Annotated[str, typer.Option(metavar="<level>", help="workload, namespace or cluster.")] = "workload",
     since: SinceOption = "24h",
-    first: Annotated[int, typer.Option(min=1, max=10_000, help="How many at most.")] = 100,
+    first: Annotated[int, typer.Option(min=1, max=1_000, help="How many at most.")] = 100,
     url: UrlOption = None,
     token_file: TokenFileOption = None,
     as_json: JsonOption = False,

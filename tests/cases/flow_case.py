@@ -1,0 +1,222 @@
+"""A case of flows as its JSON file says it: clusters, what they contained when, and what was reported. Pure but for
+reading the file."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
+
+from periplus_hub.flows.model import MEASURES
+
+from tests.cases.case import UnreadableCase
+
+Name: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
+START = datetime(2026, 1, 1, tzinfo=UTC)
+_TIME = re.compile(r"([+-]?)(?:(\d+)d)?(\d{1,3}):(\d{2})(?::(\d{2}))?")
+
+
+class _Part(msgspec.Struct, rename="camel", kw_only=True, forbid_unknown_fields=True):
+    """A part of a case. A member that is not known would not be looked at, so it is refused."""
+
+
+class Pod(_Part):
+    """What had addresses from and until a time. Of one workload there may be many."""
+
+    ips: list[str]
+    workload: Name = "web"
+    """`namespace/Kind/name`, `namespace/name` (a Deployment) or `name` (in `default`)."""
+    since: str = "-1:00"
+    until: str = ""
+    told: str = ""
+    """When the hub hears of it; else when it begins. What is told late is told after the rows."""
+
+
+class Node(_Part):
+    name: Name
+    ips: list[str] = []
+    external: list[str] = []
+
+
+class Service(_Part):
+    name: Name
+    namespace: str = "default"
+    cluster_ips: list[str] = msgspec.field(default_factory=list, name="clusterIPs")
+    load_balancer_ips: list[str] = msgspec.field(default_factory=list, name="loadBalancerIPs")
+    ports: list[str] = msgspec.field(default_factory=lambda: ["http|TCP|80|8080|"])
+    backends: list[str] = []
+    """Workloads of this cluster that stand behind it."""
+
+
+class Cluster(_Part):
+    name: Name
+    domain: str = ""
+    """Clusters of one domain are in one network; without it the cluster is alone in its own."""
+    pods: list[Pod] = []
+    nodes: list[Node] = []
+    services: list[Service] = []
+
+
+class Connection(_Part):
+    domains: Annotated[list[Name], msgspec.Meta(min_length=2, max_length=2)]
+    mode: Literal["flat", "nat", "planned"]
+
+
+class Row(_Part):
+    """What a cluster's spoke reports, once for each window from `at` on."""
+
+    src: Name
+    """An address, or a workload as of pods, which the source told."""
+    dst: Name
+    by: Name
+    """The cluster whose spoke sends it."""
+    reporter: Literal["client", "server", "both"] = "client"
+    at: str = "0:00"
+    windows: Annotated[int, msgspec.Meta(ge=1, le=1_440)] = 1
+    window_s: Annotated[int, msgspec.Meta(ge=1, le=3_600)] = 60
+    port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 443
+    protocol: Annotated[int, msgspec.Meta(ge=0, le=255)] = 6
+    sampling: Annotated[int, msgspec.Meta(ge=1)] = 1
+    measures: dict[str, Annotated[int, msgspec.Meta(ge=0, le=2**53)]] = {}
+    """Of each window, by the contract's names; what is left out is not known."""
+    times: Annotated[int, msgspec.Meta(ge=1, le=10)] = 1
+    """How often the same batch is sent."""
+
+
+class Edge(_Part):
+    """An edge that has to be there. What is left out may be anything."""
+
+    src: Name
+    """`namespace/name@cluster`, or kind and address of what is nobody's, like `external 1.2.3.0/24`."""
+    dst: Name
+    bytes_tx: int | msgspec.UnsetType | None = msgspec.UNSET
+    bytes_rx: int | msgspec.UnsetType | None = msgspec.UNSET
+    connections_opened: int | msgspec.UnsetType | None = msgspec.UNSET
+    failures: int | msgspec.UnsetType | None = msgspec.UNSET
+    ports: list[int] | None = None
+    state: str = ""
+    only_seen_by: str | msgspec.UnsetType | None = msgspec.UNSET
+    rules: list[str] = []
+    """Rules of the destination, each of which has to be among its."""
+
+
+class Owner(_Part):
+    """Whose an address was, from where a cluster stands, at a time that it sent a row about it."""
+
+    ip: Name
+    seen_from: Name = msgspec.field(name="from")
+    answer: Name
+    """As an end of an edge."""
+    at: str = "0:00"
+    candidates: list[str] = []
+    """Of an ambiguous one: these and no others, as `namespace/name@cluster`."""
+
+
+class Coverage(_Part):
+    ratio: float | None = None
+    least_ratio: float | None = None
+    most_ratio: float | None = None
+    sampling: int | None = None
+    late: list[str] | None = None
+    without_flows: list[str] | None = None
+
+
+class Expect(_Part):
+    edges: list[Edge] = []
+    no_edges: list[Edge] = []
+    edge_count: int | None = None
+    owners: list[Owner] = []
+    coverage: Coverage | None = None
+
+
+class FlowCase(_Part):
+    id: Name
+    clusters: Annotated[list[Cluster], msgspec.Meta(min_length=1)]
+    expect: Expect
+    connections: list[Connection] = []
+    rows: list[Row] = []
+    now: str = "2:00"
+    """When the hub is asked."""
+    cross_cluster: bool = False
+    title: str = ""
+    source: str = ""
+    story: str = ""
+    why: str = ""
+
+
+def moment(text: str) -> datetime:
+    """`h:mm`, `h:mm:ss`, with a sign and days (`-1d0:00`), counted from the case's start, or a time with its date."""
+    found = _TIME.fullmatch(text)
+    if found is None:
+        return datetime.fromisoformat(text)
+    sign, days, hours, minutes, seconds = found.groups()
+    after = timedelta(days=int(days or 0), hours=int(hours), minutes=int(minutes), seconds=int(seconds or 0))
+    return START - after if sign == "-" else START + after
+
+
+def workload(text: str) -> tuple[str, str, str]:
+    """Namespace, kind and name."""
+    parts = text.split("/")
+    match parts:
+        case [name]:
+            return "default", "Deployment", name
+        case [namespace, name]:
+            return namespace, "Deployment", name
+        case [namespace, kind, name]:
+            return namespace, kind, name
+    raise ValueError(f"{text!r} is no workload: write namespace/Kind/name")
+
+
+def is_address(text: str) -> bool:
+    """Whether an end is told by its address."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def read_flow_case(path: Path) -> FlowCase:
+    """The case in a file; raises UnreadableCase."""
+    try:
+        case = msgspec.json.decode(path.read_bytes(), type=FlowCase)
+        _check(case)
+    except (OSError, ValueError, msgspec.DecodeError) as error:
+        raise UnreadableCase(f"{path}: {error}") from error
+    return case
+
+
+def _check(case: FlowCase) -> None:
+    """Raises ValueError for a name that leads nowhere, a time or a measure that is none."""
+    names = {cluster.name for cluster in case.clusters}
+    if len(names) != len(case.clusters):
+        raise ValueError("two clusters have one name")
+    named = [(row.by, "a row") for row in case.rows] + [(owner.seen_from, "an owner") for owner in case.expect.owners]
+    for name, where in named:
+        if name not in names:
+            raise ValueError(f"{where} names {name!r}, which is no cluster of the case")
+    for row in case.rows:
+        _check_row(row)
+    domains = {cluster.domain or cluster.name for cluster in case.clusters}
+    for connection in case.connections:
+        if not domains.issuperset(connection.domains):
+            raise ValueError(f"a connection names {connection.domains}, which are not both domains of the case")
+    for text in _times(case):
+        moment(text)
+
+
+def _check_row(row: Row) -> None:
+    for name in row.measures:
+        if name not in MEASURES:
+            raise ValueError(f"there is no measure {name!r}; known are {', '.join(MEASURES)}")
+    for end in (row.src, row.dst):
+        if not is_address(end):
+            workload(end)
+
+
+def _times(case: FlowCase) -> list[str]:
+    pods = [pod for cluster in case.clusters for pod in cluster.pods]
+    of_pods = [text for pod in pods for text in (pod.since, pod.until, pod.told) if text]
+    return [case.now, *of_pods, *(row.at for row in case.rows), *(owner.at for owner in case.expect.owners)]
