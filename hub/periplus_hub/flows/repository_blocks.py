@@ -133,12 +133,6 @@ async def forget_members(c: WriteConnection, scope: Scope) -> None:
     await c.execute(update(blocks).where(*gone).values(members=[]))
 
 
-async def known_blocks(c: ReadConnection, scope: Scope, ids: Sequence[int]) -> set[int]:
-    """Those of the ids that are blocks of ours."""
-    statement = select(blocks.c.id).where(owned(scope, blocks), one_of(blocks.c.id, ids))
-    return {row.id for row in await c.rows(statement)}
-
-
 async def system_renew(c: WriteConnection, owner: UUID, store: str, lease_s: float) -> None:
     """This process loads what it took, for so long; raises LeaseLost when another took over."""
     until = func.now() + timedelta(seconds=lease_s)

@@ -19,10 +19,6 @@ _COUNTS: Final = (
     "SELECT block, count() AS n FROM flows WHERE block IN {blocks:Array(UInt64)}"
     " AND window_start BETWEEN {first:UInt32} AND {last:UInt32} GROUP BY block"
 )
-_OF_HOUR: Final = (
-    "SELECT block, count() AS n FROM flows WHERE toStartOfHour(window_start) = toDateTime({hour:UInt32}, 'UTC')"
-    " GROUP BY block"
-)
 _DELETE: Final = "DELETE FROM flows WHERE block = {block:UInt64}"
 _PARTITIONS: Final = (
     "SELECT DISTINCT partition FROM system.parts"
@@ -50,12 +46,6 @@ async def counts(scope: Scope, store: ColumnStore, blocks: Sequence[Block]) -> d
         "last": max(each.last_window for each in blocks),
     }
     found = await store.query(scope, _COUNTS, given, lane=LANE)
-    return dict(zip(found.column("block").to_pylist(), found.column("n").to_pylist(), strict=True))
-
-
-async def blocks_of_hour(scope: Scope, store: ColumnStore, hour: int) -> dict[int, int]:
-    """The blocks that rows of an hour came in, with how many rows of it each has."""
-    found = await store.query(scope, _OF_HOUR, {"hour": hour}, lane=LANE)
     return dict(zip(found.column("block").to_pylist(), found.column("n").to_pylist(), strict=True))
 
 
