@@ -51,7 +51,8 @@ class DependencyEnd:
     rules: list[str] = strawberry.field(
         description="How it was found out whose the address was: told (by the source), own-…, domain-…, flat-…, nat-… "
         "(pod, node or service of the cluster itself, of its network domain, of a domain connected with it), public, "
-        "outside, unknown. With -port: the workload behind a port of a service or node.",
+        "outside, unknown; paired: from the report of the other cluster. With -port: the workload behind a port of a "
+        "service or node.",
         directives=at_most(4),
     )
 

@@ -15,6 +15,7 @@ from periplus_hub.access.scope import Scope
 from periplus_hub.flows import repository_blocks, repository_inventory, repository_marks, repository_rollup
 from periplus_hub.flows.engine.merge import merged
 from periplus_hub.flows.engine.owners import Owners
+from periplus_hub.flows.engine.pairs import paired
 from periplus_hub.flows.engine.resolution import resolved
 from periplus_hub.flows.model import DirtyHour, Fleet
 from periplus_hub.kit.column_store import ColumnStore
@@ -57,7 +58,7 @@ class RollUp:
         await repository_rollup.put_identities(scope, self._store, hour.hour, rows)
         await repository_rollup.put_ports(scope, self._store, _stored(ports))
         windows = await repository_rollup.windows(scope, self._store, hour.hour)
-        edges = await asyncio.to_thread(merged, hour.hour, windows, repository_rollup.EDGE_KEY)
+        edges = await asyncio.to_thread(_merged, hour.hour, windows)
         crashpoint("flows.before_replace")
         await repository_rollup.put_edges(scope, self._store, hour.hour, edges)
         crashpoint("flows.after_replace")
@@ -67,6 +68,10 @@ class RollUp:
 
 def _resolved(asked: pa.Table, hour: int, identities: pa.Table, fleet: Fleet) -> pa.Table:
     return resolved(asked, hour, Owners(identities, fleet))
+
+
+def _merged(hour: int, windows: pa.Table) -> pa.Table:
+    return merged(hour, paired(windows, repository_rollup.EDGE_KEY), repository_rollup.EDGE_KEY)
 
 
 def _stored(ports: pa.Table) -> pa.Table:

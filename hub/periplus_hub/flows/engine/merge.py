@@ -51,21 +51,21 @@ def merged(hour: int, rows: pa.Table, key: tuple[str, ...]) -> pa.Table:
     if not rows.num_rows:
         return rows.slice(0, 0)
     columns = {name: rows.column(name).combine_chunks() for name in rows.column_names}
-    edge = _numbered([columns[name] for name in key])
+    edge = numbered([columns[name] for name in key])
     edge_start = np.flatnonzero(np.diff(edge, prepend=-1))
-    cells = _cells(edge, edge_start, _numbers(columns["window"]), _numbers(columns["window_s"]))
-    reporter = _numbers(columns["reporter"])
+    cells = _cells(edge, edge_start, numbers(columns["window"]), numbers(columns["window_s"]))
+    reporter = numbers(columns["reporter"])
     sides = reporter == CLIENT, reporter == SERVER
     both = cells.has(sides[0]) & cells.has(sides[1])
     first = pa.array(edge_start)
-    totals = {name: _total(cells, _numbers(columns[name]), sides, both) for name in MEASURES}
-    end = _numbers(columns["window"]) + _numbers(columns["window_s"])
-    told = sum(_numbers(columns[name]) for name in _BYTES)
+    totals = {name: _total(cells, numbers(columns[name]), sides, both) for name in MEASURES}
+    end = numbers(columns["window"]) + numbers(columns["window_s"])
+    told = sum(numbers(columns[name]) for name in _BYTES)
     per_edge = np.flatnonzero(np.diff(cells.edge, prepend=-1))
     return pa.table(
         {
             "hour": np.full(len(edge_start), hour, dtype=np.uint32),
-            **{name: _plain(columns[name]).take(first) for name in (*key, "src_rule", "dst_rule")},
+            **{name: plain(columns[name]).take(first) for name in (*key, "src_rule", "dst_rule")},
             **{name: np.add.reduceat(each, per_edge).astype(np.uint64) for name, each in totals.items()},
             "measured": _joined(columns["measured"], edge_start),
             "unmeasured": _joined(columns["unmeasured"], edge_start),
@@ -75,8 +75,8 @@ def merged(hour: int, rows: pa.Table, key: tuple[str, ...]) -> pa.Table:
             },
             "reporters": np.bitwise_or.reduceat(reporter.astype(np.uint8), edge_start),
             "windows": np.diff(per_edge, append=len(cells.edge)).astype(np.uint32),
-            "sampling": np.maximum.reduceat(_numbers(columns["sampling"]), edge_start).astype(np.uint32),
-            "first_window": np.minimum.reduceat(_numbers(columns["window"]), edge_start).astype(np.uint32),
+            "sampling": np.maximum.reduceat(numbers(columns["sampling"]), edge_start).astype(np.uint32),
+            "first_window": np.minimum.reduceat(numbers(columns["window"]), edge_start).astype(np.uint32),
             "last_window": np.maximum.reduceat(end, edge_start).astype(np.uint32),
         }
     )
@@ -107,24 +107,25 @@ def _cells(edge: Ints, edge_start: Ints, window: Ints, width: Ints) -> _Cells:
     return _Cells(start, of_edge, at, wide, beside)
 
 
-def _numbered(columns: list[pa.Array]) -> Ints:
+def numbered(columns: list[pa.Array]) -> Ints:
     """A running number that changes wherever any of the columns does."""
     new = np.zeros(len(columns[0]), dtype=np.bool_)
     for column in columns:
-        codes = _plain(column).dictionary_encode().indices.to_numpy(zero_copy_only=False)
+        codes = plain(column).dictionary_encode().indices.to_numpy(zero_copy_only=False)
         new[1:] |= codes[1:] != codes[:-1]
     return np.cumsum(new).astype(np.int64)
 
 
 def _joined(bits: pa.Array, edge_start: Ints) -> npt.NDArray[np.uint16]:
-    joined: npt.NDArray[Any] = np.bitwise_or.reduceat(_numbers(bits), edge_start)
+    joined: npt.NDArray[Any] = np.bitwise_or.reduceat(numbers(bits), edge_start)
     return joined.astype(np.uint16)
 
 
-def _numbers(values: pa.Array) -> Ints:
+def numbers(values: pa.Array) -> Ints:
+    """As signed 64-bit."""
     return np.asarray(values.to_numpy(zero_copy_only=False)).astype(np.int64)
 
 
-def _plain(values: pa.Array) -> pa.Array:
+def plain(values: pa.Array) -> pa.Array:
     """Without what the library calls 16 bytes."""
     return values.storage.cast(pa.binary(16)) if isinstance(values, pa.ExtensionArray) else values
