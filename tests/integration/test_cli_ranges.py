@@ -127,6 +127,18 @@ async def test_what_is_exported_is_imported_as_the_same(terminal: Terminal, tmp_
     assert [each["name"] for each in await terminal.listed("--domain", "office")] == ["Bern"]
 
 
+async def test_a_domain_is_not_deleted_with_its_ranges_unasked(terminal: Terminal) -> None:
+    for cidr in ("10.20.0.0/16", "10.30.0.0/16"):
+        await terminal.type("ranges", "add", cidr, "--domain", "vpc", "--use", "vpc")
+    asked = await terminal.type("domains", "delete", "vpc", code=64)
+    assert "delete vpc and its 2 entered ranges: this asks first" in asked.stderr
+    assert len(await terminal.listed()) == 2
+    assert (await terminal.type("domains", "delete", "vpc", "--yes")).stdout == (
+        "deleted vpc; 2 entered ranges ended with it\n"
+    )
+    assert (await terminal.type("domains", "delete", "office")).stdout == "deleted office\n"
+
+
 LONG = "x" * 60 + "ö"
 
 

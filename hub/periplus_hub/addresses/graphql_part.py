@@ -24,10 +24,12 @@ from periplus_hub.addresses.overlaps.service_register import TOPIC
 from periplus_hub.addresses.preflight.graphql import PreflightQuery
 from periplus_hub.addresses.ranges.graphql import RangesMutation, RangesQuery
 from periplus_hub.addresses.ranges.graphql_address import AddressRanges
+from periplus_hub.addresses.ranges.graphql_domains import DeletedDomainRanges
 from periplus_hub.addresses.ranges.graphql_import import ImportMutation
 from periplus_hub.addresses.ranges.graphql_types import EnteredRange
 from periplus_hub.addresses.ranges.repository import range_rows
 from periplus_hub.fleet.graphql import Cluster, NetworkDomain
+from periplus_hub.fleet.graphql_mutations import DeletedNetworkDomain
 from periplus_hub.inventory.graphql_owners import AddressAmbiguous, AddressOwned, AddressUnknown
 from periplus_hub.kit.graphql import Context, uuid_of
 from periplus_hub.kit.graphql_parts import Part, Topic, by_parts, by_uuid
@@ -56,6 +58,7 @@ PART: Final = Part(
     extensions={
         Cluster: [ClusterAllocations, ClusterOverlaps, ClusterKnowledge, ClusterReach],
         NetworkDomain: [DomainReach],
+        DeletedNetworkDomain: [DeletedDomainRanges],
         AddressOwned: [AddressRanges],
         AddressAmbiguous: [AddressRanges],
         AddressUnknown: [AddressRanges],

@@ -14,6 +14,7 @@ from periplus_hub.addresses.free.graphql_types import AddressPlan, RangeReservat
 from periplus_hub.addresses.free.model import PlanAsk
 from periplus_hub.addresses.free.service_reservations import ReservationWish
 from periplus_hub.addresses.ipam.graphql_types import UsedFor
+from periplus_hub.fleet.graphql_asked import domain_asked
 from periplus_hub.kit.graphql import from_row, uuid_of
 from periplus_hub.kit.graphql_prices import Cost, paged
 from periplus_hub.kit.graphql_scalars import Cidr
@@ -28,6 +29,13 @@ Clusters = Annotated[list[strawberry.ID] | None, strawberry.argument(description
 NewClusters = Annotated[
     list[str] | None,
     strawberry.argument(description="Names of clusters that are not there yet: give nodes and services."),
+]
+NewDomain = Annotated[
+    strawberry.ID | None,
+    strawberry.argument(
+        description="The network domain that clusters which are not there yet will be in: their nodes belong into the "
+        "networks that people entered in it."
+    ),
 ]
 Nodes = Annotated[int | None, strawberry.argument(description="Each has so many nodes. Left out: as now.")]
 Pods = Annotated[int | None, strawberry.argument(description="Each has so many pods. Left out: as now.")]
@@ -67,9 +75,12 @@ class FreeRangesQuery:
         services: Services = None,
         growth: Growth = Decimal(2),
         kinds: Uses = None,
+        domain: NewDomain = None,
     ) -> AddressPlan:
         """Computed anew each time."""
+        in_domain = await domain_asked(info.context, domain)
         ask = PlanAsk(
+            domain_id=in_domain[0] if in_domain else None,
             clusters=tuple(uuid_of(each, "Cluster") for each in clusters or ()),
             new_clusters=tuple(new_clusters or ()),
             nodes=nodes,

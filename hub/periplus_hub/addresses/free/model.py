@@ -64,3 +64,5 @@ class PlanAsk:
     growth: Decimal = Decimal(2)
     kinds: tuple[AllocationKind, ...] = ()
     """Empty is all that ranges are proposed for."""
+    domain_id: UUID | None = None
+    """Where the clusters will be that are not there yet."""

@@ -27,6 +27,7 @@ from periplus_hub.addresses.ipam.tables import allocations, pools
 from periplus_hub.addresses.prefixes.columns import columns_from_arrays
 from periplus_hub.addresses.prefixes.prefix import FAMILY_BITS, KEY_BYTES
 from periplus_hub.addresses.prefixes.sorted_prefixes import FamilyPrefixes
+from periplus_hub.addresses.ranges.model import NETWORKS
 from periplus_hub.addresses.ranges.repository import in_force
 from periplus_hub.addresses.ranges.tables import entered_ranges
 from periplus_hub.fleet.model import State
@@ -39,7 +40,7 @@ _POOLS_FOR: Final = {PoolScope.CLUSTER: AllocationKind.POD, PoolScope.SERVICE: A
 
 
 async def taken_prefixes(c: ReadConnection, scope: Scope) -> dict[int, FamilyPrefixes]:
-    """Everything that active clusters use or may use, and what people entered, by family.
+    """Everything that active clusters use or may use, and what people entered but for networks, by family.
 
     A row costs no Python object on the way.
     """
@@ -50,7 +51,8 @@ async def taken_prefixes(c: ReadConnection, scope: Scope) -> dict[int, FamilyPre
         .select_from(table.join(registrations, mine))
         .where(owned(scope, table), owned(scope, registrations), registrations.c.state == State.ACTIVE.value)
     )
-    entered = select(*(entered_ranges.c[name] for name in columns)).where(*in_force(scope))
+    is_network = entered_ranges.c.use.in_([use.value for use in NETWORKS])
+    entered = select(*(entered_ranges.c[name] for name in columns)).where(*in_force(scope), ~is_network)
     taken = union_all(used, entered).subquery("taken")
     packed = func.string_agg(taken.c.first_key.op("||")(taken.c.last_key), literal(b"", LargeBinary()))
     statement = select(taken.c.family, packed.label("rows")).group_by(taken.c.family)

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, String, func, select, update
+from sqlalchemy import ColumnElement, Row, String, false, func, select, update
 
 from periplus_hub.access.scope import Scope, insert_owned, owned
 from periplus_hub.addresses.free import tables
@@ -13,6 +13,7 @@ from periplus_hub.addresses.free.model import RangeReservation
 from periplus_hub.addresses.ipam.model import AllocationKind
 from periplus_hub.addresses.ipam.tables import allocations
 from periplus_hub.addresses.prefixes.prefix import Prefix, parse
+from periplus_hub.addresses.ranges.model import NETWORKS
 from periplus_hub.addresses.ranges.repository import in_force
 from periplus_hub.addresses.ranges.tables import entered_ranges
 from periplus_hub.fleet.model import State
@@ -84,12 +85,20 @@ async def user_in_the_way(c: ReadConnection, scope: Scope, prefix: Prefix) -> tu
     return None if row is None else (row.name, parse(row.cidr), AllocationKind(row.kind))
 
 
-async def entered_in_the_way(c: ReadConnection, scope: Scope, prefix: Prefix) -> tuple[str, str, str] | None:
-    """What people entered there: the range, what for, and its network domain's name."""
+async def entered_in_the_way(
+    c: ReadConnection, scope: Scope, prefix: Prefix, *, at_home: bool
+) -> tuple[str, str, str] | None:
+    """What people entered there: the range, what for, and its network domain's name.
+
+    A network around the prefix is in nobody's way who is `at_home` in one.
+    """
     table = entered_ranges
+    first_key, last_key = prefix.keys()
+    around = (table.c.first_key <= first_key) & (table.c.last_key >= last_key)
+    harmless = table.c.use.in_([use.value for use in NETWORKS]) & around if at_home else false()
     statement = (
         select(func.text(table.c.cidr, type_=String).label("cidr"), table.c.use, network_domains.c.name)
-        .where(*in_force(scope), _overlaps(prefix, table.c.first_key, table.c.last_key))
+        .where(*in_force(scope), _overlaps(prefix, table.c.first_key, table.c.last_key), ~harmless)
         .order_by(table.c.first_key, table.c.last_key.desc(), network_domains.c.name)
         .limit(1)
     )

@@ -1,7 +1,7 @@
 """A plan of free ranges for clusters, there already or not."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -9,10 +9,11 @@ from uuid import UUID
 
 from periplus_contract.names import why_no_name
 from periplus_hub.access.scope import Scope
-from periplus_hub.addresses.free import repository
+from periplus_hub.addresses.free import repository, repository_networks
 from periplus_hub.addresses.free.engine.planner import PlannedCluster, Taken, propose
 from periplus_hub.addresses.free.engine.sizing import KINDS, Demand
 from periplus_hub.addresses.free.model import MAX_CLUSTERS, MAX_COUNT, MAX_GROWTH, PlanAsk, RangeProposal
+from periplus_hub.addresses.free.repository_networks import Network
 from periplus_hub.addresses.free.repository_reservations import reservations_in_force
 from periplus_hub.addresses.ipam.model import AllocationKind
 from periplus_hub.addresses.prefixes.prefix import FAMILY_BITS, Prefix
@@ -34,8 +35,9 @@ async def plan(c: ReadConnection, scope: Scope, ask: PlanAsk, now: datetime) -> 
     kinds = _checked(ask)
     fleet = await all_registrations(c, scope, (State.ACTIVE, State.PENDING))
     asked = _asked(fleet, ask)
-    taken = await _taken(c, scope, fleet, now)
-    clusters = await _clusters(c, scope, asked, ask)
+    networks = await repository_networks.networks(c, scope)
+    taken = await _taken(c, scope, fleet, networks, now)
+    clusters = await _clusters(c, scope, asked, ask, networks)
     return await asyncio.to_thread(propose, clusters, kinds, ask.growth, taken, scope.tenant_id.bytes)
 
 
@@ -55,24 +57,28 @@ async def places(c: ReadConnection, scope: Scope, moves: Moves, now: datetime) -
     """Pairwise disjoint proposals, sized as `plan` sizes them."""
     fleet = await all_registrations(c, scope, (State.ACTIVE, State.PENDING))
     asked = sorted((each for each in fleet if each.id in moves.clusters), key=lambda each: each.name)
-    taken = await _taken(c, scope, fleet, now)
+    networks = await repository_networks.networks(c, scope)
+    taken = await _taken(c, scope, fleet, networks, now)
     more = {family: [each for each in moves.taken if each.family == family] for family in FAMILY_BITS}
     none = FamilyPrefixes.of_prefixes(())
     prefixes = {
         family: taken.prefixes.get(family, none).joined(FamilyPrefixes.of_prefixes(some))
         for family, some in more.items()
     }
-    found = await _clusters(c, scope, asked, PlanAsk())
+    found = await _clusters(c, scope, asked, PlanAsk(), networks)
     clusters = [replace(each, only=moves.clusters[each.registration_id]) for each in found if each.registration_id]
     whom, all_taken = [*clusters, *moves.new], replace(taken, prefixes=prefixes)
     return await asyncio.to_thread(propose, whom, KINDS, PlanAsk().growth, all_taken, scope.tenant_id.bytes)
 
 
-async def _taken(c: ReadConnection, scope: Scope, fleet: Sequence[Registration], now: datetime) -> Taken:
+async def _taken(
+    c: ReadConnection, scope: Scope, fleet: Sequence[Registration], networks: Collection[Network], now: datetime
+) -> Taken:
     """All that is in use, entered or reserved, and the clouds of the fleet."""
     facts = await cluster_facts_by_registration(c, scope, [each.id for each in fleet])
     return Taken(
         prefixes=await repository.taken_prefixes(c, scope),
+        networks={each.prefix for each in networks},
         reservations=await reservations_in_force(c, scope, now),
         providers=frozenset(each.provider for each in facts.values() if each.provider),
     )
@@ -109,20 +115,27 @@ def _asked(fleet: Sequence[Registration], ask: PlanAsk) -> list[Registration]:
 
 
 async def _clusters(
-    c: ReadConnection, scope: Scope, asked: Sequence[Registration], ask: PlanAsk
+    c: ReadConnection, scope: Scope, asked: Sequence[Registration], ask: PlanAsk, networks: Collection[Network]
 ) -> list[PlannedCluster]:
     ids = [each.id for each in asked]
     counts = await counts_by_registration(c, scope, ids)
     holdings = await repository.holdings_by_registration(c, scope, ids)
+    homes = await repository_networks.homes_by_registration(c, scope, ids, networks)
     found = []
     for each in asked:
         counted, holds = counts.get(each.id), holdings.get(each.id, {})
         demand = Demand(holds=holds)
         if counted is not None:
             demand = Demand(nodes=counted.nodes, pods=counted.pods, services=counted.services, holds=holds)
-        found.append(PlannedCluster(name=each.name, registration_id=each.id, demand=_told(demand, ask)))
-    new = sorted(set(ask.new_clusters))
-    return found + [PlannedCluster(name=each, registration_id=None, demand=_told(Demand(), ask)) for each in new]
+        at_home = homes.get(each.id, {})
+        told = _told(demand, ask)
+        found.append(PlannedCluster(name=each.name, registration_id=each.id, demand=told, homes=at_home))
+    at_home = {} if ask.domain_id is None else repository_networks.homes_in(ask.domain_id, networks)
+    told = _told(Demand(), ask)
+    return found + [
+        PlannedCluster(name=each, registration_id=None, demand=told, homes=at_home)
+        for each in sorted(set(ask.new_clusters))
+    ]
 
 
 def _told(demand: Demand, ask: PlanAsk) -> Demand:

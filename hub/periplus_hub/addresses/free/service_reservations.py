@@ -8,6 +8,7 @@ from uuid import UUID
 from periplus_contract.names import why_no_name
 from periplus_hub.access.scope import Permission, Scope
 from periplus_hub.access.service import audit
+from periplus_hub.addresses.free import repository_networks
 from periplus_hub.addresses.free import repository_reservations as repository
 from periplus_hub.addresses.free.engine.held_back import why_held_back
 from periplus_hub.addresses.free.engine.sizing import KINDS
@@ -15,6 +16,8 @@ from periplus_hub.addresses.free.model import MAX_RESERVATION, RangeReservation
 from periplus_hub.addresses.ipam.model import AllocationKind
 from periplus_hub.addresses.prefixes.prefix import Prefix
 from periplus_hub.addresses.prefixes.typed import wanted_prefix
+from periplus_hub.fleet.model import State
+from periplus_hub.fleet.repository import all_registrations
 from periplus_hub.kit.db import WriteConnection
 from periplus_hub.kit.errors import Conflict, Invalid, NotFound
 from periplus_hub.kit.ids import new_id
@@ -40,7 +43,7 @@ async def reserve_range(c: WriteConnection, scope: Scope, wish: ReservationWish,
     scope.require(Permission.ADDRESSES_RESERVE)
     prefix, reason = _checked(wish, now), wanted_reason(wish.reason, needed=False)
     await repository.lock_reservations(c, scope)
-    await _raise_if_taken(c, scope, prefix, now)
+    await _raise_if_taken(c, scope, wish, prefix, now)
     made = RangeReservation(
         id=new_id(),
         cidr=str(prefix),
@@ -75,12 +78,28 @@ def _checked(wish: ReservationWish, now: datetime) -> Prefix:
     return prefix
 
 
-async def _raise_if_taken(c: WriteConnection, scope: Scope, prefix: Prefix, now: datetime) -> None:
+async def _is_at_home(c: WriteConnection, scope: Scope, wish: ReservationWish, prefix: Prefix) -> bool:
+    """Whether it lies in a network that it belongs into; of a cluster that is not there yet, any may be its own."""
+    networks = await repository_networks.networks(c, scope)
+    if not any(each.prefix.covers(prefix) for each in networks):
+        return False
+    fleet = await all_registrations(c, scope, (State.ACTIVE, State.PENDING))
+    known = next((each.id for each in fleet if each.name == wish.cluster_name), None)
+    if known is None:
+        return wish.kind is AllocationKind.NODE
+    homes = (await repository_networks.homes_by_registration(c, scope, [known], networks)).get(known, {})
+    return any(home.covers(prefix) for home in homes.get(wish.kind, ()))
+
+
+async def _raise_if_taken(
+    c: WriteConnection, scope: Scope, wish: ReservationWish, prefix: Prefix, now: datetime
+) -> None:
     remedy = "Take another one: a new plan proposes what is free now."
     if user := await repository.user_in_the_way(c, scope, prefix):
         name, used, kind = user
         raise Conflict(f"{prefix} is not free: {name} uses {used} for its {kind.value}s", remedy)
-    if entered := await repository.entered_in_the_way(c, scope, prefix):
+    at_home = await _is_at_home(c, scope, wish, prefix)
+    if entered := await repository.entered_in_the_way(c, scope, prefix, at_home=at_home):
         cidr, use, domain = entered
         raise Conflict(f"{prefix} is not free: {cidr} is entered in {domain} as {use}", remedy)
     if other := await repository.reservation_in_the_way(c, scope, prefix, now):

@@ -8,6 +8,8 @@ from uuid import UUID
 
 from periplus_hub.addresses.ipam.model import AllocationKind
 
+ENTERED_IN: Final = "entered in "
+"""Where clusters are listed, the owner of ranges that people entered is called so, with their network domain's name."""
 MAX_ACCEPTANCE: Final = timedelta(days=731)
 """Nobody means an overlap for ever: a longer acceptance is a decision to stop looking."""
 START_A_WORKER: Final = (

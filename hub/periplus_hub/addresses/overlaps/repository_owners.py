@@ -8,12 +8,13 @@ from sqlalchemy import ColumnElement, String, Subquery, case, func, literal, sel
 
 from periplus_hub.access.scope import Scope, owned
 from periplus_hub.addresses.overlaps.engine.uses import KIND_OF, USE_OF_RANGE
+from periplus_hub.addresses.overlaps.model import ENTERED_IN
 from periplus_hub.addresses.ranges.tables import entered_ranges
 from periplus_hub.fleet.tables import network_domains, registrations
 from periplus_hub.kit.arrays import one_of
 from periplus_hub.kit.db import ReadConnection
 
-NAME_OF_DOMAIN: Final[ColumnElement[str]] = literal("entered in ", String).concat(network_domains.c.name)
+NAME_OF_DOMAIN: Final[ColumnElement[str]] = literal(ENTERED_IN, String).concat(network_domains.c.name)
 """How the owner of what was entered in a network domain is called where clusters are listed."""
 KIND_OF_RANGE: Final[ColumnElement[Any]] = case(
     {use.value: KIND_OF[found].value for use, found in USE_OF_RANGE.items()}, value=entered_ranges.c.use

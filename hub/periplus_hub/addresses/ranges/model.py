@@ -32,6 +32,10 @@ class RangeUse(StrEnum):
     OTHER = "other"
 
 
+NETWORKS: Final = (RangeUse.VPC, RangeUse.ON_PREMISES)
+"""Networks that clusters of the same network domain live in: their nodes, and pods that have addresses of it."""
+
+
 class RangeSource(StrEnum):
     """How the hub came to know a range."""
 

@@ -6,11 +6,13 @@ import typer
 
 from periplus_hub.api.cli import domain_changes, queries
 from periplus_hub.api.cli.clusters_command import find_each
+from periplus_hub.api.cli.confirmation import YesOption, confirm
 from periplus_hub.api.cli.exit_codes import Exit, fail
 from periplus_hub.api.cli.find_by_name import choose
 from periplus_hub.api.cli.hub_connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
 from periplus_hub.api.cli.json_documents import word
 from periplus_hub.api.cli.output import tell
+from periplus_hub.api.cli.report import counted
 from periplus_hub.api.hub_client import HubClient
 
 domains = typer.Typer(
@@ -70,11 +72,12 @@ DELETE: Final = """
 mutation Delete($domain: ID!) {
   deleteNetworkDomain(domain: $domain) {
     __typename
-    ... on DeletedNetworkDomain { name }
+    ... on DeletedNetworkDomain { name enteredRangeCount }
     ... on Problem { message remedy }
   }
 }
 """
+ENTERED: Final = "query Entered($domain: ID!) { ranges(domain: $domain, first: 1) { totalCount } }"
 
 DomainArgument = Annotated[str, typer.Argument(help="A domain's name or id.")]
 
@@ -201,8 +204,14 @@ def disconnect(
 
 
 @domains.command("delete")
-def delete(domain: DomainArgument, *, url: UrlOption = None, token_file: TokenFileOption = None) -> None:
-    """Delete an empty domain."""
+def delete(
+    domain: DomainArgument, *, yes: YesOption = False, url: UrlOption = None, token_file: TokenFileOption = None
+) -> None:
+    """Delete a domain without clusters. Where ranges are entered in it, it asks first: they end with it."""
     with hub(url, token_file) as client:
-        queries.outcome(client.ask(DELETE, {"domain": find_domain(client, domain)["id"]}), "deleteNetworkDomain")
-    tell(f"deleted {domain}")
+        found = find_domain(client, domain)
+        if count := client.ask(ENTERED, {"domain": found["id"]})["ranges"]["totalCount"]:
+            confirm(f"delete {found['name']} and its {counted(count, 'entered range')}", is_sure=yes)
+        gone = queries.outcome(client.ask(DELETE, {"domain": found["id"]}), "deleteNetworkDomain")
+    ended = counted(gone["enteredRangeCount"], "entered range")
+    tell(f"deleted {gone['name']}" + (f"; {ended} ended with it" if gone["enteredRangeCount"] else ""))

@@ -9,10 +9,11 @@ from periplus_hub.api.hub_client import HubClient
 
 PLAN: Final = """
 query Plan(
-  $clusters: [ID!], $newClusters: [String!], $nodes: Int, $pods: Int, $services: Int, $growth: Decimal!
+  $clusters: [ID!], $newClusters: [String!], $nodes: Int, $pods: Int, $services: Int, $growth: Decimal!, $domain: ID
 ) {
   plan(
-    clusters: $clusters, newClusters: $newClusters, nodes: $nodes, pods: $pods, services: $services, growth: $growth
+    clusters: $clusters, newClusters: $newClusters, nodes: $nodes, pods: $pods, services: $services, growth: $growth,
+    domain: $domain
   ) {
     complete notKnownOf { names count }
     proposals { cluster { id } clusterName allocationKind: kind family cidr why reservation { id reason expiresAt } }

@@ -9,6 +9,7 @@ from periplus_hub.addresses.free.model import MAX_COUNT
 from periplus_hub.api.cli import queries
 from periplus_hub.api.cli.arguments import days_of, names_of, nothing_before
 from periplus_hub.api.cli.clusters_command import find_each
+from periplus_hub.api.cli.domains_command import find_domain
 from periplus_hub.api.cli.exit_codes import Exit, fail
 from periplus_hub.api.cli.hub_connection import JsonOption, TokenFileOption, UrlOption, hub
 from periplus_hub.api.cli.json_documents import document, word
@@ -49,6 +50,9 @@ def plan_ranges(
         int | None, typer.Option(min=0, max=MAX_COUNT, help="Each has so many services. Default: as now.")
     ] = None,
     growth: Annotated[float, typer.Option(min=1, max=100, help="How many times that there must be room for.")] = 2,
+    domain: Annotated[
+        str | None, typer.Option(metavar="<name>", help="The network domain that clusters not there yet will be in.")
+    ] = None,
     reserve: Annotated[bool, typer.Option("--reserve", help="Take the ranges: no later plan proposes them.")] = False,
     expires: Annotated[
         str | None, typer.Option(metavar="<days>", help=f"With --reserve: for how long. Default: {USUAL_DAYS}d.")
@@ -73,6 +77,8 @@ def plan_ranges(
     wish = Wish(None if expires is None else days_of("--expires", expires), reason)
     with hub(url, token_file) as client:
         asked = _asked(client, names, sized=nodes is not None or pods is not None or services is not None)
+        if domain is not None:
+            asked["domain"] = find_domain(client, domain)["id"]
         sizes = {"nodes": nodes, "pods": pods, "services": services, "growth": f"{growth:g}"}
         found = client.ask(PLAN, asked | sizes)["plan"]
         done = reserve and all(each["cidr"] for each in found["proposals"])
@@ -83,7 +89,7 @@ def plan_ranges(
     _leave(found, reserve=reserve)
 
 
-def _asked(client: HubClient, names: list[str], *, sized: bool) -> dict[str, list[str]]:
+def _asked(client: HubClient, names: list[str], *, sized: bool) -> dict[str, Any]:
     """Who is there, by id, and who is not yet; leaves for one that is not there and has no size."""
     live = queries.clusters(client)
     there = [name for name in names if is_id(name) or name in live]

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from periplus_hub.addresses.overlaps.model import FederationTarget
+from periplus_hub.addresses.overlaps.model import ENTERED_IN, FederationTarget
 from periplus_hub.api.cli.report import (
     ClusterLine,
     ClusterState,
@@ -272,10 +272,16 @@ def _member(node: dict[str, Any]) -> MemberLine:
     )
 
 
+def _domain_of(owner: str, networks: Mapping[str, str]) -> str:
+    """Of a cluster, or of what people entered, which is called by it."""
+    entered = owner.removeprefix(ENTERED_IN) if owner.startswith(ENTERED_IN) else ""
+    return networks.get(owner, entered)
+
+
 def _hit(node: dict[str, Any], networks: Mapping[str, str]) -> HitLine:
     return HitLine(
         cluster=node["clusterName"],
-        network_domain=networks.get(node["clusterName"], ""),
+        network_domain=_domain_of(node["clusterName"], networks),
         severity=_severity(node["severity"]),
         kinds=tuple(kind.lower() for kind in node["kinds"]),
         member_count=int(node["memberCount"]),

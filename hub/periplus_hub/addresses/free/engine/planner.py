@@ -1,4 +1,9 @@
-"""One plan: a range for each use of each cluster, none of which touches another one or anything taken. Pure."""
+"""One plan: a range for each use of each cluster, none of which touches another one or anything taken. Pure.
+
+A range that people entered as a network, a VPC or one on premises, is taken like any other, but for what lives in it:
+the nodes of its own clusters, and their pods where those have addresses of that network. These look for room in it
+first.
+"""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,16 +29,23 @@ _NO_ROOM: Final = {IPV4: "no room in private space", IPV6: "no room in the fleet
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
-    """What may not be proposed: prefixes of each family in any order, reservations in force, clouds in the fleet."""
+    """What may not be proposed: prefixes of each family in any order, reservations in force, clouds in the fleet.
+
+    `networks` are ranges that people entered as networks of clusters; they are not among `prefixes`.
+    """
 
     prefixes: Mapping[int, FamilyPrefixes]
+    networks: Collection[Prefix] = ()
     reservations: Sequence[RangeReservation] = ()
     providers: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedCluster:
-    """Whom a range is for. A `registration_id` of None is a cluster that is not there yet."""
+    """Whom a range is for. A `registration_id` of None is a cluster that is not there yet.
+
+    `homes` has, by kind, the networks that such a range belongs into; each is one of `Taken.networks`.
+    """
 
     name: str
     registration_id: UUID | None
@@ -42,12 +54,15 @@ class PlannedCluster:
     """Of the kinds asked for, those that it needs; empty is all."""
     lengths: Mapping[tuple[AllocationKind, int], int] = field(default_factory=dict)
     """Of kinds and families, how long a range has to be, whatever the demand."""
+    homes: Mapping[AllocationKind, tuple[Prefix, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class _Line:
     proposal: RangeProposal
     length: int | None
+    homes: tuple[Prefix, ...] = ()
+    """Disjoint, by address, of the proposal's family."""
 
 
 def propose(
@@ -58,10 +73,29 @@ def propose(
     found: dict[int, Prefix | None] = {}
     for family in (IPV4, IPV6):
         open_ones = [at for at, line in enumerate(lines) if line.length is not None and line.proposal.family == family]
-        wants = [_want(lines[at]) for at in open_ones]
-        ranges = allocate(_taken(taken, family), wants, _tiers(family, wants, taken, seed), family)
-        found.update(zip(open_ones, ranges, strict=True))
+        at_home = _at_home(lines, open_ones, taken, family)
+        found.update(at_home)
+        rest = [at for at in open_ones if at not in at_home]
+        wants = [_want(lines[at]) for at in rest]
+        known = _taken(taken, family, (), at_home.values())
+        found.update(zip(rest, allocate(known, wants, _tiers(family, wants, taken, seed), family), strict=True))
     return tuple(_placed(line, found[at]) if at in found else line.proposal for at, line in enumerate(lines))
+
+
+def _at_home(lines: Sequence[_Line], open_ones: Iterable[int], taken: Taken, family: int) -> dict[int, Prefix]:
+    """What there is room for in the networks that it belongs into, by the line's place."""
+    groups: dict[tuple[Prefix, ...], list[int]] = {}
+    for at in open_ones:
+        if lines[at].homes:
+            groups.setdefault(lines[at].homes, []).append(at)
+    found: dict[int, Prefix] = {}
+    never = held_back(Use.NEVER, family, taken.providers)
+    for homes in sorted(groups):
+        places, known = groups[homes], _taken(taken, family, homes, found.values())
+        avoided = tuple(each for each in never if not any(each.covers(home) for home in homes))
+        ranges = allocate(known, [_want(lines[at]) for at in places], [Tier(homes, avoided)], family)
+        found.update((at, each) for at, each in zip(places, ranges, strict=True) if each is not None)
+    return found
 
 
 def _lines(cluster: PlannedCluster, kinds: Collection[AllocationKind], growth: Decimal) -> Iterator[_Line]:
@@ -76,7 +110,16 @@ def _lines(cluster: PlannedCluster, kinds: Collection[AllocationKind], growth: D
                 cidr=None,
                 why=why,
             )
-            yield _Line(proposal, length)
+            yield _Line(proposal, length, _disjoint(cluster.homes.get(kind, ()), family))
+
+
+def _disjoint(networks: Iterable[Prefix], family: int) -> tuple[Prefix, ...]:
+    """Those of the family that lie in no other one, by address."""
+    found: list[Prefix] = []
+    for each in sorted(set(networks)):
+        if each.family == family and not (found and found[-1].covers(each)):
+            found.append(each)
+    return tuple(found)
 
 
 def _need(cluster: PlannedCluster, kind: AllocationKind, family: int, growth: Decimal) -> Need:
@@ -106,13 +149,27 @@ def _placed(line: _Line, found: Prefix | None) -> RangeProposal:
     if found is None:
         missing = f"{_NO_ROOM[line.proposal.family]} for a /{line.length}: {line.proposal.why}"
         return replace(line.proposal, why=missing)
-    return replace(line.proposal, cidr=str(found))
+    return replace(line.proposal, cidr=str(found), why=line.proposal.why + _where(line.homes, found))
 
 
-def _taken(taken: Taken, family: int) -> FamilyPrefixes:
-    reserved = [prefix for prefix in (parse(each.cidr) for each in taken.reservations) if prefix.family == family]
+def _where(homes: Sequence[Prefix], found: Prefix) -> str:
+    """Of a range that belongs into networks, whether it is in one."""
+    if not homes:
+        return ""
+    home = next((each for each in homes if each.covers(found)), None)
+    if home is not None:
+        return f", in its network {home}"
+    more = f" and {len(homes) - 1} more" if len(homes) > 1 else ""
+    return f"; no room in its network {homes[0]}{more}"
+
+
+def _taken(taken: Taken, family: int, homes: Sequence[Prefix], placed: Iterable[Prefix]) -> FamilyPrefixes:
+    """With what was placed already, and with every network but the homes and those around one."""
+    networks = (each for each in taken.networks if not any(each.covers(home) for home in homes))
+    reserved = (parse(each.cidr) for each in taken.reservations)
+    more = [prefix for prefix in (*reserved, *networks, *placed) if prefix.family == family]
     known = taken.prefixes.get(family, FamilyPrefixes.of_prefixes(()))
-    return known.joined(FamilyPrefixes.of_prefixes(reserved))
+    return known.joined(FamilyPrefixes.of_prefixes(more))
 
 
 def _tiers(family: int, wants: Sequence[Want], taken: Taken, seed: bytes) -> list[Tier]:

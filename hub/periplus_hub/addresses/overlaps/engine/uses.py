@@ -28,7 +28,7 @@ from periplus_hub.addresses.ipam.model import AllocationKind, Reach
 from periplus_hub.addresses.prefixes.columns import PrefixColumns
 from periplus_hub.addresses.prefixes.prefix import FAMILY_BITS, Prefix, parse
 from periplus_hub.addresses.prefixes.sorted_prefixes import FamilyPrefixes, subtree_ends
-from periplus_hub.addresses.ranges.model import RangeUse
+from periplus_hub.addresses.ranges.model import NETWORKS, RangeUse
 
 KINDS: Final = tuple(AllocationKind)
 REACHES: Final = (Reach.UNKNOWN, Reach.ROUTED, Reach.MASQUERADED)
@@ -91,8 +91,7 @@ ENTERED: Final = frozenset({Use.ENTERED, Use.ENTERED_NETWORK, Use.ENTERED_SUBNET
 """No cluster's: ranges that people entered."""
 USE_OF_RANGE: Final[Mapping[RangeUse, Use]] = MappingProxyType(
     {
-        RangeUse.VPC: Use.ENTERED_NETWORK,
-        RangeUse.ON_PREMISES: Use.ENTERED_NETWORK,
+        **dict.fromkeys(NETWORKS, Use.ENTERED_NETWORK),
         RangeUse.SUBNET: Use.ENTERED_SUBNET,
         RangeUse.PLANNED_POD: Use.PLANNED,
         RangeUse.PLANNED_SERVICE: Use.PLANNED,
