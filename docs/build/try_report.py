@@ -149,6 +149,11 @@ def schema() -> Schema:
         "clusters": {"type": "array", "items": _object(report.ClusterLine)},
         "overlapGroups": {"type": "array", "items": _object(report.GroupLine), "description": "Worst first."},
         "summary": {"description": "Groups per severity.", **_closed(counts)},
+        "copies": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "Clusters that were made from one backup or disk, or may be one: a sentence for each set.",
+        },
         "notes": {"type": "array", "items": {"type": "string"}},
     }
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **_closed(members)}

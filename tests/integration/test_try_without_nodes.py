@@ -37,6 +37,6 @@ async def test_two_contexts_at_one_address_are_one_cluster_and_two_addresses_are
     lines = seen.document["clusters"]
     assert sorted(line["reason"] == "same_cluster" for line in lines) == [False, False, True]
     assert lines[2]["state"] == "incomplete"
-    (note, *_) = seen.document["notes"]
+    (note,) = seen.document["copies"]
     assert "have one kube-system uid. It is not known whether they are one cluster" in note
     assert "c2" in note

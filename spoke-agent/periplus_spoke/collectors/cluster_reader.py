@@ -52,7 +52,7 @@ class ClusterReader:
 
     async def identity(self) -> ClusterIdentity:
         """Who this cluster is. Raises KubeProblem."""
-        found = await identify(self._kube)
+        found = await identify(self._kube, self._timer.now())
         self.inventory.cluster_uid = found.uid
         self.inventory.facts.api_ca_sha256 = found.api_ca_sha256
         return found

@@ -2,6 +2,7 @@
 
 import logging
 import re
+from datetime import datetime, timedelta
 from typing import Final
 
 from periplus_contract.limits import MAX_MACHINES
@@ -20,10 +21,14 @@ _SHOWN_CHARS: Final = 60
 _NODES: Final = 50
 """Enough to tell a cluster from its copy, and little to decode."""
 
+_HEARD_WITHIN: Final = timedelta(minutes=15)
+"""Of a machine that is there: kubelet reports each five minutes, with up to half of that as jitter, also where nothing
+changes (nodeStatusReportFrequency), and clocks may differ."""
+
 _log: Final = logging.getLogger(__name__)
 
 
-async def identify(client: KubeClient) -> ClusterIdentity:
+async def identify(client: KubeClient, now: datetime) -> ClusterIdentity:
     """Ask the API server. Raises KubeProblem when it cannot be reached or does not tell its uid."""
     version = await server_version(client)
     if version.left_out:
@@ -41,7 +46,7 @@ async def identify(client: KubeClient) -> ClusterIdentity:
         kubernetes_version=version.git_version,
         api_ca_sha256=await client.ca_sha256(),
         node_count=node_count,
-        machines=tuple(machine for node in nodes for machine in machines_of(node))[:MAX_MACHINES],
+        machines=tuple(machine for node in nodes for machine in machines_of(node, now))[:MAX_MACHINES],
     )
 
 
@@ -53,16 +58,21 @@ async def _first_nodes(client: KubeClient) -> tuple[list[Node], int]:
         return [], 0  # the inventory's sources say why
 
 
-def machines_of(node: Node) -> list[str]:
-    """`uid=address` of each address the machine has inside; nothing of a node that is not ready.
+def machines_of(node: Node, now: datetime) -> list[str]:
+    """`uid=address` of each address the machine has inside; nothing of a node that is not ready, or was not heard.
 
     An etcd backup brings the nodes of another cluster along. Their machines never report to this API server, so they
-    are not ready here.
+    are not ready here; in the first minute they still seem to be, as they were when the backup was made.
     """
-    if any(each.type == "Ready" and each.status != "True" for each in node.status.conditions or ()):
-        return []
+    for each in node.status.conditions or ():
+        if each.type == "Ready" and (each.status != "True" or _is_old(each.last_heartbeat_time, now)):
+            return []
     addresses = (each.address for each in node.status.addresses or () if each.type == "InternalIP")
     return [machine for address in addresses if is_fact(machine := f"{node.metadata.uid}={address}")]
+
+
+def _is_old(heartbeat: datetime | None, now: datetime) -> bool:
+    return heartbeat is not None and now - heartbeat > _HEARD_WITHIN
 
 
 async def _name(client: KubeClient, uid: str) -> str:

@@ -82,7 +82,7 @@ class CheckReport(msgspec.Struct, frozen=True):
 async def check(client: KubeClient, clock: Clock) -> CheckReport:
     """Ask the API server about every right; changes nothing. Never raises KubeProblem: it is part of the report."""
     try:
-        identity = await identify(client)
+        identity = await identify(client, clock.now())
     except KubeProblem as problem:
         if problem.reason != "forbidden":
             return CheckReport(None, problem.message, problem.remedy, ())

@@ -78,6 +78,8 @@ class Condition(Kept):
     type: str = ""
     status: str = ""
     reason: str = ""
+    last_heartbeat_time: datetime | None = None
+    """Of nodes: when the kubelet last said so."""
 
 
 class NodeSpec(Kept):

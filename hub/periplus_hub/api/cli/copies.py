@@ -1,6 +1,6 @@
 """What is said of clusters that have one kube-system uid and are not shown to be one."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from periplus_hub.api.cli.report import some
@@ -15,15 +15,20 @@ _UNCLEAR: Final = (
 )
 
 
-def copy_notes(clusters: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
-    """A sentence for each set of copies; `clusters` are the hub's by name, and their order is that of the names."""
+def copy_notes(clusters: Mapping[str, Mapping[str, Any]], ways: Collection[str] = ()) -> tuple[str, ...]:
+    """A sentence for each set of copies; `clusters` are the hub's by name, and their order is that of the names.
+
+    `ways` are names of second ways to one of the clusters: no copies.
+    """
     apart: dict[frozenset[str], str] = {}
     unclear: dict[frozenset[str], str] = {}
     for name, known in clusters.items():
-        told_apart = [each["cluster"]["name"] for each in known["copies"] if each["isToldApart"]]
-        alike = [name, *(each["cluster"]["name"] for each in known["copies"])]
+        copies = {each["cluster"]["name"]: each["isToldApart"] for each in known["copies"]}
+        copies = {} if name in ways else {copy: told for copy, told in copies.items() if copy not in ways}
+        told_apart = [copy for copy, told in copies.items() if told]
+        alike = [name, *copies]
         if told_apart:
             apart.setdefault(frozenset([name, *told_apart]), f"{some([name, *told_apart])} {_APART}")
-        if len(told_apart) < len(known["copies"]):
+        if len(told_apart) < len(copies):
             unclear.setdefault(frozenset(alike), f"{some(alike)} {_UNCLEAR}")
     return (*apart.values(), *unclear.values())

@@ -27,7 +27,8 @@ class Exit(IntEnum):
     """Done."""
     FAILED = 1
     """The work could not be done; the message says why and what to do. With `--fail-on` also: no overlap is so bad,
-    but not all is known: a cluster is incomplete, stale or unread, or the overlaps are not computed or not current.
+    but not all is known: a cluster is incomplete, stale or unread, or the overlaps are not computed or not current; or
+    clusters are copies of one, or may be.
     With `plan` also: there is no range, or not all is known."""
     THRESHOLD = 2
     """`--fail-on` found an overlap at or above its severity, or a rule of pre-flight fails."""

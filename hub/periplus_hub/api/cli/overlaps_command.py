@@ -76,8 +76,8 @@ def _report(client: HubClient, ask: OverlapAsk, known: dict[str, dict[str, Any]]
     groups = with_moves(client, groups, known)
     joined = ask.joined is not None
     doubt = "" if joined else queries.doubt(client)
-    notes = copy_notes(known)
-    return Report(clusters=lines, groups=groups, joined=joined, as_of=as_of, doubt=doubt, asked=words, notes=notes)
+    copies = copy_notes(known)
+    return Report(clusters=lines, groups=groups, joined=joined, as_of=as_of, doubt=doubt, asked=words, copies=copies)
 
 
 def _joined(client: HubClient, given: list[str]) -> list[dict[str, Any]]:

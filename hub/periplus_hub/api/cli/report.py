@@ -201,6 +201,8 @@ class Report:
     """Why the groups do not follow from what is known now, like overlaps that were never computed; empty: they do."""
     asked: str = ""
     """What the groups were narrowed to, in words; empty: all there are."""
+    copies: tuple[str, ...] = ()
+    """Clusters that were made from one backup or disk, or may be one cluster: a sentence for each set."""
     notes: tuple[str, ...] = field(default=())
 
     def at_least(self, severity: Severity) -> bool:
@@ -244,6 +246,7 @@ class Report:
             "clusters": [_camel(asdict(cluster)) for cluster in self.clusters],
             "overlapGroups": [_camel(asdict(group)) for group in self.groups],
             "summary": {str(severity): count for severity, count in self.counts().items()},
+            "copies": list(self.copies),
             "notes": list(self.notes),
         }
 

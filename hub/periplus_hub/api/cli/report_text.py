@@ -77,7 +77,9 @@ def print_report(report: Report, console: Console) -> None:
         if alike:
             _print_severity(severity, alike, console)
     console.print()
-    for line in (_summary(report), *_caveats(report), *(Text(note, style="dim") for note in report.notes)):
+    notes = (Text(note, style="dim") for note in report.notes)
+    copies = (Text.assemble(("copies: ", "bold magenta"), each) for each in report.copies)
+    for line in (_summary(report), *_caveats(report), *copies, *notes):
         print_text(line, console)
 
 

@@ -108,8 +108,11 @@ class Fleet:
         strangers = [each.name for each in lines if each.name not in known and each.reason != SAME_CLUSTER]
         groups = with_moves(self.client, groups, known, strangers)
         doubt = "" if joined else queries.doubt(self.client)
-        copies = copy_notes({each.name: known[each.name] for each in lines if each.name in known})
-        return Report(clusters=lines, groups=groups, joined=joined, as_of=as_of, doubt=doubt, notes=(*copies, *notes))
+        ways = {each.name for each in lines if each.reason == SAME_CLUSTER}
+        copies = copy_notes({each.name: known[each.name] for each in lines if each.name in known}, ways)
+        return Report(
+            clusters=lines, groups=groups, joined=joined, as_of=as_of, doubt=doubt, copies=copies, notes=notes
+        )
 
     def _line(self, target: Target, known: dict[str, dict[str, Any]]) -> ClusterLine:
         status = self.statuses.get(target.name, SpokeStatus())

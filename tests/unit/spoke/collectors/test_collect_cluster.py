@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -215,16 +216,22 @@ async def test_machines_are_those_of_nodes_that_report_here(tmp_path: Path) -> N
     both = [inside, {"type": "InternalIP", "address": "2001:db8::1"}, {"type": "ExternalIP", "address": "198.51.100.1"}]
     fake = shop()
     fake.collections["/api/v1/nodes"].clear()
-    for name, status in (("silent", "Unknown"), ("down", "False"), ("up", "True")):
+    lately, before = (f"{SystemClock().now() - timedelta(minutes=ago):%Y-%m-%dT%H:%M:%SZ}" for ago in (8, 20))
+    for name, status, heard in (
+        ("silent", "Unknown", lately),
+        ("down", "False", lately),
+        ("restored", "True", before),
+        ("up", "True", lately),
+    ):
         each = node(name, addresses=both)
-        each["status"]["conditions"] = [{"type": "Ready", "status": status}]
+        each["status"]["conditions"] = [{"type": "Ready", "status": status, "lastHeartbeatTime": heard}]
         fake.put("/api/v1/nodes", each)
     fake.put("/api/v1/nodes", node("unnamed", addresses=[{"type": "Hostname", "address": "unnamed"}]))
     async with collecting(fake, tmp_path) as (_, collectors):
         found = await collectors.identity()
         fake.trouble("/api/v1/nodes", Trouble(status=403, times=1_000))
         blind = await collectors.identity()
-    assert (found.node_count, found.machines) == (4, ("uid-nodes-/up=192.0.2.1", "uid-nodes-/up=2001:db8::1"))
+    assert (found.node_count, found.machines) == (5, ("uid-nodes-/up=192.0.2.1", "uid-nodes-/up=2001:db8::1"))
     assert (blind.uid, blind.node_count, blind.machines) == (found.uid, 0, ())
 
 
