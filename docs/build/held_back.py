@@ -26,7 +26,7 @@ def render() -> str:
 
 def _rows(use: Use) -> str:
     rows = [
-        (code(row.cidr), row.holder, row.why, ", ".join(sorted(row.providers)) or "everywhere", row.source)
+        (code(row.cidr), row.holder, row.why, ", ".join(sorted(row.providers)) or "everywhere", f"<{row.source}>")
         for row in HELD_BACK
         if row.use is use
     ]

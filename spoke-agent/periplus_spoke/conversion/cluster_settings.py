@@ -167,7 +167,8 @@ def _plugins(view: IpamView) -> Iterator[Setting]:
         for key in ("Network", "IPv6Network"):
             yield Setting("pod", str(network.get(key) or ""), "kube-flannel-cfg", key, "exact")
     if "ovn-kubernetes" in view.cnis:
-        # Each range may be followed by the length of the blocks that nodes get: 10.128.0.0/14/23.
+        # As the plugin's own chart writes it (templates/ovn-setup.yaml). Each range may be followed by the length of
+        # the blocks that nodes get: 10.128.0.0/14/23.
         ranges = (part.split("/") for part in view.configs.get(OVN_CONFIG, {}).get("net_cidr", "").split(","))
         yield Setting("pod", ",".join("/".join(each[:2]) for each in ranges), "ovn-config", "net_cidr", "exact")
         services = view.configs.get(OVN_CONFIG, {}).get("svc_cidr", "")
