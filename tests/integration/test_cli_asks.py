@@ -33,6 +33,13 @@ async def test_an_address_has_an_owner_or_several_or_none(terminal: Terminal) ->
     nobody = (await terminal.type("address", "10.9.9.9", code=1)).stderr
     assert re.search(r"known who had 10\.9\.9\.9 in any network domain at [^.]+Z: ", nobody)
     assert nobody.count("10.9.9.9") == 1
+    free = await terminal.type("address", "10.244.9.9", code=1)
+    assert free.stdout.splitlines() == [
+        "10.244.9.9 lies in 10.244.0.0/16, of the pods of cluster-000",
+        "10.244.9.9 lies in 10.244.0.0/16, of the pods of cluster-001",
+    ]
+    other = await terminal.type("address", "10.244.9.9", "--domain", "domain-001", code=1)
+    assert other.stdout == "10.244.9.9 lies in 10.244.0.0/16, of the pods of cluster-001\n"
     assert "It may be of a cluster that is not known whole: cluster-000, " in nobody
     assert one["notKnownWhole"][0] == "cluster-000"
     early = await terminal.type("address", "10.244.0.1", "--at", "2025-01-01", code=1)
@@ -103,7 +110,8 @@ async def test_an_overlap_is_accepted_and_withdrawn(terminal: Terminal) -> None:
     assert told.startswith("10.244.0.0/16 is accepted until ")
     first, *_ = await terminal.documents("overlaps", "accepted")
     assert (first["cidr"], first["reason"], first["withdrawnAt"]) == ("10.244.0.0/16", "a lab", None)
-    assert (await terminal.type("overlaps", "withdraw", first["id"])).stdout.endswith("not accepted any more\n")
+    assert (await terminal.type("overlaps", "withdraw", first["cidr"])).stdout.endswith("not accepted any more\n")
+    assert "withdrawn already" in (await terminal.type("overlaps", "withdraw", first["id"], code=1)).stderr
     assert first["id"] not in (await terminal.type("overlaps", "accepted")).stdout
     assert "withdrawn 2" in (await terminal.type("overlaps", "accepted", "--ended")).stdout
     assert (

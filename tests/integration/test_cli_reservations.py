@@ -100,7 +100,7 @@ async def test_it_reserves_where_not_all_is_known_and_says_both(terminal: Termin
 async def test_what_ended_is_listed_only_when_asked_for(terminal: Terminal, db: Database) -> None:
     await terminal.type(*PLAN, "--reserve")
     released, expired, kept = await reserved(terminal)
-    await terminal.type("plan", "release", released["id"])
+    await terminal.type("plan", "release", released["cidr"])
     scope = system_scope(await ensure_default_tenant(db), "test")
     async with db.write(scope) as c:
         past = func.now() - text("interval '1 day'")

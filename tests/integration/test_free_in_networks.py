@@ -110,6 +110,18 @@ async def test_two_domains_with_one_network_get_ranges_that_differ(fleet: Fleet)
     assert all(is_in(each, VPC) for each in found)
 
 
+async def test_what_covers_all_of_the_network_keeps_nobody_out_of_it(fleet: Fleet) -> None:
+    """A cluster elsewhere has the VPC's range for services, as some installers give it."""
+    await fleet.report("crm", ("service", VPC), ("node", "192.168.7.1/32"), ("pod", "10.20.0.0/21"))
+    found = (await plan(fleet, "shop"))["NODE"]
+    assert is_in(found, "10.20.8.0/21"), "what is only a part of it is left free"
+    wish = {"kind": "NODE", "clusterName": "shop", "expiresAt": "2026-02-01T00:00:00Z"}
+    made = (await ask(fleet, RESERVE, input=wish | {"cidr": found["cidr"]}))["reserveRange"]
+    assert made == {"__typename": "RangeReservation", "cidr": found["cidr"]}
+    refused = (await ask(fleet, RESERVE, input=wish | {"cidr": "10.20.0.0/28"}))["reserveRange"]
+    assert "crm uses 10.20.0.0/21 for its pods" in refused["message"]
+
+
 async def test_a_cluster_that_is_not_there_yet_is_planned_into_the_domain_it_will_be_in(fleet: Fleet) -> None:
     async with fleet.db.write(fleet.scope) as c:
         staging = (await create_domain(c, fleet.scope, "staging")).id

@@ -69,8 +69,18 @@ async def reservation_in_the_way(
     return None if row is None else _reservation(row)
 
 
-async def user_in_the_way(c: ReadConnection, scope: Scope, prefix: Prefix) -> tuple[str, Prefix, AllocationKind] | None:
-    """An active cluster's name and what it uses there."""
+def _around(home: Prefix | None, first: ColumnElement[Any], last: ColumnElement[Any]) -> ColumnElement[bool]:
+    """What covers all of a network is in its way wherever in it a range lies, and no reason against this one."""
+    if home is None:
+        return false()
+    first_key, last_key = home.keys()
+    return (first <= first_key) & (last >= last_key)
+
+
+async def user_in_the_way(
+    c: ReadConnection, scope: Scope, prefix: Prefix, home: Prefix | None
+) -> tuple[str, Prefix, AllocationKind] | None:
+    """An active cluster's name and what it uses there; `home` is the network that the range belongs into."""
     table = allocations
     touching = _overlaps(prefix, table.c.first_key, table.c.last_key)
     mine = owned(scope, registrations) & (registrations.c.id == table.c.registration_id)
@@ -78,6 +88,7 @@ async def user_in_the_way(c: ReadConnection, scope: Scope, prefix: Prefix) -> tu
         select(registrations.c.name, func.text(table.c.cidr, type_=String).label("cidr"), table.c.kind)
         .select_from(table.join(registrations, mine))
         .where(owned(scope, table), registrations.c.state == State.ACTIVE.value, touching)
+        .where(~_around(home, table.c.first_key, table.c.last_key))
         .order_by(table.c.first_key, table.c.last_key.desc(), registrations.c.name)
         .limit(1)
     )
@@ -86,16 +97,15 @@ async def user_in_the_way(c: ReadConnection, scope: Scope, prefix: Prefix) -> tu
 
 
 async def entered_in_the_way(
-    c: ReadConnection, scope: Scope, prefix: Prefix, *, at_home: bool
+    c: ReadConnection, scope: Scope, prefix: Prefix, home: Prefix | None
 ) -> tuple[str, str, str] | None:
     """What people entered there: the range, what for, and its network domain's name.
 
-    A network around the prefix is in nobody's way who is `at_home` in one.
+    `home` is the network that the range belongs into; neither it nor a network around it is in the way.
     """
     table = entered_ranges
-    first_key, last_key = prefix.keys()
-    around = (table.c.first_key <= first_key) & (table.c.last_key >= last_key)
-    harmless = table.c.use.in_([use.value for use in NETWORKS]) & around if at_home else false()
+    is_network = table.c.use.in_([use.value for use in NETWORKS])
+    harmless = is_network & _around(home, table.c.first_key, table.c.last_key)
     statement = (
         select(func.text(table.c.cidr, type_=String).label("cidr"), table.c.use, network_domains.c.name)
         .where(*in_force(scope), _overlaps(prefix, table.c.first_key, table.c.last_key), ~harmless)

@@ -78,28 +78,29 @@ def _checked(wish: ReservationWish, now: datetime) -> Prefix:
     return prefix
 
 
-async def _is_at_home(c: WriteConnection, scope: Scope, wish: ReservationWish, prefix: Prefix) -> bool:
-    """Whether it lies in a network that it belongs into; of a cluster that is not there yet, any may be its own."""
+async def _home(c: WriteConnection, scope: Scope, wish: ReservationWish, prefix: Prefix) -> Prefix | None:
+    """The network around it that it belongs into; of a cluster that is not there yet, any may be its own."""
     networks = await repository_networks.networks(c, scope)
-    if not any(each.prefix.covers(prefix) for each in networks):
-        return False
+    around = [each.prefix for each in networks if each.prefix.covers(prefix)]
+    if not around:
+        return None
     fleet = await all_registrations(c, scope, (State.ACTIVE, State.PENDING))
     known = next((each.id for each in fleet if each.name == wish.cluster_name), None)
     if known is None:
-        return wish.kind is AllocationKind.NODE
+        return max(around) if wish.kind is AllocationKind.NODE else None
     homes = (await repository_networks.homes_by_registration(c, scope, [known], networks)).get(known, {})
-    return any(home.covers(prefix) for home in homes.get(wish.kind, ()))
+    return next((home for home in homes.get(wish.kind, ()) if home.covers(prefix)), None)
 
 
 async def _raise_if_taken(
     c: WriteConnection, scope: Scope, wish: ReservationWish, prefix: Prefix, now: datetime
 ) -> None:
     remedy = "Take another one: a new plan proposes what is free now."
-    if user := await repository.user_in_the_way(c, scope, prefix):
+    home = await _home(c, scope, wish, prefix)
+    if user := await repository.user_in_the_way(c, scope, prefix, home):
         name, used, kind = user
         raise Conflict(f"{prefix} is not free: {name} uses {used} for its {kind.value}s", remedy)
-    at_home = await _is_at_home(c, scope, wish, prefix)
-    if entered := await repository.entered_in_the_way(c, scope, prefix, at_home=at_home):
+    if entered := await repository.entered_in_the_way(c, scope, prefix, home):
         cidr, use, domain = entered
         raise Conflict(f"{prefix} is not free: {cidr} is entered in {domain} as {use}", remedy)
     if other := await repository.reservation_in_the_way(c, scope, prefix, now):

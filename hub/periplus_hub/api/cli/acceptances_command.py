@@ -9,7 +9,7 @@ from periplus_hub.api.cli import queries
 from periplus_hub.api.cli.arguments import range_of
 from periplus_hub.api.cli.find_by_name import choose
 from periplus_hub.api.cli.hub_connection import EndedOption, JsonOption, Listing, TokenFileOption, UrlOption, hub
-from periplus_hub.api.cli.lasting import until
+from periplus_hub.api.cli.lasting import holds, until
 from periplus_hub.api.cli.output import tell
 from periplus_hub.api.cli.tables import when
 from periplus_hub.api.hub_client import HubClient
@@ -75,16 +75,23 @@ def accepted(
 
 
 def withdraw(
-    identity: Annotated[str, typer.Argument(metavar="ID", help="Its id in 'periplus overlaps accepted'.")],
+    identity: Annotated[
+        str, typer.Argument(metavar="RANGE|ID", help="The range, or its id in 'periplus overlaps accepted'.")
+    ],
     *,
     url: UrlOption = None,
     token_file: TokenFileOption = None,
 ) -> None:
     """End an acceptance before its time: the overlap has its own severity again."""
     with hub(url, token_file) as client:
-        found = choose("OverlapAcceptance", identity, _acceptances(client, ended=True), key="id")
+        known = _acceptances(client, ended=True)
+        found = choose("OverlapAcceptance", identity, known, key="cidr", is_live=_holds)
         result = queries.outcome(client.ask(WITHDRAW, {"acceptance": found["id"]}), "withdrawAcceptance")
     tell(f"{result['cidr']} is not accepted any more")
+
+
+def _holds(acceptance: dict[str, Any]) -> bool:
+    return holds(acceptance["expiresAt"], acceptance["withdrawnAt"])
 
 
 def _acceptances(client: HubClient, *, ended: bool) -> list[dict[str, Any]]:

@@ -1,6 +1,7 @@
 """`periplus address IP`: whose an address is, or was."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from ipaddress import ip_network
 from typing import Annotated, Any, Final
 
 import typer
@@ -15,6 +16,7 @@ from periplus_hub.api.cli.output import tell, tell_json
 from periplus_hub.api.cli.report import some
 from periplus_hub.api.cli.rich_text import Text
 from periplus_hub.api.cli.tables import print_table, print_text, standard_output, when
+from periplus_hub.api.hub_client import HubClient
 
 OWNER: Final = """
 query Owner($ip: IpAddress!, $domain: ID, $at: DateTime) {
@@ -36,6 +38,14 @@ fragment Owner on AddressOwner {
   cluster { id name } networkDomain { id name }
 }
 """
+RANGES: Final = """
+query RangesOfClusters($first: Int!, $after: String, $within: Cidr!) {
+  allocations(first: $first, after: $after, within: $within) {
+    nodes { cidr allocationKind: kind clusterName networkDomain { id } }
+    pageInfo { hasNextPage endCursor }
+  }
+}
+"""
 _SHOWN: Final = 10
 _COLUMNS: Final = ("cluster", "domain", "kind", "name", "workload", "node", "since", "until")
 
@@ -55,7 +65,8 @@ def address(
 ) -> None:
     """Show who has an address, or had it at a time. If several owners are equally likely, all are shown.
 
-    Ranges that people entered around the address are named too, with whom to ask about them.
+    Ranges that people entered around the address are named too, with whom to ask about them; of an address that nobody
+    has, also the ranges of clusters that it lies in.
     An address of a node belongs to the node; services that listen on it (load balancers that publish nodes' addresses,
     external IPs, node ports) are named beside it.
     """
@@ -64,19 +75,36 @@ def address(
         inside = None if domain is None else find_domain(client, domain)["id"]
         found = client.ask(OWNER, asked | {"domain": inside})["addressOwner"]
         unknown = [name for name, node in queries.clusters(client).items() if node["state"] != "COMPLETE"]
-    owners = [found["owner"]] if "owner" in found else found.get("candidates", [])
+        owners = [found["owner"]] if "owner" in found else found.get("candidates", [])
+        clusters = [] if owners or at is not None else _ranges_of_clusters(client, asked["ip"], inside)
     around = found["enteredRanges"]["nodes"]
     if as_json:
-        told = {"owners": owners, "enteredRanges": around, "reason": found.get("reason"), "notKnownWhole": unknown}
-        tell_json(document(told))
+        told = {"owners": owners, "enteredRanges": around, "clusterRanges": clusters}
+        tell_json(document(told | {"reason": found.get("reason"), "notKnownWhole": unknown}))
     elif owners:
         _print(found, owners)
-    for each in () if as_json else around:
-        tell(_around(asked["ip"], each))
+    for line in () if as_json else (*_of_clusters(asked["ip"], clusters), *(_around(asked["ip"], e) for e in around)):
+        tell(line)
     if not owners and not as_json:
         fail(found["reason"], _remedy(unknown))
     if not owners:
         raise typer.Exit(int(Exit.FAILED))
+
+
+def _ranges_of_clusters(client: HubClient, ip: str | None, domain: str | None) -> list[dict[str, Any]]:
+    """What clusters have now around an address that nobody has: of each the widest for a kind."""
+    asked = {"first": 500, "within": str(ip_network(ip or ""))}
+    widest: dict[tuple[str, str], dict[str, Any]] = {}
+    for each in (node for page in queries.pages(client, RANGES, "allocations", asked) for node in page["nodes"]):
+        if domain is None or each["networkDomain"]["id"] == domain:
+            told = {name: each[name] for name in ("cidr", "allocationKind", "clusterName")}
+            widest.setdefault((each["clusterName"], each["allocationKind"]), told)
+    return list(widest.values())
+
+
+def _of_clusters(ip: str | None, ranges: Sequence[dict[str, Any]]) -> Iterator[str]:
+    for each in ranges:
+        yield f"{ip} lies in {each['cidr']}, of the {word(each['allocationKind'])}s of {each['clusterName']}"
 
 
 def _remedy(unknown: Sequence[str]) -> str:

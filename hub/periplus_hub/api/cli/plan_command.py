@@ -32,6 +32,10 @@ for command in (reserved, release):
     plan.command(command.__name__)(command)
 
 
+def _count(things: str) -> object:
+    return typer.Option(min=0, max=MAX_COUNT, help=f"Each has so many {things}. Default: as now.")
+
+
 @plan.callback()
 def plan_ranges(
     context: typer.Context,
@@ -40,15 +44,9 @@ def plan_ranges(
         list[str] | None,
         typer.Option(metavar="<names>", help="For these clusters, a,b, there already or not. Repeatable."),
     ] = None,
-    nodes: Annotated[
-        int | None, typer.Option(min=0, max=MAX_COUNT, help="Each has so many nodes. Default: as now.")
-    ] = None,
-    pods: Annotated[
-        int | None, typer.Option(min=0, max=MAX_COUNT, help="Each has so many pods. Default: as now.")
-    ] = None,
-    services: Annotated[
-        int | None, typer.Option(min=0, max=MAX_COUNT, help="Each has so many services. Default: as now.")
-    ] = None,
+    nodes: Annotated[int | None, _count("nodes")] = None,
+    pods: Annotated[int | None, _count("pods")] = None,
+    services: Annotated[int | None, _count("services")] = None,
     growth: Annotated[float, typer.Option(min=1, max=100, help="How many times that there must be room for.")] = 2,
     domain: Annotated[
         str | None, typer.Option(metavar="<name>", help="The network domain that clusters not there yet will be in.")

@@ -11,7 +11,7 @@ from periplus_hub.api.cli.clusters_command import find_each
 from periplus_hub.api.cli.find_by_name import choose
 from periplus_hub.api.cli.hub_connection import EndedOption, JsonOption, Listing, TokenFileOption, UrlOption, hub
 from periplus_hub.api.cli.json_documents import word
-from periplus_hub.api.cli.lasting import until
+from periplus_hub.api.cli.lasting import holds, until
 from periplus_hub.api.cli.output import tell
 from periplus_hub.api.hub_client import HubClient
 
@@ -54,14 +54,17 @@ def reserved(
 
 
 def release(
-    identity: Annotated[str, typer.Argument(metavar="ID", help="Its id in 'periplus plan reserved'.")],
+    identity: Annotated[
+        str, typer.Argument(metavar="RANGE|ID", help="The range, or its id in 'periplus plan reserved'.")
+    ],
     *,
     url: UrlOption = None,
     token_file: TokenFileOption = None,
 ) -> None:
     """Give a reserved range back before its time: it is free again."""
     with hub(url, token_file) as client:
-        found = choose("RangeReservation", identity, _reservations(client, ended=True), key="id")
+        known = _reservations(client, ended=True)
+        found = choose("RangeReservation", identity, known, key="cidr", is_live=_holds)
         result = queries.outcome(client.ask(RELEASE, {"reservation": found["id"]}), "releaseRange")
     tell(f"{result['cidr']} is not reserved any more")
 
@@ -70,6 +73,10 @@ def _names(client: HubClient, typed: list[str]) -> list[str]:
     """Ids by the names of their clusters: a reservation only has a name, also of a cluster that is not there yet."""
     there = find_each(client, [each for each in typed if is_id(each)])
     return [*(each for each in typed if not is_id(each)), *(each["name"] for each in there)]
+
+
+def _holds(reservation: dict[str, Any]) -> bool:
+    return holds(reservation["expiresAt"], reservation["releasedAt"])
 
 
 def _reservations(client: HubClient, *, ended: bool) -> list[dict[str, Any]]:

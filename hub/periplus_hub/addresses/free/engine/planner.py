@@ -2,7 +2,8 @@
 
 A range that people entered as a network, a VPC or one on premises, is taken like any other, but for what lives in it:
 the nodes of its own clusters, and their pods where those have addresses of that network. These look for room in it
-first.
+first. What covers all of such a network, like the default service range of a cluster elsewhere, is in its way wherever
+in it they go, and keeps nothing from them.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -10,6 +11,9 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Final
 from uuid import UUID
+
+import numpy as np
+import numpy.typing as npt
 
 from periplus_hub.addresses.free.engine.allocator import Tier, Want, allocate, ula_networks
 from periplus_hub.addresses.free.engine.held_back import SPACES, Use, held_back
@@ -20,6 +24,7 @@ from periplus_hub.addresses.prefixes.prefix import IPV4, IPV6, Prefix, parse
 from periplus_hub.addresses.prefixes.sorted_prefixes import FamilyPrefixes
 
 _PREFERRED_V4: Final = tuple(space for space in SPACES[IPV4] if str(space) in {"10.0.0.0/8", "172.16.0.0/12"})
+_HALF: Final = 64
 _NETWORKS_OF_64S: Final = 16
 """A /48 holds 2^16 of what IPv6 is counted in."""
 _SPARE_NETWORKS: Final = 2
@@ -169,7 +174,17 @@ def _taken(taken: Taken, family: int, homes: Sequence[Prefix], placed: Iterable[
     reserved = (parse(each.cidr) for each in taken.reservations)
     more = [prefix for prefix in (*reserved, *networks, *placed) if prefix.family == family]
     known = taken.prefixes.get(family, FamilyPrefixes.of_prefixes(()))
+    for home in homes:
+        known = known.take(np.flatnonzero(~_around(known, home)))
     return known.joined(FamilyPrefixes.of_prefixes(more))
+
+
+def _around(known: FamilyPrefixes, home: Prefix) -> npt.NDArray[np.bool_]:
+    """Which are all of a network or more; those that differ only in the low 64 bits are none."""
+    shift = np.uint64(_HALF) - np.minimum(known.length, _HALF).astype(np.uint64)
+    same = (known.high ^ np.uint64(home.value >> _HALF)) >> shift == 0
+    found: npt.NDArray[np.bool_] = same & (known.length <= min(home.length, _HALF))
+    return found
 
 
 def _tiers(family: int, wants: Sequence[Want], taken: Taken, seed: bytes) -> list[Tier]:

@@ -182,7 +182,7 @@ class _Between(NamedTuple):
     hides: bool
     """Whether pods or nodes that nobody sees from outside collide with such that are seen."""
     seen_nodes: bool
-    """Whether nodes collide in one network that would not, were they known to be masqueraded."""
+    """Whether nothing but nodes collides in one network, and would not, were they known to be masqueraded."""
 
     @property
     def managed(self) -> bool:
@@ -225,7 +225,8 @@ def _between(pairs: WorstPairs, among: Collection[Cause]) -> _Between:
         frozenset(each.relation for each in among if each.relation is not None),
         unknown_reach=any(both & PODS_OF_UNKNOWN_REACH and both <= _NOT_ROUTED for both in alike),
         hides=any(both & _MASQUERADED and both - _MASQUERADED for both in alike),
-        seen_nodes=any(both <= NODES and both - NODES_HIDDEN for both in alike),
+        seen_nodes=all(both <= NODES for both in in_one_network)
+        and any(both - NODES_HIDDEN for both in in_one_network),
     )
 
 

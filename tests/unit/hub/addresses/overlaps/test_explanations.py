@@ -118,7 +118,8 @@ def test_nodes_behind_routers_that_translate_hurt_nobody_in_one_network() -> Non
     assert any("reach set node masqueraded" in each for each in seen.remedies)
     half = told(Severity.CONFLICT, NODE, Use.NODE_MASQUERADED)
     assert "cannot reach what others have there" in " ".join(half.breaks)
-    assert not any("reach set node" in each for each in told(Severity.CONFLICT, POD).remedies)
+    for others in ((POD,), (NODE, SERVICE)):
+        assert not any("reach set node" in each for each in told(Severity.CONFLICT, *others).remedies)
 
 
 def test_pods_of_which_nobody_knows_whether_they_are_routed_are_called_so() -> None:
