@@ -95,7 +95,7 @@ async def test_every_report_does_too(terminal: Terminal) -> None:
     for command in (
         ("overlaps",),
         ("overlaps", "--joined", "all"),
-        ("overlaps", "accepted"),
+        ("overlaps", "accepted", "--ended"),
         ("clusters", "show", ids["Cluster"]),
         ("address", "10.244.0.1"),
     ):
