@@ -131,6 +131,16 @@ async def test_reservations_are_those_of_the_clusters_named(terminal: Terminal) 
     assert "--cluster before 'accepted' says nothing" in both.stderr
 
 
+async def test_an_address_that_nobody_has_says_for_whom_it_is_reserved(terminal: Terminal) -> None:
+    await terminal.type(*PLAN, "--reserve", "--reason", "moves in March")
+    pods = next(each for each in await reserved(terminal) if each["allocationKind"] == "pod")
+    inside = pods["cidr"].partition("/")[0]
+    told = (await terminal.type("address", inside, code=1)).stdout
+    assert told.startswith(f"{inside} lies in {pods['cidr']}, reserved for the pods of shop until ")
+    assert told.endswith(", because: moves in March\n")
+    assert (await terminal.type("address", inside, "--at", "2026-01-01", code=1)).stdout == ""
+
+
 async def test_one_document_is_printed_whatever_was_reserved(terminal: Terminal) -> None:
     await terminal.type(*PLAN, "--reserve", "--reason", "one")
     told = await terminal.type(*PLAN, "--reserve", "--json")

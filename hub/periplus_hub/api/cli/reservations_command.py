@@ -48,7 +48,7 @@ def reserved(
     """What is reserved, newest first."""
     with hub(url, token_file) as client:
         names = _names(client, names_of(cluster))
-        known = [each for each in _reservations(client, ended=ended) if not names or each["clusterName"] in names]
+        known = [each for each in all_reservations(client, ended=ended) if not names or each["clusterName"] in names]
     empty = f"No range is reserved{' for ' if names else ''}{', '.join(names)}."
     Listing(_COLUMNS, [_row(node) for node in known], known, empty).show(as_json=as_json)
 
@@ -63,7 +63,7 @@ def release(
 ) -> None:
     """Give a reserved range back before its time: it is free again."""
     with hub(url, token_file) as client:
-        known = _reservations(client, ended=True)
+        known = all_reservations(client, ended=True)
         found = choose("RangeReservation", identity, known, key="cidr", is_live=_holds)
         result = queries.outcome(client.ask(RELEASE, {"reservation": found["id"]}), "releaseRange")
     tell(f"{result['cidr']} is not reserved any more")
@@ -79,7 +79,8 @@ def _holds(reservation: dict[str, Any]) -> bool:
     return holds(reservation["expiresAt"], reservation["releasedAt"])
 
 
-def _reservations(client: HubClient, *, ended: bool) -> list[dict[str, Any]]:
+def all_reservations(client: HubClient, *, ended: bool) -> list[dict[str, Any]]:
+    """What is in force, newest first, and what ended if that is wanted."""
     pages = queries.pages(client, RESERVED, "rangeReservations", {"first": 200, "ended": ended})
     return [node for page in pages for node in page["nodes"]]
 
