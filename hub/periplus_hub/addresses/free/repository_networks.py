@@ -1,13 +1,14 @@
 """Networks that people entered, and which clusters live in them."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Collection, Sequence
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, String, func, select
 
 from periplus_hub.access.scope import Scope, owned
+from periplus_hub.addresses.free.engine.homes import Homes, Network, homes_of
 from periplus_hub.addresses.ipam.model import AllocationKind, Quality
 from periplus_hub.addresses.ipam.tables import allocations
 from periplus_hub.addresses.prefixes.prefix import Prefix, parse
@@ -20,14 +21,6 @@ from periplus_hub.kit.db import ReadConnection
 
 _TABLE: Final = entered_ranges
 _CIDR: Final = func.text(_TABLE.c.cidr, type_=String).label("cidr")
-Homes = Mapping[AllocationKind, tuple[Prefix, ...]]
-
-
-class Network(NamedTuple):
-    """A range that people entered as a network of the clusters in a network domain."""
-
-    domain_id: UUID
-    prefix: Prefix
 
 
 def _networks(scope: Scope, *columns: ColumnElement[Any]) -> Select[Any]:
@@ -56,20 +49,22 @@ async def homes_by_registration(
         scope,
         registrations.c.id.label("registration_id"),
         _CIDR,
-        _lives_in(scope, allocations.c.kind == AllocationKind.NODE.value).label("nodes"),
-        _lives_in(scope, seen_pods).label("pods"),
+        _lives_in(scope, allocations.c.kind == AllocationKind.NODE.value).label("with_nodes"),
+        _lives_in(scope, seen_pods).label("with_pods"),
     ).where(
         owned(scope, registrations),
         one_of(registrations.c.id, ids),
         registrations.c.domain_id == network_domains.c.id,
     )
-    found: dict[UUID, dict[str, list[Prefix]]] = defaultdict(lambda: {"all": [], "nodes": [], "pods": []})
+    found: dict[UUID, dict[str, list[Prefix]]] = defaultdict(
+        lambda: {"networks": [], "with_nodes": [], "with_pods": []}
+    )
     for row in await c.rows(statement):
         prefix, of = parse(row.cidr), found[row.registration_id]
-        of["all"].append(prefix)
-        for name in ("nodes", "pods"):
+        of["networks"].append(prefix)
+        for name in ("with_nodes", "with_pods"):
             of[name] += [prefix] if getattr(row, name) else []
-    return {each: _homes(of) for each, of in found.items()}
+    return {each: homes_of(**of) for each, of in found.items()}
 
 
 def _lives_in(scope: Scope, which: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -78,17 +73,3 @@ def _lives_in(scope: Scope, which: ColumnElement[bool]) -> ColumnElement[bool]:
     begins = allocations.c.first_key.between(_TABLE.c.first_key, _TABLE.c.last_key)
     ends = allocations.c.last_key <= _TABLE.c.last_key
     return select(1).where(owned(scope, allocations), mine, which, begins, ends).exists()
-
-
-def _homes(found: Mapping[str, Sequence[Prefix]]) -> Homes:
-    nodes = _innermost(found["nodes"] or found["all"])
-    return {AllocationKind.NODE: nodes, AllocationKind.POD: _innermost(found["pods"])}
-
-
-def _innermost(prefixes: Sequence[Prefix]) -> tuple[Prefix, ...]:
-    return tuple(each for each in prefixes if not any(each != other and each.covers(other) for other in prefixes))
-
-
-def homes_in(domain_id: UUID, known: Collection[Network]) -> Homes:
-    """For a cluster that will be in a domain: nodes belong into its networks; how pods will be, nobody knows yet."""
-    return {AllocationKind.NODE: _innermost([each.prefix for each in known if each.domain_id == domain_id])}

@@ -10,10 +10,10 @@ from uuid import UUID
 from periplus_contract.names import why_no_name
 from periplus_hub.access.scope import Scope
 from periplus_hub.addresses.free import repository, repository_networks
+from periplus_hub.addresses.free.engine.homes import Network, homes_in
 from periplus_hub.addresses.free.engine.planner import PlannedCluster, Taken, propose
 from periplus_hub.addresses.free.engine.sizing import KINDS, Demand
 from periplus_hub.addresses.free.model import MAX_CLUSTERS, MAX_COUNT, MAX_GROWTH, PlanAsk, RangeProposal
-from periplus_hub.addresses.free.repository_networks import Network
 from periplus_hub.addresses.free.repository_reservations import reservations_in_force
 from periplus_hub.addresses.ipam.model import AllocationKind
 from periplus_hub.addresses.prefixes.prefix import FAMILY_BITS, Prefix
@@ -130,7 +130,7 @@ async def _clusters(
         at_home = homes.get(each.id, {})
         told = _told(demand, ask)
         found.append(PlannedCluster(name=each.name, registration_id=each.id, demand=told, homes=at_home))
-    at_home = {} if ask.domain_id is None else repository_networks.homes_in(ask.domain_id, networks)
+    at_home = {} if ask.domain_id is None else homes_in(ask.domain_id, networks)
     told = _told(Demand(), ask)
     return found + [
         PlannedCluster(name=each, registration_id=None, demand=told, homes=at_home)
