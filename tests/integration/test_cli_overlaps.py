@@ -285,7 +285,7 @@ async def test_preflight_trusts_what_is_entered_and_whoever_asks(terminal: Termi
     text = " ".join(
         (await terminal.type("preflight", "--cluster", "shop,hr", "--into", "submariner", code=2)).stdout.split()
     )
-    assert "10.1.0.0/25: 10.1.0.0/25 office of ann in hr (ask) · shop (pod)" in text
+    assert "in the way 10.1.0.0/25 office of ann in hr (ask) · shop (pod)" in text
     assert "Where what people entered is wrong or over" in text
     planned = "new:domain=hr,pod=10.9.0.0/24,service=10.8.0.0/24,node=10.7.0.0/24"
     await terminal.type("preflight", "--cluster", "hr", "--plan", planned, "--into", "submariner")

@@ -116,12 +116,12 @@ async def test_what_is_in_the_way_is_told_with_what_to_do_the_cheapest_first(fle
     (way,) = found["ways"]
     others = "Submariner with Globalnet, Skupper, Linkerd with gateways, Istio on several networks"
     (move,) = way["moves"]
-    assert (move["clusterName"], move["kind"], move["insteadOf"]) == ("red", "POD", ["10.244.0.0/16"])
+    assert (move["clusterName"], move["kind"], move["insteadOf"]) == ("tan", "POD", ["10.244.0.0/16"])
     assert way["waysOut"] == [
         f"Join them in a way that passes as they are: {others}.",
-        f"Give red {move['cidr']} for its pods ({move['why']}); in the way is what it has in 10.244.0.0/16.",
+        f"Give tan {move['cidr']} for its pods ({move['why']}); in the way is what it has in 10.244.0.0/16.",
     ]
-    plan = await fleet.ask(PLAN, clusters=[fleet.id_of("red")])
+    plan = await fleet.ask(PLAN, clusters=[fleet.id_of("tan")])
     assert move["cidr"] in [each["cidr"] for each in plan["plan"]["proposals"] if each["kind"] == "POD"]
 
 
@@ -253,12 +253,12 @@ async def test_what_is_not_built_yet_moves_first_and_all_moves_are_apart(fleet: 
     (way,) = (await judged(fleet, "red", "tan", planned=[plan], into=["SUBMARINER"]))["ways"]
     told = [(each["clusterName"], each["kind"], each["cidr"].rpartition("/")[2]) for each in way["moves"]]
     assert told[:2] == [("new", "SERVICE", "18"), ("new", "POD", "20")]
-    assert [each[:2] for each in told[2:]] == [("red", "POD")]
+    assert [each[:2] for each in told[2:]] == [("tan", "POD")]
     ranges = [ip_network(each["cidr"]) for each in way["moves"]]
     assert not any(a.overlaps(b) for a, b in combinations(ranges, 2))
     assert way["waysOut"][0].startswith("Give new ")
     assert way["waysOut"][1].startswith("Submariner with Globalnet passes as things are")
-    assert way["waysOut"][-1].startswith("Give red ")
+    assert way["waysOut"][-1].startswith("Give tan ")
 
 
 async def test_clusters_in_what_people_entered_all_move_and_nothing_is_proposed_for_one_that_passes(
@@ -270,7 +270,7 @@ async def test_clusters_in_what_people_entered_all_move_and_nothing_is_proposed_
         )
         await add_range(c, fleet.scope, wish, START)
     (way,) = (await judged(fleet, into=["LINKERD_FLAT"]))["ways"]
-    assert [each["clusterName"] for each in way["moves"]] == ["jet", "red", "tan"]
+    assert [each["clusterName"] for each in way["moves"]] == ["tan", "red", "jet"]
     assert any("'periplus ranges remove'" in each for each in way["waysOut"])
     (way,) = (await judged(fleet, into=["SKUPPER"]))["ways"]
     assert (way["moves"], way["moveCount"], way["waysOut"]) == ([], 0, [])

@@ -44,7 +44,8 @@ def range_line(found: dict[str, Any], *, most: int | None = None) -> str:
     uses = [f"{use['clusterName']} ({', '.join(use['kinds'])})" for use in found["uses"][:most]]
     more = found["clusterCount"] - len(uses)
     said = [_entered(each) for each in found["entered"]]
-    return f"{found['cidr']}: {' · '.join([*said, *uses, *([f'and {more:,} more'] if more else [])])}"
+    told = " · ".join([*said, *uses, *([f"and {more:,} more"] if more else [])])
+    return told if said else f"{found['cidr']}: {told}"
 
 
 def _entered(found: dict[str, Any]) -> str:

@@ -89,7 +89,7 @@ def test_a_range_that_people_entered_is_told_in_their_words() -> None:
     text = printed(
         way("mesh", "fail", rule("entered", "fail", ranges=[RANGE | {"clusterCount": 1, "entered": [ENTERED]}]))
     )
-    told = "10.0.0.0/16: 10.0.0.0/15 vpc prod of net team in eu (ask first) · a (pod, node)"
+    told = "in the way 10.0.0.0/15 vpc prod of net team in eu (ask first) · a (pod, node)"
     assert told in " ".join(text.split())
 
 

@@ -168,7 +168,7 @@ class Vpcs:
             yield domain_not_known(homeless)
         without, missing = self._not_entered()
         if without:
-            told = [f"{self._question.domain_names[each]} ({self._names(each)})" for each in without]
+            told = [self._domain(each) for each in without]
             domain = quote(self._question.domain_names[without[0]])
             yield (
                 f"No API server tells the VPC of {listed(told)}, and nobody entered it: 'periplus ranges add RANGE "
@@ -181,8 +181,10 @@ class Vpcs:
             )
         yield from not_known(parties, [AllocationKind.NODE])
 
-    def _names(self, domain: UUID) -> str:
-        return listed([each.name for each in self._homes[domain]])
+    def _domain(self, domain: UUID) -> str:
+        """A domain that a cluster has for itself, and its name from it, needs no word."""
+        name, clusters = self._question.domain_names[domain], listed([each.name for each in self._homes[domain]])
+        return name if name == clusters else f"{name} ({clusters})"
 
     def _not_entered(self) -> tuple[list[UUID], list[str]]:
         """Network domains without a VPC, and clusters with nodes that lie in none of theirs."""

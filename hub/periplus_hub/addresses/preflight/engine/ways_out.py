@@ -12,9 +12,9 @@ Of clusters that collide with each other all but the one that costs most have to
 people entered all, unless what was entered is wrong.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from periplus_hub.addresses.free.model import RangeProposal
 from periplus_hub.addresses.ipam.model import AllocationKind
@@ -29,6 +29,7 @@ from periplus_hub.addresses.preflight.model import Move, Verdict, WayResult
 
 MOST_MOVES: Final = 20
 _T = FederationTarget
+_Any = TypeVar("_Any")
 _SENTENCES: Final = 3
 _KIND_COSTS: Final = (
     AllocationKind.EXTERNAL,
@@ -87,17 +88,25 @@ def movers(parties: Sequence[Party], obstacles: Iterable[Obstacle]) -> dict[Move
         for owner, kinds in _leaving(obstacle, parties):
             for kind in kinds:
                 found.setdefault(Mover(owner, kind, family), []).append(cidr)
-    return dict(sorted(found.items(), key=lambda each: _cost(parties[each[0].owner], (each[0].kind,))))
+    return {each: found[each] for each in _cheapest_first(found, lambda each: (parties[each.owner], (each.kind,)))}
 
 
 def _leaving(obstacle: Obstacle, parties: Sequence[Party]) -> list[tuple[int, tuple[AllocationKind, ...]]]:
-    by_cost = sorted(obstacle.owners, key=lambda each: _cost(parties[each[0]], each[1]))
+    by_cost = _cheapest_first(obstacle.owners, lambda each: (parties[each[0]], each[1]))
     return by_cost[:-1] if obstacle.one_may_stay else by_cost
 
 
-def _cost(party: Party, kinds: Sequence[AllocationKind]) -> tuple[bool, int, int, str]:
+def _cheapest_first(
+    found: Iterable[_Any], whose: Callable[[_Any], tuple[Party, Sequence[AllocationKind]]]
+) -> list[_Any]:
+    """Of two that are alike the later one in the alphabet, as everywhere."""
+    by_name = sorted(found, key=lambda each: whose(each)[0].name, reverse=True)
+    return sorted(by_name, key=lambda each: _cost(*whose(each)))
+
+
+def _cost(party: Party, kinds: Sequence[AllocationKind]) -> tuple[bool, int, int]:
     worst = max((_KIND_COSTS.index(kind) for kind in kinds if kind in _KIND_COSTS), default=0)
-    return not party.is_planned, worst, party.nodes, party.name
+    return not party.is_planned, worst, party.nodes
 
 
 def with_ways_out(judged: Judged, target: FederationTarget, places: Places) -> WayResult:
