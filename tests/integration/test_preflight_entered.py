@@ -82,7 +82,7 @@ async def test_entered_vpcs_make_peering_decidable(fleet: Fleet) -> None:
     await enter(fleet, "red", "10.0.1.0/24", RangeUse.VPC)
     await enter(fleet, "jet", "10.0.3.128/25", RangeUse.VPC)
     vpc = rule(await judged(fleet, "red", "jet"), "VPC_PEERING", "vpc-ranges-differ")
-    assert (vpc["verdict"], vpc["lacks"][0].split(" lie ")[0]) == ("UNKNOWN", "Nodes of jet")
+    assert (vpc["verdict"], vpc["lacks"][0].split(" lie ")[0]) == ("UNKNOWN", "Nodes or pods of jet")
     await enter(fleet, "jet", "10.0.3.0/25", RangeUse.VPC)
     found = await judged(fleet, "red", "jet")
     assert "VPC_PEERING" in verdicts(found)["PASS"]

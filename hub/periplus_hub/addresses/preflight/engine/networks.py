@@ -7,8 +7,9 @@
 | Google Cloud | subnets of the two networks, and of all that are peered with either already |
 
 A network domain's VPCs are the ranges that people entered in it for that; on Google Cloud, where a VPC is its subnets,
-these too. Whether all of them are entered shows in the nodes: one that lies in none of them lies in one that is
-missing.
+these too. Whether all of them are entered shows in what has addresses of the VPC, as nodes have: what lies in none of
+them lies in one that is missing. Pods have such addresses where the plugin hands them out: AWS VPC CNI and GKE always,
+Azure CNI where it does not masquerade.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,7 +22,7 @@ import numpy as np
 
 from periplus_hub.addresses.ipam.model import AllocationKind
 from periplus_hub.addresses.overlaps.engine.federations import SOURCES
-from periplus_hub.addresses.overlaps.engine.uses import NODES, NODES_HIDDEN, USES
+from periplus_hub.addresses.overlaps.engine.uses import NODES, NODES_HIDDEN, PODS, PODS_HIDDEN, USES, Use
 from periplus_hub.addresses.overlaps.model import FederationTarget
 from periplus_hub.addresses.prefixes.columns import PrefixColumns
 from periplus_hub.addresses.prefixes.prefix import FAMILY_BITS, Prefix, parse
@@ -56,8 +57,9 @@ PRIVATE: Final = tuple(
     parse(each) for each in ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
 )
 """Where addresses of nodes are those of a VPC: nodes have public ones beside them."""
-# Nodes behind a router that translates are in no VPC by these addresses.
-_IS_NODE: Final = np.array([use in NODES - NODES_HIDDEN for use in USES], dtype=np.bool_)
+_ALL_PODS: Final = frozenset({"aws-vpc-cni", "gke"})
+_SEEN_PODS: Final = frozenset({"azure-cni"})
+"""Plugins that give pods addresses of the VPC."""
 
 
 class _Pair(NamedTuple):
@@ -101,7 +103,7 @@ class Vpcs:
         """Of VPC peering, and of a transit gateway."""
         pairs = list(self._pairs())
         apart = [each for each in pairs if each.outer.domain_id != each.inner.domain_id]
-        chosen = self._nodes_elsewhere()
+        chosen = self._elsewhere()
         ranges = [*map(_in_the_way, apart), *self._entered.ranges(chosen)]
         lacks = [] if ranges else list(self._within_one([each for each in pairs if each not in apart]))
         lacks += self._lacks()
@@ -121,8 +123,8 @@ class Vpcs:
         )
 
     def obstacles(self) -> Iterator[Obstacle]:
-        """Nodes that are in the VPC of another network domain."""
-        return self._entered.obstacles_in(self._nodes_elsewhere())
+        """What of a VPC lies in that of another network domain."""
+        return self._entered.obstacles_in(self._elsewhere())
 
     def _vpcs(self, uses: frozenset[RangeUse]) -> Iterator[SpokenFor]:
         """By address; those of the clusters' own domains, and of domains that are connected flat with these."""
@@ -144,12 +146,13 @@ class Vpcs:
         """Whether joining the clusters brings these together: Google Cloud compares all that is peered."""
         return self._is_google or one.domain_id in self._homes or other.domain_id in self._homes
 
-    def _nodes_elsewhere(self) -> Chosen:
-        """Rows of nodes that lie in the VPC of another network domain."""
+    def _elsewhere(self) -> Chosen:
+        """Rows of what has addresses of a VPC and lies in that of another network domain."""
         number, owner, use = self._entered.touching
         is_vpc = [each.what in _VPC_OR_SUBNET and each.domain_id in self._homes for each in self._question.spoken_for]
         home = self._entered.home[owner]
-        chosen: Chosen = np.array(is_vpc, dtype=np.bool_)[number] & _IS_NODE[use]
+        of_vpc = np.array([_of_vpc(each) for each in self._question.parties], dtype=np.bool_)
+        chosen: Chosen = np.array(is_vpc, dtype=np.bool_)[number] & of_vpc[owner, use]
         chosen &= (home != NOBODY) & (home != self._entered.domain[number])
         return chosen
 
@@ -176,10 +179,12 @@ class Vpcs:
             )
         if missing:
             yield (
-                f"Nodes of {listed(missing)} lie in none of the VPC ranges of their network domain, so not all of "
-                "these are entered: add the others with 'periplus ranges add'."
+                f"Nodes or pods of {listed(missing)} lie in none of the VPC ranges of their network domain, so not all "
+                "of these are entered: add the others with 'periplus ranges add'."
             )
-        yield from not_known(parties, [AllocationKind.NODE])
+        in_vpc = [each for each in parties if _pods_of_vpc(each)]
+        yield from not_known([each for each in parties if each not in in_vpc], [AllocationKind.NODE])
+        yield from not_known(in_vpc, [AllocationKind.NODE, AllocationKind.POD])
 
     def _domain(self, domain: UUID) -> str:
         """A domain that a cluster has for itself, and its name from it, needs no word."""
@@ -187,7 +192,7 @@ class Vpcs:
         return name if name == clusters else f"{name} ({clusters})"
 
     def _not_entered(self) -> tuple[list[UUID], list[str]]:
-        """Network domains without a VPC, and clusters with nodes that lie in none of theirs."""
+        """Network domains without a VPC, and clusters with nodes or pods that lie in none of theirs."""
         ranges: dict[UUID | None, list[Prefix]] = {}
         for each in self._vpcs(_VPC_OR_SUBNET if self._is_google else _VPC):
             ranges.setdefault(each.domain_id, []).append(each.prefix)
@@ -199,7 +204,7 @@ class Vpcs:
             for domain, parties in self._homes.items()
             if domain in ranges
             for party in parties
-            if _has_node_outside(party, ranges[domain])
+            if _is_outside(party, ranges[domain])
         ]
         return without, sorted(missing)
 
@@ -212,13 +217,25 @@ def _in_the_way(pair: _Pair) -> RangeInTheWay:
     return RangeInTheWay(cidr=pair.outer.told.cidr, clusters=0, using=(), entered=(pair.outer.told, pair.inner.told))
 
 
-def _has_node_outside(party: Party, ranges: Sequence[Prefix]) -> bool:
-    """Whether a private address of a node, or all of them where none is private, lies in none of these."""
-    nodes = party.columns.prefixes.take(_IS_NODE[party.columns.use])
-    outside = ~_inside(nodes, ranges)
+def _pods_of_vpc(party: Party) -> frozenset[Use]:
+    """The uses of its pods that have addresses of the VPC."""
+    plugins = set(party.cnis)
+    return PODS if plugins & _ALL_PODS else PODS - PODS_HIDDEN if plugins & _SEEN_PODS else frozenset()
+
+
+def _of_vpc(party: Party) -> list[bool]:
+    """By use: nodes behind a router that translates are in no VPC by these addresses."""
+    uses = NODES - NODES_HIDDEN | _pods_of_vpc(party)
+    return [use in uses for use in USES]
+
+
+def _is_outside(party: Party, ranges: Sequence[Prefix]) -> bool:
+    """Whether a private address of the VPC, or all of them where none is private, lies in none of these."""
+    found = party.columns.prefixes.take(np.array(_of_vpc(party), dtype=np.bool_)[party.columns.use])
+    outside = ~_inside(found, ranges)
     if not outside.any():
         return False
-    private = _inside(nodes, PRIVATE)
+    private = _inside(found, PRIVATE)
     return bool((outside & private).any()) or not private.any()
 
 
