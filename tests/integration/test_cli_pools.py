@@ -37,21 +37,23 @@ async def test_the_fullest_pools_come_first_and_doubts_are_said(terminal: Termin
         pool("quiet", capacity="200", used="1", free="199"),
         pool("nearly", capacity="100000", used="99999", free="1"),
         pool("odd", capacity="10", used="8", free="8"),
+        pool("n2", scope="node", node="n2", cidrs=["10.0.2.0/24"], capacity="256", free="256"),
         pool("of-node", scope="node", node="n1", family=6, cidrs=["fd00::/64"], capacity=str(2**64), free=str(2**63)),
     ]
     await fleet.send("a", {"pools": told})
     lines = (await terminal.type("pools")).stdout.splitlines()
-    assert [line.split()[0] for line in lines] == ["POOL", "nearly", "of-node", "quiet", "odd"]
+    assert [line.split()[0] for line in lines] == ["POOL", "nearly", "of-node", "quiet", "n2", "odd"]
     assert lines[1].split() == ["nearly", "a", "cluster", "addresses", "99", "%", "1", "100000"]
     assert lines[2].split()[:5] == ["of-node", "on", "n1", "IPv6", "a"]
     assert lines[2].split()[-4:] == ["50", "%", "9.22e+18", "1.84e+19"]
+    assert lines[4].split()[:2] == ["n2", "a"], "the name of its node is not said twice"
     assert max(map(len, lines)) <= 80
     full = await terminal.type("pools", "--full", "0.9")
     assert [line.split()[0] for line in full.stdout.splitlines()] == ["POOL", "nearly"]
     assert "it is not known how full 1 pool is and not known whole: a" in full.stderr
     odd = (await terminal.type("pools", "--cluster", "a")).stderr
     assert "what is told of odd of a contradicts itself: its parts are 16 addresses, of 10" in odd
-    (found,) = await terminal.documents("pools", "--scope", "node")
+    found, _ = await terminal.documents("pools", "--scope", "node")
     assert (found["free"], found["limitedBy"], found["fill"]) == (2**63, "addresses", "ample")
 
 

@@ -5,6 +5,11 @@ from typing import Any
 
 import pytest
 
+from periplus_hub.access.scope import Role, role_scope
+from periplus_hub.fleet.service import revoke
+
+from tests.support.batches import node
+from tests.support.batches import pod as pod_row
 from tests.support.overlap_fleet import Fleet, pool
 
 
@@ -68,3 +73,34 @@ async def test_what_is_leaked_borrowed_and_unusable_is_kept_with_its_evidence(fl
     assert found["evidence"] == [*told[:19], "x" * 256]
     assert [found[name] for name in ("leaked", "borrowed", "unusable", "cooling")] == ["25", "3", "4", "0"]
     assert unknown == {"leaked": None, "borrowed": None, "unusable": None, "cooling": None, "evidence": []}
+
+
+EVERYWHERE = """{
+  pools { totalCount nodes { id } }
+  fullest: pools(orderBy: {field: TAKEN, direction: DESC}) { nodes { id } }
+  nodes: poolUse(by: NODE) { totalCount nodes { name } }
+  namespaces: poolUse(by: NAMESPACE) { nodes { pods } }
+  teams: poolUse(by: TEAM) { nodes { pods } }
+}"""
+
+
+@pytest.mark.promise("no-false-all-clear")
+async def test_what_a_revoked_cluster_had_is_listed_nowhere_as_if_it_were_there(fleet: Fleet) -> None:
+    for name in ("a", "b"):
+        await fleet.cluster(name)
+        member, spoke = fleet.members[name]
+        await member.send(spoke.snapshot({"nodes": [node("n", name="n")], "pods": [pod_row("p", "10.0.0.1")]}))
+        await fleet.send(name, {"pools": [pool("p", capacity="9", used="9", free="0")]})
+    both = await fleet.ask(EVERYWHERE)
+    assert {field: len(each["nodes"]) for field, each in both.items()} == dict.fromkeys(both, 2)
+    admin = role_scope(fleet.scope.tenant_id, "test", Role.ADMIN)
+    async with fleet.db.write(admin) as c:
+        await revoke(c, admin, fleet.db.clock, fleet.registration("a"))
+    left = await fleet.ask(EVERYWHERE)
+    assert {field: len(each["nodes"]) for field, each in left.items()} == dict.fromkeys(both, 1)
+    assert (left["pools"]["totalCount"], left["nodes"]["totalCount"]) == (1, 1)
+    (kept,) = left["pools"]["nodes"]
+    found = [
+        (await fleet.ask("query($id:ID!){node(id:$id){id}}", id=each["id"]))["node"] for each in both["pools"]["nodes"]
+    ]
+    assert [each for each in found if each] == [kept]

@@ -61,7 +61,7 @@ class ClusterAllocations:
     async def pools(
         self, info: Info, *, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[Pool]:
-        """By provider and name."""
+        """By provider and name, while it is active."""
         return Connection(
             pages=Pages(
                 info.context,
@@ -101,7 +101,7 @@ class IpamQuery:
         pages = Pages(info.context, repository.ALLOCATIONS, None, window_of(first, after, last, before), asked)
         return Connection(pages=await or_revoked(asked.registration_ids, pages))
 
-    @strawberry.field(description="Pools of addresses, by cluster.", directives=paged(50, 10_000))
+    @strawberry.field(description="Pools of addresses of active clusters, by cluster.", directives=paged(50, 10_000))
     async def pools(
         self,
         info: Info,

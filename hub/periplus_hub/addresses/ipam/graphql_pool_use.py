@@ -57,7 +57,8 @@ class PoolUseQuery:
     """The root field."""
 
     @strawberry.field(
-        description="Who uses addresses of pods, by cluster and name.", directives=paged(50, 10_000, weight=20)
+        description="Who uses addresses of pods in active clusters, by cluster and name.",
+        directives=paged(50, 10_000, weight=20),
     )
     async def pool_use(
         self,

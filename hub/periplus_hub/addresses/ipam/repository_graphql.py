@@ -76,7 +76,8 @@ def _allocations_of(scope: Scope, only: AllocationFilter | None) -> Sequence[Col
 
 
 def _pools_of(scope: Scope, only: PoolFilter | None) -> Sequence[ColumnElement[bool]]:
-    where = [owned(scope, _pools)]
+    """Of active clusters, too: nobody hands out of a revoked one's."""
+    where = [owned(scope, _pools), owned(scope, registrations), registrations.c.state == State.ACTIVE.value]
     if only is None:
         return where
     if only.registration_ids:
@@ -140,7 +141,7 @@ ALLOCATIONS: Final = Listing[Scope](
 )
 POOLS: Final = Listing[Scope](
     name="pools",
-    source=_pools,
+    source=_pools.join(registrations, registrations.c.id == _pools.c.registration_id),
     columns=[
         POOL_ID.column,
         *plain(_pools, "registration_id", "provider", "name", "family", "node", "source"),

@@ -26,6 +26,8 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from periplus_hub.access.scope import Scope, owned
 from periplus_hub.addresses.ipam import tables
 from periplus_hub.addresses.ipam.model import PoolLimit, PoolScope, PoolUseBy
+from periplus_hub.fleet.model import State
+from periplus_hub.fleet.tables import registrations
 from periplus_hub.inventory import tables as inventory
 from periplus_hub.kit.keyset import Listing
 
@@ -174,12 +176,13 @@ def _of_pods(held: Subquery) -> Subquery:
 
 def _listing(by: PoolUseBy, use: Subquery) -> Listing[Scope]:
     def where(scope: Scope, only: Sequence[UUID] | None) -> Sequence[ColumnElement[bool]]:
-        mine = [owned(scope, use)]
+        active = registrations.c.state == State.ACTIVE.value
+        mine = [owned(scope, use), owned(scope, registrations), active]
         return [*mine, use.c.registration_id.in_(only)] if only else mine
 
     return Listing[Scope](
         name=f"pool use by {by.value}",
-        source=use,
+        source=use.join(registrations, registrations.c.id == use.c.registration_id),
         columns=[each for each in use.c if each.key not in {"tenant_id", "key"}],
         order=[use.c.registration_id, use.c.name, use.c.key],
         where=where,

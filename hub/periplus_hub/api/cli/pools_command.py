@@ -138,7 +138,7 @@ def _pool(row: dict[str, Any]) -> tuple[str, ...]:
 
 def _named(row: dict[str, Any]) -> str:
     family = "" if row["family"] == _IPV4 else " IPv6"
-    where = f" on {row['node']}" if row["node"] else ""
+    where = f" on {row['node']}" if row["node"] not in {"", row["name"]} else ""
     return f"{row['name']}{where}{family}"
 
 
