@@ -110,6 +110,7 @@ def _second() -> None:
         *columns(TEXTS, "contradictions", default="'{}'"),
         *columns(TEXT, "source quality"),
         *columns(TIME, "observed_at"),
+        *columns(BYTES, "digest", default="''"),
         sa.PrimaryKeyConstraint("tenant_id", "registration_id", "provider", "name", "family", "node", name="pk_pools"),
         tenant("pools"),
     )
@@ -119,7 +120,7 @@ def _second() -> None:
         *columns(TEXT, "provider name"),
         *columns(SMALLINT, "family"),
         *columns(TIME, "hour"),
-        *columns(TEXT, "capacity free"),
+        *columns(TEXT, "capacity free leaked", null=True),
         sa.PrimaryKeyConstraint(
             "tenant_id", "registration_id", "provider", "name", "family", "hour", name="pk_pool_history"
         ),

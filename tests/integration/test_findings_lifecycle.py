@@ -10,7 +10,7 @@ import pytest
 from periplus_hub.access.scope import Role, role_scope
 from periplus_hub.findings import repository
 from periplus_hub.findings.jobs import FindingsJob
-from periplus_hub.findings.model import Finding, FindingDraft, FindingFilter, FindingSeverity, FindingState
+from periplus_hub.findings.model import Finding, FindingDraft, FindingFilter, FindingSeverity, FindingState, Undecided
 from periplus_hub.findings.repository_graphql import FINDINGS
 from periplus_hub.findings.service import acknowledge, reconcile
 from periplus_hub.fleet.service import move_clusters
@@ -37,7 +37,7 @@ def draft(fingerprint: str = "x", severity: FindingSeverity = FindingSeverity.WA
 LIVE = (FindingState.OPEN, FindingState.ACKNOWLEDGED)
 
 
-async def say(db: Any, scope: Any, *drafts: FindingDraft, seconds: float = 0) -> list[tuple[str, str]]:
+async def say(db: Any, scope: Any, *drafts: FindingDraft | Undecided, seconds: float = 0) -> list[tuple[str, str]]:
     async with db.write(scope) as c:
         changed = await reconcile(c, scope, "test", drafts, START + timedelta(seconds=seconds))
     return sorted((finding.fingerprint, finding.state.value) for finding in changed)
@@ -221,3 +221,11 @@ async def test_more_clusters_than_a_statement_has_parameters_can_be_asked(db: An
     async with db.write(tenant) as c:
         assert len(await sources_by_registration(c, tenant, many)) == len(many)
         await repository.resolve(c, tenant, many, START)
+
+
+@pytest.mark.promise("no-false-all-clear")
+async def test_what_a_detector_cannot_know_now_stays_as_it_is(db: Any, tenant: Any) -> None:
+    assert await say(db, tenant, draft("x"), draft("y")) == [("x", "open"), ("y", "open")]
+    assert await say(db, tenant, Undecided("x"), Undecided("z"), seconds=1) == [("y", "resolved")]
+    assert [finding.fingerprint for finding in await listed(db, tenant, states=LIVE)] == ["x"]
+    assert await say(db, tenant, seconds=2) == [("x", "resolved")]

@@ -237,8 +237,15 @@ async def test_nobody_else_hears_of_pools_that_are_short(fleet: Fleet, db: Datab
         assert await clusters_with_full_nodes(c, other_tenant) == frozenset()
 
 
-async def remembered(fleet: Fleet, hours_ago: float, free: str, capacity: str = "1000", **other: Any) -> None:
-    row = {"provider": "kubernetes", "name": "p", "family": 4, "scope": "cluster", "contradictions": []} | other
+async def remembered(fleet: Fleet, hours_ago: float, free: str | None, capacity: str = "1000", **other: Any) -> None:
+    row = {
+        "provider": "kubernetes",
+        "name": "p",
+        "family": 4,
+        "scope": "cluster",
+        "contradictions": [],
+        "leaked": None,
+    } | other
     async with fleet.db.write(fleet.scope) as c:
         told = [row | {"free": free, "capacity": capacity}]
         await remember_pools(c, fleet.scope, fleet.registration("a"), told, START - timedelta(hours=hours_ago))
@@ -265,6 +272,15 @@ async def test_how_fast_a_pool_fills_is_told_from_what_it_had_free(fleet: Fleet)
     assert await speed(fleet) == [(96, 48)], "since it was made larger"
     await remembered(fleet, 48, "300")
     assert await speed(fleet) == [], "there is more free than then"
+
+
+async def test_a_sample_that_tells_leaks_alone_says_nothing_of_how_fast_a_pool_fills(fleet: Fleet) -> None:
+    await fleet.cluster("a")
+    await fleet.send("a", {"pools": [pool("p", capacity="1000", used="950", free="50")]})
+    await remembered(fleet, 72, None, leaked="3")
+    assert await speed(fleet) == [(None, None)]
+    await remembered(fleet, 48, "150", leaked="3")
+    assert await speed(fleet) == [(24, 48)]
 
 
 async def test_of_an_hour_the_last_sample_is_kept_and_for_so_long(fleet: Fleet) -> None:

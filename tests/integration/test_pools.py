@@ -1,15 +1,19 @@
 """Pools: the latest sample, whole numbers of any size, unknown kept apart from zero."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import literal_column, select
 
 from periplus_hub.access.scope import Role, role_scope
+from periplus_hub.addresses.ipam import tables as ipam_tables
 from periplus_hub.fleet.service import revoke
 
 from tests.support.batches import node
 from tests.support.batches import pod as pod_row
+from tests.support.clock import START
 from tests.support.overlap_fleet import Fleet, pool
 
 
@@ -73,6 +77,45 @@ async def test_what_is_leaked_borrowed_and_unusable_is_kept_with_its_evidence(fl
     assert found["evidence"] == [*told[:19], "x" * 256]
     assert [found[name] for name in ("leaked", "borrowed", "unusable", "cooling")] == ["25", "3", "4", "0"]
     assert unknown == {"leaked": None, "borrowed": None, "unusable": None, "cooling": None, "evidence": []}
+
+
+async def test_a_sample_that_says_the_same_is_written_now_and_then(fleet: Fleet) -> None:
+    await fleet.cluster("a")
+
+    async def sampled(minutes: int, used: str) -> str:
+        at = START + timedelta(minutes=minutes)
+        same = pool("of-node", scope="node", node="n", observed_at=at)
+        await fleet.send("a", {"pools": [pool("p", used=used, observed_at=at), same]})
+        _, found = (await fleet.ask("{pools{nodes{observedAt used}}}"))["pools"]["nodes"]
+        assert found["used"] == used
+        return str(found["observedAt"])[11:16]
+
+    first = f"{START:%H:%M}"
+    assert [await sampled(0, "1"), await sampled(9, "1")] == [first, first]
+    assert await sampled(10, "1") == f"{START + timedelta(minutes=10):%H:%M}"
+    assert await sampled(11, "2") == f"{START + timedelta(minutes=11):%H:%M}"
+    assert await sampled(5, "2") == f"{START + timedelta(minutes=5):%H:%M}", "a clock that was put right"
+
+
+async def test_of_a_sample_only_what_differs_is_written(fleet: Fleet) -> None:
+    await fleet.cluster("a")
+    named = [pool(f"n{at}", scope="node", node=f"n{at}", used="1") for at in range(3)]
+    await fleet.send("a", {"pools": named})
+    before = await places(fleet)
+    await fleet.send("a", {"pools": [named[0], named[1] | {"used": "2"}]})
+    after = await places(fleet)
+    assert after["n0"] == before["n0"]
+    assert after["n1"] != before["n1"]
+    assert after.keys() == {"n0", "n1"}
+    await fleet.send("a", {"pools": [named[0] | {"scope": "cluster"}]})
+    assert (await places(fleet)).keys() == {"n0"}
+
+
+async def places(fleet: Fleet) -> dict[str, Any]:
+    """Where the row of each pool is: it is another after each write."""
+    async with fleet.db.read(fleet.scope) as c:
+        rows = await c.rows(select(ipam_tables.pools.c.name, literal_column("ctid::text").label("place")))
+        return {row.name: row.place for row in rows}
 
 
 EVERYWHERE = """{

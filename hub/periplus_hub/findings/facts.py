@@ -7,7 +7,7 @@ from typing import Any, Final, Generic, TypeVar, cast
 from uuid import UUID
 
 from periplus_hub.addresses.ipam.engine.knowledge import Missing
-from periplus_hub.addresses.ipam.model import ShortPools
+from periplus_hub.addresses.ipam.model import LeakingPools, PoolCheck, ShortPools
 from periplus_hub.addresses.overlaps.model import Explanation, NamedClusters, OverlapGroup, RegisterStatus
 from periplus_hub.findings.listening import Listening
 from periplus_hub.fleet.model import Machines, Registration
@@ -59,6 +59,16 @@ class WorstOverlaps:
     unlisted: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolChecks:
+    """Of clusters that were read whole what was found there; of all other active ones it is not known."""
+
+    found: Mapping[UUID, PoolCheck]
+    unknown: AbstractSet[UUID]
+    is_waiting: bool = False
+    """Whether there are clusters that were read whole and were not looked at yet."""
+
+
 REGISTRATIONS: Final[Fact[Sequence[Registration]]] = Fact("registrations")
 """Pending and active ones."""
 SOURCES: Final[Fact[Mapping[UUID, Sequence[Source]]]] = Fact("sources")
@@ -77,5 +87,9 @@ FULL_NODES: Final[Fact[AbstractSet[UUID]]] = Fact("full nodes")
 """Clusters with nodes that have no address left and can get no further block."""
 SILENT_NODES: Final[Fact[Mapping[UUID, str]]] = Fact("silent nodes")
 """By cluster that has agents of nodes, the first node that is ready and of which none is heard."""
+LEAKING_POOLS: Final[Fact[LeakingPools]] = Fact("leaking pools")
+"""Pools of which more is leaked than on any day before, or of which that is not known."""
+POOL_CHECKS: Final[Fact[PoolChecks]] = Fact("pool checks")
+"""How allocators agree with themselves and with the pods."""
 LISTENING: Final[Fact[Listening]] = Fact("listening")
 """Whether silence means anything."""

@@ -44,6 +44,13 @@ class FindingDraft:
     """The group whose clusters it concerns."""
 
 
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """What a detector says instead of a draft where it cannot know now: a finding that is open stays as it is."""
+
+    fingerprint: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """Something a detector says, with evidence and lifecycle."""

@@ -9,7 +9,7 @@ from uuid import UUID
 from periplus_hub.access.scope import Permission, Scope
 from periplus_hub.access.service import audit
 from periplus_hub.findings import repository
-from periplus_hub.findings.model import Finding, FindingDraft, FindingSeverity, FindingState
+from periplus_hub.findings.model import Finding, FindingDraft, FindingSeverity, FindingState, Undecided
 from periplus_hub.kit.db import WriteConnection
 from periplus_hub.kit.errors import Conflict, Invalid, NotFound
 from periplus_hub.kit.ids import new_id
@@ -26,18 +26,20 @@ def tell_nobody(_tenant: UUID, _topic: str, _payload: Mapping[str, Any]) -> None
 
 
 async def reconcile(
-    c: WriteConnection, scope: Scope, detector: str, drafts: Iterable[FindingDraft], now: datetime
+    c: WriteConnection, scope: Scope, detector: str, seen: Iterable[FindingDraft | Undecided], now: datetime
 ) -> list[Finding]:
-    """Make the detector's live findings equal to its drafts; returns those that opened, changed or were resolved.
+    """Make the detector's live findings equal to what it sees; returns those that opened, changed or were resolved.
 
     Saying the same twice changes nothing. A finding that was resolved stays so: the same trouble opens a new one.
     """
-    wanted = {draft.fingerprint: draft for draft in drafts}
+    found = list(seen)
+    wanted = {each.fingerprint: each for each in found if isinstance(each, FindingDraft)}
+    kept = {each.fingerprint for each in found}
     live = await repository.locked_live(c, scope, detector)
     opened = [_opened(detector, draft, now) for fingerprint, draft in wanted.items() if fingerprint not in live]
     changed = [_updated(live[fingerprint], draft, now) for fingerprint, draft in wanted.items() if fingerprint in live]
     changed = [finding for finding in changed if finding != live[finding.fingerprint]]
-    over = [finding for fingerprint, finding in live.items() if fingerprint not in wanted]
+    over = [finding for fingerprint, finding in live.items() if fingerprint not in kept]
     await repository.add(c, scope, opened)
     await repository.change(c, scope, changed)
     await repository.resolve(c, scope, [finding.id for finding in over], now)

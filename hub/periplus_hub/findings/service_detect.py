@@ -6,7 +6,7 @@ from typing import Final
 
 from periplus_hub.access.scope import Scope
 from periplus_hub.findings.detectors.registry import DETECTORS
-from periplus_hub.findings.model import FindingDraft
+from periplus_hub.findings.model import FindingDraft, Undecided
 from periplus_hub.findings.service_facts import FactLoader
 from periplus_hub.kit.db import ReadConnection
 
@@ -15,7 +15,7 @@ _NEEDED: Final = tuple(dict.fromkeys(fact for detector in DETECTORS for fact in 
 
 async def drafts_by_detector(
     c: ReadConnection, scope: Scope, now: datetime, loader: FactLoader
-) -> dict[str, Sequence[FindingDraft] | None]:
+) -> dict[str, Sequence[FindingDraft | Undecided] | None]:
     """What each sees now; None is of one that cannot know."""
     facts = await loader.load(c, scope, now, _NEEDED)
     seen = {detector.name: detector.detect(facts.only(detector.needs), now) for detector in DETECTORS}

@@ -3,14 +3,17 @@
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar, cast
 from uuid import UUID
 
 from periplus_hub.access.scope import Scope
-from periplus_hub.addresses.ipam.engine.knowledge import Evidence, Missing, known
-from periplus_hub.addresses.ipam.model import ShortPools
+from periplus_hub.addresses.ipam.engine.knowledge import Evidence, Missing, is_read_whole, known
+from periplus_hub.addresses.ipam.model import LeakingPools, PoolCheck, ShortPools
 from periplus_hub.addresses.ipam.repository_knowledge import evidence_by_registration
+from periplus_hub.addresses.ipam.repository_pool_checks import check_pools
+from periplus_hub.addresses.ipam.repository_pool_leaks import leaking_pools
 from periplus_hub.addresses.ipam.repository_pools import clusters_with_full_nodes, short_pools
 from periplus_hub.addresses.overlaps import repository_groups
 from periplus_hub.addresses.overlaps.model import GroupFilter, RegisterStatus, Severity
@@ -19,7 +22,7 @@ from periplus_hub.addresses.overlaps.repository_register import register_status
 from periplus_hub.addresses.overlaps.rows import group_of
 from periplus_hub.addresses.overlaps.service_explanations import explain_groups, worst_hit
 from periplus_hub.findings import facts
-from periplus_hub.findings.facts import MAX_OVERLAPS, MAX_POOLS, Fact, Facts, WorstOverlaps
+from periplus_hub.findings.facts import MAX_OVERLAPS, MAX_POOLS, Fact, Facts, PoolChecks, WorstOverlaps
 from periplus_hub.findings.listening import Listening, is_nobody_heard
 from periplus_hub.fleet.model import Machines, Registration, State
 from periplus_hub.fleet.repository import all_registrations
@@ -35,31 +38,45 @@ from periplus_hub.kit.windows import Window
 T = TypeVar("T")
 
 _RECENT: Final = timedelta(minutes=15)
+_CHECK_AGAIN: Final = timedelta(minutes=10)
+_CHECKED_AT_ONCE: Final = 50
+"""So that no round takes long: with a round each 15 s, 1,000 clusters take five minutes."""
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
 _HURTS: Final = GroupFilter(severities=(Severity.CONFLICT, Severity.BLOCKS_FEDERATION))
 _EVIDENCE: Final[Fact[Mapping[UUID, Evidence]]] = Fact("evidence")
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was found of a cluster, and when."""
+
+    at: datetime
+    found: PoolCheck
+
+
 class FactLoader:
-    """Of one process: it remembers since when it has been listening to each tenant's clusters."""
+    """Of one process: it remembers since when it listens to each tenant's clusters, and what it checked of them."""
 
     def __init__(self) -> None:
         self._listening: dict[UUID, Listening] = {}
+        self._checked: dict[UUID, dict[UUID, Checked]] = {}
 
     async def load(self, c: ReadConnection, scope: Scope, now: datetime, needed: Iterable[Fact[Any]]) -> Facts:
         """What is known of the tenant now."""
-        this = Round(c, scope, now, self._listening)
+        this = Round(c, scope, now, self._listening, self._checked.setdefault(scope.tenant_id, {}))
         return Facts({fact: await this.know(fact) for fact in needed})
 
 
+@dataclass
 class Round:
     """One look at one tenant. What a fact is made of may be asked for like any other."""
 
-    def __init__(self, c: ReadConnection, scope: Scope, now: datetime, listening: dict[UUID, Listening]) -> None:
-        self.c = c
-        self.scope = scope
-        self.now = now
-        self.listening = listening
-        self._known: dict[Fact[Any], Any] = {}
+    c: ReadConnection
+    scope: Scope
+    now: datetime
+    listening: dict[UUID, Listening]
+    checked: dict[UUID, Checked]
+    _known: dict[Fact[Any], Any] = field(default_factory=dict)
 
     async def know(self, fact: Fact[T]) -> T:
         """Loaded the first time."""
@@ -127,6 +144,30 @@ async def _silent_nodes(this: Round) -> Mapping[UUID, str]:
     return await silent_nodes(this.c, this.scope, this.now)
 
 
+async def _leaking_pools(this: Round) -> LeakingPools:
+    return await leaking_pools(this.c, this.scope, MAX_POOLS)
+
+
+async def _pool_checks(this: Round) -> PoolChecks:
+    """Some clusters each round, those that waited longest: allocators are read every ten minutes, too."""
+    active = [each.id for each in await this.know(facts.REGISTRATIONS) if each.state is State.ACTIVE]
+    evidence = await this.know(_EVIDENCE)
+    whole = {each for each in active if each in evidence and is_read_whole(evidence[each], this.now)}
+    for over in this.checked.keys() - whole:
+        del this.checked[over]
+    due = sorted((_checked_at(this, each), each) for each in whole)[:_CHECKED_AT_ONCE]
+    asked = [each for at, each in due if this.now - at >= _CHECK_AGAIN]
+    found = await check_pools(this.c, this.scope, asked, this.now) if asked else {}
+    this.checked.update({each: Checked(this.now, result) for each, result in found.items()})
+    known_now = {each: checked.found for each, checked in this.checked.items()}
+    return PoolChecks(found=known_now, unknown=set(active) - whole, is_waiting=len(known_now) < len(whole))
+
+
+def _checked_at(this: Round, registration_id: UUID) -> datetime:
+    checked = this.checked.get(registration_id)
+    return checked.at if checked else _NEVER
+
+
 async def _listening(this: Round) -> Listening:
     nobody = is_nobody_heard(await this.know(facts.REGISTRATIONS), this.now)
     tenant = this.scope.tenant_id
@@ -146,5 +187,7 @@ _LOADERS: Final[Mapping[Fact[Any], Callable[[Round], Awaitable[Any]]]] = {
     facts.SHORT_POOLS: _short_pools,
     facts.FULL_NODES: _full_nodes,
     facts.SILENT_NODES: _silent_nodes,
+    facts.LEAKING_POOLS: _leaking_pools,
+    facts.POOL_CHECKS: _pool_checks,
     _EVIDENCE: _evidence,
 }

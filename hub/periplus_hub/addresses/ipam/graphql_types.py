@@ -127,7 +127,9 @@ class Pool(RowBacked, Node):
     )
     source: str = strawberry.field(description="Where the numbers come from.")
     quality: Quality = strawberry.field(description="How well the numbers are known.")
-    observed_at: datetime = strawberry.field(description="When they were true.")
+    observed_at: datetime = strawberry.field(
+        description="When they were true; while they stay the same, up to ten minutes before they were last told."
+    )
 
     @strawberry.field(description="The cluster it belongs to.")
     async def cluster(self, info: Info) -> Cluster:

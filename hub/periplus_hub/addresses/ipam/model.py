@@ -118,6 +118,75 @@ class ShortPools:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LeakingPool:
+    """A pool with leaked addresses, or of which that is not known any more, by days back from its last sample.
+
+    Of a day it is the fewest that were leaked at any hour that counts: what comes and goes is no leak.
+    """
+
+    registration_id: UUID
+    provider: str
+    name: str
+    family: int
+    scope: str
+    capacity: int | None
+    is_told: bool
+    """Whether its last sample says how many are leaked."""
+    hours: int
+    """Of the last day, of how many it is known."""
+    fewest: int | None
+    """In the last day."""
+    fewest_before: int | None
+    """In that of the days before in which they were the most."""
+    fewest_first: int | None
+    """In the first of them."""
+    days: int | None
+    """How many days before the last one the first is."""
+
+    @property
+    def key(self) -> str:
+        """Its own, whatever its name is."""
+        return f"{self.registration_id}/{self.family}/{self.provider}/{self.name}"
+
+    @property
+    def growth(self) -> int | None:
+        """How many more there are than in the first day; 0 where some day before had as many. None for unknown."""
+        if not self.is_told or self.hours < _HOURS_OF_A_DAY or self.fewest is None or self.fewest_before is None:
+            return None
+        return self.fewest - (self.fewest_first or 0) if self.fewest > self.fewest_before else 0
+
+
+_HOURS_OF_A_DAY: Final = 12
+"""In fewer, nothing may have come and gone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeakingPools:
+    """Those that grow most first; of the others only the number is known."""
+
+    pools: Sequence[LeakingPool]
+    unlisted: int = 0
+
+
+MOST_NAMED: Final = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolCheck:
+    """How what an allocator tells of one cluster agrees with itself and with the pods; names are the first of them."""
+
+    blocks_outside: tuple[str, ...] = ()
+    """Claims that lie in no pool of their allocator: CIDRs."""
+    pods_outside: int = 0
+    """Pods with an address that lies in no range of the cluster."""
+    networks_outside: tuple[str, ...] = ()
+    """Around their addresses."""
+    namespaces_outside: tuple[str, ...] = ()
+    short_pools: tuple[str, ...] = ()
+    """Pools of whose addresses pods have more than the allocator says are in use."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PoolFilter:
     """Conjunction of what is given; an empty tuple means any. What is unknown is not at least full."""
 

@@ -1,8 +1,8 @@
 """What an ipam batch writes: a cluster's allocations and pools."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from sqlalchemy import (
     CTE,
     ColumnElement,
     LargeBinary,
+    Row,
     Select,
     SmallInteger,
     Subquery,
@@ -34,6 +35,17 @@ from periplus_hub.addresses.ipam.engine.batch_rows import AllocationRows, Covere
 from periplus_hub.kit.arrays import array_table
 from periplus_hub.kit.db import WriteConnection
 
+_TOLD_AGAIN: Final = timedelta(minutes=10)
+_OF_A_POOL: Final[dict[str, TypeEngine[Any]]] = {
+    "provider": Text(),
+    "name": Text(),
+    "family": SmallInteger(),
+    "node": Text(),
+}
+_AS_TOLD: Final = {
+    name: column for name, column in insert(tables.pools).excluded.items() if not tables.pools.c[name].primary_key
+}
+"""Made once: it takes longer than the statement."""
 _PLACE: Final[ColumnElement[Any]] = literal_column("allocations.ctid")
 _DESCRIPTIONS: Final = ("provider", "source", "name", "quality", "reach")
 
@@ -116,14 +128,38 @@ def _as_cidr(column: ColumnElement[Any]) -> ColumnElement[Any]:
 async def replace_pools(
     c: WriteConnection, scope: Scope, registration_id: UUID, rows: Sequence[dict[str, Any]], scopes: Collection[str]
 ) -> None:
-    """The latest sample of these scopes replaces the one before: a pool that is not in it is gone."""
+    """The latest sample of these scopes replaces the one before: a pool that is not in it is gone.
+
+    A cluster has pools for each of its nodes and tells of all of them every minute. Of those of which it says the same
+    again nothing is written, but now and then when that was.
+    """
     table = tables.pools
     ours = (owned(scope, table), table.c.registration_id == registration_id)
-    await c.execute(delete(table).where(*ours, table.c.scope.in_(list(scopes))))
-    values = [{"registration_id": registration_id, **row} for row in rows if row["scope"] in scopes]
+    told = {_pool_key(row): row for row in rows if row["scope"] in scopes}
+    asked = select(*(table.c[name] for name in (*_OF_A_POOL, "digest", "observed_at")))
+    known = {
+        (row.provider, row.name, row.family, row.node): row
+        for row in await c.rows(asked.where(*ours, table.c.scope.in_(list(scopes))))
+    }
+    gone = list(known.keys() - told.keys())
+    if gone:
+        named = array_table("gone", _OF_A_POOL, zip(*gone, strict=True))
+        await c.execute(delete(table).where(*ours, *(table.c[name] == named.c[name] for name in _OF_A_POOL)))
+    values = [{"registration_id": registration_id, **row} for key, row in told.items() if _is_news(row, known.get(key))]
     if values:
         statement = insert_owned(scope, table)
         # A pool may have changed its scope, from one that this batch does not cover.
-        changed = {column.name: statement.excluded[column.name] for column in table.c if not column.primary_key}
         keys = table.primary_key.columns
-        await c.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=changed), values)
+        await c.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=_AS_TOLD), values)
+
+
+def _pool_key(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[name] for name in _OF_A_POOL)
+
+
+def _is_news(row: Mapping[str, Any], known: Row[Any] | None) -> bool:
+    """Also where its time is far from the one that is stored: after a while, or when a clock was put right."""
+    if known is None or known.digest != row["digest"]:
+        return True
+    passed: timedelta = row["observed_at"] - known.observed_at
+    return not timedelta(0) <= passed < _TOLD_AGAIN

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ARRAY, ColumnElement, Row, ScalarSelect, Select, Text, exists, func, literal, select
 
 from periplus_contract.covers import SEEN
-from periplus_contract.tables import ALLOCATIONS
+from periplus_contract.tables import ALLOCATIONS, POOLS
 from periplus_hub.access.scope import Scope, owned
 from periplus_hub.addresses.ipam import tables
 from periplus_hub.addresses.ipam.engine.knowledge import Evidence, Knowledge, known
@@ -26,6 +26,7 @@ _ASKED_KINDS: Final = (AllocationKind.POD, AllocationKind.SERVICE)
 """Kinds that may be known exactly, or only counted out of addresses."""
 
 _OF_ALLOCATIONS: Final = statements.c.cover.startswith(f"{ALLOCATIONS.name}/", autoescape=True)
+_OF_POOLS: Final = statements.c.cover.startswith(f"{POOLS.name}/", autoescape=True)
 
 
 async def evidence_by_registration(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> dict[UUID, Evidence]:
@@ -57,6 +58,7 @@ def _evidence(row: Row[Any], registration: Registration, sources: Sequence[Sourc
         has_inventory=row.has_inventory,
         stated=frozenset(row.stated or ()),
         rows_aside=row.rows_aside or 0,
+        pool_rows_aside=row.pool_rows_aside or 0,
         exact=frozenset(kind for kind in _ASKED_KINDS if getattr(row, f"exact_{kind.value}")),
     )
 
@@ -71,6 +73,7 @@ def _statement(scope: Scope, ids: Sequence[UUID]) -> Select[Any]:
             func.coalesce(chains.c.complete_since.is_not(None), literal(value=False)).label("has_inventory"),
             _of_statements(scope, func.array_agg(statements.c.cover, type_=ARRAY(Text))).label("stated"),
             _of_statements(scope, func.max(statements.c.rows_aside), _OF_ALLOCATIONS).label("rows_aside"),
+            _of_statements(scope, func.max(statements.c.rows_aside), _OF_POOLS).label("pool_rows_aside"),
             *exact,
         )
         .select_from(registrations.outerjoin(chains, chain))

@@ -1,11 +1,11 @@
-"""What pools had free in each hour, so that it can be said how fast they fill."""
+"""What pools had free and what was leaked in each hour, so that it can be said how fast they fill and leak."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Numeric, cast, func, literal, select, tuple_
+from sqlalchemy import Numeric, cast, func, literal, or_, select
 from sqlalchemy.sql.selectable import LateralFromClause
 
 from periplus_hub.access.scope import Scope, insert_owned, owned
@@ -19,13 +19,14 @@ MOST_OF_A_CLUSTER: Final = 200
 LOOKED_BACK: Final = timedelta(days=7)
 SHORTEST: Final = timedelta(days=1)
 """What a pool did in less says nothing of tomorrow."""
+_COUNTS: Final = ("capacity", "free", "leaked")
 _KEY: Final = ("registration_id", "provider", "name", "family")
 
 
 async def remember_pools(
     c: WriteConnection, scope: Scope, registration_id: UUID, rows: Sequence[Mapping[str, Any]], now: datetime
 ) -> None:
-    """Keep what is free, as of this hour. Of numbers that contradict each other nothing is kept."""
+    """Keep what is free and leaked, as of this hour. Of numbers that contradict each other nothing is kept."""
     told = [row for row in rows if row["scope"] != PoolScope.NODE.value and _is_known(row)]
     # In order, so that it is the same pools each time: a past with gaps says nothing of how fast they fill.
     told = sorted(told, key=lambda row: (row["provider"], row["name"], row["family"]))[:MOST_OF_A_CLUSTER]
@@ -33,17 +34,18 @@ async def remember_pools(
         return
     hour = now.replace(minute=0, second=0, microsecond=0)
     own = {"registration_id": registration_id, "hour": hour}
-    names = ("provider", "name", "family", "capacity", "free")
+    names = ("provider", "name", "family", *_COUNTS)
     statement = insert_owned(scope, pool_history)
-    new = {name: statement.excluded[name] for name in ("capacity", "free")}
-    differs = tuple_(pool_history.c.capacity, pool_history.c.free) != tuple_(*new.values())
+    new = {name: statement.excluded[name] for name in _COUNTS}
+    differs = or_(*(pool_history.c[name].is_distinct_from(new[name]) for name in _COUNTS))
     keys = list(pool_history.primary_key.columns)
     values = [own | {name: row[name] for name in names} for row in told]
     await c.execute(statement.on_conflict_do_update(index_elements=keys, set_=new, where=differs), values)
 
 
 def _is_known(row: Mapping[str, Any]) -> bool:
-    return row["free"] is not None and row["capacity"] is not None and not row["contradictions"]
+    fills = row["free"] is not None and row["capacity"] is not None
+    return (fills or row["leaked"] is not None) and not row["contradictions"]
 
 
 def history_before(scope: Scope, registration_id: UUID, before: datetime) -> Sequence[Stale]:
@@ -64,7 +66,7 @@ def first_sample(scope: Scope, now: datetime) -> LateralFromClause:
     resized = (
         select(func.max(other.c.hour))
         .where(owned(scope, other), *(other.c[name] == pools.c[name] for name in _KEY))
-        .where(other.c.capacity != pools.c.capacity)
+        .where(other.c.capacity != pools.c.capacity, other.c.hour >= now - LOOKED_BACK)
         .correlate(pools)
         .scalar_subquery()
     )
@@ -74,6 +76,7 @@ def first_sample(scope: Scope, now: datetime) -> LateralFromClause:
     return (
         select(passed_s.label("passed_s"), (free * passed_s / used_up).label("left_s"))
         .where(owned(scope, table), *same, table.c.hour >= now - LOOKED_BACK, table.c.hour <= now - SHORTEST)
+        .where(table.c.free.is_not(None))
         # Before the capacity changed, what was free says nothing of how fast it is used up.
         .where(table.c.hour > func.coalesce(resized, now - LOOKED_BACK - SHORTEST))
         .order_by(table.c.hour)

@@ -39,7 +39,7 @@ _pods: Final = inventory.pods
 _nodes: Final = inventory.nodes
 _namespaces: Final = inventory.namespaces
 _pools: Final = tables.pools
-_LIVE: Final = and_(_pods.c.valid_to.is_(None), func.coalesce(_pods.c.phase, "").not_in(_FINISHED))
+HAS_ADDRESSES: Final = and_(_pods.c.valid_to.is_(None), func.coalesce(_pods.c.phase, "").not_in(_FINISHED))
 """Finished pods have given their addresses back, and count for no node's limit."""
 
 
@@ -64,7 +64,7 @@ def _held_by(name: ColumnElement[Any], *, of_namespaces: bool = False) -> Subque
         source = _pods.outerjoin(_namespaces, same & (_namespaces.c.registration_id == _pods.c.registration_id))
     columns = (_pods.c.tenant_id, _pods.c.registration_id, _pods.c.host_network, _pods.c.ipv4, _pods.c.ipv6)
     named = func.coalesce(name, "").label("name")
-    pods = select(*columns, named).select_from(source).where(_LIVE).subquery("of_pods").c
+    pods = select(*columns, named).select_from(source).where(HAS_ADDRESSES).subquery("of_pods").c
     own = ~pods.host_network
     keys = (pods.tenant_id, pods.registration_id, pods.name)
     return (

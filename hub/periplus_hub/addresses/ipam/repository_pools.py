@@ -57,6 +57,7 @@ async def short_pools(c: ReadConnection, scope: Scope, most: int, now: datetime)
     owner = owned(scope, registrations) & (registrations.c.id == _pools.c.registration_id)
     sample = first_sample(scope, now)
     hours_left = func.floor(sample.c.left_s / _HOUR_S)
+    bounded = case((hours_left > _MAX_HOURS, _MAX_HOURS), else_=hours_left)
     is_short = (_pools.c.taken_ppm >= NEARLY_ALL_PPM) | is_contradictory | (hours_left < SOON_HOURS)
     statement = (
         select(
@@ -64,7 +65,7 @@ async def short_pools(c: ReadConnection, scope: Scope, most: int, now: datetime)
             _pools.c.limited_by,
             _pools.c.capacity,
             is_contradictory.label("is_contradictory"),
-            cast(func.least(hours_left, _MAX_HOURS), Integer).label("hours_left"),
+            cast(bounded, Integer).label("hours_left"),
             cast(func.floor(sample.c.passed_s / _HOUR_S), Integer).label("history_hours"),
             func.count().over().label("all_of_them"),
         )

@@ -101,10 +101,12 @@ pools: Final = Table(
     Column("source", Text, nullable=False),
     Column("quality", Text, nullable=False),
     time_column("observed_at", nullable=False),
+    Column("digest", LargeBinary, nullable=False, server_default=text("''")),
     PrimaryKeyConstraint("tenant_id", "registration_id", "provider", "name", "family", "node"),
 )
 """Latest sample per pool. Counts are decimal text: an IPv6 pool overflows 64 bits; null is unknown.
-From `taken_ppm` to `contradictions` it is what follows from the counts (`addresses.ipam.engine.pool_account`)."""
+From `taken_ppm` to `contradictions` it is what follows from the counts (`addresses.ipam.engine.pool_account`).
+`digest` is of all that but `observed_at`: two samples with the same say the same."""
 
 
 def has_more() -> ColumnElement[bool]:
@@ -124,8 +126,8 @@ pool_history: Final = Table(
     Column("name", Text, nullable=False),
     Column("family", SmallInteger, nullable=False),
     time_column("hour", nullable=False),
-    Column("capacity", Text, nullable=False),
-    Column("free", Text, nullable=False),
+    *(Column(name, Text) for name in ("capacity", "free", "leaked")),
     PrimaryKeyConstraint("tenant_id", "registration_id", "provider", "name", "family", "hour"),
 )
-"""The last sample of each hour of pools that are not a node's and tell what is free: how fast they fill."""
+"""The last sample of each hour of pools that are not a node's: how fast they fill, and how fast they leak. Null is
+unknown."""

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from periplus_hub.findings.facts import Fact, Facts
-from periplus_hub.findings.model import FindingDraft
+from periplus_hub.findings.model import FindingDraft, Undecided
 
 
 class Detector(Protocol):
@@ -21,6 +21,6 @@ class Detector(Protocol):
         """The facts it looks at; it gets no others."""
         ...
 
-    def detect(self, facts: Facts, now: datetime) -> Iterable[FindingDraft] | None:
+    def detect(self, facts: Facts, now: datetime) -> Iterable[FindingDraft | Undecided] | None:
         """Everything it sees, every time; None where it cannot know now: then its findings stay as they are."""
         ...

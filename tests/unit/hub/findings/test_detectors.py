@@ -31,7 +31,7 @@ from periplus_hub.findings.detectors.unkept_register import UnkeptRegister
 from periplus_hub.findings.detectors.unreadable_sources import UnreadableSources
 from periplus_hub.findings.facts import Fact, Facts, WorstOverlaps
 from periplus_hub.findings.listening import Listening
-from periplus_hub.findings.model import FindingDraft, FindingSeverity
+from periplus_hub.findings.model import FindingDraft, FindingSeverity, Undecided
 from periplus_hub.fleet.model import Registration, State
 from periplus_hub.ingest.model import RecentBatch
 from periplus_hub.inventory.model import Source
@@ -44,7 +44,9 @@ LISTENING = Listening(since=LONG_AGO, round_at=START, deaf_at=LONG_AGO)
 KEPT = RegisterStatus(included=Included(0, ""), latest=0, at=START)
 
 
-def seen(detector: Detector, known: dict[Fact[Any], Any], now: datetime = START) -> list[FindingDraft] | None:
+def seen(
+    detector: Detector, known: dict[Fact[Any], Any], now: datetime = START
+) -> list[FindingDraft | Undecided] | None:
     """What it says of the facts it needs."""
     drafts = detector.detect(Facts(known).only(detector.needs), now)
     return None if drafts is None else list(drafts)

@@ -42,6 +42,7 @@ NOT_FEEDING: Final = frozenset(
 _STATED: Final = tuple(
     covers.allocations(kind) for kind in covers.ALLOCATION_KINDS if kind != AllocationKind.RESERVED.value
 )
+_OF_ALLOCATOR: Final = frozenset({covers.pools("cluster"), covers.pools("node"), covers.allocations("pod")})
 _READ: Final = frozenset({"ok", "absent"})
 
 
@@ -85,6 +86,8 @@ class Evidence:
     """The allocations (`periplus_contract.covers`) stated in the present life of its spoke."""
     rows_aside: int
     """Rows of allocations in those statements that were set aside and whose addresses are therefore not here."""
+    pool_rows_aside: int = 0
+    """The same of pools."""
     exact: frozenset[AllocationKind]
     """Kinds of which ranges are known from whoever hands them out, not only counted out of addresses."""
 
@@ -109,6 +112,13 @@ def known(seen: Evidence, now: datetime) -> Known:
     if liveness is Liveness.STALE:
         return Known(knowledge=Knowledge.STALE, missing=missing)
     return Known(knowledge=Knowledge.INCOMPLETE if missing else Knowledge.COMPLETE, missing=missing)
+
+
+def is_read_whole(seen: Evidence, now: datetime) -> bool:
+    """Whether allocator, nodes and pods of a cluster were all read whole: then they may be held against each other."""
+    read = {source.name for source in seen.sources if source.state == "ok"}
+    stated = seen.stated >= _OF_ALLOCATOR and not seen.pool_rows_aside
+    return stated and {NODES, PODS} <= read and known(seen, now).knowledge is Knowledge.COMPLETE
 
 
 def missing_sources(seen: Evidence) -> Iterator[Missing]:

@@ -6,7 +6,10 @@ An allocator's numbers are a stranger's. They are kept as they came, and what ca
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any, Final
+
+import msgspec
 
 from periplus_hub.addresses.ipam.model import FULL_PPM, PoolLimit
 from periplus_hub.addresses.prefixes.prefix import Prefix
@@ -14,6 +17,7 @@ from periplus_hub.addresses.prefixes.prefix import Prefix
 PARTS: Final = ("used", "reserved", "cooling", "leaked", "unusable", "free")
 """No address counts in two of them (`periplus_contract.tables.POOLS`)."""
 _WITHIN: Final = ("capacity", "assigned", *PARTS)
+_DIGEST_BYTES: Final = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,9 +119,18 @@ def _fullness(counts: Counts, capacity: int, node_block: int | None) -> tuple[in
 
 
 def accounted(pools: Sequence[Mapping[str, Any]], ranges: Sequence[Sequence[Prefix]]) -> list[dict[str, Any]]:
-    """Rows of one cluster's pools, each with what its numbers come to; `ranges` are theirs."""
+    """Rows of one cluster's pools, each with what its numbers come to, and a `digest`; `ranges` are theirs.
+
+    Two with the same digest say the same, though maybe not at the same time.
+    """
     blocks = _node_blocks(pools, ranges)
-    return [{**row, **_columns(row, blocks)} for row in pools]
+    rows = [{**row, **_columns(row, blocks)} for row in pools]
+    return [{**row, "digest": _digest(row)} for row in rows]
+
+
+def _digest(row: Mapping[str, Any]) -> bytes:
+    told = sorted((name, value) for name, value in row.items() if name != "observed_at")
+    return blake2b(msgspec.msgpack.encode(told), digest_size=_DIGEST_BYTES).digest()
 
 
 def _columns(row: Mapping[str, Any], blocks: Mapping[tuple[str, ...], int]) -> dict[str, Any]:
