@@ -10,6 +10,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import (
+    CTE,
     Column,
     ColumnElement,
     FromClause,
@@ -17,10 +18,12 @@ from sqlalchemy import (
     Row,
     Select,
     Text,
+    and_,
     any_,
     cast,
     exists,
     func,
+    join,
     literal,
     or_,
     select,
@@ -39,6 +42,8 @@ from periplus_hub.kit.db import ReadConnection
 
 SETTLED: Final = timedelta(minutes=30)
 """Pods that have their address for so long: allocators are read every ten minutes, pods as they change."""
+_AT_ONCE: Final = 2
+"""Clusters in a statement, which has to be over in seconds however many pods they have."""
 _pools: Final = tables.pools
 _claims: Final = tables.allocations
 _NAMED_BY_ALLOCATOR: Final = (AllocationKind.POD.value, AllocationKind.LOADBALANCER.value)
@@ -51,6 +56,13 @@ _KEY: Final = ("registration_id", "provider", "name", "family", "node")
 
 async def check_pools(c: ReadConnection, scope: Scope, ids: Sequence[UUID], now: datetime) -> dict[UUID, PoolCheck]:
     """What does not agree in each of these clusters, which were read whole."""
+    found: dict[UUID, PoolCheck] = {}
+    for some in (ids[start : start + _AT_ONCE] for start in range(0, len(ids), _AT_ONCE)):
+        found |= await _check(c, scope, some, now)
+    return found
+
+
+async def _check(c: ReadConnection, scope: Scope, ids: Sequence[UUID], now: datetime) -> dict[UUID, PoolCheck]:
     blocks = _by_cluster(await c.rows(_blocks_outside(scope, ids)))
     strays = _by_cluster(await c.rows(_pods_outside(scope, ids, now - SETTLED)))
     short = _by_cluster(await c.rows(_short(scope, ids, now - SETTLED)))
@@ -139,46 +151,63 @@ def _settled(
 
 
 def _short(scope: Scope, ids: Sequence[UUID], since: datetime) -> Select[Any]:
-    """Pools of allocators that count themselves."""
-    both = union_all(
-        *(_overdrawn(scope, ids, since, family, of_nodes=each) for family in _FAMILIES for each in (False, True))
-    ).subquery("short")
-    return select(both)
-
-
-def _overdrawn(scope: Scope, ids: Sequence[UUID], since: datetime, family: int, *, of_nodes: bool) -> Select[Any]:
-    """With more addresses at pods than the allocator says are not free. Of a node those of its own pods count."""
-    address, _ = _FAMILIES[family]
-    is_node = _pools.c.scope == PoolScope.NODE.value
+    """Pools of allocators that count themselves, with more addresses at pods than are not free."""
+    parts = [_held(scope, ids, since, family, of_nodes=each) for family in _FAMILIES for each in (False, True)]
+    held = union_all(*parts).cte("held").prefix_with("MATERIALIZED")
+    same = [_pools.c[name] == held.c[name] for name in _KEY]
     taken = func.least(
         cast(_pools.c.used, Numeric), cast(_pools.c.capacity, Numeric) - cast(_pools.c.free, Numeric), type_=Numeric
     )
-    at_home = (pods.c.registration_id == _pools.c.registration_id, address.op("<<=")(any_(_pools.c.cidrs)))
-    where = (is_node, pods.c.node == _pools.c.node) if of_nodes else (~is_node,)
-    return (
-        select(*(_pools.c[name] for name in _KEY))
-        .where(owned(scope, _pools), one_of(_pools.c.registration_id, ids), _pools.c.family == family)
-        .where(_pools.c.scope.in_(_OF_PODS), _pools.c.quality == Quality.EXACT.value, *where)
-        .where(func.cardinality(_pools.c.contradictions) == 0, ~_is_shared(scope))
-        .where(*_settled(scope, ids, since, address), *at_home)
-        .group_by(*(_pools.c[name] for name in _KEY), taken)
-        .having(func.count(address.distinct()) > taken)
+    over = (
+        select(_pools)
+        .join(held, and_(*same))
+        .where(owned(scope, _pools), held.c.addresses > taken)
+        .cte("over")
+        .prefix_with("MATERIALIZED")
     )
+    # Held against all others are only the few that have too many.
+    return select(*(over.c[name] for name in _KEY)).where(~_is_shared(scope, over))
 
 
-def _is_shared(scope: Scope) -> ColumnElement[bool]:
+def _held(scope: Scope, ids: Sequence[UUID], since: datetime, family: int, *, of_nodes: bool) -> Select[Any]:
+    """How many addresses of a pool pods have; of a node's those of its own pods count."""
+    address, _ = _FAMILIES[family]
+    is_node = _pools.c.scope == PoolScope.NODE.value
+    own = (
+        select(*(_pools.c[name] for name in _KEY), _pools.c.cidrs)
+        .where(owned(scope, _pools), one_of(_pools.c.registration_id, ids), _pools.c.family == family)
+        .where(_pools.c.scope.in_(_OF_PODS), _pools.c.quality == Quality.EXACT.value)
+        .where(func.cardinality(_pools.c.contradictions) == 0, is_node if of_nodes else ~is_node)
+        .subquery("own")
+    )
+    taken = (
+        select(pods.c.registration_id, pods.c.node, address.label("address"))
+        .where(*_settled(scope, ids, since, address))
+        .subquery("taken")
+    )
+    same = own.c.registration_id == taken.c.registration_id
+    # A full join is hashed and never looped over, however few pools PostgreSQL expects.
+    together = join(own, taken, same & (own.c.node == taken.c.node), full=True) if of_nodes else join(own, taken, same)
+    pairs = select(own, taken.c.address).select_from(together).cte(f"pairs_{family}_{of_nodes}".lower())
+    pairs = pairs.prefix_with("MATERIALIZED") if of_nodes else pairs
+    keys = [pairs.c[name] for name in _KEY]
+    counted = select(*keys, func.count(pairs.c.address.distinct()).label("addresses"))
+    return counted.where(pairs.c.address.op("<<=")(any_(pairs.c.cidrs))).group_by(*keys)
+
+
+def _is_shared(scope: Scope, pool: CTE) -> ColumnElement[bool]:
     """Whether addresses of it may be another pool's, or another allocator's: then nobody knows whose a pod has."""
     other = _pools.alias("other")
-    same = [other.c[name] == _pools.c[name] for name in ("registration_id", "family")]
-    another = or_(other.c.provider != _pools.c.provider, other.c.name != _pools.c.name)
+    same = [other.c[name] == pool.c[name] for name in ("registration_id", "family")]
+    another = or_(other.c.provider != pool.c.provider, other.c.name != pool.c.name)
     theirs = func.unnest(other.c.cidrs).column_valued("theirs")
-    meets = exists(select(theirs).where(theirs.op("&&")(any_(_pools.c.cidrs))).correlate(other, _pools))
-    pool = exists().where(owned(scope, other), *same, other.c.scope.in_(_OF_PODS[:2]), another, meets)
+    meets = exists(select(theirs).where(theirs.op("&&")(any_(pool.c.cidrs))).correlate(other, pool))
+    of_ranges = other.c.scope.in_((PoolScope.CLUSTER.value, PoolScope.NAMESPACE.value))
     claim = exists().where(
         owned(scope, _claims),
-        _claims.c.registration_id == _pools.c.registration_id,
+        _claims.c.registration_id == pool.c.registration_id,
         _claims.c.kind == AllocationKind.POD.value,
-        _claims.c.provider != _pools.c.provider,
-        _claims.c.cidr.op("&&")(any_(_pools.c.cidrs)),
+        _claims.c.provider != pool.c.provider,
+        _claims.c.cidr.op("&&")(any_(pool.c.cidrs)),
     )
-    return or_(pool, claim)
+    return or_(exists().where(owned(scope, other), *same, of_ranges, another, meets), claim)
