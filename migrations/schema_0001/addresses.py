@@ -106,7 +106,7 @@ def _second() -> None:
         *columns(TEXTS, "evidence", default="'{}'"),
         *columns(INTEGER, "taken_ppm", null=True),
         *columns(TEXT, "limited_by", default="'unknown'"),
-        *columns(TEXT, "idle unaccounted", null=True),
+        *columns(TEXT, "idle fragmented unaccounted", null=True),
         *columns(TEXTS, "contradictions", default="'{}'"),
         *columns(TEXT, "source quality"),
         *columns(TIME, "observed_at"),

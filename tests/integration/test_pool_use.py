@@ -28,7 +28,7 @@ POOLS = """query Pools(
 }"""
 USE = """query Use($by: PoolUseBy!, $cluster: ID, $first: Int) { poolUse(by: $by, cluster: $cluster, first: $first) {
   totalCount
-  nodes { name pods podsAllocatable ipv4Addresses ipv6Addresses capacity free limitedBy taken cluster { name } }
+  nodes { name pods podsAllocatable ipv4Addresses ipv6Addresses capacity free limitedBy taken share cluster { name } }
 } }"""
 FULLEST = {"field": "TAKEN", "direction": "DESC"}
 
@@ -174,6 +174,32 @@ async def test_namespaces_and_teams_have_what_their_pods_have(fleet: Fleet) -> N
         None,
         "UNKNOWN",
     )
+
+
+async def test_how_much_of_the_pools_a_namespace_has_is_told_where_it_is_known(fleet: Fleet) -> None:
+    await fleet.cluster("a")
+    pods = [pod_row(str(at), f"10.0.0.{at}", namespace="shop", node="n") for at in range(4)]
+    pods += [pod_row("six", "10.0.0.9", namespace="lab", node="n", ipv6="fd00::9")]
+    pods += [pod_row("host", "10.9.0.1", namespace="host", node="n", host_network=True)]
+    await inventory(fleet, "a", nodes=[node("n", name="n")], pods=pods)
+
+    async def shares(*pools: dict[str, Any]) -> dict[str, float | None]:
+        await fleet.send("a", {"pools": pools})
+        found = {name: each["share"] for name, each in (await use(fleet, "NAMESPACE")).items()}
+        assert found.pop("host") == 0
+        return found
+
+    four = pool("four", capacity="10")
+    assert await shares() == {"shop": None, "lab": None}, "no pool is told"
+    assert await shares(four) == {"shop": 0.4, "lab": None}, "nothing is known of IPv6"
+    six = pool("six", family=6, cidrs=["fd00::/64"], capacity="4")
+    assert await shares(four, six) == {"shop": 0.4, "lab": 0.25}
+    more = pool("more", capacity="10", cidrs=["10.1.0.0/24"])
+    assert await shares(four, six, more) == {"shop": 0.2, "lab": 0.25}
+    assert await shares(four, six, more | {"capacity": None}) == {"shop": None, "lab": None}
+    assert await shares(pool("small", capacity="3"), six) == {"shop": None, "lab": 0.333333}
+    (by_node,) = (await use(fleet, "NODE")).values()
+    assert by_node["share"] is None, "pods have five of three addresses"
 
 
 async def test_nobody_sees_what_another_tenant_uses(fleet: Fleet, other_tenant: Scope) -> None:

@@ -46,6 +46,11 @@ class PoolUse(RowBacked):
     )
     taken: float | None = strawberry.field(description="How much of that is taken, from 0 to 1.")
 
+    share: float | None = strawberry.field(
+        description="How much of the capacity of its cluster's pools of scope CLUSTER its addresses are, from 0 to 1, "
+        "of the family of which it is more. Null where that capacity is unknown, or less than pods have."
+    )
+
     @strawberry.field(description="The cluster it is in.")
     async def cluster(self, info: Info) -> Cluster:
         """One statement for all rows of the answer."""

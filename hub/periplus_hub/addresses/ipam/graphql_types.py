@@ -117,6 +117,9 @@ class Pool(RowBacked, Node):
     fill: PoolFill = strawberry.field(description="The same in a word.")
     limited_by: PoolLimit = strawberry.field(description="What there is nothing of first.")
     idle: BigInt | None = strawberry.field(description="Addresses that nodes hold in whole blocks and do not use.")
+    fragmented: BigInt | None = strawberry.field(
+        description="Free addresses outside of the largest free block: nobody gets them as one."
+    )
     unaccounted: BigInt | None = strawberry.field(description="Addresses of its capacity that nobody told about.")
     contradictions: list[str] = strawberry.field(
         description="Which of its numbers cannot be true together; then nothing is said of its fill.",

@@ -149,7 +149,7 @@ POOLS: Final = Listing[Scope](
         _known(_pools.c.limited_by, PoolLimit),
         FILL.label("fill"),
         (cast(_pools.c.taken_ppm, Float) / FULL_PPM).label("taken"),
-        *plain(_pools, "idle", "unaccounted", "contradictions"),
+        *plain(_pools, "idle", "fragmented", "unaccounted", "contradictions"),
         _known(_pools.c.quality, Quality),
         *plain(_pools, "capacity", "assigned", "used", "reserved", "cooling", "leaked", "borrowed", "unusable"),
         *plain(_pools, "free", "largest_free_block", "evidence"),

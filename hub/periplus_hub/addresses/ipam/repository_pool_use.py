@@ -8,6 +8,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Float,
+    FromClause,
     Integer,
     Numeric,
     Subquery,
@@ -26,6 +27,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from periplus_hub.access.scope import Scope, owned
 from periplus_hub.addresses.ipam import tables
 from periplus_hub.addresses.ipam.model import PoolLimit, PoolScope, PoolUseBy
+from periplus_hub.addresses.prefixes.prefix import FAMILY_BITS
 from periplus_hub.fleet.model import State
 from periplus_hub.fleet.tables import registrations
 from periplus_hub.inventory import tables as inventory
@@ -83,6 +85,30 @@ def _sum(name: str) -> ColumnElement[Any]:
     """Unknown where that of one pool is."""
     column = cast(_pools.c[name], Numeric)
     return case((func.bool_or(column.is_(None)), null()), else_=func.sum(column))
+
+
+def _whole() -> Subquery:
+    """By cluster what its own pools hold, of each family; null where that of one pool is unknown."""
+    is_whole = _pools.c.scope == PoolScope.CLUSTER.value
+    by_family = (
+        case(
+            (func.bool_or(_pools.c.capacity.is_(None)).filter(_pools.c.family == family), null()),
+            else_=func.sum(cast(_pools.c.capacity, Numeric)).filter(_pools.c.family == family),
+        ).label(f"ipv{family}")
+        for family in FAMILY_BITS
+    )
+    keys = (_pools.c.tenant_id, _pools.c.registration_id)
+    return select(*keys, *by_family).where(is_whole).group_by(*keys).subquery("whole")
+
+
+def _share_of_pools(use: FromClause, whole: Subquery) -> ColumnElement[Any]:
+    """Of the family of which it is more; null where a family that is used has no capacity, or less than is used."""
+    shares, unknown = [], []
+    for family in FAMILY_BITS:
+        used, capacity = use.c[f"ipv{family}_addresses"], whole.c[f"ipv{family}"]
+        shares.append(case((func.coalesce(used, 0) > 0, _share(used, capacity))))
+        unknown.append(and_(func.coalesce(used, 0) > 0, or_(capacity.is_(None), capacity < used)))
+    return case((or_(*unknown), null()), else_=func.coalesce(func.greatest(*shares), 0))
 
 
 def _room() -> Subquery:
@@ -180,10 +206,15 @@ def _listing(by: PoolUseBy, use: Subquery) -> Listing[Scope]:
         mine = [owned(scope, use), owned(scope, registrations), active]
         return [*mine, use.c.registration_id.in_(only)] if only else mine
 
+    whole = _whole()
+    in_pools = (whole.c.tenant_id == use.c.tenant_id) & (whole.c.registration_id == use.c.registration_id)
     return Listing[Scope](
         name=f"pool use by {by.value}",
-        source=use.join(registrations, registrations.c.id == use.c.registration_id),
-        columns=[each for each in use.c if each.key not in {"tenant_id", "key"}],
+        source=use.join(registrations, registrations.c.id == use.c.registration_id).outerjoin(whole, in_pools),
+        columns=[
+            *(each for each in use.c if each.key not in {"tenant_id", "key"}),
+            cast(_share_of_pools(use, whole), Float).label("share"),
+        ],
         order=[use.c.registration_id, use.c.name, use.c.key],
         where=where,
         parent=use.c.registration_id,

@@ -96,7 +96,7 @@ pools: Final = Table(
     Column("evidence", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("taken_ppm", Integer),
     Column("limited_by", Text, nullable=False, server_default="unknown"),
-    *(Column(name, Text) for name in ("idle", "unaccounted")),
+    *(Column(name, Text) for name in ("idle", "fragmented", "unaccounted")),
     Column("contradictions", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("source", Text, nullable=False),
     Column("quality", Text, nullable=False),

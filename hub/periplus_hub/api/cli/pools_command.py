@@ -23,7 +23,8 @@ query Pools($first: Int!, $after: String, $cluster: ID, $scopes: [PoolScope!]) {
   ) {
     nodes {
       provider name family scope node cidrs taken fill limitedBy capacity assigned used reserved cooling leaked
-      borrowed unusable idle unaccounted free largestFreeBlock contradictions evidence source quality observedAt
+      borrowed unusable idle unaccounted free largestFreeBlock fragmented contradictions evidence source quality
+      observedAt
       cluster { id name }
     }
     pageInfo { hasNextPage endCursor }
@@ -34,7 +35,7 @@ USE: Final = """
 query PoolUse($first: Int!, $after: String, $cluster: ID, $by: PoolUseBy!) {
   poolUse(by: $by, first: $first, after: $after, cluster: $cluster) {
     nodes {
-      name taken limitedBy pods podsAllocatable ipv4Addresses ipv6Addresses capacity free cluster { id name }
+      name taken limitedBy pods podsAllocatable ipv4Addresses ipv6Addresses capacity free share cluster { id name }
     }
     pageInfo { hasNextPage endCursor }
   }
@@ -42,7 +43,7 @@ query PoolUse($first: Int!, $after: String, $cluster: ID, $by: PoolUseBy!) {
 """
 _COLUMNS: Final = ("pool", "cluster", "scope", "short of", "taken", "free", "capacity")
 _NODE_COLUMNS: Final = ("node", "cluster", "short of", "taken", "pods", "pods at most", "addresses free")
-_COLUMNS_OF: Final = ("cluster", "pods", "IPv4", "IPv6")
+_COLUMNS_OF: Final = ("cluster", "pods", "IPv4", "IPv6", "of the pools")
 _NAMED: Final = 10
 _LOOK: Final = "Look at 'periplus pools' without --full and at 'periplus clusters list'."
 
@@ -70,8 +71,9 @@ def pools(
 ) -> None:
     """How full pools of addresses are, the fullest first: by what can still be handed out.
 
-    By node, it is pods or addresses, whichever a node has fewer left of. Of namespaces and teams only what they use is
-    known. A team is what the label team, squad or owner of a pod, or else of its namespace, says.
+    By node, it is pods or addresses, whichever a node has fewer left of. Of namespaces and teams it is known what they
+    use and how much of the cluster's pools that is, not what they may use. A team is what the label team, squad or
+    owner of a pod, or else of its namespace, says.
     """
     if by is not By.POOL and scope:
         fail("--scope is about pools", "Leave out --by, or --scope.", Exit.USAGE)
@@ -120,7 +122,7 @@ def _listing(by: By, rows: list[dict[str, Any]], full: float | None) -> Listing:
         return Listing(_COLUMNS, [_pool(each) for each in rows], rows, empty, numbers=3)
     if by is By.NODE:
         return Listing(_NODE_COLUMNS, [_node(each) for each in rows], rows, empty, numbers=4)
-    return Listing((by.value, *_COLUMNS_OF), [_user(each) for each in rows], rows, empty, numbers=3)
+    return Listing((by.value, *_COLUMNS_OF), [_user(each) for each in rows], rows, empty, numbers=4)
 
 
 def _pool(row: dict[str, Any]) -> tuple[str, ...]:
@@ -164,6 +166,7 @@ def _user(row: dict[str, Any]) -> tuple[str, ...]:
         str(row["pods"]),
         row["ipv4Addresses"],
         row["ipv6Addresses"],
+        _percent(row["share"]),
     )
 
 

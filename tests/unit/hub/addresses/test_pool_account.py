@@ -23,6 +23,37 @@ def _largest_free(bitmap: list[str]) -> int | None:
     return None
 
 
+ANY = st.none() | st.integers(min_value=0, max_value=40)
+
+
+@given(st.builds(Counts, **dict.fromkeys(Counts.__dataclass_fields__, ANY)), st.none() | st.integers(20, 32))
+def test_whatever_is_told_the_parts_are_the_capacity_or_the_rest_is_unknown(counts: Counts, block: int | None) -> None:
+    found = account(counts, block)
+    if found.unaccounted is None:
+        assert counts.capacity is None or found.contradictions
+        assert (found.idle, found.fragmented) == (None, None)
+        return
+    told = sum(getattr(counts, name) or 0 for name in PARTS)
+    assert told + (found.idle or 0) + found.unaccounted == counts.capacity
+    assert min(found.unaccounted, found.idle or 0) >= 0
+    assert found.fragmented is None or 0 <= found.fragmented <= (counts.free or 0)
+
+
+@given(BITMAP)
+def test_what_is_free_outside_of_the_largest_free_block_is_fragmented(bitmap: list[str]) -> None:
+    free, length = bitmap.count("free"), _largest_free(bitmap)
+    found = account(Counts(capacity=len(bitmap), free=free, largest_free_block=length))
+    assert found.fragmented == (0 if length is None else free - (1 << (32 - length)))
+    assert account(Counts(capacity=len(bitmap), free=free)).fragmented == (None if free else 0)
+    assert account(Counts(capacity=len(bitmap), largest_free_block=length)).fragmented is None
+
+
+def test_blocks_of_ipv6_are_counted_by_its_bits() -> None:
+    wide = Counts(capacity=2**64, free=2**63 + 5, largest_free_block=65)
+    assert account(wide, bits=128).fragmented == 5
+    assert account(wide).fragmented is None, "no block of IPv4 has that length"
+
+
 @given(BITMAP, HIDDEN)
 def test_what_is_told_and_what_is_not_is_the_capacity(bitmap: list[str], hidden: set[str]) -> None:
     counted = Counter(bitmap)
@@ -69,7 +100,9 @@ def test_what_nodes_hold_and_do_not_use_is_no_gap() -> None:
 def test_pods_that_borrow_find_room_in_blocks_that_nodes_hold() -> None:
     """All blocks are held and most of their addresses are free: not full, as pods may have them."""
     counts = Counts(capacity=1024, assigned=1024, used=300, free=724)
-    assert account(counts, 26) == Account(taken_ppm=292_968, limit=PoolLimit.ADDRESSES, idle=None, unaccounted=0)
+    assert account(counts, 26) == Account(
+        taken_ppm=292_968, limit=PoolLimit.ADDRESSES, idle=None, unaccounted=0, fragmented=None
+    )
 
 
 @pytest.mark.parametrize(

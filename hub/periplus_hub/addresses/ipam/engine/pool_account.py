@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from periplus_hub.addresses.ipam.model import FULL_PPM, PoolLimit
-from periplus_hub.addresses.prefixes.prefix import Prefix
+from periplus_hub.addresses.prefixes.prefix import FAMILY_BITS, IPV4, Prefix
 
 PARTS: Final = ("used", "reserved", "cooling", "leaked", "unusable", "free")
 """No address counts in two of them (`periplus_contract.tables.POOLS`)."""
@@ -46,13 +46,15 @@ class Account:
     limit: PoolLimit = PoolLimit.UNKNOWN
     idle: int | None = None
     """Handed on to nodes whole, and neither in use nor anything else there."""
+    fragmented: int | None = None
+    """Free, and outside of the largest free block."""
     unaccounted: int | None = None
     """What nobody told about."""
     contradictions: tuple[str, ...] = ()
 
 
-def account(counts: Counts, node_block: int | None = None) -> Account:
-    """Of a pool whose nodes take blocks of the length `node_block`."""
+def account(counts: Counts, node_block: int | None = None, *, bits: int = FAMILY_BITS[IPV4]) -> Account:
+    """Of a pool whose nodes take blocks of the length `node_block`, in a family with addresses of so many bits."""
     wrong = tuple(_contradictions(counts))
     capacity = counts.capacity
     if capacity is None:
@@ -66,7 +68,13 @@ def account(counts: Counts, node_block: int | None = None) -> Account:
     rest = capacity - _known_sum(counts)
     idle = _idle(counts, rest)
     taken_ppm, limit = _fullness(counts, capacity, node_block)
-    return Account(taken_ppm=taken_ppm, limit=limit, idle=idle, unaccounted=rest - (idle or 0))
+    return Account(
+        taken_ppm=taken_ppm,
+        limit=limit,
+        idle=idle,
+        unaccounted=rest - (idle or 0),
+        fragmented=_fragmented(counts, bits),
+    )
 
 
 def _contradictions(counts: Counts) -> Iterator[str]:
@@ -101,6 +109,16 @@ def _idle(counts: Counts, rest: int) -> int | None:
         return None
     there = sum(getattr(counts, name) or 0 for name in ("used", "cooling", "leaked"))
     return min(rest, max(0, (counts.assigned or 0) - there))
+
+
+def _fragmented(counts: Counts, bits: int) -> int | None:
+    if counts.free == 0:
+        return 0
+    length = counts.largest_free_block
+    if counts.free is None or length is None or length > bits:
+        return None
+    size = 1 << (bits - length)
+    return counts.free - size if size <= counts.free else None
 
 
 def _fullness(counts: Counts, capacity: int, node_block: int | None) -> tuple[int | None, PoolLimit]:
@@ -138,11 +156,12 @@ def _columns(row: Mapping[str, Any], blocks: Mapping[tuple[str, ...], int]) -> d
     # By name first: clusters may have pools whose nodes take blocks of different lengths.
     keys = [_key(row), _key(row)[1:]] if row["scope"] == "cluster" else []
     block = next((blocks[key] for key in keys if key in blocks), None)
-    found = account(Counts(**told), block)
+    found = account(Counts(**told), block, bits=FAMILY_BITS[row["family"]])
     return {
         "taken_ppm": found.taken_ppm,
         "limited_by": found.limit.value,
         "idle": _text(found.idle),
+        "fragmented": _text(found.fragmented),
         "unaccounted": _text(found.unaccounted),
         "contradictions": list(found.contradictions),
     }
