@@ -116,9 +116,6 @@ def read_ranges(view: IpamView, fault: Fault) -> Reading:
                 fault(f"{block.source} {block.network} reaches beyond {POOL} {home.name}")
         if not homes and block.in_use:
             orphans.append(block)
-            # Where pools may not be read every block looks like an orphan, and that is no fault of the cluster's.
-            if has(view, POOLS):
-                fault(f"{block.source} {block.network} is in use and lies in no {POOL}")
     return Reading(ranges, orphans)
 
 

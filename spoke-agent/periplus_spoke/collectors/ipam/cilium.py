@@ -87,7 +87,6 @@ class Cilium:
         if mode not in {"cluster-pool", "multi-pool"}:
             return balancers
         ranges, blocks = _ranges(view, mode, fault), _blocks(view, mode, fault)
-        _name_strangers(ranges, blocks, fault)
         nodes = lost_nodes(view)
         pods = _Pods(view, nodes or {})
         clusters = [_cluster_pool(each, blocks, pods, nodes, is_read=view.has_objects(NODES)) for each in ranges]
@@ -165,15 +164,6 @@ def _blocks(view: IpamView, mode: str, fault: Fault) -> list[_Block]:
             if network := checked(parse_cidr, text, f"{_NODE} {name}", fault):
                 found.append(_Block(name, pool, network))
     return found
-
-
-def _name_strangers(ranges: list[_Range], blocks: list[_Block], fault: Fault) -> None:
-    """Blocks of no pool: the pool was changed below them."""
-    index = CidrIndex((network, each) for each in ranges for network in each.networks)
-    families = {each.family for each in ranges}
-    for block in blocks:
-        if block.network.version in families and not index.overlapping(block.network):
-            fault(f"{_NODE} {block.node}: {block.network} lies in no pool of Cilium")
 
 
 class _Pods:
