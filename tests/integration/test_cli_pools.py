@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -74,7 +75,16 @@ async def test_nodes_namespaces_and_teams_are_listed(terminal: Terminal, fleet: 
     await member.send(spoke.snapshot({"nodes": machines, "pods": pods, "namespaces": spaces}))
     lines = (await terminal.type("pools", "--by", "node", "--full", "0.9")).stdout.splitlines()
     assert [line.split() for line in lines[1:]] == [["busy", "a", "pods", "100", "%", "9", "9", "unknown"]]
-    assert "shop" in (await terminal.type("pools", "--by", "namespace")).stdout
+
+    async def of_the_pools(*told: dict[str, Any]) -> list[str]:
+        await fleet.send("a", {"pools": told})
+        (_, line) = (await terminal.type("pools", "--by", "namespace")).stdout.splitlines()
+        assert line.split()[:5] == ["shop", "a", "9", "9", "0"]
+        return line.split()[5:]
+
+    assert await of_the_pools() == ["unknown"]
+    assert await of_the_pools(pool("p", capacity="1000")) == ["under", "1", "%"]
+    assert await of_the_pools(pool("p", capacity="90")) == ["10", "%"]
     (team,) = await terminal.documents("pools", "--by", "team")
     assert (team["name"], team["pods"], team["ipv4Addresses"], team["taken"]) == ("web", 9, 9, None)
 

@@ -166,13 +166,18 @@ def _user(row: dict[str, Any]) -> tuple[str, ...]:
         str(row["pods"]),
         row["ipv4Addresses"],
         row["ipv6Addresses"],
-        _percent(row["share"]),
+        _share(row["share"]),
     )
 
 
 def _percent(share: float | None) -> str:
     """Rounded down: 100 % only where nothing is left."""
     return "unknown" if share is None else f"{int(share * FULL_PPM + 0.5) // 10_000} %"
+
+
+def _share(share: float | None) -> str:
+    """What is something is not shown as nothing."""
+    return "under 1 %" if share and _percent(share) == "0 %" else _percent(share)
 
 
 def _number(text: str | None) -> str:
