@@ -19,7 +19,7 @@ from periplus_hub.fleet.tables import registrations
 from periplus_hub.kit.db import Database
 
 from tests.integration.test_knowledge import sources
-from tests.support.batches import node
+from tests.support.batches import node, upsert
 from tests.support.batches import pod as pod_row
 from tests.support.clock import START
 from tests.support.overlap_fleet import Fleet, allocation, pool
@@ -53,11 +53,9 @@ async def told(
     unread: str = "",
 ) -> None:
     member, spoke = fleet.members["a"]
-    content = {
-        "sources": sources(**({unread: "failed"} if unread else {})),
-        "pods": pods,
-        "nodes": [node("n", name="n")],
-    }
+    read = [row for row in sources() if row["uid"] != unread]
+    read += [upsert(unread, state="failed", reason="failed")] if unread else []
+    content = {"sources": read, "pods": pods, "nodes": [node("n", name="n")]}
     await member.send(spoke.snapshot(content))
     await fleet.send("a", {"pools": pools, "allocations": claims})
 
@@ -97,6 +95,7 @@ async def test_claims_of_an_allocator_that_lie_in_no_pool_of_it_are_found(fleet:
 async def test_pods_outside_of_all_ranges_are_found(fleet: Fleet) -> None:
     young = OLD + timedelta(seconds=1)
     claims = [claim(RANGE), claim("10.7.0.0/24", "n"), claim("10.8.0.9/32", quality="seen"), claim("fd00::/64")]
+    claims += [claim(cidr, quality="seen", source="observed") for cidr in ("10.9.1.4/32", "fd00:9::1/128")]
     pods = [
         pod_row("inside", "10.0.3.4", OLD, ipv6="fd00::5"),
         pod_row("in-a-block", "10.7.0.3", OLD),
@@ -163,10 +162,12 @@ async def test_only_clusters_that_were_read_whole_are_checked_and_again_after_a_
     await told(fleet, pods=pods, claims=[claim(RANGE), claim("10.1.0.0/24", "n")], pools=[pool("p")])
     assert await said(fleet, loader, against) == ["a: pods have addresses that the allocator does not count"]
     assert await said(fleet, loader, orphaned) == ["a: ranges are held that lie in no pool"]
+    await told(fleet, pods=pods, claims=[claim(RANGE)], pools=[pool("p")], unread="ipam/pod-range")
+    assert await said(fleet, FactLoader(), against) == ["a: pods have addresses that the allocator does not count"]
     await told(fleet, claims=[claim(RANGE)], pools=[pool("p")])
     assert await said(fleet, loader, against) != [], "it was looked at a moment ago"
     assert await said(fleet, loader, against, START + timedelta(minutes=10)) == []
-    for unread in ("pods", "nodes", "apps_daemonsets"):
+    for unread in ("pods", "nodes", "apps/daemonsets", "ipam/calico"):
         await told(fleet, claims=[claim(RANGE)], pools=[pool("p")], unread=unread)
         assert await said(fleet, loader, orphaned) == ["undecided"]
     await told(fleet, claims=[claim(RANGE)], pools=[pool("p"), pool("set aside", used="-1")])

@@ -44,6 +44,8 @@ SETTLED: Final = timedelta(minutes=30)
 """Pods that have their address for so long: allocators are read every ten minutes, pods as they change."""
 _AT_ONCE: Final = 2
 """Clusters in a statement, which has to be over in seconds however many pods they have."""
+_OF_NO_RANGE: Final = "observed"
+"""The source of addresses that pods have and no allocator tells."""
 _pools: Final = tables.pools
 _claims: Final = tables.allocations
 _NAMED_BY_ALLOCATOR: Final = (AllocationKind.POD.value, AllocationKind.LOADBALANCER.value)
@@ -117,7 +119,8 @@ def _pods_outside(scope: Scope, ids: Sequence[UUID], since: datetime) -> Select[
 
 def _strays(scope: Scope, ids: Sequence[UUID], since: datetime, family: int) -> FromClause:
     address, length = _FAMILIES[family]
-    mine = (owned(scope, _claims), _claims.c.kind == AllocationKind.POD.value, _claims.c.family == family)
+    told = or_(_claims.c.quality != SEEN, _claims.c.source != _OF_NO_RANGE)
+    mine = (owned(scope, _claims), _claims.c.kind == AllocationKind.POD.value, _claims.c.family == family, told)
     whole = (*mine, _claims.c.registration_id == pods.c.registration_id, _claims.c.node == "")
     beyond = (
         select(pods.c.registration_id, pods.c.namespace, address.label("address"))

@@ -43,6 +43,8 @@ _STATED: Final = tuple(
     covers.allocations(kind) for kind in covers.ALLOCATION_KINDS if kind != AllocationKind.RESERVED.value
 )
 _OF_ALLOCATOR: Final = frozenset({covers.pools("cluster"), covers.pools("node"), covers.allocations("pod")})
+_POD_RANGE: Final = "ipam/pod-range"
+"""Whether it is known which ranges pods may use."""
 _READ: Final = frozenset({"ok", "absent"})
 
 
@@ -61,6 +63,9 @@ class Knowledge(StrEnum):
     """It waits for approval, so nothing is known of it."""
     REVOKED = "revoked"
     """It is no member any more and takes part in no overlap."""
+
+
+_MAY_BE_WHOLE: Final = (Knowledge.COMPLETE, Knowledge.INCOMPLETE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,10 +120,15 @@ def known(seen: Evidence, now: datetime) -> Known:
 
 
 def is_read_whole(seen: Evidence, now: datetime) -> bool:
-    """Whether allocator, nodes and pods of a cluster were all read whole: then they may be held against each other."""
+    """Whether allocator, nodes and pods of a cluster were all read whole: then they may be held against each other.
+
+    That its pods have addresses which lie in no range makes it incomplete, and is one of the things to be found.
+    """
     read = {source.name for source in seen.sources if source.state == "ok"}
     stated = seen.stated >= _OF_ALLOCATOR and not seen.pool_rows_aside
-    return stated and {NODES, PODS} <= read and known(seen, now).knowledge is Knowledge.COMPLETE
+    verdict = known(seen, now)
+    is_whole = verdict.knowledge in _MAY_BE_WHOLE and {each.source for each in verdict.missing} <= {_POD_RANGE}
+    return is_whole and stated and {NODES, PODS} <= read
 
 
 def missing_sources(seen: Evidence) -> Iterator[Missing]:
