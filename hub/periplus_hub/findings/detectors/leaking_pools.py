@@ -70,8 +70,9 @@ _OF_ANY: Final = (
     "allocator's own tool."
 )
 _REMEDY: Final = {
-    "calico": "Look at the log of calico-kube-controllers, which should give them back; 'calicoctl ipam check "
-    "--show-problem-ips' lists them, 'calicoctl ipam release' gives them back.",
+    "calico": "Look at the log of calico-kube-controllers, which should give them back. Else, while no pod can start "
+    "('calicoctl datastore migrate lock', then unlock), 'calicoctl ipam check -o report.json' finds them and "
+    "'calicoctl ipam release --from-report report.json' gives them back.",
     "cilium": "Look at the log of cilium-operator, which should remove what is left of nodes that are gone; a "
     "CiliumNode without its Node can be deleted.",
     "kube-ovn": "Look at the log of kube-ovn-controller, which should give them back; an IP object without its pod can "
