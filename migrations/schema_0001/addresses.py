@@ -126,6 +126,12 @@ def _second() -> None:
         ),
         tenant("pool_history"),
     )
+    op.create_index(
+        "ix_pool_history_leaked",
+        "pool_history",
+        ["tenant_id", "registration_id", "provider", "name", "family", "hour"],
+        postgresql_where=sa.text("leaked IS NOT NULL"),
+    )
 
 
 def _third() -> None:

@@ -128,6 +128,11 @@ pool_history: Final = Table(
     time_column("hour", nullable=False),
     *(Column(name, Text) for name in ("capacity", "free", "leaked")),
     PrimaryKeyConstraint("tenant_id", "registration_id", "provider", "name", "family", "hour"),
+    Index(
+        "ix_pool_history_leaked",
+        *("tenant_id", "registration_id", "provider", "name", "family", "hour"),
+        postgresql_where=text("leaked IS NOT NULL"),
+    ),
 )
 """The last sample of each hour of pools that are not a node's: how fast they fill, and how fast they leak. Null is
 unknown."""
