@@ -24,6 +24,7 @@ def create() -> None:
     """In the order of their references."""
     _first()
     _second()
+    _pools()
     _third()
     _fourth()
     _ranges()
@@ -93,6 +94,9 @@ def _second() -> None:
     )
     op.create_index("ix_overlap_groups_tenant_id_severity", "overlap_groups", ["tenant_id", "severity"])
     op.create_index("uq_overlap_groups_root", "overlap_groups", ["tenant_id", "first_key", "last_key"], unique=True)
+
+
+def _pools() -> None:
     op.create_table(
         "pools",
         *columns(UUID, "tenant_id registration_id"),
