@@ -36,6 +36,14 @@ NOT_FEEDING: Final = frozenset(
         "apps/statefulsets",
         "batch/cronjobs",
         "batch/jobs",
+        # How pods are reached, which counts as routed where it is not known.
+        "kube-system/aws-node",
+        "crd.projectcalico.org/bgppeers",
+        "projectcalico.org/bgppeers",
+        # How many addresses are left, and which pools there are where these may not be read, which is said itself.
+        "crd.projectcalico.org/ipamconfigs",
+        "projectcalico.org/ipamconfigurations",
+        "operator.tigera.io/installations",
     }
 )
 """Sources without which no address is missing. One that is not named here, like an allocator's objects, feeds them."""
