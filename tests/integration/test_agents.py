@@ -130,6 +130,7 @@ async def test_a_lost_answer_may_be_asked_for_again(door: Door, tenant: Scope) -
     assert await refusal(agent.enrol(token, node_name="node-2")) == "proof-refused", "a key is one node's"
 
 
+@pytest.mark.promise("agents-tell-of-their-node")
 async def test_a_node_whose_agent_is_heard_has_no_room_for_another(door: Door, tenant: Scope, clock: FakeClock) -> None:
     cluster = await door.member(tenant)
     token = await door.agents_token(tenant, cluster.registration)

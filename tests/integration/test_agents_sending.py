@@ -86,6 +86,7 @@ async def test_the_accounts_of_a_cluster_are_the_sum_of_all_who_send_for_it(door
     assert told == [(18, 12, 6, {"late": 6}), (18, 0, 0, {"late": 6})]
 
 
+@pytest.mark.promise("agents-tell-of-their-node")
 @pytest.mark.parametrize("kind", [Kind.INVENTORY, Kind.IPAM])
 async def test_an_agent_tells_nothing_of_the_whole_cluster(door: Door, tenant: Scope, kind: Kind) -> None:
     cluster = await door.member(tenant)
@@ -101,6 +102,7 @@ async def test_an_agent_tells_nothing_of_the_whole_cluster(door: Door, tenant: S
     assert (await agent.send(flows(spoke, "10.0.0.1"))).result == "accepted", "the next one goes on"
 
 
+@pytest.mark.promise("agents-tell-of-their-node")
 async def test_an_agent_speaks_for_no_other(door: Door, tenant: Scope, kept: Connections) -> None:
     cluster, other = await door.member(tenant), await door.member(tenant, "prod-2")
     agent = await door.agent(tenant, cluster.registration, "node-1")
@@ -110,6 +112,7 @@ async def test_an_agent_speaks_for_no_other(door: Door, tenant: Scope, kept: Con
     assert kept.rows == []
 
 
+@pytest.mark.promise("agents-tell-of-their-node")
 async def test_an_agent_tells_of_its_own_node(door: Door, tenant: Scope, kept: Connections) -> None:
     cluster = await door.member(tenant)
     agent = await door.agent(tenant, cluster.registration, "node-1")
