@@ -35,8 +35,8 @@ WEB, API = Peer(workload="shop/Deployment/web"), Peer(workload="shop/Deployment/
 
 
 def lives(place: str) -> list[str]:
-    """Where each life of the hub ends. Each begins with a turn of the ring, so the fourth comes to the first inbox."""
-    return ["", "", "", f"{place}:1", ""] if place in RING else [f"{place}:1", f"{place}:1", ""]
+    """Where each life of the hub ends. From the second on each begins with a turn: the fifth empties the first."""
+    return ["", "", "", "", f"{place}:1", ""] if place in RING else [f"{place}:1", f"{place}:1", ""]
 
 
 @pytest.fixture

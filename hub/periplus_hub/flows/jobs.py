@@ -54,6 +54,9 @@ class RollUpJob:
 
     async def refresh(self, scope: Scope, now: datetime) -> None:
         """One tenant. An hour whose rows begin to be deleted keeps its edges as they are."""
+        async with self._db.read(scope) as c:
+            if not await repository_blocks.has_hours(c, scope):
+                return
         await self._rollup.follow_inventory(scope)
         kept_from = (now - timedelta(days=self._raw_days - 1)).replace(hour=0, minute=0, second=0, microsecond=0)
         await self._rollup.refresh(scope, int(kept_from.timestamp()))

@@ -21,6 +21,10 @@ _SIZE: Final = text(
     "SELECT sum(pg_total_relation_size(oid)) FROM pg_class"
     " WHERE relname LIKE 'flow\\_inbox\\__' AND relnamespace = current_schema()::regnamespace"
 )
+_ROWS_BYTES: Final = text(
+    "SELECT sum(pg_relation_size(oid)) FROM pg_class"
+    " WHERE relname LIKE 'flow\\_inbox\\__' AND relnamespace = current_schema()::regnamespace"
+)
 
 
 async def accept(
@@ -117,6 +121,11 @@ async def held_in(c: ReadConnection, scope: Scope, number: int) -> list[UUID]:
 async def system_inbox_bytes(c: ReadConnection) -> int:
     """How much disk the inboxes take, whosever rows they hold."""
     return int(await c.scalar(_SIZE) or 0)
+
+
+async def system_is_empty(c: ReadConnection) -> bool:
+    """Whether no inbox has had a row since it was emptied."""
+    return not await c.scalar(_ROWS_BYTES)
 
 
 async def system_turn(c: ReadConnection) -> int:

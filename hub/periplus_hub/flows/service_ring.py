@@ -24,6 +24,9 @@ async def turn(db: Database, store: ColumnStore) -> bool:
 
     Nobody writes into it: those who did when it was active were waited for when it was left.
     """
+    async with db.read(NO_TENANT) as c:
+        if await repository_inbox.system_is_empty(c):
+            return True
     async with db.read(EVERY_TENANT) as c:
         tenants = [system_scope(tenant, "job:flows") for tenant in await system_tenant_ids(c)]
     async with db.read(NO_TENANT) as c:

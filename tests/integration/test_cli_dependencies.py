@@ -1,0 +1,93 @@
+"""`periplus dependencies` and `periplus coverage` against a hub that takes flows from spokes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from periplus_hub.access.scope import Scope, system_scope
+from periplus_hub.access.service_tenants import ensure_default_tenant
+from periplus_hub.api.start_process import start
+from periplus_hub.flows import repository_blocks
+from periplus_hub.kit.clock import SystemClock
+from periplus_hub.kit.db import Database
+
+from tests.support.batches import Spoke
+from tests.support.flow_hub import BOTH, Flow, Peer, bytes_of, seal_flows
+from tests.support.hub_child import enrolled
+from tests.support.hub_process import config_for, hub
+from tests.support.spokes_door import Member
+from tests.support.terminal import Terminal
+
+WEB, API = Peer(workload="shop/Deployment/web"), Peer(workload="shop/Deployment/api")
+
+
+@pytest.fixture
+async def live_db(database_url: str) -> AsyncIterator[Database]:
+    opened = Database(database_url, SystemClock())
+    yield opened
+    await opened.dispose()
+
+
+@pytest.fixture
+async def scope(live_db: Database) -> Scope:
+    return system_scope(await ensure_default_tenant(live_db), "test")
+
+
+@pytest.fixture
+async def desk(
+    database_url: str, live_db: Database, scope: Scope, tmp_path: Path
+) -> AsyncIterator[tuple[Terminal, Member]]:
+    config = config_for(database_url, tmp_path, all_in_one=True)
+    async with hub(config) as ready, httpx.AsyncClient(base_url=ready["spokes_url"], timeout=60) as http:
+        token = str(await start("admin_token", config))
+        terminal = Terminal({"PERIPLUS_URL": ready["api_url"], "PERIPLUS_TOKEN": token, "COLUMNS": "200"})
+        yield terminal, await enrolled(live_db, http, scope)
+
+
+async def until_rolled(db: Database, scope: Scope) -> None:
+    async with asyncio.timeout(60):
+        while True:
+            async with db.read(scope) as c:
+                if await repository_blocks.has_hours(c, scope) and not await repository_blocks.dirty_hours(c, scope, 0):
+                    return
+            await asyncio.sleep(0.1)
+
+
+async def test_what_spokes_tell_is_printed_with_exact_bytes(
+    desk: tuple[Terminal, Member], live_db: Database, scope: Scope
+) -> None:
+    terminal, member = desk
+    nothing = await terminal.type("dependencies")
+    assert nothing.stdout == "No dependency is known.\n"
+    assert "no flows are told by prod-1" in nothing.stderr
+    at = int(SystemClock().now().timestamp()) // 60 * 60 - 300
+    rows = [Flow(WEB, API, at, BOTH, measures=bytes_of(1_234_567, 89) | {"connections_opened": 3})]
+    rows.append(Flow(WEB, Peer("198.51.100.7"), at, measures={"packets_tx": 4}))
+    await member.send(seal_flows(Spoke(member.registration), rows))
+    await until_rolled(live_db, scope)
+    lines = (await terminal.type("dependencies")).stdout.splitlines()
+    assert [line.split() for line in lines[1:]] == [
+        ["shop/web@prod-1", "shop/api@prod-1", "TCP", "443", "active", "1234567", "89", "3"],
+        ["shop/web@prod-1", "external", "198.51.100.0/24", "TCP", "443", "active", *["unknown"] * 3],
+    ]
+    [found] = (await terminal.documents("dependencies", "--of", "shop/api@prod-1"))["edges"]
+    assert (found["bytesTx"], found["bytesRx"], found["state"]) == (1_234_567, 89, "active")
+    known = await terminal.type("coverage")
+    assert known.stdout.splitlines()[1].split()[0] == "prod-1"
+    assert "coverage" in known.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("--of", "shop/"), "names nothing"),
+        (("--since", "soon"), "is no time"),
+        (("--by", "pod"), "there is no level"),
+    ],
+)
+async def test_what_cannot_be_asked_is_said(desk: tuple[Terminal, Member], words: tuple[str, ...], why: str) -> None:
+    terminal, _ = desk
+    assert why in (await terminal.type("dependencies", *words, code=64)).stderr
