@@ -26,7 +26,7 @@ from tests.support.traffic import TcpServer, ask, connect, payload
 PODS = {"client": ("10.1.1.2", "fd01::2"), "near": ("10.1.1.3", "fd01::3"), "far": ("10.1.2.2", "fd02::2")}
 NODES = ("192.168.77.1", "fd77::1"), ("192.168.77.2", "fd77::2")
 SERVICES = {"near": ("10.96.0.1", "fd96::1"), "far": ("10.96.0.2", "fd96::2"), "client": ("10.96.0.3", "fd96::3")}
-PORT, SERVICE_PORT = 8080, 80
+PORT, SERVICE_PORT, NODE_PORT = 8080, 80, 30_080
 FAMILIES = (socket.AF_INET, socket.AF_INET6)
 HEADERS = {socket.AF_INET: 20, socket.AF_INET6: 40}
 UDP_HEADER = 8
@@ -49,7 +49,7 @@ class Reader:
 
     def __post_init__(self) -> None:
         self.kernel = self.node.run(KernelConnections)
-        self.connections = Connections(10_000)
+        self.connections = Connections(100_000)
         self.window = NodeWindow(self.node.run(self.kernel.networks), 1_000)
         self.read()
 
@@ -106,11 +106,22 @@ def rig() -> Iterator[Rig]:
             for name, addresses in SERVICES.items()
             for version, virtual in enumerate(addresses)
         ]
-        # As kube-proxy does: a pod that reaches itself by its Service must not see its own address.
-        hairpin = [nftables.Masqueraded(address, address) for address in PODS["client"]]
-        first.run(lambda: nftables.apply(forwarded, hairpin))
+        forwarded += [
+            nftables.Forwarded(NODES[0][version], NODE_PORT, PODS["near"][version], PORT) for version in (0, 1)
+        ]
+        # As kube-proxy does: a pod that reaches itself by its Service must not see its own address. And as where pods
+        # are not routed outside of their cluster: to an address there, they have their node's.
+        hidden = [nftables.Masqueraded(address, address) for address in PODS["client"]]
+        hidden += [nftables.Masqueraded(PODS["near"][version], PODS["far"][version]) for version in (0, 1)]
+        first.run(lambda: nftables.apply(forwarded, hidden))
         # A rule for nobody, but as there is one the kernel tracks connections.
         second.run(lambda: nftables.apply((), [nftables.Masqueraded("192.0.2.1"), nftables.Masqueraded("2001:db8::1")]))
+        for version, family in enumerate(FAMILIES):  # now every machine knows its neighbours, and no first packet waits
+            for name in PODS:
+                with closing(TcpServer(pods[name], family, PODS[name][version], PORT)):
+                    for other in (pod for pod in PODS if pod != name):
+                        with connect(pods[other], PODS[name][version], PORT) as connection:
+                            ask(connection, 1)
         yield Rig(first, second, pods)
 
 
@@ -192,6 +203,66 @@ def test_a_pod_that_reaches_itself_by_its_service_is_both_ends(
             [row] = [row for row in reader.rows() if row["dst"] == peer(own)]
     assert (row["src"], row["reporter"]) == (peer(own), Reporter.BOTH)
     assert (sent_in(row, family, "tx", 1), sent_in(row, family, "rx", 1)) == (sent, 5_000)
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=["ipv4", "ipv6"])
+def test_a_node_port_is_seen_through(rig: Rig, read: Read, family: socket.AddressFamily) -> None:
+    version = FAMILIES.index(family)
+    reader = read(rig.first)
+    with (
+        closing(TcpServer(rig.pods["near"], family, PODS["near"][version], PORT)),
+        connect(rig.pods["far"], NODES[0][version], NODE_PORT) as connection,
+    ):
+        sent = ask(connection, 3_000)
+        [row] = [row for row in reader.rows() if row["dst"] == peer(PODS["near"][version])]
+    assert (row["src"], row["dst_port"], row["reporter"]) == (peer(PODS["far"][version]), PORT, Reporter.SERVER)
+    assert (sent_in(row, family, "tx", 1), sent_in(row, family, "rx", 1)) == (sent, 3_000)
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=["ipv4", "ipv6"])
+def test_the_node_of_a_masqueraded_client_knows_who_it_is(rig: Rig, read: Read, family: socket.AddressFamily) -> None:
+    version = FAMILIES.index(family)
+    first, second, there = read(rig.first), read(rig.second), peer(PODS["far"][version])
+    with (
+        closing(TcpServer(rig.pods["far"], family, PODS["far"][version], PORT)),
+        connect(rig.pods["near"], PODS["far"][version], PORT) as connection,
+    ):
+        sent = ask(connection, 2_000)
+        [here] = [row for row in first.rows() if row["dst"] == there]
+        [seen] = [row for row in second.rows() if row["dst"] == there]
+    assert (here["src"], here["reporter"]) == (peer(PODS["near"][version]), Reporter.CLIENT)
+    assert (seen["src"], seen["reporter"]) == (peer(NODES[0][version]), Reporter.SERVER)
+    assert [sent_in(row, family, "tx", 1) for row in (here, seen)] == [sent, sent]
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=["ipv4", "ipv6"])
+def test_what_runs_on_the_nodes_network_is_the_node(rig: Rig, read: Read, family: socket.AddressFamily) -> None:
+    version = FAMILIES.index(family)
+    reader = read(rig.first)
+    with (
+        closing(TcpServer(rig.pods["far"], family, PODS["far"][version], PORT)),
+        connect(rig.first, PODS["far"][version], PORT) as connection,
+    ):
+        sent = ask(connection, 2_000)
+        [row] = [row for row in reader.rows() if row["dst"] == peer(PODS["far"][version])]
+    assert (row["src"], row["reporter"]) == (peer(NODES[0][version]), Reporter.CLIENT)
+    assert sent_in(row, family, "tx", 1) == sent
+
+
+def test_fifty_thousand_connections_count_each_byte(rig: Rig, read: Read) -> None:
+    reader, count, size = read(rig.first), 50_000, 100
+
+    def ask_all() -> None:
+        for port in range(count):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+                asking.bind((PODS["client"][0], 10_000 + port))
+                asking.sendto(b"q" * size, (PODS["far"][0], NODE_PORT))
+
+    rig.pods["client"].run(ask_all)
+    [row] = [row for row in reader.rows() if row["dst_port"] == NODE_PORT]
+    assert (row["connections_opened"], row["packets_tx"]) == (count, count)
+    assert row["bytes_tx"] == count * (size + HEADERS[socket.AF_INET] + UDP_HEADER)
+    assert not +reader.connections.lost
 
 
 def test_one_connection_that_is_used_again_counts_what_is_new(rig: Rig, read: Read) -> None:
