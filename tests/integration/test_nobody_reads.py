@@ -197,7 +197,8 @@ def calls(ids: dict[str, str]) -> Calls:
         ("domains", "disconnect"): (("vpc", ids["NetworkDomain"]), 0),
         ("domains", "delete"): (("vpc",), 0),
     }
-    spoke_side = {("run",): (none, USAGE), ("once",): (none, USAGE), ("check",): (kubeconfig, 3)}
+    spoke_side = {("run",): (none, USAGE), ("node",): (none, USAGE), ("once",): (none, USAGE)}
+    spoke_side[("check",)] = (kubeconfig, 3)
     return {("periplus_hub", *words): call for words, call in hub_side.items()} | {
         ("periplus_spoke", *words): call for words, call in spoke_side.items()
     }
