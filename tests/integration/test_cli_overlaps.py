@@ -113,7 +113,7 @@ async def test_some_clusters_are_asked_about_as_joined(terminal: Terminal) -> No
 
 async def test_what_people_entered_is_told_with_its_network_domain(terminal: Terminal) -> None:
     await terminal.type("ranges", "add", "10.1.0.0/16", "--domain", "shop", "--use", "office")
-    await terminal.folded_in()
+    await terminal.follows()
     (found,) = [each for each in (await terminal.report())["overlapGroups"] if each["cidr"] == "10.1.0.0/16"]
     domains = {each["cluster"]: each["networkDomain"] for each in found["clusters"]}
     assert domains == {"shop": "shop", "crm": "crm", "entered in shop": "shop"}
