@@ -75,7 +75,7 @@ async def test_copy_through_the_raw_connection_is_part_of_the_unit(db: Database,
     async def work(c: WriteConnection) -> None:
         raw = await c.raw()
         record = ("copied", new_id(), db.clock.now())
-        columns = ["nonce", "registration_id", "expires_at"]
+        columns = ["nonce", "sender_id", "expires_at"]
         await raw.copy_records_to_table("challenges", records=[record], columns=columns)
         raise LookupError
 
