@@ -33,7 +33,16 @@ WORDS: Final = frozenset(
 COUNTS: Final = frozenset(
     {"clockSkewMs", "queuedBatches", "queuedBytes", "rows"}
     | {"capacity", "assigned", "used", "reserved", "cooling", "leaked", "borrowed", "unusable"}
-    | {"free", "idle", "unaccounted", "largestFreeBlock", "podsAllocatable", "ipv4Addresses", "ipv6Addresses"}
+    | {
+        "free",
+        "fragmented",
+        "idle",
+        "unaccounted",
+        "largestFreeBlock",
+        "podsAllocatable",
+        "ipv4Addresses",
+        "ipv6Addresses",
+    }
     | {"bytesTx", "bytesRx", "packetsTx", "packetsRx", "connectionsOpened", "failures", "retransmits", "rejected"}
 )
 """Members whose value is a number, whatever its size."""
