@@ -1,12 +1,19 @@
 """From a spoke's batch to edges: what was accepted is in the flow store once, whatever happened in between."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from periplus_contract.batch import FlowsMark
 from periplus_hub.access.scope import Scope
-from periplus_hub.kit.db import Database
+from periplus_hub.flows.tables import coverage
+from periplus_hub.ingest.model import DecodedBatch
+from periplus_hub.kit.db import Database, WriteConnection
 
 from tests.support.batches import EPOCH, Spoke, node, pod
 from tests.support.clock import START, FakeClock
@@ -118,6 +125,54 @@ async def test_the_ring_forgets_only_what_the_store_was_counted_to_have(hub: Flo
     assert await hub.turn()
     await hub.load()
     assert await hub.rows(tenant, ALL) == [{"tx": 1, "rx": 0, "n": 1, "blocks": 1}]
+
+
+def until_all_are_read(hub: FlowHub, number: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Hold back what is applied until so many batches are read; the sizes of the groups in which they are applied."""
+    apply, prepare, loop = hub.applier.apply, hub.applier.prepare, asyncio.get_running_loop()
+    read, sizes, all_read = itertools.count(1), list[int](), asyncio.Event()
+
+    async def applied(c: WriteConnection, group: Sequence[DecodedBatch]) -> None:
+        sizes.append(len(group))
+        await all_read.wait()
+        await apply(c, group)
+
+    def prepared(batch: DecodedBatch) -> Any:
+        if next(read) == number:
+            loop.call_soon_threadsafe(all_read.set)
+        return prepare(batch)
+
+    monkeypatch.setattr(hub.applier, "apply", applied)
+    monkeypatch.setattr(hub.applier, "prepare", prepared)
+    return sizes
+
+
+async def test_agents_of_one_cluster_are_taken_together_and_are_all_of_the_cluster(
+    hub: FlowHub, tenant: Scope, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    groups = until_all_are_read(hub, 6, monkeypatch)
+    cluster = await hub.door.member(tenant)
+    agents = [await hub.door.agent(tenant, cluster.registration, f"node-{number}") for number in range(6)]
+    sent = [
+        agent.send(
+            seal_flows(
+                Spoke(agent.registration),
+                [Flow(WEB, Peer("10.1.2.3"), AT + hours * 3600, measures=bytes_of(1)) for hours in order],
+                flows=FlowsMark(node=agent.name),
+            )
+        )
+        for agent, order in zip(agents, [(-1, 0), (0, -1)] * 3, strict=True)
+    ]
+    assert {answer.result for answer in await asyncio.gather(*sent)} == {"accepted"}
+    assert max(groups) > 1
+    assert sum(groups) == 6, "no group failed and was taken apart"
+    await hub.load()
+    assert (await hub.rows(tenant, ALL))[0] | {"blocks": 0} == {"tx": 12, "rx": 0, "n": 12, "blocks": 0}
+    found = await hub.rows(tenant, "SELECT DISTINCT registration FROM flows")
+    assert found == [{"registration": cluster.registration}]
+    async with hub.db.read(tenant) as c:
+        told = await c.rows(select(coverage.c.registration_id, coverage.c.rows))
+    assert {tuple(row) for row in told} == {(cluster.registration, 6)}
 
 
 async def test_each_tenant_has_its_own_rows(hub: FlowHub, tenant: Scope, other_tenant: Scope) -> None:

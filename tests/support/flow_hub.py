@@ -155,7 +155,7 @@ def bytes_of(tx: int, rx: int = 0) -> dict[str, int]:
     return {"bytes_tx": tx, "bytes_rx": rx}
 
 
-def seal_flows(spoke: Spoke, flows: Sequence[Flow], **rewrite: Any) -> bytes:
+def seal_flows(spoke: Spoke, flows: Sequence[Flow], /, **rewrite: Any) -> bytes:
     """The next batch of a spoke; its window is that of its rows."""
     peers: dict[Peer, int] = {}
     rows = [flow.row(peers) for flow in flows]

@@ -57,7 +57,7 @@ async def accept(
 
 
 async def _cover(c: WriteConnection, scope: Scope, accepted: Sequence[tuple[DecodedBatch, FlowRows]]) -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "registration_id": batch.registration_id,
             "hour": hour.hour,
@@ -73,7 +73,10 @@ async def _cover(c: WriteConnection, scope: Scope, accepted: Sequence[tuple[Deco
     ]
     if not rows:
         return
-    statement = upsert(coverage).values([{"tenant_id": scope.tenant_id, **row} for row in rows])
+    # Row by row, as agents of one cluster tell of one hour; and in one order everywhere, so that two transactions with
+    # agents of the same clusters do not wait for each other in a circle.
+    rows.sort(key=lambda row: (row["registration_id"], row["hour"]))
+    statement = upsert(coverage)
     new, old = statement.excluded, coverage.c
     await c.execute(
         statement.on_conflict_do_update(
@@ -85,7 +88,8 @@ async def _cover(c: WriteConnection, scope: Scope, accepted: Sequence[tuple[Deco
                 "rejected": old.rejected + new.rejected,
                 "sampling": func.greatest(old.sampling, new.sampling),
             },
-        )
+        ),
+        [{"tenant_id": scope.tenant_id, **row} for row in rows],
     )
 
 
