@@ -225,7 +225,7 @@ async def _tenant_wide(c: WriteConnection, scope: Scope, made: Fleet) -> None:
     await _put(c, scope, ipam_tables.reach_corrections, said | {"registration_id": made.clusters[0]})
     await _put(c, scope, ipam_tables.domain_reach_corrections, said | {"domain_id": made.domains[0]})
     accepted = {"id": made.acceptance, "cidr": "10.99.0.0/16", "reason": "lab", "accepted_by": "me"}
-    accepted |= {"severity": "latent", "clusters": count, "expires_at": SEEN + timedelta(days=90)}
+    accepted |= {"severity": "latent", "clusters": count, "expires_at": SEEN + timedelta(days=36_500)}
     await _put(c, scope, overlaps_tables.overlap_acceptances, accepted)
     reserved = {key: value for key, value in keys("10.77.0.0/20").items() if key != "family"}
     reserved |= {

@@ -1,6 +1,6 @@
 """Who depends on whom, and how complete that answer is."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
 import strawberry
@@ -16,6 +16,8 @@ from periplus_hub.kit.graphql_prices import Cost, ListSize
 
 DEFAULT_PERIOD: Final = timedelta(hours=24)
 MOST_EDGES: Final = 1_000
+_EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+"""Nothing was told of flows before; and what is reckoned from a time has to stay one."""
 
 Since = Annotated[
     datetime | None,
@@ -25,8 +27,8 @@ Until = Annotated[datetime | None, strawberry.argument(description="Up to this t
 
 
 def _period(info: Info, since: datetime | None, until: datetime | None) -> tuple[datetime, datetime]:
-    last = min(until or info.context.now, info.context.now)
-    first = last - DEFAULT_PERIOD if since is None else since
+    last = max(_EARLIEST, min(until or info.context.now, info.context.now))
+    first = last - DEFAULT_PERIOD if since is None else max(_EARLIEST, since)
     if first >= last:
         raise Invalid("the asked time is empty", "Let `since` be before `until`, and in the past.")
     return first, last

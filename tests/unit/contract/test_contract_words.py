@@ -69,7 +69,7 @@ def test_problem_types_are_distinct_and_help() -> None:
 
 def test_only_transient_problems_are_retried_as_they_are() -> None:
     retried = {problem.slug for problem in problems.ALL if problem.verdict is problems.Verdict.RETRY}
-    assert retried == {"slow-down", "overloaded"}
+    assert retried == {"slow-down", "overloaded", "node-has-agent"}
 
 
 def test_the_proof_is_bound_to_hub_registration_and_challenge() -> None:

@@ -91,7 +91,9 @@ def test_damaged_bytes_are_counted_and_never_raise(one: Connection, damages: lis
         whole[start : start + len(value)] = value[: len(whole) - start]
     entries = Entries()
     ending = decoder.decode(memoryview(bytes(whole)), entries)
-    assert ending.unreadable + len(entries) <= 2 or ending.is_done or ending.error
+    # A damaged length may cut one message into several, none of them shorter than its header of 16 bytes.
+    assert ending.unreadable + len(entries) <= len(whole) // 16 + 1
+    assert len(entries) <= 2
 
 
 def test_the_end_and_the_error_of_a_dump_are_told() -> None:
