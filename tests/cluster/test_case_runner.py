@@ -168,7 +168,8 @@ def test_a_clone_is_the_original_without_its_nodes_and_pods(planes: Planes) -> N
     assert uid(clone) == uid(original)
     assert clone.server != original.server
     assert (names(clone, "nodes"), names(clone, "pods")) == (["n2"], [])
-    assert sorted(names(clone, "services")) == ["kubernetes", "s1"]
+    # The API server's own Service, kubernetes, is made by each of them, some time after it answers.
+    assert set(names(clone, "services")) - {"kubernetes"} == {"s1"}
     assert names(original, "nodes") == ["n1"]
 
 
