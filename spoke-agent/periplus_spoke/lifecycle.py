@@ -15,6 +15,7 @@ class FinishedError(Exception):
 async def run_until_signal(work: Coroutine[object, object, None], report: Report) -> None:
     """Run `work` until SIGTERM or SIGINT, or until it is finished. Raises the SpokeError that ended it."""
     report.update(phase="connecting")
+    failure: SpokeError | None = None
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(_until_signal())
@@ -22,9 +23,10 @@ async def run_until_signal(work: Coroutine[object, object, None], report: Report
     except* FinishedError:
         pass
     except* SpokeError as errors:
-        error = next(_leaves(errors))
-        report.update(phase="failed", reason=error.reason, message=error.message, remedy=error.remedy)
-        raise error from None
+        failure = next(_leaves(errors))
+        report.update(phase="failed", reason=failure.reason, message=failure.message, remedy=failure.remedy)
+    if failure is not None:
+        raise failure
 
 
 async def _until_signal() -> None:
