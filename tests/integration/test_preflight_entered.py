@@ -144,6 +144,21 @@ async def test_a_plan_is_in_the_network_that_it_names(fleet: Fleet) -> None:
     assert (await knock(fleet, "red", planned=[plan | {"domain": nowhere}])).codes == ["not-found"]
 
 
+async def test_a_plan_that_names_no_network_may_be_in_any_where_something_is_entered(fleet: Fleet) -> None:
+    await fleet.cluster("far")
+    await enter(fleet, "far", "10.64.8.0/24", RangeUse.OFFICE)
+    plan = {"name": "new", "pods": ["10.64.0.0/16"], "services": ["10.65.0.0/16"], "nodes": ["10.66.0.0/24"]}
+    found = await judged(fleet, "red", planned=[plan], into=["SUBMARINER"])
+    met = rule(found, "SUBMARINER", "entered-ranges-differ")
+    assert (found["verdict"], met["verdict"], met["ranges"][0]["cidr"]) == ("UNKNOWN", "UNKNOWN", "10.64.8.0/24")
+    assert met["lacks"][0].startswith("In which network domain new will be is not known")
+    assert len(found["notLookedAt"]) == 1, "it was looked at"
+    for name, verdict in (("red", "PASS"), ("far", "FAIL")):
+        domain = f"NetworkDomain:{await domain_of(fleet, name)}"
+        found = await judged(fleet, "red", planned=[plan | {"domain": domain}], into=["SUBMARINER"])
+        assert found["verdict"] == verdict
+
+
 async def test_what_another_tenant_entered_is_not_even_counted(fleet: Fleet, db: Database) -> None:
     other = Fleet.open(db, await make_tenant(db, "other"))
     await other.cluster("far")

@@ -70,12 +70,15 @@ async def question(c: ReadConnection, scope: Scope, ask: PreflightAsk, now: date
     flat = await _flat(c, scope)
     homes = {each.domain_id for each in (*built, *planned) if each.domain_id is not None}
     near = homes.union(*(flat.get(each, frozenset()) for each in homes))
-    entered = await ranges_in_force(c, scope, sorted(near))
+    may_be_anywhere = any(each.domain_id is None for each in planned)
+    entered = await ranges_in_force(c, scope, None if may_be_anywhere else sorted(near))
     in_force = [each for each in entered if each.expires_at is None or each.expires_at > now]
+    spoken_for = [of_entered(each, domain_names[each.domain_id]) for each in in_force]
     return Question(
         parties=sorted([*built, *planned], key=lambda each: each.name),
-        spoken_for=[*(of_entered(each, domain_names[each.domain_id]) for each in in_force), *reserved],
-        elsewhere=await count_elsewhere(c, scope, sorted(near), now),
+        spoken_for=[*(each for each in spoken_for if each.domain_id in near), *reserved],
+        perhaps_near=[each for each in spoken_for if each.domain_id not in near],
+        elsewhere=0 if may_be_anywhere else await count_elsewhere(c, scope, sorted(near), now),
         domain_names=domain_names,
         networks_entered=ask.networks_entered,
         is_whole_fleet=len(members) == sum(each.state is not State.REVOKED for each in fleet),

@@ -2,7 +2,8 @@
 
 A cluster must not be reached from the others at addresses that somebody has in the network of any of them: whoever is
 there, or the cluster, would not be reached. A network is that of every cluster in its domain, and in domains that are
-connected flat with it. What lives in a VPC as it should is no collision with that.
+connected flat with it. What lives in a VPC as it should is no collision with that. Where it is not known in which
+domain a planned cluster will be, what is entered in all others is perhaps in the way of any of the clusters.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,7 @@ from periplus_hub.addresses.preflight.engine.collisions import MOST_RANGES, AllR
 from periplus_hub.addresses.preflight.engine.lacks import not_known, reach_not_known
 from periplus_hub.addresses.preflight.engine.obstacles import Obstacle
 from periplus_hub.addresses.preflight.engine.question import Question
+from periplus_hub.addresses.preflight.engine.spoken_for import SpokenFor
 from periplus_hub.addresses.preflight.engine.touching import Chosen, Positions, Touching
 from periplus_hub.addresses.preflight.engine.words import listed
 from periplus_hub.addresses.preflight.model import RangeInTheWay, RuleResult, Using, Verdict
@@ -65,7 +67,7 @@ class EnteredRanges:
     def __init__(self, question: Question, rows: AllRows) -> None:
         self._question = question
         self._parties = question.parties
-        spoken = question.spoken_for
+        self.spoken_for = spoken = [*question.spoken_for, *question.perhaps_near]
         self.touching: Touching = rows.touching([each.prefix for each in spoken])
         names = {each.name: number for number, each in enumerate(self._parties)}
         domains = {each: number for number, each in enumerate(question.domain_names)}
@@ -74,6 +76,7 @@ class EnteredRanges:
         self.domain = _numbers(
             [_OF_NO_DOMAIN if each.domain_id is None else domains[each.domain_id] for each in spoken]
         )
+        self._is_perhaps_near = np.arange(len(spoken)) >= len(question.spoken_for)
         self._use = _numbers([USES.index(each.use) for each in spoken])
         self._is_plan = np.array([each.is_plan for each in spoken], dtype=np.bool_)
         self._own = _numbers([names.get(each.of, NOBODY) if each.of else NOBODY for each in spoken])
@@ -109,7 +112,8 @@ class EnteredRanges:
         spoken, is_plan, reached = self._use[number], self._is_plan[number], REACHED[target]
         is_home = self.home[owner] == self.domain[number]
         lives = _LIVES[spoken, use]
-        is_homeless = (self.home[owner] == NOBODY) & lives
+        is_far = self._is_perhaps_near[number]
+        is_homeless = (self.home[owner] == NOBODY) & lives | is_far
         matters = ~is_plan & ~(is_home & lives)
         by_reach = matters & is_home & _UNKNOWN_REACH[use] & (spoken == USES.index(Use.ENTERED_NETWORK))
         certain = _table(reached.surely)[use]
@@ -120,13 +124,14 @@ class EnteredRanges:
             unsure_reach |= matters & _UNKNOWN_REACH[use] & ~certain & possible
         surely = matters & certain & ~by_reach & ~is_homeless
         plans = is_plan & (self._own[number] != owner) & _stops(target)[spoken, use]
+        unsure_domain |= plans & is_far
         return Met(surely, matters & possible | plans, plans, unsure_reach, unsure_domain)
 
     def _doubts(self, target: FederationTarget, met: Met) -> Iterator[str]:
         if met.plans.any():
             yield _PLANS
         if met.unsure_domain.any():
-            yield domain_not_known(self._names(met.unsure_domain))
+            yield self._domain_not_known()
         if target in _DEPENDS and (met.perhaps & ~met.plans & ~met.unsure_domain & ~met.unsure_reach).any():
             yield _DEPENDS[target]
         if met.unsure_reach.any():
@@ -146,19 +151,25 @@ class EnteredRanges:
         """The ranges of people in some of the touching rows, and who would have to leave each."""
         for number, owners in self._by_range(chosen).items():
             using = tuple((owner, kinds_of(uses)) for owner, uses in owners.items())
-            yield Obstacle(self._question.spoken_for[number].prefix, using, one_may_stay=False)
+            yield Obstacle(self.spoken_for[number].prefix, using, one_may_stay=False)
 
     def in_force_in(self, prefix: Prefix) -> Iterator[RangeInTheWay]:
         """What people have, not only plan, in or around a range."""
-        for each in self._question.spoken_for:
-            if not each.is_plan and (prefix.covers(each.prefix) or each.prefix.covers(prefix)):
-                yield RangeInTheWay(cidr=each.told.cidr, clusters=0, using=(), entered=(each.told,))
+        return _in_force_in(prefix, self._question.spoken_for)
+
+    def perhaps_in(self, prefix: Prefix) -> Iterator[str]:
+        """Why it is not known whether people have anything there."""
+        if any(_in_force_in(prefix, self._question.perhaps_near)):
+            yield self._domain_not_known()
+
+    def _domain_not_known(self) -> str:
+        return domain_not_known([each.name for each in self._parties if each.domain_id is None])
 
     def ranges(self, chosen: Chosen) -> Iterator[RangeInTheWay]:
         """The ranges of people in some of the touching rows, those of most clusters first."""
         for number, owners in sorted(self._by_range(chosen).items(), key=lambda each: -len(each[1])):
             using = [Using(cluster=self._parties[owner].name, kinds=kinds_of(uses)) for owner, uses in owners.items()]
-            told = self._question.spoken_for[number].told
+            told = self.spoken_for[number].told
             yield RangeInTheWay(cidr=told.cidr, clusters=len(using), using=tuple(using[:MOST_NAMED]), entered=(told,))
 
     def _by_range(self, chosen: Chosen) -> dict[int, dict[int, list[Use]]]:
@@ -174,6 +185,12 @@ def domain_not_known(names: Sequence[str]) -> str:
         f"In which network domain {listed(names)} will be is not known: say it in the plan, as in "
         "--plan 'name:domain=production,pod=…'."
     )
+
+
+def _in_force_in(prefix: Prefix, spoken: Sequence[SpokenFor]) -> Iterator[RangeInTheWay]:
+    for each in spoken:
+        if not each.is_plan and (prefix.covers(each.prefix) or each.prefix.covers(prefix)):
+            yield RangeInTheWay(cidr=each.told.cidr, clusters=0, using=(), entered=(each.told,))
 
 
 def _numbers(found: Sequence[int]) -> Positions:

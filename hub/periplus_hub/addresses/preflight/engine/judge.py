@@ -158,6 +158,7 @@ class _Judging:
         lacks = not_known(built, TOLD) + not_known(
             [each for each in self._parties if each.is_planned], EVERY_CLUSTER_HAS
         )
+        lacks += self._entered.perhaps_in(_GLOBAL)
         because = f"Globalnet hands out addresses of {_GLOBAL}: give the broker another --globalnet-cidr-range."
         total = met.total + len(entered)
         self.obstacles[target] += (each._replace(one_may_stay=False) for each in of_collisions(met))

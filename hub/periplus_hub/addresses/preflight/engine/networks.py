@@ -149,7 +149,7 @@ class Vpcs:
     def _elsewhere(self) -> Chosen:
         """Rows of what has addresses of a VPC and lies in that of another network domain."""
         number, owner, use = self._entered.touching
-        is_vpc = [each.what in _VPC_OR_SUBNET and each.domain_id in self._homes for each in self._question.spoken_for]
+        is_vpc = [each.what in _VPC_OR_SUBNET and each.domain_id in self._homes for each in self._entered.spoken_for]
         home = self._entered.home[owner]
         of_vpc = np.array([_of_vpc(each) for each in self._question.parties], dtype=np.bool_)
         chosen: Chosen = np.array(is_vpc, dtype=np.bool_)[number] & of_vpc[owner, use]

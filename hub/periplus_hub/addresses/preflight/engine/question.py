@@ -15,8 +15,10 @@ class Question:
     parties: Sequence[Party]
     spoken_for: Sequence[SpokenFor] = ()
     """Reservations, and what was entered in the clusters' network domains and those connected flat with them."""
+    perhaps_near: Sequence[SpokenFor] = ()
+    """What was entered in all other network domains, where one of these may be that of a planned cluster."""
     elsewhere: int = 0
-    """How many ranges are entered in other network domains."""
+    """How many ranges are entered in other network domains, where none of these can be a cluster's."""
     domain_names: Mapping[UUID, str] = field(default_factory=dict)
     is_whole_fleet: bool = False
     """Whether every cluster that there is is asked about."""

@@ -14,12 +14,13 @@ from periplus_hub.addresses.ipam.model import AllocationKind
 from periplus_hub.addresses.overlaps.engine.federations import APART, Apart
 from periplus_hub.addresses.overlaps.engine.uses import Use, kinds_of
 from periplus_hub.addresses.overlaps.model import FederationTarget
+from periplus_hub.addresses.preflight.engine.entered import domain_not_known
 from periplus_hub.addresses.preflight.engine.judge import answer, judge
 from periplus_hub.addresses.preflight.engine.parties import Party
 from periplus_hub.addresses.preflight.engine.question import Question
 from periplus_hub.addresses.preflight.engine.spoken_for import SpokenFor
 from periplus_hub.addresses.preflight.engine.ways_out import NO_PLACES
-from periplus_hub.addresses.preflight.model import Verdict, WayResult
+from periplus_hub.addresses.preflight.model import RuleResult, Verdict, WayResult
 from periplus_hub.addresses.ranges.model import RangeUse
 
 from tests.support.preflight_cases import (
@@ -273,6 +274,34 @@ def test_a_plan_in_a_network_lives_in_its_vpc_and_elsewhere_collides_with_it() -
     assert verdict(planned("new", rows, *kinds, domain_id=one.domain_id)) == (PASS, PASS)
     assert verdict(planned("new", rows, *kinds, domain_id=US)) == (FAIL, FAIL)
     assert verdict(planned("new", rows, *kinds)) == (UNKNOWN, UNKNOWN)
+
+
+@pytest.mark.promise("preflight-passes-what-is-known")
+@pytest.mark.parametrize("target", [T.SUBMARINER, T.CILIUM_CLUSTER_MESH, T.PLAIN_ROUTING])
+@pytest.mark.parametrize("cidr", ["10.64.7.0/24", "10.1.7.0/24"], ids=["of the plan", "of the cluster it joins"])
+def test_what_is_entered_in_a_network_that_a_plan_may_be_in_passes_only_where_nobody_is(
+    target: FederationTarget, cidr: str
+) -> None:
+    rows = [(Use.POD_ROUTED, "10.64.0.0/16"), (Use.SERVICE, "10.65.0.0/16"), (Use.NODE, "10.66.0.0/24")]
+    plan = planned("new", rows, POD, SERVICE, NODE, AllocationKind.LOADBALANCER)
+
+    def met(*ranges: SpokenFor) -> RuleResult:
+        way = way_of(question(cluster("a", A_ROWS), plan, perhaps_near=ranges), target)
+        return next(rule for rule in way.rules if rule.id == "entered-ranges-differ")
+
+    found = met(entered(cidr, RangeUse.OFFICE, LAB))
+    assert (found.verdict, [each.cidr for each in found.ranges]) == (UNKNOWN, [cidr])
+    assert found.lacks == (domain_not_known(["new"]),)
+    assert met(entered("172.20.0.0/16", RangeUse.OFFICE, LAB)).verdict is PASS
+
+
+@pytest.mark.promise("preflight-passes-what-is-known")
+def test_globalnet_is_unknown_where_a_plan_may_be_in_a_network_that_uses_its_range() -> None:
+    plan = planned("new", [], POD, SERVICE, NODE, AllocationKind.LOADBALANCER)
+    vpn = entered("242.7.0.0/16", RangeUse.VPN, LAB)
+    way = way_of(question(cluster("a", A_ROWS), plan, perhaps_near=[vpn]), T.SUBMARINER_GLOBALNET)
+    found = next(rule for rule in way.rules if rule.id == "global-range-free")
+    assert (found.verdict, found.lacks) == (UNKNOWN, (domain_not_known(["new"]),))
 
 
 @pytest.mark.promise("preflight-passes-what-is-known")
