@@ -74,7 +74,8 @@ PROOF_REFUSED: Final = ProblemType(
     403,
     Verdict.HOLD,
     "The proof of identity is not accepted",
-    "Create a new join token with 'periplus join-token create' and give it to the spoke.",
+    "Create a new join token with 'periplus join-token create', for agents of nodes with --agents-of, and give it to "
+    "the spoke.",
 )
 PENDING: Final = ProblemType(
     "pending-approval",

@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NoReturn
 
-import msgspec
-
 from periplus_contract.native_stderr import separate_native_stderr
 from periplus_contract.streams import output_problem
 from periplus_spoke.kit import memory
@@ -89,10 +87,9 @@ async def _command(options: argparse.Namespace, config: SpokeConfig, token: str)
 
         return await check(config, token, timer, tell)
     if options.command == "node":
-        from periplus_spoke.node_agent import NodeAgent  # noqa: PLC0415 - see the module's docstring
+        from periplus_spoke.node_agent import NodeAgent, named  # noqa: PLC0415 - see the module's docstring
 
-        name = config.node_name or platform.node().lower()
-        await NodeAgent(msgspec.structs.replace(config, node_name=name), token, timer, rng).run()
+        await NodeAgent(named(config, platform.node()), token, timer, rng).run()
         return Exit.OK
     from periplus_spoke.agent import Agent  # noqa: PLC0415 - see the module's docstring
 

@@ -5,18 +5,34 @@ import logging
 import random
 from typing import Final
 
+import msgspec
+
+from periplus_contract.names import is_node_name
 from periplus_spoke.collectors.group import CollectorGroup
 from periplus_spoke.conversion.node_identity import NodeIdentity
 from periplus_spoke.delivery import Delivery
 from periplus_spoke.health import serve_health
 from periplus_spoke.kit.clock import Timer
-from periplus_spoke.kit.config import SpokeConfig
+from periplus_spoke.kit.config import NODE_NAMES, PREFIX, SpokeConfig
+from periplus_spoke.kit.errors import ConfigError
 from periplus_spoke.lifecycle import run_until_signal
 from periplus_spoke.node_registry import NODE_COLLECTORS
 from periplus_spoke.progress import Goal, Progress
 from periplus_spoke.transport.report import Report
 
 _log: Final = logging.getLogger(__name__)
+
+
+def named(config: SpokeConfig, machine: str) -> SpokeConfig:
+    """The same with the node's name, which is the machine's where none is given. Raises ConfigError."""
+    name = config.node_name or machine.lower()
+    if not is_node_name(name):
+        raise ConfigError(
+            "bad_config",
+            f"this machine is called {machine!r}, and no node can be",
+            f"Give the name of the node in Kubernetes by --node-name or {PREFIX}NODE_NAME: {NODE_NAMES}.",
+        )
+    return msgspec.structs.replace(config, node_name=name)
 
 
 class NodeAgent:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from periplus_contract.log_lines import LogFormat
-from periplus_contract.names import ALLOWED, MAX_CLUSTER_NAME, why_no_name
+from periplus_contract.names import ALLOWED, MAX_CLUSTER_NAME, is_node_name, why_no_name
 from periplus_spoke.kit.errors import ConfigError
 
 PREFIX: Final = "PERIPLUS_SPOKE_"
@@ -90,6 +90,12 @@ class SpokeConfig(msgspec.Struct, frozen=True, kw_only=True):
 def _name(value: object) -> str:
     if why := why_no_name(text := _text(value), MAX_CLUSTER_NAME):
         raise ValueError(why)
+    return text
+
+
+def _node_name(value: object) -> str:
+    if not is_node_name(text := _text(value)):
+        raise ValueError
     return text
 
 
@@ -187,6 +193,7 @@ def _period_of_a_minute(value: object) -> int:
 
 _MIB: Final = 1024 * 1024
 _FILE: Final = "a path"
+NODE_NAMES: Final = "up to 253 of a-z, 0-9, '-' and '.'"
 
 SETTINGS: Final = (
     Setting("hub", _url, "http(s)://host[:port]", "Address of the hub's spoke listener, as the hub prints it."),
@@ -201,8 +208,8 @@ SETTINGS: Final = (
         "join_token_file",
         _path,
         _FILE,
-        "File with a join token, needed once: create one with 'periplus join-token create'. "
-        f"The variable {JOIN_TOKEN_VARIABLE} may hold the token instead.",
+        "File with a join token, needed once: create one with 'periplus join-token create', for 'node' with "
+        f"--agents-of. The variable {JOIN_TOKEN_VARIABLE} may hold the token instead.",
     ),
     Setting("state_dir", _path, _FILE, "Folder for identity and unsent batches; keep it across restarts."),
     Setting("cluster_name", _name, ALLOWED, "Name of this cluster in the hub; default: the name of the context."),
@@ -261,8 +268,8 @@ SETTINGS: Final = (
     ),
     Setting(
         "node_name",
-        _text,
-        "a node's name",
+        _node_name,
+        NODE_NAMES,
         "Name of this node in Kubernetes ('node' only); default: the name of the machine.",
     ),
     Setting(

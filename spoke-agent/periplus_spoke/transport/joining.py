@@ -6,6 +6,7 @@ from typing import Final
 
 from periplus_contract import problems
 from periplus_contract.problems import Verdict
+from periplus_spoke.conversion.node_identity import NodeIdentity
 from periplus_spoke.kit.backoff import Backoff
 from periplus_spoke.kit.clock import Timer
 from periplus_spoke.kit.config import JOIN_TOKEN_VARIABLE
@@ -52,10 +53,11 @@ class Joining:
     async def enrol(self, who: Identity) -> Registration:
         """Enrol, however long the hub cannot be reached. Raises HubRefusedForGoodError or ConfigError."""
         if not self.join_token:
+            of_agents = " --agents-of CLUSTER" if isinstance(who, NodeIdentity) else ""
             raise ConfigError(
                 "no_join_token",
                 f"this spoke is not enrolled and has {self.why_no_token}",
-                f"Create one with 'periplus join-token create' and give it by --join-token-file "
+                f"Create one with 'periplus join-token create{of_agents}' and give it by --join-token-file "
                 f"or {JOIN_TOKEN_VARIABLE}.",
             )
         backoff = Backoff(self.rng)

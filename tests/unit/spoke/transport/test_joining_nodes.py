@@ -56,6 +56,14 @@ async def test_a_node_needs_its_name_and_a_token_and_no_api_server(tmp_path: Pat
     assert IdentityStore(tmp_path).registration() == made
 
 
+async def test_without_a_token_it_says_which_one_it_takes(tmp_path: Path) -> None:
+    clock = FakeClock()
+    async with FakeHub(clock) as hub, HubClient(hub.url, clock) as client:
+        with pytest.raises(ConfigError) as refused:
+            await joining(client, tmp_path, clock, token="").enrol(NODE)
+    assert "'periplus join-token create --agents-of CLUSTER'" in refused.value.remedy
+
+
 async def test_a_lost_answer_is_asked_for_again_with_the_same_key(tmp_path: Path) -> None:
     clock = ImpatientClock()
     async with FakeHub(clock) as hub, HubClient(hub.url, clock) as client:
