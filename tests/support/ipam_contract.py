@@ -106,6 +106,11 @@ class IpamAdapterContract(ABC):
             allocations = [self.adapter.allocations(view, lambda _: None) for _ in range(2)]
             assert (pools[0], allocations[0]) == (pools[1], allocations[1])
 
+    def test_no_two_pools_are_one_for_the_hub(self) -> None:
+        for view in self.views():
+            pools = [(pool.name, pool.family, pool.node) for pool in self.adapter.pools(view, lambda _: None)]
+            assert len(set(pools)) == len(pools)
+
     def test_pools_add_up(self) -> None:
         for view in self.views():
             for pool in self.adapter.pools(view, lambda _: None):

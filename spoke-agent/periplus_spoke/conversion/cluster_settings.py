@@ -58,7 +58,7 @@ class Setting(NamedTuple):
 
 
 def cluster_claims(view: IpamView, kind: AllocationKind, fault: Fault) -> list[Allocation]:
-    """The cluster-wide ranges of a kind, `pod` or `service`, from the most trusted source that names one."""
+    """The cluster-wide ranges of a kind, `pod` or `service`, each once, from the most trusted source that names one."""
     by_source: dict[str, list[Allocation]] = {}
     reach = pod_reach.pod_reach(view) if kind == "pod" else ""
     for setting in _settings(view, fault):
@@ -66,7 +66,7 @@ def cluster_claims(view: IpamView, kind: AllocationKind, fault: Fault) -> list[A
             by_source.setdefault(setting.source, []).extend(_claims(setting, reach, fault))
     # Sources were asked in order of trust and a dict keeps it. One that names ranges of which none can be one does not
     # hide the next.
-    return next((claims for claims in by_source.values() if claims), [])
+    return next((list(dict.fromkeys(claims)) for claims in by_source.values() if claims), [])
 
 
 def _claims(setting: Setting, reach: Reach, fault: Fault) -> Iterator[Allocation]:

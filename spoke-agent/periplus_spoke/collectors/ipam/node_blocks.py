@@ -101,6 +101,17 @@ def told_addresses(texts: Iterable[str]) -> Iterator[Address]:
             yield address
 
 
+def range_pools(provider: str, claims: Iterable[Allocation], nodes: Sequence[Pool]) -> Iterator[Pool]:
+    """One per range. Of those with one name all but the first are called by their range too: a pool is known by it."""
+    known: set[tuple[str, int]] = set()
+    for claim in claims:
+        pool = range_pool(provider, claim, nodes)
+        if (pool.name, pool.family) in known:
+            pool = msgspec.structs.replace(pool, name=f"{pool.name} {claim.cidr}")
+        known.add((pool.name, pool.family))
+        yield pool
+
+
 def range_pool(provider: str, claim: Allocation, nodes: Sequence[Pool], quality: PoolQuality = "derived") -> Pool:
     """The pool of a range that nodes hold blocks of. Free is what no node was given, used or not."""
     network = ipaddress.ip_network(claim.cidr)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from periplus_spoke.collectors.ipam.base import DetectFacts
-from periplus_spoke.collectors.ipam.node_blocks import HOST_LOCAL_EXCLUDED, Block, Blocks, range_pool, told_addresses
+from periplus_spoke.collectors.ipam.node_blocks import HOST_LOCAL_EXCLUDED, Block, Blocks, range_pools, told_addresses
 from periplus_spoke.conversion.cidr import Fault, Network, checked, parse_cidr, told_elsewhere
 from periplus_spoke.conversion.cluster_settings import cluster_claims
 from periplus_spoke.conversion.cni import CALICO_CONFIGS, CILIUM_CONFIG, uses_pod_cidr
@@ -46,7 +46,7 @@ class NodePodCidr:
         if not _believable(view, blocks):
             return []
         nodes = _held(view, blocks).pools(view)
-        return [*nodes, *(range_pool(self.name, claim, nodes) for claim in cluster_claims(view, "pod", fault))]
+        return [*nodes, *range_pools(self.name, cluster_claims(view, "pod", fault), nodes)]
 
     def shares_pod_range(self, view: IpamView) -> bool:
         """Never: a node's block is that node's."""

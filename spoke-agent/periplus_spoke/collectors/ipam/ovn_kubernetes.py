@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 from periplus_spoke.collectors.ipam.base import DetectFacts
-from periplus_spoke.collectors.ipam.node_blocks import Block, Blocks, range_pool
+from periplus_spoke.collectors.ipam.node_blocks import Block, Blocks, range_pools
 from periplus_spoke.conversion.cidr import Fault, Network, checked, parse_cidr
 from periplus_spoke.conversion.cluster_settings import cluster_claims
 from periplus_spoke.conversion.ipam import Allocation, IpamView, Pool, Reach, WantedKind
@@ -61,7 +61,7 @@ class OvnKubernetes:
     def pools(self, view: IpamView, fault: Fault) -> list[Pool]:
         """One per node and family, one per range of the cluster, one per range of a user's network."""
         nodes = _blocks(view, fault).pools(view)
-        ranges = [range_pool(self.name, claim, nodes) for claim in cluster_claims(view, "pod", fault)] if nodes else []
+        ranges = range_pools(self.name, cluster_claims(view, "pod", fault), nodes) if nodes else ()
         return [*nodes, *ranges, *(_user_pool(each) for each in _user_networks(view, fault))]
 
     def allocations(self, view: IpamView, fault: Fault) -> list[Allocation]:

@@ -159,3 +159,12 @@ def test_annotations_that_cannot_be_are_named(text: str) -> None:
 def test_thousands_of_nodes() -> None:
     nodes = [annotated(f"n{n}", {"default": f"10.{128 + n // 128}.{n % 128 * 2}.0/23"}) for n in range(500)]
     assert len(ADAPTER.pools(cluster(nodes, ()), lambda _: None)) == 502
+
+
+def test_a_cluster_network_that_was_extended_is_a_pool_per_range() -> None:
+    """OpenShift appends to clusterNetwork: the first keeps its name, and so what is known of it."""
+    ranges = [{"cidr": "10.128.0.0/14", "hostPrefix": 23}, {"cidr": "10.132.0.0/14", "hostPrefix": 23}]
+    network = {"metadata": {"name": "cluster"}, "status": {"clusterNetwork": ranges}}
+    view = cluster([annotated("n1", {"default": "10.130.0.0/23"})], (), [network])
+    pools = {pool.name: pool.assigned for pool in ADAPTER.pools(view, lambda _: None) if pool.scope == "cluster"}
+    assert pools == {"clusterNetwork": 512, "clusterNetwork 10.132.0.0/14": 0}

@@ -59,6 +59,17 @@ def test_servers_of_k3s_and_rke2_write_their_arguments_on_their_node(key: str, p
     assert [claim[0] for claim in claims(given)] == ["10.50.0.0/16", "fd02::/56"]
 
 
+@pytest.mark.parametrize(("kind", "range_"), [("pod", "10.42.0.0/16"), ("service", "10.43.0.0/16")])
+def test_what_several_servers_say_alike_is_one_range(kind: AllocationKind, range_: str) -> None:
+    alike = view_of(nodes=[server("server", name=name) for name in ("n1", "n2", "n3")])
+    assert [claim[0] for claim in claims(alike, kind)] == [range_]
+
+
+def test_of_servers_that_differ_every_range_counts() -> None:
+    view = view_of(nodes=[server("server", name="n1"), server("server", "--cluster-cidr=10.50.0.0/16", name="n2")])
+    assert [claim[0] for claim in claims(view)] == ["10.42.0.0/16", "10.50.0.0/16"]
+
+
 def test_agents_alone_do_not_tell_what_their_servers_were_given() -> None:
     assert claims(view_of(nodes=[server("agent")])) == []
 
