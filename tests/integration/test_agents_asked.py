@@ -158,12 +158,16 @@ async def test_the_command_line_shows_and_ends_agents(desk: tuple[Run, Fleet]) -
     table = (await run("agents", "list", "cluster-000")).stdout
     assert "name-0" in table
     assert "silent" in table
-    assert "join-token create --agents-of" in (await run("agents", "list", "cluster-001")).stdout
+    none = (await run("agents", "list", "cluster-001")).stdout
+    assert "'periplus join-token create --agents-of cluster-001'" in none
     assert "Give --yes" in (await run("agents", "revoke", "cluster-000", "name-0", code=64)).stderr
-    assert "no agent of a node 'name-9'" in (await run("agents", "revoke", "cluster-000", "name-9", code=1)).stderr
+    unknown = (await run("agents", "revoke", "cluster-000", "name-9", code=1)).stderr
+    assert "no agent of a node 'name-9'" in unknown
+    assert "'periplus agents list CLUSTER'" in unknown
     ended = (await run("agents", "revoke", "cluster-000", "name-0", "--yes")).stdout
     assert ended == "the agent of node name-0 is revoked; it came with join token ppj_0\n"
     assert json.loads((await run("agents", "list", "cluster-000", "--json")).stdout) == []
+    assert "'periplus agents list cluster-000 --all'" in (await run("agents", "list", "cluster-000")).stdout
     (document,) = json.loads((await run("agents", "list", "cluster-000", "--all", "--json")).stdout)
     assert (document["name"], document["end"]) == ("name-0", "revoked")
     assert "1 revoked" in (await run("clusters", "show", "cluster-000")).stdout

@@ -1,5 +1,6 @@
 """`periplus agents …`."""
 
+from shlex import quote
 from typing import Annotated, Any, Final
 
 import typer
@@ -58,7 +59,9 @@ def list_agents(
         found = find(client, cluster)
         documents = _all(client, found["id"], ended=everything)
     columns = ("node", "state", "last heard", "joined", "earlier", "join token", "version")
-    empty = f"No agents of {found['name']} yet. Make a token: 'periplus join-token create --agents-of …'."
+    name = quote(found["name"])
+    ended = "" if everything else f" Those that ended: 'periplus agents list {name} --all'."
+    empty = f"No agents of {found['name']}.{ended} A token for them: 'periplus join-token create --agents-of {name}'."
     Listing(columns, [_row(each) for each in documents], documents, empty).show(as_json=as_json)
 
 

@@ -48,7 +48,7 @@ _WORDS: Final = {
     "EnteredRange": ("entered range", "periplus ranges list"),
     "Finding": ("finding", "periplus findings list"),
     "JoinToken": ("join token", "periplus join-token list"),
-    "NodeAgent": ("agent of a node", "periplus agents list"),
+    "NodeAgent": ("agent of a node", "periplus agents list CLUSTER"),
     "NetworkDomain": ("network domain", "periplus domains list"),
     "OverlapAcceptance": ("acceptance", "periplus overlaps accepted"),
     "RangeReservation": ("reservation", "periplus plan reserved"),

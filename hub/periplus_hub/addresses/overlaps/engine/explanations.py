@@ -115,11 +115,12 @@ _NAT: Final = "Or connect them through NAT (Submariner Globalnet, gateways) and 
 _GATEWAY: Final = "Or join them in a way that never uses the other side's ClusterIPs: gateways, Submariner Globalnet."
 _APART: Final = "If their networks do not reach each other, put the clusters into different network domains."
 _SAY_REACH: Final = (
-    "If the pods of one leave it behind its nodes' addresses, say so: 'periplus reach set pod masqueraded CLUSTER'."
+    "If the pods of one leave it behind its nodes' addresses, say so: 'periplus reach set pod masqueraded CLUSTER "
+    "--reason WHY'."
 )
 _SAY_NODES: Final = (
     "If nobody outside reaches these nodes by their addresses, because routers translate, say so of each cluster: "
-    "'periplus reach set node masqueraded CLUSTER'."
+    "'periplus reach set node masqueraded CLUSTER --reason WHY'."
 )
 _NOT_CONNECTED: Final = "If the networks are not connected any more, disconnect their network domains."
 _NOT_WANTED: Final = "Or leave their networks apart, and take back what asks for joining them, if anything does."

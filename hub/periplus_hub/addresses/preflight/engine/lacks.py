@@ -27,7 +27,7 @@ def reach_not_known(names: str) -> str:
     """Of these clusters' pods."""
     return (
         f"Whether pods of {names} are reached from outside as they are, or leave behind their nodes, is not known: "
-        "'periplus reach set pod routed CLUSTER', or masqueraded, says it."
+        "'periplus reach set pod routed CLUSTER --reason WHY', or masqueraded, says it."
     )
 
 
