@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from schema_0001.columns import BIGINT, BYTES, INTEGER, SMALLINT, TEXT, TEXTS, TIME, UUID, columns, tenant
+from schema_0001.columns import BIGINT, BYTES, INTEGER, SMALLINT, TEXT, TIME, UUID, columns, tenant
 
 _RING = 4
 
@@ -88,8 +88,18 @@ def _hours() -> None:
         "flow_coverage",
         *columns(UUID, "tenant_id registration_id"),
         *columns(BIGINT, "hour minutes last_window rows rejected"),
-        *columns(INTEGER, "sampling"),
-        *columns(TEXTS, "conditions"),
+        *columns(INTEGER, "sampling nodes"),
+        *columns(BIGINT, "observed unmeasured node_minutes"),
+        sa.Column("lost", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("tenant_id", "registration_id", "hour", name="pk_flow_coverage"),
         tenant("flow_coverage"),
+    )
+    op.create_table(
+        "flow_node_coverage",
+        *columns(UUID, "tenant_id registration_id"),
+        *columns(BIGINT, "hour"),
+        *columns(TEXT, "node"),
+        *columns(BIGINT, "minutes last_window"),
+        sa.PrimaryKeyConstraint("tenant_id", "registration_id", "hour", "node", name="pk_flow_node_coverage"),
+        tenant("flow_node_coverage"),
     )

@@ -153,13 +153,32 @@ class LostFlows:
     rows: BigInt = strawberry.field(description="How many rows.")
 
 
+@strawberry.type(description="What sources of flows did not see.")
+class UnseenFlows:
+    """Of FlowsMark.lost."""
+
+    reason: str = strawberry.field(description="Why, like evicted or overrun.")
+    count: BigInt = strawberry.field(description="How many connections, events or readings; of overruns, how often.")
+
+
+@strawberry.type(description="Of what sources saw, how much they could count.")
+class MeasuredFlows:
+    """Of FlowsMark."""
+
+    observed: BigInt = strawberry.field(description="Connections, events or series.")
+    unmeasured: BigInt = strawberry.field(
+        description="Those without bytes, as where the kernel of a node does not count them (nf_conntrack_acct)."
+    )
+
+
 @strawberry.type(description="What one cluster told of flows in the asked time.")
 class ClusterFlowCoverage:
     """dependencies.model.ClusterCoverage."""
 
     registration_id: strawberry.Private[UUID]
     ratio: float | None = strawberry.field(
-        description="The share of the minutes that it told, from 0 to 1; null where none was to be told yet."
+        description="The share of the minutes that it told, from 0 to 1, each node counted where agents of nodes tell "
+        "them; null where none was to be told yet."
     )
     told_from: datetime | None = strawberry.field(
         description="The first hour it told flows of, at most a week before the asked time; null: it told none."
@@ -168,6 +187,12 @@ class ClusterFlowCoverage:
     sampling: int = strawberry.field(description="The coarsest rate that its numbers were scaled up by.")
     rows: BigInt = strawberry.field(description="Rows that are here.")
     rejected: BigInt = strawberry.field(description="Rows that broke the contract.")
+    observed: BigInt = strawberry.field(description="Connections, events or series that its sources had.")
+    unmeasured: BigInt = strawberry.field(description="Those of them whose bytes no source can tell.")
+    nodes: int = strawberry.field(description="Its nodes, where agents of nodes tell its flows; otherwise 0.")
+    nodes_silent: int = strawberry.field(
+        description="Those of which nothing was told of late: what they see is missing."
+    )
 
     @strawberry.field(description="The cluster.")
     async def cluster(self, info: Info) -> Cluster:
@@ -185,6 +210,10 @@ class ClusterFlowCoverage:
             sampling=told.sampling,
             rows=BigInt(told.rows),
             rejected=BigInt(told.rejected),
+            observed=BigInt(told.observed),
+            unmeasured=BigInt(told.unmeasured),
+            nodes=told.nodes,
+            nodes_silent=told.nodes_silent,
         )
 
 
@@ -248,6 +277,43 @@ class FlowCoverage:
         """Of all clusters."""
         most = sorted(self.told.dropped.items(), key=lambda each: (-each[1], each[0]))
         return [LostFlows(reason=reason, rows=BigInt(rows)) for reason, rows in most]
+
+    @strawberry.field(
+        description="What sources of flows say that they did not see, by reason, most first: connections, events or "
+        "readings.",
+        directives=at_most(6),
+    )
+    def lost_by_reason(self) -> list[UnseenFlows]:
+        """Of all clusters."""
+        most = sorted(self.told.lost.items(), key=lambda each: (-each[1], each[0]))
+        return [UnseenFlows(reason=reason, count=BigInt(count)) for reason, count in most]
+
+    @strawberry.field(
+        description="How many connections, events or series there were, and of how many no source can tell bytes.",
+        directives=[Cost(weight=0)],
+    )
+    def measured(self) -> MeasuredFlows:
+        """Of all clusters."""
+        clusters = self.told.clusters
+        return MeasuredFlows(
+            observed=BigInt(sum(each.observed for each in clusters)),
+            unmeasured=BigInt(sum(each.unmeasured for each in clusters)),
+        )
+
+    @strawberry.field(
+        description="How many clusters have nodes of which nothing was told of late.", directives=[Cost(weight=0)]
+    )
+    def partly_told_count(self) -> int:
+        """Of partlyToldClusters."""
+        return len(self.told.partly_told)
+
+    @strawberry.field(
+        description=f"The first {MOST_CLUSTERS:,} of them: what is seen at these nodes alone is not known.",
+        directives=at_most(10),
+    )
+    async def partly_told_clusters(self, info: Info) -> list[Cluster]:
+        """One statement."""
+        return await _clusters(info, self.told.partly_told)
 
     @strawberry.field(
         description=f"What each active cluster told, by name; the first {MOST_CLUSTERS:,}.", directives=at_most(100)

@@ -1,7 +1,8 @@
 """Dependencies and coverage, as values. Pure."""
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from typing import Final
@@ -116,11 +117,33 @@ class ClusterCoverage:
     sampling: int
     rows: int
     rejected: int
+    observed: int = 0
+    """Connections, events or series that its sources had."""
+    unmeasured: int = 0
+    """Those of them whose bytes no source can tell."""
+    lost: Mapping[str, int] = field(default_factory=dict)
+    """What its sources say that they did not see, by the words of `periplus_contract.flow_words`."""
+    node_minutes_told: int = 0
+    node_minutes_expected: int = 0
+    """Of all nodes together; 0 where no agent of a node tells flows, so that one source sees the whole cluster."""
+    nodes: int = 0
+    nodes_silent: int = 0
+    """Of its nodes now, those of which no agent told anything of late."""
 
     @property
     def ratio(self) -> float | None:
-        """None where nothing was expected yet."""
-        return min(1.0, self.minutes_told / self.minutes_expected) if self.minutes_expected else None
+        """None where nothing was expected yet. An agent tells of its own node, so that each node counts."""
+        if not self.minutes_expected:
+            return None
+        told, expected = self.minutes_told, self.minutes_expected
+        if self.node_minutes_expected:
+            told, expected = self.node_minutes_told, self.node_minutes_expected
+        return min(1.0, told / expected)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether what it does not tell did not happen: every node of it told what there was, until lately."""
+        return not self.nodes_silent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +163,7 @@ class Coverage:
         expected = sum(each.minutes_expected for each in self.clusters)
         if not expected:
             return None
-        told = sum(min(each.minutes_told, each.minutes_expected) for each in self.clusters)
+        told = sum((each.ratio or 0) * each.minutes_expected for each in self.clusters)
         lost = self.rejected + sum(self.dropped.values())
         rows = max(self.collected, self.settled + sum(self.dropped.values()))
         return told / expected * (1 - lost / rows if rows else 1.0)
@@ -154,6 +177,16 @@ class Coverage:
     def late(self) -> list[UUID]:
         """Clusters that told flows once, and have not for a while."""
         return [each.registration_id for each in self.clusters if self._is_late(each)]
+
+    @property
+    def partly_told(self) -> list[UUID]:
+        """Clusters with nodes of which nothing was told of late."""
+        return [each.registration_id for each in self.clusters if each.nodes_silent]
+
+    @property
+    def lost(self) -> Mapping[str, int]:
+        """Of all clusters, by reason."""
+        return sum((Counter(each.lost) for each in self.clusters), Counter())
 
     @property
     def without_flows(self) -> list[UUID]:
@@ -173,7 +206,7 @@ def state_of(edge: Edge, coverage: Coverage) -> EdgeState:
     if until is None or since is None:
         return EdgeState.UNKNOWN
     if until - edge.last_seen.timestamp() > QUIET_S:
-        return EdgeState.SILENT
+        return EdgeState.SILENT if all(each.is_whole for each in ends) else EdgeState.UNKNOWN
     if coverage.now.timestamp() - until > LATE_S:
         return EdgeState.UNKNOWN
     is_recent = coverage.now.timestamp() - edge.first_seen.timestamp() <= RECENT_S
@@ -187,7 +220,7 @@ def one_sided(edge: Edge, coverage: Coverage) -> EdgeSide | None:
     [side] = edge.reported_by
     other = edge.dst if side is EdgeSide.CLIENT else edge.src
     told = next((each for each in coverage.clusters if each.registration_id == other.registration_id), None)
-    return side if told is not None and told.minutes_told else None
+    return side if told is not None and told.minutes_told and told.is_whole else None
 
 
 def _telling(edge: Edge) -> list[EdgeEnd]:

@@ -1,22 +1,26 @@
 """SQL of what clusters told of flows."""
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy import BigInteger, Row, and_, case, cast, func, select, text
 from sqlalchemy.dialects.postgresql import BIT
 
 from periplus_contract.tables import Kind
 from periplus_hub.access.scope import Scope, owned
-from periplus_hub.dependencies.model import GRACE_S, LOOK_BACK_S, ClusterCoverage, Coverage
+from periplus_hub.dependencies.model import GRACE_S, LATE_S, LOOK_BACK_S, ClusterCoverage, Coverage
 from periplus_hub.fleet.model import State
 from periplus_hub.fleet.tables import registrations
-from periplus_hub.flows.model import HOUR_S, MINUTE_S
-from periplus_hub.flows.tables import coverage
+from periplus_hub.flows.model import HOUR_S, MINUTE_S, MINUTES_OF_HOUR
+from periplus_hub.flows.tables import coverage, node_coverage
 from periplus_hub.ingest.tables import outcomes
+from periplus_hub.inventory.tables import nodes
 from periplus_hub.kit.db import ReadConnection
 
-_BITS: Final = 60
+_LONG_AGO: Final = datetime(2000, 1, 1, tzinfo=UTC)
+"""Of a node of which it is not known when it was made."""
 
 
 async def coverage_between(
@@ -26,9 +30,11 @@ async def coverage_between(
     first = int(since.timestamp()) // HOUR_S * HOUR_S
     last = min(int(until.timestamp()), int(now.timestamp()) - GRACE_S)
     rows = await c.rows(_told(scope, first, last))
+    by_node = {row.registration_id: row for row in await c.rows(_told_by_nodes(scope, first, last))}
+    lost = await _lost(c, scope, first, last)
     booked = await _booked(c, scope, first, last)
     return Coverage(
-        clusters=tuple(_cluster(row, first, last) for row in rows),
+        clusters=tuple(_cluster(row, by_node.get(row.id), lost.get(row.id, {}), first, last) for row in rows),
         collected=booked["collected"],
         settled=booked["settled"],
         rejected=sum(row.rejected or 0 for row in rows),
@@ -40,7 +46,7 @@ async def coverage_between(
 def _told(scope: Scope, first: int, last: int) -> Any:  # noqa: ANN401 - a Select, generic in its columns
     table = coverage
     within = table.c.hour >= first
-    minutes = func.bit_count(cast(table.c.minutes, BIT(_BITS)))
+    minutes = func.bit_count(cast(table.c.minutes, BIT(MINUTES_OF_HOUR)))
     mine = and_(table.c.tenant_id == registrations.c.tenant_id, table.c.registration_id == registrations.c.id)
     looked_at = and_(mine, table.c.hour >= first - LOOK_BACK_S, table.c.hour <= last)
     return (
@@ -53,6 +59,10 @@ def _told(scope: Scope, first: int, last: int) -> Any:  # noqa: ANN401 - a Selec
             func.max(case((within, table.c.sampling))).label("sampling"),
             func.sum(case((within, table.c.rows), else_=0)).label("rows"),
             func.sum(case((within, table.c.rejected), else_=0)).label("rejected"),
+            func.sum(case((within, table.c.observed), else_=0)).label("observed"),
+            func.sum(case((within, table.c.unmeasured), else_=0)).label("unmeasured"),
+            func.sum(case((within, table.c.nodes * MINUTES_OF_HOUR), else_=0)).label("folded_expected"),
+            func.sum(case((within, table.c.node_minutes), else_=0)).label("folded_told"),
         )
         .select_from(registrations)
         .outerjoin(table, looked_at)
@@ -62,8 +72,86 @@ def _told(scope: Scope, first: int, last: int) -> Any:  # noqa: ANN401 - a Selec
     )
 
 
-def _cluster(row: Row[Any], first: int, last: int) -> ClusterCoverage:
+def _told_by_nodes(scope: Scope, first: int, last: int) -> Any:  # noqa: ANN401 - as above
+    """Of clusters with agents: the minutes that their nodes told and had to tell, and how many tell nothing of late.
+
+    A node has to tell from when it was made; one that is gone, as long as it told: how long it was there is not kept.
+    """
+    table = node_coverage
+    minutes = func.bit_count(cast(table.c.minutes, BIT(MINUTES_OF_HOUR)))
+    told = (
+        select(
+            table.c.registration_id,
+            table.c.node,
+            func.min(table.c.hour).label("told_from"),
+            func.max(table.c.last_window).label("told_until"),
+            func.sum(case((table.c.hour >= first, minutes), else_=0)).label("minutes"),
+        )
+        .where(owned(scope, table), table.c.hour >= first - LOOK_BACK_S, table.c.hour <= last)
+        .group_by(table.c.registration_id, table.c.node)
+        .cte("told")
+    )
+    made_at = func.extract("epoch", func.coalesce(nodes.c.created_at, _LONG_AGO)).cast(BigInteger)
+    folded = (
+        select(coverage.c.registration_id, (func.max(coverage.c.hour) + HOUR_S).label("until"))
+        .where(owned(scope, coverage), coverage.c.nodes > 0)
+        .group_by(coverage.c.registration_id)
+        .cte("folded")
+    )
+    approved_at = func.extract("epoch", registrations.c.approved_at).cast(BigInteger)
+    since = func.greatest(made_at, first, func.coalesce(approved_at, 0), func.coalesce(folded.c.until, 0))
+    here = (
+        select(nodes.c.registration_id, nodes.c.name, since.label("since"))
+        .join_from(nodes, registrations, registrations.c.id == nodes.c.registration_id)
+        .outerjoin(folded, folded.c.registration_id == nodes.c.registration_id)
+        .where(owned(scope, nodes), owned(scope, registrations))
+        .where(nodes.c.registration_id.in_(select(told.c.registration_id)))
+        .cte("here")
+    )
+    same = and_(told.c.registration_id == here.c.registration_id, told.c.node == here.c.name)
+    seen = func.coalesce(told.c.minutes, 0)
+    to_tell = func.greatest(last - here.c.since, 0) / MINUTE_S
+    is_here = here.c.name.is_not(None)
+    is_silent = and_(is_here, here.c.since < last - LATE_S, func.coalesce(told.c.told_until, 0) < last - LATE_S)
+    registration = func.coalesce(told.c.registration_id, here.c.registration_id)
+    return (
+        select(
+            registration.label("registration_id"),
+            func.sum(func.least(seen, case((is_here, to_tell), else_=seen))).label("told"),
+            func.sum(case((is_here, to_tell), else_=seen)).label("expected"),
+            func.count(here.c.name).label("nodes"),
+            func.count().filter(is_silent).label("silent"),
+        )
+        .select_from(told.join(here, same, full=True))
+        .group_by(registration)
+    )
+
+
+async def _lost(c: ReadConnection, scope: Scope, first: int, last: int) -> dict[UUID, dict[str, int]]:
+    """What sources say they did not see, by cluster and reason."""
+    each = func.json_each_text(coverage.c.lost).table_valued("key", "value")
+    mine = (owned(scope, coverage), coverage.c.hour >= first, coverage.c.hour <= last)
+    counted = (
+        select(coverage.c.registration_id, each.c.key, func.sum(cast(each.c.value, BigInteger)).label("times"))
+        .select_from(coverage)
+        .join(each, text("true"))
+        .where(*mine)
+        .group_by(coverage.c.registration_id, each.c.key)
+    )
+    found: dict[UUID, dict[str, int]] = {}
+    for row in await c.rows(counted):
+        found.setdefault(row.registration_id, {})[row.key] = int(row.times)
+    return found
+
+
+def _cluster(
+    row: Row[Any], by_node: Row[Any] | None, lost: Mapping[str, int], first: int, last: int
+) -> ClusterCoverage:
     begins = max(first, int(row.approved_at or first))
+    # Of a time whose nodes are folded only they count; the others of that time are among them.
+    folded = int(row.folded_expected or 0)
+    node_told = int(row.folded_told or 0) + (0 if by_node is None else int(by_node.told))
+    node_expected = folded + (0 if by_node is None else max(0, int(by_node.expected)))
     return ClusterCoverage(
         registration_id=row.id,
         minutes_told=int(row.minutes or 0) if row.told_from is not None else 0,
@@ -73,6 +161,13 @@ def _cluster(row: Row[Any], first: int, last: int) -> ClusterCoverage:
         sampling=row.sampling or 1,
         rows=int(row.rows or 0),
         rejected=int(row.rejected or 0),
+        observed=int(row.observed or 0),
+        unmeasured=int(row.unmeasured or 0),
+        lost=lost,
+        node_minutes_told=node_told,
+        node_minutes_expected=node_expected,
+        nodes=0 if by_node is None else by_node.nodes,
+        nodes_silent=0 if by_node is None else by_node.silent,
     )
 
 

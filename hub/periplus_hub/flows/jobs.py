@@ -5,7 +5,7 @@ from typing import Final
 
 from periplus_hub.access.repository import system_tenant_ids
 from periplus_hub.access.scope import Scope, system_scope
-from periplus_hub.flows import repository_blocks, repository_rows
+from periplus_hub.flows import repository_blocks, repository_coverage, repository_rows
 from periplus_hub.flows.config import FlowsConfig
 from periplus_hub.flows.service_ring import turn
 from periplus_hub.flows.service_rollup import RollUp
@@ -87,6 +87,7 @@ class FlowRetentionJob:
         await repository_rows.drop_hours_before(scope, self._store, edges_before)
         async with self._db.write(scope) as c:
             await repository_blocks.forget_before(c, scope, raw_s=raw_before, edges_s=edges_before)
+            await repository_coverage.fold_nodes_before(c, scope, raw_before)
 
 
 async def _tenants(db: Database) -> list[Scope]:

@@ -7,6 +7,7 @@ from uuid import UUID
 DAY_S: Final = 86_400
 HOUR_S: Final = 3_600
 MINUTE_S: Final = 60
+MINUTES_OF_HOUR: Final = HOUR_S // MINUTE_S
 
 MEASURES: Final = (
     "bytes_tx",

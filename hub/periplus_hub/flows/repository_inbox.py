@@ -5,11 +5,11 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Select, Table, func, literal, select, text, union_all, update
-from sqlalchemy.dialects.postgresql import insert as upsert
 
 from periplus_hub.access.scope import Scope, insert_owned, owned
 from periplus_hub.flows.model import FlowRows, Member, Waiting
-from periplus_hub.flows.tables import RING, blocks, coverage, inboxes, ring
+from periplus_hub.flows.repository_coverage import note_coverage
+from periplus_hub.flows.tables import RING, blocks, inboxes, ring
 from periplus_hub.ingest.model import DecodedBatch
 from periplus_hub.kit.arrays import one_of
 from periplus_hub.kit.db import ReadConnection, WriteConnection
@@ -53,44 +53,7 @@ async def accept(
     ]
     if rows:
         await c.execute(insert_owned(scope, inboxes[active], rows))
-    await _cover(c, scope, accepted)
-
-
-async def _cover(c: WriteConnection, scope: Scope, accepted: Sequence[tuple[DecodedBatch, FlowRows]]) -> None:
-    rows: list[dict[str, Any]] = [
-        {
-            "registration_id": batch.registration_id,
-            "hour": hour.hour,
-            "minutes": hour.minutes,
-            "last_window": hour.last_window,
-            "rows": hour.rows,
-            "rejected": batch.rejected_rows if number == 0 else 0,
-            "sampling": hour.sampling,
-            "conditions": [],
-        }
-        for batch, found in accepted
-        for number, hour in enumerate(found.hours)
-    ]
-    if not rows:
-        return
-    # Row by row, as agents of one cluster tell of one hour; and in one order everywhere, so that two transactions with
-    # agents of the same clusters do not wait for each other in a circle.
-    rows.sort(key=lambda row: (row["registration_id"], row["hour"]))
-    statement = upsert(coverage)
-    new, old = statement.excluded, coverage.c
-    await c.execute(
-        statement.on_conflict_do_update(
-            index_elements=["tenant_id", "registration_id", "hour"],
-            set_={
-                "minutes": old.minutes.op("|")(new.minutes),
-                "last_window": func.greatest(old.last_window, new.last_window),
-                "rows": old.rows + new.rows,
-                "rejected": old.rejected + new.rejected,
-                "sampling": func.greatest(old.sampling, new.sampling),
-            },
-        ),
-        [{"tenant_id": scope.tenant_id, **row} for row in rows],
-    )
+    await note_coverage(c, scope, accepted)
 
 
 async def waiting(c: ReadConnection, scope: Scope, owners: Sequence[UUID]) -> list[Waiting]:

@@ -3,6 +3,7 @@
 from typing import Final
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     Column,
     Index,
@@ -124,8 +125,27 @@ coverage: Final = Table(
     Column("rows", BigInteger, nullable=False),
     Column("rejected", BigInteger, nullable=False),
     Column("sampling", Integer, nullable=False),
-    Column("conditions", ARRAY(Text), nullable=False),
+    Column("observed", BigInteger, nullable=False),
+    Column("unmeasured", BigInteger, nullable=False),
+    Column("lost", JSON, nullable=False),
+    Column("nodes", Integer, nullable=False),
+    Column("node_minutes", BigInteger, nullable=False),
     PrimaryKeyConstraint("tenant_id", "registration_id", "hour"),
 )
 """What each cluster told of an hour. Of `minutes` each bit is a minute that a window of a batch covers, also of one
-without rows: nothing passed, and that was seen. `last_window` is the end of the latest."""
+without rows: nothing passed, and that was seen. `last_window` is the end of the latest. `observed`, `unmeasured`
+and `lost` are what the batches said of themselves (`periplus_contract.batch.FlowsMark`). `nodes` and
+`node_minutes` are 0 until the rows of `node_coverage` of that hour are folded into them."""
+
+node_coverage: Final = Table(
+    "flow_node_coverage",
+    metadata,
+    tenant_column(),
+    Column("registration_id", Uuid, nullable=False),
+    Column("hour", BigInteger, nullable=False),
+    Column("node", Text, nullable=False),
+    Column("minutes", BigInteger, nullable=False),
+    Column("last_window", BigInteger, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "registration_id", "hour", "node"),
+)
+"""What the agent of each node told of an hour, as in `coverage`: agents see their own node and nothing else."""

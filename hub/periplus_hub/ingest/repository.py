@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import delete, insert, literal_column, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from periplus_contract.outcomes import Outcome
@@ -14,6 +14,7 @@ from periplus_hub.ingest.model import BatchKey, DecodedBatch, Rejected
 from periplus_hub.ingest.tables import batches, beats, outcomes, quarantine, statements
 from periplus_hub.kit.db import ReadConnection, WriteConnection
 from periplus_hub.kit.ids import new_id
+from periplus_hub.kit.json_counts import counts_added
 
 HOUR_S: Final = 3600
 
@@ -115,13 +116,7 @@ def _adding() -> Any:  # noqa: ANN401 - SQLAlchemy's Insert of a dialect, generi
     statement = upsert(outcomes)
     new = statement.excluded
     changed = {name: outcomes.c[name] + new[name] for name in ("collected", "folded", "settled", "rejected")}
-    # Sums of the reasons of both sides.
-    changed["dropped"] = literal_column(
-        "(SELECT coalesce(json_object_agg(reason, total), '{}') FROM ("
-        "SELECT key AS reason, sum(value::bigint) AS total FROM ("
-        "SELECT * FROM json_each_text(outcomes.dropped) UNION ALL SELECT * FROM json_each_text(excluded.dropped)"
-        ") AS both_sides GROUP BY key) AS sums)"
-    )
+    changed["dropped"] = counts_added(outcomes.name, outcomes.c.dropped.name)
     keys = ["tenant_id", "registration_id", "hour_start", "kind"]
     return statement.on_conflict_do_update(index_elements=keys, set_=changed)
 

@@ -13,7 +13,16 @@ from periplus_hub.api.cli.output import say_labelled, tell_json
 from periplus_hub.api.cli.report import counted, minute, some
 from periplus_hub.kit.clock import SystemClock
 
-DEPENDENCIES: Final = """
+_KNOWN: Final = """
+fragment Known on FlowCoverage {
+  ratio sampling lateCount withoutFlowsCount partlyToldCount
+  lateClusters { name } clustersWithoutFlows { name } partlyToldClusters { name }
+  measured { observed unmeasured } droppedByReason { reason rows } lostByReason { reason count }
+}
+"""
+DEPENDENCIES: Final = (
+    _KNOWN
+    + """
 query Dependencies(
   $first: Int!, $since: DateTime, $level: DependencyLevel!, $crossCluster: Boolean!, $cluster: ID, $namespace: String,
   $name: String
@@ -31,23 +40,27 @@ query Dependencies(
     }
     edgeCount unresolvedCount
     coverage {
-      ratio sampling lateCount withoutFlowsCount lateClusters { name } clustersWithoutFlows { name }
-      droppedByReason { reason rows }
+      ...Known
     }
   }
 }
 """
-COVERAGE: Final = """
+)
+COVERAGE: Final = (
+    _KNOWN
+    + """
 query Coverage($since: DateTime) {
   coverage(since: $since) {
-    ratio sampling lateCount withoutFlowsCount lateClusters { name } clustersWithoutFlows { name }
-    droppedByReason { reason rows }
-    clusters { ratio toldFrom toldUntil sampling rows rejected cluster { id name } }
+    ...Known
+    clusters {
+      ratio toldFrom toldUntil sampling rows rejected nodes nodesSilent observed unmeasured cluster { id name }
+    }
   }
 }
 """
+)
 _COLUMNS: Final = ("from", "to", "port", "state", "bytes to", "bytes back", "connections")
-_COVERAGE_COLUMNS: Final = ("cluster", "told until", "known", "rows", "rejected")
+_COVERAGE_COLUMNS: Final = ("cluster", "told until", "known", "nodes silent", "rows", "rejected")
 _UNITS: Final = {"m": 60, "h": 3_600, "d": 86_400}
 _PROTOCOLS: Final = {1: "ICMP", 6: "TCP", 17: "UDP", 58: "ICMPv6", 132: "SCTP"}
 _PORTS_SHOWN: Final = 3
@@ -125,6 +138,7 @@ def coverage(
             each["cluster"]["name"],
             "never" if each["toldUntil"] is None else minute(each["toldUntil"]),
             _percent(each["ratio"]),
+            f"{each['nodesSilent']} of {each['nodes']}" if each["nodes"] else "",
             each["rows"],
             each["rejected"],
         )
@@ -202,8 +216,16 @@ def _tell_coverage(told: dict[str, Any]) -> None:
         say_labelled("note", f"late, so that what passes there now is not known: {_some(told['lateClusters'])}")
     if told["withoutFlowsCount"]:
         say_labelled("note", f"no flows are told by {_some(told['clustersWithoutFlows'])}")
+    if told["partlyToldCount"]:
+        clusters = _some(told["partlyToldClusters"])
+        say_labelled("note", f"some nodes tell nothing, so that what they alone see is not known: {clusters}")
+    if int(told["measured"]["unmeasured"]):
+        unmeasured, observed = (int(told["measured"][name]) for name in ("unmeasured", "observed"))
+        say_labelled("note", f"of {unmeasured:,} of {observed:,} connections no source can tell bytes; agents log why")
     for each in told["droppedByReason"]:
         say_labelled("note", f"{int(each['rows']):,} rows were given up: {each['reason']}")
+    for each in told["lostByReason"]:
+        say_labelled("note", f"not seen by the sources: {each['reason']}, {int(each['count']):,}")
 
 
 def _some(clusters: list[dict[str, Any]]) -> str:

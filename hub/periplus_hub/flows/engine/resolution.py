@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from periplus_hub.flows.engine.external import outside, shown
 from periplus_hub.flows.engine.owners import NOBODY, Answers, Owners, Questions
-from periplus_hub.flows.model import HOUR_S, MINUTE_S
+from periplus_hub.flows.model import HOUR_S, MINUTE_S, MINUTES_OF_HOUR
 from periplus_hub.inventory.identity import AMBIGUOUS, UNKNOWN, Addresses
 
 Ints = npt.NDArray[np.int64]
@@ -21,7 +21,6 @@ AMBIGUOUS_KIND: Final = "ambiguous"
 _MOST_EXPLAINED: Final = 1_000
 """Ambiguous addresses of an hour whose candidates are kept: explaining one costs a look at everything."""
 _US: Final = 1_000_000
-_MINUTES: Final = HOUR_S // MINUTE_S
 _UUID: Final = pa.binary(16)
 _CANDIDATE: Final = pa.struct(
     [("registration", _UUID), ("namespace", pa.string()), ("kind", pa.string()), ("workload", pa.string())]
@@ -34,8 +33,8 @@ def resolved(asked: pa.Table, hour: int, owners: Owners) -> pa.Table:
     address = _words(asked.column("address"))
     changing = np.isin(_keys(address), _keys(owners.changing(hour * _US, (hour + HOUR_S) * _US)))
     still, moving = np.flatnonzero(~changing), np.flatnonzero(changing)
-    position = np.concatenate((still, np.repeat(moving, _MINUTES)))
-    minute = np.concatenate((np.zeros(len(still), dtype=np.int64), np.tile(np.arange(_MINUTES), len(moving))))
+    position = np.concatenate((still, np.repeat(moving, MINUTES_OF_HOUR)))
+    minute = np.concatenate((np.zeros(len(still), dtype=np.int64), np.tile(np.arange(MINUTES_OF_HOUR), len(moving))))
     questions = Questions(
         cluster=clusters[position],
         address=Addresses(address.high[position], address.low[position]),
