@@ -57,7 +57,5 @@ LOST_UNREADABLE: Final = "unreadable"
 LOST_UNREAD: Final = "unread"
 """Readings that failed or were cut short."""
 
-LOST_REASONS: Final = frozenset((LOST_EVICTED, LOST_OVERRUN, LOST_RESET, LOST_UNREADABLE, LOST_UNREAD))
-
 ACCOUNTING_OFF: Final = "accounting_off"
 """The node's kernel does not count bytes of connections: net.netfilter.nf_conntrack_acct is 0."""

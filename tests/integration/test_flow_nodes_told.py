@@ -24,7 +24,7 @@ ASK = """query($since: DateTime) {
   dependencies(first: 50, since: $since) {
     edges { source { name } destination { name } state onlySeenBy }
     coverage {
-      ratio partlyToldCount partlyToldClusters { name } measured { observed unmeasured } lostByReason { reason count }
+      ratio partlyToldCount partlyToldClusters { name } observed unmeasured lostByReason { reason count }
       clusters { ratio nodes nodesSilent observed unmeasured }
     }
   }
@@ -103,7 +103,7 @@ async def test_what_sources_lack_is_added_up_and_told(hub: FlowHub, clock: FakeC
     )
     await tell(hub, tenant, cluster, "n2", WHOLE_HOUR, observed=7, lost={"evicted": 1, "overrun": 3})
     coverage = (await ask(hub, tenant))["coverage"]
-    assert coverage["measured"] == {"observed": "17", "unmeasured": "4"}
+    assert (coverage["observed"], coverage["unmeasured"]) == ("17", "4")
     lost = {each["reason"]: each["count"] for each in coverage["lostByReason"]}
     assert lost == {"evicted": "3", "overrun": "3", "other": "6"}, "strangers' words are not kept"
 

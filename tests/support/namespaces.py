@@ -77,7 +77,7 @@ class Network:
         self._held.close()
 
     def namespace(self, name: str) -> Namespace:
-        """A new one. Skips the test where this kernel or sandbox has none; a test that got one fails for want of more."""
+        """A new one. Skips the test where there are none here; a test that got one fails for want of more."""
         try:
             made = Namespace(f"{self._prefix}-{name}")
         except (OSError, subprocess.CalledProcessError) as error:

@@ -161,16 +161,6 @@ class UnseenFlows:
     count: BigInt = strawberry.field(description="How many connections, events or readings; of overruns, how often.")
 
 
-@strawberry.type(description="Of what sources saw, how much they could count.")
-class MeasuredFlows:
-    """Of FlowsMark."""
-
-    observed: BigInt = strawberry.field(description="Connections, events or series.")
-    unmeasured: BigInt = strawberry.field(
-        description="Those without bytes, as where the kernel of a node does not count them (nf_conntrack_acct)."
-    )
-
-
 @strawberry.type(description="What one cluster told of flows in the asked time.")
 class ClusterFlowCoverage:
     """dependencies.model.ClusterCoverage."""
@@ -288,17 +278,19 @@ class FlowCoverage:
         most = sorted(self.told.lost.items(), key=lambda each: (-each[1], each[0]))
         return [UnseenFlows(reason=reason, count=BigInt(count)) for reason, count in most]
 
+    @strawberry.field(description="Connections, events or series that sources had.", directives=[Cost(weight=0)])
+    def observed(self) -> BigInt:
+        """Of all clusters."""
+        return BigInt(self.told.observed)
+
     @strawberry.field(
-        description="How many connections, events or series there were, and of how many no source can tell bytes.",
+        description="Those of them whose bytes no source can tell, as where the kernel of a node does not count them "
+        "(nf_conntrack_acct).",
         directives=[Cost(weight=0)],
     )
-    def measured(self) -> MeasuredFlows:
+    def unmeasured(self) -> BigInt:
         """Of all clusters."""
-        clusters = self.told.clusters
-        return MeasuredFlows(
-            observed=BigInt(sum(each.observed for each in clusters)),
-            unmeasured=BigInt(sum(each.unmeasured for each in clusters)),
-        )
+        return BigInt(self.told.unmeasured)
 
     @strawberry.field(
         description="How many clusters have nodes of which nothing was told of late.", directives=[Cost(weight=0)]

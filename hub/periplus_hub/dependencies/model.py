@@ -184,6 +184,16 @@ class Coverage:
         return [each.registration_id for each in self.clusters if each.nodes_silent]
 
     @property
+    def observed(self) -> int:
+        """By all sources."""
+        return sum(each.observed for each in self.clusters)
+
+    @property
+    def unmeasured(self) -> int:
+        """By all sources."""
+        return sum(each.unmeasured for each in self.clusters)
+
+    @property
     def lost(self) -> Mapping[str, int]:
         """Of all clusters, by reason."""
         return sum((Counter(each.lost) for each in self.clusters), Counter())

@@ -1,11 +1,11 @@
 """SQL of what clusters told of flows."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Any, Final
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Row, and_, case, cast, func, select, text
+from sqlalchemy import CTE, BigInteger, Row, and_, case, cast, func, select, text
 from sqlalchemy.dialects.postgresql import BIT
 
 from periplus_contract.tables import Kind
@@ -18,9 +18,6 @@ from periplus_hub.flows.tables import coverage, node_coverage
 from periplus_hub.ingest.tables import outcomes
 from periplus_hub.inventory.tables import nodes
 from periplus_hub.kit.db import ReadConnection
-
-_LONG_AGO: Final = datetime(2000, 1, 1, tzinfo=UTC)
-"""Of a node of which it is not known when it was made."""
 
 
 async def coverage_between(
@@ -77,37 +74,8 @@ def _told_by_nodes(scope: Scope, first: int, last: int) -> Any:  # noqa: ANN401 
 
     A node has to tell from when it was made; one that is gone, as long as it told: how long it was there is not kept.
     """
-    table = node_coverage
-    minutes = func.bit_count(cast(table.c.minutes, BIT(MINUTES_OF_HOUR)))
-    told = (
-        select(
-            table.c.registration_id,
-            table.c.node,
-            func.min(table.c.hour).label("told_from"),
-            func.max(table.c.last_window).label("told_until"),
-            func.sum(case((table.c.hour >= first, minutes), else_=0)).label("minutes"),
-        )
-        .where(owned(scope, table), table.c.hour >= first - LOOK_BACK_S, table.c.hour <= last)
-        .group_by(table.c.registration_id, table.c.node)
-        .cte("told")
-    )
-    made_at = func.extract("epoch", func.coalesce(nodes.c.created_at, _LONG_AGO)).cast(BigInteger)
-    folded = (
-        select(coverage.c.registration_id, (func.max(coverage.c.hour) + HOUR_S).label("until"))
-        .where(owned(scope, coverage), coverage.c.nodes > 0)
-        .group_by(coverage.c.registration_id)
-        .cte("folded")
-    )
-    approved_at = func.extract("epoch", registrations.c.approved_at).cast(BigInteger)
-    since = func.greatest(made_at, first, func.coalesce(approved_at, 0), func.coalesce(folded.c.until, 0))
-    here = (
-        select(nodes.c.registration_id, nodes.c.name, since.label("since"))
-        .join_from(nodes, registrations, registrations.c.id == nodes.c.registration_id)
-        .outerjoin(folded, folded.c.registration_id == nodes.c.registration_id)
-        .where(owned(scope, nodes), owned(scope, registrations))
-        .where(nodes.c.registration_id.in_(select(told.c.registration_id)))
-        .cte("here")
-    )
+    told = _nodes_that_told(scope, first, last)
+    here = _nodes_now(scope, first, told)
     same = and_(told.c.registration_id == here.c.registration_id, told.c.node == here.c.name)
     seen = func.coalesce(told.c.minutes, 0)
     to_tell = func.greatest(last - here.c.since, 0) / MINUTE_S
@@ -124,6 +92,45 @@ def _told_by_nodes(scope: Scope, first: int, last: int) -> Any:  # noqa: ANN401 
         )
         .select_from(told.join(here, same, full=True))
         .group_by(registration)
+    )
+
+
+def _nodes_that_told(scope: Scope, first: int, last: int) -> CTE:
+    table = node_coverage
+    minutes = func.bit_count(cast(table.c.minutes, BIT(MINUTES_OF_HOUR)))
+    return (
+        select(
+            table.c.registration_id,
+            table.c.node,
+            func.max(table.c.last_window).label("told_until"),
+            func.sum(case((table.c.hour >= first, minutes), else_=0)).label("minutes"),
+        )
+        .where(owned(scope, table), table.c.hour >= first - LOOK_BACK_S, table.c.hour <= last)
+        .group_by(table.c.registration_id, table.c.node)
+        .cte("told")
+    )
+
+
+def _nodes_now(scope: Scope, first: int, told: CTE) -> CTE:
+    """Of clusters that told, with the time from which each has to tell: hours whose nodes are folded count there."""
+    folded = (
+        select(coverage.c.registration_id, (func.max(coverage.c.hour) + HOUR_S).label("until"))
+        .where(owned(scope, coverage), coverage.c.nodes > 0)
+        .group_by(coverage.c.registration_id)
+        .cte("folded")
+    )
+    made_at, approved_at = (
+        func.coalesce(func.extract("epoch", column).cast(BigInteger), 0)
+        for column in (nodes.c.created_at, registrations.c.approved_at)
+    )
+    since = func.greatest(made_at, approved_at, first, func.coalesce(folded.c.until, 0))
+    return (
+        select(nodes.c.registration_id, nodes.c.name, since.label("since"))
+        .join_from(nodes, registrations, registrations.c.id == nodes.c.registration_id)
+        .outerjoin(folded, folded.c.registration_id == nodes.c.registration_id)
+        .where(owned(scope, nodes), owned(scope, registrations))
+        .where(nodes.c.registration_id.in_(select(told.c.registration_id)))
+        .cte("here")
     )
 
 

@@ -20,6 +20,15 @@ from periplus_hub.kit.json_counts import counts_added
 Accepted = Sequence[tuple[DecodedBatch, FlowRows]]
 
 _ADDED: Final = ("rows", "rejected", "observed", "unmeasured")
+_REASONS: Final = frozenset(
+    (
+        flow_words.LOST_EVICTED,
+        flow_words.LOST_OVERRUN,
+        flow_words.LOST_RESET,
+        flow_words.LOST_UNREADABLE,
+        flow_words.LOST_UNREAD,
+    )
+)
 _UNKNOWN: Final = "other"
 """For what a later spoke says in words that this hub does not know: strangers' words are not kept."""
 
@@ -37,7 +46,7 @@ def _of_cluster(batch: DecodedBatch, hour: HourOfBatch, *, is_first: bool) -> di
     mark = (batch.header.flows if is_first else None) or FlowsMark()
     lost: dict[str, int] = {}
     for reason, count in mark.lost.items():
-        word = reason if reason in flow_words.LOST_REASONS else _UNKNOWN
+        word = reason if reason in _REASONS else _UNKNOWN
         lost[word] = lost.get(word, 0) + count
     return {
         "registration_id": batch.registration_id,

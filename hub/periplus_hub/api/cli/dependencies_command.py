@@ -17,7 +17,7 @@ _KNOWN: Final = """
 fragment Known on FlowCoverage {
   ratio sampling lateCount withoutFlowsCount partlyToldCount
   lateClusters { name } clustersWithoutFlows { name } partlyToldClusters { name }
-  measured { observed unmeasured } droppedByReason { reason rows } lostByReason { reason count }
+  observed unmeasured droppedByReason { reason rows } lostByReason { reason count }
 }
 """
 DEPENDENCIES: Final = (
@@ -219,8 +219,8 @@ def _tell_coverage(told: dict[str, Any]) -> None:
     if told["partlyToldCount"]:
         clusters = _some(told["partlyToldClusters"])
         say_labelled("note", f"some nodes tell nothing, so that what they alone see is not known: {clusters}")
-    if int(told["measured"]["unmeasured"]):
-        unmeasured, observed = (int(told["measured"][name]) for name in ("unmeasured", "observed"))
+    observed, unmeasured = int(told["observed"]), int(told["unmeasured"])
+    if unmeasured:
         say_labelled("note", f"of {unmeasured:,} of {observed:,} connections no source can tell bytes; agents log why")
     for each in told["droppedByReason"]:
         say_labelled("note", f"{int(each['rows']):,} rows were given up: {each['reason']}")

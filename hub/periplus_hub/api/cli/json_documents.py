@@ -43,7 +43,18 @@ COUNTS: Final = frozenset(
         "ipv4Addresses",
         "ipv6Addresses",
     }
-    | {"bytesTx", "bytesRx", "packetsTx", "packetsRx", "connectionsOpened", "failures", "retransmits", "rejected"}
+    | {
+        "observed",
+        "unmeasured",
+        "bytesTx",
+        "bytesRx",
+        "packetsTx",
+        "packetsRx",
+        "connectionsOpened",
+        "failures",
+        "retransmits",
+        "rejected",
+    }
 )
 """Members whose value is a number, whatever its size."""
 
