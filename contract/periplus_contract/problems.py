@@ -145,7 +145,7 @@ TOO_MANY_AGENTS: Final = ProblemType(
     409,
     Verdict.HOLD,
     "The cluster has as many agents as it may have",
-    "Look for names that are no nodes in 'periplus agents list CLUSTER'; withdraw the join token they came with, revoke them.",
+    "See 'periplus agents list CLUSTER' for names that are no nodes; withdraw the join token they came with, revoke them.",
 )
 NOT_OF_AGENTS: Final = ProblemType(
     "not-of-agents",
