@@ -145,7 +145,7 @@ TOO_MANY_AGENTS: Final = ProblemType(
     409,
     Verdict.HOLD,
     "The cluster has as many agents as it may have",
-    "See 'periplus agents list CLUSTER' for names that are no nodes; withdraw the join token they came with, revoke them.",
+    "See in 'periplus agents list CLUSTER' names that are no nodes; withdraw their join token, revoke them.",
 )
 NOT_OF_AGENTS: Final = ProblemType(
     "not-of-agents",
