@@ -1,0 +1,92 @@
+"""One source of bytes is read and no second one; Hubble, which has none, is read beside it; each says why."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from periplus_spoke.conversion.flow_sources import BYTES, CHOICES, Chosen, FlowSource, Kind, State, choose, chosen
+
+KINDS: tuple[Kind, ...] = (*CHOICES, "goldmane", "retina", "submariner", "cilium-mesh", "prometheus")
+
+
+def sources(*found: Kind, unknown: tuple[Kind, ...] = ()) -> list[FlowSource]:
+    """Every kind; those named are found, or not known."""
+
+    def state(kind: Kind) -> State:
+        return "found" if kind in found else "unknown" if kind in unknown else "absent"
+
+    return [FlowSource(kind=kind, state=state(kind), service=kind) for kind in KINDS]
+
+
+def picked(choices: tuple[Chosen, ...]) -> list[str]:
+    """Kinds that are read."""
+    return [each.source.kind for each in choices if each.use == "chosen"]
+
+
+def why(choices: tuple[Chosen, ...], kind: Kind) -> tuple[str, str]:
+    """What is done with a kind, and why."""
+    return next((each.use, each.why) for each in choices if each.source.kind == kind)
+
+
+def test_conntrack_before_what_counts_the_same_bytes_again() -> None:
+    found = choose(sources("conntrack", "istio", "obi", "netobserv", "prometheus"))
+    assert picked(found) == ["conntrack"]
+    assert why(found, "istio") == (
+        "not-chosen",
+        "bytes come from conntrack: two sources would count the same bytes twice",
+    )
+
+
+def test_hubble_beside_a_source_of_bytes() -> None:
+    assert picked(choose(sources("hubble", "istio", "prometheus"))) == ["hubble", "istio"]
+
+
+def test_metrics_need_a_prometheus() -> None:
+    found = choose(sources("istio"))
+    assert picked(found) == []
+    assert why(found, "istio") == ("unreadable", "its metrics are read from Prometheus, and none was found")
+
+
+def test_what_is_not_read_yet_is_told() -> None:
+    assert why(choose(sources("goldmane")), "goldmane") == ("unreadable", "Periplus does not read it yet")
+
+
+def test_a_configuration_decides() -> None:
+    found = choose(sources("conntrack", "hubble", "istio", "obi", "prometheus"), ("istio", "obi"))
+    assert picked(found) == ["istio"]
+    assert why(found, "conntrack")[1].endswith("its agents go on sending until they are removed")
+    assert why(found, "hubble") == ("not-chosen", "flow_sources of the spoke does not name it")
+    assert picked(choose(sources("conntrack", "hubble"), ("hubble",))) == ["hubble"]
+
+
+def test_agents_that_may_be_there_unseen_count_nothing_twice() -> None:
+    found = choose(sources("istio", "prometheus", unknown=("conntrack",)))
+    assert picked(found) == []
+    assert "agents of nodes may be counting" in why(found, "istio")[1]
+    assert picked(choose(sources("istio", "prometheus", unknown=("conntrack",)), ("istio",))) == ["istio"]
+
+
+def test_agents_that_see_nothing_leave_the_bytes_to_others() -> None:
+    agents = FlowSource(kind="conntrack", state="found", missing="packets pass it by")
+    others = sources("istio", "prometheus")[1:]
+    assert picked(choose([agents, *(each for each in others if each.kind != "conntrack")])) == ["istio"]
+
+
+def test_of_a_kind_that_is_found_twice_one_is_read() -> None:
+    twice = [FlowSource(kind="hubble", state="found", namespace=name) for name in ("a", "b")]
+    found = choose(twice)
+    assert [each.use for each in found] == ["chosen", "not-chosen"]
+    assert chosen(found, "hubble") == twice[0]
+    assert chosen(found, "istio") is None
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(KINDS), st.sampled_from(["found", "absent", "unknown"]), st.booleans())),
+    st.lists(st.sampled_from(CHOICES), unique=True),
+)
+def test_bytes_never_come_from_two(drawn: list[tuple[Kind, State, bool]], allowed: list[str]) -> None:
+    found = choose(
+        [FlowSource(kind=kind, state=state, missing="x" if lacks else "") for kind, state, lacks in drawn], allowed
+    )
+    assert len([kind for kind in picked(found) if kind in BYTES]) <= 1
+    assert all(each.source.state == "found" for each in found if each.use)
+    assert all(each.why for each in found if each.use)
