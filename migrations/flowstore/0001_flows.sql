@@ -60,19 +60,23 @@ CREATE TABLE IF NOT EXISTS flow_identities (
 
 CREATE TABLE IF NOT EXISTS flow_identities_next AS flow_identities;
 
--- What stands behind the ports of services, while an hour is being made.
-CREATE TABLE IF NOT EXISTS flow_ports (
-  registration UUID,
-  namespace LowCardinality(String),
-  kind LowCardinality(String),
-  workload LowCardinality(String),
+-- Who the ends of an hour's rows are, by number, and what stands behind their ports, while the hour is being made.
+CREATE TABLE IF NOT EXISTS rollup_ends (
+  lookup UInt64,
+  since UInt32,
+  end UInt32,
+  place UInt32,
+  behind UInt32,
+  rule UInt8
+) ENGINE = Memory;
+
+CREATE TABLE IF NOT EXISTS rollup_ports (
+  behind UInt32,
   port UInt16,
   protocol UInt8,
-  to_namespace LowCardinality(String),
-  to_kind LowCardinality(String),
-  to_workload LowCardinality(String),
+  to_end UInt32,
   to_port UInt16
-) ENGINE = MergeTree ORDER BY (registration, kind, namespace, workload, port, protocol);
+) ENGINE = Memory;
 
 CREATE TABLE IF NOT EXISTS edges_hourly (
   hour DateTime('UTC'),

@@ -5,14 +5,15 @@ the rows and the inventory alone, not on when they came.
 """
 
 import asyncio
+from collections.abc import Sequence
 from typing import Final
-from uuid import UUID
 
-import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from periplus_hub.access.scope import Scope
 from periplus_hub.flows import repository_blocks, repository_inventory, repository_marks, repository_rollup
+from periplus_hub.flows.engine.ends import Ends, ends_of, named
 from periplus_hub.flows.engine.merge import merged
 from periplus_hub.flows.engine.owners import Owners
 from periplus_hub.flows.engine.pairs import paired
@@ -22,7 +23,8 @@ from periplus_hub.kit.column_store import ColumnStore
 from periplus_hub.kit.crashpoint import crashpoint
 from periplus_hub.kit.db import Database
 
-_PROTOCOLS: Final = {"TCP": 6, "UDP": 17, "SCTP": 132}
+MOST_ROWS: Final = 3_000_000
+"""Of an hour that are merged together: some hundred bytes each."""
 
 
 class RollUp:
@@ -53,40 +55,47 @@ class RollUp:
             identities = await repository_inventory.identities(c, scope, hour.hour)
             ports = await repository_inventory.ports(c, scope)
             fleet = await repository_inventory.fleet_at(c, scope, hour.hour)
-        asked = await repository_rollup.asked(scope, self._store, hour.hour)
-        rows = await asyncio.to_thread(_resolved, asked, hour.hour, identities, fleet)
-        await repository_rollup.put_identities(scope, self._store, hour.hour, rows)
-        await repository_rollup.put_ports(scope, self._store, _stored(ports))
-        windows = await repository_rollup.windows(scope, self._store, hour.hour)
-        edges = await asyncio.to_thread(_merged, hour.hour, windows)
+        salt, asked = await self._asked(scope, hour.hour)
+        owned_by = await asyncio.to_thread(_resolved, asked, hour.hour, identities, fleet)
+        await repository_rollup.put_identities(scope, self._store, hour.hour, owned_by.drop_columns(["lookup"]))
+        ends = await asyncio.to_thread(ends_of, asked, owned_by, ports)
+        await repository_rollup.put_ends(scope, self._store, ends)
+        await self._put_edges(scope, hour.hour, salt, ends)
         crashpoint("flows.before_replace")
-        await repository_rollup.put_edges(scope, self._store, hour.hour, edges)
+        await repository_rollup.replace_edges(scope, self._store, hour.hour)
         crashpoint("flows.after_replace")
         async with self._db.write(scope) as c:
             await repository_blocks.note_rolled(c, scope, hour)
 
+    async def _asked(self, scope: Scope, hour: int) -> tuple[int, pa.Table]:
+        """Who the hour's rows are about, with a salt by which no two of them have one hash."""
+        salt = 0
+        while True:
+            asked = await repository_rollup.asked(scope, self._store, hour, salt)
+            if pc.count_distinct(asked.column("lookup")).as_py() == asked.num_rows:
+                return salt, asked
+            salt += 1
+
+    async def _put_edges(self, scope: Scope, hour: int, salt: int, ends: Ends) -> None:
+        """In parts, so that memory is bounded."""
+        store = self._store
+        extent = await repository_rollup.extent(scope, store, hour)
+        rows = repository_rollup.HourRows(hour=hour, salt=salt, rules=len(ends.rules) // 2, measures=extent.measures)
+        await repository_rollup.clear_edges(scope, store)
+        both = await repository_rollup.both(scope, store, rows)
+        await repository_rollup.put_edges(scope, store, await asyncio.to_thread(named, hour, both, ends))
+        parts = extent.rows // MOST_ROWS + 1
+        for part in range(parts):
+            told = await repository_rollup.windows(scope, store, rows, part, parts)
+            if told.num_rows:
+                edges = await asyncio.to_thread(_merged, told, ends, hour, extent.measures)
+                await repository_rollup.put_edges(scope, store, edges)
+
 
 def _resolved(asked: pa.Table, hour: int, identities: pa.Table, fleet: Fleet) -> pa.Table:
-    return resolved(asked, hour, Owners(identities, fleet))
+    nameless = asked.filter(pc.equal(asked.column("kind"), ""))
+    return resolved(nameless, hour, Owners(identities, fleet))
 
 
-def _merged(hour: int, windows: pa.Table) -> pa.Table:
-    return merged(hour, paired(windows, repository_rollup.EDGE_KEY), repository_rollup.EDGE_KEY)
-
-
-def _stored(ports: pa.Table) -> pa.Table:
-    """In the store's types; ports of protocols without ports are left out."""
-    protocol = np.array([_PROTOCOLS.get(text, 0) for text in ports.column("protocol").to_pylist()], dtype=np.uint8)
-    kept = ports.append_column("number", pa.array(protocol)).filter(pa.array(protocol != 0))
-    registration = kept.column("registration_id").combine_chunks().dictionary_encode()
-    ids = pa.array([UUID(each).bytes for each in registration.dictionary.to_pylist()], pa.binary(16))
-    texts = ("namespace", "kind", "workload", "to_namespace", "to_kind", "to_workload")
-    return pa.table(
-        {
-            "registration": ids.take(registration.indices),
-            **{name: kept.column(name) for name in texts},
-            "port": kept.column("port").cast(pa.uint16()),
-            "protocol": kept.column("number"),
-            "to_port": kept.column("to_port").cast(pa.uint16()),
-        }
-    )
+def _merged(told: pa.Table, ends: Ends, hour: int, measures: Sequence[str]) -> pa.Table:
+    return named(hour, merged(paired(told, ends), measures), ends)

@@ -8,6 +8,7 @@ taken for what the client has more in a window beside it, if the server reported
 Where one reporter has coarser windows than the other, an edge is merged in the coarsest.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ Flags = npt.NDArray[np.bool_]
 CLIENT: Final = 1
 SERVER: Final = 2
 _BYTES: Final = ("bytes_tx", "bytes_rx")
+EVERY_MEASURE: Final = (1 << len(MEASURES)) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,38 +48,35 @@ class _Cells:
         return np.logical_or.reduceat(mine, self.start)
 
 
-def merged(hour: int, rows: pa.Table, key: tuple[str, ...]) -> pa.Table:
-    """Rows of `edges_hourly` of what `repository_rollup.windows` found: sorted by `key`, window and reporter."""
-    if not rows.num_rows:
-        return rows.slice(0, 0)
-    columns = {name: rows.column(name).combine_chunks() for name in rows.column_names}
-    edge = numbered([columns[name] for name in key])
-    edge_start = np.flatnonzero(np.diff(edge, prepend=-1))
-    cells = _cells(edge, edge_start, numbers(columns["window"]), numbers(columns["window_s"]))
-    reporter = numbers(columns["reporter"])
-    sides = reporter == CLIENT, reporter == SERVER
+def merged(rows: pa.Table, measures: Sequence[str]) -> pa.Table:
+    """Edges of what `repository_rollup.windows` found, which is sorted by `ends`, `how`, window and reporter."""
+    columns = {name: numbers(rows.column(name)) for name in rows.column_names if name != "ends"}
+    ends = words(rows.column("ends"))
+    edge = changes(ends, columns["how"])
+    first = np.flatnonzero(edge)
+    cells = _cells(np.cumsum(edge) - 1, first, columns["window"], columns["window_s"])
+    sides = columns["reporter"] == CLIENT, columns["reporter"] == SERVER
     both = cells.has(sides[0]) & cells.has(sides[1])
-    first = pa.array(edge_start)
-    totals = {name: _total(cells, numbers(columns[name]), sides, both) for name in MEASURES}
-    end = numbers(columns["window"]) + numbers(columns["window_s"])
-    told = sum(numbers(columns[name]) for name in _BYTES)
+    totals = {name: _total(cells, columns[name], sides, both) for name in measures}
+    told = sum(columns[name] for name in measures if name in _BYTES) + np.zeros(len(edge), dtype=np.int64)
     per_edge = np.flatnonzero(np.diff(cells.edge, prepend=-1))
     return pa.table(
         {
-            "hour": np.full(len(edge_start), hour, dtype=np.uint32),
-            **{name: plain(columns[name]).take(first) for name in (*key, "src_rule", "dst_rule")},
+            "ends": ends[first],
+            "how": columns["how"][first].astype(np.uint32),
+            **{name: columns[name][first].astype(np.uint8) for name in ("src_rule", "dst_rule")},
             **{name: np.add.reduceat(each, per_edge).astype(np.uint64) for name, each in totals.items()},
-            "measured": _joined(columns["measured"], edge_start),
-            "unmeasured": _joined(columns["unmeasured"], edge_start),
+            "measured": np.bitwise_or.reduceat(~columns["unmeasured"] & EVERY_MEASURE, first).astype(np.uint16),
+            "unmeasured": np.bitwise_or.reduceat(columns["unmeasured"], first).astype(np.uint16),
             **{
-                name: np.add.reduceat(np.where(side, told, 0), edge_start).astype(np.uint64)
+                name: np.add.reduceat(np.where(side, told, 0), first).astype(np.uint64)
                 for name, side in zip(("client_bytes", "server_bytes"), sides, strict=True)
             },
-            "reporters": np.bitwise_or.reduceat(reporter.astype(np.uint8), edge_start),
+            "reporters": np.bitwise_or.reduceat(columns["reporter"], first).astype(np.uint8),
             "windows": np.diff(per_edge, append=len(cells.edge)).astype(np.uint32),
-            "sampling": np.maximum.reduceat(numbers(columns["sampling"]), edge_start).astype(np.uint32),
-            "first_window": np.minimum.reduceat(numbers(columns["window"]), edge_start).astype(np.uint32),
-            "last_window": np.maximum.reduceat(end, edge_start).astype(np.uint32),
+            "sampling": np.maximum.reduceat(columns["sampling"], first).astype(np.uint32),
+            "first_window": np.minimum.reduceat(columns["window"], first).astype(np.uint32),
+            "last_window": np.maximum.reduceat(columns["window"] + columns["window_s"], first).astype(np.uint32),
         }
     )
 
@@ -107,25 +106,20 @@ def _cells(edge: Ints, edge_start: Ints, window: Ints, width: Ints) -> _Cells:
     return _Cells(start, of_edge, at, wide, beside)
 
 
-def numbered(columns: list[pa.Array]) -> Ints:
-    """A running number that changes wherever any of the columns does."""
+def changes(*columns: npt.NDArray[Any]) -> Flags:
+    """Where any of the columns is another than in the row before, and in the first row."""
     new = np.zeros(len(columns[0]), dtype=np.bool_)
+    new[:1] = True
     for column in columns:
-        codes = plain(column).dictionary_encode().indices.to_numpy(zero_copy_only=False)
-        new[1:] |= codes[1:] != codes[:-1]
-    return np.cumsum(new).astype(np.int64)
+        new[1:] |= column[1:] != column[:-1]
+    return new
 
 
-def _joined(bits: pa.Array, edge_start: Ints) -> npt.NDArray[np.uint16]:
-    joined: npt.NDArray[Any] = np.bitwise_or.reduceat(numbers(bits), edge_start)
-    return joined.astype(np.uint16)
-
-
-def numbers(values: pa.Array) -> Ints:
+def numbers(values: pa.ChunkedArray) -> Ints:
     """As signed 64-bit."""
-    return np.asarray(values.to_numpy(zero_copy_only=False)).astype(np.int64)
+    return np.asarray(values.to_numpy()).astype(np.int64)
 
 
-def plain(values: pa.Array) -> pa.Array:
-    """Without what the library calls 16 bytes."""
-    return values.storage.cast(pa.binary(16)) if isinstance(values, pa.ExtensionArray) else values
+def words(values: pa.ChunkedArray) -> npt.NDArray[np.uint64]:
+    """As unsigned 64-bit."""
+    return np.asarray(values.to_numpy()).astype(np.uint64)

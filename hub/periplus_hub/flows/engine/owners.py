@@ -28,7 +28,7 @@ NOBODY: Final = UUID(int=0)
 MOST_CANDIDATES: Final = 10
 _BITS: Final = 128
 _WINDOW_US: Final = MINUTE_S * 1_000_000
-_SEPARATOR: Final = "\x1f"
+_SEPARATOR: Final = b"\x1f"
 _POD: Final = ("pod",)
 _NODE: Final = ("internalip", "externalip")
 _OUTSIDE: Final = ("published", "externalip")
@@ -159,16 +159,20 @@ class _Names:
     """Owners by number. Pods of one workload are one owner: that an address goes from one to the other changes none."""
 
     def __init__(self, identities: pa.Table) -> None:
-        parts = [
-            identities.column(name).combine_chunks() for name in ("registration_id", "namespace", "kind", "workload")
-        ]
-        encoded = pc.binary_join_element_wise(*parts, _SEPARATOR).dictionary_encode()
-        self.codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-        split = [text.split(_SEPARATOR) for text in encoded.dictionary.to_pylist()]
-        self.registration = [UUID(each[0]) for each in split]
-        self.namespace = [each[1] for each in split]
-        self.kind = [each[2] for each in split]
-        self.workload = [each[3] for each in split]
+        columns = {"owner": _registrations(identities)}
+        columns |= {name: identities.column(name).combine_chunks() for name in ("namespace", "kind", "workload")}
+        keys = [columns["owner"], *(columns[name].cast(pa.binary()) for name in ("namespace", "kind", "workload"))]
+        encoded = pc.binary_join_element_wise(*keys, _SEPARATOR).dictionary_encode()
+        self.codes = np.asarray(encoded.indices).astype(np.int64)
+        first = pa.array(np.unique(self.codes, return_index=True)[1])
+        self.rows = pa.table({name: column.take(first) for name, column in columns.items()})
+        """owner (the cluster's 16 bytes), namespace, kind and workload of each, by its number."""
+
+
+def _registrations(identities: pa.Table) -> pa.Array:
+    encoded = identities.column("registration_id").combine_chunks().dictionary_encode()
+    ids = pa.array([UUID(text).bytes for text in encoded.dictionary.to_pylist()], pa.binary())
+    return ids.take(encoded.indices)
 
 
 class _Rows:

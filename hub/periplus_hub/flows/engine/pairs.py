@@ -9,23 +9,22 @@ every window that it has, and the server's in the others: what is the same canno
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from periplus_hub.flows.engine.merge import CLIENT, SERVER, numbered, numbers, plain
-from periplus_hub.flows.engine.owners import NOBODY
+from periplus_hub.flows.engine.ends import NO_PLACE, PAIRED_RULE, Ends
+from periplus_hub.flows.engine.merge import CLIENT, SERVER, changes, numbers, words
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
-RULE: Final = "paired"
-_VAGUE: Final = pa.array(["Node", "Service"])
-_PARTS: Final = ("namespace", "kind", "workload")
-_ENDS: Final = ("src", "dst")
+_ORDER: Final = ("ends", "how", "window", "window_s", "reporter")
+_LOW: Final = np.uint64(0xFFFF_FFFF)
+_PORT_BITS: Final = 16
+"""Below the port in `how`: protocol and verdict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,7 @@ class _Side:
 
     mine: Flags
     who: Ints
-    """A number for each end that such rows know, and of the server its port."""
+    """A number for the end that such a row knows, and of the server its port."""
 
     def only_one(self, pair: Ints, pairs: int) -> Flags:
         """For each pair of clusters, whether all its rows of this side know one end."""
@@ -51,61 +50,88 @@ class _Side:
         return found
 
 
-def paired(rows: pa.Table, key: tuple[str, ...]) -> pa.Table:
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Rows of a part of an hour, as numbers."""
+
+    src: Ints
+    dst: Ints
+    how: Ints
+    window: Ints
+    reporter: Ints
+    edge: Ints
+
+    @property
+    def port(self) -> Ints:
+        """Of the destination."""
+        return self.how >> _PORT_BITS
+
+    @property
+    def carried(self) -> Ints:
+        """Protocol and verdict."""
+        return self.how & ((1 << _PORT_BITS) - 1)
+
+
+def paired(rows: pa.Table, ends: Ends) -> pa.Table:
     """Rows as `repository_rollup.windows` finds them, in the same order, completed from each other."""
-    if not rows.num_rows:
-        return rows
-    columns = {name: plain(rows.column(name).combine_chunks()) for name in rows.column_names}
-    clients, servers = _sides(columns, key)
+    found = _read(rows)
+    clients, servers = _sides(found, ends)
     if not (clients.mine.any() and servers.mine.any()):
         return rows
-    pair, pairs = _pairs(columns)
+    pair, pairs = _pairs(found, ends)
     has_both = (clients.example(pair, pairs) >= 0) & (servers.example(pair, pairs) >= 0)
     one_server, one_client = (side.only_one(pair, pairs) & has_both for side in (servers, clients))
-    _complete(columns, "dst", clients.mine & one_server[pair], servers.example(pair, pairs)[pair])
-    _complete(columns, "src", servers.mine & one_client[pair], clients.example(pair, pairs)[pair])
+    at_server = np.where(clients.mine & one_server[pair], servers.example(pair, pairs)[pair], np.arange(len(pair)))
+    at_client = np.where(servers.mine & one_client[pair], clients.example(pair, pairs)[pair], np.arange(len(pair)))
     doubled = has_both & ~(one_server & one_client)
-    twice = servers.mine & doubled[pair] & np.isin(_at(columns, pair), _at(columns, pair)[clients.mine])
-    order = [(name, "ascending") for name in (*key, "window", "window_s", "reporter")]
-    return pa.table(columns).filter(pa.array(~twice)).sort_by(order)
+    at = pair * 2**33 + found.window
+    twice = servers.mine & doubled[pair] & np.isin(at, at[clients.mine])
+    completed = _completed(rows, found, (at_client, at_server), ends.rule_number(PAIRED_RULE))
+    order = np.lexsort([completed[name] for name in reversed(_ORDER)])
+    kept = order[~twice[order]]
+    return pa.table({name: column[kept] for name, column in completed.items()})
 
 
-def _sides(columns: dict[str, pa.Array], key: tuple[str, ...]) -> tuple[_Side, _Side]:
-    reporter = numbers(columns["reporter"])
-    edge = numbered([columns[name] for name in key])
-    told = [np.bincount(edge, reporter == side).astype(bool)[edge] for side in (CLIENT, SERVER)]
-    vague = {side: np.asarray(pc.is_in(columns[f"{side}_kind"], _VAGUE)) for side in _ENDS}
-    across = np.asarray(pc.not_equal(columns["src_registration"], columns["dst_registration"]))
-    for side in _ENDS:
-        across &= np.asarray(pc.not_equal(columns[f"{side}_registration"], pa.scalar(NOBODY.bytes, pa.binary(16))))
-    port = columns["dst_port"].cast(pa.string())
-    client = _Side(across & ~told[1] & vague["dst"] & ~vague["src"], _codes(columns, "src"))
-    server = _Side(across & ~told[0] & vague["src"] & ~vague["dst"], _codes(columns, "dst", port))
+def _completed(rows: pa.Table, found: _Rows, at: tuple[Ints, Ints], rule: int) -> dict[str, npt.NDArray[Any]]:
+    """The columns, each row with the source and the destination that the rows `at` have."""
+    itself = np.arange(len(found.src))
+    src, dst = found.src[at[0]], found.dst[at[1]]
+    how = (found.port[at[1]] << _PORT_BITS) | found.carried
+    columns = {name: np.asarray(rows.column(name).to_numpy()) for name in rows.column_names}
+    columns["ends"] = src.astype(np.uint64) << np.uint64(32) | dst.astype(np.uint64)
+    columns["how"] = how.astype(np.uint32)
+    for name, taken in zip(("src_rule", "dst_rule"), at, strict=True):
+        columns[name] = np.where(taken == itself, columns[name], np.uint8(rule))
+    return columns
+
+
+def _read(rows: pa.Table) -> _Rows:
+    both = words(rows.column("ends"))
+    how = numbers(rows.column("how"))
+    return _Rows(
+        src=(both >> np.uint64(32)).astype(np.int64),
+        dst=(both & _LOW).astype(np.int64),
+        how=how,
+        window=numbers(rows.column("window")),
+        reporter=numbers(rows.column("reporter")),
+        edge=np.cumsum(changes(both, how)) - 1,
+    )
+
+
+def _sides(rows: _Rows, ends: Ends) -> tuple[_Side, _Side]:
+    told = [np.bincount(rows.edge, rows.reporter == side).astype(bool)[rows.edge] for side in (CLIENT, SERVER)]
+    src_vague, dst_vague = ends.is_vague[rows.src], ends.is_vague[rows.dst]
+    source, target = ends.place[rows.src], ends.place[rows.dst]
+    across = (source != target) & (source != NO_PLACE) & (target != NO_PLACE)
+    client = _Side(across & ~told[1] & dst_vague & ~src_vague, rows.src)
+    server = _Side(across & ~told[0] & src_vague & ~dst_vague, rows.dst << _PORT_BITS | rows.port)
     return client, server
 
 
-def _codes(columns: dict[str, pa.Array], side: str, *more: pa.Array) -> Ints:
-    names = [columns[f"{side}_{part}"].cast(pa.string()) for part in _PARTS]
-    return numbers(pc.binary_join_element_wise(*names, *more, "\x1f").dictionary_encode().indices)
-
-
-def _pairs(columns: dict[str, pa.Array]) -> tuple[Ints, int]:
+def _pairs(rows: _Rows, ends: Ends) -> tuple[Ints, int]:
     """For each row the number of its two clusters and protocol, and how many such numbers there are."""
-    source, target = (numbers(columns[f"{side}_registration"].dictionary_encode().indices) for side in _ENDS)
-    whole = (source * (int(target.max()) + 1) + target) * 256 + numbers(columns["protocol"])
+    places = int(ends.place.max()) + 1
+    protocol = rows.carried >> 8
+    whole = (ends.place[rows.src] * places + ends.place[rows.dst]) * 256 + protocol
     found, pair = np.unique(whole, return_inverse=True)
     return pair.astype(np.int64), len(found)
-
-
-def _complete(columns: dict[str, pa.Array], side: str, which: Flags, example: Ints) -> None:
-    """Give these rows the end that an example has."""
-    taken = pa.array(np.where(which, example, np.arange(len(which))))
-    for name in (*(f"{side}_{part}" for part in _PARTS), *(("dst_port",) if side == "dst" else ())):
-        columns[name] = columns[name].take(taken)
-    columns[f"{side}_rule"] = pc.if_else(pa.array(which), RULE, columns[f"{side}_rule"].cast(pa.string()))
-
-
-def _at(columns: dict[str, pa.Array], pair: Ints) -> Ints:
-    """One number for the pair and the window."""
-    at: Ints = pair * 2**33 + numbers(columns["window"])
-    return at

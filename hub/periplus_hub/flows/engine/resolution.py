@@ -28,7 +28,10 @@ _CANDIDATE: Final = pa.struct(
 
 
 def resolved(asked: pa.Table, hour: int, owners: Owners) -> pa.Table:
-    """Rows of `flow_identities` for distinct (registration, address); an address that changed hands has several."""
+    """Rows of `flow_identities` and their `lookup`, for distinct (registration, address).
+
+    An address that changed hands has several, each from a minute on.
+    """
     clusters = _clusters(asked.column("registration"), owners)
     address = _words(asked.column("address"))
     changing = np.isin(_keys(address), _keys(owners.changing(hour * _US, (hour + HOUR_S) * _US)))
@@ -54,6 +57,7 @@ def resolved(asked: pa.Table, hour: int, owners: Owners) -> pa.Table:
             "hour": np.full(len(starts), hour, dtype=np.uint32),
             "registration": _plain(rows.column("registration")),
             "address": _plain(rows.column("address")),
+            "lookup": rows.column("lookup"),
             "since": (hour + minute[starts] * MINUTE_S).astype(np.uint32),
             "slices": slices[position[starts]],
             **_named(kept, Answers(owner=answers.owner[starts], rule=answers.rule[starts]), owners),
@@ -72,42 +76,48 @@ def _starts(position: Ints, answers: Answers) -> Ints:
 
 def _named(asked: Questions, answers: Answers, owners: Owners) -> dict[str, pa.Array]:
     """Names for numbers; addresses of nobody stay addresses."""
-    names = owners.names
+    names = owners.names.rows
     nobody, is_known = answers.owner == UNKNOWN, answers.owner >= 0
     is_outside = outside(asked.address)
-    kinds, texts = shown(asked.address.high.tolist(), asked.address.low.tolist(), (is_outside & nobody).tolist())
-    # Number 0 is nobody.
-    who = pa.array(np.where(is_known, answers.owner + 1, 0))
-    known, several = pa.array(is_known), pa.array(answers.owner == AMBIGUOUS)
-    kind = pc.if_else(several, AMBIGUOUS_KIND, pa.array(kinds, pa.string()))
+    kinds, texts = _shown(asked.address, np.flatnonzero(~is_known), is_outside & nobody)
+    who = pa.array(np.where(is_known, answers.owner, 0), mask=~is_known)
+    several = pa.array(answers.owner == AMBIGUOUS)
     rule = pa.array([*owners.rules, UNKNOWN_RULE]).take(pa.array(np.where(nobody, len(owners.rules), answers.rule)))
-    registrations = [NOBODY.bytes, *(each.bytes for each in names.registration)]
+    whose = {name: names.column(name).combine_chunks().take(who) for name in names.column_names}
     return {
-        "owner": pa.array(registrations, _UUID).take(who),
-        "namespace": pa.array(["", *names.namespace]).take(who),
-        "kind": pc.if_else(known, pa.array(["", *names.kind]).take(who), kind),
-        "workload": pc.if_else(known, pa.array(["", *names.workload]).take(who), pa.array(texts, pa.string())),
+        "owner": pc.fill_null(whose["owner"], NOBODY.bytes).cast(_UUID),
+        "namespace": pc.fill_null(whose["namespace"], ""),
+        "kind": pc.coalesce(whose["kind"], pc.if_else(several, AMBIGUOUS_KIND, kinds)),
+        "workload": pc.coalesce(whose["workload"], texts),
         "rule": pc.if_else(pa.array(nobody & is_outside), OUTSIDE_RULE, rule),
         "candidates": _candidates(asked, answers, owners),
     }
 
 
+def _shown(address: Addresses, which: Ints, is_public: npt.NDArray[np.bool_]) -> tuple[pa.Array, pa.Array]:
+    """Kind and text of `which` of the addresses, of which nobody is known or several are; null of others."""
+    found = shown(address.high[which].tolist(), address.low[which].tolist(), is_public[which].tolist())
+    place = np.zeros(len(address.high), dtype=np.int64)
+    others = np.ones(len(place), dtype=np.bool_)
+    place[which], others[which] = np.arange(len(which)), False
+    kinds, texts = (pa.array(each, pa.string()).take(pa.array(place, mask=others)) for each in found)
+    return kinds, texts
+
+
 def _candidates(asked: Questions, answers: Answers, owners: Owners) -> pa.Array:
-    explained: dict[int, list[dict[str, object]]] = {}
-    names = owners.names
+    """A list for each question; empty where there is nothing to explain."""
+    explained: list[int] = []
+    counts = np.zeros(len(answers.owner), dtype=np.int32)
     for row in np.flatnonzero(answers.owner == AMBIGUOUS)[:_MOST_EXPLAINED].tolist():
         address = int(asked.address.high[row]) << 64 | int(asked.address.low[row])
         found = owners.candidates(int(asked.cluster[row]), address, int(asked.time_us[row]), int(answers.rule[row]))
-        explained[row] = [
-            {
-                "registration": names.registration[each].bytes,
-                "namespace": names.namespace[each],
-                "kind": names.kind[each],
-                "workload": names.workload[each],
-            }
-            for each in found
-        ]
-    return pa.array([explained.get(row, []) for row in range(len(answers.owner))], pa.list_(_CANDIDATE))
+        explained += found
+        counts[row] = len(found)
+    ends = pa.array(np.concatenate(([0], np.cumsum(counts))).astype(np.int32))
+    named = owners.names.rows.take(pa.array(explained, pa.int64()))
+    parts = [named.column(name).combine_chunks() for name in named.column_names]
+    structs = pa.StructArray.from_arrays([parts[0].cast(_UUID), *parts[1:]], fields=list(_CANDIDATE))
+    return pa.ListArray.from_arrays(ends, structs)
 
 
 def _clusters(registration: pa.ChunkedArray, owners: Owners) -> Ints:

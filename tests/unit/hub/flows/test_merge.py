@@ -9,13 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from periplus_hub.flows.engine.merge import CLIENT, SERVER, merged
-from periplus_hub.flows.model import MEASURES
 
 from tests.support.properties import examples
 
-KEY = ("src_workload", "dst_workload")
 HOUR = 1_767_225_600
-NUMBER = {name: number for number, name in enumerate(MEASURES)}
 
 
 @dataclass(frozen=True, order=True)
@@ -32,25 +29,21 @@ class Told:
 def merge(rows: Sequence[Told]) -> dict[str, dict[str, int]]:
     ordered = sorted(rows, key=lambda each: (each.edge, each.window, each.window_s, each.reporter))
     count = len(ordered)
+    edges = sorted({each.edge for each in rows})
     table = pa.table(
         {
-            "src_workload": pa.array([each.edge for each in ordered]),
-            "dst_workload": pa.array(["api"] * count),
+            "ends": pa.array([edges.index(each.edge) for each in ordered], pa.uint64()),
+            "how": pa.array([443 << 16 | 6 << 8 | 1] * count, pa.uint32()),
             "window": pa.array([HOUR + 60 * each.window for each in ordered], pa.uint32()),
             "window_s": pa.array([each.window_s for each in ordered], pa.uint32()),
             "reporter": pa.array([each.reporter for each in ordered], pa.uint8()),
-            "src_rule": pa.array(["told"] * count),
-            "dst_rule": pa.array(["domain-pod"] * count),
-            **{
-                name: pa.array([each.tx if name == "bytes_tx" else 0 for each in ordered], pa.uint64())
-                for name in MEASURES
-            },
-            "measured": pa.array([1] * count, pa.uint16()),
-            "unmeasured": pa.array([0] * count, pa.uint16()),
+            **{name: pa.array([0] * count, pa.uint8()) for name in ("src_rule", "dst_rule")},
+            "bytes_tx": pa.array([each.tx for each in ordered], pa.uint64()),
+            "unmeasured": pa.array([0b1111_1111_1110] * count, pa.uint16()),
             "sampling": pa.array([1] * count, pa.uint32()),
         }
     )
-    return {row["src_workload"]: row for row in merged(HOUR, table, KEY).to_pylist()}
+    return {edges[row["ends"]]: row for row in merged(table, ["bytes_tx"]).to_pylist()}
 
 
 def total(*rows: tuple[int, int, int]) -> int:

@@ -65,6 +65,7 @@ def ask(where: Fleet, ip: str, *rows: Had, asker: UUID = EAST) -> list[dict[str,
     number = int(address) if address.version == 6 else 0xFFFF << 32 | int(address)
     asked = pa.table(
         {
+            "lookup": pa.array([1], pa.uint64()),
             "registration": pa.array([asker.bytes], pa.binary(16)),
             "address": pa.array([number.to_bytes(16, "big")], pa.binary(16)),
         }
