@@ -147,3 +147,21 @@ class Fleet:
     clusters: tuple[ClusterPlace, ...]
     flat: frozenset[tuple[UUID, UUID]]
     nat: frozenset[tuple[UUID, UUID]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberedHour:
+    """An hour whose rows find their ends in the store by number."""
+
+    hour: int
+    salt: int
+    """Of the hash by which they find them."""
+    rules: int
+    """What the number of a rule is raised by where a row is about something behind a port."""
+    measures: tuple[str, ...]
+    """Those that any of its rows knows."""
+
+    @property
+    def given(self) -> dict[str, int]:
+        """Parameters of the statements about it."""
+        return {"hour": self.hour, "salt": self.salt, "rules": self.rules}

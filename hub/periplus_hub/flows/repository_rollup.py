@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from periplus_hub.access.scope import Scope
 from periplus_hub.flows.engine.ends import Ends
-from periplus_hub.flows.model import MEASURES
+from periplus_hub.flows.model import MEASURES, NumberedHour
 from periplus_hub.kit.column_store import ColumnStore
 
 LANE: Final = "rollup"
@@ -103,22 +103,7 @@ async def put_ends(scope: Scope, store: ColumnStore, ends: Ends) -> None:
     await _put(scope, store, "rollup_ports", ends.ports)
 
 
-class HourRows(NamedTuple):
-    """The rows of an hour whose ends the store knows by number."""
-
-    hour: int
-    salt: int
-    rules: int
-    """What the number of a rule is raised by where a row is about something behind a port."""
-    measures: tuple[str, ...]
-
-    @property
-    def given(self) -> dict[str, int]:
-        """Parameters of the statements."""
-        return {"hour": self.hour, "salt": self.salt, "rules": self.rules}
-
-
-async def windows(scope: Scope, store: ColumnStore, of: HourRows, part: int, parts: int) -> pa.Table:
+async def windows(scope: Scope, store: ColumnStore, of: NumberedHour, part: int, parts: int) -> pa.Table:
     """What clients and servers told, in the order of `ends`, `how`, window and reporter.
 
     Each pair of clusters is in one of the `parts`.
@@ -127,7 +112,7 @@ async def windows(scope: Scope, store: ColumnStore, of: HourRows, part: int, par
     return await store.query(scope, statement, {**of.given, "part": part, "parts": parts}, lane=LANE)
 
 
-async def both(scope: Scope, store: ColumnStore, of: HourRows) -> pa.Table:
+async def both(scope: Scope, store: ColumnStore, of: NumberedHour) -> pa.Table:
     """The edges that spokes merged themselves."""
     sums = ", ".join(f"sum(e.{name}) AS {name}" for name in of.measures)
     statement = _BY_HOUR.substitute(found=_found("3", "1", of.measures), sums=sums)

@@ -18,7 +18,7 @@ from periplus_hub.flows.engine.merge import merged
 from periplus_hub.flows.engine.owners import Owners
 from periplus_hub.flows.engine.pairs import paired
 from periplus_hub.flows.engine.resolution import resolved
-from periplus_hub.flows.model import DirtyHour, Fleet
+from periplus_hub.flows.model import DirtyHour, Fleet, NumberedHour
 from periplus_hub.kit.column_store import ColumnStore
 from periplus_hub.kit.crashpoint import crashpoint
 from periplus_hub.kit.db import Database
@@ -80,7 +80,7 @@ class RollUp:
         """In parts, so that memory is bounded."""
         store = self._store
         extent = await repository_rollup.extent(scope, store, hour)
-        rows = repository_rollup.HourRows(hour=hour, salt=salt, rules=len(ends.rules) // 2, measures=extent.measures)
+        rows = NumberedHour(hour=hour, salt=salt, rules=len(ends.rules) // 2, measures=extent.measures)
         await repository_rollup.clear_edges(scope, store)
         both = await repository_rollup.both(scope, store, rows)
         await repository_rollup.put_edges(scope, store, await asyncio.to_thread(named, hour, both, ends))
