@@ -28,7 +28,7 @@ Json = dict[str, Any]
 REPORTERS = {"client": 1, "server": 2, "both": 3}
 _BEFORE = timedelta(hours=1)
 _ASK = """query($cross: Boolean!, $since: DateTime!) {
-  dependencies(first: 500, crossCluster: $cross, since: $since) {
+  dependencies(first: 500, filter: {crossCluster: $cross}, since: $since) {
     edges {
       source { cluster { name } namespace kind name rules } destination { cluster { name } namespace kind name rules }
       ports { port } bytesTx bytesRx connectionsOpened failures state onlySeenBy

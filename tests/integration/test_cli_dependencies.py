@@ -75,6 +75,12 @@ async def test_what_spokes_tell_is_printed_with_exact_bytes(
     ]
     [found] = (await terminal.documents("dependencies", "--of", "shop/api@prod-1"))["edges"]
     assert (found["bytesTx"], found["bytesRx"], found["state"]) == (1_234_567, 89, "active")
+    assert (found["verdict"], found["failures"]) == ("forwarded", None)
+    by_failures = await terminal.type("dependencies", "--from", "shop/web", "--sort", "failures", "--port", "tcp/443")
+    assert [line.split()[-1] for line in by_failures.stdout.splitlines()] == ["FAILURES", "unknown", "unknown"]
+    assert "2 lines of all, at the end, of which failures is not known" in by_failures.stderr
+    for narrow in (("--to", "web"), ("--state", "silent"), ("--dropped",), ("--port", "udp")):
+        assert (await terminal.type("dependencies", *narrow)).stdout == "No dependency is known.\n"
     known = await terminal.type("coverage")
     assert known.stdout.splitlines()[1].split()[0] == "prod-1"
     assert "coverage" in known.stderr
@@ -84,6 +90,11 @@ async def test_what_spokes_tell_is_printed_with_exact_bytes(
     ("words", "why"),
     [
         (("--of", "shop/"), "names nothing"),
+        (("--from", "@"), "--from '@' names nothing"),
+        (("--port", "443/444"), "is no port"),
+        (("--port", "70000"), "is no port"),
+        (("--state", "gone"), "Use one of active, new, silent, unknown."),
+        (("--sort", "size"), "there is no order"),
         (("--since", "soon"), "is no time"),
         (("--by", "pod"), "there is no level"),
     ],

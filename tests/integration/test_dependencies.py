@@ -17,9 +17,11 @@ from tests.support.graphql_hub import door, token_for
 from tests.support.spokes_door import Member
 
 AT = seconds(START)
-ASK = """query($cross: Boolean!, $level: DependencyLevel!, $since: DateTime, $namespace: String, $name: String) {
+ASK = """query(
+  $cross: Boolean!, $level: DependencyLevel!, $since: DateTime, $either: DependencyEndFilter
+) {
   dependencies(
-    first: 50, crossCluster: $cross, level: $level, since: $since, namespace: $namespace, name: $name
+    first: 50, level: $level, since: $since, filter: {crossCluster: $cross, either: $either}
   ) {
     edges {
       source { cluster { name } namespace kind name rules } destination { cluster { name } namespace kind name rules }
@@ -208,7 +210,7 @@ async def test_levels_filters_and_states(hub: FlowHub, clock: FakeClock, tenant:
         "",
         "38",
     )
-    named = (await ask(hub, tenant, namespace="shop", name="busy"))["edges"]
+    named = (await ask(hub, tenant, either={"namespace": "shop", "name": "busy"}))["edges"]
     assert len(named) == 2
     assert (await ask(hub, tenant, cross=True))["edges"] == []
 

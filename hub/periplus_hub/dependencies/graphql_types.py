@@ -6,6 +6,7 @@ from uuid import UUID
 
 import strawberry
 
+from periplus_contract.flow_words import Verdict
 from periplus_hub.access.graphql import Info
 from periplus_hub.dependencies.model import (
     ClusterCoverage,
@@ -13,11 +14,10 @@ from periplus_hub.dependencies.model import (
     Edge,
     EdgeEnd,
     EdgeLevel,
+    EdgeOrder,
     Edges,
     EdgeSide,
     EdgeState,
-    one_sided,
-    state_of,
 )
 from periplus_hub.fleet import repository_graphql as fleet
 from periplus_hub.fleet.graphql import Cluster
@@ -33,6 +33,19 @@ strawberry.enum(
     name="DependencyState",
     description="ACTIVE; NEW: first seen within a day, and the cluster had told flows without it before; SILENT: "
     "nothing passed for an hour while the cluster told of others; UNKNOWN: its clusters tell nothing at present.",
+)
+strawberry.enum(
+    Verdict,
+    name="FlowVerdict",
+    description="What became of what was sent. FORWARDED; DROPPED: on the way, as a network policy does; ERROR: the "
+    "network could not handle it; AUDITED: forwarded, though a policy would drop it if it were enforced; UNKNOWN: the "
+    "source does not tell.",
+)
+strawberry.enum(
+    EdgeOrder,
+    name="DependencyOrder",
+    description="What dependencies are sorted by, the greatest first and what is not known last. BYTES: both ways; "
+    "FAILURES: connections that failed; RTT: the mean; LAST_SEEN: the latest first.",
 )
 strawberry.enum(EdgeSide, name="DependencySide", description="An end: who opens connections, or who takes them.")
 
@@ -84,13 +97,17 @@ class DependencyPort:
 
 
 @strawberry.type(
-    description="What passed from one end to the other in the asked time, each byte once. Null is not known."
+    description="What passed from one end to the other in the asked time, each byte once. Null is not known. What was "
+    "dropped stands apart from what was forwarded, as a dependency of its own."
 )
 class Dependency:
     """dependencies.model.Edge."""
 
     source: DependencyEnd = strawberry.field(description="Who opens the connections.")
     destination: DependencyEnd = strawberry.field(description="Who takes them.")
+    verdict: Verdict = strawberry.field(
+        description="What became of it. Of what was not forwarded, numbers say what was sent and did not arrive."
+    )
     ports: list[DependencyPort] = strawberry.field(
         description="Ports of the destination, at most 64.", directives=at_most(4)
     )
@@ -115,9 +132,8 @@ class Dependency:
     )
 
     @classmethod
-    def of(cls, edge: Edge, coverage: Coverage) -> "Dependency":
-        """The same as a GraphQL type, judged by what was told of the time."""
-        state = state_of(edge, coverage)
+    def of(cls, edge: Edge) -> "Dependency":
+        """The same as a GraphQL type."""
         numbers = {
             name: _big(getattr(edge, name))
             for name in (
@@ -128,6 +144,7 @@ class Dependency:
         return cls(
             source=DependencyEnd.of(edge.src),
             destination=DependencyEnd.of(edge.dst),
+            verdict=edge.verdict,
             ports=[DependencyPort(protocol=protocol, port=port) for protocol, port in edge.ports],
             **numbers,
             rtt_us=edge.rtt_us,
@@ -135,9 +152,9 @@ class Dependency:
             sampling=edge.sampling,
             first_seen=edge.first_seen,
             last_seen=edge.last_seen,
-            state=state,
-            silent_since=edge.last_seen if state is EdgeState.SILENT else None,
-            only_seen_by=one_sided(edge, coverage),
+            state=edge.state,
+            silent_since=edge.last_seen if edge.state is EdgeState.SILENT else None,
+            only_seen_by=edge.only_seen_by,
         )
 
 
@@ -320,12 +337,12 @@ async def _clusters(info: Info, ids: list[UUID]) -> list[Cluster]:
     return [cast("Cluster", each) for each in found if each is not None]
 
 
-@strawberry.type(description="The heaviest dependencies of the asked time, and of what they are made.")
+@strawberry.type(description="The first dependencies of the asked order, and of what they are made.")
 class Dependencies:
     """dependencies.model.Edges."""
 
     edges: list[Dependency] = strawberry.field(
-        description="As many as were asked for, by bytes both ways.",
+        description="As many as were asked for.",
         directives=[Cost(weight=0), ListSize(assumed_size=100, of_page=True)],
     )
     edge_count: int = strawberry.field(description="How many there are.")
@@ -333,14 +350,19 @@ class Dependencies:
         description="Of all, those with an end that is ambiguous or an address of nobody known: they may cross "
         "clusters, and it is not known."
     )
+    unordered_count: int = strawberry.field(
+        description="Of all, those of which it is not known what they are sorted by: they come last, and may belong "
+        "first."
+    )
     coverage: FlowCoverage = strawberry.field(description="How complete the answer is.")
 
     @classmethod
     def of(cls, found: Edges, coverage: Coverage) -> "Dependencies":
         """The same as a GraphQL type."""
         return cls(
-            edges=[Dependency.of(each, coverage) for each in found.edges],
+            edges=[Dependency.of(each) for each in found.edges],
             edge_count=found.count,
             unresolved_count=found.unresolved,
+            unordered_count=found.unordered,
             coverage=FlowCoverage(told=coverage),
         )

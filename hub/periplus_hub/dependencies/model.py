@@ -8,6 +8,8 @@ from enum import Enum
 from typing import Final
 from uuid import UUID
 
+from periplus_contract.flow_words import Verdict
+
 QUIET_S: Final = 3_600
 """An edge without a row for so long, while its clusters tell of others, is silent."""
 LATE_S: Final = 900
@@ -20,6 +22,12 @@ LOOK_BACK_S: Final = 7 * 86_400
 """How far before the asked time first and last sight of an edge are looked for."""
 GRACE_S: Final = 120
 """What a spoke has not sent yet because its window is not over is not missing."""
+
+
+FAILURES: Final = ("failures_refused", "failures_timeout", "failures_other")
+"""The measures that are connections which failed."""
+NOBODY: Final = UUID(int=0)
+"""The cluster of what is in none, in the store."""
 
 
 class EdgeLevel(Enum):
@@ -37,6 +45,10 @@ class EdgeState(Enum):
     NEW = "new"
     SILENT = "silent"
     UNKNOWN = "unknown"
+
+
+STATES: Final = tuple(EdgeState)
+"""The store's number of a state is its place here."""
 
 
 class EdgeSide(Enum):
@@ -59,10 +71,11 @@ class EdgeEnd:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edge:
-    """What passed between two ends in the asked time. `bytes_…` are None where no source counted any."""
+    """What became of all that one end sent another in the asked time, with one verdict. None is not known."""
 
     src: EdgeEnd
     dst: EdgeEnd
+    verdict: Verdict
     ports: tuple[tuple[int, int], ...]
     """(IANA's number of the protocol, port)."""
     bytes_tx: int | None
@@ -75,31 +88,67 @@ class Edge:
     retransmits: int | None
     is_part_unmeasured: bool
     """Some rows could not tell every measure, so that sums are at least so much."""
-    reported_by: frozenset[EdgeSide]
+    state: EdgeState
+    only_seen_by: EdgeSide | None
+    """The only side that reported it, where the other one's cluster told flows of that time, too."""
     sampling: int
     first_seen: datetime
     last_seen: datetime
 
 
+class EdgeOrder(Enum):
+    """What edges are sorted by. The greatest comes first, what is not known last."""
+
+    BYTES = "bytes"
+    CONNECTIONS = "connections"
+    FAILURES = "failures"
+    RTT = "rtt"
+    RETRANSMITS = "retransmits"
+    LAST_SEEN = "last_seen"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndFilter:
+    """Which end is meant: all conditions together."""
+
+    clusters: tuple[UUID, ...] = ()
+    """One of them; none is any."""
+    namespace: str | None = None
+    kind: str | None = None
+    name: str | None = None
+
+    @property
+    def is_any(self) -> bool:
+        """Whether every end is meant."""
+        return not self.clusters and self.namespace is None and self.kind is None and self.name is None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EdgeFilter:
-    """Which edges are asked for: all conditions together. `of…` is about either end."""
+    """Which edges are asked for: all conditions together, of no words all."""
 
     since: datetime
     until: datetime
     level: EdgeLevel = EdgeLevel.WORKLOAD
     cross_cluster: bool = False
-    of_clusters: tuple[UUID, ...] = ()
-    of_namespace: str | None = None
-    of_name: str | None = None
+    either: EndFilter = field(default_factory=EndFilter)
+    """At least one of the two ends."""
+    src: EndFilter = field(default_factory=EndFilter)
+    dst: EndFilter = field(default_factory=EndFilter)
+    port: int | None = None
+    protocol: int | None = None
+    verdicts: tuple[Verdict, ...] = ()
+    states: tuple[EdgeState, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edges:
-    """The heaviest edges, and how many there are."""
+    """The first edges of the asked order, and how many there are."""
 
     edges: tuple[Edge, ...]
     count: int
+    unordered: int
+    """Of all: those of which it is not known what they are sorted by. They come last."""
     unresolved: int
     """Of all: those with an end that several may be, or that is an address of nobody known."""
 
@@ -205,35 +254,3 @@ class Coverage:
 
     def _is_late(self, cluster: ClusterCoverage) -> bool:
         return cluster.told_until is not None and self.now.timestamp() - cluster.told_until > LATE_S
-
-
-def state_of(edge: Edge, coverage: Coverage) -> EdgeState:
-    """Whether an edge is there, held against what its own clusters have told since; a silent spoke is no sign."""
-    told = {each.registration_id: each for each in coverage.clusters}
-    ends = [told[end.registration_id] for end in _telling(edge) if end.registration_id in told]
-    until = max((each.told_until for each in ends if each.told_until is not None), default=None)
-    since = min((each.told_from for each in ends if each.told_from is not None), default=None)
-    if until is None or since is None:
-        return EdgeState.UNKNOWN
-    if until - edge.last_seen.timestamp() > QUIET_S:
-        return EdgeState.SILENT if all(each.is_whole for each in ends) else EdgeState.UNKNOWN
-    if coverage.now.timestamp() - until > LATE_S:
-        return EdgeState.UNKNOWN
-    is_recent = coverage.now.timestamp() - edge.first_seen.timestamp() <= RECENT_S
-    return EdgeState.NEW if is_recent and edge.first_seen.timestamp() - since >= HISTORY_S else EdgeState.ACTIVE
-
-
-def one_sided(edge: Edge, coverage: Coverage) -> EdgeSide | None:
-    """The only side that reported the edge, where the other one's cluster told flows of that time, too."""
-    if len(edge.reported_by) != 1 or edge.src.registration_id == edge.dst.registration_id:
-        return None
-    [side] = edge.reported_by
-    other = edge.dst if side is EdgeSide.CLIENT else edge.src
-    told = next((each for each in coverage.clusters if each.registration_id == other.registration_id), None)
-    return side if told is not None and told.minutes_told and told.is_whole else None
-
-
-def _telling(edge: Edge) -> list[EdgeEnd]:
-    """The ends whose clusters report the edge."""
-    sides = [(EdgeSide.CLIENT, edge.src), (EdgeSide.SERVER, edge.dst)]
-    return [end for side, end in sides if side in edge.reported_by]

@@ -1,19 +1,26 @@
 """`periplus dependencies` and `periplus coverage`: who talks to whom, and how much of it is known."""
 
-from datetime import timedelta
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final
 
 import typer
 
-from periplus_hub.api.cli.clusters_command import find
-from periplus_hub.api.cli.exit_codes import Exit, fail
+from periplus_hub.api.cli.dependencies_words import (
+    END,
+    SinceOption,
+    end_filter,
+    named_end,
+    named_port,
+    number,
+    one_of,
+    port_filter,
+    since_ago,
+)
 from periplus_hub.api.cli.hub_connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
 from periplus_hub.api.cli.json_documents import document, word
 from periplus_hub.api.cli.output import say_labelled, tell_json
 from periplus_hub.api.cli.report import counted, minute, some
-from periplus_hub.kit.clock import SystemClock
 
-_KNOWN: Final = """
+KNOWN: Final = """
 fragment Known on FlowCoverage {
   ratio sampling lateCount withoutFlowsCount partlyToldCount
   lateClusters { name } clustersWithoutFlows { name } partlyToldClusters { name }
@@ -21,24 +28,20 @@ fragment Known on FlowCoverage {
 }
 """
 DEPENDENCIES: Final = (
-    _KNOWN
+    KNOWN
     + """
 query Dependencies(
-  $first: Int!, $since: DateTime, $level: DependencyLevel!, $crossCluster: Boolean!, $cluster: ID, $namespace: String,
-  $name: String
+  $first: Int!, $since: DateTime, $level: DependencyLevel!, $filter: DependencyFilter!, $order: DependencyOrder!
 ) {
-  dependencies(
-    first: $first, since: $since, level: $level, crossCluster: $crossCluster, cluster: $cluster,
-    namespace: $namespace, name: $name
-  ) {
+  dependencies(first: $first, since: $since, level: $level, filter: $filter, order: $order) {
     edges {
       source { cluster { id name } namespace kind name rules }
       destination { cluster { id name } namespace kind name rules }
-      ports { protocol port }
+      verdict ports { protocol port }
       bytesTx bytesRx packetsTx packetsRx connectionsOpened failures retransmits rttUs isPartUnmeasured sampling
       firstSeen lastSeen state silentSince onlySeenBy
     }
-    edgeCount unresolvedCount
+    edgeCount unresolvedCount unorderedCount
     coverage {
       ...Known
     }
@@ -47,7 +50,7 @@ query Dependencies(
 """
 )
 COVERAGE: Final = (
-    _KNOWN
+    KNOWN
     + """
 query Coverage($since: DateTime) {
   coverage(since: $since) {
@@ -61,63 +64,87 @@ query Coverage($since: DateTime) {
 )
 _COLUMNS: Final = ("from", "to", "port", "state", "bytes to", "bytes back", "connections")
 _COVERAGE_COLUMNS: Final = ("cluster", "told until", "known", "nodes silent", "rows", "rejected")
-_UNITS: Final = {"m": 60, "h": 3_600, "d": 86_400}
-_PROTOCOLS: Final = {1: "ICMP", 6: "TCP", 17: "UDP", 58: "ICMPv6", 132: "SCTP"}
 _PORTS_SHOWN: Final = 3
-_MOST_BACK: Final = 10_000
+_STATES: Final = ("ACTIVE", "NEW", "SILENT", "UNKNOWN")
+_ORDERS: Final = ("BYTES", "CONNECTIONS", "FAILURES", "RTT", "RETRANSMITS", "LAST_SEEN")
+_SELDOM: Final = {
+    "FAILURES": ("failures", "failures"),
+    "RTT": ("rtt in µs", "rttUs"),
+    "RETRANSMITS": ("retransmits", "retransmits"),
+}
+"""Orders whose measure is no column otherwise: how it is called, and its member."""
+_LEVELS: Final = ("WORKLOAD", "NAMESPACE", "CLUSTER")
 
-SinceOption = Annotated[
-    str, typer.Option(metavar="<time>", help="How far back: 30m, 24h or 7d, counted in whole hours.")
+
+FromOption = Annotated[
+    str | None, typer.Option("--from", metavar=END, help="Only what this opens connections for, as --of takes it.")
 ]
-
-
-class Of(NamedTuple):
-    """What `--of` names."""
-
-    namespace: str | None
-    name: str | None
-    cluster: str | None
+ToOption = Annotated[
+    str | None, typer.Option("--to", metavar=END, help="Only what this takes connections of, as --of takes it.")
+]
+PortOption = Annotated[
+    str | None, typer.Option("--port", metavar="<port>", help="Only what went to this port: 443, tcp, udp/53.")
+]
+StateOption = Annotated[
+    list[str] | None,
+    typer.Option("--state", metavar="<state>", help="Only active, new, silent or unknown. Several times for several."),
+]
 
 
 def dependencies(
     *,
     of: Annotated[
-        str | None,
-        typer.Option(metavar="<namespace/name@cluster>", help="Only of this. Also namespace/name, @cluster, name."),
+        str | None, typer.Option(metavar=END, help="Only of this. Also namespace/name, @cluster, name.")
     ] = None,
+    from_: FromOption = None,
+    to: ToOption = None,
+    port: PortOption = None,
+    state: StateOption = None,
+    dropped: Annotated[bool, typer.Option("--dropped", help="Only what was dropped, as policies do.")] = False,
     cross_cluster: Annotated[
         bool, typer.Option("--cross-cluster", help="Only those between two clusters that are known.")
     ] = False,
     by: Annotated[str, typer.Option(metavar="<level>", help="workload, namespace or cluster.")] = "workload",
+    sort: Annotated[
+        str,
+        typer.Option(metavar="<measure>", help="bytes, connections, failures, rtt, retransmits or last-seen."),
+    ] = "bytes",
     since: SinceOption = "24h",
     first: Annotated[int, typer.Option(min=1, max=1_000, help="How many at most.")] = 100,
     url: UrlOption = None,
     token_file: TokenFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Who talks to whom, the heaviest first, with the bytes each way and how much of it is known."""
-    named = _of(of)
-    if by.upper() not in _LEVELS:
-        fail(f"there is no level {by!r}", "Use --by workload, --by namespace or --by cluster.", Exit.USAGE)
+    """Who talks to whom, with the bytes each way and how much of it is known. What was dropped is a line of its own."""
+    order = one_of("order", sort, _ORDERS)
+    asked = {"first": first, "since": since_ago(since), "level": one_of("level", by, _LEVELS), "order": order}
+    states = [one_of("state", each, _STATES) for each in state or []]
+    wanted: dict[str, Any] = {"crossCluster": cross_cluster, "states": states, **port_filter(port)}
+    wanted["verdicts"] = ["DROPPED"] if dropped else []
     with hub(url, token_file) as client:
-        concerned = None if named.cluster is None else find(client, named.cluster)["id"]
-        asked = {"first": first, "since": _since(since), "level": by.upper(), "crossCluster": cross_cluster}
-        asked |= {"cluster": concerned, "namespace": named.namespace, "name": named.name}
-        found = client.ask(DEPENDENCIES, asked)["dependencies"]
+        for name, option, text in (("either", "--of", of), ("source", "--from", from_), ("destination", "--to", to)):
+            wanted[name] = end_filter(client, option, text)
+        found = client.ask(DEPENDENCIES, {**asked, "filter": wanted})["dependencies"]
     if as_json:
         tell_json(document(found))
         return
-    rows = [_row(edge) for edge in found["edges"]]
-    Listing(_COLUMNS, rows, found["edges"], "No dependency is known.", numbers=3).show(as_json=False)
+    _show(found, order)
+
+
+def _show(found: dict[str, Any], order: str) -> None:
+    seldom = _SELDOM.get(order)
+    columns = (*_COLUMNS, *([] if seldom is None else [seldom[0]]))
+    rows = [(*_row(edge), *([] if seldom is None else [number(edge[seldom[1]])])) for edge in found["edges"]]
+    Listing(columns, rows, found["edges"], "No dependency is known.", numbers=len(columns) - 4).show(as_json=False)
     if found["edgeCount"] > len(rows):
         say_labelled("note", f"{found['edgeCount'] - len(rows):,} more are not shown; see --first")
+    if found["unorderedCount"]:
+        lines = counted(found["unorderedCount"], "line")
+        say_labelled("note", f"{lines} of all, at the end, of which {word(order)} is not known")
     if found["unresolvedCount"]:
         ends = counted(found["unresolvedCount"], "line")
         say_labelled("note", f"{ends} of all with an end that is ambiguous or an address of nobody known")
-    _tell_coverage(found["coverage"])
-
-
-_LEVELS: Final = ("WORKLOAD", "NAMESPACE", "CLUSTER")
+    tell_coverage(found["coverage"])
 
 
 def coverage(
@@ -129,7 +156,7 @@ def coverage(
 ) -> None:
     """How much of the flows of the last hours is known, cluster by cluster."""
     with hub(url, token_file) as client:
-        found = client.ask(COVERAGE, {"since": _since(since)})["coverage"]
+        found = client.ask(COVERAGE, {"since": since_ago(since)})["coverage"]
     if as_json:
         tell_json(document(found))
         return
@@ -145,61 +172,28 @@ def coverage(
         for each in found["clusters"]
     ]
     Listing(_COVERAGE_COLUMNS, rows, [], "No cluster is active.", numbers=3).show(as_json=False)
-    _tell_coverage(found)
-
-
-def _of(text: str | None) -> Of:
-    if text is None:
-        return Of(None, None, None)
-    place, at, cluster = text.partition("@")
-    namespace, slash, name = place.rpartition("/")
-    if not (place or cluster) or (at and not cluster) or (slash and not name):
-        fail(f"--of {text!r} names nothing", "Write it like shop/web@prod-1, shop/web, web or @prod-1.", Exit.USAGE)
-    return Of(namespace if slash else None, name or None, cluster or None)
-
-
-def _since(text: str) -> str:
-    number, unit = text[:-1], text[-1:]
-    if unit not in _UNITS or not number.isdecimal() or not 0 < int(number) <= _MOST_BACK:
-        fail(f"--since {text!r} is no time", "Write it like 30m, 24h or 7d.", Exit.USAGE)
-    return (SystemClock().now() - timedelta(seconds=int(number) * _UNITS[unit])).isoformat()
+    tell_coverage(found)
 
 
 def _row(edge: dict[str, Any]) -> tuple[str, ...]:
-    ports = [_port(each) for each in edge["ports"]]
+    ports = [named_port(each) for each in edge["ports"]]
     shown = ", ".join(ports[:_PORTS_SHOWN])
     state = word(edge["state"])
     if edge["silentSince"]:
         state = f"silent since {minute(edge['silentSince'])}"
     elif edge["onlySeenBy"]:
         state = f"{state}, only seen by the {word(edge['onlySeenBy'])}"
+    if edge["verdict"] not in {"FORWARDED", "UNKNOWN"}:
+        state = f"{word(edge['verdict'])}, {state}"
     return (
-        _end(edge["source"]),
-        _end(edge["destination"]),
+        named_end(edge["source"]),
+        named_end(edge["destination"]),
         f"{shown} and {len(ports) - _PORTS_SHOWN} more" if len(ports) > _PORTS_SHOWN else shown,
         state,
-        _number(edge["bytesTx"]),
-        _number(edge["bytesRx"]),
-        _number(edge["connectionsOpened"]),
+        number(edge["bytesTx"]),
+        number(edge["bytesRx"]),
+        number(edge["connectionsOpened"]),
     )
-
-
-def _end(end: dict[str, Any]) -> str:
-    """As `--of` takes it, where it is in a cluster."""
-    place = "/".join(filter(None, (end["namespace"], end["name"])))
-    if end["cluster"] is None:
-        return f"{end['kind']} {place}".strip()
-    named = f"{word(end['kind'])} {place}" if end["kind"] in {"Node", "other"} else place
-    return f"{named}@{end['cluster']['name']}"
-
-
-def _port(port: dict[str, Any]) -> str:
-    protocol = _PROTOCOLS.get(port["protocol"], f"protocol {port['protocol']}")
-    return f"{protocol} {port['port']}" if port["port"] else protocol
-
-
-def _number(text: str | None) -> str:
-    return "unknown" if text is None else text
 
 
 def _percent(share: float | None) -> str:
@@ -207,7 +201,7 @@ def _percent(share: float | None) -> str:
     return "nothing yet" if share is None else f"{int(share * 1_000 + 1e-9) / 10:g} %"
 
 
-def _tell_coverage(told: dict[str, Any]) -> None:
+def tell_coverage(told: dict[str, Any]) -> None:
     """Beside the answer: what it is made of, and what it may lack."""
     say_labelled("coverage", f"{_percent(told['ratio'])} of what active clusters were to tell")
     if told["sampling"] > 1:

@@ -1,0 +1,92 @@
+"""How commands about flows are told what is meant, and how they name ends, ports and times."""
+
+from datetime import timedelta
+from typing import Annotated, Any, Final
+
+import typer
+
+from periplus_hub.api.cli.clusters_command import find
+from periplus_hub.api.cli.exit_codes import Exit, fail
+from periplus_hub.api.cli.json_documents import word
+from periplus_hub.api.hub_client import HubClient
+from periplus_hub.kit.clock import SystemClock
+
+_UNITS: Final = {"m": 60, "h": 3_600, "d": 86_400}
+_PROTOCOLS: Final = {1: "ICMP", 6: "TCP", 17: "UDP", 58: "ICMPv6", 132: "SCTP"}
+_NUMBERS: Final = {name.upper(): number for number, name in _PROTOCOLS.items()}
+_MOST_BACK: Final = 10_000
+_LAST_PORT: Final = 65_535
+
+SinceOption = Annotated[
+    str, typer.Option(metavar="<time>", help="How far back: 30m, 24h or 7d, counted in whole hours.")
+]
+END: Final = "<namespace/name@cluster>"
+
+
+def end_filter(client: HubClient, option: str, text: str | None) -> dict[str, Any] | None:
+    """What `--of`, `--from` and `--to` name, as the API takes it; leaves where it is nothing."""
+    if text is None:
+        return None
+    place, at, cluster = text.partition("@")
+    namespace, slash, name = place.rpartition("/")
+    if not (place or cluster) or (at and not cluster) or (slash and not name):
+        fail(f"{option} {text!r} names nothing", "Write it like shop/web@prod-1, shop/web, web or @prod-1.", Exit.USAGE)
+    return {
+        "cluster": find(client, cluster)["id"] if cluster else None,
+        "namespace": namespace if slash else None,
+        "name": name or None,
+    }
+
+
+def port_filter(text: str | None) -> dict[str, int]:
+    """What `--port` names: a port, a protocol, or both."""
+    if text is None:
+        return {}
+    first, slash, last = text.partition("/")
+    given: dict[str, int] = {}
+    for part in (first, last) if slash else (first,):
+        if part.isdecimal() and int(part) <= _LAST_PORT:
+            given["port"] = int(part)
+        elif part.upper() in _NUMBERS:
+            given["protocol"] = _NUMBERS[part.upper()]
+        else:
+            fail(f"--port {text!r} is no port", "Write it like 443, tcp, tcp/443 or udp/53.", Exit.USAGE)
+    if slash and len(given) == 1:
+        fail(f"--port {text!r} is no port", "Write it like 443, tcp, tcp/443 or udp/53.", Exit.USAGE)
+    return given
+
+
+def one_of(option: str, text: str, words: tuple[str, ...]) -> str:
+    """The API's word that an option names; leaves where there is none."""
+    found = text.upper().replace("-", "_")
+    if found not in words:
+        fail(f"there is no {option} {text!r}", f"Use one of {', '.join(map(word, words))}.", Exit.USAGE)
+    return found
+
+
+def since_ago(text: str) -> str:
+    """The time that `--since` names."""
+    number, unit = text[:-1], text[-1:]
+    if unit not in _UNITS or not number.isdecimal() or not 0 < int(number) <= _MOST_BACK:
+        fail(f"--since {text!r} is no time", "Write it like 30m, 24h or 7d.", Exit.USAGE)
+    return (SystemClock().now() - timedelta(seconds=int(number) * _UNITS[unit])).isoformat()
+
+
+def named_end(end: dict[str, Any]) -> str:
+    """As `--of` takes it, where it is in a cluster."""
+    place = "/".join(filter(None, (end["namespace"], end["name"])))
+    if end["cluster"] is None:
+        return f"{end['kind']} {place}".strip()
+    named = f"{word(end['kind'])} {place}" if end["kind"] in {"Node", "other"} else place
+    return f"{named}@{end['cluster']['name']}"
+
+
+def named_port(port: dict[str, Any]) -> str:
+    """As `TCP 443`."""
+    protocol = _PROTOCOLS.get(port["protocol"], f"protocol {port['protocol']}")
+    return f"{protocol} {port['port']}" if port["port"] else protocol
+
+
+def number(value: str | float | None) -> str:
+    """Unknown is not zero."""
+    return "unknown" if value is None else str(value)
