@@ -21,7 +21,7 @@ from typing import Final
 import psutil
 
 from periplus_contract.tables import Kind
-from periplus_spoke.kit.config import JOIN_TOKEN_VARIABLE
+from periplus_spoke.kit.settings import JOIN_TOKEN_VARIABLE
 
 from benchmarks._row import report
 from tests.support import nftables

@@ -16,7 +16,7 @@ import psutil
 
 from periplus_contract.tables import Kind
 from periplus_spoke.collectors.waiting import first_of
-from periplus_spoke.kit.config import JOIN_TOKEN_VARIABLE
+from periplus_spoke.kit.settings import JOIN_TOKEN_VARIABLE
 
 from benchmarks._row import report
 from tests.cluster.rig.build import ensure_tools

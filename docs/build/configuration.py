@@ -13,6 +13,7 @@ from docs.build.types import type_text
 from periplus_hub.api.config import HubConfig
 from periplus_hub.kit.config import PREFIX
 from periplus_spoke.kit import config as spoke
+from periplus_spoke.kit.settings import JOIN_TOKEN_VARIABLE, SETTINGS
 
 _HUB: Final = """
     In the TOML file that `--config` names, a setting has its own name. In the environment it is `PERIPLUS_` and the
@@ -23,7 +24,7 @@ _HUB: Final = """
 _SPOKE: Final = f"""
     Every setting is an option of `periplus-spoke`, an environment variable, and a key of the TOML file that `--config`
     or `{spoke.CONFIG_VARIABLE}` names. An option wins over the environment, and the environment wins over the file.
-    `{spoke.JOIN_TOKEN_VARIABLE}` may hold the join token itself. The spoke does not start with an unknown key or an
+    `{JOIN_TOKEN_VARIABLE}` may hold the join token itself. The spoke does not start with an unknown key or an
     invalid value; the message names it.
 """
 _HEADER: Final = ("setting", "environment", "value", "default", "meaning")
@@ -56,7 +57,7 @@ def _spoke() -> str:
             _spoke_default(defaults[setting.name]),
             setting.help,
         )
-        for setting in spoke.SETTINGS
+        for setting in SETTINGS
     ]
     return table(("option", "environment", "value", "default", "meaning"), rows)
 

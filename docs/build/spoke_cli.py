@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Iterator
 
 from docs.build.markdown import code, fenced, prose, section, table
-from periplus_spoke.kit.config import SETTINGS
+from periplus_spoke.kit.settings import SETTINGS
 from periplus_spoke.main import command_line
 
 

@@ -69,7 +69,7 @@ class Agent:
             found = await cluster.identify(delivery.stored(), waits=not goal.ends)
             async with asyncio.TaskGroup() as group:
                 # The cluster is read while the hub is still being asked: neither has to wait for the other.
-                group.create_task(cluster.collect(delivery.sink, found))
+                group.create_task(cluster.collect(delivery.sink, found, with_flows=not goal.ends))
                 if isinstance(found, Registration):
                     registration = found
                 else:

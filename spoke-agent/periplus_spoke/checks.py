@@ -7,9 +7,10 @@ from pathlib import Path
 from periplus_spoke.cluster_source import credentials
 from periplus_spoke.collectors import rights_check as cluster
 from periplus_spoke.kit.clock import Timer
-from periplus_spoke.kit.config import JOIN_TOKEN_VARIABLE, SpokeConfig, why_no_token
+from periplus_spoke.kit.config import SpokeConfig, why_no_token
 from periplus_spoke.kit.errors import Exit, SpokeError
 from periplus_spoke.kit.own_files import why_not_ours
+from periplus_spoke.kit.settings import JOIN_TOKEN_VARIABLE
 from periplus_spoke.kube.client import KubeClient
 from periplus_spoke.transport.client import HubClient, NoAnswerError
 from periplus_spoke.transport.identity import IdentityStore, Registration, check_cluster, check_hub, other_name

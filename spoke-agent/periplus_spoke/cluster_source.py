@@ -1,5 +1,6 @@
 """The cluster of an agent, as its API server shows it: who it is, and what its collectors tell."""
 
+import asyncio
 import os
 import random
 from types import TracebackType
@@ -9,6 +10,8 @@ import msgspec
 
 from periplus_spoke.collectors.cluster_collectors import ClusterCollectors
 from periplus_spoke.collectors.config import CollectConfig
+from periplus_spoke.collectors.flow_registry import Surroundings, flow_collectors
+from periplus_spoke.collectors.group import CollectorGroup
 from periplus_spoke.conversion.cluster_identity import ClusterIdentity
 from periplus_spoke.conversion.text import DEFAULT_LABEL_KEYS
 from periplus_spoke.kit.backoff import Backoff
@@ -36,6 +39,8 @@ class ClusterSource:
         self._report = report
         self._kube = KubeClient(credentials(config), timer)
         self.collectors = ClusterCollectors(self._kube, _collect_config(config), timer, rng)
+        around = Surroundings(config, self.collectors.reader, timer, rng, report.condition)
+        self._flows = CollectorGroup(flow_collectors(around))
 
     async def __aenter__(self) -> Self:
         return self
@@ -61,7 +66,7 @@ class ClusterSource:
             check_cluster(stored, found.uid)
         return found
 
-    async def collect(self, sink: LateSink, known: ClusterIdentity | Registration) -> None:
+    async def collect(self, sink: LateSink, known: ClusterIdentity | Registration, *, with_flows: bool = True) -> None:
         """Tell `sink` what there is, until cancelled; first wait until the cluster can be asked who it is."""
         backoff = Backoff(self._rng)
         while isinstance(known, Registration):
@@ -73,7 +78,10 @@ class ClusterSource:
             else:
                 check_cluster(known, found.uid)
                 known = found
-        await self.collectors.run(sink)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.collectors.run(sink))
+            if with_flows:
+                group.create_task(self._flows.run(sink))
 
     async def _identity(self) -> ClusterIdentity:
         found = await self.collectors.identity()

@@ -14,10 +14,12 @@ from periplus_contract.native_stderr import separate_native_stderr
 from periplus_contract.streams import output_problem
 from periplus_spoke.kit import memory
 from periplus_spoke.kit.clock import SystemClock
-from periplus_spoke.kit.config import PREFIX, SETTINGS, SpokeConfig, join_token, load
+from periplus_spoke.kit.config import SpokeConfig, join_token, load
 from periplus_spoke.kit.errors import Exit, SpokeError
 from periplus_spoke.kit.logs import set_up
 from periplus_spoke.kit.output import say, tell
+from periplus_spoke.kit.setting import PREFIX
+from periplus_spoke.kit.settings import SETTINGS
 from periplus_spoke.kit.version import VERSION
 
 _EXITS: Final = """\
@@ -33,7 +35,8 @@ Every option can also be given as a variable {prefix}<OPTION> or as a key of the
 --state-dir, {prefix}STATE_DIR and state_dir are the same. Flags win over variables, variables over the file."""
 _INTRODUCTION: Final = """\
 Reads the network facts of one Kubernetes cluster and sends them to a Periplus hub. It only reads (no secrets), keeps
-what it has not delivered in its state folder, and connects to nothing but the API server and the hub.
+what it has not delivered in its state folder, and connects to nothing but the API server, the hub, and
+a Prometheus if you name one.
 """
 _COMMANDS: Final = {
     "run": "collect and send until stopped: what the Deployment in a cluster runs",

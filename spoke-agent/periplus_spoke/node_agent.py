@@ -13,8 +13,10 @@ from periplus_spoke.conversion.node_identity import NodeIdentity
 from periplus_spoke.delivery import Delivery
 from periplus_spoke.health import serve_health
 from periplus_spoke.kit.clock import Timer
-from periplus_spoke.kit.config import NODE_NAMES, PREFIX, SpokeConfig
+from periplus_spoke.kit.config import SpokeConfig
 from periplus_spoke.kit.errors import ConfigError
+from periplus_spoke.kit.setting import PREFIX
+from periplus_spoke.kit.settings import NODE_NAMES
 from periplus_spoke.lifecycle import run_until_signal
 from periplus_spoke.node_registry import NODE_COLLECTORS
 from periplus_spoke.progress import Goal, Progress

@@ -21,7 +21,7 @@ import pytest
 
 from periplus_hub.api.start_process import start
 from periplus_spoke.collectors.rbac import NAME, manifests
-from periplus_spoke.kit.config import JOIN_TOKEN_VARIABLE
+from periplus_spoke.kit.settings import JOIN_TOKEN_VARIABLE
 
 from tests.cluster.rig.control_plane import ControlPlane
 from tests.cluster.rig.fixtures import ClusterFactory

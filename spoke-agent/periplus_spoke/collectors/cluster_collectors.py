@@ -17,21 +17,21 @@ class ClusterCollectors(CollectorGroup):
     """Built inert. `identity` first, then `run` once; the client stays the caller's to close."""
 
     def __init__(self, kube: KubeClient, config: CollectConfig, timer: Timer, rng: random.Random) -> None:
-        self._reader = ClusterReader(kube, config, timer, rng)
-        super().__init__([make(self._reader, config, timer) for make in CLUSTER_COLLECTORS])
+        self.reader = ClusterReader(kube, config, timer, rng)
+        super().__init__([make(self.reader, config, timer) for make in CLUSTER_COLLECTORS])
 
     @property
     def objects(self) -> int:
         """Rows held now, over all tables."""
-        return self._reader.inventory.state.total
+        return self.reader.inventory.state.total
 
     async def identity(self) -> ClusterIdentity:
         """Who this cluster is. Raises KubeProblem."""
-        return await self._reader.identity()
+        return await self.reader.identity()
 
     async def run(self, sink: Sink) -> None:
         """Tell `sink` everything, then every change, until cancelled. Raises KubeProblem only before it has begun."""
-        await self._reader.identity_once()
+        await self.reader.identity_once()
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._reader.run())
+            group.create_task(self.reader.run())
             group.create_task(super().run(sink))

@@ -6,47 +6,22 @@ bad value stops the start with the key, the value and what is allowed.
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Any, Final, NamedTuple
-from urllib.parse import urlsplit
+from typing import Any, Final
 
 import msgspec
 
 from periplus_contract.log_lines import LogFormat
-from periplus_contract.names import ALLOWED, MAX_CLUSTER_NAME, is_node_name, why_no_name
+from periplus_spoke.kit import parsers
 from periplus_spoke.kit.errors import ConfigError
+from periplus_spoke.kit.setting import PREFIX, Setting
+from periplus_spoke.kit.settings import JOIN_TOKEN_VARIABLE, SETTINGS
 
-PREFIX: Final = "PERIPLUS_SPOKE_"
-JOIN_TOKEN_VARIABLE: Final = PREFIX + "JOIN_TOKEN"
 CONFIG_VARIABLE: Final = PREFIX + "CONFIG"
 _SERVICE_LINK: Final = re.compile(r"(.+_)?(SERVICE_HOST|SERVICE_PORT(_.*)?|PORT|PORT_\d+_(TCP|UDP|SCTP)(_.*)?)")
 """Variables Kubernetes itself sets in a pod for a Service that is called periplus-spoke."""
-
-
-class Setting(NamedTuple):
-    """One setting. `parse` raises ValueError for what is not `allowed`."""
-
-    name: str
-    parse: Callable[[Any], object]
-    allowed: str
-    help: str
-
-    @property
-    def flag(self) -> str:
-        """On the command line."""
-        return "--" + self.name.replace("_", "-")
-
-    @property
-    def is_switch(self) -> bool:
-        """Whether the flag alone means true."""
-        return self.parse is _switch
-
-    @property
-    def variable(self) -> str:
-        """In the environment."""
-        return PREFIX + self.name.upper()
 
 
 class SpokeConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +54,14 @@ class SpokeConfig(msgspec.Struct, frozen=True, kw_only=True):
     conntrack_interval_s: int = 30
     conntrack_max_connections: int = 1_000_000
     flow_row_budget: int = 10_000
+    flow_sources: tuple[str, ...] = ()
+    prometheus_urls: tuple[str, ...] = ()
+    prometheus_token_file: Path | None = None
+    prometheus_basic_auth_file: Path | None = None
+    prometheus_ca: Path | None = None
+    prometheus_selector: str = ""
+    prometheus_cluster: str = ""
+    prometheus_replica_labels: tuple[str, ...] = ("prometheus", "prometheus_replica", "replica", "__replica__")
 
     @classmethod
     def default_of(cls, name: str) -> object:
@@ -87,216 +70,6 @@ class SpokeConfig(msgspec.Struct, frozen=True, kw_only=True):
         return None if default is msgspec.NODEFAULT else default
 
 
-def _name(value: object) -> str:
-    if why := why_no_name(text := _text(value), MAX_CLUSTER_NAME):
-        raise ValueError(why)
-    return text
-
-
-def _node_name(value: object) -> str:
-    if not is_node_name(text := _text(value)):
-        raise ValueError
-    return text
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError
-    return value
-
-
-def _path(value: object) -> Path:
-    return Path(_text(value)).expanduser()
-
-
-def _url(value: object) -> str:
-    text = _text(value).rstrip("/")
-    if not re.fullmatch(r"https?://[^/?#@\s]+(/[^?#\s]*)?", text):
-        raise ValueError
-    parts = urlsplit(text)
-    if not parts.hostname or parts.port == 0:
-        raise ValueError
-    return text
-
-
-def is_in_clear(url: str) -> bool:
-    """Whether what is sent there leaves this machine unencrypted."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if parts.scheme != "http" or host == "localhost" or host.endswith(".localhost"):
-        return False
-    try:
-        return not ip_address(host).is_loopback
-    except ValueError:
-        return True
-
-
-def _switch(value: object) -> bool:
-    known = {"true": True, "false": False}
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value in known:
-        return known[value]
-    raise ValueError
-
-
-def _one_of(*choices: str) -> Callable[[object], str]:
-    def parse(value: object) -> str:
-        if value not in choices:
-            raise ValueError
-        return str(value)
-
-    return parse
-
-
-def _whole(least: int, most: int) -> Callable[[object], int]:
-    def parse(value: object) -> int:
-        if isinstance(value, bool) or not isinstance(value, int | str):
-            raise ValueError
-        number = int(value)
-        if not least <= number <= most:
-            raise ValueError
-        return number
-
-    return parse
-
-
-def _seconds(least: float, most: float) -> Callable[[object], float]:
-    def parse(value: object) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float | str):
-            raise ValueError
-        number = float(value)
-        if not least <= number <= most:
-            raise ValueError
-        return number
-
-    return parse
-
-
-def _list(value: object) -> tuple[str, ...]:
-    items = value.split(",") if isinstance(value, str) else value
-    if not isinstance(items, list | tuple) or not all(isinstance(item, str) and item.strip() for item in items):
-        raise ValueError
-    return tuple(item.strip() for item in items)
-
-
-def _networks(value: object) -> tuple[IPv4Network | IPv6Network, ...]:
-    return tuple(map(ip_network, _list(value)))
-
-
-def _period_of_a_minute(value: object) -> int:
-    number = _whole(5, 60)(value)
-    if 60 % number:
-        raise ValueError
-    return number
-
-
-_MIB: Final = 1024 * 1024
-_FILE: Final = "a path"
-NODE_NAMES: Final = "up to 253 of a-z, 0-9, '-' and '.'"
-
-SETTINGS: Final = (
-    Setting("hub", _url, "http(s)://host[:port]", "Address of the hub's spoke listener, as the hub prints it."),
-    Setting("hub_ca", _path, _FILE, "PEM file with the authority that signed the hub's certificate."),
-    Setting(
-        "allow_plain_http",
-        _switch,
-        "true or false",
-        "Send to a hub beyond this machine without TLS: something else on the way encrypts.",
-    ),
-    Setting(
-        "join_token_file",
-        _path,
-        _FILE,
-        "File with a join token, needed once: create one with 'periplus join-token create', for 'node' with "
-        f"--agents-of. The variable {JOIN_TOKEN_VARIABLE} may hold the token instead.",
-    ),
-    Setting("state_dir", _path, _FILE, "Folder for identity and unsent batches; keep it across restarts."),
-    Setting("cluster_name", _name, ALLOWED, "Name of this cluster in the hub; default: the name of the context."),
-    Setting("kubeconfig", _path, _FILE, "Kubeconfig to use; default inside a pod: its ServiceAccount."),
-    Setting("context", _text, "a context's name", "Context of the kubeconfig; default: its current context."),
-    Setting(
-        "vantage",
-        _text,
-        "a text",
-        "Name of the place this spoke asks from. Spokes that give the same one, and ask an API server at one address, "
-        "are known to read one cluster, even if they cannot list its nodes. 'periplus try' sets it.",
-    ),
-    Setting("status_file", _path, _FILE, "File in which the spoke reports its progress, as one JSON object."),
-    Setting(
-        "log_format",
-        _one_of("auto", "json", "text"),
-        "auto, json or text",
-        "Format of the log on standard error; auto is text at a terminal, else json.",
-    ),
-    Setting(
-        "log_level",
-        _one_of("debug", "info", "warning", "error"),
-        "debug, info, warning or error",
-        "Lowest level logged.",
-    ),
-    Setting(
-        "health_port", _whole(0, 65_535), "0 to 65535", "Port for /healthz, /readyz and /metrics; 0: any free one."
-    ),
-    Setting("health_host", _text, "an address", "Address the health port listens on."),
-    Setting(
-        "label_keys", _list, "names, comma-separated", "Labels that may be sent to the hub; 'prefix/*' is allowed."
-    ),
-    Setting(
-        "distribution", _text, "a name", "Name of the Kubernetes distribution, if the spoke does not recognise it."
-    ),
-    Setting(
-        "delta_interval_s", _seconds(0.1, 300), "0.1 to 300 seconds", "How long changes are collected for one batch."
-    ),
-    Setting(
-        "ipam_interval_s", _whole(10, 3600), "10 to 3600 seconds", "How often the use of address pools is reported."
-    ),
-    Setting(
-        "heartbeat_interval_s", _seconds(0.1, 60), "0.1 to 60 seconds", "Longest time without a message to the hub."
-    ),
-    Setting(
-        "outbox_max_bytes", _whole(4 * _MIB, 1 << 40), "4 MiB to 1 TiB in bytes", "Limit of the batches kept on disk."
-    ),
-    Setting(
-        "outbox_max_files", _whole(100, 1_000_000), "100 to 1000000", "Limit of the number of batches kept on disk."
-    ),
-    Setting(
-        "memory_max_bytes",
-        _whole(_MIB, 1 << 30),
-        "1 MiB to 1 GiB in bytes",
-        "Limit of the batches kept in memory while the disk fails.",
-    ),
-    Setting(
-        "node_name",
-        _node_name,
-        NODE_NAMES,
-        "Name of this node in Kubernetes ('node' only); default: the name of the machine.",
-    ),
-    Setting(
-        "local_networks",
-        _networks,
-        "CIDRs, comma-separated",
-        "Addresses of this node's pods beside those that its routes show ('node' only).",
-    ),
-    Setting(
-        "conntrack_interval_s",
-        _period_of_a_minute,
-        "5, 6, 10, 12, 15, 20, 30 or 60 seconds",
-        "How often the kernel's table of connections is read ('node' only).",
-    ),
-    Setting(
-        "conntrack_max_connections",
-        _whole(1_000, 10_000_000),
-        "1000 to 10000000",
-        "Connections whose counters are remembered; further ones count as not measured ('node' only).",
-    ),
-    Setting(
-        "flow_row_budget",
-        _whole(100, 40_000),
-        "100 to 40000",
-        "Rows about flows in one minute; the smallest beyond that are summed in rows of their own ('node' only).",
-    ),
-)
 _BY_NAME: Final = {setting.name: setting for setting in SETTINGS}
 
 
@@ -316,14 +89,33 @@ def load(
             f"Give --hub http(s)://host[:port], {PREFIX}HUB, or hub in the configuration file.",
         )
     config = SpokeConfig(**({"hub": ""} | values))
-    if is_in_clear(config.hub) and not config.allow_plain_http:
+    if parsers.is_in_clear(config.hub) and not config.allow_plain_http:
         raise ConfigError(
             "bad_config",
             f"hub = {config.hub!r} would send the join token and the credential in clear",
             "Give the https:// address of the hub; or set allow_plain_http (--allow-plain-http) when something else on "
             "the way encrypts.",
         )
+    _check_prometheus(config)
     return config
+
+
+def _check_prometheus(config: SpokeConfig) -> None:
+    secret = config.prometheus_token_file or config.prometheus_basic_auth_file
+    in_clear = next(filter(parsers.is_in_clear, config.prometheus_urls), "")
+    if secret and in_clear and not config.allow_plain_http:
+        raise ConfigError(
+            "bad_config",
+            f"prometheus_urls: {in_clear} would be sent the secret in {secret} in clear",
+            "Give the https:// address of Prometheus; or set allow_plain_http (--allow-plain-http) when something else "
+            "on the way encrypts.",
+        )
+    if config.prometheus_token_file and config.prometheus_basic_auth_file:
+        raise ConfigError(
+            "bad_config",
+            "prometheus_token_file and prometheus_basic_auth_file are both given",
+            "Give the one that Prometheus asks for.",
+        )
 
 
 def join_token(config: SpokeConfig, environment: Mapping[str, str]) -> str:
@@ -377,7 +169,7 @@ def _parsed(setting: Setting, value: object, source: str) -> object:
     try:
         return setting.parse(value)
     except (ValueError, OverflowError):
-        shown = _shown(value) if setting.parse is _url else value
+        shown = _shown(value) if setting.parse in (parsers.url, parsers.urls) else value
         raise ConfigError(
             "bad_config", f"{source} = {shown!r} is not allowed", f"Allowed is {setting.allowed}."
         ) from None
@@ -385,6 +177,8 @@ def _parsed(setting: Setting, value: object, source: str) -> object:
 
 def _shown(url: object) -> object:
     """What was given as a URL, without the name and password that it may hold."""
+    if isinstance(url, list):
+        return [_shown(each) for each in url]
     if not isinstance(url, str) or "@" not in url:
         return url
     scheme, separator, address = url.rpartition("://")

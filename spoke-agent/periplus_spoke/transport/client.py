@@ -5,7 +5,6 @@ no further than the contract's limit.
 """
 
 import asyncio
-import ssl
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +15,7 @@ import aiohttp
 from periplus_contract.limits import MAX_MESSAGE_BYTES
 from periplus_contract.tls_trouble import TlsTrouble, tls_trouble
 from periplus_spoke.kit.clock import Clock
-from periplus_spoke.kit.errors import ConfigError
+from periplus_spoke.kit.http import plain_session, trust
 
 CONNECT_S: Final = 10.0
 ANSWER_S: Final = 30.0
@@ -57,17 +56,11 @@ class HubClient:
     def __init__(self, url: str, clock: Clock, ca_file: Path | None = None) -> None:
         self.url = url.rstrip("/")
         self._clock = clock
-        self._tls = _tls(ca_file)
+        self._tls = trust(ca_file, "hub_ca", "the hub")
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=8, ssl=self._tls),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
-            auto_decompress=False,
-            headers={"Accept-Encoding": "identity", "User-Agent": "periplus-spoke"},
-        )
+        self._session = plain_session(tls=self._tls)
         return self
 
     async def __aexit__(
@@ -153,16 +146,3 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
         if len(content) > MAX_MESSAGE_BYTES:
             raise NoAnswerError("answer_too_large", f"the hub's answer exceeds {MAX_MESSAGE_BYTES} bytes")
     return bytes(content)
-
-
-def _tls(ca_file: Path | None) -> ssl.SSLContext | bool:
-    if ca_file is None:
-        return True
-    try:
-        return ssl.create_default_context(cafile=str(ca_file))
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(
-            "bad_config",
-            f"hub_ca = {str(ca_file)!r} is no readable PEM bundle: {error}",
-            "Give --hub-ca the certificate authority of the hub as a PEM file.",
-        ) from error

@@ -9,8 +9,8 @@ from periplus_contract.problems import Verdict
 from periplus_spoke.conversion.node_identity import NodeIdentity
 from periplus_spoke.kit.backoff import Backoff
 from periplus_spoke.kit.clock import Timer
-from periplus_spoke.kit.config import JOIN_TOKEN_VARIABLE
 from periplus_spoke.kit.errors import ConfigError, HubRefusedForGoodError
+from periplus_spoke.kit.settings import JOIN_TOKEN_VARIABLE
 from periplus_spoke.transport.client import HubClient, NoAnswerError
 from periplus_spoke.transport.identity import IdentityStore, Registration, check_hub
 from periplus_spoke.transport.report import Report

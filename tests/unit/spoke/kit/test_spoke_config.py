@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from periplus_spoke.kit.config import SETTINGS, SpokeConfig, join_token, load
+from periplus_spoke.kit.config import SpokeConfig, join_token, load
 from periplus_spoke.kit.errors import ConfigError, Exit
+from periplus_spoke.kit.settings import SETTINGS
 
 HUB = {"hub": "https://hub.example:7946"}
 
@@ -143,3 +144,47 @@ def test_a_hub_beyond_this_machine_is_not_spoken_to_in_clear(tmp_path: Path, hub
 @pytest.mark.parametrize("hub", ["http://127.0.0.1:7946", "http://[::1]:7946", "http://localhost", "https://10.0.0.1"])
 def test_on_this_machine_or_with_tls_nothing_has_to_be_allowed(hub: str) -> None:
     assert load({"hub": hub}, {}).hub == hub
+
+
+def test_a_secret_for_prometheus_is_not_sent_in_clear() -> None:
+    given = {**HUB, "prometheus_urls": "https://thanos.example,http://prometheus.monitoring:9090/select"}
+    assert load(given, {}).prometheus_urls[1] == "http://prometheus.monitoring:9090/select"
+    with pytest.raises(ConfigError, match=r"http://prometheus\.monitoring.*in clear"):
+        load(given | {"prometheus_token_file": "/var/run/token"}, {})
+    load(given | {"prometheus_token_file": "/var/run/token", "allow_plain_http": "true"}, {})
+    with pytest.raises(ConfigError, match="both given"):
+        load(
+            given | {"prometheus_token_file": "/a", "prometheus_basic_auth_file": "/b", "allow_plain_http": "true"}, {}
+        )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("prometheus_urls", "prometheus:9090"),
+        ("prometheus_urls", "http://user:secret@prometheus"),
+        ("prometheus_selector", 'cluster="a"} or up{x="'),
+        ("prometheus_selector", "cluster=a"),
+        ("prometheus_replica_labels", "a) (vector(1)) or max without (b"),
+        ("flow_sources", "istio,istio"),
+        ("flow_sources", "linkerd"),
+    ],
+)
+def test_what_would_change_a_question_to_prometheus_is_refused(name: str, value: str) -> None:
+    with pytest.raises(ConfigError, match="is not allowed"):
+        load({**HUB, name: value}, {})
+
+
+@pytest.mark.promise("secrets-are-not-shown")
+def test_a_secret_in_a_url_of_prometheus_is_not_shown(tmp_path: Path) -> None:
+    file = tmp_path / "spoke.toml"
+    file.write_text('hub = "https://file"\nprometheus_urls = ["http://somebody:hunter2@prometheus"]\n')
+    for flags, config in (({**HUB, "prometheus_urls": "http://a,http://somebody:hunter2@b"}, None), ({}, file)):
+        with pytest.raises(ConfigError) as refused:
+            load(flags, {}, config)
+        assert "hunter2" not in refused.value.message
+
+
+def test_matchers_of_promql_are_taken_as_they_are() -> None:
+    selector = 'cluster="prod-1", env=~"a|b\\\\.c"'
+    assert load({**HUB, "prometheus_selector": selector}, {}).prometheus_selector == selector

@@ -1,0 +1,214 @@
+"""Flows that others counted and a Prometheus keeps: one source of bytes, by its rule, a window at a time.
+
+A window is asked for when it is over and its samples have had the time to arrive. What is asked for is of the window
+alone, so that nothing has to be remembered between two windows, and any of several Prometheis can answer.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+from periplus_contract import flow_words
+from periplus_contract.tables import WORKLOADS, Kind
+from periplus_spoke.collectors.base import Sink
+from periplus_spoke.collectors.cluster_reader import ClusterReader
+from periplus_spoke.collectors.prometheus_client import PrometheusClient
+from periplus_spoke.conversion.flow_sums import WindowSums
+from periplus_spoke.conversion.prometheus.answers import AnswerError, Vector
+from periplus_spoke.conversion.prometheus.ends import Kinds, kinds_of
+from periplus_spoke.conversion.prometheus.flows import Known, SourceWindow
+from periplus_spoke.conversion.prometheus.promql import Questions, present, rate
+from periplus_spoke.conversion.prometheus.rule import FlowRule
+from periplus_spoke.conversion.prometheus.rules import RULES
+from periplus_spoke.conversion.records import Sealable
+from periplus_spoke.kit.clock import Timer
+from periplus_spoke.kit.config import SpokeConfig
+
+WINDOW_S: Final = 60
+ARRIVAL_S: Final = 30
+"""How long after the end of a window its samples may still arrive: from agents that push them, over receivers."""
+_MOST_BEHIND: Final = 5
+"""Windows that a slow Prometheus may be behind; older ones are given up."""
+_SOURCE_STAYS_WINDOWS: Final = 10
+"""So many windows later it is looked again which source is there."""
+_SECOND_US: Final = 1_000_000
+_AGENTS: Final = "conntrack"
+
+_log: Final = logging.getLogger(__name__)
+
+
+class _Place(NamedTuple):
+    """Where a source is read."""
+
+    url: str
+    rule: FlowRule
+
+
+class PrometheusFlows:
+    """Implements `Collector`. `tell` raises a condition by its name, or clears it with an empty text."""
+
+    name = "prometheus"
+    kind = Kind.FLOWS
+
+    def __init__(
+        self,
+        config: SpokeConfig,
+        kinds: Callable[[], Kinds],
+        timer: Timer,
+        tell: Callable[[str, str], None],
+        *,
+        answer_s: float = 30.0,
+    ) -> None:
+        """An answer may take `answer_s`."""
+        self._config = config
+        self._kinds = kinds
+        self._timer = timer
+        self._tell = tell
+        self._client = PrometheusClient(config, answer_s)
+        self._questions = Questions(config.prometheus_selector, config.prometheus_replica_labels, WINDOW_S)
+        self._rules = _in_order(config.flow_sources)
+        self._place: _Place | None = None
+        self._windows_until_look = 0
+        self._unread = 0
+        self.settled = asyncio.Event()
+
+    def request_snapshot(self) -> None:
+        """Windows that are over are not told again."""
+
+    async def run(self, sink: Sink) -> None:
+        """Ask until cancelled. The first window begins after the agent did: earlier ones it may have told before."""
+        async with self._client:
+            end_s = self._first_end()
+            while True:
+                end_s = await self._wait_for(end_s)
+                if (window := await self._read(end_s)) is not None:
+                    await sink.emit(window)
+                self.settled.set()
+                end_s += WINDOW_S
+
+    def _first_end(self) -> int:
+        return (self._timer.wall_us() // _SECOND_US // WINDOW_S + 2) * WINDOW_S
+
+    async def _wait_for(self, end_s: int) -> int:
+        """Until the window that ends then can be asked for; its end, or that of a later one where it is too late."""
+        now_s = self._timer.wall_us() // _SECOND_US
+        if end_s - now_s > 2 * WINDOW_S:  # the clock was set back
+            end_s = self._first_end()
+        behind = (now_s - end_s - ARRIVAL_S) // WINDOW_S
+        if behind > _MOST_BEHIND:
+            self._unread += behind
+            end_s += behind * WINDOW_S
+        wait_us = (end_s + ARRIVAL_S) * _SECOND_US - self._timer.wall_us()
+        if wait_us > 0:
+            await self._timer.sleep(wait_us / _SECOND_US)
+        return end_s
+
+    async def _read(self, end_s: int) -> Sealable | None:
+        """The window; None where nothing of it could be read."""
+        try:
+            place = await self._find(end_s)
+            window = None if place is None else await self._read_at(place, end_s)
+        except Exception:  # noqa: BLE001 - a fault of ours here must not end the agent
+            _log.exception("reading flows from Prometheus failed")
+            self._tell("prometheus", "flows could not be read because of a fault of the agent; its log has it")
+            window = None
+        if window is None:
+            self._unread += 1
+            self._place = None
+        return window
+
+    async def _find(self, end_s: int) -> _Place | None:
+        """The first source that is there, at the first Prometheus that answers and has it."""
+        if self._place is not None and self._windows_until_look > 0:
+            self._windows_until_look -= 1
+            return self._place
+        found: dict[FlowRule, str] = {}
+        troubles = []
+        for url in self._config.prometheus_urls:
+            try:
+                answer = await self._client.ask(url, self._questions.presence(self._rules), end_s)
+            except AnswerError as error:
+                troubles.append(str(error))
+                continue
+            for rule in present(self._rules, (sample.labels.get("__name__", "") for sample in answer.samples)):
+                found.setdefault(rule, url)
+        self._tell("prometheus_unreachable", "; ".join(troubles))
+        best = next((rule for rule in self._rules if rule in found), None)
+        has_answer = len(troubles) < len(self._config.prometheus_urls)
+        names = ", ".join(rule.name for rule in self._rules)
+        nothing = f"no Prometheus that answers has metrics of {names}"
+        self._tell("prometheus_empty", nothing if has_answer and best is None else "")
+        self._place = None if best is None else _Place(found[best], best)
+        self._windows_until_look = _SOURCE_STAYS_WINDOWS
+        return self._place
+
+    async def _read_at(self, place: _Place, end_s: int) -> Sealable | None:
+        rule = place.rule
+        troubles: list[str] = []
+        sampling = await self._sampling(place, end_s, troubles)
+        window = SourceWindow(rule, Known(self._kinds(), self._config.prometheus_cluster, sampling))
+        answers = 0
+        for counter in rule.counters:
+            answer = await self._ask(place.url, self._questions.rises(rule, counter), end_s, troubles)
+            if answer is None:
+                window.missed(flow_words.LOST_UNREAD)
+                continue
+            answers += 1
+            window.missed(flow_words.LOST_UNREADABLE, answer.unreadable)
+            if answer.warnings:
+                window.missed(flow_words.LOST_UNREAD)
+                window.note(flow_words.PARTIAL_ANSWERS)
+                troubles.append(f"{place.url} says of its answer: {answer.warnings}")
+            await asyncio.to_thread(window.take, counter.measure, answer.samples)
+        self._tell("prometheus", "; ".join(dict.fromkeys(troubles)))
+        if not answers:
+            return None
+        window.missed(flow_words.LOST_UNREAD, self._unread)
+        return await asyncio.to_thread(self._sealable, window, end_s)
+
+    def _sealable(self, window: SourceWindow, end_s: int) -> Sealable | None:
+        """None where the source has no series any more: that is not the same as a window in which nothing passed."""
+        sums = WindowSums(self._config.flow_row_budget)
+        mark = window.put(sums)
+        if not mark.observed:
+            return None
+        self._unread = 0
+        start_s = end_s - WINDOW_S
+        sections = sums.sections(start_s, WINDOW_S)
+        return Sealable(kind=self.kind, window_start_s=start_s, window_s=WINDOW_S, sections=sections, flows=mark)
+
+    async def _sampling(self, place: _Place, end_s: int, troubles: list[str]) -> int | None:
+        """Of how many packets one was counted; None where it is not told, or not the same everywhere."""
+        if not place.rule.sampling:
+            return 1
+        answer = await self._ask(place.url, self._questions.sampling(place.rule), end_s, troubles)
+        return None if answer is None else rate(sample.labels.get("rate", "") for sample in answer.samples)
+
+    async def _ask(self, url: str, query: str, end_s: int, troubles: list[str]) -> Vector | None:
+        try:
+            return await self._client.ask(url, query, end_s)
+        except AnswerError as error:
+            troubles.append(str(error))
+            return None
+
+
+def prometheus_flows(
+    config: SpokeConfig, cluster: ClusterReader, timer: Timer, tell: Callable[[str, str], None]
+) -> PrometheusFlows | None:
+    """None where no Prometheus is configured, or none of its sources may be read."""
+    if not config.prometheus_urls or not _in_order(config.flow_sources):
+        return None
+    return PrometheusFlows(config, lambda: _kinds(cluster), timer, tell)
+
+
+def _in_order(names: Sequence[str]) -> tuple[FlowRule, ...]:
+    """The rules that may be read, the best first. Where agents of nodes are preferred, none after them is needed."""
+    by_name = {rule.name: rule for rule in RULES}
+    before = names[: names.index(_AGENTS)] if _AGENTS in names else names
+    return tuple(by_name[name] for name in before if name in by_name) if names else RULES
+
+
+def _kinds(cluster: ClusterReader) -> Kinds:
+    rows = cluster.inventory.state.rows(WORKLOADS).values()
+    return kinds_of((str(namespace), str(name), str(kind)) for namespace, name, kind, *_ in rows)

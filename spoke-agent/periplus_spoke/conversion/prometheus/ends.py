@@ -1,0 +1,79 @@
+"""Who is at an end of a flow, by the labels of a source."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
+
+from periplus_spoke.conversion.cidr import parse_address
+from periplus_spoke.conversion.flow_sums import Peer
+from periplus_spoke.conversion.prometheus.rule import EndLabels
+
+Kinds = Mapping[tuple[str, str], str]
+"""(namespace, name) of each workload of the cluster to its kind."""
+WORKLOAD: Final = "Workload"
+"""The kind of a workload that a source names without its kind, and that the inventory does not know, or knows twice."""
+SERVICE: Final = "Service"
+NOBODY: Final = Peer(0, 0)
+_NO_NAMES: Final = frozenset(("", "unknown"))
+_V4_IN_V6: Final = 0xFFFF << 32
+_HALF: Final = 64
+_LOW: Final = (1 << _HALF) - 1
+
+
+class End(NamedTuple):
+    """As the source tells it; '' and 0 for what it does not."""
+
+    cluster: str
+    namespace: str = ""
+    kind: str = ""
+    workload: str = ""
+    address: int = 0
+
+    def is_inside(self, own: frozenset[str]) -> bool:
+        """Whether it is known by name, and in the cluster that is called so."""
+        return self.workload != "" and self.cluster in own
+
+    def peer(self, own: frozenset[str]) -> Peer:
+        """As it is told. A name means something in its own cluster only."""
+        if self.is_inside(own):
+            return Peer(0, 0, self.namespace, self.kind, self.workload)
+        return Peer(self.address >> _HALF, self.address & _LOW) if self.address else NOBODY
+
+
+def is_name(text: str) -> bool:
+    """Whether a label says who."""
+    return text not in _NO_NAMES
+
+
+def kinds_of(workloads: Iterable[tuple[str, str, str]]) -> Kinds:
+    """Of (namespace, name, kind)."""
+    found: dict[tuple[str, str], str] = {}
+    for namespace, name, kind in workloads:
+        found[namespace, name] = kind if found.get((namespace, name), kind) == kind else WORKLOAD
+    return found
+
+
+def end_of(names: EndLabels, labels: Mapping[str, str], kinds: Kinds) -> End:
+    """One end of the series with these labels."""
+    cluster = labels.get(names.cluster, "")
+    cluster = cluster if is_name(cluster) else ""
+    workload, namespace = labels.get(names.workload, ""), labels.get(names.namespace, "")
+    if is_name(workload):
+        namespace = namespace if is_name(namespace) else ""
+        kind = labels.get(names.kind, "") or kinds.get((namespace, workload), WORKLOAD)
+        return End(cluster, namespace, kind, workload)
+    service, namespace = labels.get(names.service, ""), labels.get(names.service_namespace, "")
+    # A name with a dot is a host outside of the mesh, which has no Service.
+    if is_name(service) and is_name(namespace) and "." not in service:
+        return End(cluster, namespace, SERVICE, service)
+    return End(cluster, address=_number(labels.get(names.address, "")))
+
+
+def _number(text: str) -> int:
+    """An address as 128 bits; 0 for none."""
+    try:
+        address = parse_address(text) if text else None
+    except ValueError:
+        return 0
+    if address is None:
+        return 0
+    return int(address) | _V4_IN_V6 if address.version == 4 else int(address)  # noqa: PLR2004 - of the internet protocol
