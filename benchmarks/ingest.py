@@ -116,7 +116,7 @@ async def bare(folder: Path, rows: int) -> float:
         began = perf_counter()
         for number in range(max(rows // BLOCK, 1)):
             await store.insert(scope, "flows", block, lane="bench", token=str(number))
-        return block.num_rows * max(rows // BLOCK, 1) / (perf_counter() - began)
+        return float(block.num_rows * max(rows // BLOCK, 1)) / (perf_counter() - began)
     finally:
         await store.close()
 
