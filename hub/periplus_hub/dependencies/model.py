@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Final
 from uuid import UUID
 
-from periplus_contract.flow_words import Verdict
+from periplus_contract.flow_words import LOST_NODES, Verdict
 
 QUIET_S: Final = 3_600
 """An edge without a row for so long, while its clusters tell of others, is silent."""
@@ -191,8 +191,12 @@ class ClusterCoverage:
 
     @property
     def is_whole(self) -> bool:
-        """Whether what it does not tell did not happen: every node of it told what there was, until lately."""
-        return not self.nodes_silent
+        """Whether what it does not tell did not happen: every node of it told what there was, until lately.
+
+        A source that counts no bytes at all may only see connections begin, and not whether they are still used.
+        """
+        counts_bytes = not self.observed or self.unmeasured < self.observed
+        return counts_bytes and not self.nodes_silent and not self.lost.get(LOST_NODES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

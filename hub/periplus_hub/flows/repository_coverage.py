@@ -22,7 +22,9 @@ Accepted = Sequence[tuple[DecodedBatch, FlowRows]]
 _ADDED: Final = ("rows", "rejected", "observed", "unmeasured")
 _REASONS: Final = frozenset(
     (
+        flow_words.LOST_EVENTS,
         flow_words.LOST_EVICTED,
+        flow_words.LOST_NODES,
         flow_words.LOST_OVERRUN,
         flow_words.LOST_RESET,
         flow_words.LOST_UNREADABLE,

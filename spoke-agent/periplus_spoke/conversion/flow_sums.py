@@ -67,7 +67,7 @@ class WindowSums:
         self._rows[key] = [value or 0 for value in measures]
 
     def _cut(self) -> None:
-        """Keep the rows with the most bytes; where none has any, those with the most connections."""
+        """Keep the rows with the most bytes; where none has any, those with the most connections, also failed ones."""
         if len(self._rows) <= self._budget:
             return
         kept = dict(heapq.nlargest(self._budget, self._rows.items(), key=lambda each: _weight(each[1])))
@@ -129,7 +129,7 @@ def _add(row: list[int], measures: Iterable[int | None]) -> None:
 
 
 def _weight(row: Sequence[int]) -> tuple[int, int]:
-    return row[0] + row[1], row[4]
+    return row[0] + row[1], row[4] + sum(row[6:9])
 
 
 def _measure(values: Sequence[tuple[int, bool]]) -> Values:

@@ -62,6 +62,11 @@ class SpokeConfig(msgspec.Struct, frozen=True, kw_only=True):
     prometheus_selector: str = ""
     prometheus_cluster: str = ""
     prometheus_replica_labels: tuple[str, ...] = ("prometheus", "prometheus_replica", "replica", "__replica__")
+    hubble_relay: str = ""
+    hubble_server_name: str = "ui.hubble-relay.cilium.io"
+    hubble_ca: Path | None = None
+    hubble_certificate: Path | None = None
+    hubble_key: Path | None = None
 
     @classmethod
     def default_of(cls, name: str) -> object:
@@ -97,6 +102,7 @@ def load(
             "the way encrypts.",
         )
     _check_prometheus(config)
+    _check_hubble(config)
     return config
 
 
@@ -115,6 +121,22 @@ def _check_prometheus(config: SpokeConfig) -> None:
             "bad_config",
             "prometheus_token_file and prometheus_basic_auth_file are both given",
             "Give the one that Prometheus asks for.",
+        )
+
+
+def _check_hubble(config: SpokeConfig) -> None:
+    if (config.hubble_certificate is None) != (config.hubble_key is None):
+        raise ConfigError(
+            "bad_config",
+            "of hubble_certificate and hubble_key only one is given",
+            "Give both where Hubble Relay asks for a certificate, else none.",
+        )
+    needs_tls = config.hubble_ca or config.hubble_certificate
+    if needs_tls and not config.hubble_relay.startswith("https://"):
+        raise ConfigError(
+            "bad_config",
+            f"hubble_relay = {config.hubble_relay!r} would be asked in clear, and {needs_tls} not be used",
+            "Give the https:// address of Hubble Relay, or no files for TLS.",
         )
 
 

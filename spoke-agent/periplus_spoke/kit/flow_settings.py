@@ -60,4 +60,34 @@ FLOW_SETTINGS: Final = (
         "names of labels, comma-separated",
         "Labels in which the same series of several replicas of Prometheus differ ('run' only).",
     ),
+    Setting(
+        "hubble_relay",
+        parsers.server,
+        "http(s)://host[:port]",
+        "Hubble Relay, from which connections and verdicts are read; https:// where it encrypts ('run' only).",
+    ),
+    Setting(
+        "hubble_server_name",
+        parsers.text,
+        "a name",
+        "Name in the certificate of Hubble Relay ('run' only).",
+    ),
+    Setting(
+        "hubble_ca",
+        parsers.path,
+        "a path",
+        "PEM file with the authority that signed the certificate of Hubble Relay ('run' only).",
+    ),
+    Setting(
+        "hubble_certificate",
+        parsers.path,
+        "a path",
+        "PEM file with the certificate that the spoke shows to Hubble Relay, where that asks for one ('run' only).",
+    ),
+    Setting(
+        "hubble_key",
+        parsers.path,
+        "a path",
+        "PEM file with the key of that certificate ('run' only).",
+    ),
 )

@@ -48,6 +48,14 @@ def url(value: object) -> str:
     return found
 
 
+def server(value: object) -> str:
+    """http(s):// with a host and, if need be, a port; nothing else."""
+    found = url(value)
+    if urlsplit(found).path:
+        raise ValueError
+    return found
+
+
 def is_in_clear(url: str) -> bool:
     """Whether what is sent there leaves this machine unencrypted."""
     parts = urlsplit(url)

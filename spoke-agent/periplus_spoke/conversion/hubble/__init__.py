@@ -1,0 +1,1 @@
+"""What Hubble Relay says, as rows of the contract. Pure."""
