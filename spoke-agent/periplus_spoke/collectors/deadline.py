@@ -11,7 +11,8 @@ T = TypeVar("T")
 
 async def within(timer: Timer, seconds: float, work: Awaitable[T]) -> T:
     """What `work` gives; raises TimeoutError, and ends the work, when it takes longer."""
-    task, limit = asyncio.ensure_future(work), asyncio.create_task(timer.sleep(seconds))
+    task = asyncio.ensure_future(work)  # allowed: ended below
+    limit = asyncio.create_task(timer.sleep(seconds))  # allowed: ended below
     try:
         await asyncio.wait((task, limit), return_when=asyncio.FIRST_COMPLETED)
         if not task.done():

@@ -172,7 +172,8 @@ class HubbleCollector:
         self._tell(CONDITION, "")
         now_s = self._heard_from_s = self._now_s()
         self._flows.lose(now_s, flow_words.LOST_UNREAD)
-        tasks = [asyncio.create_task(self._read(relay)), asyncio.create_task(self._keep_asking(relay))]
+        works = (self._read(relay), self._keep_asking(relay))
+        tasks = [asyncio.create_task(each) for each in works]  # allowed: ended below, and the first that ends ends both
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:

@@ -83,7 +83,7 @@ class Channel:
         self._h2.initiate_connection()
         self._h2.increment_flow_control_window(2 * _WINDOW_BYTES)
         self._flush()
-        self._pump = asyncio.create_task(self._read())
+        self._pump = asyncio.create_task(self._read())  # allowed: its failure ends every call, and `close` ends it
 
     async def close(self) -> None:
         """End it; never raises for what the connection does then."""
