@@ -129,3 +129,15 @@ async def test_a_node_made_late_had_nothing_to_tell_before(hub: FlowHub, clock: 
     await tell(hub, tenant, cluster, "old", WHOLE_HOUR)
     await tell(hub, tenant, cluster, "new", WHOLE_HOUR[30:])
     assert (await ask(hub, tenant))["coverage"]["ratio"] == 1
+
+
+async def test_what_was_told_of_the_time_before_the_approval_had_to_be_told_by_every_node(
+    hub: FlowHub, clock: FakeClock, tenant: Scope
+) -> None:
+    clock.advance(3_600)
+    cluster = await cluster_of(hub, tenant, "n1", "n2")
+    await tell(hub, tenant, cluster, "n1", WHOLE_HOUR[20:])
+    clock.advance(120)
+    [told] = (await ask(hub, tenant))["coverage"]["clusters"]
+    assert (told["nodes"], told["nodesSilent"]) == (2, 1)
+    assert told["ratio"] == pytest.approx(1 / 2), "of the forty minutes since it began"

@@ -10,7 +10,7 @@ from periplus_hub.access.service_tenants import ensure_default_tenant
 from periplus_hub.api import join_tokens
 from periplus_hub.api.join_tokens import HandedOver
 from periplus_hub.fleet import secrets
-from periplus_hub.fleet.repository import all_registrations
+from periplus_hub.fleet.repository import all_registrations, domains_by_ids
 from periplus_hub.fleet.service import create_domain
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.errors import Refusal
@@ -42,6 +42,28 @@ async def test_its_cluster_lands_in_the_domain_that_it_names(door: Door) -> None
     async with door.db.read(scope) as c:
         (found,) = await all_registrations(c, scope)
     assert (str(found.id), found.domain_id) == (answer.registration, vpc.id)
+
+
+async def test_a_domain_that_is_described_is_made_once(door: Door) -> None:
+    tokens = [
+        HandedOver(
+            token=secrets.mint(secrets.JOIN_PREFIX).text,
+            cluster_name=name,
+            domain="vpc",
+            domain_description="routed flat",
+            auto_approve=True,
+        )
+        for name in ("shop", "payments")
+    ]
+    await join_tokens.admit(door.db, tokens)
+    for each in tokens:
+        await Member(door, "whatever").enrol(each.token, cluster_uid=f"uid of {each.cluster_name}")
+    scope = system_scope(await ensure_default_tenant(door.db), "test")
+    async with door.db.read(scope) as c:
+        first, second = await all_registrations(c, scope)
+        domain = (await domains_by_ids(c, scope, [first.domain_id]))[first.domain_id]
+    assert first.domain_id == second.domain_id
+    assert (domain.name, domain.description, domain.implicit) == ("vpc", "routed flat", False)
 
 
 async def test_a_domain_that_is_not_there_is_named(db: Database) -> None:

@@ -171,7 +171,8 @@ class ListenerConfig(Settings):
     join_tokens_file: Path | None = Field(
         default=None,
         description="JSON list of join tokens that the hub knows from its start: {token, clusterName, autoApprove, "
-        "domain}. Each can be used once, for an hour after the hub first starts with it.",
+        "domain}. Each can be used once, for an hour after the hub first starts with it. A domain that is not there is "
+        "made where domainDescription is given, too.",
     )
     drain_s: float = Field(
         default=20.0, ge=0, le=25, description="How long requests in progress may take to finish after SIGTERM."

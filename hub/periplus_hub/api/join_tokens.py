@@ -14,13 +14,15 @@ from periplus_hub.kit.errors import Refusal
 class HandedOver(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """One token: `id.secret` in full, the only name it is good for, whether nobody needs to approve.
 
-    `domain` is the name of the network domain in which the cluster lands; it has to be there.
+    `domain` is the name of the network domain in which the cluster lands. It has to be there, unless
+    `domainDescription` says what it is: then it is made.
     """
 
     token: str
     cluster_name: str | None = None
     auto_approve: bool = False
     domain: str | None = None
+    domain_description: str | None = None
 
 
 def read(path: Path) -> list[HandedOver]:
@@ -43,5 +45,10 @@ async def admit(db: Database, tokens: list[HandedOver]) -> None:
     scope = system_scope(await ensure_default_tenant(db), "system:join-tokens-file")
     async with db.write(scope) as c:
         for each in tokens:
-            terms = NamedTerms(cluster_name=each.cluster_name, domain=each.domain, auto_approve=each.auto_approve)
+            terms = NamedTerms(
+                cluster_name=each.cluster_name,
+                domain=each.domain,
+                domain_description=each.domain_description,
+                auto_approve=each.auto_approve,
+            )
             await admit_join_token(c, scope, db.clock, each.token, terms)

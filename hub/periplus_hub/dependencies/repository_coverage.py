@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CTE, BigInteger, Row, and_, case, cast, func, select, text
+from sqlalchemy import CTE, BigInteger, ColumnElement, Row, Table, and_, case, cast, func, select, text
 from sqlalchemy.dialects.postgresql import BIT
 
 from periplus_contract.tables import Kind
@@ -52,6 +52,7 @@ def _told(scope: Scope, first: int, last: int) -> Any:  # noqa: ANN401 - a Selec
             func.extract("epoch", registrations.c.approved_at).cast(BigInteger).label("approved_at"),
             func.sum(case((within, minutes), else_=0)).label("minutes"),
             func.min(table.c.hour).label("told_from"),
+            func.min(_first_minute(table)).label("told_since"),
             func.max(table.c.last_window).label("told_until"),
             func.max(case((within, table.c.sampling))).label("sampling"),
             func.sum(case((within, table.c.rows), else_=0)).label("rows"),
@@ -67,6 +68,13 @@ def _told(scope: Scope, first: int, last: int) -> Any:  # noqa: ANN401 - a Selec
         .group_by(registrations.c.id)
         .order_by(registrations.c.name)
     )
+
+
+def _first_minute(table: Table) -> ColumnElement[int]:
+    """Of an hour's row, the time of the first minute that it tells. The bits below the lowest one count to it."""
+    minutes = table.c.minutes
+    below = cast(minutes.op("&")(-minutes) - 1, BIT(MINUTES_OF_HOUR))
+    return table.c.hour + func.bit_count(below) * MINUTE_S
 
 
 def _told_by_nodes(scope: Scope, first: int, last: int) -> Any:  # noqa: ANN401 - as above
@@ -103,6 +111,7 @@ def _nodes_that_told(scope: Scope, first: int, last: int) -> CTE:
             table.c.registration_id,
             table.c.node,
             func.max(table.c.last_window).label("told_until"),
+            func.min(_first_minute(table)).label("told_since"),
             func.sum(case((table.c.hour >= first, minutes), else_=0)).label("minutes"),
         )
         .where(owned(scope, table), table.c.hour >= first - LOOK_BACK_S, table.c.hour <= last)
@@ -119,17 +128,21 @@ def _nodes_now(scope: Scope, first: int, told: CTE) -> CTE:
         .group_by(coverage.c.registration_id)
         .cte("folded")
     )
+    begun = select(told.c.registration_id, func.min(told.c.told_since).label("at")).group_by(told.c.registration_id)
+    begun_at = begun.cte("begun")
     made_at, approved_at = (
         func.coalesce(func.extract("epoch", column).cast(BigInteger), 0)
         for column in (nodes.c.created_at, registrations.c.approved_at)
     )
-    since = func.greatest(made_at, approved_at, first, func.coalesce(folded.c.until, 0))
+    # What a cluster told of the time before its approval is among what is known, so that time has to be told, too.
+    from_then = func.least(approved_at, begun_at.c.at)
+    since = func.greatest(made_at, from_then, first, func.coalesce(folded.c.until, 0))
     return (
         select(nodes.c.registration_id, nodes.c.name, since.label("since"))
         .join_from(nodes, registrations, registrations.c.id == nodes.c.registration_id)
+        .join(begun_at, begun_at.c.registration_id == nodes.c.registration_id)
         .outerjoin(folded, folded.c.registration_id == nodes.c.registration_id)
         .where(owned(scope, nodes), owned(scope, registrations))
-        .where(nodes.c.registration_id.in_(select(told.c.registration_id)))
         .cte("here")
     )
 
@@ -154,7 +167,9 @@ async def _lost(c: ReadConnection, scope: Scope, first: int, last: int) -> dict[
 def _cluster(
     row: Row[Any], by_node: Row[Any] | None, lost: Mapping[str, int], first: int, last: int
 ) -> ClusterCoverage:
-    begins = max(first, int(row.approved_at or first))
+    # What it told of the time before its approval is among what is known, so that time had to be told, too.
+    begun = [int(each) for each in (row.approved_at, row.told_since) if each is not None]
+    begins = max(first, min(begun, default=first))
     # Of a time whose nodes are folded only they count; the others of that time are among them.
     folded = int(row.folded_expected or 0)
     node_told = int(row.folded_told or 0) + (0 if by_node is None else int(by_node.told))

@@ -40,10 +40,11 @@ class Terms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedTerms:
-    """The same as people write it: with the domain's name."""
+    """The same as people write it: with the domain's name, and what it is, where it is to be made."""
 
     cluster_name: str | None = None
     domain: str | None = None
+    domain_description: str | None = None
     auto_approve: bool = False
 
 
@@ -73,13 +74,18 @@ async def admit_join_token(c: WriteConnection, scope: Scope, clock: Clock, text:
         )
     if await system_token_by_public_id(c, public_id) is None:
         minted = secrets.Minted(text, public_id, secrets.sha256(secret))
-        domain = None if named.domain is None else await _domain_called(c, scope, named.domain)
+        domain = await _domain_of(c, scope, named)
         terms = Terms(cluster_name=named.cluster_name, domain_id=domain, auto_approve=named.auto_approve)
         await _add_join_token(c, scope, clock, minted, terms)
 
 
-async def _domain_called(c: WriteConnection, scope: Scope, name: str) -> UUID:
+async def _domain_of(c: WriteConnection, scope: Scope, named: NamedTerms) -> UUID | None:
+    name = named.domain
+    if name is None:
+        return None
     found = await domain_called(c, scope, name)
+    if found is None and named.domain_description is not None:
+        return (await create_domain(c, scope, name, named.domain_description)).id
     if found is None:
         raise NotFound(
             f"there is no network domain {name!r} for a join token to name",

@@ -133,15 +133,14 @@ class Children:
     def _ready_file(self) -> Path:
         return self.folder / "hub-ready.json"
 
-    def start_hub(self, join_tokens: Mapping[str, str]) -> str:
+    def start_hub(self, join_tokens: Sequence[Mapping[str, object]]) -> str:
         """Start an all-in-one hub in the folder; returns the URL spokes may dial at once: they wait until it is ready.
 
-        `join_tokens` holds the text of a token per cluster name; none of them needs approval.
+        `join_tokens` are as the hub reads them from a file.
         """
         tokens = self.folder / "join-tokens.json"
         tokens.touch(mode=0o600)
-        listed = [{"token": text, "clusterName": name, "autoApprove": True} for name, text in join_tokens.items()]
-        tokens.write_text(json.dumps(listed))
+        tokens.write_text(json.dumps(join_tokens))
         arguments = ["periplus_hub", "hub", "serve", "--all-in-one", "--ephemeral", "--settle-after-s", "0"]
         arguments += ["--data-dir", str(self.folder / "hub"), "--ready-file", str(self._ready_file)]
         arguments += ["--api-port", "0", "--metrics-port", "0", "--join-tokens-file", str(tokens)]

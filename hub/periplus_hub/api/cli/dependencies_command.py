@@ -128,10 +128,11 @@ def dependencies(
     if as_json:
         tell_json(document(found))
         return
-    _show(found, order)
+    show(found, order)
 
 
-def _show(found: dict[str, Any], order: str) -> None:
+def show(found: dict[str, Any], order: str) -> None:
+    """Print the answer of DEPENDENCIES in this order for a person."""
     seldom = _SELDOM.get(order)
     columns = (*_COLUMNS, *([] if seldom is None else [seldom[0]]))
     rows = [(*_row(edge), *([] if seldom is None else [number(edge[seldom[1]])])) for edge in found["edges"]]

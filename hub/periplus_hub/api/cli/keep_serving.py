@@ -6,6 +6,8 @@ import shutil
 import signal
 import sys
 import threading
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -28,17 +30,28 @@ _COMMANDS: Final = (
 """That say something of every fleet."""
 
 
-def serve_until_interrupted(fleet: Fleet, *, err: bool) -> None:
+@dataclass(frozen=True, kw_only=True)
+class More:
+    """What is served beside addresses."""
+
+    query: str = ""
+    """In GraphQL; empty for none."""
+    commands: tuple[str, ...] = ()
+    each_second: Callable[[], None] = lambda: None
+    """What goes on while it serves; must not take long, as Ctrl-C waits for it."""
+
+
+def serve_until_interrupted(fleet: Fleet, *, err: bool, more: More | None = None) -> None:
     """Say where the hub is, and block until a signal says stop; leaves with an error when the hub dies.
 
     Where nobody reads standard output any more there is nobody to serve, and it returns at once.
 
     `err` says it on standard error, where standard output is one JSON document.
     """
-    stop = threading.Event()
+    more, stop = more or More(), threading.Event()
     for number in STOPPING:
         signal.signal(number, lambda *_: stop.set())
-    for line, is_bold in _invitation(fleet):
+    for line, is_bold in _invitation(fleet, more):
         tell(line, err=err, bold=is_bold)
     if is_output_lost():
         return
@@ -46,27 +59,31 @@ def serve_until_interrupted(fleet: Fleet, *, err: bool) -> None:
     while not stop.wait(1.0):
         if hub is not None and not hub.running:
             fail("the hub ended", "Start again; if it happens again, report it with these lines.", log=hub.tail())
+        more.each_second()
     tell(err=True)
 
 
-def _invitation(fleet: Fleet) -> list[tuple[str, bool]]:
-    """A GraphQL query and the command line, each with its token and ready to paste; True for what is bold."""
+def _invitation(fleet: Fleet, more: More) -> list[tuple[str, bool]]:
+    """GraphQL queries and the command line, each with its token and ready to paste; True for what is bold."""
     url = fleet.ready.api_url
-    curl = [
-        *("curl", "-sS", f"{url}/graphql", "-H", f"Authorization: Bearer {fleet.token}"),
-        *("-H", "Content-Type: application/json", "-d", json.dumps({"query": EXAMPLE_QUERY})),
-    ]
+    queries = [EXAMPLE_QUERY, *([more.query] if more.query else [])]
     return [
         ("", False),
         ("Ask it yourself, in GraphQL (paste as it is):", True),
-        (shlex.join(curl), False),
+        *((_curl(fleet, query), False) for query in queries),
         ("", False),
         ("Or with the command line, in another terminal:", True),
         (f"export PERIPLUS_URL={url} PERIPLUS_TOKEN={fleet.token}", False),
-        *((f"{_program()} {command}", False) for command in _COMMANDS),
+        *((f"{_program()} {command}", False) for command in (*_COMMANDS, *more.commands)),
         ("", False),
         (f"Serving {url} until Ctrl-C, which stops and removes everything.", True),
     ]
+
+
+def _curl(fleet: Fleet, query: str) -> str:
+    headers = (f"Authorization: Bearer {fleet.token}", "Content-Type: application/json")
+    given = [part for header in headers for part in ("-H", header)]
+    return shlex.join(["curl", "-sS", f"{fleet.ready.api_url}/graphql", *given, "-d", json.dumps({"query": query})])
 
 
 def _program() -> str:

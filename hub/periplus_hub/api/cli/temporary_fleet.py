@@ -37,6 +37,14 @@ class Target:
     context: str
     kubeconfig: str
     """One file, or several as in KUBECONFIG."""
+    domain: str = ""
+    """The network domain that it lands in; empty for one of its own."""
+    domain_description: str = ""
+
+    def handed_over(self, token: str) -> dict[str, object]:
+        """Its join token as a hub reads it from a file. Nobody needs to approve."""
+        landing = {"domain": self.domain, "domainDescription": self.domain_description} if self.domain else {}
+        return {"token": token, "clusterName": self.name, "autoApprove": True, **landing}
 
 
 @dataclass
@@ -199,7 +207,7 @@ def _start(children: Children, targets: list[Target]) -> None:
     tokens = {target.name: secrets.mint(secrets.JOIN_PREFIX).text for target in targets}
     try:
         children.owner_lock = temporary_folders.own(children.folder)
-        url = children.start_hub(tokens)
+        url = children.start_hub([target.handed_over(tokens[target.name]) for target in targets])
         for index, target in enumerate(targets):
             children.start_spoke(index, target.name, url, tokens[target.name], (target.context, target.kubeconfig))
     except OSError as error:  # the disk is full, or the machine allows no more processes
