@@ -18,7 +18,7 @@ setup: .venv/.stamp ## Make .venv from the locked requirements (skipped when not
 	@touch $@
 
 .PHONY: demo
-demo: setup ## Start a hub with a simulated fleet and show where its addresses collide
+demo: setup ## Start a hub with a simulated fleet: where its addresses collide, and who talks to whom
 	@$(BIN)/periplus demo
 
 .PHONY: check

@@ -156,7 +156,14 @@ def schema() -> Schema:
         },
         "notes": {"type": "array", "items": {"type": "string"}},
     }
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **_closed(members)}
+    found = _closed(members)
+    found["properties"] |= {
+        "dependencies": {
+            "type": "object",
+            "description": "Only of `periplus demo`: what `periplus dependencies --cross-cluster --json` prints.",
+        }
+    }
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
 
 
 def _closed(members: Schema) -> Schema:

@@ -116,3 +116,46 @@ def test_groups_only_hold_overlapping_neighbours(demo: Outcome) -> None:
     for group in demo.document["overlapGroups"]:
         assert group["memberCount"] >= 2
         assert len(owners(group)) >= 2, group
+
+
+def talks(demo: Outcome) -> dict[tuple[str, str], dict[str, Any]]:
+    """Who talks to whom, by app@cluster."""
+    return {
+        (named(edge["source"]), named(edge["destination"])): edge for edge in demo.document["dependencies"]["edges"]
+    }
+
+
+def named(end: dict[str, Any]) -> str:
+    return f"{end['name']}@{end['cluster']['name']}"
+
+
+def test_who_talks_to_whom_is_told_from_both_ends(demo: Outcome) -> None:
+    found = talks(demo)
+    sizes = [edge["bytesTx"] + edge["bytesRx"] for edge in found.values()]
+    assert sizes == sorted(sizes, reverse=True)
+    calls = found["cart@shop-dublin", "payments@payments-dublin"]
+    assert (calls["state"], calls["onlySeenBy"], calls["ports"]) == ("active", None, [{"protocol": 6, "port": 8443}])
+    assert calls["bytesRx"] > calls["bytesTx"] > calls["connectionsOpened"] > calls["failures"] > 0
+    assert calls["rttUs"] == 900
+
+
+def test_a_dependency_fell_silent_and_another_is_new(demo: Outcome) -> None:
+    found = talks(demo)
+    silent = {ends: edge["silentSince"] for ends, edge in found.items() if edge["state"] == "silent"}
+    assert list(silent) == [("search@shop-dublin", "warehouse@data-virginia")]
+    assert all(silent.values())
+    new = [ends for ends, edge in found.items() if edge["state"] == "new"]
+    assert new == [("dashboards@data-virginia", "ledger@payments-dublin")]
+
+
+def test_calls_from_addresses_of_two_clusters_are_seen_by_one_side_only(demo: Outcome) -> None:
+    one_sided = {ends: edge["onlySeenBy"] for ends, edge in talks(demo).items() if edge["onlySeenBy"]}
+    assert one_sided == {("storefront@shop-frankfurt", "payments@payments-dublin"): "client"}
+
+
+def test_what_is_not_known_of_the_flows_is_said(demo: Outcome) -> None:
+    coverage = demo.document["dependencies"]["coverage"]
+    assert coverage["clustersWithoutFlows"] == [{"name": "hr-dublin"}]
+    assert coverage["partlyToldClusters"] == [{"name": "platform-stage"}]
+    assert 0.9 < coverage["ratio"] < 1
+    assert 0 < coverage["unmeasured"] < coverage["observed"]

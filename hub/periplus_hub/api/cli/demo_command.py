@@ -70,6 +70,7 @@ def _show(fleet: Fleet, report: Report, show: Callable[[Report], None] | None) -
         tell()
         tell("Who talks to whom across clusters, in the last hours:", bold=True)
         dependencies_command.show(found)
+        tell(demo_flows.TO_SEE)
     return More(query=demo_flows.QUERY, commands=demo_flows.COMMANDS, each_second=flows.each_second)
 
 

@@ -29,6 +29,10 @@ COMMANDS: Final = (
     "coverage",
 )
 """The second shows what shop-frankfurt's calls look like to whom they are made."""
+TO_SEE: Final = (
+    "Pods of shop-frankfurt have addresses that pods of shop-dublin have, too: payments-dublin cannot tell whose calls "
+    "it gets."
+)
 _ROLLED_UP_S: Final = 90.0
 _POLL_S: Final = 0.5
 _ANSWER_S: Final = 30.0

@@ -1,0 +1,107 @@
+"""Agents of the demonstration, at the door through which all agents come."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import func, select
+
+from periplus_hub.access.scope import Scope, owned
+from periplus_hub.api.demo.node_agents import HISTORY_HOURS, AgentError, NodeAgents
+from periplus_hub.api.demo.traffic import MINUTE_S, SILENT_NODE, nodes_with_agents
+from periplus_hub.flows.model import HOUR_S
+from periplus_hub.flows.tables import node_coverage
+from periplus_hub.kit.db import Database
+
+from tests.support.clock import FakeClock
+from tests.support.flow_hub import FlowHub, flow_hub
+
+PAYMENTS, STAGE = "payments-dublin", "platform-stage"
+TOLD = """SELECT toUnixTimestamp(min(window_start)) AS first, toUnixTimestamp(max(window_start)) AS last,
+  uniqExact(window_start) AS windows FROM flows"""
+
+
+@pytest.fixture
+async def hub(db: Database, tmp_path: Path) -> AsyncIterator[FlowHub]:
+    async with flow_hub(db, tmp_path / "flows") as opened:
+        yield opened
+
+
+async def joined(hub: FlowHub, scope: Scope, clock: FakeClock, *clusters: str) -> NodeAgents:
+    tokens = {}
+    for name in clusters:
+        member = await hub.door.member(scope, name)
+        tokens[name] = await hub.door.agents_token(scope, member.registration)
+    agents = NodeAgents(clock)
+    await agents.join(hub.door.http, tokens)
+    return agents
+
+
+async def test_they_tell_of_the_hours_before_and_then_of_every_minute(
+    hub: FlowHub, clock: FakeClock, tenant: Scope
+) -> None:
+    clock.advance(HOUR_S // 2 + 7)
+    agents = await joined(hub, tenant, clock, PAYMENTS)
+    assert agents.has_news
+    await agents.tell(hub.door.http)
+    assert not agents.has_news
+    await hub.load()
+    [history] = await hub.rows(tenant, TOLD)
+    assert (agents.start_s - agents.history_from_s) // HOUR_S == HISTORY_HOURS
+    assert (history["first"], history["last"]) == (agents.history_from_s, agents.start_s - MINUTE_S)
+    assert history["windows"] == (agents.start_s - agents.history_from_s) // MINUTE_S
+    clock.advance(MINUTE_S)
+    assert agents.has_news
+    await agents.tell(hub.door.http)
+    await hub.load()
+    [now] = await hub.rows(tenant, TOLD)
+    assert (now["last"], now["windows"]) == (agents.start_s, history["windows"] + 1)
+
+
+async def test_a_silent_one_told_before_and_tells_nothing_more(hub: FlowHub, clock: FakeClock, tenant: Scope) -> None:
+    agents = await joined(hub, tenant, clock, STAGE)
+    await agents.tell(hub.door.http)
+    clock.advance(10 * MINUTE_S)
+    await agents.tell(hub.door.http)
+    told = select(node_coverage.c.node, func.max(node_coverage.c.last_window).label("last"))
+    async with hub.db.read(tenant) as c:
+        rows = await c.rows(told.where(owned(tenant, node_coverage)).group_by(node_coverage.c.node))
+    last = {row.node: row.last - agents.start_s for row in rows}
+    assert set(last) == set(nodes_with_agents()[STAGE])
+    assert last.pop(SILENT_NODE) == -40 * MINUTE_S
+    assert set(last.values()) == {10 * MINUTE_S}
+
+
+async def test_what_could_not_be_sent_is_sent_when_the_hub_is_back(
+    hub: FlowHub, clock: FakeClock, tenant: Scope
+) -> None:
+    agents = await joined(hub, tenant, clock, PAYMENTS)
+
+    def is_away(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused", request=request)
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(is_away), base_url="http://hub") as away:
+        with pytest.raises(AgentError, match="did not answer at /v1/batches: refused"):
+            await agents.tell(away)
+    assert agents.has_news
+    clock.advance(MINUTE_S)
+    await agents.tell(hub.door.http)
+    await hub.load()
+    [told] = await hub.rows(tenant, TOLD)
+    assert told["windows"] == (agents.start_s - agents.history_from_s) // MINUTE_S + 1
+
+
+async def test_a_credential_that_is_over_is_renewed(hub: FlowHub, clock: FakeClock, tenant: Scope) -> None:
+    agents = await joined(hub, tenant, clock, PAYMENTS)
+    await agents.tell(hub.door.http)
+    clock.advance(25 * HOUR_S)
+    await agents.tell(hub.door.http)
+    await hub.load()
+    [told] = await hub.rows(tenant, TOLD)
+    assert told["last"] == agents.start_s + 25 * HOUR_S - MINUTE_S
+
+
+async def test_a_refusal_says_why(hub: FlowHub, clock: FakeClock) -> None:
+    with pytest.raises(AgentError, match="proof of identity is not accepted"):
+        await NodeAgents(clock).join(hub.door.http, {PAYMENTS: "nobody.knows-this-token"})
