@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 from urllib.parse import urlsplit
 
 from periplus_contract.tls_trouble import TlsTrouble, tls_trouble
@@ -94,6 +94,27 @@ class HubClient:
             raise _unreached(self._url, error) from error
         finally:
             self._connection.close()  # the next question may come after any time; connecting again is cheap here
+
+
+class Reply(NamedTuple):
+    """What a listener of the hub answered."""
+
+    status: int
+    content_type: str
+    content: bytes
+
+
+def post(url: str, path: str, content: bytes, headers: Mapping[str, str]) -> Reply:
+    """Ask another listener of the hub than that of GraphQL, once. Raises HubCallError where no answer comes."""
+    connection, _ = _connection(url, None)
+    try:
+        connection.request("POST", path, content, dict(headers))
+        answer = connection.getresponse()
+        return Reply(answer.status, answer.getheader("content-type", ""), answer.read())
+    except (HTTPException, OSError) as error:
+        raise _unreached(url, error) from error
+    finally:
+        connection.close()
 
 
 def _unreached(url: str, error: HTTPException | OSError) -> HubCallError:

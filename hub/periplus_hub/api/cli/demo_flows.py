@@ -1,11 +1,8 @@
 """The flows of `periplus demo`: agents join, tell of the last hours, and then of every minute while it serves."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, Final
-
-import httpx
 
 from periplus_hub.api.cli import queries
 from periplus_hub.api.cli.dependencies_command import DEPENDENCIES
@@ -13,8 +10,9 @@ from periplus_hub.api.cli.output import say_labelled
 from periplus_hub.api.cli.report import counted
 from periplus_hub.api.cli.temporary_fleet import Fleet
 from periplus_hub.api.cli.tokens_command import CREATE_AGENTS
-from periplus_hub.api.demo.node_agents import AgentError, NodeAgents
-from periplus_hub.api.demo.traffic import connections_between_clusters, nodes_with_agents
+from periplus_hub.api.demo.node_agents import NodeAgents
+from periplus_hub.api.demo.posting import post_to
+from periplus_hub.api.demo.traffic import connections_between_clusters, nodes_with_agents, one_sided
 from periplus_hub.api.hub_client import HubCallError
 from periplus_hub.kit.clock import Clock
 
@@ -35,7 +33,6 @@ TO_SEE: Final = (
 )
 _ROLLED_UP_S: Final = 90.0
 _POLL_S: Final = 0.5
-_ANSWER_S: Final = 30.0
 _TOKEN_DAYS: Final = 1
 _MOST: Final = 50
 
@@ -46,7 +43,8 @@ class DemoFlows:
     def __init__(self, fleet: Fleet, clock: Clock) -> None:
         self._fleet = fleet
         self._agents = NodeAgents(clock)
-        self._trouble = ""
+        self._post = post_to(fleet.ready.spokes_url)
+        self._is_troubled = False
 
     def begin(self) -> None:
         """Let the agents join and tell of the hours before. Raises HubCallError."""
@@ -55,12 +53,9 @@ class DemoFlows:
         joining = {name: nodes for name, nodes in nodes_with_agents().items() if name in known}
         progress.show(f"joining {counted(sum(map(len, joining.values())), 'agent')} of nodes")
         tokens = {name: self._token(known[name]["id"]) for name in joining}
-        try:
-            self._run(lambda http: self._agents.join(http, tokens))
-            progress.show("telling what passed in the last hours")
-            self._run(self._agents.tell)
-        except AgentError as error:
-            raise HubCallError(str(error), "Start again; if it happens again, report it.") from error
+        asyncio.run(self._agents.join(self._post, tokens))
+        progress.show("telling what passed in the last hours")
+        asyncio.run(self._agents.tell(self._post))
 
     def dependencies(self) -> dict[str, Any]:
         """Those across clusters, when the hub has made all of what was told; else those that it has made."""
@@ -72,7 +67,9 @@ class DemoFlows:
             found.update(self._ask(since))
             made = sum(int(edge["connectionsOpened"] or 0) for edge in found["edges"])
             self._fleet.progress.show("adding up who talked to whom", f"{made:,} of {told:,} connections")
-            return made >= told
+            # What one end told counts alone until the other's rows are there.
+            alone = sum(edge["onlySeenBy"] is not None for edge in found["edges"])
+            return made >= told and alone <= one_sided()
 
         is_whole = self._fleet.children.wait_for(is_made, _ROLLED_UP_S, _POLL_S)
         self._fleet.progress.clear()
@@ -85,13 +82,13 @@ class DemoFlows:
         if not self._agents.has_news:
             return
         try:
-            self._run(self._agents.tell)
-        except AgentError as error:
-            if not self._trouble:
-                say_labelled("note", f"flows wait to be sent: {error}")
-            self._trouble = str(error)
+            asyncio.run(self._agents.tell(self._post))
+        except HubCallError as error:
+            if not self._is_troubled:
+                say_labelled("note", f"flows wait to be sent: {error.message}")
+            self._is_troubled = True
         else:
-            self._trouble = ""
+            self._is_troubled = False
 
     def _ask(self, since: str) -> dict[str, Any]:
         asked = {"first": _MOST, "since": since, "level": "WORKLOAD", "crossCluster": True}
@@ -101,11 +98,3 @@ class DemoFlows:
     def _token(self, cluster: str) -> str:
         asked = {"cluster": cluster, "days": _TOKEN_DAYS}
         return str(queries.outcome(self._fleet.client.ask(CREATE_AGENTS, asked), "createAgentsToken")["token"])
-
-    def _run(self, work: Callable[[httpx.AsyncClient], Awaitable[None]]) -> None:
-        async def connected() -> None:
-            url = self._fleet.ready.spokes_url
-            async with httpx.AsyncClient(base_url=url, timeout=_ANSWER_S, trust_env=False) as http:
-                await work(http)
-
-        asyncio.run(connected())

@@ -13,7 +13,6 @@ from http import HTTPStatus
 from typing import Final, TypeVar
 from uuid import UUID
 
-import httpx
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -31,7 +30,9 @@ from periplus_contract.messages import (
 )
 from periplus_contract.version import CONTRACT
 from periplus_hub.api.demo.flow_batches import Seal, sealed
+from periplus_hub.api.demo.posting import Post
 from periplus_hub.api.demo.traffic import MINUTE_S, is_silent, nodes_with_agents, seen_by
+from periplus_hub.api.hub_client import HubCallError, Reply
 from periplus_hub.flows.model import HOUR_S
 from periplus_hub.kit.clock import Clock, unix_us
 from periplus_hub.kit.ids import new_id
@@ -45,10 +46,6 @@ _LANES: Final = 8
 _LONGEST_BATCH_S: Final = 6 * HOUR_S
 """After the machine slept there is much to tell."""
 _JSON: Final = {"Content-Type": "application/json"}
-
-
-class AgentError(Exception):
-    """The hub refused an agent, or could not be reached."""
 
 
 @dataclass
@@ -85,22 +82,22 @@ class NodeAgents:
         """Whether a minute is over that was not told, or the hub did not accept what was."""
         return any(each.held or each.told_until_s < _minute(self._clock) for each in self._agents)
 
-    async def join(self, http: httpx.AsyncClient, tokens: Mapping[str, str]) -> None:
-        """Those of the clusters that there is a join token for. Raises AgentError."""
+    async def join(self, post: Post, tokens: Mapping[str, str]) -> None:
+        """Those of the clusters that there is a join token for. Raises HubCallError."""
         joining = [
             (_Agent(node, self.history_from_s), token)
             for cluster, token in tokens.items()
             for node in nodes_with_agents()[cluster]
         ]
-        await _in_lanes(joining, lambda each: _join(http, *each))
+        await _in_lanes(joining, lambda each: _join(post, *each))
         self._agents = [agent for agent, _ in joining]
 
-    async def tell(self, http: httpx.AsyncClient) -> None:
-        """Send what passed in the minutes that are over. Raises AgentError; what was not accepted is sent next time."""
+    async def tell(self, post: Post) -> None:
+        """Send what passed in minutes that are over. Raises HubCallError; what was not accepted is sent next time."""
         until_s = _minute(self._clock)
         for agent in self._agents:
             self._seal(agent, until_s)
-        await _in_lanes(self._agents, lambda agent: _send(http, agent))
+        await _in_lanes(self._agents, lambda agent: _send(post, agent))
 
     def _seal(self, agent: _Agent, until_s: int) -> None:
         while agent.told_until_s < until_s:
@@ -134,13 +131,13 @@ def _minute(clock: Clock) -> int:
 
 async def _in_lanes(work: Sequence[Work], do: Callable[[Work], Awaitable[None]]) -> None:
     """A few at a time. The first that fails ends its lane, and is raised when all have ended."""
-    failed: list[AgentError] = []
+    failed: list[HubCallError] = []
 
     async def lane(mine: Sequence[Work]) -> None:
         try:
             for each in mine:
                 await do(each)
-        except AgentError as error:
+        except HubCallError as error:
             failed.append(error)
 
     async with asyncio.TaskGroup() as group:
@@ -150,7 +147,7 @@ async def _in_lanes(work: Sequence[Work], do: Callable[[Work], Awaitable[None]])
         raise failed[0]
 
 
-async def _join(http: httpx.AsyncClient, agent: _Agent, token: str) -> None:
+async def _join(post: Post, agent: _Agent, token: str) -> None:
     request = AgentEnrolRequest(
         join_token=token,
         public_key=agent.public_key,
@@ -158,51 +155,44 @@ async def _join(http: httpx.AsyncClient, agent: _Agent, token: str) -> None:
         spoke_version="simulated",
         contract=str(CONTRACT),
     )
-    answer = await _ask(http, "/v1/enroll-agent", request, EnrolAnswer)
+    answer = await _ask(post, "/v1/enroll-agent", request, EnrolAnswer)
     agent.id, agent.hub_id = answer.registration, answer.hub_id
-    await _prove(http, agent)
+    await _prove(post, agent)
 
 
-async def _prove(http: httpx.AsyncClient, agent: _Agent) -> None:
-    challenge = await _ask(http, "/v1/challenge", ChallengeRequest(registration=agent.id), Challenge)
+async def _prove(post: Post, agent: _Agent) -> None:
+    challenge = await _ask(post, "/v1/challenge", ChallengeRequest(registration=agent.id), Challenge)
     signature = agent.key.sign(proof_bytes(agent.hub_id, agent.id, challenge.nonce))
     proof = CredentialRequest(
         registration=agent.id, nonce=challenge.nonce, signature=base64.b64encode(signature).decode()
     )
-    agent.credential = (await _ask(http, "/v1/credential", proof, Credential)).credential
+    agent.credential = (await _ask(post, "/v1/credential", proof, Credential)).credential
 
 
-async def _send(http: httpx.AsyncClient, agent: _Agent) -> None:
+async def _send(post: Post, agent: _Agent) -> None:
     while agent.held:
-        response = await _post_batch(http, agent)
-        if response.status_code == HTTPStatus.UNAUTHORIZED:  # a credential lasts a day
-            await _prove(http, agent)
-            response = await _post_batch(http, agent)
-        answer = _read(response, BatchAnswer)
+        reply = await _post_batch(post, agent)
+        if reply.status == HTTPStatus.UNAUTHORIZED:  # a credential lasts a day
+            await _prove(post, agent)
+            reply = await _post_batch(post, agent)
+        answer = _read(reply, BatchAnswer)
         agent.settled_through = answer.settled_through
         agent.held.popleft()
 
 
-async def _post_batch(http: httpx.AsyncClient, agent: _Agent) -> httpx.Response:
+async def _post_batch(post: Post, agent: _Agent) -> Reply:
     headers = {"Authorization": f"Bearer {agent.credential}", "Content-Type": BATCH_CONTENT_TYPE}
-    return await _post(http, "/v1/batches", agent.held[0], headers)
+    return await post("/v1/batches", agent.held[0], headers)
 
 
-async def _ask(http: httpx.AsyncClient, path: str, message: msgspec.Struct, answer: type[T]) -> T:
-    return _read(await _post(http, path, msgspec.json.encode(message), _JSON), answer)
+async def _ask(post: Post, path: str, message: msgspec.Struct, answer: type[T]) -> T:
+    return _read(await post(path, msgspec.json.encode(message), _JSON), answer)
 
 
-async def _post(http: httpx.AsyncClient, path: str, content: bytes, headers: Mapping[str, str]) -> httpx.Response:
-    try:
-        return await http.post(path, content=content, headers=headers)
-    except httpx.HTTPError as error:
-        raise AgentError(f"the hub did not answer at {path}: {error or type(error).__name__}") from error
-
-
-def _read(response: httpx.Response, answer: type[T]) -> T:
-    if response.status_code == HTTPStatus.OK:
-        return msgspec.json.decode(response.content, type=answer)
-    if response.headers.get("content-type") == problems.CONTENT_TYPE:
-        problem = msgspec.json.decode(response.content, type=problems.Problem)
-        raise AgentError(f"{problem.title}: {problem.detail}")
-    raise AgentError(f"the hub answered {response.status_code}")
+def _read(reply: Reply, answer: type[T]) -> T:
+    if reply.status == HTTPStatus.OK:
+        return msgspec.json.decode(reply.content, type=answer)
+    if reply.content_type == problems.CONTENT_TYPE:
+        problem = msgspec.json.decode(reply.content, type=problems.Problem)
+        raise HubCallError(f"{problem.title}: {problem.detail}", problem.remedy, "refused")
+    raise HubCallError(f"the hub answered an agent with {reply.status}", "Look at the hub's log.")

@@ -186,22 +186,33 @@ def _within(cluster: DemoCluster) -> Iterator[Talk]:
 @cache
 def paths() -> tuple[Path, ...]:
     """Every Talk with its pods, those of the two ends on different nodes where that can be."""
-    pods = {cluster.name: _pods(cluster) for cluster in CLUSTERS}
-    held = Counter(each.address for apps in pods.values() for of_app in apps.values() for each in of_app)
-    return tuple(_path(talk, pods, held) for talk in talks())
+    return tuple(map(_path, talks()))
 
 
-def _path(talk: Talk, pods: dict[str, dict[str, list[Pod]]], held: Counter[str]) -> Path:
-    # Where it can, an end of another cluster is a pod whose address no other pod of the fleet has.
+def _path(talk: Talk) -> Path:
+    # Where it can, an end is a pod whose address no other pod of the fleet has.
     clients, servers = (
-        sorted(pods[cluster][app], key=lambda pod: held[pod.address]) for cluster, app in (talk.client, talk.server)
+        sorted(_pods()[cluster][app], key=lambda pod: _holders()[pod.address])
+        for cluster, app in (talk.client, talk.server)
     )
     apart = [(one, other) for one in clients for other in servers if one.node != other.node]
     client, server = apart[0] if apart else (clients[0], servers[0])
     return Path(talk, client, server)
 
 
-def _pods(cluster: DemoCluster) -> dict[str, list[Pod]]:
+@cache
+def _holders() -> Counter[str]:
+    """How many pods have an address."""
+    return Counter(pod.address for apps in _pods().values() for of_app in apps.values() for pod in of_app)
+
+
+@cache
+def _pods() -> dict[str, dict[str, list[Pod]]]:
+    """By cluster and app."""
+    return {cluster.name: _pods_of(cluster) for cluster in CLUSTERS}
+
+
+def _pods_of(cluster: DemoCluster) -> dict[str, list[Pod]]:
     found: dict[str, list[Pod]] = {app: [] for app in cluster.apps}
     for pod in objects.pods(cluster):
         app = pod["metadata"]["labels"].get("app")
@@ -244,6 +255,11 @@ def connections_between_clusters(start_s: int, since_s: int) -> int:
         for at_s in range(since_s, start_s, MINUTE_S)
         if path.talk.passes_in((at_s - start_s) // MINUTE_S)
     )
+
+
+def one_sided() -> int:
+    """How many of what passes between clusters its server cannot tell whose it is."""
+    return sum(path.talk in BETWEEN_CLUSTERS and _holders()[path.client.address] > 1 for path in paths())
 
 
 @cache

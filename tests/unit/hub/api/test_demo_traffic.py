@@ -17,6 +17,7 @@ from periplus_hub.api.demo.traffic import (
     connections_between_clusters,
     is_silent,
     nodes_with_agents,
+    one_sided,
     paths,
     seen_by,
 )
@@ -93,6 +94,7 @@ def test_only_where_the_story_says_so_an_address_is_that_of_two_pods() -> None:
         path.talk.client for path in paths() if path.talk in BETWEEN_CLUSTERS and held[path.client.address] > 1
     }
     assert ambiguous == {("shop-frankfurt", "storefront")}
+    assert one_sided() == 1
     assert all(held[path.server.address] == 1 for path in paths() if path.talk in BETWEEN_CLUSTERS)
 
 
