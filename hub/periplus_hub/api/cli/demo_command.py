@@ -69,7 +69,7 @@ def _show(fleet: Fleet, report: Report, show: Callable[[Report], None] | None) -
     else:
         tell()
         tell("Who talks to whom across clusters, in the last hours:", bold=True)
-        dependencies_command.show(found)
+        dependencies_command.show(found, demo_flows.ORDER)
         tell(demo_flows.TO_SEE)
     return More(query=demo_flows.QUERY, commands=demo_flows.COMMANDS, each_second=flows.each_second)
 

@@ -17,20 +17,22 @@ from periplus_hub.api.hub_client import HubCallError
 from periplus_hub.kit.clock import Clock
 
 QUERY: Final = (
-    "{ dependencies(first: 5, crossCluster: true) { edges { source { cluster { name } name } "
+    "{ dependencies(first: 5, filter: {crossCluster: true}) { edges { source { cluster { name } name } "
     "destination { cluster { name } name } bytesTx bytesRx connectionsOpened failures rttUs state onlySeenBy } "
     "coverage { ratio } } }"
 )
 COMMANDS: Final = (
-    "dependencies --cross-cluster",
+    "dependencies --cross-cluster --sort rtt",
+    "dependencies --state new --state silent",
     "dependencies --of shop/payments@payments-dublin",
     "coverage",
 )
-"""The second shows what shop-frankfurt's calls look like to whom they are made."""
+"""The third shows what shop-frankfurt's calls look like to whom they are made."""
 TO_SEE: Final = (
     "Pods of shop-frankfurt have addresses that pods of shop-dublin have, too: payments-dublin cannot tell whose calls "
     "it gets."
 )
+ORDER: Final = "BYTES"
 _ROLLED_UP_S: Final = 90.0
 _POLL_S: Final = 0.5
 _TOKEN_DAYS: Final = 1
@@ -91,7 +93,7 @@ class DemoFlows:
             self._is_troubled = False
 
     def _ask(self, since: str) -> dict[str, Any]:
-        asked = {"first": _MOST, "since": since, "level": "WORKLOAD", "crossCluster": True}
+        asked = {"first": _MOST, "since": since, "level": "WORKLOAD", "order": ORDER, "filter": {"crossCluster": True}}
         found: dict[str, Any] = self._fleet.client.ask(DEPENDENCIES, asked)["dependencies"]
         return found
 

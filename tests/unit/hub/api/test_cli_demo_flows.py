@@ -6,14 +6,17 @@ import signal
 import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 import pytest
+import typer.main
+from graphql import build_schema, parse, validate
 
 from periplus_contract.messages import BatchAnswer
+from periplus_hub.api.cli import command_line
 from periplus_hub.api.cli.child_processes import Children, HubReady
-from periplus_hub.api.cli.demo_flows import DemoFlows
+from periplus_hub.api.cli.demo_flows import COMMANDS, QUERY, DemoFlows
 from periplus_hub.api.cli.exit_codes import STOPPING
 from periplus_hub.api.cli.keep_serving import More, serve_until_interrupted
 from periplus_hub.api.cli.progress import Progress
@@ -22,6 +25,7 @@ from periplus_hub.api.demo.node_agents import _Agent
 from periplus_hub.api.hub_client import HubClient, Reply
 
 from tests.support.clock import FakeClock
+from tests.support.shown_commands import ROOT
 
 
 @pytest.fixture
@@ -86,3 +90,15 @@ def test_what_goes_on_each_second_ends_with_ctrl_c(fleet: Fleet, capsys: pytest.
     said = capsys.readouterr().out
     assert " coverage --since 1h\n" in said
     assert '{"query": "{ coverage { ratio } }"}' in said
+
+
+def test_the_query_to_paste_is_one_of_the_schema() -> None:
+    schema = build_schema((ROOT / "hub" / "schema.graphql").read_text())
+    assert validate(schema, parse(QUERY)) == []
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_the_commands_to_paste_are_understood(line: str) -> None:
+    name, *options = line.split()
+    root: Any = typer.main.get_command(command_line())
+    assert root.commands[name].make_context(name, options).args == []
