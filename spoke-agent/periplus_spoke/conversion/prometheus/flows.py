@@ -71,7 +71,11 @@ class SourceWindow:
     def put(self, sums: WindowSums) -> FlowsMark:
         """Add the flows to the window, and say how much they tell."""
         own = self._own_names()
-        rows = {key: row for key, row in self._rows.items() if key.watched in own}
+        rows = {
+            key: _unmeasured(row) if self._is_told_by_client(key, own) else row
+            for key, row in self._rows.items()
+            if key.watched in own
+        }
         told = 0
         for key, row in rows.items():
             reporter = self._reporter(key, rows, own)
@@ -153,6 +157,13 @@ class SourceWindow:
             return None
         return Reporter.BOTH
 
+    def _is_told_by_client(self, key: _Key, own: frozenset[str]) -> bool:
+        """Whether the cluster of the client tells of it, too.
+
+        The other end has no name there, nor has the client here: they cannot be merged, and both would count.
+        """
+        return bool(self._rule.reporter) and key.reporter is Reporter.SERVER and key.src.cluster not in own
+
     def _client_of(self, key: _Key, own: frozenset[str]) -> _Key:
         return key._replace(watched=key.src.cluster if key.src.cluster in own else "", reporter=Reporter.CLIENT)
 
@@ -169,6 +180,11 @@ def _counts(seen: Seen, labels: Mapping[str, str]) -> bool | None:
     teller = next(filter(None, (labels.get(each, "") for each in seen.tellers)), "")
     node = labels.get(seen.sender) or labels.get(seen.receiver)
     return teller == node if teller and node else None
+
+
+def _unmeasured(row: Mapping[str, int | None]) -> dict[str, int | None]:
+    """What passed is not known; where nothing did, that is."""
+    return {name: 0 if value == 0 else None for name, value in row.items()}
 
 
 def _is_unmeasured(row: Mapping[str, int | None]) -> bool:

@@ -38,7 +38,7 @@ class Questions:
 
     def presence(self, rules: Sequence[FlowRule]) -> str:
         """Which of the rules' counters are there."""
-        names = "|".join(counter.metric for rule in rules for counter in rule.counters)
+        names = "|".join(dict.fromkeys(counter.metric for rule in rules for counter in rule.counters))
         return f"group by (__name__) ({self._series(names, '')})"
 
     def _one_of(self, series: str) -> str:

@@ -82,11 +82,13 @@ def test_a_client_without_a_proxy_is_told_by_the_server() -> None:
 
 
 def test_a_workload_of_another_cluster_is_not_taken_for_one_of_this() -> None:
-    rows = told("istio", ("bytes_tx", TO_WEST, 5), ("bytes_tx", FROM_WEST, 6)).rows
-    assert {(flow.src, flow.dst, flow.reporter) for flow, _ in rows} == {
-        (WEB, NOBODY, Reporter.CLIENT),
-        (NOBODY, DB, Reporter.SERVER),
+    found = told("istio", ("bytes_tx", TO_WEST, 5), ("bytes_tx", FROM_WEST, 6), ("bytes_rx", FROM_WEST, 0))
+    rows = {(flow.src, flow.dst, flow.reporter): row for flow, row in found.rows}
+    assert rows == {
+        (WEB, NOBODY, Reporter.CLIENT): {"bytes_tx": 5},
+        (NOBODY, DB, Reporter.SERVER): {"bytes_rx": 0},  # what was sent is counted where the client is
     }
+    assert (found.mark.observed, found.mark.unmeasured) == (2, 1)
 
 
 def test_flows_of_several_clusters_are_told_only_when_it_is_known_which_is_this() -> None:
