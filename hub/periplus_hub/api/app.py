@@ -23,8 +23,10 @@ from periplus_hub.api.http_middleware import Observed
 from periplus_hub.api.problems import HANDLERS
 from periplus_hub.api.process_resources import Resources
 from periplus_hub.api.tracing import traced
+from periplus_hub.findings.flow_looks import FlowLooks
 from periplus_hub.findings.jobs import FindingsJob
 from periplus_hub.findings.jobs_figures import FleetFiguresJob
+from periplus_hub.findings.jobs_flows import FlowLookJob
 from periplus_hub.findings.repository import resolved_before
 from periplus_hub.fleet.jobs import ClusterRule, RetentionJob, TenantRule
 from periplus_hub.fleet.model import CLUSTERS_TOPIC, DOMAINS_TOPIC
@@ -53,11 +55,12 @@ _API_BODY: Final = 256 * 1024
 def make_jobs(resources: Resources) -> list[Job]:
     """Everything `hub work` does."""
     db, publish, config = resources.databases.jobs, resources.events.publish, resources.config
-    store = resources.columns
+    store, looks = resources.columns, FlowLooks()
     return [
         RangesJob(db),
         OverlapsJob(db, publish),
-        FindingsJob(db, publish),
+        FindingsJob(db, publish, looks),
+        FlowLookJob(db, store, looks),
         FleetFiguresJob(db, config.metrics_cluster_limit),
         make_retention(db, config),
         FlowRingJob(db, store),

@@ -9,6 +9,8 @@ from uuid import UUID
 from periplus_hub.addresses.ipam.engine.knowledge import Missing
 from periplus_hub.addresses.ipam.model import LeakingPools, PoolCheck, ShortPools
 from periplus_hub.addresses.overlaps.model import Explanation, NamedClusters, OverlapGroup, RegisterStatus
+from periplus_hub.dependencies.model import Coverage
+from periplus_hub.dependencies.model_watch import Watched
 from periplus_hub.findings.listening import Listening
 from periplus_hub.fleet.model import Machines, Registration
 from periplus_hub.ingest.model import RecentBatch
@@ -93,3 +95,7 @@ POOL_CHECKS: Final[Fact[PoolChecks]] = Fact("pool checks")
 """How allocators agree with themselves and with the pods."""
 LISTENING: Final[Fact[Listening]] = Fact("listening")
 """Whether silence means anything."""
+FLOW_COVERAGE: Final[Fact[Coverage | None]] = Fact("coverage of flows")
+"""What clusters told of the last hours, and what their sources did not see; None where nobody looked lately."""
+WATCHED: Final[Fact[Watched | None]] = Fact("edges")
+"""What changed in who talks to whom; None while the flow store cannot be asked or lacks what was told."""

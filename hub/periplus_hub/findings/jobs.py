@@ -5,6 +5,7 @@ from uuid import UUID
 
 from periplus_hub.access.repository import system_tenant_ids
 from periplus_hub.access.scope import system_scope
+from periplus_hub.findings.flow_looks import FlowLooks
 from periplus_hub.findings.repository import record_round
 from periplus_hub.findings.service import TOPIC, Publish, reconcile, tell_nobody
 from periplus_hub.findings.service_detect import drafts_by_detector
@@ -19,11 +20,12 @@ class FindingsJob:
 
     name = "findings.detect"
 
-    def __init__(self, db: Database, publish: Publish | None = None, interval_s: float = 15.0) -> None:
-        self.interval_s = interval_s
+    def __init__(self, db: Database, publish: Publish | None = None, looks: FlowLooks | None = None) -> None:
+        """`looks` are filled by the job that looks at flows; without them nothing is known of flows."""
+        self.interval_s = 15.0
         self._db = db
         self._publish = publish or tell_nobody
-        self._loader = FactLoader()
+        self._loader = FactLoader(looks)
 
     async def run(self, now: datetime) -> None:
         """Every tenant in turn."""

@@ -21,11 +21,15 @@ from periplus_hub.addresses.overlaps.repository_groups import GroupAsk
 from periplus_hub.addresses.overlaps.repository_register import register_status
 from periplus_hub.addresses.overlaps.rows import group_of
 from periplus_hub.addresses.overlaps.service_explanations import explain_groups, worst_hit
+from periplus_hub.dependencies.model import Coverage
+from periplus_hub.dependencies.model_watch import Watched
 from periplus_hub.findings import facts
 from periplus_hub.findings.facts import MAX_OVERLAPS, MAX_POOLS, Fact, Facts, PoolChecks, WorstOverlaps
+from periplus_hub.findings.flow_looks import FlowLooks
 from periplus_hub.findings.listening import Listening, is_nobody_heard
 from periplus_hub.fleet.model import Machines, Registration, State
 from periplus_hub.fleet.repository import all_registrations
+from periplus_hub.flows.repository_progress import has_told
 from periplus_hub.ingest.kinds import OF_A_MOMENT
 from periplus_hub.ingest.model import RecentBatch
 from periplus_hub.ingest.repository_recent_batches import recent_batches
@@ -44,6 +48,7 @@ _CHECKED_AT_ONCE: Final = 50
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 _HURTS: Final = GroupFilter(severities=(Severity.CONFLICT, Severity.BLOCKS_FEDERATION))
 _EVIDENCE: Final[Fact[Mapping[UUID, Evidence]]] = Fact("evidence")
+_HAS_FLOWS: Final[Fact[bool]] = Fact("has flows")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +62,15 @@ class Checked:
 class FactLoader:
     """Of one process: it remembers since when it listens to each tenant's clusters, and what it checked of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, looks: FlowLooks | None = None) -> None:
+        self._looks = looks or FlowLooks()
         self._listening: dict[UUID, Listening] = {}
         self._checked: dict[UUID, dict[UUID, Checked]] = {}
 
     async def load(self, c: ReadConnection, scope: Scope, now: datetime, needed: Iterable[Fact[Any]]) -> Facts:
         """What is known of the tenant now."""
-        this = Round(c, scope, now, self._listening, self._checked.setdefault(scope.tenant_id, {}))
+        checked = self._checked.setdefault(scope.tenant_id, {})
+        this = Round(c, scope, now, self._listening, checked, self._looks)
         return Facts({fact: await this.know(fact) for fact in needed})
 
 
@@ -76,6 +83,7 @@ class Round:
     now: datetime
     listening: dict[UUID, Listening]
     checked: dict[UUID, Checked]
+    looks: FlowLooks
     _known: dict[Fact[Any], Any] = field(default_factory=dict)
 
     async def know(self, fact: Fact[T]) -> T:
@@ -175,6 +183,24 @@ async def _listening(this: Round) -> Listening:
     return this.listening[tenant]
 
 
+async def _has_flows(this: Round) -> bool:
+    return await has_told(this.c, this.scope)
+
+
+async def _flow_coverage(this: Round) -> Coverage | None:
+    if await this.know(_HAS_FLOWS):
+        return this.looks.coverage(this.scope.tenant_id, this.now)
+    return Coverage(clusters=(), collected=0, settled=0, rejected=0, dropped={}, now=this.now)
+
+
+async def _watched(this: Round) -> Watched | None:
+    """The looks are made by a job of their own; of a tenant without flows there is nothing to look at."""
+    coverage = await this.know(facts.FLOW_COVERAGE)
+    if await this.know(_HAS_FLOWS) or coverage is None:
+        return this.looks.watched(this.scope.tenant_id, this.now)
+    return Watched(at=this.now, coverage=coverage)
+
+
 _LOADERS: Final[Mapping[Fact[Any], Callable[[Round], Awaitable[Any]]]] = {
     facts.REGISTRATIONS: _registrations,
     facts.SOURCES: _sources,
@@ -189,5 +215,8 @@ _LOADERS: Final[Mapping[Fact[Any], Callable[[Round], Awaitable[Any]]]] = {
     facts.SILENT_NODES: _silent_nodes,
     facts.LEAKING_POOLS: _leaking_pools,
     facts.POOL_CHECKS: _pool_checks,
+    facts.FLOW_COVERAGE: _flow_coverage,
+    facts.WATCHED: _watched,
     _EVIDENCE: _evidence,
+    _HAS_FLOWS: _has_flows,
 }

@@ -1,0 +1,1 @@
+"""What edges and hours say of themselves: rhythms, baselines, and which hours were told whole."""

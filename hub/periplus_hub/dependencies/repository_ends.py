@@ -1,0 +1,47 @@
+"""How the columns of the flow store are read as ends of edges."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from periplus_hub.dependencies.model import EdgeEnd, EdgeSide
+from periplus_hub.flows.model import HOUR_S
+
+NOBODY: Final = UUID(int=0)
+_CLIENT_BIT, _SERVER_BIT, _BOTH_BIT = 1, 2, 4
+
+
+def read_end(row: Mapping[str, Any], prefix: str, rules: tuple[str, ...] = ()) -> EdgeEnd:
+    """The end whose columns begin with `prefix`."""
+    registration = row[f"{prefix}registration"]
+    return EdgeEnd(
+        registration_id=None if registration == NOBODY else registration,
+        namespace=row[f"{prefix}namespace"],
+        kind=row[f"{prefix}kind"],
+        name=row[f"{prefix}name"],
+        rules=rules,
+    )
+
+
+def sides(bits: int) -> frozenset[EdgeSide]:
+    """Who reported, of the bits of `reporters`."""
+    both = bool(bits & _BOTH_BIT)
+    told = {EdgeSide.CLIENT: both or bits & _CLIENT_BIT, EdgeSide.SERVER: both or bits & _SERVER_BIT}
+    return frozenset(side for side, is_told in told.items() if is_told)
+
+
+def numbers(value: Any) -> tuple[int, ...]:  # noqa: ANN401 - a tuple of the store, which Arrow makes a mapping
+    """A tuple of the store."""
+    return tuple(int(each) for each in (value.values() if isinstance(value, Mapping) else value))
+
+
+def port_of(value: Any) -> tuple[int, int]:  # noqa: ANN401 - as above
+    """(IANA's number of the protocol, port)."""
+    protocol, port = numbers(value)
+    return protocol, port
+
+
+def hour_of(moment: datetime) -> int:
+    """When its hour began, in seconds."""
+    return int(moment.timestamp()) // HOUR_S * HOUR_S

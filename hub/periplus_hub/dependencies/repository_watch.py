@@ -1,0 +1,249 @@
+"""Statements about what changed in the edges of the flow store: new pairs, quiet ones, lopsided ones, and their hours.
+
+All nodes of a cluster are one end here, and so is all that is outside: nodes come and go, and so do public addresses.
+What is nobody's, or several may be, is left out: nothing is known of it.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from string import Template
+from typing import Any, Final
+
+from periplus_hub.access.scope import Scope
+from periplus_hub.dependencies.model import QUIET_S, RECENT_S, Edge, EdgeLevel
+from periplus_hub.dependencies.model_watch import (
+    BASELINE_S,
+    EXTERNAL,
+    KNOWN_S,
+    MISSED_S,
+    RECENT_HOURS,
+    RHYTHM_S,
+    SIDES_S,
+    HourOfPair,
+    LopsidedClusters,
+    NewPair,
+    PairHours,
+    QuietPair,
+)
+from periplus_hub.dependencies.repository_ends import NOBODY, hour_of, numbers, port_of, read_end, sides
+from periplus_hub.flows.model import HOUR_S, MEASURES
+from periplus_hub.kit.column_store import ColumnStore
+
+LANE: Final = "findings"
+"""So that people do not wait for detectors."""
+MOST: Final = 500
+"""Pairs of one sort that are looked at one by one."""
+
+_PARTS: Final = ("registration", "namespace", "kind", "name")
+_ENDS: Final = tuple(f"{side}_{part}" for side in ("s", "d") for part in _PARTS)
+_NAMES: Final = ", ".join(_ENDS)
+_BIT: Final = {name: 1 << number for number, name in enumerate(MEASURES)}
+_TOLD_FAILURES: Final = _BIT["connections_opened"] | _BIT["failures_refused"] | _BIT["failures_timeout"]
+_KINDS_THAT_END: Final = "'Pod', 'Job'"
+
+
+def _rows(level: EdgeLevel, columns: str) -> str:
+    """Edges since `{first}` with their ends at this level."""
+    return Template("""
+      SELECT $ends, $columns FROM edges_hourly
+      WHERE hour >= fromUnixTimestamp({first:UInt32}) AND src_kind NOT IN $unknown AND dst_kind NOT IN $unknown
+    """).substitute(
+        ends=", ".join((*_end("src", "s", level), *_end("dst", "d", level))),
+        columns=columns,
+        unknown="('ambiguous', 'address', 'other', '')",
+    )
+
+
+def _end(side: str, short: str, level: EdgeLevel) -> Sequence[str]:
+    outside, is_many = f"{side}_kind = '{EXTERNAL}'", f"{side}_kind IN ('Node', '{EXTERNAL}')"
+    coarse = f"if({outside}, '{EXTERNAL}', '')"
+    by_level: Mapping[EdgeLevel, tuple[str, str, str]] = {
+        EdgeLevel.WORKLOAD: (f"{side}_namespace", f"{side}_kind", f"if({is_many}, '', {side}_workload)"),
+        EdgeLevel.NAMESPACE: (f"{side}_namespace", coarse, "''"),
+        EdgeLevel.CLUSTER: ("''", coarse, "''"),
+    }
+    expressions = (f"{side}_registration", *by_level[level])
+    return [f"{each} AS {short}_{part}" for each, part in zip(expressions, _PARTS, strict=True)]
+
+
+_NEW: Final = Template("""
+    SELECT e.*, count() OVER () AS pair_count FROM (
+      SELECT $names, toUnixTimestamp(min(first_window)) AS first_seen, groupBitOr(reporters) AS told_by,
+        groupUniqArray(16)((protocol, dst_port)) AS ports
+      FROM ($rows) GROUP BY $names HAVING first_seen >= {recent:UInt32}) AS e
+    INNER JOIN ($src_known) AS sk ON $src_same
+    INNER JOIN ($dst_known) AS dk ON $dst_same
+    WHERE (s_registration, s_namespace, s_kind, s_name) != (d_registration, d_namespace, d_kind, d_name)
+      AND (s_kind = '$external' OR sk_seen + {known:UInt32} <= first_seen)
+      AND (d_kind = '$external' OR dk_seen + {known:UInt32} <= first_seen)
+    ORDER BY s_registration = d_registration, s_namespace = d_namespace, $names
+    LIMIT {most:UInt32}
+""")
+"""Across clusters and to the outside first, then between namespaces."""
+_KNOWN: Final = Template("""
+    SELECT $renamed, toUnixTimestamp(min(first_window)) AS ${short}_seen FROM (
+      SELECT s_registration AS k_registration, s_namespace AS k_namespace, s_kind AS k_kind, s_name AS k_name,
+        first_window FROM ($rows)
+      UNION ALL SELECT d_registration, d_namespace, d_kind, d_name, first_window FROM ($rows))
+    GROUP BY k_registration, k_namespace, k_kind, k_name
+""")
+_QUIET: Final = Template("""
+    SELECT *, count() OVER () AS pair_count FROM (
+      SELECT $names, toUnixTimestamp(min(first_window)) AS first_seen, toUnixTimestamp(max(last_window)) AS last_seen,
+        arraySort(groupUniqArray(toUnixTimestamp(hour))) AS hours, groupBitOr(reporters) AS told_by
+      FROM ($rows) WHERE s_kind NOT IN ('$external', $ending) AND d_kind NOT IN ('$external', $ending) GROUP BY $names
+      HAVING last_seen < {quiet:UInt32} AND last_seen >= {missed:UInt32} AND length(hours) > 1
+        AND {now:UInt32} - last_seen > arrayMax(arrayDifference(hours)))
+    ORDER BY length(hours) DESC, $names LIMIT {most:UInt32}
+""")
+_LOPSIDED: Final = Template("""
+    SELECT s_registration, d_registration, count() AS pairs, countIf(told_by = 1) AS only_client,
+      countIf(told_by = 2) AS only_server,
+      arraySlice(arraySort(groupArrayIf(told, told_by IN (1, 2))), 1, 3) AS examples
+    FROM (
+      SELECT $names, groupBitOr(reporters) AS told_by,
+        concat(s_namespace, '/', s_name, ' → ', d_namespace, '/', d_name) AS told
+      FROM ($rows) WHERE s_registration NOT IN (d_registration, toUUID('$nobody'))
+        AND d_registration != toUUID('$nobody') AND hour < fromUnixTimestamp({until:UInt32})
+      GROUP BY $names HAVING uniqExact(hour) > 1)
+    GROUP BY s_registration, d_registration HAVING only_client + only_server > 0
+    ORDER BY only_client + only_server DESC, s_registration, d_registration LIMIT {most:UInt32}
+""")
+_HOURS: Final = Template("""
+    SELECT *, count() OVER () AS pair_count FROM (
+      SELECT $names, arraySort(groupArray((at, attempts, failed, rtt_us, rtts))) AS series,
+        maxIf(failed, at >= {recent:UInt32} AND failed * 100 >= attempts) AS failed_now,
+        maxIf(rtt_us / rtts, at >= {recent:UInt32} AND rtts >= 10) AS slowest,
+        sumIf(rtt_us, at < {recent:UInt32}) / sumIf(rtts, at < {recent:UInt32}) AS before
+      FROM (
+        SELECT $names, toUnixTimestamp(hour) AS at, sumIf(failures, tells_failures) AS failed,
+          greatest(sumIf(connections_opened, tells_failures), failed) AS attempts, sum(rtt_us_sum) AS rtt_us,
+          sum(rtt_count) AS rtts
+        FROM ($rows) GROUP BY $names, at)
+      GROUP BY $names
+      HAVING failed_now >= 10 OR (isFinite(before) AND slowest > before * 1.25 AND slowest > before + 1000))
+    ORDER BY failed_now DESC, slowest DESC, $names LIMIT {most:UInt32}
+""")
+"""`tells_failures`: what does not tell refused connections and those without an answer has no share of them."""
+
+
+async def new_pairs(scope: Scope, store: ColumnStore, level: EdgeLevel, now: datetime) -> tuple[list[NewPair], int]:
+    """Pairs first seen within a day, of ends that were known before; and how many more there are."""
+    rows = _rows(level, "first_window, reporters, protocol, dst_port")
+    statement = _NEW.substitute(
+        names=_NAMES,
+        rows=rows,
+        external=EXTERNAL,
+        src_known=_known("sk", rows),
+        dst_known=_known("dk", rows),
+        src_same=" AND ".join(f"s_{part} = sk_{part}" for part in _PARTS),
+        dst_same=" AND ".join(f"d_{part} = dk_{part}" for part in _PARTS),
+    )
+    first = hour_of(now) - RHYTHM_S
+    given = {"first": first, "recent": _second(now) - RECENT_S, "known": KNOWN_S, "most": MOST}
+    found, more = await _ask(scope, store, statement, given)
+    return [_new(level, row) for row in found], more
+
+
+async def quiet_pairs(scope: Scope, store: ColumnStore, now: datetime) -> tuple[list[QuietPair], int]:
+    """Pairs that have been silent for longer than ever in their rhythm; those that were there most hours first."""
+    rows = _rows(EdgeLevel.WORKLOAD, "hour, first_window, last_window, reporters")
+    statement = _QUIET.substitute(names=_NAMES, rows=rows, external=EXTERNAL, ending=_KINDS_THAT_END)
+    now_s = _second(now)
+    given = {"first": hour_of(now) - MISSED_S - RHYTHM_S, "now": now_s, "quiet": now_s - QUIET_S}
+    found, more = await _ask(scope, store, statement, {**given, "missed": now_s - MISSED_S, "most": MOST})
+    return [_quiet(row) for row in found], more
+
+
+async def lopsided_clusters(scope: Scope, store: ColumnStore, now: datetime) -> list[LopsidedClusters]:
+    """Clusters with pairs that one side alone reported in the last whole hours."""
+    statement = _LOPSIDED.substitute(
+        names=_NAMES, rows=_rows(EdgeLevel.WORKLOAD, "hour, reporters"), nobody=str(NOBODY)
+    )
+    until = hour_of(now)
+    found = await store.query(scope, statement, {"first": until - SIDES_S, "until": until, "most": MOST}, lane=LANE)
+    return [
+        LopsidedClusters(
+            src=row["s_registration"],
+            dst=row["d_registration"],
+            pairs=row["pairs"],
+            only_client=row["only_client"],
+            only_server=row["only_server"],
+            examples=tuple(row["examples"]),
+        )
+        for row in found.to_pylist()
+    ]
+
+
+async def pair_hours(scope: Scope, store: ColumnStore, now: datetime) -> tuple[list[PairHours], int]:
+    """The hours of pairs that lately failed, or whose round trips lately took long: those that may be off."""
+    tells = f"bitAnd(unmeasured, {_TOLD_FAILURES}) = 0 AS tells_failures"
+    failures = "failures_refused + failures_timeout + failures_other AS failures"
+    columns = f"hour, connections_opened, {failures}, {tells}, rtt_us_sum, rtt_count"
+    statement = _HOURS.substitute(names=_NAMES, rows=_rows(EdgeLevel.WORKLOAD, columns))
+    hour = hour_of(now)
+    given = {"first": hour - BASELINE_S, "recent": hour - (RECENT_HOURS - 1) * HOUR_S, "most": MOST}
+    found, more = await _ask(scope, store, statement, given)
+    return [_pair_hours(row) for row in found], more
+
+
+async def _ask(
+    scope: Scope, store: ColumnStore, statement: str, given: Mapping[str, Any]
+) -> tuple[list[dict[str, Any]], int]:
+    rows: list[dict[str, Any]] = (await store.query(scope, statement, given, lane=LANE)).to_pylist()
+    return rows, rows[0]["pair_count"] - len(rows) if rows else 0
+
+
+def _known(short: str, rows: str) -> str:
+    renamed = ", ".join(f"k_{part} AS {short}_{part}" for part in _PARTS)
+    return _KNOWN.substitute(renamed=renamed, short=short, rows=rows)
+
+
+def _new(level: EdgeLevel, row: Mapping[str, Any]) -> NewPair:
+    return NewPair(
+        level=level,
+        src=read_end(row, "s_"),
+        dst=read_end(row, "d_"),
+        reported_by=sides(row["told_by"]),
+        first_seen=_moment(row["first_seen"]),
+        ports=tuple(sorted(port_of(each) for each in row["ports"])),
+    )
+
+
+def _quiet(row: Mapping[str, Any]) -> QuietPair:
+    from_s = row["last_seen"] - RHYTHM_S
+    edge = Edge(
+        src=read_end(row, "s_"),
+        dst=read_end(row, "d_"),
+        ports=(),
+        bytes_tx=None,
+        bytes_rx=None,
+        packets_tx=None,
+        packets_rx=None,
+        connections_opened=None,
+        failures=None,
+        rtt_us=None,
+        retransmits=None,
+        is_part_unmeasured=False,
+        reported_by=sides(row["told_by"]),
+        sampling=1,
+        first_seen=_moment(row["first_seen"]),
+        last_seen=_moment(row["last_seen"]),
+    )
+    return QuietPair(edge=edge, hours=tuple(each for each in row["hours"] if each >= from_s))
+
+
+def _pair_hours(row: Mapping[str, Any]) -> PairHours:
+    hours = []
+    for each in row["series"]:
+        hour, attempts, failures, rtt_us, rtt_count = numbers(each)
+        hours.append(HourOfPair(hour=hour, attempts=attempts, failures=failures, rtt_us=rtt_us, rtt_count=rtt_count))
+    return PairHours(src=read_end(row, "s_"), dst=read_end(row, "d_"), hours=tuple(hours))
+
+
+def _moment(second: int) -> datetime:
+    return datetime.fromtimestamp(second, UTC)
+
+
+def _second(moment: datetime) -> int:
+    return int(moment.timestamp())

@@ -1,0 +1,67 @@
+"""Clusters whose sources of flows do not see much of what passes, as they say themselves."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from periplus_contract.flow_words import LOST_EVICTED, LOST_OVERRUN, LOST_RESET, LOST_UNREAD, LOST_UNREADABLE
+from periplus_hub.dependencies.model import ClusterCoverage
+from periplus_hub.findings.facts import FLOW_COVERAGE, REGISTRATIONS, Facts
+from periplus_hub.findings.model import FindingDraft, FindingSeverity, Undecided
+
+_LEAST: Final = 100
+"""Connections below which a share says nothing."""
+_MANY_TIMES: Final = 10
+"""Of what is counted in times and not in connections: in three hours."""
+_IN_TIMES: Final = frozenset({LOST_OVERRUN, LOST_UNREAD})
+_REMEDY: Final[Mapping[str, str]] = {
+    LOST_EVICTED: "evicted: connections ended between two readings without their last counts; let the agents read more "
+    "often (--conntrack-interval-s).",
+    LOST_OVERRUN: "overrun: the kernel had more events than it kept; give the agents more CPU.",
+    LOST_UNREAD: "unread: readings failed; look at the agents' log, and give them more CPU.",
+    LOST_RESET: "counter_reset: counters went backwards; look whether something empties the table (conntrack -F).",
+    LOST_UNREADABLE: "unreadable: entries do not say what they should; see the agents' log.",
+}
+
+
+class LostFlows:
+    """One finding for each cluster, with every reason that matters."""
+
+    name = "lost-flows"
+    needs = (REGISTRATIONS, FLOW_COVERAGE)
+
+    def detect(self, facts: Facts, now: datetime) -> Iterable[FindingDraft | Undecided] | None:
+        """Of a cluster that tells hardly anything now, what was said stays."""
+        del now
+        coverage = facts[FLOW_COVERAGE]
+        if coverage is None:
+            return None
+        names = {each.id: each.name for each in facts[REGISTRATIONS]}
+        told = [each for each in coverage.clusters if each.told_until is not None]
+        return [found for each in told if (found := _said(each, names)) is not None]
+
+
+def _said(told: ClusterCoverage, names: Mapping[UUID, str]) -> FindingDraft | Undecided | None:
+    fingerprint = str(told.registration_id)
+    much, near = dict(_bands(told, 1)), dict(_bands(told, 2))
+    if not much:
+        return Undecided(fingerprint) if near or told.observed < _LEAST else None
+    name = names.get(told.registration_id, "")
+    return FindingDraft(
+        fingerprint=fingerprint,
+        severity=FindingSeverity.WARNING,
+        title=f"{name}: its sources of flows miss much",
+        why=f"They say so themselves of the last hours: {', '.join(much)}. What they miss is in no sum.",
+        what_to_do=" ".join(_REMEDY.get(each, f"{each}: see the agents' log.") for each in much),
+        evidence={"lost_at_least": much},
+        registration_id=told.registration_id,
+    )
+
+
+def _bands(told: ClusterCoverage, divisor: int) -> Iterator[tuple[str, int]]:
+    """Reasons of which there is so much, or a part of it, with a power of two that does not change each hour."""
+    for reason, count in sorted(told.lost.items()):
+        least = _MANY_TIMES if reason in _IN_TIMES else max(_LEAST, told.observed) // 100 + 1
+        if count * divisor >= least:
+            yield reason, 1 << (count.bit_length() - 1)
