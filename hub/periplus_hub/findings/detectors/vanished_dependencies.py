@@ -11,7 +11,7 @@ from periplus_hub.dependencies.model_watch import MISSED_S, QuietPair, Watched, 
 from periplus_hub.findings.facts import REGISTRATIONS, WATCHED, Facts
 from periplus_hub.findings.model import FindingDraft, FindingSeverity, Undecided
 from periplus_hub.findings.named_ends import at_most, concerned, end_key, end_name, for_evidence, listed
-from periplus_hub.flows.model import DAY_S
+from periplus_hub.flows.model import DAY_S, HOUR_S
 
 _RULE: Final = "silent for more than half as long again as its longest pause, in hours that every node told"
 
@@ -42,7 +42,7 @@ def _drafts(watched: Watched, names: Mapping[UUID, str]) -> Iterator[FindingDraf
     unclear: set[str] = set()
     for pair in watched.quiet:
         longest_h = longest_pause_h(pair.hours)
-        if longest_h is None:
+        if longest_h is None or not _is_overdue(pair, watched.at, longest_h):
             continue
         end = next((each for each in (pair.edge.src, pair.edge.dst) if _is_taken(each, watched.workloads)), None)
         place = _place(pair) if end is None else end_key(end)
@@ -55,6 +55,11 @@ def _drafts(watched: Watched, names: Mapping[UUID, str]) -> Iterator[FindingDraf
     yield from (Undecided(each) for each in sorted(unclear - gone.keys() - taken.keys()))
     yield from (_vanished(place, pairs, names) for place, pairs in gone.items())
     yield from (_taken(place, pairs, names, watched.workloads) for place, pairs in taken.items())
+
+
+def _is_overdue(pair: QuietPair, at: datetime, longest_h: int) -> bool:
+    """By the clock alone: before that it is not missed, whatever is known."""
+    return (int(at.timestamp()) - pair.hours[-1]) // HOUR_S - 1 > may_be_silent_h(longest_h)
 
 
 def _is_silent(pair: QuietPair, watched: Watched, longest_h: int) -> bool:
