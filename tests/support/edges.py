@@ -13,6 +13,7 @@ from periplus_hub.kit.column_store import ColumnStore
 HOUR = 3_600
 CLIENT, SERVER, BOTH = 1, 2, 4
 _ALL = (1 << len(MEASURES)) - 1
+_HOURS_AT_ONCE = 90  # each is a partition, and an insert takes few
 _SIDES = ("src", "dst")
 _TEXT = tuple(f"{side}_{part}" for side in _SIDES for part in ("namespace", "kind", "workload", "rule"))
 
@@ -77,6 +78,9 @@ _TYPES = {
 
 async def put_edges(store: ColumnStore, scope: Scope, rows: Iterable[EdgeRow]) -> None:
     """All of them."""
-    listed = [each.row() for each in rows]
-    columns = {name: pa.array([row[name] for row in listed], _TYPES[name]) for name in listed[0]}
-    await store.insert(scope, "edges_hourly", pa.table(columns), lane="rollup")
+    by_part: dict[int, list[dict[str, object]]] = {}
+    for each in rows:
+        by_part.setdefault(each.hour // HOUR // _HOURS_AT_ONCE, []).append(each.row())
+    for part in by_part.values():
+        columns = {name: pa.array([row[name] for row in part], _TYPES[name]) for name in part[0]}
+        await store.insert(scope, "edges_hourly", pa.table(columns), lane="rollup")

@@ -49,7 +49,7 @@ def for_evidence(names: Iterable[str]) -> list[str]:
 
 def sides_of(reported_by: Iterable[EdgeSide]) -> list[str]:
     """Who reported."""
-    return sorted(side.value for side in reported_by)
+    return sorted({side.value for side in reported_by})
 
 
 def concerned(ends: Iterable[EdgeEnd]) -> tuple[UUID | None, tuple[UUID, ...]]:

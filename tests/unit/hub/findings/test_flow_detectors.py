@@ -337,8 +337,8 @@ def test_where_most_connections_fail_it_is_critical() -> None:
     ("newest", "found"),
     [
         (at(0, 1_000, 10), None),
-        (at(0, 1_000, 26), Undecided),
-        (at(0, 1_000, 39), FindingDraft),
+        (at(0, 1_000, 40), Undecided),
+        (at(0, 1_000, 41), FindingDraft),
         (at(0, 19, 19), Undecided),
         (None, Undecided),
     ],
