@@ -9,6 +9,7 @@ from periplus_hub.flows import repository_blocks, repository_coverage, repositor
 from periplus_hub.flows.config import FlowsConfig
 from periplus_hub.flows.service_ring import turn
 from periplus_hub.flows.service_rollup import RollUp
+from periplus_hub.flows.service_sweep import Sweep
 from periplus_hub.kit.column_store import ColumnStore
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.jobs import one_after_another
@@ -44,6 +45,7 @@ class RollUpJob:
         self.interval_s = PAUSE_S
         self._db = db
         self._rollup = RollUp(db, store)
+        self._sweep = Sweep(db, store)
         self._raw_days = config.flow_raw_days
 
     async def run(self, now: datetime) -> None:
@@ -59,6 +61,7 @@ class RollUpJob:
                 return
         await self._rollup.follow_inventory(scope)
         kept_from = (now - timedelta(days=self._raw_days - 1)).replace(hour=0, minute=0, second=0, microsecond=0)
+        await self._sweep.run(scope, int(kept_from.timestamp()))
         await self._rollup.refresh(scope, int(kept_from.timestamp()))
 
 

@@ -104,6 +104,16 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BlockTwice:
+    """A block that is not known, of which other blocks have batches; `is_all`: all of them. Times are of these."""
+
+    id: int
+    first_window: int
+    last_window: int
+    is_all: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DirtyHour:
     """An hour whose edges are not those of its rows and identities, which have these versions."""
 

@@ -120,6 +120,12 @@ async def blocks_holding(c: ReadConnection, scope: Scope) -> list[tuple[Block, b
     return [(_block(row), row.state == _LOADED) for row in await c.rows(select(blocks).where(*held))]
 
 
+async def known_among(c: ReadConnection, scope: Scope, ids: Sequence[int]) -> set[int]:
+    """Which of these blocks were named."""
+    rows = await c.rows(select(blocks.c.id).where(owned(scope, blocks), one_of(blocks.c.id, ids)))
+    return {row.id for row in rows}
+
+
 async def doubt(c: WriteConnection, scope: Scope, ids: Sequence[int]) -> None:
     """It is not known any more whether the store has these blocks."""
     await c.execute(update(blocks).where(owned(scope, blocks), one_of(blocks.c.id, ids)).values(state=_NAMED))

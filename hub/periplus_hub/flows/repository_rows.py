@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from string import Template
 from typing import Final
 
 import pyarrow as pa
 
 from periplus_hub.access.scope import Scope
-from periplus_hub.flows.model import DAY_S, HOUR_S, Block
+from periplus_hub.flows.model import DAY_S, HOUR_S, Block, BlockTwice
 from periplus_hub.kit.column_store import ColumnStore
 
 LANE: Final = "loader"
@@ -20,6 +21,24 @@ _COUNTS: Final = (
     " AND window_start BETWEEN {first:UInt32} AND {last:UInt32} GROUP BY block"
 )
 _DELETE: Final = "DELETE FROM flows WHERE block = {block:UInt64}"
+_BLOCKS: Final = "SELECT DISTINCT block FROM flows WHERE window_start >= {since:UInt32}"
+_BATCH: Final = "registration, epoch, seq, toDate(window_start)"
+"""What a block holds whole: a batch's rows of one day."""
+_ELSEWHERE: Final = Template(
+    "($batch) IN (SELECT $batch FROM flows WHERE block NOT IN {unknown:Array(UInt64)}"
+    " AND window_start >= {since:UInt32} AND ($batch) IN"
+    " (SELECT $batch FROM flows WHERE block IN {unknown:Array(UInt64)} AND window_start >= {since:UInt32}))"
+).substitute(batch=_BATCH)
+_TWICE: Final = Template("""
+    SELECT block, toUnixTimestamp(minIf(window_start, is_elsewhere)) AS first_window,
+      toUnixTimestamp(maxIf(window_start, is_elsewhere)) AS last_window, min(is_elsewhere) AS is_all
+    FROM (SELECT block, window_start, $elsewhere AS is_elsewhere FROM flows
+      WHERE block IN {unknown:Array(UInt64)} AND window_start >= {since:UInt32})
+    GROUP BY block HAVING max(is_elsewhere) ORDER BY block
+""").substitute(elsewhere=_ELSEWHERE)
+_DELETE_TWICE: Final = Template("DELETE FROM flows WHERE block = {block:UInt64} AND $elsewhere").substitute(
+    elsewhere=_ELSEWHERE
+)
 _PARTITIONS: Final = (
     "SELECT DISTINCT partition FROM system.parts"
     " WHERE active AND database = currentDatabase() AND table = {table:String}"
@@ -52,6 +71,32 @@ async def counts(scope: Scope, store: ColumnStore, blocks: Sequence[Block]) -> d
 async def delete(scope: Scope, store: ColumnStore, block_id: int) -> None:
     """Remove what the store has of a block."""
     await store.command(scope, _DELETE, {"block": block_id}, lane=LANE)
+
+
+async def blocks_since(scope: Scope, store: ColumnStore, since_s: int) -> list[int]:
+    """The blocks that the store has rows of since then."""
+    found = await store.query(scope, _BLOCKS, {"since": since_s}, lane=LANE)
+    return [int(each) for each in found.column("block").to_pylist()]
+
+
+async def told_twice(scope: Scope, store: ColumnStore, unknown: Sequence[int], since_s: int) -> list[BlockTwice]:
+    """Of blocks that are not known those of which others have the same batches and days."""
+    found = await store.query(scope, _TWICE, {"unknown": list(unknown), "since": since_s}, lane=LANE)
+    return [
+        BlockTwice(
+            id=row["block"],
+            first_window=row["first_window"],
+            last_window=row["last_window"],
+            is_all=bool(row["is_all"]),
+        )
+        for row in found.to_pylist()
+    ]
+
+
+async def delete_twice(scope: Scope, store: ColumnStore, block: BlockTwice, unknown: Sequence[int]) -> None:
+    """Remove what others have of it."""
+    given = {"block": block.id, "unknown": list(unknown), "since": block.first_window // DAY_S * DAY_S}
+    await store.command(scope, _DELETE_TWICE, given, lane=LANE)
 
 
 async def drop_before(scope: Scope, store: ColumnStore, before_s: int) -> int:
