@@ -172,12 +172,14 @@ async def test_a_new_peer_is_told_at_the_coarsest_level_that_is_new(watch: Watch
 async def test_a_vanished_dependency_is_told_and_closed_when_something_passes(watch: Watch) -> None:
     east, west = watch.east.id, watch.west.id
     web, api, job = End(east, "shop/Deployment/web"), End(west, "pay/Deployment/api"), End(east, "shop/CronJob/nightly")
-    await watch.edges(passed(web, api, range(NOW - 9 * DAY, NOW - 4 * HOUR, HOUR), reporters=CLIENT))
-    await watch.edges(passed(job, api, range(NOW - 9 * DAY - 30 * HOUR, NOW - 29 * HOUR, DAY), reporters=CLIENT))
+    await watch.edges(passed(web, api, range(NOW - 9 * DAY, NOW - 4 * HOUR, HOUR), reporters=CLIENT | SERVER))
+    await watch.edges(
+        passed(job, api, range(NOW - 9 * DAY - 30 * HOUR, NOW - 29 * HOUR, DAY), reporters=CLIENT | SERVER)
+    )
     await watch.look()
     vanished = {"vanished-dependencies": ["warning: shop/web@east talks to pay/api@west no more"]}
     assert await watch.listed() == vanished, "what runs once a day is not missed after 30 hours"
-    await watch.edges(passed(web, api, ago(0), reporters=CLIENT, last_s=60))
+    await watch.edges(passed(web, api, ago(0), reporters=CLIENT | SERVER, last_s=60))
     assert await watch.listed() == vanished, "until somebody looks"
     await watch.look()
     assert await watch.listed() == {}
@@ -252,7 +254,7 @@ async def test_a_tenant_without_flows_needs_no_engine_and_misses_nothing(
 @pytest.mark.promise("no-false-all-clear")
 async def test_while_the_flow_store_is_away_findings_stay_and_it_is_said(watch: Watch) -> None:
     web, api = End(watch.east.id, "shop/Deployment/web"), End(watch.west.id, "pay/Deployment/api")
-    await watch.edges(passed(web, api, range(NOW - 9 * DAY, NOW - 4 * HOUR, HOUR), reporters=CLIENT))
+    await watch.edges(passed(web, api, range(NOW - 9 * DAY, NOW - 4 * HOUR, HOUR), reporters=CLIENT | SERVER))
     await watch.look()
     before = await watch.listed()
     assert before
@@ -267,7 +269,7 @@ async def test_while_the_flow_store_is_away_findings_stay_and_it_is_said(watch: 
 
 async def test_what_is_not_made_edges_of_yet_is_not_missed(watch: Watch) -> None:
     web, api = End(watch.east.id, "shop/Deployment/web"), End(watch.west.id, "pay/Deployment/api")
-    await watch.edges(passed(web, api, range(NOW - 9 * DAY, NOW - 4 * HOUR, HOUR), reporters=CLIENT))
+    await watch.edges(passed(web, api, range(NOW - 9 * DAY, NOW - 4 * HOUR, HOUR), reporters=CLIENT | SERVER))
     async with watch.hub.db.write(watch.scope) as c:
         late = "UPDATE flow_hours SET raw_version = raw_version + 1, rolled_at = now() - interval '20 min'"
         await c.execute(text(late))

@@ -12,6 +12,8 @@ from periplus_hub.fleet.model import CONNECTED_WITHIN, Registration, State
 
 STOPPED_FOR: Final = timedelta(minutes=30)
 _SEVERAL: Final = 2
+_EVERY: Final = "all"
+_ALL_UNDECIDED: Final = Undecided(_EVERY)
 
 
 class StoppedFlows:
@@ -21,13 +23,15 @@ class StoppedFlows:
     needs = (REGISTRATIONS, LISTENING, FLOW_COVERAGE)
 
     def detect(self, facts: Facts, now: datetime) -> Iterable[FindingDraft | Undecided] | None:
-        """A hub that was away itself hears what was told meanwhile first. A spoke that is silent is not of here."""
+        """Of a spoke that is silent itself others speak. A hub that was away first hears what was told meanwhile."""
         coverage, listening = facts[FLOW_COVERAGE], facts[LISTENING]
-        if coverage is None or not listening.knows_silence(now) or now - listening.since < STOPPED_FOR:
+        if coverage is None:
             return None
         told = {each.registration_id: each for each in coverage.clusters if each.told_until is not None}
         tellers = [each for each in facts[REGISTRATIONS] if each.state is State.ACTIVE and each.id in told]
         stopped = [each for each in tellers if coverage.now - _until(told[each.id]) > STOPPED_FOR]
+        if not listening.knows_silence(now) or now - listening.since < STOPPED_FOR:
+            return [_ALL_UNDECIDED, *map(_undecided, stopped)] if stopped else []
         if len(stopped) >= _SEVERAL and len(stopped) == len(tellers):
             return [_all(stopped, max(_until(told[each.id]) for each in stopped)), *map(_undecided, stopped)]
         return [_said(each, told[each.id], now) for each in stopped]
@@ -61,7 +65,7 @@ def _said(registration: Registration, told: ClusterCoverage, now: datetime) -> F
 
 def _all(stopped: Sequence[Registration], last: datetime) -> FindingDraft:
     return FindingDraft(
-        fingerprint="all",
+        fingerprint=_EVERY,
         severity=FindingSeverity.WARNING,
         title=f"No cluster tells flows any more: {len(stopped)} did",
         why=f"The last were of {last:%Y-%m-%d %H:%M} UTC. Nothing that passed since is known.",

@@ -467,4 +467,6 @@ def test_a_spoke_that_is_silent_itself_is_another_trouble() -> None:
 
 def test_a_hub_that_was_away_waits_for_what_was_told_meanwhile() -> None:
     since = START - timedelta(minutes=29)
-    assert of_coverage(StoppedFlows(), told(A, **STOPPED), told(B), since=since) is None
+    drafts = of_coverage(StoppedFlows(), told(A, **STOPPED), told(B), since=since)
+    assert drafts == [Undecided("all"), Undecided(str(A))]
+    assert of_coverage(StoppedFlows(), told(A), told(B), since=since) == [], "who tells has not stopped"
