@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from periplus_hub.dependencies.model import Coverage, Edge, EdgeEnd, EdgeLevel, EdgeSide
+from periplus_hub.dependencies.model import QUIET_S, Coverage, EdgeEnd, EdgeLevel, EdgeSide
 from periplus_hub.flows.model import DAY_S, HOUR_S
 
 KNOWN_S: Final = 3 * DAY_S
@@ -41,7 +41,10 @@ class NewPair:
 class QuietPair:
     """Two ends that were seen together for a while, and are not now."""
 
-    edge: Edge
+    src: EdgeEnd
+    dst: EdgeEnd
+    reported_by: frozenset[EdgeSide]
+    last_seen: datetime
     hours: tuple[int, ...]
     """In which it was active, of RHYTHM_S before its last sight."""
 
@@ -103,3 +106,18 @@ class Watched:
     hours_more: int = 0
     workloads: Mapping[tuple[UUID, str, str, str], Workload] = field(default_factory=dict)
     """Of the ends of quiet pairs: by cluster, namespace, kind and name."""
+
+
+def telling(pair: NewPair | QuietPair) -> list[UUID]:
+    """The clusters that reported what passed between the two."""
+    sides = [(EdgeSide.CLIENT, pair.src.registration_id), (EdgeSide.SERVER, pair.dst.registration_id)]
+    return [cluster for side, cluster in sides if side in pair.reported_by and cluster is not None]
+
+
+def is_silent(pair: QuietPair, coverage: Coverage) -> bool:
+    """Whether all who would tell of it told of later times, and every node of theirs still does."""
+    told = {each.registration_id: each for each in coverage.clusters}
+    tellers = [told[each] for each in telling(pair) if each in told]
+    until = max((each.told_until or 0 for each in tellers), default=0)
+    is_known = len(tellers) == len(telling(pair)) and all(each.is_whole for each in tellers)
+    return is_known and until - pair.last_seen.timestamp() > QUIET_S

@@ -9,16 +9,15 @@ from periplus_contract.flow_words import Verdict
 from periplus_hub.access.scope import Scope
 from periplus_hub.dependencies.model import (
     FAILURES,
-    NOBODY,
     STATES,
     Coverage,
     Edge,
-    EdgeEnd,
     EdgeFilter,
     EdgeOrder,
     Edges,
     EdgeSide,
 )
+from periplus_hub.dependencies.repository_ends import port_of, read_end
 from periplus_hub.dependencies.repository_grouped import END_COLUMNS, KNOWN, found
 from periplus_hub.flows.model import MEASURES
 from periplus_hub.kit.column_store import ColumnStore
@@ -71,10 +70,10 @@ def _edge(row: Mapping[str, Any]) -> Edge:
 
     rtt_count, rtt_us = measure("rtt_count"), measure("rtt_us_sum")
     return Edge(
-        src=_read_end(row, "src"),
-        dst=_read_end(row, "dst"),
+        src=read_end(row, "end_src_", tuple(sorted(row["src_rules"]))),
+        dst=read_end(row, "end_dst_", tuple(sorted(row["dst_rules"]))),
         verdict=Verdict(row["outcome"]),
-        ports=tuple(sorted(_pair(each) for each in row["ports"])),
+        ports=tuple(sorted(port_of(each) for each in row["ports"])),
         **{name: measure(name) for name in ("bytes_tx", "bytes_rx", "packets_tx", "packets_rx")},
         connections_opened=measure("connections_opened"),
         failures=measure(*FAILURES),
@@ -86,20 +85,4 @@ def _edge(row: Mapping[str, Any]) -> Edge:
         sampling=row["rate"],
         first_seen=datetime.fromtimestamp(row["first_seen"], UTC),
         last_seen=datetime.fromtimestamp(row["last_seen"], UTC),
-    )
-
-
-def _pair(value: Any) -> tuple[int, int]:  # noqa: ANN401 - a tuple of the store, which Arrow makes a mapping
-    first, second = value.values() if isinstance(value, Mapping) else value
-    return int(first), int(second)
-
-
-def _read_end(row: Mapping[str, Any], side: str) -> EdgeEnd:
-    registration = row[f"end_{side}_registration"]
-    return EdgeEnd(
-        registration_id=None if registration == NOBODY else registration,
-        namespace=row[f"end_{side}_namespace"],
-        kind=row[f"end_{side}_kind"],
-        name=row[f"end_{side}_name"],
-        rules=tuple(sorted(row[f"{side}_rules"])),
     )

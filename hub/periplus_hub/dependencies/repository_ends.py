@@ -2,13 +2,11 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
-from uuid import UUID
+from typing import Any
 
-from periplus_hub.dependencies.model import EdgeEnd, EdgeSide
+from periplus_hub.dependencies.model import NOBODY, EdgeEnd, EdgeSide
 from periplus_hub.flows.model import HOUR_S
 
-NOBODY: Final = UUID(int=0)
 _CLIENT_BIT, _SERVER_BIT, _BOTH_BIT = 1, 2, 4
 
 

@@ -4,7 +4,6 @@ A silent spoke is no sign: the state of an edge is held against what its own clu
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from string import Template
 from typing import Any, Final
 
@@ -25,6 +24,7 @@ from periplus_hub.dependencies.model import (
     EdgeLevel,
     EndFilter,
 )
+from periplus_hub.dependencies.repository_ends import hour_of
 from periplus_hub.flows.model import HOUR_S, MEASURES
 from periplus_hub.kit.column_store import ColumnStore
 
@@ -92,9 +92,9 @@ async def found(
 def _grouped(asked: EdgeFilter, coverage: Coverage) -> tuple[str, dict[str, Any]]:
     """A statement that finds the asked edges, one a row for each pair of ends and verdict, and its parameters."""
     given: dict[str, Any] = {
-        "since": _hour(asked.since),
-        "first": _hour(asked.since) - LOOK_BACK_S,
-        "until": _hour(asked.until) + HOUR_S,
+        "since": hour_of(asked.since),
+        "first": hour_of(asked.since) - LOOK_BACK_S,
+        "until": hour_of(asked.until) + HOUR_S,
         "states": [STATES.index(each) for each in asked.states],
         **_told(coverage),
     }
@@ -178,7 +178,3 @@ def _end(side: str, level: EdgeLevel) -> Sequence[str]:
     expressions = (f"{side}_registration", *by_level[level])
     names = [name for name in END_COLUMNS if name.startswith(f"end_{side}_")]
     return [f"{expression} AS {name}" for expression, name in zip(expressions, names, strict=True)]
-
-
-def _hour(moment: datetime) -> int:
-    return int(moment.timestamp()) // HOUR_S * HOUR_S

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from string import Template
 from typing import Any, Final
 
+from periplus_contract.flow_words import Verdict
 from periplus_hub.access.scope import Scope
-from periplus_hub.dependencies.model import QUIET_S, RECENT_S, Edge, EdgeLevel
+from periplus_hub.dependencies.model import NOBODY, QUIET_S, RECENT_S, EdgeLevel
 from periplus_hub.dependencies.model_watch import (
     BASELINE_S,
     EXTERNAL,
@@ -25,7 +26,7 @@ from periplus_hub.dependencies.model_watch import (
     PairHours,
     QuietPair,
 )
-from periplus_hub.dependencies.repository_ends import NOBODY, hour_of, numbers, port_of, read_end, sides
+from periplus_hub.dependencies.repository_ends import hour_of, numbers, port_of, read_end, sides
 from periplus_hub.flows.model import HOUR_S, MEASURES
 from periplus_hub.kit.column_store import ColumnStore
 
@@ -39,6 +40,8 @@ _ENDS: Final = tuple(f"{side}_{part}" for side in ("s", "d") for part in _PARTS)
 _NAMES: Final = ", ".join(_ENDS)
 _BIT: Final = {name: 1 << number for number, name in enumerate(MEASURES)}
 _TOLD_FAILURES: Final = _BIT["connections_opened"] | _BIT["failures_refused"] | _BIT["failures_timeout"]
+_STOPPED: Final = f"{Verdict.DROPPED.value}, {Verdict.ERROR.value}"
+"""Verdicts of what did not arrive: whoever is kept from it talks to nobody."""
 _KINDS_THAT_END: Final = "'Pod', 'Job'"
 
 
@@ -46,10 +49,12 @@ def _rows(level: EdgeLevel, columns: str) -> str:
     """Edges since `{first}` with their ends at this level."""
     return Template("""
       SELECT $ends, $columns FROM edges_hourly
-      WHERE hour >= fromUnixTimestamp({first:UInt32}) AND src_kind NOT IN $unknown AND dst_kind NOT IN $unknown
+      WHERE hour >= fromUnixTimestamp({first:UInt32}) AND verdict NOT IN ($stopped)
+        AND src_kind NOT IN $unknown AND dst_kind NOT IN $unknown
     """).substitute(
         ends=", ".join((*_end("src", "s", level), *_end("dst", "d", level))),
         columns=columns,
+        stopped=_STOPPED,
         unknown="('ambiguous', 'address', 'other', '')",
     )
 
@@ -89,7 +94,7 @@ _KNOWN: Final = Template("""
 """)
 _QUIET: Final = Template("""
     SELECT *, count() OVER () AS pair_count FROM (
-      SELECT $names, toUnixTimestamp(min(first_window)) AS first_seen, toUnixTimestamp(max(last_window)) AS last_seen,
+      SELECT $names, toUnixTimestamp(max(last_window)) AS last_seen,
         arraySort(groupUniqArray(toUnixTimestamp(hour))) AS hours, groupBitOr(reporters) AS told_by
       FROM ($rows) WHERE s_kind NOT IN ('$external', $ending) AND d_kind NOT IN ('$external', $ending) GROUP BY $names
       HAVING last_seen < {quiet:UInt32} AND last_seen >= {missed:UInt32} AND length(hours) > 1
@@ -147,7 +152,7 @@ async def new_pairs(scope: Scope, store: ColumnStore, level: EdgeLevel, now: dat
 
 async def quiet_pairs(scope: Scope, store: ColumnStore, now: datetime) -> tuple[list[QuietPair], int]:
     """Pairs that have been silent for longer than ever in their rhythm; those that were there most hours first."""
-    rows = _rows(EdgeLevel.WORKLOAD, "hour, first_window, last_window, reporters")
+    rows = _rows(EdgeLevel.WORKLOAD, "hour, last_window, reporters")
     statement = _QUIET.substitute(names=_NAMES, rows=rows, external=EXTERNAL, ending=_KINDS_THAT_END)
     now_s = _second(now)
     given = {"first": hour_of(now) - MISSED_S - RHYTHM_S, "now": now_s, "quiet": now_s - QUIET_S}
@@ -212,25 +217,13 @@ def _new(level: EdgeLevel, row: Mapping[str, Any]) -> NewPair:
 
 def _quiet(row: Mapping[str, Any]) -> QuietPair:
     from_s = row["last_seen"] - RHYTHM_S
-    edge = Edge(
+    return QuietPair(
         src=read_end(row, "s_"),
         dst=read_end(row, "d_"),
-        ports=(),
-        bytes_tx=None,
-        bytes_rx=None,
-        packets_tx=None,
-        packets_rx=None,
-        connections_opened=None,
-        failures=None,
-        rtt_us=None,
-        retransmits=None,
-        is_part_unmeasured=False,
         reported_by=sides(row["told_by"]),
-        sampling=1,
-        first_seen=_moment(row["first_seen"]),
         last_seen=_moment(row["last_seen"]),
+        hours=tuple(each for each in row["hours"] if each >= from_s),
     )
-    return QuietPair(edge=edge, hours=tuple(each for each in row["hours"] if each >= from_s))
 
 
 def _pair_hours(row: Mapping[str, Any]) -> PairHours:

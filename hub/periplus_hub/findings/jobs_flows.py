@@ -98,14 +98,14 @@ class FlowLookJob:
 
 def _clusters(new: Iterable[NewPair], quiet: Iterable[QuietPair], lopsided: Iterable[LopsidedClusters]) -> list[UUID]:
     ends = [end for pair in new for end in (pair.src, pair.dst)]
-    ends += [end for pair in quiet for end in (pair.edge.src, pair.edge.dst)]
+    ends += [end for pair in quiet for end in (pair.src, pair.dst)]
     found = {end.registration_id for end in ends if end.registration_id is not None}
     return sorted(found.union(*((each.src, each.dst) for each in lopsided)))
 
 
 async def _workloads(c: ReadConnection, scope: Scope, quiet: Sequence[QuietPair]) -> dict[NamedWorkload, Workload]:
     """What the inventory knows of the ends. Where it could not read their kind, it knows nothing."""
-    asked = {each for pair in quiet for end in (pair.edge.src, pair.edge.dst) for each in _named(end)}
+    asked = {each for pair in quiet for end in (pair.src, pair.dst) for each in _named(end)}
     there = await workload_replicas(c, scope, asked)
     sources = await sources_by_registration(c, scope, sorted({each[0] for each in asked}))
     read = {(cluster, each.name) for cluster, told in sources.items() for each in told if each.state == "ok"}

@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from periplus_hub.dependencies.model import EdgeEnd, EdgeLevel, telling
-from periplus_hub.dependencies.model_watch import EXTERNAL, KNOWN_S, NewPair, Watched
+from periplus_hub.dependencies.model import EdgeEnd, EdgeLevel
+from periplus_hub.dependencies.model_watch import EXTERNAL, KNOWN_S, NewPair, Watched, telling
 from periplus_hub.findings.facts import REGISTRATIONS, WATCHED, Facts
 from periplus_hub.findings.model import FindingDraft, FindingSeverity, Undecided
 from periplus_hub.findings.named_ends import at_most, concerned, end_key, end_name, for_evidence, listed, sides_of
@@ -55,8 +55,7 @@ def _drafts(watched: Watched, names: Mapping[UUID, str]) -> Iterator[FindingDraf
 def _was_told_before(pair: NewPair, watched: Watched) -> bool:
     first = int(pair.first_seen.timestamp()) // HOUR_S * HOUR_S
     hours = range(first - KNOWN_S, first, HOUR_S)
-    clusters = [end.registration_id for end in telling(pair.src, pair.dst, pair.reported_by)]
-    told = [watched.told_hours.get(each, frozenset()) for each in clusters if each is not None]
+    told = [watched.told_hours.get(each, frozenset()) for each in telling(pair)]
     return any(100 * len(each.intersection(hours)) >= _TOLD_PERCENT * len(hours) for each in told)
 
 

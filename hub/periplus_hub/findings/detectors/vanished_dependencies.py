@@ -6,8 +6,8 @@ from typing import Final
 from uuid import UUID
 
 from periplus_hub.dependencies.engine.rhythm import longest_pause_h, may_be_silent_h, silent_h
-from periplus_hub.dependencies.model import EdgeEnd, EdgeState, state_of, telling
-from periplus_hub.dependencies.model_watch import MISSED_S, QuietPair, Watched, Workload
+from periplus_hub.dependencies.model import EdgeEnd
+from periplus_hub.dependencies.model_watch import MISSED_S, QuietPair, Watched, Workload, is_silent, telling
 from periplus_hub.findings.facts import REGISTRATIONS, WATCHED, Facts
 from periplus_hub.findings.model import FindingDraft, FindingSeverity, Undecided
 from periplus_hub.findings.named_ends import at_most, concerned, end_key, end_name, for_evidence, listed
@@ -44,7 +44,7 @@ def _drafts(watched: Watched, names: Mapping[UUID, str]) -> Iterator[FindingDraf
         longest_h = longest_pause_h(pair.hours)
         if longest_h is None or not _is_overdue(pair, watched.at, longest_h):
             continue
-        end = next((each for each in (pair.edge.src, pair.edge.dst) if _is_taken(each, watched.workloads)), None)
+        end = next((each for each in (pair.src, pair.dst) if _is_taken(each, watched.workloads)), None)
         place = _place(pair) if end is None else end_key(end)
         if not _is_silent(pair, watched, longest_h):
             unclear.add(place)
@@ -64,11 +64,9 @@ def _is_overdue(pair: QuietPair, at: datetime, longest_h: int) -> bool:
 
 def _is_silent(pair: QuietPair, watched: Watched, longest_h: int) -> bool:
     """Whether all who would tell of it told of enough hours without it, every node of theirs, until lately."""
-    edge = pair.edge
-    if state_of(edge, watched.coverage) is not EdgeState.SILENT:
+    if not is_silent(pair, watched.coverage):
         return False
-    clusters = [end.registration_id for end in telling(edge.src, edge.dst, edge.reported_by)]
-    told = [watched.told_hours.get(each, frozenset()) for each in clusters if each is not None]
+    told = [watched.told_hours.get(each, frozenset()) for each in telling(pair)]
     return bool(told) and min(silent_h(pair.hours[-1], each) for each in told) > may_be_silent_h(longest_h)
 
 
@@ -84,7 +82,7 @@ def _known(end: EdgeEnd, workloads: Workloads) -> Workload | None:
 
 
 def _place(pair: QuietPair) -> str:
-    ends = (pair.edge.src, pair.edge.dst)
+    ends = (pair.src, pair.dst)
     return ">".join(f"{end.registration_id}/{end.namespace}" for end in ends)
 
 
@@ -129,7 +127,7 @@ def _taken(
 
 def _evidence(pairs: list[QuietPair], names: Mapping[UUID, str]) -> dict[str, object]:
     return {
-        "pairs": for_evidence(f"{end_name(e.edge.src, names)} → {end_name(e.edge.dst, names)}" for e in pairs),
+        "pairs": for_evidence(f"{end_name(e.src, names)} → {end_name(e.dst, names)}" for e in pairs),
         "last_seen": _last(pairs).isoformat(),
         "longest_pause_hours_before": max(longest_pause_h(each.hours) or 0 for each in pairs),
         "active_hours_before": max(len(each.hours) for each in pairs),
@@ -138,8 +136,8 @@ def _evidence(pairs: list[QuietPair], names: Mapping[UUID, str]) -> dict[str, ob
 
 
 def _last(pairs: list[QuietPair]) -> datetime:
-    return max(each.edge.last_seen for each in pairs)
+    return max(each.last_seen for each in pairs)
 
 
 def _ends(pair: QuietPair) -> tuple[EdgeEnd, EdgeEnd]:
-    return pair.edge.src, pair.edge.dst
+    return pair.src, pair.dst

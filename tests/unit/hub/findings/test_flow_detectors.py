@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from periplus_hub.dependencies.model import ClusterCoverage, Coverage, Edge, EdgeEnd, EdgeLevel, EdgeSide
+from periplus_hub.dependencies.model import ClusterCoverage, Coverage, EdgeEnd, EdgeLevel, EdgeSide
 from periplus_hub.dependencies.model_watch import (
     HourOfPair,
     LopsidedClusters,
@@ -175,21 +175,9 @@ def test_of_very_many_the_worst_are_listed_and_the_others_counted() -> None:
 def quiet(src: EdgeEnd = WEB, dst: EdgeEnd = PAY, since_h: int = 10, active: Any = None, **changes: Any) -> QuietPair:
     """Steady for three days, and silent since."""
     last = NOW - since_h * HOUR
-    edge = Edge(
-        src=src,
-        dst=dst,
-        ports=(),
-        **dict.fromkeys(("bytes_tx", "bytes_rx", "packets_tx", "packets_rx", "connections_opened", "failures")),
-        rtt_us=None,
-        retransmits=None,
-        is_part_unmeasured=False,
-        reported_by=CLIENT,
-        sampling=1,
-        first_seen=START - timedelta(days=9),
-        last_seen=START - timedelta(hours=since_h - 1),
-    )
+    pair = QuietPair(src=src, dst=dst, reported_by=CLIENT, last_seen=START - timedelta(hours=since_h - 1), hours=())
     ran = active or range(last - 72 * HOUR, last + 1, HOUR)
-    return QuietPair(edge=replace(edge, **changes), hours=tuple(ran))
+    return replace(pair, hours=tuple(ran), **changes)
 
 
 def test_a_steady_dependency_of_which_nothing_passes_is_told_for_its_namespaces() -> None:
