@@ -128,7 +128,8 @@ def passed(src: End, dst: End, hours: Iterable[int], **more: Any) -> list[EdgeRo
     return [EdgeRow(src, dst, hour, **more) for hour in hours]
 
 
-STEADY = range(NOW - 9 * DAY, NOW, HOUR)
+STEADY = range(NOW - 4 * DAY, NOW, HOUR)
+UNTIL_LATELY = range(NOW - 2 * DAY, NOW - 4 * HOUR, HOUR)
 
 
 async def test_nothing_is_found_where_everything_is_as_ever(watch: Watch) -> None:
@@ -172,7 +173,7 @@ async def test_a_new_peer_is_told_at_the_coarsest_level_that_is_new(watch: Watch
 async def test_a_vanished_dependency_is_told_and_closed_when_something_passes(watch: Watch) -> None:
     east, west = watch.east.id, watch.west.id
     web, api, job = End(east, "shop/Deployment/web"), End(west, "pay/Deployment/api"), End(east, "shop/CronJob/nightly")
-    await watch.edges(passed(web, api, range(NOW - 9 * DAY, NOW - 4 * HOUR, HOUR), reporters=CLIENT | SERVER))
+    await watch.edges(passed(web, api, UNTIL_LATELY, reporters=CLIENT | SERVER))
     await watch.edges(
         passed(job, api, range(NOW - 9 * DAY - 30 * HOUR, NOW - 29 * HOUR, DAY), reporters=CLIENT | SERVER)
     )
@@ -191,8 +192,7 @@ async def test_what_was_scaled_to_zero_or_deleted_is_said_to_be(watch: Watch) ->
     wanted = {"web": 2, "api": 0}
     rows = [upsert(name, namespace="shop", name=name, kind="Deployment", replicas=wanted[name]) for name in wanted]
     await watch.east.has(workloads=rows, sources=[upsert("apps/deployments", state="ok", objects=2)])
-    until = range(NOW - 9 * DAY, NOW - 4 * HOUR, HOUR)
-    await watch.edges([*passed(web, api, until), *passed(web, db, until)])
+    await watch.edges([*passed(web, api, UNTIL_LATELY), *passed(web, db, UNTIL_LATELY)])
     await watch.look()
     assert await watch.listed() == {
         "vanished-dependencies": [
@@ -254,7 +254,7 @@ async def test_a_tenant_without_flows_needs_no_engine_and_misses_nothing(
 @pytest.mark.promise("no-false-all-clear")
 async def test_while_the_flow_store_is_away_findings_stay_and_it_is_said(watch: Watch) -> None:
     web, api = End(watch.east.id, "shop/Deployment/web"), End(watch.west.id, "pay/Deployment/api")
-    await watch.edges(passed(web, api, range(NOW - 9 * DAY, NOW - 4 * HOUR, HOUR), reporters=CLIENT | SERVER))
+    await watch.edges(passed(web, api, UNTIL_LATELY, reporters=CLIENT | SERVER))
     await watch.look()
     before = await watch.listed()
     assert before
@@ -269,7 +269,7 @@ async def test_while_the_flow_store_is_away_findings_stay_and_it_is_said(watch: 
 
 async def test_what_is_not_made_edges_of_yet_is_not_missed(watch: Watch) -> None:
     web, api = End(watch.east.id, "shop/Deployment/web"), End(watch.west.id, "pay/Deployment/api")
-    await watch.edges(passed(web, api, range(NOW - 9 * DAY, NOW - 4 * HOUR, HOUR), reporters=CLIENT | SERVER))
+    await watch.edges(passed(web, api, UNTIL_LATELY, reporters=CLIENT | SERVER))
     async with watch.hub.db.write(watch.scope) as c:
         late = "UPDATE flow_hours SET raw_version = raw_version + 1, rolled_at = now() - interval '20 min'"
         await c.execute(text(late))
