@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from shlex import quote
 from typing import Final
 
 from periplus_hub.dependencies.model import ClusterCoverage
@@ -55,9 +56,9 @@ def _said(registration: Registration, told: ClusterCoverage, now: datetime) -> F
         title=f"{registration.name} tells no flows any more",
         why=f"The last were of {last:%Y-%m-%d %H:%M} UTC, and its spoke is heard. What passes there is not known, "
         "whatever else is shown.",
-        what_to_do=f"Look at what tells its flows: the pods of its agents and their log, and 'periplus agents list "
-        f"{registration.name}'. If its flows are not to be told any more, acknowledge it: it ends a week after the "
-        "last.",
+        what_to_do="Look at what tells its flows: the pods of its agents and their log, and "
+        f"'periplus agents list {quote(registration.name)}'. If its flows are not to be told any more, acknowledge it: "
+        "it ends a week after the last.",
         evidence={"last_told": last.isoformat(), "agents_of_nodes": bool(told.nodes)},
         registration_id=registration.id,
     )
