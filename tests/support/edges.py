@@ -42,7 +42,7 @@ class EdgeRow:
 
     def row(self) -> dict[str, object]:
         known = sum(1 << number for number, name in enumerate(MEASURES) if name in self.measures)
-        ends = {}
+        ends: dict[str, object] = {}
         for side, end in (("src", self.src), ("dst", self.dst)):
             namespace, kind, name = end.workload.split("/", 2)
             ends |= {f"{side}_namespace": namespace, f"{side}_kind": kind, f"{side}_workload": name}
