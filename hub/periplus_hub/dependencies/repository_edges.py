@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from periplus_contract.flow_words import Verdict
 from periplus_hub.access.scope import Scope
+from periplus_hub.dependencies.edge_columns import port_of, read_end
 from periplus_hub.dependencies.model import (
     FAILURES,
     STATES,
@@ -17,7 +18,6 @@ from periplus_hub.dependencies.model import (
     Edges,
     EdgeSide,
 )
-from periplus_hub.dependencies.repository_ends import port_of, read_end
 from periplus_hub.dependencies.repository_grouped import END_COLUMNS, KNOWN, found
 from periplus_hub.flows.model import MEASURES
 from periplus_hub.kit.column_store import ColumnStore

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from periplus_contract.flow_words import Verdict
 from periplus_hub.access.scope import Scope
+from periplus_hub.dependencies.edge_columns import hour_of
 from periplus_hub.dependencies.model import (
     HISTORY_S,
     LATE_S,
@@ -24,7 +25,6 @@ from periplus_hub.dependencies.model import (
     EdgeLevel,
     EndFilter,
 )
-from periplus_hub.dependencies.repository_ends import hour_of
 from periplus_hub.flows.model import HOUR_S, MEASURES
 from periplus_hub.kit.column_store import ColumnStore
 

@@ -11,10 +11,9 @@ from typing import Any, Final
 
 from periplus_contract.flow_words import Verdict
 from periplus_hub.access.scope import Scope
-from periplus_hub.dependencies.model import NOBODY, QUIET_S, RECENT_S, EdgeLevel
-from periplus_hub.dependencies.model_watch import (
+from periplus_hub.dependencies.edge_columns import hour_of, numbers, port_of, read_end, sides
+from periplus_hub.dependencies.engine.watched import (
     BASELINE_S,
-    EXTERNAL,
     KNOWN_S,
     MISSED_S,
     RECENT_HOURS,
@@ -26,7 +25,8 @@ from periplus_hub.dependencies.model_watch import (
     PairHours,
     QuietPair,
 )
-from periplus_hub.dependencies.repository_ends import hour_of, numbers, port_of, read_end, sides
+from periplus_hub.dependencies.model import NOBODY, QUIET_S, RECENT_S, EdgeLevel
+from periplus_hub.flows.engine.external import EXTERNAL
 from periplus_hub.flows.model import HOUR_S, MEASURES
 from periplus_hub.kit.column_store import ColumnStore
 

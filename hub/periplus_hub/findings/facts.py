@@ -9,8 +9,8 @@ from uuid import UUID
 from periplus_hub.addresses.ipam.engine.knowledge import Missing
 from periplus_hub.addresses.ipam.model import LeakingPools, PoolCheck, ShortPools
 from periplus_hub.addresses.overlaps.model import Explanation, NamedClusters, OverlapGroup, RegisterStatus
+from periplus_hub.dependencies.engine.watched import Watched
 from periplus_hub.dependencies.model import Coverage
-from periplus_hub.dependencies.model_watch import Watched
 from periplus_hub.findings.listening import Listening
 from periplus_hub.fleet.model import Machines, Registration
 from periplus_hub.ingest.model import RecentBatch

@@ -4,8 +4,8 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from periplus_hub.dependencies.engine.watched import Watched
 from periplus_hub.dependencies.model import Coverage
-from periplus_hub.dependencies.model_watch import Watched
 
 LOOK_LASTS: Final = timedelta(minutes=15)
 """What is older says nothing of now."""

@@ -11,8 +11,8 @@ from uuid import UUID
 from periplus_hub.access.repository import system_tenant_ids
 from periplus_hub.access.scope import Scope, system_scope
 from periplus_hub.dependencies import repository_watch
+from periplus_hub.dependencies.engine.watched import MISSED_S, LopsidedClusters, NewPair, QuietPair, Watched, Workload
 from periplus_hub.dependencies.model import Coverage, EdgeEnd, EdgeLevel
-from periplus_hub.dependencies.model_watch import MISSED_S, LopsidedClusters, NewPair, QuietPair, Watched, Workload
 from periplus_hub.dependencies.repository_coverage import coverage_between
 from periplus_hub.dependencies.repository_told_hours import told_hours
 from periplus_hub.findings.flow_looks import FlowLooks

@@ -6,8 +6,8 @@ from typing import Final
 from uuid import UUID
 
 from periplus_hub.dependencies.model import EdgeEnd, EdgeSide
-from periplus_hub.dependencies.model_watch import EXTERNAL
 from periplus_hub.findings.model import FindingDraft, FindingSeverity, Undecided
+from periplus_hub.flows.engine.external import EXTERNAL
 
 MOST_DRAFTS: Final = 50
 """Findings of one detector that have a finding of their own."""

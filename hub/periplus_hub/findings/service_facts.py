@@ -21,8 +21,8 @@ from periplus_hub.addresses.overlaps.repository_groups import GroupAsk
 from periplus_hub.addresses.overlaps.repository_register import register_status
 from periplus_hub.addresses.overlaps.rows import group_of
 from periplus_hub.addresses.overlaps.service_explanations import explain_groups, worst_hit
+from periplus_hub.dependencies.engine.watched import Watched
 from periplus_hub.dependencies.model import Coverage
-from periplus_hub.dependencies.model_watch import Watched
 from periplus_hub.findings import facts
 from periplus_hub.findings.facts import MAX_OVERLAPS, MAX_POOLS, Fact, Facts, PoolChecks, WorstOverlaps
 from periplus_hub.findings.flow_looks import FlowLooks

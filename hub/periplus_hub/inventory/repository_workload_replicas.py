@@ -27,14 +27,8 @@ async def workload_replicas(
     """Of those that are there the number of pods that is wanted, None where their kind has none; others are missing."""
     if not asked:
         return {}
-    columns: dict[str, TypeEngine[Any]] = {
-        "registration_id": Uuid(),
-        "namespace": Text(),
-        "kind": Text(),
-        "name": Text(),
-    }
-    named = array_table("asked", columns, zip(*asked, strict=True))
-    same = and_(*(workloads.c[each] == named.c[each] for each in columns))
-    statement = select(*(workloads.c[each] for each in columns), workloads.c.replicas).select_from(workloads)
+    named = array_table("asked", _KEY, zip(*asked, strict=True))
+    same = and_(*(workloads.c[each] == named.c[each] for each in _KEY))
+    statement = select(*(workloads.c[each] for each in _KEY), workloads.c.replicas).select_from(workloads)
     rows = await c.rows(statement.join(named, same).where(owned(scope, workloads)))
     return {(row.registration_id, row.namespace, row.kind, row.name): row.replicas for row in rows}

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from periplus_hub.dependencies.engine.baseline import Baseline, Verdict, baseline
-from periplus_hub.dependencies.model_watch import RECENT_HOURS, HourOfPair, PairHours
+from periplus_hub.dependencies.engine.watched import RECENT_HOURS, HourOfPair, PairHours
 from periplus_hub.flows.model import HOUR_S
 
 Measure = Callable[[HourOfPair], int | None]

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from periplus_hub.dependencies.engine.baseline import LEAST_HOURS, Verdict
 from periplus_hub.dependencies.engine.usual import Judged, judged
-from periplus_hub.dependencies.model_watch import RECENT_HOURS, HourOfPair, Watched
+from periplus_hub.dependencies.engine.watched import RECENT_HOURS, HourOfPair, Watched
 from periplus_hub.findings.facts import REGISTRATIONS, WATCHED, Facts
 from periplus_hub.findings.model import FindingDraft, FindingSeverity, Undecided
 from periplus_hub.findings.named_ends import at_most, concerned, end_key, end_name, for_evidence, listed

@@ -5,11 +5,12 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from periplus_hub.dependencies.engine.watched import KNOWN_S, NewPair, Watched, telling
 from periplus_hub.dependencies.model import EdgeEnd, EdgeLevel
-from periplus_hub.dependencies.model_watch import EXTERNAL, KNOWN_S, NewPair, Watched, telling
 from periplus_hub.findings.facts import REGISTRATIONS, WATCHED, Facts
 from periplus_hub.findings.model import FindingDraft, FindingSeverity, Undecided
 from periplus_hub.findings.named_ends import at_most, concerned, end_key, end_name, for_evidence, listed, sides_of
+from periplus_hub.flows.engine.external import EXTERNAL
 from periplus_hub.flows.model import DAY_S, HOUR_S
 
 _TOLD_PERCENT: Final = 90

@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from periplus_hub.dependencies.engine.watched import SIDES_S, LopsidedClusters, Watched
 from periplus_hub.dependencies.model import Coverage
-from periplus_hub.dependencies.model_watch import SIDES_S, LopsidedClusters, Watched
 from periplus_hub.findings.facts import REGISTRATIONS, WATCHED, Facts
 from periplus_hub.findings.model import FindingDraft, FindingSeverity, Undecided
 from periplus_hub.findings.named_ends import at_most

@@ -6,8 +6,8 @@ from typing import Final
 from uuid import UUID
 
 from periplus_hub.dependencies.engine.rhythm import longest_pause_h, may_be_silent_h, silent_h
+from periplus_hub.dependencies.engine.watched import MISSED_S, QuietPair, Watched, Workload, is_silent, telling
 from periplus_hub.dependencies.model import EdgeEnd
-from periplus_hub.dependencies.model_watch import MISSED_S, QuietPair, Watched, Workload, is_silent, telling
 from periplus_hub.findings.facts import REGISTRATIONS, WATCHED, Facts
 from periplus_hub.findings.model import FindingDraft, FindingSeverity, Undecided
 from periplus_hub.findings.named_ends import at_most, concerned, end_key, end_name, for_evidence, listed

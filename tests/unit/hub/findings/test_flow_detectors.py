@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from periplus_hub.dependencies.model import ClusterCoverage, Coverage, EdgeEnd, EdgeLevel, EdgeSide
-from periplus_hub.dependencies.model_watch import (
+from periplus_hub.dependencies.engine.watched import (
     HourOfPair,
     LopsidedClusters,
     NewPair,
@@ -16,21 +15,19 @@ from periplus_hub.dependencies.model_watch import (
     Watched,
     Workload,
 )
+from periplus_hub.dependencies.model import ClusterCoverage, Coverage, EdgeEnd, EdgeLevel, EdgeSide
 from periplus_hub.findings import facts
 from periplus_hub.findings.detectors.base import Detector
 from periplus_hub.findings.detectors.failing_dependencies import FailingDependencies
-from periplus_hub.findings.detectors.lost_flows import LostFlows
 from periplus_hub.findings.detectors.new_peers import NewPeers
 from periplus_hub.findings.detectors.one_sided_dependencies import OneSidedDependencies
 from periplus_hub.findings.detectors.slow_dependencies import SlowDependencies
-from periplus_hub.findings.detectors.stopped_flows import StoppedFlows
-from periplus_hub.findings.detectors.unmeasured_flows import UnmeasuredFlows
 from periplus_hub.findings.detectors.vanished_dependencies import VanishedDependencies
 from periplus_hub.findings.model import FindingDraft, FindingSeverity, Undecided
 from periplus_hub.findings.named_ends import MOST_DRAFTS
 
 from tests.support.clock import START
-from tests.unit.hub.findings.test_detectors import LISTENING, A, B, registration, seen
+from tests.unit.hub.findings.test_detectors import A, B, registration, seen
 
 HOUR = 3_600
 NOW = int(START.timestamp())
@@ -41,7 +38,6 @@ EDGES = (
     FailingDependencies(),
     SlowDependencies(),
 )
-OF_COVERAGE = (UnmeasuredFlows(), LostFlows(), StoppedFlows())
 FLEET = [registration(), registration(id=B, name="prod-2")]
 
 
@@ -90,23 +86,10 @@ def said(detector: Detector, look: Watched | None) -> Any:
     return seen(detector, {facts.REGISTRATIONS: FLEET, facts.WATCHED: look})
 
 
-def of_coverage(detector: Detector, *clusters: ClusterCoverage, fleet: Any = FLEET, since: Any = None) -> Any:
-    listening = replace(LISTENING, since=since) if since else LISTENING
-    known = {facts.REGISTRATIONS: fleet, facts.FLOW_COVERAGE: coverage(*clusters), facts.LISTENING: listening}
-    return seen(detector, known)
-
-
 @pytest.mark.parametrize("detector", EDGES, ids=lambda each: each.name)
 def test_while_the_flow_store_cannot_be_asked_nobody_knows(detector: Detector) -> None:
     assert said(detector, None) is None
     assert said(detector, watched()) == []
-
-
-@pytest.mark.parametrize("detector", OF_COVERAGE, ids=lambda each: each.name)
-def test_while_nobody_looked_at_coverage_nobody_knows(detector: Detector) -> None:
-    known = {facts.REGISTRATIONS: FLEET, facts.FLOW_COVERAGE: None, facts.LISTENING: LISTENING}
-    assert seen(detector, known) is None
-    assert of_coverage(detector) == []
 
 
 # New peers
@@ -384,77 +367,3 @@ def test_a_slow_path_is_told_once_for_its_clusters() -> None:
 def test_what_takes_next_to_no_time_may_take_five_times_as_long() -> None:
     fast = [pair(at(0, rtt_us=500_000, rtt_count=100), lambda _: at(rtt_us=100_000, rtt_count=100))]
     assert not [each for each in said(SlowDependencies(), watched(hours=fast)) if isinstance(each, FindingDraft)]
-
-
-# What sources do not see
-
-
-@pytest.mark.parametrize(
-    ("changes", "found"),
-    [
-        ({"unmeasured": 0}, []),
-        ({"unmeasured": 99}, [Undecided(str(A))]),
-        ({"unmeasured": 100}, ["bytes of flows are not counted"]),
-        ({"observed": 99, "unmeasured": 99}, [Undecided(str(A))]),
-        ({"told_until": None, "observed": 0}, []),
-    ],
-    ids=["all", "hardly-any", "one-of-a-hundred", "hardly-anything", "no-source"],
-)
-def test_a_source_that_cannot_count_bytes_is_told(changes: Any, found: Any) -> None:
-    drafts = of_coverage(UnmeasuredFlows(), told(A, **changes))
-    assert [each.title.partition(": ")[2] if isinstance(each, FindingDraft) else each for each in drafts] == found
-
-
-@pytest.mark.parametrize(
-    ("lost", "found"),
-    [
-        ({}, []),
-        ({"evicted": 10}, []),
-        ({"evicted": 51}, [Undecided(str(A))]),
-        ({"evicted": 101}, [{"evicted": 64}]),
-        ({"overrun": 4}, []),
-        ({"overrun": 9}, [Undecided(str(A))]),
-        ({"overrun": 10, "unread": 40, "other": 3}, [{"overrun": 8, "unread": 32}]),
-    ],
-)
-def test_a_source_that_misses_much_is_told_by_reason(lost: Any, found: Any) -> None:
-    drafts = of_coverage(LostFlows(), told(A, lost=lost))
-    assert [each.evidence["lost_at_least"] if isinstance(each, FindingDraft) else each for each in drafts] == found
-
-
-def test_every_reason_has_its_remedy() -> None:
-    (draft,) = of_coverage(LostFlows(), told(A, lost={"evicted": 500, "overrun": 10, "other": 900}))
-    assert "--conntrack-interval-s" in draft.what_to_do
-    assert "other: see the agents' log" in draft.what_to_do
-
-
-STOPPED = {"told_until": NOW - 31 * 60}
-
-
-def test_a_cluster_that_stopped_telling_flows_is_told() -> None:
-    (draft,) = of_coverage(StoppedFlows(), told(A, **STOPPED), told(B))
-    assert (draft.registration_id, draft.severity) == (A, FindingSeverity.WARNING)
-
-
-@pytest.mark.parametrize("until", [NOW - 30 * 60, None])
-def test_who_told_lately_or_never_has_not_stopped(until: int | None) -> None:
-    assert of_coverage(StoppedFlows(), told(A, told_until=until), told(B)) == []
-
-
-def test_where_nobody_tells_any_more_it_is_one_finding() -> None:
-    drafts = of_coverage(StoppedFlows(), told(A, **STOPPED), told(B, **STOPPED))
-    assert [each.fingerprint for each in drafts] == ["all", str(A), str(B)]
-    assert drafts[0].title == "No cluster tells flows any more: 2 did"
-    assert drafts[1:] == [Undecided(str(A)), Undecided(str(B))]
-
-
-def test_a_spoke_that_is_silent_itself_is_another_trouble() -> None:
-    fleet = [registration(last_seen_at=START - timedelta(minutes=5)), FLEET[1]]
-    assert of_coverage(StoppedFlows(), told(A, **STOPPED), told(B), fleet=fleet) == [Undecided(str(A))]
-
-
-def test_a_hub_that_was_away_waits_for_what_was_told_meanwhile() -> None:
-    since = START - timedelta(minutes=29)
-    drafts = of_coverage(StoppedFlows(), told(A, **STOPPED), told(B), since=since)
-    assert drafts == [Undecided("all"), Undecided(str(A))]
-    assert of_coverage(StoppedFlows(), told(A), told(B), since=since) == [], "who tells has not stopped"

@@ -22,8 +22,6 @@ BASELINE_S: Final = 7 * DAY_S
 RECENT_HOURS: Final = 6
 """A measure that was not taken in so many hours, this one included, is not known now."""
 
-EXTERNAL: Final = "external"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewPair:

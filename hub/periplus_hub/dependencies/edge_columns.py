@@ -1,4 +1,4 @@
-"""How the columns of the flow store are read as ends of edges."""
+"""How the columns of the flow store are read as ends of edges. Pure."""
 
 from collections.abc import Mapping
 from datetime import datetime
