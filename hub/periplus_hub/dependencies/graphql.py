@@ -9,7 +9,8 @@ from periplus_hub.dependencies import repository_edges
 from periplus_hub.dependencies.graphql_filter import Filter, Level, asked_edges
 from periplus_hub.dependencies.graphql_period import Since, Until, coverage_of, period
 from periplus_hub.dependencies.graphql_types import Dependencies, FlowCoverage
-from periplus_hub.dependencies.model import EdgeLevel, EdgeOrder, Edges
+from periplus_hub.dependencies.graphql_words import EdgeLevel, EdgeOrder
+from periplus_hub.dependencies.model import Edges
 from periplus_hub.flows import repository_blocks
 from periplus_hub.kit.errors import Invalid
 from periplus_hub.kit.graphql_prices import Cost, ListSize

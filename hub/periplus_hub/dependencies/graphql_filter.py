@@ -5,9 +5,9 @@ from typing import Annotated, Final
 
 import strawberry
 
-from periplus_contract.flow_words import Verdict
 from periplus_hub.access.graphql import Info
-from periplus_hub.dependencies.model import EdgeFilter, EdgeLevel, EdgeState, EndFilter
+from periplus_hub.dependencies.graphql_words import EdgeLevel, EdgeState, Verdict
+from periplus_hub.dependencies.model import EdgeFilter, EndFilter
 from periplus_hub.fleet.graphql_asked import cluster_asked
 from periplus_hub.kit.errors import Invalid
 

@@ -6,19 +6,9 @@ from uuid import UUID
 
 import strawberry
 
-from periplus_contract.flow_words import Verdict
 from periplus_hub.access.graphql import Info
-from periplus_hub.dependencies.model import (
-    ClusterCoverage,
-    Coverage,
-    Edge,
-    EdgeEnd,
-    EdgeLevel,
-    EdgeOrder,
-    Edges,
-    EdgeSide,
-    EdgeState,
-)
+from periplus_hub.dependencies.graphql_words import EdgeSide, EdgeState, Verdict
+from periplus_hub.dependencies.model import ClusterCoverage, Coverage, Edge, EdgeEnd, Edges
 from periplus_hub.fleet import repository_graphql as fleet
 from periplus_hub.fleet.graphql import Cluster
 from periplus_hub.kit.graphql_prices import Cost, ListSize, at_most
@@ -26,28 +16,6 @@ from periplus_hub.kit.graphql_scalars import BigInt
 
 MOST_CLUSTERS = 1_000
 """Of a list of clusters; their number is told beside it."""
-
-strawberry.enum(EdgeLevel, name="DependencyLevel", description="What the ends of a dependency are.")
-strawberry.enum(
-    EdgeState,
-    name="DependencyState",
-    description="ACTIVE; NEW: first seen within a day, and the cluster had told flows without it before; SILENT: "
-    "nothing passed for an hour while the cluster told of others; UNKNOWN: its clusters tell nothing at present.",
-)
-strawberry.enum(
-    Verdict,
-    name="FlowVerdict",
-    description="What became of what was sent. FORWARDED; DROPPED: on the way, as a network policy does; ERROR: the "
-    "network could not handle it; AUDITED: forwarded, though a policy would drop it if it were enforced; UNKNOWN: the "
-    "source does not tell.",
-)
-strawberry.enum(
-    EdgeOrder,
-    name="DependencyOrder",
-    description="What dependencies are sorted by, the greatest first and what is not known last. BYTES: both ways; "
-    "FAILURES: connections that failed; RTT: the mean; LAST_SEEN: the latest first.",
-)
-strawberry.enum(EdgeSide, name="DependencySide", description="An end: who opens connections, or who takes them.")
 
 
 @strawberry.type(description="An end of a dependency.")
