@@ -43,6 +43,12 @@ class FlowCollector(IntEnum):
     CILIUM_MESH = 8
 
 
+SOURCE_KINDS: Final = (
+    *("conntrack", "hubble", "goldmane", "obi", "netobserv", "istio", "retina", "submariner", "cilium-mesh"),
+    "prometheus",
+)
+"""What a cluster may have that tells flows, in the order in which they are shown. `obi` is Beyla too; `prometheus` is
+where the metrics of others are read, and no source by itself."""
 OTHER: Final = "other"
 """The `kind` of the peer that stands for all beyond a spoke's row budget."""
 

@@ -197,6 +197,14 @@ IP_ADDRESSES: Final = Table(
     ),
 )
 
+FLOW_SOURCES: Final = Table("flow_sources", (*_OBJECT, *_texts("kind", "state", "place", "use", "why", "command")))
+"""What flows could be read from in the cluster, as its spoke sees it, whether it reads it or not. `uid` is the kind,
+and behind it the place where one is known. `kind` is one of `SOURCE_KINDS` of the words of flows; `state` is found,
+absent, or unknown where what would show it may not be read. `place` is `namespace/name:port` as far as it is known.
+`use` of a found one is chosen, not-chosen, or unreadable; null of one that is only where others are read. `why` says
+why it is used so, why it is not known, or what is missing. `command` is the one command that would enable it, in which
+`CLUSTER` stands for the cluster's name in the hub."""
+
 POOLS: Final = Table(
     "pools",
     (
@@ -298,6 +306,7 @@ TABLES: Final[dict[Kind, tuple[Table, ...]]] = {
         ENDPOINTS,
         SERVICE_CIDRS,
         IP_ADDRESSES,
+        FLOW_SOURCES,
     ),
     Kind.IPAM: (POOLS, ALLOCATIONS),
     Kind.FLOWS: (PEERS, FLOWS),

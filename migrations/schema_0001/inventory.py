@@ -64,6 +64,13 @@ def _first() -> None:
 
 def _second() -> None:
     op.create_table(
+        "flow_sources",
+        *columns(UUID, "tenant_id registration_id"),
+        *columns(BYTEWISE, "uid"),
+        *columns(TEXT, "kind state place use why command", null=True),
+        sa.PrimaryKeyConstraint("tenant_id", "registration_id", "uid", name="pk_flow_sources"),
+    )
+    op.create_table(
         "inventory_counts",
         *columns(UUID, "tenant_id registration_id"),
         *columns(BIGINT, "namespaces nodes workloads pods services endpoints", default="'0'"),

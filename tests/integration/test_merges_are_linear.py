@@ -107,6 +107,7 @@ def objects(section: str, numbers: range, version: str) -> Sequence[Mapping[str,
         "workloads": lambda number: upsert(f"u{number}", namespace=version, name=f"w{number}", kind="Deployment"),
         "namespaces": lambda number: upsert(f"u{number}", name=version),
         "ip_addresses": lambda number: upsert(f"u{number}", address=cidr(number)[:-3], parent_name=version),
+        "flow_sources": lambda number: upsert(f"u{number}", kind="hubble", state="found", why=version),
         "service_cidrs": lambda number: upsert(f"u{number}", name=version, cidrs=["10.96.0.0/12"]),
     }
     return [made[section](number) for number in numbers]
@@ -114,7 +115,17 @@ def objects(section: str, numbers: range, version: str) -> Sequence[Mapping[str,
 
 @pytest.mark.parametrize(
     "section",
-    ["pods", "nodes", "services", "endpoints", "workloads", "namespaces", "ip_addresses", "service_cidrs"],
+    [
+        "pods",
+        "nodes",
+        "services",
+        "endpoints",
+        "workloads",
+        "namespaces",
+        "ip_addresses",
+        "service_cidrs",
+        "flow_sources",
+    ],
 )
 async def test_inventory_that_replaces_half_of_what_was_there(fleet: Grown, section: str) -> None:
     found, work = fleet

@@ -33,6 +33,7 @@ CURRENT: Final[dict[str, Table]] = {
     "endpoints": tables.endpoints,
     "service_cidrs": tables.service_cidrs,
     "ip_addresses": tables.ip_addresses,
+    "flow_sources": tables.flow_sources,
 }
 """Section name to the table that holds it."""
 

@@ -15,6 +15,7 @@ from periplus_hub.inventory.model import (
     Counts,
     Source,
 )
+from periplus_hub.inventory.model_flow_sources import FlowSource
 from periplus_hub.kit.arrays import one_of
 from periplus_hub.kit.db import ReadConnection
 
@@ -47,6 +48,7 @@ def _value(value: object) -> object:
 
 _FACTS, _facts = _reader(ClusterAsTold, tables.clusters)
 _SOURCES, _source = _reader(Source, tables.sources, name="uid")
+_FLOW_SOURCES, _flow_source = _reader(FlowSource, tables.flow_sources)
 _COUNTS, _ = _reader(Counts, tables.counts)
 
 
@@ -88,6 +90,18 @@ async def sources_by_registration(c: ReadConnection, scope: Scope, ids: Sequence
     found: dict[UUID, list[Source]] = {registration_id: [] for registration_id in ids}
     for row in await c.rows(statement):
         found[row.registration_id].append(_source(row))
+    return found
+
+
+async def flow_sources_by_registration(
+    c: ReadConnection, scope: Scope, ids: Sequence[UUID]
+) -> dict[UUID, list[FlowSource]]:
+    """What flows could be read from in each cluster, by kind and place."""
+    table = tables.flow_sources
+    statement = _FLOW_SOURCES.where(owned(scope, table), one_of(table.c.registration_id, ids)).order_by(table.c.uid)
+    found: dict[UUID, list[FlowSource]] = {registration_id: [] for registration_id in ids}
+    for row in await c.rows(statement):
+        found[row.registration_id].append(_flow_source(row))
     return found
 
 

@@ -103,6 +103,7 @@ ip_addresses: Final = _object(
     "ip_addresses",
     *_texts("address", "parent_group", "parent_resource", "parent_namespace", "parent_name", "managed_by"),
 )
+flow_sources: Final = _object("flow_sources", *_texts("kind", "state", "place", "use", "why", "command"))
 
 pods: Final = _object(
     "pods",

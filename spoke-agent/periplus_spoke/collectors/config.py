@@ -21,5 +21,7 @@ class CollectConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Object counts of sources are told again this often, when they changed."""
     label_keys: tuple[str, ...] = DEFAULT_LABEL_KEYS
     """Labels that leave the cluster; a trailing `*` stands for any ending."""
+    flow_sources: tuple[str, ...] = ()
+    """Sources of flows that may be read, the best first; empty is all, in our order."""
     distribution: str = ""
     """Name of the distribution, when its hints are not enough."""

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from periplus_contract import covers
-from periplus_contract.tables import CLUSTER, IP_ADDRESSES, NODES, PODS, SERVICE_CIDRS, SERVICES, SOURCES
+from periplus_contract.tables import CLUSTER, FLOW_SOURCES, IP_ADDRESSES, NODES, PODS, SERVICE_CIDRS, SERVICES, SOURCES
 from periplus_spoke.collectors.control_plane import SOURCE as CONTROL_PLANE
 from periplus_spoke.collectors.ipam.registry import CONFIG_MAPS
 from periplus_spoke.collectors.kube_proxy import SOURCE as KUBE_PROXY
@@ -47,7 +47,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
 def inventory_covers(listed: frozenset[str]) -> tuple[str, ...]:
     """Of a snapshot. What the spoke says of itself is always complete."""
-    return tuple(sorted(listed | {CLUSTER.name, SOURCES.name}))
+    return tuple(sorted(listed | {CLUSTER.name, FLOW_SOURCES.name, SOURCES.name}))
 
 
 def allocation_covers(seen: Evidence, *, has_ranges: bool, uses_pod_cidr: bool | None) -> tuple[str, ...]:

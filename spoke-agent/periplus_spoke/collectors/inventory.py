@@ -6,6 +6,7 @@ from periplus_contract import covers
 from periplus_contract.tables import (
     CLUSTER,
     ENDPOINTS,
+    FLOW_SOURCES,
     IP_ADDRESSES,
     NAMESPACES,
     NODES,
@@ -20,6 +21,9 @@ from periplus_spoke.collectors.coverage import Evidence, inventory_covers
 from periplus_spoke.conversion import rows
 from periplus_spoke.conversion.cluster_row import ClusterAsRead, NodeHints, cluster_row, is_aks
 from periplus_spoke.conversion.cni import UNKNOWN, detect, node_signs
+from periplus_spoke.conversion.flow_clues import FlowClues
+from periplus_spoke.conversion.flow_detection import Clue, detect_sources
+from periplus_spoke.conversion.flow_sources import BY_AGENTS, Chosen, choose
 from periplus_spoke.conversion.inventory_state import InventoryState
 from periplus_spoke.conversion.node_location import location_of
 from periplus_spoke.conversion.node_notes import node_notes
@@ -32,6 +36,11 @@ from periplus_spoke.conversion.text import LabelFilter, shared
 _DAEMONSET: Final = "DaemonSet"
 _MIDDLES: Final = {"apps/replicasets": "ReplicaSet", "batch/jobs": "Job"}
 """Sources of what stands between a pod and its workload."""
+_CLUES: Final[tuple[tuple[Clue, str, str, str], ...]] = (
+    ("services", SERVICES.name, SERVICES.name, "Services"),
+    ("daemonsets", covers.workloads(_DAEMONSET), "apps/daemonsets", "DaemonSets"),
+)
+"""Of each what covers it, its source, and what people call it."""
 
 
 class Inventory:
@@ -48,6 +57,11 @@ class Inventory:
         self.answered: set[str] = set()
         """Facts that were read, or that are known not to be there."""
         self.cluster_uid = ""
+        self.flow_readers: frozenset[str] = BY_AGENTS
+        """Kinds of sources of flows that somebody reads: the agents of nodes, or a collector here."""
+        self.flow_preference: tuple[str, ...] = ()
+        """The configuration's, if it has one."""
+        self._flow_clues = FlowClues()
         self._labels = labels
         self.node_notes: dict[str, dict[str, str]] = {}
         """What adapters read of nodes beside their rows, by node name, where there is any."""
@@ -112,11 +126,13 @@ class Inventory:
         uid = thing.metadata.uid
         self.state.put(WORKLOADS, uid, rows.workload_row(thing, kind, api_group, self._labels), at_us)
         if kind == _DAEMONSET:
+            self._flow_clues.daemonset(thing)
             self._daemonsets[uid] = (thing.metadata.namespace, thing.metadata.name)
 
     def forget_workload(self, uid: str, at_us: int) -> None:
         """A workload is gone."""
         self._daemonsets.pop(uid, None)
+        self._flow_clues.forget(uid)
         self.state.drop(WORKLOADS, uid, at_us)
 
     def middle(self, thing: Thing, kind: str, api_group: str, at_us: int) -> None:
@@ -134,7 +150,13 @@ class Inventory:
 
     def service(self, service: Service, at_us: int) -> None:
         """core/v1 Service."""
+        self._flow_clues.service(service)
         self.state.put(SERVICES, service.metadata.uid, rows.service_row(service, self._labels), at_us)
+
+    def forget_service(self, uid: str, at_us: int) -> None:
+        """A Service is gone."""
+        self._flow_clues.forget(uid)
+        self.state.drop(SERVICES, uid, at_us)
 
     def endpoint_slice(self, piece: EndpointSlice, at_us: int) -> None:
         """discovery/v1 EndpointSlice."""
@@ -190,6 +212,21 @@ class Inventory:
                 cnis = ()  # no sign is one thing, being refused the best one another
             row = cluster_row(self.facts, self._hints.values(), cnis)
             self.state.put(CLUSTER, self.cluster_uid, row, at_us)
+
+    def flow_sources(self) -> tuple[Chosen, ...]:
+        """What flows could be read from in this cluster, and what is."""
+        evidence, unread = self.evidence(), {}
+        for clue, cover, source, name in _CLUES:
+            if cover not in self.listed:
+                unread[clue] = f"{name} may not be listed" if source in evidence.refused else f"{name} are not listed"
+        cnis = self.cnis() if evidence.knows_plugin else ()
+        clues = self._flow_clues.all(cnis, self.facts.cilium_config or {}, unread)
+        return choose(detect_sources(clues), self.flow_preference, self.flow_readers)
+
+    def tell_flow_sources(self, at_us: int) -> None:
+        """Set their rows from what is known now."""
+        rows = [(each.source.uid, each.row()) for each in self.flow_sources()]
+        self.state.put_many(FLOW_SOURCES, FLOW_SOURCES.name, rows, at_us)
 
     def report(self, name: str, source: Source, at_us: int, *, quietly: bool = False) -> None:
         """Note how a source is doing; `quietly` waits for `tell_sources` unless its state is news."""

@@ -85,6 +85,7 @@ class InventoryCollector:
         self._covered = self._inventory.covers()
         self._cluster.refresh_ranges(at_us)
         self._inventory.tell_cluster(at_us)
+        self._inventory.tell_flow_sources(at_us)
         self._inventory.tell_sources(at_us)
         snapshot = self._inventory.state.snapshot(at_us, self._covered)
         # Before it is emitted: what changes while it is on its way belongs to the first delta behind it.
@@ -98,5 +99,6 @@ class InventoryCollector:
         at_us = self._timer.wall_us()
         self._cluster.refresh_bounds(at_us)
         self._inventory.tell_cluster(at_us)
+        self._inventory.tell_flow_sources(at_us)
         for delta in self._inventory.state.drain():
             await sink.emit(delta)

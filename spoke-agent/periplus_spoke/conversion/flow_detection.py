@@ -95,7 +95,7 @@ _OF_DAEMONSETS: Final = frozenset((_CILIUM, *(text for sign in _SIGNS for text i
 
 
 def service_clue(service: Service) -> SeenService | None:
-    """What is kept of a Service for `detect`; None for one that shows nothing."""
+    """What is kept of a Service for `detect_sources`; None for one that shows nothing."""
     meta = service.metadata
     ports = tuple((port.name, port.port) for port in service.spec.ports or ())
     seen = SeenService(meta.namespace, meta.name, meta.labels or {}, ports)
@@ -105,13 +105,13 @@ def service_clue(service: Service) -> SeenService | None:
 
 
 def daemonset_clue(thing: Thing) -> SeenDaemonSet | None:
-    """What is kept of a DaemonSet for `detect`; None for one that shows nothing."""
+    """What is kept of a DaemonSet for `detect_sources`; None for one that shows nothing."""
     meta = thing.metadata
     seen = SeenDaemonSet(meta.namespace, meta.name, meta.labels or {})
     return seen if _texts(seen) & _OF_DAEMONSETS else None
 
 
-def detect(clues: Clues) -> tuple[FlowSource, ...]:
+def detect_sources(clues: Clues) -> tuple[FlowSource, ...]:
     """Every kind at least once, in a fixed order."""
     found: list[FlowSource] = []
     for sign in _SIGNS:

@@ -4,7 +4,7 @@ Two sources of the same bytes are never both read: the hub adds up what it is to
 the best that is there; Hubble, which knows edges and verdicts and no bytes, is read beside it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final, Literal, NamedTuple
 
 import msgspec
@@ -18,15 +18,18 @@ State = Literal["found", "absent", "unknown"]
 Use = Literal["chosen", "not-chosen", "unreadable", ""]
 """What Periplus does with it; '' where it is not found, or is no source by itself."""
 
-BYTES: Final[tuple[Kind, ...]] = ("conntrack", "obi", "netobserv", "istio")
-"""Sources of bytes that Periplus reads, the best first: counted by the kernel, then by packets seen on interfaces,
-then sampled ones, then what only a mesh sees."""
+BYTES: Final[tuple[Kind, ...]] = (
+    *("conntrack", "obi", "netobserv", "istio"),
+    *("retina", "submariner", "cilium-mesh"),
+)
+"""Sources of bytes, the best first: counted by the kernel, then by packets seen on interfaces, then sampled ones, then
+what only a mesh sees, then what only a node or a gateway does."""
 EDGES: Final[tuple[Kind, ...]] = ("hubble",)
 """Sources that tell edges and verdicts, and no bytes: they are read beside one of bytes."""
-BY_PROMETHEUS: Final[frozenset[Kind]] = frozenset(("obi", "netobserv", "istio"))
+BY_PROMETHEUS: Final[frozenset[Kind]] = frozenset(BYTES[1:])
 """Are metrics, so that a Prometheus has to be there to read them from."""
-CHOICES: Final[tuple[Kind, ...]] = (*EDGES, *BYTES)
-"""What `flow_sources` of the configuration may name."""
+BY_AGENTS: Final[frozenset[Kind]] = frozenset(("conntrack",))
+"""Are read by agents of nodes, which need nothing from the spoke of the cluster."""
 
 
 class FlowSource(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,9 +58,14 @@ class FlowSource(msgspec.Struct, frozen=True, kw_only=True):
         return f"{place}:{self.port}" if self.port else place
 
     @property
-    def host(self) -> str:
-        """The name that the service has in its cluster."""
-        return f"{self.service}.{self.namespace}.svc"
+    def url(self) -> str:
+        """Of an HTTP API, as pods of the cluster reach it."""
+        return f"http{'s' if self.is_tls else ''}://{self.service}.{self.namespace}.svc:{self.port}{self.path}"
+
+    @property
+    def uid(self) -> str:
+        """Tells it from others of its cluster."""
+        return "/".join(part for part in (self.kind, self.namespace, self.service or self.daemonset) if part)
 
 
 class Chosen(NamedTuple):
@@ -66,24 +74,37 @@ class Chosen(NamedTuple):
     source: FlowSource
     use: Use
     why: str = ""
+    command: str = ""
+    """The one that would enable it."""
+
+    def row(self) -> tuple[str | None, ...]:
+        """Its row of the table `flow_sources`."""
+        source = self.source
+        texts = (source.kind, source.state, source.where, self.use, self.why, self.command)
+        return tuple(text or None for text in texts)
 
 
-def choose(sources: Sequence[FlowSource], allowed: Sequence[str] = ()) -> tuple[Chosen, ...]:
-    """What is done with each, in the same order. `allowed` is the order of preference that a configuration has."""
-    has_prometheus = any(each.kind == "prometheus" and each.state == "found" for each in sources)
-    choice = _Choice(tuple(allowed), has_prometheus=has_prometheus, best="", in_doubt=_is_in_doubt(sources))
+def choose(
+    sources: Sequence[FlowSource], allowed: Sequence[str] = (), reads: Collection[str] = BY_AGENTS
+) -> tuple[Chosen, ...]:
+    """What is done with each, in the same order.
+
+    `allowed` is the order of preference that a configuration has; `reads` are the kinds that somebody here reads.
+    """
+    prometheus = next((each for each in sources if each.kind == "prometheus" and each.state == "found"), None)
+    choice = _Choice(tuple(allowed), reads, prometheus, in_doubt=_is_in_doubt(sources))
     order = [kind for kind in allowed if kind in BYTES] if allowed else BYTES
-    readable = {each.kind for each in sources if each.state == "found" and not choice.obstacle(each)}
-    choice = choice._replace(best=next((kind for kind in order if kind in readable), ""))
+    readable = {each.kind for each in sources if each.state == "found" and not choice.obstacle(each)[0]}
+    best = next((kind for kind in order if kind in readable), "")
     taken: set[str] = set()
     found = []
     for source in sources:
-        use, why = choice.use(source)
-        if use == "chosen" and source.kind in taken:
-            use, why = "not-chosen", "another of its kind is read"
-        if use == "chosen":
+        made = choice.of(source, best)
+        if made.use == "chosen" and source.kind in taken:
+            made = Chosen(source, "not-chosen", "another of its kind is read")
+        if made.use == "chosen":
             taken.add(source.kind)
-        found.append(Chosen(source, use, why))
+        found.append(made)
     return tuple(found)
 
 
@@ -94,38 +115,44 @@ def chosen(choices: Sequence[Chosen], kind: Kind) -> FlowSource | None:
 
 def _is_in_doubt(sources: Sequence[FlowSource]) -> bool:
     """Whether agents of nodes may be sending bytes without being seen."""
-    return any(each.kind == "conntrack" and each.state == "unknown" for each in sources)
+    return any(each.kind in BY_AGENTS and each.state == "unknown" for each in sources)
 
 
 class _Choice(NamedTuple):
     allowed: tuple[str, ...]
-    has_prometheus: bool
-    best: str
+    reads: Collection[str]
+    prometheus: FlowSource | None
     in_doubt: bool
 
-    def obstacle(self, source: FlowSource) -> str:
-        """Why a source that is there is not read; '' where nothing stands in the way."""
+    def obstacle(self, source: FlowSource) -> tuple[str, str]:
+        """Why a source that is there is not read, and the command against it; '' where nothing stands in the way."""
         if source.missing:
-            return source.missing
-        if source.kind not in CHOICES:
-            return "Periplus does not read it yet"
-        if source.kind in BY_PROMETHEUS and not self.has_prometheus:
-            return "its metrics are read from Prometheus, and none was found"
-        return ""
+            return source.missing, ""
+        if source.kind in BY_PROMETHEUS and source.kind not in self.reads:
+            if self.prometheus is None:
+                return "its metrics are read from Prometheus, and none was found", ""
+            return "the spoke is given no Prometheus", f"periplus-spoke run --prometheus-urls {self.prometheus.url}"
+        return ("", "") if source.kind in self.reads else ("Periplus does not read it yet", "")
 
-    def use(self, source: FlowSource) -> tuple[Use, str]:
-        """What is done with it, and why."""
-        if source.state != "found" or source.kind == "prometheus":
-            return "", ""
-        if why := self.obstacle(source):
-            return "unreadable", why
+    def of(self, source: FlowSource, best: str) -> Chosen:
+        """What is done with it."""
+        if source.state != "found":
+            return Chosen(source, "", source.missing, source.command)
+        if source.kind == "prometheus":
+            return Chosen(source, "", source.missing)
+        why, command = self.obstacle(source)
+        if why:
+            return Chosen(source, "unreadable", why, command)
+        return Chosen(source, *self._use(source, best))
+
+    def _use(self, source: FlowSource, best: str) -> tuple[Use, str]:
         if self.allowed and source.kind not in self.allowed:
-            still = "; its agents go on sending until they are removed" if source.kind == "conntrack" else ""
+            still = "; its agents go on sending until they are removed" if source.kind in BY_AGENTS else ""
             return "not-chosen", f"flow_sources of the spoke does not name it{still}"
         if source.kind in EDGES:
             return "chosen", "edges and verdicts, without bytes"
         if self.in_doubt and not self.allowed:
             return "not-chosen", "agents of nodes may be counting the same bytes: name it in flow_sources if none are"
-        if source.kind == self.best:
+        if source.kind == best:
             return "chosen", "flow_sources of the spoke puts it first" if self.allowed else "the best source of bytes"
-        return "not-chosen", f"bytes come from {self.best}: two sources would count the same bytes twice"
+        return "not-chosen", f"bytes come from {best}: two sources would count the same bytes twice"

@@ -11,6 +11,7 @@ from typing import Final, cast
 from periplus_contract.tables import (
     CLUSTER,
     ENDPOINTS,
+    FLOW_SOURCES,
     IP_ADDRESSES,
     NAMESPACES,
     NODES,
@@ -51,6 +52,7 @@ ORDER: Final = (
     ENDPOINTS,
     SERVICE_CIDRS,
     IP_ADDRESSES,
+    FLOW_SOURCES,
 )
 
 SERVICE_LABEL: Final = "kubernetes.io/service-name"

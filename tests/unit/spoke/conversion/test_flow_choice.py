@@ -1,11 +1,16 @@
 """One source of bytes is read and no second one; Hubble, which has none, is read beside it; each says why."""
 
+from collections.abc import Sequence
+from typing import get_args
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from periplus_spoke.conversion.flow_sources import BYTES, CHOICES, Chosen, FlowSource, Kind, State, choose, chosen
+from periplus_contract.flow_words import SOURCE_KINDS
+from periplus_spoke.conversion import flow_sources
+from periplus_spoke.conversion.flow_sources import BYTES, EDGES, Chosen, FlowSource, Kind, State, chosen
 
-KINDS: tuple[Kind, ...] = (*CHOICES, "goldmane", "retina", "submariner", "cilium-mesh", "prometheus")
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 def sources(*found: Kind, unknown: tuple[Kind, ...] = ()) -> list[FlowSource]:
@@ -15,6 +20,13 @@ def sources(*found: Kind, unknown: tuple[Kind, ...] = ()) -> list[FlowSource]:
         return "found" if kind in found else "unknown" if kind in unknown else "absent"
 
     return [FlowSource(kind=kind, state=state(kind), service=kind) for kind in KINDS]
+
+
+def choose(
+    found: Sequence[FlowSource], allowed: Sequence[str] = (), reads: Sequence[str] = (*BYTES, *EDGES)
+) -> tuple[Chosen, ...]:
+    """By a spoke that reads everything it can."""
+    return flow_sources.choose(found, allowed, reads)
 
 
 def picked(choices: tuple[Chosen, ...]) -> list[str]:
@@ -41,9 +53,26 @@ def test_hubble_beside_a_source_of_bytes() -> None:
 
 
 def test_metrics_need_a_prometheus() -> None:
-    found = choose(sources("istio"))
+    found = choose(sources("istio"), reads=("conntrack",))
     assert picked(found) == []
     assert why(found, "istio") == ("unreadable", "its metrics are read from Prometheus, and none was found")
+
+
+def test_a_spoke_that_is_given_no_prometheus_is_told_which_one_there_is() -> None:
+    where = FlowSource(kind="prometheus", state="found", namespace="m", service="p", port=9090, path="/x")
+    (_, istio) = choose([where, FlowSource(kind="istio", state="found")], reads=("conntrack",))
+    assert (istio.use, istio.why) == ("unreadable", "the spoke is given no Prometheus")
+    assert istio.command == "periplus-spoke run --prometheus-urls http://p.m.svc:9090/x"
+
+
+def test_a_source_that_is_not_there_keeps_what_would_enable_it() -> None:
+    (one,) = choose([FlowSource(kind="hubble", state="absent", missing="no relay", command="enable it")])
+    assert (one.use, one.why, one.command) == ("", "no relay", "enable it")
+    assert one.row() == ("hubble", "absent", None, None, "no relay", "enable it")
+
+
+def test_the_contract_has_the_same_words() -> None:
+    assert SOURCE_KINDS == KINDS
 
 
 def test_what_is_not_read_yet_is_told() -> None:
@@ -81,7 +110,7 @@ def test_of_a_kind_that_is_found_twice_one_is_read() -> None:
 
 @given(
     st.lists(st.tuples(st.sampled_from(KINDS), st.sampled_from(["found", "absent", "unknown"]), st.booleans())),
-    st.lists(st.sampled_from(CHOICES), unique=True),
+    st.lists(st.sampled_from((*BYTES, *EDGES)), unique=True),
 )
 def test_bytes_never_come_from_two(drawn: list[tuple[Kind, State, bool]], allowed: list[str]) -> None:
     found = choose(

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from periplus_spoke.conversion.flow_detection import Clues, daemonset_clue, detect, service_clue
+from periplus_spoke.conversion.flow_detection import Clues, daemonset_clue, detect_sources, service_clue
 from periplus_spoke.conversion.flow_sources import FlowSource
 from periplus_spoke.conversion.objects import Service, Thing
 
@@ -34,7 +34,7 @@ def clues(*things: Service | Thing, **more: Any) -> Clues:
 
 def of_kind(kind: str, found: Clues) -> list[FlowSource]:
     """What was found of a kind."""
-    return [each for each in detect(found) if each.kind == kind]
+    return [each for each in detect_sources(found) if each.kind == kind]
 
 
 AGENTS = daemonset("periplus", "periplus-node")
@@ -70,7 +70,7 @@ STACK = service(
 def test_each_is_found_where_it_is(kind: str, thing: Service | Thing, where: str, is_tls: bool) -> None:
     (found,) = of_kind(kind, clues(thing))
     assert (found.state, found.where, found.is_tls) == ("found", where, is_tls)
-    others = {each.kind: each.state for each in detect(clues(thing)) if each.kind != kind}
+    others = {each.kind: each.state for each in detect_sources(clues(thing)) if each.kind != kind}
     assert set(others.values()) == {"absent"}
 
 
@@ -122,7 +122,7 @@ def test_what_is_no_prometheus(thing: Service) -> None:
 
 def test_what_could_not_be_read_is_unknown_and_says_why() -> None:
     forbidden = clues(unread={"services": "Services may not be listed", "daemonsets": "DaemonSets may not be listed"})
-    assert {each.state for each in detect(forbidden)} == {"unknown"}
+    assert {each.state for each in detect_sources(forbidden)} == {"unknown"}
     assert of_kind("hubble", forbidden)[0].missing == "Services may not be listed"
     assert of_kind("conntrack", forbidden)[0].missing == "DaemonSets may not be listed"
 
