@@ -34,6 +34,13 @@ EXAMPLE: Final = report.Report(
             name="shop-eu", context="shop-eu", state=report.ClusterState.COMPLETE, network_domain="shop",
             last_heard="2026-01-02T03:04:04Z", provider="aws", region="eu-central-1", version="v1.34.1",
             cnis=("cilium",), nodes=12, pods=340, services=58,
+            flow_sources=(
+                report.FlowSourceLine(
+                    kind="hubble", state="absent", where="", chosen=False, why="Cilium runs without Hubble Relay",
+                    command="cilium hubble enable --namespace kube-system",
+                ),
+            ),
+            flow_command="cilium hubble enable --namespace kube-system",
         ),
         report.ClusterLine(
             name="lab", context="lab", state=report.ClusterState.UNREAD, reason="unreachable",

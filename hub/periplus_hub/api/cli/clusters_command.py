@@ -12,6 +12,7 @@ from periplus_hub.api.cli.arguments import names_of
 from periplus_hub.api.cli.confirmation import YesOption, confirm
 from periplus_hub.api.cli.copies import copy_notes
 from periplus_hub.api.cli.find_by_name import choose
+from periplus_hub.api.cli.flow_sources import flows_words, lines_of
 from periplus_hub.api.cli.hub_connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
 from periplus_hub.api.cli.json_documents import document, word
 from periplus_hub.api.cli.output import tell, tell_json
@@ -150,11 +151,13 @@ def show_cluster(
         ("copies", " ".join(copy_notes({found["name"]: found}))),
         ("clock", clock_note(found)),
         ("agents", agents_note(found)),
+        ("flows", _flows(found)),
     ):
         if cell:
             print_labelled(Text(f"{column:<{_LABEL_WIDTH}}", style="dim"), Text(cell), console)
     _print_ranges(found["allocations"], console)
     _print_sources(found, console)
+    _print_flow_sources(found, console)
     _print_quarantine(found, console)
 
 
@@ -196,6 +199,23 @@ def _print_sources(found: dict[str, Any], console: Console) -> None:
             _print_source(source["state"].lower(), f"{source['name']}{why}", console)
     if absent:
         _print_source("absent", ", ".join(absent), console)
+
+
+def _flows(found: dict[str, Any]) -> str:
+    command = found["flowCommand"] or ""
+    return " → ".join(filter(None, (flows_words(lines_of(found["flowSources"]), command), command)))
+
+
+def _print_flow_sources(found: dict[str, Any], console: Console) -> None:
+    """Those of which there is something to say; the others are not there, and nothing is known that would change it."""
+    told = [each for each in lines_of(found["flowSources"]) if each.state != "absent" or each.why]
+    if told:
+        console.print(Text("sources of flows", style="dim"))
+    for each in told:
+        why = f" — {each.why}" if each.why else ""
+        command = f" → {each.command}" if each.command else ""
+        state = "chosen" if each.chosen else each.state
+        _print_source(state, f"{' '.join(filter(None, (each.kind, each.where)))}{why}{command}", console)
 
 
 def _print_source(state: str, text: str, console: Console) -> None:

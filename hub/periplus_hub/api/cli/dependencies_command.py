@@ -1,5 +1,6 @@
 """`periplus dependencies` and `periplus coverage`: who talks to whom, and how much of it is known."""
 
+from shlex import quote
 from typing import Annotated, Any, Final
 
 import typer
@@ -23,7 +24,7 @@ from periplus_hub.api.cli.report import counted, minute, some
 KNOWN: Final = """
 fragment Known on FlowCoverage {
   ratio sampling lateCount withoutFlowsCount partlyToldCount
-  lateClusters { name } clustersWithoutFlows { name } partlyToldClusters { name }
+  lateClusters { name } clustersWithoutFlows { name flowCommand } partlyToldClusters { name }
   observed unmeasured droppedByReason { reason rows } lostByReason { reason count }
 }
 """
@@ -74,6 +75,7 @@ _SELDOM: Final = {
 }
 """Orders whose measure is no column otherwise: how it is called, and its member."""
 _LEVELS: Final = ("WORKLOAD", "NAMESPACE", "CLUSTER")
+_COMMANDS_SHOWN: Final = 4
 
 
 FromOption = Annotated[
@@ -211,6 +213,8 @@ def tell_coverage(told: dict[str, Any]) -> None:
         say_labelled("note", f"late, so that what passes there now is not known: {_some(told['lateClusters'])}")
     if told["withoutFlowsCount"]:
         say_labelled("note", f"no flows are told by {_some(told['clustersWithoutFlows'])}")
+        for each in told["clustersWithoutFlows"][:_COMMANDS_SHOWN]:
+            say_labelled("note", _how_to_get_flows(each))
     if told["partlyToldCount"]:
         clusters = _some(told["partlyToldClusters"])
         say_labelled("note", f"some nodes tell nothing, so that what they alone see is not known: {clusters}")
@@ -221,6 +225,12 @@ def tell_coverage(told: dict[str, Any]) -> None:
         say_labelled("note", f"{int(each['rows']):,} rows were given up: {each['reason']}")
     for each in told["lostByReason"]:
         say_labelled("note", f"not seen by the sources: {each['reason']}, {int(each['count']):,}")
+
+
+def _how_to_get_flows(cluster: dict[str, Any]) -> str:
+    """The one command for it, or where to see why there is none."""
+    look = f"'periplus clusters show {quote(cluster['name'])}' says what there is to read them from"
+    return f"flows of {cluster['name']}: {cluster['flowCommand'] or look}"
 
 
 def _some(clusters: list[dict[str, Any]]) -> str:

@@ -56,6 +56,7 @@ query Cluster($id: ID!) {
   cluster(id: $id) {
     ...Facts
     agentCounts { connected stale superseded revoked lastSeenAt }
+    flowCommand flowSources { kind state where chosen why command }
     quarantine(first: 10) { nodes { at kind section reason rows agent { nodeName } } totalCount }
   }
 }

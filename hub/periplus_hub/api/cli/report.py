@@ -59,6 +59,22 @@ class MissingLine:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FlowSourceLine:
+    """Something that flows could be read from in a cluster, as the hub calls it."""
+
+    kind: str
+    state: str
+    """found, absent, or unknown where what would show it may not be read."""
+    where: str
+    """namespace/name:port, as far as it is known."""
+    chosen: bool
+    """Whether its spoke, or agents of its nodes, read flows from it."""
+    why: str
+    command: str
+    """The one command that would enable it; empty where none would."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ClusterLine:
     """One cluster. Counts are None when unknown."""
 
@@ -82,6 +98,10 @@ class ClusterLine:
     nodes: int | None = None
     pods: int | None = None
     services: int | None = None
+    flow_sources: tuple[FlowSourceLine, ...] = ()
+    """Of 'periplus try' alone; empty is not known."""
+    flow_command: str = ""
+    """The one command that would give it flows; empty where a source is chosen, or none would."""
 
 
 @dataclass(frozen=True, kw_only=True)

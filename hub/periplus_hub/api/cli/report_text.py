@@ -8,6 +8,7 @@ from typing import Final
 
 from rich.rule import Rule
 
+from periplus_hub.api.cli.flow_sources import flows_words
 from periplus_hub.api.cli.report import (
     SAME_CLUSTER,
     ClusterLine,
@@ -71,6 +72,8 @@ def print_report(report: Report, console: Console) -> None:
         _print_clusters(report.clusters, console)
     for cluster in report.clusters:
         _print_trouble(cluster, console)
+    for cluster in report.clusters:
+        _print_flows(cluster, console)
     groups = alike_together(report.groups)
     for severity in Severity:
         alike = [(group, cidrs) for group, cidrs in groups if group.severity is severity]
@@ -120,6 +123,20 @@ def _print_trouble(cluster: ClusterLine, console: Console) -> None:
     print_labelled(Text("  "), line, console)
     if cluster.remedy:
         print_labelled(Text("    → "), Text(cluster.remedy), console)
+
+
+def _print_flows(cluster: ClusterLine, console: Console) -> None:
+    """In one line if it fits; else its command has one for itself, whole, to be copied."""
+    words = flows_words(cluster.flow_sources, cluster.flow_command)
+    if not words:
+        return
+    line, command = Text.assemble((f"{cluster.name}: ", "bold"), words), cluster.flow_command
+    if command and line.cell_len + len(command) + len("   → ") <= console.width:
+        line.append(f" → {command}")
+        command = ""
+    print_labelled(Text("  "), line, console)
+    if command:
+        console.print(Text(f"    → {command}"), soft_wrap=True)
 
 
 def _print_severity(severity: Severity, alike: list[tuple[GroupLine, tuple[str, ...]]], console: Console) -> None:

@@ -16,6 +16,7 @@ from periplus_contract.text import visible
 from periplus_hub.api.cli import try_preflight
 from periplus_hub.api.cli.exit_codes import Exit, fail
 from periplus_hub.api.cli.fail_on import FailOn, FailOnOption, leave
+from periplus_hub.api.cli.flow_sources import with_flow_sources
 from periplus_hub.api.cli.keep_serving import serve_until_interrupted
 from periplus_hub.api.cli.kubeconfigs import KubeconfigError, Unread, merged, named
 from periplus_hub.api.cli.output import say, tell_json
@@ -86,7 +87,8 @@ def try_fleet(
     with running(targets, Progress()) as fleet:
         show = printer(as_json=as_json, is_new=True)
         fleet.wait_settled(wait)
-        report = _with_unread(fleet.report(joined=joined, notes=notes), offer.unread)
+        found = with_flow_sources(fleet.client, fleet.report(joined=joined, notes=notes))
+        report = _with_unread(found, offer.unread)
         judged = try_preflight.judge_report(fleet.client, report, preflight) if preflight else None
         if judged is None or not as_json:
             show(report)
