@@ -13,7 +13,7 @@ CHOSEN: Final = "chosen"
 _AGENTS: Final = "conntrack"
 _CLUSTER: Final = "CLUSTER"
 """In a command, where the cluster's name goes: its spoke may not know it."""
-_METRICS: Final = frozenset(("obi", "netobserv", "istio", "retina", "submariner", "cilium-mesh"))
+_METRICS: Final = frozenset(("obi", "netobserv", "istio", "retina", "submariner"))
 """Count bytes that agents of nodes count too."""
 
 

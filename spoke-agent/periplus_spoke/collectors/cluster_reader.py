@@ -40,6 +40,7 @@ class ClusterReader:
         self.inventory = Inventory(LabelFilter(config.label_keys))
         self.inventory.facts.distribution = config.distribution
         self.inventory.flow_preference = config.flow_sources
+        self.inventory.flow_readers = config.flow_readers
         self.pools = Pools(self.inventory)
         self.changes = ChangeSignal()
         """When something may have changed, or is to be told again."""

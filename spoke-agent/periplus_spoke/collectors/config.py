@@ -2,6 +2,7 @@
 
 import msgspec
 
+from periplus_spoke.conversion.flow_sources import BY_AGENTS, Kind
 from periplus_spoke.conversion.text import DEFAULT_LABEL_KEYS
 
 
@@ -23,5 +24,7 @@ class CollectConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Labels that leave the cluster; a trailing `*` stands for any ending."""
     flow_sources: tuple[str, ...] = ()
     """Sources of flows that may be read, the best first; empty is all, in our order."""
+    flow_readers: frozenset[Kind] = BY_AGENTS
+    """Those that somebody reads: the agents of nodes, or a collector that has what it needs."""
     distribution: str = ""
     """Name of the distribution, when its hints are not enough."""

@@ -23,7 +23,7 @@ from periplus_spoke.conversion.cluster_row import ClusterAsRead, NodeHints, clus
 from periplus_spoke.conversion.cni import UNKNOWN, detect, node_signs
 from periplus_spoke.conversion.flow_clues import FlowClues
 from periplus_spoke.conversion.flow_detection import Clue, detect_sources
-from periplus_spoke.conversion.flow_sources import BY_AGENTS, Chosen, choose
+from periplus_spoke.conversion.flow_sources import BY_AGENTS, Chosen, Kind, choose
 from periplus_spoke.conversion.inventory_state import InventoryState
 from periplus_spoke.conversion.node_location import location_of
 from periplus_spoke.conversion.node_notes import node_notes
@@ -57,7 +57,7 @@ class Inventory:
         self.answered: set[str] = set()
         """Facts that were read, or that are known not to be there."""
         self.cluster_uid = ""
-        self.flow_readers: frozenset[str] = BY_AGENTS
+        self.flow_readers: frozenset[Kind] = BY_AGENTS
         """Kinds of sources of flows that somebody reads: the agents of nodes, or a collector here."""
         self.flow_preference: tuple[str, ...] = ()
         """The configuration's, if it has one."""

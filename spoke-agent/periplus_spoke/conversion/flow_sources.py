@@ -18,12 +18,9 @@ State = Literal["found", "absent", "unknown"]
 Use = Literal["chosen", "not-chosen", "unreadable", ""]
 """What Periplus does with it; '' where it is not found, or is no source by itself."""
 
-BYTES: Final[tuple[Kind, ...]] = (
-    *("conntrack", "obi", "netobserv", "istio"),
-    *("retina", "submariner", "cilium-mesh"),
-)
+BYTES: Final[tuple[Kind, ...]] = ("conntrack", "obi", "netobserv", "istio", "retina", "submariner")
 """Sources of bytes, the best first: counted by the kernel, then by packets seen on interfaces, then sampled ones, then
-what only a mesh sees, then what only a node or a gateway does."""
+what only a mesh sees, then what only pods of a mode or gateways do."""
 EDGES: Final[tuple[Kind, ...]] = ("hubble",)
 """Sources that tell edges and verdicts, and no bytes: they are read beside one of bytes."""
 BY_PROMETHEUS: Final[frozenset[Kind]] = frozenset(BYTES[1:])
