@@ -7,19 +7,21 @@ alone, so that nothing has to be remembered between two windows, and any of seve
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from periplus_contract import flow_words
 from periplus_contract.tables import WORKLOADS, Kind
 from periplus_spoke.collectors.base import Sink
 from periplus_spoke.collectors.cluster_reader import ClusterReader
 from periplus_spoke.collectors.prometheus_client import PrometheusClient
+from periplus_spoke.conversion.flow_sources import Chosen
 from periplus_spoke.conversion.flow_sums import WindowSums
 from periplus_spoke.conversion.prometheus.answers import AnswerError, Vector
+from periplus_spoke.conversion.prometheus.choice import readable
 from periplus_spoke.conversion.prometheus.ends import Kinds, kinds_of
 from periplus_spoke.conversion.prometheus.flows import Known, SourceWindow
 from periplus_spoke.conversion.prometheus.promql import Questions, present, rate
-from periplus_spoke.conversion.prometheus.rule import FlowRule
+from periplus_spoke.conversion.prometheus.rule import Counter, FlowRule
 from periplus_spoke.conversion.prometheus.rules import RULES
 from periplus_spoke.conversion.records import Sealable
 from periplus_spoke.kit.clock import Timer
@@ -34,6 +36,7 @@ _SOURCE_STAYS_WINDOWS: Final = 10
 """So many windows later it is looked again which source is there."""
 _SECOND_US: Final = 1_000_000
 _AGENTS: Final = "conntrack"
+_CONNECTIONS: Final = frozenset(("connections_opened", "connections_closed"))
 
 _log: Final = logging.getLogger(__name__)
 
@@ -45,6 +48,16 @@ class _Place(NamedTuple):
     rule: FlowRule
 
 
+class OfCluster(Protocol):
+    """What the API server tells."""
+
+    def kinds(self) -> Kinds:
+        """Of the workloads."""
+
+    def sources(self) -> Sequence[Chosen]:
+        """The sources of flows that there are, and what is done with them."""
+
+
 class PrometheusFlows:
     """Implements `Collector`. `tell` raises a condition by its name, or clears it with an empty text."""
 
@@ -54,7 +67,7 @@ class PrometheusFlows:
     def __init__(
         self,
         config: SpokeConfig,
-        kinds: Callable[[], Kinds],
+        cluster: OfCluster,
         timer: Timer,
         tell: Callable[[str, str], None],
         *,
@@ -62,7 +75,7 @@ class PrometheusFlows:
     ) -> None:
         """An answer may take `answer_s`."""
         self._config = config
-        self._kinds = kinds
+        self._cluster = cluster
         self._timer = timer
         self._tell = tell
         self._client = PrometheusClient(config, answer_s)
@@ -119,37 +132,42 @@ class PrometheusFlows:
         return window
 
     async def _find(self, end_s: int) -> _Place | None:
-        """The first source that is there, at the first Prometheus that answers and has it."""
-        if self._place is not None and self._windows_until_look > 0:
+        """The first source that may be read and is there, at the first Prometheus that answers and has it."""
+        rules, why = readable(self._rules, self._cluster.sources(), are_named=bool(self._config.flow_sources))
+        self._tell("prometheus_unused", why)
+        if self._place is not None and self._place.rule in rules and self._windows_until_look > 0:
             self._windows_until_look -= 1
             return self._place
+        self._place = await self._look(rules, end_s) if rules else None
+        self._windows_until_look = _SOURCE_STAYS_WINDOWS
+        return self._place
+
+    async def _look(self, rules: Sequence[FlowRule], end_s: int) -> _Place | None:
         found: dict[FlowRule, str] = {}
         troubles = []
         for url in self._config.prometheus_urls:
             try:
-                answer = await self._client.ask(url, self._questions.presence(self._rules), end_s)
+                answer = await self._client.ask(url, self._questions.presence(rules), end_s)
             except AnswerError as error:
                 troubles.append(str(error))
                 continue
-            for rule in present(self._rules, (sample.labels.get("__name__", "") for sample in answer.samples)):
+            for rule in present(rules, (sample.labels.get("__name__", "") for sample in answer.samples)):
                 found.setdefault(rule, url)
         self._tell("prometheus_unreachable", "; ".join(troubles))
-        best = next((rule for rule in self._rules if rule in found), None)
+        best = next((rule for rule in rules if rule in found), None)
         has_answer = len(troubles) < len(self._config.prometheus_urls)
-        names = ", ".join(rule.name for rule in self._rules)
+        names = ", ".join(rule.name for rule in rules)
         nothing = f"no Prometheus that answers has metrics of {names}"
         self._tell("prometheus_empty", nothing if has_answer and best is None else "")
-        self._place = None if best is None else _Place(found[best], best)
-        self._windows_until_look = _SOURCE_STAYS_WINDOWS
-        return self._place
+        return None if best is None else _Place(found[best], best)
 
     async def _read_at(self, place: _Place, end_s: int) -> Sealable | None:
         rule = place.rule
         troubles: list[str] = []
         sampling = await self._sampling(place, end_s, troubles)
-        window = SourceWindow(rule, Known(self._kinds(), self._config.prometheus_cluster, sampling))
+        window = SourceWindow(rule, Known(self._cluster.kinds(), self._config.prometheus_cluster, sampling))
         answers = 0
-        for counter in rule.counters:
+        for counter in _counted(rule, self._config):
             answer = await self._ask(place.url, self._questions.rises(rule, counter), end_s, troubles)
             if answer is None:
                 window.missed(flow_words.LOST_UNREAD)
@@ -197,9 +215,10 @@ def prometheus_flows(
     config: SpokeConfig, cluster: ClusterReader, timer: Timer, tell: Callable[[str, str], None]
 ) -> PrometheusFlows | None:
     """None where no Prometheus is configured, or none of its sources may be read."""
-    if not config.prometheus_urls or not _in_order(config.flow_sources):
+    rules = _in_order(config.flow_sources)
+    if not config.prometheus_urls or not rules:
         return None
-    return PrometheusFlows(config, lambda: _kinds(cluster), timer, tell)
+    return PrometheusFlows(config, _OfReader(cluster), timer, tell)
 
 
 def _in_order(names: Sequence[str]) -> tuple[FlowRule, ...]:
@@ -209,6 +228,20 @@ def _in_order(names: Sequence[str]) -> tuple[FlowRule, ...]:
     return tuple(by_name[name] for name in before if name in by_name) if names else RULES
 
 
-def _kinds(cluster: ClusterReader) -> Kinds:
-    rows = cluster.inventory.state.rows(WORKLOADS).values()
-    return kinds_of((str(namespace), str(name), str(kind)) for namespace, name, kind, *_ in rows)
+def _counted(rule: FlowRule, config: SpokeConfig) -> list[Counter]:
+    """Connections are Hubble's to count where it is read: the hub adds up what both tell."""
+    return [each for each in rule.counters if not (config.hubble_relay and each.measure in _CONNECTIONS)]
+
+
+class _OfReader:
+    """Implements `OfCluster`."""
+
+    def __init__(self, cluster: ClusterReader) -> None:
+        self._inventory = cluster.inventory
+
+    def kinds(self) -> Kinds:
+        rows = self._inventory.state.rows(WORKLOADS).values()
+        return kinds_of((str(namespace), str(name), str(kind)) for namespace, name, kind, *_ in rows)
+
+    def sources(self) -> Sequence[Chosen]:
+        return self._inventory.flow_sources()

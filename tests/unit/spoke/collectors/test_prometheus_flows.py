@@ -12,8 +12,10 @@ from periplus_contract import flow_words
 from periplus_spoke.collectors.base import Collector
 from periplus_spoke.collectors.cluster_reader import ClusterReader
 from periplus_spoke.collectors.prometheus_flows import WINDOW_S, PrometheusFlows, prometheus_flows
+from periplus_spoke.conversion.flow_sources import Chosen, FlowSource, State, choose
 from periplus_spoke.conversion.flow_sums import MEASURES, rows_of
-from periplus_spoke.conversion.prometheus.ends import kinds_of
+from periplus_spoke.conversion.prometheus.ends import Kinds, kinds_of
+from periplus_spoke.conversion.prometheus.rules import RULES
 from periplus_spoke.conversion.records import Sealable
 from periplus_spoke.kit.config import SpokeConfig
 
@@ -56,6 +58,19 @@ def rows(window: Sealable) -> list[dict[str, Any]]:
     return [flow._asdict() | dict(zip(MEASURES, row, strict=True)) for flow, row in rows_of(window.sections)]
 
 
+class Cluster:
+    """What an API server showed."""
+
+    def __init__(self, *sources: FlowSource) -> None:
+        self.found = sources
+
+    def kinds(self) -> Kinds:
+        return KINDS
+
+    def sources(self) -> tuple[Chosen, ...]:
+        return choose(self.found, (), {"conntrack", *(rule.name for rule in RULES)})
+
+
 class Said(dict[str, str]):
     """Conditions that stand."""
 
@@ -66,11 +81,16 @@ class Said(dict[str, str]):
 
 
 def collector_of(
-    *urls: str, said: Said | None = None, answer_s: float = 60.0, timer: QuickTimer | None = None, **settings: Any
+    *urls: str,
+    said: Said | None = None,
+    cluster: Cluster | None = None,
+    answer_s: float = 60.0,
+    timer: QuickTimer | None = None,
+    **settings: Any,
 ) -> PrometheusFlows:
     config = SpokeConfig(hub="", prometheus_urls=urls, **settings)
     tell = (Said() if said is None else said).tell
-    return PrometheusFlows(config, lambda: KINDS, timer or QuickTimer(), tell, answer_s=answer_s)
+    return PrometheusFlows(config, cluster or Cluster(), timer or QuickTimer(), tell, answer_s=answer_s)
 
 
 async def windows(collector: PrometheusFlows, turns: int) -> list[Sealable]:
@@ -128,6 +148,49 @@ async def test_of_two_sources_of_the_same_bytes_the_better_one_is_read() -> None
         (flow_words.FlowCollector.NETOBSERV, 150, 50)
     ]
     assert [row["collector"] for row in rows(other)] == [flow_words.FlowCollector.ISTIO]
+
+
+async def test_connections_are_hubbles_to_count_where_it_is_read() -> None:
+    async with serving(FakePrometheus({**ISTIO, "istio_tcp_connections_opened_total": [(FLOW, 3.0)]})) as fake:
+        [alone] = await windows(collector_of(fake.url), 1)
+        [beside] = await windows(collector_of(fake.url, hubble_relay="http://relay"), 1)
+    assert [row["connections_opened"] for window in (alone, beside) for row in rows(window)] == [3, None]
+    assert [row["bytes_tx"] for row in rows(beside)] == [100]
+
+
+@pytest.mark.parametrize(("state", "said_so"), [("found", "count the same bytes"), ("unknown", "name a source")])
+async def test_bytes_that_agents_of_nodes_may_count_are_not_read(state: State, said_so: str) -> None:
+    said, cluster = Said(), Cluster(FlowSource(kind="conntrack", state=state))
+    async with serving(FakePrometheus(ISTIO)) as fake:
+        assert await windows(collector_of(fake.url, cluster=cluster, said=said), 1) == []
+        assert fake.asked == []
+        [window] = await windows(collector_of(fake.url, cluster=cluster, flow_sources=("istio",)), 1)
+    assert said_so in said["prometheus_unused"]
+    assert [row["bytes_tx"] for row in rows(window)] == [100]
+
+
+async def test_agents_that_come_end_the_reading() -> None:
+    cluster, sink = Cluster(), SinkThatCanShut()
+    async with serving(FakePrometheus(ISTIO)) as fake:
+        collector = collector_of(fake.url, cluster=cluster)
+        async with running(collector, sink):
+            await collector.settled.wait()
+            cluster.found = (FlowSource(kind="conntrack", state="found"),)
+            for _ in range(3):
+                collector.settled.clear()
+                await collector.settled.wait()
+            told = len(sink.told)
+            collector.settled.clear()
+            await collector.settled.wait()
+    assert len(sink.told) == told
+
+
+async def test_what_the_api_server_shows_is_read_before_what_only_prometheus_has() -> None:
+    shown = (FlowSource(kind="istio", state="found"), FlowSource(kind="prometheus", state="found"))
+    fake = FakePrometheus({**ISTIO, **NETOBSERV}, rates=("50",))
+    async with serving(fake):
+        [window] = await windows(collector_of(fake.url, cluster=Cluster(*shown)), 1)
+    assert [row["collector"] for row in rows(window)] == [flow_words.FlowCollector.ISTIO]
 
 
 async def test_several_prometheis_are_never_added_up() -> None:
