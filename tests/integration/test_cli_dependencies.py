@@ -81,6 +81,15 @@ async def test_what_spokes_tell_is_printed_with_exact_bytes(
     assert "2 lines of all, at the end, of which failures is not known" in by_failures.stderr
     for narrow in (("--to", "web"), ("--state", "silent"), ("--dropped",), ("--port", "udp")):
         assert (await terminal.type("dependencies", *narrow)).stdout == "No dependency is known.\n"
+    drawn = await terminal.type("dependency-map", "--by", "workload", "--nodes", "4")
+    assert [line.split()[:2] for line in drawn.stdout.splitlines()[1:]] == [
+        ["shop/@prod-1", "shop/api@prod-1"],
+        ["shop/@prod-1", "everything"],
+    ]
+    told = await terminal.documents("dependency-map")
+    assert told["nodes"]["levels"] == ["cluster", "cluster", "namespace"]
+    assert told["nodes"]["endKinds"] == ["external", "", ""]
+    assert told["edges"]["sums"]["bytesTx"] == [1_234_567, None]
     known = await terminal.type("coverage")
     assert known.stdout.splitlines()[1].split()[0] == "prod-1"
     assert "coverage" in known.stderr
@@ -89,7 +98,7 @@ async def test_what_spokes_tell_is_printed_with_exact_bytes(
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        (("--of", "shop/"), "names nothing"),
+        (("--of", "/"), "names nothing"),
         (("--from", "@"), "--from '@' names nothing"),
         (("--port", "443/444"), "is no port"),
         (("--port", "70000"), "is no port"),

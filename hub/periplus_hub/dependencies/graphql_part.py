@@ -3,6 +3,7 @@
 from typing import Final
 
 from periplus_hub.dependencies.graphql import DependenciesQuery
+from periplus_hub.dependencies.graphql_map import DependencyMapQuery
 from periplus_hub.kit.graphql_parts import Part
 
-PART: Final = Part(queries=[DependenciesQuery])
+PART: Final = Part(queries=[DependenciesQuery, DependencyMapQuery])

@@ -34,6 +34,7 @@ _COMMANDS: Final = {
     "ranges": ("ranges_group", "ranges"),
     "reach": ("reach_command", "reach"),
     "dependencies": ("dependencies_command", "dependencies"),
+    "dependency-map": ("dependency_map_command", "dependency_map"),
     "coverage": ("dependencies_command", "coverage"),
 }
 _EXTRA: Final = {"try": {"allow_extra_args": True}}

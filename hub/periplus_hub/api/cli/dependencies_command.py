@@ -6,15 +6,24 @@ from typing import Annotated, Any, Final
 import typer
 
 from periplus_hub.api.cli.dependencies_words import (
-    END,
+    LEVELS,
+    CrossOption,
+    DroppedOption,
+    FromOption,
+    LevelOption,
+    OfOption,
+    PortOption,
     SinceOption,
-    end_filter,
+    StateOption,
+    ToOption,
+    dependency_filter,
     named_end,
     named_port,
     number,
     one_of,
     port_filter,
     since_ago,
+    states_filter,
 )
 from periplus_hub.api.cli.hub_connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
 from periplus_hub.api.cli.json_documents import document, word
@@ -66,7 +75,6 @@ query Coverage($since: DateTime) {
 _COLUMNS: Final = ("from", "to", "port", "state", "bytes to", "bytes back", "connections")
 _COVERAGE_COLUMNS: Final = ("cluster", "told until", "known", "nodes silent", "rows", "rejected")
 _PORTS_SHOWN: Final = 3
-_STATES: Final = ("ACTIVE", "NEW", "SILENT", "UNKNOWN")
 _ORDERS: Final = ("BYTES", "CONNECTIONS", "FAILURES", "RTT", "RETRANSMITS", "LAST_SEEN")
 _SELDOM: Final = {
     "FAILURES": ("failures", "failures"),
@@ -74,39 +82,19 @@ _SELDOM: Final = {
     "RETRANSMITS": ("retransmits", "retransmits"),
 }
 """Orders whose measure is no column otherwise: how it is called, and its member."""
-_LEVELS: Final = ("WORKLOAD", "NAMESPACE", "CLUSTER")
 _COMMANDS_SHOWN: Final = 4
-
-
-FromOption = Annotated[
-    str | None, typer.Option("--from", metavar=END, help="Only what this opens connections for, as --of takes it.")
-]
-ToOption = Annotated[
-    str | None, typer.Option("--to", metavar=END, help="Only what this takes connections of, as --of takes it.")
-]
-PortOption = Annotated[
-    str | None, typer.Option("--port", metavar="<port>", help="Only what went to this port: 443, tcp, udp/53.")
-]
-StateOption = Annotated[
-    list[str] | None,
-    typer.Option("--state", metavar="<state>", help="Only active, new, silent or unknown. Several times for several."),
-]
 
 
 def dependencies(
     *,
-    of: Annotated[
-        str | None, typer.Option(metavar=END, help="Only of this. Also namespace/name, @cluster, name.")
-    ] = None,
+    of: OfOption = None,
     from_: FromOption = None,
     to: ToOption = None,
     port: PortOption = None,
     state: StateOption = None,
-    dropped: Annotated[bool, typer.Option("--dropped", help="Only what was dropped, as policies do.")] = False,
-    cross_cluster: Annotated[
-        bool, typer.Option("--cross-cluster", help="Only those between two clusters that are known.")
-    ] = False,
-    by: Annotated[str, typer.Option(metavar="<level>", help="workload, namespace or cluster.")] = "workload",
+    dropped: DroppedOption = False,
+    cross_cluster: CrossOption = False,
+    by: LevelOption = "workload",
     sort: Annotated[
         str,
         typer.Option(metavar="<measure>", help="bytes, connections, failures, rtt, retransmits or last-seen."),
@@ -119,13 +107,11 @@ def dependencies(
 ) -> None:
     """Who talks to whom, with the bytes each way and how much of it is known. What was dropped is a line of its own."""
     order = one_of("order", sort, _ORDERS)
-    asked = {"first": first, "since": since_ago(since), "level": one_of("level", by, _LEVELS), "order": order}
-    states = [one_of("state", each, _STATES) for each in state or []]
-    wanted: dict[str, Any] = {"crossCluster": cross_cluster, "states": states, **port_filter(port)}
-    wanted["verdicts"] = ["DROPPED"] if dropped else []
+    asked = {"first": first, "since": since_ago(since), "level": one_of("level", by, LEVELS), "order": order}
+    ends = {"--of": of, "--from": from_, "--to": to}
+    more = {"crossCluster": cross_cluster, "states": states_filter(state), "verdicts": ["DROPPED"] if dropped else []}
     with hub(url, token_file) as client:
-        for name, option, text in (("either", "--of", of), ("source", "--from", from_), ("destination", "--to", to)):
-            wanted[name] = end_filter(client, option, text)
+        wanted = dependency_filter(client, ends, **more, **port_filter(port))
         found = client.ask(DEPENDENCIES, {**asked, "filter": wanted})["dependencies"]
     if as_json:
         tell_json(document(found))

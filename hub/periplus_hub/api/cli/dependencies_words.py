@@ -1,5 +1,6 @@
 """How commands about flows are told what is meant, and how they name ends, ports and times."""
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, Final
 
@@ -20,7 +21,30 @@ _LAST_PORT: Final = 65_535
 SinceOption = Annotated[
     str, typer.Option(metavar="<time>", help="How far back: 30m, 24h or 7d, counted in whole hours.")
 ]
+_ENDS: Final = {"--of": "either", "--from": "source", "--to": "destination"}
+_STATES: Final = ("ACTIVE", "NEW", "SILENT", "UNKNOWN")
+LEVELS: Final = ("WORKLOAD", "NAMESPACE", "CLUSTER")
 END: Final = "<namespace/name@cluster>"
+OfOption = Annotated[
+    str | None,
+    typer.Option(metavar=END, help="Only of this. Also namespace/name, namespace/@cluster, @cluster, name."),
+]
+FromOption = Annotated[
+    str | None, typer.Option("--from", metavar=END, help="Only what this opens connections for, as --of takes it.")
+]
+ToOption = Annotated[
+    str | None, typer.Option("--to", metavar=END, help="Only what this takes connections of, as --of takes it.")
+]
+PortOption = Annotated[
+    str | None, typer.Option("--port", metavar="<port>", help="Only what went to this port: 443, tcp, udp/53.")
+]
+StateOption = Annotated[
+    list[str] | None,
+    typer.Option("--state", metavar="<state>", help="Only active, new, silent or unknown. Several times for several."),
+]
+DroppedOption = Annotated[bool, typer.Option("--dropped", help="Only what was dropped, as policies do.")]
+CrossOption = Annotated[bool, typer.Option("--cross-cluster", help="Only those between two clusters that are known.")]
+LevelOption = Annotated[str, typer.Option("--by", metavar="<level>", help="workload, namespace or cluster.")]
 
 
 def end_filter(client: HubClient, option: str, text: str | None) -> dict[str, Any] | None:
@@ -29,13 +53,20 @@ def end_filter(client: HubClient, option: str, text: str | None) -> dict[str, An
         return None
     place, at, cluster = text.partition("@")
     namespace, slash, name = place.rpartition("/")
-    if not (place or cluster) or (at and not cluster) or (slash and not name):
-        fail(f"{option} {text!r} names nothing", "Write it like shop/web@prod-1, shop/web, web or @prod-1.", Exit.USAGE)
+    if not (namespace or name or cluster) or (at and not cluster):
+        remedy = "Write it like shop/web@prod-1, shop/web, web, shop/@prod-1 or @prod-1."
+        fail(f"{option} {text!r} names nothing", remedy, Exit.USAGE)
     return {
         "cluster": find(client, cluster)["id"] if cluster else None,
         "namespace": namespace if slash else None,
         "name": name or None,
     }
+
+
+def dependency_filter(client: HubClient, named: Mapping[str, str | None], **more: Any) -> dict[str, Any]:
+    """The API's filter: what `--of`, `--from` and `--to` name, and `more`."""
+    ends = {_ENDS[option]: end_filter(client, option, text) for option, text in named.items()}
+    return {**ends, **more}
 
 
 def port_filter(text: str | None) -> dict[str, int]:
@@ -62,6 +93,11 @@ def one_of(option: str, text: str, words: tuple[str, ...]) -> str:
     if found not in words:
         fail(f"there is no {option} {text!r}", f"Use one of {', '.join(map(word, words))}.", Exit.USAGE)
     return found
+
+
+def states_filter(texts: Sequence[str] | None) -> list[str]:
+    """What `--state` names."""
+    return [one_of("state", each, _STATES) for each in texts or ()]
 
 
 def since_ago(text: str) -> str:

@@ -12,6 +12,7 @@ WORDS: Final = frozenset(
         "end",
         "fill",
         "kinds",
+        "levels",
         "limitedBy",
         "liveness",
         "mode",
@@ -25,8 +26,10 @@ WORDS: Final = frozenset(
         "scope",
         "severity",
         "state",
+        "states",
         "target",
         "verdict",
+        "verdicts",
     }
 )
 """Members whose value is one of a few words, or a list of such."""
@@ -46,17 +49,22 @@ COUNTS: Final = frozenset(
     | {
         "observed",
         "unmeasured",
-        "bytesTx",
+        "bytes",
+        "bytesReceived",
         "bytesRx",
+        "bytesSent",
+        "bytesTx",
+        "bytesWithin",
         "packetsTx",
         "packetsRx",
         "connectionsOpened",
+        "connectionsTaken",
         "failures",
         "retransmits",
         "rejected",
     }
 )
-"""Members whose value is a number, whatever its size."""
+"""Members whose value is a number, whatever its size, or a list of such."""
 
 
 def document(answer: Any) -> Any:  # noqa: ANN401 - JSON
@@ -77,7 +85,9 @@ def _member(name: str, value: Any) -> Any:  # noqa: ANN401 - JSON
     if isinstance(value, str) and name in WORDS:
         return word(value)
     if isinstance(value, list) and name in WORDS:
-        return [word(each) for each in value]
+        return [each and word(each) for each in value]
     if isinstance(value, str) and name in COUNTS:
         return int(value)
+    if isinstance(value, list) and name in COUNTS:
+        return [each and int(each) for each in value]
     return document(value)

@@ -1,1 +1,1 @@
-"""What edges and hours say of themselves: rhythms, baselines, and which hours were told whole."""
+"""What is computed of edges and hours: maps, reach, rhythms, baselines, and which hours were told whole. Pure."""

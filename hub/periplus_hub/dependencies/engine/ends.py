@@ -1,0 +1,99 @@
+"""Who the ends of edges are, by number. Pure.
+
+Numbers are in the order of names, so that what is sorted by them is the same whatever order the rows had.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from periplus_hub.dependencies.model import NOBODY
+from periplus_hub.flows.engine.ends import plain
+
+Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+PARTS: Final = ("registration", "namespace", "kind", "name")
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """The distinct ends of rows. Of each part, `code` is the number of each end's word in `words`, which are sorted."""
+
+    code: dict[str, Ints]
+    words: dict[str, list[Any]]
+    src: Ints
+    """The end of each row."""
+    dst: Ints
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self.code["name"])
+
+    @property
+    def is_nobody(self) -> Flags:
+        """Which ends are in no cluster."""
+        return self._is("registration", NOBODY.bytes)
+
+    @property
+    def has_namespace(self) -> Flags:
+        """Which ends have one."""
+        return ~self._is("namespace", "")
+
+    def word(self, part: str, end: int) -> str:
+        """A part of an end's name."""
+        return str(self.words[part][int(self.code[part][end])])
+
+    def registration_id(self, end: int) -> UUID | None:
+        """Its cluster."""
+        found = UUID(bytes=self.words["registration"][int(self.code["registration"][end])])
+        return None if found == NOBODY else found
+
+    def grouped(self, *codes: Ints) -> tuple[Ints, Ints]:
+        """Of ends that are alike in these codes: the group of each end, and the first end of each group."""
+        combined = np.zeros(self.count, dtype=np.int64)
+        for code in codes:
+            _, combined = np.unique(combined * (int(code.max(initial=0)) + 1) + code, return_inverse=True)
+        _, first, group = np.unique(combined, return_index=True, return_inverse=True)
+        return group.astype(np.int64), first.astype(np.int64)
+
+    def _is(self, part: str, word: str | bytes) -> Flags:
+        words = self.words[part]
+        place = words.index(word) if word in words else -1
+        is_it: Flags = self.code[part] == place
+        return is_it
+
+
+def ends_of(rows: pa.Table) -> Ends:
+    """Of rows with `end_src_…` and `end_dst_…`."""
+    combined = np.zeros(2 * rows.num_rows, dtype=np.int64)
+    codes: dict[str, Ints] = {}
+    words: dict[str, list[Any]] = {}
+    for part in PARTS:
+        codes[part], words[part] = _coded(rows, part)
+        _, combined = np.unique(combined * (len(words[part]) + 1) + codes[part], return_inverse=True)
+    _, first, number = np.unique(combined, return_index=True, return_inverse=True)
+    number = number.astype(np.int64)
+    return Ends(
+        code={part: codes[part][first] for part in PARTS},
+        words=words,
+        src=number[: rows.num_rows],
+        dst=number[rows.num_rows :],
+    )
+
+
+def _coded(rows: pa.Table, part: str) -> tuple[Ints, list[Any]]:
+    sides = [plain(rows.column(f"end_{side}_{part}").combine_chunks()) for side in ("src", "dst")]
+    kind = pa.binary(16) if part == "registration" else pa.string()
+    whole = pa.concat_arrays([each.cast(kind) for each in sides]).dictionary_encode()
+    found = whole.dictionary.to_pylist()
+    order = sorted(range(len(found)), key=found.__getitem__)
+    rank = np.empty(len(found), dtype=np.int64)
+    rank[order] = np.arange(len(found))
+    indices = np.asarray(whole.indices.to_numpy(zero_copy_only=False), dtype=np.int64)
+    return rank[indices], [found[each] for each in order]

@@ -1,0 +1,22 @@
+"""All asked edges at once, in columns, for what is computed of the whole graph."""
+
+from string import Template
+from typing import Final
+
+import pyarrow as pa
+
+from periplus_hub.access.scope import Scope
+from periplus_hub.dependencies.model import Coverage, EdgeFilter
+from periplus_hub.dependencies.repository_grouped import END_COLUMNS, found
+from periplus_hub.flows.model import MEASURES
+from periplus_hub.kit.column_store import ColumnStore
+
+_ROWS: Final = Template("""
+    SELECT $columns, outcome, known, unknown_within, state, first_seen, last_seen
+    FROM ($$grouped) AS e LIMIT {most:UInt32}
+""").substitute(columns=", ".join((*END_COLUMNS, *(f"sum_{name}" for name in MEASURES))))
+
+
+async def rows(scope: Scope, store: ColumnStore, asked: EdgeFilter, coverage: Coverage, *, most: int) -> pa.Table:
+    """Without an order; `most` of them, where there are more."""
+    return await found(scope, store, asked, coverage, Template(_ROWS), most=most)
