@@ -13,7 +13,7 @@ from periplus_spoke.collectors.config import CollectConfig
 from periplus_spoke.collectors.flow_registry import Surroundings, flow_collectors
 from periplus_spoke.collectors.group import CollectorGroup
 from periplus_spoke.conversion.cluster_identity import ClusterIdentity
-from periplus_spoke.conversion.flow_sources import BY_AGENTS, BY_PROMETHEUS
+from periplus_spoke.conversion.flow_sources import BY_AGENTS, BY_PROMETHEUS, EDGES, Kind
 from periplus_spoke.conversion.text import DEFAULT_LABEL_KEYS
 from periplus_spoke.kit.backoff import Backoff
 from periplus_spoke.kit.clock import Timer
@@ -107,5 +107,10 @@ def _collect_config(config: SpokeConfig) -> CollectConfig:
         label_keys=config.label_keys or DEFAULT_LABEL_KEYS,
         distribution=config.distribution,
         flow_sources=config.flow_sources,
-        flow_readers=BY_AGENTS | (BY_PROMETHEUS if config.prometheus_urls else frozenset()),
+        flow_readers=_flow_readers(config),
     )
+
+
+def _flow_readers(config: SpokeConfig) -> frozenset[Kind]:
+    metrics = BY_PROMETHEUS if config.prometheus_urls else frozenset[Kind]()
+    return BY_AGENTS | metrics | (frozenset(EDGES) if config.hubble_relay else frozenset[Kind]())

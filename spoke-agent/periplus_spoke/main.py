@@ -36,7 +36,7 @@ Every option can also be given as a variable {prefix}<OPTION> or as a key of the
 _INTRODUCTION: Final = """\
 Reads the network facts of one Kubernetes cluster and sends them to a Periplus hub. It only reads (no secrets), keeps
 what it has not delivered in its state folder, and connects to nothing but the API server, the hub, and
-a Prometheus if you name one.
+a Prometheus or Hubble Relay if you name one.
 """
 _COMMANDS: Final = {
     "run": "collect and send until stopped: what the Deployment in a cluster runs",

@@ -51,7 +51,7 @@ NODES_CONDITION: Final = "hubble_nodes"
 
 
 class Relay(Protocol):
-    """A connection to Hubble Relay. Its methods raise OSError or CallFailed."""
+    """A connection to Hubble Relay. Making one and its methods raise OSError or CallFailed; making one also NoRelay."""
 
     def follow(self, request: bytes) -> AsyncIterator[bytes]:
         """The answers to `GetFlows`, until it ends."""
@@ -66,13 +66,17 @@ class Relay(Protocol):
         """Let go of it; never raises."""
 
 
+class NoRelay(Exception):
+    """There is no relay to follow, as far as is known: no trouble, and looked for again."""
+
+
 class HubbleSettings(NamedTuple):
     """What may be set."""
 
     row_budget: int = 10_000
     """Rows of one window, beside those of the tail."""
-    counts_connections: bool = True
-    """Whether connections are counted here, and not by another source of the same cluster."""
+    counts_connections: Callable[[], bool] = lambda: True
+    """Whether connections are counted here, and not by another source of the same cluster; asked for each window."""
 
 
 class HubbleCollector:
@@ -94,7 +98,7 @@ class HubbleCollector:
         self._timer = timer
         self._rng = rng
         self._tell = tell
-        self._flows = HubbleFlows(settings.row_budget, counts_connections=settings.counts_connections)
+        self._flows = HubbleFlows(settings.row_budget, settings.counts_connections)
         self._heard_from_s: int | None = None
         """Since when the relay is listened to, as far as that is not noted yet; None while it is not."""
         self._since_ns: int | None = None
@@ -145,6 +149,8 @@ class HubbleCollector:
             began_us = self._timer.monotonic_us()
             try:
                 why = await self._connect()
+            except NoRelay:
+                why = ""
             except TimeoutError:
                 why = "it does not answer"
             except OSError as error:
@@ -154,7 +160,8 @@ class HubbleCollector:
             except Exception:  # noqa: BLE001 - a fault of ours here must not end the agent
                 _log.exception("reading flows from Hubble Relay failed")
                 why = "a fault of the agent; its log has it"
-            self._tell(CONDITION, f"Hubble Relay is not heard, so that flows of this time are missing: {why}")
+            missing = f"Hubble Relay is not heard, so that flows of this time are missing: {why}"
+            self._tell(CONDITION, missing if why else "")
             if self._timer.monotonic_us() - began_us > _STEADY_S * _US:
                 backoff.reset()
             await self._timer.sleep(backoff.next_s())

@@ -1,12 +1,13 @@
 """Hubble Relay over the network, as it is configured."""
 
 import random
-from collections.abc import AsyncIterator, Callable
-from functools import partial
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final, Self
 from urllib.parse import urlsplit
 
-from periplus_spoke.collectors.hubble import HubbleCollector, HubbleSettings
+from periplus_spoke.collectors.cluster_reader import ClusterReader
+from periplus_spoke.collectors.hubble import HubbleCollector, HubbleSettings, NoRelay
+from periplus_spoke.conversion.flow_sources import Chosen, FlowSource, chosen
 from periplus_spoke.conversion.hubble.messages import GET_FLOWS, SERVER_STATUS
 from periplus_spoke.grpc.address import Address, Tls
 from periplus_spoke.grpc.channel import Call, Channel
@@ -14,9 +15,12 @@ from periplus_spoke.kit.clock import Timer
 from periplus_spoke.kit.config import SpokeConfig
 
 _NAME: Final = "hubble"
+AUTO: Final = "auto"
+"""Instead of an address: the relay that the API server shows."""
 _PORT: Final = 80
 _TLS_PORT: Final = 443
-_COUNTING: Final = frozenset(("conntrack", "istio"))
+_AGENTS: Final = "conntrack"
+_COUNTING: Final = frozenset((_AGENTS, "istio"))
 """Sources that count connections, too."""
 
 
@@ -55,21 +59,45 @@ class GrpcRelay:
 
 
 def hubble_flows(
-    config: SpokeConfig, timer: Timer, rng: random.Random, tell: Callable[[str, str], None]
+    config: SpokeConfig, cluster: ClusterReader, timer: Timer, rng: random.Random, tell: Callable[[str, str], None]
 ) -> HubbleCollector | None:
     """None where no relay is configured, or Hubble may not be read."""
     if not config.hubble_relay or (config.flow_sources and _NAME not in config.flow_sources):
         return None
-    counts = not _COUNTING & set(config.flow_sources) if config.flow_sources else not config.prometheus_urls
-    settings = HubbleSettings(row_budget=config.flow_row_budget, counts_connections=counts)
-    return HubbleCollector(partial(GrpcRelay.open, relay_address(config)), settings, timer, rng=rng, tell=tell)
+    inventory = cluster.inventory
+    settings = HubbleSettings(config.flow_row_budget, lambda: counts_connections(config, inventory.flow_sources()))
+
+    async def open_relay() -> GrpcRelay:
+        source = chosen(inventory.flow_sources(), _NAME) if config.hubble_relay == AUTO else None
+        address = relay_address(config, source)
+        if address is None:
+            raise NoRelay
+        return await GrpcRelay.open(address)
+
+    return HubbleCollector(open_relay, settings, timer, rng=rng, tell=tell)
 
 
-def relay_address(config: SpokeConfig) -> Address:
-    """Where the relay is, and how it is known to be it."""
+def counts_connections(config: SpokeConfig, sources: Sequence[Chosen]) -> bool:
+    """Whether nothing else does: agents of nodes, or a mesh's metrics.
+
+    Agents send whether they are chosen or not; they see nothing where packets take another way.
+    """
+    if config.flow_sources:
+        return not _COUNTING & set(config.flow_sources)
+    agents = (each.source for each in sources if each.source.kind == _AGENTS)
+    may_count = any(each.state == "unknown" or (each.state == "found" and not each.missing) for each in agents)
+    return not may_count and not config.prometheus_urls
+
+
+def relay_address(config: SpokeConfig, source: FlowSource | None = None) -> Address | None:
+    """Where the relay is, and how it is known to be it; None where it is to be found, and no `source` was."""
+    tls = Tls(config.hubble_ca, config.hubble_server_name, config.hubble_certificate, config.hubble_key)
+    if config.hubble_relay == AUTO:
+        if source is None:
+            return None
+        return Address(f"{source.service}.{source.namespace}.svc", source.port, tls if source.is_tls else None)
     parts = urlsplit(config.hubble_relay)
     host = parts.hostname or ""
     if parts.scheme == "http":
         return Address(host, parts.port or _PORT)
-    tls = Tls(config.hubble_ca, config.hubble_server_name, config.hubble_certificate, config.hubble_key)
     return Address(host, parts.port or _TLS_PORT, tls)

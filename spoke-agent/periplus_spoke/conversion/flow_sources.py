@@ -129,6 +129,8 @@ class _Choice(NamedTuple):
             if self.prometheus is None:
                 return "its metrics are read from Prometheus, and none was found", ""
             return "the spoke is given no Prometheus", f"periplus-spoke run --prometheus-urls {self.prometheus.url}"
+        if source.kind in EDGES and source.kind not in self.reads:
+            return "the spoke is given no Hubble Relay", "periplus-spoke run --hubble-relay auto"
         return ("", "") if source.kind in self.reads else ("Periplus does not read it yet", "")
 
     def of(self, source: FlowSource, best: str) -> Chosen:

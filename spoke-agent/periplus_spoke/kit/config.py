@@ -132,7 +132,7 @@ def _check_hubble(config: SpokeConfig) -> None:
             "Give both where Hubble Relay asks for a certificate, else none.",
         )
     needs_tls = config.hubble_ca or config.hubble_certificate
-    if needs_tls and not config.hubble_relay.startswith("https://"):
+    if needs_tls and not config.hubble_relay.startswith(("https://", "auto")):
         raise ConfigError(
             "bad_config",
             f"hubble_relay = {config.hubble_relay!r} would be asked in clear, and {needs_tls} not be used",

@@ -62,9 +62,10 @@ FLOW_SETTINGS: Final = (
     ),
     Setting(
         "hubble_relay",
-        parsers.server,
-        "http(s)://host[:port]",
-        "Hubble Relay, from which connections and verdicts are read; https:// where it encrypts ('run' only).",
+        parsers.server_or_auto,
+        "http(s)://host[:port] or auto",
+        "Hubble Relay, from which connections and verdicts are read; https:// where it encrypts. auto: the one that is "
+        "found in the cluster, if there is one ('run' only).",
     ),
     Setting(
         "hubble_server_name",

@@ -56,6 +56,11 @@ def server(value: object) -> str:
     return found
 
 
+def server_or_auto(value: object) -> str:
+    """As `server`, or the word."""
+    return "auto" if value == "auto" else server(value)
+
+
 def is_in_clear(url: str) -> bool:
     """Whether what is sent there leaves this machine unencrypted."""
     parts = urlsplit(url)

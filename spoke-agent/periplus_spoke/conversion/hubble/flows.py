@@ -5,7 +5,7 @@ connection counts once for each side that saw it. Bytes are never known.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final, NamedTuple
@@ -73,8 +73,9 @@ class Told(NamedTuple):
 
 
 class _Window:
-    def __init__(self, budget: int) -> None:
+    def __init__(self, budget: int, *, counts_connections: bool) -> None:
         self.sums = WindowSums(budget)
+        self.counts_connections = counts_connections
         self.observed = 0
         self.lost: Counter[str] = Counter()
         self.proxied: dict[tuple[object, ...], int] = {}
@@ -83,8 +84,8 @@ class _Window:
 class HubbleFlows:
     """Takes what the relay tells, event by event, and gives windows that are over."""
 
-    def __init__(self, row_budget: int, *, counts_connections: bool) -> None:
-        """Without `counts_connections` another source counts them, and rows say only that there were some."""
+    def __init__(self, row_budget: int, counts_connections: Callable[[], bool]) -> None:
+        """A window that begins while another source counts connections says only that there were some."""
         self._budget = row_budget
         self._counts_connections = counts_connections
         self._windows: dict[int, _Window] = {}
@@ -145,7 +146,7 @@ class HubbleFlows:
     def _window(self, start_s: int) -> _Window:
         window = self._windows.get(start_s)
         if window is None:
-            window = self._windows[start_s] = _Window(self._budget)
+            window = self._windows[start_s] = _Window(self._budget, counts_connections=self._counts_connections())
             if len(self._windows) > _MOST_WINDOWS:  # nobody takes them
                 window.lost[flow_words.LOST_UNREAD] += self._windows.pop(min(self._windows)).observed
         return window
@@ -182,7 +183,7 @@ class HubbleFlows:
     def _add(self, window: _Window, flow: Flow, measure: int) -> None:
         measures: list[int | None] = [None] * len(MEASURES)
         failed = flow.verdict in _FAILED
-        if self._counts_connections or failed:
+        if window.counts_connections or failed:
             measures[_OPENED] = 0
             if flow.protocol == _TCP:
                 measures[_REFUSED] = 0

@@ -7,13 +7,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from periplus_contract import flow_words
 from periplus_spoke.collectors.base import Collector
 from periplus_spoke.collectors.hubble import CONDITION, NODES_CONDITION, HubbleCollector, HubbleSettings, Relay
-from periplus_spoke.collectors.hubble_relay import GrpcRelay, hubble_flows, relay_address
+from periplus_spoke.collectors.hubble_relay import GrpcRelay, counts_connections, hubble_flows, relay_address
+from periplus_spoke.conversion.flow_sources import Chosen, FlowSource, State
 from periplus_spoke.conversion.hubble.messages import SeenFlow
 from periplus_spoke.conversion.protobuf import singles
 from periplus_spoke.conversion.records import Sealable
@@ -254,42 +256,90 @@ async def test_what_the_relay_answers_instead_is_said() -> None:
 
 
 HUB: dict[str, object] = {"hub": "https://hub.example"}
+RELAY = FlowSource(kind="hubble", state="found", namespace="kube-system", service="hubble-relay", port=80)
 
 
-def configured(**settings: object) -> HubbleCollector | None:
-    return hubble_flows(load(HUB | settings, {}), FakeClock(), random.Random(1), lambda *said: None)
+class Shown:
+    """A cluster of which only its sources of flows are known."""
+
+    def __init__(self, *sources: Chosen) -> None:
+        self.sources = sources
+        self.inventory = self
+
+    def flow_sources(self) -> tuple[Chosen, ...]:
+        return self.sources
+
+
+def configured(cluster: Any, told: dict[str, str] | None = None, **settings: object) -> HubbleCollector | None:
+    said = {} if told is None else told
+    return hubble_flows(load(HUB | settings, {}), cluster, FakeClock(), random.Random(1), said.__setitem__)
 
 
 def test_it_runs_where_a_relay_is_configured_and_hubble_may_be_read() -> None:
-    assert configured() is None
-    assert configured(hubble_relay="http://relay", flow_sources="istio,obi") is None
-    assert configured(hubble_relay="http://relay") is not None
-    assert configured(hubble_relay="http://relay", flow_sources="conntrack,hubble") is not None
+    assert configured(Shown()) is None
+    assert configured(Shown(), hubble_relay="http://relay", flow_sources="istio,obi") is None
+    assert configured(Shown(), hubble_relay="http://relay") is not None
+    assert configured(Shown(), hubble_relay="auto", flow_sources="conntrack,hubble") is not None
+
+
+AGENTS: dict[State, Chosen] = {
+    state: Chosen(FlowSource(kind="conntrack", state=state), "") for state in ("found", "unknown", "absent")
+}
 
 
 @pytest.mark.parametrize(
-    ("settings", "counts"),
+    ("settings", "agents", "counts"),
     [
-        ({}, True),
-        ({"flow_sources": "hubble,obi"}, True),
-        ({"flow_sources": "hubble,conntrack"}, False),
-        ({"flow_sources": "istio,hubble"}, False),
-        ({"prometheus_urls": "http://prometheus:9090"}, False),
+        ({}, "absent", True),
+        ({}, "found", False),
+        ({}, "unknown", False),
+        ({"flow_sources": "hubble"}, "unknown", True),
+        ({"flow_sources": "hubble,obi"}, "absent", True),
+        ({"flow_sources": "hubble,conntrack"}, "absent", False),
+        ({"flow_sources": "istio,hubble"}, "absent", False),
+        ({"prometheus_urls": "http://prometheus:9090"}, "absent", False),
     ],
 )
-def test_one_source_counts_connections(settings: dict[str, object], counts: bool) -> None:
-    collector = configured(hubble_relay="http://relay", **settings)
-    assert collector is not None
-    assert collector._flows._counts_connections is counts
+def test_one_source_counts_connections(settings: dict[str, object], agents: State, counts: bool) -> None:
+    assert counts_connections(load(HUB | settings, {}), (AGENTS[agents],)) is counts
+
+
+def test_agents_that_see_nothing_count_nothing() -> None:
+    past = Chosen(FlowSource(kind="conntrack", state="found", missing="packets take another way"), "unreadable")
+    assert counts_connections(load(HUB, {}), (past,))
+
+
+async def test_where_none_is_found_or_may_be_read_it_waits_without_trouble() -> None:
+    async with fake_relay(FakeRelay()) as relay:
+        clock, told, cluster = FakeClock(), {CONDITION: "not said"}, Shown(AGENTS["absent"])
+        auto = load(HUB | {"hubble_relay": "auto"}, {})
+        anything: Any = cluster
+        collector = hubble_flows(auto, anything, clock, random.Random(1), told.__setitem__)
+        assert collector is not None
+        sink = SinkThatCanShut()
+        async with running(collector, sink):
+            await clock.run_until(collector.settled)
+            assert (told[CONDITION], sink.told, relay.accepted) == ("", [], 0)
+            cluster.sources = (Chosen(RELAY, "not-chosen"), AGENTS["absent"])
+            collector.settled.clear()
+            await clock.run_until(collector.settled)
+            assert (told[CONDITION], sink.told, relay.accepted) == ("", [], 0)
 
 
 def test_the_address_and_how_the_relay_is_known() -> None:
     assert relay_address(load(HUB | {"hubble_relay": "http://relay"}, {})) == Address("relay", 80)
     files = {"hubble_ca": "/ca", "hubble_certificate": "/crt", "hubble_key": "/key"}
-    config = load(HUB | {"hubble_relay": "https://[fd00::1]:4245", **files}, {})
     tls = Tls(Path("/ca"), "ui.hubble-relay.cilium.io", Path("/crt"), Path("/key"))
+    config = load(HUB | {"hubble_relay": "https://[fd00::1]:4245", **files}, {})
     assert relay_address(config) == Address("fd00::1", 4245, tls)
     assert Address("fd00::1", 4245).authority == "[fd00::1]:4245"
+    found = load(HUB | {"hubble_relay": "auto", **files}, {})
+    assert relay_address(found) is None
+    assert relay_address(found, RELAY) == Address("hubble-relay.kube-system.svc", 80)
+    encrypted = FlowSource(
+        kind="hubble", state="found", namespace="cilium", service="hubble-relay", port=443, is_tls=True
+    )
+    assert relay_address(found, encrypted) == Address("hubble-relay.cilium.svc", 443, tls)
 
 
 @pytest.mark.parametrize(

@@ -119,3 +119,9 @@ def test_bytes_never_come_from_two(drawn: list[tuple[Kind, State, bool]], allowe
     assert len([kind for kind in picked(found) if kind in BYTES]) <= 1
     assert all(each.source.state == "found" for each in found if each.use)
     assert all(each.why for each in found if each.use)
+
+
+def test_a_relay_that_nobody_follows_names_the_option() -> None:
+    (relay,) = choose([FlowSource(kind="hubble", state="found")], reads=())
+    assert (relay.use, relay.why) == ("unreadable", "the spoke is given no Hubble Relay")
+    assert relay.command == "periplus-spoke run --hubble-relay auto"

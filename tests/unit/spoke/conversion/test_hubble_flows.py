@@ -24,7 +24,7 @@ BYTES = ("bytes_tx", "bytes_rx", "packets_tx", "packets_rx", "rtt_us_sum", "rtt_
 
 
 def told(*events: Event, budget: int = 1_000, counts: bool = True, now_s: int = START_S + 30) -> list[Told]:
-    flows = HubbleFlows(budget, counts_connections=counts)
+    flows = HubbleFlows(budget, lambda: counts)
     take(flows, *events, now_s=now_s)
     return list(flows.close(START_S + 3_600))
 
@@ -201,7 +201,7 @@ def test_where_another_source_counts_connections_rows_say_only_that_there_were_s
 
 
 def test_what_a_node_tells_again_is_not_counted_again() -> None:
-    flows = HubbleFlows(100, counts_connections=True)
+    flows = HubbleFlows(100, lambda: True)
     take(flows, *(Event(source=Endpoint("10.0.1.2", port, 77), time_s=START_S + port) for port in range(1, 30)))
     first = sum(window.observed for window in flows.close(START_S + 60))
     take(flows, *(Event(source=Endpoint("10.0.1.2", port, 77), time_s=START_S + port) for port in range(1, 20)))
@@ -209,7 +209,7 @@ def test_what_a_node_tells_again_is_not_counted_again() -> None:
 
 
 def test_a_late_minute_is_told_beside_what_was_told_of_it() -> None:
-    flows = HubbleFlows(100, counts_connections=True)
+    flows = HubbleFlows(100, lambda: True)
     take(flows, Event(time_s=START_S + 100, node="here/a"), now_s=START_S + 100)
     [first] = flows.close(START_S + 120)
     late = Event(source=Endpoint("10.0.1.2", 9, 77), time_s=START_S + 80, node="here/b")
@@ -229,7 +229,7 @@ def test_a_node_of_the_future_is_heard_again_when_its_clock_is_set() -> None:
 
 
 def test_more_destinations_than_the_budget_end_in_a_row_with_exact_sums() -> None:
-    flows = HubbleFlows(500, counts_connections=True)
+    flows = HubbleFlows(500, lambda: True)
     for number in range(5_000):
         address = f"198.51.{number // 250}.{number % 250}"
         seen = read_response(memoryview(Event(destination=Endpoint(address, 443), time_s=START_S + 10).response()))
@@ -255,7 +255,7 @@ def test_drops_stay_when_rows_must_go() -> None:
 
 
 def test_windows_that_nobody_takes_are_few() -> None:
-    flows = HubbleFlows(100, counts_connections=True)
+    flows = HubbleFlows(100, lambda: True)
     for minute in range(30):
         at_s = START_S + 60 * minute
         take(flows, Event(source=Endpoint("10.0.1.2", minute + 1, 77), time_s=at_s), now_s=at_s)
