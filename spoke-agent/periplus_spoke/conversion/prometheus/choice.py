@@ -13,7 +13,7 @@ def readable(
     if are_named:
         return tuple(rules), ""
     for each in choices:
-        if each.source.kind in BY_AGENTS and each.source.state == "found":
+        if each.source.kind in BY_AGENTS and each.use == "chosen":
             return (), "agents of nodes count the same bytes, so those in Prometheus are not read"
         if each.source.kind in BY_AGENTS and each.source.state == "unknown":
             why = f": {each.source.missing}" if each.source.missing else ""

@@ -169,6 +169,13 @@ async def test_bytes_that_agents_of_nodes_may_count_are_not_read(state: State, s
     assert [row["bytes_tx"] for row in rows(window)] == [100]
 
 
+async def test_agents_that_see_no_pods_leave_the_bytes_to_what_does() -> None:
+    blind = FlowSource(kind="conntrack", state="found", missing="Cilium moves packets past conntrack")
+    async with serving(FakePrometheus(ISTIO)) as fake:
+        [window] = await windows(collector_of(fake.url, cluster=Cluster(blind)), 1)
+    assert [row["bytes_tx"] for row in rows(window)] == [100]
+
+
 async def test_agents_that_come_end_the_reading() -> None:
     cluster, sink = Cluster(), SinkThatCanShut()
     async with serving(FakePrometheus(ISTIO)) as fake:
