@@ -125,9 +125,9 @@ class PrometheusFlows:
         except Exception:  # noqa: BLE001 - a fault of ours here must not end the agent
             _log.exception("reading flows from Prometheus failed")
             self._tell("prometheus", "flows could not be read because of a fault of the agent; its log has it")
+            self._unread += 1
             window = None
         if window is None:
-            self._unread += 1
             self._place = None
         return window
 
@@ -159,6 +159,7 @@ class PrometheusFlows:
         names = ", ".join(rule.name for rule in rules)
         nothing = f"no Prometheus that answers has metrics of {names}"
         self._tell("prometheus_empty", nothing if has_answer and best is None else "")
+        self._unread += bool(troubles) and best is None
         return None if best is None else _Place(found[best], best)
 
     async def _read_at(self, place: _Place, end_s: int) -> Sealable | None:
@@ -181,6 +182,7 @@ class PrometheusFlows:
             await asyncio.to_thread(window.take, counter.measure, answer.samples)
         self._tell("prometheus", "; ".join(dict.fromkeys(troubles)))
         if not answers:
+            self._unread += 1
             return None
         window.missed(flow_words.LOST_UNREAD, self._unread)
         return await asyncio.to_thread(self._sealable, window, end_s)
