@@ -72,26 +72,24 @@ def _end(side: str, short: str, level: EdgeLevel) -> Sequence[str]:
 
 
 _NEW: Final = Template("""
-    SELECT e.*, count() OVER () AS pair_count FROM (
-      SELECT $names, toUnixTimestamp(min(first_window)) AS first_seen, groupBitOr(reporters) AS told_by,
-        groupUniqArray(16)((protocol, dst_port)) AS ports
-      FROM ($rows) GROUP BY $names HAVING first_seen >= {recent:UInt32}) AS e
-    INNER JOIN ($src_known) AS sk ON $src_same
-    INNER JOIN ($dst_known) AS dk ON $dst_same
-    WHERE (s_registration, s_namespace, s_kind, s_name) != (d_registration, d_namespace, d_kind, d_name)
-      AND (s_kind = '$external' OR sk_seen + {known:UInt32} <= first_seen)
-      AND (d_kind = '$external' OR dk_seen + {known:UInt32} <= first_seen)
+    SELECT *, count() OVER () AS pair_count FROM (
+      SELECT $names, any(first_seen) AS first_seen, any(told_by) AS told_by, any(ports) AS ports,
+        anyIf(seen, is_src) AS src_seen, anyIf(seen, NOT is_src) AS dst_seen
+      FROM (
+        SELECT *, min(first_seen) OVER (PARTITION BY if(is_src, ($src), ($dst))) AS seen
+        FROM (
+          SELECT $names, toUnixTimestamp(min(first_window)) AS first_seen, groupBitOr(reporters) AS told_by,
+            groupUniqArray(16)((protocol, dst_port)) AS ports, arrayJoin([true, false]) AS is_src
+          FROM ($rows) GROUP BY $names))
+      GROUP BY $names)
+    WHERE first_seen >= {recent:UInt32} AND ($src) != ($dst)
+      AND (s_kind = '$external' OR src_seen + {known:UInt32} <= first_seen)
+      AND (d_kind = '$external' OR dst_seen + {known:UInt32} <= first_seen)
     ORDER BY s_registration = d_registration, s_namespace = d_namespace, $names
     LIMIT {most:UInt32}
 """)
-"""Across clusters and to the outside first, then between namespaces."""
-_KNOWN: Final = Template("""
-    SELECT $renamed, toUnixTimestamp(min(first_window)) AS ${short}_seen FROM (
-      SELECT s_registration AS k_registration, s_namespace AS k_namespace, s_kind AS k_kind, s_name AS k_name,
-        first_window FROM ($rows)
-      UNION ALL SELECT d_registration, d_namespace, d_kind, d_name, first_window FROM ($rows))
-    GROUP BY k_registration, k_namespace, k_kind, k_name
-""")
+"""Across clusters and to the outside first, then between namespaces. Each pair stands there once for each of its ends,
+so that when an end was first seen, as client or as server, is found in the same scan."""
 _QUIET: Final = Template("""
     SELECT *, count() OVER () AS pair_count FROM (
       SELECT $names, toUnixTimestamp(max(last_window)) AS last_seen,
@@ -134,15 +132,12 @@ _HOURS: Final = Template("""
 
 async def new_pairs(scope: Scope, store: ColumnStore, level: EdgeLevel, now: datetime) -> tuple[list[NewPair], int]:
     """Pairs first seen within a day, of ends that were known before; and how many more there are."""
-    rows = _rows(level, "first_window, reporters, protocol, dst_port")
     statement = _NEW.substitute(
         names=_NAMES,
-        rows=rows,
+        rows=_rows(level, "first_window, reporters, protocol, dst_port"),
         external=EXTERNAL,
-        src_known=_known("sk", rows),
-        dst_known=_known("dk", rows),
-        src_same=" AND ".join(f"s_{part} = sk_{part}" for part in _PARTS),
-        dst_same=" AND ".join(f"d_{part} = dk_{part}" for part in _PARTS),
+        src=", ".join(_ENDS[: len(_PARTS)]),
+        dst=", ".join(_ENDS[len(_PARTS) :]),
     )
     first = hour_of(now) - RHYTHM_S
     given = {"first": first, "recent": _second(now) - RECENT_S, "known": KNOWN_S, "most": MOST}
@@ -197,11 +192,6 @@ async def _ask(
 ) -> tuple[list[dict[str, Any]], int]:
     rows: list[dict[str, Any]] = (await store.query(scope, statement, given, lane=LANE)).to_pylist()
     return rows, rows[0]["pair_count"] - len(rows) if rows else 0
-
-
-def _known(short: str, rows: str) -> str:
-    renamed = ", ".join(f"k_{part} AS {short}_{part}" for part in _PARTS)
-    return _KNOWN.substitute(renamed=renamed, short=short, rows=rows)
 
 
 def _new(level: EdgeLevel, row: Mapping[str, Any]) -> NewPair:

@@ -40,8 +40,8 @@ class FlowLookJob:
 
     name = "findings.flows"
 
-    def __init__(self, db: Database, store: ColumnStore, looks: FlowLooks, interval_s: float = 300.0) -> None:
-        self.interval_s = interval_s
+    def __init__(self, db: Database, store: ColumnStore, looks: FlowLooks) -> None:
+        self.interval_s = 300.0
         self._db = db
         self._store = store
         self._looks = looks
