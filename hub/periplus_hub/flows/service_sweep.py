@@ -22,7 +22,9 @@ from periplus_hub.kit.metrics import counter
 from periplus_hub.kit.tenancy import NO_TENANT
 
 AGAIN_S: Final = 60.0
-"""How often it is looked whether batches of unknown blocks have come again."""
+LONGEST_AGAIN_S: Final = 6 * 3_600.0
+"""When it is looked again whether batches of unknown blocks have come again: each time after twice as long, because a
+look reads every row's block, and some never come."""
 
 _swept: Final = counter(
     "periplus_flow_blocks_swept_total",
@@ -39,7 +41,8 @@ class Sweep:
         self._store = store
         self._history: dict[UUID, str] = {}
         self._unknown: dict[UUID, list[int]] = {}
-        self._looked_at_s: dict[UUID, float] = {}
+        self._due_s: dict[UUID, float] = {}
+        self._pause_s: dict[UUID, float] = {}
 
     async def run(self, scope: Scope, since_s: int) -> None:
         """Before the edges of hours since then are made. Hours are marked first: a death in between leaves them so."""
@@ -48,7 +51,8 @@ class Sweep:
         if self._history.get(tenant) != history:
             self._unknown[tenant] = await self._find_unknown(scope, since_s)
             self._history[tenant] = history
-            self._looked_at_s.pop(tenant, None)
+            self._due_s.pop(tenant, None)
+            self._pause_s.pop(tenant, None)
         if self._unknown[tenant] and self._is_due(tenant):
             self._unknown[tenant] = await self._remove(scope, self._unknown[tenant], since_s)
 
@@ -76,9 +80,11 @@ class Sweep:
 
     def _is_due(self, tenant: UUID) -> bool:
         now_s = self._db.clock.monotonic_s()
-        if now_s - self._looked_at_s.get(tenant, float("-inf")) < AGAIN_S:
+        if now_s < self._due_s.get(tenant, float("-inf")):
             return False
-        self._looked_at_s[tenant] = now_s
+        pause_s = self._pause_s.get(tenant, AGAIN_S)
+        self._due_s[tenant] = now_s + pause_s
+        self._pause_s[tenant] = min(2 * pause_s, LONGEST_AGAIN_S)
         return True
 
     async def _ask_history(self) -> str:
