@@ -12,7 +12,7 @@ import yaml
 
 from tests.support.commands import Outcome, periplus
 from tests.support.kube_api import DEFAULT_COLLECTIONS, FakeKube, Trouble
-from tests.support.kube_objects import node, pod
+from tests.support.kube_objects import node, pod, service
 
 MAY_LIST = {"/api/v1/namespaces", "/api/v1/pods"}
 
@@ -164,3 +164,22 @@ async def test_preflight_passes_only_clusters_that_were_read_whole(tmp_path: Pat
     assert "two" in seen.document["notKnownWhole"]["names"]
     seen = await tried(tmp_path, "--preflight", "submariner", "--fail-on", "latent", one=one, two=two)
     assert (seen.code, "both decide the exit code" in seen.err) == (64, True)
+
+
+async def test_each_cluster_has_a_line_for_its_flows_and_nothing_unseen_is_said_to_be_absent(tmp_path: Path) -> None:
+    """One has a relay that this spoke is not set up to read, one nothing, and of one Services may not be listed."""
+    relay, bare, unread = (cluster(f"uid-{n}", f"10.0.0.{n}", f"10.24{n}.0.0/24") for n in (1, 2, 3))
+    relay.put("/api/v1/services", service("hubble-relay", namespace="kube-system", ports=[{"port": 80}]))
+    forbid(unread, "/api/v1/services")
+    outcome = await tried(tmp_path, "--json", relay=relay, bare=bare, unread=unread)
+    told = {each["name"]: each for each in outcome.document["clusters"]}
+    hubble = {
+        name: next((each["state"], each["where"]) for each in line["flowSources"] if each["kind"] == "hubble")
+        for name, line in told.items()
+    }
+    assert hubble == {
+        "relay": ("found", "kube-system/hubble-relay:80"),
+        "bare": ("absent", ""),
+        "unread": ("unknown", ""),
+    }
+    assert told["bare"]["flowCommand"] == "periplus join-token create --agents-of bare"

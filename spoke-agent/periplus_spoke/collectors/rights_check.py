@@ -71,7 +71,7 @@ class CheckReport(msgspec.Struct, frozen=True):
             head = f"cannot read this cluster: {self.problem}"
         if not self.sources:
             return [head, self.remedy]
-        found = [self.found.line] if self.found else []
+        found = [self.found.line, self.found.flows_line] if self.found else []
         lines = [head, *found, *(source.line for source in self.sources)]
         if self.ok:
             return [*lines, "Everything the spoke reads can be read."]

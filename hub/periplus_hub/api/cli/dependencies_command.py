@@ -83,6 +83,7 @@ _SELDOM: Final = {
 }
 """Orders whose measure is no column otherwise: how it is called, and its member."""
 _COMMANDS_SHOWN: Final = 4
+_ACCOUNTING: Final = "sysctl -w net.netfilter.nf_conntrack_acct=1"
 
 
 def dependencies(
@@ -207,6 +208,7 @@ def tell_coverage(told: dict[str, Any]) -> None:
     observed, unmeasured = int(told["observed"]), int(told["unmeasured"])
     if unmeasured:
         say_labelled("note", f"of {unmeasured:,} of {observed:,} connections no source can tell bytes; agents log why")
+        say_labelled("note", f"on nodes that do not count bytes: {_ACCOUNTING}")
     for each in told["droppedByReason"]:
         say_labelled("note", f"{int(each['rows']):,} rows were given up: {each['reason']}")
     for each in told["lostByReason"]:

@@ -14,6 +14,7 @@ from periplus_spoke.conversion.text import LabelFilter
 from periplus_spoke.kit.clock import SystemClock
 
 from tests.support.kube_api import DEFAULT_COLLECTIONS, FakeKube, Trouble
+from tests.support.kube_objects import service
 from tests.support.kube_session import session
 
 CLOCK = SystemClock()
@@ -49,6 +50,19 @@ async def test_the_allocators_at_work_are_named(tmp_path: Path) -> None:
         report = await check(client, CLOCK)
     line = "network plugin: azure-cni; allocators that are read: azure-cni, metallb"
     assert report.lines()[1] == line
+
+
+async def test_sources_of_flows_are_named_and_what_may_not_be_seen_is_not_said_to_be_absent(tmp_path: Path) -> None:
+    fake = FakeKube()
+    fake.put("/api/v1/services", service("hubble-relay", namespace="kube-system", ports=[{"port": 80}]))
+    fake.trouble("/apis/apps/v1/daemonsets", Trouble(status=403, times=2))
+    async with session(fake, tmp_path) as client:
+        report = await check(client, CLOCK)
+    line = report.lines()[2]
+    assert line.startswith("sources of flows: hubble (kube-system/hubble-relay:80); not known of conntrack, obi")
+    assert "goldmane" not in line
+    async with session(FakeKube(), tmp_path) as client:
+        assert (await check(client, CLOCK)).lines()[2] == "sources of flows: none found"
 
 
 async def test_what_is_lacking_stands_first_and_the_most_important_of_it_at_the_top(tmp_path: Path) -> None:
