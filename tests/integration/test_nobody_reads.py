@@ -187,6 +187,7 @@ def calls(ids: dict[str, str]) -> Calls:
         ("agents", "revoke"): ((ids["Cluster"], "name-0", "--yes"), 0),
         ("dependencies",): (("--cross-cluster",), 0),
         ("dependency-map",): (none, 0),
+        ("flows",): (("--watch",), 0),
         ("coverage",): (none, 0),
         ("findings", "list"): (none, 0),
         ("findings", "ack"): ((ids["Finding"],), 0),

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from periplus_contract.flow_words import Verdict
 from periplus_hub.access.scope import Scope
 from periplus_hub.dependencies.edge_columns import hour_of
 from periplus_hub.dependencies.model import (
@@ -23,8 +22,8 @@ from periplus_hub.dependencies.model import (
     Coverage,
     EdgeFilter,
     EdgeLevel,
-    EndFilter,
 )
+from periplus_hub.dependencies.tables_edges import OUTCOME, conditions
 from periplus_hub.flows.model import HOUR_S, MEASURES
 from periplus_hub.kit.column_store import ColumnStore
 
@@ -35,10 +34,9 @@ END_COLUMNS: Final = tuple(
 )
 _WITHIN: Final = "hour >= fromUnixTimestamp({since:UInt32})"
 _NEVER: Final = 2**32 - 1
-_LAST_VERDICT: Final = max(each.value for each in Verdict)
 
 _GROUPED: Final = Template("""
-    SELECT $ends, if(verdict <= $last_verdict, verdict, 0) AS outcome, $sums,
+    SELECT $ends, $outcome AS outcome, $sums,
       groupUniqArrayIf(64)((protocol, dst_port), $within) AS ports,
       groupUniqArray(4)(src_rule) AS src_rules, groupUniqArray(4)(dst_rule) AS dst_rules,
       countIf($within) AS rows_within, groupBitOrIf(measured, $within) AS known_within,
@@ -98,13 +96,13 @@ def _grouped(asked: EdgeFilter, coverage: Coverage) -> tuple[str, dict[str, Any]
         "states": [STATES.index(each) for each in asked.states],
         **_told(coverage),
     }
-    conditions = [*_conditions(asked, given)]
+    narrowed = conditions(asked, given)
     statement = _GROUPED.substitute(
         ends=", ".join((*_end("src", asked.level), *_end("dst", asked.level))),
-        last_verdict=_LAST_VERDICT,
+        outcome=OUTCOME,
         sums=", ".join(f"sumIf({name}, {_WITHIN}) AS sum_{name}" for name in MEASURES),
         within=_WITHIN,
-        conditions="".join(f" AND {each}" for each in conditions),
+        conditions="".join(f" AND {each}" for each in narrowed),
         names=", ".join(END_COLUMNS),
     )
     placed = _PLACED.substitute(grouped=statement, never=_NEVER)
@@ -130,41 +128,6 @@ def _told(coverage: Coverage) -> dict[str, Any]:
         "told_whole": [1, *(int(each.is_whole) for each in clusters)],
         "told_any": [0, *(int(bool(each.minutes_told) and each.is_whole) for each in clusters)],
     }
-
-
-def _conditions(asked: EdgeFilter, given: dict[str, Any]) -> Sequence[str]:
-    conditions = []
-    if asked.cross_cluster:
-        given["nobody"] = str(NOBODY)
-        conditions.append("src_registration != dst_registration")
-        conditions += [f"{side}_registration != {{nobody:UUID}}" for side in ("src", "dst")]
-    if not asked.either.is_any:
-        either = (_meant(side, "either", asked.either, given) for side in ("src", "dst"))
-        conditions.append(f"({' OR '.join(either)})")
-    for side, end in (("src", asked.src), ("dst", asked.dst)):
-        if not end.is_any:
-            conditions.append(_meant(side, side, end, given))
-    for column, name, value in (("dst_port", "port", asked.port), ("protocol", "protocol", asked.protocol)):
-        if value is not None:
-            given[name] = value
-            conditions.append(f"{column} = {{{name}:UInt16}}")
-    if asked.verdicts:
-        given["verdicts"] = [each.value for each in asked.verdicts]
-        conditions.append(f"has({{verdicts:Array(UInt8)}}, if(verdict <= {_LAST_VERDICT}, verdict, 0))")
-    return conditions
-
-
-def _meant(side: str, word: str, end: EndFilter, given: dict[str, Any]) -> str:
-    """The condition that the end of this side is one of those that are meant."""
-    parts = []
-    if end.clusters:
-        given[f"{word}_clusters"] = [str(each) for each in end.clusters]
-        parts.append(f"has({{{word}_clusters:Array(UUID)}}, {side}_registration)")
-    for column, value in (("namespace", end.namespace), ("kind", end.kind), ("workload", end.name)):
-        if value is not None:
-            given[f"{word}_{column}"] = value
-            parts.append(f"{side}_{column} = {{{word}_{column}:String}}")
-    return f"({' AND '.join(parts)})"
 
 
 def _end(side: str, level: EdgeLevel) -> Sequence[str]:

@@ -35,6 +35,7 @@ _COMMANDS: Final = {
     "reach": ("reach_command", "reach"),
     "dependencies": ("dependencies_command", "dependencies"),
     "dependency-map": ("dependency_map_command", "dependency_map"),
+    "flows": ("flows_command", "flows"),
     "coverage": ("dependencies_command", "coverage"),
 }
 _EXTRA: Final = {"try": {"allow_extra_args": True}}

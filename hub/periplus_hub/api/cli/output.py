@@ -4,6 +4,7 @@ Only this module, `rich_text` for rich and `progress` write to a terminal; a gat
 """
 
 import os
+import sys
 from typing import Any, Final
 
 import typer
@@ -11,6 +12,7 @@ import typer
 from periplus_contract.text import json_text, visible
 
 _COLOURS: Final = {"error": "red"}
+_CLEARED: Final = "\x1b[H\x1b[2J"
 
 
 def tell(text: str = "", *, err: bool = False, bold: bool = False) -> None:
@@ -32,6 +34,19 @@ def say_labelled(label: str, text: str) -> None:
 def tell_json(value: Any) -> None:  # noqa: ANN401 - JSON
     """One document on standard output."""
     _write(json_text(value, indent=2), err=False)
+
+
+def tell_json_line(value: Any) -> None:  # noqa: ANN401 - JSON
+    """One document on a line of standard output, of several."""
+    _write(json_text(value), err=False)
+
+
+def start_anew() -> None:
+    """Clear the terminal where a person looks; elsewhere an empty line stands between."""
+    if sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
+        typer.echo(_CLEARED, nl=False)
+    else:
+        tell()
 
 
 def tell_text(text: str) -> None:
