@@ -143,6 +143,7 @@ def address_calls(ids: dict[str, str]) -> Calls:
         ("overlaps", "accepted"): (none, 0),
         ("overlaps", "withdraw"): ((ids["OverlapAcceptance"],), 0),
         ("address",): (("10.244.0.1",), 0),
+        ("explain-address",): (("10.244.0.1",), 0),
         ("reach", "set"): (("pod", "masqueraded", ids["Cluster"], "--reason", "an overlay"), 0),
         ("reach", "clear"): (("pod", ids["Cluster"]), 0),
         ("reach", "list"): (none, 0),

@@ -9,6 +9,9 @@ HOUR_S: Final = 3_600
 MINUTE_S: Final = 60
 MINUTES_OF_HOUR: Final = HOUR_S // MINUTE_S
 
+OPEN_END_US: Final = 2**62
+"""The end of what has no end yet."""
+
 MEASURES: Final = (
     "bytes_tx",
     "bytes_rx",

@@ -15,7 +15,7 @@ from periplus_hub.access.scope import Scope, owned
 from periplus_hub.fleet.model import State
 from periplus_hub.fleet.repository_domains import domain_at
 from periplus_hub.fleet.tables import domain_connections, registrations
-from periplus_hub.flows.model import HOUR_S, ClusterPlace, Fleet
+from periplus_hub.flows.model import HOUR_S, OPEN_END_US, ClusterPlace, Fleet
 from periplus_hub.kit.db import ReadConnection
 
 _HEX: Final = (
@@ -23,7 +23,6 @@ _HEX: Final = (
     " ELSE right(encode(inet_send({ip}), 'hex'), 32) END"
 )
 _US: Final = "(extract(epoch FROM {time}) * 1000000)::bigint"
-_FOREVER: Final = 2**62
 _IDENTITIES_OF: Final = """
     SELECT registration_id, 'pod' AS layer, {hex_held_ip} AS address,
            coalesce(namespace, '') AS namespace,
@@ -31,7 +30,7 @@ _IDENTITIES_OF: Final = """
            coalesce(workload_name, name, '') AS workload,
            {us_valid_from} AS since, coalesce({us_valid_to}, {forever}) AS until
     FROM pods, LATERAL (VALUES (ipv4), (ipv6)) AS held(ip)
-    WHERE tenant_id = $1 AND held.ip IS NOT NULL AND NOT host_network AND valid_from < $3
+    WHERE tenant_id = $1 AND held.ip IS NOT NULL{only_held_ip} AND NOT host_network AND valid_from < $3
       AND (valid_to IS NULL OR valid_to > $2)
     UNION ALL
     SELECT p.registration_id, 'pod', {hex_a_ip}, coalesce(p.namespace, ''),
@@ -40,7 +39,7 @@ _IDENTITIES_OF: Final = """
            {us_a_valid_from}, coalesce({us_a_valid_to}, {forever})
     FROM endpoint_addresses a JOIN pods p
       ON p.tenant_id = a.tenant_id AND p.registration_id = a.registration_id AND p.uid = a.owner_uid
-    WHERE a.tenant_id = $1 AND a.owner_kind = 'pod' AND a.valid_from < $3
+    WHERE a.tenant_id = $1 AND a.owner_kind = 'pod'{only_a_ip} AND a.valid_from < $3
       AND (a.valid_to IS NULL OR a.valid_to > $2)
     UNION ALL
     SELECT registration_id,
@@ -49,17 +48,21 @@ _IDENTITIES_OF: Final = """
            CASE owner_kind WHEN 'node' THEN 'Node' ELSE 'Service' END, coalesce(name, ''),
            {us_valid_from}, coalesce({us_valid_to}, {forever})
     FROM endpoint_addresses
-    WHERE tenant_id = $1 AND owner_kind <> 'pod' AND valid_from < $3 AND (valid_to IS NULL OR valid_to > $2)
+    WHERE tenant_id = $1 AND owner_kind <> 'pod'{only_ip} AND valid_from < $3 AND (valid_to IS NULL OR valid_to > $2)
 """
 """`layer` is pod, internalip or externalip of a node, clusterip, or published: what a service has outside."""
-_IDENTITIES: Final = _IDENTITIES_OF.format(
-    **{f"hex_{name.replace('.', '_')}": _HEX.format(ip=name) for name in ("held.ip", "a.ip", "ip")},
+_ADDRESSES: Final = ("held.ip", "a.ip", "ip")
+_WORDS: Final = {
+    **{f"hex_{name.replace('.', '_')}": _HEX.format(ip=name) for name in _ADDRESSES},
     **{
         f"us_{name.replace('.', '_')}": _US.format(time=name)
         for name in ("valid_from", "valid_to", "a.valid_from", "a.valid_to")
     },
-    forever=_FOREVER,
-)
+    "forever": OPEN_END_US,
+}
+_ONLY: Final = {f"only_{name.replace('.', '_')}": f" AND {name} = $4::text::inet" for name in _ADDRESSES}
+_IDENTITIES: Final = _IDENTITIES_OF.format(**_WORDS, **dict.fromkeys(_ONLY, ""))
+_IDENTITIES_OF_ADDRESS: Final = _IDENTITIES_OF.format(**_WORDS, **_ONLY)
 _PORTS: Final = """
     WITH backing AS (
       SELECT e.registration_id, e.namespace, e.service, min(p.workload_kind) AS kind, min(p.workload_name) AS workload
@@ -106,15 +109,16 @@ _PORT_TYPES: Final = {
 }
 
 
-async def identities(c: ReadConnection, scope: Scope, hour: int) -> pa.Table:
-    """Everything that had an address in the hour: where, what, from when until when in microseconds.
+async def identities(c: ReadConnection, scope: Scope, hour: int, address: str | None = None) -> pa.Table:
+    """Everything that had an address (or only this one) in the hour: where, what, from when until when in microseconds.
 
     Of revoked clusters too: what they were then, they were.
     """
     raw = await c.raw()
     output = io.BytesIO()
     between = (datetime.fromtimestamp(each, UTC) for each in (hour, hour + HOUR_S))
-    await raw.copy_from_query(_IDENTITIES, scope.tenant_id, *between, output=output, format="csv", header=True)
+    statement, given = (_IDENTITIES, ()) if address is None else (_IDENTITIES_OF_ADDRESS, (address,))
+    await raw.copy_from_query(statement, scope.tenant_id, *between, *given, output=output, format="csv", header=True)
     return _columns(output, _IDENTITY_TYPES)
 
 

@@ -153,7 +153,10 @@ AddressAnswer = Annotated[
 class OwnerQuery:
     """The root field of this question."""
 
-    @strawberry.field(description="Whose an address was. Addresses mean something only in a domain and at a time.")
+    @strawberry.field(
+        description="Whose an address was. Addresses mean something only in a domain and at a time. How flows find out "
+        "whose an address is, seen from a cluster, is `explainAddress`."
+    )
     async def address_owner(
         self,
         info: Info,

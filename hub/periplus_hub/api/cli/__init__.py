@@ -29,6 +29,7 @@ _COMMANDS: Final = {
     "clusters": ("clusters_command", "clusters"),
     "agents": ("agents_command", "agents"),
     "address": ("address_command", "address"),
+    "explain-address": ("explain_address_command", "explain_address"),
     "findings": ("findings_command", "findings"),
     "domains": ("domains_command", "domains"),
     "ranges": ("ranges_group", "ranges"),

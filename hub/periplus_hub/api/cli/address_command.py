@@ -60,6 +60,7 @@ def address(
     has, also the ranges of clusters and the reservations that it lies in.
     An address of a node belongs to the node; services that listen on it (load balancers that publish nodes' addresses,
     external IPs, node ports) are named beside it.
+    How flows find out whose an address is, seen from a cluster, is 'periplus explain-address'.
     """
     wanted, when_asked = address_of(ip), None if at is None else time_of("--at", at)
     with hub(url, token_file) as client:

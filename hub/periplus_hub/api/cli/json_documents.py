@@ -17,6 +17,7 @@ WORDS: Final = frozenset(
         "liveness",
         "mode",
         "onlySeenBy",
+        "outcome",
         "quality",
         "rangeSource",
         "rangeUse",

@@ -56,6 +56,8 @@ class _Layer:
     """Who had an address within a group of clusters. Group numbers are the caller's."""
 
     index: IdentityIndex | None
+    names: Sequence[str]
+    group_of_cluster: Sequence[int]
 
     def ask(self, group: Ints, asked: Questions) -> Ints:
         """Owners of the addresses in these groups; a group below 0 has nobody."""
@@ -89,6 +91,10 @@ class _Rank:
             found = np.where(several, AMBIGUOUS, np.where(found == UNKNOWN, said, found))
         return np.where(outside(asked.address), found, UNKNOWN) if self.public_only else found
 
+    def sees(self, viewer: int, holder: int, layer: str) -> bool:
+        """Whether it looks at what a cluster has in a layer, where a cluster asks."""
+        return layer in self.layer.names and self.layer.group_of_cluster[holder] in self.groups[viewer]
+
 
 class Owners:
     """Identities of one hour, ready for questions."""
@@ -105,11 +111,32 @@ class Owners:
         """By the first rank that knows."""
         owner = np.full(len(asked.cluster), UNKNOWN, dtype=np.int64)
         rule = np.full(len(asked.cluster), UNKNOWN, dtype=np.int64)
-        for number, rank in enumerate(self._ranks):
-            found = rank.ask(asked)
+        for number, found in enumerate(self.said(asked)):
             fresh = (owner == UNKNOWN) & (found != UNKNOWN)
             owner[fresh], rule[fresh] = found[fresh], number
         return Answers(owner=owner, rule=rule)
+
+    def said(self, asked: Questions) -> Iterator[Ints]:
+        """What each rank knows, in order: one owner, UNKNOWN or AMBIGUOUS."""
+        return (rank.ask(asked) for rank in self._ranks)
+
+    def rank_of(self, viewer: int, holder: int, layer: str, *, is_public: bool) -> int | None:
+        """The first rank that finds what a cluster has in a layer, where a cluster asks."""
+        numbered = enumerate(self._ranks)
+        found = (
+            number
+            for number, rank in numbered
+            if rank.sees(viewer, holder, layer) and (is_public or not rank.public_only)
+        )
+        return next(found, None)
+
+    def has_somewhere_to_look(self, rule: int, viewer: int) -> bool:
+        """Whether there is any cluster that the rank looks at, where a cluster asks."""
+        return bool(self._ranks[rule].groups[viewer])
+
+    def is_public_only(self, rule: int) -> bool:
+        """Whether the rank is only asked about addresses that mean the same everywhere."""
+        return self._ranks[rule].public_only
 
     def candidates(self, cluster: int, address: int, time_us: int, rule: int) -> list[int]:
         """Everybody an ambiguous address may have been, by the rule that found that out; at most MOST_CANDIDATES."""
@@ -195,7 +222,7 @@ class _Rows:
         """Those of these layers; the group of each cluster is given."""
         mine = np.isin(self._layers, layers)
         if not mine.any():
-            return _Layer(None)
+            return _Layer(None, layers, group_of_cluster)
         entries = Entries(
             bits=_BITS,
             domain=np.array(group_of_cluster, dtype=np.int64)[self.cluster[mine]],
@@ -205,7 +232,7 @@ class _Rows:
             until_us=self.until_us[mine],
             owner=self.owner[mine],
         )
-        return _Layer(IdentityIndex(entries))
+        return _Layer(IdentityIndex(entries), layers, group_of_cluster)
 
 
 def _neighbours(pairs: frozenset[tuple[UUID, UUID]], domains: dict[UUID, int]) -> dict[int, list[int]]:

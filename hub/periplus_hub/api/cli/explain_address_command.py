@@ -1,0 +1,115 @@
+"""`periplus explain-address`: why flows take an address for whose it is."""
+
+from typing import Annotated, Any, Final
+
+import typer
+
+from periplus_hub.api.cli.arguments import address_of, time_of
+from periplus_hub.api.cli.clusters_command import find
+from periplus_hub.api.cli.hub_connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
+from periplus_hub.api.cli.json_documents import document, word
+from periplus_hub.api.cli.output import say_labelled, tell, tell_json
+from periplus_hub.api.cli.report import minute
+from periplus_hub.api.cli.tables import when
+
+EXPLANATION: Final = """
+query ExplainAddress($ip: IpAddress!, $at: DateTime, $cluster: ID) {
+  explainAddress(ip: $ip, at: $at, cluster: $cluster) {
+    at viewCount
+    views {
+      cluster { id name } networkDomain { id name }
+      owner { ...End } rule candidates { ...End }
+      ranks { rule outcome owners { ...End } }
+      holders { end { ...End } layer validFrom validTo rule outcome } holderCount
+    }
+  }
+}
+fragment End on AddressEnd { cluster { id name } namespace kind name }
+"""
+_RANKS: Final = ("lookup", "outcome", "found")
+_HOLDERS: Final = ("has it", "as", "since", "until", "lookup", "why it is the answer, or is not")
+_OUTCOMES: Final = {
+    "DECIDED": "decides",
+    "AMBIGUOUS": "decides: several, nobody guesses",
+    "OUTRANKED": "an earlier one decided",
+    "NOBODY": "nobody",
+    "NOT_CONNECTED": "no such network is connected",
+    "NOT_PUBLIC": "only for public addresses",
+}
+_REASONS: Final = {
+    "DECIDED": "the lookup that decided finds it",
+    "OUTRANKED": "an earlier lookup decided",
+    "OTHER_TIME": "had it at another minute of the hour",
+    "OTHER_CLUSTER": "a ClusterIP means something in its own cluster only",
+    "BEHIND_NAT": "a pod behind NAT does not show",
+    "NOT_CONNECTED": "its network domain is not connected with this one",
+    "NOT_MEMBER": "its cluster was no member then",
+}
+
+
+def explain_address(
+    ip: Annotated[str, typer.Argument(help="The address.")],
+    *,
+    at: Annotated[
+        str | None, typer.Option(metavar="<time>", help="Time in ISO 8601; UTC unless it has an offset. Default: now.")
+    ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(metavar="<name>", help="As seen from this cluster. Default: from every network domain."),
+    ] = None,
+    url: UrlOption = None,
+    token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Why flows take an address for whose it is: every lookup in order, and why others that have it are not the answer.
+
+    These are the rules that dependencies are made with. Who has an address, with node, zone and ranges around it, is
+    'periplus address'.
+    """
+    wanted, when_asked = address_of(ip), None if at is None else time_of("--at", at)
+    with hub(url, token_file) as client:
+        viewer = None if cluster is None else find(client, cluster)["id"]
+        asked = {"ip": wanted, "at": when_asked, "cluster": viewer}
+        found = client.ask(EXPLANATION, asked)["explainAddress"]
+    if as_json:
+        tell_json(document(found))
+        return
+    tell(f"{wanted} at {minute(found['at'])}")
+    for view in found["views"]:
+        _show(view)
+    if found["viewCount"] > len(found["views"]):
+        more = found["viewCount"] - len(found["views"])
+        say_labelled("note", f"{more:,} more are not shown; name one with --cluster")
+
+
+def _show(view: dict[str, Any]) -> None:
+    domain = "a domain that is gone" if view["networkDomain"] is None else view["networkDomain"]["name"]
+    viewer = f"any cluster of {domain}" if view["cluster"] is None else f"{view['cluster']['name']} in {domain}"
+    tell()
+    tell(f"seen from {viewer}: {_named(view['owner'])} ({view['rule']})", bold=True)
+    for each in view["candidates"]:
+        tell(f"  it may be {_named(each)}")
+    ranks: list[tuple[str, ...]] = [
+        (each["rule"], _OUTCOMES[each["outcome"]], ", ".join(map(_named, each["owners"]))) for each in view["ranks"]
+    ]
+    Listing(_RANKS, ranks, [], "").show(as_json=False)
+    holders: list[tuple[str, ...]] = [
+        (
+            _named(each["end"]),
+            each["layer"],
+            when(each["validFrom"]),
+            when(each["validTo"], "now"),
+            each["rule"] or "none",
+            _REASONS[each["outcome"]],
+        )
+        for each in view["holders"]
+    ]
+    Listing(_HOLDERS, holders, [], "Nothing had it in this hour.").show(as_json=False)
+    if view["holderCount"] > len(holders):
+        say_labelled("note", f"{view['holderCount'] - len(holders):,} more that had it are not shown")
+
+
+def _named(end: dict[str, Any]) -> str:
+    place = "/".join(filter(None, (end["namespace"], end["name"])))
+    kind = word(end["kind"])
+    return f"{kind} {place}" if end["cluster"] is None else f"{kind} {place}@{end['cluster']['name']}"
