@@ -51,6 +51,20 @@ async def test_the_largest_flows_are_printed_and_told_to_programs(desk: FlowDesk
     ] == 1_234_656
 
 
+async def test_one_dependency_alone_is_shown_in_full(desk: FlowDesk) -> None:
+    await desk.tell(recent_flows())
+    shown = (await desk.terminal.type("dependencies", "--from", "shop/web", "--to", "shop/api")).stdout
+    lines = [line.split() for line in shown.splitlines()]
+    assert ["TCP", "443", "forwarded", "1234567", "89", "3"] in lines
+    assert ["told", "told", "1234656"] in lines
+    assert "reported by client and server" in shown
+    found = await desk.terminal.documents("dependencies", "--from", "shop/web", "--to", "shop/api")
+    assert sum(each or 0 for each in found["inFull"]["history"]["bytesTx"]) == 1_234_567
+    assert found["inFull"]["reportedBy"] == ["client", "server"]
+    several = await desk.terminal.documents("dependencies", "--of", "shop/web", "--from", "web")
+    assert (len(several["edges"]), several["inFull"]) == (2, None)
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [

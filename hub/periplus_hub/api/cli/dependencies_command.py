@@ -25,6 +25,7 @@ from periplus_hub.api.cli.dependencies_words import (
     since_ago,
     states_filter,
 )
+from periplus_hub.api.cli.dependency_in_full import in_full, show_in_full
 from periplus_hub.api.cli.hub_connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
 from periplus_hub.api.cli.json_documents import document, word
 from periplus_hub.api.cli.output import say_labelled, tell_json
@@ -106,7 +107,11 @@ def dependencies(
     token_file: TokenFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Who talks to whom, with the bytes each way and how much of it is known. What was dropped is a line of its own."""
+    """Who talks to whom, with the bytes each way and how much of it is known. What was dropped is a line of its own.
+
+    Where two of --of, --from and --to leave one dependency alone, it is shown in full: its ports, who reported it, how
+    the addresses were found out, and what passed hour by hour.
+    """
     order = one_of("order", sort, _ORDERS)
     asked = {"first": first, "since": since_ago(since), "level": one_of("level", by, LEVELS), "order": order}
     ends = {"--of": of, "--from": from_, "--to": to}
@@ -114,6 +119,8 @@ def dependencies(
     with hub(url, token_file) as client:
         wanted = dependency_filter(client, ends, **more, **port_filter(port))
         found = client.ask(DEPENDENCIES, {**asked, "filter": wanted})["dependencies"]
+        if len(list(filter(None, (of, from_, to)))) > 1 and asked["level"] == _LEVELS[0]:
+            found["inFull"] = in_full(client, found["edges"], since_ago(since), KNOWN)
     if as_json:
         tell_json(document(found))
         return
@@ -134,6 +141,8 @@ def show(found: dict[str, Any], order: str) -> None:
     if found["unresolvedCount"]:
         ends = counted(found["unresolvedCount"], "line")
         say_labelled("note", f"{ends} of all with an end that is ambiguous or an address of nobody known")
+    if found.get("inFull"):
+        show_in_full(found["inFull"])
     tell_coverage(found["coverage"])
 
 

@@ -23,6 +23,7 @@ WORDS: Final = frozenset(
         "rangeUse",
         "reach",
         "registration",
+        "reportedBy",
         "role",
         "scope",
         "severity",
@@ -63,6 +64,9 @@ COUNTS: Final = frozenset(
         "failures",
         "retransmits",
         "rejected",
+        "clientBytes",
+        "serverBytes",
+        "bytes",
     }
 )
 """Members whose value is a number, whatever its size, or a list of such."""
@@ -91,4 +95,5 @@ def _member(name: str, value: Any) -> Any:  # noqa: ANN401 - JSON
         return int(value)
     if isinstance(value, list) and name in COUNTS:
         return [each and int(each) for each in value]
+        return [None if each is None else int(each) for each in value]
     return document(value)

@@ -1,0 +1,178 @@
+"""One dependency in full."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Final
+from uuid import UUID
+
+import strawberry
+
+from periplus_contract.flow_words import Verdict
+from periplus_hub.access.graphql import Info
+from periplus_hub.dependencies import repository_edge, repository_told
+from periplus_hub.dependencies.engine.edge_values import EdgeDetail, PortUse
+from periplus_hub.dependencies.engine.flow_values import filled
+from periplus_hub.dependencies.graphql_filter import DependencyEndFilter, DependencyFilter, asked_edges
+from periplus_hub.dependencies.graphql_flows import MOST_POINTS
+from periplus_hub.dependencies.graphql_period import Since, Until, coverage_of, period
+from periplus_hub.dependencies.graphql_types import DependencyEnd, FlowCoverage
+from periplus_hub.dependencies.model import EdgeFilter, EdgeLevel, EdgeSide
+from periplus_hub.dependencies.repository_edge import MOST_CANDIDATES, MOST_PORTS, MOST_RULES, SeveralEdges
+from periplus_hub.flows import repository_blocks
+from periplus_hub.flows.model import HOUR_S
+from periplus_hub.kit.errors import Invalid
+from periplus_hub.kit.graphql_prices import Cost, at_most
+from periplus_hub.kit.graphql_scalars import BigInt
+
+_POINT: Final = at_most(MOST_POINTS)
+
+
+@strawberry.type(
+    description="What passed hour by hour, in columns. Null is not known: neither cluster told of that hour, or no "
+    "source counts it. The last hour may still go on."
+)
+class DependencyHistory:
+    """edge_values.EdgeHours."""
+
+    timestamps: list[datetime] = strawberry.field(description="When each hour begins.", directives=_POINT)
+    bytes_tx: list[BigInt | None] = strawberry.field(description="As Dependency.bytesTx.", directives=_POINT)
+    bytes_rx: list[BigInt | None] = strawberry.field(description="As Dependency.bytesRx.", directives=_POINT)
+    connections_opened: list[BigInt | None] = strawberry.field(
+        description="As Dependency.connectionsOpened.", directives=_POINT
+    )
+    failures: list[BigInt | None] = strawberry.field(description="As Dependency.failures.", directives=_POINT)
+
+
+@strawberry.type(description="What passed at a port of the destination, with one verdict. Null is not known.")
+class DependencyPortUse:
+    """edge_values.PortUse."""
+
+    protocol: int = strawberry.field(description="IANA's number: 6 is TCP, 17 UDP.")
+    port: int = strawberry.field(description="0 where the protocol has none.")
+    verdict: Verdict = strawberry.field(description="What became of the packets.")
+    bytes_tx: BigInt | None = strawberry.field(description="As Dependency.bytesTx.")
+    bytes_rx: BigInt | None = strawberry.field(description="As Dependency.bytesRx.")
+    connections_opened: BigInt | None = strawberry.field(description="As Dependency.connectionsOpened.")
+
+    @classmethod
+    def of(cls, use: PortUse) -> "DependencyPortUse":
+        """The same as a GraphQL type."""
+        return cls(
+            protocol=use.protocol,
+            port=use.port,
+            verdict=use.verdict,
+            bytes_tx=_big(use.bytes_tx),
+            bytes_rx=_big(use.bytes_rx),
+            connections_opened=_big(use.connections_opened),
+        )
+
+
+@strawberry.type(description="How it was found out whose the two addresses were, and of how much of what passed.")
+class DependencyRuleUse:
+    """edge_values.RuleUse."""
+
+    source_rule: str = strawberry.field(description="As DependencyEnd.rules has it.")
+    destination_rule: str = strawberry.field(description="As DependencyEnd.rules has it.")
+    bytes: BigInt | None = strawberry.field(description="Both ways; null where no source counts them.")
+
+
+@strawberry.type(description="One dependency in full: all verdicts together, where nothing else is said.")
+class DependencyInFull:
+    """edge_values.EdgeDetail."""
+
+    source: DependencyEnd = strawberry.field(description="Who opens the connections.")
+    destination: DependencyEnd = strawberry.field(description="Who takes them.")
+    history: DependencyHistory = strawberry.field(description="What passed hour by hour.")
+    ports: list[DependencyPortUse] = strawberry.field(
+        description=f"The first {MOST_PORTS}, those with the most bytes first.", directives=at_most(20)
+    )
+    port_count: int = strawberry.field(description="How many there are: of each verdict apart.")
+    client_bytes: BigInt = strawberry.field(
+        description="Bytes both ways as the source's cluster reported them. 0 where it did not, and of what a cluster "
+        "merges itself: what both of its ends saw."
+    )
+    server_bytes: BigInt = strawberry.field(description="The same of the destination's cluster.")
+    reported_by: list[EdgeSide] = strawberry.field(
+        description="Which ends' clusters reported it.", directives=at_most(2)
+    )
+    rules: list[DependencyRuleUse] = strawberry.field(
+        description=f"The first {MOST_RULES}, those with the most bytes first.", directives=at_most(4)
+    )
+    source_candidates: list[DependencyEnd] = strawberry.field(
+        description=f"Of an ambiguous source the first {MOST_CANDIDATES} that it may be.", directives=at_most(4)
+    )
+    destination_candidates: list[DependencyEnd] = strawberry.field(
+        description=f"Of an ambiguous destination the first {MOST_CANDIDATES} that it may be.", directives=at_most(4)
+    )
+    coverage: FlowCoverage = strawberry.field(description="How complete the answer is.")
+
+
+@strawberry.type
+class EdgeQuery:
+    """The root field about one dependency."""
+
+    @strawberry.field(
+        description=f"One dependency in full; null where nothing passed. At most {MOST_POINTS:,} hours. Refused where "
+        "the ends that are meant have several.",
+        directives=[Cost(weight=80)],
+    )
+    async def edge(
+        self,
+        info: Info,
+        *,
+        source: Annotated[DependencyEndFilter, strawberry.argument(description="Who opens the connections.")],
+        destination: Annotated[DependencyEndFilter, strawberry.argument(description="Who takes them.")],
+        since: Since = None,
+        until: Until = None,
+    ) -> DependencyInFull | None:
+        """Of the edges of whole hours."""
+        ends = DependencyFilter(source=source, destination=destination)
+        asked = await asked_edges(info, EdgeLevel.WORKLOAD, ends, *period(info, since, until))
+        steps = _steps(asked)
+        if not await info.context.read(repository_blocks.has_hours):
+            return None
+        try:
+            found = await info.context.ask(repository_edge.edge_in_full, asked)
+        except SeveralEdges:
+            raise Invalid("several dependencies are meant", "Name cluster, namespace, kind and name.") from None
+        return None if found is None else await _in_full(info, asked, steps, found)
+
+
+def _steps(asked: EdgeFilter) -> range:
+    first, last = (int(each.timestamp()) // HOUR_S * HOUR_S for each in (asked.since, asked.until))
+    steps = range(first, last + HOUR_S, HOUR_S)
+    if len(steps) > MOST_POINTS:
+        days = timedelta(hours=MOST_POINTS).days
+        raise Invalid(f"that are {len(steps):,} hours", f"Ask for {days} days at most.")
+    return steps
+
+
+async def _in_full(info: Info, asked: EdgeFilter, steps: range, found: EdgeDetail) -> DependencyInFull:
+    ends = (found.src, found.dst)
+    concerned = tuple(dict.fromkeys(each.registration_id for each in ends if each.registration_id is not None))
+    told = await _told(info, concerned, steps)
+    columns = {name: [_big(each) for each in filled(steps, values, told)] for name, values in found.hours.found.items()}
+    return DependencyInFull(
+        source=DependencyEnd.of(found.src),
+        destination=DependencyEnd.of(found.dst),
+        history=DependencyHistory(timestamps=[datetime.fromtimestamp(each, UTC) for each in steps], **columns),
+        ports=[DependencyPortUse.of(each) for each in found.ports],
+        port_count=found.port_count,
+        client_bytes=BigInt(found.hours.client_bytes),
+        server_bytes=BigInt(found.hours.server_bytes),
+        reported_by=sorted(found.hours.reported_by, key=lambda side: side.value),
+        rules=[
+            DependencyRuleUse(source_rule=each.src_rule, destination_rule=each.dst_rule, bytes=_big(each.bytes))
+            for each in found.rules
+        ],
+        source_candidates=[DependencyEnd.of(each) for each in found.src_candidates],
+        destination_candidates=[DependencyEnd.of(each) for each in found.dst_candidates],
+        coverage=FlowCoverage(told=await coverage_of(info, asked.since, asked.until)),
+    )
+
+
+async def _told(info: Info, concerned: tuple[UUID, ...], steps: range) -> dict[int, int]:
+    return await info.context.read(repository_told.minutes_told, concerned, steps.start, steps.stop)
+
+
+def _big(number: int | None) -> BigInt | None:
+    return None if number is None else BigInt(number)
