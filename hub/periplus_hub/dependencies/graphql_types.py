@@ -229,7 +229,7 @@ class FlowCoverage:
     )
     async def late_clusters(self, info: Info) -> list[Cluster]:
         """One statement."""
-        return await _clusters(info, self.told.late)
+        return await clusters_of(info, self.told.late)
 
     @strawberry.field(
         description="How many active clusters told no flows, of the asked time or the week before.",
@@ -245,7 +245,7 @@ class FlowCoverage:
     )
     async def clusters_without_flows(self, info: Info) -> list[Cluster]:
         """One statement."""
-        return await _clusters(info, self.told.without_flows)
+        return await clusters_of(info, self.told.without_flows)
 
     @strawberry.field(description="Rows that spokes gave up, by reason, most first.", directives=at_most(4))
     def dropped_by_reason(self) -> list[LostFlows]:
@@ -290,7 +290,7 @@ class FlowCoverage:
     )
     async def partly_told_clusters(self, info: Info) -> list[Cluster]:
         """One statement."""
-        return await _clusters(info, self.told.partly_told)
+        return await clusters_of(info, self.told.partly_told)
 
     @strawberry.field(
         description=f"What each active cluster told, by name; the first {MOST_CLUSTERS:,}.", directives=at_most(100)
@@ -300,7 +300,8 @@ class FlowCoverage:
         return [ClusterFlowCoverage.of(each) for each in self.told.clusters[:MOST_CLUSTERS]]
 
 
-async def _clusters(info: Info, ids: list[UUID]) -> list[Cluster]:
+async def clusters_of(info: Info, ids: list[UUID]) -> list[Cluster]:
+    """The first 1,000 of them, in one statement."""
     found = [await info.context.load(fleet.clusters_by_ids, each) for each in ids[:MOST_CLUSTERS]]
     return [cast("Cluster", each) for each in found if each is not None]
 

@@ -37,6 +37,7 @@ _COMMANDS: Final = {
     "dependencies": ("dependencies_command", "dependencies"),
     "dependency-map": ("dependency_map_command", "dependency_map"),
     "flows": ("flows_command", "flows"),
+    "blast-radius": ("blast_radius_command", "blast_radius"),
     "coverage": ("dependencies_command", "coverage"),
 }
 _EXTRA: Final = {"try": {"allow_extra_args": True}}

@@ -1,0 +1,65 @@
+"""SQL of what stands behind services, and of what is there at all."""
+
+from typing import Any, Final
+
+from sqlalchemy import Column, Select, and_, case, func, literal, or_, select, union_all
+
+from periplus_hub.access.scope import Scope, owned
+from periplus_hub.dependencies.engine.reach import Named
+from periplus_hub.dependencies.model import EndFilter
+from periplus_hub.inventory.tables import endpoints, pods, services, workloads
+from periplus_hub.kit.arrays import one_of
+from periplus_hub.kit.db import ReadConnection
+
+_MOST: Final = 20_000
+
+
+async def fronts(c: ReadConnection, scope: Scope, name: str) -> list[tuple[Named, Named]]:
+    """Services with each workload behind them: those of this name, and those with several.
+
+    A service with one workload alone needs none: what goes to it is told of the workload.
+    """
+    kind = case((pods.c.workload_name.is_(None), "Pod"), else_=func.coalesce(pods.c.workload_kind, ""))
+    same = and_(
+        pods.c.tenant_id == endpoints.c.tenant_id,
+        pods.c.registration_id == endpoints.c.registration_id,
+        pods.c.uid == endpoints.c.target_uid,
+    )
+    behind = (
+        select(
+            endpoints.c.registration_id,
+            func.coalesce(endpoints.c.namespace, "").label("namespace"),
+            func.coalesce(endpoints.c.service, "").label("service"),
+            kind.label("kind"),
+            func.coalesce(pods.c.workload_name, pods.c.name, "").label("workload"),
+        )
+        .join_from(endpoints, pods, same)
+        .where(owned(scope, endpoints))
+        .distinct()
+        .subquery()
+    )
+    of_service = (behind.c.registration_id, behind.c.namespace, behind.c.service)
+    several = func.count().over(partition_by=of_service).label("several")
+    counted = select(behind, several).subquery()
+    wanted = select(counted).where(or_(counted.c.several > 1, counted.c.service == name)).limit(_MOST)
+    return [
+        (
+            (row.registration_id.bytes, row.namespace, "Service", row.service),
+            (row.registration_id.bytes, row.namespace, row.kind, row.workload),
+        )
+        for row in await c.rows(wanted)
+    ]
+
+
+async def is_there(c: ReadConnection, scope: Scope, end: EndFilter) -> bool:
+    """Whether the inventory knows a service, workload or pod of this name."""
+    named = (services.c.name, workloads.c.name, pods.c.name, pods.c.workload_name)
+    found = union_all(*(_of_name(scope, column, end) for column in named))
+    return bool(await c.rows(found))
+
+
+def _of_name(scope: Scope, column: Column[Any], end: EndFilter) -> Select[Any]:
+    table = column.table
+    narrowed = [one_of(table.c.registration_id, end.clusters)] if end.clusters else []
+    narrowed += [] if end.namespace is None else [table.c.namespace == end.namespace]
+    return select(literal(1)).where(owned(scope, table), column == end.name, *narrowed).limit(1)
