@@ -119,7 +119,7 @@ def dependencies(
     with hub(url, token_file) as client:
         wanted = dependency_filter(client, ends, **more, **port_filter(port))
         found = client.ask(DEPENDENCIES, {**asked, "filter": wanted})["dependencies"]
-        if len(list(filter(None, (of, from_, to)))) > 1 and asked["level"] == _LEVELS[0]:
+        if len(list(filter(None, (of, from_, to)))) > 1 and asked["level"] == LEVELS[0]:
             found["inFull"] = in_full(client, found["edges"], since_ago(since), KNOWN)
     if as_json:
         tell_json(document(found))

@@ -7,10 +7,13 @@ from typing import Annotated, Any, Final
 import typer
 
 from periplus_contract.streams import is_output_lost
-from periplus_hub.api.cli.dependencies_command import KNOWN, FromOption, PortOption, ToOption, tell_coverage
+from periplus_hub.api.cli.dependencies_command import KNOWN, tell_coverage
 from periplus_hub.api.cli.dependencies_words import (
     END,
+    FromOption,
+    PortOption,
     SinceOption,
+    ToOption,
     end_filter,
     named_end,
     named_port,

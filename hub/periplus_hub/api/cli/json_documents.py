@@ -68,7 +68,6 @@ COUNTS: Final = frozenset(
         "rejected",
         "clientBytes",
         "serverBytes",
-        "bytes",
     }
 )
 """Members whose value is a number, whatever its size, or a list of such."""
