@@ -21,7 +21,7 @@ ASK = """query($of: DependencyEndFilter!, $direction: BlastDirection!, $depth: I
   blastRadius(of: $of, direction: $direction, depth: $depth, nodesAtMost: $nodes) {
     starts { cluster { name } kind name }
     reached { hop end { cluster { name } kind name } through { name } isFollowed byInventory bytesTx state lastSeen }
-    isComplete incomplete { gap count clusters { name } }
+    isComplete incomplete { gap amount clusters { name } }
   }
 }"""
 
@@ -111,7 +111,7 @@ async def test_ends_that_may_be_anybody_are_counted(hub: FlowHub, tenant: Scope,
     await hub.settle()
     found = await ask(hub, tenant)
     assert [(each["end"]["kind"], each["isFollowed"]) for each in found["reached"]] == [("address", False)]
-    counts = {each["gap"]: each["count"] for each in found["incomplete"]}
+    counts = {each["gap"]: each["amount"] for each in found["incomplete"]}
     assert (counts["UNKNOWN_ENDS"], counts["NOT_FOLLOWED"]) == ("1", "1")
 
 

@@ -23,7 +23,7 @@ ASK = """query($ip: IpAddress!, $at: DateTime, $cluster: ID) {
       cluster { name } networkDomain { name }
       owner { cluster { name } namespace kind name } rule candidates { cluster { name } name }
       ranks { rule outcome owners { cluster { name } name } }
-      holders { end { cluster { name } name } layer validFrom validTo rule outcome } holderCount
+      holders { owner { cluster { name } name } layer validFrom validTo rule outcome } holderCount
     }
   }
 }"""
@@ -76,7 +76,7 @@ async def test_the_explanation_is_what_dependencies_say(hub: FlowHub, tenant: Sc
     outcomes = {each["rule"]: each["outcome"] for each in view["ranks"]}
     assert outcomes["domain-pod"] == ("AMBIGUOUS" if twin else "DECIDED")
     assert outcomes["domain-node"] == "OUTRANKED"
-    told = {(each["end"]["cluster"]["name"], each["layer"]): each["outcome"] for each in view["holders"]}
+    told = {(each["owner"]["cluster"]["name"], each["layer"]): each["outcome"] for each in view["holders"]}
     assert told == {
         ("west", "pod"): "DECIDED",
         ("west", "internalip"): "OUTRANKED",

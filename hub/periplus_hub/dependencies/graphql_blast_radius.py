@@ -64,7 +64,7 @@ class BlastIncomplete:
 
     registration_ids: strawberry.Private[list[UUID]]
     gap: BlastGap = strawberry.field(description="Why.")
-    count: BigInt | None = strawberry.field(description="How many; null for COVERAGE.")
+    amount: BigInt | None = strawberry.field(description="How many; null for COVERAGE.")
 
     @strawberry.field(description="The first 1,000 clusters that it is about.", directives=at_most(10))
     async def clusters(self, info: Info) -> list[Cluster]:
@@ -219,9 +219,9 @@ def _gaps(found: engine.Reach, coverage: Coverage) -> Iterator[BlastIncomplete]:
         (BlastGap.PARTLY_TOLD, coverage.partly_told),
     ):
         if clusters:
-            yield BlastIncomplete(registration_ids=clusters, gap=reason, count=BigInt(len(clusters)))
+            yield BlastIncomplete(registration_ids=clusters, gap=reason, amount=BigInt(len(clusters)))
     if coverage.ratio is None or coverage.ratio < 1:
-        yield BlastIncomplete(registration_ids=[], gap=BlastGap.COVERAGE, count=None)
+        yield BlastIncomplete(registration_ids=[], gap=BlastGap.COVERAGE, amount=None)
     not_followed = sum(not each.is_followed for each in found.reached)
     counts = {
         BlastGap.LOST: sum(coverage.lost.values()),
@@ -233,4 +233,4 @@ def _gaps(found: engine.Reach, coverage: Coverage) -> Iterator[BlastIncomplete]:
     }
     for reason, count in counts.items():
         if count:
-            yield BlastIncomplete(registration_ids=[], gap=reason, count=BigInt(count))
+            yield BlastIncomplete(registration_ids=[], gap=reason, amount=BigInt(count))

@@ -32,23 +32,32 @@ MOST_NODES: Final = 400
 MOST_EDGES: Final = 2_000
 MOST_ROWS: Final = 100_000
 """Dependencies that a map is made of."""
+_NODE: Final = at_most(MOST_NODES)
+_EDGE: Final = at_most(MOST_EDGES)
+_VERDICT: Final = at_most(len(Verdict))
 
 
 @strawberry.type(description="Sums, in columns of equal length. Null is not known.")
 class DependencySums:
     """engine.graph.Sums."""
 
-    dependency_counts: list[int] = strawberry.field(description="Of how many dependencies each is the sum.")
-    bytes_tx: list[BigInt | None] = strawberry.field(description="Bytes from the source to the destination.")
-    bytes_rx: list[BigInt | None] = strawberry.field(description="Bytes back.")
-    packets_tx: list[BigInt | None] = strawberry.field(description="Packets from the source to the destination.")
-    packets_rx: list[BigInt | None] = strawberry.field(description="Packets back.")
-    connections_opened: list[BigInt | None] = strawberry.field(description="Connections that began.")
-    failures: list[BigInt | None] = strawberry.field(description="Connections that failed.")
-    retransmits: list[BigInt | None] = strawberry.field(description="Packets sent again.")
-    rtt_us: list[float | None] = strawberry.field(description="Mean round trip, in microseconds.")
+    dependency_counts: list[int] = strawberry.field(
+        description="Of how many dependencies each is the sum.", directives=_EDGE
+    )
+    bytes_tx: list[BigInt | None] = strawberry.field(
+        description="Bytes from the source to the destination.", directives=_EDGE
+    )
+    bytes_rx: list[BigInt | None] = strawberry.field(description="Bytes back.", directives=_EDGE)
+    packets_tx: list[BigInt | None] = strawberry.field(
+        description="Packets from the source to the destination.", directives=_EDGE
+    )
+    packets_rx: list[BigInt | None] = strawberry.field(description="Packets back.", directives=_EDGE)
+    connections_opened: list[BigInt | None] = strawberry.field(description="Connections that began.", directives=_EDGE)
+    failures: list[BigInt | None] = strawberry.field(description="Connections that failed.", directives=_EDGE)
+    retransmits: list[BigInt | None] = strawberry.field(description="Packets sent again.", directives=_EDGE)
+    rtt_us: list[float | None] = strawberry.field(description="Mean round trip, in microseconds.", directives=_EDGE)
     are_part_unmeasured: list[bool] = strawberry.field(
-        description="Whether some of it could not be measured: sums are at least so much."
+        description="Whether some of it could not be measured: sums are at least so much.", directives=_EDGE
     )
 
     @classmethod
@@ -71,31 +80,52 @@ class DependencyMapNodes:
     """engine.graph.MapNodes."""
 
     ids: list[strawberry.ID] = strawberry.field(
-        description="Of the box's names alone: the same in every map that shows it."
+        description="Of the box's names alone: the same in every map that shows it.", directives=_NODE
     )
-    parents: list[int | None] = strawberry.field(description="The number of the box around it, from 0.")
+    parents: list[int | None] = strawberry.field(
+        description="The number of the box around it, from 0.", directives=_NODE
+    )
     levels: list[EdgeLevel | None] = strawberry.field(
-        description="What it is; null is the box of everything that has none of its own."
+        description="What it is; null is the box of everything that has none of its own.", directives=_NODE
     )
-    cluster_ids: list[strawberry.ID | None] = strawberry.field(description="Its cluster; see `clusters` of the map.")
-    namespaces: list[str] = strawberry.field(description="Its namespace; empty where it has none.")
-    end_kinds: list[str] = strawberry.field(description="As of a dependency's end; empty for clusters and namespaces.")
-    names: list[str] = strawberry.field(description="As of a dependency's end; empty for clusters and namespaces.")
+    cluster_ids: list[strawberry.ID | None] = strawberry.field(
+        description="Its cluster; see `clusters` of the map.", directives=_NODE
+    )
+    namespaces: list[str] = strawberry.field(description="Its namespace; empty where it has none.", directives=_NODE)
+    end_kinds: list[str] = strawberry.field(
+        description="As of a dependency's end; empty for clusters and namespaces.", directives=_NODE
+    )
+    names: list[str] = strawberry.field(
+        description="As of a dependency's end; empty for clusters and namespaces.", directives=_NODE
+    )
     states: list[EdgeState] = strawberry.field(
-        description="ACTIVE where any of its dependencies is, else NEW, else UNKNOWN; SILENT only where all are."
+        description="ACTIVE where any of its dependencies is, else NEW, else UNKNOWN; SILENT only where all are.",
+        directives=_NODE,
     )
     bytes_sent: list[BigInt | None] = strawberry.field(
         description="Bytes to what is outside of it, whoever opened the connection. These sums are without what was "
-        "dropped."
+        "dropped.",
+        directives=_NODE,
     )
-    bytes_received: list[BigInt | None] = strawberry.field(description="Bytes from what is outside of it.")
-    bytes_within: list[BigInt | None] = strawberry.field(description="Bytes both ways between what is in it.")
-    connections_opened: list[BigInt | None] = strawberry.field(description="Connections to what is outside of it.")
-    connections_taken: list[BigInt | None] = strawberry.field(description="Connections from what is outside of it.")
-    failures: list[BigInt | None] = strawberry.field(description="Connections of it, within too, that failed.")
+    bytes_received: list[BigInt | None] = strawberry.field(
+        description="Bytes from what is outside of it.", directives=_NODE
+    )
+    bytes_within: list[BigInt | None] = strawberry.field(
+        description="Bytes both ways between what is in it.", directives=_NODE
+    )
+    connections_opened: list[BigInt | None] = strawberry.field(
+        description="Connections to what is outside of it.", directives=_NODE
+    )
+    connections_taken: list[BigInt | None] = strawberry.field(
+        description="Connections from what is outside of it.", directives=_NODE
+    )
+    failures: list[BigInt | None] = strawberry.field(
+        description="Connections of it, within too, that failed.", directives=_NODE
+    )
     folded_counts: list[int] = strawberry.field(
         description="How many ends of the asked level are in it without a box of their own: what passes there ends at "
-        "this box."
+        "this box.",
+        directives=_NODE,
     )
 
     @classmethod
@@ -123,14 +153,17 @@ class DependencyMapNodes:
 class DependencyMapEdges:
     """engine.graph.MapEdges."""
 
-    sources: list[int] = strawberry.field(description="The number of the box that opens connections, from 0.")
-    destinations: list[int] = strawberry.field(
-        description="The number of the box that takes them; the same as the source for what stays in it."
+    sources: list[int] = strawberry.field(
+        description="The number of the box that opens connections, from 0.", directives=_EDGE
     )
-    verdicts: list[Verdict] = strawberry.field(description="What became of it.")
-    states: list[EdgeState] = strawberry.field(description="As of a box.")
-    first_seen: list[datetime] = strawberry.field(description="The earliest of what it is made of.")
-    last_seen: list[datetime] = strawberry.field(description="The latest.")
+    destinations: list[int] = strawberry.field(
+        description="The number of the box that takes them; the same as the source for what stays in it.",
+        directives=_EDGE,
+    )
+    verdicts: list[Verdict] = strawberry.field(description="What became of it.", directives=_EDGE)
+    states: list[EdgeState] = strawberry.field(description="As of a box.", directives=_EDGE)
+    first_seen: list[datetime] = strawberry.field(description="The earliest of what it is made of.", directives=_EDGE)
+    last_seen: list[datetime] = strawberry.field(description="The latest.", directives=_EDGE)
     sums: DependencySums = strawberry.field(description="In the same order.")
 
     @classmethod
@@ -151,7 +184,7 @@ class DependencyMapEdges:
 class DependencyTotals:
     """engine.graph.Totals."""
 
-    verdicts: list[Verdict] = strawberry.field(description="What became of it.")
+    verdicts: list[Verdict] = strawberry.field(description="What became of it.", directives=_VERDICT)
     sums: DependencySums = strawberry.field(description="In the same order.")
 
     @classmethod

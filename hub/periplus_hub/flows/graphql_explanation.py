@@ -78,7 +78,7 @@ class AddressRank:
 class AddressHolder:
     """engine.explained.Holder."""
 
-    end: AddressEnd = strawberry.field(description="What it is.")
+    owner: AddressEnd = strawberry.field(description="What it is.")
     layer: str = strawberry.field(
         description="pod; internalip or externalip of a node; clusterip or published (load balancer, external IP) of a "
         "service."
@@ -92,7 +92,7 @@ class AddressHolder:
     def of(cls, holder: Holder) -> "AddressHolder":
         """The same as a GraphQL type."""
         return cls(
-            end=AddressEnd.of(holder.end),
+            owner=AddressEnd.of(holder.end),
             layer=holder.layer,
             valid_from=_moment(holder.since_us),
             valid_to=None if holder.until_us is None else _moment(holder.until_us),

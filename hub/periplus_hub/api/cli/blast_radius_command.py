@@ -32,7 +32,7 @@ query BlastRadius(
       hop end { ...End } through { ...End } isFollowed byInventory
       bytesTx bytesRx connectionsOpened failures state lastSeen
     }
-    isComplete incomplete { gap count clusters { id name } }
+    isComplete incomplete { gap amount clusters { id name } }
     coverage { ...Known }
   }
 }
@@ -81,7 +81,7 @@ def blast_radius(
     Listing(_COLUMNS, rows, [], _nothing(found, asked["direction"]), numbers=3).show(as_json=False)
     for gap in found["incomplete"]:
         clusters = some([each["name"] for each in gap["clusters"]])
-        count = f"{int(gap['count'] or 0):,}"
+        count = f"{int(gap['amount'] or 0):,}"
         say_labelled("incomplete", _MORE[gap["gap"]].format(clusters=clusters, count=count))
     tell_coverage(found["coverage"])
 

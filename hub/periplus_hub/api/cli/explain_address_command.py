@@ -20,7 +20,7 @@ query ExplainAddress($ip: IpAddress!, $at: DateTime, $cluster: ID) {
       cluster { id name } networkDomain { id name }
       owner { ...End } rule candidates { ...End }
       ranks { rule outcome owners { ...End } }
-      holders { end { ...End } layer validFrom validTo rule outcome } holderCount
+      holders { owner { ...End } layer validFrom validTo rule outcome } holderCount
     }
   }
 }
@@ -95,7 +95,7 @@ def _show(view: dict[str, Any]) -> None:
     Listing(_RANKS, ranks, [], "").show(as_json=False)
     holders: list[tuple[str, ...]] = [
         (
-            _named(each["end"]),
+            _named(each["owner"]),
             each["layer"],
             when(each["validFrom"]),
             when(each["validTo"], "now"),

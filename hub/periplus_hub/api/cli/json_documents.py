@@ -62,7 +62,7 @@ COUNTS: Final = frozenset(
         "packetsRx",
         "connectionsOpened",
         "connectionsTaken",
-        "count",
+        "amount",
         "failures",
         "retransmits",
         "rejected",

@@ -56,6 +56,7 @@ class Explainer:
     def _views(self, viewers: Sequence[UUID]) -> list[AddressView]:
         asked = pa.table(
             {
+                "lookup": pa.array(range(len(viewers)), pa.uint64()),
                 "registration": pa.array([each.bytes for each in viewers], pa.binary(16)),
                 "address": pa.array([self._address.to_bytes(16, "big")] * len(viewers), pa.binary(16)),
             }
