@@ -71,7 +71,7 @@ async def test_one_dependency_alone_is_shown_in_full(desk: FlowDesk) -> None:
         (("--by", "packets"), "there is no measure"),
         (("--verdict", "lost"), "there is no verdict"),
         (("--since", "soon"), "is no time"),
-        (("--from", "shop/"), "--from 'shop/' names nothing"),
+        (("--from", "shop@"), "--from 'shop@' names nothing"),
     ],
 )
 async def test_what_cannot_be_asked_is_said(desk: FlowDesk, words: tuple[str, ...], why: str) -> None:
