@@ -90,6 +90,7 @@ async def test_what_spokes_tell_is_printed_with_exact_bytes(
     assert told["nodes"]["levels"] == ["cluster", "cluster", "namespace"]
     assert told["nodes"]["endKinds"] == ["external", "", ""]
     assert told["edges"]["sums"]["bytesTx"] == [1_234_567, None]
+    assert (await terminal.type("cluster-links")).stdout == "Nothing is known to pass between clusters.\n"
     hit = await terminal.type("blast-radius", "shop/api@prod-1")
     assert [line.split()[:3] for line in hit.stdout.splitlines()[1:]] == [["1", "shop/web@prod-1", "shop/api@prod-1"]]
     unhit = await terminal.type("blast-radius", "shop/web")

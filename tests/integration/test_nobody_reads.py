@@ -190,6 +190,7 @@ def calls(ids: dict[str, str]) -> Calls:
         ("dependency-map",): (none, 0),
         ("flows",): (("--watch",), 0),
         ("blast-radius",): (("default/name-0",), 0),
+        ("cluster-links",): (none, 0),
         ("coverage",): (none, 0),
         ("findings", "list"): (none, 0),
         ("findings", "ack"): ((ids["Finding"],), 0),

@@ -38,6 +38,7 @@ _COMMANDS: Final = {
     "dependency-map": ("dependency_map_command", "dependency_map"),
     "flows": ("flows_command", "flows"),
     "blast-radius": ("blast_radius_command", "blast_radius"),
+    "cluster-links": ("cluster_links_command", "cluster_links"),
     "coverage": ("dependencies_command", "coverage"),
 }
 _EXTRA: Final = {"try": {"allow_extra_args": True}}

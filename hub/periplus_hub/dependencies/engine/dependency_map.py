@@ -11,15 +11,16 @@ import pyarrow as pa
 
 from periplus_contract.flow_words import Verdict
 from periplus_hub.dependencies.engine.boxes import Boxes, around, boxes
-from periplus_hub.dependencies.engine.ends import Ends, Flags, Ints, ends_of
+from periplus_hub.dependencies.engine.ends import Ends, Ints, ends_of
 from periplus_hub.dependencies.engine.figures import figures
-from periplus_hub.dependencies.engine.graph import DependencyGraph, FoldedPlace, MapEdges, MapNodes, Totals
+from periplus_hub.dependencies.engine.graph import DependencyGraph, FoldedPlace, MapEdges, MapNodes
 from periplus_hub.dependencies.engine.sums import (
     Rows,
     added,
     rows_of,
     strongest,
     totals,
+    totals_by_verdict,
 )
 from periplus_hub.dependencies.model import EdgeEnd, EdgeLevel
 
@@ -51,10 +52,10 @@ def dependency_map(table: pa.Table, level: EdgeLevel, *, nodes_at_most: int, edg
         nodes=_nodes(ends, shown, level, rows, (source, destination)),
         edges=_edges(pairs[order][:edges_at_most], count, rows, np.where(is_shown, position, -1)),
         left_out_edges=max(0, len(pairs) - edges_at_most),
-        left_out=_by_verdict(rows, ~is_shown),
+        left_out=totals_by_verdict(rows, ~is_shown),
         folded=_places(ends, shown, level, total),
         folded_ends=int((~shown.is_own).sum()),
-        totals=_by_verdict(rows, np.ones(len(total), dtype=np.bool_)),
+        totals=totals_by_verdict(rows, np.ones(len(total), dtype=np.bool_)),
     )
 
 
@@ -81,13 +82,6 @@ def _edges(pairs: Ints, count: int, rows: Rows, position: Ints) -> MapEdges:
         last_seen=_moments(last),
         sums=totals(rows, position, size),
     )
-
-
-def _by_verdict(rows: Rows, mine: Flags) -> Totals:
-    found, group = np.unique(rows.outcome[mine], return_inverse=True)
-    of_row = np.full(len(mine), -1, dtype=np.int64)
-    of_row[mine] = group
-    return Totals(verdict=list(map(Verdict, found.tolist())), sums=totals(rows, of_row, len(found)))
 
 
 def _nodes(ends: Ends, shown: Boxes, level: EdgeLevel, rows: Rows, between: tuple[Ints, Ints]) -> MapNodes:

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from periplus_hub.dependencies.engine.graph import Numbers, Sums
+from periplus_contract.flow_words import Verdict
+from periplus_hub.dependencies.engine.graph import Numbers, Sums, Totals
 from periplus_hub.dependencies.model import FAILURES, STATES, EdgeState
 from periplus_hub.flows.engine.merge import numbers
 from periplus_hub.flows.model import MEASURES
@@ -77,6 +78,14 @@ def totals(rows: Rows, group: Ints, count: int) -> Sums:
         rtt_us=_or_none(rtt, rtt_known),
         is_part_unmeasured=part.tolist(),
     )
+
+
+def totals_by_verdict(rows: Rows, mine: Flags) -> Totals:
+    """Of the rows that are `mine`."""
+    found, group = np.unique(rows.outcome[mine], return_inverse=True)
+    of_row = np.full(len(mine), -1, dtype=np.int64)
+    of_row[mine] = group
+    return Totals(verdict=list(map(Verdict, found.tolist())), sums=totals(rows, of_row, len(found)))
 
 
 def strongest(state: Ints, group: Ints, count: int) -> list[EdgeState]:

@@ -1,0 +1,75 @@
+"""`periplus cluster-links`: what passes between clusters, and how well."""
+
+from typing import Annotated, Any, Final
+
+import typer
+
+from periplus_hub.api.cli.clusters_command import find
+from periplus_hub.api.cli.dependencies_command import KNOWN, tell_coverage
+from periplus_hub.api.cli.dependencies_words import SinceOption, number, since_ago
+from periplus_hub.api.cli.hub_connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
+from periplus_hub.api.cli.json_documents import document, word
+from periplus_hub.api.cli.output import say_labelled, tell_json
+
+LINKS: Final = (
+    KNOWN
+    + """
+query ClusterLinks($first: Int!, $cluster: ID, $since: DateTime) {
+  clusterLinks(first: $first, cluster: $cluster, since: $since) {
+    links {
+      clusterA { id name } clusterB { id name }
+      bytesAToB bytesBToA packetsAToB packetsBToA connectionsByA connectionsByB
+      failures retransmits retransmitRatio rttUs droppedBytes isPartUnmeasured state lastSeen
+    }
+    linkCount unresolved { verdicts sums { dependencyCounts bytesTx bytesRx } }
+    coverage { ...Known }
+  }
+}
+"""
+)
+_COLUMNS: Final = (
+    *("a", "b", "state", "a to b", "b to a", "connections of a", "of b", "failures", "rtt in µs", "retransmits"),
+    "dropped bytes",
+)
+_WORDS: Final = 3
+
+
+def cluster_links(
+    *,
+    of: Annotated[str | None, typer.Option(metavar="<name>", help="Only links of this cluster.")] = None,
+    since: SinceOption = "24h",
+    first: Annotated[int, typer.Option(min=1, max=1_000, help="How many at most.")] = 100,
+    url: UrlOption = None,
+    token_file: TokenFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What passes between clusters: bytes each way, connections, failures, round trips, retransmits and drops."""
+    with hub(url, token_file) as client:
+        concerned = None if of is None else find(client, of)["id"]
+        asked = {"first": first, "cluster": concerned, "since": since_ago(since)}
+        found = client.ask(LINKS, asked)["clusterLinks"]
+    if as_json:
+        tell_json(document(found))
+        return
+    rows = [_row(each) for each in found["links"]]
+    nothing = "Nothing is known to pass between clusters."
+    Listing(_COLUMNS, rows, [], nothing, numbers=len(_COLUMNS) - _WORDS).show(as_json=False)
+    if found["linkCount"] > len(rows):
+        say_labelled("note", f"{found['linkCount'] - len(rows):,} more are not shown; see --first")
+    sums = found["unresolved"]["sums"]
+    if sums["dependencyCounts"]:
+        known = sum(int(each or 0) for name in ("bytesTx", "bytesRx") for each in sums[name])
+        say_labelled("note", f"{known:,} bytes with an end that nobody is known for: they may belong to a link")
+    tell_coverage(found["coverage"])
+
+
+def _row(link: dict[str, Any]) -> tuple[str, ...]:
+    rtt = link["rttUs"]
+    return (
+        link["clusterA"]["name"],
+        link["clusterB"]["name"],
+        word(link["state"]),
+        *(number(link[name]) for name in ("bytesAToB", "bytesBToA", "connectionsByA", "connectionsByB", "failures")),
+        number(None if rtt is None else round(rtt)),
+        *(number(link[name]) for name in ("retransmits", "droppedBytes")),
+    )
