@@ -111,7 +111,7 @@ class EdgeQuery:
     """The root field about one dependency."""
 
     @strawberry.field(
-        description=f"One dependency in full; null where nothing passed. At most {MOST_POINTS:,} hours. Refused where "
+        description=f"One dependency in full; null where none is known, which `coverage` weighs. At most {MOST_POINTS:,} hours. Refused where "
         "the ends that are meant have several.",
         directives=[Cost(weight=80)],
     )
