@@ -111,8 +111,8 @@ class EdgeQuery:
     """The root field about one dependency."""
 
     @strawberry.field(
-        description=f"One dependency in full; null where none is known, which `coverage` weighs. At most {MOST_POINTS:,} hours. Refused where "
-        "the ends that are meant have several.",
+        description="One dependency in full; null where none is known, which `coverage` weighs. At most "
+        f"{MOST_POINTS:,} hours. Refused where the ends that are meant have several.",
         directives=[Cost(weight=80)],
     )
     async def edge(

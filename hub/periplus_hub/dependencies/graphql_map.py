@@ -231,7 +231,7 @@ class DependencyMap:
     @strawberry.field(description="The clusters of the boxes and places, by name.", directives=at_most(20))
     async def clusters(self, info: Info) -> list[Cluster]:
         """One statement."""
-        found = [await info.context.load(fleet.clusters_by_ids, each) for each in self.cluster_keys]
+        found = await asyncio.gather(*(info.context.load(fleet.clusters_by_ids, each) for each in self.cluster_keys))
         known = [cast("Cluster", each) for each in found if each is not None]
         return sorted(known, key=lambda each: each.name)
 
