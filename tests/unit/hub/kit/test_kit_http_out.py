@@ -1,6 +1,7 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
@@ -80,23 +81,30 @@ async def test_only_plain_https_urls_are_called(url: str, words: str) -> None:
         await Outbound(resolve=resolving("8.8.8.8")).get(url)
 
 
-async def serve_once(answer: bytes) -> AsyncIterator[tuple[int, list[bytes]]]:
+@asynccontextmanager
+async def serving(answer: bytes, tls: ssl.SSLContext | None = None) -> AsyncIterator[tuple[int, list[bytes]]]:
+    """Its port, and what it was asked. It ends when every connection has, so that none outlives the test's loop."""
     seen: list[bytes] = []
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        seen.append(await reader.readuntil(b"\r\n\r\n"))
-        writer.write(answer)
+        with suppress(OSError, asyncio.IncompleteReadError):
+            seen.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.write(answer)
         writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
 
-    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    server = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=tls)
     async with server:
         yield server.sockets[0].getsockname()[1], seen
+    while connections := asyncio.all_tasks() - {asyncio.current_task()}:
+        await asyncio.wait(connections)
 
 
 @pytest.mark.parametrize("location", ["http://169.254.169.254/latest", "/elsewhere"])
 async def test_redirects_are_not_followed(location: str) -> None:
     redirect = f"HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n".encode()
-    async for port, seen in serve_once(redirect):
+    async with serving(redirect) as (port, seen):
         outbound = Outbound(allow=LOOPBACK, resolve=resolving("127.0.0.1"))
         answer = await outbound.post(f"http://hook.test:{port}/x", b"{}", {"X-A": "b"})
         assert answer.status == 302
@@ -106,14 +114,14 @@ async def test_redirects_are_not_followed(location: str) -> None:
 
 async def test_an_answer_without_end_is_cut_off() -> None:
     body = b"x" * (http_out.MAX_ANSWER_BYTES + 1)
-    async for port, _ in serve_once(b"HTTP/1.1 200 OK\r\n\r\n" + body):
+    async with serving(b"HTTP/1.1 200 OK\r\n\r\n" + body) as (port, _):
         with pytest.raises(OutboundRefusal, match="more than"):
             await Outbound(allow=LOOPBACK, resolve=resolving("127.0.0.1")).get(f"http://hook.test:{port}/")
 
 
 async def test_a_receiver_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_out, "TIMEOUT_S", 0.05)
-    async for port, _ in serve_once(b""):
+    async with serving(b"") as (port, _):
         with pytest.raises(OutboundRefusal, match=r"cannot be reached|did not answer"):
             await Outbound(allow=LOOPBACK, resolve=resolving("127.0.0.1")).get(f"http://hook.test:{port}/?secret=1")
 
@@ -123,15 +131,7 @@ async def test_the_certificate_is_checked_for_the_name_and_not_the_address(tmp_p
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
 
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
-        await writer.drain()
-        writer.close()
-
-    server = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=context)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
+    async with serving(b"HTTP/1.1 204 No Content\r\n\r\n", context) as (port, _):
         trust = ssl.create_default_context(cafile=certificate)
         outbound = Outbound(allow=LOOPBACK, resolve=resolving("127.0.0.1"), trust=trust)
         assert (await outbound.get(f"https://hook.test:{port}/")).status == 204
