@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from periplus_hub.dependencies.model import NOBODY, EdgeEnd, EdgeSide
-from periplus_hub.flows.model import HOUR_S
+from periplus_hub.dependencies.model import EdgeEnd, EdgeSide
+from periplus_hub.flows.model import HOUR_S, NOBODY
 
 _CLIENT_BIT, _SERVER_BIT, _BOTH_BIT = 1, 2, 4
 

@@ -26,8 +26,6 @@ GRACE_S: Final = 120
 
 FAILURES: Final = ("failures_refused", "failures_timeout", "failures_other")
 """The measures that are connections which failed."""
-NOBODY: Final = UUID(int=0)
-"""The cluster of what is in none, in the store."""
 
 
 class EdgeLevel(Enum):

@@ -10,9 +10,9 @@ from periplus_contract.flow_words import Verdict
 from periplus_hub.access.scope import Scope
 from periplus_hub.dependencies.edge_columns import hour_of
 from periplus_hub.dependencies.engine.flow_values import SUMMED, FlowEnds, FlowMeasure, TopFlows
-from periplus_hub.dependencies.model import NOBODY, EdgeFilter
+from periplus_hub.dependencies.model import EdgeFilter
 from periplus_hub.dependencies.tables_edges import OUTCOME, conditions
-from periplus_hub.flows.model import HOUR_S, MEASURES
+from periplus_hub.flows.model import HOUR_S, MEASURES, NOBODY
 from periplus_hub.kit.column_store import ColumnStore
 
 _PARTS: Final = ("registration", "namespace", "kind", "workload")

@@ -15,7 +15,6 @@ from periplus_hub.dependencies.model import (
     HISTORY_S,
     LATE_S,
     LOOK_BACK_S,
-    NOBODY,
     QUIET_S,
     RECENT_S,
     STATES,
@@ -24,7 +23,7 @@ from periplus_hub.dependencies.model import (
     EdgeLevel,
 )
 from periplus_hub.dependencies.tables_edges import OUTCOME, conditions
-from periplus_hub.flows.model import HOUR_S, MEASURES
+from periplus_hub.flows.model import HOUR_S, MEASURES, NOBODY
 from periplus_hub.kit.column_store import ColumnStore
 
 KNOWN: Final[Mapping[str, str]] = {name: f"(bitAnd(known, {1 << number}) != 0)" for number, name in enumerate(MEASURES)}

@@ -25,9 +25,9 @@ from periplus_hub.dependencies.engine.watched import (
     PairHours,
     QuietPair,
 )
-from periplus_hub.dependencies.model import NOBODY, QUIET_S, RECENT_S, EdgeLevel
+from periplus_hub.dependencies.model import QUIET_S, RECENT_S, EdgeLevel
 from periplus_hub.flows.engine.external import EXTERNAL
-from periplus_hub.flows.model import HOUR_S, MEASURES
+from periplus_hub.flows.model import HOUR_S, MEASURES, NOBODY
 from periplus_hub.kit.column_store import ColumnStore
 
 LANE: Final = "findings"

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from periplus_contract.flow_words import Verdict
-from periplus_hub.dependencies.model import NOBODY, EdgeFilter, EndFilter
+from periplus_hub.dependencies.model import EdgeFilter, EndFilter
+from periplus_hub.flows.model import NOBODY
 
 OUTCOME: Final = f"if(verdict <= {max(each.value for each in Verdict)}, verdict, {Verdict.UNKNOWN.value})"
 """A later minor's number is one that this hub does not know."""

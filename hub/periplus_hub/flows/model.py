@@ -11,6 +11,8 @@ MINUTES_OF_HOUR: Final = HOUR_S // MINUTE_S
 
 OPEN_END_US: Final = 2**62
 """The end of what has no end yet."""
+NOBODY: Final = UUID(int=0)
+"""The cluster of what is in none, in the store."""
 
 MEASURES: Final = (
     "bytes_tx",

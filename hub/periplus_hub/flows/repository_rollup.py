@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import pyarrow as pa
 
 from periplus_hub.access.scope import Scope
-from periplus_hub.flows.engine.ends import Ends
+from periplus_hub.flows.engine.numbered_ends import NumberedEnds
 from periplus_hub.flows.model import MEASURES, NumberedHour
 from periplus_hub.kit.column_store import ColumnStore
 
@@ -97,7 +97,7 @@ async def put_identities(scope: Scope, store: ColumnStore, hour: int, rows: pa.T
     await _replace(scope, store, "flow_identities", "flow_identities_next", hour)
 
 
-async def put_ends(scope: Scope, store: ColumnStore, ends: Ends) -> None:
+async def put_ends(scope: Scope, store: ColumnStore, ends: NumberedEnds) -> None:
     """The ends of the hour that is made next."""
     await _put(scope, store, "rollup_ends", ends.lookups)
     await _put(scope, store, "rollup_ports", ends.ports)

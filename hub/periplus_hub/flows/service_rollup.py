@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 
 from periplus_hub.access.scope import Scope
 from periplus_hub.flows import repository_blocks, repository_inventory, repository_marks, repository_rollup
-from periplus_hub.flows.engine.ends import Ends, ends_of, named
 from periplus_hub.flows.engine.merge import merged
+from periplus_hub.flows.engine.numbered_ends import NumberedEnds, named, numbered_ends
 from periplus_hub.flows.engine.owners import Owners
 from periplus_hub.flows.engine.pairs import paired
 from periplus_hub.flows.engine.resolution import resolved
@@ -58,7 +58,7 @@ class RollUp:
         salt, asked = await self._asked(scope, hour.hour)
         owned_by = await asyncio.to_thread(_resolved, asked, hour.hour, identities, fleet)
         await repository_rollup.put_identities(scope, self._store, hour.hour, owned_by.drop_columns(["lookup"]))
-        ends = await asyncio.to_thread(ends_of, asked, owned_by, ports)
+        ends = await asyncio.to_thread(numbered_ends, asked, owned_by, ports)
         await repository_rollup.put_ends(scope, self._store, ends)
         await self._put_edges(scope, hour.hour, salt, ends)
         crashpoint("flows.before_replace")
@@ -76,7 +76,7 @@ class RollUp:
                 return salt, asked
             salt += 1
 
-    async def _put_edges(self, scope: Scope, hour: int, salt: int, ends: Ends) -> None:
+    async def _put_edges(self, scope: Scope, hour: int, salt: int, ends: NumberedEnds) -> None:
         """In parts, so that memory is bounded."""
         store = self._store
         extent = await repository_rollup.extent(scope, store, hour)
@@ -97,5 +97,5 @@ def _resolved(asked: pa.Table, hour: int, identities: pa.Table, fleet: Fleet) ->
     return resolved(nameless, hour, Owners(identities, fleet))
 
 
-def _merged(told: pa.Table, ends: Ends, hour: int, measures: Sequence[str]) -> pa.Table:
+def _merged(told: pa.Table, ends: NumberedEnds, hour: int, measures: Sequence[str]) -> pa.Table:
     return named(hour, merged(paired(told, ends), measures), ends)

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from periplus_hub.dependencies.engine.ends import Ends, Flags, Ints
+from periplus_hub.dependencies.engine.ends import Ends
 from periplus_hub.dependencies.model import EdgeLevel
+from periplus_hub.flows.engine.columns import Flags, Ints
 
 
 @dataclass(frozen=True, slots=True)

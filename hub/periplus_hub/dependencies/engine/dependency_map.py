@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from periplus_contract.flow_words import Verdict
 from periplus_hub.dependencies.engine.boxes import Boxes, around, boxes
-from periplus_hub.dependencies.engine.ends import Ends, Ints, ends_of
+from periplus_hub.dependencies.engine.ends import Ends, ends_of
 from periplus_hub.dependencies.engine.figures import figures
 from periplus_hub.dependencies.engine.graph import DependencyGraph, FoldedPlace, MapEdges, MapNodes
 from periplus_hub.dependencies.engine.sums import (
@@ -23,6 +23,7 @@ from periplus_hub.dependencies.engine.sums import (
     totals_by_verdict,
 )
 from periplus_hub.dependencies.model import EdgeEnd, EdgeLevel
+from periplus_hub.flows.engine.columns import Ints
 
 _MOST_PLACES: Final = 10
 _LEVELS: Final = (EdgeLevel.CLUSTER, EdgeLevel.NAMESPACE)

@@ -8,14 +8,10 @@ from typing import Any, Final
 from uuid import UUID
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from periplus_hub.dependencies.model import NOBODY
-from periplus_hub.flows.engine.ends import plain
-
-Ints = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
+from periplus_hub.flows.engine.columns import UUID_BYTES, Flags, Ints, plain
+from periplus_hub.flows.model import NOBODY
 
 PARTS: Final = ("registration", "namespace", "kind", "name")
 
@@ -89,7 +85,7 @@ def ends_of(rows: pa.Table) -> Ends:
 
 def _coded(rows: pa.Table, part: str) -> tuple[Ints, list[Any]]:
     sides = [plain(rows.column(f"end_{side}_{part}").combine_chunks()) for side in ("src", "dst")]
-    kind = pa.binary(16) if part == "registration" else pa.string()
+    kind = UUID_BYTES if part == "registration" else pa.string()
     whole = pa.concat_arrays([each.cast(kind) for each in sides]).dictionary_encode()
     found = whole.dictionary.to_pylist()
     order = sorted(range(len(found)), key=found.__getitem__)

@@ -6,9 +6,9 @@ import numpy as np
 
 from periplus_contract.flow_words import Verdict
 from periplus_hub.dependencies.engine.boxes import Boxes
-from periplus_hub.dependencies.engine.ends import Flags, Ints
 from periplus_hub.dependencies.engine.sums import Rows, added, known_bits, measured, strongest
 from periplus_hub.dependencies.model import FAILURES
+from periplus_hub.flows.engine.columns import Flags, Ints
 
 _NOT_ARRIVED: Final = (Verdict.DROPPED, Verdict.ERROR)
 _BYTES: Final = ("bytes_tx", "bytes_rx")

@@ -10,10 +10,11 @@ import numpy as np
 import pyarrow as pa
 
 from periplus_contract.flow_words import Verdict
-from periplus_hub.dependencies.engine.ends import Flags, Ints, ends_of
+from periplus_hub.dependencies.engine.ends import ends_of
 from periplus_hub.dependencies.engine.graph import Numbers, Totals
 from periplus_hub.dependencies.engine.sums import Rows, added, is_known, rows_of, strongest, totals, totals_by_verdict
 from periplus_hub.dependencies.model import EdgeState
+from periplus_hub.flows.engine.columns import Flags, Ints
 
 _NOT_ARRIVED: Final = (Verdict.DROPPED, Verdict.ERROR)
 

@@ -9,10 +9,10 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from periplus_hub.dependencies.engine.ends import PARTS, Ends, Flags, Ints, ends_of
+from periplus_hub.dependencies.engine.ends import PARTS, Ends, ends_of
 from periplus_hub.dependencies.engine.sums import SUMMED, Rows, is_known, rows_of
 from periplus_hub.dependencies.model import STATES, EdgeEnd, EdgeState, EndFilter
-from periplus_hub.flows.engine.ends import plain
+from periplus_hub.flows.engine.columns import UUID_BYTES, Flags, Ints, numbers, plain
 from periplus_hub.flows.model import MEASURES
 
 Named = tuple[bytes, str, str, str]
@@ -184,21 +184,16 @@ def _with_fronts(table: pa.Table, fronts: Sequence[tuple[Named, Named]]) -> pa.T
     columns: dict[str, pa.Array] = {}
     for side, name in enumerate(("src", "dst")):
         for part, word in enumerate(PARTS):
-            kind = pa.binary(16) if word == "registration" else pa.string()
+            kind = UUID_BYTES if word == "registration" else pa.string()
             told = plain(table.column(f"end_{name}_{word}").combine_chunks()).cast(kind)
             columns[f"end_{name}_{word}"] = pa.concat_arrays(
                 [told, pa.array([each[side][part] for each in fronts], kind)]
             )
     unknown: Mapping[str, int] = {"state": STATES.index(EdgeState.UNKNOWN)}
     for column in (*(f"sum_{each}" for each in MEASURES), *_STRUCTURE):
-        told = table.column(column).combine_chunks()
         added = pa.array([unknown.get(column, 0)] * len(fronts), pa.int64())
-        columns[column] = pa.concat_arrays([_whole_numbers(told), added])
+        columns[column] = pa.concat_arrays([pa.array(numbers(table.column(column))), added])
     return pa.table(columns)
-
-
-def _whole_numbers(values: pa.Array) -> pa.Array:
-    return pa.array(np.asarray(values.to_numpy(zero_copy_only=False)).astype(np.int64))
 
 
 def nothing() -> Reach:

@@ -11,11 +11,8 @@ import pyarrow as pa
 from periplus_contract.flow_words import Verdict
 from periplus_hub.dependencies.engine.graph import Numbers, Sums, Totals
 from periplus_hub.dependencies.model import FAILURES, STATES, EdgeState
-from periplus_hub.flows.engine.merge import numbers
+from periplus_hub.flows.engine.columns import Flags, Ints, numbers
 from periplus_hub.flows.model import MEASURES
-
-Ints = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
 
 SUMMED: Final[Mapping[str, tuple[str, ...]]] = {
     **{name: (name,) for name in ("bytes_tx", "bytes_rx", "packets_tx", "packets_rx", "connections_opened")},

@@ -13,9 +13,9 @@ import pyarrow as pa
 
 from periplus_hub.flows.engine.explained import AddressView, End, Holder, HolderReason, RankOutcome, RankSaid
 from periplus_hub.flows.engine.external import outside
-from periplus_hub.flows.engine.owners import NOBODY, Owners, Questions
+from periplus_hub.flows.engine.owners import Owners, Questions
 from periplus_hub.flows.engine.resolution import resolved
-from periplus_hub.flows.model import HOUR_S, MINUTE_S, OPEN_END_US, ClusterPlace, Fleet
+from periplus_hub.flows.model import HOUR_S, MINUTE_S, NOBODY, OPEN_END_US, ClusterPlace, Fleet
 from periplus_hub.inventory.identity import AMBIGUOUS, UNKNOWN, Addresses
 
 _OWN: Final = "own-"
@@ -75,14 +75,9 @@ class Explainer:
         return AddressView(
             viewer=None if is_domain else viewer,
             domain_id=viewer if is_domain else self._domain_of[viewer],
-            owner=End(
-                registration_id=_somebody(UUID(bytes=row["owner"])),
-                namespace=row["namespace"],
-                kind=row["kind"],
-                name=row["workload"],
-            ),
+            owner=_end(UUID(bytes=row["owner"]), row),
             rule=row["rule"],
-            candidates=tuple(_candidate(each) for each in row["candidates"]),
+            candidates=tuple(_end(UUID(bytes=each["registration"]), each) for each in row["candidates"]),
             ranks=tuple(each for each in ranks if not (is_domain and each.rule.startswith(_OWN))),
             holders=tuple(self._holder(number, viewer, each, decided) for each in self._rows),
         )
@@ -114,15 +109,8 @@ class Explainer:
             return ()
         several = self._owners.candidates(viewer, self._address, self._at_us, number)
         numbers = several if said == AMBIGUOUS else [said]
-        return tuple(
-            End(
-                registration_id=UUID(bytes=row["owner"]),
-                namespace=row["namespace"],
-                kind=row["kind"],
-                name=row["workload"],
-            )
-            for row in self._owners.names.rows.take(pa.array(numbers, pa.int64())).to_pylist()
-        )
+        found = self._owners.names.rows.take(pa.array(numbers, pa.int64())).to_pylist()
+        return tuple(_end(UUID(bytes=row["owner"]), row) for row in found)
 
     def _holder(self, number: int, viewer: UUID, row: dict[str, Any], decided: str | None) -> Holder:
         registration_id = UUID(row["registration_id"])
@@ -134,9 +122,7 @@ class Explainer:
         # Whole minutes, as the lookups take them.
         had_it = row["since"] // _MINUTE_US * _MINUTE_US <= self._at_us < row["until"]
         return Holder(
-            end=End(
-                registration_id=registration_id, namespace=row["namespace"], kind=row["kind"], name=row["workload"]
-            ),
+            end=_end(registration_id, row),
             layer=row["layer"],
             since_us=row["since"],
             until_us=None if row["until"] >= OPEN_END_US else row["until"],
@@ -161,13 +147,10 @@ def _one(address: int) -> Addresses:
     return Addresses(np.array([address >> 64], dtype=np.uint64), np.array([address & _LOW], dtype=np.uint64))
 
 
-def _somebody(registration_id: UUID) -> UUID | None:
-    return None if registration_id == NOBODY else registration_id
-
-
-def _candidate(row: dict[str, Any]) -> End:
+def _end(registration_id: UUID, row: dict[str, Any]) -> End:
+    """Of a row that has the other parts of its name."""
     return End(
-        registration_id=UUID(bytes=row["registration"]),
+        registration_id=None if registration_id == NOBODY else registration_id,
         namespace=row["namespace"],
         kind=row["kind"],
         name=row["workload"],

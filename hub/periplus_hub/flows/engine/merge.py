@@ -10,16 +10,13 @@ Where one reporter has coarser windows than the other, an edge is merged in the 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from periplus_hub.flows.engine.columns import Flags, Ints, changes, numbers, words
 from periplus_hub.flows.model import MEASURES
-
-Ints = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
 
 CLIENT: Final = 1
 SERVER: Final = 2
@@ -97,29 +94,8 @@ def _total(cells: _Cells, values: Ints, sides: tuple[Flags, Flags], both: Flags)
 def _cells(edge: Ints, edge_start: Ints, window: Ints, width: Ints) -> _Cells:
     coarsest = np.maximum.reduceat(width, edge_start)[edge]
     cell = window // coarsest * coarsest
-    new = np.ones(len(edge), dtype=np.bool_)
-    new[1:] = (edge[1:] != edge[:-1]) | (cell[1:] != cell[:-1])
-    start = np.flatnonzero(new)
+    start = np.flatnonzero(changes(edge, cell))
     of_edge, at, wide = edge[start], cell[start], coarsest[start]
     beside = np.zeros(len(start), dtype=np.bool_)
     beside[1:] = (of_edge[1:] == of_edge[:-1]) & (at[1:] - at[:-1] == wide[1:])
     return _Cells(start, of_edge, at, wide, beside)
-
-
-def changes(*columns: npt.NDArray[Any]) -> Flags:
-    """Where any of the columns is another than in the row before, and in the first row."""
-    new = np.zeros(len(columns[0]), dtype=np.bool_)
-    new[:1] = True
-    for column in columns:
-        new[1:] |= column[1:] != column[:-1]
-    return new
-
-
-def numbers(values: pa.ChunkedArray) -> Ints:
-    """As signed 64-bit."""
-    return np.asarray(values.to_numpy()).astype(np.int64)
-
-
-def words(values: pa.ChunkedArray) -> npt.NDArray[np.uint64]:
-    """As unsigned 64-bit."""
-    return np.asarray(values.to_numpy()).astype(np.uint64)

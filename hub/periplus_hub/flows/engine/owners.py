@@ -15,20 +15,15 @@ from uuid import UUID
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from periplus_hub.flows.engine.columns import Ints, joined, uuid_bytes
 from periplus_hub.flows.engine.external import outside
 from periplus_hub.flows.model import MINUTE_S, Fleet
 from periplus_hub.inventory.identity import AMBIGUOUS, FOREVER, UNKNOWN, Addresses, Entries, IdentityIndex
 
-Ints = npt.NDArray[np.int64]
-Words = npt.NDArray[np.uint64]
-
-NOBODY: Final = UUID(int=0)
 MOST_CANDIDATES: Final = 10
 _BITS: Final = 128
 _WINDOW_US: Final = MINUTE_S * 1_000_000
-_SEPARATOR: Final = b"\x1f"
 _POD: Final = ("pod",)
 _NODE: Final = ("internalip", "externalip")
 _OUTSIDE: Final = ("published", "externalip")
@@ -186,20 +181,13 @@ class _Names:
     """Owners by number. Pods of one workload are one owner: that an address goes from one to the other changes none."""
 
     def __init__(self, identities: pa.Table) -> None:
-        columns = {"owner": _registrations(identities)}
+        columns = {"owner": uuid_bytes(identities.column("registration_id"))}
         columns |= {name: identities.column(name).combine_chunks() for name in ("namespace", "kind", "workload")}
-        keys = [columns["owner"], *(columns[name].cast(pa.binary()) for name in ("namespace", "kind", "workload"))]
-        encoded = pc.binary_join_element_wise(*keys, _SEPARATOR).dictionary_encode()
+        encoded = joined(columns.values()).dictionary_encode()
         self.codes = np.asarray(encoded.indices).astype(np.int64)
         first = pa.array(np.unique(self.codes, return_index=True)[1])
         self.rows = pa.table({name: column.take(first) for name, column in columns.items()})
         """owner (the cluster's 16 bytes), namespace, kind and workload of each, by its number."""
-
-
-def _registrations(identities: pa.Table) -> pa.Array:
-    encoded = identities.column("registration_id").combine_chunks().dictionary_encode()
-    ids = pa.array([UUID(text).bytes for text in encoded.dictionary.to_pylist()], pa.binary())
-    return ids.take(encoded.indices)
 
 
 class _Rows:

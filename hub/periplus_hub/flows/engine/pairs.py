@@ -15,11 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from periplus_hub.flows.engine.ends import NO_PLACE, PAIRED_RULE, Ends
-from periplus_hub.flows.engine.merge import CLIENT, SERVER, changes, numbers, words
-
-Ints = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
+from periplus_hub.flows.engine.columns import Flags, Ints, changes, numbers, words
+from periplus_hub.flows.engine.merge import CLIENT, SERVER
+from periplus_hub.flows.engine.numbered_ends import NO_PLACE, PAIRED_RULE, NumberedEnds
 
 _ORDER: Final = ("ends", "how", "window", "window_s", "reporter")
 _LOW: Final = np.uint64(0xFFFF_FFFF)
@@ -72,7 +70,7 @@ class _Rows:
         return self.how & ((1 << _PORT_BITS) - 1)
 
 
-def paired(rows: pa.Table, ends: Ends) -> pa.Table:
+def paired(rows: pa.Table, ends: NumberedEnds) -> pa.Table:
     """Rows as `repository_rollup.windows` finds them, in the same order, completed from each other."""
     found = _read(rows)
     clients, servers = _sides(found, ends)
@@ -118,7 +116,7 @@ def _read(rows: pa.Table) -> _Rows:
     )
 
 
-def _sides(rows: _Rows, ends: Ends) -> tuple[_Side, _Side]:
+def _sides(rows: _Rows, ends: NumberedEnds) -> tuple[_Side, _Side]:
     told = [np.bincount(rows.edge, rows.reporter == side).astype(bool)[rows.edge] for side in (CLIENT, SERVER)]
     src_vague, dst_vague = ends.is_vague[rows.src], ends.is_vague[rows.dst]
     source, target = ends.place[rows.src], ends.place[rows.dst]
@@ -128,7 +126,7 @@ def _sides(rows: _Rows, ends: Ends) -> tuple[_Side, _Side]:
     return client, server
 
 
-def _pairs(rows: _Rows, ends: Ends) -> tuple[Ints, int]:
+def _pairs(rows: _Rows, ends: NumberedEnds) -> tuple[Ints, int]:
     """For each row the number of its two clusters and protocol, and how many such numbers there are."""
     places = int(ends.place.max()) + 1
     protocol = rows.carried >> 8

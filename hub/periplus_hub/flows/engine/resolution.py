@@ -8,12 +8,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from periplus_hub.flows.engine.columns import UUID_BYTES, Ints, changes, plain
 from periplus_hub.flows.engine.external import outside, shown
-from periplus_hub.flows.engine.owners import NOBODY, Answers, Owners, Questions
-from periplus_hub.flows.model import HOUR_S, MINUTE_S, MINUTES_OF_HOUR
+from periplus_hub.flows.engine.owners import Answers, Owners, Questions
+from periplus_hub.flows.model import HOUR_S, MINUTE_S, MINUTES_OF_HOUR, NOBODY
 from periplus_hub.inventory.identity import AMBIGUOUS, UNKNOWN, Addresses
-
-Ints = npt.NDArray[np.int64]
 
 OUTSIDE_RULE: Final = "outside"
 UNKNOWN_RULE: Final = "unknown"
@@ -21,9 +20,8 @@ AMBIGUOUS_KIND: Final = "ambiguous"
 _MOST_EXPLAINED: Final = 1_000
 """Ambiguous addresses of an hour whose candidates are kept: explaining one costs a look at everything."""
 _US: Final = 1_000_000
-_UUID: Final = pa.binary(16)
 _CANDIDATE: Final = pa.struct(
-    [("registration", _UUID), ("namespace", pa.string()), ("kind", pa.string()), ("workload", pa.string())]
+    [("registration", UUID_BYTES), ("namespace", pa.string()), ("kind", pa.string()), ("workload", pa.string())]
 )
 
 
@@ -44,7 +42,7 @@ def resolved(asked: pa.Table, hour: int, owners: Owners) -> pa.Table:
         time_us=(hour + minute * MINUTE_S) * _US,
     )
     answers = owners.answer(questions)
-    starts = _starts(position, answers)
+    starts = np.flatnonzero(changes(position, answers.owner, answers.rule))
     kept = Questions(
         cluster=questions.cluster[starts],
         address=Addresses(questions.address.high[starts], questions.address.low[starts]),
@@ -65,15 +63,6 @@ def resolved(asked: pa.Table, hour: int, owners: Owners) -> pa.Table:
     )
 
 
-def _starts(position: Ints, answers: Answers) -> Ints:
-    """Where an address, or its owner, is another than in the row before."""
-    new = np.ones(len(position), dtype=np.bool_)
-    for column in (position, answers.owner, answers.rule):
-        column_changed = column[1:] != column[:-1]
-        new[1:] = column_changed if column is position else new[1:] | column_changed
-    return np.flatnonzero(new)
-
-
 def _named(asked: Questions, answers: Answers, owners: Owners) -> dict[str, pa.Array]:
     """Names for numbers; addresses of nobody stay addresses."""
     names = owners.names.rows
@@ -85,7 +74,7 @@ def _named(asked: Questions, answers: Answers, owners: Owners) -> dict[str, pa.A
     rule = pa.array([*owners.rules, UNKNOWN_RULE]).take(pa.array(np.where(nobody, len(owners.rules), answers.rule)))
     whose = {name: names.column(name).combine_chunks().take(who) for name in names.column_names}
     return {
-        "owner": pc.fill_null(whose["owner"], NOBODY.bytes).cast(_UUID),
+        "owner": pc.fill_null(whose["owner"], NOBODY.bytes).cast(UUID_BYTES),
         "namespace": pc.fill_null(whose["namespace"], ""),
         "kind": pc.coalesce(whose["kind"], pc.if_else(several, AMBIGUOUS_KIND, kinds)),
         "workload": pc.coalesce(whose["workload"], texts),
@@ -116,7 +105,7 @@ def _candidates(asked: Questions, answers: Answers, owners: Owners) -> pa.Array:
     ends = pa.array(np.concatenate(([0], np.cumsum(counts))).astype(np.int32))
     named = owners.names.rows.take(pa.array(explained, pa.int64()))
     parts = [named.column(name).combine_chunks() for name in named.column_names]
-    structs = pa.StructArray.from_arrays([parts[0].cast(_UUID), *parts[1:]], fields=list(_CANDIDATE))
+    structs = pa.StructArray.from_arrays([parts[0].cast(UUID_BYTES), *parts[1:]], fields=list(_CANDIDATE))
     return pa.ListArray.from_arrays(ends, structs)
 
 
@@ -129,10 +118,8 @@ def _clusters(registration: pa.ChunkedArray, owners: Owners) -> Ints:
 
 
 def _plain(values: pa.ChunkedArray) -> pa.Array:
-    """16 bytes each, without what the library calls them."""
-    whole = values.combine_chunks()
-    whole = whole.storage if isinstance(whole, pa.ExtensionArray) else whole
-    return whole.cast(_UUID)
+    """16 bytes each."""
+    return plain(values.combine_chunks()).cast(UUID_BYTES)
 
 
 def _words(values: pa.ChunkedArray) -> Addresses:

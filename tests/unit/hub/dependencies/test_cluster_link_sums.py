@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from periplus_hub.dependencies.engine.links import cluster_links
-from periplus_hub.dependencies.model import NOBODY
+from periplus_hub.flows.model import NOBODY
 
 from tests.support.edge_rows import EAST, KNOWN, WEST, edge_rows, row
 

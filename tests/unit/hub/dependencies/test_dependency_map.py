@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from periplus_contract.flow_words import Verdict
 from periplus_hub.dependencies.engine.dependency_map import dependency_map
 from periplus_hub.dependencies.engine.graph import DependencyGraph, Totals
-from periplus_hub.dependencies.model import NOBODY, STATES, EdgeLevel, EdgeState
-from periplus_hub.flows.model import MEASURES
+from periplus_hub.dependencies.model import STATES, EdgeLevel, EdgeState
+from periplus_hub.flows.model import MEASURES, NOBODY
 
 from tests.support.edge_rows import EAST, WEST, edge_rows, row
 

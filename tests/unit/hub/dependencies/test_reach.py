@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from periplus_hub.dependencies.engine.reach import Direction, Reach, reach
-from periplus_hub.dependencies.model import NOBODY, EndFilter
+from periplus_hub.dependencies.model import EndFilter
+from periplus_hub.flows.model import NOBODY
 
 from tests.support.edge_rows import EAST, WEST, edge_rows, row
 

@@ -6,18 +6,13 @@ be one end: the pods of a workload, or an address of it seen from two clusters.
 
 from dataclasses import dataclass
 from typing import Final
-from uuid import UUID
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from periplus_hub.flows.engine.owners import NOBODY
-from periplus_hub.flows.model import MEASURES
-
-Ints = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
+from periplus_hub.flows.engine.columns import Flags, Ints, joined, plain, uuid_bytes
+from periplus_hub.flows.model import MEASURES, NOBODY
 
 TOLD_RULE: Final = "told"
 PAIRED_RULE: Final = "paired"
@@ -32,12 +27,10 @@ _OF_EDGE: Final = (
     *("measured", "unmeasured", "client_bytes", "server_bytes", "reporters", "windows", "sampling"),
     *("first_window", "last_window"),
 )
-_UUID: Final = pa.binary(16)
-_SEPARATOR: Final = b"\x1f"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ends:
+class NumberedEnds:
     """The ends of an hour, and how rows find them."""
 
     names: pa.Table
@@ -57,7 +50,7 @@ class Ends:
         return self.rules.index(rule)
 
 
-def named(hour: int, edges: pa.Table, ends: Ends) -> pa.Table:
+def named(hour: int, edges: pa.Table, ends: NumberedEnds) -> pa.Table:
     """Rows of `edges_hourly` of edges by number. A measure that no row of the hour knows is 0, and not `measured`."""
     both = np.asarray(edges.column("ends").to_numpy())
     numbers = {"src": both >> np.uint64(32), "dst": both & np.uint64(0xFFFF_FFFF)}
@@ -83,7 +76,7 @@ def named(hour: int, edges: pa.Table, ends: Ends) -> pa.Table:
     )
 
 
-def ends_of(asked: pa.Table, resolved: pa.Table, ports: pa.Table) -> Ends:
+def numbered_ends(asked: pa.Table, resolved: pa.Table, ports: pa.Table) -> NumberedEnds:
     """`asked`: the hour's distinct lookups. `resolved`: whose those without a name were. `ports`: as the inventory."""
     found = _told(asked, resolved)
     reached = _reached(found, ports)
@@ -92,7 +85,7 @@ def ends_of(asked: pa.Table, resolved: pa.Table, ports: pa.Table) -> Ends:
     rules = _rules(found)
     kind = names.column("kind").combine_chunks()
     place = _places(names.column("owner").combine_chunks())
-    return Ends(
+    return NumberedEnds(
         names=names,
         place=place,
         is_vague=np.asarray(pc.is_in(kind, pa.array([SERVICE, NODE]))),
@@ -148,7 +141,7 @@ def _group_keys(rows: pa.Table) -> pa.Array:
     owner, namespace, kind, workload = (rows.column(name).combine_chunks() for name in _PARTS)
     is_node = pc.equal(kind, NODE)
     parts = [owner, *(pc.if_else(is_node, "", each) for each in (namespace, workload)), kind]
-    keys = _joined(parts)
+    keys = joined(parts)
     return pc.if_else(pc.is_in(kind, pa.array([SERVICE, NODE])), keys, pa.scalar(None, pa.binary()))
 
 
@@ -156,10 +149,7 @@ def _reached(found: pa.Table, ports: pa.Table) -> pa.Table:
     """Ports of services and nodes that the hour's rows are about, with what stands behind them."""
     protocol = pc.index_in(ports.column("protocol"), pa.array(list(_PROTOCOLS)))
     numbers = pa.array(list(_PROTOCOLS.values()), pa.uint8()).take(protocol.combine_chunks())
-    registration = ports.column("registration_id").combine_chunks().dictionary_encode()
-    owner = pa.array([UUID(each).bytes for each in registration.dictionary.to_pylist()], _UUID).take(
-        registration.indices
-    )
+    owner = uuid_bytes(ports.column("registration_id"))
     listed = pa.table({"owner": owner, **{name: ports.column(name) for name in _PARTS[1:]}})
     keys = _group_keys(found)
     groups = pc.index_in(_group_keys(listed), keys.filter(pc.is_valid(keys)))
@@ -180,7 +170,7 @@ def _reached(found: pa.Table, ports: pa.Table) -> pa.Table:
 def _numbered(tables: list[pa.Table]) -> tuple[pa.Table, Ints]:
     """The distinct rows of all, and for each row the number of its own."""
     whole = pa.concat_tables(tables).combine_chunks()
-    encoded = _joined([whole.column(name).combine_chunks() for name in _PARTS]).dictionary_encode()
+    encoded = joined([whole.column(name).combine_chunks() for name in _PARTS]).dictionary_encode()
     codes = np.asarray(encoded.indices).astype(np.int64)
     first = np.unique(codes, return_index=True)[1]
     return whole.take(pa.array(first)), codes
@@ -198,12 +188,3 @@ def _rules(found: pa.Table) -> tuple[str, ...]:
     """Every rule that a row may be found by, in an order of its own."""
     rules = sorted({TOLD_RULE, PAIRED_RULE, *found.column("rule").unique().to_pylist()})
     return (*rules, *(f"{rule}{BEHIND_PORT}" for rule in rules))
-
-
-def _joined(parts: list[pa.Array]) -> pa.Array:
-    return pc.binary_join_element_wise(*(plain(each).cast(pa.binary()) for each in parts), _SEPARATOR)
-
-
-def plain(values: pa.Array) -> pa.Array:
-    """Without what the library calls 16 bytes."""
-    return values.storage.cast(_UUID) if isinstance(values, pa.ExtensionArray) else values
