@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from periplus_hub.dependencies.model import EdgeEnd, EdgeSide
-from periplus_hub.flows.model import HOUR_S, NOBODY
+from periplus_hub.flows.model import HOUR_S, MEASURES, NOBODY
 
 _CLIENT_BIT, _SERVER_BIT, _BOTH_BIT = 1, 2, 4
 
@@ -20,6 +20,12 @@ def read_end(row: Mapping[str, Any], prefix: str, rules: tuple[str, ...] = ()) -
         name=row[f"{prefix}name"],
         rules=rules,
     )
+
+
+def measure(row: Mapping[str, Any], *names: str) -> int | None:
+    """The sum of these of its `sum_…` columns, of those that any source counted; None where none did."""
+    known = [row[f"sum_{name}"] for name in names if row["known"] >> MEASURES.index(name) & 1]
+    return sum(known) if known else None
 
 
 def sides(bits: int) -> frozenset[EdgeSide]:

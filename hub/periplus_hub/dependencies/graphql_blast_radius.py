@@ -18,7 +18,7 @@ from periplus_hub.dependencies.graphql_filter import DependencyEndFilter, asked_
 from periplus_hub.dependencies.graphql_map import MOST_ROWS, within
 from periplus_hub.dependencies.graphql_period import Since, Until, coverage_of, period
 from periplus_hub.dependencies.graphql_types import FlowCoverage, clusters_of
-from periplus_hub.dependencies.model import Coverage, EdgeEnd, EdgeFilter, EdgeState
+from periplus_hub.dependencies.model import NOT_ARRIVED, Coverage, EdgeEnd, EdgeFilter, EdgeState
 from periplus_hub.fleet import repository_graphql as fleet
 from periplus_hub.fleet.graphql import Cluster
 from periplus_hub.flows import repository_blocks
@@ -28,7 +28,7 @@ from periplus_hub.kit.graphql_scalars import BigInt
 
 MOST_DEPTH: Final = 5
 MOST_REACHED: Final = 500
-_ARRIVED: Final = (Verdict.UNKNOWN, Verdict.FORWARDED, Verdict.AUDITED)
+_ARRIVED: Final = tuple(each for each in Verdict if each not in NOT_ARRIVED)
 
 strawberry.enum(
     Direction,

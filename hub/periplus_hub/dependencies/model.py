@@ -24,6 +24,8 @@ GRACE_S: Final = 120
 """What a spoke has not sent yet because its window is not over is not missing."""
 
 
+NOT_ARRIVED: Final = (Verdict.DROPPED, Verdict.ERROR)
+"""Verdicts of what was sent and reached nobody."""
 FAILURES: Final = ("failures_refused", "failures_timeout", "failures_other")
 """The measures that are connections which failed."""
 
@@ -64,7 +66,8 @@ class EdgeEnd:
     namespace: str
     kind: str
     name: str
-    rules: tuple[str, ...]
+    rules: tuple[str, ...] = ()
+    """By which lookups its addresses were found, where that is told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

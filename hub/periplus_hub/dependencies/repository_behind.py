@@ -7,6 +7,7 @@ from sqlalchemy import Column, Select, and_, case, func, literal, or_, select, u
 from periplus_hub.access.scope import Scope, owned
 from periplus_hub.dependencies.engine.reach import Named
 from periplus_hub.dependencies.model import EndFilter
+from periplus_hub.flows.model_kinds import SERVICE
 from periplus_hub.inventory.tables import endpoints, pods, services, workloads
 from periplus_hub.kit.arrays import one_of
 from periplus_hub.kit.db import ReadConnection
@@ -44,7 +45,7 @@ async def fronts(c: ReadConnection, scope: Scope, name: str) -> list[tuple[Named
     wanted = select(counted).where(or_(counted.c.several > 1, counted.c.service == name)).limit(_MOST)
     return [
         (
-            (row.registration_id.bytes, row.namespace, "Service", row.service),
+            (row.registration_id.bytes, row.namespace, SERVICE, row.service),
             (row.registration_id.bytes, row.namespace, row.kind, row.workload),
         )
         for row in await c.rows(wanted)

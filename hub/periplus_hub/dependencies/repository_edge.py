@@ -6,19 +6,18 @@ from typing import Any, Final
 
 from periplus_contract.flow_words import Verdict
 from periplus_hub.access.scope import Scope
-from periplus_hub.dependencies.edge_columns import hour_of, read_end, sides
+from periplus_hub.dependencies.edge_columns import measure, read_end, sides
 from periplus_hub.dependencies.engine.edge_values import HISTORY, EdgeDetail, EdgeHours, PortUse, RuleUse
 from periplus_hub.dependencies.model import EdgeEnd, EdgeFilter
-from periplus_hub.dependencies.tables_edges import OUTCOME, conditions
-from periplus_hub.flows.model import HOUR_S, MEASURES
+from periplus_hub.dependencies.tables_edges import ENDS, OUTCOME, in_hours
+from periplus_hub.flows.model import MEASURES
+from periplus_hub.flows.model_kinds import AMBIGUOUS
 from periplus_hub.kit.column_store import ColumnStore
 
 MOST_PORTS: Final = 200
 MOST_RULES: Final = 20
 MOST_CANDIDATES: Final = 20
-_PARTS: Final = ("registration", "namespace", "kind", "workload")
-_ENDS: Final = ", ".join(f"{side}_{part}" for side in ("src", "dst") for part in _PARTS)
-_AMBIGUOUS: Final = "ambiguous"
+_ENDS: Final = ", ".join(ENDS)
 
 _PAIRS: Final = Template("""
     SELECT $ends, src_workload AS src_name, dst_workload AS dst_name,
@@ -45,7 +44,7 @@ _CANDIDATES: Final = """
     SELECT DISTINCT c.1 AS registration, c.2 AS namespace, c.3 AS kind, c.4 AS name
     FROM (SELECT arrayJoin(candidates) AS c FROM flow_identities
       WHERE hour >= fromUnixTimestamp({since:UInt32}) AND hour < fromUnixTimestamp({until:UInt32})
-        AND registration = {viewer:UUID} AND kind = 'ambiguous' AND workload = {address:String})
+        AND registration = {viewer:UUID} AND kind = {ambiguous:String} AND workload = {address:String})
     ORDER BY registration, namespace, kind, name LIMIT {most:UInt32}
 """
 _SUMS: Final = ", ".join(f"sum({name}) AS sum_{name}" for name in MEASURES)
@@ -57,9 +56,7 @@ class SeveralEdges(Exception):
 
 async def edge_in_full(scope: Scope, store: ColumnStore, asked: EdgeFilter) -> EdgeDetail | None:
     """The one edge that is asked for; None where nothing passed. Raises SeveralEdges."""
-    given: dict[str, Any] = {"since": hour_of(asked.since), "until": hour_of(asked.until) + HOUR_S}
-    within = ("hour >= fromUnixTimestamp({since:UInt32})", "hour < fromUnixTimestamp({until:UInt32})")
-    where = " AND ".join((*within, *conditions(asked, given)))
+    where, given = in_hours(asked)
 
     async def rows(statement: Template, **more: Any) -> list[dict[str, Any]]:
         text = statement.substitute(ends=_ENDS, sums=_SUMS, outcome=OUTCOME, conditions=where)
@@ -89,10 +86,10 @@ async def _candidates(
     scope: Scope, store: ColumnStore, given: Mapping[str, Any], end: EdgeEnd, viewer: EdgeEnd
 ) -> Sequence[EdgeEnd]:
     """Whom an ambiguous end may be, seen from the cluster of the other end."""
-    if end.kind != _AMBIGUOUS or viewer.registration_id is None:
+    if end.kind != AMBIGUOUS or viewer.registration_id is None:
         return ()
-    more = {"viewer": str(viewer.registration_id), "address": end.name, "most": MOST_CANDIDATES}
-    wanted = {name: given[name] for name in ("since", "until")} | more
+    more = {"viewer": str(viewer.registration_id), "ambiguous": AMBIGUOUS, "address": end.name}
+    wanted = {name: given[name] for name in ("since", "until")} | more | {"most": MOST_CANDIDATES}
     found = (await store.query(scope, _CANDIDATES, wanted)).to_pylist()
     return [read_end(row, "") for row in found]
 
@@ -102,7 +99,7 @@ def _hours(rows: Sequence[Mapping[str, Any]]) -> EdgeHours:
     for row in rows:
         told_by |= row["told_by"]
     return EdgeHours(
-        found={name: {row["start"]: _measure(row, *measures) for row in rows} for name, measures in HISTORY.items()},
+        found={name: {row["start"]: measure(row, *measures) for row in rows} for name, measures in HISTORY.items()},
         client_bytes=sum(row["client"] for row in rows),
         server_bytes=sum(row["server"] for row in rows),
         reported_by=sides(told_by),
@@ -114,17 +111,11 @@ def _port(row: Mapping[str, Any]) -> PortUse:
         protocol=row["protocol"],
         port=row["dst_port"],
         verdict=Verdict(row["outcome"]),
-        bytes_tx=_measure(row, "bytes_tx"),
-        bytes_rx=_measure(row, "bytes_rx"),
-        connections_opened=_measure(row, "connections_opened"),
+        bytes_tx=measure(row, "bytes_tx"),
+        bytes_rx=measure(row, "bytes_rx"),
+        connections_opened=measure(row, "connections_opened"),
     )
 
 
 def _rule(row: Mapping[str, Any]) -> RuleUse:
-    return RuleUse(src_rule=row["src_rule"], dst_rule=row["dst_rule"], bytes=_measure(row, "bytes_tx", "bytes_rx"))
-
-
-def _measure(row: Mapping[str, Any], *names: str) -> int | None:
-    """Their sum, of those that any source counted."""
-    known = [row[f"sum_{name}"] for name in names if row["known"] >> MEASURES.index(name) & 1]
-    return sum(known) if known else None
+    return RuleUse(src_rule=row["src_rule"], dst_rule=row["dst_rule"], bytes=measure(row, "bytes_tx", "bytes_rx"))

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from periplus_contract.flow_words import Verdict
 from periplus_hub.access.scope import Scope
-from periplus_hub.dependencies.edge_columns import port_of, read_end
+from periplus_hub.dependencies.edge_columns import measure, port_of, read_end
 from periplus_hub.dependencies.model import (
     FAILURES,
     STATES,
@@ -19,14 +19,14 @@ from periplus_hub.dependencies.model import (
     EdgeSide,
 )
 from periplus_hub.dependencies.repository_grouped import END_COLUMNS, KNOWN, found
-from periplus_hub.flows.model import MEASURES
+from periplus_hub.flows.model_kinds import UNRESOLVED
 from periplus_hub.kit.column_store import ColumnStore
 
 _SIDES: Final = (None, EdgeSide.CLIENT, EdgeSide.SERVER)
 """By the store's number of the only side that reported an edge."""
 _EDGES: Final = Template("""
     SELECT *, count() OVER () AS edge_count,
-      countIf(end_src_kind IN ('ambiguous', 'address') OR end_dst_kind IN ('ambiguous', 'address'))
+      countIf(has({unresolved:Array(String)}, end_src_kind) OR has({unresolved:Array(String)}, end_dst_kind))
         OVER () AS unresolved,
       countIf(NOT ($is_known)) OVER () AS unordered
     FROM ($$grouped) AS e
@@ -51,7 +51,7 @@ async def edges(
     """The asked edges that were seen in the asked time, or not long before it."""
     known, value = _ORDERS[order]
     around = Template(_EDGES.substitute(is_known=known, value=value, names=", ".join(END_COLUMNS)))
-    rows = (await found(scope, store, asked, coverage, around, most=most)).to_pylist()
+    rows = (await found(scope, store, asked, coverage, around, most=most, unresolved=list(UNRESOLVED))).to_pylist()
     first = rows[0] if rows else {"edge_count": 0, "unresolved": 0, "unordered": 0}
     return Edges(
         edges=tuple(map(_edge, rows)),
@@ -62,23 +62,17 @@ async def edges(
 
 
 def _edge(row: Mapping[str, Any]) -> Edge:
-    known = {name: bool(row["known"] >> number & 1) for number, name in enumerate(MEASURES)}
-
-    def measure(*names: str) -> int | None:
-        summed = [row[f"sum_{name}"] for name in names if known[name]]
-        return sum(summed) if summed else None
-
-    rtt_count, rtt_us = measure("rtt_count"), measure("rtt_us_sum")
+    rtt_count, rtt_us = measure(row, "rtt_count"), measure(row, "rtt_us_sum")
     return Edge(
         src=read_end(row, "end_src_", tuple(sorted(row["src_rules"]))),
         dst=read_end(row, "end_dst_", tuple(sorted(row["dst_rules"]))),
         verdict=Verdict(row["outcome"]),
         ports=tuple(sorted(port_of(each) for each in row["ports"])),
-        **{name: measure(name) for name in ("bytes_tx", "bytes_rx", "packets_tx", "packets_rx")},
-        connections_opened=measure("connections_opened"),
-        failures=measure(*FAILURES),
+        **{name: measure(row, name) for name in ("bytes_tx", "bytes_rx", "packets_tx", "packets_rx")},
+        connections_opened=measure(row, "connections_opened"),
+        failures=measure(row, *FAILURES),
         rtt_us=rtt_us / rtt_count if rtt_us is not None and rtt_count else None,
-        retransmits=measure("retransmits"),
+        retransmits=measure(row, "retransmits"),
         is_part_unmeasured=bool(row["known"] & row["unknown_within"]),
         state=STATES[row["state"]],
         only_seen_by=_SIDES[row["only_side"]],

@@ -8,15 +8,13 @@ import pyarrow as pa
 
 from periplus_contract.flow_words import Verdict
 from periplus_hub.access.scope import Scope
-from periplus_hub.dependencies.edge_columns import hour_of
 from periplus_hub.dependencies.engine.flow_values import SUMMED, FlowEnds, FlowMeasure, TopFlows
 from periplus_hub.dependencies.model import EdgeFilter
-from periplus_hub.dependencies.tables_edges import OUTCOME, conditions
-from periplus_hub.flows.model import HOUR_S, MEASURES, NOBODY
+from periplus_hub.dependencies.tables_edges import ENDS, OUTCOME, in_hours
+from periplus_hub.flows.model import MEASURES, NOBODY
 from periplus_hub.kit.column_store import ColumnStore
 
-_PARTS: Final = ("registration", "namespace", "kind", "workload")
-_KEY: Final = (*(f"{side}_{part}" for side in ("src", "dst") for part in _PARTS), "protocol", "dst_port")
+_KEY: Final = (*ENDS, "protocol", "dst_port")
 
 _TOP: Final = Template("""
     SELECT *, count() OVER () AS flow_count, countIf(NOT is_known) OVER () AS unmeasured_count,
@@ -32,7 +30,7 @@ _BY_HOUR: Final = Template("""
 
 async def top_flows(scope: Scope, store: ColumnStore, asked: EdgeFilter, measure: FlowMeasure, most: int) -> TopFlows:
     """The flows of the time with the most of the measure; those of which it is not known come last."""
-    conditions, given = _conditions(asked)
+    conditions, given = in_hours(asked)
     statement = _TOP.substitute(key=", ".join(_KEY), verdict=OUTCOME, value=_value(measure), conditions=conditions)
     rows = await store.query(scope, statement, given | {"most": most})
     columns = {name: rows.column(name).to_pylist() for name in rows.column_names}
@@ -53,7 +51,7 @@ async def by_hour(
     scope: Scope, store: ColumnStore, asked: EdgeFilter, measure: FlowMeasure
 ) -> tuple[dict[int, int | None], bool]:
     """Of each hour that has such flows how much, None where it is not known; and whether some was not measured."""
-    conditions, given = _conditions(asked)
+    conditions, given = in_hours(asked)
     rows = await store.query(scope, _BY_HOUR.substitute(value=_value(measure), conditions=conditions), given)
     return _values(rows)
 
@@ -76,13 +74,6 @@ def _value(measure: FlowMeasure) -> str:
         value = f"toUInt64(round(sum({total}) / greatest(sum({count}), 1)))"
     part = f"{known} AND bitAnd(groupBitOr(unmeasured), {mask}) != 0"
     return f"{value} AS value, {known} AS is_known, {part} AS is_part_unmeasured"
-
-
-def _conditions(asked: EdgeFilter) -> tuple[str, dict[str, Any]]:
-    """The condition of the statement, and its parameters."""
-    given: dict[str, Any] = {"since": hour_of(asked.since), "until": hour_of(asked.until) + HOUR_S}
-    within = ("hour >= fromUnixTimestamp({since:UInt32})", "hour < fromUnixTimestamp({until:UInt32})")
-    return " AND ".join((*within, *conditions(asked, given))), given
 
 
 def _ends(columns: Mapping[str, Sequence[Any]], side: str) -> FlowEnds:

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from periplus_hub.access.scope import Scope
 from periplus_hub.dependencies.edge_columns import hour_of
+from periplus_hub.dependencies.engine.ends import PARTS
 from periplus_hub.dependencies.model import (
     HISTORY_S,
     LATE_S,
@@ -28,9 +29,7 @@ from periplus_hub.kit.column_store import ColumnStore
 
 KNOWN: Final[Mapping[str, str]] = {name: f"(bitAnd(known, {1 << number}) != 0)" for number, name in enumerate(MEASURES)}
 """The condition that a measure is known."""
-END_COLUMNS: Final = tuple(
-    f"end_{side}_{part}" for side in ("src", "dst") for part in ("registration", "namespace", "kind", "name")
-)
+END_COLUMNS: Final = tuple(f"end_{side}_{part}" for side in ("src", "dst") for part in PARTS)
 _WITHIN: Final = "hour >= fromUnixTimestamp({since:UInt32})"
 _NEVER: Final = 2**32 - 1
 

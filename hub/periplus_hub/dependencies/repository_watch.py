@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from string import Template
 from typing import Any, Final
 
-from periplus_contract.flow_words import Verdict
 from periplus_hub.access.scope import Scope
 from periplus_hub.dependencies.edge_columns import hour_of, numbers, port_of, read_end, sides
+from periplus_hub.dependencies.engine.ends import PARTS
 from periplus_hub.dependencies.engine.watched import (
     BASELINE_S,
     KNOWN_S,
@@ -25,9 +25,9 @@ from periplus_hub.dependencies.engine.watched import (
     PairHours,
     QuietPair,
 )
-from periplus_hub.dependencies.model import QUIET_S, RECENT_S, EdgeLevel
-from periplus_hub.flows.engine.external import EXTERNAL
+from periplus_hub.dependencies.model import FAILURES, NOT_ARRIVED, QUIET_S, RECENT_S, EdgeLevel
 from periplus_hub.flows.model import HOUR_S, MEASURES, NOBODY
+from periplus_hub.flows.model_kinds import ANYBODY, EXTERNAL, NODE
 from periplus_hub.kit.column_store import ColumnStore
 
 LANE: Final = "findings"
@@ -35,32 +35,29 @@ LANE: Final = "findings"
 MOST: Final = 500
 """Pairs of one sort that are looked at one by one."""
 
-_PARTS: Final = ("registration", "namespace", "kind", "name")
-_ENDS: Final = tuple(f"{side}_{part}" for side in ("s", "d") for part in _PARTS)
+_ENDS: Final = tuple(f"{side}_{part}" for side in ("s", "d") for part in PARTS)
 _NAMES: Final = ", ".join(_ENDS)
 _BIT: Final = {name: 1 << number for number, name in enumerate(MEASURES)}
 _TOLD_FAILURES: Final = _BIT["connections_opened"] | _BIT["failures_refused"] | _BIT["failures_timeout"]
-_STOPPED: Final = f"{Verdict.DROPPED.value}, {Verdict.ERROR.value}"
-"""Verdicts of what did not arrive: whoever is kept from it talks to nobody."""
 _KINDS_THAT_END: Final = "'Pod', 'Job'"
 
 
 def _rows(level: EdgeLevel, columns: str) -> str:
-    """Edges since `{first}` with their ends at this level."""
+    """Edges since `{first}` with their ends at this level. Whoever is kept from the other end talks to nobody."""
     return Template("""
       SELECT $ends, $columns FROM edges_hourly
-      WHERE hour >= fromUnixTimestamp({first:UInt32}) AND verdict NOT IN ($stopped)
+      WHERE hour >= fromUnixTimestamp({first:UInt32}) AND verdict NOT IN $stopped
         AND src_kind NOT IN $unknown AND dst_kind NOT IN $unknown
     """).substitute(
         ends=", ".join((*_end("src", "s", level), *_end("dst", "d", level))),
         columns=columns,
-        stopped=_STOPPED,
-        unknown="('ambiguous', 'address', 'other', '')",
+        stopped=tuple(each.value for each in NOT_ARRIVED),
+        unknown=(*ANYBODY, ""),
     )
 
 
 def _end(side: str, short: str, level: EdgeLevel) -> Sequence[str]:
-    outside, is_many = f"{side}_kind = '{EXTERNAL}'", f"{side}_kind IN ('Node', '{EXTERNAL}')"
+    outside, is_many = f"{side}_kind = '{EXTERNAL}'", f"{side}_kind IN ('{NODE}', '{EXTERNAL}')"
     coarse = f"if({outside}, '{EXTERNAL}', '')"
     by_level: Mapping[EdgeLevel, tuple[str, str, str]] = {
         EdgeLevel.WORKLOAD: (f"{side}_namespace", f"{side}_kind", f"if({is_many}, '', {side}_workload)"),
@@ -68,7 +65,7 @@ def _end(side: str, short: str, level: EdgeLevel) -> Sequence[str]:
         EdgeLevel.CLUSTER: ("''", coarse, "''"),
     }
     expressions = (f"{side}_registration", *by_level[level])
-    return [f"{each} AS {short}_{part}" for each, part in zip(expressions, _PARTS, strict=True)]
+    return [f"{each} AS {short}_{part}" for each, part in zip(expressions, PARTS, strict=True)]
 
 
 _NEW: Final = Template("""
@@ -136,8 +133,8 @@ async def new_pairs(scope: Scope, store: ColumnStore, level: EdgeLevel, now: dat
         names=_NAMES,
         rows=_rows(level, "first_window, reporters, protocol, dst_port"),
         external=EXTERNAL,
-        src=", ".join(_ENDS[: len(_PARTS)]),
-        dst=", ".join(_ENDS[len(_PARTS) :]),
+        src=", ".join(_ENDS[: len(PARTS)]),
+        dst=", ".join(_ENDS[len(PARTS) :]),
     )
     first = hour_of(now) - RHYTHM_S
     given = {"first": first, "recent": _second(now) - RECENT_S, "known": KNOWN_S, "most": MOST}
@@ -178,8 +175,7 @@ async def lopsided_clusters(scope: Scope, store: ColumnStore, now: datetime) -> 
 async def pair_hours(scope: Scope, store: ColumnStore, now: datetime) -> tuple[list[PairHours], int]:
     """The hours of pairs that lately failed, or whose round trips lately took long: those that may be off."""
     tells = f"bitAnd(unmeasured, {_TOLD_FAILURES}) = 0 AS tells_failures"
-    failures = "failures_refused + failures_timeout + failures_other AS failures"
-    columns = f"hour, connections_opened, {failures}, {tells}, rtt_us_sum, rtt_count"
+    columns = f"hour, connections_opened, {' + '.join(FAILURES)} AS failures, {tells}, rtt_us_sum, rtt_count"
     statement = _HOURS.substitute(names=_NAMES, rows=_rows(EdgeLevel.WORKLOAD, columns))
     hour = hour_of(now)
     given = {"first": hour - BASELINE_S, "recent": hour - (RECENT_HOURS - 1) * HOUR_S, "most": MOST}

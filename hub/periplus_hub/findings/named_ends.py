@@ -7,7 +7,7 @@ from uuid import UUID
 
 from periplus_hub.dependencies.model import EdgeEnd, EdgeSide
 from periplus_hub.findings.model import FindingDraft, FindingSeverity, Undecided
-from periplus_hub.flows.engine.external import EXTERNAL
+from periplus_hub.flows.model_kinds import EXTERNAL, NODE
 
 MOST_DRAFTS: Final = 50
 """Findings of one detector that have a finding of their own."""
@@ -24,7 +24,7 @@ def end_name(end: EdgeEnd, clusters: Mapping[UUID, str]) -> str:
     if end.registration_id is None:
         return "unknown"
     cluster = clusters.get(end.registration_id, "a revoked cluster")
-    if end.kind == "Node":
+    if end.kind == NODE:
         return f"nodes@{cluster}"
     place = "/".join(filter(None, (end.namespace, end.name)))
     return f"{place}@{cluster}" if place else cluster

@@ -109,7 +109,6 @@ def _name(ends: Ends, depth: int, end: int) -> EdgeEnd | None:
         namespace=ends.word("namespace", end) if depth > 0 else "",
         kind=ends.word("kind", end) if depth > 1 or registration_id is None else "",
         name=ends.word("name", end) if depth > 1 else "",
-        rules=(),
     )
 
 

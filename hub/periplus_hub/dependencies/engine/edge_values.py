@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from periplus_contract.flow_words import Verdict
-from periplus_hub.dependencies.model import EdgeEnd, EdgeSide
+from periplus_hub.dependencies.model import FAILURES, EdgeEnd, EdgeSide
 
 HISTORY: Final[Mapping[str, tuple[str, ...]]] = {
     "bytes_tx": ("bytes_tx",),
     "bytes_rx": ("bytes_rx",),
     "connections_opened": ("connections_opened",),
-    "failures": ("failures_refused", "failures_timeout", "failures_other"),
+    "failures": FAILURES,
 }
 """What is told hour by hour, and of which measures it is the sum."""
 

@@ -3,6 +3,7 @@
 Numbers are in the order of names, so that what is sorted by them is the same whatever order the rows had.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -34,12 +35,12 @@ class Ends:
     @property
     def is_nobody(self) -> Flags:
         """Which ends are in no cluster."""
-        return self._is("registration", NOBODY.bytes)
+        return self.among("registration", (NOBODY.bytes,))
 
     @property
     def has_namespace(self) -> Flags:
         """Which ends have one."""
-        return ~self._is("namespace", "")
+        return ~self.among("namespace", ("",))
 
     def word(self, part: str, end: int) -> str:
         """A part of an end's name."""
@@ -58,11 +59,10 @@ class Ends:
         _, first, group = np.unique(combined, return_index=True, return_inverse=True)
         return group.astype(np.int64), first.astype(np.int64)
 
-    def _is(self, part: str, word: str | bytes) -> Flags:
-        words = self.words[part]
-        place = words.index(word) if word in words else -1
-        is_it: Flags = self.code[part] == place
-        return is_it
+    def among(self, part: str, words: Sequence[str | bytes]) -> Flags:
+        """Which ends have one of these words as this part."""
+        codes = [number for number, word in enumerate(self.words[part]) if word in words]
+        return np.isin(self.code[part], codes)
 
 
 def ends_of(rows: pa.Table) -> Ends:

@@ -4,13 +4,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from periplus_contract.flow_words import Verdict
 from periplus_hub.dependencies.engine.boxes import Boxes
 from periplus_hub.dependencies.engine.sums import Rows, added, known_bits, measured, strongest
-from periplus_hub.dependencies.model import FAILURES
+from periplus_hub.dependencies.model import FAILURES, NOT_ARRIVED
 from periplus_hub.flows.engine.columns import Flags, Ints
 
-_NOT_ARRIVED: Final = (Verdict.DROPPED, Verdict.ERROR)
 _BYTES: Final = ("bytes_tx", "bytes_rx")
 _CONNECTIONS: Final = ("connections_opened",)
 _COUNTED: Final = (*_BYTES, *_CONNECTIONS, *FAILURES)
@@ -40,7 +38,7 @@ def figures(shown: Boxes, rows: Rows, between: tuple[Ints, Ints]) -> dict[str, A
     """The columns of boxes that are numbers, and their states. Each row counts for every box that either end is in."""
     count = len(shown.depth)
     sums = _Sums(rows, count)
-    arrived = ~np.isin(rows.outcome, _NOT_ARRIVED)
+    arrived = ~np.isin(rows.outcome, NOT_ARRIVED)
     touched: list[Ints] = []
     for depth in range(_DEPTHS):
         ancestor = _ancestor(shown, depth)

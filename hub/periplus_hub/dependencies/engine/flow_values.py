@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from periplus_contract.flow_words import Verdict
-from periplus_hub.dependencies.model import EdgeFilter
+from periplus_hub.dependencies.model import FAILURES, EdgeFilter
 
 
 class FlowMeasure(Enum):
@@ -23,7 +23,7 @@ class FlowMeasure(Enum):
 SUMMED: Final[Mapping[FlowMeasure, tuple[str, ...]]] = {
     FlowMeasure.BYTES: ("bytes_tx", "bytes_rx"),
     FlowMeasure.CONNECTIONS: ("connections_opened",),
-    FlowMeasure.FAILURES: ("failures_refused", "failures_timeout", "failures_other"),
+    FlowMeasure.FAILURES: FAILURES,
     FlowMeasure.RETRANSMITS: ("retransmits",),
     FlowMeasure.RTT: ("rtt_us_sum", "rtt_count"),
 }

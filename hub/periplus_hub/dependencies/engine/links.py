@@ -3,20 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
 
-from periplus_contract.flow_words import Verdict
 from periplus_hub.dependencies.engine.ends import ends_of
 from periplus_hub.dependencies.engine.graph import Numbers, Totals
 from periplus_hub.dependencies.engine.sums import Rows, added, is_known, rows_of, strongest, totals, totals_by_verdict
-from periplus_hub.dependencies.model import EdgeState
+from periplus_hub.dependencies.model import NOT_ARRIVED, EdgeState
 from periplus_hub.flows.engine.columns import Flags, Ints
-
-_NOT_ARRIVED: Final = (Verdict.DROPPED, Verdict.ERROR)
+from periplus_hub.flows.model_kinds import UNRESOLVED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +86,7 @@ def cluster_links(table: pa.Table, most: int) -> ClusterLinks:
     """Of all edges between clusters, as `repository_graph.rows` finds them at that level."""
     rows, ends = rows_of(table), ends_of(table)
     nobody = ends.is_nobody
-    kinds = [number for number, word in enumerate(ends.words["kind"]) if word in {"ambiguous", "address"}]
-    is_unknown = np.isin(ends.code["kind"], kinds) & nobody
+    is_unknown = ends.among("kind", UNRESOLVED) & nobody
     crosses = ~nobody[ends.src] & ~nobody[ends.dst] & (ends.src != ends.dst)
     first, second = np.minimum(ends.src, ends.dst), np.maximum(ends.src, ends.dst)
     pairs, group = np.unique((first * ends.count + second)[crosses], return_inverse=True)
@@ -110,7 +107,7 @@ def cluster_links(table: pa.Table, most: int) -> ClusterLinks:
 
 def _made(found: _Links, ids: list[tuple[UUID | None, UUID | None]]) -> list[ClusterLink]:
     rows, of_row, count = found.rows, found.of_row, found.count
-    arrived = ~np.isin(rows.outcome, _NOT_ARRIVED)
+    arrived = ~np.isin(rows.outcome, NOT_ARRIVED)
     sums = totals(rows, np.where(arrived, of_row, -1), count)
     inside = np.flatnonzero(of_row >= 0)
     last = np.zeros(count, dtype=np.int64)

@@ -14,13 +14,11 @@ from periplus_hub.dependencies.engine.sums import SUMMED, Rows, is_known, rows_o
 from periplus_hub.dependencies.model import STATES, EdgeEnd, EdgeState, EndFilter
 from periplus_hub.flows.engine.columns import UUID_BYTES, Flags, Ints, numbers, plain
 from periplus_hub.flows.model import MEASURES
+from periplus_hub.flows.model_kinds import ANYBODY, NODE
 
 Named = tuple[bytes, str, str, str]
 """Cluster, namespace, kind and name of an end."""
 
-_UNKNOWN_KINDS: Final = ("ambiguous", "address", "other")
-"""Ends that may be anybody."""
-_NODE: Final = "Node"
 _STRUCTURE: Final = ("outcome", "known", "unknown_within", "state", "first_seen", "last_seen")
 
 
@@ -80,7 +78,7 @@ def reach(
     is_caller = direction is Direction.CALLERS
     near, far = (ends.dst, ends.src) if is_caller else (ends.src, ends.dst)
     weight = rows.sums["bytes_tx"] + rows.sums["bytes_rx"]
-    is_opaque = ends.is_nobody | _has_kind(ends, (_NODE, *_UNKNOWN_KINDS))
+    is_opaque = ends.is_nobody | ends.among("kind", (NODE, *ANYBODY))
     hop = np.where(_starts(ends, asked, table.num_rows), 0, -1)
     reached: list[tuple[int, int, int]] = []
     beyond_depth = beyond_nodes = 0
@@ -94,7 +92,7 @@ def reach(
         hop[found[:room]], hop[found[room:]] = step, _NO_ROOM
         beyond_nodes += len(found[room:])
         reached += [(step, end, row) for end, row in zip(found[:room].tolist(), via[:room].tolist(), strict=True)]
-    is_doubtful = _has_kind(ends, _UNKNOWN_KINDS if is_caller else (*_UNKNOWN_KINDS, _NODE))
+    is_doubtful = ends.among("kind", ANYBODY if is_caller else (*ANYBODY, NODE))
     return Reach(
         starts=tuple(_end(ends, each) for each in np.flatnonzero(hop == 0).tolist()),
         reached=tuple(
@@ -129,19 +127,10 @@ def _starts(ends: Ends, asked: EndFilter, flows: int) -> Flags:
         ("name", None if asked.name is None else [asked.name]),
     ):
         if words is not None:
-            is_meant &= _among(ends, part, words)
+            is_meant &= ends.among(part, words)
     behind = ends.dst[flows:][is_meant[ends.src[flows:]]]
     is_meant[behind] = True
     return is_meant
-
-
-def _has_kind(ends: Ends, kinds: Sequence[str]) -> Flags:
-    return _among(ends, "kind", kinds)
-
-
-def _among(ends: Ends, part: str, words: Sequence[str | bytes]) -> Flags:
-    codes = [number for number, word in enumerate(ends.words[part]) if word in words]
-    return np.isin(ends.code[part], codes)
 
 
 def _end(ends: Ends, end: int) -> EdgeEnd:
@@ -150,7 +139,6 @@ def _end(ends: Ends, end: int) -> EdgeEnd:
         namespace=ends.word("namespace", end),
         kind=ends.word("kind", end),
         name=ends.word("name", end),
-        rules=(),
     )
 
 

@@ -10,8 +10,8 @@ from periplus_hub.dependencies.model import EdgeEnd, EdgeLevel
 from periplus_hub.findings.facts import REGISTRATIONS, WATCHED, Facts
 from periplus_hub.findings.model import FindingDraft, FindingSeverity, Undecided
 from periplus_hub.findings.named_ends import at_most, concerned, end_key, end_name, for_evidence, listed, sides_of
-from periplus_hub.flows.engine.external import EXTERNAL
 from periplus_hub.flows.model import DAY_S, HOUR_S
+from periplus_hub.flows.model_kinds import EXTERNAL
 
 _TOLD_PERCENT: Final = 90
 """Of the hours before, that a cluster that reports the pair must have told whole."""

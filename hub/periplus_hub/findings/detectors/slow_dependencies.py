@@ -12,7 +12,7 @@ from periplus_hub.dependencies.model import EdgeEnd
 from periplus_hub.findings.facts import REGISTRATIONS, WATCHED, Facts
 from periplus_hub.findings.model import FindingDraft, FindingSeverity, Undecided
 from periplus_hub.findings.named_ends import at_most, concerned, end_name, for_evidence, listed
-from periplus_hub.flows.engine.external import EXTERNAL
+from periplus_hub.flows.model_kinds import EXTERNAL
 
 _FLOOR_US: Final = 5_000
 """Milliseconds that hardly anybody feels are not told, however unusual they are."""

@@ -7,10 +7,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from periplus_hub.flows.model_kinds import ADDRESS, EXTERNAL
 from periplus_hub.inventory.identity import Addresses
 
-EXTERNAL: Final = "external"
-ADDRESS: Final = "address"
 _MAPPED: Final = 0xFFFF << 32
 _INSIDE: Final = (
     *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16"),

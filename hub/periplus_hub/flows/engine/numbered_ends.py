@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from periplus_hub.flows.engine.columns import Flags, Ints, joined, plain, uuid_bytes
 from periplus_hub.flows.model import MEASURES, NOBODY
+from periplus_hub.flows.model_kinds import NODE, SERVICE
 
 TOLD_RULE: Final = "told"
 PAIRED_RULE: Final = "paired"
@@ -20,7 +21,6 @@ BEHIND_PORT: Final = "-port"
 """Ends the rule of a destination that is behind a port of what the address was."""
 NO_PLACE: Final = 0
 """Where an end is that is in no cluster."""
-SERVICE, NODE = "Service", "Node"
 _PROTOCOLS: Final = {"TCP": 6, "UDP": 17, "SCTP": 132}
 _PARTS: Final = ("owner", "namespace", "kind", "workload")
 _OF_EDGE: Final = (

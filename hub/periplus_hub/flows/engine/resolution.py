@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from periplus_hub.flows import model_kinds
 from periplus_hub.flows.engine.columns import UUID_BYTES, Ints, changes, plain
 from periplus_hub.flows.engine.external import outside, shown
 from periplus_hub.flows.engine.owners import Answers, Owners, Questions
@@ -16,7 +17,6 @@ from periplus_hub.inventory.identity import AMBIGUOUS, UNKNOWN, Addresses
 
 OUTSIDE_RULE: Final = "outside"
 UNKNOWN_RULE: Final = "unknown"
-AMBIGUOUS_KIND: Final = "ambiguous"
 _MOST_EXPLAINED: Final = 1_000
 """Ambiguous addresses of an hour whose candidates are kept: explaining one costs a look at everything."""
 _US: Final = 1_000_000
@@ -76,7 +76,7 @@ def _named(asked: Questions, answers: Answers, owners: Owners) -> dict[str, pa.A
     return {
         "owner": pc.fill_null(whose["owner"], NOBODY.bytes).cast(UUID_BYTES),
         "namespace": pc.fill_null(whose["namespace"], ""),
-        "kind": pc.coalesce(whose["kind"], pc.if_else(several, AMBIGUOUS_KIND, kinds)),
+        "kind": pc.coalesce(whose["kind"], pc.if_else(several, model_kinds.AMBIGUOUS, kinds)),
         "workload": pc.coalesce(whose["workload"], texts),
         "rule": pc.if_else(pa.array(nobody & is_outside), OUTSIDE_RULE, rule),
         "candidates": _candidates(asked, answers, owners),
