@@ -10,9 +10,8 @@ import asyncio
 import random
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
@@ -103,11 +102,6 @@ async def wait_until_loaded(http: aiohttp.ClientSession, metrics_url: str, rows:
     while loaded < rows:
         loaded = await loaded_rows(http, metrics_url)
         await asyncio.sleep(0.05)
-
-
-def admin_token(ready: Mapping[str, Any]) -> str:
-    """Of the hub whose ready file this is."""
-    return Path(ready["admin_token_file"]).read_text(encoding="utf-8").strip()
 
 
 def work(members: Sequence[Member], bodies: Sequence[Body]) -> list[tuple[Member, bytes]]:

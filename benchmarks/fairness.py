@@ -8,11 +8,9 @@ Run: make bench ROW=fairness
 """
 
 import asyncio
-import json
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -28,8 +26,8 @@ from periplus_contract.messages import BATCH_CONTENT_TYPE
 from periplus_contract.tables import Kind
 
 from benchmarks._row import report
-from benchmarks.hub import start
-from benchmarks.inventory import NOW, Hub, Member, delta_sections, enrol, question, snapshot_sections
+from benchmarks.hub import Hub, empty_folder, running
+from benchmarks.inventory import NOW, Member, delta_sections, enrol, question, snapshot_sections
 from tests.support.batches import pod, section
 
 TENANTS: Final = 5
@@ -180,18 +178,8 @@ async def measure(hub: Hub, folder: Path) -> dict[str, float]:
 
 def main() -> int:
     """A hub of its own in an empty folder."""
-    with tempfile.TemporaryDirectory() as name:
-        # traversable for the account PostgreSQL runs as when this is root
-        Path(name).chmod(0o755)
-        process, _ = start(Path(name))
-        try:
-            ready = json.loads((Path(name) / "ready.json").read_text())
-            token = Path(ready["admin_token_file"]).read_text().strip()
-            hub = Hub(ready["spokes_url"], ready["api_url"], token, process.pid)
-            measured = asyncio.run(measure(hub, Path(name)))
-        finally:
-            process.terminate()
-            process.wait(30)
+    with empty_folder() as folder, running(folder) as hub:
+        measured = asyncio.run(measure(hub, folder))
     target = {
         "question_slowdown": TARGET,
         "questions_refused": 0,

@@ -3,6 +3,7 @@
 Run: make bench ROW=hub
 """
 
+import contextlib
 import json
 import signal
 import statistics
@@ -10,6 +11,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +25,39 @@ IDLE_S: Final = 10.0
 TARGET_READY_S: Final = 5.0
 TARGET_RSS_MIB: Final = 600
 _MIB: Final = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Hub:
+    """Where a hub listens, and who asks."""
+
+    spokes: str
+    api: str
+    metrics: str
+    token: str
+    pid: int
+
+
+@contextlib.contextmanager
+def empty_folder() -> Iterator[Path]:
+    """It is gone behind the block."""
+    with tempfile.TemporaryDirectory() as name:
+        # traversable for the account PostgreSQL runs as when this is root
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@contextlib.contextmanager
+def running(folder: Path) -> Iterator[Hub]:
+    """An all-in-one hub in an empty folder, which keeps its data in `data` there. It has ended behind the block."""
+    process, _ = start(folder)
+    try:
+        ready = json.loads((folder / "ready.json").read_text())
+        token = Path(ready["admin_token_file"]).read_text(encoding="utf-8").strip()
+        yield Hub(ready["spokes_url"], ready["api_url"], ready["metrics_url"], token, process.pid)
+    finally:
+        process.terminate()
+        process.wait(60)
 
 
 def start(folder: Path) -> tuple["subprocess.Popen[bytes]", float]:
@@ -58,10 +94,8 @@ def main() -> int:
     """Median ready time of some cold starts; memory of the last one after it has been idle."""
     ready, memory = [], {}
     for _ in range(ROUNDS):
-        # traversable for the account PostgreSQL runs as when this is root
-        with tempfile.TemporaryDirectory() as name:
-            Path(name).chmod(0o755)
-            hub, seconds = start(Path(name))
+        with empty_folder() as folder:
+            hub, seconds = start(folder)
             ready.append(seconds)
             if len(ready) == ROUNDS:
                 time.sleep(IDLE_S)

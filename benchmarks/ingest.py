@@ -10,9 +10,7 @@ Run: make bench ROW=ingest        (python -m benchmarks.ingest 4 for fewer clust
 """
 
 import asyncio
-import json
 import sys
-import tempfile
 from pathlib import Path
 from time import perf_counter
 from typing import Final
@@ -23,10 +21,10 @@ from periplus_hub.access.scope import system_scope
 from periplus_hub.kit.column_store import ColumnStore
 from periplus_hub.kit.ids import new_id
 
-from benchmarks._flows import ROWS, admin_token, body, now_minute_s, percentile_ms, wait_until_loaded, work
+from benchmarks._flows import ROWS, body, now_minute_s, percentile_ms, wait_until_loaded, work
 from benchmarks._row import report
-from benchmarks.hub import start
-from benchmarks.inventory import Hub, Member, cpu_s, enrol_all, question, send, send_all
+from benchmarks.hub import Hub, empty_folder, running
+from benchmarks.inventory import Member, cpu_s, enrol_all, question, send, send_all
 
 CLUSTERS: Final = 50
 MINUTES: Final = 20
@@ -70,7 +68,7 @@ async def offered(http: aiohttp.ClientSession, hub: Hub, batches: list[tuple[Mem
     return taken
 
 
-async def measure(hub: Hub, metrics_url: str, clusters: int) -> dict[str, float]:
+async def measure(hub: Hub, clusters: int) -> dict[str, float]:
     """Saturated, then at the offered rate."""
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=64)) as http:
         members = await enrol_all(http, hub, clusters)
@@ -80,7 +78,7 @@ async def measure(hub: Hub, metrics_url: str, clusters: int) -> dict[str, float]
         rows = len(batches) * ROWS
         began, used = perf_counter(), cpu_s(hub.pid)
         await send_all(http, hub, batches)
-        await wait_until_loaded(http, metrics_url, rows)
+        await wait_until_loaded(http, hub.metrics, rows)
         saturated_s, used = perf_counter() - began, cpu_s(hub.pid) - used
         idle = await asked_s(http, hub, await for_a_while(10))
         more = work(members, [*minutes] * (OFFERED_PER_S * OFFERED_S // len(batches) + 1))[: OFFERED_PER_S * OFFERED_S]
@@ -90,7 +88,7 @@ async def measure(hub: Hub, metrics_url: str, clusters: int) -> dict[str, float]
             answers = await offered(http, hub, more)
             answered = perf_counter()
             over.set()
-        await wait_until_loaded(http, metrics_url, rows + len(more) * ROWS)
+        await wait_until_loaded(http, hub.metrics, rows + len(more) * ROWS)
         visible_s = perf_counter() - answered
     slow, fast = (sorted(each)[len(each) // 2] for each in (busy.result(), idle))
     return {
@@ -124,18 +122,10 @@ async def bare(folder: Path, rows: int) -> float:
 def main() -> int:
     """A hub of its own in an empty folder."""
     clusters = int(sys.argv[1]) if len(sys.argv) > 1 else CLUSTERS
-    with tempfile.TemporaryDirectory() as name:
-        # traversable for the account PostgreSQL runs as when this is root
-        Path(name).chmod(0o755)
-        process, _ = start(Path(name))
-        try:
-            ready = json.loads((Path(name) / "ready.json").read_text())
-            hub = Hub(ready["spokes_url"], ready["api_url"], admin_token(ready), process.pid)
-            measured = asyncio.run(measure(hub, ready["metrics_url"], clusters))
-        finally:
-            process.terminate()
-            process.wait(60)
-        engine_per_s = asyncio.run(bare(Path(name) / "data" / "flows", int(measured["rows"])))
+    with empty_folder() as folder:
+        with running(folder) as hub:
+            measured = asyncio.run(measure(hub, clusters))
+        engine_per_s = asyncio.run(bare(folder / "data" / "flows", int(measured["rows"])))
     measured["engine_rows_per_s"] = round(engine_per_s)
     measured["min_share_of_engine"] = round(measured["min_rows_per_s"] / engine_per_s, 2)
     target = {"min_rows_per_s": 500_000, "min_share_of_engine": 0.55, "ack_p99_ms": 100, "visible_s": 3}

@@ -9,16 +9,13 @@ Run: make bench ROW=inventory        (python -m benchmarks.inventory 100 for a s
 
 import asyncio
 import base64
-import json
 import math
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import aiohttp
@@ -40,7 +37,7 @@ from periplus_contract.messages import (
 from periplus_contract.tables import Kind
 
 from benchmarks._row import report
-from benchmarks.hub import start
+from benchmarks.hub import Hub, empty_folder, running
 from tests.support.batches import Spoke, node, pod, section, service, upsert
 
 T = TypeVar("T")
@@ -65,16 +62,6 @@ class Member:
 
     spoke: Spoke
     credential: str
-
-
-@dataclass(frozen=True)
-class Hub:
-    """Where the hub listens, and who asks."""
-
-    spokes: str
-    api: str
-    token: str
-    pid: int
 
 
 def rows(name: str) -> list[dict[str, Any]]:
@@ -258,18 +245,8 @@ async def measure(hub: Hub, clusters: int) -> dict[str, float]:
 def main() -> int:
     """A hub of its own in an empty folder."""
     clusters = int(sys.argv[1]) if len(sys.argv) > 1 else CLUSTERS
-    with tempfile.TemporaryDirectory() as name:
-        # traversable for the account PostgreSQL runs as when this is root
-        Path(name).chmod(0o755)
-        process, _ = start(Path(name))
-        try:
-            ready = json.loads((Path(name) / "ready.json").read_text())
-            token = Path(ready["admin_token_file"]).read_text().strip()
-            hub = Hub(ready["spokes_url"], ready["api_url"], token, process.pid)
-            measured = asyncio.run(measure(hub, clusters))
-        finally:
-            process.terminate()
-            process.wait(30)
+    with empty_folder() as folder, running(folder) as hub:
+        measured = asyncio.run(measure(hub, clusters))
     target = {
         "min_cold_objects_per_s": TARGET_COLD_PER_S,
         "min_delta_objects_per_s": TARGET_DELTAS_PER_S,

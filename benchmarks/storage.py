@@ -7,9 +7,7 @@ Run: make bench ROW=storage        (python -m benchmarks.storage 4 for fewer clu
 """
 
 import asyncio
-import json
 import sys
-import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -19,10 +17,10 @@ from periplus_hub.access.scope import system_scope
 from periplus_hub.kit.column_store import ColumnStore
 from periplus_hub.kit.ids import new_id
 
-from benchmarks._flows import ROWS, admin_token, body, now_minute_s, wait_until_loaded, work
+from benchmarks._flows import ROWS, body, now_minute_s, wait_until_loaded, work
 from benchmarks._row import report
-from benchmarks.hub import start
-from benchmarks.inventory import Hub, enrol_all, send_all
+from benchmarks.hub import Hub, empty_folder, running
+from benchmarks.inventory import enrol_all, send_all
 
 CLUSTERS: Final = 20
 MINUTES: Final = 20
@@ -34,7 +32,7 @@ _PARTS: Final = (
 )
 
 
-async def fill(hub: Hub, metrics_url: str, clusters: int) -> dict[str, float]:
+async def fill(hub: Hub, clusters: int) -> dict[str, float]:
     """Send it all, and wait until the store has it."""
     async with aiohttp.ClientSession() as http:
         members = await enrol_all(http, hub, clusters)
@@ -42,7 +40,7 @@ async def fill(hub: Hub, metrics_url: str, clusters: int) -> dict[str, float]:
         batches = work(members, [body(last - 60 * minute) for minute in range(MINUTES)])
         await send_all(http, hub, batches)
         rows = len(batches) * ROWS
-        await wait_until_loaded(http, metrics_url, rows)
+        await wait_until_loaded(http, hub.metrics, rows)
     return {"rows": rows, "wire_bytes_per_row": round(sum(len(sealed) for _, sealed in batches) / rows, 2)}
 
 
@@ -63,18 +61,10 @@ async def on_disk(folder: Path) -> dict[str, float]:
 def main() -> int:
     """A hub of its own in an empty folder."""
     clusters = int(sys.argv[1]) if len(sys.argv) > 1 else CLUSTERS
-    with tempfile.TemporaryDirectory() as name:
-        # traversable for the account PostgreSQL runs as when this is root
-        Path(name).chmod(0o755)
-        process, _ = start(Path(name))
-        try:
-            ready = json.loads((Path(name) / "ready.json").read_text())
-            hub = Hub(ready["spokes_url"], ready["api_url"], admin_token(ready), process.pid)
-            measured = asyncio.run(fill(hub, ready["metrics_url"], clusters))
-        finally:
-            process.terminate()
-            process.wait(60)
-        measured |= asyncio.run(on_disk(Path(name) / "data" / "flows"))
+    with empty_folder() as folder:
+        with running(folder) as hub:
+            measured = asyncio.run(fill(hub, clusters))
+        measured |= asyncio.run(on_disk(folder / "data" / "flows"))
     target = {"disk_bytes_per_row": TARGET_DISK, "wire_bytes_per_row": TARGET_WIRE}
     return 0 if report("storage", measured, target) else 1
 
