@@ -6,13 +6,12 @@ import strawberry
 
 from periplus_hub.access.graphql import Info
 from periplus_hub.dependencies import repository_edges
-from periplus_hub.dependencies.graphql_filter import Filter, Level, asked_edges
+from periplus_hub.dependencies.graphql_filter import Filter, Level, asked_edges, within
 from periplus_hub.dependencies.graphql_period import Since, Until, coverage_of, period
+from periplus_hub.dependencies.graphql_store import of_store
 from periplus_hub.dependencies.graphql_types import Dependencies, FlowCoverage
 from periplus_hub.dependencies.graphql_words import EdgeLevel, EdgeOrder
 from periplus_hub.dependencies.model import Edges
-from periplus_hub.flows import repository_blocks
-from periplus_hub.kit.errors import Invalid
 from periplus_hub.kit.graphql_prices import Cost, ListSize
 
 MOST_EDGES: Final = 1_000
@@ -42,14 +41,12 @@ class DependenciesQuery:
         order: Annotated[EdgeOrder, strawberry.argument(description="What they are sorted by.")] = EdgeOrder.BYTES,
     ) -> Dependencies:
         """Edges from the flow store, judged by what clusters told."""
-        if not 1 <= first <= MOST_EDGES:
-            raise Invalid(f"first is {first}", f"Ask for 1 to {MOST_EDGES:,}.")
+        within("first", first, 1, MOST_EDGES)
         start, end = period(info, since, until)
         asked = await asked_edges(info, level, wanted, start, end)
         coverage = await coverage_of(info, start, end)
-        found = Edges(edges=(), count=0, unresolved=0, unordered=0)
-        if await info.context.read(repository_blocks.has_hours):
-            found = await info.context.ask(repository_edges.edges, asked, coverage, order=order, most=first)
+        nothing = Edges(edges=(), count=0, unresolved=0, unordered=0)
+        found = await of_store(info, nothing, repository_edges.edges, asked, coverage, order=order, most=first)
         return Dependencies.of(found, coverage)
 
     @strawberry.field(

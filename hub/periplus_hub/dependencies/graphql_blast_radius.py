@@ -4,27 +4,26 @@ import asyncio
 from collections.abc import Iterator
 from datetime import datetime
 from enum import Enum
-from typing import Annotated, Final, cast
+from typing import Annotated, Final
 from uuid import UUID
 
 import strawberry
 
 from periplus_contract.flow_words import Verdict
 from periplus_hub.access.graphql import Info
-from periplus_hub.dependencies import repository_behind, repository_graph
+from periplus_hub.dependencies import repository_behind
 from periplus_hub.dependencies.engine import reach as engine
 from periplus_hub.dependencies.engine.reach import Direction
-from periplus_hub.dependencies.graphql_filter import DependencyEndFilter, asked_end
-from periplus_hub.dependencies.graphql_map import MOST_ROWS, within
+from periplus_hub.dependencies.graphql_filter import DependencyEndFilter, asked_end, within
 from periplus_hub.dependencies.graphql_period import Since, Until, coverage_of, period
+from periplus_hub.dependencies.graphql_store import every_edge
 from periplus_hub.dependencies.graphql_types import FlowCoverage, clusters_of
-from periplus_hub.dependencies.model import NOT_ARRIVED, Coverage, EdgeEnd, EdgeFilter, EdgeState
-from periplus_hub.fleet import repository_graphql as fleet
+from periplus_hub.dependencies.model import NOT_ARRIVED, Coverage, EdgeFilter, EdgeState
 from periplus_hub.fleet.graphql import Cluster
-from periplus_hub.flows import repository_blocks
+from periplus_hub.flows.graphql_ends import FlowEnd, flow_end
 from periplus_hub.kit.errors import Invalid, NotFound
 from periplus_hub.kit.graphql_prices import Cost, ListSize, at_most
-from periplus_hub.kit.graphql_scalars import BigInt
+from periplus_hub.kit.graphql_scalars import BigInt, big
 
 MOST_DEPTH: Final = 5
 MOST_REACHED: Final = 500
@@ -72,35 +71,13 @@ class BlastIncomplete:
         return await clusters_of(info, self.registration_ids)
 
 
-@strawberry.type(description="A workload, a service or node, or an address that nobody is known for.")
-class BlastEnd:
-    """dependencies.model.EdgeEnd, without rules."""
-
-    registration_id: strawberry.Private[UUID | None]
-    namespace: str = strawberry.field(description="Its namespace; empty where it has none.")
-    kind: str = strawberry.field(description="As of a dependency's end.")
-    name: str = strawberry.field(description="As of a dependency's end.")
-
-    @classmethod
-    def of(cls, end: EdgeEnd) -> "BlastEnd":
-        """The same as a GraphQL type."""
-        return cls(registration_id=end.registration_id, namespace=end.namespace, kind=end.kind, name=end.name)
-
-    @strawberry.field(description="Its cluster; null where it is in none, or it is not known in which.")
-    async def cluster(self, info: Info) -> Cluster | None:
-        """One statement for all ends of the answer."""
-        if self.registration_id is None:
-            return None
-        return cast("Cluster | None", await info.context.load(fleet.clusters_by_ids, self.registration_id))
-
-
 @strawberry.type(description="An end that is reached, and the heaviest dependency of the shortest ways to it.")
 class BlastHop:
     """engine.reach.Reached."""
 
     hop: int = strawberry.field(description="How far it is; 1 is next to what was asked for.")
-    end: BlastEnd = strawberry.field(description="Who is reached.")
-    through: BlastEnd = strawberry.field(description="Over whom: one hop nearer.")
+    end: FlowEnd = strawberry.field(description="Who is reached.")
+    through: FlowEnd = strawberry.field(description="Over whom: one hop nearer.")
     is_followed: bool = strawberry.field(
         description="Whether it is known who it is. What is behind an address, a node or what is outside is not told."
     )
@@ -118,15 +95,14 @@ class BlastHop:
     @classmethod
     def of(cls, found: engine.Reached) -> "BlastHop":
         """The same as a GraphQL type."""
-        names = ("bytes_tx", "bytes_rx", "connections_opened", "failures")
-        numbers = {name: getattr(found, name) for name in names}
+        numbers = ("bytes_tx", "bytes_rx", "connections_opened", "failures")
         return cls(
             hop=found.hop,
-            end=BlastEnd.of(found.end),
-            through=BlastEnd.of(found.through),
+            end=flow_end(found.end),
+            through=flow_end(found.through),
             is_followed=found.is_followed,
             by_inventory=found.is_front,
-            **{name: None if value is None else BigInt(value) for name, value in numbers.items()},
+            **{name: big(getattr(found, name)) for name in numbers},
             state=found.state,
             last_seen=found.last_seen,
         )
@@ -136,7 +112,7 @@ class BlastHop:
 class BlastRadius:
     """engine.reach.Reach."""
 
-    starts: list[BlastEnd] = strawberry.field(
+    starts: list[FlowEnd] = strawberry.field(
         description="What was asked for, as flows know it, with the workloads behind a service; none: no flow of it is "
         "known.",
         directives=at_most(10),
@@ -186,14 +162,14 @@ class BlastRadiusQuery:
         meant = await asked_end(info, of)
         coverage = await coverage_of(info, start, end)
         found = engine.nothing()
-        if await info.context.read(repository_blocks.has_hours):
-            asked = EdgeFilter(since=start, until=end, verdicts=_ARRIVED)
-            rows = await info.context.ask(repository_graph.rows, asked, coverage, most=MOST_ROWS + 1)
-            if rows.num_rows > MOST_ROWS:
-                raise Invalid(
-                    f"there are more than {MOST_ROWS:,} dependencies, and so many are not followed",
-                    "Ask for dependencies with this as an end, one hop after the other.",
-                )
+        rows = await every_edge(
+            info,
+            EdgeFilter(since=start, until=end, verdicts=_ARRIVED),
+            coverage,
+            refused="dependencies, and so many are not followed",
+            remedy="Ask for dependencies with this as an end, one hop after the other.",
+        )
+        if rows is not None:
             fronts = await info.context.read(repository_behind.fronts, of.name)
             found = await asyncio.to_thread(
                 engine.reach, rows, meant, fronts, direction=direction, depth=depth, most=nodes_at_most
@@ -204,7 +180,7 @@ class BlastRadiusQuery:
             )
         gaps = list(_gaps(found, coverage))
         return BlastRadius(
-            starts=[BlastEnd.of(each) for each in found.starts],
+            starts=[flow_end(each) for each in found.starts],
             reached=[BlastHop.of(each) for each in found.reached],
             is_complete=not gaps,
             incomplete=gaps,

@@ -1,8 +1,7 @@
 """One dependency in full."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Final
-from uuid import UUID
 
 import strawberry
 
@@ -12,18 +11,16 @@ from periplus_hub.dependencies import repository_edge, repository_told
 from periplus_hub.dependencies.engine.edge_values import EdgeDetail, PortUse
 from periplus_hub.dependencies.engine.flow_values import filled
 from periplus_hub.dependencies.graphql_filter import DependencyEndFilter, DependencyFilter, asked_edges
-from periplus_hub.dependencies.graphql_flows import MOST_POINTS
-from periplus_hub.dependencies.graphql_period import Since, Until, coverage_of, period
+from periplus_hub.dependencies.graphql_period import MOST_HOURS, Since, Until, coverage_of, hours_of, period
+from periplus_hub.dependencies.graphql_store import of_store
 from periplus_hub.dependencies.graphql_types import DependencyEnd, FlowCoverage
 from periplus_hub.dependencies.model import EdgeFilter, EdgeLevel, EdgeSide
 from periplus_hub.dependencies.repository_edge import MOST_CANDIDATES, MOST_PORTS, MOST_RULES, SeveralEdges
-from periplus_hub.flows import repository_blocks
-from periplus_hub.flows.model import HOUR_S
 from periplus_hub.kit.errors import Invalid
 from periplus_hub.kit.graphql_prices import Cost, at_most
-from periplus_hub.kit.graphql_scalars import BigInt
+from periplus_hub.kit.graphql_scalars import BigInt, big
 
-_POINT: Final = at_most(MOST_POINTS)
+_POINT: Final = at_most(MOST_HOURS)
 
 
 @strawberry.type(
@@ -60,9 +57,9 @@ class DependencyPortUse:
             protocol=use.protocol,
             port=use.port,
             verdict=use.verdict,
-            bytes_tx=_big(use.bytes_tx),
-            bytes_rx=_big(use.bytes_rx),
-            connections_opened=_big(use.connections_opened),
+            bytes_tx=big(use.bytes_tx),
+            bytes_rx=big(use.bytes_rx),
+            connections_opened=big(use.connections_opened),
         )
 
 
@@ -112,7 +109,7 @@ class EdgeQuery:
 
     @strawberry.field(
         description="One dependency in full; null where none is known, which `coverage` weighs. At most "
-        f"{MOST_POINTS:,} hours. Refused where the ends that are meant have several.",
+        f"{MOST_HOURS:,} hours. Refused where the ends that are meant have several.",
         directives=[Cost(weight=80)],
     )
     async def edge(
@@ -127,30 +124,19 @@ class EdgeQuery:
         """Of the edges of whole hours."""
         ends = DependencyFilter(source=source, destination=destination)
         asked = await asked_edges(info, EdgeLevel.WORKLOAD, ends, *period(info, since, until))
-        steps = _steps(asked)
-        if not await info.context.read(repository_blocks.has_hours):
-            return None
+        steps = hours_of(asked)
         try:
-            found = await info.context.ask(repository_edge.edge_in_full, asked)
+            found = await of_store(info, None, repository_edge.edge_in_full, asked)
         except SeveralEdges:
             raise Invalid("several dependencies are meant", "Name cluster, namespace, kind and name.") from None
         return None if found is None else await _in_full(info, asked, steps, found)
 
 
-def _steps(asked: EdgeFilter) -> range:
-    first, last = (int(each.timestamp()) // HOUR_S * HOUR_S for each in (asked.since, asked.until))
-    steps = range(first, last + HOUR_S, HOUR_S)
-    if len(steps) > MOST_POINTS:
-        days = timedelta(hours=MOST_POINTS).days
-        raise Invalid(f"that are {len(steps):,} hours", f"Ask for {days} days at most.")
-    return steps
-
-
 async def _in_full(info: Info, asked: EdgeFilter, steps: range, found: EdgeDetail) -> DependencyInFull:
     ends = (found.src, found.dst)
     concerned = tuple(dict.fromkeys(each.registration_id for each in ends if each.registration_id is not None))
-    told = await _told(info, concerned, steps)
-    columns = {name: [_big(each) for each in filled(steps, values, told)] for name, values in found.hours.found.items()}
+    told = await info.context.read(repository_told.minutes_told, concerned, steps.start, steps.stop)
+    columns = {name: [big(each) for each in filled(steps, values, told)] for name, values in found.hours.found.items()}
     return DependencyInFull(
         source=DependencyEnd.of(found.src),
         destination=DependencyEnd.of(found.dst),
@@ -161,18 +147,10 @@ async def _in_full(info: Info, asked: EdgeFilter, steps: range, found: EdgeDetai
         server_bytes=BigInt(found.hours.server_bytes),
         reported_by=sorted(found.hours.reported_by, key=lambda side: side.value),
         rules=[
-            DependencyRuleUse(source_rule=each.src_rule, destination_rule=each.dst_rule, bytes=_big(each.bytes))
+            DependencyRuleUse(source_rule=each.src_rule, destination_rule=each.dst_rule, bytes=big(each.bytes))
             for each in found.rules
         ],
         source_candidates=[DependencyEnd.of(each) for each in found.src_candidates],
         destination_candidates=[DependencyEnd.of(each) for each in found.dst_candidates],
         coverage=FlowCoverage(told=await coverage_of(info, asked.since, asked.until)),
     )
-
-
-async def _told(info: Info, concerned: tuple[UUID, ...], steps: range) -> dict[int, int]:
-    return await info.context.read(repository_told.minutes_told, concerned, steps.start, steps.stop)
-
-
-def _big(number: int | None) -> BigInt | None:
-    return None if number is None else BigInt(number)

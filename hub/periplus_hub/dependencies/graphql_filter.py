@@ -18,7 +18,7 @@ _MOST_WORDS: Final = 16
 
 @strawberry.input(description="Which end is meant: all that is given has to fit. Null is any.")
 class DependencyEndFilter:
-    """dependencies.model_filter.EndFilter."""
+    """dependencies.model.EndFilter."""
 
     cluster: strawberry.ID | None = strawberry.field(default=None, description="The id of its cluster.")
     namespace: str | None = strawberry.field(default=None, description="Its namespace; empty: what has none.")
@@ -31,7 +31,7 @@ class DependencyEndFilter:
 
 @strawberry.input(description="Which dependencies are meant: all that is given has to fit. Null is any.")
 class DependencyFilter:
-    """dependencies.model_filter.EdgeFilter, without level and time."""
+    """dependencies.model.EdgeFilter, without level and time."""
 
     either: DependencyEndFilter | None = strawberry.field(default=None, description="One end or the other.")
     source: DependencyEndFilter | None = strawberry.field(default=None, description="Who opens the connections.")
@@ -64,8 +64,8 @@ async def asked_edges(
 ) -> EdgeFilter:
     """What is asked for, with clusters that are there. Raises Invalid for numbers that cannot be."""
     filters = found or DependencyFilter()
-    _within("port", filters.port, LAST_PORT)
-    _within("protocol", filters.protocol, LAST_PROTOCOL)
+    within("port", filters.port, 0, LAST_PORT)
+    within("protocol", filters.protocol, 0, LAST_PROTOCOL)
     for name, words in (("verdicts", filters.verdicts), ("states", filters.states)):
         if len(words) > _MOST_WORDS:
             raise Invalid(f"{len(words)} {name} are given", "Give each once.")
@@ -96,6 +96,7 @@ async def asked_end(info: Info, end: DependencyEndFilter | None) -> EndFilter:
     )
 
 
-def _within(name: str, number: int | None, last: int) -> None:
-    if number is not None and not 0 <= number <= last:
-        raise Invalid(f"{name} is {number}", f"Ask for 0 to {last:,}.")
+def within(name: str, number: int | None, least: int, most: int) -> None:
+    """Raises Invalid for a number that is not; none is as good as any."""
+    if number is not None and not least <= number <= most:
+        raise Invalid(f"{name} is {number}", f"Ask for {least} to {most:,}.")

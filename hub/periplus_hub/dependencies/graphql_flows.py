@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -12,24 +12,22 @@ from periplus_contract.flow_words import Verdict
 from periplus_hub.access.graphql import Info
 from periplus_hub.dependencies import repository_flows, repository_told
 from periplus_hub.dependencies.engine.flow_values import FlowEnds, FlowMeasure, Series, TopFlows, concerned, filled
-from periplus_hub.dependencies.graphql_filter import DependencyFilter, Filter, asked_edges
-from periplus_hub.dependencies.graphql_period import Since, Until, coverage_of, period
+from periplus_hub.dependencies.graphql_filter import DependencyFilter, Filter, asked_edges, within
+from periplus_hub.dependencies.graphql_period import MOST_HOURS, Since, Until, coverage_of, hours_of, period
+from periplus_hub.dependencies.graphql_store import of_store
 from periplus_hub.dependencies.graphql_types import FlowCoverage
 from periplus_hub.dependencies.model import EdgeFilter, EdgeLevel
 from periplus_hub.fleet import repository_graphql as fleet
-from periplus_hub.flows import repository_blocks
 from periplus_hub.flows.model import HOUR_S
 from periplus_hub.kit.errors import Invalid
 from periplus_hub.kit.graphql import global_id
 from periplus_hub.kit.graphql_prices import Cost, ListSize, at_most
-from periplus_hub.kit.graphql_scalars import BigInt
+from periplus_hub.kit.graphql_scalars import BigInt, big
 
 MOST_FLOWS: Final = 1_000
-MOST_POINTS: Final = 2_200
-"""Of a series: a quarter of a year in hours."""
 By = Annotated[FlowMeasure, strawberry.argument(description="What is compared.")]
 _ROW: Final = at_most(MOST_FLOWS)
-_POINT: Final = at_most(MOST_POINTS)
+_POINT: Final = at_most(MOST_HOURS)
 
 strawberry.enum(
     FlowMeasure,
@@ -122,17 +120,14 @@ class FlowsQuery:
         until: Until = None,
     ) -> TopFlowColumns:
         """Of the edges of whole hours."""
-        if not 1 <= first <= MOST_FLOWS:
-            raise Invalid(f"first is {first}", f"Ask for 1 to {MOST_FLOWS:,}.")
+        within("first", first, 1, MOST_FLOWS)
         asked = await _asked(info, filters, since, until)
         coverage = FlowCoverage(told=await coverage_of(info, asked.since, asked.until))
-        if not await info.context.read(repository_blocks.has_hours):
-            return await _top(info, _NONE, by, coverage)
-        found = await info.context.ask(repository_flows.top_flows, asked, by, first)
+        found = await of_store(info, _NONE, repository_flows.top_flows, asked, by, first)
         return await _top(info, found, by, coverage)
 
     @strawberry.field(
-        description=f"How much passed, hour by hour; at most {MOST_POINTS:,} hours. Windows that ended less than a "
+        description=f"How much passed, hour by hour; at most {MOST_HOURS:,} hours. Windows that ended less than a "
         "minute ago may be missing. What was dropped is among it unless the filter names verdicts.",
         directives=[Cost(weight=60)],
     )
@@ -152,7 +147,7 @@ class FlowsQuery:
         return FlowSeries(
             step_s=found.step_s,
             timestamps=[datetime.fromtimestamp(each, UTC) for each in found.starts],
-            values=[None if each is None else BigInt(each) for each in found.values],
+            values=list(map(big, found.values)),
             is_part_unmeasured=found.is_part_unmeasured,
             coverage=coverage,
         )
@@ -183,17 +178,9 @@ async def _asked(
 
 
 async def _by_hour(info: Info, asked: EdgeFilter, by: FlowMeasure) -> Series:
-    first = int(asked.since.timestamp()) // HOUR_S * HOUR_S
-    until = int(asked.until.timestamp()) // HOUR_S * HOUR_S + HOUR_S
-    steps = range(first, until, HOUR_S)
-    if len(steps) > MOST_POINTS:
-        days = timedelta(hours=MOST_POINTS).days
-        raise Invalid(f"that are {len(steps):,} hours", f"Ask for {days} days at most.")
-    if not await info.context.read(repository_blocks.has_hours):
-        told = await info.context.read(repository_told.minutes_told, concerned(asked), first, until)
-        return Series(step_s=HOUR_S, starts=steps, values=filled(steps, {}, told), is_part_unmeasured=False)
-    found, is_part = await info.context.ask(repository_flows.by_hour, asked, by)
-    told = await info.context.read(repository_told.minutes_told, concerned(asked), first, until)
+    steps = hours_of(asked)
+    found, is_part = await of_store(info, ({}, False), repository_flows.by_hour, asked, by)
+    told = await info.context.read(repository_told.minutes_told, concerned(asked), steps.start, steps.stop)
     return Series(step_s=HOUR_S, starts=steps, values=filled(steps, found, told), is_part_unmeasured=is_part)
 
 
@@ -205,7 +192,7 @@ async def _top(info: Info, found: TopFlows, by: FlowMeasure, coverage: FlowCover
         protocols=list(found.protocols),
         ports=list(found.ports),
         verdicts=list(found.verdicts),
-        values=[None if each is None else BigInt(each) for each in found.values],
+        values=list(map(big, found.values)),
         are_part_unmeasured=list(found.are_part_unmeasured),
         flow_count=found.flow_count,
         unmeasured_count=found.unmeasured_count,

@@ -8,20 +8,19 @@ from uuid import UUID
 import strawberry
 
 from periplus_hub.access.graphql import Info
-from periplus_hub.dependencies import repository_graph
 from periplus_hub.dependencies.engine import graph
 from periplus_hub.dependencies.engine import links as engine
-from periplus_hub.dependencies.graphql_map import MOST_ROWS, DependencyTotals, within
+from periplus_hub.dependencies.graphql_filter import within
+from periplus_hub.dependencies.graphql_map import DependencyTotals
 from periplus_hub.dependencies.graphql_period import Since, Until, coverage_of, period
+from periplus_hub.dependencies.graphql_store import every_edge
 from periplus_hub.dependencies.graphql_types import FlowCoverage
 from periplus_hub.dependencies.model import EdgeFilter, EdgeLevel, EdgeState, EndFilter
 from periplus_hub.fleet import repository_graphql as fleet
 from periplus_hub.fleet.graphql import Cluster
 from periplus_hub.fleet.graphql_asked import cluster_asked
-from periplus_hub.flows import repository_blocks
-from periplus_hub.kit.errors import Invalid
 from periplus_hub.kit.graphql_prices import Cost, ListSize
-from periplus_hub.kit.graphql_scalars import BigInt
+from periplus_hub.kit.graphql_scalars import BigInt, big
 
 MOST_LINKS: Final = 1_000
 
@@ -68,11 +67,10 @@ class ClusterLink:
     @classmethod
     def of(cls, link: engine.ClusterLink) -> "ClusterLink":
         """The same as a GraphQL type."""
-        numbers = {name: getattr(link, name) for name in _NUMBERS}
         return cls(
             a=link.a,
             b=link.b,
-            **{name: None if value is None else BigInt(value) for name, value in numbers.items()},
+            **{name: big(getattr(link, name)) for name in _NUMBERS},
             retransmit_ratio=link.retransmit_ratio,
             rtt_us=link.rtt_us,
             is_part_unmeasured=link.is_part_unmeasured,
@@ -132,13 +130,11 @@ class ClusterLinksQuery:
         concerned = EndFilter(clusters=await cluster_asked(info.context, cluster))
         coverage = await coverage_of(info, start, end)
         found = engine.ClusterLinks(links=(), count=0, unresolved=graph.nothing(EdgeLevel.CLUSTER).totals)
-        if await info.context.read(repository_blocks.has_hours):
-            asked = EdgeFilter(since=start, until=end, level=EdgeLevel.CLUSTER, either=concerned)
-            rows = await info.context.ask(repository_graph.rows, asked, coverage, most=MOST_ROWS + 1)
-            if rows.num_rows > MOST_ROWS:
-                raise Invalid(f"there are more than {MOST_ROWS:,} pairs of clusters", "Ask for those of one cluster.")
-            if rows.num_rows:
-                found = await asyncio.to_thread(engine.cluster_links, rows, first)
+        asked = EdgeFilter(since=start, until=end, level=EdgeLevel.CLUSTER, either=concerned)
+        remedy = "Ask for those of one cluster."
+        rows = await every_edge(info, asked, coverage, refused="pairs of clusters", remedy=remedy)
+        if rows is not None and rows.num_rows:
+            found = await asyncio.to_thread(engine.cluster_links, rows, first)
         return ClusterLinks(
             links=[ClusterLink.of(each) for each in found.links],
             link_count=found.count,

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Final, cast
+from typing import Annotated, Final
 from urllib.parse import quote
 from uuid import UUID
 
@@ -11,27 +11,22 @@ import strawberry
 
 from periplus_contract.flow_words import Verdict
 from periplus_hub.access.graphql import Info
-from periplus_hub.dependencies import repository_graph
 from periplus_hub.dependencies.engine import graph
 from periplus_hub.dependencies.engine.dependency_map import dependency_map
-from periplus_hub.dependencies.graphql_filter import Filter, Level, asked_edges
+from periplus_hub.dependencies.graphql_filter import Filter, Level, asked_edges, within
 from periplus_hub.dependencies.graphql_period import Since, Until, coverage_of, period
-from periplus_hub.dependencies.graphql_types import FlowCoverage
+from periplus_hub.dependencies.graphql_store import MOST_ROWS, every_edge
+from periplus_hub.dependencies.graphql_types import FlowCoverage, clusters_of
 from periplus_hub.dependencies.model import EdgeLevel, EdgeState
-from periplus_hub.fleet import repository_graphql as fleet
 from periplus_hub.fleet.graphql import Cluster
-from periplus_hub.flows import repository_blocks
-from periplus_hub.kit.errors import Invalid
 from periplus_hub.kit.graphql import global_id
 from periplus_hub.kit.graphql_prices import Cost, at_most
-from periplus_hub.kit.graphql_scalars import BigInt
+from periplus_hub.kit.graphql_scalars import BigInt, big
 
 LEAST_NODES: Final = 4
 """An end with its namespace and cluster, and everything else."""
 MOST_NODES: Final = 400
 MOST_EDGES: Final = 2_000
-MOST_ROWS: Final = 100_000
-"""Dependencies that a map is made of."""
 _NODE: Final = at_most(MOST_NODES)
 _EDGE: Final = at_most(MOST_EDGES)
 _VERDICT: Final = at_most(len(Verdict))
@@ -66,7 +61,7 @@ class DependencySums:
         names = ("bytes_tx", "bytes_rx", "packets_tx", "packets_rx", "connections_opened", "failures", "retransmits")
         return cls(
             dependency_counts=list(sums.dependencies),
-            **{name: big(getattr(sums, name)) for name in names},
+            **{name: list(map(big, getattr(sums, name))) for name in names},
             rtt_us=list(sums.rtt_us),
             are_part_unmeasured=list(sums.is_part_unmeasured),
         )
@@ -144,7 +139,7 @@ class DependencyMapNodes:
             end_kinds=list(nodes.kind),
             names=list(nodes.name),
             states=list(nodes.state),
-            **{name: big(getattr(nodes, name)) for name in numbers},
+            **{name: list(map(big, getattr(nodes, name))) for name in numbers},
             folded_counts=list(nodes.folded),
         )
 
@@ -231,9 +226,7 @@ class DependencyMap:
     @strawberry.field(description="The clusters of the boxes and places, by name.", directives=at_most(20))
     async def clusters(self, info: Info) -> list[Cluster]:
         """One statement."""
-        found = await asyncio.gather(*(info.context.load(fleet.clusters_by_ids, each) for each in self.cluster_keys))
-        known = [cast("Cluster", each) for each in found if each is not None]
-        return sorted(known, key=lambda each: each.name)
+        return sorted(await clusters_of(info, self.cluster_keys), key=lambda each: each.name)
 
 
 @strawberry.type
@@ -268,17 +261,17 @@ class DependencyMapQuery:
         asked = await asked_edges(info, level, wanted, start, end)
         coverage = await coverage_of(info, start, end)
         found = graph.nothing(level)
-        if await info.context.read(repository_blocks.has_hours):
-            rows = await info.context.ask(repository_graph.rows, asked, coverage, most=MOST_ROWS + 1)
-            if rows.num_rows > MOST_ROWS:
-                raise Invalid(
-                    f"there are more than {MOST_ROWS:,} dependencies, and no map is made of so many",
-                    "Narrow the filter, as to a cluster, or ask for level NAMESPACE or CLUSTER.",
-                )
-            if rows.num_rows:
-                found = await asyncio.to_thread(
-                    dependency_map, rows, level, nodes_at_most=nodes_at_most, edges_at_most=edges_at_most
-                )
+        rows = await every_edge(
+            info,
+            asked,
+            coverage,
+            refused="dependencies, and no map is made of so many",
+            remedy="Narrow the filter, as to a cluster, or ask for level NAMESPACE or CLUSTER.",
+        )
+        if rows is not None and rows.num_rows:
+            found = await asyncio.to_thread(
+                dependency_map, rows, level, nodes_at_most=nodes_at_most, edges_at_most=edges_at_most
+            )
         return DependencyMap(
             cluster_keys=_clusters(found),
             nodes=DependencyMapNodes.of(found.nodes),
@@ -295,17 +288,6 @@ class DependencyMapQuery:
 def _clusters(found: graph.DependencyGraph) -> list[UUID]:
     named = (*found.nodes.registration_id, *(each.registration_id for each in found.folded))
     return sorted({each for each in named if each is not None})
-
-
-def within(name: str, number: int, least: int, most: int) -> None:
-    """Raises Invalid for a number that is not."""
-    if not least <= number <= most:
-        raise Invalid(f"{name} is {number}", f"Ask for {least} to {most:,}.")
-
-
-def big(numbers: Sequence[int | None]) -> list[BigInt | None]:
-    """A column."""
-    return [None if each is None else BigInt(each) for each in numbers]
 
 
 def _folded(place: graph.FoldedPlace) -> FoldedPlace:

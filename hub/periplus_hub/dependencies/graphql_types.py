@@ -1,6 +1,7 @@
 """Edges and coverage as GraphQL types."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import cast
 from uuid import UUID
@@ -12,24 +13,18 @@ from periplus_hub.dependencies.graphql_words import EdgeSide, EdgeState, Verdict
 from periplus_hub.dependencies.model import ClusterCoverage, Coverage, Edge, EdgeEnd, Edges
 from periplus_hub.fleet import repository_graphql as fleet
 from periplus_hub.fleet.graphql import Cluster
+from periplus_hub.flows.graphql_ends import FlowEnd
 from periplus_hub.kit.graphql_prices import Cost, ListSize, at_most
-from periplus_hub.kit.graphql_scalars import BigInt
+from periplus_hub.kit.graphql_scalars import BigInt, big
 
 MOST_CLUSTERS = 1_000
 """Of a list of clusters; their number is told beside it."""
 
 
 @strawberry.type(description="An end of a dependency.")
-class DependencyEnd:
+class DependencyEnd(FlowEnd):
     """dependencies.model.EdgeEnd."""
 
-    registration_id: strawberry.Private[UUID | None]
-    namespace: str = strawberry.field(description="Its namespace; empty where it has none.")
-    kind: str = strawberry.field(
-        description="A workload's kind, Service, Node; other: what is beyond the row budget of a spoke; external: a "
-        "range of public addresses; address: an address of nobody known; ambiguous: an address that several had."
-    )
-    name: str = strawberry.field(description="Its name, or the address or range.")
     rules: list[str] = strawberry.field(
         description="How it was found out whose the address was: told (by the source), own-…, domain-…, flat-…, nat-… "
         "(pod, node or service of the cluster itself, of its network domain, of a domain connected with it), public, "
@@ -48,13 +43,6 @@ class DependencyEnd:
             name=end.name,
             rules=list(end.rules),
         )
-
-    @strawberry.field(description="Its cluster; null where it is in none, or it is not known in which.")
-    async def cluster(self, info: Info) -> Cluster | None:
-        """One statement for all ends of the answer."""
-        if self.registration_id is None:
-            return None
-        return cast("Cluster | None", await info.context.load(fleet.clusters_by_ids, self.registration_id))
 
 
 @strawberry.type(description="A port, of a protocol.")
@@ -104,7 +92,7 @@ class Dependency:
     def of(cls, edge: Edge) -> "Dependency":
         """The same as a GraphQL type."""
         numbers = {
-            name: _big(getattr(edge, name))
+            name: big(getattr(edge, name))
             for name in (
                 *("bytes_tx", "bytes_rx", "packets_tx", "packets_rx"),
                 *("connections_opened", "failures", "retransmits"),
@@ -125,10 +113,6 @@ class Dependency:
             silent_since=edge.last_seen if edge.state is EdgeState.SILENT else None,
             only_seen_by=edge.only_seen_by,
         )
-
-
-def _big(number: int | None) -> BigInt | None:
-    return None if number is None else BigInt(number)
 
 
 @strawberry.type(description="Rows of flows that were given up, for one reason.")
@@ -301,7 +285,7 @@ class FlowCoverage:
         return [ClusterFlowCoverage.of(each) for each in self.told.clusters[:MOST_CLUSTERS]]
 
 
-async def clusters_of(info: Info, ids: list[UUID]) -> list[Cluster]:
+async def clusters_of(info: Info, ids: Sequence[UUID]) -> list[Cluster]:
     """The first 1,000 of them, in one statement."""
     found = await asyncio.gather(*(info.context.load(fleet.clusters_by_ids, each) for each in ids[:MOST_CLUSTERS]))
     return [cast("Cluster", each) for each in found if each is not None]

@@ -9,6 +9,7 @@ from typing import Final
 from uuid import UUID
 
 from periplus_contract.flow_words import LOST_NODES, Verdict
+from periplus_hub.flows.model import FlowEnd
 
 QUIET_S: Final = 3_600
 """An edge without a row for so long, while its clusters tell of others, is silent."""
@@ -59,15 +60,10 @@ class EdgeSide(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EdgeEnd:
-    """A workload, a service or node, or an address that nobody is known for; of a coarser level parts are empty."""
+class EdgeEnd(FlowEnd):
+    """An end of an edge, with the lookups by which its addresses were found, where these are told."""
 
-    registration_id: UUID | None
-    namespace: str
-    kind: str
-    name: str
     rules: tuple[str, ...] = ()
-    """By which lookups its addresses were found, where that is told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

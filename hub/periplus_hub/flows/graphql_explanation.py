@@ -11,7 +11,8 @@ from periplus_hub.fleet import repository_graphql as fleet
 from periplus_hub.fleet.graphql import Cluster, NetworkDomain
 from periplus_hub.fleet.graphql_asked import cluster_asked
 from periplus_hub.flows import service_explanation
-from periplus_hub.flows.engine.explained import AddressView, End, Holder, HolderReason, RankOutcome
+from periplus_hub.flows.engine.explained import AddressView, Holder, HolderReason, RankOutcome
+from periplus_hub.flows.graphql_ends import FlowEnd, cluster_of, flow_end
 from periplus_hub.inventory.config import InventoryConfig
 from periplus_hub.kit.errors import Invalid
 from periplus_hub.kit.graphql_prices import Cost, at_most
@@ -40,36 +41,13 @@ strawberry.enum(
 )
 
 
-@strawberry.type(description="What an address is taken for, as the ends of dependencies are.")
-class AddressEnd:
-    """engine.explained.End."""
-
-    registration_id: strawberry.Private[UUID | None]
-    namespace: str = strawberry.field(description="Its namespace; empty where it has none.")
-    kind: str = strawberry.field(
-        description="A workload's kind, Service, Node; external: a range of public addresses; address: an address of "
-        "nobody known; ambiguous: an address that several had."
-    )
-    name: str = strawberry.field(description="Its name, or the address or range.")
-
-    @classmethod
-    def of(cls, end: End) -> "AddressEnd":
-        """The same as a GraphQL type."""
-        return cls(registration_id=end.registration_id, namespace=end.namespace, kind=end.kind, name=end.name)
-
-    @strawberry.field(description="Its cluster; null where it is in none, or it is not known in which.")
-    async def cluster(self, info: Info) -> Cluster | None:
-        """One statement for all of the answer."""
-        return await _cluster(info, self.registration_id)
-
-
 @strawberry.type(description="One lookup of an address, in the order in which they are tried.")
 class AddressRank:
     """engine.explained.RankSaid."""
 
     rule: str = strawberry.field(description="As DependencyEnd.rules has it.")
     outcome: RankOutcome = strawberry.field(description="What became of it.")
-    owners: list[AddressEnd] = strawberry.field(
+    owners: list[FlowEnd] = strawberry.field(
         description=f"Whom it found; the first {MOST_CANDIDATES} of several.", directives=at_most(2)
     )
 
@@ -78,7 +56,7 @@ class AddressRank:
 class AddressHolder:
     """engine.explained.Holder."""
 
-    owner: AddressEnd = strawberry.field(description="What it is.")
+    owner: FlowEnd = strawberry.field(description="What it is.")
     layer: str = strawberry.field(
         description="pod; internalip or externalip of a node; clusterip or published (load balancer, external IP) of a "
         "service."
@@ -92,7 +70,7 @@ class AddressHolder:
     def of(cls, holder: Holder) -> "AddressHolder":
         """The same as a GraphQL type."""
         return cls(
-            owner=AddressEnd.of(holder.end),
+            owner=flow_end(holder.end),
             layer=holder.layer,
             valid_from=_moment(holder.since_us),
             valid_to=None if holder.until_us is None else _moment(holder.until_us),
@@ -107,11 +85,11 @@ class ExplainedView:
 
     viewer_id: strawberry.Private[UUID | None]
     domain_id: strawberry.Private[UUID]
-    owner: AddressEnd = strawberry.field(description="What flows take the address for.")
+    owner: FlowEnd = strawberry.field(description="What flows take the address for.")
     rule: str = strawberry.field(
         description="The lookup that decided; outside: a public address of nobody known; unknown: none found anybody."
     )
-    candidates: list[AddressEnd] = strawberry.field(
+    candidates: list[FlowEnd] = strawberry.field(
         description=f"Of an ambiguous address the first {MOST_CANDIDATES} that it may be.", directives=at_most(2)
     )
     ranks: list[AddressRank] = strawberry.field(
@@ -129,11 +107,11 @@ class ExplainedView:
         return cls(
             viewer_id=view.viewer,
             domain_id=view.domain_id,
-            owner=AddressEnd.of(view.owner),
+            owner=flow_end(view.owner),
             rule=view.rule,
-            candidates=[AddressEnd.of(each) for each in view.candidates],
+            candidates=[flow_end(each) for each in view.candidates],
             ranks=[
-                AddressRank(rule=each.rule, outcome=each.outcome, owners=[AddressEnd.of(end) for end in each.owners])
+                AddressRank(rule=each.rule, outcome=each.outcome, owners=[flow_end(end) for end in each.owners])
                 for each in view.ranks
             ],
             holders=[AddressHolder.of(each) for each in view.holders[:MOST_HOLDERS]],
@@ -146,7 +124,7 @@ class ExplainedView:
     )
     async def cluster(self, info: Info) -> Cluster | None:
         """One statement for all of the answer."""
-        return await _cluster(info, self.viewer_id)
+        return await cluster_of(info, self.viewer_id)
 
     @strawberry.field(description="The network domain that it is, or was, in; null where that is gone.")
     async def network_domain(self, info: Info) -> NetworkDomain | None:
@@ -199,12 +177,6 @@ class ExplanationQuery:
         found = await info.context.read(service_explanation.explain, ip, when, viewer=viewer)
         views = [ExplainedView.of(each) for each in found.views[:MOST_VIEWS]]
         return ExplainedAddress(at=datetime.fromtimestamp(found.at_s, UTC), views=views, view_count=len(found.views))
-
-
-async def _cluster(info: Info, registration_id: UUID | None) -> Cluster | None:
-    if registration_id is None:
-        return None
-    return cast("Cluster | None", await info.context.load(fleet.clusters_by_ids, registration_id))
 
 
 def _moment(time_us: int) -> datetime:

@@ -32,6 +32,16 @@ MEASURES: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FlowEnd:
+    """A workload, a service or node, or an address that nobody is known for; of a coarser level parts are empty."""
+
+    registration_id: UUID | None
+    namespace: str
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DayOfBatch:
     """The rows of one batch whose windows start on one UTC day: what the inbox keeps as a row."""
 

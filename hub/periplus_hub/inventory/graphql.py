@@ -15,7 +15,7 @@ from periplus_hub.inventory.model import InventoryFilter
 from periplus_hub.inventory.repository_graphql import LISTINGS
 from periplus_hub.kit.graphql_parsed import parsed
 from periplus_hub.kit.graphql_prices import at_most, paged
-from periplus_hub.kit.graphql_scalars import BigInt
+from periplus_hub.kit.graphql_scalars import BigInt, big
 from periplus_hub.kit.graphql_types import After, Before, Connection, First, Last, Pages
 from periplus_hub.kit.windows import window_of
 
@@ -122,7 +122,7 @@ class ClusterInventory:
                 reason=each.reason,
                 message=each.message,
                 remedy=each.remedy,
-                objects=None if each.objects is None else BigInt(each.objects),
+                objects=big(each.objects),
                 as_of=each.as_of,
                 observed_at=each.observed_at,
             )

@@ -15,6 +15,12 @@ BigInt = NewType("BigInt", int)
 Cidr = NewType("Cidr", str)
 IpAddress = NewType("IpAddress", str)
 
+
+def big(number: int | None) -> BigInt | None:
+    """Null is not known."""
+    return None if number is None else BigInt(number)
+
+
 _DIGITS: Final = 80
 """More than the square of an IPv6 pool."""
 

@@ -22,7 +22,7 @@ from periplus_hub.api.cli.report import minute, some
 BLAST: Final = (
     KNOWN
     + """
-fragment End on BlastEnd { cluster { id name } namespace kind name }
+fragment End on FlowEnd { cluster { id name } namespace kind name }
 query BlastRadius(
   $of: DependencyEndFilter!, $direction: BlastDirection!, $depth: Int!, $nodes: Int!, $since: DateTime
 ) {

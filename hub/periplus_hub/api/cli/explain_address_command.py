@@ -24,7 +24,7 @@ query ExplainAddress($ip: IpAddress!, $at: DateTime, $cluster: ID) {
     }
   }
 }
-fragment End on AddressEnd { cluster { id name } namespace kind name }
+fragment End on FlowEnd { cluster { id name } namespace kind name }
 """
 _RANKS: Final = ("lookup", "outcome", "found")
 _HOLDERS: Final = ("has it", "as", "since", "until", "lookup", "why it is the answer, or is not")

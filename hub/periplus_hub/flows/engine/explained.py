@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import Enum
 from uuid import UUID
 
+from periplus_hub.flows.model import FlowEnd
+
 
 class RankOutcome(Enum):
     """What became of one lookup."""
@@ -29,29 +31,19 @@ class HolderReason(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class End:
-    """What an address is resolved to, as edges have it."""
-
-    registration_id: UUID | None
-    namespace: str
-    kind: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RankSaid:
     """One lookup, in the order in which they are tried."""
 
     rule: str
     outcome: RankOutcome
-    owners: tuple[End, ...]
+    owners: tuple[FlowEnd, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
     """Something that had the address in the hour, and what that means where somebody stands."""
 
-    end: End
+    end: FlowEnd
     layer: str
     """pod, internalip or externalip of a node, clusterip, or published."""
     since_us: int
@@ -68,9 +60,9 @@ class AddressView:
     viewer: UUID | None
     """None is any cluster of the domain that does not have the address itself."""
     domain_id: UUID
-    owner: End
+    owner: FlowEnd
     rule: str
-    candidates: tuple[End, ...]
+    candidates: tuple[FlowEnd, ...]
     ranks: tuple[RankSaid, ...]
     holders: tuple[Holder, ...]
 

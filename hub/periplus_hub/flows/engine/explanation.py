@@ -11,11 +11,11 @@ from uuid import UUID
 import numpy as np
 import pyarrow as pa
 
-from periplus_hub.flows.engine.explained import AddressView, End, Holder, HolderReason, RankOutcome, RankSaid
+from periplus_hub.flows.engine.explained import AddressView, Holder, HolderReason, RankOutcome, RankSaid
 from periplus_hub.flows.engine.external import outside
 from periplus_hub.flows.engine.owners import Owners, Questions
 from periplus_hub.flows.engine.resolution import resolved
-from periplus_hub.flows.model import HOUR_S, MINUTE_S, NOBODY, OPEN_END_US, ClusterPlace, Fleet
+from periplus_hub.flows.model import HOUR_S, MINUTE_S, NOBODY, OPEN_END_US, ClusterPlace, Fleet, FlowEnd
 from periplus_hub.inventory.identity import AMBIGUOUS, UNKNOWN, Addresses
 
 _OWN: Final = "own-"
@@ -104,7 +104,7 @@ class Explainer:
             return RankOutcome.NOT_PUBLIC
         return RankOutcome.NOBODY
 
-    def _ends(self, number: int, viewer: int, said: int) -> tuple[End, ...]:
+    def _ends(self, number: int, viewer: int, said: int) -> tuple[FlowEnd, ...]:
         if said == UNKNOWN:
             return ()
         several = self._owners.candidates(viewer, self._address, self._at_us, number)
@@ -147,9 +147,9 @@ def _one(address: int) -> Addresses:
     return Addresses(np.array([address >> 64], dtype=np.uint64), np.array([address & _LOW], dtype=np.uint64))
 
 
-def _end(registration_id: UUID, row: dict[str, Any]) -> End:
+def _end(registration_id: UUID, row: dict[str, Any]) -> FlowEnd:
     """Of a row that has the other parts of its name."""
-    return End(
+    return FlowEnd(
         registration_id=None if registration_id == NOBODY else registration_id,
         namespace=row["namespace"],
         kind=row["kind"],
