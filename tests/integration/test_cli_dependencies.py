@@ -81,6 +81,8 @@ async def test_what_spokes_tell_is_printed_with_exact_bytes(
     assert "2 lines of all, at the end, of which failures is not known" in by_failures.stderr
     for narrow in (("--to", "web"), ("--state", "silent"), ("--dropped",), ("--port", "udp")):
         assert (await terminal.type("dependencies", *narrow)).stdout == "No dependency is known.\n"
+    coarser = (await terminal.type("dependencies", "--by", "namespace")).stdout.splitlines()[1:]
+    assert [line.split()[:2] for line in coarser] == [["shop/@prod-1", "shop/@prod-1"], ["shop/@prod-1", "external"]]
     drawn = await terminal.type("dependency-map", "--by", "workload", "--nodes", "4")
     assert [line.split()[:2] for line in drawn.stdout.splitlines()[1:]] == [
         ["shop/@prod-1", "shop/api@prod-1"],

@@ -39,7 +39,7 @@ _COMMANDS: Final = {
     "flows": ("flows_command", "flows"),
     "blast-radius": ("blast_radius_command", "blast_radius"),
     "cluster-links": ("cluster_links_command", "cluster_links"),
-    "coverage": ("dependencies_command", "coverage"),
+    "coverage": ("coverage_command", "coverage"),
 }
 _EXTRA: Final = {"try": {"allow_extra_args": True}}
 """Commands that say themselves what is wrong with an argument that they do not take."""

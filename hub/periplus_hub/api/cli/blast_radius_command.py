@@ -4,7 +4,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from periplus_hub.api.cli.dependencies_command import KNOWN, tell_coverage
+from periplus_hub.api.cli.coverage_command import KNOWN, tell_coverage
 from periplus_hub.api.cli.dependencies_words import (
     END,
     SinceOption,

@@ -5,11 +5,11 @@ from typing import Annotated, Any, Final
 import typer
 
 from periplus_hub.api.cli.clusters_command import find
-from periplus_hub.api.cli.dependencies_command import KNOWN, tell_coverage
+from periplus_hub.api.cli.coverage_command import KNOWN, tell_coverage
 from periplus_hub.api.cli.dependencies_words import SinceOption, number, since_ago
 from periplus_hub.api.cli.hub_connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
 from periplus_hub.api.cli.json_documents import document, word
-from periplus_hub.api.cli.output import say_labelled, tell_json
+from periplus_hub.api.cli.output import say_labelled, say_more, tell_json
 
 LINKS: Final = (
     KNOWN
@@ -54,8 +54,7 @@ def cluster_links(
     rows = [_row(each) for each in found["links"]]
     nothing = "Nothing is known to pass between clusters."
     Listing(_COLUMNS, rows, [], nothing, numbers=len(_COLUMNS) - _WORDS).show(as_json=False)
-    if found["linkCount"] > len(rows):
-        say_labelled("note", f"{found['linkCount'] - len(rows):,} more are not shown; see --first")
+    say_more(found["linkCount"], len(rows))
     sums = found["unresolved"]["sums"]
     if sums["dependencyCounts"]:
         known = sum(int(each or 0) for name in ("bytesTx", "bytesRx") for each in sums[name])

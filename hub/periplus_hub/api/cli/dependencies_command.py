@@ -1,10 +1,10 @@
-"""`periplus dependencies` and `periplus coverage`: who talks to whom, and how much of it is known."""
+"""`periplus dependencies`: who talks to whom."""
 
-from shlex import quote
 from typing import Annotated, Any, Final
 
 import typer
 
+from periplus_hub.api.cli.coverage_command import KNOWN, tell_coverage
 from periplus_hub.api.cli.dependencies_words import (
     LEVELS,
     CrossOption,
@@ -19,25 +19,18 @@ from periplus_hub.api.cli.dependencies_words import (
     dependency_filter,
     named_end,
     named_port,
+    narrowed_by,
     number,
     one_of,
-    port_filter,
     since_ago,
-    states_filter,
+    with_verdict,
 )
 from periplus_hub.api.cli.dependency_in_full import in_full, show_in_full
 from periplus_hub.api.cli.hub_connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
 from periplus_hub.api.cli.json_documents import document, word
-from periplus_hub.api.cli.output import say_labelled, tell_json
-from periplus_hub.api.cli.report import counted, minute, some
+from periplus_hub.api.cli.output import say_labelled, say_more, tell_json
+from periplus_hub.api.cli.report import counted, minute
 
-KNOWN: Final = """
-fragment Known on FlowCoverage {
-  ratio sampling lateCount withoutFlowsCount partlyToldCount
-  lateClusters { name } clustersWithoutFlows { name flowCommand } partlyToldClusters { name }
-  observed unmeasured droppedByReason { reason rows } lostByReason { reason count }
-}
-"""
 DEPENDENCIES: Final = (
     KNOWN
     + """
@@ -60,21 +53,7 @@ query Dependencies(
 }
 """
 )
-COVERAGE: Final = (
-    KNOWN
-    + """
-query Coverage($since: DateTime) {
-  coverage(since: $since) {
-    ...Known
-    clusters {
-      ratio toldFrom toldUntil sampling rows rejected nodes nodesSilent observed unmeasured cluster { id name }
-    }
-  }
-}
-"""
-)
 _COLUMNS: Final = ("from", "to", "port", "state", "bytes to", "bytes back", "connections")
-_COVERAGE_COLUMNS: Final = ("cluster", "told until", "known", "nodes silent", "rows", "rejected")
 _PORTS_SHOWN: Final = 3
 _ORDERS: Final = ("BYTES", "CONNECTIONS", "FAILURES", "RTT", "RETRANSMITS", "LAST_SEEN")
 _SELDOM: Final = {
@@ -83,8 +62,6 @@ _SELDOM: Final = {
     "RETRANSMITS": ("retransmits", "retransmits"),
 }
 """Orders whose measure is no column otherwise: how it is called, and its member."""
-_COMMANDS_SHOWN: Final = 4
-_ACCOUNTING: Final = "sysctl -w net.netfilter.nf_conntrack_acct=1"
 
 
 def dependencies(
@@ -114,13 +91,12 @@ def dependencies(
     """
     order = one_of("order", sort, _ORDERS)
     asked = {"first": first, "since": since_ago(since), "level": one_of("level", by, LEVELS), "order": order}
-    ends = {"--of": of, "--from": from_, "--to": to}
-    more = {"crossCluster": cross_cluster, "states": states_filter(state), "verdicts": ["DROPPED"] if dropped else []}
+    narrowed = narrowed_by(port, state, dropped=dropped, cross_cluster=cross_cluster)
     with hub(url, token_file) as client:
-        wanted = dependency_filter(client, ends, **more, **port_filter(port))
+        wanted = dependency_filter(client, of, from_, to, narrowed)
         found = client.ask(DEPENDENCIES, {**asked, "filter": wanted})["dependencies"]
         if len(list(filter(None, (of, from_, to)))) > 1 and asked["level"] == LEVELS[0]:
-            found["inFull"] = in_full(client, found["edges"], since_ago(since), KNOWN)
+            found["inFull"] = in_full(client, found["edges"], since_ago(since))
     if as_json:
         tell_json(document(found))
         return
@@ -133,8 +109,7 @@ def show(found: dict[str, Any], order: str) -> None:
     columns = (*_COLUMNS, *([] if seldom is None else [seldom[0]]))
     rows = [(*_row(edge), *([] if seldom is None else [number(edge[seldom[1]])])) for edge in found["edges"]]
     Listing(columns, rows, found["edges"], "No dependency is known.", numbers=len(columns) - 4).show(as_json=False)
-    if found["edgeCount"] > len(rows):
-        say_labelled("note", f"{found['edgeCount'] - len(rows):,} more are not shown; see --first")
+    say_more(found["edgeCount"], len(rows))
     if found["unorderedCount"]:
         lines = counted(found["unorderedCount"], "line")
         say_labelled("note", f"{lines} of all, at the end, of which {word(order)} is not known")
@@ -146,34 +121,6 @@ def show(found: dict[str, Any], order: str) -> None:
     tell_coverage(found["coverage"])
 
 
-def coverage(
-    *,
-    since: SinceOption = "24h",
-    url: UrlOption = None,
-    token_file: TokenFileOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """How much of the flows of the last hours is known, cluster by cluster."""
-    with hub(url, token_file) as client:
-        found = client.ask(COVERAGE, {"since": since_ago(since)})["coverage"]
-    if as_json:
-        tell_json(document(found))
-        return
-    rows: list[tuple[str, ...]] = [
-        (
-            each["cluster"]["name"],
-            "never" if each["toldUntil"] is None else minute(each["toldUntil"]),
-            _percent(each["ratio"]),
-            f"{each['nodesSilent']} of {each['nodes']}" if each["nodes"] else "",
-            each["rows"],
-            each["rejected"],
-        )
-        for each in found["clusters"]
-    ]
-    Listing(_COVERAGE_COLUMNS, rows, [], "No cluster is active.", numbers=3).show(as_json=False)
-    tell_coverage(found)
-
-
 def _row(edge: dict[str, Any]) -> tuple[str, ...]:
     ports = [named_port(each) for each in edge["ports"]]
     shown = ", ".join(ports[:_PORTS_SHOWN])
@@ -182,53 +129,12 @@ def _row(edge: dict[str, Any]) -> tuple[str, ...]:
         state = f"silent since {minute(edge['silentSince'])}"
     elif edge["onlySeenBy"]:
         state = f"{state}, only seen by the {word(edge['onlySeenBy'])}"
-    if edge["verdict"] not in {"FORWARDED", "UNKNOWN"}:
-        state = f"{word(edge['verdict'])}, {state}"
     return (
         named_end(edge["source"]),
         named_end(edge["destination"]),
         f"{shown} and {len(ports) - _PORTS_SHOWN} more" if len(ports) > _PORTS_SHOWN else shown,
-        state,
+        with_verdict(edge["verdict"], state),
         number(edge["bytesTx"]),
         number(edge["bytesRx"]),
         number(edge["connectionsOpened"]),
     )
-
-
-def _percent(share: float | None) -> str:
-    """Rounded down: 100 % only of all."""
-    return "nothing yet" if share is None else f"{int(share * 1_000 + 1e-9) / 10:g} %"
-
-
-def tell_coverage(told: dict[str, Any]) -> None:
-    """Beside the answer: what it is made of, and what it may lack."""
-    say_labelled("coverage", f"{_percent(told['ratio'])} of what active clusters were to tell")
-    if told["sampling"] > 1:
-        say_labelled("note", f"numbers were scaled up from one packet in {told['sampling']:,}")
-    if told["lateCount"]:
-        say_labelled("note", f"late, so that what passes there now is not known: {_some(told['lateClusters'])}")
-    if told["withoutFlowsCount"]:
-        say_labelled("note", f"no flows are told by {_some(told['clustersWithoutFlows'])}")
-        for each in told["clustersWithoutFlows"][:_COMMANDS_SHOWN]:
-            say_labelled("note", _how_to_get_flows(each))
-    if told["partlyToldCount"]:
-        clusters = _some(told["partlyToldClusters"])
-        say_labelled("note", f"some nodes tell nothing, so that what they alone see is not known: {clusters}")
-    observed, unmeasured = int(told["observed"]), int(told["unmeasured"])
-    if unmeasured:
-        say_labelled("note", f"of {unmeasured:,} of {observed:,} connections no source can tell bytes; agents log why")
-        say_labelled("note", f"on nodes that do not count bytes: {_ACCOUNTING}")
-    for each in told["droppedByReason"]:
-        say_labelled("note", f"{int(each['rows']):,} rows were given up: {each['reason']}")
-    for each in told["lostByReason"]:
-        say_labelled("note", f"not seen by the sources: {each['reason']}, {int(each['count']):,}")
-
-
-def _how_to_get_flows(cluster: dict[str, Any]) -> str:
-    """The one command for it, or where to see why there is none."""
-    look = f"'periplus clusters show {quote(cluster['name'])}' says what there is to read them from"
-    return f"flows of {cluster['name']}: {cluster['flowCommand'] or look}"
-
-
-def _some(clusters: list[dict[str, Any]]) -> str:
-    return some([each["name"] for each in clusters])

@@ -21,7 +21,6 @@ _LAST_PORT: Final = 65_535
 SinceOption = Annotated[
     str, typer.Option(metavar="<time>", help="How far back: 30m, 24h or 7d, counted in whole hours.")
 ]
-_ENDS: Final = {"--of": "either", "--from": "source", "--to": "destination"}
 _STATES: Final = ("ACTIVE", "NEW", "SILENT", "UNKNOWN")
 LEVELS: Final = ("WORKLOAD", "NAMESPACE", "CLUSTER")
 END: Final = "<namespace/name@cluster>"
@@ -63,10 +62,21 @@ def end_filter(client: HubClient, option: str, text: str | None) -> dict[str, An
     }
 
 
-def dependency_filter(client: HubClient, named: Mapping[str, str | None], **more: Any) -> dict[str, Any]:
-    """The API's filter: what `--of`, `--from` and `--to` name, and `more`."""
-    ends = {_ENDS[option]: end_filter(client, option, text) for option, text in named.items()}
-    return {**ends, **more}
+def dependency_filter(
+    client: HubClient, of: str | None, from_: str | None, to: str | None, narrowed: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The API's filter: what `--of`, `--from` and `--to` name, and what it is `narrowed` to."""
+    ends = (("either", "--of", of), ("source", "--from", from_), ("destination", "--to", to))
+    return {**{member: end_filter(client, option, text) for member, option, text in ends}, **narrowed}
+
+
+def narrowed_by(
+    port: str | None, states: Sequence[str] | None, *, dropped: bool, cross_cluster: bool
+) -> dict[str, Any]:
+    """What `--port`, `--state`, `--dropped` and `--cross-cluster` say, as members of the API's filter."""
+    found = [one_of("state", each, _STATES) for each in states or ()]
+    verdicts = ["DROPPED"] if dropped else []
+    return {"crossCluster": cross_cluster, "states": found, "verdicts": verdicts, **port_filter(port)}
 
 
 def port_filter(text: str | None) -> dict[str, int]:
@@ -95,11 +105,6 @@ def one_of(option: str, text: str, words: tuple[str, ...]) -> str:
     return found
 
 
-def states_filter(texts: Sequence[str] | None) -> list[str]:
-    """What `--state` names."""
-    return [one_of("state", each, _STATES) for each in texts or ()]
-
-
 def since_ago(text: str) -> str:
     """The time that `--since` names."""
     number, unit = text[:-1], text[-1:]
@@ -110,11 +115,16 @@ def since_ago(text: str) -> str:
 
 def named_end(end: dict[str, Any]) -> str:
     """As `--of` takes it, where it is in a cluster."""
-    place = "/".join(filter(None, (end["namespace"], end["name"])))
+    place = f"{end['namespace']}/{end['name']}" if end["namespace"] else end["name"]
     if end["cluster"] is None:
         return f"{end['kind']} {place}".strip()
     named = f"{word(end['kind'])} {place}" if end["kind"] in {"Node", "other"} else place
     return f"{named}@{end['cluster']['name']}"
+
+
+def with_verdict(verdict: str, state: str) -> str:
+    """The state of a dependency, behind what became of what was sent where it was not simply forwarded."""
+    return state if verdict in {"FORWARDED", "UNKNOWN"} else f"{word(verdict)}, {state}"
 
 
 def named_port(port: dict[str, Any]) -> str:

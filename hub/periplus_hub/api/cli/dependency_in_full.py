@@ -3,14 +3,17 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+from periplus_hub.api.cli.coverage_command import KNOWN
 from periplus_hub.api.cli.dependencies_words import named_end, named_port, number
 from periplus_hub.api.cli.hub_connection import Listing
 from periplus_hub.api.cli.json_documents import word
-from periplus_hub.api.cli.output import say_labelled, tell
+from periplus_hub.api.cli.output import say_labelled, say_more, tell
 from periplus_hub.api.cli.tables import when
 from periplus_hub.api.hub_client import HubClient
 
-_EDGE: Final = """
+_EDGE: Final = (
+    KNOWN
+    + """
 query Edge($source: DependencyEndFilter!, $destination: DependencyEndFilter!, $since: DateTime) {
   edge(source: $source, destination: $destination, since: $since) {
     source { ...End } destination { ...End }
@@ -24,23 +27,21 @@ query Edge($source: DependencyEndFilter!, $destination: DependencyEndFilter!, $s
 }
 fragment End on DependencyEnd { cluster { id name } namespace kind name rules }
 """
+)
 _PORTS: Final = ("port", "verdict", "bytes to", "bytes back", "connections")
 _RULES: Final = ("source found by", "destination found by", "bytes")
 _HOURS: Final = ("hour", "bytes to", "bytes back", "connections", "failures")
 _HOURS_SHOWN: Final = 48
 
 
-def in_full(client: HubClient, edges: Sequence[dict[str, Any]], since: str, known: str) -> dict[str, Any] | None:
-    """The dependency that these lines are of; None where they are of several, or nothing passed.
-
-    `known` is the fragment that asks for the coverage.
-    """
+def in_full(client: HubClient, edges: Sequence[dict[str, Any]], since: str) -> dict[str, Any] | None:
+    """The dependency that these lines are of; None where they are of several, or nothing passed."""
     pairs = {(_key(edge["source"]), _key(edge["destination"])) for edge in edges}
     if len(pairs) != 1:
         return None
     source, destination = (_exactly(edges[0][side]) for side in ("source", "destination"))
     asked = {"source": source, "destination": destination, "since": since}
-    found: dict[str, Any] | None = client.ask(known + _EDGE, asked)["edge"]
+    found: dict[str, Any] | None = client.ask(_EDGE, asked)["edge"]
     return found
 
 
@@ -58,8 +59,7 @@ def show_in_full(found: dict[str, Any]) -> None:
     ]
     tell()
     Listing(_PORTS, ports, [], "", numbers=3).show(as_json=False)
-    if found["portCount"] > len(ports):
-        say_labelled("note", f"{found['portCount'] - len(ports):,} more ports are not shown")
+    say_more(found["portCount"], len(ports), "more ports are not shown")
     tell()
     rules: list[tuple[str, ...]] = [
         (each["sourceRule"], each["destinationRule"], number(each["bytes"])) for each in found["rules"]

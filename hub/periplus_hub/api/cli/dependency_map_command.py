@@ -4,7 +4,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from periplus_hub.api.cli.dependencies_command import KNOWN, tell_coverage
+from periplus_hub.api.cli.coverage_command import KNOWN, tell_coverage
 from periplus_hub.api.cli.dependencies_words import (
     LEVELS,
     CrossOption,
@@ -17,11 +17,12 @@ from periplus_hub.api.cli.dependencies_words import (
     StateOption,
     ToOption,
     dependency_filter,
+    named_end,
+    narrowed_by,
     number,
     one_of,
-    port_filter,
     since_ago,
-    states_filter,
+    with_verdict,
 )
 from periplus_hub.api.cli.hub_connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
 from periplus_hub.api.cli.json_documents import document, word
@@ -78,10 +79,9 @@ def dependency_map(
 ) -> None:
     """Who talks to whom, between as many boxes as can be looked at. Nothing is lost: sums are exact."""
     asked = {"level": one_of("level", by, LEVELS), "nodes": nodes, "edges": edges, "since": since_ago(since)}
-    ends = {"--of": of, "--from": from_, "--to": to}
-    more = {"crossCluster": cross_cluster, "states": states_filter(state), "verdicts": ["DROPPED"] if dropped else []}
+    narrowed = narrowed_by(port, state, dropped=dropped, cross_cluster=cross_cluster)
     with hub(url, token_file) as client:
-        wanted = dependency_filter(client, ends, **more, **port_filter(port))
+        wanted = dependency_filter(client, of, from_, to, narrowed)
         found = client.ask(MAP, {**asked, "filter": wanted})["dependencyMap"]
     if as_json:
         tell_json(document(found))
@@ -106,13 +106,10 @@ def _show(found: dict[str, Any]) -> None:
 
 
 def _row(edges: dict[str, Any], sums: dict[str, Any], names: list[str], line: int) -> tuple[str, ...]:
-    state = word(edges["states"][line])
-    if edges["verdicts"][line] not in {"FORWARDED", "UNKNOWN"}:
-        state = f"{word(edges['verdicts'][line])}, {state}"
     return (
         names[edges["sources"][line]],
         names[edges["destinations"][line]],
-        state,
+        with_verdict(edges["verdicts"][line], word(edges["states"][line])),
         *(number(sums[name][line]) for name in ("bytesTx", "bytesRx", "connectionsOpened")),
         f"{sums['dependencyCounts'][line]:,}",
     )
@@ -127,13 +124,9 @@ def _box_names(found: dict[str, Any]) -> list[str]:
         cluster, namespace, kind, name = (
             nodes[part][number_] for part in ("clusterIds", "namespaces", "endKinds", "names")
         )
-        if level is None:
-            named.append(_ELSE)
-        elif cluster is None:
-            named.append(f"{kind} {name}".strip())
-        else:
-            place = f"{namespace}/{name}" if namespace else name
-            named.append(f"{place}@{clusters[cluster]}")
+        place = None if cluster is None else {"name": clusters[cluster]}
+        end = {"cluster": place, "namespace": namespace, "kind": kind, "name": name}
+        named.append(_ELSE if level is None else named_end(end))
     return named
 
 

@@ -8,7 +8,7 @@ from periplus_hub.api.cli.arguments import address_of, time_of
 from periplus_hub.api.cli.clusters_command import find
 from periplus_hub.api.cli.hub_connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
 from periplus_hub.api.cli.json_documents import document, word
-from periplus_hub.api.cli.output import say_labelled, tell, tell_json
+from periplus_hub.api.cli.output import say_more, tell, tell_json
 from periplus_hub.api.cli.report import minute
 from periplus_hub.api.cli.tables import when
 
@@ -77,9 +77,7 @@ def explain_address(
     tell(f"{wanted} at {minute(found['at'])}")
     for view in found["views"]:
         _show(view)
-    if found["viewCount"] > len(found["views"]):
-        more = found["viewCount"] - len(found["views"])
-        say_labelled("note", f"{more:,} more are not shown; name one with --cluster")
+    say_more(found["viewCount"], len(found["views"]), "more are not shown; name one with --cluster")
 
 
 def _show(view: dict[str, Any]) -> None:
@@ -105,8 +103,7 @@ def _show(view: dict[str, Any]) -> None:
         for each in view["holders"]
     ]
     Listing(_HOLDERS, holders, [], "Nothing had it in this hour.").show(as_json=False)
-    if view["holderCount"] > len(holders):
-        say_labelled("note", f"{view['holderCount'] - len(holders):,} more that had it are not shown")
+    say_more(view["holderCount"], len(holders), "more that had it are not shown")
 
 
 def _named(end: dict[str, Any]) -> str:

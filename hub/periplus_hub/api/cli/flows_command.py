@@ -7,14 +7,15 @@ from typing import Annotated, Any, Final
 import typer
 
 from periplus_contract.streams import is_output_lost
-from periplus_hub.api.cli.dependencies_command import KNOWN, tell_coverage
+from periplus_hub.api.cli.coverage_command import KNOWN, tell_coverage
 from periplus_hub.api.cli.dependencies_words import (
-    END,
+    CrossOption,
     FromOption,
+    OfOption,
     PortOption,
     SinceOption,
     ToOption,
-    end_filter,
+    dependency_filter,
     named_end,
     named_port,
     number,
@@ -24,7 +25,7 @@ from periplus_hub.api.cli.dependencies_words import (
 )
 from periplus_hub.api.cli.hub_connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
 from periplus_hub.api.cli.json_documents import document, word
-from periplus_hub.api.cli.output import say_labelled, start_anew, tell, tell_json, tell_json_line
+from periplus_hub.api.cli.output import say_labelled, say_more, start_anew, tell, tell_json, tell_json_line
 from periplus_hub.api.cli.report import counted
 from periplus_hub.api.hub_client import HubClient
 from periplus_hub.kit.clock import SystemClock
@@ -56,9 +57,7 @@ _LONGEST_PAUSE_S: Final = 3_600
 
 def flows(
     *,
-    of: Annotated[
-        str | None, typer.Option(metavar=END, help="Only of this. Also namespace/name, @cluster, name.")
-    ] = None,
+    of: OfOption = None,
     from_: FromOption = None,
     to: ToOption = None,
     port: PortOption = None,
@@ -66,9 +65,7 @@ def flows(
         list[str] | None,
         typer.Option(metavar="<verdict>", help="Only forwarded, dropped, error, audited or unknown. Several times."),
     ] = None,
-    cross_cluster: Annotated[
-        bool, typer.Option("--cross-cluster", help="Only those between two clusters that are known.")
-    ] = False,
+    cross_cluster: CrossOption = False,
     by: Annotated[
         str, typer.Option(metavar="<measure>", help="bytes, connections, failures, retransmits or rtt.")
     ] = "bytes",
@@ -89,12 +86,11 @@ def flows(
     A flow is from one end to another with one port and verdict; what an end has in all, 'periplus dependencies' tells.
     """
     measure = one_of("measure", by, tuple(_MEMBERS))
-    wanted: dict[str, Any] = {"crossCluster": cross_cluster, **port_filter(port)}
-    wanted["verdicts"] = [one_of("verdict", each, _VERDICTS) for each in verdict or []]
+    verdicts = [one_of("verdict", each, _VERDICTS) for each in verdict or []]
+    narrowed = {"crossCluster": cross_cluster, "verdicts": verdicts, **port_filter(port)}
     since_ago(since)
     with hub(url, token_file) as client:
-        for name, option, text in (("either", "--of", of), ("source", "--from", from_), ("destination", "--to", to)):
-            wanted[name] = end_filter(client, option, text)
+        wanted = dependency_filter(client, of, from_, to, narrowed)
         while True:
             found = _found(client, {"first": first, "by": measure, "filter": wanted, "since": since_ago(since)})
             if watch:
@@ -166,8 +162,7 @@ def _show(found: dict[str, Any], measure: str, *, is_watched: bool, as_json: boo
 
 
 def _tell_rest(found: dict[str, Any], shown: int, heading: str) -> None:
-    if found["flowCount"] > shown:
-        say_labelled("note", f"{found['flowCount'] - shown:,} more are not shown; see --first")
+    say_more(found["flowCount"], shown)
     if found["unmeasuredCount"]:
         say_labelled("note", f"{counted(found['unmeasuredCount'], 'flow')} of all, at the end: {heading} not known")
     if any(each["isPartUnmeasured"] for each in found["flows"]):

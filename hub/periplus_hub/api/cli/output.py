@@ -31,6 +31,12 @@ def say_labelled(label: str, text: str) -> None:
     _write(f"{typer.style(label, fg=_COLOURS.get(label), bold=True)} {visible(text)}", err=True)
 
 
+def say_more(total: int, shown: int, words: str = "more are not shown; see --first") -> None:
+    """How many there are beside those that are shown, if there are any."""
+    if total > shown:
+        say_labelled("note", f"{total - shown:,} {words}")
+
+
 def tell_json(value: Any) -> None:  # noqa: ANN401 - JSON
     """One document on standard output."""
     _write(json_text(value, indent=2), err=False)
