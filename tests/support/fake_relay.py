@@ -36,6 +36,8 @@ class FakeRelay:
     http_status: str = "200"
     raw: bytes = b""
     """Instead of HTTP/2."""
+    ends: bool = True
+    """Whether nothing comes after `raw`, or might."""
     port: int = 0
     requests: list[bytes] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
@@ -75,7 +77,8 @@ class Connection:
     async def serve(self) -> None:
         if self.relay.raw:
             self.writer.write(self.relay.raw)
-            self.writer.write_eof()
+            if self.relay.ends:
+                self.writer.write_eof()
             while await self.reader.read(65_536):
                 pass
             return

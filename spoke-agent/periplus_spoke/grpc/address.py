@@ -1,6 +1,8 @@
 """Where a gRPC server is, and how it is told apart from others."""
 
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,13 +19,26 @@ class Tls(NamedTuple):
     """The client's own, where the server asks for one."""
 
     def context(self) -> ssl.SSLContext:
-        """Raises OSError (of which ssl.SSLError is one) for files that cannot be used."""
-        made = ssl.create_default_context(cafile=self.ca)
+        """Raises OSError, which names them, for files that cannot be used."""
+        with _naming(self.ca):
+            made = ssl.create_default_context(cafile=self.ca)
         made.minimum_version = ssl.TLSVersion.TLSv1_2
         made.set_alpn_protocols(["h2"])
         if self.certificate is not None:
-            made.load_cert_chain(self.certificate, self.key)
+            with _naming(self.certificate, self.key):
+                made.load_cert_chain(self.certificate, self.key)
         return made
+
+
+@contextmanager
+def _naming(*files: Path | None) -> Iterator[None]:
+    """Errors of OpenSSL and of the system do not say of which file they are."""
+    try:
+        yield
+    except OSError as error:  # ssl.SSLError is one
+        names = ", ".join(str(each) for each in files if each is not None)
+        msg = f"{names}: {error.strerror or error}"
+        raise OSError(msg) from error
 
 
 class Address(NamedTuple):

@@ -19,15 +19,13 @@ import h2.exceptions
 import h2.settings
 
 from periplus_spoke.grpc.address import Address
-from periplus_spoke.grpc.framing import CompressedMessage, Unframer, framed
+from periplus_spoke.grpc.framing import CompressedMessage, FrameLengths, LongFrame, Unframer, framed
 
 _READ_BYTES: Final = 65_536
 _WINDOW_BYTES: Final = 262_144
 _MOST_MESSAGE_BYTES: Final = 1_048_576
 _MOST_HEADER_BYTES: Final = 65_536
 _LONGEST_REASON: Final = 300
-_LONGEST_BEGINNING: Final = (16_384).to_bytes(3, "big")
-_SHOWN: Final = 20
 _STATUSES: Final = {
     "1": "cancelled",
     "2": "unknown",
@@ -122,30 +120,33 @@ class Channel:
         """The one answer of a call that has one. Raises CallFailed."""
         call = self.call(method, request)
         try:
-            answers = [message async for message in call.messages()]
+            answer = None
+            async for message in call.messages():
+                if answer is not None:
+                    raise CallFailed(f"{method} answered with more than one message")
+                answer = message
         finally:
             call.cancel()
-        if len(answers) != 1:
-            raise CallFailed(f"{method} answered with {len(answers)} messages")
-        return answers[0]
+        if answer is None:
+            raise CallFailed(f"{method} answered without a message")
+        return answer
 
     async def _read(self) -> None:
-        has_begun = False
+        lengths = FrameLengths()
         try:
             while data := await self._reader.read(_READ_BYTES):
-                # h2 waits for the end of a frame before it looks how long that is: text would be waited for in vain.
-                if not has_begun and data[:3] > _LONGEST_BEGINNING:
-                    raise h2.exceptions.FrameTooLargeError(f"it begins with {data[:_SHOWN]!r}")
-                has_begun = True
+                lengths.feed(data)
                 for event in self._h2.receive_data(data):
                     self._handle(event)
                 self._flush()
                 await self._writer.drain()
             self._fail(CallFailed("the server closed the connection"))
-        except h2.exceptions.ProtocolError as error:
+        except (h2.exceptions.ProtocolError, LongFrame) as error:
             self._fail(CallFailed(f"the server does not speak HTTP/2: {str(error)[:_LONGEST_REASON]}"))
         except OSError as error:
             self._fail(CallFailed(f"the connection broke: {error.strerror or error}"))
+        finally:
+            self._fail(CallFailed("the connection cannot be read"))  # whatever ended it, nobody waits for ever
 
     def _handle(self, event: h2.events.Event) -> None:
         match event:

@@ -113,12 +113,47 @@ async def test_a_message_larger_than_any_is_passed_over() -> None:
         (FakeRelay(flows=[frame(b"x", compressed=1)]), "compresses"),
         (FakeRelay(raw=b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"), "does not speak HTTP/2"),
         (FakeRelay(raw=b"\0"), "closed the connection"),
+        # An empty SETTINGS, and then the header of 16 MiB that never come.
+        (FakeRelay(raw=bytes(3) + b"\4" + bytes(5) + b"\xff\xff\xff" + bytes(6), ends=False), "does not speak HTTP/2"),
     ],
 )
 async def test_what_a_server_says_instead_is_told(relay: FakeRelay, said: str) -> None:
     async with fake_relay(relay):
         with pytest.raises(CallFailed, match=said):
             await followed(relay)
+
+
+async def test_an_answer_without_end_to_a_question_that_has_one_is_left() -> None:
+    async with fake_relay(FakeRelay(flows=[frame(b"x"), frame(b"y")])) as relay:
+        channel = await opened(relay)
+        with pytest.raises(CallFailed, match="more than one"):
+            await channel.unary(GET_FLOWS, b"")
+        await channel.close()
+
+
+async def test_a_question_that_is_answered_by_nothing_has_failed() -> None:
+    async with fake_relay(FakeRelay(grpc_status=("0", ""))) as relay:
+        channel = await opened(relay)
+        with pytest.raises(CallFailed, match="without a message"):
+            await channel.unary(GET_FLOWS, b"")
+        await channel.close()
+
+
+async def test_a_fault_while_it_reads_leaves_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with fake_relay(FakeRelay()) as relay:
+        channel = await opened(relay)
+        following = asyncio.create_task(flows(channel))
+        await relay.asked.wait()
+
+        def fault(self: object, data: bytes) -> None:
+            del self, data
+            raise ZeroDivisionError
+
+        monkeypatch.setattr("h2.connection.H2Connection.receive_data", fault)
+        relay.connections[0].writer.write(b"x")
+        with pytest.raises(CallFailed, match="cannot be read"):
+            await following
+        await channel.close()
 
 
 async def test_a_connection_that_falls_ends_its_calls_and_takes_no_more() -> None:
@@ -178,8 +213,12 @@ async def _asked(relay: FakeRelay, tls: Tls) -> bytes:
 
 
 async def test_files_that_are_not_there_are_named(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="No such file"):
-        await Channel.open(Address("127.0.0.1", 1, Tls(ca=tmp_path / "ca.crt")))
+    for missing in (Tls(ca=tmp_path / "gone"), Tls(certificate=tmp_path / "gone", key=tmp_path / "key")):
+        with pytest.raises(OSError, match=r"/gone.*: No such file"):
+            await Channel.open(Address("127.0.0.1", 1, missing))
+    (tmp_path / "empty").write_text("")
+    with pytest.raises(OSError, match="/empty: "):
+        await Channel.open(Address("127.0.0.1", 1, Tls(ca=tmp_path / "empty")))
 
 
 async def test_plain_text_to_a_server_that_encrypts_and_the_other_way_round(tmp_path: Path) -> None:
