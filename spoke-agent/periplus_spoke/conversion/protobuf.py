@@ -5,6 +5,7 @@ caller does not know are passed over. Groups, which no current schema has, are m
 """
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 _VARINT: Final = 0
@@ -15,6 +16,9 @@ _MORE: Final = 0x80
 _LONGEST_VARINT: Final = 10
 _BITS: Final = (1 << 64) - 1
 _LONGEST_TEXT: Final = 256
+_HIGHEST_FIELD: Final = 32_767
+"""No message that is read here has a higher one. Else what is kept of a message could be a hundred times its size."""
+_MOST_REPEATED: Final = 20_000
 
 Value = int | memoryview
 """A number as it stands, or everything that has a length."""
@@ -60,12 +64,12 @@ def _varint(message: memoryview, position: int) -> tuple[int, int]:
 
 def singles(message: memoryview) -> dict[int, Value]:
     """The last value of each field: what a field that is not repeated means."""
-    return dict(fields(message))
+    return {field: value for field, value in fields(message) if field <= _HIGHEST_FIELD}
 
 
 def repeated(message: memoryview, field: int) -> list[Value]:
-    """All values of one field."""
-    return [value for each, value in fields(message) if each == field]
+    """All values of one field, as far as anybody has so many."""
+    return list(islice((value for each, value in fields(message) if each == field), _MOST_REPEATED))
 
 
 def number(value: Value) -> int:

@@ -84,10 +84,10 @@ class Report:
         self.condition("rows_set_aside", f"the hub has set rows aside since the start: {counts}")
 
     def condition(self, name: str, message: str) -> None:
-        """Raise a condition, or clear it with an empty message."""
+        """Raise a condition, or clear it with an empty message. What it quotes of strangers moves no cursor."""
         conditions = {key: value for key, value in self.status.conditions.items() if key != name}
         if message:
-            conditions[name] = message
+            conditions[name] = "".join(each if each.isprintable() else " " for each in message)
         self.update(conditions=conditions)
 
     def _write(self) -> None:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from periplus_contract import flow_words
-from periplus_contract.limits import MAX_MEASURE, MAX_ROWS
+from periplus_contract.batch import FlowsMark
+from periplus_contract.limits import MAX_MEASURE, MAX_ROWS, MAX_ROWS_PER_OUTCOME
 from periplus_spoke.conversion.arrow import encode_sections
 from periplus_spoke.conversion.cutting import at_most, halves, within_limits
 from periplus_spoke.conversion.flow_marks import add_marks
@@ -84,6 +85,20 @@ def test_pieces_say_together_what_the_whole_says(told: list[tuple[int, int, int 
     marks = [piece.flows for piece in at_most(whole, most) if piece.flows]
     assert add_marks(marks) == whole.flows
     assert len(marks) == len(at_most(whole, most))
+
+
+def test_nothing_that_is_told_of_completeness_is_larger_than_a_hub_takes() -> None:
+    absurd = FlowsMark(node="n", observed=1 << 64, unmeasured=1 << 70, other_rows=1 << 60, lost={"events": 1 << 65})
+    most = FlowsMark(
+        node="n",
+        observed=MAX_ROWS_PER_OUTCOME,
+        unmeasured=MAX_ROWS_PER_OUTCOME,
+        other_rows=MAX_ROWS_PER_OUTCOME,
+        lost={"events": MAX_ROWS_PER_OUTCOME},
+    )
+    [part] = within_limits(msgspec.structs.replace(window([]), flows=absurd))
+    assert part.flows == most
+    assert add_marks([most, most]) == most
 
 
 def test_a_large_window_becomes_batches_within_every_limit() -> None:

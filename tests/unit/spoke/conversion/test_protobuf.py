@@ -42,6 +42,12 @@ def test_fixed_numbers_are_bytes_that_somebody_may_want() -> None:
     assert [field for field, _ in seen(message)] == [9, 2]
 
 
+def test_a_message_of_a_million_fields_keeps_as_much_as_one_of_a_few() -> None:
+    many = b"".join(put_bytes(field, b"") for field in range(1, 100_000))
+    assert len(singles(memoryview(many))) == 32_767
+    assert len(repeated(memoryview(put_bytes(2, b"") * 100_000), 2)) == 20_000
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_are_fields_or_malformed(message: bytes) -> None:
     try:
