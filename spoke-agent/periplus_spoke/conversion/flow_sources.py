@@ -90,7 +90,7 @@ def choose(
     """
     prometheus = next((each for each in sources if each.kind == "prometheus" and each.state == "found"), None)
     choice = _Choice(tuple(allowed), reads, prometheus, in_doubt=_is_in_doubt(sources))
-    order = [kind for kind in allowed if kind in BYTES] if allowed else BYTES
+    order = [kind for kind in allowed or BYTES if kind in BYTES and not choice.is_behind_agents(kind)]
     readable = {each.kind for each in sources if each.state == "found" and not choice.obstacle(each)[0]}
     best = next((kind for kind in order if kind in readable), "")
     taken: set[str] = set()
@@ -133,6 +133,11 @@ class _Choice(NamedTuple):
             return "the spoke is given no Hubble Relay", "periplus-spoke run --hubble-relay auto"
         return ("", "") if source.kind in self.reads else ("Periplus does not read it yet", "")
 
+    def is_behind_agents(self, kind: str) -> bool:
+        """Whether a configuration prefers agents of nodes: they send by themselves, so none behind them is read."""
+        before = self.allowed[: self.allowed.index(kind)] if kind in BYTES and kind in self.allowed else ()
+        return not BY_AGENTS.isdisjoint(before)
+
     def of(self, source: FlowSource, best: str) -> Chosen:
         """What is done with it."""
         if source.state != "found":
@@ -145,13 +150,15 @@ class _Choice(NamedTuple):
         return Chosen(source, *self._use(source, best))
 
     def _use(self, source: FlowSource, best: str) -> tuple[Use, str]:
+        still = "; its agents go on sending until they are removed" if source.kind in BY_AGENTS else ""
         if self.allowed and source.kind not in self.allowed:
-            still = "; its agents go on sending until they are removed" if source.kind in BY_AGENTS else ""
             return "not-chosen", f"flow_sources of the spoke does not name it{still}"
+        if self.is_behind_agents(source.kind):
+            return "not-chosen", "flow_sources of the spoke puts agents of nodes before it"
         if source.kind in EDGES:
             return "chosen", "edges and verdicts, without bytes"
         if self.in_doubt and not self.allowed:
             return "not-chosen", "agents of nodes may be counting the same bytes: name it in flow_sources if none are"
         if source.kind == best:
             return "chosen", "flow_sources of the spoke puts it first" if self.allowed else "the best source of bytes"
-        return "not-chosen", f"bytes come from {best}: two sources would count the same bytes twice"
+        return "not-chosen", f"bytes come from {best}: two sources would count the same bytes twice{still}"

@@ -87,6 +87,20 @@ def test_a_configuration_decides() -> None:
     assert picked(choose(sources("conntrack", "hubble"), ("hubble",))) == ["hubble"]
 
 
+def test_what_stands_behind_agents_is_read_by_nobody_and_not_said_to_be() -> None:
+    found = choose(sources("istio", "obi", "prometheus"), ("obi", "conntrack", "istio"))
+    assert picked(found) == ["obi"]
+    found = choose(sources("istio", "prometheus"), ("conntrack", "istio"))
+    assert picked(found) == []
+    assert why(found, "istio") == ("not-chosen", "flow_sources of the spoke puts agents of nodes before it")
+
+
+def test_agents_behind_another_source_are_said_to_go_on() -> None:
+    found = choose(sources("conntrack", "istio", "prometheus"), ("istio", "conntrack"))
+    assert picked(found) == ["istio"]
+    assert why(found, "conntrack")[1].endswith("its agents go on sending until they are removed")
+
+
 def test_agents_that_may_be_there_unseen_count_nothing_twice() -> None:
     found = choose(sources("istio", "prometheus", unknown=("conntrack",)))
     assert picked(found) == []
