@@ -38,6 +38,8 @@ _ANSWER_S: Final = 10.0
 _ASK_EVERY_S: Final = 30.0
 _STEADY_S: Final = 60
 _SINCE_S: Final = 240
+_LONGEST_SILENCE_S: Final = 2 * WINDOW_S
+"""Within it a relay that is heard is asked several times: where more passed, the agent stood still."""
 _OVERLAP_NS: Final = 2_000_000_000
 _US: Final = 1_000_000
 _NS: Final = 1_000_000_000
@@ -139,9 +141,12 @@ class HubbleCollector:
 
     def _note_heard(self) -> None:
         if self._heard_from_s is not None:
-            now_s = self._now_s()
-            self._flows.watch(self._heard_from_s, now_s)
-            self._heard_from_s = now_s
+            from_s, self._heard_from_s = self._heard_from_s, self._now_s()
+            if self._heard_from_s - from_s > _LONGEST_SILENCE_S:
+                for second in (from_s, self._heard_from_s):
+                    self._flows.lose(second, flow_words.LOST_UNREAD)
+                return
+            self._flows.watch(from_s, self._heard_from_s)
 
     async def _follow(self) -> None:
         backoff = Backoff(self._rng)
@@ -214,16 +219,21 @@ class HubbleCollector:
                         self._flows.lose(now_s, flow_words.LOST_UNREAD, len(said.names))
 
     def _since(self) -> int | None:
-        """From where the last stream ended, as far back as rows are still taken."""
+        """From where the last stream ended, as far back as rows are still taken; never from what is still to come.
+
+        One node whose clock is ahead would have all others pass unheard until then.
+        """
         if self._since_ns is None:
             return None
-        return max(self._since_ns - _OVERLAP_NS, (self._now_s() - _SINCE_S) * _NS)
+        now_ns = self._now_s() * _NS
+        return max(min(self._since_ns, now_ns) - _OVERLAP_NS, now_ns - _SINCE_S * _NS)
 
     async def _keep_asking(self, relay: Relay) -> None:
         """A stream that says nothing may be quiet or dead; the relay's status tells which, and which nodes it lacks."""
         while True:
             await self._timer.sleep(_ASK_EVERY_S)
             await self._ask(relay)
+            self._note_heard()
             self._note_large(relay)
 
     async def _ask(self, relay: Relay) -> None:

@@ -20,8 +20,6 @@ AUTO: Final = "auto"
 _PORT: Final = 80
 _TLS_PORT: Final = 443
 _AGENTS: Final = "conntrack"
-_COUNTING: Final = frozenset((_AGENTS, "istio"))
-"""Sources that count connections, too."""
 
 
 class GrpcRelay:
@@ -62,7 +60,7 @@ def hubble_flows(
     config: SpokeConfig, cluster: ClusterReader, timer: Timer, rng: random.Random, tell: Callable[[str, str], None]
 ) -> HubbleCollector | None:
     """None where no relay is configured, or Hubble may not be read."""
-    if not config.hubble_relay or (config.flow_sources and _NAME not in config.flow_sources):
+    if not _may_be_read(config):
         return None
     inventory = cluster.inventory
     settings = HubbleSettings(config.flow_row_budget, lambda: counts_connections(config, inventory.flow_sources()))
@@ -78,15 +76,20 @@ def hubble_flows(
 
 
 def counts_connections(config: SpokeConfig, sources: Sequence[Chosen]) -> bool:
-    """Whether nothing else does: agents of nodes, or a mesh's metrics.
+    """Whether a window's connections are those that Hubble tells: of a whole cluster, and so before a mesh's metrics.
 
-    Agents send whether they are chosen or not; they see nothing where packets take another way.
+    Agents of nodes send whether they are chosen or not; they see nothing where packets take another way.
     """
+    if not _may_be_read(config) or (config.hubble_relay == AUTO and chosen(sources, _NAME) is None):
+        return False
     if config.flow_sources:
-        return not _COUNTING & set(config.flow_sources)
+        return _AGENTS not in config.flow_sources
     agents = (each.source for each in sources if each.source.kind == _AGENTS)
-    may_count = any(each.state == "unknown" or (each.state == "found" and not each.missing) for each in agents)
-    return not may_count and not config.prometheus_urls
+    return not any(each.state == "unknown" or (each.state == "found" and not each.missing) for each in agents)
+
+
+def _may_be_read(config: SpokeConfig) -> bool:
+    return bool(config.hubble_relay) and (not config.flow_sources or _NAME in config.flow_sources)
 
 
 def relay_address(config: SpokeConfig, source: FlowSource | None = None) -> Address | None:
@@ -95,7 +98,9 @@ def relay_address(config: SpokeConfig, source: FlowSource | None = None) -> Addr
     if config.hubble_relay == AUTO:
         if source is None:
             return None
-        return Address(f"{source.service}.{source.namespace}.svc", source.port, tls if source.is_tls else None)
+        # Who gives files for TLS means it, whatever the Service says: nothing turns encryption off but its absence.
+        is_tls = source.is_tls or config.hubble_ca is not None or config.hubble_certificate is not None
+        return Address(f"{source.service}.{source.namespace}.svc", source.port, tls if is_tls else None)
     parts = urlsplit(config.hubble_relay)
     host = parts.hostname or ""
     if parts.scheme == "http":

@@ -6,6 +6,7 @@ alone, so that nothing has to be remembered between two windows, and any of seve
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, Protocol
 
@@ -13,6 +14,7 @@ from periplus_contract import flow_words
 from periplus_contract.tables import WORKLOADS, Kind
 from periplus_spoke.collectors.base import Sink
 from periplus_spoke.collectors.cluster_reader import ClusterReader
+from periplus_spoke.collectors.hubble_relay import counts_connections
 from periplus_spoke.collectors.prometheus_client import PrometheusClient
 from periplus_spoke.conversion.flow_sources import Chosen
 from periplus_spoke.conversion.flow_sums import WindowSums
@@ -34,7 +36,10 @@ _MOST_BEHIND: Final = 5
 """Windows that a slow Prometheus may be behind; older ones are given up."""
 _SOURCE_STAYS_WINDOWS: Final = 10
 """So many windows later it is looked again which source is there."""
+_MOST_TOLD: Final = 1_440
+"""Windows of which it is known that they were told: so far the clock may be set back, and nothing counts twice."""
 _SECOND_US: Final = 1_000_000
+_SHOWN: Final = 3
 _AGENTS: Final = "conntrack"
 _CONNECTIONS: Final = frozenset(("connections_opened", "connections_closed"))
 
@@ -84,6 +89,8 @@ class PrometheusFlows:
         self._place: _Place | None = None
         self._windows_until_look = 0
         self._unread = 0
+        self._told: deque[int] = deque(maxlen=_MOST_TOLD)
+        self._hubble_counted = False
         self.settled = asyncio.Event()
 
     def request_snapshot(self) -> None:
@@ -95,8 +102,9 @@ class PrometheusFlows:
             end_s = self._first_end()
             while True:
                 end_s = await self._wait_for(end_s)
-                if (window := await self._read(end_s)) is not None:
+                if end_s not in self._told and (window := await self._read(end_s)) is not None:
                     await sink.emit(window)
+                    self._told.append(end_s)
                 self.settled.set()
                 end_s += WINDOW_S
 
@@ -168,7 +176,7 @@ class PrometheusFlows:
         sampling = await self._sampling(place, end_s, troubles)
         window = SourceWindow(rule, Known(self._cluster.kinds(), self._config.prometheus_cluster, sampling))
         answers = 0
-        for counter in _counted(rule, self._config):
+        for counter in self._counted(rule):
             answer = await self._ask(place.url, self._questions.rises(rule, counter), end_s, troubles)
             if answer is None:
                 window.missed(flow_words.LOST_UNREAD)
@@ -185,7 +193,24 @@ class PrometheusFlows:
             self._unread += 1
             return None
         window.missed(flow_words.LOST_UNREAD, self._unread)
-        return await asyncio.to_thread(self._sealable, window, end_s)
+        sealable = await asyncio.to_thread(self._sealable, window, end_s)
+        self._tell("prometheus_cluster", "" if sealable else self._misnamed(window))
+        return sealable
+
+    def _misnamed(self, window: SourceWindow) -> str:
+        """Why there is nothing to tell where the source has flows of clusters of other names."""
+        others = ", ".join(window.clusters()[:_SHOWN])
+        name = self._config.prometheus_cluster
+        return f"no metrics are of prometheus_cluster = {name!r}: give one of the names {others}" if others else ""
+
+    def _counted(self, rule: FlowRule) -> list[Counter]:
+        """Connections are Hubble's where it counts them: the hub adds up what both tell.
+
+        A relay that has just gone counted them in the window that is asked for now.
+        """
+        counts = counts_connections(self._config, self._cluster.sources())
+        are_hubbles, self._hubble_counted = counts or self._hubble_counted, counts
+        return [each for each in rule.counters if not (are_hubbles and each.measure in _CONNECTIONS)]
 
     def _sealable(self, window: SourceWindow, end_s: int) -> Sealable | None:
         """None where the source has no series any more: that is not the same as a window in which nothing passed."""
@@ -228,11 +253,6 @@ def _in_order(names: Sequence[str]) -> tuple[FlowRule, ...]:
     by_name = {rule.name: rule for rule in RULES}
     before = names[: names.index(_AGENTS)] if _AGENTS in names else names
     return tuple(by_name[name] for name in before if name in by_name) if names else RULES
-
-
-def _counted(rule: FlowRule, config: SpokeConfig) -> list[Counter]:
-    """Connections are Hubble's to count where it is read: the hub adds up what both tell."""
-    return [each for each in rule.counters if not (config.hubble_relay and each.measure in _CONNECTIONS)]
 
 
 class _OfReader:

@@ -29,9 +29,11 @@ from periplus_spoke.conversion.hubble.messages import (
 
 WINDOW_S: Final = 60
 _NS: Final = 1_000_000_000
-_MOST_WINDOWS: Final = 5
-"""So many minutes are open at most: what a relay tells later than that is lost."""
-_AHEAD_S: Final = 120
+_LATEST_S: Final = 5 * WINDOW_S
+"""What a relay tells later than that is lost."""
+_AHEAD_S: Final = 2 * WINDOW_S
+_MOST_WINDOWS: Final = (_LATEST_S + _AHEAD_S) // WINDOW_S + 1
+"""So many are open at most. An event that is taken is never of one that is older than all of them."""
 _MOST_ATTEMPTS: Final = 65_536
 _SAME_S: Final = 10
 _MOST_NODES: Final = 20_000
@@ -111,7 +113,7 @@ class HubbleFlows:
             return
         if self._marks.is_told(seen.node, seen.time_ns):
             return
-        if second <= now_s - _MOST_WINDOWS * WINDOW_S:
+        if second <= now_s - _LATEST_S:
             self.lose(now_s, flow_words.LOST_UNREAD)
             return
         self.newest_ns = max(self.newest_ns, seen.time_ns)
@@ -148,7 +150,10 @@ class HubbleFlows:
         if window is None:
             window = self._windows[start_s] = _Window(self._budget, counts_connections=self._counts_connections())
             if len(self._windows) > _MOST_WINDOWS:  # nobody takes them
-                window.lost[flow_words.LOST_UNREAD] += self._windows.pop(min(self._windows)).observed
+                oldest = self._windows.pop(min(self._windows))
+                lost = self._windows[min(self._windows)].lost
+                lost.update(oldest.lost)
+                lost[flow_words.LOST_UNREAD] += oldest.observed
         return window
 
     def _reply(self, window: _Window, seen: SeenFlow, packet: "_Packet") -> None:

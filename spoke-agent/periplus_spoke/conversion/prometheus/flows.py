@@ -60,6 +60,10 @@ class SourceWindow:
         """One of the conditions of `flow_words`."""
         self._conditions.add(condition)
 
+    def clusters(self) -> list[str]:
+        """What the source calls those of which it has series, as far as it says."""
+        return sorted({key.watched for key in self._rows} - {""})
+
     def take(self, measure: str, samples: Iterable[Sample]) -> None:
         """What one counter rose by."""
         for sample in samples:

@@ -7,21 +7,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-
-import pytest
 
 from periplus_contract import flow_words
+from periplus_contract.limits import MAX_ROWS_PER_OUTCOME
 from periplus_spoke.collectors.base import Collector
 from periplus_spoke.collectors.hubble import CONDITION, NODES_CONDITION, HubbleCollector, HubbleSettings, Relay
-from periplus_spoke.collectors.hubble_relay import GrpcRelay, counts_connections, hubble_flows, relay_address
-from periplus_spoke.conversion.flow_sources import Chosen, FlowSource, State
+from periplus_spoke.collectors.hubble_relay import GrpcRelay
+from periplus_spoke.conversion.cutting import within_limits
 from periplus_spoke.conversion.hubble.messages import SeenFlow
 from periplus_spoke.conversion.protobuf import singles
 from periplus_spoke.conversion.records import Sealable
-from periplus_spoke.grpc.address import Address, Tls
-from periplus_spoke.kit.config import load
-from periplus_spoke.kit.errors import ConfigError
+from periplus_spoke.grpc.address import Address
 
 from tests.support import hubble_bytes as hubble
 from tests.support.clock import FakeClock
@@ -178,6 +174,7 @@ async def test_after_a_break_it_asks_from_where_it_was_and_counts_nothing_twice(
         await it.relay.asked.wait()
         await it.relay.say(it.at(10).response(), it.at(20, port=41_001).response())
         await it.heard(2)
+        it.clock.step(15)
         it.relay.asked.clear()
         # The relay tells again what it told within the overlap, and what came meanwhile.
         it.relay.flows = [frame(it.at(20, port=41_001).response()), frame(it.at(22, port=41_002).response())]
@@ -213,6 +210,41 @@ async def test_a_minute_in_which_nobody_listened_is_not_told() -> None:
     assert len(starts) == len(set(starts))
     # The break falls into the second minute; of those after it nothing is said until the relay is back.
     assert starts[2] - starts[1] >= 180
+
+
+async def test_an_agent_that_stood_still_heard_nothing_meanwhile() -> None:
+    async with collecting(FakeRelay()) as it:
+        await it.relay.asked.wait()
+        first = await it.window()
+        it.clock.step(3_600)
+        second = await it.window()
+        third = await it.window()
+    # Of the minutes in between nothing is told: what passed in them is unknown.
+    starts = [each.window_start_s - HOUR_S for each in (first, second, third)]
+    assert starts == [0, 60, 3_660]
+    assert [lost(each) for each in (second, third)] == [{flow_words.LOST_UNREAD: 1}] * 2
+
+
+async def test_a_node_of_the_future_hides_no_others_after_a_break() -> None:
+    async with collecting(FakeRelay()) as it:
+        await it.relay.asked.wait()
+        await it.relay.say(it.at(110).response())
+        await it.heard(1)
+        it.relay.asked.clear()
+        it.relay.abort()
+        await it.clock.run_until(it.relay.asked)
+        now_s = it.clock.wall_us() // 1_000_000
+    since = singles(singles(memoryview(it.relay.requests[1]))[7])
+    assert since[1] == now_s - 2
+
+
+async def test_numbers_that_nobody_can_have_counted_end_nothing() -> None:
+    relay = FakeRelay(flows=[frame(hubble.lost((1 << 64) - 1)) * 3, frame(Event().response())])
+    async with collecting(relay) as it:
+        await it.heard(1)
+        [part] = within_limits(await it.window())
+    assert part.flows is not None
+    assert part.flows.lost[flow_words.LOST_EVENTS] == MAX_ROWS_PER_OUTCOME
 
 
 async def test_a_relay_that_says_nothing_any_more_is_left_and_asked_again() -> None:
@@ -253,105 +285,3 @@ async def test_what_the_relay_answers_instead_is_said() -> None:
         it.collector._tell = tell
         await it.clock.run_until(failed)
         assert it.told[CONDITION].endswith("unimplemented: unknown service observer.Observer")
-
-
-HUB: dict[str, object] = {"hub": "https://hub.example"}
-RELAY = FlowSource(kind="hubble", state="found", namespace="kube-system", service="hubble-relay", port=80)
-
-
-class Shown:
-    """A cluster of which only its sources of flows are known."""
-
-    def __init__(self, *sources: Chosen) -> None:
-        self.sources = sources
-        self.inventory = self
-
-    def flow_sources(self) -> tuple[Chosen, ...]:
-        return self.sources
-
-
-def configured(cluster: Any, told: dict[str, str] | None = None, **settings: object) -> HubbleCollector | None:
-    said = {} if told is None else told
-    return hubble_flows(load(HUB | settings, {}), cluster, FakeClock(), random.Random(1), said.__setitem__)
-
-
-def test_it_runs_where_a_relay_is_configured_and_hubble_may_be_read() -> None:
-    assert configured(Shown()) is None
-    assert configured(Shown(), hubble_relay="http://relay", flow_sources="istio,obi") is None
-    assert configured(Shown(), hubble_relay="http://relay") is not None
-    assert configured(Shown(), hubble_relay="auto", flow_sources="conntrack,hubble") is not None
-
-
-AGENTS: dict[State, Chosen] = {
-    state: Chosen(FlowSource(kind="conntrack", state=state), "") for state in ("found", "unknown", "absent")
-}
-
-
-@pytest.mark.parametrize(
-    ("settings", "agents", "counts"),
-    [
-        ({}, "absent", True),
-        ({}, "found", False),
-        ({}, "unknown", False),
-        ({"flow_sources": "hubble"}, "unknown", True),
-        ({"flow_sources": "hubble,obi"}, "absent", True),
-        ({"flow_sources": "hubble,conntrack"}, "absent", False),
-        ({"flow_sources": "istio,hubble"}, "absent", False),
-        ({"prometheus_urls": "http://prometheus:9090"}, "absent", False),
-    ],
-)
-def test_one_source_counts_connections(settings: dict[str, object], agents: State, counts: bool) -> None:
-    assert counts_connections(load(HUB | settings, {}), (AGENTS[agents],)) is counts
-
-
-def test_agents_that_see_nothing_count_nothing() -> None:
-    past = Chosen(FlowSource(kind="conntrack", state="found", missing="packets take another way"), "unreadable")
-    assert counts_connections(load(HUB, {}), (past,))
-
-
-async def test_where_none_is_found_or_may_be_read_it_waits_without_trouble() -> None:
-    async with fake_relay(FakeRelay()) as relay:
-        clock, told, cluster = FakeClock(), {CONDITION: "not said"}, Shown(AGENTS["absent"])
-        auto = load(HUB | {"hubble_relay": "auto"}, {})
-        anything: Any = cluster
-        collector = hubble_flows(auto, anything, clock, random.Random(1), told.__setitem__)
-        assert collector is not None
-        sink = SinkThatCanShut()
-        async with running(collector, sink):
-            await clock.run_until(collector.settled)
-            assert (told[CONDITION], sink.told, relay.accepted) == ("", [], 0)
-            cluster.sources = (Chosen(RELAY, "not-chosen"), AGENTS["absent"])
-            collector.settled.clear()
-            await clock.run_until(collector.settled)
-            assert (told[CONDITION], sink.told, relay.accepted) == ("", [], 0)
-
-
-def test_the_address_and_how_the_relay_is_known() -> None:
-    assert relay_address(load(HUB | {"hubble_relay": "http://relay"}, {})) == Address("relay", 80)
-    files = {"hubble_ca": "/ca", "hubble_certificate": "/crt", "hubble_key": "/key"}
-    tls = Tls(Path("/ca"), "ui.hubble-relay.cilium.io", Path("/crt"), Path("/key"))
-    config = load(HUB | {"hubble_relay": "https://[fd00::1]:4245", **files}, {})
-    assert relay_address(config) == Address("fd00::1", 4245, tls)
-    assert Address("fd00::1", 4245).authority == "[fd00::1]:4245"
-    found = load(HUB | {"hubble_relay": "auto", **files}, {})
-    assert relay_address(found) is None
-    assert relay_address(found, RELAY) == Address("hubble-relay.kube-system.svc", 80)
-    encrypted = FlowSource(
-        kind="hubble", state="found", namespace="cilium", service="hubble-relay", port=443, is_tls=True
-    )
-    assert relay_address(found, encrypted) == Address("hubble-relay.cilium.svc", 443, tls)
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"hubble_relay": "relay:80"},
-        {"hubble_relay": "http://relay/path"},
-        {"hubble_relay": "https://relay", "hubble_certificate": "/crt"},
-        {"hubble_relay": "http://relay", "hubble_ca": "/ca"},
-        {"hubble_ca": "/ca"},
-    ],
-)
-def test_what_cannot_be_meant_stops_the_start(settings: dict[str, object]) -> None:
-    with pytest.raises(ConfigError):
-        load(HUB | settings, {})

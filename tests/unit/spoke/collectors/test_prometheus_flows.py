@@ -12,7 +12,7 @@ from periplus_contract import flow_words
 from periplus_spoke.collectors.base import Collector
 from periplus_spoke.collectors.cluster_reader import ClusterReader
 from periplus_spoke.collectors.prometheus_flows import WINDOW_S, PrometheusFlows, prometheus_flows
-from periplus_spoke.conversion.flow_sources import Chosen, FlowSource, State, choose
+from periplus_spoke.conversion.flow_sources import Chosen, FlowSource, choose
 from periplus_spoke.conversion.flow_sums import MEASURES, rows_of
 from periplus_spoke.conversion.prometheus.ends import Kinds, kinds_of
 from periplus_spoke.conversion.prometheus.rules import RULES
@@ -68,7 +68,7 @@ class Cluster:
         return KINDS
 
     def sources(self) -> tuple[Chosen, ...]:
-        return choose(self.found, (), {"conntrack", *(rule.name for rule in RULES)})
+        return choose(self.found, (), {"conntrack", "hubble", *(rule.name for rule in RULES)})
 
 
 class Said(dict[str, str]):
@@ -150,60 +150,28 @@ async def test_of_two_sources_of_the_same_bytes_the_better_one_is_read() -> None
     assert [row["collector"] for row in rows(other)] == [flow_words.FlowCollector.ISTIO]
 
 
-async def test_connections_are_hubbles_to_count_where_it_is_read() -> None:
-    async with serving(FakePrometheus({**ISTIO, "istio_tcp_connections_opened_total": [(FLOW, 3.0)]})) as fake:
-        [alone] = await windows(collector_of(fake.url), 1)
-        [beside] = await windows(collector_of(fake.url, hubble_relay="http://relay"), 1)
-    assert [row["connections_opened"] for window in (alone, beside) for row in rows(window)] == [3, None]
-    assert [row["bytes_tx"] for row in rows(beside)] == [100]
-
-
-@pytest.mark.parametrize(("state", "said_so"), [("found", "count the same bytes"), ("unknown", "name a source")])
-async def test_bytes_that_agents_of_nodes_may_count_are_not_read(state: State, said_so: str) -> None:
-    said, cluster = Said(), Cluster(FlowSource(kind="conntrack", state=state))
+async def test_a_clock_that_is_set_back_tells_no_window_twice() -> None:
     async with serving(FakePrometheus(ISTIO)) as fake:
-        assert await windows(collector_of(fake.url, cluster=cluster, said=said), 1) == []
-        assert fake.asked == []
-        [window] = await windows(collector_of(fake.url, cluster=cluster, flow_sources=("istio",)), 1)
-    assert said_so in said["prometheus_unused"]
-    assert [row["bytes_tx"] for row in rows(window)] == [100]
-
-
-async def test_agents_that_see_no_pods_leave_the_bytes_to_what_does() -> None:
-    blind = FlowSource(kind="conntrack", state="found", missing="Cilium moves packets past conntrack")
-    async with serving(FakePrometheus(ISTIO)) as fake:
-        [window] = await windows(collector_of(fake.url, cluster=Cluster(blind)), 1)
-    assert [row["bytes_tx"] for row in rows(window)] == [100]
-
-
-async def test_agents_that_come_end_the_reading() -> None:
-    cluster, sink = Cluster(), SinkThatCanShut()
-    async with serving(FakePrometheus(ISTIO)) as fake:
-        collector = collector_of(fake.url, cluster=cluster)
+        timer, sink = QuickTimer(), SinkThatCanShut()
+        collector = collector_of(fake.url, timer=timer)
         async with running(collector, sink):
-            await collector.settled.wait()
-            cluster.found = (FlowSource(kind="conntrack", state="found"),)
-            for _ in range(3):
+            for turn in range(20):
                 collector.settled.clear()
                 await collector.settled.wait()
-            told = len(sink.told)
-            collector.settled.clear()
-            await collector.settled.wait()
-            assert len(sink.told) == told
-            cluster.found = ()
-            while len(sink.told) == told:
-                collector.settled.clear()
-                await collector.settled.wait()
-    assert sink.told[told].flows is not None
-    assert sink.told[told].flows.lost == {}  # what agents told meanwhile is not lost
+                if turn == 6:
+                    timer.us -= 5 * WINDOW_S * 1_000_000
+    starts = [window.window_start_s for window in sink.told]
+    assert starts == [HOUR_S + WINDOW_S * (number + 1) for number in range(len(starts))]
+    assert len(starts) > 10
 
 
-async def test_what_the_api_server_shows_is_read_before_what_only_prometheus_has() -> None:
-    shown = (FlowSource(kind="istio", state="found"), FlowSource(kind="prometheus", state="found"))
-    fake = FakePrometheus({**ISTIO, **NETOBSERV}, rates=("50",))
-    async with serving(fake):
-        [window] = await windows(collector_of(fake.url, cluster=Cluster(*shown)), 1)
-    assert [row["collector"] for row in rows(window)] == [flow_words.FlowCollector.ISTIO]
+async def test_a_name_that_no_metrics_have_is_said_with_those_they_have() -> None:
+    said = Said()
+    async with serving(FakePrometheus(ISTIO)) as fake:
+        assert await windows(collector_of(fake.url, said=said, prometheus_cluster="eastern"), 1) == []
+        assert said["prometheus_cluster"].endswith("'eastern': give one of the names east")
+        assert len(await windows(collector_of(fake.url, said=said, prometheus_cluster="east"), 1)) == 1
+    assert "prometheus_cluster" not in said
 
 
 async def test_several_prometheis_are_never_added_up() -> None:

@@ -260,5 +260,26 @@ def test_windows_that_nobody_takes_are_few() -> None:
         at_s = START_S + 60 * minute
         take(flows, Event(source=Endpoint("10.0.1.2", minute + 1, 77), time_s=at_s), now_s=at_s)
     kept = list(flows.close(START_S + 7_200))
-    assert len(kept) == 5
-    assert sum((window.lost for window in kept), Counter[str]())[flow_words.LOST_UNREAD] > 0
+    assert len(kept) == 8
+    assert sum(window.observed for window in kept) + in_all(kept)[flow_words.LOST_UNREAD] == 30
+
+
+def in_all(windows: list[Told]) -> Counter[str]:
+    return sum((window.lost for window in windows), Counter[str]())
+
+
+def test_of_windows_that_nobody_takes_nothing_is_lost_in_silence() -> None:
+    flows = HubbleFlows(100, lambda: True)
+    for minute in range(30):
+        flows.lose(START_S + 60 * minute, flow_words.LOST_EVENTS, 7)
+    assert in_all(list(flows.close(START_S + 7_200))) == {flow_words.LOST_EVENTS: 210}
+
+
+def test_every_event_that_is_taken_is_told_however_late_it_is() -> None:
+    flows, now_s = HubbleFlows(100, lambda: True), START_S + 360
+    minutes = [7, 6, 5, 4, 3, 2, 1]
+    for number, minute in enumerate(minutes):
+        event = Event(source=Endpoint("10.0.1.2", minute, 77), time_s=START_S + 60 * minute + 1, node=f"here/{number}")
+        take(flows, event, now_s=now_s)
+    kept = list(flows.close(START_S + 7_200))
+    assert (sum(window.observed for window in kept), in_all(kept)) == (len(minutes), {})
