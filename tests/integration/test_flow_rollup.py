@@ -1,5 +1,6 @@
 """How an hour is made of its rows: in parts or at once, with any hash, and whatever comes while it is being made."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from periplus_hub.access.scope import Scope
 from periplus_hub.flows import repository_rollup, service_rollup
 from periplus_hub.kit.db import Database
 
-from tests.support.batches import Spoke, node, pod
+from tests.support.batches import Spoke, node, pod, service, upsert
 from tests.support.clock import START
 from tests.support.flow_hub import BOTH, SERVER, Flow, FlowHub, Peer, bytes_of, flow_hub, seal_flows, seconds
 from tests.support.spokes_door import Member
@@ -112,8 +113,41 @@ async def test_two_ends_with_one_hash_stay_two(hub: FlowHub, tenant: Scope, monk
 
     monkeypatch.setattr(repository_rollup, "asked", colliding)
     again = await make_again(hub, tenant, members, 1)
-    assert salts == [0, 1]
+    assert salts[0] == 0 < salts[1]
+    assert len(salts) == 2
     assert [row["bytes_tx"] for row in again] == [2 * row["bytes_tx"] for row in plain]
+
+
+async def test_names_that_were_made_to_have_one_hash_stay_two(hub: FlowHub, tenant: Scope) -> None:
+    """These two have one with any salt that is hashed with them."""
+    member, spoke = (await fleet(hub, tenant))[0]
+    names = ("web-of-the-shop-in-the-east-prod", "gwo9djxrctxe3zmt7SqRzr>E~LG^_e85")
+    made = [Peer(workload=f"made/Deployment/{name}") for name in (*names, "api")]
+    flows = [Flow(each, made[2], AT, measures=bytes_of(tx)) for each, tx in zip(made, (3, 5), strict=False)]
+    await member.send(seal_flows(spoke, flows))
+    async with asyncio.timeout(120):
+        await hub.settle()
+    statement = "SELECT src_workload AS name, bytes_tx FROM edges_hourly WHERE src_namespace = 'made'"
+    found = {row["name"]: row["bytes_tx"] for row in await hub.rows(tenant, statement)}
+    assert found == dict(zip(names, (3, 5), strict=True))
+
+
+async def test_ports_that_cannot_be_keep_nobody_else_s_hour_from_being_made(hub: FlowHub, tenant: Scope) -> None:
+    members = await fleet(hub, tenant)
+    await talk(members, 0)
+    member, spoke = members[0]
+    ports = ["a|TCP|70000|8080||", "b|TCP|99999999999999999999|80|99999999999999999999|", "c|TCP|80|70000|70000|"]
+    ports += ["d|TCP|81|99999999999999999999||", "e|TCP|82|named||", "f|TCP|x||30080|"]
+    ready = upsert(
+        "e", namespace="shop", service="service-s", address="10.0.0.1", ports=["e|TCP|99999999999999999999|"]
+    )
+    await member.send(spoke.delta({"services": [service("s", "10.96.0.1", ports=ports)], "endpoints": [ready]}))
+    await member.send(
+        seal_flows(spoke, [Flow(Peer("10.0.0.1"), Peer("10.96.0.1"), AT, measures=bytes_of(11), port=80)])
+    )
+    found = await edges(hub, tenant)
+    assert sum(row["bytes_tx"] == 11 for row in found) == 1
+    assert len(found) > 3
 
 
 async def test_what_comes_while_an_hour_is_made_is_in_it_the_next_time(

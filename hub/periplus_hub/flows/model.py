@@ -180,7 +180,7 @@ class NumberedHour:
 
     hour: int
     salt: int
-    """Of the hash by which they find them."""
+    """Of the hash by which they find them; 0 is a fast one without."""
     rules: int
     """What the number of a rule is raised by where a row is about something behind a port."""
     measures: tuple[str, ...]

@@ -81,21 +81,24 @@ _PORTS: Final = """
              split_part(port, '|', 5) AS node_port, s.cluster_ips <> '{}' OR s.load_balancer_ips <> '{}' AS addressed
       FROM services s, unnest(s.ports) AS port WHERE s.tenant_id = $1),
     resolved AS (
-      SELECT l.*, CASE WHEN l.target ~ '^[0-9]+$' AND l.target <> '0' THEN l.target ELSE coalesce(
-          (SELECT min(n.number) FROM named n WHERE n.registration_id = l.registration_id AND n.namespace = l.namespace
-             AND n.service = l.name AND n.name = l.port_name AND n.protocol = l.protocol
+      SELECT l.*, CASE WHEN l.target ~ '^[0-9]{1,5}$' AND l.target <> '0' THEN l.target ELSE coalesce(
+          (SELECT min(n.number) FROM named n WHERE n.number ~ '^[0-9]{1,5}$'
+             AND n.registration_id = l.registration_id AND n.namespace = l.namespace AND n.service = l.name
+             AND n.name = l.port_name AND n.protocol = l.protocol
            HAVING count(DISTINCT n.number) = 1), l.port) END AS to_port, b.kind AS to_kind, b.workload AS to_workload
       FROM listed l LEFT JOIN backing b
         ON b.registration_id = l.registration_id AND b.namespace = l.namespace AND b.service = l.name)
     SELECT registration_id, 'Service' AS kind, coalesce(namespace, '') AS namespace, coalesce(name, '') AS workload,
            port, protocol, coalesce(namespace, '') AS to_namespace, coalesce(to_kind, 'Service') AS to_kind,
-           coalesce(to_workload, name, '') AS to_workload, to_port FROM resolved WHERE port ~ '^[0-9]+$'
+           coalesce(to_workload, name, '') AS to_workload, to_port FROM resolved
+    WHERE port ~ '^[0-9]{1,5}$' AND to_port ~ '^[0-9]{1,5}$'
     UNION ALL
     SELECT registration_id, 'Node', '', '', node_port, protocol, coalesce(namespace, ''),
            coalesce(to_kind, 'Service'), coalesce(to_workload, name, ''), to_port
-    FROM resolved WHERE node_port ~ '^[0-9]+$' AND node_port <> '0'
+    FROM resolved WHERE node_port ~ '^[0-9]{1,5}$' AND node_port <> '0' AND to_port ~ '^[0-9]{1,5}$'
 """
-"""What is behind a service's port, or a port on every node: the workload where there is one alone, else the service."""
+"""What is behind a service's port, or a port on every node: the workload where there is one alone, else the service.
+Numbers are what spokes say, and may be none of a port."""
 _TEXT: Final = pa.string()
 _NUMBER: Final = pa.int64()
 _IDENTITY_TYPES: Final = {

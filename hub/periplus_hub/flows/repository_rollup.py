@@ -4,7 +4,6 @@ A row finds each of its ends by a number (`lookup`) that stands for the address,
 the workload that the source told. All that follows is about numbers; the names come back when the hour is written.
 """
 
-from collections.abc import Sequence
 from string import Template
 from typing import Final, NamedTuple
 
@@ -19,10 +18,12 @@ LANE: Final = "rollup"
 _HOUR: Final = "toDateTime({hour:UInt32}, 'UTC')"
 _OF_HOUR: Final = f"toStartOfHour(window_start) = {_HOUR}"
 _LOOKUP: Final = Template(
-    "cityHash64(registration, if(${side}_kind = '', ${side}_address, toIPv6('::')), ${side}_namespace, ${side}_kind, "
-    "${side}_workload, {salt:UInt32})"
+    "$hash registration, if(${side}_kind = '', ${side}_address, toIPv6('::')), ${side}_namespace, ${side}_kind, "
+    "${side}_workload)"
 )
-_LOOKUPS: Final = {side: _LOOKUP.substitute(side=side) for side in ("src", "dst")}
+_FAST, _KEYED = "cityHash64(", "sipHash64Keyed(({salt:UInt64}, {salt:UInt64}),"
+"""Ends that have one number by the fast hash may have been made so, and then have one with any salt: names are what
+spokes say. By the keyed one nobody can make them, and it takes ten times as long."""
 
 _OF_SIDE: Final = Template("""
     SELECT $lookup AS lookup, registration, if(${side}_kind = '', ${side}_address, toIPv6('::')) AS address,
@@ -31,9 +32,7 @@ _OF_SIDE: Final = Template("""
 """)
 _ASKED: Final = Template("""
     SELECT DISTINCT lookup, registration, address, namespace, kind, workload FROM ($src UNION ALL $dst)
-""").substitute(
-    {side: _OF_SIDE.substitute(side=side, lookup=lookup, of_hour=_OF_HOUR) for side, lookup in _LOOKUPS.items()}
-)
+""")
 _EXTENT: Final = Template("SELECT count() AS rows, groupBitAnd(unmeasured) AS unknown FROM flows WHERE $of_hour")
 
 _FOUND: Final = Template("""
@@ -74,8 +73,14 @@ class Extent(NamedTuple):
     """Those that any row knows."""
 
 
-def _found(reporters: str, part: str, measures: Sequence[str]) -> str:
-    return _FOUND.substitute(_LOOKUPS, measures=", ".join(measures), of_hour=_OF_HOUR, reporters=reporters, part=part)
+def _lookups(salt: int) -> dict[str, str]:
+    """For each side the number of a row's end."""
+    return {side: _LOOKUP.substitute(side=side, hash=_KEYED if salt else _FAST) for side in ("src", "dst")}
+
+
+def _found(reporters: str, part: str, of: NumberedHour) -> str:
+    measures = ", ".join(of.measures)
+    return _FOUND.substitute(_lookups(of.salt), measures=measures, of_hour=_OF_HOUR, reporters=reporters, part=part)
 
 
 async def extent(scope: Scope, store: ColumnStore, hour: int) -> Extent:
@@ -87,8 +92,14 @@ async def extent(scope: Scope, store: ColumnStore, hour: int) -> Extent:
 
 
 async def asked(scope: Scope, store: ColumnStore, hour: int, salt: int) -> pa.Table:
-    """The distinct ends of the hour's rows as they were told. `lookup` is a hash of the others and of `salt`."""
-    return await store.query(scope, _ASKED, {"hour": hour, "salt": salt}, lane=LANE)
+    """The distinct ends of the hour's rows as they were told.
+
+    `lookup` is a hash of the others, keyed by `salt`; where that is 0, a fast one without a key.
+    """
+    sides = {
+        side: _OF_SIDE.substitute(side=side, lookup=lookup, of_hour=_OF_HOUR) for side, lookup in _lookups(salt).items()
+    }
+    return await store.query(scope, _ASKED.substitute(sides), {"hour": hour, "salt": salt}, lane=LANE)
 
 
 async def put_identities(scope: Scope, store: ColumnStore, hour: int, rows: pa.Table) -> None:
@@ -108,14 +119,14 @@ async def windows(scope: Scope, store: ColumnStore, of: NumberedHour, part: int,
 
     Each pair of clusters is in one of the `parts`.
     """
-    statement = _BY_WINDOW.substitute(found=_found("1, 2", _PART, of.measures))
+    statement = _BY_WINDOW.substitute(found=_found("1, 2", _PART, of))
     return await store.query(scope, statement, {**of.given, "part": part, "parts": parts}, lane=LANE)
 
 
 async def both(scope: Scope, store: ColumnStore, of: NumberedHour) -> pa.Table:
     """The edges that spokes merged themselves."""
     sums = ", ".join(f"sum(e.{name}) AS {name}" for name in of.measures)
-    statement = _BY_HOUR.substitute(found=_found("3", "1", of.measures), sums=sums)
+    statement = _BY_HOUR.substitute(found=_found("3", "1", of), sums=sums)
     return await store.query(scope, statement, of.given, lane=LANE)
 
 

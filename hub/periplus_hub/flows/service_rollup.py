@@ -5,6 +5,7 @@ the rows and the inventory alone, not on when they came.
 """
 
 import asyncio
+import secrets
 from collections.abc import Sequence
 from typing import Final
 
@@ -25,6 +26,7 @@ from periplus_hub.kit.db import Database
 
 MOST_ROWS: Final = 3_000_000
 """Of an hour that are merged together: some hundred bytes each."""
+_SALT_BITS: Final = 64
 
 
 class RollUp:
@@ -68,13 +70,13 @@ class RollUp:
             await repository_blocks.note_rolled(c, scope, hour)
 
     async def _asked(self, scope: Scope, hour: int) -> tuple[int, pa.Table]:
-        """Who the hour's rows are about, with a salt by which no two of them have one hash."""
+        """Who the hour's rows are about, with a salt by which no two of them have one hash. Nobody can foretell it."""
         salt = 0
         while True:
             asked = await repository_rollup.asked(scope, self._store, hour, salt)
             if pc.count_distinct(asked.column("lookup")).as_py() == asked.num_rows:
                 return salt, asked
-            salt += 1
+            salt = secrets.randbits(_SALT_BITS) | 1
 
     async def _put_edges(self, scope: Scope, hour: int, salt: int, ends: NumberedEnds) -> None:
         """In parts, so that memory is bounded."""

@@ -21,6 +21,8 @@ BEHIND_PORT: Final = "-port"
 """Ends the rule of a destination that is behind a port of what the address was."""
 NO_PLACE: Final = 0
 """Where an end is that is in no cluster."""
+SERVICE, NODE = "Service", "Node"
+_LAST_PORT: Final = 2**16 - 1
 _PROTOCOLS: Final = {"TCP": 6, "UDP": 17, "SCTP": 132}
 _PARTS: Final = ("owner", "namespace", "kind", "workload")
 _OF_EDGE: Final = (
@@ -145,14 +147,21 @@ def _group_keys(rows: pa.Table) -> pa.Array:
     return pc.if_else(pc.is_in(kind, pa.array([SERVICE, NODE])), keys, pa.scalar(None, pa.binary()))
 
 
-def _reached(found: pa.Table, ports: pa.Table) -> pa.Table:
+def _reached(found: pa.Table, listed: pa.Table) -> pa.Table:
     """Ports of services and nodes that the hour's rows are about, with what stands behind them."""
+    may_be = (pc.less_equal(listed.column(name), _LAST_PORT) for name in ("port", "to_port"))
+    ports = listed.filter(pc.and_(*may_be))
     protocol = pc.index_in(ports.column("protocol"), pa.array(list(_PROTOCOLS)))
     numbers = pa.array(list(_PROTOCOLS.values()), pa.uint8()).take(protocol.combine_chunks())
     owner = uuid_bytes(ports.column("registration_id"))
     listed = pa.table({"owner": owner, **{name: ports.column(name) for name in _PARTS[1:]}})
+    registration = ports.column("registration_id").combine_chunks().dictionary_encode()
+    owner = pa.array([UUID(each).bytes for each in registration.dictionary.to_pylist()], _UUID).take(
+        registration.indices
+    )
+    named = pa.table({"owner": owner, **{name: ports.column(name) for name in _PARTS[1:]}})
     keys = _group_keys(found)
-    groups = pc.index_in(_group_keys(listed), keys.filter(pc.is_valid(keys)))
+    groups = pc.index_in(_group_keys(named), keys.filter(pc.is_valid(keys)))
     behind = found.column("behind").combine_chunks().filter(pc.is_valid(keys)).take(groups)
     rows = pa.table(
         {
