@@ -10,7 +10,7 @@ import pytest
 from periplus_hub.access.scope import Role, Scope
 from periplus_hub.kit.db import Database, count_statements
 
-from tests.support.batches import Spoke, pod
+from tests.support.batches import Spoke, pod, upsert
 from tests.support.clock import START, FakeClock
 from tests.support.flow_hub import BOTH, Flow, FlowHub, Peer, bytes_of, flow_hub, seal_flows, seconds
 from tests.support.graphql_hub import Answer, door, token_for
@@ -125,6 +125,27 @@ async def test_what_is_known_without_flows_is_no_mistake_and_a_wrong_name_is(
     assert (found["starts"], found["isComplete"]) == ([], False)
     assert (await answer(hub, tenant, of={"name": "quite"})).codes == ["not-found"]
     assert (await answer(hub, other_tenant, of=quiet)).codes == ["not-found"]
+
+
+@pytest.mark.promise("no-false-all-clear")
+async def test_of_pods_on_their_nodes_addresses_nobody_is_not_all(
+    hub: FlowHub, clock: FakeClock, tenant: Scope, east: Member
+) -> None:
+    clock.advance(300)
+    spoke = Spoke(east.registration)
+    edge = {"workload_kind": "DaemonSet", "workload_name": "ingress", "host_network": True}
+    lone = {"workload_kind": "Deployment", "workload_name": "quiet"}
+    here = [pod("a", "10.1.0.1", START, **edge), pod("b", "10.1.0.2", START, **lone)]
+    behind = upsert("e", namespace="shop", service="front", address="10.1.0.1", target_kind="Pod", target_uid="a")
+    await east.send(spoke.snapshot({"pods": here, "endpoints": [behind]}))
+    await east.send(seal_flows(spoke, [flow("db", "disk", at=AT + 60 * minute) for minute in range(5)]))
+    await hub.settle()
+    for name in ("ingress", "front"):
+        found = await ask(hub, tenant, of={"namespace": "shop", "name": name})
+        assert (found["reached"], found["isComplete"]) == ([], False)
+        assert {each["gap"]: each["amount"] for each in found["incomplete"]} == {"ON_HOSTS": "1"}
+    assert (await ask(hub, tenant, of={"name": "quiet"}))["isComplete"]
+    assert (await answer(hub, tenant, of={"namespace": "lab", "name": "ingress"})).codes == ["not-found"]
 
 
 @pytest.mark.parametrize(

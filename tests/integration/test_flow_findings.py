@@ -229,6 +229,46 @@ async def test_failures_and_round_trips_are_held_against_their_own_hours(watch: 
     assert await watch.listed() == {}
 
 
+async def test_what_was_off_is_not_over_because_nothing_is_told_since(watch: Watch) -> None:
+    web, api = End(watch.east.id, "shop/Deployment/web"), End(watch.west.id, "pay/Deployment/api")
+    counted = {"connections_opened": 100, "failures_refused": 1, "failures_timeout": 0}
+    usual = {**counted, "rtt_us_sum": 400_000, "rtt_count": 40}
+    bad = {**counted, "failures_refused": 70, "rtt_us_sum": 4_000_000, "rtt_count": 40}
+    await watch.edges(passed(web, api, STEADY[:-1], measures=usual, reporters=CLIENT | SERVER))
+    await watch.edges(passed(web, api, STEADY[-1:], measures=bad, reporters=CLIENT | SERVER))
+    await watch.look()
+    before = await watch.listed()
+    assert before.keys() == {"failing-dependencies", "slow-dependencies"}
+    watch.clock.advance(8 * HOUR)
+    await watch.look()
+    after = await watch.listed()
+    assert {detector: after.get(detector) for detector in before} == before
+
+
+async def test_a_few_failures_of_few_connections_are_as_bad_as_many_of_many(watch: Watch) -> None:
+    web, api = End(watch.east.id, "shop/Deployment/web"), End(watch.west.id, "pay/Deployment/api")
+    usual = {"connections_opened": 20, "failures_refused": 0, "failures_timeout": 0}
+    await watch.edges(passed(web, api, STEADY[:-1], measures=usual, reporters=CLIENT | SERVER))
+    bad = {**usual, "failures_refused": 9}
+    await watch.edges(passed(web, api, STEADY[-1:], measures=bad, reporters=CLIENT | SERVER))
+    await watch.look()
+    assert await watch.listed() == {
+        "failing-dependencies": ["warning: Connections to pay/api@west fail more often than usual"]
+    }
+
+
+async def test_what_has_been_slow_for_busy_days_is_still_slow(watch: Watch) -> None:
+    web, api = End(watch.east.id, "shop/Deployment/web"), End(watch.west.id, "pay/Deployment/api")
+    usual, slow = {"rtt_us_sum": 400_000, "rtt_count": 40}, {"rtt_us_sum": 200_000_000, "rtt_count": 4_000}
+    both = {"reporters": CLIENT | SERVER}
+    await watch.edges(passed(web, api, STEADY[:-40], measures=usual, **both))
+    await watch.edges(passed(web, api, STEADY[-40:], measures=slow, **both))
+    await watch.look()
+    assert await watch.listed() == {
+        "slow-dependencies": ["warning: Round trips between east and west take longer than usual"]
+    }
+
+
 async def test_what_sources_say_that_they_lack_is_told(watch: Watch) -> None:
     mark = FlowsMark(observed=1_000, unmeasured=400, lost={"evicted": 300})
     await watch.east.flows(Flow(LAB, LAB, NOW - 60, BOTH), flows=mark)

@@ -95,6 +95,36 @@ async def test_what_no_agent_told_since_is_silent_only_where_every_node_told(
     assert (found["coverage"]["ratio"], found["coverage"]["partlyToldCount"]) == (1, 0)
 
 
+@pytest.mark.promise("no-false-all-clear")
+async def test_what_was_told_after_the_asked_time_makes_up_for_no_gap_in_it(
+    hub: FlowHub, clock: FakeClock, tenant: Scope
+) -> None:
+    """Answers are made of whole hours: that is what is held against what was told."""
+    cluster = await hub.door.member(tenant, "east")
+    spoke = Spoke(cluster.registration)
+
+    async def tell_minutes(first: int, minutes: int) -> None:
+        await cluster.send(seal_flows(spoke, (), window_start_s=AT + 60 * first, window_s=60 * minutes))
+
+    async def ratio(until_s: int) -> float | None:
+        token = await token_for(hub.db, tenant, Role.VIEWER)
+        question = "query($since: DateTime, $until: DateTime) { coverage(since: $since, until: $until) { ratio } }"
+        until = START + timedelta(seconds=until_s)
+        asked = {"since": START.isoformat(), "until": until.isoformat()}
+        answer = await door(hub.db, clock, columns=hub.store).ask(question, token, **asked)
+        found: float | None = answer.good["coverage"]["ratio"]
+        return found
+
+    clock.advance(3_600 + 1_320)
+    await tell_minutes(0, 20)
+    await tell_minutes(60, 22)
+    assert await ratio(4_920) == pytest.approx(40 / 80), "what came early"
+    clock.advance(3 * 3_600)
+    await tell_minutes(82, 38)
+    assert await ratio(4_200) == pytest.approx(80 / 120)
+    assert await ratio(3_599) == pytest.approx(20 / 60)
+
+
 async def test_what_sources_lack_is_added_up_and_told(hub: FlowHub, clock: FakeClock, tenant: Scope) -> None:
     cluster = await cluster_of(hub, tenant, "n1", "n2")
     clock.advance(3_600)

@@ -49,6 +49,10 @@ class BlastGap(Enum):
     UNKNOWN_ENDS = strawberry.enum_value(
         "unknown_ends", description="Dependencies with an end that may be one of these, and it is not known."
     )
+    ON_HOSTS = strawberry.enum_value(
+        "on_hosts",
+        description="Pods of it that have their nodes' addresses: what passes there is told of the nodes.",
+    )
     NOT_FOLLOWED = strawberry.enum_value(
         "not_followed",
         description="Ends that were reached and behind which several may be: addresses, nodes, what is outside.",
@@ -178,7 +182,8 @@ class BlastRadiusQuery:
             raise NotFound(
                 f"nothing called '{of.name[:80]}' is known there", "Take namespace and name from 'dependencies'."
             )
-        gaps = list(_gaps(found, coverage))
+        on_hosts = await info.context.read(repository_behind.pods_on_hosts, meant)
+        gaps = list(_gaps(found, coverage, on_hosts=on_hosts))
         return BlastRadius(
             starts=[flow_end(each) for each in found.starts],
             reached=[BlastHop.of(each) for each in found.reached],
@@ -188,7 +193,7 @@ class BlastRadiusQuery:
         )
 
 
-def _gaps(found: engine.Reach, coverage: Coverage) -> Iterator[BlastIncomplete]:
+def _gaps(found: engine.Reach, coverage: Coverage, *, on_hosts: int) -> Iterator[BlastIncomplete]:
     for reason, clusters in (
         (BlastGap.NO_FLOWS, coverage.without_flows),
         (BlastGap.LATE, coverage.late),
@@ -203,6 +208,7 @@ def _gaps(found: engine.Reach, coverage: Coverage) -> Iterator[BlastIncomplete]:
         BlastGap.LOST: sum(coverage.lost.values()),
         BlastGap.SAMPLED: coverage.sampling if coverage.sampling > 1 else 0,
         BlastGap.UNKNOWN_ENDS: found.may_lead,
+        BlastGap.ON_HOSTS: on_hosts,
         BlastGap.NOT_FOLLOWED: not_followed,
         BlastGap.DEPTH: found.beyond_depth,
         BlastGap.ROOM: found.beyond_nodes,

@@ -215,7 +215,8 @@ class Coverage:
             return None
         told = sum((each.ratio or 0) * each.minutes_expected for each in self.clusters)
         lost = self.rejected + sum(self.dropped.values())
-        rows = max(self.collected, self.settled + sum(self.dropped.values()))
+        # Rejected rows are booked with their batch, and all others with a later one.
+        rows = max(self.collected, self.settled + sum(self.dropped.values()), lost)
         return told / expected * (1 - lost / rows if rows else 1.0)
 
     @property

@@ -2,7 +2,20 @@
 
 from typing import Any, Final
 
-from sqlalchemy import Column, Select, and_, case, func, literal, or_, select, union_all
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    FromClause,
+    Select,
+    and_,
+    case,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    union_all,
+)
 
 from periplus_hub.access.scope import Scope, owned
 from periplus_hub.dependencies.engine.reach import Named
@@ -52,6 +65,19 @@ async def fronts(c: ReadConnection, scope: Scope, name: str) -> list[tuple[Named
     ]
 
 
+async def pods_on_hosts(c: ReadConnection, scope: Scope, end: EndFilter) -> int:
+    """How many pods of a workload or service of this name have their nodes' addresses, and so are no end of flows."""
+    of_service = exists().where(
+        owned(scope, endpoints),
+        endpoints.c.registration_id == pods.c.registration_id,
+        endpoints.c.target_uid == pods.c.uid,
+        endpoints.c.service == end.name,
+    )
+    is_of_it = or_(pods.c.workload_name == end.name, pods.c.name == end.name, of_service)
+    here = (owned(scope, pods), pods.c.host_network, pods.c.valid_to.is_(None), *_narrowed(pods, end))
+    return int(await c.scalar(select(func.count()).select_from(pods).where(*here, is_of_it)) or 0)
+
+
 async def is_there(c: ReadConnection, scope: Scope, end: EndFilter) -> bool:
     """Whether the inventory knows a service, workload or pod of this name."""
     named = (services.c.name, workloads.c.name, pods.c.name, pods.c.workload_name)
@@ -61,6 +87,9 @@ async def is_there(c: ReadConnection, scope: Scope, end: EndFilter) -> bool:
 
 def _of_name(scope: Scope, column: Column[Any], end: EndFilter) -> Select[Any]:
     table = column.table
+    return select(literal(1)).where(owned(scope, table), column == end.name, *_narrowed(table, end)).limit(1)
+
+
+def _narrowed(table: FromClause, end: EndFilter) -> list[ColumnElement[bool]]:
     narrowed = [one_of(table.c.registration_id, end.clusters)] if end.clusters else []
-    narrowed += [] if end.namespace is None else [table.c.namespace == end.namespace]
-    return select(literal(1)).where(owned(scope, table), column == end.name, *narrowed).limit(1)
+    return narrowed + ([] if end.namespace is None else [table.c.namespace == end.namespace])

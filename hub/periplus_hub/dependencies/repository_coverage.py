@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import BIT
 
 from periplus_contract.tables import Kind
 from periplus_hub.access.scope import Scope, owned
+from periplus_hub.dependencies.edge_columns import hour_of
 from periplus_hub.dependencies.model import GRACE_S, LATE_S, LOOK_BACK_S, ClusterCoverage, Coverage
 from periplus_hub.fleet.model import State
 from periplus_hub.fleet.tables import registrations
@@ -23,9 +24,12 @@ from periplus_hub.kit.db import ReadConnection
 async def coverage_between(
     c: ReadConnection, scope: Scope, since: datetime, until: datetime, now: datetime
 ) -> Coverage:
-    """Of every active cluster, what it told of flows in the time, counted in whole minutes from the hour of `since`."""
-    first = int(since.timestamp()) // HOUR_S * HOUR_S
-    last = min(int(until.timestamp()), int(now.timestamp()) - GRACE_S)
+    """Of every active cluster, what it told of flows in the hours of the time, which answers are made of whole.
+
+    What is not over yet counts in whole minutes.
+    """
+    first = hour_of(since)
+    last = min(hour_of(until) + HOUR_S, int(now.timestamp()) - GRACE_S)
     rows = await c.rows(_told(scope, first, last))
     by_node = {row.registration_id: row for row in await c.rows(_told_by_nodes(scope, first, last))}
     lost = await _lost(c, scope, first, last)
@@ -43,9 +47,9 @@ async def coverage_between(
 def _told(scope: Scope, first: int, last: int) -> Any:  # noqa: ANN401 - a Select, generic in its columns
     table = coverage
     within = table.c.hour >= first
-    minutes = func.bit_count(cast(table.c.minutes, BIT(MINUTES_OF_HOUR)))
+    minutes = _minutes_until(table, last)
     mine = and_(table.c.tenant_id == registrations.c.tenant_id, table.c.registration_id == registrations.c.id)
-    looked_at = and_(mine, table.c.hour >= first - LOOK_BACK_S, table.c.hour <= last)
+    looked_at = and_(mine, table.c.hour >= first - LOOK_BACK_S, table.c.hour < last)
     return (
         select(
             registrations.c.id,
@@ -68,6 +72,13 @@ def _told(scope: Scope, first: int, last: int) -> Any:  # noqa: ANN401 - a Selec
         .group_by(registrations.c.id)
         .order_by(registrations.c.name)
     )
+
+
+def _minutes_until(table: Table, last: int) -> ColumnElement[int]:
+    """How many minutes an hour's row tells, of those that had to be told: what came early makes up for no gap."""
+    over = (1 << last % HOUR_S // MINUTE_S) - 1
+    counted = case((table.c.hour == last // HOUR_S * HOUR_S, table.c.minutes.op("&")(over)), else_=table.c.minutes)
+    return func.bit_count(cast(counted, BIT(MINUTES_OF_HOUR)))
 
 
 def _first_minute(table: Table) -> ColumnElement[int]:
@@ -105,16 +116,15 @@ def _told_by_nodes(scope: Scope, first: int, last: int) -> Any:  # noqa: ANN401 
 
 def _nodes_that_told(scope: Scope, first: int, last: int) -> CTE:
     table = node_coverage
-    minutes = func.bit_count(cast(table.c.minutes, BIT(MINUTES_OF_HOUR)))
     return (
         select(
             table.c.registration_id,
             table.c.node,
             func.max(table.c.last_window).label("told_until"),
             func.min(_first_minute(table)).label("told_since"),
-            func.sum(case((table.c.hour >= first, minutes), else_=0)).label("minutes"),
+            func.sum(case((table.c.hour >= first, _minutes_until(table, last)), else_=0)).label("minutes"),
         )
-        .where(owned(scope, table), table.c.hour >= first - LOOK_BACK_S, table.c.hour <= last)
+        .where(owned(scope, table), table.c.hour >= first - LOOK_BACK_S, table.c.hour < last)
         .group_by(table.c.registration_id, table.c.node)
         .cte("told")
     )
@@ -150,7 +160,7 @@ def _nodes_now(scope: Scope, first: int, told: CTE) -> CTE:
 async def _lost(c: ReadConnection, scope: Scope, first: int, last: int) -> dict[UUID, dict[str, int]]:
     """What sources say they did not see, by cluster and reason."""
     each = func.json_each_text(coverage.c.lost).table_valued("key", "value")
-    mine = (owned(scope, coverage), coverage.c.hour >= first, coverage.c.hour <= last)
+    mine = (owned(scope, coverage), coverage.c.hour >= first, coverage.c.hour < last)
     counted = (
         select(coverage.c.registration_id, each.c.key, func.sum(cast(each.c.value, BigInteger)).label("times"))
         .select_from(coverage)
@@ -208,5 +218,5 @@ async def _dropped(c: ReadConnection, scope: Scope, first: int, last: int) -> di
 
 
 def _of_flows(scope: Scope, first: int, last: int) -> list[Any]:
-    hours = (outcomes.c.hour_start >= first, outcomes.c.hour_start <= last)
+    hours = (outcomes.c.hour_start >= first, outcomes.c.hour_start < last)
     return [owned(scope, outcomes), outcomes.c.kind == Kind.FLOWS.value, *hours]

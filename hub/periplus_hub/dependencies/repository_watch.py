@@ -15,6 +15,8 @@ from periplus_hub.dependencies.engine.ends import PARTS
 from periplus_hub.dependencies.engine.watched import (
     BASELINE_S,
     KNOWN_S,
+    LEAST_ATTEMPTS,
+    LEAST_SAMPLES,
     MISSED_S,
     RECENT_HOURS,
     RHYTHM_S,
@@ -112,19 +114,22 @@ _LOPSIDED: Final = Template("""
 _HOURS: Final = Template("""
     SELECT *, count() OVER () AS pair_count FROM (
       SELECT $names, arraySort(groupArray((at, attempts, failed, rtt_us, rtts))) AS series,
-        maxIf(failed, at >= {recent:UInt32} AND failed * 100 >= attempts) AS failed_now,
-        maxIf(rtt_us / rtts, at >= {recent:UInt32} AND rtts >= 10) AS slowest,
-        sumIf(rtt_us, at < {recent:UInt32}) / sumIf(rtts, at < {recent:UInt32}) AS before
+        argMaxIf(failed, at, tells_share) AS failed_last, argMaxIf(failed / attempts, at, tells_share) AS share_last,
+        argMaxIf(rtt_us / rtts, at, tells_rtt) AS rtt_last,
+        quantileExactLowIf(0.5)(failed / attempts, tells_share AND at < {recent:UInt32}) AS share_usual,
+        quantileExactLowIf(0.5)(rtt_us / rtts, tells_rtt AND at < {recent:UInt32}) AS rtt_usual
       FROM (
         SELECT $names, toUnixTimestamp(hour) AS at, sumIf(failures, tells_failures) AS failed,
           greatest(sumIf(connections_opened, tells_failures), failed) AS attempts, sum(rtt_us_sum) AS rtt_us,
-          sum(rtt_count) AS rtts
+          sum(rtt_count) AS rtts, attempts >= $attempts AS tells_share, rtts >= $samples AS tells_rtt
         FROM ($rows) GROUP BY $names, at)
       GROUP BY $names
-      HAVING failed_now >= 10 OR (isFinite(before) AND slowest > before * 1.25 AND slowest > before + 1000))
-    ORDER BY failed_now DESC, slowest DESC, $names LIMIT {most:UInt32}
+      HAVING (isFinite(share_usual) AND share_last > share_usual + 0.005)
+        OR (isFinite(rtt_usual) AND rtt_last > rtt_usual * 1.25 AND rtt_last > rtt_usual + 1000))
+    ORDER BY failed_last DESC, rtt_last DESC, $names LIMIT {most:UInt32}
 """)
-"""`tells_failures`: what does not tell refused connections and those without an answer has no share of them."""
+"""`tells_failures`: what does not tell refused connections and those without an answer has no share of them. The newest
+hour that says something is looked at however old it is: what was off then is not over because nothing is told since."""
 
 
 async def new_pairs(scope: Scope, store: ColumnStore, level: EdgeLevel, now: datetime) -> tuple[list[NewPair], int]:
@@ -173,10 +178,14 @@ async def lopsided_clusters(scope: Scope, store: ColumnStore, now: datetime) -> 
 
 
 async def pair_hours(scope: Scope, store: ColumnStore, now: datetime) -> tuple[list[PairHours], int]:
-    """The hours of pairs that lately failed, or whose round trips lately took long: those that may be off."""
+    """The hours of pairs that failed, or whose round trips took long, when it was last known: those that may be off."""
     tells = f"bitAnd(unmeasured, {_TOLD_FAILURES}) = 0 AS tells_failures"
     columns = f"hour, connections_opened, {' + '.join(FAILURES)} AS failures, {tells}, rtt_us_sum, rtt_count"
     statement = _HOURS.substitute(names=_NAMES, rows=_rows(EdgeLevel.WORKLOAD, columns))
+    failures = "failures_refused + failures_timeout + failures_other AS failures"
+    columns = f"hour, connections_opened, {failures}, {tells}, rtt_us_sum, rtt_count"
+    rows = _rows(EdgeLevel.WORKLOAD, columns)
+    statement = _HOURS.substitute(names=_NAMES, rows=rows, attempts=LEAST_ATTEMPTS, samples=LEAST_SAMPLES)
     hour = hour_of(now)
     given = {"first": hour - BASELINE_S, "recent": hour - (RECENT_HOURS - 1) * HOUR_S, "most": MOST}
     found, more = await _ask(scope, store, statement, given)

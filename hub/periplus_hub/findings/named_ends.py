@@ -61,11 +61,15 @@ def concerned(ends: Iterable[EdgeEnd]) -> tuple[UUID | None, tuple[UUID, ...]]:
 def at_most(
     found: Sequence[FindingDraft | Undecided], what: str, *, more: int = 0
 ) -> Iterable[FindingDraft | Undecided]:
-    """The worst of them, and one draft about the rest. `more` were not even looked at."""
+    """The worst of them, and one draft about the rest. `more` were not even looked at.
+
+    One of the rest that has a finding keeps it: it is no better for others being worse.
+    """
     drafts = sorted((each for each in found if isinstance(each, FindingDraft)), key=_worst_first)
     yield from (each for each in found if isinstance(each, Undecided))
     yield from islice(drafts, MOST_DRAFTS)
     rest = drafts[MOST_DRAFTS:]
+    yield from (Undecided(each.fingerprint) for each in rest)
     if rest or more:
         yield FindingDraft(
             fingerprint="more",

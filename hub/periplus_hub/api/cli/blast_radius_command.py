@@ -47,6 +47,7 @@ _MORE: Final = {
     "LOST": "sources did not see {count} connections, events or readings",
     "SAMPLED": "only one packet in {count} was looked at",
     "UNKNOWN_ENDS": "of {count} dependencies in the fleet it is not known whether they are of these",
+    "ON_HOSTS": "{count} pods of it have their nodes' addresses: what passes there is told of the nodes",
     "NOT_FOLLOWED": "who is behind {count} of them is not known: addresses, nodes, what is outside",
     "DEPTH": "{count} more are one hop further; see --depth",
     "ROOM": "{count} more had no room, nor was looked behind them; see --nodes",

@@ -21,6 +21,10 @@ BASELINE_S: Final = 7 * DAY_S
 """How far back a pair's own usual is looked for."""
 RECENT_HOURS: Final = 6
 """A measure that was not taken in so many hours, this one included, is not known now."""
+LEAST_ATTEMPTS: Final = 20
+"""Connections of an hour below which a share of them says nothing."""
+LEAST_SAMPLES: Final = 30
+"""Round trips of an hour below which their mean says nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

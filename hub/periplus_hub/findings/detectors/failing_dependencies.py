@@ -7,7 +7,7 @@ from uuid import UUID
 
 from periplus_hub.dependencies.engine.baseline import LEAST_HOURS, Verdict
 from periplus_hub.dependencies.engine.usual import Judged, judged
-from periplus_hub.dependencies.engine.watched import RECENT_HOURS, HourOfPair, Watched
+from periplus_hub.dependencies.engine.watched import LEAST_ATTEMPTS, RECENT_HOURS, HourOfPair, Watched
 from periplus_hub.findings.facts import REGISTRATIONS, WATCHED, Facts
 from periplus_hub.findings.model import FindingDraft, FindingSeverity, Undecided
 from periplus_hub.findings.named_ends import at_most, concerned, end_key, end_name, for_evidence, listed
@@ -15,12 +15,10 @@ from periplus_hub.findings.named_ends import at_most, concerned, end_key, end_na
 _ALL_PPM: Final = 1_000_000
 _FLOOR_PPM: Final = 20_000
 """Two of a hundred more than usual: fewer are not worth a person's time."""
-_ATTEMPTS: Final = 20
-"""Connections of an hour below which a share says nothing."""
 _BANDS_PERCENT: Final = (90, 50, 20, 10, 5, 2)
 _RULE: Final = (
-    f"share of failed connections in the newest of the last {RECENT_HOURS} hours with {_ATTEMPTS} connections, above "
-    f"the median of the pair's own hours of the seven days before by 3.5 robust standard deviations and "
+    f"share of failed connections in the newest of the last {RECENT_HOURS} hours with {LEAST_ATTEMPTS} connections, "
+    f"above the median of the pair's own hours of the seven days before by 3.5 robust standard deviations and "
     f"{_FLOOR_PPM * 100 // _ALL_PPM} points; at least {LEAST_HOURS} such hours"
 )
 
@@ -54,7 +52,7 @@ def _drafts(watched: Watched, names: Mapping[UUID, str]) -> Iterator[FindingDraf
 
 
 def _share_ppm(hour: HourOfPair) -> int | None:
-    return None if hour.attempts < _ATTEMPTS else hour.failures * _ALL_PPM // hour.attempts
+    return None if hour.attempts < LEAST_ATTEMPTS else hour.failures * _ALL_PPM // hour.attempts
 
 
 def _draft(server: str, found: list[Judged], names: Mapping[UUID, str]) -> FindingDraft:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from periplus_hub.dependencies.engine.baseline import LEAST_HOURS, Baseline, Verdict
 from periplus_hub.dependencies.engine.usual import Judged, judged
-from periplus_hub.dependencies.engine.watched import RECENT_HOURS, HourOfPair, PairHours, Watched
+from periplus_hub.dependencies.engine.watched import LEAST_SAMPLES, RECENT_HOURS, HourOfPair, PairHours, Watched
 from periplus_hub.dependencies.model import EdgeEnd
 from periplus_hub.findings.facts import REGISTRATIONS, WATCHED, Facts
 from periplus_hub.findings.model import FindingDraft, FindingSeverity, Undecided
@@ -16,10 +16,8 @@ from periplus_hub.flows.model_kinds import EXTERNAL
 
 _FLOOR_US: Final = 5_000
 """Milliseconds that hardly anybody feels are not told, however unusual they are."""
-_SAMPLES: Final = 30
-"""Round trips of an hour below which their mean says nothing."""
 _RULE: Final = (
-    f"mean round trip of the newest of the last {RECENT_HOURS} hours with {_SAMPLES} samples: more than twice the "
+    f"mean round trip of the newest of the last {RECENT_HOURS} hours with {LEAST_SAMPLES} samples: more than twice the "
     f"median of the pair's own hours of seven days before, and above it by 3.5 robust standard deviations and by "
     f"{_FLOOR_US // 1_000} ms; at least {LEAST_HOURS} such hours"
 )
@@ -54,7 +52,7 @@ def _drafts(watched: Watched, names: Mapping[UUID, str]) -> Iterator[FindingDraf
 
 
 def _mean_us(hour: HourOfPair) -> int | None:
-    return None if hour.rtt_count < _SAMPLES else hour.rtt_us // hour.rtt_count
+    return None if hour.rtt_count < LEAST_SAMPLES else hour.rtt_us // hour.rtt_count
 
 
 def _floor_us(usual: Baseline) -> int:
