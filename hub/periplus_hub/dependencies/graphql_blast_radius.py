@@ -44,6 +44,9 @@ class BlastGap(Enum):
     LATE = strawberry.enum_value("late", description="Clusters that told flows once, and not of late.")
     PARTLY_TOLD = strawberry.enum_value("partly_told", description="Clusters with nodes that tell nothing of late.")
     COVERAGE = strawberry.enum_value("coverage", description="Less than all of the asked time was told.")
+    WAITING = strawberry.enum_value(
+        "waiting", description="Flows that were accepted and are not among dependencies yet, of an hour or more."
+    )
     LOST = strawberry.enum_value("lost", description="Connections, events or readings that sources did not see.")
     SAMPLED = strawberry.enum_value("sampled", description="One packet in so many was looked at.")
     UNKNOWN_ENDS = strawberry.enum_value(
@@ -67,7 +70,7 @@ class BlastIncomplete:
 
     registration_ids: strawberry.Private[list[UUID]]
     gap: BlastGap = strawberry.field(description="Why.")
-    amount: BigInt | None = strawberry.field(description="How many; null for COVERAGE.")
+    amount: BigInt | None = strawberry.field(description="How many; null for COVERAGE and WAITING.")
 
     @strawberry.field(description="The first 1,000 clusters that it is about.", directives=at_most(10))
     async def clusters(self, info: Info) -> list[Cluster]:
@@ -203,6 +206,8 @@ def _gaps(found: engine.Reach, coverage: Coverage, *, on_hosts: int) -> Iterator
             yield BlastIncomplete(registration_ids=clusters, gap=reason, amount=BigInt(len(clusters)))
     if coverage.ratio is None or coverage.ratio < 1:
         yield BlastIncomplete(registration_ids=[], gap=BlastGap.COVERAGE, amount=None)
+    if coverage.waiting_since is not None or coverage.waits_lately:
+        yield BlastIncomplete(registration_ids=[], gap=BlastGap.WAITING, amount=None)
     not_followed = sum(not each.is_followed for each in found.reached)
     counts = {
         BlastGap.LOST: sum(coverage.lost.values()),

@@ -203,6 +203,16 @@ class FlowCoverage:
         """Of all clusters."""
         return self.told.sampling
 
+    @strawberry.field(
+        description="The first hour of the asked time with flows that were accepted and are not in the answer: they "
+        "wait for the flow store, or came when older rows of the hour were deleted. Null where there is none. While "
+        "there are such hours of the last day, nothing is called silent.",
+        directives=[Cost(weight=0)],
+    )
+    def waiting_since(self) -> datetime | None:
+        """Of all clusters."""
+        return _moment(self.told.waiting_since)
+
     @strawberry.field(description="How many clusters told flows once, and not of late.", directives=[Cost(weight=0)])
     def late_count(self) -> int:
         """Of lateClusters."""

@@ -206,6 +206,10 @@ class Coverage:
     rejected: int
     dropped: Mapping[str, int]
     now: datetime
+    waiting_since: int | None = None
+    """The first hour of the asked time with accepted rows that are not among its edges."""
+    waits_lately: bool = False
+    """There are such hours in the day before the end of the time: who is silent is not known."""
 
     @property
     def ratio(self) -> float | None:

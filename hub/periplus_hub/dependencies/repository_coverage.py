@@ -12,9 +12,11 @@ from periplus_contract.tables import Kind
 from periplus_hub.access.scope import Scope, owned
 from periplus_hub.dependencies.edge_columns import hour_of
 from periplus_hub.dependencies.model import GRACE_S, LATE_S, LOOK_BACK_S, ClusterCoverage, Coverage
+from periplus_hub.dependencies.model import GRACE_S, LATE_S, LOOK_BACK_S, RECENT_S, ClusterCoverage, Coverage
 from periplus_hub.fleet.model import State
 from periplus_hub.fleet.tables import registrations
 from periplus_hub.flows.model import HOUR_S, MINUTE_S, MINUTES_OF_HOUR
+from periplus_hub.flows.repository_progress import waiting_hours
 from periplus_hub.flows.tables import coverage, node_coverage
 from periplus_hub.ingest.tables import outcomes
 from periplus_hub.inventory.tables import nodes
@@ -34,12 +36,15 @@ async def coverage_between(
     by_node = {row.registration_id: row for row in await c.rows(_told_by_nodes(scope, first, last))}
     lost = await _lost(c, scope, first, last)
     booked = await _booked(c, scope, first, last)
+    waiting = [int(row.hour) for row in await c.rows(waiting_hours(scope, first - LOOK_BACK_S, last))]
     return Coverage(
         clusters=tuple(_cluster(row, by_node.get(row.id), lost.get(row.id, {}), first, last) for row in rows),
         collected=booked["collected"],
         settled=booked["settled"],
         rejected=sum(row.rejected or 0 for row in rows),
         dropped=await _dropped(c, scope, first, last),
+        waiting_since=min((each for each in waiting if each >= first), default=None),
+        waits_lately=max(waiting, default=0) > last - RECENT_S,
         now=now,
     )
 

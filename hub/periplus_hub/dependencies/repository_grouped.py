@@ -118,13 +118,17 @@ def _grouped(asked: EdgeFilter, coverage: Coverage) -> tuple[str, dict[str, Any]
 
 def _told(coverage: Coverage) -> dict[str, Any]:
     clusters = coverage.clusters
+    are_whole = [each.is_whole and not coverage.waits_lately for each in clusters]
     return {
         "now": int(coverage.now.timestamp()),
         "told": [str(each.registration_id) for each in clusters],
         "told_until": [0, *(each.told_until or 0 for each in clusters)],
         "told_from": [_NEVER, *(_NEVER if each.told_from is None else each.told_from for each in clusters)],
-        "told_whole": [1, *(int(each.is_whole) for each in clusters)],
-        "told_any": [0, *(int(bool(each.minutes_told) and each.is_whole) for each in clusters)],
+        "told_whole": [1, *map(int, are_whole)],
+        "told_any": [
+            0,
+            *(int(bool(each.minutes_told) and is_whole) for each, is_whole in zip(clusters, are_whole, strict=True)),
+        ],
     }
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import and_, func, or_, select, true
 
 from periplus_hub.access.scope import Scope, owned
+from periplus_hub.flows.repository_progress import waiting_hours
 from periplus_hub.flows.tables import coverage, hours
 from periplus_hub.kit.arrays import one_of
 from periplus_hub.kit.db import ReadConnection
@@ -16,10 +17,12 @@ async def minutes_told(
 ) -> dict[int, int]:
     """Of each hour that any of these clusters told (of any at all, where none is named), a bit for each minute.
 
-    Hours whose rows are not among the edges yet are missing: what passed then is not known here.
+    Hours with rows that are not among the edges yet are missing: what passed then is not known here.
     """
     whose = one_of(coverage.c.registration_id, clusters) if clusters else true()
-    within = (coverage.c.hour >= first_s, coverage.c.hour < until_s)
+    waiting = waiting_hours(scope, first_s, until_s).subquery()
+    is_whole = coverage.c.hour.not_in(select(waiting.c.hour))
+    within = (coverage.c.hour >= first_s, coverage.c.hour < until_s, is_whole)
     same = and_(hours.c.tenant_id == coverage.c.tenant_id, hours.c.hour == coverage.c.hour)
     is_made = or_(coverage.c.rows == 0, hours.c.rolled_raw.is_not(None))
     statement = (

@@ -15,7 +15,7 @@ from periplus_hub.kit.arrays import one_of
 from periplus_hub.kit.db import ReadConnection, WriteConnection
 
 _NAMED: Final = "named"
-_LOADED: Final = "loaded"
+LOADED: Final = "loaded"
 
 
 class LeaseLost(Exception):
@@ -56,7 +56,7 @@ async def note_attempt(c: WriteConnection, scope: Scope, block: Block) -> None:
 async def note_loaded(c: WriteConnection, scope: Scope, owner: UUID, block: Block) -> None:
     """The store has the block's rows; the hours they are of have to be made anew. Raises LeaseLost."""
     await _hold_lease(c, owner)
-    await c.execute(update(blocks).where(owned(scope, blocks), blocks.c.id == block.id).values(state=_LOADED))
+    await c.execute(update(blocks).where(owned(scope, blocks), blocks.c.id == block.id).values(state=LOADED))
     await touch(c, scope, block.hours, raw=True)
 
 
@@ -104,20 +104,20 @@ async def forget_before(c: WriteConnection, scope: Scope, *, raw_s: int, edges_s
     """The store has no raw rows before `raw_s`, and no edges before `edges_s`."""
     for table in (hours, coverage):
         await c.execute(delete(table).where(owned(scope, table), table.c.hour < edges_s))
-    done = (blocks.c.state == _LOADED, blocks.c.last_window < raw_s, func.cardinality(blocks.c.members) == 0)
+    done = (blocks.c.state == LOADED, blocks.c.last_window < raw_s, func.cardinality(blocks.c.members) == 0)
     await c.execute(delete(blocks).where(owned(scope, blocks), *done))
 
 
 async def open_blocks(c: ReadConnection, scope: Scope, owners: Sequence[UUID]) -> list[Block]:
     """Named blocks of these processes of which it is not known whether the store has them."""
-    mine = (owned(scope, blocks), blocks.c.state != _LOADED, one_of(blocks.c.owner, owners))
+    mine = (owned(scope, blocks), blocks.c.state != LOADED, one_of(blocks.c.owner, owners))
     return [_block(row) for row in await c.rows(select(blocks).where(*mine).order_by(blocks.c.id))]
 
 
 async def blocks_holding(c: ReadConnection, scope: Scope) -> list[tuple[Block, bool]]:
     """Blocks whose members the inbox still has, and whether each is loaded."""
     held = (owned(scope, blocks), func.cardinality(blocks.c.members) > 0)
-    return [(_block(row), row.state == _LOADED) for row in await c.rows(select(blocks).where(*held))]
+    return [(_block(row), row.state == LOADED) for row in await c.rows(select(blocks).where(*held))]
 
 
 async def known_among(c: ReadConnection, scope: Scope, ids: Sequence[int]) -> set[int]:
@@ -135,7 +135,7 @@ async def forget_members(c: WriteConnection, scope: Scope) -> None:
     """Of loaded blocks whose rows the inbox does not have any more. All rows of a block go with one inbox."""
     first = blocks.c.members[1]
     held = [exists().where(owned(scope, table), table.c.id == first) for table in inboxes]
-    gone = (owned(scope, blocks), func.cardinality(blocks.c.members) > 0, blocks.c.state == _LOADED, ~or_(*held))
+    gone = (owned(scope, blocks), func.cardinality(blocks.c.members) > 0, blocks.c.state == LOADED, ~or_(*held))
     await c.execute(update(blocks).where(*gone).values(members=[]))
 
 

@@ -1,16 +1,20 @@
 """SQL of whether the flow store has what was told."""
 
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import exists, func, or_, select
+from sqlalchemy import BigInteger, CompoundSelect, Select, Table, and_, cast, exists, func, or_, select, union
 
 from periplus_hub.access.scope import Scope, owned
-from periplus_hub.flows.tables import coverage, hours, inboxes
+from periplus_hub.flows.model import HOUR_S
+from periplus_hub.flows.repository_blocks import LOADED
+from periplus_hub.flows.tables import blocks, coverage, hours, inboxes
 from periplus_hub.kit.db import ReadConnection
 
 PATIENCE: Final = timedelta(minutes=15)
 """Longer than a loader and a roll-up that work take."""
+USUAL_PAUSE: Final = timedelta(minutes=5)
+"""Between two roll-ups of an hour that goes on; as long its newest rows may not be among its edges."""
 _TIME_BITS: Final = 80
 
 
@@ -32,3 +36,28 @@ async def is_behind(c: ReadConnection, scope: Scope, since_s: int) -> bool:
         if oldest is not None and (oldest.int >> _TIME_BITS) / 1_000 < now_s - PATIENCE.total_seconds():
             return True
     return False
+
+
+def waiting_hours(scope: Scope, first_s: int, last_s: int) -> CompoundSelect[Any]:
+    """Hours from that of `first_s` to `last_s` with accepted rows that their edges are not made of, as `hour`.
+
+    They wait for the flow store or for the roll-up, or came when older rows of the hour were deleted. What waits as
+    short as is usual in an hour that goes on does not count.
+    """
+    pausing = and_(hours.c.hour > last_s - 2 * HOUR_S, hours.c.rolled_at > func.now() - USUAL_PAUSE)
+    stale = hours.c.rolled_raw.is_distinct_from(hours.c.raw_version) & ~func.coalesce(pausing, False)
+    within = (hours.c.hour >= first_s // HOUR_S * HOUR_S, hours.c.hour < last_s)
+    rolled_before = select(hours.c.hour).where(owned(scope, hours), stale, *within)
+    return union(rolled_before, *(_hours_of_inbox(scope, table, first_s, last_s) for table in inboxes))
+
+
+def _hours_of_inbox(scope: Scope, table: Table, first_s: int, last_s: int) -> Select[Any]:
+    """Of rows that the flow store does not have."""
+    is_held = (owned(scope, blocks), func.cardinality(blocks.c.members) > 0, blocks.c.state == LOADED)
+    loaded = select(func.unnest(blocks.c.members)).where(*is_held)
+    within = (table.c.last_window >= first_s, table.c.first_window < last_s)
+    first = func.greatest(table.c.first_window, first_s, type_=BigInteger)
+    last = func.least(table.c.last_window, last_s - 1, type_=BigInteger)
+    # Each hour of a batch may have some: hardly any batch has more than two.
+    hour = func.generate_series(first - first % HOUR_S, last, cast(HOUR_S, BigInteger))
+    return select(cast(hour, BigInteger).label("hour")).where(owned(scope, table), table.c.id.not_in(loaded), *within)

@@ -44,6 +44,7 @@ _MORE: Final = {
     "LATE": "late, so that what passes there now is not known: {clusters}",
     "PARTLY_TOLD": "some nodes tell nothing in {clusters}",
     "COVERAGE": "not all of the time was told",
+    "WAITING": "flows that came are not all among dependencies yet",
     "LOST": "sources did not see {count} connections, events or readings",
     "SAMPLED": "only one packet in {count} was looked at",
     "UNKNOWN_ENDS": "of {count} dependencies in the fleet it is not known whether they are of these",
