@@ -10,4 +10,6 @@ from periplus_hub.dependencies.graphql_links import ClusterLinksQuery
 from periplus_hub.dependencies.graphql_map import DependencyMapQuery
 from periplus_hub.kit.graphql_parts import Part
 
-PART: Final = Part(queries=[DependenciesQuery, BlastRadiusQuery, EdgeQuery, FlowsQuery, ClusterLinksQuery, DependencyMapQuery])
+PART: Final = Part(
+    queries=[DependenciesQuery, BlastRadiusQuery, EdgeQuery, FlowsQuery, ClusterLinksQuery, DependencyMapQuery]
+)

@@ -11,7 +11,6 @@ from sqlalchemy.dialects.postgresql import BIT
 from periplus_contract.tables import Kind
 from periplus_hub.access.scope import Scope, owned
 from periplus_hub.dependencies.edge_columns import hour_of
-from periplus_hub.dependencies.model import GRACE_S, LATE_S, LOOK_BACK_S, ClusterCoverage, Coverage
 from periplus_hub.dependencies.model import GRACE_S, LATE_S, LOOK_BACK_S, RECENT_S, ClusterCoverage, Coverage
 from periplus_hub.fleet.model import State
 from periplus_hub.fleet.tables import registrations

@@ -181,9 +181,6 @@ async def pair_hours(scope: Scope, store: ColumnStore, now: datetime) -> tuple[l
     """The hours of pairs that failed, or whose round trips took long, when it was last known: those that may be off."""
     tells = f"bitAnd(unmeasured, {_TOLD_FAILURES}) = 0 AS tells_failures"
     columns = f"hour, connections_opened, {' + '.join(FAILURES)} AS failures, {tells}, rtt_us_sum, rtt_count"
-    statement = _HOURS.substitute(names=_NAMES, rows=_rows(EdgeLevel.WORKLOAD, columns))
-    failures = "failures_refused + failures_timeout + failures_other AS failures"
-    columns = f"hour, connections_opened, {failures}, {tells}, rtt_us_sum, rtt_count"
     rows = _rows(EdgeLevel.WORKLOAD, columns)
     statement = _HOURS.substitute(names=_NAMES, rows=rows, attempts=LEAST_ATTEMPTS, samples=LEAST_SAMPLES)
     hour = hour_of(now)

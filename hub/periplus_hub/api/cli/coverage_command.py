@@ -11,7 +11,7 @@ from periplus_hub.api.cli.report import minute, some
 
 KNOWN: Final = """
 fragment Known on FlowCoverage {
-  ratio sampling lateCount withoutFlowsCount partlyToldCount
+  ratio sampling waitingSince lateCount withoutFlowsCount partlyToldCount
   lateClusters { name } clustersWithoutFlows { name flowCommand } partlyToldClusters { name }
   observed unmeasured droppedByReason { reason rows } lostByReason { reason count }
 }
@@ -73,6 +73,9 @@ def tell_coverage(told: dict[str, Any]) -> None:
     say_labelled("coverage", f"{_percent(told['ratio'])} of what active clusters were to tell")
     if told["sampling"] > 1:
         say_labelled("note", f"numbers were scaled up from one packet in {told['sampling']:,}")
+    if told["waitingSince"]:
+        since = minute(told["waitingSince"])
+        say_labelled("note", f"flows since {since} came and are not all in this answer: see the hub's log, and /readyz")
     if told["lateCount"]:
         say_labelled("note", f"late, so that what passes there now is not known: {_some(told['lateClusters'])}")
     if told["withoutFlowsCount"]:

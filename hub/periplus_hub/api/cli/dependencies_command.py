@@ -31,13 +31,6 @@ from periplus_hub.api.cli.json_documents import document, word
 from periplus_hub.api.cli.output import say_labelled, say_more, tell_json
 from periplus_hub.api.cli.report import counted, minute
 
-KNOWN: Final = """
-fragment Known on FlowCoverage {
-  ratio sampling waitingSince lateCount withoutFlowsCount partlyToldCount
-  lateClusters { name } clustersWithoutFlows { name flowCommand } partlyToldClusters { name }
-  observed unmeasured droppedByReason { reason rows } lostByReason { reason count }
-}
-"""
 DEPENDENCIES: Final = (
     KNOWN
     + """
@@ -145,45 +138,3 @@ def _row(edge: dict[str, Any]) -> tuple[str, ...]:
         number(edge["bytesRx"]),
         number(edge["connectionsOpened"]),
     )
-
-
-def _percent(share: float | None) -> str:
-    """Rounded down: 100 % only of all."""
-    return "nothing yet" if share is None else f"{int(share * 1_000 + 1e-9) / 10:g} %"
-
-
-def tell_coverage(told: dict[str, Any]) -> None:
-    """Beside the answer: what it is made of, and what it may lack."""
-    say_labelled("coverage", f"{_percent(told['ratio'])} of what active clusters were to tell")
-    if told["sampling"] > 1:
-        say_labelled("note", f"numbers were scaled up from one packet in {told['sampling']:,}")
-    if told["waitingSince"]:
-        since = minute(told["waitingSince"])
-        say_labelled("note", f"flows since {since} came and are not all in this answer: see the hub's log, and /readyz")
-    if told["lateCount"]:
-        say_labelled("note", f"late, so that what passes there now is not known: {_some(told['lateClusters'])}")
-    if told["withoutFlowsCount"]:
-        say_labelled("note", f"no flows are told by {_some(told['clustersWithoutFlows'])}")
-        for each in told["clustersWithoutFlows"][:_COMMANDS_SHOWN]:
-            say_labelled("note", _how_to_get_flows(each))
-    if told["partlyToldCount"]:
-        clusters = _some(told["partlyToldClusters"])
-        say_labelled("note", f"some nodes tell nothing, so that what they alone see is not known: {clusters}")
-    observed, unmeasured = int(told["observed"]), int(told["unmeasured"])
-    if unmeasured:
-        say_labelled("note", f"of {unmeasured:,} of {observed:,} connections no source can tell bytes; agents log why")
-        say_labelled("note", f"on nodes that do not count bytes: {_ACCOUNTING}")
-    for each in told["droppedByReason"]:
-        say_labelled("note", f"{int(each['rows']):,} rows were given up: {each['reason']}")
-    for each in told["lostByReason"]:
-        say_labelled("note", f"not seen by the sources: {each['reason']}, {int(each['count']):,}")
-
-
-def _how_to_get_flows(cluster: dict[str, Any]) -> str:
-    """The one command for it, or where to see why there is none."""
-    look = f"'periplus clusters show {quote(cluster['name'])}' says what there is to read them from"
-    return f"flows of {cluster['name']}: {cluster['flowCommand'] or look}"
-
-
-def _some(clusters: list[dict[str, Any]]) -> str:
-    return some([each["name"] for each in clusters])

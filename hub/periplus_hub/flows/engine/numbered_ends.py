@@ -21,7 +21,6 @@ BEHIND_PORT: Final = "-port"
 """Ends the rule of a destination that is behind a port of what the address was."""
 NO_PLACE: Final = 0
 """Where an end is that is in no cluster."""
-SERVICE, NODE = "Service", "Node"
 _LAST_PORT: Final = 2**16 - 1
 _PROTOCOLS: Final = {"TCP": 6, "UDP": 17, "SCTP": 132}
 _PARTS: Final = ("owner", "namespace", "kind", "workload")
@@ -154,11 +153,6 @@ def _reached(found: pa.Table, listed: pa.Table) -> pa.Table:
     protocol = pc.index_in(ports.column("protocol"), pa.array(list(_PROTOCOLS)))
     numbers = pa.array(list(_PROTOCOLS.values()), pa.uint8()).take(protocol.combine_chunks())
     owner = uuid_bytes(ports.column("registration_id"))
-    listed = pa.table({"owner": owner, **{name: ports.column(name) for name in _PARTS[1:]}})
-    registration = ports.column("registration_id").combine_chunks().dictionary_encode()
-    owner = pa.array([UUID(each).bytes for each in registration.dictionary.to_pylist()], _UUID).take(
-        registration.indices
-    )
     named = pa.table({"owner": owner, **{name: ports.column(name) for name in _PARTS[1:]}})
     keys = _group_keys(found)
     groups = pc.index_in(_group_keys(named), keys.filter(pc.is_valid(keys)))
