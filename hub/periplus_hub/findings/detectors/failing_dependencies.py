@@ -8,6 +8,7 @@ from uuid import UUID
 from periplus_hub.dependencies.engine.baseline import LEAST_HOURS, Verdict
 from periplus_hub.dependencies.engine.usual import Judged, judged
 from periplus_hub.dependencies.engine.watched import LEAST_ATTEMPTS, RECENT_HOURS, HourOfPair, Watched
+from periplus_hub.findings.bands import percent_at_least, power_of_two
 from periplus_hub.findings.facts import REGISTRATIONS, WATCHED, Facts
 from periplus_hub.findings.model import FindingDraft, FindingSeverity, Undecided
 from periplus_hub.findings.named_ends import at_most, concerned, end_key, end_name, for_evidence, listed
@@ -59,7 +60,7 @@ def _draft(server: str, found: list[Judged], names: Mapping[UUID, str]) -> Findi
     worst = max(found, key=lambda each: each.value)
     newest = [each.newest for each in found if each.newest is not None]
     failed, attempts = sum(each.failures for each in newest), sum(each.attempts for each in newest)
-    percent = next(each for each in _BANDS_PERCENT if worst.value * 100 >= each * _ALL_PPM)
+    percent = percent_at_least(worst.value, _ALL_PPM, _BANDS_PERCENT)
     name = end_name(worst.pair.dst, names)
     clients = {end_name(each.pair.src, names) for each in found}
     registration_id, registration_ids = concerned(end for each in found for end in (each.pair.src, each.pair.dst))
@@ -74,15 +75,10 @@ def _draft(server: str, found: list[Judged], names: Mapping[UUID, str]) -> Findi
         evidence={
             "clients": for_evidence(clients),
             "share_at_least_percent": percent,
-            "usual_share_ppm": _band(worst.usual.median),
-            "usual_spread_ppm": _band(worst.usual.spread),
+            "usual_share_ppm": power_of_two(worst.usual.median),
+            "usual_spread_ppm": power_of_two(worst.usual.spread),
             "rule": _RULE,
         },
         registration_id=registration_id,
         registration_ids=registration_ids,
     )
-
-
-def _band(value: int) -> int:
-    """A power of two, so that it does not change each hour."""
-    return 1 << (value.bit_length() - 1) if value else 0

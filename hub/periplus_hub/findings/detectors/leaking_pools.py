@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Final
 
 from periplus_hub.addresses.ipam.model import LeakingPool
+from periplus_hub.findings.bands import power_of_two
 from periplus_hub.findings.facts import LEAKING_POOLS, REGISTRATIONS, Facts
 from periplus_hub.findings.model import FindingDraft, FindingSeverity, Undecided
 
@@ -38,7 +39,7 @@ def _is_much(pool: LeakingPool, growth: int) -> bool:
 
 
 def _leak(pool: LeakingPool, cluster: str) -> FindingDraft:
-    fewest, days = _band(pool.fewest or 0), pool.days or 1
+    fewest, days = power_of_two(pool.fewest or 0), pool.days or 1
     return FindingDraft(
         fingerprint=pool.key,
         severity=FindingSeverity.WARNING,
@@ -58,11 +59,6 @@ def _leak(pool: LeakingPool, cluster: str) -> FindingDraft:
         },
         registration_id=pool.registration_id,
     )
-
-
-def _band(leaked: int) -> int:
-    """A power of two, so that a few more change nothing."""
-    return 1 << max(leaked.bit_length() - 1, 0)
 
 
 _OF_ANY: Final = (

@@ -3,15 +3,14 @@
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Final
-from uuid import UUID
 
 from periplus_contract.flow_words import LOST_EVICTED, LOST_OVERRUN, LOST_RESET, LOST_UNREAD, LOST_UNREADABLE
 from periplus_hub.dependencies.model import ClusterCoverage
+from periplus_hub.findings.bands import power_of_two
 from periplus_hub.findings.facts import FLOW_COVERAGE, REGISTRATIONS, Facts
+from periplus_hub.findings.flow_tellers import LEAST_OBSERVED, of_each_teller
 from periplus_hub.findings.model import FindingDraft, FindingSeverity, Undecided
 
-_LEAST: Final = 100
-"""Connections below which a share says nothing."""
 _MANY_TIMES: Final = 10
 """Of what is counted in times and not in connections: in three hours."""
 _IN_TIMES: Final = frozenset({LOST_OVERRUN, LOST_UNREAD})
@@ -34,20 +33,14 @@ class LostFlows:
     def detect(self, facts: Facts, now: datetime) -> Iterable[FindingDraft | Undecided] | None:
         """Of a cluster that tells hardly anything now, what was said stays."""
         del now
-        coverage = facts[FLOW_COVERAGE]
-        if coverage is None:
-            return None
-        names = {each.id: each.name for each in facts[REGISTRATIONS]}
-        told = [each for each in coverage.clusters if each.told_until is not None]
-        return [found for each in told if (found := _said(each, names)) is not None]
+        return of_each_teller(facts, _said)
 
 
-def _said(told: ClusterCoverage, names: Mapping[UUID, str]) -> FindingDraft | Undecided | None:
+def _said(told: ClusterCoverage, name: str) -> FindingDraft | Undecided | None:
     fingerprint = str(told.registration_id)
     much, near = dict(_bands(told, 1)), dict(_bands(told, 2))
     if not much:
-        return Undecided(fingerprint) if near or told.observed < _LEAST else None
-    name = names.get(told.registration_id, "")
+        return Undecided(fingerprint) if near or told.observed < LEAST_OBSERVED else None
     return FindingDraft(
         fingerprint=fingerprint,
         severity=FindingSeverity.WARNING,
@@ -62,6 +55,6 @@ def _said(told: ClusterCoverage, names: Mapping[UUID, str]) -> FindingDraft | Un
 def _bands(told: ClusterCoverage, divisor: int) -> Iterator[tuple[str, int]]:
     """Reasons of which there is so much, or a part of it, with a power of two that does not change each hour."""
     for reason, count in sorted(told.lost.items()):
-        least = _MANY_TIMES if reason in _IN_TIMES else max(_LEAST, told.observed) // 100 + 1
+        least = _MANY_TIMES if reason in _IN_TIMES else max(LEAST_OBSERVED, told.observed) // 100 + 1
         if count * divisor >= least:
-            yield reason, 1 << (count.bit_length() - 1)
+            yield reason, power_of_two(count)

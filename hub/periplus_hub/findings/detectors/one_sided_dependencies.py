@@ -7,6 +7,7 @@ from uuid import UUID
 
 from periplus_hub.dependencies.engine.watched import SIDES_S, LopsidedClusters, Watched
 from periplus_hub.dependencies.model import Coverage
+from periplus_hub.findings.bands import power_of_two
 from periplus_hub.findings.facts import REGISTRATIONS, WATCHED, Facts
 from periplus_hub.findings.model import FindingDraft, FindingSeverity, Undecided
 from periplus_hub.findings.named_ends import at_most
@@ -53,9 +54,9 @@ def _said(between: LopsidedClusters, watched: Watched, names: Mapping[UUID, str]
         "address is translated between them that Periplus cannot see through: connect the clusters' domains as NAT, "
         "or let the network keep clients' addresses.",
         evidence={
-            "pairs_at_least": _band(between.pairs),
-            "only_seen_by_client_at_least": _band(between.only_client),
-            "only_seen_by_server_at_least": _band(between.only_server),
+            "pairs_at_least": power_of_two(between.pairs),
+            "only_seen_by_client_at_least": power_of_two(between.only_client),
+            "only_seen_by_server_at_least": power_of_two(between.only_server),
             "for_example": list(between.examples),
             "rule": _RULE,
         },
@@ -72,8 +73,3 @@ def _seen(between: LopsidedClusters, source: str, target: str) -> Iterable[str]:
         yield f"Of dependencies of {source} on {target}, some are seen by {source} alone."
     if between.only_server:
         yield f"Of dependencies of {source} on {target}, some are seen by {target} alone."
-
-
-def _band(count: int) -> int:
-    """A power of two, so that a few more change nothing."""
-    return 1 << (count.bit_length() - 1) if count else 0

@@ -9,6 +9,7 @@ from periplus_hub.dependencies.engine.baseline import LEAST_HOURS, Baseline, Ver
 from periplus_hub.dependencies.engine.usual import Judged, judged
 from periplus_hub.dependencies.engine.watched import LEAST_SAMPLES, RECENT_HOURS, HourOfPair, PairHours, Watched
 from periplus_hub.dependencies.model import EdgeEnd
+from periplus_hub.findings.bands import power_of_two
 from periplus_hub.findings.facts import REGISTRATIONS, WATCHED, Facts
 from periplus_hub.findings.model import FindingDraft, FindingSeverity, Undecided
 from periplus_hub.findings.named_ends import at_most, concerned, end_name, for_evidence, listed
@@ -69,7 +70,7 @@ def _draft(path: str, found: list[Judged], names: Mapping[UUID, str]) -> Finding
     registration_id, registration_ids = concerned(end for each in found for end in (each.pair.src, each.pair.dst))
     source, target = (_cluster(end, names) for end in (worst.pair.src, worst.pair.dst))
     where = f"within {source}" if source == target else f"between {source} and {target}"
-    times = max(2, _band(worst.value // max(worst.usual.median, 1)))
+    times = max(2, power_of_two(worst.value // max(worst.usual.median, 1)))
     return FindingDraft(
         fingerprint=path,
         severity=FindingSeverity.WARNING,
@@ -80,8 +81,8 @@ def _draft(path: str, found: list[Judged], names: Mapping[UUID, str]) -> Finding
         evidence={
             "pairs": for_evidence(pairs),
             "times_usual_at_least": times,
-            "usual_us": _band(worst.usual.median),
-            "usual_spread_us": _band(worst.usual.spread),
+            "usual_us": power_of_two(worst.usual.median),
+            "usual_spread_us": power_of_two(worst.usual.spread),
             "rule": _RULE,
         },
         registration_id=registration_id,
@@ -93,8 +94,3 @@ def _cluster(end: EdgeEnd, names: Mapping[UUID, str]) -> str:
     if end.kind == EXTERNAL or end.registration_id is None:
         return "outside"
     return names.get(end.registration_id, "a revoked cluster")
-
-
-def _band(value: int) -> int:
-    """A power of two, so that it does not change each hour."""
-    return 1 << (value.bit_length() - 1) if value else 0

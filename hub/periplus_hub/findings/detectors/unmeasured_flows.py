@@ -1,16 +1,15 @@
 """Clusters whose sources of flows cannot tell the bytes of what they see."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
-from uuid import UUID
 
 from periplus_hub.dependencies.model import ClusterCoverage
+from periplus_hub.findings.bands import percent_at_least
 from periplus_hub.findings.facts import FLOW_COVERAGE, REGISTRATIONS, Facts
+from periplus_hub.findings.flow_tellers import LEAST_OBSERVED, of_each_teller
 from periplus_hub.findings.model import FindingDraft, FindingSeverity, Undecided
 
-_LEAST: Final = 100
-"""Connections below which a share says nothing."""
 _BANDS_PERCENT: Final = (90, 50, 20, 10, 5, 1)
 
 
@@ -23,22 +22,16 @@ class UnmeasuredFlows:
     def detect(self, facts: Facts, now: datetime) -> Iterable[FindingDraft | Undecided] | None:
         """Of a cluster that tells hardly anything now, what was said stays."""
         del now
-        coverage = facts[FLOW_COVERAGE]
-        if coverage is None:
-            return None
-        names = {each.id: each.name for each in facts[REGISTRATIONS]}
-        told = [each for each in coverage.clusters if each.told_until is not None]
-        return [found for each in told if (found := _said(each, names)) is not None]
+        return of_each_teller(facts, _said)
 
 
-def _said(told: ClusterCoverage, names: Mapping[UUID, str]) -> FindingDraft | Undecided | None:
+def _said(told: ClusterCoverage, name: str) -> FindingDraft | Undecided | None:
     fingerprint = str(told.registration_id)
-    if told.observed < _LEAST:
+    if told.observed < LEAST_OBSERVED:
         return Undecided(fingerprint)
-    percent = next((each for each in _BANDS_PERCENT if told.unmeasured * 100 >= each * told.observed), None)
+    percent = percent_at_least(told.unmeasured, told.observed, _BANDS_PERCENT)
     if percent is None:
         return Undecided(fingerprint) if told.unmeasured else None
-    name = names.get(told.registration_id, "")
     return FindingDraft(
         fingerprint=fingerprint,
         severity=FindingSeverity.WARNING,
