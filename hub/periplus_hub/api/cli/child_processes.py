@@ -9,7 +9,6 @@ import functools
 import importlib.util
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -22,6 +21,8 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+
+from periplus_hub.api.cli import temporary_folders
 
 _POLL_S: Final = 0.05
 _START_S: Final = 120.0
@@ -233,11 +234,7 @@ class Children:
 
     def remove_folder(self) -> bool:
         """After `close`; whether it is gone. What the kernel ended with its parent may be writing for a moment yet."""
-        return self.wait_for(self._removed, _STOP_S)
-
-    def _removed(self) -> bool:
-        shutil.rmtree(self.folder, ignore_errors=True)
-        return not self.folder.exists()
+        return self.wait_for(lambda: temporary_folders.is_removed(self.folder), _STOP_S)
 
 
 def _kill(child: Child) -> None:

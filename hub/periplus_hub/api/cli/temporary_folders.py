@@ -9,11 +9,14 @@ import fcntl
 import os
 import shutil
 import stat
+import time
 from pathlib import Path
 from typing import Final
 
 PREFIX: Final = "periplus-"
 OWNER_FILE: Final = "owner"
+_PATIENCE_S: Final = 5.0
+_POLL_S: Final = 0.05
 
 
 def own(folder: Path) -> int:
@@ -40,10 +43,33 @@ def is_abandoned(folder: Path) -> bool:
 
 
 def remove_abandoned(parent: Path) -> int:
-    """Remove what killed runs left in `parent`; the number of folders that are gone."""
-    gone = 0
-    for folder in parent.glob(f"{PREFIX}*"):
-        if is_abandoned(folder):
-            shutil.rmtree(folder, ignore_errors=True)
-            gone += not folder.exists()
-    return gone
+    """Remove what killed runs left in `parent`; the number of folders that are gone.
+
+    An initdb that outlives its hub may write for a moment yet, until it finds its files gone. What it makes for longer
+    goes with the next run.
+    """
+    left = [folder for folder in parent.glob(f"{PREFIX}*") if is_abandoned(folder)]
+    found = len(left)
+    deadline = time.monotonic() + _PATIENCE_S
+    while (left := [folder for folder in left if not is_removed(folder)]) and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
+    return found - len(left)
+
+
+def is_removed(folder: Path) -> bool:
+    """Remove it: that it was owned goes last, so that what is left of it is found again."""
+    for path in _files(folder):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name != OWNER_FILE:
+            with contextlib.suppress(OSError):
+                path.unlink()
+    if all(path.name == OWNER_FILE for path in _files(folder)):
+        shutil.rmtree(folder, ignore_errors=True)
+    return not folder.exists()
+
+
+def _files(folder: Path) -> list[Path]:
+    with contextlib.suppress(OSError):
+        return list(folder.iterdir())
+    return []
