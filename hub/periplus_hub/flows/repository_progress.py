@@ -14,7 +14,7 @@ from periplus_hub.kit.db import ReadConnection
 PATIENCE: Final = timedelta(minutes=15)
 """Longer than a loader and a roll-up that work take."""
 USUAL_PAUSE: Final = timedelta(minutes=5)
-"""Between two roll-ups of an hour that goes on; as long its newest rows may not be among its edges."""
+"""Between two roll-ups of an hour that goes on; as long the newest rows may not be among edges."""
 _TIME_BITS: Final = 80
 
 
@@ -42,13 +42,15 @@ def waiting_hours(scope: Scope, first_s: int, last_s: int) -> CompoundSelect[Any
     """Hours from that of `first_s` to `last_s` with accepted rows that their edges are not made of, as `hour`.
 
     They wait for the flow store or for the roll-up, or came when older rows of the hour were deleted. What waits as
-    short as is usual in an hour that goes on does not count.
+    short as is usual in an hour that goes on does not count, nor do rows of the last minutes, as some always wait.
     """
-    pausing = and_(hours.c.hour > last_s - 2 * HOUR_S, hours.c.rolled_at > func.now() - USUAL_PAUSE)
+    settled_s = last_s - int(USUAL_PAUSE.total_seconds())
+    is_usual = or_(hours.c.rolled_at > func.now() - USUAL_PAUSE, hours.c.hour > settled_s)
+    pausing = and_(hours.c.hour > last_s - 2 * HOUR_S, is_usual)
     stale = hours.c.rolled_raw.is_distinct_from(hours.c.raw_version) & ~func.coalesce(pausing, False)
     within = (hours.c.hour >= first_s // HOUR_S * HOUR_S, hours.c.hour < last_s)
     rolled_before = select(hours.c.hour).where(owned(scope, hours), stale, *within)
-    return union(rolled_before, *(_hours_of_inbox(scope, table, first_s, last_s) for table in inboxes))
+    return union(rolled_before, *(_hours_of_inbox(scope, table, first_s, settled_s) for table in inboxes))
 
 
 def _hours_of_inbox(scope: Scope, table: Table, first_s: int, last_s: int) -> Select[Any]:

@@ -69,9 +69,9 @@ class DemoFlows:
             found.update(self._ask(since))
             made = sum(int(edge["connectionsOpened"] or 0) for edge in found["edges"])
             self._fleet.progress.show("adding up who talked to whom", f"{made:,} of {told:,} connections")
-            # What one end told counts alone until the other's rows are there.
+            # What one end told counts alone until the other's rows are there, and nothing is silent while some wait.
             alone = sum(edge["onlySeenBy"] is not None for edge in found["edges"])
-            return made >= told and alone <= one_sided()
+            return made >= told and alone <= one_sided() and found["coverage"]["waitingSince"] is None
 
         is_whole = self._fleet.children.wait_for(is_made, _ROLLED_UP_S, _POLL_S)
         self._fleet.progress.clear()
