@@ -1,7 +1,6 @@
 """Which dependencies are asked for, in which order, and what is dropped apart from what arrives."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -26,8 +25,8 @@ FORWARDED, DROPPED, FROM_LATER = 1, 2, 250
 
 
 @pytest.fixture
-async def hub(db: Database, tmp_path: Path) -> AsyncIterator[FlowHub]:
-    async with flow_hub(db, tmp_path / "flows") as opened:
+async def hub(db: Database, flow_store: str) -> AsyncIterator[FlowHub]:
+    async with flow_hub(db, flow_store) as opened:
         yield opened
 
 

@@ -108,9 +108,9 @@ class Watch:
 
 
 @pytest.fixture
-async def watch(db: Database, clock: FakeClock, tenant: Scope, tmp_path: Path) -> AsyncIterator[Watch]:
+async def watch(db: Database, clock: FakeClock, tenant: Scope, flow_store: str) -> AsyncIterator[Watch]:
     clock.advance(NOW - AT + 60)
-    async with flow_hub(db, tmp_path / "flows") as hub:
+    async with flow_hub(db, flow_store) as hub:
         east, west = await cluster(hub, tenant, "east"), await cluster(hub, tenant, "west")
         opened = Watch(hub, clock, tenant, east, west, FlowLooks())
         await east.every_hour()

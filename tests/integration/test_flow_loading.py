@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,8 +26,8 @@ WEB = Peer(workload="shop/Deployment/web")
 
 
 @pytest.fixture
-async def hub(db: Database, tmp_path: Path) -> AsyncIterator[FlowHub]:
-    async with flow_hub(db, tmp_path / "flows") as opened:
+async def hub(db: Database, flow_store: str) -> AsyncIterator[FlowHub]:
+    async with flow_hub(db, flow_store) as opened:
         yield opened
 
 

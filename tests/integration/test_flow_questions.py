@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -31,8 +30,8 @@ DROPPED = 2
 
 
 @pytest.fixture
-async def hub(db: Database, tmp_path: Path) -> AsyncIterator[FlowHub]:
-    async with flow_hub(db, tmp_path / "flows") as opened:
+async def hub(db: Database, flow_store: str) -> AsyncIterator[FlowHub]:
+    async with flow_hub(db, flow_store) as opened:
         yield opened
 
 

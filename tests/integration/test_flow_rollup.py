@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -23,8 +22,8 @@ NAMES = ("east", "west", "south")
 
 
 @pytest.fixture
-async def hub(db: Database, tmp_path: Path) -> AsyncIterator[FlowHub]:
-    async with flow_hub(db, tmp_path / "flows") as opened:
+async def hub(db: Database, flow_store: str) -> AsyncIterator[FlowHub]:
+    async with flow_hub(db, flow_store) as opened:
         yield opened
 
 

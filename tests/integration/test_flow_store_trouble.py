@@ -12,12 +12,14 @@ from periplus_hub.flows.config import FlowsConfig
 from periplus_hub.flows.jobs import FlowRetentionJob
 from periplus_hub.flows.loading import FlowLoadJob
 from periplus_hub.flows.service_intake import FlowsApplier
+from periplus_hub.kit import logs
 from periplus_hub.kit.column_store import ColumnStore
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.errors import Unavailable
 from periplus_hub.kit.ids import new_id
 
 from tests.support.batches import Spoke
+from tests.support.clickhouse_http import hanging_up, port, server, url_of
 from tests.support.clock import START, FakeClock
 from tests.support.flow_hub import (
     BOTH,
@@ -110,3 +112,53 @@ async def test_what_is_old_is_forgotten_and_its_edges_stay_as_they_are(
     clock.advance(timedelta(days=25).total_seconds())
     await retention.run(clock.now())
     assert [row["bytes_tx"] for row in await hub.rows(tenant, edges)] == [7]
+
+
+async def trouble(hub: FlowHub) -> str:
+    """Why nothing can be loaded."""
+    with pytest.raises(ExceptionGroup) as failed:
+        await hub.load()
+    (error,) = failed.value.exceptions
+    assert isinstance(error, Unavailable)
+    return error.message
+
+
+async def test_what_came_while_a_server_was_away_is_loaded_when_it_is_back(
+    db: Database, tmp_path: Path, tenant: Scope, capfd: pytest.CaptureFixture[str]
+) -> None:
+    logs.configure("info", "json")
+    with port() as listener:
+        url = url_of(listener).replace("//", "//someone:a-secret@")
+        async with flow_hub(db, url) as hub:
+            member = await hub.door.member(tenant)
+            spoke = Spoke(member.registration)
+            with server(tmp_path / "served", listener) as running:
+                await member.send(seal_flows(spoke, [Flow(WEB, WEB, AT, BOTH, measures=bytes_of(5))]))
+                await hub.load()
+                running.kill()
+                await member.send(seal_flows(spoke, [Flow(WEB, WEB, AT + 60, BOTH, measures=bytes_of(7))]))
+                with hanging_up(listener):
+                    assert "the flow store cannot be used: no connection to 127.0.0.1:" in await trouble(hub)
+            with server(tmp_path / "served", listener, readonly=True):
+                assert "readonly" in await trouble(hub)
+            with server(tmp_path / "served", listener):
+                await hub.load()
+                assert await hub.rows(tenant, "SELECT sum(bytes_tx) AS tx, count() AS n FROM flows") == [
+                    {"tx": 12, "n": 2}
+                ]
+    told = "".join(capfd.readouterr())
+    assert "Traceback" not in told
+    assert "a-secret" not in told
+
+
+async def test_where_nothing_answers_is_said(tenant: Scope) -> None:
+    with port() as listener:
+        url = url_of(listener)
+        slow = ColumnStore(url, memory_bytes=MEMORY_BYTES, timeout_s=1)
+        with pytest.raises(Unavailable, match=r"be used: no answer in 1 s from 127\.0\.0\.1:\d+$"):
+            await slow.query(tenant, "SELECT 1")
+        await slow.close()
+    away = ColumnStore(url, memory_bytes=MEMORY_BYTES)
+    with pytest.raises(Unavailable, match=r"be used: nothing listens at 127\.0\.0\.1:\d+$"):
+        await away.query(tenant, "SELECT 1")
+    await away.close()

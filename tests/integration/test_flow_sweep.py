@@ -1,7 +1,6 @@
 """PostgreSQL goes back, and the flow store has blocks that it does not know: what comes again is there once."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -22,8 +21,8 @@ MEMORY = ("flow_blocks", "flow_hours", "flow_coverage", "batches", *(f"flow_inbo
 
 
 @pytest.fixture
-async def hub(db: Database, tmp_path: Path) -> AsyncIterator[FlowHub]:
-    async with flow_hub(db, tmp_path / "flows") as opened:
+async def hub(db: Database, flow_store: str) -> AsyncIterator[FlowHub]:
+    async with flow_hub(db, flow_store) as opened:
         yield opened
 
 

@@ -80,9 +80,10 @@ class FlowHub:
 
 
 @asynccontextmanager
-async def flow_hub(db: Database, folder: Path, appliers: tuple[Any, ...] = ()) -> AsyncIterator[FlowHub]:
-    """One at a time: a process has one engine."""
-    store = ColumnStore(folder_url(folder), memory_bytes=MEMORY_BYTES)
+async def flow_hub(db: Database, where: Path | str, appliers: tuple[Any, ...] = ()) -> AsyncIterator[FlowHub]:
+    """With an engine of this process in a folder, of which it has one at a time, or with a server's URL."""
+    url = where if isinstance(where, str) else folder_url(where)
+    store = ColumnStore(url, memory_bytes=MEMORY_BYTES)
     applier = FlowsApplier(new_id())
     door = open_door(db, appliers=(applier, *appliers))
     try:

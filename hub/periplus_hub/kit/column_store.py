@@ -35,8 +35,10 @@ EMBEDDED: Final = "chdb"
 _LOCK_FILE: Final = "periplus.lock"
 _CLIENTS_OF_A_LANE: Final = 32
 """Of the tenants that a lane asked about last. A client costs little memory, and some milliseconds to make."""
-_BUSY: Final = frozenset({159, 202, 209, 210, 241, 242, 243, 252, 425, 473, 999})
-"""Codes of the engine that say not now: timeouts, memory, disk, too many parts or queries, read-only, Keeper."""
+_NOT_NOW: Final = frozenset({159, 201, 202, 209, 210, 241, 242, 243, 252, 279, 285, 286, 319, 425, 439, 473, 745, 999})
+"""Codes of the engine: timeouts, quotas, memory, disk, too many parts or queries, replicas that are away, Keeper."""
+_NOT_ALLOWED: Final = frozenset({164, 192, 193, 194, 497, 516})
+"""Codes of a server that lets its user do less than it has to: read-only, unknown or refused users, missing grants."""
 
 _log: Final = structlog.get_logger(__name__)
 
@@ -119,18 +121,49 @@ class ColumnStore:
     async def _do(self, whose: OfTenant, lane: str, work: Callable[[Any], T]) -> T:
         found = self._lanes.setdefault(lane, _Lane(lane))
         try:
-            done = await found.run(lambda: work(self._client(found, whose.tenant_id)))
+            with self._as_refusals():
+                done = await found.run(lambda: work(self._client(found, whose.tenant_id)))
         except Unavailable as error:
             self.trouble = error.message
             raise
         self.trouble = None
         return done
 
+    @contextlib.contextmanager
+    def _as_refusals(self) -> Iterator[None]:
+        """What the library raises while the store is away, full or slow, as Unavailable; a wrong statement is a bug."""
+        try:
+            yield
+        except Refusal:
+            raise
+        except Exception as error:
+            if not _is_trouble(error):
+                raise
+            reason = self._reason(error)
+            _log.warning("flow_store_trouble", error=reason)
+            raise Unavailable(
+                f"the flow store cannot be used: {reason}",
+                "Look at PERIPLUS_FLOW_STORE_URL, its disk and its log; what spokes sent waits in PostgreSQL.",
+            ) from error
+
+    def _reason(self, error: Exception) -> str:
+        """In a line, and without the URL, which may hold a password."""
+        place = urlsplit(self._url)
+        where = f"{place.hostname}:{place.port}" if place.port else f"{place.hostname}"
+        causes = {type(each).__name__ for each in _causes(error)}
+        if causes & {"ReadTimeoutError", "ConnectTimeoutError"}:
+            return f"no answer in {self._timeout_s:g} s from {where}"
+        if "NewConnectionError" in causes:
+            return f"nothing listens at {where}"
+        if causes & {"NameResolutionError", "SSLError", "ProtocolError", "MaxRetryError"}:
+            return f"no connection to {where}: {_deepest(error)}"
+        return _first_line(error)
+
     def _client(self, lane: "_Lane", tenant_id: UUID) -> Any:  # noqa: ANN401 - the library's client is not typed
         database = database_of(tenant_id)
         client = lane.clients.pop(database, None)
         if client is None:
-            with self._opening, _as_refusals():
+            with self._opening:
                 client = self._connect(database, tenant_id)
         lane.clients[database] = client  # the newest last
         while len(lane.clients) > _CLIENTS_OF_A_LANE:
@@ -180,7 +213,7 @@ class _Lane:
 
     async def run(self, work: Callable[[], T]) -> T:
         """Do it when all before it is done."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, _translated, work)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def close(self) -> None:
         """After what is being done."""
@@ -198,37 +231,27 @@ def database_of(tenant_id: UUID) -> str:
     return f"periplus_{tenant_id.hex}"
 
 
-def _translated(work: Callable[[], T]) -> T:
-    with _as_refusals():
-        return work()
-
-
-@contextlib.contextmanager
-def _as_refusals() -> Iterator[None]:
-    """What the library raises while the store is away, full or slow, as Unavailable; a wrong statement stays a bug."""
-    try:
-        yield
-    except Refusal:
-        raise
-    except Exception as error:
-        if not _is_trouble(error):
-            raise
-        _log.warning("flow_store_trouble", error=str(error)[:500])
-        raise Unavailable(
-            f"the flow store cannot be used: {_first_line(error)}",
-            "Look at PERIPLUS_FLOW_STORE_URL, its disk and its log; what spokes sent waits in PostgreSQL.",
-        ) from error
-
-
 def _is_trouble(error: Exception) -> bool:
     code = getattr(error, "code", None)
     if isinstance(code, int):
-        return code in _BUSY
+        return code in _NOT_NOW | _NOT_ALLOWED
     return isinstance(error, OSError) or type(error).__name__ in {"OperationalError", "ProgrammingError"}
 
 
-def _first_line(error: Exception) -> str:
-    """Without the URL, which may hold a password: the library quotes hosts only."""
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """It, and what it is made of: the library hides why behind what it did."""
+    left = [error]
+    while left:
+        yield (each := left.pop())
+        left += [more for more in (each.__cause__, getattr(each, "reason", None)) if isinstance(more, BaseException)]
+
+
+def _deepest(error: BaseException) -> str:
+    *_, last = _causes(error)
+    return _first_line(last)
+
+
+def _first_line(error: BaseException) -> str:
     return (str(error) or type(error).__name__).splitlines()[0][:200]
 
 

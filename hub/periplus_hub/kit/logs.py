@@ -58,6 +58,8 @@ def configure(level: str = "info", log_format: LogFormat = "auto") -> None:
         logging.getLogger(chatty).handlers.clear()
         logging.getLogger(chatty).propagate = True
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.getLogger().level))
+    # It tells each failed request with a traceback, and then raises; `kit.column_store` says it in a line.
+    logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
 
 
 def expect(is_expected: Callable[[BaseException], bool]) -> None:
