@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from schema_0001.columns import BIGINT, BYTES, INTEGER, SMALLINT, TEXT, TIME, UUID, columns, tenant
+from schema_0001.columns import BIGINT, BOOLEAN, BYTES, INTEGER, SMALLINT, TEXT, TIME, UUID, columns, tenant
 
 _RING = 4
 
@@ -73,6 +73,8 @@ def _hours() -> None:
         *columns(BIGINT, "raw_version identity_version", default="0"),
         *columns(BIGINT, "rolled_raw rolled_identity", null=True),
         *columns(TIME, "rolled_at", null=True),
+        *columns(BIGINT, "edges", null=True),
+        *columns(BOOLEAN, "raw_lost edges_lost", default="false"),
         sa.PrimaryKeyConstraint("tenant_id", "hour", name="pk_flow_hours"),
         tenant("flow_hours"),
     )

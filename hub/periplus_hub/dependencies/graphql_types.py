@@ -205,8 +205,8 @@ class FlowCoverage:
 
     @strawberry.field(
         description="The first hour of the asked time with flows that were accepted and are not in the answer: they "
-        "wait for the flow store, or came when older rows of the hour were deleted. Null where there is none. While "
-        "there are such hours of the last day, nothing is called silent.",
+        "wait for the flow store, came when older rows of the hour were deleted, or the store lost them. Null where "
+        "there is none. While there are such hours of the last day, nothing is called silent.",
         directives=[Cost(weight=0)],
     )
     def waiting_since(self) -> datetime | None:

@@ -7,6 +7,7 @@ from periplus_hub.access.repository import system_tenant_ids
 from periplus_hub.access.scope import Scope, system_scope
 from periplus_hub.flows import repository_blocks, repository_coverage, repository_rows
 from periplus_hub.flows.config import FlowsConfig
+from periplus_hub.flows.service_losses import Losses
 from periplus_hub.flows.service_ring import turn
 from periplus_hub.flows.service_rollup import RollUp
 from periplus_hub.flows.service_sweep import Sweep
@@ -45,6 +46,7 @@ class RollUpJob:
         self.interval_s = PAUSE_S
         self._db = db
         self._rollup = RollUp(db, store)
+        self._losses = Losses(db, store)
         self._sweep = Sweep(db, store)
         self._raw_days = config.flow_raw_days
 
@@ -61,6 +63,7 @@ class RollUpJob:
                 return
         await self._rollup.follow_inventory(scope)
         kept_from = (now - timedelta(days=self._raw_days - 1)).replace(hour=0, minute=0, second=0, microsecond=0)
+        await self._losses.run(scope, int(kept_from.timestamp()))
         await self._sweep.run(scope, int(kept_from.timestamp()))
         await self._rollup.refresh(scope, int(kept_from.timestamp()))
 

@@ -78,20 +78,25 @@ async def touch_known(c: WriteConnection, scope: Scope, first_s: int, last_s: in
 
 
 async def dirty_hours(c: ReadConnection, scope: Scope, since_s: int) -> list[DirtyHour]:
-    """Hours whose edges are not those of their rows and identities, newest first; since `since_s` all rows are kept."""
+    """Hours whose edges are not those of their rows and identities, newest first; since `since_s` all rows are kept.
+
+    An hour that lost some of its rows keeps its edges as they are.
+    """
     current = hours.c
     stale = or_(
         current.rolled_raw.is_distinct_from(current.raw_version),
         current.rolled_identity.is_distinct_from(current.identity_version),
     )
     columns = (current.hour, current.raw_version, current.identity_version)
-    statement = select(*columns).where(owned(scope, hours), stale, current.hour >= since_s)
+    can_be = and_(current.hour >= since_s, or_(~current.raw_lost, current.rolled_raw.is_(None)))
+    statement = select(*columns).where(owned(scope, hours), stale, can_be)
     return [DirtyHour(**row._mapping) for row in await c.rows(statement.order_by(current.hour.desc()))]  # noqa: SLF001 - public
 
 
-async def note_rolled(c: WriteConnection, scope: Scope, hour: DirtyHour) -> None:
-    """The hour's edges are made of these versions."""
-    values = {"rolled_raw": hour.raw_version, "rolled_identity": hour.identity_version, "rolled_at": func.now()}
+async def note_rolled(c: WriteConnection, scope: Scope, hour: DirtyHour, edges: int) -> None:
+    """The hour's edges, so many, are made of these versions."""
+    versions = {"rolled_raw": hour.raw_version, "rolled_identity": hour.identity_version}
+    values = {**versions, "rolled_at": func.now(), "edges": edges}
     await c.execute(update(hours).where(owned(scope, hours), hours.c.hour == hour.hour).values(values))
 
 
@@ -118,6 +123,12 @@ async def blocks_holding(c: ReadConnection, scope: Scope) -> list[tuple[Block, b
     """Blocks whose members the inbox still has, and whether each is loaded."""
     held = (owned(scope, blocks), func.cardinality(blocks.c.members) > 0)
     return [(_block(row), row.state == LOADED) for row in await c.rows(select(blocks).where(*held))]
+
+
+async def only_in_store(c: ReadConnection, scope: Scope, day: int) -> list[Block]:
+    """Blocks of a day that nobody else has any more: the inbox forgot their rows."""
+    alone = (blocks.c.state == LOADED, func.cardinality(blocks.c.members) == 0, blocks.c.day == day)
+    return [_block(row) for row in await c.rows(select(blocks).where(owned(scope, blocks), *alone))]
 
 
 async def known_among(c: ReadConnection, scope: Scope, ids: Sequence[int]) -> set[int]:

@@ -41,7 +41,8 @@ async def is_behind(c: ReadConnection, scope: Scope, since_s: int) -> bool:
 def waiting_hours(scope: Scope, first_s: int, last_s: int) -> CompoundSelect[Any]:
     """Hours from that of `first_s` to `last_s` with accepted rows that their edges are not made of, as `hour`.
 
-    They wait for the flow store or for the roll-up, or came when older rows of the hour were deleted. What waits as
+    They wait for the flow store or for the roll-up, came when older rows of the hour were deleted, or the store lost
+    them or the edges. What waits as
     short as is usual in an hour that goes on does not count, nor do rows of the last minutes, as some always wait.
     """
     settled_s = last_s - int(USUAL_PAUSE.total_seconds())
@@ -49,7 +50,7 @@ def waiting_hours(scope: Scope, first_s: int, last_s: int) -> CompoundSelect[Any
     pausing = and_(hours.c.hour > last_s - 2 * HOUR_S, is_usual)
     stale = hours.c.rolled_raw.is_distinct_from(hours.c.raw_version) & ~func.coalesce(pausing, False)
     within = (hours.c.hour >= first_s // HOUR_S * HOUR_S, hours.c.hour < last_s)
-    rolled_before = select(hours.c.hour).where(owned(scope, hours), stale, *within)
+    rolled_before = select(hours.c.hour).where(owned(scope, hours), or_(stale, hours.c.edges_lost), *within)
     return union(rolled_before, *(_hours_of_inbox(scope, table, first_s, settled_s) for table in inboxes))
 
 

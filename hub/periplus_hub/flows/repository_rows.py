@@ -45,6 +45,12 @@ _PARTITIONS: Final = (
 )
 
 
+_SIZES: Final = (
+    "SELECT partition, sum(rows) AS n FROM system.parts"
+    " WHERE active AND database = currentDatabase() AND table = {table:String} GROUP BY partition"
+)
+
+
 async def insert(scope: Scope, store: ColumnStore, block: Block, rows: pa.Table) -> None:
     """Send a block's rows. That it returns is no proof that they are there: `count` is."""
     await store.insert(scope, "flows", rows, token=block.token, lane=LANE)
@@ -99,6 +105,21 @@ async def delete_twice(scope: Scope, store: ColumnStore, block: BlockTwice, unkn
     await store.command(scope, _DELETE_TWICE, given, lane=LANE)
 
 
+async def rows_by_day(scope: Scope, store: ColumnStore) -> dict[int, int]:
+    """How many raw rows of each day since 1970 the store has at most: those that are deleted go with time."""
+    return {_day_of(each): rows for each, rows in (await _sizes(scope, store, "flows")).items()}
+
+
+async def edges_by_hour(scope: Scope, store: ColumnStore) -> dict[int, int]:
+    """How many edges of each hour the store has."""
+    return {int(each): rows for each, rows in (await _sizes(scope, store, "edges_hourly")).items()}
+
+
+async def _sizes(scope: Scope, store: ColumnStore, table: str) -> dict[str, int]:
+    found = await store.query(scope, _SIZES, {"table": table}, lane=LANE)
+    return dict(zip(found.column("partition").to_pylist(), found.column("n").to_pylist(), strict=True))
+
+
 async def drop_before(scope: Scope, store: ColumnStore, before_s: int) -> int:
     """Forget the raw rows of whole days before a time; returns how many days that were."""
     found = await store.query(scope, _PARTITIONS, {"table": "flows"}, lane=LANE)
@@ -116,6 +137,10 @@ async def drop_hours_before(scope: Scope, store: ColumnStore, before_s: int) -> 
         for partition in map(int, found.column("partition").to_pylist()):
             if partition + HOUR_S <= before_s:
                 await store.command(scope, f"ALTER TABLE {table} DROP PARTITION {partition}", lane=LANE)
+
+
+def _day_of(partition: str) -> int:
+    return int(datetime.strptime(partition, "%Y%m%d").replace(tzinfo=UTC).timestamp()) // DAY_S
 
 
 def _as_partition(time_s: int) -> str:

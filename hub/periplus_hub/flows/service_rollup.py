@@ -62,12 +62,12 @@ class RollUp:
         await repository_rollup.put_identities(scope, self._store, hour.hour, owned_by.drop_columns(["lookup"]))
         ends = await asyncio.to_thread(numbered_ends, asked, owned_by, ports)
         await repository_rollup.put_ends(scope, self._store, ends)
-        await self._put_edges(scope, hour.hour, salt, ends)
+        edges = await self._put_edges(scope, hour.hour, salt, ends)
         crashpoint("flows.before_replace")
         await repository_rollup.replace_edges(scope, self._store, hour.hour)
         crashpoint("flows.after_replace")
         async with self._db.write(scope) as c:
-            await repository_blocks.note_rolled(c, scope, hour)
+            await repository_blocks.note_rolled(c, scope, hour, edges)
 
     async def _asked(self, scope: Scope, hour: int) -> tuple[int, pa.Table]:
         """Who the hour's rows are about, with a salt by which no two of them have one hash. Nobody can foretell it."""
@@ -78,20 +78,24 @@ class RollUp:
                 return salt, asked
             salt = secrets.randbits(_SALT_BITS) | 1
 
-    async def _put_edges(self, scope: Scope, hour: int, salt: int, ends: NumberedEnds) -> None:
-        """In parts, so that memory is bounded."""
+    async def _put_edges(self, scope: Scope, hour: int, salt: int, ends: NumberedEnds) -> int:
+        """In parts, so that memory is bounded; returns how many."""
         store = self._store
         extent = await repository_rollup.extent(scope, store, hour)
         rows = NumberedHour(hour=hour, salt=salt, rules=len(ends.rules) // 2, measures=extent.measures)
         await repository_rollup.clear_edges(scope, store)
         both = await repository_rollup.both(scope, store, rows)
-        await repository_rollup.put_edges(scope, store, await asyncio.to_thread(named, hour, both, ends))
+        edges = await asyncio.to_thread(named, hour, both, ends)
+        await repository_rollup.put_edges(scope, store, edges)
+        count = edges.num_rows
         parts = extent.rows // MOST_ROWS + 1
         for part in range(parts):
             told = await repository_rollup.windows(scope, store, rows, part, parts)
             if told.num_rows:
                 edges = await asyncio.to_thread(_merged, told, ends, hour, extent.measures)
                 await repository_rollup.put_edges(scope, store, edges)
+                count += edges.num_rows
+        return int(count)
 
 
 def _resolved(asked: pa.Table, hour: int, identities: pa.Table, fleet: Fleet) -> pa.Table:

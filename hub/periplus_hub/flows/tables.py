@@ -5,6 +5,7 @@ from typing import Final
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     Index,
     Integer,
@@ -99,9 +100,13 @@ hours: Final = Table(
     Column("rolled_raw", BigInteger),
     Column("rolled_identity", BigInteger),
     time_column("rolled_at"),
+    Column("edges", BigInteger),
+    Column("raw_lost", Boolean, nullable=False, server_default="false"),
+    Column("edges_lost", Boolean, nullable=False, server_default="false"),
     PrimaryKeyConstraint("tenant_id", "hour"),
 )
-"""Hours that have rows, and of which state of rows and identities their edges are made."""
+"""Hours that have rows, and of which state of rows and identities their edges are made, and how many those are. The
+store may have lost raw rows or edges that it had."""
 
 marks: Final = Table(
     "flow_marks",
