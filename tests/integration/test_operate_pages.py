@@ -109,10 +109,10 @@ async def ends(reader: Reader, stop: str) -> None:
 
 
 def without_times(shown: str) -> dict[str, Any]:
-    """A report but for when it was made and when spokes were heard."""
+    """A report but for when it was made and when spokes were heard: on a slow machine they are stale before the end."""
     document: dict[str, Any] = json.loads(shown)
-    clusters = [{**each, "lastHeard": None} for each in document["clusters"]]
-    return {**document, "asOf": None, "clusters": clusters}
+    clusters = [{**each, "lastHeard": None, "state": None} for each in document["clusters"]]
+    return {**document, "asOf": None, "unknown": None, "clusters": clusters}
 
 
 def owners(shown: str) -> set[str]:
