@@ -8,9 +8,10 @@ from typing import Any, cast
 import pytest
 
 from periplus_hub.access.scope import Role, Scope
+from periplus_hub.fleet.model import CONNECTED_WITHIN
 from periplus_hub.kit.db import Database, count_statements
 
-from tests.support.batches import Spoke, node, pod
+from tests.support.batches import Spoke, node, pod, upsert
 from tests.support.clock import START, FakeClock
 from tests.support.flow_hub import Flow, FlowHub, Peer, bytes_of, flow_hub, seal_flows, seconds
 from tests.support.graphql_hub import Answer, door, token_for
@@ -18,7 +19,7 @@ from tests.support.spokes_door import Member
 
 ASK = """query($ip: IpAddress!, $at: DateTime, $cluster: ID) {
   explainAddress(ip: $ip, at: $at, cluster: $cluster) {
-    at viewCount
+    at viewCount notKnownWhole { names count }
     views {
       cluster { name } networkDomain { name }
       owner { cluster { name } namespace kind name } rule candidates { cluster { name } name }
@@ -125,3 +126,37 @@ async def test_statements_do_not_grow_with_the_answer(hub: FlowHub, tenant: Scop
     with count_statements() as counted:
         assert len(await views(hub, tenant, IP)) == 12
     assert counted.total <= 12
+
+
+def sources(**states: str) -> list[dict[str, Any]]:
+    read = {"pods": "ok", "services": "ok", "nodes": "ok", **states}
+    return [upsert(name, state=state, reason=None, objects=1) for name, state in read.items()]
+
+
+async def of_whom_it_is_not_known(hub: FlowHub, scope: Scope, **variables: Any) -> list[str]:
+    found = (await asked(hub, scope, IP, **variables)).good["explainAddress"]["notKnownWhole"]
+    assert found["count"] == len(found["names"])
+    names: list[str] = found["names"]
+    return names
+
+
+@pytest.mark.promise("no-false-all-clear")
+async def test_clusters_that_may_have_it_without_that_it_is_known_are_named(
+    hub: FlowHub, clock: FakeClock, tenant: Scope
+) -> None:
+    before = START - timedelta(minutes=10)
+    await cluster(hub, tenant, "read", sources=sources())
+    assert await of_whom_it_is_not_known(hub, tenant) == []
+    assert await of_whom_it_is_not_known(hub, tenant, at=before.isoformat()) == ["read"]
+    for name in ("pods", "services", "nodes"):
+        await cluster(hub, tenant, f"no-{name}", sources=sources(**{name: "forbidden"}))
+    await hub.door.member(tenant, "unread")
+    assert await of_whom_it_is_not_known(hub, tenant) == ["no-nodes", "no-pods", "no-services", "unread"]
+    clock.advance(CONNECTED_WITHIN.total_seconds() + 1)
+    assert "read" in await of_whom_it_is_not_known(hub, tenant)
+
+
+async def test_an_ipv4_address_written_as_ipv6_is_the_same(hub: FlowHub, tenant: Scope) -> None:
+    await cluster(hub, tenant, "east", pods=[workload("web")])
+    assert await views(hub, tenant, f"::ffff:{IP}") == await views(hub, tenant, IP) != []
+    assert (await views(hub, tenant, f"::ffff:{IP}"))[0]["holderCount"] == 1

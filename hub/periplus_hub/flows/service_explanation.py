@@ -1,7 +1,7 @@
 """Why an address is resolved as it is, of what the inventory says now about a time."""
 
 from datetime import datetime
-from ipaddress import IPv4Address, ip_address
+from ipaddress import IPv4Address
 from typing import Final
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from periplus_hub.flows import repository_inventory
 from periplus_hub.flows.engine.explained import AddressExplanation
 from periplus_hub.flows.engine.explanation import Explainer
 from periplus_hub.flows.model import HOUR_S, MINUTE_S
+from periplus_hub.inventory.address_text import parse_address
 from periplus_hub.kit.db import ReadConnection
 from periplus_hub.kit.errors import NotFound
 
@@ -20,9 +21,9 @@ async def explain(c: ReadConnection, scope: Scope, ip: str, at: datetime, *, vie
     """Whose the address was, as seen from a cluster or from everywhere; raises NotFound where that was no member."""
     at_s = int(at.timestamp()) // MINUTE_S * MINUTE_S
     hour = at_s // HOUR_S * HOUR_S
-    address = ip_address(ip)
+    address = parse_address(ip)
     number = _MAPPED | int(address) if isinstance(address, IPv4Address) else int(address)
-    identities = await repository_inventory.identities(c, scope, hour, ip)
+    identities = await repository_inventory.identities(c, scope, hour, str(address))
     explainer = Explainer(identities, await repository_inventory.fleet_at(c, scope, hour), number, at_s)
     if viewer is None:
         return AddressExplanation(at_s=at_s, views=tuple(explainer.from_everywhere()))

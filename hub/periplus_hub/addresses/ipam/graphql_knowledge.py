@@ -1,5 +1,7 @@
-"""How far the addresses of a cluster are known, as fields of Cluster."""
+"""How far the addresses of a cluster are known, as fields of Cluster, and beside the answer whose an address is."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Final, cast
 from uuid import UUID
 
@@ -8,7 +10,11 @@ import strawberry
 from periplus_hub.access.graphql import Info
 from periplus_hub.access.scope import Scope
 from periplus_hub.addresses.ipam.engine.knowledge import Evidence, Knowledge, Known, known
-from periplus_hub.addresses.ipam.repository_knowledge import evidence_by_registration, not_known_whole
+from periplus_hub.addresses.ipam.repository_knowledge import (
+    evidence_by_registration,
+    holders_not_known,
+    not_known_whole,
+)
 from periplus_hub.inventory.graphql import SourceState, source_state
 from periplus_hub.kit.graphql import Context
 from periplus_hub.kit.graphql_prices import at_most
@@ -42,7 +48,12 @@ class NotKnownWhole:
     async def of(cls, context: Context[Scope]) -> "NotKnownWhole":
         """As of now; read once for all of an answer."""
         found = await context.load(not_known_whole, context.scope.tenant_id, context.now) or ()
-        return cls(names=list(found[:MOST_NAMED]), count=len(found))
+        return cls.first(found)
+
+    @classmethod
+    def first(cls, names: Sequence[str]) -> "NotKnownWhole":
+        """Of all their names."""
+        return cls(names=list(names[:MOST_NAMED]), count=len(names))
 
 
 @strawberry.type
@@ -76,6 +87,21 @@ class ClusterKnowledge:
             )
             for each in (await knowledge_of(info.context, self.registration_id)).missing
         ]
+
+
+@strawberry.type
+class ExplainedKnowledge:
+    """Fields this slice adds to ExplainedAddress."""
+
+    at: strawberry.Private[datetime]
+
+    @strawberry.field(
+        description="Clusters that may have the address without that it is known: their pods, services or nodes are "
+        "not known whole and current, or were not yet in that minute."
+    )
+    async def not_known_whole(self, info: Info) -> NotKnownWhole:
+        """One load."""
+        return NotKnownWhole.first(await info.context.load(holders_not_known, self.at, info.context.now) or ())
 
 
 async def knowledge_of(context: Context[Scope], registration_id: UUID) -> Known:

@@ -5,13 +5,13 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Row, ScalarSelect, Select, Text, exists, func, literal, select
+from sqlalchemy import ARRAY, ColumnElement, Row, ScalarSelect, Select, Text, exists, func, select
 
 from periplus_contract.covers import SEEN
 from periplus_contract.tables import ALLOCATIONS, POOLS
 from periplus_hub.access.scope import Scope, owned
 from periplus_hub.addresses.ipam import tables
-from periplus_hub.addresses.ipam.engine.knowledge import Evidence, Knowledge, known
+from periplus_hub.addresses.ipam.engine.knowledge import Evidence, Knowledge, known, knows_holders
 from periplus_hub.addresses.ipam.model import AllocationKind
 from periplus_hub.fleet.model import Registration, State
 from periplus_hub.fleet.repository import all_registrations, registrations_by_ids
@@ -41,21 +41,29 @@ async def not_known_whole(
     c: ReadConnection, scope: Scope, tenants: Sequence[UUID], now: datetime
 ) -> dict[UUID, tuple[str, ...]]:
     """The tenant's members whose addresses are not known whole and current, by name; for loaders, by its own id."""
+    unknown = (each for each in await _members(c, scope) if known(each, now).knowledge is not Knowledge.COMPLETE)
+    return dict.fromkeys(tenants, tuple(each.registration.name for each in unknown))
+
+
+async def holders_not_known(
+    c: ReadConnection, scope: Scope, times: Sequence[datetime], now: datetime
+) -> dict[datetime, tuple[str, ...]]:
+    """By minute, the members of which it is not known whole what had addresses in it, by name."""
+    members = await _members(c, scope)
+    return {at: tuple(each.registration.name for each in members if not knows_holders(each, at, now)) for at in times}
+
+
+async def _members(c: ReadConnection, scope: Scope) -> list[Evidence]:
     members = await all_registrations(c, scope, (State.ACTIVE, State.PENDING))
     evidence = await evidence_by_registration(c, scope, [each.id for each in members])
-    unknown = tuple(
-        each.name
-        for each in members
-        if each.id in evidence and known(evidence[each.id], now).knowledge is not Knowledge.COMPLETE
-    )
-    return dict.fromkeys(tenants, unknown)
+    return [evidence[each.id] for each in members if each.id in evidence]
 
 
 def _evidence(row: Row[Any], registration: Registration, sources: Sequence[Source]) -> Evidence:
     return Evidence(
         registration=registration,
         sources=tuple(sources),
-        has_inventory=row.has_inventory,
+        inventory_since=row.inventory_since,
         stated=frozenset(row.stated or ()),
         rows_aside=row.rows_aside or 0,
         pool_rows_aside=row.pool_rows_aside or 0,
@@ -70,7 +78,7 @@ def _statement(scope: Scope, ids: Sequence[UUID]) -> Select[Any]:
     return (
         select(
             registrations.c.id,
-            func.coalesce(chains.c.complete_since.is_not(None), literal(value=False)).label("has_inventory"),
+            chains.c.complete_since.label("inventory_since"),
             _of_statements(scope, func.array_agg(statements.c.cover, type_=ARRAY(Text))).label("stated"),
             _of_statements(scope, func.max(statements.c.rows_aside), _OF_ALLOCATIONS).label("rows_aside"),
             _of_statements(scope, func.max(statements.c.rows_aside), _OF_POOLS).label("pool_rows_aside"),

@@ -14,13 +14,14 @@ _MOST_DAYS: Final = 731
 
 
 def address_of(text: str) -> str:
-    """An IP address; leaves for anything else."""
+    """An IP address, one of IPv4 also where it is written as IPv6 (::ffff:10.1.2.3); leaves for anything else."""
     if "%" in text:
         _no(text, "is of one interface (%)", "Give an address that means the same everywhere, like 10.1.2.3.")
     try:
-        return str(ip_address(text))
+        found = ip_address(text)
     except ValueError:
         _no(text, "is no IP address", "Give one like 10.1.2.3 or fd00::1.")
+    return str(getattr(found, "ipv4_mapped", None) or found)
 
 
 def range_of(text: str) -> str:

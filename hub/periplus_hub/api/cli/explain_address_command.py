@@ -1,21 +1,22 @@
 """`periplus explain-address`: why flows take an address for whose it is."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
 
 from periplus_hub.api.cli.arguments import address_of, time_of
 from periplus_hub.api.cli.clusters_command import find
+from periplus_hub.api.cli.exit_codes import Exit, fail
 from periplus_hub.api.cli.hub_connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
 from periplus_hub.api.cli.json_documents import document, word
-from periplus_hub.api.cli.output import say_more, tell, tell_json
-from periplus_hub.api.cli.report import minute
+from periplus_hub.api.cli.output import say_labelled, say_more, tell, tell_json
+from periplus_hub.api.cli.report import minute, some
 from periplus_hub.api.cli.tables import when
 
 EXPLANATION: Final = """
 query ExplainAddress($ip: IpAddress!, $at: DateTime, $cluster: ID) {
   explainAddress(ip: $ip, at: $at, cluster: $cluster) {
-    at viewCount
+    at viewCount notKnownWhole { names count }
     views {
       cluster { id name } networkDomain { id name }
       owner { ...End } rule candidates { ...End }
@@ -46,6 +47,9 @@ _REASONS: Final = {
     "NOT_MEMBER": "its cluster was no member then",
 }
 
+_UNFOUND: Final = ("unknown", "outside")
+"""Rules by which it is of nobody known."""
+
 
 def explain_address(
     ip: Annotated[str, typer.Argument(help="The address.")],
@@ -71,13 +75,27 @@ def explain_address(
         viewer = None if cluster is None else find(client, cluster)["id"]
         asked = {"ip": wanted, "at": when_asked, "cluster": viewer}
         found = client.ask(EXPLANATION, asked)["explainAddress"]
+    unread = found["notKnownWhole"]
     if as_json:
-        tell_json(document(found))
+        tell_json(document(found | {"notKnownWhole": unread["names"], "notKnownWholeCount": unread["count"]}))
+    if not found["views"]:
+        _nobody_looks(found["at"], is_told=as_json)
+    if as_json:
         return
     tell(f"{wanted} at {minute(found['at'])}")
     for view in found["views"]:
         _show(view)
     say_more(found["viewCount"], len(found["views"]), "more are not shown; name one with --cluster")
+    if unread["count"] and any(view["rule"] in _UNFOUND for view in found["views"]):
+        names = some(unread["names"]) + (" and others" if unread["count"] > len(unread["names"]) else "")
+        say_labelled("note", f"what has it may be of a cluster that is not known whole: {names}")
+
+
+def _nobody_looks(at: str, *, is_told: bool) -> NoReturn:
+    """An address means something to a member of the fleet only."""
+    if is_told:
+        raise typer.Exit(int(Exit.FAILED))
+    fail(f"no cluster was a member of the fleet at {minute(at)}", "Ask for a time at which there was one.")
 
 
 def _show(view: dict[str, Any]) -> None:
@@ -102,7 +120,7 @@ def _show(view: dict[str, Any]) -> None:
         )
         for each in view["holders"]
     ]
-    Listing(_HOLDERS, holders, [], "Nothing had it in this hour.").show(as_json=False)
+    Listing(_HOLDERS, holders, [], "Nothing known had it in this hour.").show(as_json=False)
     say_more(view["holderCount"], len(holders), "more that had it are not shown")
 
 

@@ -6,7 +6,7 @@ objects left out, or was never mentioned, is missing; one that is `absent` is no
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -54,6 +54,8 @@ _OF_ALLOCATOR: Final = frozenset({covers.pools("cluster"), covers.pools("node"),
 _POD_RANGE: Final = "ipam/pod-range"
 """Whether it is known which ranges pods may use."""
 _READ: Final = frozenset({"ok", "absent"})
+_HOLDERS: Final = (NODES, PODS, SERVICES)
+_MINUTE: Final = timedelta(minutes=1)
 
 
 class Knowledge(StrEnum):
@@ -93,8 +95,8 @@ class Evidence:
 
     registration: Registration
     sources: tuple[Source, ...]
-    has_inventory: bool
-    """Whether a whole first snapshot is in."""
+    inventory_since: datetime | None
+    """When the first whole snapshot was in; None while it is not."""
     stated: frozenset[str]
     """The allocations (`periplus_contract.covers`) stated in the present life of its spoke."""
     rows_aside: int
@@ -119,7 +121,7 @@ def known(seen: Evidence, now: datetime) -> Known:
     if registration.state is not State.ACTIVE:
         return Known(knowledge=Knowledge(registration.state.value))
     liveness = registration.liveness(now)
-    if not seen.has_inventory or liveness is Liveness.NEVER:
+    if seen.inventory_since is None or liveness is Liveness.NEVER:
         return Known(knowledge=Knowledge.UNREAD)
     missing = tuple(missing_sources(seen))
     if liveness is Liveness.STALE:
@@ -139,6 +141,17 @@ def is_read_whole(seen: Evidence, now: datetime) -> bool:
     return is_whole and stated and {NODES, PODS} <= read
 
 
+def knows_holders(seen: Evidence, at: datetime, now: datetime) -> bool:
+    """Whether every pod, service and node that had an address in the minute from `at` on is known.
+
+    Ranges may be known whole without that.
+    """
+    if seen.inventory_since is None or seen.inventory_since >= at + _MINUTE or _is_clock_ahead(seen):
+        return False
+    by_name = {source.name: source for source in seen.sources}
+    return known(seen, now).knowledge in _MAY_BE_WHOLE and all(_is_read(by_name.get(name)) for name in _HOLDERS)
+
+
 def missing_sources(seen: Evidence) -> Iterator[Missing]:
     """Sources of addresses that are not known whole; where all are, the allocations that never came from them."""
     by_name = {source.name: source for source in seen.sources}
@@ -150,13 +163,20 @@ def missing_sources(seen: Evidence) -> Iterator[Missing]:
         yield from (unstated(cover) for cover in _STATED if cover not in seen.stated)
     if seen.rows_aside:
         yield _aside(seen.rows_aside)
-    if (seen.registration.clock_skew_ms or 0) > MAX_CLOCK_AHEAD_S * 1_000:
+    if _is_clock_ahead(seen):
         yield _CLOCK
 
 
+def _is_clock_ahead(seen: Evidence) -> bool:
+    return (seen.registration.clock_skew_ms or 0) > MAX_CLOCK_AHEAD_S * 1_000
+
+
+def _is_read(source: Source | None) -> bool:
+    return source is not None and source.state in _READ and not (source.state == "ok" and source.reason)
+
+
 def _is_known(name: str, by_name: Mapping[str, Source], seen: Evidence) -> bool:
-    source = by_name.get(name)
-    if source is not None and source.state in _READ and not (source.state == "ok" and source.reason):
+    if _is_read(by_name.get(name)):
         return True
     nodes = by_name.get(NODES)
     # Pods are read for their addresses. Where nodes' ranges are known from whoever hands them out, every pod lies in

@@ -35,7 +35,7 @@ def evidence(*sources: Source, **changes: Any) -> Evidence:
     whole = Evidence(
         registration=registration(),
         sources=tuple(named.values()),
-        has_inventory=True,
+        inventory_since=START,
         stated=frozenset(EVERY_ALLOCATION),
         rows_aside=0,
         exact=frozenset({AllocationKind.POD, AllocationKind.SERVICE}),
@@ -123,7 +123,7 @@ def test_a_silent_cluster_is_stale_whatever_it_told() -> None:
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"has_inventory": False}, Knowledge.UNREAD),
+        ({"inventory_since": None}, Knowledge.UNREAD),
         ({"registration": registration(last_seen_at=None)}, Knowledge.UNREAD),
         ({"registration": registration(state=State.PENDING)}, Knowledge.PENDING),
         ({"registration": registration(state=State.REVOKED)}, Knowledge.REVOKED),
