@@ -32,6 +32,11 @@ class FlowDesk:
     spoke: Spoke
     db: Database
     scope: Scope
+    http: httpx.AsyncClient
+
+    async def enrol(self, name: str) -> Member:
+        """Another cluster, that has told nothing yet."""
+        return await enrolled(self.db, self.http, self.scope, name)
 
     async def tell(self, flows: Sequence[Flow]) -> None:
         """Send them, and wait until they are among the edges."""
@@ -56,6 +61,6 @@ async def flow_desk(database_url: str, tmp_path: Path) -> AsyncIterator[FlowDesk
             token = str(await start("admin_token", config))
             terminal = Terminal({"PERIPLUS_URL": ready["api_url"], "PERIPLUS_TOKEN": token, "COLUMNS": "200"})
             member = await enrolled(db, http, scope)
-            yield FlowDesk(terminal, member, Spoke(member.registration), db, scope)
+            yield FlowDesk(terminal, member, Spoke(member.registration), db, scope, http)
     finally:
         await db.dispose()

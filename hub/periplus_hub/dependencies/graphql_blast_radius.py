@@ -96,6 +96,9 @@ class BlastHop:
     bytes_rx: BigInt | None = strawberry.field(description="Bytes to the caller.")
     connections_opened: BigInt | None = strawberry.field(description="Connections that the caller opened.")
     failures: BigInt | None = strawberry.field(description="Those that failed.")
+    is_part_unmeasured: bool = strawberry.field(
+        description="Some of it could not be measured: numbers are at least so much."
+    )
     state: EdgeState = strawberry.field(description="Of the dependency.")
     last_seen: datetime | None = strawberry.field(description="Of the dependency; null where none is known.")
 
@@ -110,6 +113,7 @@ class BlastHop:
             is_followed=found.is_followed,
             by_inventory=found.is_front,
             **{name: big(getattr(found, name)) for name in numbers},
+            is_part_unmeasured=found.is_part_unmeasured,
             state=found.state,
             last_seen=found.last_seen,
         )

@@ -83,11 +83,11 @@ class DependencyInFull:
         description=f"The first {MOST_PORTS}, those with the most bytes first.", directives=at_most(20)
     )
     port_count: int = strawberry.field(description="How many there are: of each verdict apart.")
-    client_bytes: BigInt = strawberry.field(
-        description="Bytes both ways as the source's cluster reported them. 0 where it did not, and of what a cluster "
-        "merges itself: what both of its ends saw."
+    client_bytes: BigInt | None = strawberry.field(
+        description="Bytes both ways as the source's cluster reported them. Null where it did not, where it cannot "
+        "measure them, and of what a cluster merges itself: what both of its ends saw."
     )
-    server_bytes: BigInt = strawberry.field(description="The same of the destination's cluster.")
+    server_bytes: BigInt | None = strawberry.field(description="The same of the destination's cluster.")
     reported_by: list[EdgeSide] = strawberry.field(
         description="Which ends' clusters reported it.", directives=at_most(2)
     )
@@ -143,8 +143,8 @@ async def _in_full(info: Info, asked: EdgeFilter, steps: range, found: EdgeDetai
         history=DependencyHistory(timestamps=[datetime.fromtimestamp(each, UTC) for each in steps], **columns),
         ports=[DependencyPortUse.of(each) for each in found.ports],
         port_count=found.port_count,
-        client_bytes=BigInt(found.hours.client_bytes),
-        server_bytes=BigInt(found.hours.server_bytes),
+        client_bytes=big(found.hours.client_bytes),
+        server_bytes=big(found.hours.server_bytes),
         reported_by=sorted(found.hours.reported_by, key=lambda side: side.value),
         rules=[
             DependencyRuleUse(source_rule=each.src_rule, destination_rule=each.dst_rule, bytes=big(each.bytes))

@@ -44,7 +44,8 @@ class ClusterLink:
     )
     rtt_us: float | None = strawberry.field(description="Mean round trip, in microseconds.")
     dropped_bytes: BigInt | None = strawberry.field(
-        description="Bytes both ways that were dropped, as policies do; they are in no other number."
+        description="Bytes both ways that were dropped, as policies do; they are in no other number. Null where nobody "
+        "tells of any: most sources do not see what is dropped."
     )
     is_part_unmeasured: bool = strawberry.field(
         description="Some of it could not be measured: sums are at least so much."

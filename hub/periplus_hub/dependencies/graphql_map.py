@@ -199,8 +199,11 @@ class FoldedPlace:
     namespace: str | None = strawberry.field(description="Their namespace; null: any of the cluster.")
     kind: str | None = strawberry.field(description="Their kind, of what is in no cluster.")
     end_count: int = strawberry.field(description="How many they are.")
-    bytes: BigInt = strawberry.field(
-        description="Bytes both ways of them, as far as they are known; what passes between two of them once."
+    bytes: BigInt | None = strawberry.field(
+        description="Bytes both ways of them; what passes between two of them once. Null is not known."
+    )
+    is_part_unmeasured: bool = strawberry.field(
+        description="Some of it could not be measured: bytes are at least so much."
     )
 
 
@@ -297,7 +300,8 @@ def _folded(place: graph.FoldedPlace) -> FoldedPlace:
         namespace=place.namespace,
         kind=place.kind,
         end_count=place.ends,
-        bytes=BigInt(place.bytes),
+        bytes=big(place.bytes),
+        is_part_unmeasured=place.is_part_unmeasured,
     )
 
 

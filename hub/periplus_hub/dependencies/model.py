@@ -9,7 +9,7 @@ from typing import Final
 from uuid import UUID
 
 from periplus_contract.flow_words import LOST_NODES, Verdict
-from periplus_hub.flows.model import FlowEnd
+from periplus_hub.flows.model import MEASURES, FlowEnd
 
 QUIET_S: Final = 3_600
 """An edge without a row for so long, while its clusters tell of others, is silent."""
@@ -29,6 +29,8 @@ NOT_ARRIVED: Final = (Verdict.DROPPED, Verdict.ERROR)
 """Verdicts of what was sent and reached nobody."""
 FAILURES: Final = ("failures_refused", "failures_timeout", "failures_other")
 """The measures that are connections which failed."""
+ADDED_UP: Final = sum(1 << number for number, name in enumerate(MEASURES) if name not in {"rtt_us_sum", "rtt_count"})
+"""The bits of measures whose sum is at least so much where a row lacks them; a mean is not."""
 
 
 class EdgeLevel(Enum):

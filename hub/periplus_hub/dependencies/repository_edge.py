@@ -100,8 +100,9 @@ def _hours(rows: Sequence[Mapping[str, Any]]) -> EdgeHours:
         told_by |= row["told_by"]
     return EdgeHours(
         found={name: {row["start"]: measure(row, *measures) for row in rows} for name, measures in HISTORY.items()},
-        client_bytes=sum(row["client"] for row in rows),
-        server_bytes=sum(row["server"] for row in rows),
+        # Nothing tells a side that reported no bytes from one that reported none at all.
+        client_bytes=sum(row["client"] for row in rows) or None,
+        server_bytes=sum(row["server"] for row in rows) or None,
         reported_by=sides(told_by),
     )
 

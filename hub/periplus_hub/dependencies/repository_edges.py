@@ -9,6 +9,7 @@ from periplus_contract.flow_words import Verdict
 from periplus_hub.access.scope import Scope
 from periplus_hub.dependencies.edge_columns import measure, port_of, read_end
 from periplus_hub.dependencies.model import (
+    ADDED_UP,
     FAILURES,
     STATES,
     Coverage,
@@ -73,7 +74,7 @@ def _edge(row: Mapping[str, Any]) -> Edge:
         failures=measure(row, *FAILURES),
         rtt_us=rtt_us / rtt_count if rtt_us is not None and rtt_count else None,
         retransmits=measure(row, "retransmits"),
-        is_part_unmeasured=bool(row["known"] & row["unknown_within"]),
+        is_part_unmeasured=bool(row["known"] & row["unknown_within"] & ADDED_UP),
         state=STATES[row["state"]],
         only_seen_by=_SIDES[row["only_side"]],
         sampling=row["rate"],

@@ -8,10 +8,11 @@ from periplus_hub.api.cli.coverage_command import KNOWN, tell_coverage
 from periplus_hub.api.cli.dependencies_words import (
     END,
     SinceOption,
+    at_least,
     end_filter,
     named_end,
-    number,
     since_ago,
+    tell_part,
 )
 from periplus_hub.api.cli.exit_codes import Exit, fail
 from periplus_hub.api.cli.hub_connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
@@ -30,7 +31,7 @@ query BlastRadius(
     starts { ...End }
     reached {
       hop end { ...End } through { ...End } isFollowed byInventory
-      bytesTx bytesRx connectionsOpened failures state lastSeen
+      bytesTx bytesRx connectionsOpened failures isPartUnmeasured state lastSeen
     }
     isComplete incomplete { gap amount clusters { id name } }
     coverage { ...Known }
@@ -81,6 +82,7 @@ def blast_radius(
         return
     rows = [_row(each) for each in found["reached"]]
     Listing(_COLUMNS, rows, [], _nothing(found, asked["direction"]), numbers=3).show(as_json=False)
+    tell_part(each["isPartUnmeasured"] for each in found["reached"])
     for gap in found["incomplete"]:
         clusters = some([each["name"] for each in gap["clusters"]])
         count = f"{int(gap['amount'] or 0):,}"
@@ -104,5 +106,8 @@ def _row(each: dict[str, Any]) -> tuple[str, ...]:
         named_end(each["through"]),
         "by inventory" if each["byInventory"] else word(each["state"]),
         "" if each["lastSeen"] is None else minute(each["lastSeen"]),
-        *(number(each[name]) for name in ("bytesTx", "bytesRx", "connectionsOpened")),
+        *(
+            at_least(each[name], is_part_unmeasured=each["isPartUnmeasured"])
+            for name in ("bytesTx", "bytesRx", "connectionsOpened")
+        ),
     )

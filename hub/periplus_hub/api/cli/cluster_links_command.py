@@ -6,7 +6,7 @@ import typer
 
 from periplus_hub.api.cli.clusters_command import find
 from periplus_hub.api.cli.coverage_command import KNOWN, tell_coverage
-from periplus_hub.api.cli.dependencies_words import SinceOption, number, since_ago
+from periplus_hub.api.cli.dependencies_words import SinceOption, at_least, number, since_ago, tell_part
 from periplus_hub.api.cli.hub_connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
 from periplus_hub.api.cli.json_documents import document, word
 from periplus_hub.api.cli.output import say_labelled, say_more, tell_json
@@ -21,7 +21,7 @@ query ClusterLinks($first: Int!, $cluster: ID, $since: DateTime) {
       bytesAToB bytesBToA packetsAToB packetsBToA connectionsByA connectionsByB
       failures retransmits retransmitRatio rttUs droppedBytes isPartUnmeasured state lastSeen
     }
-    linkCount unresolved { verdicts sums { dependencyCounts bytesTx bytesRx } }
+    linkCount unresolved { verdicts sums { dependencyCounts bytesTx bytesRx arePartUnmeasured } }
     coverage { ...Known }
   }
 }
@@ -55,20 +55,33 @@ def cluster_links(
     nothing = "Nothing is known to pass between clusters."
     Listing(_COLUMNS, rows, [], nothing, numbers=len(_COLUMNS) - _WORDS).show(as_json=False)
     say_more(found["linkCount"], len(rows))
+    tell_part(each["isPartUnmeasured"] for each in found["links"])
     sums = found["unresolved"]["sums"]
     if sums["dependencyCounts"]:
-        known = sum(int(each or 0) for name in ("bytesTx", "bytesRx") for each in sums[name])
-        say_labelled("note", f"{known:,} bytes with an end that nobody is known for: they may belong to a link")
+        say_labelled("note", f"{_unresolved(sums)} with an end that nobody is known for: they may belong to a link")
     tell_coverage(found["coverage"])
+
+
+def _unresolved(sums: dict[str, Any]) -> str:
+    known = [int(each) for name in ("bytesTx", "bytesRx") for each in sums[name] if each is not None]
+    if not known:
+        return "an unknown number of bytes"
+    least = "at least " if any(sums["arePartUnmeasured"]) or len(known) < 2 * len(sums["bytesTx"]) else ""
+    return f"{least}{sum(known):,} bytes"
 
 
 def _row(link: dict[str, Any]) -> tuple[str, ...]:
     rtt = link["rttUs"]
+
+    def measured(name: str) -> str:
+        return at_least(link[name], is_part_unmeasured=link["isPartUnmeasured"])
+
     return (
         link["clusterA"]["name"],
         link["clusterB"]["name"],
         word(link["state"]),
-        *(number(link[name]) for name in ("bytesAToB", "bytesBToA", "connectionsByA", "connectionsByB", "failures")),
+        *(measured(name) for name in ("bytesAToB", "bytesBToA", "connectionsByA", "connectionsByB", "failures")),
         number(None if rtt is None else round(rtt)),
-        *(number(link[name]) for name in ("retransmits", "droppedBytes")),
+        measured("retransmits"),
+        number(link["droppedBytes"]),
     )

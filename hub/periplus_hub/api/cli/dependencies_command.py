@@ -16,13 +16,14 @@ from periplus_hub.api.cli.dependencies_words import (
     SinceOption,
     StateOption,
     ToOption,
+    at_least,
     dependency_filter,
     named_end,
     named_port,
     narrowed_by,
-    number,
     one_of,
     since_ago,
+    tell_part,
     with_verdict,
 )
 from periplus_hub.api.cli.dependency_in_full import in_full, show_in_full
@@ -107,9 +108,10 @@ def show(found: dict[str, Any], order: str) -> None:
     """Print the answer of DEPENDENCIES in this order for a person."""
     seldom = _SELDOM.get(order)
     columns = (*_COLUMNS, *([] if seldom is None else [seldom[0]]))
-    rows = [(*_row(edge), *([] if seldom is None else [number(edge[seldom[1]])])) for edge in found["edges"]]
+    rows = [(*_row(edge), *([] if seldom is None else [_measured(edge, seldom[1])])) for edge in found["edges"]]
     Listing(columns, rows, found["edges"], "No dependency is known.", numbers=len(columns) - 4).show(as_json=False)
     say_more(found["edgeCount"], len(rows))
+    tell_part(each["isPartUnmeasured"] for each in found["edges"])
     if found["unorderedCount"]:
         lines = counted(found["unorderedCount"], "line")
         say_labelled("note", f"{lines} of all, at the end, of which {word(order)} is not known")
@@ -134,7 +136,10 @@ def _row(edge: dict[str, Any]) -> tuple[str, ...]:
         named_end(edge["destination"]),
         f"{shown} and {len(ports) - _PORTS_SHOWN} more" if len(ports) > _PORTS_SHOWN else shown,
         with_verdict(edge["verdict"], state),
-        number(edge["bytesTx"]),
-        number(edge["bytesRx"]),
-        number(edge["connectionsOpened"]),
+        *(_measured(edge, name) for name in ("bytesTx", "bytesRx", "connectionsOpened")),
     )
+
+
+def _measured(edge: dict[str, Any], name: str) -> str:
+    is_sum = name != "rttUs"
+    return at_least(edge[name], is_part_unmeasured=is_sum and edge["isPartUnmeasured"])

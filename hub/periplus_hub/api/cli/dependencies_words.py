@@ -1,6 +1,6 @@
 """How commands about flows are told what is meant, and how they name ends, ports and times."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated, Any, Final
 
@@ -9,6 +9,7 @@ import typer
 from periplus_hub.api.cli.clusters_command import find
 from periplus_hub.api.cli.exit_codes import Exit, fail
 from periplus_hub.api.cli.json_documents import word
+from periplus_hub.api.cli.output import say_labelled
 from periplus_hub.api.hub_client import HubClient
 from periplus_hub.kit.clock import SystemClock
 
@@ -131,6 +132,17 @@ def named_port(port: dict[str, Any]) -> str:
     """As `TCP 443`."""
     protocol = _PROTOCOLS.get(port["protocol"], f"protocol {port['protocol']}")
     return f"{protocol} {port['port']}" if port["port"] else protocol
+
+
+def at_least(value: str | float | None, *, is_part_unmeasured: bool) -> str:
+    """A sum, with `+` where some of what it is made of could not be measured."""
+    return number(value) + ("+" if is_part_unmeasured and value is not None else "")
+
+
+def tell_part(are_part_unmeasured: Iterable[bool]) -> None:
+    """What `+` means, where a sum has one."""
+    if any(are_part_unmeasured):
+        say_labelled("note", "+ is at least: some of it could not be measured")
 
 
 def number(value: str | float | None) -> str:

@@ -69,8 +69,9 @@ def show_in_full(found: dict[str, Any]) -> None:
         for each in found[f"{side}Candidates"]:
             tell(f"the {side} may be {named_end(each)}")
     sides = " and ".join(map(word, found["reportedBy"])) or "nobody"
-    apart = f"{found['clientBytes']} bytes as the client's cluster tells, {found['serverBytes']} as the server's"
-    tell(f"reported by {sides}: {apart}")
+    told = {"client": found["clientBytes"], "server": found["serverBytes"]}
+    apart = ", ".join(f"{each} bytes as the {side}'s cluster tells" for side, each in told.items() if each is not None)
+    tell(f"reported by {sides}{f': {apart}' if apart else ''}")
     _show_hours(found["history"])
 
 

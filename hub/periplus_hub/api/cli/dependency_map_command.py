@@ -16,12 +16,13 @@ from periplus_hub.api.cli.dependencies_words import (
     SinceOption,
     StateOption,
     ToOption,
+    at_least,
     dependency_filter,
     named_end,
     narrowed_by,
-    number,
     one_of,
     since_ago,
+    tell_part,
     with_verdict,
 )
 from periplus_hub.api.cli.hub_connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
@@ -49,7 +50,7 @@ query DependencyMap(
     }
     edges { sources destinations verdicts states firstSeen lastSeen sums { ...Sums } }
     leftOutEdgeCount leftOut { verdicts sums { ...Sums } }
-    foldedEndCount folded { clusterId namespace kind endCount bytes }
+    foldedEndCount folded { clusterId namespace kind endCount bytes isPartUnmeasured }
     totals { verdicts sums { ...Sums } }
     coverage { ...Known }
   }
@@ -95,14 +96,21 @@ def _show(found: dict[str, Any]) -> None:
     lines = range(len(found["edges"]["sources"]))
     rows = [_row(found["edges"], sums, names, line) for line in lines]
     Listing(_COLUMNS, rows, [], "No dependency is known.", numbers=4).show(as_json=False)
+    tell_part(sums["arePartUnmeasured"])
     if found["leftOutEdgeCount"]:
         say_labelled("note", f"{counted(found['leftOutEdgeCount'], 'line')} more between these boxes; see --edges")
     if found["foldedEndCount"]:
         say_labelled("note", f"{found['foldedEndCount']:,} are in no box of their own; see --nodes, or --of:")
     clusters = {each["id"]: each["name"] for each in found["clusters"]}
     for place in found["folded"]:
-        say_labelled("note", f"{place['endCount']:,} in {_place(place, clusters)}, {int(place['bytes']):,} bytes")
+        say_labelled("note", f"{place['endCount']:,} in {_place(place, clusters)}, {_bytes(place)}")
     tell_coverage(found["coverage"])
+
+
+def _bytes(place: dict[str, Any]) -> str:
+    if place["bytes"] is None:
+        return "of unknown bytes"
+    return f"{'at least ' if place['isPartUnmeasured'] else ''}{int(place['bytes']):,} bytes"
 
 
 def _row(edges: dict[str, Any], sums: dict[str, Any], names: list[str], line: int) -> tuple[str, ...]:
@@ -110,7 +118,10 @@ def _row(edges: dict[str, Any], sums: dict[str, Any], names: list[str], line: in
         names[edges["sources"][line]],
         names[edges["destinations"][line]],
         with_verdict(edges["verdicts"][line], word(edges["states"][line])),
-        *(number(sums[name][line]) for name in ("bytesTx", "bytesRx", "connectionsOpened")),
+        *(
+            at_least(sums[name][line], is_part_unmeasured=sums["arePartUnmeasured"][line])
+            for name in ("bytesTx", "bytesRx", "connectionsOpened")
+        ),
         f"{sums['dependencyCounts'][line]:,}",
     )
 

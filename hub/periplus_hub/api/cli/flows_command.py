@@ -15,13 +15,14 @@ from periplus_hub.api.cli.dependencies_words import (
     PortOption,
     SinceOption,
     ToOption,
+    at_least,
     dependency_filter,
     named_end,
     named_port,
-    number,
     one_of,
     port_filter,
     since_ago,
+    tell_part,
 )
 from periplus_hub.api.cli.hub_connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
 from periplus_hub.api.cli.json_documents import document, word
@@ -151,7 +152,7 @@ def _show(found: dict[str, Any], measure: str, *, is_watched: bool, as_json: boo
             named_end(each["destination"]),
             named_port(each),
             each["verdict"],
-            number(each[member]) + ("+" if each["isPartUnmeasured"] else ""),
+            at_least(each[member], is_part_unmeasured=each["isPartUnmeasured"]),
         )
         for each in found["flows"]
     ]
@@ -165,5 +166,4 @@ def _tell_rest(found: dict[str, Any], shown: int, heading: str) -> None:
     say_more(found["flowCount"], shown)
     if found["unmeasuredCount"]:
         say_labelled("note", f"{counted(found['unmeasuredCount'], 'flow')} of all, at the end: {heading} not known")
-    if any(each["isPartUnmeasured"] for each in found["flows"]):
-        say_labelled("note", "+ is at least: some of it could not be measured")
+    tell_part(each["isPartUnmeasured"] for each in found["flows"])

@@ -4,7 +4,7 @@ Nothing is lost: what is not shown is in sums of its own.
 """
 
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -17,15 +17,17 @@ from periplus_hub.dependencies.engine.graph import DependencyGraph, FoldedPlace,
 from periplus_hub.dependencies.engine.sums import (
     Rows,
     added,
+    is_known,
     rows_of,
     strongest,
     totals,
     totals_by_verdict,
 )
 from periplus_hub.dependencies.model import EdgeEnd, EdgeLevel
-from periplus_hub.flows.engine.columns import Ints
+from periplus_hub.flows.engine.columns import Flags, Ints
 
 _MOST_PLACES: Final = 10
+_BYTES: Final = ("bytes_tx", "bytes_rx")
 _LEVELS: Final = (EdgeLevel.CLUSTER, EdgeLevel.NAMESPACE)
 
 
@@ -54,7 +56,7 @@ def dependency_map(table: pa.Table, level: EdgeLevel, *, nodes_at_most: int, edg
         edges=_edges(pairs[order][:edges_at_most], count, rows, np.where(is_shown, position, -1)),
         left_out_edges=max(0, len(pairs) - edges_at_most),
         left_out=totals_by_verdict(rows, ~is_shown),
-        folded=_places(ends, shown, level, total),
+        folded=_places(ends, shown, level, rows),
         folded_ends=int((~shown.is_own).sum()),
         totals=totals_by_verdict(rows, np.ones(len(total), dtype=np.bool_)),
     )
@@ -120,7 +122,7 @@ def _level(level: EdgeLevel, depth: int, name: EdgeEnd | None) -> EdgeLevel | No
     return EdgeLevel.CLUSTER if name.registration_id is None and level is EdgeLevel.NAMESPACE else level
 
 
-def _places(ends: Ends, shown: Boxes, level: EdgeLevel, total: Ints) -> list[FoldedPlace]:
+def _places(ends: Ends, shown: Boxes, level: EdgeLevel, rows: Rows) -> list[FoldedPlace]:
     """Of ends without a box of their own, by what can be asked for: a namespace, a cluster, or what is in none."""
     left = np.flatnonzero(~shown.is_own)
     if not len(left):
@@ -131,24 +133,42 @@ def _places(ends: Ends, shown: Boxes, level: EdgeLevel, total: Ints) -> list[Fol
     group, first = ends.grouped(ends.code["registration"], kind, namespace)
     is_left = ~shown.is_own
     src, dst = (np.where(is_left[each], group[each], -1) for each in (ends.src, ends.dst))
-    weight = np.zeros(len(first), dtype=np.int64)
-    for place, at in ((src, src >= 0), (dst, (dst >= 0) & (dst != src))):
-        weight += added(total[at], place[at], len(first))
+    touching = np.concatenate([src, np.where(dst != src, dst, -1)])
+    weight, is_told, is_part = _bytes_of(rows, touching, len(first))
     count = np.bincount(group[left], minlength=len(first))
     order = np.lexsort((np.arange(len(first)), -weight))
     found = [each for each in order.tolist() if count[each]][:_MOST_PLACES]
-    return [_place(ends, int(first[each]), int(count[each]), int(weight[each]), told=is_namespaced) for each in found]
+    return [
+        FoldedPlace(
+            **_asked_with(ends, int(first[each]), is_namespaced=is_namespaced),
+            ends=int(count[each]),
+            bytes=int(weight[each]) if is_told[each] else None,
+            is_part_unmeasured=bool(is_part[each]),
+        )
+        for each in found
+    ]
 
 
-def _place(ends: Ends, end: int, count: int, total: int, *, told: bool) -> FoldedPlace:
+def _asked_with(ends: Ends, end: int, *, is_namespaced: bool) -> dict[str, Any]:
     registration_id = ends.registration_id(end)
-    return FoldedPlace(
-        registration_id=registration_id,
-        namespace=ends.word("namespace", end) if told and registration_id is not None else None,
-        kind=ends.word("kind", end) if registration_id is None else None,
-        ends=count,
-        bytes=total,
-    )
+    return {
+        "registration_id": registration_id,
+        "namespace": ends.word("namespace", end) if is_namespaced and registration_id is not None else None,
+        "kind": ends.word("kind", end) if registration_id is None else None,
+    }
+
+
+def _bytes_of(rows: Rows, place: Ints, count: int) -> tuple[Ints, Flags, Flags]:
+    """Of each place the bytes both ways of the rows that touch it, whether any are known, and whether only in part.
+
+    `place` has each row twice, of either end; -1 is none.
+    """
+    inside = np.flatnonzero(place >= 0)
+    row, at = inside % len(rows.known), place[inside]
+    told = is_known(rows.known[row], _BYTES)
+    weight = added((rows.sums["bytes_tx"] + rows.sums["bytes_rx"])[row], at, count)
+    is_told, is_silent = (np.bincount(at[each], minlength=count) > 0 for each in (told, ~told | rows.part[row]))
+    return weight, is_told, is_told & is_silent
 
 
 def _moments(seconds: Ints) -> list[datetime]:

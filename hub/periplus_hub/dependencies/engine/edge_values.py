@@ -42,8 +42,8 @@ class EdgeHours:
     """By hour, each of `HISTORY`; None is not known."""
 
     found: Mapping[str, Mapping[int, int | None]]
-    client_bytes: int
-    server_bytes: int
+    client_bytes: int | None
+    server_bytes: int | None
     reported_by: frozenset[EdgeSide]
 
 

@@ -5,39 +5,46 @@ from typing import Any, Final
 import numpy as np
 
 from periplus_hub.dependencies.engine.boxes import Boxes
-from periplus_hub.dependencies.engine.sums import Rows, added, known_bits, measured, strongest
+from periplus_hub.dependencies.engine.graph import Numbers
+from periplus_hub.dependencies.engine.sums import Rows, added, is_known, known_bits, or_none, strongest
 from periplus_hub.dependencies.model import FAILURES, NOT_ARRIVED
 from periplus_hub.flows.engine.columns import Flags, Ints
 
-_BYTES: Final = ("bytes_tx", "bytes_rx")
-_CONNECTIONS: Final = ("connections_opened",)
-_COUNTED: Final = (*_BYTES, *_CONNECTIONS, *FAILURES)
+_COUNTED: Final = ("bytes_tx", "bytes_rx", "connections_opened", *FAILURES)
 _DEPTHS: Final = 3
 
 
-class _Sums:
-    """Of each box, as they grow."""
+class _Way:
+    """What passes each box one way, as it grows."""
 
     def __init__(self, rows: Rows, count: int) -> None:
         self._rows = rows
         self._count = count
+        self.passes = np.zeros(count, dtype=np.bool_)
         self.known = np.zeros(count, dtype=np.int64)
-        self.out, self.into, self.within = (
-            {name: np.zeros(count, dtype=np.int64) for name in _COUNTED} for _ in range(3)
-        )
+        self.sums = {name: np.zeros(count, dtype=np.int64) for name in _COUNTED}
 
-    def add(self, into: dict[str, Ints], box: Ints, mine: Flags) -> None:
+    def add(self, box: Ints, mine: Flags) -> None:
         """The rows that are `mine`, each to its box."""
         at = np.flatnonzero(mine)
+        self.passes |= np.bincount(box[at], minlength=self._count) > 0
         self.known |= known_bits(self._rows.known[at], box[at], self._count)
-        for name in into:
-            into[name] += added(self._rows.sums[name][at], box[at], self._count)
+        for name in self.sums:
+            self.sums[name] += added(self._rows.sums[name][at], box[at], self._count)
+
+
+def _together(*measures: tuple[_Way, str]) -> Numbers:
+    """Their sum. Where nothing passes it is 0; where something does and none of it is measured, it is not known."""
+    passes = np.logical_or.reduce([way.passes for way, _ in measures])
+    told = np.logical_or.reduce([is_known(way.known, (name,)) for way, name in measures])
+    sums = np.add.reduce([np.where(is_known(way.known, (name,)), way.sums[name], 0) for way, name in measures])
+    return or_none(sums, told | ~passes)
 
 
 def figures(shown: Boxes, rows: Rows, between: tuple[Ints, Ints]) -> dict[str, Any]:
     """The columns of boxes that are numbers, and their states. Each row counts for every box that either end is in."""
     count = len(shown.depth)
-    sums = _Sums(rows, count)
+    out, into, within = (_Way(rows, count) for _ in range(3))
     arrived = ~np.isin(rows.outcome, NOT_ARRIVED)
     touched: list[Ints] = []
     for depth in range(_DEPTHS):
@@ -45,21 +52,19 @@ def figures(shown: Boxes, rows: Rows, between: tuple[Ints, Ints]) -> dict[str, A
         source, destination = (ancestor[each] for each in between)
         touched += [source, destination]
         apart = arrived & (source != destination)
-        sums.add(sums.out, source, apart & (source >= 0))
-        sums.add(sums.into, destination, apart & (destination >= 0))
-        sums.add(sums.within, source, arrived & (source == destination) & (source >= 0))
+        out.add(source, apart & (source >= 0))
+        into.add(destination, apart & (destination >= 0))
+        within.add(source, arrived & (source == destination) & (source >= 0))
     box = np.concatenate(touched)
     state = np.tile(rows.state, len(touched))
-    out, into, within, known = sums.out, sums.into, sums.within, sums.known
-    failed = np.array([each[name] for each in (out, into, within) for name in FAILURES]).sum(axis=0)
     return {
         "state": strongest(state[box >= 0], box[box >= 0], count),
-        "bytes_sent": measured(out["bytes_tx"] + into["bytes_rx"], known, _BYTES),
-        "bytes_received": measured(out["bytes_rx"] + into["bytes_tx"], known, _BYTES),
-        "bytes_within": measured(within["bytes_tx"] + within["bytes_rx"], known, _BYTES),
-        "connections_opened": measured(out["connections_opened"], known, _CONNECTIONS),
-        "connections_taken": measured(into["connections_opened"], known, _CONNECTIONS),
-        "failures": measured(failed, known, FAILURES),
+        "bytes_sent": _together((out, "bytes_tx"), (into, "bytes_rx")),
+        "bytes_received": _together((out, "bytes_rx"), (into, "bytes_tx")),
+        "bytes_within": _together((within, "bytes_tx"), (within, "bytes_rx")),
+        "connections_opened": _together((out, "connections_opened")),
+        "connections_taken": _together((into, "connections_opened")),
+        "failures": _together(*((way, name) for way in (out, into, within) for name in FAILURES)),
     }
 
 

@@ -84,8 +84,10 @@ class FoldedPlace:
     kind: str | None
     """Of what is in no cluster."""
     ends: int
-    bytes: int
-    """Both ways, of what has such an end; that between two of them once."""
+    bytes: int | None
+    """Both ways, of what has such an end; that between two of them once. None is not known."""
+    is_part_unmeasured: bool
+    """They are at least so many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,7 +33,7 @@ class ClusterLink:
     retransmits: int | None
     rtt_us: float | None
     dropped_bytes: int | None
-    """Both ways, sent and not arrived; 0 where nothing was dropped."""
+    """Both ways, sent and not arrived. Never 0 because nobody tells of any: hardly a source sees what is dropped."""
     is_part_unmeasured: bool
     state: EdgeState
     last_seen: datetime
@@ -140,9 +140,6 @@ def _made(found: _Links, ids: list[tuple[UUID | None, UUID | None]]) -> list[Clu
 
 
 def _dropped(found: _Links, dropped: Flags) -> list[int | None]:
-    """Known to be nothing where no row says that anything was dropped."""
-    at = np.flatnonzero((found.of_row >= 0) & dropped)
-    times = np.bincount(found.of_row[at], minlength=found.count).tolist()
     sums = totals(found.rows, np.where(dropped, found.of_row, -1), found.count)
-    both = zip(times, sums.bytes_tx, sums.bytes_rx, strict=True)
-    return [(None if tx is None and rx is None else (tx or 0) + (rx or 0)) if count else 0 for count, tx, rx in both]
+    both = zip(sums.bytes_tx, sums.bytes_rx, strict=True)
+    return [None if tx is None and rx is None else (tx or 0) + (rx or 0) for tx, rx in both]

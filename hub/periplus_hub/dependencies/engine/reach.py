@@ -45,6 +45,8 @@ class Reached:
     bytes_rx: int | None
     connections_opened: int | None
     failures: int | None
+    is_part_unmeasured: bool
+    """They are at least so many."""
     state: EdgeState
     last_seen: datetime | None
 
@@ -162,6 +164,7 @@ def _reached(
         bytes_rx=measure("bytes_rx"),
         connections_opened=measure("connections_opened"),
         failures=measure("failures"),
+        is_part_unmeasured=bool(rows.part[row]),
         state=STATES[int(rows.state[row])],
         last_seen=None if row >= flows else datetime.fromtimestamp(int(rows.last_seen[row]), UTC),
     )

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from periplus_contract.flow_words import Verdict
 from periplus_hub.dependencies.engine.graph import Numbers, Sums, Totals
-from periplus_hub.dependencies.model import FAILURES, STATES, EdgeState
+from periplus_hub.dependencies.model import ADDED_UP, FAILURES, STATES, EdgeState
 from periplus_hub.flows.engine.columns import Flags, Ints, numbers
 from periplus_hub.flows.model import MEASURES
 
@@ -43,7 +43,7 @@ def rows_of(table: pa.Table) -> Rows:
     return Rows(
         sums={name: columns[f"sum_{name}"] for name in MEASURES},
         known=columns["known"],
-        part=(columns["known"] & columns["unknown_within"]) != 0,
+        part=(columns["known"] & columns["unknown_within"] & ADDED_UP) != 0,
         state=columns["state"],
         outcome=columns["outcome"],
         first_seen=columns["first_seen"],
@@ -64,7 +64,7 @@ def totals(rows: Rows, group: Ints, count: int) -> Sums:
     known = known_bits(rows.known[inside], at, count)
     known_by_all = np.full(count, _ALL, dtype=np.int64)
     np.bitwise_and.at(known_by_all, at, rows.known[inside])
-    part = (known & ~known_by_all) != 0
+    part = (known & ~known_by_all & ADDED_UP) != 0
     np.logical_or.at(part, at, rows.part[inside])
     summed = {name: added(values[inside], at, count) for name, values in rows.sums.items()}
     rtt_known = ((known & _bits(("rtt_us_sum",))) != 0) & (summed["rtt_count"] > 0)
@@ -72,7 +72,7 @@ def totals(rows: Rows, group: Ints, count: int) -> Sums:
     return Sums(
         dependencies=np.bincount(at, minlength=count).tolist(),
         **{name: _measure(names, summed, known) for name, names in SUMMED.items()},
-        rtt_us=_or_none(rtt, rtt_known),
+        rtt_us=or_none(rtt, rtt_known),
         is_part_unmeasured=part.tolist(),
     )
 
@@ -115,7 +115,7 @@ def is_known(known: Ints, names: tuple[str, ...]) -> Flags:
 
 def measured(values: Ints, known: Ints, names: tuple[str, ...]) -> Numbers:
     """Sums that are None where no measure of these is known."""
-    return _or_none(values, is_known(known, names))
+    return or_none(values, is_known(known, names))
 
 
 def _measure(names: tuple[str, ...], summed: Mapping[str, Ints], known: Ints) -> Numbers:
@@ -126,5 +126,6 @@ def _bits(names: tuple[str, ...]) -> int:
     return sum(1 << MEASURES.index(name) for name in names)
 
 
-def _or_none(values: npt.NDArray[Any], known: Flags) -> Sequence[Any]:
+def or_none(values: npt.NDArray[Any], known: Flags) -> Sequence[Any]:
+    """The values that are known."""
     return [value if is_told else None for value, is_told in zip(values.tolist(), known.tolist(), strict=True)]

@@ -144,3 +144,45 @@ def test_the_store_may_answer_in_several_pieces() -> None:
     doubled = pa.concat_tables([table, edge_rows([row((EAST, "a", "D", "x"), (EAST, "b", "D", "z"), bytes_tx=6)])])
     found = dependency_map(doubled, EdgeLevel.WORKLOAD, nodes_at_most=60, edges_at_most=9)
     assert found.edges.sums.bytes_tx == [6, 5]
+
+
+def test_what_is_not_measured_is_no_zero_of_a_box() -> None:
+    web, api = (EAST, "a", "D", "web"), (EAST, "b", "D", "api")
+    rows = [row(web, api, bytes_tx=5, connections_opened=2), row(web, (WEST, "c", "D", "far"), known=0)]
+    nodes = made(rows).nodes
+    of_east, of_a = (
+        {name: getattr(nodes, name)[number] for name in ("bytes_sent", "bytes_received", "bytes_within", "failures")}
+        | {name: getattr(nodes, name)[number] for name in ("connections_opened", "connections_taken")}
+        for number in (nodes.level.index(EdgeLevel.CLUSTER), nodes.namespace.index("a"))
+    )
+    crossing = {"bytes_sent": None, "bytes_received": None, "connections_opened": None, "connections_taken": 0}
+    assert of_east == {**crossing, "bytes_within": 5, "failures": 0}
+    # What is measured in part is at least so much.
+    assert (of_a["bytes_sent"], of_a["bytes_within"], of_a["connections_opened"]) == (5, 0, 2)
+
+
+@pytest.mark.parametrize(("known", "told"), [(0, (None, False)), (3, (5, False)), (1, (5, False))])
+def test_bytes_of_what_has_no_box_are_told_as_far_as_they_are_known(known: int, told: tuple[int | None, bool]) -> None:
+    rows = [row((EAST, "a", "D", "web"), (EAST, "a", "D", f"heavy-{each}"), bytes_tx=1_000) for each in "xy"]
+    rows += [row((EAST, "a", "D", "web"), (WEST, "b", "D", "far"), bytes_tx=5, known=known)]
+    found = made(rows, nodes_at_most=6)
+    [place] = [each for each in found.folded if each.registration_id == WEST]
+    assert (place.bytes, place.is_part_unmeasured) == told
+
+
+def test_bytes_of_which_some_are_not_measured_are_at_least_so_many() -> None:
+    heavy = [row((EAST, "a", "D", "web"), (EAST, "a", "D", f"heavy-{each}"), bytes_tx=1_000) for each in "xy"]
+    far = [row((EAST, "a", "D", "web"), (WEST, "b", "D", f"far-{known}"), bytes_tx=5, known=known) for known in (0, 3)]
+    found = made([*heavy, *far], nodes_at_most=6)
+    [place] = [each for each in found.folded if each.registration_id == WEST]
+    assert (place.ends, place.bytes, place.is_part_unmeasured) == (2, 5, True)
+
+
+def test_a_mean_that_some_lack_makes_no_sum_a_part() -> None:
+    no_rtt = sum(1 << number for number, name in enumerate(MEASURES) if not name.startswith("rtt"))
+    ends = (EAST, "a", "", ""), (WEST, "b", "", "")
+    rows = [
+        row(*ends, outcome=1, bytes_tx=5, known=no_rtt),
+        row((EAST, "c", "", ""), ends[1], rtt_us_sum=9, rtt_count=1),
+    ]
+    assert made(rows, EdgeLevel.NAMESPACE, nodes_at_most=4).totals.sums.is_part_unmeasured == [False]
