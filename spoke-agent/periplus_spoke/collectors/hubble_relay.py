@@ -80,12 +80,17 @@ def counts_connections(config: SpokeConfig, sources: Sequence[Chosen]) -> bool:
 
     Agents of nodes send whether they are chosen or not; they see nothing where packets take another way.
     """
-    if not _may_be_read(config) or (config.hubble_relay == AUTO and chosen(sources, _NAME) is None):
+    if not is_read(config, sources):
         return False
     if config.flow_sources:
         return _AGENTS not in config.flow_sources
     agents = (each.source for each in sources if each.source.kind == _AGENTS)
     return not any(each.state == "unknown" or (each.state == "found" and not each.missing) for each in agents)
+
+
+def is_read(config: SpokeConfig, sources: Sequence[Chosen]) -> bool:
+    """Whether there is a relay that the agent follows."""
+    return _may_be_read(config) and (config.hubble_relay != AUTO or chosen(sources, _NAME) is not None)
 
 
 def _may_be_read(config: SpokeConfig) -> bool:

@@ -1,23 +1,13 @@
-"""Questions to a Prometheus that is trusted with nothing: each answer is read in time and no further than a limit."""
+"""Questions to a Prometheus, which is trusted with nothing."""
 
 import asyncio
-import base64
-from collections.abc import Callable, Mapping
-from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-import aiohttp
-
-from periplus_contract.tls_trouble import tls_trouble
+from periplus_spoke.collectors.metrics_http import MetricsHttp, Question
 from periplus_spoke.conversion.prometheus.answers import AnswerError, Vector, read
 from periplus_spoke.kit.config import SpokeConfig
-from periplus_spoke.kit.http import plain_session, trust
 
-MOST_BYTES: Final = 16 * 1024 * 1024
-"""Of one answer."""
-_CONNECT_S: Final = 10.0
-_LONGEST_SECRET: Final = 64 * 1024
 _OK: Final = 200
 _WITH_A_REASON: Final = frozenset((400, 422, 503))
 """With these, Prometheus answers a document that says what is wrong."""
@@ -33,45 +23,21 @@ class PrometheusClient:
 
     def __init__(self, config: SpokeConfig, answer_s: float) -> None:
         self._answer_s = answer_s
-        self._tls = trust(config.prometheus_ca, "prometheus_ca", "Prometheus")
-        self._headers = _secrets(config)
-        self._session: aiohttp.ClientSession | None = None
+        self._http = MetricsHttp(config, answer_s)
 
     async def __aenter__(self) -> Self:
-        self._session = plain_session(tls=self._tls)
+        await self._http.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._session is not None:
-            await self._session.close()
+        await self._http.__aexit__(kind, error, trace)
 
     async def ask(self, url: str, query: str, at_s: int) -> Vector:
         """The answer of the Prometheus at `url`, as of that time. Raises AnswerError."""
-        if self._session is None:
-            msg = "the connection is closed"
-            raise AnswerError(msg)
         params = {"query": query, "time": str(at_s), "timeout": f"{self._answer_s:.0f}s", "dedup": "true"}
-        patience = aiohttp.ClientTimeout(total=self._answer_s, sock_connect=_CONNECT_S)
-        try:
-            async with self._session.get(
-                f"{url}/api/v1/query",
-                params=params,
-                headers=await asyncio.to_thread(self._headers),
-                timeout=patience,
-                allow_redirects=False,
-            ) as response:
-                status, body = response.status, await _whole(response)
-        except TimeoutError:
-            msg = f"{url} did not answer within {self._answer_s:.0f} s"
-            raise AnswerError(msg) from None
-        except aiohttp.ClientSSLError as error:
-            msg = f"no TLS connection to {url} that can be trusted: {tls_trouble(error)[1]}"
-            raise AnswerError(msg) from error
-        except (aiohttp.ClientError, OSError, ValueError) as error:
-            msg = f"no answer from {url}: {error}"
-            raise AnswerError(msg[:500]) from error
+        status, body = await self._http.get(Question(f"{url}/api/v1/query", params), url)
         if status != _OK and status not in _WITH_A_REASON:
             why = _STATUSES.get(status, "it cannot answer")
             msg = f"{url} answers with status {status}: {why}"
@@ -81,32 +47,3 @@ class PrometheusClient:
         except AnswerError as error:
             msg = f"{url}: {error}"
             raise AnswerError(msg) from None
-
-
-async def _whole(response: aiohttp.ClientResponse) -> bytes:
-    content = bytearray()
-    async for chunk in response.content.iter_any():
-        content += chunk
-        if len(content) > MOST_BYTES:
-            msg = f"the answer exceeds {MOST_BYTES} bytes"
-            raise AnswerError(msg)
-    return bytes(content)
-
-
-def _secrets(config: SpokeConfig) -> Callable[[], Mapping[str, str]]:
-    """Reads anew what proves who asks: tokens of Kubernetes are replaced while the agent runs. Raises OSError."""
-    token, user = config.prometheus_token_file, config.prometheus_basic_auth_file
-
-    def headers() -> Mapping[str, str]:
-        if token is not None:
-            return {"Authorization": f"Bearer {_secret(token)}"}
-        if user is not None:
-            return {"Authorization": f"Basic {base64.b64encode(_secret(user).encode()).decode()}"}
-        return {}
-
-    return headers
-
-
-def _secret(file: Path) -> str:
-    with file.open("rb") as opened:
-        return opened.read(_LONGEST_SECRET).decode().strip()

@@ -7,29 +7,22 @@ alone, so that nothing has to be remembered between two windows, and any of seve
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
 from periplus_contract import flow_words
-from periplus_contract.tables import WORKLOADS, Kind
+from periplus_contract.tables import Kind
 from periplus_spoke.collectors.base import Sink
 from periplus_spoke.collectors.cluster_reader import ClusterReader
-from periplus_spoke.collectors.hubble_relay import counts_connections
+from periplus_spoke.collectors.metric_rules import WINDOW_S, MetricRules, OfCluster, OfReader, Tell, rules_in_order
 from periplus_spoke.collectors.prometheus_client import PrometheusClient
-from periplus_spoke.conversion.flow_sources import Chosen
-from periplus_spoke.conversion.flow_sums import WindowSums
 from periplus_spoke.conversion.prometheus.answers import AnswerError, Vector
-from periplus_spoke.conversion.prometheus.choice import readable
-from periplus_spoke.conversion.prometheus.ends import Kinds, kinds_of
-from periplus_spoke.conversion.prometheus.flows import Known, SourceWindow
 from periplus_spoke.conversion.prometheus.promql import Questions, present, rate
-from periplus_spoke.conversion.prometheus.rule import Counter, FlowRule
-from periplus_spoke.conversion.prometheus.rules import RULES
+from periplus_spoke.conversion.prometheus.rule import FlowRule
 from periplus_spoke.conversion.records import Sealable
 from periplus_spoke.kit.clock import Timer
 from periplus_spoke.kit.config import SpokeConfig
 
-WINDOW_S: Final = 60
 ARRIVAL_S: Final = 30
 """How long after the end of a window its samples may still arrive: from agents that push them, over receivers."""
 _MOST_BEHIND: Final = 5
@@ -39,9 +32,6 @@ _SOURCE_STAYS_WINDOWS: Final = 10
 _MOST_TOLD: Final = 1_440
 """Windows of which it is known that they were told: so far the clock may be set back, and nothing counts twice."""
 _SECOND_US: Final = 1_000_000
-_SHOWN: Final = 3
-_AGENTS: Final = "conntrack"
-_CONNECTIONS: Final = frozenset(("connections_opened", "connections_closed"))
 
 _log: Final = logging.getLogger(__name__)
 
@@ -53,18 +43,8 @@ class _Place(NamedTuple):
     rule: FlowRule
 
 
-class OfCluster(Protocol):
-    """What the API server tells."""
-
-    def kinds(self) -> Kinds:
-        """Of the workloads."""
-
-    def sources(self) -> Sequence[Chosen]:
-        """The sources of flows that there are, and what is done with them."""
-
-
 class PrometheusFlows:
-    """Implements `Collector`. `tell` raises a condition by its name, or clears it with an empty text."""
+    """Implements `Collector`."""
 
     name = "prometheus"
     kind = Kind.FLOWS
@@ -74,23 +54,21 @@ class PrometheusFlows:
         config: SpokeConfig,
         cluster: OfCluster,
         timer: Timer,
-        tell: Callable[[str, str], None],
+        tell: Tell,
         *,
         answer_s: float = 30.0,
     ) -> None:
         """An answer may take `answer_s`."""
         self._config = config
-        self._cluster = cluster
         self._timer = timer
         self._tell = tell
         self._client = PrometheusClient(config, answer_s)
         self._questions = Questions(config.prometheus_selector, config.prometheus_replica_labels, WINDOW_S)
-        self._rules = _in_order(config.flow_sources)
+        self._rules = MetricRules(config, cluster, tell)
         self._place: _Place | None = None
         self._windows_until_look = 0
         self._unread = 0
         self._told: deque[int] = deque(maxlen=_MOST_TOLD)
-        self._hubble_counted = False
         self.settled = asyncio.Event()
 
     def request_snapshot(self) -> None:
@@ -141,8 +119,7 @@ class PrometheusFlows:
 
     async def _find(self, end_s: int) -> _Place | None:
         """The first source that may be read and is there, at the first Prometheus that answers and has it."""
-        rules, why = readable(self._rules, self._cluster.sources(), are_named=bool(self._config.flow_sources))
-        self._tell("prometheus_unused", why)
+        rules = self._rules.readable()
         if self._place is not None and self._place.rule in rules and self._windows_until_look > 0:
             self._windows_until_look -= 1
             return self._place
@@ -174,9 +151,9 @@ class PrometheusFlows:
         rule = place.rule
         troubles: list[str] = []
         sampling = await self._sampling(place, end_s, troubles)
-        window = SourceWindow(rule, Known(self._cluster.kinds(), self._config.prometheus_cluster, sampling))
+        window = self._rules.window(rule, sampling)
         answers = 0
-        for counter in self._counted(rule):
+        for counter in self._rules.counted(rule):
             answer = await self._ask(place.url, self._questions.rises(rule, counter), end_s, troubles)
             if answer is None:
                 window.missed(flow_words.LOST_UNREAD)
@@ -187,41 +164,17 @@ class PrometheusFlows:
                 window.missed(flow_words.LOST_UNREAD)
                 window.note(flow_words.PARTIAL_ANSWERS)
                 troubles.append(f"{place.url} says of its answer: {answer.warnings}")
-            await asyncio.to_thread(window.take, counter.measure, answer.samples)
+            await asyncio.to_thread(window.take, counter.measure, answer.samples, counter.verdict)
         self._tell("prometheus", "; ".join(dict.fromkeys(troubles)))
         if not answers:
             self._unread += 1
             return None
         window.missed(flow_words.LOST_UNREAD, self._unread)
-        sealable = await asyncio.to_thread(self._sealable, window, end_s)
-        self._tell("prometheus_cluster", "" if sealable else self._misnamed(window))
+        sealable = await asyncio.to_thread(self._rules.sealable, window, end_s)
+        self._tell("prometheus_cluster", "" if sealable else self._rules.misnamed(window))
+        if sealable is not None:
+            self._unread = 0
         return sealable
-
-    def _misnamed(self, window: SourceWindow) -> str:
-        """Why there is nothing to tell where the source has flows of clusters of other names."""
-        others = ", ".join(window.clusters()[:_SHOWN])
-        name = self._config.prometheus_cluster
-        return f"no metrics are of prometheus_cluster = {name!r}: give one of the names {others}" if others else ""
-
-    def _counted(self, rule: FlowRule) -> list[Counter]:
-        """Connections are Hubble's where it counts them: the hub adds up what both tell.
-
-        A relay that has just gone counted them in the window that is asked for now.
-        """
-        counts = counts_connections(self._config, self._cluster.sources())
-        are_hubbles, self._hubble_counted = counts or self._hubble_counted, counts
-        return [each for each in rule.counters if not (are_hubbles and each.measure in _CONNECTIONS)]
-
-    def _sealable(self, window: SourceWindow, end_s: int) -> Sealable | None:
-        """None where the source has no series any more: that is not the same as a window in which nothing passed."""
-        sums = WindowSums(self._config.flow_row_budget)
-        mark = window.put(sums)
-        if not mark.observed:
-            return None
-        self._unread = 0
-        start_s = end_s - WINDOW_S
-        sections = sums.sections(start_s, WINDOW_S)
-        return Sealable(kind=self.kind, window_start_s=start_s, window_s=WINDOW_S, sections=sections, flows=mark)
 
     async def _sampling(self, place: _Place, end_s: int, troubles: list[str]) -> int | None:
         """Of how many packets one was counted; None where it is not told, or not the same everywhere."""
@@ -238,32 +191,8 @@ class PrometheusFlows:
             return None
 
 
-def prometheus_flows(
-    config: SpokeConfig, cluster: ClusterReader, timer: Timer, tell: Callable[[str, str], None]
-) -> PrometheusFlows | None:
+def prometheus_flows(config: SpokeConfig, cluster: ClusterReader, timer: Timer, tell: Tell) -> PrometheusFlows | None:
     """None where no Prometheus is configured, or none of its sources may be read."""
-    rules = _in_order(config.flow_sources)
-    if not config.prometheus_urls or not rules:
+    if not config.prometheus_urls or not rules_in_order(config.flow_sources):
         return None
-    return PrometheusFlows(config, _OfReader(cluster), timer, tell)
-
-
-def _in_order(names: Sequence[str]) -> tuple[FlowRule, ...]:
-    """The rules that may be read, the best first. Where agents of nodes are preferred, none after them is needed."""
-    by_name = {rule.name: rule for rule in RULES}
-    before = names[: names.index(_AGENTS)] if _AGENTS in names else names
-    return tuple(by_name[name] for name in before if name in by_name) if names else RULES
-
-
-class _OfReader:
-    """Implements `OfCluster`."""
-
-    def __init__(self, cluster: ClusterReader) -> None:
-        self._inventory = cluster.inventory
-
-    def kinds(self) -> Kinds:
-        rows = self._inventory.state.rows(WORKLOADS).values()
-        return kinds_of((str(namespace), str(name), str(kind)) for namespace, name, kind, *_ in rows)
-
-    def sources(self) -> Sequence[Chosen]:
-        return self._inventory.flow_sources()
+    return PrometheusFlows(config, OfReader(cluster), timer, tell)

@@ -1,7 +1,8 @@
 """Sources of flows: what is known of each in a cluster, and which of them is read.
 
 Two sources of the same bytes are never both read: the hub adds up what it is told. So one source of bytes is chosen,
-the best that is there; Hubble, which knows edges and verdicts and no bytes, is read beside it.
+the best that is there; Hubble, which knows edges and verdicts and no bytes, is read beside it. Metrics that know no
+more than Hubble are read where there is neither.
 """
 
 from collections.abc import Collection, Sequence
@@ -23,7 +24,9 @@ BYTES: Final[tuple[Kind, ...]] = ("conntrack", "obi", "netobserv", "istio", "ret
 what only a mesh sees, then what only pods of a mode or gateways do."""
 EDGES: Final[tuple[Kind, ...]] = ("hubble",)
 """Sources that tell edges and verdicts, and no bytes: they are read beside one of bytes."""
-BY_PROMETHEUS: Final[frozenset[Kind]] = frozenset(BYTES[1:])
+EDGES_OF_METRICS: Final[tuple[Kind, ...]] = ("cilium-mesh",)
+"""Sources of metrics that tell what Hubble tells, and less of it."""
+BY_PROMETHEUS: Final[frozenset[Kind]] = frozenset((*BYTES[1:], *EDGES_OF_METRICS))
 """Are metrics, so that a Prometheus has to be there to read them from."""
 BY_AGENTS: Final[frozenset[Kind]] = frozenset(("conntrack",))
 """Are read by agents of nodes, which need nothing from the spoke of the cluster."""
@@ -90,9 +93,10 @@ def choose(
     """
     prometheus = next((each for each in sources if each.kind == "prometheus" and each.state == "found"), None)
     choice = _Choice(tuple(allowed), reads, prometheus, in_doubt=_is_in_doubt(sources))
-    order = [kind for kind in allowed or BYTES if kind in BYTES and not choice.is_behind_agents(kind)]
     readable = {each.kind for each in sources if each.state == "found" and not choice.obstacle(each)[0]}
-    best = next((kind for kind in order if kind in readable), "")
+    best = choice.first_of(BYTES, readable)
+    if not best and not choice.first_of(EDGES, readable):
+        best = choice.first_of(EDGES_OF_METRICS, readable)
     taken: set[str] = set()
     found = []
     for source in sources:
@@ -133,9 +137,14 @@ class _Choice(NamedTuple):
             return "the spoke is given no Hubble Relay", "periplus-spoke run --hubble-relay auto"
         return ("", "") if source.kind in self.reads else ("Periplus does not read it yet", "")
 
+    def first_of(self, kinds: Sequence[str], readable: Collection[str]) -> str:
+        """The first of these that may be read, by the configuration's order or theirs; '' for none."""
+        order = [kind for kind in self.allowed or kinds if kind in kinds and not self.is_behind_agents(kind)]
+        return next((kind for kind in order if kind in readable), "")
+
     def is_behind_agents(self, kind: str) -> bool:
         """Whether a configuration prefers agents of nodes: they send by themselves, so none behind them is read."""
-        before = self.allowed[: self.allowed.index(kind)] if kind in BYTES and kind in self.allowed else ()
+        before = self.allowed[: self.allowed.index(kind)] if kind not in EDGES and kind in self.allowed else ()
         return not BY_AGENTS.isdisjoint(before)
 
     def of(self, source: FlowSource, best: str) -> Chosen:
@@ -159,6 +168,10 @@ class _Choice(NamedTuple):
             return "chosen", "edges and verdicts, without bytes"
         if self.in_doubt and not self.allowed:
             return "not-chosen", "agents of nodes may be counting the same bytes: name it in flow_sources if none are"
+        if source.kind in EDGES_OF_METRICS:
+            if source.kind == best:
+                return "chosen", "connections and verdicts, without bytes"
+            return "not-chosen", f"{best or EDGES[0]} is read instead"
         if source.kind == best:
             return "chosen", "flow_sources of the spoke puts it first" if self.allowed else "the best source of bytes"
         return "not-chosen", f"bytes come from {best}: two sources would count the same bytes twice{still}"

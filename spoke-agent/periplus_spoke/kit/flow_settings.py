@@ -5,7 +5,7 @@ from typing import Final
 from periplus_spoke.kit import parsers
 from periplus_spoke.kit.setting import Setting
 
-SOURCES: Final = ("hubble", "conntrack", "obi", "netobserv", "istio", "retina", "submariner")
+SOURCES: Final = ("hubble", "conntrack", "obi", "netobserv", "istio", "retina", "submariner", "cilium-mesh")
 """What flows may be read from."""
 
 FLOW_SETTINGS: Final = (

@@ -7,7 +7,7 @@ import msgspec
 
 from periplus_contract.limits import MAX_MEASURE
 
-_LONGEST_LABEL: Final = 253
+LONGEST_LABEL: Final = 253
 """Bytes of the longest name that anything in Kubernetes has; what is longer names nothing."""
 MOST_SERIES: Final = 50_000
 """Of one answer; what is beyond is not read."""
@@ -89,7 +89,7 @@ def _sample(raw: msgspec.Raw) -> Sample | None:
         return None
     if not math.isfinite(value) or not 0 <= value <= MAX_MEASURE:
         return None
-    if any(len(text) > _LONGEST_LABEL or "\0" in text for text in element.metric.values()):
+    if any(len(text) > LONGEST_LABEL or "\0" in text for text in element.metric.values()):
         return None
     return Sample(element.metric, round(value))
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from periplus_spoke.conversion.flow_sources import BY_AGENTS, Chosen
+from periplus_spoke.conversion.flow_sources import BY_AGENTS, BYTES, Chosen
 from periplus_spoke.conversion.prometheus.rule import FlowRule
 
 
@@ -21,6 +21,6 @@ def readable(
                 (),
                 f"agents of nodes may count the same bytes{why}; if there are none, name a source in flow_sources",
             )
-    chosen = {each.source.kind for each in choices if each.use == "chosen"}
+    of_bytes = {each.source.kind for each in choices if each.use == "chosen" and each.source.kind in BYTES}
     # What the API server does not show may be in Prometheus all the same.
-    return tuple(rule for rule in rules if rule.name in chosen) or tuple(rules), ""
+    return tuple(rule for rule in rules if rule.name in of_bytes) or tuple(rules), ""

@@ -32,6 +32,10 @@ class End(NamedTuple):
         """Whether it is known by name, and in the cluster that is called so."""
         return self.workload != "" and self.cluster in own
 
+    def is_nobody(self) -> bool:
+        """Whether nothing says who it is."""
+        return not (self.cluster or self.workload or self.address)
+
     def peer(self, own: frozenset[str]) -> Peer:
         """As it is told. A name means something in its own cluster only."""
         if self.is_inside(own):

@@ -6,12 +6,12 @@ from typing import Final, NamedTuple
 
 from periplus_contract import flow_words
 from periplus_contract.batch import FlowsMark
-from periplus_contract.flow_words import Reporter
+from periplus_contract.flow_words import Reporter, Verdict
 from periplus_spoke.conversion.flow_sums import MEASURES, Flow, WindowSums
 from periplus_spoke.conversion.prometheus.answers import Sample
 from periplus_spoke.conversion.prometheus.ends import End, Kinds, end_of, is_name
 from periplus_spoke.conversion.prometheus.promql import LOST_LABEL
-from periplus_spoke.conversion.prometheus.rule import DESTINATION, RESPONSE, SOURCE, FlowRule, Seen
+from periplus_spoke.conversion.prometheus.rule import CLIENTS, RESPONSE, SERVERS, FlowRule, Seen
 
 _OTHER_WAY: Final = {
     "bytes_tx": "bytes_rx",
@@ -20,7 +20,7 @@ _OTHER_WAY: Final = {
     "packets_rx": "packets_tx",
 }
 _BYTES: Final = ("bytes_tx", "bytes_rx")
-_REPORTERS: Final = {SOURCE: Reporter.CLIENT, DESTINATION: Reporter.SERVER}
+_REPORTERS: Final = dict.fromkeys(CLIENTS, Reporter.CLIENT) | dict.fromkeys(SERVERS, Reporter.SERVER)
 _TURNED: Final = {Reporter.CLIENT: Reporter.SERVER, Reporter.SERVER: Reporter.CLIENT, Reporter.BOTH: Reporter.BOTH}
 
 
@@ -40,6 +40,7 @@ class _Key(NamedTuple):
     src: End
     dst: End
     reporter: Reporter
+    verdict: Verdict
 
 
 class SourceWindow:
@@ -64,13 +65,13 @@ class SourceWindow:
         """What the source calls those of which it has series, as far as it says."""
         return sorted({key.watched for key in self._rows} - {""})
 
-    def take(self, measure: str, samples: Iterable[Sample]) -> None:
+    def take(self, measure: str, samples: Iterable[Sample], verdict: Verdict = Verdict.FORWARDED) -> None:
         """What one counter rose by."""
         for sample in samples:
             if LOST_LABEL in sample.labels:
                 self.missed(flow_words.LOST_RESET, sample.value)
             else:
-                self._add(measure, sample)
+                self._add(measure, sample, verdict)
 
     def put(self, sums: WindowSums) -> FlowsMark:
         """Add the flows to the window, and say how much they tell."""
@@ -88,7 +89,7 @@ class SourceWindow:
             told += 1
             src, dst = (end.peer(own) for end in (key.src, key.dst))
             flow = Flow(src, dst, 0, self._rule.protocol, self._rule.collector, reporter)
-            flow = flow._replace(sampling=self._known.sampling or 1)
+            flow = flow._replace(sampling=self._known.sampling or 1, verdict=key.verdict)
             sums.add(flow, [row.get(name) for name in MEASURES])
         considered = rows if own else self._rows
         return FlowsMark(
@@ -99,7 +100,7 @@ class SourceWindow:
             conditions=tuple(sorted(self._conditions)),
         )
 
-    def _add(self, measure: str, sample: Sample) -> None:
+    def _add(self, measure: str, sample: Sample, verdict: Verdict) -> None:
         rule, labels = self._rule, sample.labels
         reported = labels.get(rule.reporter, "")
         if rule.reporter and reported not in _REPORTERS:
@@ -118,7 +119,9 @@ class SourceWindow:
         watched = labels.get(rule.cluster, "")
         if rule.reporter:
             watched = (src if reporter is Reporter.CLIENT else dst).cluster
-        key = _Key(watched if is_name(watched) else "", src, dst, reporter)
+        key = _Key(watched if is_name(watched) else "", src, dst, reporter, verdict)
+        if src.is_nobody() and dst.is_nobody():
+            self.note(flow_words.END_LABELS_MISSING)
         if self._is_turned(key, labels):
             key = key._replace(src=dst, dst=src, reporter=_TURNED[reporter])
             measure = _OTHER_WAY.get(measure, measure)
@@ -155,7 +158,9 @@ class SourceWindow:
 
         None for a report that another one makes up for.
         """
-        if not self._rule.reporter or not all(end.is_inside(own) for end in (key.src, key.dst)):
+        # Where ends have no clusters, a name is known to the node of the end alone: the hub puts the two together.
+        has_clusters = self._rule.reporter and self._rule.src.cluster
+        if not has_clusters or not all(end.is_inside(own) for end in (key.src, key.dst)):
             return key.reporter
         if key.reporter is Reporter.SERVER and self._client_of(key, own) in rows:
             return None

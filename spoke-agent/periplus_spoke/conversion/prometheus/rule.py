@@ -2,7 +2,7 @@
 
 from typing import Final, NamedTuple
 
-from periplus_contract.flow_words import FlowCollector
+from periplus_contract.flow_words import FlowCollector, Verdict
 
 
 class EndLabels(NamedTuple):
@@ -29,6 +29,8 @@ class Counter(NamedTuple):
     measure: str
     where: str = ""
     """Matchers: which of its series count. The others are the same bytes, seen again."""
+    verdict: Verdict = Verdict.FORWARDED
+    """What became of what it counts."""
 
 
 class Seen(NamedTuple):
@@ -58,7 +60,7 @@ class FlowRule(NamedTuple):
     cluster: str = ""
     """The label that says which cluster the series is of."""
     reporter: str = ""
-    """The label that says which end tells of it, `source` or `destination`. Ends have clusters then."""
+    """The label that says which end tells of it: `source` or `egress`, `destination` or `ingress`."""
     direction: str = ""
     """The label that says `response` where the source answers, so that the destination opened the connection."""
     is_oriented_by_cluster: bool = False
@@ -66,6 +68,8 @@ class FlowRule(NamedTuple):
     seen: Seen | None = None
     sampling: str = ""
     """A regular expression of gauges that say of how many packets one was counted."""
+    is_hubbles: bool = False
+    """Hubble counts the same, and tells more of it: where that is read, this is not."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -75,6 +79,6 @@ class FlowRule(NamedTuple):
         return tuple(sorted(named - {""}))
 
 
-SOURCE: Final = "source"
-DESTINATION: Final = "destination"
+CLIENTS: Final = frozenset(("source", "egress"))
+SERVERS: Final = frozenset(("destination", "ingress"))
 RESPONSE: Final = "response"

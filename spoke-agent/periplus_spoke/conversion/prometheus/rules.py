@@ -1,8 +1,8 @@
-"""The sources that are read from Prometheus, one rule each, the best source of bytes first."""
+"""The sources that are read from Prometheus, one rule each: the best source of bytes first, then what has no bytes."""
 
 from typing import Final
 
-from periplus_contract.flow_words import FlowCollector
+from periplus_contract.flow_words import FlowCollector, Verdict
 from periplus_spoke.conversion.prometheus.rule import Counter, EndLabels, FlowRule, Seen
 
 _TCP: Final = 6
@@ -100,4 +100,30 @@ _SUBMARINER: Final = FlowRule(
     is_oriented_by_cluster=True,
 )
 
-RULES: Final = (_OBI, _NETOBSERV, _ISTIO, _RETINA, _SUBMARINER)
+# Cilium decides on each new connection once at its client and once at its server, and on each packet that it denies. It
+# knows the workload of a pod on its own node alone, never that of another cluster; of others it has the address.
+_CILIUM_MESH: Final = FlowRule(
+    name="cilium-mesh",
+    collector=FlowCollector.CILIUM_MESH,
+    src=EndLabels("source_workload", "source_namespace", "source_workload_kind", address="source_ip"),
+    dst=EndLabels(
+        "destination_workload", "destination_namespace", "destination_workload_kind", address="destination_ip"
+    ),
+    counters=tuple(
+        Counter(
+            "hubble_policy_verdicts_total",
+            measure,
+            f'direction=~"egress|ingress",match!~"l7/.*",action=~"{actions}"',
+            verdict,
+        )
+        for actions, measure, verdict in (
+            ("forwarded|redirected", "connections_opened", Verdict.FORWARDED),
+            ("audit", "connections_opened", Verdict.AUDITED),
+            ("dropped", "failures_other", Verdict.DROPPED),
+        )
+    ),
+    reporter="direction",
+    is_hubbles=True,
+)
+
+RULES: Final = (_OBI, _NETOBSERV, _ISTIO, _RETINA, _SUBMARINER, _CILIUM_MESH)

@@ -96,3 +96,24 @@ async def test_what_the_api_server_shows_is_read_before_what_only_prometheus_has
     async with serving(fake):
         [window] = await windows(collector_of(fake.url, cluster=Cluster(*shown)), 1)
     assert [row["collector"] for row in rows(window)] == [flow_words.FlowCollector.ISTIO]
+
+
+VERDICTS = {
+    "hubble_policy_verdicts_total": [
+        ({"direction": "ingress", "source_ip": "10.1.0.7", "destination_workload": "db"}, 3.0),
+    ]
+}
+
+
+async def test_ciliums_metrics_are_read_where_hubble_is_not_and_nothing_has_bytes() -> None:
+    relay, mesh = (FlowSource(kind=kind, state="found", service=kind) for kind in ("hubble", "cilium-mesh"))
+    cluster, said = Cluster(mesh), Said()
+    async with serving(FakePrometheus(VERDICTS)) as fake, serving(FakePrometheus({**VERDICTS, **ISTIO})) as both:
+        [window] = await windows(collector_of(fake.url, cluster=cluster), 1)
+        [of_bytes] = await windows(collector_of(both.url, cluster=cluster), 1)
+        assert await windows(collector_of(fake.url, hubble_relay="http://relay", said=said), 1) == []
+        cluster.found = (relay, mesh)
+        assert await windows(collector_of(fake.url, cluster=cluster, hubble_relay="auto"), 1) == []
+    assert {row["collector"] for row in rows(window)} == {flow_words.FlowCollector.CILIUM_MESH}
+    assert {row["collector"] for row in rows(of_bytes)} == {flow_words.FlowCollector.ISTIO}
+    assert "cilium-mesh" not in said["prometheus_empty"]

@@ -8,7 +8,16 @@ from hypothesis import strategies as st
 
 from periplus_contract.flow_words import SOURCE_KINDS
 from periplus_spoke.conversion import flow_sources
-from periplus_spoke.conversion.flow_sources import BYTES, EDGES, Chosen, FlowSource, Kind, State, chosen
+from periplus_spoke.conversion.flow_sources import (
+    BYTES,
+    EDGES,
+    EDGES_OF_METRICS,
+    Chosen,
+    FlowSource,
+    Kind,
+    State,
+    chosen,
+)
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
@@ -23,7 +32,7 @@ def sources(*found: Kind, unknown: tuple[Kind, ...] = ()) -> list[FlowSource]:
 
 
 def choose(
-    found: Sequence[FlowSource], allowed: Sequence[str] = (), reads: Sequence[str] = (*BYTES, *EDGES)
+    found: Sequence[FlowSource], allowed: Sequence[str] = (), reads: Sequence[str] = (*BYTES, *EDGES, *EDGES_OF_METRICS)
 ) -> tuple[Chosen, ...]:
     """By a spoke that reads everything it can."""
     return flow_sources.choose(found, allowed, reads)
@@ -50,6 +59,18 @@ def test_conntrack_before_what_counts_the_same_bytes_again() -> None:
 
 def test_hubble_beside_a_source_of_bytes() -> None:
     assert picked(choose(sources("hubble", "istio", "prometheus"))) == ["hubble", "istio"]
+
+
+def test_metrics_of_cilium_where_nothing_better_is() -> None:
+    alone = choose(sources("cilium-mesh", "prometheus"))
+    assert picked(alone) == ["cilium-mesh"]
+    assert why(alone, "cilium-mesh")[1] == "connections and verdicts, without bytes"
+    beside = choose(sources("cilium-mesh", "hubble", "prometheus"))
+    assert picked(beside) == ["hubble"]
+    assert why(beside, "cilium-mesh") == ("not-chosen", "hubble is read instead")
+    assert picked(choose(sources("cilium-mesh", "istio", "prometheus"))) == ["istio"]
+    assert picked(choose(sources("cilium-mesh", "hubble", "istio"), ("cilium-mesh",))) == ["cilium-mesh"]
+    assert picked(choose(sources("cilium-mesh"), ("conntrack", "cilium-mesh"))) == []
 
 
 def test_metrics_need_a_prometheus() -> None:
@@ -124,13 +145,13 @@ def test_of_a_kind_that_is_found_twice_one_is_read() -> None:
 
 @given(
     st.lists(st.tuples(st.sampled_from(KINDS), st.sampled_from(["found", "absent", "unknown"]), st.booleans())),
-    st.lists(st.sampled_from((*BYTES, *EDGES)), unique=True),
+    st.lists(st.sampled_from((*BYTES, *EDGES, *EDGES_OF_METRICS)), unique=True),
 )
 def test_bytes_never_come_from_two(drawn: list[tuple[Kind, State, bool]], allowed: list[str]) -> None:
     found = choose(
         [FlowSource(kind=kind, state=state, missing="x" if lacks else "") for kind, state, lacks in drawn], allowed
     )
-    assert len([kind for kind in picked(found) if kind in BYTES]) <= 1
+    assert len([kind for kind in picked(found) if kind not in EDGES]) <= 1
     assert all(each.source.state == "found" for each in found if each.use)
     assert all(each.why for each in found if each.use)
 

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from periplus_contract import flow_words
 from periplus_contract.batch import FlowsMark
-from periplus_contract.flow_words import Reporter
+from periplus_contract.flow_words import Reporter, Verdict
 from periplus_spoke.conversion.flow_sums import MEASURES, Flow, Peer, WindowSums, rows_of
 from periplus_spoke.conversion.prometheus.answers import Sample
 from periplus_spoke.conversion.prometheus.ends import NOBODY, kinds_of
@@ -227,3 +227,66 @@ def test_series_that_went_backwards_are_counted_as_lost() -> None:
 def test_a_reporter_that_is_neither_end_is_not_counted() -> None:
     found = told("istio", ("bytes_tx", ISTIO | {"reporter": "waypoint"}, 4))
     assert (found.rows, found.mark.lost) == ([], {flow_words.LOST_UNREADABLE: 1})
+
+
+CILIUM = {
+    "direction": "egress",
+    "match": "l3-l4",
+    "source_workload": "web",
+    "source_workload_kind": "Deployment",
+    "source_namespace": "shop",
+    "source_ip": "10.1.0.7",
+    "destination_workload": "",
+    "destination_namespace": "shop",
+    "destination_ip": "10.9.0.8",
+}
+OTHER_END = Peer(0, 0xFFFF0A090008)
+
+
+def test_an_end_that_ciliums_node_does_not_know_is_its_address_and_each_node_tells_its_own_end() -> None:
+    ingress = {
+        "direction": "ingress",
+        "source_namespace": "shop",
+        "source_ip": "10.1.0.7",
+        "destination_workload": "db",
+        "destination_workload_kind": "StatefulSet",
+        "destination_namespace": "shop",
+        "destination_ip": "10.9.0.8",
+    }
+    found = told("cilium-mesh", ("connections_opened", CILIUM, 3), ("connections_opened", ingress, 3))
+    assert {(flow.src, flow.dst, flow.reporter): row for flow, row in found.rows} == {
+        (WEB, OTHER_END, Reporter.CLIENT): {"connections_opened": 3},
+        (Peer(0, 0xFFFF0A010007), DB, Reporter.SERVER): {"connections_opened": 3},
+    }
+    assert (found.mark.observed, found.mark.unmeasured, found.mark.conditions) == (2, 2, ())
+
+
+def test_two_pods_of_one_node_are_told_by_both_sides_for_the_hub_to_merge() -> None:
+    both = CILIUM | {"destination_workload": "db", "destination_workload_kind": "StatefulSet"}
+    found = told(
+        "cilium-mesh", ("connections_opened", both, 3), ("connections_opened", both | {"direction": "ingress"}, 3)
+    )
+    assert [(flow.src, flow.dst, flow.reporter) for flow, _ in found.rows] == [
+        (WEB, DB, Reporter.CLIENT),
+        (WEB, DB, Reporter.SERVER),
+    ]
+
+
+def test_denials_are_flows_of_their_own() -> None:
+    window = SourceWindow(BY_NAME["cilium-mesh"], Known(KINDS))
+    for counter, value in zip(BY_NAME["cilium-mesh"].counters, (3, 4, 5), strict=True):
+        window.take(counter.measure, [Sample(CILIUM, value)], counter.verdict)
+    sums = WindowSums(1_000)
+    window.put(sums)
+    rows = [(flow.verdict, _named(row)) for flow, row in rows_of(sums.sections(START_S, 60))]
+    assert sorted(rows) == [
+        (Verdict.FORWARDED, {"connections_opened": 3}),
+        (Verdict.DROPPED, {"failures_other": 5}),
+        (Verdict.AUDITED, {"connections_opened": 4}),
+    ]
+
+
+def test_metrics_without_labels_of_ends_say_what_is_missing() -> None:
+    found = told("cilium-mesh", ("connections_opened", {"direction": "ingress", "match": "none"}, 7))
+    assert found.mark.conditions == (flow_words.END_LABELS_MISSING,)
+    assert [(flow.src, flow.dst) for flow, _ in found.rows] == [(NOBODY, NOBODY)]
