@@ -13,7 +13,7 @@ import pytest
 from tests.cluster.rig import golang, toolchain
 from tests.cluster.rig.build import ensure_tools
 from tests.cluster.rig.golang import Go, ToolchainError
-from tests.cluster.rig.toolchain import CONTROL_PLANE, KUBERNETES, KWOK, STAGES_FILE, Module, Tools
+from tests.cluster.rig.toolchain import CONTROL_PLANE, KUBERNETES, KWOK, PROMETHEUS, STAGES_FILE, Module, Tools
 
 _GO = Go(Path("/nowhere/go"), "go1.26.0 linux/amd64")
 
@@ -65,8 +65,8 @@ def test_another_pin_or_another_go_is_another_folder(tmp_path: Path, monkeypatch
 
 
 def test_the_pins_are_read_from_go_mod() -> None:
-    versions = {module.name: module.version for module in CONTROL_PLANE}
-    assert versions == {"etcd": "v3.6.16", "kwok": "v0.8.0", "kubernetes": "v1.36.3"}
+    versions = {module.name: module.version for module in (*CONTROL_PLANE, PROMETHEUS)}
+    assert versions == {"etcd": "v3.6.16", "kwok": "v0.8.0", "kubernetes": "v1.36.3", "prometheus": "v0.305.0"}
     with pytest.raises(ToolchainError, match="does not require"):
         _ = Module("kwok", "example.invalid/none", {}).version
 
@@ -94,8 +94,8 @@ def test_an_old_go_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert said == ["go1.24.1 linux/amd64 on PATH is older than 1.26"]
 
 
-def test_the_command_line_names_what_it_has(tools: Tools) -> None:
+def test_the_command_line_names_what_it_has(tools: Tools, prometheus_program: Path) -> None:
     command = [sys.executable, "-m", "tests.cluster.rig.build"]
     repository = Path(__file__).resolve().parents[2]
     done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=True)
-    assert all(str(path) in done.stdout for path in tools.binaries.values())
+    assert all(str(path) in done.stdout for path in (*tools.binaries.values(), prometheus_program))

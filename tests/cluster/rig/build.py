@@ -1,4 +1,4 @@
-"""Builds the control plane's programs into a cache: `python -m tests.cluster.rig.build`."""
+"""Builds the control plane's programs, and a Prometheus, into a cache: `python -m tests.cluster.rig.build`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from tests.cluster.rig.toolchain import (
     ASSETS_VARIABLE,
     CONTROL_PLANE,
     KWOK,
+    PROMETHEUS,
     STAGES_FILE,
     Module,
     Tools,
@@ -36,17 +37,29 @@ def ensure_tools(report: Report, *, jobs: int | None = None) -> Tools:
         return _tools_from_assets(assets, report)
     if missing:
         report(f"{ASSETS_VARIABLE} lacks {', '.join(missing)}: building instead")
+    folders = _ensure_built(CONTROL_PLANE, report, jobs)
+    binaries = {name: folder / name for module, folder in folders.items() for name in module.packages}
+    return Tools(binaries, folders[KWOK] / STAGES_FILE)
+
+
+def ensure_prometheus(report: Report, *, jobs: int | None = None) -> Path:
+    """A Prometheus, built first if need be: no part of a control plane, so only who asks for it waits for it."""
+    (folder,) = _ensure_built((PROMETHEUS,), report, jobs).values()
+    return folder / PROMETHEUS.name
+
+
+def _ensure_built(modules: Sequence[Module], report: Report, jobs: int | None) -> Mapping[Module, Path]:
+    """The folder of each module's binaries."""
     cache = cache_root()
     go = find_go(cache, report)
-    folders = {module: module.cache_folder(cache, go) for module in CONTROL_PLANE}
+    folders = {module: module.cache_folder(cache, go) for module in modules}
     if not all(folder.is_dir() for folder in folders.values()):
         with _only_one(cache, report):
             for module, folder in folders.items():
                 # Asked again under the lock: the build waited for may have made it.
                 if not folder.is_dir():
                     _build(module, folder, go=go, jobs=jobs, report=report)
-    binaries = {name: folder / name for module, folder in folders.items() for name in module.packages}
-    return Tools(binaries, folders[KWOK] / STAGES_FILE)
+    return folders
 
 
 def _tools_from_assets(assets: Path, report: Report) -> Tools:
@@ -130,7 +143,9 @@ def _count_lines(log: Path) -> int:
 
 def main() -> int:
     """The command line; prints progress with the seconds since it began."""
-    parser = argparse.ArgumentParser(description="Build the test control plane's programs.")
+    parser = argparse.ArgumentParser(
+        description="Build the programs that tests run: a control plane's, and a Prometheus."
+    )
     parser.add_argument("--jobs", type=int, help="compilers at once (default: one per core)")
     arguments = parser.parse_args()
     began = time.monotonic()
@@ -140,10 +155,11 @@ def main() -> int:
 
     try:
         tools = ensure_tools(report, jobs=arguments.jobs)
+        prometheus = ensure_prometheus(report, jobs=arguments.jobs)
     except ToolchainError as error:
         print(error, file=sys.stderr)
         return 1
-    for name, path in tools.binaries.items():
+    for name, path in {**tools.binaries, PROMETHEUS.name: prometheus}.items():
         report(f"{name}: {path}")
     return 0
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TypeAlias
 
 import pytest
 
-from tests.cluster.rig.build import ensure_tools
+from tests.cluster.rig.build import ensure_prometheus, ensure_tools
 from tests.cluster.rig.control_plane import ControlPlane
+from tests.cluster.rig.golang import Report
 from tests.cluster.rig.populate import populate
 from tests.cluster.rig.posing import aws, gcp
 from tests.cluster.rig.spec import ClusterSpec
@@ -50,9 +52,19 @@ def register(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def tools(pytestconfig: pytest.Config) -> Tools:
     """The control plane's programs; builds them when the cache has none, which takes minutes."""
-    reporter = pytestconfig.pluginmanager.get_plugin("terminalreporter")
+    return ensure_tools(_reporting(pytestconfig))
+
+
+@pytest.fixture(scope="session")
+def prometheus_program(pytestconfig: pytest.Config) -> Path:
+    """A Prometheus; builds it when the cache has none, which takes minutes."""
+    return ensure_prometheus(_reporting(pytestconfig))
+
+
+def _reporting(config: pytest.Config) -> Report:
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
     # A worker of xdist has no terminal.
-    return ensure_tools(reporter.write_line if reporter else _log.info)
+    return reporter.write_line if reporter else _log.info
 
 
 @pytest.fixture(scope="session")

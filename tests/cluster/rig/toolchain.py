@@ -68,6 +68,12 @@ KUBERNETES = Module(
     {name: f"k8s.io/kubernetes/cmd/{name}" for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler")},
 )
 
+PROMETHEUS = Module(
+    "prometheus",
+    "github.com/prometheus/prometheus",
+    {"prometheus": "github.com/prometheus/prometheus/cmd/prometheus"},
+)
+
 # In the order they are built: the quick ones first, so that a broken setup shows early.
 CONTROL_PLANE = (ETCD, KWOK, KUBERNETES)
 
