@@ -39,7 +39,7 @@ rules: setup
 	$(BIN)/python -m pytest --quiet tests/meta
 
 .PHONY: test
-test: setup ## Run every test; builds the control plane meanwhile (first run: a quarter of an hour and more)
+test: setup ## Run every test; builds a control plane and Hubble meanwhile (first run: twenty minutes and more)
 	@sh tests/run.sh
 
 .PHONY: test-random

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The whole suite: the quick suites in parallel while the control plane's programs build, then the cluster suite.
+# The whole suite: the quick suites in parallel while the programs of the cluster suite build, then the cluster suite.
 #
 # The last process is pytest. It counts the quick suites in (tests/support/tally.py), so its closing line and its exit
 # code speak for everything.
@@ -19,10 +19,10 @@ trap 'exit 130' INT TERM
     --numprocesses="${PERIPLUS_TEST_WORKERS:-2}" --dist=worksteal -m "not cluster" tests
 
 while kill -0 "$build" 2>/dev/null; do
-    echo "test: building the control plane for the cluster suite: $(tail -n 1 "$cache/build.log")"
+    echo "test: building the programs of the cluster suite: $(tail -n 1 "$cache/build.log")"
     sleep 10
 done
-wait "$build" || echo "test: the control plane could not be built; the cluster suite will say so"
+wait "$build" || echo "test: not all programs could be built; the cluster suite will say so"
 tail -n 15 "$cache/build.log"
 trap - EXIT
 

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,16 @@ import pytest
 from tests.cluster.rig import golang, toolchain
 from tests.cluster.rig.build import ensure_tools
 from tests.cluster.rig.golang import Go, ToolchainError
-from tests.cluster.rig.toolchain import CONTROL_PLANE, KUBERNETES, KWOK, PROMETHEUS, STAGES_FILE, Module, Tools
+from tests.cluster.rig.toolchain import (
+    CONTROL_PLANE,
+    HUBBLE,
+    KUBERNETES,
+    KWOK,
+    PROMETHEUS,
+    STAGES_FILE,
+    Module,
+    Tools,
+)
 
 _GO = Go(Path("/nowhere/go"), "go1.26.0 linux/amd64")
 
@@ -64,9 +74,24 @@ def test_another_pin_or_another_go_is_another_folder(tmp_path: Path, monkeypatch
     assert first != KWOK.cache_folder(tmp_path, _GO)
 
 
+def test_another_source_of_ours_is_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(HUBBLE.folder, tmp_path / "tools" / "hubble")
+    monkeypatch.setattr(toolchain, "MODULES_FOLDER", tmp_path / "tools")
+    first = HUBBLE.cache_folder(tmp_path, _GO)
+    with (HUBBLE.folder / "observer" / "main.go").open("a") as source:
+        source.write("\n")
+    assert first != HUBBLE.cache_folder(tmp_path, _GO)
+
+
 def test_the_pins_are_read_from_go_mod() -> None:
-    versions = {module.name: module.version for module in (*CONTROL_PLANE, PROMETHEUS)}
-    assert versions == {"etcd": "v3.6.16", "kwok": "v0.8.0", "kubernetes": "v1.36.3", "prometheus": "v0.305.0"}
+    versions = {module.name: module.version for module in (*CONTROL_PLANE, PROMETHEUS, HUBBLE)}
+    assert versions == {
+        "etcd": "v3.6.16",
+        "kwok": "v0.8.0",
+        "kubernetes": "v1.36.3",
+        "prometheus": "v0.305.0",
+        "hubble": "v1.20.2",
+    }
     with pytest.raises(ToolchainError, match="does not require"):
         _ = Module("kwok", "example.invalid/none", {}).version
 
@@ -94,8 +119,11 @@ def test_an_old_go_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert said == ["go1.24.1 linux/amd64 on PATH is older than 1.26"]
 
 
-def test_the_command_line_names_what_it_has(tools: Tools, prometheus_program: Path) -> None:
+def test_the_command_line_names_what_it_has(
+    tools: Tools, prometheus_program: Path, hubble_programs: Mapping[str, Path]
+) -> None:
     command = [sys.executable, "-m", "tests.cluster.rig.build"]
     repository = Path(__file__).resolve().parents[2]
     done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=True)
-    assert all(str(path) in done.stdout for path in (*tools.binaries.values(), prometheus_program))
+    programs = (*tools.binaries.values(), prometheus_program, *hubble_programs.values())
+    assert all(str(path) in done.stdout for path in programs)

@@ -1,4 +1,4 @@
-"""Builds the control plane's programs, and a Prometheus, into a cache: `python -m tests.cluster.rig.build`."""
+"""Builds the programs of the cluster suite into a cache: `python -m tests.cluster.rig.build`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from tests.cluster.rig.golang import Go, Report, ToolchainError, find_go
 from tests.cluster.rig.toolchain import (
     ASSETS_VARIABLE,
     CONTROL_PLANE,
+    HUBBLE,
     KWOK,
     PROMETHEUS,
     STAGES_FILE,
@@ -38,14 +39,17 @@ def ensure_tools(report: Report, *, jobs: int | None = None) -> Tools:
     if missing:
         report(f"{ASSETS_VARIABLE} lacks {', '.join(missing)}: building instead")
     folders = _ensure_built(CONTROL_PLANE, report, jobs)
-    binaries = {name: folder / name for module, folder in folders.items() for name in module.packages}
-    return Tools(binaries, folders[KWOK] / STAGES_FILE)
+    return Tools(_binaries(folders), folders[KWOK] / STAGES_FILE)
 
 
 def ensure_prometheus(report: Report, *, jobs: int | None = None) -> Path:
     """A Prometheus, built first if need be: no part of a control plane, so only who asks for it waits for it."""
-    (folder,) = _ensure_built((PROMETHEUS,), report, jobs).values()
-    return folder / PROMETHEUS.name
+    return _binaries(_ensure_built((PROMETHEUS,), report, jobs))[PROMETHEUS.name]
+
+
+def ensure_hubble(report: Report, *, jobs: int | None = None) -> Mapping[str, Path]:
+    """Hubble Relay and the server that stands for Cilium's nodes, by name; built first if need be: five minutes."""
+    return _binaries(_ensure_built((HUBBLE,), report, jobs))
 
 
 def _ensure_built(modules: Sequence[Module], report: Report, jobs: int | None) -> Mapping[Module, Path]:
@@ -60,6 +64,10 @@ def _ensure_built(modules: Sequence[Module], report: Report, jobs: int | None) -
                 if not folder.is_dir():
                     _build(module, folder, go=go, jobs=jobs, report=report)
     return folders
+
+
+def _binaries(folders: Mapping[Module, Path]) -> dict[str, Path]:
+    return {name: folder / name for module, folder in folders.items() for name in module.packages}
 
 
 def _tools_from_assets(assets: Path, report: Report) -> Tools:
@@ -144,7 +152,7 @@ def _count_lines(log: Path) -> int:
 def main() -> int:
     """The command line; prints progress with the seconds since it began."""
     parser = argparse.ArgumentParser(
-        description="Build the programs that tests run: a control plane's, and a Prometheus."
+        description="Build the programs of the cluster suite: a control plane, a Prometheus, and Hubble."
     )
     parser.add_argument("--jobs", type=int, help="compilers at once (default: one per core)")
     arguments = parser.parse_args()
@@ -154,12 +162,15 @@ def main() -> int:
         print(f"[{time.monotonic() - began:5.0f} s] {line}", flush=True)
 
     try:
-        tools = ensure_tools(report, jobs=arguments.jobs)
-        prometheus = ensure_prometheus(report, jobs=arguments.jobs)
+        built = {
+            **ensure_tools(report, jobs=arguments.jobs).binaries,
+            PROMETHEUS.name: ensure_prometheus(report, jobs=arguments.jobs),
+            **ensure_hubble(report, jobs=arguments.jobs),
+        }
     except ToolchainError as error:
         print(error, file=sys.stderr)
         return 1
-    for name, path in {**tools.binaries, PROMETHEUS.name: prometheus}.items():
+    for name, path in built.items():
         report(f"{name}: {path}")
     return 0
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeAlias
 
 import pytest
 
-from tests.cluster.rig.build import ensure_prometheus, ensure_tools
+from tests.cluster.rig.build import ensure_hubble, ensure_prometheus, ensure_tools
 from tests.cluster.rig.control_plane import ControlPlane
 from tests.cluster.rig.golang import Report
+from tests.cluster.rig.hubble import Hubble
+from tests.cluster.rig.hubble_shop import furnish
 from tests.cluster.rig.populate import populate
 from tests.cluster.rig.posing import aws, gcp
 from tests.cluster.rig.spec import ClusterSpec
@@ -96,3 +98,22 @@ def aws_cluster(cluster_factory: ClusterFactory) -> ControlPlane:
 def gcp_cluster(cluster_factory: ClusterFactory) -> ControlPlane:
     """A GKE-like cluster with the pod range of `aws_cluster` and other node addresses. Shared."""
     return cluster_factory(GCP_SPEC)
+
+
+@pytest.fixture(scope="session")
+def hubble_programs(pytestconfig: pytest.Config) -> Mapping[str, Path]:
+    """Hubble Relay and nodes for it; builds them when the cache has none, which takes minutes."""
+    return ensure_hubble(_reporting(pytestconfig))
+
+
+@pytest.fixture
+def hubble(hubble_programs: Mapping[str, Path], tmp_path: Path) -> Iterator[Hubble]:
+    """A shop on two nodes, and a relay without TLS."""
+    made = Hubble(hubble_programs, tmp_path)
+    try:
+        made.start()
+        for node in made.nodes:
+            furnish(node)
+        yield made
+    finally:
+        made.stop()

@@ -22,7 +22,7 @@ _RECIPE = "1"
 
 @dataclass(frozen=True, eq=False)
 class Module:
-    """One Go module of ours that pins programs which can be built together."""
+    """One Go module of ours that pins programs which can be built together, and may have some of our own."""
 
     name: str
     pinned: str
@@ -44,10 +44,10 @@ class Module:
         return found[1]
 
     def cache_folder(self, cache: Path, go: Go) -> Path:
-        """Where the binaries belong: another pin or another Go is another folder."""
+        """Where the binaries belong: another pin, another Go or another source of ours is another folder."""
         digest = hashlib.sha256(f"{_RECIPE} {go.version}".encode())
-        for name in ("go.mod", "go.sum"):
-            digest.update((self.folder / name).read_bytes())
+        for path in (self.folder / "go.mod", self.folder / "go.sum", *sorted(self.folder.rglob("*.go"))):
+            digest.update(path.read_bytes())
         return cache / f"{self.name}-{digest.hexdigest()[:16]}"
 
     def linker_flags(self) -> str:
@@ -76,6 +76,13 @@ PROMETHEUS = Module(
 
 # In the order they are built: the quick ones first, so that a broken setup shows early.
 CONTROL_PLANE = (ETCD, KWOK, KUBERNETES)
+
+# Only who reads Hubble needs it. One module, as nearly all that its two programs are made of is the same.
+HUBBLE = Module(
+    "hubble",
+    "github.com/cilium/cilium",
+    {"hubble-relay": "github.com/cilium/cilium/hubble-relay", "observer": "./observer"},
+)
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,8 @@ _MASK: Final = (
     "egress_denied_by",
     "ingress_denied_by",
 )
+_VERDICT, _EVENT_TYPE, _PROTOCOL, _REPLY, _TCP_FLAGS = 5, 6, 12, 15, 23
+"""Of a FlowFilter."""
 _PROTOCOLS: Final = {1: 6, 2: 17, 3: 1, 4: 58, 5: 132, 6: 112, 7: 2}
 """Field of the layer 4 message: IANA's number."""
 _TCP: Final = 6
@@ -115,13 +117,13 @@ class RelayStatus(NamedTuple):
 
 def flows_request(since_ns: int | None) -> bytes:
     """Follow connections, refusals and drops: those from this time on that are still there, or from now on."""
-    trace = put_bytes(6, put_number(1, TRACE))
+    trace = put_bytes(_EVENT_TYPE, put_number(1, TRACE))
     wanted = (
-        put_bytes(6, put_number(1, POLICY_VERDICT)),
-        put_number(5, DROPPED) + put_number(5, ERROR),
-        trace + put_bytes(23, put_number(2, 1)),
-        trace + put_bytes(23, put_number(3, 1)) + put_number(14, 1),
-        trace + put_bytes(12, "udp") + put_bytes(12, "sctp") + put_bytes(12, "icmp") + put_number(14, 0),
+        put_bytes(_EVENT_TYPE, put_number(1, POLICY_VERDICT)),
+        put_number(_VERDICT, DROPPED) + put_number(_VERDICT, ERROR),
+        trace + put_bytes(_TCP_FLAGS, put_number(2, 1)),
+        trace + put_bytes(_TCP_FLAGS, put_number(3, 1)) + put_number(_REPLY, 1),
+        trace + b"".join(put_bytes(_PROTOCOL, each) for each in ("udp", "sctp", "icmp")) + put_number(_REPLY, 0),
     )
     whitelist = b"".join(put_bytes(6, each) for each in wanted)
     since = b"" if since_ns is None else put_bytes(7, _time(since_ns))

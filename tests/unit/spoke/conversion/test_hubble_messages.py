@@ -110,3 +110,8 @@ def test_a_request_follows_and_asks_for_few_fields() -> None:
     assert {"time", "verdict", "IP", "l4", "source", "destination", "is_reply", "traffic_direction"} <= set(paths)
     assert len(repeated(memoryview(flows_request(None)), 6)) == 5
     assert 7 not in singles(memoryview(flows_request(None)))
+
+
+def test_a_request_asks_for_resets_among_answers_alone_and_for_no_answers_of_datagrams() -> None:
+    filters = [singles(nested(each)) for each in repeated(memoryview(flows_request(None)), 6)]
+    assert [each.get(15) for each in filters] == [None, None, None, 1, 0]
