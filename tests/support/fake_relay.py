@@ -15,7 +15,8 @@ import h2.exceptions
 
 from tests.support import hubble_bytes as hubble
 
-GET_FLOWS, SERVER_STATUS = "/observer.Observer/GetFlows", "/observer.Observer/ServerStatus"
+GET_FLOWS, GET_NODES = "/observer.Observer/GetFlows", "/observer.Observer/GetNodes"
+HEALTH = "/grpc.health.v1.Health/Check"
 
 
 def frame(message: bytes, *, compressed: int = 0) -> bytes:
@@ -27,10 +28,12 @@ def frame(message: bytes, *, compressed: int = 0) -> bytes:
 class FakeRelay:
     """What it answers, and what it was asked."""
 
-    status: bytes = field(default_factory=hubble.status)
+    nodes: bytes = field(default_factory=lambda: hubble.node_list(a=hubble.CONNECTED, b=hubble.CONNECTED))
     flows: list[bytes] = field(default_factory=list)
     """Framed, sent as one after each request of flows."""
-    answers_status: bool = True
+    answers: bool = True
+    """Anything but those flows."""
+    answers_nodes: bool = True
     grpc_status: tuple[str, str] | None = None
     """Ends each stream of flows with this, after `flows`."""
     http_status: str = "200"
@@ -69,6 +72,7 @@ class Connection:
         )
     )
     following: set[int] = field(default_factory=set)
+    unary: set[int] = field(default_factory=set)
     paths: dict[int, str] = field(default_factory=dict)
     bodies: dict[int, bytes] = field(default_factory=dict)
     waiting: dict[int, bytes] = field(default_factory=dict)
@@ -103,18 +107,20 @@ class Connection:
             case h2.events.StreamReset():
                 self.reset.append(event.stream_id)
                 self.following.discard(event.stream_id)
+                self.unary.discard(event.stream_id)
             case h2.events.WindowUpdated():
                 await self.say(b"")
 
     async def answer(self, stream: int) -> None:
         relay = self.relay
-        asks_status = self.paths[stream] == SERVER_STATUS
-        if asks_status and not relay.answers_status:
+        unary = {GET_NODES: relay.nodes, HEALTH: hubble.put(1, 1)}.get(self.paths[stream])
+        if unary is not None and (not relay.answers or (self.paths[stream] == GET_NODES and not relay.answers_nodes)):
             return
         self.side.send_headers(stream, [(":status", relay.http_status), ("content-type", "application/grpc")])
-        if asks_status:
-            self.side.send_data(stream, frame(relay.status))
-            self.end(stream, ("0", ""))
+        if unary is not None:
+            self.waiting[stream] = frame(unary)
+            self.unary.add(stream)
+            await self.say(b"")
             return
         relay.requests.append(self.bodies[stream][5:])
         relay.asked.set()
@@ -130,14 +136,17 @@ class Connection:
 
     async def say(self, data: bytes) -> None:
         """As much as the client's window takes; the rest when it opens."""
-        for stream in sorted(self.following):
-            rest = self.waiting.get(stream, b"") + data
+        for stream in sorted(self.following | self.unary):
+            rest = self.waiting.get(stream, b"") + (data if stream in self.following else b"")
             while rest and (
                 room := min(self.side.local_flow_control_window(stream), self.side.max_outbound_frame_size)
             ):
                 self.side.send_data(stream, rest[:room])
                 rest = rest[room:]
             self.waiting[stream] = rest
+            if not rest and stream in self.unary:
+                self.unary.discard(stream)
+                self.end(stream, ("0", ""))
         await self.flush()
 
     async def flush(self) -> None:

@@ -1,6 +1,5 @@
 """Answers of Hubble Relay as bytes, by the field numbers of Cilium's own definitions."""
 
-import struct
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -153,15 +152,15 @@ def lost(events: int) -> bytes:
     return put(3, put(1, 3) + put(2, events)) + put(1000, "here/node-1")
 
 
-def status(unavailable: int = 0, *names: str) -> bytes:
-    """The answer to `ServerStatus`."""
-    return (
-        put(1, 4095)
-        + put(4, 10**18)
-        + put(5, put(1, 3))
-        + put(6, optional(1, unavailable))
-        + b"".join(put(7, name) for name in names)
-        + put(8, "hubble-relay v1.20.2")
-        + varint(9 << 3 | 1)
-        + struct.pack("<d", 12.5)
+def node_list(**states: int) -> bytes:
+    """The answer to `GetNodes`: nodes of the cluster `here`, and how they are."""
+    return b"".join(
+        node(f"here/{name}", f"192.0.2.{index}:4244", state) for index, (name, state) in enumerate(states.items())
     )
+
+
+def node(name: str, address: str, state: int) -> bytes:
+    """One of them."""
+    tls = put(1, 1) + put(2, f"{name}.hubble-grpc.cilium.io")
+    known = put(1, name) + put(2, "cilium 1.20.2") + put(3, address) + optional(4, state)
+    return put(1, known + put(5, tls) + put(6, 10**18) + put(8, 4095))

@@ -7,8 +7,8 @@ heard are told with the windows they fall into; a minute in which nobody listene
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Final, NamedTuple, Protocol
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from typing import Any, Final, NamedTuple, Protocol
 
 from periplus_contract import flow_words
 from periplus_contract.batch import FlowsMark
@@ -16,14 +16,15 @@ from periplus_contract.tables import Kind
 from periplus_spoke.collectors.base import Sink
 from periplus_spoke.collectors.deadline import within
 from periplus_spoke.conversion.hubble.flows import WINDOW_S, HubbleFlows, Told
+from periplus_spoke.conversion.hubble.memory import Places
 from periplus_spoke.conversion.hubble.messages import (
-    RelayStatus,
+    RelayNodes,
     SeenFlow,
     SeenLoss,
     SeenNodes,
     flows_request,
+    read_nodes,
     read_response,
-    read_status,
 )
 from periplus_spoke.conversion.protobuf import Malformed
 from periplus_spoke.conversion.records import Sealable
@@ -45,6 +46,8 @@ _US: Final = 1_000_000
 _NS: Final = 1_000_000_000
 _NODE_ERROR: Final = 4
 _SHOWN_NODES: Final = 3
+_MOST_NODES: Final = 20_000
+_HANGING: Final = "Hubble Relay waits for a node that does not answer, and does not say which; its flows are missing"
 
 _log: Final = logging.getLogger(__name__)
 
@@ -58,8 +61,11 @@ class Relay(Protocol):
     def follow(self, request: bytes) -> AsyncIterator[bytes]:
         """The answers to `GetFlows`, until it ends."""
 
-    async def status(self) -> bytes:
-        """The answer to `ServerStatus`."""
+    async def answers(self) -> None:
+        """Return once it says anything, for itself and not for a node."""
+
+    async def nodes(self) -> bytes:
+        """The answer to `GetNodes`, which waits for every node."""
 
     def take_passed_over(self) -> int:
         """How many answers were too large to be read, since it was last asked."""
@@ -173,23 +179,26 @@ class HubbleCollector:
 
     async def _connect(self) -> str:
         relay = await within(self._timer, _CONNECT_S, self._open_relay())
+        places = Places(_MOST_NODES)
         try:
-            await self._ask(relay)
-            return await self._listen(relay)
+            await self._ask(relay, places)
+            return await self._listen(relay, places)
         finally:
             await relay.close()
 
-    async def _listen(self, relay: Relay) -> str:
-        """Until it ends; why it does. Where a stream begins and where it ends something may be missing."""
+    async def _listen(self, relay: Relay, places: Places) -> str:
+        """Until it ends; why it does, or '' where a node has moved.
+
+        Where a stream begins and where it ends something may be missing.
+        """
         self._tell(CONDITION, "")
         now_s = self._heard_from_s = self._now_s()
         self._flows.lose(now_s, flow_words.LOST_UNREAD)
-        works = (self._read(relay), self._keep_asking(relay))
+        works: tuple[Coroutine[Any, Any, int | None], ...] = (self._read(relay), self._keep_asking(relay, places))
         tasks = [asyncio.create_task(each) for each in works]  # allowed: ended below, and the first that ends ends both
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
+            ended = [task.result() for task in done]
         finally:
             for task in tasks:
                 task.cancel()
@@ -199,7 +208,11 @@ class HubbleCollector:
             self._heard_from_s = None
             self._since_ns = max(self._flows.newest_ns, now_s * _NS)
             self._flows.lose(self._now_s(), flow_words.LOST_UNREAD)
-        return "it ended the stream"
+        left_s = [each for each in ended if each is not None]
+        if not left_s:
+            return "it ended the stream"
+        self._since_ns = min(self._since_ns, *(each * _NS for each in left_s))
+        return ""
 
     async def _read(self, relay: Relay) -> None:
         async for message in relay.follow(flows_request(self._since())):
@@ -228,29 +241,43 @@ class HubbleCollector:
         now_ns = self._now_s() * _NS
         return max(min(self._since_ns, now_ns) - _OVERLAP_NS, now_ns - _SINCE_S * _NS)
 
-    async def _keep_asking(self, relay: Relay) -> None:
-        """A stream that says nothing may be quiet or dead; the relay's status tells which, and which nodes it lacks."""
+    async def _keep_asking(self, relay: Relay, places: Places) -> int:
+        """A stream that says nothing may be quiet or dead: the relay tells which.
+
+        Ends when a node has moved, which the relay does not read any more; since when.
+        """
         while True:
             await self._timer.sleep(_ASK_EVERY_S)
-            await self._ask(relay)
+            left_s = await self._ask(relay, places)
+            if left_s is not None:
+                return left_s
             self._note_heard()
             self._note_large(relay)
 
-    async def _ask(self, relay: Relay) -> None:
-        status = read_status(memoryview(await within(self._timer, _ANSWER_S, relay.status())))
-        self._away_now = status.unavailable
-        self._away = max(self._away, self._away_now)
-        self._tell(NODES_CONDITION, _of_nodes(status) if self._away_now else "")
+    async def _ask(self, relay: Relay, places: Places) -> int | None:
+        """Since when a node that has moved is not read; None for none. One that hangs does not silence the others."""
+        await within(self._timer, _ANSWER_S, relay.answers())
+        try:
+            nodes = read_nodes(memoryview(await within(self._timer, _ANSWER_S, relay.nodes())))
+        except TimeoutError:
+            self._note_away(1, _HANGING)
+            return None
+        self._note_away(len(nodes.away), _of_nodes(nodes))
+        return places.left_since_s(nodes.addresses, self._now_s())
+
+    def _note_away(self, count: int, text: str) -> None:
+        self._away_now = count
+        self._away = max(self._away, count)
+        self._tell(NODES_CONDITION, text if count else "")
 
     def _note_large(self, relay: Relay) -> None:
         if count := relay.take_passed_over():
             self._flows.lose(self._now_s(), flow_words.LOST_UNREADABLE, count)
 
 
-def _of_nodes(status: RelayStatus) -> str:
-    shown = ", ".join(sorted(status.names)[:_SHOWN_NODES])
-    text = f"Hubble Relay cannot reach {status.unavailable} nodes, whose flows are missing"
-    return f"{text}: {shown}" if shown else text
+def _of_nodes(nodes: RelayNodes) -> str:
+    shown = ", ".join(sorted(nodes.away)[:_SHOWN_NODES])
+    return f"Hubble Relay cannot reach {len(nodes.away)} nodes, whose flows are missing: {shown}"
 
 
 def _sealable(told: Told, away: int) -> Sealable:

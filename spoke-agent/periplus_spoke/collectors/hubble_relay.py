@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from periplus_spoke.collectors.cluster_reader import ClusterReader
 from periplus_spoke.collectors.hubble import HubbleCollector, HubbleSettings, NoRelay
 from periplus_spoke.conversion.flow_sources import Chosen, FlowSource, chosen
-from periplus_spoke.conversion.hubble.messages import GET_FLOWS, SERVER_STATUS
+from periplus_spoke.conversion.hubble.messages import GET_FLOWS, GET_NODES
 from periplus_spoke.grpc.address import Address, Tls
 from periplus_spoke.grpc.channel import Call, Channel
 from periplus_spoke.kit.clock import Timer
@@ -43,9 +43,13 @@ class GrpcRelay:
         finally:
             call.cancel()
 
-    async def status(self) -> bytes:
-        """The answer to `ServerStatus`. Raises CallFailed."""
-        return await self._channel.unary(SERVER_STATUS, b"")
+    async def answers(self) -> None:
+        """Return once it says anything, for itself. Raises CallFailed."""
+        await self._channel.answers()
+
+    async def nodes(self) -> bytes:
+        """The answer to `GetNodes`. Raises CallFailed."""
+        return await self._channel.unary(GET_NODES, b"")
 
     def take_passed_over(self) -> int:
         """How many answers were too large to be read, since it was last asked."""

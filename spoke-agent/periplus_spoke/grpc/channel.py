@@ -24,6 +24,9 @@ from periplus_spoke.grpc.framing import CompressedMessage, FrameLengths, LongFra
 _READ_BYTES: Final = 65_536
 _WINDOW_BYTES: Final = 262_144
 _MOST_MESSAGE_BYTES: Final = 1_048_576
+_MOST_ANSWER_BYTES: Final = 8_388_608
+"""Of a call that has one answer: there is never more than that one."""
+_HEALTH: Final = "/grpc.health.v1.Health/Check"
 _MOST_HEADER_BYTES: Final = 65_536
 _LONGEST_REASON: Final = 300
 _STATUSES: Final = {
@@ -93,8 +96,15 @@ class Channel:
         with suppress(OSError):
             await self._writer.wait_closed()
 
-    def call(self, method: str, request: bytes) -> "Call":
-        """Begin a call; its answers are read from it. Raises CallFailed where the connection is over."""
+    async def answers(self) -> None:
+        """Return once the server says anything at all, were it that nobody knows how it is. Raises CallFailed."""
+        with suppress(CallFailed):
+            await self.unary(_HEALTH, b"")
+        if self._end is not None:
+            raise self._end
+
+    def call(self, method: str, request: bytes, most_bytes: int = _MOST_MESSAGE_BYTES) -> "Call":
+        """Begin a call; its answers are read from it, but for larger ones. Raises CallFailed."""
         if self._end is not None:
             raise self._end
         headers = [
@@ -112,13 +122,13 @@ class Channel:
             self._h2.send_data(number, framed(request), end_stream=True)
         except h2.exceptions.ProtocolError as error:
             raise CallFailed(f"the server takes no call: {str(error)[:_LONGEST_REASON]}") from None
-        call = self._calls[number] = Call(self, number)
+        call = self._calls[number] = Call(self, number, most_bytes)
         self._flush()
         return call
 
     async def unary(self, method: str, request: bytes) -> bytes:
         """The one answer of a call that has one. Raises CallFailed."""
-        call = self.call(method, request)
+        call = self.call(method, request, _MOST_ANSWER_BYTES)
         try:
             answer = None
             async for message in call.messages():
@@ -133,14 +143,16 @@ class Channel:
 
     async def _read(self) -> None:
         lengths = FrameLengths()
+        guess = "" if self._address.tls else " before it said anything: it may speak TLS"
         try:
             while data := await self._reader.read(_READ_BYTES):
+                guess = ""
                 lengths.feed(data)
                 for event in self._h2.receive_data(data):
                     self._handle(event)
                 self._flush()
                 await self._writer.drain()
-            self._fail(CallFailed("the server closed the connection"))
+            self._fail(CallFailed(f"the server closed the connection{guess}"))
         except (h2.exceptions.ProtocolError, LongFrame) as error:
             self._fail(CallFailed(f"the server does not speak HTTP/2: {str(error)[:_LONGEST_REASON]}"))
         except OSError as error:
@@ -212,10 +224,10 @@ class Channel:
 class Call:
     """One call, and what it answered so far."""
 
-    def __init__(self, channel: Channel, number: int) -> None:
+    def __init__(self, channel: Channel, number: int, most_bytes: int) -> None:
         self._channel = channel
         self._number = number
-        self._unframer = Unframer(_MOST_MESSAGE_BYTES)
+        self._unframer = Unframer(most_bytes)
         self._waiting: deque[bytes] = deque()
         self._owed = 0
         self._changed = asyncio.Event()

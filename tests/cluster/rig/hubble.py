@@ -26,12 +26,13 @@ class Node:
     """Cilium's own Hubble server with parser and ring, told what its node sees; also a service of peers."""
 
     def __init__(self, program: Path, folder: Path, name: str, *, cluster: str = "east", ring: int = 4095) -> None:
-        self.port = free_port()
         self.name = f"{cluster}/{name}"
         self._socket_file = folder / f"{name}.sock"
-        command = [str(program), "-cluster", cluster, "-node", name, "-listen", f"{_LOOPBACK}:{self.port}"]
-        command += ["-control", str(self._socket_file), "-ring", str(ring)]
-        self.child = Child(name, command, folder / f"{name}.log")
+        self.port = free_port()
+        command = [str(program), "-cluster", cluster, "-node", name, "-control", str(self._socket_file)]
+        # All of loopback's addresses are this machine: a node that gets another one of them has moved.
+        command += ["-ring", str(ring), "-listen", f"0.0.0.0:{self.port}"]
+        self.child = Child(self.name, command, folder / f"{name}.log")
         self._connection: socket.socket | None = None
         self._answers: Any = None
 
@@ -135,6 +136,8 @@ class Hubble:
         self._peers = Node(programs["observer"], folder, "peers")
         self.a = Node(programs["observer"], folder, "a")
         self.b = Node(programs["observer"], folder, "b")
+        self.places: dict[str, str] = {}
+        """Where the relay is told that the nodes are."""
         self.relay = HubbleRelay(programs["hubble-relay"], folder, self._peers, tls)
 
     @property
@@ -147,12 +150,17 @@ class Hubble:
         for node in (self._peers, *self.nodes):
             node.start()
         for node in self.nodes:
-            self.peer("ADDED", node.name, node.port)
+            self.peer("ADDED", node)
         self.relay.start()
 
-    def peer(self, change: str, name: str, port: int) -> None:
+    def peer(self, change: str, node: Node, host: str = _LOOPBACK) -> None:
         """The relay is told that a node was ADDED, UPDATED or DELETED."""
-        self._peers.do(Peer={"Change": change, "Name": name, "Address": f"{_LOOPBACK}:{port}"})
+        address = f"{host}:{node.port}"
+        self._peers.do(Peer={"Change": change, "Name": node.name, "Address": address})
+        if change == "DELETED":
+            del self.places[node.name]
+        else:
+            self.places[node.name] = address
 
     def stop(self) -> None:
         """Ends all of it."""

@@ -14,21 +14,18 @@ from typing import Any, Final
 from periplus_contract.flow_words import Reporter, Verdict
 from periplus_spoke.collectors.hubble import HubbleCollector, HubbleSettings, Relay
 from periplus_spoke.collectors.hubble_relay import GrpcRelay
-from periplus_spoke.conversion.flow_sums import Peer
+from periplus_spoke.conversion.flow_sums import MEASURES, Flow, Peer, rows_of
 from periplus_spoke.conversion.hubble.messages import SeenFlow
 from periplus_spoke.conversion.records import Sealable
 from periplus_spoke.grpc.address import Address
 
 from tests.support.clock import FakeClock
-from tests.support.flow_rows import as_read
 
 HOUR_S: Final = 1_767_225_600
 BEGUN_S: Final = 10
 _WINDOW_S: Final = 60
 _GRACE_S: Final = 5
 _TURNS_OF_THE_LOOP: Final = 30
-_HALF: Final = 1 << 64
-_FAILURES: Final = ("failures_refused", "failures_other")
 
 
 class HubbleListener:
@@ -142,8 +139,11 @@ class _Watched:
     def follow(self, request: bytes) -> AsyncIterator[bytes]:
         return self._relay.follow(request)
 
-    async def status(self) -> bytes:
-        return await self._counted("status", self._relay.status())
+    async def answers(self) -> None:
+        await self._counted("answers", self._relay.answers())
+
+    async def nodes(self) -> bytes:
+        return await self._counted("nodes", self._relay.nodes())
 
     def take_passed_over(self) -> int:
         return self._relay.take_passed_over()
@@ -158,7 +158,7 @@ class _Watched:
 
 def lines(told: list[Sealable]) -> list[str]:
     """The rows of windows for people: who reports, ends, port/protocol, verdict, and what is known besides."""
-    return sorted(_line(row) for window in told for row in as_read(window.sections))
+    return sorted(_line(flow, measures) for window in told for flow, measures in rows_of(window.sections))
 
 
 def losses(told: list[Sealable]) -> dict[str, int]:
@@ -170,16 +170,17 @@ def losses(told: list[Sealable]) -> dict[str, int]:
     return dict(lost)
 
 
-def _line(row: dict[str, Any]) -> str:
-    reporter, verdict = Reporter(row["reporter"]).name.lower(), Verdict(row["verdict"]).name.lower()
-    words = [f"{reporter}: {_name(row['src'])} > {_name(row['dst'])}", f"{row['dst_port']}/{row['protocol']}", verdict]
-    words += [f"{name} {row[name]}" for name in ("connections_opened", *_FAILURES) if row[name]]
-    words += [f"{name} {row[name]}" for name in ("policy", "drop_reason") if row[name]]
+def _line(flow: Flow, measures: tuple[int | None, ...]) -> str:
+    known = dict(zip(MEASURES, measures, strict=True))
+    reporter, verdict = Reporter(flow.reporter).name.lower(), Verdict(flow.verdict).name.lower()
+    words = [f"{reporter}: {_name(flow.src)} > {_name(flow.dst)}", f"{flow.dst_port}/{flow.protocol}", verdict]
+    words += [f"{name} {known[name]}" for name in MEASURES if known[name]]
+    words += [f"{name} {getattr(flow, name)}" for name in ("policy", "drop_reason") if getattr(flow, name)]
     return ", ".join(words)
 
 
 def _name(peer: Peer) -> str:
     if peer.workload:
         return f"{peer.namespace}/{peer.kind}/{peer.workload}"
-    address = IPv6Address((peer.high % _HALF << 64) | peer.low % _HALF)
+    address = IPv6Address((peer.high << 64) | peer.low)
     return str(address.ipv4_mapped or address)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from periplus_spoke.collectors.hubble_relay import GrpcRelay
-from periplus_spoke.conversion.protobuf import nested, number, singles
+from periplus_spoke.conversion.hubble.messages import read_nodes
 from periplus_spoke.grpc.address import Address, Tls
 
 from tests.cluster.rig.datapath import NEW, TO_ENDPOINT, TO_OVERLAY, Packet, trace
@@ -61,27 +61,27 @@ def arriving(packet: Packet, reason: int = NEW, source: int = WEB) -> bytes:
 
 @asynccontextmanager
 async def listening(hubble: Hubble, tls: Tls | None = None) -> AsyncIterator[HubbleListener]:
-    """From when both nodes are read on."""
-    address = Address("127.0.0.1", hubble.relay.port, tls)
-    await until_known(address)
-    it = HubbleListener(address)
+    """From when all nodes are read on."""
+    await until_known(hubble, tls)
+    it = HubbleListener(Address("127.0.0.1", hubble.relay.port, tls))
     async with running(it.collector, it):
         for node in hubble.nodes:
-            await asyncio.to_thread(node.until_read)
+            if node.name in hubble.places:
+                await asyncio.to_thread(node.until_read)
         yield it
 
 
-async def until_known(address: Address, nodes: int = 2) -> None:
-    """Until the relay has heard of so many nodes."""
-    asked = "the relay knows its nodes", lambda: asyncio.run(_connected(address)) == nodes
-    await asyncio.to_thread(wait_for, *asked, timeout_s=60)
+async def until_known(hubble: Hubble, tls: Tls | None = None) -> None:
+    """Until the relay knows where the nodes are."""
+    address = Address("127.0.0.1", hubble.relay.port, tls)
+    await asyncio.to_thread(
+        wait_for, "places of nodes", lambda: asyncio.run(_places(address)) == hubble.places, timeout_s=60
+    )
 
 
-async def _connected(address: Address) -> int:
-    """How many nodes the relay says it is connected to."""
+async def _places(address: Address) -> dict[str, str]:
     relay = await GrpcRelay.open(address)
     try:
-        said = singles(memoryview(await relay.status())).get(5)
+        return read_nodes(memoryview(await relay.nodes())).addresses
     finally:
         await relay.close()
-    return 0 if said is None else number(singles(nested(said)).get(1, 0))

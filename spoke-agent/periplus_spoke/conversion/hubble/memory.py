@@ -51,6 +51,30 @@ class Attempts:
         return self._young.get(connection) or self._old.get(connection)
 
 
+class Places:
+    """Where the nodes of one stream are.
+
+    A relay reads each node where it was when it first had it. One that is given another address, or is taken out and
+    put in again, is left unread without a word, though it is called connected: that takes another stream.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._seen: dict[str, tuple[str, int]] = {}
+        self._read_s = 0
+
+    def left_since_s(self, addresses: dict[str, str], now_s: int) -> int | None:
+        """When a node was last where it was read, if one is somewhere else now, or there again."""
+        known = {name: self._seen[name] for name in addresses.keys() & self._seen.keys()}
+        left = [seen for name, seen in known.items() if seen != (addresses[name], self._read_s)]
+        if left:
+            return min(seen_s for _, seen_s in left)
+        gone = {} if len(self._seen) > self._most else self._seen
+        self._seen = gone | {name: (address, now_s) for name, address in addresses.items()}
+        self._read_s = now_s
+        return None
+
+
 class Watermarks:
     """How far each node has told: a relay that lost a node tells of it again, from where it was first asked."""
 

@@ -19,7 +19,7 @@ from periplus_spoke.conversion.protobuf import (
 )
 
 GET_FLOWS: Final = "/observer.Observer/GetFlows"
-SERVER_STATUS: Final = "/observer.Observer/ServerStatus"
+GET_NODES: Final = "/observer.Observer/GetNodes"
 
 SYN: Final = 1
 RST: Final = 2
@@ -32,6 +32,7 @@ DROPPED: Final = 2
 ERROR: Final = 3
 
 _SECOND_NS: Final = 1_000_000_000
+_CONNECTED: Final = 1
 _MASK: Final = (
     "time",
     "verdict",
@@ -108,11 +109,13 @@ class SeenLoss(NamedTuple):
     events: int
 
 
-class RelayStatus(NamedTuple):
-    """What the relay says of itself."""
+class RelayNodes(NamedTuple):
+    """Which nodes the relay tells of."""
 
-    unavailable: int
-    names: tuple[str, ...]
+    addresses: dict[str, str]
+    """Where they are, by name."""
+    away: tuple[str, ...]
+    """The names of those that it cannot reach, or whose state is none that is known."""
 
 
 def flows_request(since_ns: int | None) -> bytes:
@@ -150,10 +153,14 @@ def read_response(message: memoryview) -> SeenFlow | SeenNodes | SeenLoss | None
     return None
 
 
-def read_status(message: memoryview) -> RelayStatus:
-    """Of `ServerStatus`. Raises Malformed."""
-    names = tuple(map(text, repeated(message, 7)))
-    return RelayStatus(max(_wrapped(singles(message).get(6)) or 0, len(names)), names)
+def read_nodes(message: memoryview) -> RelayNodes:
+    """Of `GetNodes`. Raises Malformed."""
+    nodes = [singles(nested(each)) for each in repeated(message, 1)]
+    named = [(text(node.get(1, _NO_TEXT)), node) for node in nodes]
+    return RelayNodes(
+        {name: text(node.get(3, _NO_TEXT)) for name, node in named},
+        tuple(name for name, node in named if number(node.get(4, 0)) != _CONNECTED),
+    )
 
 
 _FLOW: Final = 1

@@ -8,6 +8,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from periplus_contract import flow_words
 from periplus_contract.limits import MAX_ROWS_PER_OUTCOME
 from periplus_spoke.collectors.base import Collector
@@ -146,17 +148,56 @@ async def test_lost_events_and_unreadable_answers_are_counted() -> None:
 
 
 async def test_nodes_that_the_relay_cannot_reach_are_told_as_long_as_they_are_away() -> None:
-    async with collecting(FakeRelay(status=hubble.status(2, "here/b", "here/a"))) as it:
+    async with collecting(
+        FakeRelay(nodes=hubble.node_list(b=hubble.UNAVAILABLE, a=hubble.NODE_ERROR, c=hubble.CONNECTED))
+    ) as it:
         await it.relay.asked.wait()
         first = await it.window()
         assert it.told[NODES_CONDITION].endswith("2 nodes, whose flows are missing: here/a, here/b")
-        it.relay.status = hubble.status()
+        it.relay.nodes = hubble.node_list(b=1, a=1, c=1)
         await it.window()
         third = await it.window()
         assert it.told[NODES_CONDITION] == ""
     assert first.flows is not None
     assert (lost(first)[flow_words.LOST_NODES], first.flows.conditions) == (2, (flow_words.NODES_AWAY,))
     assert lost(third) == {}
+
+
+async def test_a_node_that_hangs_keeps_nobody_from_listening_to_the_others() -> None:
+    async with collecting(FakeRelay(answers_nodes=False)) as it:
+        await it.clock.run_until(it.relay.asked)
+        await it.relay.say(it.at(20).response())
+        await it.heard(1)
+        first, second = await it.window(), await it.window()
+        assert it.told[NODES_CONDITION].startswith("Hubble Relay waits for a node that does not answer")
+        assert it.told[CONDITION] == ""
+        it.relay.answers_nodes = True
+        await it.window()
+        fourth = await it.window()
+        assert it.told[NODES_CONDITION] == ""
+    assert [row["connections_opened"] for row in as_read(first.sections)] == [1]
+    assert (lost(second), lost(fourth)) == ({flow_words.LOST_NODES: 1}, {})
+
+
+@pytest.mark.parametrize("is_taken_out", [False, True])
+async def test_a_node_that_moves_is_asked_for_anew(is_taken_out: bool) -> None:
+    """A relay reads a node where it first was, or not at all once it was taken out and put in again."""
+    here, elsewhere = (hubble.node("here/a", f"192.0.2.{host}:4244", hubble.CONNECTED) for host in (1, 2))
+    async with collecting(FakeRelay(nodes=here)) as it:
+        await it.relay.asked.wait()
+        await it.relay.say(it.at(30).response())
+        await it.heard(1)
+        it.relay.asked.clear()
+        it.relay.nodes = b"" if is_taken_out else elsewhere
+        await it.window()
+        assert len(it.relay.requests) == 2 - is_taken_out
+        it.relay.nodes = here if is_taken_out else elsewhere
+        await it.clock.run_until(it.relay.asked)
+        await it.window()
+        assert it.told[CONDITION] == ""
+    [first, second] = [singles(memoryview(request)) for request in it.relay.requests]
+    # From when it was last known to be there, and as much earlier as streams overlap.
+    assert (7 in first, singles(second[7])[1] - HOUR_S) == (False, 8)
 
 
 async def test_a_node_that_breaks_off_leaves_a_gap() -> None:
@@ -194,13 +235,13 @@ async def test_a_minute_in_which_nobody_listened_is_not_told() -> None:
     async with collecting(FakeRelay()) as it:
         await it.relay.asked.wait()
         first = await it.window()
-        it.relay.answers_status = False
+        it.relay.answers = False
         it.relay.abort()
         for _ in range(4):
             it.collector.settled.clear()
             await it.clock.run_until(it.collector.settled)
         assert "Hubble Relay is not heard" in it.told[CONDITION]
-        it.relay.answers_status = True
+        it.relay.answers = True
         it.relay.asked.clear()
         await it.clock.run_until(it.relay.asked)
         await it.window()
@@ -250,11 +291,11 @@ async def test_numbers_that_nobody_can_have_counted_end_nothing() -> None:
 async def test_a_relay_that_says_nothing_any_more_is_left_and_asked_again() -> None:
     async with collecting(FakeRelay()) as it:
         await it.relay.asked.wait()
-        it.relay.answers_status = False
+        it.relay.answers = False
         hung = asyncio.Event()
         it.collector._tell = lambda name, text: hung.set() if name == CONDITION and text else None
         await it.clock.run_until(hung)
-        it.relay.answers_status = True
+        it.relay.answers = True
         it.relay.asked.clear()
         await it.clock.run_until(it.relay.asked)
     assert len(it.relay.requests) == 2

@@ -13,8 +13,8 @@ from periplus_spoke.conversion.hubble.messages import (
     SeenLoss,
     SeenNodes,
     flows_request,
+    read_nodes,
     read_response,
-    read_status,
 )
 from periplus_spoke.conversion.protobuf import Malformed, nested, repeated, singles, text
 
@@ -86,11 +86,12 @@ def test_nodes_and_losses() -> None:
     assert read(hubble.lost(300)) == SeenLoss(300)
 
 
-def test_the_relays_status() -> None:
-    assert read_status(memoryview(hubble.status())).unavailable == 0
-    found = read_status(memoryview(hubble.status(12, "here/a", "here/b")))
-    assert (found.unavailable, found.names) == (12, ("here/a", "here/b"))
-    assert read_status(memoryview(put(7, "here/a"))).unavailable == 1
+def test_the_relays_nodes() -> None:
+    states = {"a": hubble.CONNECTED, "b": hubble.UNAVAILABLE, "c": hubble.NODE_ERROR, "d": 0, "e": 9}
+    found = read_nodes(memoryview(hubble.node_list(**states)))
+    assert found.addresses == {f"here/{name}": f"192.0.2.{index}:4244" for index, name in enumerate(states)}
+    assert found.away == ("here/b", "here/c", "here/d", "here/e")
+    assert read_nodes(memoryview(b"")) == ({}, ())
 
 
 @given(st.binary(max_size=400))
@@ -98,7 +99,7 @@ def test_any_bytes_are_an_answer_or_malformed(message: bytes) -> None:
     for at in (1, 2, 3):
         try:
             read(put(at, message))
-            read_status(memoryview(message))
+            read_nodes(memoryview(message))
         except Malformed:
             continue
 

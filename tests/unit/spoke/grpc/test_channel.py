@@ -9,7 +9,7 @@ from periplus_spoke.grpc.address import Address, Tls
 from periplus_spoke.grpc.channel import CallFailed, Channel
 
 from tests.support.certificates import Authority, self_signed
-from tests.support.fake_relay import GET_FLOWS, SERVER_STATUS, FakeRelay, fake_relay, frame
+from tests.support.fake_relay import GET_FLOWS, GET_NODES, FakeRelay, fake_relay, frame
 
 NAME = "ui.hubble-relay.cilium.io"
 
@@ -38,17 +38,17 @@ async def followed(relay: FakeRelay) -> list[bytes]:
 
 
 async def test_one_answer_and_many() -> None:
-    relay = FakeRelay(status=b"status", flows=[frame(b"one"), frame(b""), frame(b"three")], grpc_status=("0", ""))
+    relay = FakeRelay(nodes=b"status", flows=[frame(b"one"), frame(b""), frame(b"three")], grpc_status=("0", ""))
     async with fake_relay(relay):
         channel = await opened(relay)
-        assert await channel.unary(SERVER_STATUS, b"") == b"status"
+        assert await channel.unary(GET_NODES, b"") == b"status"
         assert await flows(channel) == [b"one", b"", b"three"]
         await channel.close()
     assert relay.requests == [b"request"]
     assert relay.headers[0] == {
         ":method": "POST",
         ":scheme": "http",
-        ":path": SERVER_STATUS,
+        ":path": GET_NODES,
         ":authority": f"127.0.0.1:{relay.port}",
         "te": "trailers",
         "content-type": "application/grpc",
@@ -61,7 +61,7 @@ async def test_two_calls_at_a_time() -> None:
         channel = await opened(relay)
         following = asyncio.create_task(flows(channel, most=2))
         await relay.asked.wait()
-        assert await channel.unary(SERVER_STATUS, b"") == relay.status
+        assert await channel.unary(GET_NODES, b"") == relay.nodes
         await relay.say(b"two")
         assert await following == [b"one", b"two"]
         await channel.close()
@@ -82,7 +82,7 @@ async def test_a_reader_that_does_not_read_makes_the_server_wait() -> None:
         call = channel.call(GET_FLOWS, b"")
         await relay.asked.wait()
         # Only what was asked after the stream stood still is answered while nobody reads it.
-        assert await channel.unary(SERVER_STATUS, b"") == relay.status
+        assert await channel.unary(GET_NODES, b"") == relay.nodes
         assert sum(map(len, call._waiting)) <= 262_144
         assert relay.connections[0].waiting[1]
         count = 0
@@ -173,7 +173,7 @@ async def test_who_stops_listening_says_so() -> None:
     async with fake_relay(FakeRelay(flows=[frame(b"one"), frame(b"two")])) as relay:
         channel = await opened(relay)
         assert await flows(channel, most=1) == [b"one"]
-        assert await channel.unary(SERVER_STATUS, b"") == relay.status
+        assert await channel.unary(GET_NODES, b"") == relay.nodes
         assert relay.connections[0].reset == [1]
         await channel.close()
 
@@ -182,7 +182,7 @@ async def test_the_servers_certificate_may_have_another_name_than_its_host(tmp_p
     certificate = self_signed(tmp_path, "*.hubble-relay.cilium.io")
     async with fake_relay(FakeRelay(), certificate) as relay:
         channel = await opened(relay, Tls(ca=certificate[0], server_name=NAME))
-        assert await channel.unary(SERVER_STATUS, b"") == relay.status
+        assert await channel.unary(GET_NODES, b"") == relay.nodes
         await channel.close()
         assert (relay.headers[0][":scheme"], relay.headers[0][":authority"]) == ("https", f"{NAME}:{relay.port}")
         with pytest.raises(OSError, match="certificate"):
@@ -198,7 +198,7 @@ async def test_a_certificate_of_ones_own_where_it_is_asked_for(tmp_path: Path) -
     ca, server = tmp_path / "ca.crt", (tmp_path / "server.crt", tmp_path / "server.key")
     async with fake_relay(FakeRelay(), server, clients=ca) as relay:
         channel = await opened(relay, Tls(ca, "", tmp_path / "client.crt", tmp_path / "client.key"))
-        assert await channel.unary(SERVER_STATUS, b"") == relay.status
+        assert await channel.unary(GET_NODES, b"") == relay.nodes
         await channel.close()
         with pytest.raises((OSError, CallFailed)):
             await _asked(relay, Tls(ca))
@@ -207,8 +207,29 @@ async def test_a_certificate_of_ones_own_where_it_is_asked_for(tmp_path: Path) -
 async def _asked(relay: FakeRelay, tls: Tls) -> bytes:
     channel = await opened(relay, tls)
     try:
-        return await channel.unary(SERVER_STATUS, b"")
+        return await channel.unary(GET_NODES, b"")
     finally:
+        await channel.close()
+
+
+async def test_a_server_answers_for_itself_whatever_it_says() -> None:
+    for relay in (FakeRelay(answers_nodes=False), FakeRelay(http_status="404")):
+        async with fake_relay(relay):
+            channel = await opened(relay)
+            await channel.answers()
+            relay.answers = False
+            asking = asyncio.create_task(channel.answers())
+            await asyncio.sleep(0)
+            relay.abort()
+            with pytest.raises(CallFailed):
+                await asking
+            await channel.close()
+
+
+async def test_the_one_answer_of_a_call_may_be_large() -> None:
+    async with fake_relay(FakeRelay(nodes=b"n" * 2_000_000)) as relay:
+        channel = await opened(relay)
+        assert await channel.unary(GET_NODES, b"") == relay.nodes
         await channel.close()
 
 
@@ -234,6 +255,6 @@ async def test_plain_text_to_a_server_that_encrypts_and_the_other_way_round(tmp_
 async def _plain(relay: FakeRelay) -> bytes:
     channel = await opened(relay)
     try:
-        return await channel.unary(SERVER_STATUS, b"")
+        return await channel.unary(GET_NODES, b"")
     finally:
         await channel.close()
