@@ -9,6 +9,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
+from periplus_hub.addresses.ranges.model import RangeUse
 from periplus_hub.flows.model import MEASURES
 
 from tests.cases.case import UnreadableCase
@@ -50,6 +51,14 @@ class Service(_Part):
     """Workloads of this cluster that stand behind it."""
 
 
+class ReportedRange(_Part):
+    """An allocation that the cluster reports as a claim."""
+
+    cidr: Name
+    kind: Literal["pod", "service", "node", "loadbalancer", "external"] = "pod"
+    reach: Literal["routed", "masqueraded", ""] = "routed"
+
+
 class Cluster(_Part):
     name: Name
     domain: str = ""
@@ -57,6 +66,16 @@ class Cluster(_Part):
     pods: list[Pod] = []
     nodes: list[Node] = []
     services: list[Service] = []
+    ranges: list[ReportedRange] = []
+
+
+class EnteredRange(_Part):
+    """A range that somebody entered, a day before the start."""
+
+    domain: Name
+    cidr: Name
+    name: str = ""
+    use: str = "other"
 
 
 class Connection(_Part):
@@ -136,6 +155,7 @@ class FlowCase(_Part):
     clusters: Annotated[list[Cluster], msgspec.Meta(min_length=1)]
     expect: Expect
     connections: list[Connection] = []
+    ranges: list[EnteredRange] = []
     rows: list[Row] = []
     now: str = "2:00"
     """When the hub is asked."""
@@ -203,6 +223,10 @@ def _check(case: FlowCase) -> None:
     for connection in case.connections:
         if not domains.issuperset(connection.domains):
             raise ValueError(f"a connection names {connection.domains}, which are not both domains of the case")
+    for entered in case.ranges:
+        if entered.domain not in domains:
+            raise ValueError(f"a range names {entered.domain!r}, which is no domain of the case")
+        RangeUse(entered.use)
     for text in _times(case):
         moment(text)
 

@@ -9,6 +9,10 @@ from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 from periplus_hub.access.scope import Role, Scope
+from periplus_hub.addresses.ipam.config import IpamConfig
+from periplus_hub.addresses.ipam.service_intake import IpamApplier
+from periplus_hub.addresses.ranges.model import RangeUse, Wish
+from periplus_hub.addresses.ranges.service import add_range
 from periplus_hub.embedded_postgres.supervisor import EmbeddedPostgres
 from periplus_hub.fleet import service as fleet
 from periplus_hub.fleet.model import Mode
@@ -21,6 +25,7 @@ from tests.support.clock import FakeClock
 from tests.support.flow_hub import Flow, FlowHub, Peer, flow_hub, seal_flows, seconds
 from tests.support.graphql_hub import door, token_for
 from tests.support.hub_db import PostgresForTests, Server, make_template, make_tenant
+from tests.support.overlap_fleet import allocation
 from tests.support.spokes_door import Member
 
 Json = dict[str, Any]
@@ -75,7 +80,7 @@ async def _judged(case: FlowCase, postgres: PostgresForTests, folder: Path) -> l
     try:
         scope = await make_tenant(db, "case")
         assert isinstance(scope, Scope)
-        async with flow_hub(db, folder / "flows") as hub:
+        async with flow_hub(db, folder / "flows", (IpamApplier(IpamConfig()),)) as hub:
             told = await _enrolled(hub, case, scope)
             await _say(hub, case, told, clock)
             found = await _asked(hub, case, scope, told)
@@ -90,6 +95,9 @@ async def _enrolled(hub: FlowHub, case: FlowCase, scope: Scope) -> dict[str, Tol
     for cluster in case.clusters:
         member = await hub.door.member(scope, cluster.name)
         told[cluster.name] = Told(cluster, member, Spoke(member.registration))
+        if cluster.ranges:
+            told[cluster.name].spoke.at = hub.db.clock.now()
+            await member.send(told[cluster.name].spoke.ipam({"allocations": _ranges(cluster)}))
     now = hub.db.clock.now()
     domains = {}
     async with hub.db.write(scope) as c:
@@ -102,6 +110,9 @@ async def _enrolled(hub: FlowHub, case: FlowCase, scope: Scope) -> dict[str, Tol
         for each in case.connections:
             pair = (domains[each.domains[0]], domains[each.domains[1]])
             await fleet.connect(c, scope, pair, Mode(each.mode), now=now)
+        for each in case.ranges:
+            wish = Wish(domain_id=domains[each.domain], cidr=each.cidr, use=RangeUse(each.use), name=each.name)
+            await add_range(c, scope, wish, now)
     return told
 
 
@@ -148,6 +159,11 @@ def _inventory(cluster: Cluster, pods: list[Json]) -> dict[str, list[Json]]:
         for number, each in enumerate(cluster.services)
     ]
     return {"pods": pods, "nodes": nodes, "services": services, "endpoints": list(_endpoints(cluster))}
+
+
+def _ranges(cluster: Cluster) -> list[Json]:
+    at = START - timedelta(days=1)
+    return [allocation(each.kind, each.cidr, reach=each.reach or None, observed_at=at) for each in cluster.ranges]
 
 
 def _endpoints(cluster: Cluster) -> Iterator[Json]:

@@ -29,7 +29,7 @@ from periplus_hub.dependencies.engine.watched import (
 )
 from periplus_hub.dependencies.model import FAILURES, NOT_ARRIVED, QUIET_S, RECENT_S, EdgeLevel
 from periplus_hub.flows.model import HOUR_S, MEASURES, NOBODY
-from periplus_hub.flows.model_kinds import ANYBODY, EXTERNAL, NODE
+from periplus_hub.flows.model_kinds import ANYBODY, EXTERNAL, NODE, OUTSIDE
 from periplus_hub.kit.column_store import ColumnStore
 
 LANE: Final = "findings"
@@ -41,7 +41,7 @@ _ENDS: Final = tuple(f"{side}_{part}" for side in ("s", "d") for part in PARTS)
 _NAMES: Final = ", ".join(_ENDS)
 _BIT: Final = {name: 1 << number for number, name in enumerate(MEASURES)}
 _TOLD_FAILURES: Final = _BIT["connections_opened"] | _BIT["failures_refused"] | _BIT["failures_timeout"]
-_KINDS_THAT_END: Final = "'Pod', 'Job'"
+_KINDS_THAT_END: Final = ("Pod", "Job")
 
 
 def _rows(level: EdgeLevel, columns: str) -> str:
@@ -59,7 +59,7 @@ def _rows(level: EdgeLevel, columns: str) -> str:
 
 
 def _end(side: str, short: str, level: EdgeLevel) -> Sequence[str]:
-    outside, is_many = f"{side}_kind = '{EXTERNAL}'", f"{side}_kind IN ('{NODE}', '{EXTERNAL}')"
+    outside, is_many = f"{side}_kind IN {OUTSIDE}", f"{side}_kind IN ('{NODE}', '{EXTERNAL}')"
     coarse = f"if({outside}, '{EXTERNAL}', '')"
     by_level: Mapping[EdgeLevel, tuple[str, str, str]] = {
         EdgeLevel.WORKLOAD: (f"{side}_namespace", f"{side}_kind", f"if({is_many}, '', {side}_workload)"),
@@ -82,8 +82,8 @@ _NEW: Final = Template("""
           FROM ($rows) GROUP BY $names))
       GROUP BY $names)
     WHERE first_seen >= {recent:UInt32} AND ($src) != ($dst)
-      AND (s_kind = '$external' OR src_seen + {known:UInt32} <= first_seen)
-      AND (d_kind = '$external' OR dst_seen + {known:UInt32} <= first_seen)
+      AND (s_kind IN $outside OR src_seen + {known:UInt32} <= first_seen)
+      AND (d_kind IN $outside OR dst_seen + {known:UInt32} <= first_seen)
     ORDER BY s_registration = d_registration, s_namespace = d_namespace, $names
     LIMIT {most:UInt32}
 """)
@@ -93,7 +93,7 @@ _QUIET: Final = Template("""
     SELECT *, count() OVER () AS pair_count FROM (
       SELECT $names, toUnixTimestamp(max(last_window)) AS last_seen,
         arraySort(groupUniqArray(toUnixTimestamp(hour))) AS hours, groupBitOr(reporters) AS told_by
-      FROM ($rows) WHERE s_kind NOT IN ('$external', $ending) AND d_kind NOT IN ('$external', $ending) GROUP BY $names
+      FROM ($rows) WHERE s_kind NOT IN $none AND d_kind NOT IN $none GROUP BY $names
       HAVING last_seen < {quiet:UInt32} AND last_seen >= {missed:UInt32} AND length(hours) > 1
         AND {now:UInt32} - last_seen > arrayMax(arrayDifference(hours)))
     ORDER BY length(hours) DESC, $names LIMIT {most:UInt32}
@@ -137,7 +137,7 @@ async def new_pairs(scope: Scope, store: ColumnStore, level: EdgeLevel, now: dat
     statement = _NEW.substitute(
         names=_NAMES,
         rows=_rows(level, "first_window, reporters, protocol, dst_port"),
-        external=EXTERNAL,
+        outside=OUTSIDE,
         src=", ".join(_ENDS[: len(PARTS)]),
         dst=", ".join(_ENDS[len(PARTS) :]),
     )
@@ -150,7 +150,7 @@ async def new_pairs(scope: Scope, store: ColumnStore, level: EdgeLevel, now: dat
 async def quiet_pairs(scope: Scope, store: ColumnStore, now: datetime) -> tuple[list[QuietPair], int]:
     """Pairs that have been silent for longer than ever in their rhythm; those that were there most hours first."""
     rows = _rows(EdgeLevel.WORKLOAD, "hour, last_window, reporters")
-    statement = _QUIET.substitute(names=_NAMES, rows=rows, external=EXTERNAL, ending=_KINDS_THAT_END)
+    statement = _QUIET.substitute(names=_NAMES, rows=rows, none=(*OUTSIDE, *_KINDS_THAT_END))
     now_s = _second(now)
     given = {"first": hour_of(now) - MISSED_S - RHYTHM_S, "now": now_s, "quiet": now_s - QUIET_S}
     found, more = await _ask(scope, store, statement, {**given, "missed": now_s - MISSED_S, "most": MOST})

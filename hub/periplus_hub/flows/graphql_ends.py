@@ -19,7 +19,9 @@ class FlowEnd:
     namespace: str = strawberry.field(description="Its namespace; empty where it has none.")
     kind: str = strawberry.field(
         description="A workload's kind, Service, Node; other: what is beyond the row budget of a spoke; external: a "
-        "range of public addresses; address: an address of nobody known; ambiguous: an address that several had."
+        "range of public addresses; range: one that somebody entered, by its name; cluster-range: a range of a "
+        "cluster, with an address of nobody known there; address: any other of nobody known; ambiguous: one that "
+        "several had."
     )
     name: str = strawberry.field(description="Its name, or the address or range.")
 

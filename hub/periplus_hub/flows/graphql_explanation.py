@@ -59,7 +59,8 @@ class AddressHolder:
     owner: FlowEnd = strawberry.field(description="What it is.")
     layer: str = strawberry.field(
         description="pod; internalip or externalip of a node; clusterip or published (load balancer, external IP) of a "
-        "service."
+        "service; clusterrange: a range of a cluster that is reached from outside it; innerrange: one that is not; "
+        "enteredrange: a range that somebody entered."
     )
     valid_from: datetime = strawberry.field(description="Since when it has the address.")
     valid_to: datetime | None = strawberry.field(description="Until when; null is still.")
@@ -94,7 +95,7 @@ class ExplainedView:
     )
     ranks: list[AddressRank] = strawberry.field(
         description="Every lookup. Those in the own cluster are left out where a network domain looks.",
-        directives=at_most(12),
+        directives=at_most(24),
     )
     holders: list[AddressHolder] = strawberry.field(
         description=f"The first {MOST_HOLDERS} that had the address in the hour, anywhere.", directives=at_most(4)

@@ -10,10 +10,16 @@ EXTERNAL: Final = "external"
 """A range of public addresses that no cluster has."""
 ADDRESS: Final = "address"
 """An address that no cluster is known to have."""
+RANGE: Final = "range"
+"""A range that somebody entered, and in it an address that no cluster is known to have."""
+CLUSTER_RANGE: Final = "cluster-range"
+"""A range of a cluster, and in it an address that nobody there is known to have."""
 AMBIGUOUS: Final = "ambiguous"
 """An address that several had, and it is not known which of them is meant."""
 
-UNRESOLVED: Final = (AMBIGUOUS, ADDRESS)
+OUTSIDE: Final = (EXTERNAL, RANGE)
+"""Ends that are in no cluster, and of which more than that is known."""
+UNRESOLVED: Final = (AMBIGUOUS, ADDRESS, CLUSTER_RANGE)
 """Ends of which it is not known whose they are."""
 ANYBODY: Final = (*UNRESOLVED, OTHER)
 """Ends that may be any workload; `other` stands for all beyond a spoke's row budget."""

@@ -4,6 +4,7 @@ COPY writes it as text and Arrow reads that: a million rows never become objects
 """
 
 import io
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -18,11 +19,13 @@ from periplus_hub.fleet.tables import domain_connections, registrations
 from periplus_hub.flows.model import HOUR_S, OPEN_END_US, ClusterPlace, Fleet
 from periplus_hub.kit.db import ReadConnection
 
-_HEX: Final = (
+HEX: Final = (
     "CASE family({ip}) WHEN 4 THEN '00000000000000000000ffff' || right(encode(inet_send({ip}), 'hex'), 8)"
     " ELSE right(encode(inet_send({ip}), 'hex'), 32) END"
 )
-_US: Final = "(extract(epoch FROM {time}) * 1000000)::bigint"
+"""The 32 digits of an address."""
+US: Final = "(extract(epoch FROM {time}) * 1000000)::bigint"
+"""A time in microseconds since 1970."""
 _IDENTITIES_OF: Final = """
     SELECT registration_id, 'pod' AS layer, {hex_held_ip} AS address,
            coalesce(namespace, '') AS namespace,
@@ -53,9 +56,9 @@ _IDENTITIES_OF: Final = """
 """`layer` is pod, internalip or externalip of a node, clusterip, or published: what a service has outside."""
 _ADDRESSES: Final = ("held.ip", "a.ip", "ip")
 _WORDS: Final = {
-    **{f"hex_{name.replace('.', '_')}": _HEX.format(ip=name) for name in _ADDRESSES},
+    **{f"hex_{name.replace('.', '_')}": HEX.format(ip=name) for name in _ADDRESSES},
     **{
-        f"us_{name.replace('.', '_')}": _US.format(time=name)
+        f"us_{name.replace('.', '_')}": US.format(time=name)
         for name in ("valid_from", "valid_to", "a.valid_from", "a.valid_to")
     },
     "forever": OPEN_END_US,
@@ -101,7 +104,7 @@ _PORTS: Final = """
 Numbers are what spokes say, and may be none of a port."""
 _TEXT: Final = pa.string()
 _NUMBER: Final = pa.int64()
-_IDENTITY_TYPES: Final = {
+IDENTITY_TYPES: Final = {
     **dict.fromkeys(("registration_id", "layer", "address", "namespace", "kind", "workload"), _TEXT),
     **dict.fromkeys(("since", "until"), _NUMBER),
 }
@@ -117,20 +120,14 @@ async def identities(c: ReadConnection, scope: Scope, hour: int, address: str | 
 
     Of revoked clusters too: what they were then, they were.
     """
-    raw = await c.raw()
-    output = io.BytesIO()
-    between = (datetime.fromtimestamp(each, UTC) for each in (hour, hour + HOUR_S))
-    statement, given = (_IDENTITIES, ()) if address is None else (_IDENTITIES_OF_ADDRESS, (address,))
-    await raw.copy_from_query(statement, scope.tenant_id, *between, *given, output=output, format="csv", header=True)
-    return _columns(output, _IDENTITY_TYPES)
+    return await copied(
+        c, scope, _IDENTITIES if address is None else _IDENTITIES_OF_ADDRESS, hour, address, types=IDENTITY_TYPES
+    )
 
 
 async def ports(c: ReadConnection, scope: Scope) -> pa.Table:
     """What stands behind the ports of services, as it is now: what was before is not kept."""
-    raw = await c.raw()
-    output = io.BytesIO()
-    await raw.copy_from_query(_PORTS, scope.tenant_id, output=output, format="csv", header=True)
-    return _columns(output, _PORT_TYPES)
+    return await _read(c, _PORTS, (scope.tenant_id,), _PORT_TYPES)
 
 
 async def fleet_at(c: ReadConnection, scope: Scope, hour: int) -> Fleet:
@@ -151,7 +148,18 @@ async def fleet_at(c: ReadConnection, scope: Scope, hour: int) -> Fleet:
     )
 
 
-def _columns(output: io.BytesIO, types: dict[str, pa.DataType]) -> pa.Table:
+async def copied(
+    c: ReadConnection, scope: Scope, statement: str, hour: int, address: str | None, *, types: dict[str, pa.DataType]
+) -> pa.Table:
+    """What a statement finds of an hour: $1 is the tenant, $2 and $3 are its ends, $4 the one address it is about."""
+    between = (datetime.fromtimestamp(each, UTC) for each in (hour, hour + HOUR_S))
+    return await _read(c, statement, (scope.tenant_id, *between, *(() if address is None else (address,))), types)
+
+
+async def _read(c: ReadConnection, statement: str, given: Sequence[object], types: dict[str, pa.DataType]) -> pa.Table:
+    raw = await c.raw()
+    output = io.BytesIO()
+    await raw.copy_from_query(statement, *given, output=output, format="csv", header=True)
     output.seek(0)
     options = csv.ConvertOptions(column_types=types, strings_can_be_null=False)
     return csv.read_csv(output, convert_options=options)

@@ -6,7 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from periplus_hub.access.scope import Scope
-from periplus_hub.flows import repository_inventory
+from periplus_hub.flows import repository_inventory, repository_meanings
 from periplus_hub.flows.engine.explained import AddressExplanation
 from periplus_hub.flows.engine.explanation import Explainer
 from periplus_hub.flows.model import HOUR_S, MINUTE_S
@@ -24,7 +24,9 @@ async def explain(c: ReadConnection, scope: Scope, ip: str, at: datetime, *, vie
     address = parse_address(ip)
     number = _MAPPED | int(address) if isinstance(address, IPv4Address) else int(address)
     identities = await repository_inventory.identities(c, scope, hour, str(address))
-    explainer = Explainer(identities, await repository_inventory.fleet_at(c, scope, hour), number, at_s)
+    meanings = await repository_meanings.meanings(c, scope, hour, str(address))
+    fleet = await repository_inventory.fleet_at(c, scope, hour)
+    explainer = Explainer(identities, fleet, number, at_s, meanings=meanings)
     if viewer is None:
         return AddressExplanation(at_s=at_s, views=tuple(explainer.from_everywhere()))
     view = explainer.from_cluster(viewer)

@@ -13,7 +13,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from periplus_hub.access.scope import Scope
-from periplus_hub.flows import repository_blocks, repository_inventory, repository_marks, repository_rollup
+from periplus_hub.flows import (
+    repository_blocks,
+    repository_inventory,
+    repository_marks,
+    repository_meanings,
+    repository_rollup,
+)
 from periplus_hub.flows.engine.merge import merged
 from periplus_hub.flows.engine.numbered_ends import NumberedEnds, named, numbered_ends
 from periplus_hub.flows.engine.owners import Owners
@@ -55,10 +61,11 @@ class RollUp:
         """The versions were read before anything else, so that what comes meanwhile makes it dirty again."""
         async with self._db.read(scope) as c:
             identities = await repository_inventory.identities(c, scope, hour.hour)
+            meanings = await repository_meanings.meanings(c, scope, hour.hour)
             ports = await repository_inventory.ports(c, scope)
             fleet = await repository_inventory.fleet_at(c, scope, hour.hour)
         salt, asked = await self._asked(scope, hour.hour)
-        owned_by = await asyncio.to_thread(_resolved, asked, hour.hour, identities, fleet)
+        owned_by = await asyncio.to_thread(_resolved, asked, hour.hour, identities, meanings, fleet)
         await repository_rollup.put_identities(scope, self._store, hour.hour, owned_by.drop_columns(["lookup"]))
         ends = await asyncio.to_thread(numbered_ends, asked, owned_by, ports)
         await repository_rollup.put_ends(scope, self._store, ends)
@@ -98,9 +105,9 @@ class RollUp:
         return int(count)
 
 
-def _resolved(asked: pa.Table, hour: int, identities: pa.Table, fleet: Fleet) -> pa.Table:
+def _resolved(asked: pa.Table, hour: int, identities: pa.Table, meanings: pa.Table, fleet: Fleet) -> pa.Table:
     nameless = asked.filter(pc.equal(asked.column("kind"), ""))
-    return resolved(nameless, hour, Owners(identities, fleet))
+    return resolved(nameless, hour, Owners(identities, fleet, meanings))
 
 
 def _merged(told: pa.Table, ends: NumberedEnds, hour: int, measures: Sequence[str]) -> pa.Table:

@@ -14,7 +14,7 @@ from periplus_hub.dependencies.engine.sums import SUMMED, Rows, is_known, rows_o
 from periplus_hub.dependencies.model import STATES, EdgeEnd, EdgeState, EndFilter
 from periplus_hub.flows.engine.columns import UUID_BYTES, Flags, Ints, numbers, plain
 from periplus_hub.flows.model import MEASURES
-from periplus_hub.flows.model_kinds import ANYBODY, NODE
+from periplus_hub.flows.model_kinds import ANYBODY, NODE, RANGE
 
 Named = tuple[bytes, str, str, str]
 """Cluster, namespace, kind and name of an end."""
@@ -94,7 +94,7 @@ def reach(
         hop[found[:room]], hop[found[room:]] = step, _NO_ROOM
         beyond_nodes += len(found[room:])
         reached += [(step, end, row) for end, row in zip(found[:room].tolist(), via[:room].tolist(), strict=True)]
-    is_doubtful = ends.among("kind", ANYBODY if is_caller else (*ANYBODY, NODE))
+    is_doubtful = ends.among("kind", (*ANYBODY, RANGE) if is_caller else (*ANYBODY, RANGE, NODE))
     return Reach(
         starts=tuple(_end(ends, each) for each in np.flatnonzero(hop == 0).tolist()),
         reached=tuple(

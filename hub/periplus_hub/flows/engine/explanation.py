@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from periplus_hub.flows.engine.explained import AddressView, Holder, HolderReason, RankOutcome, RankSaid
 from periplus_hub.flows.engine.external import outside
+from periplus_hub.flows.engine.meanings import OF_ONE_CLUSTER, with_meanings
 from periplus_hub.flows.engine.owners import Owners, Questions
 from periplus_hub.flows.engine.resolution import resolved
 from periplus_hub.flows.model import HOUR_S, MINUTE_S, NOBODY, OPEN_END_US, ClusterPlace, Fleet, FlowEnd
@@ -23,22 +24,23 @@ _US: Final = 1_000_000
 _LOW: Final = 2**64 - 1
 _DECISIVE: Final = (RankOutcome.DECIDED, RankOutcome.AMBIGUOUS)
 _MINUTE_US: Final = MINUTE_S * _US
-_CLUSTER_IP: Final = "clusterip"
 
 
 class Explainer:
     """Everything that had one address in an hour, ready to be looked at from anywhere."""
 
-    def __init__(self, identities: pa.Table, fleet: Fleet, address: int, at_s: int) -> None:
-        """`address` is 128 bits, of IPv4 mapped; `at_s` a minute."""
+    def __init__(
+        self, identities: pa.Table, fleet: Fleet, address: int, at_s: int, *, meanings: pa.Table | None = None
+    ) -> None:
+        """`address` is 128 bits, of IPv4 mapped; `at_s` a minute. The tables as `Owners` takes them."""
         self._address, self._at_us, self._hour = address, at_s * _US, at_s // HOUR_S * HOUR_S
         self._domain_of = {place.registration_id: place.domain_id for place in fleet.clusters}
         self._nat = fleet.nat | {(other, one) for one, other in fleet.nat}
         domains = sorted(set(self._domain_of.values()))
         strangers = tuple(ClusterPlace(registration_id=each, domain_id=each) for each in domains)
         whole = Fleet(clusters=(*fleet.clusters, *strangers), flat=fleet.flat, nat=fleet.nat)
-        self._owners = Owners(identities, whole)
-        self._rows = identities.to_pylist()
+        self._owners = Owners(identities, whole, meanings)
+        self._rows = with_meanings(identities, meanings).to_pylist()
         self._is_public = bool(outside(_one(address))[0])
 
     def from_cluster(self, registration_id: UUID) -> AddressView | None:
@@ -113,16 +115,15 @@ class Explainer:
         return tuple(_end(UUID(bytes=row["owner"]), row) for row in found)
 
     def _holder(self, number: int, viewer: UUID, row: dict[str, Any], decided: str | None) -> Holder:
-        registration_id = UUID(row["registration_id"])
+        scope = self._owners.scopes.get(UUID(row["scope"]))
         rank = None
-        if registration_id in self._domain_of:
-            holder = self._owners.clusters[registration_id]
-            rank = self._owners.rank_of(number, holder, row["layer"], is_public=self._is_public)
+        if scope is not None:
+            rank = self._owners.rank_of(number, scope, row["layer"], is_public=self._is_public)
         rule = None if rank is None else self._owners.rules[rank]
         # Whole minutes, as the lookups take them.
         had_it = row["since"] // _MINUTE_US * _MINUTE_US <= self._at_us < row["until"]
         return Holder(
-            end=_end(registration_id, row),
+            end=_end(UUID(row["registration_id"]), row),
             layer=row["layer"],
             since_us=row["since"],
             until_us=None if row["until"] >= OPEN_END_US else row["until"],
@@ -131,15 +132,15 @@ class Explainer:
         )
 
     def _reason(self, viewer: UUID, row: dict[str, Any], rule: str | None, decided: str | None) -> HolderReason:
-        holder, layer = UUID(row["registration_id"]), row["layer"]
-        if holder not in self._domain_of:
+        scope = UUID(row["scope"])
+        if scope not in self._owners.scopes:
             return HolderReason.NOT_MEMBER
         if rule is not None:
             return HolderReason.DECIDED if rule == decided else HolderReason.OUTRANKED
-        if layer == _CLUSTER_IP:
+        if row["layer"] in OF_ONE_CLUSTER:
             return HolderReason.OTHER_CLUSTER
         here = self._domain_of.get(viewer, viewer)
-        is_near = (here, self._domain_of[holder]) in self._nat
+        is_near = (here, self._domain_of.get(scope, scope)) in self._nat
         return HolderReason.BEHIND_NAT if is_near else HolderReason.NOT_CONNECTED
 
 

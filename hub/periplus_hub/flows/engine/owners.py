@@ -5,6 +5,9 @@ of one rank are ambiguous, with both as candidates, and nobody guesses. The rule
 
 A window is as fine as time is known here: who had an address in any moment of a window counts for all of it, so what
 changed hands within one is ambiguous for that window.
+
+Most rows are of what had one address itself. Others are further meanings of addresses and ranges (`engine.meanings`):
+their `scope` is the cluster or network domain in which they hold, and who is meant may be in another.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,17 +19,43 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from periplus_hub.flows.engine.columns import Ints, joined, uuid_bytes
+from periplus_hub.flows.engine.columns import Flags, Ints, joined, uuid_bytes
 from periplus_hub.flows.engine.external import outside
+from periplus_hub.flows.engine.meanings import CLUSTER_RANGE, ENTERED_RANGE, INNER_RANGE, with_meanings
 from periplus_hub.flows.model import MINUTE_S, Fleet
-from periplus_hub.inventory.identity import AMBIGUOUS, FOREVER, UNKNOWN, Addresses, Entries, IdentityIndex
+from periplus_hub.inventory.identity import AMBIGUOUS, FOREVER, UNKNOWN, Addresses, Entries, IdentityIndex, Instant
 
 MOST_CANDIDATES: Final = 10
 _BITS: Final = 128
 _WINDOW_US: Final = MINUTE_S * 1_000_000
 _POD: Final = ("pod",)
 _NODE: Final = ("internalip", "externalip")
-_OUTSIDE: Final = ("published", "externalip")
+_PUBLISHED: Final = ("published",)
+RANKS: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
+    ("own", "pod", _POD),
+    ("own", "node", _NODE),
+    ("own", "service", ("clusterip", *_PUBLISHED)),
+    # Of another cluster, ClusterIPs mean nothing.
+    ("domain", "pod", _POD),
+    ("domain", "node", _NODE),
+    ("domain", "service", _PUBLISHED),
+    ("flat", "pod", _POD),
+    ("flat", "node", _NODE),
+    ("flat", "service", _PUBLISHED),
+    # Behind NAT only nodes and what services publish show.
+    ("nat", "node", _NODE),
+    ("nat", "service", _PUBLISHED),
+    ("public", "", (*_PUBLISHED, "externalip")),
+    # Ranges of clusters, then those that people entered: of what is in them, only this is known.
+    ("own", "range", (INNER_RANGE, CLUSTER_RANGE)),
+    ("domain", "range", (CLUSTER_RANGE,)),
+    ("domain", "entered", (ENTERED_RANGE,)),
+    ("flat", "range", (CLUSTER_RANGE,)),
+    ("flat", "entered", (ENTERED_RANGE,)),
+    ("public", "entered", (ENTERED_RANGE,)),
+)
+"""Where a lookup looks, what it is about (empty: just where), and in which layers, in the order in which they are
+tried. One that is added at the end changes no answer of those before it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +81,7 @@ class _Layer:
 
     index: IdentityIndex | None
     names: Sequence[str]
-    group_of_cluster: Sequence[int]
+    group_of_scope: Sequence[int]
 
     def ask(self, group: Ints, asked: Questions) -> Ints:
         """Owners of the addresses in these groups; a group below 0 has nobody."""
@@ -86,20 +115,24 @@ class _Rank:
             found = np.where(several, AMBIGUOUS, np.where(found == UNKNOWN, said, found))
         return np.where(outside(asked.address), found, UNKNOWN) if self.public_only else found
 
-    def sees(self, viewer: int, holder: int, layer: str) -> bool:
-        """Whether it looks at what a cluster has in a layer, where a cluster asks."""
-        return layer in self.layer.names and self.layer.group_of_cluster[holder] in self.groups[viewer]
+    def sees(self, viewer: int, scope: int, layer: str) -> bool:
+        """Whether it looks at what holds in a scope in a layer, where a cluster asks."""
+        return layer in self.layer.names and self.layer.group_of_scope[scope] in self.groups[viewer]
 
 
 class Owners:
     """Identities of one hour, ready for questions."""
 
-    def __init__(self, identities: pa.Table, fleet: Fleet) -> None:
-        """`identities` as `repository_inventory.identities` reads them."""
+    def __init__(self, identities: pa.Table, fleet: Fleet, meanings: pa.Table | None = None) -> None:
+        """`identities` as `repository_inventory.identities` reads them, `meanings` as `repository_meanings`."""
         self.clusters = {place.registration_id: number for number, place in enumerate(fleet.clusters)}
-        self.names = _Names(identities)
-        self._rows = _Rows(identities, self.names, self.clusters)
-        self._ranks = _ranks(self._rows, fleet)
+        domains = sorted({place.domain_id for place in fleet.clusters} - self.clusters.keys())
+        self.scopes = self.clusters | {domain: len(self.clusters) + number for number, domain in enumerate(domains)}
+        """Clusters and network domains in which something holds, by number."""
+        whole = with_meanings(identities, meanings)
+        self.names = _Names(whole)
+        self._rows = _Rows(whole, self.names, self.scopes)
+        self._ranks = _ranks(self._rows, fleet, domains)
         self.rules = [rank.rule for rank in self._ranks]
 
     def answer(self, asked: Questions) -> Answers:
@@ -115,13 +148,13 @@ class Owners:
         """What each rank knows, in order: one owner, UNKNOWN or AMBIGUOUS."""
         return (rank.ask(asked) for rank in self._ranks)
 
-    def rank_of(self, viewer: int, holder: int, layer: str, *, is_public: bool) -> int | None:
-        """The first rank that finds what a cluster has in a layer, where a cluster asks."""
+    def rank_of(self, viewer: int, scope: int, layer: str, *, is_public: bool) -> int | None:
+        """The first rank that finds what holds in a scope in a layer, where a cluster asks."""
         numbered = enumerate(self._ranks)
         found = (
             number
             for number, rank in numbered
-            if rank.sees(viewer, holder, layer) and (is_public or not rank.public_only)
+            if rank.sees(viewer, scope, layer) and (is_public or not rank.public_only)
         )
         return next(found, None)
 
@@ -138,37 +171,43 @@ class Owners:
         rank = self._ranks[rule]
         return rank.layer.everybody(rank.groups[cluster], address, time_us)[:MOST_CANDIDATES]
 
-    def changing(self, first_us: int, last_us: int) -> Addresses:
-        """Addresses that came to somebody or were given up within the time: their owner may differ between windows."""
-        rows = self._rows
-        changes = ((rows.since_us > first_us) & (rows.since_us < last_us)) | (
-            (rows.until_us > first_us) & (rows.until_us < last_us)
-        )
-        return Addresses(rows.address.high[changes], rows.address.low[changes])
+    def may_change(self, address: Addresses, first_us: int, last_us: int) -> Flags:
+        """Which addresses came to somebody or were given up within the time: their owner may differ between windows."""
+        changed = self._rows.changed(first_us, last_us)
+        nothing = np.zeros(len(address.low), dtype=np.int64)
+        return nothing.astype(np.bool_) if changed is None else changed.owners(nothing, address) >= 0
 
 
-def _ranks(rows: "_Rows", fleet: Fleet) -> list[_Rank]:
-    """Best first: the asker's own cluster, its network domain, domains that are connected with it, public addresses."""
+def _ranks(rows: "_Rows", fleet: Fleet, other_scopes: Sequence[UUID]) -> list[_Rank]:
+    """Best first: the asker's own cluster, its network domain, domains that are connected with it, public addresses.
+
+    Behind them the ranges that addresses of nobody are in.
+    """
     domains = {each: number for number, each in enumerate(sorted({place.domain_id for place in fleet.clusters}))}
     domain_of = [domains[place.domain_id] for place in fleet.clusters]
-    itself = [[number] for number in range(len(fleet.clusters))]
-    found = [
-        _Rank(f"own-{name}", rows.layer(layers, range(len(itself))), itself)
-        for name, layers in (("pod", _POD), ("node", _NODE), ("service", ("clusterip", "published")))
-    ]
-    across = [(name, rows.layer(layers, domain_of)) for name, layers in _ACROSS]
-    found += [_Rank(f"domain-{name}", layer, [[each] for each in domain_of]) for name, layer in across]
-    for mode, pairs in (("flat", fleet.flat), ("nat", fleet.nat)):
-        near = _neighbours(pairs, domains)
-        groups = [near.get(each, []) for each in domain_of]
-        # Behind NAT only nodes and what services publish show.
-        found += [_Rank(f"{mode}-{name}", layer, groups) for name, layer in across if mode == "flat" or name != "pod"]
-    everywhere = rows.layer(_OUTSIDE, [0] * len(itself))
-    return [*found, _Rank("public", everywhere, [[0]] * len(itself), public_only=True)]
+    domain_of_scope = [*domain_of, *(domains[each] for each in other_scopes)]
+    near = {mode: _neighbours(pairs, domains) for mode, pairs in (("flat", fleet.flat), ("nat", fleet.nat))}
+    groups = {
+        "own": [[number] for number in range(len(domain_of))],
+        "domain": [[each] for each in domain_of],
+        **{mode: [found.get(each, []) for each in domain_of] for mode, found in near.items()},
+        "public": [[0]] * len(domain_of),
+    }
+    group_of_scope: dict[str, Sequence[int]] = {
+        "own": range(len(domain_of_scope)),
+        "domain": domain_of_scope,
+        "public": [0] * len(domain_of_scope),
+    }
+    layers: dict[tuple[str, tuple[str, ...]], _Layer] = {}
 
+    def rank(where: str, about: str, names: tuple[str, ...]) -> _Rank:
+        grouping = where if where in group_of_scope else "domain"
+        if (grouping, names) not in layers:
+            layers[grouping, names] = rows.layer(names, group_of_scope[grouping])
+        rule = f"{where}-{about}" if about else where
+        return _Rank(rule, layers[grouping, names], groups[where], public_only=where == "public")
 
-_ACROSS: Final = (("pod", _POD), ("node", _NODE), ("service", ("published",)))
-"""What can be reached in another cluster of the domain; ClusterIPs have a meaning in their own cluster only."""
+    return [rank(*each) for each in RANKS]
 
 
 def _columns_of(groups: Sequence[Sequence[int]]) -> Iterator[Ints]:
@@ -193,34 +232,54 @@ class _Names:
 class _Rows:
     """The identities as numbers."""
 
-    def __init__(self, identities: pa.Table, names: _Names, clusters: dict[UUID, int]) -> None:
-        registration = identities.column("registration_id").combine_chunks().dictionary_encode()
-        number = [clusters.get(UUID(text), UNKNOWN) for text in registration.dictionary.to_pylist()]
-        of_row = np.array([*number, UNKNOWN], dtype=np.int64)[registration.indices.to_numpy(zero_copy_only=False)]
+    def __init__(self, identities: pa.Table, names: _Names, scopes: dict[UUID, int]) -> None:
+        scope = identities.column("scope").combine_chunks().dictionary_encode()
+        number = [scopes.get(UUID(text), UNKNOWN) for text in scope.dictionary.to_pylist()]
+        of_row = np.array([*number, UNKNOWN], dtype=np.int64)[scope.indices.to_numpy(zero_copy_only=False)]
         known = of_row != UNKNOWN
         self._layers = np.asarray(identities.column("layer").to_numpy(zero_copy_only=False))[known]
-        self.cluster = of_row[known]
+        self.scope = of_row[known]
         self.owner = names.codes[known]
         self.address = _addresses(identities.column("address"), known)
+        self.length = identities.column("length").to_numpy()[known]
         self.since_us = identities.column("since").to_numpy()[known] // _WINDOW_US * _WINDOW_US
         until = identities.column("until").to_numpy()[known]
         self.until_us = np.where(until > FOREVER // 4, FOREVER, -(-until // _WINDOW_US) * _WINDOW_US)
 
-    def layer(self, layers: Sequence[str], group_of_cluster: Sequence[int]) -> _Layer:
-        """Those of these layers; the group of each cluster is given."""
+    def layer(self, layers: Sequence[str], group_of_scope: Sequence[int]) -> _Layer:
+        """Those of these layers; the group of each scope is given."""
         mine = np.isin(self._layers, layers)
         if not mine.any():
-            return _Layer(None, layers, group_of_cluster)
+            return _Layer(None, layers, group_of_scope)
         entries = Entries(
             bits=_BITS,
-            domain=np.array(group_of_cluster, dtype=np.int64)[self.cluster[mine]],
+            domain=np.array(group_of_scope, dtype=np.int64)[self.scope[mine]],
             first=Addresses(self.address.high[mine], self.address.low[mine]),
-            length=np.full(int(mine.sum()), _BITS, dtype=np.int64),
+            length=self.length[mine],
             since_us=self.since_us[mine],
             until_us=self.until_us[mine],
             owner=self.owner[mine],
         )
-        return _Layer(IdentityIndex(entries), layers, group_of_cluster)
+        return _Layer(IdentityIndex(entries), layers, group_of_scope)
+
+    def changed(self, first_us: int, last_us: int) -> Instant | None:
+        """What began or ended within the time, all of it as one owner's; None where nothing did."""
+        mine = ((self.since_us > first_us) & (self.since_us < last_us)) | (
+            (self.until_us > first_us) & (self.until_us < last_us)
+        )
+        if not mine.any():
+            return None
+        nothing = np.zeros(int(mine.sum()), dtype=np.int64)
+        entries = Entries(
+            bits=_BITS,
+            domain=nothing,
+            first=Addresses(self.address.high[mine], self.address.low[mine]),
+            length=self.length[mine],
+            since_us=nothing,
+            until_us=nothing + 1,
+            owner=nothing,
+        )
+        return IdentityIndex(entries).at(0)
 
 
 def _neighbours(pairs: frozenset[tuple[UUID, UUID]], domains: dict[UUID, int]) -> dict[int, list[int]]:

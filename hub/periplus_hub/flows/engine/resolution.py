@@ -32,7 +32,7 @@ def resolved(asked: pa.Table, hour: int, owners: Owners) -> pa.Table:
     """
     clusters = _clusters(asked.column("registration"), owners)
     address = _words(asked.column("address"))
-    changing = np.isin(_keys(address), _keys(owners.changing(hour * _US, (hour + HOUR_S) * _US)))
+    changing = owners.may_change(address, hour * _US, (hour + HOUR_S) * _US)
     still, moving = np.flatnonzero(~changing), np.flatnonzero(changing)
     position = np.concatenate((still, np.repeat(moving, MINUTES_OF_HOUR)))
     minute = np.concatenate((np.zeros(len(still), dtype=np.int64), np.tile(np.arange(MINUTES_OF_HOUR), len(moving))))
@@ -127,10 +127,3 @@ def _words(values: pa.ChunkedArray) -> Addresses:
     raw = np.frombuffer(whole.buffers()[1], dtype=">u8", count=2 * len(whole), offset=16 * whole.offset)
     words = raw.astype(np.uint64).reshape(-1, 2)
     return Addresses(np.ascontiguousarray(words[:, 0]), np.ascontiguousarray(words[:, 1]))
-
-
-def _keys(address: Addresses) -> npt.NDArray[np.bytes_]:
-    """What compares as the whole address does, for equality."""
-    words = np.empty((len(address.high), 2), dtype=">u8")
-    words[:, 0], words[:, 1] = address.high, address.low
-    return np.frombuffer(words.tobytes(), dtype="S16")

@@ -14,7 +14,22 @@ from periplus_hub.flows.engine.owners import Owners
 from periplus_hub.flows.engine.resolution import resolved
 from periplus_hub.flows.model import Fleet
 
-from tests.unit.hub.flows.test_owners import EAST, HOUR, MINE, ONE, SOUTH, THEIRS, TWO, WEST, Had, fleet, identities
+from tests.unit.hub.flows.test_owners import (
+    EAST,
+    HOUR,
+    MINE,
+    ONE,
+    SOUTH,
+    THEIRS,
+    THREE,
+    TWO,
+    WEST,
+    Had,
+    Means,
+    fleet,
+    identities,
+    meanings,
+)
 
 IP = "10.0.0.1"
 
@@ -55,6 +70,9 @@ def test_each_lookup_says_what_it_found() -> None:
         "domain-service": "nobody",
         **dict.fromkeys(("flat-pod", "flat-node", "flat-service", "nat-node", "nat-service"), "not_connected"),
         "public": "not_public",
+        **dict.fromkeys(("own-range", "domain-range", "domain-entered"), "nobody"),
+        **dict.fromkeys(("flat-range", "flat-entered"), "not_connected"),
+        "public-entered": "not_public",
     }
     assert reasons(view) == {
         "mine": ("decided", "own-pod"),
@@ -91,6 +109,32 @@ def test_a_domain_looks_as_a_cluster_that_does_not_have_the_address() -> None:
     assert (views[-1].viewer, views[-1].rule) == (None, "unknown")
     assert all(not each.rule.startswith("own-") for view in views if view.viewer is None for each in view.ranks)
     assert explainer(fleet(), MINE).from_cluster(UUID(int=9)) is None
+
+
+def test_ranges_around_the_address_say_why_they_are_not_the_answer() -> None:
+    rows = [
+        Means(ONE, "10.0.0.0/8", "vpc", "enteredrange"),
+        Means(WEST, "10.0.0.0/16", "pods", "clusterrange", "cluster-range", WEST),
+        Means(WEST, "10.0.0.0/12", "services", "innerrange", "cluster-range", WEST),
+        Means(UUID(int=9), "10.0.0.0/12", "gone", "clusterrange", "cluster-range", UUID(int=9)),
+    ]
+    where = fleet(together=True)
+    found = Explainer(identities(), where, number(IP), HOUR, meanings=meanings(*rows)).from_cluster(EAST)
+    assert found is not None
+    assert (found.owner.kind, found.owner.name, found.rule) == ("cluster-range", "pods", "domain-range")
+    assert reasons(found) == {
+        "vpc": ("outranked", "domain-entered"),
+        "pods": ("decided", "domain-range"),
+        "services": ("other_cluster", None),
+        "gone": ("not_member", None),
+    }
+    apart = Explainer(identities(), fleet(), number(IP), HOUR, meanings=meanings(*rows)).from_everywhere()
+    assert {(view.viewer, view.domain_id): (view.owner.name, view.rule) for view in apart} == {
+        (WEST, TWO): ("pods", "own-range"),
+        (None, ONE): ("vpc", "domain-entered"),
+        (None, TWO): ("pods", "domain-range"),
+        (None, THREE): (IP, "unknown"),
+    }
 
 
 HELD = st.builds(

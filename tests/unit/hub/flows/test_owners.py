@@ -1,20 +1,26 @@
 """Whose an address was: ranks from the asker's own cluster outwards, at a time, and never a guess."""
 
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from uuid import UUID
 
+import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from periplus_hub.flows.engine.owners import Owners
+from periplus_hub.flows.engine import owners
+from periplus_hub.flows.engine.owners import RANKS, Owners, Questions
 from periplus_hub.flows.engine.resolution import resolved
 from periplus_hub.flows.model import ClusterPlace, Fleet
+from periplus_hub.inventory.identity import UNKNOWN, Addresses
 
 HOUR = 1_767_225_600
 EAST, WEST, SOUTH = (UUID(int=number) for number in (1, 2, 3))
 ONE, TWO, THREE = (UUID(int=number) for number in (101, 102, 103))
 FOREVER = 2**62
+NOWHERE = UUID(int=0)
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,35 @@ def identities(*rows: Had) -> pa.Table:
     )
 
 
+@dataclass(frozen=True)
+class Means:
+    """In a scope, a range is named `workload`, from and until a minute of the hour."""
+
+    scope: UUID
+    cidr: str
+    workload: str
+    layer: str
+    kind: str = "range"
+    cluster: UUID = NOWHERE
+    since: float = -600
+    until: float | None = None
+
+
+def meanings(*rows: Means) -> pa.Table:
+    ranges = [ip_network(each.cidr) for each in rows]
+    alike = identities(
+        *(
+            Had(each.cluster, str(net.network_address), each.workload, each.layer, each.since, each.until)
+            for each, net in zip(rows, ranges, strict=True)
+        )
+    )
+    kinds = pa.array([each.kind for each in rows], pa.string())
+    named = alike.set_column(alike.schema.get_field_index("kind"), "kind", kinds)
+    lengths = [net.prefixlen + (0 if net.version == 6 else 96) for net in ranges]
+    scopes = pa.array([str(each.scope) for each in rows], pa.string())
+    return named.append_column("scope", scopes).append_column("length", pa.array(lengths, pa.int64()))
+
+
 def fleet(flat: bool = False, nat: bool = False, together: bool = False) -> Fleet:
     """East and south, and west in a domain of its own unless `together`."""
     places = [ClusterPlace(registration_id=EAST, domain_id=ONE), ClusterPlace(registration_id=SOUTH, domain_id=THREE)]
@@ -59,7 +94,7 @@ def fleet(flat: bool = False, nat: bool = False, together: bool = False) -> Flee
     return Fleet(clusters=tuple(places), flat=pair if flat else frozenset(), nat=pair if nat else frozenset())
 
 
-def ask(where: Fleet, ip: str, *rows: Had, asker: UUID = EAST) -> list[dict[str, object]]:
+def ask(where: Fleet, ip: str, *rows: Had | Means, asker: UUID = EAST) -> list[dict[str, object]]:
     """The slices of what an address was, seen from a cluster."""
     address = ip_address(ip)
     number = int(address) if address.version == 6 else 0xFFFF << 32 | int(address)
@@ -70,10 +105,12 @@ def ask(where: Fleet, ip: str, *rows: Had, asker: UUID = EAST) -> list[dict[str,
             "address": pa.array([number.to_bytes(16, "big")], pa.binary(16)),
         }
     )
-    return resolved(asked, HOUR, Owners(identities(*rows), where)).to_pylist()
+    had = identities(*(each for each in rows if isinstance(each, Had)))
+    means = meanings(*(each for each in rows if isinstance(each, Means)))
+    return resolved(asked, HOUR, Owners(had, where, means)).to_pylist()
 
 
-def named(where: Fleet, ip: str, *rows: Had) -> tuple[object, object, object]:
+def named(where: Fleet, ip: str, *rows: Had | Means) -> tuple[object, object, object]:
     [found] = ask(where, ip, *rows)
     return found["kind"], found["workload"], found["rule"]
 
@@ -144,6 +181,106 @@ def test_who_had_it_in_any_moment_of_a_minute_had_it_for_all_of_it() -> None:
     assert found == [(0, "10.0.0.1"), (10, "job"), (11, "10.0.0.1")]
     within = Had(EAST, "10.0.0.1", "one", until=10.3), Had(EAST, "10.0.0.1", "other", since=10.6)
     assert [each["kind"] for each in ask(fleet(), "10.0.0.1", *within)] == ["Deployment", "ambiguous", "Deployment"]
+
+
+RANGE_OF_WEST = Means(WEST, "10.0.0.0/16", "10.0.0.0/16", "clusterrange", "cluster-range", WEST)
+ENTERED = Means(TWO, "10.0.0.0/8", "warehouse", "enteredrange")
+
+
+@pytest.mark.parametrize(
+    ("where", "rows", "expected"),
+    [
+        (fleet(together=True), [RANGE_OF_WEST], ("cluster-range", "10.0.0.0/16", "domain-range")),
+        (fleet(flat=True), [RANGE_OF_WEST], ("cluster-range", "10.0.0.0/16", "flat-range")),
+        (fleet(nat=True), [RANGE_OF_WEST], ("address", "10.0.0.1", "unknown")),
+        (fleet(flat=True), [ENTERED], ("range", "warehouse", "flat-entered")),
+        (fleet(flat=True), [ENTERED, RANGE_OF_WEST], ("cluster-range", "10.0.0.0/16", "flat-range")),
+        (fleet(flat=True), [ENTERED, THEIRS], ("Deployment", "theirs", "flat-pod")),
+        (fleet(), [ENTERED], ("address", "10.0.0.1", "unknown")),
+        (fleet(), [Means(ONE, "10.0.0.0/8", "vpc", "enteredrange")], ("range", "vpc", "domain-entered")),
+        (
+            fleet(),
+            [Means(ONE, "10.0.0.0/8", "vpc", "enteredrange"), Means(ONE, "10.0.0.0/24", "rack", "enteredrange")],
+            ("range", "rack", "domain-entered"),
+        ),
+        (
+            fleet(together=True),
+            [Means(WEST, "10.0.0.0/16", "services", "innerrange")],
+            ("address", "10.0.0.1", "unknown"),
+        ),
+        (fleet(), [Means(EAST, "10.0.0.0/16", "10.0.0.0/16", "innerrange")], ("range", "10.0.0.0/16", "own-range")),
+    ],
+)
+def test_of_an_address_of_nobody_its_range_is_known(
+    where: Fleet, rows: list[Had | Means], expected: tuple[str, str, str]
+) -> None:
+    assert named(where, "10.0.0.1", *rows) == expected
+
+
+def test_a_public_range_that_people_entered_is_known_everywhere() -> None:
+    partner = Means(TWO, "203.0.113.0/25", "partner", "enteredrange")
+    assert named(fleet(), "203.0.113.7", partner) == ("range", "partner", "public-entered")
+    assert named(fleet(), "203.0.113.200", partner) == ("external", "203.0.113.0/24", "outside")
+
+
+def test_two_clusters_with_one_range_are_ambiguous_with_both() -> None:
+    twin = Means(EAST, "10.0.0.0/16", "10.0.0.0/16", "clusterrange", "cluster-range", EAST)
+    [found] = ask(fleet(together=True), "10.0.0.1", RANGE_OF_WEST, twin, asker=EAST)
+    assert (found["kind"], found["rule"]) == ("cluster-range", "own-range")
+    where = Fleet(
+        clusters=(*fleet(together=True).clusters, ClusterPlace(registration_id=UUID(int=4), domain_id=ONE)),
+        flat=frozenset(),
+        nat=frozenset(),
+    )
+    [found] = ask(where, "10.0.0.1", RANGE_OF_WEST, twin, asker=UUID(int=4))
+    assert (found["kind"], found["rule"]) == ("ambiguous", "domain-range")
+    assert len(found["candidates"]) == 2  # type: ignore[arg-type]  # they are a list, as above
+
+
+def test_a_range_that_begins_within_the_hour_counts_from_its_minute() -> None:
+    late = Means(ONE, "10.0.0.0/8", "vpc", "enteredrange", since=10, until=20)
+    found = [((each["since"] - HOUR) // 60, each["workload"]) for each in ask(fleet(), "10.0.0.1", late)]  # type: ignore[operator]  # as above
+    assert found == [(0, "10.0.0.1"), (10, "vpc"), (20, "10.0.0.1")]
+
+
+_LAYERS = sorted({layer for _, _, layers in RANKS for layer in layers})
+_CIDRS = ("10.0.0.1/32", "10.0.0.0/30", "10.0.0.0/8", "203.0.113.7/32", "203.0.113.0/24")
+MEANT = st.builds(
+    Means,
+    st.sampled_from((EAST, WEST, SOUTH, ONE, TWO, THREE)),
+    st.sampled_from(_CIDRS),
+    st.sampled_from(("a", "b", "c")),
+    st.sampled_from(_LAYERS),
+    st.just("Deployment"),
+    st.sampled_from((EAST, WEST, UUID(int=0))),
+    st.sampled_from((-600, 5, 20.5)),
+    st.sampled_from((None, 20, 20.5, 40)),
+)
+
+
+@given(
+    rows=st.lists(MEANT, max_size=8),
+    where=st.builds(fleet, st.booleans(), st.booleans(), st.booleans()),
+    ip=st.sampled_from(("10.0.0.1", "10.0.0.2", "203.0.113.7")),
+    count=st.integers(0, len(RANKS)),
+)
+def test_a_lower_rank_never_changes_what_a_higher_one_decides(
+    rows: list[Means], where: Fleet, ip: str, count: int
+) -> None:
+    number = 0xFFFF << 32 | int(ip_address(ip))
+    asked = Questions(
+        cluster=np.repeat(np.arange(3), 60),
+        address=Addresses(np.zeros(180, dtype=np.uint64), np.full(180, number, dtype=np.uint64)),
+        time_us=(HOUR + 60 * np.tile(np.arange(60), 3)) * 1_000_000,
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(owners, "RANKS", RANKS[:count])
+        before = Owners(identities(), where, meanings(*rows)).answer(asked)
+    after = Owners(identities(), where, meanings(*rows)).answer(asked)
+    decided = before.owner != UNKNOWN
+    assert (after.owner[decided] == before.owner[decided]).all()
+    assert (after.rule[decided] == before.rule[decided]).all()
+    assert (after.rule[~decided & (after.owner != UNKNOWN)] >= count).all()
 
 
 def test_a_cluster_that_nobody_knows_asks_in_vain() -> None:

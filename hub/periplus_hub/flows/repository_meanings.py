@@ -1,0 +1,66 @@
+"""What addresses meant in an hour beside what had them itself, in columns: the ranges that they were in.
+
+Of allocations only those that there are now are kept: a range of a cluster counts from when it was first told, and is
+forgotten with it. What people entered keeps its end.
+"""
+
+from typing import Final
+
+import pyarrow as pa
+
+from periplus_hub.access.scope import Scope
+from periplus_hub.addresses.ipam.tables import allocations
+from periplus_hub.addresses.ranges.tables import entered_ranges
+from periplus_hub.flows import model_kinds
+from periplus_hub.flows.engine.meanings import CLUSTER_RANGE, ENTERED_RANGE, INNER_RANGE
+from periplus_hub.flows.model import NOBODY, OPEN_END_US
+from periplus_hub.flows.repository_inventory import HEX, IDENTITY_TYPES, US, copied
+from periplus_hub.kit.db import ReadConnection
+
+_TYPES: Final = {**IDENTITY_TYPES, "scope": pa.string(), "length": pa.int64()}
+_ENTERED: Final = """
+    SELECT domain_id AS scope, '{nobody}'::uuid AS registration_id, '{entered_layer}' AS layer, {hex} AS address,
+           '' AS namespace, '{entered_kind}' AS kind, coalesce(nullif(name, ''), text(cidr)) AS workload,
+           {us_created_at} AS since, coalesce({us_end}, {forever}) AS until, {length} AS length
+    FROM {entered_ranges}
+    WHERE tenant_id = $1 AND created_at < $3 AND (ended_at IS NULL OR ended_at > $2)
+      AND (expires_at IS NULL OR expires_at > $2){only}
+"""
+_REPORTED: Final = """
+    SELECT registration_id, registration_id,
+           CASE WHEN kind = 'service' OR reach = 'masqueraded' THEN '{inner_layer}' ELSE '{cluster_layer}' END, {hex},
+           '', '{cluster_kind}', text(cidr), {us_since}, {forever}, {length}
+    FROM {allocations} a
+    WHERE tenant_id = $1 AND since < $3 AND quality <> 'seen' AND kind <> 'reserved'{only}
+      AND (node = '' OR NOT EXISTS (
+        SELECT 1 FROM {allocations} whole
+        WHERE whole.tenant_id = a.tenant_id AND whole.registration_id = a.registration_id AND whole.kind = a.kind
+          AND whole.node = '' AND whole.quality <> 'seen' AND whole.cidr >>= a.cidr))
+"""
+"""Of blocks of nodes only those in no range of the cluster: else each node's would be an end of its own. Addresses that
+are merely seen in use have their owners, and say nothing of a range."""
+_WORDS: Final = {
+    "nobody": NOBODY,
+    "forever": OPEN_END_US,
+    "hex": HEX.format(ip="cidr"),
+    "length": "masklen(cidr) + CASE family(cidr) WHEN 4 THEN 96 ELSE 0 END",
+    "us_created_at": US.format(time="created_at"),
+    "us_end": US.format(time="least(ended_at, expires_at)"),
+    "us_since": US.format(time="since"),
+    "entered_layer": ENTERED_RANGE,
+    "inner_layer": INNER_RANGE,
+    "cluster_layer": CLUSTER_RANGE,
+    "entered_kind": model_kinds.RANGE,
+    "cluster_kind": model_kinds.CLUSTER_RANGE,
+    "entered_ranges": entered_ranges.name,
+    "allocations": allocations.name,
+}
+_BOTH: Final = f"{_ENTERED} UNION ALL {_REPORTED}"
+_MEANINGS: Final = _BOTH.format(**_WORDS, only="")
+_MEANINGS_OF_ADDRESS: Final = _BOTH.format(**_WORDS, only=" AND cidr >>= $4::text::inet")
+
+
+async def meanings(c: ReadConnection, scope: Scope, hour: int, address: str | None = None) -> pa.Table:
+    """All of them (or only of this address), as `engine.meanings` describes their columns."""
+    statement = _MEANINGS if address is None else _MEANINGS_OF_ADDRESS
+    return await copied(c, scope, statement, hour, address, types=_TYPES)
