@@ -10,6 +10,7 @@ from periplus_hub.kit.db import Database
 
 from tests.support.batches import Spoke
 from tests.support.clock import START, FakeClock
+from tests.support.edges import OUTSIDE, EdgeRow, End, put_edges
 from tests.support.flow_hub import BOTH, Flow, FlowHub, Peer, bytes_of, flow_hub, seal_flows, seconds
 from tests.support.graphql_hub import Answer, door, token_for
 from tests.support.spokes_door import Member
@@ -153,3 +154,19 @@ async def test_a_cluster_of_another_tenant_is_not_found(
     for side in ("either", "source", "destination"):
         asked = {side: {"cluster": f"Cluster:{east.registration}"}}
         assert (await answer(hub, other_tenant, filter=asked)).codes == ["not-found"]
+
+
+async def test_ends_whose_names_run_into_each_other_stay_apart(hub: FlowHub, tenant: Scope, east: Member) -> None:
+    await east.send(seal_flows(Spoke(east.registration), [flow("web", "api", 1)]))
+    await hub.settle()
+    workloads = ("a/bc/d", "ab/c/d", "a/b/cd", "a','b/c/d", "a/b','c/d", "a\\/'b/d", "a\\','b/c/d", "\u0000/Job/\\'")
+    outside = End(OUTSIDE, "/external/e")
+    rows = [
+        EdgeRow(*ends, hour=AT // 3_600 * 3_600, measures=bytes_of(10**number + way))
+        for number, each in enumerate(workloads, 2)
+        for way, ends in enumerate([(End(east.registration, each), outside), (outside, End(east.registration, each))])
+    ]
+    await put_edges(hub.store, tenant, rows)
+    edges = (await ask(hub, tenant))["edges"]
+    assert [int(each["bytesTx"]) for each in edges] == [*(row.measures["bytes_tx"] for row in reversed(rows)), 1]
+    assert {each["source"]["name"] for each in edges} == {"e", "web", "d", "cd", "\\'"}

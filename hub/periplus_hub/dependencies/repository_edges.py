@@ -1,6 +1,6 @@
 """Statements about edges in the flow store."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from string import Template
 from typing import Any, Final
@@ -15,11 +15,13 @@ from periplus_hub.dependencies.model import (
     Coverage,
     Edge,
     EdgeFilter,
+    EdgeLevel,
     EdgeOrder,
     Edges,
     EdgeSide,
 )
-from periplus_hub.dependencies.repository_grouped import END_COLUMNS, KNOWN, found
+from periplus_hub.dependencies.repository_grouped import END_COLUMNS, KNOWN, WITHIN, end_columns, found, looked_at
+from periplus_hub.dependencies.tables_edges import OUTCOME
 from periplus_hub.flows.model_kinds import UNRESOLVED
 from periplus_hub.kit.column_store import ColumnStore
 
@@ -35,6 +37,11 @@ _EDGES: Final = Template("""
       outcome
     LIMIT {most:UInt32}
 """)
+_MARKS: Final = Template("""
+    SELECT $ends, $outcome AS outcome, groupUniqArrayIf(64)((protocol, dst_port), $within) AS ports,
+      groupUniqArray(4)(src_rule) AS src_rules, groupUniqArray(4)(dst_rule) AS dst_rules
+    FROM edges_hourly WHERE $conditions AND $shown GROUP BY $names, outcome
+""")
 _ORDERS: Final[Mapping[EdgeOrder, tuple[str, str]]] = {
     EdgeOrder.BYTES: (f"{KNOWN['bytes_tx']} OR {KNOWN['bytes_rx']}", "sum_bytes_tx + sum_bytes_rx"),
     EdgeOrder.CONNECTIONS: (KNOWN["connections_opened"], "sum_connections_opened"),
@@ -44,6 +51,14 @@ _ORDERS: Final[Mapping[EdgeOrder, tuple[str, str]]] = {
     EdgeOrder.LAST_SEEN: ("1", "last_seen"),
 }
 """When what is sorted by is known, and what it is. What is only partly known counts as far as it is."""
+_CLUSTERS: Final = {f"{side}_registration": (f"end_{side}_registration", "UUID") for side in ("src", "dst")}
+_NARROWING: Final[Mapping[EdgeLevel, Mapping[str, tuple[str, str]]]] = {
+    EdgeLevel.WORKLOAD: {"ends": ("ends", "UUID")},
+    EdgeLevel.NAMESPACE: _CLUSTERS
+    | {f"{side}_namespace": (f"end_{side}_namespace", "String") for side in ("src", "dst")},
+    EdgeLevel.CLUSTER: _CLUSTERS,
+}
+"""The columns by which rows of shown edges are found, with that of the edge that has their value, and its type."""
 
 
 async def edges(
@@ -53,13 +68,37 @@ async def edges(
     known, value = _ORDERS[order]
     around = Template(_EDGES.substitute(is_known=known, value=value, names=", ".join(END_COLUMNS)))
     rows = (await found(scope, store, asked, coverage, around, most=most, unresolved=list(UNRESOLVED))).to_pylist()
+    marks = await _marks(scope, store, asked, rows) if rows else {}
     first = rows[0] if rows else {"edge_count": 0, "unresolved": 0, "unordered": 0}
     return Edges(
-        edges=tuple(map(_edge, rows)),
+        edges=tuple(_edge(row | marks[_key(row)]) for row in rows),
         count=first["edge_count"],
         unresolved=first["unresolved"],
         unordered=first["unordered"],
     )
+
+
+async def _marks(
+    scope: Scope, store: ColumnStore, asked: EdgeFilter, rows: Sequence[Mapping[str, Any]]
+) -> Mapping[tuple[Any, ...], Mapping[str, Any]]:
+    """Ports and rules, which take long to find, of these edges alone."""
+    where, given = looked_at(asked)
+    columns = _NARROWING[asked.level]
+    given |= {f"shown_{column}": sorted({str(row[name]) for row in rows}) for column, (name, _) in columns.items()}
+    shown = " AND ".join(f"{column} IN {{shown_{column}:Array({kind})}}" for column, (_, kind) in columns.items())
+    statement = _MARKS.substitute(
+        ends=", ".join(end_columns(asked.level)),
+        outcome=OUTCOME,
+        within=WITHIN,
+        conditions=where,
+        shown=shown,
+        names=", ".join(END_COLUMNS),
+    )
+    return {_key(row): row for row in (await store.query(scope, statement, given)).to_pylist()}
+
+
+def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[name] for name in (*END_COLUMNS, "outcome"))
 
 
 def _edge(row: Mapping[str, Any]) -> Edge:

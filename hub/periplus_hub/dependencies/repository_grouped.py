@@ -30,25 +30,21 @@ from periplus_hub.kit.column_store import ColumnStore
 KNOWN: Final[Mapping[str, str]] = {name: f"(bitAnd(known, {1 << number}) != 0)" for number, name in enumerate(MEASURES)}
 """The condition that a measure is known."""
 END_COLUMNS: Final = tuple(f"end_{side}_{part}" for side in ("src", "dst") for part in PARTS)
-_WITHIN: Final = "hour >= fromUnixTimestamp({since:UInt32})"
+WITHIN: Final = "hour >= fromUnixTimestamp({since:UInt32})"
+"""The condition on a row that it is of the asked time, and not of what is looked back at."""
 _NEVER: Final = 2**32 - 1
 
 _GROUPED: Final = Template("""
     SELECT $ends, $outcome AS outcome, $sums,
-      groupUniqArrayIf(64)((protocol, dst_port), $within) AS ports,
-      groupUniqArray(4)(src_rule) AS src_rules, groupUniqArray(4)(dst_rule) AS dst_rules,
       countIf($within) AS rows_within, groupBitOrIf(measured, $within) AS known_within,
       groupBitOrIf(unmeasured, $within) AS unknown_within, groupBitOr(measured) AS known_ever,
       groupBitOr(reporters) AS told_by, greatest(1, maxIf(sampling, $within)) AS rate,
       min(first_window) AS first_seen, max(last_window) AS last_seen
-    FROM edges_hourly
-    WHERE hour >= fromUnixTimestamp({first:UInt32}) AND hour < fromUnixTimestamp({until:UInt32}) $conditions
-    GROUP BY $names, outcome
+    FROM edges_hourly WHERE $conditions GROUP BY $key, outcome
 """)
 _PLACED: Final = Template("""
     SELECT *, bitAnd(told_by, 5) != 0 AS told_by_src, bitAnd(told_by, 6) != 0 AS told_by_dst,
-      indexOf({told:Array(UUID)}, end_src_registration) + 1 AS src_place,
-      indexOf({told:Array(UUID)}, end_dst_registration) + 1 AS dst_place,
+      $src_place AS src_place, $dst_place AS dst_place,
       greatest(if(told_by_src, {told_until:Array(UInt32)}[src_place], 0),
                if(told_by_dst, {told_until:Array(UInt32)}[dst_place], 0)) AS heard_until,
       least(if(told_by_src, {told_from:Array(UInt32)}[src_place], $never),
@@ -58,6 +54,7 @@ _PLACED: Final = Template("""
     FROM ($grouped) AS g
 """)
 """Place 1 of the arrays is a cluster that is not active, or none: it told nothing."""
+_PLACE: Final = "transform(end_{side}_registration, {{told:Array(UUID)}}, {{told_place:Array(UInt32)}}, toUInt32(1))"
 _JUDGED: Final = Template("""
     SELECT *,
       multiIf(heard_until = 0 OR heard_from = $never, $unknown,
@@ -85,25 +82,29 @@ async def found(
     return await store.query(scope, around.substitute(grouped=statement), given | more)
 
 
+def looked_at(asked: EdgeFilter) -> tuple[str, dict[str, Any]]:
+    """The condition on all rows that an answer about the asked edges is made of, and its parameters."""
+    since = hour_of(asked.since)
+    given: dict[str, Any] = {"since": since, "first": since - LOOK_BACK_S, "until": hour_of(asked.until) + HOUR_S}
+    hours = ("hour >= fromUnixTimestamp({first:UInt32})", "hour < fromUnixTimestamp({until:UInt32})")
+    return " AND ".join((*hours, *conditions(asked, given))), given
+
+
 def _grouped(asked: EdgeFilter, coverage: Coverage) -> tuple[str, dict[str, Any]]:
     """A statement that finds the asked edges, one a row for each pair of ends and verdict, and its parameters."""
-    given: dict[str, Any] = {
-        "since": hour_of(asked.since),
-        "first": hour_of(asked.since) - LOOK_BACK_S,
-        "until": hour_of(asked.until) + HOUR_S,
-        "states": [STATES.index(each) for each in asked.states],
-        **_told(coverage),
-    }
-    narrowed = conditions(asked, given)
+    where, given = looked_at(asked)
+    given |= {"states": [STATES.index(each) for each in asked.states], **_told(coverage)}
+    ends, key = _ends(asked.level)
     statement = _GROUPED.substitute(
-        ends=", ".join((*_end("src", asked.level), *_end("dst", asked.level))),
+        ends=", ".join(ends),
         outcome=OUTCOME,
-        sums=", ".join(f"sumIf({name}, {_WITHIN}) AS sum_{name}" for name in MEASURES),
-        within=_WITHIN,
-        conditions="".join(f" AND {each}" for each in narrowed),
-        names=", ".join(END_COLUMNS),
+        sums=", ".join(f"sumIf({name}, {WITHIN}) AS sum_{name}" for name in MEASURES),
+        within=WITHIN,
+        conditions=where,
+        key=", ".join(key),
     )
-    placed = _PLACED.substitute(grouped=statement, never=_NEVER)
+    places = {f"{side}_place": _PLACE.format(side=side) for side in ("src", "dst")}
+    placed = _PLACED.substitute(places, grouped=statement, never=_NEVER)
     judged = _JUDGED.substitute(
         {each.value: STATES.index(each) for each in STATES},
         placed=placed,
@@ -121,7 +122,8 @@ def _told(coverage: Coverage) -> dict[str, Any]:
     are_whole = [each.is_whole and not coverage.waits_lately for each in clusters]
     return {
         "now": int(coverage.now.timestamp()),
-        "told": [str(each.registration_id) for each in clusters],
+        "told": [str(NOBODY), *(str(each.registration_id) for each in clusters)],
+        "told_place": list(range(1, len(clusters) + 2)),
         "told_until": [0, *(each.told_until or 0 for each in clusters)],
         "told_from": [_NEVER, *(_NEVER if each.told_from is None else each.told_from for each in clusters)],
         "told_whole": [1, *map(int, are_whole)],
@@ -132,14 +134,29 @@ def _told(coverage: Coverage) -> dict[str, Any]:
     }
 
 
+def end_columns(level: EdgeLevel) -> Sequence[str]:
+    """What `END_COLUMNS` are of a row. Of a coarser level, what is nobody's stays apart from what is somebody's."""
+    return [
+        f"{value} AS {name}"
+        for value, name in zip((*_end("src", level), *_end("dst", level)), END_COLUMNS, strict=True)
+    ]
+
+
+def _ends(level: EdgeLevel) -> tuple[Sequence[str], Sequence[str]]:
+    """The columns of both ends, and what rows are grouped by. Names are long: where all of them count, `ends` does."""
+    if level is not EdgeLevel.WORKLOAD:
+        return end_columns(level), END_COLUMNS
+    first, *others = END_COLUMNS
+    names = f"any(({', '.join((*_end('src', level), *_end('dst', level)))})) AS names"
+    parts = [f"tupleElement(names, {number}) AS {name}" for number, name in enumerate(others, 2)]
+    return ["ends", f"tupleElement({names}, 1) AS {first}", *parts], ["ends"]
+
+
 def _end(side: str, level: EdgeLevel) -> Sequence[str]:
-    """The columns of an end. Of a coarser level, what is nobody's stays apart from what is somebody's."""
     nobody = f"{side}_registration = toUUID('{NOBODY}')"
     by_level: Mapping[EdgeLevel, tuple[str, str, str]] = {
         EdgeLevel.WORKLOAD: (f"{side}_namespace", f"{side}_kind", f"{side}_workload"),
         EdgeLevel.NAMESPACE: (f"{side}_namespace", f"if({nobody}, {side}_kind, '')", "''"),
         EdgeLevel.CLUSTER: ("''", f"if({nobody}, {side}_kind, '')", "''"),
     }
-    expressions = (f"{side}_registration", *by_level[level])
-    names = [name for name in END_COLUMNS if name.startswith(f"end_{side}_")]
-    return [f"{expression} AS {name}" for expression, name in zip(expressions, names, strict=True)]
+    return (f"{side}_registration", *by_level[level])

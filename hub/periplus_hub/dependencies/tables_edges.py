@@ -6,7 +6,7 @@ from typing import Any, Final
 from periplus_contract.flow_words import Verdict
 from periplus_hub.dependencies.edge_columns import hour_of
 from periplus_hub.dependencies.model import EdgeFilter, EndFilter
-from periplus_hub.flows.model import HOUR_S, NOBODY
+from periplus_hub.flows.model import HOUR_S
 
 OUTCOME: Final = f"if(verdict <= {max(each.value for each in Verdict)}, verdict, {Verdict.UNKNOWN.value})"
 """A later minor's number is one that this hub does not know."""
@@ -26,9 +26,7 @@ def conditions(asked: EdgeFilter, given: dict[str, Any]) -> Sequence[str]:
     """Those that a row of an asked edge meets, whatever its time and state; their parameters are added to `given`."""
     found = []
     if asked.cross_cluster:
-        given["nobody"] = str(NOBODY)
-        found.append("src_registration != dst_registration")
-        found += [f"{side}_registration != {{nobody:UUID}}" for side in ("src", "dst")]
+        found.append("crosses")
     if not asked.either.is_any:
         either = (_meant(side, "either", asked.either, given) for side in ("src", "dst"))
         found.append(f"({' OR '.join(either)})")
