@@ -48,9 +48,11 @@ _ORDERS: Final[Mapping[EdgeOrder, tuple[str, str]]] = {
     EdgeOrder.FAILURES: (" OR ".join(KNOWN[name] for name in FAILURES), " + ".join(f"sum_{name}" for name in FAILURES)),
     EdgeOrder.RTT: (f"{KNOWN['rtt_us_sum']} AND sum_rtt_count > 0", "sum_rtt_us_sum / sum_rtt_count"),
     EdgeOrder.RETRANSMITS: (KNOWN["retransmits"], "sum_retransmits"),
-    EdgeOrder.LAST_SEEN: ("1", "last_seen"),
+    EdgeOrder.LAST_SEEN: ("1 = 1", "last_seen"),
 }
-"""When what is sorted by is known, and what it is. What is only partly known counts as far as it is."""
+"""When what is sorted by is known, and what it is. What is only partly known counts as far as it is.
+A mere 1 would be the first column."""
+_NO_MARKS: Final[Mapping[str, Any]] = {"ports": (), "src_rules": (), "dst_rules": ()}
 _CLUSTERS: Final = {f"{side}_registration": (f"end_{side}_registration", "UUID") for side in ("src", "dst")}
 _NARROWING: Final[Mapping[EdgeLevel, Mapping[str, tuple[str, str]]]] = {
     EdgeLevel.WORKLOAD: {"ends": ("ends", "UUID")},
