@@ -80,6 +80,7 @@ CREATE TABLE IF NOT EXISTS rollup_ports (
 
 -- Questions are mostly about what crosses between known clusters, which is why that stands together. `ends` is both ends
 -- in 16 bytes of a hash in which nobody finds two that are alike: edges are told apart by it, and not by their names.
+-- Sums of pairs of clusters are kept beside the rows.
 CREATE TABLE IF NOT EXISTS edges_hourly (
   hour DateTime('UTC'),
   src_registration UUID,
@@ -116,10 +117,22 @@ CREATE TABLE IF NOT EXISTS edges_hourly (
   sampling UInt32,
   first_window DateTime('UTC'),
   last_window DateTime('UTC'),
-  crosses Bool MATERIALIZED src_registration != dst_registration AND src_registration != toUUID('00000000-0000-0000-0000-000000000000')
+  crosses Bool MATERIALIZED src_registration != dst_registration
+    AND src_registration != toUUID('00000000-0000-0000-0000-000000000000')
     AND dst_registration != toUUID('00000000-0000-0000-0000-000000000000'),
   ends UUID MATERIALIZED reinterpret(substring(SHA256(toString((src_registration, src_namespace, src_kind, src_workload,
-    dst_registration, dst_namespace, dst_kind, dst_workload))), 1, 16), 'UUID') CODEC(NONE)
+    dst_registration, dst_namespace, dst_kind, dst_workload))), 1, 16), 'UUID') CODEC(NONE),
+  PROJECTION by_cluster (
+    SELECT hour, crosses, verdict,
+      src_registration, if(src_registration = toUUID('00000000-0000-0000-0000-000000000000'), src_kind, ''),
+      dst_registration, if(dst_registration = toUUID('00000000-0000-0000-0000-000000000000'), dst_kind, ''),
+      sum(bytes_tx), sum(bytes_rx), sum(packets_tx), sum(packets_rx), sum(connections_opened), sum(connections_closed),
+      sum(failures_refused), sum(failures_timeout), sum(failures_other), sum(rtt_us_sum), sum(rtt_count),
+      sum(retransmits), groupBitOr(measured), groupBitOr(unmeasured), groupBitOr(reporters), max(sampling),
+      min(first_window), max(last_window)
+    GROUP BY hour, crosses, verdict,
+      src_registration, if(src_registration = toUUID('00000000-0000-0000-0000-000000000000'), src_kind, ''),
+      dst_registration, if(dst_registration = toUUID('00000000-0000-0000-0000-000000000000'), dst_kind, ''))
 ) ENGINE = MergeTree PARTITION BY toUnixTimestamp(hour)
 ORDER BY (crosses, src_registration, src_namespace, src_kind, src_workload, dst_registration, dst_namespace, dst_kind,
   dst_workload, dst_port, protocol, verdict);

@@ -1,8 +1,10 @@
 """Who depends on whom, and how complete that answer is."""
 
+from collections.abc import Container, Iterable
 from typing import Annotated, Final
 
 import strawberry
+from strawberry.types.nodes import Selection
 
 from periplus_hub.access.graphql import Info
 from periplus_hub.dependencies import repository_edges
@@ -46,7 +48,10 @@ class DependenciesQuery:
         asked = await asked_edges(info, level, wanted, start, end)
         coverage = await coverage_of(info, start, end)
         nothing = Edges(edges=(), count=0, unresolved=0, unordered=0)
-        found = await of_store(info, nothing, repository_edges.edges, asked, coverage, order=order, most=first)
+        with_marks = _asks_for(info.selected_fields, ("ports", "rules"))
+        found = await of_store(
+            info, nothing, repository_edges.edges, asked, coverage, order=order, most=first, with_marks=with_marks
+        )
         return Dependencies.of(found, coverage)
 
     @strawberry.field(
@@ -56,3 +61,8 @@ class DependenciesQuery:
     async def coverage(self, info: Info, *, since: Since = None, until: Until = None) -> FlowCoverage:
         """As every answer about that time has it."""
         return FlowCoverage(told=await coverage_of(info, *period(info, since, until)))
+
+
+def _asks_for(selections: Iterable[Selection], names: Container[str]) -> bool:
+    """Whether any field of these names may be asked for."""
+    return any(getattr(each, "name", None) in names or _asks_for(each.selections, names) for each in selections)

@@ -64,16 +64,26 @@ _NARROWING: Final[Mapping[EdgeLevel, Mapping[str, tuple[str, str]]]] = {
 
 
 async def edges(
-    scope: Scope, store: ColumnStore, asked: EdgeFilter, coverage: Coverage, *, order: EdgeOrder, most: int
+    scope: Scope,
+    store: ColumnStore,
+    asked: EdgeFilter,
+    coverage: Coverage,
+    *,
+    order: EdgeOrder,
+    most: int,
+    with_marks: bool = True,
 ) -> Edges:
-    """The asked edges that were seen in the asked time, or not long before it."""
+    """The asked edges that were seen in the asked time, or not long before it.
+
+    Without marks they have no ports and no rules: finding these takes long.
+    """
     known, value = _ORDERS[order]
     around = Template(_EDGES.substitute(is_known=known, value=value, names=", ".join(END_COLUMNS)))
     rows = (await found(scope, store, asked, coverage, around, most=most, unresolved=list(UNRESOLVED))).to_pylist()
-    marks = await _marks(scope, store, asked, rows) if rows else {}
+    marks = await _marks(scope, store, asked, rows) if rows and with_marks else {}
     first = rows[0] if rows else {"edge_count": 0, "unresolved": 0, "unordered": 0}
     return Edges(
-        edges=tuple(_edge(row | marks[_key(row)]) for row in rows),
+        edges=tuple(_edge(row | marks.get(_key(row), _NO_MARKS)) for row in rows),
         count=first["edge_count"],
         unresolved=first["unresolved"],
         unordered=first["unordered"],

@@ -40,8 +40,16 @@ _GROUPED: Final = Template("""
       groupBitOrIf(unmeasured, $within) AS unknown_within, groupBitOr(measured) AS known_ever,
       groupBitOr(reporters) AS told_by, greatest(1, maxIf(sampling, $within)) AS rate,
       min(first_window) AS first_seen, max(last_window) AS last_seen
-    FROM edges_hourly WHERE $conditions GROUP BY $key, outcome
+    FROM $rows GROUP BY $key, outcome
 """)
+_ROWS: Final = Template("edges_hourly WHERE $conditions")
+_ROWS_OF_CLUSTERS: Final = Template("""
+    (SELECT $ends, verdict, $within AS is_within, $sums, groupBitOr(measured) AS measured,
+      groupBitOr(unmeasured) AS unmeasured, groupBitOr(reporters) AS reporters, max(sampling) AS sampling,
+      min(first_window) AS first_window, max(last_window) AS last_window
+    FROM edges_hourly WHERE $conditions GROUP BY $key, verdict, is_within)
+""")
+"""Made of sums that the store has of pairs of clusters (`by_cluster`), where conditions are about nothing else."""
 _PLACED: Final = Template("""
     SELECT *, bitAnd(told_by, 5) != 0 AS told_by_src, bitAnd(told_by, 6) != 0 AS told_by_dst,
       $src_place AS src_place, $dst_place AS dst_place,
@@ -95,12 +103,18 @@ def _grouped(asked: EdgeFilter, coverage: Coverage) -> tuple[str, dict[str, Any]
     where, given = looked_at(asked)
     given |= {"states": [STATES.index(each) for each in asked.states], **_told(coverage)}
     ends, key = _ends(asked.level)
+    rows, within = _ROWS.substitute(conditions=where), WITHIN
+    if asked.level is EdgeLevel.CLUSTER:
+        sums = ", ".join(f"sum({name}) AS {name}" for name in MEASURES)
+        names = {"ends": ", ".join(ends), "key": ", ".join(key)}
+        rows, within = _ROWS_OF_CLUSTERS.substitute(names, conditions=where, within=WITHIN, sums=sums), "is_within"
+        ends = key
     statement = _GROUPED.substitute(
         ends=", ".join(ends),
         outcome=OUTCOME,
-        sums=", ".join(f"sumIf({name}, {WITHIN}) AS sum_{name}" for name in MEASURES),
-        within=WITHIN,
-        conditions=where,
+        sums=", ".join(f"sumIf({name}, {within}) AS sum_{name}" for name in MEASURES),
+        within=within,
+        rows=rows,
         key=", ".join(key),
     )
     places = {f"{side}_place": _PLACE.format(side=side) for side in ("src", "dst")}
