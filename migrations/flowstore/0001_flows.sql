@@ -1,7 +1,9 @@
 -- The flow store of one tenant: raw rows as spokes told them, who their addresses were, and edges.
 -- Statements run in the tenant's own database and name none. Tables that end in _next are where a partition is made
--- before it replaces the one that people read.
+-- before it replaces the one that people read. Where rows lie on a cluster of servers is said as
+-- periplus_hub.kit.column_store_cluster reads it.
 
+-- On a cluster: spread by cityHash64(block).
 CREATE TABLE IF NOT EXISTS flows (
   block UInt64 CODEC(Delta, ZSTD(1)),
   registration UUID,
@@ -44,6 +46,7 @@ ORDER BY (toStartOfHour(window_start), registration, src_namespace, src_workload
   dst_address, dst_port, window_start)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
+-- On a cluster: whole on each server.
 CREATE TABLE IF NOT EXISTS flow_identities (
   hour DateTime('UTC'),
   registration UUID,
@@ -58,9 +61,11 @@ CREATE TABLE IF NOT EXISTS flow_identities (
   candidates Array(Tuple(registration UUID, namespace String, kind String, workload String))
 ) ENGINE = MergeTree PARTITION BY toUnixTimestamp(hour) ORDER BY (registration, address, since);
 
+-- On a cluster: of each server alone.
 CREATE TABLE IF NOT EXISTS flow_identities_next AS flow_identities;
 
 -- Who the ends of an hour's rows are, by number, and what stands behind their ports, while the hour is being made.
+-- On a cluster: of each server alone.
 CREATE TABLE IF NOT EXISTS rollup_ends (
   lookup UInt64,
   since UInt32,
@@ -70,6 +75,7 @@ CREATE TABLE IF NOT EXISTS rollup_ends (
   rule UInt8
 ) ENGINE = Memory;
 
+-- On a cluster: of each server alone.
 CREATE TABLE IF NOT EXISTS rollup_ports (
   behind UInt32,
   port UInt16,
@@ -81,6 +87,7 @@ CREATE TABLE IF NOT EXISTS rollup_ports (
 -- Questions are mostly about what crosses between known clusters, which is why that stands together. `ends` is both ends
 -- in 16 bytes of a hash in which nobody finds two that are alike: edges are told apart by it, and not by their names.
 -- Sums of pairs of clusters are kept beside the rows.
+-- On a cluster: whole on each server.
 CREATE TABLE IF NOT EXISTS edges_hourly (
   hour DateTime('UTC'),
   src_registration UUID,
@@ -137,4 +144,12 @@ CREATE TABLE IF NOT EXISTS edges_hourly (
 ORDER BY (crosses, src_registration, src_namespace, src_kind, src_workload, dst_registration, dst_namespace, dst_kind,
   dst_workload, dst_port, protocol, verdict);
 
+-- On a cluster: of each server alone.
 CREATE TABLE IF NOT EXISTS edges_next AS edges_hourly;
+
+-- What all hours of a UTC day say together, which is kept for longer than they are. Its `hour` is the first of the day.
+-- On a cluster: whole on each server.
+CREATE TABLE IF NOT EXISTS edges_daily AS edges_hourly;
+
+-- On a cluster: of each server alone.
+CREATE TABLE IF NOT EXISTS edges_daily_next AS edges_hourly;

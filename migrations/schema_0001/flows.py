@@ -30,6 +30,7 @@ def create() -> None:
     )
     _blocks()
     _hours()
+    _days()
 
 
 def _inbox(name: str) -> None:
@@ -104,4 +105,28 @@ def _hours() -> None:
         *columns(BIGINT, "minutes last_window"),
         sa.PrimaryKeyConstraint("tenant_id", "registration_id", "hour", "node", name="pk_flow_node_coverage"),
         tenant("flow_node_coverage"),
+    )
+
+
+def _days() -> None:
+    op.create_table(
+        "flow_days",
+        *columns(UUID, "tenant_id"),
+        *columns(BIGINT, "day_start"),
+        *columns(BIGINT, "version", default="0"),
+        *columns(BIGINT, "made_version", null=True),
+        *columns(BOOLEAN, "hours_kept", default="true"),
+        *columns(INTEGER, "stale_hours", default="0"),
+        sa.PrimaryKeyConstraint("tenant_id", "day_start", name="pk_flow_days"),
+        tenant("flow_days"),
+    )
+    op.create_table(
+        "flow_day_coverage",
+        *columns(UUID, "tenant_id registration_id"),
+        *columns(BIGINT, "day_start"),
+        *columns(INTEGER, "hours minutes sampling"),
+        *columns(BIGINT, "told_since last_window rows rejected observed unmeasured node_minutes node_minutes_expected"),
+        sa.Column("lost", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "registration_id", "day_start", name="pk_flow_day_coverage"),
+        tenant("flow_day_coverage"),
     )

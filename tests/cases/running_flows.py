@@ -110,8 +110,9 @@ async def _enrolled(hub: FlowHub, case: FlowCase, scope: Scope) -> dict[str, Tol
         for each in case.connections:
             pair = (domains[each.domains[0]], domains[each.domains[1]])
             await fleet.connect(c, scope, pair, Mode(each.mode), now=now)
-        for each in case.ranges:
-            wish = Wish(domain_id=domains[each.domain], cidr=each.cidr, use=RangeUse(each.use), name=each.name)
+        for entered in case.ranges:
+            where = domains[entered.domain]
+            wish = Wish(domain_id=where, cidr=entered.cidr, use=RangeUse(entered.use), name=entered.name)
             await add_range(c, scope, wish, now)
     return told
 

@@ -9,7 +9,7 @@ import pytest
 from periplus_contract import problems
 from periplus_hub.access.scope import Scope
 from periplus_hub.flows.config import FlowsConfig
-from periplus_hub.flows.jobs import FlowRetentionJob
+from periplus_hub.flows.jobs import FlowDaysJob, FlowRetentionJob
 from periplus_hub.flows.loading import FlowLoadJob
 from periplus_hub.flows.service_intake import FlowsApplier
 from periplus_hub.kit import logs
@@ -110,6 +110,7 @@ async def test_what_is_old_is_forgotten_and_its_edges_stay_as_they_are(
     edges = "SELECT bytes_tx FROM edges_hourly ORDER BY hour"
     assert [row["bytes_tx"] for row in await hub.rows(tenant, edges)] == [5, 7]
     clock.advance(timedelta(days=25).total_seconds())
+    await FlowDaysJob(hub.db, hub.store).run(clock.now())
     await retention.run(clock.now())
     assert [row["bytes_tx"] for row in await hub.rows(tenant, edges)] == [7]
 

@@ -80,10 +80,12 @@ class FlowHub:
 
 
 @asynccontextmanager
-async def flow_hub(db: Database, where: Path | str, appliers: tuple[Any, ...] = ()) -> AsyncIterator[FlowHub]:
+async def flow_hub(
+    db: Database, where: Path | str, appliers: tuple[Any, ...] = (), *, cluster: str | None = None
+) -> AsyncIterator[FlowHub]:
     """With an engine of this process in a folder, of which it has one at a time, or with a server's URL."""
     url = where if isinstance(where, str) else folder_url(where)
-    store = ColumnStore(url, memory_bytes=MEMORY_BYTES)
+    store = ColumnStore(url, memory_bytes=MEMORY_BYTES, cluster=cluster)
     applier = FlowsApplier(new_id())
     door = open_door(db, appliers=(applier, *appliers))
     try:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
-from periplus_spoke.collectors.prometheus_flows import WINDOW_S
+from periplus_spoke.collectors.metric_rules import WINDOW_S
 
 from tests.support.real_prometheus import Line
 

@@ -11,7 +11,7 @@ from periplus_hub.addresses.free.graphql import FreeRangesQuery, ReservationsMut
 from periplus_hub.addresses.free.graphql_types import RangeReservation
 from periplus_hub.addresses.ipam import repository_graphql as ipam
 from periplus_hub.addresses.ipam.graphql import ClusterAllocations, IpamQuery
-from periplus_hub.addresses.ipam.graphql_knowledge import ClusterKnowledge, ExplainedKnowledge
+from periplus_hub.addresses.ipam.graphql_knowledge import ClusterKnowledge
 from periplus_hub.addresses.ipam.graphql_pool_use import PoolUseQuery
 from periplus_hub.addresses.ipam.graphql_reach import ClusterReach, DomainReach, ReachMutation
 from periplus_hub.addresses.ipam.graphql_types import Allocation, Pool
@@ -30,7 +30,6 @@ from periplus_hub.addresses.ranges.graphql_types import EnteredRange
 from periplus_hub.addresses.ranges.repository import range_rows
 from periplus_hub.fleet.graphql import Cluster, NetworkDomain
 from periplus_hub.fleet.graphql_mutations import DeletedNetworkDomain
-from periplus_hub.flows.graphql_explanation import ExplainedAddress
 from periplus_hub.inventory.graphql_owners import AddressAmbiguous, AddressOwned, AddressUnknown
 from periplus_hub.kit.graphql import Context, uuid_of
 from periplus_hub.kit.graphql_parts import Part, Topic, by_parts, by_uuid
@@ -60,7 +59,6 @@ PART: Final = Part(
         Cluster: [ClusterAllocations, ClusterOverlaps, ClusterKnowledge, ClusterReach],
         NetworkDomain: [DomainReach],
         DeletedNetworkDomain: [DeletedDomainRanges],
-        ExplainedAddress: [ExplainedKnowledge],
         AddressOwned: [AddressRanges],
         AddressAmbiguous: [AddressRanges],
         AddressUnknown: [AddressRanges],

@@ -32,7 +32,7 @@ from periplus_hub.fleet.jobs import ClusterRule, RetentionJob, TenantRule
 from periplus_hub.fleet.model import CLUSTERS_TOPIC, DOMAINS_TOPIC
 from periplus_hub.fleet.repository_retention import silent_agents
 from periplus_hub.fleet.routes import enrolment_router
-from periplus_hub.flows.jobs import FlowRetentionJob, FlowRingJob, RollUpJob
+from periplus_hub.flows.jobs import FlowDaysJob, FlowRetentionJob, FlowRingJob, RollUpJob
 from periplus_hub.flows.loading import FlowLoadJob
 from periplus_hub.flows.service_intake import FlowsApplier
 from periplus_hub.ingest.appliers import Listener
@@ -65,6 +65,7 @@ def make_jobs(resources: Resources) -> list[Job]:
         make_retention(db, config),
         FlowRingJob(db, store),
         RollUpJob(db, store, config),
+        FlowDaysJob(db, store),
         FlowRetentionJob(db, store, config),
     ]
 

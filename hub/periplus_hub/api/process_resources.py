@@ -70,7 +70,9 @@ async def open_resources(config: HubConfig, urls: Urls) -> AsyncIterator[Resourc
     databases = open_databases(urls.hub, clock, config)
     events = Events()
     enrolment = Enrolment(databases.enrolment, events, machines_by_registration)
-    columns = ColumnStore(config.flow_store, memory_bytes=config.flow_store_memory_bytes)
+    columns = ColumnStore(
+        config.flow_store, memory_bytes=config.flow_store_memory_bytes, cluster=config.flow_store_cluster
+    )
     try:
         with naming_the_database():
             await check_schema(databases.questions)

@@ -46,6 +46,11 @@ def port_of(value: Any) -> tuple[int, int]:  # noqa: ANN401 - as above
     return protocol, port
 
 
+def ends_at(moment: datetime) -> int:
+    """When its hour ends, in seconds."""
+    return hour_of(moment) + HOUR_S
+
+
 def hour_of(moment: datetime) -> int:
     """When its hour began, in seconds."""
     return int(moment.timestamp()) // HOUR_S * HOUR_S

@@ -44,9 +44,9 @@ class DependenciesQuery:
     ) -> Dependencies:
         """Edges from the flow store, judged by what clusters told."""
         within("first", first, 1, MOST_EDGES)
-        start, end = period(info, since, until)
-        asked = await asked_edges(info, level, wanted, start, end)
-        coverage = await coverage_of(info, start, end)
+        time = await period(info, since, until)
+        asked = await asked_edges(info, level, wanted, time)
+        coverage = await coverage_of(info, time)
         nothing = Edges(edges=(), count=0, unresolved=0, unordered=0)
         with_marks = _asks_for(info.selected_fields, ("ports", "rules"))
         found = await of_store(
@@ -60,7 +60,7 @@ class DependenciesQuery:
     )
     async def coverage(self, info: Info, *, since: Since = None, until: Until = None) -> FlowCoverage:
         """As every answer about that time has it."""
-        return FlowCoverage(told=await coverage_of(info, *period(info, since, until)))
+        return FlowCoverage(told=await coverage_of(info, await period(info, since, until)))
 
 
 def _asks_for(selections: Iterable[Selection], names: Container[str]) -> bool:

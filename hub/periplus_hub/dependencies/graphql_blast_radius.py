@@ -169,13 +169,13 @@ class BlastRadiusQuery:
         within("nodesAtMost", nodes_at_most, 1, MOST_REACHED)
         if not of.name:
             raise Invalid("what fails has no name", "Name a workload or service; its namespace and cluster, too.")
-        start, end = period(info, since, until)
+        time = await period(info, since, until)
         meant = await asked_end(info, of)
-        coverage = await coverage_of(info, start, end)
+        coverage = await coverage_of(info, time)
         found = engine.nothing()
         rows = await every_edge(
             info,
-            EdgeFilter(since=start, until=end, verdicts=_ARRIVED),
+            EdgeFilter(since=time.since, until=time.until, days_until=time.days_until, verdicts=_ARRIVED),
             coverage,
             refused="dependencies, and so many are not followed",
             remedy="Ask for dependencies with this as an end, one hop after the other.",

@@ -7,30 +7,40 @@ import strawberry
 
 from periplus_contract.flow_words import Verdict
 from periplus_hub.access.graphql import Info
-from periplus_hub.dependencies import repository_edge, repository_told
+from periplus_hub.dependencies import repository_edge
 from periplus_hub.dependencies.engine.edge_values import EdgeDetail, PortUse
 from periplus_hub.dependencies.engine.flow_values import filled
 from periplus_hub.dependencies.graphql_filter import DependencyEndFilter, DependencyFilter, asked_edges
-from periplus_hub.dependencies.graphql_period import MOST_HOURS, Since, Until, coverage_of, hours_of, period
+from periplus_hub.dependencies.graphql_period import (
+    MOST_POINTS,
+    Period,
+    Since,
+    Until,
+    coverage_of,
+    in_steps,
+    period,
+    told_steps,
+)
 from periplus_hub.dependencies.graphql_store import of_store
 from periplus_hub.dependencies.graphql_types import DependencyEnd, FlowCoverage
-from periplus_hub.dependencies.model import EdgeFilter, EdgeLevel, EdgeSide
+from periplus_hub.dependencies.model import EdgeLevel, EdgeSide
 from periplus_hub.dependencies.repository_edge import MOST_CANDIDATES, MOST_PORTS, MOST_RULES, SeveralEdges
 from periplus_hub.kit.errors import Invalid
 from periplus_hub.kit.graphql_prices import Cost, at_most
 from periplus_hub.kit.graphql_scalars import BigInt, big
 
-_POINT: Final = at_most(MOST_HOURS)
+_POINT: Final = at_most(MOST_POINTS)
 
 
 @strawberry.type(
-    description="What passed hour by hour, in columns. Null is not known: neither cluster told of that hour, or no "
-    "source counts it. The last hour may still go on."
+    description="What passed hour by hour, in columns; UTC day by day where these are too many, or not kept any more. "
+    "Null is not known: neither cluster told of that time, or no source counts it. The last step may still go on."
 )
 class DependencyHistory:
     """edge_values.EdgeHours."""
 
-    timestamps: list[datetime] = strawberry.field(description="When each hour begins.", directives=_POINT)
+    step_s: int = strawberry.field(description="As FlowSeries.stepS.")
+    timestamps: list[datetime] = strawberry.field(description="When each step begins.", directives=_POINT)
     bytes_tx: list[BigInt | None] = strawberry.field(description="As Dependency.bytesTx.", directives=_POINT)
     bytes_rx: list[BigInt | None] = strawberry.field(description="As Dependency.bytesRx.", directives=_POINT)
     connections_opened: list[BigInt | None] = strawberry.field(
@@ -78,7 +88,7 @@ class DependencyInFull:
 
     source: DependencyEnd = strawberry.field(description="Who opens the connections.")
     destination: DependencyEnd = strawberry.field(description="Who takes them.")
-    history: DependencyHistory = strawberry.field(description="What passed hour by hour.")
+    history: DependencyHistory = strawberry.field(description="What passed when.")
     ports: list[DependencyPortUse] = strawberry.field(
         description=f"The first {MOST_PORTS}, those with the most bytes first.", directives=at_most(20)
     )
@@ -108,8 +118,8 @@ class EdgeQuery:
     """The root field about one dependency."""
 
     @strawberry.field(
-        description="One dependency in full; null where none is known, which `coverage` weighs. At most "
-        f"{MOST_HOURS:,} hours. Refused where the ends that are meant have several.",
+        description="One dependency in full; null where none is known, which `coverage` weighs. Refused where the ends "
+        "that are meant have several.",
         directives=[Cost(weight=80)],
     )
     async def edge(
@@ -123,24 +133,26 @@ class EdgeQuery:
     ) -> DependencyInFull | None:
         """Of the edges of whole hours."""
         ends = DependencyFilter(source=source, destination=destination)
-        asked = await asked_edges(info, EdgeLevel.WORKLOAD, ends, *period(info, since, until))
-        steps = hours_of(asked)
+        time, steps = in_steps(await period(info, since, until))
+        asked = await asked_edges(info, EdgeLevel.WORKLOAD, ends, time)
         try:
-            found = await of_store(info, None, repository_edge.edge_in_full, asked)
+            found = await of_store(info, None, repository_edge.edge_in_full, asked, steps.step)
         except SeveralEdges:
             raise Invalid("several dependencies are meant", "Name cluster, namespace, kind and name.") from None
-        return None if found is None else await _in_full(info, asked, steps, found)
+        return None if found is None else await _in_full(info, time, steps, found)
 
 
-async def _in_full(info: Info, asked: EdgeFilter, steps: range, found: EdgeDetail) -> DependencyInFull:
+async def _in_full(info: Info, time: Period, steps: range, found: EdgeDetail) -> DependencyInFull:
     ends = (found.src, found.dst)
     concerned = tuple(dict.fromkeys(each.registration_id for each in ends if each.registration_id is not None))
-    told = await info.context.read(repository_told.minutes_told, concerned, steps.start, steps.stop)
+    told = await told_steps(info, concerned, steps)
     columns = {name: [big(each) for each in filled(steps, values, told)] for name, values in found.hours.found.items()}
     return DependencyInFull(
         source=DependencyEnd.of(found.src),
         destination=DependencyEnd.of(found.dst),
-        history=DependencyHistory(timestamps=[datetime.fromtimestamp(each, UTC) for each in steps], **columns),
+        history=DependencyHistory(
+            step_s=steps.step, timestamps=[datetime.fromtimestamp(each, UTC) for each in steps], **columns
+        ),
         ports=[DependencyPortUse.of(each) for each in found.ports],
         port_count=found.port_count,
         client_bytes=big(found.hours.client_bytes),
@@ -152,5 +164,5 @@ async def _in_full(info: Info, asked: EdgeFilter, steps: range, found: EdgeDetai
         ],
         source_candidates=[DependencyEnd.of(each) for each in found.src_candidates],
         destination_candidates=[DependencyEnd.of(each) for each in found.dst_candidates],
-        coverage=FlowCoverage(told=await coverage_of(info, asked.since, asked.until)),
+        coverage=FlowCoverage(told=await coverage_of(info, time)),
     )

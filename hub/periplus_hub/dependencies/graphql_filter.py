@@ -1,11 +1,11 @@
 """Which dependencies a question is about."""
 
-from datetime import datetime
 from typing import Annotated, Final
 
 import strawberry
 
 from periplus_hub.access.graphql import Info
+from periplus_hub.dependencies.graphql_period import Period
 from periplus_hub.dependencies.graphql_words import EdgeLevel, EdgeState, Verdict
 from periplus_hub.dependencies.model import EdgeFilter, EndFilter
 from periplus_hub.fleet.graphql_asked import cluster_asked
@@ -59,9 +59,7 @@ Filter = Annotated[
 Level = Annotated[EdgeLevel, strawberry.argument(description="What the ends are.")]
 
 
-async def asked_edges(
-    info: Info, level: EdgeLevel, found: DependencyFilter | None, since: datetime, until: datetime
-) -> EdgeFilter:
+async def asked_edges(info: Info, level: EdgeLevel, found: DependencyFilter | None, time: Period) -> EdgeFilter:
     """What is asked for, with clusters that are there. Raises Invalid for numbers that cannot be."""
     filters = found or DependencyFilter()
     within("port", filters.port, 0, LAST_PORT)
@@ -70,8 +68,9 @@ async def asked_edges(
         if len(words) > _MOST_WORDS:
             raise Invalid(f"{len(words)} {name} are given", "Give each once.")
     return EdgeFilter(
-        since=since,
-        until=until,
+        since=time.since,
+        until=time.until,
+        days_until=time.days_until,
         level=level,
         cross_cluster=filters.cross_cluster,
         either=await asked_end(info, filters.either),

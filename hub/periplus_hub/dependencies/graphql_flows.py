@@ -10,15 +10,23 @@ import strawberry
 
 from periplus_contract.flow_words import Verdict
 from periplus_hub.access.graphql import Info
-from periplus_hub.dependencies import repository_flows, repository_told
+from periplus_hub.dependencies import repository_flows
 from periplus_hub.dependencies.engine.flow_values import FlowEnds, FlowMeasure, Series, TopFlows, concerned, filled
 from periplus_hub.dependencies.graphql_filter import DependencyFilter, Filter, asked_edges, within
-from periplus_hub.dependencies.graphql_period import MOST_HOURS, Since, Until, coverage_of, hours_of, period
+from periplus_hub.dependencies.graphql_period import (
+    MOST_POINTS,
+    Period,
+    Since,
+    Until,
+    coverage_of,
+    in_steps,
+    period,
+    told_steps,
+)
 from periplus_hub.dependencies.graphql_store import of_store
 from periplus_hub.dependencies.graphql_types import FlowCoverage
 from periplus_hub.dependencies.model import EdgeFilter, EdgeLevel
 from periplus_hub.fleet import repository_graphql as fleet
-from periplus_hub.flows.model import HOUR_S
 from periplus_hub.kit.errors import Invalid
 from periplus_hub.kit.graphql import global_id
 from periplus_hub.kit.graphql_prices import Cost, ListSize, at_most
@@ -27,7 +35,7 @@ from periplus_hub.kit.graphql_scalars import BigInt, big
 MOST_FLOWS: Final = 1_000
 By = Annotated[FlowMeasure, strawberry.argument(description="What is compared.")]
 _ROW: Final = at_most(MOST_FLOWS)
-_POINT: Final = at_most(MOST_HOURS)
+_POINT: Final = at_most(MOST_POINTS)
 
 strawberry.enum(
     FlowMeasure,
@@ -84,12 +92,12 @@ class TopFlowColumns:
 class FlowSeries:
     """engine.flow_values.Series."""
 
-    step_s: int = strawberry.field(description="Seconds from one point to the next.")
+    step_s: int = strawberry.field(description="Seconds from one point to the next: an hour, or a day.")
     timestamps: list[datetime] = strawberry.field(description="When each step begins.", directives=_POINT)
     values: list[BigInt | None] = strawberry.field(
         description="How much passed in each step. Null is not known: no cluster told of that time (of those that are "
-        "asked about, where some are), or no source counts it. 0 is that there was nothing of it in what was told. The "
-        "last step may still go on.",
+        "asked about, where some are), or no source counts it. 0 is that there was nothing of it in what was told: of "
+        "a day, in each of its hours. The last step may still go on.",
         directives=_POINT,
     )
     is_part_unmeasured: bool = strawberry.field(
@@ -121,14 +129,16 @@ class FlowsQuery:
     ) -> TopFlowColumns:
         """Of the edges of whole hours."""
         within("first", first, 1, MOST_FLOWS)
-        asked = await _asked(info, filters, since, until)
-        coverage = FlowCoverage(told=await coverage_of(info, asked.since, asked.until))
+        time = await period(info, since, until)
+        asked = await _asked(info, filters, time)
+        coverage = FlowCoverage(told=await coverage_of(info, time))
         found = await of_store(info, _NONE, repository_flows.top_flows, asked, by, first)
         return await _top(info, found, by, coverage)
 
     @strawberry.field(
-        description=f"How much passed, hour by hour; at most {MOST_HOURS:,} hours. Windows that ended less than a "
-        "minute ago may be missing. What was dropped is among it unless the filter names verdicts.",
+        description=f"How much passed, hour by hour; UTC day by day where that are more than {MOST_POINTS:,} hours, or "
+        "hours are not kept any more (`stepS`). Windows that ended less than a minute ago may be missing. What was "
+        "dropped is among it unless the filter names verdicts.",
         directives=[Cost(weight=60)],
     )
     async def flow_series(
@@ -141,9 +151,10 @@ class FlowsQuery:
         until: Until = None,
     ) -> FlowSeries:
         """Of the edges of whole hours."""
-        asked = await _asked(info, filters, since, until)
-        coverage = FlowCoverage(told=await coverage_of(info, asked.since, asked.until))
-        found = await _by_hour(info, asked, by)
+        time, steps = in_steps(await period(info, since, until))
+        asked = await _asked(info, filters, time)
+        coverage = FlowCoverage(told=await coverage_of(info, time))
+        found = await _by_step(info, asked, by, steps)
         return FlowSeries(
             step_s=found.step_s,
             timestamps=[datetime.fromtimestamp(each, UTC) for each in found.starts],
@@ -168,20 +179,17 @@ _NONE: Final = TopFlows(
 )
 
 
-async def _asked(
-    info: Info, filters: DependencyFilter | None, since: datetime | None, until: datetime | None
-) -> EdgeFilter:
+async def _asked(info: Info, filters: DependencyFilter | None, time: Period) -> EdgeFilter:
     """Raises Invalid where a state is named: a dependency has one, and its flows have none."""
     if filters is not None and filters.states:
         raise Invalid("flows have no state", "Leave `states` out; `dependencies` takes it.")
-    return await asked_edges(info, EdgeLevel.WORKLOAD, filters, *period(info, since, until))
+    return await asked_edges(info, EdgeLevel.WORKLOAD, filters, time)
 
 
-async def _by_hour(info: Info, asked: EdgeFilter, by: FlowMeasure) -> Series:
-    steps = hours_of(asked)
-    found, is_part = await of_store(info, ({}, False), repository_flows.by_hour, asked, by)
-    told = await info.context.read(repository_told.minutes_told, concerned(asked), steps.start, steps.stop)
-    return Series(step_s=HOUR_S, starts=steps, values=filled(steps, found, told), is_part_unmeasured=is_part)
+async def _by_step(info: Info, asked: EdgeFilter, by: FlowMeasure, steps: range) -> Series:
+    found, is_part = await of_store(info, ({}, False), repository_flows.by_step, asked, by, steps.step)
+    told = await told_steps(info, concerned(asked), steps)
+    return Series(step_s=steps.step, starts=steps, values=filled(steps, found, told), is_part_unmeasured=is_part)
 
 
 async def _top(info: Info, found: TopFlows, by: FlowMeasure, coverage: FlowCoverage) -> TopFlowColumns:

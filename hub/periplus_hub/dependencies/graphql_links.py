@@ -127,11 +127,17 @@ class ClusterLinksQuery:
     ) -> ClusterLinks:
         """One statement finds what passes between clusters."""
         within("first", first, 1, MOST_LINKS)
-        start, end = period(info, since, until)
+        time = await period(info, since, until)
         concerned = EndFilter(clusters=await cluster_asked(info.context, cluster))
-        coverage = await coverage_of(info, start, end)
+        coverage = await coverage_of(info, time)
         found = engine.ClusterLinks(links=(), count=0, unresolved=graph.nothing(EdgeLevel.CLUSTER).totals)
-        asked = EdgeFilter(since=start, until=end, level=EdgeLevel.CLUSTER, either=concerned)
+        asked = EdgeFilter(
+            since=time.since,
+            until=time.until,
+            days_until=time.days_until,
+            level=EdgeLevel.CLUSTER,
+            either=concerned,
+        )
         remedy = "Ask for those of one cluster."
         rows = await every_edge(info, asked, coverage, refused="pairs of clusters", remedy=remedy)
         if rows is not None and rows.num_rows:

@@ -260,9 +260,9 @@ class DependencyMapQuery:
         """One statement finds all edges in columns; the rest is computed of them in a thread."""
         within("nodesAtMost", nodes_at_most, LEAST_NODES, MOST_NODES)
         within("edgesAtMost", edges_at_most, 1, MOST_EDGES)
-        start, end = period(info, since, until)
-        asked = await asked_edges(info, level, wanted, start, end)
-        coverage = await coverage_of(info, start, end)
+        time = await period(info, since, until)
+        asked = await asked_edges(info, level, wanted, time)
+        coverage = await coverage_of(info, time)
         found = graph.nothing(level)
         rows = await every_edge(
             info,

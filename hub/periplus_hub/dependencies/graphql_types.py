@@ -213,6 +213,15 @@ class FlowCoverage:
         """Of all clusters."""
         return _moment(self.told.waiting_since)
 
+    @strawberry.field(
+        description="Up to then the answer is of whole UTC days, as hours of that time are not kept, or too many for "
+        "points; null: it is of hours alone.",
+        directives=[Cost(weight=0)],
+    )
+    def whole_days_until(self) -> datetime | None:
+        """Of the asked time."""
+        return _moment(self.told.days_until)
+
     @strawberry.field(description="How many clusters told flows once, and not of late.", directives=[Cost(weight=0)])
     def late_count(self) -> int:
         """Of lateClusters."""

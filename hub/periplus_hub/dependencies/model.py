@@ -138,6 +138,8 @@ class EdgeFilter:
     protocol: int | None = None
     verdicts: tuple[Verdict, ...] = ()
     states: tuple[EdgeState, ...] = ()
+    days_until: int = 0
+    """What is before, in seconds, is asked of whole UTC days; the time begins and ends with one where it is there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,6 +214,8 @@ class Coverage:
     """The first hour of the asked time with accepted rows that are not among its edges."""
     waits_lately: bool = False
     """There are such hours in the day before the end of the time: who is silent is not known."""
+    days_until: int | None = None
+    """Up to when the answer is of whole UTC days; None where it is of hours alone."""
 
     @property
     def ratio(self) -> float | None:

@@ -1,33 +1,35 @@
 """SQL of what clusters told of flows."""
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import CTE, BigInteger, ColumnElement, Row, Table, and_, case, cast, func, select, text
+from sqlalchemy import CTE, BigInteger, ColumnElement, Row, Table, and_, case, cast, func, select, text, union_all
 from sqlalchemy.dialects.postgresql import BIT
 
 from periplus_contract.tables import Kind
 from periplus_hub.access.scope import Scope, owned
 from periplus_hub.dependencies.edge_columns import hour_of
 from periplus_hub.dependencies.model import GRACE_S, LATE_S, LOOK_BACK_S, RECENT_S, ClusterCoverage, Coverage
+from periplus_hub.dependencies.repository_coverage_days import NOTHING, ToldDays, stale_since, told_of_days
 from periplus_hub.fleet.model import State
 from periplus_hub.fleet.tables import registrations
-from periplus_hub.flows.model import HOUR_S, MINUTE_S, MINUTES_OF_HOUR
+from periplus_hub.flows.model import DAY_S, HOUR_S, MINUTE_S, MINUTES_OF_HOUR
 from periplus_hub.flows.repository_progress import waiting_hours
-from periplus_hub.flows.tables import coverage, node_coverage
+from periplus_hub.flows.tables import coverage, day_coverage, node_coverage
 from periplus_hub.ingest.tables import outcomes
 from periplus_hub.inventory.tables import nodes
 from periplus_hub.kit.db import ReadConnection
 
 
 async def coverage_between(
-    c: ReadConnection, scope: Scope, since: datetime, until: datetime, now: datetime
+    c: ReadConnection, scope: Scope, since: datetime, until: datetime, now: datetime, *, days_until: int = 0
 ) -> Coverage:
     """Of every active cluster, what it told of flows in the hours of the time, which answers are made of whole.
 
-    What is not over yet counts in whole minutes.
+    What is not over yet counts in whole minutes. Before `days_until` whole days are asked for.
     """
     first = hour_of(since)
     last = min(hour_of(until) + HOUR_S, int(now.timestamp()) - GRACE_S)
@@ -36,14 +38,24 @@ async def coverage_between(
     lost = await _lost(c, scope, first, last)
     booked = await _booked(c, scope, first, last)
     waiting = [int(row.hour) for row in await c.rows(waiting_hours(scope, first - LOOK_BACK_S, last))]
+    of_days: dict[UUID, ToldDays] = {}
+    if first - LOOK_BACK_S < days_until:
+        of_days = await told_of_days(c, scope, first, last)
+        stale = await stale_since(c, scope, first, last)
+        waiting += [] if stale is None else [stale]
+    clusters = tuple(
+        _cluster(_Told(row, by_node.get(row.id), lost.get(row.id, {}), of_days.get(row.id, NOTHING)), first, last)
+        for row in rows
+    )
     return Coverage(
-        clusters=tuple(_cluster(row, by_node.get(row.id), lost.get(row.id, {}), first, last) for row in rows),
+        clusters=clusters,
         collected=booked["collected"],
         settled=booked["settled"],
-        rejected=sum(row.rejected or 0 for row in rows),
+        rejected=sum(each.rejected for each in clusters),
         dropped=await _dropped(c, scope, first, last),
         waiting_since=min((each for each in waiting if each >= first), default=None),
         waits_lately=max(waiting, default=0) > last - RECENT_S,
+        days_until=days_until if first < days_until else None,
         now=now,
     )
 
@@ -136,12 +148,14 @@ def _nodes_that_told(scope: Scope, first: int, last: int) -> CTE:
 
 def _nodes_now(scope: Scope, first: int, told: CTE) -> CTE:
     """Of clusters that told, with the time from which each has to tell: hours whose nodes are folded count there."""
-    folded = (
-        select(coverage.c.registration_id, (func.max(coverage.c.hour) + HOUR_S).label("until"))
-        .where(owned(scope, coverage), coverage.c.nodes > 0)
-        .group_by(coverage.c.registration_id)
-        .cte("folded")
-    )
+    of_hours = select(coverage.c.registration_id, (coverage.c.hour + HOUR_S).label("until"))
+    of_days = select(day_coverage.c.registration_id, (day_coverage.c.day_start + DAY_S).label("until"))
+    each = union_all(
+        of_hours.where(owned(scope, coverage), coverage.c.nodes > 0),
+        of_days.where(owned(scope, day_coverage), day_coverage.c.node_minutes_expected > 0),
+    ).subquery("each_folded")
+    folded = select(each.c.registration_id, func.max(each.c.until).label("until")).group_by(each.c.registration_id)
+    folded_until = folded.cte("folded")
     begun = select(told.c.registration_id, func.min(told.c.told_since).label("at")).group_by(told.c.registration_id)
     begun_at = begun.cte("begun")
     made_at, approved_at = (
@@ -150,12 +164,12 @@ def _nodes_now(scope: Scope, first: int, told: CTE) -> CTE:
     )
     # What a cluster told of the time before its approval is among what is known, so that time has to be told, too.
     from_then = func.least(approved_at, begun_at.c.at)
-    since = func.greatest(made_at, from_then, first, func.coalesce(folded.c.until, 0))
+    since = func.greatest(made_at, from_then, first, func.coalesce(folded_until.c.until, 0))
     return (
         select(nodes.c.registration_id, nodes.c.name, since.label("since"))
         .join_from(nodes, registrations, registrations.c.id == nodes.c.registration_id)
         .join(begun_at, begun_at.c.registration_id == nodes.c.registration_id)
-        .outerjoin(folded, folded.c.registration_id == nodes.c.registration_id)
+        .outerjoin(folded_until, folded_until.c.registration_id == nodes.c.registration_id)
         .where(owned(scope, nodes), owned(scope, registrations))
         .cte("here")
     )
@@ -178,28 +192,36 @@ async def _lost(c: ReadConnection, scope: Scope, first: int, last: int) -> dict[
     return found
 
 
-def _cluster(
-    row: Row[Any], by_node: Row[Any] | None, lost: Mapping[str, int], first: int, last: int
-) -> ClusterCoverage:
+class _Told(NamedTuple):
+    """What is known of one cluster: of its hours, of its nodes, what it did not see, of days kept without hours."""
+
+    row: Row[Any]
+    by_node: Row[Any] | None
+    lost: Mapping[str, int]
+    days: ToldDays
+
+
+def _cluster(told: _Told, first: int, last: int) -> ClusterCoverage:
+    row, by_node, days = told.row, told.by_node, told.days
     # What it told of the time before its approval is among what is known, so that time had to be told, too.
-    begun = [int(each) for each in (row.approved_at, row.told_since) if each is not None]
+    begun = [int(each) for each in (row.approved_at, row.told_since, days.told_since) if each is not None]
     begins = max(first, min(begun, default=first))
     # Of a time whose nodes are folded only they count; the others of that time are among them.
-    folded = int(row.folded_expected or 0)
-    node_told = int(row.folded_told or 0) + (0 if by_node is None else int(by_node.told))
+    folded = int(row.folded_expected or 0) + days.node_minutes_expected
+    node_told = int(row.folded_told or 0) + days.node_minutes + (0 if by_node is None else int(by_node.told))
     node_expected = folded + (0 if by_node is None else max(0, int(by_node.expected)))
     return ClusterCoverage(
         registration_id=row.id,
-        minutes_told=int(row.minutes or 0) if row.told_from is not None else 0,
+        minutes_told=days.minutes + (int(row.minutes or 0) if row.told_from is not None else 0),
         minutes_expected=max(0, last - begins) // MINUTE_S,
-        told_from=row.told_from,
-        told_until=row.told_until,
-        sampling=row.sampling or 1,
-        rows=int(row.rows or 0),
-        rejected=int(row.rejected or 0),
-        observed=int(row.observed or 0),
-        unmeasured=int(row.unmeasured or 0),
-        lost=lost,
+        told_from=min((each for each in (row.told_from, days.told_from) if each is not None), default=None),
+        told_until=max((each for each in (row.told_until, days.told_until) if each is not None), default=None),
+        sampling=max(row.sampling or 1, days.sampling),
+        rows=int(row.rows or 0) + days.rows,
+        rejected=int(row.rejected or 0) + days.rejected,
+        observed=int(row.observed or 0) + days.observed,
+        unmeasured=int(row.unmeasured or 0) + days.unmeasured,
+        lost=Counter(told.lost) + Counter(days.lost),
         node_minutes_told=node_told,
         node_minutes_expected=node_expected,
         nodes=0 if by_node is None else by_node.nodes,

@@ -9,7 +9,7 @@ from periplus_hub.access.scope import Scope
 from periplus_hub.dependencies.edge_columns import measure, read_end, sides
 from periplus_hub.dependencies.engine.edge_values import HISTORY, EdgeDetail, EdgeHours, PortUse, RuleUse
 from periplus_hub.dependencies.model import EdgeEnd, EdgeFilter
-from periplus_hub.dependencies.tables_edges import ENDS, OUTCOME, in_hours
+from periplus_hub.dependencies.tables_edges import ENDS, OUTCOME, STEP, in_time
 from periplus_hub.flows.model import MEASURES
 from periplus_hub.flows.model_kinds import AMBIGUOUS
 from periplus_hub.kit.column_store import ColumnStore
@@ -22,22 +22,22 @@ _ENDS: Final = ", ".join(ENDS)
 _PAIRS: Final = Template("""
     SELECT $ends, src_workload AS src_name, dst_workload AS dst_name,
       groupUniqArray(4)(src_rule) AS src_rules, groupUniqArray(4)(dst_rule) AS dst_rules
-    FROM edges_hourly WHERE $conditions GROUP BY $ends ORDER BY $ends LIMIT 2
+    FROM $edges GROUP BY $ends ORDER BY $ends LIMIT 2
 """)
 _HOURS: Final = Template("""
-    SELECT toUnixTimestamp(hour) AS start, $sums, groupBitOr(measured) AS known, sum(client_bytes) AS client,
+    SELECT $step AS start, $sums, groupBitOr(measured) AS known, sum(client_bytes) AS client,
       sum(server_bytes) AS server, groupBitOr(reporters) AS told_by
-    FROM edges_hourly WHERE $conditions GROUP BY start ORDER BY start
+    FROM $edges GROUP BY start ORDER BY start
 """)
 _PORTS: Final = Template("""
     SELECT protocol, dst_port, $outcome AS outcome, $sums, groupBitOr(measured) AS known,
       count() OVER () AS port_count
-    FROM edges_hourly WHERE $conditions GROUP BY protocol, dst_port, outcome
+    FROM $edges GROUP BY protocol, dst_port, outcome
     ORDER BY sum_bytes_tx + sum_bytes_rx DESC, protocol, dst_port, outcome LIMIT {most:UInt32}
 """)
 _RULES: Final = Template("""
     SELECT src_rule, dst_rule, $sums, groupBitOr(measured) AS known
-    FROM edges_hourly WHERE $conditions GROUP BY src_rule, dst_rule
+    FROM $edges GROUP BY src_rule, dst_rule
     ORDER BY sum_bytes_tx + sum_bytes_rx DESC, src_rule, dst_rule LIMIT {most:UInt32}
 """)
 _CANDIDATES: Final = """
@@ -54,12 +54,12 @@ class SeveralEdges(Exception):
     """The filter leaves more than one pair of ends."""
 
 
-async def edge_in_full(scope: Scope, store: ColumnStore, asked: EdgeFilter) -> EdgeDetail | None:
-    """The one edge that is asked for; None where nothing passed. Raises SeveralEdges."""
-    where, given = in_hours(asked)
+async def edge_in_full(scope: Scope, store: ColumnStore, asked: EdgeFilter, step_s: int) -> EdgeDetail | None:
+    """The one edge that is asked for, its history in steps; None where nothing passed. Raises SeveralEdges."""
+    edges, given = in_time(asked)
 
     async def rows(statement: Template, **more: Any) -> list[dict[str, Any]]:
-        text = statement.substitute(ends=_ENDS, sums=_SUMS, outcome=OUTCOME, conditions=where)
+        text = statement.substitute(ends=_ENDS, sums=_SUMS, outcome=OUTCOME, edges=edges, step=STEP)
         found: list[dict[str, Any]] = (await store.query(scope, text, given | more)).to_pylist()
         return found
 
@@ -73,7 +73,7 @@ async def edge_in_full(scope: Scope, store: ColumnStore, asked: EdgeFilter) -> E
     return EdgeDetail(
         src=src,
         dst=dst,
-        hours=_hours(await rows(_HOURS)),
+        hours=_hours(await rows(_HOURS, step=step_s)),
         ports=[_port(row) for row in ports],
         port_count=ports[0]["port_count"],
         rules=[_rule(row) for row in await rows(_RULES, most=MOST_RULES)],

@@ -20,8 +20,8 @@ from periplus_hub.dependencies.model import (
     Edges,
     EdgeSide,
 )
-from periplus_hub.dependencies.repository_grouped import END_COLUMNS, KNOWN, WITHIN, end_columns, found, looked_at
-from periplus_hub.dependencies.tables_edges import OUTCOME
+from periplus_hub.dependencies.repository_grouped import KNOWN, WITHIN, found
+from periplus_hub.dependencies.tables_edges import END_COLUMNS, OUTCOME, edges_from, end_columns, looked_at
 from periplus_hub.flows.model_kinds import UNRESOLVED
 from periplus_hub.kit.column_store import ColumnStore
 
@@ -40,7 +40,7 @@ _EDGES: Final = Template("""
 _MARKS: Final = Template("""
     SELECT $ends, $outcome AS outcome, groupUniqArrayIf(64)((protocol, dst_port), $within) AS ports,
       groupUniqArray(4)(src_rule) AS src_rules, groupUniqArray(4)(dst_rule) AS dst_rules
-    FROM edges_hourly WHERE $conditions AND $shown GROUP BY $names, outcome
+    FROM $edges WHERE $conditions AND $shown GROUP BY $names, outcome
 """)
 _ORDERS: Final[Mapping[EdgeOrder, tuple[str, str]]] = {
     EdgeOrder.BYTES: (f"{KNOWN['bytes_tx']} OR {KNOWN['bytes_rx']}", "sum_bytes_tx + sum_bytes_rx"),
@@ -102,6 +102,7 @@ async def _marks(
         ends=", ".join(end_columns(asked.level)),
         outcome=OUTCOME,
         within=WITHIN,
+        edges=edges_from(given["first"], asked, given),
         conditions=where,
         shown=shown,
         names=", ".join(END_COLUMNS),

@@ -10,7 +10,7 @@ from periplus_contract.flow_words import Verdict
 from periplus_hub.access.scope import Scope
 from periplus_hub.dependencies.engine.flow_values import SUMMED, FlowEnds, FlowMeasure, TopFlows
 from periplus_hub.dependencies.model import EdgeFilter
-from periplus_hub.dependencies.tables_edges import ENDS, OUTCOME, in_hours
+from periplus_hub.dependencies.tables_edges import ENDS, OUTCOME, STEP, in_time
 from periplus_hub.flows.model import MEASURES, NOBODY
 from periplus_hub.kit.column_store import ColumnStore
 
@@ -19,19 +19,19 @@ _KEY: Final = (*ENDS, "protocol", "dst_port")
 _TOP: Final = Template("""
     SELECT *, count() OVER () AS flow_count, countIf(NOT is_known) OVER () AS unmeasured_count,
       sumIf(value, is_known) OVER () AS total
-    FROM (SELECT $key, $verdict AS told_verdict, $value FROM edges_hourly WHERE $conditions GROUP BY $key, told_verdict)
+    FROM (SELECT $key, $verdict AS told_verdict, $value FROM $edges GROUP BY $key, told_verdict)
     ORDER BY is_known DESC, value DESC, $key, told_verdict
     LIMIT {most:UInt32}
 """)
-_BY_HOUR: Final = Template("""
-    SELECT toUnixTimestamp(hour) AS start, $value FROM edges_hourly WHERE $conditions GROUP BY start ORDER BY start
+_BY_STEP: Final = Template("""
+    SELECT $step AS start, $value FROM $edges GROUP BY start ORDER BY start
 """)
 
 
 async def top_flows(scope: Scope, store: ColumnStore, asked: EdgeFilter, measure: FlowMeasure, most: int) -> TopFlows:
     """The flows of the time with the most of the measure; those of which it is not known come last."""
-    conditions, given = in_hours(asked)
-    statement = _TOP.substitute(key=", ".join(_KEY), verdict=OUTCOME, value=_value(measure), conditions=conditions)
+    edges, given = in_time(asked)
+    statement = _TOP.substitute(key=", ".join(_KEY), verdict=OUTCOME, value=_value(measure), edges=edges)
     rows = await store.query(scope, statement, given | {"most": most})
     columns = {name: rows.column(name).to_pylist() for name in rows.column_names}
     known = columns["is_known"]
@@ -47,12 +47,13 @@ async def top_flows(scope: Scope, store: ColumnStore, asked: EdgeFilter, measure
     )
 
 
-async def by_hour(
-    scope: Scope, store: ColumnStore, asked: EdgeFilter, measure: FlowMeasure
+async def by_step(
+    scope: Scope, store: ColumnStore, asked: EdgeFilter, measure: FlowMeasure, step_s: int
 ) -> tuple[dict[int, int | None], bool]:
-    """Of each hour that has such flows how much, None where it is not known; and whether some was not measured."""
-    conditions, given = in_hours(asked)
-    rows = await store.query(scope, _BY_HOUR.substitute(value=_value(measure), conditions=conditions), given)
+    """Of each step that has such flows how much, None where it is not known; and whether some was not measured."""
+    edges, given = in_time(asked)
+    statement = _BY_STEP.substitute(step=STEP, value=_value(measure), edges=edges)
+    rows = await store.query(scope, statement, given | {"step": step_s})
     return _values(rows)
 
 

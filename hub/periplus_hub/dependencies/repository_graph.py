@@ -7,7 +7,8 @@ import pyarrow as pa
 
 from periplus_hub.access.scope import Scope
 from periplus_hub.dependencies.model import Coverage, EdgeFilter
-from periplus_hub.dependencies.repository_grouped import END_COLUMNS, found
+from periplus_hub.dependencies.repository_grouped import found
+from periplus_hub.dependencies.tables_edges import END_COLUMNS
 from periplus_hub.flows.model import MEASURES
 from periplus_hub.kit.column_store import ColumnStore
 

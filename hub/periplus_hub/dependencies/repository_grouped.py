@@ -10,12 +10,9 @@ from typing import Any, Final
 import pyarrow as pa
 
 from periplus_hub.access.scope import Scope
-from periplus_hub.dependencies.edge_columns import hour_of
-from periplus_hub.dependencies.engine.ends import PARTS
 from periplus_hub.dependencies.model import (
     HISTORY_S,
     LATE_S,
-    LOOK_BACK_S,
     QUIET_S,
     RECENT_S,
     STATES,
@@ -23,13 +20,12 @@ from periplus_hub.dependencies.model import (
     EdgeFilter,
     EdgeLevel,
 )
-from periplus_hub.dependencies.tables_edges import OUTCOME, conditions
-from periplus_hub.flows.model import HOUR_S, MEASURES, NOBODY
+from periplus_hub.dependencies.tables_edges import END_COLUMNS, OUTCOME, edges_from, end_columns, end_values, looked_at
+from periplus_hub.flows.model import MEASURES, NOBODY
 from periplus_hub.kit.column_store import ColumnStore
 
 KNOWN: Final[Mapping[str, str]] = {name: f"(bitAnd(known, {1 << number}) != 0)" for number, name in enumerate(MEASURES)}
 """The condition that a measure is known."""
-END_COLUMNS: Final = tuple(f"end_{side}_{part}" for side in ("src", "dst") for part in PARTS)
 WITHIN: Final = "hour >= fromUnixTimestamp({since:UInt32})"
 """The condition on a row that it is of the asked time, and not of what is looked back at."""
 _NEVER: Final = 2**32 - 1
@@ -42,12 +38,12 @@ _GROUPED: Final = Template("""
       min(first_window) AS first_seen, max(last_window) AS last_seen
     FROM $rows GROUP BY $key, outcome
 """)
-_ROWS: Final = Template("edges_hourly WHERE $conditions")
+_ROWS: Final = Template("$edges WHERE $conditions")
 _ROWS_OF_CLUSTERS: Final = Template("""
     (SELECT $ends, verdict, $within AS is_within, $sums, groupBitOr(measured) AS measured,
       groupBitOr(unmeasured) AS unmeasured, groupBitOr(reporters) AS reporters, max(sampling) AS sampling,
       min(first_window) AS first_window, max(last_window) AS last_window
-    FROM edges_hourly WHERE $conditions GROUP BY $key, verdict, is_within)
+    FROM $edges WHERE $conditions GROUP BY $key, verdict, is_within)
 """)
 """Made of sums that the store has of pairs of clusters (`by_cluster`), where conditions are about nothing else."""
 _PLACED: Final = Template("""
@@ -90,24 +86,17 @@ async def found(
     return await store.query(scope, around.substitute(grouped=statement), given | more)
 
 
-def looked_at(asked: EdgeFilter) -> tuple[str, dict[str, Any]]:
-    """The condition on all rows that an answer about the asked edges is made of, and its parameters."""
-    since = hour_of(asked.since)
-    given: dict[str, Any] = {"since": since, "first": since - LOOK_BACK_S, "until": hour_of(asked.until) + HOUR_S}
-    hours = ("hour >= fromUnixTimestamp({first:UInt32})", "hour < fromUnixTimestamp({until:UInt32})")
-    return " AND ".join((*hours, *conditions(asked, given))), given
-
-
 def _grouped(asked: EdgeFilter, coverage: Coverage) -> tuple[str, dict[str, Any]]:
     """A statement that finds the asked edges, one a row for each pair of ends and verdict, and its parameters."""
     where, given = looked_at(asked)
     given |= {"states": [STATES.index(each) for each in asked.states], **_told(coverage)}
     ends, key = _ends(asked.level)
-    rows, within = _ROWS.substitute(conditions=where), WITHIN
+    read = {"edges": edges_from(given["first"], asked, given), "conditions": where}
+    rows, within = _ROWS.substitute(read), WITHIN
     if asked.level is EdgeLevel.CLUSTER:
         sums = ", ".join(f"sum({name}) AS {name}" for name in MEASURES)
         names = {"ends": ", ".join(ends), "key": ", ".join(key)}
-        rows, within = _ROWS_OF_CLUSTERS.substitute(names, conditions=where, within=WITHIN, sums=sums), "is_within"
+        rows, within = _ROWS_OF_CLUSTERS.substitute(names, **read, within=WITHIN, sums=sums), "is_within"
         ends = key
     statement = _GROUPED.substitute(
         ends=", ".join(ends),
@@ -148,29 +137,11 @@ def _told(coverage: Coverage) -> dict[str, Any]:
     }
 
 
-def end_columns(level: EdgeLevel) -> Sequence[str]:
-    """What `END_COLUMNS` are of a row. Of a coarser level, what is nobody's stays apart from what is somebody's."""
-    return [
-        f"{value} AS {name}"
-        for value, name in zip((*_end("src", level), *_end("dst", level)), END_COLUMNS, strict=True)
-    ]
-
-
 def _ends(level: EdgeLevel) -> tuple[Sequence[str], Sequence[str]]:
     """The columns of both ends, and what rows are grouped by. Names are long: where all of them count, `ends` does."""
     if level is not EdgeLevel.WORKLOAD:
         return end_columns(level), END_COLUMNS
     first, *others = END_COLUMNS
-    names = f"any(({', '.join((*_end('src', level), *_end('dst', level)))})) AS names"
+    names = f"any(({', '.join(end_values(level))})) AS names"
     parts = [f"tupleElement(names, {number}) AS {name}" for number, name in enumerate(others, 2)]
     return ["ends", f"tupleElement({names}, 1) AS {first}", *parts], ["ends"]
-
-
-def _end(side: str, level: EdgeLevel) -> Sequence[str]:
-    nobody = f"{side}_registration = toUUID('{NOBODY}')"
-    by_level: Mapping[EdgeLevel, tuple[str, str, str]] = {
-        EdgeLevel.WORKLOAD: (f"{side}_namespace", f"{side}_kind", f"{side}_workload"),
-        EdgeLevel.NAMESPACE: (f"{side}_namespace", f"if({nobody}, {side}_kind, '')", "''"),
-        EdgeLevel.CLUSTER: ("''", f"if({nobody}, {side}_kind, '')", "''"),
-    }
-    return (f"{side}_registration", *by_level[level])

@@ -7,15 +7,15 @@ from sqlalchemy import and_, func, or_, select, true
 
 from periplus_hub.access.scope import Scope, owned
 from periplus_hub.flows.repository_progress import waiting_hours
-from periplus_hub.flows.tables import coverage, hours
+from periplus_hub.flows.tables import coverage, day_coverage, hours
 from periplus_hub.kit.arrays import one_of
 from periplus_hub.kit.db import ReadConnection
 
 
-async def minutes_told(
+async def hours_told(
     c: ReadConnection, scope: Scope, clusters: Sequence[UUID], first_s: int, until_s: int
-) -> dict[int, int]:
-    """Of each hour that any of these clusters told (of any at all, where none is named), a bit for each minute.
+) -> frozenset[int]:
+    """The hours that any of these clusters told (any at all, where none is named).
 
     Hours with rows that are not among the edges yet are missing: what passed then is not known here.
     """
@@ -26,10 +26,22 @@ async def minutes_told(
     same = and_(hours.c.tenant_id == coverage.c.tenant_id, hours.c.hour == coverage.c.hour)
     is_made = or_(coverage.c.rows == 0, hours.c.rolled_raw.is_not(None))
     statement = (
-        select(coverage.c.hour, func.bit_or(coverage.c.minutes).label("minutes"))
+        select(coverage.c.hour)
         .outerjoin(hours, same)
         .where(owned(scope, coverage), whose, *within)
         .group_by(coverage.c.hour)
         .having(func.bool_and(is_made))
     )
-    return {row.hour: row.minutes for row in await c.rows(statement)}
+    return frozenset(row.hour for row in await c.rows(statement))
+
+
+async def hours_of_days_told(
+    c: ReadConnection, scope: Scope, clusters: Sequence[UUID], first_s: int, until_s: int
+) -> dict[int, int]:
+    """Of days whose hours are not kept one by one, a bit for each hour that any of these clusters told."""
+    table = day_coverage
+    whose = one_of(table.c.registration_id, clusters) if clusters else true()
+    within = (table.c.day_start >= first_s, table.c.day_start < until_s)
+    statement = select(table.c.day_start, func.bit_or(table.c.hours).label("hours"))
+    rows = await c.rows(statement.where(owned(scope, table), whose, *within).group_by(table.c.day_start))
+    return {row.day_start: row.hours for row in rows}

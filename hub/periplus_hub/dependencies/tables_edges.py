@@ -1,25 +1,62 @@
 """Conditions on the flow store's table of edges, as statements about it share them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from periplus_contract.flow_words import Verdict
-from periplus_hub.dependencies.edge_columns import hour_of
-from periplus_hub.dependencies.model import EdgeFilter, EndFilter
-from periplus_hub.flows.model import HOUR_S
+from periplus_hub.dependencies.edge_columns import ends_at, hour_of
+from periplus_hub.dependencies.engine.ends import PARTS
+from periplus_hub.dependencies.model import LOOK_BACK_S, EdgeFilter, EdgeLevel, EndFilter
+from periplus_hub.flows.model import NOBODY
 
 OUTCOME: Final = f"if(verdict <= {max(each.value for each in Verdict)}, verdict, {Verdict.UNKNOWN.value})"
 """A later minor's number is one that this hub does not know."""
 _NAME: Final = ("namespace", "kind", "workload")
 ENDS: Final = tuple(f"{side}_{part}" for side in ("src", "dst") for part in ("registration", *_NAME))
 """The columns of both ends."""
+END_COLUMNS: Final = tuple(f"end_{side}_{part}" for side in ("src", "dst") for part in PARTS)
+"""Both ends of an answer's row."""
+STEP: Final = "intDiv(toUnixTimestamp(hour), {step:UInt32}) * {step:UInt32}"
+"""When the step of the time begins."""
+
+_EDGES: Final = "edges_hourly"
+_OF_DAYS_TOO: Final = """(
+    SELECT *, crosses, ends FROM edges_hourly WHERE hour >= fromUnixTimestamp({days_until:UInt32})
+    UNION ALL
+    SELECT * REPLACE (greatest(d.hour, toDateTime({days_from:UInt32}, 'UTC')) AS hour), crosses, ends
+    FROM edges_daily AS d
+    WHERE d.hour >= toStartOfDay(toDateTime({days_from:UInt32}, 'UTC'))
+      AND d.hour < fromUnixTimestamp({days_until:UInt32}) AND d.last_window > fromUnixTimestamp({days_from:UInt32}))
+"""
+"""A day in which the time begins counts as its first hour, with what was seen in it then or later."""
 
 
-def in_hours(asked: EdgeFilter) -> tuple[str, dict[str, Any]]:
-    """The condition on all rows of the asked edges in the hours of the asked time, and its parameters."""
-    given: dict[str, Any] = {"since": hour_of(asked.since), "until": hour_of(asked.until) + HOUR_S}
+def edges_from(first_s: int, asked: EdgeFilter, given: dict[str, Any]) -> str:
+    """What stands behind FROM in a statement about the edges of the asked time that looks back to `first_s`.
+
+    Its rows are those of `edges_hourly`; of the time of which hours are not kept, each is of a day and has its begin as
+    `hour`. The parameters are added to `given`.
+    """
+    if first_s >= asked.days_until:
+        return _EDGES
+    given |= {"days_from": first_s, "days_until": asked.days_until}
+    return _OF_DAYS_TOO
+
+
+def looked_at(asked: EdgeFilter) -> tuple[str, dict[str, Any]]:
+    """The condition on all rows that an answer about the asked edges is made of, and its parameters."""
+    since = hour_of(asked.since)
+    given: dict[str, Any] = {"since": since, "first": since - LOOK_BACK_S, "until": ends_at(asked.until)}
+    hours = ("hour >= fromUnixTimestamp({first:UInt32})", "hour < fromUnixTimestamp({until:UInt32})")
+    return " AND ".join((*hours, *conditions(asked, given))), given
+
+
+def in_time(asked: EdgeFilter) -> tuple[str, dict[str, Any]]:
+    """What stands behind FROM to find all rows of the asked edges in the asked time, and its parameters."""
+    given: dict[str, Any] = {"since": hour_of(asked.since), "until": ends_at(asked.until)}
     within = ("hour >= fromUnixTimestamp({since:UInt32})", "hour < fromUnixTimestamp({until:UInt32})")
-    return " AND ".join((*within, *conditions(asked, given))), given
+    found = edges_from(given["since"], asked, given)
+    return f"{found} WHERE {' AND '.join((*within, *conditions(asked, given)))}", given
 
 
 def conditions(asked: EdgeFilter, given: dict[str, Any]) -> Sequence[str]:
@@ -54,3 +91,23 @@ def _meant(side: str, word: str, end: EndFilter, given: dict[str, Any]) -> str:
             given[f"{word}_{column}"] = value
             parts.append(f"{side}_{column} = {{{word}_{column}:String}}")
     return f"({' AND '.join(parts)})"
+
+
+def end_columns(level: EdgeLevel) -> Sequence[str]:
+    """What `END_COLUMNS` are of a row. Of a coarser level, what is nobody's stays apart from what is somebody's."""
+    return [f"{value} AS {name}" for value, name in zip(end_values(level), END_COLUMNS, strict=True)]
+
+
+def end_values(level: EdgeLevel) -> Sequence[str]:
+    """What a row has for each of `END_COLUMNS`."""
+    return (*_end("src", level), *_end("dst", level))
+
+
+def _end(side: str, level: EdgeLevel) -> Sequence[str]:
+    nobody = f"{side}_registration = toUUID('{NOBODY}')"
+    by_level: Mapping[EdgeLevel, tuple[str, str, str]] = {
+        EdgeLevel.WORKLOAD: (f"{side}_namespace", f"{side}_kind", f"{side}_workload"),
+        EdgeLevel.NAMESPACE: (f"{side}_namespace", f"if({nobody}, {side}_kind, '')", "''"),
+        EdgeLevel.CLUSTER: ("''", f"if({nobody}, {side}_kind, '')", "''"),
+    }
+    return (f"{side}_registration", *by_level[level])

@@ -1,10 +1,13 @@
 """Where flows are kept, and for how long."""
 
-from pydantic import Field, SecretStr, field_validator
+from typing import Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from periplus_hub.kit.config import Settings
 
-_SCHEMES = ("chdb:///", "clickhouse://", "clickhouses://", "http://", "https://")
+_EMBEDDED = "chdb:///"
+_SCHEMES = (_EMBEDDED, "clickhouse://", "clickhouses://", "http://", "https://")
 
 
 class FlowsConfig(Settings):
@@ -16,6 +19,12 @@ class FlowsConfig(Settings):
         "own process. clickhouse://user:password@host:8123 (or clickhouses:// with TLS) is a server of yours, where "
         "the role may create databases.",
     )
+    flow_store_cluster: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,63}$",
+        description="The name by which servers of the flow store know their cluster. With it, tables are made on all "
+        "of them (ON CLUSTER), Replicated and Distributed; flow_store_url leads to one of them.",
+    )
     flow_store_memory_bytes: int = Field(
         default=2 * 1024**3,
         ge=512 * 1024**2,
@@ -25,7 +34,16 @@ class FlowsConfig(Settings):
         default=7, ge=1, le=365, description="How long the rows that spokes sent are kept. Whole UTC days are deleted."
     )
     flow_hourly_days: int = Field(
-        default=395, ge=2, le=3_650, description="How long edges are kept for each hour. At least flow_raw_days."
+        default=395,
+        ge=2,
+        le=3_650,
+        description="How long edges are kept for each hour, in whole UTC days. At least flow_raw_days.",
+    )
+    flow_daily_days: int = Field(
+        default=1_826,
+        ge=2,
+        le=3_650,
+        description="How long edges are kept for each UTC day. At least flow_hourly_days.",
     )
     flow_inbox_bytes: int = Field(
         default=2 * 1024**3,
@@ -40,3 +58,19 @@ class FlowsConfig(Settings):
         if url is not None and not url.get_secret_value().startswith(_SCHEMES):
             raise ValueError("it must start with chdb:/// or clickhouse://")
         return url
+
+    @model_validator(mode="after")
+    def _cluster_of_servers(self) -> Self:
+        url = self.flow_store_url
+        if self.flow_store_cluster is not None and (url is None or url.get_secret_value().startswith(_EMBEDDED)):
+            raise ValueError("flow_store_cluster is for servers of yours: set flow_store_url to one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _coarse_for_longer(self) -> Self:
+        if not self.flow_raw_days <= self.flow_hourly_days <= self.flow_daily_days:
+            raise ValueError(
+                f"flow_raw_days ({self.flow_raw_days}) may not be more than flow_hourly_days "
+                f"({self.flow_hourly_days}), nor that more than flow_daily_days ({self.flow_daily_days})"
+            )
+        return self

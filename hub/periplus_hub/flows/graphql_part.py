@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from periplus_hub.flows.graphql_explanation import ExplanationQuery
+from periplus_hub.addresses.ipam.graphql_knowledge import ExplainedKnowledge
+from periplus_hub.flows.graphql_explanation import ExplainedAddress, ExplanationQuery
 from periplus_hub.kit.graphql_parts import Part
 
-PART: Final = Part(queries=[ExplanationQuery])
+PART: Final = Part(queries=[ExplanationQuery], extensions={ExplainedAddress: [ExplainedKnowledge]})

@@ -5,8 +5,16 @@ from typing import Final
 
 from periplus_hub.access.repository import system_tenant_ids
 from periplus_hub.access.scope import Scope, system_scope
-from periplus_hub.flows import repository_blocks, repository_coverage, repository_rows
+from periplus_hub.flows import (
+    repository_blocks,
+    repository_coverage,
+    repository_daily,
+    repository_days,
+    repository_rows,
+)
 from periplus_hub.flows.config import FlowsConfig
+from periplus_hub.flows.model import day_of
+from periplus_hub.flows.service_days import make_days
 from periplus_hub.flows.service_losses import Losses
 from periplus_hub.flows.service_ring import turn
 from periplus_hub.flows.service_rollup import RollUp
@@ -68,8 +76,28 @@ class RollUpJob:
         await self._rollup.refresh(scope, int(kept_from.timestamp()))
 
 
+class FlowDaysJob:
+    """Makes the edges of days whose hours changed."""
+
+    name = "flows.days"
+    interval_s = 900.0
+
+    def __init__(self, db: Database, store: ColumnStore) -> None:
+        self._db = db
+        self._store = store
+
+    async def run(self, now: datetime) -> None:
+        """Every tenant in turn."""
+        now_s = int(now.timestamp())
+        tenants = await _tenants(self._db)
+        await one_after_another(make_days(self._db, self._store, scope, now_s) for scope in tenants)
+
+
 class FlowRetentionJob:
-    """Deletes what the flow store has kept for long enough, whole partitions at once."""
+    """Deletes what the flow store has kept for long enough, whole partitions at once.
+
+    Hours go once their day is made of them. PostgreSQL says first that the day answers for them.
+    """
 
     name = "flows.retention"
     interval_s = 3600.0
@@ -84,16 +112,27 @@ class FlowRetentionJob:
         await one_after_another(self._forget(scope, now) for scope in await _tenants(self._db))
 
     async def _forget(self, scope: Scope, now: datetime) -> None:
-        raw_before = int((now - timedelta(days=self._config.flow_raw_days)).timestamp())
-        edges_before = int((now - timedelta(days=self._config.flow_hourly_days)).timestamp())
-        async with self._db.read(scope) as c:
-            if not await repository_blocks.has_hours(c, scope):
-                return
-        await repository_rows.drop_before(scope, self._store, raw_before)
-        await repository_rows.drop_hours_before(scope, self._store, edges_before)
+        ages = (self._config.flow_raw_days, self._config.flow_hourly_days, self._config.flow_daily_days)
+        raw_before, hours_before, days_before = (int((now - timedelta(days=each)).timestamp()) for each in ages)
         async with self._db.write(scope) as c:
-            await repository_blocks.forget_before(c, scope, raw_s=raw_before, edges_s=edges_before)
             await repository_coverage.fold_nodes_before(c, scope, raw_before)
+        while await self._leave_oldest(scope, hours_before):
+            pass
+        async with self._db.read(scope) as c:
+            left_until = await repository_days.left_until(c, scope)
+            has_edges = await repository_blocks.has_hours(c, scope)
+        if has_edges:
+            await repository_rows.drop_before(scope, self._store, raw_before)
+            await repository_rows.drop_hours_before(scope, self._store, left_until)
+            async with self._db.write(scope) as c:
+                await repository_days.forget_days(c, scope, days_before)
+            await repository_daily.drop_before(scope, self._store, day_of(days_before))
+        async with self._db.write(scope) as c:
+            await repository_blocks.forget_before(c, scope, raw_before)
+
+    async def _leave_oldest(self, scope: Scope, before_s: int) -> bool:
+        async with self._db.write(scope) as c:
+            return await repository_days.leave_oldest(c, scope, before_s)
 
 
 async def _tenants(db: Database) -> list[Scope]:

@@ -137,6 +137,27 @@ class DirtyHour:
     identity_version: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirtyDay:
+    """A UTC day whose edges are not those of its hours, which have this version."""
+
+    start: int
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaysAnswer:
+    """Up to when edges are asked of days: times before `needed_until` have to be, those before `made_until` can be."""
+
+    needed_until: int
+    made_until: int
+
+
+def day_of(time_s: int) -> int:
+    """When its UTC day began, in seconds."""
+    return time_s // DAY_S * DAY_S
+
+
 def grouped(waiting: list[Waiting], most_rows: int) -> list[list[Waiting]]:
     """What waits, in the blocks that it goes into.
 

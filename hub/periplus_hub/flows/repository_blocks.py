@@ -10,7 +10,8 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from periplus_hub.access.scope import Scope, insert_owned, owned
 from periplus_hub.flows.model import Block, DirtyHour, Waiting
-from periplus_hub.flows.tables import blocks, coverage, hours, inboxes, loaders
+from periplus_hub.flows.repository_days import touch_day
+from periplus_hub.flows.tables import blocks, days, hours, inboxes, loaders
 from periplus_hub.kit.arrays import one_of
 from periplus_hub.kit.db import ReadConnection, WriteConnection
 
@@ -98,17 +99,16 @@ async def note_rolled(c: WriteConnection, scope: Scope, hour: DirtyHour, edges: 
     versions = {"rolled_raw": hour.raw_version, "rolled_identity": hour.identity_version}
     values = {**versions, "rolled_at": func.now(), "edges": edges}
     await c.execute(update(hours).where(owned(scope, hours), hours.c.hour == hour.hour).values(values))
+    await touch_day(c, scope, hour.hour)
 
 
 async def has_hours(c: ReadConnection, scope: Scope) -> bool:
-    """Whether the tenant ever had a row in the flow store that is not forgotten yet."""
-    return bool(await c.scalar(select(exists().where(owned(scope, hours)))))
+    """Whether the tenant ever had a row in the flow store of which something is not forgotten yet."""
+    return bool(await c.scalar(select(or_(*(exists().where(owned(scope, table)) for table in (hours, days))))))
 
 
-async def forget_before(c: WriteConnection, scope: Scope, *, raw_s: int, edges_s: int) -> None:
-    """The store has no raw rows before `raw_s`, and no edges before `edges_s`."""
-    for table in (hours, coverage):
-        await c.execute(delete(table).where(owned(scope, table), table.c.hour < edges_s))
+async def forget_before(c: WriteConnection, scope: Scope, raw_s: int) -> None:
+    """The store has no raw rows before then."""
     done = (blocks.c.state == LOADED, blocks.c.last_window < raw_s, func.cardinality(blocks.c.members) == 0)
     await c.execute(delete(blocks).where(owned(scope, blocks), *done))
 

@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, CompoundSelect, Select, Table, and_, cast, ex
 from periplus_hub.access.scope import Scope, owned
 from periplus_hub.flows.model import HOUR_S
 from periplus_hub.flows.repository_blocks import LOADED
-from periplus_hub.flows.tables import blocks, coverage, hours, inboxes
+from periplus_hub.flows.tables import blocks, coverage, day_coverage, hours, inboxes
 from periplus_hub.kit.db import ReadConnection
 
 PATIENCE: Final = timedelta(minutes=15)
@@ -20,7 +20,7 @@ _TIME_BITS: Final = 80
 
 async def has_told(c: ReadConnection, scope: Scope) -> bool:
     """Whether any cluster of the tenant ever told flows, if only that nothing passed."""
-    return bool(await c.scalar(select(exists().where(owned(scope, coverage)))))
+    return bool(await c.scalar(select(or_(*(exists().where(owned(scope, each)) for each in (coverage, day_coverage))))))
 
 
 async def is_behind(c: ReadConnection, scope: Scope, since_s: int) -> bool:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from periplus_hub.access.scope import Scope
 from periplus_hub.flows.engine.numbered_ends import NumberedEnds
 from periplus_hub.flows.model import MEASURES, NumberedHour
+from periplus_hub.flows.repository_partitions import clear, replace
 from periplus_hub.kit.column_store import ColumnStore
 
 LANE: Final = "rollup"
@@ -62,7 +63,6 @@ _BY_HOUR: Final = Template("""
       max(e.window + e.window_s) AS last_window
     FROM ($found) AS e GROUP BY ends, how
 """)
-_COUNT: Final = "SELECT count() AS n FROM {table:Identifier}"
 
 
 class Extent(NamedTuple):
@@ -105,7 +105,7 @@ async def asked(scope: Scope, store: ColumnStore, hour: int, salt: int) -> pa.Ta
 async def put_identities(scope: Scope, store: ColumnStore, hour: int, rows: pa.Table) -> None:
     """What the hour's addresses are resolved to."""
     await _put(scope, store, "flow_identities_next", rows)
-    await _replace(scope, store, "flow_identities", "flow_identities_next", hour)
+    await replace(scope, store, "flow_identities", "flow_identities_next", hour, rows=rows.num_rows, lane=LANE)
 
 
 async def put_ends(scope: Scope, store: ColumnStore, ends: NumberedEnds) -> None:
@@ -132,34 +132,22 @@ async def both(scope: Scope, store: ColumnStore, of: NumberedHour) -> pa.Table:
 
 async def clear_edges(scope: Scope, store: ColumnStore) -> None:
     """Before the first edges of an hour are put."""
-    await _clear(scope, store, "edges_next")
+    await clear(scope, store, "edges_next", lane=LANE)
 
 
-async def put_edges(scope: Scope, store: ColumnStore, edges: pa.Table) -> None:
-    """More of the hour that is made."""
+async def put_edges(scope: Scope, store: ColumnStore, edges: pa.Table) -> int:
+    """More of the hour that is made; returns how many."""
     if edges.num_rows:
         await store.insert(scope, "edges_next", edges, lane=LANE)
+    return int(edges.num_rows)
 
 
-async def replace_edges(scope: Scope, store: ColumnStore, hour: int) -> None:
-    """The hour's edges are those that were put, and no others."""
-    await _replace(scope, store, "edges_hourly", "edges_next", hour)
+async def replace_edges(scope: Scope, store: ColumnStore, hour: int, rows: int) -> None:
+    """The hour's edges are those that were put, so many, and no others."""
+    await replace(scope, store, "edges_hourly", "edges_next", hour, rows=rows, lane=LANE)
 
 
 async def _put(scope: Scope, store: ColumnStore, table: str, rows: pa.Table) -> None:
-    await _clear(scope, store, table)
+    await clear(scope, store, table, lane=LANE)
     if rows.num_rows:
         await store.insert(scope, table, rows, lane=LANE)
-
-
-async def _clear(scope: Scope, store: ColumnStore, table: str) -> None:
-    await store.command(scope, f"TRUNCATE TABLE {table}", lane=LANE)
-
-
-async def _replace(scope: Scope, store: ColumnStore, table: str, source: str, hour: int) -> None:
-    """At once, so that a reader sees the hour as it was or as it is. An hour that has nothing cannot be replaced."""
-    found = await store.query(scope, _COUNT, {"table": source}, lane=LANE)
-    if found.column("n")[0].as_py():
-        await store.command(scope, f"ALTER TABLE {table} REPLACE PARTITION {hour} FROM {source}", lane=LANE)
-    else:
-        await store.command(scope, f"ALTER TABLE {table} DROP PARTITION {hour}", lane=LANE)

@@ -8,7 +8,8 @@ from typing import Final
 import pyarrow as pa
 
 from periplus_hub.access.scope import Scope
-from periplus_hub.flows.model import DAY_S, HOUR_S, Block, BlockTwice
+from periplus_hub.flows.model import DAY_S, HOUR_S, Block, BlockTwice, day_of
+from periplus_hub.flows.repository_partitions import drop_partition, partitions
 from periplus_hub.kit.column_store import ColumnStore
 
 LANE: Final = "loader"
@@ -20,13 +21,13 @@ _COUNTS: Final = (
     "SELECT block, count() AS n FROM flows WHERE block IN {blocks:Array(UInt64)}"
     " AND window_start BETWEEN {first:UInt32} AND {last:UInt32} GROUP BY block"
 )
-_DELETE: Final = "DELETE FROM flows WHERE block = {block:UInt64}"
+_DELETE: Final = Template("DELETE FROM $flows WHERE block = {block:UInt64}")
 _BLOCKS: Final = "SELECT DISTINCT block FROM flows WHERE window_start >= {since:UInt32}"
 _BATCH: Final = "registration, epoch, seq, toDate(window_start)"
 """What a block holds whole: a batch's rows of one day."""
 _ELSEWHERE: Final = Template(
-    "($batch) IN (SELECT $batch FROM flows WHERE block NOT IN {unknown:Array(UInt64)}"
-    " AND window_start >= {since:UInt32} AND ($batch) IN"
+    "($batch) GLOBAL IN (SELECT $batch FROM flows WHERE block NOT IN {unknown:Array(UInt64)}"
+    " AND window_start >= {since:UInt32} AND ($batch) GLOBAL IN"
     " (SELECT $batch FROM flows WHERE block IN {unknown:Array(UInt64)} AND window_start >= {since:UInt32}))"
 ).substitute(batch=_BATCH)
 _TWICE: Final = Template("""
@@ -36,19 +37,24 @@ _TWICE: Final = Template("""
       WHERE block IN {unknown:Array(UInt64)} AND window_start >= {since:UInt32})
     GROUP BY block HAVING max(is_elsewhere) ORDER BY block
 """).substitute(elsewhere=_ELSEWHERE)
-_DELETE_TWICE: Final = Template("DELETE FROM flows WHERE block = {block:UInt64} AND $elsewhere").substitute(
-    elsewhere=_ELSEWHERE
+_BATCHES_TWICE: Final = Template(
+    "SELECT DISTINCT toString(registration) AS registrations, toString(epoch) AS epochs, seq AS seqs FROM flows"
+    " WHERE block = {block:UInt64} AND $elsewhere ORDER BY ALL"
+).substitute(elsewhere=_ELSEWHERE)
+_DELETE_BATCHES: Final = Template(
+    "DELETE FROM $flows WHERE block = {block:UInt64} AND has(arrayZip({registrations:Array(UUID)},"
+    " {epochs:Array(UUID)}, {seqs:Array(UInt64)}), (registration, epoch, seq))"
 )
-_PARTITIONS: Final = (
-    "SELECT DISTINCT partition FROM system.parts"
-    " WHERE active AND database = currentDatabase() AND table = {table:String}"
-)
-
-
+_BATCHES_AT_ONCE: Final = 100
+"""They are parameters of a request, which a server reads from its URL."""
 _SIZES: Final = (
     "SELECT partition, sum(rows) AS n FROM system.parts"
     " WHERE active AND database = currentDatabase() AND table = {table:String} GROUP BY partition"
 )
+_COUNTS_BY_DAY: Final = (
+    "SELECT toString(toYYYYMMDD(window_start)) AS partition, count() AS n FROM flows GROUP BY partition"
+)
+"""Of rows that are spread: one server does not know the sizes of all."""
 
 
 async def insert(scope: Scope, store: ColumnStore, block: Block, rows: pa.Table) -> None:
@@ -76,7 +82,8 @@ async def counts(scope: Scope, store: ColumnStore, blocks: Sequence[Block]) -> d
 
 async def delete(scope: Scope, store: ColumnStore, block_id: int) -> None:
     """Remove what the store has of a block."""
-    await store.command(scope, _DELETE, {"block": block_id}, lane=LANE)
+    statement = _DELETE.substitute(flows=store.own_rows("flows"))
+    await store.command(scope, statement, {"block": block_id}, lane=LANE)
 
 
 async def blocks_since(scope: Scope, store: ColumnStore, since_s: int) -> list[int]:
@@ -100,48 +107,48 @@ async def told_twice(scope: Scope, store: ColumnStore, unknown: Sequence[int], s
 
 
 async def delete_twice(scope: Scope, store: ColumnStore, block: BlockTwice, unknown: Sequence[int]) -> None:
-    """Remove what others have of it."""
-    given = {"block": block.id, "unknown": list(unknown), "since": block.first_window // DAY_S * DAY_S}
-    await store.command(scope, _DELETE_TWICE, given, lane=LANE)
+    """Remove what others have of it. A block is of one day, and so are its batches."""
+    given = {"block": block.id, "unknown": list(unknown), "since": day_of(block.first_window)}
+    found = await store.query(scope, _BATCHES_TWICE, given, lane=LANE)
+    statement = _DELETE_BATCHES.substitute(flows=store.own_rows("flows"))
+    for first in range(0, found.num_rows, _BATCHES_AT_ONCE):
+        some = found.slice(first, _BATCHES_AT_ONCE)
+        batches = {name: some.column(name).to_pylist() for name in some.column_names}
+        await store.command(scope, statement, {"block": block.id, **batches}, lane=LANE)
 
 
 async def rows_by_day(scope: Scope, store: ColumnStore) -> dict[int, int]:
     """How many raw rows of each day since 1970 the store has at most: those that are deleted go with time."""
-    return {_day_of(each): rows for each, rows in (await _sizes(scope, store, "flows")).items()}
+    statement = _COUNTS_BY_DAY if store.is_cluster else _SIZES
+    return {_day_of(each): rows for each, rows in (await _sizes(scope, store, statement, "flows")).items()}
 
 
 async def edges_by_hour(scope: Scope, store: ColumnStore) -> dict[int, int]:
     """How many edges of each hour the store has."""
-    return {int(each): rows for each, rows in (await _sizes(scope, store, "edges_hourly")).items()}
+    return {int(each): rows for each, rows in (await _sizes(scope, store, _SIZES, "edges_hourly")).items()}
 
 
-async def _sizes(scope: Scope, store: ColumnStore, table: str) -> dict[str, int]:
-    found = await store.query(scope, _SIZES, {"table": table}, lane=LANE)
+async def _sizes(scope: Scope, store: ColumnStore, statement: str, table: str) -> dict[str, int]:
+    found = await store.query(scope, statement, {"table": table}, lane=LANE)
     return dict(zip(found.column("partition").to_pylist(), found.column("n").to_pylist(), strict=True))
 
 
 async def drop_before(scope: Scope, store: ColumnStore, before_s: int) -> int:
     """Forget the raw rows of whole days before a time; returns how many days that were."""
-    found = await store.query(scope, _PARTITIONS, {"table": "flows"}, lane=LANE)
-    limit = _as_partition(before_s)
-    old = [each for each in found.column("partition").to_pylist() if each < limit]
+    limit = int(datetime.fromtimestamp(day_of(before_s), UTC).strftime("%Y%m%d"))
+    old = [each for each in await partitions(scope, store, "flows") if each < limit]
     for partition in old:
-        await store.command(scope, f"ALTER TABLE flows DROP PARTITION {int(partition)}", lane=LANE)
+        await drop_partition(scope, store, store.own_rows("flows"), partition)
     return len(old)
 
 
 async def drop_hours_before(scope: Scope, store: ColumnStore, before_s: int) -> None:
     """Forget the edges and identities of hours before a time."""
     for table in ("edges_hourly", "flow_identities"):
-        found = await store.query(scope, _PARTITIONS, {"table": table}, lane=LANE)
-        for partition in map(int, found.column("partition").to_pylist()):
+        for partition in await partitions(scope, store, table):
             if partition + HOUR_S <= before_s:
-                await store.command(scope, f"ALTER TABLE {table} DROP PARTITION {partition}", lane=LANE)
+                await drop_partition(scope, store, table, partition)
 
 
 def _day_of(partition: str) -> int:
     return int(datetime.strptime(partition, "%Y%m%d").replace(tzinfo=UTC).timestamp()) // DAY_S
-
-
-def _as_partition(time_s: int) -> str:
-    return datetime.fromtimestamp(time_s // DAY_S * DAY_S, UTC).strftime("%Y%m%d")

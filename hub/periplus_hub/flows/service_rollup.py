@@ -71,7 +71,7 @@ class RollUp:
         await repository_rollup.put_ends(scope, self._store, ends)
         edges = await self._put_edges(scope, hour.hour, salt, ends)
         crashpoint("flows.before_replace")
-        await repository_rollup.replace_edges(scope, self._store, hour.hour)
+        await repository_rollup.replace_edges(scope, self._store, hour.hour, edges)
         crashpoint("flows.after_replace")
         async with self._db.write(scope) as c:
             await repository_blocks.note_rolled(c, scope, hour, edges)
@@ -92,17 +92,14 @@ class RollUp:
         rows = NumberedHour(hour=hour, salt=salt, rules=len(ends.rules) // 2, measures=extent.measures)
         await repository_rollup.clear_edges(scope, store)
         both = await repository_rollup.both(scope, store, rows)
-        edges = await asyncio.to_thread(named, hour, both, ends)
-        await repository_rollup.put_edges(scope, store, edges)
-        count = edges.num_rows
+        count = await repository_rollup.put_edges(scope, store, await asyncio.to_thread(named, hour, both, ends))
         parts = extent.rows // MOST_ROWS + 1
         for part in range(parts):
             told = await repository_rollup.windows(scope, store, rows, part, parts)
             if told.num_rows:
                 edges = await asyncio.to_thread(_merged, told, ends, hour, extent.measures)
-                await repository_rollup.put_edges(scope, store, edges)
-                count += edges.num_rows
-        return int(count)
+                count += await repository_rollup.put_edges(scope, store, edges)
+        return count
 
 
 def _resolved(asked: pa.Table, hour: int, identities: pa.Table, meanings: pa.Table, fleet: Fleet) -> pa.Table:

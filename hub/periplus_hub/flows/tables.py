@@ -154,3 +154,41 @@ node_coverage: Final = Table(
     PrimaryKeyConstraint("tenant_id", "registration_id", "hour", "node"),
 )
 """What the agent of each node told of an hour, as in `coverage`: agents see their own node and nothing else."""
+
+days: Final = Table(
+    "flow_days",
+    metadata,
+    tenant_column(),
+    Column("day_start", BigInteger, nullable=False),
+    Column("version", BigInteger, nullable=False, server_default="0"),
+    Column("made_version", BigInteger),
+    Column("hours_kept", Boolean, nullable=False, server_default="true"),
+    Column("stale_hours", Integer, nullable=False, server_default="0"),
+    PrimaryKeyConstraint("tenant_id", "day_start"),
+)
+"""UTC days that have edges; `version` counts how often an hour of the day was made, `made_version` is that which the
+day's own edges are made of. Once hours are not kept, the day alone answers; of `stale_hours` rows came that are in no
+edge."""
+
+day_coverage: Final = Table(
+    "flow_day_coverage",
+    metadata,
+    tenant_column(),
+    Column("registration_id", Uuid, nullable=False),
+    Column("day_start", BigInteger, nullable=False),
+    Column("hours", Integer, nullable=False),
+    Column("minutes", Integer, nullable=False),
+    Column("sampling", Integer, nullable=False),
+    Column("told_since", BigInteger, nullable=False),
+    Column("last_window", BigInteger, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("rejected", BigInteger, nullable=False),
+    Column("observed", BigInteger, nullable=False),
+    Column("unmeasured", BigInteger, nullable=False),
+    Column("node_minutes", BigInteger, nullable=False),
+    Column("node_minutes_expected", BigInteger, nullable=False),
+    Column("lost", JSON, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "registration_id", "day_start"),
+)
+"""What each cluster told of a day whose hours are not kept: the sum of what `coverage` had of them. Of `hours` each bit
+is an hour of which it told something, and all that came of it is among edges; `told_since` is the first minute told."""

@@ -24,6 +24,7 @@ from uuid import UUID
 import pyarrow as pa
 import structlog
 
+from periplus_hub.kit.column_store_cluster import SETTINGS, Cluster
 from periplus_hub.kit.column_store_schema import bring_up_to_date
 from periplus_hub.kit.errors import Refusal, Unavailable
 from periplus_hub.kit.ids import new_id
@@ -35,8 +36,11 @@ EMBEDDED: Final = "chdb"
 _LOCK_FILE: Final = "periplus.lock"
 _CLIENTS_OF_A_LANE: Final = 32
 """Of the tenants that a lane asked about last. A client costs little memory, and some milliseconds to make."""
-_NOT_NOW: Final = frozenset({159, 201, 202, 209, 210, 241, 242, 243, 252, 279, 285, 286, 319, 425, 439, 473, 745, 999})
-"""Codes of the engine: timeouts, quotas, memory, disk, too many parts or queries, replicas that are away, Keeper."""
+_NOT_NOW: Final = frozenset(
+    {159, 201, 202, 209, 210, 225, 241, 242, 243, 252, 279, 285, 286, 289, 319, 341, 425, 439, 473, 745, 999}
+)
+"""Codes of the engine: timeouts, quotas, memory, disk, too many parts or queries, replicas that are away or behind,
+Keeper."""
 _NOT_ALLOWED: Final = frozenset({164, 192, 193, 194, 497, 516})
 """Codes of a server that lets its user do less than it has to: read-only, unknown or refused users, missing grants."""
 
@@ -49,9 +53,13 @@ class ColumnStore:
     A client of the store does one thing at a time, so each sort of work has a lane (`lane`) with clients of its own.
     """
 
-    def __init__(self, url: str, *, memory_bytes: int, timeout_s: float = 60.0) -> None:
-        """`memory_bytes` is what the embedded engine may use; a server has settings of its own."""
+    def __init__(self, url: str, *, memory_bytes: int, cluster: str | None = None, timeout_s: float = 60.0) -> None:
+        """`memory_bytes` is what the embedded engine may use; a server has settings of its own.
+
+        With `cluster` the URL leads to one server of a cluster that has this name there.
+        """
         self._url = url
+        self._cluster = Cluster(cluster) if cluster else None
         self._memory_bytes = memory_bytes
         self._timeout_s = timeout_s
         self._opening = threading.Lock()
@@ -67,6 +75,19 @@ class ColumnStore:
     def is_embedded(self) -> bool:
         """Whether the engine is in this process, which then is the only one with the folder."""
         return urlsplit(self._url).scheme == EMBEDDED
+
+    @property
+    def is_cluster(self) -> bool:
+        """Whether it is a cluster of servers: what one of them lacks, others may have."""
+        return self._cluster is not None
+
+    def own_rows(self, table: str) -> str:
+        """How a statement that deletes rows or partitions calls a table whose rows are spread over a cluster."""
+        return table if self._cluster is None else self._cluster.own_rows(table)
+
+    def everywhere(self, table: str) -> str:
+        """What stands behind FROM to read a system table of all servers."""
+        return table if self._cluster is None else self._cluster.everywhere(table)
 
     @property
     def is_open(self) -> bool:
@@ -174,16 +195,19 @@ class ColumnStore:
         import clickhouse_connect  # noqa: PLC0415 - 300 MB with the engine, for hubs that need it
 
         given: dict[str, Any] = {"dsn": self._url, "send_receive_timeout": self._timeout_s}
+        if self._cluster is not None:
+            given["settings"] = dict(SETTINGS)
         if self.is_embedded:
             options = {"max_server_memory_usage": str(self._memory_bytes)}
             given = {"interface": EMBEDDED, "path": self._prepare_folder(), "chdb_options": options}
             self._use_own_temporary()
         if tenant_id not in self._ready:
             with contextlib.closing(clickhouse_connect.get_client(**given)) as client:
-                client.command(f"CREATE DATABASE IF NOT EXISTS {database}")
+                make = f"CREATE DATABASE IF NOT EXISTS {database}"
+                client.command(make if self._cluster is None else self._cluster.database(database))
         client = clickhouse_connect.get_client(**given, database=database)
         if tenant_id not in self._ready:
-            bring_up_to_date(client)
+            bring_up_to_date(client, database, self._cluster)
             self._ready.add(tenant_id)
         return client
 

@@ -9,14 +9,16 @@ from typing import Any, Final
 
 import structlog
 
+from periplus_hub.kit.column_store_cluster import Cluster
 from periplus_hub.kit.errors import Refusal
 from periplus_hub.kit.migrate import migrations_folder
 
 _FILE: Final = re.compile(r"(\d{4})_\w+\.sql")
-_STEPS: Final = (
-    "CREATE TABLE IF NOT EXISTS schema_steps (step UInt32, applied DateTime('UTC') DEFAULT now()) "
-    "ENGINE = MergeTree ORDER BY step"
-)
+_STEPS: Final = """
+-- On a cluster: whole on each server.
+CREATE TABLE IF NOT EXISTS schema_steps (step UInt32, applied DateTime('UTC') DEFAULT now())
+ENGINE = MergeTree ORDER BY step;
+"""
 _APPLIED: Final = "SELECT max(step) FROM schema_steps"
 
 _log: Final = structlog.get_logger(__name__)
@@ -28,9 +30,14 @@ def known_steps() -> dict[int, str]:
     return {int(match[1]): path.read_text() for path in found if (match := _FILE.fullmatch(path.name))}
 
 
-def bring_up_to_date(client: Any) -> None:  # noqa: ANN401 - the library's client is not typed
-    """Apply what is missing; raises Refusal when a newer hub was there."""
-    client.command(_STEPS)
+def bring_up_to_date(client: Any, database: str, cluster: Cluster | None) -> None:  # noqa: ANN401 - not typed
+    """Apply what is missing, on all servers of a cluster; raises Refusal when a newer hub was there."""
+
+    def written(step: str) -> list[str]:
+        return statements(step) if cluster is None else cluster.statements(step, database)
+
+    for statement in written(_STEPS):
+        client.command(statement)
     applied = int(client.command(_APPLIED) or 0)
     steps = known_steps()
     if applied > max(steps):
@@ -40,7 +47,7 @@ def bring_up_to_date(client: Any) -> None:  # noqa: ANN401 - the library's clien
             slug="new-flow-schema",
         )
     for number in range(applied + 1, max(steps) + 1):
-        for statement in statements(steps[number]):
+        for statement in written(steps[number]):
             client.command(statement)
         client.command("INSERT INTO schema_steps (step) VALUES ({step:UInt32})", parameters={"step": number})
         _log.info("flow_store_migrated", step=number)

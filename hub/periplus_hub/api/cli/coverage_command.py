@@ -11,7 +11,7 @@ from periplus_hub.api.cli.report import minute, some
 
 KNOWN: Final = """
 fragment Known on FlowCoverage {
-  ratio sampling waitingSince lateCount withoutFlowsCount partlyToldCount
+  ratio sampling waitingSince wholeDaysUntil lateCount withoutFlowsCount partlyToldCount
   lateClusters { name } clustersWithoutFlows { name flowCommand } partlyToldClusters { name }
   observed unmeasured droppedByReason { reason rows } lostByReason { reason count }
 }
@@ -73,9 +73,7 @@ def tell_coverage(told: dict[str, Any]) -> None:
     say_labelled("coverage", f"{_percent(told['ratio'])} of what active clusters were to tell")
     if told["sampling"] > 1:
         say_labelled("note", f"numbers were scaled up from one packet in {told['sampling']:,}")
-    if told["waitingSince"]:
-        since = minute(told["waitingSince"])
-        say_labelled("note", f"flows since {since} came and are not all in this answer: see the hub's log, and /readyz")
+    _tell_times(told)
     if told["lateCount"]:
         say_labelled("note", f"late, so that what passes there now is not known: {_some(told['lateClusters'])}")
     if told["withoutFlowsCount"]:
@@ -93,6 +91,15 @@ def tell_coverage(told: dict[str, Any]) -> None:
         say_labelled("note", f"{int(each['rows']):,} rows were given up: {each['reason']}")
     for each in told["lostByReason"]:
         say_labelled("note", f"not seen by the sources: {each['reason']}, {int(each['count']):,}")
+
+
+def _tell_times(told: dict[str, Any]) -> None:
+    if told["waitingSince"]:
+        since = minute(told["waitingSince"])
+        say_labelled("note", f"flows since {since} came and are not all in this answer: see the hub's log, and /readyz")
+    if told["wholeDaysUntil"]:
+        until = minute(told["wholeDaysUntil"])
+        say_labelled("note", f"what is told of the time before {until} is of whole UTC days: hours of it are not kept")
 
 
 def _how_to_get_flows(cluster: dict[str, Any]) -> str:

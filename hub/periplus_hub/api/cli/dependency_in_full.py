@@ -17,7 +17,7 @@ _EDGE: Final = (
 query Edge($source: DependencyEndFilter!, $destination: DependencyEndFilter!, $since: DateTime) {
   edge(source: $source, destination: $destination, since: $since) {
     source { ...End } destination { ...End }
-    history { timestamps bytesTx bytesRx connectionsOpened failures }
+    history { stepS timestamps bytesTx bytesRx connectionsOpened failures }
     ports { protocol port verdict bytesTx bytesRx connectionsOpened } portCount
     clientBytes serverBytes reportedBy
     rules { sourceRule destinationRule bytes }
@@ -30,8 +30,9 @@ fragment End on DependencyEnd { cluster { id name } namespace kind name rules }
 )
 _PORTS: Final = ("port", "verdict", "bytes to", "bytes back", "connections")
 _RULES: Final = ("source found by", "destination found by", "bytes")
-_HOURS: Final = ("hour", "bytes to", "bytes back", "connections", "failures")
-_HOURS_SHOWN: Final = 48
+_STEPS: Final = ("bytes to", "bytes back", "connections", "failures")
+_STEPS_SHOWN: Final = 48
+_DAY_S: Final = 86_400
 
 
 def in_full(client: HubClient, edges: Sequence[dict[str, Any]], since: str) -> dict[str, Any] | None:
@@ -72,18 +73,19 @@ def show_in_full(found: dict[str, Any]) -> None:
     told = {"client": found["clientBytes"], "server": found["serverBytes"]}
     apart = ", ".join(f"{each} bytes as the {side}'s cluster tells" for side, each in told.items() if each is not None)
     tell(f"reported by {sides}{f': {apart}' if apart else ''}")
-    _show_hours(found["history"])
+    _show_steps(found["history"])
 
 
-def _show_hours(history: dict[str, Any]) -> None:
+def _show_steps(history: dict[str, Any]) -> None:
     names = ("timestamps", "bytesTx", "bytesRx", "connectionsOpened", "failures")
-    hours = list(zip(*(history[name] for name in names), strict=True))
-    shown = hours[-_HOURS_SHOWN:]
+    steps = list(zip(*(history[name] for name in names), strict=True))
+    shown = steps[-_STEPS_SHOWN:]
+    step = "day" if history["stepS"] == _DAY_S else "hour"
     tell()
     rows: list[tuple[str, ...]] = [(when(start), *map(number, values)) for start, *values in shown]
-    Listing(_HOURS, rows, [], "", numbers=4).show(as_json=False)
-    if len(hours) > len(shown):
-        say_labelled("note", f"the last {len(shown)} of {len(hours):,} hours are shown; --json has all")
+    Listing((step, *_STEPS), rows, [], "", numbers=4).show(as_json=False)
+    if len(steps) > len(shown):
+        say_labelled("note", f"the last {len(shown)} of {len(steps):,} {step}s are shown; --json has all")
 
 
 def _key(end: dict[str, Any]) -> tuple[str, ...]:

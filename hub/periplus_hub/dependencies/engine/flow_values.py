@@ -8,6 +8,7 @@ from uuid import UUID
 
 from periplus_contract.flow_words import Verdict
 from periplus_hub.dependencies.model import FAILURES, EdgeFilter
+from periplus_hub.flows.model import DAY_S, HOUR_S
 
 
 class FlowMeasure(Enum):
@@ -72,6 +73,18 @@ class Series:
 def filled(steps: Sequence[int], found: Mapping[int, int | None], told: Container[int]) -> list[int | None]:
     """A value for each step of the time: 0 only where it was told that nothing passed."""
     return [found.get(each, 0 if each in told else None) for each in steps]
+
+
+def whole_days(steps: range, hours: Container[int], of_days: Mapping[int, int], over_s: int) -> set[int]:
+    """The days of which each hour that began before then was told.
+
+    `hours` are those that were told, and `of_days` has a bit for each of a day whose hours are not kept one by one.
+    """
+    return {day for day in steps if _is_told(range(day, min(day + DAY_S, over_s), HOUR_S), hours, of_days.get(day, 0))}
+
+
+def _is_told(day: range, hours: Container[int], bits: int) -> bool:
+    return all(hour in hours or bits >> number & 1 for number, hour in enumerate(day))
 
 
 def concerned(asked: EdgeFilter) -> tuple[UUID, ...]:
