@@ -112,5 +112,5 @@ def _collect_config(config: SpokeConfig) -> CollectConfig:
 
 
 def _flow_readers(config: SpokeConfig) -> frozenset[Kind]:
-    metrics = BY_PROMETHEUS if config.prometheus_urls else frozenset[Kind]()
+    metrics = BY_PROMETHEUS if config.prometheus_urls or config.exporter_urls else frozenset[Kind]()
     return BY_AGENTS | metrics | (frozenset(EDGES) if config.hubble_relay else frozenset[Kind]())

@@ -11,7 +11,7 @@ import aiohttp
 from aiohttp import web
 
 from periplus_contract import flow_words
-from periplus_spoke.collectors.prometheus_flows import WINDOW_S
+from periplus_spoke.collectors.metric_rules import WINDOW_S
 
 from tests.cluster.rig.processes import free_port
 from tests.cluster.test_prometheus_sources import PAIR, mark_of, scraped, told, window_of

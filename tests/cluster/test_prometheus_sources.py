@@ -10,11 +10,12 @@ import pytest
 from periplus_contract import flow_words
 from periplus_contract.batch import FlowsMark
 from periplus_contract.flow_words import FlowCollector, Reporter, Verdict
-from periplus_spoke.collectors.prometheus_flows import WINDOW_S
+from periplus_spoke.collectors.metric_rules import WINDOW_S
 from periplus_spoke.conversion.flow_sums import Peer
 from periplus_spoke.conversion.prometheus.ends import NOBODY
 from periplus_spoke.conversion.records import Sealable
 
+from tests.support.fake_exporter import exposing
 from tests.support.real_prometheus import Line, RealPrometheus, exporting, job, prometheus
 from tests.support.vendor_metrics import (
     CILIUM,
@@ -31,6 +32,8 @@ from tests.support.vendor_metrics import (
     window_end_s,
 )
 from tests.unit.spoke.collectors.test_conntrack_collector import QuickTimer
+from tests.unit.spoke.collectors.test_exporter_flows import collector_of as direct_collector_of
+from tests.unit.spoke.collectors.test_exporter_flows import windows as direct_windows
 from tests.unit.spoke.collectors.test_prometheus_flows import Said, collector_of, rows, windows
 
 WEB = Peer(0, 0, "shop", "Deployment", "web")
@@ -262,3 +265,28 @@ async def test_verdicts_of_cilium_are_connections_and_denials(prometheus_program
         (WEB, there, Verdict.DROPPED): (None, 9),
     }
     assert (mark_of(window).unmeasured, mark_of(window).conditions) == (3, ())
+
+
+def now(lines: list[Line], *, at_s: int) -> str:
+    """The page of an exporter, as it was then."""
+    past = [line for line in lines if line.at_s is not None and line.at_s <= at_s]
+    return "".join({(line.metric, *line.labels.items()): line._replace(at_s=None).text() for line in past}.values())
+
+
+@pytest.mark.parametrize("exporters", [istio_with_sidecars, istio_ambient, packets_on_two_nodes("obi"), retina])
+async def test_exporters_read_directly_tell_the_same_as_a_prometheus_that_scrapes_them(
+    exporters: Callable[[int], list[list[Line]]], prometheus_program: Path, tmp_path: Path
+) -> None:
+    end_s = window_end_s()
+    served = exporters(end_s)
+    async with scraped(prometheus_program, tmp_path / "p", *served) as server, AsyncExitStack() as stack:
+        by_prometheus = await window_of(end_s, server.url)
+        pages = [
+            await stack.enter_async_context(
+                exposing(lambda turn, lines=lines: now(lines, at_s=end_s - WINDOW_S if turn == 0 else end_s))
+            )
+            for lines in served
+        ]
+        [direct, *_] = await direct_windows(direct_collector_of(*(each.url for each in pages)), 1)
+    assert rows(direct) == rows(by_prometheus)
+    assert mark_of(direct) == mark_of(by_prometheus)

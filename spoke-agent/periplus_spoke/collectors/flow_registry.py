@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 from periplus_spoke.collectors.base import Collector
 from periplus_spoke.collectors.cluster_reader import ClusterReader
+from periplus_spoke.collectors.exporter_flows import exporter_flows
 from periplus_spoke.collectors.hubble_relay import hubble_flows
 from periplus_spoke.collectors.prometheus_flows import prometheus_flows
 from periplus_spoke.kit.clock import Timer
@@ -35,6 +36,7 @@ the agent, so it raises nothing. A window of which it could read nothing it does
 
 FLOW_COLLECTORS: Final[tuple[MakeFlowCollector, ...]] = (
     lambda around: prometheus_flows(around.config, around.cluster, around.timer, around.tell),
+    lambda around: exporter_flows(around.config, around.cluster, around.timer, around.tell),
     lambda around: hubble_flows(around.config, around.cluster, around.timer, around.rng, around.tell),
 )
 

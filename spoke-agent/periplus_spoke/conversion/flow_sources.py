@@ -131,7 +131,10 @@ class _Choice(NamedTuple):
             return source.missing, ""
         if source.kind in BY_PROMETHEUS and source.kind not in self.reads:
             if self.prometheus is None:
-                return "its metrics are read from Prometheus, and none was found", ""
+                return (
+                    "no Prometheus was found to read its metrics from; exporter_urls of the spoke reads them without",
+                    "",
+                )
             return "the spoke is given no Prometheus", f"periplus-spoke run --prometheus-urls {self.prometheus.url}"
         if source.kind in EDGES and source.kind not in self.reads:
             return "the spoke is given no Hubble Relay", "periplus-spoke run --hubble-relay auto"

@@ -56,6 +56,7 @@ class SpokeConfig(msgspec.Struct, frozen=True, kw_only=True):
     flow_row_budget: int = 10_000
     flow_sources: tuple[str, ...] = ()
     prometheus_urls: tuple[str, ...] = ()
+    exporter_urls: tuple[str, ...] = ()
     prometheus_token_file: Path | None = None
     prometheus_basic_auth_file: Path | None = None
     prometheus_ca: Path | None = None
@@ -108,13 +109,19 @@ def load(
 
 def _check_prometheus(config: SpokeConfig) -> None:
     secret = config.prometheus_token_file or config.prometheus_basic_auth_file
-    in_clear = next(filter(parsers.is_in_clear, config.prometheus_urls), "")
+    in_clear = next(filter(parsers.is_in_clear, config.prometheus_urls + config.exporter_urls), "")
     if secret and in_clear and not config.allow_plain_http:
         raise ConfigError(
             "bad_config",
-            f"prometheus_urls: {in_clear} would be sent the secret in {secret} in clear",
-            "Give the https:// address of Prometheus; or set allow_plain_http (--allow-plain-http) when something else "
+            f"{in_clear} would be sent the secret in {secret} in clear",
+            "Give its https:// address; or set allow_plain_http (--allow-plain-http) when something else "
             "on the way encrypts.",
+        )
+    if config.prometheus_urls and config.exporter_urls:
+        raise ConfigError(
+            "bad_config",
+            "prometheus_urls and exporter_urls are both given: they may have the same bytes",
+            "Give exporter_urls (--exporter-urls) only where no Prometheus reads the exporters.",
         )
     if config.prometheus_token_file and config.prometheus_basic_auth_file:
         raise ConfigError(

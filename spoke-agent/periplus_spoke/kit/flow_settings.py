@@ -24,22 +24,29 @@ FLOW_SETTINGS: Final = (
         "first that answers and has the source is asked: they are never added up.",
     ),
     Setting(
+        "exporter_urls",
+        parsers.urls,
+        "http(s)://host[:port]/path, comma-separated",
+        "Pages of metrics from which flows are read where there is no Prometheus ('run' only). Each address of a host "
+        "name is an exporter of its own.",
+    ),
+    Setting(
         "prometheus_token_file",
         parsers.path,
         "a path",
-        "File with the bearer token for Prometheus; read again for each question ('run' only).",
+        "File with the bearer token for Prometheus, or for exporters; read again for each question ('run' only).",
     ),
     Setting(
         "prometheus_basic_auth_file",
         parsers.path,
         "a path",
-        "File with 'user:password' for Prometheus; read again for each question ('run' only).",
+        "File with 'user:password' for Prometheus, or for exporters; read again for each question ('run' only).",
     ),
     Setting(
         "prometheus_ca",
         parsers.path,
         "a path",
-        "PEM file with the authority that signed the certificate of Prometheus ('run' only).",
+        "PEM file with the authority that signed the certificate of Prometheus, or of exporters ('run' only).",
     ),
     Setting(
         "prometheus_selector",

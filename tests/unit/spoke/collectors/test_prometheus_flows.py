@@ -11,7 +11,8 @@ import pytest
 from periplus_contract import flow_words
 from periplus_spoke.collectors.base import Collector
 from periplus_spoke.collectors.cluster_reader import ClusterReader
-from periplus_spoke.collectors.prometheus_flows import WINDOW_S, PrometheusFlows, prometheus_flows
+from periplus_spoke.collectors.metric_rules import WINDOW_S
+from periplus_spoke.collectors.prometheus_flows import PrometheusFlows, prometheus_flows
 from periplus_spoke.conversion.flow_sources import Chosen, FlowSource, choose
 from periplus_spoke.conversion.flow_sums import MEASURES, rows_of
 from periplus_spoke.conversion.prometheus.ends import Kinds, kinds_of

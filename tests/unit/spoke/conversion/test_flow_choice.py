@@ -76,7 +76,10 @@ def test_metrics_of_cilium_where_nothing_better_is() -> None:
 def test_metrics_need_a_prometheus() -> None:
     found = choose(sources("istio"), reads=("conntrack",))
     assert picked(found) == []
-    assert why(found, "istio") == ("unreadable", "its metrics are read from Prometheus, and none was found")
+    assert why(found, "istio") == (
+        "unreadable",
+        "no Prometheus was found to read its metrics from; exporter_urls of the spoke reads them without",
+    )
 
 
 def test_a_spoke_that_is_given_no_prometheus_is_told_which_one_there_is() -> None:

@@ -188,3 +188,12 @@ def test_a_secret_in_a_url_of_prometheus_is_not_shown(tmp_path: Path) -> None:
 def test_matchers_of_promql_are_taken_as_they_are() -> None:
     selector = 'cluster="prod-1", env=~"a|b\\\\.c"'
     assert load({**HUB, "prometheus_selector": selector}, {}).prometheus_selector == selector
+
+
+def test_exporters_are_read_only_where_no_prometheus_reads_them() -> None:
+    given = {**HUB, "exporter_urls": "http://beyla.monitoring:8999/metrics,http://10.0.0.1:9/metrics"}
+    assert load(given, {}).exporter_urls == ("http://beyla.monitoring:8999/metrics", "http://10.0.0.1:9/metrics")
+    with pytest.raises(ConfigError, match="may have the same bytes"):
+        load(given | {"prometheus_urls": "http://prometheus:9090"}, {})
+    with pytest.raises(ConfigError, match=r"http://beyla\.monitoring.*in clear"):
+        load(given | {"prometheus_token_file": "/var/run/token"}, {})
