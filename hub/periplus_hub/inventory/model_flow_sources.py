@@ -13,8 +13,8 @@ CHOSEN: Final = "chosen"
 _AGENTS: Final = "conntrack"
 _CLUSTER: Final = "CLUSTER"
 """In a command, where the cluster's name goes: its spoke may not know it."""
-_METRICS: Final = frozenset(("obi", "netobserv", "istio", "retina", "submariner"))
-"""Count bytes that agents of nodes count too."""
+_METRICS: Final = frozenset(("obi", "netobserv", "istio", "retina", "submariner", "cilium-mesh"))
+"""Count what agents of nodes count too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,7 @@ def _beside_agents(source: FlowSource, agents: int) -> FlowSource:
         why = f"{agents:,} agent{'s' if agents > 1 else ''} of nodes joined"
         return replace(source, state=FOUND, use=CHOSEN, why=why, command=None)
     if source.kind in _METRICS and source.is_chosen:
-        why = "agents of nodes count the same bytes again: name one of both in flow_sources of the spoke"
+        why = "agents of nodes count the same again: name one of both in flow_sources of the spoke"
         return replace(source, why=why)
     return source
 

@@ -17,6 +17,7 @@ def source(kind: str, state: str = "absent", use: str | None = None, command: st
 AGENTS = source("conntrack", command="periplus join-token create --agents-of CLUSTER")
 HUBBLE = source("hubble", command="cilium hubble enable")
 ISTIO = source("istio", "found", "chosen")
+MESH = source("cilium-mesh", "found", "chosen")
 
 
 def test_the_command_has_the_name_as_a_shell_takes_it() -> None:
@@ -33,15 +34,14 @@ def test_what_is_there_and_lacks_a_setting_comes_before_what_is_to_be_installed(
 
 
 def test_agents_that_joined_are_a_source_though_the_spoke_sees_none() -> None:
-    agents, istio = completed([ISTIO, AGENTS], "shop", 3)
+    agents, *metrics = completed([ISTIO, MESH, AGENTS], "shop", 3)
     assert (agents.state, agents.is_chosen, agents.why, agents.command) == (
         "found",
         True,
         "3 agents of nodes joined",
         None,
     )
-    assert istio.why is not None
-    assert "the same bytes again" in istio.why
+    assert [each.why is not None and "count the same again" in each.why for each in metrics] == [True, True]
 
 
 def test_agents_change_nothing_of_hubble() -> None:
