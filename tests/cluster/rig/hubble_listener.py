@@ -87,10 +87,16 @@ class HubbleListener:
         return self.told()
 
     async def _calm(self) -> None:
-        for _ in range(2):
+        """Until nothing is asked any more, nor was in the last turns of the loop."""
+        asked = -1
+        while asked != self.calls.total() or self._is_asking():
+            asked = self.calls.total()
+            await self.until(lambda: not self._is_asking())
             for _ in range(_TURNS_OF_THE_LOOP):
                 await asyncio.sleep(0)
-            await self.until(lambda: not any(self.pending[name] for name in self.pending.keys() - self.may_hang))
+
+    def _is_asking(self) -> bool:
+        return any(self.pending[name] for name in self.pending.keys() - self.may_hang)
 
     async def _open(self, address: Address) -> Relay:
         with self._calling("open"):
@@ -149,7 +155,7 @@ class _Watched:
         return self._relay.take_passed_over()
 
     async def close(self) -> None:
-        await self._relay.close()
+        await self._counted("close", self._relay.close())
 
     async def _counted(self, name: str, work: Awaitable[Any]) -> Any:
         with self._calling(name):
