@@ -3,7 +3,8 @@
 A spoke that starts again does not at once know everything it once told: a kind may be slow, or no longer allowed. So
 a statement says what was really read whole, and only of that does silence mean "gone".
 
-* Inventory: a table (`pods`), but `workloads/<kind>` for each kind of workload, because each is a list of its own.
+* Inventory: a table (`pods`), but `workloads/<kind>` for each kind of workload and `meanings/<source>` for each kind of
+  object that says what addresses stand for, because each is a list of its own.
 * ipam: `allocations/<kind>` and `pools/<scope>`. `allocations/<kind>/seen` covers only those whose `quality` is
   seen: the addresses in use, told while what would say which ranges may be used may not be read; of a kind of which
   better ones are known, nothing changes. An ipam batch carries only rows that it covers.
@@ -11,7 +12,7 @@ a statement says what was really read whole, and only of that does silence mean 
 
 from typing import Final, Literal, get_args
 
-from periplus_contract.tables import ALLOCATIONS, POOLS, WORKLOADS
+from periplus_contract.tables import ALLOCATIONS, MEANINGS, POOLS, WORKLOADS
 
 SEEN: Final = "seen"
 """The `quality` of addresses in use that no range is known for, and the end of a cover that speaks only of them."""
@@ -26,6 +27,11 @@ POOL_SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 def workloads(kind: str) -> str:
     """All workloads of one kind."""
     return f"{WORKLOADS.name}/{kind}"
+
+
+def meanings(source: str) -> str:
+    """All meanings that objects of one kind tell, by the name of the kind in `sources`."""
+    return f"{MEANINGS.name}/{source}"
 
 
 def allocations(kind: AllocationKind, *, seen: bool = False) -> str:

@@ -205,6 +205,23 @@ absent, or unknown where what would show it may not be read. `place` is `namespa
 why it is used so, why it is not known, or what is missing. `command` is the one command that would enable it, in which
 `CLUSTER` stands for the cluster's name in the hub."""
 
+MEANINGS: Final = Table(
+    "meanings", (*_OBJECT, *_texts("source", "role", "cidr", "kind", "namespace", "name"), *_lists("clusters"))
+)
+"""What objects of the cluster say that addresses stand for, beside what has them itself. `source` is the kind that says
+so, by its name in `sources`. `role` is how it is meant:
+
+* import: a service of the clusters named, as this cluster reaches it
+* endpoint: something in the cluster named, behind the service
+* entry: a host or workload that is in no cluster
+* gateway: a door of the cluster named, and whatever is behind it
+* global: a service or pod of this cluster, as other clusters reach it
+* egress: where connections of this cluster seem to come from
+* range: of the cluster named
+
+`kind`, `namespace` and `name` are whom it stands for, as far as that is said. `clusters` are names that the tool which
+made the object has for clusters. A row never changes: where something else is said, it is another row."""
+
 POOLS: Final = Table(
     "pools",
     (
@@ -307,6 +324,7 @@ TABLES: Final[dict[Kind, tuple[Table, ...]]] = {
         SERVICE_CIDRS,
         IP_ADDRESSES,
         FLOW_SOURCES,
+        MEANINGS,
     ),
     Kind.IPAM: (POOLS, ALLOCATIONS),
     Kind.FLOWS: (PEERS, FLOWS),

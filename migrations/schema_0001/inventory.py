@@ -64,6 +64,16 @@ def _first() -> None:
 
 def _second() -> None:
     op.create_table(
+        "address_meanings",
+        *columns(UUID, "tenant_id registration_id"),
+        *columns(BYTEWISE, "uid"),
+        *columns(TEXT, "source role cidr kind namespace name", null=True),
+        *columns(TEXTS, "clusters", default="'{}'"),
+        *columns(TIME, "valid_from"),
+        *columns(TIME, "valid_to", null=True),
+        sa.PrimaryKeyConstraint("tenant_id", "registration_id", "uid", name="pk_address_meanings"),
+    )
+    op.create_table(
         "flow_sources",
         *columns(UUID, "tenant_id registration_id"),
         *columns(BYTEWISE, "uid"),

@@ -59,6 +59,20 @@ class ReportedRange(_Part):
     reach: Literal["routed", "masqueraded", ""] = "routed"
 
 
+class Told(_Part):
+    """What objects of the cluster say that an address stands for, by the contract's words."""
+
+    role: Literal["import", "endpoint", "entry", "gateway", "global", "egress", "range"]
+    cidr: Name
+    source: str = "multicluster.x-k8s.io/serviceimports"
+    kind: str = ""
+    namespace: str = ""
+    name: str = ""
+    clusters: list[str] = []
+    since: str = "-1:00"
+    until: str = ""
+
+
 class Cluster(_Part):
     name: Name
     domain: str = ""
@@ -67,6 +81,9 @@ class Cluster(_Part):
     nodes: list[Node] = []
     services: list[Service] = []
     ranges: list[ReportedRange] = []
+    meanings: list[Told] = []
+    aliases: list[str] = []
+    """What other systems call it, as `system=name`."""
 
 
 class EnteredRange(_Part):
@@ -243,4 +260,12 @@ def _check_row(row: Row) -> None:
 def _times(case: FlowCase) -> list[str]:
     pods = [pod for cluster in case.clusters for pod in cluster.pods]
     of_pods = [text for pod in pods for text in (pod.since, pod.until, pod.told) if text]
-    return [case.now, *of_pods, *(row.at for row in case.rows), *(owner.at for owner in case.expect.owners)]
+    meanings = [each for cluster in case.clusters for each in cluster.meanings]
+    of_meanings = [text for each in meanings for text in (each.since, each.until) if text]
+    return [
+        case.now,
+        *of_pods,
+        *of_meanings,
+        *(row.at for row in case.rows),
+        *(owner.at for owner in case.expect.owners),
+    ]

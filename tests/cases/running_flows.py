@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
@@ -125,6 +125,9 @@ async def _say(hub: FlowHub, case: FlowCase, told: dict[str, Told], clock: FakeC
         each.spoke.at = START - _BEFORE
         pods = [(number, pod) for number, pod in enumerate(each.cluster.pods) if not pod.told]
         await each.member.send(each.spoke.snapshot(_inventory(each.cluster, [_pod(*pod) for pod in pods])))
+        for at, changes in sorted(_meanings(each.cluster).items()):
+            each.spoke.at = at
+            await each.member.send(each.spoke.delta({"meanings": changes}))
         ended = [_gone(number, pod) for number, pod in pods if pod.until]
         if ended:
             each.spoke.at = max(moment(pod.until) for _, pod in pods if pod.until)
@@ -159,7 +162,27 @@ def _inventory(cluster: Cluster, pods: list[Json]) -> dict[str, list[Json]]:
         | {"load_balancer_ips": each.load_balancer_ips}
         for number, each in enumerate(cluster.services)
     ]
-    return {"pods": pods, "nodes": nodes, "services": services, "endpoints": list(_endpoints(cluster))}
+    itself = [upsert(f"uid-of-{cluster.name}", at, aliases=cluster.aliases)]
+    return {
+        "cluster": itself,
+        "pods": pods,
+        "nodes": nodes,
+        "services": services,
+        "endpoints": list(_endpoints(cluster)),
+    }
+
+
+def _meanings(cluster: Cluster) -> dict[datetime, list[Json]]:
+    """What is told of them when."""
+    changes: dict[datetime, list[Json]] = {}
+    for number, each in enumerate(cluster.meanings):
+        uid = f"meaning-{number}"
+        names = ("source", "role", "cidr", "kind", "namespace", "name", "clusters")
+        said = {name: getattr(each, name) for name in names}
+        changes.setdefault(moment(each.since), []).append(upsert(uid, moment(each.since), **said))
+        if each.until:
+            changes.setdefault(moment(each.until), []).append(gone(uid, moment(each.until)))
+    return changes
 
 
 def _ranges(cluster: Cluster) -> list[Json]:

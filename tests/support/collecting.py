@@ -4,15 +4,17 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from periplus_contract.covers import workloads
-from periplus_contract.tables import TABLES, WORKLOADS, Kind
+from periplus_contract.covers import meanings, workloads
+from periplus_contract.tables import MEANINGS, TABLES, WORKLOADS, Kind
+from periplus_spoke.collectors.naming.registry import NAMING_KINDS
 from periplus_spoke.conversion.records import Sealable
 
 WORKLOAD_KINDS = ("Deployment", "StatefulSet", "DaemonSet", "CronJob", "ReplicaSet", "Job")
 EVERYTHING = frozenset(
     (
-        *(table.name for table in TABLES[Kind.INVENTORY] if table is not WORKLOADS),
+        *(table.name for table in TABLES[Kind.INVENTORY] if table not in {WORKLOADS, MEANINGS}),
         *map(workloads, WORKLOAD_KINDS),
+        *(meanings(kind.source) for kind in NAMING_KINDS),
     )
 )
 """What a snapshot covers when every kind could be listed."""
@@ -45,7 +47,9 @@ class BelievingSink:
             self.tables[name] = {
                 uid: row
                 for uid, row in rows.items()
-                if name not in covers and (name != WORKLOADS.name or workloads(str(row["kind"])) not in covers)
+                if name not in covers
+                and (name != WORKLOADS.name or workloads(str(row["kind"])) not in covers)
+                and (name != MEANINGS.name or meanings(str(row["source"])) not in covers)
             }
 
     def source(self, name: str) -> dict[str, Any]:

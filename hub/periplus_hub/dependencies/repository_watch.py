@@ -59,7 +59,8 @@ def _rows(level: EdgeLevel, columns: str) -> str:
 
 
 def _end(side: str, short: str, level: EdgeLevel) -> Sequence[str]:
-    outside, is_many = f"{side}_kind IN {OUTSIDE}", f"{side}_kind IN ('{NODE}', '{EXTERNAL}')"
+    # Of anybody else it is not known where it is, and these are left out.
+    outside, is_many = f"{side}_registration = toUUID('{NOBODY}')", f"{side}_kind IN ('{NODE}', '{EXTERNAL}')"
     coarse = f"if({outside}, '{EXTERNAL}', '')"
     by_level: Mapping[EdgeLevel, tuple[str, str, str]] = {
         EdgeLevel.WORKLOAD: (f"{side}_namespace", f"{side}_kind", f"if({is_many}, '', {side}_workload)"),

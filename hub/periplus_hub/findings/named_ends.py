@@ -7,7 +7,7 @@ from uuid import UUID
 
 from periplus_hub.dependencies.model import EdgeEnd, EdgeSide
 from periplus_hub.findings.model import FindingDraft, FindingSeverity, Undecided
-from periplus_hub.flows.model_kinds import EXTERNAL, NODE, RANGE
+from periplus_hub.flows.model_kinds import ANYBODY, EXTERNAL, NODE
 
 MOST_DRAFTS: Final = 50
 """Findings of one detector that have a finding of their own."""
@@ -21,14 +21,12 @@ def end_name(end: EdgeEnd, clusters: Mapping[UUID, str]) -> str:
     """As `periplus dependencies --of` takes it: shop/web@prod-1; of coarser levels shop@prod-1, or prod-1."""
     if end.kind == EXTERNAL:
         return "outside"
-    if end.kind == RANGE:
-        return end.name
+    place = "/".join(filter(None, (end.namespace, end.name)))
     if end.registration_id is None:
-        return "unknown"
+        return "unknown" if end.kind in {*ANYBODY, ""} else place
     cluster = clusters.get(end.registration_id, "a revoked cluster")
     if end.kind == NODE:
         return f"nodes@{cluster}"
-    place = "/".join(filter(None, (end.namespace, end.name)))
     return f"{place}@{cluster}" if place else cluster
 
 

@@ -34,8 +34,8 @@ strawberry.enum(
     HolderReason,
     name="AddressHolderOutcome",
     description="DECIDED: it is the answer, or one of its candidates; OUTRANKED: a lookup finds it, and an earlier one "
-    "decided; OTHER_TIME: it had the address in this hour, but not in this minute; OTHER_CLUSTER: the ClusterIP of a "
-    "service, which means something in its own cluster only; BEHIND_NAT: a pod behind NAT, where only nodes and what "
+    "decided; OTHER_TIME: it had the address in this hour, but not in this minute; OTHER_CLUSTER: what means something "
+    "in its own cluster only, like the ClusterIP of a service; BEHIND_NAT: a pod behind NAT, where only nodes and what "
     "services publish show; NOT_CONNECTED: its network domain is not connected with this one; NOT_MEMBER: its cluster "
     "was no member then.",
 )
@@ -60,7 +60,7 @@ class AddressHolder:
     layer: str = strawberry.field(
         description="pod; internalip or externalip of a node; clusterip or published (load balancer, external IP) of a "
         "service; clusterrange: a range of a cluster that is reached from outside it; innerrange: one that is not; "
-        "enteredrange: a range that somebody entered."
+        "enteredrange: a range that somebody entered; import: a service of other clusters as this one imports it."
     )
     valid_from: datetime = strawberry.field(description="Since when it has the address.")
     valid_to: datetime | None = strawberry.field(description="Until when; null is still.")

@@ -6,6 +6,8 @@ from periplus_contract.flow_words import OTHER
 
 SERVICE: Final = "Service"
 NODE: Final = "Node"
+SERVICE_IMPORT: Final = "ServiceImport"
+"""A service of several clusters, or of one that is not known, as a cluster imports it."""
 EXTERNAL: Final = "external"
 """A range of public addresses that no cluster has."""
 ADDRESS: Final = "address"

@@ -1,4 +1,7 @@
-"""What addresses meant in an hour beside what had them itself, in columns: the ranges that they were in.
+"""What addresses meant in an hour beside what had them itself, in columns: what objects said, and their ranges.
+
+Whom a tool calls by a name of its own is looked up among the names that clusters have in other systems, and in the hub;
+a name that two of them have is nobody's.
 
 Of allocations only those that there are now are kept: a range of a cluster counts from when it was first told, and is
 forgotten with it. What people entered keeps its end.
@@ -11,10 +14,13 @@ import pyarrow as pa
 from periplus_hub.access.scope import Scope
 from periplus_hub.addresses.ipam.tables import allocations
 from periplus_hub.addresses.ranges.tables import entered_ranges
+from periplus_hub.fleet.tables import registrations
 from periplus_hub.flows import model_kinds
-from periplus_hub.flows.engine.meanings import CLUSTER_RANGE, ENTERED_RANGE, INNER_RANGE
+from periplus_hub.flows.engine.meanings import CLUSTER_RANGE, ENTERED_RANGE, IMPORT, INNER_RANGE
 from periplus_hub.flows.model import NOBODY, OPEN_END_US
 from periplus_hub.flows.repository_inventory import HEX, IDENTITY_TYPES, US, copied
+from periplus_hub.inventory.tables import clusters
+from periplus_hub.inventory.tables import meanings as told
 from periplus_hub.kit.db import ReadConnection
 
 _TYPES: Final = {**IDENTITY_TYPES, "scope": pa.string(), "length": pa.int64()}
@@ -39,6 +45,27 @@ _REPORTED: Final = """
 """
 """Of blocks of nodes only those in no range of the cluster: else each node's would be an end of its own. Addresses that
 are merely seen in use have their owners, and say nothing of a range."""
+_TOLD: Final = """
+    WITH known AS (
+      SELECT name, (array_agg(registration_id))[1] AS registration_id FROM (
+        SELECT registration_id, split_part(alias, '=', 2) AS name
+        FROM {clusters}, unnest(aliases) AS alias WHERE tenant_id = $1
+        UNION SELECT id, name FROM {registrations} WHERE tenant_id = $1 AND state <> 'pending') AS named
+      GROUP BY name HAVING count(*) = 1),
+    told AS (
+      SELECT registration_id, role, kind, coalesce(namespace, '') AS namespace, coalesce(name, '') AS name, valid_from,
+             valid_to, CASE WHEN cardinality(clusters) = 1 THEN clusters[1] END AS cluster,
+             CASE WHEN pg_input_is_valid(cidr, 'cidr') THEN cidr::cidr END AS cidr
+      FROM {meanings} WHERE tenant_id = $1 AND valid_from < $3 AND (valid_to IS NULL OR valid_to > $2)),
+    meant AS (
+      SELECT t.*, k.registration_id AS whose FROM told t LEFT JOIN known k ON k.name = t.cluster
+      WHERE t.cidr IS NOT NULL{only})
+    SELECT registration_id AS scope, coalesce(whose, '{nobody}'::uuid) AS registration_id, role AS layer,
+           {hex} AS address, namespace,
+           CASE WHEN whose IS NULL THEN '{import_kind}' ELSE '{service_kind}' END AS kind, name AS workload,
+           {us_valid_from} AS since, coalesce({us_valid_to}, {forever}) AS until, {length} AS length
+    FROM meant WHERE role = '{import_layer}'
+"""
 _WORDS: Final = {
     "nobody": NOBODY,
     "forever": OPEN_END_US,
@@ -47,17 +74,25 @@ _WORDS: Final = {
     "us_created_at": US.format(time="created_at"),
     "us_end": US.format(time="least(ended_at, expires_at)"),
     "us_since": US.format(time="since"),
+    "us_valid_from": US.format(time="valid_from"),
+    "us_valid_to": US.format(time="valid_to"),
     "entered_layer": ENTERED_RANGE,
     "inner_layer": INNER_RANGE,
     "cluster_layer": CLUSTER_RANGE,
+    "import_layer": IMPORT,
+    "import_kind": model_kinds.SERVICE_IMPORT,
+    "service_kind": model_kinds.SERVICE,
     "entered_kind": model_kinds.RANGE,
     "cluster_kind": model_kinds.CLUSTER_RANGE,
     "entered_ranges": entered_ranges.name,
     "allocations": allocations.name,
+    "clusters": clusters.name,
+    "meanings": told.name,
+    "registrations": registrations.name,
 }
-_BOTH: Final = f"{_ENTERED} UNION ALL {_REPORTED}"
-_MEANINGS: Final = _BOTH.format(**_WORDS, only="")
-_MEANINGS_OF_ADDRESS: Final = _BOTH.format(**_WORDS, only=" AND cidr >>= $4::text::inet")
+_ALL: Final = f"{_TOLD} UNION ALL {_ENTERED} UNION ALL {_REPORTED}"
+_MEANINGS: Final = _ALL.format(**_WORDS, only="")
+_MEANINGS_OF_ADDRESS: Final = _ALL.format(**_WORDS, only=" AND cidr >>= $4::text::inet")
 
 
 async def meanings(c: ReadConnection, scope: Scope, hour: int, address: str | None = None) -> pa.Table:

@@ -34,6 +34,7 @@ CURRENT: Final[dict[str, Table]] = {
     "service_cidrs": tables.service_cidrs,
     "ip_addresses": tables.ip_addresses,
     "flow_sources": tables.flow_sources,
+    "meanings": tables.meanings,
 }
 """Section name to the table that holds it."""
 
@@ -127,12 +128,18 @@ def _split(name: str, rows: pa.Table) -> tuple[Gone, pa.Table]:
 
 
 def _valid_from(rows: pa.RecordBatch) -> pa.Array:
-    return pc.coalesce(rows.column("started_at"), rows.column("observed_at"))
+    seen = rows.column("observed_at")
+    return pc.coalesce(rows.column("started_at"), seen) if "started_at" in rows.schema.names else seen
+
+
+def _valid_to(rows: pa.RecordBatch) -> pa.Array:
+    seen = rows.column("observed_at")
+    return rows.column("ended_at") if "ended_at" in rows.schema.names else pa.nulls(len(seen), seen.type)
 
 
 _DERIVED: Final[dict[str, Callable[[pa.RecordBatch], pa.Array]]] = {
     "valid_from": _valid_from,
-    "valid_to": lambda rows: rows.column("ended_at"),
+    "valid_to": _valid_to,
     "seen_at": lambda rows: rows.column("observed_at"),
 }
 

@@ -20,7 +20,7 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy import Table
 
-from periplus_contract.tables import WORKLOADS
+from periplus_contract.tables import MEANINGS, WORKLOADS
 from periplus_hub.access.scope import Scope
 from periplus_hub.inventory import tables
 from periplus_hub.inventory.copy_encoding import COPY_HEADER, COPY_TRAILER, CURRENT, Gone, PreparedTable
@@ -29,7 +29,9 @@ Raw: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 Grown: TypeAlias = "Counter[UUID]"
 """By how many a table's live rows grew, by registration."""
 Covered: TypeAlias = tuple[UUID, datetime, str]
-"""A cluster that named all there is of a section, when, and of workloads of which kind (empty for other sections)."""
+"""A cluster that named all there is of a section, when, and of which part of it (empty for most: see LISTED_BY)."""
+LISTED_BY: Final = {WORKLOADS.name: "kind", MEANINGS.name: "source"}
+"""Sections of which a snapshot names all there is part by part, with the column that says which part a row is of."""
 _KEY: Final = ("tenant_id", "registration_id", "uid")
 _SAME: Final = "{one}.registration_id = {other}.registration_id AND {one}.uid = {other}.uid"
 
@@ -68,15 +70,15 @@ def _closing(table: Table, given: str, which: str, at: str) -> str:
 
 
 def _close_missing(section: str, table: Table, named: str) -> str:
-    """Of the clusters $2, what `named` does not hold, at their times $3; of workloads, only those of their kinds $4.
+    """Of the clusters $2, what `named` does not hold, at their times $3; of workloads, only those of their parts $4.
 
     Old and new meet in a full join, which PostgreSQL hashes or merges and never loops over: without statistics of a
     table that was filled a moment ago it would take a few rows for granted, and go through all the new for each old.
     """
     given = "given AS (SELECT * FROM unnest($2::uuid[], $3::timestamptz[], $4::text[]) AS g(registration_id, at, kind))"
     mine = f"x.tenant_id = $1 AND x.registration_id = ANY($2::uuid[]) AND {_live('x', table)}"
-    if section == WORKLOADS.name:
-        mine += " AND (x.registration_id, x.kind) IN (SELECT g.registration_id, g.kind FROM given g)"
+    if section in LISTED_BY:
+        mine += f" AND (x.registration_id, x.{LISTED_BY[section]}) IN (SELECT g.registration_id, g.kind FROM given g)"
     known = f"SELECT x.ctid AS place, x.registration_id, x.uid FROM {table.name} x WHERE {mine}"
     met = (
         f"met AS MATERIALIZED (SELECT k.place, n.uid AS named FROM ({known}) k"
@@ -129,6 +131,7 @@ _KEEP_LEFT: Final = """
 
 _ASSIGNED: Final = {
     ("pods", "valid_from"): _TAKEN,
+    ("address_meanings", "valid_from"): "CASE WHEN t.valid_to IS NULL THEN t.valid_from ELSE excluded.valid_from END",
     **{
         (table, name): f"coalesce(excluded.{name}, t.{name})"
         for table, names in {
@@ -181,6 +184,8 @@ def _merge(stage: str, table: Table) -> str:
     is_pods = table is tables.pods
     # Both parts of the statement see the table as it was before: `grown` still finds the row that `merged` overwrites.
     known = "uid, x.ipv4, x.ipv6, x.host_network, x.valid_from, x.valid_to" if is_pods else "uid"
+    if not is_pods and "valid_to" in table.c:
+        known = "uid, x.valid_to"
     return (
         f"WITH grown AS (SELECT s.registration_id, count(*) FILTER (WHERE {_live('s', table)})"
         f" - count(*) FILTER (WHERE t.uid IS NOT NULL AND {_live('t', table)}) AS rows,"

@@ -5,13 +5,13 @@ from datetime import datetime
 from uuid import UUID
 
 from periplus_hub.access.scope import Scope, owned
-from periplus_hub.inventory.tables import addresses, pods
+from periplus_hub.inventory.tables import addresses, meanings, pods
 from periplus_hub.kit.purge import Stale
 
 
 def identities_before(scope: Scope, registration_id: UUID, before: datetime) -> Sequence[Stale]:
-    """One cluster's pods and identities that ended before."""
+    """One cluster's pods, identities and meanings of addresses that ended before."""
     return [
         (table, owned(scope, table) & (table.c.registration_id == registration_id) & (table.c.valid_to < before))
-        for table in (pods, addresses)
+        for table in (pods, addresses, meanings)
     ]

@@ -12,12 +12,12 @@ from typing import cast
 from uuid import UUID
 
 from periplus_contract.batch import InventoryMark
-from periplus_contract.tables import WORKLOADS, Kind
+from periplus_contract.tables import Kind
 from periplus_hub.access.scope import system_scope
 from periplus_hub.ingest.model import DecodedBatch, Rejected
 from periplus_hub.inventory import repository_identities as identities
 from periplus_hub.inventory.copy_encoding import CURRENT, PreparedTable, prepare
-from periplus_hub.inventory.repository_merge import COUNTED, Covered, Grown, Merge, Raw
+from periplus_hub.inventory.repository_merge import COUNTED, LISTED_BY, Covered, Grown, Merge, Raw
 from periplus_hub.kit.db import WriteConnection
 
 
@@ -36,10 +36,12 @@ class InventoryApplier:
 
 
 def covered_sections(covers: Collection[str]) -> dict[str, list[str]]:
-    """The sections of which a snapshot names all there is; for workloads, the kinds of which it does."""
-    found: dict[str, list[str]] = {name: [] for name in CURRENT if name in covers and name != WORKLOADS.name}
-    kinds = [kind for section, _, kind in (each.partition("/") for each in covers) if section == WORKLOADS.name]
-    return {**found, WORKLOADS.name: kinds} if kinds else found
+    """The sections of which a snapshot names all there is; of some, the parts of which it does (LISTED_BY)."""
+    found: dict[str, list[str]] = {name: [] for name in CURRENT if name in covers and name not in LISTED_BY}
+    for section, _, part in (each.partition("/") for each in covers):
+        if section in LISTED_BY and part:
+            found.setdefault(section, []).append(part)
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

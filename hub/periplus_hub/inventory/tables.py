@@ -147,6 +147,15 @@ addresses: Final = Table(
 ExternalIP), services (`role` ClusterIP, ExternalIP, LoadBalancer), and the former addresses of pods (`role` PodIP;
 their other columns are in `pods`)."""
 
+meanings: Final = _object(
+    "address_meanings",
+    *_texts("source", "role", "cidr", "kind", "namespace", "name"),
+    *_lists("clusters"),
+    time_column("valid_from", nullable=False),
+    time_column("valid_to"),
+)
+"""What objects said in [valid_from, valid_to) that addresses stand for; of one that is said anew the last time only."""
+
 snapshot_uids: Final = Table(
     "snapshot_uids",
     metadata,

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from periplus_contract.tables import NODES, PODS
 from periplus_spoke.collectors.config import CollectConfig
@@ -14,10 +14,12 @@ from periplus_spoke.collectors.identity import identify
 from periplus_spoke.collectors.inventory import Inventory
 from periplus_spoke.collectors.ipam.registry import WANTED_KINDS
 from periplus_spoke.collectors.kind_listener import KindListener
+from periplus_spoke.collectors.naming.registry import NAMING_KINDS
 from periplus_spoke.collectors.pools import Pools
 from periplus_spoke.collectors.waiting import first_of
 from periplus_spoke.collectors.watched_kinds import SERVICE_CIDRS_SOURCE, Watched, catalog, service_catalog
 from periplus_spoke.conversion.cluster_identity import ClusterIdentity
+from periplus_spoke.conversion.meanings import Meaningful
 from periplus_spoke.conversion.text import LabelFilter
 from periplus_spoke.kit.change_signal import ChangeSignal
 from periplus_spoke.kit.clock import Timer
@@ -50,6 +52,7 @@ class ClusterReader:
         """Snapshots of the inventory taken so far; each is followed by complete ipam."""
         self._facts = Facts(kube, self.inventory, timer)
         self._custom = CustomKinds(kube, self.inventory, timer, WANTED_KINDS)
+        self._naming = CustomKinds(kube, self.inventory, timer, NAMING_KINDS)
         self._listeners: dict[str, KindListener[Any]] = {}
 
     async def identity(self) -> ClusterIdentity:
@@ -129,9 +132,21 @@ class ClusterReader:
                 self.pools.listing = self._custom.listing
             except Exception:  # noqa: BLE001 - objects of strangers must not stop the watches
                 _log.exception("reading custom resources failed")
+            await self._read_meanings()
             known.set()
             self.changes.notify_all()
             await self._timer.sleep(self._config.facts_interval_s)
+
+    async def _read_meanings(self) -> None:
+        """Of a kind that was not read now, what it said stays."""
+        try:
+            found = await self._naming.read()
+            at_us = self._timer.wall_us()
+            for source in (*self._naming.absent, *found):
+                told = (each for thing in found.get(source, ()) for each in cast("Meaningful", thing).meanings())
+                self.inventory.meanings(source, told, at_us)
+        except Exception:  # noqa: BLE001 - objects of strangers must not stop the watches
+            _log.exception("reading what addresses stand for failed")
 
     async def _nodes_and_pods(self) -> None:
         """Return when both have been listed or have failed, at the latest after the configured wait."""

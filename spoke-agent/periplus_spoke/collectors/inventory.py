@@ -1,5 +1,6 @@
 """Objects of every kind into the inventory state: who owns what, what a node says about its cluster."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from periplus_contract import covers
@@ -8,6 +9,7 @@ from periplus_contract.tables import (
     ENDPOINTS,
     FLOW_SOURCES,
     IP_ADDRESSES,
+    MEANINGS,
     NAMESPACES,
     NODES,
     PODS,
@@ -25,6 +27,7 @@ from periplus_spoke.conversion.flow_clues import FlowClues
 from periplus_spoke.conversion.flow_detection import Clue, detect_sources
 from periplus_spoke.conversion.flow_sources import BY_AGENTS, Chosen, Kind, choose
 from periplus_spoke.conversion.inventory_state import InventoryState
+from periplus_spoke.conversion.meanings import Meaning, meaning_rows
 from periplus_spoke.conversion.node_location import location_of
 from periplus_spoke.conversion.node_notes import node_notes
 from periplus_spoke.conversion.objects import EndpointSlice, IpAddress, Node, Pod, Service, ServiceCidr, Thing
@@ -173,6 +176,11 @@ class Inventory:
     def ip_address(self, thing: IpAddress, at_us: int) -> None:
         """networking/v1 IPAddress."""
         self.state.put(IP_ADDRESSES, thing.metadata.uid, rows.ip_address_row(thing), at_us)
+
+    def meanings(self, source: str, meanings: Iterable[Meaning], at_us: int) -> None:
+        """All that objects of one kind say that addresses stand for, now that these were listed whole."""
+        self.state.put_many(MEANINGS, source, meaning_rows(source, meanings), at_us)
+        self.listed.add(covers.meanings(source))
 
     def runs(self, namespace: str, daemonset: str) -> bool:
         """Whether a DaemonSet is known to be there."""

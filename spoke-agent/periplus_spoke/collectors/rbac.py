@@ -1,11 +1,13 @@
 """The rights a spoke needs, and no others: reading, never secrets. Manifests, `check` and the chart come from here."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 import yaml
 
 from periplus_spoke.collectors.ipam.registry import CONFIG_MAPS, WANTED_KINDS
+from periplus_spoke.collectors.naming.registry import NAMING_KINDS
+from periplus_spoke.conversion.ipam import WantedKind
 from periplus_spoke.kube.access import Access
 
 NAME: Final = "periplus-spoke"
@@ -23,13 +25,13 @@ class Rule(NamedTuple):
     purpose: str = ""
 
 
-def _custom_rules() -> Iterator[Rule]:
-    """What IPAM adapters read, a rule per API group; a group that a cluster does not serve costs nothing there."""
+def _custom_rules(kinds: Iterable[WantedKind[Any]], purpose: str) -> Iterator[Rule]:
+    """A rule per API group; a group that a cluster does not serve costs nothing there."""
     plurals: dict[str, list[str]] = {}
-    for kind in WANTED_KINDS:
+    for kind in kinds:
         plurals.setdefault(kind.group, []).append(kind.plural)
     for group, names in plurals.items():
-        yield Rule(group, tuple(names), ("list",), purpose="pools and ranges of the network plugin")
+        yield Rule(group, tuple(names), ("list",), purpose=purpose)
 
 
 def _config_names(*, system: bool) -> tuple[str, ...]:
@@ -51,7 +53,8 @@ RULES: Final = (
     Rule("apps", ("deployments", "replicasets", "statefulsets", "daemonsets"), purpose="whose a pod is"),
     Rule("batch", ("jobs", "cronjobs"), purpose="whose a pod is"),
     Rule("about.k8s.io", ("clusterproperties",), ("list",), purpose="the cluster's name in its clusterset"),
-    *_custom_rules(),
+    *_custom_rules(WANTED_KINDS, "pools and ranges of the network plugin"),
+    *_custom_rules(NAMING_KINDS, "what addresses stand for in other clusters"),
     *_config_rules(),
 )
 """Cluster-wide rules."""

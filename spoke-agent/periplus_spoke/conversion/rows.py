@@ -13,6 +13,7 @@ from periplus_contract.tables import (
     ENDPOINTS,
     FLOW_SOURCES,
     IP_ADDRESSES,
+    MEANINGS,
     NAMESPACES,
     NODES,
     PODS,
@@ -53,6 +54,7 @@ ORDER: Final = (
     SERVICE_CIDRS,
     IP_ADDRESSES,
     FLOW_SOURCES,
+    MEANINGS,
 )
 
 SERVICE_LABEL: Final = "kubernetes.io/service-name"

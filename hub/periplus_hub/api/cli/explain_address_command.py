@@ -41,7 +41,7 @@ _REASONS: Final = {
     "DECIDED": "the lookup that decided finds it",
     "OUTRANKED": "an earlier lookup decided",
     "OTHER_TIME": "had it at another minute of the hour",
-    "OTHER_CLUSTER": "a ClusterIP means something in its own cluster only",
+    "OTHER_CLUSTER": "it means something in its own cluster only",
     "BEHIND_NAT": "a pod behind NAT does not show",
     "NOT_CONNECTED": "its network domain is not connected with this one",
     "NOT_MEMBER": "its cluster was no member then",

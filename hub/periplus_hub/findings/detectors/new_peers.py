@@ -11,7 +11,6 @@ from periplus_hub.findings.facts import REGISTRATIONS, WATCHED, Facts
 from periplus_hub.findings.model import FindingDraft, FindingSeverity, Undecided
 from periplus_hub.findings.named_ends import at_most, concerned, end_key, end_name, for_evidence, listed, sides_of
 from periplus_hub.flows.model import DAY_S, HOUR_S
-from periplus_hub.flows.model_kinds import OUTSIDE
 
 _TOLD_PERCENT: Final = 90
 """Of the hours before, that a cluster that reports the pair must have told whole."""
@@ -62,7 +61,7 @@ def _was_told_before(pair: NewPair, watched: Watched) -> bool:
 
 def _place(pair: NewPair, level: EdgeLevel) -> tuple[object, ...]:
     """The two ends at a coarser level."""
-    parts = [(end.registration_id, end.kind in OUTSIDE) for end in (pair.src, pair.dst)]
+    parts = [end.registration_id for end in (pair.src, pair.dst)]
     namespaces = [end.namespace for end in (pair.src, pair.dst)] if level is EdgeLevel.NAMESPACE else []
     return (level, *parts, *namespaces)
 
@@ -74,7 +73,7 @@ def _places(pair: NewPair) -> set[tuple[object, ...]]:
 
 def _subject(pair: NewPair) -> str:
     """Who is to be asked about it: the client, or whoever is reached from outside."""
-    return f"{end_key(pair.dst)}<" if pair.src.kind in OUTSIDE else f"{end_key(pair.src)}>"
+    return f"{end_key(pair.dst)}<" if pair.src.registration_id is None else f"{end_key(pair.src)}>"
 
 
 def _draft(pairs: list[NewPair], names: Mapping[UUID, str], fingerprint: str) -> FindingDraft:

@@ -13,7 +13,7 @@ from periplus_hub.findings.bands import power_of_two
 from periplus_hub.findings.facts import REGISTRATIONS, WATCHED, Facts
 from periplus_hub.findings.model import FindingDraft, FindingSeverity, Undecided
 from periplus_hub.findings.named_ends import at_most, concerned, end_name, for_evidence, listed
-from periplus_hub.flows.model_kinds import EXTERNAL, OUTSIDE
+from periplus_hub.flows.model_kinds import EXTERNAL
 
 _FLOOR_US: Final = 5_000
 """Milliseconds that hardly anybody feels are not told, however unusual they are."""
@@ -61,7 +61,9 @@ def _floor_us(usual: Baseline) -> int:
 
 
 def _path(pair: PairHours) -> str:
-    return ">".join(EXTERNAL if end.kind in OUTSIDE else str(end.registration_id) for end in (pair.src, pair.dst))
+    return ">".join(
+        EXTERNAL if end.registration_id is None else str(end.registration_id) for end in (pair.src, pair.dst)
+    )
 
 
 def _draft(path: str, found: list[Judged], names: Mapping[UUID, str]) -> FindingDraft:

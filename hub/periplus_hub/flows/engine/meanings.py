@@ -15,7 +15,9 @@ INNER_RANGE: Final = "innerrange"
 """Those that mean something in that cluster only: of services, and of pods that leave it behind their nodes."""
 ENTERED_RANGE: Final = "enteredrange"
 """Ranges that people entered for a network domain."""
-OF_ONE_CLUSTER: Final = ("clusterip", INNER_RANGE)
+IMPORT: Final = "import"
+"""Services of several clusters, by their addresses in the cluster that imports them."""
+OF_ONE_CLUSTER: Final = ("clusterip", INNER_RANGE, IMPORT)
 """Layers that mean something in their own cluster only."""
 WHOLE_BITS: Final = 128
 

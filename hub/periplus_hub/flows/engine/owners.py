@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from periplus_hub.flows.engine.columns import Flags, Ints, joined, uuid_bytes
 from periplus_hub.flows.engine.external import outside
-from periplus_hub.flows.engine.meanings import CLUSTER_RANGE, ENTERED_RANGE, INNER_RANGE, with_meanings
+from periplus_hub.flows.engine.meanings import CLUSTER_RANGE, ENTERED_RANGE, IMPORT, INNER_RANGE, with_meanings
 from periplus_hub.flows.model import MINUTE_S, Fleet
 from periplus_hub.inventory.identity import AMBIGUOUS, FOREVER, UNKNOWN, Addresses, Entries, IdentityIndex, Instant
 
@@ -34,6 +34,8 @@ _PUBLISHED: Final = ("published",)
 RANKS: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
     ("own", "pod", _POD),
     ("own", "node", _NODE),
+    # An imported service may have a Service in the own cluster for its address, which is nobody's own.
+    ("own", "import", (IMPORT,)),
     ("own", "service", ("clusterip", *_PUBLISHED)),
     # Of another cluster, ClusterIPs mean nothing.
     ("domain", "pod", _POD),

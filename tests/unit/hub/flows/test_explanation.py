@@ -61,18 +61,11 @@ def test_each_lookup_says_what_it_found() -> None:
     node = Had(EAST, IP, "node", "internalip")
     view = from_east(fleet(together=True), MINE, node, THEIRS, Had(WEST, IP, "api", "clusterip"))
     assert (view.owner.name, view.rule, view.owner.registration_id) == ("mine", "own-pod", EAST)
+    nothing = {"own": "nobody", "domain": "nobody", "flat": "not_connected", "nat": "not_connected"}
     assert outcomes(view) == {
+        **{rule: nothing.get(rule.partition("-")[0], "not_public") for rule in outcomes(view)},
         "own-pod": "decided",
-        "own-node": "outranked",
-        "own-service": "nobody",
-        "domain-pod": "outranked",
-        "domain-node": "outranked",
-        "domain-service": "nobody",
-        **dict.fromkeys(("flat-pod", "flat-node", "flat-service", "nat-node", "nat-service"), "not_connected"),
-        "public": "not_public",
-        **dict.fromkeys(("own-range", "domain-range", "domain-entered"), "nobody"),
-        **dict.fromkeys(("flat-range", "flat-entered"), "not_connected"),
-        "public-entered": "not_public",
+        **dict.fromkeys(("own-node", "domain-pod", "domain-node"), "outranked"),
     }
     assert reasons(view) == {
         "mine": ("decided", "own-pod"),

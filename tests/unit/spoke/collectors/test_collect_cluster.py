@@ -298,3 +298,36 @@ async def test_allocators_are_read_also_where_pods_may_not_be(tmp_path: Path) ->
     async with collecting(fake, tmp_path) as (hub, collectors):
         await collectors.wait_until_settled()
         assert hub.source("crd.projectcalico.org/ippools")["state"] == "ok"
+
+
+async def test_what_addresses_stand_for_is_told_and_ends_with_its_object(tmp_path: Path) -> None:
+    path, source = "/apis/multicluster.x-k8s.io/v1alpha1/serviceimports", "multicluster.x-k8s.io/serviceimports"
+    fake = FakeKube((*DEFAULT_COLLECTIONS, path))
+    fake.extra_groups = {"multicluster.x-k8s.io": ("v1alpha1",)}
+    imported = {"metadata": {"name": "api", "namespace": "shop"}, "spec": {"ips": ["10.96.7.1"]}}
+    fake.put(path, imported | {"status": {"clusters": [{"cluster": "west-1"}]}})
+    config = CollectConfig(delta_interval_s=0.02, first_snapshot_wait_s=10, facts_interval_s=0.05)
+    async with collecting(fake, tmp_path, config) as (hub, collectors):
+        await collectors.wait_until_settled()
+        [row] = hub.tables["meanings"].values()
+        assert (row["source"], row["role"], row["cidr"], row["clusters"]) == (
+            source,
+            "import",
+            "10.96.7.1/32",
+            ("west-1",),
+        )
+        assert f"meanings/{source}" in hub.told[0].covers
+        fake.forget(path, "api", "shop")
+        await hub.until(lambda h: not h.tables["meanings"])
+
+
+async def test_what_may_not_be_read_is_not_said_to_stand_for_nothing(tmp_path: Path) -> None:
+    path, source = "/apis/multicluster.x-k8s.io/v1beta1/serviceimports", "multicluster.x-k8s.io/serviceimports"
+    fake = FakeKube((*DEFAULT_COLLECTIONS, path))
+    fake.extra_groups = {"multicluster.x-k8s.io": ("v1beta1",)}
+    fake.trouble(path, Trouble(status=403, times=100))
+    async with collecting(fake, tmp_path) as (hub, collectors):
+        await collectors.wait_until_settled()
+        assert hub.source(source)["state"] == "forbidden"
+        assert f"meanings/{source}" not in hub.told[0].covers
+        assert "pods" in hub.told[0].covers

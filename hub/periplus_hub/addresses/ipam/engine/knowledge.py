@@ -44,6 +44,8 @@ NOT_FEEDING: Final = frozenset(
         "crd.projectcalico.org/ipamconfigs",
         "projectcalico.org/ipamconfigurations",
         "operator.tigera.io/installations",
+        # What addresses of other clusters stand for.
+        "multicluster.x-k8s.io/serviceimports",
     }
 )
 """Sources without which no address is missing. One that is not named here, like an allocator's objects, feeds them."""

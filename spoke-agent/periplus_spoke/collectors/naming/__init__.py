@@ -1,0 +1,1 @@
+"""Kinds of objects that say what addresses stand for."""

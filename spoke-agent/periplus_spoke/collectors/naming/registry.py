@@ -1,0 +1,9 @@
+"""All kinds of objects that say what addresses stand for. Another one is a line here."""
+
+from typing import Any, Final
+
+from periplus_spoke.collectors.naming import multi_cluster_services
+from periplus_spoke.conversion.ipam import WantedKind
+
+NAMING_KINDS: Final[tuple[WantedKind[Any], ...]] = (multi_cluster_services.SERVICE_IMPORTS,)
+"""Each has a type that is `Meaningful`."""

@@ -1,0 +1,61 @@
+"""What objects say that addresses stand for: those of other clusters, of gateways, of what is outside. Pure."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from ipaddress import ip_network
+from typing import Final, Literal
+
+import msgspec
+
+from periplus_spoke.conversion.custom_objects import Named
+from periplus_spoke.conversion.rows import Row
+from periplus_spoke.conversion.text import shared
+
+Role = Literal["import", "entry", "gateway", "global", "egress", "range", "endpoint"]
+"""Of `periplus_contract.tables.MEANINGS`."""
+
+
+class Meaning(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One row of the table `meanings`, but for its source. `cidr` is a text as somebody wrote it, and may be none."""
+
+    role: Role
+    cidr: str
+    kind: str = ""
+    namespace: str = ""
+    name: str = ""
+    clusters: tuple[str, ...] = ()
+
+
+class Meaningful(Named):
+    """A custom object that says such things."""
+
+    def meanings(self) -> Iterator[Meaning]:
+        """All that it says now."""
+        raise NotImplementedError
+
+
+def meaning_rows(source: str, meanings: Iterable[Meaning]) -> Iterator[tuple[str, Row]]:
+    """(uid, row) of each whose address is one. What is said is part of the uid: another thing said is another row."""
+    for each in meanings:
+        cidr = _canonical(each.cidr)
+        if cidr is None:
+            continue
+        clusters = tuple(sorted({name for name in each.clusters if name}))
+        said = (each.role, cidr, each.kind, each.namespace, each.name, *clusters)
+        digest = hashlib.sha256("\x1f".join(said).encode()).hexdigest()[:_DIGITS]
+        yield (
+            f"{source}/{digest}",
+            (source, each.role, cidr, each.kind, shared(each.namespace) or "", each.name, clusters),
+        )
+
+
+_DIGITS: Final = 32
+
+
+def _canonical(text: str) -> str | None:
+    """A range as text; None for a host's name and everything else that is none, and for what says nothing."""
+    try:
+        network = ip_network(text.strip(), strict=False)
+    except ValueError:
+        return None
+    return str(network) if network.prefixlen and not network.is_loopback else None

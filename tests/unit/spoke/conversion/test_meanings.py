@@ -1,0 +1,65 @@
+"""What objects say that addresses stand for: rows of them, whatever somebody wrote into the objects."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+
+from periplus_spoke.collectors.naming import multi_cluster_services as mcs
+from periplus_spoke.collectors.naming.registry import NAMING_KINDS
+from periplus_spoke.conversion.ipam import WantedKind
+from periplus_spoke.conversion.meanings import Meaning, Meaningful, meaning_rows
+
+Json = dict[str, Any]
+
+
+def said(kind: WantedKind[Any], **parts: Any) -> list[tuple[Any, ...]]:
+    """Role, range, kind, namespace, name and clusters of what an object shop/it says."""
+    thing = msgspec.json.decode(json.dumps({"metadata": {"name": "it", "namespace": "shop"}, **parts}), type=kind.type)
+    return [row[1:] for _, row in meaning_rows("a.group/things", thing.meanings())]
+
+
+def test_an_imported_service_is_that_of_the_clusters_that_export_it() -> None:
+    spec, status = {"ips": ["10.96.7.1", "fd00::7"]}, {"clusters": [{"cluster": "west-1"}, {"cluster": "east-1"}]}
+    assert said(mcs.SERVICE_IMPORTS, spec=spec, status=status) == [
+        ("import", cidr, "ServiceImport", "shop", "it", ("east-1", "west-1"))
+        for cidr in ("10.96.7.1/32", "fd00::7/128")
+    ]
+    assert said(mcs.SERVICE_IMPORTS, spec={"type": "Headless"}, status={}) == []
+    assert said(mcs.SERVICE_IMPORTS, spec=spec)[0][-1] == ()
+
+
+@pytest.mark.parametrize(
+    "text", ["", " ", "gateway.example.com", "10.0.0.256", "0.0.0.0/0", "::/0", "127.0.0.1", "::1"]
+)
+def test_what_is_no_address_of_anybody_is_left_out(text: str) -> None:
+    assert list(meaning_rows("things", [Meaning(role="gateway", cidr=text)])) == []
+
+
+def test_another_thing_said_is_another_row() -> None:
+    one = Meaning(role="import", cidr="10.0.0.1", clusters=("a", "b"))
+    alike = [one, Meaning(role="import", cidr=" 10.0.0.1/32", clusters=("b", "a", "", "a"))]
+    others = [
+        Meaning(role="entry", cidr="10.0.0.1", clusters=("a", "b")),
+        Meaning(role="import", cidr="10.0.0.2", clusters=("a", "b")),
+        Meaning(role="import", cidr="10.0.0.1", clusters=("a",)),
+        Meaning(role="import", cidr="10.0.0.1", clusters=("a", "b"), name="x"),
+    ]
+    assert len({uid for uid, _ in meaning_rows("things", alike)}) == 1
+    assert len({uid for uid, _ in meaning_rows("things", [one, *others])}) == 5
+    assert not {uid for uid, _ in meaning_rows("things", [one])} & {uid for uid, _ in meaning_rows("others", [one])}
+
+
+def _halves() -> Iterator[Json]:
+    for spec in (None, {}, {"ips": None}, {"endpoints": [{}]}):
+        for status in (None, {}, {"clusters": [{}]}, {"addresses": [{}]}):
+            yield {name: part for name, part in (("spec", spec), ("status", status)) if part is not None}
+
+
+@pytest.mark.parametrize("kind", NAMING_KINDS, ids=lambda kind: kind.source)
+def test_half_written_objects_say_nothing_and_break_nothing(kind: WantedKind[Any]) -> None:
+    assert issubclass(kind.type, Meaningful)
+    for half in _halves():
+        assert said(kind, **half) == []
