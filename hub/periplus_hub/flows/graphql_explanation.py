@@ -58,9 +58,11 @@ class AddressHolder:
 
     owner: FlowEnd = strawberry.field(description="What it is.")
     layer: str = strawberry.field(
-        description="pod; internalip or externalip of a node; clusterip or published (load balancer, external IP) of a "
-        "service; clusterrange: a range of a cluster that is reached from outside it; innerrange: one that is not; "
-        "enteredrange: a range that somebody entered; import: a service of other clusters as this one imports it."
+        description="pod; internalip or externalip of a node; clusterip or published (load balancer, "
+        "external IP) of a service; clusterrange: a range of a cluster that is reached from "
+        "outside it; innerrange: one that is not; enteredrange: a range that somebody "
+        "entered; import: a service of other clusters as this one imports it; entry: a host "
+        "or workload outside, as a mesh has it."
     )
     valid_from: datetime = strawberry.field(description="Since when it has the address.")
     valid_to: datetime | None = strawberry.field(description="Until when; null is still.")

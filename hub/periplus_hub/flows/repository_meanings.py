@@ -16,7 +16,7 @@ from periplus_hub.addresses.ipam.tables import allocations
 from periplus_hub.addresses.ranges.tables import entered_ranges
 from periplus_hub.fleet.tables import registrations
 from periplus_hub.flows import model_kinds
-from periplus_hub.flows.engine.meanings import CLUSTER_RANGE, ENTERED_RANGE, IMPORT, INNER_RANGE
+from periplus_hub.flows.engine.meanings import CLUSTER_RANGE, ENTERED_RANGE, ENTRY, IMPORT, INNER_RANGE
 from periplus_hub.flows.model import NOBODY, OPEN_END_US
 from periplus_hub.flows.repository_inventory import HEX, IDENTITY_TYPES, US, copied
 from periplus_hub.inventory.tables import clusters
@@ -53,8 +53,9 @@ _TOLD: Final = """
         UNION SELECT id, name FROM {registrations} WHERE tenant_id = $1 AND state <> 'pending') AS named
       GROUP BY name HAVING count(*) = 1),
     told AS (
-      SELECT registration_id, role, kind, coalesce(namespace, '') AS namespace, coalesce(name, '') AS name, valid_from,
-             valid_to, CASE WHEN cardinality(clusters) = 1 THEN clusters[1] END AS cluster,
+      SELECT registration_id, role, coalesce(kind, '') AS kind, coalesce(namespace, '') AS namespace,
+             coalesce(name, '') AS name, valid_from, valid_to,
+             CASE WHEN cardinality(clusters) = 1 THEN clusters[1] END AS cluster,
              CASE WHEN pg_input_is_valid(cidr, 'cidr') THEN cidr::cidr END AS cidr
       FROM {meanings} WHERE tenant_id = $1 AND valid_from < $3 AND (valid_to IS NULL OR valid_to > $2)),
     meant AS (
@@ -62,9 +63,10 @@ _TOLD: Final = """
       WHERE t.cidr IS NOT NULL{only})
     SELECT registration_id AS scope, coalesce(whose, '{nobody}'::uuid) AS registration_id, role AS layer,
            {hex} AS address, namespace,
-           CASE WHEN whose IS NULL THEN '{import_kind}' ELSE '{service_kind}' END AS kind, name AS workload,
+           CASE WHEN role <> '{import_layer}' THEN kind WHEN whose IS NULL THEN '{import_kind}'
+             ELSE '{service_kind}' END AS kind, name AS workload,
            {us_valid_from} AS since, coalesce({us_valid_to}, {forever}) AS until, {length} AS length
-    FROM meant WHERE role = '{import_layer}'
+    FROM meant WHERE role IN ('{import_layer}', '{entry_layer}')
 """
 _WORDS: Final = {
     "nobody": NOBODY,
@@ -80,6 +82,7 @@ _WORDS: Final = {
     "inner_layer": INNER_RANGE,
     "cluster_layer": CLUSTER_RANGE,
     "import_layer": IMPORT,
+    "entry_layer": ENTRY,
     "import_kind": model_kinds.SERVICE_IMPORT,
     "service_kind": model_kinds.SERVICE,
     "entered_kind": model_kinds.RANGE,

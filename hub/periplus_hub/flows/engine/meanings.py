@@ -17,7 +17,9 @@ ENTERED_RANGE: Final = "enteredrange"
 """Ranges that people entered for a network domain."""
 IMPORT: Final = "import"
 """Services of several clusters, by their addresses in the cluster that imports them."""
-OF_ONE_CLUSTER: Final = ("clusterip", INNER_RANGE, IMPORT)
+ENTRY: Final = "entry"
+"""Hosts and workloads outside of all clusters, by the addresses that they have in a mesh."""
+OF_ONE_CLUSTER: Final = ("clusterip", INNER_RANGE, IMPORT, ENTRY)
 """Layers that mean something in their own cluster only."""
 WHOLE_BITS: Final = 128
 

@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from periplus_hub.flows.engine.columns import Flags, Ints, joined, uuid_bytes
 from periplus_hub.flows.engine.external import outside
-from periplus_hub.flows.engine.meanings import CLUSTER_RANGE, ENTERED_RANGE, IMPORT, INNER_RANGE, with_meanings
+from periplus_hub.flows.engine.meanings import CLUSTER_RANGE, ENTERED_RANGE, ENTRY, IMPORT, INNER_RANGE, with_meanings
 from periplus_hub.flows.model import MINUTE_S, Fleet
 from periplus_hub.inventory.identity import AMBIGUOUS, FOREVER, UNKNOWN, Addresses, Entries, IdentityIndex, Instant
 
@@ -48,6 +48,7 @@ RANKS: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
     ("nat", "node", _NODE),
     ("nat", "service", _PUBLISHED),
     ("public", "", (*_PUBLISHED, "externalip")),
+    ("own", "entry", (ENTRY,)),
     # Ranges of clusters, then those that people entered: of what is in them, only this is known.
     ("own", "range", (INNER_RANGE, CLUSTER_RANGE)),
     ("domain", "range", (CLUSTER_RANGE,)),

@@ -2,8 +2,12 @@
 
 from typing import Any, Final
 
-from periplus_spoke.collectors.naming import multi_cluster_services
+from periplus_spoke.collectors.naming import istio, multi_cluster_services
 from periplus_spoke.conversion.ipam import WantedKind
 
-NAMING_KINDS: Final[tuple[WantedKind[Any], ...]] = (multi_cluster_services.SERVICE_IMPORTS,)
+NAMING_KINDS: Final[tuple[WantedKind[Any], ...]] = (
+    multi_cluster_services.SERVICE_IMPORTS,
+    istio.SERVICE_ENTRIES,
+    istio.WORKLOAD_ENTRIES,
+)
 """Each has a type that is `Meaningful`."""

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from periplus_spoke.collectors.naming import istio
 from periplus_spoke.collectors.naming import multi_cluster_services as mcs
 from periplus_spoke.collectors.naming.registry import NAMING_KINDS
 from periplus_spoke.conversion.ipam import WantedKind
@@ -29,6 +30,28 @@ def test_an_imported_service_is_that_of_the_clusters_that_export_it() -> None:
     ]
     assert said(mcs.SERVICE_IMPORTS, spec={"type": "Headless"}, status={}) == []
     assert said(mcs.SERVICE_IMPORTS, spec=spec)[0][-1] == ()
+
+
+def test_a_service_entry_is_its_host_by_every_address_it_has() -> None:
+    spec = {
+        "hosts": ["api.example.com", "www.example.com"],
+        "addresses": ["240.1.0.1", "192.0.2.0/24"],
+        "endpoints": [{"address": "198.51.100.7"}, {"address": "vm.example.com"}, {"address": "unix:///x"}],
+    }
+    status = {"addresses": [{"value": "240.240.0.1", "host": "www.example.com"}, {"value": "240.240.0.2"}]}
+    assert said(istio.SERVICE_ENTRIES, spec=spec, status=status) == [
+        ("entry", cidr, "ServiceEntry", "shop", host, ())
+        for cidr, host in (
+            ("240.1.0.1/32", "api.example.com"),
+            ("192.0.2.0/24", "api.example.com"),
+            ("198.51.100.7/32", "api.example.com"),
+            ("240.240.0.1/32", "www.example.com"),
+            ("240.240.0.2/32", "api.example.com"),
+        )
+    ]
+    assert said(istio.WORKLOAD_ENTRIES, spec={"address": "10.9.0.1"}) == [
+        ("entry", "10.9.0.1/32", "WorkloadEntry", "shop", "it", ())
+    ]
 
 
 @pytest.mark.parametrize(

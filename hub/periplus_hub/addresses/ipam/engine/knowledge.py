@@ -46,6 +46,8 @@ NOT_FEEDING: Final = frozenset(
         "operator.tigera.io/installations",
         # What addresses of other clusters stand for.
         "multicluster.x-k8s.io/serviceimports",
+        "networking.istio.io/serviceentries",
+        "networking.istio.io/workloadentries",
     }
 )
 """Sources without which no address is missing. One that is not named here, like an allocator's objects, feeds them."""
