@@ -18,12 +18,12 @@ class FlowEnd:
     registration_id: strawberry.Private[UUID | None]
     namespace: str = strawberry.field(description="Its namespace; empty where it has none.")
     kind: str = strawberry.field(
-        description="A workload's kind, Service, Node; ServiceImport: a service of several clusters; "
-        "ServiceEntry, WorkloadEntry: what a mesh has entered; other: what is beyond the row "
-        "budget of a spoke; external: a range of public addresses; range: one that somebody "
-        "entered, by its name; cluster-range: a range of a cluster, with an address of "
-        "nobody known there; address: any other of nobody known; ambiguous: one that several "
-        "had."
+        description="A workload's kind, Service, Node; gateway: a door of a cluster, of which workload "
+        "is not known; ServiceImport: a service of several clusters; ServiceEntry, "
+        "WorkloadEntry: what a mesh has entered; other: what is beyond the row budget of a "
+        "spoke; external: a range of public addresses; range: one that somebody entered, by "
+        "its name; cluster-range: a range of a cluster, with an address of nobody known "
+        "there; address: any other of nobody known; ambiguous: one that several had."
     )
     name: str = strawberry.field(description="Its name, or the address or range.")
 

@@ -62,7 +62,8 @@ class AddressHolder:
         "external IP) of a service; clusterrange: a range of a cluster that is reached from "
         "outside it; innerrange: one that is not; enteredrange: a range that somebody "
         "entered; import: a service of other clusters as this one imports it; entry: a host "
-        "or workload outside, as a mesh has it."
+        "or workload outside, as a mesh has it; gateway: a door of another cluster; "
+        "outergateway: of a cluster that is not known."
     )
     valid_from: datetime = strawberry.field(description="Since when it has the address.")
     valid_to: datetime | None = strawberry.field(description="Until when; null is still.")

@@ -16,7 +16,15 @@ from periplus_hub.addresses.ipam.tables import allocations
 from periplus_hub.addresses.ranges.tables import entered_ranges
 from periplus_hub.fleet.tables import registrations
 from periplus_hub.flows import model_kinds
-from periplus_hub.flows.engine.meanings import CLUSTER_RANGE, ENTERED_RANGE, ENTRY, IMPORT, INNER_RANGE
+from periplus_hub.flows.engine.meanings import (
+    CLUSTER_RANGE,
+    ENTERED_RANGE,
+    ENTRY,
+    GATEWAY,
+    IMPORT,
+    INNER_RANGE,
+    OUTER_GATEWAY,
+)
 from periplus_hub.flows.model import NOBODY, OPEN_END_US
 from periplus_hub.flows.repository_inventory import HEX, IDENTITY_TYPES, US, copied
 from periplus_hub.inventory.tables import clusters
@@ -61,12 +69,14 @@ _TOLD: Final = """
     meant AS (
       SELECT t.*, k.registration_id AS whose FROM told t LEFT JOIN known k ON k.name = t.cluster
       WHERE t.cidr IS NOT NULL{only})
-    SELECT registration_id AS scope, coalesce(whose, '{nobody}'::uuid) AS registration_id, role AS layer,
+    SELECT registration_id AS scope, coalesce(whose, '{nobody}'::uuid) AS registration_id,
+           CASE WHEN role = '{gateway_layer}' AND whose IS NULL THEN '{outer_gateway_layer}' ELSE role END AS layer,
            {hex} AS address, namespace,
-           CASE WHEN role <> '{import_layer}' THEN kind WHEN whose IS NULL THEN '{import_kind}'
-             ELSE '{service_kind}' END AS kind, name AS workload,
+           CASE WHEN role = '{gateway_layer}' THEN '{gateway_kind}' WHEN role <> '{import_layer}' THEN kind
+             WHEN whose IS NULL THEN '{import_kind}' ELSE '{service_kind}' END AS kind,
+           CASE WHEN role = '{gateway_layer}' AND whose IS NULL THEN coalesce(cluster, name) ELSE name END AS workload,
            {us_valid_from} AS since, coalesce({us_valid_to}, {forever}) AS until, {length} AS length
-    FROM meant WHERE role IN ('{import_layer}', '{entry_layer}')
+    FROM meant WHERE role IN ('{import_layer}', '{entry_layer}', '{gateway_layer}')
 """
 _WORDS: Final = {
     "nobody": NOBODY,
@@ -83,6 +93,9 @@ _WORDS: Final = {
     "cluster_layer": CLUSTER_RANGE,
     "import_layer": IMPORT,
     "entry_layer": ENTRY,
+    "gateway_layer": GATEWAY,
+    "outer_gateway_layer": OUTER_GATEWAY,
+    "gateway_kind": model_kinds.GATEWAY,
     "import_kind": model_kinds.SERVICE_IMPORT,
     "service_kind": model_kinds.SERVICE,
     "entered_kind": model_kinds.RANGE,

@@ -14,7 +14,7 @@ from periplus_hub.dependencies.engine.sums import SUMMED, Rows, is_known, rows_o
 from periplus_hub.dependencies.model import STATES, EdgeEnd, EdgeState, EndFilter
 from periplus_hub.flows.engine.columns import UUID_BYTES, Flags, Ints, numbers, plain
 from periplus_hub.flows.model import MEASURES
-from periplus_hub.flows.model_kinds import ANYBODY, NODE, RANGE
+from periplus_hub.flows.model_kinds import ANYBODY, GATEWAY, NODE, RANGE
 
 Named = tuple[bytes, str, str, str]
 """Cluster, namespace, kind and name of an end."""
@@ -80,7 +80,7 @@ def reach(
     is_caller = direction is Direction.CALLERS
     near, far = (ends.dst, ends.src) if is_caller else (ends.src, ends.dst)
     weight = rows.sums["bytes_tx"] + rows.sums["bytes_rx"]
-    is_opaque = ends.is_nobody | ends.among("kind", (NODE, *ANYBODY))
+    is_opaque = ends.is_nobody | ends.among("kind", (NODE, GATEWAY, *ANYBODY))
     hop = np.where(_starts(ends, asked, table.num_rows), 0, -1)
     reached: list[tuple[int, int, int]] = []
     beyond_depth = beyond_nodes = 0
@@ -94,7 +94,7 @@ def reach(
         hop[found[:room]], hop[found[room:]] = step, _NO_ROOM
         beyond_nodes += len(found[room:])
         reached += [(step, end, row) for end, row in zip(found[:room].tolist(), via[:room].tolist(), strict=True)]
-    is_doubtful = ends.among("kind", (*ANYBODY, RANGE) if is_caller else (*ANYBODY, RANGE, NODE))
+    is_doubtful = ends.among("kind", (*ANYBODY, RANGE, GATEWAY) if is_caller else (*ANYBODY, RANGE, GATEWAY, NODE))
     return Reach(
         starts=tuple(_end(ends, each) for each in np.flatnonzero(hop == 0).tolist()),
         reached=tuple(

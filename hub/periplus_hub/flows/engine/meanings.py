@@ -19,7 +19,11 @@ IMPORT: Final = "import"
 """Services of several clusters, by their addresses in the cluster that imports them."""
 ENTRY: Final = "entry"
 """Hosts and workloads outside of all clusters, by the addresses that they have in a mesh."""
-OF_ONE_CLUSTER: Final = ("clusterip", INNER_RANGE, IMPORT, ENTRY)
+GATEWAY: Final = "gateway"
+"""Doors of other clusters, as a cluster knows them."""
+OUTER_GATEWAY: Final = "outergateway"
+"""Doors of clusters that the hub does not know."""
+OF_ONE_CLUSTER: Final = ("clusterip", INNER_RANGE, IMPORT, ENTRY, GATEWAY, OUTER_GATEWAY)
 """Layers that mean something in their own cluster only."""
 WHOLE_BITS: Final = 128
 

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from periplus_hub.flows.engine.columns import Flags, Ints, joined, plain, uuid_bytes
 from periplus_hub.flows.model import MEASURES, NOBODY
-from periplus_hub.flows.model_kinds import NODE, SERVICE
+from periplus_hub.flows.model_kinds import GATEWAY, NODE, SERVICE
 
 TOLD_RULE: Final = "told"
 PAIRED_RULE: Final = "paired"
@@ -39,7 +39,7 @@ class NumberedEnds:
     place: Ints
     """For each end the number of its cluster; NO_PLACE where it is in none."""
     is_vague: Flags
-    """Ends that stand for something behind them: nodes and services."""
+    """Ends that stand for something behind them: nodes, services and gateways."""
     rules: tuple[str, ...]
     lookups: pa.Table
     """Rows of the store's `rollup_ends`."""
@@ -89,7 +89,7 @@ def numbered_ends(asked: pa.Table, resolved: pa.Table, ports: pa.Table) -> Numbe
     return NumberedEnds(
         names=names,
         place=place,
-        is_vague=np.asarray(pc.is_in(kind, pa.array([SERVICE, NODE]))),
+        is_vague=np.asarray(pc.is_in(kind, pa.array([SERVICE, NODE, GATEWAY]))),
         rules=rules,
         lookups=pa.table(
             {

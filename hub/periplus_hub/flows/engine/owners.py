@@ -21,7 +21,16 @@ import pyarrow as pa
 
 from periplus_hub.flows.engine.columns import Flags, Ints, joined, uuid_bytes
 from periplus_hub.flows.engine.external import outside
-from periplus_hub.flows.engine.meanings import CLUSTER_RANGE, ENTERED_RANGE, ENTRY, IMPORT, INNER_RANGE, with_meanings
+from periplus_hub.flows.engine.meanings import (
+    CLUSTER_RANGE,
+    ENTERED_RANGE,
+    ENTRY,
+    GATEWAY,
+    IMPORT,
+    INNER_RANGE,
+    OUTER_GATEWAY,
+    with_meanings,
+)
 from periplus_hub.flows.model import MINUTE_S, Fleet
 from periplus_hub.inventory.identity import AMBIGUOUS, FOREVER, UNKNOWN, Addresses, Entries, IdentityIndex, Instant
 
@@ -37,6 +46,8 @@ RANKS: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
     # An imported service may have a Service in the own cluster for its address, which is nobody's own.
     ("own", "import", (IMPORT,)),
     ("own", "service", ("clusterip", *_PUBLISHED)),
+    # Whose door it is says more than who keeps it: its node, or the service that publishes it.
+    ("own", "gateway", (GATEWAY,)),
     # Of another cluster, ClusterIPs mean nothing.
     ("domain", "pod", _POD),
     ("domain", "node", _NODE),
@@ -49,6 +60,7 @@ RANKS: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
     ("nat", "service", _PUBLISHED),
     ("public", "", (*_PUBLISHED, "externalip")),
     ("own", "entry", (ENTRY,)),
+    ("own", "outer-gateway", (OUTER_GATEWAY,)),
     # Ranges of clusters, then those that people entered: of what is in them, only this is known.
     ("own", "range", (INNER_RANGE, CLUSTER_RANGE)),
     ("domain", "range", (CLUSTER_RANGE,)),

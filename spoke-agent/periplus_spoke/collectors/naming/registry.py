@@ -2,12 +2,14 @@
 
 from typing import Any, Final
 
-from periplus_spoke.collectors.naming import istio, multi_cluster_services
+from periplus_spoke.collectors.naming import istio, linkerd, multi_cluster_services, submariner
 from periplus_spoke.conversion.ipam import WantedKind
 
 NAMING_KINDS: Final[tuple[WantedKind[Any], ...]] = (
     multi_cluster_services.SERVICE_IMPORTS,
     istio.SERVICE_ENTRIES,
     istio.WORKLOAD_ENTRIES,
+    linkerd.LINKS,
+    submariner.ENDPOINTS,
 )
 """Each has a type that is `Meaningful`."""

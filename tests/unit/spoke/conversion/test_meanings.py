@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from periplus_spoke.collectors.naming import istio
+from periplus_spoke.collectors.naming import istio, linkerd, submariner
 from periplus_spoke.collectors.naming import multi_cluster_services as mcs
 from periplus_spoke.collectors.naming.registry import NAMING_KINDS
 from periplus_spoke.conversion.ipam import WantedKind
@@ -51,6 +51,17 @@ def test_a_service_entry_is_its_host_by_every_address_it_has() -> None:
     ]
     assert said(istio.WORKLOAD_ENTRIES, spec={"address": "10.9.0.1"}) == [
         ("entry", "10.9.0.1/32", "WorkloadEntry", "shop", "it", ())
+    ]
+
+
+def test_gateways_are_of_the_cluster_that_is_behind_them() -> None:
+    link = {"targetClusterName": "west-1", "gatewayAddress": "203.0.113.7, 203.0.113.8,gate.example.com"}
+    assert said(linkerd.LINKS, spec=link) == [
+        ("gateway", f"203.0.113.{last}/32", "", "", "linkerd", ("west-1",)) for last in (7, 8)
+    ]
+    endpoint = {"cluster_id": "west-1", "private_ip": "10.9.0.1", "public_ip": "203.0.113.9", "subnets": ["10.0.0.0/8"]}
+    assert said(submariner.ENDPOINTS, spec=endpoint) == [
+        ("gateway", cidr, "", "", "submariner", ("west-1",)) for cidr in ("10.9.0.1/32", "203.0.113.9/32")
     ]
 
 

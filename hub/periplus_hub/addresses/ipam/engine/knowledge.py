@@ -45,9 +45,11 @@ NOT_FEEDING: Final = frozenset(
         "projectcalico.org/ipamconfigurations",
         "operator.tigera.io/installations",
         # What addresses of other clusters stand for.
+        "multicluster.linkerd.io/links",
         "multicluster.x-k8s.io/serviceimports",
         "networking.istio.io/serviceentries",
         "networking.istio.io/workloadentries",
+        "submariner.io/endpoints",
     }
 )
 """Sources without which no address is missing. One that is not named here, like an allocator's objects, feeds them."""
