@@ -63,7 +63,8 @@ class AddressHolder:
         "outside it; innerrange: one that is not; enteredrange: a range that somebody "
         "entered; import: a service of other clusters as this one imports it; entry: a host "
         "or workload outside, as a mesh has it; gateway: a door of another cluster; "
-        "outergateway: of a cluster that is not known."
+        "outergateway: of a cluster that is not known; global: a service or pod as other "
+        "clusters reach it; egress: where connections of a cluster seem to come from."
     )
     valid_from: datetime = strawberry.field(description="Since when it has the address.")
     valid_to: datetime | None = strawberry.field(description="Until when; null is still.")
@@ -98,7 +99,7 @@ class ExplainedView:
     )
     ranks: list[AddressRank] = strawberry.field(
         description="Every lookup. Those in the own cluster are left out where a network domain looks.",
-        directives=at_most(24),
+        directives=at_most(32),
     )
     holders: list[AddressHolder] = strawberry.field(
         description=f"The first {MOST_HOLDERS} that had the address in the hour, anywhere.", directives=at_most(4)

@@ -18,9 +18,11 @@ from periplus_hub.fleet.tables import registrations
 from periplus_hub.flows import model_kinds
 from periplus_hub.flows.engine.meanings import (
     CLUSTER_RANGE,
+    EGRESS,
     ENTERED_RANGE,
     ENTRY,
     GATEWAY,
+    GLOBAL,
     IMPORT,
     INNER_RANGE,
     OUTER_GATEWAY,
@@ -67,16 +69,18 @@ _TOLD: Final = """
              CASE WHEN pg_input_is_valid(cidr, 'cidr') THEN cidr::cidr END AS cidr
       FROM {meanings} WHERE tenant_id = $1 AND valid_from < $3 AND (valid_to IS NULL OR valid_to > $2)),
     meant AS (
-      SELECT t.*, k.registration_id AS whose FROM told t LEFT JOIN known k ON k.name = t.cluster
+      SELECT t.*, CASE WHEN t.role IN ('{global_layer}', '{egress_layer}') THEN t.registration_id
+               ELSE k.registration_id END AS whose FROM told t LEFT JOIN known k ON k.name = t.cluster
       WHERE t.cidr IS NOT NULL{only})
     SELECT registration_id AS scope, coalesce(whose, '{nobody}'::uuid) AS registration_id,
            CASE WHEN role = '{gateway_layer}' AND whose IS NULL THEN '{outer_gateway_layer}' ELSE role END AS layer,
            {hex} AS address, namespace,
-           CASE WHEN role = '{gateway_layer}' THEN '{gateway_kind}' WHEN role <> '{import_layer}' THEN kind
-             WHEN whose IS NULL THEN '{import_kind}' ELSE '{service_kind}' END AS kind,
+           CASE WHEN role IN ('{gateway_layer}', '{egress_layer}') THEN '{gateway_kind}'
+             WHEN role <> '{import_layer}' THEN kind WHEN whose IS NULL THEN '{import_kind}'
+             ELSE '{service_kind}' END AS kind,
            CASE WHEN role = '{gateway_layer}' AND whose IS NULL THEN coalesce(cluster, name) ELSE name END AS workload,
            {us_valid_from} AS since, coalesce({us_valid_to}, {forever}) AS until, {length} AS length
-    FROM meant WHERE role IN ('{import_layer}', '{entry_layer}', '{gateway_layer}')
+    FROM meant WHERE role IN ('{import_layer}', '{entry_layer}', '{gateway_layer}', '{global_layer}', '{egress_layer}')
 """
 _WORDS: Final = {
     "nobody": NOBODY,
@@ -94,6 +98,8 @@ _WORDS: Final = {
     "import_layer": IMPORT,
     "entry_layer": ENTRY,
     "gateway_layer": GATEWAY,
+    "global_layer": GLOBAL,
+    "egress_layer": EGRESS,
     "outer_gateway_layer": OUTER_GATEWAY,
     "gateway_kind": model_kinds.GATEWAY,
     "import_kind": model_kinds.SERVICE_IMPORT,

@@ -23,6 +23,10 @@ GATEWAY: Final = "gateway"
 """Doors of other clusters, as a cluster knows them."""
 OUTER_GATEWAY: Final = "outergateway"
 """Doors of clusters that the hub does not know."""
+GLOBAL: Final = "global"
+"""Services and pods, as other clusters reach them."""
+EGRESS: Final = "egress"
+"""Where connections of a cluster seem to come from."""
 OF_ONE_CLUSTER: Final = ("clusterip", INNER_RANGE, IMPORT, ENTRY, GATEWAY, OUTER_GATEWAY)
 """Layers that mean something in their own cluster only."""
 WHOLE_BITS: Final = 128

@@ -23,9 +23,11 @@ from periplus_hub.flows.engine.columns import Flags, Ints, joined, uuid_bytes
 from periplus_hub.flows.engine.external import outside
 from periplus_hub.flows.engine.meanings import (
     CLUSTER_RANGE,
+    EGRESS,
     ENTERED_RANGE,
     ENTRY,
     GATEWAY,
+    GLOBAL,
     IMPORT,
     INNER_RANGE,
     OUTER_GATEWAY,
@@ -48,6 +50,9 @@ RANKS: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
     ("own", "service", ("clusterip", *_PUBLISHED)),
     # Whose door it is says more than who keeps it: its node, or the service that publishes it.
     ("own", "gateway", (GATEWAY,)),
+    ("domain", "global", (GLOBAL,)),
+    ("flat", "global", (GLOBAL,)),
+    ("nat", "global", (GLOBAL,)),
     # Of another cluster, ClusterIPs mean nothing.
     ("domain", "pod", _POD),
     ("domain", "node", _NODE),
@@ -60,6 +65,11 @@ RANKS: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
     ("nat", "service", _PUBLISHED),
     ("public", "", (*_PUBLISHED, "externalip")),
     ("own", "entry", (ENTRY,)),
+    ("own", "egress", (EGRESS,)),
+    ("domain", "egress", (EGRESS,)),
+    ("flat", "egress", (EGRESS,)),
+    ("nat", "egress", (EGRESS,)),
+    ("public", "egress", (EGRESS,)),
     ("own", "outer-gateway", (OUTER_GATEWAY,)),
     # Ranges of clusters, then those that people entered: of what is in them, only this is known.
     ("own", "range", (INNER_RANGE, CLUSTER_RANGE)),

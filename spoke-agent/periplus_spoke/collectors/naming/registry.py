@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from periplus_spoke.collectors.naming import istio, linkerd, multi_cluster_services, submariner
+from periplus_spoke.collectors.naming import egress, istio, linkerd, multi_cluster_services, submariner
 from periplus_spoke.conversion.ipam import WantedKind
 
 NAMING_KINDS: Final[tuple[WantedKind[Any], ...]] = (
@@ -11,5 +11,11 @@ NAMING_KINDS: Final[tuple[WantedKind[Any], ...]] = (
     istio.WORKLOAD_ENTRIES,
     linkerd.LINKS,
     submariner.ENDPOINTS,
+    submariner.INGRESS,
+    submariner.EGRESS,
+    submariner.CLUSTER_EGRESS,
+    egress.OVN_EGRESS,
+    egress.CILIUM_EGRESS,
+    egress.ANTREA_EGRESS,
 )
 """Each has a type that is `Meaningful`."""

@@ -1,4 +1,4 @@
-"""What Submariner's broker tells every member of the others."""
+"""What Submariner's broker tells every member of the others, and the addresses that Globalnet gave this one."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -32,4 +32,62 @@ class GatewayEndpoint(Meaningful):
             yield Meaning(role="gateway", cidr=ip, name="submariner", clusters=(self.spec.cluster_id,))
 
 
+class ServiceReference(Kept):
+    """core/v1 LocalObjectReference."""
+
+    name: str = ""
+
+
+class IngressSpec(Kept):
+    """submariner.io GlobalIngressIPSpec."""
+
+    service_ref: ServiceReference | None = None
+    pod_ref: ServiceReference | None = None
+
+
+class IngressStatus(Kept):
+    """submariner.io GlobalIngressIPStatus."""
+
+    allocated_ip: str = field(name="allocatedIP", default="")
+
+
+class GlobalIngress(Meaningful):
+    """submariner.io GlobalIngressIP: what members of the clusterset dial for a service or pod of this cluster."""
+
+    spec: IngressSpec = field(default_factory=IngressSpec)
+    status: IngressStatus = field(default_factory=IngressStatus)
+
+    def meanings(self) -> Iterator[Meaning]:
+        """The service or pod that has the address."""
+        for kind, reference in (("Service", self.spec.service_ref), ("Pod", self.spec.pod_ref)):
+            if reference is not None and reference.name:
+                yield Meaning(
+                    role="global",
+                    cidr=self.status.allocated_ip,
+                    kind=kind,
+                    namespace=self.metadata.namespace,
+                    name=reference.name,
+                )
+
+
+class EgressStatus(Kept):
+    """Status of a submariner.io GlobalEgressIP."""
+
+    allocated_ips: list[str] | None = field(name="allocatedIPs", default=None)
+
+
+class GlobalEgress(Meaningful):
+    """submariner.io GlobalEgressIP or ClusterGlobalEgressIP: where connections of this cluster seem to come from."""
+
+    status: EgressStatus = field(default_factory=EgressStatus)
+
+    def meanings(self) -> Iterator[Meaning]:
+        """Each address."""
+        for ip in self.status.allocated_ips or ():
+            yield Meaning(role="egress", cidr=ip, name="submariner")
+
+
 ENDPOINTS: Final = WantedKind(group=_GROUP, plural="endpoints", versions=_VERSIONS, type=GatewayEndpoint)
+INGRESS: Final = WantedKind(group=_GROUP, plural="globalingressips", versions=_VERSIONS, type=GlobalIngress)
+EGRESS: Final = WantedKind(group=_GROUP, plural="globalegressips", versions=_VERSIONS, type=GlobalEgress)
+CLUSTER_EGRESS: Final = WantedKind(group=_GROUP, plural="clusterglobalegressips", versions=_VERSIONS, type=GlobalEgress)

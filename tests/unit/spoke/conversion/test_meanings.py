@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from periplus_spoke.collectors.naming import istio, linkerd, submariner
+from periplus_spoke.collectors.naming import egress, istio, linkerd, submariner
 from periplus_spoke.collectors.naming import multi_cluster_services as mcs
 from periplus_spoke.collectors.naming.registry import NAMING_KINDS
 from periplus_spoke.conversion.ipam import WantedKind
@@ -63,6 +63,37 @@ def test_gateways_are_of_the_cluster_that_is_behind_them() -> None:
     assert said(submariner.ENDPOINTS, spec=endpoint) == [
         ("gateway", cidr, "", "", "submariner", ("west-1",)) for cidr in ("10.9.0.1/32", "203.0.113.9/32")
     ]
+
+
+def test_what_others_see_of_this_cluster_is_its_own() -> None:
+    assert said(
+        submariner.INGRESS,
+        spec={"target": "ClusterIPService", "serviceRef": {"name": "api"}},
+        status={"allocatedIP": "242.0.0.5"},
+    ) == [("global", "242.0.0.5/32", "Service", "shop", "api", ())]
+    assert said(submariner.INGRESS, spec={"podRef": {"name": "db-0"}}, status={"allocatedIP": "242.0.0.6"}) == [
+        ("global", "242.0.0.6/32", "Pod", "shop", "db-0", ())
+    ]
+    assert said(submariner.INGRESS, spec={"serviceRef": {"name": "api"}}) == []
+    for kind in (submariner.EGRESS, submariner.CLUSTER_EGRESS):
+        assert [row[1:2] for row in said(kind, status={"allocatedIPs": ["242.0.0.1", "242.0.0.2"]})] == [
+            ("242.0.0.1/32",),
+            ("242.0.0.2/32",),
+        ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "parts"),
+    [
+        (egress.OVN_EGRESS, {"spec": {"egressIPs": ["192.0.2.9"]}, "status": {"items": [{"egressIP": "192.0.2.9"}]}}),
+        (egress.CILIUM_EGRESS, {"spec": {"egressGateway": {"egressIP": "192.0.2.9"}}}),
+        (egress.CILIUM_EGRESS, {"spec": {"egressGateways": [{"egressIP": "192.0.2.9"}, {"interface": "eth0"}]}}),
+        (egress.ANTREA_EGRESS, {"spec": {"externalIPPool": "p"}, "status": {"egressIP": "192.0.2.9"}}),
+        (egress.ANTREA_EGRESS, {"spec": {"egressIP": "192.0.2.9"}}),
+    ],
+)
+def test_addresses_that_a_cluster_leaves_with_are_told(kind: WantedKind[Any], parts: Json) -> None:
+    assert said(kind, **parts) == [("egress", "192.0.2.9/32", "", "", "it", ())]
 
 
 @pytest.mark.parametrize(

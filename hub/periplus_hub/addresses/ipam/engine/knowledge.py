@@ -49,7 +49,13 @@ NOT_FEEDING: Final = frozenset(
         "multicluster.x-k8s.io/serviceimports",
         "networking.istio.io/serviceentries",
         "networking.istio.io/workloadentries",
+        "submariner.io/clusterglobalegressips",
         "submariner.io/endpoints",
+        "submariner.io/globalegressips",
+        "submariner.io/globalingressips",
+        "k8s.ovn.org/egressips",
+        "cilium.io/ciliumegressgatewaypolicies",
+        "crd.antrea.io/egresses",
     }
 )
 """Sources without which no address is missing. One that is not named here, like an allocator's objects, feeds them."""
