@@ -64,7 +64,8 @@ class AddressHolder:
         "entered; import: a service of other clusters as this one imports it; entry: a host "
         "or workload outside, as a mesh has it; gateway: a door of another cluster; "
         "outergateway: of a cluster that is not known; global: a service or pod as other "
-        "clusters reach it; egress: where connections of a cluster seem to come from."
+        "clusters reach it; egress: where connections of a cluster seem to come from; range: "
+        "of another cluster, as this one knows it."
     )
     valid_from: datetime = strawberry.field(description="Since when it has the address.")
     valid_to: datetime | None = strawberry.field(description="Until when; null is still.")

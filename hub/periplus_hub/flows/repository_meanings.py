@@ -25,6 +25,7 @@ from periplus_hub.flows.engine.meanings import (
     GLOBAL,
     IMPORT,
     INNER_RANGE,
+    MEMBER_RANGE,
     OUTER_GATEWAY,
 )
 from periplus_hub.flows.model import NOBODY, OPEN_END_US
@@ -75,12 +76,17 @@ _TOLD: Final = """
     SELECT registration_id AS scope, coalesce(whose, '{nobody}'::uuid) AS registration_id,
            CASE WHEN role = '{gateway_layer}' AND whose IS NULL THEN '{outer_gateway_layer}' ELSE role END AS layer,
            {hex} AS address, namespace,
-           CASE WHEN role IN ('{gateway_layer}', '{egress_layer}') THEN '{gateway_kind}'
+           CASE WHEN role = '{member_layer}' AND whose IS NULL THEN '{entered_kind}'
+             WHEN role = '{member_layer}' THEN '{cluster_kind}'
+             WHEN role IN ('{gateway_layer}', '{egress_layer}') THEN '{gateway_kind}'
              WHEN role <> '{import_layer}' THEN kind WHEN whose IS NULL THEN '{import_kind}'
              ELSE '{service_kind}' END AS kind,
-           CASE WHEN role = '{gateway_layer}' AND whose IS NULL THEN coalesce(cluster, name) ELSE name END AS workload,
+           CASE WHEN role = '{member_layer}' AND whose IS NOT NULL THEN text(cidr)
+             WHEN role IN ('{member_layer}', '{gateway_layer}') AND whose IS NULL THEN coalesce(cluster, name)
+             ELSE name END AS workload,
            {us_valid_from} AS since, coalesce({us_valid_to}, {forever}) AS until, {length} AS length
-    FROM meant WHERE role IN ('{import_layer}', '{entry_layer}', '{gateway_layer}', '{global_layer}', '{egress_layer}')
+    FROM meant WHERE role IN ('{import_layer}', '{entry_layer}', '{gateway_layer}', '{global_layer}', '{egress_layer}',
+      '{member_layer}')
 """
 _WORDS: Final = {
     "nobody": NOBODY,
@@ -99,6 +105,7 @@ _WORDS: Final = {
     "entry_layer": ENTRY,
     "gateway_layer": GATEWAY,
     "global_layer": GLOBAL,
+    "member_layer": MEMBER_RANGE,
     "egress_layer": EGRESS,
     "outer_gateway_layer": OUTER_GATEWAY,
     "gateway_kind": model_kinds.GATEWAY,

@@ -27,7 +27,9 @@ GLOBAL: Final = "global"
 """Services and pods, as other clusters reach them."""
 EGRESS: Final = "egress"
 """Where connections of a cluster seem to come from."""
-OF_ONE_CLUSTER: Final = ("clusterip", INNER_RANGE, IMPORT, ENTRY, GATEWAY, OUTER_GATEWAY)
+MEMBER_RANGE: Final = "range"
+"""Ranges of other clusters, as a cluster knows them."""
+OF_ONE_CLUSTER: Final = ("clusterip", INNER_RANGE, IMPORT, ENTRY, GATEWAY, OUTER_GATEWAY, MEMBER_RANGE)
 """Layers that mean something in their own cluster only."""
 WHOLE_BITS: Final = 128
 

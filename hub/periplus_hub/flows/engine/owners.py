@@ -30,6 +30,7 @@ from periplus_hub.flows.engine.meanings import (
     GLOBAL,
     IMPORT,
     INNER_RANGE,
+    MEMBER_RANGE,
     OUTER_GATEWAY,
     with_meanings,
 )
@@ -74,6 +75,7 @@ RANKS: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
     # Ranges of clusters, then those that people entered: of what is in them, only this is known.
     ("own", "range", (INNER_RANGE, CLUSTER_RANGE)),
     ("domain", "range", (CLUSTER_RANGE,)),
+    ("own", "member-range", (MEMBER_RANGE,)),
     ("domain", "entered", (ENTERED_RANGE,)),
     ("flat", "range", (CLUSTER_RANGE,)),
     ("flat", "entered", (ENTERED_RANGE,)),

@@ -11,6 +11,7 @@ NAMING_KINDS: Final[tuple[WantedKind[Any], ...]] = (
     istio.WORKLOAD_ENTRIES,
     linkerd.LINKS,
     submariner.ENDPOINTS,
+    submariner.CLUSTERS,
     submariner.INGRESS,
     submariner.EGRESS,
     submariner.CLUSTER_EGRESS,

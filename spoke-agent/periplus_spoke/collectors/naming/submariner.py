@@ -32,6 +32,27 @@ class GatewayEndpoint(Meaningful):
             yield Meaning(role="gateway", cidr=ip, name="submariner", clusters=(self.spec.cluster_id,))
 
 
+class MemberSpec(Kept):
+    """submariner.io ClusterSpec."""
+
+    cluster_id: str = field(name="cluster_id", default="")
+    service_cidr: list[str] | None = field(name="service_cidr", default=None)
+    cluster_cidr: list[str] | None = field(name="cluster_cidr", default=None)
+    global_cidr: list[str] | None = field(name="global_cidr", default=None)
+
+
+class MemberCluster(Meaningful):
+    """submariner.io Cluster."""
+
+    spec: MemberSpec = field(default_factory=MemberSpec)
+
+    def meanings(self) -> Iterator[Meaning]:
+        """The ranges by which members reach it: with Globalnet its global ones, else its own."""
+        spec = self.spec
+        for cidr in spec.global_cidr or (*(spec.cluster_cidr or ()), *(spec.service_cidr or ())):
+            yield Meaning(role="range", cidr=cidr, clusters=(spec.cluster_id,))
+
+
 class ServiceReference(Kept):
     """core/v1 LocalObjectReference."""
 
@@ -88,6 +109,7 @@ class GlobalEgress(Meaningful):
 
 
 ENDPOINTS: Final = WantedKind(group=_GROUP, plural="endpoints", versions=_VERSIONS, type=GatewayEndpoint)
+CLUSTERS: Final = WantedKind(group=_GROUP, plural="clusters", versions=_VERSIONS, type=MemberCluster)
 INGRESS: Final = WantedKind(group=_GROUP, plural="globalingressips", versions=_VERSIONS, type=GlobalIngress)
 EGRESS: Final = WantedKind(group=_GROUP, plural="globalegressips", versions=_VERSIONS, type=GlobalEgress)
 CLUSTER_EGRESS: Final = WantedKind(group=_GROUP, plural="clusterglobalegressips", versions=_VERSIONS, type=GlobalEgress)

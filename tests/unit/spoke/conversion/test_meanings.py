@@ -65,6 +65,21 @@ def test_gateways_are_of_the_cluster_that_is_behind_them() -> None:
     ]
 
 
+def test_members_of_a_clusterset_have_their_global_ranges_or_their_own() -> None:
+    spec: Json = {
+        "cluster_id": "west-1",
+        "cluster_cidr": ["10.2.0.0/16"],
+        "service_cidr": ["10.97.0.0/16"],
+        "global_cidr": [],
+    }
+    assert [(row[1], row[-1]) for row in said(submariner.CLUSTERS, spec=spec)] == [
+        ("10.2.0.0/16", ("west-1",)),
+        ("10.97.0.0/16", ("west-1",)),
+    ]
+    spec["global_cidr"] = ["242.1.0.0/16"]
+    assert [row[1] for row in said(submariner.CLUSTERS, spec=spec)] == ["242.1.0.0/16"]
+
+
 def test_what_others_see_of_this_cluster_is_its_own() -> None:
     assert said(
         submariner.INGRESS,

@@ -50,6 +50,7 @@ NOT_FEEDING: Final = frozenset(
         "networking.istio.io/serviceentries",
         "networking.istio.io/workloadentries",
         "submariner.io/clusterglobalegressips",
+        "submariner.io/clusters",
         "submariner.io/endpoints",
         "submariner.io/globalegressips",
         "submariner.io/globalingressips",
