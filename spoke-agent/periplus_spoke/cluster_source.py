@@ -40,7 +40,7 @@ class ClusterSource:
         self._report = report
         self._kube = KubeClient(credentials(config), timer)
         self.collectors = ClusterCollectors(self._kube, _collect_config(config), timer, rng)
-        around = Surroundings(config, self.collectors.reader, timer, rng, report.condition)
+        around = Surroundings(config, self.collectors.reader, self._kube, timer, rng, report.condition)
         self._flows = CollectorGroup(flow_collectors(around))
 
     async def __aenter__(self) -> Self:
@@ -112,5 +112,7 @@ def _collect_config(config: SpokeConfig) -> CollectConfig:
 
 
 def _flow_readers(config: SpokeConfig) -> frozenset[Kind]:
-    metrics = BY_PROMETHEUS if config.prometheus_urls or config.exporter_urls else frozenset[Kind]()
+    given = config.prometheus_urls or config.exporter_urls
+    found: frozenset[Kind] = frozenset(("prometheus",)) if config.prometheus_by_api_server else frozenset()
+    metrics = BY_PROMETHEUS if given else found
     return BY_AGENTS | metrics | (frozenset(EDGES) if config.hubble_relay else frozenset[Kind]())

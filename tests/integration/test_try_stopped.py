@@ -14,7 +14,7 @@ import pytest
 from periplus_hub.api.cli.temporary_folders import is_abandoned
 
 from tests.support.certificates import self_signed
-from tests.support.commands import periplus
+from tests.support.commands import AS_AT_A_TERMINAL, periplus
 
 KUBECONFIG = {
     "clusters": [{"name": "away", "cluster": {"server": "http://127.0.0.1:9"}}],
@@ -23,14 +23,6 @@ KUBECONFIG = {
 }
 
 
-AS_AT_A_TERMINAL = """
-import signal
-for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-    signal.signal(number, signal.SIG_DFL)
-from periplus_hub.__main__ import main
-main()
-"""
-"""Whoever runs the tests, perhaps under nohup or in the background, may ignore what a child then ignores too."""
 UNDER_NOHUP = AS_AT_A_TERMINAL.replace("from periplus", "signal.signal(signal.SIGHUP, signal.SIG_IGN)\nfrom periplus")
 
 

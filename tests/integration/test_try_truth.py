@@ -183,3 +183,4 @@ async def test_each_cluster_has_a_line_for_its_flows_and_nothing_unseen_is_said_
         "unread": ("unknown", ""),
     }
     assert told["bare"]["flowCommand"] == "periplus join-token create --agents-of bare"
+    assert "--watch 5m looks for flows of relay and shows them." in outcome.document["notes"]

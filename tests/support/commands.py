@@ -9,6 +9,14 @@ from pathlib import Path
 from typing import Any
 
 TIMEOUT_S = 240
+AS_AT_A_TERMINAL = """
+import signal
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_DFL)
+from periplus_hub.__main__ import main
+main()
+"""
+"""Whoever runs the tests, perhaps under nohup or in the background, may ignore what a child then ignores too."""
 
 
 @dataclass(frozen=True)

@@ -50,15 +50,15 @@ class FakePrometheus:
 
 
 @asynccontextmanager
-async def serving(fake: FakePrometheus, path: str = "") -> AsyncIterator[FakePrometheus]:
+async def serving(fake: FakePrometheus, path: str = "", host: str = "127.0.0.1") -> AsyncIterator[FakePrometheus]:
     """Its `url` is set while the block runs."""
     app = web.Application()
     app.router.add_get(f"{path}/api/v1/query", fake.answer)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.01)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, host, 0)
     await site.start()
-    fake.url = f"http://127.0.0.1:{runner.addresses[0][1]}{path}"
+    fake.url = f"http://{host}:{runner.addresses[0][1]}{path}"
     try:
         yield fake
     finally:

@@ -7,7 +7,7 @@ Objects are plain dicts, as JSON. `put` and `delete` move the resourceVersion an
 import asyncio
 import copy
 import json
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,6 +86,8 @@ class FakeKube:
         """(verb, resource) that access reviews deny."""
         self.token = ""
         """When set, the only token that is accepted."""
+        self.passed_on: dict[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] = {}
+        """Who answers what the API server passes on: the path up to `…/proxy`, and whoever is behind it."""
         self.git_version = "v1.33.1"
         self.extra_groups: dict[str, tuple[str, ...]] = {}
         self.version = 100
@@ -198,6 +200,9 @@ class FakeKube:
                 return web.Response(body=trouble.body, content_type="application/json")
             if trouble.status:
                 return _status(trouble.status, trouble.message, trouble.headers)
+        before, proxy, _ = seen.path.partition("/proxy/")
+        if proxy and (behind := self.passed_on.get(f"{before}/proxy")) is not None:
+            return await behind(request)
         if seen.is_watch:
             return await self._watch(request, seen, trouble)
         return self._answer(seen, await request.read())

@@ -11,6 +11,7 @@ from periplus_spoke.collectors.hubble_relay import hubble_flows
 from periplus_spoke.collectors.prometheus_flows import prometheus_flows
 from periplus_spoke.kit.clock import Timer
 from periplus_spoke.kit.config import SpokeConfig
+from periplus_spoke.kube.client import KubeClient
 
 Tell = Callable[[str, str], None]
 """Raises a condition of the agent by its name, or clears it with an empty text."""
@@ -22,6 +23,7 @@ class Surroundings(NamedTuple):
     config: SpokeConfig
     cluster: ClusterReader
     """What the API server tells: names and kinds of workloads, Services. Empty until it has been read."""
+    kube: KubeClient
     timer: Timer
     rng: random.Random
     tell: Tell
@@ -35,7 +37,7 @@ the agent, so it raises nothing. A window of which it could read nothing it does
 """
 
 FLOW_COLLECTORS: Final[tuple[MakeFlowCollector, ...]] = (
-    lambda around: prometheus_flows(around.config, around.cluster, around.timer, around.tell),
+    lambda around: prometheus_flows(around.config, (around.cluster, around.kube), around.timer, around.tell),
     lambda around: exporter_flows(around.config, around.cluster, around.timer, around.tell),
     lambda around: hubble_flows(around.config, around.cluster, around.timer, around.rng, around.tell),
 )

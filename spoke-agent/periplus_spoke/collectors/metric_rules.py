@@ -34,6 +34,9 @@ class OfCluster(Protocol):
     def sources(self) -> Sequence[Chosen]:
         """The sources of flows that there are, and what is done with them."""
 
+    async def is_read(self) -> None:
+        """Return once that is known, as far as the API server tells it in time."""
+
 
 class MetricRules:
     """Of one collector, which asks once for each window."""
@@ -97,6 +100,7 @@ class OfReader:
 
     def __init__(self, cluster: ClusterReader) -> None:
         self._inventory = cluster.inventory
+        self._ready = cluster.ready
 
     def kinds(self) -> Kinds:
         """Of the inventory's workloads."""
@@ -106,3 +110,7 @@ class OfReader:
     def sources(self) -> Sequence[Chosen]:
         """Those of the inventory."""
         return self._inventory.flow_sources()
+
+    async def is_read(self) -> None:
+        """Once the cluster was read."""
+        await self._ready.wait()

@@ -23,6 +23,7 @@ class PrometheusClient:
 
     def __init__(self, config: SpokeConfig, answer_s: float) -> None:
         self._answer_s = answer_s
+        self._urls = config.prometheus_urls
         self._http = MetricsHttp(config, answer_s)
 
     async def __aenter__(self) -> Self:
@@ -34,16 +35,30 @@ class PrometheusClient:
     ) -> None:
         await self._http.__aexit__(kind, error, trace)
 
+    def urls(self) -> tuple[str, ...]:
+        """As they are configured."""
+        return self._urls
+
     async def ask(self, url: str, query: str, at_s: int) -> Vector:
         """The answer of the Prometheus at `url`, as of that time. Raises AnswerError."""
-        params = {"query": query, "time": str(at_s), "timeout": f"{self._answer_s:.0f}s", "dedup": "true"}
+        params = parameters(query, at_s, self._answer_s)
         status, body = await self._http.get(Question(f"{url}/api/v1/query", params), url)
         if status != _OK and status not in _WITH_A_REASON:
             why = _STATUSES.get(status, "it cannot answer")
             msg = f"{url} answers with status {status}: {why}"
             raise AnswerError(msg)
-        try:
-            return await asyncio.to_thread(read, body)
-        except AnswerError as error:
-            msg = f"{url}: {error}"
-            raise AnswerError(msg) from None
+        return await read_aside(url, body)
+
+
+def parameters(query: str, at_s: int, answer_s: float) -> dict[str, str]:
+    """Of a question that may take so long. Thanos leaves out replicas by the last."""
+    return {"query": query, "time": str(at_s), "timeout": f"{answer_s:.0f}s", "dedup": "true"}
+
+
+async def read_aside(url: str, body: bytes) -> Vector:
+    """What the Prometheus at `url` answered, read in a thread: large answers hold up nobody. Raises AnswerError."""
+    try:
+        return await asyncio.to_thread(read, body)
+    except AnswerError as error:
+        msg = f"{url}: {error}"
+        raise AnswerError(msg) from None

@@ -8,13 +8,15 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from types import TracebackType
+from typing import Final, NamedTuple, Protocol, Self
 
 from periplus_contract import flow_words
 from periplus_contract.tables import Kind
 from periplus_spoke.collectors.base import Sink
 from periplus_spoke.collectors.cluster_reader import ClusterReader
 from periplus_spoke.collectors.metric_rules import WINDOW_S, MetricRules, OfCluster, OfReader, Tell, rules_in_order
+from periplus_spoke.collectors.prometheus_by_api_server import PrometheusByApiServer
 from periplus_spoke.collectors.prometheus_client import PrometheusClient
 from periplus_spoke.conversion.prometheus.answers import AnswerError, Vector
 from periplus_spoke.conversion.prometheus.promql import Questions, present, rate
@@ -22,9 +24,12 @@ from periplus_spoke.conversion.prometheus.rule import FlowRule
 from periplus_spoke.conversion.records import Sealable
 from periplus_spoke.kit.clock import Timer
 from periplus_spoke.kit.config import SpokeConfig
+from periplus_spoke.kube.client import KubeClient
 
 ARRIVAL_S: Final = 30
 """How long after the end of a window its samples may still arrive: from agents that push them, over receivers."""
+_ANSWER_S: Final = 30.0
+"""An answer may take so long."""
 _MOST_BEHIND: Final = 5
 """Windows that a slow Prometheus may be behind; older ones are given up."""
 _SOURCE_STAYS_WINDOWS: Final = 10
@@ -43,6 +48,22 @@ class _Place(NamedTuple):
     rule: FlowRule
 
 
+class Prometheis(Protocol):
+    """Those that can be asked. Used as an async context manager."""
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def urls(self) -> tuple[str, ...]:
+        """Where they are, the first to ask first."""
+
+    async def ask(self, url: str, query: str, at_s: int) -> Vector:
+        """The answer of one of them, as of that time. Raises AnswerError."""
+
+
 class PrometheusFlows:
     """Implements `Collector`."""
 
@@ -56,13 +77,14 @@ class PrometheusFlows:
         timer: Timer,
         tell: Tell,
         *,
-        answer_s: float = 30.0,
+        prometheis: Prometheis,
     ) -> None:
-        """An answer may take `answer_s`."""
+        """Asks nobody yet."""
         self._config = config
+        self._cluster = cluster
         self._timer = timer
         self._tell = tell
-        self._client = PrometheusClient(config, answer_s)
+        self._client = prometheis
         self._questions = Questions(config.prometheus_selector, config.prometheus_replica_labels, WINDOW_S)
         self._rules = MetricRules(config, cluster, tell)
         self._place: _Place | None = None
@@ -75,8 +97,13 @@ class PrometheusFlows:
         """Windows that are over are not told again."""
 
     async def run(self, sink: Sink) -> None:
-        """Ask until cancelled. The first window begins after the agent did: earlier ones it may have told before."""
+        """Ask until cancelled. The first window begins after the agent did: earlier ones it may have told before.
+
+        Unless it is configured to go back.
+        """
         async with self._client:
+            if self._config.prometheus_minutes_back:
+                await self._cluster.is_read()
             end_s = self._first_end()
             while True:
                 end_s = await self._wait_for(end_s)
@@ -87,7 +114,10 @@ class PrometheusFlows:
                 end_s += WINDOW_S
 
     def _first_end(self) -> int:
-        return (self._timer.wall_us() // _SECOND_US // WINDOW_S + 2) * WINDOW_S
+        now_s = self._timer.wall_us() // _SECOND_US
+        if back := self._config.prometheus_minutes_back:
+            return ((now_s - ARRIVAL_S) // WINDOW_S - back + 1) * WINDOW_S
+        return (now_s // WINDOW_S + 2) * WINDOW_S
 
     async def _wait_for(self, end_s: int) -> int:
         """Until the window that ends then can be asked for; its end, or that of a later one where it is too late."""
@@ -130,7 +160,8 @@ class PrometheusFlows:
     async def _look(self, rules: Sequence[FlowRule], end_s: int) -> _Place | None:
         found: dict[FlowRule, str] = {}
         troubles = []
-        for url in self._config.prometheus_urls:
+        urls = self._client.urls()
+        for url in urls:
             try:
                 answer = await self._client.ask(url, self._questions.presence(rules), end_s)
             except AnswerError as error:
@@ -140,10 +171,9 @@ class PrometheusFlows:
                 found.setdefault(rule, url)
         self._tell("prometheus_unreachable", "; ".join(troubles))
         best = next((rule for rule in rules if rule in found), None)
-        has_answer = len(troubles) < len(self._config.prometheus_urls)
         names = ", ".join(rule.name for rule in rules)
-        nothing = f"no Prometheus that answers has metrics of {names}"
-        self._tell("prometheus_empty", nothing if has_answer and best is None else "")
+        nothing = f"no Prometheus that answers has metrics of {names}" if urls else "no Prometheus is found"
+        self._tell("prometheus_empty", nothing if len(troubles) < max(len(urls), 1) and best is None else "")
         self._unread += bool(troubles) and best is None
         return None if best is None else _Place(found[best], best)
 
@@ -191,8 +221,15 @@ class PrometheusFlows:
             return None
 
 
-def prometheus_flows(config: SpokeConfig, cluster: ClusterReader, timer: Timer, tell: Tell) -> PrometheusFlows | None:
+def prometheus_flows(
+    config: SpokeConfig, of: tuple[ClusterReader, KubeClient], timer: Timer, tell: Tell
+) -> PrometheusFlows | None:
     """None where no Prometheus is configured, or none of its sources may be read."""
-    if not config.prometheus_urls or not rules_in_order(config.flow_sources):
+    if not (config.prometheus_urls or config.prometheus_by_api_server) or not rules_in_order(config.flow_sources):
         return None
-    return PrometheusFlows(config, OfReader(cluster), timer, tell)
+    reader, kube = of
+    cluster = OfReader(reader)
+    prometheis: Prometheis = PrometheusClient(config, _ANSWER_S)
+    if config.prometheus_by_api_server:
+        prometheis = PrometheusByApiServer(kube, cluster.sources, _ANSWER_S)
+    return PrometheusFlows(config, cluster, timer, tell, prometheis=prometheis)

@@ -89,7 +89,8 @@ def choose(
 ) -> tuple[Chosen, ...]:
     """What is done with each, in the same order.
 
-    `allowed` is the order of preference that a configuration has; `reads` are the kinds that somebody here reads.
+    `allowed` is the order of preference that a configuration has; `reads` are the kinds that somebody here reads, with
+    `prometheus` among them what is found of the metrics' in a Prometheus that is found, too.
     """
     prometheus = next((each for each in sources if each.kind == "prometheus" and each.state == "found"), None)
     choice = _Choice(tuple(allowed), reads, prometheus, in_doubt=_is_in_doubt(sources))
@@ -135,6 +136,8 @@ class _Choice(NamedTuple):
                     "no Prometheus was found to read its metrics from; exporter_urls of the spoke reads them without",
                     "",
                 )
+            if self.prometheus.kind in self.reads:
+                return "", ""
             return "the spoke is given no Prometheus", f"periplus-spoke run --prometheus-urls {self.prometheus.url}"
         if source.kind in EDGES and source.kind not in self.reads:
             return "the spoke is given no Hubble Relay", "periplus-spoke run --hubble-relay auto"

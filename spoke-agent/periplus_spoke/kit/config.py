@@ -57,6 +57,8 @@ class SpokeConfig(msgspec.Struct, frozen=True, kw_only=True):
     flow_sources: tuple[str, ...] = ()
     prometheus_urls: tuple[str, ...] = ()
     exporter_urls: tuple[str, ...] = ()
+    prometheus_by_api_server: bool = False
+    prometheus_minutes_back: int = 0
     prometheus_token_file: Path | None = None
     prometheus_basic_auth_file: Path | None = None
     prometheus_ca: Path | None = None
@@ -122,6 +124,12 @@ def _check_prometheus(config: SpokeConfig) -> None:
             "bad_config",
             "prometheus_urls and exporter_urls are both given: they may have the same bytes",
             "Give exporter_urls (--exporter-urls) only where no Prometheus reads the exporters.",
+        )
+    if config.prometheus_urls and config.prometheus_by_api_server:
+        raise ConfigError(
+            "bad_config",
+            "prometheus_urls and prometheus_by_api_server are both given",
+            "Give the one way on which Prometheus is to be asked.",
         )
     if config.prometheus_token_file and config.prometheus_basic_auth_file:
         raise ConfigError(

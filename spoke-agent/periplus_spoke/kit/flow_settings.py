@@ -31,6 +31,20 @@ FLOW_SETTINGS: Final = (
         "name is an exporter of its own.",
     ),
     Setting(
+        "prometheus_by_api_server",
+        parsers.switch,
+        "true or false",
+        "Instead of prometheus_urls: the Prometheus that is found in the cluster, asked through its API server, which "
+        "takes the right 'get' on services/proxy ('run' only).",
+    ),
+    Setting(
+        "prometheus_minutes_back",
+        parsers.whole(0, 5),
+        "0 to 5",
+        "So many minutes before the start are read from Prometheus, too: only for a cluster that never told flows, or "
+        "they count twice ('run' only).",
+    ),
+    Setting(
         "prometheus_token_file",
         parsers.path,
         "a path",

@@ -90,13 +90,15 @@ class KubeClient:
         parts = (vantage, found.host, found.proxy or "", found.tls_server_name or "", ca_bytes(found).hex())
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
-    async def get(self, path: str, params: Params | None = None, *, accept: str = JSON) -> bytes:
-        """The body of a 2xx answer. Raises KubeProblem."""
-        return await self._whole("GET", path, params, accept, None)
+    async def get(
+        self, path: str, params: Params | None = None, *, accept: str = JSON, max_bytes: int | None = None
+    ) -> bytes:
+        """The body of a 2xx answer, of so many bytes at most. Raises KubeProblem."""
+        return await self._whole(Request("GET", path, dict(params or {}), accept, None, self._patience()), max_bytes)
 
     async def post(self, path: str, document: object) -> bytes:
         """Create `document` (used for access reviews, which store nothing). Raises KubeProblem."""
-        return await self._whole("POST", path, None, JSON, msgspec.json.encode(document))
+        return await self._whole(Request("POST", path, {}, JSON, msgspec.json.encode(document), self._patience()))
 
     async def lines(
         self, path: str, params: Params, *, accept: str = JSON, quiet_s: Callable[[], float]
@@ -128,24 +130,25 @@ class KubeClient:
             await session.close()
         self._retired, self._session = [], None
 
-    async def _whole(self, method: str, path: str, params: Params | None, accept: str, body: bytes | None) -> bytes:
-        timeout = aiohttp.ClientTimeout(
+    def _patience(self) -> aiohttp.ClientTimeout:
+        return aiohttp.ClientTimeout(
             total=self.settings.request_timeout_s, sock_connect=self.settings.connect_timeout_s
         )
-        request = Request(method, path, dict(params or {}), accept, body, timeout)
+
+    async def _whole(self, request: Request, max_bytes: int | None = None) -> bytes:
         async with self._answer(request) as response:
             try:
-                return await self._read(response, path)
+                return await self._read(response, request.path, max_bytes or self.settings.max_answer_bytes)
             except _FAILURES as error:
                 raise from_exception(error, request.what) from error
 
-    async def _read(self, response: aiohttp.ClientResponse, path: str) -> bytes:
+    async def _read(self, response: aiohttp.ClientResponse, path: str, max_bytes: int) -> bytes:
         chunks: list[bytes] = []
         size = 0
         async for chunk in response.content.iter_any():
             chunks.append(chunk)
             size += len(chunk)
-            self._bound(size, self.settings.max_answer_bytes, path)
+            self._bound(size, max_bytes, path)
         return b"".join(chunks)
 
     @staticmethod

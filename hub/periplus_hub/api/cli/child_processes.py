@@ -52,6 +52,8 @@ class SpokeStatus(msgspec.Struct, frozen=True):
     message: str = ""
     remedy: str = ""
     objects: int | None = None
+    conditions: dict[str, str] = {}
+    """What it cannot do now, and why, by their names."""
 
 
 class HubReady(msgspec.Struct, frozen=True):
@@ -162,8 +164,8 @@ class Children:
             self.pause()
         return msgspec.json.decode(self._ready_file.read_bytes(), type=HubReady)
 
-    def start_spoke(self, index: int, name: str, hub_url: str, join_token: str, kubeconfig: tuple[str, str]) -> None:
-        """Start one spoke with a state folder and status file of its own.
+    def start_spoke(self, index: int, name: str, hub_url: str, join_token: str, options: Sequence[str]) -> None:
+        """Start one spoke with these settings, and a state folder and status file of its own.
 
         A kubeconfig's certificates and keys become temporary files in it, and these must go with the folder.
         """
@@ -174,10 +176,9 @@ class Children:
         token_file = folder / "join-token"
         token_file.touch(mode=0o600)
         token_file.write_text(join_token)
-        context, path = kubeconfig
         arguments = ["periplus_spoke", "run", "--hub", hub_url, "--join-token-file", str(token_file)]
         arguments += ["--state-dir", str(folder / "state"), "--cluster-name", name]
-        arguments += ["--kubeconfig", path, "--context", context]
+        arguments += options
         # All of them ask from here, and none of them for longer than this folder is there.
         arguments += ["--vantage", str(self.folder), "--status-file", str(self.status_file(index))]
         self.spokes[name] = Child.start(name, arguments, folder / "spoke.log", scratch=scratch)

@@ -40,6 +40,8 @@ class Target:
     domain: str = ""
     """The network domain that it lands in; empty for one of its own."""
     domain_description: str = ""
+    spoke_options: tuple[str, ...] = ()
+    """Further settings of its spoke."""
 
     def handed_over(self, token: str) -> dict[str, object]:
         """Its join token as a hub reads it from a file. Nobody needs to approve."""
@@ -209,7 +211,8 @@ def _start(children: Children, targets: list[Target]) -> None:
         children.owner_lock = temporary_folders.own(children.folder)
         url = children.start_hub([target.handed_over(tokens[target.name]) for target in targets])
         for index, target in enumerate(targets):
-            children.start_spoke(index, target.name, url, tokens[target.name], (target.context, target.kubeconfig))
+            way = ("--kubeconfig", target.kubeconfig, "--context", target.context, *target.spoke_options)
+            children.start_spoke(index, target.name, url, tokens[target.name], way)
     except OSError as error:  # the disk is full, or the machine allows no more processes
         message = f"not all of {counted(len(targets), 'spoke')} and their hub can be started: {error}"
         raise ChildError(message, "Choose fewer with --context, or another folder with TMPDIR.") from error

@@ -25,8 +25,10 @@ PreflightOption = Annotated[
 ]
 
 
-def one_question(into: Sequence[Into] | None, fail_on: FailOn | None) -> None:
+def one_question(into: Sequence[Into] | None, fail_on: FailOn | None, *, is_watched: bool) -> None:
     """Two would have one exit code."""
+    if into and is_watched:
+        fail("--preflight and --watch ask about different things", "Ask one after the other.", Exit.USAGE)
     if into and fail_on:
         fail("--preflight and --fail-on both decide the exit code", "Ask one after the other.", Exit.USAGE)
 

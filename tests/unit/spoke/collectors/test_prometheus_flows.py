@@ -12,6 +12,7 @@ from periplus_contract import flow_words
 from periplus_spoke.collectors.base import Collector
 from periplus_spoke.collectors.cluster_reader import ClusterReader
 from periplus_spoke.collectors.metric_rules import WINDOW_S
+from periplus_spoke.collectors.prometheus_client import PrometheusClient
 from periplus_spoke.collectors.prometheus_flows import PrometheusFlows, prometheus_flows
 from periplus_spoke.conversion.flow_sources import Chosen, FlowSource, choose
 from periplus_spoke.conversion.flow_sums import MEASURES, rows_of
@@ -19,6 +20,7 @@ from periplus_spoke.conversion.prometheus.ends import Kinds, kinds_of
 from periplus_spoke.conversion.prometheus.rules import RULES
 from periplus_spoke.conversion.records import Sealable
 from periplus_spoke.kit.config import SpokeConfig
+from periplus_spoke.kube.client import KubeClient
 
 from tests.support.collector_contract import CollectorContract, SinkThatCanShut, running
 from tests.support.fake_prometheus import FakePrometheus, Misbehaviour, endless, never, saying, serving
@@ -71,6 +73,9 @@ class Cluster:
     def sources(self) -> tuple[Chosen, ...]:
         return choose(self.found, (), {"conntrack", "hubble", *(rule.name for rule in RULES)})
 
+    async def is_read(self) -> None:
+        """It is."""
+
 
 class Said(dict[str, str]):
     """Conditions that stand."""
@@ -91,7 +96,8 @@ def collector_of(
 ) -> PrometheusFlows:
     config = SpokeConfig(hub="", prometheus_urls=urls, **settings)
     tell = (Said() if said is None else said).tell
-    return PrometheusFlows(config, cluster or Cluster(), timer or QuickTimer(), tell, answer_s=answer_s)
+    prometheis = PrometheusClient(config, answer_s)
+    return PrometheusFlows(config, cluster or Cluster(), timer or QuickTimer(), tell, prometheis=prometheis)
 
 
 async def windows(collector: PrometheusFlows, turns: int) -> list[Sealable]:
@@ -332,7 +338,8 @@ def test_there_is_no_collector_where_nothing_is_to_be_read() -> None:
         SpokeConfig(hub="", prometheus_urls=("http://p",), flow_sources=("conntrack", "istio")),
         SpokeConfig(hub="", prometheus_urls=("http://p",), flow_sources=("hubble",)),
     ):
-        assert prometheus_flows(config, cast(ClusterReader, None), QuickTimer(), Said().tell) is None
+        of = cast(tuple[ClusterReader, KubeClient], (None, None))
+        assert prometheus_flows(config, of, QuickTimer(), Said().tell) is None
 
 
 async def test_a_label_of_10_mb_names_nobody_and_the_others_are_used() -> None:
