@@ -3,6 +3,7 @@
 The spokes run with a ServiceAccount's token and exactly the rights that `periplus-spoke check` documents.
 """
 
+import socket
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,11 @@ from periplus_spoke.collectors.rbac import NAME, manifests
 from tests.cluster.rig.control_plane import ControlPlane
 from tests.cluster.rig.kubeconfig import Context, write_kubeconfig
 from tests.support.commands import Outcome, periplus
+from tests.support.fake_prometheus import FakePrometheus, serving
+from tests.support.try_watch import CALLS, trying, waits
 
 NAMESPACE = "periplus"
+PORT = 9090
 
 
 def documented_context(plane: ControlPlane) -> Context:
@@ -171,6 +175,91 @@ def test_nothing_is_written_to_the_clusters(kubeconfig: Path, home: Path, aws_cl
     before = everything(aws_cluster)
     assert periplus("try", "--kubeconfig", str(kubeconfig), "--context", "aws-shop", home=home).code == 0
     assert everything(aws_cluster) == before
+
+
+@pytest.mark.promise("try-leaves-nothing")
+async def test_flows_come_through_a_real_api_server_once_it_lets_us_ask(
+    kubeconfig: Path, home: Path, aws_cluster: ControlPlane
+) -> None:
+    """The right that is named is the one that is lacking, and asking writes nothing."""
+    admin, options = aws_cluster.admin, ("--context", "aws-shop", "--json")
+    async with serving(FakePrometheus(CALLS), host=own_address()) as prometheus:
+        made = [*service_of(prometheus), *may_ask(f"http:prometheus:{PORT}")]
+        try:
+            for manifest in made[:-2]:
+                admin.apply(manifest)
+                if "status" in manifest:
+                    admin.patch(f"{admin.path_of(manifest)}/status", {"status": manifest["status"]})
+            async with trying(kubeconfig, home, *options) as running:
+                [said] = (await running.until(waits("aws-shop", "trouble")))["waiting"]
+                await running.stopped()
+            assert f'services "http:prometheus:{PORT}" is forbidden' in said["message"]
+            assert f"of the name http:prometheus:{PORT} in the namespace {NAMESPACE}" in said["message"]
+            for manifest in made[-2:]:
+                admin.apply(manifest)
+            before = everything(aws_cluster)
+            async with trying(kubeconfig, home, *options) as running:
+                news = await running.until(lambda found: found.get("dependencies"))
+                code, _, said_last = await running.stopped()
+            assert code == 0, said_last
+            assert [each["destination"]["name"] for each in news["dependencies"]] == ["db"]
+            assert everything(aws_cluster) == before
+        finally:
+            for manifest in made:
+                admin.delete(admin.path_of(manifest))
+
+
+def own_address() -> str:
+    """Of this machine, as no Service may lead to its loopback. Nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))
+        return str(probe.getsockname()[0])
+
+
+def service_of(prometheus: FakePrometheus) -> list[dict[str, Any]]:
+    """A Service, and a pod behind it that is really there: an API server passes nothing on to anything else."""
+    host, _, port = prometheus.url.removeprefix("http://").partition(":")
+    metadata = {"name": "prometheus", "namespace": NAMESPACE}
+    container = {"name": "prometheus", "image": "prometheus"}
+    behind = {"ip": host, "targetRef": {"kind": "Pod", **metadata}}
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": metadata,
+            "spec": {"ports": [{"name": "web", "port": PORT}]},
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": metadata,
+            "spec": {"containers": [container], "schedulerName": "nobody"},
+            "status": {"phase": "Running", "podIP": host, "podIPs": [{"ip": host}]},
+        },
+        {
+            "apiVersion": "v1",
+            "kind": "Endpoints",
+            "metadata": metadata,
+            "subsets": [{"addresses": [behind], "ports": [{"name": "web", "port": int(port)}]}],
+        },
+    ]
+
+
+def may_ask(name: str) -> list[dict[str, Any]]:
+    """The right that the message names, and no other."""
+    api, metadata = "rbac.authorization.k8s.io", {"name": "ask-prometheus", "namespace": NAMESPACE}
+    rule = {"apiGroups": [""], "resources": ["services/proxy"], "verbs": ["get"], "resourceNames": [name]}
+    subject = {"kind": "ServiceAccount", "name": NAME, "namespace": NAMESPACE}
+    return [
+        {"apiVersion": f"{api}/v1", "kind": "Role", "metadata": metadata, "rules": [rule]},
+        {
+            "apiVersion": f"{api}/v1",
+            "kind": "RoleBinding",
+            "metadata": metadata,
+            "roleRef": {"apiGroup": api, "kind": "Role", "name": metadata["name"]},
+            "subjects": [subject],
+        },
+    ]
 
 
 def everything(plane: ControlPlane) -> dict[str, str]:

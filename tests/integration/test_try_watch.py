@@ -130,6 +130,15 @@ async def test_who_may_not_ask_is_told_the_right_and_a_way_without_it(tmp_path: 
     assert (summary["ended"], summary["dependencyCount"], summary["coverage"]["ratio"] or 0) == ("stopped", 0, 0)
 
 
+async def test_it_ends_by_itself_when_its_time_is_over(tmp_path: Path) -> None:
+    kube = measured(1)
+    kube.trouble(f"{BEHIND}/api/v1/query", Trouble(status=403, times=10_000))
+    ended = await tried(tmp_path, "--watch", "1s", east=kube)
+    assert ended.code == 1, (ended.out, ended.err)
+    assert "\nno flows came\n  east: told nothing\n" in ended.out
+    assert "flows of east: kubectl " in ended.err
+
+
 async def test_a_prometheus_at_an_address_is_read_past_the_api_server(tmp_path: Path) -> None:
     kube = meshed(1)
     async with (

@@ -84,6 +84,7 @@ class Watch:
         lines = from_outside(with_flow_sources(client, self.report), self.fleet.targets).clusters
         waiting = list(self._waiting(lines, told))
         commands = {line.name: line.flow_command for line in lines}
+        commands |= {each.cluster: each.command for each in waiting if each.command}
         for each in known["clustersWithoutFlows"]:
             each["flowCommand"] = commands.get(each["name"], each["flowCommand"])
         return Seen(self.clock.now(), found["edges"], found["edgeCount"], known, waiting)

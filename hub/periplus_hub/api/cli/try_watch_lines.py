@@ -100,8 +100,7 @@ class LinesOfText:
         dependencies = f"{seen.edge_count:,} dependenc{'y' if seen.edge_count == 1 else 'ies'}"
         tell(dependencies if seen.has_flows else _NONE_CAME, bold=True)
         for each in seen.coverage["clusters"]:
-            until = "nothing" if each["toldUntil"] is None else f"until {minute(each['toldUntil'])}"
-            tell(f"  {each['cluster']['name']}: told {until}, {_percent(each['ratio'])} known, {each['rows']} rows")
+            tell(f"  {each['cluster']['name']}: {_told(each)}")
         say_more(seen.edge_count, len(seen.edges), "smaller ones were not looked at")
         tell_coverage(seen.coverage)
 
@@ -138,6 +137,12 @@ class LinesOfJson:
 
 def _documents(waiting: Sequence[Waiting]) -> list[dict[str, str]]:
     return [each._asdict() for each in waiting]
+
+
+def _told(cluster: Mapping[str, Any]) -> str:
+    if cluster["toldUntil"] is None:
+        return "told nothing"
+    return f"told until {minute(cluster['toldUntil'])}, {_percent(cluster['ratio'])} known, {cluster['rows']} rows"
 
 
 def _percent(ratio: float | None) -> str:
