@@ -2,7 +2,7 @@
 
 The flow store has the edges of 24 hours that 20 M raw rows make: 50,000 in each hour, a fifth of them between clusters.
 Each question is asked as people's clients do, with all checks, statements and JSON; `p95` is of 40 times. Beside it, in
-the same run, the statement for the heaviest edges in PostgreSQL, over the same rows with an index for it.
+the same run, a statement in PostgreSQL that finds as much, over the same rows with an index for each.
 
 Run: make bench ROW=queries        (python -m benchmarks.queries 5000 for fewer edges)
 """
@@ -17,7 +17,7 @@ from time import perf_counter
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from periplus_hub.access.repository import add_tenant
 from periplus_hub.access.scope import Scope, system_scope
@@ -40,7 +40,14 @@ EDGES: Final = 50_000
 HOURS: Final = 24
 ROUNDS: Final = 40
 PLAIN_ROUNDS: Final = 5
-TARGETS: Final = {"overview_p95_ms": 50, "top_p95_ms": 100, "map_p95_ms": 200, "min_times_faster": 10}
+TARGETS: Final = {
+    "overview_p95_ms": 50,
+    "top_p95_ms": 100,
+    "map_p95_ms": 200,
+    "min_overview_times_faster": 10,
+    "min_top_times_faster": 10,
+    "min_map_times_faster": 10,
+}
 LAST: Final = int(datetime.now(UTC).timestamp()) // 3_600 * 3_600
 QUESTIONS: Final = {
     "overview": "{ coverage { ratio lateCount withoutFlowsCount } dependencies(first: 20, level: CLUSTER) "
@@ -79,20 +86,38 @@ _COVERAGE: Final = text("""
 """)
 _PLAIN_TABLE: Final = (
     "CREATE TABLE plain_edges (hour bigint, src uuid, src_namespace text, src_workload text, dst uuid,"
-    " dst_namespace text, dst_workload text, port int, bytes_tx bigint, bytes_rx bigint, connections bigint)"
+    " dst_namespace text, dst_workload text, port int, bytes_tx bigint, bytes_rx bigint, connections bigint,"
+    " failures bigint, reporters int)"
 )
-_PLAIN_INDEX: Final = "CREATE INDEX ON plain_edges (hour) WHERE src <> dst"
+_PLAIN_INDEXES: Final = (
+    "CREATE INDEX ON plain_edges (hour) INCLUDE (src, dst, bytes_tx, bytes_rx, reporters)",
+    "CREATE INDEX ON plain_edges (hour) WHERE src <> dst",
+)
 _PLAIN_COLUMNS: Final = (
     "SELECT toUnixTimestamp(hour) AS hour, toString(src_registration) AS src, src_namespace, src_workload,"
-    " toString(dst_registration) AS dst, dst_namespace, dst_workload, dst_port, bytes_tx, bytes_rx, connections_opened"
-    " FROM edges_hourly"
+    " toString(dst_registration) AS dst, dst_namespace, dst_workload, dst_port, bytes_tx, bytes_rx, connections_opened,"
+    " failures_refused + failures_timeout + failures_other AS failures, reporters FROM edges_hourly"
 )
-_PLAIN_TOP: Final = text("""
-    SELECT src, src_namespace, src_workload, dst, dst_namespace, dst_workload, array_agg(DISTINCT port),
-      sum(bytes_tx), sum(bytes_rx), sum(connections), min(hour), max(hour), count(*) OVER ()
-    FROM plain_edges WHERE hour >= :since AND src <> dst
-    GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY sum(bytes_tx) + sum(bytes_rx) DESC LIMIT 100
-""")
+_PLAIN: Final = {
+    "overview": text("""
+        SELECT src, dst, sum(bytes_tx), sum(bytes_rx), bit_or(reporters), min(hour), max(hour), count(*) OVER ()
+        FROM plain_edges WHERE hour >= :since
+        GROUP BY 1, 2 ORDER BY sum(bytes_tx) + sum(bytes_rx) DESC LIMIT 20
+    """),
+    "top": text("""
+        SELECT src, src_namespace, src_workload, dst, dst_namespace, dst_workload, array_agg(DISTINCT port),
+          sum(bytes_tx), sum(bytes_rx), sum(connections), bit_or(reporters), min(hour), max(hour), count(*) OVER ()
+        FROM plain_edges WHERE hour >= :since AND src <> dst
+        GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY sum(bytes_tx) + sum(bytes_rx) DESC LIMIT 100
+    """),
+    "map": text("""
+        SELECT src, src_namespace, dst, dst_namespace, sum(bytes_tx), sum(bytes_rx), sum(connections), sum(failures),
+          bit_or(reporters), min(hour), max(hour)
+        FROM plain_edges WHERE hour >= :since AND src <> dst
+        GROUP BY 1, 2, 3, 4
+    """),
+}
+"""Without states, and the map without boxes: these are reckoned of what is found."""
 
 
 async def taken_ms(work: Callable[[], Awaitable[object]], rounds: int) -> list[float]:
@@ -123,8 +148,8 @@ async def filled(db: Database, store: ColumnStore, edges: int) -> Scope:
     return scope
 
 
-async def plain_top_ms(owner: Database, store: ColumnStore, scope: Scope) -> float:
-    """The heaviest edges between clusters in PostgreSQL, median."""
+async def plain_ms(owner: Database, store: ColumnStore, scope: Scope) -> dict[str, float]:
+    """What is found in PostgreSQL for each question, median."""
     rows = await store.query(scope, _PLAIN_COLUMNS)
     async with owner.write(scope) as c:
         await c.execute(text(_PLAIN_TABLE))
@@ -134,14 +159,18 @@ async def plain_top_ms(owner: Database, store: ColumnStore, scope: Scope) -> flo
             (hour, UUID(src), a, b, UUID(dst), *rest) for hour, src, a, b, dst, *rest in zip(*columns, strict=True)
         )
         await raw.copy_records_to_table("plain_edges", records=records)
-        await c.execute(text(_PLAIN_INDEX))
+        for index in _PLAIN_INDEXES:
+            await c.execute(text(index))
         await c.execute(text("ANALYZE plain_edges"))
+    found = {}
+    for name, statement in _PLAIN.items():
 
-    async def ask() -> object:
-        async with owner.read(scope) as c:
-            return await c.rows(_PLAIN_TOP, {"since": LAST - 3_600 * HOURS})
+        async def ask(statement: TextClause = statement) -> object:
+            async with owner.read(scope) as c:
+                return await c.rows(statement, {"since": LAST - 3_600 * HOURS})
 
-    return (await taken_ms(ask, PLAIN_ROUNDS))[PLAIN_ROUNDS // 2]
+        found[name] = (await taken_ms(ask, PLAIN_ROUNDS))[PLAIN_ROUNDS // 2]
+    return found
 
 
 async def measure(db: Database, owner: Database, store: ColumnStore, edges: int) -> dict[str, float]:
@@ -163,8 +192,10 @@ async def measure(db: Database, owner: Database, store: ColumnStore, edges: int)
         taken = await taken_ms(ask, ROUNDS)
         middle_ms[name] = taken[ROUNDS // 2]
         measured |= {f"{name}_p50_ms": round(taken[ROUNDS // 2], 1), f"{name}_p95_ms": round(taken[-ROUNDS // 20], 1)}
-    plain_ms = await plain_top_ms(owner, store, scope)
-    return measured | {"plain_top_ms": round(plain_ms, 1), "min_times_faster": round(plain_ms / middle_ms["top"], 1)}
+    for name, plain in (await plain_ms(owner, store, scope)).items():
+        faster = round(plain / middle_ms[name], 1)
+        measured |= {f"plain_{name}_ms": round(plain, 1), f"min_{name}_times_faster": faster}
+    return measured
 
 
 async def run(folder: Path, edges: int) -> dict[str, float]:
