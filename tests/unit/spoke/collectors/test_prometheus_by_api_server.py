@@ -128,7 +128,7 @@ def test_what_is_found_of_metrics_is_chosen_only_beside_a_prometheus() -> None:
     beside, _ = choose((istio, NEAR), (), {"prometheus"})
     alone, _ = choose((istio, FlowSource(kind="prometheus", state="absent")), (), {"prometheus"})
     assert (beside.use, alone.use) == ("chosen", "unreadable")
-    assert "none was found" in alone.why
+    assert "no Prometheus was found" in alone.why
 
 
 def test_there_is_one_way_to_ask() -> None:
