@@ -3,7 +3,7 @@
 from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Final
+from typing import Annotated, Final, cast
 from uuid import UUID
 
 import strawberry
@@ -87,9 +87,8 @@ def _in_days(time: Period, until_s: int) -> Period:
 
 async def coverage_of(info: Info, time: Period) -> Coverage:
     """How much of the flows of that time is known."""
-    return await info.context.read(
-        repository_coverage.coverage_between, time.since, time.until, info.context.now, days_until=time.days_until
-    )
+    key = (time.since, time.until, time.days_until)
+    return cast("Coverage", await info.context.load(repository_coverage.coverages, key, info.context.now))
 
 
 async def told_steps(info: Info, clusters: Sequence[UUID], steps: range) -> Container[int]:

@@ -1,12 +1,12 @@
 """SQL of what clusters told of flows."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import CTE, BigInteger, ColumnElement, Row, Table, and_, case, cast, func, select, text, union_all
+from sqlalchemy import CTE, BigInteger, ColumnElement, Row, Table, Text, and_, case, cast, func, select, text, union_all
 from sqlalchemy.dialects.postgresql import BIT
 
 from periplus_contract.tables import Kind
@@ -22,6 +22,13 @@ from periplus_hub.flows.tables import coverage, day_coverage, node_coverage
 from periplus_hub.ingest.tables import outcomes
 from periplus_hub.inventory.tables import nodes
 from periplus_hub.kit.db import ReadConnection
+
+
+async def coverages(
+    c: ReadConnection, scope: Scope, times: Sequence[tuple[datetime, datetime, int]], now: datetime
+) -> dict[tuple[datetime, datetime, int], Coverage]:
+    """The same of each time (since, until, `days_until`) of an operation; most of its fields ask about one."""
+    return {each: await coverage_between(c, scope, *each[:2], now, days_until=each[2]) for each in times}
 
 
 async def coverage_between(
@@ -178,7 +185,8 @@ def _nodes_now(scope: Scope, first: int, told: CTE) -> CTE:
 async def _lost(c: ReadConnection, scope: Scope, first: int, last: int) -> dict[UUID, dict[str, int]]:
     """What sources say they did not see, by cluster and reason."""
     each = func.json_each_text(coverage.c.lost).table_valued("key", "value")
-    mine = (owned(scope, coverage), coverage.c.hour >= first, coverage.c.hour < last)
+    is_any = cast(coverage.c.lost, Text) != "{}"
+    mine = (owned(scope, coverage), coverage.c.hour >= first, coverage.c.hour < last, is_any)
     counted = (
         select(coverage.c.registration_id, each.c.key, func.sum(cast(each.c.value, BigInteger)).label("times"))
         .select_from(coverage)
