@@ -44,6 +44,9 @@ Keeper."""
 _NOT_ALLOWED: Final = frozenset({164, 192, 193, 194, 497, 516})
 """Codes of a server that lets its user do less than it has to: read-only, unknown or refused users, missing grants."""
 
+_DAMAGED: Final = frozenset({32, 33, 40, 74, 107, 228, 246, 271})
+"""Codes of data that cannot be read as it was written: truncated, of another checksum, without its files."""
+
 _log: Final = structlog.get_logger(__name__)
 
 
@@ -161,7 +164,7 @@ class ColumnStore:
             if not _is_trouble(error):
                 raise
             reason = self._reason(error)
-            _log.warning("flow_store_trouble", error=reason)
+            _log.warning("flow_store_trouble", error=reason, cause=_first_line(error))
             raise Unavailable(
                 f"the flow store cannot be used: {reason}",
                 "Look at PERIPLUS_FLOW_STORE_URL, its disk and its log; what spokes sent waits in PostgreSQL.",
@@ -171,6 +174,8 @@ class ColumnStore:
         """In a line, and without the URL, which may hold a password."""
         place = urlsplit(self._url)
         where = f"{place.hostname}:{place.port}" if place.port else f"{place.hostname}"
+        if getattr(error, "code", None) in _DAMAGED:
+            return "a part of its data is damaged"  # which one, the log says: paths are nobody's but the operator's
         causes = {type(each).__name__ for each in _causes(error)}
         if causes & {"ReadTimeoutError", "ConnectTimeoutError"}:
             return f"no answer in {self._timeout_s:g} s from {where}"
@@ -258,7 +263,7 @@ def database_of(tenant_id: UUID) -> str:
 def _is_trouble(error: Exception) -> bool:
     code = getattr(error, "code", None)
     if isinstance(code, int):
-        return code in _NOT_NOW | _NOT_ALLOWED
+        return code in _NOT_NOW | _NOT_ALLOWED | _DAMAGED
     return isinstance(error, OSError) or type(error).__name__ in {"OperationalError", "ProgrammingError"}
 
 
