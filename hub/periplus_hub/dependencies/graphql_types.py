@@ -31,10 +31,11 @@ class DependencyEnd(FlowEnd):
         "of a domain connected with it), public; own-import: a service that the cluster "
         "imports from others; own-gateway, own-outer-gateway: a door of another cluster; "
         "-global: a service or pod as Globalnet publishes it; -egress: where connections of "
-        "a cluster seem to come from; own-entry: a host or workload that its mesh has "
-        "entered; -range: a range of a cluster; -entered: a range that somebody entered; "
-        "outside, unknown; paired: from the report of the other cluster. With -port: the "
-        "workload behind a port of a service or node.",
+        "a cluster seem to come from; own-remote-pod, own-remote-endpoint: behind a service "
+        "of another cluster; own-entry: a host or workload that its mesh has entered; "
+        "-range: a range of a cluster; -entered: a range that somebody entered; outside, "
+        "unknown; paired: from the report of the other cluster. With -port: the workload "
+        "behind a port of a service or node.",
         directives=at_most(4),
     )
 

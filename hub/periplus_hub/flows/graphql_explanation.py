@@ -65,7 +65,8 @@ class AddressHolder:
         "or workload outside, as a mesh has it; gateway: a door of another cluster; "
         "outergateway: of a cluster that is not known; global: a service or pod as other "
         "clusters reach it; egress: where connections of a cluster seem to come from; range: "
-        "of another cluster, as this one knows it."
+        "of another cluster, as this one knows it; remotepod and endpoint: behind a service "
+        "of another cluster."
     )
     valid_from: datetime = strawberry.field(description="Since when it has the address.")
     valid_to: datetime | None = strawberry.field(description="Until when; null is still.")

@@ -27,10 +27,13 @@ from periplus_hub.flows.engine.meanings import (
     INNER_RANGE,
     MEMBER_RANGE,
     OUTER_GATEWAY,
+    REMOTE_ENDPOINT,
+    REMOTE_POD,
+    WHOLE_BITS,
 )
 from periplus_hub.flows.model import NOBODY, OPEN_END_US
 from periplus_hub.flows.repository_inventory import HEX, IDENTITY_TYPES, US, copied
-from periplus_hub.inventory.tables import clusters
+from periplus_hub.inventory.tables import clusters, pods
 from periplus_hub.inventory.tables import meanings as told
 from periplus_hub.kit.db import ReadConnection
 
@@ -79,14 +82,22 @@ _TOLD: Final = """
            CASE WHEN role = '{member_layer}' AND whose IS NULL THEN '{entered_kind}'
              WHEN role = '{member_layer}' THEN '{cluster_kind}'
              WHEN role IN ('{gateway_layer}', '{egress_layer}') THEN '{gateway_kind}'
-             WHEN role <> '{import_layer}' THEN kind WHEN whose IS NULL THEN '{import_kind}'
+             WHEN role NOT IN ('{import_layer}', '{endpoint_layer}') THEN kind WHEN whose IS NULL THEN '{import_kind}'
              ELSE '{service_kind}' END AS kind,
            CASE WHEN role = '{member_layer}' AND whose IS NOT NULL THEN text(cidr)
              WHEN role IN ('{member_layer}', '{gateway_layer}') AND whose IS NULL THEN coalesce(cluster, name)
              ELSE name END AS workload,
            {us_valid_from} AS since, coalesce({us_valid_to}, {forever}) AS until, {length} AS length
     FROM meant WHERE role IN ('{import_layer}', '{entry_layer}', '{gateway_layer}', '{global_layer}', '{egress_layer}',
-      '{member_layer}')
+      '{member_layer}', '{endpoint_layer}')
+    UNION ALL
+    SELECT m.registration_id, m.whose, '{pod_layer}', {hex_m}, coalesce(p.namespace, ''),
+           CASE WHEN p.workload_name IS NULL THEN 'Pod' ELSE coalesce(p.workload_kind, '') END,
+           coalesce(p.workload_name, p.name, ''), {us_both_from}, coalesce({us_both_to}, {forever}), {whole}
+    FROM meant m JOIN {pods} p ON p.tenant_id = $1 AND p.registration_id = m.whose
+      AND (p.ipv4 = m.cidr::inet OR p.ipv6 = m.cidr::inet) AND NOT p.host_network
+    WHERE m.role = '{endpoint_layer}' AND greatest(m.valid_from, p.valid_from) < $3
+      AND (least(m.valid_to, p.valid_to) IS NULL OR least(m.valid_to, p.valid_to) > $2)
 """
 _WORDS: Final = {
     "nobody": NOBODY,
@@ -105,6 +116,13 @@ _WORDS: Final = {
     "entry_layer": ENTRY,
     "gateway_layer": GATEWAY,
     "global_layer": GLOBAL,
+    "endpoint_layer": REMOTE_ENDPOINT,
+    "pod_layer": REMOTE_POD,
+    "hex_m": HEX.format(ip="m.cidr"),
+    "us_both_from": US.format(time="greatest(m.valid_from, p.valid_from)"),
+    "us_both_to": US.format(time="least(m.valid_to, p.valid_to)"),
+    "whole": WHOLE_BITS,
+    "pods": pods.name,
     "member_layer": MEMBER_RANGE,
     "egress_layer": EGRESS,
     "outer_gateway_layer": OUTER_GATEWAY,

@@ -20,7 +20,7 @@ from periplus_contract.tables import (
     Table,
 )
 from periplus_spoke.collectors.coverage import Evidence, inventory_covers
-from periplus_spoke.conversion import rows
+from periplus_spoke.conversion import remote_endpoints, rows
 from periplus_spoke.conversion.cluster_row import ClusterAsRead, NodeHints, cluster_row, is_aks
 from periplus_spoke.conversion.cni import UNKNOWN, detect, node_signs
 from periplus_spoke.conversion.flow_clues import FlowClues
@@ -163,11 +163,15 @@ class Inventory:
 
     def endpoint_slice(self, piece: EndpointSlice, at_us: int) -> None:
         """discovery/v1 EndpointSlice."""
-        self.state.put_many(ENDPOINTS, piece.metadata.uid, rows.endpoint_rows(piece), at_us)
+        uid = piece.metadata.uid
+        self.state.put_many(ENDPOINTS, uid, rows.endpoint_rows(piece), at_us)
+        told = meaning_rows(remote_endpoints.SOURCE, remote_endpoints.remote_endpoints(piece), uid)
+        self.state.put_many(MEANINGS, uid, told, at_us)
 
     def forget_slice(self, uid: str, at_us: int) -> None:
         """An EndpointSlice is gone, with all its endpoints."""
         self.state.put_many(ENDPOINTS, uid, (), at_us)
+        self.state.put_many(MEANINGS, uid, (), at_us)
 
     def service_cidr(self, thing: ServiceCidr, at_us: int) -> None:
         """networking/v1 ServiceCIDR."""
@@ -198,7 +202,8 @@ class Inventory:
 
     def covers(self) -> tuple[str, ...]:
         """What a snapshot states completely now."""
-        return inventory_covers(frozenset(self.listed))
+        of_slices = {covers.meanings(remote_endpoints.SOURCE)} if ENDPOINTS.name in self.listed else set()
+        return inventory_covers(frozenset(self.listed | of_slices))
 
     def is_current(self, *tables: Table) -> bool:
         """Whether all objects of these tables are known, with no doubt whether one is missing."""

@@ -34,8 +34,11 @@ class Meaningful(Named):
         raise NotImplementedError
 
 
-def meaning_rows(source: str, meanings: Iterable[Meaning]) -> Iterator[tuple[str, Row]]:
-    """(uid, row) of each whose address is one. What is said is part of the uid: another thing said is another row."""
+def meaning_rows(source: str, meanings: Iterable[Meaning], teller: str = "") -> Iterator[tuple[str, Row]]:
+    """(uid, row) of each whose address is one. What is said is part of the uid: another thing said is another row.
+
+    So is `teller`, of objects that are told one by one: what two of them say stays until both are gone.
+    """
     for each in meanings:
         cidr = _canonical(each.cidr)
         if cidr is None:
@@ -44,7 +47,7 @@ def meaning_rows(source: str, meanings: Iterable[Meaning]) -> Iterator[tuple[str
         said = (each.role, cidr, each.kind, each.namespace, each.name, *clusters)
         digest = hashlib.sha256("\x1f".join(said).encode()).hexdigest()[:_DIGITS]
         yield (
-            f"{source}/{digest}",
+            f"{source}/{teller}{digest}",
             (source, each.role, cidr, each.kind, shared(each.namespace) or "", each.name, clusters),
         )
 

@@ -29,7 +29,21 @@ EGRESS: Final = "egress"
 """Where connections of a cluster seem to come from."""
 MEMBER_RANGE: Final = "range"
 """Ranges of other clusters, as a cluster knows them."""
-OF_ONE_CLUSTER: Final = ("clusterip", INNER_RANGE, IMPORT, ENTRY, GATEWAY, OUTER_GATEWAY, MEMBER_RANGE)
+REMOTE_POD: Final = "remotepod"
+"""Pods of other clusters behind services, where the cluster is named and had the pod."""
+REMOTE_ENDPOINT: Final = "endpoint"
+"""The same where it is not known who had the address: the service."""
+OF_ONE_CLUSTER: Final = (
+    "clusterip",
+    INNER_RANGE,
+    IMPORT,
+    ENTRY,
+    GATEWAY,
+    OUTER_GATEWAY,
+    MEMBER_RANGE,
+    REMOTE_POD,
+    REMOTE_ENDPOINT,
+)
 """Layers that mean something in their own cluster only."""
 WHOLE_BITS: Final = 128
 

@@ -32,6 +32,8 @@ from periplus_hub.flows.engine.meanings import (
     INNER_RANGE,
     MEMBER_RANGE,
     OUTER_GATEWAY,
+    REMOTE_ENDPOINT,
+    REMOTE_POD,
     with_meanings,
 )
 from periplus_hub.flows.model import MINUTE_S, Fleet
@@ -49,6 +51,8 @@ RANKS: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
     # An imported service may have a Service in the own cluster for its address, which is nobody's own.
     ("own", "import", (IMPORT,)),
     ("own", "service", ("clusterip", *_PUBLISHED)),
+    ("own", "remote-pod", (REMOTE_POD,)),
+    ("own", "remote-endpoint", (REMOTE_ENDPOINT,)),
     # Whose door it is says more than who keeps it: its node, or the service that publishes it.
     ("own", "gateway", (GATEWAY,)),
     ("domain", "global", (GLOBAL,)),

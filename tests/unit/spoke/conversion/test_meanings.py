@@ -10,8 +10,12 @@ import pytest
 from periplus_spoke.collectors.naming import egress, istio, linkerd, submariner
 from periplus_spoke.collectors.naming import multi_cluster_services as mcs
 from periplus_spoke.collectors.naming.registry import NAMING_KINDS
+from periplus_spoke.conversion import remote_endpoints
 from periplus_spoke.conversion.ipam import WantedKind
 from periplus_spoke.conversion.meanings import Meaning, Meaningful, meaning_rows
+from periplus_spoke.conversion.objects import EndpointSlice
+
+from tests.support.kube_objects import endpoint_slice
 
 Json = dict[str, Any]
 
@@ -143,3 +147,15 @@ def test_half_written_objects_say_nothing_and_break_nothing(kind: WantedKind[Any
     assert issubclass(kind.type, Meaningful)
     for half in _halves():
         assert said(kind, **half) == []
+
+
+def test_endpoints_of_another_cluster_are_told_by_the_slice_that_names_it() -> None:
+    piece = endpoint_slice("api-1", "api", [{"addresses": ["10.2.0.1"]}, {"addresses": []}, {}])
+    assert list(remote_endpoints.remote_endpoints(_decoded(piece))) == []
+    piece["metadata"]["labels"] |= {remote_endpoints.CLUSTER_LABEL: "west-1", remote_endpoints.SERVICE_LABEL: "api"}
+    [row] = [row for _, row in meaning_rows("slices", remote_endpoints.remote_endpoints(_decoded(piece)))]
+    assert row == ("slices", "endpoint", "10.2.0.1/32", "ServiceImport", "default", "api", ("west-1",))
+
+
+def _decoded(piece: Json) -> Any:
+    return msgspec.convert(piece, type=EndpointSlice)
