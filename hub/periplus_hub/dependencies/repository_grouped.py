@@ -21,7 +21,7 @@ from periplus_hub.dependencies.model import (
     EdgeLevel,
 )
 from periplus_hub.dependencies.tables_edges import END_COLUMNS, OUTCOME, edges_from, end_columns, end_values, looked_at
-from periplus_hub.flows.model import HOUR_S, MEASURES, NOBODY
+from periplus_hub.flows.model import MEASURES, NOBODY
 from periplus_hub.kit.column_store import ColumnStore
 
 KNOWN: Final[Mapping[str, str]] = {name: f"(bitAnd(known, {1 << number}) != 0)" for number, name in enumerate(MEASURES)}
