@@ -102,6 +102,9 @@ def _second() -> None:
         *columns(TIME, "created_at", null=True),
         sa.PrimaryKeyConstraint("tenant_id", "registration_id", "uid", name="pk_namespaces"),
     )
+
+
+def _third() -> None:
     op.create_table(
         "nodes",
         *columns(UUID, "tenant_id registration_id"),
@@ -113,9 +116,6 @@ def _second() -> None:
         *columns(TIME, "created_at", null=True),
         sa.PrimaryKeyConstraint("tenant_id", "registration_id", "uid", name="pk_nodes"),
     )
-
-
-def _third() -> None:
     op.create_table(
         "pods",
         *columns(UUID, "tenant_id registration_id"),
