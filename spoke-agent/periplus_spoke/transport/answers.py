@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Container
 from typing import Final
 
 from periplus_contract import problems
@@ -29,6 +30,7 @@ _UNSETTLED_S: Final = 150
 _ASK_EVERY_US: Final = 60_000_000
 _OVERTAKE_EVERY_US: Final = 3_600_000_000
 """Two spokes that overtake each other send a snapshot each time, and where they differ the hub's picture changes."""
+_LIVES_REMEMBERED: Final = 8
 _ONE_SPOKE: Final = problems.BATCH_CONFLICT.remedy
 
 _log: Final = logging.getLogger(__name__)
@@ -80,7 +82,7 @@ class Answers:
         if epoch not in known or not 0 <= through <= known[epoch]:
             context.report.counters["bogus_watermarks"] += 1
             return
-        settled = {name: seq for name, seq in self._settled.items() if name in known}
+        settled = self._remembered(known)
         lower = through < settled.get(epoch, 0)
         if lower and await context.thread.run(context.outbox.is_known_to_hub, BatchId(epoch, through + 1)):
             self._settled = settled | {epoch: through}
@@ -90,6 +92,12 @@ class Answers:
             self._settled = settled | {epoch: through}
         gone = await context.thread.run(context.outbox.settle, epoch, through)
         context.report.counters["batches_settled"] += gone
+
+    def _remembered(self, known: Container[str]) -> dict[str, int]:
+        """Lives that hold something, and the last few that do not: the other lane's word of them may come late."""
+        gone = [name for name in self._settled if name not in known]
+        forgotten = set(gone[:-_LIVES_REMEMBERED])
+        return {name: seq for name, seq in self._settled.items() if name not in forgotten}
 
     async def _send_again(self) -> None:
         """The hub lost commits (a failover, a restore): it gets what we still hold.

@@ -59,6 +59,29 @@ async def test_batches_of_an_earlier_life_are_settled_in_any_order(tmp_path: Pat
     assert_balanced(again)
 
 
+async def test_a_late_word_of_an_earlier_life_is_no_bogus_watermark(tmp_path: Path) -> None:
+    """The other lane has settled the last of that life, and has heard of the present one since."""
+    clock = FakeClock()
+    outbox = open_outbox(tmp_path / "outbox", clock)
+    outbox.seal_all([draft(), draft()])
+    earlier = outbox.depth().epoch
+    async with FakeHub(clock) as hub:
+        again = open_outbox(tmp_path / "outbox", clock)
+        async with sending(hub, tmp_path, clock, again) as rig:
+            await clock.run_until(hub.reached(lambda: not again.held()), most_s=600)
+            for late in range(1, 3):
+                heard = len(hub.heartbeats)
+                await clock.run_until(hub.reached(lambda heard=heard: len(hub.heartbeats) > heard + 1), most_s=600)
+                hub.misbehave(HEARTBEAT, beat_answer(earlier, 1 + late // 2))
+                heard = len(hub.heartbeats)
+                await clock.run_until(hub.reached(lambda heard=heard: len(hub.heartbeats) > heard + 1), most_s=600)
+            assert rig.report.counters["bogus_watermarks"] == 0
+            hub.misbehave(HEARTBEAT, beat_answer(earlier, 10**6))
+            heard = len(hub.heartbeats)
+            await clock.run_until(hub.reached(lambda: len(hub.heartbeats) > heard + 1), most_s=600)
+            assert rig.report.counters["bogus_watermarks"] == 1
+
+
 @pytest.mark.promise("settled-then-deleted")
 @pytest.mark.parametrize("through", [-1, 3, 10**18], ids=["negative", "never sent", "absurd"])
 async def test_bogus_watermarks_delete_nothing(tmp_path: Path, through: int) -> None:
