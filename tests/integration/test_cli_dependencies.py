@@ -79,6 +79,8 @@ async def test_what_spokes_tell_is_printed_with_exact_bytes(
     by_failures = await terminal.type("dependencies", "--from", "shop/web", "--sort", "failures", "--port", "tcp/443")
     assert [line.split()[-1] for line in by_failures.stdout.splitlines()] == ["FAILURES", "unknown", "unknown"]
     assert "2 lines of all, at the end, of which failures is not known" in by_failures.stderr
+    [outside] = (await terminal.documents("dependencies", "--to", "198.51.100.0/24"))["edges"]
+    assert outside["destination"]["kind"] == "external"
     for narrow in (("--to", "web"), ("--state", "silent"), ("--dropped",), ("--port", "udp")):
         assert (await terminal.type("dependencies", *narrow)).stdout == "No dependency is known.\n"
     coarser = (await terminal.type("dependencies", "--by", "namespace")).stdout.splitlines()[1:]

@@ -91,13 +91,14 @@ async def test_whom_an_ambiguous_end_may_be(hub: FlowHub, tenant: Scope) -> None
 
 
 async def test_several_are_refused_and_none_is_nothing(hub: FlowHub, tenant: Scope, other_tenant: Scope) -> None:
-    assert (await asked(hub, tenant, "web", "api")).good["edge"] is None
+    assert (await asked(hub, tenant, "web", "api")).codes == ["not-found"]
     (east, spoke), _ = await two_clusters(hub, tenant)
     flows = [Flow(WEB, API, AT, BOTH, measures=bytes_of(5)), Flow(API, WEB, AT, BOTH, measures=bytes_of(5))]
     await east.send(seal_flows(spoke, flows))
     await hub.settle()
     assert (await asked(hub, tenant, None, None)).codes == ["invalid"]
     assert (await edge(hub, tenant, "web", "api"))["history"]["bytesTx"][-1] == "5"
-    assert (await asked(hub, tenant, "web", "nobody")).good["edge"] is None
-    assert (await asked(hub, other_tenant, "web", "api")).good["edge"] is None
+    assert (await asked(hub, tenant, "web", "web")).good["edge"] is None
+    assert (await asked(hub, tenant, "web", "nobody")).codes == ["not-found"]
+    assert (await asked(hub, other_tenant, "web", "api")).codes == ["not-found"]
     assert (await asked(hub, tenant, "web", "api", since="2019-01-01T00:00:00Z")).codes == ["invalid"]

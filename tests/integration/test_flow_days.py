@@ -247,10 +247,13 @@ async def test_a_day_has_nothing_only_where_each_of_its_hours_was_told(
     await send(hub, member, spoke, [Flow(API, DB, AT + hour * HOUR, BOTH, measures=bytes_of(1)) for hour in range(24)])
     await send(hub, member, spoke, [Flow(API, DB, AT + DAY + HOUR, BOTH, measures=bytes_of(1))])
     await make_days(hub)
-    web = SERIES.replace("flowSeries(", 'flowSeries(filter: {source: {name: "web"}}, ')
+    to_api = 'flowSeries(filter: {destination: {name: "api"}}, since: $since, until: $until) { values }'
 
     async def values(config: FlowsConfig, since: int) -> list[str | None]:
-        found: list[str | None] = (await ask(hub, tenant, web, config, since=since, until=None))["flowSeries"]["values"]
+        document = f"query($since: DateTime, $until: DateTime) {{ {to_api} }}"
+        found: list[str | None] = (await ask(hub, tenant, document, config, since=since, until=None))["flowSeries"][
+            "values"
+        ]
         return found
 
     many = AT - 92 * DAY

@@ -105,7 +105,7 @@ FILTERS: list[tuple[dict[str, Any], list[str]]] = [
     ({"source": {"name": "api"}}, ["2"]),
     ({"destination": {"name": "api", "namespace": "shop"}}, ["1"]),
     ({"either": {"name": "api"}}, ["2", "1"]),
-    ({"source": {"namespace": "nowhere"}}, []),
+    ({"source": {"name": "db"}}, []),
     ({"port": 5432}, ["4", "2"]),
     ({"protocol": 17}, ["4"]),
     ({"verdicts": ["DROPPED"]}, ["4"]),

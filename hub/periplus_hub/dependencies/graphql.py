@@ -9,6 +9,7 @@ from strawberry.types.nodes import Selection
 from periplus_hub.access.graphql import Info
 from periplus_hub.dependencies import repository_edges
 from periplus_hub.dependencies.graphql_filter import Filter, Level, asked_edges, within
+from periplus_hub.dependencies.graphql_names import refuse_unknown
 from periplus_hub.dependencies.graphql_period import Since, Until, coverage_of, period
 from periplus_hub.dependencies.graphql_store import of_store
 from periplus_hub.dependencies.graphql_types import Dependencies, FlowCoverage
@@ -52,6 +53,8 @@ class DependenciesQuery:
         found = await of_store(
             info, nothing, repository_edges.edges, asked, coverage, order=order, most=first, with_marks=with_marks
         )
+        if not found.count:
+            await refuse_unknown(info, asked)
         return Dependencies.of(found, coverage)
 
     @strawberry.field(

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from enum import Enum
 from typing import Annotated, Final
@@ -15,13 +16,14 @@ from periplus_hub.dependencies import repository_behind
 from periplus_hub.dependencies.engine import reach as engine
 from periplus_hub.dependencies.engine.reach import Direction
 from periplus_hub.dependencies.graphql_filter import DependencyEndFilter, asked_end, within
+from periplus_hub.dependencies.graphql_names import refuse_unknown
 from periplus_hub.dependencies.graphql_period import Since, Until, coverage_of, period
 from periplus_hub.dependencies.graphql_store import every_edge
 from periplus_hub.dependencies.graphql_types import FlowCoverage, clusters_of
 from periplus_hub.dependencies.model import NOT_ARRIVED, Coverage, EdgeFilter, EdgeState
 from periplus_hub.fleet.graphql import Cluster
 from periplus_hub.flows.graphql_ends import FlowEnd, flow_end
-from periplus_hub.kit.errors import Invalid, NotFound
+from periplus_hub.kit.errors import Invalid
 from periplus_hub.kit.graphql_prices import Cost, ListSize, at_most
 from periplus_hub.kit.graphql_scalars import BigInt, big
 
@@ -173,9 +175,10 @@ class BlastRadiusQuery:
         meant = await asked_end(info, of)
         coverage = await coverage_of(info, time)
         found = engine.nothing()
+        asked = EdgeFilter(since=time.since, until=time.until, days_until=time.days_until, verdicts=_ARRIVED)
         rows = await every_edge(
             info,
-            EdgeFilter(since=time.since, until=time.until, days_until=time.days_until, verdicts=_ARRIVED),
+            asked,
             coverage,
             refused="dependencies, and so many are not followed",
             remedy="Ask for dependencies with this as an end, one hop after the other.",
@@ -185,10 +188,8 @@ class BlastRadiusQuery:
             found = await asyncio.to_thread(
                 engine.reach, rows, meant, fronts, direction=direction, depth=depth, most=nodes_at_most
             )
-        if not found.starts and not await info.context.read(repository_behind.is_there, meant):
-            raise NotFound(
-                f"nothing called '{of.name[:80]}' is known there", "Take namespace and name from 'dependencies'."
-            )
+        if not found.starts:
+            await refuse_unknown(info, replace(asked, either=meant))
         on_hosts = await info.context.read(repository_behind.pods_on_hosts, meant)
         gaps = list(_gaps(found, coverage, on_hosts=on_hosts))
         return BlastRadius(

@@ -11,6 +11,7 @@ from periplus_hub.dependencies import repository_edge
 from periplus_hub.dependencies.engine.edge_values import EdgeDetail, PortUse
 from periplus_hub.dependencies.engine.flow_values import filled
 from periplus_hub.dependencies.graphql_filter import DependencyEndFilter, DependencyFilter, asked_edges
+from periplus_hub.dependencies.graphql_names import refuse_unknown
 from periplus_hub.dependencies.graphql_period import (
     MOST_POINTS,
     Period,
@@ -119,7 +120,7 @@ class EdgeQuery:
 
     @strawberry.field(
         description="One dependency in full; null where none is known, which `coverage` weighs. Refused where the ends "
-        "that are meant have several.",
+        "that are meant have several, and where nothing has their names.",
         directives=[Cost(weight=80)],
     )
     async def edge(
@@ -139,7 +140,10 @@ class EdgeQuery:
             found = await of_store(info, None, repository_edge.edge_in_full, asked, steps.step)
         except SeveralEdges:
             raise Invalid("several dependencies are meant", "Name cluster, namespace, kind and name.") from None
-        return None if found is None else await _in_full(info, time, steps, found)
+        if found is None:
+            await refuse_unknown(info, asked)
+            return None
+        return await _in_full(info, time, steps, found)
 
 
 async def _in_full(info: Info, time: Period, steps: range, found: EdgeDetail) -> DependencyInFull:

@@ -16,7 +16,9 @@ LAST_PROTOCOL: Final = 255
 _MOST_WORDS: Final = 16
 
 
-@strawberry.input(description="Which end is meant: all that is given has to fit. Null is any.")
+@strawberry.input(
+    description="Which end is meant: all that is given has to fit. Null is any. What nothing has is refused."
+)
 class DependencyEndFilter:
     """dependencies.model.EndFilter."""
 

@@ -13,6 +13,7 @@ from periplus_hub.access.graphql import Info
 from periplus_hub.dependencies import repository_flows
 from periplus_hub.dependencies.engine.flow_values import FlowEnds, FlowMeasure, Series, TopFlows, concerned, filled
 from periplus_hub.dependencies.graphql_filter import DependencyFilter, Filter, asked_edges, within
+from periplus_hub.dependencies.graphql_names import refuse_unknown
 from periplus_hub.dependencies.graphql_period import (
     MOST_POINTS,
     Period,
@@ -133,6 +134,8 @@ class FlowsQuery:
         asked = await _asked(info, filters, time)
         coverage = FlowCoverage(told=await coverage_of(info, time))
         found = await of_store(info, _NONE, repository_flows.top_flows, asked, by, first)
+        if not found.flow_count:
+            await refuse_unknown(info, asked)
         return await _top(info, found, by, coverage)
 
     @strawberry.field(
@@ -188,6 +191,8 @@ async def _asked(info: Info, filters: DependencyFilter | None, time: Period) -> 
 
 async def _by_step(info: Info, asked: EdgeFilter, by: FlowMeasure, steps: range) -> Series:
     found, is_part = await of_store(info, ({}, False), repository_flows.by_step, asked, by, steps.step)
+    if not found:
+        await refuse_unknown(info, asked)
     told = await told_steps(info, concerned(asked), steps)
     return Series(step_s=steps.step, starts=steps, values=filled(steps, found, told), is_part_unmeasured=is_part)
 

@@ -12,6 +12,7 @@ from periplus_hub.dependencies.engine import graph
 from periplus_hub.dependencies.engine import links as engine
 from periplus_hub.dependencies.graphql_filter import within
 from periplus_hub.dependencies.graphql_map import DependencyTotals
+from periplus_hub.dependencies.graphql_names import refuse_unknown
 from periplus_hub.dependencies.graphql_period import Since, Until, coverage_of, period
 from periplus_hub.dependencies.graphql_store import every_edge
 from periplus_hub.dependencies.graphql_types import FlowCoverage
@@ -142,6 +143,8 @@ class ClusterLinksQuery:
         rows = await every_edge(info, asked, coverage, refused="pairs of clusters", remedy=remedy)
         if rows is not None and rows.num_rows:
             found = await asyncio.to_thread(engine.cluster_links, rows, first)
+        else:
+            await refuse_unknown(info, asked)
         return ClusterLinks(
             links=[ClusterLink.of(each) for each in found.links],
             link_count=found.count,

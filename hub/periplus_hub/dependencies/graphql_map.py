@@ -14,6 +14,7 @@ from periplus_hub.access.graphql import Info
 from periplus_hub.dependencies.engine import graph
 from periplus_hub.dependencies.engine.dependency_map import dependency_map
 from periplus_hub.dependencies.graphql_filter import Filter, Level, asked_edges, within
+from periplus_hub.dependencies.graphql_names import refuse_unknown
 from periplus_hub.dependencies.graphql_period import Since, Until, coverage_of, period
 from periplus_hub.dependencies.graphql_store import MOST_ROWS, every_edge
 from periplus_hub.dependencies.graphql_types import FlowCoverage, clusters_of
@@ -275,6 +276,8 @@ class DependencyMapQuery:
             found = await asyncio.to_thread(
                 dependency_map, rows, level, nodes_at_most=nodes_at_most, edges_at_most=edges_at_most
             )
+        else:
+            await refuse_unknown(info, asked)
         return DependencyMap(
             cluster_keys=_clusters(found),
             nodes=DependencyMapNodes.of(found.nodes),

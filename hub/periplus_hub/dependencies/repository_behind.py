@@ -1,27 +1,14 @@
-"""SQL of what stands behind services, and of what is there at all."""
+"""SQL of what stands behind services, and of pods that are no ends of flows."""
 
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import (
-    Column,
-    ColumnElement,
-    FromClause,
-    Select,
-    and_,
-    case,
-    exists,
-    func,
-    literal,
-    or_,
-    select,
-    union_all,
-)
+from sqlalchemy import ColumnElement, FromClause, and_, case, exists, func, or_, select
 
 from periplus_hub.access.scope import Scope, owned
 from periplus_hub.dependencies.engine.reach import Named
 from periplus_hub.dependencies.model import EndFilter
 from periplus_hub.flows.model_kinds import SERVICE
-from periplus_hub.inventory.tables import endpoints, pods, services, workloads
+from periplus_hub.inventory.tables import endpoints, pods
 from periplus_hub.kit.arrays import one_of
 from periplus_hub.kit.db import ReadConnection
 
@@ -76,18 +63,6 @@ async def pods_on_hosts(c: ReadConnection, scope: Scope, end: EndFilter) -> int:
     is_of_it = or_(pods.c.workload_name == end.name, pods.c.name == end.name, of_service)
     here = (owned(scope, pods), pods.c.host_network, pods.c.valid_to.is_(None), *_narrowed(pods, end))
     return int(await c.scalar(select(func.count()).select_from(pods).where(*here, is_of_it)) or 0)
-
-
-async def is_there(c: ReadConnection, scope: Scope, end: EndFilter) -> bool:
-    """Whether the inventory knows a service, workload or pod of this name."""
-    named = (services.c.name, workloads.c.name, pods.c.name, pods.c.workload_name)
-    found = union_all(*(_of_name(scope, column, end) for column in named))
-    return bool(await c.rows(found))
-
-
-def _of_name(scope: Scope, column: Column[Any], end: EndFilter) -> Select[Any]:
-    table = column.table
-    return select(literal(1)).where(owned(scope, table), column == end.name, *_narrowed(table, end)).limit(1)
 
 
 def _narrowed(table: FromClause, end: EndFilter) -> list[ColumnElement[bool]]:

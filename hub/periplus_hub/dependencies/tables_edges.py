@@ -51,6 +51,12 @@ def looked_at(asked: EdgeFilter) -> tuple[str, dict[str, Any]]:
     return " AND ".join((*hours, *conditions(asked, given))), given
 
 
+def all_looked_at(asked: EdgeFilter) -> tuple[str, dict[str, Any]]:
+    """What stands behind FROM to find all rows of the time that such answers are made of, whatever they are about."""
+    where, given = looked_at(EdgeFilter(since=asked.since, until=asked.until))
+    return f"{edges_from(given['first'], asked, given)} WHERE {where}", given
+
+
 def in_time(asked: EdgeFilter) -> tuple[str, dict[str, Any]]:
     """What stands behind FROM to find all rows of the asked edges in the asked time, and its parameters."""
     given: dict[str, Any] = {"since": hour_of(asked.since), "until": ends_at(asked.until)}
@@ -65,8 +71,7 @@ def conditions(asked: EdgeFilter, given: dict[str, Any]) -> Sequence[str]:
     if asked.cross_cluster:
         found.append("crosses")
     if not asked.either.is_any:
-        either = (_meant(side, "either", asked.either, given) for side in ("src", "dst"))
-        found.append(f"({' OR '.join(either)})")
+        found.append(at_either_end("either", asked.either, given))
     for side, end in (("src", asked.src), ("dst", asked.dst)):
         if not end.is_any:
             found.append(_meant(side, side, end, given))
@@ -78,6 +83,11 @@ def conditions(asked: EdgeFilter, given: dict[str, Any]) -> Sequence[str]:
         given["verdicts"] = [each.value for each in asked.verdicts]
         found.append(f"has({{verdicts:Array(UInt8)}}, {OUTCOME})")
     return found
+
+
+def at_either_end(word: str, end: EndFilter, given: dict[str, Any]) -> str:
+    """The condition that one end or the other is one of those that are meant."""
+    return f"({' OR '.join(_meant(side, word, end, given) for side in ('src', 'dst'))})"
 
 
 def _meant(side: str, word: str, end: EndFilter, given: dict[str, Any]) -> str:

@@ -27,3 +27,5 @@ UNRESOLVED: Final = (AMBIGUOUS, ADDRESS, CLUSTER_RANGE)
 """Ends of which it is not known whose they are."""
 ANYBODY: Final = (*UNRESOLVED, OTHER)
 """Ends that may be any workload; `other` stands for all beyond a spoke's row budget."""
+OF_FLOWS: Final = (SERVICE, NODE, SERVICE_IMPORT, GATEWAY, *OUTSIDE, *ANYBODY)
+"""Kinds that ends may have, whatever there is in clusters."""

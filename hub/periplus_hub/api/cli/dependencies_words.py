@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
+from ipaddress import ip_network
 from typing import Annotated, Any, Final
 
 import typer
@@ -52,7 +53,7 @@ def end_filter(client: HubClient, option: str, text: str | None) -> dict[str, An
     if text is None:
         return None
     place, at, cluster = text.partition("@")
-    namespace, slash, name = place.rpartition("/")
+    namespace, slash, name = ("", "", place) if _is_range(place) else place.rpartition("/")
     if not (namespace or name or cluster) or (at and not cluster):
         remedy = "Write it like shop/web@prod-1, shop/web, web, shop/@prod-1 or @prod-1."
         fail(f"{option} {text!r} names nothing", remedy, Exit.USAGE)
@@ -61,6 +62,14 @@ def end_filter(client: HubClient, option: str, text: str | None) -> dict[str, An
         "namespace": namespace if slash else None,
         "name": name or None,
     }
+
+
+def _is_range(text: str) -> bool:
+    """As the ends that are outside of all clusters are called; no namespace is called so."""
+    try:
+        return bool(ip_network(text))
+    except ValueError:
+        return False
 
 
 def dependency_filter(
