@@ -16,9 +16,11 @@ from tests.support.flow_hub import BOTH, Flow, FlowHub, Peer, bytes_of, flow_hub
 from tests.support.graphql_hub import Answer, door, token_for
 from tests.support.spokes_door import Member
 
-AT = seconds(START)
-ASK = """query($of: DependencyEndFilter!, $direction: BlastDirection!, $depth: Int!, $nodes: Int!) {
-  blastRadius(of: $of, direction: $direction, depth: $depth, nodesAtMost: $nodes) {
+AT, SINCE = seconds(START), START.isoformat()
+ASK = """query(
+  $of: DependencyEndFilter!, $direction: BlastDirection!, $depth: Int!, $nodes: Int!, $since: DateTime
+) {
+  blastRadius(of: $of, direction: $direction, depth: $depth, nodesAtMost: $nodes, since: $since) {
     starts { cluster { name } kind name }
     reached { hop end { cluster { name } kind name } through { name } isFollowed byInventory bytesTx state lastSeen }
     isComplete incomplete { gap amount clusters { name } }
@@ -92,16 +94,18 @@ async def test_nobody_is_said_only_where_everybody_told(
     spoke = Spoke(east.registration)
     await east.send(seal_flows(spoke, [flow("db", "disk", at=AT + 60 * minute) for minute in range(5)]))
     await hub.settle()
-    known = await ask(hub, tenant)
+    known = await ask(hub, tenant, since=SINCE)
     assert (known["reached"], known["isComplete"], known["incomplete"]) == ([], True, [])
+    longer = await ask(hub, tenant)
+    assert (longer["isComplete"], reasons(longer)) == (False, {"BEGUN_LATER"}), "of the day before nothing is known"
     await hub.door.member(tenant, "west")
     clock.advance(300)
-    silent = await ask(hub, tenant)
+    silent = await ask(hub, tenant, since=SINCE)
     assert (silent["reached"], silent["isComplete"]) == ([], False)
     [without] = [each for each in silent["incomplete"] if each["gap"] == "NO_FLOWS"]
     assert without["clusters"] == [{"name": "west"}]
     clock.advance(3_600)
-    assert reasons(await ask(hub, tenant)) == {"NO_FLOWS", "LATE", "COVERAGE"}
+    assert reasons(await ask(hub, tenant, since=SINCE)) == {"NO_FLOWS", "LATE", "COVERAGE"}
 
 
 async def test_ends_that_may_be_anybody_are_counted(hub: FlowHub, tenant: Scope, east: Member) -> None:
@@ -141,10 +145,10 @@ async def test_of_pods_on_their_nodes_addresses_nobody_is_not_all(
     await east.send(seal_flows(spoke, [flow("db", "disk", at=AT + 60 * minute) for minute in range(5)]))
     await hub.settle()
     for name in ("ingress", "front"):
-        found = await ask(hub, tenant, of={"namespace": "shop", "name": name})
+        found = await ask(hub, tenant, of={"namespace": "shop", "name": name}, since=SINCE)
         assert (found["reached"], found["isComplete"]) == ([], False)
         assert {each["gap"]: each["amount"] for each in found["incomplete"]} == {"ON_HOSTS": "1"}
-    assert (await ask(hub, tenant, of={"name": "quiet"}))["isComplete"]
+    assert (await ask(hub, tenant, of={"name": "quiet"}, since=SINCE))["isComplete"]
     assert (await answer(hub, tenant, of={"namespace": "lab", "name": "ingress"})).codes == ["not-found"]
 
 

@@ -45,6 +45,10 @@ class BlastGap(Enum):
     NO_FLOWS = strawberry.enum_value("no_flows", description="Clusters that told no flows.")
     LATE = strawberry.enum_value("late", description="Clusters that told flows once, and not of late.")
     PARTLY_TOLD = strawberry.enum_value("partly_told", description="Clusters with nodes that tell nothing of late.")
+    BEGUN_LATER = strawberry.enum_value(
+        "begun_later", description="Clusters that began to tell flows later than the asked time begins."
+    )
+    NOT_KEPT = strawberry.enum_value("not_kept", description="Of the beginning of the asked time nothing is kept.")
     COVERAGE = strawberry.enum_value("coverage", description="Less than all of the asked time was told.")
     WAITING = strawberry.enum_value(
         "waiting", description="Flows that were accepted and are not among dependencies yet, of an hour or more."
@@ -72,7 +76,7 @@ class BlastIncomplete:
 
     registration_ids: strawberry.Private[list[UUID]]
     gap: BlastGap = strawberry.field(description="Why.")
-    amount: BigInt | None = strawberry.field(description="How many; null for COVERAGE and WAITING.")
+    amount: BigInt | None = strawberry.field(description="How many; null for NOT_KEPT, COVERAGE and WAITING.")
 
     @strawberry.field(description="The first 1,000 clusters that it is about.", directives=at_most(10))
     async def clusters(self, info: Info) -> list[Cluster]:
@@ -206,13 +210,17 @@ def _gaps(found: engine.Reach, coverage: Coverage, *, on_hosts: int) -> Iterator
         (BlastGap.NO_FLOWS, coverage.without_flows),
         (BlastGap.LATE, coverage.late),
         (BlastGap.PARTLY_TOLD, coverage.partly_told),
+        (BlastGap.BEGUN_LATER, list(coverage.begun_later)),
     ):
         if clusters:
             yield BlastIncomplete(registration_ids=clusters, gap=reason, amount=BigInt(len(clusters)))
-    if coverage.ratio is None or coverage.ratio < 1:
-        yield BlastIncomplete(registration_ids=[], gap=BlastGap.COVERAGE, amount=None)
-    if coverage.waiting_since is not None or coverage.waits_lately:
-        yield BlastIncomplete(registration_ids=[], gap=BlastGap.WAITING, amount=None)
+    for reason, is_so in (
+        (BlastGap.NOT_KEPT, coverage.kept_from is not None),
+        (BlastGap.COVERAGE, coverage.ratio is None or coverage.ratio < 1),
+        (BlastGap.WAITING, coverage.waiting_since is not None or coverage.waits_lately),
+    ):
+        if is_so:
+            yield BlastIncomplete(registration_ids=[], gap=reason, amount=None)
     not_followed = sum(not each.is_followed for each in found.reached)
     counts = {
         BlastGap.LOST: sum(coverage.lost.values()),

@@ -44,6 +44,8 @@ class Period:
     """As `EdgeFilter.days_until`."""
     made_until: int
     """Up to when days are made, so that they can be asked for instead of hours."""
+    kept_from: int
+    """Before then nothing is kept, not even of whole days."""
 
 
 async def period(info: Info, since: datetime | None, until: datetime | None) -> Period:
@@ -56,9 +58,15 @@ async def period(info: Info, since: datetime | None, until: datetime | None) -> 
     first = last - DEFAULT_PERIOD if since is None else max(_EARLIEST, since)
     if first >= last:
         raise Invalid("the asked time is empty", "Let `since` be before `until`, and in the past.")
-    hourly_days = info.context.setting(FlowsConfig).flow_hourly_days
-    days = await info.context.read(repository_days.days_answer, int(now.timestamp()), hourly_days)
-    asked = Period(since=first, until=last, days_until=days.needed_until, made_until=days.made_until)
+    config = info.context.setting(FlowsConfig)
+    days = await info.context.read(repository_days.days_answer, int(now.timestamp()), config.flow_hourly_days)
+    asked = Period(
+        since=first,
+        until=last,
+        days_until=days.needed_until,
+        made_until=days.made_until,
+        kept_from=day_of(int(now.timestamp()) - config.flow_daily_days * DAY_S),
+    )
     return _in_days(asked, days.needed_until)
 
 
@@ -88,7 +96,8 @@ def _in_days(time: Period, until_s: int) -> Period:
 async def coverage_of(info: Info, time: Period) -> Coverage:
     """How much of the flows of that time is known."""
     key = (time.since, time.until, time.days_until)
-    return cast("Coverage", await info.context.load(repository_coverage.coverages, key, info.context.now))
+    found = cast("Coverage", await info.context.load(repository_coverage.coverages, key, info.context.now))
+    return replace(found, kept_from=time.kept_from) if time.since.timestamp() < time.kept_from else found
 
 
 async def told_steps(info: Info, clusters: Sequence[UUID], steps: range) -> Container[int]:

@@ -187,6 +187,19 @@ def _moment(seconds: int | None) -> datetime | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
+@strawberry.type(description="Since when a cluster tells flows.")
+class FlowsBegun:
+    """Of Coverage.begun_later."""
+
+    registration_id: strawberry.Private[UUID]
+    since: datetime = strawberry.field(description="The first minute that it told.")
+
+    @strawberry.field(description="The cluster.")
+    async def cluster(self, info: Info) -> Cluster:
+        """One statement for all clusters of the answer."""
+        return cast("Cluster", await info.context.load(fleet.clusters_by_ids, self.registration_id))
+
+
 @strawberry.type(description="How much of the flows that there were the answer is made of.")
 class FlowCoverage:
     """dependencies.model.Coverage."""
@@ -227,6 +240,32 @@ class FlowCoverage:
     def whole_days_until(self) -> datetime | None:
         """Of the asked time."""
         return _moment(self.told.days_until)
+
+    @strawberry.field(
+        description="Before then nothing is kept: of that part of the asked time nothing is known. Null: all is kept.",
+        directives=[Cost(weight=0)],
+    )
+    def kept_from(self) -> datetime | None:
+        """Of the asked time."""
+        return _moment(self.told.kept_from)
+
+    @strawberry.field(
+        description="How many clusters began to tell flows later than the asked time begins: they told none of the "
+        "week before either.",
+        directives=[Cost(weight=0)],
+    )
+    def begun_later_count(self) -> int:
+        """Of clustersBegunLater."""
+        return len(self.told.begun_later)
+
+    @strawberry.field(
+        description=f"The first {MOST_CLUSTERS:,} of them: what passed there before is not known.",
+        directives=at_most(10),
+    )
+    def clusters_begun_later(self) -> list[FlowsBegun]:
+        """By name."""
+        begun = list(self.told.begun_later.items())[:MOST_CLUSTERS]
+        return [FlowsBegun(registration_id=each, since=datetime.fromtimestamp(since, UTC)) for each, since in begun]
 
     @strawberry.field(description="How many clusters told flows once, and not of late.", directives=[Cost(weight=0)])
     def late_count(self) -> int:

@@ -167,6 +167,8 @@ class ClusterCoverage:
     sampling: int
     rows: int
     rejected: int
+    begun_later: int | None = None
+    """The first minute it told, where that is in the asked time, and none of the week before is known."""
     observed: int = 0
     """Connections, events or series that its sources had."""
     unmeasured: int = 0
@@ -216,6 +218,8 @@ class Coverage:
     """There are such hours in the day before the end of the time: who is silent is not known."""
     days_until: int | None = None
     """Up to when the answer is of whole UTC days; None where it is of hours alone."""
+    kept_from: int | None = None
+    """Before then nothing is kept; None where all of the asked time is."""
 
     @property
     def ratio(self) -> float | None:
@@ -238,6 +242,12 @@ class Coverage:
     def late(self) -> list[UUID]:
         """Clusters that told flows once, and have not for a while."""
         return [each.registration_id for each in self.clusters if self._is_late(each)]
+
+    @property
+    def begun_later(self) -> Mapping[UUID, int]:
+        """Clusters of which nothing is known of the beginning of the asked time, and since when they told."""
+        begun = {each.registration_id: each.begun_later for each in self.clusters}
+        return {cluster: since for cluster, since in begun.items() if since is not None}
 
     @property
     def partly_told(self) -> list[UUID]:

@@ -50,10 +50,8 @@ async def coverage_between(
         of_days = await told_of_days(c, scope, first, last)
         stale = await stale_since(c, scope, first, last)
         waiting += [] if stale is None else [stale]
-    clusters = tuple(
-        _cluster(_Told(row, by_node.get(row.id), lost.get(row.id, {}), of_days.get(row.id, NOTHING)), first, last)
-        for row in rows
-    )
+    told = (_Told(row, by_node.get(row.id), lost.get(row.id, {}), of_days.get(row.id, NOTHING)) for row in rows)
+    clusters = tuple(_cluster(each, first, last, int(since.timestamp())) for each in told)
     return Coverage(
         clusters=clusters,
         collected=booked["collected"],
@@ -209,8 +207,9 @@ class _Told(NamedTuple):
     days: ToldDays
 
 
-def _cluster(told: _Told, first: int, last: int) -> ClusterCoverage:
+def _cluster(told: _Told, first: int, last: int, since: int) -> ClusterCoverage:
     row, by_node, days = told.row, told.by_node, told.days
+    told_since = min((int(each) for each in (row.told_since, days.told_since) if each is not None), default=since)
     # What it told of the time before its approval is among what is known, so that time had to be told, too.
     begun = [int(each) for each in (row.approved_at, row.told_since, days.told_since) if each is not None]
     begins = max(first, min(begun, default=first))
@@ -227,6 +226,7 @@ def _cluster(told: _Told, first: int, last: int) -> ClusterCoverage:
         sampling=max(row.sampling or 1, days.sampling),
         rows=int(row.rows or 0) + days.rows,
         rejected=int(row.rejected or 0) + days.rejected,
+        begun_later=told_since if told_since > since else None,
         observed=int(row.observed or 0) + days.observed,
         unmeasured=int(row.unmeasured or 0) + days.unmeasured,
         lost=Counter(told.lost) + Counter(days.lost),

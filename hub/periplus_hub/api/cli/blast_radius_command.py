@@ -40,10 +40,13 @@ query BlastRadius(
 """
 )
 _COLUMNS: Final = ("hop", "reached", "over", "state", "last seen", "bytes to", "bytes back", "connections")
+_NO_ANSWER: Final = "Do what the coverage says of clusters, or ask about less of the time with --since."
 _MORE: Final = {
     "NO_FLOWS": "no flows are told by {clusters}",
     "LATE": "late, so that what passes there now is not known: {clusters}",
     "PARTLY_TOLD": "some nodes tell nothing in {clusters}",
+    "BEGUN_LATER": "flows are told only since later than asked for by {clusters}",
+    "NOT_KEPT": "of the beginning of the asked time nothing is kept",
     "COVERAGE": "not all of the time was told",
     "WAITING": "flows that came are not all among dependencies yet",
     "LOST": "sources did not see {count} connections, events or readings",
@@ -65,6 +68,10 @@ def blast_radius(
     depth: Annotated[int, typer.Option(min=1, max=5, help="How many hops.")] = 3,
     nodes: Annotated[int, typer.Option(min=1, max=500, help="How many at most.")] = 100,
     since: SinceOption = "24h",
+    fail_if_reached: Annotated[
+        bool,
+        typer.Option("--fail-if-reached", help="For scripts: exit with 1 if anything is reached, or not all is known."),
+    ] = False,
     url: UrlOption = None,
     token_file: TokenFileOption = None,
     as_json: JsonOption = False,
@@ -79,9 +86,24 @@ def blast_radius(
         found = client.ask(BLAST, {**asked, "of": named})["blastRadius"]
     if as_json:
         tell_json(document(found))
-        return
+    else:
+        _show(found, asked["direction"])
+    if fail_if_reached:
+        _leave(found)
+
+
+def _leave(found: dict[str, Any]) -> None:
+    """Unknown never passes as nothing."""
+    if found["reached"]:
+        fail(f"--fail-if-reached: {some([named_end(each['end']) for each in found['reached']])}")
+    if not found["isComplete"]:
+        gaps = some([word(each["gap"]) for each in found["incomplete"]])
+        fail(f"--fail-if-reached has no answer while not all is known: {gaps}", _NO_ANSWER)
+
+
+def _show(found: dict[str, Any], direction: str) -> None:
     rows = [_row(each) for each in found["reached"]]
-    Listing(_COLUMNS, rows, [], _nothing(found, asked["direction"]), numbers=3).show(as_json=False)
+    Listing(_COLUMNS, rows, [], _nothing(found, direction), numbers=3).show(as_json=False)
     tell_part(each["isPartUnmeasured"] for each in found["reached"])
     for gap in found["incomplete"]:
         clusters = some([each["name"] for each in gap["clusters"]])

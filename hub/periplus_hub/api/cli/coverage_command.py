@@ -11,8 +11,9 @@ from periplus_hub.api.cli.report import minute, some
 
 KNOWN: Final = """
 fragment Known on FlowCoverage {
-  ratio sampling waitingSince wholeDaysUntil lateCount withoutFlowsCount partlyToldCount
+  ratio sampling waitingSince wholeDaysUntil keptFrom lateCount withoutFlowsCount partlyToldCount begunLaterCount
   lateClusters { name } clustersWithoutFlows { name flowCommand } partlyToldClusters { name }
+  clustersBegunLater { since cluster { name } }
   observed unmeasured droppedByReason { reason rows } lostByReason { reason count }
 }
 """
@@ -32,6 +33,7 @@ query Coverage($since: DateTime) {
 )
 _COLUMNS: Final = ("cluster", "told until", "known", "nodes silent", "rows", "rejected")
 _COMMANDS_SHOWN: Final = 4
+_BEGUN_SHOWN: Final = 8
 _ACCOUNTING: Final = "sysctl -w net.netfilter.nf_conntrack_acct=1"
 
 
@@ -100,6 +102,14 @@ def _tell_times(told: dict[str, Any]) -> None:
     if told["wholeDaysUntil"]:
         until = minute(told["wholeDaysUntil"])
         say_labelled("note", f"what is told of the time before {until} is of whole UTC days: hours of it are not kept")
+    if told["keptFrom"]:
+        say_labelled("note", f"of the time before {minute(told['keptFrom'])} nothing is kept: what passed is not known")
+    for each in told["clustersBegunLater"][:_BEGUN_SHOWN]:
+        name, since = each["cluster"]["name"], minute(each["since"])
+        say_labelled("note", f"{name} tells flows only since {since}: what passed there before is not known")
+    if (others := told["begunLaterCount"] - _BEGUN_SHOWN) > 0:
+        more = "1 more cluster does" if others == 1 else f"{others:,} more clusters do"
+        say_labelled("note", f"{more} so only since later than asked for; --json names them")
 
 
 def _how_to_get_flows(cluster: dict[str, Any]) -> str:

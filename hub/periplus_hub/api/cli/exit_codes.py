@@ -29,7 +29,8 @@ class Exit(IntEnum):
     """The work could not be done; the message says why and what to do. With `--fail-on` also: no overlap is so bad,
     but not all is known: a cluster is incomplete, stale or unread, or the overlaps are not computed or not current; or
     clusters are copies of one, or may be.
-    With `plan` also: there is no range, or not all is known."""
+    With `plan` also: there is no range, or not all is known. With `--fail-if-reached` also: something is reached, or
+    not all is known."""
     THRESHOLD = 2
     """`--fail-on` found an overlap at or above its severity, or a rule of pre-flight fails."""
     CLUSTER_UNREACHABLE = 3
