@@ -28,7 +28,7 @@ query ClusterLinks($first: Int!, $cluster: ID, $since: DateTime) {
 """
 )
 _COLUMNS: Final = (
-    *("a", "b", "state", "a to b", "b to a", "connections of a", "of b", "failures", "rtt in µs", "retransmits"),
+    *("a", "b", "state", "a to b", "b to a", "connections of a", "of b", "failures", "rtt in us", "retransmits"),
     "dropped bytes",
 )
 _WORDS: Final = 3

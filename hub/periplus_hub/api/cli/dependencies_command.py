@@ -59,7 +59,7 @@ _PORTS_SHOWN: Final = 3
 _ORDERS: Final = ("BYTES", "CONNECTIONS", "FAILURES", "RTT", "RETRANSMITS", "LAST_SEEN")
 _SELDOM: Final = {
     "FAILURES": ("failures", "failures"),
-    "RTT": ("rtt in µs", "rttUs"),
+    "RTT": ("rtt in us", "rttUs"),
     "RETRANSMITS": ("retransmits", "retransmits"),
 }
 """Orders whose measure is no column otherwise: how it is called, and its member."""

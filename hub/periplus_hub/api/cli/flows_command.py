@@ -49,7 +49,7 @@ _MEMBERS: Final = {
     "CONNECTIONS": ("connections", "connectionsOpened"),
     "FAILURES": ("failures", "failures"),
     "RETRANSMITS": ("retransmits", "retransmits"),
-    "RTT": ("rtt in µs", "rttUs"),
+    "RTT": ("rtt in us", "rttUs"),
 }
 """How a measure is called in a table, and its member of a flow in JSON."""
 _VERDICTS: Final = ("UNKNOWN", "FORWARDED", "DROPPED", "ERROR", "AUDITED")

@@ -63,7 +63,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Text]], console:
     widths = _widths([texts[index] for index in kept], width)
     for index, each in zip(kept, widths, strict=True):
         left = index < len(columns) - numbers
-        column = columns[index].upper()
+        column = _heading(columns[index])
         table.add_column(column, justify="left" if left else "right", width=each, overflow="fold")
     for row in rows:
         table.add_row(*(row[index] for index in kept))
@@ -85,7 +85,13 @@ def _print_lists(columns: Sequence[str], rows: Sequence[Sequence[Text]], console
         if number:
             console.print()
         for column, cell in zip(columns, row, strict=True):
-            print_labelled(Text(f"{column.upper():<{indent}}", style="dim"), cell, console)
+            print_labelled(Text(f"{_heading(column):<{indent}}", style="dim"), cell, console)
+
+
+def _heading(column: str) -> str:
+    """In capital letters, but for a unit behind "in", whose letters mean something: US would be no microseconds."""
+    name, divider, unit = column.partition(" in ")
+    return f"{name.upper()}{divider}{unit}"
 
 
 def print_text(text: Text, console: Console) -> None:

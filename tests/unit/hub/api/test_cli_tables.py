@@ -93,3 +93,11 @@ def test_a_file_gets_no_trailing_blanks() -> None:
     lines = stream.read().splitlines()
     assert lines == [line.rstrip() for line in lines]
     assert lines[1].split()[0] == "analytics-eemshaven"
+
+
+@pytest.mark.parametrize(("width", "printed"), [(8, "NAME lab RTT in us 900"), (80, "NAME RTT in us lab 900")])
+def test_a_unit_keeps_its_letters(width: int, printed: str) -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, width=width, force_terminal=True, color_system=None)
+    print_table(("name", "rtt in us"), [(Text("lab"), Text("900"))], console, numbers=1)
+    assert " ".join(stream.getvalue().split()) == printed
