@@ -1,4 +1,4 @@
-"""What is kept of any custom object that an IPAM adapter reads: its name, beside the fields of its own."""
+"""What is kept of any custom object: its name, beside the fields of its own."""
 
 from msgspec import field
 

@@ -36,6 +36,7 @@ Flags = Mapping[str, tuple[str, ...]]
 """Component (`kube-controller-manager`) to its arguments, of those of the control plane that run as pods here; and
 `aws-node` to its settings, `NAME=value` each."""
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 FINISHED: Final = frozenset(("Succeeded", "Failed"))
 
@@ -83,7 +84,7 @@ class Allocation(msgspec.Struct, kw_only=True, frozen=True, order=True):
     about the range of all others."""
 
 
-class WantedKind(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
+class WantedKind(msgspec.Struct, Generic[T_co], frozen=True, kw_only=True):
     """A kind an adapter wants listed, in all namespaces; the first of `versions` that serves it is read.
 
     `type` names the fields that are kept, each with a default: thousands of objects of which everything is kept do not
@@ -93,7 +94,7 @@ class WantedKind(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
     group: str
     plural: str
     versions: tuple[str, ...]
-    type: type[T]
+    type: type[T_co]
     unless: str = ""
     """An API group that has the same objects and is read instead where it is served."""
     has_balancer_ranges: bool = False

@@ -3,11 +3,10 @@
 import hashlib
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_network
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 import msgspec
 
-from periplus_spoke.conversion.custom_objects import Named
 from periplus_spoke.conversion.rows import Row
 from periplus_spoke.conversion.text import shared
 
@@ -26,12 +25,11 @@ class Meaning(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     clusters: tuple[str, ...] = ()
 
 
-class Meaningful(Named):
-    """A custom object that says such things."""
+class Meaningful(Protocol):
+    """An object that says such things."""
 
     def meanings(self) -> Iterator[Meaning]:
         """All that it says now."""
-        raise NotImplementedError
 
 
 def meaning_rows(source: str, meanings: Iterable[Meaning], teller: str = "") -> Iterator[tuple[str, Row]]:

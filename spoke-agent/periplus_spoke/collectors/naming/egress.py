@@ -5,8 +5,9 @@ from typing import Final
 
 from msgspec import field
 
+from periplus_spoke.conversion.custom_objects import Named
 from periplus_spoke.conversion.ipam import WantedKind
-from periplus_spoke.conversion.meanings import Meaning, Meaningful
+from periplus_spoke.conversion.meanings import Meaning
 from periplus_spoke.conversion.objects import Kept
 
 
@@ -16,7 +17,7 @@ class EgressIpsSpec(Kept):
     egress_ips: list[str] | None = field(name="egressIPs", default=None)
 
 
-class OvnEgress(Meaningful):
+class OvnEgress(Named):
     """k8s.ovn.org EgressIP."""
 
     spec: EgressIpsSpec = field(default_factory=EgressIpsSpec)
@@ -40,7 +41,7 @@ class CiliumEgressSpec(Kept):
     egress_gateways: list[CiliumEgressGateway] | None = None
 
 
-class CiliumEgress(Meaningful):
+class CiliumEgress(Named):
     """cilium.io CiliumEgressGatewayPolicy."""
 
     spec: CiliumEgressSpec = field(default_factory=CiliumEgressSpec)
@@ -58,7 +59,7 @@ class AntreaEgressSpec(Kept):
     egress_ip: str = field(name="egressIP", default="")
 
 
-class AntreaEgress(Meaningful):
+class AntreaEgress(Named):
     """crd.antrea.io Egress."""
 
     spec: AntreaEgressSpec = field(default_factory=AntreaEgressSpec)

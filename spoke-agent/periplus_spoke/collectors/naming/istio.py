@@ -5,8 +5,9 @@ from typing import Final
 
 from msgspec import field
 
+from periplus_spoke.conversion.custom_objects import Named
 from periplus_spoke.conversion.ipam import WantedKind
-from periplus_spoke.conversion.meanings import Meaning, Meaningful
+from periplus_spoke.conversion.meanings import Meaning
 from periplus_spoke.conversion.objects import Kept
 
 _GROUP: Final = "networking.istio.io"
@@ -40,7 +41,7 @@ class EntryStatus(Kept):
     addresses: list[EntryAddress] | None = None
 
 
-class ServiceEntry(Meaningful):
+class ServiceEntry(Named):
     """networking.istio.io ServiceEntry."""
 
     spec: EntrySpec = field(default_factory=EntrySpec)
@@ -55,7 +56,7 @@ class ServiceEntry(Meaningful):
             yield Meaning(role="entry", cidr=address, kind="ServiceEntry", namespace=self.metadata.namespace, name=name)
 
 
-class WorkloadEntry(Meaningful):
+class WorkloadEntry(Named):
     """networking.istio.io WorkloadEntry: mostly a virtual machine."""
 
     spec: EntryEndpoint = field(default_factory=EntryEndpoint)

@@ -5,8 +5,9 @@ from typing import Final
 
 from msgspec import field
 
+from periplus_spoke.conversion.custom_objects import Named
 from periplus_spoke.conversion.ipam import WantedKind
-from periplus_spoke.conversion.meanings import Meaning, Meaningful
+from periplus_spoke.conversion.meanings import Meaning
 from periplus_spoke.conversion.objects import Kept
 
 
@@ -17,7 +18,7 @@ class LinkSpec(Kept):
     gateway_address: str = ""
 
 
-class Link(Meaningful):
+class Link(Named):
     """multicluster.linkerd.io Link."""
 
     spec: LinkSpec = field(default_factory=LinkSpec)

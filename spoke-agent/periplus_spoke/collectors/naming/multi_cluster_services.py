@@ -5,8 +5,9 @@ from typing import Final
 
 from msgspec import field
 
+from periplus_spoke.conversion.custom_objects import Named
 from periplus_spoke.conversion.ipam import WantedKind
-from periplus_spoke.conversion.meanings import Meaning, Meaningful
+from periplus_spoke.conversion.meanings import Meaning
 from periplus_spoke.conversion.objects import Kept
 
 
@@ -28,7 +29,7 @@ class ImportStatus(Kept):
     clusters: list[ImportCluster] | None = None
 
 
-class ServiceImport(Meaningful):
+class ServiceImport(Named):
     """multicluster.x-k8s.io ServiceImport."""
 
     spec: ImportSpec = field(default_factory=ImportSpec)

@@ -5,8 +5,9 @@ from typing import Final
 
 from msgspec import field
 
+from periplus_spoke.conversion.custom_objects import Named
 from periplus_spoke.conversion.ipam import WantedKind
-from periplus_spoke.conversion.meanings import Meaning, Meaningful
+from periplus_spoke.conversion.meanings import Meaning
 from periplus_spoke.conversion.objects import Kept
 
 _GROUP: Final = "submariner.io"
@@ -21,7 +22,7 @@ class EndpointSpec(Kept):
     public_ip: str = field(name="public_ip", default="")
 
 
-class GatewayEndpoint(Meaningful):
+class GatewayEndpoint(Named):
     """submariner.io Endpoint: the node through which a cluster is reached."""
 
     spec: EndpointSpec = field(default_factory=EndpointSpec)
@@ -41,7 +42,7 @@ class MemberSpec(Kept):
     global_cidr: list[str] | None = field(name="global_cidr", default=None)
 
 
-class MemberCluster(Meaningful):
+class MemberCluster(Named):
     """submariner.io Cluster."""
 
     spec: MemberSpec = field(default_factory=MemberSpec)
@@ -72,7 +73,7 @@ class IngressStatus(Kept):
     allocated_ip: str = field(name="allocatedIP", default="")
 
 
-class GlobalIngress(Meaningful):
+class GlobalIngress(Named):
     """submariner.io GlobalIngressIP: what members of the clusterset dial for a service or pod of this cluster."""
 
     spec: IngressSpec = field(default_factory=IngressSpec)
@@ -97,7 +98,7 @@ class EgressStatus(Kept):
     allocated_ips: list[str] | None = field(name="allocatedIPs", default=None)
 
 
-class GlobalEgress(Meaningful):
+class GlobalEgress(Named):
     """submariner.io GlobalEgressIP or ClusterGlobalEgressIP: where connections of this cluster seem to come from."""
 
     status: EgressStatus = field(default_factory=EgressStatus)
