@@ -7,32 +7,27 @@ Run: make bench ROW=graphql_hub
 import asyncio
 import gc
 import sys
-import tempfile
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from time import perf_counter
 from typing import Final
 
 from sqlalchemy import text
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
-from periplus_hub.access.repository import add_tenant
-from periplus_hub.access.scope import Scope, system_scope
+from periplus_hub.access.scope import Scope
 from periplus_hub.access.service import Authenticator
 from periplus_hub.api import graphql_run
 from periplus_hub.api.graphql_app import GraphQLApp
 from periplus_hub.api.graphql_checks import request_of
 from periplus_hub.api.graphql_executor import CompiledExecutor
-from periplus_hub.embedded_postgres.supervisor import EmbeddedPostgres
 from periplus_hub.inventory.repository_graphql import LISTINGS
 from periplus_hub.kit.clock import SystemClock
 from periplus_hub.kit.db import Database
-from periplus_hub.kit.ids import new_id
 from periplus_hub.kit.windows import Window
 
 from benchmarks._row import report
+from benchmarks._stores import new_tenant, stores
 from tests.support.graphql_hub import Fleet, seed
-from tests.support.hub_db import migrate
 
 ROUNDS: Final = 7
 QUERY: Final = (
@@ -62,9 +57,7 @@ async def best_ms(work: Callable[[], Awaitable[object]]) -> float:
 
 async def filled(db: Database) -> tuple[Scope, Fleet]:
     """A tenant with 10,000 pods in its first cluster."""
-    scope = system_scope(new_id(), "bench")
-    async with db.write(scope) as c:
-        await add_tenant(c, scope, "bench")
+    scope = await new_tenant(db)
     fleet = await seed(db, scope, clusters=2, objects=1)
     async with db.write(scope) as c:
         await c.execute(text(_PODS), {"tenant": scope.tenant_id, "cluster": fleet.clusters[0]})
@@ -105,25 +98,15 @@ async def compare(db: Database, scope: Scope, fleet: Fleet) -> dict[str, float]:
     return measured
 
 
-async def run(folder: Path) -> dict[str, float]:
-    """On an embedded PostgreSQL of its own."""
-    postgres = EmbeddedPostgres(folder / "server", ephemeral=True)
-    await postgres.start()
-    db = Database(postgres.urls.hub, SystemClock())
-    try:
-        await migrate(postgres.urls.hub)
+async def run() -> dict[str, float]:
+    """Over a PostgreSQL of its own."""
+    async with stores() as (db, _, _):
         return await compare(db, *await filled(db))
-    finally:
-        await db.dispose()
-        await postgres.stop()
 
 
 def main() -> int:
-    """In a folder that PostgreSQL's own account may pass through."""
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o711)
-        measured = asyncio.run(run(Path(folder)))
-    return 0 if report("graphql_hub", measured, {}) else 1
+    """Has no targets."""
+    return 0 if report("graphql_hub", asyncio.run(run()), {}) else 1
 
 
 if __name__ == "__main__":

@@ -18,11 +18,11 @@ from typing import Final
 import aiohttp
 
 from periplus_hub.access.scope import system_scope
-from periplus_hub.kit.column_store import ColumnStore
 from periplus_hub.kit.ids import new_id
 
 from benchmarks._flows import ROWS, body, now_minute_s, percentile_ms, wait_until_loaded, work
 from benchmarks._row import report
+from benchmarks._stores import flow_store
 from benchmarks.hub import Hub, empty_folder, running
 from benchmarks.inventory import Member, cpu_s, enrol_all, question, send, send_all
 
@@ -106,8 +106,7 @@ async def measure(hub: Hub, clusters: int) -> dict[str, float]:
 async def bare(folder: Path, rows: int) -> float:
     """Rows a second that the engine alone inserts of what the hub stored."""
     scope = system_scope(new_id(), "bench")
-    store = ColumnStore(f"chdb://{folder}", memory_bytes=2 * 1024**3)
-    try:
+    async with flow_store(folder, memory_bytes=2 * 1024**3) as store:
         [found] = (await store.query(scope, _STORED)).to_pylist()
         given = {"stored": found["database"], "rows": BLOCK}
         block = await store.query(scope, _BLOCK, given)
@@ -115,8 +114,6 @@ async def bare(folder: Path, rows: int) -> float:
         for number in range(max(rows // BLOCK, 1)):
             await store.insert(scope, "flows", block, lane="bench", token=str(number))
         return float(block.num_rows * max(rows // BLOCK, 1)) / (perf_counter() - began)
-    finally:
-        await store.close()
 
 
 def main() -> int:

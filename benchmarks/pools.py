@@ -10,18 +10,15 @@ Targets: 2 s and 5 ms. Run: make bench ROW=pools
 
 import asyncio
 import sys
-import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import Any, Final
 
 from sqlalchemy import text
 
-from periplus_hub.access.repository import add_tenant
-from periplus_hub.access.scope import Scope, system_scope
+from periplus_hub.access.scope import Scope
 from periplus_hub.addresses.ipam.engine.pool_account import accounted
 from periplus_hub.addresses.ipam.model import PoolFilter
 from periplus_hub.addresses.ipam.repository_graphql import POOL_ORDERS
@@ -30,15 +27,12 @@ from periplus_hub.addresses.ipam.repository_pool_history import remember_pools
 from periplus_hub.addresses.ipam.repository_pool_leaks import leaking_pools
 from periplus_hub.addresses.ipam.repository_pools import clusters_with_full_nodes, pools_by_fill, short_pools
 from periplus_hub.addresses.prefixes.prefix import parse
-from periplus_hub.embedded_postgres.supervisor import EmbeddedPostgres
-from periplus_hub.kit.clock import SystemClock
 from periplus_hub.kit.db import Database
-from periplus_hub.kit.ids import new_id
 from periplus_hub.kit.windows import Window
 
 from benchmarks._row import report
+from benchmarks._stores import new_tenant, stores
 from tests.support.graphql_hub import Fleet, seed
-from tests.support.hub_db import migrate
 
 CLUSTERS: Final = 1_000
 NODES: Final = 200
@@ -91,9 +85,7 @@ async def median_s(work: Callable[[int], Awaitable[object]]) -> float:
 
 async def filled(db: Database, owner: Database) -> tuple[Scope, Fleet]:
     """The fleet."""
-    scope = system_scope(new_id(), "bench")
-    async with db.write(scope) as c:
-        await add_tenant(c, scope, "bench")
+    scope = await new_tenant(db)
     fleet = await seed(db, scope, clusters=CLUSTERS, objects=1)
     told = prepared(0)
     async with db.write(scope) as c:
@@ -142,26 +134,15 @@ async def measure(db: Database, owner: Database) -> dict[str, float]:
     }
 
 
-async def run(folder: Path) -> dict[str, float]:
-    """On an embedded PostgreSQL of its own."""
-    postgres = EmbeddedPostgres(folder / "server")
-    await postgres.start()
-    db, owner = (Database(url, SystemClock()) for url in (postgres.urls.hub, postgres.urls.owner))
-    try:
-        await migrate(postgres.urls.hub)
+async def run() -> dict[str, float]:
+    """Over a PostgreSQL of its own."""
+    async with stores() as (db, owner, _):
         return await measure(db, owner)
-    finally:
-        await db.dispose()
-        await owner.dispose()
-        await postgres.stop()
 
 
 def main() -> int:
-    """In a folder that PostgreSQL's own account may pass through."""
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o711)
-        measured = asyncio.run(run(Path(folder)))
-    return 0 if report("pools", measured, {"all_s": 2, "change_ms": 5}) else 1
+    """All figures against their targets."""
+    return 0 if report("pools", asyncio.run(run()), {"all_s": 2, "change_ms": 5}) else 1
 
 
 if __name__ == "__main__":

@@ -9,31 +9,25 @@ Run: make bench ROW=queries        (python -m benchmarks.queries 5000 for fewer 
 
 import asyncio
 import sys
-import tempfile
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from time import perf_counter
 from typing import Final
 from uuid import UUID
 
 from sqlalchemy import TextClause, text
 
-from periplus_hub.access.repository import add_tenant
-from periplus_hub.access.scope import Scope, system_scope
+from periplus_hub.access.scope import Scope
 from periplus_hub.access.service import Authenticator
 from periplus_hub.api.graphql_app import GraphQLApp
 from periplus_hub.api.graphql_checks import request_of
-from periplus_hub.embedded_postgres.supervisor import EmbeddedPostgres
-from periplus_hub.flows.config import FlowsConfig
 from periplus_hub.kit.clock import SystemClock
 from periplus_hub.kit.column_store import ColumnStore
 from periplus_hub.kit.db import Database
-from periplus_hub.kit.ids import new_id
 
 from benchmarks._row import report
+from benchmarks._stores import new_tenant, stores
 from tests.support.graphql_hub import seed
-from tests.support.hub_db import migrate
 
 CLUSTERS: Final = 1_000
 EDGES: Final = 50_000
@@ -133,9 +127,7 @@ async def taken_ms(work: Callable[[], Awaitable[object]], rounds: int) -> list[f
 
 async def filled(db: Database, store: ColumnStore, edges: int) -> Scope:
     """A tenant with a day of edges that every cluster told all of."""
-    scope = system_scope(new_id(), "bench")
-    async with db.write(scope) as c:
-        await add_tenant(c, scope, "bench")
+    scope = await new_tenant(db)
     fleet = await seed(db, scope, clusters=CLUSTERS, objects=0)
     given = {"tenant": scope.tenant_id, "last": LAST, "hours": HOURS}
     async with db.write(scope) as c:
@@ -198,29 +190,16 @@ async def measure(db: Database, owner: Database, store: ColumnStore, edges: int)
     return measured
 
 
-async def run(folder: Path, edges: int) -> dict[str, float]:
-    """On an embedded PostgreSQL and an engine of their own."""
-    postgres = EmbeddedPostgres(folder / "server")
-    await postgres.start()
-    db, owner = (Database(url, SystemClock()) for url in (postgres.urls.hub, postgres.urls.owner))
-    store = ColumnStore(f"chdb://{folder / 'flows'}", memory_bytes=FlowsConfig().flow_store_memory_bytes)
-    try:
-        await migrate(postgres.urls.hub)
-        return await measure(db, owner, store, edges)
-    finally:
-        await store.close()
-        await db.dispose()
-        await owner.dispose()
-        await postgres.stop()
+async def run(edges: int) -> dict[str, float]:
+    """Over stores of its own."""
+    async with stores() as (db, owner, columns):
+        return await measure(db, owner, columns, edges)
 
 
 def main() -> int:
-    """In a folder that PostgreSQL's own account may pass through."""
+    """All questions against their targets."""
     edges = int(sys.argv[1]) if len(sys.argv) > 1 else EDGES
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o711)
-        measured = asyncio.run(run(Path(folder), edges))
-    return 0 if report("queries", measured, TARGETS) else 1
+    return 0 if report("queries", asyncio.run(run(edges)), TARGETS) else 1
 
 
 if __name__ == "__main__":

@@ -10,30 +10,24 @@ Run: make bench ROW=rollup        (python -m benchmarks.rollup 100 for a smaller
 
 import asyncio
 import sys
-import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from time import perf_counter, process_time
 from typing import Final
 
 from sqlalchemy import text
 
-from periplus_hub.access.repository import add_tenant
-from periplus_hub.access.scope import Scope, system_scope
-from periplus_hub.embedded_postgres.supervisor import EmbeddedPostgres
+from periplus_hub.access.scope import Scope
 from periplus_hub.fleet import service as fleets
 from periplus_hub.flows import repository_blocks
 from periplus_hub.flows.service_rollup import RollUp
-from periplus_hub.kit.clock import SystemClock
 from periplus_hub.kit.column_store import ColumnStore
 from periplus_hub.kit.db import Database
-from periplus_hub.kit.ids import new_id
 
 from benchmarks._row import report
+from benchmarks._stores import new_tenant, stores
 from tests.support.graphql_hub import seed
-from tests.support.hub_db import migrate
 
 TARGET_S: Final = 5
 CLUSTERS: Final = 1_000
@@ -100,9 +94,7 @@ async def timed(work: Callable[[], Awaitable[object]]) -> Taken:
 
 async def fleet(db: Database, owner: Database, clusters: int) -> tuple[Scope, list[str]]:
     """Clusters in network domains, and the pods of all."""
-    scope = system_scope(new_id(), "bench")
-    async with db.write(scope) as c:
-        await add_tenant(c, scope, "bench")
+    scope = await new_tenant(db)
     made = await seed(db, scope, clusters=clusters, objects=0)
     since = datetime.fromtimestamp(HOUR, UTC) - timedelta(days=1)
     for first in range(0, clusters, DOMAIN):
@@ -151,29 +143,16 @@ async def measure(db: Database, owner: Database, store: ColumnStore, clusters: i
     return measured | {"group_s": round(bare.wall_s, 2), "group_cpu_s": round(bare.cpu_s, 2)}
 
 
-async def run(folder: Path, clusters: int) -> dict[str, float]:
-    """On an embedded PostgreSQL and an engine of their own."""
-    postgres = EmbeddedPostgres(folder / "server")
-    await postgres.start()
-    db, owner = (Database(url, SystemClock()) for url in (postgres.urls.hub, postgres.urls.owner))
-    store = ColumnStore(f"chdb://{folder / 'flows'}", memory_bytes=4 * 1024**3)
-    try:
-        await migrate(postgres.urls.hub)
-        return await measure(db, owner, store, clusters)
-    finally:
-        await store.close()
-        await db.dispose()
-        await owner.dispose()
-        await postgres.stop()
+async def run(clusters: int) -> dict[str, float]:
+    """Over stores of its own."""
+    async with stores(memory_bytes=4 * 1024**3) as (db, owner, columns):
+        return await measure(db, owner, columns, clusters)
 
 
 def main() -> int:
-    """In a folder that PostgreSQL's own account may pass through."""
+    """The hour against its target."""
     clusters = int(sys.argv[1]) if len(sys.argv) > 1 else CLUSTERS
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o711)
-        measured = asyncio.run(run(Path(folder), clusters))
-    return 0 if report("rollup", measured, {"closed_s": TARGET_S}) else 1
+    return 0 if report("rollup", asyncio.run(run(clusters)), {"closed_s": TARGET_S}) else 1
 
 
 if __name__ == "__main__":

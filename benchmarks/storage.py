@@ -14,11 +14,11 @@ from typing import Final
 import aiohttp
 
 from periplus_hub.access.scope import system_scope
-from periplus_hub.kit.column_store import ColumnStore
 from periplus_hub.kit.ids import new_id
 
 from benchmarks._flows import ROWS, body, now_minute_s, wait_until_loaded, work
 from benchmarks._row import report
+from benchmarks._stores import flow_store
 from benchmarks.hub import Hub, empty_folder, running
 from benchmarks.inventory import enrol_all, send_all
 
@@ -47,13 +47,10 @@ async def fill(hub: Hub, clusters: int) -> dict[str, float]:
 async def on_disk(folder: Path) -> dict[str, float]:
     """What the hub left, by the engine itself."""
     scope = system_scope(new_id(), "bench")
-    store = ColumnStore(f"chdb://{folder}", memory_bytes=2 * 1024**3)
-    try:
+    async with flow_store(folder, memory_bytes=2 * 1024**3) as store:
         [written] = (await store.query(scope, _PARTS)).to_pylist()
         await store.command(scope, f"OPTIMIZE TABLE `{written['database']}`.flows FINAL", lane="bench")
         [merged] = (await store.query(scope, _PARTS)).to_pylist()
-    finally:
-        await store.close()
     per_row = {name: each["bytes"] / each["row_count"] for name, each in (("written", written), ("disk", merged))}
     return {f"{name}_bytes_per_row": round(value, 2) for name, value in per_row.items()}
 
