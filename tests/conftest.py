@@ -11,4 +11,9 @@ settings.register_profile("periplus", _UNHURRIED, derandomize=True, database=Non
 settings.register_profile("random", _UNHURRIED, max_examples=1_000, print_blob=True)
 settings.load_profile(os.environ.get("PERIPLUS_TEST_PROFILE", "periplus"))
 
-pytest_plugins = ("tests.support.flow_stores", "tests.support.hub_db", "tests.support.own_logging")
+pytest_plugins = (
+    "tests.support.flow_stores",
+    "tests.support.hub_db",
+    "tests.support.own_logging",
+    "tests.support.permitted",
+)

@@ -35,6 +35,8 @@ from tests.support.namespaces import Namespace, Network, wire_pod
 from tests.support.terminal import Terminal
 from tests.support.traffic import Relay, TcpServer, ask, connect, payload
 
+pytestmark = pytest.mark.needs("network namespaces", "nftables")
+
 NAMESPACE = "periplus"
 SPECS = {
     "east": ClusterSpec(

@@ -23,6 +23,8 @@ from tests.support.golden import START_S
 from tests.support.namespaces import Namespace, Network, wire_pod
 from tests.support.traffic import TcpServer, ask, connect, payload
 
+pytestmark = pytest.mark.needs("network namespaces", "nftables")
+
 PODS = {"client": ("10.1.1.2", "fd01::2"), "near": ("10.1.1.3", "fd01::3"), "far": ("10.1.2.2", "fd02::2")}
 NODES = ("192.168.77.1", "fd77::1"), ("192.168.77.2", "fd77::2")
 SERVICES = {"near": ("10.96.0.1", "fd96::1"), "far": ("10.96.0.2", "fd96::2"), "client": ("10.96.0.3", "fd96::3")}

@@ -10,8 +10,6 @@ from periplus_hub.embedded_postgres.supervisor import EmbeddedPostgres, running_
 from periplus_hub.kit.errors import Refusal
 from periplus_hub.kit.own_files import open_own, read_own
 
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give folders to somebody else")
-
 
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
@@ -71,7 +69,7 @@ async def test_a_new_disk_and_a_folder_of_a_hub_are_taken(open_folder: Path) -> 
         (new / "admin-token").touch()
 
 
-@as_root
+@pytest.mark.needs("other accounts")
 async def test_a_folder_of_somebody_else_is_refused(open_folder: Path) -> None:
     theirs = open_folder / "theirs"
     theirs.mkdir()
@@ -82,7 +80,7 @@ async def test_a_folder_of_somebody_else_is_refused(open_folder: Path) -> None:
     assert list(theirs.iterdir()) == []
 
 
-@as_root
+@pytest.mark.needs("other accounts")
 def test_a_file_of_the_server_is_read_and_a_strangers_is_not(target: Path) -> None:
     os.chown(target, 1, 1)
     assert read_own(target, 1) == "12345\nprecious\n"

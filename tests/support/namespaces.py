@@ -10,8 +10,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-import pytest
-
 T = TypeVar("T")
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _NEW_NETWORK = 0x40000000
@@ -58,17 +56,14 @@ class Namespace:
 
 
 class Network:
-    """Namespaces of one test, under names that nobody else uses. Skips the test where the kernel allows none."""
+    """Namespaces of one test, under names that nobody else uses. The test `needs("network namespaces")`."""
 
     def __init__(self) -> None:
         self._held = ExitStack()
         self._prefix = f"pt{os.getpid()}"
         self._links = 0
-        self._has_one = False
 
     def __enter__(self) -> Self:
-        if os.geteuid() != 0:
-            pytest.skip("network namespaces need root")
         return self
 
     def __exit__(
@@ -77,14 +72,8 @@ class Network:
         self._held.close()
 
     def namespace(self, name: str) -> Namespace:
-        """A new one. Skips the test where there are none here; a test that got one fails for want of more."""
-        try:
-            made = Namespace(f"{self._prefix}-{name}")
-        except (OSError, subprocess.CalledProcessError) as error:
-            if self._has_one:
-                raise
-            pytest.skip(f"this machine makes no network namespace: {error}")
-        self._has_one = True
+        """A new one."""
+        made = Namespace(f"{self._prefix}-{name}")
         self._held.callback(made.close)
         return made
 

@@ -15,7 +15,6 @@ from periplus_spoke.transport.identity import IdentityStore
 from periplus_spoke.transport.report import Report
 
 STRANGER = 12_345
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to give files to somebody else")
 
 
 def link(path: Path) -> Path:
@@ -42,7 +41,7 @@ def test_nothing_but_a_plain_file_is_read_or_written(tmp_path: Path, plant: Call
             act()
 
 
-@as_root
+@pytest.mark.needs("other accounts")
 @pytest.mark.parametrize("flags", ["read", "write"])
 def test_a_file_of_somebody_else_is_not_ours(tmp_path: Path, flags: str) -> None:
     path = tmp_path / "identity.key"
@@ -92,7 +91,7 @@ def test_an_outbox_that_leads_elsewhere_holds_no_batches(tmp_path: Path) -> None
         make_own_folder(tmp_path / "state", "outbox")
 
 
-@as_root
+@pytest.mark.needs("other accounts")
 def test_a_folder_of_somebody_else_holds_no_state(tmp_path: Path) -> None:
     theirs = tmp_path / "state"
     theirs.mkdir()
