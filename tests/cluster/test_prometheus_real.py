@@ -15,10 +15,10 @@ from periplus_spoke.collectors.metric_rules import WINDOW_S
 
 from tests.cluster.rig.processes import free_port
 from tests.cluster.test_prometheus_sources import PAIR, mark_of, scraped, told, window_of
+from tests.support.clock import QuickTimer
+from tests.support.metric_readers import Said, of_prometheus, windows
 from tests.support.real_prometheus import PASSWORD, USER, Line, exporting, job, prometheus
 from tests.support.vendor_metrics import ISTIO, rising, window_end_s
-from tests.unit.spoke.collectors.test_conntrack_collector import QuickTimer
-from tests.unit.spoke.collectors.test_prometheus_flows import Said, collector_of, windows
 
 RECEIVED, SENT = "istio_tcp_received_bytes_total", "istio_tcp_sent_bytes_total"
 SECRET = "a-token"
@@ -127,9 +127,9 @@ async def test_prometheus_own_password_is_asked_for_and_given(prometheus_program
         jobs = [job("proxies", exporter)]
         async with prometheus(prometheus_program, tmp_path / "p", jobs, wants_password=True) as server:
             await server.has_line(lines[-1])
-            assert await windows(collector_of(server.url, said=said), 1) == []
+            assert await windows(of_prometheus(server.url, said=said), 1) == []
             assert "status 401" in said["prometheus_unreachable"]
-            assert await windows(collector_of(server.url, prometheus_basic_auth_file=wrong), 1) == []
+            assert await windows(of_prometheus(server.url, prometheus_basic_auth_file=wrong), 1) == []
             window = await window_of(end_s, server.url, prometheus_basic_auth_file=user)
     assert told(window) == {PAIR: {"bytes_tx": 100}}
 
@@ -161,7 +161,7 @@ async def test_a_token_opens_the_door_in_front_of_it(prometheus_program: Path, t
     token.write_text(f"{SECRET}\n")
     lines = rising(RECEIVED, ISTIO, 1_000, 1_100, end_s)
     async with scraped(prometheus_program, tmp_path / "p", lines) as server, door(server.url) as url:
-        assert await windows(collector_of(url, said=said), 1) == []
+        assert await windows(of_prometheus(url, said=said), 1) == []
         window = await window_of(end_s, url, prometheus_token_file=token)
     assert "prometheus_token_file" in said["prometheus_unreachable"]
     assert told(window) == {PAIR: {"bytes_tx": 100}}
@@ -204,7 +204,7 @@ async def test_one_that_is_away_is_named_and_read_when_it_is_back(prometheus_pro
         await asyncio.to_thread(server.child.kill)
         timer, said = QuickTimer(), Said()
         timer.us = (end_s - 2 * WINDOW_S + 10) * 1_000_000
-        assert await windows(collector_of(server.url, said=said, timer=timer), 1) == []
+        assert await windows(of_prometheus(server.url, said=said, timer=timer), 1) == []
         assert "no answer from" in said["prometheus_unreachable"]
         server.child.start()
         await server.has_line(lines[-1])

@@ -15,7 +15,9 @@ from periplus_spoke.conversion.flow_sums import Peer
 from periplus_spoke.conversion.prometheus.ends import NOBODY
 from periplus_spoke.conversion.records import Sealable
 
+from tests.support.clock import QuickTimer
 from tests.support.fake_exporter import exposing
+from tests.support.metric_readers import Said, of_exporters, of_prometheus, rows, windows
 from tests.support.real_prometheus import Line, RealPrometheus, exporting, job, prometheus
 from tests.support.vendor_metrics import (
     CILIUM,
@@ -31,10 +33,6 @@ from tests.support.vendor_metrics import (
     rising,
     window_end_s,
 )
-from tests.unit.spoke.collectors.test_conntrack_collector import QuickTimer
-from tests.unit.spoke.collectors.test_exporter_flows import collector_of as direct_collector_of
-from tests.unit.spoke.collectors.test_exporter_flows import windows as direct_windows
-from tests.unit.spoke.collectors.test_prometheus_flows import Said, collector_of, rows, windows
 
 WEB = Peer(0, 0, "shop", "Deployment", "web")
 DB = Peer(0, 0, "shop", "StatefulSet", "db")
@@ -55,7 +53,7 @@ async def window_of(end_s: int, *urls: str, said: Said | None = None, **settings
     """The window that ends then."""
     timer = QuickTimer()
     timer.us = (end_s - 2 * WINDOW_S + 10) * 1_000_000
-    [window] = await windows(collector_of(*urls, said=said, timer=timer, **settings), 1)
+    [window] = await windows(of_prometheus(*urls, said=said, timer=timer, **settings), 1)
     assert window.window_start_s == end_s - WINDOW_S
     return window
 
@@ -287,6 +285,6 @@ async def test_exporters_read_directly_tell_the_same_as_a_prometheus_that_scrape
             )
             for lines in served
         ]
-        [direct, *_] = await direct_windows(direct_collector_of(*(each.url for each in pages)), 1)
+        [direct, *_] = await windows(of_exporters(*(each.url for each in pages)), 1)
     assert rows(direct) == rows(by_prometheus)
     assert mark_of(direct) == mark_of(by_prometheus)

@@ -16,7 +16,8 @@ from tests.cluster.rig.control_plane import ControlPlane
 from tests.cluster.rig.kubeconfig import Context, write_kubeconfig
 from tests.support.commands import Outcome, periplus
 from tests.support.fake_prometheus import FakePrometheus, serving
-from tests.support.try_watch import CALLS, trying, waits
+from tests.support.metric_readers import ISTIO
+from tests.support.try_watch import trying, waits
 
 NAMESPACE = "periplus"
 PORT = 9090
@@ -183,7 +184,7 @@ async def test_flows_come_through_a_real_api_server_once_it_lets_us_ask(
 ) -> None:
     """The right that is named is the one that is lacking, and asking writes nothing."""
     admin, options = aws_cluster.admin, ("--context", "aws-shop", "--json")
-    async with serving(FakePrometheus(CALLS), host=own_address()) as prometheus:
+    async with serving(FakePrometheus(ISTIO), host=own_address()) as prometheus:
         made = [*service_of(prometheus), *may_ask(f"http:prometheus:{PORT}")]
         try:
             for manifest in made[:-2]:

@@ -14,13 +14,18 @@ import pytest
 from tests.integration.test_try_stopped import KUBECONFIG
 from tests.integration.test_try_truth import cluster, forbid, kubeconfig, tried
 from tests.support.commands import periplus
+from tests.support.fake_exporter import FakeExporter, page
 from tests.support.fake_prometheus import FakePrometheus, serving
 from tests.support.fake_relay import FakeRelay, fake_relay
 from tests.support.kube_api import FakeKube, Trouble
-from tests.support.kube_objects import service
-from tests.support.try_watch import CALLS, PATIENCE_S, Running, trying, waits
+from tests.support.kube_objects import endpoint_slice, service
+from tests.support.metric_readers import ISTIO
+from tests.support.try_watch import PATIENCE_S, Running, trying, waits
+from tests.support.vendor_metrics import CILIUM
 
 BEHIND = "/api/v1/namespaces/monitoring/services/http:prometheus:9090/proxy"
+AGENT = "/api/v1/namespaces/kube-system/pods/http:cilium-x7k2p:9965/proxy"
+VERDICTS = "hubble_policy_verdicts_total"
 
 
 def bare(number: int) -> FakeKube:
@@ -41,7 +46,23 @@ def measured(number: int) -> FakeKube:
     """With a mesh and a Prometheus, to which its API server passes questions on."""
     kube = meshed(number)
     kube.put("/api/v1/services", service("prometheus", namespace="monitoring", ports=[{"port": 9090}]))
-    kube.passed_on[BEHIND] = FakePrometheus(CALLS).answer
+    kube.passed_on[BEHIND] = FakePrometheus(ISTIO).answer
+    return kube
+
+
+def counting(number: int) -> FakeKube:
+    """With Hubble's metrics at an agent of Cilium."""
+    kube = bare(number)
+    kube.put("/apis/apps/v1/deployments", {"metadata": {"name": "web", "namespace": "shop"}})
+    metrics = service("hubble-metrics", (), namespace="kube-system", clusterIP="None", ports=[{"port": 9965}])
+    kube.put("/api/v1/services", metrics)
+    agent = {"kind": "Pod", "namespace": "kube-system", "name": "cilium-x7k2p", "uid": "uid-cilium"}
+    piece = endpoint_slice(
+        "hubble-metrics-1", "hubble-metrics", [{"addresses": ["10.0.0.1"], "targetRef": agent}], ports=[{"port": 9965}]
+    )
+    piece["metadata"]["namespace"] = "kube-system"
+    kube.put("/apis/discovery.k8s.io/v1/endpointslices", piece)
+    kube.passed_on[AGENT] = FakeExporter(lambda turn: page({VERDICTS: [(CILIUM, 3.0 * turn)]})).answer
     return kube
 
 
@@ -139,10 +160,42 @@ async def test_it_ends_by_itself_when_its_time_is_over(tmp_path: Path) -> None:
     assert "flows of east: kubectl " in ended.err
 
 
+async def test_metrics_of_cilium_come_from_a_prometheus_without_bytes(tmp_path: Path) -> None:
+    kube = counting(1)
+    kube.put("/api/v1/services", service("prometheus", namespace="monitoring", ports=[{"port": 9090}]))
+    kube.passed_on[BEHIND] = FakePrometheus({VERDICTS: [(CILIUM, 3.0)]}).answer
+    async with watching(tmp_path, "--json", east=kube) as running:
+        news = await running.until(lambda found: found.get("dependencies"))
+        code, _, said = await running.stopped()
+    assert code == 0, said
+    # The Prometheus has the same number for each verdict that it is asked for.
+    [edge] = [each for each in news["dependencies"] if each["verdict"] == "forwarded"]
+    assert (edge["source"]["name"], edge["bytesTx"], edge["bytesRx"]) == ("web", None, None)
+    assert edge["connectionsOpened"] % 3 == 0 < edge["connectionsOpened"]
+    assert not [each for each in kube.requests if each.path.startswith(AGENT)]
+
+
+async def test_without_a_prometheus_agents_of_cilium_are_read_or_the_right_to_do_so_is_named(tmp_path: Path) -> None:
+    """Their pages are read when a minute is over."""
+    kube = counting(1)
+    why = 'pods "http:cilium-x7k2p:9965" is forbidden: User "ann" cannot get resource "pods/proxy"'
+    kube.trouble(f"{AGENT}/metrics", Trouble(status=403, times=10_000, message=why))
+    async with watching(tmp_path, "--json", east=kube) as running:
+        lines = {each["name"]: each for each in json.loads(await running.line())["clusters"]}
+        assert [each["kind"] for each in lines["east"]["flowSources"] if each["chosen"]] == ["cilium-mesh"]
+        [said] = (await running.until(waits("east", "trouble")))["waiting"]
+        code, _, _ = await running.stopped()
+    assert code == 1
+    passed_on = {(each.method, each.path) for each in kube.requests if "/proxy/" in each.path}
+    assert passed_on == {("GET", f"{AGENT}/metrics")}
+    assert why in said["message"]
+    assert "the right 'get' on pods/proxy in the namespace kube-system" in said["message"]
+
+
 async def test_a_prometheus_at_an_address_is_read_past_the_api_server(tmp_path: Path) -> None:
     kube = meshed(1)
     async with (
-        serving(FakePrometheus(CALLS)) as prometheus,
+        serving(FakePrometheus(ISTIO)) as prometheus,
         watching(tmp_path, "--json", "--prometheus", f"east={prometheus.url}", east=kube) as running,
     ):
         news = await running.until(lambda found: found.get("dependencies"))

@@ -1,4 +1,4 @@
-"""A clock that stands still until a test moves it; stands in for the hub's and the spoke's."""
+"""Clocks of tests: one stands still until a test moves it, for the other time passes as fast as it is waited for."""
 
 import asyncio
 import heapq
@@ -8,13 +8,37 @@ from itertools import count
 from pathlib import Path
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
+START_S = 1_767_225_600
 _SECOND_US = 1_000_000
 _TURNS_OF_THE_LOOP = 20
 _MOST_WAITS = 1_000
 
 
+class QuickTimer:
+    """Begins ten seconds after `START`, so that a minute and an hour have begun; stands in for the spoke's."""
+
+    def __init__(self) -> None:
+        self.us = (START_S + 10) * _SECOND_US
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.us / _SECOND_US, UTC)
+
+    def wall_us(self) -> int:
+        return self.us
+
+    def monotonic_us(self) -> int:
+        return self.us
+
+    async def sleep(self, seconds: float) -> None:
+        self.us += int(seconds * _SECOND_US)
+        await asyncio.sleep(0)
+
+
 class FakeClock:
-    """Wall and monotonic time move together with `advance`; `step` moves the wall alone."""
+    """Stands in for the hub's and the spoke's.
+
+    Wall and monotonic time move together with `advance`; `step` moves the wall alone.
+    """
 
     def __init__(self, start: datetime = START) -> None:
         self._wall = start

@@ -13,16 +13,6 @@ from typing import Any
 from tests.support.commands import AS_AT_A_TERMINAL, own_environment
 
 PATIENCE_S = 240
-CALL = {
-    "reporter": "source",
-    "source_workload": "web",
-    "source_workload_namespace": "shop",
-    "source_cluster": "east",
-    "destination_workload": "db",
-    "destination_workload_namespace": "shop",
-    "destination_cluster": "east",
-}
-CALLS = {"istio_tcp_received_bytes_total": [(CALL, 100.0)], "istio_tcp_sent_bytes_total": [(CALL, 900.0)]}
 
 
 @dataclass

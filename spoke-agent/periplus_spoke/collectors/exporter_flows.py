@@ -7,13 +7,15 @@ for by the next one: its bytes are told with those of the window in which it was
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from types import TracebackType
+from typing import Final, NamedTuple, Protocol, Self
 
 from periplus_contract import flow_words
 from periplus_contract.tables import Kind
 from periplus_spoke.collectors.base import Sink
 from periplus_spoke.collectors.cluster_reader import ClusterReader
 from periplus_spoke.collectors.exporter_client import MOST_EXPORTERS, Exporter, ExporterClient
+from periplus_spoke.collectors.exporters_by_api_server import ExportersByApiServer
 from periplus_spoke.collectors.metric_rules import WINDOW_S, MetricRules, OfCluster, OfReader, Tell, rules_in_order
 from periplus_spoke.conversion.prometheus.answers import AnswerError
 from periplus_spoke.conversion.prometheus.exposition import Reading
@@ -23,7 +25,10 @@ from periplus_spoke.conversion.prometheus.rule import FlowRule
 from periplus_spoke.conversion.records import Sealable
 from periplus_spoke.kit.clock import Timer
 from periplus_spoke.kit.config import SpokeConfig
+from periplus_spoke.kube.client import KubeClient
 
+_ANSWER_S: Final = 10.0
+"""A page may take so long."""
 _OLDEST_S: Final = 300
 """A reading that is older says nothing of a window."""
 _AT_ONCE: Final = 4
@@ -42,6 +47,28 @@ class _Read(NamedTuple):
     at_us: int
 
 
+class Exporters(Protocol):
+    """Those that can be read. Used as an async context manager."""
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def has(self, rule: FlowRule) -> bool:
+        """Whether they are to be read for it now."""
+
+    def urls(self) -> tuple[str, ...]:
+        """Where they are."""
+
+    async def behind(self, url: str) -> list[Exporter]:
+        """The exporters that there are now. Raises AnswerError."""
+
+    async def read(self, exporter: Exporter, metrics: list[str]) -> Reading:
+        """Its page. Raises AnswerError."""
+
+
 class ExporterFlows:
     """Implements `Collector`."""
 
@@ -55,15 +82,14 @@ class ExporterFlows:
         timer: Timer,
         tell: Tell,
         *,
-        answer_s: float = 10.0,
+        exporters: Exporters,
         most_series: int = _MOST_SERIES,
     ) -> None:
-        """A page may take `answer_s`."""
+        """Reads nothing yet."""
         self._most_series = most_series
-        self._urls = config.exporter_urls
         self._timer = timer
         self._tell = tell
-        self._client = ExporterClient(config, answer_s)
+        self._client = exporters
         self._rules = MetricRules(config, cluster, tell)
         self._metrics = metrics_of(self._rules.all)
         self._before: dict[Exporter, _Read] = {}
@@ -105,7 +131,7 @@ class ExporterFlows:
             return None
 
     async def _read(self, end_s: int) -> Sealable | None:
-        rules = self._rules.readable()
+        rules = [rule for rule in self._rules.readable() if self._client.has(rule)]
         if not rules:
             self._before = {}
             return None
@@ -146,7 +172,7 @@ class ExporterFlows:
         """What each exporter says, and what could not be read."""
         exporters: list[Exporter] = []
         troubles: list[str] = []
-        for url in self._urls:
+        for url in self._client.urls():
             try:
                 exporters += await self._client.behind(url)
             except AnswerError as error:
@@ -183,8 +209,15 @@ class ExporterFlows:
         return rose
 
 
-def exporter_flows(config: SpokeConfig, cluster: ClusterReader, timer: Timer, tell: Tell) -> ExporterFlows | None:
-    """None where no exporter is configured, or none of its metrics may be read."""
-    if not config.exporter_urls or not rules_in_order(config.flow_sources):
+def exporter_flows(
+    config: SpokeConfig, of: tuple[ClusterReader, KubeClient], timer: Timer, tell: Tell
+) -> ExporterFlows | None:
+    """None where no exporter is configured or looked for, or none of its metrics may be read."""
+    if not (config.exporter_urls or config.prometheus_by_api_server) or not rules_in_order(config.flow_sources):
         return None
-    return ExporterFlows(config, OfReader(cluster), timer, tell)
+    reader, kube = of
+    cluster = OfReader(reader)
+    exporters: Exporters = ExporterClient(config, _ANSWER_S)
+    if config.prometheus_by_api_server:
+        exporters = ExportersByApiServer(kube, cluster.sources, cluster.pods_behind)
+    return ExporterFlows(config, cluster, timer, tell, exporters=exporters)

@@ -38,7 +38,7 @@ the agent, so it raises nothing. A window of which it could read nothing it does
 
 FLOW_COLLECTORS: Final[tuple[MakeFlowCollector, ...]] = (
     lambda around: prometheus_flows(around.config, (around.cluster, around.kube), around.timer, around.tell),
-    lambda around: exporter_flows(around.config, around.cluster, around.timer, around.tell),
+    lambda around: exporter_flows(around.config, (around.cluster, around.kube), around.timer, around.tell),
     lambda around: hubble_flows(around.config, around.cluster, around.timer, around.rng, around.tell),
 )
 

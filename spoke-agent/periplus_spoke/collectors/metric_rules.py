@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from periplus_contract.tables import WORKLOADS, Kind
+from periplus_contract.tables import ENDPOINTS, WORKLOADS, Kind
 from periplus_spoke.collectors.cluster_reader import ClusterReader
 from periplus_spoke.collectors.hubble_relay import counts_connections, is_read
-from periplus_spoke.conversion.flow_sources import Chosen
+from periplus_spoke.conversion.flow_sources import Chosen, FlowSource
 from periplus_spoke.conversion.flow_sums import WindowSums
+from periplus_spoke.conversion.pods_behind import PodPort, pods_behind
 from periplus_spoke.conversion.prometheus.choice import readable
 from periplus_spoke.conversion.prometheus.ends import Kinds, kinds_of
 from periplus_spoke.conversion.prometheus.flows import Known, SourceWindow
@@ -114,3 +115,7 @@ class OfReader:
     async def is_read(self) -> None:
         """Once the cluster was read."""
         await self._ready.wait()
+
+    def pods_behind(self, source: FlowSource) -> list[PodPort]:
+        """Those that its Service leads to."""
+        return pods_behind(self._inventory.state.rows(ENDPOINTS).values(), source.namespace, source.service)

@@ -18,6 +18,7 @@ from periplus_spoke.collectors.cluster_reader import ClusterReader
 from periplus_spoke.collectors.metric_rules import WINDOW_S, MetricRules, OfCluster, OfReader, Tell, rules_in_order
 from periplus_spoke.collectors.prometheus_by_api_server import PrometheusByApiServer
 from periplus_spoke.collectors.prometheus_client import PrometheusClient
+from periplus_spoke.conversion.flow_sources import with_pages
 from periplus_spoke.conversion.prometheus.answers import AnswerError, Vector
 from periplus_spoke.conversion.prometheus.promql import Questions, present, rate
 from periplus_spoke.conversion.prometheus.rule import FlowRule
@@ -90,6 +91,7 @@ class PrometheusFlows:
         self._place: _Place | None = None
         self._windows_until_look = 0
         self._unread = 0
+        self._was_spared = False
         self._told: deque[int] = deque(maxlen=_MOST_TOLD)
         self.settled = asyncio.Event()
 
@@ -150,12 +152,23 @@ class PrometheusFlows:
     async def _find(self, end_s: int) -> _Place | None:
         """The first source that may be read and is there, at the first Prometheus that answers and has it."""
         rules = self._rules.readable()
+        if self._is_spared():
+            return None
         if self._place is not None and self._place.rule in rules and self._windows_until_look > 0:
             self._windows_until_look -= 1
             return self._place
         self._place = await self._look(rules, end_s) if rules else None
         self._windows_until_look = _SOURCE_STAYS_WINDOWS
         return self._place
+
+    def _is_spared(self) -> bool:
+        """Whether exporters are read because no Prometheus is found.
+
+        They may have told of the window that is asked for now where one has just been found.
+        """
+        is_spared = self._config.prometheus_by_api_server and with_pages(self._cluster.sources()) is not None
+        spares, self._was_spared = is_spared or self._was_spared, is_spared
+        return spares
 
     async def _look(self, rules: Sequence[FlowRule], end_s: int) -> _Place | None:
         found: dict[FlowRule, str] = {}

@@ -57,6 +57,8 @@ class _Sign(NamedTuple):
     services: frozenset[str] = frozenset()
     daemonsets: frozenset[str] = frozenset()
     tls_ports: frozenset[int] = frozenset()
+    exporters: frozenset[str] = frozenset()
+    """Services that lead to its pages of metrics: where there are any, these are what is found."""
 
 
 _SIGNS: Final = (
@@ -88,9 +90,13 @@ _SIGNS: Final = (
         services=frozenset(("submariner-gateway-metrics",)),
         daemonsets=frozenset(("app=submariner-gateway", "submariner-gateway")),
     ),
-    _Sign("cilium-mesh", services=frozenset(("k8s-app=clustermesh-apiserver", "clustermesh-apiserver"))),
+    _Sign(
+        "cilium-mesh",
+        services=frozenset(("k8s-app=clustermesh-apiserver", "clustermesh-apiserver")),
+        exporters=frozenset(("hubble-metrics",)),
+    ),
 )
-_OF_SERVICES: Final = frozenset(text for sign in _SIGNS for text in sign.services)
+_OF_SERVICES: Final = frozenset(text for sign in _SIGNS for text in (*sign.services, *sign.exporters))
 _OF_DAEMONSETS: Final = frozenset((_CILIUM, *(text for sign in _SIGNS for text in sign.daemonsets)))
 
 
@@ -134,7 +140,8 @@ def _texts(seen: SeenService | SeenDaemonSet) -> set[str]:
 
 def _found(sign: _Sign, clues: Clues) -> Iterator[FlowSource]:
     """Its Services; where it has none, its DaemonSets."""
-    services = sorted(each for each in clues.services if _texts(each) & sign.services)
+    exporters = [each for each in clues.services if _texts(each) & sign.exporters]
+    services = sorted(exporters or (each for each in clues.services if _texts(each) & sign.services))
     for each in services:
         port = next((number for _, number in each.ports), 0)
         yield FlowSource(
@@ -144,6 +151,7 @@ def _found(sign: _Sign, clues: Clues) -> Iterator[FlowSource]:
             service=each.name,
             port=port,
             is_tls=port in sign.tls_ports,
+            has_pages=bool(exporters),
         )
     if services:
         return

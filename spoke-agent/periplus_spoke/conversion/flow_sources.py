@@ -44,6 +44,8 @@ class FlowSource(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 0
     """Of the service; 0 where there is none to ask."""
     is_tls: bool = False
+    has_pages: bool = False
+    """Whether the service leads to its exporters, each with a page of metrics."""
     path: str = ""
     """What goes before the paths of an HTTP API, such as `/select/0/prometheus`."""
     missing: str = ""
@@ -90,7 +92,8 @@ def choose(
     """What is done with each, in the same order.
 
     `allowed` is the order of preference that a configuration has; `reads` are the kinds that somebody here reads, with
-    `prometheus` among them what is found of the metrics' in a Prometheus that is found, too.
+    `prometheus` among them what is found of the metrics' in a Prometheus that is found, too, or where none is at
+    exporters that are.
     """
     prometheus = next((each for each in sources if each.kind == "prometheus" and each.state == "found"), None)
     choice = _Choice(tuple(allowed), reads, prometheus, in_doubt=_is_in_doubt(sources))
@@ -108,6 +111,13 @@ def choose(
             taken.add(source.kind)
         found.append(made)
     return tuple(found)
+
+
+def with_pages(choices: Sequence[Chosen]) -> FlowSource | None:
+    """The source whose exporters are to be read, because there is no Prometheus that reads them."""
+    if any(each.source.kind == "prometheus" and each.source.state == "found" for each in choices):
+        return None
+    return next((each.source for each in choices if each.use == "chosen" and each.source.has_pages), None)
 
 
 def chosen(choices: Sequence[Chosen], kind: Kind) -> FlowSource | None:
@@ -131,6 +141,10 @@ class _Choice(NamedTuple):
         if source.missing:
             return source.missing, ""
         if source.kind in BY_PROMETHEUS and source.kind not in self.reads:
+            if self.prometheus is None and source.has_pages:
+                if "prometheus" in self.reads:
+                    return "", ""
+                return "the spoke is given no exporters", f"periplus-spoke run --exporter-urls {source.url}/metrics"
             if self.prometheus is None:
                 return (
                     "no Prometheus was found to read its metrics from; exporter_urls of the spoke reads them without",

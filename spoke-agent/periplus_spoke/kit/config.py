@@ -125,11 +125,12 @@ def _check_prometheus(config: SpokeConfig) -> None:
             "prometheus_urls and exporter_urls are both given: they may have the same bytes",
             "Give exporter_urls (--exporter-urls) only where no Prometheus reads the exporters.",
         )
-    if config.prometheus_urls and config.prometheus_by_api_server:
+    given = "prometheus_urls" if config.prometheus_urls else "exporter_urls"
+    if (config.prometheus_urls or config.exporter_urls) and config.prometheus_by_api_server:
         raise ConfigError(
             "bad_config",
-            "prometheus_urls and prometheus_by_api_server are both given",
-            "Give the one way on which Prometheus is to be asked.",
+            f"{given} and prometheus_by_api_server are both given: they may have the same bytes",
+            "Give the one way on which metrics are to be read.",
         )
     if config.prometheus_token_file and config.prometheus_basic_auth_file:
         raise ConfigError(

@@ -35,7 +35,8 @@ FLOW_SETTINGS: Final = (
         parsers.switch,
         "true or false",
         "Instead of prometheus_urls: the Prometheus that is found in the cluster, asked through its API server, which "
-        "takes the right 'get' on services/proxy ('run' only).",
+        "takes the right 'get' on services/proxy; where none is found, pages of metrics of Cilium's agents, with that "
+        "right on pods/proxy ('run' only).",
     ),
     Setting(
         "prometheus_minutes_back",

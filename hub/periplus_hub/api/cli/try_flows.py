@@ -42,11 +42,12 @@ _LONGEST_S: Final = 86_400
 _ADDRESS: Final = re.compile(r"https?://[^/?#@\s,]+(/[^?#\s,]*)?")
 _BACK: Final = "3"
 """Minutes that are read of before the start: nobody has to wait for a minute to be over."""
-_SOURCES: Final = "hubble,obi,netobserv,istio,retina,submariner"
+_SOURCES: Final = "hubble,obi,netobserv,istio,retina,submariner,cilium-mesh"
 """Agents of nodes send to the hub that they joined, and so not to this one: what they count is told here by others."""
 AGENTS: Final = "conntrack"
 HUBBLE: Final = "hubble"
 PROMETHEUS: Final = "prometheus"
+_CILIUM: Final = "cilium-mesh"
 _AGENTS_ELSEWHERE: Final = "its agents send to the hub that they joined, not to this one"
 _RELAY_TLS: Final = ":443"
 _NO_FILES: Final = "Hubble Relay takes TLS alone, whose files 'periplus try' does not take: join a spoke of the cluster"
@@ -126,7 +127,7 @@ def with_hint(report: Report) -> Report:
 
 
 def _is_offered(cluster: ClusterLine) -> bool:
-    return any(each.kind in {PROMETHEUS, HUBBLE} and each.state == "found" for each in cluster.flow_sources)
+    return any(each.kind in {PROMETHEUS, HUBBLE, _CILIUM} and each.state == "found" for each in cluster.flow_sources)
 
 
 def from_outside(report: Report, targets: Sequence[Target]) -> Report:

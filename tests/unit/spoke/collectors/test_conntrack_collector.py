@@ -1,10 +1,8 @@
 """The collector of connections over a kernel that is made up: windows, conditions, and what it says when it cannot."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from periplus_contract import flow_words
@@ -14,33 +12,13 @@ from periplus_spoke.conversion.conntrack.local_networks import LocalNetworks
 from periplus_spoke.conversion.conntrack.messages import Ending, Entries
 from periplus_spoke.conversion.records import Sealable
 
+from tests.support.clock import START_S, QuickTimer
 from tests.support.collector_contract import CollectorContract, SinkThatCanShut, running
 from tests.support.conntrack_bytes import Connection, entries
 from tests.support.flow_rows import as_read
 
-HOUR_S = 1_767_225_600
 POD = (0xFFFF0A010002, 128)
 SERVER_POD = (0xFFFF0A010003, 128)
-
-
-class QuickTimer:
-    """Time passes as fast as it is waited for."""
-
-    def __init__(self) -> None:
-        self.us = (HOUR_S + 10) * 1_000_000
-
-    def now(self) -> datetime:
-        return datetime.fromtimestamp(self.us / 1_000_000, UTC)
-
-    def wall_us(self) -> int:
-        return self.us
-
-    def monotonic_us(self) -> int:
-        return self.us
-
-    async def sleep(self, seconds: float) -> None:
-        self.us += int(seconds * 1_000_000)
-        await asyncio.sleep(0)
 
 
 @dataclass
@@ -114,7 +92,7 @@ class TestConntrack(CollectorContract):
 
 async def test_windows_are_aligned_and_hold_what_passed_between_readings() -> None:
     first, second = await windows(Kernel(), 2)
-    assert (first.window_start_s, first.window_s, second.window_start_s) == (HOUR_S, 60, HOUR_S + 60)
+    assert (first.window_start_s, first.window_s, second.window_start_s) == (START_S, 60, START_S + 60)
     rows = [as_read(window.sections) for window in (first,)]
     assert [(row["bytes_tx"], row["dst_port"], row["reporter"]) for [row] in rows] == [
         (200, 8080, flow_words.Reporter.CLIENT)

@@ -9,22 +9,13 @@ from periplus_spoke.conversion.flow_sources import FlowSource, State
 
 from tests.support.collector_contract import SinkThatCanShut, running
 from tests.support.fake_prometheus import FakePrometheus, serving
-from tests.unit.spoke.collectors.test_prometheus_flows import (
-    FLOW,
-    ISTIO,
-    NETOBSERV,
-    Cluster,
-    Said,
-    collector_of,
-    rows,
-    windows,
-)
+from tests.support.metric_readers import FLOW, ISTIO, NETOBSERV, Cluster, Said, of_prometheus, rows, windows
 
 
 async def test_connections_are_hubbles_to_count_where_it_is_read() -> None:
     async with serving(FakePrometheus({**ISTIO, "istio_tcp_connections_opened_total": [(FLOW, 3.0)]})) as fake:
-        [alone] = await windows(collector_of(fake.url), 1)
-        [beside] = await windows(collector_of(fake.url, hubble_relay="http://relay"), 1)
+        [alone] = await windows(of_prometheus(fake.url), 1)
+        [beside] = await windows(of_prometheus(fake.url, hubble_relay="http://relay"), 1)
     assert [row["connections_opened"] for window in (alone, beside) for row in rows(window)] == [3, None]
     assert [row["bytes_tx"] for row in rows(beside)] == [100]
 
@@ -32,7 +23,7 @@ async def test_connections_are_hubbles_to_count_where_it_is_read() -> None:
 async def test_a_relay_that_is_not_there_leaves_connections_to_others() -> None:
     cluster = Cluster()
     async with serving(FakePrometheus({**ISTIO, "istio_tcp_connections_opened_total": [(FLOW, 3.0)]})) as fake:
-        collector, sink = collector_of(fake.url, cluster=cluster, hubble_relay="auto"), SinkThatCanShut()
+        collector, sink = of_prometheus(fake.url, cluster=cluster, hubble_relay="auto"), SinkThatCanShut()
 
         async def next_window() -> list[Any]:
             collector.settled.clear()
@@ -54,9 +45,9 @@ async def test_a_relay_that_is_not_there_leaves_connections_to_others() -> None:
 async def test_bytes_that_agents_of_nodes_may_count_are_not_read(state: State, said_so: str) -> None:
     said, cluster = Said(), Cluster(FlowSource(kind="conntrack", state=state))
     async with serving(FakePrometheus(ISTIO)) as fake:
-        assert await windows(collector_of(fake.url, cluster=cluster, said=said), 1) == []
+        assert await windows(of_prometheus(fake.url, cluster=cluster, said=said), 1) == []
         assert fake.asked == []
-        [window] = await windows(collector_of(fake.url, cluster=cluster, flow_sources=("istio",)), 1)
+        [window] = await windows(of_prometheus(fake.url, cluster=cluster, flow_sources=("istio",)), 1)
     assert said_so in said["prometheus_unused"]
     assert [row["bytes_tx"] for row in rows(window)] == [100]
 
@@ -64,14 +55,14 @@ async def test_bytes_that_agents_of_nodes_may_count_are_not_read(state: State, s
 async def test_agents_that_see_no_pods_leave_the_bytes_to_what_does() -> None:
     blind = FlowSource(kind="conntrack", state="found", missing="Cilium moves packets past conntrack")
     async with serving(FakePrometheus(ISTIO)) as fake:
-        [window] = await windows(collector_of(fake.url, cluster=Cluster(blind)), 1)
+        [window] = await windows(of_prometheus(fake.url, cluster=Cluster(blind)), 1)
     assert [row["bytes_tx"] for row in rows(window)] == [100]
 
 
 async def test_agents_that_come_end_the_reading() -> None:
     cluster, sink = Cluster(), SinkThatCanShut()
     async with serving(FakePrometheus(ISTIO)) as fake:
-        collector = collector_of(fake.url, cluster=cluster)
+        collector = of_prometheus(fake.url, cluster=cluster)
         async with running(collector, sink):
             await collector.settled.wait()
             cluster.found = (FlowSource(kind="conntrack", state="found"),)
@@ -94,7 +85,7 @@ async def test_what_the_api_server_shows_is_read_before_what_only_prometheus_has
     shown = (FlowSource(kind="istio", state="found"), FlowSource(kind="prometheus", state="found"))
     fake = FakePrometheus({**ISTIO, **NETOBSERV}, rates=("50",))
     async with serving(fake):
-        [window] = await windows(collector_of(fake.url, cluster=Cluster(*shown)), 1)
+        [window] = await windows(of_prometheus(fake.url, cluster=Cluster(*shown)), 1)
     assert [row["collector"] for row in rows(window)] == [flow_words.FlowCollector.ISTIO]
 
 
@@ -109,11 +100,11 @@ async def test_ciliums_metrics_are_read_where_hubble_is_not_and_nothing_has_byte
     relay, mesh = (FlowSource(kind=kind, state="found", service=kind) for kind in ("hubble", "cilium-mesh"))
     cluster, said = Cluster(mesh), Said()
     async with serving(FakePrometheus(VERDICTS)) as fake, serving(FakePrometheus({**VERDICTS, **ISTIO})) as both:
-        [window] = await windows(collector_of(fake.url, cluster=cluster), 1)
-        [of_bytes] = await windows(collector_of(both.url, cluster=cluster), 1)
-        assert await windows(collector_of(fake.url, hubble_relay="http://relay", said=said), 1) == []
+        [window] = await windows(of_prometheus(fake.url, cluster=cluster), 1)
+        [of_bytes] = await windows(of_prometheus(both.url, cluster=cluster), 1)
+        assert await windows(of_prometheus(fake.url, hubble_relay="http://relay", said=said), 1) == []
         cluster.found = (relay, mesh)
-        assert await windows(collector_of(fake.url, cluster=cluster, hubble_relay="auto"), 1) == []
+        assert await windows(of_prometheus(fake.url, cluster=cluster, hubble_relay="auto"), 1) == []
     assert {row["collector"] for row in rows(window)} == {flow_words.FlowCollector.CILIUM_MESH}
     assert {row["collector"] for row in rows(of_bytes)} == {flow_words.FlowCollector.ISTIO}
     assert "cilium-mesh" not in said["prometheus_empty"]

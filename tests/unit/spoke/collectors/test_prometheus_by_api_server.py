@@ -10,16 +10,13 @@ import pytest
 from periplus_spoke.collectors.prometheus_by_api_server import PrometheusByApiServer
 from periplus_spoke.collectors.prometheus_flows import WINDOW_S, PrometheusFlows
 from periplus_spoke.conversion.flow_sources import FlowSource, choose
-from periplus_spoke.kit.config import SpokeConfig, load
+from periplus_spoke.kit.config import load
 from periplus_spoke.kit.errors import ConfigError
-from periplus_spoke.kube.client import KubeClient
-from periplus_spoke.kube.credentials import Credentials
-from periplus_spoke.kube.kubeconfig import KubeconfigCredentials
 
+from tests.support.clock import START_S, QuickTimer
 from tests.support.fake_prometheus import FakePrometheus, Misbehaviour, endless, saying
-from tests.support.kube_api import FakeKube, Trouble, write_kubeconfig
-from tests.unit.spoke.collectors.test_conntrack_collector import HOUR_S, QuickTimer
-from tests.unit.spoke.collectors.test_prometheus_flows import ISTIO, Cluster, Said, rows, windows
+from tests.support.kube_api import FakeKube, Trouble
+from tests.support.metric_readers import ISTIO, Cluster, Said, of_prometheus, outside, rows, windows
 
 NEAR = FlowSource(kind="prometheus", state="found", namespace="monitoring", service="prometheus-k8s", port=9090)
 FAR = FlowSource(
@@ -35,17 +32,10 @@ async def asking(
     kube: FakeKube, folder: Path, *found: FlowSource, said: Said | None = None, **settings: Any
 ) -> AsyncIterator[PrometheusFlows]:
     """The collector of a cluster in which these were found."""
-    config = SpokeConfig(hub="", prometheus_by_api_server=True, **settings)
-    cluster, timer = Cluster(*found), QuickTimer()
-    async with kube.serving() as url:
-        credentials: Credentials = KubeconfigCredentials(str(write_kubeconfig(folder / "config", url)))
-        client = KubeClient(credentials, timer)
+    cluster = Cluster(*found, reads=frozenset(("prometheus",)))
+    async with outside(kube, folder) as client:
         through = PrometheusByApiServer(client, cluster.sources, 30.0)
-        tell = (Said() if said is None else said).tell
-        try:
-            yield PrometheusFlows(config, cluster, timer, tell, prometheis=through)
-        finally:
-            await client.close()
+        yield of_prometheus(cluster=cluster, said=said, through=through, prometheus_by_api_server=True, **settings)
 
 
 def passing_on(**behind: FakePrometheus) -> FakeKube:
@@ -60,7 +50,7 @@ async def test_the_one_that_is_found_is_asked_and_with_get_alone(tmp_path: Path)
     kube = passing_on(near=FakePrometheus(ISTIO))
     async with asking(kube, tmp_path, NEAR) as collector:
         first, second = await windows(collector, 2)
-    assert (first.window_start_s, second.window_start_s) == (HOUR_S + WINDOW_S, HOUR_S + 2 * WINDOW_S)
+    assert (first.window_start_s, second.window_start_s) == (START_S + WINDOW_S, START_S + 2 * WINDOW_S)
     assert [row["bytes_tx"] for row in rows(first)] == [100]
     assert {(each.method, each.path) for each in kube.requests} == {("GET", NEAR_PATH + QUERY)}
 
@@ -69,10 +59,10 @@ async def test_minutes_before_the_start_are_read_where_it_is_told_to_go_back(tmp
     kube = passing_on(near=FakePrometheus(ISTIO))
     async with asking(kube, tmp_path, NEAR, prometheus_minutes_back=3) as collector:
         told = await windows(collector, 4)
-    starts = [(window.window_start_s - HOUR_S) // WINDOW_S for window in told]
+    starts = [(window.window_start_s - START_S) // WINDOW_S for window in told]
     assert starts == list(range(starts[0], starts[0] + len(told)))
     # The last that was over, with what may still arrive, when it began; two before it; and then each as it comes.
-    began_s = QuickTimer().wall_us() // 1_000_000 - HOUR_S
+    began_s = QuickTimer().wall_us() // 1_000_000 - START_S
     assert (starts[2] + 1) * WINDOW_S + 30 <= began_s < (starts[2] + 2) * WINDOW_S + 30
 
 
@@ -131,7 +121,8 @@ def test_what_is_found_of_metrics_is_chosen_only_beside_a_prometheus() -> None:
     assert "no Prometheus was found" in alone.why
 
 
-def test_there_is_one_way_to_ask() -> None:
-    given = {"hub": "https://hub", "prometheus_urls": "http://p", "prometheus_by_api_server": "true"}
-    with pytest.raises(ConfigError, match="both given"):
+@pytest.mark.parametrize("other", ["prometheus_urls", "exporter_urls"])
+def test_there_is_one_way_to_ask(other: str) -> None:
+    given = {"hub": "https://hub", other: "http://p", "prometheus_by_api_server": "true"}
+    with pytest.raises(ConfigError, match=f"{other} and prometheus_by_api_server are both given"):
         load(given, {})

@@ -4,7 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
@@ -12,102 +12,24 @@ from periplus_contract import flow_words
 from periplus_spoke.collectors.base import Collector
 from periplus_spoke.collectors.cluster_reader import ClusterReader
 from periplus_spoke.collectors.metric_rules import WINDOW_S
-from periplus_spoke.collectors.prometheus_client import PrometheusClient
-from periplus_spoke.collectors.prometheus_flows import PrometheusFlows, prometheus_flows
-from periplus_spoke.conversion.flow_sources import Chosen, FlowSource, choose
-from periplus_spoke.conversion.flow_sums import MEASURES, rows_of
-from periplus_spoke.conversion.prometheus.ends import Kinds, kinds_of
-from periplus_spoke.conversion.prometheus.rules import RULES
-from periplus_spoke.conversion.records import Sealable
+from periplus_spoke.collectors.prometheus_flows import prometheus_flows
 from periplus_spoke.kit.config import SpokeConfig
 from periplus_spoke.kube.client import KubeClient
 
+from tests.support.clock import START_S, QuickTimer
 from tests.support.collector_contract import CollectorContract, SinkThatCanShut, running
 from tests.support.fake_prometheus import FakePrometheus, Misbehaviour, endless, never, saying, serving
-from tests.unit.spoke.collectors.test_conntrack_collector import HOUR_S, QuickTimer
-
-KINDS = kinds_of([("shop", "web", "Deployment"), ("shop", "db", "StatefulSet")])
-FLOW = {
-    "reporter": "source",
-    "source_workload": "web",
-    "source_workload_namespace": "shop",
-    "source_cluster": "east",
-    "destination_workload": "db",
-    "destination_workload_namespace": "shop",
-    "destination_cluster": "east",
-}
-RECEIVED, SENT = "istio_tcp_received_bytes_total", "istio_tcp_sent_bytes_total"
-ISTIO = {RECEIVED: [(FLOW, 100.0)], SENT: [(FLOW, 900.0)]}
-NETOBSERV_METRIC = "netobserv_workload_egress_bytes_total"
-NETOBSERV = {
-    NETOBSERV_METRIC: [
-        (
-            {
-                "SrcK8S_OwnerName": "web",
-                "SrcK8S_Namespace": "shop",
-                "SrcK8S_OwnerType": "Deployment",
-                "DstK8S_OwnerName": "db",
-                "DstK8S_Namespace": "shop",
-                "DstK8S_OwnerType": "StatefulSet",
-            },
-            3.0,
-        )
-    ]
-}
-
-
-def rows(window: Sealable) -> list[dict[str, Any]]:
-    """Each with what it says of the flow, and its measures."""
-    return [flow._asdict() | dict(zip(MEASURES, row, strict=True)) for flow, row in rows_of(window.sections)]
-
-
-class Cluster:
-    """What an API server showed."""
-
-    def __init__(self, *sources: FlowSource) -> None:
-        self.found = sources
-
-    def kinds(self) -> Kinds:
-        return KINDS
-
-    def sources(self) -> tuple[Chosen, ...]:
-        return choose(self.found, (), {"conntrack", "hubble", *(rule.name for rule in RULES)})
-
-    async def is_read(self) -> None:
-        """It is."""
-
-
-class Said(dict[str, str]):
-    """Conditions that stand."""
-
-    def tell(self, name: str, text: str) -> None:
-        self.pop(name, None)
-        if text:
-            self[name] = text
-
-
-def collector_of(
-    *urls: str,
-    said: Said | None = None,
-    cluster: Cluster | None = None,
-    answer_s: float = 60.0,
-    timer: QuickTimer | None = None,
-    **settings: Any,
-) -> PrometheusFlows:
-    config = SpokeConfig(hub="", prometheus_urls=urls, **settings)
-    tell = (Said() if said is None else said).tell
-    prometheis = PrometheusClient(config, answer_s)
-    return PrometheusFlows(config, cluster or Cluster(), timer or QuickTimer(), tell, prometheis=prometheis)
-
-
-async def windows(collector: PrometheusFlows, turns: int) -> list[Sealable]:
-    """What it told in so many turns, told or not."""
-    sink = SinkThatCanShut()
-    async with running(collector, sink):
-        for _ in range(turns):
-            await collector.settled.wait()
-            collector.settled.clear()
-    return sink.told
+from tests.support.metric_readers import (
+    FLOW,
+    ISTIO,
+    NETOBSERV,
+    RECEIVED,
+    SENT,
+    Said,
+    of_prometheus,
+    rows,
+    windows,
+)
 
 
 class TestPrometheusFlows(CollectorContract):
@@ -118,14 +40,14 @@ class TestPrometheusFlows(CollectorContract):
     @asynccontextmanager
     async def _new(self) -> AsyncIterator[Collector]:
         async with serving(FakePrometheus(ISTIO)) as fake:
-            yield collector_of(fake.url)
+            yield of_prometheus(fake.url)
 
 
 async def test_windows_are_asked_for_when_they_are_over_and_begin_after_the_agent() -> None:
     async with serving(FakePrometheus(ISTIO), "/select/0/prometheus") as fake:
-        first, second = await windows(collector_of(fake.url), 2)
-    assert (first.window_start_s, second.window_start_s) == (HOUR_S + WINDOW_S, HOUR_S + 2 * WINDOW_S)
-    assert {int(each.query["time"]) for each in fake.asked[:7]} == {HOUR_S + 2 * WINDOW_S}
+        first, second = await windows(of_prometheus(fake.url), 2)
+    assert (first.window_start_s, second.window_start_s) == (START_S + WINDOW_S, START_S + 2 * WINDOW_S)
+    assert {int(each.query["time"]) for each in fake.asked[:7]} == {START_S + 2 * WINDOW_S}
     [row] = rows(first)
     assert (row["bytes_tx"], row["bytes_rx"], row["connections_opened"], row["collector"]) == (
         100,
@@ -139,7 +61,9 @@ async def test_windows_are_asked_for_when_they_are_over_and_begin_after_the_agen
 
 async def test_a_question_is_of_the_window_alone_and_counts_replicas_once() -> None:
     async with serving(FakePrometheus(ISTIO)) as fake:
-        await windows(collector_of(fake.url, prometheus_selector='cluster="east"', prometheus_replica_labels=("r",)), 1)
+        await windows(
+            of_prometheus(fake.url, prometheus_selector='cluster="east"', prometheus_replica_labels=("r",)), 1
+        )
     asked = [each.query["query"] for each in fake.asked]
     query = next(each for each in asked if each.startswith("sum by") and RECEIVED in each)
     series = f'{{__name__=~"{RECEIVED}",reporter=~"source|destination",cluster="east"}}'
@@ -149,8 +73,8 @@ async def test_a_question_is_of_the_window_alone_and_counts_replicas_once() -> N
 async def test_of_two_sources_of_the_same_bytes_the_better_one_is_read() -> None:
     fake = FakePrometheus({**ISTIO, **NETOBSERV}, rates=("50",))
     async with serving(fake):
-        [window] = await windows(collector_of(fake.url), 1)
-        [other] = await windows(collector_of(fake.url, flow_sources=("istio", "netobserv")), 1)
+        [window] = await windows(of_prometheus(fake.url), 1)
+        [other] = await windows(of_prometheus(fake.url, flow_sources=("istio", "netobserv")), 1)
     assert [(row["collector"], row["bytes_tx"], row["sampling"]) for row in rows(window)] == [
         (flow_words.FlowCollector.NETOBSERV, 150, 50)
     ]
@@ -160,7 +84,7 @@ async def test_of_two_sources_of_the_same_bytes_the_better_one_is_read() -> None
 async def test_a_clock_that_is_set_back_tells_no_window_twice() -> None:
     async with serving(FakePrometheus(ISTIO)) as fake:
         timer, sink = QuickTimer(), SinkThatCanShut()
-        collector = collector_of(fake.url, timer=timer)
+        collector = of_prometheus(fake.url, timer=timer)
         async with running(collector, sink):
             for turn in range(20):
                 collector.settled.clear()
@@ -168,29 +92,29 @@ async def test_a_clock_that_is_set_back_tells_no_window_twice() -> None:
                 if turn == 6:
                     timer.us -= 5 * WINDOW_S * 1_000_000
     starts = [window.window_start_s for window in sink.told]
-    assert starts == [HOUR_S + WINDOW_S * (number + 1) for number in range(len(starts))]
+    assert starts == [START_S + WINDOW_S * (number + 1) for number in range(len(starts))]
     assert len(starts) > 10
 
 
 async def test_a_name_that_no_metrics_have_is_said_with_those_they_have() -> None:
     said = Said()
     async with serving(FakePrometheus(ISTIO)) as fake:
-        assert await windows(collector_of(fake.url, said=said, prometheus_cluster="eastern"), 1) == []
+        assert await windows(of_prometheus(fake.url, said=said, prometheus_cluster="eastern"), 1) == []
         assert said["prometheus_cluster"].endswith("'eastern': give one of the names east")
-        assert len(await windows(collector_of(fake.url, said=said, prometheus_cluster="east"), 1)) == 1
+        assert len(await windows(of_prometheus(fake.url, said=said, prometheus_cluster="east"), 1)) == 1
     assert "prometheus_cluster" not in said
 
 
 async def test_several_prometheis_are_never_added_up() -> None:
     async with serving(FakePrometheus(ISTIO)) as one, serving(FakePrometheus(ISTIO)) as other:
-        [window] = await windows(collector_of(one.url, other.url), 1)
+        [window] = await windows(of_prometheus(one.url, other.url), 1)
     assert [row["bytes_tx"] for row in rows(window)] == [100]
 
 
 async def test_one_that_does_not_answer_is_made_up_for_by_another_and_named() -> None:
     said = Said()
     async with serving(FakePrometheus(misbehave=saying("no", 503))) as one, serving(FakePrometheus(ISTIO)) as other:
-        [window] = await windows(collector_of(one.url, other.url, said=said), 1)
+        [window] = await windows(of_prometheus(one.url, other.url, said=said), 1)
     assert [row["bytes_tx"] for row in rows(window)] == [100]
     assert one.url in said["prometheus_unreachable"]
 
@@ -214,14 +138,14 @@ async def test_a_window_of_which_nothing_could_be_read_is_not_told_and_the_reaso
 ) -> None:
     said, fake = Said(), FakePrometheus(ISTIO, misbehave=misbehave)
     async with serving(fake):
-        assert await windows(collector_of(fake.url, said=said, answer_s=2.0), 1) == []
+        assert await windows(of_prometheus(fake.url, said=said, answer_s=2.0), 1) == []
     assert reason in said["prometheus_unreachable"]
 
 
 async def test_windows_that_were_not_read_are_counted_in_the_next_that_is() -> None:
     fake, said = FakePrometheus(ISTIO, misbehave=saying("", 500)), Said()
     async with serving(fake):
-        collector, sink = collector_of(fake.url, said=said), SinkThatCanShut()
+        collector, sink = of_prometheus(fake.url, said=said), SinkThatCanShut()
         async with running(collector, sink):
             for _ in range(3):
                 await collector.settled.wait()
@@ -238,7 +162,7 @@ async def test_a_measure_that_could_not_be_read_is_unknown_and_the_others_are_to
     said = Said()
     fake = FakePrometheus(ISTIO, misbehave=saying("", 500), misbehaves_for=f'(max without (r) ({{__name__=~"{SENT}"')
     async with serving(fake):
-        [window] = await windows(collector_of(fake.url, said=said, prometheus_replica_labels=("r",)), 1)
+        [window] = await windows(of_prometheus(fake.url, said=said, prometheus_replica_labels=("r",)), 1)
     [row] = rows(window)
     assert (row["bytes_tx"], row["bytes_rx"]) == (100, None)
     assert window.flows is not None
@@ -249,7 +173,7 @@ async def test_a_measure_that_could_not_be_read_is_unknown_and_the_others_are_to
 async def test_a_partial_answer_is_used_and_named() -> None:
     said, fake = Said(), FakePrometheus(ISTIO, warnings=["store 10.0.0.9: unavailable\x1b[2J"])
     async with serving(fake):
-        [window] = await windows(collector_of(fake.url, said=said), 1)
+        [window] = await windows(of_prometheus(fake.url, said=said), 1)
     assert window.flows is not None
     assert window.flows.conditions == (flow_words.PARTIAL_ANSWERS,)
     assert window.flows.lost[flow_words.LOST_UNREAD] == 6
@@ -261,7 +185,7 @@ async def test_elements_that_are_no_samples_are_counted_and_the_others_used() ->
     bad = [(FLOW, float("nan")), (FLOW, float("inf")), (FLOW, -1.0)]
     fake = FakePrometheus({RECEIVED: [*ISTIO[RECEIVED], *bad]})
     async with serving(fake):
-        [window] = await windows(collector_of(fake.url), 1)
+        [window] = await windows(of_prometheus(fake.url), 1)
     assert [row["bytes_tx"] for row in rows(window)] == [100]
     assert window.flows is not None
     assert window.flows.lost == {flow_words.LOST_UNREADABLE: 3}
@@ -270,14 +194,14 @@ async def test_elements_that_are_no_samples_are_counted_and_the_others_used() ->
 async def test_a_prometheus_without_any_source_is_not_a_window_without_flows() -> None:
     said = Said()
     async with serving(FakePrometheus()) as fake:
-        assert await windows(collector_of(fake.url, said=said), 2) == []
+        assert await windows(of_prometheus(fake.url, said=said), 2) == []
     assert "obi, netobserv, istio" in said["prometheus_empty"]
 
 
 async def test_a_source_that_is_gone_is_not_told_as_quiet_and_the_next_one_is_looked_for() -> None:
     fake = FakePrometheus({**NETOBSERV, **ISTIO}, rates=("1",))
     async with serving(fake):
-        collector, sink = collector_of(fake.url), SinkThatCanShut()
+        collector, sink = of_prometheus(fake.url), SinkThatCanShut()
         async with running(collector, sink):
             await collector.settled.wait()
             fake.rises = ISTIO
@@ -293,7 +217,7 @@ async def test_who_asks_is_proved_by_the_file_as_it_is_now(tmp_path: Path) -> No
     token.write_text("first\n")
     user.write_text("somebody:secret")
     async with serving(FakePrometheus(ISTIO)) as fake:
-        collector, sink = collector_of(fake.url, prometheus_token_file=token), SinkThatCanShut()
+        collector, sink = of_prometheus(fake.url, prometheus_token_file=token), SinkThatCanShut()
         async with running(collector, sink):
             await collector.settled.wait()
             token.write_text("second\n")
@@ -302,21 +226,21 @@ async def test_who_asks_is_proved_by_the_file_as_it_is_now(tmp_path: Path) -> No
                 await collector.settled.wait()
         assert fake.asked[0].headers["Authorization"] == "Bearer first"
         fake.asked.clear()
-        await windows(collector_of(fake.url, prometheus_basic_auth_file=user), 1)
+        await windows(of_prometheus(fake.url, prometheus_basic_auth_file=user), 1)
         assert fake.asked[0].headers["Authorization"] == "Basic c29tZWJvZHk6c2VjcmV0"
 
 
 async def test_a_secret_that_cannot_be_read_is_trouble_and_no_end(tmp_path: Path) -> None:
     said = Said()
     async with serving(FakePrometheus(ISTIO)) as fake:
-        assert await windows(collector_of(fake.url, said=said, prometheus_token_file=tmp_path / "gone"), 1) == []
+        assert await windows(of_prometheus(fake.url, said=said, prometheus_token_file=tmp_path / "gone"), 1) == []
     assert "gone" in said["prometheus_unreachable"]
 
 
 async def test_what_is_far_behind_is_given_up_and_counted() -> None:
     async with serving(FakePrometheus(ISTIO)) as fake:
         timer, sink = QuickTimer(), SinkThatCanShut()
-        collector = collector_of(fake.url, timer=timer)
+        collector = of_prometheus(fake.url, timer=timer)
         sink.open.clear()
         async with running(collector, sink):
             await sink.handed.wait()
@@ -345,7 +269,7 @@ def test_there_is_no_collector_where_nothing_is_to_be_read() -> None:
 async def test_a_label_of_10_mb_names_nobody_and_the_others_are_used() -> None:
     fake = FakePrometheus({RECEIVED: [*ISTIO[RECEIVED], (FLOW | {"source_workload": "w" * 10_000_000}, 1.0)]})
     async with serving(fake):
-        [window] = await windows(collector_of(fake.url), 1)
+        [window] = await windows(of_prometheus(fake.url), 1)
     assert [row["bytes_tx"] for row in rows(window)] == [100]
     assert window.flows is not None
     assert window.flows.lost == {flow_words.LOST_UNREADABLE: 1}

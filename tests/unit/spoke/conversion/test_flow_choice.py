@@ -73,6 +73,23 @@ def test_metrics_of_cilium_where_nothing_better_is() -> None:
     assert picked(choose(sources("cilium-mesh"), ("conntrack", "cilium-mesh"))) == []
 
 
+def test_exporters_are_read_by_who_asks_the_api_server_where_there_is_no_prometheus() -> None:
+    absent = FlowSource(kind="prometheus", state="absent")
+    found = FlowSource(kind="prometheus", state="found", service="p", namespace="n", port=9090)
+    pages = FlowSource(
+        kind="cilium-mesh", state="found", namespace="k", service="hubble-metrics", port=9965, has_pages=True
+    )
+    for prometheus, reads, use, source in (
+        (absent, ("prometheus",), "chosen", pages),
+        (found, ("prometheus",), "chosen", None),
+        (absent, ("conntrack",), "unreadable", None),
+    ):
+        choices = choose([pages, prometheus], reads=reads)
+        assert (why(choices, "cilium-mesh")[0], flow_sources.with_pages(choices)) == (use, source)
+    [unread, _] = choose([pages, absent], reads=("conntrack",))
+    assert unread.command == "periplus-spoke run --exporter-urls http://hubble-metrics.k.svc:9965/metrics"
+
+
 def test_metrics_need_a_prometheus() -> None:
     found = choose(sources("istio"), reads=("conntrack",))
     assert picked(found) == []

@@ -41,6 +41,7 @@ AGENTS = daemonset("periplus", "periplus-node")
 CILIUM = daemonset("kube-system", "cilium")
 RELAY = service("kube-system", "hubble-relay", ("", 80), k8s_app="hubble-relay")
 RELAY_TLS = service("gke-managed-dpv2-observability", "hubble-relay", ("", 443), k8s_app="hubble-relay")
+HUBBLE_METRICS = service("kube-system", "hubble-metrics", ("hubble-metrics", 9965), k8s_app="hubble")
 ISTIOD = service("istio-system", "istiod", ("grpc-xds", 15010), ("https-dns", 15012), app="istiod")
 ISTIOD_REVISION = service("mesh", "istiod-1-27", ("grpc-xds", 15010), app="istiod")
 NETOBSERV = service("netobserv", "flowlogs-pipeline-prom", ("prometheus", 9401))
@@ -65,6 +66,7 @@ STACK = service(
         ("retina", daemonset("kube-system", "retina-agent"), "kube-system/retina-agent", False),
         ("submariner", daemonset("s", "submariner-gateway"), "s/submariner-gateway", False),
         ("cilium-mesh", service("k", "clustermesh-apiserver", ("", 2379)), "k/clustermesh-apiserver:2379", False),
+        ("cilium-mesh", HUBBLE_METRICS, "kube-system/hubble-metrics:9965", False),
     ],
 )  # fmt: skip
 def test_each_is_found_where_it_is(kind: str, thing: Service | Thing, where: str, is_tls: bool) -> None:
@@ -72,6 +74,13 @@ def test_each_is_found_where_it_is(kind: str, thing: Service | Thing, where: str
     assert (found.state, found.where, found.is_tls) == ("found", where, is_tls)
     others = {each.kind: each.state for each in detect_sources(clues(thing)) if each.kind != kind}
     assert set(others.values()) == {"absent"}
+
+
+def test_a_service_that_leads_to_exporters_is_the_source_beside_another_sign_of_it() -> None:
+    mesh = service("kube-system", "clustermesh-apiserver", ("", 2379))
+    [alone] = of_kind("cilium-mesh", clues(mesh))
+    [found] = of_kind("cilium-mesh", clues(mesh, HUBBLE_METRICS))
+    assert (alone.has_pages, found.has_pages, found.where) == (False, True, "kube-system/hubble-metrics:9965")
 
 
 @pytest.mark.parametrize(
