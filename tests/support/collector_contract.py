@@ -3,10 +3,11 @@
 import asyncio
 import re
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
+from periplus_contract.tables import FLOWS, Kind
 from periplus_spoke.collectors.base import Collector
 from periplus_spoke.conversion.arrow import encode_sections
 from periplus_spoke.conversion.records import Sealable
@@ -50,6 +51,22 @@ async def running(collector: Collector, sink: SinkThatCanShut) -> AsyncIterator[
     assert isinstance(ended, asyncio.CancelledError), ended
 
 
+def mark_faults(batch: Sealable) -> Iterator[str]:
+    """Why the hub could not say how much of the batch's window is known."""
+    if batch.kind is not Kind.FLOWS:
+        return
+    if batch.window_start_s % 60 or batch.window_s <= 0:
+        yield "begins within a minute, or has no length: minutes that are told count as seen"
+    mark = batch.flows
+    if mark is None:
+        yield "has no FlowsMark"
+        return
+    if mark.unmeasured > mark.observed:
+        yield "has more unmeasured than observed"
+    if not mark.observed and any(section.rows for section in batch.sections if section.table.name == FLOWS.name):
+        yield "has rows, of nothing that was observed"
+
+
 class CollectorContract(ABC):
     """Inherit, and say what stands below."""
 
@@ -80,6 +97,13 @@ class CollectorContract(ABC):
                 assert section.columns.keys() <= set(section.table.column_names)
                 must = {column.name for column in section.table.columns if not column.nullable}
                 assert not section.rows or must <= section.columns.keys()
+
+    async def test_every_batch_of_flows_says_what_coverage_is_computed_of(self, tmp_path: Path) -> None:
+        sink = SinkThatCanShut()
+        async with self.collecting(tmp_path) as collector, running(collector, sink):
+            await collector.settled.wait()
+        faults = {fault for batch in sink.told for fault in mark_faults(batch)}
+        assert not faults, f"a batch {'; '.join(sorted(faults))}"
 
     async def test_it_settles_again_after_it_is_asked_for_everything(self, tmp_path: Path) -> None:
         sink = SinkThatCanShut()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import zstandard
 
+from periplus_contract.batch import FlowsMark
 from periplus_contract.column_types import INT64, TIMESTAMP
 from periplus_contract.tables import Column, Kind, Table
 from periplus_spoke.collectors.base import Collector, Sink
@@ -48,7 +49,10 @@ class ToyConnections:
             start_s = HOUR_S + window * WINDOW_S
             columns = {"window_start": array("q", [start_s * 1_000_000] * 4), "bytes_tx": array("q", range(4))}
             section = SectionRows(table=CONNECTIONS, columns=columns, rows=4)
-            await sink.emit(Sealable(kind=Kind.FLOWS, window_start_s=start_s, window_s=WINDOW_S, sections=(section,)))
+            mark = FlowsMark(observed=4)
+            await sink.emit(
+                Sealable(kind=Kind.FLOWS, window_start_s=start_s, window_s=WINDOW_S, sections=(section,), flows=mark)
+            )
         self.settled.set()
         await asyncio.Event().wait()
 
