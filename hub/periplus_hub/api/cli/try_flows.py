@@ -8,6 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
+from periplus_contract.flow_words import SOURCE_KINDS
 from periplus_hub.api.cli.exit_codes import Exit, fail
 from periplus_hub.api.cli.report import ClusterLine, FlowSourceLine, Report, some
 from periplus_hub.api.cli.temporary_fleet import Target
@@ -42,11 +43,13 @@ _LONGEST_S: Final = 86_400
 _ADDRESS: Final = re.compile(r"https?://[^/?#@\s,]+(/[^?#\s,]*)?")
 _BACK: Final = "3"
 """Minutes that are read of before the start: nobody has to wait for a minute to be over."""
-_SOURCES: Final = "hubble,obi,netobserv,istio,retina,submariner,cilium-mesh"
-"""Agents of nodes send to the hub that they joined, and so not to this one: what they count is told here by others."""
 AGENTS: Final = "conntrack"
 HUBBLE: Final = "hubble"
 PROMETHEUS: Final = "prometheus"
+_NOT_READ: Final = frozenset((AGENTS, "goldmane", PROMETHEUS))
+"""Agents of nodes send to the hub that they joined, and so not to this one: what they count is told here by others. Of
+the rest spokes read nothing, or nothing of its own."""
+_SOURCES: Final = ",".join(kind for kind in SOURCE_KINDS if kind not in _NOT_READ)
 _CILIUM: Final = "cilium-mesh"
 _AGENTS_ELSEWHERE: Final = "its agents send to the hub that they joined, not to this one"
 _RELAY_TLS: Final = ":443"

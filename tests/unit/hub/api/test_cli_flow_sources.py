@@ -4,6 +4,9 @@ from dataclasses import replace
 
 from periplus_hub.api.cli.flow_sources import flows_words, lines_of
 from periplus_hub.api.cli.report import ClusterLine, ClusterState, FlowSourceLine, Report
+from periplus_hub.api.cli.temporary_fleet import Target
+from periplus_hub.api.cli.try_flows import Reading
+from periplus_spoke.kit.flow_settings import SOURCES
 
 from tests.unit.hub.api.test_cli_report import printed
 
@@ -22,6 +25,12 @@ GOLDMANE = FlowSourceLine(
     why="Periplus does not read it yet",
     command="",
 )
+
+
+def test_spokes_of_a_trial_read_all_that_spokes_read_but_agents_of_nodes() -> None:
+    options = Reading().equip(Target("east", "east", "config")).spoke_options
+    named = options[options.index("--flow-sources") + 1].split(",")
+    assert set(named) == set(SOURCES) - {"conntrack"}
 
 
 def test_where_flows_come_from() -> None:
