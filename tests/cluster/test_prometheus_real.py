@@ -19,6 +19,7 @@ from tests.support.clock import QuickTimer
 from tests.support.metric_readers import Said, of_prometheus, windows
 from tests.support.real_prometheus import PASSWORD, USER, Line, exporting, job, prometheus
 from tests.support.vendor_metrics import ISTIO, rising, window_end_s
+from tests.support.web_apps import listening
 
 RECEIVED, SENT = "istio_tcp_received_bytes_total", "istio_tcp_sent_bytes_total"
 SECRET = "a-token"
@@ -146,13 +147,8 @@ async def door(url: str) -> AsyncIterator[str]:
 
     app = web.Application()
     app.router.add_get("/api/v1/query", answer)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.01)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
+    async with listening(app) as (host, port):
+        yield f"http://{host}:{port}"
 
 
 async def test_a_token_opens_the_door_in_front_of_it(prometheus_program: Path, tmp_path: Path) -> None:

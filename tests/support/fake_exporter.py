@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from tests.support.real_prometheus import Line
+from tests.support.web_apps import listening
 
 Counters = Mapping[str, list[tuple[dict[str, str], float]]]
 """Name of a metric to its series and what they are at."""
@@ -41,11 +42,6 @@ async def exposing(says: Callable[[int], str | web.Response]) -> AsyncIterator[F
     exporter = FakeExporter(says)
     app = web.Application()
     app.router.add_get("/metrics", exporter.answer)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.01)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    exporter.url = f"http://127.0.0.1:{runner.addresses[0][1]}/metrics"
-    try:
+    async with listening(app) as (host, port):
+        exporter.url = f"http://{host}:{port}/metrics"
         yield exporter
-    finally:
-        await runner.cleanup()

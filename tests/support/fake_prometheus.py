@@ -9,6 +9,8 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.support.web_apps import listening
+
 Rises = Mapping[str, list[tuple[dict[str, str], float]]]
 """Name of a counter to what its series rose by."""
 Misbehaviour = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -54,15 +56,9 @@ async def serving(fake: FakePrometheus, path: str = "", host: str = "127.0.0.1")
     """Its `url` is set while the block runs."""
     app = web.Application()
     app.router.add_get(f"{path}/api/v1/query", fake.answer)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.01)
-    await runner.setup()
-    site = web.TCPSite(runner, host, 0)
-    await site.start()
-    fake.url = f"http://{host}:{runner.addresses[0][1]}{path}"
-    try:
+    async with listening(app, host) as (_, port):
+        fake.url = f"http://{host}:{port}{path}"
         yield fake
-    finally:
-        await runner.cleanup()
 
 
 async def never(request: web.Request) -> web.StreamResponse:

@@ -16,6 +16,8 @@ from typing import Any
 import yaml
 from aiohttp import web
 
+from tests.support.web_apps import listening
+
 Object = dict[str, Any]
 
 DEFAULT_COLLECTIONS = (
@@ -167,15 +169,8 @@ class FakeKube:
         """Serve on a free port of loopback; yields the URL."""
         app = web.Application()
         app.router.add_route("*", "/{tail:.*}", self._handle)
-        runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        host, port = runner.addresses[0][:2]
-        try:
+        async with listening(app, handler_cancellation=True) as (host, port):
             yield f"http://{host}:{port}"
-        finally:
-            await runner.cleanup()
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")

@@ -17,6 +17,7 @@ import aiohttp
 from aiohttp import web
 
 from tests.cluster.rig.processes import Child, free_port
+from tests.support.web_apps import listening
 
 PATIENCE_S = 120
 USER, PASSWORD = "reader", "let-me-read"
@@ -61,15 +62,9 @@ async def exporting(*lines: Line) -> AsyncIterator[Exporter]:
     exporter = Exporter(lines)
     app = web.Application()
     app.router.add_get("/metrics", exporter.answer)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.01)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    exporter.address = f"127.0.0.1:{runner.addresses[0][1]}"
-    try:
+    async with listening(app) as (host, port):
+        exporter.address = f"{host}:{port}"
         yield exporter
-    finally:
-        await runner.cleanup()
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 import random
 from pathlib import Path
+from typing import Any
 
 from periplus_contract.batch import Section
 from periplus_contract.tables import Kind
@@ -34,21 +35,7 @@ def draft(kind: Kind = Kind.FLOWS, *, rows: int = 3, start_s: int = HOUR_S, body
 
 def snapshot(parts: int = 1, *, rows: int = 3, body: bytes = b"snap") -> list[Draft]:
     """All parts of a snapshot."""
-    return [
-        Draft(
-            kind=Kind.INVENTORY,
-            window_start_s=HOUR_S,
-            window_s=0,
-            rows=rows,
-            sections=(Section(table="pods", rows=rows, inflated_bytes=8),),
-            inflated_bytes=8,
-            body=body,
-            mode="snapshot",
-            part=part,
-            parts=parts,
-        )
-        for part in range(1, parts + 1)
-    ]
+    return [_inventory(rows, body, mode="snapshot", part=part, parts=parts) for part in range(1, parts + 1)]
 
 
 def statement(parts: int, *, body: bytes = b"part") -> list[Draft]:
@@ -72,6 +59,10 @@ def statement(parts: int, *, body: bytes = b"part") -> list[Draft]:
 
 def delta(*, rows: int = 1, body: bytes = b"delta") -> Draft:
     """An inventory delta."""
+    return _inventory(rows, body, mode="delta")
+
+
+def _inventory(rows: int, body: bytes, **more: Any) -> Draft:
     return Draft(
         kind=Kind.INVENTORY,
         window_start_s=HOUR_S,
@@ -80,7 +71,7 @@ def delta(*, rows: int = 1, body: bytes = b"delta") -> Draft:
         sections=(Section(table="pods", rows=rows, inflated_bytes=8),),
         inflated_bytes=8,
         body=body,
-        mode="delta",
+        **more,
     )
 
 

@@ -21,6 +21,7 @@ from tests.support.certificates import Authority
 from tests.support.kube_api import FakeKube, write_kubeconfig
 from tests.support.kube_session import SkippingTimer
 from tests.support.proxies import SmallProxy
+from tests.support.web_apps import listening
 
 HIDDEN = "api.behind.example:6443"
 """Nobody but the proxy knows this name."""
@@ -64,13 +65,8 @@ async def behind(folder: Path) -> AsyncIterator[Behind]:
 
     app = web.Application()
     app.router.add_route("*", "/{tail:.*}", answer)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
-    try:
-        yield Behind(runner.addresses[0][:2], tls, seen)
-    finally:
-        await runner.cleanup()
+    async with listening(app, tls=tls) as address:
+        yield Behind(address, tls, seen)
 
 
 def kubeconfig(folder: Path, server: str, **cluster: Any) -> Path:

@@ -24,6 +24,7 @@ from periplus_spoke.kube.problems import KubeProblem
 from tests.support.certificates import Authority
 from tests.support.kube_api import FakeKube, write_kubeconfig
 from tests.support.kube_session import SkippingTimer
+from tests.support.web_apps import listening
 
 
 @dataclass
@@ -44,14 +45,8 @@ class TlsKube:
         context.load_cert_chain(self.folder / "server.crt", self.folder / "server.key")
         app = web.Application()
         app.router.add_route("*", "/{tail:.*}", self._handle)
-        runner = web.AppRunner(app, shutdown_timeout=0.1)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", self.port, ssl_context=context).start()
-        self.port = runner.addresses[0][1]
-        try:
-            yield f"https://127.0.0.1:{self.port}"
-        finally:
-            await runner.cleanup()
+        async with listening(app, port=self.port, tls=context) as (host, self.port):
+            yield f"https://{host}:{self.port}"
 
     async def _handle(self, request: web.Request) -> web.Response:
         assert request.transport is not None
