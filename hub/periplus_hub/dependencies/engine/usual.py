@@ -22,6 +22,20 @@ class Judged:
     verdict: Verdict
 
 
+def off_or_near(
+    found: Iterable[Judged], about: Callable[[PairHours], str]
+) -> tuple[dict[str, list[Judged]], list[str]]:
+    """Those that are off, by what they are about; and what else may be off."""
+    off: dict[str, list[Judged]] = {}
+    near: set[str] = set()
+    for each in found:
+        if each.verdict is Verdict.OFF:
+            off.setdefault(about(each.pair), []).append(each)
+        elif each.verdict is Verdict.NEAR:
+            near.add(about(each.pair))
+    return off, sorted(near - off.keys())
+
+
 def judged(
     pairs: Iterable[PairHours], at_s: int, measure: Measure, floor: Callable[[Baseline], int]
 ) -> Iterator[Judged]:

@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from periplus_hub.dependencies.engine.baseline import LEAST_HOURS, Verdict
-from periplus_hub.dependencies.engine.usual import Judged, judged
+from periplus_hub.dependencies.engine.baseline import LEAST_HOURS
+from periplus_hub.dependencies.engine.usual import Judged, judged, off_or_near
 from periplus_hub.dependencies.engine.watched import LEAST_ATTEMPTS, RECENT_HOURS, HourOfPair, Watched
 from periplus_hub.findings.bands import percent_at_least, power_of_two
 from periplus_hub.findings.facts import REGISTRATIONS, WATCHED, Facts
@@ -41,15 +41,10 @@ class FailingDependencies:
 
 
 def _drafts(watched: Watched, names: Mapping[UUID, str]) -> Iterator[FindingDraft | Undecided]:
-    failing: dict[str, list[Judged]] = {}
-    unclear: set[str] = set()
-    for each in judged(watched.hours, int(watched.at.timestamp()), _share_ppm, lambda _: _FLOOR_PPM):
-        if each.verdict is Verdict.OFF:
-            failing.setdefault(end_key(each.pair.dst), []).append(each)
-        elif each.verdict is Verdict.NEAR:
-            unclear.add(end_key(each.pair.dst))
-    yield from (Undecided(each) for each in sorted(unclear - failing.keys()))
-    yield from (_draft(server, found, names) for server, found in failing.items())
+    found = judged(watched.hours, int(watched.at.timestamp()), _share_ppm, lambda _: _FLOOR_PPM)
+    failing, unclear = off_or_near(found, lambda pair: end_key(pair.dst))
+    yield from map(Undecided, unclear)
+    yield from (_draft(server, each, names) for server, each in failing.items())
 
 
 def _share_ppm(hour: HourOfPair) -> int | None:

@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from periplus_hub.dependencies.engine.baseline import LEAST_HOURS, Baseline, Verdict
-from periplus_hub.dependencies.engine.usual import Judged, judged
+from periplus_hub.dependencies.engine.baseline import LEAST_HOURS, Baseline
+from periplus_hub.dependencies.engine.usual import Judged, judged, off_or_near
 from periplus_hub.dependencies.engine.watched import LEAST_SAMPLES, RECENT_HOURS, HourOfPair, PairHours, Watched
 from periplus_hub.dependencies.model import EdgeEnd
 from periplus_hub.findings.bands import power_of_two
@@ -41,14 +41,8 @@ class SlowDependencies:
 
 
 def _drafts(watched: Watched, names: Mapping[UUID, str]) -> Iterator[FindingDraft | Undecided]:
-    slow: dict[str, list[Judged]] = {}
-    unclear: set[str] = set()
-    for each in judged(watched.hours, int(watched.at.timestamp()), _mean_us, _floor_us):
-        if each.verdict is Verdict.OFF:
-            slow.setdefault(_path(each.pair), []).append(each)
-        elif each.verdict is Verdict.NEAR:
-            unclear.add(_path(each.pair))
-    yield from (Undecided(each) for each in sorted(unclear - slow.keys()))
+    slow, unclear = off_or_near(judged(watched.hours, int(watched.at.timestamp()), _mean_us, _floor_us), _path)
+    yield from map(Undecided, unclear)
     yield from (_draft(path, found, names) for path, found in slow.items())
 
 
