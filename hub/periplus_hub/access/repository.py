@@ -20,7 +20,7 @@ _TOKEN: Final = [
 
 
 def _token(row: Row[Any]) -> ApiToken:
-    return ApiToken(**row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
+    return ApiToken(**row._mapping)
 
 
 async def add_tenant(c: WriteConnection, scope: Scope, name: str) -> bool:
@@ -39,7 +39,7 @@ async def system_tenants(c: ReadConnection) -> list[Tenant]:
     """Every tenant, oldest first."""
     table = tables.tenants
     rows = await c.rows(select(table.c.id, table.c.name, table.c.created_at).order_by(table.c.created_at, table.c.id))
-    return [Tenant(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name for it
+    return [Tenant(**row._mapping) for row in rows]
 
 
 async def system_tenant_ids(c: ReadConnection) -> list[UUID]:
@@ -53,7 +53,7 @@ async def system_token_by_prefix(c: ReadConnection, prefix: str) -> tuple[UUID, 
     row = await c.one_or_none(select(table.c.tenant_id, table.c.secret_sha256, *_TOKEN).where(table.c.prefix == prefix))
     if row is None:
         return None
-    found = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
+    found = dict(row._mapping)
     return found.pop("tenant_id"), found.pop("secret_sha256"), ApiToken(**found)
 
 

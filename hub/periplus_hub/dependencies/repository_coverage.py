@@ -240,7 +240,7 @@ def _cluster(told: _Told, first: int, last: int, since: int) -> ClusterCoverage:
 async def _booked(c: ReadConnection, scope: Scope, first: int, last: int) -> dict[str, int]:
     sums = [func.coalesce(func.sum(outcomes.c[name]), 0).label(name) for name in ("collected", "settled")]
     row = await c.one_or_none(select(*sums).where(*_of_flows(scope, first, last)))
-    return {"collected": 0, "settled": 0} if row is None else {name: int(value) for name, value in row._mapping.items()}  # noqa: SLF001 - public name
+    return {"collected": 0, "settled": 0} if row is None else {name: int(value) for name, value in row._mapping.items()}
 
 
 async def _dropped(c: ReadConnection, scope: Scope, first: int, last: int) -> dict[str, int]:

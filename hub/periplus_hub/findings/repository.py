@@ -27,7 +27,7 @@ _CONTENT: Final = (
 
 
 def _finding(row: Row[Any]) -> Finding:
-    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
+    values = dict(row._mapping)
     values["severity"] = FindingSeverity(row.severity)
     values["state"] = FindingState(row.state)
     values["registration_ids"] = tuple(row.registration_ids)

@@ -25,15 +25,15 @@ _CONNECTION: Final = tuple(tables.domain_connections.c[name] for name in DomainC
 
 def _registration(row: Row[Any]) -> Registration:
     """A Registration from a row with its columns."""
-    return Registration(**(dict(row._mapping) | {"state": State(row.state)}))  # noqa: SLF001 - SQLAlchemy's public name
+    return Registration(**(dict(row._mapping) | {"state": State(row.state)}))
 
 
 def _domain(row: Row[Any]) -> NetworkDomain:
-    return NetworkDomain(**row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
+    return NetworkDomain(**row._mapping)
 
 
 def _connection(row: Row[Any]) -> DomainConnection:
-    return DomainConnection(**(dict(row._mapping) | {"mode": Mode(row.mode)}))  # noqa: SLF001 - SQLAlchemy's public name
+    return DomainConnection(**(dict(row._mapping) | {"mode": Mode(row.mode)}))
 
 
 def readable_registrations(scope: Scope) -> Select[Any]:

@@ -139,7 +139,7 @@ async def hold_token(c: WriteConnection, scope: Scope, token_id: UUID, now: date
 async def system_subject_by_id(c: ReadConnection, sender_id: UUID) -> Subject | None:
     """The registration or the agent with this id, whatever its state."""
     row = await c.one_or_none(_SUBJECT, {"sender_id": sender_id})
-    return None if row is None else Subject(**(dict(row._mapping) | {"state": State(row.state)}))  # noqa: SLF001 - SQLAlchemy's public name
+    return None if row is None else Subject(**(dict(row._mapping) | {"state": State(row.state)}))
 
 
 async def system_add_challenge(c: WriteConnection, nonce: str, sender_id: UUID, expires_at: datetime) -> None:

@@ -206,7 +206,7 @@ async def change_domain(
     if description is not None:
         _check_note(description)
         values["description"] = description
-    known = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for it
+    known = row._mapping
     changed = {column: value for column, value in values.items() if known[column] != value}
     if changed:
         await store.change_domain(c, scope, domain_id, changed)

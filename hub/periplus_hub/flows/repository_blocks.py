@@ -91,7 +91,7 @@ async def dirty_hours(c: ReadConnection, scope: Scope, since_s: int) -> list[Dir
     columns = (current.hour, current.raw_version, current.identity_version)
     can_be = and_(current.hour >= since_s, or_(~current.raw_lost, current.rolled_raw.is_(None)))
     statement = select(*columns).where(owned(scope, hours), stale, can_be)
-    return [DirtyHour(**row._mapping) for row in await c.rows(statement.order_by(current.hour.desc()))]  # noqa: SLF001 - public
+    return [DirtyHour(**row._mapping) for row in await c.rows(statement.order_by(current.hour.desc()))]
 
 
 async def note_rolled(c: WriteConnection, scope: Scope, hour: DirtyHour, edges: int) -> None:

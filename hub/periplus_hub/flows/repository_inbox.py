@@ -65,7 +65,7 @@ async def waiting(c: ReadConnection, scope: Scope, owners: Sequence[UUID]) -> li
         return select(literal(number).label("inbox"), *(table.c[name] for name in _WAITING)).where(*mine)
 
     rows = await c.rows(union_all(*(of(number, table) for number, table in enumerate(inboxes))))
-    return [Waiting(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name for it
+    return [Waiting(**row._mapping) for row in rows]
 
 
 async def members(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> list[Member]:
@@ -75,7 +75,7 @@ async def members(c: ReadConnection, scope: Scope, ids: Sequence[UUID]) -> list[
         return select(*(table.c[name] for name in _MEMBER)).where(owned(scope, table), one_of(table.c.id, ids))
 
     rows = await c.rows(union_all(*map(of, inboxes)))
-    by_id = {row.id: Member(**row._mapping) for row in rows}  # noqa: SLF001 - as above
+    by_id = {row.id: Member(**row._mapping) for row in rows}
     return [by_id[each] for each in ids if each in by_id]
 
 

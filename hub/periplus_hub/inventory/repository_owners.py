@@ -96,7 +96,7 @@ def _owners(scope: Scope, wanted: Wanted, at: datetime) -> Iterator[Select[Any]]
 
 
 def _owner(row: Row[Any]) -> Owner:
-    named = row._mapping  # noqa: SLF001 - public name
+    named = row._mapping
     fields = {name: value for name, value in named.items() if name not in {"ip", "place"}}
     return Owner(**fields)
 
@@ -127,7 +127,7 @@ async def _node_ports(
     )
     found: dict[UUID, list[ListeningService]] = {}
     for row in await c.rows(statement):
-        found.setdefault(row.registration_id, []).append(ListeningService(**row._mapping))  # noqa: SLF001 - public name
+        found.setdefault(row.registration_id, []).append(ListeningService(**row._mapping))
     return found
 
 

@@ -160,7 +160,7 @@ class ColumnStore:
             yield
         except Refusal:
             raise
-        except Exception as error:
+        except Exception as error:  # its engine and its client have no class in common
             if not _is_trouble(error):
                 raise
             reason = self._reason(error)

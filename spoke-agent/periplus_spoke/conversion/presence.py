@@ -59,7 +59,6 @@ class Presence:
         self._pods = pods
         self._nodes = nodes
         self._departed = listing.departed
-        self._began_us = listing.began_us
         self.young_after: Final = _text(listing.began_us - GRACE_US)
         """What was handed out later than this, as ISO 8601 in UTC without a zone, may be on its way to its pod."""
 
@@ -75,10 +74,6 @@ class Presence:
     def lost_node(self, name: str) -> str:
         """Of a node."""
         return "" if name in self._nodes or name in self._departed else f"node {name} is not there"
-
-    def is_young(self, created_us: int | None) -> bool:
-        """Whether what was made then may be too new to be judged."""
-        return created_us is not None and created_us > self._began_us - GRACE_US
 
 
 def _text(at_us: int) -> str:

@@ -47,7 +47,6 @@ class Container(Kept):
 class NodeStatus(Kept):
     """What a node was given."""
 
-    assigned_ip_count: int | None = field(name="assignedIPCount", default=None)
     network_containers: list[Container] | None = None
 
 
