@@ -1,7 +1,8 @@
 """Roll-up: one closed hour of 5 M raw rows of 1,000 clusters, from addresses to merged edges, replaced at once.
 
 Every edge is reported by both of its ends, minute by minute and by address alone, as agents of nodes do; a fifth of
-the edges crosses clusters of one network domain. 600 k pods had addresses in that hour. `told_s` is the same hour with
+the edges crosses clusters of one network domain. 600 k pods had addresses in that hour, on nodes in three zones.
+`told_s` is the same hour with
 edges that spokes merged themselves, so that only what crosses clusters is merged by the hub. `group_s` is the bare
 engine: the sums of the hour's rows by ends as they were told, without resolving or merging anything.
 
@@ -47,6 +48,13 @@ _PODS: Final = text("""
       'w' || p / 2, ('10.' || c.at % :domain || '.' || p / 250 || '.' || p % 250 + 1)::inet, 'Running', false,
       :since, :since
     FROM unnest(CAST(:clusters AS uuid[])) WITH ORDINALITY AS c(id, at), generate_series(0, :pods - 1) AS p
+""")
+_NODES: Final = text("""
+    INSERT INTO endpoint_addresses (tenant_id, registration_id, owner_kind, owner_uid, ip, role, name, node, region,
+      zone, valid_from)
+    SELECT :tenant, c.id, 'node', 'node-' || n, ('192.168.' || c.at % :domain || '.' || n + 1)::inet, 'InternalIP',
+      'node-' || n, 'node-' || n, 'region-1', 'zone-' || n % 3, :since
+    FROM unnest(CAST(:clusters AS uuid[])) WITH ORDINALITY AS c(id, at), generate_series(0, 9) AS n
 """)
 _ROWS: Final = """
     INSERT INTO flows (block, registration, window_start, window_s, reporter, collector, protocol, verdict, src_address,
@@ -104,6 +112,7 @@ async def fleet(db: Database, owner: Database, clusters: int) -> tuple[Scope, li
     values = {"tenant": scope.tenant_id, "clusters": made.clusters, "since": since, "domain": DOMAIN}
     async with db.write(scope) as c:
         await c.execute(_PODS, values | {"pods": 2 * WORKLOADS})
+        await c.execute(_NODES, values)
     async with owner.write(scope) as c:
         await c.execute(text("ANALYZE pods"))
     return scope, [str(each) for each in made.clusters]

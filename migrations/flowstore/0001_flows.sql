@@ -71,6 +71,7 @@ CREATE TABLE IF NOT EXISTS rollup_ends (
   since UInt32,
   end UInt32,
   place UInt32,
+  locality UInt32,
   behind UInt32,
   rule UInt8
 ) ENGINE = Memory;
@@ -81,12 +82,14 @@ CREATE TABLE IF NOT EXISTS rollup_ports (
   port UInt16,
   protocol UInt8,
   to_end UInt32,
+  to_locality UInt32,
   to_port UInt16
 ) ENGINE = Memory;
 
 -- Questions are mostly about what crosses between known clusters, which is why that stands together. `ends` is both ends
 -- in 16 bytes of a hash in which nobody finds two that are alike: edges are told apart by it, and not by their names.
--- Sums of pairs of clusters are kept beside the rows.
+-- Sums of pairs of clusters are kept beside the rows. What passed between two zones is a row of its own; an empty zone is
+-- one that is not known, or several.
 -- On a cluster: whole on each server.
 CREATE TABLE IF NOT EXISTS edges_hourly (
   hour DateTime('UTC'),
@@ -98,6 +101,10 @@ CREATE TABLE IF NOT EXISTS edges_hourly (
   dst_namespace LowCardinality(String),
   dst_kind LowCardinality(String),
   dst_workload LowCardinality(String),
+  src_region LowCardinality(String),
+  src_zone LowCardinality(String),
+  dst_region LowCardinality(String),
+  dst_zone LowCardinality(String),
   dst_port UInt16,
   protocol UInt8,
   verdict UInt8,

@@ -33,7 +33,7 @@ def _first() -> None:
         *columns(BYTEWISE, "owner_uid"),
         *columns(INET, "ip"),
         *columns(TEXT, "role"),
-        *columns(TEXT, "namespace name node zone", null=True),
+        *columns(TEXT, "namespace name node region zone", null=True),
         *columns(TIME, "valid_from"),
         *columns(TIME, "valid_to", null=True),
         sa.PrimaryKeyConstraint(

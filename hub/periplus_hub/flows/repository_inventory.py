@@ -30,7 +30,7 @@ _IDENTITIES_OF: Final = """
     SELECT registration_id, 'pod' AS layer, {hex_held_ip} AS address,
            coalesce(namespace, '') AS namespace,
            CASE WHEN workload_name IS NULL THEN 'Pod' ELSE coalesce(workload_kind, '') END AS kind,
-           coalesce(workload_name, name, '') AS workload,
+           coalesce(workload_name, name, '') AS workload, coalesce(node, '') AS node,
            {us_valid_from} AS since, coalesce({us_valid_to}, {forever}) AS until
     FROM pods, LATERAL (VALUES (ipv4), (ipv6)) AS held(ip)
     WHERE tenant_id = $1 AND held.ip IS NOT NULL{only_held_ip} AND NOT host_network AND valid_from < $3
@@ -38,7 +38,7 @@ _IDENTITIES_OF: Final = """
     UNION ALL
     SELECT p.registration_id, 'pod', {hex_a_ip}, coalesce(p.namespace, ''),
            CASE WHEN p.workload_name IS NULL THEN 'Pod' ELSE coalesce(p.workload_kind, '') END,
-           coalesce(p.workload_name, p.name, ''),
+           coalesce(p.workload_name, p.name, ''), coalesce(p.node, ''),
            {us_a_valid_from}, coalesce({us_a_valid_to}, {forever})
     FROM endpoint_addresses a JOIN pods p
       ON p.tenant_id = a.tenant_id AND p.registration_id = a.registration_id AND p.uid = a.owner_uid
@@ -48,12 +48,19 @@ _IDENTITIES_OF: Final = """
     SELECT registration_id,
            CASE WHEN owner_kind = 'node' THEN lower(role) WHEN role = 'ClusterIP' THEN 'clusterip' ELSE 'published' END,
            {hex_ip}, coalesce(namespace, ''),
-           CASE owner_kind WHEN 'node' THEN 'Node' ELSE 'Service' END, coalesce(name, ''),
+           CASE owner_kind WHEN 'node' THEN 'Node' ELSE 'Service' END, coalesce(name, ''), coalesce(node, ''),
            {us_valid_from}, coalesce({us_valid_to}, {forever})
     FROM endpoint_addresses
     WHERE tenant_id = $1 AND owner_kind <> 'pod'{only_ip} AND valid_from < $3 AND (valid_to IS NULL OR valid_to > $2)
 """
-"""`layer` is pod, internalip or externalip of a node, clusterip, or published: what a service has outside."""
+"""`layer` is pod, internalip or externalip of a node, clusterip, or published: what a service has outside. `node` is
+where the pod runs, or the node itself."""
+_NODES_OF: Final = """
+    SELECT DISTINCT registration_id, coalesce(name, '') AS node, coalesce(region, '') AS region,
+           coalesce(zone, '') AS zone, {us_valid_from} AS since, coalesce({us_valid_to}, {forever}) AS until
+    FROM endpoint_addresses
+    WHERE tenant_id = $1 AND owner_kind = 'node' AND valid_from < $3 AND (valid_to IS NULL OR valid_to > $2)
+"""
 _ADDRESSES: Final = ("held.ip", "a.ip", "ip")
 _WORDS: Final = {
     **{f"hex_{name.replace('.', '_')}": HEX.format(ip=name) for name in _ADDRESSES},
@@ -65,6 +72,7 @@ _WORDS: Final = {
 }
 _ONLY: Final = {f"only_{name.replace('.', '_')}": f" AND {name} = $4::text::inet" for name in _ADDRESSES}
 _IDENTITIES: Final = _IDENTITIES_OF.format(**_WORDS, **dict.fromkeys(_ONLY, ""))
+_NODES: Final = _NODES_OF.format(**_WORDS)
 _IDENTITIES_OF_ADDRESS: Final = _IDENTITIES_OF.format(**_WORDS, **_ONLY)
 _PORTS: Final = """
     WITH backing AS (
@@ -108,6 +116,10 @@ IDENTITY_TYPES: Final = {
     **dict.fromkeys(("registration_id", "layer", "address", "namespace", "kind", "workload"), _TEXT),
     **dict.fromkeys(("since", "until"), _NUMBER),
 }
+_NODE_TYPES: Final = {
+    **dict.fromkeys(("registration_id", "node", "region", "zone"), _TEXT),
+    **dict.fromkeys(("since", "until"), _NUMBER),
+}
 _PORT_TYPES: Final = {
     **dict.fromkeys(("registration_id", "kind", "namespace", "workload", "protocol"), _TEXT),
     **dict.fromkeys(("to_namespace", "to_kind", "to_workload"), _TEXT),
@@ -120,9 +132,16 @@ async def identities(c: ReadConnection, scope: Scope, hour: int, address: str | 
 
     Of revoked clusters too: what they were then, they were.
     """
-    return await copied(
-        c, scope, _IDENTITIES if address is None else _IDENTITIES_OF_ADDRESS, hour, address, types=IDENTITY_TYPES
-    )
+    statement = _IDENTITIES if address is None else _IDENTITIES_OF_ADDRESS
+    return await copied(c, scope, statement, hour, address, types={**IDENTITY_TYPES, "node": _TEXT})
+
+
+async def node_localities(c: ReadConnection, scope: Scope, hour: int) -> pa.Table:
+    """In which region and zone each node was in the hour, from when until when; an empty one is not known.
+
+    A node is here while it has an address.
+    """
+    return await copied(c, scope, _NODES, hour, None, types=_NODE_TYPES)
 
 
 async def ports(c: ReadConnection, scope: Scope) -> pa.Table:

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 import pyarrow as pa
 
 from periplus_hub.access.scope import Scope
+from periplus_hub.flows.engine.merge import ORDER
 from periplus_hub.flows.engine.numbered_ends import NumberedEnds
 from periplus_hub.flows.model import MEASURES, NumberedHour
 from periplus_hub.flows.repository_partitions import clear, replace
@@ -39,6 +40,7 @@ _EXTENT: Final = Template("SELECT count() AS rows, groupBitAnd(unmeasured) AS un
 _FOUND: Final = Template("""
     SELECT bitShiftLeft(toUInt64(s.end), 32) + if(p.behind = 0, d.end, p.to_end) AS ends,
       bitShiftLeft(toUInt32(if(p.behind = 0, f.port, p.to_port)), 16) + f.carried AS how,
+      bitShiftLeft(toUInt64(s.locality), 32) + if(p.behind = 0, d.locality, p.to_locality) AS localities,
       f.window AS window, f.window_s AS window_s, f.reporter AS reporter, s.rule AS src_rule,
       d.rule + if(p.behind = 0, 0, {rules:UInt8}) AS dst_rule, f.unmeasured AS unmeasured, f.sampling AS sampling,
       $measures
@@ -54,14 +56,14 @@ _FOUND: Final = Template("""
 """An hour's rows by number. A row that came after the hour was asked about has no number, and waits for the next time:
 its block makes the hour dirty again."""
 _PART: Final = "cityHash64(s.place, d.place) % {parts:UInt32} = {part:UInt32}"
-_BY_WINDOW: Final = Template("$found ORDER BY ends, how, window, window_s, reporter, src_rule, dst_rule")
+_BY_WINDOW: Final = Template("$found ORDER BY $order, src_rule, dst_rule")
 _BY_HOUR: Final = Template("""
-    SELECT ends, how, min(e.src_rule) AS src_rule, min(e.dst_rule) AS dst_rule, $sums,
+    SELECT ends, how, localities, min(e.src_rule) AS src_rule, min(e.dst_rule) AS dst_rule, $sums,
       groupBitOr(bitAnd(bitNot(e.unmeasured), 4095)) AS measured, groupBitOr(e.unmeasured) AS unmeasured,
       toUInt64(0) AS client_bytes, toUInt64(0) AS server_bytes, toUInt8(4) AS reporters,
       toUInt32(uniqExact(e.window)) AS windows, max(e.sampling) AS sampling, min(e.window) AS first_window,
       max(e.window + e.window_s) AS last_window
-    FROM ($found) AS e GROUP BY ends, how
+    FROM ($found) AS e GROUP BY ends, how, localities
 """)
 
 
@@ -115,11 +117,11 @@ async def put_ends(scope: Scope, store: ColumnStore, ends: NumberedEnds) -> None
 
 
 async def windows(scope: Scope, store: ColumnStore, of: NumberedHour, part: int, parts: int) -> pa.Table:
-    """What clients and servers told, in the order of `ends`, `how`, window and reporter.
+    """What clients and servers told, in the order of `engine.merge.ORDER`.
 
     Each pair of clusters is in one of the `parts`.
     """
-    statement = _BY_WINDOW.substitute(found=_found("1, 2", _PART, of))
+    statement = _BY_WINDOW.substitute(found=_found("1, 2", _PART, of), order=", ".join(ORDER))
     return await store.query(scope, statement, {**of.given, "part": part, "parts": parts}, lane=LANE)
 
 

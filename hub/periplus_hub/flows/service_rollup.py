@@ -20,12 +20,13 @@ from periplus_hub.flows import (
     repository_meanings,
     repository_rollup,
 )
+from periplus_hub.flows.engine.agreement import agreed
 from periplus_hub.flows.engine.merge import merged
 from periplus_hub.flows.engine.numbered_ends import NumberedEnds, named, numbered_ends
 from periplus_hub.flows.engine.owners import Owners
 from periplus_hub.flows.engine.pairs import paired
 from periplus_hub.flows.engine.resolution import resolved
-from periplus_hub.flows.model import DirtyHour, Fleet, NumberedHour
+from periplus_hub.flows.model import DirtyHour, NumberedHour
 from periplus_hub.kit.column_store import ColumnStore
 from periplus_hub.kit.crashpoint import crashpoint
 from periplus_hub.kit.db import Database
@@ -63,11 +64,14 @@ class RollUp:
             identities = await repository_inventory.identities(c, scope, hour.hour)
             meanings = await repository_meanings.meanings(c, scope, hour.hour)
             ports = await repository_inventory.ports(c, scope)
+            nodes = await repository_inventory.node_localities(c, scope, hour.hour)
             fleet = await repository_inventory.fleet_at(c, scope, hour.hour)
         salt, asked = await self._asked(scope, hour.hour)
-        owned_by = await asyncio.to_thread(_resolved, asked, hour.hour, identities, meanings, fleet)
-        await repository_rollup.put_identities(scope, self._store, hour.hour, owned_by.drop_columns(["lookup"]))
-        ends = await asyncio.to_thread(numbered_ends, asked, owned_by, ports)
+        owners = await asyncio.to_thread(Owners, identities, fleet, meanings, nodes)
+        owned_by = await asyncio.to_thread(_resolved, asked, hour.hour, owners)
+        kept = owned_by.drop_columns(["lookup", "locality"])
+        await repository_rollup.put_identities(scope, self._store, hour.hour, kept)
+        ends = await asyncio.to_thread(numbered_ends, asked, owned_by, ports, owners)
         await repository_rollup.put_ends(scope, self._store, ends)
         edges = await self._put_edges(scope, hour.hour, salt, ends)
         crashpoint("flows.before_replace")
@@ -102,10 +106,10 @@ class RollUp:
         return count
 
 
-def _resolved(asked: pa.Table, hour: int, identities: pa.Table, meanings: pa.Table, fleet: Fleet) -> pa.Table:
+def _resolved(asked: pa.Table, hour: int, owners: Owners) -> pa.Table:
     nameless = asked.filter(pc.equal(asked.column("kind"), ""))
-    return resolved(nameless, hour, Owners(identities, fleet, meanings))
+    return resolved(nameless, hour, owners)
 
 
 def _merged(told: pa.Table, ends: NumberedEnds, hour: int, measures: Sequence[str]) -> pa.Table:
-    return named(hour, merged(paired(told, ends), measures), ends)
+    return named(hour, merged(agreed(paired(told, ends), ends.localities), measures), ends)

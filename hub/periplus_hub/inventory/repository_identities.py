@@ -17,14 +17,14 @@ Raw: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 _NODE_ADDRESSES: Final = """
     SELECT o.registration_id, g.at, o.uid, split_part(held, '=', 1) AS role, split_part(held, '=', 2) AS ip,
-           NULL::text AS namespace, o.name, o.name AS node, o.zone
+           NULL::text AS namespace, o.name, o.name AS node, o.region, o.zone
     FROM {given} JOIN nodes o ON o.tenant_id = $1 AND o.registration_id = g.registration_id {touched},
       unnest(o.addresses) AS held
     WHERE split_part(held, '=', 1) IN ('InternalIP', 'ExternalIP')
 """
 _SERVICE_ADDRESSES: Final = """
     SELECT o.registration_id, g.at, o.uid, held.role, held.ip,
-           o.namespace, o.name, NULL::text AS node, NULL::text AS zone
+           o.namespace, o.name, NULL::text AS node, NULL::text AS region, NULL::text AS zone
     FROM {given} JOIN services o ON o.tenant_id = $1 AND o.registration_id = g.registration_id {touched}, LATERAL (
         SELECT 'ClusterIP' AS role, unnest(o.cluster_ips) AS ip
         UNION ALL SELECT 'ExternalIP', unnest(o.external_ips)
@@ -40,15 +40,17 @@ _OBJECTS: Final = "unnest($2::uuid[], $3::timestamptz[], $4::text[]) AS g(regist
 # Headless services say None where an address belongs; anything else that is no address is left out just so.
 _WANTED: Final = """
     SELECT DISTINCT registration_id, at, uid, role, CASE WHEN pg_input_is_valid(ip, 'inet') THEN ip::inet END AS ip,
-      namespace, name, node, zone
+      namespace, name, node, region, zone
     FROM ({held}) AS held WHERE pg_input_is_valid(ip, 'inet') AND position('/' IN ip) = 0
 """
 _CLOSE: Final = """
     WITH wanted AS ({wanted}), met AS MATERIALIZED (
       SELECT k.place, k.at, w.uid IS NOT NULL
-        AND (w.namespace, w.name, w.node, w.zone) IS NOT DISTINCT FROM (k.namespace, k.name, k.node, k.zone) AS kept
+        AND (w.namespace, w.name, w.node, w.region, w.zone)
+          IS NOT DISTINCT FROM (k.namespace, k.name, k.node, k.region, k.zone) AS kept
       FROM (SELECT a.*, g.at FROM {given}, LATERAL (
-          SELECT x.ctid AS place, x.registration_id, x.owner_uid, x.ip, x.role, x.namespace, x.name, x.node, x.zone
+          SELECT x.ctid AS place, x.registration_id, x.owner_uid, x.ip, x.role, x.namespace, x.name, x.node, x.region,
+            x.zone
           FROM endpoint_addresses x WHERE x.tenant_id = $1 AND x.registration_id = g.registration_id
             AND x.owner_kind = '{kind}' AND x.valid_to IS NULL {mine} OFFSET 0) AS a) AS k
       FULL JOIN wanted w
@@ -61,15 +63,15 @@ it knows of a table; an identity is looked up in the index."""
 _OPEN: Final = """
     WITH wanted AS ({wanted})
     INSERT INTO endpoint_addresses AS a
-      (tenant_id, registration_id, owner_kind, owner_uid, ip, role, namespace, name, node, zone, valid_from)
-    SELECT $1, w.registration_id, '{kind}', w.uid, w.ip, w.role, w.namespace, w.name, w.node, w.zone, w.at
+      (tenant_id, registration_id, owner_kind, owner_uid, ip, role, namespace, name, node, region, zone, valid_from)
+    SELECT $1, w.registration_id, '{kind}', w.uid, w.ip, w.role, w.namespace, w.name, w.node, w.region, w.zone, w.at
     FROM wanted w LEFT JOIN LATERAL (SELECT true AS open FROM endpoint_addresses e
       WHERE e.tenant_id = $1 AND e.registration_id = w.registration_id AND e.owner_kind = '{kind}'
         AND e.owner_uid = w.uid AND e.ip = w.ip AND e.role = w.role AND e.valid_to IS NULL OFFSET 0) AS known ON true
     WHERE known.open IS NULL
     ON CONFLICT (tenant_id, registration_id, owner_kind, owner_uid, ip, role, valid_from) DO UPDATE
     SET valid_to = NULL, namespace = excluded.namespace, name = excluded.name,
-      node = excluded.node, zone = excluded.zone
+      node = excluded.node, region = excluded.region, zone = excluded.zone
 """
 
 

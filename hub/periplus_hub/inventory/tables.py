@@ -137,7 +137,7 @@ addresses: Final = Table(
     Column("owner_uid", BYTEWISE, nullable=False),
     Column("ip", INET, nullable=False),
     Column("role", Text, nullable=False),
-    *_texts("namespace", "name", "node", "zone"),
+    *_texts("namespace", "name", "node", "region", "zone"),
     time_column("valid_from", nullable=False),
     time_column("valid_to"),
     PrimaryKeyConstraint("tenant_id", "registration_id", "owner_kind", "owner_uid", "ip", "role", "valid_from"),

@@ -14,6 +14,9 @@ Words = npt.NDArray[np.uint64]
 Flags = npt.NDArray[np.bool_]
 
 UUID_BYTES: Final = pa.binary(16)
+END_PARTS: Final = ("owner", "namespace", "kind", "workload")
+"""What names an end: the 16 bytes of its cluster, and texts."""
+_WORD_BITS: Final = 32
 _SEPARATOR: Final = b"\x1f"
 
 
@@ -25,6 +28,17 @@ def numbers(values: pa.ChunkedArray) -> Ints:
 def words(values: pa.ChunkedArray) -> Words:
     """As unsigned 64-bit."""
     return np.asarray(values.to_numpy()).astype(np.uint64)
+
+
+def two_words(high: Ints, low: Ints) -> Words:
+    """Numbers of 64 bits that are made of two of 32."""
+    return high.astype(np.uint64) << np.uint64(_WORD_BITS) | low.astype(np.uint64)
+
+
+def halves(values: pa.ChunkedArray) -> tuple[Ints, Ints]:
+    """The two numbers that each is made of."""
+    both = words(values)
+    return (both >> np.uint64(_WORD_BITS)).astype(np.int64), (both & np.uint64(2**_WORD_BITS - 1)).astype(np.int64)
 
 
 def plain(values: pa.Array) -> pa.Array:
@@ -42,6 +56,11 @@ def uuid_bytes(texts: pa.ChunkedArray) -> pa.Array:
 def joined(parts: Iterable[pa.Array]) -> pa.Array:
     """One key for each row, of ids and texts."""
     return pc.binary_join_element_wise(*(plain(each).cast(pa.binary()) for each in parts), _SEPARATOR)
+
+
+def end_keys(ends: pa.Table) -> pa.Array:
+    """One key for each row of a table that names ends."""
+    return joined(ends.column(name).combine_chunks() for name in END_PARTS)
 
 
 def changes(*columns: npt.NDArray[Any]) -> Flags:

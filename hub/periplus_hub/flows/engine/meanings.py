@@ -49,7 +49,7 @@ WHOLE_BITS: Final = 128
 
 
 def with_meanings(identities: pa.Table, meanings: pa.Table | None) -> pa.Table:
-    """Both as one table. What had an address itself had it in its own cluster, and that address alone."""
+    """Both as one table, the identities first. What had an address itself had it in its own cluster, and that alone."""
     alone = pa.array(np.full(identities.num_rows, WHOLE_BITS, dtype=np.int64))
     itself = identities.append_column("scope", identities.column("registration_id")).append_column("length", alone)
-    return itself if meanings is None else pa.concat_tables([itself, meanings.select(itself.column_names)])
+    return itself if meanings is None else pa.concat_tables([itself.select(meanings.column_names), meanings])

@@ -18,6 +18,8 @@ import pyarrow as pa
 from periplus_hub.flows.engine.columns import Flags, Ints, changes, numbers, words
 from periplus_hub.flows.model import MEASURES
 
+ORDER: Final = ("ends", "how", "localities", "window", "window_s", "reporter")
+"""What rows that are merged are sorted by."""
 CLIENT: Final = 1
 SERVER: Final = 2
 _BYTES: Final = ("bytes_tx", "bytes_rx")
@@ -46,10 +48,10 @@ class _Cells:
 
 
 def merged(rows: pa.Table, measures: Sequence[str]) -> pa.Table:
-    """Edges of what `repository_rollup.windows` found, which is sorted by `ends`, `how`, window and reporter."""
-    columns = {name: numbers(rows.column(name)) for name in rows.column_names if name != "ends"}
-    ends = words(rows.column("ends"))
-    edge = changes(ends, columns["how"])
+    """Edges of what `repository_rollup.windows` found, in the order of ORDER: what passed between two zones is one."""
+    pairs = {name: words(rows.column(name)) for name in ("ends", "localities")}
+    columns = {name: numbers(rows.column(name)) for name in rows.column_names if name not in pairs}
+    edge = changes(*pairs.values(), columns["how"])
     first = np.flatnonzero(edge)
     cells = _cells(np.cumsum(edge) - 1, first, columns["window"], columns["window_s"])
     sides = columns["reporter"] == CLIENT, columns["reporter"] == SERVER
@@ -59,7 +61,7 @@ def merged(rows: pa.Table, measures: Sequence[str]) -> pa.Table:
     per_edge = np.flatnonzero(np.diff(cells.edge, prepend=-1))
     return pa.table(
         {
-            "ends": ends[first],
+            **{name: each[first] for name, each in pairs.items()},
             "how": columns["how"][first].astype(np.uint32),
             **{name: columns[name][first].astype(np.uint8) for name in ("src_rule", "dst_rule")},
             **{name: np.add.reduceat(each, per_edge).astype(np.uint64) for name, each in totals.items()},

@@ -11,7 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from periplus_hub.flows.engine.columns import Flags, Ints, joined, plain, uuid_bytes
+from periplus_hub.flows.engine import localities
+from periplus_hub.flows.engine.columns import END_PARTS, Flags, Ints, end_keys, halves, joined, plain, uuid_bytes
+from periplus_hub.flows.engine.localities import UNKNOWN_LOCALITY
+from periplus_hub.flows.engine.owners import Owners
 from periplus_hub.flows.model import MEASURES, NOBODY
 from periplus_hub.flows.model_kinds import GATEWAY, NODE, SERVICE
 
@@ -23,7 +26,6 @@ NO_PLACE: Final = 0
 """Where an end is that is in no cluster."""
 _LAST_PORT: Final = 2**16 - 1
 _PROTOCOLS: Final = {"TCP": 6, "UDP": 17, "SCTP": 132}
-_PARTS: Final = ("owner", "namespace", "kind", "workload")
 _OF_EDGE: Final = (
     *("measured", "unmeasured", "client_bytes", "server_bytes", "reporters", "windows", "sampling"),
     *("first_window", "last_window"),
@@ -41,6 +43,7 @@ class NumberedEnds:
     is_vague: Flags
     """Ends that stand for something behind them: nodes, services and gateways."""
     rules: tuple[str, ...]
+    localities: localities.Names
     lookups: pa.Table
     """Rows of the store's `rollup_ends`."""
     ports: pa.Table
@@ -53,10 +56,11 @@ class NumberedEnds:
 
 def named(hour: int, edges: pa.Table, ends: NumberedEnds) -> pa.Table:
     """Rows of `edges_hourly` of edges by number. A measure that no row of the hour knows is 0, and not `measured`."""
-    both = np.asarray(edges.column("ends").to_numpy())
-    numbers = {"src": both >> np.uint64(32), "dst": both & np.uint64(0xFFFF_FFFF)}
+    numbers, where = (
+        dict(zip(("src", "dst"), halves(edges.column(name)), strict=True)) for name in ("ends", "localities")
+    )
     how = np.asarray(edges.column("how").to_numpy())
-    columns = {"registration": "owner", **{name: name for name in _PARTS[1:]}}
+    columns = {"registration": "owner", **{name: name for name in END_PARTS[1:]}}
     rules = pa.array(ends.rules, pa.string())
     nothing = np.zeros(edges.num_rows, dtype=np.uint64)
     return pa.table(
@@ -66,6 +70,11 @@ def named(hour: int, edges: pa.Table, ends: NumberedEnds) -> pa.Table:
                 f"{side}_{name}": ends.names.column(part).combine_chunks().take(pa.array(number))
                 for side, number in numbers.items()
                 for name, part in columns.items()
+            },
+            **{
+                f"{side}_{name}": ends.localities.texts.column(name).combine_chunks().take(pa.array(number))
+                for side, number in where.items()
+                for name in ("region", "zone")
             },
             "dst_port": (how >> 16).astype(np.uint16),
             "protocol": (how >> 8 & 0xFF).astype(np.uint8),
@@ -77,26 +86,31 @@ def named(hour: int, edges: pa.Table, ends: NumberedEnds) -> pa.Table:
     )
 
 
-def numbered_ends(asked: pa.Table, resolved: pa.Table, ports: pa.Table) -> NumberedEnds:
+def numbered_ends(asked: pa.Table, resolved: pa.Table, ports: pa.Table, owners: Owners) -> NumberedEnds:
     """`asked`: the hour's distinct lookups. `resolved`: whose those without a name were. `ports`: as the inventory."""
     found = _told(asked, resolved)
     reached = _reached(found, ports)
-    names, number = _numbered([found.select(_PARTS), reached.select(_PARTS)])
+    names, number = _numbered([found.select(END_PARTS), reached.select(END_PARTS)])
     of_lookup, of_port = number[: found.num_rows], number[found.num_rows :]
     rules = _rules(found)
     kind = names.column("kind").combine_chunks()
+    usual = owners.usual_locality(names)
+    is_told = np.asarray(pc.equal(found.column("rule"), TOLD_RULE))
+    locality = np.where(is_told, usual[of_lookup], np.asarray(found.column("locality")))
     place = _places(names.column("owner").combine_chunks())
     return NumberedEnds(
         names=names,
         place=place,
         is_vague=np.asarray(pc.is_in(kind, pa.array([SERVICE, NODE, GATEWAY]))),
         rules=rules,
+        localities=owners.localities.names,
         lookups=pa.table(
             {
                 "lookup": found.column("lookup"),
                 "since": found.column("since"),
                 "end": of_lookup.astype(np.uint32),
                 "place": place[of_lookup].astype(np.uint32),
+                "locality": locality.astype(np.uint32),
                 "behind": found.column("behind"),
                 "rule": pc.index_in(found.column("rule"), pa.array(rules, pa.string())).cast(pa.uint8()),
             }
@@ -105,6 +119,7 @@ def numbered_ends(asked: pa.Table, resolved: pa.Table, ports: pa.Table) -> Numbe
             {
                 **{name: reached.column(name) for name in ("behind", "port", "protocol")},
                 "to_end": of_port.astype(np.uint32),
+                "to_locality": usual[of_port].astype(np.uint32),
                 "to_port": reached.column("to_port"),
             }
         ),
@@ -121,11 +136,12 @@ def _told(asked: pa.Table, resolved: pa.Table) -> pa.Table:
                     "lookup": told.column("lookup"),
                     "since": pa.array(np.zeros(told.num_rows, dtype=np.uint32)),
                     "owner": plain(told.column("registration").combine_chunks()),
-                    **{name: told.column(name).cast(pa.string()) for name in _PARTS[1:]},
+                    **{name: told.column(name).cast(pa.string()) for name in END_PARTS[1:]},
                     "rule": pa.array([TOLD_RULE] * told.num_rows, pa.string()),
+                    "locality": pa.array(np.full(told.num_rows, UNKNOWN_LOCALITY, dtype=np.int64)),
                 }
             ),
-            resolved.select(["lookup", "since", *_PARTS, "rule"]),
+            resolved.select(["lookup", "since", *END_PARTS, "rule", "locality"]),
         ]
     ).combine_chunks()
     return rows.append_column("behind", _groups(rows))
@@ -139,7 +155,7 @@ def _groups(rows: pa.Table) -> pa.Array:
 
 def _group_keys(rows: pa.Table) -> pa.Array:
     """Null for what has no ports of others."""
-    owner, namespace, kind, workload = (rows.column(name).combine_chunks() for name in _PARTS)
+    owner, namespace, kind, workload = (rows.column(name).combine_chunks() for name in END_PARTS)
     is_node = pc.equal(kind, NODE)
     parts = [owner, *(pc.if_else(is_node, "", each) for each in (namespace, workload)), kind]
     keys = joined(parts)
@@ -153,14 +169,14 @@ def _reached(found: pa.Table, listed: pa.Table) -> pa.Table:
     protocol = pc.index_in(ports.column("protocol"), pa.array(list(_PROTOCOLS)))
     numbers = pa.array(list(_PROTOCOLS.values()), pa.uint8()).take(protocol.combine_chunks())
     owner = uuid_bytes(ports.column("registration_id"))
-    named = pa.table({"owner": owner, **{name: ports.column(name) for name in _PARTS[1:]}})
+    named = pa.table({"owner": owner, **{name: ports.column(name) for name in END_PARTS[1:]}})
     keys = _group_keys(found)
     groups = pc.index_in(_group_keys(named), keys.filter(pc.is_valid(keys)))
     behind = found.column("behind").combine_chunks().filter(pc.is_valid(keys)).take(groups)
     rows = pa.table(
         {
             "owner": owner,
-            **{name: ports.column(f"to_{name}") for name in _PARTS[1:]},
+            **{name: ports.column(f"to_{name}") for name in END_PARTS[1:]},
             "behind": behind,
             "protocol": numbers,
             "port": ports.column("port").cast(pa.uint16()),
@@ -173,7 +189,7 @@ def _reached(found: pa.Table, listed: pa.Table) -> pa.Table:
 def _numbered(tables: list[pa.Table]) -> tuple[pa.Table, Ints]:
     """The distinct rows of all, and for each row the number of its own."""
     whole = pa.concat_tables(tables).combine_chunks()
-    encoded = joined([whole.column(name).combine_chunks() for name in _PARTS]).dictionary_encode()
+    encoded = end_keys(whole).dictionary_encode()
     codes = np.asarray(encoded.indices).astype(np.int64)
     first = np.unique(codes, return_index=True)[1]
     return whole.take(pa.array(first)), codes

@@ -18,9 +18,11 @@ from uuid import UUID
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from periplus_hub.flows.engine.columns import Flags, Ints, joined, uuid_bytes
+from periplus_hub.flows.engine.columns import Flags, Ints, end_keys, joined, uuid_bytes
 from periplus_hub.flows.engine.external import outside
+from periplus_hub.flows.engine.localities import NO_NODES, Held, Localities
 from periplus_hub.flows.engine.meanings import (
     CLUSTER_RANGE,
     EGRESS,
@@ -36,12 +38,11 @@ from periplus_hub.flows.engine.meanings import (
     REMOTE_POD,
     with_meanings,
 )
-from periplus_hub.flows.model import MINUTE_S, Fleet
-from periplus_hub.inventory.identity import AMBIGUOUS, FOREVER, UNKNOWN, Addresses, Entries, IdentityIndex, Instant
+from periplus_hub.flows.engine.minutes import Spans, whole_minutes
+from periplus_hub.flows.model import Fleet
+from periplus_hub.inventory.identity import AMBIGUOUS, UNKNOWN, Addresses, IdentityIndex
 
 MOST_CANDIDATES: Final = 10
-_BITS: Final = 128
-_WINDOW_US: Final = MINUTE_S * 1_000_000
 _POD: Final = ("pod",)
 _NODE: Final = ("internalip", "externalip")
 _PUBLISHED: Final = ("published",)
@@ -154,8 +155,13 @@ class _Rank:
 class Owners:
     """Identities of one hour, ready for questions."""
 
-    def __init__(self, identities: pa.Table, fleet: Fleet, meanings: pa.Table | None = None) -> None:
-        """`identities` as `repository_inventory.identities` reads them, `meanings` as `repository_meanings`."""
+    def __init__(
+        self, identities: pa.Table, fleet: Fleet, meanings: pa.Table | None = None, nodes: pa.Table = NO_NODES
+    ) -> None:
+        """`identities` and `nodes` as `repository_inventory` reads them, `meanings` as `repository_meanings`.
+
+        Without nodes no locality is known.
+        """
         self.clusters = {place.registration_id: number for number, place in enumerate(fleet.clusters)}
         domains = sorted({place.domain_id for place in fleet.clusters} - self.clusters.keys())
         self.scopes = self.clusters | {domain: len(self.clusters) + number for number, domain in enumerate(domains)}
@@ -165,6 +171,12 @@ class Owners:
         self._rows = _Rows(whole, self.names, self.scopes)
         self._ranks = _ranks(self._rows, fleet, domains)
         self.rules = [rank.rule for rank in self._ranks]
+        self.localities = Localities(self._rows.held(identities), nodes, len(self.names.keys))
+
+    def usual_locality(self, ends: pa.Table) -> Ints:
+        """For rows of owner, namespace, kind and workload, the locality that each had all the hour, by number."""
+        number = pc.fill_null(pc.index_in(end_keys(ends), self.names.keys), UNKNOWN)
+        return self.localities.usual(np.asarray(number).astype(np.int64))
 
     def answer(self, asked: Questions) -> Answers:
         """By the first rank that knows."""
@@ -203,10 +215,14 @@ class Owners:
         return rank.layer.everybody(rank.groups[cluster], address, time_us)[:MOST_CANDIDATES]
 
     def may_change(self, address: Addresses, first_us: int, last_us: int) -> Flags:
-        """Which addresses came to somebody or were given up within the time: their owner may differ between windows."""
-        changed = self._rows.changed(first_us, last_us)
-        nothing = np.zeros(len(address.low), dtype=np.int64)
-        return nothing.astype(np.bool_) if changed is None else changed.owners(nothing, address) >= 0
+        """Which addresses came to somebody, were given up, or to another zone within the time.
+
+        Their owner or its locality may differ between windows.
+        """
+        found = np.zeros(len(address.low), dtype=np.bool_)
+        for spans in (self._rows.spans, self.localities.cut):
+            found |= spans.changed(address, first_us, last_us)
+        return found
 
 
 def _ranks(rows: "_Rows", fleet: Fleet, other_scopes: Sequence[UUID]) -> list[_Rank]:
@@ -253,8 +269,9 @@ class _Names:
     def __init__(self, identities: pa.Table) -> None:
         columns = {"owner": uuid_bytes(identities.column("registration_id"))}
         columns |= {name: identities.column(name).combine_chunks() for name in ("namespace", "kind", "workload")}
-        encoded = joined(columns.values()).dictionary_encode()
+        encoded = end_keys(pa.table(columns)).dictionary_encode()
         self.codes = np.asarray(encoded.indices).astype(np.int64)
+        self.keys = encoded.dictionary
         first = pa.array(np.unique(self.codes, return_index=True)[1])
         self.rows = pa.table({name: column.take(first) for name, column in columns.items()})
         """owner (the cluster's 16 bytes), namespace, kind and workload of each, by its number."""
@@ -271,46 +288,31 @@ class _Rows:
         self._layers = np.asarray(identities.column("layer").to_numpy(zero_copy_only=False))[known]
         self.scope = of_row[known]
         self.owner = names.codes[known]
-        self.address = _addresses(identities.column("address"), known)
-        self.length = identities.column("length").to_numpy()[known]
-        self.since_us = identities.column("since").to_numpy()[known] // _WINDOW_US * _WINDOW_US
-        until = identities.column("until").to_numpy()[known]
-        self.until_us = np.where(until > FOREVER // 4, FOREVER, -(-until // _WINDOW_US) * _WINDOW_US)
+        since_us, until_us = whole_minutes(*(identities.column(name) for name in ("since", "until")))
+        self.spans = Spans(
+            address=_addresses(identities.column("address"), known),
+            length=identities.column("length").to_numpy()[known],
+            since_us=since_us[known],
+            until_us=until_us[known],
+        )
+        self._row = np.flatnonzero(known)
+
+    def held(self, identities: pa.Table) -> Held:
+        """What pods and nodes had, of the table that is the first part of all rows."""
+        row = self._row[: np.searchsorted(self._row, identities.num_rows)]
+        layer, *node = (identities.column(name).combine_chunks() for name in ("layer", "registration_id", "node"))
+        is_held = pc.is_in(layer, pa.array((*_POD, *_NODE))).to_numpy(zero_copy_only=False)
+        mine = np.flatnonzero(is_held[row])
+        node_key = joined(node).take(pa.array(row[mine]))
+        return Held(owner=self.owner[mine], spans=self.spans.take(mine), node=node_key)
 
     def layer(self, layers: Sequence[str], group_of_scope: Sequence[int]) -> _Layer:
         """Those of these layers; the group of each scope is given."""
-        mine = np.isin(self._layers, layers)
-        if not mine.any():
+        mine = np.flatnonzero(np.isin(self._layers, layers))
+        if not len(mine):
             return _Layer(None, layers, group_of_scope)
-        entries = Entries(
-            bits=_BITS,
-            domain=np.array(group_of_scope, dtype=np.int64)[self.scope[mine]],
-            first=Addresses(self.address.high[mine], self.address.low[mine]),
-            length=self.length[mine],
-            since_us=self.since_us[mine],
-            until_us=self.until_us[mine],
-            owner=self.owner[mine],
-        )
-        return _Layer(IdentityIndex(entries), layers, group_of_scope)
-
-    def changed(self, first_us: int, last_us: int) -> Instant | None:
-        """What began or ended within the time, all of it as one owner's; None where nothing did."""
-        mine = ((self.since_us > first_us) & (self.since_us < last_us)) | (
-            (self.until_us > first_us) & (self.until_us < last_us)
-        )
-        if not mine.any():
-            return None
-        nothing = np.zeros(int(mine.sum()), dtype=np.int64)
-        entries = Entries(
-            bits=_BITS,
-            domain=nothing,
-            first=Addresses(self.address.high[mine], self.address.low[mine]),
-            length=self.length[mine],
-            since_us=nothing,
-            until_us=nothing + 1,
-            owner=nothing,
-        )
-        return IdentityIndex(entries).at(0)
+        group = np.array(group_of_scope, dtype=np.int64)[self.scope[mine]]
+        return _Layer(self.spans.take(mine).index(group, self.owner[mine]), layers, group_of_scope)
 
 
 def _neighbours(pairs: frozenset[tuple[UUID, UUID]], domains: dict[UUID, int]) -> dict[int, list[int]]:

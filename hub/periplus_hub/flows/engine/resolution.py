@@ -26,9 +26,9 @@ _CANDIDATE: Final = pa.struct(
 
 
 def resolved(asked: pa.Table, hour: int, owners: Owners) -> pa.Table:
-    """Rows of `flow_identities` and their `lookup`, for distinct (registration, address).
+    """Rows of `flow_identities`, their `lookup` and `locality`, for distinct (registration, address).
 
-    An address that changed hands has several, each from a minute on.
+    An address that changed hands, or went to another zone, has several, each from a minute on.
     """
     clusters = _clusters(asked.column("registration"), owners)
     address = _words(asked.column("address"))
@@ -42,7 +42,8 @@ def resolved(asked: pa.Table, hour: int, owners: Owners) -> pa.Table:
         time_us=(hour + minute * MINUTE_S) * _US,
     )
     answers = owners.answer(questions)
-    starts = np.flatnonzero(changes(position, answers.owner, answers.rule))
+    where = owners.localities.of(answers.owner, questions.address, questions.time_us)
+    starts = np.flatnonzero(changes(position, answers.owner, answers.rule, where))
     kept = Questions(
         cluster=questions.cluster[starts],
         address=Addresses(questions.address.high[starts], questions.address.low[starts]),
@@ -58,6 +59,7 @@ def resolved(asked: pa.Table, hour: int, owners: Owners) -> pa.Table:
             "lookup": rows.column("lookup"),
             "since": (hour + minute[starts] * MINUTE_S).astype(np.uint32),
             "slices": slices[position[starts]],
+            "locality": where[starts],
             **_named(kept, Answers(owner=answers.owner[starts], rule=answers.rule[starts]), owners),
         }
     )

@@ -34,6 +34,7 @@ def merge(rows: Sequence[Told]) -> dict[str, dict[str, int]]:
         {
             "ends": pa.array([edges.index(each.edge) for each in ordered], pa.uint64()),
             "how": pa.array([443 << 16 | 6 << 8 | 1] * count, pa.uint32()),
+            "localities": pa.array([0] * count, pa.uint64()),
             "window": pa.array([HOUR + 60 * each.window for each in ordered], pa.uint32()),
             "window_s": pa.array([each.window_s for each in ordered], pa.uint32()),
             "reporter": pa.array([each.reporter for each in ordered], pa.uint8()),

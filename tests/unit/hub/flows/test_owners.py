@@ -33,6 +33,7 @@ class Had:
     layer: str = "pod"
     since: float = -600
     until: float | None = None
+    node: str = ""
 
 
 def identities(*rows: Had) -> pa.Table:
@@ -51,6 +52,7 @@ def identities(*rows: Had) -> pa.Table:
             "namespace": pa.array(["shop" for _ in rows], pa.string()),
             "kind": pa.array(["Deployment" for _ in rows], pa.string()),
             "workload": pa.array([each.workload for each in rows], pa.string()),
+            "node": pa.array([each.node for each in rows], pa.string()),
             "since": pa.array([moment(each.since) for each in rows], pa.int64()),
             "until": pa.array([moment(each.until) for each in rows], pa.int64()),
         }
