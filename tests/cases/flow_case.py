@@ -33,12 +33,16 @@ class Pod(_Part):
     until: str = ""
     told: str = ""
     """When the hub hears of it; else when it begins. What is told late is told after the rows."""
+    node: Name = "node-1"
 
 
 class Node(_Part):
     name: Name
     ips: list[str] = []
     external: list[str] = []
+    region: str = ""
+    zone: str = ""
+    """As its labels have them; without these it has none."""
 
 
 class Service(_Part):
@@ -82,6 +86,8 @@ class Cluster(_Part):
     services: list[Service] = []
     ranges: list[ReportedRange] = []
     meanings: list[Told] = []
+    provider: str = ""
+    """Whose infrastructure it is on: aws, gcp, azure …"""
     aliases: list[str] = []
     """What other systems call it, as `system=name`."""
 
@@ -138,6 +144,17 @@ class Edge(_Part):
     """Rules of the destination, each of which has to be among its."""
 
 
+class Link(_Part):
+    """A link that has to be there, by what it is between. Bytes that are left out may be any."""
+
+    a: Name
+    """`provider:region/zone`, with `@cluster` behind it where names are that cluster's own, or `not known`."""
+    b: Name
+    by: Literal["region", "zone"] = "zone"
+    bytes_a_to_b: int | msgspec.UnsetType | None = msgspec.UNSET
+    bytes_b_to_a: int | msgspec.UnsetType | None = msgspec.UNSET
+
+
 class Owner(_Part):
     """Whose an address was, from where a cluster stands, at a time that it sent a row about it."""
 
@@ -163,6 +180,9 @@ class Expect(_Part):
     edges: list[Edge] = []
     no_edges: list[Edge] = []
     edge_count: int | None = None
+    links: list[Link] = []
+    link_count: int | None = None
+    """Between zones."""
     owners: list[Owner] = []
     coverage: Coverage | None = None
 

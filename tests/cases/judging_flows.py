@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from tests.cases.flow_case import Coverage, Edge, FlowCase, Owner
+from tests.cases.flow_case import Coverage, Edge, FlowCase, Link, Owner
 
 Json = dict[str, Any]
 
@@ -15,9 +15,13 @@ _SLACK: Final = 0.005
 _SHOWN: Final = 6
 
 
-def differences(case: FlowCase, answer: Json, owners: list[Json]) -> Iterator[str]:
-    """Of the answer about dependencies, and of what is stored of each asked owner."""
+def differences(case: FlowCase, answer: Json, links: Json, owners: list[Json]) -> Iterator[str]:
+    """Of the answers about dependencies and about links, and of what is stored of each asked owner."""
     yield from _edges(case, answer)
+    for link in case.expect.links:
+        yield from _link(link, links[link.by]["links"])
+    if case.expect.link_count is not None and links["zone"]["linkCount"] != case.expect.link_count:
+        yield f"{links['zone']['linkCount']} links, not {case.expect.link_count}: {_every_link(links['zone']['links'])}"
     for expected, found in zip(case.expect.owners, owners, strict=True):
         yield from _owner(expected, found)
     if case.expect.coverage is not None:
@@ -61,6 +65,35 @@ def _wrong(expected: Edge, edge: Json) -> Iterator[str]:
     missing = [rule for rule in expected.rules if rule not in edge["destination"]["rules"]]
     if missing:
         yield f"rules are {edge['destination']['rules']}, without {missing}"
+
+
+def _link(expected: Link, links: list[Json]) -> Iterator[str]:
+    """Whichever of its places comes first."""
+    wanted = {"bytesAToB": expected.bytes_a_to_b, "bytesBToA": expected.bytes_b_to_a}
+    turned = {"bytesAToB": expected.bytes_b_to_a, "bytesBToA": expected.bytes_a_to_b}
+    for a, b, numbers in ((expected.a, expected.b, wanted), (expected.b, expected.a, turned)):
+        for link in links:
+            if (_place(link, "A"), _place(link, "B")) == (a, b):
+                for name, value in numbers.items():
+                    found = None if link[name] is None else int(link[name])
+                    if not isinstance(value, msgspec.UnsetType) and found != value:
+                        yield f"{a} and {b}: {name} is {found}, not {value}"
+                return
+    yield f"no link of {expected.a} and {expected.b}; there are {_every_link(links)}"
+
+
+def _place(link: Json, side: str) -> str:
+    place, cluster = link[f"place{side}"], link[f"cluster{side}"]
+    if not place["isKnown"]:
+        return "not known"
+    named = "/".join(place[part] for part in ("region", "zone") if place[part])
+    whose = f"{place['provider']}:" if place["provider"] else ""
+    return f"{whose}{named}@{cluster['name']}" if cluster else f"{whose}{named}"
+
+
+def _every_link(links: list[Json]) -> str:
+    shown = [f"{_place(each, 'A')} and {_place(each, 'B')} ({each['bytesAToB']}/{each['bytesBToA']})" for each in links]
+    return ", ".join(shown) or "none"
 
 
 def _names(end: Json) -> set[str]:

@@ -42,6 +42,14 @@ _ASK = """query($cross: Boolean!, $since: DateTime!) {
     coverage { ratio sampling lateClusters { name } clustersWithoutFlows { name } }
   }
 }"""
+_LINKS = """query($since: DateTime!) {
+  zone: clusterLinks(first: 500, by: ZONE, since: $since) { ...Found }
+  region: clusterLinks(first: 500, by: REGION, since: $since) { ...Found }
+}
+fragment Found on ClusterLinks {
+  linkCount links { clusterA { name } clusterB { name } placeA { ...Place } placeB { ...Place } bytesAToB bytesBToA }
+}
+fragment Place on LinkPlace { isKnown provider region zone }"""
 _OWNER = """SELECT owner, namespace, kind, workload, candidates FROM flow_identities
   WHERE registration = {registration:UUID} AND address = toIPv6({ip:String}) AND since <= {at:UInt32}
     AND hour <= {at:UInt32} AND hour > {at:UInt32} - 3600 ORDER BY since DESC LIMIT 1"""
@@ -152,7 +160,7 @@ def _inventory(cluster: Cluster, pods: list[Json]) -> dict[str, list[Json]]:
     at = START - _BEFORE
     nodes = [
         node(each.name, *(f"InternalIP={ip}" for ip in each.ips), *(f"ExternalIP={ip}" for ip in each.external), at=at)
-        | {"name": each.name}
+        | {"name": each.name, "region": each.region or None, "zone": each.zone or None}
         for each in cluster.nodes
     ]
     services = [
@@ -162,7 +170,7 @@ def _inventory(cluster: Cluster, pods: list[Json]) -> dict[str, list[Json]]:
         | {"load_balancer_ips": each.load_balancer_ips}
         for number, each in enumerate(cluster.services)
     ]
-    itself = [upsert(f"uid-of-{cluster.name}", at, aliases=cluster.aliases)]
+    itself = [upsert(f"uid-of-{cluster.name}", at, aliases=cluster.aliases, provider=cluster.provider or None)]
     return {
         "cluster": itself,
         "pods": pods,
@@ -211,7 +219,7 @@ def _pod(number: int, pod: Pod) -> Json:
     ips = {f"ipv{6 if ':' in ip else 4}": ip for ip in pod.ips}
     told = moment(pod.told) if pod.told else START - _BEFORE
     columns = {"namespace": namespace, "name": f"{name}-{number}", "workload_kind": kind, "workload_name": name}
-    fixed = {"node": "node-1", "phase": "Running", "host_network": False, "labels": []}
+    fixed = {"node": pod.node, "phase": "Running", "host_network": False, "labels": []}
     return upsert(f"pod-{number}", told, **columns, **ips, **fixed, started_at=moment(pod.since))
 
 
@@ -238,16 +246,18 @@ def _peer(text: str) -> Peer:
     return Peer(text) if is_address(text) else Peer(workload="/".join(workload(text)))
 
 
-async def _asked(hub: FlowHub, case: FlowCase, scope: Scope, told: dict[str, Told]) -> tuple[Json, list[Json]]:
+async def _asked(hub: FlowHub, case: FlowCase, scope: Scope, told: dict[str, Told]) -> tuple[Json, Json, list[Json]]:
     token = await token_for(hub.db, scope, Role.VIEWER)
     clock = hub.db.clock
     assert isinstance(clock, FakeClock)
     variables = {"cross": case.cross_cluster, "since": START.isoformat()}
-    answer = (await door(hub.db, clock, columns=hub.store).ask(_ASK, token, **variables)).good["dependencies"]
+    asking = door(hub.db, clock, columns=hub.store)
+    answer = (await asking.ask(_ASK, token, **variables)).good["dependencies"]
+    links = (await asking.ask(_LINKS, token, since=variables["since"])).good
     names = {each.member.registration: name for name, each in told.items()}
     owners = []
     for owner in case.expect.owners:
         asked = {"registration": told[owner.seen_from].member.registration, "ip": owner.ip}
         rows = await hub.rows(scope, _OWNER, **asked, at=seconds(moment(owner.at)))
         owners.append({"clusters": names, "rows": rows})
-    return answer, owners
+    return answer, links, owners

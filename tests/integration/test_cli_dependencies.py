@@ -95,6 +95,11 @@ async def test_what_spokes_tell_is_printed_with_exact_bytes(
     assert told["nodes"]["endKinds"] == ["external", "", ""]
     assert told["edges"]["sums"]["bytesTx"] == [1_234_567, None]
     assert (await terminal.type("cluster-links")).stdout == "Nothing is known to pass between clusters.\n"
+    zones = await terminal.type("cluster-links", "--by", "zone")
+    assert zones.stdout.splitlines()[1].split()[:4] == ["not", "known", "not", "known"]
+    assert "not known is every end whose zone is not known: two of them may be in one" in zones.stderr
+    [link] = (await terminal.documents("cluster-links", "--by", "region"))["links"]
+    assert (link["clusterA"], link["placeB"]["isKnown"], link["bytesAToB"]) == (None, False, 1_234_567)
     hit = await terminal.type("blast-radius", "shop/api@prod-1")
     assert [line.split()[:3] for line in hit.stdout.splitlines()[1:]] == [["1", "shop/web@prod-1", "shop/api@prod-1"]]
     unhit = await terminal.type("blast-radius", "shop/web")

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pyarrow as pa
 
+from periplus_hub.dependencies.engine.ends import PARTS
 from periplus_hub.flows.model import MEASURES
 
 EAST, WEST = UUID(int=1), UUID(int=2)
@@ -19,11 +20,11 @@ def row(src: tuple[UUID, str, str, str], dst: tuple[UUID, str, str, str], **othe
     return {"src": src, "dst": dst, "outcome": 1, "state": 0, "known": KNOWN, "values": values, **other}
 
 
-def edge_rows(rows: Sequence[dict[str, Any]]) -> pa.Table:
-    """As `repository_graph.rows`: what a row does not know is 0 there."""
+def edge_rows(rows: Sequence[dict[str, Any]], parts: Sequence[str] = PARTS) -> pa.Table:
+    """As `repository_graph.rows`, of ends with these parts: what a row does not know is 0 there."""
     columns: dict[str, list[Any]] = {}
     for side in ("src", "dst"):
-        for part, name in enumerate(("registration", "namespace", "kind", "name")):
+        for part, name in enumerate(parts):
             values = [each[side][part] for each in rows]
             columns[f"end_{side}_{name}"] = [each.bytes if isinstance(each, UUID) else each for each in values]
     for number, measure in enumerate(MEASURES):

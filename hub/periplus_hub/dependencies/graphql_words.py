@@ -3,7 +3,7 @@
 import strawberry
 
 from periplus_contract.flow_words import Verdict
-from periplus_hub.dependencies.model import EdgeLevel, EdgeOrder, EdgeSide, EdgeState
+from periplus_hub.dependencies.model import EdgeLevel, EdgeOrder, EdgeSide, EdgeState, LinkLevel
 
 strawberry.enum(EdgeLevel, name="DependencyLevel", description="What the ends of a dependency are.")
 strawberry.enum(
@@ -27,4 +27,6 @@ strawberry.enum(
 )
 strawberry.enum(EdgeSide, name="DependencySide", description="An end: who opens connections, or who takes them.")
 
-__all__ = ["EdgeLevel", "EdgeOrder", "EdgeSide", "EdgeState", "Verdict"]
+strawberry.enum(LinkLevel, description="What links are between.")
+
+__all__ = ["EdgeLevel", "EdgeOrder", "EdgeSide", "EdgeState", "LinkLevel", "Verdict"]

@@ -41,6 +41,14 @@ class EdgeLevel(Enum):
     WORKLOAD = "workload"
 
 
+class LinkLevel(Enum):
+    """What links are between."""
+
+    CLUSTER = "cluster"
+    REGION = "region"
+    ZONE = "zone"
+
+
 class EdgeState(Enum):
     """Whether an edge is there."""
 
@@ -129,6 +137,8 @@ class EdgeFilter:
     since: datetime
     until: datetime
     level: EdgeLevel = EdgeLevel.WORKLOAD
+    by: LinkLevel = LinkLevel.CLUSTER
+    """Of the level CLUSTER: what clusters are divided into."""
     cross_cluster: bool = False
     either: EndFilter = field(default_factory=EndFilter)
     """At least one of the two ends."""

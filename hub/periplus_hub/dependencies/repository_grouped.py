@@ -19,8 +19,18 @@ from periplus_hub.dependencies.model import (
     Coverage,
     EdgeFilter,
     EdgeLevel,
+    LinkLevel,
 )
-from periplus_hub.dependencies.tables_edges import END_COLUMNS, OUTCOME, edges_from, end_columns, end_values, looked_at
+from periplus_hub.dependencies.tables_edges import (
+    END_COLUMNS,
+    LOCAL_COLUMNS,
+    OUTCOME,
+    edges_from,
+    end_columns,
+    end_values,
+    local_columns,
+    looked_at,
+)
 from periplus_hub.flows.model import MEASURES, NOBODY
 from periplus_hub.kit.column_store import ColumnStore
 
@@ -90,10 +100,10 @@ def _grouped(asked: EdgeFilter, coverage: Coverage) -> tuple[str, dict[str, Any]
     """A statement that finds the asked edges, one a row for each pair of ends and verdict, and its parameters."""
     where, given = looked_at(asked)
     given |= {"states": [STATES.index(each) for each in asked.states], **_told(coverage)}
-    ends, key = _ends(asked.level)
+    ends, key = _ends(asked)
     read = {"edges": edges_from(given["first"], asked, given), "conditions": where}
     rows, within = _ROWS.substitute(read), WITHIN
-    if asked.level is EdgeLevel.CLUSTER:
+    if asked.level is EdgeLevel.CLUSTER and asked.by is LinkLevel.CLUSTER:
         sums = ", ".join(f"sum({name}) AS {name}" for name in MEASURES)
         names = {"ends": ", ".join(ends), "key": ", ".join(key)}
         rows, within = _ROWS_OF_CLUSTERS.substitute(names, **read, within=WITHIN, sums=sums), "is_within"
@@ -137,11 +147,13 @@ def _told(coverage: Coverage) -> dict[str, Any]:
     }
 
 
-def _ends(level: EdgeLevel) -> tuple[Sequence[str], Sequence[str]]:
+def _ends(asked: EdgeFilter) -> tuple[Sequence[str], Sequence[str]]:
     """The columns of both ends, and what rows are grouped by. Names are long: where all of them count, `ends` does."""
-    if level is not EdgeLevel.WORKLOAD:
-        return end_columns(level), END_COLUMNS
+    if asked.by is not LinkLevel.CLUSTER:
+        return local_columns(asked.by), LOCAL_COLUMNS
+    if asked.level is not EdgeLevel.WORKLOAD:
+        return end_columns(asked.level), END_COLUMNS
     first, *others = END_COLUMNS
-    names = f"any(({', '.join(end_values(level))})) AS names"
+    names = f"any(({', '.join(end_values(asked.level))})) AS names"
     parts = [f"tupleElement(names, {number}) AS {name}" for number, name in enumerate(others, 2)]
     return ["ends", f"tupleElement({names}, 1) AS {first}", *parts], ["ends"]

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from periplus_contract.flow_words import Verdict
 from periplus_hub.dependencies.edge_columns import ends_at, hour_of
-from periplus_hub.dependencies.engine.ends import PARTS
-from periplus_hub.dependencies.model import LOOK_BACK_S, EdgeFilter, EdgeLevel, EndFilter
+from periplus_hub.dependencies.engine.ends import LOCAL_PARTS, PARTS
+from periplus_hub.dependencies.model import LOOK_BACK_S, EdgeFilter, EdgeLevel, EndFilter, LinkLevel
 from periplus_hub.flows.model import NOBODY
 
 OUTCOME: Final = f"if(verdict <= {max(each.value for each in Verdict)}, verdict, {Verdict.UNKNOWN.value})"
@@ -16,6 +16,8 @@ ENDS: Final = tuple(f"{side}_{part}" for side in ("src", "dst") for part in ("re
 """The columns of both ends."""
 END_COLUMNS: Final = tuple(f"end_{side}_{part}" for side in ("src", "dst") for part in PARTS)
 """Both ends of an answer's row."""
+LOCAL_COLUMNS: Final = tuple(f"end_{side}_{part}" for side in ("src", "dst") for part in LOCAL_PARTS)
+"""The same where clusters are divided into regions or zones."""
 STEP: Final = "intDiv(toUnixTimestamp(hour), {step:UInt32}) * {step:UInt32}"
 """When the step of the time begins."""
 
@@ -106,6 +108,19 @@ def _meant(side: str, word: str, end: EndFilter, given: dict[str, Any]) -> str:
 def end_columns(level: EdgeLevel) -> Sequence[str]:
     """What `END_COLUMNS` are of a row. Of a coarser level, what is nobody's stays apart from what is somebody's."""
     return [f"{value} AS {name}" for value, name in zip(end_values(level), END_COLUMNS, strict=True)]
+
+
+def local_columns(by: LinkLevel) -> Sequence[str]:
+    """What `LOCAL_COLUMNS` are of a row."""
+    values = (
+        value
+        for side in ("src", "dst")
+        for value in (
+            *(f"{side}_registration", f"if({side}_registration = toUUID('{NOBODY}'), {side}_kind, '')"),
+            *(f"{side}_region", f"{side}_zone" if by is LinkLevel.ZONE else "''"),
+        )
+    )
+    return [f"{value} AS {name}" for value, name in zip(values, LOCAL_COLUMNS, strict=True)]
 
 
 def end_values(level: EdgeLevel) -> Sequence[str]:

@@ -15,6 +15,8 @@ from periplus_hub.flows.engine.columns import UUID_BYTES, Flags, Ints, plain
 from periplus_hub.flows.model import NOBODY
 
 PARTS: Final = ("registration", "namespace", "kind", "name")
+LOCAL_PARTS: Final = ("registration", "kind", "region", "zone")
+"""Of ends that are parts of clusters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Ends:
     @property
     def count(self) -> int:
         """How many there are."""
-        return len(self.code["name"])
+        return len(self.code["registration"])
 
     @property
     def is_nobody(self) -> Flags:
@@ -65,18 +67,18 @@ class Ends:
         return np.isin(self.code[part], codes)
 
 
-def ends_of(rows: pa.Table) -> Ends:
-    """Of rows with `end_src_…` and `end_dst_…`."""
+def ends_of(rows: pa.Table, parts: Sequence[str] = PARTS) -> Ends:
+    """Of rows with `end_src_…` and `end_dst_…` of these parts."""
     combined = np.zeros(2 * rows.num_rows, dtype=np.int64)
     codes: dict[str, Ints] = {}
     words: dict[str, list[Any]] = {}
-    for part in PARTS:
+    for part in parts:
         codes[part], words[part] = _coded(rows, part)
         _, combined = np.unique(combined * (len(words[part]) + 1) + codes[part], return_inverse=True)
     _, first, number = np.unique(combined, return_index=True, return_inverse=True)
     number = number.astype(np.int64)
     return Ends(
-        code={part: codes[part][first] for part in PARTS},
+        code={part: codes[part][first] for part in parts},
         words=words,
         src=number[: rows.num_rows],
         dst=number[rows.num_rows :],

@@ -1,28 +1,49 @@
-"""Links between clusters: what passed between two of them, each way, whoever opened connections. Pure."""
+"""Links between clusters, regions or zones: what passed between two, each way, whoever opened connections. Pure.
 
-from collections.abc import Sequence
+What has no known zone is one place, which may be any: what stays in it is a link, too.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
 
-from periplus_hub.dependencies.engine.ends import ends_of
+from periplus_hub.dependencies.engine.ends import LOCAL_PARTS, PARTS, Ends, ends_of
 from periplus_hub.dependencies.engine.graph import Numbers, Totals
 from periplus_hub.dependencies.engine.sums import Rows, added, is_known, rows_of, strongest, totals, totals_by_verdict
-from periplus_hub.dependencies.model import NOT_ARRIVED, EdgeState
+from periplus_hub.dependencies.model import NOT_ARRIVED, EdgeState, LinkLevel
 from periplus_hub.flows.engine.columns import Flags, Ints
 from periplus_hub.flows.model_kinds import UNRESOLVED
+
+NAMED_BY_PROVIDER: Final = frozenset({"aws", "azure", "digitalocean", "equinix", "gcp", "hetzner", "ibm", "oracle"})
+"""Providers with names of regions and zones that mean the same in all their clusters. Others are named where they are
+installed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkPlace:
+    """A cluster, a region or a zone. One without anything is where it is not known."""
+
+    registration_id: UUID | None = None
+    """The cluster that it is, or that alone its names hold in."""
+    provider: str = ""
+    region: str = ""
+    zone: str = ""
+
+
+NOT_KNOWN: Final = LinkPlace()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterLink:
-    """Two clusters, of which `a` has the lesser id. None is not known."""
+    """Two places, of which `a` is first by name, of clusters by id. None is not known."""
 
-    a: UUID
-    b: UUID
+    a: LinkPlace
+    b: LinkPlace
     bytes_a_to_b: int | None
     bytes_b_to_a: int | None
     packets_a_to_b: int | None
@@ -82,22 +103,29 @@ class _Links:
         return [None if is_silent else value for value, is_silent in zip(summed, silent.tolist(), strict=True)]
 
 
-def cluster_links(table: pa.Table, most: int) -> ClusterLinks:
-    """Of all edges between clusters, as `repository_graph.rows` finds them at that level."""
-    rows, ends = rows_of(table), ends_of(table)
+def cluster_links(
+    table: pa.Table, most: int, by: LinkLevel = LinkLevel.CLUSTER, providers: Mapping[UUID, str] | None = None
+) -> ClusterLinks:
+    """Of all edges between clusters, or their regions or zones, as `repository_graph.rows` finds them.
+
+    `providers` are those of clusters. The heaviest come first.
+    """
+    rows = rows_of(table)
+    ends = ends_of(table, PARTS if by is LinkLevel.CLUSTER else LOCAL_PARTS)
+    places, place_of = _places(ends, by, providers or {})
+    src, dst = place_of[ends.src], place_of[ends.dst]
+    may_cross = np.array([each == NOT_KNOWN for each in places], dtype=np.bool_)
     nobody = ends.is_nobody
     is_unknown = ends.among("kind", UNRESOLVED) & nobody
-    crosses = ~nobody[ends.src] & ~nobody[ends.dst] & (ends.src != ends.dst)
-    first, second = np.minimum(ends.src, ends.dst), np.maximum(ends.src, ends.dst)
-    pairs, group = np.unique((first * ends.count + second)[crosses], return_inverse=True)
+    crosses = ~nobody[ends.src] & ~nobody[ends.dst] & ((src != dst) | may_cross[src])
+    first, second = np.minimum(src, dst), np.maximum(src, dst)
+    pairs, group = np.unique((first * len(places) + second)[crosses], return_inverse=True)
     of_row = np.full(table.num_rows, -1, dtype=np.int64)
     of_row[crosses] = group
-    found = _Links(rows, of_row, len(pairs), ends.src == first)
-    ids = [
-        (ends.registration_id(int(pair // ends.count)), ends.registration_id(int(pair % ends.count))) for pair in pairs
-    ]
-    links = _made(found, ids)
-    links.sort(key=lambda each: (-(each.bytes_a_to_b or 0) - (each.bytes_b_to_a or 0), each.a, each.b))
+    found = _Links(rows, of_row, len(pairs), src == first)
+    between = [divmod(pair, len(places)) for pair in pairs.tolist()]
+    links = _made(found, [(places[a], places[b]) for a, b in between])
+    links.sort(key=lambda each: -(each.bytes_a_to_b or 0) - (each.bytes_b_to_a or 0))
     return ClusterLinks(
         links=tuple(links[:most]),
         count=len(links),
@@ -105,7 +133,30 @@ def cluster_links(table: pa.Table, most: int) -> ClusterLinks:
     )
 
 
-def _made(found: _Links, ids: list[tuple[UUID | None, UUID | None]]) -> list[ClusterLink]:
+def _places(ends: Ends, by: LinkLevel, providers: Mapping[UUID, str]) -> tuple[list[LinkPlace], Ints]:
+    """All places in order, and for each end the number of its own."""
+    if by is LinkLevel.CLUSTER:
+        numbers = np.arange(ends.count)
+        return [LinkPlace(registration_id=ends.registration_id(end)) for end in numbers.tolist()], numbers
+    named = [_place(ends, end, by, providers) for end in range(ends.count)]
+    order = sorted(
+        set(named), key=lambda each: (each.provider, str(each.registration_id or ""), each.region, each.zone)
+    )
+    number = {place: at for at, place in enumerate(order)}
+    return order, np.array([number[each] for each in named], dtype=np.int64)
+
+
+def _place(ends: Ends, end: int, by: LinkLevel, providers: Mapping[UUID, str]) -> LinkPlace:
+    region, zone = ends.word("region", end), ends.word("zone", end)
+    cluster = ends.registration_id(end)
+    if cluster is None or not (zone if by is LinkLevel.ZONE else region):
+        return NOT_KNOWN
+    provider = providers.get(cluster, "")
+    whose = None if provider in NAMED_BY_PROVIDER else cluster
+    return LinkPlace(registration_id=whose, provider=provider, region=region, zone=zone)
+
+
+def _made(found: _Links, between: list[tuple[LinkPlace, LinkPlace]]) -> list[ClusterLink]:
     rows, of_row, count = found.rows, found.of_row, found.count
     arrived = ~np.isin(rows.outcome, NOT_ARRIVED)
     sums = totals(rows, np.where(arrived, of_row, -1), count)
@@ -134,8 +185,7 @@ def _made(found: _Links, ids: list[tuple[UUID | None, UUID | None]]) -> list[Clu
             state=states[number],
             last_seen=datetime.fromtimestamp(int(last[number]), UTC),
         )
-        for number, (a, b) in enumerate(ids)
-        if a is not None and b is not None
+        for number, (a, b) in enumerate(between)
     ]
 
 
