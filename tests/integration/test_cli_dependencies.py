@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -56,6 +57,32 @@ async def until_rolled(db: Database, scope: Scope) -> None:
             await asyncio.sleep(0.1)
 
 
+async def links_are_printed(terminal: Terminal) -> None:
+    assert (await terminal.type("cluster-links")).stdout == "Nothing is known to pass between clusters.\n"
+    zones = await terminal.type("cluster-links", "--by", "zone")
+    assert zones.stdout.splitlines()[1].split()[:4] == ["not", "known", "not", "known"]
+    assert "not known is every end whose zone is not known: two of them may be in one" in zones.stderr
+    [link] = (await terminal.documents("cluster-links", "--by", "region"))["links"]
+    assert (link["clusterA"], link["placeB"]["isKnown"], link["bytesAToB"]) == (None, False, 1_234_567)
+
+
+async def evidence_is_printed(terminal: Terminal, at: int) -> None:
+    ends = ("--from", "shop/web@prod-1", "--to", "shop/api@prod-1")
+    shown = await terminal.type("dependencies", *ends, "--evidence", "last")
+    assert "both: 1 rows, 1234567 bytes to, 89 bytes back" in shown.stdout
+    row = next(line for line in shown.stdout.splitlines() if "shop/Deployment/web" in line)
+    assert [row.split()[-6:], "+60s" in row] == [["1234567", "89", "unknown", "unknown", "3", "unknown"], True]
+    hour = datetime.fromtimestamp(at, UTC).isoformat()
+    found = (await terminal.documents("dependencies", *ends, "--evidence", hour, "--first", "1"))["inFull"]["evidence"]
+    assert (found["state"], found["windowCount"], found["leftOutCount"]) == ("kept", 1, 0)
+    assert [(each["reporter"], each["collector"]) for each in found["windows"]] == [("both", "conntrack")]
+    assert 1_234_656 in found["minutes"]["bothBytes"]
+    old = await terminal.type("dependencies", *ends, "--evidence", "2020-01-01T00:00:00Z")
+    assert "are deleted: only edges are left" in old.stderr
+    several = await terminal.type("dependencies", "--from", "shop/web", "--evidence", "last")
+    assert "--evidence is of one dependency" in several.stderr
+
+
 async def test_what_spokes_tell_is_printed_with_exact_bytes(
     desk: tuple[Terminal, Member], live_db: Database, scope: Scope
 ) -> None:
@@ -76,6 +103,7 @@ async def test_what_spokes_tell_is_printed_with_exact_bytes(
     [found] = (await terminal.documents("dependencies", "--of", "shop/api@prod-1"))["edges"]
     assert (found["bytesTx"], found["bytesRx"], found["state"]) == (1_234_567, 89, "active")
     assert (found["verdict"], found["failures"]) == ("forwarded", None)
+    await evidence_is_printed(terminal, at)
     by_failures = await terminal.type("dependencies", "--from", "shop/web", "--sort", "failures", "--port", "tcp/443")
     assert [line.split()[-1] for line in by_failures.stdout.splitlines()] == ["FAILURES", "unknown", "unknown"]
     assert "2 lines of all, at the end, of which failures is not known" in by_failures.stderr
@@ -94,12 +122,7 @@ async def test_what_spokes_tell_is_printed_with_exact_bytes(
     assert told["nodes"]["levels"] == ["cluster", "cluster", "namespace"]
     assert told["nodes"]["endKinds"] == ["external", "", ""]
     assert told["edges"]["sums"]["bytesTx"] == [1_234_567, None]
-    assert (await terminal.type("cluster-links")).stdout == "Nothing is known to pass between clusters.\n"
-    zones = await terminal.type("cluster-links", "--by", "zone")
-    assert zones.stdout.splitlines()[1].split()[:4] == ["not", "known", "not", "known"]
-    assert "not known is every end whose zone is not known: two of them may be in one" in zones.stderr
-    [link] = (await terminal.documents("cluster-links", "--by", "region"))["links"]
-    assert (link["clusterA"], link["placeB"]["isKnown"], link["bytesAToB"]) == (None, False, 1_234_567)
+    await links_are_printed(terminal)
     hit = await terminal.type("blast-radius", "shop/api@prod-1")
     assert [line.split()[:3] for line in hit.stdout.splitlines()[1:]] == [["1", "shop/web@prod-1", "shop/api@prod-1"]]
     unhit = await terminal.type("blast-radius", "shop/web")
@@ -123,6 +146,7 @@ async def test_what_spokes_tell_is_printed_with_exact_bytes(
         (("--state", "gone"), "Use one of active, new, silent, unknown."),
         (("--sort", "size"), "there is no order"),
         (("--since", "soon"), "is no time"),
+        (("--evidence", "then"), "is no time"),
         (("--by", "pod"), "there is no level"),
     ],
 )

@@ -7,6 +7,7 @@ import io
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
+from uuid import UUID
 
 import pyarrow as pa
 from pyarrow import csv
@@ -74,23 +75,23 @@ _ONLY: Final = {f"only_{name.replace('.', '_')}": f" AND {name} = $4::text::inet
 _IDENTITIES: Final = _IDENTITIES_OF.format(**_WORDS, **dict.fromkeys(_ONLY, ""))
 _NODES: Final = _NODES_OF.format(**_WORDS)
 _IDENTITIES_OF_ADDRESS: Final = _IDENTITIES_OF.format(**_WORDS, **_ONLY)
-_PORTS: Final = """
+_PORTS_BEHIND: Final = """
     WITH backing AS (
       SELECT e.registration_id, e.namespace, e.service, min(p.workload_kind) AS kind, min(p.workload_name) AS workload
       FROM endpoints e JOIN pods p
         ON p.tenant_id = e.tenant_id AND p.registration_id = e.registration_id AND p.uid = e.target_uid
-      WHERE e.tenant_id = $1 AND p.workload_name IS NOT NULL
+      WHERE e.tenant_id = $1{of_endpoints} AND p.workload_name IS NOT NULL
       GROUP BY e.registration_id, e.namespace, e.service
       HAVING count(DISTINCT (p.workload_kind, p.workload_name)) = 1),
     named AS (
       SELECT DISTINCT e.registration_id, e.namespace, e.service, split_part(port, '|', 1) AS name,
              split_part(port, '|', 2) AS protocol, split_part(port, '|', 3) AS number
-      FROM endpoints e, unnest(e.ports) AS port WHERE e.tenant_id = $1),
+      FROM endpoints e, unnest(e.ports) AS port WHERE e.tenant_id = $1{of_endpoints}),
     listed AS (
       SELECT s.registration_id, s.namespace, s.name, split_part(port, '|', 1) AS port_name,
              split_part(port, '|', 2) AS protocol, split_part(port, '|', 3) AS port, split_part(port, '|', 4) AS target,
              split_part(port, '|', 5) AS node_port, s.cluster_ips <> '{}' OR s.load_balancer_ips <> '{}' AS addressed
-      FROM services s, unnest(s.ports) AS port WHERE s.tenant_id = $1),
+      FROM services s, unnest(s.ports) AS port WHERE s.tenant_id = $1{of_services}),
     resolved AS (
       SELECT l.*, CASE WHEN l.target ~ '^[0-9]{1,5}$' AND l.target <> '0' THEN l.target ELSE coalesce(
           (SELECT min(n.number) FROM named n WHERE n.number ~ '^[0-9]{1,5}$'
@@ -110,6 +111,10 @@ _PORTS: Final = """
 """
 """What is behind a service's port, or a port on every node: the workload where there is one alone, else the service.
 Numbers are what spokes say, and may be none of a port."""
+_PORTS: Final = _PORTS_BEHIND.replace("{of_endpoints}", "").replace("{of_services}", "")
+_PORTS_OF_CLUSTER: Final = _PORTS_BEHIND.replace("{of_endpoints}", " AND e.registration_id = $2").replace(
+    "{of_services}", " AND s.registration_id = $2"
+)
 _TEXT: Final = pa.string()
 _NUMBER: Final = pa.int64()
 IDENTITY_TYPES: Final = {
@@ -147,6 +152,11 @@ async def node_localities(c: ReadConnection, scope: Scope, hour: int) -> pa.Tabl
 async def ports(c: ReadConnection, scope: Scope) -> pa.Table:
     """What stands behind the ports of services, as it is now: what was before is not kept."""
     return await _read(c, _PORTS, (scope.tenant_id,), _PORT_TYPES)
+
+
+async def ports_of(c: ReadConnection, scope: Scope, registration_id: UUID) -> pa.Table:
+    """The same of one cluster."""
+    return await _read(c, _PORTS_OF_CLUSTER, (scope.tenant_id, registration_id), _PORT_TYPES)
 
 
 async def fleet_at(c: ReadConnection, scope: Scope, hour: int) -> Fleet:

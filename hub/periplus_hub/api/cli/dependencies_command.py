@@ -4,6 +4,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from periplus_hub.api.cli.arguments import time_of
 from periplus_hub.api.cli.coverage_command import KNOWN, tell_coverage
 from periplus_hub.api.cli.dependencies_words import (
     LEVELS,
@@ -26,6 +27,7 @@ from periplus_hub.api.cli.dependencies_words import (
     tell_part,
     with_verdict,
 )
+from periplus_hub.api.cli.dependency_evidence import LAST
 from periplus_hub.api.cli.dependency_in_full import in_full, show_in_full
 from periplus_hub.api.cli.hub_connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
 from periplus_hub.api.cli.json_documents import document, word
@@ -80,6 +82,13 @@ def dependencies(
         typer.Option(metavar="<measure>", help="bytes, connections, failures, rtt, retransmits or last-seen."),
     ] = "bytes",
     since: SinceOption = "24h",
+    evidence: Annotated[
+        str | None,
+        typer.Option(
+            metavar="<time>",
+            help="Of one dependency in full also the raw rows of the hour of this time, or of the last one with any.",
+        ),
+    ] = None,
     first: Annotated[int, typer.Option(min=1, max=1_000, help="How many at most.")] = 100,
     url: UrlOption = None,
     token_file: TokenFileOption = None,
@@ -88,16 +97,19 @@ def dependencies(
     """Who talks to whom, with the bytes each way and how much of it is known. What was dropped is a line of its own.
 
     Where two of --of, --from and --to leave one dependency alone, it is shown in full: its ports, who reported it, how
-    the addresses were found out, and what passed hour by hour.
+    the addresses were found out, and what passed hour by hour; with --evidence also what was sent of one hour.
     """
     order = one_of("order", sort, _ORDERS)
+    hour = evidence if evidence in {None, LAST} else time_of("--evidence", str(evidence))
     asked = {"first": first, "since": since_ago(since), "level": one_of("level", by, LEVELS), "order": order}
     narrowed = narrowed_by(port, state, dropped=dropped, cross_cluster=cross_cluster)
     with hub(url, token_file) as client:
         wanted = dependency_filter(client, of, from_, to, narrowed)
         found = client.ask(DEPENDENCIES, {**asked, "filter": wanted})["dependencies"]
         if len(list(filter(None, (of, from_, to)))) > 1 and asked["level"] == LEVELS[0]:
-            found["inFull"] = in_full(client, found["edges"], since_ago(since))
+            found["inFull"] = in_full(client, found["edges"], since_ago(since), hour, first)
+    if hour is not None and not found.get("inFull"):
+        say_labelled("note", "--evidence is of one dependency: let two of --of, --from and --to leave one alone")
     if as_json:
         tell_json(document(found))
         return

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from periplus_hub.api.cli.coverage_command import KNOWN
 from periplus_hub.api.cli.dependencies_words import named_end, named_port, number
+from periplus_hub.api.cli.dependency_evidence import evidence, show_evidence
 from periplus_hub.api.cli.hub_connection import Listing
 from periplus_hub.api.cli.json_documents import word
 from periplus_hub.api.cli.output import say_labelled, say_more, tell
@@ -35,14 +36,20 @@ _STEPS_SHOWN: Final = 48
 _DAY_S: Final = 86_400
 
 
-def in_full(client: HubClient, edges: Sequence[dict[str, Any]], since: str) -> dict[str, Any] | None:
-    """The dependency that these lines are of; None where they are of several, or nothing passed."""
+def in_full(
+    client: HubClient, edges: Sequence[dict[str, Any]], since: str, evidence_of: str | None = None, rows: int = 0
+) -> dict[str, Any] | None:
+    """The dependency that these lines are of; None where they are of several, or nothing passed.
+
+    With so many of its raw rows in an hour, where one is named.
+    """
     pairs = {(_key(edge["source"]), _key(edge["destination"])) for edge in edges}
     if len(pairs) != 1:
         return None
-    source, destination = (_exactly(edges[0][side]) for side in ("source", "destination"))
-    asked = {"source": source, "destination": destination, "since": since}
-    found: dict[str, Any] | None = client.ask(_EDGE, asked)["edge"]
+    ends = {side: _exactly(edges[0][side]) for side in ("source", "destination")}
+    found: dict[str, Any] | None = client.ask(_EDGE, {**ends, "since": since})["edge"]
+    if found is not None and evidence_of is not None:
+        found["evidence"] = evidence(client, ends, found["history"], evidence_of, rows)
     return found
 
 
@@ -74,6 +81,8 @@ def show_in_full(found: dict[str, Any]) -> None:
     apart = ", ".join(f"{each} bytes as the {side}'s cluster tells" for side, each in told.items() if each is not None)
     tell(f"reported by {sides}{f': {apart}' if apart else ''}")
     _show_steps(found["history"])
+    if "evidence" in found:
+        show_evidence(found["evidence"])
 
 
 def _show_steps(history: dict[str, Any]) -> None:

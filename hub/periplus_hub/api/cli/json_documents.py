@@ -25,6 +25,7 @@ WORDS: Final = frozenset(
         "reach",
         "registration",
         "reportedBy",
+        "reporter",
         "role",
         "scope",
         "severity",
@@ -73,8 +74,11 @@ COUNTS: Final = frozenset(
         "failures",
         "retransmits",
         "rejected",
+        "bothBytes",
         "clientBytes",
+        "leftOutCount",
         "serverBytes",
+        "windowCount",
     }
 )
 """Members whose value is a number, whatever its size, or a list of such."""

@@ -25,7 +25,8 @@ BEHIND_PORT: Final = "-port"
 NO_PLACE: Final = 0
 """Where an end is that is in no cluster."""
 _LAST_PORT: Final = 2**16 - 1
-_PROTOCOLS: Final = {"TCP": 6, "UDP": 17, "SCTP": 132}
+PROTOCOLS: Final = {"TCP": 6, "UDP": 17, "SCTP": 132}
+"""IANA's numbers of those that Services have."""
 _OF_EDGE: Final = (
     *("measured", "unmeasured", "client_bytes", "server_bytes", "reporters", "windows", "sampling"),
     *("first_window", "last_window"),
@@ -166,8 +167,8 @@ def _reached(found: pa.Table, listed: pa.Table) -> pa.Table:
     """Ports of services and nodes that the hour's rows are about, with what stands behind them."""
     may_be = (pc.less_equal(listed.column(name), _LAST_PORT) for name in ("port", "to_port"))
     ports = listed.filter(pc.and_(*may_be))
-    protocol = pc.index_in(ports.column("protocol"), pa.array(list(_PROTOCOLS)))
-    numbers = pa.array(list(_PROTOCOLS.values()), pa.uint8()).take(protocol.combine_chunks())
+    protocol = pc.index_in(ports.column("protocol"), pa.array(list(PROTOCOLS)))
+    numbers = pa.array(list(PROTOCOLS.values()), pa.uint8()).take(protocol.combine_chunks())
     owner = uuid_bytes(ports.column("registration_id"))
     named = pa.table({"owner": owner, **{name: ports.column(name) for name in END_PARTS[1:]}})
     keys = _group_keys(found)
