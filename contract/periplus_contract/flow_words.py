@@ -49,6 +49,8 @@ SOURCE_KINDS: Final = (
 )
 """What a cluster may have that tells flows, in the order in which they are shown. `obi` is Beyla too; `prometheus` is
 where the metrics of others are read, and no source by itself."""
+WORKLOAD: Final = "Workload"
+"""The `kind` of a workload that a source names without its kind, where nothing else says it."""
 OTHER: Final = "other"
 """The `kind` of the peer that stands for all beyond a spoke's row budget."""
 

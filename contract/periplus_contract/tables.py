@@ -104,8 +104,9 @@ CLUSTER: Final = Table(
         *_texts("clusterset", "clusterset_cluster_id", "api_ca_sha256"),
     ),
 )
-"""One row; `uid` is the kube-system namespace's. `aliases` are `system=name` texts (cilium=prod-1). Null or empty is
-unknown, perhaps only now: a reader keeps what it knew, but of `aliases` and the clusterset."""
+"""One row; `uid` is the kube-system namespace's. `aliases` are `system=name` texts (cilium=prod-1): what
+it is called in others' metrics, flows and objects, as what runs in it says. Null or empty is unknown, perhaps only now:
+a reader keeps what it knew, but of `aliases` and the clusterset."""
 
 SOURCES: Final = Table(
     "sources",
@@ -278,11 +279,17 @@ PEERS: Final = Table(
         Column("namespace", UTF8, nullable=False),
         Column("kind", UTF8, nullable=False),
         Column("workload", UTF8, nullable=False),
+        Column("cluster", UTF8),
     ),
 )
 """The ends of flows. An address is 128 bits in two halves, each a number in two's complement; an IPv4 address is
 `::ffff:a.b.c.d`, and `::` is no address. An end that is known only by its address has '' for `namespace`, `kind` and
-`workload`. The kind `other` with no address is all ends beyond the row budget of a spoke together."""
+`workload`. The kind `other` with no address is all ends beyond the row budget of a spoke together.
+
+`cluster` is of an end in another cluster, as the source calls that, in the form of `aliases` of the table `cluster`:
+`istio=west-1`. The names beside it are names there, with the kind `Workload` where the source does not say which; the
+address is the one that the source saw, if it saw one. It is null where the source does not say, and of an end in the
+cluster itself."""
 
 FLOWS: Final = Table(
     "flows",

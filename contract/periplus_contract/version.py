@@ -27,9 +27,9 @@ class Version(NamedTuple):
         return cls(int(major), int(minor))
 
 
-CONTRACT: Final = Version(1, 0)
+CONTRACT: Final = Version(1, 1)
 OLDEST_ACCEPTED: Final = Version(1, 0)
-"""The hub accepts minors N..N-2; 1.0 is the first, so the floor is itself."""
+"""The hub accepts minors N..N-2; 1.0 is the first, so the floor is that."""
 
 
 def accepts(version: Version, *, newest: Version = CONTRACT, oldest: Version = OLDEST_ACCEPTED) -> bool:

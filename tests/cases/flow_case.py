@@ -9,6 +9,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
+from periplus_contract.flow_words import WORKLOAD
 from periplus_hub.addresses.ranges.model import RangeUse
 from periplus_hub.flows.model import MEASURES
 
@@ -16,6 +17,7 @@ from tests.cases.case import UnreadableCase
 
 Name: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
 START = datetime(2026, 1, 1, tzinfo=UTC)
+_WITH_KIND = 2
 _TIME = re.compile(r"([+-]?)(?:(\d+)d)?(\d{1,3}):(\d{2})(?::(\d{2}))?")
 
 
@@ -110,7 +112,7 @@ class Row(_Part):
     """What a cluster's spoke reports, once for each window from `at` on."""
 
     src: Name
-    """An address, or a workload as of pods, which the source told."""
+    """An address, or a workload as of pods, which the source told; in another cluster either or both, as `told_end`."""
     dst: Name
     by: Name
     """The cluster whose spoke sends it."""
@@ -226,6 +228,22 @@ def workload(text: str) -> tuple[str, str, str]:
     raise ValueError(f"{text!r} is no workload: write namespace/Kind/name")
 
 
+def told_end(text: str) -> tuple[str, str, str]:
+    """The address, the workload and the cluster of a row's end, each '' where it is not told.
+
+    `203.0.113.7 shop/pay@istio=west-1` is a workload that the source saw behind an address, and named with its cluster.
+    """
+    whole, _, cluster = text.partition("@")
+    parts = whole.split()
+    addresses = [part for part in parts if is_address(part)]
+    names = [workload(part) for part in parts if not is_address(part)]
+    if len(addresses) > 1 or len(names) > 1 or (parts and names and addresses and not cluster):
+        raise ValueError(f"{text!r} is no end: write an address or a workload, or both with @system=cluster")
+    kind = WORKLOAD if cluster and whole.count("/") < _WITH_KIND else ""
+    named = "".join("/".join((namespace, kind or own, name)) for namespace, own, name in names)
+    return "".join(addresses), named, cluster
+
+
 def is_address(text: str) -> bool:
     """Whether an end is told by its address."""
     try:
@@ -273,8 +291,7 @@ def _check_row(row: Row) -> None:
         if name not in MEASURES:
             raise ValueError(f"there is no measure {name!r}; known are {', '.join(MEASURES)}")
     for end in (row.src, row.dst):
-        if not is_address(end):
-            workload(end)
+        told_end(end)
 
 
 def _times(case: FlowCase) -> list[str]:

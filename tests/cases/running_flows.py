@@ -18,7 +18,7 @@ from periplus_hub.fleet import service as fleet
 from periplus_hub.fleet.model import Mode
 from periplus_hub.kit.db import Database
 
-from tests.cases.flow_case import START, Cluster, FlowCase, Pod, Row, is_address, moment, workload
+from tests.cases.flow_case import START, Cluster, FlowCase, Pod, Row, moment, told_end, workload
 from tests.cases.judging_flows import differences
 from tests.support.batches import Spoke, gone, node, service, upsert
 from tests.support.clock import FakeClock
@@ -243,7 +243,8 @@ def _flows(row: Row) -> Iterator[Flow]:
 
 
 def _peer(text: str) -> Peer:
-    return Peer(text) if is_address(text) else Peer(workload="/".join(workload(text)))
+    address, named, cluster = told_end(text)
+    return Peer(address or "::", named, cluster)
 
 
 async def _asked(hub: FlowHub, case: FlowCase, scope: Scope, told: dict[str, Told]) -> tuple[Json, Json, list[Json]]:

@@ -12,11 +12,11 @@ from periplus_contract.batch import FlowsMark
 from periplus_contract.flow_words import FlowCollector, Reporter, Verdict
 from periplus_spoke.collectors.metric_rules import WINDOW_S
 from periplus_spoke.conversion.flow_sums import Peer
-from periplus_spoke.conversion.prometheus.ends import NOBODY
 from periplus_spoke.conversion.records import Sealable
 
 from tests.support.clock import QuickTimer
 from tests.support.fake_exporter import exposing
+from tests.support.flow_rows import NOBODY
 from tests.support.metric_readers import Said, of_exporters, of_prometheus, rows, windows
 from tests.support.real_prometheus import Line, RealPrometheus, exporting, job, prometheus
 from tests.support.vendor_metrics import (
@@ -112,6 +112,16 @@ def istio_ambient(end_s: int) -> list[list[Line]]:
     return [*ztunnels, waypoint]
 
 
+def istio_of_two_clusters(end_s: int) -> list[list[Line]]:
+    """A ztunnel or sidecar tells of a server in another cluster of the mesh, and another one of a client there."""
+    to_west = ISTIO | {"destination_cluster": "west"}
+    from_west = ISTIO_SERVER | {"source_cluster": "west"}
+    return [
+        rising("istio_tcp_received_bytes_total", to_west, 0, 120, end_s),
+        rising("istio_tcp_sent_bytes_total", from_west, 0, 4_900, end_s),
+    ]
+
+
 def packets_on_two_nodes(prefix: str) -> Callable[[int], list[list[Line]]]:
     """Each node's agent counts both directions on its interfaces."""
 
@@ -160,6 +170,7 @@ def submariner(end_s: int) -> list[list[Line]]:
 
 
 PAIR = (WEB, DB, Reporter.BOTH)
+IN_WEST = Peer(0, 0, "shop", "Workload", "web", "istio=west")
 GATEWAYS = (Peer(0, 0xFFFF0A000001), Peer(0, 0xFFFF0A090001), Reporter.CLIENT)
 
 
@@ -174,6 +185,14 @@ GATEWAYS = (Peer(0, 0xFFFF0A000001), Peer(0, 0xFFFF0A090001), Reporter.CLIENT)
         (
             istio_ambient,
             {PAIR: {"bytes_tx": 120, "bytes_rx": 4_900, "connections_opened": 3, "connections_closed": 2}},
+            FlowCollector.ISTIO,
+        ),
+        (
+            istio_of_two_clusters,
+            {
+                (WEB, IN_WEST._replace(workload="db"), Reporter.CLIENT): {"bytes_tx": 120},
+                (IN_WEST, DB, Reporter.SERVER): {"bytes_rx": 4_900},
+            },
             FlowCollector.ISTIO,
         ),
         (
@@ -196,7 +215,7 @@ GATEWAYS = (Peer(0, 0xFFFF0A000001), Peer(0, 0xFFFF0A090001), Reporter.CLIENT)
         ),
         (submariner, {GATEWAYS: {"bytes_tx": 120, "bytes_rx": 4_900}}, FlowCollector.SUBMARINER),
     ],
-    ids=["istio-sidecars", "istio-ambient", "obi", "beyla", "retina", "submariner"],
+    ids=["istio-sidecars", "istio-ambient", "istio-two-clusters", "obi", "beyla", "retina", "submariner"],
 )
 async def test_each_byte_is_told_once(
     exporters: Callable[[int], list[list[Line]]],

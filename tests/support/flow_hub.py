@@ -98,17 +98,19 @@ async def flow_hub(
 
 @dataclass(frozen=True)
 class Peer:
-    """An end: an address, or a workload that the source told as `namespace/Kind/name`."""
+    """An end: an address, or a workload that the source told as `namespace/Kind/name`, or both of another cluster."""
 
     address: str = "::"
     workload: str = ""
+    cluster: str = ""
 
     def row(self) -> dict[str, Any]:
         address = ip_address(self.address)
         number = int(address) if address.version == 6 else 0xFFFF << 32 | int(address)
         namespace, kind, name = self.workload.split("/") if self.workload else ("", "", "")
         halves = {"address_high": _signed(number >> 64), "address_low": _signed(number & (2**64 - 1))}
-        return {**halves, "namespace": namespace, "kind": kind, "workload": name}
+        names = {"namespace": namespace, "kind": kind, "workload": name}
+        return {**halves, **names, "cluster": self.cluster or None}
 
 
 def _signed(word: int) -> int:

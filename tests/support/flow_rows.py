@@ -13,6 +13,7 @@ from periplus_spoke.outbox.model import Draft, Opened
 
 from tests.support.golden import START_S, seal, unread
 
+NOBODY = Peer(0, 0)
 BYTES_TX = MEASURES.index("bytes_tx")
 
 
@@ -63,7 +64,7 @@ def as_read(sections: Sequence[SectionRows], window_s: int = 60) -> list[dict[st
     """Rows with their ends, as the hub reads them; nothing may be set aside."""
     batch = decode(unread(seal(Kind.FLOWS, list(sections), FlowsMark(), window_s=window_s)))
     assert batch.rejected == ()
-    peers = [Peer(*row.values()) for row in batch.tables["peers"].to_pylist()]
+    peers = [Peer(*row.values())._replace(cluster=row["cluster"] or "") for row in batch.tables["peers"].to_pylist()]
     rows = batch.tables["flows"].to_pylist()
     return [{**row, "src": peers[row["src"]], "dst": peers[row["dst"]]} for row in rows]
 

@@ -135,38 +135,41 @@ def current() -> Iterator[tuple[str, bytes]]:
 
 
 def peers() -> SectionRows:
-    """An end of each sort: a workload, an IPv4 and an IPv6 address, and the rest."""
-    halves = [_halves(text) for text in ("10.244.1.7", "192.0.2.9", "2001:db8::ffff:ffff:ffff:ffff", "::")]
+    """An end of each sort: a workload, an IPv4 and an IPv6 address, the rest, and a workload of another cluster."""
+    texts = ("10.244.1.7", "192.0.2.9", "2001:db8::ffff:ffff:ffff:ffff", "::", "203.0.113.7")
+    halves = [_halves(text) for text in texts]
     columns: dict[str, list[Cell]] = {
         "address_high": [high for high, _ in halves],
         "address_low": [low for _, low in halves],
-        "namespace": ["shop", "", "", ""],
-        "kind": ["Deployment", "", "", flow_words.OTHER],
-        "workload": ["cart ö", "", "", ""],
+        "namespace": ["shop", "", "", "", "shop"],
+        "kind": ["Deployment", "", "", flow_words.OTHER, flow_words.WORKLOAD],
+        "workload": ["cart ö", "", "", "", "pay"],
+        "cluster": [None, None, "cilium=west", None, "istio=west-1"],
     }
-    return SectionRows(table=PEERS, columns=columns, rows=4)
+    return SectionRows(table=PEERS, columns=columns, rows=5)
 
 
 def flows() -> SectionRows:
-    """A row with every measure, one that knows only of connections, and the rest."""
+    """A row with every measure, one that knows only of connections, the rest, and one to another cluster."""
+    collectors = flow_words.FlowCollector
     columns: dict[str, list[Cell]] = {
-        "src": [0, 1, 3],
-        "dst": [1, 2, 3],
-        "window_start": [START_S, START_S + 15, START_S],
-        "window_s": [60, 15, 60],
-        "dst_port": [443, 53, 0],
-        "protocol": [6, 17, 6],
-        "verdict": [flow_words.Verdict.FORWARDED, flow_words.Verdict.UNKNOWN, flow_words.Verdict.DROPPED],
-        "reporter": [flow_words.Reporter.CLIENT, flow_words.Reporter.SERVER, flow_words.Reporter.BOTH],
-        "collector": [flow_words.FlowCollector.CONNTRACK] * 3,
-        "sampling": [1, 1, 50],
-        "policy": ["", "", "deny-all"],
-        "drop_reason": ["", "", "policy denied"],
-        "connections_opened": [2, 1, 40],
+        "src": [0, 1, 3, 0],
+        "dst": [1, 2, 3, 4],
+        "window_start": [START_S, START_S + 15, START_S, START_S],
+        "window_s": [60, 15, 60, 60],
+        "dst_port": [443, 53, 0, 0],
+        "protocol": [6, 17, 6, 6],
+        "verdict": [flow_words.Verdict(each) for each in (1, 0, 2, 1)],
+        "reporter": [flow_words.Reporter(each) for each in (1, 2, 3, 1)],
+        "collector": [collectors.CONNTRACK, collectors.HUBBLE, collectors.CONNTRACK, collectors.ISTIO],
+        "sampling": [1, 1, 50, 1],
+        "policy": ["", "", "deny-all", ""],
+        "drop_reason": ["", "", "policy denied", ""],
+        "connections_opened": [2, 1, 40, 3],
     }
     for number, column in enumerate(column for column in FLOWS.columns if column.nullable):
-        columns.setdefault(column.name, [2**40 + number, None, number])
-    return SectionRows(table=FLOWS, columns=columns, rows=3)
+        columns.setdefault(column.name, [2**40 + number, None, number, 7])
+    return SectionRows(table=FLOWS, columns=columns, rows=4)
 
 
 def _halves(text: str) -> tuple[int, int]:

@@ -48,6 +48,10 @@ class Endpoint:
     cluster: str = "here"
     labels: tuple[str, ...] = ()
 
+    def named(self, ip: str, cluster: str) -> "Endpoint":
+        """The same at this address of a cluster."""
+        return replace(self, ip=ip, cluster=cluster)
+
     def encoded(self) -> bytes:
         workload = put(1, self.workload) + put(2, self.kind) if self.workload else b""
         return b"".join(

@@ -34,7 +34,10 @@ class DependencyEnd(FlowEnd):
         "a cluster seem to come from; own-remote-pod, own-remote-endpoint: behind a service "
         "of another cluster; own-entry: a host or workload that its mesh has entered; "
         "-range: a range of a cluster; -entered: a range that somebody entered; outside, "
-        "unknown; paired: from the report of the other cluster. With -port: the workload "
+        "unknown; paired: from the report of the other cluster; told-pod, told-node, told-service: in the cluster that "
+        "the source named; told-workload, told-cluster: the source named these alone; told-several, told-against, "
+        "told-elsewhere: the name is of several clusters, contradicts the address, or is of nobody known; alike-…: "
+        "the same, of a cluster that has the name in the hub and says nothing itself. With -port: the workload "
         "behind a port of a service or node.",
         directives=at_most(4),
     )

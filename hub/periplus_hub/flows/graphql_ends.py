@@ -23,7 +23,8 @@ class FlowEnd:
         "WorkloadEntry: what a mesh has entered; other: what is beyond the row budget of a "
         "spoke; external: a range of public addresses; range: one that somebody entered, by "
         "its name; cluster-range: a range of a cluster, with an address of nobody known "
-        "there; address: any other of nobody known; ambiguous: one that several had."
+        "there; address: any other of nobody known; remote: what a source named in a cluster "
+        "that nobody is known to be; ambiguous: an address that several had, or a name of several."
     )
     name: str = strawberry.field(description="Its name, or the address or range.")
 

@@ -18,12 +18,14 @@ RANGE: Final = "range"
 """A range that somebody entered, and in it an address that no cluster is known to have."""
 CLUSTER_RANGE: Final = "cluster-range"
 """A range of a cluster, and in it an address that nobody there is known to have."""
+REMOTE: Final = "remote"
+"""What a source named in a cluster that nobody knows by the name that the source has for it."""
 AMBIGUOUS: Final = "ambiguous"
-"""An address that several had, and it is not known which of them is meant."""
+"""An address that several had, or a name of several, and it is not known which of them is meant."""
 
 OUTSIDE: Final = (EXTERNAL, RANGE)
 """Ends that are in no cluster, and of which more than that is known."""
-UNRESOLVED: Final = (AMBIGUOUS, ADDRESS, CLUSTER_RANGE)
+UNRESOLVED: Final = (AMBIGUOUS, ADDRESS, CLUSTER_RANGE, REMOTE)
 """Ends of which it is not known whose they are."""
 ANYBODY: Final = (*UNRESOLVED, OTHER)
 """Ends that may be any workload; `other` stands for all beyond a spoke's row budget."""

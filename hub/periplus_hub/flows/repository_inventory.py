@@ -17,7 +17,9 @@ from periplus_hub.access.scope import Scope, owned
 from periplus_hub.fleet.model import State
 from periplus_hub.fleet.repository_domains import domain_at
 from periplus_hub.fleet.tables import domain_connections, registrations
+from periplus_hub.flows.engine.cluster_names import Named
 from periplus_hub.flows.model import HOUR_S, OPEN_END_US, ClusterPlace, Fleet
+from periplus_hub.inventory.tables import clusters as cluster_rows
 from periplus_hub.kit.db import ReadConnection
 
 HEX: Final = (
@@ -147,6 +149,18 @@ async def node_localities(c: ReadConnection, scope: Scope, hour: int) -> pa.Tabl
     A node is here while it has an address.
     """
     return await copied(c, scope, _NODES, hour, None, types=_NODE_TYPES)
+
+
+async def cluster_names(c: ReadConnection, scope: Scope) -> Named:
+    """What clusters are called, as it is now: what they were called before is not kept."""
+    table = cluster_rows
+    aliases = await c.rows(select(table.c.registration_id, table.c.aliases).where(owned(scope, table)))
+    known = (owned(scope, registrations), registrations.c.state != State.PENDING.value)
+    names = await c.rows(select(registrations.c.id, registrations.c.name).where(*known))
+    return Named(
+        aliases=tuple((row.registration_id, alias) for row in aliases for alias in row.aliases),
+        names=tuple((row.id, row.name) for row in names),
+    )
 
 
 async def ports(c: ReadConnection, scope: Scope) -> pa.Table:

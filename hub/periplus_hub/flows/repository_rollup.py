@@ -20,20 +20,21 @@ LANE: Final = "rollup"
 _HOUR: Final = "toDateTime({hour:UInt32}, 'UTC')"
 _OF_HOUR: Final = f"toStartOfHour(window_start) = {_HOUR}"
 _LOOKUP: Final = Template(
-    "$hash registration, if(${side}_kind = '', ${side}_address, toIPv6('::')), ${side}_namespace, ${side}_kind, "
-    "${side}_workload)"
+    "$hash registration, if(${side}_kind = '' OR ${side}_cluster != '', ${side}_address, toIPv6('::')), "
+    "${side}_namespace, ${side}_kind, ${side}_workload, ${side}_cluster)"
 )
 _FAST, _KEYED = "cityHash64(", "sipHash64Keyed(({salt:UInt64}, {salt:UInt64}),"
 """Ends that have one number by the fast hash may have been made so, and then have one with any salt: names are what
 spokes say. By the keyed one nobody can make them, and it takes ten times as long."""
 
 _OF_SIDE: Final = Template("""
-    SELECT $lookup AS lookup, registration, if(${side}_kind = '', ${side}_address, toIPv6('::')) AS address,
-      ${side}_namespace AS namespace, ${side}_kind AS kind, ${side}_workload AS workload
+    SELECT $lookup AS lookup, registration,
+      if(${side}_kind = '' OR ${side}_cluster != '', ${side}_address, toIPv6('::')) AS address,
+      ${side}_namespace AS namespace, ${side}_kind AS kind, ${side}_workload AS workload, ${side}_cluster AS cluster
     FROM flows WHERE $of_hour
 """)
 _ASKED: Final = Template("""
-    SELECT DISTINCT lookup, registration, address, namespace, kind, workload FROM ($src UNION ALL $dst)
+    SELECT DISTINCT lookup, registration, address, namespace, kind, workload, cluster FROM ($src UNION ALL $dst)
 """)
 _EXTENT: Final = Template("SELECT count() AS rows, groupBitAnd(unmeasured) AS unknown FROM flows WHERE $of_hour")
 

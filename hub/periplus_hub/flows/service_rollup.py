@@ -21,12 +21,16 @@ from periplus_hub.flows import (
     repository_rollup,
 )
 from periplus_hub.flows.engine.agreement import agreed
+from periplus_hub.flows.engine.cluster_names import ClusterNames, Named
 from periplus_hub.flows.engine.merge import merged
-from periplus_hub.flows.engine.numbered_ends import NumberedEnds, named, numbered_ends
+from periplus_hub.flows.engine.numbered_ends import NumberedEnds, is_own_name, named, numbered_ends
+from periplus_hub.flows.engine.once import counted_once
 from periplus_hub.flows.engine.owners import Owners
 from periplus_hub.flows.engine.pairs import paired
 from periplus_hub.flows.engine.resolution import resolved
-from periplus_hub.flows.model import DirtyHour, NumberedHour
+from periplus_hub.flows.engine.told_ends import Surroundings, resolved_told
+from periplus_hub.flows.engine.workload_kinds import WorkloadKinds
+from periplus_hub.flows.model import DirtyHour, Fleet, NumberedHour
 from periplus_hub.kit.column_store import ColumnStore
 from periplus_hub.kit.crashpoint import crashpoint
 from periplus_hub.kit.db import Database
@@ -66,9 +70,10 @@ class RollUp:
             ports = await repository_inventory.ports(c, scope)
             nodes = await repository_inventory.node_localities(c, scope, hour.hour)
             fleet = await repository_inventory.fleet_at(c, scope, hour.hour)
+            named = await repository_inventory.cluster_names(c, scope)
         salt, asked = await self._asked(scope, hour.hour)
         owners = await asyncio.to_thread(Owners, identities, fleet, meanings, nodes)
-        owned_by = await asyncio.to_thread(_resolved, asked, hour.hour, owners)
+        owned_by = await asyncio.to_thread(_resolved, asked, hour.hour, owners, (fleet, named))
         kept = owned_by.drop_columns(["lookup", "locality"])
         await repository_rollup.put_identities(scope, self._store, hour.hour, kept)
         ends = await asyncio.to_thread(numbered_ends, asked, owned_by, ports, owners)
@@ -106,10 +111,24 @@ class RollUp:
         return count
 
 
-def _resolved(asked: pa.Table, hour: int, owners: Owners) -> pa.Table:
-    nameless = asked.filter(pc.equal(asked.column("kind"), ""))
-    return resolved(nameless, hour, owners)
+def _resolved(asked: pa.Table, hour: int, owners: Owners, clusters: tuple[Fleet, Named]) -> pa.Table:
+    elsewhere = pc.not_equal(asked.column("cluster"), "")
+    is_told = is_own_name(asked)
+    found = resolved(asked.filter(pc.invert(pc.or_(elsewhere, is_told))), hour, owners)
+    told = asked.filter(elsewhere).combine_chunks()
+    if not told.num_rows:
+        return found
+    fleet, named = clusters
+    names = told.column("cluster").cast(pa.string()).combine_chunks().unique()
+    ours = asked.filter(is_told).rename_columns({"registration": "owner"})
+    around = Surroundings(
+        owners=owners,
+        clusters=ClusterNames(named, fleet, names),
+        kinds=WorkloadKinds(ours, owners.names.rows),
+    )
+    return pa.concat_tables([found, resolved_told(told, hour, around)])
 
 
 def _merged(told: pa.Table, ends: NumberedEnds, hour: int, measures: Sequence[str]) -> pa.Table:
-    return named(hour, merged(agreed(paired(told, ends), ends.localities), measures), ends)
+    whole = paired(counted_once(told, ends), ends)
+    return named(hour, merged(agreed(whole, ends.localities), measures), ends)

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Final
 
 from periplus_contract.tables import IP_ADDRESSES, SERVICE_CIDRS
-from periplus_spoke.collectors import aws_node, control_plane, kube_proxy
+from periplus_spoke.collectors import aws_node, control_plane, istio_mesh, kube_proxy
 from periplus_spoke.collectors.inventory import Inventory
 from periplus_spoke.collectors.ipam.aws_vpc_cni import AWS_NODE
 from periplus_spoke.collectors.ipam.metallb import OLD_CONFIG, POOL_KIND
@@ -58,6 +58,8 @@ class Facts:
         await self._try(kube_proxy.SOURCE, self._kube_proxy)
         if not AWS_GROUPS.isdisjoint(self._inventory.facts.groups):
             await self._try(aws_node.SOURCE, self._aws_node)
+        if istio_mesh.GROUP in self._inventory.facts.groups:
+            await self._try(istio_mesh.SOURCE, self._istio)
         if _ABOUT in self._inventory.facts.groups:
             await self._try(f"{_ABOUT}/clusterproperties", self._properties)
         self._inventory.facts.cilium_config = self.configs.get(CILIUM_CONFIG)
@@ -169,6 +171,15 @@ class Facts:
 
     async def _aws_node(self) -> int:
         return await self._keep_flags(AWS_NODE, aws_node.aws_node_settings)
+
+    async def _istio(self) -> int:
+        try:
+            self._inventory.facts.istio_cluster = await istio_mesh.istio_cluster(self._client)
+        except KubeProblem as problem:
+            if problem.reason == "not_found":
+                self._inventory.facts.istio_cluster = ""
+            raise
+        return 1
 
     async def _keep_flags(self, name: str, read_flags: Callable[[KubeClient], Awaitable[tuple[str, ...]]]) -> int:
         others = {each: texts for each, texts in self.flags.items() if each != name}

@@ -6,10 +6,13 @@ from typing import Final
 import msgspec
 
 from periplus_spoke.conversion.node_location import majority
+from periplus_spoke.conversion.objects import SetUpPod
 from periplus_spoke.conversion.rows import Row
 
 CLUSTERSET: Final = "clusterset.k8s.io"
 CLUSTER_ID: Final = "cluster.clusterset.k8s.io"
+_MESH_VARIABLES: Final = ("ISTIO_META_CLUSTER_ID", "CLUSTER_ID")
+"""Of Istio's proxies; the second of its ztunnels, and of istiod."""
 _DISTRIBUTIONS: Final = (
     ("+k3s", "k3s"),
     ("+rke2", "rke2"),
@@ -39,11 +42,19 @@ class ClusterAsRead(msgspec.Struct, kw_only=True):
     api_ca_sha256: str = ""
     groups: dict[str, tuple[str, ...]] = {}
     properties: dict[str, str] = {}
+    istio_cluster: str = ""
+    """What Istio calls it in its metrics."""
     cilium_config: dict[str, str] | None = None
     """Data of kube-system/cilium-config; None when it is not there or cannot be read."""
     cilium_config_readable: bool = False
     distribution: str = ""
     """Given by configuration; wins over hints."""
+
+
+def istio_clusters(pods: Iterable[SetUpPod]) -> set[str]:
+    """What these pods of Istio are told that their cluster is called."""
+    containers = [each for pod in pods for each in (*(pod.spec.containers or ()), *(pod.spec.init_containers or ()))]
+    return {each.value for one in containers for each in one.env or () if each.name in _MESH_VARIABLES and each.value}
 
 
 def is_aks(labels: Mapping[str, str] | None) -> bool:
@@ -71,6 +82,8 @@ def cluster_row(facts: ClusterAsRead, hints: Iterable[NodeHints], cnis: tuple[st
     known = list(hints)
     config = facts.cilium_config or {}
     aliases = [f"cilium={config['cluster-name']}"] if config.get("cluster-name") else []
+    if facts.istio_cluster:
+        aliases.append(f"istio={facts.istio_cluster}")
     if facts.properties.get(CLUSTER_ID):
         aliases.append(f"clusterset={facts.properties[CLUSTER_ID]}")
     return (

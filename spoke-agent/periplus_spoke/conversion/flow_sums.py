@@ -13,13 +13,17 @@ from periplus_spoke.conversion.records import SectionRows, Values, cells
 
 
 class Peer(NamedTuple):
-    """One end: an address as two halves of 128 bits, without sign; '' is known only by that."""
+    """One end: an address as two halves of 128 bits, without sign; '' is known only by that.
+
+    `cluster` is told of an end in another cluster, as `periplus_contract.tables.PEERS` says.
+    """
 
     high: int
     low: int
     namespace: str = ""
     kind: str = ""
     workload: str = ""
+    cluster: str = ""
 
 
 class Flow(NamedTuple):
@@ -105,7 +109,7 @@ def rows_of(sections: Iterable[SectionRows]) -> Iterator[tuple[Flow, tuple[int |
     """The rows of a batch, as they may be added to a window."""
     by_name = {section.table.name: section for section in sections}
     peers = [
-        Peer(_unsigned(high), _unsigned(low), *texts)
+        Peer(_unsigned(high), _unsigned(low), *(text or "" for text in texts))
         for high, low, *texts in _read(by_name[PEERS.name], PEERS.column_names)
     ]
     flows = by_name[FLOWS.name]
@@ -146,6 +150,8 @@ def _peers(peers: Sequence[Peer]) -> SectionRows:
         "kind": [peer.kind for peer in peers],
         "workload": [peer.workload for peer in peers],
     }
+    if any(peer.cluster for peer in peers):
+        columns["cluster"] = [peer.cluster or None for peer in peers]
     return SectionRows(table=PEERS, columns=columns, rows=len(peers))
 
 

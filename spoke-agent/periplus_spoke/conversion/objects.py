@@ -349,6 +349,13 @@ class EnvSpec(Kept):
     """The environments of a core/v1 PodSpec."""
 
     containers: list[EnvContainer] | None = None
+    init_containers: list[EnvContainer] | None = None
+
+
+class SetUpPod(Thing):
+    """core/v1 Pod, of which it matters what its containers are set up with."""
+
+    spec: EnvSpec = field(default_factory=EnvSpec)
 
 
 class EnvTemplate(Kept):

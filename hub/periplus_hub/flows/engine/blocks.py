@@ -11,7 +11,7 @@ from periplus_hub.flows.engine.bodies import opened
 from periplus_hub.flows.model import MEASURES, Member
 
 _SIDES: Final = ("src", "dst")
-_PEER: Final = ("address", "namespace", "kind", "workload")
+_PEER: Final = ("address", "namespace", "kind", "workload", "cluster")
 _AS_THEY_ARE: Final = (
     *("window_start", "window_s", "reporter", "collector", "protocol", "verdict", "dst_port"),
     *MEASURES,

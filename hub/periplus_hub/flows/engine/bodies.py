@@ -34,7 +34,7 @@ _NARROW: Final = {
     "sampling": pa.uint32(),
 }
 _TEXTS: Final = ("policy", "drop_reason")
-_PEER_TEXTS: Final = ("namespace", "kind", "workload")
+_PEER_TEXTS: Final = ("namespace", "kind", "workload", "cluster")
 
 
 def prepared(peers: pa.Table, flows: pa.Table, window_start_s: int, window_s: int) -> FlowRows:
@@ -84,7 +84,7 @@ def _read(stream: memoryview) -> pa.Table:
 
 def _stored_peers(peers: pa.Table) -> pa.Table:
     high, low = (peers.column(f"address_{half}").to_numpy() for half in ("high", "low"))
-    texts = {name: peers.column(name) for name in _PEER_TEXTS}
+    texts = {name: pc.fill_null(peers.column(name), "") for name in _PEER_TEXTS}
     return pa.table({"address": address_array(high, low), **texts})
 
 

@@ -15,6 +15,7 @@ from periplus_hub.flows.engine import localities
 from periplus_hub.flows.engine.columns import END_PARTS, Flags, Ints, end_keys, halves, joined, plain, uuid_bytes
 from periplus_hub.flows.engine.localities import UNKNOWN_LOCALITY
 from periplus_hub.flows.engine.owners import Owners
+from periplus_hub.flows.engine.told_ends import is_unplaced
 from periplus_hub.flows.model import MEASURES, NOBODY
 from periplus_hub.flows.model_kinds import GATEWAY, NODE, SERVICE
 
@@ -43,6 +44,8 @@ class NumberedEnds:
     """For each end the number of its cluster; NO_PLACE where it is in none."""
     is_vague: Flags
     """Ends that stand for something behind them: nodes, services and gateways."""
+    is_unplaced: Flags
+    """Workloads that a source named in a cluster of which it is not known which it is."""
     rules: tuple[str, ...]
     localities: localities.Names
     lookups: pa.Table
@@ -53,6 +56,11 @@ class NumberedEnds:
     def rule_number(self, rule: str) -> int:
         """Of one that any row may get."""
         return self.rules.index(rule)
+
+
+def is_own_name(asked: pa.Table) -> pa.ChunkedArray:
+    """Which of an hour's lookups are workloads of the cluster that told them, by their names: nothing is resolved."""
+    return pc.and_(pc.not_equal(asked.column("kind"), ""), pc.equal(asked.column("cluster"), ""))
 
 
 def named(hour: int, edges: pa.Table, ends: NumberedEnds) -> pa.Table:
@@ -103,6 +111,7 @@ def numbered_ends(asked: pa.Table, resolved: pa.Table, ports: pa.Table, owners: 
         names=names,
         place=place,
         is_vague=np.asarray(pc.is_in(kind, pa.array([SERVICE, NODE, GATEWAY]))),
+        is_unplaced=np.asarray(is_unplaced(names)),
         rules=rules,
         localities=owners.localities.names,
         lookups=pa.table(
@@ -129,7 +138,7 @@ def numbered_ends(asked: pa.Table, resolved: pa.Table, ports: pa.Table, owners: 
 
 def _told(asked: pa.Table, resolved: pa.Table) -> pa.Table:
     """What sources told, and what addresses were resolved to, as rows of one table; `behind` groups ports."""
-    told = asked.filter(pc.not_equal(asked.column("kind"), ""))
+    told = asked.filter(is_own_name(asked))
     rows = pa.concat_tables(
         [
             pa.table(

@@ -10,7 +10,7 @@ Most rows are of what had one address itself. Others are further meanings of add
 their `scope` is the cluster or network domain in which they hold, and who is meant may be in another.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -46,7 +46,10 @@ MOST_CANDIDATES: Final = 10
 _POD: Final = ("pod",)
 _NODE: Final = ("internalip", "externalip")
 _PUBLISHED: Final = ("published",)
-RANKS: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
+_EVERYWHERE: Final = ("public", "anywhere")
+"""In all clusters, whatever connects them: public addresses, and all else."""
+Ranks = tuple[tuple[str, str, tuple[str, ...]], ...]
+RANKS: Final[Ranks] = (
     ("own", "pod", _POD),
     ("own", "node", _NODE),
     # An imported service may have a Service in the own cluster for its address, which is nobody's own.
@@ -97,6 +100,11 @@ class Questions:
     cluster: Ints
     address: Addresses
     time_us: Ints
+
+    def take(self, rows: Ints) -> "Questions":
+        """Only these."""
+        address = Addresses(self.address.high[rows], self.address.low[rows])
+        return Questions(cluster=self.cluster[rows], address=address, time_us=self.time_us[rows])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +164,13 @@ class Owners:
     """Identities of one hour, ready for questions."""
 
     def __init__(
-        self, identities: pa.Table, fleet: Fleet, meanings: pa.Table | None = None, nodes: pa.Table = NO_NODES
+        self,
+        identities: pa.Table,
+        fleet: Fleet,
+        meanings: pa.Table | None = None,
+        nodes: pa.Table = NO_NODES,
+        *,
+        ranks: Ranks = RANKS,
     ) -> None:
         """`identities` and `nodes` as `repository_inventory` reads them, `meanings` as `repository_meanings`.
 
@@ -169,7 +183,7 @@ class Owners:
         whole = with_meanings(identities, meanings)
         self.names = _Names(whole)
         self._rows = _Rows(whole, self.names, self.scopes)
-        self._ranks = _ranks(self._rows, fleet, domains)
+        self._ranks = _ranks(ranks, self._rows, fleet, domains)
         self.rules = [rank.rule for rank in self._ranks]
         self.localities = Localities(self._rows.held(identities), nodes, len(self.names.keys))
 
@@ -178,11 +192,14 @@ class Owners:
         number = pc.fill_null(pc.index_in(end_keys(ends), self.names.keys), UNKNOWN)
         return self.localities.usual(np.asarray(number).astype(np.int64))
 
-    def answer(self, asked: Questions) -> Answers:
-        """By the first rank that knows."""
+    def answer(self, asked: Questions, only: Collection[str] = ()) -> Answers:
+        """By the first rank that knows; `only` of those with these rules, where some are named."""
         owner = np.full(len(asked.cluster), UNKNOWN, dtype=np.int64)
         rule = np.full(len(asked.cluster), UNKNOWN, dtype=np.int64)
-        for number, found in enumerate(self.said(asked)):
+        for number, rank in enumerate(self._ranks):
+            if only and rank.rule not in only:
+                continue
+            found = rank.ask(asked)
             fresh = (owner == UNKNOWN) & (found != UNKNOWN)
             owner[fresh], rule[fresh] = found[fresh], number
         return Answers(owner=owner, rule=rule)
@@ -225,7 +242,7 @@ class Owners:
         return found
 
 
-def _ranks(rows: "_Rows", fleet: Fleet, other_scopes: Sequence[UUID]) -> list[_Rank]:
+def _ranks(ranks: Ranks, rows: "_Rows", fleet: Fleet, other_scopes: Sequence[UUID]) -> list[_Rank]:
     """Best first: the asker's own cluster, its network domain, domains that are connected with it, public addresses.
 
     Behind them the ranges that addresses of nobody are in.
@@ -238,12 +255,12 @@ def _ranks(rows: "_Rows", fleet: Fleet, other_scopes: Sequence[UUID]) -> list[_R
         "own": [[number] for number in range(len(domain_of))],
         "domain": [[each] for each in domain_of],
         **{mode: [found.get(each, []) for each in domain_of] for mode, found in near.items()},
-        "public": [[0]] * len(domain_of),
+        **dict.fromkeys(_EVERYWHERE, [[0]] * len(domain_of)),
     }
     group_of_scope: dict[str, Sequence[int]] = {
         "own": range(len(domain_of_scope)),
         "domain": domain_of_scope,
-        "public": [0] * len(domain_of_scope),
+        **dict.fromkeys(_EVERYWHERE, [0] * len(domain_of_scope)),
     }
     layers: dict[tuple[str, tuple[str, ...]], _Layer] = {}
 
@@ -254,7 +271,7 @@ def _ranks(rows: "_Rows", fleet: Fleet, other_scopes: Sequence[UUID]) -> list[_R
         rule = f"{where}-{about}" if about else where
         return _Rank(rule, layers[grouping, names], groups[where], public_only=where == "public")
 
-    return [rank(*each) for each in RANKS]
+    return [rank(*each) for each in ranks]
 
 
 def _columns_of(groups: Sequence[Sequence[int]]) -> Iterator[Ints]:

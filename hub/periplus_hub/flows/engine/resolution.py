@@ -1,6 +1,6 @@
 """Whose the addresses of one hour's rows were, as the store's table `flow_identities` has it."""
 
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import numpy as np
@@ -17,10 +17,10 @@ from periplus_hub.inventory.identity import AMBIGUOUS, UNKNOWN, Addresses
 
 OUTSIDE_RULE: Final = "outside"
 UNKNOWN_RULE: Final = "unknown"
-_MOST_EXPLAINED: Final = 1_000
+MOST_EXPLAINED: Final = 1_000
 """Ambiguous addresses of an hour whose candidates are kept: explaining one costs a look at everything."""
 _US: Final = 1_000_000
-_CANDIDATE: Final = pa.struct(
+CANDIDATE: Final = pa.struct(
     [("registration", UUID_BYTES), ("namespace", pa.string()), ("kind", pa.string()), ("workload", pa.string())]
 )
 
@@ -30,42 +30,45 @@ def resolved(asked: pa.Table, hour: int, owners: Owners) -> pa.Table:
 
     An address that changed hands, or went to another zone, has several, each from a minute on.
     """
-    clusters = _clusters(asked.column("registration"), owners)
+    position, questions = moments(asked, hour, owners)
+    answers = owners.answer(questions)
+    where = owners.localities.of(answers.owner, questions.address, questions.time_us)
+    starts = np.flatnonzero(changes(position, answers.owner, answers.rule, where))
+    kept = questions.take(starts)
+    named = named_owners(kept, Answers(owner=answers.owner[starts], rule=answers.rule[starts]), owners)
+    return pa.table(keys(asked, hour, position[starts], kept.time_us) | {"locality": where[starts]} | named)
+
+
+def moments(asked: pa.Table, hour: int, owners: Owners) -> tuple[Ints, Questions]:
+    """What is to be found out, and of which row: one question for the hour, or for each minute where that matters."""
+    clusters = clusters_of(asked.column("registration"), owners)
     address = _words(asked.column("address"))
     changing = owners.may_change(address, hour * _US, (hour + HOUR_S) * _US)
     still, moving = np.flatnonzero(~changing), np.flatnonzero(changing)
     position = np.concatenate((still, np.repeat(moving, MINUTES_OF_HOUR)))
     minute = np.concatenate((np.zeros(len(still), dtype=np.int64), np.tile(np.arange(MINUTES_OF_HOUR), len(moving))))
-    questions = Questions(
+    return position, Questions(
         cluster=clusters[position],
         address=Addresses(address.high[position], address.low[position]),
         time_us=(hour + minute * MINUTE_S) * _US,
     )
-    answers = owners.answer(questions)
-    where = owners.localities.of(answers.owner, questions.address, questions.time_us)
-    starts = np.flatnonzero(changes(position, answers.owner, answers.rule, where))
-    kept = Questions(
-        cluster=questions.cluster[starts],
-        address=Addresses(questions.address.high[starts], questions.address.low[starts]),
-        time_us=questions.time_us[starts],
-    )
-    slices = np.bincount(position[starts], minlength=len(clusters)).astype(np.uint16)
-    rows = asked.take(pa.array(position[starts]))
-    return pa.table(
-        {
-            "hour": np.full(len(starts), hour, dtype=np.uint32),
-            "registration": _plain(rows.column("registration")),
-            "address": _plain(rows.column("address")),
-            "lookup": rows.column("lookup"),
-            "since": (hour + minute[starts] * MINUTE_S).astype(np.uint32),
-            "slices": slices[position[starts]],
-            "locality": where[starts],
-            **_named(kept, Answers(owner=answers.owner[starts], rule=answers.rule[starts]), owners),
-        }
-    )
 
 
-def _named(asked: Questions, answers: Answers, owners: Owners) -> dict[str, pa.Array]:
+def keys(asked: pa.Table, hour: int, position: Ints, since_us: Ints) -> dict[str, Any]:
+    """What tells one row of `flow_identities` from others, and its lookup. `position`: the row that it answers."""
+    slices = np.bincount(position, minlength=asked.num_rows).astype(np.uint16)
+    rows = asked.take(pa.array(position))
+    return {
+        "hour": np.full(len(position), hour, dtype=np.uint32),
+        "registration": _plain(rows.column("registration")),
+        "address": _plain(rows.column("address")),
+        "lookup": rows.column("lookup"),
+        "since": (since_us // _US).astype(np.uint32),
+        "slices": slices[position],
+    }
+
+
+def named_owners(asked: Questions, answers: Answers, owners: Owners) -> dict[str, pa.Array]:
     """Names for numbers; addresses of nobody stay addresses."""
     names = owners.names.rows
     nobody, is_known = answers.owner == UNKNOWN, answers.owner >= 0
@@ -99,7 +102,7 @@ def _candidates(asked: Questions, answers: Answers, owners: Owners) -> pa.Array:
     """A list for each question; empty where there is nothing to explain."""
     explained: list[int] = []
     counts = np.zeros(len(answers.owner), dtype=np.int32)
-    for row in np.flatnonzero(answers.owner == AMBIGUOUS)[:_MOST_EXPLAINED].tolist():
+    for row in np.flatnonzero(answers.owner == AMBIGUOUS)[:MOST_EXPLAINED].tolist():
         address = int(asked.address.high[row]) << 64 | int(asked.address.low[row])
         found = owners.candidates(int(asked.cluster[row]), address, int(asked.time_us[row]), int(answers.rule[row]))
         explained += found
@@ -107,11 +110,12 @@ def _candidates(asked: Questions, answers: Answers, owners: Owners) -> pa.Array:
     ends = pa.array(np.concatenate(([0], np.cumsum(counts))).astype(np.int32))
     named = owners.names.rows.take(pa.array(explained, pa.int64()))
     parts = [named.column(name).combine_chunks() for name in named.column_names]
-    structs = pa.StructArray.from_arrays([parts[0].cast(UUID_BYTES), *parts[1:]], fields=list(_CANDIDATE))
+    structs = pa.StructArray.from_arrays([parts[0].cast(UUID_BYTES), *parts[1:]], fields=list(CANDIDATE))
     return pa.ListArray.from_arrays(ends, structs)
 
 
-def _clusters(registration: pa.ChunkedArray, owners: Owners) -> Ints:
+def clusters_of(registration: pa.ChunkedArray, owners: Owners) -> Ints:
+    """Their numbers."""
     encoded = _plain(registration).dictionary_encode()
     number = [owners.clusters.get(UUID(bytes=value), UNKNOWN) for value in encoded.dictionary.to_pylist()]
     numbers: Ints = np.array([*number, UNKNOWN], dtype=np.int64)

@@ -63,6 +63,8 @@ _V4: Final = 4
 _MAPPED: Final = 0xFFFF << 32
 _HALF: Final = 64
 _NO_ADDRESS: Final = Peer(0, 0)
+_NAMING: Final = "cilium"
+"""Whose names of clusters they are, as in `aliases` of a cluster."""
 
 
 class Told(NamedTuple):
@@ -271,10 +273,18 @@ def _reporter(direction: int, client: End, server: End, *, failed: bool) -> Repo
 
 
 def _peer(end: End, here: str) -> Peer:
-    """A workload of this cluster by its name; everything else, also the world, hosts and other clusters, by address."""
-    if end.workload and end.namespace and end.kind in _WORKLOADS and end.cluster == here:
+    """A workload of this cluster by its name; everything else, also the world and hosts, by its address.
+
+    Of an end in another cluster that is told, too.
+    """
+    is_named = end.workload and end.namespace and end.kind in _WORKLOADS
+    if is_named and end.cluster == here:
         return Peer(0, 0, end.namespace, end.kind, end.workload)
-    return _addressed(end.address)
+    seen = _addressed(end.address)
+    if not (here and end.cluster) or end.cluster == here:
+        return seen
+    there = seen._replace(cluster=f"{_NAMING}={end.cluster}")
+    return there._replace(namespace=end.namespace, kind=end.kind, workload=end.workload) if is_named else there
 
 
 @lru_cache(maxsize=16_384)

@@ -3,16 +3,14 @@
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
+from periplus_contract.flow_words import WORKLOAD
 from periplus_spoke.conversion.cidr import parse_address
 from periplus_spoke.conversion.flow_sums import Peer
 from periplus_spoke.conversion.prometheus.rule import EndLabels
 
 Kinds = Mapping[tuple[str, str], str]
-"""(namespace, name) of each workload of the cluster to its kind."""
-WORKLOAD: Final = "Workload"
-"""The kind of a workload that a source names without its kind, and that the inventory does not know, or knows twice."""
+"""(namespace, name) of each workload of the cluster to its kind; WORKLOAD where it has several."""
 SERVICE: Final = "Service"
-NOBODY: Final = Peer(0, 0)
 _NO_NAMES: Final = frozenset(("", "unknown"))
 _V4_IN_V6: Final = 0xFFFF << 32
 _HALF: Final = 64
@@ -36,11 +34,18 @@ class End(NamedTuple):
         """Whether nothing says who it is."""
         return not (self.cluster or self.workload or self.address)
 
-    def peer(self, own: frozenset[str]) -> Peer:
-        """As it is told. A name means something in its own cluster only."""
+    def peer(self, own: frozenset[str], kinds: Kinds, naming: str) -> Peer:
+        """As it is told. A name means something in its own cluster only, so the cluster of another is told with it."""
         if self.is_inside(own):
-            return Peer(0, 0, self.namespace, self.kind, self.workload)
-        return Peer(self.address >> _HALF, self.address & _LOW) if self.address else NOBODY
+            kind = self.kind or kinds.get((self.namespace, self.workload), WORKLOAD)
+            return Peer(0, 0, self.namespace, kind, self.workload)
+        seen = Peer(self.address >> _HALF, self.address & _LOW)
+        if not (naming and self.cluster):
+            return seen
+        there = seen._replace(cluster=f"{naming}={self.cluster}")
+        if not self.workload:
+            return there
+        return there._replace(namespace=self.namespace, kind=self.kind or WORKLOAD, workload=self.workload)
 
 
 def is_name(text: str) -> bool:
@@ -56,15 +61,14 @@ def kinds_of(workloads: Iterable[tuple[str, str, str]]) -> Kinds:
     return found
 
 
-def end_of(names: EndLabels, labels: Mapping[str, str], kinds: Kinds) -> End:
+def end_of(names: EndLabels, labels: Mapping[str, str]) -> End:
     """One end of the series with these labels."""
     cluster = labels.get(names.cluster, "")
     cluster = cluster if is_name(cluster) else ""
     workload, namespace = labels.get(names.workload, ""), labels.get(names.namespace, "")
     if is_name(workload):
         namespace = namespace if is_name(namespace) else ""
-        kind = labels.get(names.kind, "") or kinds.get((namespace, workload), WORKLOAD)
-        return End(cluster, namespace, kind, workload)
+        return End(cluster, namespace, labels.get(names.kind, ""), workload)
     service, namespace = labels.get(names.service, ""), labels.get(names.service_namespace, "")
     # A name with a dot is a host outside of the mesh, which has no Service.
     if is_name(service) and is_name(namespace) and "." not in service:

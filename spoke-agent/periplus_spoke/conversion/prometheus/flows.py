@@ -76,18 +76,14 @@ class SourceWindow:
     def put(self, sums: WindowSums) -> FlowsMark:
         """Add the flows to the window, and say how much they tell."""
         own = self._own_names()
-        rows = {
-            key: _unmeasured(row) if self._is_told_by_client(key, own) else row
-            for key, row in self._rows.items()
-            if key.watched in own
-        }
+        rows = {key: row for key, row in self._rows.items() if key.watched in own}
         told = 0
         for key, row in rows.items():
             reporter = self._reporter(key, rows, own)
             if reporter is None or not any(value != 0 for value in row.values()):
                 continue
             told += 1
-            src, dst = (end.peer(own) for end in (key.src, key.dst))
+            src, dst = (end.peer(own, self._known.kinds, self._rule.naming) for end in (key.src, key.dst))
             flow = Flow(src, dst, 0, self._rule.protocol, self._rule.collector, reporter)
             flow = flow._replace(sampling=self._known.sampling or 1, verdict=key.verdict)
             sums.add(flow, [row.get(name) for name in MEASURES])
@@ -114,7 +110,7 @@ class SourceWindow:
             if counts is None:
                 self.note(flow_words.NODE_LABELS_MISSING)
                 value = None if value else value
-        src, dst = (end_of(each, labels, self._known.kinds) for each in (rule.src, rule.dst))
+        src, dst = (end_of(each, labels) for each in (rule.src, rule.dst))
         reporter = _REPORTERS.get(reported) or _who_saw(src, dst)
         watched = labels.get(rule.cluster, "")
         if rule.reporter:
@@ -166,13 +162,6 @@ class SourceWindow:
             return None
         return Reporter.BOTH
 
-    def _is_told_by_client(self, key: _Key, own: frozenset[str]) -> bool:
-        """Whether the cluster of the client tells of it, too.
-
-        The other end has no name there, nor has the client here: they cannot be merged, and both would count.
-        """
-        return bool(self._rule.reporter) and key.reporter is Reporter.SERVER and key.src.cluster not in own
-
     def _client_of(self, key: _Key, own: frozenset[str]) -> _Key:
         return key._replace(watched=key.src.cluster if key.src.cluster in own else "", reporter=Reporter.CLIENT)
 
@@ -189,11 +178,6 @@ def _counts(seen: Seen, labels: Mapping[str, str]) -> bool | None:
     teller = next(filter(None, (labels.get(each, "") for each in seen.tellers)), "")
     node = labels.get(seen.sender) or labels.get(seen.receiver)
     return teller == node if teller and node else None
-
-
-def _unmeasured(row: Mapping[str, int | None]) -> dict[str, int | None]:
-    """What passed is not known; where nothing did, that is."""
-    return {name: 0 if value == 0 else None for name, value in row.items()}
 
 
 def _is_unmeasured(row: Mapping[str, int | None]) -> bool:

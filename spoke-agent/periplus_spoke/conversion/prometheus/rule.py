@@ -59,6 +59,9 @@ class FlowRule(NamedTuple):
     """IANA's number, where it is one alone."""
     cluster: str = ""
     """The label that says which cluster the series is of."""
+    naming: str = ""
+    """Of which system the clusters of ends are names, as in `aliases` of the cluster; without it they mean nothing to
+    others."""
     reporter: str = ""
     """The label that says which end tells of it: `source` or `egress`, `destination` or `ingress`."""
     direction: str = ""

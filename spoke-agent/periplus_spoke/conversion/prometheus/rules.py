@@ -69,6 +69,7 @@ _ISTIO: Final = FlowRule(
         )
     ),
     protocol=_TCP,
+    naming="istio",
     reporter="reporter",
 )
 

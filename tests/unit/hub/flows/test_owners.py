@@ -96,15 +96,19 @@ def fleet(flat: bool = False, nat: bool = False, together: bool = False) -> Flee
     return Fleet(clusters=tuple(places), flat=pair if flat else frozenset(), nat=pair if nat else frozenset())
 
 
+def address_bytes(ip: str) -> bytes:
+    """128 bits, of IPv4 mapped."""
+    address = ip_address(ip)
+    return (int(address) if address.version == 6 else 0xFFFF << 32 | int(address)).to_bytes(16, "big")
+
+
 def ask(where: Fleet, ip: str, *rows: Had | Means, asker: UUID = EAST) -> list[dict[str, object]]:
     """The slices of what an address was, seen from a cluster."""
-    address = ip_address(ip)
-    number = int(address) if address.version == 6 else 0xFFFF << 32 | int(address)
     asked = pa.table(
         {
             "lookup": pa.array([1], pa.uint64()),
             "registration": pa.array([asker.bytes], pa.binary(16)),
-            "address": pa.array([number.to_bytes(16, "big")], pa.binary(16)),
+            "address": pa.array([address_bytes(ip)], pa.binary(16)),
         }
     )
     had = identities(*(each for each in rows if isinstance(each, Had)))

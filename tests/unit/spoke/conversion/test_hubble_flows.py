@@ -1,6 +1,7 @@
 """What Hubble tells as rows: each connection once for each side, by names where they are known, and no bytes."""
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -157,10 +158,20 @@ def test_reserved_identities_are_known_by_their_address(name: str) -> None:
     assert row["dst"] == Peer(0, 0xFFFF_CB00_7109)
 
 
-def test_a_workload_of_another_cluster_is_known_by_its_address() -> None:
+def test_an_end_in_another_cluster_is_told_with_its_cluster_by_its_address_and_what_else_is_known() -> None:
     remote = Endpoint("10.9.0.3", 8080, 0, "shop", "api-1", "api", cluster="there")
-    [row] = rows(Event(destination=remote))
-    assert row["dst"] == Peer(0, 0xFFFF_0A09_0003)
+    [row] = rows(Event(destination=elsewhere(remote)))
+    assert row["dst"] == Peer(0, 0xFFFF_0A09_0003, cluster="cilium=there")
+    [named] = rows(Event(destination=remote))
+    assert named["dst"] == Peer(0, 0xFFFF_0A09_0003, "shop", "Deployment", "api", "cilium=there")
+
+
+def test_a_relay_that_names_no_clusters_tells_none() -> None:
+    here, there = (replace(end, cluster="") for end in (WEB, elsewhere(API)))
+    [row] = rows(Event(source=here, destination=there))
+    assert (row["src"].cluster, row["dst"].cluster) == ("", "")
+    [one] = rows(Event(source=here, destination=elsewhere(API)))
+    assert one["dst"] == API_ADDRESS
 
 
 def test_a_bare_pod_and_an_owner_of_an_unknown_kind_are_known_by_their_address() -> None:

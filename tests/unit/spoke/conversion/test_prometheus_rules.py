@@ -7,9 +7,11 @@ from periplus_contract.batch import FlowsMark
 from periplus_contract.flow_words import Reporter, Verdict
 from periplus_spoke.conversion.flow_sums import MEASURES, Flow, Peer, WindowSums, rows_of
 from periplus_spoke.conversion.prometheus.answers import Sample
-from periplus_spoke.conversion.prometheus.ends import NOBODY, kinds_of
+from periplus_spoke.conversion.prometheus.ends import kinds_of
 from periplus_spoke.conversion.prometheus.flows import Known, SourceWindow
 from periplus_spoke.conversion.prometheus.rules import RULES
+
+from tests.support.flow_rows import NOBODY
 
 BY_NAME = {rule.name: rule for rule in RULES}
 KINDS = kinds_of([("shop", "web", "Deployment"), ("shop", "db", "StatefulSet")])
@@ -81,14 +83,32 @@ def test_a_client_without_a_proxy_is_told_by_the_server() -> None:
     assert (flow.src, flow.dst, flow.reporter, row) == (NOBODY, DB, Reporter.SERVER, {"bytes_tx": 5})
 
 
-def test_a_workload_of_another_cluster_is_not_taken_for_one_of_this() -> None:
+THERE = Peer(0, 0, "shop", "Workload", "web", "istio=west")
+
+
+def test_a_workload_of_another_cluster_is_told_with_its_cluster_and_not_taken_for_one_of_this() -> None:
     found = told("istio", ("bytes_tx", TO_WEST, 5), ("bytes_tx", FROM_WEST, 6), ("bytes_rx", FROM_WEST, 0))
     rows = {(flow.src, flow.dst, flow.reporter): row for flow, row in found.rows}
     assert rows == {
-        (WEB, NOBODY, Reporter.CLIENT): {"bytes_tx": 5},
-        (NOBODY, DB, Reporter.SERVER): {"bytes_rx": 0},  # what was sent is counted where the client is
+        (WEB, THERE._replace(workload="db"), Reporter.CLIENT): {"bytes_tx": 5},
+        (THERE, DB, Reporter.SERVER): {"bytes_tx": 6, "bytes_rx": 0},
     }
-    assert (found.mark.observed, found.mark.unmeasured) == (2, 1)
+    assert (found.mark.observed, found.mark.unmeasured) == (2, 0)
+
+
+def test_a_service_of_another_cluster_is_told_with_its_cluster() -> None:
+    [(flow, _)] = told("istio", ("bytes_tx", TO_WEST | {"destination_workload": "unknown"}, 5)).rows
+    assert flow.dst == Peer(0, 0, "shop", "Service", "db", "istio=west")
+
+
+def test_of_an_end_without_a_name_its_cluster_is_told() -> None:
+    nameless = dict.fromkeys(("destination_workload", "destination_service_name"), "unknown")
+    [(flow, _)] = told("istio", ("bytes_tx", TO_WEST | nameless, 5)).rows
+    assert flow.dst == Peer(0, 0, cluster="istio=west")
+
+
+def test_names_that_a_source_has_for_clusters_are_told_only_where_clusters_say_them_themselves() -> None:
+    assert {rule.name for rule in RULES if rule.naming} == {"istio"}
 
 
 def test_flows_of_several_clusters_are_told_only_when_it_is_known_which_is_this() -> None:

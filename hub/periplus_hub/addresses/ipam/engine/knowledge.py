@@ -44,7 +44,8 @@ NOT_FEEDING: Final = frozenset(
         "crd.projectcalico.org/ipamconfigs",
         "projectcalico.org/ipamconfigurations",
         "operator.tigera.io/installations",
-        # What addresses of other clusters stand for.
+        # What addresses and names of other clusters stand for.
+        "istio/cluster-id",
         "multicluster.linkerd.io/links",
         "multicluster.x-k8s.io/serviceimports",
         "networking.istio.io/serviceentries",
