@@ -83,6 +83,17 @@ async def evidence_is_printed(terminal: Terminal, at: int) -> None:
     assert "--evidence is of one dependency" in several.stderr
 
 
+async def reach_is_printed(terminal: Terminal) -> None:
+    hit = await terminal.type("blast-radius", "shop/api@prod-1")
+    assert [line.split()[:3] for line in hit.stdout.splitlines()[1:]] == [["1", "shop/web@prod-1", "shop/api@prod-1"]]
+    unhit = await terminal.type("blast-radius", "shop/web")
+    assert "depends on it" in unhit.stdout
+    assert ("is known" in unhit.stdout) == ("incomplete" in unhit.stderr)
+    down = await terminal.documents("blast-radius", "web", "--depends-on", "--depth", "1")
+    assert [each["end"]["kind"] for each in down["reached"]] == ["Deployment", "external"]
+    assert "not-followed" in [each["gap"] for each in down["incomplete"]]
+
+
 async def test_what_spokes_tell_is_printed_with_exact_bytes(
     desk: tuple[Terminal, Member], live_db: Database, scope: Scope
 ) -> None:
@@ -123,14 +134,7 @@ async def test_what_spokes_tell_is_printed_with_exact_bytes(
     assert told["nodes"]["endKinds"] == ["external", "", ""]
     assert told["edges"]["sums"]["bytesTx"] == [1_234_567, None]
     await links_are_printed(terminal)
-    hit = await terminal.type("blast-radius", "shop/api@prod-1")
-    assert [line.split()[:3] for line in hit.stdout.splitlines()[1:]] == [["1", "shop/web@prod-1", "shop/api@prod-1"]]
-    unhit = await terminal.type("blast-radius", "shop/web")
-    assert "depends on it" in unhit.stdout
-    assert ("is known" in unhit.stdout) == ("incomplete" in unhit.stderr)
-    down = await terminal.documents("blast-radius", "web", "--depends-on", "--depth", "1")
-    assert [each["end"]["kind"] for each in down["reached"]] == ["Deployment", "external"]
-    assert "not-followed" in [each["gap"] for each in down["incomplete"]]
+    await reach_is_printed(terminal)
     known = await terminal.type("coverage")
     assert known.stdout.splitlines()[1].split()[0] == "prod-1"
     assert "coverage" in known.stderr

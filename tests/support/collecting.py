@@ -7,7 +7,7 @@ from typing import Any
 from periplus_contract.covers import meanings, workloads
 from periplus_contract.tables import MEANINGS, TABLES, WORKLOADS, Kind
 from periplus_spoke.collectors.naming.registry import NAMING_KINDS
-from periplus_spoke.conversion import remote_endpoints
+from periplus_spoke.conversion import mirrored_services, remote_endpoints
 from periplus_spoke.conversion.records import Sealable
 
 WORKLOAD_KINDS = ("Deployment", "StatefulSet", "DaemonSet", "CronJob", "ReplicaSet", "Job")
@@ -17,6 +17,7 @@ EVERYTHING = frozenset(
         *map(workloads, WORKLOAD_KINDS),
         *(meanings(kind.source) for kind in NAMING_KINDS),
         meanings(remote_endpoints.SOURCE),
+        meanings(mirrored_services.SOURCE),
     )
 )
 """What a snapshot covers when every kind could be listed."""

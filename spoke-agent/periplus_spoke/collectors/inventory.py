@@ -20,7 +20,7 @@ from periplus_contract.tables import (
     Table,
 )
 from periplus_spoke.collectors.coverage import Evidence, inventory_covers
-from periplus_spoke.conversion import remote_endpoints, rows
+from periplus_spoke.conversion import mirrored_services, remote_endpoints, rows
 from periplus_spoke.conversion.cluster_row import ClusterAsRead, NodeHints, cluster_row, is_aks
 from periplus_spoke.conversion.cni import UNKNOWN, detect, node_signs
 from periplus_spoke.conversion.flow_clues import FlowClues
@@ -44,6 +44,9 @@ _CLUES: Final[tuple[tuple[Clue, str, str, str], ...]] = (
     ("daemonsets", covers.workloads(_DAEMONSET), "apps/daemonsets", "DaemonSets"),
 )
 """Of each what covers it, its source, and what people call it."""
+
+_SAID_BY: Final = ((ENDPOINTS.name, remote_endpoints.SOURCE), (SERVICES.name, mirrored_services.SOURCE))
+"""Tables whose objects say one by one what addresses stand for, and the source of that."""
 
 
 class Inventory:
@@ -154,12 +157,16 @@ class Inventory:
     def service(self, service: Service, at_us: int) -> None:
         """core/v1 Service."""
         self._flow_clues.service(service)
-        self.state.put(SERVICES, service.metadata.uid, rows.service_row(service, self._labels), at_us)
+        uid = service.metadata.uid
+        self.state.put(SERVICES, uid, rows.service_row(service, self._labels), at_us)
+        told = meaning_rows(mirrored_services.SOURCE, mirrored_services.mirrored_service(service), uid)
+        self.state.put_many(MEANINGS, uid, told, at_us)
 
     def forget_service(self, uid: str, at_us: int) -> None:
         """A Service is gone."""
         self._flow_clues.forget(uid)
         self.state.drop(SERVICES, uid, at_us)
+        self.state.put_many(MEANINGS, uid, (), at_us)
 
     def endpoint_slice(self, piece: EndpointSlice, at_us: int) -> None:
         """discovery/v1 EndpointSlice."""
@@ -202,8 +209,8 @@ class Inventory:
 
     def covers(self) -> tuple[str, ...]:
         """What a snapshot states completely now."""
-        of_slices = {covers.meanings(remote_endpoints.SOURCE)} if ENDPOINTS.name in self.listed else set()
-        return inventory_covers(frozenset(self.listed | of_slices))
+        said = {source for table, source in _SAID_BY if table in self.listed}
+        return inventory_covers(frozenset(self.listed | {covers.meanings(source) for source in said}))
 
     def is_current(self, *tables: Table) -> bool:
         """Whether all objects of these tables are known, with no doubt whether one is missing."""

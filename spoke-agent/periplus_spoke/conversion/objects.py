@@ -210,9 +210,22 @@ class ServiceStatus(Kept):
     load_balancer: LoadBalancer | None = None
 
 
+class ServiceNotes(Kept):
+    """The one annotation kept of a Service."""
+
+    remote_name: str = field(name="mirror.linkerd.io/remote-svc-fq-name", default="")
+
+
+class ServiceMeta(Meta):
+    """Of a Service."""
+
+    annotations: ServiceNotes | None = None
+
+
 class Service(Thing):
     """core/v1 Service."""
 
+    metadata: ServiceMeta = field(default_factory=ServiceMeta)
     spec: ServiceSpec = field(default_factory=ServiceSpec)
     status: ServiceStatus = field(default_factory=ServiceStatus)
 

@@ -7,15 +7,19 @@ from typing import Any
 import msgspec
 import pytest
 
+from periplus_contract import covers
+from periplus_contract.tables import MEANINGS, SERVICES
+from periplus_spoke.collectors.inventory import Inventory
 from periplus_spoke.collectors.naming import egress, istio, linkerd, submariner
 from periplus_spoke.collectors.naming import multi_cluster_services as mcs
 from periplus_spoke.collectors.naming.registry import NAMING_KINDS
-from periplus_spoke.conversion import remote_endpoints
+from periplus_spoke.conversion import mirrored_services, remote_endpoints
 from periplus_spoke.conversion.ipam import WantedKind
-from periplus_spoke.conversion.meanings import Meaning, meaning_rows
-from periplus_spoke.conversion.objects import EndpointSlice
+from periplus_spoke.conversion.meanings import Meaning, Meaningful, meaning_rows
+from periplus_spoke.conversion.objects import EndpointSlice, Service
+from periplus_spoke.conversion.text import LabelFilter
 
-from tests.support.kube_objects import endpoint_slice
+from tests.support.kube_objects import endpoint_slice, service
 
 Json = dict[str, Any]
 
@@ -154,6 +158,56 @@ def test_endpoints_of_another_cluster_are_told_by_the_slice_that_names_it() -> N
     piece["metadata"]["labels"] |= {remote_endpoints.CLUSTER_LABEL: "west-1", remote_endpoints.SERVICE_LABEL: "api"}
     [row] = [row for _, row in meaning_rows("slices", remote_endpoints.remote_endpoints(_decoded(piece)))]
     assert row == ("slices", "endpoint", "10.2.0.1/32", "ServiceImport", "default", "api", ("west-1",))
+
+
+def mirrored(remote: str = "pay.shop.svc.cluster.local", **labels: str) -> list[tuple[Any, ...]]:
+    """Rows of a mirror as Linkerd's service mirror makes it, with these labels changed."""
+    given = {mirrored_services.MIRROR_LABEL: "true", mirrored_services.CLUSTER_LABEL: "west-1"} | labels
+    thing = service("pay-west-1", ("10.96.7.1", "fd00::7"), namespace="shop")
+    notes = {"mirror.linkerd.io/remote-svc-fq-name": remote, "mirror.linkerd.io/remote-resource-version": "7"}
+    thing["metadata"] |= {"labels": given, "annotations": notes}
+    decoded = msgspec.convert(thing, type=Service)
+    return [row[1:] for _, row in meaning_rows("services", mirrored_services.mirrored_service(decoded))]
+
+
+def test_a_mirrored_service_is_that_of_the_cluster_that_it_mirrors() -> None:
+    expected = [("import", cidr, "Service", "shop", "pay", ("west-1",)) for cidr in ("10.96.7.1/32", "fd00::7/128")]
+    assert mirrored() == expected
+    assert mirrored("pay-0.pay.shop.svc.west.example") == expected
+    assert mirrored("svc.shop.svc.cluster.local")[0][4] == "svc"
+
+
+@pytest.mark.parametrize(
+    ("remote", "labels"),
+    [
+        ("", {}),
+        ("pay.shop", {}),
+        ("svc", {}),
+        ("pay.shop.svc.cluster.local", {mirrored_services.MIRROR_LABEL: "false"}),
+        ("pay.shop.svc.cluster.local", {mirrored_services.CLUSTER_LABEL: ""}),
+    ],
+)
+def test_what_does_not_say_which_service_it_mirrors_is_a_service_like_any(remote: str, labels: dict[str, str]) -> None:
+    assert mirrored(remote, **labels) == []
+
+
+def test_a_service_without_annotations_is_none() -> None:
+    plain = msgspec.convert(service("pay"), type=Service)
+    assert list(mirrored_services.mirrored_service(plain)) == []
+
+
+def test_what_a_service_says_ends_with_it() -> None:
+    inventory = Inventory(LabelFilter())
+    thing = service("pay-west-1", namespace="shop")
+    labels = {mirrored_services.MIRROR_LABEL: "true", mirrored_services.CLUSTER_LABEL: "west-1"}
+    notes = {"mirror.linkerd.io/remote-svc-fq-name": "pay.shop.svc.cluster.local"}
+    thing["metadata"] |= {"uid": "u", "labels": labels, "annotations": notes}
+    inventory.service(msgspec.convert(thing, type=Service), 1)
+    assert len(inventory.state.rows(MEANINGS)) == 1
+    inventory.listed.add(SERVICES.name)
+    assert covers.meanings(mirrored_services.SOURCE) in inventory.covers()
+    inventory.forget_service("u", 2)
+    assert len(inventory.state.rows(MEANINGS)) == 0
 
 
 def _decoded(piece: Json) -> Any:
