@@ -15,7 +15,7 @@ from periplus_spoke.collectors.naming import multi_cluster_services as mcs
 from periplus_spoke.collectors.naming.registry import NAMING_KINDS
 from periplus_spoke.conversion import mirrored_services, remote_endpoints
 from periplus_spoke.conversion.ipam import WantedKind
-from periplus_spoke.conversion.meanings import Meaning, Meaningful, meaning_rows
+from periplus_spoke.conversion.meanings import Meaning, meaning_rows
 from periplus_spoke.conversion.objects import EndpointSlice, Service
 from periplus_spoke.conversion.text import LabelFilter
 
