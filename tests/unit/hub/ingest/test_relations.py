@@ -41,24 +41,24 @@ def ends(batch: DecodedBatch) -> list[tuple[int, int]]:
 
 
 def test_a_row_that_refers_to_no_row_is_set_aside() -> None:
-    batch = decoded(peers(), changed(flows(), src=[0, 4, -1]))
+    batch = decoded(peers(), changed(flows(), src=[0, 5, -1, 4]))
     assert reasons(batch) == {("flows", Reason.DANGLING_REFERENCE): 2}
-    assert batch.tables["flows"]["src"].to_pylist() == [0]
+    assert batch.tables["flows"]["src"].to_pylist() == [0, 4]
 
 
 def test_without_the_section_it_refers_to_every_row_is_set_aside() -> None:
     batch = decode(unread(seal(Kind.FLOWS, [flows()], FlowsMark(), window_s=60)))
-    assert reasons(batch) == {("flows", Reason.DANGLING_REFERENCE): 3}
+    assert reasons(batch) == {("flows", Reason.DANGLING_REFERENCE): 4}
 
 
 def test_rows_keep_their_ends_when_a_peer_is_set_aside() -> None:
     whole = peers()
     namespaces = list(whole.columns["namespace"])
     namespaces[1] = "a\0b"
-    batch = decoded(changed(whole, namespace=namespaces), changed(flows(), src=[0, 2, 1], dst=[3, 2, 0]))
+    batch = decoded(changed(whole, namespace=namespaces), changed(flows(), src=[0, 2, 1, 4], dst=[3, 2, 0, 4]))
     assert reasons(batch) == {("peers", Reason.BAD_TEXT): 1, ("flows", Reason.DANGLING_REFERENCE): 1}
     lows = list(whole.columns["address_low"])
-    assert ends(batch) == [(lows[0], lows[3]), (lows[2], lows[2])]
+    assert ends(batch) == [(lows[0], lows[3]), (lows[2], lows[2]), (lows[4], lows[4])]
 
 
 @given(st.data())
@@ -87,9 +87,8 @@ def test_whatever_is_set_aside_the_rest_keeps_its_ends(data: st.DataObject) -> N
 
 @pytest.mark.parametrize(("start", "length"), [(-1, 60), (0, 61), (59, 2), (60, 1), (-60, 60)])
 def test_a_row_of_another_window_than_its_batch_is_set_aside(start: int, length: int) -> None:
-    batch = decoded(
-        peers(), changed(flows(), window_start=[START_S, START_S + start, START_S], window_s=[60, length, 1])
-    )
+    starts, lengths = [START_S, START_S + start, START_S, START_S], [60, length, 1, 60]
+    batch = decoded(peers(), changed(flows(), window_start=starts, window_s=lengths))
     assert reasons(batch) == {("flows", Reason.OUTSIDE_WINDOW): 1}
 
 
@@ -119,8 +118,8 @@ def test_a_measure_that_is_not_known_stays_null() -> None:
     batch = decoded(peers(), flows())
     assert batch.rejected == ()
     rows = batch.tables["flows"].to_pylist()
-    assert [row["bytes_tx"] for row in rows] == [2**40, None, 0]
-    assert [row["connections_opened"] for row in rows] == [2, 1, 40]
+    assert [row["bytes_tx"] for row in rows] == [2**40, None, 0, 7]
+    assert [row["connections_opened"] for row in rows] == [2, 1, 40, 3]
 
 
 def test_a_quiet_window_is_a_batch_without_rows() -> None:
