@@ -64,20 +64,21 @@ class Agent:
         async with (
             Delivery(config, self._timer, self._rng, self.report) as delivery,
             ClusterSource(config, self._timer, self._rng, self.report) as cluster,
+            asyncio.TaskGroup() as group,
         ):
+            # First: who probes must not kill what only waits for an API server, a hub or a person.
+            group.create_task(serve_health(config, self.report, lambda: progress.is_read))
             collectors = cluster.collectors
             found = await cluster.identify(delivery.stored(), waits=not goal.ends)
-            async with asyncio.TaskGroup() as group:
-                # The cluster is read while the hub is still being asked: neither has to wait for the other.
-                group.create_task(cluster.collect(delivery.sink, found, with_flows=not goal.ends))
-                if isinstance(found, Registration):
-                    registration = found
-                else:
-                    registration = await delivery.join(found, self._join_token)
-                context = await delivery.open(registration, collectors)
-                group.create_task(delivery.send(context, registration, quiet_s))
-                group.create_task(serve_health(config, self.report, lambda: progress.is_read))
-                await progress.follow(context, collectors, lambda: collectors.objects)
-                if goal.ends:
-                    self._done = True
-                    raise FinishedError
+            # The cluster is read while the hub is still being asked: neither has to wait for the other.
+            group.create_task(cluster.collect(delivery.sink, found, with_flows=not goal.ends))
+            if isinstance(found, Registration):
+                registration = found
+            else:
+                registration = await delivery.join(found, self._join_token)
+            context = await delivery.open(registration, collectors)
+            group.create_task(delivery.send(context, registration, quiet_s))
+            await progress.follow(context, collectors, lambda: collectors.objects)
+            if goal.ends:
+                self._done = True
+                raise FinishedError

@@ -56,10 +56,11 @@ class NodeAgent:
         config, progress = self._config, Progress(Goal(ends=False))
         collectors = CollectorGroup([make(config, self._timer, self.report.condition) for make in NODE_COLLECTORS])
         async with Delivery(config, self._timer, self._rng, self.report) as delivery, asyncio.TaskGroup() as group:
+            # First: who probes must not kill what only waits for a hub or a person.
+            group.create_task(serve_health(config, self.report, lambda: progress.is_read))
             # The node is watched while the hub is still being asked: what passes now is not told again.
             group.create_task(collectors.run(delivery.sink))
             registration = await delivery.join(NodeIdentity(name=config.node_name), self._join_token)
             context = await delivery.open(registration, collectors)
             group.create_task(delivery.send(context, registration, config.heartbeat_interval_s))
-            group.create_task(serve_health(config, self.report, lambda: progress.is_read))
             await progress.follow(context, collectors, lambda: None)
