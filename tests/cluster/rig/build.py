@@ -17,6 +17,7 @@ from tests.cluster.rig.golang import Go, Report, ToolchainError, find_go
 from tests.cluster.rig.toolchain import (
     ASSETS_VARIABLE,
     CONTROL_PLANE,
+    HELM,
     HUBBLE,
     KWOK,
     PROMETHEUS,
@@ -45,6 +46,11 @@ def ensure_tools(report: Report, *, jobs: int | None = None) -> Tools:
 def ensure_prometheus(report: Report, *, jobs: int | None = None) -> Path:
     """A Prometheus, built first if need be: no part of a control plane, so only who asks for it waits for it."""
     return _binaries(_ensure_built((PROMETHEUS,), report, jobs))[PROMETHEUS.name]
+
+
+def ensure_helm(report: Report, *, jobs: int | None = None) -> Path:
+    """Helm, built first if need be: two minutes."""
+    return _binaries(_ensure_built((HELM,), report, jobs))[HELM.name]
 
 
 def ensure_hubble(report: Report, *, jobs: int | None = None) -> Mapping[str, Path]:
@@ -152,7 +158,7 @@ def _count_lines(log: Path) -> int:
 def main() -> int:
     """The command line; prints progress with the seconds since it began."""
     parser = argparse.ArgumentParser(
-        description="Build the programs of the cluster suite: a control plane, a Prometheus, and Hubble."
+        description="Build the programs of the cluster suite: a control plane, Helm, a Prometheus, and Hubble."
     )
     parser.add_argument("--jobs", type=int, help="compilers at once (default: one per core)")
     arguments = parser.parse_args()
@@ -164,6 +170,7 @@ def main() -> int:
     try:
         built = {
             **ensure_tools(report, jobs=arguments.jobs).binaries,
+            HELM.name: ensure_helm(report, jobs=arguments.jobs),
             PROMETHEUS.name: ensure_prometheus(report, jobs=arguments.jobs),
             **ensure_hubble(report, jobs=arguments.jobs),
         }

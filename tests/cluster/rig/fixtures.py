@@ -10,9 +10,10 @@ from typing import TypeAlias
 
 import pytest
 
-from tests.cluster.rig.build import ensure_hubble, ensure_prometheus, ensure_tools
+from tests.cluster.rig.build import ensure_helm, ensure_hubble, ensure_prometheus, ensure_tools
 from tests.cluster.rig.control_plane import ControlPlane
 from tests.cluster.rig.golang import Report
+from tests.cluster.rig.helm import Helm
 from tests.cluster.rig.hubble import Hubble
 from tests.cluster.rig.hubble_shop import furnish
 from tests.cluster.rig.populate import populate
@@ -61,6 +62,12 @@ def tools(pytestconfig: pytest.Config) -> Tools:
 def prometheus_program(pytestconfig: pytest.Config) -> Path:
     """A Prometheus; builds it when the cache has none, which takes minutes."""
     return ensure_prometheus(_reporting(pytestconfig))
+
+
+@pytest.fixture(scope="session")
+def helm(pytestconfig: pytest.Config) -> Helm:
+    """Helm; builds it when the cache has none, which takes two minutes."""
+    return Helm(ensure_helm(_reporting(pytestconfig)))
 
 
 def _reporting(config: pytest.Config) -> Report:

@@ -84,6 +84,9 @@ HUBBLE = Module(
     {"hubble-relay": "github.com/cilium/cilium/hubble-relay", "observer": "./observer"},
 )
 
+# Only who installs a chart needs it.
+HELM = Module("helm", "helm.sh/helm/v4", {"helm": "helm.sh/helm/v4/cmd/helm"})
+
 
 @dataclass(frozen=True)
 class Tools:
