@@ -19,6 +19,7 @@ from docs.build import (
     try_report,
     wire,
 )
+from docs.build.charts import files, table
 from periplus_hub.api.schema import schema_text
 
 _REFERENCE: Final = "docs/reference/"
@@ -44,10 +45,18 @@ _SECTIONS: Final = (
     Page(f"{_REFERENCE}metrics.md", "what Prometheus can scrape", metrics.render),
     Page(f"{_REFERENCE}rbac.md", "what a spoke may read in a cluster", rights.render),
     Page(f"{_REFERENCE}rbac.yaml", "the manifests for it", rights.manifests),
+    Page(f"{_REFERENCE}helm-values.md", "every value of the Helm charts", table.render),
     Page(f"{_REFERENCE}wire.md", "the contract between spoke and hub", wire.render),
     Page(f"{_REFERENCE}database.md", "the hub's tables in PostgreSQL", database.render),
     Page("docs/explain/promises.md", "what you may rely on, with the tests that hold it", promises.render),
     Page("hub/schema.graphql", "the GraphQL schema", schema_text),
+    Page("charts/periplus-hub/values.yaml", "the values of the hub's chart", files.hub_values),
+    Page("charts/periplus-hub/values.schema.json", "what they may be", files.hub_schema),
+    Page("charts/periplus-hub/files/alerts.yaml", "alerts about the hub", files.hub_alerts),
+    Page("charts/periplus-spoke/values.yaml", "the values of the spoke's chart", files.spoke_values),
+    Page("charts/periplus-spoke/values.schema.json", "what they may be", files.spoke_schema),
+    Page("charts/periplus-spoke/files/alerts.yaml", "alerts about spokes", files.spoke_alerts),
+    Page("charts/periplus-spoke/files/rights.yaml", "what a spoke may read, for its chart", files.rights),
     Page("docs/explain/performance.md", "what is measured, the targets and the numbers", performance.render),
 )
 

@@ -11,7 +11,7 @@ SOURCES: Final = ("hubble", "conntrack", "obi", "netobserv", "istio", "retina", 
 FLOW_SETTINGS: Final = (
     Setting(
         "flow_sources",
-        parsers.some_of(*SOURCES),
+        parsers.SomeOf(*SOURCES),
         f"some of {', '.join(SOURCES)}, comma-separated",
         "Sources of flows that may be read, the best first; of those that count bytes, the first that is there is "
         "('run' only).",
@@ -40,7 +40,7 @@ FLOW_SETTINGS: Final = (
     ),
     Setting(
         "prometheus_minutes_back",
-        parsers.whole(0, 5),
+        parsers.Whole(0, 5),
         "0 to 5",
         "So many minutes before the start are read from Prometheus, too: only for a cluster that never told flows, or "
         "they count twice ('run' only).",

@@ -1,7 +1,7 @@
 """What settings may be: each parser takes what a flag, variable or file says, and raises ValueError for what is not."""
 
 import re
-from collections.abc import Callable
+from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -83,43 +83,51 @@ def switch(value: object) -> bool:
     raise ValueError
 
 
-def one_of(*choices: str) -> Callable[[object], str]:
-    """Makes a parser of these words."""
+class OneOf:
+    """A parser of these words."""
 
-    def parse(value: object) -> str:
-        if value not in choices:
+    def __init__(self, *choices: str) -> None:
+        self.choices = choices
+
+    def __call__(self, value: object) -> str:
+        """The word."""
+        if value not in self.choices:
             raise ValueError
         return str(value)
 
-    return parse
 
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A parser of whole numbers between these two, themselves allowed."""
 
-def whole(least: int, most: int) -> Callable[[object], int]:
-    """Makes a parser of whole numbers."""
+    least: int
+    most: int
 
-    def parse(value: object) -> int:
+    def __call__(self, value: object) -> int:
+        """The number."""
         if isinstance(value, bool) or not isinstance(value, int | str):
             raise ValueError
         number = int(value)
-        if not least <= number <= most:
+        if not self.least <= number <= self.most:
             raise ValueError
         return number
 
-    return parse
 
+@dataclass(frozen=True, slots=True)
+class Seconds:
+    """A parser of durations between these two, themselves allowed."""
 
-def seconds(least: float, most: float) -> Callable[[object], float]:
-    """Makes a parser of durations."""
+    least: float
+    most: float
 
-    def parse(value: object) -> float:
+    def __call__(self, value: object) -> float:
+        """The seconds."""
         if isinstance(value, bool) or not isinstance(value, int | float | str):
             raise ValueError
         number = float(value)
-        if not least <= number <= most:
+        if not self.least <= number <= self.most:
             raise ValueError
         return number
-
-    return parse
 
 
 def texts(value: object) -> tuple[str, ...]:
@@ -137,22 +145,24 @@ def networks(value: object) -> tuple[IPv4Network | IPv6Network, ...]:
 
 def period_of_a_minute(value: object) -> int:
     """A number of seconds that divides a minute."""
-    number = whole(5, 60)(value)
+    number = Whole(5, 60)(value)
     if 60 % number:
         raise ValueError
     return number
 
 
-def some_of(*choices: str) -> Callable[[object], tuple[str, ...]]:
-    """Makes a parser of these words, each at most once, in an order."""
+class SomeOf:
+    """A parser of these words, each at most once, in an order."""
 
-    def parse(value: object) -> tuple[str, ...]:
+    def __init__(self, *choices: str) -> None:
+        self.choices = choices
+
+    def __call__(self, value: object) -> tuple[str, ...]:
+        """The words."""
         found = texts(value)
-        if not set(found) <= set(choices) or len(set(found)) < len(found):
+        if not set(found) <= set(self.choices) or len(set(found)) < len(found):
             raise ValueError
         return found
-
-    return parse
 
 
 def urls(value: object) -> tuple[str, ...]:

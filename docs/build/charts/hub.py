@@ -1,0 +1,224 @@
+"""The values of charts/periplus-hub."""
+
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field, WithJsonSchema
+
+from docs.build.charts.parts import (
+    Common,
+    Image,
+    Map,
+    Maps,
+    Monitor,
+    Port,
+    Scheduling,
+    ScrapedEvery,
+    Texts,
+    Values,
+    resources,
+)
+from docs.build.charts.settings import hub_settings
+
+CHART: Final = "periplus-hub"
+Replicas = Annotated[int, Field(ge=1, le=50)]
+
+
+class Database(Values):
+    """PostgreSQL."""
+
+    existing_secret: str = ""
+    """A Secret with the URL of your own PostgreSQL. Without one the hub has an embedded PostgreSQL on its volume."""
+    url_key: str = "database-url"
+    """Key of the URL in it."""
+    migration_url_key: str = ""
+    """Key of the URL with the role that owns the tables; only the migration has it. Default: the same URL."""
+
+
+class Migrations(Values):
+    """The Job that brings the schema of your own PostgreSQL up to date before an install or upgrade."""
+
+    enabled: bool = True
+    """Without it, run `periplus hub migrate` yourself before each install and upgrade."""
+    deadline_seconds: Annotated[int, Field(ge=10, le=86_400)] = 900
+    """How long it may take before the install or upgrade fails."""
+    resources: Map = resources("50m", "128Mi", "512Mi")
+    """Resources of the Job."""
+
+
+class FlowStore(Values):
+    """ClickHouse."""
+
+    existing_secret: str = ""
+    """A Secret with the URL of your own ClickHouse. Without one the hub has an engine in its process, on its volume."""
+    url_key: str = "flow-store-url"
+    """Key of the URL in it."""
+    cluster: str = ""
+    """The name by which several servers of ClickHouse know their cluster."""
+
+
+class Persistence(Values):
+    """The volume of embedded stores; there is none when both stores are your own."""
+
+    size: str = "20Gi"
+    """Size of the volume."""
+    storage_class: str | None = None
+    """Default: the cluster's default class. An empty text: no class."""
+    access_mode: Literal["ReadWriteOnce", "ReadWriteOncePod"] = "ReadWriteOncePod"
+    """ReadWriteOncePod where the storage has it: then no second pod can ever open the stores."""
+    existing_claim: str = ""
+    """A claim of yours to use instead."""
+    when_deleted: Literal["Retain", "Delete"] = "Retain"
+    """What becomes of the volume when the release is uninstalled."""
+    annotations: Texts = Field(default_factory=dict)
+    """Annotations of the claim."""
+
+
+class Issuer(Values):
+    """Who signs, for cert-manager."""
+
+    name: str = ""
+    """Name of the issuer."""
+    kind: str = "Issuer"
+    """Issuer or ClusterIssuer."""
+    group: str = "cert-manager.io"
+    """API group of the issuer."""
+
+
+class Tls(Values):
+    """Encryption of the listeners for spokes and for people."""
+
+    mode: Literal["", "secret", "certManager", "proxy"] = ""
+    """Needed. `secret`: a Secret of yours. `certManager`: cert-manager makes it. `proxy`: the hub serves plain HTTP,
+    and something in front of it encrypts."""
+    secret_name: str = ""
+    """`secret`: the name of a Secret of type kubernetes.io/tls."""
+    issuer: Issuer = Issuer()
+    dns_names: list[str] = Field(default_factory=list)
+    """`certManager`: further names beside those of the Services and of `ingress`."""
+
+
+class Ports(Values):
+    """Ports of the pods."""
+
+    spokes: Port = 7946
+    """For spokes."""
+    api: Port = 7980
+    """For people: GraphQL and the command line."""
+    metrics: Port = 7990
+    """Metrics and probes."""
+    work_metrics: Port = 7991
+    """The same of the pods that do the jobs."""
+
+
+class Service(Values):
+    """One Service."""
+
+    type: Literal["ClusterIP", "NodePort", "LoadBalancer"] = "ClusterIP"
+    """How it is reached."""
+    port: Port
+    """Port of the Service."""
+    annotations: Texts = Field(default_factory=dict)
+    """Annotations, as for load balancers of clouds."""
+    load_balancer_class: str | None = None
+    """Class of the load balancer."""
+    load_balancer_source_ranges: list[str] = Field(default_factory=list)
+    """Who may reach the load balancer."""
+
+
+class Services(Values):
+    """Spokes of other clusters reach the first, people the second."""
+
+    spokes: Service = Service(port=7946)
+    api: Service = Service(port=7980)
+
+
+class Ingress(Values):
+    """One Ingress. Spokes need a host of their own, as their address has no path."""
+
+    enabled: bool = False
+    """Whether there is one."""
+    class_name: str | None = None
+    """The IngressClass. Default: the cluster's."""
+    host: str = ""
+    """Needed when enabled."""
+    annotations: Texts = Field(default_factory=dict)
+    """With `tls.mode` other than `proxy` your controller has to be told that the backend speaks TLS."""
+    tls_secret_name: str = ""
+    """Secret with the certificate that the Ingress shows."""
+
+
+class Ingresses(Values):
+    """Behind a controller that is there already."""
+
+    spokes: Ingress = Ingress()
+    api: Ingress = Ingress()
+
+
+class NetworkPolicy(Values):
+    """Who may talk to the pods. In each list are peers as NetworkPolicy has them; an empty list is everybody."""
+
+    enabled: bool = False
+    """Needs a network plugin that enforces it."""
+    spokes_from: Maps = Field(default_factory=list)
+    """Who reaches the spokes' listener."""
+    api_from: Maps = Field(default_factory=list)
+    """Who reaches the API."""
+    metrics_from: Maps = Field(default_factory=list)
+    """Who reaches metrics and probes."""
+    egress: Maps | None = None
+    """Rules for what the hub may reach beside DNS: your own stores. null: everything."""
+
+
+class Autoscaling(Values):
+    """Of `serve`, by CPU; only when both stores are your own."""
+
+    enabled: bool = False
+    """Then `serve.replicas` is not set."""
+    min_replicas: Replicas = 2
+    """At least so many."""
+    max_replicas: Replicas = 6
+    """At most so many; each opens up to 34 connections to PostgreSQL."""
+    cpu_percent: Annotated[int, Field(ge=10, le=95)] = 70
+    """Of the requested CPU."""
+
+
+class Serve(Scheduling):
+    """Pods that take batches and answer people. With an embedded store there is one, which also does the jobs."""
+
+    replicas: Replicas | None = None
+    """Default: 2 when both stores are your own. With an embedded store there can be only 1."""
+    resources: Map = resources("250m", "768Mi", "3Gi")
+    """With embedded stores they are in this pod: see sizing in the documentation."""
+    autoscaling: Autoscaling = Autoscaling()
+
+
+class Work(Scheduling):
+    """Pods that do the jobs when both stores are your own: one leads, the others wait to take over."""
+
+    replicas: Replicas = 2
+    """How many."""
+    resources: Map = resources("250m", "512Mi", "2Gi")
+    """Resources of each."""
+
+
+class HubValues(Common):
+    """Values of the chart periplus-hub."""
+
+    image: Image = Image(repository="periplus-hub")
+    tls: Tls = Tls()
+    database: Database = Database()
+    migrations: Migrations = Migrations()
+    flow_store: FlowStore = FlowStore()
+    persistence: Persistence = Persistence()
+    config: Annotated[dict[str, Any], WithJsonSchema(hub_settings())] = Field(default_factory=dict)
+    """Settings of the hub by their names, as in its configuration file; the chart sets the others itself."""
+    serve: Serve = Serve()
+    work: Work = Work()
+    ports: Ports = Ports()
+    services: Services = Services()
+    ingress: Ingresses = Ingresses()
+    network_policy: NetworkPolicy = NetworkPolicy()
+    pod_disruption_budget: bool = True
+    """Whether drains take one pod of a kind at a time, where there are several."""
+    service_monitor: ScrapedEvery = ScrapedEvery()
+    prometheus_rule: Monitor = Monitor()
