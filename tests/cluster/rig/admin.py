@@ -99,6 +99,11 @@ class ApiClient:
         path = f"{self.path_of(manifest)}?{query}"
         return self.request("PATCH", path, manifest, "application/apply-patch+yaml")
 
+    def dry_run(self, manifest: Json) -> Json:
+        """What `apply` would make of it; nothing is kept. A field that is not known or given twice is refused."""
+        query = f"fieldManager={_FIELD_MANAGER}&force=true&dryRun=All&fieldValidation=Strict"
+        return self.request("PATCH", f"{self.path_of(manifest)}?{query}", manifest, "application/apply-patch+yaml")
+
     def patch(self, path: str, change: Mapping[str, Any]) -> Json:
         """A JSON merge patch; add `/status` to the path to change what controllers report."""
         return self.request("PATCH", path, change, "application/merge-patch+json")

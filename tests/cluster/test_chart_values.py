@@ -1,0 +1,163 @@
+"""What the charts render, for values of every shape, and how they refuse values that cannot be."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from periplus_hub.api.config import HubConfig
+from periplus_spoke.kit.config import load
+
+from tests.cluster.rig.control_plane import ControlPlane
+from tests.cluster.rig.fixtures import ClusterFactory
+from tests.cluster.rig.helm import CHARTS, Helm, HelmError
+from tests.cluster.rig.spec import ClusterSpec
+
+HUB, SPOKE = "periplus-hub", "periplus-spoke"
+PROFILES = [(chart, profile) for chart in (HUB, SPOKE) for profile in ("minimal", "full")]
+STORES = {"database_url": "postgresql://db.example.org/p", "flow_store_url": "clickhouse://flows.example.org:8123"}
+"""What Secrets of ones own give by environment variables."""
+_OPERATORS = ("monitoring.coreos.com/", "cert-manager.io/")
+"""Kinds that no API server has by itself."""
+
+
+def values(chart: str, profile: str = "minimal", **over: Any) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((CHARTS / chart / "ci" / f"{profile}-values.yaml").read_text())
+    return found | over
+
+
+def templates(objects: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Kind and pod template of every workload."""
+    for each in objects:
+        if "template" in each.get("spec", {}):
+            yield each["kind"], each["spec"]["template"]["spec"]
+
+
+@pytest.fixture(scope="module")
+def bare_cluster(cluster_factory: ClusterFactory) -> ControlPlane:
+    """An API server and nothing that acts on what it has."""
+    made = cluster_factory(ClusterSpec(name="charts", node_count=0, has_controllers=False))
+    made.admin.create_namespace("net")
+    return made
+
+
+@pytest.mark.parametrize("chart", [HUB, SPOKE])
+def test_a_chart_has_no_faults_for_lint(helm: Helm, chart: str) -> None:
+    for profile in ("minimal", "full"):
+        helm.run("lint", "--strict", str(CHARTS / chart), values=values(chart, profile))
+
+
+@pytest.mark.parametrize(("chart", "profile"), PROFILES)
+def test_the_same_values_are_the_same_bytes(helm: Helm, chart: str, profile: str) -> None:
+    once = helm.template(chart, values(chart, profile))
+    assert helm.template(chart, values(chart, profile)) == once
+
+
+@pytest.mark.parametrize(("chart", "profile"), PROFILES)
+def test_an_api_server_takes_every_object(helm: Helm, bare_cluster: ControlPlane, chart: str, profile: str) -> None:
+    """Strictly: a field that is misspelt or given twice is refused."""
+    objects = helm.objects(chart, values(chart, profile))
+    for each in objects:
+        if not each["apiVersion"].startswith(_OPERATORS):
+            bare_cluster.admin.dry_run(each)
+    bare = [each for each in objects if "namespace" not in each["metadata"]]
+    assert {each["kind"] for each in bare} <= {"ClusterRole", "ClusterRoleBinding"}
+
+
+@pytest.mark.parametrize(("chart", "profile"), PROFILES)
+def test_every_pod_but_an_agent_of_nodes_is_restricted(helm: Helm, chart: str, profile: str) -> None:
+    found = list(templates(helm.objects(chart, values(chart, profile))))
+    assert found
+    for kind, spec in found:
+        (container,) = spec["containers"]
+        security = container["securityContext"]
+        on_nodes = kind == "DaemonSet"
+        assert security["readOnlyRootFilesystem"] is True
+        assert security["allowPrivilegeEscalation"] is False
+        assert security["capabilities"] == {"drop": ["ALL"]} | ({"add": ["NET_ADMIN"]} if on_nodes else {})
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert on_nodes or spec["securityContext"]["runAsNonRoot"] is True
+        assert spec.get("hostNetwork", False) is on_nodes
+        assert spec["automountServiceAccountToken"] is (container["name"] == "spoke")
+        assert spec["enableServiceLinks"] is False
+        assert {"cpu", "memory", "ephemeral-storage"} <= container["resources"]["requests"].keys()
+        assert container["resources"]["limits"].keys() == {"memory"}
+        assert kind == "Job" or {"startupProbe", "livenessProbe", "readinessProbe"} <= container.keys()
+
+
+@pytest.mark.parametrize(("chart", "profile"), PROFILES)
+def test_the_programs_take_the_settings_that_are_rendered(helm: Helm, chart: str, profile: str) -> None:
+    (config,) = [each for each in helm.objects(chart, values(chart, profile)) if each["kind"] == "ConfigMap"]
+    for name, text in config["data"].items():
+        if chart == HUB:
+            HubConfig.model_validate(tomllib.loads(text) | (STORES if profile == "full" else {}))
+        elif name.endswith(".toml"):
+            load(tomllib.loads(text), {})
+
+
+def test_an_override_of_the_registry_is_for_every_image(helm: Helm) -> None:
+    for chart in (HUB, SPOKE):
+        for _, spec in templates(helm.objects(chart, values(chart, "full"))):
+            assert spec["containers"][0]["image"].startswith(f"mirror.example.org:5000/periplus/{chart}")
+            assert {"name": "mirror"} in spec["imagePullSecrets"]
+
+
+def test_stores_of_ones_own_make_replicas_and_embedded_ones_a_single_pod(helm: Helm) -> None:
+    kinds = [each["kind"] for each in helm.objects(HUB, values(HUB, "full"))]
+    assert (kinds.count("Deployment"), kinds.count("StatefulSet"), kinds.count("Job")) == (2, 0, 1)
+    secret = {"existingSecret": "stores"}
+    for own, jobs in (({}, 0), ({"database": secret}, 1), ({"flowStore": secret}, 0)):
+        kinds = [each["kind"] for each in helm.objects(HUB, values(HUB, **own))]
+        assert (kinds.count("Deployment"), kinds.count("StatefulSet"), kinds.count("Job")) == (0, 1, jobs)
+
+
+def test_selectors_have_no_version_and_long_names_stay_names(helm: Helm) -> None:
+    long = values(HUB, "full", fullnameOverride="n" * 63)
+    for each in helm.objects(HUB, long):
+        assert len(each["metadata"]["name"]) <= 63
+        selector = each.get("spec", {}).get("selector", {})
+        assert not re.search("version|chart", str(selector))
+
+
+@pytest.mark.parametrize(
+    ("chart", "over", "said"),
+    [
+        (HUB, {"image": {}}, "image.registry is empty"),
+        (HUB, {"tls": {}}, "tls.mode is empty"),
+        (HUB, {"tls": {"mode": "secret"}}, "tls.secretName is empty"),
+        (HUB, {"tls": {"mode": "certManager"}}, "tls.issuer.name is empty"),
+        (HUB, {"tls": {"mode": "none"}}, "/tls/mode"),
+        (HUB, {"serve": {"replicas": 3}}, "serve.replicas is 3: a hub with an embedded store is one process"),
+        (HUB, {"serve": {"replicas": "3"}}, "/serve/replicas"),
+        (HUB, {"serve": {"autoscaling": {"enabled": True}}}, "serve.autoscaling.enabled is true"),
+        (HUB, {"database": {"migrationUrlKey": "x"}}, "database.migrationUrlKey is given without"),
+        (HUB, {"flowStore": {"cluster": "x"}}, "flowStore.cluster is given without"),
+        (HUB, {"ingress": {"api": {"enabled": True}}}, "ingress.api.host is empty"),
+        (HUB, {"ports": {"api": 7946}}, "ports are not four different ones"),
+        (HUB, {"config": {"drain_s": 99}}, "/config/drain_s': maximum: got 99, want 25"),
+        (HUB, {"config": {"log_levell": "info"}}, "'log_levell' not allowed"),
+        (HUB, {"config": {"data_dir": "/x"}}, "'data_dir' not allowed"),
+        (HUB, {"env": {"PERIPLUS_DRAIN_S": "1"}}, "PERIPLUS_DRAIN_S"),
+        (HUB, {"imag": {}}, "'imag' not allowed"),
+        (SPOKE, {"image": {}}, "image.registry is empty"),
+        (SPOKE, {"hub": {}}, "hub.url is empty"),
+        (SPOKE, {"hub": {"url": "hub.example.org"}}, "/hub/url"),
+        (SPOKE, {"hub": {"url": "http://hub.example.org"}}, "would send the join token in clear"),
+        (SPOKE, {"hub": {"url": "https://h", "ca": {"pem": "x", "secret": "hub-ca"}}}, "more than one is given"),
+        (SPOKE, {"joinToken": {}}, "make a token with 'periplus join-token create --cluster-name NAME'"),
+        (SPOKE, {"joinToken": {"value": "a", "existingSecret": "b"}}, "are both given"),
+        (SPOKE, {"nodeAgents": {"enabled": True}}, "make a token with 'periplus join-token create --agents-of NAME'"),
+        (SPOKE, {"agent": {"enabled": False}}, "nothing would run"),
+        (SPOKE, {"serviceAccount": {"create": False}}, "serviceAccount.name is empty"),
+        (SPOKE, {"config": {"outbox_max_bytes": 1}}, "/config/outbox_max_bytes': minimum"),
+        (SPOKE, {"config": {"log_level": "loud"}}, "/config/log_level"),
+    ],
+)  # fmt: skip
+def test_bad_values_are_named_with_what_to_do(helm: Helm, chart: str, over: dict[str, Any], said: str) -> None:
+    with pytest.raises(HelmError, match=re.escape(said)):
+        helm.template(chart, values(chart, **over))
