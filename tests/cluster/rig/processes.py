@@ -73,6 +73,13 @@ class Child:
             return ""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-_TAIL_LINES:])
 
+    def wait(self, timeout_s: float) -> int:
+        """Its exit code, once it has ended by itself. Raises TimeoutExpired."""
+        if self._process is None:
+            message = f"{self.name} was not started"
+            raise ProcessDiedError(message)
+        return self._process.wait(timeout_s)
+
     def signal(self, number: signal.Signals) -> None:
         """Sends a signal, such as SIGSTOP to make it hang; nothing happens if it has ended."""
         if self._process is not None:
