@@ -29,23 +29,35 @@ from tests.support.batches import Spoke, pod
 from tests.support.spokes_door import Door, Member
 
 
+async def started(
+    database_url: str, folder: Path, crash_at: str = "", log: Path | None = None, action: str = "serve", **settings: str
+) -> tuple[Path, asyncio.subprocess.Process]:
+    """A process of the hub, and the file that it writes once it is ready."""
+    ready = folder / "ready.json"
+    ready.unlink(missing_ok=True)
+    given = {
+        "DATABASE_URL": database_url.replace("+asyncpg", ""),
+        "DATA_DIR": str(folder),
+        "READY_FILE": str(ready),
+        **{f"{listener}_PORT": "0" for listener in ("SPOKES", "API", "METRICS", "WORK_METRICS")},
+        **settings,
+    }
+    environment = os.environ | {f"PERIPLUS_{name}": value for name, value in given.items()} | {VARIABLE: crash_at}
+    with log.open("ab") if log else contextlib.nullcontext() as stderr:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "periplus_hub", "hub", action),
+            env=environment,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=stderr,
+        )
+    return ready, process
+
+
 @asynccontextmanager
 async def hub_process(
     database_url: str, folder: Path, crash_at: str = "", log: Path | None = None
 ) -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
-    ready = folder / "ready.json"
-    ready.unlink(missing_ok=True)
-    ports = ["--spokes-port", "0", "--api-port", "0", "--metrics-port", "0"]
-    command = [sys.executable, "-m", "periplus_hub", "hub", "serve", *ports, "--ready-file", str(ready)]
-    environment = os.environ | {
-        "PERIPLUS_DATABASE_URL": database_url.replace("+asyncpg", ""),
-        "PERIPLUS_DATA_DIR": str(folder),
-        VARIABLE: crash_at,
-    }
-    with log.open("wb") if log else contextlib.nullcontext() as stderr:
-        process = await asyncio.create_subprocess_exec(
-            *command, env=environment, stdout=asyncio.subprocess.DEVNULL, stderr=stderr
-        )
+    ready, process = await started(database_url, folder, crash_at, log)
     try:
         while not ready.exists():
             assert process.returncode is None, "the hub did not start"

@@ -25,6 +25,8 @@ ROLE = "periplus"
 HUB = "periplus_hub"
 _READY_S = 60.0
 _STOP_S = 20.0
+_migrating = asyncio.Lock()
+"""Migrations of one process share what they are about."""
 _NO_DISK = {"fsync": "off", "full_page_writes": "off"}
 
 
@@ -66,6 +68,17 @@ class Node:
             yield
         finally:
             self.signal(signal.SIGCONT)
+
+    def url(self, role: str = HUB) -> str:
+        """For SQLAlchemy."""
+        return f"postgresql+asyncpg://{role}@/postgres?host={quote(str(self.socket))}"
+
+    async def kill(self) -> None:
+        """All of its processes at once, as the kernel does when memory runs out."""
+        if self.server is None:
+            raise AssertionError("it was never started")
+        self.signal(signal.SIGKILL)
+        await self.server.ended.wait()
 
     async def die(self) -> None:
         """As when the machine loses power."""
@@ -178,6 +191,20 @@ class Pair:
                 "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
             )
         )
+
+
+@asynccontextmanager
+async def alone(root: Path) -> AsyncIterator[Node]:
+    """One server with the schema, which no other follows."""
+    node = (await asyncio.to_thread(_prepare, root)).primary
+    try:
+        await node.start()
+        async with _migrating:
+            await upgrade(node.url(ROLE), HUB)
+        await node.ask(f"GRANT pg_monitor TO {HUB}")
+        yield node
+    finally:
+        await node.stop()
 
 
 @asynccontextmanager
