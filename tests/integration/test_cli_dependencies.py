@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -138,6 +139,17 @@ async def test_what_spokes_tell_is_printed_with_exact_bytes(
     known = await terminal.type("coverage")
     assert known.stdout.splitlines()[1].split()[0] == "prod-1"
     assert "coverage" in known.stderr
+    hours = await terminal.type("coverage", "--cluster", "prod-1", "--since", "3h")
+    assert "not known" in hours.stdout
+    assert "does not add up: " in hours.stderr
+    [*_, told] = filter(None, (each["completeness"] for each in await hours_of(terminal)))
+    assert (told["collected"], told["settled"], told["queued"]) == (0, told["excess"], None)
+
+
+async def hours_of(terminal: Terminal) -> list[dict[str, Any]]:
+    found = await terminal.documents("coverage", "--cluster", "prod-1", "--since", "3h")
+    assert len(found["completenessByHour"]) >= 3
+    return list(found["completenessByHour"])
 
 
 @pytest.mark.parametrize(

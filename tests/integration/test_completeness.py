@@ -1,6 +1,7 @@
 """collected = settled + queued + folded + dropped, per registration, kind and hour, exact."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import pytest
 
@@ -11,7 +12,7 @@ from periplus_hub.kit.db import Database
 
 from tests.support.batches import Spoke, pod
 from tests.support.clock import START
-from tests.support.completeness import Hour, completeness
+from tests.support.completeness import Hour, by_hour, completeness
 from tests.support.spokes_door import Door, Member, open_door
 
 HOUR_S = int(START.timestamp()) // 3600 * 3600
@@ -26,6 +27,10 @@ async def door(db: Database) -> AsyncIterator[Door]:
 
 async def read(door: Door, scope: Scope, member: Member) -> dict[str, Hour]:
     return {each.kind: each for each in await completeness(door.db, scope, member.registration)}
+
+
+def moment(at: int) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat()
 
 
 def outcome(kind: Kind = Kind.INVENTORY, **counts: object) -> Outcome:
@@ -60,6 +65,47 @@ async def test_reasons_add_up_over_batches_and_heartbeats_and_retries_do_not(doo
     assert (inventory.collected, inventory.dropped) == (11, {"too_large": 5, "damaged_file": 1})
     await member.beat(**{**beat, "monotonic_us": 78})
     assert (await read(door, tenant, member))["inventory"].collected == 21
+
+
+@pytest.mark.promise("nothing-disappears")
+async def test_an_hour_that_does_not_add_up_says_by_how_much(door: Door, tenant: Scope) -> None:
+    member = await door.member(tenant)
+    spoke = Spoke(member.registration)
+    spoke.outcomes = (outcome(collected=1, dropped={"too_large": 2}),)
+    await member.send(spoke.snapshot({"pods": [pod("a"), pod("b")]}))
+    short = (await read(door, tenant, member))["inventory"]
+    assert (short.collected, short.settled, short.excess, short.queued) == (1, 2, 3, None)
+    await member.beat(outcomes=(outcome(collected=5),))
+    whole = (await read(door, tenant, member))["inventory"]
+    assert (whole.excess, whole.queued) == (0, 2)
+
+
+async def test_an_hour_of_which_nothing_was_told_is_not_known_and_not_empty(door: Door, tenant: Scope) -> None:
+    member = await door.member(tenant)
+    await member.beat(outcomes=(outcome(Kind.FLOWS, collected=7), outcome(Kind.INVENTORY, collected=9)))
+    asked = {"since": moment(HOUR_S - 3600), "until": moment(HOUR_S + 1)}
+    found = (await by_hour(door.db, tenant, member.registration, **asked)).good["cluster"]["completenessByHour"]
+    told = {"collected": "7", "settled": "0", "excess": "0"}
+    assert found == [
+        {"hourStart": moment(HOUR_S - 3600), "completeness": None},
+        {"hourStart": moment(HOUR_S), "completeness": told},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        ({"since": "2020-01-01T00:00:00Z"}, "Ask for 168 at most"),
+        ({"since": "2040-01-01T00:00:00Z"}, "the asked time is empty"),
+        ({"kind": "prayers"}, "'prayers'"),
+    ],
+)
+async def test_hours_that_cannot_be_told_are_refused(
+    door: Door, tenant: Scope, asked: dict[str, str], why: str
+) -> None:
+    member = await door.member(tenant)
+    answer = await by_hour(door.db, tenant, member.registration, **asked)
+    assert why in str(answer.body)
 
 
 async def test_a_refused_batch_books_nothing(door: Door, tenant: Scope) -> None:

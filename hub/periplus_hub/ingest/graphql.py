@@ -1,7 +1,7 @@
 """How much of what spokes collected is here, per cluster, kind and hour, and what was set aside."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final, cast
 from uuid import UUID
 
@@ -14,11 +14,14 @@ from periplus_hub.fleet.graphql import Cluster
 from periplus_hub.fleet.graphql_agents import NodeAgent
 from periplus_hub.fleet.graphql_asked import cluster_asked, or_revoked
 from periplus_hub.fleet.repository_graphql_agents import agents_by_ids
+from periplus_hub.ingest.repository import HOUR_S
 from periplus_hub.ingest.repository_graphql import (
     COMPLETENESS,
     QUARANTINE,
     CompletenessFilter,
+    completeness_of_hours,
 )
+from periplus_hub.kit.errors import Invalid
 from periplus_hub.kit.graphql import RowBacked
 from periplus_hub.kit.graphql_prices import Cost, at_most, paged
 from periplus_hub.kit.graphql_scalars import BigInt
@@ -26,6 +29,8 @@ from periplus_hub.kit.graphql_types import After, Before, Connection, First, Las
 from periplus_hub.kit.windows import window_of
 
 _KINDS: Final = ", ".join(Kind)
+MOST_HOURS: Final = 168
+"""A week."""
 
 Since = Annotated[datetime | None, strawberry.argument(description="Only hours that begin at this time or later.")]
 Until = Annotated[datetime | None, strawberry.argument(description="Only hours that begin before this time.")]
@@ -52,11 +57,23 @@ class Completeness(RowBacked, Node):
     folded: BigInt = strawberry.field(description="Rows merged into coarser ones because the outbox was full.")
     rejected: BigInt = strawberry.field(description="Rows that arrived and broke the contract.")
 
-    @strawberry.field(description="Rows the hub has not heard the end of.", directives=[Cost(weight=0)])
-    def queued(self) -> BigInt:
+    @strawberry.field(
+        description="Rows the hub has not heard the end of; null where the hour does not add up, see `excess`.",
+        directives=[Cost(weight=0)],
+    )
+    def queued(self) -> BigInt | None:
         """What remains."""
-        lost = sum(self.dropped_by_reason.values())
-        return BigInt(self.collected - self.settled - self.folded - lost)
+        left = self.collected - _ended(self)
+        return BigInt(left) if left >= 0 else None
+
+    @strawberry.field(
+        description="By how many rows the hour does not add up: so many more were settled, folded or dropped than its "
+        "agents said that they collected. What they did not say yet may come; 0 where it adds up.",
+        directives=[Cost(weight=0)],
+    )
+    def excess(self) -> BigInt:
+        """Shown as it is, and never made to fit."""
+        return BigInt(max(0, _ended(self) - self.collected))
 
     @strawberry.field(description="Rows given up, by reason.", directives=[Cost(weight=0), *at_most(4)])
     def dropped(self) -> list[Dropped]:
@@ -68,6 +85,22 @@ class Completeness(RowBacked, Node):
     async def cluster(self, info: Info) -> Cluster:
         """One statement for all hours of the answer."""
         return cast("Cluster", await info.context.load(fleet.clusters_by_ids, self.registration_id))
+
+
+def _ended(told: Completeness) -> int:
+    """Rows of which it is known what became of them."""
+    return told.settled + told.folded + sum(told.dropped_by_reason.values())
+
+
+@strawberry.type(description="A UTC hour of a cluster, whether anything was told of it or not.")
+class CompletenessHour:
+    """An hour without a row is not known; it is not empty."""
+
+    hour_start: datetime = strawberry.field(description="The hour's start.")
+    completeness: Completeness | None = strawberry.field(
+        description="What became of its rows; null where nothing was told of the hour, so that it is not known whether "
+        "there were any."
+    )
 
 
 @strawberry.type(description="Rows of one batch that arrived, broke the contract for one reason, and were set aside.")
@@ -103,6 +136,18 @@ class QuarantineEntry(RowBacked, Node):
         return cast("Cluster", await info.context.load(fleet.clusters_by_ids, self.registration_id))
 
 
+def _hours(since: datetime | None, until: datetime | None, now: datetime) -> range:
+    """Their starts; raises Invalid where there are none, or too many."""
+    last = min(until or now, now)
+    first = last - timedelta(days=1) if since is None else since
+    hours = range(int(first.timestamp()) // HOUR_S * HOUR_S, -(-int(last.timestamp()) // HOUR_S) * HOUR_S, HOUR_S)
+    if not hours:
+        raise Invalid("the asked time is empty", "Let `since` be before `until`, and in the past.")
+    if len(hours) > MOST_HOURS:
+        raise Invalid(f"that are {len(hours):,} hours", f"Ask for {MOST_HOURS} at most.")
+    return hours
+
+
 @strawberry.type
 class ClusterIngest:
     """Fields this slice adds to Cluster."""
@@ -126,6 +171,32 @@ class ClusterIngest:
         return Connection(
             pages=Pages(info.context, COMPLETENESS, self.registration_id, window_of(first, after, last, before), asked)
         )
+
+    @strawberry.field(
+        description=f"Every hour of a time, oldest first, with what is known of its rows: {MOST_HOURS} hours at most.",
+        directives=at_most(MOST_HOURS),
+    )
+    async def completeness_by_hour(
+        self,
+        info: Info,
+        *,
+        kind: Annotated[str, strawberry.argument(description=f"Of what: {_KINDS}.")] = Kind.FLOWS.value,
+        since: Annotated[
+            datetime | None, strawberry.argument(description="From this hour on; null is a day before `until`.")
+        ] = None,
+        until: Annotated[datetime | None, strawberry.argument(description="Up to this time; null is now.")] = None,
+    ) -> list[CompletenessHour]:
+        """One statement for all clusters of the answer."""
+        hours = _hours(since, until, info.context.now)
+        if kind not in list(Kind):
+            raise Invalid(f"no rows are of kind {kind!r}", f"Kinds are {_KINDS}.")
+        told = await info.context.load(completeness_of_hours, self.registration_id, kind, hours) or {}
+        return [
+            CompletenessHour(
+                hour_start=datetime.fromtimestamp(hour, UTC), completeness=cast("Completeness | None", told.get(hour))
+            )
+            for hour in hours
+        ]
 
     @strawberry.field(
         description="Rows that arrived and were set aside, newest first; only the newest entries are kept.",

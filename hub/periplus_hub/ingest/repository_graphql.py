@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Text, func
+from sqlalchemy import ColumnElement, Row, Text, func, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql import cast
 
 from periplus_hub.access.scope import Scope, owned
 from periplus_hub.ingest.tables import outcomes, quarantine
+from periplus_hub.kit.arrays import one_of
 from periplus_hub.kit.db import ReadConnection
 from periplus_hub.kit.identities import Identity, number, unique, word
 from periplus_hub.kit.keyset import Listing, plain
@@ -78,6 +79,23 @@ QUARANTINE: Final = Listing[Scope](
     parent=quarantine.c.registration_id,
     descending=True,
 )
+
+
+async def completeness_of_hours(
+    c: ReadConnection, scope: Scope, keys: Sequence[UUID], kind: str, hours: range
+) -> dict[UUID, dict[int, Row[Any]]]:
+    """By cluster, the rows of these hours of which something was told."""
+    asked = (
+        owned(scope, outcomes),
+        one_of(outcomes.c.registration_id, keys),
+        outcomes.c.kind == kind,
+        outcomes.c.hour_start >= hours.start,
+        outcomes.c.hour_start < hours.stop,
+    )
+    found: dict[UUID, dict[int, Row[Any]]] = {}
+    for row in await c.rows(select(*COMPLETENESS.columns, outcomes.c.hour_start.label("hour_s")).where(*asked)):
+        found.setdefault(row.registration_id, {})[row.hour_s] = row
+    return found
 
 
 async def completeness_row(c: ReadConnection, scope: Scope, parts: Sequence[str]) -> Row[Any] | None:

@@ -1,8 +1,12 @@
 """`periplus coverage`: how much of the flows is known; and how commands say that of the flows they answer with."""
 
 from shlex import quote
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
+import typer
+
+from periplus_hub.api.cli.clusters_command import find
+from periplus_hub.api.cli.coverage_hours import HOURS, show_hours
 from periplus_hub.api.cli.dependencies_words import SinceOption, since_ago
 from periplus_hub.api.cli.hub_connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
 from periplus_hub.api.cli.json_documents import document
@@ -40,12 +44,19 @@ _ACCOUNTING: Final = "sysctl -w net.netfilter.nf_conntrack_acct=1"
 def coverage(
     *,
     since: SinceOption = "24h",
+    cluster: Annotated[
+        str | None, typer.Option(help="Hour by hour of this one, by name or id: what became of the rows it collected.")
+    ] = None,
     url: UrlOption = None,
     token_file: TokenFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """How much of the flows of the last hours is known, cluster by cluster."""
+    """How much of the flows of the last hours is known, cluster by cluster; of one, hour by hour what became of it."""
     with hub(url, token_file) as client:
+        if cluster is not None:
+            asked = {"id": find(client, cluster)["id"], "since": since_ago(since)}
+            _tell_hours(client.ask(HOURS, asked)["cluster"], as_json=as_json)
+            return
         found = client.ask(COVERAGE, {"since": since_ago(since)})["coverage"]
     if as_json:
         tell_json(document(found))
@@ -63,6 +74,13 @@ def coverage(
     ]
     Listing(_COLUMNS, rows, [], "No cluster is active.", numbers=3).show(as_json=False)
     tell_coverage(found)
+
+
+def _tell_hours(cluster: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        tell_json(document(cluster))
+    else:
+        show_hours(cluster)
 
 
 def _percent(share: float | None) -> str:

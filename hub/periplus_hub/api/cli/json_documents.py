@@ -39,6 +39,7 @@ WORDS: Final = frozenset(
 """Members whose value is one of a few words, or a list of such."""
 COUNTS: Final = frozenset(
     {"clockSkewMs", "queuedBatches", "queuedBytes", "rows"}
+    | {"collected", "settled", "queued", "folded", "excess"}
     | {"capacity", "assigned", "used", "reserved", "cooling", "leaked", "borrowed", "unusable"}
     | {
         "free",
