@@ -114,21 +114,3 @@ async def test_an_inbox_that_was_emptied_before_its_turn_was_noted_loses_nothing
                 await c.execute(text(f"TRUNCATE flow_inbox_{number}"))
         await run.live(tells=True)
         await run.live(tells=True)
-
-
-async def test_what_a_restored_database_lacks_comes_again_and_counts_once(folder: Path) -> None:
-    async with run_in(folder) as (found, run):
-        await found.postgres.stop()
-        backup = found.folder / "backup"
-        shutil.copytree(found.postgres.files, backup)
-        await found.postgres.start()
-        await run.live(tells=True)
-        await run.live(tells=True)
-        await found.postgres.stop()
-        shutil.rmtree(found.postgres.files)
-        shutil.copytree(backup, found.postgres.files)
-        for path in (found.postgres.files, *found.postgres.files.rglob("*")):
-            found.postgres.account.owns(path)
-        await found.postgres.start()
-        found.teller.ask_for_again()
-        await run.live(tells=True)

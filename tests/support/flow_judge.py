@@ -50,7 +50,7 @@ async def look(db: Database, scope: Scope, store_url: str) -> Found:
     async with db.read(scope) as c:
         received = await c.rows(select(batches.c.seq, batches.c.received_at))
         waiting = await c.rows(union_all(*(select(table.c.seq) for table in inboxes)))
-        sums = select(func.sum(outcomes.c.collected), func.sum(outcomes.c.settled))
+        sums = select(func.sum(outcomes.c.collected).label("collected"), func.sum(outcomes.c.settled).label("settled"))
         booked = await c.one_or_none(sums.where(outcomes.c.kind == Kind.FLOWS.value))
     store = ColumnStore(store_url, memory_bytes=MEMORY_BYTES)
     try:
@@ -62,7 +62,7 @@ async def look(db: Database, scope: Scope, store_url: str) -> Found:
     return Found(
         received={row.seq: row.received_at for row in received},
         waiting={row.seq for row in waiting},
-        booked=(0, 0) if booked is None else (int(booked[0] or 0), int(booked[1] or 0)),
+        booked=(0, 0) if booked is None else (int(booked.collected or 0), int(booked.settled or 0)),
         rows={row["seq"]: (row["n"], row["tx"], row["rx"]) for row in rows},
         edges={row["hour"]: (row["tx"], row["rx"]) for row in edges},
         days=(days["tx"] or 0, days["rx"] or 0),

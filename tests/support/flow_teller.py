@@ -104,11 +104,6 @@ class Teller:
                 self._settle(answer.settled_through)
         return True
 
-    def ask_for_again(self) -> None:
-        """The hub lost what it had: all that is still held is sent again."""
-        for batch in self.told[self.settled_through :]:
-            batch.is_known = False
-
     @property
     def settled_through(self) -> int:
         """Up to there nothing can be sent again: its bytes are deleted."""
