@@ -97,7 +97,7 @@ async def test_since_when_clusters_tell_is_said_where_more_is_asked_for(desk: Fl
         ("blast-radius", "shop/api"),
     ):
         longer = await desk.terminal.type(*words, "--since", "7d")
-        assert "note prod-1 tells flows only since " in longer.stderr, words
+        assert "note flows are told only since " in longer.stderr, words
         shorter = await desk.terminal.type(*words, "--since", "5m")
         assert "only since" not in shorter.stderr, words
         coverage = await desk.terminal.documents(*words)

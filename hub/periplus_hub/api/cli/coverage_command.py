@@ -1,5 +1,6 @@
 """`periplus coverage`: how much of the flows is known; and how commands say that of the flows they answer with."""
 
+from operator import itemgetter
 from shlex import quote
 from typing import Annotated, Any, Final
 
@@ -37,7 +38,7 @@ query Coverage($since: DateTime) {
 )
 _COLUMNS: Final = ("cluster", "told until", "known", "nodes silent", "rows", "rejected")
 _COMMANDS_SHOWN: Final = 4
-_BEGUN_SHOWN: Final = 8
+_BEGUN_SHOWN: Final = 4
 _ACCOUNTING: Final = "sysctl -w net.netfilter.nf_conntrack_acct=1"
 
 
@@ -122,12 +123,21 @@ def _tell_times(told: dict[str, Any]) -> None:
         say_labelled("note", f"what is told of the time before {until} is of whole UTC days: hours of it are not kept")
     if told["keptFrom"]:
         say_labelled("note", f"of the time before {minute(told['keptFrom'])} nothing is kept: what passed is not known")
-    for each in told["clustersBegunLater"][:_BEGUN_SHOWN]:
-        name, since = each["cluster"]["name"], minute(each["since"])
-        say_labelled("note", f"{name} tells flows only since {since}: what passed there before is not known")
-    if (others := told["begunLaterCount"] - _BEGUN_SHOWN) > 0:
-        more = "1 more cluster does" if others == 1 else f"{others:,} more clusters do"
-        say_labelled("note", f"{more} so only since later than asked for; --json names them")
+    _tell_begun(told)
+
+
+def _tell_begun(told: dict[str, Any]) -> None:
+    """Those that began in one minute together, as a new fleet's clusters do."""
+    by_minute: dict[str, list[dict[str, Any]]] = {}
+    for each in sorted(told["clustersBegunLater"], key=itemgetter("since")):
+        by_minute.setdefault(minute(each["since"]), []).append(each["cluster"])
+    shown = list(by_minute.items())[:_BEGUN_SHOWN]
+    for since, clusters in shown:
+        by = _some(clusters)
+        say_labelled("note", f"flows are told only since {since} by {by}: what passed there before is not known")
+    if others := told["begunLaterCount"] - sum(len(clusters) for _, clusters in shown):
+        more = "1 more cluster" if others == 1 else f"{others:,} more clusters"
+        say_labelled("note", f"so it is of {more}, told only since later than asked for; --json names them")
 
 
 def _how_to_get_flows(cluster: dict[str, Any]) -> str:
