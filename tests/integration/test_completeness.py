@@ -98,6 +98,7 @@ async def test_an_hour_of_which_nothing_was_told_is_not_known_and_not_empty(door
     [
         ({"since": "2020-01-01T00:00:00Z"}, "Ask for 168 at most"),
         ({"since": "2040-01-01T00:00:00Z"}, "the asked time is empty"),
+        ({"until": "0001-01-01T00:00:00Z"}, "the asked time is empty"),
         ({"kind": "prayers"}, "'prayers'"),
     ],
 )

@@ -1,7 +1,7 @@
 """How much of what spokes collected is here, per cluster, kind and hour, and what was set aside."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Annotated, Final, cast
 from uuid import UUID
 
@@ -138,9 +138,9 @@ class QuarantineEntry(RowBacked, Node):
 
 def _hours(since: datetime | None, until: datetime | None, now: datetime) -> range:
     """Their starts; raises Invalid where there are none, or too many."""
-    last = min(until or now, now)
-    first = last - timedelta(days=1) if since is None else since
-    hours = range(int(first.timestamp()) // HOUR_S * HOUR_S, -(-int(last.timestamp()) // HOUR_S) * HOUR_S, HOUR_S)
+    last_s = int(min(until or now, now).timestamp())
+    first_s = max(0, last_s - 24 * HOUR_S if since is None else int(since.timestamp()))
+    hours = range(first_s // HOUR_S * HOUR_S, -(-last_s // HOUR_S) * HOUR_S, HOUR_S)
     if not hours:
         raise Invalid("the asked time is empty", "Let `since` be before `until`, and in the past.")
     if len(hours) > MOST_HOURS:
