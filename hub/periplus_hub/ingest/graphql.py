@@ -14,6 +14,7 @@ from periplus_hub.fleet.graphql import Cluster
 from periplus_hub.fleet.graphql_agents import NodeAgent
 from periplus_hub.fleet.graphql_asked import cluster_asked, or_revoked
 from periplus_hub.fleet.repository_graphql_agents import agents_by_ids
+from periplus_hub.ingest.kinds import BY_HOUR
 from periplus_hub.ingest.repository import HOUR_S
 from periplus_hub.ingest.repository_graphql import (
     COMPLETENESS,
@@ -180,7 +181,7 @@ class ClusterIngest:
         self,
         info: Info,
         *,
-        kind: Annotated[str, strawberry.argument(description=f"Of what: {_KINDS}.")] = Kind.FLOWS.value,
+        kind: Annotated[str, strawberry.argument(description=f"Of what: {_KINDS}.")] = BY_HOUR.value,
         since: Annotated[
             datetime | None, strawberry.argument(description="From this hour on; null is a day before `until`.")
         ] = None,

@@ -55,6 +55,8 @@ OF_AGENTS: Final[Mapping[Kind, Callable[[Header], str]]] = {
 }
 """Kinds that an agent of a node may send, and the node that a batch says it is of. What a whole cluster has, and what
 stands on a batch before it, is for the cluster's spoke: two that tell it would contradict each other."""
+BY_HOUR: Final = Kind.FLOWS
+"""Whose rows are accounted for hour by hour where nobody asks for another."""
 OF_A_MOMENT: Final = tuple(kind for kind, order in ORDERS.items() if not order.windowed)
 """Kinds whose batches say by their window when they were made."""
 
