@@ -57,6 +57,7 @@ async def status(port: int, path: str) -> int:
     writer.write(f"GET {path} HTTP/1.1\r\nHost: pod\r\n\r\n".encode())
     line = await reader.readline()
     writer.close()
+    await writer.wait_closed()
     return int(line.split()[1])
 
 
