@@ -133,6 +133,8 @@ class Kubelet:
         writable = {each["mountPath"] for each in container["volumeMounts"] if not each.get("readOnly")}
         for place, folder in mounts.items():
             lines += _bound(folder, root, Path(place), read_only=place not in writable)
+            if ROOT.is_relative_to(place):
+                lines += _bound(ROOT, root, ROOT)  # a checkout below /tmp, say: the volume hides what is mounted there
         if container["securityContext"].get("readOnlyRootFilesystem"):
             lines.append(f"mount -o remount,ro {root}")
         program = shlex.join(["setpriv", *become, *container["command"], *container.get("args", ())])
