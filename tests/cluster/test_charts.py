@@ -19,6 +19,7 @@ from tests.cluster.rig.control_plane import ControlPlane
 from tests.cluster.rig.helm import Helm
 from tests.cluster.rig.polling import wait_for
 
+pytestmark = pytest.mark.needs("pods")
 _RBAC = "/apis/rbac.authorization.k8s.io/v1"
 _NAME = f"{NAMESPACE}-periplus-spoke"
 

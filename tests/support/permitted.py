@@ -19,7 +19,7 @@ import pytest
 from tests.support import nftables
 
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
-_NEW_MOUNTS, _NEW_NETWORK = 0x20000, 0x40000000
+_NEW_MOUNTS, _NEW_PROCESSES, _NEW_NETWORK = 0x20000, 0x20000000, 0x40000000
 _PRIVATE_BELOW: Final = 0x4000 | 0x40000
 STRANGER: Final = 12_345
 """An account that is nobody's."""
@@ -54,6 +54,12 @@ def _small_disks() -> None:
         _checked(_LIBC.umount(folder.encode()))
 
 
+def _pods() -> None:
+    _small_disks()
+    _checked(_LIBC.unshare(_NEW_PROCESSES))
+    _other_accounts()
+
+
 def _other_accounts() -> None:
     _root()
     with tempfile.TemporaryDirectory() as folder:
@@ -66,6 +72,7 @@ PROBES: Final[Mapping[str, Callable[[], None]]] = {
     "network namespaces": _network_namespaces,
     "nftables": _nftables,
     "small disks": _small_disks,
+    "pods": _pods,
     "other accounts": _other_accounts,
 }
 

@@ -7,7 +7,6 @@ with its Python, mounted at its own path into a root of its own, read-only.
 
 from __future__ import annotations
 
-import os
 import shlex
 import subprocess
 import sys
@@ -15,8 +14,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from tests.cluster.rig.control_plane import ControlPlane
 from tests.cluster.rig.kubelet_volumes import Volumes
@@ -72,11 +69,12 @@ class Pod:
 
 
 class Kubelet:
-    """One node of one cluster. `hosts` are names that pods resolve, as the cluster's DNS would."""
+    """One node of one cluster. `hosts` are names that pods resolve, as the cluster's DNS would.
+
+    The test `needs("pods")`.
+    """
 
     def __init__(self, plane: ControlPlane, folder: Path, hosts: Mapping[str, str], node: str = "node-1") -> None:
-        if os.geteuid() != 0:
-            pytest.skip("mounts need root")
         self._plane = plane
         self._folder = folder
         self._hosts = hosts
