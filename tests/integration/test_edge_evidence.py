@@ -29,7 +29,7 @@ ASK = """query($source: DependencyEndFilter!, $destination: DependencyEndFilter!
     }
     windowCount leftOutCount totals { reporter rows widestWindowS bytesTx bytesRx connectionsOpened failures }
     minutes { timestamps clientBytes serverBytes bothBytes }
-    coverage { ratio }
+    coverage { ratio waitingSince }
   }
 }"""
 DIALLED = Peer("10.2.0.1")
@@ -103,18 +103,18 @@ async def test_each_row_as_it_was_told_and_what_both_sides_told_when(
     less = await evidence(hub, tenant, "web", "api", first=1)
     assert (less["windows"], less["windowCount"], less["leftOutCount"]) == ([first], "4", "3")
     assert less["totals"] == found["totals"]
-    nothing = await evidence(hub, other_tenant, "web", "api")
-    assert (nothing["source"], nothing["windows"], nothing["windowCount"]) == (None, [], "0")
+    assert (await asked(hub, other_tenant, "web", "api")).codes == ["not-found"]
 
 
-async def test_several_are_refused_and_none_is_nothing(hub: FlowHub, clock: FakeClock, tenant: Scope) -> None:
+async def test_several_are_refused_and_names_of_nobody(hub: FlowHub, clock: FakeClock, tenant: Scope) -> None:
     (east, spoke), _ = await two_clusters(hub, tenant)
     clock.advance(HOUR)
     flows = [Flow(WEB, API, AT, BOTH, measures=bytes_of(5)), Flow(WEB, WEB, AT, BOTH, measures=bytes_of(5))]
     await east.send(seal_flows(spoke, flows))
     await hub.settle()
     assert (await asked(hub, tenant, "web", None)).codes == ["invalid"]
-    none = await evidence(hub, tenant, "web", "nobody")
+    assert (await asked(hub, tenant, "web", "nobody")).codes == ["not-found"]
+    none = await evidence(hub, tenant, "api", "web")
     assert (none["source"], none["windowCount"], none["state"]) == (None, "0", "KEPT")
     later = {"hour": (START + timedelta(hours=5)).isoformat()}
     assert (await asked(hub, tenant, "web", "api", **later)).codes == ["invalid"], "not yet"
@@ -122,6 +122,20 @@ async def test_several_are_refused_and_none_is_nothing(hub: FlowHub, clock: Fake
     clock.advance(HOUR)
     silent = await evidence(hub, tenant, "web", "api", hour=(START + timedelta(hours=1)).isoformat())
     assert (silent["source"], silent["minutes"]["clientBytes"][0]) == (None, None)
+
+
+async def test_minutes_whose_rows_wait_are_not_known(hub: FlowHub, clock: FakeClock, tenant: Scope) -> None:
+    (east, spoke), _ = await two_clusters(hub, tenant)
+    clock.advance(HOUR)
+    await east.send(seal_flows(spoke, [Flow(WEB, API, AT, BOTH, measures=bytes_of(5))]))
+    await hub.settle()
+    await east.send(seal_flows(spoke, [Flow(WEB, API, AT + 600, BOTH, measures=bytes_of(7))]))
+    waiting = await evidence(hub, tenant, "web", "api")
+    assert (waiting["coverage"]["waitingSince"], waiting["windowCount"]) == ("2026-01-01T00:00:00Z", "1")
+    assert [waiting["minutes"]["bothBytes"][minute] for minute in (0, 10)] == ["5", None]
+    await hub.settle()
+    whole = await evidence(hub, tenant, "web", "api")
+    assert [whole["minutes"]["bothBytes"][minute] for minute in (0, 10)] == ["5", "7"]
 
 
 async def test_rows_that_are_deleted_are_said_to_be(hub: FlowHub, clock: FakeClock, tenant: Scope) -> None:

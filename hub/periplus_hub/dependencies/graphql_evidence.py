@@ -21,6 +21,7 @@ from periplus_hub.dependencies.engine.evidence_values import (
     by_minutes,
 )
 from periplus_hub.dependencies.graphql_filter import DependencyEndFilter, DependencyFilter, asked_edges, within
+from periplus_hub.dependencies.graphql_names import refuse_unknown
 from periplus_hub.dependencies.graphql_period import coverage_of, period
 from periplus_hub.dependencies.graphql_store import of_store
 from periplus_hub.dependencies.graphql_types import DependencyEnd, FlowCoverage
@@ -127,7 +128,8 @@ class ReporterTotal(_Sums):
 
 @strawberry.type(
     description="Bytes both ways, minute by minute, as each side told them: they are the same bytes. A longer window "
-    "counts where it begins. Null is not known: the side's cluster told nothing of that minute, or nobody measures it."
+    "counts where it begins. Null is not known: the side's cluster told nothing of that minute, nobody measures it, "
+    "or rows of the hour still wait (`waitingSince` of the coverage)."
 )
 class EvidenceMinutes:
     """Columns of the 60 minutes."""
@@ -200,8 +202,12 @@ class EvidenceQuery:
         kept_since = day_of(int((info.context.now - timedelta(days=raw_days)).timestamp()))
         is_expired = hour_of(begin) < max(kept_since, time.days_until)
         found = NO_EVIDENCE if is_expired else await _found(info, asked, hour_of(begin), first)
+        if found.src is None and not is_expired:
+            await refuse_unknown(info, asked)
+        coverage = await coverage_of(info, time)
         told = await info.context.read(repository_told_minutes.told_minutes, _clusters(found), hour_of(begin))
         state = _state(found, told, is_expired=is_expired)
+        is_whole = state is EvidenceState.KEPT and coverage.waiting_since is None
         return EdgeEvidence(
             hour=begin,
             state=state,
@@ -212,8 +218,8 @@ class EvidenceQuery:
             window_count=BigInt(found.rows),
             left_out_count=BigInt(found.rows - len(found.windows)),
             totals=[ReporterTotal.of(each) for each in found.totals],
-            minutes=_minutes(found, hour_of(begin), told.minutes if state is EvidenceState.KEPT else {}),
-            coverage=FlowCoverage(told=await coverage_of(info, time)),
+            minutes=_minutes(found, hour_of(begin), told.minutes if is_whole else {}),
+            coverage=FlowCoverage(told=coverage),
         )
 
 
