@@ -3,17 +3,16 @@
 import json
 import shlex
 import shutil
-import signal
 import sys
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from periplus_contract.streams import is_output_lost
-from periplus_hub.api.cli.exit_codes import STOPPING, fail
+from periplus_hub.api.cli.exit_codes import fail
 from periplus_hub.api.cli.output import tell
+from periplus_hub.api.cli.stop_signals import StopSignals
 from periplus_hub.api.cli.temporary_fleet import Fleet
 
 EXAMPLE_QUERY: Final = (
@@ -48,9 +47,7 @@ def serve_until_interrupted(fleet: Fleet, *, err: bool, more: More | None = None
 
     `err` says it on standard error, where standard output is one JSON document.
     """
-    more, stop = more or More(), threading.Event()
-    for number in STOPPING:
-        signal.signal(number, lambda *_: stop.set())
+    more, stop = more or More(), StopSignals()
     for line, is_bold in _invitation(fleet, more):
         tell(line, err=err, bold=is_bold)
     if is_output_lost():

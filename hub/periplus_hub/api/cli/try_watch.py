@@ -1,7 +1,5 @@
 """`periplus try --watch`: dependencies as they come, why none come where none do, and how much is known at the end."""
 
-import signal
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,9 +9,10 @@ from typing import Any, Final
 from periplus_contract.streams import is_output_lost
 from periplus_hub.api.cli.coverage_command import COVERAGE
 from periplus_hub.api.cli.dependencies_command import DEPENDENCIES
-from periplus_hub.api.cli.exit_codes import STOPPING, fail
+from periplus_hub.api.cli.exit_codes import fail
 from periplus_hub.api.cli.flow_sources import flows_words, with_flow_sources
 from periplus_hub.api.cli.report import SAME_CLUSTER, ClusterLine, Report
+from periplus_hub.api.cli.stop_signals import StopSignals
 from periplus_hub.api.cli.temporary_fleet import Fleet, Target
 from periplus_hub.api.cli.try_flows import HUBBLE, PROMETHEUS, Reading, forwarding, from_outside
 from periplus_hub.api.cli.try_watch_lines import Change, Ending, Lines, Seen, Waiting
@@ -48,16 +47,14 @@ class Watch:
 
     def run(self, seconds: int) -> bool:
         """For so long, or until a signal, or until it is sure that nothing comes; whether any flows were told."""
-        stop = threading.Event()
-        for number in STOPPING:
-            signal.signal(number, lambda *_: stop.set())
+        stop = StopSignals()
         since = (self.clock.now() - _BEFORE).isoformat()
         until_s = time.monotonic() + seconds
         while True:
             seen = self._ask(since)
             left_s = until_s - time.monotonic()
             self._show(seen, left_s)
-            if (ending := self._ending(seen, left_s, is_stopped=stop.is_set())) is not None:
+            if (ending := self._ending(seen, left_s, is_stopped=stop.wait(0))) is not None:
                 break
             stop.wait(min(_POLL_S, left_s))
         self.fleet.progress.clear()
