@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from schema_0001.columns import JSON, TEXT, TEXTS, TIME, UUID, columns, tenant
+from schema_0001.columns import BIGINT, BOOLEAN, JSON, TEXT, TEXTS, TIME, UUID, columns, tenant
 
 
 def create() -> None:
@@ -17,6 +17,7 @@ def create() -> None:
         tenant("finding_rounds"),
     )
     _findings()
+    _receivers()
 
 
 def _findings() -> None:
@@ -47,4 +48,31 @@ def _findings() -> None:
         ["tenant_id", "detector", "fingerprint"],
         unique=True,
         postgresql_where=sa.text("state <> 'resolved'"),
+    )
+
+
+def _receivers() -> None:
+    op.create_table(
+        "finding_receivers",
+        *columns(UUID, "tenant_id"),
+        *columns(TEXT, "receiver"),
+        *columns(BIGINT, "failures"),
+        *columns(TIME, "failing_since next_try_at", null=True),
+        *columns(TEXT, "last_error", null=True),
+        *columns(TIME, "last_success_at", null=True),
+        *columns(BIGINT, "refused"),
+        *columns(TIME, "tested_at", null=True),
+        sa.PrimaryKeyConstraint("tenant_id", "receiver", name="pk_finding_receivers"),
+        tenant("finding_receivers"),
+    )
+    op.create_table(
+        "findings_told",
+        *columns(UUID, "tenant_id"),
+        *columns(TEXT, "receiver detector fingerprint"),
+        *columns(UUID, "finding_id"),
+        *columns(TEXT, "severity"),
+        *columns(TIME, "told_at"),
+        *columns(BOOLEAN, "is_refused"),
+        sa.PrimaryKeyConstraint("tenant_id", "receiver", "detector", "fingerprint", name="pk_findings_told"),
+        tenant("findings_told"),
     )

@@ -28,6 +28,7 @@ ROLES = {
         "addresses:reserve",
         "ranges:write",
         "fleet:approve",
+        "notifications:test",
     },
     Role.ADMIN: {
         "findings:write",
@@ -36,6 +37,7 @@ ROLES = {
         "addresses:reserve",
         "ranges:write",
         "fleet:approve",
+        "notifications:test",
         "tokens:write",
     },
 }

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from periplus_hub.addresses.overlaps import tables as overlaps_tables
 from periplus_hub.addresses.ranges import tables as ranges_tables
 from periplus_hub.api.graphql_app import GraphQLApp
 from periplus_hub.findings import tables as findings
+from periplus_hub.findings.config import NotificationsConfig
 from periplus_hub.fleet import tables as fleet
 from periplus_hub.ingest import tables as ingest
 from periplus_hub.inventory import tables as inventory
@@ -26,6 +28,7 @@ from periplus_hub.kit.ids import new_id
 
 from tests.support.clock import FakeClock
 
+SETTINGS = NotificationsConfig(receivers_file=Path(__file__).with_name("receivers.toml"))
 SEEN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -71,7 +74,7 @@ class Door:
 
 def door(db: Database, clock: FakeClock, **extra: Any) -> Door:
     """The real endpoint, without a socket."""
-    return Door(GraphQLApp(db, clock, Authenticator(db), **extra))
+    return Door(GraphQLApp(db, clock, Authenticator(db), **({"settings": SETTINGS} | extra)))
 
 
 async def token_for(db: Database, scope: Scope, role: Role) -> str:

@@ -54,9 +54,11 @@ class RangesTerminal(Terminal):
 
 
 @asynccontextmanager
-async def asking(database_url: str, tmp_path: Path, *, all_in_one: bool = False) -> AsyncIterator[dict[str, str]]:
+async def asking(
+    database_url: str, tmp_path: Path, *, all_in_one: bool = False, **settings: Any
+) -> AsyncIterator[dict[str, str]]:
     """The environment of somebody who asks a hub, while it runs, as its administrator."""
-    config = config_for(database_url, tmp_path, all_in_one=all_in_one)
+    config = config_for(database_url, tmp_path, all_in_one=all_in_one, **settings)
     async with hub(config) as ready:
         token = str(await start("admin_token", config))
         yield {"PERIPLUS_URL": ready["api_url"], "PERIPLUS_TOKEN": token, "COLUMNS": "200"}

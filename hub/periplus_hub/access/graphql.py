@@ -9,6 +9,7 @@ from strawberry.scalars import JSON
 from periplus_hub.access import repository_graphql as repository
 from periplus_hub.access import service
 from periplus_hub.access.graphql_rights import mutation
+from periplus_hub.access.model import AuditPeriod
 from periplus_hub.access.scope import Permission, Role, Scope
 from periplus_hub.kit.errors import Invalid
 from periplus_hub.kit.graphql import Context, RowBacked, from_row, split_id, uuid_of
@@ -37,7 +38,7 @@ class Viewer:
 
     actor: str = strawberry.field(description="The name the audit trail uses, like token:ci.")
     role: Role = strawberry.field(description="The role of the token.")
-    permissions: list[Permission] = strawberry.field(description="What the role may do.", directives=at_most(10))
+    permissions: list[Permission] = strawberry.field(description="What the role may do.", directives=at_most(12))
 
     @strawberry.field(description="The tenant everything in this API belongs to.")
     async def tenant(self, info: Info) -> str:
@@ -121,11 +122,21 @@ class AccessQuery:
 
     @strawberry.field(description="The audit trail, newest first. Needs tokens:write.", directives=paged())
     async def audit_events(
-        self, info: Info, *, first: First = None, after: After = None, last: Last = None, before: Before = None
+        self,
+        info: Info,
+        *,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+        since: Annotated[datetime | None, strawberry.argument(description="Only those at or after this.")] = None,
+        until: Annotated[datetime | None, strawberry.argument(description="Only those before this.")] = None,
     ) -> Connection[AuditEvent]:
         """Who did what."""
         info.context.scope.require(Permission.TOKENS_WRITE)
-        return Connection(pages=Pages(info.context, repository.EVENTS, None, window_of(first, after, last, before)))
+        asked = AuditPeriod(since=since, until=until)
+        window = window_of(first, after, last, before)
+        return Connection(pages=Pages(info.context, repository.EVENTS, None, window, asked))
 
 
 @strawberry.type

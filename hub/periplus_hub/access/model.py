@@ -46,3 +46,11 @@ class RefusedAttempt:
     tenant_id: UUID | None = None
     actor: str = ""
     """Who it was, as the trail names people; empty is a stranger."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditPeriod:
+    """Events from `since` on and before `until`; None is without an end."""
+
+    since: datetime | None = None
+    until: datetime | None = None

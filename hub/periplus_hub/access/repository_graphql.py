@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Row, cast, select
 from sqlalchemy.dialects.postgresql import JSONB
 
 from periplus_hub.access import tables
+from periplus_hub.access.model import AuditPeriod
 from periplus_hub.access.scope import Permission, Scope, owned
 from periplus_hub.kit.db import ReadConnection
 from periplus_hub.kit.keyset import Listing, id_column, plain
@@ -21,9 +22,14 @@ def _tokens_of(scope: Scope, _asked: object) -> Sequence[ColumnElement[bool]]:
     return [owned(scope, _tokens)]
 
 
-def _events_of(scope: Scope, _asked: object) -> Sequence[ColumnElement[bool]]:
+def _events_of(scope: Scope, asked: AuditPeriod | None) -> Sequence[ColumnElement[bool]]:
     scope.require(Permission.TOKENS_WRITE)
-    return [owned(scope, _events)]
+    where = [owned(scope, _events)]
+    if asked is not None and asked.since is not None:
+        where.append(_events.c.at >= asked.since)
+    if asked is not None and asked.until is not None:
+        where.append(_events.c.at < asked.until)
+    return where
 
 
 TOKENS: Final = Listing[Scope](

@@ -23,6 +23,7 @@ class Permission(StrEnum):
     FLEET_APPROVE = "fleet:approve"
     TOKENS_WRITE = "tokens:write"
     FINDINGS_WRITE = "findings:write"
+    NOTIFICATIONS_TEST = "notifications:test"
     ADHOC = "adhoc"
 
 
@@ -43,6 +44,7 @@ _OPERATOR: Final = _ANALYST | {
     Permission.ADDRESSES_RESERVE,
     Permission.RANGES_WRITE,
     Permission.FLEET_APPROVE,
+    Permission.NOTIFICATIONS_TEST,
 }
 PERMISSIONS: Final[dict[Role, frozenset[Permission]]] = {
     Role.VIEWER: _VIEWER,

@@ -27,6 +27,7 @@ from periplus_hub.findings.flow_looks import FlowLooks
 from periplus_hub.findings.jobs import FindingsJob
 from periplus_hub.findings.jobs_figures import FleetFiguresJob
 from periplus_hub.findings.jobs_flows import FlowLookJob
+from periplus_hub.findings.jobs_notices import NotifyJob
 from periplus_hub.findings.repository import resolved_before
 from periplus_hub.fleet.jobs import ClusterRule, RetentionJob, TenantRule
 from periplus_hub.fleet.model import CLUSTERS_TOPIC, DOMAINS_TOPIC
@@ -60,6 +61,7 @@ def make_jobs(resources: Resources) -> list[Job]:
         RangesJob(db),
         OverlapsJob(db, publish),
         FindingsJob(db, publish, looks),
+        NotifyJob(db, config),
         FlowLookJob(db, store, looks),
         FleetFiguresJob(db, config.metrics_cluster_limit),
         make_retention(db, config),

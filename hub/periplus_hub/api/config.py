@@ -13,6 +13,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from periplus_contract.log_lines import LogFormat
 from periplus_hub.addresses.ipam.config import IpamConfig
+from periplus_hub.findings.config import NotificationsConfig
 from periplus_hub.fleet.config import FleetConfig
 from periplus_hub.flows.config import FlowsConfig
 from periplus_hub.ingest.config import IngestConfig
@@ -228,7 +229,15 @@ class ProcessConfig(Settings):
 
 
 class HubConfig(
-    StoreConfig, ListenerConfig, ProcessConfig, FleetConfig, IngestConfig, InventoryConfig, IpamConfig, FlowsConfig
+    StoreConfig,
+    ListenerConfig,
+    ProcessConfig,
+    FleetConfig,
+    IngestConfig,
+    InventoryConfig,
+    IpamConfig,
+    FlowsConfig,
+    NotificationsConfig,
 ):
     """The sum of all slices' settings."""
 

@@ -6,6 +6,7 @@ import strawberry
 
 from periplus_hub.findings import repository_graphql as repository
 from periplus_hub.findings.graphql import ClusterFindings, Finding, FindingsMutation, FindingsQuery
+from periplus_hub.findings.graphql_receivers import ReceiversMutation, ReceiversQuery
 from periplus_hub.findings.service import TOPIC
 from periplus_hub.fleet.graphql import Cluster
 from periplus_hub.kit.graphql_parts import Part, Topic, about, by_uuid
@@ -19,8 +20,8 @@ class FindingChanged:
 
 
 PART: Final = Part(
-    queries=[FindingsQuery],
-    mutations=[FindingsMutation],
+    queries=[FindingsQuery, ReceiversQuery],
+    mutations=[FindingsMutation, ReceiversMutation],
     extensions={Cluster: [ClusterFindings]},
     finders={Finding: by_uuid(repository.findings_by_ids)},
     topics=[

@@ -2,7 +2,20 @@
 
 from typing import Final
 
-from sqlalchemy import ARRAY, JSON, CheckConstraint, Column, Index, PrimaryKeyConstraint, Table, Text, Uuid, text
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Index,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
 
 from periplus_hub.kit.tables import metadata, tenant_column, time_column
 
@@ -54,3 +67,34 @@ finding_rounds: Final = Table(
     PrimaryKeyConstraint("tenant_id"),
 )
 """When the detectors last looked at all of a tenant, and which of them could not know then."""
+
+finding_receivers: Final = Table(
+    "finding_receivers",
+    metadata,
+    tenant_column(),
+    Column("receiver", Text, nullable=False),
+    Column("failures", BigInteger, nullable=False),
+    time_column("failing_since"),
+    time_column("next_try_at"),
+    Column("last_error", Text),
+    time_column("last_success_at"),
+    Column("refused", BigInteger, nullable=False),
+    time_column("tested_at"),
+    PrimaryKeyConstraint("tenant_id", "receiver"),
+)
+"""How each receiver takes what it is told."""
+
+findings_told: Final = Table(
+    "findings_told",
+    metadata,
+    tenant_column(),
+    Column("receiver", Text, nullable=False),
+    Column("detector", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("finding_id", Uuid, nullable=False),
+    Column("severity", Text, nullable=False),
+    time_column("told_at", nullable=False),
+    Column("is_refused", Boolean, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "receiver", "detector", "fingerprint"),
+)
+"""What each receiver heard last of a trouble that it was not told is over. Rows go when that was told."""

@@ -5,6 +5,7 @@ answers differently the second time gains nothing. Certificates are checked agai
 """
 
 import asyncio
+import re
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -84,7 +85,7 @@ class Outbound:
         try:
             parsed = httpx.URL(url)
         except (httpx.InvalidURL, TypeError) as error:
-            raise OutboundRefusal(f"'{url[:100]}' is not a URL", "Give one like https://example.org/hook.") from error
+            raise OutboundRefusal(f"'{_shown(url)}' is not a URL", "Give one like https://example.org/hook.") from error
         if parsed.scheme not in {"http", "https"} or not parsed.host or parsed.userinfo:
             raise OutboundRefusal(f"{_shown(url)} is not a plain https URL", "Give one like https://example.org/hook.")
         port = parsed.port or {"http": 80, "https": 443}[parsed.scheme]
@@ -160,5 +161,6 @@ def unwrapped(address: Address) -> Address:
 
 
 def _shown(url: str) -> str:
-    """The URL without what may be secret in it."""
-    return url.partition("?")[0].partition("#")[0][:200]
+    """The URL without what may be secret in it, as the paths of webhooks are."""
+    scheme, divider, rest = url.partition("://")
+    return f"{scheme}{divider}{re.split('[/?#]', rest, maxsplit=1)[0].rpartition('@')[2]}"[:200]

@@ -31,6 +31,8 @@ _COMMANDS: Final = {
     "address": ("address_command", "address"),
     "explain-address": ("explain_address_command", "explain_address"),
     "findings": ("findings_command", "findings"),
+    "notify": ("notify_command", "notify"),
+    "audit": ("audit_command", "audit"),
     "domains": ("domains_command", "domains"),
     "ranges": ("ranges_group", "ranges"),
     "reach": ("reach_command", "reach"),

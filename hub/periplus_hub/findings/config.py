@@ -1,0 +1,54 @@
+"""Who is told of findings."""
+
+from functools import cached_property
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, field_validator, model_validator
+
+from periplus_hub.findings.model_receivers import Receiver
+from periplus_hub.findings.receivers_file import read_receivers
+from periplus_hub.kit.config import Settings
+from periplus_hub.kit.http_out import Network
+
+
+class NotificationsConfig(Settings):
+    """Settings of notifications."""
+
+    receivers_file: Path | None = Field(
+        default=None,
+        description="TOML file of those who are told of findings: webhooks, Slack, Alertmanager, CloudEvents. It is "
+        "read when the hub starts.",
+    )
+    receivers_networks: tuple[str, ...] = Field(
+        default=(),
+        description="Ranges of private addresses at which receivers may be, like 10.1.2.0/24; they may do without TLS. "
+        "None by default: then the hub calls only public addresses, with https.",
+    )
+
+    @field_validator("receivers_networks")
+    @classmethod
+    def _readable_networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+        for each in networks:
+            try:
+                ip_network(each)
+            except ValueError as error:
+                raise ValueError(f"{error}: write a range like 10.1.2.0/24") from error
+        return networks
+
+    @model_validator(mode="after")
+    def _readable_receivers(self) -> Self:
+        """At the start, and not when there is something to tell."""
+        _ = self.receivers
+        return self
+
+    @cached_property
+    def receivers(self) -> tuple[Receiver, ...]:
+        """What the file says, for the life of the process."""
+        return () if self.receivers_file is None else read_receivers(self.receivers_file)
+
+    @property
+    def open_networks(self) -> tuple[Network, ...]:
+        """`receivers_networks`, read."""
+        return tuple(ip_network(each) for each in self.receivers_networks)
