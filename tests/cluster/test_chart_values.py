@@ -22,8 +22,9 @@ HUB, SPOKE = "periplus-hub", "periplus-spoke"
 PROFILES = [(chart, profile) for chart in (HUB, SPOKE) for profile in ("minimal", "full")]
 STORES = {"database_url": "postgresql://db.example.org/p", "flow_store_url": "clickhouse://flows.example.org:8123"}
 """What Secrets of ones own give by environment variables."""
-_OPERATORS = ("monitoring.coreos.com/", "cert-manager.io/")
+_OPERATORS = ("monitoring.coreos.com/", "cert-manager.io/", "gateway.networking.k8s.io/")
 """Kinds that no API server has by itself."""
+PROXY = {"mode": "proxy"}
 
 
 def values(chart: str, profile: str = "minimal", **over: Any) -> dict[str, Any]:
@@ -116,6 +117,19 @@ def test_stores_of_ones_own_make_replicas_and_embedded_ones_a_single_pod(helm: H
         assert (kinds.count("Deployment"), kinds.count("StatefulSet"), kinds.count("Job")) == (0, 1, jobs)
 
 
+def test_spokes_and_people_come_through_gateways_to_their_own_service(helm: Helm) -> None:
+    gateway = {"enabled": True, "parentRefs": [{"name": "edge"}]}
+    routes = {"api": gateway | {"host": "api.test"}, "spokes": gateway | {"host": "spokes.test"}}
+    found = [each for each in helm.objects(HUB, values(HUB, tls=PROXY, routes=routes)) if each["kind"] == "HTTPRoute"]
+    to = {each["spec"]["hostnames"][0]: each["spec"]["rules"][0]["backendRefs"][0] for each in found}
+    assert {host: (each["name"].rpartition("-")[2], each["port"]) for host, each in to.items()} == {
+        "api.test": ("api", 7980), "spokes.test": ("spokes", 7946),
+    }  # fmt: skip
+    (passed,) = [each for each in helm.objects(HUB, values(HUB, "full")) if each["kind"] == "TLSRoute"]
+    (certificate,) = [each for each in helm.objects(HUB, values(HUB, "full")) if each["kind"] == "Certificate"]
+    assert passed["spec"]["hostnames"][0] in certificate["spec"]["dnsNames"]
+
+
 def test_selectors_have_no_version_and_long_names_stay_names(helm: Helm) -> None:
     long = values(HUB, "full", fullnameOverride="n" * 63)
     for each in helm.objects(HUB, long):
@@ -138,6 +152,10 @@ def test_selectors_have_no_version_and_long_names_stay_names(helm: Helm) -> None
         (HUB, {"database": {"migrationUrlKey": "x"}}, "database.migrationUrlKey is given without"),
         (HUB, {"flowStore": {"cluster": "x"}}, "flowStore.cluster is given without"),
         (HUB, {"ingress": {"api": {"enabled": True}}}, "ingress.api.host is empty"),
+        (HUB, {"routes": {"api": {"enabled": True}}}, "routes.api.host is empty"),
+        (HUB, {"routes": {"api": {"enabled": True}}}, "routes.api.parentRefs is empty: name the Gateway"),
+        (HUB, {"routes": {"api": {"enabled": True}}}, "say tls.mode=proxy, or kind TLSRoute"),
+        (HUB, {"tls": PROXY, "routes": {"api": {"enabled": True, "kind": "TLSRoute"}}}, "or kind HTTPRoute"),
         (HUB, {"ports": {"api": 7946}}, "ports are not four different ones"),
         (HUB, {"config": {"drain_s": 99}}, "/config/drain_s': maximum: got 99, want 25"),
         (HUB, {"config": {"log_levell": "info"}}, "'log_levell' not allowed"),

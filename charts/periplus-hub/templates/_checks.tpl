@@ -47,6 +47,25 @@
 {{- $found = append $found (printf "ingress.%s.enabled is true and ingress.%s.host is empty: say by which name it is reached" $name $name) -}}
 {{- end -}}
 {{- end -}}
+{{- range $name, $route := $values.routes -}}
+{{- if $route.enabled -}}
+{{- if not $route.host -}}
+{{- $found = append $found (printf "routes.%s.enabled is true and routes.%s.host is empty: say by which name it is reached" $name $name) -}}
+{{- end -}}
+{{- if not $route.parentRefs -}}
+{{- $found = append $found (printf "routes.%s.enabled is true and routes.%s.parentRefs is empty: name the Gateway" $name $name) -}}
+{{- end -}}
+{{- if and (eq $route.kind "HTTPRoute") (ne $values.tls.mode "proxy") -}}
+{{- $found = append $found (printf "routes.%s.kind is HTTPRoute, whose gateway speaks plain HTTP to the hub, and tls.mode is %q: say tls.mode=proxy, or kind TLSRoute" $name $values.tls.mode) -}}
+{{- end -}}
+{{- if and (eq $route.kind "TLSRoute") (eq $values.tls.mode "proxy") -}}
+{{- $found = append $found (printf "routes.%s.kind is TLSRoute, which passes TLS on to the hub, and tls.mode is proxy: say tls.mode=secret or certManager, or kind HTTPRoute" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if and $values.routes.spokes.enabled $values.routes.api.enabled (eq $values.routes.spokes.host $values.routes.api.host) -}}
+{{- $found = append $found (printf "routes.spokes.host and routes.api.host are both %q: spokes need a host of their own" $values.routes.api.host) -}}
+{{- end -}}
 {{- if and $values.ingress.spokes.enabled $values.ingress.api.enabled (eq $values.ingress.spokes.host $values.ingress.api.host) -}}
 {{- $found = append $found (printf "ingress.spokes.host and ingress.api.host are both %q: spokes need a host of their own" $values.ingress.api.host) -}}
 {{- end -}}

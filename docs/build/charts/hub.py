@@ -154,6 +154,30 @@ class Ingresses(Values):
     api: Ingress = Ingress()
 
 
+class Route(Values):
+    """One route of the Gateway API. Spokes need a host of their own, as their address has no path."""
+
+    enabled: bool = False
+    """Needs the kinds of the Gateway API in the cluster."""
+    kind: Literal["HTTPRoute", "TLSRoute"] = "HTTPRoute"
+    """`HTTPRoute`: the gateway ends TLS, and `tls.mode` is `proxy`. `TLSRoute`: it passes TLS on to the hub."""
+    version: Literal["v1", "v1alpha3", "v1alpha2"] = "v1"
+    """Of the kind in your cluster. Before version 1.5 of the Gateway API a TLSRoute is v1alpha3 or v1alpha2."""
+    host: str = ""
+    """Needed when enabled."""
+    parent_refs: Maps = Field(default_factory=list)
+    """Gateways, as a route has them. Needed when enabled."""
+    annotations: Texts = Field(default_factory=dict)
+    """Annotations of the route."""
+
+
+class Routes(Values):
+    """Behind gateways that are there already."""
+
+    spokes: Route = Route()
+    api: Route = Route()
+
+
 class NetworkPolicy(Values):
     """Who may talk to the pods. In each list are peers as NetworkPolicy has them; an empty list is everybody."""
 
@@ -217,6 +241,7 @@ class HubValues(Common):
     ports: Ports = Ports()
     services: Services = Services()
     ingress: Ingresses = Ingresses()
+    routes: Routes = Routes()
     network_policy: NetworkPolicy = NetworkPolicy()
     pod_disruption_budget: bool = True
     """Whether drains take one pod of a kind at a time, where there are several."""
