@@ -19,7 +19,7 @@ from docs.build import (
     try_report,
     wire,
 )
-from docs.build.charts import files, table
+from docs.build.charts import dashboard, files, table
 from periplus_hub.api.schema import schema_text
 
 _REFERENCE: Final = "docs/reference/"
@@ -53,6 +53,7 @@ _SECTIONS: Final = (
     Page("charts/periplus-hub/values.yaml", "the values of the hub's chart", files.hub_values),
     Page("charts/periplus-hub/values.schema.json", "what they may be", files.hub_schema),
     Page("charts/periplus-hub/files/alerts.yaml", "alerts about the hub", files.hub_alerts),
+    Page("charts/periplus-hub/files/dashboard.json", "a dashboard of the hub, for Grafana", dashboard.hub_dashboard),
     Page("charts/periplus-spoke/values.yaml", "the values of the spoke's chart", files.spoke_values),
     Page("charts/periplus-spoke/values.schema.json", "what they may be", files.spoke_schema),
     Page("charts/periplus-spoke/files/alerts.yaml", "alerts about spokes", files.spoke_alerts),

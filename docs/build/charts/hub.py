@@ -225,6 +225,15 @@ class Work(Scheduling):
     """Resources of each."""
 
 
+class Dashboard(Values):
+    """A dashboard for Grafana, in a ConfigMap."""
+
+    enabled: bool = False
+    """Whether there is one."""
+    labels: Texts = Field(default_factory=lambda: {"grafana_dashboard": "1"})
+    """Labels by which Grafana's sidecar finds it."""
+
+
 class HubValues(Common):
     """Values of the chart periplus-hub."""
 
@@ -247,3 +256,4 @@ class HubValues(Common):
     """Whether drains take one pod of a kind at a time, where there are several."""
     service_monitor: ScrapedEvery = ScrapedEvery()
     prometheus_rule: Monitor = Monitor()
+    dashboard: Dashboard = Dashboard()

@@ -1,12 +1,13 @@
 """What the charts' generated files have to agree with, without Helm."""
 
 import json
+import re
 from typing import Any
 
 import pytest
 import yaml
 
-from docs.build.charts import files, table
+from docs.build.charts import dashboard, files, table
 from docs.build.charts.settings import HUB_CHARTS_OWN, SPOKE_CHARTS_OWN, hub_settings, spoke_settings
 from docs.build.source import ROOT
 from periplus_hub.api.config import HubConfig
@@ -63,6 +64,26 @@ def test_each_alert_of_the_page_is_in_one_chart() -> None:
     names = [rule["alert"] for rule in (*hub, *spoke)]
     page = (ROOT / "docs/operate/watch.md").read_text()
     assert sorted(names) == sorted(line.split()[-1] for line in page.splitlines() if line.startswith("  - alert: "))
+
+
+def test_a_dashboard_asks_for_metrics_that_there_are_in_panels_that_do_not_overlap() -> None:
+    page = json.loads(dashboard.hub_dashboard())
+    panels = [each for each in page["panels"] if each["type"] != "row"]
+    known = (ROOT / "docs/reference/metrics.md").read_text()
+    asked = [target["expr"] for panel in panels for target in panel["targets"]]
+    named = {name for text in asked for name in re.findall(r"periplus_\w+", text)}
+    assert {each for each in named if f"`{each.removesuffix('_bucket')}`" not in known} == set()
+    taken: set[tuple[int, int]] = set()
+    for place in (each["gridPos"] for each in page["panels"]):
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert not cells & taken
+        assert place["x"] + place["w"] <= 24
+        taken |= cells
+    assert len({each["id"] for each in page["panels"]}) == len(page["panels"])
 
 
 @pytest.mark.parametrize("chart", ["hub", "spoke"])
