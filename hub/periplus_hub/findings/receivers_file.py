@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import time, timedelta
 from pathlib import Path
 from typing import Annotated, Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -107,13 +107,23 @@ def _url(path: Path, asked: _Entry) -> str:
     if (asked.url is None) == (asked.url_file is None):
         raise ValueError("set url, or url_file with the name of a file that holds it, and not both")
     url = asked.url if asked.url is not None else _secret(path, "url_file", asked.url_file)
-    parts = urlsplit(url or "")
     key = "url" if asked.url is not None else "url_file"
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None:
+    parts = _parts(url or "")
+    if parts is None:
         raise ValueError(f"{key} is no URL like https://hooks.example.org/periplus, without a user name")
     if asked.kind is ReceiverKind.ALERTMANAGER and parts.query:
         raise ValueError(f"{key} of an Alertmanager is its address without a query")
     return (url or "").rstrip("/") if asked.kind is ReceiverKind.ALERTMANAGER else url or ""
+
+
+def _parts(url: str) -> SplitResult | None:
+    """None: it is nothing that can be called."""
+    try:
+        parts = urlsplit(url)
+        is_good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return None
+    return parts if is_good and parts.username is None and url.isascii() and url.isprintable() else None
 
 
 def _detectors(names: Sequence[str]) -> tuple[str, ...]:
@@ -126,6 +136,8 @@ def _detectors(names: Sequence[str]) -> tuple[str, ...]:
 def _quiet(asked: _Entry) -> QuietHours | None:
     if asked.quiet_hours is None:
         return None
+    if asked.kind is ReceiverKind.ALERTMANAGER:
+        raise ValueError("quiet_hours would end alerts that go on: an Alertmanager has time intervals of its own")
     found = _QUIET.fullmatch(asked.quiet_hours)
     if found is None:
         raise ValueError(f"quiet_hours is '{asked.quiet_hours}': write it like 22:00-07:00")
@@ -161,6 +173,6 @@ def _secret(path: Path, key: str, name: str | None) -> str | None:
         raise ValueError(f"{key} is {file}, which cannot be read: {error.strerror}") from error
     except UnicodeDecodeError:
         raise ValueError(f"{key} is {file}, which is no text") from None
-    if not text or len(text) > _MOST_SECRET or not text.isprintable():
-        raise ValueError(f"{key} is {file}: it has to hold one line of at most {_MOST_SECRET} characters")
+    if not text or len(text) > _MOST_SECRET or not (text.isascii() and text.isprintable()):
+        raise ValueError(f"{key} is {file}: it has to hold one line of ASCII, at most {_MOST_SECRET} characters")
     return text

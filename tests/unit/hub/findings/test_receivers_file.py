@@ -53,6 +53,9 @@ def test_what_is_left_out_has_defaults_and_secrets_are_in_files(tmp_path: Path) 
         (GOOD + 'quiet_hours = "22-7"', "quiet_hours is '22-7': write it like 22:00-07:00"),
         (GOOD + 'quiet_hours = "22:00-22:00"', "begin and end at the same time"),
         (GOOD + 'quiet_hours = "22:00-07:00"\nquiet_time_zone = "Mars/Phobos"', "Mars/Phobos"),
+        (GOOD.replace("webhook", "alertmanager") + 'quiet_hours = "22:00-07:00"', "has time intervals of its own"),
+        ('name = "a"\nkind = "slack"\nurl = "https://a.test:port/"', "url is no URL like https://"),
+        ('name = "a"\nkind = "slack"\nurl_file = "umlaut"', "umlaut: it has to hold one line of ASCII"),
         (GOOD + 'token_file = "missing"', "token_file is .*missing, which cannot be read"),
         (GOOD + 'webhook = "x"', "known keys are name, kind"),
         ('name = "a"\nkind = "slack"\nurl = "https://a.test"\nsecret_file = "s"', "secret_file signs for webhook"),
@@ -60,6 +63,7 @@ def test_what_is_left_out_has_defaults_and_secrets_are_in_files(tmp_path: Path) 
 )
 def test_what_is_wrong_is_named_with_its_receiver_and_key(tmp_path: Path, receiver: str, words: str) -> None:
     (tmp_path / "s").write_text("secret")
+    (tmp_path / "umlaut").write_text("https://a.test/\u00e4")
     with pytest.raises(ReceiversFileError, match=rf"receivers\.toml, receiver .*{words}"):
         read(tmp_path, receiver)
 
