@@ -16,7 +16,7 @@ from aiohttp import web
 from periplus_hub.access.scope import Role, Scope
 from periplus_hub.findings.config import NotificationsConfig
 from periplus_hub.findings.jobs_notices import NotifyJob
-from periplus_hub.findings.model import FindingDraft, FindingSeverity
+from periplus_hub.findings.model import FindingDraft, FindingFilter, FindingSeverity
 from periplus_hub.findings.repository_graphql import FINDINGS
 from periplus_hub.findings.service import acknowledge, reconcile
 from periplus_hub.kit.db import Database
@@ -147,7 +147,7 @@ async def test_what_comes_and_goes_is_not_told(db: Database, tenant: Scope, hear
     story = Story(db, tenant, job_of(db, configured(tmp_path, {"name": "a", "url": heard.url})))
     await story.at(0, draft("short"), draft("known"))
     async with db.write(tenant) as c:
-        rows = (await FINDINGS.slices(c, tenant, [None], Window(100)))[None].rows
+        rows = (await FINDINGS.slices(c, tenant, [None], Window(100), FindingFilter()))[None].rows
         [known] = [uuid_of(row.id, "Finding") for row in rows if row.title == "trouble known"]
         await acknowledge(c, tenant, known, "seen", START)
     await story.at(30, draft("known"))

@@ -100,7 +100,7 @@ def test_a_hub_does_not_start_with_receivers_that_it_cannot_read(
             monkeypatch.delenv(name)
     with pytest.raises(ConfigError, match=r"no\.toml cannot be read: No such file"):
         load_config(None, {"receivers_file": tmp_path / "no.toml"})
-    with pytest.raises(ConfigError, match=r"receivers_networks: .*write a range like"):
+    with pytest.raises(ConfigError, match=r"--receivers-networks: .*write a range like"):
         load_config(None, {"receivers_networks": ("10.0.0.0/33",)})
 
 
