@@ -5,6 +5,7 @@ import re
 import shlex
 import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import yaml
@@ -12,6 +13,7 @@ import yaml
 from docs.build import configuration, metrics
 from docs.build.source import ROOT
 from periplus_hub.api.config import HubConfig
+from periplus_hub.findings.receivers_file import read_receivers
 
 from tests.meta.gates.source import repository_files
 from tests.meta.test_docs_commands import fault
@@ -50,9 +52,20 @@ def unknown_metrics(expression: str, page: str) -> set[str]:
 
 
 def test_every_settings_file_shown_is_one_the_hub_takes() -> None:
-    shown = blocks("toml")
-    for _, body in shown:
-        HubConfig.model_validate(tomllib.loads(body))
+    shown = [tomllib.loads(body) for _, body in blocks("toml")]
+    settings = [each for each in shown if "receiver" not in each]
+    for each in settings:
+        HubConfig.model_validate(each)
+    assert len(settings) >= 1
+
+
+def test_every_file_of_receivers_shown_is_one_the_hub_takes(tmp_path: Path) -> None:
+    shown = [body for _, body in blocks("toml") if "[[receiver]]" in body]
+    for body in shown:
+        for name in re.findall(r'_file = "(.*?)"', body):
+            (tmp_path / name).write_text("https://hooks.example.org/a")
+        (tmp_path / "receivers.toml").write_text(body)
+        assert read_receivers(tmp_path / "receivers.toml")
     assert len(shown) >= 1
 
 
