@@ -27,6 +27,7 @@ from periplus_hub.kit.db import Database, WriteConnection
 from periplus_hub.kit.ids import new_id
 
 from tests.support.clock import FakeClock
+from tests.support.unhurried import UNHURRIED
 
 SETTINGS = NotificationsConfig(receivers_file=Path(__file__).with_name("receivers.toml"))
 SEEN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -74,7 +75,7 @@ class Door:
 
 def door(db: Database, clock: FakeClock, **extra: Any) -> Door:
     """The real endpoint, without a socket."""
-    return Door(GraphQLApp(db, clock, Authenticator(db), **({"settings": SETTINGS} | extra)))
+    return Door(GraphQLApp(db, clock, Authenticator(db), **({"settings": SETTINGS, "limits": UNHURRIED} | extra)))
 
 
 async def token_for(db: Database, scope: Scope, role: Role) -> str:

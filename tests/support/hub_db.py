@@ -131,7 +131,8 @@ async def database_url(postgres: PostgresForTests) -> AsyncIterator[str]:
 @pytest.fixture
 async def db(database_url: str, clock: FakeClock) -> AsyncIterator[object]:
     """A `Database` on it."""
-    found = _hub("kit.db").Database(database_url, clock)
+    kit = _hub("kit.db")
+    found = kit.Database(database_url, clock, kit.DatabaseLimits(read_statement_s=600, write_statement_s=600))
     yield found
     await found.dispose()
 

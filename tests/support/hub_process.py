@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 from periplus_hub.api.config import HubConfig
 from periplus_hub.api.start_process import start
 
+from tests.support.unhurried import unhurried
+
 
 def config_for(database_url: str, folder: Path, **settings: Any) -> HubConfig:
     """Free ports, a ready file, no waiting."""
@@ -32,10 +34,11 @@ def config_for(database_url: str, folder: Path, **settings: Any) -> HubConfig:
 @asynccontextmanager
 async def hub(config: HubConfig) -> AsyncIterator[dict[str, Any]]:
     """The ready file's content while the hub runs; it ends by SIGTERM, as everywhere."""
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(start("serve", config))
-        yield await started(task, config)
-        terminate()
+    with unhurried():
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(start("serve", config))
+            yield await started(task, config)
+            terminate()
 
 
 async def started(task: "asyncio.Task[str | None]", config: HubConfig) -> dict[str, Any]:
