@@ -75,7 +75,8 @@ class Door:
 
 def door(db: Database, clock: FakeClock, **extra: Any) -> Door:
     """The real endpoint, without a socket."""
-    return Door(GraphQLApp(db, clock, Authenticator(db), **({"settings": SETTINGS, "limits": UNHURRIED} | extra)))
+    given: dict[str, Any] = {"settings": SETTINGS, "limits": UNHURRIED} | extra
+    return Door(GraphQLApp(db, clock, Authenticator(db), **given))
 
 
 async def token_for(db: Database, scope: Scope, role: Role) -> str:
