@@ -68,7 +68,7 @@ def _draft(server: str, found: list[Judged], names: Mapping[UUID, str]) -> Findi
         what_to_do=f"Look at the pods of {name} and their readiness, at the ports of its Service, and at network "
         "policies between them. 'periplus dependencies --of' shows who else connects to it.",
         evidence={
-            "clients": for_evidence(clients),
+            "pairs": for_evidence(f"{end_name(each.pair.src, names)} → {name}" for each in found),
             "share_at_least_percent": percent,
             "usual_share_ppm": power_of_two(worst.usual.median),
             "usual_spread_ppm": power_of_two(worst.usual.spread),

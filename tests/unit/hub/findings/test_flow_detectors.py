@@ -297,7 +297,7 @@ def test_a_server_that_fails_more_often_than_usual_is_told_once() -> None:
     (draft,) = said(FailingDependencies(), watched(hours=pairs))
     assert draft.title == "Connections to pay/api@prod-2 fail more often than usual"
     assert draft.severity is FindingSeverity.WARNING
-    assert draft.evidence["clients"] == ["shop/api@prod-1", "shop/web@prod-1"]
+    assert draft.evidence["pairs"] == ["shop/api@prod-1 → pay/api@prod-2", "shop/web@prod-1 → pay/api@prod-2"]
     assert draft.evidence["share_at_least_percent"] == 20
 
 
