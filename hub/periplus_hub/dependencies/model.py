@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Final
 from uuid import UUID
 
-from periplus_contract.flow_words import LOST_NODES, Verdict
+from periplus_contract.flow_words import LOST_EVENTS, LOST_NODES, LOST_UNREADABLE, Verdict
 from periplus_hub.flows.model import MEASURES, FlowEnd
 
 QUIET_S: Final = 3_600
@@ -183,6 +183,8 @@ class ClusterCoverage:
     """Connections, events or series that its sources had."""
     unmeasured: int = 0
     """Those of them whose bytes no source can tell."""
+    other_rows: int = 0
+    """Rows beyond the spokes' row budgets: who they are about is not told."""
     lost: Mapping[str, int] = field(default_factory=dict)
     """What its sources say that they did not see, by the words of `periplus_contract.flow_words`."""
     node_minutes_told: int = 0
@@ -209,7 +211,13 @@ class ClusterCoverage:
         A source that counts no bytes at all may only see connections begin, and not whether they are still used.
         """
         counts_bytes = not self.observed or self.unmeasured < self.observed
-        return counts_bytes and not self.nodes_silent and not self.lost.get(LOST_NODES)
+        is_known = not self.other_rows and not is_mostly_lost(self.observed, self.lost)
+        return counts_bytes and is_known and not self.nodes_silent and not self.lost.get(LOST_NODES)
+
+
+def is_mostly_lost(observed: int, lost: Mapping[str, int]) -> bool:
+    """Whether sources say that they did not see more than half. What they lost otherwise they had seen once."""
+    return lost.get(LOST_EVENTS, 0) + lost.get(LOST_UNREADABLE, 0) > observed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,6 +84,7 @@ def _told(scope: Scope, first: int, last: int) -> Any:  # noqa: ANN401 - a Selec
             func.sum(case((within, table.c.rejected), else_=0)).label("rejected"),
             func.sum(case((within, table.c.observed), else_=0)).label("observed"),
             func.sum(case((within, table.c.unmeasured), else_=0)).label("unmeasured"),
+            func.sum(case((within, table.c.other_rows), else_=0)).label("other_rows"),
             func.sum(case((within, table.c.nodes * MINUTES_OF_HOUR), else_=0)).label("folded_expected"),
             func.sum(case((within, table.c.node_minutes), else_=0)).label("folded_told"),
         )
@@ -229,6 +230,7 @@ def _cluster(told: _Told, first: int, last: int, since: int) -> ClusterCoverage:
         begun_later=told_since if told_since > since else None,
         observed=int(row.observed or 0) + days.observed,
         unmeasured=int(row.unmeasured or 0) + days.unmeasured,
+        other_rows=int(row.other_rows or 0) + days.other_rows,
         lost=Counter(told.lost) + Counter(days.lost),
         node_minutes_told=node_told,
         node_minutes_expected=node_expected,

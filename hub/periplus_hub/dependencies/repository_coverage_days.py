@@ -28,13 +28,14 @@ class ToldDays:
     rejected: int = 0
     observed: int = 0
     unmeasured: int = 0
+    other_rows: int = 0
     node_minutes: int = 0
     node_minutes_expected: int = 0
     lost: Mapping[str, int] = field(default_factory=dict)
 
 
 NOTHING = ToldDays()
-_SUMS = ("minutes", "rows", "rejected", "observed", "unmeasured", "node_minutes", "node_minutes_expected")
+_SUMS = ("minutes", "rows", "rejected", "observed", "unmeasured", "other_rows", "node_minutes", "node_minutes_expected")
 
 
 async def told_of_days(c: ReadConnection, scope: Scope, first: int, last: int) -> dict[UUID, ToldDays]:

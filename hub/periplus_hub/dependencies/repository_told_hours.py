@@ -33,6 +33,9 @@ async def told_hours(
                 nodes=row.nodes,
                 node_minutes=row.node_minutes,
                 node_counts=counts,
+                observed=row.observed,
+                other_rows=row.other_rows,
+                lost=row.lost,
             )
         )
     return {each: whole(hours, made_at.get(each, ())) for each, hours in found.items()}
@@ -60,6 +63,9 @@ def _told(scope: Scope, clusters: Sequence[UUID], since_s: int) -> Any:  # noqa:
             func.bit_count(cast(coverage.c.minutes, BIT(MINUTES_OF_HOUR))).label("minutes"),
             coverage.c.nodes,
             coverage.c.node_minutes,
+            coverage.c.observed,
+            coverage.c.other_rows,
+            coverage.c.lost,
             agents.c.agents,
             agents.c.full,
         )

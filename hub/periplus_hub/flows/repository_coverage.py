@@ -19,7 +19,7 @@ from periplus_hub.kit.json_counts import counts_added
 
 Accepted = Sequence[tuple[DecodedBatch, FlowRows]]
 
-_ADDED: Final = ("rows", "rejected", "observed", "unmeasured")
+_ADDED: Final = ("rows", "rejected", "observed", "unmeasured", "other_rows")
 _REASONS: Final = frozenset(
     (
         flow_words.LOST_EVENTS,
@@ -60,6 +60,7 @@ def _of_cluster(batch: DecodedBatch, hour: HourOfBatch, *, is_first: bool) -> di
         "sampling": hour.sampling,
         "observed": mark.observed,
         "unmeasured": mark.unmeasured,
+        "other_rows": mark.other_rows,
         "lost": lost,
         "nodes": 0,
         "node_minutes": 0,

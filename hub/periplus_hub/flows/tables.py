@@ -132,14 +132,15 @@ coverage: Final = Table(
     Column("sampling", Integer, nullable=False),
     Column("observed", BigInteger, nullable=False),
     Column("unmeasured", BigInteger, nullable=False),
+    Column("other_rows", BigInteger, nullable=False),
     Column("lost", JSON, nullable=False),
     Column("nodes", Integer, nullable=False),
     Column("node_minutes", BigInteger, nullable=False),
     PrimaryKeyConstraint("tenant_id", "registration_id", "hour"),
 )
 """What each cluster told of an hour. Of `minutes` each bit is a minute that a window of a batch covers, also of one
-without rows: nothing passed, and that was seen. `last_window` is the end of the latest. `observed`, `unmeasured`
-and `lost` are what the batches said of themselves (`periplus_contract.batch.FlowsMark`). `nodes` and
+without rows: nothing passed, and that was seen. `last_window` is the end of the latest. `observed`, `unmeasured`,
+`other_rows` and `lost` are what the batches said of themselves (`periplus_contract.batch.FlowsMark`). `nodes` and
 `node_minutes` are 0 until the rows of `node_coverage` of that hour are folded into them."""
 
 node_coverage: Final = Table(
@@ -185,6 +186,7 @@ day_coverage: Final = Table(
     Column("rejected", BigInteger, nullable=False),
     Column("observed", BigInteger, nullable=False),
     Column("unmeasured", BigInteger, nullable=False),
+    Column("other_rows", BigInteger, nullable=False),
     Column("node_minutes", BigInteger, nullable=False),
     Column("node_minutes_expected", BigInteger, nullable=False),
     Column("lost", JSON, nullable=False),

@@ -1,9 +1,11 @@
 """Which hours a cluster told whole. Pure."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
+
+from periplus_hub.dependencies.model import is_mostly_lost
 
 MOST_OF_AN_HOUR: Final = 50
 """Minutes: an agent that starts again misses some."""
@@ -19,6 +21,10 @@ class ToldHour:
     node_minutes: int
     node_counts: tuple[int, int] | None
     """Of an hour that agents told: of how many nodes, and of how many of these most of it."""
+    observed: int = 0
+    other_rows: int = 0
+    lost: Mapping[str, int] = field(default_factory=dict)
+    """What batches said of themselves, as in `model.ClusterCoverage`."""
 
 
 def whole(hours: Iterable[ToldHour], nodes_made_at: Sequence[int]) -> frozenset[int]:
@@ -27,7 +33,7 @@ def whole(hours: Iterable[ToldHour], nodes_made_at: Sequence[int]) -> frozenset[
 
 
 def _is_whole(told: ToldHour, nodes_then: int) -> bool:
-    if told.minutes < MOST_OF_AN_HOUR:
+    if told.minutes < MOST_OF_AN_HOUR or told.other_rows or is_mostly_lost(told.observed, told.lost):
         return False
     if told.nodes:
         return told.node_minutes >= MOST_OF_AN_HOUR * told.nodes

@@ -85,6 +85,9 @@ def test_hours_of_which_nothing_is_known_are_not_silent() -> None:
     [
         ({}, True),
         ({"minutes": 49}, False),
+        ({"observed": 100, "lost": {"events": 70, "unreadable": 30, "evicted": 900}}, True),
+        ({"observed": 100, "lost": {"events": 71, "unreadable": 30}}, False),
+        ({"other_rows": 1}, False),
         ({"node_counts": (2, 2)}, True),
         ({"node_counts": (2, 1)}, False),
         ({"node_counts": (1, 1)}, False),

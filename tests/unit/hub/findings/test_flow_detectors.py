@@ -200,11 +200,21 @@ def test_it_is_held_against_its_own_rhythm(pair: QuietPair, found: Any) -> None:
     [
         {"coverage": coverage(told(A, nodes=3, nodes_silent=1))},
         {"coverage": coverage(told(A, told_until=None))},
+        {"coverage": coverage(told(A, lost={"events": 10_001}))},
+        {"coverage": coverage(told(A, other_rows=1))},
         {"coverage": coverage(told(B))},
         {"told_hours": {A: hours(200, 9)}},
         {"told_hours": {}},
     ],
-    ids=["a-silent-node", "never-told", "revoked", "told-nothing-since", "hours-unknown"],
+    ids=[
+        "a-silent-node",
+        "never-told",
+        "most-was-lost",
+        "beyond-the-row-budget",
+        "revoked",
+        "told-nothing-since",
+        "hours-unknown",
+    ],
 )
 def test_silence_of_who_would_tell_is_no_sign(look: Any) -> None:
     assert said(VanishedDependencies(), watched(quiet=[quiet()], **look)) == [Undecided(f"{A}/shop>{B}/pay")]
