@@ -14,7 +14,7 @@ from pathlib import Path
 import structlog
 
 from tests.cases.case import Case, UnreadableCase, read_case, read_folder, unknown_members
-from tests.cases.flow_case import read_flow_case
+from tests.cases.reading_flows import read_flow_case
 from tests.cases.running import AT_A_TIME, running
 from tests.cluster.rig.build import ensure_tools
 from tests.cluster.rig.golang import ToolchainError
@@ -57,9 +57,13 @@ def _flows(folders: Sequence[Path]) -> int:
         return UNREADABLE
     worst = FINE
     with _errors_alone():
-        for case, differences in zip(cases, run(cases), strict=True):
-            _tell(case.id, differences)
-            worst = max(worst, DIFFERENT if differences else FINE)
+        for case, found in zip(cases, run(cases), strict=True):
+            if isinstance(found, UnreadableCase):
+                _say(str(found))
+                worst = UNREADABLE
+                continue
+            _tell(case.id, found)
+            worst = max(worst, DIFFERENT if found else FINE)
     return worst
 
 

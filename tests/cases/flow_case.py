@@ -1,22 +1,17 @@
-"""A case of flows as its JSON file says it: clusters, what they contained when, and what was reported. Pure but for
-reading the file."""
+"""A case of flows as its JSON file says it: clusters, what they contained when, and what was reported. Pure."""
 
 import re
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
 from periplus_contract.flow_words import WORKLOAD
-from periplus_hub.addresses.ranges.model import RangeUse
-from periplus_hub.flows.model import MEASURES
-
-from tests.cases.case import UnreadableCase
 
 Name: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
 START = datetime(2026, 1, 1, tzinfo=UTC)
+ENROLLED_AT = START - timedelta(days=1)
 _WITH_KIND = 2
 _TIME = re.compile(r"([+-]?)(?:(\d+)d)?(\d{1,3}):(\d{2})(?::(\d{2}))?")
 
@@ -79,6 +74,31 @@ class Told(_Part):
     until: str = ""
 
 
+class ListedWorkload(_Part):
+    """One that the inventory lists; there `replicas` pods of it are wanted."""
+
+    name: Name
+    """As of pods."""
+    replicas: Annotated[int, msgspec.Meta(ge=0)] = 1
+
+
+class Telling(_Part):
+    """A time of which a source of the cluster told everything, also that nothing passed."""
+
+    since: str = msgspec.field(name="from")
+    until: str = ""
+    """Else until the hub is asked."""
+    node: str = ""
+    """Of an agent, which sees its node alone; without it the source sees the whole cluster."""
+    observed: Annotated[int, msgspec.Meta(ge=0)] = 1_000
+    """Connections that it had in the last hour of this time."""
+    unmeasured: Annotated[int, msgspec.Meta(ge=0)] = 0
+    other_rows: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """Rows of that hour beyond its row budget, of which it is not told who they are about."""
+    lost: dict[str, Annotated[int, msgspec.Meta(ge=0)]] = {}
+    """What it did not see of that hour, by the contract's reasons."""
+
+
 class Cluster(_Part):
     name: Name
     domain: str = ""
@@ -92,6 +112,11 @@ class Cluster(_Part):
     """Whose infrastructure it is on: aws, gcp, azure …"""
     aliases: list[str] = []
     """What other systems call it, as `system=name`."""
+    workloads: list[ListedWorkload] | None = None
+    """All that it has of the kinds that are listed; without it the inventory lists none, and knows of none."""
+    tells: list[Telling] = []
+    heard_until: str = ""
+    """When its spoke was last heard; else it is heard when the hub is asked."""
 
 
 class EnteredRange(_Part):
@@ -120,6 +145,8 @@ class Row(_Part):
     at: str = "0:00"
     windows: Annotated[int, msgspec.Meta(ge=1, le=1_440)] = 1
     window_s: Annotated[int, msgspec.Meta(ge=1, le=3_600)] = 60
+    every_s: Annotated[int, msgspec.Meta(ge=1, le=604_800)] | None = None
+    """From the start of a window to that of the next; else they follow each other."""
     port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 443
     protocol: Annotated[int, msgspec.Meta(ge=0, le=255)] = 6
     sampling: Annotated[int, msgspec.Meta(ge=1)] = 1
@@ -178,6 +205,16 @@ class Coverage(_Part):
     without_flows: list[str] | None = None
 
 
+class ExpectedFinding(_Part):
+    """One of a detector of flows that goes on."""
+
+    detector: Name
+    members: Annotated[list[Name], msgspec.Meta(min_length=1)]
+    """All ends it names, as it names them; where it names none, the clusters it concerns. In any order."""
+    severity: Literal["info", "warning", "critical", ""] = ""
+    """Without it, any."""
+
+
 class Expect(_Part):
     edges: list[Edge] = []
     no_edges: list[Edge] = []
@@ -187,6 +224,10 @@ class Expect(_Part):
     """Between zones."""
     owners: list[Owner] = []
     coverage: Coverage | None = None
+    findings: list[ExpectedFinding] | None = None
+    """All of the detectors of flows. Without it they are not asked."""
+    undecided: list[str] | None = None
+    """All detectors of flows that cannot tell of something whether it is so. Without it they are not asked."""
 
 
 class FlowCase(_Part):
@@ -198,6 +239,8 @@ class FlowCase(_Part):
     rows: list[Row] = []
     now: str = "2:00"
     """When the hub is asked."""
+    hub_since: str = ""
+    """Since when it is there without a break; else it was there for long enough to know who is silent."""
     cross_cluster: bool = False
     title: str = ""
     source: str = ""
@@ -209,10 +252,20 @@ def moment(text: str) -> datetime:
     """`h:mm`, `h:mm:ss`, with a sign and days (`-1d0:00`), counted from the case's start, or a time with its date."""
     found = _TIME.fullmatch(text)
     if found is None:
-        return datetime.fromisoformat(text)
+        return _with_date(text)
     sign, days, hours, minutes, seconds = found.groups()
     after = timedelta(days=int(days or 0), hours=int(hours), minutes=int(minutes), seconds=int(seconds or 0))
     return START - after if sign == "-" else START + after
+
+
+def _with_date(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(
+            f"{text!r} is no time: write h:mm from the case's start, -1d0:00, or a date with it"
+        ) from error
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def workload(text: str) -> tuple[str, str, str]:
@@ -251,58 +304,3 @@ def is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def read_flow_case(path: Path) -> FlowCase:
-    """The case in a file; raises UnreadableCase."""
-    try:
-        case = msgspec.json.decode(path.read_bytes(), type=FlowCase)
-        _check(case)
-    except (OSError, ValueError, msgspec.DecodeError) as error:
-        raise UnreadableCase(f"{path}: {error}") from error
-    return case
-
-
-def _check(case: FlowCase) -> None:
-    """Raises ValueError for a name that leads nowhere, a time or a measure that is none."""
-    names = {cluster.name for cluster in case.clusters}
-    if len(names) != len(case.clusters):
-        raise ValueError("two clusters have one name")
-    named = [(row.by, "a row") for row in case.rows] + [(owner.seen_from, "an owner") for owner in case.expect.owners]
-    for name, where in named:
-        if name not in names:
-            raise ValueError(f"{where} names {name!r}, which is no cluster of the case")
-    for row in case.rows:
-        _check_row(row)
-    domains = {cluster.domain or cluster.name for cluster in case.clusters}
-    for connection in case.connections:
-        if not domains.issuperset(connection.domains):
-            raise ValueError(f"a connection names {connection.domains}, which are not both domains of the case")
-    for entered in case.ranges:
-        if entered.domain not in domains:
-            raise ValueError(f"a range names {entered.domain!r}, which is no domain of the case")
-        RangeUse(entered.use)
-    for text in _times(case):
-        moment(text)
-
-
-def _check_row(row: Row) -> None:
-    for name in row.measures:
-        if name not in MEASURES:
-            raise ValueError(f"there is no measure {name!r}; known are {', '.join(MEASURES)}")
-    for end in (row.src, row.dst):
-        told_end(end)
-
-
-def _times(case: FlowCase) -> list[str]:
-    pods = [pod for cluster in case.clusters for pod in cluster.pods]
-    of_pods = [text for pod in pods for text in (pod.since, pod.until, pod.told) if text]
-    meanings = [each for cluster in case.clusters for each in cluster.meanings]
-    of_meanings = [text for each in meanings for text in (each.since, each.until) if text]
-    return [
-        case.now,
-        *of_pods,
-        *of_meanings,
-        *(row.at for row in case.rows),
-        *(owner.at for owner in case.expect.owners),
-    ]

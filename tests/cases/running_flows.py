@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
 
+from periplus_contract.batch import FlowsMark
 from periplus_hub.access.scope import Role, Scope
 from periplus_hub.addresses.ipam.config import IpamConfig
 from periplus_hub.addresses.ipam.service_intake import IpamApplier
@@ -16,22 +17,30 @@ from periplus_hub.addresses.ranges.service import add_range
 from periplus_hub.embedded_postgres.supervisor import EmbeddedPostgres
 from periplus_hub.fleet import service as fleet
 from periplus_hub.fleet.model import Mode
+from periplus_hub.flows.config import FlowsConfig
+from periplus_hub.flows.model import DAY_S, HOUR_S
 from periplus_hub.kit.db import Database
 
-from tests.cases.flow_case import START, Cluster, FlowCase, Pod, Row, moment, told_end, workload
+from tests.cases.case import UnreadableCase
+from tests.cases.flow_case import ENROLLED_AT, START, Cluster, FlowCase, Pod, Row, moment, told_end, workload
+from tests.cases.judging_findings import finding_differences
 from tests.cases.judging_flows import differences
+from tests.cases.looking_flows import UNHURRIED, Watch
 from tests.support.batches import Spoke, gone, node, service, upsert
 from tests.support.clock import FakeClock
 from tests.support.flow_hub import Flow, FlowHub, Peer, flow_hub, seal_flows, seconds
 from tests.support.graphql_hub import door, token_for
 from tests.support.hub_db import PostgresForTests, Server, make_template, make_tenant
 from tests.support.overlap_fleet import allocation
-from tests.support.spokes_door import Member
+from tests.support.spokes_door import Member, RefusedByHubError
 
 Json = dict[str, Any]
 
 REPORTERS = {"client": 1, "server": 2, "both": 3}
 _BEFORE = timedelta(hours=1)
+_KEPT = FlowsConfig(flow_raw_days=365)
+"""Rows of long ago become edges here at once, which come day by day elsewhere."""
+_LISTED = ("apps/deployments", "apps/statefulsets", "apps/daemonsets", "batch/cronjobs")
 _ASK = """query($cross: Boolean!, $since: DateTime!) {
   dependencies(first: 500, filter: {crossCluster: $cross}, since: $since) {
     edges {
@@ -64,8 +73,8 @@ class Told:
     spoke: Spoke
 
 
-def run(cases: Sequence[FlowCase]) -> Iterator[list[str]]:
-    """The differences of each case, in the order given; none is as it should be."""
+def run(cases: Sequence[FlowCase]) -> Iterator[list[str] | UnreadableCase]:
+    """The differences of each case, in the order given; none is as it should be. Or why it could not be sent."""
     with TemporaryDirectory(prefix="periplus-flow-cases-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o711)  # as root, PostgreSQL runs as somebody who has to pass
@@ -76,23 +85,28 @@ def run(cases: Sequence[FlowCase]) -> Iterator[list[str]]:
                 postgres = PostgresForTests(cast("Server", server))
                 runner.run(make_template(postgres))
                 for number, case in enumerate(cases):
-                    yield runner.run(_judged(case, postgres, folder / f"case-{number}"))
+                    try:
+                        yield runner.run(_judged(case, postgres, folder / f"case-{number}"))
+                    except (RefusedByHubError, UnreadableCase) as error:
+                        yield UnreadableCase(f"{case.id}: the hub does not take what a spoke of it sends: {error}")
             finally:
                 runner.run(server.stop())
 
 
 async def _judged(case: FlowCase, postgres: PostgresForTests, folder: Path) -> list[str]:
     url = await postgres.copy()
-    clock = FakeClock(START - timedelta(days=1))
+    clock = FakeClock(ENROLLED_AT)
     db = Database(url, clock)
     try:
         scope = await make_tenant(db, "case")
         assert isinstance(scope, Scope)
         async with flow_hub(db, folder / "flows", (IpamApplier(IpamConfig()),)) as hub:
+            hub.config = _KEPT
             told = await _enrolled(hub, case, scope)
-            await _say(hub, case, told, clock)
+            watch = Watch.of(hub, scope, case, clock)
+            await _say(watch, told)
             found = await _asked(hub, case, scope, told)
-            return list(differences(case, *found))
+            return [*differences(case, *found), *finding_differences(case.expect, *await watch.found())]
     finally:
         await db.dispose()
         await postgres.drop(url)
@@ -125,9 +139,16 @@ async def _enrolled(hub: FlowHub, case: FlowCase, scope: Scope) -> dict[str, Tol
     return told
 
 
-async def _say(hub: FlowHub, case: FlowCase, told: dict[str, Told], clock: FakeClock) -> None:
+async def _say(watch: Watch, told: dict[str, Told]) -> None:
+    """Each cluster's spoke tells everything when it is heard last; most are when the hub is asked."""
+    heard = {name: moment(each.cluster.heard_until or watch.case.now) for name, each in told.items()}
+    for at in sorted({*heard.values(), moment(watch.case.now)}):
+        await watch.until(at, [each.member for name, each in told.items() if heard[name] >= at])
+        await _say_all(watch, {name: each for name, each in told.items() if heard[name] == at})
+
+
+async def _say_all(watch: Watch, told: dict[str, Told]) -> None:
     """What is known in time, then the rows, then what is told late; the hub makes edges after each."""
-    clock.advance((moment(case.now) - clock.now()).total_seconds())
     for each in told.values():
         await each.member.renew()
         each.spoke.at = START - _BEFORE
@@ -140,12 +161,11 @@ async def _say(hub: FlowHub, case: FlowCase, told: dict[str, Told], clock: FakeC
         if ended:
             each.spoke.at = max(moment(pod.until) for _, pod in pods if pod.until)
             await each.member.send(each.spoke.delta({"pods": ended}))
-    for row in case.rows:
-        sender = told[row.by]
-        sealed = seal_flows(sender.spoke, list(_flows(row)))
-        for _ in range(row.times):
-            await sender.member.send(sealed)
-    await hub.settle()
+        await _tell_times(watch, each)
+    for row in watch.case.rows:
+        if row.by in told:
+            await _tell_rows(told[row.by], row)
+    await watch.hub.settle()
     for each in told.values():
         for number, pod in enumerate(each.cluster.pods):
             if pod.told:
@@ -153,7 +173,35 @@ async def _say(hub: FlowHub, case: FlowCase, told: dict[str, Told], clock: FakeC
                 rows = [_pod(number, pod), *([_gone(number, pod)] if pod.until else [])]
                 for change in rows:
                     await each.member.send(each.spoke.delta({"pods": [change]}))
-    await hub.settle()
+    await watch.hub.settle()
+
+
+async def _tell_rows(sender: Told, row: Row) -> None:
+    """One batch tells what follows each other, up to a day of it: the time of a batch is all told."""
+    flows = list(_flows(row))
+    at_once = DAY_S // row.window_s if row.every_s in {None, row.window_s} else 1
+    for first in range(0, len(flows), at_once):
+        sealed = seal_flows(sender.spoke, flows[first : first + at_once])
+        for _ in range(row.times):
+            if rejected := (await sender.member.send(sealed)).rejected:
+                raise UnreadableCase(f"rows of {sender.cluster.name} are set aside: {rejected}")
+
+
+async def _tell_times(watch: Watch, told: Told) -> None:
+    """Times of which a source told, in batches without rows. What it had is said in that of the last hour."""
+    sources = {"": (told.member, told.spoke)}
+    for node_name in sorted({each.node for each in told.cluster.tells} - sources.keys()):
+        agent = await watch.hub.door.agent(watch.scope, told.member.registration, node_name)
+        sources[node_name] = (agent, Spoke(agent.registration))
+    for each in told.cluster.tells:
+        member, spoke = sources[each.node]
+        first, end = seconds(moment(each.since)), seconds(moment(each.until or watch.case.now))
+        last = max(first, end - HOUR_S)
+        for start in range(first, last, DAY_S):
+            window = {"window_start_s": start, "window_s": min(DAY_S, last - start)}
+            await member.send(seal_flows(spoke, [], **window, flows=FlowsMark(node=each.node)))
+        had = {name: getattr(each, name) for name in ("node", "observed", "unmeasured", "other_rows", "lost")}
+        await member.send(seal_flows(spoke, [], window_start_s=last, window_s=end - last, flows=FlowsMark(**had)))
 
 
 def _inventory(cluster: Cluster, pods: list[Json]) -> dict[str, list[Json]]:
@@ -171,13 +219,23 @@ def _inventory(cluster: Cluster, pods: list[Json]) -> dict[str, list[Json]]:
         for number, each in enumerate(cluster.services)
     ]
     itself = [upsert(f"uid-of-{cluster.name}", at, aliases=cluster.aliases, provider=cluster.provider or None)]
+    listed = [] if cluster.workloads is None else [upsert(each, at, state="ok") for each in _LISTED]
     return {
+        "sources": listed,
+        "workloads": list(_workloads(cluster)),
         "cluster": itself,
         "pods": pods,
         "nodes": nodes,
         "services": services,
         "endpoints": list(_endpoints(cluster)),
     }
+
+
+def _workloads(cluster: Cluster) -> Iterator[Json]:
+    for number, each in enumerate(cluster.workloads or ()):
+        namespace, kind, name = workload(each.name)
+        columns = {"namespace": namespace, "kind": kind, "name": name, "replicas": each.replicas}
+        yield upsert(f"workload-{number}", START - _BEFORE, **columns)
 
 
 def _meanings(cluster: Cluster) -> dict[datetime, list[Json]]:
@@ -232,7 +290,7 @@ def _flows(row: Row) -> Iterator[Flow]:
         yield Flow(
             _peer(row.src),
             _peer(row.dst),
-            seconds(moment(row.at)) + number * row.window_s,
+            seconds(moment(row.at)) + number * (row.every_s or row.window_s),
             REPORTERS[row.reporter],
             port=row.port,
             protocol=row.protocol,
@@ -252,7 +310,7 @@ async def _asked(hub: FlowHub, case: FlowCase, scope: Scope, told: dict[str, Tol
     clock = hub.db.clock
     assert isinstance(clock, FakeClock)
     variables = {"cross": case.cross_cluster, "since": START.isoformat()}
-    asking = door(hub.db, clock, columns=hub.store)
+    asking = door(hub.db, clock, columns=hub.store, limits=UNHURRIED)
     answer = (await asking.ask(_ASK, token, **variables)).good["dependencies"]
     links = (await asking.ask(_LINKS, token, since=variables["since"])).good
     names = {each.member.registration: name for name, each in told.items()}

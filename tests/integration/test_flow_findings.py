@@ -16,6 +16,7 @@ from periplus_hub.findings.flow_looks import FlowLooks
 from periplus_hub.findings.jobs import FindingsJob
 from periplus_hub.findings.jobs_flows import FlowLookJob
 from periplus_hub.findings.named_ends import MOST_DRAFTS
+from periplus_hub.findings.service_facts import FactLoader
 from periplus_hub.kit.column_store import ColumnStore
 from periplus_hub.kit.db import Database, count_statements
 from periplus_hub.kit.errors import Unavailable
@@ -79,7 +80,7 @@ class Watch:
     looks: FlowLooks
 
     def __post_init__(self) -> None:
-        self.job = FindingsJob(self.hub.db, None, self.looks)
+        self.job = FindingsJob(self.hub.db, None, FactLoader(self.looks))
 
     async def edges(self, rows: Iterable[EdgeRow]) -> None:
         await put_edges(self.hub.store, self.scope, rows)

@@ -29,6 +29,7 @@ from periplus_hub.findings.jobs_figures import FleetFiguresJob
 from periplus_hub.findings.jobs_flows import FlowLookJob
 from periplus_hub.findings.jobs_notices import NotifyJob
 from periplus_hub.findings.repository import resolved_before
+from periplus_hub.findings.service_facts import FactLoader
 from periplus_hub.fleet.jobs import ClusterRule, RetentionJob, TenantRule
 from periplus_hub.fleet.model import CLUSTERS_TOPIC, DOMAINS_TOPIC
 from periplus_hub.fleet.repository_retention import silent_agents
@@ -60,7 +61,7 @@ def make_jobs(resources: Resources) -> list[Job]:
     return [
         RangesJob(db),
         OverlapsJob(db, publish),
-        FindingsJob(db, publish, looks),
+        FindingsJob(db, publish, FactLoader(looks)),
         NotifyJob(db, config),
         FlowLookJob(db, store, looks),
         FleetFiguresJob(db, config.metrics_cluster_limit),

@@ -5,7 +5,6 @@ from uuid import UUID
 
 from periplus_hub.access.repository import system_tenant_ids
 from periplus_hub.access.scope import system_scope
-from periplus_hub.findings.flow_looks import FlowLooks
 from periplus_hub.findings.repository import record_round
 from periplus_hub.findings.service import TOPIC, Publish, reconcile, tell_nobody
 from periplus_hub.findings.service_detect import drafts_by_detector
@@ -20,12 +19,12 @@ class FindingsJob:
 
     name = "findings.detect"
 
-    def __init__(self, db: Database, publish: Publish | None = None, looks: FlowLooks | None = None) -> None:
-        """`looks` are filled by the job that looks at flows; without them nothing is known of flows."""
+    def __init__(self, db: Database, publish: Publish | None = None, loader: FactLoader | None = None) -> None:
+        """`loader` is given the looks at flows; without them nothing is known of flows."""
         self.interval_s = 15.0
         self._db = db
         self._publish = publish or tell_nobody
-        self._loader = FactLoader(looks)
+        self._loader = loader or FactLoader()
 
     async def run(self, now: datetime) -> None:
         """Every tenant in turn."""
