@@ -6,13 +6,13 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-supported='import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))'
-for python in "${PYTHON:-python3}" python3.13 python3.12 python3.11; do
+supported='import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))'
+for python in "${PYTHON:-python3}" python3.14 python3.13 python3.12 python3.11; do
     "$python" -c "$supported" 2>/dev/null && break
     python=
 done
 if [ -z "$python" ]; then
-    echo "setup: no Python 3.11, 3.12 or 3.13 found; install one, or name it: make setup PYTHON=/path/to/python3" >&2
+    echo "setup: no Python 3.11, 3.12, 3.13 or 3.14 found; install one, or name it: make setup PYTHON=/path/to/python3" >&2
     exit 1
 fi
 .venv/bin/python -c "$supported" 2>/dev/null || "$python" -m venv --clear .venv

@@ -14,13 +14,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from pgpq import ArrowToPostgresBinaryEncoder
 from sqlalchemy import Table
 
 from periplus_contract.rejections import Reason
 from periplus_hub.ingest.columns import all_upserts
 from periplus_hub.ingest.model import DecodedBatch, Rejected
 from periplus_hub.inventory import tables
+from periplus_hub.kit import binary_copy
 
 CURRENT: Final[dict[str, Table]] = {
     "cluster": tables.clusters,
@@ -37,10 +37,6 @@ CURRENT: Final[dict[str, Table]] = {
     "meanings": tables.meanings,
 }
 """Section name to the table that holds it."""
-
-COPY_HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-"""Signature, no flags, no extension."""
-COPY_TRAILER: Final = b"\xff\xff"
 
 Octets = npt.NDArray[np.uint8]
 
@@ -64,7 +60,7 @@ class Gone:
 class PreparedTable:
     """One section, ready for the database: `copy` holds `rows` whole rows in the order of `columns`.
 
-    Between `COPY_HEADER` and `COPY_TRAILER` there may be those of several clusters.
+    Between header and trailer there may be those of several clusters.
     """
 
     columns: tuple[str, ...]
@@ -101,7 +97,7 @@ def _prepare_table(
     if rows:
         given = {name: _constant(value, rows) for name, value in owner.items()} | addresses
         arrays = [given[column] if column in given else _value(upserts, column) for column in columns]
-        copy = _encode(pa.record_batch(arrays, names=columns))
+        copy = binary_copy.encoded(pa.record_batch(arrays, names=columns))
     uids = upserts.column("uid").to_pylist() if name in CHANGING else []
     live = upserts.column("ended_at").null_count if name == "pods" else rows
     return PreparedTable(columns=columns, rows=rows, live=live, copy=copy, gone=gone, uids=uids)
@@ -155,12 +151,6 @@ def _value(rows: pa.RecordBatch, column: str) -> pa.Array:
 
 def _constant(value: UUID, rows: int) -> pa.Array:
     return pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), rows, [None, pa.py_buffer(value.bytes * rows)])
-
-
-def _encode(rows: pa.RecordBatch) -> bytes:
-    encoder = ArrowToPostgresBinaryEncoder(rows.schema)
-    encoder.write_header()  # the encoder insists; COPY_HEADER is the same
-    return (bytes(encoder.write_batch(rows)) + bytes(encoder.finish())).removesuffix(COPY_TRAILER)
 
 
 def _with_addresses(rows: pa.RecordBatch) -> tuple[pa.RecordBatch, dict[str, pa.Array], list[Rejected]]:

@@ -23,7 +23,8 @@ from sqlalchemy import Table
 from periplus_contract.tables import MEANINGS, WORKLOADS
 from periplus_hub.access.scope import Scope
 from periplus_hub.inventory import tables
-from periplus_hub.inventory.copy_encoding import COPY_HEADER, COPY_TRAILER, CURRENT, Gone, PreparedTable
+from periplus_hub.inventory.copy_encoding import CURRENT, Gone, PreparedTable
+from periplus_hub.kit import binary_copy
 
 Raw: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 Grown: TypeAlias = "Counter[UUID]"
@@ -308,7 +309,7 @@ class Merge:
 
 async def _whole(prepared: Iterable[PreparedTable]) -> AsyncIterator[bytes]:
     """As the driver wants a source: it reads files in another thread, two hops for each."""
-    yield b"".join([COPY_HEADER, *(each.copy for each in prepared), COPY_TRAILER])
+    yield b"".join([binary_copy.HEADER, *(each.copy for each in prepared), binary_copy.TRAILER])
 
 
 def _columns(covered: Sequence[Covered]) -> tuple[list[UUID], list[datetime], list[str]]:
