@@ -51,6 +51,10 @@ test-random: setup ## Run the properties with fresh seeds and ten times the exam
 bench: setup ## List the measurements, or run one: make bench ROW=<name>
 	@$(BIN)/python -m benchmarks$(if $(ROW),.$(ROW))
 
+.PHONY: images
+images: setup ## Build the container images into dist/images, without a container engine; CHECK=1 builds them twice
+	@$(BIN)/python -m requirements.images $(if $(CHECK),--check)
+
 .PHONY: docs
 docs: setup ## Write the generated pages of docs/ again from the code
 	@$(BIN)/python -m docs.build

@@ -17,3 +17,5 @@ compile pyproject.toml --group dev --output-file requirements/dev.txt "$@"
 compile hub/pyproject.toml --constraints requirements/dev.txt --output-file requirements/hub.txt
 compile spoke-agent/pyproject.toml --constraints requirements/dev.txt --output-file requirements/spoke.txt
 compile requirements/uv.in --output-file requirements/uv.txt "$@"
+compile requirements/images/stores.in --no-deps --constraints requirements/dev.txt --output-file requirements/images/stores.txt
+compile requirements/images/hatchling.in --constraints requirements/dev.txt --output-file requirements/images/hatchling.txt

@@ -7,6 +7,8 @@ once, apart from the test, so that a test which is broken is not taken for one t
 import ctypes
 import errno
 import os
+import shutil
+import subprocess
 import tempfile
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -60,6 +62,15 @@ def _pods() -> None:
     _other_accounts()
 
 
+def _building_images() -> None:
+    _programs("apt-get", "apt-cache", "dpkg-deb")
+
+
+def _boxes() -> None:
+    _programs("bwrap")
+    _run(["bwrap", "--unshare-all", "--ro-bind", "/", "/", "--uid", str(STRANGER), "--cap-drop", "ALL", "/bin/true"])
+
+
 def _other_accounts() -> None:
     _root()
     with tempfile.TemporaryDirectory() as folder:
@@ -74,12 +85,25 @@ PROBES: Final[Mapping[str, Callable[[], None]]] = {
     "small disks": _small_disks,
     "pods": _pods,
     "other accounts": _other_accounts,
+    "building images": _building_images,
+    "boxes of bubblewrap": _boxes,
 }
 
 
 def _root() -> None:
     if os.geteuid() != 0:
         raise PermissionError(errno.EPERM, "only for root")
+
+
+def _programs(*names: str) -> None:
+    if missing := [name for name in names if shutil.which(name) is None]:
+        raise FileNotFoundError(errno.ENOENT, f"{' and '.join(missing)} not installed")
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise PermissionError(errno.EPERM, done.stderr.strip())
 
 
 def _checked(result: int) -> None:

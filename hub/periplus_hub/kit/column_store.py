@@ -10,6 +10,7 @@ without.
 import asyncio
 import contextlib
 import fcntl
+import importlib.util
 import os
 import shutil
 import tempfile
@@ -62,6 +63,12 @@ class ColumnStore:
         With `cluster` the URL leads to one server of a cluster that has this name there.
         """
         self._url = url
+        if self.is_embedded and importlib.util.find_spec(EMBEDDED) is None:
+            raise Refusal(
+                "the ClickHouse engine is not installed here",
+                "Name a server of yours with PERIPLUS_FLOW_STORE_URL, or use the image periplus-hub-embedded.",
+                slug="no-flow-engine",
+            )
         self._cluster = Cluster(cluster) if cluster else None
         self._memory_bytes = memory_bytes
         self._timeout_s = timeout_s

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 PACKAGES = ("contract/periplus_contract", "hub/periplus_hub", "spoke-agent/periplus_spoke")
-ALL_PYTHON = (*PACKAGES, "benchmarks", "docs", "migrations", "tests")
+ALL_PYTHON = (*PACKAGES, "benchmarks", "docs", "migrations", "requirements", "tests")
 _NEVER_OURS = {".git", ".venv", ".cache", "__pycache__", "node_modules", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef

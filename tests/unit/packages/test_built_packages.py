@@ -1,6 +1,8 @@
 """What is in the packages that are built of this checkout, and that a wheel needs nothing but its sdist."""
 
 import email
+import os
+import shutil
 import tarfile
 import zipfile
 from pathlib import Path
@@ -51,6 +53,21 @@ def test_the_hub_brings_its_migrations(tmp_path: Path) -> None:
     files = [path for path in (ROOT / "migrations").rglob("*.py") if "__pycache__" not in path.parts]
     assert {f"periplus_hub/migrations/{path.relative_to(ROOT / 'migrations').as_posix()}" for path in files} <= names
     assert not [name for name in names if "__pycache__" in name]
+
+
+@pytest.mark.parametrize("kind", [SdistBuilder, WheelBuilder])
+@pytest.mark.parametrize("package", PACKAGES)
+def test_whoever_builds_it_wherever_and_whenever_gets_the_same_bytes(
+    package: str, kind: type[SdistBuilder] | type[WheelBuilder], tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    for folder in (package, "migrations"):
+        shutil.copytree(ROOT / folder, elsewhere / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for path in elsewhere.rglob("*"):
+        os.utime(path, (1, 1))
+        path.chmod(0o700 if path.is_dir() else 0o600)
+    again = built(kind, elsewhere / package, tmp_path / "again")
+    assert again.read_bytes() == built(kind, ROOT / package, tmp_path / "here").read_bytes()
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -1,0 +1,157 @@
+"""Folders as an OCI image layout, the same bytes every time: no name, time or order of this machine gets in."""
+
+import hashlib
+import json
+import subprocess
+import tarfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Final, cast
+
+_GZIP: Final = (
+    "import gzip, shutil, sys;"
+    "out = gzip.GzipFile(filename='', mode='wb', compresslevel=9, fileobj=sys.stdout.buffer, mtime=0);"
+    "shutil.copyfileobj(sys.stdin.buffer, out, 1 << 20); out.close()"
+)
+_MEDIA: Final = "application/vnd.oci.image"
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """A compressed layer in a file, and what the image says of it."""
+
+    path: Path
+    digest: str
+    size: int
+    inner: str
+    """Digest of the tar, before compression."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """A folder that belongs to the process."""
+
+    user: int
+    names: tuple[str, ...]
+
+
+def write_layer(folder: Path, target: Path, *, python: Sequence[str], epoch: int, owned: Owned) -> Blob:
+    """`folder` as a layer in the file `target`, compressed by `python`: another zlib makes other bytes."""
+    digest = hashlib.sha256()
+    command = [*python, "-c", _GZIP]
+    with target.open("wb") as out, subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out) as process:
+        sink = cast("BinaryIO", process.stdin)
+        with tarfile.open(fileobj=_Hashing(sink, digest), mode="w|", format=tarfile.PAX_FORMAT) as archive:
+            for path in _entries(folder):
+                _add(archive, folder, path, epoch, owned)
+        sink.close()
+    if process.returncode:
+        raise OSError(f"{target} could not be compressed")
+    return Blob(target, _digest_of(target), target.stat().st_size, f"sha256:{digest.hexdigest()}")
+
+
+class _Hashing:
+    """Hashes what it passes on."""
+
+    def __init__(self, sink: BinaryIO, digest: "hashlib._Hash") -> None:
+        self._sink, self._digest = sink, digest
+
+    def write(self, data: bytes) -> int:
+        """Both."""
+        self._digest.update(data)
+        return self._sink.write(data)
+
+
+def _entries(folder: Path) -> Iterator[Path]:
+    return iter(sorted(folder.rglob("*"), key=lambda path: path.relative_to(folder).as_posix().encode()))
+
+
+def _add(archive: tarfile.TarFile, folder: Path, path: Path, epoch: int, owned: Owned) -> None:
+    name = path.relative_to(folder).as_posix()
+    entry = tarfile.TarInfo(name)
+    entry.mtime = epoch
+    if path.is_symlink():
+        entry.type, entry.linkname, entry.mode = tarfile.SYMTYPE, str(path.readlink()), 0o777
+        archive.addfile(entry)
+    elif path.is_dir():
+        entry.type, entry.mode = tarfile.DIRTYPE, 0o1777 if name == "tmp" else 0o755
+        if name in owned.names:
+            entry.uid = entry.gid = owned.user
+            entry.mode = 0o700
+        archive.addfile(entry)
+    else:
+        entry.size = path.stat().st_size
+        entry.mode = 0o755 if path.stat().st_mode & 0o100 else 0o644
+        with path.open("rb") as content:
+            archive.addfile(entry, content)
+
+
+def write_layout(layout: Path, tag: str, layers: Sequence[Blob], config: Mapping[str, Any]) -> str:
+    """An image of these layers into the folder `layout`; the digest of its manifest."""
+    blobs = layout / "blobs" / "sha256"
+    blobs.mkdir(parents=True)
+    for layer in layers:
+        (blobs / layer.digest.partition(":")[2]).hardlink_to(layer.path)
+    described = _put(
+        blobs,
+        f"{_MEDIA}.config.v1+json",
+        {**config, "rootfs": {"type": "layers", "diff_ids": [layer.inner for layer in layers]}},
+    )
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": f"{_MEDIA}.manifest.v1+json",
+        "config": described,
+        "layers": [
+            {"mediaType": f"{_MEDIA}.layer.v1.tar+gzip", "digest": layer.digest, "size": layer.size} for layer in layers
+        ],
+    }
+    entry = _put(blobs, f"{_MEDIA}.manifest.v1+json", manifest)
+    entry["annotations"] = {"org.opencontainers.image.ref.name": tag}
+    entry["platform"] = {"architecture": config["architecture"], "os": config["os"]}
+    index = {"schemaVersion": 2, "mediaType": f"{_MEDIA}.index.v1+json", "manifests": [entry]}
+    (layout / "index.json").write_bytes(as_json(index))
+    (layout / "oci-layout").write_bytes(as_json({"imageLayoutVersion": "1.0.0"}))
+    return str(entry["digest"])
+
+
+def as_json(value: Mapping[str, Any]) -> bytes:
+    """Keys in order."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _put(blobs: Path, media: str, value: Mapping[str, Any]) -> dict[str, Any]:
+    data = as_json(value)
+    digest = hashlib.sha256(data).hexdigest()
+    (blobs / digest).write_bytes(data)
+    return {"mediaType": media, "digest": f"sha256:{digest}", "size": len(data)}
+
+
+def _digest_of(path: Path) -> str:
+    with path.open("rb") as content:
+        return f"sha256:{hashlib.file_digest(content, 'sha256').hexdigest()}"
+
+
+def manifest(layout: Path) -> dict[str, Any]:
+    """Of the one image in a layout."""
+    (entry,) = json.loads((layout / "index.json").read_bytes())["manifests"]
+    found: dict[str, Any] = _blob(layout, entry["digest"])
+    return found
+
+
+def config(layout: Path) -> dict[str, Any]:
+    """How its process starts."""
+    found: dict[str, Any] = _blob(layout, manifest(layout)["config"]["digest"])
+    return found
+
+
+def unpack(layout: Path, root: Path) -> None:
+    """Its files into a folder, of whoever unpacks them."""
+    for layer in manifest(layout)["layers"]:
+        path = layout / "blobs" / "sha256" / layer["digest"].partition(":")[2]
+        with tarfile.open(path, mode="r:gz") as archive:
+            archive.extractall(root, filter="tar", numeric_owner=True)
+
+
+def _blob(layout: Path, digest: str) -> Any:  # noqa: ANN401 - JSON
+    return json.loads((layout / "blobs" / "sha256" / digest.partition(":")[2]).read_bytes())
