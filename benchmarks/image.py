@@ -1,8 +1,8 @@
 """The container images: their compressed sizes, the same digests twice, and seconds until the hub's process answers.
 
 The process is started as a container's would be: unpacked, from a root that nobody writes, as no user of the machine's.
-`start_s` is `periplus --version`, which loads the command line; `ready_s` is `periplus hub serve` without any data until it
-can commit. Both need bubblewrap. Two builds take some minutes.
+`start_s` is `periplus --version`, which loads the command line; `ready_s` is `periplus hub serve` without any data,
+until it can commit. Both need bubblewrap. Two builds take some minutes.
 
 Targets: 32, 105 and 170 MB, nothing that differs, start 0.5 s. Run: make bench ROW=image
 """
