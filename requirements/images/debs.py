@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import tarfile
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -71,9 +72,16 @@ def fetched(names: Iterable[str]) -> list[Deb]:
     """The files of the cache, fetched if need be; every one is what the lock says."""
     known = locked()
     debs = [known[name] for name in names]
+    missing = [deb for deb in debs if not deb.path.is_file()]
+    if missing:
+        shutil.rmtree(CACHE / "apt", ignore_errors=True)  # what it knows of the mirror may be of another day
+    for deb in missing:
+        _download(deb)
     for deb in debs:
-        if not deb.path.is_file():
-            _download(deb)
+        with deb.path.open("rb") as content:
+            digest = hashlib.file_digest(content, "sha256").hexdigest()
+        if digest != deb.sha256:
+            raise ImageError(f"{deb.path} is not what requirements/images/debs.txt says: its SHA-256 is {digest}")
     return debs
 
 
@@ -95,22 +103,17 @@ def control(deb: Deb) -> str:
 
 
 def _download(deb: Deb) -> None:
-    folder = deb.path.parent
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        _apt("apt-get", "download", f"{deb.name}={deb.version}", folder=folder)
-    except ImageError as error:
-        raise ImageError(
-            f"{error}\nThe mirror has {deb.name} {deb.version} no more? Put the file into {folder} as {deb.path.name}, "
-            "or write requirements/images/debs.txt again with: python -m requirements.images --lock"
-        ) from error
-    (file,) = folder.glob(f"{deb.name}_*_*.deb")
-    with file.open("rb") as content:
-        digest = hashlib.file_digest(content, "sha256").hexdigest()
-    if digest != deb.sha256:
-        file.unlink()
-        raise ImageError(f"{deb.name} {deb.version} is not what requirements/images/debs.txt says: {digest}")
-    file.rename(deb.path)
+    deb.path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=deb.path.parent) as folder:
+        try:
+            _apt("apt-get", "download", f"{deb.name}={deb.version}", folder=Path(folder))
+        except ImageError as error:
+            raise ImageError(
+                f"{error}\nWhere the mirror has no {deb.name} {deb.version} any more: put it to {deb.path}, or take "
+                "current versions with: python -m requirements.images --lock"
+            ) from error
+        (file,) = Path(folder).iterdir()
+        file.rename(deb.path)
 
 
 def _apt(program: str, *arguments: str, folder: Path | None = None) -> str:
