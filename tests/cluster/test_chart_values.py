@@ -109,6 +109,20 @@ def test_an_override_of_the_registry_is_for_every_image(helm: Helm) -> None:
             assert {"name": "mirror"} in spec["imagePullSecrets"]
 
 
+@pytest.mark.parametrize(
+    ("over", "repository"),
+    [
+        ({}, "periplus-hub-embedded"),
+        ({"database": {"existingSecret": "stores"}}, "periplus-hub-embedded"),
+        ({"database": {"existingSecret": "stores"}, "flowStore": {"existingSecret": "stores"}}, "periplus-hub"),
+        ({"image": {"registry": "registry.example.org/p", "repository": "hub"}}, "hub"),
+    ],
+)
+def test_the_image_has_the_stores_that_are_not_elsewhere(helm: Helm, over: dict[str, Any], repository: str) -> None:
+    for _, spec in templates(helm.objects(HUB, values(HUB, **over))):
+        assert spec["containers"][0]["image"].rpartition(":")[0].rpartition("/")[2] == repository
+
+
 def test_stores_of_ones_own_make_replicas_and_embedded_ones_a_single_pod(helm: Helm) -> None:
     kinds = [each["kind"] for each in helm.objects(HUB, values(HUB, "full"))]
     assert (kinds.count("Deployment"), kinds.count("StatefulSet"), kinds.count("Job")) == (2, 0, 1)

