@@ -63,6 +63,7 @@ def test_whoever_builds_it_wherever_and_whenever_gets_the_same_bytes(
     elsewhere = tmp_path / "elsewhere"
     for folder in (package, "migrations"):
         shutil.copytree(ROOT / folder, elsewhere / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / ".gitignore", elsewhere)
     for path in elsewhere.rglob("*"):
         os.utime(path, (1, 1))
         path.chmod(0o700 if path.is_dir() else 0o600)
