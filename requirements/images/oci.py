@@ -42,7 +42,7 @@ def write_layer(folder: Path, target: Path, *, python: Sequence[str], epoch: int
     command = [*python, "-c", _GZIP]
     with target.open("wb") as out, subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out) as process:
         sink = cast("BinaryIO", process.stdin)
-        with tarfile.open(fileobj=_Hashing(sink, digest), mode="w|", format=tarfile.PAX_FORMAT) as archive:
+        with tarfile.open(fileobj=cast("BinaryIO", _Hashing(sink, digest)), mode="w|") as archive:
             for path in _entries(folder):
                 _add(archive, folder, path, epoch, owned)
         sink.close()
