@@ -32,7 +32,8 @@ TARGET_START_S: Final = 0.5
 
 def compressed_mb(layout: Path) -> float:
     """What a node pulls that has none of its layers."""
-    return round(sum(layer["size"] for layer in oci.manifest(layout)["layers"]) / 1e6, 1)
+    size: int = sum(layer["size"] for layer in oci.manifest(layout)["layers"])
+    return round(size / 1e6, 1)
 
 
 def version_s(box: Box) -> float:

@@ -114,7 +114,7 @@ KEPT_PROGRAMS: Final = frozenset({f"python{PYTHON}", "dash", "sh"})
 UNPUBLISHED: Final = (
     # How a wheel came to where it was unpacked says where that was; scripts name an interpreter that is not here.
     *("bin", "*.dist-info/direct_url.json", "*.dist-info/uv_cache.json", "*.dist-info/INSTALLER"),
-    *("*.dist-info/REQUESTED", "*.md", "LICENSE*", "pyproject.toml", "**/__pycache__"),
+    *("*.dist-info/REQUESTED", ".lock", "*.md", "LICENSE*", "pyproject.toml", "**/__pycache__"),
     # Sources and headers to compile against, and tests.
     *(f"**/*.{ending}" for ending in ("pyi", "pyx", "pxd", "c", "h", "hpp", "cpp", "cc")),
     *(
