@@ -238,8 +238,8 @@ class HubImage(Image):
     """What runs."""
 
     repository: str = ""
-    """Name of the image in the registry. Default: `periplus-hub` where both stores are your own, else
-    `periplus-hub-embedded`."""
+    """Name of the image in the registry. Default: `periplus-hub-embedded`, or `periplus-hub` where both stores are
+    your own."""
 
 
 class HubValues(Common):
