@@ -31,7 +31,9 @@ MINUTES: Final = 20
 OFFERED_PER_S: Final = 17
 OFFERED_S: Final = 20
 BLOCK: Final = 200_000
-QUESTION: Final = "{ dependencies(first: 100, crossCluster: true) { edgeCount edges { bytesTx } coverage { ratio } } }"
+QUESTION: Final = (
+    "{ dependencies(first: 100, filter: {crossCluster: true}) { edgeCount edges { bytesTx } coverage { ratio } } }"
+)
 _STORED: Final = "SELECT database FROM system.tables WHERE name = 'flows' AND total_rows > 0"
 _BLOCK: Final = "SELECT * FROM {stored:Identifier}.flows LIMIT {rows:UInt32}"
 

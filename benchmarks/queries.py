@@ -59,6 +59,7 @@ _EDGES: Final = """
     SELECT toDateTime({last:UInt32} - 3600 * hour, 'UTC'), ids[source + 1], concat('team-', toString(edge % 40)),
       'Deployment', concat('w', toString(cityHash64(edge) % 300)), ids[target + 1],
       concat('team-', toString(edge % 37)), 'Deployment', concat('w', toString(cityHash64(edge, 1) % 300)),
+      'region-1', concat('zone-', toString(edge % 3)), 'region-1', concat('zone-', toString(edge % 2)),
       8000 + edge % 20, 6, 1, 'own-pod', 'domain-pod', 1000 + cityHash64(edge, hour) % 10000000,
       500 + cityHash64(hour, edge) % 500000, 100, 80, 10, 10, 0, 0, 0, 0, 0, 0, 3103, 992, 1000, 1000, 3, 18, 1,
       toDateTime({last:UInt32} - 3600 * hour, 'UTC'), toDateTime({last:UInt32} - 3600 * hour + 3600, 'UTC')
