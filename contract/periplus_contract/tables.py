@@ -213,6 +213,9 @@ MEANINGS: Final = Table(
 so, by its name in `sources`. `role` is how it is meant:
 
 * import: a service of the clusters named, as this cluster reaches it
+* local: a service of this cluster, by a further address in it
+* listener: whatever the cluster named offers under the name, as this cluster reaches it
+* connector: something in this cluster that it offers under the name; `clusters` is what offers it
 * endpoint: something in the cluster named, behind the service
 * entry: a host or workload that is in no cluster
 * gateway: a door of the cluster named, and whatever is behind it

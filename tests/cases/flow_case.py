@@ -63,7 +63,9 @@ class ReportedRange(_Part):
 class Told(_Part):
     """What objects of the cluster say that an address stands for, by the contract's words."""
 
-    role: Literal["import", "endpoint", "entry", "gateway", "global", "egress", "range"]
+    role: Literal[
+        "import", "local", "listener", "connector", "endpoint", "entry", "gateway", "global", "egress", "range"
+    ]
     cidr: Name
     source: str = "multicluster.x-k8s.io/serviceimports"
     kind: str = ""

@@ -171,7 +171,7 @@ def submariner(end_s: int) -> list[list[Line]]:
 
 PAIR = (WEB, DB, Reporter.BOTH)
 IN_WEST = Peer(0, 0, "shop", "Workload", "web", "istio=west")
-GATEWAYS = (Peer(0, 0xFFFF0A000001), Peer(0, 0xFFFF0A090001), Reporter.CLIENT)
+GATEWAYS = (Peer(0, 0xFFFF0A000001), Peer(0, 0xFFFF0A090001, cluster="submariner=west"), Reporter.CLIENT)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 
 from periplus_contract.covers import meanings, workloads
 from periplus_contract.tables import MEANINGS, TABLES, WORKLOADS, Kind
-from periplus_spoke.collectors.naming.registry import NAMING_KINDS
+from periplus_spoke.collectors.naming.registry import TELLING_SOURCES
 from periplus_spoke.conversion import mirrored_services, remote_endpoints
 from periplus_spoke.conversion.records import Sealable
 
@@ -15,7 +15,7 @@ EVERYTHING = frozenset(
     (
         *(table.name for table in TABLES[Kind.INVENTORY] if table not in {WORKLOADS, MEANINGS}),
         *map(workloads, WORKLOAD_KINDS),
-        *(meanings(kind.source) for kind in NAMING_KINDS),
+        *map(meanings, TELLING_SOURCES),
         meanings(remote_endpoints.SOURCE),
         meanings(mirrored_services.SOURCE),
     )

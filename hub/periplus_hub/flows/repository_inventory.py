@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pyarrow as pa
 from pyarrow import csv
-from sqlalchemy import or_, select
+from sqlalchemy import and_, or_, select
 
 from periplus_hub.access.scope import Scope, owned
 from periplus_hub.fleet.model import State
@@ -140,7 +140,8 @@ async def identities(c: ReadConnection, scope: Scope, hour: int, address: str | 
     Of revoked clusters too: what they were then, they were.
     """
     statement = _IDENTITIES if address is None else _IDENTITIES_OF_ADDRESS
-    return await copied(c, scope, statement, hour, address, types={**IDENTITY_TYPES, "node": _TEXT})
+    only = () if address is None else (address,)
+    return await copied(c, scope, statement, hour, *only, types={**IDENTITY_TYPES, "node": _TEXT})
 
 
 async def node_localities(c: ReadConnection, scope: Scope, hour: int) -> pa.Table:
@@ -148,19 +149,7 @@ async def node_localities(c: ReadConnection, scope: Scope, hour: int) -> pa.Tabl
 
     A node is here while it has an address.
     """
-    return await copied(c, scope, _NODES, hour, None, types=_NODE_TYPES)
-
-
-async def cluster_names(c: ReadConnection, scope: Scope) -> Named:
-    """What clusters are called, as it is now: what they were called before is not kept."""
-    table = cluster_rows
-    aliases = await c.rows(select(table.c.registration_id, table.c.aliases).where(owned(scope, table)))
-    known = (owned(scope, registrations), registrations.c.state != State.PENDING.value)
-    names = await c.rows(select(registrations.c.id, registrations.c.name).where(*known))
-    return Named(
-        aliases=tuple((row.registration_id, alias) for row in aliases for alias in row.aliases),
-        names=tuple((row.id, row.name) for row in names),
-    )
+    return await copied(c, scope, _NODES, hour, types=_NODE_TYPES)
 
 
 async def ports(c: ReadConnection, scope: Scope) -> pa.Table:
@@ -173,30 +162,41 @@ async def ports_of(c: ReadConnection, scope: Scope, registration_id: UUID) -> pa
     return await _read(c, _PORTS_OF_CLUSTER, (scope.tenant_id, registration_id), _PORT_TYPES)
 
 
-async def fleet_at(c: ReadConnection, scope: Scope, hour: int) -> Fleet:
-    """Which cluster was in which network domain when the hour began, and which domains are connected."""
+async def clusters_at(c: ReadConnection, scope: Scope, hour: int) -> tuple[Fleet, Named]:
+    """Which cluster was in which network domain when the hour began, which ones are connected, and names of clusters.
+
+    The last is as it is now: what they were called before is not kept.
+    """
     at = datetime.fromtimestamp(hour, UTC)
-    domain = domain_at(scope, at).label("domain_id")
-    known = (owned(scope, registrations), registrations.c.state != State.PENDING.value)
-    there = or_(registrations.c.revoked_at.is_(None), registrations.c.revoked_at > at)
-    clusters = await c.rows(select(registrations.c.id, domain, there.label("there")).where(*known))
+    table, itself = registrations, cluster_rows
+    there = or_(table.c.revoked_at.is_(None), table.c.revoked_at > at)
+    known = (owned(scope, table), table.c.state != State.PENDING.value)
+    told = table.outerjoin(itself, and_(owned(scope, itself), itself.c.registration_id == table.c.id))
+    columns = (table.c.id, table.c.name, itself.c.aliases, domain_at(scope, at).label("domain_id"))
+    rows = await c.rows(select(*columns, there.label("there")).select_from(told).where(*known))
     table = domain_connections
     connected = await c.rows(
         select(table.c.domain_a, table.c.domain_b, table.c.mode).where(owned(scope, table), table.c.mode != "planned")
     )
-    return Fleet(
-        clusters=tuple(ClusterPlace(registration_id=row.id, domain_id=row.domain_id) for row in clusters if row.there),
+    places = {row.id: ClusterPlace(registration_id=row.id, domain_id=row.domain_id) for row in rows if row.there}
+    fleet = Fleet(
+        clusters=tuple(places.values()),
         flat=frozenset((row.domain_a, row.domain_b) for row in connected if row.mode == "flat"),
         nat=frozenset((row.domain_a, row.domain_b) for row in connected if row.mode == "nat"),
     )
+    named = Named(
+        aliases=tuple((row.id, alias) for row in rows for alias in row.aliases or ()),
+        names=tuple((row.id, row.name) for row in rows),
+    )
+    return fleet, named
 
 
 async def copied(
-    c: ReadConnection, scope: Scope, statement: str, hour: int, address: str | None, *, types: dict[str, pa.DataType]
+    c: ReadConnection, scope: Scope, statement: str, hour: int, *given: str, types: dict[str, pa.DataType]
 ) -> pa.Table:
-    """What a statement finds of an hour: $1 is the tenant, $2 and $3 are its ends, $4 the one address it is about."""
+    """What a statement finds of an hour: $1 is the tenant, $2 and $3 are its ends, from $4 on what is given."""
     between = (datetime.fromtimestamp(each, UTC) for each in (hour, hour + HOUR_S))
-    return await _read(c, statement, (scope.tenant_id, *between, *(() if address is None else (address,))), types)
+    return await _read(c, statement, (scope.tenant_id, *between, *given), types)
 
 
 async def _read(c: ReadConnection, statement: str, given: Sequence[object], types: dict[str, pa.DataType]) -> pa.Table:

@@ -24,8 +24,8 @@ async def explain(c: ReadConnection, scope: Scope, ip: str, at: datetime, *, vie
     address = parse_address(ip)
     number = _MAPPED | int(address) if isinstance(address, IPv4Address) else int(address)
     identities = await repository_inventory.identities(c, scope, hour, str(address))
-    meanings = await repository_meanings.meanings(c, scope, hour, str(address))
-    fleet = await repository_inventory.fleet_at(c, scope, hour)
+    fleet, named = await repository_inventory.clusters_at(c, scope, hour)
+    meanings = await repository_meanings.meanings(c, scope, hour, (fleet, named), str(address))
     explainer = Explainer(identities, fleet, number, at_s, meanings=meanings)
     if viewer is None:
         return AddressExplanation(at_s=at_s, views=tuple(explainer.from_everywhere()))

@@ -66,14 +66,13 @@ class RollUp:
         """The versions were read before anything else, so that what comes meanwhile makes it dirty again."""
         async with self._db.read(scope) as c:
             identities = await repository_inventory.identities(c, scope, hour.hour)
-            meanings = await repository_meanings.meanings(c, scope, hour.hour)
             ports = await repository_inventory.ports(c, scope)
             nodes = await repository_inventory.node_localities(c, scope, hour.hour)
-            fleet = await repository_inventory.fleet_at(c, scope, hour.hour)
-            named = await repository_inventory.cluster_names(c, scope)
+            clusters = await repository_inventory.clusters_at(c, scope, hour.hour)
+            meanings = await repository_meanings.meanings(c, scope, hour.hour, clusters)
         salt, asked = await self._asked(scope, hour.hour)
-        owners = await asyncio.to_thread(Owners, identities, fleet, meanings, nodes)
-        owned_by = await asyncio.to_thread(_resolved, asked, hour.hour, owners, (fleet, named))
+        owners = await asyncio.to_thread(Owners, identities, clusters[0], meanings, nodes)
+        owned_by = await asyncio.to_thread(_resolved, asked, hour.hour, owners, clusters)
         kept = owned_by.drop_columns(["lookup", "locality"])
         await repository_rollup.put_identities(scope, self._store, hour.hour, kept)
         ends = await asyncio.to_thread(numbered_ends, asked, owned_by, ports, owners)

@@ -4,9 +4,9 @@ import asyncio
 import logging
 import random
 from collections.abc import Iterable
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from periplus_contract.tables import NODES, PODS
+from periplus_contract.tables import NODES, PODS, SERVICES
 from periplus_spoke.collectors.config import CollectConfig
 from periplus_spoke.collectors.custom import CustomKinds
 from periplus_spoke.collectors.facts import SERVICE_COVERS, Facts
@@ -14,12 +14,11 @@ from periplus_spoke.collectors.identity import identify
 from periplus_spoke.collectors.inventory import Inventory
 from periplus_spoke.collectors.ipam.registry import WANTED_KINDS
 from periplus_spoke.collectors.kind_listener import KindListener
-from periplus_spoke.collectors.naming.registry import NAMING_KINDS
+from periplus_spoke.collectors.naming.registry import READ_KINDS, called, said
 from periplus_spoke.collectors.pools import Pools
 from periplus_spoke.collectors.waiting import first_of
 from periplus_spoke.collectors.watched_kinds import SERVICE_CIDRS_SOURCE, Watched, catalog, service_catalog
 from periplus_spoke.conversion.cluster_identity import ClusterIdentity
-from periplus_spoke.conversion.meanings import Meaningful
 from periplus_spoke.conversion.text import LabelFilter
 from periplus_spoke.kit.change_signal import ChangeSignal
 from periplus_spoke.kit.clock import Timer
@@ -52,7 +51,7 @@ class ClusterReader:
         """Snapshots of the inventory taken so far; each is followed by complete ipam."""
         self._facts = Facts(kube, self.inventory, timer)
         self._custom = CustomKinds(kube, self.inventory, timer, WANTED_KINDS)
-        self._naming = CustomKinds(kube, self.inventory, timer, NAMING_KINDS)
+        self._naming = CustomKinds(kube, self.inventory, timer, READ_KINDS)
         self._listeners: dict[str, KindListener[Any]] = {}
 
     async def identity(self) -> ClusterIdentity:
@@ -112,7 +111,7 @@ class ClusterReader:
                 await self._timer.sleep(_RESTART_S)
 
     async def _keep_facts(self, group: asyncio.TaskGroup, known: asyncio.Event) -> None:
-        listed = group.create_task(self._nodes_and_pods())
+        listed = group.create_task(self._what_is_named())
         while True:
             try:
                 await self._facts.refresh()
@@ -142,15 +141,15 @@ class ClusterReader:
         try:
             found = await self._naming.read()
             at_us = self._timer.wall_us()
-            for source in (*self._naming.absent, *found):
-                told = (each for thing in found.get(source, ()) for each in cast("Meaningful", thing).meanings())
+            for source, told in said(found, self._naming.absent):
                 self.inventory.meanings(source, told, at_us)
+            self.inventory.facts.called = called(found)
         except Exception:  # noqa: BLE001 - objects of strangers must not stop the watches
             _log.exception("reading what addresses stand for failed")
 
-    async def _nodes_and_pods(self) -> None:
-        """Return when both have been listed or have failed, at the latest after the configured wait."""
-        listeners = [self._listeners[table.name] for table in (NODES, PODS)]
+    async def _what_is_named(self) -> None:
+        """Return when all of it has been listed or has failed, at the latest after the configured wait."""
+        listeners = [self._listeners[table.name] for table in (NODES, PODS, SERVICES)]
         await first_of(_answered(listeners), self._timer.sleep(self._config.first_snapshot_wait_s))
 
     async def _wait_for_lists(self, known: asyncio.Event, started_us: int) -> None:

@@ -27,7 +27,7 @@ from periplus_spoke.conversion.flow_clues import FlowClues
 from periplus_spoke.conversion.flow_detection import Clue, detect_sources
 from periplus_spoke.conversion.flow_sources import BY_AGENTS, Chosen, Kind, choose
 from periplus_spoke.conversion.inventory_state import InventoryState
-from periplus_spoke.conversion.meanings import Meaning, meaning_rows
+from periplus_spoke.conversion.meanings import Meaning, Services, meaning_rows
 from periplus_spoke.conversion.node_location import location_of
 from periplus_spoke.conversion.node_notes import node_notes
 from periplus_spoke.conversion.objects import EndpointSlice, IpAddress, Node, Pod, Service, ServiceCidr, Thing
@@ -192,6 +192,12 @@ class Inventory:
         """All that objects of one kind say that addresses stand for, now that these were listed whole."""
         self.state.put_many(MEANINGS, source, meaning_rows(source, meanings), at_us)
         self.listed.add(covers.meanings(source))
+
+    def service_addresses(self) -> Services | None:
+        """Of all services; None while these are not known."""
+        if SERVICES.name not in self.listed:
+            return None
+        return {rows.service_name(row): rows.service_addresses(row) for row in self.state.rows(SERVICES).values()}
 
     def runs(self, namespace: str, daemonset: str) -> bool:
         """Whether a DaemonSet is known to be there."""

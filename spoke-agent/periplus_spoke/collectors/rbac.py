@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 import yaml
 
 from periplus_spoke.collectors.ipam.registry import CONFIG_MAPS, WANTED_KINDS
-from periplus_spoke.collectors.naming.registry import NAMING_KINDS
+from periplus_spoke.collectors.naming.registry import READ_KINDS
 from periplus_spoke.conversion.ipam import WantedKind
 from periplus_spoke.kube.access import Access
 
@@ -54,7 +54,7 @@ RULES: Final = (
     Rule("batch", ("jobs", "cronjobs"), purpose="whose a pod is"),
     Rule("about.k8s.io", ("clusterproperties",), ("list",), purpose="the cluster's name in its clusterset"),
     *_custom_rules(WANTED_KINDS, "pools and ranges of the network plugin"),
-    *_custom_rules(NAMING_KINDS, "what addresses stand for in other clusters"),
+    *_custom_rules(READ_KINDS, "what addresses stand for in other clusters"),
     *_config_rules(),
 )
 """Cluster-wide rules."""

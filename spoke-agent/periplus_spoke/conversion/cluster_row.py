@@ -44,6 +44,8 @@ class ClusterAsRead(msgspec.Struct, kw_only=True):
     properties: dict[str, str] = {}
     istio_cluster: str = ""
     """What Istio calls it in its metrics."""
+    called: tuple[str, ...] = ()
+    """What custom objects say that their systems call it, as `system=name`."""
     cilium_config: dict[str, str] | None = None
     """Data of kube-system/cilium-config; None when it is not there or cannot be read."""
     cilium_config_readable: bool = False
@@ -84,6 +86,7 @@ def cluster_row(facts: ClusterAsRead, hints: Iterable[NodeHints], cnis: tuple[st
     aliases = [f"cilium={config['cluster-name']}"] if config.get("cluster-name") else []
     if facts.istio_cluster:
         aliases.append(f"istio={facts.istio_cluster}")
+    aliases += facts.called
     if facts.properties.get(CLUSTER_ID):
         aliases.append(f"clusterset={facts.properties[CLUSTER_ID]}")
     return (

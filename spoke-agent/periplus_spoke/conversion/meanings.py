@@ -1,16 +1,16 @@
 """What objects say that addresses stand for: those of other clusters, of gateways, of what is outside. Pure."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_network
-from typing import Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 import msgspec
 
 from periplus_spoke.conversion.rows import Row
 from periplus_spoke.conversion.text import shared
 
-Role = Literal["import", "entry", "gateway", "global", "egress", "range", "endpoint"]
+Role = Literal["import", "local", "listener", "connector", "entry", "gateway", "global", "egress", "range", "endpoint"]
 """Of `periplus_contract.tables.MEANINGS`."""
 
 
@@ -30,6 +30,19 @@ class Meaningful(Protocol):
 
     def meanings(self) -> Iterator[Meaning]:
         """All that it says now."""
+
+
+class Calling(Protocol):
+    """An object that says what its system calls this cluster."""
+
+    def called(self) -> Iterator[str]:
+        """Names, as `aliases` of the cluster has them: `system=name`."""
+
+
+Found = Mapping[str, Sequence[Any]]
+"""Objects of each kind that was read, by its source."""
+Services = Mapping[tuple[str, str], Sequence[str]]
+"""The cluster's own addresses of its services, by namespace and name."""
 
 
 def meaning_rows(source: str, meanings: Iterable[Meaning], teller: str = "") -> Iterator[tuple[str, Row]]:

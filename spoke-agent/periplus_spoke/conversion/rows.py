@@ -231,6 +231,19 @@ def service_row(service: Service, labels: LabelFilter) -> Row:
     )
 
 
+_SERVICE: Final = positions(SERVICES)
+
+
+def service_name(row: Row) -> tuple[str, str]:
+    """Namespace and name of a service's row."""
+    return cast("str", row[_SERVICE["namespace"]] or ""), cast("str", row[_SERVICE["name"]] or "")
+
+
+def service_addresses(row: Row) -> tuple[str, ...]:
+    """Its addresses in its cluster."""
+    return cast("tuple[str, ...]", row[_SERVICE["cluster_ips"]] or ())
+
+
 def _port(port: ServicePort) -> str:
     parts = (port.name, port.protocol or "TCP", port.port, port.target_port, port.node_port, port.app_protocol)
     return "|".join("" if part is None else str(part) for part in parts)

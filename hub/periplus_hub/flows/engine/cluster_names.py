@@ -4,6 +4,8 @@ What a cluster says that it is called there decides before what the hub calls it
 clusters that say nothing of that system. Among those, names are looked up from near to far as addresses are: in the
 network domain of who tells it, in domains that are connected with it, anywhere. Two of one place are ambiguous. A name
 that a system gives every cluster, as long as nobody gives another, is nobody's.
+
+Of some objects it is not known which system their names are of (`=west-1`): then a name of any counts.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,7 +20,7 @@ import pyarrow.compute as pc
 from periplus_hub.flows.engine.columns import Flags, Ints
 from periplus_hub.flows.engine.owners import Owners, Questions, Ranks
 from periplus_hub.flows.model import OPEN_END_US, Fleet
-from periplus_hub.inventory.identity import UNKNOWN, Addresses
+from periplus_hub.inventory.identity import AMBIGUOUS, UNKNOWN, Addresses
 
 _SAID: Final = "said"
 _ALIKE: Final = "alike"
@@ -26,6 +28,7 @@ _WHERE: Final = ("own", "domain", "flat", "nat", "anywhere")
 _RANKS: Final[Ranks] = tuple((where, about, (about,)) for about in (_SAID, _ALIKE) for where in _WHERE)
 _OF_EVERYBODY: Final = frozenset(("istio=Kubernetes", "cilium=default"))
 """What is told of each cluster to which nobody gave a name."""
+_NAMES_OF_EVERYBODY: Final = frozenset(each.partition("=")[2] for each in _OF_EVERYBODY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +86,17 @@ class ClusterNames:
         number = int(question.address.low[0])
         return [int(self._cluster[each]) for each in self._owners.candidates(viewer, number, 0, int(found.rule[0]))]
 
+    def everybody_meant(self, registrations: Sequence[UUID], told: Sequence[str]) -> list[tuple[int, UUID]]:
+        """Of each of these names as a cluster tells it, by its position: the one that it means, or all that it may."""
+        clusters = list(self._owners.clusters)
+        viewer = [self._owners.clusters.get(each, UNKNOWN) for each in registrations]
+        meant = self.meant(np.array(viewer, dtype=np.int64), pa.array(told, pa.string())).cluster.tolist()
+        found: list[tuple[int, UUID]] = []
+        for position, cluster in enumerate(meant):
+            several = self.candidates(viewer[position], told[position]) if cluster == AMBIGUOUS else [cluster]
+            found += [(position, clusters[each]) for each in several if each >= 0]
+        return found
+
     def _numbers(self, told: pa.Array) -> Ints:
         return np.asarray(pc.index_in(told, self._told)).astype(np.int64)
 
@@ -94,12 +108,14 @@ class ClusterNames:
 
 def _rows(named: Named, told: Sequence[str]) -> Iterable[tuple[UUID, str, int]]:
     """(cluster, whose word it is, the number of the told name) of each that is called so."""
-    said, alike = _grouped(named.aliases), _grouped(named.names)
+    own = [(cluster, alias) for cluster, alias in named.aliases if alias not in _OF_EVERYBODY]
+    of_any = ((cluster, f"={alias.partition('=')[2]}") for cluster, alias in own)
+    said, alike = _grouped((*own, *of_any)), _grouped(named.names)
     speaks = {(cluster, alias.partition("=")[0]) for cluster, alias in named.aliases}
     for number, text in enumerate(told):
-        if text in _OF_EVERYBODY:
-            continue
         system, _, name = text.partition("=")
+        if text in _OF_EVERYBODY or (not system and name in _NAMES_OF_EVERYBODY):
+            continue
         yield from ((each, _SAID, number) for each in said.get(text, ()))
         yield from ((each, _ALIKE, number) for each in alike.get(name, ()) if (each, system) not in speaks)
 

@@ -20,6 +20,7 @@ class EndpointSpec(Kept):
     cluster_id: str = field(name="cluster_id", default="")
     private_ip: str = field(name="private_ip", default="")
     public_ip: str = field(name="public_ip", default="")
+    health_check_ip: str = field(name="healthCheckIP", default="")
 
 
 class GatewayEndpoint(Named):
@@ -28,9 +29,26 @@ class GatewayEndpoint(Named):
     spec: EndpointSpec = field(default_factory=EndpointSpec)
 
     def meanings(self) -> Iterator[Meaning]:
-        """Both of its addresses."""
-        for ip in (self.spec.private_ip, self.spec.public_ip):
+        """All of its addresses; by the last, other gateways ask whether it is there."""
+        for ip in (self.spec.private_ip, self.spec.public_ip, self.spec.health_check_ip):
             yield Meaning(role="gateway", cidr=ip, name="submariner", clusters=(self.spec.cluster_id,))
+
+
+class LocalStatus(Kept):
+    """submariner.io GatewayStatus."""
+
+    local_endpoint: EndpointSpec = field(default_factory=EndpointSpec)
+
+
+class LocalGateway(Named):
+    """submariner.io Gateway: how a gateway of this cluster is doing."""
+
+    status: LocalStatus = field(default_factory=LocalStatus)
+
+    def called(self) -> Iterator[str]:
+        """The ID of this cluster, by which the other members know it."""
+        if self.status.local_endpoint.cluster_id:
+            yield f"submariner={self.status.local_endpoint.cluster_id}"
 
 
 class MemberSpec(Kept):
@@ -110,6 +128,7 @@ class GlobalEgress(Named):
 
 
 ENDPOINTS: Final = WantedKind(group=_GROUP, plural="endpoints", versions=_VERSIONS, type=GatewayEndpoint)
+GATEWAYS: Final = WantedKind(group=_GROUP, plural="gateways", versions=_VERSIONS, type=LocalGateway)
 CLUSTERS: Final = WantedKind(group=_GROUP, plural="clusters", versions=_VERSIONS, type=MemberCluster)
 INGRESS: Final = WantedKind(group=_GROUP, plural="globalingressips", versions=_VERSIONS, type=GlobalIngress)
 EGRESS: Final = WantedKind(group=_GROUP, plural="globalegressips", versions=_VERSIONS, type=GlobalEgress)

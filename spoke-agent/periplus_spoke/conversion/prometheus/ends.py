@@ -40,7 +40,8 @@ class End(NamedTuple):
             kind = self.kind or kinds.get((self.namespace, self.workload), WORKLOAD)
             return Peer(0, 0, self.namespace, kind, self.workload)
         seen = Peer(self.address >> _HALF, self.address & _LOW)
-        if not (naming and self.cluster):
+        is_here = self.address != 0 and self.cluster in own
+        if not (naming and self.cluster) or is_here:
             return seen
         there = seen._replace(cluster=f"{naming}={self.cluster}")
         if not self.workload:

@@ -98,6 +98,7 @@ _SUBMARINER: Final = FlowRule(
         Counter("submariner_gateway_rx_bytes", "bytes_rx"),
     ),
     cluster="local_cluster",
+    naming="submariner",
     is_oriented_by_cluster=True,
 )
 

@@ -12,7 +12,7 @@ from periplus_contract.tables import MEANINGS, SERVICES
 from periplus_spoke.collectors.inventory import Inventory
 from periplus_spoke.collectors.naming import egress, istio, linkerd, submariner
 from periplus_spoke.collectors.naming import multi_cluster_services as mcs
-from periplus_spoke.collectors.naming.registry import NAMING_KINDS
+from periplus_spoke.collectors.naming.registry import NAMING_KINDS, called
 from periplus_spoke.conversion import mirrored_services, remote_endpoints
 from periplus_spoke.conversion.ipam import WantedKind
 from periplus_spoke.conversion.meanings import Meaning, meaning_rows
@@ -68,9 +68,20 @@ def test_gateways_are_of_the_cluster_that_is_behind_them() -> None:
         ("gateway", f"203.0.113.{last}/32", "", "", "linkerd", ("west-1",)) for last in (7, 8)
     ]
     endpoint = {"cluster_id": "west-1", "private_ip": "10.9.0.1", "public_ip": "203.0.113.9", "subnets": ["10.0.0.0/8"]}
+    endpoint["healthCheckIP"] = "10.2.0.1"
     assert said(submariner.ENDPOINTS, spec=endpoint) == [
-        ("gateway", cidr, "", "", "submariner", ("west-1",)) for cidr in ("10.9.0.1/32", "203.0.113.9/32")
+        ("gateway", cidr, "", "", "submariner", ("west-1",))
+        for cidr in ("10.9.0.1/32", "203.0.113.9/32", "10.2.0.1/32")
     ]
+
+
+def test_a_cluster_is_called_in_submariner_as_its_own_gateways_say() -> None:
+    gateways = [
+        {"status": {"haStatus": state, "localEndpoint": {"cluster_id": name, "private_ip": "10.0.0.1"}}}
+        for state, name in (("active", "east-1"), ("passive", "east-1"), ("passive", ""))
+    ]
+    found = {submariner.GATEWAYS.source: msgspec.convert([{}, *gateways], type=list[submariner.LocalGateway])}
+    assert called(found) == ("submariner=east-1",)
 
 
 def test_members_of_a_clusterset_have_their_global_ranges_or_their_own() -> None:

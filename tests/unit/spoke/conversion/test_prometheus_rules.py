@@ -38,6 +38,10 @@ def told(source: str, *series: Series, **known: Any) -> Told:
     return Told([(flow, _named(row)) for flow, row in rows], mark)
 
 
+def _of(cluster: str, peer: Peer) -> Peer:
+    return peer._replace(cluster=f"submariner={cluster}")
+
+
 def _named(row: tuple[int | None, ...]) -> dict[str, int]:
     return {name: value for name, value in zip(MEASURES, row, strict=True) if value is not None}
 
@@ -108,7 +112,7 @@ def test_of_an_end_without_a_name_its_cluster_is_told() -> None:
 
 
 def test_names_that_a_source_has_for_clusters_are_told_only_where_clusters_say_them_themselves() -> None:
-    assert {rule.name for rule in RULES if rule.naming} == {"istio"}
+    assert {rule.name for rule in RULES if rule.naming} == {"istio", "submariner"}
 
 
 def test_flows_of_several_clusters_are_told_only_when_it_is_known_which_is_this() -> None:
@@ -229,8 +233,10 @@ def test_two_gateways_tell_of_one_tunnel_as_its_two_ends() -> None:
     [(of_east, first)] = told("submariner", ("bytes_tx", east, 10), ("bytes_rx", east, 4)).rows
     [(of_west, second)] = told("submariner", ("bytes_tx", west, 4), ("bytes_rx", west, 10)).rows
     assert first == second == {"bytes_tx": 10, "bytes_rx": 4}
-    assert of_east == of_west._replace(reporter=Reporter.CLIENT)
-    assert of_west.reporter == Reporter.SERVER
+    one, other = Peer(0, 0xFFFF0A000001), Peer(0, 0xFFFF0A090001)
+    # Each names the cluster of the other end, and of its own the address alone.
+    assert (of_east.src, of_east.dst, of_east.reporter) == (one, _of("west", other), Reporter.CLIENT)
+    assert (of_west.src, of_west.dst, of_west.reporter) == (_of("east", one), other, Reporter.SERVER)
 
 
 def test_what_did_not_rise_is_no_row_and_what_is_not_told_is_not_zero() -> None:

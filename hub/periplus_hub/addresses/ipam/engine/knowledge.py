@@ -53,6 +53,7 @@ NOT_FEEDING: Final = frozenset(
         "submariner.io/clusterglobalegressips",
         "submariner.io/clusters",
         "submariner.io/endpoints",
+        "submariner.io/gateways",
         "submariner.io/globalegressips",
         "submariner.io/globalingressips",
         "k8s.ovn.org/egressips",
