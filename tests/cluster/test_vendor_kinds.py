@@ -1,4 +1,5 @@
-"""What allocators' adapters read is what their vendors' kinds allow: the objects pass the definitions, and are read."""
+"""What adapters read is what their vendors' kinds allow: the objects pass the definitions, and are read with the rights
+that the spoke asks for."""
 
 from __future__ import annotations
 
@@ -13,11 +14,14 @@ import pytest
 from periplus_contract.tables import Kind
 from periplus_spoke.collectors.cluster_collectors import ClusterCollectors
 from periplus_spoke.collectors.config import CollectConfig
+from periplus_spoke.collectors.naming.registry import READ_KINDS
 from periplus_spoke.collectors.rbac import manifests
 from periplus_spoke.kit.clock import SystemClock
 from periplus_spoke.kube.client import KubeClient
 from periplus_spoke.kube.kubeconfig import KubeconfigCredentials
 
+from tests.cases.case import Crd
+from tests.cases.manifests import crd
 from tests.cluster.rig.admin import ApiError
 from tests.cluster.rig.control_plane import ControlPlane
 from tests.cluster.rig.fixtures import ClusterFactory
@@ -139,11 +143,12 @@ def _is_taken(plane: ControlPlane, thing: dict[str, Any]) -> bool:
     return True
 
 
-async def test_objects_that_the_vendors_kinds_allow_are_read(plane: ControlPlane, tmp_path: Path) -> None:
+async def _read(plane: ControlPlane, folder: Path) -> BelievingSink:
+    """What a spoke with the rendered rights tells first."""
     plane.admin.create_namespace(_NAMESPACE)
     for manifest in manifests(_NAMESPACE, _SPOKE):
         plane.admin.apply(manifest)
-    config = write_kubeconfig(tmp_path / "config", [plane.context(plane.admin.token_for(_NAMESPACE, _SPOKE))])
+    config = write_kubeconfig(folder / "config", [plane.context(plane.admin.token_for(_NAMESPACE, _SPOKE))])
     timer, sink = SystemClock(), BelievingSink()
     client = KubeClient(KubeconfigCredentials(str(config)), timer)
     collectors = ClusterCollectors(client, CollectConfig(first_snapshot_wait_s=60), timer, random.Random(2))
@@ -152,6 +157,11 @@ async def test_objects_that_the_vendors_kinds_allow_are_read(plane: ControlPlane
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     await client.close()
+    return sink
+
+
+async def test_objects_that_the_vendors_kinds_allow_are_read(plane: ControlPlane, tmp_path: Path) -> None:
+    sink = await _read(plane, tmp_path)
     rows = sink.tables["allocations"].values()
     claims = {
         (row["kind"], row["cidr"], row["source"], row["reach"]) for row in rows if row["provider"] != "kubernetes"
@@ -176,3 +186,80 @@ async def test_objects_that_the_vendors_kinds_allow_are_read(plane: ControlPlane
     ]
     assert tuple(calico["evidence"]) == ("10.1.0.0: pod default/a is not there",)
     assert pools["default"]["used"] == "2"
+
+
+_SKUPPER = "skupper.io/v2alpha1"
+_SKUPPER_NAMES = {"sites": "Site", "listeners": "Listener", "connectors": "Connector", "links": "Link"}
+"""Of kinds of which there is an object here."""
+_WEST = "7d20-west"
+SKUPPER: list[dict[str, Any]] = [
+    {
+        "apiVersion": _SKUPPER,
+        "kind": "Site",
+        "metadata": {"name": "east", "namespace": "shop"},
+        "spec": {"linkAccess": "default"},
+        "status": {
+            "sitesInNetwork": 2,
+            "network": [
+                {
+                    "id": _WEST,
+                    "name": "west",
+                    "platform": "kubernetes",
+                    "services": [{"routingKey": "pay", "connectors": ["10.2.0.1", "10.2.0.2"]}],
+                }
+            ],
+        },
+    },
+    {
+        "apiVersion": _SKUPPER,
+        "kind": "Listener",
+        "metadata": {"name": "pay", "namespace": "shop"},
+        "spec": {"routingKey": "pay", "host": "pay", "port": 80},
+        "status": {"hasMatchingConnector": True},
+    },
+    {
+        "apiVersion": _SKUPPER,
+        "kind": "Connector",
+        "metadata": {"name": "web", "namespace": "shop"},
+        "spec": {"routingKey": "web", "selector": "app=web", "port": 8080},
+        "status": {"selectedPods": [{"name": "web-1", "ip": "10.1.0.1"}]},
+    },
+    {
+        "apiVersion": _SKUPPER,
+        "kind": "Link",
+        "metadata": {"name": "to-west", "namespace": "shop"},
+        "spec": {"endpoints": [{"name": "inter-router", "host": "203.0.113.7", "port": "55671"}]},
+        "status": {"remoteSiteId": _WEST, "remoteSiteName": "west"},
+    },
+]
+
+
+async def test_what_skupper_offers_is_read(cluster_factory: ClusterFactory, tmp_path: Path) -> None:
+    plane = cluster_factory(ClusterSpec(name="skupper-kinds", node_count=0, has_controllers=False))
+    try:
+        for kind in READ_KINDS:
+            if kind.group == "skupper.io":
+                name = _SKUPPER_NAMES.get(kind.plural, "")
+                served = Crd(group=kind.group, version=kind.versions[0], kind=name or kind.plural, plural=kind.plural)
+                plane.admin.create(crd(served, is_namespaced=True))
+        plane.admin.create_namespace("shop")
+        spec = {"ports": [{"port": 80, "targetPort": 1024}]}
+        metadata = {"name": "pay", "namespace": "shop"}
+        service = plane.admin.create({"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec})
+        for thing in SKUPPER:
+            wait_for(thing["kind"], lambda thing=thing: _is_taken(plane, thing), timeout_s=60)
+        site = plane.admin.get(f"/apis/{_SKUPPER}/namespaces/shop/sites/east")["metadata"]["uid"]
+        sink = await _read(plane, tmp_path)
+    finally:
+        plane.stop()
+    said = {(row["role"], row["cidr"], row["name"], row["clusters"]) for row in sink.tables["meanings"].values()}
+    assert said == {
+        ("listener", f"{service['spec']['clusterIP']}/32", "pay", (_WEST,)),
+        ("connector", "10.1.0.1/32", "web", (site,)),
+        ("gateway", "203.0.113.7/32", "west", (_WEST,)),
+    }
+    [cluster] = sink.tables["cluster"].values()
+    assert cluster["aliases"] == (f"skupper={site}",)
+    of_skupper = {name: row["state"] for name, row in sink.tables["sources"].items() if name.startswith("skupper.io/")}
+    assert set(of_skupper.values()) == {"ok"}
+    assert len(of_skupper) == sum(kind.group == "skupper.io" for kind in READ_KINDS)

@@ -141,7 +141,7 @@ class ClusterReader:
         try:
             found = await self._naming.read()
             at_us = self._timer.wall_us()
-            for source, told in said(found, self._naming.absent):
+            for source, told in said(found, self._naming.absent, self.inventory.service_addresses()):
                 self.inventory.meanings(source, told, at_us)
             self.inventory.facts.called = called(found)
         except Exception:  # noqa: BLE001 - objects of strangers must not stop the watches

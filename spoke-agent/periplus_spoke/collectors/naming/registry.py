@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from periplus_spoke.collectors.naming import egress, istio, linkerd, multi_cluster_services, submariner
+from periplus_spoke.collectors.naming import egress, istio, linkerd, multi_cluster_services, skupper, submariner
 from periplus_spoke.conversion.ipam import WantedKind
-from periplus_spoke.conversion.meanings import Calling, Found, Meaning, Meaningful
+from periplus_spoke.conversion.meanings import Calling, Found, Meaning, Meaningful, Services
 
 NAMING_KINDS: Final[tuple[WantedKind[Meaningful], ...]] = (
     multi_cluster_services.SERVICE_IMPORTS,
@@ -20,21 +20,36 @@ NAMING_KINDS: Final[tuple[WantedKind[Meaningful], ...]] = (
     egress.OVN_EGRESS,
     egress.CILIUM_EGRESS,
     egress.ANTREA_EGRESS,
+    skupper.LINKS,
 )
 """Of which each object says it by itself."""
-CALLING_KINDS: Final[tuple[WantedKind[Calling], ...]] = (submariner.GATEWAYS,)
-READ_KINDS: Final[tuple[WantedKind[Any], ...]] = tuple(dict.fromkeys((*NAMING_KINDS, *CALLING_KINDS)))
-TELLING_SOURCES: Final = tuple(each.source for each in NAMING_KINDS)
+JOINED_KINDS: Final = skupper.JOINED
+"""Of which objects say it together with those of other kinds."""
+CALLING_KINDS: Final[tuple[WantedKind[Calling], ...]] = (submariner.GATEWAYS, skupper.SITES)
+READ_KINDS: Final[tuple[WantedKind[Any], ...]] = tuple(
+    dict.fromkeys(
+        (
+            *NAMING_KINDS,
+            *(kind for joined in JOINED_KINDS for kind in (joined.kind, *joined.needs)),
+            *CALLING_KINDS,
+        )
+    )
+)
+TELLING_SOURCES: Final = tuple(each.source for each in (*NAMING_KINDS, *(joined.kind for joined in JOINED_KINDS)))
 
 
-def said(found: Found, absent: frozenset[str]) -> Iterator[tuple[str, Iterable[Meaning]]]:
+def said(found: Found, absent: frozenset[str], services: Services | None) -> Iterator[tuple[str, Iterable[Meaning]]]:
     """What objects say by kind, each all of it; nothing of a kind of which that is not known whole.
 
-    `absent` are kinds that this API server does not serve.
+    `absent` are kinds that this API server does not serve; `services` is None while these are not known.
     """
     for kind in NAMING_KINDS:
         if kind.source in found or kind.source in absent:
             yield kind.source, (each for thing in found.get(kind.source, ()) for each in thing.meanings())
+    for joined in JOINED_KINDS:
+        is_read = {joined.kind.source, *(each.source for each in joined.needs)} <= found.keys() | absent
+        if is_read and services is not None:
+            yield joined.kind.source, joined.tell(found, services)
 
 
 def called(found: Found) -> tuple[str, ...]:
