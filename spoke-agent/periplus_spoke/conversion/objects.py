@@ -211,9 +211,11 @@ class ServiceStatus(Kept):
 
 
 class ServiceNotes(Kept):
-    """The one annotation kept of a Service."""
+    """The annotations kept of a Service: those of Linkerd that say what it stands for."""
 
     remote_name: str = field(name="mirror.linkerd.io/remote-svc-fq-name", default="")
+    remote_discovery: str = field(name="multicluster.linkerd.io/remote-discovery", default="")
+    local_discovery: str = field(name="multicluster.linkerd.io/local-discovery", default="")
 
 
 class ServiceMeta(Meta):

@@ -202,6 +202,34 @@ def test_what_does_not_say_which_service_it_mirrors_is_a_service_like_any(remote
     assert mirrored(remote, **labels) == []
 
 
+def federated(local: str = "", remote: str = "", **labels: str) -> set[tuple[Any, ...]]:
+    """Rows of a federated service as Linkerd's service mirror makes it."""
+    thing = service("pay-federated", ("10.96.7.1",), namespace="shop")
+    notes = {"remote-discovery": remote, "local-discovery": local}
+    annotations = {f"multicluster.linkerd.io/{name}": text for name, text in notes.items() if text}
+    thing["metadata"] |= {"labels": {mirrored_services.MIRROR_LABEL: "true"} | labels, "annotations": annotations}
+    decoded = msgspec.convert(thing, type=Service)
+    return {row[1:] for _, row in meaning_rows("services", mirrored_services.mirrored_service(decoded))}
+
+
+def test_a_federated_service_is_each_of_its_members() -> None:
+    remote = {("import", "10.96.7.1/32", "Service", "shop", "pay", (name,)) for name in ("west-1", "north-1")}
+    own = {("local", "10.96.7.1/32", "Service", "shop", "pay", ())}
+    assert federated("pay", "pay@west-1,pay@north-1") == remote | own
+    assert federated(remote=" pay@west-1, pay@north-1") == remote
+    assert federated("pay") == own
+
+
+@pytest.mark.parametrize("remote", ["pay", "pay@", "@west-1", ",", "@"])
+def test_a_member_without_a_name_or_a_cluster_is_none(remote: str) -> None:
+    assert federated(remote=remote) == set()
+
+
+def test_a_mirror_of_a_federated_service_is_that_of_its_own_cluster() -> None:
+    assert federated("pay", "pay@west-1", **{mirrored_services.CLUSTER_LABEL: "west-1"}) == set()
+    assert federated("pay", "pay@west-1", **{mirrored_services.MIRROR_LABEL: "false"}) == set()
+
+
 def test_a_service_without_annotations_is_none() -> None:
     plain = msgspec.convert(service("pay"), type=Service)
     assert list(mirrored_services.mirrored_service(plain)) == []
