@@ -6,13 +6,14 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from periplus_contract.batch import FlowsMark
 from periplus_hub.access.scope import Scope
 from periplus_hub.flows.tables import coverage
 from periplus_hub.ingest.model import DecodedBatch
 from periplus_hub.kit.db import Database, WriteConnection
+from periplus_hub.kit.tenancy import NO_TENANT
 
 from tests.support.batches import EPOCH, Spoke, node, pod
 from tests.support.clock import START, FakeClock
@@ -124,6 +125,17 @@ async def test_the_ring_forgets_only_what_the_store_was_counted_to_have(hub: Flo
     assert await hub.turn()
     await hub.load()
     assert await hub.rows(tenant, ALL) == [{"tx": 1, "rx": 0, "n": 1, "blocks": 1}]
+
+
+async def test_the_ring_does_not_queue_behind_who_reads_an_inbox_for_long(hub: FlowHub, tenant: Scope) -> None:
+    member = await hub.door.member(tenant)
+    await member.send(seal_flows(Spoke(member.registration), [Flow(WEB, Peer("10.1.2.3"), AT, measures=bytes_of(1))]))
+    await hub.load()
+    assert [await hub.turn() for _ in range(3)] == [True, True, True]
+    async with hub.db.write(NO_TENANT) as c:
+        await c.execute(text("LOCK TABLE flow_inbox_0 IN ACCESS SHARE MODE"))  # as a dump does, until it ends
+        assert not await hub.turn()
+    assert await hub.turn()
 
 
 def until_all_are_read(hub: FlowHub, number: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:

@@ -59,6 +59,20 @@ async def test_what_comes_again_after_a_restore_counts_once_and_what_does_not_st
     assert await hub.rows(tenant, EDGES) == [{"tx": 107}]
 
 
+async def test_hours_of_rows_that_only_the_store_knows_have_edges_of_all_of_them(hub: FlowHub, tenant: Scope) -> None:
+    member = await hub.door.member(tenant)
+    spoke = Spoke(member.registration)
+    await member.send(batch(spoke, 100))
+    await hub.settle()
+    await member.send(batch(spoke, 7, AT - 7_200))
+    await hub.load()  # and the flow store is backed up before edges are made, PostgreSQL before the batch
+    await forget(hub, tenant, "flow_blocks", *MEMORY[2:])
+    async with hub.db.write(tenant) as c:
+        await c.execute(text("DELETE FROM flow_hours WHERE rolled_at IS NULL"))
+    await hub.settle()
+    assert await hub.rows(tenant, EDGES) == [{"tx": 107}]
+
+
 async def test_what_the_inbox_still_has_is_loaded_again_and_counts_once(hub: FlowHub, tenant: Scope) -> None:
     member = await hub.door.member(tenant)
     await member.send(batch(Spoke(member.registration), 5))

@@ -107,5 +107,9 @@ async def system_next_turn(c: WriteConnection) -> None:
 
 
 async def system_empty(c: WriteConnection, number: int) -> None:
-    """Forget what is in an inbox that takes nothing: the flow store has it, or there is nothing."""
+    """Forget what is in an inbox that takes nothing: the flow store has it, or there is nothing.
+
+    It waits for nobody, and raises a timeout: behind one who waits for a backup to end, all who read would queue.
+    """
+    await c.execute(text("SET LOCAL lock_timeout = '100ms'"))
     await c.execute(text(f"TRUNCATE {inboxes[number].name}"))

@@ -22,7 +22,10 @@ _COUNTS: Final = (
     " AND window_start BETWEEN {first:UInt32} AND {last:UInt32} GROUP BY block"
 )
 _DELETE: Final = Template("DELETE FROM $flows WHERE block = {block:UInt64}")
-_BLOCKS: Final = "SELECT DISTINCT block FROM flows WHERE window_start >= {since:UInt32}"
+_BLOCKS: Final = (
+    "SELECT block, toUnixTimestamp(min(window_start)) AS first_window,"
+    " toUnixTimestamp(max(window_start)) AS last_window FROM flows WHERE window_start >= {since:UInt32} GROUP BY block"
+)
 _BATCH: Final = "registration, epoch, seq, toDate(window_start)"
 """What a block holds whole: a batch's rows of one day."""
 _ELSEWHERE: Final = Template(
@@ -86,10 +89,11 @@ async def delete(scope: Scope, store: ColumnStore, block_id: int) -> None:
     await store.command(scope, statement, {"block": block_id}, lane=LANE)
 
 
-async def blocks_since(scope: Scope, store: ColumnStore, since_s: int) -> list[int]:
-    """The blocks that the store has rows of since then."""
+async def blocks_since(scope: Scope, store: ColumnStore, since_s: int) -> dict[int, tuple[int, int]]:
+    """The blocks that the store has rows of since then, each with its first and last window."""
     found = await store.query(scope, _BLOCKS, {"since": since_s}, lane=LANE)
-    return [int(each) for each in found.column("block").to_pylist()]
+    blocks, first, last = (found.column(name).to_pylist() for name in ("block", "first_window", "last_window"))
+    return dict(zip(blocks, zip(first, last, strict=True), strict=True))
 
 
 async def told_twice(scope: Scope, store: ColumnStore, unknown: Sequence[int], since_s: int) -> list[BlockTwice]:

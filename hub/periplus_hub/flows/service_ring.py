@@ -14,6 +14,7 @@ from periplus_hub.flows.tables import RING
 from periplus_hub.kit.column_store import ColumnStore
 from periplus_hub.kit.crashpoint import crashpoint
 from periplus_hub.kit.db import Database
+from periplus_hub.kit.db_errors import DATABASE_ERRORS, is_timeout
 from periplus_hub.kit.tenancy import EVERY_TENANT, NO_TENANT
 
 _log: Final = structlog.get_logger(__name__)
@@ -34,8 +35,13 @@ async def turn(db: Database, store: ColumnStore) -> bool:
     if not all([await _is_loaded(db, store, scope, number) for scope in tenants]):
         return False
     crashpoint("flows.before_truncate")
-    async with db.write(NO_TENANT) as c:
-        await repository_inbox.system_empty(c, number)
+    try:
+        async with db.write(NO_TENANT) as c:
+            await repository_inbox.system_empty(c, number)
+    except DATABASE_ERRORS as error:
+        if not is_timeout(error):
+            raise
+        return False  # somebody reads it, a backup perhaps: the next turn is soon
     crashpoint("flows.after_truncate")
     async with db.write(NO_TENANT) as c:
         await repository_inbox.system_next_turn(c)

@@ -13,7 +13,7 @@ import structlog
 
 from periplus_hub.access.scope import Scope
 from periplus_hub.flows import repository_blocks, repository_rows
-from periplus_hub.flows.model import HOUR_S, BlockTwice
+from periplus_hub.flows.model import HOUR_S
 from periplus_hub.ingest.repository_replication import system_replication
 from periplus_hub.kit.column_store import ColumnStore
 from periplus_hub.kit.db import Database
@@ -57,19 +57,25 @@ class Sweep:
             self._unknown[tenant] = await self._remove(scope, self._unknown[tenant], since_s)
 
     async def _find_unknown(self, scope: Scope, since_s: int) -> list[int]:
-        """The store is asked first: PostgreSQL knew every block before the store had it."""
+        """The store is asked first: PostgreSQL knew every block before the store had it.
+
+        Their hours are made anew: PostgreSQL does not know either whether edges were made of them.
+        """
         stored = await repository_rows.blocks_since(scope, self._store, since_s)
         async with self._db.read(scope) as c:
-            known = await repository_blocks.known_among(c, scope, stored)
+            known = await repository_blocks.known_among(c, scope, list(stored))
         unknown = sorted(set(stored) - known)
         if unknown:
             _log.warning("flow_blocks_unknown", blocks=len(unknown), remedy="What comes again is counted once.")
+            hours = {hour for each in unknown for hour in _hours(*stored[each])}
+            async with self._db.write(scope) as c:
+                await repository_blocks.touch(c, scope, sorted(hours), raw=True)
         return unknown
 
     async def _remove(self, scope: Scope, unknown: Sequence[int], since_s: int) -> list[int]:
         """Returns those that may still have rows of which there is no other."""
         twice = await repository_rows.told_twice(scope, self._store, unknown, since_s)
-        hours = {hour for block in twice for hour in _hours(block)}
+        hours = {hour for block in twice for hour in _hours(block.first_window, block.last_window)}
         async with self._db.write(scope) as c:
             await repository_blocks.touch(c, scope, sorted(hours), raw=True)
         for block in twice:
@@ -98,5 +104,5 @@ class Sweep:
             return ""
 
 
-def _hours(block: BlockTwice) -> range:
-    return range(block.first_window // HOUR_S * HOUR_S, block.last_window + 1, HOUR_S)
+def _hours(first_window: int, last_window: int) -> range:
+    return range(first_window // HOUR_S * HOUR_S, last_window + 1, HOUR_S)
