@@ -1,10 +1,12 @@
 """What others put into the data folder is neither followed nor taken for the hub's own."""
 
+import asyncio
 import os
 from pathlib import Path
 
 import pytest
 
+from periplus_hub.embedded_postgres.account import server_account
 from periplus_hub.embedded_postgres.folder import DataFolder, FolderLock, postmaster_pid
 from periplus_hub.embedded_postgres.supervisor import EmbeddedPostgres, running_urls
 from periplus_hub.kit.errors import Refusal
@@ -56,6 +58,13 @@ async def test_a_folder_that_holds_something_else_is_refused(open_folder: Path, 
         await EmbeddedPostgres(full).start()
     assert "--data-dir" in refused.value.remedy
     assert [path.name for path in full.iterdir()] == [held]
+
+
+async def test_a_folder_into_which_a_restore_was_cut_off_is_no_hub(open_folder: Path) -> None:
+    folder = open_folder / "restoring"
+    await asyncio.to_thread(DataFolder(folder, restoring=True).prepare, server_account())
+    with pytest.raises(Refusal, match=r"the restore into .+ was not finished"):
+        await EmbeddedPostgres(folder).start()
 
 
 async def test_a_new_disk_and_a_folder_of_a_hub_are_taken(open_folder: Path) -> None:

@@ -192,6 +192,8 @@ def calls(ids: dict[str, str]) -> Calls:
         ("blast-radius",): (("default/name-0",), 0),
         ("cluster-links",): (none, 0),
         ("coverage",): (none, 0),
+        ("backup",): (("/nowhere/at-all",), 1),
+        ("restore",): (("/nowhere/at-all",), 1),
         ("findings", "list"): (none, 0),
         ("findings", "ack"): ((ids["Finding"],), 0),
         ("notify", "list"): (none, 0),

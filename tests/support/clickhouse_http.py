@@ -32,6 +32,12 @@ _INSERT: Final = re.compile(
     r"\s*INSERT\s+INTO\s+(?P<into>.*?)\s+FORMAT\s+(?P<format>\w+)\s*", re.IGNORECASE | re.DOTALL
 )
 _FORMAT: Final = re.compile(r"FORMAT\s+(\w+)\s*$", re.IGNORECASE)
+_CONFIG: Final = """<clickhouse>
+  <storage_configuration><disks><backups><type>local</type><path>{}/</path></backups></disks></storage_configuration>
+  <backups><allowed_disk>backups</allowed_disk></backups>
+</clickhouse>
+"""
+"""It has a disk for backups, beside its folder."""
 _CODE: Final = re.compile(r"Code: (\d+)")
 
 
@@ -101,7 +107,10 @@ class Front:
     def __init__(self, folder: str, *, readonly: bool) -> None:
         """`folder` is the engine's; it lives as long as the first connection."""
         chdb: Any = importlib.import_module("chdb")  # here: the process that asks a server has no engine
-        self._connect: Callable[[], Any] = lambda: chdb.connect(folder)
+        file = Path(f"{folder}.xml")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(_CONFIG.format(f"{folder}-backups"))
+        self._connect: Callable[[], Any] = lambda: chdb.connect(f"{folder}?config-file={file}")
         self._first = self._connect()
         self._readonly = readonly
 

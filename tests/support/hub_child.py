@@ -32,11 +32,11 @@ from tests.support.spokes_door import Door, Member
 async def started(
     database_url: str, folder: Path, crash_at: str = "", log: Path | None = None, action: str = "serve", **settings: str
 ) -> tuple[Path, asyncio.subprocess.Process]:
-    """A process of the hub, and the file that it writes once it is ready."""
+    """A process of the hub, and the file that it writes once it is ready. Without a URL it has its own PostgreSQL."""
     ready = folder / "ready.json"
     ready.unlink(missing_ok=True)
     given = {
-        "DATABASE_URL": database_url.replace("+asyncpg", ""),
+        **({"DATABASE_URL": database_url.replace("+asyncpg", "")} if database_url else {}),
         "DATA_DIR": str(folder),
         "READY_FILE": str(ready),
         **{f"{listener}_PORT": "0" for listener in ("SPOKES", "API", "METRICS", "WORK_METRICS")},

@@ -60,6 +60,11 @@ class StoreConfig(Settings):
         description="The same database with the role that owns its tables; only `hub migrate` uses it. Without it "
         "the role in database_url migrates and owns the tables.",
     )
+    backup_database_url: SecretStr | None = Field(
+        default=None,
+        description="The same database with a role that sees all rows (superuser or BYPASSRLS); only `periplus backup` "
+        "uses it. Without it migration_database_url is used.",
+    )
     postgres_account: str | None = Field(
         default=None,
         description="Only if the hub runs as root: the existing account that runs the embedded PostgreSQL. Default: "
@@ -77,7 +82,7 @@ class StoreConfig(Settings):
     )
     database_writers: int = Field(default=6, ge=5, le=200, description="Connections for batches and heartbeats.")
 
-    @field_validator("database_url", "migration_database_url")
+    @field_validator("database_url", "migration_database_url", "backup_database_url")
     @classmethod
     def _known_scheme(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None and not url.get_secret_value().startswith(_SCHEMES):
@@ -245,6 +250,8 @@ class HubConfig(
     def _one_process(self) -> Self:
         if self.embedded and self.migration_database_url is not None:
             raise ValueError("migration_database_url is for a server of yours: set database_url too")
+        if self.embedded and self.backup_database_url is not None:
+            raise ValueError("backup_database_url is for a server of yours: set database_url too")
         if self.embedded and self.all_in_one is False:
             raise ValueError("the embedded store belongs to one process: leave all_in_one, or set database_url")
         return self

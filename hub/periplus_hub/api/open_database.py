@@ -14,7 +14,7 @@ from periplus_hub.kit.db_urls import Urls
 from periplus_hub.kit.errors import Refusal
 from periplus_hub.kit.tasks import beside
 
-_FOR_COMMANDS: Final = 8
+FOR_COMMANDS: Final = 8
 """Connections for `periplus hub` commands beside a hub that runs, and for whoever looks with psql."""
 
 
@@ -32,7 +32,7 @@ async def open_database(config: HubConfig, *, join_running: bool = False) -> Asy
         config.data_dir,
         ephemeral=config.ephemeral,
         account=config.postgres_account,
-        connections=config.most_connections + _FOR_COMMANDS,
+        connections=config.most_connections + FOR_COMMANDS,
     )
     try:
         await postgres.start()

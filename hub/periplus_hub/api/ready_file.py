@@ -9,7 +9,7 @@ from periplus_hub.access.service_tenants import make_admin_token
 from periplus_hub.api.listeners import Listener
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.errors import Refusal
-from periplus_hub.kit.own_files import open_own
+from periplus_hub.kit.own_files import open_own, write_private
 
 OF_THE_FILE: Final = "admin-token file"
 """What the token in the data folder is called."""
@@ -27,21 +27,6 @@ async def ensure_admin_token(db: Database, data_dir: Path | None) -> Path | None
     except OSError as error:
         raise Refusal(f"{path} cannot be used: {error.strerror}", "Remove it; the hub makes a new one.") from error
     return path
-
-
-def write_private(path: Path, text: str) -> None:
-    """A whole file that only its owner can read, or none."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.unlink(missing_ok=True)
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise Refusal(f"{path} cannot be written: {error.strerror}", "Check the folder and its free space.") from error
 
 
 def write_ready_file(path: Path, listeners: list[Listener], admin_token_file: Path | None) -> None:

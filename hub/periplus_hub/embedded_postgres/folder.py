@@ -17,10 +17,13 @@ FOLDER_IN_USE: Final = "data-folder-in-use"
 _SOCKET_PATH_BYTES: Final = 107
 SOCKET_FILES: Final = (".s.PGSQL.5432", ".s.PGSQL.5432.lock")
 """The socket, and the file in which the server that made it says its pid."""
-_OURS: Final = frozenset({"hub.lock", "postgres"})
+RESTORING: Final = "restoring"
+"""A file that is there while a backup is put into the folder: what it holds is no hub yet."""
+_OURS: Final = frozenset({"hub.lock", "postgres", RESTORING})
 _OF_A_NEW_DISK: Final = frozenset({"lost+found"})
 _TRAVERSABLE: Final = 0o711
 _PRIVATE: Final = 0o700
+_PRIVATE_FILE: Final = 0o600
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,8 @@ class DataFolder:
     """`<data>/postgres` is the server's, `<data>/hub.lock` says who uses it."""
 
     root: Path
+    restoring: bool = False
+    """Whether a backup is being put into it: nobody else may use it until that is done."""
 
     @property
     def cluster(self) -> Path:
@@ -82,6 +87,8 @@ class DataFolder:
                 if not folder.exists():
                     folder.mkdir(mode=_TRAVERSABLE)
                     folder.chmod(_TRAVERSABLE)  # the umask must not close what was just made
+            if self.restoring:
+                (self.root / RESTORING).touch(mode=_PRIVATE_FILE)
             if not self.cluster.exists():
                 self.cluster.mkdir(mode=_PRIVATE)
                 account.owns(self.cluster)
@@ -104,6 +111,12 @@ class DataFolder:
                 slug="data-folder",
             )
         found = {path.name for path in self.root.iterdir()} - _OF_A_NEW_DISK
+        if RESTORING in found and not self.restoring:
+            raise Refusal(
+                f"the restore into {self.root} was not finished: what it holds is a part of a backup",
+                "Remove what is in the folder, and run 'periplus restore' again.",
+                slug="data-folder",
+            )
         if found and found.isdisjoint(_OURS):
             raise Refusal(
                 f"{self.root} is no data folder of a hub, and not empty: it holds {min(found)!r}",

@@ -41,9 +41,15 @@ class EmbeddedPostgres:
     """Start it from the thread that lives as long as the hub: the kernel ends the server with that thread."""
 
     def __init__(
-        self, data_dir: Path, *, ephemeral: bool = False, account: str | None = None, connections: int = 40
+        self,
+        data_dir: Path,
+        *,
+        ephemeral: bool = False,
+        account: str | None = None,
+        connections: int = 40,
+        restoring: bool = False,
     ) -> None:
-        self.folder = DataFolder(data_dir.resolve())
+        self.folder = DataFolder(data_dir.resolve(), restoring)
         self._ephemeral = ephemeral
         self._connections = connections
         self._wanted_account = account

@@ -1,5 +1,6 @@
 """Where flows are kept, and for how long."""
 
+import re
 from typing import Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -7,6 +8,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from periplus_hub.kit.config import Settings
 
 _EMBEDDED = "chdb:///"
+_PLACE = re.compile(r"(Disk|S3|AzureBlobStorage)\([^()]*\{name\}[^()]*\)")
 _SCHEMES = (_EMBEDDED, "clickhouse://", "clickhouses://", "http://", "https://")
 
 
@@ -24,6 +26,12 @@ class FlowsConfig(Settings):
         pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,63}$",
         description="The name by which servers of the flow store know their cluster. With it, tables are made on all "
         "of them (ON CLUSTER), Replicated and Distributed; flow_store_url leads to one of them.",
+    )
+    flow_store_backup: SecretStr | None = Field(
+        default=None,
+        description="Where a server of the flow store puts its part of a backup, in the words of its BACKUP: "
+        "Disk('backups', '{name}') or S3(…). {name} becomes the name of the backup and of a tenant's database. Only "
+        "`periplus backup` and `periplus restore` use it.",
     )
     flow_store_memory_bytes: int = Field(
         default=2 * 1024**3,
@@ -58,6 +66,18 @@ class FlowsConfig(Settings):
         if url is not None and not url.get_secret_value().startswith(_SCHEMES):
             raise ValueError("it must start with chdb:/// or clickhouse://")
         return url
+
+    @field_validator("flow_store_backup")
+    @classmethod
+    def _place_with_a_name(cls, place: SecretStr | None) -> SecretStr | None:
+        if place is not None and not _PLACE.fullmatch(place.get_secret_value()):
+            raise ValueError("it must be like Disk('backups', '{name}') or S3('https://…/{name}', …)")
+        return place
+
+    @property
+    def flow_backup_place(self) -> str | None:
+        """The same as a text."""
+        return None if self.flow_store_backup is None else self.flow_store_backup.get_secret_value()
 
     @model_validator(mode="after")
     def _cluster_of_servers(self) -> Self:

@@ -181,6 +181,11 @@ async def system_inherit(c: WriteConnection, owner: UUID, store: str) -> list[UU
     return [row.id for row in found]
 
 
+async def system_end_leases(c: WriteConnection) -> None:
+    """None of the processes that this database knows of lives: it was restored."""
+    await c.execute(update(loaders).values(lease_until=func.now()))
+
+
 async def _hold_lease(c: WriteConnection, owner: UUID) -> None:
     """Nobody takes over before this transaction ends."""
     mine = select(loaders.c.id).where(loaders.c.id == owner, loaders.c.heir.is_(None))

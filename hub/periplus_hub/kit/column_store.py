@@ -35,6 +35,16 @@ T = TypeVar("T")
 
 EMBEDDED: Final = "chdb"
 _LOCK_FILE: Final = "periplus.lock"
+_OF_NO_DATABASE: Final = ""
+_ENGINE_FILE: Final = "engine.xml"
+_ENGINE: Final = """<clickhouse>
+  <backups><allowed_path>/</allowed_path></backups>
+  <backup_threads>2</backup_threads>
+  <restore_threads>2</restore_threads>
+</clickhouse>
+"""
+"""Settings of the embedded engine. Nobody but the hub gives it statements, so it may put a backup anywhere; with few
+threads, because people ask it meanwhile."""
 _CLIENTS_OF_A_LANE: Final = 32
 """Of the tenants that a lane asked about last. A client costs little memory, and some milliseconds to make."""
 _NOT_NOW: Final = frozenset(
@@ -104,6 +114,15 @@ class ColumnStore:
         """Whether anything was asked of it yet."""
         return bool(self._ready)
 
+    @property
+    def folder(self) -> Path:
+        """Of the embedded store."""
+        return Path(urlsplit(self._url).path)
+
+    def beside(self, name: str) -> Path:
+        """A file of this name beside the folder of the embedded store."""
+        return self.folder.with_name(f"{self.folder.name}.{name}")
+
     def claim(self) -> str:
         """Which store it is: for the embedded one its folder's own name, ours alone from now on; a server has none.
 
@@ -137,13 +156,32 @@ class ColumnStore:
         }
         await self._do(whose, lane, lambda client: client.insert_arrow(table, rows, settings=settings))
 
+    async def apart(self, whose: OfTenant, work: Callable[[Any, str], T], *, lane: str) -> T:
+        """Do something with the tenant's database as a whole, by its name: it is not made, nor brought up to date.
+
+        Whatever the store refuses there is Unavailable.
+        """
+        found = self._lanes.setdefault(lane, _Lane(lane))
+        with self._as_refusals(every=True):
+            return await found.run(lambda: work(self._plain(found), database_of(whose.tenant_id)))
+
+    def _plain(self, lane: "_Lane") -> Any:  # noqa: ANN401 - the library's client is not typed
+        """A client of no database. It is kept: what the engine does by itself ends with the last client."""
+        if _OF_NO_DATABASE not in lane.clients:
+            import clickhouse_connect  # noqa: PLC0415 - as in `_connect`
+
+            with self._opening:
+                lane.clients[_OF_NO_DATABASE] = clickhouse_connect.get_client(**self._given())
+        return lane.clients[_OF_NO_DATABASE]
+
     async def close(self) -> None:
         """Close all clients, and the engine with the last."""
         for lane in self._lanes.values():
             await lane.close()
         self._lanes.clear()
-        if self._ready and self.is_embedded:
+        if self._lock_file is not None and self._temporary.exists():
             tempfile.tempdir = self._others_temporary
+            shutil.rmtree(self._temporary, ignore_errors=True)
         self._ready.clear()
         if self._lock_file is not None:
             os.close(self._lock_file)
@@ -161,14 +199,14 @@ class ColumnStore:
         return done
 
     @contextlib.contextmanager
-    def _as_refusals(self) -> Iterator[None]:
+    def _as_refusals(self, *, every: bool = False) -> Iterator[None]:
         """What the library raises while the store is away, full or slow, as Unavailable; a wrong statement is a bug."""
         try:
             yield
         except Refusal:
             raise
         except Exception as error:  # its engine and its client have no class in common
-            if not _is_trouble(error):
+            if not every and not _is_trouble(error):
                 raise
             reason = self._reason(error)
             _log.warning("flow_store_trouble", error=reason, cause=_first_line(error))
@@ -206,13 +244,7 @@ class ColumnStore:
     def _connect(self, database: str, tenant_id: UUID) -> Any:  # noqa: ANN401 - as above
         import clickhouse_connect  # noqa: PLC0415 - 300 MB with the engine, for hubs that need it
 
-        given: dict[str, Any] = {"dsn": self._url, "send_receive_timeout": self._timeout_s}
-        if self._cluster is not None:
-            given["settings"] = dict(SETTINGS)
-        if self.is_embedded:
-            options = {"max_server_memory_usage": str(self._memory_bytes)}
-            given = {"interface": EMBEDDED, "path": self._prepare_folder(), "chdb_options": options}
-            self._use_own_temporary()
+        given = self._given()
         if tenant_id not in self._ready:
             with contextlib.closing(clickhouse_connect.get_client(**given)) as client:
                 make = f"CREATE DATABASE IF NOT EXISTS {database}"
@@ -223,15 +255,28 @@ class ColumnStore:
             self._ready.add(tenant_id)
         return client
 
+    def _given(self) -> dict[str, Any]:
+        """What a client is made of."""
+        if not self.is_embedded:
+            settings = {} if self._cluster is None else {"settings": dict(SETTINGS)}
+            return {"dsn": self._url, "send_receive_timeout": self._timeout_s, **settings}
+        folder = self._prepare_folder()
+        self._use_own_temporary()
+        file = self._temporary / _ENGINE_FILE
+        options = {"max_server_memory_usage": str(self._memory_bytes), "config-file": str(file)}
+        return {"interface": EMBEDDED, "path": folder, "chdb_options": options}
+
     def _use_own_temporary(self) -> None:
         """The library hands rows to the engine in files; what a kill leaves of them goes with the next start."""
-        if not self._ready:
-            self._temporary.mkdir(exist_ok=True)
-            self._others_temporary, tempfile.tempdir = tempfile.tempdir, str(self._temporary)
+        if self._temporary.exists():
+            return
+        self._temporary.mkdir()
+        (self._temporary / _ENGINE_FILE).write_text(_ENGINE)
+        self._others_temporary, tempfile.tempdir = tempfile.tempdir, str(self._temporary)
 
     def _prepare_folder(self) -> str:
         """The engine's folder, ours alone; what an insert of a killed process left in it is removed."""
-        folder = Path(urlsplit(self._url).path)
+        folder = self.folder
         if self._lock_file is None:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock_file = _locked(folder)

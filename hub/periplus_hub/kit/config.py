@@ -17,7 +17,7 @@ from periplus_hub.kit.errors import Refusal
 S = TypeVar("S", bound=BaseModel)
 
 PREFIX: Final = "PERIPLUS_"
-_SECRET: Final = re.compile(r"url|token|secret|password|key", re.IGNORECASE)
+_SECRET: Final = re.compile(r"url|token|secret|password|key|backup", re.IGNORECASE)
 _SERVICE_LINK: Final = re.compile(r"_SERVICE_(HOST|PORT(_\w+)?)$|_PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?$")
 _LINKED_VALUE: Final = re.compile(r"(tcp|udp|sctp)://")
 

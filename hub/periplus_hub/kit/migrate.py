@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 import periplus_hub
-from periplus_hub.kit.db import Database, lock_number
+from periplus_hub.kit.db import Database, ReadConnection, lock_number
 from periplus_hub.kit.db_connect import Connector
 from periplus_hub.kit.db_errors import is_timeout
 from periplus_hub.kit.errors import Refusal
@@ -105,12 +105,18 @@ async def upgrade(url: str, role: str) -> None:
         await engine.dispose()
 
 
+async def schema_revision(c: ReadConnection) -> str | None:
+    """That of the database; None where it has no schema."""
+    exists = await c.scalar(text("SELECT to_regclass('alembic_version') IS NOT NULL"))
+    found: str | None = await c.scalar(text("SELECT version_num FROM alembic_version")) if exists else None
+    return found
+
+
 async def check_schema(db: Database) -> None:
     """Raise Refusal unless this hub works with the database's schema."""
     async with db.read(NO_TENANT) as c:
         _refuse_server((await c.execute(_SERVER)).one())
-        exists = await c.scalar(text("SELECT to_regclass('alembic_version') IS NOT NULL"))
-        revision = await c.scalar(text("SELECT version_num FROM alembic_version")) if exists else None
+        revision = await schema_revision(c)
         differs = drift(await c.execute(COLUMNS), (await c.execute(INDEXES)).scalars())
     if revision is None:
         raise Refusal("the database has no schema", "Run 'periplus hub migrate' first.", slug="no-schema")

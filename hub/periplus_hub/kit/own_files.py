@@ -6,6 +6,8 @@ import stat
 from pathlib import Path
 from typing import Final
 
+from periplus_hub.kit.errors import Refusal
+
 _ROOT: Final = 0
 
 
@@ -27,6 +29,21 @@ def read_own(path: Path, *owners: int) -> str:
     """The text of such a file. Raises OSError."""
     with os.fdopen(open_own(path, os.O_RDONLY, *owners), encoding="utf-8", errors="replace") as file:
         return file.read()
+
+
+def write_private(path: Path, text: str) -> None:
+    """A whole file that only its owner can read, or none."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.unlink(missing_ok=True)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise Refusal(f"{path} cannot be written: {error.strerror}", "Check the folder and its free space.") from error
 
 
 def why_not_ours(found: os.stat_result) -> str:

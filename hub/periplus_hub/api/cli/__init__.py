@@ -42,6 +42,8 @@ _COMMANDS: Final = {
     "blast-radius": ("blast_radius_command", "blast_radius"),
     "cluster-links": ("cluster_links_command", "cluster_links"),
     "coverage": ("coverage_command", "coverage"),
+    "backup": ("backup_command", "backup"),
+    "restore": ("backup_command", "restore"),
 }
 _EXTRA: Final = {"try": {"allow_extra_args": True}}
 """Commands that say themselves what is wrong with an argument that they do not take."""
