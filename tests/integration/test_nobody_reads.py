@@ -194,6 +194,8 @@ def calls(ids: dict[str, str]) -> Calls:
         ("coverage",): (none, 0),
         ("backup",): (("/nowhere/at-all",), 1),
         ("restore",): (("/nowhere/at-all",), 1),
+        ("doctor",): (none, 2),
+        ("support-bundle",): (("-o", "/nowhere/bundle.tar.gz"), 1),
         ("findings", "list"): (none, 0),
         ("findings", "ack"): ((ids["Finding"],), 0),
         ("notify", "list"): (none, 0),

@@ -32,6 +32,7 @@ _duration: Final = histogram("periplus_job_duration_seconds", "How long job runs
 _last_success: Final = gauge(
     "periplus_job_last_success_timestamp_seconds", "When the job last ended well, as a Unix time.", ("job",)
 )
+_interval: Final = gauge("periplus_job_interval_seconds", "How often the job has its turn.", ("job",))
 _leading: Final = gauge("periplus_leader", "1 while this process runs the fleet-wide jobs, else 0.")
 
 _log: Final = structlog.get_logger(__name__)
@@ -76,6 +77,7 @@ class JobRunner:
     async def run_once(self, job: Job) -> bool:
         """One run; whether it ended well."""
         started_s = self._clock.monotonic_s()
+        _interval.labels(job.name).set(job.interval_s)
         try:
             await job.run(self._clock.now())
         except Exception:  # noqa: BLE001 - whatever a job met, the others go on, and it gets its next turn

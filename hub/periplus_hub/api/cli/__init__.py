@@ -42,6 +42,8 @@ _COMMANDS: Final = {
     "blast-radius": ("blast_radius_command", "blast_radius"),
     "cluster-links": ("cluster_links_command", "cluster_links"),
     "coverage": ("coverage_command", "coverage"),
+    "support-bundle": ("support_bundle_command", "support_bundle"),
+    "doctor": ("doctor_command", "doctor"),
     "backup": ("backup_command", "backup"),
     "restore": ("backup_command", "restore"),
 }

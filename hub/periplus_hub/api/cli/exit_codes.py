@@ -29,10 +29,11 @@ class Exit(IntEnum):
     """The work could not be done; the message says why and what to do. With `--fail-on` also: no overlap is so bad,
     but not all is known: a cluster is incomplete, stale or unread, or the overlaps are not computed or not current; or
     clusters are copies of one, or may be.
+    With `doctor` also: nothing is known to be at fault, but somebody should look, or not all could be asked.
     With `plan` also: there is no range, or not all is known. With `--fail-if-reached` also: something is reached, or
     not all is known."""
     THRESHOLD = 2
-    """`--fail-on` found an overlap at or above its severity, or a rule of pre-flight fails."""
+    """`--fail-on` found an overlap at or above its severity, a rule of pre-flight fails, or `doctor` found a fault."""
     CLUSTER_UNREACHABLE = 3
     """`periplus-spoke`: the Kubernetes API server cannot be read."""
     HUB_REFUSED = 4
