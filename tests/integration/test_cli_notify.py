@@ -40,7 +40,7 @@ async def terminal(database_url: str, db: Database, tmp_path: Path, receiver: st
 
 async def test_receivers_are_listed_and_tested(terminal: Terminal) -> None:
     listed = await terminal.documents("notify", "list")
-    assert [(each["name"], each["kind"], each["severity"]) for each in listed] == [
+    assert [(each["name"], each["form"], each["severity"]) for each in listed] == [
         ("inside", "webhook", "warning"), ("refuses", "webhook", "warning"), ("takes", "webhook", "warning"),
     ]  # fmt: skip
     assert "warning and worse" in (await terminal.type("notify", "list")).stdout

@@ -31,7 +31,7 @@ class NotificationReceiver:
     """findings.model_receivers.Receiver with its Delivery."""
 
     name: str = strawberry.field(description="What the configuration calls it.")
-    kind: ReceiverKind = strawberry.field(description="In which form it takes findings.")
+    form: ReceiverKind = strawberry.field(description="In which form it takes findings.")
     host: str = strawberry.field(description="Where it is; the rest of its URL is secret.")
     severity: FindingSeverity = strawberry.field(description="It is told of this severity and worse.")
     detectors: list[str] = strawberry.field(
@@ -63,7 +63,7 @@ def _receiver(receiver: Receiver, delivery: Delivery, told: int, now: datetime) 
     quiet = receiver.quiet
     return NotificationReceiver(
         name=receiver.name,
-        kind=receiver.kind,
+        form=receiver.kind,
         host=urlsplit(receiver.url).hostname or "",
         severity=receiver.severity,
         detectors=list(receiver.detectors),

@@ -11,6 +11,7 @@ WORDS: Final = frozenset(
         "allocationKind",
         "end",
         "fill",
+        "form",
         "gap",
         "kinds",
         "levels",

@@ -18,7 +18,7 @@ notify = typer.Typer(
 RECEIVERS: Final = """
 query Receivers {
   notificationReceivers {
-    name kind host severity detectors waitS quietHours quietTimeZone isQuiet toldCount refusedCount
+    name form host severity detectors waitS quietHours quietTimeZone isQuiet toldCount refusedCount
     lastSuccessAt failingSince nextTryAt lastError
   }
 }
@@ -39,7 +39,7 @@ _COLUMNS: Final = ("receiver", "kind", "host", "severity", "state", "last succes
 def list_receivers(*, url: UrlOption = None, token_file: TokenFileOption = None, as_json: JsonOption = False) -> None:
     """Who is told of findings, of which, and whether it arrives."""
     with hub(url, token_file) as client:
-        known = [each | {"kind": word(each["kind"])} for each in client.ask(RECEIVERS)["notificationReceivers"]]
+        known = client.ask(RECEIVERS)["notificationReceivers"]
     empty = "No receivers: nobody outside of the hub is told of findings. Name some in the hub's receivers_file."
     Listing(_COLUMNS, [_row(each) for each in known], known, empty, numbers=1).show(as_json=as_json)
 
@@ -47,7 +47,7 @@ def list_receivers(*, url: UrlOption = None, token_file: TokenFileOption = None,
 def _row(receiver: dict[str, Any]) -> tuple[str, ...]:
     return (
         receiver["name"],
-        receiver["kind"],
+        word(receiver["form"]),
         receiver["host"],
         f"{word(receiver['severity'])} and worse" if receiver["severity"] != "CRITICAL" else "critical",
         _state(receiver),
