@@ -170,55 +170,55 @@ FLOW_CALLS: Calls = {
     ("coverage",): ((), 0),
 }
 """Of the commands about flows."""
+CARE_CALLS: Calls = {
+    ("backup",): (("/nowhere/at-all",), 1),
+    ("restore",): (("/nowhere/at-all",), 1),
+    ("doctor",): ((), 2),
+    ("support-bundle",): (("-o", "/nowhere/bundle.tar.gz"), 1),
+}
+"""Of the commands that look after a hub."""
 
 
 def calls(ids: dict[str, str]) -> Calls:
     """For each command, by the words that name it, further arguments and the code it ends with."""
     none: tuple[str, ...] = ()
     missing, kubeconfig = ("--config", "/nowhere"), ("--kubeconfig", "/nowhere")
-    hub_side: Calls = (
-        address_calls(ids)
-        | FLOW_CALLS
-        | {
-            ("demo",): (("--once",), 0),
-            ("try",): (kubeconfig, 1),
-            ("hub", "serve"): (missing, USAGE),
-            ("hub", "work"): (missing, USAGE),
-            ("hub", "migrate"): (none, 0),
-            ("hub", "tenants", "create"): (("globex",), LOST),
-            ("hub", "admin-token"): (("--tenant", "globex"), LOST),
-            ("hub", "tenants", "list"): (none, 0),
-            ("join-token", "create"): (none, LOST),
-            ("join-token", "list"): (("--all",), 0),
-            ("join-token", "withdraw"): ((ids["JoinToken"],), 0),
-            ("api-token", "create"): (("ci",), LOST),
-            ("api-token", "list"): (none, 0),
-            ("api-token", "revoke"): ((ids["ApiToken"], "--yes"), 0),
-            ("clusters", "list"): (none, 0),
-            ("clusters", "show"): ((ids["Cluster"],), 0),
-            ("clusters", "approve"): ((ids["Cluster"],), 0),
-            ("clusters", "revoke"): ((ids["Cluster2"], "--yes"), 0),
-            ("agents", "list"): ((ids["Cluster"],), 0),
-            ("agents", "revoke"): ((ids["Cluster"], "name-0", "--yes"), 0),
-            ("backup",): (("/nowhere/at-all",), 1),
-            ("restore",): (("/nowhere/at-all",), 1),
-            ("doctor",): (none, 2),
-            ("support-bundle",): (("-o", "/nowhere/bundle.tar.gz"), 1),
-            ("findings", "list"): (none, 0),
-            ("findings", "ack"): ((ids["Finding"],), 0),
-            ("notify", "list"): (none, 0),
-            ("notify", "test"): (("nobody",), 1),
-            ("audit", "list"): (none, 0),
-            ("audit", "export"): (none, 0),
-            ("domains", "list"): (none, 0),
-            ("domains", "create"): (("vpc",), 0),
-            ("domains", "move"): (("vpc", ids["Cluster"]), 0),
-            ("domains", "isolate"): ((ids["Cluster"],), 0),
-            ("domains", "connect"): (("vpc", ids["NetworkDomain"]), 0),
-            ("domains", "disconnect"): (("vpc", ids["NetworkDomain"]), 0),
-            ("domains", "delete"): (("vpc",), 0),
-        }
-    )
+    shared = address_calls(ids) | FLOW_CALLS | CARE_CALLS
+    hub_side: Calls = shared | {
+        ("demo",): (("--once",), 0),
+        ("try",): (kubeconfig, 1),
+        ("hub", "serve"): (missing, USAGE),
+        ("hub", "work"): (missing, USAGE),
+        ("hub", "migrate"): (none, 0),
+        ("hub", "tenants", "create"): (("globex",), LOST),
+        ("hub", "admin-token"): (("--tenant", "globex"), LOST),
+        ("hub", "tenants", "list"): (none, 0),
+        ("join-token", "create"): (none, LOST),
+        ("join-token", "list"): (("--all",), 0),
+        ("join-token", "withdraw"): ((ids["JoinToken"],), 0),
+        ("api-token", "create"): (("ci",), LOST),
+        ("api-token", "list"): (none, 0),
+        ("api-token", "revoke"): ((ids["ApiToken"], "--yes"), 0),
+        ("clusters", "list"): (none, 0),
+        ("clusters", "show"): ((ids["Cluster"],), 0),
+        ("clusters", "approve"): ((ids["Cluster"],), 0),
+        ("clusters", "revoke"): ((ids["Cluster2"], "--yes"), 0),
+        ("agents", "list"): ((ids["Cluster"],), 0),
+        ("agents", "revoke"): ((ids["Cluster"], "name-0", "--yes"), 0),
+        ("findings", "list"): (none, 0),
+        ("findings", "ack"): ((ids["Finding"],), 0),
+        ("notify", "list"): (none, 0),
+        ("notify", "test"): (("nobody",), 1),
+        ("audit", "list"): (none, 0),
+        ("audit", "export"): (none, 0),
+        ("domains", "list"): (none, 0),
+        ("domains", "create"): (("vpc",), 0),
+        ("domains", "move"): (("vpc", ids["Cluster"]), 0),
+        ("domains", "isolate"): ((ids["Cluster"],), 0),
+        ("domains", "connect"): (("vpc", ids["NetworkDomain"]), 0),
+        ("domains", "disconnect"): (("vpc", ids["NetworkDomain"]), 0),
+        ("domains", "delete"): (("vpc",), 0),
+    }
     spoke_side = {("run",): (none, USAGE), ("node",): (none, USAGE), ("once",): (none, USAGE)}
     spoke_side[("check",)] = (kubeconfig, 3)
     return {("periplus_hub", *words): call for words, call in hub_side.items()} | {
