@@ -48,8 +48,9 @@ def said(found: Found, absent: frozenset[str], services: Services | None) -> Ite
             yield kind.source, (each for thing in found.get(kind.source, ()) for each in thing.meanings())
     for joined in JOINED_KINDS:
         is_read = {joined.kind.source, *(each.source for each in joined.needs)} <= found.keys() | absent
-        if is_read and services is not None:
-            yield joined.kind.source, joined.tell(found, services)
+        # Where there is none of it, services do not matter, and what it said before is over.
+        if is_read and (services is not None or not found.get(joined.kind.source)):
+            yield joined.kind.source, joined.tell(found, services or {})
 
 
 def called(found: Found) -> tuple[str, ...]:
