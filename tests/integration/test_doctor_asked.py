@@ -12,6 +12,7 @@ from periplus_hub.api.cli.exit_codes import Exit
 from periplus_hub.api.config import HubConfig
 from periplus_hub.api.doctor.checks import State
 from periplus_hub.api.doctor.examine import examine
+from periplus_hub.kit import jobs
 from periplus_hub.kit.db import Database
 
 from tests.support.backups import periplus
@@ -31,6 +32,14 @@ async def found(config: HubConfig) -> dict[str, State]:
     return {each.name: each.state for each in checks}
 
 
+@pytest.fixture
+def own_jobs() -> None:
+    """Jobs of other tests ran in this process, by clocks of their own, and a hub in it would show them, too."""
+    for each in (jobs._interval, jobs._last_success, jobs._runs):
+        each.clear()
+
+
+@pytest.mark.usefixtures("own_jobs")
 async def test_a_hub_that_runs_is_well_and_who_is_silent_is_named(
     db: Database, database_url: str, tenant: Scope, tmp_path: Path
 ) -> None:
