@@ -92,7 +92,8 @@ class ConntrackCollector:
         """Read until cancelled. Without the right to read it says so, and tries again."""
         while True:
             try:
-                with closing(await asyncio.to_thread(self._open_source)) as source:
+                # Not in a thread: a socket that a thread opens while this is cancelled would be closed by nobody.
+                with closing(self._open_source()) as source:
                     await self._read(source, sink)
             except OSError as error:
                 self._connections.failed()

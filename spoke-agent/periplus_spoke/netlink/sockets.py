@@ -101,8 +101,12 @@ def _handed_on(entries: Entries, take: TakeEntries, least: int = 1) -> Entries:
 
 def _open(protocol: int, groups: int = 0) -> socket.socket:
     opened = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
-    opened.settimeout(_ANSWER_S)
-    opened.bind((0, groups))
+    try:
+        opened.settimeout(_ANSWER_S)
+        opened.bind((0, groups))
+    except OSError:
+        opened.close()
+        raise
     return opened
 
 

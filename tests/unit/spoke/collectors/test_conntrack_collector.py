@@ -1,5 +1,6 @@
 """The collector of connections over a kernel that is made up: windows, conditions, and what it says when it cannot."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -145,3 +146,16 @@ async def test_without_the_right_to_read_it_says_which_and_goes_on_trying() -> N
     [window] = sink.told
     assert window.flows is not None
     assert window.flows.lost == {flow_words.LOST_UNREAD: 1}
+
+
+async def test_what_was_opened_as_the_agent_stopped_is_closed() -> None:
+    kernel, loop = Kernel(), asyncio.get_running_loop()
+
+    def opened_too_late() -> Kernel:
+        loop.call_soon_threadsafe(reading.cancel)
+        return kernel
+
+    collector = ConntrackCollector(opened_too_late, ConntrackSettings(node="node-1"), QuickTimer(), {}.__setitem__)
+    reading = asyncio.create_task(collector.run(SinkThatCanShut()))
+    await asyncio.gather(reading, return_exceptions=True)
+    assert kernel.closed == 1
