@@ -16,7 +16,7 @@ from tests.cluster.rig.processes import free_port
 from tests.support.certificates import self_signed
 from tests.support.commands import Outcome, periplus
 
-NAMESPACE = "periplus"
+NAMESPACE = "by-charts"
 HUB = "hub.example.org"
 IMAGE = {"registry": "registry.example.org/team"}
 READY_S = 180.0
