@@ -6,10 +6,9 @@ that PostgreSQL says, and more: that is found and counted once (`periplus_hub.fl
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -21,6 +20,7 @@ from periplus_hub.access.repository import system_tenant_ids
 from periplus_hub.access.scope import system_scope
 from periplus_hub.backups import postgres_tools
 from periplus_hub.backups.model import DUMP, FORMAT, MANIFEST, FlowsKept, Manifest, refuse_full
+from periplus_hub.backups.one_at_a_time import alone
 from periplus_hub.backups.repository import system_server
 from periplus_hub.backups.service_flows import ask_hub, folder_bytes, place_at_server
 from periplus_hub.backups.sums import seal, seal_one, sync_folder, write_sums
@@ -157,7 +157,8 @@ async def _part_of(target: Path) -> AsyncIterator[Path]:
     """Where the backup grows, until it is renamed; what is not finished is removed, also that of an earlier death."""
     part = target.with_name(f".{target.name}.part")
     part.mkdir(mode=0o700, exist_ok=True)
-    with _alone(part):
+    busy = Refusal(f"another backup is being written into {part}", "Wait for it, or choose another name.")
+    with alone(os.open(part, os.O_RDONLY | os.O_NOFOLLOW), busy):
         for left in part.iterdir():
             shutil.rmtree(left) if left.is_dir() else left.unlink()
         try:
@@ -165,17 +166,3 @@ async def _part_of(target: Path) -> AsyncIterator[Path]:
         finally:
             if part.exists():
                 await asyncio.to_thread(shutil.rmtree, part, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError as error:
-        raise Refusal(
-            f"another backup is being written into {folder}", "Wait for it, or choose another name."
-        ) from error
-    finally:
-        os.close(descriptor)

@@ -2,15 +2,15 @@
 
 import asyncio
 import contextlib
-import fcntl
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 from uuid import UUID
 
 import msgspec
 
+from periplus_hub.backups.one_at_a_time import alone
 from periplus_hub.flows.backing_up import ASKED, LOCK, TOLD, Asked, Told, read_message
 from periplus_hub.kit.column_store import ColumnStore, database_of
 from periplus_hub.kit.errors import Refusal, Unavailable
@@ -40,7 +40,8 @@ def folder_bytes(folder: Path) -> int:
 async def ask_hub(store: ColumnStore, tenants: Sequence[UUID], folder: Path) -> int:
     """Have the hub that has the store put these tenants' flows there; returns the step of their schema."""
     asked = Asked(new_id(), str(folder), tuple(tenants))
-    with _alone(store.beside(LOCK)):
+    busy = Refusal("the hub is writing another backup", "Wait for it.")
+    with alone(open_own(store.beside(LOCK), os.O_RDWR | os.O_CREAT), busy):
         write_private(store.beside(ASKED), msgspec.json.encode(asked).decode())
         try:
             told = await _answer(store, asked)
@@ -73,15 +74,3 @@ def _refuse_when_gone(store: ColumnStore) -> None:
     with contextlib.suppress(Unavailable):
         store.claim()
         raise Refusal("the hub ended before it had backed up the flows", "Take the backup again.")
-
-
-@contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    descriptor = open_own(path, os.O_RDWR | os.O_CREAT)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError as error:
-        raise Refusal("the hub is writing another backup", "Wait for it.") from error
-    finally:
-        os.close(descriptor)

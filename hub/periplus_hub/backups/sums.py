@@ -9,6 +9,7 @@ from typing import Final
 
 from periplus_hub.backups.model import MANIFEST, SUMS, Manifest, damaged, read_manifest
 from periplus_hub.kit.errors import Refusal
+from periplus_hub.kit.some_names import some
 
 _LINE: Final = re.compile(r"([0-9a-f]{64})  (.+)")
 _SHOWN: Final = 3
@@ -61,7 +62,7 @@ def verified(folder: Path) -> Manifest:
     except OSError as error:
         raise _unreadable(folder, error) from error
     if wrong:
-        raise damaged(str(folder), f"{_some(wrong)} is not what was written")
+        raise damaged(str(folder), f"{some(wrong, _SHOWN)} is not what was written")
     return manifest
 
 
@@ -84,11 +85,11 @@ def _refuse_incomplete(folder: Path, manifest: Manifest, summed: set[str]) -> No
     wanted = {*manifest.files, MANIFEST}
     there = set(files_in(folder)) - {SUMS}
     if missing := sorted(wanted - there):
-        raise damaged(str(folder), f"{_some(missing)} is missing")
+        raise damaged(str(folder), f"{some(missing, _SHOWN)} is missing")
     if extra := sorted((there | summed) - wanted):
-        raise damaged(str(folder), f"{_some(extra)} does not belong to it")
+        raise damaged(str(folder), f"{some(extra, _SHOWN)} does not belong to it")
     if unsummed := sorted(wanted - summed):
-        raise damaged(str(folder), f"{SUMS} lacks {_some(unsummed)}")
+        raise damaged(str(folder), f"{SUMS} lacks {some(unsummed, _SHOWN)}")
     for name, size in manifest.files.items():
         if (found := (folder / name).stat().st_size) != size:
             raise damaged(str(folder), f"{name} has {found:,} bytes of {size:,}")
@@ -104,8 +105,3 @@ def _unreadable(folder: Path, error: OSError) -> Refusal:
         f"the backup {folder} cannot be read: {error.filename or folder}: {error.strerror}",
         "Read it as its owner: the files are private.",
     )
-
-
-def _some(names: list[str]) -> str:
-    more = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from periplus_hub.findings.facts import MACHINES, REGISTRATIONS, Facts
 from periplus_hub.fleet.model import MACHINES_HOLD, Machines, Registration, same_clusters
+from periplus_hub.kit.some_names import some
 
 _NAMED: Final = 10
 
@@ -49,6 +50,4 @@ def told_apart(clusters: Sequence[SameUid]) -> tuple[list[SameUid], list[SameUid
 
 def named(registrations: Sequence[Registration]) -> str:
     """Their names, for a sentence: a golden image can be the start of a thousand."""
-    names = sorted(each.name for each in registrations)
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
+    return some(sorted(each.name for each in registrations), _NAMED)

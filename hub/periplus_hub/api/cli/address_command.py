@@ -13,9 +13,9 @@ from periplus_hub.api.cli.exit_codes import Exit, fail
 from periplus_hub.api.cli.hub_connection import JsonOption, TokenFileOption, UrlOption, hub
 from periplus_hub.api.cli.json_documents import document
 from periplus_hub.api.cli.output import tell, tell_json
-from periplus_hub.api.cli.report import some
 from periplus_hub.api.cli.rich_text import Text
 from periplus_hub.api.cli.tables import print_table, print_text, standard_output, when
+from periplus_hub.kit.some_names import some
 
 OWNER: Final = """
 query Owner($ip: IpAddress!, $domain: ID, $at: DateTime) {

@@ -18,7 +18,8 @@ from periplus_hub.api.cli.exit_codes import Exit, fail
 from periplus_hub.api.cli.hub_connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
 from periplus_hub.api.cli.json_documents import document, word
 from periplus_hub.api.cli.output import say_labelled, tell_json
-from periplus_hub.api.cli.report import minute, some
+from periplus_hub.api.cli.report import minute
+from periplus_hub.kit.some_names import some
 
 BLAST: Final = (
     KNOWN

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
-from periplus_hub.api.cli.report import some
+from periplus_hub.kit.some_names import some
 
 _APART: Final = (
     "have one kube-system uid and no node in common: they are several clusters, made from one backup or disk. "

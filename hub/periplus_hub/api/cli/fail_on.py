@@ -6,7 +6,8 @@ from typing import Annotated, Final
 import typer
 
 from periplus_hub.api.cli.exit_codes import Exit, fail
-from periplus_hub.api.cli.report import Report, Severity, some
+from periplus_hub.api.cli.report import Report, Severity
+from periplus_hub.kit.some_names import some
 
 _COPIES: Final = "Do what the finding copied-cluster says ('periplus findings list'), or ask about others."
 _NO_ANSWER: Final = "Do what the report says of each, or ask about others."

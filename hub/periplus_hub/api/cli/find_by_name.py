@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from periplus_contract.names import are_alike, is_id
 from periplus_hub.api.cli.exit_codes import fail
+from periplus_hub.kit.some_names import some
 
 _SHOWN: Final = 10
 _BARE: Final = re.compile(r"[0-9A-Fa-f-]{36}")
@@ -36,9 +37,8 @@ def choose(
         alike = ", ".join(repr(node[key]) for node in nodes if are_alike(node[key], text) and is_live(node))
         fail(f"there is no {what} {text!r}", f"Do you mean {alike}?" if alike else f"See '{listing}'.")
     if len(found) > 1:
-        ids = ", ".join(node["id"] for node in found[:_SHOWN])
-        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-        fail(f"{len(found)} {what}s are called {text!r}", f"Give the id of one: {ids}{more}.")
+        ids = some([node["id"] for node in found], _SHOWN)
+        fail(f"{len(found)} {what}s are called {text!r}", f"Give the id of one: {ids}.")
     return found[0]
 
 

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import yaml
 
+from periplus_hub.kit.some_names import some
+
 _SHOWN: Final = 20
 _KINDS: Final = ("contexts", "clusters", "users")
 
@@ -264,8 +266,7 @@ def _wanted(found: Sequence[Chosen], wanted: Sequence[str], paths: Sequence[Path
     missing = [name for name in wanted if not any(name in {each.context, each.label} for each in found)]
     if missing:
         msg = f"no context {', '.join(repr(name) for name in missing)} in {', '.join(str(path) for path in paths)}"
-        more = f" and {len(there) - _SHOWN} more" if len(there) > _SHOWN else ""
-        raise KubeconfigError(msg, f"Contexts there: {', '.join(sorted(there)[:_SHOWN])}{more}.")
+        raise KubeconfigError(msg, f"Contexts there: {some(sorted(there), _SHOWN)}.")
     if not wanted:
         return list(found)
     return list(dict.fromkeys(each for name in wanted for each in found if name in {each.context, each.label}))

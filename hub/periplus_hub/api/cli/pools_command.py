@@ -13,8 +13,9 @@ from periplus_hub.api.cli.exit_codes import Exit, fail
 from periplus_hub.api.cli.hub_connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
 from periplus_hub.api.cli.json_documents import word
 from periplus_hub.api.cli.output import say_labelled
-from periplus_hub.api.cli.report import counted, some
+from periplus_hub.api.cli.report import counted
 from periplus_hub.api.hub_client import HubClient
+from periplus_hub.kit.some_names import some
 
 POOLS: Final = """
 query Pools($first: Int!, $after: String, $cluster: ID, $scopes: [PoolScope!]) {

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from periplus_hub.api.cli.junit import range_line
-from periplus_hub.api.cli.report import counted, minute, some
+from periplus_hub.api.cli.report import counted, minute
 from periplus_hub.api.cli.rich_text import Console, Text
 from periplus_hub.api.cli.tables import print_labelled, print_table, print_text
+from periplus_hub.kit.some_names import some
 
 _STYLE: Final = {"fail": "bold red", "unknown": "bold magenta", "pass": "green"}
 _MARK: Final = {"fail": "✗", "unknown": "?", "pass": "✓"}

@@ -16,10 +16,10 @@ from periplus_hub.api.cli.report import (
     Severity,
     by_address,
     minute,
-    some,
     sort_groups,
 )
 from periplus_hub.api.hub_client import HubCallError, HubClient
+from periplus_hub.kit.some_names import some
 
 _PAGE: Final = 200
 _GROUPS: Final = 100

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from periplus_hub.addresses.overlaps.model import FederationTarget
+from periplus_hub.kit.some_names import some
 
 SCHEMA_VERSION: Final = 1
 SAME_CLUSTER: Final = "same_cluster"
@@ -278,12 +279,6 @@ def _unknown(cluster: ClusterLine) -> str:
         return f"{cluster.name} (stale, last heard {minute(cluster.last_heard)}{without})"
     why = missing or ("" if cluster.state == cluster.reason else cluster.reason)
     return f"{cluster.name} ({cluster.state}{f': {why}' if why else ''})"
-
-
-def some(names: Sequence[str], shown: int = 4) -> str:
-    """The first of them, and how many more there are."""
-    more = f" and {len(names) - shown} more" if len(names) > shown else ""
-    return ", ".join(names[:shown]) + more
 
 
 def minute(time: str) -> str:

@@ -23,11 +23,11 @@ from periplus_hub.api.cli.report import (
     encloses,
     enclosing,
     minute,
-    some,
 )
 from periplus_hub.api.cli.rich_text import Console, Text
 from periplus_hub.api.cli.tables import print_labelled, print_table, print_text
 from periplus_hub.api.cli.ways_words import ways_words
+from periplus_hub.kit.some_names import some
 
 # Foregrounds are the terminal's own, bold, dim, red, green or magenta: the rest is hard to read on light or on dark.
 _STYLE: Final = {

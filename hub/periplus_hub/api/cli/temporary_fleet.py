@@ -21,6 +21,7 @@ from periplus_hub.api.cli.report import SAME_CLUSTER, ClusterLine, ClusterState,
 from periplus_hub.api.cli.second_paths import SecondPaths
 from periplus_hub.api.hub_client import HubCallError, HubClient
 from periplus_hub.fleet import secrets
+from periplus_hub.kit.some_names import some
 
 _ENDED: Final = frozenset({"settled", "failed"})
 _REGISTER_WAIT_S: Final = 20.0
@@ -88,8 +89,7 @@ class Fleet:
         self.second_paths.settle([name for name, status in self.statuses.items() if status.phase == "pending"])
         busy = [f"{name} {status.phase}" for name, status in self.statuses.items() if not self._has_ended(name)]
         ended = len(self.targets) - len(busy)
-        more = f" and {len(busy) - _SHOWN} more" if len(busy) > _SHOWN else ""
-        self.progress.show(f"{ended} of {counted(len(self.targets), 'cluster')} done", ", ".join(busy[:_SHOWN]) + more)
+        self.progress.show(f"{ended} of {counted(len(self.targets), 'cluster')} done", some(busy, _SHOWN))
         return not busy
 
     def _has_ended(self, name: str) -> bool:

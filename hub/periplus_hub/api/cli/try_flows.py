@@ -10,8 +10,9 @@ import typer
 
 from periplus_contract.flow_words import SOURCE_KINDS
 from periplus_hub.api.cli.exit_codes import Exit, fail
-from periplus_hub.api.cli.report import ClusterLine, FlowSourceLine, Report, some
+from periplus_hub.api.cli.report import ClusterLine, FlowSourceLine, Report
 from periplus_hub.api.cli.temporary_fleet import Target
+from periplus_hub.kit.some_names import some
 
 WatchOption = Annotated[
     str | None,
