@@ -13,6 +13,7 @@ def create() -> None:
         *columns(UUID, "tenant_id"),
         *columns(TIME, "ended_at"),
         *columns(TEXTS, "undecided"),
+        *columns(JSON, "partly"),
         sa.PrimaryKeyConstraint("tenant_id", name="pk_finding_rounds"),
         tenant("finding_rounds"),
     )

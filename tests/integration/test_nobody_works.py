@@ -11,12 +11,17 @@ import pytest
 from structlog.testing import capture_logs
 from typer.testing import CliRunner, Result
 
+from periplus_hub.access.scope import system_scope
+from periplus_hub.access.service_tenants import ensure_default_tenant
 from periplus_hub.addresses.overlaps.jobs import OverlapsJob
 from periplus_hub.api.cli import command_line
 from periplus_hub.api.health import Health
 from periplus_hub.api.start_process import start
 from periplus_hub.findings.jobs import FindingsJob
+from periplus_hub.findings.model import DetectorRound
 from periplus_hub.findings.register_watch import PATIENCE_S, RegisterWatch
+from periplus_hub.findings.repository import record_round
+from periplus_hub.kit.clock import SystemClock
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.jobs import JobRunner, lead, somebody_leads
 from periplus_hub.kit.metrics import REGISTRY
@@ -61,11 +66,11 @@ async def test_what_was_never_computed_is_null_with_its_reason(fleet: Fleet) -> 
 async def test_that_nothing_is_found_is_said_only_where_somebody_looked(
     fleet: Fleet, db: Database, clock: FakeClock
 ) -> None:
-    asked = "{ findings { totalCount } findingRound { current endedAt undecided } }"
+    asked = "{ findings { totalCount } findingRound { current endedAt undecided partlyUndecided { detector count } } }"
     never = await fleet.ask(asked)
     assert never == {
         "findings": {"totalCount": 0},
-        "findingRound": {"current": False, "endedAt": None, "undecided": []},
+        "findingRound": {"current": False, "endedAt": None, "undecided": [], "partlyUndecided": []},
     }
     await FindingsJob(db).run(clock.now())
     looked = (await fleet.ask(asked))["findingRound"]
@@ -225,6 +230,18 @@ async def test_no_finding_is_not_said_where_nobody_looks(command: Callable[..., 
     assert (result.exit_code, result.stdout) == (1, "[]\n" if options else "")
     assert "no findings are known, but nobody has ever looked" in result.stderr
     assert "hub work" in result.stderr
+
+
+@pytest.mark.promise("no-false-all-clear")
+async def test_what_a_detector_could_not_tell_of_some_is_said(command: Callable[..., Any], database_url: str) -> None:
+    db = Database(database_url, SystemClock())
+    scope = system_scope(await ensure_default_tenant(db), "test")
+    async with db.write(scope) as c:
+        await record_round(c, scope, DetectorRound(ended_at=db.clock.now(), partly={"leaking-pools": 2}))
+    await db.dispose()
+    result = await command("findings", "list")
+    assert (result.exit_code, result.stdout) == (0, "No findings are known.\n")
+    assert "these could not tell of some things: leaking-pools (2)" in result.stderr
 
 
 async def test_readyz_of_a_hub_in_order_names_nothing(database_url: str, tmp_path: Path) -> None:

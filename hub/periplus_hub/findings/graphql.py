@@ -140,6 +140,16 @@ class FindingOrder:
     direction: OrderDirection = strawberry.field(default=OrderDirection.ASC, description="Which end first.")
 
 
+@strawberry.type(description="Of how many things a detector could not know when it last looked.")
+class PartlyUndecided:
+    """One of findings.model.DetectorRound.partly."""
+
+    detector: str = strawberry.field(description="Its name, as findings have it.")
+    count: int = strawberry.field(
+        description="Of how many things: clusters, pairs of clusters or pools. What was said of them stayed as it was."
+    )
+
+
 @strawberry.type(description="When detectors last looked, and so how far what they found may be trusted.")
 class FindingRound:
     """findings.model.DetectorRound."""
@@ -150,6 +160,11 @@ class FindingRound:
     ended_at: datetime | None = strawberry.field(description="When they last looked at everything; null is never.")
     undecided: list[str] = strawberry.field(
         description="Detectors that could not know then; their findings stayed as they were.",
+        directives=at_most(len(DETECTORS)),
+    )
+    partly_undecided: list[PartlyUndecided] = strawberry.field(
+        description="Detectors that knew of most then, and could not of some things: that nothing is said of "
+        "those means nothing.",
         directives=at_most(len(DETECTORS)),
     )
 
@@ -163,7 +178,10 @@ class FindingsQuery:
         """Of the asker's tenant."""
         last = await info.context.read(last_round)
         return FindingRound(
-            current=last.is_current(info.context.now), ended_at=last.ended_at, undecided=list(last.undecided)
+            current=last.is_current(info.context.now),
+            ended_at=last.ended_at,
+            undecided=list(last.undecided),
+            partly_undecided=[PartlyUndecided(detector=name, count=count) for name, count in last.partly.items()],
         )
 
     @strawberry.field(description="What detectors say, last changed first.", directives=paged())

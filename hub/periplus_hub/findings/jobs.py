@@ -7,7 +7,7 @@ from periplus_hub.access.repository import system_tenant_ids
 from periplus_hub.access.scope import system_scope
 from periplus_hub.findings.repository import record_round
 from periplus_hub.findings.service import TOPIC, Publish, reconcile, tell_nobody
-from periplus_hub.findings.service_detect import drafts_by_detector
+from periplus_hub.findings.service_detect import drafts_by_detector, round_of
 from periplus_hub.findings.service_facts import FactLoader
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.jobs import one_after_another
@@ -45,4 +45,4 @@ class FindingsJob:
             for finding in changed:
                 self._publish(tenant, TOPIC, {"id": str(finding.id), "state": finding.state.value})
         async with self._db.write(scope) as w:
-            await record_round(w, scope, now, [detector for detector, drafts in seen.items() if drafts is None])
+            await record_round(w, scope, round_of(seen, now))

@@ -1,5 +1,6 @@
 """Findings as values. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -46,9 +47,12 @@ class FindingDraft:
 
 @dataclass(frozen=True, slots=True)
 class Undecided:
-    """What a detector says instead of a draft where it cannot know now: a finding that is open stays as it is."""
+    """What a detector says instead of a draft where it does not decide now: a finding that is open stays as it is."""
 
     fingerprint: str
+    is_unknown: bool = True
+    """Whether something it has to know is missing. Where it is false, what it sees is near the line between trouble
+    and none, or is told by another finding of its."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,10 +84,12 @@ class DetectorRound:
     """The last time the detectors looked at all of a tenant: without one, no finding means nothing.
 
     `ended_at` is None for never; `undecided` are the detectors that could not know then, whose findings stayed.
+    `partly` counts, by detector, of how many things the others could not.
     """
 
     ended_at: datetime | None
     undecided: tuple[str, ...] = ()
+    partly: Mapping[str, int] = field(default_factory=dict)
 
     def is_current(self, now: datetime) -> bool:
         """Whether the findings are those of now."""

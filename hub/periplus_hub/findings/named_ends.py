@@ -69,7 +69,7 @@ def at_most(
     yield from (each for each in found if isinstance(each, Undecided))
     yield from islice(drafts, MOST_DRAFTS)
     rest = drafts[MOST_DRAFTS:]
-    yield from (Undecided(each.fingerprint) for each in rest)
+    yield from (Undecided(each.fingerprint, is_unknown=False) for each in rest)
     if rest or more:
         yield FindingDraft(
             fingerprint="more",

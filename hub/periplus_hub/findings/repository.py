@@ -88,9 +88,9 @@ async def change(c: WriteConnection, scope: Scope, findings: Iterable[Finding]) 
         await c.execute(statement.values(**{name: row[name] for name in names}))
 
 
-async def record_round(c: WriteConnection, scope: Scope, ended_at: datetime, undecided: Iterable[str]) -> None:
+async def record_round(c: WriteConnection, scope: Scope, ended: DetectorRound) -> None:
     """The detectors looked at all of the tenant."""
-    values = {"ended_at": ended_at, "undecided": list(undecided)}
+    values = {"ended_at": ended.ended_at, "undecided": list(ended.undecided), "partly": dict(ended.partly)}
     statement = upsert(tables.finding_rounds).values(tenant_id=scope.tenant_id, **values)
     await c.execute(statement.on_conflict_do_update(index_elements=["tenant_id"], set_=values))
 
@@ -98,8 +98,11 @@ async def record_round(c: WriteConnection, scope: Scope, ended_at: datetime, und
 async def last_round(c: ReadConnection, scope: Scope) -> DetectorRound:
     """When they last did."""
     table = tables.finding_rounds
-    row = await c.one_or_none(select(table.c.ended_at, table.c.undecided).where(owned(scope, table)))
-    return DetectorRound(ended_at=row.ended_at, undecided=tuple(row.undecided)) if row else DetectorRound(ended_at=None)
+    asked = select(table.c.ended_at, table.c.undecided, table.c.partly)
+    row = await c.one_or_none(asked.where(owned(scope, table)))
+    if row is None:
+        return DetectorRound(ended_at=None)
+    return DetectorRound(ended_at=row.ended_at, undecided=tuple(row.undecided), partly=row.partly)
 
 
 def resolved_before(scope: Scope, before: datetime) -> Sequence[Stale]:

@@ -134,11 +134,16 @@ async def forget(c: WriteConnection, scope: Scope, names: Sequence[str]) -> None
 
 async def deliveries(c: ReadConnection, scope: Scope, names: Sequence[str]) -> dict[str, Delivery]:
     """How each of these takes what it is told."""
+    known = {each.receiver: each for each in await all_deliveries(c, scope)}
+    return {name: known.get(name, Delivery(receiver=name)) for name in names}
+
+
+async def all_deliveries(c: ReadConnection, scope: Scope) -> list[Delivery]:
+    """How each that the hub tried to tell something takes it, by name."""
     table = finding_receivers
     columns = [table.c[name] for name in Delivery.__dataclass_fields__]
-    rows = await c.rows(select(*columns).where(owned(scope, table), one_of(table.c.receiver, names)))
-    known = {row.receiver: Delivery(**row._mapping) for row in rows}
-    return {name: known.get(name, Delivery(receiver=name)) for name in names}
+    rows = await c.rows(select(*columns).where(owned(scope, table)).order_by(table.c.receiver))
+    return [Delivery(**row._mapping) for row in rows]
 
 
 async def keep(c: WriteConnection, scope: Scope, delivery: Delivery) -> None:

@@ -64,9 +64,11 @@ finding_rounds: Final = Table(
     tenant_column(),
     time_column("ended_at", nullable=False),
     Column("undecided", ARRAY(Text), nullable=False),
+    Column("partly", JSON, nullable=False),
     PrimaryKeyConstraint("tenant_id"),
 )
-"""When the detectors last looked at all of a tenant, and which of them could not know then."""
+"""When the detectors last looked at all of a tenant, and which of them could not know then; `partly` counts of
+how many things each of the others could not."""
 
 finding_receivers: Final = Table(
     "finding_receivers",

@@ -11,9 +11,10 @@ from periplus_hub.api.cli.find_by_name import choose
 from periplus_hub.api.cli.hub_connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
 from periplus_hub.api.cli.json_documents import word
 from periplus_hub.api.cli.output import say_labelled, tell
-from periplus_hub.api.cli.report import minute, some
+from periplus_hub.api.cli.report import minute
 from periplus_hub.api.cli.tables import when
 from periplus_hub.api.hub_client import HubClient
+from periplus_hub.kit.some_names import some
 
 findings = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="What detectors say: list, ack.")
 
@@ -37,7 +38,7 @@ mutation Acknowledge($finding: ID!, $note: String!) {
   }
 }
 """
-ROUND: Final = "query Round { findingRound { current endedAt undecided } }"
+ROUND: Final = "query Round { findingRound { current endedAt undecided partlyUndecided { detector count } } }"
 _LOOK: Final = "Look at /readyz and the log of the hub, and run 'periplus hub work' where nothing does."
 _COLUMNS: Final = ("id", "severity", "state", "cluster", "since", "finding", "what to do")
 _GOING_ON: Final = ["OPEN", "ACKNOWLEDGED"]
@@ -58,12 +59,13 @@ def list_findings(
         known = _findings(client, states=None if everything else _GOING_ON, cluster=concerned)
         last = client.ask(ROUND)["findingRound"]
     doubt = _doubt(last)
+    nothing = "No findings." if last["current"] and not _of_some(last) else "No findings are known."
     if known or as_json or not doubt:
-        Listing(_COLUMNS, [_row(node) for node in known], known, "No findings.").show(as_json=as_json)
+        Listing(_COLUMNS, [_row(node) for node in known], known, nothing).show(as_json=as_json)
     if doubt and not known:
         fail(f"no findings are known, but {doubt}", _LOOK)
-    if doubt:
-        say_labelled("note", doubt)
+    for note in filter(None, (doubt, _of_some(last))):
+        say_labelled("note", note)
 
 
 def _doubt(last: dict[str, Any]) -> str:
@@ -72,6 +74,12 @@ def _doubt(last: dict[str, Any]) -> str:
         how = f"nobody has looked since {minute(last['endedAt'])}" if last["endedAt"] else "nobody has ever looked"
         return f"{how}: no 'periplus hub work' runs, or its job findings.detect fails"
     return f"{some(last['undecided'])} could not tell when they last looked" if last["undecided"] else ""
+
+
+def _of_some(last: dict[str, Any]) -> str:
+    """Which detectors could not tell of some things; empty: of all."""
+    told = [f"{each['detector']} ({each['count']:,})" for each in last["partlyUndecided"]]
+    return f"when they last looked, these could not tell of some things: {some(told)}" if told else ""
 
 
 def _findings(client: HubClient, **asked: object) -> list[dict[str, Any]]:

@@ -42,8 +42,8 @@ class FailingDependencies:
 
 def _drafts(watched: Watched, names: Mapping[UUID, str]) -> Iterator[FindingDraft | Undecided]:
     found = judged(watched.hours, int(watched.at.timestamp()), _share_ppm, lambda _: _FLOOR_PPM)
-    failing, unclear = off_or_near(found, lambda pair: end_key(pair.dst))
-    yield from map(Undecided, unclear)
+    failing, near = off_or_near(found, lambda pair: end_key(pair.dst))
+    yield from (Undecided(each, is_unknown=False) for each in near)
     yield from (_draft(server, each, names) for server, each in failing.items())
 
 

@@ -40,7 +40,8 @@ def _said(told: ClusterCoverage, name: str) -> FindingDraft | Undecided | None:
     fingerprint = str(told.registration_id)
     much, near = dict(_bands(told, 1)), dict(_bands(told, 2))
     if not much:
-        return Undecided(fingerprint) if near or told.observed < LEAST_OBSERVED else None
+        few = told.observed < LEAST_OBSERVED
+        return Undecided(fingerprint, is_unknown=bool(told.lost) and not near) if near or few else None
     return FindingDraft(
         fingerprint=fingerprint,
         severity=FindingSeverity.WARNING,

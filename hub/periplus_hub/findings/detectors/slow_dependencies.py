@@ -41,8 +41,8 @@ class SlowDependencies:
 
 
 def _drafts(watched: Watched, names: Mapping[UUID, str]) -> Iterator[FindingDraft | Undecided]:
-    slow, unclear = off_or_near(judged(watched.hours, int(watched.at.timestamp()), _mean_us, _floor_us), _path)
-    yield from map(Undecided, unclear)
+    slow, near = off_or_near(judged(watched.hours, int(watched.at.timestamp()), _mean_us, _floor_us), _path)
+    yield from (Undecided(each, is_unknown=False) for each in near)
     yield from (_draft(path, found, names) for path, found in slow.items())
 
 

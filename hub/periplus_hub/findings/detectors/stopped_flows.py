@@ -14,7 +14,7 @@ from periplus_hub.fleet.model import CONNECTED_WITHIN, Registration, State
 STOPPED_FOR: Final = timedelta(minutes=30)
 _SEVERAL: Final = 2
 _EVERY: Final = "all"
-_ALL_UNDECIDED: Final = Undecided(_EVERY)
+_ALL_UNDECIDED: Final = Undecided(_EVERY, is_unknown=False)
 
 
 class StoppedFlows:
@@ -34,7 +34,8 @@ class StoppedFlows:
         if not listening.knows_silence(now) or now - listening.since < STOPPED_FOR:
             return [_ALL_UNDECIDED, *map(_undecided, stopped)] if stopped else []
         if len(stopped) >= _SEVERAL and len(stopped) == len(tellers):
-            return [_all(stopped, max(_until(told[each.id]) for each in stopped)), *map(_undecided, stopped)]
+            in_all = [Undecided(str(each.id), is_unknown=False) for each in stopped]
+            return [_all(stopped, max(_until(told[each.id]) for each in stopped)), *in_all]
         return [_said(each, told[each.id], now) for each in stopped]
 
 

@@ -28,10 +28,10 @@ class UnmeasuredFlows:
 def _said(told: ClusterCoverage, name: str) -> FindingDraft | Undecided | None:
     fingerprint = str(told.registration_id)
     if told.observed < LEAST_OBSERVED:
-        return Undecided(fingerprint)
+        return Undecided(fingerprint, is_unknown=told.unmeasured > 0)
     percent = percent_at_least(told.unmeasured, told.observed, _BANDS_PERCENT)
     if percent is None:
-        return Undecided(fingerprint) if told.unmeasured else None
+        return Undecided(fingerprint, is_unknown=False) if told.unmeasured else None
     return FindingDraft(
         fingerprint=fingerprint,
         severity=FindingSeverity.WARNING,

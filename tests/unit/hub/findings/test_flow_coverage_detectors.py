@@ -18,6 +18,7 @@ from tests.support.clock import START
 from tests.unit.hub.findings.test_detectors import LISTENING, A, B, registration, seen
 from tests.unit.hub.findings.test_flow_detectors import FLEET, NOW, coverage, told
 
+NEAR = Undecided(str(A), is_unknown=False)
 OF_COVERAGE = (UnmeasuredFlows(), LostFlows(), StoppedFlows())
 
 
@@ -38,12 +39,13 @@ def test_while_nobody_looked_at_coverage_nobody_knows(detector: Detector) -> Non
     ("changes", "found"),
     [
         ({"unmeasured": 0}, []),
-        ({"unmeasured": 99}, [Undecided(str(A))]),
+        ({"unmeasured": 99}, [NEAR]),
         ({"unmeasured": 100}, ["bytes of flows are not counted"]),
         ({"observed": 99, "unmeasured": 99}, [Undecided(str(A))]),
+        ({"observed": 99, "unmeasured": 0}, [NEAR]),
         ({"told_until": None, "observed": 0}, []),
     ],
-    ids=["all", "hardly-any", "one-of-a-hundred", "hardly-anything", "no-source"],
+    ids=["all", "hardly-any", "one-of-a-hundred", "hardly-anything", "hardly-anything-and-all", "no-source"],
 )
 def test_a_source_that_cannot_count_bytes_is_told(changes: Any, found: Any) -> None:
     drafts = of_coverage(UnmeasuredFlows(), told(A, **changes))
@@ -55,16 +57,21 @@ def test_a_source_that_cannot_count_bytes_is_told(changes: Any, found: Any) -> N
     [
         ({}, []),
         ({"evicted": 10}, []),
-        ({"evicted": 51}, [Undecided(str(A))]),
+        ({"evicted": 51}, [NEAR]),
         ({"evicted": 101}, [{"evicted": 64}]),
         ({"overrun": 4}, []),
-        ({"overrun": 9}, [Undecided(str(A))]),
+        ({"overrun": 9}, [NEAR]),
         ({"overrun": 10, "unread": 40, "other": 3}, [{"overrun": 8, "unread": 32}]),
     ],
 )
 def test_a_source_that_misses_much_is_told_by_reason(lost: Any, found: Any) -> None:
     drafts = of_coverage(LostFlows(), told(A, lost=lost))
     assert [each.evidence["lost_at_least"] if isinstance(each, FindingDraft) else each for each in drafts] == found
+
+
+def test_where_hardly_anything_is_told_what_it_missed_is_not_judged() -> None:
+    found = [of_coverage(LostFlows(), told(A, observed=9, lost=lost)) for lost in ({}, {"overrun": 1})]
+    assert found == [[NEAR], [Undecided(str(A))]]
 
 
 def test_every_reason_has_its_remedy() -> None:
@@ -90,7 +97,7 @@ def test_where_nobody_tells_any_more_it_is_one_finding() -> None:
     drafts = of_coverage(StoppedFlows(), told(A, **STOPPED), told(B, **STOPPED))
     assert [each.fingerprint for each in drafts] == ["all", str(A), str(B)]
     assert drafts[0].title == "No cluster tells flows any more: 2 did"
-    assert drafts[1:] == [Undecided(str(A)), Undecided(str(B))]
+    assert drafts[1:] == [NEAR, Undecided(str(B), is_unknown=False)]
 
 
 def test_a_spoke_that_is_silent_itself_is_another_trouble() -> None:
@@ -101,5 +108,5 @@ def test_a_spoke_that_is_silent_itself_is_another_trouble() -> None:
 def test_a_hub_that_was_away_waits_for_what_was_told_meanwhile() -> None:
     since = START - timedelta(minutes=29)
     drafts = of_coverage(StoppedFlows(), told(A, **STOPPED), told(B), since=since)
-    assert drafts == [Undecided("all"), Undecided(str(A))]
+    assert drafts == [Undecided("all", is_unknown=False), Undecided(str(A))]
     assert of_coverage(StoppedFlows(), told(A), told(B), since=since) == [], "who tells has not stopped"
