@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from periplus_contract.batch import FlowsMark
 from periplus_hub.fleet import service as fleet
 from periplus_hub.kit.clock import SystemClock
 
@@ -92,3 +93,13 @@ async def test_what_is_measured_in_part_is_at_least_so_much(desk: FlowDesk) -> N
         assert shown.stdout.splitlines()[1].split()[place:][:2] == ["5+", "7+"], words
         assert "+ is at least: some of it could not be measured" in shown.stderr
     assert "at least 3 bytes with an end that nobody is known for" in (await desk.terminal.type("cluster-links")).stderr
+
+
+@pytest.mark.promise("no-false-all-clear")
+async def test_what_was_beyond_the_row_budget_is_counted(desk: FlowDesk) -> None:
+    await desk.tell([Flow(WEB, API, at())], flows=FlowsMark(observed=4, other_rows=1_203))
+    shown = await desk.terminal.type("dependencies")
+    assert "1,203 rows were beyond the row budgets of spokes (flow_row_budget)" in shown.stderr
+    found = await desk.terminal.documents("coverage")
+    assert found["otherRows"] == 1_203
+    assert {each["cluster"]["name"]: each["otherRows"] for each in found["clusters"]} == {"prod-1": 1_203, "prod-2": 0}

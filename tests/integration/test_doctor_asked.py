@@ -47,7 +47,7 @@ async def test_a_hub_that_runs_is_well_and_who_is_silent_is_named(
     with port() as free:
         config = config_for(database_url, tmp_path, metrics_port=free.getsockname()[1], all_in_one=True)
     async with hub(config):
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(600):
             states = await found(config)
             while {states["leader"], states["jobs"]} != {State.OK}:  # it leads when it is ready, or soon after
                 states = await found(config)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -38,9 +39,9 @@ class FlowDesk:
         """Another cluster, that has told nothing yet."""
         return await enrolled(self.db, self.http, self.scope, name)
 
-    async def tell(self, flows: Sequence[Flow]) -> None:
+    async def tell(self, flows: Sequence[Flow], /, **header: Any) -> None:
         """Send them, and wait until they are among the edges."""
-        await self.member.send(seal_flows(self.spoke, flows))
+        await self.member.send(seal_flows(self.spoke, flows, **header))
         async with asyncio.timeout(60):
             while True:
                 async with self.db.read(self.scope) as c:

@@ -8,11 +8,12 @@ from strawberry.types.nodes import Selection
 
 from periplus_hub.access.graphql import Info
 from periplus_hub.dependencies import repository_edges
+from periplus_hub.dependencies.graphql_coverage import FlowCoverage
 from periplus_hub.dependencies.graphql_filter import Filter, Level, asked_edges, within
 from periplus_hub.dependencies.graphql_names import refuse_unknown
 from periplus_hub.dependencies.graphql_period import Since, Until, coverage_of, period
 from periplus_hub.dependencies.graphql_store import of_store
-from periplus_hub.dependencies.graphql_types import Dependencies, FlowCoverage
+from periplus_hub.dependencies.graphql_types import Dependencies
 from periplus_hub.dependencies.graphql_words import EdgeLevel, EdgeOrder
 from periplus_hub.dependencies.model import Edges
 from periplus_hub.kit.graphql_prices import Cost, ListSize

@@ -15,11 +15,11 @@ from periplus_hub.access.graphql import Info
 from periplus_hub.dependencies import repository_behind
 from periplus_hub.dependencies.engine import reach as engine
 from periplus_hub.dependencies.engine.reach import Direction
+from periplus_hub.dependencies.graphql_coverage import FlowCoverage, clusters_of
 from periplus_hub.dependencies.graphql_filter import DependencyEndFilter, asked_end, within
 from periplus_hub.dependencies.graphql_names import refuse_unknown
 from periplus_hub.dependencies.graphql_period import Since, Until, coverage_of, period
 from periplus_hub.dependencies.graphql_store import every_edge
-from periplus_hub.dependencies.graphql_types import FlowCoverage, clusters_of
 from periplus_hub.dependencies.model import NOT_ARRIVED, Coverage, EdgeFilter, EdgeState
 from periplus_hub.fleet.graphql import Cluster
 from periplus_hub.flows.graphql_ends import FlowEnd, flow_end

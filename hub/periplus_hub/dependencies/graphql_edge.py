@@ -10,6 +10,7 @@ from periplus_hub.access.graphql import Info
 from periplus_hub.dependencies import repository_edge
 from periplus_hub.dependencies.engine.edge_values import EdgeDetail, PortUse
 from periplus_hub.dependencies.engine.flow_values import filled
+from periplus_hub.dependencies.graphql_coverage import FlowCoverage
 from periplus_hub.dependencies.graphql_filter import DependencyEndFilter, DependencyFilter, asked_edges
 from periplus_hub.dependencies.graphql_names import refuse_unknown
 from periplus_hub.dependencies.graphql_period import (
@@ -23,7 +24,7 @@ from periplus_hub.dependencies.graphql_period import (
     told_steps,
 )
 from periplus_hub.dependencies.graphql_store import of_store
-from periplus_hub.dependencies.graphql_types import DependencyEnd, FlowCoverage
+from periplus_hub.dependencies.graphql_types import DependencyEnd
 from periplus_hub.dependencies.model import EdgeLevel, EdgeSide
 from periplus_hub.dependencies.repository_edge import MOST_CANDIDATES, MOST_PORTS, MOST_RULES, SeveralEdges
 from periplus_hub.kit.errors import Invalid

@@ -20,11 +20,12 @@ from periplus_hub.dependencies.engine.evidence_values import (
     ReporterTotals,
     by_minutes,
 )
+from periplus_hub.dependencies.graphql_coverage import FlowCoverage
 from periplus_hub.dependencies.graphql_filter import DependencyEndFilter, DependencyFilter, asked_edges, within
 from periplus_hub.dependencies.graphql_names import refuse_unknown
 from periplus_hub.dependencies.graphql_period import coverage_of, period
 from periplus_hub.dependencies.graphql_store import of_store
-from periplus_hub.dependencies.graphql_types import DependencyEnd, FlowCoverage
+from periplus_hub.dependencies.graphql_types import DependencyEnd
 from periplus_hub.dependencies.graphql_words import EdgeLevel, Verdict
 from periplus_hub.dependencies.model import EdgeFilter
 from periplus_hub.dependencies.repository_edge import SeveralEdges

@@ -12,6 +12,7 @@ from periplus_contract.flow_words import Verdict
 from periplus_hub.access.graphql import Info
 from periplus_hub.dependencies import repository_flows
 from periplus_hub.dependencies.engine.flow_values import FlowEnds, FlowMeasure, Series, TopFlows, concerned, filled
+from periplus_hub.dependencies.graphql_coverage import FlowCoverage
 from periplus_hub.dependencies.graphql_filter import DependencyFilter, Filter, asked_edges, within
 from periplus_hub.dependencies.graphql_names import refuse_unknown
 from periplus_hub.dependencies.graphql_period import (
@@ -25,7 +26,6 @@ from periplus_hub.dependencies.graphql_period import (
     told_steps,
 )
 from periplus_hub.dependencies.graphql_store import of_store
-from periplus_hub.dependencies.graphql_types import FlowCoverage
 from periplus_hub.dependencies.model import EdgeFilter, EdgeLevel
 from periplus_hub.fleet import repository_graphql as fleet
 from periplus_hub.kit.errors import Invalid

@@ -10,12 +10,12 @@ from periplus_hub.access.graphql import Info
 from periplus_hub.dependencies import repository_providers
 from periplus_hub.dependencies.engine import graph
 from periplus_hub.dependencies.engine import links as engine
+from periplus_hub.dependencies.graphql_coverage import FlowCoverage
 from periplus_hub.dependencies.graphql_filter import within
 from periplus_hub.dependencies.graphql_map import DependencyTotals
 from periplus_hub.dependencies.graphql_names import refuse_unknown
 from periplus_hub.dependencies.graphql_period import Since, Until, coverage_of, period
 from periplus_hub.dependencies.graphql_store import every_edge
-from periplus_hub.dependencies.graphql_types import FlowCoverage
 from periplus_hub.dependencies.graphql_words import LinkLevel
 from periplus_hub.dependencies.model import EdgeFilter, EdgeLevel, EdgeState, EndFilter
 from periplus_hub.fleet import repository_graphql as fleet

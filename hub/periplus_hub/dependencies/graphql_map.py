@@ -13,11 +13,11 @@ from periplus_contract.flow_words import Verdict
 from periplus_hub.access.graphql import Info
 from periplus_hub.dependencies.engine import graph
 from periplus_hub.dependencies.engine.dependency_map import dependency_map
+from periplus_hub.dependencies.graphql_coverage import FlowCoverage, clusters_of
 from periplus_hub.dependencies.graphql_filter import Filter, Level, asked_edges, within
 from periplus_hub.dependencies.graphql_names import refuse_unknown
 from periplus_hub.dependencies.graphql_period import Since, Until, coverage_of, period
 from periplus_hub.dependencies.graphql_store import MOST_ROWS, every_edge
-from periplus_hub.dependencies.graphql_types import FlowCoverage, clusters_of
 from periplus_hub.dependencies.model import EdgeLevel, EdgeState
 from periplus_hub.fleet.graphql import Cluster
 from periplus_hub.kit.graphql import global_id

@@ -283,6 +283,11 @@ class Coverage:
         return sum(each.unmeasured for each in self.clusters)
 
     @property
+    def other_rows(self) -> int:
+        """By all spokes."""
+        return sum(each.other_rows for each in self.clusters)
+
+    @property
     def lost(self) -> Mapping[str, int]:
         """Of all clusters, by reason."""
         return sum((Counter(each.lost) for each in self.clusters), Counter())

@@ -11,13 +11,15 @@ import pytest
 
 from periplus_hub.api.config import HubConfig
 from periplus_hub.api.doctor import machine
-from periplus_hub.api.doctor.checks import Check, State, exit_code, some
+from periplus_hub.api.doctor.checks import Check, State, exit_code
 from periplus_hub.api.doctor.database import clock, connections, settings
-from periplus_hub.api.doctor.fleet import clocks, expiring, spokes, versions
+from periplus_hub.api.doctor.fleet import clocks, expiring, receiving, spokes, versions
 from periplus_hub.api.doctor.processes import Process, ask, flows, hub, jobs, version_of
 from periplus_hub.api.doctor.repository import Look
 from periplus_hub.api.doctor.servers import judged
+from periplus_hub.findings.model_receivers import Delivery
 from periplus_hub.fleet.model import Liveness
+from periplus_hub.kit.some_names import some
 
 from tests.support.certificates import self_signed
 from tests.support.clock import START
@@ -42,7 +44,7 @@ def test_unknown_is_never_well(found: Iterable[State], code: int) -> None:
 
 
 def test_many_names_are_counted() -> None:
-    assert some([str(each) for each in range(7)]) == "0, 1, 2, 3, 4 and 2 more"
+    assert some([str(each) for each in range(7)], 5) == "0, 1, 2, 3, 4 and 2 more"
 
 
 def look(**changes: Any) -> Look:
@@ -87,10 +89,18 @@ def test_tokens_that_end_soon_are_named() -> None:
     assert states(*(expiring(each, NOW) for each in held)) == [OK, OK, WARNING]
 
 
+def test_who_takes_no_findings_is_named() -> None:
+    failing = Delivery(receiver="pager").failed(NOW, "it answers 500", timedelta(minutes=1))
+    told = ([], [("pager", failing.delivered(NOW))], [("pager", failing)])
+    assert states(*map(receiving, told)) == [OK, OK, WARNING]
+    assert "pager (since 20" in receiving(told[2]).found
+
+
 def process(ready: dict[str, Any] | None, *samples: tuple[str, dict[str, str], float]) -> Process:
     return Process("127.0.0.1:7990", "" if ready else "nobody there", ready, samples)
 
 
+LEADS = ("periplus_leader", dict[str, str](), 1.0)
 READY = {"status": "ready", "degraded": []}
 WAITS = {"status": "ready", "degraded": [{"name": "flows", "detail": "the flow store cannot be used"}]}
 
@@ -109,12 +119,31 @@ def test_jobs_that_did_not_end_well_for_three_turns_are_late() -> None:
     def job(name: str, interval_s: float, ago_s: float | None) -> Process:
         every = ("periplus_job_interval_seconds", {"job": name}, interval_s)
         last = ("periplus_job_last_success_timestamp_seconds", {"job": name}, NOW.timestamp() - (ago_s or 0))
-        return process(READY, every, *([last] if ago_s is not None else []))
+        return process(READY, every, LEADS, *([last] if ago_s is not None else []))
 
     found = [job("a", 1, 59), job("a", 1, 61), job("a", 900, 2_699), job("a", 900, 2_701), job("a", 1, None)]
     assert states(*(jobs([each], NOW) for each in found)) == [OK, FAILED, OK, FAILED, FAILED]
     assert states(jobs([job("a", 1, 61), job("a", 1, 1)], NOW)) == [OK], "another replica does it"
     assert states(jobs([process(None)], NOW)) == [UNKNOWN]
+
+
+@pytest.mark.promise("no-false-all-clear")
+def test_jobs_of_processes_that_were_not_asked_are_not_known() -> None:
+    well = (
+        ("periplus_job_interval_seconds", {"job": "a"}, 900.0),
+        (
+            "periplus_job_last_success_timestamp_seconds",
+            {"job": "a"},
+            NOW.timestamp(),
+        ),
+    )
+    leads, follows = process(READY, *well, LEADS), process(READY, *well, ("periplus_leader", {}, 0.0))
+    found = ([leads], [leads, follows], [follows], [leads, process(None)], [process(READY, *well)])
+    assert states(*(jobs(each, NOW) for each in found)) == [OK, OK, UNKNOWN, UNKNOWN, UNKNOWN]
+
+
+async def test_a_hub_whose_port_nobody_knows_is_not_known() -> None:
+    assert states(hub(await ask("127.0.0.1", 0))) == [UNKNOWN]
 
 
 async def test_where_nobody_listens_or_nobody_knows_the_port_nothing_is_known() -> None:
@@ -146,11 +175,22 @@ def test_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def free(share: float) -> Check:
         usage = SimpleNamespace(total=10**11, free=int(share * 10**11))
         monkeypatch.setattr(machine.shutil, "disk_usage", lambda _: usage)
-        return machine.disk(tmp_path)
+        return machine.disk("disk", tmp_path)
 
     assert states(free(0.5), free(0.09), free(0.02)) == [OK, WARNING, FAILED]
     monkeypatch.undo()
-    assert states(machine.disk(tmp_path / "none")) == [UNKNOWN]
+    assert states(machine.disk("disk", tmp_path / "none")) == [UNKNOWN]
+
+
+def test_flows_on_a_disk_of_their_own_are_looked_at(tmp_path: Path) -> None:
+    def names(**store: str) -> set[str]:
+        config = HubConfig.model_validate({"data_dir": tmp_path / "hub", **store})
+        return {each.name for each in machine.machine(config, NOW)} & {"disk", "flow-disk"}
+
+    assert names() == {"disk"}
+    assert names(flow_store_url=f"chdb://{tmp_path}/hub/flows") == {"disk"}
+    assert names(flow_store_url=f"chdb://{tmp_path}/flows") == {"disk", "flow-disk"}
+    assert names(flow_store_url="clickhouse://store.example.org/flows") == {"disk"}
 
 
 def test_certificates(tmp_path: Path) -> None:

@@ -12,14 +12,15 @@ from periplus_hub.api.cli.dependencies_words import SinceOption, since_ago
 from periplus_hub.api.cli.hub_connection import JsonOption, Listing, TokenFileOption, UrlOption, hub
 from periplus_hub.api.cli.json_documents import document
 from periplus_hub.api.cli.output import say_labelled, tell_json
-from periplus_hub.api.cli.report import minute, some
+from periplus_hub.api.cli.report import minute
+from periplus_hub.kit.some_names import some
 
 KNOWN: Final = """
 fragment Known on FlowCoverage {
   ratio sampling waitingSince wholeDaysUntil keptFrom lateCount withoutFlowsCount partlyToldCount begunLaterCount
   lateClusters { name } clustersWithoutFlows { name flowCommand } partlyToldClusters { name }
   clustersBegunLater { since cluster { name } }
-  observed unmeasured droppedByReason { reason rows } lostByReason { reason count }
+  observed unmeasured otherRows droppedByReason { reason rows } lostByReason { reason count }
 }
 """
 """What `tell_coverage` tells of, as the fragment `Known` of a query."""
@@ -30,7 +31,8 @@ query Coverage($since: DateTime) {
   coverage(since: $since) {
     ...Known
     clusters {
-      ratio toldFrom toldUntil sampling rows rejected nodes nodesSilent observed unmeasured cluster { id name }
+      ratio toldFrom toldUntil sampling rows rejected nodes nodesSilent observed unmeasured otherRows
+      cluster { id name }
     }
   }
 }
@@ -108,6 +110,9 @@ def tell_coverage(told: dict[str, Any]) -> None:
     if unmeasured:
         say_labelled("note", f"of {unmeasured:,} of {observed:,} connections no source can tell bytes; agents log why")
         say_labelled("note", f"on nodes that do not count bytes: {_ACCOUNTING}")
+    if beyond := int(told["otherRows"]):
+        budgets = "the row budgets of spokes (flow_row_budget)"
+        say_labelled("note", f"{beyond:,} rows were beyond {budgets}: whose they are is not told")
     for each in told["droppedByReason"]:
         say_labelled("note", f"{int(each['rows']):,} rows were given up: {each['reason']}")
     for each in told["lostByReason"]:

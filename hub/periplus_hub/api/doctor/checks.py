@@ -1,11 +1,8 @@
 """What a check found, and what all of them mean for a script. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
-
-_SHOWN: Final = 5
 
 
 class State(StrEnum):
@@ -38,9 +35,3 @@ def exit_code(checks: Iterable[Check]) -> int:
     if State.FAILED in states:
         return 2
     return int(states != {State.OK})
-
-
-def some(names: Sequence[str]) -> str:
-    """The first of them, and how many more there are."""
-    more = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {more:,} more" if more > 0 else "")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from cryptography import x509
 
@@ -23,21 +24,29 @@ _AS_THE_HUB: Final = "Run this as the account of the hub."
 def machine(config: HubConfig, now: datetime) -> Iterator[Check]:
     """Every check of it."""
     if config.embedded or config.flow_store_url is None:
-        yield disk(config.data_dir)
+        yield disk("disk", config.data_dir)
         yield folders(config.data_dir)
+    if (flows := _folder_of_flows(config)) is not None and not flows.is_relative_to(config.data_dir.absolute()):
+        yield disk("flow-disk", flows)
     yield certificate(config, now)
 
 
-def disk(folder: Path) -> Check:
-    """The room where the hub keeps its data."""
+def _folder_of_flows(config: HubConfig) -> Path | None:
+    """None where a server has them."""
+    store = urlsplit(config.flow_store)
+    return Path(store.path) if store.scheme == "chdb" else None
+
+
+def disk(name: str, folder: Path) -> Check:
+    """The room where the hub keeps its data, or the engine in its process its flows."""
     try:
         usage = shutil.disk_usage(folder)
     except OSError as error:
-        return unknown("disk", f"{folder}: {error.strerror}", "Name the folder of the hub with --data-dir.")
+        return unknown(name, f"{folder}: {error.strerror}", "Name the folder with --data-dir, or flow_store_url.")
     free = usage.free / usage.total
     state = State.FAILED if free < _TOO_LITTLE else State.WARNING if free < _LITTLE else State.OK
     found = f"{usage.free / 1e9:,.1f} of {usage.total / 1e9:,.1f} GB are free ({free:.0%}) for {folder}"
-    return Check("disk", state, found, "" if state is State.OK else "Free some space, or give the volume more.")
+    return Check(name, state, found, "" if state is State.OK else "Free some space, or give the volume more.")
 
 
 def folders(folder: Path) -> Check:

@@ -10,8 +10,9 @@ from typing import Any, Final
 from prometheus_client.parser import text_string_to_metric_families
 
 from periplus_hub.api.config import HubConfig
-from periplus_hub.api.doctor.checks import Check, State, some, unknown
+from periplus_hub.api.doctor.checks import Check, State, unknown
 from periplus_hub.kit.http_out import Outbound, OutboundRefusal
+from periplus_hub.kit.some_names import some
 
 _OURS: Final = Outbound(allow=(ip_network("0.0.0.0/0"), ip_network("::/0")), max_answer_bytes=16 * 1024**2)
 """What is asked is the hub itself, wherever its settings say that it listens."""
@@ -20,6 +21,7 @@ _TURNS: Final = 3
 _LEAST_S: Final = 60.0
 """A job is late after so many of its turns, and not before that time."""
 _LAST, _EVERY = "periplus_job_last_success_timestamp_seconds", "periplus_job_interval_seconds"
+_LEADS, _BUILD = "periplus_leader", "periplus_build_info"
 _ASK_REMEDY: Final = "Run this where the hub runs, with its settings (metrics_host, metrics_port)."
 
 
@@ -31,6 +33,8 @@ class Process:
     trouble: str = ""
     ready: Mapping[str, Any] | None = None
     samples: Sequence[tuple[str, Mapping[str, str], float]] = ()
+    has_place: bool = True
+    """Whether it is known where to ask it."""
 
 
 def place_of(host: str, port: int) -> str:
@@ -48,7 +52,7 @@ async def ask(host: str, port: int) -> Process:
     """Both its pages."""
     place = place_of(host, port)
     if not port:
-        return Process(place, "its port is any free one, which only its ready file tells")
+        return Process(place, "its port is any free one, which only its ready file tells", has_place=False)
     try:
         ready, page = [await page_of(place, path) for path in ("/readyz", "/metrics")]
         return Process(place, ready=json.loads(ready), samples=tuple(_samples(page.decode(errors="replace"))))
@@ -69,6 +73,8 @@ async def processes(config: HubConfig, now: datetime, hub_version: str) -> list[
 
 def hub(process: Process) -> Check:
     """Whether it takes batches."""
+    if not process.has_place:
+        return unknown("hub", process.trouble, "Give metrics_port a number.")
     if process.ready is None:
         return Check("hub", State.FAILED, process.trouble, f"Start the hub. {_ASK_REMEDY}")
     if process.ready.get("status") != "ready":
@@ -93,7 +99,7 @@ def flows(config: HubConfig, process: Process) -> Check:
 
 def version_of(process: Process, mine: str) -> Check:
     """Of the process that runs."""
-    running = next((labels["version"] for name, labels, _ in process.samples if name == "periplus_build_info"), None)
+    running = next((labels["version"] for name, labels, _ in process.samples if name == _BUILD), None)
     if running is None:
         return unknown("hub-version", "the hub could not be asked", _ASK_REMEDY)
     if running != mine:
@@ -103,15 +109,13 @@ def version_of(process: Process, mine: str) -> Check:
 
 
 def jobs(found: Sequence[Process], now: datetime) -> Check:
-    """Whether each ended well lately."""
+    """Whether each ended well lately. Another replica may lead that is not asked, and then its jobs are not known."""
     samples = [each for process in found for each in process.samples]
     every = {labels["job"]: value for name, labels, value in samples if name == _EVERY}
     last: dict[str, float] = {}
     for name, labels, value in samples:
         if name == _LAST:
             last[labels["job"]] = max(value, last.get(labels["job"], value))
-    if not every:
-        return unknown("jobs", "no process of the hub could be asked", _ASK_REMEDY)
     late = sorted(
         job
         for job, interval_s in every.items()
@@ -119,12 +123,17 @@ def jobs(found: Sequence[Process], now: datetime) -> Check:
     )
     if late:
         remedy = "Look for job_failed in the hub's log."
-        return Check("jobs", State.FAILED, f"these did not end well for long: {some(late)}", remedy)
+        return Check("jobs", State.FAILED, f"these did not end well for long: {some(late, 5)}", remedy)
+    if silent := [each.place for each in found if each.ready is None]:
+        return unknown("jobs", f"not known of what runs at {some(silent)}", _ASK_REMEDY)
+    if not any(name == _LEADS and value for name, _, value in samples):
+        remedy = "Ask where the process runs that does, or start 'periplus hub work' here."
+        return unknown("jobs", "none of the processes here runs the fleet-wide jobs", remedy)
     return Check("jobs", State.OK, f"all {len(every)} ended well lately")
 
 
 def _samples(page: str) -> Iterator[tuple[str, Mapping[str, str], float]]:
     for family in text_string_to_metric_families(page):
         for sample in family.samples:
-            if sample.name in {_LAST, _EVERY, "periplus_build_info"}:
+            if sample.name in {_LAST, _EVERY, _LEADS, _BUILD}:
                 yield sample.name, sample.labels, sample.value
