@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Final
 
@@ -65,7 +67,15 @@ _log: Final = structlog.get_logger(__name__)
 class Server:
     """A started postmaster. Make it in the thread that lives as long as the hub: the kernel ends it with that."""
 
-    def __init__(self, binaries: Binaries, account: Account, cluster: Path, settings: dict[str, str]) -> None:
+    def __init__(
+        self,
+        binaries: Binaries,
+        account: Account,
+        cluster: Path,
+        settings: dict[str, str],
+        *,
+        time_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         arguments = [binaries.program("postgres"), "-D", str(cluster)]
         for name, value in settings.items():
             arguments += ["-c", f"{name}={value}"]
@@ -73,7 +83,8 @@ class Server:
         self._pid_file = cluster / "postmaster.pid"
         self._uid = account.uid
         self._loop = asyncio.get_running_loop()
-        self._heard_s = self._loop.time()
+        self._time_s = time_s
+        self._heard_s = time_s()
         self.died = asyncio.Event()
         """The postmaster is gone; some of its processes may still work."""
         self.ended = asyncio.Event()
@@ -110,7 +121,7 @@ class Server:
             if not self.running:
                 await self.ended.wait()
                 raise refusal_from(self._words, "the embedded PostgreSQL ended while starting")
-            if self._loop.time() - self._heard_s > quiet_s:
+            if self._time_s() - self._heard_s > quiet_s:
                 message = f"the embedded PostgreSQL was not ready and said nothing for {quiet_s:.0f} s"
                 raise refusal_from(self._words, message)
             await asyncio.sleep(_POLL_S)
@@ -137,7 +148,7 @@ class Server:
 
     def _hear(self, line: str) -> None:
         self._words.append(line)
-        self._heard_s = self._loop.time()
+        self._heard_s = self._time_s()
         log = _log.debug if line.startswith(_ROUTINE) else _log.warning
         log("postgres", line=line)
 
