@@ -92,7 +92,7 @@ def test_the_pins_are_read_from_go_mod() -> None:
         "kwok": "v0.8.0",
         "kubernetes": "v1.36.3",
         "helm": "v4.3.1",
-        "prometheus": "v0.305.0",
+        "prometheus": "v0.315.1",
         "hubble": "v1.20.2",
     }
     with pytest.raises(ToolchainError, match="does not require"):

@@ -43,9 +43,9 @@ def ensure_tools(report: Report, *, jobs: int | None = None) -> Tools:
     return Tools(_binaries(folders), folders[KWOK] / STAGES_FILE)
 
 
-def ensure_prometheus(report: Report, *, jobs: int | None = None) -> Path:
-    """A Prometheus, built first if need be: no part of a control plane, so only who asks for it waits for it."""
-    return _binaries(_ensure_built((PROMETHEUS,), report, jobs))[PROMETHEUS.name]
+def ensure_prometheus(report: Report, *, jobs: int | None = None) -> Mapping[str, Path]:
+    """A Prometheus and its promtool by name, built first if need be: only who asks for them waits for them."""
+    return _binaries(_ensure_built((PROMETHEUS,), report, jobs))
 
 
 def ensure_helm(report: Report, *, jobs: int | None = None) -> Path:
@@ -109,7 +109,8 @@ def _build(module: Module, folder: Path, *, go: Go, jobs: int | None, report: Re
     partial.mkdir()
     report(f"{module.name} {module.version}: building with {go.version}")
     for name, package in module.packages.items():
-        command = [str(go.binary), "build", "-v", "-trimpath", "-ldflags", module.linker_flags()]
+        command = [str(go.binary), "build", "-v", "-trimpath", "-tags", module.tags]
+        command += ["-ldflags", module.linker_flags()]
         command += ["-p", str(jobs)] if jobs else []
         command += ["-o", str(partial / name), package]
         _run_with_progress(name, command, cwd=module.folder, go=go, report=report)
@@ -171,7 +172,7 @@ def main() -> int:
         built = {
             **ensure_tools(report, jobs=arguments.jobs).binaries,
             HELM.name: ensure_helm(report, jobs=arguments.jobs),
-            PROMETHEUS.name: ensure_prometheus(report, jobs=arguments.jobs),
+            **ensure_prometheus(report, jobs=arguments.jobs),
             **ensure_hubble(report, jobs=arguments.jobs),
         }
     except ToolchainError as error:

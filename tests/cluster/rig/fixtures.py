@@ -61,7 +61,13 @@ def tools(pytestconfig: pytest.Config) -> Tools:
 @pytest.fixture(scope="session")
 def prometheus_program(pytestconfig: pytest.Config) -> Path:
     """A Prometheus; builds it when the cache has none, which takes minutes."""
-    return ensure_prometheus(_reporting(pytestconfig))
+    return ensure_prometheus(_reporting(pytestconfig))["prometheus"]
+
+
+@pytest.fixture(scope="session")
+def promtool(pytestconfig: pytest.Config) -> Path:
+    """What checks rules of alerts, and tries them on series."""
+    return ensure_prometheus(_reporting(pytestconfig))["promtool"]
 
 
 @pytest.fixture(scope="session")
