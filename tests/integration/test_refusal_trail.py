@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import select
 
 from periplus_hub.access import service_refusal_trail
-from periplus_hub.access.model import RefusedAttempt
+from periplus_hub.access.model import DEFAULT_TENANT, RefusedAttempt
 from periplus_hub.access.scope import Role, Scope, owned, system_scope
 from periplus_hub.access.service import Authenticator, source_address
 from periplus_hub.access.service_refusal_trail import HOUR_S, MOST_KEPT, MOST_WRITTEN, RefusalTrail
-from periplus_hub.access.service_tenants import DEFAULT_TENANT, ensure_default_tenant, make_admin_token
+from periplus_hub.access.service_tenants import ensure_default_tenant, make_admin_token
 from periplus_hub.access.tables import audit_events
 from periplus_hub.api.graphql_app import GraphQLApp
 from periplus_hub.kit.db import Database

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from periplus_hub.access.model import DEFAULT_TENANT
 from periplus_hub.access.scope import Role, Scope
 from periplus_hub.access.service import Authenticator
-from periplus_hub.access.service_tenants import DEFAULT_TENANT, create_tenant, ensure_default_tenant, make_admin_token
+from periplus_hub.access.service_tenants import create_tenant, ensure_default_tenant, make_admin_token
 from periplus_hub.addresses.ipam.config import IpamConfig
 from periplus_hub.addresses.ipam.service_intake import IpamApplier
 from periplus_hub.addresses.overlaps.jobs import OverlapsJob

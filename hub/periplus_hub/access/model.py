@@ -2,7 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
+
+DEFAULT_TENANT: Final = "default"
+"""Whom a hub works for that was never told of another."""
+MAX_TENANT_NAME: Final = 100
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,7 @@ class Scope:
             self.forbidden(permission)
             raise Forbidden(
                 f"{self.actor} is {self.role.value} and may not do what needs '{permission.value}'",
-                f"Ask someone for a token with the role {_least(permission).value}.",
+                f"Ask for the role {_least(permission).value}: a token with it, or a group that gives it.",
             )
 
 

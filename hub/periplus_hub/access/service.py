@@ -21,7 +21,9 @@ import structlog
 from periplus_contract.names import ALLOWED, why_no_name
 from periplus_hub.access import repository
 from periplus_hub.access.model import ApiToken, RefusedAttempt
+from periplus_hub.access.model_people import SignInRefusal
 from periplus_hub.access.scope import Permission, Role, Scope, role_scope
+from periplus_hub.access.service_people import People, looks_signed
 from periplus_hub.kit.db import Database, WriteConnection
 from periplus_hub.kit.db_errors import DATABASE_ERRORS
 from periplus_hub.kit.errors import Invalid, NotFound, Unavailable
@@ -65,6 +67,8 @@ class Authenticator:
 
     db: Database
     refused: Callable[[RefusedAttempt], None] = lambda _refused: None
+    people: People | None = None
+    """Those who sign in; None: there are API tokens alone."""
     _cache: OrderedDict[str, _Cached] = field(default_factory=OrderedDict)
     _unknown: OrderedDict[str, float] = field(default_factory=OrderedDict)
     _newcomers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_NEWCOMERS))
@@ -72,8 +76,13 @@ class Authenticator:
     _uses: dict[UUID, tuple[Scope, datetime]] = field(default_factory=dict)
 
     async def authenticate(self, presented: str) -> Scope | None:
-        """The scope of a token that holds now, else None. Unknown and wrong take the same path."""
+        """The scope of a token that holds now, else None. Unknown and wrong take the same path.
+
+        Raises SignInRefusal for what an issuer signed, or seems to have, and lets nobody in.
+        """
         prefix, secret = split_token(presented)
+        if not prefix and self.people is not None and looks_signed(presented):
+            return await self._person(self.people, presented)
         if not prefix:
             self._refuse("no token of ours")
             return None
@@ -94,6 +103,17 @@ class Authenticator:
         if used is None or now - used >= _USED_EVERY:
             self._uses[found.token.id] = (scope, now)
         return scope
+
+    async def _person(self, people: People, presented: str) -> Scope:
+        try:
+            plain, wanting = await people.scope_of(presented)
+        except SignInRefusal as refusal:
+            self.refused(RefusedAttempt("access:sign-in:refuse", refusal.reason, actor=refusal.actor))
+            raise
+        return replace(plain, forbidden=partial(self._forbid_person, plain, wanting))
+
+    def _forbid_person(self, scope: Scope, wanting: RefusedAttempt, permission: Permission) -> None:
+        self.refused(replace(wanting, reason=f"{scope.role.value} lacks {permission.value}"))
 
     def _refuse(self, reason: str, found: _Cached | None = None) -> None:
         about = ("", "", None) if found is None else ("ApiToken", str(found.token.id), found.tenant_id)

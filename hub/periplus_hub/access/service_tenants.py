@@ -5,7 +5,7 @@ from uuid import UUID
 
 from periplus_contract.names import ALLOWED, why_no_name
 from periplus_hub.access import repository
-from periplus_hub.access.model import Tenant
+from periplus_hub.access.model import DEFAULT_TENANT, MAX_TENANT_NAME, Tenant
 from periplus_hub.access.scope import Role, Scope, system_scope
 from periplus_hub.access.service import audit, create_token, revoke_token
 from periplus_hub.kit.db import Database, WriteConnection
@@ -13,10 +13,8 @@ from periplus_hub.kit.errors import Conflict, Invalid, NotFound
 from periplus_hub.kit.ids import new_id
 from periplus_hub.kit.tenancy import EVERY_TENANT
 
-DEFAULT_TENANT: Final = "default"
 _ACTOR: Final = "system:cli"
 _MADE_HERE: Final = "hub admin-token"
-_MAX_NAME: Final = 100
 
 
 async def ensure_default_tenant(db: Database) -> UUID:
@@ -38,8 +36,8 @@ async def tenants(db: Database) -> list[Tenant]:
 
 async def create_tenant(db: Database, name: str) -> str:
     """A new tenant; returns its first admin token."""
-    if why := why_no_name(name, _MAX_NAME):
-        raise Invalid(f"{name[:_MAX_NAME]!r} is no name for a tenant: it {why}", f"Use {ALLOWED}.")
+    if why := why_no_name(name, MAX_TENANT_NAME):
+        raise Invalid(f"{name[:MAX_TENANT_NAME]!r} is no name for a tenant: it {why}", f"Use {ALLOWED}.")
     scope = system_scope(new_id(), _ACTOR)
     async with db.write(scope) as c:
         if not await repository.add_tenant(c, scope, name):

@@ -5,13 +5,14 @@
 
 import os
 import re
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from periplus_contract.log_lines import LogFormat
+from periplus_hub.access.config import SignInConfig
 from periplus_hub.addresses.ipam.config import IpamConfig
 from periplus_hub.findings.config import NotificationsConfig
 from periplus_hub.fleet.config import FleetConfig
@@ -20,6 +21,7 @@ from periplus_hub.ingest.config import IngestConfig
 from periplus_hub.inventory.config import InventoryConfig
 from periplus_hub.kit.config import ConfigError, Settings, read_settings
 from periplus_hub.kit.folders import default_data_dir
+from periplus_hub.kit.loopback import is_loopback
 
 __all__ = ["ConfigError", "HubConfig", "load_config"]
 
@@ -237,6 +239,7 @@ class HubConfig(
     StoreConfig,
     ListenerConfig,
     ProcessConfig,
+    SignInConfig,
     FleetConfig,
     IngestConfig,
     InventoryConfig,
@@ -279,13 +282,3 @@ def _has_readable_hosts(url: str) -> bool:
     """The driver would quote what it takes for a port, and that may be a part of the password."""
     hosts = re.split("[/?#]", url.partition("://")[2], maxsplit=1)[0].rpartition("@")[2]
     return all(re.fullmatch(r"(\[[^][]+\]|[^:\[\]]*)(:[0-9]{0,5})?", host) for host in hosts.split(","))
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches the address."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -19,6 +19,7 @@ from starlette.types import Scope as AsgiScope
 from starlette.websockets import WebSocket
 
 from periplus_hub.access import service as access
+from periplus_hub.access.model_people import SignInRefusal
 from periplus_hub.access.scope import Permission, Scope
 from periplus_hub.access.service import Authenticator
 from periplus_hub.api.graphql_answer import Compressor
@@ -125,14 +126,15 @@ class GraphQLApp:
 
     async def authenticate(self, token: str) -> Scope:
         """Who the token stands for; raises GraphQLRefusal for anybody unknown."""
-        scope = await self.authenticator.authenticate(token) if token else None
+        try:
+            scope = await self.authenticator.authenticate(token) if token else None
+        except SignInRefusal as error:
+            raise _not_let_in(refusal_of(error)) from None
         if scope is None or not scope.allows(Permission.READ):
             message = "The token is missing, unknown, expired or revoked."
-            refusal = GraphQLRefusal(
-                "unauthenticated", message, "Send 'Authorization: Bearer <token>' with a valid token."
-            )
-            refusal.headers["www-authenticate"] = "Bearer"
-            raise refusal
+            remedy = "Send 'Authorization: Bearer <token>' with a valid token."
+            refusal = GraphQLRefusal("unauthenticated", message, remedy)
+            raise _not_let_in(refusal)
         return scope
 
     def context(self, scope: Scope, request_id: str, token: str) -> Context[Scope]:
@@ -151,7 +153,16 @@ class GraphQLApp:
         )
 
     async def _still_holds(self, token: str, scope: Scope) -> bool:
-        return await self.authenticator.authenticate(token) == scope
+        try:
+            return await self.authenticator.authenticate(token) == scope
+        except SignInRefusal:
+            return False
+
+
+def _not_let_in(refusal: GraphQLRefusal) -> GraphQLRefusal:
+    if refusal.status is HTTPStatus.UNAUTHORIZED:
+        refusal.headers["www-authenticate"] = "Bearer"
+    return refusal
 
 
 async def _while_there(request: Request, answering: Coroutine[Any, Any, bytes]) -> bytes:

@@ -13,13 +13,14 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from periplus_hub.api.acceptor import Acceptor
-from periplus_hub.api.config import HubConfig, is_loopback
+from periplus_hub.api.config import HubConfig
 from periplus_hub.api.http_protocol import BoundedHttpProtocol
 from periplus_hub.api.listener_connections import ListenerConnections
 from periplus_hub.api.open_files import METRICS_CONNECTIONS
 from periplus_hub.api.websocket_protocol import SeatedSocketProtocol
 from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.errors import Refusal
+from periplus_hub.kit.loopback import is_loopback
 from periplus_hub.kit.seats import STATE, Seat, Seats, Sizes
 
 _BACKLOG: Final = 512

@@ -8,6 +8,7 @@ from typing import Final
 import structlog
 
 from periplus_hub.access.service import Authenticator
+from periplus_hub.access.service_people import People
 from periplus_hub.access.service_refusal_trail import RefusalTrail
 from periplus_hub.access.service_tenants import ensure_default_tenant
 from periplus_hub.api.config import HubConfig
@@ -86,7 +87,7 @@ async def open_resources(config: HubConfig, urls: Urls) -> AsyncIterator[Resourc
                 databases=databases,
                 events=events,
                 refusals=refusals,
-                authenticator=Authenticator(databases.doors, refusals.note),
+                authenticator=Authenticator(databases.doors, refusals.note, People.of(databases.doors, config)),
                 spoke_authenticator=SpokeAuthenticator(databases.doors),
                 enrolment=enrolment,
                 columns=columns,

@@ -104,7 +104,7 @@ class Outbound:
         if closed or not (opened or (plain.is_global and not plain.is_multicast)):
             raise OutboundRefusal(
                 f"{url.host} leads to {address}, which the hub does not call",
-                "Use a public address, or have an operator allow the receiver's network.",
+                "Use a public address, or have an operator allow this network.",
             )
         # Without TLS nobody checks that it is the receiver who answers, and what is sent may say where the fleet is
         # weak.

@@ -1,0 +1,1 @@
+"""Computations of this slice: no I/O, no clock."""
