@@ -69,7 +69,8 @@ class Issuer:
     """While it is not set, nothing is answered."""
     heard: asyncio.Event = field(default_factory=asyncio.Event)
     asked: list[str] = field(default_factory=list)
-    forms: list[dict[str, str]] = field(default_factory=list)
+    forms: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    """What was posted, and to which path."""
     polls: list[str] = field(default_factory=list)
     """Errors of the next polls; afterwards the person has agreed."""
     device: dict[str, Any] = field(default_factory=dict)
@@ -88,6 +89,9 @@ class Issuer:
             "oidc_ca_file": self.ca_file,
             "oidc_networks": ("127.0.0.0/8",),
         }
+
+    def posted(self, path: str) -> list[dict[str, str]]:
+        return [form for where, form in self.forms if where == path]
 
     def claims(self, **changed: Any) -> dict[str, Any]:
         """Of a token that lets Ada in; None takes a claim away."""
@@ -109,7 +113,8 @@ class Issuer:
             status, body, headers = self.instead[request.path]
             return web.Response(status=status, body=body, headers=headers)
         form = {name: str(value) for name, value in (await request.post()).items()}
-        self.forms.append(form)
+        if request.method == "POST":
+            self.forms.append((request.path, form))
         answers: dict[str, Callable[[dict[str, str]], web.Response]] = {
             "/.well-known/openid-configuration": self._document,
             "/keys": lambda _: web.json_response({"keys": [each.published for each in self.keys]}),

@@ -79,6 +79,10 @@ class People:
         wanting = RefusedAttempt("access:permission:refuse", "", tenant_id=tenant, actor=person.actor)
         return role_scope(tenant, person.actor, role), wanting
 
+    def degraded(self) -> dict[str, str]:
+        """For `/readyz`."""
+        return self.keys.degraded()
+
     async def _claims(self, presented: str) -> dict[str, Any]:
         """What the issuer says in it."""
         if len(presented) > MOST_CHARS:

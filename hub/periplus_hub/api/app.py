@@ -22,6 +22,7 @@ from periplus_hub.api.health import Health
 from periplus_hub.api.http_middleware import Observed
 from periplus_hub.api.problems import HANDLERS
 from periplus_hub.api.process_resources import Resources
+from periplus_hub.api.sign_in import sign_in_route
 from periplus_hub.api.tracing import traced
 from periplus_hub.findings.flow_looks import FlowLooks
 from periplus_hub.findings.jobs import FindingsJob
@@ -115,6 +116,7 @@ def api_app(resources: Resources, health: Health) -> ASGIApp:
     routes = [
         Route("/", front_page),
         *health.routes(),
+        sign_in_route(resources.config),
         Route("/graphql", crossing),
         WebSocketRoute("/graphql", graphql),
     ]

@@ -39,11 +39,13 @@ _TLS_REMEDIES: Final = {
 class HubCallError(Exception):
     """The hub could not be asked or said no; `code` is the GraphQL error code, or a transport word."""
 
-    def __init__(self, message: str, remedy: str, code: str = "failed") -> None:
+    def __init__(self, message: str, remedy: str, code: str = "failed", *, said: str = "") -> None:
+        """`said` is the hub's own reason, where the message is not that."""
         super().__init__(message)
         self.message = message
         self.remedy = remedy
         self.code = code
+        self.said = said
 
 
 class HubClient:
@@ -106,9 +108,18 @@ class Reply(NamedTuple):
 
 def post(url: str, path: str, content: bytes, headers: Mapping[str, str]) -> Reply:
     """Ask another listener of the hub than that of GraphQL, once. Raises HubCallError where no answer comes."""
-    connection, _ = _connection(url, None)
+    return _exchange(url, ("POST", path, content, dict(headers)), None)
+
+
+def get(url: str, path: str, *, ca_file: str | None = None) -> Reply:
+    """Read a page of the hub that asks for no token, once. Raises HubCallError where no answer comes."""
+    return _exchange(url, ("GET", urlsplit(url).path.rstrip("/") + path, None, {"Accept": "application/json"}), ca_file)
+
+
+def _exchange(url: str, asked: tuple[str, str, bytes | None, dict[str, str]], ca_file: str | None) -> Reply:
+    connection, _ = _connection(url, ca_file)
     try:
-        connection.request("POST", path, content, dict(headers))
+        connection.request(*asked)
         answer = connection.getresponse()
         return Reply(answer.status, answer.getheader("content-type", ""), answer.read())
     except (HTTPException, OSError) as error:
@@ -152,7 +163,7 @@ def _connection(url: str, ca_file: str | None) -> tuple[HTTPConnection, str]:
 def _data(status: int, content: bytes) -> dict[str, Any]:
     if status == HTTPStatus.UNAUTHORIZED:
         msg = "the hub does not accept this token"
-        raise HubCallError(msg, _VALID_ONE, "unauthenticated")
+        raise HubCallError(msg, _VALID_ONE, "unauthenticated", said=_first_message(content))
     if status == HTTPStatus.NOT_FOUND:  # the hub's other listeners answer so, in JSON
         msg = "what answers there does not know GraphQL"
         raise HubCallError(msg, _API_LISTENER, "not-graphql")
@@ -177,3 +188,10 @@ def _data(status: int, content: bytes) -> dict[str, Any]:
         raise HubCallError(msg, str(body.get("remedy", "")), str(status))
     data: dict[str, Any] = body["data"]
     return data
+
+
+def _first_message(content: bytes) -> str:
+    try:
+        return str(json.loads(content)["errors"][0]["message"])
+    except (ValueError, LookupError, TypeError):
+        return ""

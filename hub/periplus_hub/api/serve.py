@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 import structlog
 
+from periplus_hub.access.jobs import IssuerKeysJob
 from periplus_hub.access.model import DEFAULT_TENANT
 from periplus_hub.access.service_tenants import create_tenant, make_admin_token, tenants
 from periplus_hub.addresses.overlaps.jobs import OverlapsJob
@@ -100,7 +101,12 @@ async def _serve(resources: Resources, stop: asyncio.Event) -> None:
     watch = RegisterWatch(resources.databases.jobs, resources.events.publish)
     unbound = await past_row_security(resources)
     flows, loading = make_flow_loading(resources)
-    health = Health(resources.databases.doors, lambda: watch.degraded() | loading.degraded() | unbound)
+    people = resources.authenticator.people
+    keys = [] if people is None else [IssuerKeysJob(people.keys)]
+    health = Health(
+        resources.databases.doors,
+        lambda: watch.degraded() | loading.degraded() | unbound | ({} if people is None else people.degraded()),
+    )
     runner = JobRunner(make_jobs(resources), resources.clock)
     nudges = (nudging(runner, OverlapsJob.name),) if config.works else ()
     intake = make_intake(resources, flows, (loading.heard, *nudges))
@@ -113,7 +119,7 @@ async def _serve(resources: Resources, stop: asyncio.Event) -> None:
         # Last of what can fail: nobody may be answered by a hub that then does not start.
         listeners = bind(make_room(config), apps, resources.clock)
         jobs = [
-            JobRunner(_of_each_process(resources, watch, loading), resources.clock).run(),
+            JobRunner(_of_each_process(resources, watch, loading, *keys), resources.clock).run(),
             *(_leading(resources, runner) if config.works else ()),
         ]
         books = (resources.authenticator.keep_writing_uses(), resources.refusals.keep_writing())
