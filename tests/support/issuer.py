@@ -96,13 +96,13 @@ class Issuer:
     def claims(self, **changed: Any) -> dict[str, Any]:
         """Of a token that lets Ada in; None takes a claim away."""
         now = self.now()
-        found = self.person | {"iss": self.url, "aud": CLIENT, "iat": now, "exp": now + self.lifetime} | changed
+        found = {"iss": self.url, "aud": CLIENT, "iat": now, "exp": now + self.lifetime} | self.person | changed
         return {name: value for name, value in found.items() if value is not None}
 
     def token(self, key: SigningKey | None = None, headers: dict[str, Any] | None = None, **changed: Any) -> str:
         """Signed with the newest key."""
         key = key or self.keys[-1]
-        named = {"kid": key.kid} | (headers or {})
+        named = {name: value for name, value in ({"kid": key.kid} | (headers or {})).items() if value is not None}
         return jwt.encode(self.claims(**changed), key.private, algorithm=key.algorithm, headers=named)
 
     async def answer(self, request: web.Request) -> web.StreamResponse:

@@ -36,8 +36,10 @@ _MAX_TOKEN_DAYS: Final = 366
 class Viewer:
     """The principal of this request."""
 
-    actor: str = strawberry.field(description="The name the audit trail uses, like token:ci.")
-    role: Role = strawberry.field(description="The role of the token.")
+    actor: str = strawberry.field(
+        description="The name the audit trail uses, like token:ci or person:ada <subject@issuer>."
+    )
+    role: Role = strawberry.field(description="The role of the token, or of the person's groups.")
     permissions: list[Permission] = strawberry.field(description="What the role may do.", directives=at_most(12))
 
     @strawberry.field(description="The tenant everything in this API belongs to.")
@@ -72,7 +74,7 @@ class AuditEvent(RowBacked, Node):
     """Written by access.service.audit."""
 
     at: datetime = strawberry.field(description="When.")
-    actor: str = strawberry.field(description="Who: token:…, spoke:… or system:….")
+    actor: str = strawberry.field(description="Who: person:…, token:…, spoke:… or system:….")
     action: str = strawberry.field(description="What: source:subject:verb.")
     object_kind: str = strawberry.field(description="What sort of object: the name of its type.")
     object_id: strawberry.ID = strawberry.field(description="Which object; `object` is it, while it is there.")

@@ -78,7 +78,7 @@ class Outbound:
                 return await self._exchange(method, target, headers, content)
         except TimeoutError as error:
             raise OutboundRefusal(f"{_shown(url)} did not answer within {timeout_s:.0f} s", "Try later.") from error
-        except (httpx.HTTPError, OSError) as error:
+        except (httpx.HTTPError, OSError, UnicodeError) as error:  # the last: no resolver takes such a name
             raise OutboundRefusal(f"{_shown(url)} cannot be reached: {error}", "Check the address.") from error
 
     async def _checked(self, url: str) -> "_Target":

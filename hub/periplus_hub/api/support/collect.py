@@ -90,6 +90,7 @@ def hosts(config: HubConfig) -> list[str]:
     urls = (config.database_url, config.migration_database_url, config.backup_database_url, config.flow_store_url)
     places = [urlsplit(url.get_secret_value()).netloc.rpartition("@")[2] for url in urls if url is not None]
     told = [place.partition(":")[0] for netloc in places for place in netloc.split(",")]
+    told.append(urlsplit(config.oidc_issuer or "").hostname or "")
     return [each for each in {*told, socket.gethostname(), platform.node()} if each and each != "localhost"]
 
 
