@@ -17,6 +17,7 @@ import pytest
 from periplus_hub.access.issuer_documents import IssuerDocument, IssuerTrouble
 from periplus_hub.api.cli.device_flow import Codes, finish
 from periplus_hub.api.cli.signed_in import token_of
+from periplus_hub.kit import http_out
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.http_out import Answer, Outbound
 
@@ -41,6 +42,12 @@ class Person(Terminal):
         [file] = self.kept
         found: dict[str, Any] = json.loads(file.read_text())
         return found
+
+
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first call in a process loads half of an HTTP client."""
+    monkeypatch.setattr(http_out, "TIMEOUT_S", 3_600.0)
 
 
 @pytest.fixture
@@ -220,6 +227,27 @@ async def test_the_hub_says_where_to_sign_in_to_who_has_no_token(person: Person)
         "scopes": ["openid", "profile", "email", "offline_access"],
         "audience": None,
     }
+
+
+async def test_the_hub_tells_that_its_issuer_is_away(
+    database_url: str, db: Database, tmp_path: Path, provider: Issuer
+) -> None:
+    del db
+    provider.instead["/keys"] = (503, b"", {})
+    async with asking(database_url, tmp_path / "hub", **provider.settings) as env:
+        hub = env["PERIPLUS_URL"]
+        assert await asked(hub, provider.token()) == 503
+        async with httpx.AsyncClient() as http:
+            told = (await http.get(f"{hub}/readyz")).json()
+        assert (told["status"], [each["name"] for each in told["degraded"]]) == ("ready", ["sign-in"])
+        assert await asked(hub, env["PERIPLUS_TOKEN"]) == 200
+
+
+async def asked(hub: str, token: str) -> int:
+    """The status of an answer to this token."""
+    headers = {"authorization": f"Bearer {token}"}
+    async with httpx.AsyncClient() as http:
+        return (await http.post(f"{hub}/graphql", json={"query": "{ viewer { actor } }"}, headers=headers)).status_code
 
 
 async def test_with_an_audience_of_its_own_the_access_token_is_shown(

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from periplus_hub.access.model import RefusedAttempt
 from periplus_hub.access.scope import Role, system_scope
 from periplus_hub.access.service_tenants import create_tenant, ensure_default_tenant
+from periplus_hub.kit import http_out
 from periplus_hub.kit.db import Database
 
 from tests.support.clock import FakeClock
@@ -23,6 +24,12 @@ from tests.support.signed_tokens import hmac_with_the_public_key, unsigned
 
 CREATE = 'mutation { createApiToken(input: {name: "ci", role: VIEWER}) { __typename ... on Problem { message } } }'
 TRAIL = "{ auditEvents(first: 1) { nodes { actor action } } }"
+
+
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first call in a process loads half of an HTTP client."""
+    monkeypatch.setattr(http_out, "TIMEOUT_S", 3_600.0)
 
 
 @pytest.fixture

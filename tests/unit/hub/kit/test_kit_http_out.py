@@ -55,6 +55,11 @@ async def test_what_only_the_hub_can_reach_is_refused(address: str) -> None:
         await Outbound(resolve=resolving(address)).get("https://hooks.example.org/x")
 
 
+async def test_a_name_that_no_resolver_takes_is_refused() -> None:
+    with pytest.raises(OutboundRefusal, match="cannot be reached"):
+        await Outbound().get(f"https://{'a' * 70}.example.org/")
+
+
 async def test_one_private_address_among_public_ones_is_enough_to_refuse() -> None:
     with pytest.raises(OutboundRefusal, match=r"10\.0\.0\.1"):
         await Outbound(resolve=resolving("8.8.8.8", "10.0.0.1")).get("https://hooks.example.org/")
