@@ -262,15 +262,15 @@ async def test_an_issuer_that_hangs_is_waited_for_no_longer_than_others(hub: Sig
 async def _nobody_gets_in(hub: SignInHub, provider: Issuer, told: str) -> None:
     refused = await hub.ask(provider.token())
     assert (refused.status, refused.codes) == (503, ["unavailable"]), told
-    assert told in refused.errors[0]["message"]
+    assert refused.errors[0]["message"].endswith(f"the hub cannot read the keys of {provider.url}")
     assert told in hub.people.degraded()["sign-in"]
 
 
 async def test_a_private_issuer_is_not_called_unless_its_network_is_named(hub: SignInHub, provider: Issuer) -> None:
     closed = sign_in_hub(hub.people.db, hub.clock, provider, oidc_networks=())
-    assert "which the hub does not call" in (await closed.ask(provider.token())).errors[0]["message"]
+    await _nobody_gets_in(closed, provider, "which the hub does not call")
     distrusting = sign_in_hub(hub.people.db, hub.clock, provider, oidc_ca_file=None)
-    assert "CERTIFICATE_VERIFY_FAILED" in (await distrusting.ask(provider.token())).errors[0]["message"]
+    await _nobody_gets_in(distrusting, provider, "CERTIFICATE_VERIFY_FAILED")
     assert provider.asked == []
 
 

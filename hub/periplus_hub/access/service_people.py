@@ -106,11 +106,11 @@ class People:
 
     def _unsigned(self, kid: str | None, algorithm: str) -> Exception:
         """Nobody can tell, or somebody made it up."""
-        trouble = self.keys.trouble
-        if trouble is not None and not self.keys.knows(kid, algorithm):
+        if self.keys.trouble is not None and not self.keys.knows(kid, algorithm):
+            # Not why: that may name addresses, and whoever asks is a stranger.
             return Unavailable(
-                f"people cannot sign in now: the hub cannot read the issuer's keys: {trouble.message}",
-                "Try again in a minute; API tokens work. The hub's log has more.",
+                f"people cannot sign in now: the hub cannot read the keys of {self.expected.issuer}",
+                "Try again in a minute; API tokens work. Why is in the hub's log and in /readyz.",
             )
         return SignInRefusal(
             f"no key that {self.expected.issuer} publishes has signed the token", SIGN_IN, reason="not signed"
