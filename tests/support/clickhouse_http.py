@@ -18,6 +18,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from email import message_from_bytes
+from email.policy import HTTP
 from pathlib import Path
 from typing import Any, Final
 
@@ -136,8 +138,11 @@ class Front:
         if scope["path"] == "/ping":
             return 200, {}, b"Ok.\n"
         asked = dict(parse_qsl(scope["query_string"].decode(), keep_blank_values=True))
-        encoding = dict(scope["headers"]).get(b"content-encoding", b"").decode()
-        statement, data = asked.get("query", ""), _plain(body, encoding)
+        told = {name: value.decode() for name, value in scope["headers"]}
+        body = _plain(body, told.get(b"content-encoding", ""))
+        if told.get(b"content-type", "").startswith("multipart/form-data"):
+            asked, body = asked | _fields(told[b"content-type"], body), b""
+        statement, data = asked.get("query", ""), body
         if not statement:
             statement, data = _split(data)
         headers = {"X-ClickHouse-Timezone": "UTC", "X-ClickHouse-Query-Id": asked.get("query_id", "")}
@@ -189,6 +194,13 @@ def _plain(body: bytes, encoding: str) -> bytes:
     if encoding == "lz4":
         return bytes(lz4.frame.decompress(body))
     return gzip.decompress(body) if encoding == "gzip" else body
+
+
+def _fields(content_type: str, body: bytes) -> dict[str, str]:
+    """Of a form, in which a client sends what is too long for a URL."""
+    form = message_from_bytes(b"Content-Type: " + content_type.encode() + b"\r\n\r\n" + body, policy=HTTP)
+    parts = [(each.get_param("name", header="content-disposition"), each) for each in form.iter_parts()]
+    return {str(name): bytes(part.get_payload(decode=True)).decode() for name, part in parts}
 
 
 def _split(body: bytes) -> tuple[str, bytes]:
