@@ -156,6 +156,11 @@ ORDER BY (crosses, src_registration, src_namespace, src_kind, src_workload, dst_
 -- On a cluster: of each server alone.
 CREATE TABLE IF NOT EXISTS edges_next AS edges_hourly;
 
+-- What the hours of a span of time say together, made ahead for what is asked most. A span's rows are never changed: each
+-- making of it has a partition, and a `hour`, of its own, which is the first hour of the span and some seconds.
+-- On a cluster: whole on each server.
+CREATE TABLE IF NOT EXISTS edges_spans AS edges_hourly;
+
 -- What all hours of a UTC day say together, which is kept for longer than they are. Its `hour` is the first of the day.
 -- On a cluster: whole on each server.
 CREATE TABLE IF NOT EXISTS edges_daily AS edges_hourly;

@@ -75,6 +75,7 @@ def _hours() -> None:
         *columns(BIGINT, "rolled_raw rolled_identity", null=True),
         *columns(TIME, "rolled_at", null=True),
         *columns(BIGINT, "edges", null=True),
+        *columns(BIGINT, "made", default="0"),
         *columns(BOOLEAN, "raw_lost edges_lost", default="false"),
         sa.PrimaryKeyConstraint("tenant_id", "hour", name="pk_flow_hours"),
         tenant("flow_hours"),
@@ -109,6 +110,13 @@ def _hours() -> None:
 
 
 def _days() -> None:
+    op.create_table(
+        "flow_spans",
+        *columns(UUID, "tenant_id"),
+        *columns(BIGINT, "place first until version rows"),
+        sa.PrimaryKeyConstraint("tenant_id", "place", name="pk_flow_spans"),
+        tenant("flow_spans"),
+    )
     op.create_table(
         "flow_days",
         *columns(UUID, "tenant_id"),

@@ -31,7 +31,7 @@ AT, DAY = seconds(START), 86_400
 WEB, API = Peer(workload="shop/Deployment/web"), Peer(workload="shop/Deployment/api")
 ROWS = "SELECT sum(bytes_tx) AS tx, count() AS n FROM flows"
 EDGES = "SELECT sum(bytes_tx) AS tx FROM edges_hourly"
-WHOLE = {"schema_steps", "flow_identities", "edges_hourly", "edges_daily"}
+WHOLE = {"schema_steps", "flow_identities", "edges_hourly", "edges_daily", "edges_spans"}
 FLEET = Cluster("fleet")
 SERVER_URL = SecretStr("clickhouse://host:8123")
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from periplus_hub.access.scope import Role, Scope
-from periplus_hub.flows import service_days
+from periplus_hub.flows import repository_added_up, service_days
 from periplus_hub.flows.config import FlowsConfig
 from periplus_hub.flows.jobs import FlowDaysJob, FlowRetentionJob
 from periplus_hub.kit.db import Database
@@ -138,7 +138,7 @@ async def test_a_day_is_the_sum_of_its_hours_and_is_made_again_when_one_of_them_
     assert await of_days(hub, tenant) == await of_hours(hub, tenant)
     assert late != whole
     await hub.store.command(tenant, "TRUNCATE TABLE edges_daily", lane="days")
-    monkeypatch.setattr(service_days, "MOST_ROWS", 1)
+    monkeypatch.setattr(repository_added_up, "MOST_ROWS", 1)
     async with hub.db.write(tenant) as c:
         await service_days.repository_days.touch_day(c, tenant, AT)
         await service_days.repository_days.touch_day(c, tenant, AT + DAY)

@@ -35,7 +35,7 @@ from periplus_hub.fleet.jobs import ClusterRule, RetentionJob, TenantRule
 from periplus_hub.fleet.model import CLUSTERS_TOPIC, DOMAINS_TOPIC
 from periplus_hub.fleet.repository_retention import silent_agents
 from periplus_hub.fleet.routes import enrolment_router
-from periplus_hub.flows.jobs import FlowDaysJob, FlowRetentionJob, FlowRingJob, RollUpJob
+from periplus_hub.flows.jobs import FlowDaysJob, FlowRetentionJob, FlowRingJob, FlowSpansJob, RollUpJob
 from periplus_hub.flows.loading import FlowLoadJob
 from periplus_hub.flows.service_intake import FlowsApplier
 from periplus_hub.ingest.appliers import Listener
@@ -70,6 +70,7 @@ def make_jobs(resources: Resources) -> list[Job]:
         FlowRingJob(db, store),
         RollUpJob(db, store, config),
         FlowDaysJob(db, store),
+        FlowSpansJob(db, store),
         FlowRetentionJob(db, store, config),
     ]
 

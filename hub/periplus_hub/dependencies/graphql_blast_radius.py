@@ -179,7 +179,9 @@ class BlastRadiusQuery:
         meant = await asked_end(info, of)
         coverage = await coverage_of(info, time)
         found = engine.nothing()
-        asked = EdgeFilter(since=time.since, until=time.until, days_until=time.days_until, verdicts=_ARRIVED)
+        asked = EdgeFilter(
+            since=time.since, until=time.until, days_until=time.days_until, spans=time.spans, verdicts=_ARRIVED
+        )
         rows = await every_edge(
             info,
             asked,

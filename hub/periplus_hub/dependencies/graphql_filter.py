@@ -73,6 +73,7 @@ async def asked_edges(info: Info, level: EdgeLevel, found: DependencyFilter | No
         since=time.since,
         until=time.until,
         days_until=time.days_until,
+        spans=time.spans,
         level=level,
         cross_cluster=filters.cross_cluster,
         either=await asked_end(info, filters.either),

@@ -181,6 +181,7 @@ class ClusterLinksQuery:
             since=time.since,
             until=time.until,
             days_until=time.days_until,
+            spans=time.spans,
             level=EdgeLevel.CLUSTER,
             by=by,
             either=concerned,

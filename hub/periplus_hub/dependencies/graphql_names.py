@@ -14,9 +14,10 @@ from periplus_hub.dependencies import repository_names, repository_seen
 from periplus_hub.dependencies.edge_columns import hour_of
 from periplus_hub.dependencies.engine.near import nearest
 from periplus_hub.dependencies.graphql_store import of_store
-from periplus_hub.dependencies.model import LOOK_BACK_S, EdgeFilter, EndFilter
+from periplus_hub.dependencies.model import EdgeFilter, EndFilter
 from periplus_hub.fleet import repository_graphql as fleet
 from periplus_hub.fleet.model import State
+from periplus_hub.flows.model import LOOK_BACK_S
 from periplus_hub.flows.model_kinds import OF_FLOWS
 from periplus_hub.kit.errors import NotFound
 

@@ -15,7 +15,7 @@ from periplus_hub.dependencies.engine.flow_values import whole_days
 from periplus_hub.dependencies.model import Coverage
 from periplus_hub.flows import repository_days
 from periplus_hub.flows.config import FlowsConfig
-from periplus_hub.flows.model import DAY_S, HOUR_S, day_of
+from periplus_hub.flows.model import DAY_S, HOUR_S, Span, day_of
 from periplus_hub.kit.errors import Invalid
 
 MOST_POINTS: Final = 2_200
@@ -46,6 +46,8 @@ class Period:
     """Up to when days are made, so that they can be asked for instead of hours."""
     kept_from: int
     """Before then nothing is kept, not even of whole days."""
+    spans: tuple[Span, ...]
+    """As `EdgeFilter.spans`."""
 
 
 async def period(info: Info, since: datetime | None, until: datetime | None) -> Period:
@@ -66,6 +68,7 @@ async def period(info: Info, since: datetime | None, until: datetime | None) -> 
         days_until=days.needed_until,
         made_until=days.made_until,
         kept_from=day_of(int(now.timestamp()) - config.flow_daily_days * DAY_S),
+        spans=days.spans,
     )
     return _in_days(asked, days.needed_until)
 

@@ -9,7 +9,7 @@ from typing import Final
 from uuid import UUID
 
 from periplus_contract.flow_words import LOST_EVENTS, LOST_NODES, LOST_UNREADABLE, Verdict
-from periplus_hub.flows.model import MEASURES, FlowEnd
+from periplus_hub.flows.model import MEASURES, FlowEnd, Span
 
 QUIET_S: Final = 3_600
 """An edge without a row for so long, while its clusters tell of others, is silent."""
@@ -19,8 +19,6 @@ HISTORY_S: Final = 3_600
 """An edge is new only where its clusters had told flows without it for so long before."""
 RECENT_S: Final = 86_400
 """What is first seen longer ago is not new any more."""
-LOOK_BACK_S: Final = 7 * 86_400
-"""How far before the asked time first and last sight of an edge are looked for."""
 GRACE_S: Final = 120
 """What a spoke has not sent yet because its window is not over is not missing."""
 
@@ -150,6 +148,8 @@ class EdgeFilter:
     states: tuple[EdgeState, ...] = ()
     days_until: int = 0
     """What is before, in seconds, is asked of whole UTC days; the time begins and ends with one where it is there."""
+    spans: tuple[Span, ...] = ()
+    """Those that can be asked instead of their hours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

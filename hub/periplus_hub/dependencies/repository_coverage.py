@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import CTE, BigInteger, ColumnElement, Row, Table, Text, and_, case, cast, func, select, text, union_all
@@ -12,16 +12,18 @@ from sqlalchemy.dialects.postgresql import BIT
 from periplus_contract.tables import Kind
 from periplus_hub.access.scope import Scope, owned
 from periplus_hub.dependencies.edge_columns import hour_of
-from periplus_hub.dependencies.model import GRACE_S, LATE_S, LOOK_BACK_S, RECENT_S, ClusterCoverage, Coverage
+from periplus_hub.dependencies.model import GRACE_S, LATE_S, RECENT_S, ClusterCoverage, Coverage
 from periplus_hub.dependencies.repository_coverage_days import NOTHING, ToldDays, stale_since, told_of_days
 from periplus_hub.fleet.model import State
 from periplus_hub.fleet.tables import registrations
-from periplus_hub.flows.model import DAY_S, HOUR_S, MINUTE_S, MINUTES_OF_HOUR
+from periplus_hub.flows.model import DAY_S, HOUR_S, LOOK_BACK_S, MINUTE_S, MINUTES_OF_HOUR
 from periplus_hub.flows.repository_progress import waiting_hours
 from periplus_hub.flows.tables import coverage, day_coverage, node_coverage
 from periplus_hub.ingest.tables import outcomes
 from periplus_hub.inventory.tables import nodes
 from periplus_hub.kit.db import ReadConnection
+
+_NONE: Final[Mapping[str, int]] = {}
 
 
 async def coverages(
@@ -231,7 +233,7 @@ def _cluster(told: _Told, first: int, last: int, since: int) -> ClusterCoverage:
         observed=int(row.observed or 0) + days.observed,
         unmeasured=int(row.unmeasured or 0) + days.unmeasured,
         other_rows=int(row.other_rows or 0) + days.other_rows,
-        lost=Counter(told.lost) + Counter(days.lost),
+        lost=Counter(told.lost) + Counter(days.lost) if told.lost or days.lost else _NONE,
         node_minutes_told=node_told,
         node_minutes_expected=node_expected,
         nodes=0 if by_node is None else by_node.nodes,

@@ -7,10 +7,9 @@ from uuid import UUID
 from sqlalchemy import BigInteger, cast, func, select, text
 
 from periplus_hub.access.scope import Scope, owned
-from periplus_hub.dependencies.model import LOOK_BACK_S
 from periplus_hub.fleet.model import State
 from periplus_hub.fleet.tables import registrations
-from periplus_hub.flows.model import HOUR_S, day_of
+from periplus_hub.flows.model import HOUR_S, LOOK_BACK_S, day_of
 from periplus_hub.flows.tables import day_coverage, days
 from periplus_hub.kit.db import ReadConnection
 

@@ -20,15 +20,17 @@ from periplus_hub.dependencies.model import (
     Edges,
     EdgeSide,
 )
+from periplus_hub.dependencies.repository_asked import ask_edges
 from periplus_hub.dependencies.repository_grouped import KNOWN, WITHIN, found
-from periplus_hub.dependencies.tables_edges import END_COLUMNS, OUTCOME, edges_from, end_columns, looked_at
+from periplus_hub.dependencies.tables_edges import END_COLUMNS, OUTCOME, end_columns, looked_at, together
+from periplus_hub.flows.model import MEASURES
 from periplus_hub.flows.model_kinds import UNRESOLVED
 from periplus_hub.kit.column_store import ColumnStore
 
 _SIDES: Final = (None, EdgeSide.CLIENT, EdgeSide.SERVER)
 """By the store's number of the only side that reported an edge."""
 _EDGES: Final = Template("""
-    SELECT *, count() OVER () AS edge_count,
+    SELECT $columns, count() OVER () AS edge_count,
       countIf(has({unresolved:Array(String)}, end_src_kind) OR has({unresolved:Array(String)}, end_dst_kind))
         OVER () AS unresolved,
       countIf(NOT ($is_known)) OVER () AS unordered
@@ -37,10 +39,14 @@ _EDGES: Final = Template("""
       outcome
     LIMIT {most:UInt32}
 """)
+_COLUMNS: Final = (
+    *(*END_COLUMNS, *(f"sum_{name}" for name in MEASURES)),
+    *("outcome", "known", "unknown_within", "rate", "state", "only_side", "first_seen", "last_seen"),
+)
 _MARKS: Final = Template("""
     SELECT $ends, $outcome AS outcome, groupUniqArrayIf(64)((protocol, dst_port), $within) AS ports,
       groupUniqArray(4)(src_rule) AS src_rules, groupUniqArray(4)(dst_rule) AS dst_rules
-    FROM $edges WHERE $conditions AND $shown GROUP BY $names, outcome
+    FROM $edges GROUP BY $names, outcome
 """)
 _ORDERS: Final[Mapping[EdgeOrder, tuple[str, str]]] = {
     EdgeOrder.BYTES: (f"{KNOWN['bytes_tx']} OR {KNOWN['bytes_rx']}", "sum_bytes_tx + sum_bytes_rx"),
@@ -78,7 +84,9 @@ async def edges(
     Without marks they have no ports and no rules: finding these takes long.
     """
     known, value = _ORDERS[order]
-    around = Template(_EDGES.substitute(is_known=known, value=value, names=", ".join(END_COLUMNS)))
+    columns = dict.fromkeys((*_COLUMNS, *(name for name, _ in _NARROWING[asked.level].values())))
+    names = {"names": ", ".join(END_COLUMNS), "columns": ", ".join(columns)}
+    around = Template(_EDGES.substitute(names, is_known=known, value=value))
     rows = (await found(scope, store, asked, coverage, around, most=most, unresolved=list(UNRESOLVED))).to_pylist()
     marks = await _marks(scope, store, asked, rows) if rows and with_marks else {}
     first = rows[0] if rows else {"edge_count": 0, "unresolved": 0, "unordered": 0}
@@ -94,20 +102,22 @@ async def _marks(
     scope: Scope, store: ColumnStore, asked: EdgeFilter, rows: Sequence[Mapping[str, Any]]
 ) -> Mapping[tuple[Any, ...], Mapping[str, Any]]:
     """Ports and rules, which take long to find, of these edges alone."""
-    where, given = looked_at(asked)
     columns = _NARROWING[asked.level]
-    given |= {f"shown_{column}": sorted({str(row[name]) for row in rows}) for column, (name, _) in columns.items()}
+    values = {f"shown_{column}": sorted({str(row[name]) for row in rows}) for column, (name, _) in columns.items()}
     shown = " AND ".join(f"{column} IN {{shown_{column}:Array({kind})}}" for column, (_, kind) in columns.items())
-    statement = _MARKS.substitute(
-        ends=", ".join(end_columns(asked.level)),
-        outcome=OUTCOME,
-        within=WITHIN,
-        edges=edges_from(given["first"], asked, given),
-        conditions=where,
-        shown=shown,
-        names=", ".join(END_COLUMNS),
-    )
-    return {_key(row): row for row in (await store.query(scope, statement, given)).to_pylist()}
+
+    def stated(asked: EdgeFilter) -> tuple[str, dict[str, Any]]:
+        tables, given = looked_at(asked)
+        statement = _MARKS.substitute(
+            ends=", ".join(end_columns(asked.level)),
+            outcome=OUTCOME,
+            within=WITHIN,
+            edges=together([f"{each} AND {shown}" for each in tables]),
+            names=", ".join(END_COLUMNS),
+        )
+        return statement, given | values
+
+    return {_key(row): row for row in (await ask_edges(scope, store, asked, stated)).to_pylist()}
 
 
 def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -16,22 +16,24 @@ from periplus_hub.dependencies.model import (
     QUIET_S,
     RECENT_S,
     STATES,
+    ClusterCoverage,
     Coverage,
     EdgeFilter,
     EdgeLevel,
     LinkLevel,
 )
+from periplus_hub.dependencies.repository_asked import ask_edges
 from periplus_hub.dependencies.tables_edges import (
     END_COLUMNS,
     LOCAL_COLUMNS,
     OUTCOME,
-    edges_from,
     end_columns,
     end_values,
     local_columns,
     looked_at,
+    together,
 )
-from periplus_hub.flows.model import MEASURES, NOBODY
+from periplus_hub.flows.model import MEASURES
 from periplus_hub.kit.column_store import ColumnStore
 
 KNOWN: Final[Mapping[str, str]] = {name: f"(bitAnd(known, {1 << number}) != 0)" for number, name in enumerate(MEASURES)}
@@ -48,65 +50,67 @@ _GROUPED: Final = Template("""
       min(first_window) AS first_seen, max(last_window) AS last_seen
     FROM $rows GROUP BY $key, outcome
 """)
-_ROWS: Final = Template("$edges WHERE $conditions")
 _ROWS_OF_CLUSTERS: Final = Template("""
-    (SELECT $ends, verdict, $within AS is_within, $sums, groupBitOr(measured) AS measured,
+    SELECT $ends, verdict, $within AS is_within, $sums, groupBitOr(measured) AS measured,
       groupBitOr(unmeasured) AS unmeasured, groupBitOr(reporters) AS reporters, max(sampling) AS sampling,
       min(first_window) AS first_window, max(last_window) AS last_window
-    FROM $edges WHERE $conditions GROUP BY $key, verdict, is_within)
+    FROM $rows GROUP BY $key, verdict, is_within
 """)
 """Made of sums that the store has of pairs of clusters (`by_cluster`), where conditions are about nothing else."""
-_PLACED: Final = Template("""
-    SELECT *, bitAnd(told_by, 5) != 0 AS told_by_src, bitAnd(told_by, 6) != 0 AS told_by_dst,
-      $src_place AS src_place, $dst_place AS dst_place,
-      greatest(if(told_by_src, {told_until:Array(UInt32)}[src_place], 0),
-               if(told_by_dst, {told_until:Array(UInt32)}[dst_place], 0)) AS heard_until,
-      least(if(told_by_src, {told_from:Array(UInt32)}[src_place], $never),
-            if(told_by_dst, {told_from:Array(UInt32)}[dst_place], $never)) AS heard_from,
-      (NOT told_by_src OR {told_whole:Array(UInt8)}[src_place]) AND
-        (NOT told_by_dst OR {told_whole:Array(UInt8)}[dst_place]) AS heard_whole
-    FROM ($grouped) AS g
-""")
-"""Place 1 of the arrays is a cluster that is not active, or none: it told nothing."""
-_PLACE: Final = "transform(end_{side}_registration, {{told:Array(UUID)}}, {{told_place:Array(UInt32)}}, toUInt32(1))"
-_JUDGED: Final = Template("""
-    SELECT *,
+_TELLERS: Final = (
+    "format(TSV, 'id UUID, told_until UInt32, told_from UInt32, is_part UInt8, tells UInt8', {tellers:String})"
+)
+"""What each active cluster told, a row for each. Whoever is not among them told nothing: all is 0.
+
+As constants of the statement, and not as rows, these would be in it again in each expression that uses them; then it
+takes longer to plan it than all else.
+"""
+_ASKED: Final = Template("""
+    SELECT g.*, bitAnd(told_by, 5) != 0 AS told_by_src, bitAnd(told_by, 6) != 0 AS told_by_dst,
+      greatest(if(told_by_src, s.told_until, 0), if(told_by_dst, d.told_until, 0)) AS heard_until,
+      least(if(told_by_src AND s.told_until != 0, s.told_from, $never),
+            if(told_by_dst AND d.told_until != 0, d.told_from, $never)) AS heard_from,
+      NOT (told_by_src AND s.is_part) AND NOT (told_by_dst AND d.is_part) AS heard_whole,
       multiIf(heard_until = 0 OR heard_from = $never, $unknown,
         toInt64(heard_until) - toUnixTimestamp(last_seen) > $quiet_s, if(heard_whole, $silent, $unknown),
         {now:Int64} - heard_until > $late_s, $unknown,
         {now:Int64} - toUnixTimestamp(first_seen) <= $recent_s
           AND toInt64(toUnixTimestamp(first_seen)) - heard_from >= $history_s, $new, $active) AS state,
       multiIf(end_src_registration = end_dst_registration OR (told_by_src AND told_by_dst), 0,
-        told_by_src AND {told_any:Array(UInt8)}[dst_place], 1,
-        told_by_dst AND {told_any:Array(UInt8)}[src_place], 2, 0) AS only_side,
+        told_by_src AND d.tells, 1,
+        told_by_dst AND s.tells, 2, 0) AS only_side,
       multiIf(rows_within > 0, known_within, state = $unknown, 0, known_ever) AS known
-    FROM ($placed) AS p
+    FROM ($grouped) AS g
+    LEFT ANY JOIN $tellers AS s ON g.end_src_registration = s.id
+    LEFT ANY JOIN $tellers AS d ON g.end_dst_registration = d.id
+    WHERE empty({states:Array(UInt8)}) OR has({states:Array(UInt8)}, state)
 """)
 """Where nothing passed in the asked time that is 0 of each measure; unless nobody tells, which makes it unknown."""
-_ASKED: Final = Template("""
-    SELECT * FROM ($judged) AS j WHERE empty({states:Array(UInt8)}) OR has({states:Array(UInt8)}, state)
-""")
 
 
 async def found(
     scope: Scope, store: ColumnStore, asked: EdgeFilter, coverage: Coverage, around: Template, **more: object
 ) -> pa.Table:
     """What a statement `around` the asked edges (`$grouped`, one a row for each pair of ends and verdict) finds."""
-    statement, given = _grouped(asked, coverage)
-    return await store.query(scope, around.substitute(grouped=statement), given | more)
+
+    def stated(asked: EdgeFilter) -> tuple[str, dict[str, Any]]:
+        statement, given = _grouped(asked, coverage)
+        return around.substitute(grouped=statement), given | more
+
+    return await ask_edges(scope, store, asked, stated)
 
 
 def _grouped(asked: EdgeFilter, coverage: Coverage) -> tuple[str, dict[str, Any]]:
     """A statement that finds the asked edges, one a row for each pair of ends and verdict, and its parameters."""
-    where, given = looked_at(asked)
+    tables, given = looked_at(asked)
     given |= {"states": [STATES.index(each) for each in asked.states], **_told(coverage)}
     ends, key = _ends(asked)
-    read = {"edges": edges_from(given["first"], asked, given), "conditions": where}
-    rows, within = _ROWS.substitute(read), WITHIN
+    rows, within = together(tables), WITHIN
     if asked.level is EdgeLevel.CLUSTER and asked.by is LinkLevel.CLUSTER:
         sums = ", ".join(f"sum({name}) AS {name}" for name in MEASURES)
         names = {"ends": ", ".join(ends), "key": ", ".join(key)}
-        rows, within = _ROWS_OF_CLUSTERS.substitute(names, **read, within=WITHIN, sums=sums), "is_within"
+        parts = [_ROWS_OF_CLUSTERS.substitute(names, rows=each, within=WITHIN, sums=sums) for each in tables]
+        rows, within = f"({' UNION ALL '.join(parts)})", "is_within"
         ends = key
     statement = _GROUPED.substitute(
         ends=", ".join(ends),
@@ -116,35 +120,31 @@ def _grouped(asked: EdgeFilter, coverage: Coverage) -> tuple[str, dict[str, Any]
         rows=rows,
         key=", ".join(key),
     )
-    places = {f"{side}_place": _PLACE.format(side=side) for side in ("src", "dst")}
-    placed = _PLACED.substitute(places, grouped=statement, never=_NEVER)
-    judged = _JUDGED.substitute(
+    judged = _ASKED.substitute(
         {each.value: STATES.index(each) for each in STATES},
-        placed=placed,
+        grouped=statement,
+        tellers=_TELLERS,
         never=_NEVER,
         quiet_s=QUIET_S,
         late_s=LATE_S,
         recent_s=RECENT_S,
         history_s=HISTORY_S,
     )
-    return _ASKED.substitute(judged=judged), given
+    return judged, given
 
 
 def _told(coverage: Coverage) -> dict[str, Any]:
-    clusters = coverage.clusters
-    are_whole = [each.is_whole and not coverage.waits_lately for each in clusters]
     return {
         "now": int(coverage.now.timestamp()),
-        "told": [str(NOBODY), *(str(each.registration_id) for each in clusters)],
-        "told_place": list(range(1, len(clusters) + 2)),
-        "told_until": [0, *(each.told_until or 0 for each in clusters)],
-        "told_from": [_NEVER, *(_NEVER if each.told_from is None else each.told_from for each in clusters)],
-        "told_whole": [1, *map(int, are_whole)],
-        "told_any": [
-            0,
-            *(int(bool(each.minutes_told) and is_whole) for each, is_whole in zip(clusters, are_whole, strict=True)),
-        ],
+        "tellers": "".join(_teller(each, waits_lately=coverage.waits_lately) for each in coverage.clusters),
     }
+
+
+def _teller(cluster: ClusterCoverage, *, waits_lately: bool) -> str:
+    is_whole = cluster.is_whole and not waits_lately
+    told_from = _NEVER if cluster.told_from is None else cluster.told_from
+    tells = bool(cluster.minutes_told) and is_whole
+    return f"{cluster.registration_id}\t{cluster.told_until or 0}\t{told_from}\t{not is_whole:d}\t{tells:d}\n"
 
 
 def _ends(asked: EdgeFilter) -> tuple[Sequence[str], Sequence[str]]:

@@ -1,13 +1,14 @@
 """Conditions on the flow store's table of edges, as statements about it share them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from string import Template
 from typing import Any, Final
 
 from periplus_contract.flow_words import Verdict
 from periplus_hub.dependencies.edge_columns import ends_at, hour_of
 from periplus_hub.dependencies.engine.ends import LOCAL_PARTS, PARTS
-from periplus_hub.dependencies.model import LOOK_BACK_S, EdgeFilter, EdgeLevel, EndFilter, LinkLevel
-from periplus_hub.flows.model import NOBODY
+from periplus_hub.dependencies.model import EdgeFilter, EdgeLevel, EndFilter, LinkLevel
+from periplus_hub.flows.model import LOOK_BACK_S, MEASURES, NOBODY, Span
 
 OUTCOME: Final = f"if(verdict <= {max(each.value for each in Verdict)}, verdict, {Verdict.UNKNOWN.value})"
 """A later minor's number is one that this hub does not know."""
@@ -21,50 +22,106 @@ LOCAL_COLUMNS: Final = tuple(f"end_{side}_{part}" for side in ("src", "dst") for
 STEP: Final = "intDiv(toUnixTimestamp(hour), {step:UInt32}) * {step:UInt32}"
 """When the step of the time begins."""
 
-_EDGES: Final = "edges_hourly"
-_OF_DAYS_TOO: Final = """(
-    SELECT *, crosses, ends FROM edges_hourly WHERE hour >= fromUnixTimestamp({days_until:UInt32})
-    UNION ALL
+_DAYS: Final = """(
     SELECT * REPLACE (greatest(d.hour, toDateTime({days_from:UInt32}, 'UTC')) AS hour), crosses, ends
     FROM edges_daily AS d
     WHERE d.hour >= toStartOfDay(toDateTime({days_from:UInt32}, 'UTC'))
       AND d.hour < fromUnixTimestamp({days_until:UInt32}) AND d.last_window > fromUnixTimestamp({days_from:UInt32}))
 """
 """A day in which the time begins counts as its first hour, with what was seen in it then or later."""
+_COLUMNS: Final = ", ".join(
+    (
+        *("hour", "crosses", "ends", *ENDS, "src_region", "src_zone", "dst_region", "dst_zone"),
+        *("dst_port", "protocol", "verdict", "src_rule", "dst_rule", *MEASURES, "measured", "unmeasured"),
+        *("client_bytes", "server_bytes", "reporters", "windows", "sampling", "first_window", "last_window"),
+    )
+)
+_EACH: Final = Template("SELECT $columns FROM $table")
+_ARE_WHOLE: Final = Template(
+    "NOT (SELECT throwIf(count() != {span_rows:UInt64}, 'the store has not what a span is made of')"
+    " FROM edges_spans WHERE $is_asked)"
+)
 
 
-def edges_from(first_s: int, asked: EdgeFilter, given: dict[str, Any]) -> str:
-    """What stands behind FROM in a statement about the edges of the asked time that looks back to `first_s`.
+def looked_at(asked: EdgeFilter) -> tuple[Sequence[str], dict[str, Any]]:
+    """Tables with conditions that together have all rows that an answer about the asked edges is made of.
 
-    Its rows are those of `edges_hourly`; of the time of which hours are not kept, each is of a day and has its begin as
-    `hour`. The parameters are added to `given`.
+    Also their parameters. A statement that asks spans raises Outdated where the store has them no more.
     """
-    if first_s >= asked.days_until:
-        return _EDGES
-    given |= {"days_from": first_s, "days_until": asked.days_until}
-    return _OF_DAYS_TOO
-
-
-def looked_at(asked: EdgeFilter) -> tuple[str, dict[str, Any]]:
-    """The condition on all rows that an answer about the asked edges is made of, and its parameters."""
-    since = hour_of(asked.since)
-    given: dict[str, Any] = {"since": since, "first": since - LOOK_BACK_S, "until": ends_at(asked.until)}
-    hours = ("hour >= fromUnixTimestamp({first:UInt32})", "hour < fromUnixTimestamp({until:UInt32})")
-    return " AND ".join((*hours, *conditions(asked, given))), given
-
-
-def all_looked_at(asked: EdgeFilter) -> tuple[str, dict[str, Any]]:
-    """What stands behind FROM to find all rows of the time that such answers are made of, whatever they are about."""
-    where, given = looked_at(EdgeFilter(since=asked.since, until=asked.until))
-    return f"{edges_from(given['first'], asked, given)} WHERE {where}", given
+    since, until = hour_of(asked.since), ends_at(asked.until)
+    first = since - LOOK_BACK_S
+    kept_from = max(first, asked.days_until)
+    spans = _within(asked.spans, (kept_from, since), (max(since, kept_from), until))
+    return _tables(asked, first, spans)
 
 
 def in_time(asked: EdgeFilter) -> tuple[str, dict[str, Any]]:
-    """What stands behind FROM to find all rows of the asked edges in the asked time, and its parameters."""
-    given: dict[str, Any] = {"since": hour_of(asked.since), "until": ends_at(asked.until)}
-    within = ("hour >= fromUnixTimestamp({since:UInt32})", "hour < fromUnixTimestamp({until:UInt32})")
-    found = edges_from(given["since"], asked, given)
-    return f"{found} WHERE {' AND '.join((*within, *conditions(asked, given)))}", given
+    """What stands behind FROM to find all rows of the asked edges in the asked time, hour by hour; its parameters."""
+    tables, given = _tables(asked, hour_of(asked.since), ())
+    return together(tables), given
+
+
+def together(tables: Sequence[str]) -> str:
+    """What stands behind FROM to read all rows of these."""
+    if len(tables) == 1:
+        return tables[0]
+    return f"({' UNION ALL '.join(_EACH.substitute(columns=_COLUMNS, table=each) for each in tables)})"
+
+
+def _tables(asked: EdgeFilter, first: int, spans: Sequence[Span]) -> tuple[list[str], dict[str, Any]]:
+    """Of the rows since then.
+
+    Each is of an hour; or of a span, and then its `hour` lies in the span's first one; or, of the time of which hours
+    are not kept, of a day, and has its begin as `hour`.
+    """
+    until = ends_at(asked.until)
+    kept_from = max(first, asked.days_until)
+    given: dict[str, Any] = {"since": hour_of(asked.since), "until": until}
+    meant = conditions(asked, given)
+    found = [("edges_hourly", _hours(_without(spans, kept_from, until), given))]
+    if spans:
+        found.append(("edges_spans", _of_spans(spans, given)))
+    if first < kept_from:
+        given |= {"days_from": first, "days_until": min(kept_from, until)}
+        found.append((_DAYS, "1"))
+    return [f"{table} WHERE {' AND '.join((within, *meant))}" for table, within in found], given
+
+
+def _within(spans: Sequence[Span], *times: tuple[int, int]) -> Sequence[Span]:
+    """The longest spans that lie in one of these times and not in each other, in order."""
+    found: list[Span] = []
+    for span in sorted(spans, key=lambda each: (each.first - each.until, each.place)):
+        is_in = any(first <= span.first and span.until <= until for first, until in times)
+        if is_in and all(each.until <= span.first or span.until <= each.first for each in found):
+            found.append(span)
+    return sorted(found, key=lambda each: each.first)
+
+
+def _without(spans: Sequence[Span], first: int, until: int) -> Iterator[tuple[int, int]]:
+    """What these leave of the time from `first` to `until`."""
+    for span in spans:
+        if first < span.first:
+            yield first, span.first
+        first = span.until
+    if first < until:
+        yield first, until
+
+
+def _hours(times: Iterable[tuple[int, int]], given: dict[str, Any]) -> str:
+    found = []
+    for number, (first, until) in enumerate(times):
+        given |= {f"first_{number}": first, f"until_{number}": until}
+        begin, end = (f"fromUnixTimestamp({{{name}_{number}:UInt32}})" for name in ("first", "until"))
+        found.append(f"hour >= {begin} AND hour < {end}")
+    return f"({' OR '.join(found)})" if found else "0"
+
+
+def _of_spans(spans: Sequence[Span], given: dict[str, Any]) -> str:
+    given |= {f"span_{number}": span.place for number, span in enumerate(spans)}
+    given["span_rows"] = sum(each.rows for each in spans)
+    places = ", ".join(f"fromUnixTimestamp({{span_{number}:UInt32}})" for number in range(len(spans)))
+    is_asked = f"hour IN ({places})"
+    return f"{is_asked} AND {_ARE_WHOLE.substitute(is_asked=is_asked)}"
 
 
 def conditions(asked: EdgeFilter, given: dict[str, Any]) -> Sequence[str]:

@@ -18,6 +18,7 @@ from periplus_hub.flows.service_days import make_days
 from periplus_hub.flows.service_losses import Losses
 from periplus_hub.flows.service_ring import turn
 from periplus_hub.flows.service_rollup import RollUp
+from periplus_hub.flows.service_spans import Spans
 from periplus_hub.flows.service_sweep import Sweep
 from periplus_hub.kit.column_store import ColumnStore
 from periplus_hub.kit.db import Database
@@ -27,6 +28,9 @@ from periplus_hub.kit.tenancy import EVERY_TENANT
 PAUSE_S: Final = 3.0
 PAUSE_SHARE: Final = 4.0
 LONGEST_PAUSE_S: Final = 120.0
+SPANS_PAUSE_S: Final = 20.0
+SPANS_PAUSE_SHARE: Final = 10.0
+LONGEST_SPANS_PAUSE_S: Final = 600.0
 
 
 class FlowRingJob:
@@ -91,6 +95,31 @@ class FlowDaysJob:
         now_s = int(now.timestamp())
         tenants = await _tenants(self._db)
         await one_after_another(make_days(self._db, self._store, scope, now_s) for scope in tenants)
+
+
+class FlowSpansJob:
+    """Adds up the hours that most questions are about."""
+
+    name = "flows.spans"
+
+    def __init__(self, db: Database, store: ColumnStore) -> None:
+        self.interval_s = SPANS_PAUSE_S
+        self._db = db
+        self._spans = Spans(db, store)
+
+    async def run(self, now: datetime) -> None:
+        """Every tenant in turn. The more it takes, the longer is the pause: without spans the hours are asked."""
+        began_s = self._db.clock.monotonic_s()
+        await one_after_another(self.refresh(scope, now) for scope in await _tenants(self._db))
+        took_s = self._db.clock.monotonic_s() - began_s
+        self.interval_s = min(max(SPANS_PAUSE_S, SPANS_PAUSE_SHARE * took_s), LONGEST_SPANS_PAUSE_S)
+
+    async def refresh(self, scope: Scope, now: datetime) -> None:
+        """One tenant."""
+        async with self._db.read(scope) as c:
+            if not await repository_blocks.has_hours(c, scope):
+                return
+        await self._spans.refresh(scope, int(now.timestamp()))
 
 
 class FlowRetentionJob:

@@ -1,5 +1,6 @@
 """Flows on their way into the store, as values. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -8,6 +9,8 @@ DAY_S: Final = 86_400
 HOUR_S: Final = 3_600
 MINUTE_S: Final = 60
 MINUTES_OF_HOUR: Final = HOUR_S // MINUTE_S
+LOOK_BACK_S: Final = 7 * DAY_S
+"""How far before the asked time first and last sight of an edge are looked for."""
 
 OPEN_END_US: Final = 2**62
 """The end of what has no end yet."""
@@ -146,11 +149,50 @@ class DirtyDay:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hours:
+    """Those from `first` to `until`, in seconds."""
+
+    first: int
+    until: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span(Hours):
+    """Hours whose edges the store has added up, and where."""
+
+    place: int
+    """The partition, and when its rows say that they are: in the first of its hours."""
+    rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DaysAnswer:
     """Up to when edges are asked of days: times before `needed_until` have to be, those before `made_until` can be."""
 
     needed_until: int
     made_until: int
+    spans: tuple[Span, ...]
+    """Those that can be asked instead of their hours."""
+
+
+def spans_of(found: Sequence[Sequence[int]] | None) -> tuple[Span, ...]:
+    """Of place, first, until and rows of each."""
+    names = ("place", "first", "until", "rows")
+    return tuple(Span(**dict(zip(names, each, strict=True))) for each in found or ())
+
+
+def spans_wanted(now_s: int) -> list[Hours]:
+    """What a question about the last day is made of but for the hour that goes on, and soon of what it will be made.
+
+    The day, and the week before it, in which first and last sight are looked for. An hour ahead is prepared so that
+    nobody has to wait when the hour turns; of the day then one hour is missing.
+    """
+    hour = now_s // HOUR_S * HOUR_S
+    day, next_day = hour - DAY_S, hour + HOUR_S - DAY_S
+    found = [Hours(first=day, until=hour), Hours(first=day - LOOK_BACK_S, until=day)]
+    if now_s - hour >= HOUR_S // 2:
+        found += [Hours(first=next_day, until=hour), Hours(first=next_day - LOOK_BACK_S, until=next_day)]
+    return found
 
 
 def day_of(time_s: int) -> int:

@@ -97,7 +97,7 @@ async def dirty_hours(c: ReadConnection, scope: Scope, since_s: int) -> list[Dir
 async def note_rolled(c: WriteConnection, scope: Scope, hour: DirtyHour, edges: int) -> None:
     """The hour's edges, so many, are made of these versions."""
     versions = {"rolled_raw": hour.raw_version, "rolled_identity": hour.identity_version}
-    values = {**versions, "rolled_at": func.now(), "edges": edges}
+    values = {**versions, "rolled_at": func.now(), "edges": edges, "made": hours.c.made + 1}
     await c.execute(update(hours).where(owned(scope, hours), hours.c.hour == hour.hour).values(values))
     await touch_day(c, scope, hour.hour)
 

@@ -6,7 +6,8 @@ from sqlalchemy import BigInteger, bindparam, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from periplus_hub.access.scope import Scope, owned
-from periplus_hub.flows.model import DAY_S, DaysAnswer, DirtyDay, day_of
+from periplus_hub.flows.model import DAY_S, DaysAnswer, DirtyDay, day_of, spans_of
+from periplus_hub.flows.repository_spans import usable_spans_in
 from periplus_hub.flows.tables import coverage, day_coverage, days, hours
 from periplus_hub.kit.db import ReadConnection, WriteConnection
 
@@ -70,17 +71,19 @@ async def note_made(c: WriteConnection, scope: Scope, day: DirtyDay) -> None:
 
 
 async def days_answer(c: ReadConnection, scope: Scope, now_s: int, hourly_days: int) -> DaysAnswer:
-    """Up to when edges are asked of days.
+    """Up to when edges are asked of days, and which spans can be asked instead of their hours.
 
     Hours are deleted a day after they were asked for the last time, so that none goes while it is asked for.
     """
     gone, stale = (func.max(days.c.day_start).filter(~days.c.hours_kept), func.min(days.c.day_start).filter(_STALE))
-    statement = select(gone.label("gone"), stale.label("stale")).where(owned(scope, days))
+    spans = usable_spans_in(scope).label("spans")
+    statement = select(gone.label("gone"), stale.label("stale"), spans).where(owned(scope, days))
     row = await c.one_or_none(statement)
     left_until = 0 if row is None or row.gone is None else int(row.gone) + DAY_S
     made_until = day_of(now_s) if row is None or row.stale is None else min(int(row.stale), day_of(now_s))
     needed = max(left_until, min(day_of(now_s - hourly_days * DAY_S) + DAY_S, made_until))
-    return DaysAnswer(needed_until=needed, made_until=max(needed, made_until))
+    usable = () if row is None else spans_of(row.spans)
+    return DaysAnswer(needed_until=needed, made_until=max(needed, made_until), spans=usable)
 
 
 async def left_until(c: ReadConnection, scope: Scope) -> int:

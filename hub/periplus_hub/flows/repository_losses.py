@@ -45,5 +45,5 @@ async def mark_edges(c: WriteConnection, scope: Scope, since_s: int, stored: Map
     made = await c.rows(again.where(hours.c.hour >= since_s).values(rolled_raw=None).returning(hours.c.hour))
     is_lost = or_(and_(one_of(hours.c.hour, short), ~can_be), and_(hours.c.edges_lost, hours.c.raw_lost))
     marked = update(hours).where(owned(scope, hours), hours.c.edges_lost.is_distinct_from(is_lost))
-    lost = await c.rows(marked.values(edges_lost=is_lost).returning(hours.c.edges_lost))
+    lost = await c.rows(marked.values(edges_lost=is_lost, made=hours.c.made + 1).returning(hours.c.edges_lost))
     return len(made), sum(row.edges_lost for row in lost)

@@ -12,6 +12,10 @@ _PARTITIONS: Final = Template(
     "SELECT DISTINCT partition FROM $parts"
     " WHERE active AND database = currentDatabase() AND table IN ({table:String}, concat({table:String}, '_local'))"
 )
+_SIZES: Final = (
+    "SELECT partition, sum(rows) AS n FROM system.parts"
+    " WHERE active AND database = currentDatabase() AND table = {table:String} GROUP BY partition"
+)
 _LANE: Final = "loader"
 
 
@@ -51,6 +55,13 @@ async def partitions(scope: Scope, store: ColumnStore, table: str) -> list[int]:
     return sorted(map(int, found.column("partition").to_pylist()))
 
 
-async def drop_partition(scope: Scope, store: ColumnStore, table: str, partition: int) -> None:
+async def sizes(scope: Scope, store: ColumnStore, table: str) -> dict[int, int]:
+    """How many rows each partition of a table has."""
+    found = await store.query(scope, _SIZES, {"table": table}, lane=_LANE)
+    partitions, rows = (found.column(name).to_pylist() for name in ("partition", "n"))
+    return {int(each): count for each, count in zip(partitions, rows, strict=True)}
+
+
+async def drop_partition(scope: Scope, store: ColumnStore, table: str, partition: int, *, lane: str = _LANE) -> None:
     """Forget all of it."""
-    await store.command(scope, f"ALTER TABLE {table} DROP PARTITION {partition}", lane=_LANE)
+    await store.command(scope, f"ALTER TABLE {table} DROP PARTITION {partition}", lane=lane)

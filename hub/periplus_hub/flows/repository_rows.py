@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from periplus_hub.access.scope import Scope
 from periplus_hub.flows.model import DAY_S, HOUR_S, Block, BlockTwice, day_of
-from periplus_hub.flows.repository_partitions import drop_partition, partitions
+from periplus_hub.flows.repository_partitions import drop_partition, partitions, sizes
 from periplus_hub.kit.column_store import ColumnStore
 
 LANE: Final = "loader"
@@ -50,13 +50,7 @@ _DELETE_BATCHES: Final = Template(
 )
 _BATCHES_AT_ONCE: Final = 100
 """They are parameters of a request, which a server reads from its URL."""
-_SIZES: Final = (
-    "SELECT partition, sum(rows) AS n FROM system.parts"
-    " WHERE active AND database = currentDatabase() AND table = {table:String} GROUP BY partition"
-)
-_COUNTS_BY_DAY: Final = (
-    "SELECT toString(toYYYYMMDD(window_start)) AS partition, count() AS n FROM flows GROUP BY partition"
-)
+_COUNTS_BY_DAY: Final = "SELECT toYYYYMMDD(window_start) AS partition, count() AS n FROM flows GROUP BY partition"
 """Of rows that are spread: one server does not know the sizes of all."""
 
 
@@ -123,18 +117,16 @@ async def delete_twice(scope: Scope, store: ColumnStore, block: BlockTwice, unkn
 
 async def rows_by_day(scope: Scope, store: ColumnStore) -> dict[int, int]:
     """How many raw rows of each day since 1970 the store has at most: those that are deleted go with time."""
-    statement = _COUNTS_BY_DAY if store.is_cluster else _SIZES
-    return {_day_of(each): rows for each, rows in (await _sizes(scope, store, statement, "flows")).items()}
+    if not store.is_cluster:
+        return {_day_of(each): rows for each, rows in (await sizes(scope, store, "flows")).items()}
+    found = await store.query(scope, _COUNTS_BY_DAY, lane=LANE)
+    partitions, rows = (found.column(name).to_pylist() for name in ("partition", "n"))
+    return {_day_of(each): count for each, count in zip(partitions, rows, strict=True)}
 
 
 async def edges_by_hour(scope: Scope, store: ColumnStore) -> dict[int, int]:
     """How many edges of each hour the store has."""
-    return {int(each): rows for each, rows in (await _sizes(scope, store, _SIZES, "edges_hourly")).items()}
-
-
-async def _sizes(scope: Scope, store: ColumnStore, statement: str, table: str) -> dict[str, int]:
-    found = await store.query(scope, statement, {"table": table}, lane=LANE)
-    return dict(zip(found.column("partition").to_pylist(), found.column("n").to_pylist(), strict=True))
+    return await sizes(scope, store, "edges_hourly")
 
 
 async def drop_before(scope: Scope, store: ColumnStore, before_s: int) -> int:
@@ -154,5 +146,5 @@ async def drop_hours_before(scope: Scope, store: ColumnStore, before_s: int) -> 
                 await drop_partition(scope, store, table, partition)
 
 
-def _day_of(partition: str) -> int:
-    return int(datetime.strptime(partition, "%Y%m%d").replace(tzinfo=UTC).timestamp()) // DAY_S
+def _day_of(partition: int) -> int:
+    return int(datetime.strptime(str(partition), "%Y%m%d").replace(tzinfo=UTC).timestamp()) // DAY_S

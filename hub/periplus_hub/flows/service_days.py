@@ -14,9 +14,6 @@ from periplus_hub.kit.column_store import ColumnStore
 from periplus_hub.kit.crashpoint import crashpoint
 from periplus_hub.kit.db import Database
 
-MOST_ROWS: Final = 2_000_000
-"""Of the hours of a day that are added up together: some hundred bytes each."""
-
 _log: Final = structlog.get_logger(__name__)
 
 
@@ -32,7 +29,7 @@ async def make_days(db: Database, store: ColumnStore, scope: Scope, now_s: int) 
 async def _make(db: Database, store: ColumnStore, scope: Scope, day: DirtyDay) -> None:
     """Its version was read first: what is made of its hours meanwhile makes it dirty again."""
     hours = await repository_daily.of_hours(scope, store, day.start)
-    await repository_daily.make(scope, store, day.start, hours.rows // MOST_ROWS + 1)
+    await repository_daily.make(scope, store, day.start, hours)
     crashpoint("flows.day_replaced")
     made = await repository_daily.of_day(scope, store, day.start)
     if made.sums != hours.sums:

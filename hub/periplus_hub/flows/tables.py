@@ -101,12 +101,27 @@ hours: Final = Table(
     Column("rolled_identity", BigInteger),
     time_column("rolled_at"),
     Column("edges", BigInteger),
+    Column("made", BigInteger, nullable=False, server_default="0"),
     Column("raw_lost", Boolean, nullable=False, server_default="false"),
     Column("edges_lost", Boolean, nullable=False, server_default="false"),
     PrimaryKeyConstraint("tenant_id", "hour"),
 )
-"""Hours that have rows, and of which state of rows and identities their edges are made, and how many those are. The
-store may have lost raw rows or edges that it had."""
+"""Hours that have rows, and of which state of rows and identities their edges are made, and how many those are. `made`
+counts how often they became others. The store may have lost raw rows or edges that it had."""
+
+spans: Final = Table(
+    "flow_spans",
+    metadata,
+    tenant_column(),
+    Column("place", BigInteger, nullable=False),
+    Column("first", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "place"),
+)
+"""Spans of hours whose edges the store has added up, `rows` of them in the partition `place`. `version` is the sum of
+`made` of the hours that they were made of: while their sum is the same, so are they."""
 
 marks: Final = Table(
     "flow_marks",

@@ -33,6 +33,11 @@ from periplus_hub.kit.tenancy import OfTenant
 
 T = TypeVar("T")
 
+
+class Outdated(Exception):
+    """A statement found by itself (`throwIf`) that what it was to read is not there any more."""
+
+
 EMBEDDED: Final = "chdb"
 _LOCK_FILE: Final = "periplus.lock"
 _OF_NO_DATABASE: Final = ""
@@ -52,6 +57,7 @@ _NOT_NOW: Final = frozenset(
 )
 """Codes of the engine: timeouts, quotas, memory, disk, too many parts or queries, replicas that are away or behind,
 Keeper."""
+_THROWN: Final = 395
 _NOT_ALLOWED: Final = frozenset({164, 192, 193, 194, 497, 516})
 """Codes of a server that lets its user do less than it has to: read-only, unknown or refused users, missing grants."""
 
@@ -206,6 +212,8 @@ class ColumnStore:
         except Refusal:
             raise
         except Exception as error:  # its engine and its client have no class in common
+            if getattr(error, "code", None) == _THROWN:
+                raise Outdated from error
             if not every and not _is_trouble(error):
                 raise
             reason = self._reason(error)
