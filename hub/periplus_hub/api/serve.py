@@ -9,8 +9,8 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from periplus_hub.access.jobs import IssuerKeysJob
 from periplus_hub.access.model import DEFAULT_TENANT
+from periplus_hub.access.reading_keys import IssuerKeysJob
 from periplus_hub.access.service_tenants import create_tenant, make_admin_token, tenants
 from periplus_hub.addresses.overlaps.jobs import OverlapsJob
 from periplus_hub.api import join_tokens
