@@ -3,6 +3,7 @@
 The spokes run with a ServiceAccount's token and exactly the rights that `periplus-spoke check` documents.
 """
 
+import json
 import socket
 from dataclasses import replace
 from pathlib import Path
@@ -264,12 +265,20 @@ def may_ask(name: str) -> list[dict[str, Any]]:
 
 
 def everything(plane: ControlPlane) -> dict[str, str]:
-    """The version of every object of every kind, but for what the cluster's own programs renew all the time."""
+    """What people wrote into every object of every kind, and who else than the cluster's own programs wrote it.
+
+    Those report at any time: on a busy machine a heartbeat comes late, and pods, their owners and slices say so.
+    """
     found = {}
     for path in plane.admin.collections():
         kind = path.rpartition("/")[2]
         if kind not in {"leases", "events", "componentstatuses"}:
             for item in plane.admin.items(path):
-                meta = item["metadata"]  # kubelets, here kwok, write into their nodes
-                found[f"{path} {meta['name']} {meta['uid']}"] = "" if kind == "nodes" else meta["resourceVersion"]
+                meta = item["metadata"]
+                writers = {each["manager"] for each in meta.get("managedFields", ())}
+                told = {name: item[name] for name in ("spec", "data", "rules", "subjects") if name in item}
+                if kind == "nodes":
+                    told = {}  # kubelets, here kwok, write into their nodes
+                others = sorted(each for each in writers if not each.startswith(("kube-", "kwok")))
+                found[f"{path} {meta['name']} {meta['uid']}"] = json.dumps([others, told], sort_keys=True)
     return found
