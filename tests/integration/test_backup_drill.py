@@ -38,6 +38,8 @@ async def test_a_hub_restored_from_a_backup_under_load_lacks_nothing_settled_and
     first, second, copy = (open_folder / name for name in ("first", "second", "copy"))
     async with running_hub(first, SETTLE_AFTER_S="0") as (url, _), pouring(first, url) as poured:
         await poured.pour(20)
+        while not any((first / "flows" / "store").glob("*/*/*_*_*_*/data.bin")):  # until the hub has loaded some
+            await poured.pour(1)
         settled, before = poured.settled_through, len(poured.answered)
         ended = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
