@@ -4,7 +4,6 @@ import re
 import ssl
 from datetime import timedelta
 from functools import cached_property
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Final, Self
 
@@ -16,7 +15,7 @@ from periplus_hub.access.model import DEFAULT_TENANT, MAX_TENANT_NAME
 from periplus_hub.access.model_people import Expected, Grant
 from periplus_hub.access.scope import Role
 from periplus_hub.kit.config import Settings
-from periplus_hub.kit.http_out import Network
+from periplus_hub.kit.http_out import Network, NetworkTexts, read_networks
 
 _ROLES: Final = tuple(each.value for each in Role)
 _MAX_TEXT: Final = 512
@@ -65,7 +64,7 @@ class SignInConfig(Settings):
         default=None,
         description="PEM file with the certificate authorities of the issuer, instead of the machine's own.",
     )
-    oidc_networks: tuple[str, ...] = Field(
+    oidc_networks: NetworkTexts = Field(
         default=(),
         description="Ranges of private addresses at which the issuer may be, like 10.1.2.0/24. None by default: then "
         "the hub calls only public addresses. It calls with https in any case.",
@@ -106,16 +105,6 @@ class SignInConfig(Settings):
         if "openid" not in scopes or not all(_SCOPE.fullmatch(each) for each in scopes):
             raise ValueError('write a list of scopes with openid among them, like ["openid", "profile"]')
         return scopes
-
-    @field_validator("oidc_networks")
-    @classmethod
-    def _readable_networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
-        for each in networks:
-            try:
-                ip_network(each)
-            except ValueError as error:
-                raise ValueError(f"{error}: write a range like 10.1.2.0/24") from error
-        return networks
 
     @field_validator("oidc_ca_file")
     @classmethod
@@ -162,7 +151,7 @@ class SignInConfig(Settings):
     @property
     def issuer_networks(self) -> tuple[Network, ...]:
         """`oidc_networks`, read."""
-        return tuple(ip_network(each) for each in self.oidc_networks)
+        return read_networks(self.oidc_networks)
 
     def issuer_trust(self) -> ssl.SSLContext:
         """Whose certificates the issuer may have."""

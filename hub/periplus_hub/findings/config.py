@@ -1,16 +1,15 @@
 """Who is told of findings."""
 
 from functools import cached_property
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from periplus_hub.findings.model_receivers import Receiver
 from periplus_hub.findings.receivers_file import read_receivers
 from periplus_hub.kit.config import Settings
-from periplus_hub.kit.http_out import Network
+from periplus_hub.kit.http_out import Network, NetworkTexts, read_networks
 
 
 class NotificationsConfig(Settings):
@@ -21,21 +20,11 @@ class NotificationsConfig(Settings):
         description="TOML file of those who are told of findings: webhooks, Slack, Alertmanager, CloudEvents. It is "
         "read when the hub starts.",
     )
-    receivers_networks: tuple[str, ...] = Field(
+    receivers_networks: NetworkTexts = Field(
         default=(),
         description="Ranges of private addresses at which receivers may be, like 10.1.2.0/24; they may do without TLS. "
         "None by default: then the hub calls only public addresses, with https.",
     )
-
-    @field_validator("receivers_networks")
-    @classmethod
-    def _readable_networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
-        for each in networks:
-            try:
-                ip_network(each)
-            except ValueError as error:
-                raise ValueError(f"{error}: write a range like 10.1.2.0/24") from error
-        return networks
 
     @model_validator(mode="after")
     def _readable_receivers(self) -> Self:
@@ -51,4 +40,4 @@ class NotificationsConfig(Settings):
     @property
     def open_networks(self) -> tuple[Network, ...]:
         """`receivers_networks`, read."""
-        return tuple(ip_network(each) for each in self.receivers_networks)
+        return read_networks(self.receivers_networks)

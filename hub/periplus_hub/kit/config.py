@@ -33,6 +33,18 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
+    def __init_subclass__(cls, **given: Any) -> None:
+        """Where slices come together no name may be of two: one would take the other's place, and checks nothing."""
+        super().__init_subclass__(**given)
+        owners: dict[str, type] = {}
+        for base in cls.__bases__:
+            for name in {*vars(base), *getattr(base, "model_fields", ())}:
+                if hasattr(Settings, name) or name.startswith("__"):
+                    continue
+                if name in owners:
+                    raise TypeError(f"{owners[name].__name__} and {base.__name__} both have {name}: rename one")
+                owners[name] = base
+
 
 @dataclass(frozen=True, slots=True)
 class _Given:

@@ -8,12 +8,13 @@ import asyncio
 import re
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Final
+from typing import Annotated, Final
 
 import httpx
+from pydantic import AfterValidator
 
 from periplus_hub.kit.errors import Refusal
 
@@ -25,6 +26,23 @@ MAX_ANSWER_BYTES: Final = 64 * 1024
 TIMEOUT_S: Final = 5.0
 _NO_REUSE: Final = httpx.Limits(max_connections=1, max_keepalive_connections=0)
 _NAT64: Final = ip_network("64:ff9b::/96")
+
+
+def read_networks(texts: Iterable[str]) -> tuple[Network, ...]:
+    """Ranges as a setting has them; raises ValueError that says how to write one."""
+    try:
+        return tuple(ip_network(each) for each in texts)
+    except ValueError as error:
+        raise ValueError(f"{error}: write a range like 10.1.2.0/24") from error
+
+
+def _readable(texts: tuple[str, ...]) -> tuple[str, ...]:
+    read_networks(texts)
+    return texts
+
+
+NetworkTexts = Annotated[tuple[str, ...], AfterValidator(_readable)]
+"""A setting for `read_networks`."""
 
 
 class OutboundRefusal(Refusal):

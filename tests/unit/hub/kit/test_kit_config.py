@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from periplus_hub.kit.config import ConfigError, Settings, read_settings
 
@@ -89,3 +89,24 @@ def test_a_file_that_is_not_right_is_named(tmp_path: Path, content: str) -> None
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read: No such file"):
         read(file=tmp_path / "gone.toml")
+
+
+def test_no_name_is_of_two_slices() -> None:
+    class One(Settings):
+        one: int = 1
+
+        @field_validator("one")
+        @classmethod
+        def _readable(cls, value: int) -> int:
+            return value
+
+    class Two(Settings):
+        two: int = 2
+
+        @field_validator("two")
+        @classmethod
+        def _readable(cls, value: int) -> int:
+            return value
+
+    with pytest.raises(TypeError, match="One and Two both have _readable"):
+        type("Both", (One, Two), {})
