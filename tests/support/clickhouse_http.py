@@ -166,6 +166,7 @@ class Front:
                 connection.query(f"USE `{database}`")
             if self._readonly:
                 connection.query("SET readonly = 2")
+            connection.query("SET join_use_nulls = 1")  # as a profile of a server's may have it
             for name, value in asked.items():
                 if name not in _TRANSPORT and not name.startswith("param_"):
                     connection.query("SET " + name + " = '" + value.replace("\\", "\\\\").replace("'", "\\'") + "'")

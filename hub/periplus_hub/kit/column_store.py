@@ -58,6 +58,8 @@ _NOT_NOW: Final = frozenset(
 """Codes of the engine: timeouts, quotas, memory, disk, too many parts or queries, replicas that are away or behind,
 Keeper."""
 _THROWN: Final = 395
+_SETTINGS: Final[Mapping[str, Any]] = {"join_use_nulls": 0}
+"""Of every server: what a statement means must not be up to the profile of its user."""
 _NOT_ALLOWED: Final = frozenset({164, 192, 193, 194, 497, 516})
 """Codes of a server that lets its user do less than it has to: read-only, unknown or refused users, missing grants."""
 
@@ -266,8 +268,8 @@ class ColumnStore:
     def _given(self) -> dict[str, Any]:
         """What a client is made of."""
         if not self.is_embedded:
-            settings = {} if self._cluster is None else {"settings": dict(SETTINGS)}
-            return {"dsn": self._url, "send_receive_timeout": self._timeout_s, **settings}
+            settings = {**_SETTINGS, **(SETTINGS if self._cluster else {})}
+            return {"dsn": self._url, "send_receive_timeout": self._timeout_s, "settings": settings}
         folder = self._prepare_folder()
         self._use_own_temporary()
         file = self._temporary / _ENGINE_FILE
