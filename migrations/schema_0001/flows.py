@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects.postgresql import BIT
 
 from schema_0001.columns import BIGINT, BOOLEAN, BYTES, INTEGER, SMALLINT, TEXT, TIME, UUID, columns, tenant
 
@@ -98,13 +99,15 @@ def _hours() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "registration_id", "hour", name="pk_flow_coverage"),
         tenant("flow_coverage"),
     )
+    where = sa.text("lost::text <> '{}'")
+    op.create_index("ix_flow_coverage_lost", "flow_coverage", ["tenant_id", "hour"], postgresql_where=where)
     op.create_table(
         "flow_node_coverage",
         *columns(UUID, "tenant_id registration_id"),
-        *columns(BIGINT, "hour"),
+        *columns(BIGINT, "day_start"),
         *columns(TEXT, "node"),
-        *columns(BIGINT, "minutes last_window"),
-        sa.PrimaryKeyConstraint("tenant_id", "registration_id", "hour", "node", name="pk_flow_node_coverage"),
+        *columns(BIT(1_440), "minutes"),
+        sa.PrimaryKeyConstraint("tenant_id", "registration_id", "day_start", "node", name="pk_flow_node_coverage"),
         tenant("flow_node_coverage"),
     )
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from periplus_hub.access.scope import Scope, owned
 from periplus_hub.api.demo.node_agents import HISTORY_HOURS, NodeAgents
@@ -85,10 +85,11 @@ async def test_a_silent_one_told_before_and_tells_nothing_more(hub: FlowHub, clo
     await agents.tell(through(hub))
     clock.advance(10 * MINUTE_S)
     await agents.tell(through(hub))
-    told = select(node_coverage.c.node, func.max(node_coverage.c.last_window).label("last"))
+    told = select(node_coverage).where(owned(tenant, node_coverage)).order_by(node_coverage.c.day_start)
     async with hub.db.read(tenant) as c:
-        rows = await c.rows(told.where(owned(tenant, node_coverage)).group_by(node_coverage.c.node))
-    last = {row.node: row.last - agents.start_s for row in rows}
+        rows = await c.rows(told)
+    ends = {row.node: row.day_start + MINUTE_S * (row.minutes.rindex("1") + 1) for row in rows}
+    last = {node: end - agents.start_s for node, end in ends.items()}
     assert set(last) == set(nodes_with_agents()[STAGE])
     assert last.pop(SILENT_NODE) == -40 * MINUTE_S
     assert set(last.values()) == {10 * MINUTE_S}

@@ -144,8 +144,12 @@ async def test_nodes_of_long_ago_keep_their_share(hub: FlowHub, clock: FakeClock
     await tell(hub, tenant, cluster, "n1", WHOLE_HOUR)
     before = (await ask(hub, tenant))["coverage"]["ratio"]
     async with hub.db.write(tenant) as c:
-        await fold_nodes_before(c, tenant, AT + 3_600)
+        await fold_nodes_before(c, tenant, AT + 86_400)
     assert (await ask(hub, tenant))["coverage"]["ratio"] == before == pytest.approx(1 / 2)
+    await tell(hub, tenant, cluster, "n2", WHOLE_HOUR)
+    async with hub.db.write(tenant) as c:
+        await fold_nodes_before(c, tenant, AT + 86_400)
+    assert (await ask(hub, tenant))["coverage"]["ratio"] == 1, "what comes later is added to what was folded"
 
 
 async def test_a_node_made_late_had_nothing_to_tell_before(hub: FlowHub, clock: FakeClock, tenant: Scope) -> None:

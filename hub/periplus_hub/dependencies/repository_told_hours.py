@@ -9,8 +9,9 @@ from sqlalchemy.dialects.postgresql import BIT
 
 from periplus_hub.access.scope import Scope, owned
 from periplus_hub.dependencies.engine.told_hours import MOST_OF_AN_HOUR, ToldHour, whole
-from periplus_hub.flows.model import MINUTES_OF_HOUR
+from periplus_hub.flows.model import HOUR_S, MINUTES_OF_HOUR, day_of
 from periplus_hub.flows.tables import coverage, node_coverage
+from periplus_hub.flows.tables_node_minutes import each_hour, minutes_told
 from periplus_hub.inventory.tables import nodes
 from periplus_hub.kit.arrays import one_of
 from periplus_hub.kit.db import ReadConnection
@@ -42,17 +43,20 @@ async def told_hours(
 
 
 def _told(scope: Scope, clusters: Sequence[UUID], since_s: int) -> Any:  # noqa: ANN401 - a Select, generic in its columns
-    minutes = func.bit_count(cast(node_coverage.c.minutes, BIT(MINUTES_OF_HOUR)))
+    each, hour = each_hour()
+    minutes = minutes_told(hour, hour + HOUR_S)
     agents = (
         select(
             node_coverage.c.registration_id,
-            node_coverage.c.hour,
-            func.count().label("agents"),
+            hour.label("hour"),
+            func.count().filter(minutes > 0).label("agents"),
             func.count().filter(minutes >= MOST_OF_AN_HOUR).label("full"),
         )
+        .select_from(each)
         .where(owned(scope, node_coverage), one_of(node_coverage.c.registration_id, clusters))
-        .where(node_coverage.c.hour >= since_s)
-        .group_by(node_coverage.c.registration_id, node_coverage.c.hour)
+        .where(node_coverage.c.day_start >= day_of(since_s))
+        .group_by(node_coverage.c.registration_id, hour)
+        .having(func.sum(minutes) > 0)
         .cte("agents")
     )
     same = and_(agents.c.registration_id == coverage.c.registration_id, agents.c.hour == coverage.c.hour)

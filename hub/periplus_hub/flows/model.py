@@ -9,6 +9,7 @@ DAY_S: Final = 86_400
 HOUR_S: Final = 3_600
 MINUTE_S: Final = 60
 MINUTES_OF_HOUR: Final = HOUR_S // MINUTE_S
+MINUTES_OF_DAY: Final = DAY_S // MINUTE_S
 LOOK_BACK_S: Final = 7 * DAY_S
 """How far before the asked time first and last sight of an edge are looked for."""
 

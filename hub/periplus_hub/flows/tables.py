@@ -17,8 +17,9 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, BIT
 
+from periplus_hub.flows.model import MINUTES_OF_DAY
 from periplus_hub.kit.tables import metadata, tenant_column, time_column
 
 RING: Final = 4
@@ -152,6 +153,7 @@ coverage: Final = Table(
     Column("nodes", Integer, nullable=False),
     Column("node_minutes", BigInteger, nullable=False),
     PrimaryKeyConstraint("tenant_id", "registration_id", "hour"),
+    Index("ix_flow_coverage_lost", "tenant_id", "hour", postgresql_where=text("lost::text <> '{}'")),
 )
 """What each cluster told of an hour. Of `minutes` each bit is a minute that a window of a batch covers, also of one
 without rows: nothing passed, and that was seen. `last_window` is the end of the latest. `observed`, `unmeasured`,
@@ -163,13 +165,13 @@ node_coverage: Final = Table(
     metadata,
     tenant_column(),
     Column("registration_id", Uuid, nullable=False),
-    Column("hour", BigInteger, nullable=False),
+    Column("day_start", BigInteger, nullable=False),
     Column("node", Text, nullable=False),
-    Column("minutes", BigInteger, nullable=False),
-    Column("last_window", BigInteger, nullable=False),
-    PrimaryKeyConstraint("tenant_id", "registration_id", "hour", "node"),
+    Column("minutes", BIT(MINUTES_OF_DAY), nullable=False),
+    PrimaryKeyConstraint("tenant_id", "registration_id", "day_start", "node"),
 )
-"""What the agent of each node told of an hour, as in `coverage`: agents see their own node and nothing else."""
+"""What the agent of each node told of a UTC day: agents see their own node and nothing else. The first of `minutes` is
+the day's first; each is as in `coverage`. Ten thousand nodes have as many rows a day, which every question reads."""
 
 days: Final = Table(
     "flow_days",
