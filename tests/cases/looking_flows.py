@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from periplus_hub.access.scope import Role, Scope, system_scope
-from periplus_hub.api.graphql_limits import Limits
 from periplus_hub.findings.facts import LISTENING
 from periplus_hub.findings.flow_looks import FlowLooks
 from periplus_hub.findings.jobs import FindingsJob
@@ -20,9 +19,8 @@ from tests.support.clock import FakeClock
 from tests.support.flow_hub import FlowHub
 from tests.support.graphql_hub import door, token_for
 from tests.support.spokes_door import Member
+from tests.support.unhurried import UNHURRIED
 
-UNHURRIED: Final = Limits(execution_s=600)
-"""A case says nothing of speed."""
 _FINDINGS: Final = """{
   findings(first: 200, states: [OPEN]) {
     nodes { detector severity title evidence clusters(first: 50) { nodes { name } } }

@@ -25,7 +25,7 @@ from tests.cases.case import UnreadableCase
 from tests.cases.flow_case import ENROLLED_AT, START, Cluster, FlowCase, Pod, Row, moment, told_end, workload
 from tests.cases.judging_findings import finding_differences
 from tests.cases.judging_flows import differences
-from tests.cases.looking_flows import UNHURRIED, Watch
+from tests.cases.looking_flows import Watch
 from tests.support.batches import Spoke, gone, node, service, upsert
 from tests.support.clock import FakeClock
 from tests.support.flow_hub import Flow, FlowHub, Peer, flow_hub, seal_flows, seconds
@@ -33,6 +33,7 @@ from tests.support.graphql_hub import door, token_for
 from tests.support.hub_db import PostgresForTests, Server, make_template, make_tenant
 from tests.support.overlap_fleet import allocation
 from tests.support.spokes_door import Member, RefusedByHubError
+from tests.support.unhurried import UNHURRIED
 
 Json = dict[str, Any]
 

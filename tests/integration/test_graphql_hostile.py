@@ -2,18 +2,19 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from structlog.testing import capture_logs
 
 from periplus_hub.access.scope import Role, Scope
-from periplus_hub.api.graphql_limits import Limits
 from periplus_hub.api.schema import build_schema
 from periplus_hub.kit.db import Database
 
 from tests.support.clock import FakeClock
 from tests.support.graphql_hostile import every_argument
 from tests.support.graphql_hub import door, seed, token_for
+from tests.support.unhurried import UNHURRIED
 
 OURS_TO_MEND = {"internal", "unavailable", "deadline-exceeded"}
 FOREIGN = re.compile(
@@ -21,7 +22,7 @@ FOREIGN = re.compile(
     r"|\.py\b|\bint(16|32|64)\b|DataError|ValueError|TypeError|KeyError|Exceeds the limit|NoneType|object at 0x",
     re.IGNORECASE,
 )
-ROOMY = Limits(bucket=1e12)
+ROOMY = replace(UNHURRIED, bucket=1e12)
 
 
 @pytest.mark.promise("refusals-say-what-to-do")
