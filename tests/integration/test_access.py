@@ -8,8 +8,9 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from periplus_hub.access import repository, service, service_tenants
+from periplus_hub.access.recent_rows import CACHE_S
 from periplus_hub.access.scope import Permission, Role, Scope, owned, role_scope
-from periplus_hub.access.service import CACHE_S, Authenticator
+from periplus_hub.access.service import Authenticator
 from periplus_hub.access.tables import api_tokens, audit_events
 from periplus_hub.kit.db import Database, WriteConnection, count_statements
 from periplus_hub.kit.errors import Forbidden, Invalid, NotFound

@@ -7,7 +7,6 @@ only the sha256 is kept, which is enough for 256 random bits.
 import asyncio
 import hashlib
 import hmac
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -22,6 +21,7 @@ from periplus_contract.names import ALLOWED, why_no_name
 from periplus_hub.access import repository
 from periplus_hub.access.model import ApiToken, RefusedAttempt
 from periplus_hub.access.model_people import SignInRefusal
+from periplus_hub.access.recent_rows import RecentRows
 from periplus_hub.access.scope import Permission, Role, Scope, role_scope
 from periplus_hub.access.service_people import People, looks_signed
 from periplus_hub.kit.db import Database, WriteConnection
@@ -30,16 +30,10 @@ from periplus_hub.kit.errors import Invalid, NotFound, Unavailable
 from periplus_hub.kit.ids import new_id, random_token
 from periplus_hub.kit.tenancy import EVERY_TENANT
 
-CACHE_S: Final = 5.0
 _SCHEME: Final = "bearer "
 _START: Final = "ppt"
 _PUBLIC_LENGTH: Final = 8
 _MAX_NAME: Final = 100
-_CACHED_TOKENS: Final = 10_000
-_CACHED_STRANGERS: Final = 1_000
-_NEWCOMERS: Final = 2
-"""So many tokens that were never seen are looked up at once: strangers cannot take every connection."""
-_MAX_WAITING: Final = 1_000
 _USED_EVERY: Final = timedelta(minutes=10)
 _WRITE_USES_S: Final = 10.0
 
@@ -53,9 +47,8 @@ source_address: Final[ContextVar[str]] = ContextVar("source_address", default=""
 """Set likewise: the other end of the connection."""
 
 
-@dataclass(slots=True)
-class _Cached:
-    read_at_s: float
+@dataclass(frozen=True, slots=True)
+class _Found:
     tenant_id: UUID
     secret_sha256: str
     token: ApiToken
@@ -69,11 +62,11 @@ class Authenticator:
     refused: Callable[[RefusedAttempt], None] = lambda _refused: None
     people: People | None = None
     """Those who sign in; None: there are API tokens alone."""
-    _cache: OrderedDict[str, _Cached] = field(default_factory=OrderedDict)
-    _unknown: OrderedDict[str, float] = field(default_factory=OrderedDict)
-    _newcomers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_NEWCOMERS))
-    _waiting: int = 0
+    _rows: RecentRows[_Found] = field(init=False)
     _uses: dict[UUID, tuple[Scope, datetime]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._rows = RecentRows(self.db.clock, self._read, "tokens")
 
     async def authenticate(self, presented: str) -> Scope | None:
         """The scope of a token that holds now, else None. Unknown and wrong take the same path.
@@ -86,7 +79,7 @@ class Authenticator:
         if not prefix:
             self._refuse("no token of ours")
             return None
-        found = await self._row(prefix)
+        found = await self._rows.find(prefix)
         digest = hashlib.sha256(secret.encode()).hexdigest()
         # Which of the two it was is told nowhere but in the trail, and takes the same time.
         if found is None or not hmac.compare_digest(found.secret_sha256, digest):
@@ -115,54 +108,18 @@ class Authenticator:
     def _forbid_person(self, scope: Scope, wanting: RefusedAttempt, permission: Permission) -> None:
         self.refused(replace(wanting, reason=f"{scope.role.value} lacks {permission.value}"))
 
-    def _refuse(self, reason: str, found: _Cached | None = None) -> None:
+    def _refuse(self, reason: str, found: _Found | None = None) -> None:
         about = ("", "", None) if found is None else ("ApiToken", str(found.token.id), found.tenant_id)
         self.refused(RefusedAttempt("access:api-token:refuse", reason, *about))
 
-    def _forbid(self, found: _Cached, scope: Scope, permission: Permission) -> None:
+    def _forbid(self, found: _Found, scope: Scope, permission: Permission) -> None:
         about = ("ApiToken", str(found.token.id), found.tenant_id, scope.actor)
         self.refused(RefusedAttempt("access:permission:refuse", f"{scope.role.value} lacks {permission.value}", *about))
 
-    async def _row(self, prefix: str) -> _Cached | None:
-        known, row = self._remembered(prefix)
-        if known:
-            return row
-        # It was ours a moment ago, so it does not queue behind what strangers make up.
-        if prefix in self._cache:
-            return await self._read(prefix)
-        if self._waiting >= _MAX_WAITING:
-            raise Unavailable("too many tokens wait for being looked up", "Try again in a few seconds.")
-        self._waiting += 1
-        try:
-            async with self._newcomers:
-                known, row = self._remembered(prefix)
-                return row if known else await self._read(prefix)
-        finally:
-            self._waiting -= 1
-
-    def _remembered(self, prefix: str) -> tuple[bool, _Cached | None]:
-        """Whether it was looked up a moment ago, and what was found."""
-        since_s = self.db.clock.monotonic_s() - CACHE_S
-        cached = self._cache.get(prefix)
-        if cached is not None and cached.read_at_s > since_s:
-            return True, cached
-        return self._unknown.get(prefix, since_s) > since_s, None
-
-    async def _read(self, prefix: str) -> _Cached | None:
-        now_s = self.db.clock.monotonic_s()
+    async def _read(self, prefix: str) -> _Found | None:
         async with self.db.read(EVERY_TENANT) as c:
             found = await repository.system_token_by_prefix(c, prefix)
-        if found is None:
-            self._cache.pop(prefix, None)
-            # Remembered too: who tries one wrong token again and again would otherwise ask the database each time.
-            self._unknown[prefix] = now_s
-            while len(self._unknown) > _CACHED_STRANGERS:
-                self._unknown.popitem(last=False)
-            return None
-        self._cache[prefix] = fresh = _Cached(now_s, *found)
-        while len(self._cache) > _CACHED_TOKENS:
-            self._cache.popitem(last=False)
-        return fresh
+        return None if found is None else _Found(*found)
 
     async def write_uses(self) -> None:
         """Store when tokens were last used. Apart from the questions themselves: reading must not need writing."""

@@ -6,7 +6,7 @@ recognised and have nothing to do. What works is never ended, so nobody without 
 """
 
 from collections import Counter, OrderedDict
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, Final
@@ -114,7 +114,7 @@ class Seats:
 
     def take(self, address: str, end: Callable[[], None]) -> Seat | None:
         """A place for a new connection, if need be that of one that waits; None when all of them work."""
-        site = self._limited(address)
+        site = site_of(address, self._sizes.proxies)
         own = None if site is None else self._addresses.get(site, _Share(self._sizes.each_address, "address", site))
         shares = (self._all,) if own is None else (own, self._all)
         for share in shares:
@@ -170,15 +170,16 @@ class Seats:
         seat.leave()
         seat.end()
 
-    def _limited(self, address: str) -> Network | None:
-        """What stands for the address, unless it is a proxy's."""
-        found = ip_address(address.partition("%")[0])
-        if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
-            # One address in two spellings must not have two shares.
-            found = found.ipv4_mapped
-        if any(found in proxy for proxy in self._sizes.proxies):
-            return None
-        return ip_network((found, found.max_prefixlen if isinstance(found, IPv4Address) else _SITE_BITS), strict=False)
+
+def site_of(address: str, proxies: Iterable[Network]) -> Network | None:
+    """What stands for the address where addresses have limits of their own; None for a proxy's, which has none."""
+    found = ip_address(address.partition("%")[0])
+    if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
+        # One address in two spellings must not have two shares.
+        found = found.ipv4_mapped
+    if any(found in proxy for proxy in proxies):
+        return None
+    return ip_network((found, found.max_prefixlen if isinstance(found, IPv4Address) else _SITE_BITS), strict=False)
 
 
 def recognised(scope: MutableMapping[str, Any], who: str) -> None:

@@ -5,8 +5,9 @@ from typing import Final
 
 import msgspec
 
+from periplus_hub.access.issuer_tokens import Tokens
 from periplus_hub.api.cli import device_flow
-from periplus_hub.api.cli.device_flow import SignInEnded, Tokens
+from periplus_hub.api.cli.device_flow import SignInEnded
 from periplus_hub.api.cli.sign_ins import SignIn, alone, end_of, keep, stored
 from periplus_hub.kit.clock import Clock, SystemClock
 from periplus_hub.kit.errors import Refusal
