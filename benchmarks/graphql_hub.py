@@ -17,6 +17,7 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from periplus_hub.access.scope import Scope
 from periplus_hub.access.service import Authenticator
 from periplus_hub.api import graphql_run
+from periplus_hub.api.credentials import Credential
 from periplus_hub.api.graphql_app import GraphQLApp
 from periplus_hub.api.graphql_checks import request_of
 from periplus_hub.api.graphql_executor import CompiledExecutor
@@ -74,7 +75,7 @@ async def compare(db: Database, scope: Scope, fleet: Fleet) -> dict[str, float]:
         async def page(count: int = count) -> bytes:
             request = request_of({"query": QUERY % count}, app.limits)
             admitted = await app.checks.admit(request, str(perf_counter()), now_s=0, ad_hoc=True)
-            return await app.runner.run(admitted, app.context(scope, "bench", ""))
+            return await app.runner.run(admitted, app.context(scope, "bench", Credential()))
 
         async def rows(count: int = count) -> object:
             async with db.read(scope) as c:

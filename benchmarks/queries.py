@@ -21,6 +21,7 @@ from sqlalchemy import TextClause, text
 
 from periplus_hub.access.scope import Scope
 from periplus_hub.access.service import Authenticator
+from periplus_hub.api.credentials import Credential
 from periplus_hub.api.graphql_app import GraphQLApp
 from periplus_hub.api.graphql_checks import request_of
 from periplus_hub.flows.service_spans import Spans
@@ -198,7 +199,7 @@ async def measure(db: Database, owner: Database, store: ColumnStore, edges: int)
         async def ask(question: str = question) -> bytes:
             request = request_of({"query": question}, app.limits)
             admitted = await app.checks.admit(request, str(perf_counter()), now_s=0, ad_hoc=True)
-            answer = await app.runner.run(admitted, app.context(scope, "bench", ""))
+            answer = await app.runner.run(admitted, app.context(scope, "bench", Credential()))
             if b'"errors"' in answer:
                 sys.exit(answer[:2_000].decode())
             return answer

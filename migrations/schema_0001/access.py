@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from schema_0001.columns import JSON, TEXT, TIME, UUID, columns, tenant
+from schema_0001.columns import JSON, TEXT, TEXTS, TIME, UUID, columns, tenant
 
 
 def create() -> None:
@@ -32,6 +32,7 @@ def _first() -> None:
         sa.UniqueConstraint("prefix", name="uq_api_tokens_prefix"),
     )
     op.create_index("ix_api_tokens_tenant_id_name", "api_tokens", ["tenant_id", "name"])
+    _sessions()
     op.create_table(
         "audit_events",
         *columns(UUID, "tenant_id id"),
@@ -45,6 +46,23 @@ def _first() -> None:
     )
     op.create_index("ix_audit_events_tenant_id_at", "audit_events", ["tenant_id", "at"])
     _keep_for_good("audit_events")
+
+
+def _sessions() -> None:
+    op.create_table(
+        "sessions",
+        *columns(UUID, "tenant_id id"),
+        *columns(TEXT, "secret_sha256 sign_in_sha256 issuer subject name role"),
+        *columns(TEXTS, "groups"),
+        *columns(TIME, "signed_in_at last_seen_at idle_ends_at ends_at"),
+        *columns(TIME, "ended_at", null=True),
+        sa.PrimaryKeyConstraint("id", name="pk_sessions"),
+        sa.CheckConstraint("role IN ('viewer','analyst','operator','admin')", name=op.f("ck_sessions_role")),
+        tenant("sessions"),
+        sa.UniqueConstraint("secret_sha256", name="uq_sessions_secret_sha256"),
+        sa.UniqueConstraint("sign_in_sha256", name="uq_sessions_sign_in_sha256"),
+    )
+    op.create_index("ix_sessions_tenant_id_signed_in_at", "sessions", ["tenant_id", "signed_in_at"])
 
 
 def _keep_for_good(table: str) -> None:

@@ -24,9 +24,9 @@ DO $$ DECLARE t regclass; col name; BEGIN
 END $$
 """
 _EVERY_TENANT: Final = "(SELECT current_setting('periplus.tenant', true)) = '*'"
-_WHO_IS_IT: Final = ("tenants", "api_tokens", "registrations", "agents", "join_tokens", "credentials")
-"""Where the hub looks up whose a token, a cluster or an agent is, and for which tenants there is work: with '*' they
-can be read whosever they are, and not changed."""
+_WHO_IS_IT: Final = ("tenants", "api_tokens", "sessions", "registrations", "agents", "join_tokens", "credentials")
+"""Where the hub looks up whose a token, a session, a cluster or an agent is, and for which tenants there is work: with
+'*' they can be read whosever they are, and not changed."""
 
 
 def create() -> None:

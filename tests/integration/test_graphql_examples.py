@@ -42,7 +42,7 @@ ROLES = {
     },
 }
 NEWEST = "{ auditEvents(first: 1) { nodes { before after } } }"
-READ_BY_ADMINS = {"apiTokens", "auditEvents", "joinTokens"}
+READ_BY_ADMINS = {"apiTokens", "auditEvents", "joinTokens", "sessions"}
 
 
 def trusting_door(db: Database, clock: FakeClock) -> Door:

@@ -22,7 +22,8 @@ _LISTS = " ".join(f"{name}{{nodes{{__typename id}}}}" for name in _LISTED)
 OF_CLUSTER = f"query($c:ID!){{cluster(id:$c){{__typename id {_LISTS}}}}}"
 OF_TENANT = """{
   networkDomains { nodes { __typename id connections { nodes { __typename id } } } }
-  joinTokens { nodes { __typename id } } apiTokens { nodes { __typename id } } auditEvents { nodes { __typename id } }
+  joinTokens { nodes { __typename id } } apiTokens { nodes { __typename id } }
+  sessions { nodes { __typename id } } auditEvents { nodes { __typename id } }
   overlapAcceptances { nodes { __typename id } } rangeReservations { nodes { __typename id } }
   ranges { nodes { __typename id } }
 }"""

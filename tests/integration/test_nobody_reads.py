@@ -199,6 +199,8 @@ def calls(ids: dict[str, str]) -> Calls:
         ("api-token", "create"): (("ci",), LOST),
         ("api-token", "list"): (none, 0),
         ("api-token", "revoke"): ((ids["ApiToken"], "--yes"), 0),
+        ("sessions", "list"): (("--all",), 0),
+        ("sessions", "revoke"): ((ids["Session"], "--yes"), 0),
         ("login",): (none, 1),
         ("logout",): (none, 0),
         ("clusters", "list"): (none, 0),

@@ -19,7 +19,7 @@ from tests.support.any_row import insertion, tenant_column
 from tests.support.hub_db import all_tables, as_owner
 
 OF_NO_TENANT = {"hub_identity", "challenges", "alembic_version", "flow_ring", "flow_loaders"}
-WHO_IS_IT = {"tenants", "api_tokens", "registrations", "agents", "join_tokens", "credentials"}
+WHO_IS_IT = {"tenants", "api_tokens", "sessions", "registrations", "agents", "join_tokens", "credentials"}
 """What may be read of every tenant, to find out whose a credential is."""
 NEVER_CHANGED = {"audit_events"}
 REFUSED = "violates row-level security policy|permission denied"

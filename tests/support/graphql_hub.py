@@ -102,13 +102,14 @@ class Fleet:
     reservation: UUID
     entered_range: UUID
     agent: UUID
+    session: UUID
 
     @property
     def uuids(self) -> set[str]:
         """Everything that is this tenant's alone."""
         decided = (self.acceptance, self.reservation, self.entered_range)
         rest = (self.group, self.finding, self.join_token, self.pending, self.empty_domain, self.api_token, self.agent)
-        return {str(each) for each in (*self.clusters, *self.domains, *decided, *rest)}
+        return {str(each) for each in (*self.clusters, *self.domains, *decided, *rest, self.session)}
 
     @property
     def ids(self) -> dict[str, str]:
@@ -122,6 +123,7 @@ class Fleet:
             "NetworkDomain2": f"NetworkDomain:{self.domains[1]}",
             "EmptyDomain": f"NetworkDomain:{self.empty_domain}",
             "ApiToken": f"ApiToken:{self.api_token}",
+            "Session": f"Session:{self.session}",
             "OverlapGroup": f"OverlapGroup:{self.group}",
             "OverlapAcceptance": f"OverlapAcceptance:{self.acceptance}",
             "RangeReservation": f"RangeReservation:{self.reservation}",
@@ -141,7 +143,7 @@ class Fleet:
 async def seed(db: Database, scope: Scope, *, clusters: int = 2, objects: int = 2) -> Fleet:
     """A fleet: every cluster uses 10.244.0.0/16, so all are in one overlap group; ids differ per tenant."""
     ids = [new_id() for _ in range(2 * clusters)]
-    made = Fleet(ids[:clusters], ids[clusters:], *(new_id() for _ in range(10)))
+    made = Fleet(ids[:clusters], ids[clusters:], *(new_id() for _ in range(11)))
     async with db.write(scope) as c:
         for at, (cluster, domain) in enumerate(zip(made.clusters, made.domains, strict=True)):
             await _cluster(c, scope, at, cluster, domain)
@@ -261,6 +263,15 @@ async def _tenant_wide(c: WriteConnection, scope: Scope, made: Fleet) -> None:
     await _put(c, scope, fleet.network_domains, {"id": made.empty_domain, "name": "empty"})
     ends = sorted([made.empty_domain, made.domains[-1]])
     await _put(c, scope, fleet.domain_connections, {"domain_a": ends[0], "domain_b": ends[1], "mode": "nat"})
+    await _who_asks(c, scope, made)
+    await _put(c, scope, ranges_tables.entered_ranges, keys("192.168.40.0/24") | entered)
+
+
+async def _who_asks(c: WriteConnection, scope: Scope, made: Fleet) -> None:
     api_token = {"id": made.api_token, "name": "ci", "role": "viewer", "prefix": str(made.api_token)}
     await _put(c, scope, access.api_tokens, api_token | {"secret_sha256": "x"})
-    await _put(c, scope, ranges_tables.entered_ranges, keys("192.168.40.0/24") | entered)
+    signed_in = {"id": made.session, "secret_sha256": str(made.session), "sign_in_sha256": str(made.session)}
+    signed_in |= {"issuer": "https://login.example.org", "subject": "2482", "name": "ada", "role": "operator"}
+    signed_in |= {"groups": ["network-team"], "signed_in_at": SEEN, "last_seen_at": SEEN}
+    always = SEEN + timedelta(days=36_500)
+    await _put(c, scope, access.sessions, signed_in | {"idle_ends_at": always, "ends_at": always})

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, MutableMapping
+from collections.abc import AsyncIterator, Mapping, MutableMapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -32,11 +32,14 @@ class Client:
 
 
 @asynccontextmanager
-async def connected(app: GraphQLApp, *protocols: str) -> AsyncIterator[Client]:
+async def connected(
+    app: GraphQLApp, *protocols: str, headers: Mapping[str, str] | None = None
+) -> AsyncIterator[Client]:
     """A connection on which the hub has answered the handshake (the answer is read unless it refused)."""
     client = Client()
-    scope = {
-        "type": "websocket", "path": "/graphql", "raw_path": b"/graphql", "query_string": b"", "headers": [],
+    scope: dict[str, Any] = {
+        "type": "websocket", "path": "/graphql", "raw_path": b"/graphql", "query_string": b"",
+        "headers": [(name.encode(), value.encode()) for name, value in (headers or {}).items()],
         "subprotocols": list(protocols), "scheme": "ws", "client": None, "server": None, "root_path": "",
     }  # fmt: skip
     await client.to_hub.put({"type": "websocket.connect"})

@@ -1,6 +1,8 @@
-"""A small issuer of OpenID Connect: discovery, keys that rotate, the device flow and refresh tokens, over TLS."""
+"""A small issuer of OpenID Connect over TLS: discovery, keys that rotate, device flow, code flow, refresh tokens."""
 
 import asyncio
+import base64
+import hashlib
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -9,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import jwt
 from aiohttp import web
@@ -75,6 +78,15 @@ class Issuer:
     """Errors of the next polls; afterwards the person has agreed."""
     device: dict[str, Any] = field(default_factory=dict)
     """What the device endpoint says otherwise than usual."""
+    secret: str | None = None
+    """That a client with one has to show, as `shows_it` says."""
+    shows_it: str = "client_secret_basic"
+    codes: dict[str, dict[str, str]] = field(default_factory=dict)
+    """What was asked with those that nobody showed yet."""
+    changed: dict[str, Any] = field(default_factory=dict)
+    """What is otherwise in the ID tokens of the code flow."""
+    headers: list[dict[str, str]] = field(default_factory=list)
+    """Of what was posted to the token endpoint."""
     refresh_tokens: set[str] = field(default_factory=set)
     lifetime: timedelta = _LIFETIME
     _numbers: Any = field(default_factory=lambda: count(1))
@@ -112,12 +124,15 @@ class Issuer:
         if request.path in self.instead:
             status, body, headers = self.instead[request.path]
             return web.Response(status=status, body=body, headers=headers)
-        form = {name: str(value) for name, value in (await request.post()).items()}
+        form = dict(request.query) | {name: str(value) for name, value in (await request.post()).items()}
+        if request.path == "/token":
+            self.headers.append(dict(request.headers))
         if request.method == "POST":
             self.forms.append((request.path, form))
         answers: dict[str, Callable[[dict[str, str]], web.Response]] = {
             "/.well-known/openid-configuration": self._document,
             "/keys": lambda _: web.json_response({"keys": [each.published for each in self.keys]}),
+            "/authorize": self._authorize,
             "/device": self._device,
             "/token": self._token,
             "/revoke": self._revoke,
@@ -126,8 +141,36 @@ class Issuer:
 
     def _document(self, _: dict[str, str]) -> web.Response:
         places = {"token": "token", "device_authorization": "device", "revocation": "revoke"}
+        places |= {"authorization": "authorize", "end_session": "end"}
         endpoints = {f"{name}_endpoint": f"{self.url}/{path}" for name, path in places.items()}
-        return web.json_response({"issuer": self.url, "jwks_uri": f"{self.url}/keys", "extra": 1} | endpoints)
+        methods = {"token_endpoint_auth_methods_supported": [self.shows_it]}
+        return web.json_response({"issuer": self.url, "jwks_uri": f"{self.url}/keys", "extra": 1} | endpoints | methods)
+
+    def _authorize(self, asked: dict[str, str]) -> web.Response:
+        """The person agrees at once."""
+        code = f"code-{next(self._numbers)}"
+        self.codes[code] = asked
+        back = urlencode({"code": code, "state": asked["state"], "iss": self.url})
+        return web.Response(status=302, headers={"location": f"{asked['redirect_uri']}?{back}"})
+
+    def _exchanged(self, form: dict[str, str]) -> web.Response:
+        """Once, for whoever asked for the code, can show the verifier and knows the secret."""
+        asked = self.codes.pop(form.get("code", ""), None)
+        digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
+        shown = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+        if asked is None or asked["redirect_uri"] != form.get("redirect_uri") or asked["code_challenge"] != shown:
+            return web.json_response({"error": "invalid_grant"}, status=400)
+        if self.secret is not None and not self._knows_secret(form):
+            return web.json_response({"error": "invalid_client"}, status=401)
+        claims = {"nonce": asked["nonce"]} | self.changed
+        said = {"id_token": self.token(**claims), "access_token": self.token(aud="api"), "token_type": "Bearer"}
+        return web.json_response(said)
+
+    def _knows_secret(self, form: dict[str, str]) -> bool:
+        if self.shows_it == "client_secret_post":
+            return form.get("client_secret") == self.secret
+        pair = f"{quote(CLIENT, safe='')}:{quote(self.secret or '', safe='')}"
+        return self.headers[-1].get("Authorization") == f"Basic {base64.b64encode(pair.encode()).decode()}"
 
     def _device(self, form: dict[str, str]) -> web.Response:
         if form.get("client_id") != CLIENT:
@@ -138,6 +181,8 @@ class Issuer:
     def _token(self, form: dict[str, str]) -> web.Response:
         if form.get("client_id") != CLIENT:
             return web.json_response({"error": "invalid_client"}, status=401)
+        if form.get("grant_type") == "authorization_code":
+            return self._exchanged(form)
         if form.get("grant_type") == DEVICE_GRANT:
             if form.get("device_code") != "device-secret":
                 return web.json_response({"error": "invalid_grant"}, status=400)

@@ -1,4 +1,7 @@
-"""What an issuer of OpenID Connect says of itself. The hub reads it for its keys, `periplus login` for where to go."""
+"""What an issuer of OpenID Connect says of itself.
+
+The hub reads it for its keys and for where to send browsers, `periplus login` for where to go.
+"""
 
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
@@ -25,13 +28,17 @@ class IssuerTrouble(Refusal):
 
 
 class IssuerDocument(msgspec.Struct, frozen=True):
-    """As in OpenID Connect Discovery, and RFC 8628 and 7009."""
+    """As in OpenID Connect Discovery and RP-Initiated Logout, and RFC 8628, 7009 and 9207."""
 
     issuer: str
     jwks_uri: str
+    authorization_endpoint: str = ""
     token_endpoint: str = ""
     device_authorization_endpoint: str = ""
     revocation_endpoint: str = ""
+    end_session_endpoint: str = ""
+    token_endpoint_auth_methods_supported: tuple[str, ...] = ("client_secret_basic",)
+    authorization_response_iss_parameter_supported: bool = False
 
 
 class KeyDocument(msgspec.Struct, frozen=True):
@@ -49,18 +56,18 @@ async def read_document(http: Outbound, issuer: str) -> IssuerDocument:
     for name in found.__struct_fields__:
         text = getattr(found, name)
         # Keys that came in the open could be anybody's, and so could every person who is vouched for with them.
-        if text and not is_plain_https(text, with_query=name != "issuer"):
+        if isinstance(text, str) and text and not is_plain_https(text, with_query=name != "issuer"):
             raise IssuerTrouble(f"{issuer} names as its {name} what is no https URL", _LOOK)
     return found
 
 
-async def read_keys(http: Outbound, issuer: str) -> tuple[dict[str, Any], ...]:
-    """The keys it signs with; raises Refusal."""
+async def read_issuer(http: Outbound, issuer: str) -> tuple[IssuerDocument, tuple[dict[str, Any], ...]]:
+    """What is published about it, and the keys it signs with; raises Refusal."""
     document = await read_document(http, issuer)
     found = (await _read(http, document.jwks_uri, issuer, KeyDocument)).keys
     if len(found) > MOST_KEYS:
         raise IssuerTrouble(f"{issuer} has {len(found)} keys, and at most {MOST_KEYS} are read", _LOOK)
-    return found
+    return document, found
 
 
 async def _read(http: Outbound, url: str, issuer: str, kind: type[T]) -> T:

@@ -56,8 +56,12 @@ class Person:
     groups: frozenset[str]
 
     @property
+    def shown_name(self) -> str:
+        """The name, or nothing where somebody could mistake it for something else: the subject says who it is."""
+        return "" if why_no_name(self.name, _MAX_NAME) else self.name
+
+    @property
     def actor(self) -> str:
         """As the audit trail names people."""
         identity = f"{self.subject}@{self.issuer}"
-        # One that somebody could mistake for something else is left out: the subject says who it is.
-        return f"person:{identity}" if why_no_name(self.name, _MAX_NAME) else f"person:{self.name} <{identity}>"
+        return f"person:{self.shown_name} <{identity}>" if self.shown_name else f"person:{identity}"

@@ -15,7 +15,7 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from jwt.types import JWKDict
 
-from periplus_hub.access.issuer_documents import read_keys
+from periplus_hub.access.issuer_documents import IssuerDocument, read_issuer
 from periplus_hub.kit.clock import Clock
 from periplus_hub.kit.errors import Refusal
 from periplus_hub.kit.http_out import Outbound
@@ -64,6 +64,7 @@ class IssuerKeys:
     read_at: datetime | None = None
     """When they were read last."""
     _keys: tuple[IssuerKey, ...] = ()
+    _document: IssuerDocument | None = None
     _asked_s: float = float("-inf")
     _said_s: float = float("-inf")
     _reading: "asyncio.Task[None] | None" = field(default=None)
@@ -76,6 +77,14 @@ class IssuerKeys:
     def knows(self, kid: str | None, algorithm: str) -> bool:
         """Whether there is one that a token may have been signed with."""
         return bool(self._matching(kid, algorithm))
+
+    async def document(self) -> IssuerDocument | None:
+        """What the issuer published when its keys were read last; asks it where they never were."""
+        if self._document is None and self.clock.monotonic_s() - self._asked_s >= AGAIN_S:
+            await self.read()
+        elif self._document is None and self._reading is not None:
+            await asyncio.shield(self._reading)
+        return self._document
 
     async def find(self, kid: str | None, algorithm: str) -> Sequence[PublicKey]:
         """Those that may have signed a token that says so of itself; asks the issuer where there are none."""
@@ -114,13 +123,15 @@ class IssuerKeys:
 
     async def _read(self) -> None:
         try:
-            keys = _usable_of(self.issuer, await read_keys(self.outbound, self.issuer))
+            document, published = await read_issuer(self.outbound, self.issuer)
+            keys = _usable_of(self.issuer, published)
         except Refusal as refusal:
             self.trouble = refusal
             _reads.labels("failed").inc()
             self._say(refusal)
             return
         self._keys, self.trouble, self.read_at = keys, None, self.clock.now()
+        self._document = document
         self._said_s = float("-inf")
         _known.set(len(keys))
         _reads.labels("done").inc()

@@ -67,8 +67,8 @@ class People:
         Raises SignInRefusal, and Unavailable where nobody can tell.
         """
         try:
-            person = person_of(await self._claims(presented), self.expected, self.db.clock.now())
-            tenant, role = await self._place(person)
+            person = person_of(await self.claims(presented), self.expected, self.db.clock.now())
+            found = await self.placed(person)
         except SignInRefusal:
             _outcomes.labels("refused").inc()
             raise
@@ -76,15 +76,24 @@ class People:
             _outcomes.labels("unavailable").inc()
             raise
         _outcomes.labels("accepted").inc()
+        return found
+
+    async def placed(self, person: Person) -> tuple[Scope, RefusedAttempt]:
+        """What somebody may do by their groups, and how the trail is told when they want more; as `scope_of`."""
+        tenant, role = await self._place(person)
         wanting = RefusedAttempt("access:permission:refuse", "", tenant_id=tenant, actor=person.actor)
         return role_scope(tenant, person.actor, role), wanting
+
+    def groups_with_roles(self, person: Person) -> tuple[str, ...]:
+        """Those of their groups that have a role here."""
+        return tuple(sorted({each.group for each in self.grants} & person.groups))
 
     def degraded(self) -> dict[str, str]:
         """For `/readyz`."""
         return self.keys.degraded()
 
-    async def _claims(self, presented: str) -> dict[str, Any]:
-        """What the issuer says in it."""
+    async def claims(self, presented: str) -> dict[str, Any]:
+        """What the issuer says in a token that it signed; raises SignInRefusal, and Unavailable."""
         if len(presented) > MOST_CHARS:
             raise SignInRefusal(
                 f"the token has {len(presented)} characters, and at most {MOST_CHARS} are read",

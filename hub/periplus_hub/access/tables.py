@@ -4,7 +4,7 @@ from typing import Final
 
 from sqlalchemy import JSON, CheckConstraint, Column, Index, Table, Text, Uuid
 
-from periplus_hub.kit.tables import created_column, metadata, tenant_column, time_column
+from periplus_hub.kit.tables import TextArray, created_column, metadata, tenant_column, time_column
 
 tenants: Final = Table(
     "tenants",
@@ -31,6 +31,29 @@ api_tokens: Final = Table(
     Index(None, "tenant_id", "name"),
 )
 """`prefix` is the public part (`ppt_xxxxxxxx`); only the sha256 of the secret part is kept."""
+
+sessions: Final = Table(
+    "sessions",
+    metadata,
+    tenant_column(),
+    Column("id", Uuid, primary_key=True),
+    Column("secret_sha256", Text, nullable=False, unique=True),
+    Column("sign_in_sha256", Text, nullable=False, unique=True),
+    Column("issuer", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("groups", TextArray, nullable=False),
+    time_column("signed_in_at", nullable=False),
+    time_column("last_seen_at", nullable=False),
+    time_column("idle_ends_at", nullable=False),
+    time_column("ends_at", nullable=False),
+    time_column("ended_at"),
+    CheckConstraint("role IN ('viewer','analyst','operator','admin')", name="role"),
+    Index(None, "tenant_id", "signed_in_at"),
+)
+"""People who signed in with a browser. Of the cookie only the sha256 is kept; `sign_in_sha256` is of the sign-in's
+`state`, so that one sign-in makes one session. `groups` are those with a role, `role` is what they gave at first."""
 
 audit_events: Final = Table(
     "audit_events",

@@ -5,17 +5,19 @@ from typing import Final
 
 from fastapi import FastAPI
 from starlette.applications import Starlette
-from starlette.routing import Route, WebSocketRoute
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp
 
 from periplus_contract import limits
 from periplus_contract.tables import ALLOCATIONS
+from periplus_hub.access.repository_sessions import ended_before
 from periplus_hub.addresses.ipam.repository_pool_history import history_before
 from periplus_hub.addresses.ipam.service_intake import IpamApplier
 from periplus_hub.addresses.overlaps.jobs import OverlapsJob
 from periplus_hub.addresses.ranges.jobs import RangesJob
+from periplus_hub.api.browser_routes import browser_routes
 from periplus_hub.api.config import HubConfig
-from periplus_hub.api.front_page import front_page
+from periplus_hub.api.front_page import front_page_route
 from periplus_hub.api.graphql_app import GraphQLApp
 from periplus_hub.api.graphql_cors import across_origins
 from periplus_hub.api.health import Health
@@ -23,6 +25,7 @@ from periplus_hub.api.http_middleware import Observed
 from periplus_hub.api.problems import HANDLERS
 from periplus_hub.api.process_resources import Resources
 from periplus_hub.api.sign_in import sign_in_route
+from periplus_hub.api.sign_in_rate import SignInRate
 from periplus_hub.api.tracing import traced
 from periplus_hub.findings.flow_looks import FlowLooks
 from periplus_hub.findings.jobs import FindingsJob
@@ -80,7 +83,7 @@ def make_retention(db: Database, config: HubConfig) -> RetentionJob:
     clusters = [ClusterRule(config.ledger_days, records_before), ClusterRule(config.identity_days, identities_before)]
     clusters.append(ClusterRule(config.pool_history_days, history_before))
     clusters.append(ClusterRule(config.agent_days, silent_agents))
-    return RetentionJob(db, clusters, [TenantRule(config.ledger_days, resolved_before)])
+    return RetentionJob(db, clusters, [TenantRule(config.ledger_days, resolved_before), TenantRule(1, ended_before)])
 
 
 def make_flow_loading(resources: Resources) -> tuple[FlowsApplier, FlowLoadJob]:
@@ -112,16 +115,22 @@ def api_app(resources: Resources, health: Health) -> ASGIApp:
         resources.events,
         resources.config,
         resources.columns,
+        browsers=resources.browsers,
     )
-    crossing = across_origins(graphql, resources.config.api_origins)
-    routes = [
-        Route("/", front_page),
-        *health.routes(),
-        sign_in_route(resources.config),
-        Route("/graphql", crossing),
+    routes = [*health.routes(), *people_routes(graphql, resources.config)]
+    return _around(Starlette(routes=routes, exception_handlers=HANDLERS), "api", resources, _API_BODY)
+
+
+def people_routes(graphql: GraphQLApp, config: HubConfig) -> list[BaseRoute]:
+    """The API, and signing in to it."""
+    rate = SignInRate(graphql.clock, config.proxy_networks)
+    return [
+        front_page_route(graphql.browsers),
+        sign_in_route(config),
+        *browser_routes(graphql.browsers, rate),
+        Route("/graphql", across_origins(graphql, config.api_origins)),
         WebSocketRoute("/graphql", graphql),
     ]
-    return _around(Starlette(routes=routes, exception_handlers=HANDLERS), "api", resources, _API_BODY)
 
 
 def metrics_app(resources: Resources, health: Health) -> ASGIApp:

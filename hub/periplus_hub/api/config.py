@@ -13,6 +13,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from periplus_contract.log_lines import LogFormat
 from periplus_hub.access.config import SignInConfig
+from periplus_hub.access.config_browser import BrowserSignInConfig
 from periplus_hub.addresses.ipam.config import IpamConfig
 from periplus_hub.findings.config import NotificationsConfig
 from periplus_hub.fleet.config import FleetConfig
@@ -22,6 +23,7 @@ from periplus_hub.inventory.config import InventoryConfig
 from periplus_hub.kit.config import ConfigError, Settings, read_settings
 from periplus_hub.kit.folders import default_data_dir
 from periplus_hub.kit.loopback import is_loopback
+from periplus_hub.kit.seats import Network
 
 __all__ = ["ConfigError", "HubConfig", "load_config"]
 
@@ -116,8 +118,8 @@ class ListenerConfig(Settings):
     api_origins: tuple[str, ...] = Field(
         default=(),
         description="Origins of web pages, like https://portal.example.org, whose scripts may use GraphQL with a token "
-        "of their own (CORS). None by default. No page can use another person's token, because the hub sets no "
-        "cookies.",
+        "of their own (CORS). None by default. They cannot use the session of "
+        "somebody who signed in with a browser: its cookie is taken from pages of the hub alone.",
     )
     metrics_host: str = Field(default="127.0.0.1", description="Address of the metrics and health listener.")
     metrics_port: int = Field(default=7990, ge=0, le=65_535, description="Port of the metrics listener in `hub serve`.")
@@ -196,6 +198,11 @@ class ListenerConfig(Settings):
                 raise ValueError(f"{error}: write an address or a range, like 10.1.2.3 or 10.1.0.0/16") from error
         return proxies
 
+    @property
+    def proxy_networks(self) -> tuple[Network, ...]:
+        """`proxies`, read."""
+        return tuple(ip_network(each) for each in self.proxies)
+
     @field_validator("api_origins")
     @classmethod
     def _whole_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
@@ -240,6 +247,7 @@ class HubConfig(
     ListenerConfig,
     ProcessConfig,
     SignInConfig,
+    BrowserSignInConfig,
     FleetConfig,
     IngestConfig,
     InventoryConfig,
@@ -257,6 +265,19 @@ class HubConfig(
             raise ValueError("backup_database_url is for a server of yours: set database_url too")
         if self.embedded and self.all_in_one is False:
             raise ValueError("the embedded store belongs to one process: leave all_in_one, or set database_url")
+        return self
+
+    @model_validator(mode="after")
+    def _browsers_have_an_issuer(self) -> Self:
+        if self.public_url is None:
+            return self
+        if self.oidc_issuer is None:
+            raise ValueError("public_url is set and oidc_issuer is not: set both, or neither: browsers sign in there")
+        if self.tls_certificate is not None and self.public_url.startswith("http:"):
+            raise ValueError(
+                f"public_url is {self.public_url}, and tls_certificate is set: the API listener then takes https "
+                "alone. Write public_url with https"
+            )
         return self
 
     @property

@@ -12,7 +12,8 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from graphql import OperationType
-from starlette.requests import ClientDisconnect, Request
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 from starlette.responses import Response
 from starlette.types import Receive, Send
 from starlette.types import Scope as AsgiScope
@@ -22,6 +23,8 @@ from periplus_hub.access import service as access
 from periplus_hub.access.model_people import SignInRefusal
 from periplus_hub.access.scope import Permission, Scope
 from periplus_hub.access.service import Authenticator
+from periplus_hub.access.service_browser import BrowserSignIn
+from periplus_hub.api.credentials import OWN_HEADER, Credential, shown_by, why_foreign
 from periplus_hub.api.graphql_answer import Compressor
 from periplus_hub.api.graphql_checks import RequestChecks, body_too_large, decode_request, principal, read_body
 from periplus_hub.api.graphql_documents import Documents, InvalidDocument
@@ -43,6 +46,13 @@ from periplus_hub.kit.ids import new_id
 from periplus_hub.kit.seats import recognised
 
 _JSON: Final = "application/json"
+_UNKNOWN: Final = {
+    False: (
+        "The token is missing, unknown, expired or revoked.",
+        "Send 'Authorization: Bearer <token>' with a valid token.",
+    ),
+    True: ("The session is unknown or has ended.", "Sign in again: open /auth/login in the browser."),
+}
 _HEADERS: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 
@@ -59,6 +69,8 @@ class GraphQLApp:
     limits: Limits = LIMITS
     trusted: Iterable[str] = ()
     parts: tuple[Part, ...] = PARTS
+    browsers: BrowserSignIn | None = None
+    """Those who sign in with a browser; None: no cookie is read."""
     assembled: Assembled = field(init=False)
     checks: RequestChecks = field(init=False)
     runner: Runner = field(init=False)
@@ -96,8 +108,10 @@ class GraphQLApp:
     async def _run(self, request: Request, request_id: str) -> tuple[bytes, dict[str, str]]:
         """The answer, and the headers that say how it is encoded."""
         check_form(request)
-        token = access.bearer(request.headers.get("authorization", ""))
-        scope = await self.authenticate(token)
+        shown = shown_by(request)
+        if shown.cookie and self.browsers is not None:
+            self._check_own(request.headers, with_own_header=True)
+        scope = await self.authenticate(shown)
         recognised(request.scope, principal(scope))
         message = decode_request(await self._body(request), self.limits)
         ad_hoc = scope.allows(Permission.ADHOC)
@@ -106,7 +120,7 @@ class GraphQLApp:
         if admitted.prepared.kind.value == "subscription":
             text = "Subscriptions are served over websocket only."
             raise GraphQLRefusal("subscription-over-http", text, "Connect to /graphql with graphql-transport-ws.")
-        context = self.context(scope, request_id, token)
+        context = self.context(scope, request_id, shown)
         if admitted.prepared.kind is not OperationType.QUERY:  # what was begun is ended: who left could not tell
             return await self.runner.run(admitted, context), {}
         body = await _while_there(request, self.runner.run(admitted, context))
@@ -124,22 +138,37 @@ class GraphQLApp:
         except BodyTooSlowError as error:
             raise GraphQLRefusal("body-too-slow", f"{str(error).capitalize()}.", "Send it faster.") from error
 
-    async def authenticate(self, token: str) -> Scope:
-        """Who the token stands for; raises GraphQLRefusal for anybody unknown."""
+    def check_own_page(self, socket: HTTPConnection) -> None:
+        """Of a websocket that shows a cookie; raises GraphQLRefusal. Its Origin alone can say which page asks."""
+        self._check_own(socket.headers, with_own_header=False)
+
+    async def authenticate(self, shown: Credential, *, is_use: bool = True) -> Scope:
+        """Who the token or cookie stands for; raises GraphQLRefusal for anybody unknown."""
         try:
-            scope = await self.authenticator.authenticate(token) if token else None
+            scope = await self._scope_of(shown, is_use=is_use)
         except SignInRefusal as error:
             raise _not_let_in(refusal_of(error)) from None
         if scope is None or not scope.allows(Permission.READ):
-            message = "The token is missing, unknown, expired or revoked."
-            remedy = "Send 'Authorization: Bearer <token>' with a valid token."
-            refusal = GraphQLRefusal("unauthenticated", message, remedy)
-            raise _not_let_in(refusal)
+            raise _not_let_in(GraphQLRefusal("unauthenticated", *_UNKNOWN[bool(shown.cookie)]))
         return scope
 
-    def context(self, scope: Scope, request_id: str, token: str) -> Context[Scope]:
+    async def _scope_of(self, shown: Credential, *, is_use: bool) -> Scope | None:
+        if shown.token:
+            return await self.authenticator.authenticate(shown.token)
+        if not shown.cookie or self.browsers is None:
+            return None
+        found = await self.browsers.sessions.find(shown.cookie, is_use=is_use)
+        return None if found is None else found.scope
+
+    def _check_own(self, headers: Headers, *, with_own_header: bool) -> None:
+        own = "" if self.browsers is None else self.browsers.public_url
+        if why := why_foreign(headers, own, with_own_header=with_own_header):
+            message = f"The session's cookie is not taken here: {why}."
+            raise GraphQLRefusal("cross-site", message, f"Ask from a page of {own}, with {OWN_HEADER}: 1.")
+
+    def context(self, scope: Scope, request_id: str, shown: Credential) -> Context[Scope]:
         """The surroundings of one operation."""
-        check = partial(self._still_holds, token, scope)
+        check = partial(self._still_holds, shown, scope)
         return Context(
             self.db,
             scope,
@@ -152,9 +181,9 @@ class GraphQLApp:
             still_valid=check,
         )
 
-    async def _still_holds(self, token: str, scope: Scope) -> bool:
+    async def _still_holds(self, shown: Credential, scope: Scope) -> bool:
         try:
-            return await self.authenticator.authenticate(token) == scope
+            return await self._scope_of(shown, is_use=False) == scope
         except SignInRefusal:
             return False
 

@@ -1,8 +1,8 @@
 """Which other web pages may ask (CORS): none, but for the origins in one setting.
 
-A page of another origin needs a token of its own, which its script sends: the hub sets no cookies and reads none, so
-there are no credentials that a browser would add. Pages that are not named meet the door as it is, which says nothing
-of them, and so their browsers keep the answer from them.
+A page of another origin needs a token of its own, which its script sends: the cookie of a session is taken from pages
+of the hub alone, and browsers are not allowed to add credentials of theirs. Pages that are not named meet the door as
+it is, which says nothing of them, and so their browsers keep the answer from them.
 """
 
 from collections.abc import Collection

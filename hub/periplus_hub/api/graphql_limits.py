@@ -81,6 +81,7 @@ _RETRY_AFTER_S: Final = "5"
 _STATUS: Final = {
     "unauthenticated": HTTPStatus.UNAUTHORIZED,
     "forbidden": HTTPStatus.FORBIDDEN,
+    "cross-site": HTTPStatus.FORBIDDEN,
     "method-not-allowed": HTTPStatus.METHOD_NOT_ALLOWED,
     "body-too-large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "body-too-slow": HTTPStatus.REQUEST_TIMEOUT,

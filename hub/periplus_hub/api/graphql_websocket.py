@@ -1,7 +1,8 @@
 """graphql-transport-ws, for subscriptions alone: queries and mutations go over HTTP.
 
-The token comes in `connection_init` ({"authorization": "Bearer …"}), because a browser cannot set headers here. It is
-checked again before every event and while the connection is idle.
+The token comes in `connection_init` ({"authorization": "Bearer …"}), because a browser cannot set headers here; or it
+is the session's cookie, on a page of the hub's own. It is checked again before every event and while the connection is
+idle.
 """
 
 import asyncio
@@ -13,10 +14,12 @@ from typing import Any, Final, Protocol, cast
 
 import msgspec
 import structlog
+from starlette.requests import HTTPConnection
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from periplus_hub.access.scope import Permission, Scope
 from periplus_hub.access.service import bearer
+from periplus_hub.api.credentials import SESSION_COOKIE, Credential
 from periplus_hub.api.graphql_answer import with_cost
 from periplus_hub.api.graphql_checks import Admitted, RequestChecks, principal, request_of
 from periplus_hub.api.graphql_documents import InvalidDocument
@@ -65,11 +68,15 @@ class Entrance(Protocol):
     clock: Clock
     assembled: Assembled
 
-    async def authenticate(self, token: str) -> Scope:
-        """Who the token stands for; raises GraphQLRefusal."""
+    def check_own_page(self, socket: HTTPConnection) -> None:
+        """Of one that shows a cookie; raises GraphQLRefusal."""
         ...
 
-    def context(self, scope: Scope, request_id: str, token: str) -> Context[Scope]:
+    async def authenticate(self, shown: Credential, *, is_use: bool = True) -> Scope:
+        """Who the token or cookie stands for; raises GraphQLRefusal."""
+        ...
+
+    def context(self, scope: Scope, request_id: str, shown: Credential) -> Context[Scope]:
         """The surroundings of one operation."""
         ...
 
@@ -89,7 +96,7 @@ class Connection:
 
     entrance: Entrance
     socket: WebSocket
-    token: str = ""
+    shown: Credential = field(default_factory=Credential)
     scope: Scope | None = None
     running: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -123,14 +130,20 @@ class Connection:
             raise _Closed(_UNAUTHORIZED, "send connection_init first")
         payload = message.get("payload")
         header = payload.get("authorization") if isinstance(payload, dict) else None
-        self.token = bearer(header) if isinstance(header, str) else ""
-        await self._check()
+        token = bearer(header) if isinstance(header, str) else ""
+        self.shown = (
+            Credential(token=token) if token else Credential(cookie=self.socket.cookies.get(SESSION_COOKIE, ""))
+        )
+        await self._check(is_first=True)
         await self._send({"type": "connection_ack"})
 
-    async def _check(self) -> None:
+    async def _check(self, *, is_first: bool = False) -> None:
         try:
-            self.scope = await self.entrance.authenticate(self.token)
-        # One word for all four, as on HTTP: which of them it is tells a stranger what he got right.
+            if is_first and self.shown.cookie:
+                self.entrance.check_own_page(self.socket)
+            # Looking again is no use of a session: a page that nobody touches ends it in time.
+            self.scope = await self.entrance.authenticate(self.shown, is_use=is_first)
+        # One word for all, as on HTTP: which of them it is tells a stranger what he got right.
         except GraphQLRefusal:
             raise _Closed(_FORBIDDEN, "the token is missing, unknown, expired or revoked") from None
         except (*DATABASE_ERRORS, Unavailable) as error:  # no word on the token, so neither in nor out
@@ -219,7 +232,7 @@ class Connection:
         if admitted.prepared.kind.value != "subscription":
             message = "Only subscriptions are served here."
             raise GraphQLRefusal("not-a-subscription", message, "Send queries and mutations with POST /graphql.")
-        context = entrance.context(scope, str(new_id()), self.token)
+        context = entrance.context(scope, str(new_id()), self.shown)
         found = await entrance.runner.events(admitted, context)
         if isinstance(found, bytes):
             await self._send_next(identity, found)

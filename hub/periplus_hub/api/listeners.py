@@ -6,7 +6,6 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_network
 from typing import Final, cast
 
 import uvicorn
@@ -140,7 +139,7 @@ def _sizes(config: HubConfig, name: str) -> Sizes:
         all=most,
         each_address=min(most, config.connections_per_address),
         each_principal=config.connections_per_principal,
-        proxies=tuple(ip_network(each) for each in config.proxies),
+        proxies=config.proxy_networks,
     )
 
 

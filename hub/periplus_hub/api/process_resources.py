@@ -8,8 +8,10 @@ from typing import Final
 import structlog
 
 from periplus_hub.access.service import Authenticator
+from periplus_hub.access.service_browser import BrowserSignIn
 from periplus_hub.access.service_people import People
 from periplus_hub.access.service_refusal_trail import RefusalTrail
+from periplus_hub.access.service_sessions import Sessions
 from periplus_hub.access.service_tenants import ensure_default_tenant
 from periplus_hub.api.config import HubConfig
 from periplus_hub.api.database_pools import Databases, open_databases
@@ -48,6 +50,7 @@ class Resources:
     events: Events
     refusals: RefusalTrail
     authenticator: Authenticator
+    browsers: BrowserSignIn | None
     spoke_authenticator: SpokeAuthenticator
     enrolment: Enrolment
     columns: ColumnStore
@@ -81,13 +84,15 @@ async def open_resources(config: HubConfig, urls: Urls) -> AsyncIterator[Resourc
             await ensure_default_tenant(databases.questions)
         async with beside(EventBridge(databases.jobs, events).run()):
             refusals = RefusalTrail(databases.doors)
+            people = People.of(databases.doors, config)
             yield Resources(
                 config=config,
                 clock=clock,
                 databases=databases,
                 events=events,
                 refusals=refusals,
-                authenticator=Authenticator(databases.doors, refusals.note, People.of(databases.doors, config)),
+                authenticator=Authenticator(databases.doors, refusals.note, people),
+                browsers=_browsers(config, people, refusals),
                 spoke_authenticator=SpokeAuthenticator(databases.doors),
                 enrolment=enrolment,
                 columns=columns,
@@ -95,6 +100,12 @@ async def open_resources(config: HubConfig, urls: Urls) -> AsyncIterator[Resourc
     finally:
         await columns.close()
         await databases.dispose()
+
+
+def _browsers(config: HubConfig, people: People | None, refusals: RefusalTrail) -> BrowserSignIn | None:
+    if people is None:
+        return None
+    return BrowserSignIn.of(Sessions(people.db, people, config.session_limits, refusals.note), config, config)
 
 
 async def past_row_security(resources: Resources) -> dict[str, str]:

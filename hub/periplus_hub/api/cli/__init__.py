@@ -26,6 +26,7 @@ _COMMANDS: Final = {
     "hub": ("hub_command", "hub_commands"),
     "join-token": ("tokens_command", "join_tokens"),
     "api-token": ("tokens_command", "api_tokens"),
+    "sessions": ("sessions_command", "sessions"),
     "login": ("login_command", "login"),
     "logout": ("login_command", "logout"),
     "clusters": ("clusters_command", "clusters"),

@@ -52,6 +52,7 @@ _WORDS: Final = {
     "NetworkDomain": ("network domain", "periplus domains list"),
     "OverlapAcceptance": ("acceptance", "periplus overlaps accepted"),
     "RangeReservation": ("reservation", "periplus plan reserved"),
+    "Session": ("session", "periplus sessions list"),
 }
 """What a person calls it, and where it is listed."""
 
