@@ -162,6 +162,37 @@ TROUBLES: Final = (
         labels={"condition": "accounting_off"},
         near=[{'periplus_spoke_condition{condition="accounting_off"}': "0 1x20 0x60"}],
     ),
+    Trouble(
+        alert="PeriplusBackupMissing",
+        series={
+            'periplus_backup_due_timestamp_seconds{instance="a"}': "100 200x200",
+            'periplus_backup_newest_timestamp_seconds{instance="a"}': "101x200",
+        },
+        pending_at="2h",
+        fires_at="2h1m",
+        labels={},
+        near=[
+            {
+                "periplus_backup_due_timestamp_seconds": "100 200x200",
+                "periplus_backup_newest_timestamp_seconds": "101x60 201x140",
+            },
+            # Another leads since, and what the one before said is still there.
+            {
+                'periplus_backup_due_timestamp_seconds{instance="a"}': "100x200",
+                'periplus_backup_newest_timestamp_seconds{instance="a"}': "50x200",
+                'periplus_backup_newest_timestamp_seconds{instance="b"}': "101x200",
+            },
+            {"periplus_backups": "0x200"},
+        ],
+    ),
+    Trouble(
+        alert="PeriplusBackupMissing",
+        series={"periplus_backup_due_timestamp_seconds": "100x200"},
+        pending_at="119m",
+        fires_at="2h",
+        labels={},
+        near=[],
+    ),
 )
 
 
@@ -200,7 +231,7 @@ def ask(promtool: Path, folder: Path, rules: str, trials: list[dict[str, Any]]) 
 def trials_of(trouble: Trouble) -> list[dict[str, Any]]:
     before = [] if trouble.pending_at is None else [told(trouble.alert, trouble.pending_at, None)]
     fires = told(trouble.alert, trouble.fires_at, trouble.labels)
-    whenever = [told(trouble.alert, f"{minute}m", None) for minute in range(0, 40, 3)]
+    whenever = [told(trouble.alert, f"{minute}m", None) for minute in range(0, 200, 3)]
     return [trial(trouble.series, *before, fires), *(trial(each, *whenever) for each in trouble.near)]
 
 

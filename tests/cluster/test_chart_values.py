@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections import ChainMap
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,8 +20,15 @@ from tests.cluster.rig.helm import CHARTS, Helm, HelmError
 from tests.cluster.rig.spec import ClusterSpec
 
 HUB, SPOKE = "periplus-hub", "periplus-spoke"
-PROFILES = [(chart, profile) for chart in (HUB, SPOKE) for profile in ("minimal", "full")]
-STORES = {"database_url": "postgresql://db.example.org/p", "flow_store_url": "clickhouse://flows.example.org:8123"}
+PROFILES = [
+    (chart, path.name.removesuffix("-values.yaml"))
+    for chart in (HUB, SPOKE)
+    for path in sorted((CHARTS / chart / "ci").glob("*-values.yaml"))
+]
+STORES = {
+    "database": {"database_url": "postgresql://db.example.org/p"},
+    "flowStore": {"flow_store_url": "clickhouse://flows.example.org:8123"},
+}
 """What Secrets of ones own give by environment variables."""
 _OPERATORS = ("monitoring.coreos.com/", "cert-manager.io/", "gateway.networking.k8s.io/")
 """Kinds that no API server has by itself."""
@@ -49,8 +57,9 @@ def bare_cluster(cluster_factory: ClusterFactory) -> ControlPlane:
 
 @pytest.mark.parametrize("chart", [HUB, SPOKE])
 def test_a_chart_has_no_faults_for_lint(helm: Helm, chart: str) -> None:
-    for profile in ("minimal", "full"):
-        helm.run("lint", "--strict", str(CHARTS / chart), values=values(chart, profile))
+    for name, profile in PROFILES:
+        if name == chart:
+            helm.run("lint", "--strict", str(CHARTS / chart), values=values(chart, profile))
 
 
 @pytest.mark.parametrize(("chart", "profile"), PROFILES)
@@ -95,9 +104,11 @@ def test_every_pod_but_an_agent_of_nodes_is_restricted(helm: Helm, chart: str, p
 def test_the_programs_take_the_settings_that_are_rendered(helm: Helm, chart: str, profile: str) -> None:
     maps = [each for each in helm.objects(chart, values(chart, profile)) if each["kind"] == "ConfigMap"]
     (config,) = [each for each in maps if not each["metadata"]["name"].endswith("-dashboard")]
+    given = values(chart, profile)
+    own = [each for name, each in STORES.items() if given.get(name, {}).get("existingSecret")]
     for name, text in config["data"].items():
         if chart == HUB:
-            HubConfig.model_validate(tomllib.loads(text) | (STORES if profile == "full" else {}))
+            HubConfig.model_validate(dict(ChainMap(*own, tomllib.loads(text))))
         elif name.endswith(".toml"):
             load(tomllib.loads(text), {})
 
@@ -130,6 +141,66 @@ def test_stores_of_ones_own_make_replicas_and_embedded_ones_a_single_pod(helm: H
     for own, jobs in (({}, 0), ({"database": secret}, 1), ({"flowStore": secret}, 0)):
         kinds = [each["kind"] for each in helm.objects(HUB, values(HUB, **own))]
         assert (kinds.count("Deployment"), kinds.count("StatefulSet"), kinds.count("Job")) == (0, 1, jobs)
+
+
+BACKUP = {"enabled": True}
+OWN: dict[str, Any] = {
+    "database": {"existingSecret": "stores"},
+    "flowStore": {"existingSecret": "stores"},
+    "backup": {
+        "enabled": True,
+        "databaseUrlKey": "all",
+        "flowPlaceKey": "place",
+        "volume": {"accessMode": "ReadWriteMany"},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("profile", "claim", "made"),
+    [
+        ("embedded", "periplus-periplus-hub-backups", 1),
+        ("mixed", "backups", 0),
+        ("full", "periplus-periplus-hub-backups", 1),
+    ],
+)
+def test_backups_are_on_a_volume_of_their_own_that_uninstalling_keeps(
+    helm: Helm, profile: str, claim: str, made: int
+) -> None:
+    objects = helm.objects(HUB, values(HUB, profile, fullnameOverride="periplus-periplus-hub"))
+    claims = [each for each in objects if each["kind"] == "PersistentVolumeClaim"]
+    assert [each["metadata"]["annotations"]["helm.sh/resource-policy"] for each in claims] == ["keep"] * made
+    mounting = {
+        (kind, volume["persistentVolumeClaim"]["claimName"])
+        for kind, spec in templates(objects)
+        for volume in spec["volumes"]
+        if volume["name"] == "backups"
+    }
+    assert mounting == {("Deployment" if profile == "full" else "StatefulSet", claim)}
+    (config,) = [each for each in objects if each["kind"] == "ConfigMap" and "hub.toml" in each["data"]]
+    assert tomllib.loads(config["data"]["hub.toml"])["backup_folder"] == "/var/lib/periplus-backups"
+
+
+def test_only_pods_that_take_backups_get_the_role_that_sees_all_rows(helm: Helm) -> None:
+    objects = helm.objects(HUB, values(HUB, **OWN))
+    for each in objects:
+        if each["kind"] not in {"Deployment", "Job"}:
+            continue
+        (container,) = each["spec"]["template"]["spec"]["containers"]
+        names = {variable["name"] for variable in container["env"]}
+        is_work = each["metadata"]["name"].endswith("-work")
+        assert ({"PERIPLUS_BACKUP_DATABASE_URL", "PERIPLUS_FLOW_STORE_BACKUP"} <= names) is is_work
+        assert "periplus-hub-embedded:" in container["image"], "its image has pg_dump"
+
+
+def test_pods_that_share_a_volume_for_one_are_not_replaced_side_by_side(helm: Helm) -> None:
+    one = OWN | {"work": {"replicas": 1}, "backup": OWN["backup"] | {"volume": {}}}
+    kinds: dict[str, list[str]] = {"work": [], "serve": []}
+    for given in (OWN, one):
+        for each in helm.objects(HUB, values(HUB, **given)):
+            if each["kind"] == "Deployment":
+                kinds[each["metadata"]["name"].rpartition("-")[2]].append(each["spec"]["strategy"]["type"])
+    assert kinds == {"work": ["RollingUpdate", "Recreate"], "serve": ["RollingUpdate", "RollingUpdate"]}
 
 
 def test_spokes_and_people_come_through_gateways_to_their_own_service(helm: Helm) -> None:
@@ -177,6 +248,15 @@ def test_selectors_have_no_version_and_long_names_stay_names(helm: Helm) -> None
         (HUB, {"config": {"data_dir": "/x"}}, "'data_dir' not allowed"),
         (HUB, {"env": {"PERIPLUS_DRAIN_S": "1"}}, "PERIPLUS_DRAIN_S"),
         (HUB, {"imag": {}}, "'imag' not allowed"),
+        (HUB, {"backup": BACKUP | {"schedule": "at two"}}, "/backup/schedule"),
+        (HUB, {"backup": BACKUP | {"keep": 0}}, "/backup/keep': minimum"),
+        (HUB, {"backup": BACKUP | {"databaseUrlKey": "x"}}, "backup.databaseUrlKey is given without"),
+        (HUB, {"backup": BACKUP | {"flowPlaceKey": "x"}}, "backup.flowPlaceKey is given without"),
+        (HUB, OWN | {"backup": BACKUP}, "backup.databaseUrlKey is empty"),
+        (HUB, OWN | {"backup": BACKUP}, "backup.flowPlaceKey is empty"),
+        (HUB, OWN | {"backup": BACKUP}, "say backup.volume.accessMode=ReadWriteMany, or work.replicas=1"),
+        (HUB, OWN | {"flowStore": {"existingSecret": "s", "cluster": "c"}}, "say backup.flows=false"),
+        (HUB, {"config": {"backup_folder": "/x"}}, "'backup_folder' not allowed"),
         (SPOKE, {"image": {}}, "image.registry is empty"),
         (SPOKE, {"hub": {}}, "hub.url is empty"),
         (SPOKE, {"hub": {"url": "hub.example.org"}}, "/hub/url"),

@@ -6,20 +6,23 @@ There is no kubelet: `tests/cluster/rig/kubelet.py` acts its part, with the obje
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
 from periplus_spoke.collectors.rbac import manifests
 
 from tests.cluster.rig.admin import Json
-from tests.cluster.rig.chart_fleet import NAMESPACE, ChartFleet
+from tests.cluster.rig.chart_fleet import NAMESPACE, READY_S, ChartFleet
 from tests.cluster.rig.control_plane import ControlPlane
 from tests.cluster.rig.helm import Helm
 from tests.cluster.rig.polling import wait_for
+from tests.support.shown_commands import FENCE, ROOT
 
 pytestmark = pytest.mark.needs("pods")
+PAGE: Final = ROOT / "docs/operate/helm.md"
 _RBAC = "/apis/rbac.authorization.k8s.io/v1"
 _NAME = f"{NAMESPACE}-periplus-spoke"
 
@@ -105,3 +108,20 @@ def test_a_spoke_that_has_joined_starts_again_without_its_token(fleet: ChartFlee
     fleet.run(plane, "deployments/periplus-spoke", name)
     fleet.until_ready(name, fleet.health[name])
     fleet.until_clusters("it is the same one", lambda found: len(found) == 2 and states(found) == {"complete"})
+
+
+def test_the_hub_backs_itself_up_and_goes_on_from_a_backup_on_another_volume(fleet: ChartFleet) -> None:
+    """The path of the page about Helm, with the manifest that stands there."""
+    (manifests,) = [block for block in FENCE.findall(PAGE.read_text()) if "kind: Pod" in block]
+    (shown,) = set(re.findall(r"periplus-\d{8}T\d{6}Z", manifests))
+    folder = fleet.claim("periplus-hub-backups")
+    wait_for("a backup", lambda: any(folder.glob("periplus-*Z")), timeout_s=READY_S)
+    newest = max(folder.glob("periplus-*Z")).name
+    verified = fleet.pods["hub"].exec("periplus", "backup", "--verify", f"/var/lib/periplus-backups/{newest}")
+    assert "is whole and undamaged" in verified
+    before = {each["name"] for each in fleet.cli("clusters", "list", "--json").document}
+    by_hand = f"/var/lib/periplus-backups/{shown}"  # of now: the scheduled one may be older than the clusters
+    fleet.pods["hub"].exec("periplus", "backup", by_hand, "--config", "/etc/periplus/config/hub.toml")
+    fleet.restore_hub(manifests, "restored")
+    fleet.until_clusters("they are there, and heard", lambda found: {each["name"] for each in found} == before)
+    fleet.until_clusters("they are read whole again", lambda found: states(found) == {"complete"})

@@ -23,8 +23,9 @@ from periplus_hub.inventory.tables import pods
 from periplus_hub.kit.clock import SystemClock
 from periplus_hub.kit.db import Database
 
-from tests.support.backups import Pouring, database_of, document, periplus, pouring, running_hub
+from tests.support.backups import PATIENCE_S, Pouring, database_of, document, periplus, pouring, running_hub
 from tests.support.clock import FakeClock
+from tests.support.embedded import until
 from tests.support.flow_hub import flow_hub
 
 ROWS = "SELECT sum(bytes_tx) AS tx, count() AS n FROM flows"
@@ -60,6 +61,26 @@ async def test_a_hub_restored_from_a_backup_under_load_lacks_nothing_settled_and
         process.send_signal(signal.SIGTERM)
         assert await process.wait() == 0
     await all_is_there_once(second, poured)
+
+
+@pytest.mark.promise("backups-are-consistent")
+async def test_a_backup_that_a_hub_took_by_itself_restores_to_what_was_settled(open_folder: Path) -> None:
+    first, second, kept = (open_folder / name for name in ("by-itself", "by-itself-restored", "kept"))
+    kept.mkdir()
+    async with running_hub(first, SETTLE_AFTER_S="0") as (url, process), pouring(first, url) as poured:
+        await poured.pour(20)
+        settled = poured.settled_through
+        process.send_signal(signal.SIGTERM)
+        assert await process.wait() == 0
+    async with running_hub(first, SETTLE_AFTER_S="0", BACKUP_FOLDER=str(kept)):
+        await until(lambda: any(kept.glob("periplus-*Z")), within_s=PATIENCE_S)
+    (copy,) = kept.glob("periplus-*Z")
+    assert (await periplus("backup", "--verify", str(copy))).code == 0
+    restored = await periplus("restore", str(copy), "--data-dir", str(second))
+    assert restored.code == 0, restored.err
+    async with running_hub(second), database_of(second) as (db, scope):
+        assert settled > 0
+        assert await known(db, scope) == set(range(1, len(poured.sealed) + 1))
 
 
 def modes(folder: Path) -> set[int]:

@@ -42,6 +42,26 @@
 {{- if and $values.flowStore.cluster (not $values.flowStore.existingSecret) -}}
 {{- $found = append $found "flowStore.cluster is given without flowStore.existingSecret: the engine in the hub has no cluster" -}}
 {{- end -}}
+{{- $backup := $values.backup -}}
+{{- if $backup.enabled -}}
+{{- if and $values.database.existingSecret (not $backup.databaseUrlKey) -}}
+{{- $found = append $found "backup.enabled is true and backup.databaseUrlKey is empty: the hub's own role does not see all rows; name the key of a URL with one that does, in database.existingSecret" -}}
+{{- end -}}
+{{- if and $backup.flows $values.flowStore.cluster -}}
+{{- $found = append $found "backup.flows is true and flowStore.cluster is given: say backup.flows=false, and back the cluster of ClickHouse servers up by its own BACKUP" -}}
+{{- else if and $backup.flows $values.flowStore.existingSecret (not $backup.flowPlaceKey) -}}
+{{- $found = append $found "backup.flowPlaceKey is empty: name the key in flowStore.existingSecret that says where your ClickHouse puts its part of a backup, or say backup.flows=false" -}}
+{{- end -}}
+{{- if and $replicated (gt (int $values.work.replicas) 1) (ne $backup.volume.accessMode "ReadWriteMany") -}}
+{{- $found = append $found (printf "work.replicas is %d, and a volume of backups that is %s is for one pod: say backup.volume.accessMode=ReadWriteMany, or work.replicas=1" (int $values.work.replicas) $backup.volume.accessMode) -}}
+{{- end -}}
+{{- end -}}
+{{- if and $backup.databaseUrlKey (not $values.database.existingSecret) -}}
+{{- $found = append $found "backup.databaseUrlKey is given without database.existingSecret: of the embedded PostgreSQL the hub sees all rows" -}}
+{{- end -}}
+{{- if and $backup.flowPlaceKey (not $values.flowStore.existingSecret) -}}
+{{- $found = append $found "backup.flowPlaceKey is given without flowStore.existingSecret: flows of the engine in the hub are in the backup itself" -}}
+{{- end -}}
 {{- range $name, $ingress := $values.ingress -}}
 {{- if and $ingress.enabled (not $ingress.host) -}}
 {{- $found = append $found (printf "ingress.%s.enabled is true and ingress.%s.host is empty: say by which name it is reached" $name $name) -}}

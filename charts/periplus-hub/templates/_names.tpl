@@ -36,7 +36,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name (.root.Chart.Version | replace
 {{- end -}}
 
 {{- define "periplus-hub.image" -}}
-{{- $has := ternary "periplus-hub" "periplus-hub-embedded" (eq (include "periplus-hub.isReplicated" .) "yes") -}}
+{{- $has := ternary "periplus-hub" "periplus-hub-embedded" (and (eq (include "periplus-hub.isReplicated" .) "yes") (not .Values.backup.enabled)) -}}
 {{- $repository := default $has .Values.image.repository -}}
 {{- $name := printf "%s/%s" (include "periplus-hub.registry" . | trimSuffix "/") $repository -}}
 {{- if .Values.image.digest -}}
@@ -49,6 +49,10 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name (.root.Chart.Version | replace
 {{/* "yes" when nothing of the hub's is on a volume of its own: only then can it have several pods. */}}
 {{- define "periplus-hub.isReplicated" -}}
 {{- if and .Values.database.existingSecret .Values.flowStore.existingSecret -}}yes{{- end -}}
+{{- end -}}
+
+{{- define "periplus-hub.backupClaim" -}}
+{{- default (printf "%s-backups" (include "periplus-hub.fullname" .)) .Values.backup.volume.existingClaim -}}
 {{- end -}}
 
 {{- define "periplus-hub.tlsSecret" -}}

@@ -20,6 +20,14 @@ all_in_one = true
 {{- with .Values.flowStore.cluster }}
 flow_store_cluster = {{ . | toJson }}
 {{- end }}
+{{- with .Values.backup }}
+{{- if .enabled }}
+backup_folder = "/var/lib/periplus-backups"
+backup_schedule = {{ .schedule | toJson }}
+backup_keep = {{ .keep }}
+backup_flows = {{ .flows }}
+{{- end }}
+{{- end }}
 {{- range $name, $value := .Values.config }}
 {{ $name }} = {{ $value | toJson }}
 {{- end }}
@@ -39,6 +47,24 @@ flow_store_cluster = {{ . | toJson }}
     secretKeyRef:
       name: {{ . }}
       key: {{ $.Values.flowStore.urlKey }}
+{{- end }}
+{{- end -}}
+
+{{/* Only of pods that take backups: that role sees the rows of all tenants. */}}
+{{- define "periplus-hub.backupStores" -}}
+{{- with .Values.backup.databaseUrlKey }}
+- name: PERIPLUS_BACKUP_DATABASE_URL
+  valueFrom:
+    secretKeyRef:
+      name: {{ $.Values.database.existingSecret }}
+      key: {{ . }}
+{{- end }}
+{{- with .Values.backup.flowPlaceKey }}
+- name: PERIPLUS_FLOW_STORE_BACKUP
+  valueFrom:
+    secretKeyRef:
+      name: {{ $.Values.flowStore.existingSecret }}
+      key: {{ . }}
 {{- end }}
 {{- end -}}
 
@@ -106,6 +132,8 @@ priorityClassName: {{ . }}
 {{- define "periplus-hub.pod" -}}
 {{- $root := .root -}}
 {{- $serves := eq .component "serve" -}}
+{{- $works := or (eq .component "work") (not (include "periplus-hub.isReplicated" $root)) -}}
+{{- $backsUp := and $root.Values.backup.enabled $works -}}
 metadata:
   labels:
     {{- include "periplus-hub.labels" (dict "root" $root "component" .component) | nindent 4 }}
@@ -149,7 +177,7 @@ spec:
       imagePullPolicy: {{ $root.Values.image.pullPolicy }}
       command: [periplus]
       args: [hub, {{ .component }}, --config, /etc/periplus/config/hub.toml]
-      {{- with print (include "periplus-hub.stores" $root) (include "periplus-hub.env" $root) }}
+      {{- with print (include "periplus-hub.stores" $root) (ternary (include "periplus-hub.backupStores" $root) "" $backsUp) (include "periplus-hub.env" $root) }}
       env:
         {{- . | trim | nindent 8 }}
       {{- end }}
@@ -202,6 +230,10 @@ spec:
         - name: data
           mountPath: /var/lib/periplus
         {{- end }}
+        {{- if $backsUp }}
+        - name: backups
+          mountPath: /var/lib/periplus-backups
+        {{- end }}
         - name: tmp
           mountPath: /tmp
   volumes:
@@ -224,6 +256,11 @@ spec:
     - name: data
       persistentVolumeClaim:
         claimName: {{ . }}
+    {{- end }}
+    {{- if $backsUp }}
+    - name: backups
+      persistentVolumeClaim:
+        claimName: {{ include "periplus-hub.backupClaim" $root }}
     {{- end }}
     - name: tmp
       emptyDir:

@@ -73,6 +73,41 @@ class Persistence(Values):
     """Annotations of the claim."""
 
 
+class BackupVolume(Values):
+    """The volume of backups. `helm uninstall` keeps it."""
+
+    size: str = "50Gi"
+    """Size of the volume: `keep` backups and one more."""
+    storage_class: str | None = None
+    """Default: the cluster's default class. An empty text: no class."""
+    access_mode: Literal["ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany"] = "ReadWriteOnce"
+    """With `work.replicas` of 2 or more ReadWriteMany is needed: whichever leads takes the backup."""
+    existing_claim: str = ""
+    """A claim of yours to use instead."""
+    annotations: Texts = Field(default_factory=dict)
+    """Annotations of the claim."""
+
+
+class Backup(Values):
+    """Backups that the hub takes by itself while it runs, on a volume of their own."""
+
+    enabled: bool = False
+    """Whether it takes any."""
+    schedule: Annotated[str, Field(pattern=r"^(@(hourly|daily|weekly|monthly)|[0-9*,/-]+( [0-9*,/-]+){4})$")] = (
+        "0 2 * * *"
+    )
+    """When one is due, in UTC: minute, hour, day of the month, month and weekday, as a CronJob has them."""
+    keep: Annotated[int, Field(ge=1, le=1_000)] = 7
+    """How many are kept. Older ones are removed once a new one is whole."""
+    flows: bool = True
+    """Whether they hold flows."""
+    database_url_key: str = ""
+    """Your own PostgreSQL: key in `database.existingSecret` of the URL with a role that sees all rows."""
+    flow_place_key: str = ""
+    """Your own ClickHouse: key in `flowStore.existingSecret` of where it puts its part of a backup."""
+    volume: BackupVolume = BackupVolume()
+
+
 class Issuer(Values):
     """Who signs, for cert-manager."""
 
@@ -239,7 +274,7 @@ class HubImage(Image):
 
     repository: str = ""
     """Name of the image in the registry. Default: `periplus-hub-embedded`, or `periplus-hub` where both stores are
-    your own."""
+    your own and `backup.enabled` is false: PostgreSQL's programs for backups are in the first alone."""
 
 
 class HubValues(Common):
@@ -251,6 +286,7 @@ class HubValues(Common):
     migrations: Migrations = Migrations()
     flow_store: FlowStore = FlowStore()
     persistence: Persistence = Persistence()
+    backup: Backup = Backup()
     config: Annotated[dict[str, Any], WithJsonSchema(hub_settings())] = Field(default_factory=dict)
     """Settings of the hub by their names, as in its configuration file; the chart sets the others itself."""
     serve: Serve = Serve()

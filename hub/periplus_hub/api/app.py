@@ -15,6 +15,7 @@ from periplus_hub.addresses.ipam.repository_pool_history import history_before
 from periplus_hub.addresses.ipam.service_intake import IpamApplier
 from periplus_hub.addresses.overlaps.jobs import OverlapsJob
 from periplus_hub.addresses.ranges.jobs import RangesJob
+from periplus_hub.api.backup_source import source_of
 from periplus_hub.api.browser_routes import browser_routes
 from periplus_hub.api.config import HubConfig
 from periplus_hub.api.front_page import front_page_route
@@ -27,6 +28,7 @@ from periplus_hub.api.process_resources import Resources
 from periplus_hub.api.sign_in import sign_in_route
 from periplus_hub.api.sign_in_rate import SignInRate
 from periplus_hub.api.tracing import traced
+from periplus_hub.backups.jobs import BackupJob
 from periplus_hub.findings.flow_looks import FlowLooks
 from periplus_hub.findings.jobs import FindingsJob
 from periplus_hub.findings.jobs_figures import FleetFiguresJob
@@ -75,7 +77,17 @@ def make_jobs(resources: Resources) -> list[Job]:
         FlowDaysJob(db, store),
         FlowSpansJob(db, store),
         FlowRetentionJob(db, store, config),
+        *make_backups(resources),
     ]
+
+
+def make_backups(resources: Resources) -> list[Job]:
+    """Of a hub that has a folder for them."""
+    config = resources.config
+    if config.backup_folder is None:
+        return []
+    source = source_of(config, resources.urls, resources.databases.jobs, resources.columns)
+    return [BackupJob(source, config.backup_folder, config)]
 
 
 def make_retention(db: Database, config: HubConfig) -> RetentionJob:

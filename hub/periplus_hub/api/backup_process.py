@@ -8,11 +8,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+from periplus_hub.api.backup_source import source_of
 from periplus_hub.api.config import HubConfig
 from periplus_hub.api.database_trouble import OWNERS_URL, naming_the_database
 from periplus_hub.api.open_database import FOR_COMMANDS, open_database
 from periplus_hub.backups.model import MARGIN_BYTES, Manifest, refuse_full
-from periplus_hub.backups.service_backup import Source, take
+from periplus_hub.backups.service_backup import take
 from periplus_hub.backups.service_restore import (
     Target,
     fill,
@@ -44,9 +45,7 @@ async def back_up(config: HubConfig, folder: Path, *, with_flows: bool = True) -
         )
     async with open_database(config, join_running=True) as urls, _store_of(config) as store:
         db = Database(urls.hub, SystemClock(), _FEW)
-        given = config.backup_database_url
-        url = given.get_secret_value() if given is not None else urls.owner
-        source = Source(db, url, store, config.flow_backup_place, version("periplus-hub"), with_flows)
+        source = source_of(config, urls, db, store, with_flows=with_flows)
         with naming_the_database():
             await role_at(urls.hub)
         try:

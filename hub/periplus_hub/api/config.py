@@ -15,6 +15,7 @@ from periplus_contract.log_lines import LogFormat
 from periplus_hub.access.config import SignInConfig
 from periplus_hub.access.config_browser import BrowserSignInConfig
 from periplus_hub.addresses.ipam.config import IpamConfig
+from periplus_hub.backups.config import BackupsConfig
 from periplus_hub.findings.config import NotificationsConfig
 from periplus_hub.fleet.config import FleetConfig
 from periplus_hub.flows.config import FlowsConfig
@@ -66,8 +67,8 @@ class StoreConfig(Settings):
     )
     backup_database_url: SecretStr | None = Field(
         default=None,
-        description="The same database with a role that sees all rows (superuser or BYPASSRLS); only `periplus backup` "
-        "uses it. Without it migration_database_url is used.",
+        description="The same database with a role that sees all rows (superuser or BYPASSRLS); only backups use it. "
+        "Without it migration_database_url is used.",
     )
     postgres_account: str | None = Field(
         default=None,
@@ -254,6 +255,7 @@ class HubConfig(
     IpamConfig,
     FlowsConfig,
     NotificationsConfig,
+    BackupsConfig,
 ):
     """The sum of all slices' settings."""
 
@@ -277,6 +279,15 @@ class HubConfig(
             raise ValueError(
                 f"public_url is {self.public_url}, and tls_certificate is set: the API listener then takes https "
                 "alone. Write public_url with https"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _backups_elsewhere(self) -> Self:
+        folder = self.backup_folder
+        if folder is not None and folder.absolute().is_relative_to(self.data_dir.absolute()):
+            raise ValueError(
+                f"backup_folder {folder} is in data_dir, and would be lost with it: choose a folder on another disk"
             )
         return self
 

@@ -45,6 +45,7 @@ class Resources:
     """Shared by listeners and jobs."""
 
     config: HubConfig
+    urls: Urls
     clock: Clock
     databases: Databases
     events: Events
@@ -87,6 +88,7 @@ async def open_resources(config: HubConfig, urls: Urls) -> AsyncIterator[Resourc
             people = People.of(databases.doors, config)
             yield Resources(
                 config=config,
+                urls=urls,
                 clock=clock,
                 databases=databases,
                 events=events,

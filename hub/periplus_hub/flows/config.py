@@ -31,7 +31,7 @@ class FlowsConfig(Settings):
         default=None,
         description="Where a server of the flow store puts its part of a backup, in the words of its BACKUP: "
         "Disk('backups', '{name}') or S3(…). {name} becomes the name of the backup and of a tenant's database. Only "
-        "`periplus backup` and `periplus restore` use it.",
+        "backups and `periplus restore` use it.",
     )
     flow_store_memory_bytes: int = Field(
         default=2 * 1024**3,

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from tests.cluster.rig.control_plane import ControlPlane
 from tests.cluster.rig.helm import CHARTS, Helm
 from tests.cluster.rig.kubeconfig import write_kubeconfig
@@ -20,6 +22,7 @@ NAMESPACE = "by-charts"
 HUB = "hub.example.org"
 IMAGE = {"registry": "registry.example.org/team"}
 READY_S = 180.0
+ADMIN_TOKEN = "periplus hub admin-token --config /etc/periplus/config/hub.toml"
 
 
 class ChartFleet:
@@ -45,13 +48,42 @@ class ChartFleet:
         """The chart with embedded stores and a Secret with its certificate; the first token as its notes say."""
         plane = self.planes[0]
         _tls_secret(plane, "hub-tls", self._certificate, self._key)
-        values = {"tls": {"mode": "secret", "secretName": "hub-tls"}, "ports": self.ports}
-        notes = self._install(plane, "periplus-hub", values | {"config": {"settle_after_s": 0}})
-        hub = self.run(plane, "statefulsets/periplus-hub", "hub")
+        notes = self._install(plane, "periplus-hub", self._hub_values())
+        assert f"exec statefulset/periplus-hub -- {ADMIN_TOKEN}\n" in notes
+        self._run_hub()
+
+    def _hub_values(self) -> dict[str, Any]:
+        return {
+            "tls": {"mode": "secret", "secretName": "hub-tls"},
+            "ports": self.ports,
+            "config": {"settle_after_s": 0},
+            "backup": {"enabled": True},
+        }
+
+    def _run_hub(self) -> None:
+        hub = self.run(self.planes[0], "statefulsets/periplus-hub", "hub")
         self.until_ready("hub", self.ports["metrics"])
-        command = "periplus hub admin-token --config /etc/periplus/config/hub.toml"
-        assert f"exec statefulset/periplus-hub -- {command}\n" in notes
-        self._token = hub.exec(*command.split()).strip()
+        self._token = hub.exec(*ADMIN_TOKEN.split()).strip()
+
+    def restore_hub(self, manifests: str, claim: str) -> None:
+        """As the page about Helm says: the hub ends, a pod fills a new claim, and the hub goes on there."""
+        plane = self.planes[0]
+        self.pods["hub"].child.kill()
+        plane.admin.delete(f"/apis/apps/v1/namespaces/{NAMESPACE}/statefulsets/periplus-hub")
+        for each in yaml.safe_load_all(manifests):
+            each["metadata"]["namespace"] = NAMESPACE
+            plane.admin.dry_run(each)
+            made = plane.admin.apply(each)
+        restoring = self._kubelets[plane.spec.name].start({**made, "spec": {"template": {"spec": made["spec"]}}})
+        assert restoring.finished(READY_S) == 0, restoring.log()
+        words = ["upgrade", "periplus-hub", str(CHARTS / "periplus-hub"), "--namespace", NAMESPACE]
+        values = {"image": IMAGE, **self._hub_values(), "persistence": {"existingClaim": claim}}
+        self._helm.run(*words, values=values, kubeconfig=self._kubeconfig(plane))
+        self._run_hub()
+
+    def claim(self, name: str) -> Path:
+        """Where this machine has a claim of the hub's cluster."""
+        return self._folder / self.planes[0].spec.name / "claims" / NAMESPACE / name
 
     def start_spoke(self, plane: ControlPlane) -> None:
         """The chart with the hub's address, its authority and a join token."""

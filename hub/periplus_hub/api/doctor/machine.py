@@ -13,11 +13,15 @@ from cryptography import x509
 
 from periplus_hub.api.config import HubConfig
 from periplus_hub.api.doctor.checks import Check, State, unknown
+from periplus_hub.backups.kept import whole_backups
+from periplus_hub.kit.errors import Refusal
 from periplus_hub.kit.own_files import why_not_ours
 
 SOON: Final = timedelta(days=14)
 _LITTLE, _TOO_LITTLE = 0.10, 0.03
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+_LATE: Final = timedelta(hours=2)
+"""What a backup may take from when it was due."""
 _AS_THE_HUB: Final = "Run this as the account of the hub."
 
 
@@ -29,6 +33,7 @@ def machine(config: HubConfig, now: datetime) -> Iterator[Check]:
     if (flows := _folder_of_flows(config)) is not None and not flows.is_relative_to(config.data_dir.absolute()):
         yield disk("flow-disk", flows)
     yield certificate(config, now)
+    yield backups(config, now)
 
 
 def _folder_of_flows(config: HubConfig) -> Path | None:
@@ -95,3 +100,22 @@ def certificate(config: HubConfig, now: datetime) -> Check:
     if ends - now < SOON:
         return Check(name, State.WARNING, left, "Renew it: spokes and people stop connecting when it has expired.")
     return Check(name, State.OK, left)
+
+
+def backups(config: HubConfig, now: datetime) -> Check:
+    """Whether the newest scheduled one is not older than it should be."""
+    name, folder = "backups", config.backup_folder
+    if folder is None:
+        return Check(name, State.OK, "the hub takes none by itself: backup_folder is not set")
+    try:
+        kept = whole_backups(folder)
+    except Refusal as refusal:
+        return unknown(name, refusal.message, f"{_AS_THE_HUB} Where 'periplus hub work' runs, it has the folder.")
+    remedy = "Look for backup_failed in the log of the hub that leads."
+    if not kept:
+        return Check(name, State.FAILED, f"there is no whole backup in {folder}", remedy)
+    newest, due = kept[-1].started_at, config.backups_due.last(now)
+    found = f"{len(kept)} in {folder}, the newest of {newest:%Y-%m-%d %H:%M} UTC"
+    if due is not None and newest < due and now - due > _LATE:
+        return Check(name, State.FAILED, f"{found}; one was due at {due:%Y-%m-%d %H:%M} UTC", remedy)
+    return Check(name, State.OK, found)
