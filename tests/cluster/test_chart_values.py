@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections import ChainMap
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -14,10 +15,13 @@ import yaml
 from periplus_hub.api.config import HubConfig
 from periplus_spoke.kit.config import load
 
+from tests.cluster.rig.admin import ApiError
 from tests.cluster.rig.control_plane import ControlPlane
 from tests.cluster.rig.fixtures import ClusterFactory
 from tests.cluster.rig.helm import CHARTS, Helm, HelmError
+from tests.cluster.rig.polling import wait_for
 from tests.cluster.rig.spec import ClusterSpec
+from tests.cluster.rig.vendor_kinds import CERT_MANAGER, GATEWAY_API, PROMETHEUS
 
 HUB, SPOKE = "periplus-hub", "periplus-spoke"
 PROFILES = [
@@ -30,8 +34,9 @@ STORES = {
     "flowStore": {"flow_store_url": "clickhouse://flows.example.org:8123"},
 }
 """What Secrets of ones own give by environment variables."""
-_OPERATORS = ("monitoring.coreos.com/", "cert-manager.io/", "gateway.networking.k8s.io/")
-"""Kinds that no API server has by itself."""
+OPERATORS = (PROMETHEUS, CERT_MANAGER, GATEWAY_API)
+"""Whose kinds the charts use, and no API server has by itself."""
+USED = {"Certificate", "HTTPRoute", "PodMonitor", "PrometheusRule", "ServiceMonitor", "TLSRoute"}
 PROXY = {"mode": "proxy"}
 
 
@@ -49,10 +54,32 @@ def templates(objects: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, An
 
 @pytest.fixture(scope="module")
 def bare_cluster(cluster_factory: ClusterFactory) -> ControlPlane:
-    """An API server and nothing that acts on what it has."""
+    """An API server with the operators' kinds, and nothing that acts on what it has."""
     made = cluster_factory(ClusterSpec(name="charts", node_count=0, has_controllers=False))
     made.admin.create_namespace("net")
+    kinds = [each for operator in OPERATORS for each in operator.definitions(print) if is_used(each)]
+    assert {each["spec"]["names"]["kind"] for each in kinds} == USED
+    for each in kinds:
+        made.admin.create(each)
+    for each in kinds:
+        group, version = each["spec"]["group"], each["spec"]["versions"][0]["name"]
+        path = f"/apis/{group}/{version}/{each['spec']['names']['plural']}"
+        wait_for(path, lambda path=path: is_served(made, path), timeout_s=60)
     return made
+
+
+def is_used(definition: dict[str, Any]) -> bool:
+    return definition["kind"] == "CustomResourceDefinition" and definition["spec"]["names"]["kind"] in USED
+
+
+def is_served(plane: ControlPlane, path: str) -> bool:
+    try:
+        plane.admin.get(path)
+    except ApiError as error:
+        if error.status not in {HTTPStatus.NOT_FOUND, HTTPStatus.TOO_MANY_REQUESTS}:  # its storage is being made
+            raise
+        return False
+    return True
 
 
 @pytest.mark.parametrize("chart", [HUB, SPOKE])
@@ -73,10 +100,21 @@ def test_an_api_server_takes_every_object(helm: Helm, bare_cluster: ControlPlane
     """Strictly: a field that is misspelt or given twice is refused."""
     objects = helm.objects(chart, values(chart, profile))
     for each in objects:
-        if not each["apiVersion"].startswith(_OPERATORS):
-            bare_cluster.admin.dry_run(each)
+        bare_cluster.admin.dry_run(each)
     bare = [each for each in objects if "namespace" not in each["metadata"]]
     assert {each["kind"] for each in bare} <= {"ClusterRole", "ClusterRoleBinding"}
+
+
+def test_the_profiles_render_every_kind_of_the_operators_and_a_misspelt_field_is_found(
+    helm: Helm, bare_cluster: ControlPlane
+) -> None:
+    theirs = {
+        each["kind"]: each for one in PROFILES for each in helm.objects(one[0], values(*one)) if each["kind"] in USED
+    }
+    assert theirs.keys() == USED
+    for each in theirs.values():
+        with pytest.raises(ApiError, match="missspelt"):
+            bare_cluster.admin.dry_run({**each, "spec": {**each["spec"], "missspelt": 1}})
 
 
 @pytest.mark.parametrize(("chart", "profile"), PROFILES)
