@@ -63,7 +63,7 @@ async def test_where_nobody_answers_nothing_is_taken_for_well(tmp_path: Path) ->
     away = {"database_url": f"postgresql://periplus@127.0.0.1:{nowhere}/periplus", "metrics_port": nowhere}
     config = HubConfig.model_validate({**away, "data_dir": tmp_path, "flow_store_url": f"http://127.0.0.1:{nowhere}"})
     states = await found(config)
-    assert {name for name, state in states.items() if state is State.OK} == {"certificate"}
+    assert {name for name, state in states.items() if state is State.OK} == {"certificate", "backups"}, "neither is set"
     assert [states[name] for name in ("hub", "postgresql", "flow-server")] == [State.FAILED] * 3
     assert [states[name] for name in ("schema", "leader", "spokes", "tokens", "jobs")] == [State.UNKNOWN] * 5
 

@@ -20,6 +20,7 @@ from tests.meta.test_docs_commands import fault
 
 _BLOCK: Final = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _VARIABLE: Final = re.compile(r"\bPERIPLUS_[A-Z_]+[A-Z]\b")
+UNITS: Final = ROOT / "docs/operate/systemd"
 _OF_SHELLS: Final = {"PERIPLUS_TOKEN", "PERIPLUS_URL", "PERIPLUS_CA_FILE", "PERIPLUS_NETBOX_TOKEN"}
 """Read by the commands for people, and no settings."""
 
@@ -69,8 +70,8 @@ def test_every_file_of_receivers_shown_is_one_the_hub_takes(tmp_path: Path) -> N
     assert len(shown) >= 1
 
 
-def test_every_unit_shown_starts_a_command_of_ours() -> None:
-    shown = [(name, unit(body)) for name, body in blocks("ini")]
+def test_every_unit_starts_a_command_of_ours() -> None:
+    shown = [(path.name, unit(path.read_text())) for path in UNITS.glob("*.service")]
     started = [(name, parsed["Service"]["ExecStart"]) for name, parsed in shown]
     words = [(name, shlex.split(line.removeprefix("/opt/periplus/.venv/bin/"))) for name, line in started]
     assert [f"{name}: {' '.join(each)}" for name, each in words if fault(each)] == []
