@@ -86,6 +86,8 @@ class FlowsMark(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Those of them whose bytes the source cannot tell."""
     other_rows: int = 0
     """Rows beyond the spoke's row budget: their sums are in the rows between peers of kind `other`."""
+    other_hosts: int = 0
+    """Rows that lost the `host` of their server, because the window had too many of them: they are told without."""
     lost: dict[str, int] = {}
     """What was not seen, by reason: `LOST_…` of the [words of flows](#words-of-flows)."""
     conditions: tuple[str, ...] = ()

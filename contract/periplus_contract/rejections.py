@@ -28,6 +28,8 @@ class Reason(StrEnum):
     """A number of a row in another section that has no such row, or of one that was set aside."""
     BAD_OP = "bad_op"
     """Neither `upsert` nor `delete`."""
+    BAD_HOST = "bad_host"
+    """A host that is no name, too long, or in another than the one way of writing."""
     BAD_ADDRESS = "bad_address"
     """No address or CIDR of its family, or one in another than the canonical form."""
     DUPLICATE_UID = "duplicate_uid"

@@ -45,6 +45,8 @@ class Column(NamedTuple):
     """Of numbers: what is allowed here, where that is less than what the type allows."""
     refers_to: str = ""
     """The table whose rows its numbers are, in the same batch, from 0."""
+    is_host: bool = False
+    """Of texts: a name as `periplus_contract.hosts` has it."""
 
 
 class Table(NamedTuple):
@@ -283,6 +285,7 @@ PEERS: Final = Table(
         Column("kind", UTF8, nullable=False),
         Column("workload", UTF8, nullable=False),
         Column("cluster", UTF8),
+        Column("host", UTF8, is_host=True),
     ),
 )
 """The ends of flows. An address is 128 bits in two halves, each a number in two's complement; an IPv4 address is
@@ -292,7 +295,12 @@ PEERS: Final = Table(
 `cluster` is of an end in another cluster, as the source calls that, in the form of `aliases` of the table `cluster`:
 `istio=west-1`. The names beside it are names there, with the kind `Workload` where the source does not say which; the
 address is the one that the source saw, if it saw one. It is null where the source does not say, and of an end in the
-cluster itself."""
+cluster itself.
+
+`host` is of an end that was connected to: the name by which the client asked for it, of DNS, TLS (SNI) or HTTP, or of
+the service that a mesh took it for. At most 253 characters, in lower case, without a port and without a dot at the end;
+an address is no name. It is null where the source does not say which name was used, and nobody guesses one. An end that
+was asked for by two names is two rows here."""
 
 FLOWS: Final = Table(
     "flows",

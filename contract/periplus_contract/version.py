@@ -27,7 +27,7 @@ class Version(NamedTuple):
         return cls(int(major), int(minor))
 
 
-CONTRACT: Final = Version(1, 1)
+CONTRACT: Final = Version(1, 2)
 OLDEST_ACCEPTED: Final = Version(1, 0)
 """The hub accepts minors N..N-2; 1.0 is the first, so the floor is that."""
 

@@ -25,6 +25,7 @@ CREATE TABLE IF NOT EXISTS flows (
   dst_kind LowCardinality(String),
   dst_workload LowCardinality(String),
   dst_cluster LowCardinality(String),
+  dst_host LowCardinality(String),
   dst_port UInt16 CODEC(ZSTD(1)),
   bytes_tx UInt64 CODEC(ZSTD(1)),
   bytes_rx UInt64 CODEC(ZSTD(1)),
@@ -53,6 +54,7 @@ CREATE TABLE IF NOT EXISTS flow_identities (
   hour DateTime('UTC'),
   registration UUID,
   address IPv6,
+  host LowCardinality(String),
   since DateTime('UTC'),
   slices UInt16,
   owner UUID,
@@ -61,7 +63,7 @@ CREATE TABLE IF NOT EXISTS flow_identities (
   workload LowCardinality(String),
   rule LowCardinality(String),
   candidates Array(Tuple(registration UUID, namespace String, kind String, workload String))
-) ENGINE = MergeTree PARTITION BY toUnixTimestamp(hour) ORDER BY (registration, address, since);
+) ENGINE = MergeTree PARTITION BY toUnixTimestamp(hour) ORDER BY (registration, address, host, since);
 
 -- On a cluster: of each server alone.
 CREATE TABLE IF NOT EXISTS flow_identities_next AS flow_identities;

@@ -140,9 +140,12 @@ class Row(_Part):
 
     src: Name
     """An address, or a workload as of pods, which the source told; in another cluster either or both, as `told_end`."""
-    dst: Name
     by: Name
     """The cluster whose spoke sends it."""
+    dst: str = ""
+    """May be left out of a row with a host: the source saw no address."""
+    host: str = ""
+    """The name by which the client asked for `dst`, where the source tells it."""
     reporter: Literal["client", "server", "both"] = "client"
     at: str = "0:00"
     windows: Annotated[int, msgspec.Meta(ge=1, le=1_440)] = 1
@@ -193,6 +196,8 @@ class Owner(_Part):
     seen_from: Name = msgspec.field(name="from")
     answer: Name
     """As an end of an edge."""
+    host: str = ""
+    """The name by which that cluster's client asked for it."""
     at: str = "0:00"
     candidates: list[str] = []
     """Of an ambiguous one: these and no others, as `namespace/name@cluster`."""

@@ -10,6 +10,7 @@ from typing import Any, Final, get_args
 import msgspec
 
 from periplus_contract import flow_words
+from periplus_contract.hosts import is_host
 from periplus_hub.addresses.ranges.model import RangeUse
 from periplus_hub.flows.model import MEASURES
 
@@ -150,6 +151,10 @@ def _wrong_row(row: Row, where: str) -> Iterator[Wrong]:
     yield from _not_among([(f"{where}.measures", name) for name in row.measures], MEASURES, "measure")
     yield from _tried(f"{where}.src", told_end, [row.src])
     yield from _tried(f"{where}.dst", told_end, [row.dst])
+    if not row.dst and not row.host:
+        yield f"{where}.dst", "there is neither an address, a workload nor a host; say at least one"
+    if row.host and not is_host(row.host):
+        yield f"{where}.host", f"{row.host!r} is no name as the contract has it: lower case, without port and last dot"
     if row.every_s is not None and row.every_s < row.window_s:
         yield f"{where}.everyS", f"windows of {row.window_s} s cannot begin every {row.every_s} s; say at least windowS"
 

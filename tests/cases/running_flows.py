@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -62,7 +62,7 @@ fragment Found on ClusterLinks {
 fragment Place on LinkPlace { isKnown provider region zone }"""
 _OWNER = """SELECT owner, namespace, kind, workload, candidates FROM flow_identities
   WHERE registration = {registration:UUID} AND address = toIPv6({ip:String}) AND since <= {at:UInt32}
-    AND hour <= {at:UInt32} AND hour > {at:UInt32} - 3600 ORDER BY since DESC LIMIT 1"""
+    AND host = {host:String} AND hour <= {at:UInt32} AND hour > {at:UInt32} - 3600 ORDER BY since DESC LIMIT 1"""
 
 
 @dataclass(frozen=True)
@@ -290,7 +290,7 @@ def _flows(row: Row) -> Iterator[Flow]:
     for number in range(row.windows):
         yield Flow(
             _peer(row.src),
-            _peer(row.dst),
+            replace(_peer(row.dst), host=row.host),
             seconds(moment(row.at)) + number * (row.every_s or row.window_s),
             REPORTERS[row.reporter],
             port=row.port,
@@ -317,7 +317,7 @@ async def _asked(hub: FlowHub, case: FlowCase, scope: Scope, told: dict[str, Tol
     names = {each.member.registration: name for name, each in told.items()}
     owners = []
     for owner in case.expect.owners:
-        asked = {"registration": told[owner.seen_from].member.registration, "ip": owner.ip}
+        asked = {"registration": told[owner.seen_from].member.registration, "ip": owner.ip, "host": owner.host}
         rows = await hub.rows(scope, _OWNER, **asked, at=seconds(moment(owner.at)))
         owners.append({"clusters": names, "rows": rows})
     return answer, links, owners

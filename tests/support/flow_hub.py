@@ -103,6 +103,7 @@ class Peer:
     address: str = "::"
     workload: str = ""
     cluster: str = ""
+    host: str = ""
 
     def row(self) -> dict[str, Any]:
         address = ip_address(self.address)
@@ -110,7 +111,7 @@ class Peer:
         namespace, kind, name = self.workload.split("/") if self.workload else ("", "", "")
         halves = {"address_high": _signed(number >> 64), "address_low": _signed(number & (2**64 - 1))}
         names = {"namespace": namespace, "kind": kind, "workload": name}
-        return {**halves, **names, "cluster": self.cluster or None}
+        return {**halves, **names, "cluster": self.cluster or None, "host": self.host or None}
 
 
 def _signed(word: int) -> int:

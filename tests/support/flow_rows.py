@@ -64,9 +64,14 @@ def as_read(sections: Sequence[SectionRows], window_s: int = 60) -> list[dict[st
     """Rows with their ends, as the hub reads them; nothing may be set aside."""
     batch = decode(unread(seal(Kind.FLOWS, list(sections), FlowsMark(), window_s=window_s)))
     assert batch.rejected == ()
-    peers = [Peer(*row.values())._replace(cluster=row["cluster"] or "") for row in batch.tables["peers"].to_pylist()]
+    peers = [Peer(**_peer(row)) for row in batch.tables["peers"].to_pylist()]
     rows = batch.tables["flows"].to_pylist()
     return [{**row, "src": peers[row["src"]], "dst": peers[row["dst"]]} for row in rows]
+
+
+def _peer(row: dict[str, Any]) -> dict[str, Any]:
+    texts = {name: row[name] or "" for name in ("namespace", "kind", "workload", "cluster", "host")}
+    return {"high": row["address_high"], "low": row["address_low"], **texts}
 
 
 def totals(rows: Sequence[dict[str, Any]]) -> dict[str, int]:

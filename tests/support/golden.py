@@ -127,6 +127,7 @@ def current() -> Iterator[tuple[str, bytes]]:
         observed=9,
         unmeasured=1,
         other_rows=3,
+        other_hosts=4,
         lost={flow_words.LOST_EVICTED: 2, flow_words.LOST_OVERRUN: 1},
         conditions=(flow_words.ACCOUNTING_OFF,),
     )
@@ -145,6 +146,7 @@ def peers() -> SectionRows:
         "kind": ["Deployment", "", "", flow_words.OTHER, flow_words.WORKLOAD],
         "workload": ["cart ö", "", "", "", "pay"],
         "cluster": [None, None, "cilium=west", None, "istio=west-1"],
+        "host": [None, "_dns.example.com", None, None, "pay.shop.svc.clusterset.local"],
     }
     return SectionRows(table=PEERS, columns=columns, rows=5)
 

@@ -82,6 +82,10 @@ class RawFlowWindow(_Sums):
     verdict: Verdict = strawberry.field(description="What became of the packets.")
     source: str = strawberry.field(description="As it was told: an address, or namespace/kind/name.")
     destination: str = strawberry.field(description="Likewise.")
+    host: str | None = strawberry.field(
+        description="The name by which the client asked for the destination: of DNS, TLS or HTTP, or of the service that "
+        "a mesh took it for. Null where the source does not tell it."
+    )
     sampling: int = strawberry.field(description="The rate that its numbers were scaled up by.")
 
     @strawberry.field(description="The cluster whose spoke sent it.")
@@ -103,6 +107,7 @@ class RawFlowWindow(_Sums):
             verdict=row.verdict,
             source=row.source,
             destination=row.destination,
+            host=row.host or None,
             sampling=row.sampling,
             **_big(row.sums),
         )

@@ -43,6 +43,7 @@ _RAW: Final = (
     *("window_start", "window_s", "registration", "reporter", "collector", "protocol", "dst_port", "verdict"),
     *("sampling", "unmeasured", *MEASURES),
     *(f"{side}_{part}" for side in ("src", "dst") for part in ("address", "namespace", "kind", "workload")),
+    "dst_host",
 )
 _AT_HOUR: Final = "hour = toDateTime({hour:UInt32}, 'UTC')"
 _MAY_BE: Final = Template("""
@@ -50,11 +51,13 @@ _MAY_BE: Final = Template("""
       (namespace, kind, workload) = ({${side}_namespace:String}, {${side}_kind:String}, {${side}_workload:String}))
 """)
 _SEEN: Final = Template("(registration, $address) IN (SELECT registration, address FROM flow_identities WHERE $may_be)")
+"""Of one address each host may mean somebody else: which it was is seen when the rows are joined."""
 _MAY_BE_ROW: Final = Template("(${side}_kind != '' AND registration = {${side}_owner:UUID} OR $seen)")
 _IDENTITIES: Final = Template("""
-    (SELECT registration AS ${side}_by, address AS ${side}_seen, since AS ${side}_since, owner AS ${side}_o,
+    (SELECT registration AS ${side}_by, address AS ${side}_seen, host AS ${side}_asked, since AS ${side}_since,
+      owner AS ${side}_o,
       namespace AS ${side}_n, kind AS ${side}_k, workload AS ${side}_w
-    FROM flow_identities WHERE $at_hour AND $seen)
+    FROM flow_identities WHERE $at_hour AND $asked AND $seen)
 """)
 _IS: Final = Template("""
     if(${side}_kind = '', (${side}_o, toString(${side}_n), toString(${side}_k), toString(${side}_w)),
@@ -70,7 +73,8 @@ _ROWS: Final = Template("""
     ASOF LEFT JOIN $src_identities AS s
       ON f.registration = s.src_by AND f.src_address = s.src_seen AND f.window_start >= s.src_since
     ASOF LEFT JOIN $dst_identities AS d
-      ON f.registration = d.dst_by AND f.dst_address = d.dst_seen AND f.window_start >= d.dst_since)
+      ON f.registration = d.dst_by AND f.dst_address = d.dst_seen AND f.dst_host = d.dst_asked
+        AND f.window_start >= d.dst_since)
 """)
 _PORTS: Final = Template(
     "arrayZip({${name}_kind:Array(String)}, {${name}_namespace:Array(String)}, {${name}_workload:Array(String)},"
@@ -88,9 +92,9 @@ _TOLD_AS: Final = Template(
 )
 _WINDOWS: Final = Template("""
     SELECT toUnixTimestamp(window_start) AS start, window_s, registration, reporter, collector, protocol, dst_port,
-      $outcome AS outcome, sampling, $told_as, $known AS known, $measures
+      $outcome AS outcome, sampling, $told_as, toString(dst_host) AS host, $known AS known, $measures
     FROM $rows AS r WHERE $of_edge
-    ORDER BY start, reporter, registration, collector, protocol, dst_port, outcome, told_src, told_dst, bytes_tx,
+    ORDER BY start, reporter, registration, collector, protocol, dst_port, outcome, told_src, told_dst, host, bytes_tx,
       bytes_rx
     LIMIT {most:UInt32}
 """)
@@ -153,7 +157,9 @@ def _rows_of() -> str:
             _SEEN.substitute(address=address, may_be=may_be) for address in (f"{side}_address", "address")
         )
         parts[f"{side}_may_be"] = _MAY_BE_ROW.substitute(side=side, seen=in_rows)
-        parts[f"{side}_identities"] = _IDENTITIES.substitute(side=side, at_hour=_AT_HOUR, seen=in_identities)
+        parts[f"{side}_identities"] = _IDENTITIES.substitute(
+            side=side, at_hour=_AT_HOUR, asked="host = ''" if side == "src" else "1", seen=in_identities
+        )
         parts[f"is_{side}"] = _IS.substitute(side=side)
     return _ROWS.substitute(parts, raw=", ".join(_RAW), of_hour=_OF_HOUR)
 
@@ -203,6 +209,7 @@ def _window(row: Mapping[str, Any]) -> RawWindow:
         verdict=Verdict(row["outcome"]),
         source=row["told_src"],
         destination=row["told_dst"],
+        host=row["host"],
         sampling=row["sampling"],
         sums=_sums([row]),
     )

@@ -249,6 +249,8 @@ class NumberedHour:
     """What the number of a rule is raised by where a row is about something behind a port."""
     measures: tuple[str, ...]
     """Those that any of its rows knows."""
+    has_hosts: bool
+    """Whether any of its rows has a host, so that ends are found by these, too."""
 
     @property
     def given(self) -> dict[str, int]:

@@ -21,7 +21,7 @@ _HOUR: Final = "toDateTime({hour:UInt32}, 'UTC')"
 _OF_HOUR: Final = f"toStartOfHour(window_start) = {_HOUR}"
 _LOOKUP: Final = Template(
     "$hash registration, if(${side}_kind = '' OR ${side}_cluster != '', ${side}_address, toIPv6('::')), "
-    "${side}_namespace, ${side}_kind, ${side}_workload, ${side}_cluster)"
+    "${side}_namespace, ${side}_kind, ${side}_workload, ${side}_cluster$host)"
 )
 _FAST, _KEYED = "cityHash64(", "sipHash64Keyed(({salt:UInt64}, {salt:UInt64}),"
 """Ends that have one number by the fast hash may have been made so, and then have one with any salt: names are what
@@ -30,13 +30,20 @@ spokes say. By the keyed one nobody can make them, and it takes ten times as lon
 _OF_SIDE: Final = Template("""
     SELECT $lookup AS lookup, registration,
       if(${side}_kind = '' OR ${side}_cluster != '', ${side}_address, toIPv6('::')) AS address,
-      ${side}_namespace AS namespace, ${side}_kind AS kind, ${side}_workload AS workload, ${side}_cluster AS cluster
+      ${side}_namespace AS namespace, ${side}_kind AS kind, ${side}_workload AS workload, ${side}_cluster AS cluster,
+      $host AS host
     FROM flows WHERE $of_hour
 """)
 _ASKED: Final = Template("""
-    SELECT DISTINCT lookup, registration, address, namespace, kind, workload, cluster FROM ($src UNION ALL $dst)
+    SELECT DISTINCT lookup, registration, address, namespace, kind, workload, cluster, host FROM ($src UNION ALL $dst)
 """)
-_EXTENT: Final = Template("SELECT count() AS rows, groupBitAnd(unmeasured) AS unknown FROM flows WHERE $of_hour")
+_EXTENT: Final = Template(
+    "SELECT count() AS rows, groupBitAnd(unmeasured) AS unknown, max(dst_host != '') AS has_hosts FROM flows"
+    " WHERE $of_hour"
+)
+_HOSTS: Final = {"src": "''", "dst": "if(dst_kind = '' OR dst_cluster != '', dst_host, '')"}
+"""What else finds an end in an hour in which any row has a host. Of an end that was told by name it says no more."""
+_NO_HOSTS: Final = dict.fromkeys(_HOSTS, "''")
 
 _FOUND: Final = Template("""
     SELECT bitShiftLeft(toUInt64(s.end), 32) + if(p.behind = 0, d.end, p.to_end) AS ends,
@@ -74,16 +81,23 @@ class Extent(NamedTuple):
     rows: int
     measures: tuple[str, ...]
     """Those that any row knows."""
+    has_hosts: bool
+    """Whether any row has a host: most hours have none, and need not look at it."""
 
 
-def _lookups(salt: int) -> dict[str, str]:
+def _lookups(salt: int, *, has_hosts: bool) -> dict[str, str]:
     """For each side the number of a row's end."""
-    return {side: _LOOKUP.substitute(side=side, hash=_KEYED if salt else _FAST) for side in ("src", "dst")}
+    hashed = _KEYED if salt else _FAST
+    return {
+        side: _LOOKUP.substitute(side=side, hash=hashed, host=f", {host}" if has_hosts else "")
+        for side, host in _HOSTS.items()
+    }
 
 
 def _found(reporters: str, part: str, of: NumberedHour) -> str:
     measures = ", ".join(of.measures)
-    return _FOUND.substitute(_lookups(of.salt), measures=measures, of_hour=_OF_HOUR, reporters=reporters, part=part)
+    lookups = _lookups(of.salt, has_hosts=of.has_hosts)
+    return _FOUND.substitute(lookups, measures=measures, of_hour=_OF_HOUR, reporters=reporters, part=part)
 
 
 async def extent(scope: Scope, store: ColumnStore, hour: int) -> Extent:
@@ -91,16 +105,19 @@ async def extent(scope: Scope, store: ColumnStore, hour: int) -> Extent:
     found = await store.query(scope, _EXTENT.substitute(of_hour=_OF_HOUR), {"hour": hour}, lane=LANE)
     rows, unknown = (int(found.column(name)[0].as_py()) for name in ("rows", "unknown"))
     known = tuple(name for bit, name in enumerate(MEASURES) if not unknown >> bit & 1) if rows else ()
-    return Extent(rows=rows, measures=known or MEASURES[:1])
+    has_hosts = bool(found.column("has_hosts")[0].as_py())
+    return Extent(rows=rows, measures=known or MEASURES[:1], has_hosts=has_hosts)
 
 
-async def asked(scope: Scope, store: ColumnStore, hour: int, salt: int) -> pa.Table:
+async def asked(scope: Scope, store: ColumnStore, hour: int, salt: int, *, has_hosts: bool) -> pa.Table:
     """The distinct ends of the hour's rows as they were told.
 
     `lookup` is a hash of the others, keyed by `salt`; where that is 0, a fast one without a key.
     """
+    hosts = _HOSTS if has_hosts else _NO_HOSTS
     sides = {
-        side: _OF_SIDE.substitute(side=side, lookup=lookup, of_hour=_OF_HOUR) for side, lookup in _lookups(salt).items()
+        side: _OF_SIDE.substitute(side=side, lookup=lookup, host=hosts[side], of_hour=_OF_HOUR)
+        for side, lookup in _lookups(salt, has_hosts=has_hosts).items()
     }
     return await store.query(scope, _ASKED.substitute(sides), {"hour": hour, "salt": salt}, lane=LANE)
 

@@ -15,13 +15,16 @@ import pyarrow.compute as pc
 from periplus_hub.access.scope import Scope
 from periplus_hub.flows import (
     repository_blocks,
+    repository_exports,
     repository_inventory,
     repository_marks,
     repository_meanings,
     repository_rollup,
 )
 from periplus_hub.flows.engine.agreement import agreed
+from periplus_hub.flows.engine.by_host import resolved_by_host
 from periplus_hub.flows.engine.cluster_names import ClusterNames, Named
+from periplus_hub.flows.engine.host_services import HostServices
 from periplus_hub.flows.engine.merge import merged
 from periplus_hub.flows.engine.numbered_ends import NumberedEnds, is_own_name, named, numbered_ends
 from periplus_hub.flows.engine.once import counted_once
@@ -70,50 +73,68 @@ class RollUp:
             nodes = await repository_inventory.node_localities(c, scope, hour.hour)
             clusters = await repository_inventory.clusters_at(c, scope, hour.hour)
             meanings = await repository_meanings.meanings(c, scope, hour.hour, clusters)
-        salt, asked = await self._asked(scope, hour.hour)
+        extent = await repository_rollup.extent(scope, self._store, hour.hour)
+        salt, asked = await self._asked(scope, hour.hour, has_hosts=extent.has_hosts)
         owners = await asyncio.to_thread(Owners, identities, clusters[0], meanings, nodes)
-        owned_by = await asyncio.to_thread(_resolved, asked, hour.hour, owners, clusters)
+        services = None
+        if extent.has_hosts:
+            async with self._db.read(scope) as c:
+                exports = await repository_exports.exports(c, scope, hour.hour, clusters)
+            services = await asyncio.to_thread(HostServices, owners, ports, exports)
+        owned_by = await asyncio.to_thread(_resolved, asked, hour.hour, owners, clusters, services)
         kept = owned_by.drop_columns(["lookup", "locality"])
         await repository_rollup.put_identities(scope, self._store, hour.hour, kept)
         ends = await asyncio.to_thread(numbered_ends, asked, owned_by, ports, owners)
         await repository_rollup.put_ends(scope, self._store, ends)
-        edges = await self._put_edges(scope, hour.hour, salt, ends)
+        numbered = NumberedHour(
+            hour=hour.hour,
+            salt=salt,
+            rules=len(ends.rules) // 2,
+            measures=extent.measures,
+            has_hosts=extent.has_hosts,
+        )
+        edges = await self._put_edges(scope, numbered, ends, parts=extent.rows // MOST_ROWS + 1)
         crashpoint("flows.before_replace")
         await repository_rollup.replace_edges(scope, self._store, hour.hour, edges)
         crashpoint("flows.after_replace")
         async with self._db.write(scope) as c:
             await repository_blocks.note_rolled(c, scope, hour, edges)
 
-    async def _asked(self, scope: Scope, hour: int) -> tuple[int, pa.Table]:
+    async def _asked(self, scope: Scope, hour: int, *, has_hosts: bool) -> tuple[int, pa.Table]:
         """Who the hour's rows are about, with a salt by which no two of them have one hash. Nobody can foretell it."""
         salt = 0
         while True:
-            asked = await repository_rollup.asked(scope, self._store, hour, salt)
+            asked = await repository_rollup.asked(scope, self._store, hour, salt, has_hosts=has_hosts)
             if pc.count_distinct(asked.column("lookup")).as_py() == asked.num_rows:
                 return salt, asked
             salt = secrets.randbits(_SALT_BITS) | 1
 
-    async def _put_edges(self, scope: Scope, hour: int, salt: int, ends: NumberedEnds) -> int:
+    async def _put_edges(self, scope: Scope, rows: NumberedHour, ends: NumberedEnds, *, parts: int) -> int:
         """In parts, so that memory is bounded; returns how many."""
-        store = self._store
-        extent = await repository_rollup.extent(scope, store, hour)
-        rows = NumberedHour(hour=hour, salt=salt, rules=len(ends.rules) // 2, measures=extent.measures)
+        store, hour = self._store, rows.hour
         await repository_rollup.clear_edges(scope, store)
         both = await repository_rollup.both(scope, store, rows)
         count = await repository_rollup.put_edges(scope, store, await asyncio.to_thread(named, hour, both, ends))
-        parts = extent.rows // MOST_ROWS + 1
         for part in range(parts):
             told = await repository_rollup.windows(scope, store, rows, part, parts)
             if told.num_rows:
-                edges = await asyncio.to_thread(_merged, told, ends, hour, extent.measures)
+                edges = await asyncio.to_thread(_merged, told, ends, hour, rows.measures)
                 count += await repository_rollup.put_edges(scope, store, edges)
         return count
 
 
-def _resolved(asked: pa.Table, hour: int, owners: Owners, clusters: tuple[Fleet, Named]) -> pa.Table:
+def _resolved(
+    asked: pa.Table, hour: int, owners: Owners, clusters: tuple[Fleet, Named], services: HostServices | None
+) -> pa.Table:
+    """`services` only where anybody was asked for by a name."""
     elsewhere = pc.not_equal(asked.column("cluster"), "")
     is_told = is_own_name(asked)
-    found = resolved(asked.filter(pc.invert(pc.or_(elsewhere, is_told))), hour, owners)
+    alone = asked.filter(pc.invert(pc.or_(elsewhere, is_told))).combine_chunks()
+    by_name = pc.not_equal(alone.column("host"), "")
+    found = resolved(alone.filter(pc.invert(by_name)), hour, owners)
+    if services is not None:
+        by_host = resolved_by_host(alone.filter(by_name).combine_chunks(), hour, owners, services)
+        found = pa.concat_tables([found, by_host.select(found.column_names)])
     told = asked.filter(elsewhere).combine_chunks()
     if not told.num_rows:
         return found
@@ -124,6 +145,7 @@ def _resolved(asked: pa.Table, hour: int, owners: Owners, clusters: tuple[Fleet,
         owners=owners,
         clusters=ClusterNames(named, fleet, names),
         kinds=WorkloadKinds(ours, owners.names.rows),
+        services=services,
     )
     return pa.concat_tables([found, resolved_told(told, hour, around)])
 

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from periplus_contract import limits
 from periplus_contract.column_types import TIME_BOUNDS, TIMESTAMP, Bounds, ColumnType, Layout
+from periplus_contract.hosts import HOST, MAX_HOST
 from periplus_contract.rejections import Reason
 from periplus_contract.tables import Column, Table
 from periplus_hub.ingest.model import MAX_SAMPLE_ROWS, Rejected
@@ -97,6 +98,15 @@ def _text(column: Column, values: pa.ChunkedArray) -> Iterator[tuple[Reason, Mas
         yield Reason.TEXT_TOO_LONG, _mask(pc.greater(pc.binary_length(values), longest))
     if has_nul:
         yield Reason.BAD_TEXT, _mask(pc.match_substring(values, "\0"))
+    if column.is_host and values.null_count < len(values):
+        are_hosts = _are_hosts(values)
+        if not pc.all(are_hosts).as_py():
+            yield Reason.BAD_HOST, _mask(pc.invert(are_hosts))
+
+
+def _are_hosts(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    is_short = pc.less_equal(pc.binary_length(values), MAX_HOST)
+    return pc.and_(is_short, pc.match_substring_regex(values, f"^(?:{HOST})$"))
 
 
 def _look(values: pa.ChunkedArray, longest: int) -> tuple[bool, bool]:

@@ -19,7 +19,7 @@ def _check_flows(header: Header) -> None:
     mark = header.flows
     if mark is None:
         raise _invalid("a batch of flows must say how much of what passed it tells")
-    counts = (mark.observed, mark.unmeasured, mark.other_rows, *mark.lost.values())
+    counts = (mark.observed, mark.unmeasured, mark.other_rows, mark.other_hosts, *mark.lost.values())
     if not all(0 <= count <= limits.MAX_ROWS_PER_OUTCOME for count in counts):
         raise _invalid("a batch of flows counts fewer than nothing, or absurdly much")
     if max(len(mark.lost), len(mark.conditions)) > limits.MAX_FLOW_NOTES:

@@ -287,6 +287,7 @@ def _sealable(told: Told, away: int) -> Sealable:
         observed=told.observed,
         unmeasured=told.observed,
         other_rows=told.sums.other_rows,
+        other_hosts=told.sums.other_hosts,
         lost=dict(sorted(lost.items())),
         conditions=(flow_words.NODES_AWAY,) if away else (),
     )

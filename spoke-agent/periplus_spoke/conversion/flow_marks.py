@@ -26,6 +26,7 @@ def add_marks(marks: Sequence[FlowsMark]) -> FlowsMark:
         observed=_bounded(sum(mark.observed for mark in marks)),
         unmeasured=_bounded(sum(mark.unmeasured for mark in marks)),
         other_rows=_bounded(sum(mark.other_rows for mark in marks)),
+        other_hosts=_bounded(sum(mark.other_hosts for mark in marks)),
         lost={reason: _bounded(count) for reason, count in sorted(lost.items())},
         conditions=tuple(sorted({each for mark in marks for each in mark.conditions})),
     )

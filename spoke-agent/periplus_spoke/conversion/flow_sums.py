@@ -15,7 +15,8 @@ from periplus_spoke.conversion.records import SectionRows, Values, cells
 class Peer(NamedTuple):
     """One end: an address as two halves of 128 bits, without sign; '' is known only by that.
 
-    `cluster` is told of an end in another cluster, as `periplus_contract.tables.PEERS` says.
+    `cluster` is told of an end in another cluster, and `host` of one that was asked for by a name, as
+    `periplus_contract.tables.PEERS` says.
     """
 
     high: int
@@ -24,6 +25,7 @@ class Peer(NamedTuple):
     kind: str = ""
     workload: str = ""
     cluster: str = ""
+    host: str = ""
 
 
 class Flow(NamedTuple):
@@ -45,6 +47,8 @@ OTHER: Final = Peer(0, 0, kind=flow_words.OTHER)
 MEASURES: Final = tuple(column.name for column in FLOWS.columns if column.nullable)
 Known = tuple[bool, ...]
 """Which of `MEASURES` a row has; the others are not known."""
+MOST_HOSTS: Final = 1_000
+"""Of one window: labels are what strangers write."""
 _SIGN: Final = 1 << 63
 
 
@@ -56,11 +60,17 @@ class WindowSums:
         self._budget = budget
         self._rows: dict[tuple[Flow, Known], list[int]] = {}
         self._tail: dict[tuple[Flow, Known], list[int]] = {}
+        self._hosts: set[str] = set()
         self.other_rows = 0
         """How many rows went into the tail."""
+        self.other_hosts = 0
+        """How often a host was left out, because the window had too many."""
 
     def add(self, flow: Flow, measures: Sequence[int | None]) -> None:
         """Measures in the order of `MEASURES`; None for one that is not known."""
+        if flow.dst.host and not self._has_room_for(flow.dst.host):
+            flow = flow._replace(dst=flow.dst._replace(host=""))
+            self.other_hosts += 1
         key = flow, tuple(value is not None for value in measures)
         row = self._rows.get(key)
         if row is not None:
@@ -69,6 +79,11 @@ class WindowSums:
         if len(self._rows) >= 2 * self._budget:
             self._cut()
         self._rows[key] = [value or 0 for value in measures]
+
+    def _has_room_for(self, host: str) -> bool:
+        if host not in self._hosts and len(self._hosts) < MOST_HOSTS:
+            self._hosts.add(host)
+        return host in self._hosts
 
     def _cut(self) -> None:
         """Keep the rows with the most bytes; where none has any, those with the most connections, also failed ones."""
@@ -152,6 +167,8 @@ def _peers(peers: Sequence[Peer]) -> SectionRows:
     }
     if any(peer.cluster for peer in peers):
         columns["cluster"] = [peer.cluster or None for peer in peers]
+    if any(peer.host for peer in peers):
+        columns["host"] = [peer.host or None for peer in peers]
     return SectionRows(table=PEERS, columns=columns, rows=len(peers))
 
 

@@ -35,7 +35,9 @@ def fold_flows(batches: Sequence[Opened]) -> Draft | None:
             for flow, measures in rows_of(sections):
                 sums.add(flow, measures)
         folded = sums.sections(start_s, window_s)
-        whole = msgspec.structs.replace(mark, other_rows=mark.other_rows + sums.other_rows)
+        whole = msgspec.structs.replace(
+            mark, other_rows=mark.other_rows + sums.other_rows, other_hosts=mark.other_hosts + sums.other_hosts
+        )
         parts = within_limits(
             Sealable(kind=first.kind, window_start_s=start_s, window_s=window_s, sections=folded, flows=whole)
         )

@@ -49,6 +49,8 @@ class RawWindow:
     source: str
     """An address, or `namespace/kind/name` where the source told it."""
     destination: str
+    host: str
+    """The name by which the client asked for the destination; '' where the source does not say."""
     sampling: int
     sums: RawSums
 

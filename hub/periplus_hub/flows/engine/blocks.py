@@ -12,6 +12,8 @@ from periplus_hub.flows.model import MEASURES, Member
 
 _SIDES: Final = ("src", "dst")
 _PEER: Final = ("address", "namespace", "kind", "workload", "cluster")
+_DIALLED: Final = "host"
+"""Only who was connected to was asked for by a name."""
 _AS_THEY_ARE: Final = (
     *("window_start", "window_s", "reporter", "collector", "protocol", "verdict", "dst_port"),
     *MEASURES,
@@ -44,11 +46,9 @@ def _ends(peers: pa.Table, flows: pa.Table, offset: npt.NDArray[np.int64]) -> di
     """Both ends of each row. Texts are encoded before they are spread: a peer is in many rows."""
     encoded = {name: peers.column(name).combine_chunks() for name in _PEER}
     encoded = {name: column if name == "address" else column.dictionary_encode() for name, column in encoded.items()}
-    found: dict[str, Any] = {}
-    for side in _SIDES:
-        rows = pa.array(flows.column(side).to_numpy() + offset)
-        found |= {f"{side}_{name}": column.take(rows) for name, column in encoded.items()}
-    return found
+    rows = {side: pa.array(flows.column(side).to_numpy() + offset) for side in _SIDES}
+    found = {f"{side}_{name}": column.take(rows[side]) for side in _SIDES for name, column in encoded.items()}
+    return found | {f"dst_{_DIALLED}": peers.column(_DIALLED).combine_chunks().dictionary_encode().take(rows["dst"])}
 
 
 def _repeated(values: Sequence[bytes], counts: npt.NDArray[np.int64]) -> pa.Array:

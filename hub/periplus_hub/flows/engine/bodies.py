@@ -34,7 +34,7 @@ _NARROW: Final = {
     "sampling": pa.uint32(),
 }
 _TEXTS: Final = ("policy", "drop_reason")
-_PEER_TEXTS: Final = ("namespace", "kind", "workload", "cluster")
+_PEER_TEXTS: Final = ("namespace", "kind", "workload", "cluster", "host")
 
 
 def prepared(peers: pa.Table, flows: pa.Table, window_start_s: int, window_s: int) -> FlowRows:

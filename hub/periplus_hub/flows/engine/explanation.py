@@ -61,6 +61,7 @@ class Explainer:
                 "lookup": pa.array(range(len(viewers)), pa.uint64()),
                 "registration": pa.array([each.bytes for each in viewers], pa.binary(16)),
                 "address": pa.array([self._address.to_bytes(16, "big")] * len(viewers), pa.binary(16)),
+                "host": pa.array([""] * len(viewers), pa.string()),
             }
         )
         slices: dict[UUID, dict[str, Any]] = {}

@@ -62,6 +62,7 @@ def keys(asked: pa.Table, hour: int, position: Ints, since_us: Ints) -> dict[str
         "hour": np.full(len(position), hour, dtype=np.uint32),
         "registration": _plain(rows.column("registration")),
         "address": _plain(rows.column("address")),
+        "host": rows.column("host").cast(pa.string()),
         "lookup": rows.column("lookup"),
         "since": (since_us // _US).astype(np.uint32),
         "slices": slices[position],

@@ -3,7 +3,8 @@
 What the cluster of who tells it has itself decides first, then what the named cluster has: an address there, or the
 workload that was named. A named workload says more than an address that stands for others (a gateway, a node, a
 service, a range) of that cluster or of none. An address that another cluster has contradicts the name, and nobody
-decides between the two.
+decides between the two. Where no workload was named, the host by which the client asked for it may name a service
+there.
 """
 
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from periplus_hub.flows import model_kinds
 from periplus_hub.flows.engine.cluster_names import ClusterNames
 from periplus_hub.flows.engine.columns import END_PARTS, UUID_BYTES, Flags, Ints, changes
 from periplus_hub.flows.engine.external import shown
+from periplus_hub.flows.engine.host_services import HostServices, parts_of
 from periplus_hub.flows.engine.owners import Answers, Owners, Questions
 from periplus_hub.flows.engine.resolution import (
     CANDIDATE,
@@ -43,8 +45,11 @@ _PREFIXES: Final = ("told", "alike")
 _KEPT, _AT_HOME, _NAMED, _DOOR, _SEVERAL, _AGAINST, _ELSEWHERE = range(7)
 """What decided: the address from where it was seen; the address in the named cluster; the named workload; the name of
 the cluster alone; it is a name of several; address and name contradict each other; nobody is called so."""
+_BY_HOST: Final = -1
+"""Of the named workloads those that only a host names."""
 _RULES: Final = {
     _NAMED: "{}-workload",
+    _BY_HOST: "{}-host",
     _DOOR: "{}-cluster",
     _SEVERAL: "{}-several",
     _AGAINST: "{}-against",
@@ -60,6 +65,8 @@ class Surroundings:
     owners: Owners
     clusters: ClusterNames
     kinds: WorkloadKinds
+    services: HostServices | None = None
+    """None where nobody was asked for by a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +77,12 @@ class _Asked:
     questions: Questions
     is_named: Flags
     has_address: Flags
+    is_by_host: Flags
+    """Whether only a host names it."""
 
     def take(self, rows: Ints) -> "_Asked":
-        return _Asked(
-            self.rows.take(pa.array(rows)), self.questions.take(rows), self.is_named[rows], self.has_address[rows]
-        )
+        flags = (each[rows] for each in (self.is_named, self.has_address, self.is_by_host))
+        return _Asked(self.rows.take(pa.array(rows)), self.questions.take(rows), *flags)
 
     def texts(self, name: str) -> pa.Array:
         return self.rows.column(name).cast(pa.string()).combine_chunks()
@@ -122,10 +130,11 @@ def is_unplaced(ends: pa.Table) -> pa.Array:
 def resolved_told(told: pa.Table, hour: int, known: Surroundings) -> pa.Table:
     """Rows of `flow_identities`, their `lookup` and `locality`, for distinct ends in clusters that sources named."""
     position, questions = moments(told, hour, known.owners)
-    rows = told.take(pa.array(position))
+    whole, is_by_host = _with_hosts(told, known)
+    rows = whole.take(pa.array(position))
     is_named = np.asarray(pc.not_equal(rows.column("workload"), ""))
     has_address = (questions.address.high | questions.address.low) != 0
-    asked = _Asked(rows, questions, is_named, has_address)
+    asked = _Asked(rows, questions, is_named, has_address, is_by_host[position])
     found = _decided(asked, known, _whose(known.owners))
     where = _localities(asked.questions, found, known.owners)
     answered = (found.here.owner, found.here.rule, found.home.owner, found.home.rule, found.outcome, found.cluster)
@@ -135,6 +144,24 @@ def resolved_told(told: pa.Table, hour: int, known: Surroundings) -> pa.Table:
     by_name = known.owners.usual_locality(pa.table({name: ends[name] for name in END_PARTS}))
     locality = np.where(found.outcome == _NAMED, by_name, where[starts])
     return pa.table(keys(told, hour, position[starts], asked.questions.time_us) | {"locality": locality} | ends)
+
+
+def _with_hosts(told: pa.Table, known: Surroundings) -> tuple[pa.Table, Flags]:
+    """The ends, with the workload that the host of one names in its cluster; and which these are."""
+    services = known.services
+    if services is None:
+        return told, np.zeros(told.num_rows, dtype=np.bool_)
+    viewer = clusters_of(told.column("registration"), known.owners)
+    cluster = known.clusters.meant(viewer, told.column("cluster").cast(pa.string()).combine_chunks()).cluster
+    named = parts_of(told.column("host").cast(pa.string()).combine_chunks())
+    is_nameless = np.asarray(pc.equal(told.column("workload"), ""))
+    is_by_host = is_nameless & services.is_in(viewer, cluster, named)
+    ends = services.ends(cluster, named)
+    texts = {
+        name: pc.if_else(pa.array(is_by_host), ends[name], told.column(name).cast(pa.string()).combine_chunks())
+        for name in END_PARTS[1:]
+    }
+    return pa.table({name: texts.get(name, told.column(name)) for name in told.column_names}), is_by_host
 
 
 def _localities(asked: Questions, found: _Found, owners: Owners) -> Ints:
@@ -240,16 +267,17 @@ def _ends(asked: _Asked, found: _Found, known: Surroundings) -> dict[str, pa.Arr
     candidates = _explained(asked, found, np.flatnonzero(explained)[:MOST_EXPLAINED], known)
     return {
         **mixed,
-        "rule": _rules(found, by_address["rule"]),
+        "rule": _rules(found, by_address["rule"], asked.is_by_host),
         "candidates": pc.if_else(pa.array(explained), candidates, by_address["candidates"]),
     }
 
 
-def _rules(found: _Found, by_address: pa.Array) -> pa.Array:
+def _rules(found: _Found, by_address: pa.Array, is_by_host: Flags) -> pa.Array:
     prefix = np.where(found.is_said, *_PREFIXES)
     rules = np.array(by_address.to_pylist(), dtype=object)
+    decided = np.where((found.outcome == _NAMED) & is_by_host, _BY_HOST, found.outcome)
     for outcome, rule in _RULES.items():
-        mine = found.outcome == outcome
+        mine = decided == outcome
         for each in _PREFIXES:
             rules[mine & (prefix == each)] = rule.format(each)
     texts = pa.array(rules, pa.string())

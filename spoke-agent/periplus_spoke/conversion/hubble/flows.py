@@ -237,7 +237,7 @@ class _Packet(NamedTuple):
         here = (self.client if is_client else self.server).cluster
         return Flow(
             src=_peer(self.client, here),
-            dst=_peer(self.server, here),
+            dst=_peer(self.server, here)._replace(host=self.server.host if is_client else ""),
             dst_port=self.server.port if self.server.port < 1 << 16 else 0,
             protocol=self.protocol,
             collector=FlowCollector.HUBBLE,

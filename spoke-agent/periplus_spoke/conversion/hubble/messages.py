@@ -6,6 +6,7 @@ passed over.
 
 from typing import Final, NamedTuple
 
+from periplus_spoke.conversion.host_names import host_name
 from periplus_spoke.conversion.protobuf import (
     Value,
     fields,
@@ -52,6 +53,7 @@ _MASK: Final = (
     "ingress_allowed_by",
     "egress_denied_by",
     "ingress_denied_by",
+    "destination_names",
 )
 _VERDICT, _EVENT_TYPE, _PROTOCOL, _REPLY, _TCP_FLAGS = 5, 6, 12, 15, 23
 """Of a FlowFilter."""
@@ -75,6 +77,8 @@ class End(NamedTuple):
     kind: str = ""
     workload: str = ""
     cluster: str = ""
+    host: str = ""
+    """The name for which the other end was given this address, where it asked for one alone."""
 
 
 class SeenFlow(NamedTuple):
@@ -167,6 +171,7 @@ _FLOW: Final = 1
 _NODE_STATUS: Final = 2
 _LOST: Final = 3
 _NODE_NAME: Final = 1000
+_DESTINATION_NAMES: Final = 14
 _NO_TEXT: Final = memoryview(b"")
 
 
@@ -178,6 +183,8 @@ def _flow(message: memoryview, node: Value) -> SeenFlow:
         _end(_part(said, at), text(ip.get(which, _NO_TEXT)), number(ports.get(which, 0)))
         for which, at in ((1, 8), (2, 9))
     )
+    if _DESTINATION_NAMES in said:
+        destination = destination._replace(host=_only_host(message))
     reply = _wrapped(said.get(26))
     event = _part(said, 19)
     return SeenFlow(
@@ -236,6 +243,12 @@ def _end(said: dict[int, Value], address: str, port: int) -> End:
         text(workload.get(1, _NO_TEXT)),
         text(said.get(7, _NO_TEXT)),
     )
+
+
+def _only_host(message: memoryview) -> str:
+    """Cilium knows which names the pod had looked up, and not for which of them it connects."""
+    hosts = {host_name(text(each)) for each in repeated(message, _DESTINATION_NAMES)}
+    return hosts.pop() if len(hosts) == 1 else ""
 
 
 def _policies(message: memoryview) -> tuple[str, ...]:

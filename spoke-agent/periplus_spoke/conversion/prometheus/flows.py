@@ -1,7 +1,7 @@
 """What counters rose by in a window, as flows: who is at each end, who saw it, each byte once."""
 
 from collections import Counter as Counts
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from periplus_contract import flow_words
@@ -77,9 +77,10 @@ class SourceWindow:
         """Add the flows to the window, and say how much they tell."""
         own = self._own_names()
         rows = {key: row for key, row in self._rows.items() if key.watched in own}
+        clients = {_without_host(key) for key in rows if key.reporter is Reporter.CLIENT}
         told = 0
         for key, row in rows.items():
-            reporter = self._reporter(key, rows, own)
+            reporter = self._reporter(key, clients, own)
             if reporter is None or not any(value != 0 for value in row.values()):
                 continue
             told += 1
@@ -92,6 +93,7 @@ class SourceWindow:
             observed=len(considered),
             unmeasured=sum(not own or _is_unmeasured(row) for row in considered.values()),
             other_rows=sums.other_rows,
+            other_hosts=sums.other_hosts,
             lost={reason: count for reason, count in sorted(self._lost.items()) if count},
             conditions=tuple(sorted(self._conditions)),
         )
@@ -115,6 +117,8 @@ class SourceWindow:
         watched = labels.get(rule.cluster, "")
         if rule.reporter:
             watched = (src if reporter is Reporter.CLIENT else dst).cluster
+        if reporter is not Reporter.CLIENT:  # how the server calls itself
+            dst = dst._replace(host="")
         key = _Key(watched if is_name(watched) else "", src, dst, reporter, verdict)
         if src.is_nobody() and dst.is_nobody():
             self.note(flow_words.END_LABELS_MISSING)
@@ -149,7 +153,7 @@ class SourceWindow:
             return frozenset()
         return frozenset(("", *found))
 
-    def _reporter(self, key: _Key, rows: Iterable[_Key], own: frozenset[str]) -> Reporter | None:
+    def _reporter(self, key: _Key, clients: Container[_Key], own: frozenset[str]) -> Reporter | None:
         """Who tells of it, once what stays in the cluster is merged: there the client's report counts, if there is one.
 
         None for a report that another one makes up for.
@@ -158,12 +162,16 @@ class SourceWindow:
         has_clusters = self._rule.reporter and self._rule.src.cluster
         if not has_clusters or not all(end.is_inside(own) for end in (key.src, key.dst)):
             return key.reporter
-        if key.reporter is Reporter.SERVER and self._client_of(key, own) in rows:
+        if key.reporter is Reporter.SERVER and self._client_of(key, own) in clients:
             return None
         return Reporter.BOTH
 
     def _client_of(self, key: _Key, own: frozenset[str]) -> _Key:
         return key._replace(watched=key.src.cluster if key.src.cluster in own else "", reporter=Reporter.CLIENT)
+
+
+def _without_host(key: _Key) -> _Key:
+    return key._replace(dst=key.dst._replace(host=""))
 
 
 def _who_saw(src: End, dst: End) -> Reporter:

@@ -17,6 +17,8 @@ class EndLabels(NamedTuple):
     service: str = ""
     """The Service that was asked for, where the workload behind it is not known."""
     service_namespace: str = ""
+    host: str = ""
+    """The name by which the client asked for it, as the client's side tells it."""
     address: str = ""
     """Of an end that is known by nothing else."""
 

@@ -56,6 +56,7 @@ _ISTIO: Final = FlowRule(
         cluster="destination_cluster",
         service="destination_service_name",
         service_namespace="destination_service_namespace",
+        host="destination_service",
     ),
     counters=tuple(
         Counter(metric, measure, 'reporter=~"source|destination"')
