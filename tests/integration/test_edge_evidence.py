@@ -24,7 +24,7 @@ ASK = """query($source: DependencyEndFilter!, $destination: DependencyEndFilter!
   edgeEvidence(source: $source, destination: $destination, hour: $hour, first: $first) {
     hour state rawKeptSince source { cluster { name } name } destination { cluster { name } name }
     windows {
-      start windowS cluster { name } reporter collector protocol port verdict source destination sampling bytesTx
+      start windowS cluster { name } reporter collector protocol port verdict source destination host sampling bytesTx
       bytesRx packetsTx connectionsOpened failures retransmits
     }
     windowCount leftOutCount totals { reporter rows widestWindowS bytesTx bytesRx connectionsOpened failures }
@@ -83,7 +83,8 @@ async def test_each_row_as_it_was_told_and_what_both_sides_told_when(
     assert first == {
         "start": "2026-01-01T00:00:00Z", "windowS": 60, "cluster": {"name": "east"}, "reporter": "CLIENT",
         "collector": "conntrack", "protocol": 6, "port": 8080, "verdict": "FORWARDED",
-        "source": "shop/Deployment/web", "destination": "10.2.0.1", "sampling": 1, "bytesTx": "1000", "bytesRx": "50",
+        "source": "shop/Deployment/web", "destination": "10.2.0.1", "host": None, "sampling": 1, "bytesTx": "1000",
+        "bytesRx": "50",
         "packetsTx": None, "connectionsOpened": "2", "failures": "3", "retransmits": None,
     }  # fmt: skip
     assert (second["reporter"], second["cluster"]["name"], second["source"]) == ("SERVER", "west", "10.1.0.1")
@@ -104,6 +105,28 @@ async def test_each_row_as_it_was_told_and_what_both_sides_told_when(
     assert (less["windows"], less["windowCount"], less["leftOutCount"]) == ([first], "4", "3")
     assert less["totals"] == found["totals"]
     assert (await asked(hub, other_tenant, "web", "api")).codes == ["not-found"]
+
+
+async def test_names_that_clients_asked_for_are_shown_and_the_rows_are_those_of_whom_they_meant(
+    hub: FlowHub, clock: FakeClock, tenant: Scope
+) -> None:
+    (east, spoke), _ = await two_clusters(hub, tenant)
+    clock.advance(HOUR)
+    address, host = "198.51.100.7", "www.example.com"
+    told = [
+        Flow(WEB, Peer(address), AT, measures=bytes_of(1)),
+        Flow(WEB, Peer(address, host=host), AT, measures=bytes_of(2)),
+        Flow(WEB, Peer(host=host), AT, measures=bytes_of(4)),
+        Flow(Peer(address), WEB, AT, SERVER, measures=bytes_of(8)),
+    ]
+    await east.send(seal_flows(spoke, told))
+    await hub.settle()
+    found = await evidence(hub, tenant, "web", "198.51.100.0/24")
+    assert {(each["host"], each["bytesTx"]) for each in found["windows"]} == {(None, "1"), (host, "2")}
+    found = await evidence(hub, tenant, "web", host)
+    assert [(each["destination"], each["host"], each["bytesTx"]) for each in found["windows"]] == [("::", host, "4")]
+    [back] = (await evidence(hub, tenant, "198.51.100.0/24", "web"))["windows"]
+    assert (back["source"], back["host"], back["bytesTx"]) == (address, None, "8")
 
 
 async def test_several_are_refused_and_names_of_nobody(hub: FlowHub, clock: FakeClock, tenant: Scope) -> None:

@@ -83,8 +83,8 @@ class RawFlowWindow(_Sums):
     source: str = strawberry.field(description="As it was told: an address, or namespace/kind/name.")
     destination: str = strawberry.field(description="Likewise.")
     host: str | None = strawberry.field(
-        description="The name by which the client asked for the destination: of DNS, TLS or HTTP, or of the service that "
-        "a mesh took it for. Null where the source does not tell it."
+        description="The name by which the client asked for the destination: of DNS, TLS or HTTP, or of the service "
+        "that a mesh took it for. Null where the source does not tell it."
     )
     sampling: int = strawberry.field(description="The rate that its numbers were scaled up by.")
 

@@ -15,7 +15,7 @@ query Evidence($source: DependencyEndFilter!, $destination: DependencyEndFilter!
   edgeEvidence(source: $source, destination: $destination, hour: $hour, first: $first) {
     hour state rawKeptSince
     windows {
-      start windowS cluster { id name } reporter collector protocol port verdict source destination sampling
+      start windowS cluster { id name } reporter collector protocol port verdict source destination host sampling
       bytesTx bytesRx packetsTx packetsRx connectionsOpened failures retransmits
     }
     windowCount leftOutCount
@@ -90,7 +90,7 @@ def _row(window: dict[str, Any]) -> tuple[str, ...]:
         word(window["reporter"]),
         window["collector"],
         window["source"],
-        window["destination"],
+        f"{window['destination']} as {window['host']}" if window["host"] else window["destination"],
         named_port(window),
         word(window["verdict"]),
         *(number(window[name]) for name in _NUMBERS),

@@ -154,6 +154,7 @@ def test_what_is_explained_is_what_edges_are_made_with(rows: list[Had], where: F
             "lookup": pa.array(range(3), pa.uint64()),
             "registration": pa.array([each.bytes for each in clusters], pa.binary(16)),
             "address": pa.array([number(ip).to_bytes(16, "big")] * 3, pa.binary(16)),
+            "host": pa.array([""] * 3),
         }
     )
     made: dict[bytes, tuple[object, ...]] = {}

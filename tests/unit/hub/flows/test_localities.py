@@ -54,6 +54,7 @@ def places(known: Owners, ip: str, asker: UUID = EAST) -> list[tuple[int, str, s
             "lookup": pa.array([1], pa.uint64()),
             "registration": pa.array([asker.bytes], pa.binary(16)),
             "address": pa.array([number.to_bytes(16, "big")], pa.binary(16)),
+            "host": pa.array([""]),
         }
     )
     texts = known.localities.names.texts.to_pylist()

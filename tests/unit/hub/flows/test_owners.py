@@ -109,6 +109,7 @@ def ask(where: Fleet, ip: str, *rows: Had | Means, asker: UUID = EAST) -> list[d
             "lookup": pa.array([1], pa.uint64()),
             "registration": pa.array([asker.bytes], pa.binary(16)),
             "address": pa.array([address_bytes(ip)], pa.binary(16)),
+            "host": pa.array([""]),
         }
     )
     had = identities(*(each for each in rows if isinstance(each, Had)))

@@ -52,6 +52,7 @@ def asks(
             "address": pa.array([address(ip)], pa.binary(16)),
             **{name: pa.array([text]) for name, text in zip(("namespace", "kind", "workload"), names, strict=True)},
             "cluster": pa.array([told]),
+            "host": pa.array([""]),
         }
     )
     had = identities(*(each for each in rows if isinstance(each, Had)))

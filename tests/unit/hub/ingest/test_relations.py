@@ -61,6 +61,39 @@ def test_rows_keep_their_ends_when_a_peer_is_set_aside() -> None:
     assert ends(batch) == [(lows[0], lows[3]), (lows[2], lows[2]), (lows[4], lows[4])]
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("Pay.example.com", "pay.example.com.", "pay.example.com:443", ".example.com", "a..b", "*.example.com"),
+        *("10.0.0.1", "::1", "", "pay example.com", "pay.example.com\n", "p\u00e4y.example.com", "-a.example.com"),
+        *(f"{'a' * 64}.example.com", ".".join(["a" * 60] * 5)),
+    ],
+)
+def test_a_peer_with_a_host_that_is_no_name_is_set_aside(host: str) -> None:
+    whole = peers()
+    hosts = [*whole.columns["host"]]
+    batch = decoded(changed(whole, host=[*hosts[:4], host]), flows())
+    assert reasons(batch) == {("peers", Reason.BAD_HOST): 1, ("flows", Reason.DANGLING_REFERENCE): 1}
+    assert batch.tables["peers"]["host"].to_pylist() == hosts[:4]
+
+
+@pytest.mark.parametrize("host", ["pay", "a.b", "_dns._tcp.example.com", "xn--pay-qla.example.com", "a1.2b", "x" * 253])
+def test_names_as_dns_has_them_are_taken(host: str) -> None:
+    whole = peers()
+    assert reasons(decoded(changed(whole, host=[*[*whole.columns["host"]][:4], host]), flows())) == {}
+
+
+def test_a_hub_of_an_older_minor_takes_what_is_sent_with_hosts_without_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    older = PEERS._replace(columns=PEERS.columns[:-1])
+    sealed = unread(seal(Kind.FLOWS, [peers(), flows()], FlowsMark(), window_s=60))
+    whole = decode(sealed)
+    monkeypatch.setattr("periplus_hub.ingest.decode.table", lambda kind, name: older if name == "peers" else FLOWS)
+    found = decode(sealed)
+    assert found.rejected == ()
+    assert found.tables["peers"] == whole.tables["peers"].drop_columns(["host"])
+    assert found.tables["flows"] == whole.tables["flows"]
+
+
 @given(st.data())
 def test_whatever_is_set_aside_the_rest_keeps_its_ends(data: st.DataObject) -> None:
     count = data.draw(st.integers(1, 8))

@@ -15,10 +15,11 @@ from periplus_contract.limits import MAX_MEASURE, MAX_ROWS, MAX_ROWS_PER_OUTCOME
 from periplus_spoke.conversion.arrow import encode_sections
 from periplus_spoke.conversion.cutting import at_most, halves, within_limits
 from periplus_spoke.conversion.flow_marks import add_marks
-from periplus_spoke.conversion.flow_sums import MEASURES, Flow, rows_of
+from periplus_spoke.conversion.flow_sums import MEASURES, MOST_HOSTS, Flow, WindowSums, rows_of
 from periplus_spoke.conversion.records import Sealable
 
 from tests.support.flow_rows import as_read, flow, measures, totals, window
+from tests.support.golden import START_S
 
 _AMOUNT = st.none() | st.integers(0, 2**40)
 _ROWS = st.lists(
@@ -59,6 +60,23 @@ def test_the_largest_rows_are_kept() -> None:
 def test_what_is_not_known_is_a_row_of_its_own() -> None:
     found = as_read(window([(flow(1), measures(None)), (flow(1), measures(5)), (flow(1), measures(7))]).sections)
     assert sorted((row["bytes_tx"] for row in found), key=str) == [12, None]
+
+
+def test_hosts_beyond_what_a_window_takes_are_left_out_and_counted() -> None:
+    sums = WindowSums(10_000)
+    for number in [*range(MOST_HOSTS + 5), 0]:
+        one = flow(number % 7)
+        sums.add(one._replace(dst=one.dst._replace(host=f"h{number}.example.com")), measures(1))
+    found = as_read(sums.sections(START_S, 60))
+    hosts = {row["dst"].host for row in found}
+    assert len(hosts) == MOST_HOSTS + 1
+    assert (sums.other_hosts, totals(found)) == (5, {"bytes_tx": MOST_HOSTS + 6})
+    assert sum(row["bytes_tx"] for row in found if not row["dst"].host) == 5
+
+
+def test_without_hosts_no_byte_is_spent_on_them() -> None:
+    told = window([(flow(number), measures(number)) for number in range(100)])
+    assert "host" not in told.sections[0].columns
 
 
 def test_no_measure_is_larger_than_the_wire_takes() -> None:

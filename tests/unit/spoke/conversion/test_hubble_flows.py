@@ -72,6 +72,22 @@ def test_both_sides_report_as_what_they_are() -> None:
     }
 
 
+def test_the_name_is_of_whom_a_client_connects_to() -> None:
+    seen = [replace_host(event) for event in (Event(), arriving(), answer("SA"))]
+    flows = HubbleFlows(1_000, lambda: True)
+    for each in seen:
+        flows.take(each, START_S + 30)
+    [window] = flows.close(START_S + 3_600)
+    found = {row["reporter"]: (row["src"].host, row["dst"].host) for row in as_read(window.sums.sections(START_S, 60))}
+    assert found == {Reporter.CLIENT: ("", "api.example.com"), Reporter.SERVER: ("", "")}
+
+
+def replace_host(event: Event) -> SeenFlow:
+    seen = read_response(memoryview(event.response()))
+    assert isinstance(seen, SeenFlow)
+    return seen._replace(destination=seen.destination._replace(host="api.example.com"))
+
+
 def test_connections_of_one_workload_add_up() -> None:
     other = Endpoint("10.0.1.9", 5, 78, "shop", "web-2", "web")
     [row] = rows(Event(), Event(source=other), Event(source=Endpoint("10.0.1.2", 41001, 77, "shop", "web-1", "web")))

@@ -66,6 +66,21 @@ def test_flags_and_nodes_named_beside_the_flow() -> None:
     assert (seen.flags, seen.node) == (RST | ACK, "here/node-9")
 
 
+@pytest.mark.parametrize(
+    ("names", "host"),
+    [
+        ((), ""),
+        (("Pay.Shop.svc.cluster.local.", "pay.shop.svc.cluster.local"), "pay.shop.svc.cluster.local"),
+        (("a.example.com", "b.example.com"), ""),
+        (("localhost", "10.0.0.1"), ""),
+    ],
+)
+def test_the_name_of_a_destination_is_the_only_one_that_was_looked_up(names: tuple[str, ...], host: str) -> None:
+    seen = read(put(1, Event().flow() + b"".join(put(14, name) for name in names)))
+    assert isinstance(seen, SeenFlow)
+    assert (seen.source.host, seen.destination.host) == ("", host)
+
+
 def test_what_came_later_is_passed_over() -> None:
     later = put(9_999, "a text") + put(10_000, 5) + put(150_000, put(1, "type.googleapis.com/x"))
     event = Event(verdict=77, direction=9, reason=42, more=later)
@@ -108,7 +123,7 @@ def test_a_request_follows_and_asks_for_few_fields() -> None:
     said = singles(memoryview(flows_request(1_767_225_610_000_000_007)))
     assert (said[3], singles(nested(said[7]))) == (1, {1: 1_767_225_610, 2: 7})
     paths = [text(path) for path in repeated(nested(said[10]), 1)]
-    assert {"time", "verdict", "IP", "l4", "source", "destination", "is_reply", "traffic_direction"} <= set(paths)
+    assert {"time", "verdict", "IP", "l4", "source", "destination", "is_reply", "destination_names"} <= set(paths)
     assert len(repeated(memoryview(flows_request(None)), 6)) == 5
     assert 7 not in singles(memoryview(flows_request(None)))
 

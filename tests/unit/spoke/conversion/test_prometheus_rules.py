@@ -137,6 +137,48 @@ def test_a_service_stands_for_workloads_that_are_not_known_and_a_host_outside_do
     }
 
 
+NAMED = {"destination_service": "db.shop.svc.cluster.local"}
+
+
+def test_the_name_that_the_clients_proxy_tells_is_told_and_what_a_server_calls_itself_is_not() -> None:
+    found = told(
+        "istio",
+        ("bytes_tx", ISTIO | NAMED, 100),
+        ("bytes_tx", ISTIO | {"destination_service": "DB.example.com:443"}, 20),
+        ("bytes_tx", BY_SERVER | {"destination_service": "other.shop.svc.cluster.local"}, 119),
+        ("bytes_tx", FROM_WEST | NAMED, 7),
+    )
+    assert {(flow.dst, flow.reporter): row for flow, row in found.rows} == {
+        (DB._replace(host="db.shop.svc.cluster.local"), Reporter.BOTH): {"bytes_tx": 100},
+        (DB._replace(host="db.example.com"), Reporter.BOTH): {"bytes_tx": 20},
+        (DB, Reporter.SERVER): {"bytes_tx": 7},
+    }
+
+
+def test_who_is_known_by_a_host_alone_is_told_by_it() -> None:
+    unknown = {"destination_workload": "unknown", "destination_cluster": "unknown"}
+    outside = unknown | {"destination_service": "api.example.com", "destination_service_name": "api.example.com"}
+    of_set = unknown | {"destination_service": "db.shop.svc.clusterset.local"}
+    no_name = unknown | {"destination_service": "unknown", "destination_service_namespace": "unknown"}
+    address = unknown | {"destination_service": "203.0.113.7:443", "destination_service_name": "unknown"}
+    series = [("bytes_tx", ISTIO | each, 2**at) for at, each in enumerate((outside, of_set, no_name, address))]
+    assert {(flow.dst, row["bytes_tx"]) for flow, row in told("istio", *series).rows} == {
+        (NOBODY._replace(host="api.example.com"), 1),
+        (NOBODY._replace(host="db.shop.svc.clusterset.local"), 2),
+        (NOBODY, 12),
+    }
+
+
+def test_a_clusterset_host_in_a_cluster_that_is_told_is_the_service_there() -> None:
+    host = {"destination_workload": "unknown", "destination_service": "db.shop.svc.clusterset.local"}
+    [(flow, _)] = told("istio", ("bytes_tx", TO_WEST | host, 5)).rows
+    assert flow.dst == Peer(0, 0, "shop", "Service", "db", "istio=west", "db.shop.svc.clusterset.local")
+
+
+def test_only_istios_labels_have_the_name_that_was_asked_for() -> None:
+    assert {rule.name for rule in RULES if rule.dst.host or rule.src.host} == {"istio"}
+
+
 OBI = {
     "k8s_src_owner_name": "web",
     "k8s_src_namespace": "shop",
