@@ -29,7 +29,8 @@ class DependencyEnd(FlowEnd):
         "the source named; told-workload, told-cluster: the source named these alone; told-several, told-against, "
         "told-elsewhere: the name is of several clusters, contradicts the address, or is of nobody known; alike-…: "
         "the same, of a cluster that has the name in the hub and says nothing itself. With -port: the workload "
-        "behind a port of a service or node.",
+        "behind a port of a service or node. With -host: the address says less than the name that the client asked "
+        "for; host: there was no address.",
         directives=at_most(4),
     )
 

@@ -21,12 +21,12 @@ class FlowEnd:
         description="A workload's kind, Service, Node; gateway: a door of a cluster, of which workload "
         "is not known; ServiceImport: a service of several clusters; ServiceEntry, "
         "WorkloadEntry: what a mesh has entered; other: what is beyond the row budget of a "
-        "spoke; external: a range of public addresses; range: one that somebody entered, by "
-        "its name; cluster-range: a range of a cluster, with an address of nobody known "
+        "spoke; external: a range of public addresses, or a name that a client asked for; range: "
+        "one that somebody entered, by its name; cluster-range: a range of a cluster, with an address of nobody known "
         "there; address: any other of nobody known; remote: what a source named in a cluster "
         "that nobody is known to be; ambiguous: an address that several had, or a name of several."
     )
-    name: str = strawberry.field(description="Its name, or the address or range.")
+    name: str = strawberry.field(description="Its name, or the address, range or host.")
 
     @strawberry.field(description="Its cluster; null where it is in none, or it is not known in which.")
     async def cluster(self, info: Info) -> Cluster | None:
