@@ -105,9 +105,9 @@ async def test_two_ends_with_one_hash_stay_two(hub: FlowHub, tenant: Scope, monk
     plain = await edges(hub, tenant)
     ask, salts = repository_rollup.asked, list[int]()
 
-    async def colliding(scope: Scope, store: Any, hour: int, salt: int) -> pa.Table:
+    async def colliding(scope: Scope, store: Any, hour: int, salt: int, **more: Any) -> pa.Table:
         salts.append(salt)
-        found = await ask(scope, store, hour, salt)
+        found = await ask(scope, store, hour, salt, **more)
         return found if salt else found.set_column(0, "lookup", pa.array([7] * found.num_rows, pa.uint64()))
 
     monkeypatch.setattr(repository_rollup, "asked", colliding)
