@@ -52,8 +52,12 @@ bench: setup ## List the measurements, or run one: make bench ROW=<name>
 	@$(BIN)/python -m benchmarks$(if $(ROW),.$(ROW))
 
 .PHONY: images
-images: setup ## Build the container images into dist/images, without a container engine; CHECK=1 builds them twice
-	@$(BIN)/python -m requirements.images $(if $(CHECK),--check)
+images: setup ## Build the container images, without a container engine; CHECK=1 twice, SIGN_KEY=<file> signs them
+	@$(BIN)/python -m requirements.images $(if $(CHECK),--check) $(if $(SIGN_KEY),--sign-key "$(SIGN_KEY)")
+
+.PHONY: images-pins
+images-pins: setup ## Take the versions of Debian's packages that the mirror has now into the images
+	@$(BIN)/python -m requirements.images --lock
 
 .PHONY: docs
 docs: setup ## Write the generated pages of docs/ again from the code

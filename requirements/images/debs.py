@@ -75,8 +75,7 @@ def fetched(names: Iterable[str]) -> list[Deb]:
     missing = [deb for deb in debs if not deb.path.is_file()]
     if missing:
         shutil.rmtree(CACHE / "apt", ignore_errors=True)  # what it knows of the mirror may be of another day
-    for deb in missing:
-        _download(deb)
+        _download(missing)
     for deb in debs:
         with deb.path.open("rb") as content:
             digest = hashlib.file_digest(content, "sha256").hexdigest()
@@ -102,18 +101,27 @@ def control(deb: Deb) -> str:
     return _run(["dpkg-deb", "--field", str(deb.path)])
 
 
-def _download(deb: Deb) -> None:
-    deb.path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=deb.path.parent) as folder:
-        try:
-            _apt("apt-get", "download", f"{deb.name}={deb.version}", folder=Path(folder))
-        except ImageError as error:
-            raise ImageError(
-                f"{error}\nWhere the mirror has no {deb.name} {deb.version} any more: put it to {deb.path}, or take "
-                "current versions with: python -m requirements.images --lock"
-            ) from error
-        (file,) = Path(folder).iterdir()
-        file.rename(deb.path)
+def _download(debs: Iterable[Deb]) -> None:
+    folder = CACHE / "debs"
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = {f"{deb.name}={deb.version}": deb for deb in debs}
+    if gone := [deb for deb in wanted.values() if deb.version not in _offered(deb.name)]:
+        names = "\n".join(f"  {deb.name} {deb.version}, unless you put it to {deb.path}" for deb in gone)
+        raise ImageError(
+            "requirements/images/debs.txt names packages that the mirror of Debian has no more:\n"
+            f"{names}\nTake the versions that it has now, and look at what changed: make images-pins"
+        )
+    with tempfile.TemporaryDirectory(dir=folder) as downloads:
+        _apt("apt-get", "download", *wanted, folder=Path(downloads))
+        for file in sorted(Path(downloads).glob("*.deb")):
+            (deb,) = (deb for deb in wanted.values() if deb.name == file.name.partition("_")[0])
+            file.rename(deb.path)
+
+
+def _offered(name: str) -> list[str]:
+    """The versions that the mirror has of a package."""
+    shown = _apt("apt-cache", "madison", name)
+    return [line.split("|")[1].strip() for line in shown.splitlines() if line.count("|") > 1]
 
 
 def _apt(program: str, *arguments: str, folder: Path | None = None) -> str:

@@ -36,6 +36,15 @@ class Owned:
     names: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What an artifact that is no image holds: one blob, and notes about it."""
+
+    media: str
+    data: bytes
+    notes: Mapping[str, str]
+
+
 def write_layer(folder: Path, target: Path, *, python: Sequence[str], epoch: int, owned: Owned) -> Blob:
     """`folder` as a layer in the file `target`, compressed by `python`: another zlib makes other bytes."""
     digest = hashlib.sha256()
@@ -93,22 +102,36 @@ def write_layout(layout: Path, tag: str, layers: Sequence[Blob], config: Mapping
     blobs.mkdir(parents=True)
     for layer in layers:
         (blobs / layer.digest.partition(":")[2]).hardlink_to(layer.path)
-    described = _put(
-        blobs,
-        f"{_MEDIA}.config.v1+json",
-        {**config, "rootfs": {"type": "layers", "diff_ids": [layer.inner for layer in layers]}},
-    )
     manifest = {
-        "schemaVersion": 2,
-        "mediaType": f"{_MEDIA}.manifest.v1+json",
-        "config": described,
+        "config": _put_config(blobs, config, [layer.inner for layer in layers]),
         "layers": [
             {"mediaType": f"{_MEDIA}.layer.v1.tar+gzip", "digest": layer.digest, "size": layer.size} for layer in layers
         ],
     }
-    entry = _put(blobs, f"{_MEDIA}.manifest.v1+json", manifest)
+    platform = {"platform": {"architecture": config["architecture"], "os": config["os"]}}
+    return _write_index(layout, tag, manifest, platform)
+
+
+def write_artifact(layout: Path, tag: str, content: Content) -> str:
+    """A blob into the folder `layout`, as a manifest that registries take for an image's; its digest."""
+    blobs = layout / "blobs" / "sha256"
+    blobs.mkdir(parents=True)
+    described = {**_put(blobs, content.media, content.data), "annotations": dict(content.notes)}
+    config = {"architecture": "", "os": "", "config": {}}
+    manifest = {"config": _put_config(blobs, config, [described["digest"]]), "layers": [described]}
+    return _write_index(layout, tag, manifest, {})
+
+
+def _put_config(blobs: Path, config: Mapping[str, Any], inner: Sequence[str]) -> dict[str, Any]:
+    whole = {**config, "rootfs": {"type": "layers", "diff_ids": list(inner)}}
+    return _put(blobs, f"{_MEDIA}.config.v1+json", as_json(whole))
+
+
+def _write_index(layout: Path, tag: str, manifest: Mapping[str, Any], about: Mapping[str, Any]) -> str:
+    media = f"{_MEDIA}.manifest.v1+json"
+    whole = as_json({"schemaVersion": 2, "mediaType": media, **manifest})
+    entry = {**_put(layout / "blobs" / "sha256", media, whole), **about}
     entry["annotations"] = {"org.opencontainers.image.ref.name": tag}
-    entry["platform"] = {"architecture": config["architecture"], "os": config["os"]}
     index = {"schemaVersion": 2, "mediaType": f"{_MEDIA}.index.v1+json", "manifests": [entry]}
     (layout / "index.json").write_bytes(as_json(index))
     (layout / "oci-layout").write_bytes(as_json({"imageLayoutVersion": "1.0.0"}))
@@ -120,8 +143,7 @@ def as_json(value: Mapping[str, Any]) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def _put(blobs: Path, media: str, value: Mapping[str, Any]) -> dict[str, Any]:
-    data = as_json(value)
+def _put(blobs: Path, media: str, data: bytes) -> dict[str, Any]:
     digest = hashlib.sha256(data).hexdigest()
     (blobs / digest).write_bytes(data)
     return {"mediaType": media, "digest": f"sha256:{digest}", "size": len(data)}
@@ -132,16 +154,21 @@ def _digest_of(path: Path) -> str:
         return f"sha256:{hashlib.file_digest(content, 'sha256').hexdigest()}"
 
 
+def digest(layout: Path) -> str:
+    """Of the one image in a layout: of its manifest, by which a registry knows it."""
+    (entry,) = json.loads((layout / "index.json").read_bytes())["manifests"]
+    return str(entry["digest"])
+
+
 def manifest(layout: Path) -> dict[str, Any]:
     """Of the one image in a layout."""
-    (entry,) = json.loads((layout / "index.json").read_bytes())["manifests"]
-    found: dict[str, Any] = _blob(layout, entry["digest"])
+    found: dict[str, Any] = json.loads(blob(layout, digest(layout)))
     return found
 
 
 def config(layout: Path) -> dict[str, Any]:
     """How its process starts."""
-    found: dict[str, Any] = _blob(layout, manifest(layout)["config"]["digest"])
+    found: dict[str, Any] = json.loads(blob(layout, manifest(layout)["config"]["digest"]))
     return found
 
 
@@ -153,5 +180,19 @@ def unpack(layout: Path, root: Path) -> None:
             archive.extractall(root, filter="tar", numeric_owner=True)
 
 
-def _blob(layout: Path, digest: str) -> Any:  # noqa: ANN401 - JSON
-    return json.loads((layout / "blobs" / "sha256" / digest.partition(":")[2]).read_bytes())
+def blob(layout: Path, digest: str) -> bytes:
+    """What a digest names."""
+    return (layout / "blobs" / "sha256" / digest.partition(":")[2]).read_bytes()
+
+
+def changed_blobs(layout: Path) -> list[str]:
+    """Digests that an image names and whose bytes are missing or others."""
+    if changed := _changed(layout, [digest(layout)]):
+        return changed
+    told = manifest(layout)
+    return _changed(layout, [told["config"]["digest"], *(layer["digest"] for layer in told["layers"])])
+
+
+def _changed(layout: Path, digests: Sequence[str]) -> list[str]:
+    paths = {name: layout / "blobs" / "sha256" / name.partition(":")[2] for name in digests}
+    return [name for name, path in paths.items() if not path.is_file() or _digest_of(path) != name]

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from requirements.images.build import build
+from requirements.images.recipes import SPOKE
 from tests.cluster.rig import fixtures
 
 _HERE = Path(__file__).parent
@@ -23,3 +25,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if _HERE in item.path.parents:
             item.add_marker(pytest.mark.cluster)
+
+
+@pytest.fixture(scope="session")
+def spoke_images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as `make images` writes it, with the image of the spoke. The test needs "Debian packages of images"."""
+    target = tmp_path_factory.mktemp("images")
+    build((SPOKE,), target)
+    return target

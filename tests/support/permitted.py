@@ -7,8 +7,6 @@ once, apart from the test, so that a test which is broken is not taken for one t
 import ctypes
 import errno
 import os
-import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +16,10 @@ from typing import Final
 
 import pytest
 
+from requirements.images import debs
+from requirements.images.recipes import HUB, HUB_EMBEDDED
 from tests.support import nftables
+from tests.support.boxes import missing_programs
 
 BUILT: Final = Path(__file__).parents[2] / "dist" / "images"
 """Where `make images` puts them."""
@@ -65,14 +66,24 @@ def _pods() -> None:
     _other_accounts()
 
 
+def _debian_packages() -> None:
+    try:
+        debs.fetched(debs.wanted())
+    except debs.ImageError as error:
+        raise FileNotFoundError(errno.ENOENT, str(error)) from error
+
+
 def _built_images() -> None:
-    if not any(BUILT.glob("*/index.json")):
-        raise FileNotFoundError(errno.ENOENT, "dist/images is empty: run `make images` before")
+    if missing := [image.name for image in (HUB, HUB_EMBEDDED) if not (BUILT / image.name / "index.json").is_file()]:
+        raise FileNotFoundError(errno.ENOENT, f"dist/images lacks {', '.join(missing)}: run `make images` before")
 
 
 def _boxes() -> None:
-    _programs("bwrap")
-    _run(["bwrap", "--unshare-all", "--ro-bind", "/", "/", "--uid", str(STRANGER), "--cap-drop", "ALL", "/bin/true"])
+    _root()
+    if missing := missing_programs():
+        raise FileNotFoundError(errno.ENOENT, f"{' and '.join(missing)} not installed")
+    _checked(_LIBC.unshare(_NEW_MOUNTS | _NEW_PROCESSES))
+    _other_accounts()
 
 
 def _other_accounts() -> None:
@@ -89,25 +100,15 @@ PROBES: Final[Mapping[str, Callable[[], None]]] = {
     "small disks": _small_disks,
     "pods": _pods,
     "other accounts": _other_accounts,
+    "Debian packages of images": _debian_packages,
     "built images": _built_images,
-    "boxes of bubblewrap": _boxes,
+    "boxes": _boxes,
 }
 
 
 def _root() -> None:
     if os.geteuid() != 0:
         raise PermissionError(errno.EPERM, "only for root")
-
-
-def _programs(*names: str) -> None:
-    if missing := [name for name in names if shutil.which(name) is None]:
-        raise FileNotFoundError(errno.ENOENT, f"{' and '.join(missing)} not installed")
-
-
-def _run(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise PermissionError(errno.EPERM, done.stderr.strip())
 
 
 def _checked(result: int) -> None:
