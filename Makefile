@@ -7,7 +7,7 @@ LOCKED := requirements/sync.sh requirements/uv.txt requirements/dev.txt \
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: .venv/.stamp ## Make .venv from the locked requirements (skipped when nothing changed)
@@ -54,6 +54,10 @@ bench: setup ## List the measurements, or run one: make bench ROW=<name>
 .PHONY: images
 images: setup ## Build the container images, without a container engine; CHECK=1 twice, SIGN_KEY=<file> signs them
 	@$(BIN)/python -m requirements.images $(if $(CHECK),--check) $(if $(SIGN_KEY),--sign-key "$(SIGN_KEY)")
+
+.PHONY: images-verify
+images-verify: setup ## Say whether dist/images is whole, signed and attested by KEY=<public key>
+	@$(BIN)/python -m requirements.images --verify "$(KEY)"
 
 .PHONY: images-pins
 images-pins: setup ## Take the versions of Debian's packages that the mirror has now into the images

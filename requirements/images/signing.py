@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.serialization import (
 from requirements.images import oci
 from requirements.images.debs import ImageError
 
-OPENED_BY: Final = "PERIPLUS_SIGN_PASSWORD"
+OPENED_BY: Final = "SIGN_PASSWORD"
 PUBLIC_KEY: Final = "signed-by.pub"
 _SIGNATURE: Final = "application/vnd.dev.cosign.simplesigning.v1+json"
 _ENVELOPE: Final = "application/vnd.dsse.envelope.v1+json"
@@ -40,7 +40,7 @@ _REMEDY: Final = "make one with: openssl genpkey -algorithm EC -pkeyopt ec_param
 
 
 def private_key(path: Path) -> ec.EllipticCurvePrivateKey:
-    """Of a PEM file, which PERIPLUS_SIGN_PASSWORD opens if it is closed."""
+    """Of a PEM file, which SIGN_PASSWORD opens if it is closed."""
     password = os.environ.get(OPENED_BY)
     try:
         key = load_pem_private_key(path.read_bytes(), password.encode() if password else None)

@@ -17,6 +17,7 @@ from tests.cluster.rig.golang import Go, ToolchainError
 from tests.cluster.rig.helm import Helm
 from tests.cluster.rig.toolchain import (
     CONTROL_PLANE,
+    CRANE,
     HELM,
     HUBBLE,
     KUBERNETES,
@@ -86,12 +87,13 @@ def test_another_source_of_ours_is_another_folder(tmp_path: Path, monkeypatch: p
 
 
 def test_the_pins_are_read_from_go_mod() -> None:
-    versions = {module.name: module.version for module in (*CONTROL_PLANE, HELM, PROMETHEUS, HUBBLE)}
+    versions = {module.name: module.version for module in (*CONTROL_PLANE, HELM, CRANE, PROMETHEUS, HUBBLE)}
     assert versions == {
         "etcd": "v3.6.16",
         "kwok": "v0.8.0",
         "kubernetes": "v1.36.3",
         "helm": "v4.3.1",
+        "registry": "v0.22.1",
         "prometheus": "v0.315.1",
         "hubble": "v1.20.2",
     }
@@ -123,10 +125,10 @@ def test_an_old_go_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_command_line_names_what_it_has(
-    tools: Tools, helm: Helm, prometheus_program: Path, hubble_programs: Mapping[str, Path]
+    tools: Tools, helm: Helm, crane: Path, prometheus_program: Path, hubble_programs: Mapping[str, Path]
 ) -> None:
     command = [sys.executable, "-m", "tests.cluster.rig.build"]
     repository = Path(__file__).resolve().parents[2]
     done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=True)
-    programs = (*tools.binaries.values(), helm.program, prometheus_program, *hubble_programs.values())
+    programs = (*tools.binaries.values(), helm.program, crane, prometheus_program, *hubble_programs.values())
     assert all(str(path) in done.stdout for path in programs)

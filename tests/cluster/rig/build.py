@@ -17,6 +17,7 @@ from tests.cluster.rig.golang import Go, Report, ToolchainError, find_go
 from tests.cluster.rig.toolchain import (
     ASSETS_VARIABLE,
     CONTROL_PLANE,
+    CRANE,
     HELM,
     HUBBLE,
     KWOK,
@@ -51,6 +52,11 @@ def ensure_prometheus(report: Report, *, jobs: int | None = None) -> Mapping[str
 def ensure_helm(report: Report, *, jobs: int | None = None) -> Path:
     """Helm, built first if need be: two minutes."""
     return _binaries(_ensure_built((HELM,), report, jobs))[HELM.name]
+
+
+def ensure_crane(report: Report, *, jobs: int | None = None) -> Path:
+    """What pushes images, and is a registry; built first if need be: half a minute."""
+    return _binaries(_ensure_built((CRANE,), report, jobs))["crane"]
 
 
 def ensure_hubble(report: Report, *, jobs: int | None = None) -> Mapping[str, Path]:
@@ -159,7 +165,7 @@ def _count_lines(log: Path) -> int:
 def main() -> int:
     """The command line; prints progress with the seconds since it began."""
     parser = argparse.ArgumentParser(
-        description="Build the programs of the cluster suite: a control plane, Helm, a Prometheus, and Hubble."
+        description="Build the programs of the cluster suite: a control plane, Helm, crane, a Prometheus, and Hubble."
     )
     parser.add_argument("--jobs", type=int, help="compilers at once (default: one per core)")
     arguments = parser.parse_args()
@@ -172,6 +178,7 @@ def main() -> int:
         built = {
             **ensure_tools(report, jobs=arguments.jobs).binaries,
             HELM.name: ensure_helm(report, jobs=arguments.jobs),
+            "crane": ensure_crane(report, jobs=arguments.jobs),
             **ensure_prometheus(report, jobs=arguments.jobs),
             **ensure_hubble(report, jobs=arguments.jobs),
         }

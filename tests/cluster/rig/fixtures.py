@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import pytest
 
-from tests.cluster.rig.build import ensure_helm, ensure_hubble, ensure_prometheus, ensure_tools
+from tests.cluster.rig.build import ensure_crane, ensure_helm, ensure_hubble, ensure_prometheus, ensure_tools
 from tests.cluster.rig.control_plane import ControlPlane
 from tests.cluster.rig.golang import Report
 from tests.cluster.rig.helm import Helm
@@ -74,6 +74,12 @@ def promtool(pytestconfig: pytest.Config) -> Path:
 def helm(pytestconfig: pytest.Config) -> Helm:
     """Helm; builds it when the cache has none, which takes two minutes."""
     return Helm(ensure_helm(_reporting(pytestconfig)))
+
+
+@pytest.fixture(scope="session")
+def crane(pytestconfig: pytest.Config) -> Path:
+    """What pushes images, and is a registry; builds it when the cache has none, which takes half a minute."""
+    return ensure_crane(_reporting(pytestconfig))
 
 
 def _reporting(config: pytest.Config) -> Report:

@@ -91,6 +91,11 @@ HUBBLE = Module(
 # Only who installs a chart needs it.
 HELM = Module("helm", "helm.sh/helm/v4", {"helm": "helm.sh/helm/v4/cmd/helm"})
 
+# Only who takes images to a registry needs it: it pushes and pulls, and is a registry itself.
+CRANE = Module(
+    "registry", "github.com/google/go-containerregistry", {"crane": "github.com/google/go-containerregistry/cmd/crane"}
+)
+
 
 @dataclass(frozen=True)
 class Tools:
