@@ -4,6 +4,7 @@ import importlib
 import inspect
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 from uuid import UUID
@@ -48,7 +49,8 @@ def jobs(db: Database | None = None, **settings: Any) -> dict[str, Any]:
     events = SimpleNamespace(publish=lambda *_: None)
     config = HubConfig(**settings)
     columns = ColumnStore(config.flow_store, memory_bytes=config.flow_store_memory_bytes)
-    resources = SimpleNamespace(databases=SimpleNamespace(jobs=db), config=config, events=events, columns=columns)
+    databases, urls = SimpleNamespace(jobs=db), SimpleNamespace(owner="")
+    resources = SimpleNamespace(databases=databases, urls=urls, config=config, events=events, columns=columns)
     return {job.name: job for job in make_jobs(cast("Any", resources))}
 
 
@@ -164,7 +166,7 @@ async def named(door: Door, tenant: Scope) -> set[UUID]:
     return found
 
 
-def test_every_job_of_a_slice_runs_in_the_leader() -> None:
+def test_every_job_of_a_slice_runs_in_the_leader(tmp_path: Path) -> None:
     written = set()
     for path in (ROOT / "hub/periplus_hub").rglob("jobs*.py"):
         module = importlib.import_module(".".join(path.relative_to(ROOT / "hub").with_suffix("").parts))
@@ -174,4 +176,4 @@ def test_every_job_of_a_slice_runs_in_the_leader() -> None:
             for found in classes
             if found.__module__ == module.__name__ and isinstance(getattr(found, "name", None), str)
         }
-    assert set(jobs()) == written
+    assert set(jobs(backup_folder=tmp_path)) == written

@@ -16,6 +16,7 @@ _VALUES = {
     "TIMESTAMP WITH TIME ZONE": "now()",
     "JSON": "'{}'",
     "BYTEA": "'\\x00'",
+    "BIT(1440)": "1::bit(1440)",
     "CIDR": "'10.0.0.0/8'",
     "INET": "'10.0.0.1'",
 }
