@@ -14,7 +14,7 @@ from periplus_contract import flow_words
 from periplus_spoke.collectors.metric_rules import WINDOW_S
 
 from tests.cluster.rig.processes import free_port
-from tests.cluster.test_prometheus_sources import PAIR, mark_of, scraped, told, window_of
+from tests.cluster.test_prometheus_sources import PAIR_OF_ISTIO, mark_of, scraped, told, window_of
 from tests.support.clock import QuickTimer
 from tests.support.metric_readers import Said, of_prometheus, windows
 from tests.support.real_prometheus import PASSWORD, USER, Line, exporting, job, prometheus
@@ -38,7 +38,7 @@ async def test_a_reset_is_counted_and_takes_nothing_from_other_series(prometheus
     ]
     async with scraped(prometheus_program, tmp_path / "p", lines) as server:
         window = await window_of(end_s, server.url)
-    assert told(window) == {PAIR: {"bytes_tx": 100}}
+    assert told(window) == {PAIR_OF_ISTIO: {"bytes_tx": 100}}
     assert mark_of(window).lost == {flow_words.LOST_RESET: 1}
 
 
@@ -49,7 +49,7 @@ async def test_a_reset_within_the_window_that_was_passed_again_is_taken_for_less
     again = [Line(RECEIVED, pod("web-1"), value, end_s - before) for value, before in ((900, 70), (0, 40), (950, 5))]
     async with scraped(prometheus_program, tmp_path / "p", again) as server:
         window = await window_of(end_s, server.url)
-    assert told(window) == {PAIR: {"bytes_tx": 50}}
+    assert told(window) == {PAIR_OF_ISTIO: {"bytes_tx": 50}}
 
 
 async def test_a_series_that_begins_in_the_window_gives_nothing_yet(prometheus_program: Path, tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ async def test_a_series_that_begins_in_the_window_gives_nothing_yet(prometheus_p
     async with scraped(prometheus_program, tmp_path / "p", lines) as server:
         first = await window_of(end_s, server.url)
         second = await window_of(end_s + WINDOW_S, server.url)
-    assert told(first) == {PAIR: {"bytes_tx": 100}}
+    assert told(first) == {PAIR_OF_ISTIO: {"bytes_tx": 100}}
     assert told(second) == {}
     assert mark_of(second).observed == 1
 
@@ -81,7 +81,7 @@ async def test_a_series_that_goes_stale_tells_no_more(prometheus_program: Path, 
             exporter.lines = rising(RECEIVED, pod("web-2"), 1_000, 1_100, end_s)
             await server.has_line(exporter.lines[-1])
             window = await window_of(end_s, server.url)
-    assert told(window) == {PAIR: {"bytes_tx": 100}}
+    assert told(window) == {PAIR_OF_ISTIO: {"bytes_tx": 100}}
 
 
 async def test_replicas_are_one_series(prometheus_program: Path, tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ async def test_replicas_are_one_series(prometheus_program: Path, tmp_path: Path)
         end_s = start_s + WINDOW_S
         window = await window_of(end_s, whole.url, prometheus_replica_labels=("prometheus_replica",))
         of_each = [await window_of(end_s, *urls) for urls in ([replicas[0].url, replicas[1].url], [replicas[1].url])]
-    assert [told(each) for each in (window, *of_each)] == [{PAIR: {"bytes_tx": 100}}] * 3
+    assert [told(each) for each in (window, *of_each)] == [{PAIR_OF_ISTIO: {"bytes_tx": 100}}] * 3
 
 
 async def test_prometheus_own_password_is_asked_for_and_given(prometheus_program: Path, tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ async def test_prometheus_own_password_is_asked_for_and_given(prometheus_program
             assert "status 401" in said["prometheus_unreachable"]
             assert await windows(of_prometheus(server.url, prometheus_basic_auth_file=wrong), 1) == []
             window = await window_of(end_s, server.url, prometheus_basic_auth_file=user)
-    assert told(window) == {PAIR: {"bytes_tx": 100}}
+    assert told(window) == {PAIR_OF_ISTIO: {"bytes_tx": 100}}
 
 
 @asynccontextmanager
@@ -160,7 +160,7 @@ async def test_a_token_opens_the_door_in_front_of_it(prometheus_program: Path, t
         assert await windows(of_prometheus(url, said=said), 1) == []
         window = await window_of(end_s, url, prometheus_token_file=token)
     assert "prometheus_token_file" in said["prometheus_unreachable"]
-    assert told(window) == {PAIR: {"bytes_tx": 100}}
+    assert told(window) == {PAIR_OF_ISTIO: {"bytes_tx": 100}}
 
 
 async def test_one_that_hangs_is_named_and_the_next_one_asked(prometheus_program: Path, tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ async def test_one_that_hangs_is_named_and_the_next_one_asked(prometheus_program
     ):
         hangs.child.signal(signal.SIGSTOP)
         window = await window_of(end_s, hangs.url, other.url, said=said, answer_s=5.0)
-    assert told(window) == {PAIR: {"bytes_tx": 100}}
+    assert told(window) == {PAIR_OF_ISTIO: {"bytes_tx": 100}}
     assert f"{hangs.url} did not answer within 5 s" in said["prometheus_unreachable"]
 
 
@@ -187,7 +187,7 @@ async def test_an_answer_without_what_is_kept_elsewhere_is_told_as_a_part(
         async with prometheus(prometheus_program, tmp_path / "p", jobs, remote_read=away) as server:
             await server.has_line(lines[-1])
             window = await window_of(end_s, server.url, said=said)
-    assert told(window) == {PAIR: {"bytes_tx": 100}}
+    assert told(window) == {PAIR_OF_ISTIO: {"bytes_tx": 100}}
     assert mark_of(window).conditions == (flow_words.PARTIAL_ANSWERS,)
     assert mark_of(window).lost == {flow_words.LOST_UNREAD: 6}
     assert "remote" in said["prometheus"]
@@ -205,4 +205,4 @@ async def test_one_that_is_away_is_named_and_read_when_it_is_back(prometheus_pro
         server.child.start()
         await server.has_line(lines[-1])
         window = await window_of(end_s, server.url)
-    assert told(window) == {PAIR: {"bytes_tx": 100}}
+    assert told(window) == {PAIR_OF_ISTIO: {"bytes_tx": 100}}

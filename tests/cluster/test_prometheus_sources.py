@@ -36,6 +36,8 @@ from tests.support.vendor_metrics import (
 
 WEB = Peer(0, 0, "shop", "Deployment", "web")
 DB = Peer(0, 0, "shop", "StatefulSet", "db")
+HOST = "db.shop.svc.cluster.local"
+"""What Istio says that the client asked for."""
 
 
 @asynccontextmanager
@@ -170,6 +172,7 @@ def submariner(end_s: int) -> list[list[Line]]:
 
 
 PAIR = (WEB, DB, Reporter.BOTH)
+PAIR_OF_ISTIO = (WEB, DB._replace(host=HOST), Reporter.BOTH)
 IN_WEST = Peer(0, 0, "shop", "Workload", "web", "istio=west")
 GATEWAYS = (Peer(0, 0xFFFF0A000001), Peer(0, 0xFFFF0A090001, cluster="submariner=west"), Reporter.CLIENT)
 
@@ -179,18 +182,18 @@ GATEWAYS = (Peer(0, 0xFFFF0A000001), Peer(0, 0xFFFF0A090001, cluster="submariner
     [
         (
             istio_with_sidecars,
-            {PAIR: {"bytes_tx": 120, "bytes_rx": 4_900, "connections_opened": 3, "connections_closed": 2}},
+            {PAIR_OF_ISTIO: {"bytes_tx": 120, "bytes_rx": 4_900, "connections_opened": 3, "connections_closed": 2}},
             FlowCollector.ISTIO,
         ),
         (
             istio_ambient,
-            {PAIR: {"bytes_tx": 120, "bytes_rx": 4_900, "connections_opened": 3, "connections_closed": 2}},
+            {PAIR_OF_ISTIO: {"bytes_tx": 120, "bytes_rx": 4_900, "connections_opened": 3, "connections_closed": 2}},
             FlowCollector.ISTIO,
         ),
         (
             istio_of_two_clusters,
             {
-                (WEB, IN_WEST._replace(workload="db"), Reporter.CLIENT): {"bytes_tx": 120},
+                (WEB, IN_WEST._replace(workload="db", host=HOST), Reporter.CLIENT): {"bytes_tx": 120},
                 (IN_WEST, DB, Reporter.SERVER): {"bytes_rx": 4_900},
             },
             FlowCollector.ISTIO,

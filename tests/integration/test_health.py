@@ -20,6 +20,7 @@ from periplus_hub.api.config import ConfigError, HubConfig, load_config
 from periplus_hub.api.health import Health
 from periplus_hub.api.ready_file import ensure_admin_token
 from periplus_hub.api.start_process import start
+from periplus_hub.backups import jobs as backup_jobs
 from periplus_hub.findings import jobs_figures
 from periplus_hub.kit import metrics
 from periplus_hub.kit.db import Database
@@ -92,7 +93,8 @@ async def test_every_metric_is_documented(urls: dict[str, Any], http: httpx.Asyn
     text = (await http.get(urls["metrics_url"] + "/metrics")).text
     exposed = {line.split()[2].removesuffix("_total") for line in text.splitlines() if line.startswith("# HELP")}
     documented = {metric.name.removesuffix("_total") for metric in metrics.documented()}
-    counted_now_and_then = {each.name for each in vars(jobs_figures).values() if isinstance(each, metrics.Metric)}
+    pictures = (*vars(jobs_figures).values(), *vars(backup_jobs).values())
+    counted_now_and_then = {each.name for each in pictures if isinstance(each, metrics.Metric)}
     assert exposed <= documented
     assert documented - exposed <= counted_now_and_then
     assert "periplus_ready 1.0" in text

@@ -76,6 +76,7 @@ class ChartFleet:
             made = plane.admin.apply(each)
         restoring = self._kubelets[plane.spec.name].start({**made, "spec": {"template": {"spec": made["spec"]}}})
         assert restoring.finished(READY_S) == 0, restoring.log()
+        plane.admin.delete(f"/api/v1/namespaces/{NAMESPACE}/pods/{made['metadata']['name']}")
         words = ["upgrade", "periplus-hub", str(CHARTS / "periplus-hub"), "--namespace", NAMESPACE]
         values = {"image": IMAGE, **self._hub_values(), "persistence": {"existingClaim": claim}}
         self._helm.run(*words, values=values, kubeconfig=self._kubeconfig(plane))
