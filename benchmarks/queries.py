@@ -80,9 +80,9 @@ _HOURS: Final = text(
 )
 _COVERAGE: Final = text("""
     INSERT INTO flow_coverage (tenant_id, registration_id, hour, minutes, last_window, rows, rejected, sampling,
-      observed, unmeasured, other_rows, lost, nodes, node_minutes)
-    SELECT :tenant, cluster, :last - 3600 * ago, (1::bigint << 60) - 1, :last - 3600 * ago + 3600, 800, 0, 1, 800, 0, 0,
-      '{}', 0, 0
+      observed, unmeasured, other_rows, other_hosts, lost, nodes, node_minutes)
+    SELECT :tenant, cluster, :last - 3600 * ago, (1::bigint << 60) - 1, :last - 3600 * ago + 3600, 800, 0, 1, 800, 0,
+      0, 0, '{}', 0, 0
     FROM unnest(CAST(:clusters AS uuid[])) AS cluster, generate_series(0, :told_hours - 1) AS ago
 """)
 _NODES: Final = text("""

@@ -186,7 +186,7 @@ async def test_asking_with_a_cached_token_costs_no_statement(db: Database, tenan
     with count_statements() as counter:
         await authenticator.authenticate(text)
     assert counter.total == 0
-    await authenticator.write_uses()
+    await authenticator.uses.write()
     async with db.read(tenant) as c:
         [token] = await repository.tokens(c, tenant)
     assert token.last_used_at == db.clock.now()

@@ -190,7 +190,7 @@ async def test_an_unused_session_ends_and_a_used_one_does_too_in_the_end(
     for _ in range(11):
         clock.advance(50 * 60)
         assert (await browser.asks()).status_code == 200
-        await hub.sessions.write_uses()
+        await hub.sessions.uses.write()
         assert await other.sessions.find(str(browser.cookie), is_use=False), "the other replica knows of the use"
     clock.advance(50 * 60)
     assert (await browser.asks()).status_code == 401, "ten hours are over"

@@ -103,3 +103,13 @@ async def test_what_was_beyond_the_row_budget_is_counted(desk: FlowDesk) -> None
     found = await desk.terminal.documents("coverage")
     assert found["otherRows"] == 1_203
     assert {each["cluster"]["name"]: each["otherRows"] for each in found["clusters"]} == {"prod-1": 1_203, "prod-2": 0}
+
+
+@pytest.mark.promise("no-false-all-clear")
+async def test_rows_that_lost_the_name_that_was_asked_for_are_counted(desk: FlowDesk) -> None:
+    await desk.tell([Flow(WEB, API, at())], flows=FlowsMark(observed=4, other_hosts=1_203))
+    shown = await desk.terminal.type("dependencies")
+    assert "1,203 rows lost the name that a client asked for: their windows had too many names" in shown.stderr
+    found = await desk.terminal.documents("coverage")
+    assert found["otherHosts"] == 1_203
+    assert {each["cluster"]["name"]: each["otherHosts"] for each in found["clusters"]} == {"prod-1": 1_203, "prod-2": 0}

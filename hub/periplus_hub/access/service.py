@@ -4,7 +4,6 @@ A token is `ppt_<8 characters>_<secret>`. The part before the last underscore is
 only the sha256 is kept, which is enough for 256 random bits.
 """
 
-import asyncio
 import hashlib
 import hmac
 from collections.abc import Callable, Mapping
@@ -24,9 +23,9 @@ from periplus_hub.access.model_people import SignInRefusal
 from periplus_hub.access.recent_rows import RecentRows
 from periplus_hub.access.scope import Permission, Role, Scope, role_scope
 from periplus_hub.access.service_people import People, looks_signed
+from periplus_hub.access.uses import Uses
 from periplus_hub.kit.db import Database, WriteConnection
-from periplus_hub.kit.db_errors import DATABASE_ERRORS
-from periplus_hub.kit.errors import Invalid, NotFound, Unavailable
+from periplus_hub.kit.errors import Invalid, NotFound
 from periplus_hub.kit.ids import new_id, random_token
 from periplus_hub.kit.tenancy import EVERY_TENANT
 
@@ -35,7 +34,6 @@ _START: Final = "ppt"
 _PUBLIC_LENGTH: Final = 8
 _MAX_NAME: Final = 100
 _USED_EVERY: Final = timedelta(minutes=10)
-_WRITE_USES_S: Final = 10.0
 
 _log: Final = structlog.get_logger(__name__)
 
@@ -63,10 +61,11 @@ class Authenticator:
     people: People | None = None
     """Those who sign in; None: there are API tokens alone."""
     _rows: RecentRows[_Found] = field(init=False)
-    _uses: dict[UUID, tuple[Scope, datetime]] = field(default_factory=dict)
+    uses: Uses = field(init=False)
 
     def __post_init__(self) -> None:
         self._rows = RecentRows(self.db.clock, self._read, "tokens")
+        self.uses = Uses(self.db, "tokens", repository.note_used)
 
     async def authenticate(self, presented: str) -> Scope | None:
         """The scope of a token that holds now, else None. Unknown and wrong take the same path.
@@ -94,7 +93,7 @@ class Authenticator:
         used = found.token.last_used_at
         # Not at every use: a row written for each question would make each question a write.
         if used is None or now - used >= _USED_EVERY:
-            self._uses[found.token.id] = (scope, now)
+            self.uses.note(found.token.id, scope)
         return scope
 
     async def _person(self, people: People, presented: str) -> Scope:
@@ -120,22 +119,6 @@ class Authenticator:
         async with self.db.read(EVERY_TENANT) as c:
             found = await repository.system_token_by_prefix(c, prefix)
         return None if found is None else _Found(*found)
-
-    async def write_uses(self) -> None:
-        """Store when tokens were last used. Apart from the questions themselves: reading must not need writing."""
-        uses, self._uses = self._uses, {}
-        for token_id, (scope, at) in uses.items():
-            async with self.db.write(scope) as c:
-                await repository.note_used(c, scope, token_id, at)
-
-    async def keep_writing_uses(self) -> None:
-        """Run as a task beside a listener. What cannot be stored is lost: it is told "to about ten minutes"."""
-        while True:
-            await asyncio.sleep(_WRITE_USES_S)
-            try:
-                await self.write_uses()
-            except (*DATABASE_ERRORS, Unavailable) as error:
-                _log.warning("token_uses_not_stored", error=str(error))
 
 
 def bearer(header: str) -> str:

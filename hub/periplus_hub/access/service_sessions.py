@@ -4,7 +4,6 @@ The cookie is 32 random bytes; only their sha256 is kept. The person's role is w
 that the issuer named when they signed in, and from the settings of now.
 """
 
-import asyncio
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -24,15 +23,14 @@ from periplus_hub.access.repository_graphql import tenant_name
 from periplus_hub.access.scope import Permission, Role, Scope
 from periplus_hub.access.service import audit
 from periplus_hub.access.service_people import People
+from periplus_hub.access.uses import Uses
 from periplus_hub.kit.db import Database, WriteConnection
-from periplus_hub.kit.db_errors import DATABASE_ERRORS
-from periplus_hub.kit.errors import NotFound, Unavailable
+from periplus_hub.kit.errors import NotFound
 from periplus_hub.kit.ids import new_id, random_token
 from periplus_hub.kit.tenancy import EVERY_TENANT
 
 _SECRET_CHARS: Final = 43
 _USED_EVERY: Final = timedelta(minutes=1)
-_WRITE_USES_S: Final = 10.0
 _AGAIN: Final = "Sign in again."
 
 _log: Final = structlog.get_logger(__name__)
@@ -55,10 +53,11 @@ class Sessions:
     limits: SessionLimits
     refused: Callable[[RefusedAttempt], None] = lambda _refused: None
     _rows: RecentRows[Session] = field(init=False)
-    _uses: dict[UUID, tuple[Scope, datetime]] = field(default_factory=dict)
+    uses: Uses = field(init=False)
 
     def __post_init__(self) -> None:
         self._rows = RecentRows(self.db.clock, self._read, "sessions")
+        self.uses = Uses(self.db, "sessions", self._store_use)
 
     async def find(self, cookie: str, *, is_use: bool = True) -> SignedIn | None:
         """Whose the cookie is, while its session holds. A look that is no use does not keep a session from its end."""
@@ -73,8 +72,8 @@ class Sessions:
         if scope.tenant_id != session.tenant_id:
             self._refuse(session, "roles in another tenant now")
             return None
-        if is_use:
-            self._note(session, scope)
+        if is_use and self.db.clock.now() - session.last_seen_at >= _USED_EVERY:
+            self.uses.note(session.id, scope)
         return SignedIn(session, replace(scope, forbidden=partial(self._forbid, scope, wanting)))
 
     async def open(self, person: Person, scope: Scope, sign_in: str) -> tuple[Session, str]:
@@ -118,22 +117,6 @@ class Sessions:
         async with self.db.read(found.scope) as c:
             return await tenant_name(c, found.scope)
 
-    async def write_uses(self) -> None:
-        """Store when sessions were last used. Apart from the questions themselves: reading must not need writing."""
-        uses, self._uses = self._uses, {}
-        for session_id, (scope, at) in uses.items():
-            async with self.db.write(scope) as c:
-                await repository.note_seen(c, scope, session_id, at, at + self.limits.idle)
-
-    async def keep_writing_uses(self) -> None:
-        """Run as a task beside a listener. What cannot be stored is lost: a session then ends that much earlier."""
-        while True:
-            await asyncio.sleep(_WRITE_USES_S)
-            try:
-                await self.write_uses()
-            except (*DATABASE_ERRORS, Unavailable) as error:
-                _log.warning("session_uses_not_stored", error=str(error))
-
     async def _held(self, cookie: str) -> Session | None:
         # What cannot be one of ours asks the database for nothing.
         if len(cookie) != _SECRET_CHARS or not cookie.isascii():
@@ -152,13 +135,11 @@ class Sessions:
 
     def _used(self, session: Session) -> Session:
         """With a use that is not stored yet."""
-        _, at = self._uses.get(session.id, (None, session.last_seen_at))
+        at = self.uses.last(session.id) or session.last_seen_at
         return replace(session, idle_ends_at=max(session.idle_ends_at, at + self.limits.idle))
 
-    def _note(self, session: Session, scope: Scope) -> None:
-        now = self.db.clock.now()
-        if now - session.last_seen_at >= _USED_EVERY:
-            self._uses[session.id] = (scope, now)
+    async def _store_use(self, c: WriteConnection, scope: Scope, session_id: UUID, at: datetime) -> None:
+        await repository.note_seen(c, scope, session_id, at, at + self.limits.idle)
 
     def _own_scope(self, session: Session) -> Scope:
         """For ending it: whoever has a session may, whatever their role is by now."""

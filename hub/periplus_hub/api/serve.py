@@ -122,9 +122,9 @@ async def _serve(resources: Resources, stop: asyncio.Event) -> None:
             JobRunner(_of_each_process(resources, watch, loading, *keys), resources.clock).run(),
             *(_leading(resources, runner) if config.works else ()),
         ]
-        books = [resources.authenticator.keep_writing_uses(), resources.refusals.keep_writing()]
+        books = [resources.authenticator.uses.keep_writing(), resources.refusals.keep_writing()]
         if resources.browsers is not None:
-            books.append(resources.browsers.sessions.keep_writing_uses())
+            books.append(resources.browsers.sessions.uses.keep_writing())
         async with beside(*books, *jobs), serving(listeners):
             await _run(resources, listeners, health, stop)
     finally:

@@ -56,6 +56,10 @@ class ClusterFlowCoverage:
     other_rows: BigInt = strawberry.field(
         description="Rows beyond the row budgets of its spokes (flow_row_budget): their sums are in one row for all."
     )
+    other_hosts: BigInt = strawberry.field(
+        description="Rows without the name that the client asked for, as a window had too many names: who a gateway "
+        "passed them on to is known less well."
+    )
     nodes: int = strawberry.field(description="Its nodes, where agents of nodes tell its flows; otherwise 0.")
     nodes_silent: int = strawberry.field(
         description="Those of which nothing was told of late: what they see is missing."
@@ -80,6 +84,7 @@ class ClusterFlowCoverage:
             observed=BigInt(told.observed),
             unmeasured=BigInt(told.unmeasured),
             other_rows=BigInt(told.other_rows),
+            other_hosts=BigInt(told.other_hosts),
             nodes=told.nodes,
             nodes_silent=told.nodes_silent,
         )
@@ -236,6 +241,15 @@ class FlowCoverage:
     def other_rows(self) -> BigInt:
         """Of all clusters."""
         return BigInt(self.told.other_rows)
+
+    @strawberry.field(
+        description="Rows without the name that the client asked for, as a window had too many names: who a gateway "
+        "passed them on to is known less well.",
+        directives=[Cost(weight=0)],
+    )
+    def other_hosts(self) -> BigInt:
+        """Of all clusters."""
+        return BigInt(self.told.other_hosts)
 
     @strawberry.field(
         description="How many clusters have nodes of which nothing was told of late.", directives=[Cost(weight=0)]

@@ -185,6 +185,8 @@ class ClusterCoverage:
     """Those of them whose bytes no source can tell."""
     other_rows: int = 0
     """Rows beyond the spokes' row budgets: who they are about is not told."""
+    other_hosts: int = 0
+    """Rows without the name that the client asked for: the windows of its spokes had too many."""
     lost: Mapping[str, int] = field(default_factory=dict)
     """What its sources say that they did not see, by the words of `periplus_contract.flow_words`."""
     node_minutes_told: int = 0
@@ -286,6 +288,11 @@ class Coverage:
     def other_rows(self) -> int:
         """By all spokes."""
         return sum(each.other_rows for each in self.clusters)
+
+    @property
+    def other_hosts(self) -> int:
+        """By all spokes."""
+        return sum(each.other_hosts for each in self.clusters)
 
     @property
     def lost(self) -> Mapping[str, int]:

@@ -38,7 +38,7 @@ from periplus_hub.ingest.tables import outcomes
 from periplus_hub.kit.db import ReadConnection
 
 _NONE: Final[Mapping[str, int]] = {}
-_SUMS: Final = ("rows", "rejected", "observed", "unmeasured", "other_rows", "nodes", "node_minutes")
+_SUMS: Final = ("rows", "rejected", "observed", "unmeasured", "other_rows", "other_hosts", "nodes", "node_minutes")
 
 
 async def coverages(
@@ -189,6 +189,7 @@ def _cluster(told: _Told, first: int, last: int, since: int) -> ClusterCoverage:
         observed=row.observed + days.observed,
         unmeasured=row.unmeasured + days.unmeasured,
         other_rows=row.other_rows + days.other_rows,
+        other_hosts=row.other_hosts + days.other_hosts,
         lost=Counter(told.lost) + Counter(days.lost) if told.lost or days.lost else _NONE,
         node_minutes_told=node_told,
         node_minutes_expected=node_expected,

@@ -28,13 +28,24 @@ class ToldDays:
     observed: int = 0
     unmeasured: int = 0
     other_rows: int = 0
+    other_hosts: int = 0
     node_minutes: int = 0
     node_minutes_expected: int = 0
     lost: Mapping[str, int] = field(default_factory=dict)
 
 
 NOTHING = ToldDays()
-_SUMS = ("minutes", "rows", "rejected", "observed", "unmeasured", "other_rows", "node_minutes", "node_minutes_expected")
+_SUMS = (
+    "minutes",
+    "rows",
+    "rejected",
+    "observed",
+    "unmeasured",
+    "other_rows",
+    "other_hosts",
+    "node_minutes",
+    "node_minutes_expected",
+)
 
 
 async def told_of_days(c: ReadConnection, scope: Scope, first: int, last: int) -> dict[UUID, ToldDays]:

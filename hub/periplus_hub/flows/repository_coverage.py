@@ -20,7 +20,7 @@ from periplus_hub.kit.json_counts import counts_added
 
 Accepted = Sequence[tuple[DecodedBatch, FlowRows]]
 
-_ADDED: Final = ("rows", "rejected", "observed", "unmeasured", "other_rows")
+_ADDED: Final = ("rows", "rejected", "observed", "unmeasured", "other_rows", "other_hosts")
 _REASONS: Final = frozenset(
     (
         flow_words.LOST_EVENTS,
@@ -62,6 +62,7 @@ def _of_cluster(batch: DecodedBatch, hour: HourOfBatch, *, is_first: bool) -> di
         "observed": mark.observed,
         "unmeasured": mark.unmeasured,
         "other_rows": mark.other_rows,
+        "other_hosts": mark.other_hosts,
         "lost": lost,
         "nodes": 0,
         "node_minutes": 0,

@@ -36,11 +36,13 @@ _LEAVE_COVERAGE: Final = text(
         FROM told, json_each_text(told.lost) GROUP BY registration_id, key) AS each
       GROUP BY registration_id)
     INSERT INTO flow_day_coverage (tenant_id, registration_id, day_start, hours, minutes, sampling, told_since,
-      last_window, rows, rejected, observed, unmeasured, other_rows, node_minutes, node_minutes_expected, lost)
+      last_window, rows, rejected, observed, unmeasured, other_rows, other_hosts, node_minutes,
+      node_minutes_expected, lost)
     SELECT t.tenant_id, t.registration_id, :day,
       bit_or(CASE WHEN t.is_stale THEN 0 ELSE 1 << ((t.hour - :day) / 3600)::int END), sum(t.told), max(t.sampling),
       min(t.first_minute), max(t.last_window), sum(t.rows), sum(t.rejected), sum(t.observed), sum(t.unmeasured),
-      sum(t.other_rows), sum(t.node_minutes), sum(t.nodes * 60), coalesce((array_agg(u.lost))[1], '{}')
+      sum(t.other_rows), sum(t.other_hosts), sum(t.node_minutes), sum(t.nodes * 60),
+      coalesce((array_agg(u.lost))[1], '{}')
     FROM told t LEFT JOIN unseen u ON u.registration_id = t.registration_id
     GROUP BY t.tenant_id, t.registration_id
     ON CONFLICT DO NOTHING

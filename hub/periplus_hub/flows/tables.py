@@ -149,6 +149,7 @@ coverage: Final = Table(
     Column("observed", BigInteger, nullable=False),
     Column("unmeasured", BigInteger, nullable=False),
     Column("other_rows", BigInteger, nullable=False),
+    Column("other_hosts", BigInteger, nullable=False),
     Column("lost", JSON, nullable=False),
     Column("nodes", Integer, nullable=False),
     Column("node_minutes", BigInteger, nullable=False),
@@ -157,8 +158,8 @@ coverage: Final = Table(
 )
 """What each cluster told of an hour. Of `minutes` each bit is a minute that a window of a batch covers, also of one
 without rows: nothing passed, and that was seen. `last_window` is the end of the latest. `observed`, `unmeasured`,
-`other_rows` and `lost` are what the batches said of themselves (`periplus_contract.batch.FlowsMark`). `nodes` and
-`node_minutes` are 0 until the rows of `node_coverage` of that hour are folded into them."""
+`other_rows`, `other_hosts` and `lost` are what the batches said of themselves (`periplus_contract.batch.FlowsMark`).
+`nodes` and `node_minutes` are 0 until the rows of `node_coverage` of that hour are folded into them."""
 
 node_coverage: Final = Table(
     "flow_node_coverage",
@@ -204,6 +205,7 @@ day_coverage: Final = Table(
     Column("observed", BigInteger, nullable=False),
     Column("unmeasured", BigInteger, nullable=False),
     Column("other_rows", BigInteger, nullable=False),
+    Column("other_hosts", BigInteger, nullable=False),
     Column("node_minutes", BigInteger, nullable=False),
     Column("node_minutes_expected", BigInteger, nullable=False),
     Column("lost", JSON, nullable=False),

@@ -20,7 +20,7 @@ fragment Known on FlowCoverage {
   ratio sampling waitingSince wholeDaysUntil keptFrom lateCount withoutFlowsCount partlyToldCount begunLaterCount
   lateClusters { name } clustersWithoutFlows { name flowCommand } partlyToldClusters { name }
   clustersBegunLater { since cluster { name } }
-  observed unmeasured otherRows droppedByReason { reason rows } lostByReason { reason count }
+  observed unmeasured otherRows otherHosts droppedByReason { reason rows } lostByReason { reason count }
 }
 """
 """What `tell_coverage` tells of, as the fragment `Known` of a query."""
@@ -31,7 +31,7 @@ query Coverage($since: DateTime) {
   coverage(since: $since) {
     ...Known
     clusters {
-      ratio toldFrom toldUntil sampling rows rejected nodes nodesSilent observed unmeasured otherRows
+      ratio toldFrom toldUntil sampling rows rejected nodes nodesSilent observed unmeasured otherRows otherHosts
       cluster { id name }
     }
   }
@@ -110,13 +110,20 @@ def tell_coverage(told: dict[str, Any]) -> None:
     if unmeasured:
         say_labelled("note", f"of {unmeasured:,} of {observed:,} connections no source can tell bytes; agents log why")
         say_labelled("note", f"on nodes that do not count bytes: {_ACCOUNTING}")
+    _tell_rows(told)
+    for each in told["lostByReason"]:
+        say_labelled("note", f"not seen by the sources: {each['reason']}, {int(each['count']):,}")
+
+
+def _tell_rows(told: dict[str, Any]) -> None:
     if beyond := int(told["otherRows"]):
         budgets = "the row budgets of spokes (flow_row_budget)"
         say_labelled("note", f"{beyond:,} rows were beyond {budgets}: whose they are is not told")
+    if nameless := int(told["otherHosts"]):
+        lost = "lost the name that a client asked for: their windows had too many names"
+        say_labelled("note", f"{nameless:,} rows {lost}")
     for each in told["droppedByReason"]:
         say_labelled("note", f"{int(each['rows']):,} rows were given up: {each['reason']}")
-    for each in told["lostByReason"]:
-        say_labelled("note", f"not seen by the sources: {each['reason']}, {int(each['count']):,}")
 
 
 def _tell_times(told: dict[str, Any]) -> None:
