@@ -27,7 +27,8 @@ ASK = """query($source: DependencyEndFilter!, $destination: DependencyEndFilter!
       start windowS cluster { name } reporter collector protocol port verdict source destination host sampling bytesTx
       bytesRx packetsTx connectionsOpened failures retransmits
     }
-    windowCount leftOutCount totals { reporter rows widestWindowS bytesTx bytesRx connectionsOpened failures }
+    windowCount leftOutCount namedElsewhereCount
+    totals { reporter rows widestWindowS bytesTx bytesRx connectionsOpened failures }
     minutes { timestamps clientBytes serverBytes bothBytes }
     coverage { ratio waitingSince }
   }

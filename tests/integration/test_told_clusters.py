@@ -20,6 +20,7 @@ from periplus_spoke.conversion.prometheus.flows import Known, SourceWindow
 from periplus_spoke.conversion.prometheus.rules import RULES
 
 from tests.integration.test_dependencies import AT, ask
+from tests.integration.test_edge_evidence import evidence
 from tests.integration.test_edge_in_full import edge
 from tests.support.batches import Spoke, pod, upsert
 from tests.support.clock import START, FakeClock
@@ -95,6 +96,19 @@ async def test_what_proxies_of_both_clusters_tell_is_one_edge_with_each_byte_onc
     [one] = found["edges"]
     assert (one["source"]["rules"], one["destination"]["rules"]) == (["told"], ["told-workload"])
     assert (one["bytesRx"], one["onlySeenBy"], one["isPartUnmeasured"]) == ("900", None, False)
+
+
+@pytest.mark.promise("no-false-all-clear")
+async def test_raw_rows_that_name_an_end_in_another_cluster_are_said_to_be_there(
+    hub: FlowHub, clock: FakeClock, tenant: Scope
+) -> None:
+    clusters = await mesh(hub, tenant, east=["istio=e"], west=["istio=w"])
+    await send(clusters["east"], istio("source", "e", "w", bytes_tx=100, bytes_rx=900))
+    await send(clusters["west"], istio("destination", "e", "w", bytes_tx=103, bytes_rx=900))
+    await hub.settle()
+    clock.advance(3_600)
+    found = await evidence(hub, tenant, "web", "db")
+    assert (found["state"], found["windowCount"], found["namedElsewhereCount"]) == ("KEPT", "0", "2")
 
 
 async def test_an_hour_is_made_anew_when_a_cluster_says_what_it_is_called(

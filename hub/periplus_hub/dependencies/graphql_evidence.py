@@ -165,6 +165,10 @@ class EdgeEvidence:
     )
     window_count: BigInt = strawberry.field(description="How many there are.")
     left_out_count: BigInt = strawberry.field(description="How many of them are not shown.")
+    named_elsewhere_count: BigInt = strawberry.field(
+        description="Rows besides that may be of the dependency: a source named one of their ends in another cluster, "
+        "and whom it meant is not kept with raw rows. They are not among `windows` and `totals`."
+    )
     totals: list[ReporterTotal] = strawberry.field(
         description="What each side told, in all rows. Of what both told each byte counts once in the dependency.",
         directives=at_most(3),
@@ -223,6 +227,7 @@ class EvidenceQuery:
             windows=[RawFlowWindow.of(each) for each in found.windows],
             window_count=BigInt(found.rows),
             left_out_count=BigInt(found.rows - len(found.windows)),
+            named_elsewhere_count=BigInt(found.named_elsewhere),
             totals=[ReporterTotal.of(each) for each in found.totals],
             minutes=_minutes(found, hour_of(begin), told.minutes if is_whole else {}),
             coverage=FlowCoverage(told=coverage),
@@ -250,7 +255,7 @@ def _state(found: Evidence, told: ToldMinutes, *, is_expired: bool) -> EvidenceS
     """What has edges and no rows lost them, if not to the store, then to a time that was shorter once."""
     if told.is_part_lost and not is_expired:
         return EvidenceState.PARTLY_LOST
-    is_gone = found.src is not None and not found.rows
+    is_gone = found.src is not None and not found.rows and not found.named_elsewhere
     return EvidenceState.EXPIRED if is_expired or is_gone else EvidenceState.KEPT
 
 

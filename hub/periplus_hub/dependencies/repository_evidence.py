@@ -103,6 +103,17 @@ _MINUTES: Final = Template("""
       max(window_s) AS widest, groupBitOr($known) AS known, $sums
     FROM $rows AS r WHERE $of_edge GROUP BY reporter, minute ORDER BY reporter, minute
 """)
+_NAMED_ELSEWHERE: Final = Template("""
+    ${side}_cluster != '' AND registration != {${side}_owner:UUID}
+      AND (${side}_workload = ''
+        OR (${side}_namespace, ${side}_workload) = ({${side}_namespace:String}, {${side}_workload:String}))
+""")
+_NAMED: Final = Template("""
+    SELECT count() AS rows FROM flows
+    WHERE $of_hour AND ($src_elsewhere OR $src_may_be) AND ($dst_elsewhere OR $dst_may_be)
+      AND ($src_elsewhere OR $dst_elsewhere)
+""")
+"""Whom a source means by a name in another cluster is found when the hour is made, and not kept with the hour."""
 _VAGUE: Final = (SERVICE, NODE, GATEWAY)
 _PARTS: Final = ("kind", "namespace", "workload")
 
@@ -146,22 +157,37 @@ async def evidence(
     sums = ", ".join(f"sum({name}) AS sum_{name}" for name in MEASURES)
     minutes = (await store.query(scope, _MINUTES.substitute(shared, sums=sums), given)).to_pylist()
     rows = (await store.query(scope, windows, given | {"most": most})).to_pylist() if minutes else []
-    return Evidence(src=edge.src, dst=edge.dst, windows=[_window(row) for row in rows], totals=list(_totals(minutes)))
+    named = await store.query(scope, _NAMED.substitute(_may_be(), of_hour=_OF_HOUR), given)
+    return Evidence(
+        src=edge.src,
+        dst=edge.dst,
+        windows=[_window(row) for row in rows],
+        totals=list(_totals(minutes)),
+        named_elsewhere=int(named.column("rows")[0].as_py()),
+    )
 
 
 def _rows_of() -> str:
-    parts: dict[str, str] = {}
+    parts = _may_be()
     for side in ("src", "dst"):
-        may_be = _MAY_BE.substitute(side=side, at_hour=_AT_HOUR)
-        in_rows, in_identities = (
-            _SEEN.substitute(address=address, may_be=may_be) for address in (f"{side}_address", "address")
-        )
-        parts[f"{side}_may_be"] = _MAY_BE_ROW.substitute(side=side, seen=in_rows)
-        parts[f"{side}_identities"] = _IDENTITIES.substitute(
-            side=side, at_hour=_AT_HOUR, asked="host = ''" if side == "src" else "1", seen=in_identities
-        )
+        seen = _seen(side, "address")
+        asked = "host = ''" if side == "src" else "1"
+        parts[f"{side}_identities"] = _IDENTITIES.substitute(side=side, at_hour=_AT_HOUR, asked=asked, seen=seen)
         parts[f"is_{side}"] = _IS.substitute(side=side)
     return _ROWS.substitute(parts, raw=", ".join(_RAW), of_hour=_OF_HOUR)
+
+
+def _may_be() -> dict[str, str]:
+    """The conditions that an end of a row may be that of the edge."""
+    parts: dict[str, str] = {}
+    for side in ("src", "dst"):
+        parts[f"{side}_may_be"] = _MAY_BE_ROW.substitute(side=side, seen=_seen(side, f"{side}_address"))
+        parts[f"{side}_elsewhere"] = f"({_NAMED_ELSEWHERE.substitute(side=side)})"
+    return parts
+
+
+def _seen(side: str, address: str) -> str:
+    return _SEEN.substitute(address=address, may_be=_MAY_BE.substitute(side=side, at_hour=_AT_HOUR))
 
 
 def _given(edge: EdgeOfHour, hour: int, ports: pa.Table | None) -> dict[str, Any]:

@@ -18,7 +18,7 @@ query Evidence($source: DependencyEndFilter!, $destination: DependencyEndFilter!
       start windowS cluster { id name } reporter collector protocol port verdict source destination host sampling
       bytesTx bytesRx packetsTx packetsRx connectionsOpened failures retransmits
     }
-    windowCount leftOutCount
+    windowCount leftOutCount namedElsewhereCount
     totals {
       reporter rows widestWindowS bytesTx bytesRx packetsTx packetsRx connectionsOpened failures retransmits
     }
@@ -66,6 +66,8 @@ def show_evidence(found: dict[str, Any] | None) -> None:
         as_json=False
     )
     say_more(int(found["windowCount"]), len(found["windows"]), "more raw rows are not shown")
+    if besides := int(found["namedElsewhereCount"]):
+        say_labelled("note", f"{besides:,} rows name an end in another cluster: which of them are of this is not known")
     for each in found["totals"]:
         sums = ", ".join(f"{number(each[name])} {label}" for name, label in zip(_NUMBERS, _COLUMNS[-6:], strict=True))
         tell(f"{word(each['reporter'])}: {each['rows']} rows, {sums}")

@@ -55,6 +55,7 @@ COUNTS: Final = frozenset(
     | {
         "observed",
         "unmeasured",
+        "namedElsewhereCount",
         "otherHosts",
         "otherRows",
         "bytes",

@@ -76,6 +76,8 @@ class Evidence:
     dst: EdgeEnd | None
     windows: Sequence[RawWindow]
     totals: Sequence[ReporterTotals]
+    named_elsewhere: int = 0
+    """Rows besides that may be of it: a source named one of their ends in another cluster, in its own words."""
 
     @property
     def rows(self) -> int:
