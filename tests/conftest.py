@@ -16,4 +16,5 @@ pytest_plugins = (
     "tests.support.hub_db",
     "tests.support.own_logging",
     "tests.support.permitted",
+    "tests.support.providers",
 )

@@ -187,6 +187,12 @@ async def test_the_doctor_knows_how_old_the_newest_is(nights: Nights, tmp_path: 
     assert [each.state for each in found] == [State.OK, State.OK, State.FAILED]
     assert "1 in" in found[2].found
     assert "one was due at 2026-03-05 02:00 UTC" in found[2].found
+    another = nights.folder / "periplus-20260306T020000Z"
+    shutil.copytree(nights.folder / nights.there()[0], another)
+    manifest = json.loads((another / MANIFEST).read_text())
+    (another / MANIFEST).write_text(json.dumps(manifest | {"hubId": "another"}))
+    shared = backups(config, next_night + timedelta(hours=1))
+    assert (shared.state, "several hubs" in shared.found) == (State.UNKNOWN, True), "whose the newest is decides"
     away = backups(config.model_copy(update={"backup_folder": tmp_path / "away"}), NIGHT)
     assert (away.state, bool(away.remedy)) == (State.UNKNOWN, True)
 

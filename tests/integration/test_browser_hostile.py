@@ -3,7 +3,6 @@
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -11,29 +10,16 @@ import pytest
 
 from periplus_hub.access.service_tenants import ensure_default_tenant
 from periplus_hub.api.sign_in_rate import AT_ONCE
-from periplus_hub.kit import http_out
 from periplus_hub.kit.db import Database
 
 from tests.support.browser import BEGUN, HUB, OWN, SESSION, Browser, Replica, browsing, replica
 from tests.support.clock import FakeClock
 from tests.support.graphql_socket import Client, connected
-from tests.support.issuer import Issuer, SigningKey, issuer
+from tests.support.issuer import Issuer, SigningKey
 
 EVIL = "https://evil.example.org"
 CREATE = 'mutation { createApiToken(input: {name: "ci", role: VIEWER}) { __typename } }'
 PROBLEM = "application/problem+json"
-
-
-@pytest.fixture(autouse=True)
-def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first call in a process loads half of an HTTP client."""
-    monkeypatch.setattr(http_out, "TIMEOUT_S", 3_600.0)
-
-
-@pytest.fixture
-async def provider(tmp_path: Path, clock: FakeClock) -> AsyncIterator[Issuer]:
-    async with issuer(tmp_path, clock.now) as found:
-        yield found
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from periplus_hub.kit import http_out
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.metrics import exposition
 
@@ -27,10 +26,7 @@ class Place(Terminal):
     provider: Issuer
 
 
-@pytest.fixture(autouse=True)
-def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first call in a process loads half of an HTTP client."""
-    monkeypatch.setattr(http_out, "TIMEOUT_S", 3_600.0)
+pytestmark = pytest.mark.usefixtures("patient_http")
 
 
 @pytest.fixture

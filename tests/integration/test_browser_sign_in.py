@@ -14,28 +14,15 @@ from periplus_hub.access.scope import Role, Scope, system_scope
 from periplus_hub.access.service_tenants import create_tenant, ensure_default_tenant
 from periplus_hub.access.tables import sessions
 from periplus_hub.fleet.jobs import RetentionJob, TenantRule
-from periplus_hub.kit import http_out
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.tenancy import EVERY_TENANT
 
 from tests.support.browser import BEGUN, HUB, SESSION, Browser, Replica, browsing, replica
 from tests.support.clock import FakeClock
 from tests.support.graphql_hub import token_for
-from tests.support.issuer import Issuer, issuer
+from tests.support.issuer import Issuer
 
 TRAIL = "{ auditEvents(first: 10) { nodes { actor action address detail } } }"
-
-
-@pytest.fixture(autouse=True)
-def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first call in a process loads half of an HTTP client."""
-    monkeypatch.setattr(http_out, "TIMEOUT_S", 3_600.0)
-
-
-@pytest.fixture
-async def provider(tmp_path: Path, clock: FakeClock) -> AsyncIterator[Issuer]:
-    async with issuer(tmp_path, clock.now) as found:
-        yield found
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ import pytest
 from periplus_hub.access.issuer_documents import IssuerDocument, IssuerTrouble
 from periplus_hub.api.cli.device_flow import Codes, finish
 from periplus_hub.api.cli.signed_in import token_of
-from periplus_hub.kit import http_out
 from periplus_hub.kit.db import Database
 from periplus_hub.kit.http_out import Answer, Outbound
 
@@ -44,10 +43,7 @@ class Person(Terminal):
         return found
 
 
-@pytest.fixture(autouse=True)
-def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first call in a process loads half of an HTTP client."""
-    monkeypatch.setattr(http_out, "TIMEOUT_S", 3_600.0)
+pytestmark = pytest.mark.usefixtures("patient_http")
 
 
 @pytest.fixture

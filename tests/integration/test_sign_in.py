@@ -1,8 +1,6 @@
 """People who sign in with OpenID Connect, through GraphQL, against an issuer over real sockets."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,30 +10,17 @@ from structlog.testing import capture_logs
 from periplus_hub.access.model import RefusedAttempt
 from periplus_hub.access.scope import Role, system_scope
 from periplus_hub.access.service_tenants import create_tenant, ensure_default_tenant
-from periplus_hub.kit import http_out
 from periplus_hub.kit.db import Database
 
 from tests.support.clock import FakeClock
 from tests.support.graphql_hub import token_for
 from tests.support.graphql_socket import connected
-from tests.support.issuer import CLIENT, Issuer, SigningKey, issuer
+from tests.support.issuer import CLIENT, Issuer, SigningKey
 from tests.support.sign_in_hub import SignInHub, sign_in_hub
 from tests.support.signed_tokens import hmac_with_the_public_key, unsigned
 
 CREATE = 'mutation { createApiToken(input: {name: "ci", role: VIEWER}) { __typename ... on Problem { message } } }'
 TRAIL = "{ auditEvents(first: 1) { nodes { actor action } } }"
-
-
-@pytest.fixture(autouse=True)
-def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first call in a process loads half of an HTTP client."""
-    monkeypatch.setattr(http_out, "TIMEOUT_S", 3_600.0)
-
-
-@pytest.fixture
-async def provider(tmp_path: Path, clock: FakeClock) -> AsyncIterator[Issuer]:
-    async with issuer(tmp_path, clock.now) as found:
-        yield found
 
 
 @pytest.fixture

@@ -89,11 +89,11 @@ class BackupJob:
         try:
             manifest = await asyncio.to_thread(verified, target)
         except Refusal:
-            await asyncio.to_thread(remove, [Kept(target, now)])  # the disk does not keep what it is given
+            await asyncio.to_thread(remove, [target])  # the disk does not keep what it is given
             raise
         _log.info("backup_taken", folder=str(target), bytes=manifest.bytes)
         kept = await self._kept()
-        await asyncio.to_thread(remove, kept[: -self._keep])
+        await asyncio.to_thread(remove, [each.path for each in kept[: -self._keep]])
 
     def _failed(self, error: str, remedy: str | None) -> None:
         _taken.labels("failed").inc()

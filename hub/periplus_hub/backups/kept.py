@@ -4,7 +4,7 @@ import contextlib
 import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -26,6 +26,8 @@ class Kept:
     path: Path
     started_at: datetime
     """Of when its PostgreSQL is."""
+    hub_id: str
+    """Of which hub it is: several may share a folder."""
 
 
 class _Busy(Refusal):
@@ -53,11 +55,11 @@ def clear_up(folder: Path) -> None:
             shutil.rmtree(path)
 
 
-def remove(backups: Sequence[Kept]) -> None:
+def remove(backups: Iterable[Path]) -> None:
     """At no moment does half of one look like a backup."""
-    for each in backups:
-        leaving = each.path.with_name(each.path.name + _LEAVING)
-        each.path.rename(leaving)
+    for path in backups:
+        leaving = path.with_name(path.name + _LEAVING)
+        path.rename(leaving)
         shutil.rmtree(leaving)
 
 
@@ -78,4 +80,4 @@ def _kept(path: Path, hub_id: str | None) -> Kept | None:
         manifest = read_manifest((path / MANIFEST).read_bytes(), str(path))
     except (OSError, Refusal):
         return None  # it is nobody's to remove
-    return Kept(path, manifest.started_at) if hub_id in (None, manifest.hub_id) else None
+    return Kept(path, manifest.started_at, manifest.hub_id) if hub_id in (None, manifest.hub_id) else None

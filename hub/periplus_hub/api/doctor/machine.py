@@ -114,6 +114,9 @@ def backups(config: HubConfig, now: datetime) -> Check:
     remedy = "Look for backup_failed in the log of the hub that leads."
     if not kept:
         return Check(name, State.FAILED, f"there is no whole backup in {folder}", remedy)
+    if len({each.hub_id for each in kept}) > 1:
+        found = f"{folder} has backups of several hubs, and which are of this one is not known here"
+        return unknown(name, found, "Give each hub a folder of its own (backup_folder).")
     newest, due = kept[-1].started_at, config.backups_due.last(now)
     found = f"{len(kept)} in {folder}, the newest of {newest:%Y-%m-%d %H:%M} UTC"
     if due is not None and newest < due and now - due > _LATE:

@@ -12,11 +12,7 @@ from periplus_hub.kit.http_out import Address, Outbound, OutboundRefusal, unwrap
 
 from tests.support.certificates import self_signed
 
-
-@pytest.fixture(autouse=True)
-def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first call in a process loads half of an HTTP client: on a busy machine the real deadline is too short."""
-    monkeypatch.setattr(http_out, "TIMEOUT_S", 3_600.0)
+pytestmark = pytest.mark.usefixtures("patient_http")
 
 
 LOOPBACK = [ip_network("127.0.0.0/8")]
