@@ -212,7 +212,7 @@ WRONG: list[tuple[dict[str, Any], int, str, str]] = [
     ({"azp": "somebody-else"}, 401, "other client", "(azp)"),
     ({"exp": 1_767_225_540}, 401, "expired", "ended at"),
     ({"sub": None}, 401, "no subject", "(sub)"),
-    ({"groups": ["strangers"]}, 403, "no group with a role", "in no group that has a role here"),
+    ({"groups": ["strangers"]}, 403, "no group with a role", "o group of person:ada"),
 ]
 """What an ID token says otherwise, and what comes of it."""
 

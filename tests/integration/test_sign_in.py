@@ -124,7 +124,7 @@ async def test_who_is_in_no_group_with_a_role_is_told_what_to_do(hub: SignInHub,
     for groups in (["strangers"], [], None, {"network-team": True}, ["NETWORK-TEAM"]):
         answer = await hub.ask(provider.token(groups=groups))
         assert (answer.status, answer.codes) == (403, ["forbidden"])
-        assert "is in no group that has a role here" in answer.errors[0]["message"]
+        assert answer.errors[0]["message"].startswith("no group of person:")
         assert "oidc_roles" in answer.errors[0]["extensions"]["remedy"]
     actor = f"person:ada <248289761001@{provider.url}>"
     assert set(hub.refused) == {RefusedAttempt("access:sign-in:refuse", "no group with a role", actor=actor)}

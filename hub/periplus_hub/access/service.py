@@ -14,8 +14,6 @@ from functools import partial
 from typing import Final
 from uuid import UUID
 
-import structlog
-
 from periplus_contract.names import ALLOWED, why_no_name
 from periplus_hub.access import repository
 from periplus_hub.access.model import ApiToken, RefusedAttempt
@@ -34,8 +32,6 @@ _START: Final = "ppt"
 _PUBLIC_LENGTH: Final = 8
 _MAX_NAME: Final = 100
 _USED_EVERY: Final = timedelta(minutes=10)
-
-_log: Final = structlog.get_logger(__name__)
 
 request_id: Final[ContextVar[str]] = ContextVar("request_id", default="")
 """Set by the listener for the time of a request; ends up in audit events."""

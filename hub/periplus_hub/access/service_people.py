@@ -129,7 +129,7 @@ class People:
         mine = [each for each in self.grants if each.group in person.groups]
         if not mine:
             raise SignInRefusal(
-                f"{person.actor} is in no group that has a role here",
+                f"no group of {person.actor} has a role here",
                 "Ask whoever runs the hub to name one of your groups in oidc_roles; then sign in again.",
                 reason="no group with a role",
                 actor=person.actor,

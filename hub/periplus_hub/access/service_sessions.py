@@ -12,8 +12,6 @@ from functools import partial
 from typing import Final
 from uuid import UUID
 
-import structlog
-
 from periplus_hub.access import repository_sessions as repository
 from periplus_hub.access.model import RefusedAttempt
 from periplus_hub.access.model_people import Person, SignInRefusal
@@ -32,8 +30,6 @@ from periplus_hub.kit.tenancy import EVERY_TENANT
 _SECRET_CHARS: Final = 43
 _USED_EVERY: Final = timedelta(minutes=1)
 _AGAIN: Final = "Sign in again."
-
-_log: Final = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,8 @@ examples of every field are in <code>docs/reference/graphql-examples</code>, bot
 <h2>Is it well?</h2>
 <p><a href="/readyz">/readyz</a> says whether it can commit, <a href="/healthz">/healthz</a> whether it runs.</p>"""
 _SIGN_IN: Final = '<p><a href="{url}{login}">Sign in</a></p>\n'
-_SIGNED_IN: Final = """<p>You are signed in as <b>{name}</b>: {role} in the tenant {tenant}, until {until}.</p>
+_SIGNED_IN: Final = """<p>You are signed in as <b>{name}</b>: {role} in the tenant {tenant}, until
+{until} at the latest.</p>
 <form method="post" action="{logout}"><input type="hidden" name="{field}" value="{proof}">
 <button>Sign out</button></form>
 """
@@ -67,7 +68,7 @@ async def _who(browsers: BrowserSignIn, cookie: str) -> str:
         name=escape(session.name or session.subject),
         role=escape(found.scope.role.value),
         tenant=escape(tenant),
-        until=escape(session.ends_at.isoformat(timespec="minutes")),
+        until=f"{session.ends_at:%Y-%m-%d %H:%M} UTC",
         logout=LOGOUT,
         field=PROOF_FIELD,
         proof=proof_of(cookie),
