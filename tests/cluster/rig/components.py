@@ -128,8 +128,9 @@ class Layout:
             "cluster-signing-cert-file": self.pki.ca.certificate,
             "cluster-signing-key-file": self.pki.ca.key,
             "use-service-account-credentials": "true",
-            # On a busy machine a heartbeat comes late, and pods once marked unready stay so: kwok plays no recovery.
-            "node-monitor-grace-period": "600s",
+            # kwok sends hardly a heartbeat, and pods once marked unready stay so: on a busy machine the shared clusters
+            # grow old. No cluster of a test lives for a day.
+            "node-monitor-grace-period": "24h",
         }
         return [self.tools["kube-controller-manager"], *_flags(flags)]
 
