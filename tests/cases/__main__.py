@@ -1,4 +1,4 @@
-"""Runs folders of cases: `python -m tests.cases overlaps|flows FOLDER...`; one line for each case.
+"""Runs cases: `python -m tests.cases overlaps|flows FOLDER...` or `finops FILE...`; one line for each case.
 
 Exit code 0: all are as they should be; 1: some differ; 2: bad arguments, or a case that cannot be read or posted.
 """
@@ -14,8 +14,10 @@ from pathlib import Path
 import structlog
 
 from tests.cases.case import Case, UnreadableCase, read_case, read_folder, unknown_members
+from tests.cases.finops_case import read_finops_cases
 from tests.cases.reading_flows import read_flow_case
 from tests.cases.running import AT_A_TIME, running
+from tests.cases.running_finops import differences as finops_differences
 from tests.cluster.rig.build import ensure_tools
 from tests.cluster.rig.golang import ToolchainError
 
@@ -34,6 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     flows = kinds.add_parser("flows", help="what clusters contained and reported, sent to a hub")
     flows.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="holds a JSON file for each case")
     flows.set_defaults(run=_flows)
+    finops = kinds.add_parser("finops", help="worked examples of costs")
+    finops.add_argument("folders", nargs="+", type=Path, metavar="FILE", help="a JSON file of examples, or a folder")
+    finops.set_defaults(run=_finops)
     asked = parser.parse_args(arguments)
     if "run" in asked:
         return int(asked.run(asked.folders))
@@ -64,6 +69,26 @@ def _flows(folders: Sequence[Path]) -> int:
                 continue
             _tell(case.id, found)
             worst = max(worst, DIFFERENT if found else FINE)
+    return worst
+
+
+def _finops(files: Sequence[Path]) -> int:
+    try:
+        paths = [path for file in files for path in (read_folder(file) if file.is_dir() else [file])]
+        cases = [case for path in paths for case in read_finops_cases(path)]
+    except UnreadableCase as error:
+        _say(str(error))
+        return UNREADABLE
+    worst = FINE
+    for case in cases:
+        try:
+            found = finops_differences(case)
+        except UnreadableCase as error:
+            _say(str(error))
+            worst = UNREADABLE
+            continue
+        _tell(case.id, found)
+        worst = max(worst, DIFFERENT if found else FINE)
     return worst
 
 

@@ -9,11 +9,11 @@ import pytest
 from periplus_hub.access.scope import Role, Scope
 from periplus_hub.kit.db import Database, count_statements
 
-from tests.support.batches import Spoke, node, pod, upsert
+from tests.support.batches import Spoke, pod
 from tests.support.clock import START, FakeClock
 from tests.support.flow_hub import SERVER, Flow, FlowHub, Peer, bytes_of, flow_hub, seal_flows, seconds
 from tests.support.graphql_hub import Answer, door, token_for
-from tests.support.spokes_door import Member
+from tests.support.located_clusters import located
 
 AT = seconds(START)
 WEB, API = Peer(workload="shop/Deployment/web"), Peer(workload="shop/Deployment/api")
@@ -76,29 +76,6 @@ async def test_both_directions_of_both_ends_reports_are_one_link(
 
 async def test_how_many_has_bounds(hub: FlowHub, tenant: Scope) -> None:
     assert (await answer(hub, tenant, first=0)).codes == ["page-size"]
-
-
-Where = tuple[str, str | None, str | None]
-Told = tuple[Member, Spoke]
-
-
-async def located(hub: FlowHub, tenant: Scope, name: str, number: int, provider: str | None, *where: Where) -> Told:
-    """A cluster with a node and a pod on it in each of these places (a workload's name, region and zone)."""
-    member = await hub.door.member(tenant, name)
-    before = START - timedelta(days=1)
-    ips = [f"10.{number}.0.{at}" for at in range(1, len(where) + 1)]
-    pods = [
-        pod(f"p{at}", ip, before, node=f"node-{at}", workload_kind="Deployment", workload_name=each[0])
-        for at, (ip, each) in enumerate(zip(ips, where, strict=True))
-    ]
-    nodes = [
-        node(str(at), f"InternalIP=192.168.{number}.{at}", at=before, region=region, zone=zone)
-        for at, (_, region, zone) in enumerate(where)
-    ]
-    itself = [upsert("itself", before, provider=provider)]
-    spoke = Spoke(member.registration, at=before)
-    await member.send(spoke.snapshot({"cluster": itself, "pods": pods, "nodes": nodes}))
-    return member, spoke
 
 
 def place(link: dict[str, Any], side: str) -> str:

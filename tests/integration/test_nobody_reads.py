@@ -168,6 +168,9 @@ FLOW_CALLS: Calls = {
     ("blast-radius",): (("default/name-0",), 0),
     ("cluster-links",): ((), 0),
     ("coverage",): ((), 0),
+    ("costs",): (("--explain",), 0),
+    ("prices", "list"): ((), 0),
+    ("prices", "check"): (("/nowhere",), 1),
 }
 """Of the commands about flows."""
 CARE_CALLS: Calls = {

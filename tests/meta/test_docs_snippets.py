@@ -14,6 +14,7 @@ from docs.build import configuration, metrics
 from docs.build.source import ROOT
 from periplus_hub.api.config import HubConfig
 from periplus_hub.findings.receivers_file import read_receivers
+from periplus_hub.pricing.engine.book_file import read_book
 
 from tests.meta.gates.source import repository_files
 from tests.meta.test_docs_commands import fault
@@ -54,7 +55,7 @@ def unknown_metrics(expression: str, page: str) -> set[str]:
 
 def test_every_settings_file_shown_is_one_the_hub_takes() -> None:
     shown = [tomllib.loads(body) for _, body in blocks("toml")]
-    settings = [each for each in shown if "receiver" not in each]
+    settings = [each for each in shown if not {"receiver", "price"} & {*each}]
     for each in settings:
         HubConfig.model_validate(each)
     assert len(settings) >= 1
@@ -67,6 +68,12 @@ def test_every_file_of_receivers_shown_is_one_the_hub_takes(tmp_path: Path) -> N
             (tmp_path / name).write_text("https://hooks.example.org/a")
         (tmp_path / "receivers.toml").write_text(body)
         assert read_receivers(tmp_path / "receivers.toml")
+    assert len(shown) >= 1
+
+
+def test_every_price_book_shown_is_one_the_hub_takes() -> None:
+    shown = [body for _, body in blocks("toml") if "[[price]]" in body]
+    assert all(read_book(body).prices for body in shown)
     assert len(shown) >= 1
 
 

@@ -25,6 +25,7 @@ from periplus_hub.kit.config import ConfigError, Settings, read_settings
 from periplus_hub.kit.folders import default_data_dir
 from periplus_hub.kit.loopback import is_loopback
 from periplus_hub.kit.seats import Network
+from periplus_hub.pricing.config import PricingConfig
 
 __all__ = ["ConfigError", "HubConfig", "load_config"]
 
@@ -254,6 +255,7 @@ class HubConfig(
     InventoryConfig,
     IpamConfig,
     FlowsConfig,
+    PricingConfig,
     NotificationsConfig,
     BackupsConfig,
 ):

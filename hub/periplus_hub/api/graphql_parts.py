@@ -11,5 +11,8 @@ from periplus_hub.flows.graphql_part import PART as FLOWS
 from periplus_hub.ingest.graphql_part import PART as INGEST
 from periplus_hub.inventory.graphql_part import PART as INVENTORY
 from periplus_hub.kit.graphql_parts import Part
+from periplus_hub.pricing.graphql_part import PART as PRICING
 
-PARTS: Final[tuple[Part, ...]] = (ACCESS, FLEET, INGEST, INVENTORY, ADDRESSES, FLOWS, DEPENDENCIES, FINDINGS)
+PARTS: Final[tuple[Part, ...]] = (
+    *(ACCESS, FLEET, INGEST, INVENTORY, ADDRESSES, FLOWS, DEPENDENCIES, PRICING, FINDINGS),
+)

@@ -45,6 +45,8 @@ _COMMANDS: Final = {
     "blast-radius": ("blast_radius_command", "blast_radius"),
     "cluster-links": ("cluster_links_command", "cluster_links"),
     "coverage": ("coverage_command", "coverage"),
+    "costs": ("costs_command", "costs"),
+    "prices": ("prices_command", "prices_commands"),
     "support-bundle": ("support_bundle_command", "support_bundle"),
     "doctor": ("doctor_command", "doctor"),
     "backup": ("backup_command", "backup"),

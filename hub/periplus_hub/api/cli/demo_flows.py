@@ -25,6 +25,7 @@ COMMANDS: Final = (
     "dependencies --cross-cluster --sort rtt",
     "dependencies --state new --state silent",
     "dependencies --of shop/payments@payments-dublin",
+    "costs --by path-class --explain",
     "coverage",
 )
 """The third shows what shop-frankfurt's calls look like to whom they are made."""

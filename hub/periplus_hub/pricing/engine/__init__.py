@@ -1,0 +1,1 @@
+"""Arithmetic of money, path classes and billing legs. Pure."""

@@ -1,0 +1,31 @@
+"""SQL of where clusters are, and whose their namespaces are."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from sqlalchemy import select
+
+from periplus_hub.access.scope import Scope, owned
+from periplus_hub.inventory.tables import clusters, namespaces
+from periplus_hub.kit.db import ReadConnection
+from periplus_hub.pricing.model import ClusterPlace
+
+
+async def cluster_places(c: ReadConnection, scope: Scope) -> dict[UUID, ClusterPlace]:
+    """Of each cluster the provider and the account that it tells."""
+    told = select(clusters.c.registration_id, clusters.c.provider, clusters.c.account)
+    rows = await c.rows(told.where(owned(scope, clusters)))
+    return {row.registration_id: ClusterPlace(provider=row.provider or "", account=row.account or "") for row in rows}
+
+
+async def labelled_teams(c: ReadConnection, scope: Scope, label: str) -> Mapping[tuple[UUID, str], str]:
+    """Of clusters and namespaces that have this label, its value."""
+    prefix = f"{label}="
+    told = select(namespaces.c.registration_id, namespaces.c.name, namespaces.c.labels)
+    rows = await c.rows(told.where(owned(scope, namespaces)))
+    found: dict[tuple[UUID, str], str] = {}
+    for row in rows:
+        value = next((each.removeprefix(prefix) for each in row.labels if each.startswith(prefix)), "")
+        if value:
+            found[row.registration_id, row.name] = value
+    return found
