@@ -16,7 +16,9 @@ from periplus_hub.flows.model import MEASURES, NOBODY
 from periplus_hub.pricing.built_in_books import built_in_books
 from periplus_hub.pricing.engine.exact import total
 from periplus_hub.pricing.engine.merged import merged
+from periplus_hub.pricing.engine.paths import path_of
 from periplus_hub.pricing.engine.periods import month_of, priced_times
+from periplus_hub.pricing.engine.places import place_pairs
 from periplus_hub.pricing.engine.pricing import Pricing, priced
 from periplus_hub.pricing.model import ClusterPlace, CostGrouping, Costs, PathClass, Policy
 
@@ -26,6 +28,7 @@ CLUSTERS = {
     EAST: ClusterPlace(provider="aws", account="a"),
     WEST: ClusterPlace(provider="aws", account="a"),
     GOOGLE: ClusterPlace(provider="gcp", account="p"),
+    LAB: ClusterPlace(),
 }
 TEAMS = {(EAST, "shop"): "web", (WEST, "shop"): "web", (EAST, "pay"): "money", (GOOGLE, "shop"): "data"}
 WHERE = {
@@ -88,6 +91,16 @@ ends = st.one_of(
     st.builds(end, st.sampled_from([*WHERE]), st.integers(0, 1), st.sampled_from(["shop", "pay"])),
     st.sampled_from([INTERNET, STRANGER, SEVERAL, HOST]),
 )
+anywhere = st.one_of(
+    ends,
+    st.builds(
+        lambda cluster, region, zone: End(cluster, region=region, zone=zone),
+        st.sampled_from([*WHERE, LAB]),
+        st.sampled_from(["", "us-east-1", "us-central1"]),
+        st.sampled_from(["", "us-east-1a", "us-east-1b"]),
+    ),
+)
+"""Also where nobody can tell."""
 sizes = st.integers(0, 2**44)
 rows_of_fleets = st.lists(
     st.tuples(ends, ends, sizes, sizes)
@@ -190,6 +203,18 @@ def test_bytes_of_nobody_known_are_told(rows: list[Row]) -> None:
     unpriced = [each for group in found.groups for each in group.unpriced if each.path_class is PathClass.UNKNOWN]
     unclear = [row for row in rows if {row.src, row.dst} & {STRANGER, SEVERAL, HOST}]
     assert sum(each.bytes for each in unpriced) == sum(row.tx + row.rx for row in unclear)
+
+
+@given(st.lists(st.tuples(anywhere, anywhere), max_size=20))
+def test_a_pair_of_places_stands_for_what_is_alike(pairs: list[tuple[End, End]]) -> None:
+    found = place_pairs(table([Row(src, dst, 0, 0) for src, dst in pairs]), CLUSTERS)
+    for (src, dst), number in zip(pairs, found.pair.tolist(), strict=True):
+        alone = place_pairs(table([Row(src, dst, 0, 0)]), CLUSTERS).traffic[0]
+        stands = found.traffic[number]
+        assert path_of(stands) is path_of(alone)
+        for end_ in ("initiator", "acceptor"):
+            here, there = getattr(stands, end_), getattr(alone, end_)
+            assert (here.where, here.provider, here.region) == (there.where, there.provider, there.region)
 
 
 def test_both_ends_pay_where_both_are_charged() -> None:
